@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+/*
+ * Log lines are data: time, program, level, session, event, then key=value.
+ *
+ *   2026-03-01T10:11:12.345Z interceptor info 5f2c01 login account=alice route=source
+ *
+ * One grep for a session id tells that session's story. They go to stderr (the supervisor
+ * or systemd keeps them). Control characters are printed as '?', so that no peer writes a
+ * line of his own. Passwords are never arguments: what holds one is not printed at all.
+ * Libraries do not log; the program that decides does, once.
+ */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+void log_init(const char *program, enum log_level most);
+/* MAILFERRY_LOG=error|warning|info|debug, else info. */
+enum log_level log_level_from_environment(void);
+
+/* session: an id, or NULL for "-". */
+void log_event(enum log_level level, const char *session, const char *event,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#define log_error(session, event, ...)                                                   \
+	log_event(LOG_LEVEL_ERROR, session, event, __VA_ARGS__)
+#define log_warning(session, event, ...)                                                 \
+	log_event(LOG_LEVEL_WARNING, session, event, __VA_ARGS__)
+#define log_info(session, event, ...)                                                    \
+	log_event(LOG_LEVEL_INFO, session, event, __VA_ARGS__)
+#define log_debug(session, event, ...)                                                   \
+	log_event(LOG_LEVEL_DEBUG, session, event, __VA_ARGS__)
+
+#endif

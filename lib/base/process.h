@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+/*
+ * What a process does about itself: where its sibling programs lie, and which rights it
+ * gives up. Each capability kept has its line in ARCHITECTURE.md.
+ */
+#include "base/error.h"
+
+#include <stddef.h>
+
+/* The absolute path of a program that lies beside the running one, into path[size]. */
+int process_sibling(const char *name, char *path, size_t size, struct error *err);
+
+/* Keeps only the listed capabilities (CAP_* numbers; count 0: none), in every set, and
+   sets no_new_privs. Cannot be undone. */
+int process_keep_capabilities(const int *capabilities, size_t count, struct error *err);
+
+/* chroot and chdir into directory; needs CAP_SYS_CHROOT, so call it before the above. */
+int process_enter(const char *directory, struct error *err);
+
+/* No core files and no ptrace by others: memory may hold a password. */
+int process_protect_memory(struct error *err);
+
+/* Asks the kernel to end us (SIGTERM) when the parent is gone, and ends at once when it
+   already is. parent: the pid that forked us. */
+int process_end_with_parent(int parent, struct error *err);
+
+/* mkdir with all parents, mode for the last one; fine when it is there already. */
+int process_make_directory(const char *path, unsigned mode, struct error *err);
+
+#endif
