@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MESSAGES_MESSAGE_H
+#define MESSAGES_MESSAGE_H
+/*
+ * What our processes tell each other over SOCK_SEQPACKET (base/ipc.h).
+ *
+ * One form for all: a fixed head (version, type, two numbers), then length-prefixed
+ * fields. A type uses the fields that its comment names; the others are empty. A message
+ * that message_decode() refuses comes from a bug when the peer is our own program (exit);
+ * on a control socket it costs that client its connection.
+ *
+ *   worker ──SERVE(fd)──► mailstore master ──SERVE(fd)──► account process
+ *          ◄─SERVE_END──                   ◄─SERVE_END──
+ *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
+ *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
+ *   anybody ──ACCOUNT_DUE──► transfer.sock
+ */
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define MESSAGE_VERSION 1
+
+enum message_type {
+	MESSAGE_NONE,
+
+	/* To the mailstore, with the client's socket (1 descriptor): serve this login.
+	   account, session, service ("imap"), tag (of the login command), client
+	   ("192.0.2.1:40000"), payload (bytes the client sent after the login command).
+	   The account process answers the login itself, under `tag`. */
+	MESSAGE_SERVE,
+	/* From the mailstore: that session has ended. session, number = bytes from the
+	   client, number2 = bytes to it, text = reason. */
+	MESSAGE_SERVE_END,
+
+	/* Worker to interceptor master: a session of a known account now exists / has
+	   ended. session, account, service, client, number = enum route. */
+	MESSAGE_SESSION_BEGIN,
+	MESSAGE_SESSION_END,
+
+	/* To the interceptor: tell me when this account has no session at the source
+	   (strategy immediate: held logins do not count). Answered by LOGGED_OFF, at once
+	   when that is already so. account. */
+	MESSAGE_AWAIT_LOGOFF,
+	MESSAGE_LOGGED_OFF,
+	/* To the interceptor, after route=busy is committed: end what this account still
+	   has at the source. number = 1: end live sessions too (* BYE); 0: only if there
+	   is none. Answered by QUIESCED: number = 1 nothing of it is left, 0 sessions
+	   exist (and were left alone). account. */
+	MESSAGE_QUIESCE,
+	MESSAGE_QUIESCED,
+	/* To the interceptor, no answer: the registry's route of this account changed;
+	   look at once (held logins go in). account. */
+	MESSAGE_ROUTE_CHANGED,
+	/* To the interceptor: list live flows. Answered by one FLOW each (payload = a
+	   JSON object as in the operator contract), then FLOWS_END. */
+	MESSAGE_FLOWS,
+	MESSAGE_FLOW,
+	MESSAGE_FLOWS_END,
+
+	/* To the transfer scheduler, no answer: the registry says this account is due. */
+	MESSAGE_ACCOUNT_DUE,
+
+	/* To the mailstore: end this account's process and tell when its folder is free
+	   (before a carry-back or a new transfer). account. Answered by RELEASED. */
+	MESSAGE_RELEASE,
+	MESSAGE_RELEASED,
+
+	/* Any question that could not be served: text = the sentence. */
+	MESSAGE_FAILED,
+
+	MESSAGE_TYPE_COUNT
+};
+
+struct message {
+	enum message_type type;
+	uint64_t number, number2;
+	struct str account, session, service, tag, client, text;
+	struct str payload;
+};
+
+const char *message_type_name(enum message_type type);
+
+/* Into bytes[size]; returns the length or -EMSGSIZE. */
+ssize_t message_encode(const struct message *m, char *bytes, size_t size);
+
+/* Views into `bytes`. 0 or -EBADMSG (cut short, too long, unknown type, other version).
+ */
+int message_decode(struct str bytes, struct message *ret_message);
+
+/* Encode and ipc_send in one; fd_to_pass -1: none. 0 or -errno. */
+int message_send(int socket, const struct message *m, int fd_to_pass);
+
+#endif

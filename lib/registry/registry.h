@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+/*
+ * Who is served where, and how far each account's move is.
+ *
+ * One SQLite file in WAL mode, opened by every process that needs it; all SQL is one
+ * table in registry.c. A row of `account` is made at the first login that the source
+ * accepted. The route decides where a login goes; the stage says how far the transfer
+ * is; both change only by registry_transition(), whose table (transition.c) is the whole
+ * truth: what is not in it is refused, and each change writes a journal line in the same
+ * transaction.
+ *
+ *   route:  source ─► busy ─► local      stage: idle → due → copying → catching-up
+ *             ▲         │                        → switching → done      | failed
+ *             └─────────┘
+ *
+ * Passwords are sealed with AES-256-GCM (seal.h) with the account's name as associated
+ * data, so that a row copied to another account does not open.
+ *
+ * Times are wall-clock milliseconds. Functions return 0 or -errno with the sentence in
+ * err; -ENOENT: no such account. A locked database is waited for (5 s).
+ */
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct registry; /* opaque */
+
+enum route { ROUTE_SOURCE, ROUTE_BUSY, ROUTE_LOCAL, ROUTE_COUNT };
+enum stage {
+	STAGE_IDLE,
+	STAGE_DUE,
+	STAGE_COPYING,
+	STAGE_CATCHING_UP,
+	STAGE_SWITCHING,
+	STAGE_DONE,
+	STAGE_FAILED,
+	STAGE_COUNT
+};
+enum pin { PIN_AUTO, PIN_SOURCE, PIN_LOCAL, PIN_COUNT };
+
+/* What moves an account; rows of transition.c. */
+enum account_event {
+	EVENT_DUE,         /* a proven login, or the admin's `transfer` */
+	EVENT_COPY,        /* a child began, or begins again after a crash */
+	EVENT_CATCH_UP,    /* the first full copy is complete */
+	EVENT_SWITCH,      /* nobody is logged in: route = busy */
+	EVENT_SWITCH_BACK, /* somebody slipped in, or verification failed: route = source
+	                    */
+	EVENT_ARRIVE,      /* verified: route = local, done */
+	EVENT_FAIL,   /* with a reason and a next try; the user stays at the source */
+	EVENT_RETURN, /* local back to source (nothing new here, or carried back) */
+	EVENT_CANCEL, /* pinned to the source before the switch */
+	EVENT_COUNT
+};
+
+const char *route_name(enum route r);
+const char *stage_name(enum stage s);
+const char *pin_name(enum pin p);
+bool pin_by_name(const char *name, enum pin *ret_pin);
+const char *account_event_name(enum account_event e);
+
+struct account {
+	int64_t id;
+	struct str name;  /* as first proven, lower case: what people and folders use */
+	struct str login; /* exactly what the source accepted: the transfer uses it */
+	enum route route;
+	enum stage stage;
+	enum pin pin;
+	bool capturable;
+	struct str uncapturable_why; /* "CRAM-MD5", "" */
+	bool has_password, has_verifier;
+	uint64_t first_login_at, last_login_at; /* 0: never; last is kept to the minute */
+	/* progress and result of the transfer */
+	uint64_t folders, messages_total, messages_copied, bytes_copied;
+	int uids_kept, uidls_kept; /* 1, 0, -1: not known yet */
+	uint64_t busy_since;       /* 0: not busy */
+	uint64_t out_of_service_ms;
+	uint32_t attempts;
+	uint64_t next_try_at; /* failed: when to try again */
+	struct str last_error;
+	struct str certificate; /* JSON of the verification, "" before */
+};
+
+/* Opens, and makes or upgrades (PRAGMA user_version), the file at path. key_path: the
+   32-byte sealing key; made with mode 0600 when `create_key` and absent; NULL: open
+   without a key (control: reading only; sealing functions then give -ENOKEY). A key
+   file that others can read is refused with the cure. */
+int registry_open(const char *path, const char *key_path, bool create_key,
+	struct registry **ret, struct error *err);
+void registry_close(struct registry *r); /* NULL is fine; wipes the key */
+
+/* What a person typed as name -> the key two names share: ASCII case folded, white
+   space trimmed, and the domain cut off when it is the only one configured. */
+void registry_set_domains(struct registry *r, char *const *domains, size_t n_domains);
+
+/* Strings are copied into arena. -ENOENT when no name leads to an account. */
+int registry_find(struct registry *r, struct str name, struct arena *arena,
+	struct account *ret, struct error *err);
+int registry_find_id(struct registry *r, int64_t id, struct arena *arena,
+	struct account *ret, struct error *err);
+
+/* Only what a login needs, without allocation: one indexed read. */
+struct account_route {
+	int64_t id;
+	enum route route;
+	enum stage stage;
+	enum pin pin;
+	bool has_password;
+	char name[256];
+};
+int registry_route(struct registry *r, struct str name, struct account_route *ret,
+	struct error *err);
+
+/* Calls back once for each account, by name. The callback may not use the registry;
+   a non-zero answer ends the walk and is returned. */
+typedef int registry_each_fn(void *context, const struct account *a);
+int registry_each(
+	struct registry *r, registry_each_fn *each, void *context, struct error *err);
+
+/* A login that the source accepted: makes the account when it is new, seals the
+   password when it is new or another one, learns the name. Costs no write when nothing
+   is new. *ret_new_password: the verifier was dropped and must be made again. */
+int registry_capture(struct registry *r, struct str login, struct str password,
+	int64_t *ret_id, bool *ret_new_password, struct error *err);
+/* A login that was accepted but shows no password. */
+int registry_note_uncapturable(struct registry *r, struct str login, struct str why,
+	int64_t *ret_id, struct error *err);
+
+/* The sealed password in clear, in arena (which wipes). -ENODATA: none. */
+int registry_password(struct registry *r, int64_t id, struct arena *arena,
+	struct str *ret_password, struct error *err);
+/* The scrypt verifier for logins here: made off the login path (verifier.h). */
+int registry_set_verifier(
+	struct registry *r, int64_t id, struct str verifier, struct error *err);
+int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
+	struct str *ret_verifier, struct error *err);
+
+/* The one way to change route or stage. -EPERM: not in the table, with the sentence.
+   by: "transfer", "interceptor", "admin"; detail: the reason, for the journal and (for
+   EVENT_FAIL) for last_error. */
+int registry_transition(struct registry *r, int64_t id, enum account_event event,
+	struct str by, struct str detail, struct error *err);
+int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err);
+
+struct progress {
+	uint64_t folders, messages_total, messages_copied, bytes_copied;
+};
+int registry_set_progress(
+	struct registry *r, int64_t id, const struct progress *p, struct error *err);
+int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls_kept,
+	struct str certificate, struct error *err);
+
+/* Accounts for the scheduler: those due or failed with next_try_at <= now, and those
+   left in a stage of work by a crash (copying, catching-up, switching), oldest first.
+   Not those pinned to the source. */
+int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
+	void *context, struct error *err);
+/* The earliest next_try_at of a failed account, 0: none. */
+int registry_next_try(struct registry *r, uint64_t *ret_at, struct error *err);
+
+struct journal_line {
+	uint64_t at;
+	struct str account, event, from, to, by, detail;
+};
+typedef int journal_each_fn(void *context, const struct journal_line *line);
+/* account_id 0: of all; newest first, at most `most`. */
+int registry_journal(struct registry *r, int64_t account_id, size_t most,
+	journal_each_fn *each, void *context, struct error *err);
+
+/* Small facts that outlive a process: the source's greeting and capabilities as probed.
+   -ENOENT: unknown. */
+int registry_set_fact(
+	struct registry *r, struct str name, struct str value, struct error *err);
+int registry_fact(struct registry *r, struct str name, struct arena *arena,
+	struct str *ret_value, struct error *err);
+
+/* Whether any account is served here or on its way (fail mode open would be wrong). */
+int registry_any_local(struct registry *r, bool *ret_any, struct error *err);
+
+#endif

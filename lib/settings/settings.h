@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_SETTINGS_H
+#define SETTINGS_SETTINGS_H
+/*
+ * mailferry.conf: three lines to start (source, domains, strategy), everything else has
+ * a default which `mailferry check` prints.
+ *
+ * An option is one row in settings.c: name, type, default, range, unit, help. Parsing
+ * (libconfuse), range errors, printing and the manual come from it. A mistake gives one
+ * sentence with file, line and cure. parse(print(x)) == x.
+ */
+#include "base/error.h"
+#include "base/str.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SETTINGS_SOURCES_MAX 16 /* addresses of one old server, both families */
+#define SETTINGS_DOMAINS_MAX 256
+
+enum service_id {
+	SERVICE_SMTP,
+	SERVICE_POP3,
+	SERVICE_IMAP,
+	SERVICE_SMTPS,
+	SERVICE_SUBMISSION,
+	SERVICE_IMAPS,
+	SERVICE_POP3S,
+	SERVICE_COUNT
+};
+
+/* What happens to TLS on a service's connections as long as we hold no key for it. */
+enum service_tls {
+	SERVICE_TLS_PASS, /* STARTTLS is the source's: the rest of the session goes there
+	                     unseen. Nobody is locked out. */
+	SERVICE_TLS_HIDE, /* STARTTLS is neither shown nor accepted */
+};
+
+struct service_settings {
+	bool enabled;  /* diverted at all */
+	uint16_t port; /* as clients use it, and where our listener waits too */
+	enum service_tls tls;
+	uint16_t upstream_port; /* at the source; default: port */
+};
+
+enum strategy { STRATEGY_AFTER_LOGOFF, STRATEGY_IMMEDIATE };
+enum fail_mode { FAIL_OPEN, FAIL_CLOSED };
+
+struct limits {
+	uint32_t connections;        /* at once, over all workers */
+	uint32_t connections_per_ip; /* before login, from one client address */
+	uint32_t login_timeout_s;    /* from accept to a proven login */
+	uint32_t login_bytes;        /* what a client may send before he has logged in */
+	uint32_t transfers;          /* accounts moved at the same time */
+	uint32_t source_connections; /* of one transfer to the source */
+	uint32_t message_bytes;      /* the largest message accepted here */
+};
+
+struct settings {
+	struct sockaddr_storage sources[SETTINGS_SOURCES_MAX]; /* port 0 */
+	size_t n_sources;
+	char *domains[SETTINGS_DOMAINS_MAX]; /* lower case; owned */
+	size_t n_domains;
+	enum strategy strategy;
+	char *state_dir; /* default /var/lib/mailferry; owned, as all below */
+	char *run_dir;   /* default /run/mailferry */
+	char *key_file;  /* default <state_dir>/key */
+	uint32_t hold_s; /* how long a client may be held while his account switches */
+	bool precopy;    /* copy while the source still serves */
+	uint32_t deadline_s; /* 0: none. After that long, devices that never log off get
+	                      * BYE so that the switch can happen */
+	char *window;        /* "" or "22:00-05:00": when deadline switches may happen */
+	enum fail_mode fail;
+	uint32_t workers; /* interceptor processes; 0: one per CPU */
+	struct limits limits;
+	struct service_settings services[SERVICE_COUNT];
+	char *source_moved_to; /* "" or the source's new address: address take-over */
+};
+
+/* Reads `path`. On error: the sentence with file and line, the code -EINVAL (bad
+   content: exit 2), or what open(2) said. On success *ret is filled; settings_fini(). */
+int settings_load(const char *path, struct settings *ret, struct error *err);
+int settings_parse(
+	const char *name, const char *text, struct settings *ret, struct error *err);
+void settings_fini(struct settings *s); /* may be called twice */
+
+/* Prints every option with its value, in a form settings_parse() reads back. */
+void settings_print(const struct settings *s, FILE *to);
+
+/* "imap"; and the reverse, SERVICE_COUNT when there is none. */
+const char *service_name(enum service_id id);
+enum service_id service_by_name(const char *name);
+const char *strategy_name(enum strategy s);
+
+/* The source address of that family (AF_INET, AF_INET6), or NULL. */
+const struct sockaddr_storage *settings_source(const struct settings *s, int family);
+bool settings_has_domain(const struct settings *s, struct str domain);
+
+/* "192.0.2.1" or "2001:db8::1" into text[INET6_ADDRSTRLEN]; address with port for logs
+   into text[ADDRESS_TEXT_MAX]: "192.0.2.1:143", "[2001:db8::1]:143". */
+#define ADDRESS_TEXT_MAX 64
+void address_text(const struct sockaddr_storage *a, char text[static ADDRESS_TEXT_MAX]);
+void address_port_text(
+	const struct sockaddr_storage *a, char text[static ADDRESS_TEXT_MAX]);
+
+/* Paths below state_dir and run_dir, into path[size]; -ENAMETOOLONG. */
+int settings_state_path(
+	const struct settings *s, const char *name, char *path, size_t size);
+int settings_run_path(
+	const struct settings *s, const char *name, char *path, size_t size);
+#define REGISTRY_FILE "registry.sqlite"       /* in state_dir */
+#define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
+#define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
+#define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
+#define TRANSFER_SOCKET "transfer.sock"       /* in run_dir */
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_STORE_STORE_H
+#define MAILSTORE_STORE_STORE_H
+/*
+ * One account = one folder = one process that has it open.
+ *
+ *   <folder>/lock             flock(2): one opener at a time
+ *   <folder>/index.sqlite     mailboxes, messages, expunged UIDs, subscriptions,
+ * checkpoints <folder>/bodies/NNNN.pack bodies byte for byte, append-only, a new file
+ * every 1 GiB
+ *
+ * A body is written and synced before the index commits the row that points at it, so a
+ * crash leaves at most a torn tail that no row points at; the next opener reuses it. A
+ * small body that comes alone (APPEND, delivery) may lie in its row instead: one fsync.
+ *
+ * Everything that changes the index runs between store_begin() and store_commit(); the
+ * commit is durable when it returns (bodies: fdatasync; index: WAL, synchronous=FULL).
+ * Watchers are called after a commit, once for each mailbox that it touched.
+ *
+ * Names of mailboxes are bytes exactly as the source spells them (mUTF-7 or not); only
+ * INBOX is compared without case. Functions return 0 or -errno with the sentence in err:
+ * -ENOENT no such mailbox or message, -EEXIST, -ENOSPC disk full, -EBUSY locked by
+ * another process, -EUCLEAN the index is damaged.
+ */
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+/* Makes the folder (0700) when `create`, upgrades the index, takes the lock. */
+int store_open(const char *folder, bool create, struct store **ret, struct error *err);
+void store_close(struct store *s); /* rolls an open transaction back; NULL is fine */
+
+int store_begin(struct store *s, struct error *err);
+int store_commit(struct store *s, struct error *err);
+void store_rollback(struct store *s);
+
+/* ── mailboxes ─────────────────────────────────────────────────────────────────────── */
+
+enum mailbox_attribute { /* bits */
+	MAILBOX_NOSELECT = 1 << 0,
+	MAILBOX_NOINFERIORS = 1 << 1,
+	MAILBOX_NONEXISTENT = 1 << 2,
+};
+
+struct mailbox {
+	int64_t id;
+	struct str name;
+	char separator; /* 0: flat (NIL) */
+	unsigned attributes;
+	struct str special_use; /* "\\Sent" …, "" */
+	uint32_t uidvalidity, uidnext;
+	uint64_t highestmodseq;
+	uint32_t messages, unseen; /* counted when asked: store_mailbox_counts() */
+	uint64_t bytes;
+};
+
+typedef int mailbox_each_fn(void *context, const struct mailbox *m);
+/* In byte order of the name, INBOX first. Non-zero from the callback ends and returns. */
+int store_each_mailbox(
+	struct store *s, mailbox_each_fn *each, void *context, struct error *err);
+int store_find_mailbox(struct store *s, struct str name, struct arena *arena,
+	struct mailbox *ret, struct error *err);
+int store_mailbox_counts(
+	struct store *s, int64_t id, struct mailbox *m, struct error *err);
+
+/* A mailbox as the transfer found it (all fields given), or a new one of the user's
+   (uidvalidity 0: a fresh one that was never used in this account). */
+int store_create_mailbox(
+	struct store *s, const struct mailbox *m, int64_t *ret_id, struct error *err);
+/* Attributes, separator, special use of an existing one follow the source. */
+int store_update_mailbox(struct store *s, const struct mailbox *m, struct error *err);
+/* With all its messages. Its UIDVALIDITY is never given to the name again. */
+int store_delete_mailbox(struct store *s, int64_t id, struct error *err);
+/* This one only: children are the caller's business (RFC 3501, 6.3.5). */
+int store_rename_mailbox(struct store *s, int64_t id, struct str name, struct error *err);
+/* The source made the mailbox anew: drops all messages, takes the new UIDVALIDITY. */
+int store_reset_mailbox(
+	struct store *s, int64_t id, uint32_t uidvalidity, struct error *err);
+/* UIDNEXT only grows; the source's may be above the last UID. */
+int store_raise_uidnext(struct store *s, int64_t id, uint32_t uidnext, struct error *err);
+
+/* Subscriptions are names: they may outlive the mailbox (RFC 3501, 6.3.6). */
+int store_subscribe(struct store *s, struct str name, bool subscribed, struct error *err);
+bool store_is_subscribed(struct store *s, struct str name);
+typedef int name_each_fn(void *context, struct str name);
+int store_each_subscription(
+	struct store *s, name_each_fn *each, void *context, struct error *err);
+
+/* ── messages ──────────────────────────────────────────────────────────────────────── */
+
+enum message_flag { /* bits; everything else is a keyword */
+	FLAG_SEEN = 1 << 0,
+	FLAG_ANSWERED = 1 << 1,
+	FLAG_FLAGGED = 1 << 2,
+	FLAG_DELETED = 1 << 3,
+	FLAG_DRAFT = 1 << 4,
+	FLAG_RECENT =
+		1 << 5, /* this server's own bookkeeping; cleared by the first SELECT */
+};
+
+struct store_message {
+	uint32_t uid;
+	unsigned flags;
+	struct str keywords; /* separated by single spaces, sorted; case kept */
+	int64_t date;        /* INTERNALDATE, seconds since 1970 */
+	int16_t zone;        /* its zone in minutes east */
+	uint64_t size;       /* RFC822.SIZE as the source shows it (may be wrong there) */
+	uint64_t body_len;   /* bytes that are really here */
+	uint64_t modseq;
+	struct str uidl;     /* POP3 unique-id, "" : none known */
+	uint32_t pop3_order; /* place in the source's maildrop from 1; 0: by UID after
+	                        those */
+};
+
+typedef int message_each_fn(void *context, const struct store_message *m);
+/* By UID, from..to inclusive (1..UINT32_MAX: all). Strings live until the next row. */
+int store_each_message(struct store *s, int64_t mailbox, uint32_t from, uint32_t to,
+	message_each_fn *each, void *context, struct error *err);
+/* Changed since (modseq > since), by UID; and the UIDs expunged since. */
+int store_each_changed(struct store *s, int64_t mailbox, uint64_t since,
+	message_each_fn *each, void *context, struct error *err);
+typedef int uid_each_fn(void *context, uint32_t uid);
+int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
+	uid_each_fn *each, void *context, struct error *err);
+
+/* Replaces flags and keywords (a new modseq when they differ). */
+int store_set_flags(struct store *s, int64_t mailbox, uint32_t uid, unsigned flags,
+	struct str keywords, uint64_t *ret_modseq, struct error *err);
+int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str uidl,
+	uint32_t pop3_order, struct error *err);
+int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *err);
+
+/* ── bodies ────────────────────────────────────────────────────────────────────────── */
+
+/* Where a body lies. Opaque to callers: made by a writer, used by store_add(). */
+struct body_place {
+	uint32_t pack; /* 0: in the row */
+	uint64_t offset, len;
+	struct str inline_bytes;
+};
+
+/* A body whose length is known before it comes (IMAP literal): the range is reserved,
+   so several may be written side by side. */
+struct body_writer {
+	uint32_t pack;
+	uint64_t offset, len, written;
+	int fd; /* the store's */
+};
+int store_body_begin(
+	struct store *s, uint64_t len, struct body_writer *ret, struct error *err);
+/* -EOVERFLOW past len. May be large and called often: no copy is kept. */
+int store_body_write(
+	struct store *s, struct body_writer *w, struct str bytes, struct error *err);
+/* -EINVAL when fewer than len came. */
+int store_body_end(struct store *s, struct body_writer *w, struct body_place *ret,
+	struct error *err);
+
+#define STORE_INLINE_MAX 65536 /* above, two fsyncs cost less than rewriting pages */
+/* A whole small body in its row; the bytes must live until store_add(). */
+struct body_place store_body_inline(struct str bytes);
+
+/* Adds a message: m->uid 0 takes UIDNEXT, else that UID (-EEXIST when taken; it may lie
+   below UIDNEXT, which rises as needed). m->modseq is ignored. In a transaction. */
+int store_add(struct store *s, int64_t mailbox, const struct store_message *m,
+	const struct body_place *body, uint32_t *ret_uid, struct error *err);
+/* Another row for the same bytes (COPY, MOVE): no body is written twice. */
+int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbox,
+	uint32_t *ret_uid, struct error *err);
+
+/* A body to read: a view of all of it (mapped, or in memory), valid until
+   store_body_release(); fd/offset for sendfile when it lies in a pack, else fd -1. */
+struct body {
+	struct str bytes;
+	int fd;
+	uint64_t offset;
+	void *map;
+	size_t map_len;
+	void *copy;
+};
+int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
+	struct error *err);
+void store_body_release(struct body *b);
+
+/* ── the rest ──────────────────────────────────────────────────────────────────────── */
+
+/* The transfer's own notes, in the same transaction as what they cover. value "" or
+   absent: -ENOENT. */
+int store_set_checkpoint(
+	struct store *s, struct str name, struct str value, struct error *err);
+int store_checkpoint(struct store *s, struct str name, struct arena *arena,
+	struct str *ret_value, struct error *err);
+
+/* The highest modseq of the whole account: did anything change since? */
+uint64_t store_modseq(struct store *s);
+
+/* Called after each commit for each mailbox it touched (0: the list of mailboxes). */
+typedef void store_watch_fn(void *context, int64_t mailbox);
+struct store_watch {
+	store_watch_fn *changed;
+	void *context;
+	struct store_watch *next; /* the store's */
+};
+void store_watch(struct store *s, struct store_watch *w); /* w is the caller's memory */
+void store_unwatch(struct store *s, struct store_watch *w);
+
+/* Rows against files: every row's body in range, counters right. 0 or -EUCLEAN with
+   what is wrong. For `check` and crash tests. */
+int store_verify(struct store *s, struct error *err);
+
+#endif
