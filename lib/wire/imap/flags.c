@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/imap/flags.h"
+
+#include <string.h>
+
+static const struct system_flag {
+	struct str name;
+	enum imap_flag bit;
+} system_flags[] = {
+	{ STR("\\Answered"), IMAP_FLAG_ANSWERED },
+	{ STR("\\Flagged"), IMAP_FLAG_FLAGGED },
+	{ STR("\\Deleted"), IMAP_FLAG_DELETED },
+	{ STR("\\Seen"), IMAP_FLAG_SEEN },
+	{ STR("\\Draft"), IMAP_FLAG_DRAFT },
+	{ STR("\\Recent"), IMAP_FLAG_RECENT },
+};
+#define N_SYSTEM_FLAGS (sizeof(system_flags) / sizeof(system_flags[0]))
+
+struct words {
+	struct str at[IMAP_KEYWORDS_MAX];
+	size_t count;
+};
+
+static unsigned system_bit(struct str word)
+{
+	for (size_t i = 0; i < N_SYSTEM_FLAGS; i++)
+		if (str_ieq(word, system_flags[i].name))
+			return system_flags[i].bit;
+	return 0;
+}
+
+static bool words_add(struct words *w, struct str word)
+{
+	size_t i = 0;
+	int order = 1;
+
+	while (i < w->count && (order = str_cmp(w->at[i], word)) < 0)
+		i++;
+	if (i < w->count && order == 0)
+		return true;
+	if (w->count == IMAP_KEYWORDS_MAX)
+		return false;
+	memmove(&w->at[i + 1], &w->at[i], (w->count - i) * sizeof(w->at[0]));
+	w->at[i] = word;
+	w->count++;
+	return true;
+}
+
+static struct str words_join(const struct words *w, struct arena *arena)
+{
+	size_t len = 0, at = 0;
+	char *copy;
+
+	for (size_t i = 0; i < w->count; i++)
+		len += w->at[i].len + 1;
+	copy = arena_alloc(arena, len + 1);
+	if (!copy)
+		return (struct str){ 0 };
+	for (size_t i = 0; i < w->count; i++) {
+		if (i)
+			copy[at++] = ' ';
+		memcpy(copy + at, w->at[i].ptr, w->at[i].len);
+		at += w->at[i].len;
+	}
+	return str_of(copy, at);
+}
+
+static bool flag_word(struct imap_cursor *c, struct str *ret)
+{
+	struct imap_cursor at = *c;
+	struct str word;
+	bool system = imap_char(&at, '\\');
+
+	if (system && imap_char(&at, '*')) {
+		*ret = STR_LIT("");
+		*c = at;
+		return true;
+	}
+	if (!imap_atom(&at, &word))
+		return false;
+	*ret = system ? str_of(word.ptr - 1, word.len + 1) : word;
+	*c = at;
+	return true;
+}
+
+bool imap_bare_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
+	struct str *ret_keywords)
+{
+	struct imap_cursor at = *c;
+	struct words words = { .count = 0 };
+	unsigned bits = 0;
+	struct str word;
+
+	do {
+		unsigned bit;
+
+		if (!flag_word(&at, &word))
+			return false;
+		bit = system_bit(word);
+		if (!bit && word.len && !words_add(&words, word))
+			return false;
+		bits |= bit;
+	} while (imap_space(&at));
+	*ret_keywords = words_join(&words, arena);
+	*ret_bits = bits;
+	*c = at;
+	return ret_keywords->ptr != NULL;
+}
+
+bool imap_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
+	struct str *ret_keywords)
+{
+	struct imap_cursor at = *c;
+
+	if (!imap_char(&at, '('))
+		return false;
+	if (imap_char(&at, ')')) {
+		*ret_bits = 0;
+		*ret_keywords = STR_LIT("");
+		*c = at;
+		return true;
+	}
+	if (!imap_bare_flags(&at, arena, ret_bits, ret_keywords) || !imap_char(&at, ')'))
+		return false;
+	*c = at;
+	return true;
+}
+
+int imap_put_flags(struct buf *out, unsigned bits, struct str keywords)
+{
+	const char *gap = "";
+	int r = 0;
+
+	for (size_t i = 0; i < N_SYSTEM_FLAGS && r == 0; i++) {
+		if (!(bits & system_flags[i].bit))
+			continue;
+		r = buf_printf(out, "%s%.*s", gap, STR_ARG(system_flags[i].name));
+		gap = " ";
+	}
+	if (r == 0 && keywords.len)
+		r = buf_printf(out, "%s%.*s", gap, STR_ARG(keywords));
+	return r;
+}
+
+bool imap_keywords_has(struct str have, struct str word)
+{
+	while (have.len)
+		if (str_eq(str_split(&have, ' '), word))
+			return true;
+	return false;
+}
+
+struct str imap_keywords_add(struct arena *arena, struct str have, struct str more)
+{
+	struct words words = { .count = 0 };
+
+	while (have.len)
+		if (!words_add(&words, str_split(&have, ' ')))
+			return (struct str){ 0 };
+	while (more.len)
+		if (!words_add(&words, str_split(&more, ' ')))
+			return (struct str){ 0 };
+	return words_join(&words, arena);
+}
+
+struct str imap_keywords_remove(struct arena *arena, struct str have, struct str less)
+{
+	struct words words = { .count = 0 };
+
+	while (have.len) {
+		struct str word = str_split(&have, ' ');
+
+		if (!imap_keywords_has(less, word) && !words_add(&words, word))
+			return (struct str){ 0 };
+	}
+	return words_join(&words, arena);
+}
