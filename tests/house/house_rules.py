@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules of the house that a compiler does not check.
+
+Floors: a folder includes only from lower floors, from its own, or from the
+neighbour that is named here. Files: an SPDX line first, at most 600 lines.
+Functions: at most 60 lines from brace to brace.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# folder -> the folders it may include from (besides itself)
+MAY_INCLUDE = {
+    "base": [],
+    "settings": ["base"],
+    "messages": ["base"],
+    "wire": ["base"],
+    "registry": ["base"],
+    "nft-rules": ["base"],
+    "mailstore/store": ["base"],
+    "mailstore/serve": ["base", "wire", "mailstore/store"],
+    "mailstore": ["base", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
+    "interceptor": ["base", "wire", "settings", "messages", "registry"],
+    "transfer": ["base", "wire", "settings", "messages", "registry", "mailstore/store"],
+    "control": ["base", "wire", "settings", "messages", "registry", "nft-rules",
+                "mailstore/store"],
+}
+# single headers that a folder may use of another on the same floor, with the reason
+EXCEPTIONS = {
+    ("interceptor", "nft-rules/marks.h"),  # the socket marks that the rules count by
+}
+LINES_MAX = 600
+FUNCTION_LINES_MAX = 60
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def folder_of(path):
+    """The longest key of MAY_INCLUDE that path (relative, without lib/) lies in."""
+    text = path[4:] if path.startswith("lib/") else path
+    parts = text.split("/")[:-1]
+    for n in range(len(parts), 0, -1):
+        if "/".join(parts[:n]) in MAY_INCLUDE:
+            return "/".join(parts[:n])
+    return None
+
+
+def check_includes(path, lines):
+    here = folder_of(path)
+    if here is None:
+        return
+    for number, line in enumerate(lines, 1):
+        found = INCLUDE.match(line)
+        if not found or (here, found[1]) in EXCEPTIONS:
+            continue
+        there = folder_of(found[1])
+        if there is None:
+            yield f"{path}:{number}: includes \"{found[1]}\": name the folder it is in"
+        elif there != here and there not in MAY_INCLUDE[here]:
+            yield f"{path}:{number}: {here} may not include from {there} (a higher floor)"
+
+
+def check_size(path, lines):
+    if len(lines) > LINES_MAX:
+        yield f"{path}: {len(lines)} lines; more than {LINES_MAX} wants splitting"
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line.startswith("{"):
+            start = number
+        elif line.startswith("}") and start is not None:
+            if number - start - 1 > FUNCTION_LINES_MAX:
+                yield (f"{path}:{start}: a function of {number - start - 1} lines;"
+                       f" {FUNCTION_LINES_MAX} is the most")
+            start = None
+
+
+def check_spdx(path, lines):
+    if not any("SPDX-License-Identifier: GPL-3.0-or-later" in l for l in lines[:2]):
+        yield f"{path}: no SPDX line at its top"
+
+
+def main():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, check=True,
+                            stdout=subprocess.PIPE).stdout.split("\n")
+    complaints = []
+    checked = 0
+    for path in listed:
+        if not path.endswith((".c", ".h", ".py")) or not (ROOT / path).exists():
+            continue
+        lines = (ROOT / path).read_text(errors="replace").splitlines()
+        checked += 1
+        complaints += check_spdx(path, lines)
+        complaints += check_size(path, lines)
+        if path.endswith((".c", ".h")):
+            complaints += check_includes(path, lines)
+    for complaint in complaints:
+        print(complaint)
+    print(f"{checked} files, {len(complaints)} complaints")
+    return 1 if complaints or not checked else 0
+
+
+sys.exit(main())
