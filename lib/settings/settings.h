@@ -73,7 +73,9 @@ struct settings {
 	                      * BYE so that the switch can happen */
 	char *window;        /* "" or "22:00-05:00": when deadline switches may happen */
 	enum fail_mode fail;
-	uint32_t workers; /* interceptor processes; 0: one per CPU */
+	bool fail_explicit; /* the admin wrote it. Not so: open, but closed as soon as an
+	                       account lives here (its source mailbox is stale) */
+	uint32_t workers;   /* interceptor processes; 0: one per CPU */
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
 	char *source_moved_to; /* "" or the source's new address: address take-over */
@@ -88,6 +90,15 @@ void settings_fini(struct settings *s); /* may be called twice */
 
 /* Prints every option with its value, in a form settings_parse() reads back. */
 void settings_print(const struct settings *s, FILE *to);
+
+/* Every key with its default, range and meaning, as a commented file: the reference. */
+void settings_print_reference(FILE *to);
+
+/* What to do with new flows when no listener is there, given whether an account lives
+   here (registry_any_local()). */
+enum fail_mode settings_effective_fail(const struct settings *s, bool any_local);
+const char *fail_mode_name(enum fail_mode f);
+const char *service_tls_name(enum service_tls t);
 
 /* "imap"; and the reverse, SERVICE_COUNT when there is none. */
 const char *service_name(enum service_id id);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "settings/options.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define DAY_S 86400u
+
+static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
+static const char *const fail_choices[] = { "open", "closed", NULL };
+static const char *const tls_choices[] = { "pass", "hide", NULL };
+
+_Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
+_Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
+_Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
+
+#define ROOT(field) .offset = offsetof(struct settings, field)
+static const struct option root_rows[] = {
+	{ "source", OPTION_ADDRESSES, ROOT(sources), .most = SETTINGS_SOURCES_MAX,
+		.help = "address(es) of the old server, as clients use them" },
+	{ "domains", OPTION_DOMAINS, ROOT(domains), .most = SETTINGS_DOMAINS_MAX,
+		.help = "mail domains that live on it" },
+	{ "strategy", OPTION_CHOICE, ROOT(strategy), "after-logoff",
+		.choices = strategy_choices,
+		.help = "when an account moves: after its user has left, or while he "
+			"waits at login" },
+	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
+		.help = "registry, key and mail; survives a reboot" },
+	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",
+		.help = "sockets of the running programs" },
+	{ "key_file", OPTION_PATH, ROOT(key_file), NULL,
+		.help = "seals passwords; default: key in state_dir" },
+	{ "hold", OPTION_NUMBER, ROOT(hold_s), "20", .least = 0, .most = 120,
+		.help = "seconds a login may be held while its account switches" },
+	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
+		.help = "copy in the background while the source still serves" },
+	{ "deadline", OPTION_NUMBER, ROOT(deadline_s), "0", .least = 0,
+		.most = 30 * DAY_S,
+		.help = "seconds after which devices that never log off get BYE; 0: "
+			"never" },
+	{ "window", OPTION_WINDOW, ROOT(window), "",
+		.help = "when deadline switches may happen, \"22:00-05:00\"; empty: "
+			"always" },
+	{ "fail", OPTION_CHOICE, ROOT(fail), "open", .choices = fail_choices,
+		.help = "new connections while we are down: to the source, or refused. "
+			"Not set: open until an account lives here, then closed" },
+	{ "workers", OPTION_NUMBER, ROOT(workers), "0", .least = 0, .most = 256,
+		.help = "interceptor processes; 0: one for each CPU" },
+	{ "source_moved_to", OPTION_ADDRESS, ROOT(source_moved_to), "",
+		.help = "the source's new address when we took over the old one" },
+};
+#undef ROOT
+
+#define SERVICE(field) .offset = offsetof(struct service_settings, field)
+static const struct option service_option_rows[] = {
+	{ "port", OPTION_PORT, SERVICE(port), NULL, .least = 1, .most = 65535,
+		.help = "as clients use it" },
+	{ "enabled", OPTION_SWITCH, SERVICE(enabled), NULL,
+		.help = "divert it; false: the kernel routes it past us" },
+	{ "tls", OPTION_CHOICE, SERVICE(tls), "pass", .choices = tls_choices,
+		.help = "STARTTLS without a key here: the source's own, or not offered" },
+	{ "upstream", OPTION_PORT, SERVICE(upstream_port), NULL, .least = 1,
+		.most = 65535, .help = "port at the source; default: port" },
+};
+#undef SERVICE
+
+#define LIMIT(field) .offset = offsetof(struct limits, field)
+static const struct option limit_rows[] = {
+	{ "connections", OPTION_NUMBER, LIMIT(connections), "20000", .least = 1,
+		.most = 1000000, .help = "at once, over all workers" },
+	{ "connections_per_ip", OPTION_NUMBER, LIMIT(connections_per_ip), "100",
+		.least = 1, .most = 1000000,
+		.help = "not logged in yet, from one client address" },
+	{ "login_timeout", OPTION_NUMBER, LIMIT(login_timeout_s), "120", .least = 1,
+		.most = 3600, .help = "seconds from connecting to a proven login" },
+	{ "login_bytes", OPTION_NUMBER, LIMIT(login_bytes), "65536", .least = 1024,
+		.most = 1048576, .help = "bytes a client may send before that" },
+	{ "transfers", OPTION_NUMBER, LIMIT(transfers), "4", .least = 1, .most = 256,
+		.help = "accounts moved at the same time" },
+	{ "source_connections", OPTION_NUMBER, LIMIT(source_connections), "2", .least = 1,
+		.most = 8, .help = "of one transfer to the source" },
+	{ "message_bytes", OPTION_NUMBER, LIMIT(message_bytes), "104857600",
+		.least = 65536, .most = 2147483647,
+		.help = "the largest message accepted here" },
+};
+#undef LIMIT
+
+const struct option_section root_options = { root_rows, COUNT(root_rows) };
+const struct option_section service_options = { service_option_rows,
+	COUNT(service_option_rows) };
+const struct option_section limit_options = { limit_rows, COUNT(limit_rows) };
+
+const struct service_row service_rows[SERVICE_COUNT] = {
+	[SERVICE_SMTP] = { "smtp", 25, true, false },
+	[SERVICE_POP3] = { "pop3", 110, true, false },
+	[SERVICE_IMAP] = { "imap", 143, true, false },
+	[SERVICE_SMTPS] = { "smtps", 465, false, true },
+	[SERVICE_SUBMISSION] = { "submission", 587, false, false },
+	[SERVICE_IMAPS] = { "imaps", 993, false, true },
+	[SERVICE_POP3S] = { "pop3s", 995, false, true },
+};
+
+const struct option *option_by_name(struct option_section section, const char *name)
+{
+	for (size_t i = 0; i < section.count; i++)
+		if (strcmp(section.rows[i].name, name) == 0)
+			return &section.rows[i];
+	return NULL;
+}
+
+#define NAME_MAX_LEN 32 /* longer than any option */
+
+static unsigned least3(unsigned a, unsigned b, unsigned c)
+{
+	unsigned ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* Levenshtein's distance: letters to add, drop or change. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MAX_LEN + 1];
+	size_t len_a = strlen(a), len_b = strlen(b);
+
+	if (len_a > NAME_MAX_LEN || len_b > NAME_MAX_LEN)
+		return NAME_MAX_LEN;
+	for (unsigned j = 0; j <= len_b; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= len_a; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= len_b; j++) {
+			unsigned above = row[j];
+
+			row[j] = least3(above + 1, row[j - 1] + 1,
+				diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[len_b];
+}
+
+const char *option_closest(struct option_section section, const char *name)
+{
+	unsigned best = 3; /* more changes than two: another word */
+	const char *found = NULL;
+
+	for (size_t i = 0; i < section.count; i++) {
+		unsigned d = distance(name, section.rows[i].name);
+
+		if (d < best) {
+			best = d;
+			found = section.rows[i].name;
+		}
+	}
+	return found;
+}
+
+int option_set_defaults(struct option_section section, void *base, struct error *err)
+{
+	for (size_t i = 0; i < section.count; i++) {
+		const struct option *o = &section.rows[i];
+		int r = o->default_text ? option_parse(o, base, 0, o->default_text, err)
+		                        : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_OPTIONS_H
+#define SETTINGS_OPTIONS_H
+/*
+ * The table of options: one row each, from which parsing, range errors, printing and the
+ * reference follow. A new option is a field in settings.h and a row in options.c.
+ */
+#include "settings/settings.h"
+
+enum option_kind {
+	OPTION_SWITCH,    /* bool */
+	OPTION_NUMBER,    /* uint32_t */
+	OPTION_PORT,      /* uint16_t */
+	OPTION_CHOICE,    /* an enum: place in .choices */
+	OPTION_PATH,      /* char *, absolute */
+	OPTION_WINDOW,    /* char *, "" or "22:00-05:00" */
+	OPTION_ADDRESS,   /* char *, "" or one address */
+	OPTION_ADDRESSES, /* settings.sources */
+	OPTION_DOMAINS,   /* settings.domains */
+};
+
+struct option {
+	const char *name;
+	enum option_kind kind;
+	size_t offset;            /* in the struct that its section fills */
+	const char *default_text; /* NULL: none, or it follows from another option */
+	uint32_t least, most;
+	const char *const *choices; /* NULL-terminated */
+	const char *help;           /* with the unit */
+};
+
+struct option_section {
+	const struct option *rows;
+	size_t count;
+};
+
+extern const struct option_section root_options, service_options, limit_options;
+
+/* How a service comes out of the box. */
+struct service_row {
+	const char *name;
+	uint16_t port;
+	bool enabled;
+	bool implicit_tls; /* cannot be read before TLS itself is spoken here */
+};
+extern const struct service_row service_rows[SERVICE_COUNT];
+
+const struct option *option_by_name(struct option_section section, const char *name);
+/* The row whose name is closest to a mistyped one, or NULL. */
+const char *option_closest(struct option_section section, const char *name);
+
+/* One value (of a list: the one at index) into the struct at base. On error `err` holds
+   the sentence without file and line. */
+int option_parse(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err);
+int option_set_defaults(struct option_section section, void *base, struct error *err);
+void option_print_value(const struct option *o, const void *base, FILE *to);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
+ * this file decides what it means, so that each mistake gets its own cure.
+ */
+#include "settings/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *field(const struct option *o, void *base)
+{
+	return (char *)base + o->offset;
+}
+
+static const void *const_field(const struct option *o, const void *base)
+{
+	return (const char *)base + o->offset;
+}
+
+static int parse_switch(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = { { "true", true }, { "false", false }, { "yes", true },
+		{ "no", false }, { "on", true }, { "off", false } };
+
+	(void)index;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i].word) == 0) {
+			*(bool *)field(o, base) = words[i].value;
+			return 0;
+		}
+	return error_set(
+		err, -EINVAL, "`%s` is true or false, not \"%s\"", o->name, text);
+}
+
+static int parse_number(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	uint32_t value;
+
+	(void)index;
+	if (!str_to_u32(str_from(text), &value) || value < o->least || value > o->most)
+		return error_set(err, -EINVAL,
+			"`%s` is a number from %u to %u, not \"%s\" (%s)", o->name,
+			o->least, o->most, text, o->help);
+	if (o->kind == OPTION_PORT)
+		*(uint16_t *)field(o, base) = (uint16_t)value;
+	else
+		*(uint32_t *)field(o, base) = value;
+	return 0;
+}
+
+static int parse_choice(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	char all[128] = "";
+	size_t used = 0;
+
+	(void)index;
+	for (int i = 0; o->choices[i]; i++) {
+		if (strcmp(text, o->choices[i]) == 0) {
+			*(int *)field(o, base) = i;
+			return 0;
+		}
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s\"%s\"",
+			i ? " or " : "", o->choices[i]);
+	}
+	return error_set(err, -EINVAL, "`%s` is %s, not \"%s\"", o->name, all, text);
+}
+
+static int replace_text(
+	const struct option *o, void *base, const char *text, struct error *err)
+{
+	char **place = field(o, base);
+	char *copy = strdup(text);
+
+	if (!copy)
+		return error_set(err, -ENOMEM, "no memory");
+	free(*place);
+	*place = copy;
+	return 0;
+}
+
+#define PATH_TEXT_MAX 1024 /* with a file name behind it still below PATH_MAX */
+
+static int parse_path(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	size_t len = strlen(text);
+
+	(void)index;
+	if (text[0] != '/')
+		return error_set(err, -EINVAL, "`%s` is a path from / on, not \"%s\"",
+			o->name, text);
+	if (len > PATH_TEXT_MAX)
+		return error_set(err, -EINVAL, "`%s` is longer than %d bytes", o->name,
+			PATH_TEXT_MAX);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return error_set(
+				err, -EINVAL, "`%s` holds a control character", o->name);
+	return replace_text(o, base, text, err);
+}
+
+static bool is_clock(const char *t)
+{
+	return t[0] >= '0' && t[0] <= '2' && t[1] >= '0' && t[1] <= '9' &&
+	       (t[0] < '2' || t[1] <= '3') && t[2] == ':' && t[3] >= '0' && t[3] <= '5' &&
+	       t[4] >= '0' && t[4] <= '9';
+}
+
+static int parse_window(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	(void)index;
+	if (*text && !(strlen(text) == strlen("22:00-05:00") && is_clock(text) &&
+			     text[5] == '-' && is_clock(text + 6)))
+		return error_set(err, -EINVAL,
+			"`%s` is a time of day from-to as in \"22:00-05:00\", or empty, "
+			"not \"%s\"",
+			o->name, text);
+	return replace_text(o, base, text, err);
+}
+
+/* A host's own unicast address; no name, so that no resolver decides where mail goes. */
+static int read_address(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage a = { 0 };
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&a;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		uint32_t host = ntohl(v4->sin_addr.s_addr);
+
+		if (host >> 24 == 0 || host >> 28 >= 0xe)
+			return -EINVAL;
+		a.ss_family = AF_INET;
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ||
+			IN6_IS_ADDR_MULTICAST(&v6->sin6_addr) ||
+			IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ||
+			IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+			return -EINVAL;
+		a.ss_family = AF_INET6;
+	} else {
+		return -EINVAL;
+	}
+	*ret = a;
+	return 0;
+}
+
+static int bad_address(const struct option *o, const char *text, struct error *err)
+{
+	return error_set(err, -EINVAL,
+		"`%s`: \"%s\" is not an address of a host; write it as in \"192.0.2.10\" "
+		"or \"2001:db8::10\" (names are not resolved)",
+		o->name, text);
+}
+
+static int parse_addresses(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	struct sockaddr_storage *all = field(o, base);
+	struct sockaddr_storage one;
+
+	if (read_address(text, &one) < 0)
+		return bad_address(o, text, err);
+	if (index >= o->most)
+		return error_set(err, -EINVAL, "`%s` takes at most %u addresses", o->name,
+			o->most);
+	for (size_t i = 0; i < index; i++)
+		if (memcmp(&all[i], &one, sizeof(one)) == 0)
+			return error_set(
+				err, -EINVAL, "`%s` names %s twice", o->name, text);
+	all[index] = one;
+	return 0;
+}
+
+static int parse_address(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	struct sockaddr_storage one;
+
+	(void)index;
+	if (*text && read_address(text, &one) < 0)
+		return bad_address(o, text, err);
+	return replace_text(o, base, text, err);
+}
+
+#define DOMAIN_MAX 253 /* RFC 1035, 2.3.4 */
+
+/* Letters, digits, '-', '.', '_' (seen in use) and UTF-8. */
+static bool is_domain(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > DOMAIN_MAX || text[0] == '.' || text[len - 1] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x80 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+			!(c >= '0' && c <= '9') && c != '-' && c != '.' && c != '_')
+			return false;
+	}
+	return true;
+}
+
+static int parse_domain(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	char **all = field(o, base);
+	char *copy;
+
+	if (!is_domain(text))
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is not a domain; write it as in {\"example.com\"}",
+			o->name, text);
+	if (index >= o->most)
+		return error_set(
+			err, -EINVAL, "`%s` takes at most %u names", o->name, o->most);
+	copy = strdup(text);
+	if (!copy)
+		return error_set(err, -ENOMEM, "no memory");
+	for (char *c = copy; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c | 0x20);
+	free(all[index]);
+	all[index] = copy;
+	return 0;
+}
+
+static void print_quoted(const char *text, FILE *to)
+{
+	(void)fputc('"', to);
+	for (; *text; text++) {
+		/* libconfuse puts the environment in for ${NAME} */
+		if (*text == '"' || *text == '\\' || *text == '$')
+			(void)fputc('\\', to);
+		(void)fputc(*text, to);
+	}
+	(void)fputc('"', to);
+}
+
+static void print_switch(const struct option *o, const void *base, FILE *to)
+{
+	(void)fputs(*(const bool *)const_field(o, base) ? "true" : "false", to);
+}
+
+static void print_number(const struct option *o, const void *base, FILE *to)
+{
+	(void)fprintf(to, "%u", *(const uint32_t *)const_field(o, base));
+}
+
+static void print_port(const struct option *o, const void *base, FILE *to)
+{
+	(void)fprintf(to, "%u", *(const uint16_t *)const_field(o, base));
+}
+
+static void print_choice(const struct option *o, const void *base, FILE *to)
+{
+	print_quoted(o->choices[*(const int *)const_field(o, base)], to);
+}
+
+static void print_text(const struct option *o, const void *base, FILE *to)
+{
+	print_quoted(*(char *const *)const_field(o, base), to);
+}
+
+static void print_addresses(const struct option *o, const void *base, FILE *to)
+{
+	const struct settings *s = base;
+	const struct sockaddr_storage *all = const_field(o, base);
+
+	(void)fputc('{', to);
+	for (size_t i = 0; i < s->n_sources; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		address_text(&all[i], text);
+		(void)fprintf(to, "%s\"%s\"", i ? ", " : "", text);
+	}
+	(void)fputc('}', to);
+}
+
+static void print_domains(const struct option *o, const void *base, FILE *to)
+{
+	const struct settings *s = base;
+	char *const *all = const_field(o, base);
+
+	(void)fputc('{', to);
+	for (size_t i = 0; i < s->n_domains; i++) {
+		(void)fputs(i ? ", " : "", to);
+		print_quoted(all[i], to);
+	}
+	(void)fputc('}', to);
+}
+
+static const struct kind {
+	int (*parse)(const struct option *o, void *base, size_t index, const char *text,
+		struct error *err);
+	void (*print)(const struct option *o, const void *base, FILE *to);
+} kinds[] = {
+	[OPTION_SWITCH] = { parse_switch, print_switch },
+	[OPTION_NUMBER] = { parse_number, print_number },
+	[OPTION_PORT] = { parse_number, print_port },
+	[OPTION_CHOICE] = { parse_choice, print_choice },
+	[OPTION_PATH] = { parse_path, print_text },
+	[OPTION_WINDOW] = { parse_window, print_text },
+	[OPTION_ADDRESS] = { parse_address, print_text },
+	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
+	[OPTION_DOMAINS] = { parse_domain, print_domains },
+};
+
+int option_parse(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	return kinds[o->kind].parse(o, base, index, text, err);
+}
+
+void option_print_value(const struct option *o, const void *base, FILE *to)
+{
+	kinds[o->kind].print(o, base, to);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry.conf: what is taken, what is refused in which words, and the way back. */
+#include "settings/settings.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define THREE                                                                            \
+	"source = \"192.0.2.10\"\ndomains = {\"example.com\"}\nstrategy = "              \
+	"\"after-logoff\"\n"
+
+static const struct {
+	const char *name, *text, *sentence;
+} refused[] = {
+	{ "empty", "", "c: `source` is missing" },
+	{ "no domains", "source = \"192.0.2.10\"\n", "c: `domains` is missing" },
+	{ "no domain in list", "source = \"192.0.2.10\"\ndomains = {}\n",
+		"c: `domains` is missing" },
+	{ "unknown", THREE "sorce = \"192.0.2.1\"\n",
+		"c:4: unknown key `sorce`; did you mean `source`?" },
+	{ "quite unknown", THREE "\nbeer = 2\n", "c:5: unknown key `beer`; remove it" },
+	{ "unknown service", THREE "services {\n nntp { port = 119 }\n}\n",
+		"c:5: unknown key `nntp`" },
+	{ "unknown in service", THREE "services {\n imap {\n prot = 119 }\n}\n",
+		"c:6: unknown key `prot`; did you mean `port`?" },
+	{ "unknown in limits", THREE "limits { transfer = 1 }",
+		"unknown key `transfer`; did you mean `transfers`?" },
+	{ "address", "source = \"192.0.2.300\"\n",
+		"c:1: `source`: \"192.0.2.300\" is not an address" },
+	{ "name for address", "\nsource = {\"192.0.2.1\", \"mail.example.com\"}\n",
+		"c:2: `source`: \"mail.example.com\" is not an address" },
+	{ "multicast", "source = \"224.0.0.1\"", "is not an address of a host" },
+	{ "any", "source = \"0.0.0.0\"", "is not an address of a host" },
+	{ "link local", "source = \"fe80::1\"", "is not an address of a host" },
+	{ "twice", "source = {\"192.0.2.1\", \"192.0.2.1\"}",
+		"c:1: `source` names 192.0.2.1 twice" },
+	{ "domain", "domains = {\"exa mple.com\"}", "c:1: `domains`: \"exa mple.com\"" },
+	{ "strategy", "strategy = \"soon\"\n" THREE,
+		"c:1: `strategy` is \"after-logoff\" or \"immediate\", not \"soon\"" },
+	{ "range", THREE "hold = 121\n", "c:4: `hold` is a number from 0 to 120, not" },
+	{ "negative", THREE "workers = -1\n",
+		"c:4: `workers` is a number from 0 to 256" },
+	{ "not a number", THREE "workers = 2x\n", "c:4: `workers` is a number" },
+	{ "port 0", THREE "services { imap { port = 0 } }",
+		"c:4: `port` is a number from 1" },
+	{ "port 65536", THREE "services { imap { port = 65536 } }",
+		"c:4: `port` is a number" },
+	{ "switch", THREE "precopy = maybe\n", "c:4: `precopy` is true or false" },
+	{ "window", THREE "window = \"22:00-5:00\"\n", "c:4: `window` is a time of day" },
+	{ "window hour", THREE "window = \"24:00-05:00\"\n", "c:4: `window`" },
+	{ "relative path", THREE "state_dir = \"mail\"\n",
+		"c:4: `state_dir` is a path from /" },
+	{ "long run_dir",
+		THREE
+		"run_dir = \"/0123456789012345678901234567890123456789012345678901234"
+		"56789012345678901234567890123456789\"\n",
+		"c: `run_dir` is longer" },
+	{ "same port", THREE "services { imap { port = 110 } }", "both have port 110" },
+	{ "implicit tls", THREE "services { imaps { enabled = true } }",
+		"`imaps` cannot be enabled" },
+	{ "syntax", THREE "hold 20\n", "c:4: " },
+	{ "open quote", THREE "state_dir = \"/x\n", "c:" },
+	{ "open section", THREE "services { imap { port = 143 ",
+		"c: the file ends inside a section" },
+	{ "open comment", THREE "/* hold = 3\n", "c: the file ends inside a comment" },
+	{ "no value", THREE "hold =", "c:5: `hold` is a number" },
+};
+
+static void test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct settings s = { 0 };
+		struct error err = { 0 };
+		int r = settings_parse("c", refused[i].text, &s, &err);
+
+		if (r != -EINVAL || !strstr(err.text, refused[i].sentence))
+			fail_msg("%s: %d \"%s\", expected \"%s\"", refused[i].name, r,
+				err.text, refused[i].sentence);
+	}
+}
+
+static void test_defaults(void **state)
+{
+	struct settings s;
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(settings_parse("c", THREE, &s, NULL), 0);
+	assert_int_equal(s.n_sources, 1);
+	address_text(&s.sources[0], text);
+	assert_string_equal(text, "192.0.2.10");
+	assert_string_equal(s.domains[0], "example.com");
+	assert_string_equal(s.state_dir, "/var/lib/mailferry");
+	assert_string_equal(s.key_file, "/var/lib/mailferry/key");
+	assert_int_equal(s.strategy, STRATEGY_AFTER_LOGOFF);
+	assert_int_equal(s.hold_s, 20);
+	assert_true(s.precopy);
+	assert_false(s.fail_explicit);
+	assert_int_equal(settings_effective_fail(&s, false), FAIL_OPEN);
+	assert_int_equal(settings_effective_fail(&s, true), FAIL_CLOSED);
+	assert_true(s.services[SERVICE_IMAP].enabled);
+	assert_int_equal(s.services[SERVICE_IMAP].upstream_port, 143);
+	assert_false(s.services[SERVICE_IMAPS].enabled);
+	settings_fini(&s);
+	settings_fini(&s);
+}
+
+#define EVERYTHING                                                                       \
+	"# a comment\nsource = {\"192.0.2.10\", \"2001:db8::10\"}\n"                     \
+	"domains = {\"Example.com\", \"xn--mnchen-3ya.example\"}\nstrategy = "           \
+	"immediate\n"                                                                    \
+	"state_dir = \"/srv/a \\\"b\\\" \\\\ \\${HOME}\"\nrun_dir = '/run/x y'\n"        \
+	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
+	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\n"                       \
+	"source_moved_to = \"192.0.2.11\"\n"                                             \
+	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
+	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
+	"limits { connections = 5 message_bytes = 2147483647 }\n"
+
+static void check_everything(const struct settings *s)
+{
+	assert_int_equal(s->n_sources, 2);
+	assert_int_equal(s->n_domains, 2);
+	assert_string_equal(s->domains[0], "example.com");
+	assert_true(settings_has_domain(s, STR_LIT("EXAMPLE.COM")));
+	assert_false(settings_has_domain(s, STR_LIT("example.org")));
+	assert_non_null(settings_source(s, AF_INET6));
+	assert_int_equal(s->strategy, STRATEGY_IMMEDIATE);
+	assert_string_equal(s->state_dir, "/srv/a \"b\" \\ ${HOME}");
+	assert_string_equal(s->run_dir, "/run/x y");
+	assert_string_equal(s->key_file, "/etc/k");
+	assert_int_equal(s->hold_s, 0);
+	assert_false(s->precopy);
+	assert_int_equal(s->deadline_s, 86400);
+	assert_string_equal(s->window, "22:00-05:00");
+	assert_true(s->fail_explicit);
+	assert_int_equal(settings_effective_fail(s, true), FAIL_OPEN);
+	assert_int_equal(s->workers, 3);
+	assert_string_equal(s->source_moved_to, "192.0.2.11");
+	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
+	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);
+	assert_int_equal(s->services[SERVICE_IMAP].upstream_port, 143);
+	assert_false(s->services[SERVICE_POP3].enabled);
+	assert_true(s->services[SERVICE_SUBMISSION].enabled);
+	assert_int_equal(s->limits.connections, 5);
+	assert_int_equal(s->limits.message_bytes, 2147483647);
+}
+
+static char *print(const struct settings *s)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	assert_non_null(to);
+	settings_print(s, to);
+	(void)fclose(to);
+	return text;
+}
+
+/* parse(print(x)) == x, for everything set and for nothing but the three lines. */
+static void test_round_trip(void **state)
+{
+	const char *const texts[] = { EVERYTHING, THREE };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct settings first, second;
+		struct error err = { 0 };
+		char *one, *two;
+
+		if (settings_parse("c", texts[i], &first, &err) < 0)
+			fail_msg("%s", err.text);
+		one = print(&first);
+		if (settings_parse("printed", one, &second, &err) < 0)
+			fail_msg("%s", err.text);
+		if (i == 0) {
+			check_everything(&first);
+			check_everything(&second);
+		}
+		two = print(&second);
+		assert_string_equal(one, two);
+		assert_int_equal(first.fail_explicit, second.fail_explicit);
+		free(one);
+		free(two);
+		settings_fini(&first);
+		settings_fini(&second);
+	}
+}
+
+/* A list written twice is the second one, `+=` goes on. */
+static void test_lists(void **state)
+{
+	struct settings s;
+
+	(void)state;
+	assert_int_equal(settings_parse("c",
+				 THREE "source = {\"192.0.2.1\"}\n"
+				       "domains += {\"example.net\"}\n",
+				 &s, NULL),
+		0);
+	assert_int_equal(s.n_sources, 1);
+	assert_int_equal(s.n_domains, 2);
+	assert_string_equal(s.domains[0], "example.com");
+	assert_string_equal(s.domains[1], "example.net");
+	settings_fini(&s);
+}
+
+static void test_load(void **state)
+{
+	struct settings s;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(settings_load("/nonexistent/c", &s, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "/nonexistent/c"));
+	assert_int_equal(settings_load("/", &s, &err), -EINVAL);
+}
+
+static void test_address_text(void **state)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(143) };
+	struct sockaddr_storage a = { 0 };
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)state;
+	v4.sin_addr.s_addr = htonl(0xc0000201);
+	memcpy(&a, &v4, sizeof(v4));
+	address_port_text(&a, text);
+	assert_string_equal(text, "192.0.2.1:143");
+	((struct sockaddr_in6 *)&a)->sin6_family = AF_INET6;
+	((struct sockaddr_in6 *)&a)->sin6_addr = in6addr_loopback;
+	address_port_text(&a, text);
+	assert_string_equal(text, "[::1]:143");
+	address_text(&a, text);
+	assert_string_equal(text, "::1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_address_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
