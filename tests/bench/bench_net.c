@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bench_net.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define BACKLOG 4096 /* the login bench opens many at once */
+
+_Noreturn void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct addrinfo *resolve(const char *address, const char *port)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+
+	if (getaddrinfo(address, port, &hints, &found) != 0) {
+		(void)fprintf(stderr, "%s port %s: not an address\n", address, port);
+		exit(2);
+	}
+	return found;
+}
+
+int listen_on(const char *address, const char *port)
+{
+	struct addrinfo *at = resolve(address, port);
+	int on = 1;
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+		die("listen");
+	freeaddrinfo(at);
+	return fd;
+}
+
+int connect_to(const char *address, const char *port)
+{
+	struct addrinfo *at = resolve(address, port);
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, at->ai_addr, at->ai_addrlen) < 0)
+		die("connect");
+	freeaddrinfo(at);
+	no_delay(fd);
+	return fd;
+}
+
+void no_delay(int fd)
+{
+	int on = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		die("TCP_NODELAY");
+}
+
+uint64_t now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}

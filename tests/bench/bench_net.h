@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TESTS_BENCH_BENCH_NET_H
+#define TESTS_BENCH_BENCH_NET_H
+/* Sockets for the bench programs: each call works or ends the program with a sentence. */
+#include <stdbool.h>
+#include <stdint.h>
+
+_Noreturn void die(const char *what);
+/* Non-blocking listener / connected blocking socket; numeric addresses. */
+int listen_on(const char *address, const char *port);
+int connect_to(const char *address, const char *port);
+void no_delay(int fd);
+uint64_t now_us(void);
+
+#endif
