@@ -5,7 +5,7 @@
  * Who is served where, and how far each account's move is.
  *
  * One SQLite file in WAL mode, opened by every process that needs it; all SQL is one
- * table in registry.c. A row of `account` is made at the first login that the source
+ * table in sql.c. A row of `account` is made at the first login that the source
  * accepted. The route decides where a login goes; the stage says how far the transfer
  * is; both change only by registry_transition(), whose table (transition.c) is the whole
  * truth: what is not in it is refused, and each change writes a journal line in the same
@@ -45,7 +45,8 @@ enum pin { PIN_AUTO, PIN_SOURCE, PIN_LOCAL, PIN_COUNT };
 
 /* What moves an account; rows of transition.c. */
 enum account_event {
-	EVENT_DUE,         /* a proven login, or the admin's `transfer` */
+	EVENT_DUE,         /* a proven login of an idle account (a failed one waits for
+	                      next_try_at), or the admin's `transfer` */
 	EVENT_COPY,        /* a child began, or begins again after a crash */
 	EVENT_CATCH_UP,    /* the first full copy is complete */
 	EVENT_SWITCH,      /* nobody is logged in: route = busy */
@@ -96,7 +97,8 @@ void registry_close(struct registry *r); /* NULL is fine; wipes the key */
 
 /* What a person typed as name -> the key two names share: ASCII case folded, white
    space trimmed, and the domain cut off when it is the only one configured. */
-void registry_set_domains(struct registry *r, char *const *domains, size_t n_domains);
+int registry_set_domains(struct registry *r, char *const *domains, size_t n_domains);
+#define REGISTRY_NAME_MAX 255 /* bytes of a login; longer ones are never captured */
 
 /* Strings are copied into arena. -ENOENT when no name leads to an account. */
 int registry_find(struct registry *r, struct str name, struct arena *arena,
@@ -142,9 +144,12 @@ int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
 
 /* The one way to change route or stage. -EPERM: not in the table, with the sentence.
    by: "transfer", "interceptor", "admin"; detail: the reason, for the journal and (for
-   EVENT_FAIL) for last_error. */
+   EVENT_FAIL) for last_error. Durable when it returns. EVENT_COPY counts an attempt,
+   EVENT_FAIL sets next_try_at (from 15 s doubling to 1 h with the attempts), EVENT_DUE
+   and EVENT_RETURN begin to count anew; the time spent busy adds to out_of_service_ms. */
 int registry_transition(struct registry *r, int64_t id, enum account_event event,
 	struct str by, struct str detail, struct error *err);
+/* Writes a journal line (by "admin") when it changes something. */
 int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err);
 
 struct progress {
@@ -157,7 +162,7 @@ int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls
 
 /* Accounts for the scheduler: those due or failed with next_try_at <= now, and those
    left in a stage of work by a crash (copying, catching-up, switching), oldest first.
-   Not those pinned to the source. */
+   Not those pinned to the source, unless they are busy: those need EVENT_CANCEL. */
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err);
 /* The earliest next_try_at of a failed account, 0: none. */
@@ -178,6 +183,14 @@ int registry_set_fact(
 	struct registry *r, struct str name, struct str value, struct error *err);
 int registry_fact(struct registry *r, struct str name, struct arena *arena,
 	struct str *ret_value, struct error *err);
+
+/* How many accounts there are of each. */
+struct registry_counts {
+	uint64_t accounts, routes[ROUTE_COUNT], stages[STAGE_COUNT], pins[PIN_COUNT];
+	uint64_t uncapturable;
+};
+int registry_counts(
+	struct registry *r, struct registry_counts *ret_counts, struct error *err);
 
 /* Whether any account is served here or on its way (fail mode open would be wrong). */
 int registry_any_local(struct registry *r, bool *ret_any, struct error *err);

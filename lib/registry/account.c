@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Names and rows of accounts: finding them, walking over them, what is written without a
+   change of state. */
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ── names ─────────────────────────────────────────────────────────────────────────── */
+
+int name_keys(const struct registry *r, struct str name, struct name_keys *ret)
+{
+	struct str trimmed = str_trim(name), domain = str_from(r->only_domain);
+	size_t at;
+
+	if (!trimmed.len || trimmed.len > sizeof(ret->bytes) ||
+		str_index(trimmed, '\0') < trimmed.len)
+		return -EINVAL;
+	for (size_t i = 0; i < trimmed.len; i++) {
+		char c = trimmed.ptr[i];
+
+		ret->bytes[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+	}
+	ret->whole = ret->key = str_of(ret->bytes, trimmed.len);
+	at = str_index(ret->whole, '@');
+	if (domain.len && at > 0 && str_ieq(str_skip(ret->whole, at + 1), domain))
+		ret->key = str_take(ret->whole, at);
+	return 0;
+}
+
+int no_such_account(int64_t id, struct error *err)
+{
+	return error_set(err, -ENOENT, "there is no account number %lld", (long long)id);
+}
+
+const char *route_word(int value)
+{
+	return route_name((enum route)value);
+}
+
+const char *stage_word(int value)
+{
+	return stage_name((enum stage)value);
+}
+
+const char *pin_word(int value)
+{
+	return pin_name((enum pin)value);
+}
+
+int word_value(struct str word, word_fn *name_of, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (str_eq(word, str_from(name_of(i))))
+			return i;
+	return -ENOENT;
+}
+
+static int read_state(struct registry *r, sqlite3_stmt *row, int column,
+	enum route *route, enum stage *stage, enum pin *pin, struct error *err)
+{
+	int a = word_value(sql_text(row, column), route_word, ROUTE_COUNT);
+	int b = word_value(sql_text(row, column + 1), stage_word, STAGE_COUNT);
+	int c = word_value(sql_text(row, column + 2), pin_word, PIN_COUNT);
+
+	if (a < 0 || b < 0 || c < 0)
+		return error_set(err, -EUCLEAN,
+			"registry %s: an account has an unknown route, stage or pin",
+			r->path);
+	*route = (enum route)a;
+	*stage = (enum stage)b;
+	*pin = (enum pin)c;
+	return 0;
+}
+
+int account_from_row(
+	struct registry *r, sqlite3_stmt *row, struct account *ret, struct error *err)
+{
+	struct account a = {
+		.id = (int64_t)sql_number(row, 0),
+		.name = sql_text(row, 1),
+		.login = sql_text(row, 2),
+		.uncapturable_why = sql_text(row, 6),
+		.has_password = sql_number(row, 7) != 0,
+		.has_verifier = sql_number(row, 8) != 0,
+		.first_login_at = sql_number(row, 9),
+		.last_login_at = sql_number(row, 10),
+		.folders = sql_number(row, 11),
+		.messages_total = sql_number(row, 12),
+		.messages_copied = sql_number(row, 13),
+		.bytes_copied = sql_number(row, 14),
+		.uids_kept = (int)sql_number(row, 15),
+		.uidls_kept = (int)sql_number(row, 16),
+		.busy_since = sql_number(row, 17),
+		.out_of_service_ms = sql_number(row, 18),
+		.attempts = (uint32_t)sql_number(row, 19),
+		.next_try_at = sql_number(row, 20),
+		.last_error = sql_text(row, 21),
+		.certificate = sql_text(row, 22),
+	};
+	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
+
+	if (code < 0)
+		return code;
+	a.capturable = !a.uncapturable_why.len;
+	*ret = a;
+	return 0;
+}
+
+/* ── finding ───────────────────────────────────────────────────────────────────────── */
+
+static int keep_strings(struct account *a, struct arena *arena, struct error *err)
+{
+	struct str *const strings[] = { &a->name, &a->login, &a->uncapturable_why,
+		&a->last_error, &a->certificate };
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		*strings[i] = arena_str(arena, *strings[i]);
+		if (!strings[i]->ptr)
+			return error_set(err, -ENOMEM, "no memory");
+	}
+	return 0;
+}
+
+/* 1: *ret is filled, 0: no row. */
+static int take_account(struct registry *r, sqlite3_stmt *statement, struct arena *arena,
+	struct account *ret, struct error *err)
+{
+	struct account a;
+	int n = sql_step(r, statement, err);
+
+	if (n <= 0)
+		return n;
+	n = account_from_row(r, statement, &a, err);
+	if (n == 0)
+		n = keep_strings(&a, arena, err);
+	(void)sqlite3_reset(statement);
+	if (n < 0)
+		return n;
+	*ret = a;
+	return 1;
+}
+
+int registry_find(struct registry *r, struct str name, struct arena *arena,
+	struct account *ret, struct error *err)
+{
+	struct name_keys keys;
+	sqlite3_stmt *statement;
+	int n = name_keys(r, name, &keys) < 0 ? -ENOENT : 0;
+
+	for (int i = 0; n == 0 && i < 2; i++) {
+		n = sql_use(r, SQL_FIND_KEY, &statement, err);
+		if (n < 0)
+			return n;
+		sql_bind(statement, 1, i ? keys.whole : keys.key);
+		n = take_account(r, statement, arena, ret, err);
+	}
+	if (n == 0 || n == -ENOENT)
+		return error_set(err, -ENOENT,
+			"there is no account \"%.*s\" (one appears at its first login)",
+			STR_ARG(name));
+	return n < 0 ? n : 0;
+}
+
+int registry_find_id(struct registry *r, int64_t id, struct arena *arena,
+	struct account *ret, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int n = sql_use(r, SQL_FIND_ID, &statement, err);
+
+	if (n < 0)
+		return n;
+	sql_bind_number(statement, 1, (uint64_t)id);
+	n = take_account(r, statement, arena, ret, err);
+	if (n == 0)
+		return no_such_account(id, err);
+	return n < 0 ? n : 0;
+}
+
+static int take_route(struct registry *r, sqlite3_stmt *statement,
+	struct account_route *ret, struct error *err)
+{
+	struct str name = sql_text(statement, 5);
+	int code = read_state(r, statement, 1, &ret->route, &ret->stage, &ret->pin, err);
+
+	ret->id = (int64_t)sql_number(statement, 0);
+	ret->has_password = sql_number(statement, 4) != 0;
+	name = str_take(name, sizeof(ret->name) - 1);
+	memcpy(ret->name, name.ptr, name.len);
+	ret->name[name.len] = '\0';
+	(void)sqlite3_reset(statement);
+	return code;
+}
+
+int registry_route(
+	struct registry *r, struct str name, struct account_route *ret, struct error *err)
+{
+	struct name_keys keys;
+	sqlite3_stmt *statement;
+	int n;
+
+	if (name_keys(r, name, &keys) < 0)
+		return error_set(err, -ENOENT, "no account has such a name");
+	for (int i = 0; i < 2; i++) {
+		n = sql_use(r, SQL_ROUTE, &statement, err);
+		if (n < 0)
+			return n;
+		sql_bind(statement, 1, i ? keys.whole : keys.key);
+		n = sql_step(r, statement, err);
+		if (n < 0)
+			return n;
+		if (n == 1)
+			return take_route(r, statement, ret, err);
+	}
+	return error_set(err, -ENOENT, "no account has such a name");
+}
+
+static int walk(struct registry *r, sqlite3_stmt *statement, registry_each_fn *each,
+	void *context, struct error *err)
+{
+	struct account a;
+	int n;
+
+	while ((n = sql_step(r, statement, err)) == 1) {
+		n = account_from_row(r, statement, &a, err);
+		if (n == 0)
+			n = each(context, &a);
+		if (n != 0)
+			break;
+	}
+	(void)sqlite3_reset(statement);
+	return n;
+}
+
+int registry_each(
+	struct registry *r, registry_each_fn *each, void *context, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_EACH, &statement, err);
+
+	return code < 0 ? code : walk(r, statement, each, context, err);
+}
+
+int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
+	void *context, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_EACH_WORK, &statement, err);
+
+	if (code < 0)
+		return code;
+	sql_bind_number(statement, 1, now_ms);
+	return walk(r, statement, each, context, err);
+}
+
+/* ── counting ──────────────────────────────────────────────────────────────────────── */
+
+static int one_number(
+	struct registry *r, enum sql_id id, uint64_t *ret, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int n = sql_use(r, id, &statement, err);
+
+	if (n == 0)
+		n = sql_step(r, statement, err);
+	if (n < 0)
+		return n;
+	*ret = n ? sql_number(statement, 0) : 0;
+	(void)sqlite3_reset(statement);
+	return 0;
+}
+
+int registry_next_try(struct registry *r, uint64_t *ret_at, struct error *err)
+{
+	return one_number(r, SQL_NEXT_TRY, ret_at, err);
+}
+
+int registry_any_local(struct registry *r, bool *ret_any, struct error *err)
+{
+	uint64_t any;
+	int code = one_number(r, SQL_ANY_LOCAL, &any, err);
+
+	if (code == 0)
+		*ret_any = any != 0;
+	return code;
+}
+
+int registry_counts(
+	struct registry *r, struct registry_counts *ret_counts, struct error *err)
+{
+	struct registry_counts counts = { 0 };
+	sqlite3_stmt *row;
+	int n = sql_use(r, SQL_COUNT_ROUTES, &row, err);
+
+	while (n == 0 && (n = sql_step(r, row, err)) == 1) {
+		enum route route;
+		enum stage stage;
+		enum pin pin;
+		uint64_t here = sql_number(row, 4);
+
+		n = read_state(r, row, 0, &route, &stage, &pin, err);
+		if (n < 0)
+			break;
+		counts.accounts += here;
+		counts.routes[route] += here;
+		counts.stages[stage] += here;
+		counts.pins[pin] += here;
+		counts.uncapturable += sql_number(row, 3) ? here : 0;
+	}
+	if (n < 0)
+		return n;
+	*ret_counts = counts;
+	return 0;
+}
+
+/* ── what the transfer writes ──────────────────────────────────────────────────────── */
+
+static int run_for(
+	struct registry *r, sqlite3_stmt *statement, int64_t id, struct error *err)
+{
+	int code;
+
+	sql_bind_number(statement, 1, (uint64_t)id);
+	code = sql_run(r, statement, err);
+	if (code == 0 && sqlite3_changes(r->db) == 0)
+		return no_such_account(id, err);
+	return code;
+}
+
+int registry_set_progress(
+	struct registry *r, int64_t id, const struct progress *p, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_SET_PROGRESS, &statement, err);
+
+	if (code < 0)
+		return code;
+	sql_bind_number(statement, 2, p->folders);
+	sql_bind_number(statement, 3, p->messages_total);
+	sql_bind_number(statement, 4, p->messages_copied);
+	sql_bind_number(statement, 5, p->bytes_copied);
+	return run_for(r, statement, id, err);
+}
+
+int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls_kept,
+	struct str certificate, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_SET_RESULT, &statement, err);
+
+	if (code < 0)
+		return code;
+	(void)sqlite3_bind_int(statement, 2, uids_kept);
+	(void)sqlite3_bind_int(statement, 3, uidls_kept);
+	sql_bind(statement, 4, certificate);
+	return run_for(r, statement, id, err);
+}
+
+int registry_set_verifier(
+	struct registry *r, int64_t id, struct str verifier, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_SET_VERIFIER, &statement, err);
+
+	if (code < 0)
+		return code;
+	sql_bind(statement, 2, verifier);
+	return run_for(r, statement, id, err);
+}
+
+int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
+	struct str *ret_verifier, struct error *err)
+{
+	struct str found;
+	sqlite3_stmt *statement;
+	int n = sql_use(r, SQL_VERIFIER, &statement, err);
+
+	if (n < 0)
+		return n;
+	sql_bind_number(statement, 1, (uint64_t)id);
+	n = sql_step(r, statement, err);
+	if (n == 0)
+		return no_such_account(id, err);
+	if (n < 0)
+		return n;
+	found = arena_str(arena, sql_text(statement, 0));
+	(void)sqlite3_reset(statement);
+	if (!found.ptr)
+		return error_set(err, -ENOMEM, "no memory");
+	if (!found.len)
+		return error_set(err, -ENODATA, "no verifier was made for it yet");
+	*ret_verifier = found;
+	return 0;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Opening and closing, and the key that belongs to the file. */
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* SQLite would make it readable for all; its -wal and -shm take over this mode. Never
+   opened and closed when it is there: that would drop the process's own locks on it. */
+static int make_private_file(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != EEXIST)
+		return error_errno(err, -errno, "cannot make the registry %s", path);
+	return 0;
+}
+
+static int any_sealed(struct registry *r, bool *ret_any, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int n = sql_use(r, SQL_ANY_SEALED, &statement, err);
+
+	if (n == 0)
+		n = sql_step(r, statement, err);
+	if (n < 0)
+		return n;
+	*ret_any = sql_number(statement, 0) != 0;
+	(void)sqlite3_reset(statement);
+	return 0;
+}
+
+#define KEY_CHECK STR_LIT("key-check")
+#define KEY_CHECK_TEXT STR_LIT("mailferry")
+
+static int write_key_check(struct registry *r, struct error *err)
+{
+	struct buf sealed;
+	int code;
+
+	buf_init(&sealed, 0);
+	code = seal(r->key, KEY_CHECK, KEY_CHECK_TEXT, &sealed);
+	if (code == 0)
+		code = registry_set_fact(r, KEY_CHECK, buf_view(&sealed), err);
+	buf_fini(&sealed);
+	return code;
+}
+
+/* A key that does not open the passwords here would be noticed at the first transfer, by
+   a user who is told that his password is wrong. So it is noticed now. */
+static int check_key(
+	struct registry *r, const char *key_path, bool anything_sealed, struct error *err)
+{
+	struct arena arena;
+	struct str sealed, clear;
+	int code;
+
+	arena_init(&arena);
+	code = registry_fact(r, KEY_CHECK, &arena, &sealed, NULL);
+	if (code == 0)
+		code = unseal(r->key, KEY_CHECK, sealed, &arena, &clear);
+	arena_fini(&arena);
+	if (code == 0)
+		return 0;
+	if (code == -EBADMSG && anything_sealed)
+		return error_set(err, -EBADMSG,
+			"the key file %s is not the one that the passwords in %s are "
+			"sealed with; restore that one",
+			key_path, r->path);
+	return write_key_check(r, err);
+}
+
+static int load_key(
+	struct registry *r, const char *key_path, bool create_key, struct error *err)
+{
+	bool sealed;
+	int code = any_sealed(r, &sealed, err);
+
+	if (code < 0)
+		return code;
+	if (sealed && create_key && access(key_path, F_OK) < 0 && errno == ENOENT)
+		return error_set(err, -ENOENT,
+			"the key file %s is missing, but passwords in %s are sealed with "
+			"it; restore it from your backup",
+			key_path, r->path);
+	code = seal_key_load(key_path, create_key, r->key, err);
+	if (code < 0)
+		return code;
+	r->has_key = true;
+	return check_key(r, key_path, sealed, err);
+}
+
+static int open_all(struct registry *r, const char *path, const char *key_path,
+	bool create_key, struct error *err)
+{
+	int rc, code = make_private_file(path, err);
+
+	if (code < 0)
+		return code;
+	r->path = strdup(path);
+	if (!r->path)
+		return error_set(err, -ENOMEM, "no memory");
+	rc = sqlite3_open_v2(
+		path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK)
+		return sql_error(r, rc, err);
+	code = sql_upgrade(r, err);
+	if (code == 0 && key_path)
+		code = load_key(r, key_path, create_key, err);
+	return code;
+}
+
+int registry_open(const char *path, const char *key_path, bool create_key,
+	struct registry **ret, struct error *err)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+	int code;
+
+	if (!r)
+		return error_set(err, -ENOMEM, "no memory");
+	code = open_all(r, path, key_path, create_key, err);
+	if (code < 0) {
+		registry_close(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
+void registry_close(struct registry *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		(void)sqlite3_finalize(r->statements[i]);
+	(void)sqlite3_close(r->db);
+	explicit_bzero(r->key, sizeof(r->key));
+	free(r->only_domain);
+	free(r->path);
+	free(r);
+}
+
+int registry_set_domains(struct registry *r, char *const *domains, size_t n_domains)
+{
+	char *only = n_domains == 1 ? strdup(domains[0]) : NULL;
+
+	if (n_domains == 1 && !only)
+		return -ENOMEM;
+	free(r->only_domain);
+	r->only_domain = only;
+	return 0;
+}
+
+int registry_set_fact(
+	struct registry *r, struct str name, struct str value, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = sql_use(r, SQL_SET_FACT, &statement, err);
+
+	if (code < 0)
+		return code;
+	sql_bind(statement, 1, name);
+	sql_bind_blob(statement, 2, value);
+	return sql_run(r, statement, err);
+}
+
+int registry_fact(struct registry *r, struct str name, struct arena *arena,
+	struct str *ret_value, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int n = sql_use(r, SQL_FACT, &statement, err);
+
+	if (n < 0)
+		return n;
+	sql_bind(statement, 1, name);
+	n = sql_step(r, statement, err);
+	if (n == 0)
+		return error_set(err, -ENOENT, "%.*s is not known yet", STR_ARG(name));
+	if (n < 0)
+		return n;
+	*ret_value = arena_str(arena, sql_text(statement, 0));
+	(void)sqlite3_reset(statement);
+	return ret_value->ptr ? 0 : error_set(err, -ENOMEM, "no memory");
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "registry/sql.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Order as account.c reads it. */
+#define ACCOUNT_COLUMNS                                                                  \
+	"a.id, a.name, a.login, a.route, a.stage, a.pin, a.uncapturable_why,"            \
+	" a.sealed IS NOT NULL, a.verifier IS NOT NULL, a.first_login_at,"               \
+	" a.last_login_at, a.folders, a.messages_total, a.messages_copied,"              \
+	" a.bytes_copied, a.uids_kept, a.uidls_kept, a.busy_since,"                      \
+	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate"
+
+static const char *const statements[] = {
+	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL, a.name"
+		      " FROM name n JOIN account a ON a.id = n.account WHERE n.key = ?1",
+	[SQL_FIND_KEY] = "SELECT " ACCOUNT_COLUMNS
+			 " FROM name n JOIN account a ON a.id = n.account"
+			 " WHERE n.key = ?1",
+	[SQL_FIND_ID] = "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = ?1",
+	[SQL_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM account a ORDER BY a.name",
+	[SQL_EACH_WORK] =
+		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.stage = 'switching'"
+		" OR (a.pin <> 'source' AND (a.stage IN ('due', 'copying', 'catching-up')"
+		"   OR (a.stage = 'failed' AND a.next_try_at <= ?1)))"
+		" ORDER BY a.stage_at, a.id",
+	[SQL_NEXT_TRY] = "SELECT min(next_try_at) FROM account"
+			 " WHERE stage = 'failed' AND pin <> 'source'",
+	[SQL_CAPTURE_LOOK] = "SELECT a.id, a.name, a.sealed, a.verifier IS NOT NULL,"
+			     " a.last_login_at, a.uncapturable_why"
+			     " FROM name n JOIN account a ON a.id = n.account"
+			     " WHERE n.key = ?1",
+	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
+			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
+	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
+	[SQL_SET_PASSWORD] =
+		"UPDATE account SET sealed = ?2, login = ?3, verifier = NULL,"
+		" uncapturable_why = '' WHERE id = ?1",
+	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
+	[SQL_SET_UNCAPTURABLE] = "UPDATE account SET uncapturable_why = ?2"
+				 " WHERE id = ?1 AND sealed IS NULL",
+	[SQL_SEALED] = "SELECT name, sealed FROM account WHERE id = ?1",
+	[SQL_VERIFIER] = "SELECT verifier FROM account WHERE id = ?1",
+	[SQL_SET_VERIFIER] = "UPDATE account SET verifier = ?2 WHERE id = ?1",
+	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since FROM account"
+		      " WHERE id = ?1",
+	[SQL_SET_STATE] =
+		"UPDATE account SET route = ?2, stage = ?3, stage_at = ?4, attempts = ?5,"
+		" next_try_at = ?6, busy_since = ?7,"
+		" out_of_service_ms = out_of_service_ms + ?8,"
+		" last_error = coalesce(?9, last_error) WHERE id = ?1",
+	[SQL_SET_PIN] = "UPDATE account SET pin = ?2 WHERE id = ?1",
+	[SQL_SET_PROGRESS] = "UPDATE account SET folders = ?2, messages_total = ?3,"
+			     " messages_copied = ?4, bytes_copied = ?5 WHERE id = ?1",
+	[SQL_SET_RESULT] = "UPDATE account SET uids_kept = ?2, uidls_kept = ?3,"
+			   " certificate = ?4 WHERE id = ?1",
+	[SQL_INSERT_JOURNAL] = "INSERT INTO journal (at, account, event, was, is_now, by,"
+			       " detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_JOURNAL] = "SELECT j.at, a.name, j.event, j.was, j.is_now, j.by, j.detail"
+			" FROM journal j JOIN account a ON a.id = j.account"
+			" WHERE ?1 = 0 OR j.account = ?1 ORDER BY j.id DESC LIMIT ?2",
+	[SQL_SET_FACT] = "INSERT INTO fact (name, value) VALUES (?1, ?2)"
+			 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+	[SQL_FACT] = "SELECT value FROM fact WHERE name = ?1",
+	[SQL_ANY_LOCAL] = "SELECT EXISTS (SELECT 1 FROM account WHERE route <> 'source')",
+	[SQL_ANY_SEALED] =
+		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
+	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
+			     " FROM account GROUP BY 1, 2, 3, 4",
+};
+_Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
+
+/* Row i leads from user_version i to i + 1. Never change one that was released. */
+static const char *const upgrades[] = {
+	"CREATE TABLE account ("
+	" id INTEGER PRIMARY KEY,"
+	" name TEXT NOT NULL UNIQUE,"
+	" login TEXT NOT NULL,"
+	" route TEXT NOT NULL DEFAULT 'source' CHECK (route IN ('source', 'busy', "
+	"'local')),"
+	" stage TEXT NOT NULL DEFAULT 'idle' CHECK (stage IN ('idle', 'due', 'copying',"
+	"  'catching-up', 'switching', 'done', 'failed')),"
+	" stage_at INTEGER NOT NULL,"
+	" pin TEXT NOT NULL DEFAULT 'auto' CHECK (pin IN ('auto', 'source', 'local')),"
+	" uncapturable_why TEXT NOT NULL DEFAULT '',"
+	" sealed BLOB,"
+	" verifier TEXT,"
+	" first_login_at INTEGER NOT NULL,"
+	" last_login_at INTEGER NOT NULL,"
+	" folders INTEGER NOT NULL DEFAULT 0,"
+	" messages_total INTEGER NOT NULL DEFAULT 0,"
+	" messages_copied INTEGER NOT NULL DEFAULT 0,"
+	" bytes_copied INTEGER NOT NULL DEFAULT 0,"
+	" uids_kept INTEGER NOT NULL DEFAULT -1,"
+	" uidls_kept INTEGER NOT NULL DEFAULT -1,"
+	" busy_since INTEGER NOT NULL DEFAULT 0,"
+	" out_of_service_ms INTEGER NOT NULL DEFAULT 0,"
+	" attempts INTEGER NOT NULL DEFAULT 0,"
+	" next_try_at INTEGER NOT NULL DEFAULT 0,"
+	" last_error TEXT NOT NULL DEFAULT '',"
+	" certificate TEXT NOT NULL DEFAULT '');"
+	/* nearly all accounts are idle or done: the scheduler's question touches few rows
+	 */
+	"CREATE INDEX account_work ON account (stage) WHERE stage NOT IN ('idle', "
+	"'done');"
+	"CREATE TABLE name ("
+	" key TEXT PRIMARY KEY,"
+	" account INTEGER NOT NULL REFERENCES account (id)) WITHOUT ROWID;"
+	"CREATE TABLE journal ("
+	" id INTEGER PRIMARY KEY,"
+	" at INTEGER NOT NULL,"
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" event TEXT NOT NULL, was TEXT NOT NULL, is_now TEXT NOT NULL,"
+	" by TEXT NOT NULL, detail TEXT NOT NULL);"
+	"CREATE INDEX journal_account ON journal (account);"
+	"CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+};
+#define VERSION (int)(sizeof(upgrades) / sizeof(upgrades[0]))
+
+static int code_of(int rc)
+{
+	static const struct {
+		int rc, code;
+	} codes[] = {
+		{ SQLITE_BUSY, -EBUSY },
+		{ SQLITE_LOCKED, -EBUSY },
+		{ SQLITE_FULL, -ENOSPC },
+		{ SQLITE_NOMEM, -ENOMEM },
+		{ SQLITE_CORRUPT, -EUCLEAN },
+		{ SQLITE_NOTADB, -EUCLEAN },
+		{ SQLITE_READONLY, -EACCES },
+		{ SQLITE_PERM, -EACCES },
+		{ SQLITE_CANTOPEN, -EACCES },
+		{ SQLITE_CONSTRAINT, -EEXIST },
+	};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].rc == (rc & 0xff))
+			return codes[i].code;
+	return -EIO;
+}
+
+int sql_error(struct registry *r, int rc, struct error *err)
+{
+	return error_set(err, code_of(rc), "registry %s: %s", r->path,
+		r->db ? sqlite3_errmsg(r->db) : sqlite3_errstr(rc));
+}
+
+int sql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
+	struct error *err)
+{
+	sqlite3_stmt **place = &r->statements[id];
+	int rc = SQLITE_OK;
+
+	if (*place) {
+		(void)sqlite3_reset(*place);
+		(void)sqlite3_clear_bindings(*place);
+	} else {
+		rc = sqlite3_prepare_v3(r->db, statements[id], -1,
+			SQLITE_PREPARE_PERSISTENT, place, NULL);
+	}
+	if (rc != SQLITE_OK)
+		return sql_error(r, rc, err);
+	*ret_statement = *place;
+	return 0;
+}
+
+int sql_step(struct registry *r, sqlite3_stmt *statement, struct error *err)
+{
+	int rc = sqlite3_step(statement);
+	int code = 0;
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		code = sql_error(r, rc, err);
+	(void)sqlite3_reset(statement);
+	return code;
+}
+
+int sql_run(struct registry *r, sqlite3_stmt *statement, struct error *err)
+{
+	int n = sql_step(r, statement, err);
+
+	(void)sqlite3_reset(statement);
+	return n < 0 ? n : 0;
+}
+
+static int execute(struct registry *r, const char *sql, struct error *err)
+{
+	int rc = sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : sql_error(r, rc, err);
+}
+
+/* In WAL mode a commit under NORMAL may vanish with the power, not with the process; FULL
+   syncs the log, and with it all that was committed before. */
+int sql_begin(struct registry *r, bool durable, struct error *err)
+{
+	int code = 0;
+
+	if (durable != r->full_sync)
+		code = execute(r,
+			durable ? "PRAGMA synchronous = FULL"
+				: "PRAGMA synchronous = NORMAL",
+			err);
+	if (code < 0)
+		return code;
+	r->full_sync = durable;
+	return execute(r, "BEGIN IMMEDIATE", err);
+}
+
+int sql_finish(struct registry *r, int result, struct error *err)
+{
+	if (result == 0) {
+		result = execute(r, "COMMIT", err);
+		if (result == 0)
+			return 0;
+	}
+	(void)execute(r, "ROLLBACK", NULL);
+	return result;
+}
+
+void sql_bind(sqlite3_stmt *statement, int at, struct str text)
+{
+	(void)sqlite3_bind_text64(statement, at, text.len ? text.ptr : "", text.len,
+		SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void sql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes)
+{
+	(void)sqlite3_bind_blob64(
+		statement, at, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC);
+}
+
+void sql_bind_number(sqlite3_stmt *statement, int at, uint64_t number)
+{
+	(void)sqlite3_bind_int64(statement, at, (sqlite3_int64)number);
+}
+
+struct str sql_text(sqlite3_stmt *statement, int column)
+{
+	const void *bytes = sqlite3_column_blob(statement, column);
+	int len = sqlite3_column_bytes(statement, column);
+
+	return bytes ? str_of(bytes, (size_t)len) : STR_LIT("");
+}
+
+uint64_t sql_number(sqlite3_stmt *statement, int column)
+{
+	return (uint64_t)sqlite3_column_int64(statement, column);
+}
+
+static int read_version(struct registry *r, int *ret_version, struct error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = sqlite3_prepare_v2(r->db, "PRAGMA user_version", -1, &statement, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		*ret_version = sqlite3_column_int(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return rc == SQLITE_ROW ? 0 : sql_error(r, rc, err);
+}
+
+static int upgrade_from_here(struct registry *r, struct error *err)
+{
+	char set_version[64];
+	int version, code = read_version(r, &version, err);
+
+	for (int i = version; code == 0 && i < VERSION; i++)
+		code = execute(r, upgrades[i], err);
+	if (code < 0)
+		return code;
+	(void)snprintf(
+		set_version, sizeof(set_version), "PRAGMA user_version = %d", VERSION);
+	return execute(r, set_version, err);
+}
+
+int sql_upgrade(struct registry *r, struct error *err)
+{
+	int version, code;
+
+	(void)sqlite3_busy_timeout(r->db, 5000); /* a commit elsewhere takes far less */
+	code = read_version(r, &version, err);
+	if (code < 0)
+		return code;
+	if (version > VERSION)
+		return error_set(err, -EUCLEAN,
+			"registry %s is of a newer mailferry (%d, this one knows %d); "
+			"install that one",
+			r->path, version, VERSION);
+	code = execute(r, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL", err);
+	if (code == 0 && version < VERSION) {
+		code = execute(r, "PRAGMA journal_mode = WAL", err);
+		if (code == 0)
+			code = sql_begin(r, true, err);
+		/* another process may have been faster: looked at again inside */
+		if (code == 0)
+			code = sql_finish(r, upgrade_from_here(r, err), err);
+	}
+	return code;
+}

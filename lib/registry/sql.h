@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_SQL_H
+#define REGISTRY_SQL_H
+/*
+ * The registry's statements, one enum-indexed table in sql.c, and the few steps by which
+ * they are run. Inside lib/registry only.
+ *
+ * A statement is prepared at its first use and kept with the handle: a login costs one
+ * lookup and no parsing.
+ */
+#include "registry/registry.h"
+#include "registry/seal.h"
+
+#include <sqlite3.h>
+
+enum sql_id {
+	SQL_ROUTE,
+	SQL_FIND_KEY,
+	SQL_FIND_ID,
+	SQL_EACH,
+	SQL_EACH_WORK,
+	SQL_NEXT_TRY,
+	SQL_CAPTURE_LOOK,
+	SQL_INSERT_ACCOUNT,
+	SQL_INSERT_NAME,
+	SQL_SET_PASSWORD,
+	SQL_SET_LOGIN_TIME,
+	SQL_SET_UNCAPTURABLE,
+	SQL_SEALED,
+	SQL_VERIFIER,
+	SQL_SET_VERIFIER,
+	SQL_STATE,
+	SQL_SET_STATE,
+	SQL_SET_PIN,
+	SQL_SET_PROGRESS,
+	SQL_SET_RESULT,
+	SQL_INSERT_JOURNAL,
+	SQL_JOURNAL,
+	SQL_SET_FACT,
+	SQL_FACT,
+	SQL_ANY_LOCAL,
+	SQL_ANY_SEALED,
+	SQL_COUNT_ROUTES,
+	SQL_COUNT
+};
+
+struct registry {
+	sqlite3 *db;
+	sqlite3_stmt *statements[SQL_COUNT];
+	char *path;
+	char *only_domain; /* NULL: none, or several */
+	bool has_key;
+	bool full_sync; /* what PRAGMA synchronous says now */
+	uint8_t key[SEAL_KEY_SIZE];
+};
+
+/* -errno for what SQLite said, with the sentence. */
+int sql_error(struct registry *r, int rc, struct error *err);
+
+/* The statement, reset and with nothing bound. */
+int sql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
+	struct error *err);
+/* 1: a row, 0: no more (reset), -errno (reset). */
+int sql_step(struct registry *r, sqlite3_stmt *statement, struct error *err);
+/* For statements without rows: 0 or -errno. */
+int sql_run(struct registry *r, sqlite3_stmt *statement, struct error *err);
+
+/* A write transaction. durable: on disk when sql_finish() returns. */
+int sql_begin(struct registry *r, bool durable, struct error *err);
+/* Commits when result is 0, else rolls back; returns what happened. */
+int sql_finish(struct registry *r, int result, struct error *err);
+
+void sql_bind(sqlite3_stmt *statement, int at, struct str text);
+void sql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes);
+void sql_bind_number(sqlite3_stmt *statement, int at, uint64_t number);
+struct str sql_text(sqlite3_stmt *statement, int column); /* until the next step */
+uint64_t sql_number(sqlite3_stmt *statement, int column);
+
+/* Makes or upgrades the tables. */
+int sql_upgrade(struct registry *r, struct error *err);
+
+#endif

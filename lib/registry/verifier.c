@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* scrypt verifiers (RFC 7914) for logins that are answered here. */
+#include "registry/seal.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#define SALT_SIZE 16
+#define HASH_SIZE 32
+/* 128 * N * r = 16 MiB and some 50 ms: dear for who steals the file, cheap for one login
+ */
+#define COST_N (1u << 14)
+#define COST_R 8u
+#define COST_P 1u
+#define MEMORY_MAX (64u << 20) /* what a verifier of another version may ask for */
+
+struct verifier {
+	uint64_t n, r, p;
+	unsigned char salt[SALT_SIZE], hash[HASH_SIZE];
+};
+
+static int derive(struct str password, const struct verifier *v, unsigned char *ret_hash)
+{
+	if (EVP_PBE_scrypt(password.len ? password.ptr : "", password.len, v->salt,
+		    SALT_SIZE, v->n, v->r, v->p, MEMORY_MAX, ret_hash, HASH_SIZE) != 1)
+		return -EBADMSG;
+	return 0;
+}
+
+static int put_hex(struct buf *out, const unsigned char *bytes, size_t len)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < len; i++)
+		r = buf_printf(out, "%02x", bytes[i]);
+	return r;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool get_hex(struct str text, unsigned char *bytes, size_t len)
+{
+	if (text.len != len * 2)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(text.ptr[i * 2]),
+		    low = hex_digit(text.ptr[i * 2 + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		bytes[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool read_verifier(struct str text, struct verifier *ret)
+{
+	return str_eq(str_split(&text, '$'), STR_LIT("scrypt")) &&
+	       str_to_u64(str_split(&text, '$'), &ret->n) &&
+	       str_to_u64(str_split(&text, '$'), &ret->r) &&
+	       str_to_u64(str_split(&text, '$'), &ret->p) &&
+	       get_hex(str_split(&text, '$'), ret->salt, SALT_SIZE) &&
+	       get_hex(text, ret->hash, HASH_SIZE);
+}
+
+int verifier_make(struct str password, struct buf *out)
+{
+	struct verifier v = { .n = COST_N, .r = COST_R, .p = COST_P };
+	int r;
+
+	if (RAND_bytes(v.salt, SALT_SIZE) != 1)
+		return -EIO;
+	r = derive(password, &v, v.hash);
+	if (r == 0)
+		r = buf_printf(out, "scrypt$%u$%u$%u$", COST_N, COST_R, COST_P);
+	if (r == 0)
+		r = put_hex(out, v.salt, SALT_SIZE);
+	if (r == 0)
+		r = buf_byte(out, '$');
+	if (r == 0)
+		r = put_hex(out, v.hash, HASH_SIZE);
+	explicit_bzero(&v, sizeof(v));
+	return r;
+}
+
+int verifier_check(struct str verifier, struct str password)
+{
+	unsigned char hash[HASH_SIZE];
+	struct verifier v;
+	int r;
+
+	if (!read_verifier(verifier, &v))
+		return -EBADMSG;
+	r = derive(password, &v, hash);
+	if (r == 0 && CRYPTO_memcmp(hash, v.hash, HASH_SIZE) != 0)
+		r = -EACCES;
+	explicit_bzero(hash, sizeof(hash));
+	return r;
+}

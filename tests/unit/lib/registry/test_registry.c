@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The registry on a real file: capture, names, state, journal, two handles at once. */
+#include "registry/registry.h"
+#include "registry/seal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NO_ERROR(call)                                                                   \
+	do {                                                                             \
+		int code_ = (call);                                                      \
+		if (code_ != 0)                                                          \
+			fail_msg("%s: %d %s", #call, code_, t->err.text);                \
+	} while (0)
+
+struct test {
+	char directory[64], path[96], key[96];
+	struct registry *r;
+	struct arena arena;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct test *t = calloc(1, sizeof(*t));
+
+	(void)snprintf(t->directory, sizeof(t->directory), "/tmp/mailferry-reg-XXXXXX");
+	if (!mkdtemp(t->directory))
+		return -1;
+	(void)snprintf(t->path, sizeof(t->path), "%s/registry.sqlite", t->directory);
+	(void)snprintf(t->key, sizeof(t->key), "%s/key", t->directory);
+	arena_init(&t->arena);
+	*state = t;
+	if (registry_open(t->path, t->key, true, &t->r, &t->err) < 0) {
+		(void)fprintf(stderr, "%s\n", t->err.text);
+		return -1;
+	}
+	return 0;
+}
+
+static int remove_one(
+	const char *path, const struct stat *about, int type, struct FTW *place)
+{
+	(void)about;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct test *t = *state;
+
+	registry_close(t->r);
+	arena_fini(&t->arena);
+	(void)nftw(t->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(t);
+	return 0;
+}
+
+static int64_t capture(
+	struct test *t, const char *login, const char *password, bool *new_one)
+{
+	bool fresh;
+	int64_t id;
+
+	NO_ERROR(registry_capture(
+		t->r, str_from(login), str_from(password), &id, &fresh, &t->err));
+	if (new_one)
+		*new_one = fresh;
+	return id;
+}
+
+static void give_verifier(struct test *t, int64_t id)
+{
+	NO_ERROR(registry_set_verifier(t->r, id, STR_LIT("scrypt$x"), &t->err));
+}
+
+static void step(struct test *t, int64_t id, enum account_event event, const char *detail)
+{
+	NO_ERROR(registry_transition(
+		t->r, id, event, STR_LIT("test"), str_from(detail), &t->err));
+}
+
+static void test_files(void **state)
+{
+	struct test *t = *state;
+	struct stat about;
+
+	capture(t, "alice", "secret", NULL);
+	assert_int_equal(stat(t->path, &about), 0);
+	assert_int_equal(about.st_mode & 0777, 0600);
+	assert_int_equal(stat(t->key, &about), 0);
+	assert_int_equal(about.st_mode & 0777, 0600);
+}
+
+static void test_capture(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	struct str password;
+	bool fresh;
+	int64_t id = capture(t, "Alice", "secret", &fresh);
+
+	assert_true(fresh);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(str_eq(a.name, STR_LIT("alice")));
+	assert_true(str_eq(a.login, STR_LIT("Alice")));
+	assert_int_equal(a.route, ROUTE_SOURCE);
+	assert_int_equal(a.stage, STAGE_IDLE);
+	assert_int_equal(a.pin, PIN_AUTO);
+	assert_int_equal(a.uids_kept, -1);
+	assert_true(a.capturable && a.has_password && !a.has_verifier);
+	assert_true(a.first_login_at > 0 && a.first_login_at == a.last_login_at);
+
+	capture(t, "ALICE", "secret", &fresh);
+	assert_true(fresh); /* no verifier was made yet */
+	give_verifier(t, id);
+	assert_int_equal(capture(t, " alice", "secret", &fresh), id);
+	assert_false(fresh);
+	assert_int_equal(capture(t, "alice", "other", &fresh), id);
+	assert_true(fresh);
+	assert_int_equal(
+		registry_verifier(t->r, id, &t->arena, &password, &t->err), -ENODATA);
+	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &t->err));
+	assert_true(str_eq(password, STR_LIT("other")));
+}
+
+static void test_odd_logins(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str login;
+		int code;
+	} rows[] = {
+		{ "empty", STR(""), -EINVAL },
+		{ "blank", STR(" \t"), -EINVAL },
+		{ "NUL", STR("a\0b"), -EINVAL },
+		{ "8 bit", STR("m\xfcller"), 0 },
+		{ "quote", STR("o'brien\" OR 1=1 --"), 0 },
+		{ "path", STR("../../etc/passwd"), 0 },
+		{ "only a domain", STR("@example.com"), 0 },
+	};
+	struct test *t = *state;
+	char long_login[REGISTRY_NAME_MAX + 1];
+	char *domains[] = { (char *)(uintptr_t) "example.com" };
+	bool fresh;
+	int64_t id;
+
+	registry_set_domains(t->r, domains, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct account_route route;
+		int code = registry_capture(
+			t->r, rows[i].login, STR_LIT("p"), &id, &fresh, &t->err);
+
+		if (code != rows[i].code)
+			fail_msg("%s: %d", rows[i].name, code);
+		code = registry_route(t->r, rows[i].login, &route, &t->err);
+		if (code != (rows[i].code ? -ENOENT : 0))
+			fail_msg("%s: route %d", rows[i].name, code);
+	}
+	memset(long_login, 'x', sizeof(long_login));
+	assert_int_equal(registry_capture(t->r, str_of(long_login, sizeof(long_login)),
+				 STR_LIT("p"), &id, &fresh, &t->err),
+		-EINVAL);
+	assert_int_equal(registry_capture(t->r, str_of(long_login, REGISTRY_NAME_MAX),
+				 STR_LIT("p"), &id, &fresh, &t->err),
+		0);
+}
+
+static void test_names(void **state)
+{
+	char *domains[] = { (char *)(uintptr_t) "Example.com",
+		(char *)(uintptr_t) "example.net" };
+	static const struct {
+		const char *name;
+		bool one_domain, two_domains;
+	} rows[] = {
+		{ "alice", true, true },
+		{ " ALICE ", true, true },
+		{ "alice@example.com", true, true },
+		{ "Alice@EXAMPLE.COM", true, true },
+		{ "alice@example.net", false, false },
+		{ "bob", false, false },
+		{ "alice@", false, false },
+		{ "", false, false },
+	};
+	struct test *t = *state;
+	int64_t id;
+
+	registry_set_domains(t->r, domains, 1);
+	id = capture(t, "alice@example.com", "secret", NULL);
+	for (int two = 0; two < 2; two++) {
+		registry_set_domains(t->r, domains, two ? 2 : 1);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct account_route route = { 0 };
+			int code = registry_route(
+				t->r, str_from(rows[i].name), &route, &t->err);
+			bool want = two ? rows[i].two_domains : rows[i].one_domain;
+
+			if (code != (want ? 0 : -ENOENT) || (want && route.id != id))
+				fail_msg("\"%s\" with %d domains: %d", rows[i].name,
+					two + 1, code);
+		}
+	}
+	assert_int_not_equal(capture(t, "alice@example.net", "x", NULL), id);
+	assert_int_equal(capture(t, "alice@example.com", "secret", NULL), id);
+}
+
+static void test_uncapturable(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	int64_t id, again;
+
+	NO_ERROR(registry_note_uncapturable(
+		t->r, STR_LIT("carol"), STR_LIT("CRAM-MD5"), &id, &t->err));
+	NO_ERROR(registry_find(t->r, STR_LIT("carol"), &t->arena, &a, &t->err));
+	assert_false(a.capturable);
+	assert_true(str_eq(a.uncapturable_why, STR_LIT("CRAM-MD5")));
+	assert_int_equal(capture(t, "carol", "secret", NULL), id);
+	NO_ERROR(registry_note_uncapturable(
+		t->r, STR_LIT("carol"), STR_LIT("APOP"), &again, &t->err));
+	assert_int_equal(again, id);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(a.capturable && a.has_password);
+}
+
+static void test_journey(void **state)
+{
+	struct test *t = *state;
+	struct progress progress = { 3, 100, 40, 4096 };
+	struct account a;
+	bool any;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	step(t, id, EVENT_DUE, "login");
+	step(t, id, EVENT_COPY, "");
+	NO_ERROR(registry_set_progress(t->r, id, &progress, &t->err));
+	NO_ERROR(registry_any_local(t->r, &any, &t->err));
+	assert_false(any);
+	step(t, id, EVENT_CATCH_UP, "");
+	step(t, id, EVENT_SWITCH, "");
+	NO_ERROR(registry_any_local(t->r, &any, &t->err));
+	assert_true(any);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.route, ROUTE_BUSY);
+	assert_true(a.busy_since > 0);
+	usleep(20000);
+	NO_ERROR(registry_set_result(t->r, id, 1, -1, STR_LIT("{}"), &t->err));
+	step(t, id, EVENT_ARRIVE, "");
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.route, ROUTE_LOCAL);
+	assert_int_equal(a.stage, STAGE_DONE);
+	assert_int_equal(a.busy_since, 0);
+	assert_true(a.out_of_service_ms >= 15 && a.out_of_service_ms < 60000);
+	assert_int_equal(a.attempts, 1);
+	assert_int_equal(a.uids_kept, 1);
+	assert_int_equal(a.messages_copied, 40);
+	assert_true(str_eq(a.certificate, STR_LIT("{}")));
+}
+
+static void test_refused_transition(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	assert_int_equal(registry_transition(t->r, id, EVENT_ARRIVE, STR_LIT("test"),
+				 STR_LIT(""), &t->err),
+		-EPERM);
+	assert_non_null(strstr(t->err.text, "\"alice\" is source/idle: `arrive`"));
+	assert_int_equal(registry_transition(t->r, id + 1, EVENT_DUE, STR_LIT("test"),
+				 STR_LIT(""), &t->err),
+		-ENOENT);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.stage, STAGE_IDLE);
+	step(t, id, EVENT_DUE, ""); /* no transaction was left open */
+}
+
+static int count_work(void *context, const struct account *a)
+{
+	(void)a;
+	(*(int *)context)++;
+	return 0;
+}
+
+static int work_at(struct test *t, uint64_t now)
+{
+	int count = 0;
+
+	NO_ERROR(registry_each_work(t->r, now, count_work, &count, &t->err));
+	return count;
+}
+
+static void test_failure_and_retry(void **state)
+{
+	struct test *t = *state;
+	uint64_t now = clock_wall_ms(), first, at;
+	struct account a;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	assert_int_equal(work_at(t, now), 0);
+	step(t, id, EVENT_DUE, "");
+	assert_int_equal(work_at(t, now), 1);
+	step(t, id, EVENT_COPY, "");
+	assert_int_equal(work_at(t, now), 1);
+	step(t, id, EVENT_FAIL, "the source said NO");
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(str_eq(a.last_error, STR_LIT("the source said NO")));
+	NO_ERROR(registry_next_try(t->r, &first, &t->err));
+	assert_true(first >= now + 15000 && first < now + 30000);
+	assert_int_equal(work_at(t, now), 0);
+	assert_int_equal(work_at(t, first), 1);
+	for (int i = 0; i < 20; i++) {
+		step(t, id, EVENT_COPY, "");
+		step(t, id, EVENT_FAIL, "again");
+	}
+	NO_ERROR(registry_next_try(t->r, &at, &t->err));
+	assert_true(at >= now + 3600000 && at < now + 3700000);
+	NO_ERROR(registry_set_pin(t->r, id, PIN_SOURCE, &t->err));
+	assert_int_equal(work_at(t, at), 0);
+	NO_ERROR(registry_next_try(t->r, &at, &t->err));
+	assert_int_equal(at, 0);
+}
+
+/* A crash in the switch of an account that was pinned meanwhile must not leave it busy.
+ */
+static void test_busy_is_work_even_when_pinned(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	step(t, id, EVENT_DUE, "");
+	step(t, id, EVENT_COPY, "");
+	step(t, id, EVENT_CATCH_UP, "");
+	step(t, id, EVENT_SWITCH, "");
+	NO_ERROR(registry_set_pin(t->r, id, PIN_SOURCE, &t->err));
+	assert_int_equal(work_at(t, 1), 1);
+	step(t, id, EVENT_CANCEL, "");
+	assert_int_equal(work_at(t, UINT32_MAX), 0);
+}
+
+static int join_line(void *context, const struct journal_line *line)
+{
+	struct buf *all = context;
+
+	return buf_printf(all, "%.*s %.*s %.*s>%.*s %.*s;", STR_ARG(line->account),
+		STR_ARG(line->event), STR_ARG(line->from), STR_ARG(line->to),
+		STR_ARG(line->detail));
+}
+
+static void test_journal(void **state)
+{
+	struct test *t = *state;
+	struct buf all;
+	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t bob = capture(t, "bob", "secret", NULL);
+
+	buf_init(&all, 0);
+	step(t, id, EVENT_DUE, "login");
+	step(t, bob, EVENT_DUE, "login");
+	NO_ERROR(registry_set_pin(t->r, id, PIN_LOCAL, &t->err));
+	NO_ERROR(registry_set_pin(t->r, id, PIN_LOCAL, &t->err)); /* no news */
+	NO_ERROR(registry_journal(t->r, id, 9, join_line, &all, &t->err));
+	assert_true(str_eq(
+		buf_view(&all), STR_LIT("alice pin auto>local ;"
+					"alice due source/idle>source/due login;")));
+	buf_clear(&all);
+	NO_ERROR(registry_journal(t->r, 0, 2, join_line, &all, &t->err));
+	assert_true(
+		str_eq(buf_view(&all), STR_LIT("alice pin auto>local ;"
+					       "bob due source/idle>source/due login;")));
+	buf_fini(&all);
+}
+
+static void test_facts_and_counts(void **state)
+{
+	struct test *t = *state;
+	struct registry_counts counts;
+	struct str value;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	capture(t, "bob", "x", NULL);
+	step(t, id, EVENT_DUE, "");
+	assert_int_equal(
+		registry_fact(t->r, STR_LIT("g"), &t->arena, &value, &t->err), -ENOENT);
+	NO_ERROR(registry_set_fact(t->r, STR_LIT("g"), STR_LIT("1"), &t->err));
+	NO_ERROR(registry_set_fact(t->r, STR_LIT("g"), STR_LIT("a\0b"), &t->err));
+	NO_ERROR(registry_fact(t->r, STR_LIT("g"), &t->arena, &value, &t->err));
+	assert_true(str_eq(value, STR_LIT("a\0b")));
+	NO_ERROR(registry_counts(t->r, &counts, &t->err));
+	assert_int_equal(counts.accounts, 2);
+	assert_int_equal(counts.routes[ROUTE_SOURCE], 2);
+	assert_int_equal(counts.stages[STAGE_DUE], 1);
+	assert_int_equal(counts.pins[PIN_AUTO], 2);
+}
+
+/* Another process sees each change at its next look. */
+static void test_two_handles(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct registry *other;
+	int64_t id = capture(t, "alice", "secret", NULL);
+
+	NO_ERROR(registry_open(t->path, NULL, false, &other, &t->err));
+	NO_ERROR(registry_route(other, STR_LIT("alice"), &route, &t->err));
+	assert_int_equal(route.stage, STAGE_IDLE);
+	step(t, id, EVENT_DUE, "");
+	NO_ERROR(registry_route(other, STR_LIT("alice"), &route, &t->err));
+	assert_int_equal(route.stage, STAGE_DUE);
+	assert_true(route.has_password);
+	assert_string_equal(route.name, "alice");
+	{
+		struct str password;
+		bool fresh;
+
+		assert_int_equal(
+			registry_password(other, id, &t->arena, &password, &t->err),
+			-ENOKEY);
+		assert_int_equal(registry_capture(other, STR_LIT("bob"), STR_LIT("p"),
+					 &id, &fresh, &t->err),
+			-ENOKEY);
+	}
+	registry_close(other);
+}
+
+static void test_keys(void **state)
+{
+	struct test *t = *state;
+	struct registry *other = NULL;
+	uint8_t key[SEAL_KEY_SIZE];
+
+	/* nothing sealed yet: another key is fine */
+	assert_int_equal(unlink(t->key), 0);
+	NO_ERROR(registry_open(t->path, t->key, true, &other, &t->err));
+	registry_close(t->r);
+	t->r = other;
+	capture(t, "alice", "secret", NULL);
+
+	assert_int_equal(unlink(t->key), 0);
+	assert_int_equal(registry_open(t->path, t->key, true, &other, &t->err), -ENOENT);
+	assert_non_null(strstr(t->err.text, "restore it from your backup"));
+	assert_int_equal(seal_key_load(t->key, true, key, &t->err), 0);
+	assert_int_equal(registry_open(t->path, t->key, true, &other, &t->err), -EBADMSG);
+	assert_non_null(strstr(t->err.text, "is not the one"));
+}
+
+#define STARTERS 6
+
+static void test_many_start_at_once(void **state)
+{
+	struct test *t = *state;
+	char path[128], key[128];
+	int good = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/new.sqlite", t->directory);
+	(void)snprintf(key, sizeof(key), "%s/new.key", t->directory);
+	for (int i = 0; i < STARTERS; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct registry *r;
+			int code = registry_open(path, key, true, &r, &t->err);
+
+			if (code < 0)
+				(void)fprintf(stderr, "%s\n", t->err.text);
+			else
+				registry_close(r);
+			_exit(code < 0);
+		}
+	}
+	for (int i = 0; i < STARTERS; i++) {
+		int status;
+
+		assert_true(wait(&status) > 0);
+		good += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	}
+	assert_int_equal(good, STARTERS);
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ROW(test_files),
+		ROW(test_capture),
+		ROW(test_odd_logins),
+		ROW(test_names),
+		ROW(test_uncapturable),
+		ROW(test_journey),
+		ROW(test_refused_transition),
+		ROW(test_failure_and_retry),
+		ROW(test_busy_is_work_even_when_pinned),
+		ROW(test_journal),
+		ROW(test_facts_and_counts),
+		ROW(test_two_handles),
+		ROW(test_keys),
+		ROW(test_many_start_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

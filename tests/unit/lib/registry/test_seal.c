@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is sealed opens with its key and its account, and with nothing else. */
+#include "registry/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct str passwords[] = {
+	STR(""),
+	STR("secret"),
+	STR(" % & \\ \" ' ; < > "),
+	STR("p\xc3\xa4ss\xffword"),
+	STR("0123456789012345678901234567890123456789012345678901234567890123456789"
+	    "0123456789012345678901234567890123456789012345678901234567890123456789"),
+};
+#define COUNT (sizeof(passwords) / sizeof(passwords[0]))
+
+static void test_round_trip(void **state)
+{
+	uint8_t key[SEAL_KEY_SIZE] = { 1, 2, 3 }, other[SEAL_KEY_SIZE] = { 1, 2, 4 };
+	struct str alice = STR_LIT("alice"), clear;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		struct arena arena;
+		struct buf once, twice;
+
+		arena_init(&arena);
+		buf_init(&once, 0);
+		buf_init(&twice, 0);
+		assert_int_equal(seal(key, alice, passwords[i], &once), 0);
+		assert_int_equal(seal(key, alice, passwords[i], &twice), 0);
+		assert_false(str_eq(buf_view(&once), buf_view(&twice)));
+		assert_int_equal(unseal(key, alice, buf_view(&once), &arena, &clear), 0);
+		assert_true(str_eq(clear, passwords[i]));
+		assert_int_equal(
+			unseal(other, alice, buf_view(&once), &arena, &clear), -EBADMSG);
+		assert_int_equal(
+			unseal(key, STR_LIT("bob"), buf_view(&once), &arena, &clear),
+			-EBADMSG);
+		buf_fini(&once);
+		buf_fini(&twice);
+		arena_fini(&arena);
+	}
+}
+
+/* Every bit counts, and every byte. */
+static void test_damage(void **state)
+{
+	uint8_t key[SEAL_KEY_SIZE] = { 7 };
+	struct arena arena;
+	struct buf sealed;
+	struct str whole, clear;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&sealed, 0);
+	assert_int_equal(seal(key, STR_LIT("a"), STR_LIT("secret"), &sealed), 0);
+	whole = buf_view(&sealed);
+	for (size_t i = 0; i < whole.len * 8; i++) {
+		sealed.data[i / 8] ^= (char)(1 << i % 8);
+		assert_int_equal(
+			unseal(key, STR_LIT("a"), whole, &arena, &clear), -EBADMSG);
+		sealed.data[i / 8] ^= (char)(1 << i % 8);
+	}
+	for (size_t i = 0; i < whole.len; i++)
+		assert_int_equal(
+			unseal(key, STR_LIT("a"), str_take(whole, i), &arena, &clear),
+			-EBADMSG);
+	assert_int_equal(unseal(key, STR_LIT("a"), whole, &arena, &clear), 0);
+	buf_fini(&sealed);
+	arena_fini(&arena);
+}
+
+static void test_verifier(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		struct buf made;
+
+		buf_init(&made, 0);
+		assert_int_equal(verifier_make(passwords[i], &made), 0);
+		assert_true(str_starts(buf_view(&made), STR_LIT("scrypt$16384$8$1$")));
+		assert_int_equal(verifier_check(buf_view(&made), passwords[i]), 0);
+		assert_int_equal(
+			verifier_check(buf_view(&made), passwords[(i + 1) % COUNT]),
+			-EACCES);
+		buf_fini(&made);
+	}
+}
+
+static void test_bad_verifiers(void **state)
+{
+#define HEX32 "00112233445566778899aabbccddeeff"
+	static const char *const rows[] = {
+		"",
+		"scrypt",
+		"$1$abc",
+		"scrypt$16384$8$1$" HEX32 "$" HEX32,            /* a short hash */
+		"scrypt$16384$8$1$" HEX32 "$" HEX32 HEX32 "0",  /* a long one */
+		"scrypt$16385$8$1$" HEX32 "$" HEX32 HEX32,      /* N not a power of two */
+		"scrypt$1073741824$8$1$" HEX32 "$" HEX32 HEX32, /* a terabyte */
+		"scrypt$16384$8$x$" HEX32 "$" HEX32 HEX32,
+		"scrypt$0$0$0$" HEX32 "$" HEX32 HEX32,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (verifier_check(str_from(rows[i]), STR_LIT("x")) != -EBADMSG)
+			fail_msg("\"%s\" was taken", rows[i]);
+}
+
+static void test_key_file(void **state)
+{
+	char directory[] = "/tmp/mailferry-key-XXXXXX", path[64];
+	uint8_t first[SEAL_KEY_SIZE], second[SEAL_KEY_SIZE];
+	struct error err = { 0 };
+	struct stat about;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/key", directory);
+	assert_int_equal(seal_key_load(path, false, first, &err), -ENOENT);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(seal_key_load(path, true, first, &err), 0);
+	assert_int_equal(seal_key_load(path, true, second, &err), 0);
+	assert_memory_equal(first, second, SEAL_KEY_SIZE);
+	assert_int_equal(stat(path, &about), 0);
+	assert_int_equal(about.st_mode & 0777, 0600);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(seal_key_load(path, true, second, &err), -EPERM);
+	assert_non_null(strstr(err.text, "chmod 600"));
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(truncate(path, SEAL_KEY_SIZE - 1), 0);
+	assert_int_equal(seal_key_load(path, true, second, &err), -EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0); /* nothing else was left there */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_verifier),
+		cmocka_unit_test(test_bad_verifiers),
+		cmocka_unit_test(test_key_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
