@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,4 +108,37 @@ int settings_state_path(
 int settings_run_path(const struct settings *s, const char *name, char *path, size_t size)
 {
 	return join(s->run_dir, name, path, size);
+}
+
+static bool is_plain(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '@' || c == '-' || c == '_' || c == '+' ||
+	       c == '=' || (c == '.' && !first);
+}
+
+int settings_mail_path(
+	const struct settings *s, struct str account, char *path, size_t size)
+{
+	char name[NAME_MAX + 1];
+	char relative[sizeof(MAIL_DIRECTORY "/") + NAME_MAX];
+	size_t len = 0;
+
+	for (size_t i = 0; i < account.len; i++) {
+		char c = account.ptr[i];
+		bool plain = is_plain(c, i == 0);
+
+		if (len + (plain ? 1 : 3) > NAME_MAX)
+			return -ENAMETOOLONG;
+		if (plain)
+			name[len++] = c;
+		else
+			len += (size_t)snprintf(name + len, sizeof(name) - len, "%%%02X",
+				(unsigned char)c);
+	}
+	if (!len)
+		return -EINVAL;
+	(void)snprintf(
+		relative, sizeof(relative), MAIL_DIRECTORY "/%.*s", (int)len, name);
+	return join(s->state_dir, relative, path, size);
 }

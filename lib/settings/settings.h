@@ -121,6 +121,11 @@ int settings_state_path(
 	const struct settings *s, const char *name, char *path, size_t size);
 int settings_run_path(
 	const struct settings *s, const char *name, char *path, size_t size);
+/* The folder of one account's mail, <state_dir>/mail/<account>. Bytes that a file name
+   should not have ('/', a first '.', 8-bit, …) are written as %XX, so that no name
+   reaches another folder and two names never share one. */
+int settings_mail_path(
+	const struct settings *s, struct str account, char *path, size_t size);
 #define REGISTRY_FILE "registry.sqlite"       /* in state_dir */
 #define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */

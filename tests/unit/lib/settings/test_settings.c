@@ -242,6 +242,43 @@ static void test_address_text(void **state)
 	assert_string_equal(text, "::1");
 }
 
+static void test_mail_path(void **state)
+{
+	static const struct {
+		struct str account;
+		const char *path; /* NULL: refused */
+	} rows[] = {
+		{ STR("alice"), "/var/lib/mailferry/mail/alice" },
+		{ STR("a.b+c@example.com"), "/var/lib/mailferry/mail/a.b+c@example.com" },
+		{ STR(".."), "/var/lib/mailferry/mail/%2E." },
+		{ STR("../x"), "/var/lib/mailferry/mail/%2E.%2Fx" },
+		{ STR("a%2e"), "/var/lib/mailferry/mail/a%252e" },
+		{ STR("m\xfcller \n"), "/var/lib/mailferry/mail/m%FCller%20%0A" },
+		{ STR(""), NULL },
+	};
+	struct settings s;
+	char path[512], small[10], long_name[256];
+
+	(void)state;
+	assert_int_equal(settings_parse("c", THREE, &s, NULL), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int r = settings_mail_path(&s, rows[i].account, path, sizeof(path));
+
+		assert_int_equal(r, rows[i].path ? 0 : -EINVAL);
+		if (rows[i].path)
+			assert_string_equal(path, rows[i].path);
+	}
+	assert_int_equal(settings_mail_path(&s, STR_LIT("alice"), small, sizeof(small)),
+		-ENAMETOOLONG);
+	memset(long_name, 'x', sizeof(long_name));
+	assert_int_equal(
+		settings_mail_path(&s, str_of(long_name, 255), path, sizeof(path)), 0);
+	assert_int_equal(
+		settings_mail_path(&s, str_of(long_name, 256), path, sizeof(path)),
+		-ENAMETOOLONG);
+	settings_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_address_text),
+		cmocka_unit_test(test_mail_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
