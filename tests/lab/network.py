@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three network namespaces in a row, and how to be inside one of them.
+
+    mf-ID-client            mf-ID-router             mf-ID-source
+      eth0 192.0.2.11.. ──── client   source ──────── eth0 198.51.100.10
+           2001:db8:c::11                                  2001:db8:5::10
+
+The client owns several addresses, so that alice and bob come from different ones. The
+router forwards and is the source's default gateway, as it must be on a real site.
+"""
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+
+CLIENT_GATEWAY = ("192.0.2.1", "2001:db8:c::1")
+SOURCE_GATEWAY = ("198.51.100.1", "2001:db8:5::1")
+SOURCE_ADDRESS = ("198.51.100.10", "2001:db8:5::10")
+CLIENT_HOSTS = range(11, 31)  # last part of the client's addresses
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def client_address(number, family=4):
+    """The client's address of that number (11..30)."""
+    return f"192.0.2.{number}" if family == 4 else f"2001:db8:c::{number}"
+
+
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns: " + os.strerror(ctypes.get_errno()))
+
+
+def run(*command, check=True, **keywords):
+    """A short command; its complaint becomes the exception's text."""
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False, **keywords)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: "
+                           f"{(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+class Namespace:
+    """One network namespace, by name."""
+
+    def __init__(self, name):
+        self.name = name
+        self.path = "/run/netns/" + name
+
+    def create(self):
+        run("ip", "netns", "add", self.name)
+        run("ip", "-n", self.name, "link", "set", "lo", "up")
+
+    def ip(self, *arguments):
+        run("ip", "-n", self.name, *arguments)
+
+    def command(self, *command):
+        """The argument list that runs `command` inside."""
+        return ["ip", "netns", "exec", self.name, *map(str, command)]
+
+    def run(self, *command, **keywords):
+        """subprocess.run() inside, output as text unless told otherwise."""
+        options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        options.update(keywords)
+        return subprocess.run(self.command(*command), **options)  # pylint: disable=W1510
+
+    def start(self, *command, **keywords):
+        return subprocess.Popen(self.command(*command), **keywords)
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread inside; a socket made here stays here for its whole life."""
+        with open("/proc/thread-self/ns/net", "rb") as home, open(self.path, "rb") as there:
+            _setns(there.fileno())
+            try:
+                yield
+            finally:
+                _setns(home.fileno())
+
+    def connect(self, address, port, source_address=None, timeout=30):
+        """A TCP connection from inside, from `source_address` when given."""
+        bound = (source_address, 0) if source_address else None
+        with self.entered():
+            return socket.create_connection((address, port), timeout, bound)
+
+    def sysctl(self, key, value):
+        with self.entered(), open("/proc/sys/" + key.replace(".", "/"), "w",
+                                  encoding="ascii") as file:
+            file.write(str(value))
+
+    def pids(self):
+        out = run("ip", "netns", "pids", self.name, check=False)
+        return [int(pid) for pid in out.split() if int(pid) != os.getpid()]
+
+    def remove(self):
+        """Ends what still runs inside, then the namespace. Does nothing twice."""
+        if not os.path.exists(self.path):
+            return
+        for sign, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+            end = time.monotonic() + patience
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, sign)
+            while self.pids() and time.monotonic() < end:
+                time.sleep(0.02)
+        run("ip", "netns", "del", self.name, check=False)
+
+
+class Network:
+    """client ── router ── source."""
+
+    def __init__(self, lab_id):
+        self.client = Namespace(f"mf-{lab_id}-client")
+        self.router = Namespace(f"mf-{lab_id}-router")
+        self.source = Namespace(f"mf-{lab_id}-source")
+
+    def namespaces(self):
+        return (self.client, self.router, self.source)
+
+    def create(self):
+        for namespace in self.namespaces():
+            namespace.create()
+        for side, namespace in (("client", self.client), ("source", self.source)):
+            self.router.ip("link", "add", side, "type", "veth", "peer", "name", "eth0",
+                           "netns", namespace.name)
+        self._address(self.router, "client", CLIENT_GATEWAY)
+        self._address(self.router, "source", SOURCE_GATEWAY)
+        self._address(self.source, "eth0", SOURCE_ADDRESS)
+        for host in CLIENT_HOSTS:
+            self._address(self.client, "eth0", (client_address(host), client_address(host, 6)))
+        for namespace, gateway in ((self.client, CLIENT_GATEWAY), (self.source, SOURCE_GATEWAY)):
+            namespace.ip("route", "add", "default", "via", gateway[0])
+            namespace.ip("-6", "route", "add", "default", "via", gateway[1])
+        self.router.sysctl("net.ipv4.ip_forward", 1)
+        self.router.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+    @staticmethod
+    def _address(namespace, device, addresses):
+        namespace.ip("link", "set", device, "up")
+        namespace.ip("addr", "add", addresses[0] + "/24", "dev", device)
+        # nodad: usable at once; there is nobody else on this wire
+        namespace.ip("addr", "add", addresses[1] + "/64", "dev", device, "nodad")
+
+    def remove(self):
+        for namespace in self.namespaces():
+            namespace.remove()

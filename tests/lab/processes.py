@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Long-running programs inside a namespace: started, waited for, ended, never forgotten."""
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+
+def wait_until(what, condition, timeout=10.0, pause=0.02):
+    """Returns the first true answer of condition(); TimeoutError says what was awaited."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
+        time.sleep(pause)
+
+
+class Daemon:
+    """A foreground program with its output in a file."""
+
+    def __init__(self, namespace, command, log, environment=None):
+        self.log = log
+        self.name = os.path.basename(str(command[0]))
+        with open(log, "ab") as output:
+            self.process = namespace.start(
+                *command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,  # Ctrl-C is for the lab, which then ends it in order
+                env={**os.environ, **(environment or {})})
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process.poll() is None
+
+    def output(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def stop(self, sign=signal.SIGTERM, patience=10):
+        """Returns the exit status."""
+        if self.running():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sign)
+            try:
+                self.process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+
+def wait_for_port(namespace, address, port, daemon=None, timeout=15):
+    """Until somebody accepts connections there."""
+    def accepts():
+        if daemon and not daemon.running():
+            raise RuntimeError(f"{daemon.name} ended at once:\n{daemon.output()[-2000:]}")
+        try:
+            namespace.connect(address, port, timeout=2).close()
+        except OSError:
+            return False
+        return True
+    wait_until(f"port {port}", accepts, timeout)
+
+
+def descendants(pid):
+    """[(pid, program name)] of all processes below pid, oldest first."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                    name, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+                children.setdefault(int(rest.split()[1]), []).append((int(entry), name))
+    found, queue = [], [pid]
+    while queue:
+        for child in sorted(children.get(queue.pop(0), [])):
+            found.append(child)
+            queue.append(child[0])
+    return found
+
+
+def start_time(pid):
+    """When the kernel says that pid began, in ticks; None when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The old server: Dovecot of Debian, from its own configuration in the lab's folder.
+
+IMAP, POP3 and LMTP on the ports people know, plain logins and STARTTLS. A user is a line
+of a passwd-file; alice, ALICE and alice@example.com are one mailbox, as on most sites.
+Its log names the client's address (rip=), which tests look for.
+"""
+import base64
+import os
+import subprocess
+from pathlib import Path
+
+from .network import SOURCE_ADDRESS
+from .processes import Daemon, wait_for_port
+
+OWNER = "mail"  # a user that each Debian has; all mailboxes belong to it
+
+CONFIG = """\
+base_dir = {folder}/run
+state_dir = {folder}/run
+instance_name = lab
+log_path = {folder}/dovecot.log
+auth_verbose = yes
+protocols = imap pop3 lmtp
+listen = *, ::
+mail_fsync = never
+mail_location = {location}
+mail_home = {folder}/home/%Ln
+mail_uid = {owner}
+mail_gid = {owner}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_max_userip_connections = 0
+mail_max_keyword_length = 100
+mdbox_rotate_size = 64M
+disable_plaintext_auth = no
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+ssl = yes
+ssl_cert = <{folder}/cert.pem
+ssl_key = <{folder}/key.pem
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%Ln {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={owner} gid={owner} home={folder}/home/%Ln
+}}
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+  prefix = {prefix}
+  mailbox Drafts {{
+    special_use = \\Drafts
+  }}
+  mailbox Sent {{
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+  }}
+  mailbox Junk {{
+    special_use = \\Junk
+  }}
+}}
+# Thousands of sessions at once, and no punishment for a test's wrong passwords.
+service anvil {{
+  client_limit = 16000
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service auth {{
+  client_limit = 16000
+  unix_listener auth-smtp {{
+    mode = 0666
+  }}
+}}
+service imap-login {{
+  service_count = 0
+  client_limit = 12000
+  process_min_avail = 1
+  vsz_limit = 1G
+  inet_listener imaps {{
+    port = {imaps_port}
+  }}
+}}
+service pop3-login {{
+  service_count = 0
+  client_limit = 4000
+  process_min_avail = 1
+  inet_listener pop3s {{
+    port = {pop3s_port}
+  }}
+}}
+service imap {{
+  process_limit = 4000
+}}
+service pop3 {{
+  process_limit = 1000
+}}
+service lmtp {{
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+}}
+"""
+
+LOCATIONS = {
+    # Flags live in file names and nothing but Dovecot's caches is written by reading, so
+    # a test can prove from the files alone that nobody touched them.
+    "maildir": "maildir:~/mail",
+    "mdbox": "mdbox:~/mail",
+}
+
+
+class Dovecot:
+    """storage: maildir or mdbox. prefix "INBOX." with separator "." is Courier's layout."""
+
+    name = "dovecot"
+    imap_port = 143
+    pop3_port = 110
+
+    def __init__(self, folder, namespace, storage="maildir", separator="/", prefix="",
+                 mechanisms="plain login"):
+        self.folder = Path(folder) / "dovecot"
+        self.namespace = namespace
+        self.storage = storage
+        self.separator = separator
+        self.prefix = prefix
+        self.mechanisms = mechanisms
+        self.log = self.folder / "dovecot.log"
+        self.config = self.folder / "dovecot.conf"
+        self.lmtp_socket = self.folder / "run" / "lmtp"
+        self.auth_socket = self.folder / "run" / "auth-smtp"
+        self.daemon = None
+        self.users = {}
+
+    def prepare(self):
+        self.folder.mkdir(mode=0o755)
+        (self.folder / "home").mkdir(mode=0o755)
+        os.chmod(self.folder / "home", 0o777)
+        self._make_certificate()
+        self.config.write_text(CONFIG.format(
+            folder=self.folder, owner=OWNER, location=LOCATIONS[self.storage],
+            separator=self.separator, prefix=self.prefix, mechanisms=self.mechanisms,
+            imaps_port=993, pop3s_port=995), encoding="ascii")
+        self._write_users()
+
+    def _make_certificate(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "30", "-subj", "/CN=mail.example.com",
+             "-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def add_user(self, name, password):
+        """name: lower case, no domain. The password may hold anything but NUL."""
+        self.users[name] = password
+        self._write_users()
+        return self.home(name)
+
+    def _write_users(self):
+        lines = []
+        for name, password in self.users.items():
+            secret = base64.b64encode(password.encode()).decode()
+            lines.append(f"{name}:{{PLAIN.b64}}{secret}::::::\n")
+        text = "".join(lines)
+        draft = self.folder / "users.new"  # renamed, so that it is never half there
+        draft.write_text(text, encoding="ascii")
+        os.replace(draft, self.folder / "users")
+
+    def home(self, name):
+        return self.folder / "home" / name
+
+    def mail(self, name):
+        """The folder of the user's mail storage."""
+        return self.home(name) / "mail"
+
+    def start(self):
+        self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
+                             self.folder / "start.log")
+        for port in (self.imap_port, self.pop3_port):
+            wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, self.daemon)
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.stop()
+            self.daemon = None
+
+    def doveadm(self, *arguments):
+        done = self.namespace.run("doveadm", "-c", self.config, *arguments)
+        if done.returncode != 0:
+            raise RuntimeError(f"doveadm {' '.join(map(str, arguments))}: {done.stdout}")
+        return done.stdout
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def logins(self, user=None):
+        """(user, client's address) of each accepted login, in order."""
+        found = []
+        for line in self.log_text().splitlines():
+            if "-login: Info: Login: " not in line:
+                continue
+            fields = dict(part.split("=", 1) for part in line.split(", ") if "=" in part)
+            name = line.split("user=<", 1)[1].split(">", 1)[0]
+            if user in (None, name):
+                found.append((name, fields.get("rip", "")))
+        return found

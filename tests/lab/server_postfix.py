@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Postfix of Debian in front of the old server's mailboxes: port 25, delivery by LMTP."""
+import os
+import shutil
+from pathlib import Path
+
+from .network import SOURCE_ADDRESS
+from .processes import Daemon, wait_for_port
+
+MAIN = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {folder}/postfix.log
+maillog_file_prefixes = {folder}
+myhostname = mail.example.com
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = all
+inet_protocols = all
+virtual_mailbox_domains = example.com
+virtual_mailbox_maps = texthash:{folder}/mailboxes
+virtual_alias_maps = texthash:{folder}/aliases
+virtual_transport = lmtp:unix:{lmtp}
+lmtp_destination_recipient_limit = 1
+smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_tls_cert_file = {cert}/cert.pem
+smtpd_tls_key_file = {cert}/key.pem
+smtpd_tls_security_level = may
+smtpd_peername_lookup = no
+smtp_host_lookup = native
+smtpd_client_connection_count_limit = 0
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = unix:{auth}
+"""
+
+# No chroot: the queue is not the one that the package has prepared.
+MASTER = """\
+smtp       inet  n - n - -   smtpd
+pickup     unix  n - n 60 1  pickup
+cleanup    unix  n - n - 0   cleanup
+qmgr       unix  n - n 300 1 qmgr
+tlsmgr     unix  - - n 1000? 1 tlsmgr
+rewrite    unix  - - n - -   trivial-rewrite
+bounce     unix  - - n - 0   bounce
+defer      unix  - - n - 0   bounce
+trace      unix  - - n - 0   bounce
+verify     unix  - - n - 1   verify
+flush      unix  n - n 1000? 0 flush
+proxymap   unix  - - n - -   proxymap
+showq      unix  n - n - -   showq
+error      unix  - - n - -   error
+retry      unix  - - n - -   error
+discard    unix  - - n - -   discard
+virtual    unix  - n n - -   virtual
+lmtp       unix  - - n - -   lmtp
+anvil      unix  - - n - 1   anvil
+scache     unix  - - n - 1   scache
+postlog    unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """Delivers to the mailboxes of the given Dovecot."""
+
+    name = "postfix"
+    smtp_port = 25
+
+    def __init__(self, folder, namespace, dovecot):
+        self.folder = Path(folder) / "postfix"
+        self.namespace = namespace
+        self.dovecot = dovecot
+        self.log = self.folder / "postfix.log"
+        self.daemon = None
+
+    def prepare(self):
+        self.folder.mkdir(mode=0o755)
+        for name in ("queue", "data"):
+            (self.folder / name).mkdir(mode=0o755)
+        shutil.chown(self.folder / "data", "postfix")
+        (self.folder / "main.cf").write_text(MAIN.format(
+            folder=self.folder, lmtp=self.dovecot.lmtp_socket, cert=self.dovecot.folder,
+            auth=self.dovecot.auth_socket), encoding="ascii")
+        (self.folder / "master.cf").write_text(MASTER, encoding="ascii")
+        self.write_tables([], {})
+
+    def write_tables(self, users, aliases):
+        """Mailboxes and aliases of example.com; smtpd reads them when it starts anew."""
+        for name, lines in (("mailboxes", [f"{u}@example.com x" for u in users]),
+                            ("aliases", [f"{a}@example.com {t}" for a, t in aliases.items()])):
+            draft = self.folder / (name + ".new")
+            draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            os.replace(draft, self.folder / name)
+        if self.daemon:
+            self.namespace.run("postfix", "-c", self.folder, "reload")
+
+    def start(self):
+        self.daemon = Daemon(self.namespace, ["postfix", "-c", self.folder, "start-fg"],
+                             self.folder / "start.log")
+
+    def wait(self):
+        wait_for_port(self.namespace, SOURCE_ADDRESS[0], self.smtp_port, self.daemon)
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.stop()
+            self.daemon = None
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
