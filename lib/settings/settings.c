@@ -90,7 +90,8 @@ static void refuse_unknown(const cfg_t *cfg, const char *key)
 }
 
 /* libconfuse's own complaints: an unknown key, or its syntax. */
-static void take_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void take_error(
+	cfg_t *cfg, const char *format, va_list args)
 {
 	char text[ERROR_TEXT_MAX / 2];
 	struct str said, head = STR_LIT("no such option '");
