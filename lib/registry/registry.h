@@ -192,7 +192,8 @@ struct registry_counts {
 int registry_counts(
 	struct registry *r, struct registry_counts *ret_counts, struct error *err);
 
-/* Whether any account is served here or on its way (fail mode open would be wrong). */
+/* Whether any account is served here or on its way, from the first copy on (fail mode
+   open would be wrong, or is about to be). */
 int registry_any_local(struct registry *r, bool *ret_any, struct error *err);
 
 #endif

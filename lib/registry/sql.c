@@ -63,7 +63,11 @@ static const char *const statements[] = {
 	[SQL_SET_FACT] = "INSERT INTO fact (name, value) VALUES (?1, ?2)"
 			 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
 	[SQL_FACT] = "SELECT value FROM fact WHERE name = ?1",
-	[SQL_ANY_LOCAL] = "SELECT EXISTS (SELECT 1 FROM account WHERE route <> 'source')",
+	/* written so that each half is read from its own small index */
+	[SQL_ANY_LOCAL] = "SELECT EXISTS (SELECT 1 FROM account WHERE route <> 'source')"
+			  " OR EXISTS (SELECT 1 FROM account"
+			  "  WHERE stage NOT IN ('idle', 'done')"
+			  "  AND stage IN ('copying', 'catching-up', 'switching'))",
 	[SQL_ANY_SEALED] =
 		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
@@ -104,6 +108,7 @@ static const char *const upgrades[] = {
 	 */
 	"CREATE INDEX account_work ON account (stage) WHERE stage NOT IN ('idle', "
 	"'done');"
+	"CREATE INDEX account_moved ON account (route) WHERE route <> 'source';"
 	"CREATE TABLE name ("
 	" key TEXT PRIMARY KEY,"
 	" account INTEGER NOT NULL REFERENCES account (id)) WITHOUT ROWID;"

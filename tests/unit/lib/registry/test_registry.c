@@ -247,14 +247,14 @@ static void test_journey(void **state)
 	int64_t id = capture(t, "alice", "secret", NULL);
 
 	step(t, id, EVENT_DUE, "login");
-	step(t, id, EVENT_COPY, "");
-	NO_ERROR(registry_set_progress(t->r, id, &progress, &t->err));
 	NO_ERROR(registry_any_local(t->r, &any, &t->err));
 	assert_false(any);
-	step(t, id, EVENT_CATCH_UP, "");
-	step(t, id, EVENT_SWITCH, "");
+	step(t, id, EVENT_COPY, "");
 	NO_ERROR(registry_any_local(t->r, &any, &t->err));
 	assert_true(any);
+	NO_ERROR(registry_set_progress(t->r, id, &progress, &t->err));
+	step(t, id, EVENT_CATCH_UP, "");
+	step(t, id, EVENT_SWITCH, "");
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_int_equal(a.route, ROUTE_BUSY);
 	assert_true(a.busy_since > 0);
@@ -270,6 +270,11 @@ static void test_journey(void **state)
 	assert_int_equal(a.uids_kept, 1);
 	assert_int_equal(a.messages_copied, 40);
 	assert_true(str_eq(a.certificate, STR_LIT("{}")));
+	NO_ERROR(registry_any_local(t->r, &any, &t->err));
+	assert_true(any);
+	step(t, id, EVENT_RETURN, "");
+	NO_ERROR(registry_any_local(t->r, &any, &t->err));
+	assert_false(any);
 }
 
 static void test_refused_transition(void **state)
