@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef NFT_RULES_MARKS_H
+#define NFT_RULES_MARKS_H
+/*
+ * The firewall marks that mailferry puts on packets and (SO_MARK) on its sockets.
+ *
+ * A mark is one 32-bit value, "MF" in its upper half, compared as a whole: no bitwise
+ * expression in the path of each packet. Only MARK_DIVERT is known to policy routing
+ * (packets that carry it go to `lo`); the others are for counting and route like 0.
+ *
+ *   listener ──accept──► socket ──login──► route known
+ *   MARK_LISTENER        MARK_UNDECIDED    MARK_SOURCE | MARK_LOCAL | MARK_BUSY
+ *
+ * The listener's mark is what an accepted socket is born with, and it is not counted by
+ * the established-flow rule: a SYN that finds only the listener must reach `tproxy`.
+ * Without a mark on the listener, net.ipv4.tcp_fwmark_accept=1 would give MARK_DIVERT to
+ * the accepted socket, and its answers would be routed to `lo`.
+ *
+ * Upstream sockets (bound to the client's address) need no mark.
+ */
+#define MARK_BASE 0x4d460000U /* 'M' 'F' */
+#define MARK_MASK 0xffffffffU
+
+enum mark {
+	MARK_DIVERT = 0x4d460001, /* on packets: deliver here, to a transparent socket */
+	MARK_LISTENER = 0x4d460002,  /* on listening sockets */
+	MARK_UNDECIDED = 0x4d460003, /* accepted, not logged in yet */
+	MARK_SOURCE = 0x4d460004,    /* relayed to the source */
+	MARK_BUSY = 0x4d460005,      /* held or refused while the account switches */
+	MARK_LOCAL = 0x4d460006,     /* served by the mailstore */
+};
+
+#endif

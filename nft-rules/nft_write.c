@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/nft_write.h"
+#include "base/fd.h"
+#include "nft-rules/expression.h"
+
+#include <errno.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/object.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+struct transaction {
+	struct netlink_batch *batch;
+	const char *table;
+};
+
+/* ---- one statement each: 0 or -ENOMEM ---- */
+
+static struct nlmsghdr *start(struct transaction *t, uint16_t type, uint16_t flags)
+{
+	uint32_t sequence = 0;
+	char *room = netlink_batch_room(t->batch, &sequence);
+
+	if (!room)
+		return NULL;
+	return nftnl_nlmsg_build_hdr(
+		room, type, NFPROTO_INET, NLM_F_ACK | flags, sequence);
+}
+
+static int add_edge(struct transaction *t, struct nlmsghdr *(*edge)(char *, uint32_t),
+	const char *text)
+{
+	uint32_t sequence = 0;
+	char *room = netlink_batch_room(t->batch, &sequence);
+
+	if (!room)
+		return -ENOMEM;
+	netlink_batch_add(t->batch, edge(room, sequence), "%s", text);
+	return 0;
+}
+
+static int add_table(struct transaction *t, uint16_t type, const char *verb)
+{
+	struct nftnl_table *table = nftnl_table_alloc();
+	struct nlmsghdr *message =
+		start(t, type, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
+
+	if (table && message) {
+		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, t->table);
+		nftnl_table_nlmsg_build_payload(message, table);
+		netlink_batch_add(t->batch, message, "%s table inet %s", verb, t->table);
+	}
+	if (table)
+		nftnl_table_free(table);
+	return table && message ? 0 : -ENOMEM;
+}
+
+static int add_counter(struct transaction *t, const struct plan_counter *c)
+{
+	struct nftnl_obj *object = nftnl_obj_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_NEWOBJ, NLM_F_CREATE);
+
+	if (object && message) {
+		nftnl_obj_set_str(object, NFTNL_OBJ_TABLE, t->table);
+		nftnl_obj_set_str(object, NFTNL_OBJ_NAME, c->name);
+		nftnl_obj_set_u32(object, NFTNL_OBJ_TYPE, c->type);
+		nftnl_obj_set_u64(object, NFTNL_OBJ_CTR_PKTS, c->packets);
+		nftnl_obj_set_u64(object, NFTNL_OBJ_CTR_BYTES, c->bytes);
+		nftnl_obj_nlmsg_build_payload(message, object);
+		netlink_batch_add(t->batch, message, "counter %s", c->name);
+	}
+	if (object)
+		nftnl_obj_free(object);
+	return object && message ? 0 : -ENOMEM;
+}
+
+static struct nftnl_set *new_set(
+	const struct transaction *t, const struct plan_set *s, uint32_t id)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+
+	if (!set)
+		return NULL;
+	(void)nftnl_set_set_str(set, NFTNL_SET_TABLE, t->table);
+	(void)nftnl_set_set_str(set, NFTNL_SET_NAME, s->name);
+	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, NFPROTO_INET);
+	nftnl_set_set_u32(set, NFTNL_SET_ID, id);
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, s->key_type);
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, s->key_len);
+	nftnl_set_set_u32(set, NFTNL_SET_FLAGS, s->flags);
+	if (s->object_type)
+		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, s->object_type);
+	return set;
+}
+
+static int add_set(struct transaction *t, const struct plan_set *s, uint32_t id)
+{
+	struct nftnl_set *set = new_set(t, s, id);
+	struct nlmsghdr *message = start(t, NFT_MSG_NEWSET, NLM_F_CREATE);
+
+	if (set && message) {
+		nftnl_set_nlmsg_build_payload(message, set);
+		netlink_batch_add(t->batch, message, "set %s", s->name);
+	}
+	if (set)
+		nftnl_set_free(set);
+	return set && message ? 0 : -ENOMEM;
+}
+
+static bool put_elements(
+	struct nftnl_set *set, const char *name, const struct plan *p, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_elements; i++) {
+		const struct plan_element *e = &p->elements[i];
+		struct nftnl_set_elem *element;
+
+		if (strcmp(e->set, name) != 0)
+			continue;
+		element = nftnl_set_elem_alloc();
+		if (!element)
+			return false;
+		(void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, e->key, e->key_len);
+		if (e->object[0])
+			(void)nftnl_set_elem_set_str(
+				element, NFTNL_SET_ELEM_OBJREF, e->object);
+		nftnl_set_elem_add(set, element); /* the set's now */
+		n++;
+	}
+	*ret_n = n;
+	return true;
+}
+
+static int add_elements(struct transaction *t, const struct plan *p,
+	const struct plan_set *s, uint32_t id)
+{
+	struct nftnl_set *set = new_set(t, s, id);
+	struct nlmsghdr *message = NULL;
+	size_t n = 0;
+	bool fine = set && put_elements(set, s->name, p, &n);
+
+	if (fine && n) {
+		message = start(t, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+		fine = message != NULL;
+	}
+	if (message) {
+		nftnl_set_elems_nlmsg_build_payload(message, set);
+		netlink_batch_add(
+			t->batch, message, "the %zu elements of set %s", n, s->name);
+	}
+	if (set)
+		nftnl_set_free(set);
+	return fine ? 0 : -ENOMEM;
+}
+
+static int add_chain(struct transaction *t, const struct plan_chain *c)
+{
+	struct nftnl_chain *chain = nftnl_chain_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+
+	if (chain && message) {
+		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, t->table);
+		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, c->name);
+		if (c->base) {
+			(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, c->type);
+			nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, c->hook);
+			nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, c->priority);
+			nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, c->policy);
+		}
+		nftnl_chain_nlmsg_build_payload(message, chain);
+		netlink_batch_add(t->batch, message, "chain %s", c->name);
+	}
+	if (chain)
+		nftnl_chain_free(chain);
+	return chain && message ? 0 : -ENOMEM;
+}
+
+static bool put_expressions(struct nftnl_rule *rule, const struct plan_rule *r)
+{
+	for (size_t i = 0; i < r->n_ops; i++) {
+		struct nftnl_expr *expr = expression_build(&r->ops[i]);
+
+		if (!expr)
+			return false;
+		nftnl_rule_add_expr(rule, expr); /* the rule's now */
+	}
+	return true;
+}
+
+static int add_rule(struct transaction *t, const struct plan_rule *r)
+{
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	bool fine = rule && message && put_expressions(rule, r);
+
+	if (fine) {
+		char text[PLAN_TEXT_MAX];
+
+		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, t->table);
+		(void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, r->chain);
+		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+		nftnl_rule_nlmsg_build_payload(message, rule);
+		plan_rule_text(r, text);
+		netlink_batch_add(t->batch, message, "rule '%s %s'", r->chain, text);
+	}
+	if (rule)
+		nftnl_rule_free(rule);
+	return fine ? 0 : -ENOMEM;
+}
+
+/* ---- the whole ---- */
+
+static struct plan_counter start_value(
+	const struct plan_counter *wanted, const struct plan *old)
+{
+	for (size_t i = 0; old && i < old->n_counters; i++)
+		if (!strcmp(old->counters[i].name, wanted->name) &&
+			old->counters[i].type == wanted->type)
+			return old->counters[i];
+	return *wanted;
+}
+
+static int add_contents(
+	struct transaction *t, const struct plan *p, const struct plan *old)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < p->n_counters && !code; i++) {
+		struct plan_counter c = start_value(&p->counters[i], old);
+
+		code = add_counter(t, &c);
+	}
+	for (size_t i = 0; i < p->n_sets && !code; i++)
+		code = add_set(t, &p->sets[i], (uint32_t)i + 1);
+	for (size_t i = 0; i < p->n_sets && !code; i++)
+		code = add_elements(t, p, &p->sets[i], (uint32_t)i + 1);
+	for (size_t i = 0; i < p->n_chains && !code; i++)
+		code = add_chain(t, &p->chains[i]);
+	for (size_t i = 0; i < p->n_rules && !code; i++)
+		code = add_rule(t, &p->rules[i]);
+	return code;
+}
+
+/* Create, delete, create: deleting fails where nothing is, so first make sure there is
+   something. */
+static int add_all(struct transaction *t, const struct plan *p, const struct plan *old,
+	enum nft_commit commit)
+{
+	int code = add_edge(t, nftnl_batch_begin, "transaction");
+
+	if (!code)
+		code = add_table(t, NFT_MSG_NEWTABLE, "create");
+	if (!code)
+		code = add_table(t, NFT_MSG_DELTABLE, "delete the old");
+	if (!code)
+		code = add_table(t, NFT_MSG_NEWTABLE, "create");
+	if (!code)
+		code = add_contents(t, p, old);
+	if (!code && commit == NFT_COMMIT)
+		code = add_edge(t, nftnl_batch_end, "end of the transaction");
+	return code;
+}
+
+static int send_transaction(const struct transaction *t, int code, struct error *err)
+{
+	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
+
+	if (code)
+		return error_errno(err, code, "preparing the rules");
+	code = netlink_open(NETLINK_NETFILTER, &socket, err);
+	return code ? code : netlink_batch_send(socket, t->batch, err);
+}
+
+int nft_write(const struct plan *p, const struct plan *old, const char *table,
+	enum nft_commit commit, struct error *err)
+{
+	struct transaction t = { .batch = netlink_batch_new(), .table = table };
+	int code = t.batch ? add_all(&t, p, old, commit) : -ENOMEM;
+
+	code = send_transaction(&t, code, err);
+	netlink_batch_free(&t.batch);
+	return code;
+}
+
+int nft_delete(const char *table, struct error *err)
+{
+	struct transaction t = { .batch = netlink_batch_new(), .table = table };
+	int code = t.batch ? add_edge(&t, nftnl_batch_begin, "transaction") : -ENOMEM;
+
+	if (!code)
+		code = add_table(&t, NFT_MSG_DELTABLE, "delete");
+	if (!code)
+		code = add_edge(&t, nftnl_batch_end, "end of the transaction");
+	code = send_transaction(&t, code, err);
+	netlink_batch_free(&t.batch);
+	return code;
+}

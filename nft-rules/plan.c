@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void plan_init(struct plan *p)
+{
+	*p = (struct plan){ 0 };
+}
+
+void plan_fini(struct plan *p)
+{
+	free(p->counters);
+	free(p->sets);
+	free(p->elements);
+	free(p->chains);
+	free(p->rules);
+	free(p->ip_rules);
+	free(p->routes);
+	plan_init(p);
+}
+
+/* One more entry. A plan has some dozens of them and is made once a command: growing one
+   at a time is fast enough. Returns the array, or NULL and leaves it as it was. */
+static void *grow(void *array, size_t n, size_t size)
+{
+	char *larger = reallocarray(array, n + 1, size);
+
+	if (larger)
+		memset(larger + n * size, 0, size);
+	return larger;
+}
+
+#define DEFINE_ADD(thing)                                                                \
+	struct plan_##thing *plan_add_##thing(struct plan *p)                            \
+	{                                                                                \
+		struct plan_##thing *larger =                                            \
+			grow(p->thing##s, p->n_##thing##s, sizeof(*larger));             \
+		if (!larger)                                                             \
+			return NULL;                                                     \
+		p->thing##s = larger;                                                    \
+		return &larger[p->n_##thing##s++];                                       \
+	}
+
+DEFINE_ADD(counter)
+DEFINE_ADD(set)
+DEFINE_ADD(element)
+DEFINE_ADD(chain)
+DEFINE_ADD(rule)
+DEFINE_ADD(ip_rule)
+DEFINE_ADD(route)
+#undef DEFINE_ADD
+
+void plan_name(char *to, size_t size, const char *from)
+{
+	size_t len = from ? strnlen(from, size - 1) : 0;
+
+	if (len)
+		memcpy(to, from, len);
+	to[len] = '\0';
+}

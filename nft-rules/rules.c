@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/rules.h"
+#include "nft-rules/marks.h"
+#include "nft-rules/nft_read.h"
+#include "nft-rules/nft_write.h"
+#include "nft-rules/plan.h"
+#include "nft-rules/policy.h"
+
+#include <errno.h>
+
+static int make_wanted(const struct ruleset *r, struct plan *p, struct error *err)
+{
+	int code = ruleset_validate(r, err);
+
+	if (code)
+		return code;
+	code = plan_wanted(r, p);
+	return code ? error_errno(err, code, "preparing the rules") : 0;
+}
+
+static int read_found(
+	uint32_t mark, uint32_t route_table, struct plan *p, struct error *err)
+{
+	int code = nft_read(p, err);
+
+	return code ? code : policy_read(p, mark, route_table, err);
+}
+
+static int append(int code, struct error *err)
+{
+	return code ? error_errno(err, code, "writing the answer") : 0;
+}
+
+int rules_text(const struct ruleset *r, struct buf *text, struct error *err)
+{
+	struct plan wanted;
+	int code;
+
+	plan_init(&wanted);
+	code = make_wanted(r, &wanted, err);
+	if (!code)
+		code = append(plan_print(&wanted, text), err);
+	plan_fini(&wanted);
+	return code;
+}
+
+int rules_show(uint32_t route_table, struct buf *text, struct error *err)
+{
+	struct plan found;
+	int code;
+
+	plan_init(&found);
+	code = read_found(MARK_DIVERT, route_table, &found, err);
+	if (!code)
+		code = append(plan_print(&found, text), err);
+	plan_fini(&found);
+	return code;
+}
+
+/* Routing before the table, because it does nothing as long as nobody sets the mark; so
+   there is no moment in which a marked packet has nowhere to go. */
+static int replace(const struct plan *wanted, const struct plan *found, bool table,
+	struct error *err)
+{
+	int code = policy_add(wanted, found, err);
+
+	if (code)
+		return code;
+	if (table)
+		code = nft_write(wanted, found, RULES_TABLE, NFT_COMMIT, err);
+	if (code) {
+		(void)policy_undo(wanted, found, NULL);
+		return code;
+	}
+	return policy_delete(wanted, found, err);
+}
+
+int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err)
+{
+	struct plan wanted, found;
+	bool table = false, routing = false;
+	int code;
+
+	plan_init(&wanted);
+	plan_init(&found);
+	code = make_wanted(r, &wanted, err);
+	if (!code)
+		code = read_found(r->mark_divert, r->route_table, &found, err);
+	if (!code) {
+		code = plan_differs(&wanted, &found, &table, &routing);
+		if (code)
+			(void)error_errno(err, code, "comparing the rules");
+	}
+	if (!code && (table || routing))
+		code = replace(&wanted, &found, table, err);
+	plan_fini(&wanted);
+	plan_fini(&found);
+	if (!code)
+		*ret_changed = table || routing;
+	return code;
+}
+
+int rules_dry_run(const struct ruleset *r, struct error *err)
+{
+	struct plan wanted;
+	int code;
+
+	plan_init(&wanted);
+	code = make_wanted(r, &wanted, err);
+	if (!code)
+		code = nft_write(&wanted, NULL, RULES_TABLE, NFT_ABORT, err);
+	plan_fini(&wanted);
+	return code;
+}
+
+int rules_check(
+	const struct ruleset *r, struct buf *lines, size_t *ret_n, struct error *err)
+{
+	struct plan wanted, found;
+	int code;
+
+	plan_init(&wanted);
+	plan_init(&found);
+	code = make_wanted(r, &wanted, err);
+	if (!code)
+		code = read_found(r->mark_divert, r->route_table, &found, err);
+	if (!code)
+		code = append(plan_diff(&wanted, &found, lines, ret_n), err);
+	plan_fini(&wanted);
+	plan_fini(&found);
+	return code;
+}
+
+int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err)
+{
+	struct plan found;
+	int code;
+
+	plan_init(&found);
+	code = read_found(MARK_DIVERT, route_table, &found, err);
+	/* First the table: then nobody sets the mark any more. */
+	if (!code && found.has_table)
+		code = nft_delete(RULES_TABLE, err);
+	if (code == -ENOENT)
+		code = 0; /* somebody else was faster */
+	if (!code)
+		code = policy_delete(NULL, &found, err);
+	if (!code)
+		*ret_changed = found.has_table || found.n_ip_rules || found.n_routes;
+	plan_fini(&found);
+	return code;
+}

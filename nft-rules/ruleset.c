@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/marks.h"
+#include "nft-rules/rules.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+void ruleset_init(struct ruleset *r)
+{
+	*r = (struct ruleset){ 0 };
+	r->fail = RULES_FAIL_CLOSED;
+	r->route_table = RULES_ROUTE_TABLE;
+	r->mark_divert = MARK_DIVERT;
+}
+
+static bool same_address(
+	const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return !memcmp(&((const struct sockaddr_in *)a)->sin_addr,
+			&((const struct sockaddr_in *)b)->sin_addr,
+			sizeof(struct in_addr));
+	return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		&((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
+}
+
+static int add_address(
+	struct sockaddr_storage *list, size_t *n, const struct sockaddr *address)
+{
+	struct sockaddr_storage copy = { 0 };
+
+	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	memcpy(&copy, address,
+		address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+					      : sizeof(struct sockaddr_in6));
+	for (size_t i = 0; i < *n; i++)
+		if (same_address(&list[i], &copy))
+			return 0;
+	if (*n == RULES_ADDRESSES_MAX)
+		return -ENOSPC;
+	list[(*n)++] = copy;
+	return 0;
+}
+
+int ruleset_add_source(struct ruleset *r, const struct sockaddr *address)
+{
+	return add_address(r->sources, &r->n_sources, address);
+}
+
+int ruleset_add_upstream(struct ruleset *r, const struct sockaddr *address)
+{
+	return add_address(r->upstreams, &r->n_upstreams, address);
+}
+
+int ruleset_add_service(
+	struct ruleset *r, const char *name, uint16_t port, uint16_t upstream_port)
+{
+	struct rules_service *service = &r->services[r->n_services];
+
+	if (r->n_services == RULES_SERVICES_MAX)
+		return -ENOSPC;
+	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	service->port = port;
+	service->upstream_port = upstream_port ? upstream_port : port;
+	r->n_services++;
+	return 0;
+}
+
+/* Names become part of nft identifiers. */
+static bool name_is_valid(const char *name)
+{
+	if (!islower((unsigned char)name[0]))
+		return false;
+	for (const char *c = name; *c; c++)
+		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) &&
+			*c != '-')
+			return false;
+	return true;
+}
+
+static int validate_service(const struct ruleset *r, size_t i, struct error *err)
+{
+	const struct rules_service *service = &r->services[i];
+
+	if (!name_is_valid(service->name))
+		return error_set(err, -EINVAL,
+			"service name '%s': use lower-case letters, digits and '-'",
+			service->name);
+	if (!service->port || !service->upstream_port)
+		return error_set(err, -EINVAL,
+			"service %s has port 0: give it one from 1 to 65535",
+			service->name);
+	for (size_t j = 0; j < i; j++) {
+		if (!strcmp(service->name, r->services[j].name))
+			return error_set(
+				err, -EINVAL, "service %s is there twice", service->name);
+		if (service->port == r->services[j].port)
+			return error_set(err, -EINVAL,
+				"services %s and %s have the same port %u: give one of "
+				"them another",
+				r->services[j].name, service->name, service->port);
+	}
+	return 0;
+}
+
+static bool is_any(const struct sockaddr_storage *address)
+{
+	static const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6 };
+	static const struct sockaddr_in any4 = { .sin_family = AF_INET };
+	struct sockaddr_storage any = { 0 };
+
+	memcpy(&any, &any6, sizeof(any6));
+	if (address->ss_family == AF_INET)
+		memcpy(&any, &any4, sizeof(any4));
+	return same_address(address, &any);
+}
+
+int ruleset_validate(const struct ruleset *r, struct error *err)
+{
+	if (!r->n_sources)
+		return error_set(err, -EINVAL,
+			"no source address: set `source` to the old server's address");
+	for (size_t i = 0; i < r->n_sources; i++)
+		if (is_any(&r->sources[i]))
+			return error_set(err, -EINVAL,
+				"the source address is 0.0.0.0 or ::, which would match "
+				"nothing: use the old server's own address");
+	if (!r->n_services)
+		return error_set(err, -EINVAL,
+			"no service to divert: enable one under `services`");
+	/* 253 to 255 are default, main and local: everybody's. */
+	if (!r->route_table || (r->route_table >= 253 && r->route_table <= 255))
+		return error_set(err, -EINVAL,
+			"routing table %u belongs to the system: use another number",
+			r->route_table);
+	if (!r->mark_divert)
+		return error_set(
+			err, -EINVAL, "the divert mark is 0, which every packet carries");
+	for (size_t i = 0; i < r->n_services; i++) {
+		int code = validate_service(r, i, err);
+
+		if (code)
+			return code;
+	}
+	return 0;
+}

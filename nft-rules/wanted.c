@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The rules of mailferry, in the order in which a packet meets them.
+ *
+ *   prerouting ─┬─ to the source's address and port ──► from-client
+ *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
+ *               │     2. tproxy: new, half-open and dying connections
+ *               │        nobody listens: falls through, is forwarded
+ *               └─ from the source's port ──► from-source
+ *                     a transparent socket (an upstream connection of ours): divert
+ *   forward ────┬─ to the source ──► direct         count, then accept or reset
+ *               └─ from it       ──► direct-reply
+ *   output ──────── from a socket of ours, by its mark: count
+ *
+ * Rule 1 asks for the socket's mark instead of `socket transparent` and then again for
+ * the mark: each `socket` expression is a lookup in the kernel's connection table, and
+ * this is the path of every packet of bulk flows. A listener's mark is not in the map, so
+ * that a SYN goes on to `tproxy`, which also finds half-open and TIME_WAIT sockets; the
+ * usual `socket wildcard 0` does not match those. In from-source the listeners cannot
+ * match: these packets go to a client's ephemeral port.
+ *
+ * What is neither TCP nor the source's leaves after one or two comparisons a rule.
+ */
+#include "nft-rules/wanted.h"
+#include "nft-rules/marks.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOPBACK 1U /* lo is always the first interface of a network namespace */
+
+#define PRIORITY_MANGLE (-150) /* before routing, after conntrack (-200) */
+#define PRIORITY_FILTER 0
+
+#define IPV4_SADDR 12U
+#define IPV4_DADDR 16U
+#define IPV6_SADDR 8U
+#define IPV6_DADDR 24U
+#define TCP_SPORT 0U
+#define TCP_DPORT 2U
+
+/* The first member of a rule's key, and the second: registers are 4 bytes apart. */
+#define R1 NFT_REG_1
+#define R2 NFT_REG32_01
+
+/* ---- rules: one helper per expression, so that the code reads as the rule ---- */
+
+static struct op *op(struct plan_rule *rule, enum op_kind kind)
+{
+	struct op *o = &rule->ops[rule->n_ops++];
+
+	o->kind = kind;
+	return o;
+}
+
+static void load_meta(struct plan_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct op *o = op(rule, OP_META_LOAD);
+
+	o->v[0] = key;
+	o->v[1] = reg;
+}
+
+static void load_socket(struct plan_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct op *o = op(rule, OP_SOCKET);
+
+	o->v[0] = key;
+	o->v[1] = reg;
+}
+
+static void load_payload(struct plan_rule *rule, uint32_t base, uint32_t offset,
+	uint32_t len, uint32_t reg)
+{
+	struct op *o = op(rule, OP_PAYLOAD);
+
+	o->v[0] = reg;
+	o->v[1] = base;
+	o->v[2] = offset;
+	o->v[3] = len;
+}
+
+static void equals(struct plan_rule *rule, const void *data, uint32_t len)
+{
+	struct op *o = op(rule, OP_COMPARE);
+
+	o->v[0] = R1;
+	o->v[1] = NFT_CMP_EQ;
+	memcpy(o->data, data, len);
+	o->data_len = len;
+}
+
+static void equals_u8(struct plan_rule *rule, uint8_t value)
+{
+	equals(rule, &value, sizeof(value));
+}
+
+static void immediate(struct plan_rule *rule, const void *data, uint32_t len)
+{
+	struct op *o = op(rule, OP_IMMEDIATE);
+
+	o->v[0] = R1;
+	memcpy(o->data, data, len);
+	o->data_len = len;
+}
+
+static void lookup(struct plan_rule *rule, enum op_kind kind, const char *set)
+{
+	struct op *o = op(rule, kind);
+
+	o->v[0] = R1;
+	plan_name(o->name, sizeof(o->name), set);
+}
+
+static void verdict(struct plan_rule *rule, int32_t code, const char *chain)
+{
+	struct op *o = op(rule, chain ? OP_GOTO : OP_VERDICT);
+
+	o->v[0] = NFT_REG_VERDICT;
+	o->v[1] = (uint32_t)code;
+	plan_name(o->name, sizeof(o->name), chain);
+}
+
+static void is_tcp(struct plan_rule *rule)
+{
+	load_meta(rule, NFT_META_L4PROTO, R1);
+	equals_u8(rule, IPPROTO_TCP);
+}
+
+static void tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
+{
+	load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
+}
+
+static void divert(struct plan_rule *rule, uint32_t mark)
+{
+	struct op *o;
+
+	immediate(rule, &mark, sizeof(mark));
+	o = op(rule, OP_META_SET);
+	o->v[0] = NFT_META_MARK;
+	o->v[1] = R1;
+	verdict(rule, NF_ACCEPT, NULL);
+}
+
+static struct plan_rule *add_rule(struct plan *p, const char *chain)
+{
+	struct plan_rule *rule = plan_add_rule(p);
+
+	if (rule)
+		plan_name(rule->chain, sizeof(rule->chain), chain);
+	return rule;
+}
+
+/* `ip daddr @source4 tcp dport @services goto …` and its three siblings. */
+struct branch {
+	const char *chain, *set4, *set6, *ports, *target;
+	bool to_source; /* matches destinations, else sources */
+};
+
+static int add_branch_of(struct plan *p, const struct branch *b, bool v6)
+{
+	struct plan_rule *rule = add_rule(p, b->chain);
+
+	if (!rule)
+		return -ENOMEM;
+	load_meta(rule, NFT_META_NFPROTO, R1);
+	equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	if (v6)
+		load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+			b->to_source ? IPV6_DADDR : IPV6_SADDR, 16, R1);
+	else
+		load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+			b->to_source ? IPV4_DADDR : IPV4_SADDR, 4, R1);
+	lookup(rule, OP_LOOKUP, v6 ? b->set6 : b->set4);
+	is_tcp(rule);
+	tcp_port(rule, b->to_source ? TCP_DPORT : TCP_SPORT, R1);
+	lookup(rule, OP_LOOKUP, b->ports);
+	verdict(rule, NFT_GOTO, b->target);
+	return 0;
+}
+
+static int add_branch(struct plan *p, const struct branch *b, bool v4, bool v6)
+{
+	int code = v4 ? add_branch_of(p, b, false) : 0;
+
+	return code || !v6 ? code : add_branch_of(p, b, true);
+}
+
+static int add_branches(struct plan *p, const struct ruleset *r)
+{
+	const struct sockaddr_storage *up = r->n_upstreams ? r->upstreams : r->sources;
+	size_t n_up = r->n_upstreams ? r->n_upstreams : r->n_sources;
+	bool s4 = wanted_has_family(r->sources, r->n_sources, AF_INET);
+	bool s6 = wanted_has_family(r->sources, r->n_sources, AF_INET6);
+	int code = add_branch(p,
+		&(struct branch){ "prerouting", "source4", "source6", "services",
+			"from-client", true },
+		s4, s6);
+
+	if (!code)
+		code = add_branch(p,
+			&(struct branch){ "prerouting", "upstream4", "upstream6",
+				"upstream-ports", "from-source", false },
+			wanted_has_family(up, n_up, AF_INET),
+			wanted_has_family(up, n_up, AF_INET6));
+	if (!code)
+		code = add_branch(p,
+			&(struct branch){ "forward", "source4", "source6", "services",
+				"direct", true },
+			s4, s6);
+	if (!code)
+		code = add_branch(p,
+			&(struct branch){ "forward", "source4", "source6", "services",
+				"direct-reply", false },
+			s4, s6);
+	return code;
+}
+
+static int add_tproxy(
+	struct plan *p, const struct ruleset *r, const struct rules_service *service)
+{
+	struct plan_rule *rule = add_rule(p, "from-client");
+	uint16_t port = htons(service->port);
+	struct op *o;
+
+	if (!rule)
+		return -ENOMEM;
+	is_tcp(rule);
+	tcp_port(rule, TCP_DPORT, R1);
+	equals(rule, &port, sizeof(port));
+	immediate(rule, &port, sizeof(port));
+	o = op(rule, OP_TPROXY);
+	o->v[0] = NFPROTO_UNSPEC; /* both families */
+	o->v[1] = R1;
+	/* Behind tproxy: counts only what somebody listens for. */
+	o = op(rule, OP_COUNTER);
+	o->v[0] = NFT_OBJECT_COUNTER;
+	(void)snprintf(o->name, sizeof(o->name), "%s-%s-in", service->name,
+		rules_route_name(RULES_ROUTE_UNDECIDED));
+	divert(rule, r->mark_divert);
+	return 0;
+}
+
+static int add_from_client(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = add_rule(p, "from-client");
+	int code = 0;
+
+	if (!rule)
+		return -ENOMEM;
+	is_tcp(rule);
+	load_socket(rule, NFT_SOCKET_MARK, R1);
+	tcp_port(rule, TCP_DPORT, R2);
+	lookup(rule, OP_COUNTER_MAP, "count-in");
+	divert(rule, r->mark_divert);
+	for (size_t i = 0; i < r->n_services && !code; i++)
+		code = add_tproxy(p, r, &r->services[i]);
+	return code;
+}
+
+static int add_from_source(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = add_rule(p, "from-source");
+
+	if (!rule)
+		return -ENOMEM;
+	load_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
+	equals_u8(rule, 1);
+	divert(rule, r->mark_divert);
+	return 0;
+}
+
+/* Counted first and alone: a lookup that misses ends its rule, not the decision. */
+static int add_direct(struct plan *p, const struct ruleset *r, const char *chain,
+	uint32_t port, const char *map)
+{
+	struct plan_rule *rule = add_rule(p, chain);
+
+	if (!rule)
+		return -ENOMEM;
+	is_tcp(rule);
+	tcp_port(rule, port, R1);
+	lookup(rule, OP_COUNTER_MAP, map);
+	rule = add_rule(p, chain);
+	if (!rule)
+		return -ENOMEM;
+	if (r->fail == RULES_FAIL_OPEN) {
+		verdict(rule, NF_ACCEPT, NULL);
+		return 0;
+	}
+	is_tcp(rule);
+	op(rule, OP_REJECT)->v[0] = NFT_REJECT_TCP_RST;
+	return 0;
+}
+
+static int add_output(struct plan *p)
+{
+	struct plan_rule *rule = add_rule(p, "output");
+
+	if (!rule)
+		return -ENOMEM;
+	is_tcp(rule);
+	load_meta(rule, NFT_META_MARK, R1);
+	tcp_port(rule, TCP_SPORT, R2);
+	lookup(rule, OP_COUNTER_MAP, "count-out");
+	return 0;
+}
+
+static int add_chains(struct plan *p)
+{
+	static const struct {
+		const char *name;
+		bool base;
+		uint32_t hook;
+		int32_t priority;
+	} chains[] = {
+		{ "from-client", false, 0, 0 },
+		{ "from-source", false, 0, 0 },
+		{ "direct", false, 0, 0 },
+		{ "direct-reply", false, 0, 0 },
+		{ "prerouting", true, NF_INET_PRE_ROUTING, PRIORITY_MANGLE },
+		{ "forward", true, NF_INET_FORWARD, PRIORITY_FILTER },
+		{ "output", true, NF_INET_LOCAL_OUT, PRIORITY_FILTER },
+	};
+
+	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+		struct plan_chain *chain = plan_add_chain(p);
+
+		if (!chain)
+			return -ENOMEM;
+		plan_name(chain->name, sizeof(chain->name), chains[i].name);
+		chain->base = chains[i].base;
+		if (!chain->base)
+			continue;
+		plan_name(chain->type, sizeof(chain->type), "filter");
+		chain->hook = chains[i].hook;
+		chain->priority = chains[i].priority;
+		chain->policy = NF_ACCEPT;
+	}
+	return 0;
+}
+
+static int add_rules(struct plan *p, const struct ruleset *r)
+{
+	int code = add_from_client(p, r);
+
+	if (!code)
+		code = add_from_source(p, r);
+	if (!code)
+		code = add_direct(p, r, "direct", TCP_DPORT, "direct-in");
+	if (!code)
+		code = add_direct(p, r, "direct-reply", TCP_SPORT, "direct-out");
+	if (!code)
+		code = add_branches(p, r);
+	if (!code)
+		code = add_output(p);
+	return code;
+}
+
+static int add_routing(struct plan *p, const struct ruleset *r, int family)
+{
+	struct plan_ip_rule *rule = plan_add_ip_rule(p);
+	struct plan_route *route = plan_add_route(p);
+
+	if (!rule || !route)
+		return -ENOMEM;
+	rule->family = family;
+	rule->priority = RULES_ROUTE_PRIORITY;
+	rule->mark = r->mark_divert;
+	rule->mask = MARK_MASK;
+	rule->table = r->route_table;
+	route->family = family;
+	route->table = r->route_table;
+	route->type = RTN_LOCAL;
+	route->oif = LOOPBACK;
+	return 0;
+}
+
+/* A family that has no address is left alone: the kernel may lack IPv6. */
+static int add_all_routing(struct plan *p, const struct ruleset *r)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int code = 0;
+
+	for (size_t i = 0; i < 2 && !code; i++)
+		if (wanted_has_family(r->sources, r->n_sources, families[i]) ||
+			wanted_has_family(r->upstreams, r->n_upstreams, families[i]))
+			code = add_routing(p, r, families[i]);
+	return code;
+}
+
+int plan_wanted(const struct ruleset *r, struct plan *ret_plan)
+{
+	struct plan p;
+	int code;
+
+	plan_init(&p);
+	p.has_table = true;
+	code = wanted_sets(&p, r);
+	if (!code)
+		code = add_chains(&p);
+	if (!code)
+		code = add_rules(&p, r);
+	if (!code)
+		code = add_all_routing(&p, r);
+	if (code) {
+		plan_fini(&p);
+		return code;
+	}
+	*ret_plan = p;
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the rules look things up in. One lookup counts and decides, however many services
+ * there are:
+ *
+ *   source4, source6, upstream4, upstream6   addresses
+ *   services, upstream-ports                 ports
+ *   count-in, count-out                      socket mark and port ──► counter
+ *   direct-in, direct-out                    port ──► counter
+ *
+ * A counter is named service-route-direction: rules_counters() takes it apart again.
+ */
+#include "nft-rules/marks.h"
+#include "nft-rules/wanted.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+bool wanted_has_family(const struct sockaddr_storage *list, size_t n, int family)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].ss_family == family)
+			return true;
+	return false;
+}
+
+static int add_set(struct plan *p, const char *name, uint32_t key_type, uint32_t key_len,
+	bool of_counters)
+{
+	struct plan_set *set = plan_add_set(p);
+
+	if (!set)
+		return -ENOMEM;
+	plan_name(set->name, sizeof(set->name), name);
+	set->key_type = key_type;
+	set->key_len = key_len;
+	if (of_counters) {
+		set->flags = NFT_SET_OBJECT;
+		set->object_type = NFT_OBJECT_COUNTER;
+	}
+	return 0;
+}
+
+static int add_element(struct plan *p, const char *set, const void *key, uint32_t len,
+	const char *counter)
+{
+	struct plan_element *element = plan_add_element(p);
+	uint32_t key_type = 0;
+
+	if (!element)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (!strcmp(p->sets[i].name, set))
+			key_type = p->sets[i].key_type;
+	plan_name(element->set, sizeof(element->set), set);
+	element->key_type = key_type;
+	memcpy(element->key, key, len);
+	element->key_len = len;
+	plan_name(element->object, sizeof(element->object), counter);
+	return 0;
+}
+
+static bool has_element(
+	const struct plan *p, const char *set, const void *key, size_t len)
+{
+	for (size_t i = 0; i < p->n_elements; i++)
+		if (!strcmp(p->elements[i].set, set) && p->elements[i].key_len == len &&
+			!memcmp(p->elements[i].key, key, len))
+			return true;
+	return false;
+}
+
+static int add_port(struct plan *p, const char *set, uint16_t port, const char *counter)
+{
+	uint16_t key = htons(port);
+
+	if (has_element(p, set, &key, sizeof(key)))
+		return 0;
+	return add_element(p, set, &key, sizeof(key), counter);
+}
+
+static int add_mark_port(struct plan *p, const char *map, uint32_t mark, uint16_t port,
+	const char *counter)
+{
+	/* Each member of a concatenation begins on a register of its own. */
+	struct {
+		uint32_t mark;
+		uint16_t port;
+		uint16_t padding;
+	} key = { .mark = mark, .port = htons(port) };
+
+	return add_element(p, map, &key, sizeof(key), counter);
+}
+
+static int add_addresses(struct plan *p, const char *set4, const char *set6,
+	const struct sockaddr_storage *list, size_t n)
+{
+	int code = 0;
+
+	if (wanted_has_family(list, n, AF_INET))
+		code = add_set(p, set4, PLAN_KEY_IPV4, sizeof(struct in_addr), false);
+	if (!code && wanted_has_family(list, n, AF_INET6))
+		code = add_set(p, set6, PLAN_KEY_IPV6, sizeof(struct in6_addr), false);
+	for (size_t i = 0; i < n && !code; i++) {
+		const struct sockaddr_storage *a = &list[i];
+
+		if (a->ss_family == AF_INET)
+			code = add_element(p, set4,
+				&((const struct sockaddr_in *)a)->sin_addr,
+				sizeof(struct in_addr), "");
+		else
+			code = add_element(p, set6,
+				&((const struct sockaddr_in6 *)a)->sin6_addr,
+				sizeof(struct in6_addr), "");
+	}
+	return code;
+}
+
+static void counter_name(char name[static PLAN_NAME_MAX],
+	const struct rules_service *service, enum rules_route route,
+	const char *direction)
+{
+	(void)snprintf(name, PLAN_NAME_MAX, "%s-%s-%s", service->name,
+		rules_route_name(route), direction);
+}
+
+/* Which marks are counted as which route. MARK_LISTENER only outwards: see above. */
+static const struct counted {
+	uint32_t mark;
+	enum rules_route route;
+	bool in;
+} counted[] = {
+	{ MARK_LISTENER, RULES_ROUTE_UNDECIDED, false },
+	{ MARK_UNDECIDED, RULES_ROUTE_UNDECIDED, true },
+	{ MARK_SOURCE, RULES_ROUTE_SOURCE, true },
+	{ MARK_BUSY, RULES_ROUTE_BUSY, true },
+	{ MARK_LOCAL, RULES_ROUTE_LOCAL, true },
+};
+#define N_COUNTED (sizeof(counted) / sizeof(counted[0]))
+
+static int add_counter(
+	struct plan *p, const struct rules_service *s, enum rules_route route, bool in)
+{
+	struct plan_counter *counter = plan_add_counter(p);
+
+	if (!counter)
+		return -ENOMEM;
+	counter->type = NFT_OBJECT_COUNTER;
+	counter_name(counter->name, s, route, in ? "in" : "out");
+	return 0;
+}
+
+static int add_service_counters(
+	struct plan *p, const struct rules_service *s, enum rules_route direct)
+{
+	int code = 0;
+
+	for (int route = 0; route < RULES_ROUTE_COUNT && !code; route++) {
+		if ((route == RULES_ROUTE_DIRECT || route == RULES_ROUTE_REFUSED) &&
+			route != (int)direct)
+			continue;
+		code = add_counter(p, s, (enum rules_route)route, true);
+		if (!code)
+			code = add_counter(p, s, (enum rules_route)route, false);
+	}
+	return code;
+}
+
+static int add_service_elements(
+	struct plan *p, const struct rules_service *s, enum rules_route direct)
+{
+	char in[PLAN_NAME_MAX], out[PLAN_NAME_MAX];
+	int code = add_port(p, "services", s->port, "");
+
+	if (!code)
+		code = add_port(p, "upstream-ports", s->upstream_port, "");
+	for (size_t i = 0; i < N_COUNTED && !code; i++) {
+		counter_name(in, s, counted[i].route, "in");
+		counter_name(out, s, counted[i].route, "out");
+		code = add_mark_port(p, "count-out", counted[i].mark, s->port, out);
+		if (!code && counted[i].in)
+			code = add_mark_port(p, "count-in", counted[i].mark, s->port, in);
+	}
+	counter_name(in, s, direct, "in");
+	counter_name(out, s, direct, "out");
+	if (!code)
+		code = add_port(p, "direct-in", s->port, in);
+	if (!code)
+		code = add_port(p, "direct-out", s->port, out);
+	return code;
+}
+
+int wanted_sets(struct plan *p, const struct ruleset *r)
+{
+	enum rules_route direct =
+		r->fail == RULES_FAIL_OPEN ? RULES_ROUTE_DIRECT : RULES_ROUTE_REFUSED;
+	static const struct {
+		const char *name;
+		uint32_t type, len;
+		bool of_counters;
+	} sets[] = {
+		{ "services", PLAN_KEY_PORT, 2, false },
+		{ "upstream-ports", PLAN_KEY_PORT, 2, false },
+		{ "count-in", PLAN_KEY_MARK_PORT, 8, true },
+		{ "count-out", PLAN_KEY_MARK_PORT, 8, true },
+		{ "direct-in", PLAN_KEY_PORT, 2, true },
+		{ "direct-out", PLAN_KEY_PORT, 2, true },
+	};
+	int code = 0;
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && !code; i++)
+		code = add_set(
+			p, sets[i].name, sets[i].type, sets[i].len, sets[i].of_counters);
+	for (size_t i = 0; i < r->n_services && !code; i++)
+		code = add_service_counters(p, &r->services[i], direct);
+	for (size_t i = 0; i < r->n_services && !code; i++)
+		code = add_service_elements(p, &r->services[i], direct);
+	if (!code)
+		code = add_addresses(p, "source4", "source6", r->sources, r->n_sources);
+	if (!code && !r->n_upstreams)
+		return add_addresses(
+			p, "upstream4", "upstream6", r->sources, r->n_sources);
+	if (!code)
+		code = add_addresses(
+			p, "upstream4", "upstream6", r->upstreams, r->n_upstreams);
+	return code;
+}
