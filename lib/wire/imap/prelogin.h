@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_IMAP_PRELOGIN_H
+#define WIRE_IMAP_PRELOGIN_H
+/*
+ * An IMAP server before login (RFC 3501, 6.1 and 6.2): bytes of the client in, replies
+ * and one action out. It knows no account and checks no password: who may log in is the
+ * caller's business, who calls imap_prelogin_answered() when he has said so.
+ *
+ *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ──►) ATTEMPT ──answered──►
+ * COMMAND ──AUTHENTICATE other──► EXCHANGE ──answered──► COMMAND ──STARTTLS──► STARTTLS
+ * ──answered──► COMMAND
+ *
+ * A login is kept twice: decoded (user, password), and as the very bytes the client sent,
+ * cut into steps where he waited for a "+", so that it can be replayed to another server
+ * by the same mechanism.
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "wire/imap/frame.h"
+
+#define IMAP_LOGIN_STEPS_MAX 3 /* LOGIN {n} {n}; AUTHENTICATE LOGIN, user, password */
+
+/* What a client sees before login; the caller's, and alive as long as the machine. */
+struct imap_offer {
+	struct str greeting;   /* "* OK ..." without CRLF */
+	struct str capability; /* "IMAP4rev1 SASL-IR ..." */
+	struct str id;         /* "(...)" or "NIL": our answer to ID */
+	bool starttls;         /* STARTTLS is the caller's to carry out */
+};
+
+struct imap_login {
+	struct str tag;
+	struct str mechanism; /* "LOGIN" (the command), "AUTHENTICATE PLAIN", ... */
+	struct str user;      /* ptr NULL: not known (yet) */
+	struct str password;  /* ptr NULL: the mechanism does not show it */
+	struct str master; /* whose password it is when not the user's own; else empty */
+	struct str steps[IMAP_LOGIN_STEPS_MAX]; /* each ends in CRLF */
+	size_t n_steps;
+};
+
+enum imap_prelogin_state {
+	IMAP_PRELOGIN_IN_COMMAND,
+	IMAP_PRELOGIN_IN_RESPONSE, /* a SASL answer is awaited */
+	IMAP_PRELOGIN_IN_ATTEMPT,  /* the caller is looking at `login` */
+	IMAP_PRELOGIN_IN_EXCHANGE, /* lines pass between the client and somebody else */
+	IMAP_PRELOGIN_IN_STARTTLS,
+	IMAP_PRELOGIN_CLOSED,
+	IMAP_PRELOGIN_STATE_COUNT
+};
+
+enum imap_prelogin_action {
+	IMAP_PRELOGIN_NEED_MORE,
+	IMAP_PRELOGIN_AGAIN,    /* something was dealt with: consume, send, ask again */
+	IMAP_PRELOGIN_LOGIN,    /* `login` is complete */
+	IMAP_PRELOGIN_EXCHANGE, /* `login`: a mechanism that only the source can do */
+	IMAP_PRELOGIN_EXCHANGE_LINE, /* `line`: the client's next answer in it */
+	IMAP_PRELOGIN_STARTTLS,      /* `login.tag` */
+	IMAP_PRELOGIN_CLOSE          /* send what there is, then close */
+};
+
+struct imap_prelogin {
+	enum imap_prelogin_state state;
+	const struct imap_offer *offer;
+	struct arena *arena; /* the caller's: what a login is made of is copied there */
+	struct imap_framer framer;
+	size_t command_max;                     /* longest command with its literals */
+	size_t waits[IMAP_LOGIN_STEPS_MAX - 1]; /* where the client waited for "+" */
+	size_t n_waits;
+	unsigned bad; /* commands nobody could make sense of */
+	struct imap_login login;
+	struct str line; /* of EXCHANGE_LINE: into the input */
+};
+
+/* offer and arena must outlive the machine. */
+void imap_prelogin_init(struct imap_prelogin *p, const struct imap_offer *offer,
+	struct arena *arena, size_t command_max);
+const char *imap_prelogin_state_name(enum imap_prelogin_state s);
+
+/* input: unread bytes, from where the last call's *ret_used ended. Replies are appended
+   to `reply`. While an attempt is being looked at, it answers NEED_MORE. */
+enum imap_prelogin_action imap_prelogin_next(
+	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
+
+/* The caller has answered the attempt, exchange or STARTTLS; the client may go on. */
+void imap_prelogin_answered(struct imap_prelogin *p);
+
+/* What may be shown before login of the capabilities of another server, appended to
+   `out`. Unknown ones are dropped: a client may use what it saw without asking again. */
+int imap_capability_filter(struct str capability, bool starttls, struct buf *out);
+/* The same for a greeting line: only the list inside its [CAPABILITY ...] is touched. */
+int imap_greeting_filter(struct str greeting, bool starttls, struct buf *out);
+/* The list in a response code or in an untagged CAPABILITY response; false: none. */
+bool imap_capability_of(struct str line, struct str *ret_capability);
+bool imap_capability_has(struct str capability, struct str name);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_SASL_USER_H
+#define WIRE_SASL_USER_H
+/*
+ * Whose login it is, for mechanisms that do not show the password but the name: CRAM-MD5
+ * (RFC 2195), DIGEST-MD5 (RFC 2831), SCRAM-* (RFC 5802), XOAUTH2 (Google), OAUTHBEARER
+ * (RFC 7628), EXTERNAL (RFC 4422). GSSAPI and NTLM do not show it in a readable way.
+ */
+#include "base/arena.h"
+
+/* line: the client's answer as sent (base64, "=" for empty). false: no name in it. */
+bool sasl_user(
+	struct str mechanism, struct str line, struct arena *arena, struct str *ret_user);
+
+#endif
