@@ -176,7 +176,7 @@ static bool add_command_steps(struct imap_prelogin *p, struct str command)
 	return add_step(p, str_skip(command, from));
 }
 
-/* A string, or anything up to the next space: some clients send "p%ss" or "dom\\user" as
+/* A string, or anything up to the next space: some clients send "p%ss" or "dom\user" as
    if it were an atom, and some servers take it. The server's own answer decides. */
 static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct str *ret)
 {
@@ -191,15 +191,13 @@ static enum imap_prelogin_action cmd_login(struct imap_prelogin *p, struct imap_
 	struct str command, struct buf *reply)
 {
 	struct imap_login *l = &p->login;
-	struct str user, password;
 
-	if (!imap_space(c) || !imap_astring(c, p->arena, &user) || !imap_space(c) ||
-		!imap_astring(c, p->arena, &password) || !imap_end(c))
+	if (!imap_space(c) || !login_word(p, c, &l->user) || !imap_space(c) ||
+		!login_word(p, c, &l->password) || !imap_end(c))
 		return bad(
 			p, reply, l->tag, "BAD LOGIN wants a user name and a password.");
 	l->mechanism = STR_LIT("LOGIN");
-	if (!keep(p, user, &l->user) || !keep(p, password, &l->password) ||
-		!add_command_steps(p, command))
+	if (!add_command_steps(p, command))
 		return bye(p, reply, "Out of memory.");
 	return attempt(p);
 }
