@@ -30,6 +30,7 @@ struct peer {
 	int fd;
 	size_t have;
 	uint64_t bulk_left; /* bytes of the literal still to send */
+	bool continues;     /* inside a command with a synchronizing literal */
 	char tag[32];
 	char in[LINE_SPACE];
 };
@@ -75,14 +76,34 @@ static void begin_bulk(struct peer *p, const char *arguments)
 	send_bulk(p);
 }
 
+/* A line that ends in {n} (nginx logs in so): "+", and the next line belongs to it. */
+static bool is_continued(struct peer *p, const char *line)
+{
+	size_t len = strlen(line);
+
+	if (!len || line[len - 1] != '}' || line[len - 2] == '+')
+		return false;
+	answer(p, "+ OK\r\n");
+	p->continues = true;
+	return true;
+}
+
 static void command(struct peer *p, char *line)
 {
-	char *name = strchr(line, ' ');
+	char *name = p->continues ? NULL : strchr(line, ' ');
+	bool more = is_continued(p, line);
 
-	if (!name)
+	if (!name) {
+		if (p->continues && !more) {
+			p->continues = false;
+			tagged(p, "done");
+		}
 		return;
+	}
 	*name++ = '\0';
 	(void)snprintf(p->tag, sizeof(p->tag), "%.31s", line);
+	if (more)
+		return;
 	if (strncasecmp(name, "UID FETCH ", 10) == 0) {
 		begin_bulk(p, name + 10);
 	} else if (strncasecmp(name, "CAPABILITY", 10) == 0) {
