@@ -44,7 +44,7 @@ def keep(write_to, arguments):
             tell.write(lab.id)
         except BaseException:  # pylint: disable=W0718
             tell.write("!" + traceback.format_exc())
-            raise
+            sys.exit(1)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)

@@ -102,11 +102,10 @@ class Lab:
         try:
             for callback in reversed(self.at_down):
                 callback()
-            if self.postfix:
-                self.postfix.stop()
-            self.dovecot.stop()
         finally:
             self.network.remove()
+            for server in filter(None, (self.dovecot, self.postfix)):
+                server.stop()  # killed already; this only reaps it
             shutil.rmtree(self.folder, ignore_errors=True)
             for sign, handler in held.items():
                 signal.signal(sign, handler)

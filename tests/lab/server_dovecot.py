@@ -8,6 +8,7 @@ Its log names the client's address (rip=), which tests look for.
 import base64
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from .network import SOURCE_ADDRESS
@@ -139,6 +140,7 @@ class Dovecot:
         self.auth_socket = self.folder / "run" / "auth-smtp"
         self.daemon = None
         self.users = {}
+        self.written = 0
 
     def prepare(self):
         self.folder.mkdir(mode=0o755)
@@ -160,9 +162,9 @@ class Dovecot:
 
     def add_user(self, name, password):
         """name: lower case, no domain. The password may hold anything but NUL."""
-        self.users[name] = password
-        self._write_users()
-        return self.home(name)
+        if self.users.get(name) != password:
+            self.users[name] = password
+            self._write_users()
 
     def _write_users(self):
         lines = []
@@ -172,7 +174,11 @@ class Dovecot:
         text = "".join(lines)
         draft = self.folder / "users.new"  # renamed, so that it is never half there
         draft.write_text(text, encoding="ascii")
+        self.written += 1  # Dovecot looks at most once a second whether mtime is another
+        os.utime(draft, (self.written, self.written))
         os.replace(draft, self.folder / "users")
+        if self.daemon:
+            time.sleep(1.01 - time.time() % 1)
 
     def home(self, name):
         return self.folder / "home" / name
@@ -184,7 +190,8 @@ class Dovecot:
     def start(self):
         self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
                              self.folder / "start.log", {"TZ": self.timezone})
-        wait_for_port(self.namespace, SOURCE_ADDRESS[0], self.pop3_port, self.daemon)
+        for port in (self.pop3_port, self.imap_port):
+            wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, self.daemon)
         # Its first greeting may be "Waiting for authentication process to respond".
         wait_until("Dovecot's greeting", self._is_ready)
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A test script is functions marked @case and main(). Each gets the script's World: one
+lab, one mailferry; a case that needs a mailbox takes a user of its own from it.
+
+    ./test_x.py            all cases
+    ./test_x.py WORD...    those whose name has one of the words
+"""
+import sys
+import time
+import traceback
+
+from . import compare, mail, maildir
+from .ferry import Ferry
+from .imap import Imap
+from .laboratory import Lab
+from .network import SOURCE_ADDRESS, client_address
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def table(rows):
+    """A case for each row: (name, argument...)."""
+    def decorate(function):
+        for row in rows:
+            def one(world, row=row):
+                function(world, *row[1:])
+            one.__name__ = f"{function.__name__}: {row[0]}"
+            CASES.append(one)
+        return function
+    return decorate
+
+
+def equal(got, wanted, what="value"):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.500}, wanted {wanted!r:.500}")
+
+
+def true(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def nothing(lines, what):
+    """lines: what should not be there, e.g. differences."""
+    if lines:
+        raise AssertionError(f"{what}: {len(lines)} lines\n  " + "\n  ".join(lines[:20]))
+
+
+class World:
+    """A lab with mailferry on its router (ferry=False: plain routing)."""
+
+    def __init__(self, ferry=True, settings=None, **lab_options):
+        # Their lines exist from the start: a line that comes later costs a second.
+        users = {f"user{n}": f"secret-{n}" for n in range(1, 100)}
+        self.lab = Lab(users=users, **lab_options)
+        self.ferry = Ferry(self.lab, **(settings or {})) if ferry else None
+        self.numbers = 0
+
+    def __enter__(self):
+        self.lab.up()
+        try:
+            if self.ferry:
+                self.ferry.start()
+        except BaseException:
+            if self.ferry:
+                print(self.ferry.log_tail(), file=sys.stderr)
+            self.lab.down()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.lab.down()
+
+    @property
+    def dovecot(self):
+        return self.lab.dovecot
+
+    def user(self, messages=60, password=None, mailbox=None):
+        """A new user at the source with his mailbox; returns his name."""
+        self.numbers += 1
+        name = f"user{self.numbers}"
+        self.dovecot.add_user(name, password or self.password(name))
+        maildir.fill(self.dovecot, name, mailbox or mail.generate(name, messages))
+        return name
+
+    def password(self, user):
+        return self.dovecot.users[user]
+
+    def address(self, user, family=4):
+        """Each user comes from an address of his own (twenty of them in turn)."""
+        digits = "".join(letter for letter in user if letter.isdigit()) or "0"
+        return client_address(11 + int(digits) % 20, family)
+
+    def connect(self, user="", family=4, timeout=30):
+        """A socket of the client to the source's IMAP port, by way of the router."""
+        return self.lab.connect(143, self.address(user, family), family, timeout)
+
+    def imap(self, user="", family=4):
+        return Imap(self.connect(user, family))
+
+    def session(self, user, family=4):
+        """A logged-in connection."""
+        client = self.imap(user, family)
+        answer = client.login(user, self.password(user))
+        true(b" OK " in answer, f"login of {user}: {answer!r}")
+        return client
+
+    def here(self, user):
+        """A snapshot as a client sees it."""
+        return compare.snapshot(self.connect(user), user, self.password(user))
+
+    def at_source(self, user):
+        """A snapshot taken at the old server itself, past the router."""
+        return compare.snapshot(self.direct(), user, self.password(user))
+
+    def direct(self):
+        return self.lab.source.connect(SOURCE_ADDRESS[0], 143)
+
+    def source_logins(self, user):
+        """Client addresses of this user's logins at the source, the lab's own left out."""
+        return [address for _, address in self.dovecot.logins(user)
+                if address != SOURCE_ADDRESS[0]]
+
+    def move(self, user, timeout=60):
+        """Log in, log off, and wait until he is served here."""
+        self.session(user).logout()
+        return self.ferry.wait_account(user, timeout, stage="done", route="local")
+
+
+def run_cases(world, cases):
+    failed = []
+    for function in cases:
+        began = time.monotonic()
+        try:
+            function(world)
+        except Exception:  # pylint: disable=W0718
+            failed.append(function.__name__)
+            print(f"✗ {function.__name__}\n{traceback.format_exc()}")
+            if world.ferry:
+                print(f"--- mailferry's log\n{world.ferry.log_tail()}\n---", flush=True)
+        else:
+            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+    return failed
+
+
+def main(make_world=World, words=None):
+    """Runs the script's cases in one world; exits 1 when one has failed."""
+    words = sys.argv[1:] if words is None else words
+    chosen = [c for c in CASES if not words or any(w in c.__name__ for w in words)]
+    with make_world() as world:
+        failed = run_cases(world, chosen)
+        if world.ferry:
+            status = world.ferry.stop()
+            for complaint in world.ferry.complaints():
+                failed.append("sanitizer")
+                print("✗ " + complaint)
+            if status not in (0, None):
+                failed.append("exit status")
+                print(f"✗ mailferry up: exit {status} after SIGTERM\n{world.ferry.log_tail()}")
+    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed or not chosen else 0)

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The laboratory itself, without mailferry: plain routing, a real old server."""
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.mail import generate  # noqa: E402
+from lab.network import client_address  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+
+
+@case
+def the_source_logs_the_clients_own_address(world):
+    user = world.user(5)
+    for family in (4, 6):
+        world.session(user, family).logout()
+    equal(world.source_logins(user), [world.address(user), world.address(user, 6)])
+
+
+@case
+def a_snapshot_does_not_touch_the_source(world):
+    mailbox = generate("untouched", 100)
+    user = world.user(mailbox=mailbox)
+    world.session(user).logout()  # makes Dovecot's index, as any user has done
+    world.dovecot.deliver(user, b"Subject: new\r\n\r\nunseen\r\n")
+    files = compare.files(world.dovecot.mail(user))
+    before = compare.status(world.direct(), user, world.password(user))
+    equal(before[b"INBOX"][3], b"1", "RECENT")
+    first, second = world.here(user), world.at_source(user)
+    nothing(compare.differences(first, second), "two readings of one mailbox")
+    equal(compare.count(first)[1], mailbox.count() + 1, "messages")
+    nothing(compare.file_differences(files, compare.files(world.dovecot.mail(user))), "files")
+    equal(compare.status(world.direct(), user, world.password(user)), before)
+
+
+@case
+def each_planted_difference_is_found(world):
+    user = world.user(100)
+    before = world.at_source(user)
+    client = Imap(world.direct())
+    client.login(user, world.password(user))
+    client.ok("SELECT INBOX")
+    inbox = sorted(before["folders"][b"INBOX"]["messages"])
+    for command in ("CREATE New", "UNSUBSCRIBE Sent", f"UID STORE {inbox[0]} +FLAGS (odd)",
+                    f"UID STORE {inbox[1]} +FLAGS (\\Deleted)", f"UID EXPUNGE {inbox[1]}",
+                    "APPEND INBOX {1+}\r\nx"):
+        client.ok(command)
+    client.logout()
+    lines = compare.differences(before, world.at_source(user))
+    for wanted in ("LIST: b'New' is new", "LSUB: b'Sent' is gone", "(odd)", "is new", "is gone",
+                   "INBOX: uidnext"):
+        true(any(wanted in line for line in lines), f"{wanted} is missing in {lines}")
+    nothing([line for line in lines if "INBOX" not in line and "New" not in line
+             and "Sent" not in line], "more than was changed")
+
+
+@case
+def mail_from_outside_arrives(world):
+    user = world.user(5)
+    world.lab.postfix.write_tables([user], {"info": f"{user}@example.com"})
+    mail = world.lab.folder / "mail.eml"
+    mail.write_bytes(b"Subject: from outside\r\n\r\nhello\r\n")
+    for number, to in enumerate((user, "info"), 1):
+        done = world.lab.client.run(
+            "curl", "-sS", "--interface", client_address(14), "smtp://198.51.100.10",
+            "--mail-from", "x@example.org", "--mail-rcpt", f"{to}@example.com", "-T", mail)
+        equal(done.returncode, 0, done.stdout)
+
+        def arrived(wanted=b"%d" % number):
+            status = compare.status(world.direct(), user, world.password(user))
+            return status[b"INBOX"][3] == wanted
+        wait_until(f"mail {number}", arrived)
+
+
+@case
+def a_killed_lab_is_swept(_world):
+    script = Path(__file__).with_name("lab")
+    up = subprocess.run([script, "up", "--empty"], text=True, stdout=subprocess.PIPE, check=True)
+    lab_id = up.stdout.split()[1]
+    os.kill(int(lab_id), signal.SIGKILL)
+    swept = subprocess.run([script, "sweep"], text=True, stdout=subprocess.PIPE, check=True)
+    true(f"removed {lab_id}" in swept.stdout, swept.stdout)
+    true(not os.path.exists(f"/tmp/mf-{lab_id}"), "its folder")
+    names = subprocess.run(["ip", "netns"], text=True, stdout=subprocess.PIPE, check=True).stdout
+    true(f"mf-{lab_id}-" not in names, "its namespaces")
+
+
+main(lambda: World(ferry=False, postfix=True))
