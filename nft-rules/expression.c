@@ -66,9 +66,12 @@ static bool form_has(const struct form *form, uint16_t attribute)
 /* Exactly the attributes of this form, no more and no fewer. */
 static bool matches(const struct nftnl_expr *expr, const struct form *form)
 {
-	if (!form->name || strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), form->name))
+	if (!form->name ||
+		strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), form->name) != 0)
 		return false;
-	for (uint16_t a = NFTNL_EXPR_BASE; a < NFTNL_EXPR_BASE + ATTRIBUTES_MAX; a++) {
+	for (int i = 0; i < ATTRIBUTES_MAX; i++) {
+		uint16_t a = (uint16_t)(NFTNL_EXPR_BASE + i);
+
 		if (nftnl_expr_is_set(expr, a) == form_has(form, a))
 			continue;
 		if (a != form->ignored || nftnl_expr_get_u32(expr, a))

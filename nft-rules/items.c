@@ -15,9 +15,12 @@
 
 static void table_text(const struct plan *p, char *text)
 {
-	(void)snprintf(text, PLAN_TEXT_MAX, "table inet %s", RULES_TABLE);
-	if (p->table_flags & NFT_TABLE_F_DORMANT)
-		(void)strncat(text, " (dormant)", PLAN_TEXT_MAX - strlen(text) - 1);
+	const char *dormant = p->table_flags & NFT_TABLE_F_DORMANT ? " (dormant)" : "";
+	const char *owned =
+		p->table_flags & NFT_TABLE_F_OWNER ? " (owned by another program)" : "";
+
+	(void)snprintf(
+		text, PLAN_TEXT_MAX, "table inet %s%s%s", RULES_TABLE, dormant, owned);
 }
 
 static void counter_text(const struct plan_counter *c, char *text)

@@ -3,6 +3,7 @@
    rules, the routing (which nft knows nothing of) as comments. */
 #include "nft-rules/plan.h"
 
+#include <linux/netfilter/nf_tables.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,7 +69,7 @@ static int print_table(
 {
 	int code = buf_printf(text, "table inet %s {\n", RULES_TABLE);
 
-	if (!code && p->table_flags & 1) /* NFT_TABLE_F_DORMANT */
+	if (!code && p->table_flags & NFT_TABLE_F_DORMANT)
 		code = buf_append_c(text, "\tflags dormant\n");
 	for (size_t i = 0; i < p->n_counters && !code; i++)
 		code = print_counter(&p->counters[i], text);

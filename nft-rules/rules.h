@@ -121,7 +121,7 @@ struct rules_count {
 	uint64_t packets_out, bytes_out; /* to clients */
 };
 
-#define RULES_COUNTS_MAX (RULES_SERVICES_MAX * RULES_ROUTE_COUNT)
+#define RULES_COUNTS_MAX ((size_t)RULES_SERVICES_MAX * RULES_ROUTE_COUNT)
 
 /* In the order in which the kernel lists them; -ENOENT: no rules installed. */
 int rules_counters(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * nft-rules from a command line, for test_rules.py.
+ *
+ *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
+ * [service=NAME:PORT[:UPSTREAM]] [fail=open|closed] [table=NUMBER]
+ *
+ * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
+ * found something; 2: wrong use.
+ */
+#include "nft-rules/nft_write.h"
+#include "nft-rules/plan.h"
+#include "nft-rules/rules.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int parse_address(const char *text, struct sockaddr_storage *ret_address)
+{
+	struct sockaddr_in a4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (inet_pton(AF_INET, text, &a4.sin_addr) == 1)
+		memcpy(ret_address, &a4, sizeof(a4));
+	else if (inet_pton(AF_INET6, text, &a6.sin6_addr) == 1)
+		memcpy(ret_address, &a6, sizeof(a6));
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int take_source(struct ruleset *r, const char *value)
+{
+	struct sockaddr_storage a;
+	int code = parse_address(value, &a);
+
+	return code ? code : ruleset_add_source(r, (const struct sockaddr *)&a);
+}
+
+static int take_upstream(struct ruleset *r, const char *value)
+{
+	struct sockaddr_storage a;
+	int code = parse_address(value, &a);
+
+	return code ? code : ruleset_add_upstream(r, (const struct sockaddr *)&a);
+}
+
+static int take_service(struct ruleset *r, const char *value)
+{
+	struct str rest = str_from(value);
+	struct str name = str_split(&rest, ':');
+	struct str port = str_split(&rest, ':');
+	uint32_t number = 0, upstream = 0;
+	char text[RULES_NAME_MAX];
+
+	if (!str_to_u32(port, &number) || number > UINT16_MAX ||
+		(rest.len && !str_to_u32(rest, &upstream)))
+		return -EINVAL;
+	(void)snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	return ruleset_add_service(r, text, (uint16_t)number, (uint16_t)upstream);
+}
+
+static int take_fail(struct ruleset *r, const char *value)
+{
+	r->fail = !strcmp(value, "open") ? RULES_FAIL_OPEN : RULES_FAIL_CLOSED;
+	return 0;
+}
+
+static int take_table(struct ruleset *r, const char *value)
+{
+	return str_to_u32(str_from(value), &r->route_table) ? 0 : -EINVAL;
+}
+
+static const struct word {
+	const char *name;
+	int (*take)(struct ruleset *r, const char *value);
+} words[] = {
+	{ "source=", take_source },
+	{ "upstream=", take_upstream },
+	{ "service=", take_service },
+	{ "fail=", take_fail },
+	{ "table=", take_table },
+};
+
+static int take_word(struct ruleset *r, const char *argument)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i].name);
+
+		if (!strncmp(argument, words[i].name, len))
+			return words[i].take(r, argument + len);
+	}
+	return -EINVAL;
+}
+
+/* ---- commands: 0, 1 or -errno with a sentence ---- */
+
+static void print(struct buf *text)
+{
+	struct str view = buf_view(text);
+
+	(void)fwrite(view.ptr, 1, view.len, stdout);
+	buf_fini(text);
+}
+
+static int run_text(const struct ruleset *r, struct error *err)
+{
+	struct buf text;
+	int code;
+
+	buf_init(&text, 0);
+	code = rules_text(r, &text, err);
+	print(&text);
+	return code;
+}
+
+static int run_show(const struct ruleset *r, struct error *err)
+{
+	struct buf text;
+	int code;
+
+	buf_init(&text, 0);
+	code = rules_show(r->route_table, &text, err);
+	print(&text);
+	return code;
+}
+
+static int run_install(const struct ruleset *r, struct error *err)
+{
+	bool changed = false;
+	int code = rules_install(r, &changed, err);
+
+	if (!code)
+		(void)puts(changed ? "changed" : "unchanged");
+	return code;
+}
+
+static int run_check(const struct ruleset *r, struct error *err)
+{
+	struct buf lines;
+	size_t n = 0;
+	int code;
+
+	buf_init(&lines, 0);
+	code = rules_check(r, &lines, &n, err);
+	print(&lines);
+	return code ? code : n > 0;
+}
+
+static int run_remove(const struct ruleset *r, struct error *err)
+{
+	bool changed = false;
+	int code = rules_remove(r->route_table, &changed, err);
+
+	if (!code)
+		(void)puts(changed ? "changed" : "unchanged");
+	return code;
+}
+
+static int run_counters(const struct ruleset *r, struct error *err)
+{
+	struct rules_count counts[RULES_COUNTS_MAX];
+	size_t n = 0;
+	int code = rules_counters(counts, &n, err);
+
+	(void)r;
+	for (size_t i = 0; i < n && !code; i++)
+		(void)printf("%s %s %llu %llu %llu %llu\n", counts[i].service,
+			rules_route_name(counts[i].route),
+			(unsigned long long)counts[i].packets_in,
+			(unsigned long long)counts[i].bytes_in,
+			(unsigned long long)counts[i].packets_out,
+			(unsigned long long)counts[i].bytes_out);
+	return code;
+}
+
+static int run_probe(const struct ruleset *r, struct error *err)
+{
+	struct rules_feature features[RULES_FEATURES_MAX];
+	size_t n = 0;
+	int code = rules_probe(features, &n, err);
+
+	(void)r;
+	for (size_t i = 0; i < n && !code; i++)
+		(void)printf("%s %d %s\n", features[i].name, features[i].code,
+			features[i].text);
+	return code;
+}
+
+/* A transaction whose last rule the kernel must refuse. */
+static int install_spoilt(
+	const struct ruleset *r, void (*spoil)(struct op *op), struct error *err)
+{
+	struct plan p;
+	int code;
+
+	plan_init(&p);
+	code = plan_wanted(r, &p);
+	for (size_t i = 0; !code && i < p.rules[p.n_rules - 1].n_ops; i++)
+		spoil(&p.rules[p.n_rules - 1].ops[i]);
+	if (!code)
+		code = nft_write(&p, NULL, RULES_TABLE, NFT_COMMIT, err);
+	plan_fini(&p);
+	return code;
+}
+
+static void spoil_set(struct op *op)
+{
+	if (op->kind == OP_COUNTER_MAP)
+		plan_name(op->name, sizeof(op->name), "nowhere");
+}
+
+static void spoil_payload(struct op *op)
+{
+	if (op->kind == OP_PAYLOAD)
+		op->v[3] = 0; /* no bytes */
+}
+
+static int run_install_unknown_set(const struct ruleset *r, struct error *err)
+{
+	return install_spoilt(r, spoil_set, err);
+}
+
+static int run_install_bad_payload(const struct ruleset *r, struct error *err)
+{
+	return install_spoilt(r, spoil_payload, err);
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct ruleset *r, struct error *err);
+} commands[] = {
+	{ "text", run_text },
+	{ "show", run_show },
+	{ "install", run_install },
+	{ "install-unknown-set", run_install_unknown_set },
+	{ "install-bad-payload", run_install_bad_payload },
+	{ "dry-run", rules_dry_run },
+	{ "check", run_check },
+	{ "remove", run_remove },
+	{ "counters", run_counters },
+	{ "probe", run_probe },
+};
+
+int main(int argc, char **argv)
+{
+	struct error err = { 0 };
+	struct ruleset r;
+	int code = -EINVAL;
+
+	ruleset_init(&r);
+	for (int i = 2; i < argc; i++)
+		if (take_word(&r, argv[i])) {
+			(void)fprintf(stderr, "rules_driver: bad word: %s\n", argv[i]);
+			return 2;
+		}
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			code = commands[i].run(&r, &err);
+	if (code < 0)
+		(void)fprintf(stderr, "rules_driver: %s\n",
+			err.code ? err.text : "no such command");
+	return code ? 1 : 0;
+}

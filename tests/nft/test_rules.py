@@ -1,0 +1,520 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nft-rules on a real kernel: what the library installs, against what nft and ip show, and
+against what packets do.
+
+    test_rules.py RULES_DRIVER [NAME…]
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+from network import (CLIENT4, CLIENT6, IP_BIND_ADDRESS_NO_PORT, SO_MARK, SOURCE4, SOURCE6,
+                     Network, transparent)
+
+MARK_LISTENER, MARK_SOURCE, MARK_BUSY, MARK_LOCAL = 0x4d460002, 0x4d460004, 0x4d460005, 0x4d460006
+MARK_UNDECIDED = 0x4d460003
+BASE = [f"source={SOURCE4}", f"source={SOURCE6}", "service=imap:143", "service=smtp:25:2525"]
+OPEN, CLOSED = BASE + ["fail=open"], BASE + ["fail=closed"]
+FAMILIES = [(socket.AF_INET, CLIENT4, SOURCE4), (socket.AF_INET6, CLIENT6, SOURCE6)]
+
+
+class Lab:
+    def __init__(self, driver):
+        self.driver = driver
+        self.net = Network()
+        self.router = self.net.router
+
+    def rules(self, *words, ok=True):
+        done = self.router.run(self.driver, *words, check=False)
+        if ok and done.returncode:
+            raise AssertionError(f"{words[0]}: {done.stdout}{done.stderr}")
+        return done
+
+    def check(self, *words):
+        """The differences, as lines."""
+        done = self.rules("check", *words, ok=False)
+        assert not done.stderr, done.stderr
+        lines = done.stdout.splitlines()
+        assert done.returncode == (1 if lines else 0), done
+        return lines
+
+    def state(self):
+        """All that nft and ip know about the router; counters' values left out."""
+        text = "".join(self.router.text(*words.split()) for words in (
+            "nft -s list ruleset", "ip rule", "ip -6 rule", "ip route show table all",
+            "ip -6 route show table all"))
+        # IPv6 multicast entries of a link come and go with its traffic.
+        return [line for line in text.splitlines() if "ff00::" not in line]
+
+    def counters(self):
+        rows = {}
+        for line in self.rules("counters").stdout.splitlines():
+            service, route, *numbers = line.split()
+            rows[service, route] = tuple(map(int, numbers))
+        return rows
+
+    def listen(self, space, family, port, mark=0, through=False):
+        sock = space.socket(family)
+        if through:
+            transparent(sock)
+        if mark:
+            sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+        sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+        sock.listen(16)
+        return sock
+
+    def connect(self, family, address, port=143):
+        sock = self.net.client.socket(family)
+        try:
+            sock.connect((address, port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+
+def eventually(question, what):
+    """Counters move with packets in flight."""
+    for _ in range(50):
+        if question():
+            return
+        time.sleep(0.02)
+    raise AssertionError(what)
+
+
+def equal(a, b):
+    if a != b:
+        gone = [line for line in a if line not in b]
+        new = [line for line in b if line not in a]
+        raise AssertionError(f"gone: {gone}\nnew: {new}")
+
+
+# ---- what is installed ----
+
+def test_install_and_remove_leave_nothing(lab):
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet foreign { chain input { type filter hook input priority 0; counter; } ; }
+        table ip mailferry { counter x { } ; }""")
+    lab.router.run("ip", "rule", "add", "pref", "77", "fwmark", "0x99", "lookup", "99")
+    before = lab.state()
+    for words in (OPEN, CLOSED, BASE[:1] + BASE[2:], BASE[1:]):
+        assert lab.rules("install", *words).stdout == "changed\n"
+        assert lab.check(*words) == []
+        assert lab.rules("remove").stdout == "changed\n"
+        equal(before, lab.state())
+    assert lab.rules("remove").stdout == "unchanged\n"
+    equal(before, lab.state())
+    assert len(lab.check(*OPEN)) == 5, "table, two ip rules, two routes"
+    lab.router.run("ip", "rule", "del", "pref", "77")
+    lab.router.run("nft", "flush", "ruleset")
+
+
+def test_text_is_an_nft_file_with_the_same_meaning(lab):
+    """nft reads our text, and what it then installs is what we install ourselves."""
+    for words in (OPEN, CLOSED):
+        text = lab.rules("text", *words).stdout
+        lab.rules("install", *words)
+        ours = lab.router.text("nft", "-s", "list", "ruleset")
+        equal(text.splitlines(), sorted_show(lab, text))
+        lab.router.run("nft", "flush", "ruleset")
+        lab.router.run("nft", "-f", "-", stdin=text)
+        equal(ours.splitlines(), lab.router.text("nft", "-s", "list", "ruleset").splitlines())
+        assert lab.check(*words) == []
+        # And nft's own words can be saved and restored.
+        saved = lab.router.text("nft", "list", "ruleset")
+        lab.router.run("nft", "flush", "ruleset")
+        lab.router.run("nft", "-f", "-", stdin=saved)
+        assert lab.check(*words) == []
+        lab.rules("remove")
+
+
+def sorted_show(lab, like):
+    """`show` prints elements in the kernel's order: put them into that of `like`."""
+    shown = lab.rules("show").stdout.splitlines()
+    assert sorted(line.rstrip(",") for line in shown) == \
+        sorted(line.rstrip(",") for line in like.splitlines())
+    return like.splitlines()
+
+
+def test_install_again_keeps_counters(lab):
+    lab.rules("install", *OPEN)
+    lab.router.run("nft", "add", "counter", "inet", "mailferry", "extra")
+    lab.router.run("nft", "delete", "counter", "inet", "mailferry", "extra")
+    ping(lab, 143)
+    before = lab.counters()
+    assert before["imap", "direct"][0] > 0
+    handles = lab.router.text("nft", "-a", "list", "table", "inet", "mailferry")
+    assert lab.rules("install", *OPEN).stdout == "unchanged\n"
+    assert lab.router.text("nft", "-a", "list", "table", "inet", "mailferry") == handles
+    assert lab.counters() == before
+    # A change replaces the table; the counters that stay keep their values.
+    assert lab.rules("install", *OPEN, "service=pop3:110").stdout == "changed\n"
+    after = lab.counters()
+    assert after["imap", "direct"] == before["imap", "direct"]
+    assert after["pop3", "direct"] == (0, 0, 0, 0)
+    assert lab.check(*OPEN, "service=pop3:110") == []
+    lab.rules("remove")
+
+
+def ping(lab, port):
+    """A connection past us, to a real listener at the source."""
+    with lab.listen(lab.net.source, socket.AF_INET, port) as there:
+        with lab.connect(socket.AF_INET, SOURCE4, port) as sock:
+            there.accept()[0].close()
+            sock.recv(1)
+
+
+TAMPER = [
+    ("nft delete table inet mailferry", r"missing: table inet mailferry$"),
+    ("nft add table inet mailferry { flags dormant; }",
+     r"altered: table inet mailferry \(dormant\); wanted: table inet mailferry$"),
+    ("nft flush chain inet mailferry output",
+     r"missing: rule meta l4proto tcp counter name meta mark . tcp sport map @count-out of chain output$"),
+    ("nft flush chain inet mailferry from-source",
+     r"missing: rule socket transparent 1 meta mark set 0x4d460001 accept of chain from-source$"),
+    ("nft add rule inet mailferry direct ip saddr 10.0.0.9 drop",
+     r"not wanted: rule meta nfproto ipv4 ip saddr 0x0a000009 drop of chain direct$"),
+    ("nft add rule inet mailferry output ct state new log accept",
+     r"not wanted: rule .*\[ct\].*\[log\] accept of chain output$"),
+    ("nft replace rule inet mailferry from-source handle {from-source} socket transparent 1 meta mark set 2 accept",
+     r"altered in chain from-source: socket transparent 1 meta mark set 0x00000002 accept; "
+     r"wanted: socket transparent 1 meta mark set 0x4d460001 accept$"),
+    ("nft add chain inet mailferry forward { policy drop; }",
+     r"altered: chain forward { .*policy drop; }; wanted: chain forward { .*policy accept; }$"),
+    ("nft add chain inet mailferry mine", r"not wanted: chain mine$"),
+    ("nft add counter inet mailferry mine", r"not wanted: counter mine$"),
+    ("nft add quota inet mailferry mine 1 mbytes", r"not wanted: object #2 mine$"),
+    ("nft add set inet mailferry mine { type ipv4_addr; flags interval; }",
+     r"not wanted: set mine { type ipv4_addr; } \(flags 0x4\)$"),
+    ("nft delete element inet mailferry services { 143 }",
+     r"missing: element 143 of set services$"),
+    ("nft add element inet mailferry source4 { 10.9.9.9 }",
+     r"not wanted: element 10.9.9.9 of set source4$"),
+    ("nft delete element inet mailferry count-in { 0x4d460004 . 143 }",
+     r'missing: element 0x4d460004 . 143 : "imap-source-in" of set count-in$'),
+    ("ip rule del pref 1000", r"missing: ip rule add pref 1000 fwmark 0x4d460001/0xffffffff lookup 19782$"),
+    ("ip -6 rule del pref 1000", r"missing: ip -6 rule add pref 1000 .* lookup 19782$"),
+    ("ip rule add pref 900 fwmark 0x4d460001 lookup main",
+     r"not wanted: ip rule add pref 900 fwmark 0x4d460001/0xffffffff lookup 254$"),
+    ("ip rule add pref 900 from 10.0.0.0/8 lookup 19782",
+     r"not wanted: ip rule add pref 900 .*lookup 19782 \(and more conditions\)$"),
+    ("ip route flush table 19782", r"missing: ip route add local default dev lo table 19782$"),
+    ("ip -6 route flush table 19782", r"missing: ip -6 route add local default dev lo table 19782$"),
+    ("ip route add 10.0.0.0/8 via 10.71.2.2 table 19782",
+     r"not wanted: ip route add unicast .* table 19782 \(and more\)$"),
+]
+
+
+def test_check_names_each_tampering_and_install_repairs_it(lab):
+    before = lab.state()
+    for command, pattern in TAMPER:
+        lab.rules("install", *OPEN)
+        wanted = lab.state()
+        words = command.split()
+        for i, word in enumerate(words):
+            if word.startswith("{from-"):
+                words[i] = handle_of(lab, word.strip("{}"))
+        if words[0] == "nft":
+            words = ["nft", " ".join(words[1:])]
+        lab.router.run(*words)
+        lines = lab.check(*OPEN)
+        assert len(lines) == 1 and re.match(pattern, lines[0]), (command, lines)
+        assert lab.rules("install", *OPEN).stdout == "changed\n", command
+        equal(sorted(wanted), sorted(lab.state()))
+        # Removal takes out what somebody put into our places, too.
+        lab.router.run(*words)
+        lab.rules("remove")
+        equal(before, lab.state())
+
+
+def handle_of(lab, chain):
+    listing = lab.router.text("nft", "-a", "list", "chain", "inet", "mailferry", chain)
+    return re.findall(r"# handle (\d+)", listing)[-1]
+
+
+def test_check_sees_another_order(lab):
+    lab.rules("install", *OPEN)
+    listing = lab.router.text("nft", "-a", "list", "chain", "inet", "mailferry", "from-client")
+    first = re.search(r"count-in .* # handle (\d+)", listing)[1]
+    lab.router.run("nft", f"delete rule inet mailferry from-client handle {first}; "
+                   "add rule inet mailferry from-client counter name socket mark . tcp dport "
+                   "map @count-in meta mark set 0x4d460001 accept")
+    assert lab.check(*OPEN) == ["altered: the rules of chain from-client are in another order"]
+    lab.rules("remove")
+
+
+def test_a_refused_statement_changes_nothing(lab):
+    """The driver spoils the last rule of a transaction that would replace the table."""
+    lab.rules("install", *OPEN)
+    before = lab.state()
+    for command, pattern in (
+            ("install-unknown-set", r"rule 'output meta l4proto tcp counter name meta mark . tcp sport "
+             r"map @nowhere': expression objref: No such file"),
+            ("install-bad-payload", r"rule 'output .*': expression payload: Invalid argument")):
+        done = lab.rules(command, *CLOSED, "service=pop3:110", ok=False)
+        assert done.returncode == 1 and re.search(pattern, done.stderr), done
+        equal(before, lab.state())
+        assert lab.check(*OPEN) == []
+    lab.rules("remove")
+
+
+def test_a_refused_table_takes_the_routing_back(lab):
+    """A table that another program owns cannot be replaced: not even by root."""
+    before = lab.state()
+    owner = subprocess.Popen(["ip", "netns", "exec", lab.router.name, "nft", "-i"],
+                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        owner.stdin.write("add table inet mailferry { flags owner; }\n")
+        owner.stdin.flush()
+        eventually(lambda: "mailferry" in lab.router.text("nft", "list", "tables"), "no table")
+        done = lab.rules("install", *OPEN, ok=False)
+        assert "table inet mailferry: Operation not permitted" in done.stderr, done
+    finally:
+        owner.stdin.close()
+        owner.wait(timeout=5)
+    eventually(lambda: lab.state() == before, "something is left")
+
+
+def test_refused_routing_changes_nothing(lab):
+    lab.rules("install", *OPEN)
+    before = lab.state()
+    lab.router.run("ip", "link", "set", "lo", "down")
+    done = lab.rules("install", *CLOSED, "table=19783", ok=False)
+    assert done.returncode == 1
+    assert re.search(r"add ip -6 route local default dev lo table 19783: .*: bring lo up", done.stderr), done
+    lab.router.run("ip", "link", "set", "lo", "up")
+    assert lab.router.run("ip", "route", "show", "table", "19783", check=False).stdout == ""
+    lab.rules("install", *OPEN)
+    equal(before, lab.state())
+    lab.rules("remove")
+
+
+def test_refused_inside_the_transaction(lab):
+    """Without the right to change the network the kernel refuses; nothing is left."""
+    before = lab.state()
+    done = lab.router.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
+                          lab.driver, "install", *OPEN, check=False)
+    assert done.returncode == 1 and "CAP_NET_ADMIN" in done.stderr, done
+    equal(before, lab.state())
+
+
+def test_dry_run_changes_nothing(lab):
+    before = lab.state()
+    lab.rules("dry-run", *OPEN)
+    equal(before, lab.state())
+    done = lab.rules("dry-run", "service=imap:143", ok=False)
+    assert "no source address" in done.stderr, done
+    done = lab.rules("dry-run", f"source={SOURCE4}", "service=imap:143", "service=x:143", ok=False)
+    assert "same port 143" in done.stderr, done
+    done = lab.rules("dry-run", f"source={SOURCE4}", "service=imap:143", "table=254", ok=False)
+    assert "routing table 254" in done.stderr, done
+
+
+def test_probe(lab):
+    rows = [line.split(" ", 2) for line in lab.rules("probe").stdout.splitlines()]
+    assert {row[0] for row in rows} >= {"tproxy", "socket", "socket-mark", "mark", "reject",
+                                        "named-counters", "policy-routing-ipv6"}
+    assert all(row[1] == "0" for row in rows), rows
+    assert "mailferry" not in lab.router.text("nft", "list", "tables")
+    lab.router.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1")
+    probe = lab.rules("probe").stdout
+    lab.router.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=0")
+    assert re.search(r"^src-valid-mark -\d+ .*src_valid_mark=0$", probe, re.M), probe
+
+
+# ---- what packets do ----
+
+def exchange(sock, peer, size):
+    """size bytes each way."""
+    for one, other in ((sock, peer), (peer, sock)):
+        one.sendall(b"x" * size)
+        got = 0
+        while got < size:
+            got += len(other.recv(65536))
+
+
+def test_diverted_and_counted_by_mark(lab):
+    lab.rules("install", *CLOSED)
+    for family, client, source in FAMILIES:
+        with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+            for mark, route in ((MARK_SOURCE, "source"), (MARK_BUSY, "busy"),
+                                (MARK_LOCAL, "local")):
+                before = lab.counters()
+                sock = lab.connect(family, source)
+                peer, name = listener.accept()
+                peer.settimeout(5)
+                assert name[0] == client and peer.getsockname()[:2] == (source, 143)
+                assert peer.getsockopt(socket.SOL_SOCKET, SO_MARK) == MARK_LISTENER
+                peer.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK_UNDECIDED)
+                exchange(sock, peer, 100)
+                peer.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+                exchange(sock, peer, 50000)
+                sock.close()
+                assert peer.recv(1) == b""
+                peer.close()
+                counted(lab, before, route)
+    lab.rules("remove")
+
+
+def counted(lab, before, route):
+    def difference(name):
+        return [b - a for a, b in zip(before["imap", name], lab.counters()["imap", name])]
+
+    # SYN, ACK, 100 bytes and their acknowledgements; then everything on the route.
+    eventually(lambda: difference(route)[1] > 50000 and difference(route)[3] > 50000,
+               f"{route}: {difference(route)}")
+    undecided = difference("undecided")
+    assert 3 <= undecided[0] <= 8 and 2 <= undecided[2] <= 8, undecided
+    assert 100 < undecided[1] < 1000 and 100 < undecided[3] < 1000, undecided
+    others = {"source", "busy", "local", "refused"} - {route}
+    assert all(difference(other) == [0, 0, 0, 0] for other in others)
+    assert all(numbers == (0, 0, 0, 0) for (service, _), numbers in lab.counters().items()
+               if service == "smtp")
+
+
+def test_unmarked_listener_works_too(lab):
+    """Marks are for counting: a listener without one is still found, by tproxy."""
+    lab.rules("install", *CLOSED)
+    for family, client, source in FAMILIES:
+        with lab.listen(lab.router, family, 143, through=True) as listener:
+            with lab.connect(family, source) as sock:
+                peer, name = listener.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client
+                    exchange(sock, peer, 50000)
+    assert lab.counters()["imap", "undecided"][1] > 100000
+    lab.rules("remove")
+
+
+def test_nobody_listens_open(lab):
+    lab.rules("install", *OPEN)
+    for family, client, source in FAMILIES:
+        before = lab.counters()["imap", "direct"]
+        with lab.listen(lab.net.source, family, 143) as there:
+            with lab.connect(family, source) as sock:
+                peer, name = there.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client
+                    exchange(sock, peer, 20000)
+        after = lab.counters()["imap", "direct"]
+        assert after[1] - before[1] > 20000 and after[3] - before[3] > 20000, (before, after)
+    lab.rules("remove")
+
+
+def test_nobody_listens_closed(lab):
+    lab.rules("install", *CLOSED)
+    for family, _, source in FAMILIES:
+        before = lab.counters()["imap", "refused"]
+        with lab.listen(lab.net.source, family, 143) as there:
+            start = time.monotonic()
+            try:
+                lab.connect(family, source).close()
+                raise AssertionError("connected")
+            except ConnectionRefusedError:
+                assert time.monotonic() - start < 1
+            there.settimeout(0.1)
+            try:
+                there.accept()
+                raise AssertionError("reached the source")
+            except socket.timeout:
+                pass
+        assert lab.counters()["imap", "refused"][0] == before[0] + 1
+    lab.rules("remove")
+
+
+def test_other_traffic_is_left_alone(lab):
+    """Other ports of the source, and the same port elsewhere."""
+    lab.rules("install", *CLOSED)
+    lab.net.source.run("ip", "addr", "add", "10.71.2.3/24", "dev", "eth0")
+    with lab.listen(lab.router, socket.AF_INET, 143, MARK_LISTENER, through=True):
+        for address, port in ((SOURCE4, 144), ("10.71.2.3", 143)):
+            with lab.listen(lab.net.source, socket.AF_INET, port) as there:
+                with lab.connect(socket.AF_INET, address, port):
+                    there.accept()[0].close()
+    assert all(numbers == (0, 0, 0, 0) for numbers in lab.counters().values())
+    lab.net.source.run("ip", "addr", "del", "10.71.2.3/24", "dev", "eth0")
+    lab.rules("remove")
+
+
+def test_upstream_from_the_clients_address(lab):
+    """The router connects to the source from the client's own address: the source sees the
+    client, and its answers come back to the router."""
+    lab.rules("install", *CLOSED)
+    for family, client, source in FAMILIES:
+        for port in (143, 2525):
+            with lab.listen(lab.net.source, family, port) as there, \
+                    lab.router.socket(family) as upstream:
+                transparent(upstream)
+                upstream.setsockopt(socket.SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+                upstream.bind((client, 0))
+                upstream.connect((source, port))
+                peer, name = there.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client
+                    exchange(upstream, peer, 50000)
+                    # We close first: the source's FIN meets a TIME_WAIT socket, and
+                    # must not reach the client, who would answer it with a reset.
+                    upstream.shutdown(socket.SHUT_WR)
+                    assert peer.recv(1) == b""
+                    upstream.close()
+                time.sleep(0.05)
+                resets = lab.net.client.text("nstat", "-az", "TcpOutRsts")
+                assert re.search(r"TcpOutRsts\s+0\s", resets), resets
+    lab.rules("remove")
+
+
+def test_time_wait_of_a_client_can_be_reused(lab):
+    """The same client port again, right after we closed first: TIME_WAIT is on our side."""
+    lab.rules("install", *CLOSED)
+    with lab.listen(lab.router, socket.AF_INET, 143, MARK_LISTENER, through=True) as listener:
+        for _ in range(3):
+            with lab.net.client.socket(socket.AF_INET) as sock:
+                sock.bind((CLIENT4, 40123))
+                sock.connect((SOURCE4, 143))
+                peer, _ = listener.accept()
+                peer.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK_SOURCE)
+                peer.close()
+                assert sock.recv(1) == b""
+            time.sleep(0.05)
+    lab.rules("remove")
+
+
+TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
+
+
+def main():
+    if os.geteuid():
+        print("skipped: needs root")
+        return 77
+    chosen = [test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
+    failed = 0
+    lab = Lab(os.path.abspath(sys.argv[1]))
+    try:
+        for test in chosen:
+            try:
+                test(lab)
+                print(f"ok      {test.__name__}")
+            except Exception:  # the next test still says something
+                failed += 1
+                traceback.print_exc()
+                print(f"FAILED  {test.__name__}", flush=True)
+                lab.router.run("nft", "flush", "ruleset", check=False)
+                lab.router.run("ip", "link", "set", "lo", "up", check=False)
+                lab.rules("remove", ok=False)
+    finally:
+        lab.net.close()
+    print(f"{len(chosen) - failed} of {len(chosen)} passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
