@@ -5,22 +5,28 @@
  * One account = one folder = one process that has it open.
  *
  *   <folder>/lock             flock(2): one opener at a time
- *   <folder>/index.sqlite     mailboxes, messages, expunged UIDs, subscriptions,
- * checkpoints <folder>/bodies/NNNN.pack bodies byte for byte, append-only, a new file
- * every 1 GiB
+ *   <folder>/index.sqlite     mailboxes, messages, expunged UIDs, subscriptions …
+ *   <folder>/bodies/NNNN.pack bodies byte for byte, append-only, a new file every 1 GiB
+ *
+ * (drawn in schema.h and pack.h)
  *
  * A body is written and synced before the index commits the row that points at it, so a
  * crash leaves at most a torn tail that no row points at; the next opener reuses it. A
- * small body that comes alone (APPEND, delivery) may lie in its row instead: one fsync.
+ * small body that comes alone (APPEND, delivery) may lie in the index instead: one fsync.
  *
  * Everything that changes the index runs between store_begin() and store_commit(); the
  * commit is durable when it returns (bodies: fdatasync; index: WAL, synchronous=FULL).
- * Watchers are called after a commit, once for each mailbox that it touched.
+ * Watchers are called after a commit, once for each mailbox that it touched. Writing a
+ * body is no change of the index: it may begin before the transaction that adds it, and
+ * several sessions may do so side by side. After an error in a transaction roll it back,
+ * unless the error is -ENOENT, -EEXIST or -EINVAL: those left everything as it was.
  *
  * Names of mailboxes are bytes exactly as the source spells them (mUTF-7 or not); only
  * INBOX is compared without case. Functions return 0 or -errno with the sentence in err:
  * -ENOENT no such mailbox or message, -EEXIST, -ENOSPC disk full, -EBUSY locked by
- * another process, -EUCLEAN the index is damaged.
+ * another process, -EUCLEAN the index is damaged, -EIO a body is not where its row says
+ * (other messages are fine), -EINVAL a change outside a transaction. ret_* that are
+ * numbers may be NULL.
  */
 #include "base/arena.h"
 #include "base/error.h"
@@ -31,11 +37,15 @@
 
 struct store;
 
-/* Makes the folder (0700) when `create`, upgrades the index, takes the lock. */
+/* Makes the folder (0700) when `create`, upgrades the index, takes the lock. -ENOENT: no
+   such folder. Not to be used on both sides of a fork(). */
 int store_open(const char *folder, bool create, struct store **ret, struct error *err);
-void store_close(struct store *s); /* rolls an open transaction back; NULL is fine */
+/* Rolls an open transaction back; NULL is fine. Release all bodies before. */
+void store_close(struct store *s);
 
+/* -EALREADY: one is open. */
 int store_begin(struct store *s, struct error *err);
+/* With an error everything was rolled back. */
 int store_commit(struct store *s, struct error *err);
 void store_rollback(struct store *s);
 
@@ -55,9 +65,11 @@ struct mailbox {
 	struct str special_use; /* "\\Sent" …, "" */
 	uint32_t uidvalidity, uidnext;
 	uint64_t highestmodseq;
-	uint32_t messages, unseen; /* counted when asked: store_mailbox_counts() */
-	uint64_t bytes;
+	uint64_t modseq_base; /* expunged UIDs are known from here on (QRESYNC) */
+	uint32_t messages, unseen, recent, deleted; /* kept with the row: no counting */
+	uint64_t bytes;                             /* of RFC822.SIZE */
 };
+#define STORE_NAME_MAX 4096 /* bytes; servers end far below, lines of ours far above */
 
 typedef int mailbox_each_fn(void *context, const struct mailbox *m);
 /* In byte order of the name, INBOX first. Non-zero from the callback ends and returns. */
@@ -65,20 +77,25 @@ int store_each_mailbox(
 	struct store *s, mailbox_each_fn *each, void *context, struct error *err);
 int store_find_mailbox(struct store *s, struct str name, struct arena *arena,
 	struct mailbox *ret, struct error *err);
+/* All but the strings, which stay as they are in *m. */
 int store_mailbox_counts(
 	struct store *s, int64_t id, struct mailbox *m, struct error *err);
 
 /* A mailbox as the transfer found it (all fields given), or a new one of the user's
-   (uidvalidity 0: a fresh one that was never used in this account). */
+   (uidvalidity 0: a fresh one that was never used in this account). uidnext 0 means 1;
+   highestmodseq: ours lies above it; the counters are ignored. */
 int store_create_mailbox(
 	struct store *s, const struct mailbox *m, int64_t *ret_id, struct error *err);
-/* Attributes, separator, special use of an existing one follow the source. */
+/* Attributes, separator, special use of an existing one (by id, or by name when the id
+   is 0) follow the source. */
 int store_update_mailbox(struct store *s, const struct mailbox *m, struct error *err);
 /* With all its messages. Its UIDVALIDITY is never given to the name again. */
 int store_delete_mailbox(struct store *s, int64_t id, struct error *err);
-/* This one only: children are the caller's business (RFC 3501, 6.3.5). */
+/* This one only: children are the caller's business (RFC 3501, 6.3.5). It keeps its
+   UIDVALIDITY, unless another mailbox of that name had the same once. */
 int store_rename_mailbox(struct store *s, int64_t id, struct str name, struct error *err);
-/* The source made the mailbox anew: drops all messages, takes the new UIDVALIDITY. */
+/* The source made the mailbox anew: drops all messages, takes the new UIDVALIDITY (0: a
+   fresh one); UIDNEXT is 1 again. */
 int store_reset_mailbox(
 	struct store *s, int64_t id, uint32_t uidvalidity, struct error *err);
 /* UIDNEXT only grows; the source's may be above the last UID. */
@@ -100,7 +117,8 @@ enum message_flag { /* bits; everything else is a keyword */
 	FLAG_DELETED = 1 << 3,
 	FLAG_DRAFT = 1 << 4,
 	FLAG_RECENT =
-		1 << 5, /* this server's own bookkeeping; cleared by the first SELECT */
+		1 << 5, /* this server's own bookkeeping: given to store_add() by
+	                   who delivers, set on copies, cleared by the first SELECT */
 };
 
 struct store_message {
@@ -128,9 +146,13 @@ typedef int uid_each_fn(void *context, uint32_t uid);
 int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
 	uid_each_fn *each, void *context, struct error *err);
 
-/* Replaces flags and keywords (a new modseq when they differ). */
+/* Replaces flags and keywords (a new modseq when they differ; FLAG_RECENT alone is no
+   difference, but is replaced with the others: pass it on to keep it). */
 int store_set_flags(struct store *s, int64_t mailbox, uint32_t uid, unsigned flags,
 	struct str keywords, uint64_t *ret_modseq, struct error *err);
+/* SELECT takes \\Recent: cleared on all messages, no new modseq. How many had it. */
+int store_take_recent(
+	struct store *s, int64_t mailbox, uint32_t *ret_count, struct error *err);
 int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str uidl,
 	uint32_t pop3_order, struct error *err);
 int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *err);
@@ -145,30 +167,37 @@ struct body_place {
 };
 
 /* A body whose length is known before it comes (IMAP literal): the range is reserved,
-   so several may be written side by side. */
+   so several may be written side by side. Ends with store_body_end() or _abort(). */
 struct body_writer {
 	uint32_t pack;
 	uint64_t offset, len, written;
-	int fd; /* the store's */
+	int fd; /* the store's, for looking only: small pieces are gathered first */
 };
 int store_body_begin(
 	struct store *s, uint64_t len, struct body_writer *ret, struct error *err);
-/* -EOVERFLOW past len. May be large and called often: no copy is kept. */
+/* -EOVERFLOW past len. May be large and called often: no copy is kept. After another
+   error (-ENOSPC) this writer can only be aborted. */
 int store_body_write(
 	struct store *s, struct body_writer *w, struct str bytes, struct error *err);
 /* -EINVAL when fewer than len came. */
 int store_body_end(struct store *s, struct body_writer *w, struct body_place *ret,
 	struct error *err);
 
+/* Gives the range back (and the room on the disk): the client went away, disk full. */
+void store_body_abort(struct store *s, struct body_writer *w);
+
 #define STORE_INLINE_MAX 65536 /* above, two fsyncs cost less than rewriting pages */
-/* A whole small body in its row; the bytes must live until store_add(). */
+/* A whole small body in the index; the bytes must live until store_add(). */
 struct body_place store_body_inline(struct str bytes);
 
 /* Adds a message: m->uid 0 takes UIDNEXT, else that UID (-EEXIST when taken; it may lie
-   below UIDNEXT, which rises as needed). m->modseq is ignored. In a transaction. */
+   below UIDNEXT, which rises as needed). m->modseq and m->body_len are ignored. In a
+   transaction. A place may be added several times (one delivery, two mailboxes).
+   -EOVERFLOW: no UID left. */
 int store_add(struct store *s, int64_t mailbox, const struct store_message *m,
 	const struct body_place *body, uint32_t *ret_uid, struct error *err);
-/* Another row for the same bytes (COPY, MOVE): no body is written twice. */
+/* Another row for the same bytes (COPY, MOVE): no body is written twice. Flags, keywords
+   and dates go along, the UIDL does not (it names one message). */
 int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbox,
 	uint32_t *ret_uid, struct error *err);
 
@@ -181,6 +210,7 @@ struct body {
 	void *map;
 	size_t map_len;
 	void *copy;
+	struct pack *pack; /* the store's: kept open for us */
 };
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err);
@@ -197,8 +227,13 @@ int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 
 /* The highest modseq of the whole account: did anything change since? */
 uint64_t store_modseq(struct store *s);
+/* The next change lies above modseq: a source's HIGHESTMODSEQ must not go back. -ERANGE
+   when it is absurd (RFC 7162 gives 63 bits; changes of centuries must still fit). */
+#define STORE_MODSEQ_MAX ((uint64_t)1 << 62)
+int store_raise_modseq(struct store *s, uint64_t modseq, struct error *err);
 
-/* Called after each commit for each mailbox it touched (0: the list of mailboxes). */
+/* Called after each commit for each mailbox it touched (0: the list of mailboxes, or the
+   subscriptions). A watcher may unwatch, itself or others, and begin a transaction. */
 typedef void store_watch_fn(void *context, int64_t mailbox);
 struct store_watch {
 	store_watch_fn *changed;

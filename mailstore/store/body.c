@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Bodies: from a writer to a place, from a row to a view; and packs that nobody needs. */
+#include "mailstore/store/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ── writing ───────────────────────────────────────────────────────────────────────── */
+
+int store_body_begin(
+	struct store *s, uint64_t len, struct body_writer *ret, struct error *err)
+{
+	struct pack *k;
+	uint64_t offset;
+	int code;
+
+	*ret = (struct body_writer){ .fd = -1 };
+	if (!len)
+		return 0;
+	code = pack_reserve(&s->packs, len, &k, &offset, err);
+	if (code < 0)
+		return code;
+	*ret = (struct body_writer){
+		.pack = k->number, .offset = offset, .len = len, .fd = k->fd
+	};
+	return 0;
+}
+
+int store_body_write(
+	struct store *s, struct body_writer *w, struct str bytes, struct error *err)
+{
+	struct pack *k;
+	int code;
+
+	if (!bytes.len)
+		return 0;
+	if (bytes.len > w->len - w->written)
+		return error_set(err, -EOVERFLOW,
+			"a body of %llu bytes that was to have %llu",
+			(unsigned long long)(w->written + bytes.len),
+			(unsigned long long)w->len);
+	code = pack_find(&s->packs, w->pack, &k, err);
+	if (code == 0)
+		code = pack_write(&s->packs, k, w->offset + w->written, bytes, err);
+	if (code == 0)
+		w->written += bytes.len;
+	return code;
+}
+
+int store_body_end(
+	struct store *s, struct body_writer *w, struct body_place *ret, struct error *err)
+{
+	if (w->written < w->len)
+		return error_set(err, -EINVAL,
+			"%s: a body of %llu bytes that was to have %llu", s->folder,
+			(unsigned long long)w->written, (unsigned long long)w->len);
+	*ret = (struct body_place){ .pack = w->pack,
+		.offset = w->offset,
+		.len = w->len,
+		.inline_bytes = STR_LIT("") };
+	return 0;
+}
+
+void store_body_abort(struct store *s, struct body_writer *w)
+{
+	struct pack *k;
+
+	if (w->pack && pack_find(&s->packs, w->pack, &k, NULL) == 0)
+		pack_give_back(&s->packs, k, w->offset, w->len);
+	*w = (struct body_writer){ .fd = -1 };
+}
+
+struct body_place store_body_inline(struct str bytes)
+{
+	return (struct body_place){ .len = bytes.len, .inline_bytes = bytes };
+}
+
+/* ── reading ───────────────────────────────────────────────────────────────────────── */
+
+static int read_inline(
+	struct store *s, uint64_t id, uint64_t len, struct body *ret, struct error *err)
+{
+	struct query q;
+	struct str bytes = STR("");
+	int code = query_begin(s, SQL_BODY, SQL_VALUES(sql_number(id)), &q, err);
+
+	if (code == 0)
+		code = query_next(&q, err);
+	if (code >= 0) {
+		bytes = code ? query_bytes(&q, 0) : bytes;
+		code = 0;
+		if (bytes.len != len)
+			code = error_set(err, -EIO, "%s: body %llu is not in the index",
+				s->folder, (unsigned long long)id);
+	}
+	if (code == 0) {
+		ret->copy = malloc(bytes.len);
+		if (!ret->copy)
+			code = error_set(err, -ENOMEM, "no memory");
+	}
+	if (code == 0) {
+		memcpy(ret->copy, bytes.ptr, bytes.len);
+		ret->bytes = str_of(ret->copy, bytes.len);
+	}
+	query_end(&q);
+	return code;
+}
+
+/* A row that points past the end of its file would be a SIGBUS in whoever reads. */
+static int check_size(struct store *s, const struct pack *k, const struct body_place *p,
+	struct error *err)
+{
+	uint64_t size = 0;
+	int code = pack_size(k, &size, err);
+
+	if (code == 0 && p->offset + p->len > size)
+		return error_set(err, -EIO,
+			"%s/bodies/%04u.pack is cut short; restore it from a backup",
+			s->folder, k->number);
+	return code;
+}
+
+static int map_body(
+	struct store *s, const struct body_place *p, struct body *ret, struct error *err)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t from = p->offset & ~(page - 1);
+	struct pack *k;
+	void *map;
+	int code = pack_find(&s->packs, p->pack, &k, err);
+
+	if (code == 0)
+		code = check_size(s, k, p, err);
+	if (code < 0)
+		return code;
+	map = mmap(NULL, p->offset - from + p->len, PROT_READ, MAP_SHARED, k->fd,
+		(off_t)from);
+	if (map == MAP_FAILED)
+		return error_errno(err, -errno, "%s: cannot map bodies/%04u.pack",
+			s->folder, k->number);
+	k->views++;
+	*ret = (struct body){
+		.bytes = str_of((const char *)map + (p->offset - from), p->len),
+		.fd = k->fd,
+		.offset = p->offset,
+		.map = map,
+		.map_len = p->offset - from + p->len,
+		.pack = k,
+	};
+	return 0;
+}
+
+static int find_place(struct store *s, int64_t mailbox, uint32_t uid,
+	struct body_place *ret, struct error *err)
+{
+	struct query q;
+	int code = query_begin(
+		s, SQL_PLACE, SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
+
+	if (code == 0)
+		code = query_next(&q, err);
+	if (code == 1)
+		*ret = (struct body_place){ .pack = (uint32_t)query_number(&q, 0),
+			.offset = query_number(&q, 1),
+			.len = query_number(&q, 2) };
+	query_end(&q);
+	if (code < 0)
+		return code;
+	if (code == 0)
+		return error_set(err, -ENOENT,
+			"no message with UID %u in mailbox number %lld", uid,
+			(long long)mailbox);
+	return 0;
+}
+
+int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
+	struct error *err)
+{
+	struct body_place p;
+	int code = find_place(s, mailbox, uid, &p, err);
+
+	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1 };
+	if (code < 0 || !p.len)
+		return code;
+	return p.pack ? map_body(s, &p, ret, err)
+	              : read_inline(s, p.offset, p.len, ret, err);
+}
+
+void store_body_release(struct body *b)
+{
+	if (b->map)
+		(void)munmap(b->map, b->map_len);
+	if (b->pack)
+		pack_release(b->pack);
+	free(b->copy);
+	*b = (struct body){ .bytes = STR_LIT(""), .fd = -1 };
+}
+
+/* ── packs that nobody needs ───────────────────────────────────────────────────────── */
+
+static int may_die(struct store *s, uint32_t number, bool *ret_dead, struct error *err)
+{
+	struct pack *k = NULL;
+	uint64_t lives = 1;
+	int code;
+
+	*ret_dead = false;
+	if (s->packs.current && s->packs.current->number == number)
+		return 0;
+	code = sql_get(s, SQL_PACK_LIVES, SQL_VALUES(sql_number(number)), &lives, err);
+	if (code < 0 || lives)
+		return code;
+	if (pack_find(&s->packs, number, &k, NULL) == 0 && k->open)
+		return 0; /* a body in it is still on its way to a row */
+	*ret_dead = true;
+	return 0;
+}
+
+/* The rows go first and say which files are to follow, so that a crash between the two
+   leaves no file behind, and no file is ever taken for dead because an index is young. */
+int store_doom_packs(struct store *s, struct error *err)
+{
+	bool dead = false;
+	int code = 0;
+
+	if (s->forget_dead)
+		code = sql_run(s, SQL_CLEAR_DEAD, SQL_NO_VALUES, err);
+	for (size_t i = 0; i < s->losers.count && code == 0; i++) {
+		uint32_t number = s->losers.numbers[i];
+
+		code = may_die(s, number, &dead, err);
+		if (code < 0 || !dead)
+			continue;
+		code = sql_run(s, SQL_INSERT_DEAD, SQL_VALUES(sql_number(number)), err);
+		if (code == 0 && pack_set_add(&s->dead, number) < 0)
+			code = error_set(err, -ENOMEM, "no memory");
+	}
+	return code;
+}
+
+void store_bury_packs(struct store *s)
+{
+	s->forget_dead = s->dead.count > 0;
+	for (size_t i = 0; i < s->dead.count; i++)
+		pack_unlink(&s->packs, s->dead.numbers[i]);
+	pack_set_clear(&s->dead);
+	pack_set_clear(&s->losers);
+}
+
+static int bury_left_over(struct store *s, struct error *err)
+{
+	struct query q;
+	int code = query_begin(s, SQL_EACH_DEAD, SQL_NO_VALUES, &q, err);
+
+	while (code == 0) {
+		code = query_next(&q, err);
+		if (code <= 0)
+			break;
+		pack_unlink(&s->packs, (uint32_t)query_number(&q, 0));
+		s->forget_dead = true;
+		code = 0;
+	}
+	query_end(&q);
+	return code;
+}
+
+int store_open_packs(struct store *s, struct error *err)
+{
+	struct query q;
+	uint32_t last = 0;
+	uint64_t end = 0;
+	int code = bury_left_over(s, err);
+
+	if (code < 0)
+		return code;
+	code = query_begin(s, SQL_LAST_PLACE, SQL_NO_VALUES, &q, err);
+	if (code == 0)
+		code = query_next(&q, err);
+	if (code == 1) {
+		last = (uint32_t)query_number(&q, 0);
+		end = query_number(&q, 1);
+	}
+	query_end(&q);
+	return code < 0 ? code : packs_start(&s->packs, last, end, err);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_STORE_INTERNAL_H
+#define MAILSTORE_STORE_INTERNAL_H
+/*
+ * What the files of the store share: the handle, and the rows of mailboxes that the open
+ * transaction has changed (box.c). Inside mailstore/store only.
+ */
+#include "mailstore/store/pack.h"
+#include "mailstore/store/sql.h"
+#include "mailstore/store/store.h"
+
+enum transaction {
+	TRANSACTION_NONE,
+	TRANSACTION_OPEN,
+	TRANSACTION_LOST, /* SQLite rolled it back by itself (disk full …) */
+};
+
+/* Counters of one mailbox while a transaction is open: adding 500 messages updates its
+   row once. */
+struct box {
+	int64_t id;
+	uint32_t uidvalidity, uidnext;
+	uint64_t highestmodseq;
+	uint32_t messages, unseen, recent, deleted;
+	uint64_t bytes;
+	bool unsaved; /* differs from its row */
+	bool changed; /* watchers want to know after the commit */
+	struct box *next;
+};
+
+/* A walk over the watchers; store_unwatch() moves those that are about to step on it. */
+struct watch_walk {
+	struct store_watch *next;
+	struct watch_walk *outer;
+};
+
+struct store {
+	char *folder;
+	int lock;
+	sqlite3 *db;
+	sqlite3_stmt *statements[SQL_COUNT];
+	enum transaction transaction;
+	uint64_t modseq, committed_modseq;
+	struct packs packs;
+
+	/* of the open transaction */
+	struct box *boxes;
+	bool list_changed;      /* mailboxes or subscriptions */
+	struct pack_set losers; /* packs that rows were taken from */
+	struct pack_set dead;   /* packs without a row: unlinked after the commit */
+
+	bool forget_dead; /* rows of dead_pack whose files are gone */
+	struct store_watch *watches;
+	struct watch_walk *walks;
+};
+
+/* 0 inside a transaction, else -EINVAL (a bug of the caller) or what broke it. */
+int store_writing(struct store *s, struct error *err);
+
+/* ── box.c ─────────────────────────────────────────────────────────────────────────── */
+
+/* Only inside a transaction; valid until its end. -ENOENT: no such mailbox. */
+int box_get(struct store *s, int64_t id, struct box **ret, struct error *err);
+void box_forget(struct store *s, int64_t id);
+/* A new modseq for a change in it: *ret_modseq may be NULL. */
+void box_change(struct store *s, struct box *b, uint64_t *ret_modseq);
+/* Counts one message of these flags and size in (+1) or out (-1). */
+void box_count(struct box *b, int sign, unsigned flags, uint64_t size);
+void box_raise_uidnext(struct box *b, uint32_t uidnext);
+/* Writes what differs: before rows of `mailbox` are read. */
+int boxes_save(struct store *s, struct error *err);
+void boxes_free(struct box *first);
+
+/* ── mailbox.c, message.c, body.c ──────────────────────────────────────────────────── */
+
+bool store_is_inbox(struct str name);
+/* What names are compared by: INBOX in capitals, everything else as it is. */
+struct str store_name_key(struct str name);
+/* All messages of a mailbox, and its expunged UIDs. */
+int store_drop_messages(struct store *s, int64_t mailbox, struct error *err);
+/* Finds out which packs died in this transaction; unlinks them after it. */
+int store_doom_packs(struct store *s, struct error *err);
+void store_bury_packs(struct store *s);
+/* At open: the append position, and what a crash left to unlink. */
+int store_open_packs(struct store *s, struct error *err);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_STORE_PACK_H
+#define MAILSTORE_STORE_PACK_H
+/*
+ * Pack files: bodies one after the other, nothing else in them.
+ *
+ *   0007.pack   │ body │ body │ body │ gap │ body │░ torn tail ░│
+ *               0                                 ▲ position: the next reservation
+ *
+ * Where a body lies is known only to the rows of the index. A range is reserved in memory
+ * and then written once; bytes beyond the last row (a crash, a rollback) are overwritten
+ * by the next opener. Small pieces are gathered in buffers, large ones go to pwrite() as
+ * they are. Knows nothing of SQLite. Inside mailstore/store only.
+ */
+#include "base/error.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PACK_SIZE_MAX                                                                    \
+	((uint64_t)1 << 30) /* what a backup copies again for one change                 \
+	                     */
+#define PACK_BUFFER_SIZE                                                                 \
+	262144                /* a write of this size costs no more per byte than 1 MiB */
+#define PACK_BUFFERS 4        /* writers side by side, one for each source connection */
+#define PACK_DIRECT_MIN 32768 /* from here the copy costs more than the system call */
+#define PACK_WRITEBACK_EVERY                                                             \
+	((uint64_t)4                                                                     \
+		<< 20) /* handed to the disk early: fdatasync has little left to do */
+#define PACK_NAME_MAX 32
+#define PACK_BODY_MAX                                                                    \
+	((uint64_t)1 << 40) /* far beyond any mail, and sums stay in off_t */
+
+struct pack {
+	uint32_t number;
+	int fd;
+	bool dirty;     /* bytes since the last fdatasync */
+	bool wanted;    /* a row of the open transaction points here */
+	bool failed;    /* a write-back failed: what was not synced then may be lost */
+	bool unlinked;  /* freed with its last view */
+	unsigned open;  /* bodies begun and not yet in a row or given up */
+	unsigned views; /* bodies being read */
+	uint64_t unsent_from, unsent; /* for the early write-back */
+	struct pack *next;
+};
+
+struct pack_buffer {
+	struct pack *pack;
+	uint64_t offset;
+	size_t len;  /* 0: free */
+	char *bytes; /* PACK_BUFFER_SIZE, from its first use */
+};
+
+struct packs {
+	int directory;
+	struct pack *all;
+	struct pack *current; /* NULL: the next reservation makes one */
+	uint32_t newest;
+	uint64_t position;
+	bool directory_dirty; /* a file was made */
+	struct pack_buffer buffers[PACK_BUFFERS];
+	unsigned turn; /* the buffer to give up next */
+};
+
+/* Takes the directory's descriptor and looks which files there are. */
+int packs_find_newest(struct packs *p, int directory, struct error *err);
+/* last, end: the highest pack in the rows and where its last body ends. Goes on there,
+   but never in a pack that is missing or too short: that one needs a backup. */
+int packs_start(struct packs *p, uint32_t last, uint64_t end, struct error *err);
+void packs_close(struct packs *p); /* p->directory -1 is fine */
+
+int pack_find(struct packs *p, uint32_t number, struct pack **ret, struct error *err);
+int pack_reserve(struct packs *p, uint64_t len, struct pack **ret, uint64_t *ret_offset,
+	struct error *err);
+/* Gives a range back: at the end it is reused at once, elsewhere its blocks are freed. */
+void pack_give_back(struct packs *p, struct pack *k, uint64_t offset, uint64_t len);
+int pack_write(struct packs *p, struct pack *k, uint64_t offset, struct str bytes,
+	struct error *err);
+
+int packs_flush(struct packs *p, struct error *err);
+/* Every wanted pack on disk, with its name in the directory. */
+int packs_sync(struct packs *p, struct error *err);
+void packs_settle(struct packs *p); /* the transaction ended: nothing is wanted */
+
+/* A file without rows. Views of it stay valid. */
+void pack_unlink(struct packs *p, uint32_t number);
+void pack_release(struct pack *k); /* one view less */
+int pack_size(const struct pack *k, uint64_t *ret_size, struct error *err);
+
+/* A small set of pack numbers. */
+struct pack_set {
+	uint32_t *numbers;
+	size_t count, cap;
+};
+int pack_set_add(struct pack_set *set, uint32_t number);
+void pack_set_clear(struct pack_set *set); /* frees */
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_STORE_SCHEMA_H
+#define MAILSTORE_STORE_SCHEMA_H
+/*
+ * The index on disk. Everything can be read with the sqlite3 shell:
+ *
+ *   sqlite3 index.sqlite "SELECT name, uid, date FROM message, mailbox ON mailbox = id"
+ *
+ *   account                one row: the highest modseq
+ *   mailbox ◄──┬─ message  one row a UID: flags, keywords, date, sizes, UIDL, and where
+ *   │          │   │         its body lies:
+ *   │          │   │           pack 7, offset 4711, len 37000   bodies/0007.pack
+ *   │          │   │           pack 0, offset 12, len 900       body, row 12
+ *   │          │   │           pack 0, offset 0, len 0          empty, nowhere
+ *   │          │   └─ body  small bodies that came alone; a trigger removes the row
+ *   │          │            with its last message
+ *   │          └─ expunged  UIDs that are gone, in the order in which they went (QRESYNC)
+ *   ├─ key, name            key: what names are compared by (INBOX in capitals)
+ *   ├─ messages, unseen, recent, deleted, bytes
+ *   │                       counted as messages come and go: STATUS reads one row
+ *   └─ modseq_base          expunged UIDs are known from here on
+ *   uidvalidity            each one that a name ever had, and the mailbox that had it
+ *   subscription           names, whether there is such a mailbox or not
+ *   checkpoint             the transfer's notes
+ *   dead_pack              packs without rows whose files are being unlinked
+ *
+ * Several messages may share a place (COPY). Packs: see pack.h. flags, attributes: the
+ * bits of store.h. Texts are bytes as the source spells them, UTF-8 or not.
+ */
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct store;
+
+/* Sets the connection up, then makes or upgrades the tables. create: an index without
+   tables may be a new one; else it is damage. */
+int schema_upgrade(struct store *s, bool create, struct error *err);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Opening, transactions, and telling the watchers. */
+#include "base/fd.h"
+#include "base/process.h"
+#include "mailstore/store/internal.h"
+#include "mailstore/store/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ── opening ───────────────────────────────────────────────────────────────────────── */
+
+static int path_of(const struct store *s, const char *name, char path[static PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s", s->folder, name);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* A new name is durable only with the directory that holds it. */
+static int sync_directory(struct store *s, const char *name, struct error *err)
+{
+	char path[PATH_MAX];
+	CLEANUP(fd_closep) int fd = -1;
+	int code = path_of(s, name, path);
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->folder);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return error_errno(err, -errno, "cannot sync %s", path);
+	return 0;
+}
+
+static int take_lock(struct store *s, struct error *err)
+{
+	char path[PATH_MAX];
+	int code = path_of(s, "lock", path);
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->folder);
+	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock < 0)
+		return error_errno(err, -errno, "cannot open %s", path);
+	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return error_set(err, -EBUSY, "%s is open in another process", s->folder);
+	return error_errno(err, -errno, "cannot lock %s", path);
+}
+
+static int make_folder(struct store *s, bool create, struct error *err)
+{
+	char bodies[PATH_MAX];
+	int code = path_of(s, "bodies", bodies);
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->folder);
+	if (!create) {
+		if (access(bodies, F_OK) == 0)
+			return 0;
+		return error_errno(err, -errno, "no mail folder %s", s->folder);
+	}
+	code = process_make_directory(s->folder, 0700, err);
+	if (code < 0)
+		return code;
+	if (mkdir(bodies, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, -errno, "cannot make %s", bodies);
+	return 0;
+}
+
+static int open_bodies(struct store *s, struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, code = path_of(s, "bodies", path);
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->folder);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open %s", path);
+	return packs_find_newest(&s->packs, fd, err);
+}
+
+/* SQLite would make the file readable for all; its -wal and -shm take over this mode. */
+static int open_index(struct store *s, bool create, struct error *err)
+{
+	char path[PATH_MAX];
+	int fd, rc, code = path_of(s, "index.sqlite", path);
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->folder);
+	fd = create ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	if (fd < 0 && create && errno != EEXIST)
+		return error_errno(err, -errno, "cannot make %s", path);
+	fd_closep(&fd);
+	if (access(path, F_OK) < 0)
+		return error_errno(err, -errno, "cannot open %s", path);
+	rc = sqlite3_open_v2(
+		path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	return rc == SQLITE_OK ? 0 : sql_error(s, rc, err);
+}
+
+static int load_modseq(struct store *s, struct error *err)
+{
+	int code = sql_get(s, SQL_MODSEQ, SQL_NO_VALUES, &s->modseq, err);
+
+	s->committed_modseq = s->modseq;
+	return code;
+}
+
+/* Whoever may not read the parent did not make the folder either. */
+static int sync_new_names(struct store *s, struct error *err)
+{
+	int code = sync_directory(s, ".", err);
+
+	if (code == 0)
+		code = sync_directory(s, "..", err);
+	return code == -EACCES ? 0 : code;
+}
+
+static int open_all(struct store *s, bool create, struct error *err)
+{
+	int code = make_folder(s, create, err);
+
+	if (code == 0)
+		code = take_lock(s, err);
+	if (code == 0)
+		code = open_bodies(s, err);
+	if (code == 0)
+		code = open_index(s, create, err);
+	if (code == 0)
+		code = schema_upgrade(s, create, err);
+	if (code == 0)
+		code = load_modseq(s, err);
+	if (code == 0)
+		code = store_open_packs(s, err);
+	return code == 0 && create ? sync_new_names(s, err) : code;
+}
+
+int store_open(const char *folder, bool create, struct store **ret, struct error *err)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int code = -ENOMEM;
+
+	if (!s)
+		return error_set(err, -ENOMEM, "no memory");
+	s->lock = -1;
+	s->packs.directory = -1;
+	s->folder = strdup(folder);
+	if (s->folder)
+		code = open_all(s, create, err);
+	else
+		(void)error_set(err, code, "no memory");
+	if (code < 0) {
+		store_close(s);
+		return code;
+	}
+	*ret = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	store_rollback(s);
+	sql_close(s);
+	packs_close(&s->packs);
+	pack_set_clear(&s->dead);
+	pack_set_clear(&s->losers);
+	fd_closep(&s->lock); /* last: now another one may come */
+	free(s->folder);
+	free(s);
+}
+
+/* ── transactions ──────────────────────────────────────────────────────────────────── */
+
+int store_writing(struct store *s, struct error *err)
+{
+	switch (s->transaction) {
+	case TRANSACTION_OPEN:
+		return 0;
+	case TRANSACTION_LOST:
+		return error_set(err, -EIO,
+			"%s: the transaction failed before; roll it back", s->folder);
+	case TRANSACTION_NONE:
+		break;
+	}
+	return error_set(err, -EINVAL, "%s: a change outside a transaction", s->folder);
+}
+
+int store_begin(struct store *s, struct error *err)
+{
+	int code;
+
+	if (s->transaction != TRANSACTION_NONE)
+		return error_set(
+			err, -EALREADY, "%s: a transaction is open already", s->folder);
+	code = sql_run(s, SQL_BEGIN, SQL_NO_VALUES, err);
+	if (code == 0)
+		s->transaction = TRANSACTION_OPEN;
+	return code;
+}
+
+/* What the transaction gathered in memory; its boxes are the caller's to free. */
+static struct box *end_transaction(struct store *s)
+{
+	struct box *boxes = s->boxes;
+
+	s->boxes = NULL;
+	s->transaction = TRANSACTION_NONE;
+	packs_settle(&s->packs);
+	return boxes;
+}
+
+void store_rollback(struct store *s)
+{
+	if (s->transaction == TRANSACTION_NONE)
+		return;
+	if (!sqlite3_get_autocommit(s->db))
+		(void)sql_run(s, SQL_ROLLBACK, SQL_NO_VALUES, NULL);
+	boxes_free(end_transaction(s));
+	s->modseq = s->committed_modseq;
+	s->list_changed = false;
+	pack_set_clear(&s->losers);
+	pack_set_clear(&s->dead);
+}
+
+static void tell(struct store *s, int64_t mailbox)
+{
+	struct watch_walk walk = { .next = s->watches, .outer = s->walks };
+
+	s->walks = &walk;
+	while (walk.next) {
+		struct store_watch *w = walk.next;
+
+		walk.next = w->next;
+		w->changed(w->context, mailbox);
+	}
+	s->walks = walk.outer;
+}
+
+/* A watcher may begin the next transaction, so nothing of this one is left in s. */
+static void tell_all(struct store *s, struct box *boxes, bool list_changed)
+{
+	if (list_changed)
+		tell(s, 0);
+	for (struct box *b = boxes; b; b = b->next)
+		if (b->changed)
+			tell(s, b->id);
+}
+
+static int save_modseq(struct store *s, struct error *err)
+{
+	if (s->modseq == s->committed_modseq)
+		return 0;
+	return sql_run(s, SQL_SET_MODSEQ, SQL_VALUES(sql_number(s->modseq)), err);
+}
+
+/* Bodies first: no row may ever point at bytes that are not on the disk. */
+static int commit(struct store *s, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	if (code == 0)
+		code = packs_sync(&s->packs, err);
+	if (code == 0)
+		code = boxes_save(s, err);
+	if (code == 0)
+		code = store_doom_packs(s, err);
+	if (code == 0)
+		code = save_modseq(s, err);
+	if (code == 0)
+		code = sql_run(s, SQL_COMMIT, SQL_NO_VALUES, err);
+	return code;
+}
+
+int store_commit(struct store *s, struct error *err)
+{
+	bool list_changed = s->list_changed;
+	struct box *boxes;
+	int code = commit(s, err);
+
+	if (code < 0) {
+		store_rollback(s);
+		return code;
+	}
+	boxes = end_transaction(s);
+	s->committed_modseq = s->modseq;
+	s->list_changed = false;
+	store_bury_packs(s);
+	tell_all(s, boxes, list_changed);
+	boxes_free(boxes);
+	return 0;
+}
+
+uint64_t store_modseq(struct store *s)
+{
+	return s->modseq;
+}
+
+int store_raise_modseq(struct store *s, uint64_t modseq, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	if (code < 0)
+		return code;
+	if (modseq > STORE_MODSEQ_MAX)
+		return error_set(err, -ERANGE, "%s: modseq %llu leaves no room for more",
+			s->folder, (unsigned long long)modseq);
+	if (modseq > s->modseq)
+		s->modseq = modseq;
+	return 0;
+}
+
+/* ── watchers ──────────────────────────────────────────────────────────────────────── */
+
+void store_watch(struct store *s, struct store_watch *w)
+{
+	w->next = s->watches;
+	s->watches = w;
+}
+
+void store_unwatch(struct store *s, struct store_watch *w)
+{
+	for (struct watch_walk *walk = s->walks; walk; walk = walk->outer)
+		if (walk->next == w)
+			walk->next = w->next;
+	for (struct store_watch **at = &s->watches; *at; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			return;
+		}
+}

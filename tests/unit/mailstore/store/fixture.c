@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void assert_ok(int code, struct error *err, const char *call, const char *file, int line)
+{
+	if (code < 0)
+		print_error("%s: %d: %s\n", call, code, err->text);
+	_assert_int_equal((LargestIntegralType)code, 0, file, line);
+}
+
+void assert_str(struct str is, const char *expected)
+{
+	if (!str_eq(is, str_from(expected)))
+		print_error("\"%.*s\" is not \"%s\"\n", STR_ARG(is), expected);
+	assert_true(str_eq(is, str_from(expected)));
+}
+
+int fixture_setup(void **state)
+{
+	struct error err = { 0 };
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	arena_init(&f->arena);
+	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/mailferry-store-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	OK(store_open(f->folder, true, &f->store, &err));
+	*state = f;
+	return 0;
+}
+
+void fixture_shell(const struct fixture *f, const char *command)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "d=%s; %s", f->folder, command);
+	assert_int_equal(system(text), 0); /* NOLINT(cert-env33-c): our own words */
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	store_close(f->store);
+	fixture_shell(f, "rm -rf $d");
+	arena_fini(&f->arena);
+	free(f);
+	return 0;
+}
+
+void fixture_reopen(struct fixture *f)
+{
+	struct error err = { 0 };
+
+	store_close(f->store);
+	f->store = NULL;
+	OK(store_open(f->folder, false, &f->store, &err));
+}
+
+int64_t add_mailbox(struct store *s, const char *name)
+{
+	struct error err = { 0 };
+	struct mailbox m = { .name = str_from(name), .separator = '/' };
+	int64_t id = 0;
+
+	OK(store_create_mailbox(s, &m, &id, &err));
+	assert_true(id > 0);
+	return id;
+}
+
+struct mailbox get_mailbox(struct fixture *f, const char *name)
+{
+	struct error err = { 0 };
+	struct mailbox m = { 0 };
+
+	OK(store_find_mailbox(f->store, str_from(name), &f->arena, &m, &err));
+	return m;
+}
+
+uint32_t add_packed(struct store *s, int64_t mailbox, uint32_t uid, struct str body)
+{
+	struct error err = { 0 };
+	struct store_message m = { .uid = uid, .size = body.len };
+	struct body_writer w;
+	struct body_place place;
+	uint32_t ret_uid = 0;
+
+	OK(store_body_begin(s, body.len, &w, &err));
+	OK(store_body_write(s, &w, body, &err));
+	OK(store_body_end(s, &w, &place, &err));
+	OK(store_add(s, mailbox, &m, &place, &ret_uid, &err));
+	return ret_uid;
+}
+
+uint32_t add_inline(struct store *s, int64_t mailbox, uint32_t uid, struct str body)
+{
+	struct error err = { 0 };
+	struct store_message m = { .uid = uid, .size = body.len };
+	struct body_place place = store_body_inline(body);
+	uint32_t ret_uid = 0;
+
+	OK(store_add(s, mailbox, &m, &place, &ret_uid, &err));
+	return ret_uid;
+}
+
+void assert_body(struct store *s, int64_t mailbox, uint32_t uid, struct str expected)
+{
+	struct error err = { 0 };
+	struct body b;
+
+	OK(store_body(s, mailbox, uid, &b, &err));
+	assert_int_equal(b.bytes.len, expected.len);
+	if (expected.len)
+		assert_memory_equal(b.bytes.ptr, expected.ptr, expected.len);
+	store_body_release(&b);
+}
