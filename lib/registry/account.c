@@ -59,9 +59,9 @@ int word_value(struct str word, word_fn *name_of, int count)
 static int read_state(struct registry *r, sqlite3_stmt *row, int column,
 	enum route *route, enum stage *stage, enum pin *pin, struct error *err)
 {
-	int a = word_value(sql_text(row, column), route_word, ROUTE_COUNT);
-	int b = word_value(sql_text(row, column + 1), stage_word, STAGE_COUNT);
-	int c = word_value(sql_text(row, column + 2), pin_word, PIN_COUNT);
+	int a = word_value(rsql_text(row, column), route_word, ROUTE_COUNT);
+	int b = word_value(rsql_text(row, column + 1), stage_word, STAGE_COUNT);
+	int c = word_value(rsql_text(row, column + 2), pin_word, PIN_COUNT);
 
 	if (a < 0 || b < 0 || c < 0)
 		return error_set(err, -EUCLEAN,
@@ -77,26 +77,26 @@ int account_from_row(
 	struct registry *r, sqlite3_stmt *row, struct account *ret, struct error *err)
 {
 	struct account a = {
-		.id = (int64_t)sql_number(row, 0),
-		.name = sql_text(row, 1),
-		.login = sql_text(row, 2),
-		.uncapturable_why = sql_text(row, 6),
-		.has_password = sql_number(row, 7) != 0,
-		.has_verifier = sql_number(row, 8) != 0,
-		.first_login_at = sql_number(row, 9),
-		.last_login_at = sql_number(row, 10),
-		.folders = sql_number(row, 11),
-		.messages_total = sql_number(row, 12),
-		.messages_copied = sql_number(row, 13),
-		.bytes_copied = sql_number(row, 14),
-		.uids_kept = (int)sql_number(row, 15),
-		.uidls_kept = (int)sql_number(row, 16),
-		.busy_since = sql_number(row, 17),
-		.out_of_service_ms = sql_number(row, 18),
-		.attempts = (uint32_t)sql_number(row, 19),
-		.next_try_at = sql_number(row, 20),
-		.last_error = sql_text(row, 21),
-		.certificate = sql_text(row, 22),
+		.id = (int64_t)rsql_number(row, 0),
+		.name = rsql_text(row, 1),
+		.login = rsql_text(row, 2),
+		.uncapturable_why = rsql_text(row, 6),
+		.has_password = rsql_number(row, 7) != 0,
+		.has_verifier = rsql_number(row, 8) != 0,
+		.first_login_at = rsql_number(row, 9),
+		.last_login_at = rsql_number(row, 10),
+		.folders = rsql_number(row, 11),
+		.messages_total = rsql_number(row, 12),
+		.messages_copied = rsql_number(row, 13),
+		.bytes_copied = rsql_number(row, 14),
+		.uids_kept = (int)rsql_number(row, 15),
+		.uidls_kept = (int)rsql_number(row, 16),
+		.busy_since = rsql_number(row, 17),
+		.out_of_service_ms = rsql_number(row, 18),
+		.attempts = (uint32_t)rsql_number(row, 19),
+		.next_try_at = rsql_number(row, 20),
+		.last_error = rsql_text(row, 21),
+		.certificate = rsql_text(row, 22),
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -127,7 +127,7 @@ static int take_account(struct registry *r, sqlite3_stmt *statement, struct aren
 	struct account *ret, struct error *err)
 {
 	struct account a;
-	int n = sql_step(r, statement, err);
+	int n = rsql_step(r, statement, err);
 
 	if (n <= 0)
 		return n;
@@ -149,10 +149,10 @@ int registry_find(struct registry *r, struct str name, struct arena *arena,
 	int n = name_keys(r, name, &keys) < 0 ? -ENOENT : 0;
 
 	for (int i = 0; n == 0 && i < 2; i++) {
-		n = sql_use(r, SQL_FIND_KEY, &statement, err);
+		n = rsql_use(r, SQL_FIND_KEY, &statement, err);
 		if (n < 0)
 			return n;
-		sql_bind(statement, 1, i ? keys.whole : keys.key);
+		rsql_bind(statement, 1, i ? keys.whole : keys.key);
 		n = take_account(r, statement, arena, ret, err);
 	}
 	if (n == 0 || n == -ENOENT)
@@ -166,11 +166,11 @@ int registry_find_id(struct registry *r, int64_t id, struct arena *arena,
 	struct account *ret, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int n = sql_use(r, SQL_FIND_ID, &statement, err);
+	int n = rsql_use(r, SQL_FIND_ID, &statement, err);
 
 	if (n < 0)
 		return n;
-	sql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind_number(statement, 1, (uint64_t)id);
 	n = take_account(r, statement, arena, ret, err);
 	if (n == 0)
 		return no_such_account(id, err);
@@ -180,11 +180,11 @@ int registry_find_id(struct registry *r, int64_t id, struct arena *arena,
 static int take_route(struct registry *r, sqlite3_stmt *statement,
 	struct account_route *ret, struct error *err)
 {
-	struct str name = sql_text(statement, 5);
+	struct str name = rsql_text(statement, 5);
 	int code = read_state(r, statement, 1, &ret->route, &ret->stage, &ret->pin, err);
 
-	ret->id = (int64_t)sql_number(statement, 0);
-	ret->has_password = sql_number(statement, 4) != 0;
+	ret->id = (int64_t)rsql_number(statement, 0);
+	ret->has_password = rsql_number(statement, 4) != 0;
 	name = str_take(name, sizeof(ret->name) - 1);
 	memcpy(ret->name, name.ptr, name.len);
 	ret->name[name.len] = '\0';
@@ -202,11 +202,11 @@ int registry_route(
 	if (name_keys(r, name, &keys) < 0)
 		return error_set(err, -ENOENT, "no account has such a name");
 	for (int i = 0; i < 2; i++) {
-		n = sql_use(r, SQL_ROUTE, &statement, err);
+		n = rsql_use(r, SQL_ROUTE, &statement, err);
 		if (n < 0)
 			return n;
-		sql_bind(statement, 1, i ? keys.whole : keys.key);
-		n = sql_step(r, statement, err);
+		rsql_bind(statement, 1, i ? keys.whole : keys.key);
+		n = rsql_step(r, statement, err);
 		if (n < 0)
 			return n;
 		if (n == 1)
@@ -221,7 +221,7 @@ static int walk(struct registry *r, sqlite3_stmt *statement, registry_each_fn *e
 	struct account a;
 	int n;
 
-	while ((n = sql_step(r, statement, err)) == 1) {
+	while ((n = rsql_step(r, statement, err)) == 1) {
 		n = account_from_row(r, statement, &a, err);
 		if (n == 0)
 			n = each(context, &a);
@@ -236,7 +236,7 @@ int registry_each(
 	struct registry *r, registry_each_fn *each, void *context, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_EACH, &statement, err);
+	int code = rsql_use(r, SQL_EACH, &statement, err);
 
 	return code < 0 ? code : walk(r, statement, each, context, err);
 }
@@ -245,11 +245,11 @@ int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *ea
 	void *context, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_EACH_WORK, &statement, err);
+	int code = rsql_use(r, SQL_EACH_WORK, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, now_ms);
+	rsql_bind_number(statement, 1, now_ms);
 	return walk(r, statement, each, context, err);
 }
 
@@ -259,13 +259,13 @@ static int one_number(
 	struct registry *r, enum sql_id id, uint64_t *ret, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int n = sql_use(r, id, &statement, err);
+	int n = rsql_use(r, id, &statement, err);
 
 	if (n == 0)
-		n = sql_step(r, statement, err);
+		n = rsql_step(r, statement, err);
 	if (n < 0)
 		return n;
-	*ret = n ? sql_number(statement, 0) : 0;
+	*ret = n ? rsql_number(statement, 0) : 0;
 	(void)sqlite3_reset(statement);
 	return 0;
 }
@@ -290,13 +290,13 @@ int registry_counts(
 {
 	struct registry_counts counts = { 0 };
 	sqlite3_stmt *row;
-	int n = sql_use(r, SQL_COUNT_ROUTES, &row, err);
+	int n = rsql_use(r, SQL_COUNT_ROUTES, &row, err);
 
-	while (n == 0 && (n = sql_step(r, row, err)) == 1) {
+	while (n == 0 && (n = rsql_step(r, row, err)) == 1) {
 		enum route route;
 		enum stage stage;
 		enum pin pin;
-		uint64_t here = sql_number(row, 4);
+		uint64_t here = rsql_number(row, 4);
 
 		n = read_state(r, row, 0, &route, &stage, &pin, err);
 		if (n < 0)
@@ -305,7 +305,7 @@ int registry_counts(
 		counts.routes[route] += here;
 		counts.stages[stage] += here;
 		counts.pins[pin] += here;
-		counts.uncapturable += sql_number(row, 3) ? here : 0;
+		counts.uncapturable += rsql_number(row, 3) ? here : 0;
 	}
 	if (n < 0)
 		return n;
@@ -320,8 +320,8 @@ static int run_for(
 {
 	int code;
 
-	sql_bind_number(statement, 1, (uint64_t)id);
-	code = sql_run(r, statement, err);
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	code = rsql_run(r, statement, err);
 	if (code == 0 && sqlite3_changes(r->db) == 0)
 		return no_such_account(id, err);
 	return code;
@@ -331,14 +331,14 @@ int registry_set_progress(
 	struct registry *r, int64_t id, const struct progress *p, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_PROGRESS, &statement, err);
+	int code = rsql_use(r, SQL_SET_PROGRESS, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 2, p->folders);
-	sql_bind_number(statement, 3, p->messages_total);
-	sql_bind_number(statement, 4, p->messages_copied);
-	sql_bind_number(statement, 5, p->bytes_copied);
+	rsql_bind_number(statement, 2, p->folders);
+	rsql_bind_number(statement, 3, p->messages_total);
+	rsql_bind_number(statement, 4, p->messages_copied);
+	rsql_bind_number(statement, 5, p->bytes_copied);
 	return run_for(r, statement, id, err);
 }
 
@@ -346,13 +346,13 @@ int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls
 	struct str certificate, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_RESULT, &statement, err);
+	int code = rsql_use(r, SQL_SET_RESULT, &statement, err);
 
 	if (code < 0)
 		return code;
 	(void)sqlite3_bind_int(statement, 2, uids_kept);
 	(void)sqlite3_bind_int(statement, 3, uidls_kept);
-	sql_bind(statement, 4, certificate);
+	rsql_bind(statement, 4, certificate);
 	return run_for(r, statement, id, err);
 }
 
@@ -360,11 +360,11 @@ int registry_set_verifier(
 	struct registry *r, int64_t id, struct str verifier, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_VERIFIER, &statement, err);
+	int code = rsql_use(r, SQL_SET_VERIFIER, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind(statement, 2, verifier);
+	rsql_bind(statement, 2, verifier);
 	return run_for(r, statement, id, err);
 }
 
@@ -373,17 +373,17 @@ int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
 {
 	struct str found;
 	sqlite3_stmt *statement;
-	int n = sql_use(r, SQL_VERIFIER, &statement, err);
+	int n = rsql_use(r, SQL_VERIFIER, &statement, err);
 
 	if (n < 0)
 		return n;
-	sql_bind_number(statement, 1, (uint64_t)id);
-	n = sql_step(r, statement, err);
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	n = rsql_step(r, statement, err);
 	if (n == 0)
 		return no_such_account(id, err);
 	if (n < 0)
 		return n;
-	found = arena_str(arena, sql_text(statement, 0));
+	found = arena_str(arena, rsql_text(statement, 0));
 	(void)sqlite3_reset(statement);
 	if (!found.ptr)
 		return error_set(err, -ENOMEM, "no memory");

@@ -45,15 +45,15 @@ static bool opens_to(
 static void read_look(struct registry *r, const struct login *login, sqlite3_stmt *row,
 	struct look *look)
 {
-	struct str sealed = sql_text(row, 2);
+	struct str sealed = rsql_text(row, 2);
 
-	look->id = (int64_t)sql_number(row, 0);
+	look->id = (int64_t)rsql_number(row, 0);
 	look->has_password = sealed.len > 0;
-	look->has_verifier = sql_number(row, 3) != 0;
-	look->time_is_due = login->now >= sql_number(row, 4) + LOGIN_TIME_MS;
-	look->same_why = str_eq(sql_text(row, 5), login->why);
+	look->has_verifier = rsql_number(row, 3) != 0;
+	look->time_is_due = login->now >= rsql_number(row, 4) + LOGIN_TIME_MS;
+	look->same_why = str_eq(rsql_text(row, 5), login->why);
 	look->same_password = login->password.ptr && look->has_password &&
-	                      opens_to(r, sql_text(row, 1), sealed, login->password);
+	                      opens_to(r, rsql_text(row, 1), sealed, login->password);
 }
 
 static int look_up(struct registry *r, const struct login *login, struct look *ret,
@@ -64,11 +64,11 @@ static int look_up(struct registry *r, const struct login *login, struct look *r
 	int n = 0;
 
 	for (int i = 0; n == 0 && i < 2; i++) {
-		n = sql_use(r, SQL_CAPTURE_LOOK, &row, err);
+		n = rsql_use(r, SQL_CAPTURE_LOOK, &row, err);
 		if (n < 0)
 			return n;
-		sql_bind(row, 1, i ? login->keys.whole : login->keys.key);
-		n = sql_step(r, row, err);
+		rsql_bind(row, 1, i ? login->keys.whole : login->keys.key);
+		n = rsql_step(r, row, err);
 		look.key_is_known = n == 1 && i == 0;
 	}
 	if (n < 0)
@@ -85,27 +85,27 @@ static int insert_name(
 	struct registry *r, struct str key, int64_t account, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_INSERT_NAME, &statement, err);
+	int code = rsql_use(r, SQL_INSERT_NAME, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind(statement, 1, key);
-	sql_bind_number(statement, 2, (uint64_t)account);
-	return sql_run(r, statement, err);
+	rsql_bind(statement, 1, key);
+	rsql_bind_number(statement, 2, (uint64_t)account);
+	return rsql_run(r, statement, err);
 }
 
 static int insert_account(
 	struct registry *r, const struct login *login, int64_t *ret_id, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_INSERT_ACCOUNT, &statement, err);
+	int code = rsql_use(r, SQL_INSERT_ACCOUNT, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind(statement, 1, login->keys.whole);
-	sql_bind(statement, 2, login->name);
-	sql_bind_number(statement, 3, login->now);
-	code = sql_run(r, statement, err);
+	rsql_bind(statement, 1, login->keys.whole);
+	rsql_bind(statement, 2, login->name);
+	rsql_bind_number(statement, 3, login->now);
+	code = rsql_run(r, statement, err);
 	if (code < 0)
 		return code;
 	*ret_id = sqlite3_last_insert_rowid(r->db);
@@ -141,12 +141,12 @@ static int set_password(
 			error_set(err, code, "cannot seal a password");
 	}
 	if (code == 0)
-		code = sql_use(r, SQL_SET_PASSWORD, &statement, err);
+		code = rsql_use(r, SQL_SET_PASSWORD, &statement, err);
 	if (code == 0) {
-		sql_bind_number(statement, 1, (uint64_t)id);
-		sql_bind_blob(statement, 2, buf_view(&sealed));
-		sql_bind(statement, 3, login->name);
-		code = sql_run(r, statement, err);
+		rsql_bind_number(statement, 1, (uint64_t)id);
+		rsql_bind_blob(statement, 2, buf_view(&sealed));
+		rsql_bind(statement, 3, login->name);
+		code = rsql_run(r, statement, err);
 	}
 	buf_fini(&sealed);
 	arena_fini(&arena);
@@ -156,25 +156,25 @@ static int set_password(
 static int set_why(struct registry *r, int64_t id, struct str why, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_UNCAPTURABLE, &statement, err);
+	int code = rsql_use(r, SQL_SET_UNCAPTURABLE, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, (uint64_t)id);
-	sql_bind(statement, 2, why);
-	return sql_run(r, statement, err);
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind(statement, 2, why);
+	return rsql_run(r, statement, err);
 }
 
 static int set_time(struct registry *r, int64_t id, uint64_t now, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_LOGIN_TIME, &statement, err);
+	int code = rsql_use(r, SQL_SET_LOGIN_TIME, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, (uint64_t)id);
-	sql_bind_number(statement, 2, now);
-	return sql_run(r, statement, err);
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind_number(statement, 2, now);
+	return rsql_run(r, statement, err);
 }
 
 static bool password_is_new(const struct login *login, const struct look *look)
@@ -227,10 +227,10 @@ static int note(struct registry *r, struct login *login, struct str name,
 	          password_is_new(login, ret_look) || why_is_new(login, ret_look);
 	if (!durable && !ret_look->time_is_due)
 		return 0;
-	code = sql_begin(r, durable, err);
+	code = rsql_begin(r, durable, err);
 	if (code < 0)
 		return code;
-	return sql_finish(r, write_news(r, login, ret_look, err), err);
+	return rsql_finish(r, write_news(r, login, ret_look, err), err);
 }
 
 int registry_capture(struct registry *r, struct str login, struct str password,
@@ -271,17 +271,17 @@ int registry_password(struct registry *r, int64_t id, struct arena *arena,
 
 	if (!r->has_key)
 		return error_set(err, -ENOKEY, "no sealing key was loaded");
-	n = sql_use(r, SQL_SEALED, &row, err);
+	n = rsql_use(r, SQL_SEALED, &row, err);
 	if (n < 0)
 		return n;
-	sql_bind_number(row, 1, (uint64_t)id);
-	n = sql_step(r, row, err);
+	rsql_bind_number(row, 1, (uint64_t)id);
+	n = rsql_step(r, row, err);
 	if (n == 0)
 		return no_such_account(id, err);
 	if (n < 0)
 		return n;
-	name = sql_text(row, 0);
-	sealed = sql_text(row, 1);
+	name = rsql_text(row, 0);
+	sealed = rsql_text(row, 1);
 	if (!sealed.len)
 		n = error_set(err, -ENODATA, "no password of \"%.*s\" was seen yet",
 			STR_ARG(name));

@@ -25,25 +25,25 @@ static int read_row(
 	struct registry *r, int64_t id, struct state_row *ret, struct error *err)
 {
 	sqlite3_stmt *row;
-	int route, stage, pin, n = sql_use(r, SQL_STATE, &row, err);
+	int route, stage, pin, n = rsql_use(r, SQL_STATE, &row, err);
 
 	if (n < 0)
 		return n;
-	sql_bind_number(row, 1, (uint64_t)id);
-	n = sql_step(r, row, err);
+	rsql_bind_number(row, 1, (uint64_t)id);
+	n = rsql_step(r, row, err);
 	if (n == 0)
 		return no_such_account(id, err);
 	if (n < 0)
 		return n;
-	route = word_value(sql_text(row, 1), route_word, ROUTE_COUNT);
-	stage = word_value(sql_text(row, 2), stage_word, STAGE_COUNT);
-	pin = word_value(sql_text(row, 3), pin_word, PIN_COUNT);
+	route = word_value(rsql_text(row, 1), route_word, ROUTE_COUNT);
+	stage = word_value(rsql_text(row, 2), stage_word, STAGE_COUNT);
+	pin = word_value(rsql_text(row, 3), pin_word, PIN_COUNT);
 	*ret = (struct state_row){ .id = id,
 		.state = { (enum route)route, (enum stage)stage },
 		.pin = (enum pin)pin,
-		.attempts = (uint32_t)sql_number(row, 4),
-		.busy_since = sql_number(row, 5) };
-	(void)snprintf(ret->name, sizeof(ret->name), "%.*s", STR_ARG(sql_text(row, 0)));
+		.attempts = (uint32_t)rsql_number(row, 4),
+		.busy_since = rsql_number(row, 5) };
+	(void)snprintf(ret->name, sizeof(ret->name), "%.*s", STR_ARG(rsql_text(row, 0)));
 	(void)sqlite3_reset(row);
 	if (route < 0 || stage < 0 || pin < 0)
 		return error_set(err, -EUCLEAN, "registry %s: unknown state of \"%s\"",
@@ -55,18 +55,18 @@ int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_INSERT_JOURNAL, &statement, err);
+	int code = rsql_use(r, SQL_INSERT_JOURNAL, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, line.at);
-	sql_bind_number(statement, 2, (uint64_t)account);
-	sql_bind(statement, 3, line.event);
-	sql_bind(statement, 4, line.from);
-	sql_bind(statement, 5, line.to);
-	sql_bind(statement, 6, line.by);
-	sql_bind(statement, 7, line.detail);
-	return sql_run(r, statement, err);
+	rsql_bind_number(statement, 1, line.at);
+	rsql_bind_number(statement, 2, (uint64_t)account);
+	rsql_bind(statement, 3, line.event);
+	rsql_bind(statement, 4, line.from);
+	rsql_bind(statement, 5, line.to);
+	rsql_bind(statement, 6, line.by);
+	rsql_bind(statement, 7, line.detail);
+	return rsql_run(r, statement, err);
 }
 
 static uint64_t retry_delay(uint32_t attempts)
@@ -97,24 +97,24 @@ static int write_state(struct registry *r, const struct state_row *row,
 	uint64_t out =
 		was_busy && !is_busy && now > row->busy_since ? now - row->busy_since : 0;
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_STATE, &statement, err);
+	int code = rsql_use(r, SQL_SET_STATE, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, (uint64_t)row->id);
-	sql_bind(statement, 2, str_from(route_name(next.route)));
-	sql_bind(statement, 3, str_from(stage_name(next.stage)));
-	sql_bind_number(statement, 4, now);
-	sql_bind_number(statement, 5, next_attempts(row, event));
-	sql_bind_number(
+	rsql_bind_number(statement, 1, (uint64_t)row->id);
+	rsql_bind(statement, 2, str_from(route_name(next.route)));
+	rsql_bind(statement, 3, str_from(stage_name(next.stage)));
+	rsql_bind_number(statement, 4, now);
+	rsql_bind_number(statement, 5, next_attempts(row, event));
+	rsql_bind_number(
 		statement, 6, event == EVENT_FAIL ? now + retry_delay(row->attempts) : 0);
-	sql_bind_number(statement, 7, is_busy ? now : 0);
-	sql_bind_number(statement, 8, out);
+	rsql_bind_number(statement, 7, is_busy ? now : 0);
+	rsql_bind_number(statement, 8, out);
 	if (event == EVENT_FAIL)
-		sql_bind(statement, 9, detail);
+		rsql_bind(statement, 9, detail);
 	else if (event == EVENT_ARRIVE)
-		sql_bind(statement, 9, STR_LIT(""));
-	return sql_run(r, statement, err);
+		rsql_bind(statement, 9, STR_LIT(""));
+	return rsql_run(r, statement, err);
 }
 
 static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
@@ -156,10 +156,10 @@ static int change(struct registry *r, int64_t id, enum account_event event, stru
 int registry_transition(struct registry *r, int64_t id, enum account_event event,
 	struct str by, struct str detail, struct error *err)
 {
-	int code = sql_begin(r, true, err);
+	int code = rsql_begin(r, true, err);
 
 	return code < 0 ? code
-	                : sql_finish(r, change(r, id, event, by, detail, err), err);
+	                : rsql_finish(r, change(r, id, event, by, detail, err), err);
 }
 
 static int change_pin(struct registry *r, int64_t id, enum pin pin, struct error *err)
@@ -170,12 +170,12 @@ static int change_pin(struct registry *r, int64_t id, enum pin pin, struct error
 
 	if (code < 0 || row.pin == pin)
 		return code;
-	code = sql_use(r, SQL_SET_PIN, &statement, err);
+	code = rsql_use(r, SQL_SET_PIN, &statement, err);
 	if (code < 0)
 		return code;
-	sql_bind_number(statement, 1, (uint64_t)id);
-	sql_bind(statement, 2, str_from(pin_name(pin)));
-	code = sql_run(r, statement, err);
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind(statement, 2, str_from(pin_name(pin)));
+	code = rsql_run(r, statement, err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
@@ -189,29 +189,29 @@ static int change_pin(struct registry *r, int64_t id, enum pin pin, struct error
 
 int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err)
 {
-	int code = sql_begin(r, true, err);
+	int code = rsql_begin(r, true, err);
 
-	return code < 0 ? code : sql_finish(r, change_pin(r, id, pin, err), err);
+	return code < 0 ? code : rsql_finish(r, change_pin(r, id, pin, err), err);
 }
 
 int registry_journal(struct registry *r, int64_t account_id, size_t most,
 	journal_each_fn *each, void *context, struct error *err)
 {
 	sqlite3_stmt *row;
-	int n = sql_use(r, SQL_JOURNAL, &row, err);
+	int n = rsql_use(r, SQL_JOURNAL, &row, err);
 
 	if (n < 0)
 		return n;
-	sql_bind_number(row, 1, (uint64_t)account_id);
-	sql_bind_number(row, 2, most < INT64_MAX ? most : INT64_MAX);
-	while ((n = sql_step(r, row, err)) == 1) {
-		struct journal_line line = { .at = sql_number(row, 0),
-			.account = sql_text(row, 1),
-			.event = sql_text(row, 2),
-			.from = sql_text(row, 3),
-			.to = sql_text(row, 4),
-			.by = sql_text(row, 5),
-			.detail = sql_text(row, 6) };
+	rsql_bind_number(row, 1, (uint64_t)account_id);
+	rsql_bind_number(row, 2, most < INT64_MAX ? most : INT64_MAX);
+	while ((n = rsql_step(r, row, err)) == 1) {
+		struct journal_line line = { .at = rsql_number(row, 0),
+			.account = rsql_text(row, 1),
+			.event = rsql_text(row, 2),
+			.from = rsql_text(row, 3),
+			.to = rsql_text(row, 4),
+			.by = rsql_text(row, 5),
+			.detail = rsql_text(row, 6) };
 
 		n = each(context, &line);
 		if (n != 0)

@@ -24,13 +24,13 @@ static int make_private_file(const char *path, struct error *err)
 static int any_sealed(struct registry *r, bool *ret_any, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int n = sql_use(r, SQL_ANY_SEALED, &statement, err);
+	int n = rsql_use(r, SQL_ANY_SEALED, &statement, err);
 
 	if (n == 0)
-		n = sql_step(r, statement, err);
+		n = rsql_step(r, statement, err);
 	if (n < 0)
 		return n;
-	*ret_any = sql_number(statement, 0) != 0;
+	*ret_any = rsql_number(statement, 0) != 0;
 	(void)sqlite3_reset(statement);
 	return 0;
 }
@@ -108,8 +108,8 @@ static int open_all(struct registry *r, const char *path, const char *key_path,
 	rc = sqlite3_open_v2(
 		path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
-		return sql_error(r, rc, err);
-	code = sql_upgrade(r, err);
+		return rsql_error(r, rc, err);
+	code = rsql_upgrade(r, err);
 	if (code == 0 && key_path)
 		code = load_key(r, key_path, create_key, err);
 	return code;
@@ -160,30 +160,30 @@ int registry_set_fact(
 	struct registry *r, struct str name, struct str value, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int code = sql_use(r, SQL_SET_FACT, &statement, err);
+	int code = rsql_use(r, SQL_SET_FACT, &statement, err);
 
 	if (code < 0)
 		return code;
-	sql_bind(statement, 1, name);
-	sql_bind_blob(statement, 2, value);
-	return sql_run(r, statement, err);
+	rsql_bind(statement, 1, name);
+	rsql_bind_blob(statement, 2, value);
+	return rsql_run(r, statement, err);
 }
 
 int registry_fact(struct registry *r, struct str name, struct arena *arena,
 	struct str *ret_value, struct error *err)
 {
 	sqlite3_stmt *statement;
-	int n = sql_use(r, SQL_FACT, &statement, err);
+	int n = rsql_use(r, SQL_FACT, &statement, err);
 
 	if (n < 0)
 		return n;
-	sql_bind(statement, 1, name);
-	n = sql_step(r, statement, err);
+	rsql_bind(statement, 1, name);
+	n = rsql_step(r, statement, err);
 	if (n == 0)
 		return error_set(err, -ENOENT, "%.*s is not known yet", STR_ARG(name));
 	if (n < 0)
 		return n;
-	*ret_value = arena_str(arena, sql_text(statement, 0));
+	*ret_value = arena_str(arena, rsql_text(statement, 0));
 	(void)sqlite3_reset(statement);
 	return ret_value->ptr ? 0 : error_set(err, -ENOMEM, "no memory");
 }

@@ -146,13 +146,13 @@ static int code_of(int rc)
 	return -EIO;
 }
 
-int sql_error(struct registry *r, int rc, struct error *err)
+int rsql_error(struct registry *r, int rc, struct error *err)
 {
 	return error_set(err, code_of(rc), "registry %s: %s", r->path,
 		r->db ? sqlite3_errmsg(r->db) : sqlite3_errstr(rc));
 }
 
-int sql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
+int rsql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
 	struct error *err)
 {
 	sqlite3_stmt **place = &r->statements[id];
@@ -166,12 +166,12 @@ int sql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
 			SQLITE_PREPARE_PERSISTENT, place, NULL);
 	}
 	if (rc != SQLITE_OK)
-		return sql_error(r, rc, err);
+		return rsql_error(r, rc, err);
 	*ret_statement = *place;
 	return 0;
 }
 
-int sql_step(struct registry *r, sqlite3_stmt *statement, struct error *err)
+int rsql_step(struct registry *r, sqlite3_stmt *statement, struct error *err)
 {
 	int rc = sqlite3_step(statement);
 	int code = 0;
@@ -179,14 +179,14 @@ int sql_step(struct registry *r, sqlite3_stmt *statement, struct error *err)
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)
-		code = sql_error(r, rc, err);
+		code = rsql_error(r, rc, err);
 	(void)sqlite3_reset(statement);
 	return code;
 }
 
-int sql_run(struct registry *r, sqlite3_stmt *statement, struct error *err)
+int rsql_run(struct registry *r, sqlite3_stmt *statement, struct error *err)
 {
-	int n = sql_step(r, statement, err);
+	int n = rsql_step(r, statement, err);
 
 	(void)sqlite3_reset(statement);
 	return n < 0 ? n : 0;
@@ -196,12 +196,12 @@ static int execute(struct registry *r, const char *sql, struct error *err)
 {
 	int rc = sqlite3_exec(r->db, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : sql_error(r, rc, err);
+	return rc == SQLITE_OK ? 0 : rsql_error(r, rc, err);
 }
 
 /* In WAL mode a commit under NORMAL may vanish with the power, not with the process; FULL
    syncs the log, and with it all that was committed before. */
-int sql_begin(struct registry *r, bool durable, struct error *err)
+int rsql_begin(struct registry *r, bool durable, struct error *err)
 {
 	int code = 0;
 
@@ -216,7 +216,7 @@ int sql_begin(struct registry *r, bool durable, struct error *err)
 	return execute(r, "BEGIN IMMEDIATE", err);
 }
 
-int sql_finish(struct registry *r, int result, struct error *err)
+int rsql_finish(struct registry *r, int result, struct error *err)
 {
 	if (result == 0) {
 		result = execute(r, "COMMIT", err);
@@ -227,24 +227,24 @@ int sql_finish(struct registry *r, int result, struct error *err)
 	return result;
 }
 
-void sql_bind(sqlite3_stmt *statement, int at, struct str text)
+void rsql_bind(sqlite3_stmt *statement, int at, struct str text)
 {
 	(void)sqlite3_bind_text64(statement, at, text.len ? text.ptr : "", text.len,
 		SQLITE_STATIC, SQLITE_UTF8);
 }
 
-void sql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes)
+void rsql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes)
 {
 	(void)sqlite3_bind_blob64(
 		statement, at, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC);
 }
 
-void sql_bind_number(sqlite3_stmt *statement, int at, uint64_t number)
+void rsql_bind_number(sqlite3_stmt *statement, int at, uint64_t number)
 {
 	(void)sqlite3_bind_int64(statement, at, (sqlite3_int64)number);
 }
 
-struct str sql_text(sqlite3_stmt *statement, int column)
+struct str rsql_text(sqlite3_stmt *statement, int column)
 {
 	const void *bytes = sqlite3_column_blob(statement, column);
 	int len = sqlite3_column_bytes(statement, column);
@@ -252,7 +252,7 @@ struct str sql_text(sqlite3_stmt *statement, int column)
 	return bytes ? str_of(bytes, (size_t)len) : STR_LIT("");
 }
 
-uint64_t sql_number(sqlite3_stmt *statement, int column)
+uint64_t rsql_number(sqlite3_stmt *statement, int column)
 {
 	return (uint64_t)sqlite3_column_int64(statement, column);
 }
@@ -267,7 +267,7 @@ static int read_version(struct registry *r, int *ret_version, struct error *err)
 	if (rc == SQLITE_ROW)
 		*ret_version = sqlite3_column_int(statement, 0);
 	(void)sqlite3_finalize(statement);
-	return rc == SQLITE_ROW ? 0 : sql_error(r, rc, err);
+	return rc == SQLITE_ROW ? 0 : rsql_error(r, rc, err);
 }
 
 static int upgrade_from_here(struct registry *r, struct error *err)
@@ -284,7 +284,7 @@ static int upgrade_from_here(struct registry *r, struct error *err)
 	return execute(r, set_version, err);
 }
 
-int sql_upgrade(struct registry *r, struct error *err)
+int rsql_upgrade(struct registry *r, struct error *err)
 {
 	int version, code;
 
@@ -301,10 +301,10 @@ int sql_upgrade(struct registry *r, struct error *err)
 	if (code == 0 && version < VERSION) {
 		code = execute(r, "PRAGMA journal_mode = WAL", err);
 		if (code == 0)
-			code = sql_begin(r, true, err);
+			code = rsql_begin(r, true, err);
 		/* another process may have been faster: looked at again inside */
 		if (code == 0)
-			code = sql_finish(r, upgrade_from_here(r, err), err);
+			code = rsql_finish(r, upgrade_from_here(r, err), err);
 	}
 	return code;
 }

@@ -3,7 +3,7 @@
 #define REGISTRY_SQL_H
 /*
  * The registry's statements, one enum-indexed table in sql.c, and the few steps by which
- * they are run. Inside lib/registry only.
+ * they are run. Inside lib/registry only (rsql: other libraries have SQL of their own).
  *
  * A statement is prepared at its first use and kept with the handle: a login costs one
  * lookup and no parsing.
@@ -55,28 +55,28 @@ struct registry {
 };
 
 /* -errno for what SQLite said, with the sentence. */
-int sql_error(struct registry *r, int rc, struct error *err);
+int rsql_error(struct registry *r, int rc, struct error *err);
 
 /* The statement, reset and with nothing bound. */
-int sql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
+int rsql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
 	struct error *err);
 /* 1: a row, 0: no more (reset), -errno (reset). */
-int sql_step(struct registry *r, sqlite3_stmt *statement, struct error *err);
+int rsql_step(struct registry *r, sqlite3_stmt *statement, struct error *err);
 /* For statements without rows: 0 or -errno. */
-int sql_run(struct registry *r, sqlite3_stmt *statement, struct error *err);
+int rsql_run(struct registry *r, sqlite3_stmt *statement, struct error *err);
 
-/* A write transaction. durable: on disk when sql_finish() returns. */
-int sql_begin(struct registry *r, bool durable, struct error *err);
+/* A write transaction. durable: on disk when rsql_finish() returns. */
+int rsql_begin(struct registry *r, bool durable, struct error *err);
 /* Commits when result is 0, else rolls back; returns what happened. */
-int sql_finish(struct registry *r, int result, struct error *err);
+int rsql_finish(struct registry *r, int result, struct error *err);
 
-void sql_bind(sqlite3_stmt *statement, int at, struct str text);
-void sql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes);
-void sql_bind_number(sqlite3_stmt *statement, int at, uint64_t number);
-struct str sql_text(sqlite3_stmt *statement, int column); /* until the next step */
-uint64_t sql_number(sqlite3_stmt *statement, int column);
+void rsql_bind(sqlite3_stmt *statement, int at, struct str text);
+void rsql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes);
+void rsql_bind_number(sqlite3_stmt *statement, int at, uint64_t number);
+struct str rsql_text(sqlite3_stmt *statement, int column); /* until the next step */
+uint64_t rsql_number(sqlite3_stmt *statement, int column);
 
 /* Makes or upgrades the tables. */
-int sql_upgrade(struct registry *r, struct error *err);
+int rsql_upgrade(struct registry *r, struct error *err);
 
 #endif
