@@ -291,6 +291,11 @@ static int read_text(const char *path, char **ret_text, struct error *err)
 	char *text;
 	int r;
 
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, -ENOENT,
+			"there is no configuration %s; write it (three lines: source, "
+			"domains, strategy), or name another with -c FILE",
+			path);
 	if (fd < 0)
 		return error_errno(err, -errno, "cannot read the configuration %s", path);
 	if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size > FILE_MAX)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/account_view.h"
+
+#define ROW(field) offsetof(struct account_view, field)
+#define ACCOUNT(field) offsetof(struct account_view, account.field)
+#define EVERYWHERE (IN_JSON | IN_LIST | IN_TABLE)
+
+const struct column account_columns[] = {
+	{ "name", "account", COLUMN_TEXT, EVERYWHERE, ACCOUNT(name) },
+	{ "route", "route", COLUMN_TEXT, EVERYWHERE, ROW(route) },
+	{ "stage", "stage", COLUMN_TEXT, EVERYWHERE, ROW(stage) },
+	{ "pin", "pin", COLUMN_TEXT, EVERYWHERE, ROW(pin) },
+	{ "capturable", "capturable", COLUMN_YES_NO, EVERYWHERE, ACCOUNT(capturable) },
+	{ "uncapturable_why", "why not", COLUMN_TEXT, IN_JSON | IN_LIST,
+		ACCOUNT(uncapturable_why) },
+	{ "folders", "folders", COLUMN_NUMBER, EVERYWHERE, ACCOUNT(folders) },
+	{ "messages_total", "messages", COLUMN_NUMBER, EVERYWHERE,
+		ACCOUNT(messages_total) },
+	{ "messages_copied", "copied", COLUMN_NUMBER, EVERYWHERE,
+		ACCOUNT(messages_copied) },
+	{ "bytes_copied", "bytes", COLUMN_BYTES, EVERYWHERE, ACCOUNT(bytes_copied) },
+	{ "uids_kept", "UIDs kept", COLUMN_KEPT, EVERYWHERE, ACCOUNT(uids_kept) },
+	{ "uidls_kept", "UIDLs kept", COLUMN_KEPT, EVERYWHERE, ACCOUNT(uidls_kept) },
+	{ "out_of_service_ms", "out, ms", COLUMN_NUMBER, EVERYWHERE,
+		ACCOUNT(out_of_service_ms) },
+	{ "attempts", "attempts", COLUMN_NUMBER, IN_JSON | IN_LIST, ACCOUNT(attempts) },
+	{ "next_try_at", "next try", COLUMN_TIME, IN_JSON | IN_LIST,
+		ACCOUNT(next_try_at) },
+	{ "first_login_at", "first login", COLUMN_TIME, IN_JSON | IN_LIST,
+		ACCOUNT(first_login_at) },
+	{ "last_login_at", "last login", COLUMN_TIME, IN_JSON | IN_LIST,
+		ACCOUNT(last_login_at) },
+	{ "last_error", "last error", COLUMN_TEXT, EVERYWHERE, ACCOUNT(last_error) },
+};
+const size_t account_column_count = sizeof(account_columns) / sizeof(account_columns[0]);
+
+void account_view(const struct account *a, struct account_view *ret)
+{
+	*ret = (struct account_view){ .account = *a,
+		.route = str_from(route_name(a->route)),
+		.stage = str_from(stage_name(a->stage)),
+		.pin = str_from(pin_name(a->pin)) };
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_ACCOUNT_VIEW_H
+#define CONTROL_ACCOUNT_VIEW_H
+/* An account as people and scripts see it. */
+#include "control/output.h"
+#include "registry/registry.h"
+
+struct account_view {
+	struct account account; /* strings belong to where it came from */
+	struct str route, stage, pin;
+};
+extern const struct column account_columns[];
+extern const size_t account_column_count;
+
+void account_view(const struct account *a, struct account_view *ret);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry account USER: one account, the certificate of its move, its journal. */
+#include "control/account_view.h"
+#include "control/control.h"
+
+#include <errno.h>
+
+#define JOURNAL_LINES 20 /* one move writes about six */
+
+struct journal_row {
+	uint64_t at;
+	struct str event, from, to, by, detail;
+};
+
+#define ROW(field) offsetof(struct journal_row, field)
+#define ALL (IN_JSON | IN_TABLE)
+static const struct column journal_columns[] = {
+	{ "at", "when", COLUMN_TIME, ALL, ROW(at) },
+	{ "event", "event", COLUMN_TEXT, ALL, ROW(event) },
+	{ "from", "from", COLUMN_TEXT, ALL, ROW(from) },
+	{ "to", "to", COLUMN_TEXT, ALL, ROW(to) },
+	{ "by", "by", COLUMN_TEXT, ALL, ROW(by) },
+	{ "detail", "detail", COLUMN_TEXT, ALL, ROW(detail) },
+};
+#define JOURNAL_COLUMNS (sizeof(journal_columns) / sizeof(journal_columns[0]))
+
+static struct journal_row row_of(const struct journal_line *line)
+{
+	return (struct journal_row){ line->at, line->event, line->from, line->to,
+		line->by, line->detail };
+}
+
+static int add_json(void *context, const struct journal_line *line)
+{
+	struct journal_row row = row_of(line);
+
+	return json_array_append_new(
+		       context, output_object(journal_columns, JOURNAL_COLUMNS, &row)) < 0
+	               ? -ENOMEM
+	               : 0;
+}
+
+static int add_row(void *context, const struct journal_line *line)
+{
+	struct journal_row row = row_of(line);
+
+	return table_add(context, &row);
+}
+
+/* The certificate is JSON of the transfer's; null before there is one. */
+static json_t *certificate_of(const struct account *a)
+{
+	json_t *certificate = json_loadb(a->certificate.ptr, a->certificate.len, 0, NULL);
+
+	return certificate ? certificate : json_null();
+}
+
+static int print_json(struct control *c, struct registry *r, const struct account *a)
+{
+	struct account_view view;
+	json_t *object, *journal = json_array();
+	int code;
+
+	account_view(a, &view);
+	object = output_object(account_columns, account_column_count, &view);
+	code = registry_journal(r, a->id, JOURNAL_LINES, add_json, journal, &c->err);
+	if (json_object_set_new(object, "certificate", certificate_of(a)) < 0)
+		code = -ENOMEM;
+	if (json_object_set_new(object, "journal", journal) < 0)
+		code = -ENOMEM;
+	if (code == 0)
+		return output_json(object, stdout);
+	json_decref(object);
+	return code;
+}
+
+static void print_certificate(const struct account *a)
+{
+	json_t *certificate = certificate_of(a);
+
+	if (json_is_null(certificate)) {
+		(void)puts("\nno certificate: nothing was moved yet");
+	} else {
+		(void)puts("\ncertificate");
+		(void)json_dumpf(certificate, stdout, JSON_INDENT(2));
+		(void)putchar('\n');
+	}
+	json_decref(certificate);
+}
+
+static int print_text(struct control *c, struct registry *r, const struct account *a)
+{
+	struct account_view view;
+	struct table t;
+	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
+
+	account_view(a, &view);
+	output_list(account_columns, account_column_count, &view, stdout);
+	print_certificate(a);
+	if (code == 0)
+		code = registry_journal(r, a->id, JOURNAL_LINES, add_row, &t, &c->err);
+	if (code == 0) {
+		(void)puts("\njournal, newest first");
+		table_print(&t, stdout);
+	}
+	table_fini(&t);
+	return code;
+}
+
+static int show(struct control *c, struct registry *r)
+{
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
+	if (code == 0)
+		code = c->json ? print_json(c, r, &a) : print_text(c, r, &a);
+	arena_fini(&arena);
+	return code;
+}
+
+enum exit_code cmd_account(struct control *c)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code < 0)
+		return control_fail(c);
+	code = show(c, r);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}

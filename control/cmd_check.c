@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry check: would it work? Changes nothing. */
+#include "control/ask.h"
+#include "control/control.h"
+#include "control/findings.h"
+#include "control/rights.h"
+#include "control/rules_wanted.h"
+#include "control/source_probe.h"
+
+#include "base/fd.h"
+#include "registry/seal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void check_rights(struct findings *f)
+{
+	for (size_t i = 0; i < right_count; i++)
+		finding(f, right_is_there(&rights[i]) ? FINDING_OK : FINDING_PROBLEM,
+			"rights", rights[i].name, "%s%s", rights[i].what_for,
+			right_is_there(&rights[i]) ? "" : "; missing: run it as root");
+}
+
+/* Features of one IP family carry its name; those of a family that the source does not
+   have are nobody's problem. */
+static bool is_wanted(const struct settings *s, const char *feature)
+{
+	size_t len = strlen(feature);
+
+	if (len > 5 && strcmp(feature + len - 5, "-ipv4") == 0)
+		return settings_source(s, AF_INET);
+	if (len > 5 && strcmp(feature + len - 5, "-ipv6") == 0)
+		return settings_source(s, AF_INET6);
+	return true;
+}
+
+static void check_kernel(struct control *c, struct findings *f)
+{
+	struct rules_feature features[RULES_FEATURES_MAX];
+	struct ruleset wanted;
+	size_t n = 0;
+
+	if (rules_probe(features, &n, &c->err) < 0) {
+		finding(f, FINDING_PROBLEM, "kernel", "features", "%s", c->err.text);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (is_wanted(&c->settings, features[i].name))
+			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
+				"kernel", features[i].name, "%s", features[i].text);
+	if (rules_wanted(&c->settings, false, &wanted, &c->err) < 0 ||
+		rules_dry_run(&wanted, &c->err) < 0)
+		finding(f, FINDING_PROBLEM, "kernel", "rules", "%s", c->err.text);
+	else
+		finding(f, FINDING_OK, "kernel", "rules",
+			"the kernel takes them (nothing was installed)");
+}
+
+/* ── files ─────────────────────────────────────────────────────────────────────────── */
+
+/* The nearest parent that exists decides whether `up` can make the rest. */
+static int writable(const char *path)
+{
+	char part[PATH_MAX];
+
+	(void)snprintf(part, sizeof(part), "%s", path);
+	while (access(part, F_OK) < 0 && errno == ENOENT) {
+		char *slash = strrchr(part, '/');
+
+		if (!slash)
+			return -ENOENT;
+		slash[slash == part ? 1 : 0] = '\0';
+	}
+	return access(part, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+static void check_directory(struct findings *f, const char *name, const char *path)
+{
+	int code = writable(path);
+
+	finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "files", name, "%s%s%s", path,
+		code < 0 ? ": " : "", code < 0 ? strerror(-code) : "");
+}
+
+/* As `up` would: registry and key together, but nothing is made. */
+static void check_registry(struct control *c, struct findings *f)
+{
+	const struct settings *s = &c->settings;
+	uint8_t key[SEAL_KEY_SIZE];
+	char path[PATH_MAX];
+	struct registry *r;
+	int code = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+
+	if (code < 0)
+		error_errno(&c->err, code, "%s", s->state_dir);
+	else if (access(path, F_OK) == 0)
+		code = registry_open(path, s->key_file, false, &r, &c->err);
+	else if (access(s->key_file, F_OK) == 0)
+		code = seal_key_load(s->key_file, false, key, &c->err);
+	else
+		code = -ENOENT;
+	if (code == 0 && access(path, F_OK) == 0)
+		registry_close(r);
+	explicit_bzero(key, sizeof(key));
+	if (code == -ENOENT && access(path, F_OK) < 0)
+		finding(f, FINDING_OK, "files", "key_file", "%s, made at the first start",
+			s->key_file);
+	else
+		finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "files", "key_file",
+			"%s", code < 0 ? c->err.text : s->key_file);
+}
+
+static void check_files(struct control *c, struct findings *f)
+{
+	check_directory(f, "state_dir", c->settings.state_dir);
+	check_directory(f, "run_dir", c->settings.run_dir);
+	check_registry(c, f);
+}
+
+/* ── our own ports ─────────────────────────────────────────────────────────────────── */
+
+static int try_port(int family, uint16_t port)
+{
+	CLEANUP(fd_closep) int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	const struct sockaddr *address = family == AF_INET ? (const struct sockaddr *)&v4
+	                                                   : (const struct sockaddr *)&v6;
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	return bind(fd, address, family == AF_INET ? sizeof(v4) : sizeof(v6)) < 0 ||
+	                       listen(fd, 1) < 0
+	               ? -errno
+	               : 0;
+}
+
+static void check_ports(struct control *c, struct findings *f)
+{
+	bool ours = program_answers(&c->settings, INTERCEPTOR_SOCKET);
+
+	for (int id = 0; id < SERVICE_COUNT; id++) {
+		const struct service_settings *service = &c->settings.services[id];
+		const char *name = service_name((enum service_id)id);
+		int family = settings_source(&c->settings, AF_INET) ? AF_INET : AF_INET6;
+		int code =
+			ours || !service->enabled ? 0 : try_port(family, service->port);
+
+		if (!service->enabled)
+			continue;
+		finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "port", name,
+			"%u %s%s", service->port,
+			ours       ? "is ours, mailferry runs"
+			: code < 0 ? "cannot be listened on here: "
+				   : "is free here",
+			code < 0 ? strerror(-code) : "");
+	}
+}
+
+/* ── the source ────────────────────────────────────────────────────────────────────── */
+
+static void print_offer(
+	struct findings *f, const char *name, const char *where, const struct offer *o)
+{
+	struct str greeting = buf_view(&o->greeting), yes = buf_view(&o->capturable);
+	struct str no = buf_view(&o->not_capturable);
+	bool useless = offer_wants_login(o) && !yes.len;
+
+	finding(f,
+		useless  ? FINDING_PROBLEM
+		: no.len ? FINDING_NOTE
+			 : FINDING_OK,
+		"source", name,
+		"%s \"%.*s\"; logins that can be captured: %.*s; not: %.*s%s%s", where,
+		STR_ARG(greeting), STR_ARG(yes.len ? yes : STR_LIT("none")),
+		STR_ARG(no.len ? no : STR_LIT("none")),
+		o->starttls ? "; STARTTLS goes to the source unseen" : "",
+		useless ? "; it takes no password before TLS, so nobody here can be moved"
+			: "");
+}
+
+static void probe_one(struct findings *f, const struct sockaddr_storage *address,
+	enum service_id id, uint16_t port, bool *ret_reached)
+{
+	struct sockaddr_storage to = *address;
+	char where[ADDRESS_TEXT_MAX];
+	struct error err;
+	struct offer o;
+	int code;
+
+	if (offer_init(&o, id) < 0)
+		return;
+	if (to.ss_family == AF_INET)
+		((struct sockaddr_in *)&to)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
+	address_port_text(&to, where);
+	code = source_probe(&to, &o, &err);
+	if (code == 0)
+		print_offer(f, service_name(id), where, &o);
+	else
+		finding(f, code == -ECONNREFUSED ? FINDING_NOTE : FINDING_PROBLEM,
+			"source", service_name(id), "%s: %s", where, err.text);
+	*ret_reached = *ret_reached || code == 0;
+	offer_fini(&o);
+}
+
+static size_t upstreams(const struct settings *s,
+	struct sockaddr_storage all[static SETTINGS_SOURCES_MAX])
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&all[0];
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&all[0];
+
+	memset(&all[0], 0, sizeof(all[0]));
+	if (!s->source_moved_to[0]) {
+		memcpy(all, s->sources, sizeof(s->sources));
+		return s->n_sources;
+	}
+	v4->sin_family = AF_INET;
+	if (inet_pton(AF_INET, s->source_moved_to, &v4->sin_addr) == 1)
+		return 1;
+	v6->sin6_family = AF_INET6;
+	return inet_pton(AF_INET6, s->source_moved_to, &v6->sin6_addr) == 1;
+}
+
+static void check_source(struct control *c, struct findings *f)
+{
+	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
+	size_t n = upstreams(&c->settings, all);
+	bool reached = false;
+
+	for (size_t i = 0; i < n; i++)
+		for (int id = 0; id < SERVICE_COUNT; id++)
+			if (c->settings.services[id].enabled)
+				probe_one(f, &all[i], (enum service_id)id,
+					c->settings.services[id].upstream_port, &reached);
+	if (!reached)
+		finding(f, FINDING_PROBLEM, "source", "all",
+			"no service answers; is `source` the old server's address?");
+}
+
+static int print(struct control *c, struct findings *f)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = c->json ? open_memstream(&text, &len) : NULL;
+	int code;
+
+	settings_print(&c->settings, memory ? memory : stdout);
+	if (!memory) {
+		(void)putchar('\n');
+		findings_print(f, stdout);
+		(void)printf("%zu problem%s\n", f->problems, f->problems == 1 ? "" : "s");
+		return 0;
+	}
+	(void)fclose(memory);
+	code = output_json(json_pack("{s:o, s:O, s:I}", "configuration",
+				   output_string(str_from(text)), "findings", f->all,
+				   "problems", (json_int_t)f->problems),
+		stdout);
+	free(text);
+	return code;
+}
+
+enum exit_code cmd_check(struct control *c)
+{
+	struct findings f;
+	int code = findings_init(&f);
+
+	if (code == 0) {
+		check_rights(&f);
+		check_kernel(c, &f);
+		check_files(c, &f);
+		check_ports(c, &f);
+		check_source(c, &f);
+		code = print(c, &f);
+	}
+	if (code < 0)
+		return control_fail(c);
+	code = f.problems ? EXIT_FAILED : EXIT_DONE;
+	findings_fini(&f);
+	return (enum exit_code)code;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry route USER auto|source|local: the toggle for a single user. */
+#include "control/control.h"
+#include "control/output.h"
+#include "control/poke.h"
+#include "control/way_back.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TRIES 5 /* the transfer may take a step between our look and our change */
+
+static int event(struct control *c, struct registry *r, const struct account *a,
+	enum account_event e)
+{
+	return registry_transition(
+		r, a->id, e, STR_LIT("admin"), STR_LIT("route command"), &c->err);
+}
+
+static int to_auto(struct control *c, struct registry *r, const struct account *a)
+{
+	return registry_set_pin(r, a->id, PIN_AUTO, &c->err);
+}
+
+static int to_local(struct control *c, struct registry *r, const struct account *a)
+{
+	int code = registry_set_pin(r, a->id, PIN_LOCAL, &c->err);
+
+	if (code < 0 || a->route != ROUTE_SOURCE ||
+		(a->stage != STAGE_IDLE && a->stage != STAGE_FAILED))
+		return code;
+	if (!a->has_password) {
+		(void)puts("no password was seen yet: the move begins at the next login "
+			   "that shows one");
+		return 0;
+	}
+	return event(c, r, a, EVENT_DUE);
+}
+
+/* Not moved yet: pinned first, so that nothing begins anew behind the cancel. */
+static int to_source(struct control *c, struct registry *r, const struct account *a)
+{
+	int code;
+
+	if (a->route == ROUTE_LOCAL)
+		return way_back(c, r, a);
+	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
+	if (code < 0 || a->stage == STAGE_IDLE)
+		return code;
+	return event(c, r, a, EVENT_CANCEL);
+}
+
+static const struct way {
+	const char *name;
+	int (*go)(struct control *c, struct registry *r, const struct account *a);
+} ways[] = { { "auto", to_auto }, { "source", to_source }, { "local", to_local } };
+
+static const struct way *way_by_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (strcmp(ways[i].name, name) == 0)
+			return &ways[i];
+	return NULL;
+}
+
+static void print_state(const struct account *a)
+{
+	output_clean(a->name, stdout);
+	(void)printf(": pin %s, route %s, stage %s\n", pin_name(a->pin),
+		route_name(a->route), stage_name(a->stage));
+}
+
+static int go(struct control *c, struct registry *r, const struct way *way)
+{
+	struct arena arena;
+	struct account a;
+	int code = -EPERM;
+
+	arena_init(&arena);
+	for (int i = 0; code == -EPERM && i < TRIES; i++) {
+		code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
+		if (code == 0)
+			code = way->go(c, r, &a);
+	}
+	if (code == 0) {
+		bool running = poke(c, a.name);
+
+		code = registry_find_id(r, a.id, &arena, &a, &c->err);
+		if (code == 0)
+			print_state(&a);
+		if (!running)
+			(void)puts("mailferry does not run now; it takes effect when it "
+				   "does");
+	}
+	arena_fini(&arena);
+	return code;
+}
+
+enum exit_code cmd_route(struct control *c)
+{
+	const struct way *way = way_by_name(c->arguments[1]);
+	struct registry *r;
+	int code;
+
+	if (!way) {
+		error_set(&c->err, -EINVAL,
+			"route wants auto, source or local, not \"%s\"", c->arguments[1]);
+		(void)control_fail(c);
+		return EXIT_USAGE;
+	}
+	if (control_registry(c, &r) < 0)
+		return control_fail(c);
+	code = go(c, r, way);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}

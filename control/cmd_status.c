@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry status: one screen. */
+#include "control/status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* ── JSON ──────────────────────────────────────────────────────────────────────────── */
+
+static json_t *sources_json(const struct settings *s)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < s->n_sources; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		address_text(&s->sources[i], text);
+		(void)json_array_append_new(all, json_string(text));
+	}
+	return all;
+}
+
+static json_t *services_json(const struct settings *s)
+{
+	json_t *all = json_array();
+
+	for (int i = 0; i < SERVICE_COUNT; i++) {
+		const struct service_settings *service = &s->services[i];
+
+		(void)json_array_append_new(
+			all, json_pack("{s:s, s:b, s:i, s:i, s:s}", "service",
+				     service_name((enum service_id)i), "enabled",
+				     service->enabled, "port", service->port, "upstream",
+				     service->upstream_port, "tls",
+				     service_tls_name(service->tls)));
+	}
+	return all;
+}
+
+static json_t *programs_json(const struct status *s)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < STATUS_PROGRAM_COUNT; i++)
+		(void)json_object_set_new(all,
+			status_program_name((enum status_program)i),
+			json_boolean(s->runs[i]));
+	return all;
+}
+
+static json_t *by_route_json(const uint64_t *counts)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < ROUTE_COUNT; i++)
+		(void)json_object_set_new(all, route_name((enum route)i),
+			json_integer((json_int_t)counts[i]));
+	return all;
+}
+
+static json_t *by_stage_json(const uint64_t *counts)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < STAGE_COUNT; i++)
+		(void)json_object_set_new(all, stage_name((enum stage)i),
+			json_integer((json_int_t)counts[i]));
+	return all;
+}
+
+static json_t *accounts_json(const struct registry_counts *counts)
+{
+	return json_pack("{s:I, s:I, s:o, s:o}", "total", (json_int_t)counts->accounts,
+		"not_capturable", (json_int_t)counts->uncapturable, "by_route",
+		by_route_json(counts->routes), "by_stage", by_stage_json(counts->stages));
+}
+
+static json_t *flows_json(const struct status *s)
+{
+	json_t *all = by_route_json(s->flows);
+
+	(void)json_object_set_new(
+		all, "before_login", json_integer((json_int_t)s->flows[ROUTE_COUNT]));
+	return all;
+}
+
+static int print_json(const struct control *c, const struct status *s)
+{
+	return output_json(json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O}",
+				   "source", sources_json(&c->settings), "strategy",
+				   strategy_name(c->settings.strategy), "rules",
+				   status_rules_name(s->rules), "fail",
+				   fail_mode_name(s->fail), "programs", programs_json(s),
+				   "services", services_json(&c->settings), "accounts",
+				   accounts_json(&s->counts), "flows", flows_json(s),
+				   "attention", s->attention),
+		stdout);
+}
+
+/* ── text ──────────────────────────────────────────────────────────────────────────── */
+
+static void print_source(const struct settings *s)
+{
+	(void)fputs("source      ", stdout);
+	for (size_t i = 0; i < s->n_sources; i++) {
+		char text[ADDRESS_TEXT_MAX];
+
+		address_text(&s->sources[i], text);
+		(void)printf("%s%s", i ? ", " : "", text);
+	}
+	if (s->source_moved_to[0])
+		(void)printf(" (moved to %s)", s->source_moved_to);
+	(void)printf(
+		"\nstrategy    %s, hold %u s\n", strategy_name(s->strategy), s->hold_s);
+}
+
+static void print_services(const struct settings *s)
+{
+	(void)fputs("services   ", stdout);
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (s->services[i].enabled)
+			(void)printf(" %s:%u", service_name((enum service_id)i),
+				s->services[i].port);
+	(void)putchar('\n');
+}
+
+static void print_programs(const struct status *s)
+{
+	(void)fputs("programs   ", stdout);
+	for (int i = 0; i < STATUS_PROGRAM_COUNT; i++)
+		(void)printf(" %s %s%s", status_program_name((enum status_program)i),
+			s->runs[i] ? "up" : "DOWN",
+			i + 1 < STATUS_PROGRAM_COUNT ? "," : "\n");
+	(void)printf("rules       %s, fail %s\n", status_rules_name(s->rules),
+		fail_mode_name(s->fail));
+}
+
+static void print_accounts(const struct registry_counts *counts)
+{
+	(void)printf("accounts    %" PRIu64 ":", counts->accounts);
+	for (int i = 0; i < ROUTE_COUNT; i++)
+		(void)printf(
+			" %" PRIu64 " %s", counts->routes[i], route_name((enum route)i));
+	(void)fputs("\nstages     ", stdout);
+	for (int i = 0; i < STAGE_COUNT; i++)
+		(void)printf(
+			" %" PRIu64 " %s", counts->stages[i], stage_name((enum stage)i));
+	(void)putchar('\n');
+	if (counts->uncapturable)
+		(void)printf("            %" PRIu64 " cannot be captured\n",
+			counts->uncapturable);
+}
+
+static void print_flows(const struct status *s)
+{
+	if (!s->runs[STATUS_INTERCEPTOR])
+		return;
+	(void)fputs("flows      ", stdout);
+	for (int i = 0; i < ROUTE_COUNT; i++)
+		(void)printf(" %" PRIu64 " %s,", s->flows[i], route_name((enum route)i));
+	(void)printf(" %" PRIu64 " before login\n", s->flows[ROUTE_COUNT]);
+}
+
+static void print_attention(const struct status *s)
+{
+	if (!json_array_size(s->attention))
+		(void)puts("attention   nothing");
+	for (size_t i = 0; i < json_array_size(s->attention); i++) {
+		(void)fputs(i ? "            " : "attention   ", stdout);
+		output_clean(str_from(json_string_value(json_array_get(s->attention, i))),
+			stdout);
+		(void)putchar('\n');
+	}
+}
+
+static int print_text(const struct control *c, const struct status *s)
+{
+	print_source(&c->settings);
+	print_services(&c->settings);
+	print_programs(s);
+	print_accounts(&s->counts);
+	print_flows(s);
+	print_attention(s);
+	return 0;
+}
+
+enum exit_code cmd_status(struct control *c)
+{
+	struct status s;
+	int code = status_gather(c, &s);
+
+	if (code < 0)
+		return control_fail(c);
+	code = c->json ? print_json(c, &s) : print_text(c, &s);
+	status_fini(&s);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}

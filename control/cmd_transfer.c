@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mailferry transfer USER [--wait] */
+#include "control/account_view.h"
+#include "control/ask.h"
+#include "control/control.h"
+#include "control/poke.h"
+#include "control/progress.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define LOOK_US 200000
+#define ALONE_MAX 75 /* looks without a transfer program (15 s: it may be restarting) */
+
+static int check_possible(struct control *c, const struct account *a)
+{
+	if (a->pin == PIN_SOURCE)
+		return error_set(&c->err, -EPERM,
+			"\"%.*s\" is pinned to the source; first: mailferry route %.*s "
+			"auto",
+			STR_ARG(a->name), STR_ARG(a->name));
+	if (!a->has_password)
+		return error_set(&c->err, -ENODATA,
+			"\"%.*s\" has shown no password yet%s%.*s; it can be moved after "
+			"a login that does",
+			STR_ARG(a->name), a->capturable ? "" : ": logs in with ",
+			STR_ARG(a->uncapturable_why));
+	return 0;
+}
+
+/* A transfer that is on its way already goes on; an idle or failed one is due now. */
+static int make_due(struct control *c, struct registry *r, const struct account *a)
+{
+	int code;
+
+	if (a->stage != STAGE_IDLE && a->stage != STAGE_FAILED)
+		return 0;
+	code = registry_transition(r, a->id, EVENT_DUE, STR_LIT("admin"),
+		STR_LIT("transfer command"), &c->err);
+	return code == -EPERM ? 0 : code; /* somebody was faster */
+}
+
+static int result_of(struct control *c, const struct account *a)
+{
+	if (a->stage == STAGE_DONE)
+		return 0;
+	if (a->stage == STAGE_FAILED)
+		return error_set(&c->err, -EREMOTEIO, "\"%.*s\" was not moved: %.*s",
+			STR_ARG(a->name), STR_ARG(a->last_error));
+	return error_set(&c->err, -ECANCELED, "the move of \"%.*s\" was cancelled",
+		STR_ARG(a->name));
+}
+
+static bool is_over(const struct account *a)
+{
+	return a->stage == STAGE_DONE || a->stage == STAGE_FAILED ||
+	       a->stage == STAGE_IDLE;
+}
+
+/* Refreshes *a until it is over. */
+static int wait_until_over(struct control *c, struct registry *r, struct arena *arena,
+	struct account *a, struct progress_view *view)
+{
+	unsigned alone = 0;
+
+	for (;;) {
+		int code;
+
+		arena_fini(arena);
+		code = registry_find_id(r, a->id, arena, a, &c->err);
+		if (code < 0)
+			return code;
+		if (!c->json)
+			progress_show(view, a);
+		if (is_over(a))
+			return 0;
+		alone = program_answers(&c->settings, TRANSFER_SOCKET) ? 0 : alone + 1;
+		if (alone > ALONE_MAX)
+			return error_set(&c->err, -ECONNREFUSED,
+				"mailferry does not run here, so nothing moves; start "
+				"`mailferry up`");
+		(void)usleep(LOOK_US);
+	}
+}
+
+static int print_account(const struct account *a)
+{
+	struct account_view view;
+
+	account_view(a, &view);
+	return output_json(
+		output_object(account_columns, account_column_count, &view), stdout);
+}
+
+static int wait_and_tell(
+	struct control *c, struct registry *r, struct arena *arena, struct account *a)
+{
+	struct progress_view view;
+	int code;
+
+	progress_init(&view, stdout);
+	code = wait_until_over(c, r, arena, a, &view);
+	progress_end(&view);
+	if (code == 0 && c->json)
+		code = print_account(a);
+	return code < 0 ? code : result_of(c, a);
+}
+
+static int start(
+	struct control *c, struct registry *r, struct arena *arena, struct account *a)
+{
+	bool running;
+	int code = check_possible(c, a);
+
+	if (code == 0)
+		code = make_due(c, r, a);
+	if (code < 0)
+		return code;
+	running = poke(c, a->name);
+	if (c->wait)
+		return wait_and_tell(c, r, arena, a);
+	if (c->json) {
+		code = registry_find_id(r, a->id, arena, a, &c->err);
+		return code < 0 ? code : print_account(a);
+	}
+	(void)puts(running ? "due now"
+			   : "due; mailferry does not run now, it begins when it does");
+	return 0;
+}
+
+static int go(struct control *c, struct registry *r)
+{
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
+	if (code == 0 && a.route == ROUTE_LOCAL) {
+		if (c->json)
+			code = print_account(&a);
+		else
+			(void)puts("it lives here already");
+	} else if (code == 0) {
+		code = start(c, r, &arena, &a);
+	}
+	arena_fini(&arena);
+	return code;
+}
+
+enum exit_code cmd_transfer(struct control *c)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code < 0)
+		return control_fail(c);
+	code = go(c, r);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}

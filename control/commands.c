@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/commands.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static const struct command commands[] = {
+	{ "check", "", 0, OPTION_JSON, cmd_check,
+		"would it work? configuration, kernel, rights, what the source offers" },
+	{ "up", "", 0, 0, cmd_up,
+		"run everything in the foreground: rules in, programs up, rules out" },
+	{ "rules", "install|show|check|remove", 1, OPTION_JSON, cmd_rules,
+		"the kernel's side alone: packet rules, routing, counters" },
+	{ "status", "", 0, OPTION_JSON, cmd_status,
+		"one screen: source, services, accounts, flows, what needs attention" },
+	{ "accounts", "", 0, OPTION_JSON, cmd_accounts,
+		"list the accounts that have logged in through us" },
+	{ "account", "USER", 1, OPTION_JSON, cmd_account,
+		"one account with its certificate and its journal" },
+	{ "route", "USER auto|source|local", 2, 0, cmd_route,
+		"the toggle: who serves this user" },
+	{ "transfer", "USER", 1, OPTION_WAIT | OPTION_JSON, cmd_transfer,
+		"move this account now, not later" },
+	{ "counters", "", 0, OPTION_JSON, cmd_counters,
+		"packets and bytes by service and route, from the kernel" },
+	{ "flows", "", 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const struct option_row {
+	const char *name;
+	unsigned bit;
+	size_t offset; /* of a bool in struct control */
+	const char *help;
+} options[] = {
+	{ "--json", OPTION_JSON, offsetof(struct control, json),
+		"print JSON instead of text" },
+	{ "--wait", OPTION_WAIT, offsetof(struct control, wait),
+		"stay until it is done or has failed, show progress" },
+	{ "--watch", OPTION_WATCH, offsetof(struct control, watch),
+		"again every second until interrupted" },
+};
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+#define EVERYWHERE                                                                       \
+	"  -c FILE      the configuration (default " CONFIG_DEFAULT ")\n"                \
+	"  --help       this help\n"
+
+static const struct command *command_by_name(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void print_options(unsigned which, FILE *to)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].bit & which)
+			(void)fprintf(
+				to, "  %-12s %s\n", options[i].name, options[i].help);
+	(void)fputs(EVERYWHERE, to);
+}
+
+static void print_synopsis(const struct command *command, FILE *to)
+{
+	(void)fprintf(to, "mailferry %s%s%s", command->name,
+		*command->arguments ? " " : "", command->arguments);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].bit & command->options)
+			(void)fprintf(to, " [%s]", options[i].name);
+	(void)fputc('\n', to);
+}
+
+void help_print(const struct command *command, FILE *to)
+{
+	if (command) {
+		(void)fputs("Usage: ", to);
+		print_synopsis(command, to);
+		(void)fprintf(to, "\n%s\n\n", command->help);
+		print_options(command->options, to);
+		return;
+	}
+	(void)fputs("Usage: mailferry COMMAND [ARGUMENT…] [OPTION…]\n\n"
+		    "Moves a running mail service to a new server, one account after the "
+		    "other.\n\n",
+		to);
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		char head[64];
+
+		(void)snprintf(head, sizeof(head), "%s%s%s", commands[i].name,
+			*commands[i].arguments ? " " : "", commands[i].arguments);
+		(void)fprintf(to, "  %-32s %s\n", head, commands[i].help);
+	}
+	(void)fputc('\n', to);
+	print_options(OPTION_JSON, to);
+	(void)fputs("\n`mailferry COMMAND --help` has the rest. Exit codes: 0 done, 1 "
+		    "failed, 2 wrong use or bad configuration.\n",
+		to);
+}
+
+/* ── reading ───────────────────────────────────────────────────────────────────────── */
+
+struct reader {
+	struct request request;
+	unsigned given;      /* enum option_bit */
+	bool only_arguments; /* after -- */
+};
+
+static int read_option(struct reader *r, const char *word, struct error *err)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (strcmp(options[i].name, word) == 0) {
+			*(bool *)((char *)&r->request.control + options[i].offset) = true;
+			r->given |= options[i].bit;
+			return 0;
+		}
+	return error_set(err, -EINVAL,
+		"unknown option %s; `mailferry --help` lists what there is", word);
+}
+
+static int read_argument(struct reader *r, const char *word, struct error *err)
+{
+	struct request *q = &r->request;
+
+	if (!q->command) {
+		q->command = command_by_name(word);
+		if (!q->command)
+			return error_set(err, -EINVAL,
+				"unknown command %s; `mailferry --help` lists what there "
+				"is",
+				word);
+		return 0;
+	}
+	if (q->control.n_arguments == q->command->n_arguments)
+		return error_set(err, -EINVAL, "%s: \"%s\" is one argument too many",
+			q->command->name, word);
+	q->control.arguments[q->control.n_arguments++] = word;
+	return 0;
+}
+
+/* -c FILE, -cFILE; returns how many words it took beyond the first, or -EINVAL. */
+static int read_config(
+	struct reader *r, const char *word, const char *next, struct error *err)
+{
+	if (word[2]) {
+		r->request.control.config = word + 2;
+		return 0;
+	}
+	if (!next)
+		return error_set(err, -EINVAL, "-c wants a file behind it");
+	r->request.control.config = next;
+	return 1;
+}
+
+static int read_word(
+	struct reader *r, const char *word, const char *next, struct error *err)
+{
+	if (r->only_arguments || word[0] != '-' || !word[1])
+		return read_argument(r, word, err);
+	if (strcmp(word, "--") == 0) {
+		r->only_arguments = true;
+		return 0;
+	}
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		r->request.help = true;
+		return 0;
+	}
+	if (strncmp(word, "-c", 2) == 0)
+		return read_config(r, word, next, err);
+	return read_option(r, word, err);
+}
+
+static int check_complete(const struct reader *r, struct error *err)
+{
+	const struct command *command = r->request.command;
+
+	if (r->request.help)
+		return 0;
+	if (!command)
+		return error_set(err, -EINVAL,
+			"what shall be done? `mailferry --help` lists what there is");
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].bit & r->given & ~command->options)
+			return error_set(err, -EINVAL,
+				"%s has no option %s; see `mailferry %s --help`",
+				command->name, options[i].name, command->name);
+	if (r->request.control.n_arguments < command->n_arguments)
+		return error_set(err, -EINVAL, "%s wants: mailferry %s %s", command->name,
+			command->name, command->arguments);
+	return 0;
+}
+
+int command_line_read(
+	int argc, char *const *argv, struct request *ret_request, struct error *err)
+{
+	struct reader r = { .request.control.config = CONFIG_DEFAULT };
+	int code;
+
+	for (int i = 1; i < argc; i++) {
+		code = read_word(&r, argv[i], i + 1 < argc ? argv[i + 1] : NULL, err);
+		if (code < 0)
+			return code;
+		i += code;
+	}
+	code = check_complete(&r, err);
+	if (code == 0)
+		*ret_request = r.request;
+	return code;
+}

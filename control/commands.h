@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_COMMANDS_H
+#define CONTROL_COMMANDS_H
+/* The command line: a row for each command, a row for each option; help is printed from
+   them. */
+#include "control/control.h"
+
+enum option_bit { OPTION_JSON = 1 << 0, OPTION_WAIT = 1 << 1, OPTION_WATCH = 1 << 2 };
+
+struct command {
+	const char *name;
+	const char *arguments; /* as help shows them */
+	size_t n_arguments;    /* all are required */
+	unsigned options;      /* enum option_bit; -c and --help go everywhere */
+	command_fn *run;
+	const char *help;
+};
+
+/* What a command line means. */
+struct request {
+	const struct command *command; /* NULL: help for the whole */
+	bool help;
+	struct control control;
+};
+
+/* 0, or -EINVAL with the sentence (exit 2). */
+int command_line_read(
+	int argc, char *const *argv, struct request *ret_request, struct error *err);
+
+void help_print(const struct command *command, FILE *to);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+/*
+ * The `mailferry` command: what all its sub-commands share.
+ *
+ *   main ─► commands.c (table, arguments, help) ─► cmd_<name>.c ─► output.c (text, JSON)
+ *
+ * A sub-command finds the settings loaded, does its one thing, prints to stdout and
+ * returns an exit code. What went wrong is one sentence on stderr.
+ */
+#include "base/error.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
+
+#define CONFIG_DEFAULT "/etc/mailferry/mailferry.conf"
+#define ARGUMENTS_MAX 2 /* route USER WHERE */
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct control {
+	const char *config; /* path of mailferry.conf */
+	bool json, wait, watch;
+	const char *arguments[ARGUMENTS_MAX];
+	size_t n_arguments;
+	struct settings settings;
+	struct error err;
+};
+
+typedef enum exit_code command_fn(struct control *c);
+
+command_fn cmd_account, cmd_accounts, cmd_check, cmd_counters, cmd_flows, cmd_route,
+	cmd_rules, cmd_status, cmd_transfer, cmd_up;
+
+/* Prints "mailferry: " and the sentence in c->err; returns EXIT_FAILED. */
+enum exit_code control_fail(const struct control *c);
+
+/* Opens the registry without its key. -ENOENT: there is none yet, nobody has ever
+   logged in through us. */
+int control_registry(struct control *c, struct registry **ret);
+
+#endif

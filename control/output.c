@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static const void *place(const struct column *column, const void *row)
+{
+	return (const char *)row + column->offset;
+}
+
+static uint64_t number_at(const struct column *column, const void *row)
+{
+	uint64_t value;
+
+	memcpy(&value, place(column, row), sizeof(value));
+	return value;
+}
+
+/* ── values as text ────────────────────────────────────────────────────────────────── */
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static int append_clean(struct buf *out, struct str s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s.len; i++)
+		r = buf_byte(out, is_control(s.ptr[i]) ? '?' : s.ptr[i]);
+	return r;
+}
+
+void output_clean(struct str s, FILE *to)
+{
+	for (size_t i = 0; i < s.len; i++)
+		(void)fputc(is_control(s.ptr[i]) ? '?' : s.ptr[i], to);
+}
+
+static int text_text(struct buf *out, const struct column *column, const void *row)
+{
+	return append_clean(out, *(const struct str *)place(column, row));
+}
+
+static int number_text(struct buf *out, const struct column *column, const void *row)
+{
+	return buf_printf(out, "%" PRIu64, number_at(column, row));
+}
+
+static int bytes_text(struct buf *out, const struct column *column, const void *row)
+{
+	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+	uint64_t value = number_at(column, row);
+	size_t unit = 0;
+
+	if (value < 1000)
+		return buf_printf(out, "%" PRIu64 " B", value);
+	while (value >= 1000000) {
+		value /= 1000;
+		unit++;
+	}
+	return buf_printf(out, "%" PRIu64 ".%" PRIu64 " %s", value / 1000,
+		value % 1000 / 100, units[unit]);
+}
+
+static int yes_no_text(struct buf *out, const struct column *column, const void *row)
+{
+	return buf_append_c(out, *(const bool *)place(column, row) ? "yes" : "no");
+}
+
+static int kept_text(struct buf *out, const struct column *column, const void *row)
+{
+	int value = *(const int *)place(column, row);
+
+	return buf_append_c(out, value < 0 ? "-" : value ? "yes" : "no");
+}
+
+static int time_text(struct buf *out, const struct column *column, const void *row)
+{
+	time_t seconds = (time_t)(number_at(column, row) / 1000);
+	struct tm local;
+	char text[32];
+
+	if (!seconds)
+		return buf_append_c(out, "never");
+	if (!localtime_r(&seconds, &local) ||
+		!strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local))
+		return buf_append_c(out, "?");
+	return buf_append_c(out, text);
+}
+
+/* ── values as JSON ────────────────────────────────────────────────────────────────── */
+
+json_t *output_string(struct str s)
+{
+	json_t *string = json_stringn(s.len ? s.ptr : "", s.len);
+	struct buf clean;
+
+	if (string)
+		return string;
+	buf_init(&clean, 0);
+	for (size_t i = 0; i < s.len; i++)
+		if (buf_byte(&clean, (unsigned char)s.ptr[i] < 0x80 ? s.ptr[i] : '?') < 0)
+			break;
+	if (buf_len(&clean) == s.len)
+		string = json_stringn(buf_view(&clean).ptr, s.len);
+	buf_fini(&clean);
+	return string;
+}
+
+static json_t *text_json(const struct column *column, const void *row)
+{
+	return output_string(*(const struct str *)place(column, row));
+}
+
+static json_t *number_json(const struct column *column, const void *row)
+{
+	return json_integer((json_int_t)number_at(column, row));
+}
+
+static json_t *yes_no_json(const struct column *column, const void *row)
+{
+	return json_boolean(*(const bool *)place(column, row));
+}
+
+static json_t *kept_json(const struct column *column, const void *row)
+{
+	int value = *(const int *)place(column, row);
+
+	return value < 0 ? json_null() : json_boolean(value);
+}
+
+static json_t *time_json(const struct column *column, const void *row)
+{
+	uint64_t value = number_at(column, row);
+
+	return value ? json_integer((json_int_t)value) : json_null();
+}
+
+static const struct kind {
+	int (*text)(struct buf *out, const struct column *column, const void *row);
+	json_t *(*json)(const struct column *column, const void *row);
+	bool right; /* aligned in a table */
+} kinds[] = {
+	[COLUMN_TEXT] = { text_text, text_json, false },
+	[COLUMN_NUMBER] = { number_text, number_json, true },
+	[COLUMN_BYTES] = { bytes_text, number_json, true },
+	[COLUMN_YES_NO] = { yes_no_text, yes_no_json, false },
+	[COLUMN_KEPT] = { kept_text, kept_json, false },
+	[COLUMN_TIME] = { time_text, time_json, false },
+};
+
+/* ── printers ──────────────────────────────────────────────────────────────────────── */
+
+json_t *output_object(const struct column *columns, size_t n, const void *row)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct column *column = &columns[i];
+
+		if ((column->where & IN_JSON) &&
+			json_object_set_new(object, column->name,
+				kinds[column->kind].json(column, row)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+int output_json(json_t *value, FILE *to)
+{
+	int r = value ? json_dumpf(value, to, JSON_INDENT(2)) : -1;
+
+	json_decref(value);
+	(void)fputc('\n', to);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+void output_list(const struct column *columns, size_t n, const void *row, FILE *to)
+{
+	struct buf value;
+
+	buf_init(&value, 0);
+	for (size_t i = 0; i < n; i++) {
+		if (!(columns[i].where & IN_LIST))
+			continue;
+		buf_clear(&value);
+		(void)kinds[columns[i].kind].text(&value, &columns[i], row);
+		(void)fprintf(
+			to, "%-18s %.*s\n", columns[i].title, STR_ARG(buf_view(&value)));
+	}
+	buf_fini(&value);
+}
+
+int table_init(struct table *t, const struct column *columns, size_t n)
+{
+	int r = 0;
+
+	*t = (struct table){ .columns = columns, .n_columns = n, .n_rows = 1 };
+	buf_init(&t->cells, 0);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = buf_append_c(&t->cells, columns[i].title);
+		if (r == 0)
+			r = buf_byte(&t->cells, '\0');
+	}
+	return r;
+}
+
+int table_add(struct table *t, const void *row)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < t->n_columns; i++) {
+		const struct column *column = &t->columns[i];
+
+		if (column->where & IN_TABLE)
+			r = kinds[column->kind].text(&t->cells, column, row);
+		if (r == 0)
+			r = buf_byte(&t->cells, '\0');
+	}
+	t->n_rows++;
+	return r;
+}
+
+void table_fini(struct table *t)
+{
+	buf_fini(&t->cells);
+}
+
+/* UTF-8 characters, which is what a terminal's columns nearly always are. */
+static size_t width_of(struct str s)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		width += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
+	return width;
+}
+
+#define COLUMNS_MAX 32 /* twice what the widest has */
+
+static void measure(const struct table *t, size_t widths[static COLUMNS_MAX])
+{
+	struct str rest = buf_view(&t->cells);
+
+	for (size_t row = 0; row < t->n_rows; row++)
+		for (size_t i = 0; i < t->n_columns; i++) {
+			size_t width = width_of(str_split(&rest, '\0'));
+
+			if (i < COLUMNS_MAX && width > widths[i])
+				widths[i] = width;
+		}
+}
+
+static void pad(size_t width, FILE *to)
+{
+	while (width--)
+		(void)fputc(' ', to);
+}
+
+static void print_cell(struct str cell, size_t width, bool right, bool last, FILE *to)
+{
+	size_t gap = width - width_of(cell);
+
+	if (right)
+		pad(gap, to);
+	(void)fwrite(cell.ptr, 1, cell.len, to);
+	if (!right && !last)
+		pad(gap, to);
+	if (!last)
+		pad(2, to);
+}
+
+void table_print(const struct table *t, FILE *to)
+{
+	size_t widths[COLUMNS_MAX] = { 0 }, last = 0;
+	struct str rest = buf_view(&t->cells);
+
+	measure(t, widths);
+	for (size_t i = 0; i < t->n_columns; i++)
+		if (t->columns[i].where & IN_TABLE)
+			last = i;
+	for (size_t row = 0; row < t->n_rows; row++) {
+		for (size_t i = 0; i < t->n_columns; i++) {
+			const struct column *column = &t->columns[i];
+			struct str cell = str_split(&rest, '\0');
+
+			if (column->where & IN_TABLE)
+				print_cell(cell, widths[i], kinds[column->kind].right,
+					i == last, to);
+		}
+		(void)fputc('\n', to);
+	}
+}

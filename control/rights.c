@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/rights.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+
+const struct right rights[] = {
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", "packet rules, counters, TPROXY" },
+	{ CAP_NET_RAW, "CAP_NET_RAW", "connections from the clients' own addresses" },
+	{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "listening on mail's ports" },
+	{ CAP_SYS_CHROOT, "CAP_SYS_CHROOT",
+		"one mailbox, one process that sees no other" },
+};
+const size_t right_count = sizeof(rights) / sizeof(rights[0]);
+
+bool right_is_there(const struct right *r)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, (unsigned)r->capability) == 1;
+}
+
+static int require(const struct right *r, struct error *err)
+{
+	if (right_is_there(r))
+		return 0;
+	return error_set(
+		err, -EPERM, "this needs %s (%s); run it as root", r->name, r->what_for);
+}
+
+int rights_require_all(struct error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < right_count; i++)
+		code = require(&rights[i], err);
+	return code;
+}
+
+int rights_require_network(struct error *err)
+{
+	return require(&rights[0], err);
+}

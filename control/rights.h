@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_RIGHTS_H
+#define CONTROL_RIGHTS_H
+/* Which capabilities the programs need, and whether this process could give them. */
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct right {
+	int capability;
+	const char *name;
+	const char *what_for;
+};
+extern const struct right rights[];
+extern const size_t right_count;
+
+bool right_is_there(const struct right *r);
+
+/* All of them, or -EPERM with the sentence. */
+int rights_require_all(struct error *err);
+/* CAP_NET_ADMIN alone: for the kernel's side. */
+int rights_require_network(struct error *err);
+
+#endif

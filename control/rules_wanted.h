@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_RULES_WANTED_H
+#define CONTROL_RULES_WANTED_H
+/* The ruleset that configuration and registry together ask for. */
+#include "nft-rules/rules.h"
+#include "settings/settings.h"
+
+/* any_local: registry_any_local(). */
+int rules_wanted(
+	const struct settings *s, bool any_local, struct ruleset *ret, struct error *err);
+
+#endif

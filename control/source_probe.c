@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/source_probe.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PROBE_MS 5000 /* a healthy server answers in some; a person waits */
+#define LINE_LIMIT 65536
+#define READ_SIZE 4096
+
+struct probe {
+	int fd;
+	uint64_t end;
+	struct buf in;
+};
+
+static int wait_for(struct probe *p, short events)
+{
+	struct pollfd poll_fd = { .fd = p->fd, .events = events };
+	uint64_t now;
+	int n;
+
+	do {
+		now = clock_monotonic_ms();
+		n = poll(&poll_fd, 1, now < p->end ? (int)(p->end - now) : 0);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int open_connection(struct probe *p, const struct sockaddr_storage *address)
+{
+	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+	                                              : sizeof(struct sockaddr_in6);
+	int failed = 0, r;
+	socklen_t size = sizeof(failed);
+
+	p->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->fd < 0)
+		return -errno;
+	if (connect(p->fd, (const struct sockaddr *)address, len) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	r = wait_for(p, POLLOUT);
+	if (r == 0 && getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
+		r = -errno;
+	return r < 0 ? r : -failed;
+}
+
+/* Our questions are shorter than any socket's buffer. */
+static int say(struct probe *p, const char *line)
+{
+	size_t len = strlen(line);
+
+	return send(p->fd, line, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
+}
+
+/* 1: *ret_line is a line without CRLF, living until the next read; 0: none is complete.
+ */
+static int take_line(struct buf *in, struct str *ret_line, size_t *ret_size)
+{
+	struct str view = buf_view(in);
+	size_t at = str_index(view, '\n');
+
+	if (at == view.len)
+		return 0;
+	*ret_size = at + 1;
+	*ret_line = str_take(view, at);
+	if (ret_line->len && ret_line->ptr[ret_line->len - 1] == '\r')
+		ret_line->len--;
+	return 1;
+}
+
+static int feed(struct probe *p, struct offer *o)
+{
+	struct str line;
+	size_t size;
+
+	while (o->step < OFFER_OVER && take_line(&p->in, &line, &size)) {
+		offer_line(o, line);
+		buf_consume(&p->in, size);
+		if (o->step == OFFER_ASK) {
+			o->step = OFFER_ANSWER;
+			if (say(p, offer_question(o)) < 0)
+				return -EPIPE;
+		}
+	}
+	return 0;
+}
+
+static int converse(struct probe *p, struct offer *o)
+{
+	while (o->step < OFFER_OVER) {
+		ssize_t n;
+		int r = wait_for(p, POLLIN);
+
+		if (r < 0)
+			return r;
+		n = buf_read(&p->in, p->fd, READ_SIZE);
+		if (n <= 0)
+			return n < 0 ? (int)n : -EPIPE;
+		r = feed(p, o);
+		if (r < 0)
+			return r;
+	}
+	return o->step == OFFER_OVER ? 0 : -EPROTO;
+}
+
+static int explain(int code, struct error *err)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} texts[] = {
+		{ -ECONNREFUSED, "nothing listens there" },
+		{ -ETIMEDOUT,
+			"no answer within 5 s; is the source up, and is the way to it "
+			"open?" },
+		{ -EPIPE, "it closed the connection before it had answered" },
+		{ -EPROTO, "what answers there is another protocol" },
+		{ -ENOBUFS, "it sends a line without end" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].code == code)
+			return error_set(err, code, "%s", texts[i].text);
+	return error_errno(err, code, "cannot connect");
+}
+
+int source_probe(
+	const struct sockaddr_storage *address, struct offer *o, struct error *err)
+{
+	struct probe p = { .fd = -1, .end = clock_monotonic_ms() + PROBE_MS };
+	int r;
+
+	buf_init(&p.in, LINE_LIMIT);
+	r = open_connection(&p, address);
+	if (r == 0)
+		r = converse(&p, o);
+	if (r == 0)
+		(void)say(&p, offer_farewell(o));
+	buf_fini(&p.in);
+	fd_closep(&p.fd);
+	return r < 0 ? explain(r, err) : 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_SOURCE_PROBE_H
+#define CONTROL_SOURCE_PROBE_H
+/* Asks the source on one port what it offers, politely and without a login. */
+#include "control/source_offer.h"
+
+/* address: with its port. -ECONNREFUSED: nothing listens there; else -errno with the
+   sentence. On success *o holds what was said (o->step OFFER_OVER). */
+int source_probe(
+	const struct sockaddr_storage *address, struct offer *o, struct error *err);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/status.h"
+
+#include "control/ask.h"
+#include "control/flows.h"
+#include "control/rights.h"
+#include "control/rules_wanted.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define ATTENTION_MAX 20 /* one screen; `accounts` has all */
+#define SENTENCE_MAX 1024
+
+static const char *const rules_names[] = { "unknown", "absent", "differ", "in place" };
+static const struct {
+	const char *name, *socket;
+} programs[] = {
+	[STATUS_INTERCEPTOR] = { "interceptor", INTERCEPTOR_SOCKET },
+	[STATUS_MAILSTORE] = { "mailstore", MAILSTORE_SOCKET },
+	[STATUS_TRANSFER] = { "transfer", TRANSFER_SOCKET },
+};
+_Static_assert(sizeof(rules_names) / sizeof(rules_names[0]) == STATUS_RULES_COUNT,
+	"a name for each");
+_Static_assert(
+	sizeof(programs) / sizeof(programs[0]) == STATUS_PROGRAM_COUNT, "a row for each");
+
+const char *status_rules_name(enum status_rules r)
+{
+	return rules_names[r];
+}
+
+const char *status_program_name(enum status_program p)
+{
+	return programs[p].name;
+}
+
+__attribute__((format(printf, 2, 3))) static void attend(
+	struct status *s, const char *format, ...)
+{
+	char text[SENTENCE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)json_array_append_new(s->attention, output_string(str_from(text)));
+}
+
+/* ── accounts ──────────────────────────────────────────────────────────────────────── */
+
+struct watch {
+	struct status *status;
+	uint64_t now, hold_ms;
+	size_t more; /* that did not fit the screen */
+};
+
+static void attend_account(struct watch *w, const struct account *a)
+{
+	struct status *s = w->status;
+
+	if (a->stage == STAGE_FAILED)
+		attend(s, "%.*s was not moved: %.*s", STR_ARG(a->name),
+			STR_ARG(a->last_error));
+	else if (a->route == ROUTE_BUSY)
+		attend(s, "%.*s has been busy for %llu s", STR_ARG(a->name),
+			(unsigned long long)((w->now - a->busy_since) / 1000));
+	else
+		attend(s, "%.*s cannot be moved: logs in with %.*s", STR_ARG(a->name),
+			STR_ARG(a->uncapturable_why));
+}
+
+static int look_at(void *context, const struct account *a)
+{
+	struct watch *w = context;
+	bool stuck = a->route == ROUTE_BUSY && w->now > a->busy_since + w->hold_ms;
+
+	if (a->stage != STAGE_FAILED && !stuck && a->capturable)
+		return 0;
+	if (json_array_size(w->status->attention) < ATTENTION_MAX)
+		attend_account(w, a);
+	else
+		w->more++;
+	return 0;
+}
+
+static int gather_accounts(struct control *c, struct status *s, bool *ret_any_local)
+{
+	struct watch w = { .status = s,
+		.now = clock_wall_ms(),
+		.hold_ms = (uint64_t)c->settings.hold_s * 1000 };
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code == -ENOENT)
+		return 0;
+	if (code < 0)
+		return code;
+	code = registry_counts(r, &s->counts, &c->err);
+	if (code == 0)
+		code = registry_any_local(r, ret_any_local, &c->err);
+	if (code == 0)
+		code = registry_each(r, look_at, &w, &c->err);
+	registry_close(r);
+	if (w.more)
+		attend(s, "… and %zu accounts more; see `mailferry accounts`", w.more);
+	return code;
+}
+
+/* ── the running side ──────────────────────────────────────────────────────────────── */
+
+static void gather_programs(struct control *c, struct status *s)
+{
+	size_t up = 0;
+
+	for (size_t i = 0; i < STATUS_PROGRAM_COUNT; i++) {
+		s->runs[i] = program_answers(&c->settings, programs[i].socket);
+		up += s->runs[i];
+	}
+	if (up == 0)
+		attend(s, "mailferry does not run; start `mailferry up`");
+	for (size_t i = 0; up && i < STATUS_PROGRAM_COUNT; i++)
+		if (!s->runs[i])
+			attend(s, "the %s does not answer; see the log of `mailferry up`",
+				programs[i].name);
+}
+
+static enum status_rules look_at_rules(struct control *c, bool any_local)
+{
+	struct rules_count counts[RULES_COUNTS_MAX];
+	struct ruleset wanted;
+	struct buf lines;
+	size_t n = 0;
+	int code;
+
+	if (rights_require_network(NULL) < 0)
+		return STATUS_RULES_UNKNOWN;
+	if (rules_counters(counts, &n, NULL) == -ENOENT)
+		return STATUS_RULES_ABSENT;
+	buf_init(&lines, 0);
+	code = rules_wanted(&c->settings, any_local, &wanted, NULL);
+	if (code == 0)
+		code = rules_check(&wanted, &lines, &n, NULL);
+	buf_fini(&lines);
+	return code < 0 ? STATUS_RULES_UNKNOWN
+	       : n      ? STATUS_RULES_DIFFER
+	                : STATUS_RULES_IN_PLACE;
+}
+
+static void gather_rules(struct control *c, struct status *s, bool any_local)
+{
+	s->fail = settings_effective_fail(&c->settings, any_local);
+	s->rules = look_at_rules(c, any_local);
+	if (s->rules == STATUS_RULES_DIFFER)
+		attend(s,
+			"the rules in the kernel are not as wanted; see `mailferry rules "
+			"check`");
+	if (s->rules == STATUS_RULES_ABSENT && s->runs[STATUS_INTERCEPTOR])
+		attend(s, "no rules are installed, so clients go past us; run `mailferry "
+			  "rules install`");
+	if (s->counts.routes[ROUTE_LOCAL] && s->fail == FAIL_OPEN)
+		attend(s,
+			"fail = \"open\" although accounts live here: while mailferry is "
+			"down their users see the source's old mailbox");
+}
+
+static void gather_flows(struct control *c, struct status *s)
+{
+	json_t *flows;
+
+	if (!s->runs[STATUS_INTERCEPTOR] || flows_ask(&c->settings, &flows, NULL) < 0)
+		return;
+	for (size_t i = 0; i < json_array_size(flows); i++) {
+		const json_t *flow = json_array_get(flows, i);
+		const char *route = json_string_value(json_object_get(flow, "route"));
+		int at = 0;
+
+		while (at < ROUTE_COUNT &&
+			(!route || strcmp(route, route_name((enum route)at)) != 0))
+			at++;
+		s->flows[at]++;
+	}
+	json_decref(flows);
+}
+
+int status_gather(struct control *c, struct status *ret)
+{
+	struct status s = { .attention = json_array() };
+	bool any_local = false;
+	int code;
+
+	if (!s.attention)
+		return error_set(&c->err, -ENOMEM, "no memory");
+	gather_programs(c, &s);
+	code = gather_accounts(c, &s, &any_local);
+	if (code < 0) {
+		status_fini(&s);
+		return code;
+	}
+	gather_rules(c, &s, any_local);
+	gather_flows(c, &s);
+	*ret = s;
+	return 0;
+}
+
+void status_fini(struct status *s)
+{
+	json_decref(s->attention);
+	s->attention = NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_STATUS_H
+#define CONTROL_STATUS_H
+/* Everything that one screen shows, gathered before anything is printed. */
+#include "control/control.h"
+#include "control/output.h"
+
+enum status_rules {
+	STATUS_RULES_UNKNOWN, /* no right to look */
+	STATUS_RULES_ABSENT,
+	STATUS_RULES_DIFFER,
+	STATUS_RULES_IN_PLACE,
+	STATUS_RULES_COUNT
+};
+
+enum status_program {
+	STATUS_INTERCEPTOR,
+	STATUS_MAILSTORE,
+	STATUS_TRANSFER,
+	STATUS_PROGRAM_COUNT
+};
+
+struct status {
+	bool runs[STATUS_PROGRAM_COUNT];
+	enum status_rules rules;
+	enum fail_mode fail; /* as it is in effect */
+	struct registry_counts counts;
+	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
+	json_t *attention;               /* array of sentences */
+};
+
+const char *status_rules_name(enum status_rules r);
+const char *status_program_name(enum status_program p);
+
+int status_gather(struct control *c, struct status *ret);
+void status_fini(struct status *s);
+
+#endif
