@@ -331,7 +331,7 @@ static void test_diff(void **state)
 			true, false },
 		{ alter_rule,
 			"altered in chain output: meta l4proto tcp counter name meta "
-		        "mark "
+			"mark "
 			". tcp sport map @count-in; wanted: meta l4proto tcp counter "
 			"name meta mark . tcp sport map @count-out\n",
 			true, false },
