@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Command lines: what they mean, and the sentence when they mean nothing. */
+#include "control/commands.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define WORDS_MAX 8
+
+static const struct {
+	const char *words[WORDS_MAX];
+	const char *command; /* NULL: refused with .sentence */
+	const char *config, *argument;
+	const char *flags; /* j, w, W (watch), h */
+	const char *sentence;
+} rows[] = {
+	{ { "status" }, "status", CONFIG_DEFAULT, NULL, "", NULL },
+	{ { "-c", "f", "status" }, "status", "f", NULL, "", NULL },
+	{ { "status", "-c", "f" }, "status", "f", NULL, "", NULL },
+	{ { "status", "-cf", "--json" }, "status", "f", NULL, "j", NULL },
+	{ { "--json", "account", "alice" }, "account", CONFIG_DEFAULT, "alice", "j",
+		NULL },
+	{ { "account", "--", "--json" }, "account", CONFIG_DEFAULT, "--json", "", NULL },
+	{ { "account", "-" }, "account", CONFIG_DEFAULT, "-", "", NULL },
+	{ { "transfer", "a", "--wait" }, "transfer", CONFIG_DEFAULT, "a", "w", NULL },
+	{ { "flows", "--watch", "--json" }, "flows", CONFIG_DEFAULT, NULL, "jW", NULL },
+	{ { "account", "--help" }, "account", CONFIG_DEFAULT, NULL, "h", NULL },
+	{ { "route", "alice", "local" }, "route", CONFIG_DEFAULT, "alice", "", NULL },
+	{ { NULL }, NULL, NULL, NULL, NULL, "what shall be done?" },
+	{ { "beer" }, NULL, NULL, NULL, NULL, "unknown command beer" },
+	{ { "status", "--beer" }, NULL, NULL, NULL, NULL, "unknown option --beer" },
+	{ { "status", "-j" }, NULL, NULL, NULL, NULL, "unknown option -j" },
+	{ { "status", "x" }, NULL, NULL, NULL, NULL, "\"x\" is one argument too many" },
+	{ { "account" }, NULL, NULL, NULL, NULL, "mailferry account USER" },
+	{ { "route", "alice" }, NULL, NULL, NULL, NULL,
+		"mailferry route USER auto|source|local" },
+	{ { "status", "--wait" }, NULL, NULL, NULL, NULL, "status has no option --wait" },
+	{ { "route", "a", "local", "--json" }, NULL, NULL, NULL, NULL,
+		"route has no option --json" },
+	{ { "status", "-c" }, NULL, NULL, NULL, NULL, "-c wants a file" },
+};
+
+static void flags_of(const struct request *q, char text[static 8])
+{
+	(void)snprintf(text, 8, "%s%s%s%s", q->control.json ? "j" : "",
+		q->control.wait ? "w" : "", q->control.watch ? "W" : "",
+		q->help ? "h" : "");
+}
+
+static void check_taken(size_t i, const struct request *q)
+{
+	char flags[8];
+	const char *argument = q->control.n_arguments ? q->control.arguments[0] : NULL;
+	const char *want = rows[i].argument;
+
+	flags_of(q, flags);
+	if (!q->command || strcmp(q->command->name, rows[i].command) != 0 ||
+		strcmp(q->control.config, rows[i].config) != 0 ||
+		strcmp(flags, rows[i].flags) != 0 || !argument != !want ||
+		(want && strcmp(argument, want) != 0))
+		fail_msg("row %zu: %s config=%s flags=%s", i,
+			q->command ? q->command->name : "no command", q->control.config,
+			flags);
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *argv[WORDS_MAX + 2] = { (char *)(uintptr_t) "mailferry" };
+		struct request q = { 0 };
+		struct error err = { 0 };
+		int argc = 1, r;
+
+		for (; argc <= WORDS_MAX && rows[i].words[argc - 1]; argc++)
+			argv[argc] = (char *)(uintptr_t)rows[i].words[argc - 1];
+		r = command_line_read(argc, argv, &q, &err);
+		if (r != (rows[i].command ? 0 : -EINVAL))
+			fail_msg("row %zu: %d %s", i, r, err.text);
+		if (r == 0)
+			check_taken(i, &q);
+		else if (!strstr(err.text, rows[i].sentence))
+			fail_msg("row %zu: \"%s\"", i, err.text);
+	}
+}
+
+/* Help of the whole names each command; help of one, its options. */
+static void test_help(void **state)
+{
+	static const char *const names[] = { "check", "up", "rules", "status", "accounts",
+		"account", "route", "transfer", "counters", "flows" };
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	(void)state;
+	help_print(NULL, to);
+	(void)fclose(to);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char line[32];
+
+		(void)snprintf(line, sizeof(line), "\n  %s ", names[i]);
+		if (!strstr(text, line))
+			fail_msg("help does not name %s", names[i]);
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_help) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
