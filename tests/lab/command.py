@@ -11,9 +11,9 @@
 import os
 import signal
 import sys
-import traceback
 
 from .laboratory import DEMO_USERS, Lab, alive, labs, sweep
+from .mail import fill_demo
 from .network import SOURCE_ADDRESS, Namespace, client_address
 from .processes import wait_until
 
@@ -32,45 +32,17 @@ def options_of(arguments):
     return options
 
 
-def keep(write_to, arguments):
-    """In the keeper process: raises the lab, says so through the pipe, waits for the end."""
-    os.setsid()
-    with os.fdopen(write_to, "w", encoding="utf-8") as tell:
-        try:
-            lab = Lab(postfix=True, **options_of(arguments)).up()
-            if "--empty" not in arguments:
-                from .mail import fill_demo  # pylint: disable=C0415
-                fill_demo(lab)
-            tell.write(lab.id)
-        except BaseException:  # pylint: disable=W0718
-            tell.write("!" + traceback.format_exc())
-            sys.exit(1)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    while True:
-        signal.pause()  # until `lab down` sends SIGTERM, and SystemExit follows
-
-
 def command_up(arguments):
-    options_of(arguments)
-    read_from, write_to = os.pipe()
-    if os.fork() == 0:
-        os.close(read_from)
-        keep(write_to, arguments)
-    os.close(write_to)
-    with os.fdopen(read_from, encoding="utf-8") as answer:
-        lab_id = answer.read()
-    if not lab_id or lab_id.startswith("!"):
-        print("lab: could not be raised:\n" + lab_id[1:], file=sys.stderr)
-        return 1
-    print(f"""lab {lab_id} is up; its files are in /tmp/mf-{lab_id}
+    lab = Lab(postfix=True, **options_of(arguments)).up()
+    if "--empty" not in arguments:
+        fill_demo(lab)
+    print(f"""lab {lab.id} is up; its files are in {lab.folder}
   old server  {SOURCE_ADDRESS[0]}, {SOURCE_ADDRESS[1]}: IMAP 143, POP3 110, SMTP 25
   users       {', '.join(f'{u} ({p})' for u, p in DEMO_USERS.items())}
   try         {sys.argv[0]} exec client curl -s --interface {client_address(11)} \\
                 -u alice:{DEMO_USERS['alice']} imap://{SOURCE_ADDRESS[0]}/
   end         {sys.argv[0]} down""")
-    return 0
+    lab.detach()
 
 
 def choose(arguments):

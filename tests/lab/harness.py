@@ -122,9 +122,10 @@ class World:
         return self.lab.source.connect(SOURCE_ADDRESS[0], 143)
 
     def source_logins(self, user):
-        """Client addresses of this user's logins at the source, the lab's own left out."""
+        """Addresses of this user's own logins at the source, in order: neither the lab's
+        (made there) nor the transfer's (made on the router)."""
         return [address for _, address in self.dovecot.logins(user)
-                if address != SOURCE_ADDRESS[0]]
+                if address.startswith(("192.0.2.", "2001:db8:c:"))]
 
     def move(self, user, timeout=60):
         """Log in, log off, and wait until he is served here."""

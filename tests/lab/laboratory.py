@@ -89,9 +89,11 @@ class Lab:
             self.postfix.wait()
 
     def _write_state(self):
-        (self.folder / "lab.json").write_text(json.dumps({
+        draft = self.folder / "lab.new"
+        draft.write_text(json.dumps({
             "id": self.id, "pid": os.getpid(), "started": start_time(os.getpid()),
             "users": self.users, "source": SOURCE_ADDRESS}), encoding="utf-8")
+        draft.rename(self.folder / "lab.json")
 
     def down(self):
         """Ends everything; harmless when called again."""
@@ -109,6 +111,19 @@ class Lab:
             shutil.rmtree(self.folder, ignore_errors=True)
             for sign, handler in held.items():
                 signal.signal(sign, handler)
+
+    def detach(self, status=0):
+        """The lab outlives this process, which ends here; a keeper waits for `lab down`."""
+        sys.stdout.flush()
+        if os.fork():
+            os._exit(status)
+        os.setsid()
+        self._write_state()
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        while True:
+            signal.pause()  # SIGTERM ends it: SystemExit, and then down()
 
     def connect(self, port, source_address=None, family=4, timeout=30):
         """A TCP connection from the client to the old server's address."""

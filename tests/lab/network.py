@@ -93,6 +93,14 @@ class Namespace:
                                   encoding="ascii") as file:
             file.write(str(value))
 
+    def limit(self, rate, device="eth0"):
+        """What leaves it is slowed to `rate` ("80mbit"); None: as fast as it goes."""
+        if rate:
+            run(*self.command("tc", "qdisc", "replace", "dev", device, "root", "tbf",
+                              "rate", rate, "burst", "256k", "latency", "200ms"))
+        else:
+            run(*self.command("tc", "qdisc", "del", "dev", device, "root"), check=False)
+
     def pids(self):
         out = run("ip", "netns", "pids", self.name, check=False)
         return [int(pid) for pid in out.split() if int(pid) != os.getpid()]

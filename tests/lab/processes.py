@@ -31,12 +31,12 @@ class Daemon:
                 start_new_session=True,  # Ctrl-C is for the lab, which then ends it in order
                 env={**os.environ, **(environment or {})})
 
-    @property
-    def pid(self):
-        return self.process.pid
+        self.pid = self.process.pid
+        self.started = start_time(self.pid)
 
     def running(self):
-        return self.process.poll() is None
+        self.process.poll()  # reaps it, when it is our child and not our parent's (detach)
+        return self.started is not None and start_time(self.pid) == self.started
 
     def output(self):
         with open(self.log, encoding="utf-8", errors="replace") as file:
@@ -44,14 +44,13 @@ class Daemon:
 
     def stop(self, sign=signal.SIGTERM, patience=10):
         """Returns the exit status."""
-        if self.running():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, sign)
-            try:
-                self.process.wait(patience)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.wait()
+        for signal_to_send in (sign, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                if self.running():
+                    os.kill(self.pid, signal_to_send)
+                wait_until(f"{self.name} to end", lambda: not self.running(), patience)
+                break
+        return self.process.poll()
 
 
 def wait_for_port(namespace, address, port, daemon=None, timeout=15):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The laboratory itself, without mailferry: plain routing, a real old server."""
+import json
 import os
 import signal
 import subprocess
@@ -84,7 +85,8 @@ def a_killed_lab_is_swept(_world):
     script = Path(__file__).with_name("lab")
     up = subprocess.run([script, "up", "--empty"], text=True, stdout=subprocess.PIPE, check=True)
     lab_id = up.stdout.split()[1]
-    os.kill(int(lab_id), signal.SIGKILL)
+    state = json.loads(Path(f"/tmp/mf-{lab_id}/lab.json").read_text(encoding="utf-8"))
+    os.kill(state["pid"], signal.SIGKILL)
     swept = subprocess.run([script, "sweep"], text=True, stdout=subprocess.PIPE, check=True)
     true(f"removed {lab_id}" in swept.stdout, swept.stdout)
     true(not os.path.exists(f"/tmp/mf-{lab_id}"), "its folder")

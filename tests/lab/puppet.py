@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A source on strings: says OK to any login at once, then gives its socket to the test.
+
+What a real server never does can so be shown to pass unchanged: bytes of any value, a
+half-closed connection, a client or a server that does not read.
+"""
+import queue
+import re
+import socket
+import threading
+
+PUPPET_ADDRESS = "198.51.100.11"
+CAPABILITY = b"IMAP4rev1 SASL-IR LITERAL+ AUTH=PLAIN"
+GREETING = b"* OK [CAPABILITY " + CAPABILITY + b"] puppet ready\r\n"
+LOGGED_IN = b" OK [CAPABILITY " + CAPABILITY + b" X-PUPPET] strings attached\r\n"
+LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r\n$")
+
+
+class Puppet:
+    """Serves on PUPPET_ADDRESS:143 in the source's namespace, from threads of the test."""
+
+    def __init__(self, lab):
+        lab.source.ip("addr", "add", PUPPET_ADDRESS + "/24", "dev", "eth0")
+        with lab.source.entered():
+            self.listener = socket.create_server((PUPPET_ADDRESS, 143), backlog=4096)
+        self.sessions = queue.Queue()  # (socket, bytes read beyond the login)
+        lab.at_down.append(self.listener.close)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection):
+        try:
+            connection.sendall(GREETING)
+            reader = Reader(connection)
+            while not self._command(connection, reader):
+                pass
+        except (OSError, EOFError):
+            connection.close()
+            return
+        self.sessions.put((connection, bytes(reader.pending)))
+
+    @staticmethod
+    def _command(connection, reader):
+        """True when he has logged in."""
+        line = reader.line(connection)
+        tag, _, rest = line.partition(b" ")
+        word = rest.split(None, 1)[0].upper() if rest.split() else b""
+        if word == b"CAPABILITY":
+            connection.sendall(b"* CAPABILITY " + CAPABILITY + b"\r\n")
+        if word == b"AUTHENTICATE" and len(rest.split()) == 2:
+            connection.sendall(b"+ \r\n")
+            reader.line(connection)
+        if word in (b"LOGIN", b"AUTHENTICATE"):
+            connection.sendall(tag + LOGGED_IN)
+            return True
+        connection.sendall(tag + b" OK done\r\n")
+        return False
+
+    def session(self, timeout=10):
+        """The next logged-in connection, as (socket, bytes read beyond the login)."""
+        return self.sessions.get(timeout=timeout)
+
+
+class Reader:
+    """Lines with their literals; what is read too much stays in `pending`."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.pending = bytearray()
+
+    def _fill(self):
+        data = self.connection.recv(65536)
+        if not data:
+            raise EOFError
+        self.pending += data
+
+    def line(self, connection):
+        whole = b""
+        while True:
+            while b"\n" not in self.pending:
+                self._fill()
+            end = self.pending.index(b"\n") + 1
+            whole += bytes(self.pending[:end])
+            del self.pending[:end]
+            found = LITERAL.search(whole)
+            if not found:
+                return whole
+            if not found[2]:
+                connection.sendall(b"+ go on\r\n")
+            while len(self.pending) < int(found[1]):
+                self._fill()
+            whole += bytes(self.pending[:int(found[1])])
+            del self.pending[:int(found[1])]

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logins while an account is between the sides: held, then served; never a wrong password.
+
+The transfer is stopped (SIGSTOP) while the account is busy, so that the moment lasts."""
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+
+HOLD = 4
+
+
+def signal_transfer(world, sign):
+    for pid in world.ferry.processes("transfer"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
+def registry(world, *statement):
+    path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
+    with sqlite3.connect(path, timeout=5) as database:
+        return database.execute(*statement).fetchall()
+
+
+@contextlib.contextmanager
+def busy(world, user):
+    """Inside: his copy is complete, his route is busy and stays so."""
+    client = world.session(user)
+    world.ferry.wait_account(user, stage="catching-up")
+    signal_transfer(world, signal.SIGSTOP)
+    try:
+        client.logout()
+        registry(world, "UPDATE account SET route='busy', stage='switching', busy_since=?"
+                        " WHERE name=?", (int(time.time() * 1000), user))
+        yield
+    finally:
+        signal_transfer(world, signal.SIGCONT)
+
+
+def try_login(world, user, answers):
+    client = world.imap(user)
+    began = time.monotonic()
+    answers.append((client.login(user, world.password(user)), time.monotonic() - began))
+    client.logout()
+
+
+@case
+def past_hold_he_is_told_to_come_back(world):
+    user = world.user(10)
+    with busy(world, user):
+        answers = []
+        try_login(world, user, answers)
+        answer, took = answers[0]
+        true(b" NO [UNAVAILABLE]" in answer, f"{answer!r}")
+        true(HOLD - 1 < took < HOLD + 3, f"held for {took:.1f} s of {HOLD}")
+    world.ferry.wait_account(user, stage="done", route="local")
+
+
+@case
+def held_then_served(world):
+    user = world.user(10)
+    answers = []
+    with busy(world, user):
+        threads = [threading.Thread(target=try_login, args=(world, user, answers))
+                   for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1.5)
+        equal(answers, [], "answers while busy")
+    for thread in threads:
+        thread.join(20)
+    equal(len(answers), 5, "answers")
+    for answer, _ in answers:
+        true(b" OK " in answer, f"{answer!r}")
+    equal(len(world.source_logins(user)), 1, "logins at the source")
+
+
+@case
+def others_are_not_disturbed(world):
+    user, other = world.user(10), world.user(10)
+    with busy(world, user):
+        began = time.monotonic()
+        world.session(other).logout()
+        true(time.monotonic() - began < HOLD / 2, "another user waits")
+    world.ferry.wait_account(user, stage="done", route="local")
+
+
+@case
+def a_wrong_password_while_busy_is_no_oracle(world):
+    user = world.user(10)
+    with busy(world, user):
+        client = world.imap(user)
+        answer = client.login(user, "wrong")
+        true(b" NO " in answer, f"{answer!r}")
+        client.close()
+    world.ferry.wait_account(user, stage="done", route="local")
+
+
+@case
+def a_client_that_gives_up_while_held(world):
+    user = world.user(10)
+    with busy(world, user):
+        client = world.imap(user)
+        client.send(b"A LOGIN %s %s\r\n" % (user.encode(), world.password(user).encode()))
+        time.sleep(0.5)
+        client.drop()
+    world.ferry.wait_account(user, stage="done", route="local")
+    world.session(user).logout()
+
+
+@case
+def the_source_dies_in_the_middle(world):
+    user = world.user(200)
+    before = world.at_source(user)
+    world.session(user).logout()
+    world.dovecot.stop()
+    account = wait_until("a failure", lambda: _failed(world, user), 30)
+    true(account["last_error"], "with a reason")
+    equal(account["route"], "source", "he stays where he was")
+    world.dovecot.start()
+    world.ferry.wait_account(user, stage="done", route="local", timeout=60)
+    nothing(compare.differences(before, world.here(user)), "after the retry")
+
+
+def _failed(world, user):
+    account = world.ferry.account(user)
+    return account if account and account["stage"] == "failed" else None
+
+
+@case
+def a_password_changed_at_the_source_before_the_copy(world):
+    user = world.user(20)
+    world.ferry.ok("status")
+    client = world.session(user)
+    world.ferry.wait_account(user, stage="catching-up")
+    world.dovecot.add_user(user, "another one")
+    client.logout()
+    world.ferry.settle(2)
+    account = world.ferry.account(user)
+    if account["stage"] != "done":  # it may have had an open connection to finish with
+        equal(account["route"], "source", "he can still log in with the new one")
+        client = world.imap(user)
+        true(b" OK " in client.login(user, "another one"), "the new password")
+        client.logout()
+        world.ferry.wait_account(user, stage="done", route="local", timeout=60)
+    world.session(user).logout()
+
+
+main(lambda: World(settings={"hold": HOLD}))

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`mailferry up` comes and goes; the kernel is left as it was; mistakes get one sentence."""
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.ferry import Ferry  # noqa: E402
+from lab.harness import World, case, equal, main, table, true  # noqa: E402
+from lab.processes import descendants, wait_until  # noqa: E402
+
+
+def kernel_state(lab):
+    """Rules, routes of all tables, and routing rules of the router."""
+    return [lab.router.run(*command.split()).stdout for command in (
+        "nft list ruleset", "ip rule", "ip -6 rule", "ip route show table all",
+        "ip -6 route show table all")]
+
+
+def without_neighbours(state):
+    """Addresses in the tables say when they expire; that is not what we look for."""
+    return [[" ".join(w for w in line.split() if "sec" not in w) for line in text.splitlines()]
+            for text in state]
+
+
+def started(world, **settings):
+    return Ferry(world.lab, **settings).start()
+
+
+@case
+def nothing_is_left_behind(world):
+    before = without_neighbours(kernel_state(world.lab))
+    ferry = started(world)
+    true("mailferry" in kernel_state(world.lab)[0], "the table is there")
+    children = [pid for pid, _ in descendants(ferry.daemon.pid)]
+    equal(ferry.stop(), 0, "exit status")
+    equal(without_neighbours(kernel_state(world.lab)), before)
+    equal([p for p in children if os.path.exists(f"/proc/{p}")], [], "processes")
+
+
+@case
+def after_kill_9_it_starts_again(world):
+    before = without_neighbours(kernel_state(world.lab))
+    ferry = started(world)
+    children = descendants(ferry.daemon.pid)
+    ferry.daemon.stop(signal.SIGKILL)
+    wait_until("its children to end", lambda: not any(
+        os.path.exists(f"/proc/{pid}") for pid, _ in children), 10)
+    ferry.daemon = None
+    ferry.start()
+    user = world.user(5)
+    world.session(user).logout()
+    ferry.wait_account(user, stage="done")
+    equal(ferry.stop(), 0)
+    equal(without_neighbours(kernel_state(world.lab)), before)
+
+
+@case
+def a_second_one_is_refused(world):
+    ferry = started(world)
+    second = ferry.command("up", timeout=10)
+    equal(second.returncode, 1, "exit of a second `up`")
+    true(second.stderr.strip(), "it says why")
+    equal(ferry.command("rules", "check").returncode, 0, "the first one's rules")
+    user = world.user(5)
+    world.session(user).logout()
+    ferry.stop()
+
+
+@case
+def each_program_is_started_again(world):
+    ferry = started(world)
+    user = world.user(20)
+    for program in ("interceptor", "transfer", "mailstore"):
+        before = ferry.processes(program)
+        true(ferry.kill(program), f"{program} runs")
+        wait_until(f"another {program}", lambda p=program, b=before: ferry.processes(p) and
+                   not set(ferry.processes(p)) & set(b), 10)
+        wait_until("greetings", ferry._is_up, 10)  # pylint: disable=W0212
+    world.ferry = ferry
+    world.move(user)
+    world.session(user).logout()
+    world.ferry = None
+    ferry.stop()
+
+
+@case
+def fail_open_while_nobody_lives_here(world):
+    ferry = started(world)
+    user = world.user(5)
+    ferry.ok("rules", "check")
+    ferry.stop()
+    ferry.ok("rules", "install")  # rules without a listener: as in the moment of a crash
+    client = world.session(user)
+    equal(world.source_logins(user), [world.address(user)], "straight to the source")
+    client.logout()
+    ferry.ok("rules", "remove")
+
+
+@case
+def fail_closed_once_somebody_lives_here(world):
+    ferry = started(world)
+    user = world.user(5)
+    world.ferry = ferry
+    world.move(user)
+    world.ferry = None
+    ferry.stop()
+    ferry.ok("rules", "install")
+    try:
+        world.connect(user, timeout=3).close()
+        raise AssertionError("he was let through to a stale mailbox")
+    except OSError:
+        pass
+    ferry.ok("rules", "remove")
+
+
+@case
+def rules_alone(world):
+    before = without_neighbours(kernel_state(world.lab))
+    ferry = Ferry(world.lab)
+    ferry.write_config()
+    equal(ferry.command("rules", "check").returncode, 1, "not installed yet")
+    for _ in range(2):  # idempotent
+        ferry.ok("rules", "install")
+        ferry.ok("rules", "check")
+    true(ferry.ok("rules", "show").strip(), "show")
+    world.lab.router.run("nft", "flush", "chain", "inet", "mailferry", "forward")
+    done = ferry.command("rules", "check")
+    equal(done.returncode, 1, f"somebody changed them: {done.stdout} {done.stderr}")
+    true((done.stdout + done.stderr).strip(), "and what")
+    ferry.ok("rules", "install")
+    ferry.ok("rules", "check")
+    for _ in range(2):
+        ferry.ok("rules", "remove")
+    equal(without_neighbours(kernel_state(world.lab)), before)
+
+
+GOOD = {"source": "198.51.100.10", "domains": ["example.com"], "strategy": "after-logoff"}
+MISTAKES = [
+    ("unknown key", GOOD | {"sorce": "1.2.3.4"}, 2, "sorce"),
+    ("bad address", GOOD | {"source": "198.51.100.300"}, 2, "198.51.100.300"),
+    ("no source", {k: v for k, v in GOOD.items() if k != "source"}, 2, "source"),
+    ("bad strategy", GOOD | {"strategy": "soon"}, 2, "soon"),
+    ("key in no folder", GOOD | {"key_file": "/nonexistent/folder/key"}, 1, "/nonexistent"),
+    ("state_dir is a file", GOOD | {"state_dir": "/etc/hostname"}, 1, "/etc/hostname"),
+]
+
+
+@table(MISTAKES)
+def mistake(world, settings, status, word):
+    folder = world.lab.folder / "ferry"
+    folder.mkdir(exist_ok=True)
+    ferry = Ferry(world.lab)
+    ferry.settings = {"state_dir": str(folder / "state"), "run_dir": str(folder / "run"),
+                      **settings}
+    ferry.write_config()
+    for command in ("check", "up"):
+        done = ferry.command(command, timeout=10)
+        equal(done.returncode, status, f"{command}: {done.stdout}{done.stderr}")
+        true(word in done.stdout + done.stderr, f"{command} names it: {done.stdout}{done.stderr}")
+        if status == 2:
+            equal(len(done.stderr.strip().splitlines()), 1, f"one sentence: {done.stderr}")
+            true(str(ferry.config) in done.stderr, f"with the file: {done.stderr}")
+
+
+@case
+def no_configuration(world):
+    ferry = Ferry(world.lab)
+    ferry.config = world.lab.folder / "nowhere.conf"
+    done = ferry.command("check")
+    equal(done.returncode, 2, done.stderr)
+    true("nowhere.conf" in done.stderr, done.stderr)
+
+
+@case
+def no_privileges(world):
+    ferry = Ferry(world.lab)
+    ferry.write_config()
+    for command in (("up",), ("rules", "install")):
+        done = world.lab.router.run("setpriv", "--reuid", "65534", "--clear-groups",
+                                    *ferry.arguments(*command))
+        equal(done.returncode, 1, f"{command}: {done.stdout}")
+        true(done.stdout.strip(), "it says why")
+
+
+@case
+def check_says_what_would_work(world):
+    ferry = Ferry(world.lab)
+    ferry.write_config()
+    done = ferry.command("check")
+    equal(done.returncode, 0, done.stdout + done.stderr)
+    for word in ("198.51.100.10", "imap", "PLAIN"):
+        true(word in done.stdout, f"{word} is missing:\n{done.stdout}")
+    world.dovecot.stop()
+    done = ferry.command("check")
+    equal(done.returncode, 1, "no source there: " + done.stdout)
+    world.dovecot.start()
+
+
+@case
+def wrong_use(world):
+    ferry = Ferry(world.lab)
+    ferry.write_config()
+    for words in ((), ("nonsense",), ("route", "x"), ("route", "x", "nowhere"), ("account",),
+                  ("accounts", "--nonsense")):
+        done = ferry.command(*words)
+        equal(done.returncode, 2, f"{words}: {done.stdout}{done.stderr}")
+        true(done.stderr.strip(), f"{words}: says what is wrong")
+    equal(ferry.command("--help").returncode, 0)
+    time.sleep(0)
+
+
+main(lambda: World(ferry=False))
