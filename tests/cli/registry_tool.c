@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Puts a registry (and a mailbox) into a state that a command is then tested in:
+ *
+ *   registry_tool CONFIG capture LOGIN PASSWORD
+ *   registry_tool CONFIG uncapturable LOGIN WHY
+ *   registry_tool CONFIG event LOGIN EVENT [DETAIL]
+ *   registry_tool CONFIG progress LOGIN TOTAL COPIED
+ *   registry_tool CONFIG result LOGIN CERTIFICATE
+ *   registry_tool CONFIG arrive LOGIN      idle to local, with a mailbox of two messages
+ *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
+ */
+#include "base/process.h"
+#include "control/way_back.h"
+#include "mailstore/store/store.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tool {
+	struct settings settings;
+	struct registry *registry;
+	struct arena arena;
+	struct error err;
+	const char *login, *arguments[2];
+};
+
+static int die(const struct error *err)
+{
+	(void)fprintf(stderr, "registry_tool: %s\n", err->text);
+	return 1;
+}
+
+static int64_t id_of(struct tool *t)
+{
+	struct account a;
+
+	if (registry_find(t->registry, str_from(t->login), &t->arena, &a, &t->err) < 0)
+		exit(die(&t->err));
+	return a.id;
+}
+
+static int capture(struct tool *t)
+{
+	int64_t id;
+	bool fresh;
+
+	return registry_capture(t->registry, str_from(t->login),
+		str_from(t->arguments[0]), &id, &fresh, &t->err);
+}
+
+static int uncapturable(struct tool *t)
+{
+	int64_t id;
+
+	return registry_note_uncapturable(
+		t->registry, str_from(t->login), str_from(t->arguments[0]), &id, &t->err);
+}
+
+static int step(struct tool *t, enum account_event event, const char *detail)
+{
+	return registry_transition(
+		t->registry, id_of(t), event, STR_LIT("test"), str_from(detail), &t->err);
+}
+
+static int event(struct tool *t)
+{
+	for (int e = 0; e < EVENT_COUNT; e++)
+		if (strcmp(account_event_name((enum account_event)e), t->arguments[0]) ==
+			0)
+			return step(t, (enum account_event)e, t->arguments[1]);
+	return error_set(&t->err, -1, "no event %s", t->arguments[0]);
+}
+
+static int progress(struct tool *t)
+{
+	struct progress p = { .folders = 1,
+		.messages_total = strtoull(t->arguments[0], NULL, 10),
+		.messages_copied = strtoull(t->arguments[1], NULL, 10) };
+
+	return registry_set_progress(t->registry, id_of(t), &p, &t->err);
+}
+
+static int result(struct tool *t)
+{
+	return registry_set_result(
+		t->registry, id_of(t), 1, -1, str_from(t->arguments[0]), &t->err);
+}
+
+static int add_message(struct store *s, int64_t mailbox, struct error *err)
+{
+	static const char text[] = "Subject: test\r\n\r\nHello\r\n";
+	struct body_place body = store_body_inline(str_from(text));
+	struct store_message m = { .size = sizeof(text) - 1 };
+
+	return store_add(s, mailbox, &m, &body, NULL, err);
+}
+
+static int fill(struct store *s, struct error *err)
+{
+	struct mailbox inbox = {
+		.name = STR("INBOX"), .separator = '/', .uidvalidity = 7, .uidnext = 1
+	};
+	int64_t id;
+	int code = store_create_mailbox(s, &inbox, &id, err);
+
+	for (int i = 0; code == 0 && i < 2; i++)
+		code = add_message(s, id, err);
+	return code;
+}
+
+static int note_switch(struct store *s, struct error *err)
+{
+	char number[32];
+
+	(void)snprintf(number, sizeof(number), "%" PRIu64, store_modseq(s));
+	return store_set_checkpoint(s, STR_LIT(SWITCH_MODSEQ), str_from(number), err);
+}
+
+static int with_store(struct tool *t, int (*first)(struct store *s, struct error *err),
+	int (*second)(struct store *s, struct error *err))
+{
+	char folder[PATH_MAX];
+	struct store *s;
+	int code = settings_mail_path(
+		&t->settings, str_from(t->login), folder, sizeof(folder));
+
+	if (code == 0)
+		code = store_open(folder, true, &s, &t->err);
+	if (code < 0)
+		return code;
+	for (int i = 0; code == 0 && i < 2; i++) {
+		int (*act)(struct store *, struct error *) = i ? second : first;
+
+		if (act && (code = store_begin(s, &t->err)) == 0)
+			code = act(s, &t->err);
+		if (act && code == 0)
+			code = store_commit(s, &t->err);
+	}
+	store_close(s);
+	return code;
+}
+
+static int arrive(struct tool *t)
+{
+	static const enum account_event events[] = { EVENT_DUE, EVENT_COPY,
+		EVENT_CATCH_UP, EVENT_SWITCH, EVENT_ARRIVE };
+	int code = with_store(t, fill, note_switch);
+
+	for (size_t i = 0; code == 0 && i < sizeof(events) / sizeof(events[0]); i++)
+		code = step(t, events[i], "");
+	return code;
+}
+
+static int deliver_one(struct store *s, struct error *err)
+{
+	struct arena arena;
+	struct mailbox inbox;
+	int code;
+
+	arena_init(&arena);
+	code = store_find_mailbox(s, STR_LIT("INBOX"), &arena, &inbox, err);
+	if (code == 0)
+		code = add_message(s, inbox.id, err);
+	arena_fini(&arena);
+	return code;
+}
+
+static int deliver(struct tool *t)
+{
+	return with_store(t, deliver_one, NULL);
+}
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct tool *t);
+} verbs[] = {
+	{ "capture", capture },
+	{ "uncapturable", uncapturable },
+	{ "event", event },
+	{ "progress", progress },
+	{ "result", result },
+	{ "arrive", arrive },
+	{ "deliver", deliver },
+};
+
+static int open_registry(struct tool *t)
+{
+	char path[PATH_MAX];
+	int code = process_make_directory(t->settings.state_dir, 0700, &t->err);
+
+	if (code == 0)
+		code = settings_state_path(
+			&t->settings, REGISTRY_FILE, path, sizeof(path));
+	if (code == 0)
+		code = registry_open(
+			path, t->settings.key_file, true, &t->registry, &t->err);
+	return code < 0 ? code
+	                : registry_set_domains(t->registry, t->settings.domains,
+				  t->settings.n_domains);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = { .login = argc > 3 ? argv[3] : "",
+		.arguments = { argc > 4 ? argv[4] : "", argc > 5 ? argv[5] : "" } };
+	int code = -1;
+
+	if (argc < 4 || settings_load(argv[1], &t.settings, &t.err) < 0 ||
+		open_registry(&t) < 0)
+		return die(&t.err);
+	arena_init(&t.arena);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, argv[2]) == 0)
+			code = verbs[i].run(&t);
+	arena_fini(&t.arena);
+	registry_close(t.registry);
+	settings_fini(&t.settings);
+	return code < 0 ? die(&t.err) : 0;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for one of our programs, so that the command and its supervisor are tested
+without the others: listens on its socket, notes each message in <run_dir>/<name>.log and
+answers as the real one would (lib/messages/message.h).
+
+It is called by the name of the program whose part it plays, with -c FILE. What it does
+besides is said by files in run_dir: <name>.exit (exit with that code at once),
+<name>.delay (seconds before it listens).
+"""
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import time
+
+TYPES = ["NONE", "SERVE", "SERVE_END", "SESSION_BEGIN", "SESSION_END", "AWAIT_LOGOFF",
+         "LOGGED_OFF", "QUIESCE", "QUIESCED", "ROUTE_CHANGED", "FLOWS", "FLOW", "FLOWS_END",
+         "ACCOUNT_DUE", "RELEASE", "RELEASED", "FAILED"]
+FIELDS = 7  # account first, payload last
+FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"alice",'
+        b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')
+
+
+def encode(kind, payload=b""):
+    fields = [b""] * (FIELDS - 1) + [payload]
+    return (bytes([1, TYPES.index(kind)]) + struct.pack(">QQ", 0, 0) +
+            b"".join(struct.pack(">I", len(f)) + f for f in fields))
+
+
+def decode(message):
+    length = struct.unpack(">I", message[18:22])[0]
+    return TYPES[message[1]], message[22:22 + length].decode()
+
+
+ANSWERS = {
+    "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
+    "RELEASE": [encode("RELEASED")],
+}
+
+
+def read(path, otherwise=None):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return otherwise
+
+
+def serve(connection, log):
+    while message := connection.recv(131072):
+        kind, account = decode(message)
+        log.write(f"{kind} {account}\n")
+        log.flush()
+        for answer in ANSWERS.get(kind, []):
+            connection.send(answer)
+
+
+def main():
+    name = os.path.basename(sys.argv[0]).removeprefix("mailferry-")
+    config = read(sys.argv[sys.argv.index("-c") + 1])
+    run_dir = re.search(r'run_dir *= *"([^"]+)"', config)[1]
+    base = f"{run_dir}/{name}"
+    if (code := read(base + ".exit")) is not None:
+        print(f"{name}: the stub was told to exit", file=sys.stderr)
+        sys.exit(int(code))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    time.sleep(float(read(base + ".delay", "0")))
+    if os.path.exists(base + ".sock"):
+        os.unlink(base + ".sock")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(base + ".sock")
+    listener.listen(64)
+    with open(base + ".pid", "w", encoding="utf-8") as file:
+        file.write(str(os.getpid()))
+    with open(base + ".log", "a", encoding="utf-8") as log:
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                serve(connection, log)
+
+
+main()

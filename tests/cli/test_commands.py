@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands against registries in known states: exit codes, sentences, JSON."""
+import json
+import re
+import sys
+import threading
+import time
+
+import cli
+from cli import expect
+
+ACCOUNT_FIELDS = ["name", "route", "stage", "pin", "capturable", "folders", "messages_total",
+                  "messages_copied", "bytes_copied", "uids_kept", "uidls_kept",
+                  "out_of_service_ms", "attempts", "last_error"]
+FLOW_FIELDS = ["id", "service", "client", "account", "route", "started", "bytes_in",
+               "bytes_out"]
+
+# arguments, exit code, what stderr says
+USAGE = [
+    ([], 2, "what shall be done"),
+    (["beer"], 2, "unknown command beer"),
+    (["status", "--beer"], 2, "unknown option --beer"),
+    (["status", "--wait"], 2, "status has no option --wait"),
+    (["account"], 2, "mailferry account USER"),
+    (["accounts", "alice"], 2, "one argument too many"),
+    (["route", "alice"], 2, "route USER auto"),
+    (["route", "alice", "home"], 2, 'not "home"'),
+    (["rules", "beer"], 2, "install, show, check or remove"),
+    (["account", "alice"], 1, "there is no registry .* yet"),
+    (["route", "alice", "local"], 1, "there is no registry"),
+    (["transfer", "alice"], 1, "there is no registry"),
+    (["flows"], 1, "mailferry does not run here .* start `mailferry up`"),
+]
+
+CONFIGS = [
+    ('sorce = "192.0.2.1"\n', r"conf:1: unknown key `sorce`; did you mean `source`\?"),
+    ('source = "192.0.2.300"\n', r'conf:1: `source`: "192.0.2.300" is not an address'),
+    ('source = "192.0.2.1"\ndomains = {"x"}\nhold = 999\n', "conf:3: `hold` is a number"),
+    ('source = "192.0.2.1"\n', "`domains` is missing"),
+    ("", "`source` is missing"),
+]
+
+
+def test_usage(house):
+    for args, code, sentence in USAGE:
+        house.bad(sentence, *args, code=code)
+
+
+def test_bad_configuration(house):
+    for text, sentence in CONFIGS:
+        house.config.write_text(text)
+        for command in ("status", "check", "up"):
+            house.bad(sentence, command, code=2)
+    house.config.unlink()
+    house.bad("there is no configuration .* name another with -c FILE", "status", code=2)
+
+
+def test_help(house):
+    text = house.good("--help")
+    for name in re.findall(r"^  ([a-z]+) ", text, re.M):
+        expect(f"Usage: mailferry {name}" in house.good(name, "--help"), name)
+        expect("-c FILE" in house.good(name, "--help"), name)
+
+
+def test_nobody_yet(house):
+    expect(json.loads(house.good("accounts", "--json")) == [], "accounts")
+    status = json.loads(house.good("status", "--json"))
+    expect(status["accounts"]["total"] == 0, status)
+    expect(status["programs"] == {"interceptor": False, "mailstore": False,
+                                  "transfer": False}, status)
+    expect(any("mailferry up" in line for line in status["attention"]), status)
+
+
+def test_accounts(house):
+    house.tool("capture", "Alice@example.com", "secret")
+    house.tool("uncapturable", "carol", "CRAM-MD5")
+    house.tool("event", "alice", "due", "login")
+    all_of_them = json.loads(house.good("accounts", "--json"))
+    expect([a["name"] for a in all_of_them] == ["alice@example.com", "carol"], all_of_them)
+    for field in ACCOUNT_FIELDS:
+        expect(field in all_of_them[0], f"{field} is missing")
+    alice, carol = all_of_them
+    expect(alice["route"] == "source" and alice["stage"] == "due", alice)
+    expect(alice["pin"] == "auto" and alice["capturable"] is True, alice)
+    expect(alice["uids_kept"] is None and alice["messages_total"] == 0, alice)
+    expect(carol["capturable"] is False and carol["uncapturable_why"] == "CRAM-MD5", carol)
+    text = house.good("accounts")
+    expect(len(text.splitlines()) == 3, text)
+    expect("secret" not in text + house.good("account", "alice"), "a password is shown")
+
+
+def test_account(house):
+    house.tool("capture", "alice", "secret")
+    house.tool("event", "alice", "due", "login")
+    expect("no certificate" in house.good("account", "ALICE"), "before the move")
+    house.tool("result", "alice", '{"differences": 0}')
+    account = json.loads(house.good("account", "alice@example.com", "--json"))
+    expect(account["certificate"] == {"differences": 0}, account)
+    expect(account["uids_kept"] is True and account["uidls_kept"] is None, account)
+    expect(account["journal"][0]["event"] == "due", account)
+    expect(account["journal"][0]["to"] == "source/due", account)
+    expect('"differences": 0' in house.good("account", "alice"), "text")
+    house.bad('there is no account "bob"', "account", "bob")
+
+
+def state_of(house, name):
+    account = json.loads(house.good("account", name, "--json"))
+    return account["route"], account["stage"], account["pin"]
+
+
+def test_route_before_the_move(house):
+    house.tool("capture", "alice", "secret")
+    expect("does not run now" in house.good("route", "alice", "source"), "no programs")
+    expect(state_of(house, "alice") == ("source", "idle", "source"), "source")
+    house.good("route", "alice", "auto")
+    expect(state_of(house, "alice") == ("source", "idle", "auto"), "auto")
+    house.good("route", "alice", "local")
+    expect(state_of(house, "alice") == ("source", "due", "local"), "local is due now")
+    house.good("route", "alice", "local")
+    expect(state_of(house, "alice") == ("source", "due", "local"), "twice is fine")
+    house.good("route", "alice", "source")
+    expect(state_of(house, "alice") == ("source", "idle", "source"), "cancelled")
+
+
+def test_route_while_busy(house):
+    house.tool("capture", "alice", "secret")
+    for event in ("due", "copy", "catch-up", "switch"):
+        house.tool("event", "alice", event)
+    house.good("route", "alice", "source")
+    expect(state_of(house, "alice") == ("source", "idle", "source"), "busy is cancelled")
+
+
+def test_route_without_password(house):
+    house.tool("uncapturable", "carol", "APOP")
+    expect("at the next login" in house.good("route", "carol", "local"), "hint")
+    expect(state_of(house, "carol") == ("source", "idle", "local"), "pinned, not due")
+
+
+def test_route_tells_the_programs(house):
+    house.tool("capture", "alice", "secret")
+    house.stub("interceptor")
+    house.stub("transfer")
+    expect("does not run" not in house.good("route", "alice", "local"), "they run")
+    cli.wait_until(lambda: house.told("interceptor") == ["ROUTE_CHANGED alice"],
+                   "the interceptor is told")
+    cli.wait_until(lambda: house.told("transfer") == ["ACCOUNT_DUE alice"],
+                   "the transfer is told")
+
+
+def test_way_back_with_nothing_new(house):
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "arrived")
+    house.stub("mailstore")
+    house.good("route", "alice", "source")
+    expect(state_of(house, "alice") == ("source", "idle", "source"), "back")
+    expect(house.told("mailstore") == ["RELEASE alice"], "the folder was asked for first")
+
+
+def test_way_back_with_news(house):
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    house.tool("deliver", "alice")
+    house.tool("deliver", "alice")
+    house.bad("would lose 2 changed messages, and carrying them back is not built yet",
+              "route", "alice", "source")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "nothing was changed")
+
+
+def test_transfer(house):
+    house.tool("capture", "alice", "secret")
+    house.stub("interceptor")
+    house.stub("transfer")
+    expect("due now" in house.good("transfer", "alice"), "said")
+    expect(state_of(house, "alice") == ("source", "due", "auto"), "due")
+    expect("ACCOUNT_DUE alice" in house.told("transfer"), "poked")
+    house.tool("uncapturable", "carol", "CRAM-MD5")
+    house.bad("has shown no password yet: logs in with CRAM-MD5", "transfer", "carol")
+    house.good("route", "alice", "source")
+    house.bad("pinned to the source; first: mailferry route alice auto", "transfer",
+              "alice")
+
+
+def play(house, steps):
+    """Takes the part of the transfer while the command waits."""
+    def run():
+        for step in steps:
+            time.sleep(0.4)
+            house.tool(*step)
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_wait_until_done(house):
+    house.tool("capture", "alice", "secret")
+    house.stub("transfer")
+    part = play(house, [("event", "alice", "copy"), ("progress", "alice", "10", "5"),
+                        ("progress", "alice", "10", "10"), ("event", "alice", "catch-up"),
+                        ("event", "alice", "switch"), ("event", "alice", "arrive")])
+    text = house.good("transfer", "alice", "--wait")
+    part.join()
+    for piece in ("due   0 %", "copying  50 %  5/10 messages", "switches when nobody",
+                  "done 100 %  10/10 messages"):
+        expect(piece in text, f"\"{piece}\" is not in {text}")
+    expect("lives here already" in house.good("transfer", "alice"), "again")
+
+
+def test_wait_until_failed(house):
+    house.tool("capture", "alice", "secret")
+    house.stub("transfer")
+    part = play(house, [("event", "alice", "copy"),
+                        ("event", "alice", "fail", "the source said NO")])
+    house.bad('"alice" was not moved: the source said NO', "transfer", "alice", "--wait")
+    part.join()
+    status = json.loads(house.good("status", "--json"))
+    expect("alice was not moved: the source said NO" in status["attention"], status)
+    part = play(house, [("event", "alice", "copy"), ("event", "alice", "cancel")])
+    house.bad('the move of "alice" was cancelled', "transfer", "alice", "--wait")
+    part.join()
+
+
+def test_flows(house):
+    house.stub("interceptor")
+    flows = json.loads(house.good("flows", "--json"))
+    expect(list(flows[0]) == FLOW_FIELDS, flows)
+    text = house.good("flows")
+    expect("192.0.2.1:40000" in text and "3.5 MB" in text, text)
+    process = house.start(house.mailferry, "-c", str(house.config), "flows", "--watch",
+                          "--json")
+    for _ in range(2):
+        expect(json.loads(process.stdout.readline()) == flows, "one look per line")
+    process.kill()
+    process.wait()
+    status = json.loads(house.good("status", "--json"))
+    expect(status["flows"]["source"] == 1, status)
+
+
+def test_odd_names(house):
+    name = "o'brien\x1b[31m <ü>"
+    house.tool("capture", name, "secret")
+    expect("\x1b" not in house.good("accounts"), "a name steers the terminal")
+    expect(json.loads(house.good("accounts", "--json"))[0]["name"] == name, "JSON")
+    expect(state_of(house, name)[0] == "source", "found by its name")
+
+
+TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_accounts,
+         test_account, test_route_before_the_move, test_route_while_busy,
+         test_route_without_password, test_route_tells_the_programs,
+         test_way_back_with_nothing_new, test_way_back_with_news, test_transfer,
+         test_wait_until_done, test_wait_until_failed, test_flows, test_odd_names]
+
+if __name__ == "__main__":
+    cli.own_network()
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))

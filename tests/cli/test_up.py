@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`up`, `rules`, `counters` and `check`, in a network namespace of the test's own, with
+stand-ins for the programs that `up` starts."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import cli
+from cli import expect, wait_until
+
+
+def rules_state(house):
+    return json.loads(house.good("status", "--json"))["rules"]
+
+
+def serving(house):
+    wait_until(lambda: "starting -> serving" in house.log(), "up serves")
+
+
+def stop(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    expect(process.wait(cli.PATIENCE) == 0, f"up ended with {process.returncode}")
+
+
+def nothing_left():
+    for command in (["nft", "list", "ruleset"], ["ip", "rule", "show", "priority", "1000"],
+                    ["ip", "-6", "rule", "show", "priority", "1000"]):
+        left = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        expect(not left.strip(), f"left behind: {left}")
+
+
+def test_rules(house):
+    expect(house.good("rules", "show") == "# nothing is installed\n", "nothing yet")
+    house.bad("no rules are installed", "counters")
+    expect(house.command("rules", "check").returncode == 1, "check before install")
+    expect(house.good("rules", "install") == "installed\n", "install")
+    expect("nothing to do" in house.good("rules", "install"), "twice")
+    expect(house.good("rules", "check") == "as wanted\n", "check")
+    expect("tproxy" in house.good("rules", "show"), "show")
+    subprocess.run(["nft", "flush", "chain", "inet", "mailferry", "forward"], check=True)
+    done = house.command("rules", "check", "--json")
+    expect(done.returncode == 1 and json.loads(done.stdout)["differences"], done)
+    expect(rules_state(house) == "differ", "status sees it")
+    house.good("rules", "install")
+    counters = json.loads(house.good("counters", "--json"))
+    expect(all(list(c) == ["service", "route", "packets", "bytes"] for c in counters),
+           counters)
+    expect({c["service"] for c in counters} == {"smtp", "pop3", "imap"}, counters)
+    expect(house.good("rules", "remove") == "removed\n", "remove")
+    expect("nothing was installed" in house.good("rules", "remove"), "remove twice")
+    nothing_left()
+
+
+def test_up_and_down(house):
+    process = house.up()
+    serving(house)
+    expect(rules_state(house) == "in place", "rules in")
+    for name in cli.STUBS:
+        expect(cli.alive(house.pid(name)), f"{name} runs")
+    expect(oct((house.state / "key").stat().st_mode & 0o777) == "0o600", "key")
+    expect(oct(house.state.stat().st_mode & 0o777) == "0o700", "state_dir")
+    house.bad(f"runs here already \\(pid {process.pid}", "up")
+    stop(process)
+    for name in cli.STUBS:
+        expect(not cli.alive(house.pid(name)), f"{name} is gone")
+    nothing_left()
+
+
+def test_interrupt(house):
+    process = house.up()
+    serving(house)
+    stop(process, signal.SIGINT)
+    nothing_left()
+
+
+def test_rules_wait_for_the_interceptor(house):
+    (house.run / "interceptor.delay").write_text("1.5")
+    process = house.up()
+    wait_until(lambda: house.pid("transfer"), "the transfer runs")
+    expect(rules_state(house) == "absent", "nobody listens yet")
+    serving(house)
+    expect(rules_state(house) == "in place", "rules in")
+    stop(process)
+
+
+def test_restart(house):
+    process = house.up()
+    serving(house)
+    for name in cli.STUBS:
+        first = house.pid(name)
+        cli.kill(first)
+        wait_until(lambda n=name, f=first: house.pid(n) not in (0, f), f"{name} is back")
+        expect(rules_state(house) == "in place", "the rules stay")
+    stop(process)
+    nothing_left()
+
+
+def test_killed_supervisor(house):
+    process = house.up()
+    serving(house)
+    pids = [house.pid(name) for name in cli.STUBS]
+    process.kill()
+    process.wait()
+    for pid in pids:
+        wait_until(lambda p=pid: not cli.alive(p), "the programs end with it")
+    expect(rules_state(house) == "in place", "rules outlive it: fail mode holds")
+    (house.root / "log").write_text("")
+    process = house.up()
+    serving(house)
+    expect(rules_state(house) == "in place", "rules in again")
+    stop(process)
+    nothing_left()
+
+
+def test_fail_mode_follows_the_accounts(house):
+    house.tool("capture", "alice", "secret")
+    process = house.up()
+    serving(house)
+    expect(json.loads(house.good("status", "--json"))["fail"] == "open", "open at first")
+    house.tool("arrive", "alice")
+    wait_until(lambda: "fail=closed" in house.log(), "closed once an account lives here")
+    expect(rules_state(house) == "in place", "closed is what is wanted now")
+    stop(process)
+
+
+def test_fail_open_on_purpose(house):
+    house.config.write_text(house.config.read_text() + 'fail = "open"\n')
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    process = house.up()
+    serving(house)
+    expect("fail=open" in house.log(), "as the admin said")
+    status = json.loads(house.good("status", "--json"))
+    expect(any("fail = \"open\" although" in line for line in status["attention"]), status)
+    stop(process)
+
+
+def test_start_that_cannot_work(house):
+    (house.run / "interceptor.exit").write_text("2")
+    process = house.up()
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+    expect("mailferry-interceptor does not start (exit code 2)" in house.log(),
+           house.log())
+    (house.run / "interceptor.exit").write_text("1")
+    process = house.up()
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1 after some tries")
+    expect("does not start (exit code 1)" in house.log(), house.log())
+    nothing_left()
+
+
+def test_keys(house):
+    house.tool("capture", "alice", "secret")
+    key = house.state / "key"
+    key.chmod(0o644)
+    house.bad("can be read by others; run: chmod 600", "up")
+    key.chmod(0o600)
+    kept = key.read_bytes()
+    key.unlink()
+    house.bad("is missing, but passwords .* restore it from your backup", "up")
+    key.write_bytes(b"x" * 32)
+    key.chmod(0o600)
+    house.bad("is not the one that the passwords", "up")
+    done = house.command("check")
+    expect(done.returncode == 1 and "is not the one" in done.stdout, "check says it too")
+    key.write_bytes(kept)
+    process = house.up()
+    serving(house)
+    stop(process)
+
+
+def test_no_privileges(house):
+    for args in (["rules", "install"], ["up"], ["counters"]):
+        done = subprocess.run(["setpriv", "--bounding-set=-net_admin", house.mailferry, "-c",
+                               str(house.config), *args], text=True, capture_output=True,
+                              check=False)
+        expect(done.returncode == 1, f"{args}: {done.returncode}")
+        expect(re.fullmatch("mailferry: this needs CAP_NET_ADMIN .*; run it as root\n",
+                            done.stderr), done.stderr)
+
+
+DIALOGUES = {
+    "imap": [b"* OK Dovecot ready.\r\n",
+             b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN AUTH=CRAM-MD5\r\n"
+             b"mailferry1 OK done\r\n"],
+    "pop3": [b"+OK hi\r\n", b"+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n"],
+    "smtp": [b"220-mx\r\n220 ESMTP\r\n", b"250-mx\r\n250 AUTH PLAIN\r\n"],
+}
+
+
+def old_server(lines):
+    """Says its lines, one after each of ours; returns its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        connection, _ = listener.accept()
+        with connection, listener:
+            for line in lines:
+                for byte in line:  # one at a time: it must not matter
+                    connection.send(bytes([byte]))
+                connection.recv(1000)
+    threading.Thread(target=run, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def check_findings(house, dialogues):
+    services = "".join(f"{name} {{ upstream = {old_server(lines)} }} "
+                       for name, lines in dialogues.items())
+    text = house.config.read_text().split("services")[0]
+    house.config.write_text(text.replace("192.0.2.10", "127.0.0.1") +
+                            f"services {{ {services} }}\n")
+    done = house.command("check", "--json")
+    found = json.loads(done.stdout)
+    return done.returncode, found, {f["name"]: f for f in found["findings"]
+                                    if f["area"] == "source"}
+
+
+def test_check(house):
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="utf-8") as file:
+        file.write("1\n")
+    code, found, source = check_findings(house, DIALOGUES)
+    expect(code == 0 and found["problems"] == 0, json.dumps(found, indent=1))
+    expect("captured: PLAIN the LOGIN command; not: CRAM-MD5; STARTTLS goes" in
+           source["imap"]["text"] and source["imap"]["level"] == "note", source)
+    expect("captured: USER PLAIN; not: none" in source["pop3"]["text"], source)
+    expect("captured: PLAIN; not: none" in source["smtp"]["text"], source)
+    expect('strategy = "after-logoff"' in found["configuration"], found)
+    expect(not (house.state / "key").exists(), "check changes nothing")
+
+
+def test_check_finds_trouble(house):
+    dialogues = {
+        "imap": [b"* OK hi\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n"
+                 b"mailferry1 OK done\r\n"],
+        "pop3": [b"220 this is not POP3\r\n"],
+        "smtp": [b""],
+    }
+    with socket.create_server(("0.0.0.0", 143)):
+        code, found, source = check_findings(house, dialogues)
+    expect(code == 1, "exit 1")
+    expect("no password before TLS" in source["imap"]["text"], source)
+    expect("another protocol" in source["pop3"]["text"], source)
+    expect(source["smtp"]["level"] == "problem", source)
+    ports = {f["name"]: f for f in found["findings"] if f["area"] == "port"}
+    expect("143 cannot be listened on here" in ports["imap"]["text"], ports)
+
+
+TESTS = [test_rules, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
+         test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
+         test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
+         test_no_privileges, test_check, test_check_finds_trouble]
+
+if __name__ == "__main__":
+    cli.own_network()
+    os.environ["MAILFERRY_LOG"] = "info"
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
