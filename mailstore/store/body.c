@@ -201,43 +201,42 @@ void store_body_release(struct body *b)
 
 /* ── packs that nobody needs ───────────────────────────────────────────────────────── */
 
-static int may_die(struct store *s, uint32_t number, bool *ret_dead, struct error *err)
+static bool is_written_to(struct store *s, uint32_t number)
 {
-	struct pack *k = NULL;
-	uint64_t lives = 1;
-	int code;
+	struct pack *k;
 
-	*ret_dead = false;
 	if (s->packs.current && s->packs.current->number == number)
-		return 0;
-	code = sql_get(s, SQL_PACK_LIVES, SQL_VALUES(sql_number(number)), &lives, err);
+		return true;
+	/* a body in it may still be on its way to a row */
+	return pack_find(&s->packs, number, &k, NULL) == 0 && k->open;
+}
+
+static int doom(struct store *s, uint32_t number, struct error *err)
+{
+	uint64_t lives = 1;
+	int code =
+		sql_get(s, SQL_PACK_LIVES, SQL_VALUES(sql_number(number)), &lives, err);
+	bool waits = is_written_to(s, number);
+
 	if (code < 0 || lives)
 		return code;
-	if (pack_find(&s->packs, number, &k, NULL) == 0 && k->open)
-		return 0; /* a body in it is still on its way to a row */
-	*ret_dead = true;
-	return 0;
+	if (pack_set_add(waits ? &s->waiting : &s->dead, number) < 0)
+		return error_set(err, -ENOMEM, "no memory");
+	if (waits)
+		return 0;
+	return sql_run(s, SQL_INSERT_DEAD, SQL_VALUES(sql_number(number)), err);
 }
 
 /* The rows go first and say which files are to follow, so that a crash between the two
    leaves no file behind, and no file is ever taken for dead because an index is young. */
 int store_doom_packs(struct store *s, struct error *err)
 {
-	bool dead = false;
 	int code = 0;
 
 	if (s->forget_dead)
 		code = sql_run(s, SQL_CLEAR_DEAD, SQL_NO_VALUES, err);
-	for (size_t i = 0; i < s->losers.count && code == 0; i++) {
-		uint32_t number = s->losers.numbers[i];
-
-		code = may_die(s, number, &dead, err);
-		if (code < 0 || !dead)
-			continue;
-		code = sql_run(s, SQL_INSERT_DEAD, SQL_VALUES(sql_number(number)), err);
-		if (code == 0 && pack_set_add(&s->dead, number) < 0)
-			code = error_set(err, -ENOMEM, "no memory");
-	}
+	for (size_t i = 0; i < s->losers.count && code == 0; i++)
+		code = doom(s, s->losers.numbers[i], err);
 	return code;
 }
 
@@ -248,6 +247,8 @@ void store_bury_packs(struct store *s)
 		pack_unlink(&s->packs, s->dead.numbers[i]);
 	pack_set_clear(&s->dead);
 	pack_set_clear(&s->losers);
+	s->losers = s->waiting;
+	s->waiting = (struct pack_set){ 0 };
 }
 
 static int bury_left_over(struct store *s, struct error *err)

@@ -45,10 +45,12 @@ struct store {
 
 	/* of the open transaction */
 	struct box *boxes;
-	bool list_changed;      /* mailboxes or subscriptions */
-	struct pack_set losers; /* packs that rows were taken from */
-	struct pack_set dead;   /* packs without a row: unlinked after the commit */
+	bool list_changed;       /* mailboxes or subscriptions */
+	struct pack_set dead;    /* packs without a row: unlinked after the commit */
+	struct pack_set waiting; /* without a row, but somebody still writes there */
 
+	struct pack_set
+		losers;   /* packs that rows were taken from: looked at by commits */
 	bool forget_dead; /* rows of dead_pack whose files are gone */
 	struct store_watch *watches;
 	struct watch_walk *walks;
@@ -70,6 +72,7 @@ void box_raise_uidnext(struct box *b, uint32_t uidnext);
 /* Writes what differs: before rows of `mailbox` are read. */
 int boxes_save(struct store *s, struct error *err);
 void boxes_free(struct box *first);
+int store_save_modseq(struct store *s, struct error *err);
 
 /* ── mailbox.c, message.c, body.c ──────────────────────────────────────────────────── */
 

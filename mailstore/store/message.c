@@ -28,44 +28,62 @@ static void read_message(const struct query *q, struct store_message *m)
 	};
 }
 
-static int walk(struct query *q, message_each_fn *each, void *context, struct error *err)
+/* From *from on until the end, the callback's no, or a change that it made: a row that is
+   written under a cursor may come up again, so the rest is asked for anew. */
+static int walk_unchanged(struct store *s, int64_t mailbox, uint32_t *from, uint32_t to,
+	message_each_fn *each, void *context, bool *ret_again, struct error *err)
 {
 	struct store_message m;
-	int code;
+	struct query q;
+	int changes = sqlite3_total_changes(s->db);
+	int code = query_begin(s, SQL_EACH_MESSAGE,
+		SQL_VALUES(sql_signed(mailbox), sql_number(*from), sql_number(to)), &q,
+		err);
 
-	do {
-		code = query_next(q, err);
+	*ret_again = false;
+	while (code == 0 && !*ret_again) {
+		code = query_next(&q, err);
 		if (code <= 0)
 			break;
-		read_message(q, &m);
+		read_message(&q, &m);
+		*from = m.uid + 1;
+		*ret_again = m.uid < to; /* more to come, should it write */
 		code = each(context, &m);
-	} while (code == 0);
+		if (sqlite3_total_changes(s->db) == changes)
+			*ret_again = false;
+	}
+	query_end(&q);
 	return code;
 }
 
 int store_each_message(struct store *s, int64_t mailbox, uint32_t from, uint32_t to,
 	message_each_fn *each, void *context, struct error *err)
 {
-	struct query q;
-	int code = query_begin(s, SQL_EACH_MESSAGE,
-		SQL_VALUES(sql_signed(mailbox), sql_number(from), sql_number(to)), &q,
-		err);
+	bool again;
+	int code;
 
-	if (code == 0)
-		code = walk(&q, each, context, err);
-	query_end(&q);
+	do
+		code = walk_unchanged(s, mailbox, &from, to, each, context, &again, err);
+	while (code == 0 && again);
 	return code;
 }
 
+/* These come sorted, hence from a copy: writing while they come is fine. */
 int store_each_changed(struct store *s, int64_t mailbox, uint64_t since,
 	message_each_fn *each, void *context, struct error *err)
 {
+	struct store_message m;
 	struct query q;
 	int code = query_begin(s, SQL_EACH_CHANGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(since)), &q, err);
 
-	if (code == 0)
-		code = walk(&q, each, context, err);
+	while (code == 0) {
+		code = query_next(&q, err);
+		if (code <= 0)
+			break;
+		read_message(&q, &m);
+		code = each(context, &m);
+	}
 	query_end(&q);
 	return code;
 }

@@ -174,7 +174,6 @@ void store_close(struct store *s)
 	store_rollback(s);
 	sql_close(s);
 	packs_close(&s->packs);
-	pack_set_clear(&s->dead);
 	pack_set_clear(&s->losers);
 	fd_closep(&s->lock); /* last: now another one may come */
 	free(s->folder);
@@ -230,8 +229,8 @@ void store_rollback(struct store *s)
 	boxes_free(end_transaction(s));
 	s->modseq = s->committed_modseq;
 	s->list_changed = false;
-	pack_set_clear(&s->losers);
 	pack_set_clear(&s->dead);
+	pack_set_clear(&s->waiting);
 }
 
 static void tell(struct store *s, int64_t mailbox)
@@ -258,7 +257,7 @@ static void tell_all(struct store *s, struct box *boxes, bool list_changed)
 			tell(s, b->id);
 }
 
-static int save_modseq(struct store *s, struct error *err)
+int store_save_modseq(struct store *s, struct error *err)
 {
 	if (s->modseq == s->committed_modseq)
 		return 0;
@@ -277,7 +276,7 @@ static int commit(struct store *s, struct error *err)
 	if (code == 0)
 		code = store_doom_packs(s, err);
 	if (code == 0)
-		code = save_modseq(s, err);
+		code = store_save_modseq(s, err);
 	if (code == 0)
 		code = sql_run(s, SQL_COMMIT, SQL_NO_VALUES, err);
 	return code;

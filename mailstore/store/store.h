@@ -136,7 +136,8 @@ struct store_message {
 };
 
 typedef int message_each_fn(void *context, const struct store_message *m);
-/* By UID, from..to inclusive (1..UINT32_MAX: all). Strings live until the next row. */
+/* By UID, from..to inclusive (1..UINT32_MAX: all). Strings live until the next row, or
+   until the callback writes: it may change and expunge what it is shown. */
 int store_each_message(struct store *s, int64_t mailbox, uint32_t from, uint32_t to,
 	message_each_fn *each, void *context, struct error *err);
 /* Changed since (modseq > since), by UID; and the UIDs expunged since. */

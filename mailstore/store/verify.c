@@ -95,6 +95,8 @@ int store_verify(struct store *s, struct error *err)
 	};
 	int code = boxes_save(s, err);
 
+	if (code == 0 && s->transaction == TRANSACTION_OPEN)
+		code = store_save_modseq(s, err);
 	if (code == 0)
 		code = packs_flush(&s->packs, err);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && code == 0; i++)
