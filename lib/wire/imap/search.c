@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/imap/search.h"
+
+#include "wire/imap/date.h"
+#include "wire/imap/flags.h"
+
+enum argument { NONE, TEXT, NAME_AND_TEXT, DAY, NUMBER, WORD, SET, KEY, TWO_KEYS };
+
+static const struct row {
+	struct str name;
+	enum imap_search_kind kind;
+	enum argument argument;
+	unsigned flags;
+	struct str field; /* of HEADER */
+} rows[] = {
+	{ STR("ALL"), IMAP_SEARCH_ALL, NONE, 0, STR("") },
+	{ STR("ANSWERED"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_ANSWERED, STR("") },
+	{ STR("DELETED"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_DELETED, STR("") },
+	{ STR("DRAFT"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_DRAFT, STR("") },
+	{ STR("FLAGGED"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_FLAGGED, STR("") },
+	{ STR("SEEN"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_SEEN, STR("") },
+	{ STR("RECENT"), IMAP_SEARCH_FLAG, NONE, IMAP_FLAG_RECENT, STR("") },
+	{ STR("UNANSWERED"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_ANSWERED, STR("") },
+	{ STR("UNDELETED"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_DELETED, STR("") },
+	{ STR("UNDRAFT"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_DRAFT, STR("") },
+	{ STR("UNFLAGGED"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_FLAGGED, STR("") },
+	{ STR("UNSEEN"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_SEEN, STR("") },
+	{ STR("OLD"), IMAP_SEARCH_NO_FLAG, NONE, IMAP_FLAG_RECENT, STR("") },
+	{ STR("NEW"), IMAP_SEARCH_NEW, NONE, 0, STR("") },
+	{ STR("KEYWORD"), IMAP_SEARCH_KEYWORD, WORD, 0, STR("") },
+	{ STR("UNKEYWORD"), IMAP_SEARCH_UNKEYWORD, WORD, 0, STR("") },
+	{ STR("BCC"), IMAP_SEARCH_HEADER, TEXT, 0, STR("Bcc") },
+	{ STR("CC"), IMAP_SEARCH_HEADER, TEXT, 0, STR("Cc") },
+	{ STR("FROM"), IMAP_SEARCH_HEADER, TEXT, 0, STR("From") },
+	{ STR("SUBJECT"), IMAP_SEARCH_HEADER, TEXT, 0, STR("Subject") },
+	{ STR("TO"), IMAP_SEARCH_HEADER, TEXT, 0, STR("To") },
+	{ STR("HEADER"), IMAP_SEARCH_HEADER, NAME_AND_TEXT, 0, STR("") },
+	{ STR("BODY"), IMAP_SEARCH_BODY, TEXT, 0, STR("") },
+	{ STR("TEXT"), IMAP_SEARCH_TEXT, TEXT, 0, STR("") },
+	{ STR("BEFORE"), IMAP_SEARCH_BEFORE, DAY, 0, STR("") },
+	{ STR("ON"), IMAP_SEARCH_ON, DAY, 0, STR("") },
+	{ STR("SINCE"), IMAP_SEARCH_SINCE, DAY, 0, STR("") },
+	{ STR("SENTBEFORE"), IMAP_SEARCH_SENTBEFORE, DAY, 0, STR("") },
+	{ STR("SENTON"), IMAP_SEARCH_SENTON, DAY, 0, STR("") },
+	{ STR("SENTSINCE"), IMAP_SEARCH_SENTSINCE, DAY, 0, STR("") },
+	{ STR("LARGER"), IMAP_SEARCH_LARGER, NUMBER, 0, STR("") },
+	{ STR("SMALLER"), IMAP_SEARCH_SMALLER, NUMBER, 0, STR("") },
+	{ STR("UID"), IMAP_SEARCH_UID, SET, 0, STR("") },
+	{ STR("NOT"), IMAP_SEARCH_NOT, KEY, 0, STR("") },
+	{ STR("OR"), IMAP_SEARCH_OR, TWO_KEYS, 0, STR("") },
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+struct parser {
+	struct imap_cursor c;
+	struct arena *arena;
+	unsigned depth;
+	size_t keys;
+};
+
+static bool parse_key(struct parser *p, struct imap_search_key **ret);
+
+static struct imap_search_key *new_key(struct parser *p, enum imap_search_kind kind)
+{
+	struct imap_search_key *key;
+
+	if (p->keys++ == IMAP_SEARCH_KEYS_MAX)
+		return NULL;
+	key = arena_alloc(p->arena, sizeof(*key));
+	if (key)
+		key->kind = kind;
+	return key;
+}
+
+static bool parse_keys(struct parser *p, struct imap_search_key **ret_first)
+{
+	struct imap_search_key **place = ret_first;
+
+	do {
+		if (!parse_key(p, place))
+			return false;
+		place = &(*place)->next;
+	} while (imap_space(&p->c));
+	return true;
+}
+
+static bool parse_day(struct parser *p, int64_t *ret)
+{
+	struct str text;
+
+	return imap_astring(&p->c, p->arena, &text) && imap_day(text, ret);
+}
+
+static bool parse_inner(
+	struct parser *p, enum argument argument, struct imap_search_key *key)
+{
+	bool ok = p->depth++ < IMAP_SEARCH_DEPTH_MAX && parse_key(p, &key->first);
+
+	if (ok && argument == TWO_KEYS)
+		ok = imap_space(&p->c) && parse_key(p, &key->first->next);
+	p->depth--;
+	return ok;
+}
+
+static bool parse_argument(
+	struct parser *p, const struct row *row, struct imap_search_key *key)
+{
+	if (row->argument != NONE && !imap_space(&p->c))
+		return false;
+	switch (row->argument) {
+	case NONE:
+		return true;
+	case TEXT:
+		return imap_astring(&p->c, p->arena, &key->text);
+	case NAME_AND_TEXT:
+		return imap_astring(&p->c, p->arena, &key->name) && key->name.len &&
+		       imap_space(&p->c) && imap_astring(&p->c, p->arena, &key->text);
+	case DAY:
+		return parse_day(p, &key->day);
+	case NUMBER:
+		return imap_number(&p->c, &key->size);
+	case WORD:
+		return imap_atom(&p->c, &key->text);
+	case SET:
+		return imap_set(&p->c, p->arena, &key->set);
+	case KEY:
+	case TWO_KEYS:
+		return parse_inner(p, row->argument, key);
+	}
+	return false;
+}
+
+static bool parse_list(struct parser *p, struct imap_search_key **ret)
+{
+	bool ok;
+
+	*ret = new_key(p, IMAP_SEARCH_AND);
+	ok = *ret && p->depth++ < IMAP_SEARCH_DEPTH_MAX &&
+	     parse_keys(p, &(*ret)->first) && imap_char(&p->c, ')');
+	p->depth--;
+	return ok;
+}
+
+static bool parse_named(struct parser *p, struct imap_search_key **ret)
+{
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (!imap_keyword(&p->c, rows[i].name))
+			continue;
+		*ret = new_key(p, rows[i].kind);
+		if (!*ret)
+			return false;
+		(*ret)->flags = rows[i].flags;
+		(*ret)->name = rows[i].field;
+		return parse_argument(p, &rows[i], *ret);
+	}
+	return false;
+}
+
+static bool parse_key(struct parser *p, struct imap_search_key **ret)
+{
+	char next = imap_peek(&p->c);
+
+	if (imap_char(&p->c, '('))
+		return parse_list(p, ret);
+	if (next == '*' || (next >= '0' && next <= '9')) {
+		*ret = new_key(p, IMAP_SEARCH_SEQUENCE);
+		return *ret && imap_set(&p->c, p->arena, &(*ret)->set);
+	}
+	return parse_named(p, ret);
+}
+
+static enum imap_search_result parse_charset(struct parser *p)
+{
+	struct str name;
+
+	if (!imap_keyword(&p->c, STR_LIT("CHARSET")))
+		return IMAP_SEARCH_OK;
+	if (!imap_space(&p->c) || !imap_astring(&p->c, p->arena, &name) ||
+		!imap_space(&p->c))
+		return IMAP_SEARCH_BAD;
+	return str_ieq(name, STR_LIT("US-ASCII")) || str_ieq(name, STR_LIT("UTF-8"))
+	               ? IMAP_SEARCH_OK
+	               : IMAP_SEARCH_BAD_CHARSET;
+}
+
+enum imap_search_result imap_search_program(
+	struct imap_cursor *c, struct arena *arena, struct imap_search_key **ret_program)
+{
+	struct parser p = { .c = *c, .arena = arena };
+	struct imap_search_key *all = new_key(&p, IMAP_SEARCH_AND);
+	enum imap_search_result result = parse_charset(&p);
+
+	if (result != IMAP_SEARCH_OK)
+		return result;
+	if (!all || !parse_keys(&p, &all->first))
+		return IMAP_SEARCH_BAD;
+	*ret_program = all;
+	*c = p.c;
+	return IMAP_SEARCH_OK;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_IMAP_SEARCH_H
+#define WIRE_IMAP_SEARCH_H
+/* What a SEARCH asks for (RFC 3501, 6.4.4), parsed into a tree. */
+#include "wire/imap/set.h"
+
+#define IMAP_SEARCH_DEPTH_MAX 32   /* of NOT, OR and parentheses */
+#define IMAP_SEARCH_KEYS_MAX 10000 /* a client that names thousands of Message-IDs */
+
+enum imap_search_kind {
+	IMAP_SEARCH_AND, /* all of the list `first` */
+	IMAP_SEARCH_OR,  /* any of it */
+	IMAP_SEARCH_NOT, /* not the one in it */
+	IMAP_SEARCH_ALL,
+	IMAP_SEARCH_SEQUENCE,
+	IMAP_SEARCH_UID,
+	IMAP_SEARCH_FLAG,    /* any of the bits `flags` */
+	IMAP_SEARCH_NO_FLAG, /* none of them */
+	IMAP_SEARCH_NEW,     /* \Recent and not \Seen */
+	IMAP_SEARCH_KEYWORD,
+	IMAP_SEARCH_UNKEYWORD,
+	IMAP_SEARCH_LARGER,
+	IMAP_SEARCH_SMALLER,
+	IMAP_SEARCH_BEFORE,
+	IMAP_SEARCH_ON,
+	IMAP_SEARCH_SINCE,
+	IMAP_SEARCH_SENTBEFORE,
+	IMAP_SEARCH_SENTON,
+	IMAP_SEARCH_SENTSINCE,
+	IMAP_SEARCH_HEADER, /* `text` in the fields `name` */
+	IMAP_SEARCH_BODY,
+	IMAP_SEARCH_TEXT,
+};
+
+struct imap_search_key {
+	enum imap_search_kind kind;
+	struct imap_search_key *first; /* of the keys inside */
+	struct imap_search_key *next;  /* beside */
+	struct imap_set set;
+	unsigned flags;
+	struct str name, text; /* KEYWORD: text */
+	uint32_t size;
+	int64_t day; /* midnight as if in UTC */
+};
+
+enum imap_search_result {
+	IMAP_SEARCH_OK,
+	IMAP_SEARCH_BAD,
+	IMAP_SEARCH_BAD_CHARSET, /* neither US-ASCII nor UTF-8 */
+};
+
+/* All that follows "SEARCH ". *ret_program is an AND. */
+enum imap_search_result imap_search_program(
+	struct imap_cursor *c, struct arena *arena, struct imap_search_key **ret_program);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_MIME_FOLD_H
+#define WIRE_MIME_FOLD_H
+/* Finding text without regard to case (RFC 3501, 6.4.4; the folding is Unicode's full
+   case folding of the compatibility decomposition, so "u" also finds "ü" and "ﬁ" "fi").
+ */
+#include "base/buf.h"
+#include "base/str.h"
+
+int mime_fold(struct str utf8, struct buf *out);
+
+/* Looks for one needle in text that comes in pieces (cut where no character is). */
+struct mime_finder {
+	struct str needle; /* folded; the caller's */
+	struct buf window;
+	bool found;
+};
+
+void mime_finder_init(struct mime_finder *f, struct str folded_needle);
+void mime_finder_fini(struct mime_finder *f);
+int mime_finder_add(struct mime_finder *f, struct str utf8);
+/* What comes next is not joined to what was (another header field, another part). */
+void mime_finder_break(struct mime_finder *f);
+
+#endif

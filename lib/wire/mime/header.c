@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/mime/header.h"
+
+#include <string.h>
+
+size_t mime_line(struct str s)
+{
+	const char *newline = s.len ? memchr(s.ptr, '\n', s.len) : NULL;
+
+	return newline ? (size_t)(newline - s.ptr) + 1 : s.len;
+}
+
+bool mime_is_blank(struct str line)
+{
+	return str_eq(line, STR_LIT("\r\n")) || str_eq(line, STR_LIT("\n"));
+}
+
+static size_t field_length(struct str header)
+{
+	size_t len = mime_line(header);
+
+	while (len < header.len && (header.ptr[len] == ' ' || header.ptr[len] == '\t'))
+		len += mime_line(str_skip(header, len));
+	return len;
+}
+
+static struct str without_line_end(struct str s)
+{
+	if (s.len && s.ptr[s.len - 1] == '\n')
+		s.len--;
+	if (s.len && s.ptr[s.len - 1] == '\r')
+		s.len--;
+	return s;
+}
+
+bool mime_next_field(struct str *header, struct mime_field *ret)
+{
+	struct str all, name;
+	size_t colon;
+
+	if (!header->len || mime_is_blank(str_take(*header, mime_line(*header))))
+		return false;
+	all = str_take(*header, field_length(*header));
+	*header = str_skip(*header, all.len);
+	colon = str_index(str_take(all, mime_line(all)), ':');
+	name = str_trim(str_take(all, colon));
+	if (colon >= mime_line(all)) { /* no colon in its first line */
+		*ret = (struct mime_field){ STR_LIT(""), without_line_end(all), all };
+		return true;
+	}
+	*ret = (struct mime_field){ name, without_line_end(str_skip(all, colon + 1)),
+		all };
+	return true;
+}
+
+bool mime_find_field(struct str header, struct str name, struct mime_field *ret)
+{
+	struct mime_field field;
+
+	while (mime_next_field(&header, &field)) {
+		if (str_ieq(field.name, name)) {
+			*ret = field;
+			return true;
+		}
+	}
+	return false;
+}

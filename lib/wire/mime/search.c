@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/mime/search.h"
+
+#include "wire/mime/content.h"
+#include "wire/mime/decode.h"
+#include "wire/mime/fold.h"
+#include "wire/mime/header.h"
+#include "wire/mime/lex.h"
+
+#define PIECE_SIZE 16384 /* decoded at a time: the search holds no more of a body */
+
+static int search_field(struct mime_charsets *c, const struct mime_field *field,
+	bool with_name, struct mime_finder *finder)
+{
+	struct buf text;
+	int r = 0;
+
+	buf_init(&text, 0);
+	if (with_name)
+		r = buf_printf(&text, "%.*s: ", STR_ARG(field->name));
+	if (r == 0)
+		r = mime_decode_words(c, str_trim(field->value), &text);
+	if (r == 0) {
+		mime_finder_break(finder);
+		r = mime_finder_add(finder, buf_view(&text));
+	}
+	buf_fini(&text);
+	return r;
+}
+
+static int search_fields(struct mime_charsets *c, struct str header, struct str name,
+	struct mime_finder *finder)
+{
+	struct mime_field field;
+	int r = 0;
+
+	while (r == 0 && !finder->found && mime_next_field(&header, &field))
+		if (!name.len || str_ieq(field.name, name))
+			r = search_field(c, &field, !name.len, finder);
+	return r;
+}
+
+int mime_search_header(struct mime_charsets *c, struct str header, struct str name,
+	struct str folded_needle, bool *ret_found)
+{
+	struct mime_finder finder;
+	int r;
+
+	mime_finder_init(&finder, folded_needle);
+	r = search_fields(c, header, name, &finder);
+	*ret_found = finder.found;
+	mime_finder_fini(&finder);
+	return r;
+}
+
+struct text_part {
+	struct mime_decoder decoder;
+	struct str charset;
+	struct buf decoded;
+};
+
+/* Whole lines go on, so that no character is cut. */
+static int pass_lines(struct mime_charsets *c, struct text_part *t, bool last,
+	struct mime_finder *finder)
+{
+	struct str text = buf_view(&t->decoded);
+	struct buf utf8;
+	size_t len = text.len;
+	int r;
+
+	while (!last && len && text.len < PIECE_SIZE * 2 && text.ptr[len - 1] != '\n')
+		len--;
+	if (!len)
+		return 0;
+	buf_init(&utf8, 0);
+	r = mime_to_utf8(c, t->charset, str_take(text, len), &utf8);
+	if (r == 0)
+		r = mime_finder_add(finder, buf_view(&utf8));
+	buf_fini(&utf8);
+	buf_consume(&t->decoded, len);
+	return r;
+}
+
+static int search_text(struct mime_charsets *c, struct text_part *t, struct str body,
+	struct mime_finder *finder)
+{
+	int r = 0;
+
+	buf_init(&t->decoded, 0);
+	mime_finder_break(finder);
+	while (body.len && r == 0 && !finder->found) {
+		r = mime_decode(&t->decoder, str_take(body, PIECE_SIZE), &t->decoded);
+		body = str_skip(body, PIECE_SIZE);
+		if (r == 0)
+			r = pass_lines(c, t, !body.len, finder);
+	}
+	buf_fini(&t->decoded);
+	return r;
+}
+
+static enum mime_encoding encoding_of(struct str header)
+{
+	struct mime_field field;
+	struct str word = STR("");
+
+	if (!mime_find_field(header, STR_LIT("Content-Transfer-Encoding"), &field))
+		return MIME_IDENTITY;
+	mime_skip_space(&field.value, NULL);
+	(void)mime_atom(&field.value, STR_LIT(";()"), &word);
+	return mime_encoding_by_name(word);
+}
+
+static int search_leaf(struct mime_charsets *c, struct mime_tree *tree,
+	const struct mime_part *part, struct mime_finder *finder)
+{
+	struct str header = mime_part_header(tree, part);
+	struct text_part text = { .charset = STR("utf-8") };
+	struct mime_content content;
+	struct mime_field field;
+
+	if (mime_find_field(header, STR_LIT("Content-Type"), &field) &&
+		mime_content_type(field.value, &tree->arena, &content)) {
+		if (!str_ieq(content.type, STR_LIT("text")))
+			return 0;
+		text.charset = mime_param(&content, STR_LIT("charset"));
+	}
+	mime_decoder_init(&text.decoder, encoding_of(header));
+	return search_text(c, &text, mime_part_body(tree, part), finder);
+}
+
+static int search_part(struct mime_charsets *c, struct mime_tree *tree, uint32_t index,
+	bool with_header, struct mime_finder *finder)
+{
+	const struct mime_part *part = &tree->parts[index];
+	int r = 0;
+
+	if (index || with_header)
+		r = search_fields(c, mime_part_header(tree, part), STR_LIT(""), finder);
+	if (r < 0 || finder->found || part->kind != MIME_LEAF)
+		return r;
+	return search_leaf(c, tree, part, finder);
+}
+
+int mime_search_message(struct mime_charsets *c, struct str message, bool with_header,
+	struct str folded_needle, bool *ret_found)
+{
+	struct mime_finder finder;
+	struct mime_tree tree;
+	int r = mime_scan(message, &tree);
+
+	if (r < 0)
+		return r;
+	mime_finder_init(&finder, folded_needle);
+	for (uint32_t i = 0; i < tree.count && r == 0 && !finder.found; i++)
+		r = search_part(c, &tree, i, with_header, &finder);
+	*ret_found = finder.found || !folded_needle.len;
+	mime_finder_fini(&finder);
+	mime_tree_fini(&tree);
+	return r;
+}
