@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void check_rights(struct findings *f)
@@ -63,20 +64,34 @@ static void check_kernel(struct control *c, struct findings *f)
 
 /* ── files ─────────────────────────────────────────────────────────────────────────── */
 
+static int writable_directory(const char *path)
+{
+	struct stat about;
+
+	if (stat(path, &about) < 0)
+		return -errno;
+	if (!S_ISDIR(about.st_mode))
+		return -ENOTDIR;
+	return access(path, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+static void to_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		slash[slash == path ? 1 : 0] = '\0';
+}
+
 /* The nearest parent that exists decides whether `up` can make the rest. */
 static int writable(const char *path)
 {
 	char part[PATH_MAX];
 
 	(void)snprintf(part, sizeof(part), "%s", path);
-	while (access(part, F_OK) < 0 && errno == ENOENT) {
-		char *slash = strrchr(part, '/');
-
-		if (!slash)
-			return -ENOENT;
-		slash[slash == part ? 1 : 0] = '\0';
-	}
-	return access(part, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+	while (access(part, F_OK) < 0 && errno == ENOENT)
+		to_parent(part);
+	return writable_directory(part);
 }
 
 static void check_directory(struct findings *f, const char *name, const char *path)
@@ -87,32 +102,65 @@ static void check_directory(struct findings *f, const char *name, const char *pa
 		code < 0 ? ": " : "", code < 0 ? strerror(-code) : "");
 }
 
-/* As `up` would: registry and key together, but nothing is made. */
-static void check_registry(struct control *c, struct findings *f)
+/* The key is made in a directory that must be there; but state_dir is made by `up`. */
+static int key_can_be_made(const struct settings *s)
+{
+	char directory[PATH_MAX];
+
+	(void)snprintf(directory, sizeof(directory), "%s", s->key_file);
+	to_parent(directory);
+	return strcmp(directory, s->state_dir) == 0 ? writable(directory)
+	                                            : writable_directory(directory);
+}
+
+static int open_registry(struct control *c, const char *key_file, bool *ret_any_password)
+{
+	char path[PATH_MAX];
+	struct registry *r;
+	int code = settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path));
+
+	*ret_any_password = false;
+	if (code < 0)
+		return error_errno(&c->err, code, "%s", c->settings.state_dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	code = registry_open(path, key_file, false, &r, &c->err);
+	if (code < 0)
+		return code;
+	code = registry_any_password(r, ret_any_password, &c->err);
+	registry_close(r);
+	return code;
+}
+
+/* As `up` would, but nothing is made. 1: the key would be. */
+static int try_registry(struct control *c)
 {
 	const struct settings *s = &c->settings;
 	uint8_t key[SEAL_KEY_SIZE];
-	char path[PATH_MAX];
-	struct registry *r;
-	int code = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+	bool needed;
+	int code = open_registry(c, NULL, &needed);
+
+	if (code == 0 && !needed && access(s->key_file, F_OK) < 0) {
+		code = key_can_be_made(s);
+		return code < 0 ? error_errno(&c->err, code,
+					  "cannot make the key file %s", s->key_file)
+		                : 1;
+	}
+	if (code == 0)
+		code = seal_key_load(s->key_file, false, key, &c->err);
+	explicit_bzero(key, sizeof(key));
+	return code < 0 ? code : open_registry(c, s->key_file, &needed);
+}
+
+static void check_registry(struct control *c, struct findings *f)
+{
+	int code = try_registry(c);
 
 	if (code < 0)
-		error_errno(&c->err, code, "%s", s->state_dir);
-	else if (access(path, F_OK) == 0)
-		code = registry_open(path, s->key_file, false, &r, &c->err);
-	else if (access(s->key_file, F_OK) == 0)
-		code = seal_key_load(s->key_file, false, key, &c->err);
+		finding(f, FINDING_PROBLEM, "files", "key_file", "%s", c->err.text);
 	else
-		code = -ENOENT;
-	if (code == 0 && access(path, F_OK) == 0)
-		registry_close(r);
-	explicit_bzero(key, sizeof(key));
-	if (code == -ENOENT && access(path, F_OK) < 0)
-		finding(f, FINDING_OK, "files", "key_file", "%s, made at the first start",
-			s->key_file);
-	else
-		finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "files", "key_file",
-			"%s", code < 0 ? c->err.text : s->key_file);
+		finding(f, FINDING_OK, "files", "key_file", "%s%s", c->settings.key_file,
+			code ? ", made at the first start" : "");
 }
 
 static void check_files(struct control *c, struct findings *f)
@@ -210,7 +258,7 @@ static void probe_one(struct findings *f, const struct sockaddr_storage *address
 	else
 		finding(f, code == -ECONNREFUSED ? FINDING_NOTE : FINDING_PROBLEM,
 			"source", service_name(id), "%s: %s", where, err.text);
-	*ret_reached = *ret_reached || code == 0;
+	*ret_reached = *ret_reached || (code == 0 && offer_wants_login(&o));
 	offer_fini(&o);
 }
 
@@ -244,8 +292,9 @@ static void check_source(struct control *c, struct findings *f)
 				probe_one(f, &all[i], (enum service_id)id,
 					c->settings.services[id].upstream_port, &reached);
 	if (!reached)
-		finding(f, FINDING_PROBLEM, "source", "all",
-			"no service answers; is `source` the old server's address?");
+		finding(f, FINDING_PROBLEM, "source", "mailboxes",
+			"neither IMAP nor POP3 answers, so nobody can be moved; is "
+			"`source` the old server's address, and is it up?");
 }
 
 static int print(struct control *c, struct findings *f)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static enum exit_code run(struct request *q)
@@ -11,9 +12,11 @@ static enum exit_code run(struct request *q)
 	struct control *c = &q->control;
 	enum exit_code code;
 
-	if (settings_load(c->config, &c->settings, &c->err) < 0) {
+	int loaded = settings_load(c->config, &c->settings, &c->err);
+
+	if (loaded < 0) {
 		(void)control_fail(c);
-		return EXIT_USAGE;
+		return loaded == -EACCES ? EXIT_FAILED : EXIT_USAGE;
 	}
 	code = q->command->run(c);
 	settings_fini(&c->settings);

@@ -21,7 +21,7 @@ static int make_private_file(const char *path, struct error *err)
 	return 0;
 }
 
-static int any_sealed(struct registry *r, bool *ret_any, struct error *err)
+int registry_any_password(struct registry *r, bool *ret_any, struct error *err)
 {
 	sqlite3_stmt *statement;
 	int n = rsql_use(r, SQL_ANY_SEALED, &statement, err);
@@ -79,7 +79,7 @@ static int load_key(
 	struct registry *r, const char *key_path, bool create_key, struct error *err)
 {
 	bool sealed;
-	int code = any_sealed(r, &sealed, err);
+	int code = registry_any_password(r, &sealed, err);
 
 	if (code < 0)
 		return code;

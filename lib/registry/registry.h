@@ -136,6 +136,8 @@ int registry_note_uncapturable(struct registry *r, struct str login, struct str 
 /* The sealed password in clear, in arena (which wipes). -ENODATA: none. */
 int registry_password(struct registry *r, int64_t id, struct arena *arena,
 	struct str *ret_password, struct error *err);
+/* Whether anything is sealed: then the key file is not to be lost. */
+int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
 /* The scrypt verifier for logins here: made off the login path (verifier.h). */
 int registry_set_verifier(
 	struct registry *r, int64_t id, struct str verifier, struct error *err);

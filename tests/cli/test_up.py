@@ -184,6 +184,17 @@ def test_no_privileges(house):
                             done.stderr), done.stderr)
 
 
+def test_bad_places(house):
+    text = house.config.read_text()
+    for setting, sentence in [
+            ('key_file = "/nonexistent/folder/key"', "cannot make the key file /nonexistent"),
+            ('state_dir = "/etc/hostname"', "/etc/hostname: Not a directory|make the directory")]:
+        house.config.write_text(text + setting + "\n")
+        house.bad(sentence, "up")
+        done = house.command("check")
+        expect(done.returncode == 1 and re.search(sentence, done.stdout), done.stdout)
+
+
 DIALOGUES = {
     "imap": [b"* OK Dovecot ready.\r\n",
              b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN AUTH=CRAM-MD5\r\n"
@@ -246,14 +257,23 @@ def test_check_finds_trouble(house):
     expect("no password before TLS" in source["imap"]["text"], source)
     expect("another protocol" in source["pop3"]["text"], source)
     expect(source["smtp"]["level"] == "problem", source)
+    expect("neither IMAP nor POP3 answers" not in str(source), "IMAP did")
     ports = {f["name"]: f for f in found["findings"] if f["area"] == "port"}
     expect("143 cannot be listened on here" in ports["imap"]["text"], ports)
+
+
+def test_check_without_a_source(house):
+    code, _, source = check_findings(house, {"smtp": DIALOGUES["smtp"]})
+    expect(code == 1, "exit 1")
+    expect(source["imap"]["level"] == "note", "a service that was never there")
+    expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
 
 
 TESTS = [test_rules, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
-         test_no_privileges, test_check, test_check_finds_trouble]
+         test_no_privileges, test_bad_places, test_check, test_check_finds_trouble,
+         test_check_without_a_source]
 
 if __name__ == "__main__":
     cli.own_network()
