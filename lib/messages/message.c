@@ -29,6 +29,7 @@ static const char *const type_names[] = {
 	[MESSAGE_RELEASE] = "RELEASE",
 	[MESSAGE_RELEASED] = "RELEASED",
 	[MESSAGE_FAILED] = "FAILED",
+	[MESSAGE_FACTS_CHANGED] = "FACTS_CHANGED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -70,6 +70,10 @@ enum message_type {
 	/* Any question that could not be served: text = the sentence. */
 	MESSAGE_FAILED,
 
+	/* Interceptor master to its workers: the registry's facts about what the source
+	   shows on a service are new. service. */
+	MESSAGE_FACTS_CHANGED,
+
 	MESSAGE_TYPE_COUNT
 };
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/census.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct person {
+	struct str account; /* first: a key looks like an entry */
+	uint64_t sessions[ROUTE_COUNT];
+	char bytes[];
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct person *left = a, *right = b;
+
+	return str_cmp(left->account, right->account);
+}
+
+static struct person *find(const struct census *c, struct str account)
+{
+	struct person key = { .account = account };
+	struct person *const *found = tfind(&key, &c->root, compare);
+
+	return found ? *found : NULL;
+}
+
+static struct person *add(struct census *c, struct str account)
+{
+	struct person *e = calloc(1, sizeof(*e) + account.len + 1);
+
+	if (!e)
+		return NULL;
+	if (account.len)
+		memcpy(e->bytes, account.ptr, account.len);
+	e->account = str_of(e->bytes, account.len);
+	if (!tsearch(e, &c->root, compare)) {
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+static bool is_empty(const struct person *e)
+{
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (e->sessions[i])
+			return false;
+	return true;
+}
+
+int census_change(struct census *c, struct str account, enum route route, int change)
+{
+	struct person *e = find(c, account);
+
+	if (change < 0 && (!e || !e->sessions[route]))
+		return -ENOENT;
+	if (!e)
+		e = add(c, account);
+	if (!e)
+		return -ENOMEM;
+	e->sessions[route] += (uint64_t)(int64_t)change;
+	c->sessions += (uint64_t)(int64_t)change;
+	if (is_empty(e)) {
+		(void)tdelete(e, &c->root, compare);
+		free(e);
+	}
+	return 0;
+}
+
+uint64_t census_count(const struct census *c, struct str account, enum route route)
+{
+	const struct person *e = find(c, account);
+
+	return e ? e->sessions[route] : 0;
+}
+
+void census_clear(struct census *c)
+{
+	tdestroy(c->root, free);
+	*c = (struct census){ 0 };
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/handoff.h"
+
+#include "base/fd.h"
+#include "base/ipc.h"
+#include "base/log.h"
+#include "interceptor/source.h"
+#include "interceptor/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The session that an id of ours speaks of, or NULL. */
+static struct session *by_id(struct worker *w, struct str text)
+{
+	char id[SESSION_ID_MAX];
+	struct session *s;
+	size_t dash = str_index(text, '-');
+	struct str hex = str_skip(text, dash + 1);
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < hex.len; i++) {
+		char c = hex.ptr[i];
+
+		number = number * 16 + (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	LIST_FOREACH(s, &w->local[number % LOCAL_BUCKETS], numbered)
+	if (str_eq(str_from(session_id(s, id)), text))
+		return s;
+	return NULL;
+}
+
+static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+{
+	struct worker *w = context;
+	struct session *s;
+
+	(void)p;
+	fd_closep(&fd);
+	if (m->type != MESSAGE_SERVE_END && m->type != MESSAGE_FAILED) {
+		log_error(NULL, "mailstore", "error=\"unexpected message %s\"",
+			message_type_name(m->type));
+		abort(); /* our own program sent it: a bug, not a circumstance */
+	}
+	s = by_id(w, m->session);
+	if (!s)
+		return;
+	s->bytes_in += m->number;
+	s->bytes_out += m->number2;
+	session_close(s, m->type == MESSAGE_FAILED ? "mailstore failed" : "over");
+}
+
+/* Its master is gone; what its account processes still serve is not known to us. */
+static void on_lost(void *context, struct peer *p, int code)
+{
+	struct worker *w = context;
+
+	if (code == -EBADMSG) {
+		log_error(NULL, "mailstore", "error=\"a message makes no sense\"");
+		abort();
+	}
+	log_warning(NULL, "mailstore", "connection=lost");
+	peer_close(p);
+	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
+		while (!LIST_EMPTY(&w->local[i]))
+			session_close(LIST_FIRST(&w->local[i]), "mailstore ended");
+}
+
+static const struct peer_ops mailstore_ops = { .message = on_message, .lost = on_lost };
+
+static int connect_mailstore(struct worker *w)
+{
+	char path[PATH_MAX];
+	struct error err;
+	int fd, r;
+
+	if (peer_is_open(&w->mailstore))
+		return 0;
+	r = settings_run_path(w->settings, MAILSTORE_SOCKET, path, sizeof(path));
+	if (r < 0)
+		return r;
+	fd = ipc_connect(path, &err);
+	if (fd < 0)
+		return fd;
+	r = peer_open(&w->mailstore, &w->loop, fd, &mailstore_ops, w);
+	if (r < 0)
+		fd_closep(&fd);
+	return r;
+}
+
+int handoff(struct session *s)
+{
+	struct worker *w = s->worker;
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	struct message m = {
+		.type = MESSAGE_SERVE,
+		.account = str_from(s->account),
+		.session = str_from(session_id(s, id)),
+		.service = str_from(service_name(s->service)),
+		.tag = s->pre->attempt.tag,
+		.payload = buf_view(&s->pre->from_client),
+	};
+	int fd, r = connect_mailstore(w);
+
+	if (r < 0)
+		return r;
+	if (buf_len(&s->pre->to_client))
+		return -EAGAIN; /* he does not read: our bytes would come after theirs */
+	endpoint_text(&s->peer, client);
+	m.client = str_from(client);
+	/* a duplicate travels: when it cannot be sent, the client is still ours */
+	fd = fcntl(s->client->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	r = peer_send(&w->mailstore, &m, fd);
+	if (r < 0) {
+		fd_closep(&fd);
+		return r;
+	}
+	log_info(id, "hand-off", "account=%s unread=%zu", s->account,
+		buf_len(&s->pre->from_client));
+	s->bytes_in = s->received - (uint32_t)buf_len(&s->pre->from_client);
+	fd = session_give_away(s);
+	fd_closep(&fd);
+	return 0;
+}

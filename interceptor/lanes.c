@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/lane.h"
+
+static const struct lane *const lanes[SERVICE_COUNT] = {
+	[SERVICE_IMAP] = &lane_imap,
+};
+
+const struct lane *lane_of(enum service_id service)
+{
+	return (unsigned)service < SERVICE_COUNT ? lanes[service] : NULL;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/login.h"
+
+#include "base/log.h"
+#include "interceptor/handoff.h"
+#include "interceptor/login_proof.h"
+#include "interceptor/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ANSWER_MS 120000   /* for the source to answer: some delay a failed login long */
+#define VERIFY_MS 30000    /* for the helper thread; its queue is 3 s long */
+#define REFUSE_MS 2000     /* before a wrong password is answered */
+#define EXCHANGE_MS 120000 /* for a person with a token */
+
+/* "alice*master": the master's password opens alice's mailbox (Dovecot, Cyrus). What is
+   behind the asterisk is no part of whose mailbox it is. */
+#define MASTER_SEPARATOR '*'
+
+static struct str account_of(const struct attempt *a)
+{
+	size_t at = str_index(a->user, MASTER_SEPARATOR);
+
+	return at > 0 ? str_take(a->user, at) : a->user;
+}
+
+static bool is_by_master(const struct attempt *a)
+{
+	return account_of(a).len < a->user.len;
+}
+
+static uint64_t hold_ms(const struct session *s)
+{
+	return s->worker->settings->hold_s * UINT64_C(1000);
+}
+
+void login_refuse(struct session *s, enum refusal why)
+{
+	static const char *const names[REFUSAL_COUNT] = {
+		[REFUSAL_BUSY] = "busy",
+		[REFUSAL_UNAVAILABLE] = "unavailable",
+		[REFUSAL_WRONG_PASSWORD] = "wrong-password",
+		[REFUSAL_MECHANISM] = "mechanism",
+	};
+	char id[SESSION_ID_MAX];
+
+	if (s->state == SESSION_GONE)
+		return;
+	log_info(session_id(s, id), "refused", "account=%s reason=%s",
+		s->account ? s->account : "-", names[why]);
+	buf_wipe(&s->pre->answer);
+	s->lane->refuse(s, why);
+	session_drop_upstream(s); /* an open login at the source is nobody's now */
+	session_resume(s);
+}
+
+/* ---- the route ---- */
+
+/* An account that is not known has the source as its route and the name as typed. */
+static int look_up(struct session *s, struct str name, struct account_route *ret)
+{
+	struct error err;
+	int r = registry_route(s->worker->registry, name, ret, &err);
+	char id[SESSION_ID_MAX];
+
+	if (r == -ENOENT) {
+		struct str shown = str_take(str_trim(name), sizeof(ret->name) - 1);
+
+		*ret = (struct account_route){ .route = ROUTE_SOURCE };
+		for (size_t i = 0; i < shown.len; i++) {
+			char c = shown.ptr[i];
+
+			ret->name[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20)
+			               : c                  ? c
+			                                    : '?';
+		}
+		return 0;
+	}
+	if (r < 0)
+		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
+	return r;
+}
+
+/* The session is known by its account before anything else happens in this callback: a
+   quiesce that comes later finds it. */
+static int route_attempt(struct session *s, struct account_route *ret)
+{
+	struct account_route route;
+	int r = look_up(s, account_of(&s->pre->attempt), &route);
+
+	if (r < 0)
+		return r;
+	if (!session_set_account(s, str_from(route.name), route.id))
+		return -ENOMEM;
+	session_set_route(s, route.route);
+	*ret = route;
+	return 0;
+}
+
+static void at_source(struct session *s)
+{
+	int r;
+
+	session_set_state(s, SESSION_LOGGING_IN, ANSWER_MS);
+	r = session_connect_upstream(s);
+	if (r < 0)
+		login_upstream_lost(s, r);
+	else if (s->upstream_state == UPSTREAM_OPEN)
+		s->lane->send_attempt(s);
+}
+
+static void at_home(struct session *s)
+{
+	session_drop_upstream(s);
+	if (!s->pre->attempt.password.ptr || s->pre->attempt.why_not.len ||
+		is_by_master(&s->pre->attempt)) {
+		login_refuse(s, REFUSAL_MECHANISM);
+		return;
+	}
+	session_set_state(s, SESSION_VERIFYING, VERIFY_MS);
+	verify_password(&s->worker->verify, s);
+}
+
+void login_hold(struct session *s)
+{
+	session_drop_upstream(s);
+	buf_wipe(&s->pre->answer);
+	session_set_route(s, ROUTE_BUSY);
+	session_set_state(s, SESSION_BUSY, hold_ms(s) + 1);
+}
+
+static void go(struct session *s, enum route route)
+{
+	switch (route) {
+	case ROUTE_SOURCE:
+		at_source(s);
+		break;
+	case ROUTE_BUSY:
+		login_hold(s);
+		break;
+	case ROUTE_LOCAL:
+		at_home(s);
+		break;
+	case ROUTE_COUNT:
+		break;
+	}
+}
+
+void login_attempt(struct session *s)
+{
+	struct account_route route;
+	char id[SESSION_ID_MAX];
+
+	if (route_attempt(s, &route) < 0) {
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+		return;
+	}
+	log_info(session_id(s, id), "login", "account=%s route=%s mechanism=\"%.*s\"",
+		route.name, route_name(route.route),
+		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
+						    : STR_LIT("password")));
+	go(s, route.route);
+}
+
+bool login_exchange_may_go_on(struct session *s)
+{
+	struct account_route route;
+	enum refusal why = REFUSAL_MECHANISM;
+	int r;
+
+	session_set_state(s, SESSION_EXCHANGE, EXCHANGE_MS);
+	if (!s->pre->attempt.user.ptr)
+		return true;
+	r = route_attempt(s, &route);
+	if (r == 0 && route.route == ROUTE_SOURCE)
+		return true;
+	if (r < 0)
+		why = REFUSAL_UNAVAILABLE;
+	else if (route.route == ROUTE_BUSY)
+		why = REFUSAL_BUSY;
+	login_refuse(s, why);
+	return false;
+}
+
+/* ---- the source's answer ---- */
+
+/* The password was right at the source, whoever serves him now. */
+static void proven(struct session *s, const struct account_route *route)
+{
+	switch (route->route) {
+	case ROUTE_SOURCE:
+		if (login_should_hold(s, route))
+			session_set_state(s, SESSION_PROVED, hold_ms(s));
+		else
+			session_relay(s);
+		break;
+	case ROUTE_BUSY:
+		session_set_state(s, SESSION_PROVED, hold_ms(s) + 1);
+		break;
+	case ROUTE_LOCAL:
+		login_verified(s, VERDICT_RIGHT);
+		break;
+	case ROUTE_COUNT:
+		break;
+	}
+}
+
+static void relay_to_source(struct session *s)
+{
+	session_set_route(s, ROUTE_SOURCE);
+	session_relay(s);
+}
+
+static void accepted(struct session *s)
+{
+	struct account_route route;
+
+	login_learn(s, is_by_master(&s->pre->attempt));
+	if (!s->pre->attempt.user.ptr) {
+		relay_to_source(s);
+		return;
+	}
+	if (route_attempt(s, &route) < 0) {
+		relay_to_source(s); /* the registry is away; he is in already */
+		return;
+	}
+	proven(s, &route);
+}
+
+static void refused(struct session *s)
+{
+	struct pre *p = s->pre;
+	struct str text;
+	char id[SESSION_ID_MAX];
+
+	log_info(session_id(s, id), "refused", "account=%s by=source",
+		s->account ? s->account : "-");
+	if (p->attempt.password.ptr &&
+		s->lane->refusal_text(buf_view(&p->answer), p->attempt.user, &text))
+		worker_learn_refusal(s->worker, s->service, text);
+	session_set_state(s, SESSION_PRELOGIN, REFUSE_MS);
+	session_say(s, buf_view(&p->answer));
+	if (s->state == SESSION_GONE)
+		return;
+	buf_clear(&p->answer);
+	s->lane->answered(s);
+	session_resume(s);
+}
+
+void login_answered(struct session *s, bool ok)
+{
+	s->pre->upstream_tries++;
+	if (ok)
+		accepted(s);
+	else
+		refused(s);
+}
+
+static void upstream_gone(struct session *s)
+{
+	/* what it said before it went (a BYE with the reason) is its answer */
+	if (s->pre && buf_len(&s->pre->answer)) {
+		session_say(s, buf_view(&s->pre->answer));
+		session_finish(s, "source ended it");
+	} else if (s->state == SESSION_LOGGING_IN) {
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+	} else {
+		session_farewell(s, FAREWELL_UNAVAILABLE);
+	}
+}
+
+void login_upstream_lost(struct session *s, int code)
+{
+	bool was_used = s->pre && s->pre->upstream_tries > 0;
+	char id[SESSION_ID_MAX];
+
+	session_drop_upstream(s);
+	if (s->state != SESSION_LOGGING_IN && s->state != SESSION_EXCHANGE &&
+		s->state != SESSION_UPGRADING && s->state != SESSION_GREETING)
+		return; /* it was idle between two attempts: the next one connects anew */
+	/* the source may have closed it in the same moment in which we used it again */
+	if (s->state == SESSION_LOGGING_IN && was_used && code != -ETIMEDOUT &&
+		!buf_len(&s->pre->answer)) {
+		at_source(s);
+		return;
+	}
+	log_warning(session_id(s, id), "source", "error=\"%s\" in=%s", strerror(-code),
+		session_state_name(s->state));
+	upstream_gone(s);
+}
+
+/* ---- here ---- */
+
+void login_verified(struct session *s, enum verdict verdict)
+{
+	char id[SESSION_ID_MAX];
+	int r;
+
+	switch (verdict) {
+	case VERDICT_RIGHT:
+		session_set_route(s, ROUTE_LOCAL);
+		r = handoff(s);
+		if (r == 0)
+			return;
+		log_error(session_id(s, id), "hand-off", "error=\"%s\"", strerror(-r));
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+		break;
+	case VERDICT_WRONG:
+		session_set_state(s, SESSION_REFUSING, REFUSE_MS);
+		break;
+	case VERDICT_UNKNOWN:
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+		break;
+	}
+}
+
+/* ---- held sessions ---- */
+
+static void recheck_proved(struct session *s, const struct account_route *route)
+{
+	if (route->route == ROUTE_LOCAL)
+		login_verified(s, VERDICT_RIGHT);
+	else if (route->route == ROUTE_SOURCE && !login_is_moving(route))
+		relay_to_source(s);
+}
+
+static void recheck_busy(struct session *s, const struct account_route *route)
+{
+	if (route->route != ROUTE_BUSY)
+		go(s, route->route);
+}
+
+/* He waited in vain. A switch that is under way gets as much time once more. */
+static void hold_is_over(struct session *s, const struct account_route *route)
+{
+	char id[SESSION_ID_MAX];
+
+	log_info(session_id(s, id), "hold", "account=%s expired in=%s", s->account,
+		session_state_name(s->state));
+	if (route->route == ROUTE_SOURCE) {
+		login_remember_expired(s->worker, route->id);
+		relay_to_source(s);
+	} else if (s->route != ROUTE_BUSY) {
+		session_set_route(s, ROUTE_BUSY);
+		session_set_state(s, SESSION_PROVED, hold_ms(s) + 1);
+	} else {
+		login_refuse(s, REFUSAL_BUSY);
+	}
+}
+
+void login_recheck(struct session *s, bool expired)
+{
+	struct account_route route;
+	enum session_state was = s->state;
+
+	if (was != SESSION_BUSY && was != SESSION_PROVED)
+		return;
+	if (look_up(s, account_of(&s->pre->attempt), &route) < 0) {
+		if (expired)
+			login_refuse(s, REFUSAL_UNAVAILABLE);
+		return;
+	}
+	if (was == SESSION_PROVED)
+		recheck_proved(s, &route);
+	else
+		recheck_busy(s, &route);
+	if (!expired || s->state != was)
+		return;
+	if (was == SESSION_PROVED)
+		hold_is_over(s, &route);
+	else
+		login_refuse(s, REFUSAL_BUSY);
+}

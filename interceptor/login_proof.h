@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_LOGIN_PROOF_H
+#define INTERCEPTOR_LOGIN_PROOF_H
+/* What a login that the source accepted teaches the registry, and sets in motion. */
+#include "interceptor/session.h"
+
+struct worker;
+
+/* Captures the password, or notes why it cannot be; makes the account due. */
+void login_learn(struct session *s, bool by_master);
+
+/* Its move has begun and is not over: a held client may yet go in here. */
+bool login_is_moving(const struct account_route *route);
+/* Strategy immediate: whether this client shall wait for the move. */
+bool login_should_hold(const struct session *s, const struct account_route *route);
+/* This account's move takes longer than a hold: its next logins are not held. */
+void login_remember_expired(struct worker *w, int64_t account);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_MASTER_H
+#define INTERCEPTOR_MASTER_H
+/*
+ * The one that holds no client's socket: it forks the workers and starts them again,
+ * counts each account's sessions over all of them, answers interceptor.sock and asks the
+ * source what it shows.
+ *
+ *   interceptor.sock ──► master_control.c ──► workers (one socketpair each)
+ *                                         ◄──
+ */
+#include "interceptor/census.h"
+#include "interceptor/peer.h"
+#include "interceptor/probe.h"
+#include "interceptor/tally.h"
+#include "interceptor/worker.h"
+
+#define WORKERS_MAX 256 /* as the settings allow */
+
+struct master;
+
+struct worker_slot {
+	struct master *master;
+	unsigned index;
+	pid_t pid;           /* 0: not running */
+	uint64_t started_at; /* loop time */
+	uint64_t restart_at; /* when not running */
+	struct peer link;
+	struct census census;
+	struct listener listeners[LISTENERS_MAX]; /* stay open while it restarts: who
+	                                             connects then waits a little */
+	size_t n_listeners;
+};
+
+/* Somebody at interceptor.sock. */
+struct control_client {
+	LIST_ENTRY(control_client) all;
+	struct master *master;
+	struct peer peer;
+};
+
+/* A question that is not answered yet. */
+struct request {
+	LIST_ENTRY(request) all;
+	struct control_client *client;
+	enum message_type type;
+	uint64_t id;
+	bool left;               /* QUIESCE: a worker left sessions alone */
+	bool asked[WORKERS_MAX]; /* that worker has not answered yet */
+	char account[];
+};
+
+struct master {
+	uv_loop_t loop;
+	const struct settings *settings;
+	struct tally tally;
+	struct worker_slot *slots;
+	unsigned n_slots;
+	struct watch *control; /* the listener */
+	struct watch *signals;
+	uv_timer_t tick;
+	uv_prepare_t sweep;
+	struct probe probes[SERVICE_COUNT];
+	size_t n_probes;
+	LIST_HEAD(, control_client) clients;
+	LIST_HEAD(, request) requests;
+	uint64_t next_request;
+	int status;
+};
+
+/* Until SIGTERM; the exit status. */
+int master_run(const struct settings *settings);
+
+/* ---- master_control.c ---- */
+int control_open(struct master *m, struct error *err);
+void control_close_fds(struct master *m); /* in a forked child */
+/* Once a turn: frees clients that are gone, with their questions. */
+void control_sweep(struct master *m);
+/* A worker has said something that concerns a question. */
+void control_answer(struct master *m, unsigned worker, const struct message *message);
+/* Its sessions are gone, and it will answer no more. */
+void control_worker_lost(struct master *m, unsigned worker);
+/* A session of this account has ended somewhere. */
+void control_session_ended(struct master *m, struct str account);
+
+#endif

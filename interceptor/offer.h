@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_OFFER_H
+#define INTERCEPTOR_OFFER_H
+/*
+ * What clients are shown before login: what the source shows, less what cannot pass.
+ *
+ * It is learnt by the master's probe (or by the first session, when that comes earlier),
+ * kept in the registry as facts "imap.greeting" ..., and given to sessions by reference,
+ * so that a new one does not pull the old one away from under them.
+ */
+#include "interceptor/lane.h"
+#include "registry/registry.h"
+
+struct offer {
+	unsigned refs;
+	struct arena arena;
+	struct learnt shown;
+	enum service_tls tls;
+	struct str refusal; /* the source's words for a wrong password; "" when unknown */
+};
+
+/* From the facts. NULL and -ENOENT: nothing is known yet. */
+int offer_load(struct registry *r, enum service_id service, enum service_tls tls,
+	struct offer **ret, struct error *err);
+struct offer *offer_ref(struct offer *o);
+void offer_unref(struct offer *o); /* NULL is fine */
+
+/* Stores what is new. *ret_changed: something was. */
+int offer_store(struct registry *r, enum service_id service, const struct learnt *learnt,
+	bool *ret_changed, struct error *err);
+int offer_store_refusal(
+	struct registry *r, enum service_id service, struct str text, struct error *err);
+/* "ok", or why the last probe failed: for the status. */
+int offer_store_probe(struct registry *r, enum service_id service, struct str result,
+	struct error *err);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/peer.h"
+
+#include "base/fd.h"
+#include "base/ipc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 64 /* messages of one peer, then the others have their turn */
+
+struct peer_entry {
+	struct peer_entry *next;
+	int fd;
+	size_t len;
+	char bytes[];
+};
+
+static void want(struct peer *p)
+{
+	watch_want(p->watch, UV_READABLE | (p->first ? UV_WRITABLE : 0));
+}
+
+static void drop_first(struct peer *p)
+{
+	struct peer_entry *e = p->first;
+
+	p->first = e->next;
+	if (!p->first)
+		p->last = &p->first;
+	p->queued -= e->len;
+	fd_closep(&e->fd);
+	free(e);
+}
+
+static int flush(struct peer *p)
+{
+	int r = 0;
+
+	while (r == 0 && p->first) {
+		struct peer_entry *e = p->first;
+
+		r = ipc_send(p->watch->fd, str_of(e->bytes, e->len), &e->fd,
+			e->fd >= 0 ? 1 : 0);
+		if (r == 0)
+			drop_first(p);
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
+static void receive(struct peer *p)
+{
+	char bytes[IPC_MESSAGE_MAX];
+
+	for (int i = 0; i < BATCH && p->watch; i++) {
+		int fds[IPC_FDS_MAX];
+		size_t n_fds = 0;
+		struct message m;
+		ssize_t n = ipc_receive(p->watch->fd, bytes, sizeof(bytes), fds, &n_fds);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			p->ops->lost(p->context, p, (int)n);
+			return;
+		}
+		while (n_fds > 1)
+			fd_closep(&fds[--n_fds]);
+		if (message_decode(str_of(bytes, (size_t)n), &m) < 0) {
+			if (n_fds)
+				fd_closep(&fds[0]);
+			p->ops->lost(p->context, p, -EBADMSG);
+			return;
+		}
+		p->ops->message(p->context, p, &m, n_fds ? fds[0] : -1);
+	}
+}
+
+static void ready(void *context, int events, int error)
+{
+	struct peer *p = context;
+	int r = 0;
+
+	if (!error && events & UV_WRITABLE)
+		r = flush(p);
+	if (r < 0) {
+		p->ops->lost(p->context, p, r);
+		return;
+	}
+	if (error || events & UV_READABLE)
+		receive(p);
+	if (p->watch)
+		want(p);
+}
+
+int peer_open(struct peer *p, uv_loop_t *loop, int fd, const struct peer_ops *ops,
+	void *context)
+{
+	int r;
+
+	*p = (struct peer){ .ops = ops, .context = context };
+	p->last = &p->first;
+	r = watch_new(loop, fd, ready, p, &p->watch);
+	if (r == 0)
+		want(p);
+	return r;
+}
+
+bool peer_is_open(const struct peer *p)
+{
+	return p->watch != NULL;
+}
+
+void peer_close(struct peer *p)
+{
+	while (p->first)
+		drop_first(p);
+	watch_free(p->watch);
+	p->watch = NULL;
+}
+
+static int enqueue(struct peer *p, struct str bytes, int fd)
+{
+	struct peer_entry *e;
+
+	if (p->queued + bytes.len > PEER_QUEUE_MAX)
+		return -ENOBUFS;
+	e = malloc(sizeof(*e) + bytes.len);
+	if (!e)
+		return -ENOMEM;
+	e->next = NULL;
+	e->fd = fd;
+	e->len = bytes.len;
+	memcpy(e->bytes, bytes.ptr, bytes.len);
+	*p->last = e;
+	p->last = &e->next;
+	p->queued += e->len;
+	want(p);
+	return 0;
+}
+
+int peer_send(struct peer *p, const struct message *m, int fd)
+{
+	char bytes[IPC_MESSAGE_MAX];
+	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+	int r;
+
+	if (len < 0)
+		return (int)len;
+	if (!p->watch)
+		return -ENOTCONN;
+	if (p->first)
+		return enqueue(p, str_of(bytes, (size_t)len), fd);
+	r = ipc_send(p->watch->fd, str_of(bytes, (size_t)len), &fd, fd >= 0 ? 1 : 0);
+	if (r == -EAGAIN)
+		return enqueue(p, str_of(bytes, (size_t)len), fd);
+	if (r == 0)
+		fd_closep(&fd);
+	return r;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/probe.h"
+
+#include "base/log.h"
+#include "interceptor/offer.h"
+#include "interceptor/source.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define AGAIN_MS 300000   /* its configuration changes rarely */
+#define RETRY_MS 10000    /* while it is away */
+#define PATIENCE_MS 10000 /* for one dialogue */
+#define BYTES_MAX 131072  /* of it */
+
+void probe_init(struct probe *p, uv_loop_t *loop, const struct settings *settings,
+	enum service_id service, const struct probe_ops *ops, void *context)
+{
+	*p = (struct probe){ .loop = loop,
+		.settings = settings,
+		.service = service,
+		.lane = lane_of(service),
+		.ops = ops,
+		.context = context };
+}
+
+static void finish(struct probe *p, uint64_t again_ms)
+{
+	watch_free(p->watch);
+	p->watch = NULL;
+	buf_fini(&p->from_source);
+	buf_fini(&p->to_source);
+	arena_fini(&p->arena);
+	p->next_at = uv_now(p->loop) + again_ms;
+}
+
+static int open_registry(const struct probe *p, struct registry **ret, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_state_path(p->settings, REGISTRY_FILE, path, sizeof(path));
+
+	return r < 0 ? r : registry_open(path, NULL, false, ret, err);
+}
+
+/* Opened for the moment: no handle may be open when a worker is forked. */
+static void store(struct probe *p, const struct learnt *learnt, struct str result)
+{
+	struct registry *r = NULL;
+	struct error err = { 0 };
+	bool changed = false;
+	int code = open_registry(p, &r, &err);
+
+	if (code == 0 && learnt)
+		code = offer_store(r, p->service, learnt, &changed, &err);
+	if (code == 0)
+		code = offer_store_probe(r, p->service, result, &err);
+	registry_close(r);
+	if (code < 0)
+		log_error(NULL, "probe", "service=%s error=\"%s\"",
+			service_name(p->service), err.text);
+	if (changed)
+		p->ops->changed(p->context, p->service);
+}
+
+static void failed(struct probe *p, const char *why)
+{
+	if (!p->failed)
+		log_warning(NULL, "probe", "service=%s error=\"%s\"",
+			service_name(p->service), why);
+	if (!p->failed)
+		store(p, NULL, str_from(why));
+	p->failed = true;
+	p->address++;
+	finish(p, RETRY_MS);
+}
+
+static void succeeded(struct probe *p)
+{
+	struct learnt learnt = p->lane->probe_result(p->machine);
+
+	/* good manners; whether it arrives does not matter */
+	if (write(p->watch->fd, p->lane->probe_goodbye.ptr, p->lane->probe_goodbye.len) <
+		0)
+		log_debug(NULL, "probe", "goodbye=failed");
+	log_info(NULL, "probe", "service=%s greeting=\"%.*s\"", service_name(p->service),
+		STR_ARG(learnt.greeting));
+	store(p, &learnt, STR_LIT("ok"));
+	p->failed = false;
+	finish(p, AGAIN_MS);
+}
+
+static void flush(struct probe *p)
+{
+	ssize_t n = 1;
+
+	while (buf_len(&p->to_source) && n > 0)
+		n = buf_write(&p->to_source, p->watch->fd);
+	if (n < 0 && n != -EAGAIN)
+		failed(p, strerror((int)-n));
+	else
+		watch_want(p->watch,
+			UV_READABLE | (buf_len(&p->to_source) ? UV_WRITABLE : 0));
+}
+
+static void talk(struct probe *p)
+{
+	enum lane_probe is;
+	size_t used;
+
+	do {
+		is = p->lane->probe_bytes(
+			p->machine, buf_view(&p->from_source), &used, &p->to_source);
+		buf_consume(&p->from_source, used);
+	} while (is == LANE_PROBE_AGAIN);
+	if (is == LANE_PROBE_DONE)
+		succeeded(p);
+	else if (is == LANE_PROBE_FAILED)
+		failed(p, "it does not speak as expected, or does not want us");
+	else
+		flush(p);
+}
+
+static void ready(void *context, int events, int error)
+{
+	struct probe *p = context;
+	ssize_t n;
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	(void)events;
+	if (p->connecting || error) {
+		(void)getsockopt(p->watch->fd, SOL_SOCKET, SO_ERROR, &code, &len);
+		if (code) {
+			failed(p, strerror(code));
+			return;
+		}
+		p->connecting = false;
+		watch_want(p->watch, UV_READABLE);
+	}
+	n = buf_read(&p->from_source, p->watch->fd, 4096);
+	if (n > 0)
+		talk(p);
+	else if (n == 0)
+		failed(p, "it closed the connection");
+	else if (n != -EAGAIN)
+		failed(p, strerror((int)-n));
+}
+
+static union endpoint address_of(const struct probe *p)
+{
+	size_t at = p->address % p->settings->n_sources;
+	union endpoint wanted, e = { 0 };
+
+	memcpy(&wanted, &p->settings->sources[at], sizeof(wanted));
+	if (source_address(p->settings, p->service, &wanted, &e) < 0)
+		e = wanted;
+	return e;
+}
+
+static void start(struct probe *p)
+{
+	union endpoint source = address_of(p);
+	int fd = source_connect(&source, NULL), r = fd;
+
+	arena_init(&p->arena);
+	buf_init(&p->from_source, BYTES_MAX);
+	buf_init(&p->to_source, BYTES_MAX);
+	p->machine = arena_alloc(&p->arena, p->lane->probe_size);
+	if (r >= 0)
+		r = watch_new(p->loop, fd, ready, p, &p->watch);
+	if (r < 0 || !p->machine) {
+		failed(p, r < 0 ? strerror(-r) : "no memory");
+		return;
+	}
+	p->lane->probe_begin(p->machine, &p->arena);
+	p->connecting = true;
+	p->deadline = uv_now(p->loop) + PATIENCE_MS;
+	watch_want(p->watch, UV_WRITABLE);
+}
+
+void probe_tick(struct probe *p)
+{
+	uint64_t now = uv_now(p->loop);
+
+	if (!p->watch && now >= p->next_at)
+		start(p);
+	else if (p->watch && now >= p->deadline)
+		failed(p, "it does not answer");
+}
+
+void probe_close_fd(struct probe *p)
+{
+	if (p->watch)
+		close(p->watch->fd);
+}

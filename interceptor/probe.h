@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_PROBE_H
+#define INTERCEPTOR_PROBE_H
+/*
+ * Asks the source, now and then, what it shows on a service before login, from our own
+ * address, and keeps the answer as facts in the registry.
+ */
+#include "interceptor/lane.h"
+#include "interceptor/watch.h"
+
+struct probe_ops {
+	/* The facts are new: the workers shall look. */
+	void (*changed)(void *context, enum service_id service);
+};
+
+struct probe {
+	uv_loop_t *loop;
+	const struct settings *settings;
+	const struct lane *lane;
+	enum service_id service;
+	const struct probe_ops *ops;
+	void *context;
+	struct watch *watch; /* NULL: none is running */
+	void *machine;
+	struct arena arena;
+	struct buf from_source, to_source;
+	uint64_t next_at, deadline; /* loop time */
+	size_t address;             /* the next of the source's to be asked */
+	bool connecting;
+	bool failed; /* the last one; said once, not every time */
+};
+
+/* The service's lane exists. */
+void probe_init(struct probe *p, uv_loop_t *loop, const struct settings *settings,
+	enum service_id service, const struct probe_ops *ops, void *context);
+/* Now and then: begins and times out. */
+void probe_tick(struct probe *p);
+/* In a forked child: its descriptor. */
+void probe_close_fd(struct probe *p);
+
+#endif

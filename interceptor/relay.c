@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BULKY_READ (16 * 1024) /* a read this large is no dialogue */
+#define BULKY_READS 2          /* that many in a row, and it is worth a pipe */
+#define SMALL_MOVE (4 * 1024)  /* a wake-up that moves less: dialogue again */
+#define ROUNDS 8               /* then the other sessions of the loop have their turn */
+#define QUIET_MS 200           /* a server between two parts of an answer is faster */
+
+enum pump {
+	PUMP_AGAIN,
+	PUMP_WAIT,
+	PUMP_BROKEN, /* the socket it reads from is dead in both directions */
+};
+
+int relay_shared_init(struct relay_shared *shared)
+{
+	pipes_init(&shared->pipes);
+	shared->scratch = malloc(RELAY_SCRATCH);
+	return shared->scratch ? 0 : -ENOMEM;
+}
+
+void relay_shared_fini(struct relay_shared *shared)
+{
+	pipes_fini(&shared->pipes);
+	free(shared->scratch);
+	shared->scratch = NULL;
+}
+
+static void way_begin(struct relay_way *w, int from, int to, struct buf *first)
+{
+	*w = (struct relay_way){ .from = from, .to = to, .left = *first };
+	*first = (struct buf){ .limit = first->limit };
+	w->left.limit = 0; /* bounded by what one read leaves */
+}
+
+void relay_begin(struct relay *r, struct relay_shared *shared, struct watch *client,
+	struct watch *source, struct buf *to_source, struct buf *to_client)
+{
+	r->shared = shared;
+	r->client = client;
+	r->source = source;
+	way_begin(&r->up, client->fd, source->fd, to_source);
+	way_begin(&r->down, source->fd, client->fd, to_client);
+}
+
+static void way_release(struct relay_way *w, struct relay_shared *shared)
+{
+	pipes_give_back(&shared->pipes, w->pipe);
+	w->pipe = NULL;
+	buf_wipe(&w->left);
+	buf_fini(&w->left);
+}
+
+void relay_fini(struct relay *r)
+{
+	way_release(&r->up, r->shared);
+	way_release(&r->down, r->shared);
+}
+
+static bool has_left(const struct relay_way *w)
+{
+	return buf_len(&w->left) || (w->pipe && w->pipe->held);
+}
+
+static void moved(struct relay_way *w, ssize_t n, uint64_t now)
+{
+	w->bytes += (uint64_t)n;
+	w->moved_at = now;
+}
+
+/* Nothing more will come from w->from; what is left is still written. */
+static enum pump no_more_input(struct relay_way *w)
+{
+	w->state = WAY_DRAINING;
+	return PUMP_WAIT;
+}
+
+/* Nobody reads at w->to any more (EPIPE, ECONNRESET): what is left has no taker. The
+   other direction learns of it by its own read. */
+static enum pump no_more_output(struct relay_way *w, struct relay_shared *shared)
+{
+	way_release(w, shared);
+	w->state = WAY_DONE;
+	return PUMP_WAIT;
+}
+
+/* Writes what is left. PUMP_AGAIN: all of it went. */
+static enum pump flush(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
+	ssize_t n;
+
+	while (has_left(w)) {
+		if (buf_len(&w->left)) {
+			n = buf_write(&w->left, w->to);
+		} else {
+			n = splice(w->pipe->read_end, NULL, w->to, NULL, w->pipe->held,
+				SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+			n = n < 0 ? -errno : n;
+			if (n > 0)
+				w->pipe->held -= (size_t)n;
+		}
+		if (n == -EINTR)
+			continue;
+		/* EAGAIN: the peer does not read; the pipe has what we ask for, so it
+		   is not the pipe that is empty */
+		if (n == -EAGAIN)
+			return PUMP_WAIT;
+		if (n <= 0)
+			return no_more_output(w, shared);
+		moved(w, n, now);
+	}
+	if (w->left.cap) {
+		buf_wipe(&w->left);
+		buf_fini(&w->left);
+	}
+	return PUMP_AGAIN;
+}
+
+static enum pump read_failed(struct relay_way *w, int code)
+{
+	if (code == -EAGAIN)
+		return PUMP_WAIT;
+	/* ECONNRESET, ETIMEDOUT, EHOSTUNREACH...: what came before still goes on */
+	(void)no_more_input(w);
+	return PUMP_BROKEN;
+}
+
+static void judge_read(struct relay_way *w, ssize_t n)
+{
+	w->bulky = n >= BULKY_READ ? w->bulky + 1 : 0;
+	if (w->bulky >= BULKY_READS)
+		w->mode = WAY_SPLICE;
+}
+
+static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
+	ssize_t n, written;
+
+	do {
+		n = read(w->from, shared->scratch, RELAY_SCRATCH);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return read_failed(w, -errno);
+	if (n == 0)
+		return no_more_input(w);
+	judge_read(w, n);
+	w->ends_line = shared->scratch[n - 1] == '\n';
+	do {
+		written = write(w->to, shared->scratch, (size_t)n);
+	} while (written < 0 && errno == EINTR);
+	if (written < 0 && errno != EAGAIN)
+		return no_more_output(w, shared);
+	if (written < 0)
+		written = 0;
+	moved(w, written, now);
+	if (written < n && buf_append(&w->left, str_of(shared->scratch + written,
+							(size_t)(n - written))) < 0)
+		return no_more_output(w, shared); /* no memory: better cut than altered */
+	/* a short read has emptied the socket: do not ask only to hear EAGAIN */
+	return written < n || n < RELAY_SCRATCH ? PUMP_WAIT : PUMP_AGAIN;
+}
+
+/* Only with an empty pipe, so that EAGAIN can only mean an empty socket. */
+static enum pump splice_once(
+	struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
+	ssize_t n;
+
+	if (!w->pipe)
+		w->pipe = pipes_lend(&shared->pipes);
+	if (!w->pipe)
+		return copy_once(w, shared, now);
+	do {
+		n = splice(w->from, NULL, w->pipe->write_end, NULL, PIPE_SIZE,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	} while (n < 0 && errno == EINTR);
+	/* EINVAL: not a socket that can be spliced (no TCP, a TLS one): copy for good */
+	if (n < 0 && errno == EINVAL) {
+		w->mode = WAY_COPY;
+		return copy_once(w, shared, now);
+	}
+	if (n < 0)
+		return read_failed(w, -errno);
+	if (n == 0)
+		return no_more_input(w);
+	w->ends_line = false;
+	w->pipe->held = (size_t)n;
+	return flush(w, shared, now);
+}
+
+static enum pump move_bytes(
+	struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
+	uint64_t before = w->bytes;
+	enum way_mode mode = w->mode;
+	enum pump p = PUMP_AGAIN;
+
+	for (int i = 0; i < ROUNDS && p == PUMP_AGAIN && w->state == WAY_OPEN; i++)
+		p = w->mode == WAY_SPLICE ? splice_once(w, shared, now)
+		                          : copy_once(w, shared, now);
+	if (mode == WAY_SPLICE && w->bytes - before < SMALL_MOVE && !has_left(w)) {
+		w->mode = WAY_COPY;
+		w->bulky = 0;
+	}
+	return p;
+}
+
+static enum pump pump(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
+	enum pump p;
+
+	if (w->state == WAY_DONE)
+		return PUMP_WAIT;
+	p = flush(w, shared, now);
+	if (p == PUMP_WAIT)
+		return p;
+	if (w->state == WAY_OPEN)
+		p = move_bytes(w, shared, now);
+	if (w->pipe && !w->pipe->held) {
+		pipes_give_back(&shared->pipes, w->pipe);
+		w->pipe = NULL;
+	}
+	if (w->state == WAY_DRAINING && !has_left(w)) {
+		(void)shutdown(w->to, SHUT_WR); /* ENOTCONN: it is gone already */
+		w->state = WAY_DONE;
+	}
+	return p;
+}
+
+static int wanted(const struct relay_way *in, const struct relay_way *out)
+{
+	int events = 0;
+
+	if (in->state == WAY_OPEN && !has_left(in))
+		events |= UV_READABLE;
+	if (out->state != WAY_DONE && has_left(out))
+		events |= UV_WRITABLE;
+	return events;
+}
+
+static enum relay_result settle(struct relay *r)
+{
+	if (r->up.state == WAY_DONE && r->down.state == WAY_DONE)
+		return RELAY_OVER;
+	watch_want(r->client, wanted(&r->up, &r->down));
+	watch_want(r->source, wanted(&r->down, &r->up));
+	return RELAY_GOES_ON;
+}
+
+static void run(struct relay *r, bool up, bool down, uint64_t now)
+{
+	if (up && pump(&r->up, r->shared, now) == PUMP_BROKEN)
+		(void)no_more_output(&r->down, r->shared);
+	if (down && pump(&r->down, r->shared, now) == PUMP_BROKEN)
+		(void)no_more_output(&r->up, r->shared);
+}
+
+enum relay_result relay_start(struct relay *r, uint64_t now)
+{
+	r->up.moved_at = r->down.moved_at = now;
+	run(r, true, true, now);
+	return settle(r);
+}
+
+enum relay_result relay_event(
+	struct relay *r, const struct watch *which, int events, int error, uint64_t now)
+{
+	bool client = which == r->client;
+	bool in = error || events & UV_READABLE, out = error || events & UV_WRITABLE;
+
+	run(r, client ? in : out, client ? out : in, now);
+	return settle(r);
+}
+
+bool relay_half_closed(const struct relay *r)
+{
+	return r->up.state != WAY_OPEN || r->down.state != WAY_OPEN;
+}
+
+bool relay_between_lines(const struct relay *r, uint64_t now)
+{
+	const struct relay_way *w = &r->down;
+
+	return w->state == WAY_OPEN && !has_left(w) && w->ends_line &&
+	       now - w->moved_at >= QUIET_MS;
+}

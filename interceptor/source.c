@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/source.h"
+
+#include "base/fd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "nft-rules/marks.h"
+
+#define BACKLOG 4096       /* a morning's worth of phones; the kernel caps it */
+#define KEEPALIVE_IDLE 600 /* s; clients that vanished must not keep an account here */
+#define KEEPALIVE_INTERVAL 60
+#define KEEPALIVE_PROBES 5
+#define PORT_TRIES 3 /* to get another port than the client's own */
+
+socklen_t endpoint_length(const union endpoint *e)
+{
+	return e->any.sa_family == AF_INET6 ? sizeof(e->v6) : sizeof(e->v4);
+}
+
+void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX])
+{
+	struct sockaddr_storage a = { 0 };
+
+	memcpy(&a, e, endpoint_length(e));
+	address_port_text(&a, text);
+}
+
+static int set_option(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int set_transparent(int fd, int family)
+{
+	return family == AF_INET6 ? set_option(fd, SOL_IPV6, IPV6_TRANSPARENT, 1)
+	                          : set_option(fd, SOL_IP, IP_TRANSPARENT, 1);
+}
+
+static int listener_options(int fd, int family)
+{
+	int r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (r == 0)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (r == 0 && family == AF_INET6)
+		r = set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
+	if (r == 0)
+		r = set_transparent(fd, family);
+	if (r == 0)
+		r = set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_LISTENER);
+	return r;
+}
+
+static union endpoint any_address(int family, uint16_t port)
+{
+	union endpoint e = { 0 };
+
+	e.any.sa_family = (sa_family_t)family;
+	if (family == AF_INET6)
+		e.v6.sin6_port = htons(port);
+	else
+		e.v4.sin_port = htons(port);
+	return e;
+}
+
+int source_listen(int family, uint16_t port, struct error *err)
+{
+	CLEANUP(fd_closep)
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	union endpoint here = any_address(family, port);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot make a socket");
+	r = listener_options(fd, family);
+	if (r == -EPERM)
+		return error_set(err, r,
+			"no right to intercept connections: run as root, or with "
+			"CAP_NET_ADMIN and CAP_NET_RAW");
+	if (r < 0)
+		return error_errno(err, r, "cannot prepare a transparent listener");
+	if (bind(fd, &here.any, endpoint_length(&here)) < 0 || listen(fd, BACKLOG) < 0)
+		return error_errno(err, -errno, "cannot listen on port %u", port);
+	return fd_steal(&fd);
+}
+
+static bool same_address(const union endpoint *e, const struct sockaddr_storage *a)
+{
+	union endpoint other;
+
+	if (e->any.sa_family != a->ss_family)
+		return false;
+	memcpy(&other, a, sizeof(other));
+	if (a->ss_family == AF_INET6)
+		return memcmp(&e->v6.sin6_addr, &other.v6.sin6_addr,
+			       sizeof(other.v6.sin6_addr)) == 0;
+	return e->v4.sin_addr.s_addr == other.v4.sin_addr.s_addr;
+}
+
+bool source_is(const struct settings *settings, const union endpoint *destination)
+{
+	for (size_t i = 0; i < settings->n_sources; i++)
+		if (same_address(destination, &settings->sources[i]))
+			return true;
+	return false;
+}
+
+int source_address(const struct settings *settings, enum service_id service,
+	const union endpoint *destination, union endpoint *ret)
+{
+	const char *moved = settings->source_moved_to;
+	union endpoint e = *destination;
+
+	if (moved && *moved) {
+		e = (union endpoint){ 0 };
+		if (inet_pton(AF_INET, moved, &e.v4.sin_addr) == 1)
+			e.any.sa_family = AF_INET;
+		else if (inet_pton(AF_INET6, moved, &e.v6.sin6_addr) == 1)
+			e.any.sa_family = AF_INET6;
+		else
+			return -EINVAL;
+	}
+	if (e.any.sa_family == AF_INET6)
+		e.v6.sin6_port = htons(settings->services[service].upstream_port);
+	else
+		e.v4.sin_port = htons(settings->services[service].upstream_port);
+	*ret = e;
+	return 0;
+}
+
+static int bind_as(int fd, const union endpoint *client)
+{
+	union endpoint from = *client;
+	int r = set_transparent(fd, client->any.sa_family);
+
+	/* the port is chosen at connect(), where it need only differ for this source:
+	   a client behind NAT may have more sessions than there are ports */
+	if (r == 0)
+		r = set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (r < 0)
+		return r;
+	if (client->any.sa_family == AF_INET6)
+		from.v6.sin6_port = 0;
+	else
+		from.v4.sin_port = 0;
+	return bind(fd, &from.any, endpoint_length(&from)) < 0 ? -errno : 0;
+}
+
+static in_port_t port_of(const union endpoint *e)
+{
+	return e->any.sa_family == AF_INET6 ? e->v6.sin6_port : e->v4.sin_port;
+}
+
+/* The client's own port would give both legs the same four numbers, and connection
+   tracking would take them for one connection. */
+static bool port_clashes(int fd, const union endpoint *client)
+{
+	union endpoint here = { 0 };
+	socklen_t len = sizeof(here);
+
+	return getsockname(fd, &here.any, &len) == 0 && port_of(&here) == port_of(client);
+}
+
+static void tune(int fd)
+{
+	/* none of these failing is worth losing the connection */
+	(void)set_option(fd, SOL_TCP, TCP_NODELAY, 1);
+	(void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	(void)set_option(fd, SOL_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
+	(void)set_option(fd, SOL_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
+	(void)set_option(fd, SOL_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
+static int connect_once(const union endpoint *source, const union endpoint *client)
+{
+	CLEANUP(fd_closep)
+	int fd = socket(
+		source->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && client)
+		r = bind_as(fd, client);
+	if (r < 0)
+		return r;
+	tune(fd);
+	if (connect(fd, &source->any, endpoint_length(source)) < 0 &&
+		errno != EINPROGRESS)
+		return -errno;
+	if (client && port_clashes(fd, client))
+		return -EADDRINUSE;
+	return fd_steal(&fd);
+}
+
+int source_connect(const union endpoint *source, const union endpoint *client)
+{
+	int r = -EADDRINUSE;
+
+	/* another family (the source has moved): his address cannot be shown there */
+	if (client && client->any.sa_family != source->any.sa_family)
+		client = NULL;
+	for (int i = 0; i < PORT_TRIES && r == -EADDRINUSE; i++)
+		r = connect_once(source, client);
+	return r;
+}
+
+void source_tune(int client)
+{
+	tune(client);
+	source_mark(client, MARK_UNDECIDED);
+}
+
+void source_mark(int client, uint32_t mark)
+{
+	/* without it the bytes are counted under another route: no reason to refuse */
+	(void)set_option(client, SOL_SOCKET, SO_MARK, (int)mark);
+}

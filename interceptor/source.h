@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_SOURCE_H
+#define INTERCEPTOR_SOURCE_H
+/* Sockets towards clients and the source, with the addresses of both. */
+#include "interceptor/session.h"
+
+/* A transparent listener on all addresses of that family; port in host order.
+   Returns the descriptor or -errno with the sentence. */
+int source_listen(int family, uint16_t port, struct error *err);
+
+/* The address to connect to for a client who wanted to go to `destination`. */
+int source_address(const struct settings *settings, enum service_id service,
+	const union endpoint *destination, union endpoint *ret);
+/* Whether that is one of the source's addresses as clients use them. */
+bool source_is(const struct settings *settings, const union endpoint *destination);
+
+/* Begins to connect; from the client's own address when that is of the same family
+   (NULL: from ours). Returns the descriptor or -errno. */
+int source_connect(const union endpoint *source, const union endpoint *client);
+socklen_t endpoint_length(const union endpoint *e);
+void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX]);
+
+void source_tune(int client); /* an accepted socket: no delay, keep-alive */
+void source_mark(int client, uint32_t mark);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/tally.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+int tally_init(struct tally *t, unsigned n_workers)
+{
+	size_t size = sizeof(struct tally_row) * n_workers;
+	void *rows;
+
+	*t = (struct tally){ .n_rows = n_workers };
+	if (getrandom(&t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
+		return -EIO;
+	rows = mmap(
+		NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (rows == MAP_FAILED)
+		return -errno;
+	t->rows = rows;
+	return 0;
+}
+
+void tally_clear_row(struct tally *t, unsigned worker)
+{
+	memset(&t->rows[worker], 0, sizeof(t->rows[worker]));
+}
+
+/* splitmix64: every bit of the address moves half of the result's. */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+uint32_t tally_bucket(const struct tally *t, const struct sockaddr *client)
+{
+	uint64_t hash = t->key, part = 0;
+
+	if (client->sa_family == AF_INET6) {
+		struct sockaddr_in6 a;
+
+		memcpy(&a, client, sizeof(a));
+		/* a /64 is one subscriber: he has 2^64 addresses to come from */
+		memcpy(&part, a.sin6_addr.s6_addr, 8);
+	} else {
+		struct sockaddr_in a;
+
+		memcpy(&a, client, sizeof(a));
+		part = a.sin_addr.s_addr;
+	}
+	return (uint32_t)(mix(hash ^ part) % TALLY_BUCKETS);
+}
+
+/* Relaxed: a decision may be one connection late. */
+static uint32_t look(const uint32_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void change_by(uint32_t *counter, int change)
+{
+	__atomic_store_n(counter, (uint32_t)((int)look(counter) + change),
+		__ATOMIC_RELAXED); /* only its worker writes it */
+}
+
+uint32_t tally_connections(const struct tally *t)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < t->n_rows; i++)
+		sum += look(&t->rows[i].connections);
+	return sum;
+}
+
+uint32_t tally_waiting(const struct tally *t, uint32_t bucket)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < t->n_rows; i++)
+		sum += look(&t->rows[i].waiting[bucket]);
+	return sum;
+}
+
+void tally_add_connection(struct tally *t, unsigned worker, int change)
+{
+	change_by(&t->rows[worker].connections, change);
+}
+
+void tally_add_waiting(struct tally *t, unsigned worker, uint32_t bucket, int change)
+{
+	change_by(&t->rows[worker].waiting[bucket], change);
+}

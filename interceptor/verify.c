@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/verify.h"
+
+#include "base/log.h"
+#include "interceptor/login.h"
+#include "interceptor/session.h"
+#include "registry/registry.h"
+#include "registry/seal.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum job_kind { JOB_CHECK, JOB_MAKE };
+
+/* What the helper thread works on: nobody else touches it meanwhile. */
+struct job {
+	uv_work_t work; /* first: libuv gives it back */
+	struct verify *verify;
+	struct session *session; /* CHECK; NULL: gone */
+	int64_t account;
+	enum job_kind kind;
+	int result;
+	struct arena arena;
+	struct str password, verifier;
+	struct buf made;
+	unsigned char digest[VERIFY_DIGEST];
+	LIST_ENTRY(job) all;
+};
+
+int verify_init(struct verify *v, uv_loop_t *loop, struct registry *registry)
+{
+	memset(v, 0, sizeof(*v));
+	v->loop = loop;
+	v->registry = registry;
+	LIST_INIT(&v->jobs);
+	if (RAND_bytes(v->key, sizeof(v->key)) != 1)
+		return -EIO;
+	/* an empty place must not be something that can be hit */
+	return RAND_bytes(&v->seen[0][0], sizeof(v->seen)) == 1 ? 0 : -EIO;
+}
+
+/* The verifier goes in too: another password makes another one, and old proofs void. */
+static int digest(const struct verify *v, struct str verifier, struct str password,
+	unsigned char ret[static VERIFY_DIGEST])
+{
+	unsigned char inner[2 * VERIFY_DIGEST];
+	unsigned n;
+	bool ok;
+
+	ok = HMAC(EVP_sha256(), v->key, sizeof(v->key),
+		     (const unsigned char *)verifier.ptr, verifier.len, inner, &n) &&
+	     HMAC(EVP_sha256(), v->key, sizeof(v->key),
+		     (const unsigned char *)(password.len ? password.ptr : ""),
+		     password.len, inner + VERIFY_DIGEST, &n) &&
+	     HMAC(EVP_sha256(), v->key, sizeof(v->key), inner, sizeof(inner), ret, &n);
+	explicit_bzero(inner, sizeof(inner));
+	return ok ? 0 : -EIO;
+}
+
+static size_t place(const unsigned char d[static VERIFY_DIGEST])
+{
+	return ((size_t)d[0] << 8 | d[1]) % VERIFY_CACHE;
+}
+
+static void job_free(struct job *job)
+{
+	LIST_REMOVE(job, all);
+	job->verify->queued--;
+	arena_fini(&job->arena);
+	buf_wipe(&job->made);
+	buf_fini(&job->made);
+	free(job);
+}
+
+static void run(uv_work_t *work)
+{
+	struct job *job = (struct job *)work;
+
+	if (job->kind == JOB_CHECK)
+		job->result = verifier_check(job->verifier, job->password);
+	else
+		job->result = verifier_make(job->password, &job->made);
+}
+
+static void store(struct job *job)
+{
+	struct error err;
+
+	if (job->result == 0 && registry_set_verifier(job->verify->registry, job->account,
+					buf_view(&job->made), &err) < 0)
+		log_error(NULL, "verifier", "error=\"%s\"", err.text);
+}
+
+static void answer(struct job *job)
+{
+	struct verify *v = job->verify;
+	enum verdict verdict = VERDICT_UNKNOWN;
+
+	if (job->result == 0) {
+		memcpy(v->seen[place(job->digest)], job->digest, VERIFY_DIGEST);
+		verdict = VERDICT_RIGHT;
+	} else if (job->result == -EACCES) {
+		verdict = VERDICT_WRONG;
+	}
+	if (job->session)
+		login_verified(job->session, verdict);
+}
+
+static void done(uv_work_t *work, int status)
+{
+	struct job *job = (struct job *)work;
+
+	if (status == 0 && job->kind == JOB_MAKE)
+		store(job);
+	else if (status == 0)
+		answer(job);
+	job_free(job);
+}
+
+static struct job *job_new(struct verify *v, enum job_kind kind, struct str password)
+{
+	struct job *job = v->queued < VERIFY_QUEUE ? calloc(1, sizeof(*job)) : NULL;
+
+	if (!job)
+		return NULL;
+	job->verify = v;
+	job->kind = kind;
+	arena_init(&job->arena);
+	buf_init(&job->made, 0);
+	job->password = arena_str(&job->arena, password);
+	LIST_INSERT_HEAD(&v->jobs, job, all);
+	v->queued++;
+	return job;
+}
+
+static int job_start(struct job *job)
+{
+	int r = job->password.ptr
+	                ? uv_queue_work(job->verify->loop, &job->work, run, done)
+	                : -ENOMEM;
+
+	if (r < 0)
+		job_free(job);
+	return r;
+}
+
+static int check(struct verify *v, struct session *s, struct str verifier)
+{
+	struct str password = s->pre->attempt.password;
+	unsigned char d[VERIFY_DIGEST];
+	struct job *job;
+	int r = digest(v, verifier, password, d);
+
+	if (r < 0)
+		return r;
+	if (CRYPTO_memcmp(v->seen[place(d)], d, VERIFY_DIGEST) == 0) {
+		login_verified(s, VERDICT_RIGHT);
+		return 0;
+	}
+	job = job_new(v, JOB_CHECK, password);
+	if (!job)
+		return -EBUSY;
+	job->session = s;
+	job->verifier = arena_str(&job->arena, verifier);
+	memcpy(job->digest, d, VERIFY_DIGEST);
+	if (!job->verifier.ptr) {
+		job_free(job);
+		return -ENOMEM;
+	}
+	return job_start(job);
+}
+
+/* No verifier yet (we died before it was made): compare with the sealed password. */
+static int compare(struct verify *v, struct session *s, struct arena *arena)
+{
+	struct str given = s->pre->attempt.password, right;
+	int r = registry_password(v->registry, s->account_id, arena, &right, NULL);
+	bool same;
+
+	if (r < 0)
+		return r;
+	same = given.len == right.len &&
+	       CRYPTO_memcmp(given.ptr, right.ptr, given.len) == 0;
+	if (same)
+		verify_learn(v, s->account_id, given);
+	login_verified(s, same ? VERDICT_RIGHT : VERDICT_WRONG);
+	return 0;
+}
+
+void verify_password(struct verify *v, struct session *s)
+{
+	struct arena arena;
+	struct str verifier;
+	char id[SESSION_ID_MAX];
+	int r;
+
+	arena_init(&arena);
+	r = registry_verifier(v->registry, s->account_id, &arena, &verifier, NULL);
+	if (r == 0 && verifier.len)
+		r = check(v, s, verifier);
+	else if (r == 0 || r == -ENODATA)
+		r = compare(v, s, &arena);
+	arena_fini(&arena);
+	if (r < 0) {
+		log_error(session_id(s, id), "verify", "account=%s error=\"%s\"",
+			s->account, strerror(-r));
+		login_verified(s, VERDICT_UNKNOWN);
+	}
+}
+
+void verify_forget(struct verify *v, struct session *s)
+{
+	struct job *job;
+
+	LIST_FOREACH(job, &v->jobs, all)
+	if (job->session == s)
+		job->session = NULL;
+}
+
+void verify_learn(struct verify *v, int64_t account, struct str password)
+{
+	struct job *job = job_new(v, JOB_MAKE, password);
+
+	if (!job)
+		return; /* busy: the next login tries again */
+	job->account = account;
+	(void)job_start(job);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_VERIFY_H
+#define INTERCEPTOR_VERIFY_H
+/*
+ * Passwords of accounts that live here. scrypt takes 50 ms of CPU, so it runs on libuv's
+ * one helper thread, as a pure function on its own copy; what was right once is known
+ * again by a keyed hash (HMAC-SHA256, the key random and only in this process), so that
+ * a phone that polls costs nothing.
+ */
+#include "base/str.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+struct session;
+struct registry;
+
+#define VERIFY_CACHE 1024 /* 32 KiB; two that share a place take turns */
+#define VERIFY_QUEUE 64   /* waiting for the helper: 3 s of work, then come again later */
+#define VERIFY_DIGEST 32
+
+struct verify {
+	uv_loop_t *loop;
+	struct registry *registry;
+	unsigned char key[VERIFY_DIGEST];
+	unsigned char seen[VERIFY_CACHE][VERIFY_DIGEST];
+	LIST_HEAD(, job) jobs;
+	unsigned queued;
+};
+
+int verify_init(struct verify *v, uv_loop_t *loop, struct registry *registry);
+
+/* Judges the attempt of s; answers by login_verified(), at once or later. */
+void verify_password(struct verify *v, struct session *s);
+/* s is not interested any more. */
+void verify_forget(struct verify *v, struct session *s);
+
+/* Makes and stores the verifier of a proven password, off the path. */
+void verify_learn(struct verify *v, int64_t account, struct str password);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/worker.h"
+
+#include "base/fd.h"
+#include "base/ipc.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "interceptor/login.h"
+#include "interceptor/signals.h"
+#include "interceptor/source.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TICK_MS 250     /* how exact time-outs are */
+#define ACCEPT_BATCH 64 /* connections at once, then the sessions have their turn */
+#define RECHECK_TICKS 4 /* held sessions look at the route once a second */
+
+uint64_t worker_now(const struct worker *w)
+{
+	return uv_now(&w->loop);
+}
+
+/* ---- accept ---- */
+
+/* Answers with a reset: whoever connects to the listener itself, past the rules, would
+   make us connect to ourselves. */
+static void refuse_stranger(int fd, const union endpoint *peer, const union endpoint *to)
+{
+	struct linger reset = { .l_onoff = 1 };
+	char from[ADDRESS_TEXT_MAX], where[ADDRESS_TEXT_MAX];
+
+	endpoint_text(peer, from);
+	endpoint_text(to, where);
+	log_warning(NULL, "stranger", "client=%s to=%s: not the source", from, where);
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+}
+
+static bool accept_one(struct listener *l)
+{
+	union endpoint peer = { 0 }, to = { 0 };
+	socklen_t len = sizeof(peer), to_len = sizeof(to);
+	int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		/* ECONNABORTED: gone again; EMFILE: the tick comes back to it */
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			log_warning(NULL, "accept", "error=\"%s\"", strerror(errno));
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	if (getsockname(fd, &to.any, &to_len) < 0)
+		close(fd);
+	else if (!source_is(l->worker->settings, &to))
+		refuse_stranger(fd, &peer, &to);
+	else
+		session_accept(l->worker, l->service, fd, &peer, &to);
+	return true;
+}
+
+static void listener_ready(void *context, int events, int error)
+{
+	struct listener *l = context;
+
+	(void)events;
+	(void)error;
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(l); i++)
+		;
+}
+
+/* ---- what the source shows ---- */
+
+void worker_load_offer(struct worker *w, enum service_id service)
+{
+	struct offer *o;
+	struct error err = { 0 };
+	int r = offer_load(
+		w->registry, service, w->settings->services[service].tls, &o, &err);
+
+	if (r < 0) {
+		if (r != -ENOENT)
+			log_error(NULL, "offer", "service=%s error=\"%s\"",
+				service_name(service), err.text);
+		return;
+	}
+	offer_unref(w->offers[service]);
+	w->offers[service] = o;
+}
+
+void worker_learn(struct worker *w, enum service_id service, const struct learnt *learnt)
+{
+	struct error err;
+	bool changed;
+
+	if (offer_store(w->registry, service, learnt, &changed, &err) < 0)
+		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
+			err.text);
+	worker_load_offer(w, service);
+}
+
+void worker_learn_refusal(struct worker *w, enum service_id service, struct str text)
+{
+	struct error err;
+
+	if (w->offers[service] && str_eq(w->offers[service]->refusal, text))
+		return;
+	if (offer_store_refusal(w->registry, service, text, &err) < 0)
+		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
+			err.text);
+	worker_load_offer(w, service);
+}
+
+/* ---- others ---- */
+
+void worker_tell_master(struct worker *w, const struct session *s, enum message_type type)
+{
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	struct message m = {
+		.type = type,
+		.number = s->route == ROUTE_LOCAL ? ROUTE_LOCAL : ROUTE_SOURCE,
+		.session = str_from(session_id(s, id)),
+		.account = str_from(s->account),
+		.service = str_from(service_name(s->service)),
+	};
+
+	endpoint_text(&s->peer, client);
+	m.client = str_from(client);
+	if (peer_send(&w->master, &m, -1) < 0) {
+		log_error(id, "master", "error=\"cannot be told\"");
+		abort(); /* a wrong count would end a session that somebody is in */
+	}
+}
+
+void worker_poke_transfer(struct worker *w, const char *account)
+{
+	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };
+	char path[PATH_MAX];
+	int fd;
+
+	if (settings_run_path(w->settings, TRANSFER_SOCKET, path, sizeof(path)) < 0)
+		return;
+	fd = ipc_connect(path, NULL);
+	/* not running, or busy: it looks at the registry by itself */
+	if (fd >= 0 && message_send(fd, &m, -1) < 0)
+		log_debug(NULL, "transfer", "poke=failed");
+	fd_closep(&fd);
+}
+
+/* ---- time ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	uint64_t now = worker_now(w);
+	struct session *s, *next;
+
+	w->ticks++;
+	for (s = LIST_FIRST(&w->timed); s; s = next) {
+		next = LIST_NEXT(s, timed);
+		if (s->deadline <= now)
+			session_timeout(s);
+		else if (w->ticks % RECHECK_TICKS == 0 &&
+			 (s->state == SESSION_BUSY || s->state == SESSION_PROVED))
+			login_recheck(s, false);
+	}
+}
+
+/* Once a turn, when no callback is on the stack. */
+static void on_sweep(uv_prepare_t *sweep)
+{
+	struct worker *w = sweep->data;
+
+	while (!LIST_EMPTY(&w->gone)) {
+		struct session *s = LIST_FIRST(&w->gone);
+
+		LIST_REMOVE(s, all);
+		session_free(s);
+	}
+}
+
+static void on_signal(void *context, int events, int error)
+{
+	struct worker *w = context;
+	int number = signals_next(w->signals->fd);
+
+	(void)events;
+	(void)error;
+	if (number == SIGTERM || number == SIGINT)
+		uv_stop(&w->loop);
+}
+
+/* ---- set up ---- */
+
+static int drop_rights(struct error *err)
+{
+	/* marks and transparent sockets, for as long as it lives */
+	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	int r = process_keep_capabilities(kept, 2, err);
+
+	return r < 0 ? r : process_protect_memory(err);
+}
+
+static int open_registry(struct worker *w, struct error *err)
+{
+	const struct settings *s = w->settings;
+	char path[PATH_MAX];
+	int r = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "state_dir");
+	r = registry_open(path, s->key_file, true, &w->registry, err);
+	if (r == 0)
+		r = registry_set_domains(w->registry, s->domains, s->n_domains);
+	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
+}
+
+static int open_loop(struct worker *w)
+{
+	int r = uv_loop_init(&w->loop);
+
+	if (r == 0)
+		r = uv_timer_init(&w->loop, &w->tick);
+	if (r == 0)
+		r = uv_prepare_init(&w->loop, &w->sweep);
+	if (r < 0)
+		return r;
+	w->tick.data = w;
+	w->sweep.data = w;
+	r = uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
+	return r < 0 ? r : uv_prepare_start(&w->sweep, on_sweep);
+}
+
+static int open_listeners(struct worker *w, const struct worker_parts *parts)
+{
+	for (size_t i = 0; i < parts->n_listeners; i++) {
+		struct listener *l = &w->listeners[w->n_listeners++];
+		int r;
+
+		*l = parts->listeners[i];
+		l->worker = w;
+		r = watch_new(&w->loop, l->fd, listener_ready, l, &l->watch);
+		if (r < 0)
+			return r;
+		watch_want(l->watch, UV_READABLE);
+	}
+	return 0;
+}
+
+static int open_signals(struct worker *w)
+{
+	int fd = signals_open();
+	int r = fd < 0 ? fd : watch_new(&w->loop, fd, on_signal, w, &w->signals);
+
+	if (r == 0)
+		watch_want(w->signals, UV_READABLE);
+	return r;
+}
+
+static void load_offers(struct worker *w)
+{
+	for (size_t i = 0; i < SERVICE_COUNT; i++)
+		if (lane_of((enum service_id)i))
+			worker_load_offer(w, (enum service_id)i);
+}
+
+static void init_lists(struct worker *w)
+{
+	LIST_INIT(&w->sessions);
+	LIST_INIT(&w->timed);
+	LIST_INIT(&w->gone);
+	LIST_INIT(&w->quiescing);
+	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
+		LIST_INIT(&w->local[i]);
+}
+
+static int set_up(struct worker *w, const struct worker_parts *parts, struct error *err)
+{
+	int r = open_registry(w, err);
+
+	if (r == 0)
+		r = drop_rights(err);
+	if (r < 0)
+		return r;
+	r = open_loop(w);
+	if (r == 0)
+		r = relay_shared_init(&w->relay);
+	if (r == 0)
+		r = verify_init(&w->verify, &w->loop, w->registry);
+	if (r == 0)
+		r = peer_open(&w->master, &w->loop, parts->master, &worker_master_ops, w);
+	if (r == 0)
+		r = open_signals(w);
+	if (r == 0) {
+		load_offers(w);
+		r = open_listeners(w, parts);
+	}
+	return r < 0 ? error_errno(err, r, "cannot start a worker") : 0;
+}
+
+int worker_run(const struct worker_parts *parts)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct error err = { 0 };
+
+	/* libuv reads it when the first work is queued: scrypt shall not take all CPUs */
+	if (!w || setenv("UV_THREADPOOL_SIZE", "1", 1) < 0)
+		return EXIT_FAILURE;
+	w->settings = parts->settings;
+	w->tally = parts->tally;
+	w->index = parts->index;
+	init_lists(w);
+	if (set_up(w, parts, &err) < 0) {
+		log_error(NULL, "start", "error=\"%s\"", err.text);
+		return EXIT_FAILURE;
+	}
+	log_info(NULL, "ready", "worker=%u", w->index);
+	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
+	/* the kernel closes the rest; what must be wiped is the key */
+	registry_close(w->registry);
+	log_info(NULL, "stop", "worker=%u", w->index);
+	return EXIT_SUCCESS;
+}

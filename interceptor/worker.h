@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_WORKER_H
+#define INTERCEPTOR_WORKER_H
+/*
+ * One event loop with its sessions. It shares nothing with the other workers but the
+ * registry and the tally; the master tells it what concerns all.
+ */
+#include "interceptor/lane.h"
+#include "interceptor/offer.h"
+#include "interceptor/peer.h"
+#include "interceptor/relay.h"
+#include "interceptor/session.h"
+#include "interceptor/tally.h"
+#include "interceptor/verify.h"
+
+#define LOCAL_BUCKETS 1024   /* sessions with the mailstore, by number */
+#define EXPIRED_HOLDS_MAX 64 /* accounts whose user has waited once in vain */
+
+LIST_HEAD(session_list, session);
+
+struct listener {
+	enum service_id service;
+	int fd;
+	struct worker *worker;
+	struct watch *watch;
+};
+
+#define LISTENERS_MAX (SERVICE_COUNT * 2) /* both families */
+
+/* A quiesce that waits for sessions to drain. */
+struct quiesce {
+	LIST_ENTRY(quiesce) all;
+	uint64_t request;
+	char account[];
+};
+
+struct worker {
+	uv_loop_t loop;
+	const struct settings *settings;
+	struct registry *registry;
+	struct tally *tally;
+	unsigned index;
+	uint32_t next_number;
+
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	struct session_list sessions, timed, gone;
+	struct session_list local[LOCAL_BUCKETS];
+	LIST_HEAD(, quiesce) quiescing;
+
+	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
+	struct relay_shared relay;
+	struct verify verify;
+	struct peer master;
+	struct peer mailstore;
+	unsigned ticks;
+
+	int64_t expired_holds[EXPIRED_HOLDS_MAX];
+	size_t next_expired_hold;
+
+	uv_timer_t tick;
+	uv_prepare_t sweep; /* frees what is gone, once a turn */
+	struct watch *signals;
+};
+
+/* What a worker is made of, in the forked child. Takes the descriptors. */
+struct worker_parts {
+	const struct settings *settings;
+	struct tally *tally;
+	unsigned index;
+	int master;                       /* socketpair */
+	const struct listener *listeners; /* service and fd are looked at */
+	size_t n_listeners;
+};
+
+/* Runs until SIGTERM or the master's end; the exit status. */
+int worker_run(const struct worker_parts *parts);
+
+uint64_t worker_now(const struct worker *w); /* loop time, ms */
+
+/* A session taught what the source shows: kept, and used for the next ones. */
+void worker_learn(struct worker *w, enum service_id service, const struct learnt *learnt);
+void worker_learn_refusal(struct worker *w, enum service_id service, struct str text);
+void worker_load_offer(struct worker *w, enum service_id service);
+
+/* A session of this account ended: somebody may wait for it. */
+void worker_session_ended(struct worker *w, const char *account);
+void worker_tell_master(
+	struct worker *w, const struct session *s, enum message_type type);
+/* Tells the transfer that an account is due; fine when it is not running. */
+void worker_poke_transfer(struct worker *w, const char *account);
+
+/* worker_link.c: the master's messages */
+extern const struct peer_ops worker_master_ops;
+
+#endif

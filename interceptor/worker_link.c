@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the master asks of a worker. */
+#include "base/fd.h"
+#include "base/log.h"
+#include "interceptor/flow.h"
+#include "interceptor/login.h"
+#include "interceptor/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reply(struct worker *w, const struct message *m)
+{
+	/* the master is our parent: without it, or with 64 MiB unread, nothing works */
+	if (peer_send(&w->master, m, -1) < 0)
+		abort();
+}
+
+static bool is_of(const struct session *s, struct str account)
+{
+	return s->account && str_eq(str_from(s->account), account);
+}
+
+/* ---- quiesce ---- */
+
+/* true: this session is still at the source, and is left there. */
+static bool quiesce_one(struct session *s, bool force)
+{
+	switch (s->state) {
+	case SESSION_LOGGING_IN:
+		/* nobody is in yet: he waits, as those do who come now */
+		login_hold(s);
+		return false;
+	case SESSION_EXCHANGE:
+		if (force)
+			login_refuse(s, REFUSAL_BUSY);
+		return !force;
+	case SESSION_RELAY:
+		if (force)
+			session_drain(s, FAREWELL_MOVED);
+		return !force;
+	case SESSION_DRAINING:
+	case SESSION_GREETING:
+	case SESSION_PRELOGIN:
+	case SESSION_UPGRADING:
+	case SESSION_PROVED: /* logged in, and has asked for nothing */
+	case SESSION_BUSY:
+	case SESSION_VERIFYING:
+	case SESSION_REFUSING:
+	case SESSION_LOCAL:
+	case SESSION_CLOSING:
+	case SESSION_LINGERING:
+	case SESSION_GONE:
+	case SESSION_STATE_COUNT:
+		break;
+	}
+	return false;
+}
+
+static bool is_draining(const struct worker *w, const char *account)
+{
+	const struct session *s;
+
+	LIST_FOREACH(s, &w->sessions, all)
+	if (s->state == SESSION_DRAINING && is_of(s, str_from(account)))
+		return true;
+	return false;
+}
+
+static void quiesced(struct worker *w, struct str account, uint64_t request, bool empty)
+{
+	struct message m = { .type = MESSAGE_QUIESCED,
+		.account = account,
+		.number = empty,
+		.number2 = request };
+
+	reply(w, &m);
+}
+
+static void answer_when_drained(struct worker *w, const struct message *m)
+{
+	struct quiesce *q = calloc(1, sizeof(*q) + m->account.len + 1);
+
+	if (!q)
+		abort();
+	q->request = m->number2;
+	memcpy(q->account, m->account.ptr, m->account.len);
+	LIST_INSERT_HEAD(&w->quiescing, q, all);
+}
+
+void worker_session_ended(struct worker *w, const char *account)
+{
+	struct quiesce *q, *next;
+
+	for (q = LIST_FIRST(&w->quiescing); q; q = next) {
+		next = LIST_NEXT(q, all);
+		if (strcmp(q->account, account) != 0 || is_draining(w, account))
+			continue;
+		quiesced(w, str_from(q->account), q->request, true);
+		LIST_REMOVE(q, all);
+		free(q);
+	}
+}
+
+static void on_quiesce(struct worker *w, const struct message *m)
+{
+	char account[sizeof(((struct account_route *)0)->name)] = "";
+	struct session *s, *next;
+	bool left = false;
+
+	if (m->account.len >= sizeof(account)) {
+		quiesced(w, m->account, m->number2, true);
+		return;
+	}
+	memcpy(account, m->account.ptr, m->account.len);
+	for (s = LIST_FIRST(&w->sessions); s; s = next) {
+		next = LIST_NEXT(s, all);
+		if (is_of(s, m->account))
+			left |= quiesce_one(s, m->number == 1);
+	}
+	if (!left && is_draining(w, account))
+		answer_when_drained(w, m);
+	else
+		quiesced(w, m->account, m->number2, !left);
+}
+
+/* ---- the others ---- */
+
+static void on_route_changed(struct worker *w, const struct message *m)
+{
+	struct session *s, *next;
+
+	for (s = LIST_FIRST(&w->timed); s; s = next) {
+		next = LIST_NEXT(s, timed);
+		if (is_of(s, m->account))
+			login_recheck(s, false);
+	}
+}
+
+static void on_flows(struct worker *w, const struct message *m)
+{
+	struct message flow = { .type = MESSAGE_FLOW, .number2 = m->number2 };
+	struct session *s;
+
+	LIST_FOREACH(s, &w->sessions, all)
+	{
+		char *json = flow_json(s);
+
+		if (!json)
+			continue;
+		flow.payload = str_from(json);
+		reply(w, &flow);
+		free(json);
+	}
+	flow = (struct message){ .type = MESSAGE_FLOWS_END, .number2 = m->number2 };
+	reply(w, &flow);
+}
+
+static void on_facts(struct worker *w, const struct message *m)
+{
+	char *name = str_dup_c(m->service);
+	enum service_id service = name ? service_by_name(name) : SERVICE_COUNT;
+
+	free(name);
+	if (lane_of(service))
+		worker_load_offer(w, service);
+}
+
+static const struct message_row {
+	enum message_type type;
+	void (*handle)(struct worker *w, const struct message *m);
+} message_rows[] = {
+	{ MESSAGE_QUIESCE, on_quiesce },
+	{ MESSAGE_ROUTE_CHANGED, on_route_changed },
+	{ MESSAGE_FLOWS, on_flows },
+	{ MESSAGE_FACTS_CHANGED, on_facts },
+};
+
+static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+{
+	(void)p;
+	fd_closep(&fd);
+	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
+		if (message_rows[i].type != m->type)
+			continue;
+		message_rows[i].handle(context, m);
+		return;
+	}
+	log_error(NULL, "master", "error=\"unexpected message %s\"",
+		message_type_name(m->type));
+	abort();
+}
+
+static void on_lost(void *context, struct peer *p, int code)
+{
+	struct worker *w = context;
+
+	log_error(NULL, "master", "connection=lost code=%d", code);
+	peer_close(p);
+	uv_stop(&w->loop);
+}
+
+const struct peer_ops worker_master_ops = { .message = on_message, .lost = on_lost };
