@@ -30,7 +30,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from lab import SOURCE_ADDRESS, Lab  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.mail import bulk  # noqa: E402
-from lab.maildir import fill  # noqa: E402
 from lab.processes import descendants  # noqa: E402
 
 SOURCE = SOURCE_ADDRESS[0]
@@ -161,8 +160,8 @@ def main():
     options = parser.parse_args()
     names = options.only.split(",") if options.only else ["raw", "mailferry", "doveadm", "mbsync"]
     with Lab(users={"alice": PASSWORD}, storage="mdbox") as lab:
-        fill(lab.dovecot, "alice", bulk(1, options.messages))
-        size = int(subprocess.run(["du", "-sb", lab.dovecot.mail("alice")], check=True, text=True,
+        lab.server.fill("alice", bulk(1, options.messages))
+        size = int(subprocess.run(["du", "-sb", lab.server.mail("alice")], check=True, text=True,
                                   stdout=subprocess.PIPE).stdout.split()[0])
         bench = Bench(lab, options.build)
         bench.raw()  # warm: Dovecot's caches and the kernel's

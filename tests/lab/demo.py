@@ -12,7 +12,6 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import DEMO_USERS, SOURCE_ADDRESS, Lab, client_address, compare, mail  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.imap import Imap  # noqa: E402
-from lab.maildir import fill  # noqa: E402
 from lab.mbsync import Mbsync  # noqa: E402
 
 ADDRESS = {"alice": client_address(11), "bob": client_address(12), "carol": client_address(13)}
@@ -65,7 +64,7 @@ class Page:
 class Demo:
     def __init__(self, lab, page):
         self.lab, self.page = lab, page
-        self.dovecot = lab.dovecot
+        self.server = lab.server
         self.ferry = Ferry(lab)
         self.before = {}
         self.laptop = None
@@ -88,11 +87,11 @@ class Demo:
         return client
 
     def source_logins(self, user):
-        return [a for _, a in self.dovecot.logins(user) if a == ADDRESS[user]]
+        return [a for _, a in self.server.logins(user) if a == ADDRESS[user]]
 
     def show_source_log(self, user):
         self.page.command("grep Login: /var/log/dovecot.log    # on the old server")
-        lines = [line for line in self.dovecot.log_text().splitlines()
+        lines = [line for line in self.server.log_text().splitlines()
                  if f"Login: user=<{user}>" in line and f"rip={ADDRESS[user]}" in line]
         self.page.output("\n".join(line.split(", mpid")[0] for line in lines[-2:]))
 
@@ -116,7 +115,7 @@ class Demo:
     def the_old_server(self):
         self.page.title("An old mail server, a router, and the people behind it")
         for user, count in MESSAGES.items():
-            fill(self.dovecot, user, mail.generate(user, count))
+            self.server.fill(user, mail.generate(user, count))
             direct = self.lab.source.connect(SOURCE_ADDRESS[0], 143)
             self.before[user] = compare.snapshot(direct, user, DEMO_USERS[user])
         self.page.say(f"client {ADDRESS['alice']} … ── router ── old server {SOURCE_ADDRESS[0]} "
@@ -208,9 +207,9 @@ class Demo:
             self.page.say("its end was her log-off, so her mailbox moves now")
             self.ferry.wait_account("carol", stage="done", route="local")
         self.page.command("mbsync carol")
-        count = len([a for u, a in self.dovecot.logins("carol")])
+        count = len([a for u, a in self.server.logins("carol")])
         result = self.laptop.sync()
-        self.page.check(result == (0, 0, 0) and count == len(self.dovecot.logins("carol")),
+        self.page.check(result == (0, 0, 0) and count == len(self.server.logins("carol")),
                         "after the move it is served here and has nothing to transfer",
                         f"new, changed, removed: {result}")
 
@@ -228,12 +227,12 @@ class Demo:
 
     def wrong_password(self):
         self.page.title("Somebody guesses alice's password")
-        failures = self.dovecot.log_text().count("Password mismatch")
+        failures = self.server.log_text().count("Password mismatch")
         client = Imap(self.lab.connect(143, client_address(20)))
         answer = client.login("alice", "letmein").decode(errors="replace").strip()
         client.close()
         self.page.output(answer)
-        self.page.check(" NO " in answer and failures == self.dovecot.log_text().count(
+        self.page.check(" NO " in answer and failures == self.server.log_text().count(
             "Password mismatch"), "refused here; the old server was not even asked")
 
     def the_screen(self):
@@ -280,7 +279,7 @@ def how_to_look_around(demo, page):
   $mf flows --watch
   {tool} exec {demo.lab.id} client curl -s --interface {ADDRESS['alice']} \\
       -u alice:{DEMO_USERS['alice']} imap://{SOURCE_ADDRESS[0]}/
-  tail -f {demo.dovecot.log} {demo.ferry.log}
+  tail -f {demo.server.log} {demo.ferry.log}
 
   users: {', '.join(f'{u} ({p})' for u, p in DEMO_USERS.items())}
   end:   {tool} down {demo.lab.id}""")

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 
-from . import compare, mail, maildir
+from . import compare, mail
 from .ferry import Ferry
 from .imap import Imap
 from .laboratory import Lab
@@ -77,19 +77,20 @@ class World:
         self.lab.down()
 
     @property
-    def dovecot(self):
-        return self.lab.dovecot
+    def server(self):
+        """The old one."""
+        return self.lab.server
 
     def user(self, messages=60, password=None, mailbox=None):
         """A new user at the source with his mailbox; returns his name."""
         self.numbers += 1
         name = f"user{self.numbers}"
-        self.dovecot.add_user(name, password or self.password(name))
-        maildir.fill(self.dovecot, name, mailbox or mail.generate(name, messages))
+        self.server.add_user(name, password or self.password(name))
+        self.server.fill(name, mailbox or mail.generate(name, messages))
         return name
 
     def password(self, user):
-        return self.dovecot.users[user]
+        return self.server.users[user]
 
     def address(self, user, family=4):
         """Each user comes from an address of his own (twenty of them in turn)."""
@@ -124,7 +125,7 @@ class World:
     def source_logins(self, user):
         """Addresses of this user's own logins at the source, in order: neither the lab's
         (made there) nor the transfer's (made on the router)."""
-        return [address for _, address in self.dovecot.logins(user)
+        return [address for _, address in self.server.logins(user)
                 if address.startswith(("192.0.2.", "2001:db8:c:"))]
 
     def move(self, user, timeout=60):

@@ -28,9 +28,10 @@ DEMO_USERS = {"alice": "wonderland", "bob": 'b"o\\b 8', "carol": "pässwörd"}
 
 
 class Lab:
-    """storage, separator, prefix: see Dovecot. postfix=True adds a mail server on 25."""
+    """server: the class of the old server (server_*.py), with its options. postfix=True
+    adds a mail server on 25 that delivers to it."""
 
-    def __init__(self, users=None, postfix=False, **server_options):
+    def __init__(self, users=None, postfix=False, server=Dovecot, **server_options):
         if os.geteuid() != 0:
             raise SystemExit("the lab needs root: it makes network namespaces")
         self.users = dict(users if users is not None else DEMO_USERS)
@@ -40,8 +41,8 @@ class Lab:
         self.client = self.network.client
         self.router = self.network.router
         self.source = self.network.source
-        self.dovecot = Dovecot(self.folder, self.source, **server_options)
-        self.postfix = Postfix(self.folder, self.source, self.dovecot) if postfix else None
+        self.server = server(self.folder, self.source, **server_options)
+        self.postfix = Postfix(self.folder, self.source, self.server) if postfix else None
         self.at_down = []  # called in reverse order before anything else goes
         self._up = False
 
@@ -77,14 +78,14 @@ class Lab:
         self.folder.mkdir(mode=0o755)
         self._write_state()
         self.network.create()
-        self.dovecot.prepare()
+        self.server.prepare()
         for name, password in self.users.items():
-            self.dovecot.add_user(name, password)
+            self.server.add_user(name, password)
         if self.postfix:
             self.postfix.prepare()
             self.postfix.write_tables(self.users, {"postmaster": "alice@example.com"})
             self.postfix.start()
-        self.dovecot.start()
+        self.server.start()
         if self.postfix:
             self.postfix.wait()
 
@@ -106,7 +107,7 @@ class Lab:
                 callback()
         finally:
             self.network.remove()
-            for server in filter(None, (self.dovecot, self.postfix)):
+            for server in filter(None, (self.server, self.postfix)):
                 server.stop()  # killed already; this only reaps it
             shutil.rmtree(self.folder, ignore_errors=True)
             for sign, handler in held.items():

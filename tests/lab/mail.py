@@ -152,6 +152,5 @@ def bulk(seed, messages=20_000, mean=37_000, folders=4):
 
 def fill_demo(lab):
     """alice's 1,200 messages, and smaller mailboxes for the others."""
-    from .maildir import fill  # pylint: disable=C0415
     for number, user in enumerate(lab.users):
-        fill(lab.dovecot, user, generate(user, 1200 if number == 0 else 150))
+        lab.server.fill(user, generate(user, 1200 if number == 0 else 150))

@@ -7,16 +7,12 @@ and with UIDs that no client could make by APPEND.
       dovecot-uidlist                  UIDVALIDITY, UIDNEXT and a UID for each file
       dovecot-keywords                 number and name; the number is a letter in the name
     mail/subscriptions
-
-For mdbox, Dovecot itself converts it (doveadm backup keeps UIDs).
 """
 import base64
 import os
-import shutil
 from pathlib import Path
 
 from .mail import KEYWORDS
-from .server_dovecot import OWNER
 
 
 def mutf7(name):
@@ -74,22 +70,3 @@ def _write_folder(folder, path):
         os.utime(path / name, (message.date, message.date))
         lines.append(f"{message.uid} :{base}\n")
     (path / "dovecot-uidlist").write_text("".join(lines), encoding="ascii")
-
-
-def fill(dovecot, user, mailbox):
-    """Gives `user` (who must exist) that mailbox; he had none before."""
-    home = dovecot.home(user)
-    home.mkdir(exist_ok=True)
-    target = home / "mail" if dovecot.storage == "maildir" else home / "draft"
-    write(mailbox, target)
-    _give(home)
-    if dovecot.storage != "maildir":
-        dovecot.doveadm("backup", "-R", "-u", user, f"maildir:{target}")
-        shutil.rmtree(target)
-
-
-def _give(path):
-    shutil.chown(path, OWNER, OWNER)
-    for where, directories, files in os.walk(path):
-        for name in directories + files:
-            shutil.chown(os.path.join(where, name), OWNER, OWNER)

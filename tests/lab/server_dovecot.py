@@ -7,10 +7,12 @@ Its log names the client's address (rip=), which tests look for.
 """
 import base64
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
+from . import maildir
 from .network import SOURCE_ADDRESS
 from .processes import Daemon, wait_for_port, wait_until
 
@@ -187,6 +189,17 @@ class Dovecot:
         """The folder of the user's mail storage."""
         return self.home(name) / "mail"
 
+    def fill(self, user, mailbox):
+        """Gives `user` (who must exist) that mailbox; he had none before."""
+        home = self.home(user)
+        home.mkdir(exist_ok=True)
+        target = home / "mail" if self.storage == "maildir" else home / "draft"
+        maildir.write(mailbox, target)
+        _give_away(home)
+        if self.storage != "maildir":
+            self.doveadm("backup", "-R", "-u", user, f"maildir:{target}")  # keeps UIDs
+            shutil.rmtree(target)
+
     def start(self):
         self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
                              self.folder / "start.log", {"TZ": self.timezone})
@@ -231,3 +244,10 @@ class Dovecot:
             if user in (None, name):
                 found.append((name, fields.get("rip", "")))
         return found
+
+
+def _give_away(path):
+    shutil.chown(path, OWNER, OWNER)
+    for where, directories, names in os.walk(path):
+        for name in directories + names:
+            shutil.chown(os.path.join(where, name), OWNER, OWNER)

@@ -66,15 +66,15 @@ postlog    unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """Delivers to the mailboxes of the given Dovecot."""
+    """Delivers to the mailboxes of `server`, which has an lmtp_socket and an auth_socket."""
 
     name = "postfix"
     smtp_port = 25
 
-    def __init__(self, folder, namespace, dovecot):
+    def __init__(self, folder, namespace, server):
         self.folder = Path(folder) / "postfix"
         self.namespace = namespace
-        self.dovecot = dovecot
+        self.server = server
         self.log = self.folder / "postfix.log"
         self.daemon = None
 
@@ -84,8 +84,8 @@ class Postfix:
             (self.folder / name).mkdir(mode=0o755)
         shutil.chown(self.folder / "data", "postfix")
         (self.folder / "main.cf").write_text(MAIN.format(
-            folder=self.folder, lmtp=self.dovecot.lmtp_socket, cert=self.dovecot.folder,
-            auth=self.dovecot.auth_socket), encoding="ascii")
+            folder=self.folder, lmtp=self.server.lmtp_socket, cert=self.server.folder,
+            auth=self.server.auth_socket), encoding="ascii")
         (self.folder / "master.cf").write_text(MASTER, encoding="ascii")
         self.write_tables([], {})
 

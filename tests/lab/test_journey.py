@@ -35,10 +35,10 @@ def a_first_login_is_passed_on_from_the_clients_own_address(world):
 def nothing_is_different_after_the_move(world):
     user = world.user(300)
     Imap(world.direct()).login(user, world.password(user))  # Dovecot makes its files
-    world.dovecot.deliver(user, NEW)
-    world.dovecot.deliver(user, NEW, "Archive/2019".replace("/", world.dovecot.separator))
+    world.server.deliver(user, NEW)
+    world.server.deliver(user, NEW, "Archive/2019".replace("/", world.server.separator))
     before = world.at_source(user)
-    files = compare.files(world.dovecot.mail(user))
+    files = compare.files(world.server.mail(user))
     status = compare.status(world.direct(), user, world.password(user))
     inbox = status[b"INBOX"]
     equal(inbox[inbox.index(b"RECENT") + 1], b"1", "RECENT")
@@ -50,14 +50,14 @@ def nothing_is_different_after_the_move(world):
     equal(len(world.source_logins(user)), 1, "logins at the source")
 
     equal(compare.status(world.direct(), user, world.password(user)), status, "the source")
-    if world.dovecot.storage == "maildir":
-        nothing(compare.file_differences(files, compare.files(world.dovecot.mail(user))),
+    if world.server.storage == "maildir":
+        nothing(compare.file_differences(files, compare.files(world.server.mail(user))),
                 "the source's files")
 
 
 @case
 def mbsync_has_nothing_to_do_after_the_move(world):
-    if world.dovecot.prefix:
+    if world.server.prefix:
         return  # its list of boxes is for the plain layout
     user = world.user(300)
     mbsync = Mbsync(world.lab, user, world.password(user))
@@ -89,13 +89,13 @@ def what_happens_while_it_is_copied_is_not_lost(world):
     client.ok(f"UID STORE {inbox[1]},{inbox[5]} +FLAGS (\\Deleted)")
     client.ok(f"UID EXPUNGE {inbox[1]},{inbox[5]}")
     client.ok(b"APPEND INBOX (\\Seen) \"01-Feb-2003 04:05:06 +0700\" {%d+}\r\n%s" % (len(NEW), NEW))
-    prefix, separator = world.dovecot.prefix, world.dovecot.separator
+    prefix, separator = world.server.prefix, world.server.separator
     for command in (f'CREATE "{prefix}Made while copied{separator}inner"',
                     f'RENAME "{prefix}Trash" "{prefix}Bin"',
                     f'DELETE "{prefix}Empty"', f'UNSUBSCRIBE "{prefix}Sent"',
                     f'SUBSCRIBE "{prefix}sent"'):
         client.ok(command)
-    world.dovecot.deliver(user, NEW)
+    world.server.deliver(user, NEW)
     equal(world.ferry.account(user)["route"], "source", "as long as he is logged in")
     before = world.at_source(user)
     client.logout()
@@ -120,7 +120,7 @@ def the_last_of_several_sessions_counts(world):
 def he_works_on_here(world):
     user = world.user(50)
     world.move(user)
-    prefix, separator = world.dovecot.prefix, world.dovecot.separator
+    prefix, separator = world.server.prefix, world.server.separator
     before = world.here(user)
     one, two = world.session(user), world.session(user, 6)
     one.ok("SELECT INBOX")

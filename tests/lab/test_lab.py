@@ -30,14 +30,14 @@ def a_snapshot_does_not_touch_the_source(world):
     mailbox = generate("untouched", 100)
     user = world.user(mailbox=mailbox)
     world.session(user).logout()  # makes Dovecot's index, as any user has done
-    world.dovecot.deliver(user, b"Subject: new\r\n\r\nunseen\r\n")
-    files = compare.files(world.dovecot.mail(user))
+    world.server.deliver(user, b"Subject: new\r\n\r\nunseen\r\n")
+    files = compare.files(world.server.mail(user))
     before = compare.status(world.direct(), user, world.password(user))
     equal(before[b"INBOX"][3], b"1", "RECENT")
     first, second = world.here(user), world.at_source(user)
     nothing(compare.differences(first, second), "two readings of one mailbox")
     equal(compare.count(first)[1], mailbox.count() + 1, "messages")
-    nothing(compare.file_differences(files, compare.files(world.dovecot.mail(user))), "files")
+    nothing(compare.file_differences(files, compare.files(world.server.mail(user))), "files")
     equal(compare.status(world.direct(), user, world.password(user)), before)
 
 

@@ -149,8 +149,8 @@ def password(world, secret):
 
 
 def refused_at_source(world, user):
-    return world.dovecot.log_text().count(f"auth: passwd-file({user},") + \
-        world.dovecot.log_text().count(f"user=<{user}>, method=")
+    return world.server.log_text().count(f"auth: passwd-file({user},") + \
+        world.server.log_text().count(f"user=<{user}>, method=")
 
 
 @case
