@@ -21,7 +21,7 @@ static int make_address(
 	if (len >= sizeof(address.sun_path))
 		return error_set(err, -ENAMETOOLONG,
 			"%s: a socket's path may have %zu bytes; choose a shorter "
-		        "run_dir",
+			"run_dir",
 			path, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, len);
 	*ret_address = address;

@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "messages": ["base"],
     "wire": ["base"],
     "registry": ["base"],
-    "nft-rules": ["base"],
+    "nft-rules": ["base", "settings"],
     "mailstore/store": ["base"],
     "mailstore/serve": ["base", "wire", "mailstore/store"],
     "mailstore": ["base", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
