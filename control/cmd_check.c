@@ -192,25 +192,33 @@ static int try_port(int family, uint16_t port)
 	               : 0;
 }
 
+static void check_port(struct findings *f, const char *name, int family, uint16_t port)
+{
+	int code = try_port(family, port);
+
+	if (code < 0)
+		finding(f, FINDING_PROBLEM, "port", name,
+			"%u cannot be listened on here: %s", port, strerror(-code));
+	else
+		finding(f, FINDING_OK, "port", name, "%u is free here", port);
+}
+
 static void check_ports(struct control *c, struct findings *f)
 {
 	bool ours = program_answers(&c->settings, INTERCEPTOR_SOCKET);
+	int family = settings_source(&c->settings, AF_INET) ? AF_INET : AF_INET6;
 
 	for (int id = 0; id < SERVICE_COUNT; id++) {
 		const struct service_settings *service = &c->settings.services[id];
 		const char *name = service_name((enum service_id)id);
-		int family = settings_source(&c->settings, AF_INET) ? AF_INET : AF_INET6;
-		int code =
-			ours || !service->enabled ? 0 : try_port(family, service->port);
 
 		if (!service->enabled)
 			continue;
-		finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "port", name,
-			"%u %s%s", service->port,
-			ours       ? "is ours, mailferry runs"
-			: code < 0 ? "cannot be listened on here: "
-				   : "is free here",
-			code < 0 ? strerror(-code) : "");
+		if (ours)
+			finding(f, FINDING_OK, "port", name, "%u is ours, mailferry runs",
+				service->port);
+		else
+			check_port(f, name, family, service->port);
 	}
 }
 

@@ -21,9 +21,18 @@ static uint64_t number_at(const struct column *column, const void *row)
 
 /* ── values as text ────────────────────────────────────────────────────────────────── */
 
-static bool is_control(char c)
+static char clean(char c)
 {
-	return (unsigned char)c < 0x20 || c == 0x7f;
+	if ((unsigned char)c < 0x20 || c == 0x7f)
+		return '?';
+	return c;
+}
+
+static char ascii(char c)
+{
+	if ((unsigned char)c >= 0x80)
+		return '?';
+	return c;
 }
 
 static int append_clean(struct buf *out, struct str s)
@@ -31,14 +40,14 @@ static int append_clean(struct buf *out, struct str s)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s.len; i++)
-		r = buf_byte(out, is_control(s.ptr[i]) ? '?' : s.ptr[i]);
+		r = buf_byte(out, clean(s.ptr[i]));
 	return r;
 }
 
 void output_clean(struct str s, FILE *to)
 {
 	for (size_t i = 0; i < s.len; i++)
-		(void)fputc(is_control(s.ptr[i]) ? '?' : s.ptr[i], to);
+		(void)fputc(clean(s.ptr[i]), to);
 }
 
 static int text_text(struct buf *out, const struct column *column, const void *row)
@@ -98,17 +107,17 @@ static int time_text(struct buf *out, const struct column *column, const void *r
 json_t *output_string(struct str s)
 {
 	json_t *string = json_stringn(s.len ? s.ptr : "", s.len);
-	struct buf clean;
+	struct buf valid;
 
 	if (string)
 		return string;
-	buf_init(&clean, 0);
+	buf_init(&valid, 0);
 	for (size_t i = 0; i < s.len; i++)
-		if (buf_byte(&clean, (unsigned char)s.ptr[i] < 0x80 ? s.ptr[i] : '?') < 0)
+		if (buf_byte(&valid, ascii(s.ptr[i])) < 0)
 			break;
-	if (buf_len(&clean) == s.len)
-		string = json_stringn(buf_view(&clean).ptr, s.len);
-	buf_fini(&clean);
+	if (buf_len(&valid) == s.len)
+		string = json_stringn(buf_view(&valid).ptr, s.len);
+	buf_fini(&valid);
 	return string;
 }
 

@@ -17,9 +17,9 @@ int name_keys(const struct registry *r, struct str name, struct name_keys *ret)
 		str_index(trimmed, '\0') < trimmed.len)
 		return -EINVAL;
 	for (size_t i = 0; i < trimmed.len; i++) {
-		char c = trimmed.ptr[i];
-
-		ret->bytes[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		ret->bytes[i] = trimmed.ptr[i];
+		if (ret->bytes[i] >= 'A' && ret->bytes[i] <= 'Z')
+			ret->bytes[i] |= 0x20;
 	}
 	ret->whole = ret->key = str_of(ret->bytes, trimmed.len);
 	at = str_index(ret->whole, '@');
@@ -293,9 +293,9 @@ int registry_counts(
 	int n = rsql_use(r, SQL_COUNT_ROUTES, &row, err);
 
 	while (n == 0 && (n = rsql_step(r, row, err)) == 1) {
-		enum route route;
-		enum stage stage;
-		enum pin pin;
+		enum route route = ROUTE_SOURCE;
+		enum stage stage = STAGE_IDLE;
+		enum pin pin = PIN_AUTO;
 		uint64_t here = rsql_number(row, 4);
 
 		n = read_state(r, row, 0, &route, &stage, &pin, err);
