@@ -320,7 +320,7 @@ static int read_text(const char *path, char **ret_text, struct error *err)
 
 int settings_load(const char *path, struct settings *ret, struct error *err)
 {
-	char *text;
+	char *text = NULL;
 	int r = read_text(path, &text, err);
 
 	if (r < 0)
