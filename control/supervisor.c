@@ -85,7 +85,7 @@ static int wanted_fail(struct supervisor *s, enum fail_mode *ret_fail, bool *ret
 static int install(struct supervisor *s)
 {
 	struct ruleset rules;
-	enum fail_mode fail;
+	enum fail_mode fail = FAIL_CLOSED;
 	bool any, changed;
 	int code = wanted_fail(s, &fail, &any);
 
@@ -103,7 +103,7 @@ static int install(struct supervisor *s)
 
 static void follow_registry(struct supervisor *s)
 {
-	enum fail_mode fail;
+	enum fail_mode fail = FAIL_CLOSED;
 	bool any;
 	int code = wanted_fail(s, &fail, &any);
 

@@ -76,7 +76,7 @@ static int read_switch_modseq(struct store *s, uint64_t *ret_modseq, struct erro
 
 static int check_unchanged(struct store *s, struct str account, struct error *err)
 {
-	uint64_t since, changes;
+	uint64_t since = 0, changes = 0;
 	int code = read_switch_modseq(s, &since, err);
 
 	if (code < 0 || store_modseq(s) <= since)
