@@ -35,7 +35,10 @@ void relay_shared_fini(struct relay_shared *shared)
 
 static void way_begin(struct relay_way *w, int from, int to, struct buf *first)
 {
+	struct str bytes = buf_view(first);
+
 	*w = (struct relay_way){ .from = from, .to = to, .left = *first };
+	w->ends_line = bytes.len && bytes.ptr[bytes.len - 1] == '\n';
 	*first = (struct buf){ .limit = first->limit };
 	w->left.limit = 0; /* bounded by what one read leaves */
 }
