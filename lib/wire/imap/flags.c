@@ -87,10 +87,11 @@ bool imap_bare_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_b
 	struct str *ret_keywords)
 {
 	struct imap_cursor at = *c;
-	struct words words = { .count = 0 };
+	struct words words; /* 16 KiB: not zeroed for each message of a listing */
 	unsigned bits = 0;
 	struct str word;
 
+	words.count = 0;
 	do {
 		unsigned bit;
 
@@ -101,16 +102,21 @@ bool imap_bare_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_b
 			return false;
 		bits |= bit;
 	} while (imap_space(&at));
-	*ret_keywords = words_join(&words, arena);
+	word = words_join(&words, arena);
+	if (!word.ptr)
+		return false;
+	*ret_keywords = word;
 	*ret_bits = bits;
 	*c = at;
-	return ret_keywords->ptr != NULL;
+	return true;
 }
 
 bool imap_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
 	struct str *ret_keywords)
 {
 	struct imap_cursor at = *c;
+	struct str keywords;
+	unsigned bits;
 
 	if (!imap_char(&at, '('))
 		return false;
@@ -120,8 +126,10 @@ bool imap_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
 		*c = at;
 		return true;
 	}
-	if (!imap_bare_flags(&at, arena, ret_bits, ret_keywords) || !imap_char(&at, ')'))
+	if (!imap_bare_flags(&at, arena, &bits, &keywords) || !imap_char(&at, ')'))
 		return false;
+	*ret_bits = bits;
+	*ret_keywords = keywords;
 	*c = at;
 	return true;
 }
