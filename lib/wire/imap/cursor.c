@@ -96,6 +96,11 @@ bool imap_word(struct imap_cursor *c, struct str *ret)
 	return true;
 }
 
+static bool ends_quoted_badly(char ch)
+{
+	return ch == '\r' || ch == '\n' || ch == '\0';
+}
+
 /* Length of the quoted string including its quotes, 0: none or unfinished. */
 static size_t quoted_length(struct str s, bool *ret_escaped)
 {
@@ -105,12 +110,12 @@ static size_t quoted_length(struct str s, bool *ret_escaped)
 	for (size_t i = 1; i < s.len; i++) {
 		if (s.ptr[i] == '"')
 			return i + 1;
-		if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0')
-			return 0;
 		if (s.ptr[i] == '\\') {
 			*ret_escaped = true;
 			i++;
 		}
+		if (i == s.len || ends_quoted_badly(s.ptr[i]))
+			return 0;
 	}
 	return 0;
 }

@@ -32,6 +32,16 @@ static bool month(struct str s, int *ret)
 	return false;
 }
 
+/* timegm() makes 1 March of 29 February 2023. */
+static bool has_day(struct tm t)
+{
+	int day = t.tm_mday;
+
+	t.tm_hour = t.tm_min = t.tm_sec = 0;
+	(void)timegm(&t);
+	return t.tm_mday == day;
+}
+
 static bool day_month_year(struct str text, struct tm *ret)
 {
 	struct str day = str_split(&text, '-');
@@ -42,7 +52,7 @@ static bool day_month_year(struct str text, struct tm *ret)
 		!month(name, &ret->tm_mon) || !number(text, 4, 4, 9999, &year))
 		return false;
 	ret->tm_year = year - 1900;
-	return true;
+	return has_day(*ret);
 }
 
 static bool clock_time(struct str text, struct tm *ret)

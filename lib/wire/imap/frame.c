@@ -26,7 +26,7 @@ enum imap_frame imap_literal_announced(
 	if (!line.len || line.ptr[line.len - 1] != '}')
 		return IMAP_FRAME_COMMAND;
 	close = line.len - 1;
-	plus = close > 0 && (line.ptr[close - 1] == '+' || line.ptr[close - 1] == '-');
+	plus = close > 0 && line.ptr[close - 1] == '+';
 	if (plus)
 		close--;
 	open = close;
@@ -42,16 +42,23 @@ enum imap_frame imap_literal_announced(
 	return IMAP_FRAME_LITERAL;
 }
 
-static enum imap_frame end_of_line(
-	struct imap_framer *f, struct str input, size_t newline, struct imap_literal *ret)
+/* The bytes of the line from its start up to `end`, a CR that may belong to its end left
+   out. */
+static struct str line_until(const struct imap_framer *f, struct str input, size_t end)
 {
-	struct str line = str_of(input.ptr + f->line_start, newline - f->line_start);
-	struct str before;
-	enum imap_frame is;
+	struct str line = str_of(input.ptr + f->line_start, end - f->line_start);
 
 	if (line.len && line.ptr[line.len - 1] == '\r')
 		line.len--;
-	is = imap_literal_announced(line, ret, &before);
+	return line;
+}
+
+static enum imap_frame end_of_line(
+	struct imap_framer *f, struct str input, size_t newline, struct imap_literal *ret)
+{
+	struct str line = line_until(f, input, newline), before;
+	enum imap_frame is = imap_literal_announced(line, ret, &before);
+
 	ret->offset = newline + 1;
 	f->scanned = newline + 1;
 	if (is == IMAP_FRAME_LITERAL)
@@ -68,7 +75,7 @@ enum imap_frame imap_frame_next(
 	if (f->scanned > input.len)
 		return IMAP_FRAME_NEED_MORE; /* inside a kept literal */
 	newline = str_index(unseen, '\n');
-	if (f->scanned + newline - f->line_start > f->line_max)
+	if (line_until(f, input, f->scanned + newline).len > f->line_max)
 		return IMAP_FRAME_TOO_LONG;
 	if (newline == unseen.len) {
 		f->scanned = input.len;
