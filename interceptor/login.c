@@ -10,10 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MS 120000   /* for the source to answer: some delay a failed login long */
-#define VERIFY_MS 30000    /* for the helper thread; its queue is 3 s long */
-#define REFUSE_MS 2000     /* before a wrong password is answered */
-#define EXCHANGE_MS 120000 /* for a person with a token */
+#define VERIFY_MS 30000 /* for the helper thread; its queue is 3 s long */
+#define REFUSE_MS 2000  /* before a wrong password is answered */
 
 /* "alice*master": the master's password opens alice's mailbox (Dovecot, Cyrus). What is
    behind the asterisk is no part of whose mailbox it is. */
@@ -103,7 +101,7 @@ static void at_source(struct session *s)
 {
 	int r;
 
-	session_set_state(s, SESSION_LOGGING_IN, ANSWER_MS);
+	session_set_state(s, SESSION_LOGGING_IN, SESSION_ANSWER_MS);
 	r = session_connect_upstream(s);
 	if (r < 0)
 		login_upstream_lost(s, r);
@@ -170,7 +168,7 @@ bool login_exchange_may_go_on(struct session *s)
 	enum refusal why = REFUSAL_MECHANISM;
 	int r;
 
-	session_set_state(s, SESSION_EXCHANGE, EXCHANGE_MS);
+	session_set_state(s, SESSION_EXCHANGE, SESSION_ANSWER_MS);
 	if (!s->pre->attempt.user.ptr)
 		return true;
 	r = route_attempt(s, &route);
@@ -340,7 +338,7 @@ static void hold_is_over(struct session *s, const struct account_route *route)
 	log_info(session_id(s, id), "hold", "account=%s expired in=%s", s->account,
 		session_state_name(s->state));
 	if (route->route == ROUTE_SOURCE) {
-		login_remember_expired(s->worker, route->id);
+		tally_remember_slow(s->worker->tally, s->worker->index, route->id);
 		relay_to_source(s);
 	} else if (s->route != ROUTE_BUSY) {
 		session_set_route(s, ROUTE_BUSY);

@@ -12,29 +12,13 @@ bool login_is_moving(const struct account_route *route)
 	       route->stage != STAGE_DONE && route->stage != STAGE_FAILED;
 }
 
-static bool has_expired(const struct worker *w, int64_t account)
-{
-	for (size_t i = 0; i < EXPIRED_HOLDS_MAX; i++)
-		if (w->expired_holds[i] == account)
-			return true;
-	return false;
-}
-
-void login_remember_expired(struct worker *w, int64_t account)
-{
-	if (has_expired(w, account))
-		return;
-	w->expired_holds[w->next_expired_hold] = account;
-	w->next_expired_hold = (w->next_expired_hold + 1) % EXPIRED_HOLDS_MAX;
-}
-
 bool login_should_hold(const struct session *s, const struct account_route *route)
 {
 	const struct settings *settings = s->worker->settings;
 
 	return settings->strategy == STRATEGY_IMMEDIATE && settings->hold_s > 0 &&
 	       s->pre->attempt.password.ptr && !s->pre->attempt.why_not.len &&
-	       login_is_moving(route) && !has_expired(s->worker, route->id);
+	       login_is_moving(route) && !tally_is_slow(s->worker->tally, route->id);
 }
 
 /* Idle accounts become due at a login; failed ones when the password is another one. */

@@ -4,8 +4,6 @@
 /* What a login that the source accepted teaches the registry, and sets in motion. */
 #include "interceptor/session.h"
 
-struct worker;
-
 /* Captures the password, or notes why it cannot be; makes the account due. */
 void login_learn(struct session *s, bool by_master);
 
@@ -13,7 +11,5 @@ void login_learn(struct session *s, bool by_master);
 bool login_is_moving(const struct account_route *route);
 /* Strategy immediate: whether this client shall wait for the move. */
 bool login_should_hold(const struct session *s, const struct account_route *route);
-/* This account's move takes longer than a hold: its next logins are not held. */
-void login_remember_expired(struct worker *w, int64_t account);
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #define STABLE_MS 10000 /* a worker that lived so long is started again at once */
 #define BACKOFF_MS 1000 /* else after that */
 #define SHUTDOWN_MS 3000
+#define DESCRIPTORS_SPARE 512 /* pipes, registry, listeners */
 
 /* ---- workers' messages ---- */
 
@@ -347,6 +349,25 @@ static int try_registry(const struct settings *s, struct error *err)
 	return code;
 }
 
+/* A relayed session is two descriptors; all of them may fall to one worker. */
+static void raise_descriptor_limit(const struct settings *s)
+{
+	rlim_t wanted = s->limits.connections * (rlim_t)2 + DESCRIPTORS_SPARE;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit = (struct rlimit){ wanted,
+		limit.rlim_max > wanted ? limit.rlim_max : wanted };
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max; /* without CAP_SYS_RESOURCE: what there is */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	log_warning(NULL, "limits",
+		"descriptors=%llu wanted=%llu: fewer connections than `limits` allows",
+		(unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+}
+
 static int drop_rights(struct error *err)
 {
 	/* only to give them to workers that it starts again */
@@ -366,6 +387,7 @@ static int set_up(struct master *m, struct error *err)
 		r = try_registry(m->settings, err);
 	if (r < 0)
 		return r;
+	raise_descriptor_limit(m->settings);
 	r = make_slots(m);
 	if (r == 0)
 		r = open_loop(m);

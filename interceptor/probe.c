@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define AGAIN_MS 300000   /* its configuration changes rarely */
-#define RETRY_MS 10000    /* while it is away */
+#define RETRY_MS 3000     /* while it is away: its next address */
 #define PATIENCE_MS 10000 /* for one dialogue */
 #define BYTES_MAX 131072  /* of it */
 

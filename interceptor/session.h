@@ -25,6 +25,10 @@
 
 struct worker;
 
+/* For the source to answer: some delay a failed login long, and a mechanism may ask a
+   person. */
+#define SESSION_ANSWER_MS 120000
+
 enum session_state {
 	SESSION_GREETING,   /* what the source shows is not known: it is asked first */
 	SESSION_PRELOGIN,   /* the front speaks with the client */

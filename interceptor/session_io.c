@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RESUME_MS 5000 /* for another try, after a hold took all the time there was */
+#define CONNECT_MS 10000 /* to reach the source */
+#define RESUME_MS 5000   /* for another try, after a hold took all the time there was */
 
 /* 0, or the session is closed. */
 static int write_out(struct buf *b, struct watch *to)
@@ -174,8 +175,10 @@ static void upstream_connected(struct session *s)
 	}
 	s->upstream_state = UPSTREAM_OPEN;
 	if (s->state == SESSION_LOGGING_IN || s->state == SESSION_EXCHANGE ||
-		s->state == SESSION_UPGRADING)
+		s->state == SESSION_UPGRADING) {
+		session_set_state(s, s->state, SESSION_ANSWER_MS);
 		s->lane->send_attempt(s);
+	}
 	session_flush(s);
 }
 
@@ -218,7 +221,7 @@ int session_connect_upstream(struct session *s)
 	s->upstream_state = UPSTREAM_CONNECTING;
 	s->pre->upstream_tries = 0;
 	s->lane->upstream_begin(s);
-	session_want_events(s);
+	session_set_state(s, s->state, CONNECT_MS);
 	return 0;
 }
 

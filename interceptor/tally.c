@@ -95,3 +95,24 @@ void tally_add_waiting(struct tally *t, unsigned worker, uint32_t bucket, int ch
 {
 	change_by(&t->rows[worker].waiting[bucket], change);
 }
+
+bool tally_is_slow(const struct tally *t, int64_t account)
+{
+	for (unsigned i = 0; i < t->n_rows; i++)
+		for (size_t j = 0; j < TALLY_SLOW; j++)
+			if (__atomic_load_n(&t->rows[i].slow[j], __ATOMIC_RELAXED) ==
+				account)
+				return true;
+	return false;
+}
+
+void tally_remember_slow(struct tally *t, unsigned worker, int64_t account)
+{
+	struct tally_row *row = &t->rows[worker];
+
+	if (tally_is_slow(t, account))
+		return;
+	__atomic_store_n(
+		&row->slow[row->next_slow % TALLY_SLOW], account, __ATOMIC_RELAXED);
+	row->next_slow++;
+}

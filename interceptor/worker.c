@@ -43,18 +43,27 @@ static void refuse_stranger(int fd, const union endpoint *peer, const union endp
 	close(fd);
 }
 
+/* Whether to go on. ECONNABORTED: that client is gone again. EMFILE, ENFILE, ENOBUFS...:
+   the others wait in the backlog until the next tick, and the loop does not spin. */
+static bool accept_failed(struct listener *l, int code)
+{
+	if (code == ECONNABORTED || code == EINTR)
+		return true;
+	if (code != EAGAIN) {
+		log_warning(NULL, "accept", "error=\"%s\"", strerror(code));
+		watch_want(l->watch, 0);
+	}
+	return false;
+}
+
 static bool accept_one(struct listener *l)
 {
 	union endpoint peer = { 0 }, to = { 0 };
 	socklen_t len = sizeof(peer), to_len = sizeof(to);
 	int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0) {
-		/* ECONNABORTED: gone again; EMFILE: the tick comes back to it */
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			log_warning(NULL, "accept", "error=\"%s\"", strerror(errno));
-		return errno == ECONNABORTED || errno == EINTR;
-	}
+	if (fd < 0)
+		return accept_failed(l, errno);
 	if (getsockname(fd, &to.any, &to_len) < 0)
 		close(fd);
 	else if (!source_is(l->worker->settings, &to))
@@ -161,6 +170,8 @@ static void on_tick(uv_timer_t *timer)
 	struct session *s, *next;
 
 	w->ticks++;
+	for (size_t i = 0; i < w->n_listeners; i++)
+		watch_want(w->listeners[i].watch, UV_READABLE);
 	for (s = LIST_FIRST(&w->timed); s; s = next) {
 		next = LIST_NEXT(s, timed);
 		if (s->deadline <= now)

@@ -13,8 +13,7 @@
 #include "interceptor/tally.h"
 #include "interceptor/verify.h"
 
-#define LOCAL_BUCKETS 1024   /* sessions with the mailstore, by number */
-#define EXPIRED_HOLDS_MAX 64 /* accounts whose user has waited once in vain */
+#define LOCAL_BUCKETS 1024 /* sessions with the mailstore, by number */
 
 LIST_HEAD(session_list, session);
 
@@ -54,9 +53,6 @@ struct worker {
 	struct peer master;
 	struct peer mailstore;
 	unsigned ticks;
-
-	int64_t expired_holds[EXPIRED_HOLDS_MAX];
-	size_t next_expired_hold;
 
 	uv_timer_t tick;
 	uv_prepare_t sweep; /* frees what is gone, once a turn */
