@@ -85,10 +85,13 @@ class Ferry:
     def _is_up(self):
         if not self.daemon.running():
             raise RuntimeError(f"mailferry up ended:\n{self.daemon.output()[-3000:]}")
-        run_dir = Path(self.settings["run_dir"])
-        return (all((run_dir / f"{p}.sock").exists() for p in PROGRAMS)
-                and self.command("rules", "check").returncode == 0
-                and self._greets())
+        return self.programs_run() and self._greets()
+
+    def programs_run(self):
+        """Whether all programs answer and the rules are in the kernel."""
+        done = self.command("status", "--json")
+        status = json.loads(done.stdout) if done.returncode == 0 else {}
+        return status.get("rules") == "in place" and all(status["programs"].values())
 
     def _greets(self):
         with contextlib.suppress(OSError):

@@ -55,10 +55,9 @@ def a_wrong_password_starts_nothing(world):
 
 
 @case
-def another_session_of_the_same_user_first(world):
-    """A phone that is already in keeps its session at the source; nobody sees two states."""
+def two_sessions_see_one_state(world):
+    """Wherever the first one ended up, the second one goes there too."""
     user = world.user(10)
-    world.ferry.write_config(strategy="immediate")
     first = world.session(user)
     first.ok("SELECT INBOX")
     second = world.session(user, 6)

@@ -77,7 +77,6 @@ def form_at_the_source_then_here(world, form):
 @case
 def split_at_every_byte(world):
     there, here = world.user(3), world.user(3)
-    world.ferry.settle(0)
     world.move(here)
     world.session(there).logout()
     world.ferry.ok("route", there, "source")

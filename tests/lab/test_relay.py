@@ -14,25 +14,16 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
-from lab.puppet import LOGGED_IN, PUPPET_ADDRESS, Puppet  # noqa: E402
+from lab.server_puppet import LOGGED_IN, Puppet  # noqa: E402
 
 MIB = 1 << 20
 
 
 class PuppetWorld(World):
-    """Its only source is a puppet."""
+    """Its old server is a puppet."""
 
     def __init__(self):
-        super().__init__(settings={"source": PUPPET_ADDRESS, "precopy": False})
-        self.puppet = None
-
-    def __enter__(self):
-        self.lab.up()
-        self.puppet = Puppet(self.lab)
-        self.lab.connect = lambda port, source_address=None, family=4, timeout=30: \
-            self.lab.client.connect(PUPPET_ADDRESS, port, source_address, timeout)
-        self.ferry.start()
-        return self
+        super().__init__(server=Puppet, settings={"precopy": False})
 
     def pair(self, user="someone", behind=b""):
         """(client's socket, source's socket) of a fresh session; both have a time-out."""
@@ -41,7 +32,7 @@ class PuppetWorld(World):
         answer = client.line()
         equal(answer, b"A" + LOGGED_IN, "the source's own answer under the client's tag")
         client.socket.settimeout(20)
-        source, beyond = self.puppet.session()
+        source, beyond = self.server.session()
         source.settimeout(20)
         return client.socket, source, beyond
 
@@ -201,6 +192,7 @@ def flows_and_counters(world):
     equal((flow["service"], flow["route"]), ("imap", "source"))
     true(world.address("flowing") in flow["client"], f"{flow['client']}")
     client.close()
+    source.close()
     wait_until("its end", lambda: not mine())
     counters = world.ferry.json("counters")
     true(all({"service", "route", "packets", "bytes"} <= row.keys() for row in counters),

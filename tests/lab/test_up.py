@@ -4,7 +4,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -84,7 +83,7 @@ def each_program_is_started_again(world):
         true(ferry.kill(program), f"{program} runs")
         wait_until(f"another {program}", lambda p=program, b=before: ferry.processes(p) and
                    not set(ferry.processes(p)) & set(b), 10)
-        wait_until("greetings", ferry._is_up, 10)  # pylint: disable=W0212
+        wait_until("all to be well", ferry.programs_run, 10)
     world.ferry = ferry
     world.move(user)
     world.session(user).logout()
@@ -215,7 +214,6 @@ def wrong_use(world):
         equal(done.returncode, 2, f"{words}: {done.stdout}{done.stderr}")
         true(done.stderr.strip(), f"{words}: says what is wrong")
     equal(ferry.command("--help").returncode, 0)
-    time.sleep(0)
 
 
 main(lambda: World(ferry=False))

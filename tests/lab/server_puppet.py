@@ -9,7 +9,6 @@ import re
 import socket
 import threading
 
-PUPPET_ADDRESS = "198.51.100.11"
 CAPABILITY = b"IMAP4rev1 SASL-IR LITERAL+ AUTH=PLAIN"
 GREETING = b"* OK [CAPABILITY " + CAPABILITY + b"] puppet ready\r\n"
 LOGGED_IN = b" OK [CAPABILITY " + CAPABILITY + b" X-PUPPET] strings attached\r\n"
@@ -17,20 +16,37 @@ LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r\n$")
 
 
 class Puppet:
-    """Serves on PUPPET_ADDRESS:143 in the source's namespace, from threads of the test."""
+    """Serves IMAP from threads of the test itself; there is no mail in it."""
 
-    def __init__(self, lab):
-        lab.source.ip("addr", "add", PUPPET_ADDRESS + "/24", "dev", "eth0")
-        with lab.source.entered():
-            self.listener = socket.create_server((PUPPET_ADDRESS, 143), backlog=4096)
+    name = "puppet"
+
+    def __init__(self, _folder, namespace):
+        self.namespace = namespace
+        self.listener = None
         self.sessions = queue.Queue()  # (socket, bytes read beyond the login)
-        lab.at_down.append(self.listener.close)
+        self.users = {}
+
+    def prepare(self):
+        pass
+
+    def add_user(self, name, password):
+        self.users[name] = password  # any other is as good
+
+    def start(self):
+        with self.namespace.entered():
+            self.listener = socket.create_server(("", 143), backlog=4096)
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def stop(self):
+        if self.listener:
+            self.listener.close()
+            self.listener = None
+
     def _accept(self):
+        listener = self.listener
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
