@@ -179,7 +179,7 @@ static int find_place(struct store *s, int64_t mailbox, uint32_t uid,
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err)
 {
-	struct body_place p;
+	struct body_place p = { 0 };
 	int code = find_place(s, mailbox, uid, &p, err);
 
 	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1 };

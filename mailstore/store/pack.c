@@ -359,7 +359,7 @@ static int take_buffer(struct packs *p, struct pack *k, uint64_t offset,
 int pack_write(struct packs *p, struct pack *k, uint64_t offset, struct str bytes,
 	struct error *err)
 {
-	struct pack_buffer *b;
+	struct pack_buffer *b = NULL;
 	size_t part;
 	int code = 0;
 
