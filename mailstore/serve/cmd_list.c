@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* LIST and LSUB (RFC 3501, 6.3.8 and 6.3.9), with LIST-EXTENDED (RFC 5258), SPECIAL-USE
+   (RFC 6154) and LIST-STATUS (RFC 5819). */
+#include "mailstore/serve/imap_commands.h"
+#include "mailstore/serve/names.h"
+#include "mailstore/serve/status.h"
+#include "wire/imap/encode.h"
+#include "wire/imap/pattern.h"
+
+#include <errno.h>
+
+#define PATTERNS_MAX 64 /* in one LIST; clients send up to a handful */
+
+enum list_option { /* bits: of selection, and of what to return */
+	LIST_SUBSCRIBED = 1 << 0,
+	LIST_SPECIAL_USE = 1 << 1,
+	LIST_RECURSIVE = 1 << 2,
+	LIST_REMOTE = 1 << 3,
+	LIST_CHILDREN = 1 << 4,
+};
+
+static const struct option_row {
+	struct str name;
+	enum list_option option;
+	bool selects, returns;
+} option_rows[] = {
+	{ STR("SUBSCRIBED"), LIST_SUBSCRIBED, true, true },
+	{ STR("SPECIAL-USE"), LIST_SPECIAL_USE, true, true },
+	{ STR("RECURSIVEMATCH"), LIST_RECURSIVE, true, false },
+	{ STR("REMOTE"), LIST_REMOTE, true, false },
+	{ STR("CHILDREN"), LIST_CHILDREN, false, true },
+};
+
+struct listing {
+	struct imap *s;
+	const char *verb;
+	bool lsub;
+	unsigned select, returns;
+	unsigned status; /* enum status_item */
+	struct str reference;
+	struct str patterns[PATTERNS_MAX];
+	size_t n_patterns;
+	struct names names;
+	int result;
+};
+
+/* ── arguments ─────────────────────────────────────────────────────────────────────── */
+
+static unsigned option_by_name(struct str name, bool selecting)
+{
+	for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++)
+		if (str_ieq(name, option_rows[i].name) &&
+			(selecting ? option_rows[i].selects : option_rows[i].returns))
+			return option_rows[i].option;
+	return 0;
+}
+
+static bool parse_option(struct listing *l, struct imap_cursor *c, bool selecting)
+{
+	struct str name;
+	unsigned option;
+
+	if (!imap_atom(c, &name))
+		return false;
+	if (!selecting && str_ieq(name, STR_LIT("STATUS")))
+		return imap_space(c) && status_items(c, &l->status);
+	option = option_by_name(name, selecting);
+	*(selecting ? &l->select : &l->returns) |= option;
+	return option != 0;
+}
+
+static bool parse_options(struct listing *l, struct imap_cursor *c, bool selecting)
+{
+	if (!imap_char(c, '('))
+		return false;
+	if (imap_char(c, ')'))
+		return true;
+	do {
+		if (!parse_option(l, c, selecting))
+			return false;
+	} while (imap_space(c));
+	return imap_char(c, ')');
+}
+
+static bool add_pattern(struct listing *l, struct imap_cursor *c)
+{
+	struct str pattern, joined;
+	struct buf text;
+
+	if (l->n_patterns == PATTERNS_MAX ||
+		!imap_list_mailbox(c, &l->s->arena, &pattern))
+		return false;
+	buf_init(&text, 0);
+	if (buf_append(&text, l->reference) < 0 || buf_append(&text, pattern) < 0)
+		joined = (struct str){ 0 };
+	else
+		joined = arena_str(&l->s->arena, buf_view(&text));
+	buf_fini(&text);
+	l->patterns[l->n_patterns++] = pattern.len ? joined : STR_LIT("");
+	return joined.ptr != NULL;
+}
+
+static bool parse_patterns(struct listing *l, struct imap_cursor *c)
+{
+	if (l->lsub || !imap_char(c, '('))
+		return add_pattern(l, c);
+	do {
+		if (!add_pattern(l, c))
+			return false;
+	} while (imap_space(c));
+	return imap_char(c, ')');
+}
+
+static bool parse_list(struct listing *l, struct imap_cursor *c)
+{
+	if (!imap_space(c))
+		return false;
+	if (!l->lsub && imap_peek(c) == '(' &&
+		(!parse_options(l, c, true) || !imap_space(c)))
+		return false;
+	if (!imap_astring(c, &l->s->arena, &l->reference) || !imap_space(c) ||
+		!parse_patterns(l, c))
+		return false;
+	if (!l->lsub && imap_space(c) &&
+		(!imap_keyword(c, STR_LIT("RETURN")) || !imap_space(c) ||
+			!parse_options(l, c, false)))
+		return false;
+	/* RFC 5258, 3.1: it modifies another option */
+	if ((l->select & LIST_RECURSIVE) && !(l->select & LIST_SUBSCRIBED))
+		return false;
+	return imap_end(c);
+}
+
+/* ── selection ─────────────────────────────────────────────────────────────────────── */
+
+static bool matches(const struct listing *l, const struct node *node, bool *ret_level)
+{
+	bool found = false;
+
+	*ret_level = false;
+	for (size_t i = 0; i < l->n_patterns; i++) {
+		struct str pattern = l->patterns[i];
+
+		if (!imap_pattern_match(pattern, node->name, node->separator))
+			continue;
+		found = true;
+		if (pattern.len && pattern.ptr[pattern.len - 1] == '%')
+			*ret_level = true;
+	}
+	return found;
+}
+
+static bool is_chosen(const struct listing *l, const struct node *node)
+{
+	if ((l->lsub || (l->select & LIST_SUBSCRIBED)) && !node->subscribed)
+		return false;
+	if ((l->select & LIST_SPECIAL_USE) &&
+		(!node->mailbox || !node->mailbox->special_use.len))
+		return false;
+	return node->mailbox || node->subscribed;
+}
+
+/* Something that was chosen lies below it and is not listed by itself: CHILDINFO of
+   RECURSIVEMATCH, and what LSUB shows for "%". */
+static bool has_chosen_below(const struct listing *l, size_t index)
+{
+	bool level;
+
+	for (size_t i = names_first_below(&l->names, index);
+		i < l->names.count && names_is_below(&l->names, index, i); i++)
+		if (is_chosen(l, &l->names.nodes[i]) &&
+			!matches(l, &l->names.nodes[i], &level))
+			return true;
+	return false;
+}
+
+enum shown { NOT_SHOWN, SHOWN, SHOWN_AS_LEVEL };
+
+static enum shown shown(const struct listing *l, size_t index)
+{
+	const struct node *node = &l->names.nodes[index];
+	bool level;
+
+	if (!matches(l, node, &level))
+		return NOT_SHOWN;
+	if (is_chosen(l, node) && (l->lsub || l->select || node->mailbox))
+		return SHOWN;
+	if (l->select & LIST_SPECIAL_USE)
+		return NOT_SHOWN;
+	if (l->lsub || l->select)
+		return (level || (l->select & LIST_RECURSIVE)) &&
+		                       (l->lsub || (l->select & LIST_RECURSIVE)) &&
+		                       has_chosen_below(l, index)
+		               ? SHOWN_AS_LEVEL
+		               : NOT_SHOWN;
+	/* RFC 3501, 6.3.8: "%" at the end also finds levels that are no mailboxes */
+	return level && names_has_children(&l->names, index) ? SHOWN_AS_LEVEL : NOT_SHOWN;
+}
+
+/* ── answers ───────────────────────────────────────────────────────────────────────── */
+
+struct attributes {
+	struct buf *out;
+	int result;
+	const char *gap;
+};
+
+static void put_attribute(struct attributes *a, struct str name)
+{
+	if (a->result == 0)
+		a->result = buf_printf(a->out, "%s%.*s", a->gap, STR_ARG(name));
+	a->gap = " ";
+}
+
+static void put_mailbox_attributes(
+	struct attributes *a, const struct listing *l, const struct node *node)
+{
+	unsigned bits = node->mailbox ? node->mailbox->attributes : 0;
+
+	if (bits & MAILBOX_NOINFERIORS)
+		put_attribute(a, STR_LIT("\\Noinferiors"));
+	if (bits & MAILBOX_NOSELECT)
+		put_attribute(a, STR_LIT("\\Noselect"));
+	if ((bits & MAILBOX_NONEXISTENT) || (!node->mailbox && l->select))
+		put_attribute(a, STR_LIT("\\NonExistent"));
+	else if (!node->mailbox)
+		put_attribute(a, STR_LIT("\\Noselect"));
+}
+
+static int put_attributes(const struct listing *l, size_t index, enum shown how)
+{
+	const struct node *node = &l->names.nodes[index];
+	struct attributes a = { imap_out(l->s), 0, "" };
+
+	if (l->lsub) {
+		if (how == SHOWN_AS_LEVEL)
+			put_attribute(&a, STR_LIT("\\Noselect"));
+		return a.result;
+	}
+	put_mailbox_attributes(&a, l, node);
+	put_attribute(&a, names_has_children(&l->names, index)
+				  ? STR_LIT("\\HasChildren")
+				  : STR_LIT("\\HasNoChildren"));
+	if (node->mailbox && node->mailbox->special_use.len)
+		put_attribute(&a, node->mailbox->special_use);
+	if (node->subscribed && ((l->select | l->returns) & LIST_SUBSCRIBED))
+		put_attribute(&a, STR_LIT("\\Subscribed"));
+	return a.result;
+}
+
+static int put_separator(struct buf *out, char separator)
+{
+	if (!separator)
+		return buf_append_c(out, " NIL ");
+	if (separator == '\\' || separator == '"')
+		return buf_printf(out, " \"\\%c\" ", separator);
+	return buf_printf(out, " \"%c\" ", separator);
+}
+
+static int put_line(const struct listing *l, size_t index, enum shown how)
+{
+	const struct node *node = &l->names.nodes[index];
+	struct buf *out = imap_out(l->s);
+	int r = buf_printf(out, "* %s (", l->verb);
+
+	if (r == 0)
+		r = put_attributes(l, index, how);
+	if (r == 0)
+		r = buf_byte(out, ')');
+	if (r == 0)
+		r = put_separator(out, node->separator);
+	if (r == 0)
+		r = imap_put_astring(out, node->name);
+	if (r == 0 && (l->select & LIST_RECURSIVE) && has_chosen_below(l, index))
+		r = buf_append_c(out, " (CHILDINFO (\"SUBSCRIBED\"))");
+	if (r == 0)
+		r = buf_append_c(out, "\r\n");
+	if (r == 0 && l->status && node->mailbox &&
+		!(node->mailbox->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)))
+		r = status_put(out, node->mailbox, l->status);
+	return r;
+}
+
+/* An empty pattern asks for the separator and the root (RFC 3501, 6.3.8). */
+static int put_root(const struct listing *l)
+{
+	int r = buf_printf(imap_out(l->s), "* %s (\\Noselect)", l->verb);
+
+	if (r == 0)
+		r = put_separator(imap_out(l->s), l->names.separator);
+	return r < 0 ? r : buf_append_c(imap_out(l->s), "\"\"\r\n");
+}
+
+static void list(struct imap *s, struct imap_cursor *args, bool lsub)
+{
+	struct listing *l = arena_alloc(&s->arena, sizeof(*l));
+	struct error err = { 0 };
+	int r = 0;
+
+	if (!l) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	*l = (struct listing){ .s = s, .verb = lsub ? "LSUB" : "LIST", .lsub = lsub };
+	if (!parse_list(l, args)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (names_load(s->serve->store, &s->arena, &l->names, &err) < 0) {
+		imap_failed(s, &err);
+		return;
+	}
+	if (l->n_patterns == 1 && !l->patterns[0].len)
+		r = put_root(l);
+	else
+		for (size_t i = 0; i < l->names.count && r == 0; i++) {
+			enum shown how = shown(l, i);
+
+			if (how != NOT_SHOWN)
+				r = put_line(l, i, how);
+		}
+	imap_wrote(s, r);
+	imap_done(s, IMAP_OK, "%s completed.", lsub ? "Lsub" : "List");
+}
+
+void cmd_list(struct imap *s, struct imap_cursor *args)
+{
+	list(s, args, false);
+}
+
+void cmd_lsub(struct imap *s, struct imap_cursor *args)
+{
+	list(s, args, true);
+}

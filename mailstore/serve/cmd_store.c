@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* STORE (RFC 3501, 6.4.6). */
+#include "mailstore/serve/imap_commands.h"
+#include "wire/imap/flags.h"
+
+#include <errno.h>
+
+enum change { REPLACE, ADD, REMOVE };
+
+static const struct row {
+	struct str name;
+	enum change change;
+	bool silent;
+} rows[] = {
+	{ STR("FLAGS"), REPLACE, false },
+	{ STR("FLAGS.SILENT"), REPLACE, true },
+	{ STR("+FLAGS"), ADD, false },
+	{ STR("+FLAGS.SILENT"), ADD, true },
+	{ STR("-FLAGS"), REMOVE, false },
+	{ STR("-FLAGS.SILENT"), REMOVE, true },
+};
+
+struct storing {
+	struct imap *s;
+	const struct row *row;
+	unsigned flags;
+	struct str keywords;
+	struct view_walk walk;
+	bool gone;
+	/* the message at work */
+	struct arena scratch;
+	struct str now;
+};
+
+static int see_keywords(void *context, const struct store_message *m)
+{
+	struct storing *w = context;
+
+	w->now = arena_str(&w->scratch, m->keywords);
+	return w->now.ptr ? 0 : -ENOMEM;
+}
+
+static int wanted_state(struct storing *w, const struct view_message *m,
+	unsigned *ret_flags, struct str *ret_keywords, struct error *err)
+{
+	struct view *v = &w->s->view;
+	int code = 0;
+
+	w->now = STR_LIT("");
+	if (m->keywords)
+		code = store_each_message(
+			v->store, v->mailbox, m->uid, m->uid, see_keywords, w, err);
+	if (code < 0)
+		return code;
+	switch (w->row->change) {
+	case REPLACE:
+		*ret_flags = w->flags;
+		*ret_keywords = w->keywords;
+		return 0;
+	case ADD:
+		*ret_flags = m->flags | w->flags;
+		*ret_keywords = imap_keywords_add(&w->scratch, w->now, w->keywords);
+		break;
+	case REMOVE:
+		*ret_flags = m->flags & ~w->flags;
+		*ret_keywords = imap_keywords_remove(&w->scratch, w->now, w->keywords);
+		break;
+	}
+	if (ret_keywords->ptr)
+		return 0;
+	return error_set(err, -EOVERFLOW, "a message has too many keywords");
+}
+
+static int store_one(struct storing *w, struct view_message *m, struct error *err)
+{
+	struct view *v = &w->s->view;
+	struct str keywords = { 0 };
+	unsigned flags = 0;
+	uint64_t modseq = m->modseq;
+	int code = wanted_state(w, m, &flags, &keywords, err);
+
+	if (code == 0)
+		code = store_set_flags(
+			v->store, v->mailbox, m->uid, flags, keywords, &modseq, err);
+	if (code == -ENOENT) { /* another session expunged it: RFC 2180, 4.2 */
+		w->gone = true;
+		return 0;
+	}
+	if (code < 0)
+		return code;
+	view_set(m, flags, keywords, modseq);
+	if (!w->row->silent)
+		m->untold = v->untold = true;
+	return 0;
+}
+
+static int store_all(void *context, struct error *err)
+{
+	struct storing *w = context;
+	uint32_t index;
+	int code = 0;
+
+	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index)) {
+		arena_init(&w->scratch);
+		code = store_one(w, &w->s->view.messages[index], err);
+		arena_fini(&w->scratch);
+	}
+	return code;
+}
+
+static const struct row *parse_change(struct imap_cursor *args)
+{
+	struct str name;
+
+	if (!imap_atom(args, &name))
+		return NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_ieq(name, rows[i].name))
+			return &rows[i];
+	return NULL;
+}
+
+static bool parse(struct storing *w, struct imap_cursor *args)
+{
+	struct arena *arena = &w->s->arena;
+	struct imap_set set;
+
+	if (!imap_space(args) || !imap_set(args, arena, &set) || !imap_space(args))
+		return false;
+	w->row = parse_change(args);
+	if (!w->row || !imap_space(args))
+		return false;
+	if (!imap_flags(args, arena, &w->flags, &w->keywords) &&
+		!imap_bare_flags(args, arena, &w->flags, &w->keywords))
+		return false;
+	w->flags &= ~(unsigned)FLAG_RECENT; /* the server's own: not to be stored */
+	return imap_end(args) && view_walk_begin(&w->s->view, set, w->s->uid, &w->walk);
+}
+
+/* Keywords are taken as the mailbox spells them already. Of those that look like system
+   flags only the ones that the source had are known. */
+static bool spell_keywords(struct storing *w)
+{
+	struct str left = w->keywords, all = STR("");
+
+	while (left.len) {
+		bool known;
+		struct str word =
+			view_spelling(&w->s->view, str_split(&left, ' '), &known);
+
+		if (!known && word.ptr[0] == '\\')
+			return false;
+		all = imap_keywords_add(&w->s->arena, all, word);
+		if (!all.ptr)
+			return false;
+	}
+	w->keywords = all;
+	return true;
+}
+
+/* RFC 3501, 7.2.6: a new word is announced before it is shown. */
+static void announce_keywords(struct storing *w)
+{
+	int r = 0;
+
+	if (w->row->change != REMOVE && view_add_keywords(&w->s->view, w->keywords, &r) &&
+		r == 0)
+		r = view_put_flags(&w->s->view, imap_out(w->s));
+	imap_wrote(w->s, r);
+}
+
+void cmd_store(struct imap *s, struct imap_cursor *args)
+{
+	struct storing w = { .s = s };
+
+	imap_sync(s, s->uid);
+	if (s->phase == IMAP_PHASE_END)
+		return;
+	if (!parse(&w, args)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (!spell_keywords(&w)) {
+		imap_done(s, IMAP_BAD, "Unknown system flag.");
+		return;
+	}
+	announce_keywords(&w);
+	if (imap_transaction(s, store_all, &w) < 0)
+		return;
+	if (w.gone)
+		imap_done(s, IMAP_OK,
+			"[EXPUNGEISSUED] Some messages do not exist any more.");
+	else
+		imap_done(s, IMAP_OK, "Store completed.");
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/fetch_message.h"
+
+#include "wire/imap/date.h"
+#include "wire/imap/encode.h"
+#include "wire/imap/envelope.h"
+#include "wire/mime/header.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+void fetch_message_init(struct fetch_message *m, const struct view *v, uint32_t uid)
+{
+	*m = (struct fetch_message){ .store = v->store,
+		.mailbox = v->mailbox,
+		.uid = uid,
+		.body = { .bytes = STR(""), .fd = -1 } };
+	arena_init(&m->arena);
+}
+
+void fetch_message_fini(struct fetch_message *m)
+{
+	mime_tree_fini(&m->tree);
+	store_body_release(&m->body);
+	arena_fini(&m->arena);
+}
+
+static int take_row(void *context, const struct store_message *row)
+{
+	struct fetch_message *m = context;
+
+	m->date = row->date;
+	m->zone = row->zone;
+	m->size = row->size;
+	return 1;
+}
+
+int fetch_message_row(struct fetch_message *m, struct error *err)
+{
+	int code = store_each_message(
+		m->store, m->mailbox, m->uid, m->uid, take_row, m, err);
+
+	if (code < 0)
+		return code;
+	return code == 1 ? 0 : -ENOENT;
+}
+
+int fetch_message_body(struct fetch_message *m, struct error *err)
+{
+	int code =
+		m->has_body ? 0 : store_body(m->store, m->mailbox, m->uid, &m->body, err);
+
+	m->has_body = code == 0;
+	return code;
+}
+
+/* ── items ─────────────────────────────────────────────────────────────────────────── */
+
+static int need_tree(struct fetch_message *m)
+{
+	int r = m->has_tree ? 0 : mime_scan(m->body.bytes, &m->tree);
+
+	m->has_tree = r == 0;
+	return r;
+}
+
+static int put_structure(struct fetch_message *m, bool extended, struct buf *out)
+{
+	int r = need_tree(m);
+
+	return r < 0 ? r : imap_put_structure(out, &m->tree, extended, &m->arena);
+}
+
+static struct str message_header(const struct fetch_message *m)
+{
+	return str_take(m->body.bytes, mime_header_length(m->body.bytes));
+}
+
+int fetch_put_item(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct buf *out)
+{
+	int r = buf_printf(out, "%.*s ", STR_ARG(item->label));
+
+	if (r < 0)
+		return r;
+	switch (item->kind) {
+	case IMAP_FETCH_UID:
+		return buf_printf(out, "%" PRIu32, m->uid);
+	case IMAP_FETCH_INTERNALDATE:
+		return imap_put_date_time(out, (struct imap_date){ m->date, m->zone });
+	case IMAP_FETCH_SIZE:
+		return buf_printf(out, "%" PRIu64, m->size);
+	case IMAP_FETCH_ENVELOPE:
+		return imap_put_envelope(out, message_header(m), &m->arena);
+	case IMAP_FETCH_BODY:
+	case IMAP_FETCH_BODYSTRUCTURE:
+		return put_structure(m, item->kind == IMAP_FETCH_BODYSTRUCTURE, out);
+	case IMAP_FETCH_FLAGS:
+	case IMAP_FETCH_SECTION:
+		break;
+	}
+	return -EINVAL; /* not ours: see cmd_fetch.c */
+}
+
+/* ── sections ──────────────────────────────────────────────────────────────────────── */
+
+static bool is_named(const struct imap_fetch_item *item, struct str name)
+{
+	for (size_t i = 0; i < item->n_fields; i++)
+		if (str_ieq(item->fields[i], name))
+			return true;
+	return false;
+}
+
+/* The chosen fields and the blank line after them (RFC 3501, 6.4.5: always there, unless
+   the header itself has none). */
+static int choose_fields(
+	const struct imap_fetch_item *item, struct str header, struct buf *out)
+{
+	bool wanted = item->section == IMAP_SECTION_FIELDS;
+	struct mime_field field;
+	int r = 0;
+
+	while (r == 0 && mime_next_field(&header, &field))
+		if (is_named(item, field.name) == wanted)
+			r = buf_append(out, field.all);
+	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+/* The message that HEADER and TEXT are about: the whole one, or one that is a part. NULL:
+   that part is no message. */
+static const struct mime_part *inner_message(
+	const struct mime_tree *tree, const struct mime_part *part)
+{
+	return part->kind == MIME_MESSAGE ? &tree->parts[part->child] : NULL;
+}
+
+static struct str part_section(
+	const struct mime_tree *tree, const struct imap_fetch_item *item)
+{
+	const struct mime_part *part =
+		mime_part_find(tree, item->numbers, item->n_numbers);
+	const struct str none = { 0 };
+
+	if (!part)
+		return none;
+	if (item->section == IMAP_SECTION_ALL)
+		return mime_part_body(tree, part);
+	if (item->section == IMAP_SECTION_MIME)
+		return mime_part_header(tree, part);
+	part = inner_message(tree, part);
+	if (!part)
+		return none;
+	return item->section == IMAP_SECTION_TEXT ? mime_part_body(tree, part)
+	                                          : mime_part_header(tree, part);
+}
+
+/* ptr NULL: there is no such part. */
+static int find_section(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct str *ret)
+{
+	struct str whole = m->body.bytes;
+	int r;
+
+	if (item->n_numbers) {
+		r = need_tree(m);
+		if (r == 0)
+			*ret = part_section(&m->tree, item);
+		return r;
+	}
+	if (item->section == IMAP_SECTION_TEXT)
+		*ret = str_skip(whole, mime_header_length(whole));
+	else
+		*ret = item->section == IMAP_SECTION_ALL ? whole : message_header(m);
+	return 0;
+}
+
+static struct str partial(const struct imap_fetch_item *item, struct str bytes)
+{
+	if (!item->partial)
+		return bytes;
+	return str_take(str_skip(bytes, item->offset), item->length);
+}
+
+static int put_bytes(
+	const struct imap_fetch_item *item, struct str bytes, struct buf *out)
+{
+	int r = buf_printf(out, "%.*s ", STR_ARG(item->label));
+
+	if (r < 0)
+		return r;
+	if (!bytes.ptr)
+		return buf_append_c(out, "NIL");
+	return bytes.len ? imap_put_literal(out, bytes, false)
+	                 : buf_append_c(out, "\"\"");
+}
+
+static int put_fields(
+	const struct imap_fetch_item *item, struct str header, struct output *out)
+{
+	struct buf chosen;
+	int r;
+
+	buf_init(&chosen, 0);
+	r = choose_fields(item, header, &chosen);
+	if (r == 0)
+		r = put_bytes(item, partial(item, buf_view(&chosen)), &out->text);
+	buf_fini(&chosen);
+	return r;
+}
+
+static int put_piece(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct str bytes, struct output *out)
+{
+	size_t at = (size_t)(bytes.ptr - m->body.bytes.ptr);
+	int r = buf_printf(&out->text, "%.*s {%zu}\r\n", STR_ARG(item->label), bytes.len);
+
+	if (r < 0)
+		return r;
+	output_piece(out, &m->body, at, bytes.len);
+	mime_tree_fini(&m->tree);
+	m->has_body = m->has_tree = false;
+	return 0;
+}
+
+int fetch_put_section(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out)
+{
+	struct str bytes = { 0 };
+	int r = find_section(m, item, &bytes);
+
+	if (r < 0)
+		return r;
+	if (bytes.ptr && item->section >= IMAP_SECTION_FIELDS)
+		return put_fields(item, bytes, out);
+	if (bytes.ptr)
+		bytes = partial(item, bytes);
+	if (bytes.len > OUTPUT_COPY_MAX)
+		return put_piece(m, item, bytes, out);
+	return put_bytes(item, bytes, &out->text);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_FETCH_MESSAGE_H
+#define MAILSTORE_SERVE_FETCH_MESSAGE_H
+/* One message while it is fetched: its row, its body, its parts, each read when the first
+   item asks for it. */
+#include "mailstore/serve/output.h"
+#include "mailstore/serve/view.h"
+#include "wire/imap/fetch.h"
+#include "wire/mime/scan.h"
+
+struct fetch_message {
+	struct store *store;
+	int64_t mailbox;
+	uint32_t uid;
+	/* of its row */
+	int64_t date;
+	int16_t zone;
+	uint64_t size;
+	/* of its body */
+	bool has_body, has_tree;
+	struct body body;
+	struct mime_tree tree;
+	struct arena arena; /* what an answer is made of */
+};
+
+void fetch_message_init(struct fetch_message *m, const struct view *v, uint32_t uid);
+void fetch_message_fini(struct fetch_message *m);
+
+/* -ENOENT: it was expunged. */
+int fetch_message_row(struct fetch_message *m, struct error *err);
+int fetch_message_body(struct fetch_message *m, struct error *err);
+
+/* "ENVELOPE (…)" and so on; body and row are there. */
+int fetch_put_item(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct buf *out);
+/* "BODY[…] {n}…": a large one becomes the output's piece, and takes the body along. */
+int fetch_put_section(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/imap.h"
+
+#include "mailstore/serve/imap_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ── reading a command ─────────────────────────────────────────────────────────────── */
+
+static void hand_over(struct imap *s, size_t length)
+{
+	struct buf *in = &s->session->in;
+	struct str command = arena_str(&s->arena, str_take(buf_view(in), length));
+
+	buf_consume(in, length);
+	imap_frame_reset(&s->framer);
+	if (command.ptr)
+		imap_dispatch(s, command);
+	else
+		imap_wrote(s, -ENOMEM);
+}
+
+/* The client waits for our word before he sends it, or sends it come what may: what is
+   too long then can only be ended with the session. */
+static void refuse_literal(struct imap *s, struct str line, bool waits)
+{
+	struct imap_cursor c = imap_cursor(line);
+
+	if (!waits) {
+		s->session->end = "literal too long";
+		imap_bye(s, "[TOOBIG] Literal too long.");
+		return;
+	}
+	(void)imap_tag(&c, &s->tag);
+	imap_done(s, IMAP_NO, "[TOOBIG] Literal too long.");
+	buf_consume(&s->session->in, line.len);
+	imap_frame_reset(&s->framer);
+}
+
+static void at_literal(struct imap *s, const struct imap_literal *literal)
+{
+	struct str line = str_take(buf_view(&s->session->in), literal->offset);
+
+	if (imap_append_begin(s, line, literal)) {
+		buf_consume(&s->session->in, line.len);
+		imap_frame_reset(&s->framer);
+		return;
+	}
+	if (literal->size > IMAP_COMMAND_MAX - line.len) {
+		refuse_literal(s, line, literal->synchronizing);
+		return;
+	}
+	imap_frame_keep(&s->framer);
+	if (literal->synchronizing)
+		imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
+}
+
+static enum service_need read_command(struct imap *s)
+{
+	struct imap_literal literal;
+
+	switch (imap_frame_next(&s->framer, buf_view(&s->session->in), &literal)) {
+	case IMAP_FRAME_NEED_MORE:
+		return SERVICE_INPUT;
+	case IMAP_FRAME_LITERAL:
+		if (literal.offset <= IMAP_COMMAND_MAX) {
+			at_literal(s, &literal);
+			break;
+		}
+		/* fall through */
+	case IMAP_FRAME_TOO_LONG:
+		s->session->end = "line too long";
+		imap_bye(s, "[TOOBIG] Command line too long.");
+		break;
+	case IMAP_FRAME_BAD:
+		s->session->end = "bad literal";
+		imap_bye(s, "[TOOBIG] Bad literal.");
+		break;
+	case IMAP_FRAME_COMMAND:
+		hand_over(s, literal.offset);
+		break;
+	}
+	return SERVICE_AGAIN;
+}
+
+/* ── phases ────────────────────────────────────────────────────────────────────────── */
+
+/* RFC 2177: whatever happens is told at once; any line ends it, "DONE" rightly. */
+static enum service_need run_idle(struct imap *s)
+{
+	struct buf *in = &s->session->in;
+	struct imap_literal end;
+	struct str line;
+
+	imap_sync(s, true);
+	if (s->phase != IMAP_PHASE_IDLE)
+		return SERVICE_AGAIN;
+	switch (imap_frame_next(&s->framer, buf_view(in), &end)) {
+	case IMAP_FRAME_NEED_MORE:
+		return SERVICE_INPUT;
+	case IMAP_FRAME_COMMAND:
+		line = str_trim(str_take(buf_view(in), end.offset));
+		if (str_ieq(line, STR_LIT("DONE")))
+			imap_done(s, IMAP_OK, "Idle completed.");
+		else
+			imap_done(s, IMAP_BAD, "Expected DONE.");
+		buf_consume(in, end.offset);
+		imap_frame_reset(&s->framer);
+		return SERVICE_AGAIN;
+	case IMAP_FRAME_LITERAL:
+	case IMAP_FRAME_TOO_LONG:
+	case IMAP_FRAME_BAD:
+		break;
+	}
+	s->session->end = "line too long";
+	imap_bye(s, "[TOOBIG] Expected DONE.");
+	return SERVICE_AGAIN;
+}
+
+static enum service_need run_job(struct imap *s)
+{
+	return s->job.step(s);
+}
+
+static enum service_need run_end(struct imap *s)
+{
+	(void)s;
+	return SERVICE_END;
+}
+
+static enum service_need (*const phases[])(struct imap *s) = {
+	[IMAP_PHASE_COMMAND] = read_command,
+	[IMAP_PHASE_MESSAGE] = imap_append_data,
+	[IMAP_PHASE_APPEND] = imap_append_line,
+	[IMAP_PHASE_IDLE] = run_idle,
+	[IMAP_PHASE_JOB] = run_job,
+	[IMAP_PHASE_END] = run_end,
+};
+_Static_assert(sizeof(phases) / sizeof(phases[0]) == IMAP_PHASE_COUNT, "one a phase");
+
+static enum service_need imap_run(struct session *session)
+{
+	struct imap *s = session->state;
+
+	s->awake = false;
+	return phases[s->phase](s);
+}
+
+/* ── the session ───────────────────────────────────────────────────────────────────── */
+
+static void changed(void *context, int64_t mailbox)
+{
+	struct imap *s = context;
+
+	if (s->state != IMAP_SELECTED || mailbox != s->view.mailbox)
+		return;
+	s->view.dirty = true;
+	if (s->phase == IMAP_PHASE_IDLE && !s->awake && s->serve->wake) {
+		s->awake = true;
+		s->serve->wake(s->serve->context, s->session);
+	}
+}
+
+static int imap_open(struct session *session, struct str tag)
+{
+	struct imap *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	session->state = s;
+	s->session = session;
+	s->serve = session->serve;
+	imap_frame_init(&s->framer, IMAP_LINE_MAX);
+	arena_init(&s->arena);
+	s->watch = (struct store_watch){ .changed = changed, .context = s };
+	store_watch(s->serve->store, &s->watch);
+	return buf_printf(imap_out(s), "%.*s OK [CAPABILITY %s] Logged in\r\n",
+		STR_ARG(tag), imap_capabilities);
+}
+
+static void imap_service_bye(struct session *session, const char *why)
+{
+	struct imap *s = session->state;
+
+	/* not in the middle of an answer */
+	if (s->phase != IMAP_PHASE_END && s->phase != IMAP_PHASE_JOB)
+		imap_say(s, "BYE %s", why);
+	s->phase = IMAP_PHASE_END;
+}
+
+static void imap_close(struct session *session)
+{
+	struct imap *s = session->state;
+
+	if (s->job.end)
+		s->job.end(s);
+	imap_append_end(s);
+	imap_unselect(s);
+	store_unwatch(s->serve->store, &s->watch);
+	arena_fini(&s->arena);
+	free(s);
+}
+
+static int imap_refuse(struct buf *out, struct str tag, const char *why)
+{
+	return buf_printf(out, "* BYE Try again later\r\n%.*s NO [UNAVAILABLE] %s\r\n",
+		STR_ARG(tag), why);
+}
+
+const struct service_ops imap_service = {
+	.name = "imap",
+	.open = imap_open,
+	.run = imap_run,
+	.bye = imap_service_bye,
+	.close = imap_close,
+	.refuse = imap_refuse,
+};

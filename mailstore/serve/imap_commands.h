@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_IMAP_COMMANDS_H
+#define MAILSTORE_SERVE_IMAP_COMMANDS_H
+/* The handlers of the commands; see struct imap_command. */
+#include "mailstore/serve/imap_session.h"
+
+typedef void imap_handler(struct imap *s, struct imap_cursor *args);
+
+imap_handler cmd_capability, cmd_noop, cmd_logout, cmd_id, cmd_enable, cmd_logged_in,
+	cmd_idle;                /* cmd_basic.c */
+imap_handler cmd_list, cmd_lsub; /* cmd_list.c */
+imap_handler cmd_namespace, cmd_subscribe, cmd_unsubscribe, cmd_create, cmd_delete,
+	cmd_rename;                                            /* cmd_mailbox.c */
+imap_handler cmd_status;                                       /* cmd_status.c */
+imap_handler cmd_select, cmd_examine, cmd_close, cmd_unselect; /* cmd_select.c */
+imap_handler cmd_expunge, cmd_copy, cmd_move;                  /* cmd_copy.c */
+imap_handler cmd_search;                                       /* cmd_search.c */
+imap_handler cmd_fetch;                                        /* cmd_fetch.c */
+imap_handler cmd_store;                                        /* cmd_store.c */
+imap_handler cmd_append_incomplete;                            /* cmd_append.c */
+
+#endif

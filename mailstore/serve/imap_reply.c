@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Answers: tagged, untagged, and what an error is called (RFC 5530). */
+#include "mailstore/serve/imap_session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TEXT_MAX 1024 /* of an answer's human part; names in it are cut */
+
+static const char *const status_names[] = {
+	[IMAP_OK] = "OK", [IMAP_NO] = "NO", [IMAP_BAD] = "BAD"
+};
+
+void imap_wrote(struct imap *s, int result)
+{
+	if (result >= 0)
+		return;
+	s->session->end = "no memory";
+	s->phase = IMAP_PHASE_END;
+}
+
+void imap_say(struct imap *s, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	imap_wrote(s, buf_printf(imap_out(s), "* %s\r\n", text));
+}
+
+void imap_bye(struct imap *s, const char *text)
+{
+	imap_say(s, "BYE %s", text);
+	s->state = IMAP_LOGGED_OUT;
+	s->phase = IMAP_PHASE_END;
+}
+
+void imap_answered(struct imap *s)
+{
+	if (s->job.end)
+		s->job.end(s);
+	s->job = (struct imap_job){ 0 };
+	imap_append_end(s);
+	s->command = NULL;
+	s->uid = false;
+	s->tag = (struct str){ 0 };
+	arena_fini(&s->arena);
+	if (s->phase != IMAP_PHASE_END)
+		s->phase = IMAP_PHASE_COMMAND;
+}
+
+/* What is no IMAP at all comes again and again; a client's mistakes do not. */
+static void count_bad(struct imap *s, enum imap_status status)
+{
+	s->bad = status == IMAP_BAD ? s->bad + 1 : 0;
+	if (s->bad < IMAP_BAD_MAX)
+		return;
+	s->session->end = "too many bad commands";
+	imap_bye(s, "Too many invalid commands.");
+}
+
+void imap_done(struct imap *s, enum imap_status status, const char *format, ...)
+{
+	bool numbers = s->command && (s->command->flags & IMAP_KEEPS_NUMBERS) && !s->uid;
+	char text[TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (s->state == IMAP_SELECTED)
+		imap_sync(s, !numbers);
+	if (s->phase != IMAP_PHASE_END)
+		imap_wrote(s, buf_printf(imap_out(s), "%.*s %s %s\r\n",
+				      s->tag.len ? (int)s->tag.len : 1,
+				      s->tag.len ? s->tag.ptr : "*", status_names[status],
+				      text));
+	imap_answered(s);
+	if (s->phase != IMAP_PHASE_END)
+		count_bad(s, status);
+}
+
+void imap_bad_arguments(struct imap *s)
+{
+	imap_done(s, IMAP_BAD, "Error in arguments.");
+}
+
+bool imap_no_more(struct imap *s, const struct imap_cursor *args)
+{
+	if (imap_end(args))
+		return true;
+	imap_bad_arguments(s);
+	return false;
+}
+
+/* ── what the store says ───────────────────────────────────────────────────────────── */
+
+static const struct failure {
+	int code;
+	const char *answer;
+	bool shown; /* the sentence is the client's business, and not the admin's */
+} failures[] = {
+	{ -ENOENT, "[NONEXISTENT] Mailbox or message does not exist.", true },
+	{ -EEXIST, "[ALREADYEXISTS] Mailbox already exists.", true },
+	{ -ENOSPC, "[OVERQUOTA] No space left.", false },
+	{ -EDQUOT, "[OVERQUOTA] No space left.", false },
+	{ -EFBIG, "[OVERQUOTA] No space left.", false },
+	{ -EUCLEAN, "[CORRUPTION] The mailbox is damaged; the administrator is told.",
+		false },
+	{ -EIO, "[CORRUPTION] The mailbox cannot be read; the administrator is told.",
+		false },
+	{ -ENAMETOOLONG, "[CANNOT] Mailbox name is too long.", true },
+	{ -EINVAL, "[SERVERBUG] Internal error.", false },
+	{ -EOVERFLOW, "[LIMIT] The mailbox is full.", true },
+};
+
+static const struct failure *failure_of(int code)
+{
+	static const struct failure other = { 0, "[UNAVAILABLE] Try again later.",
+		false };
+
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (failures[i].code == code)
+			return &failures[i];
+	return &other;
+}
+
+void imap_failed(struct imap *s, const struct error *err)
+{
+	const struct failure *failure = failure_of(err->code);
+
+	if (!failure->shown && s->serve->complain)
+		s->serve->complain(s->serve->context, s->session, err);
+	imap_done(s, IMAP_NO, "%s", failure->answer);
+}
+
+bool imap_find_mailbox(
+	struct imap *s, struct str name, const char *missing, struct mailbox *ret)
+{
+	struct error err = { 0 };
+	int code = store_find_mailbox(s->serve->store, name, &s->arena, ret, &err);
+
+	if (code == -ENOENT) {
+		imap_done(s, IMAP_NO, "[%s] Mailbox does not exist.", missing);
+	} else if (code < 0) {
+		imap_failed(s, &err);
+	} else if (ret->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)) {
+		imap_done(s, IMAP_NO, "[CANNOT] Mailbox holds no messages.");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+int imap_transaction(
+	struct imap *s, int (*change)(void *context, struct error *err), void *context)
+{
+	struct error err = { 0 };
+	int code = store_begin(s->serve->store, &err);
+
+	if (code < 0) {
+		imap_failed(s, &err);
+		return code;
+	}
+	code = change(context, &err);
+	if (code == 0)
+		code = store_commit(s->serve->store, &err);
+	if (code < 0) {
+		store_rollback(s->serve->store);
+		err.code = code;
+		s->view.seen = 0; /* what it holds may not have happened: look again */
+		s->view.dirty = true;
+		imap_failed(s, &err);
+	}
+	return code;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_IMAP_SESSION_H
+#define MAILSTORE_SERVE_IMAP_SESSION_H
+/*
+ * What the files of the IMAP server share. Inside mailstore/serve only.
+ *
+ *   imap.c            open, run, close: one phase, one function
+ *   imap_commands.c   the table of commands, and who may be called when
+ *   imap_reply.c      tagged and untagged answers, response codes for errors
+ *   view.c            the selected mailbox as the client knows it
+ *   cmd_*.c           the commands, one file a family
+ */
+#include "mailstore/serve/service.h"
+#include "mailstore/serve/view.h"
+#include "wire/imap/cursor.h"
+#include "wire/imap/frame.h"
+
+#define IMAP_LINE_MAX 65536     /* sets of thousands of UIDs; Dovecot's limit */
+#define IMAP_COMMAND_MAX 262144 /* with the literals that belong to it (names, search)   \
+	                         */
+#define IMAP_BAD_MAX 20         /* in a row; then it is no IMAP client. Dovecot's limit */
+
+enum imap_state { IMAP_AUTHENTICATED, IMAP_SELECTED, IMAP_LOGGED_OUT, IMAP_STATE_COUNT };
+#define IMAP_IN(state) (1u << (state))
+#define IMAP_ANY_STATE (IMAP_IN(IMAP_AUTHENTICATED) | IMAP_IN(IMAP_SELECTED))
+
+enum imap_phase {
+	IMAP_PHASE_COMMAND, /* reading one */
+	IMAP_PHASE_MESSAGE, /* a message of APPEND passes through */
+	IMAP_PHASE_APPEND,  /* what follows it */
+	IMAP_PHASE_IDLE,
+	IMAP_PHASE_JOB, /* a command that works piece by piece */
+	IMAP_PHASE_END,
+	IMAP_PHASE_COUNT
+};
+
+struct imap;
+
+enum imap_command_flag {        /* bits */
+	IMAP_UID_FORM = 1 << 0, /* "UID name" exists as well */
+	/* Its answers or arguments are sequence numbers: nobody may be told of an EXPUNGE
+	   before it is answered (RFC 3501, 7.4.1). The UID form may. */
+	IMAP_KEEPS_NUMBERS = 1 << 1,
+	IMAP_WRITES = 1 << 2, /* in the selected mailbox: not after EXAMINE */
+};
+
+struct imap_command {
+	struct str name;
+	unsigned allowed; /* IMAP_IN(...) */
+	unsigned flags;
+	/* args: what follows the name. Ends with imap_done() or one of its kin, or has
+	   set another phase. */
+	void (*handle)(struct imap *s, struct imap_cursor *args);
+};
+
+/* Work in pieces. step() ends with imap_done(), or answers what it waits for. end() frees
+   data, also when the session breaks off. */
+struct imap_job {
+	enum service_need (*step)(struct imap *s);
+	void (*end)(struct imap *s);
+	void *data;
+};
+
+struct append;
+
+struct imap {
+	struct session *session;
+	struct serve *serve;
+	enum imap_state state;
+	enum imap_phase phase;
+	struct imap_framer framer;
+	struct arena arena; /* of the command at work */
+	struct str tag;
+	const struct imap_command *command;
+	bool uid; /* its UID form */
+	struct view view;
+	struct store_watch watch;
+	bool awake; /* the owner was told */
+	struct imap_job job;
+	struct append *append;
+	unsigned bad;
+};
+
+static inline struct buf *imap_out(struct imap *s)
+{
+	return &s->session->out.text;
+}
+
+/* imap_commands.c */
+void imap_dispatch(struct imap *s, struct str command);
+extern const char imap_capabilities[];
+
+/* imap_reply.c. Text may begin with a response code. Memory that is missing ends the
+   session. */
+enum imap_status { IMAP_OK, IMAP_NO, IMAP_BAD };
+void imap_done(struct imap *s, enum imap_status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void imap_bad_arguments(struct imap *s);
+/* The tagged answer is written: on to the next command. */
+void imap_answered(struct imap *s);
+/* NO with the code that fits what the store says; the admin hears what the client need
+   not know. */
+void imap_failed(struct imap *s, const struct error *err);
+/* "* …CRLF" */
+void imap_say(struct imap *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* What a buf_ function returned while an answer was written. */
+void imap_wrote(struct imap *s, int result);
+void imap_bye(struct imap *s, const char *text);
+/* True when there is nothing left; else answers BAD. */
+bool imap_no_more(struct imap *s, const struct imap_cursor *args);
+
+/* A mailbox that can be opened, or the answer is given: missing is "TRYCREATE" or
+   "NONEXISTENT". */
+bool imap_find_mailbox(
+	struct imap *s, struct str name, const char *missing, struct mailbox *ret);
+/* Runs between store_begin() and store_commit(): 0, or the answer is given. */
+int imap_transaction(
+	struct imap *s, int (*change)(void *context, struct error *err), void *context);
+
+/* cmd_select.c */
+void imap_unselect(struct imap *s);
+/* Tells what happened in the selected mailbox meanwhile. */
+void imap_sync(struct imap *s, bool expunges);
+
+/* cmd_append.c */
+/* Whether that line is an APPEND up to a message's literal: then it is under way. */
+bool imap_append_begin(
+	struct imap *s, struct str line, const struct imap_literal *literal);
+enum service_need imap_append_data(struct imap *s);
+enum service_need imap_append_line(struct imap *s);
+void imap_append_end(struct imap *s);
+
+#endif

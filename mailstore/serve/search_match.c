@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/search_match.h"
+
+#include "wire/mime/date.h"
+#include "wire/mime/fold.h"
+#include "wire/mime/header.h"
+#include "wire/mime/search.h"
+
+#include <errno.h>
+
+#define DAY ((int64_t)86400)
+
+enum answer { NO, YES, OPEN /* more has to be known */ };
+
+struct subject {
+	const struct search_match *match;
+	const struct view_message *view;
+	uint32_t number;
+	bool has_row, has_body;
+	int64_t day; /* of INTERNALDATE */
+	uint64_t size;
+	struct str keywords;
+	struct arena arena;
+	struct body body;
+	size_t header_len;
+	int result; /* -errno of a search in it */
+};
+
+static enum answer yes_if(bool condition)
+{
+	return condition ? YES : NO;
+}
+
+/* ── one key ───────────────────────────────────────────────────────────────────────── */
+
+static bool has_keyword(const struct subject *m, struct str word)
+{
+	struct str words = m->keywords;
+
+	while (words.len)
+		if (str_ieq(str_split(&words, ' '), word))
+			return true;
+	return false;
+}
+
+static unsigned flags_of(const struct subject *m)
+{
+	return m->view->flags | (m->view->recent ? FLAG_RECENT : 0u);
+}
+
+static enum answer ask_view(const struct subject *m, const struct imap_search_key *key)
+{
+	switch (key->kind) {
+	case IMAP_SEARCH_ALL:
+		return YES;
+	case IMAP_SEARCH_SEQUENCE:
+		return yes_if(imap_set_has(&key->set, m->number));
+	case IMAP_SEARCH_UID:
+		return yes_if(imap_set_has(&key->set, m->view->uid));
+	case IMAP_SEARCH_FLAG:
+		return yes_if(flags_of(m) & key->flags);
+	case IMAP_SEARCH_NO_FLAG:
+		return yes_if(!(flags_of(m) & key->flags));
+	case IMAP_SEARCH_NEW:
+		return yes_if(m->view->recent && !(m->view->flags & FLAG_SEEN));
+	case IMAP_SEARCH_KEYWORD:
+		return m->view->keywords ? OPEN : NO;
+	case IMAP_SEARCH_UNKEYWORD:
+		return m->view->keywords ? OPEN : YES;
+	case IMAP_SEARCH_AND:
+	case IMAP_SEARCH_OR:
+	case IMAP_SEARCH_NOT:
+	case IMAP_SEARCH_LARGER:
+	case IMAP_SEARCH_SMALLER:
+	case IMAP_SEARCH_BEFORE:
+	case IMAP_SEARCH_ON:
+	case IMAP_SEARCH_SINCE:
+	case IMAP_SEARCH_SENTBEFORE:
+	case IMAP_SEARCH_SENTON:
+	case IMAP_SEARCH_SENTSINCE:
+	case IMAP_SEARCH_HEADER:
+	case IMAP_SEARCH_BODY:
+	case IMAP_SEARCH_TEXT:
+		break;
+	}
+	return OPEN;
+}
+
+static enum answer ask_row(const struct subject *m, const struct imap_search_key *key)
+{
+	switch (key->kind) {
+	case IMAP_SEARCH_KEYWORD:
+		return yes_if(has_keyword(m, key->text));
+	case IMAP_SEARCH_UNKEYWORD:
+		return yes_if(!has_keyword(m, key->text));
+	case IMAP_SEARCH_LARGER:
+		return yes_if(m->size > key->size);
+	case IMAP_SEARCH_SMALLER:
+		return yes_if(m->size < key->size);
+	case IMAP_SEARCH_BEFORE:
+		return yes_if(m->day < key->day);
+	case IMAP_SEARCH_ON:
+		return yes_if(m->day == key->day);
+	case IMAP_SEARCH_SINCE:
+		return yes_if(m->day >= key->day);
+	case IMAP_SEARCH_AND:
+	case IMAP_SEARCH_OR:
+	case IMAP_SEARCH_NOT:
+	case IMAP_SEARCH_ALL:
+	case IMAP_SEARCH_SEQUENCE:
+	case IMAP_SEARCH_UID:
+	case IMAP_SEARCH_FLAG:
+	case IMAP_SEARCH_NO_FLAG:
+	case IMAP_SEARCH_NEW:
+	case IMAP_SEARCH_SENTBEFORE:
+	case IMAP_SEARCH_SENTON:
+	case IMAP_SEARCH_SENTSINCE:
+	case IMAP_SEARCH_HEADER:
+	case IMAP_SEARCH_BODY:
+	case IMAP_SEARCH_TEXT:
+		break;
+	}
+	return OPEN;
+}
+
+static enum answer ask_sent(const struct subject *m, const struct imap_search_key *key)
+{
+	struct str header = str_take(m->body.bytes, m->header_len);
+	struct mime_field field;
+	int64_t day;
+
+	if (!mime_find_field(header, STR_LIT("Date"), &field) ||
+		!mime_day(field.value, &day))
+		return NO;
+	if (key->kind == IMAP_SEARCH_SENTBEFORE)
+		return yes_if(day < key->day);
+	return yes_if(
+		key->kind == IMAP_SEARCH_SENTON ? day == key->day : day >= key->day);
+}
+
+static enum answer ask_body(struct subject *m, const struct imap_search_key *key)
+{
+	struct mime_charsets *charsets = m->match->charsets;
+	struct str header = str_take(m->body.bytes, m->header_len);
+	bool found = false;
+
+	if (key->kind >= IMAP_SEARCH_SENTBEFORE && key->kind <= IMAP_SEARCH_SENTSINCE)
+		return ask_sent(m, key);
+	m->result = key->kind == IMAP_SEARCH_HEADER
+	                    ? mime_search_header(
+				      charsets, header, key->name, key->text, &found)
+	                    : mime_search_message(charsets, m->body.bytes,
+				      key->kind == IMAP_SEARCH_TEXT, key->text, &found);
+	return yes_if(found && m->result == 0);
+}
+
+/* ── the tree ──────────────────────────────────────────────────────────────────────── */
+
+static enum answer ask(struct subject *m, const struct imap_search_key *key);
+
+/* AND ends at the first NO, OR at the first YES; an open one leaves all open. */
+static enum answer ask_all(
+	struct subject *m, const struct imap_search_key *first, enum answer decides)
+{
+	bool open = false;
+
+	for (const struct imap_search_key *key = first; key; key = key->next) {
+		enum answer a = ask(m, key);
+
+		if (a == decides)
+			return a;
+		open |= a == OPEN;
+	}
+	if (open)
+		return OPEN;
+	return decides == NO ? YES : NO;
+}
+
+static enum answer ask(struct subject *m, const struct imap_search_key *key)
+{
+	enum answer a;
+
+	if (key->kind == IMAP_SEARCH_AND)
+		return ask_all(m, key->first, NO);
+	if (key->kind == IMAP_SEARCH_OR)
+		return ask_all(m, key->first, YES);
+	if (key->kind == IMAP_SEARCH_NOT) {
+		a = ask(m, key->first);
+		return a == OPEN ? OPEN : yes_if(a == NO);
+	}
+	a = ask_view(m, key);
+	if (a == OPEN && m->has_row)
+		a = ask_row(m, key);
+	if (a == OPEN && m->has_body)
+		a = ask_body(m, key);
+	return a;
+}
+
+static int64_t day_of(int64_t seconds)
+{
+	int64_t day = seconds / DAY * DAY;
+
+	return seconds % DAY < 0 ? day - DAY : day;
+}
+
+static int take_row(void *context, const struct store_message *row)
+{
+	struct subject *m = context;
+
+	m->has_row = true;
+	m->size = row->size;
+	/* the day as INTERNALDATE shows it (RFC 3501: "disregarding time and timezone")
+	 */
+	m->day = day_of(row->date + (int64_t)row->zone * 60);
+	m->keywords = arena_str(&m->arena, row->keywords);
+	return m->keywords.ptr ? 0 : -ENOMEM;
+}
+
+static int look_closer(struct subject *m, const struct view *v, enum answer *answer,
+	size_t *ret_bytes, struct error *err)
+{
+	uint32_t uid = m->view->uid;
+	int code = store_each_message(v->store, v->mailbox, uid, uid, take_row, m, err);
+
+	if (code < 0)
+		return code;
+	*answer = m->has_row ? ask(m, m->match->program) : NO;
+	if (*answer != OPEN)
+		return 0;
+	code = store_body(v->store, v->mailbox, uid, &m->body, err);
+	if (code < 0)
+		return code;
+	m->has_body = true;
+	m->header_len = mime_header_length(m->body.bytes);
+	*ret_bytes = m->body.bytes.len;
+	*answer = ask(m, m->match->program);
+	return m->result;
+}
+
+int search_match(const struct search_match *w, const struct view *v, uint32_t index,
+	bool *ret_found, size_t *ret_bytes, struct error *err)
+{
+	struct subject m = { .match = w,
+		.view = &v->messages[index],
+		.number = index + 1,
+		.body = { .bytes = STR(""), .fd = -1 } };
+	enum answer answer = ask(&m, w->program);
+	int code = 0;
+
+	*ret_bytes = 0;
+	if (answer == OPEN) {
+		arena_init(&m.arena);
+		code = look_closer(&m, v, &answer, ret_bytes, err);
+		store_body_release(&m.body);
+		arena_fini(&m.arena);
+	}
+	*ret_found = answer == YES;
+	return code;
+}
+
+int search_fold(const struct buf *utf8, struct arena *arena, struct str *ret)
+{
+	struct buf folded;
+	int r;
+
+	buf_init(&folded, 0);
+	r = mime_fold(buf_view(utf8), &folded);
+	if (r == 0)
+		*ret = arena_str(arena, buf_view(&folded));
+	buf_fini(&folded);
+	if (r < 0)
+		return r;
+	return ret->ptr ? 0 : -ENOMEM;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_SEARCH_MATCH_H
+#define MAILSTORE_SERVE_SEARCH_MATCH_H
+/* Whether a message is what a SEARCH looks for. */
+#include "mailstore/serve/view.h"
+#include "wire/imap/search.h"
+#include "wire/mime/charset.h"
+
+struct search_match {
+	const struct imap_search_key *program; /* sets resolved, texts folded */
+	struct mime_charsets *charsets;
+};
+
+/* *ret_bytes: how much of bodies was looked at. A message that is not there any more is
+   not found. 0 or -errno. */
+int search_match(const struct search_match *w, const struct view *v, uint32_t index,
+	bool *ret_found, size_t *ret_bytes, struct error *err);
+
+/* utf8 in the form that texts are compared in. */
+int search_fold(const struct buf *utf8, struct arena *arena, struct str *ret);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/service.h"
+
+#include "mailstore/serve/imap.h"
+
+#include <stdio.h>
+
+#define INPUT_MAX (512 * 1024) /* above the longest command and what came with it */
+
+static const struct service_ops *const services[] = { &imap_service };
+
+const struct service_ops *service_by_name(struct str name)
+{
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (str_eq(name, str_from(services[i]->name)))
+			return services[i];
+	return NULL;
+}
+
+int session_open(struct session *s, const struct service_ops *ops, struct serve *serve,
+	const struct login *login)
+{
+	int r;
+
+	*s = (struct session){ .ops = ops, .serve = serve };
+	buf_init(&s->in, INPUT_MAX);
+	output_init(&s->out);
+	(void)snprintf(s->id, sizeof(s->id), "%.*s", STR_ARG(login->session));
+	r = buf_append(&s->in, login->payload);
+	if (r == 0)
+		r = ops->open(s, login->tag);
+	if (r < 0)
+		session_close(s);
+	return r;
+}
+
+enum service_need session_run(struct session *s)
+{
+	if (output_is_full(&s->out))
+		return SERVICE_OUTPUT;
+	return s->ops->run(s);
+}
+
+void session_bye(struct session *s, const char *why)
+{
+	if (!s->end)
+		s->ops->bye(s, why);
+	s->end = why;
+}
+
+void session_close(struct session *s)
+{
+	if (s->state)
+		s->ops->close(s);
+	s->state = NULL;
+	buf_fini(&s->in);
+	output_fini(&s->out);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_SERVICE_H
+#define MAILSTORE_SERVE_SERVICE_H
+/*
+ * One account being served: sessions on its store, each speaking one protocol.
+ *
+ *   connection.c   a session on a socket, with libuv: reads, sends, waits, times out
+ *   session        bytes in, bytes out; no descriptor, no loop, no clock
+ *   service_ops    what the protocol makes of them: imap.c
+ *
+ * Nothing here asks which protocol it is.
+ */
+#include "mailstore/serve/output.h"
+#include "wire/mime/charset.h"
+
+struct session;
+
+/* A login that was handed over. All strings live only during the call. */
+struct login {
+	struct str session; /* its id, for the log */
+	struct str service; /* "imap" */
+	struct str tag;     /* of the login command, which we answer */
+	struct str client;  /* "192.0.2.1:40000" */
+	struct str payload; /* bytes that followed the login */
+};
+
+/* What all sessions of the account share. */
+struct serve {
+	struct store *store;
+	struct mime_charsets *charsets;
+	uint64_t message_bytes; /* the largest message accepted */
+	/* The session has something to say though its client sent nothing: run it soon,
+	   but not from within this call. */
+	void (*wake)(void *context, struct session *s);
+	/* What only the admin needs to know. */
+	void (*complain)(void *context, struct session *s, const struct error *err);
+	void *context;
+};
+
+enum service_need {
+	SERVICE_INPUT,  /* nothing to do until more comes */
+	SERVICE_OUTPUT, /* the client has to take what there is first */
+	SERVICE_AGAIN,  /* there is more to do at once; others may have their turn */
+	SERVICE_END,    /* send what there is, then close */
+};
+
+struct service_ops {
+	const char *name;
+	/* Answers the login. Its state goes to s->state; 0 or -ENOMEM. */
+	int (*open)(struct session *s, struct str tag);
+	/* Does one piece of work. */
+	enum service_need (*run)(struct session *s);
+	/* We end the session: says so; the next run() answers SERVICE_END. */
+	void (*bye)(struct session *s, const char *why);
+	void (*close)(struct session *s);
+	/* The answer to a login that cannot be served now; never "wrong password". */
+	int (*refuse)(struct buf *out, struct str tag, const char *why);
+};
+
+/* NULL: not served here. */
+const struct service_ops *service_by_name(struct str name);
+
+#define SESSION_ID_MAX 64
+
+struct session {
+	const struct service_ops *ops;
+	struct serve *serve;
+	void *state;
+	struct buf in;
+	struct output out;
+	char id[SESSION_ID_MAX];
+	const char *end; /* why it ended, for the log; NULL: it lives */
+	void *owner;     /* of who runs it */
+};
+
+/* Answers the login and takes the payload in. 0 or -ENOMEM. */
+int session_open(struct session *s, const struct service_ops *ops, struct serve *serve,
+	const struct login *login);
+enum service_need session_run(struct session *s);
+void session_bye(struct session *s, const char *why);
+void session_close(struct session *s); /* may be called twice */
+
+#endif

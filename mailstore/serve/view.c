@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/view.h"
+
+#include "wire/imap/flags.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYWORDS_BYTES_MAX 65536 /* a FLAGS answer that clients still read */
+#define STORED_FLAGS                                                                     \
+	((unsigned)(FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT))
+
+/* ── one message ───────────────────────────────────────────────────────────────────── */
+
+/* FNV-1a: tells whether keywords changed since the client was told. */
+static uint32_t keywords_hash(struct str keywords)
+{
+	uint32_t hash = 2166136261u;
+
+	if (!keywords.len)
+		return 0;
+	for (size_t i = 0; i < keywords.len; i++)
+		hash = (hash ^ (unsigned char)keywords.ptr[i]) * 16777619u;
+	return hash ? hash : 1;
+}
+
+void view_set(
+	struct view_message *m, unsigned flags, struct str keywords, uint64_t modseq)
+{
+	m->flags = (uint8_t)(flags & STORED_FLAGS);
+	m->keywords = keywords_hash(keywords);
+	m->modseq = modseq;
+}
+
+/* ── keywords of the mailbox ───────────────────────────────────────────────────────── */
+
+struct str view_spelling(const struct view *v, struct str word, bool *ret_known)
+{
+	struct str words = buf_view(&v->keywords);
+
+	while (words.len) {
+		struct str known = str_split(&words, ' ');
+
+		if (str_ieq(known, word)) {
+			*ret_known = true;
+			return known;
+		}
+	}
+	*ret_known = false;
+	return word;
+}
+
+bool view_add_keywords(struct view *v, struct str keywords, int *ret)
+{
+	bool known, added = false;
+
+	*ret = 0;
+	while (keywords.len && *ret == 0) {
+		struct str word = str_split(&keywords, ' ');
+
+		(void)view_spelling(v, word, &known);
+		if (known || buf_len(&v->keywords) + word.len > KEYWORDS_BYTES_MAX)
+			continue;
+		*ret = buf_len(&v->keywords) ? buf_byte(&v->keywords, ' ') : 0;
+		if (*ret == 0)
+			*ret = buf_append(&v->keywords, word);
+		added = true;
+	}
+	return added;
+}
+
+int view_put_flags(struct view *v, struct buf *out)
+{
+	int r = buf_append_c(out, "* FLAGS (");
+
+	if (r == 0)
+		r = imap_put_flags(out, STORED_FLAGS, buf_view(&v->keywords));
+	if (r == 0)
+		r = buf_append_c(out, ")\r\n* OK [PERMANENTFLAGS (");
+	if (r == 0 && !v->read_only)
+		r = imap_put_flags(out, STORED_FLAGS, buf_view(&v->keywords));
+	if (r < 0)
+		return r;
+	return buf_append_c(out, v->read_only ? ")] Read-only mailbox.\r\n"
+					      : " \\*)] Flags permitted.\r\n");
+}
+
+/* ── reading the mailbox ───────────────────────────────────────────────────────────── */
+
+static int append(struct view *v, const struct store_message *m)
+{
+	struct view_message *place;
+	int r;
+
+	if (v->count == v->cap) {
+		uint32_t cap = v->cap ? v->cap * 2 : 64;
+		struct view_message *more = realloc(v->messages, cap * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		v->messages = more;
+		v->cap = cap;
+	}
+	(void)view_add_keywords(v, m->keywords, &r);
+	if (r < 0)
+		return r;
+	place = &v->messages[v->count++];
+	*place = (struct view_message){ .uid = m->uid };
+	view_set(place, m->flags, m->keywords, m->modseq);
+	place->recent = (m->flags & FLAG_RECENT) != 0;
+	v->recent += place->recent;
+	return 0;
+}
+
+static int load_one(void *context, const struct store_message *m)
+{
+	return append(context, m);
+}
+
+/* A disk that is full must not keep anybody from reading: then \Recent stays. */
+static void take_recent(struct view *v)
+{
+	if (v->read_only || store_begin(v->store, NULL) < 0)
+		return;
+	if (store_take_recent(v->store, v->mailbox, NULL, NULL) < 0 ||
+		store_commit(v->store, NULL) < 0)
+		store_rollback(v->store);
+}
+
+int view_open(struct view *v, struct store *store, const struct mailbox *m,
+	bool read_only, struct error *err)
+{
+	int code;
+
+	*v = (struct view){ .store = store,
+		.mailbox = m->id,
+		.uidvalidity = m->uidvalidity,
+		.read_only = read_only };
+	buf_init(&v->keywords, 0);
+	v->seen = v->seen_expunges = store_modseq(store);
+	code = store_each_message(store, m->id, 1, UINT32_MAX, load_one, v, err);
+	if (code < 0) {
+		view_close(v);
+		return code;
+	}
+	if (v->recent)
+		take_recent(v);
+	return 0;
+}
+
+void view_close(struct view *v)
+{
+	free(v->messages);
+	buf_fini(&v->keywords);
+	*v = (struct view){ .store = v->store };
+}
+
+uint32_t view_index(const struct view *v, uint32_t uid)
+{
+	uint32_t low = 0, high = v->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (v->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+uint32_t view_last_uid(const struct view *v)
+{
+	return v->count ? v->messages[v->count - 1].uid : 0;
+}
+
+/* ── what changed ──────────────────────────────────────────────────────────────────── */
+
+static int find_gone(void *context, uint32_t uid)
+{
+	struct view *v = context;
+	uint32_t index = view_index(v, uid);
+
+	if (index < v->count && v->messages[index].uid == uid)
+		v->messages[index].gone = true;
+	return 0;
+}
+
+static int tell_expunges(struct view *v, struct buf *out)
+{
+	uint32_t kept = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		if (!v->messages[i].gone) {
+			v->messages[kept++] = v->messages[i];
+			continue;
+		}
+		v->recent -= v->messages[i].recent;
+		if (r == 0)
+			r = buf_printf(out, "* %" PRIu32 " EXPUNGE\r\n", kept + 1);
+	}
+	v->count = kept;
+	return r;
+}
+
+static int sync_expunges(struct view *v, struct buf *out, struct error *err)
+{
+	int code = store_each_expunged(
+		v->store, v->mailbox, v->seen_expunges, find_gone, v, err);
+
+	if (code < 0)
+		return code;
+	v->seen_expunges = store_modseq(v->store);
+	return tell_expunges(v, out);
+}
+
+struct changes {
+	struct view *view;
+	bool new_messages, new_recent, new_keywords;
+};
+
+static int see_change(void *context, const struct store_message *m)
+{
+	struct changes *changes = context;
+	struct view *v = changes->view;
+	uint32_t index = view_index(v, m->uid);
+	struct view_message *known, before;
+	int r;
+
+	changes->new_keywords |= view_add_keywords(v, m->keywords, &r);
+	if (r < 0)
+		return r;
+	if (index == v->count) {
+		changes->new_messages = true;
+		changes->new_recent |= (m->flags & FLAG_RECENT) != 0;
+		return append(v, m);
+	}
+	known = &v->messages[index];
+	if (known->uid != m->uid)
+		return 0; /* a place in the middle: seen with the next SELECT */
+	before = *known;
+	view_set(known, m->flags, m->keywords, m->modseq);
+	if (known->flags != before.flags || known->keywords != before.keywords)
+		known->untold = v->untold = true;
+	return 0;
+}
+
+static int sync_changes(struct view *v, struct buf *out, struct error *err)
+{
+	struct changes changes = { .view = v };
+	int code = store_each_changed(
+		v->store, v->mailbox, v->seen, see_change, &changes, err);
+
+	if (code < 0)
+		return code;
+	v->seen = store_modseq(v->store);
+	if (changes.new_messages)
+		code = buf_printf(out, "* %" PRIu32 " EXISTS\r\n* %" PRIu32 " RECENT\r\n",
+			v->count, v->recent);
+	if (code == 0 && changes.new_keywords)
+		code = view_put_flags(v, out);
+	if (changes.new_recent)
+		take_recent(v);
+	return code;
+}
+
+int view_sync(
+	struct view *v, bool expunges, bool with_uid, struct buf *out, struct error *err)
+{
+	struct mailbox m = { 0 };
+	int code = 0;
+
+	if (v->dirty) {
+		code = store_mailbox_counts(v->store, v->mailbox, &m, err);
+		if (code == 0 && m.uidvalidity != v->uidvalidity)
+			code = error_set(err, -ENOENT, "the mailbox was made anew");
+	}
+	if (code == 0 && expunges &&
+		(v->dirty || v->seen_expunges < store_modseq(v->store)))
+		code = sync_expunges(v, out, err);
+	if (code == 0 && v->dirty) {
+		v->dirty = false;
+		code = sync_changes(v, out, err);
+	}
+	return code < 0 ? code : view_tell(v, with_uid, out, err);
+}
+
+/* ── telling flags ─────────────────────────────────────────────────────────────────── */
+
+struct put_keywords {
+	struct buf *out;
+	unsigned bits;
+	bool done;
+};
+
+static int put_with_keywords(void *context, const struct store_message *m)
+{
+	struct put_keywords *p = context;
+
+	p->done = true;
+	return imap_put_flags(p->out, p->bits, m->keywords);
+}
+
+int view_put_message_flags(
+	struct view *v, const struct view_message *m, struct buf *out, struct error *err)
+{
+	struct put_keywords p = { .out = out,
+		.bits = m->flags | (m->recent ? FLAG_RECENT : 0u) };
+	int code = buf_append_c(out, "FLAGS (");
+
+	if (code == 0 && m->keywords)
+		code = store_each_message(
+			v->store, v->mailbox, m->uid, m->uid, put_with_keywords, &p, err);
+	if (code == 0 && !p.done)
+		code = imap_put_flags(out, p.bits, STR_LIT(""));
+	return code < 0 ? code : buf_byte(out, ')');
+}
+
+static int tell_one(
+	struct view *v, uint32_t index, bool with_uid, struct buf *out, struct error *err)
+{
+	struct view_message *m = &v->messages[index];
+	int code = buf_printf(out, "* %" PRIu32 " FETCH (", index + 1);
+
+	if (code == 0 && with_uid)
+		code = buf_printf(out, "UID %" PRIu32 " ", m->uid);
+	if (code == 0)
+		code = view_put_message_flags(v, m, out, err);
+	m->untold = false;
+	return code < 0 ? code : buf_append_c(out, ")\r\n");
+}
+
+int view_tell(struct view *v, bool with_uid, struct buf *out, struct error *err)
+{
+	int code = 0;
+
+	if (!v->untold)
+		return 0;
+	for (uint32_t i = 0; i < v->count && code == 0; i++)
+		if (v->messages[i].untold)
+			code = tell_one(v, i, with_uid, out, err);
+	v->untold = false;
+	return code;
+}
+
+/* ── sets ──────────────────────────────────────────────────────────────────────────── */
+
+bool view_walk_begin(
+	const struct view *v, struct imap_set set, bool by_uid, struct view_walk *ret)
+{
+	uint32_t highest;
+
+	*ret = (struct view_walk){ .set = set, .by_uid = by_uid };
+	imap_set_resolve(&ret->set, by_uid ? view_last_uid(v) : v->count, &highest);
+	return by_uid || !v->count || highest <= v->count;
+}
+
+bool view_walk_next(const struct view *v, struct view_walk *w, uint32_t *ret_index)
+{
+	while (w->range < w->set.count) {
+		struct imap_range range = w->set.ranges[w->range];
+		uint32_t first = w->by_uid ? view_index(v, range.from) : range.from - 1;
+		uint32_t index = first > w->next ? first : w->next;
+
+		if (range.from && index < v->count &&
+			(w->by_uid ? v->messages[index].uid : index + 1) <= range.to) {
+			w->next = index + 1;
+			*ret_index = index;
+			return true;
+		}
+		w->range++;
+	}
+	return false;
+}

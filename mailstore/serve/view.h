@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_VIEW_H
+#define MAILSTORE_SERVE_VIEW_H
+/*
+ * The selected mailbox as one client knows it: which sequence number is which UID, and
+ * what he was told of it. The store is ahead of it; view_sync() tells the difference
+ * when the protocol allows it.
+ */
+#include "base/buf.h"
+#include "mailstore/store/store.h"
+#include "wire/imap/set.h"
+
+struct view_message {
+	uint64_t modseq;
+	uint32_t uid;
+	uint32_t keywords; /* a hash of them; 0: it has none */
+	uint8_t flags;     /* enum message_flag without FLAG_RECENT */
+	bool recent;       /* this session has it as \Recent */
+	bool untold;       /* the client has to be told of its flags */
+	bool gone;         /* expunged, and about to be told */
+};
+_Static_assert(sizeof(struct view_message) <= 32, "a mailbox has 100,000 messages");
+
+struct view {
+	struct store *store;
+	int64_t mailbox; /* 0: none selected */
+	uint32_t uidvalidity;
+	bool read_only;
+	bool dirty;  /* the store is ahead */
+	bool untold; /* of some message */
+	struct view_message *messages;
+	uint32_t count, cap, recent;
+	uint64_t seen, seen_expunges; /* modseqs up to which we have looked */
+	struct buf keywords;          /* words used in this mailbox, spaces between */
+};
+
+/* Reads the mailbox; when not read_only, takes \Recent. 0 or -errno. */
+int view_open(struct view *v, struct store *store, const struct mailbox *m,
+	bool read_only, struct error *err);
+void view_close(struct view *v); /* may be called twice */
+
+/* Looks what changed and writes EXPUNGE (only when allowed), EXISTS, RECENT, FETCH.
+   -ENOENT: the mailbox is gone, or another one has its name. */
+int view_sync(
+	struct view *v, bool expunges, bool with_uid, struct buf *out, struct error *err);
+/* Writes FETCH for what is marked untold. */
+int view_tell(struct view *v, bool with_uid, struct buf *out, struct error *err);
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS …". */
+int view_put_flags(struct view *v, struct buf *out);
+/* A message's flags with \Recent and keywords (looked up when it has some). */
+int view_put_message_flags(
+	struct view *v, const struct view_message *m, struct buf *out, struct error *err);
+
+/* After a change of our own: what the message has now. */
+void view_set(
+	struct view_message *m, unsigned flags, struct str keywords, uint64_t modseq);
+/* Remembers new words of `keywords`; true when there were some. -ENOMEM in *ret. */
+bool view_add_keywords(struct view *v, struct str keywords, int *ret);
+/* The word as this mailbox spells it, or as it is. */
+struct str view_spelling(const struct view *v, struct str word, bool *ret_known);
+
+/* Index of the first message with that UID or a larger one; count when there is none. */
+uint32_t view_index(const struct view *v, uint32_t uid);
+uint32_t view_last_uid(const struct view *v);
+
+/* The messages of a set, in order. */
+struct view_walk {
+	struct imap_set set;
+	bool by_uid;
+	size_t range;
+	uint32_t next;
+};
+/* false: it names a sequence number that there is not. */
+bool view_walk_begin(
+	const struct view *v, struct imap_set set, bool by_uid, struct view_walk *ret);
+bool view_walk_next(const struct view *v, struct view_walk *w, uint32_t *ret_index);
+
+#endif
