@@ -368,17 +368,33 @@ static void after_command(struct imap_prelogin *p)
 	imap_frame_reset(&p->framer);
 }
 
+/* However the bytes come in pieces, the same command is too long. */
+static enum imap_prelogin_action too_long(struct imap_prelogin *p, struct buf *reply)
+{
+	return bye(p, reply, "Command too long.");
+}
+
+static enum imap_prelogin_action whole_command(
+	struct imap_prelogin *p, struct str command, struct buf *reply)
+{
+	enum imap_prelogin_action action;
+
+	if (command.len > p->command_max)
+		return too_long(p, reply);
+	action = run_command(p, command, reply);
+	after_command(p);
+	return action;
+}
+
 static enum imap_prelogin_action next_command(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct imap_literal literal;
-	enum imap_prelogin_action action;
 
 	switch (imap_frame_next(&p->framer, input, &literal)) {
 	case IMAP_FRAME_NEED_MORE:
-		if (input.len > p->command_max)
-			return bye(p, reply, "Command too long.");
-		return IMAP_PRELOGIN_NEED_MORE;
+		return input.len > p->command_max ? too_long(p, reply)
+		                                  : IMAP_PRELOGIN_NEED_MORE;
 	case IMAP_FRAME_LITERAL:
 		/* no way to go on when refused: it may be on its way already */
 		return accept_literal(p, &literal, reply)
@@ -386,26 +402,27 @@ static enum imap_prelogin_action next_command(
 		               : bye(p, reply, "Literal too large.");
 	case IMAP_FRAME_COMMAND:
 		*ret_used = literal.offset;
-		action = run_command(p, str_take(input, literal.offset), reply);
-		after_command(p);
-		return action;
+		return whole_command(p, str_take(input, literal.offset), reply);
 	case IMAP_FRAME_TOO_LONG:
-		return bye(p, reply, "Command line too long.");
+		return too_long(p, reply);
 	case IMAP_FRAME_BAD:
 		break;
 	}
 	return bye(p, reply, "Invalid literal size.");
 }
 
-/* A whole line, its end included; false: not there yet. */
-static bool take_line(struct str input, struct str *ret_line)
+/* A whole line, its end included. AGAIN: *ret_line is it. */
+static enum imap_prelogin_action take_line(struct imap_prelogin *p, struct str input,
+	struct str *ret_line, struct buf *reply)
 {
 	size_t newline = str_index(input, '\n');
 
+	if (newline >= p->command_max)
+		return too_long(p, reply);
 	if (newline == input.len)
-		return false;
+		return IMAP_PRELOGIN_NEED_MORE;
 	*ret_line = str_take(input, newline + 1);
-	return true;
+	return IMAP_PRELOGIN_AGAIN;
 }
 
 static enum imap_prelogin_action next_response(
@@ -414,10 +431,10 @@ static enum imap_prelogin_action next_response(
 	struct str line, answer;
 	const struct sasl_row *row =
 		sasl_row(str_skip(p->login.mechanism, sizeof("AUTHENTICATE ") - 1));
+	enum imap_prelogin_action action = take_line(p, input, &line, reply);
 
-	if (!take_line(input, &line))
-		return input.len > p->command_max ? bye(p, reply, "Line too long.")
-		                                  : IMAP_PRELOGIN_NEED_MORE;
+	if (action != IMAP_PRELOGIN_AGAIN)
+		return action;
 	*ret_used = line.len;
 	if (str_eq(str_trim(line), STR_LIT("*")))
 		return cancelled(p, reply, "BAD Authentication cancelled.");
@@ -432,10 +449,10 @@ static enum imap_prelogin_action next_exchange_line(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct str user;
+	enum imap_prelogin_action action = take_line(p, input, &p->line, reply);
 
-	if (!take_line(input, &p->line))
-		return input.len > p->command_max ? bye(p, reply, "Line too long.")
-		                                  : IMAP_PRELOGIN_NEED_MORE;
+	if (action != IMAP_PRELOGIN_AGAIN)
+		return action;
 	*ret_used = p->line.len;
 	if (!p->login.user.ptr &&
 		sasl_user(p->login.mechanism, str_trim(p->line), p->arena, &user))

@@ -258,7 +258,7 @@ static void test_line_without_end(void **state)
 {
 	char *line = test_malloc(COMMAND_MAX * 3);
 	struct row row = { "no newline", { line, COMMAND_MAX * 3 },
-		"* BYE Command line too long.\r\n[CLOSE]" };
+		"* BYE Command too long.\r\n[CLOSE]" };
 
 	(void)state;
 	memset(line, 'x', COMMAND_MAX * 3);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The server's side before login says the same however its input is cut; the first byte
+   is the size of the pieces. */
+#include "fuzz.h"
+
+#include "wire/imap/prelogin.h"
+
+#include <stdlib.h>
+
+static const struct imap_offer offer = {
+	.greeting = STR("* OK"),
+	.capability = STR("IMAP4rev1"),
+	.id = STR("NIL"),
+	.starttls = true,
+};
+
+struct talk {
+	struct imap_prelogin machine;
+	struct arena arena;
+	struct buf input, out;
+};
+
+static void note(struct talk *t, enum imap_prelogin_action action)
+{
+	const struct imap_login *l = &t->machine.login;
+
+	if (action != IMAP_PRELOGIN_AGAIN && action != IMAP_PRELOGIN_NEED_MORE)
+		(void)buf_printf(&t->out, "%d %.*s %.*s;", (int)action, STR_ARG(l->user),
+			STR_ARG(l->password));
+	for (size_t i = 0; action == IMAP_PRELOGIN_LOGIN && i < l->n_steps; i++)
+		(void)buf_append(&t->out, l->steps[i]);
+	if (action == IMAP_PRELOGIN_LOGIN || action == IMAP_PRELOGIN_STARTTLS)
+		imap_prelogin_answered(&t->machine);
+}
+
+static void run(struct str rest, size_t piece, struct talk *t)
+{
+	enum imap_prelogin_action action = IMAP_PRELOGIN_NEED_MORE;
+	size_t used;
+
+	arena_init(&t->arena);
+	buf_init(&t->input, 0);
+	buf_init(&t->out, 0);
+	imap_prelogin_init(&t->machine, &offer, &t->arena, 512);
+	for (; rest.len && action != IMAP_PRELOGIN_CLOSE; rest = str_skip(rest, piece)) {
+		(void)buf_append(&t->input, str_take(rest, piece));
+		do {
+			action = imap_prelogin_next(
+				&t->machine, buf_view(&t->input), &used, &t->out);
+			if (used > buf_len(&t->input))
+				abort();
+			note(t, action);
+			buf_consume(&t->input, used);
+		} while (action != IMAP_PRELOGIN_NEED_MORE &&
+			 action != IMAP_PRELOGIN_CLOSE);
+	}
+}
+
+static void done(struct talk *t)
+{
+	buf_fini(&t->input);
+	buf_fini(&t->out);
+	arena_fini(&t->arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct talk whole, pieces;
+	struct str input;
+
+	if (size < 2)
+		return 0;
+	input = str_of(data + 1, size - 1);
+	run(input, input.len, &whole);
+	run(input, data[0] % 16 + 1u, &pieces);
+	if (!str_eq(buf_view(&whole.out), buf_view(&pieces.out)))
+		abort();
+	done(&whole);
+	done(&pieces);
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The client's side before login hears the same however the server's bytes are cut; the
+   first byte is the size of the pieces. The probe may only not crash. */
+#include "fuzz.h"
+
+#include "wire/imap/upstream.h"
+
+#include <stdlib.h>
+
+static const struct imap_login login = {
+	.tag = STR("a"),
+	.steps = { STR("a LOGIN {1}\r\n"), STR("x y\r\n") },
+	.n_steps = 2,
+};
+
+static bool is_last(enum imap_upstream_event event)
+{
+	return event == IMAP_UPSTREAM_BYE || event == IMAP_UPSTREAM_BROKEN;
+}
+
+static enum imap_upstream_event step(
+	struct imap_upstream *u, struct buf *input, struct buf *out)
+{
+	struct str response;
+	size_t used;
+	enum imap_upstream_event event =
+		imap_upstream_next(u, buf_view(input), &response, &used, out);
+
+	if (used > buf_len(input))
+		abort();
+	/* what is broken may be known earlier or later: its text does not count */
+	if (event != IMAP_UPSTREAM_NEED_MORE && event != IMAP_UPSTREAM_BROKEN)
+		(void)buf_printf(out, "%d<%.*s>", (int)event, STR_ARG(response));
+	if (event == IMAP_UPSTREAM_GREETED &&
+		imap_upstream_login(u, &login, response.len % 2, out) < 0)
+		abort();
+	buf_consume(input, used);
+	return event;
+}
+
+static void run(struct str rest, size_t piece, struct buf *out)
+{
+	struct imap_upstream u;
+	struct buf input;
+	enum imap_upstream_event event = IMAP_UPSTREAM_NEED_MORE;
+
+	buf_init(&input, 0);
+	buf_init(out, 0);
+	imap_upstream_init(&u);
+	for (; rest.len && !is_last(event); rest = str_skip(rest, piece)) {
+		(void)buf_append(&input, str_take(rest, piece));
+		do
+			event = step(&u, &input, out);
+		while (event != IMAP_UPSTREAM_NEED_MORE && !is_last(event));
+	}
+	buf_fini(&input);
+}
+
+static void probe(struct str bytes)
+{
+	struct arena arena;
+	struct buf out;
+	struct imap_probe p;
+	struct str response;
+	size_t used = 0;
+	enum imap_probe_event event;
+
+	arena_init(&arena);
+	buf_init(&out, 0);
+	imap_probe_init(&p, &arena);
+	do {
+		event = imap_probe_next(&p, bytes, &response, &used, &out);
+		bytes = str_skip(bytes, used);
+	} while (event == IMAP_PROBE_AGAIN);
+	buf_fini(&out);
+	arena_fini(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct buf whole, pieces;
+	struct str input;
+
+	if (size < 2)
+		return 0;
+	input = str_of(data + 1, size - 1);
+	run(input, input.len, &whole);
+	run(input, data[0] % 16 + 1u, &pieces);
+	if (!str_eq(buf_view(&whole), buf_view(&pieces)))
+		abort();
+	buf_fini(&whole);
+	buf_fini(&pieces);
+	probe(input);
+	return 0;
+}
