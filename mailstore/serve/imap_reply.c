@@ -34,6 +34,7 @@ void imap_say(struct imap *s, const char *format, ...)
 void imap_bye(struct imap *s, const char *text)
 {
 	imap_say(s, "BYE %s", text);
+	imap_unselect(s);
 	s->state = IMAP_LOGGED_OUT;
 	s->phase = IMAP_PHASE_END;
 }

@@ -15,10 +15,11 @@
 #include "wire/imap/cursor.h"
 #include "wire/imap/frame.h"
 
-#define IMAP_LINE_MAX 65536     /* sets of thousands of UIDs; Dovecot's limit */
-#define IMAP_COMMAND_MAX 262144 /* with the literals that belong to it (names, search)   \
-	                         */
-#define IMAP_BAD_MAX 20         /* in a row; then it is no IMAP client. Dovecot's limit */
+#define IMAP_LINE_MAX 65536 /* sets of thousands of UIDs; Dovecot's limit */
+#define IMAP_COMMAND_MAX                                                                 \
+	262144          /* with the literals that belong to it (names, search)           \
+	                 */
+#define IMAP_BAD_MAX 20 /* in a row; then it is no IMAP client. Dovecot's limit */
 
 enum imap_state { IMAP_AUTHENTICATED, IMAP_SELECTED, IMAP_LOGGED_OUT, IMAP_STATE_COUNT };
 #define IMAP_IN(state) (1u << (state))

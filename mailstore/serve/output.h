@@ -10,8 +10,9 @@
 #include "mailstore/store/store.h"
 
 #define OUTPUT_FULL 65536 /* text for one or two writes; then we wait for the client */
-#define OUTPUT_COPY_MAX 16384 /* shorter pieces are copied: cheaper than a system call   \
-	                       */
+#define OUTPUT_COPY_MAX                                                                  \
+	16384 /* shorter pieces are copied: cheaper than a system call                   \
+	       */
 
 struct output {
 	struct buf text;

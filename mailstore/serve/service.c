@@ -9,7 +9,7 @@
 
 static const struct service_ops *const services[] = { &imap_service };
 
-const struct service_ops *service_by_name(struct str name)
+const struct service_ops *service_find(struct str name)
 {
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
 		if (str_eq(name, str_from(services[i]->name)))

@@ -58,7 +58,7 @@ struct service_ops {
 };
 
 /* NULL: not served here. */
-const struct service_ops *service_by_name(struct str name);
+const struct service_ops *service_find(struct str name);
 
 #define SESSION_ID_MAX 64
 

@@ -8,55 +8,97 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-/* Spellings without "-" and "_"; what iconv calls it. A label that lies is the rule for
-   the first three: 8-bit "us-ascii" and C1 controls of "iso-8859-1" are windows-1252. */
+enum converter {
+	CP1250,
+	CP1251,
+	CP1252,
+	CP1253,
+	CP1254,
+	LATIN2,
+	CYRILLIC,
+	GREEK,
+	LATIN9,
+	KOI8R,
+	KOI8U,
+	GB18030,
+	BIG5,
+	ISO2022JP,
+	SHIFTJIS,
+	EUCJP,
+	EUCKR,
+	CONVERTER_COUNT
+};
+
+/* What iconv calls them. */
+static const char *const names[CONVERTER_COUNT] = {
+	[CP1250] = "CP1250",
+	[CP1251] = "CP1251",
+	[CP1252] = "CP1252",
+	[CP1253] = "CP1253",
+	[CP1254] = "CP1254",
+	[LATIN2] = "ISO-8859-2",
+	[CYRILLIC] = "ISO-8859-5",
+	[GREEK] = "ISO-8859-7",
+	[LATIN9] = "ISO-8859-15",
+	[KOI8R] = "KOI8-R",
+	[KOI8U] = "KOI8-U",
+	[GB18030] = "GB18030",
+	[BIG5] = "BIG5",
+	[ISO2022JP] = "ISO-2022-JP",
+	[SHIFTJIS] = "SHIFT_JIS",
+	[EUCJP] = "EUC-JP",
+	[EUCKR] = "EUC-KR",
+};
+
+/* Spellings without "-" and "_". Labels lie: what says iso-8859-1 and has C1 controls
+   is windows-1252. */
 static const struct row {
 	struct str label;
-	const char *name;
+	enum converter converter;
 } rows[] = {
-	{ STR("iso88591"), "CP1252" },
-	{ STR("windows1252"), "CP1252" },
-	{ STR("latin1"), "CP1252" },
-	{ STR("iso88592"), "ISO-8859-2" },
-	{ STR("iso88595"), "ISO-8859-5" },
-	{ STR("iso88597"), "ISO-8859-7" },
-	{ STR("iso88599"), "CP1254" },
-	{ STR("iso885915"), "ISO-8859-15" },
-	{ STR("windows1250"), "CP1250" },
-	{ STR("windows1251"), "CP1251" },
-	{ STR("windows1253"), "CP1253" },
-	{ STR("windows1254"), "CP1254" },
-	{ STR("koi8r"), "KOI8-R" },
-	{ STR("koi8u"), "KOI8-U" },
-	{ STR("gb2312"), "GB18030" },
-	{ STR("gbk"), "GB18030" },
-	{ STR("gb18030"), "GB18030" },
-	{ STR("big5"), "BIG5" },
-	{ STR("iso2022jp"), "ISO-2022-JP" },
-	{ STR("shiftjis"), "SHIFT_JIS" },
-	{ STR("eucjp"), "EUC-JP" },
-	{ STR("euckr"), "EUC-KR" },
-	{ STR("utf16"), "UTF-16" },
+	{ STR("iso88591"), CP1252 },
+	{ STR("windows1252"), CP1252 },
+	{ STR("cp1252"), CP1252 },
+	{ STR("latin1"), CP1252 },
+	{ STR("iso88592"), LATIN2 },
+	{ STR("iso88595"), CYRILLIC },
+	{ STR("iso88597"), GREEK },
+	{ STR("iso88599"), CP1254 },
+	{ STR("iso885915"), LATIN9 },
+	{ STR("windows1250"), CP1250 },
+	{ STR("windows1251"), CP1251 },
+	{ STR("windows1253"), CP1253 },
+	{ STR("windows1254"), CP1254 },
+	{ STR("koi8r"), KOI8R },
+	{ STR("koi8u"), KOI8U },
+	{ STR("gb2312"), GB18030 },
+	{ STR("gbk"), GB18030 },
+	{ STR("gb18030"), GB18030 },
+	{ STR("big5"), BIG5 },
+	{ STR("iso2022jp"), ISO2022JP },
+	{ STR("shiftjis"), SHIFTJIS },
+	{ STR("eucjp"), EUCJP },
+	{ STR("euckr"), EUCKR },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LABEL_MAX 32
 
 struct mime_charsets {
-	iconv_t converters[N_ROWS]; /* (iconv_t)-1: this system has it not */
+	iconv_t converters[CONVERTER_COUNT]; /* (iconv_t)-1: this system has it not */
 };
 
 struct mime_charsets *mime_charsets_new(void)
 {
 	struct mime_charsets *c = malloc(sizeof(*c));
 
-	for (size_t i = 0; c && i < N_ROWS; i++)
-		c->converters[i] = iconv_open("UTF-8", rows[i].name);
+	for (size_t i = 0; c && i < CONVERTER_COUNT; i++)
+		c->converters[i] = iconv_open("UTF-8", names[i]);
 	return c;
 }
 
 void mime_charsets_free(struct mime_charsets *c)
 {
-	for (size_t i = 0; c && i < N_ROWS; i++)
+	for (size_t i = 0; c && i < CONVERTER_COUNT; i++)
 		if (c->converters[i] != (iconv_t)-1)
 			(void)iconv_close(c->converters[i]);
 	free(c);
@@ -79,7 +121,7 @@ static iconv_t find_converter(struct mime_charsets *c, struct str label)
 
 	for (size_t i = 0; c && i < N_ROWS; i++)
 		if (str_ieq(normal, rows[i].label))
-			return c->converters[i];
+			return c->converters[rows[i].converter];
 	return (iconv_t)-1;
 }
 

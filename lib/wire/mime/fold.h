@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef WIRE_MIME_FOLD_H
 #define WIRE_MIME_FOLD_H
-/* Finding text without regard to case (RFC 3501, 6.4.4; the folding is Unicode's full
-   case folding of the compatibility decomposition, so "u" also finds "ü" and "ﬁ" "fi").
- */
+/* Finding text without regard to case (RFC 3501, 6.4.4): Unicode's full case folding of
+   the compatibility decomposition, so that "STRASSE" finds "Straße" and "fi" the
+   ligature. */
 #include "base/buf.h"
 #include "base/str.h"
 

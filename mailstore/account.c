@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/account.h"
+
+#include "base/fd.h"
+#include "base/ipc.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "mailstore/refuse.h"
+#include "mailstore/serve/connection.h"
+#include "messages/message.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ENDING_MS 5000 /* for the last words to clients; then they are cut off */
+#define BUSY_WHY "The mailbox is in use by a transfer, try again in a moment."
+#define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
+
+struct account {
+	const char *name;
+	uv_loop_t loop;
+	uv_poll_t master;
+	uv_timer_t timer;
+	bool entered; /* we are inside the folder */
+	bool ending;
+	struct serve serve; /* store NULL: not open */
+	struct connections connections;
+	char buffer[IPC_MESSAGE_MAX];
+};
+
+/* ── the store ─────────────────────────────────────────────────────────────────────── */
+
+/* Everything that needs the rest of the system comes before: charsets, time zone. */
+static int enter(struct account *a, const struct settings *settings, struct error *err)
+{
+	char path[PATH_MAX];
+	int code = settings_mail_path(settings, str_from(a->name), path, sizeof(path));
+
+	if (code < 0)
+		return error_errno(err, code, "no folder for %s", a->name);
+	tzset();
+	a->serve.charsets = mime_charsets_new();
+	code = process_enter(path, err);
+	a->entered = code == 0;
+	return code;
+}
+
+/* A transfer may hold the folder for a while: each login tries again. */
+static int open_store(struct account *a, const char **ret_why)
+{
+	struct error err = { 0 };
+	int code;
+
+	if (a->serve.store)
+		return 0;
+	code = a->entered ? store_open(".", false, &a->serve.store, &err) : -ENOENT;
+	if (code == 0)
+		return 0;
+	if (a->entered)
+		log_error(NULL, "store", "account=%s error=\"%s\"", a->name, err.text);
+	*ret_why = code == -EBUSY ? BUSY_WHY : BROKEN_WHY;
+	return code;
+}
+
+/* ── sessions ──────────────────────────────────────────────────────────────────────── */
+
+static void send_to_master(struct account *a, const struct message *m)
+{
+	int r = message_send_patiently(ACCOUNT_SOCKET, m);
+
+	if (r < 0 && !a->ending)
+		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
+}
+
+static void stop_when_done(struct account *a)
+{
+	if (a->ending && !connections_count(&a->connections))
+		uv_stop(&a->loop);
+}
+
+static void on_ended(void *context, const struct connection_end *end)
+{
+	struct account *a = context;
+	struct message m = { .type = MESSAGE_SERVE_END,
+		.account = str_from(a->name),
+		.session = end->session,
+		.number = end->bytes_in,
+		.number2 = end->bytes_out,
+		.text = str_from(end->reason) };
+
+	log_info(m.session.ptr, "logout", "account=%s in=%llu out=%llu reason=\"%s\"",
+		a->name, (unsigned long long)end->bytes_in,
+		(unsigned long long)end->bytes_out, end->reason);
+	send_to_master(a, &m);
+	stop_when_done(a);
+}
+
+static void complain(void *context, struct session *s, const struct error *err)
+{
+	const struct connections *all = context;
+	const struct account *a = all->context;
+
+	log_error(s->id, "store", "account=%s error=\"%s\"", a->name, err->text);
+}
+
+static void refuse_login(
+	struct account *a, const struct message *m, int socket, const char *why)
+{
+	struct message end = { .type = MESSAGE_SERVE_END,
+		.account = str_from(a->name),
+		.session = m->session,
+		.text = STR("refused") };
+
+	refuse(m, socket, why);
+	send_to_master(a, &end);
+}
+
+static void on_serve(struct account *a, const struct message *m, int socket)
+{
+	const struct service_ops *ops = service_find(m->service);
+	struct login login = { .session = m->session,
+		.service = m->service,
+		.tag = m->tag,
+		.client = m->client,
+		.payload = m->payload };
+	const char *why = "This service is not offered here.";
+
+	log_info(NULL, "login", "account=%s session=%.*s service=%.*s client=%.*s",
+		a->name, STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
+	if (!ops || a->ending || open_store(a, &why) < 0) {
+		refuse_login(a, m, socket, why);
+		return;
+	}
+	if (connection_start(&a->connections, ops, &login, socket) < 0)
+		refuse_login(a, m, -1, why);
+}
+
+/* ── the master ────────────────────────────────────────────────────────────────────── */
+
+static void on_timer(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+static void end_all(struct account *a, const char *why)
+{
+	if (a->ending)
+		return;
+	a->ending = true;
+	(void)uv_timer_start(&a->timer, on_timer, ENDING_MS, 0);
+	connections_bye(&a->connections, why);
+	stop_when_done(a);
+}
+
+/* A message that makes no sense comes from a bug in our own program. */
+static void on_message(struct account *a, struct str bytes, int *fds, size_t n_fds)
+{
+	struct message m;
+
+	if (message_decode(bytes, &m) < 0)
+		abort();
+	if (m.type == MESSAGE_SERVE && n_fds == 1)
+		on_serve(a, &m, fd_steal(&fds[0]));
+	else if (m.type == MESSAGE_RELEASE)
+		end_all(a, "Your mailbox moves, please log in again.");
+	else
+		abort();
+}
+
+static void on_master(uv_poll_t *poll, int status, int events)
+{
+	struct account *a = poll->data;
+
+	(void)events;
+	while (status >= 0) {
+		int fds[IPC_FDS_MAX];
+		size_t n_fds = 0;
+		ssize_t n = ipc_receive(
+			ACCOUNT_SOCKET, a->buffer, sizeof(a->buffer), fds, &n_fds);
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		on_message(a, str_of(a->buffer, (size_t)n), fds, n_fds);
+	}
+	(void)uv_poll_stop(poll);
+	end_all(a, "Server shuts down.");
+}
+
+/* ── the process ───────────────────────────────────────────────────────────────────── */
+
+static int start_loop(struct account *a)
+{
+	int r = uv_loop_init(&a->loop);
+
+	if (r == 0)
+		r = uv_poll_init(&a->loop, &a->master, ACCOUNT_SOCKET);
+	if (r == 0)
+		r = uv_timer_init(&a->loop, &a->timer);
+	if (r == 0)
+		r = connections_init(&a->connections, &a->loop, &a->serve);
+	if (r < 0)
+		return r;
+	a->master.data = a;
+	a->connections.ended = on_ended;
+	a->connections.context = a;
+	a->serve.complain = complain;
+	a->serve.context = &a->connections;
+	return uv_poll_start(&a->master, UV_READABLE, on_master);
+}
+
+static void stop_loop(struct account *a)
+{
+	connections_fini(&a->connections);
+	uv_close((uv_handle_t *)&a->master, NULL);
+	uv_close((uv_handle_t *)&a->timer, NULL);
+	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&a->loop);
+}
+
+static int serve(struct account *a, const struct settings *settings)
+{
+	struct error err = { 0 };
+	int r;
+
+	a->serve.message_bytes = settings->limits.message_bytes;
+	if (enter(a, settings, &err) < 0) /* each login will be told */
+		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
+	if (process_keep_capabilities(NULL, 0, &err) < 0) {
+		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
+		return EXIT_FAILURE;
+	}
+	r = start_loop(a);
+	if (r < 0) {
+		log_error(NULL, "start", "account=%s error=\"%s\"", a->name,
+			uv_strerror(r));
+		return EXIT_FAILURE;
+	}
+	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
+	stop_loop(a);
+	return EXIT_SUCCESS;
+}
+
+int account_run(const struct settings *settings, const char *name)
+{
+	struct account *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return EXIT_FAILURE;
+	/* the master says when to end, so that clients are told */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	a->name = name;
+	r = serve(a, settings);
+	store_close(a->serve.store);
+	mime_charsets_free(a->serve.charsets);
+	free(a);
+	return r;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_MASTER_H
+#define MAILSTORE_MASTER_H
+/*
+ * Owns mailstore.sock and opens no mail: one process for each account in use, started
+ * when a session comes, ended a moment after the last one.
+ *
+ *   peer (interceptor worker, transfer) ──SERVE(fd)──► master ──SERVE(fd)──► process
+ *                                       ◄─SERVE_END──        ◄─SERVE_END──
+ *                                       ──RELEASE──►         ──RELEASE──►
+ *                                       ◄─RELEASED──         (exit)
+ */
+#include "settings/settings.h"
+
+/* Returns the exit status. config: the file that the account processes read too. */
+int master_run(const char *config, const struct settings *settings);
+
+#endif

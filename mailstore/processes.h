@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_PROCESSES_H
+#define MAILSTORE_PROCESSES_H
+/*
+ * The account processes, as the master knows them.
+ *
+ *   RUNNING ──no session for a while──► LEAVING ──exit──► (a login waits: a new one)
+ *      │                                                  gone
+ *      ├──RELEASE──► RELEASING ──exit──► gone, RELEASED is answered
+ *      └──crash──► gone, its sessions are told
+ *
+ * Only the master decides that one leaves, and a login that comes meanwhile waits for the
+ * exit: so none is sent to a process that does not read any more.
+ */
+#include "base/ipc.h"
+#include "messages/message.h"
+#include "settings/settings.h"
+
+#include <uv.h>
+
+struct peer;
+
+struct processes {
+	uv_loop_t *loop;
+	const char *config;
+	struct process *first;
+	/* A message for that peer. */
+	void (*send)(struct peer *peer, const struct message *m);
+	/* The last one is gone. */
+	void (*empty)(struct processes *all);
+	char buffer[IPC_MESSAGE_MAX];
+};
+
+/* Takes the socket. */
+void processes_serve(
+	struct processes *all, struct peer *peer, const struct message *m, int socket);
+void processes_release(struct processes *all, struct peer *peer, struct str account);
+/* The peer is gone: its sessions live on, nobody waits for their end. */
+void processes_forget_peer(struct processes *all, struct peer *peer);
+/* All of them end, RELEASE or not. */
+void processes_end(struct processes *all);
+
+#endif

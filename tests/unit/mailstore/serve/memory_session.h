@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef UNIT_MAILSTORE_SERVE_MEMORY_SESSION_H
+#define UNIT_MAILSTORE_SERVE_MEMORY_SESSION_H
+/* Sessions of the server without sockets: bytes in, bytes out, on a store that the test
+   has filled. What is written is taken at once, so nothing ever waits for a client. */
+#include "mailstore/serve/service.h"
+
+#define MEMORY_SESSIONS 4
+
+struct memory_session {
+	struct session session;
+	struct buf output;
+	bool open, woken;
+};
+
+struct memory_server {
+	struct serve serve;
+	struct memory_session sessions[MEMORY_SESSIONS];
+	char folder[64]; /* made by memory_server_open(), removed at the end */
+};
+
+/* The store: INBOX (UIDVALIDITY 1000) with four messages, Sent, Trash, Archive and
+   Archive/2024, "&AMQ-rger", and Empty which cannot be selected. 0 or -errno. */
+int memory_server_open(struct memory_server *m);
+void memory_server_close(struct memory_server *m);
+
+/* The tag of its login is "login". */
+int memory_session_open(struct memory_server *m, size_t index, struct str payload);
+/* Bytes of its client, and all that follows from them in all sessions. */
+int memory_session_feed(struct memory_server *m, size_t index, struct str bytes);
+
+#endif
