@@ -3,6 +3,7 @@
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,9 +40,8 @@ int store_body_write(
 		return 0;
 	if (bytes.len > w->len - w->written)
 		return error_set(err, -EOVERFLOW,
-			"a body of %llu bytes that was to have %llu",
-			(unsigned long long)(w->written + bytes.len),
-			(unsigned long long)w->len);
+			"a body of %" PRIu64 " bytes that was to have %" PRIu64,
+			w->written + bytes.len, w->len);
 	code = pack_find(&s->packs, w->pack, &k, err);
 	if (code == 0)
 		code = pack_write(&s->packs, k, w->offset + w->written, bytes, err);
@@ -55,8 +55,8 @@ int store_body_end(
 {
 	if (w->written < w->len)
 		return error_set(err, -EINVAL,
-			"%s: a body of %llu bytes that was to have %llu", s->folder,
-			(unsigned long long)w->written, (unsigned long long)w->len);
+			"%s: a body of %" PRIu64 " bytes that was to have %" PRIu64,
+			s->folder, w->written, w->len);
 	*ret = (struct body_place){ .pack = w->pack,
 		.offset = w->offset,
 		.len = w->len,

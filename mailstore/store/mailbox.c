@@ -27,14 +27,19 @@ static int no_mailbox_id(struct error *err, int64_t id)
 
 /* ── reading ───────────────────────────────────────────────────────────────────────── */
 
+static char separator_char(struct str s)
+{
+	if (!s.len)
+		return '\0';
+	return s.ptr[0];
+}
+
 static void read_mailbox(const struct query *q, struct mailbox *m)
 {
-	struct str separator = query_bytes(q, 2);
-
 	*m = (struct mailbox){
 		.id = (int64_t)query_number(q, 0),
 		.name = query_bytes(q, 1),
-		.separator = separator.len ? separator.ptr[0] : '\0',
+		.separator = separator_char(query_bytes(q, 2)),
 		.attributes = (unsigned)query_number(q, 3),
 		.special_use = query_bytes(q, 4),
 		.uidvalidity = (uint32_t)query_number(q, 5),

@@ -3,6 +3,7 @@
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 /* A statement that answers only when something is wrong, with the sentence. */
 static int check_index(struct store *s, enum sql_id id, struct error *err)
@@ -53,14 +54,14 @@ static int check_place(struct store *s, const struct query *q, struct last_place
 		code = check_pack(s, p.pack, &p.size, err);
 	else if (p.offset < last->offset + last->len)
 		return error_set(err, -EUCLEAN,
-			"%s/bodies/%04u.pack: the bodies at %llu and %llu overlap",
-			s->folder, p.pack, (unsigned long long)last->offset,
-			(unsigned long long)p.offset);
+			"%s/bodies/%04u.pack: the bodies at %" PRIu64 " and %" PRIu64
+			" overlap",
+			s->folder, p.pack, last->offset, p.offset);
 	if (code == 0 && p.offset + p.len > p.size)
 		return error_set(err, -EUCLEAN,
-			"%s/bodies/%04u.pack has %llu bytes; a body ends at %llu",
-			s->folder, p.pack, (unsigned long long)p.size,
-			(unsigned long long)(p.offset + p.len));
+			"%s/bodies/%04u.pack has %" PRIu64
+			" bytes; a body ends at %" PRIu64,
+			s->folder, p.pack, p.size, p.offset + p.len);
 	*last = p;
 	return code;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void assert_ok(int code, struct error *err, const char *call, const char *file, int line)
 {
@@ -117,4 +118,25 @@ void assert_body(struct store *s, int64_t mailbox, uint32_t uid, struct str expe
 	if (expected.len)
 		assert_memory_equal(b.bytes.ptr, expected.ptr, expected.len);
 	store_body_release(&b);
+}
+
+char *pattern(size_t len, unsigned seed)
+{
+	char *bytes = malloc(len ? len : 1);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1103515245 + 12345;
+		bytes[i] = (char)(seed >> 16);
+	}
+	return bytes;
+}
+
+off_t fixture_size(const struct fixture *f, const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+	return stat(path, &st) < 0 ? -1 : st.st_size;
 }

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,11 @@ int fixture_teardown(void **state);
 void fixture_reopen(struct fixture *f);
 /* A command of the shell in which %s is the folder. */
 void fixture_shell(const struct fixture *f, const char *command);
+
+/* -1: no such file. */
+off_t fixture_size(const struct fixture *f, const char *name);
+/* Bytes that tell where they belong; from malloc. */
+char *pattern(size_t len, unsigned seed);
 
 int64_t add_mailbox(struct store *s, const char *name);
 struct mailbox get_mailbox(struct fixture *f, const char *name);
