@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_IMAP_ANSWERS_H
+#define TRANSFER_IMAP_ANSWERS_H
+/* What the answers on a lane mean, for the command at the head of its queue: from
+   responses to the reader's events. */
+#include "transfer/imap_lane.h"
+
+struct imap_answers {
+	const struct source_events *events;
+	bool *ret_careful; /* set when the server cannot take commands ahead of answers */
+};
+
+/* Everything that has come on this lane so far. 0, -errno, or what an event returned. */
+int imap_answers_take(const struct imap_answers *a, struct imap_lane *lane,
+	unsigned number, struct error *err);
+
+#endif

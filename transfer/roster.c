@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/roster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AGAIN_MS 100u /* a process that was killed goes on at once */
+#define AGAIN_MOST_MS 10000u
+#define CRASHES_MAX 8 /* then it fails, and the registry's back-off counts */
+
+static const char *const state_names[] = { "waiting", "running", "parked" };
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) == ENTRY_STATE_COUNT,
+	"a name for each");
+
+const char *entry_state_name(enum entry_state s)
+{
+	return state_names[s];
+}
+
+void roster_fini(struct roster *r)
+{
+	while (r->first) {
+		struct entry *e = r->first;
+
+		r->first = e->next;
+		free(e);
+	}
+	r->running = 0;
+}
+
+void roster_look_begin(struct roster *r)
+{
+	for (struct entry *e = r->first; e; e = e->next)
+		e->is_wanted = false;
+}
+
+static struct entry **place_of(struct roster *r, int64_t id)
+{
+	struct entry **at = &r->first;
+
+	while (*at && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+int roster_want(struct roster *r, int64_t id, struct str name)
+{
+	struct entry **at = place_of(r, id), *e = *at;
+
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return -ENOMEM;
+		e->id = id;
+		name = str_take(name, sizeof(e->name) - 1);
+		memcpy(e->name, name.ptr, name.len);
+		*at = e;
+	}
+	e->is_wanted = true;
+	return 0;
+}
+
+void roster_look_end(struct roster *r)
+{
+	struct entry **at = &r->first;
+
+	while (*at) {
+		struct entry *e = *at;
+
+		if (e->is_wanted || e->state == ENTRY_RUNNING) {
+			at = &e->next;
+			continue;
+		}
+		*at = e->next;
+		free(e);
+	}
+}
+
+struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
+{
+	if (r->running >= most)
+		return NULL;
+	for (struct entry *e = r->first; e; e = e->next)
+		if (e->state == ENTRY_WAITING && e->is_wanted && now >= e->not_before)
+			return e;
+	return NULL;
+}
+
+void roster_started(struct roster *r, struct entry *e, pid_t pid)
+{
+	e->state = ENTRY_RUNNING;
+	e->pid = pid;
+	r->running++;
+}
+
+struct entry *roster_by_pid(struct roster *r, pid_t pid)
+{
+	for (struct entry *e = r->first; e; e = e->next)
+		if (e->state == ENTRY_RUNNING && e->pid == pid)
+			return e;
+	return NULL;
+}
+
+struct entry *roster_by_name(struct roster *r, struct str name)
+{
+	for (struct entry *e = r->first; e; e = e->next)
+		if (str_eq(str_from(e->name), name))
+			return e;
+	return NULL;
+}
+
+static void left(struct roster *r, struct entry *e, enum entry_state state)
+{
+	if (e->state == ENTRY_RUNNING)
+		r->running--;
+	e->state = state;
+	e->pid = 0;
+}
+
+void roster_ended(struct roster *r, struct entry *e, uint64_t now)
+{
+	left(r, e, ENTRY_WAITING);
+	e->crashes = 0;
+	e->not_before = now + AGAIN_MS; /* should it still have work: no race around */
+}
+
+void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at)
+{
+	left(r, e, ENTRY_PARKED);
+	e->crashes = 0;
+	e->is_awaited = false;
+	e->forced_at = forced_at;
+}
+
+bool roster_crashed(struct roster *r, struct entry *e, uint64_t now)
+{
+	uint64_t delay = AGAIN_MS;
+
+	left(r, e, ENTRY_WAITING);
+	for (unsigned i = 0; i < e->crashes && delay < AGAIN_MOST_MS; i++)
+		delay *= 2;
+	e->not_before = now + (delay < AGAIN_MOST_MS ? delay : AGAIN_MOST_MS);
+	return ++e->crashes >= CRASHES_MAX;
+}
+
+void roster_wake(struct entry *e)
+{
+	if (e->state == ENTRY_PARKED)
+		e->state = ENTRY_WAITING;
+	e->not_before = 0;
+}

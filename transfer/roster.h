@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_ROSTER_H
+#define TRANSFER_ROSTER_H
+/*
+ * The accounts the scheduler has to do with, and what each of them is up to. Pure: no
+ * process, no clock.
+ *
+ *   WAITING ──started──► RUNNING ──ended──► WAITING (again at once, or after a while)
+ *                           └─────parked──► PARKED ──log-off, deadline──► WAITING
+ */
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum entry_state { ENTRY_WAITING, ENTRY_RUNNING, ENTRY_PARKED, ENTRY_STATE_COUNT };
+const char *entry_state_name(enum entry_state s);
+
+#define ENTRY_NAME_MAX 256 /* REGISTRY_NAME_MAX and a NUL */
+
+struct entry {
+	struct entry *next;
+	int64_t id;
+	char name[ENTRY_NAME_MAX];
+	enum entry_state state;
+	pid_t pid;           /* RUNNING */
+	unsigned crashes;    /* in a row */
+	uint64_t not_before; /* WAITING: monotonic */
+	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
+	bool is_awaited;     /* PARKED: the interceptor was asked */
+	bool is_wanted;      /* the registry's last word */
+};
+
+struct roster {
+	struct entry *first; /* oldest first */
+	unsigned running;
+};
+
+void roster_fini(struct roster *r);
+
+/* A look into the registry: begin, each account that has work, end (drops the others,
+   except those that run). roster_want(): -ENOMEM. */
+void roster_look_begin(struct roster *r);
+int roster_want(struct roster *r, int64_t id, struct str name);
+void roster_look_end(struct roster *r);
+
+/* The next one to start, or NULL. */
+struct entry *roster_next(struct roster *r, unsigned most, uint64_t now);
+void roster_started(struct roster *r, struct entry *e, pid_t pid);
+struct entry *roster_by_pid(struct roster *r, pid_t pid);
+struct entry *roster_by_name(struct roster *r, struct str name);
+
+/* It ended as it should; with a pause when it had nothing to do. */
+void roster_ended(struct roster *r, struct entry *e, uint64_t now);
+void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at);
+/* It crashed: true when that has happened too often in a row to try at once. */
+bool roster_crashed(struct roster *r, struct entry *e, uint64_t now);
+void roster_wake(struct entry *e); /* a parked one goes on; no harm to others */
+
+#endif
