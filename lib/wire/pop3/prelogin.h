@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_POP3_PRELOGIN_H
+#define WIRE_POP3_PRELOGIN_H
+/*
+ * A POP3 server before login (RFC 1939, 4; RFC 5034 for AUTH; RFC 2595 for STLS): bytes
+ * of the client in, replies and one action out. It knows no account and checks no
+ * password: that is the caller's, who calls pop3_prelogin_answered() when he has said so.
+ *
+ *   COMMAND ──USER, PASS; AUTH PLAIN/LOGIN─► (RESPONSE ─►) ATTEMPT ──answered──► COMMAND
+ *           ──APOP────────────────────────────────────────► ATTEMPT ──answered──► COMMAND
+ *           ──AUTH other──► EXCHANGE ──answered──► COMMAND
+ *           ──STLS──► STARTTLS ──answered──► COMMAND
+ *
+ * A login is kept twice: decoded, and as the very lines the client sent, cut into steps
+ * where he waited (or, pipelining, did not) for an answer, so that it can be replayed.
+ *
+ * The greeting is the caller's to send. One with a timestamp (APOP) is good for the one
+ * connection to the source that said it: show that connection's, and log in over it; or
+ * show it without (pop3_greeting_put()).
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define POP3_LOGIN_STEPS_MAX 3 /* AUTH LOGIN, user, password */
+
+/* What a client sees before login; the caller's, and alive as long as the machine. */
+struct pop3_offer {
+	struct str greeting; /* "+OK ..." without CRLF */
+	struct str
+		capability; /* lines of CAPA, each with CRLF; "": CAPA is unknown here */
+	bool starttls;      /* STLS is the caller's to carry out */
+};
+
+struct pop3_login {
+	struct str mechanism; /* "USER", "APOP", "AUTH PLAIN", "CRAM-MD5" ... */
+	struct str user;      /* ptr NULL: not known (yet) */
+	struct str password;  /* ptr NULL: the mechanism does not show it */
+	struct str master; /* whose password it is when not the user's own; else empty */
+	struct str steps[POP3_LOGIN_STEPS_MAX]; /* each ends in CRLF */
+	size_t n_steps;
+};
+
+enum pop3_prelogin_state {
+	POP3_PRELOGIN_IN_COMMAND,
+	POP3_PRELOGIN_IN_RESPONSE, /* a SASL answer is awaited */
+	POP3_PRELOGIN_IN_ATTEMPT,  /* the caller is looking at `login` */
+	POP3_PRELOGIN_IN_EXCHANGE, /* lines pass between the client and somebody else */
+	POP3_PRELOGIN_IN_STARTTLS,
+	POP3_PRELOGIN_CLOSED,
+	POP3_PRELOGIN_STATE_COUNT
+};
+
+enum pop3_prelogin_action {
+	POP3_PRELOGIN_NEED_MORE,
+	POP3_PRELOGIN_AGAIN,    /* something was dealt with: consume, send, ask again */
+	POP3_PRELOGIN_LOGIN,    /* `login` is complete */
+	POP3_PRELOGIN_EXCHANGE, /* `login`: a mechanism that only the source can do */
+	POP3_PRELOGIN_EXCHANGE_LINE, /* `line`: the client's next answer in it */
+	POP3_PRELOGIN_STARTTLS,
+	POP3_PRELOGIN_CLOSE /* send what there is, then close */
+};
+
+struct pop3_prelogin {
+	enum pop3_prelogin_state state;
+	const struct pop3_offer *offer;
+	struct arena *arena; /* the caller's: what a login is made of is copied there */
+	size_t command_max;  /* longest line */
+	unsigned bad;        /* commands nobody could make sense of */
+	struct pop3_login login;
+	struct str line; /* of EXCHANGE_LINE: into the input, with its end */
+};
+
+/* offer and arena must outlive the machine. */
+void pop3_prelogin_init(struct pop3_prelogin *p, const struct pop3_offer *offer,
+	struct arena *arena, size_t command_max);
+const char *pop3_prelogin_state_name(enum pop3_prelogin_state s);
+
+/* input: unread bytes, from where the last call's *ret_used ended. Replies are appended
+   to `reply`. While an attempt is being looked at, it answers NEED_MORE. */
+enum pop3_prelogin_action pop3_prelogin_next(
+	struct pop3_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
+
+/* The caller has answered the attempt, exchange or STLS; the client may go on. */
+void pop3_prelogin_answered(struct pop3_prelogin *p);
+
+/* What may be shown before login of another server's CAPA lines (each with CRLF),
+   appended to `out` in the same form. */
+int pop3_capability_filter(struct str capability, bool starttls, struct buf *out);
+bool pop3_capability_has(struct str capability, struct str name);
+/* What stands behind the name in its line: the mechanisms of SASL. false: no such line.
+ */
+bool pop3_capability_args(struct str capability, struct str name, struct str *ret_args);
+
+/* The timestamp "<...@...>" of a greeting, brackets included (RFC 1939, 7). */
+bool pop3_greeting_timestamp(struct str greeting, struct str *ret_timestamp);
+/* The greeting without it: no client tries APOP then. */
+int pop3_greeting_put(struct str greeting, struct buf *out);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/pop3/upstream.h"
+
+#include "wire/pop3/command.h"
+
+static const char *const state_names[] = {
+	[POP3_UPSTREAM_IN_GREETING] = "greeting",
+	[POP3_UPSTREAM_IN_READY] = "ready",
+	[POP3_UPSTREAM_IN_LOGIN] = "login",
+	[POP3_UPSTREAM_IN_EXCHANGE] = "exchange",
+	[POP3_UPSTREAM_CLOSED] = "closed",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) == POP3_UPSTREAM_STATE_COUNT,
+	"a name for each state");
+
+const char *pop3_upstream_state_name(enum pop3_upstream_state s)
+{
+	return (unsigned)s < POP3_UPSTREAM_STATE_COUNT ? state_names[s] : "unknown";
+}
+
+void pop3_upstream_init(struct pop3_upstream *u)
+{
+	*u = (struct pop3_upstream){ .state = POP3_UPSTREAM_IN_GREETING };
+}
+
+int pop3_upstream_login(struct pop3_upstream *u, const struct pop3_login *login,
+	bool exchange, struct buf *to_server)
+{
+	u->login = login;
+	u->step = 1;
+	u->state = exchange ? POP3_UPSTREAM_IN_EXCHANGE : POP3_UPSTREAM_IN_LOGIN;
+	return buf_append(to_server, login->steps[0]);
+}
+
+static enum pop3_upstream_event closed(
+	struct pop3_upstream *u, enum pop3_upstream_event event)
+{
+	u->state = POP3_UPSTREAM_CLOSED;
+	return event;
+}
+
+static enum pop3_upstream_event answered(
+	struct pop3_upstream *u, enum pop3_upstream_event event)
+{
+	u->login = NULL;
+	u->state = POP3_UPSTREAM_IN_READY;
+	return event;
+}
+
+/* "+" asked for more than the client said: "*" ends it with the server's -ERR. */
+static enum pop3_upstream_event next_step(struct pop3_upstream *u, struct buf *to_server)
+{
+	struct str step = STR("*\r\n");
+
+	if (u->step < u->login->n_steps)
+		step = u->login->steps[u->step++];
+	if (buf_append(to_server, step) < 0)
+		return closed(u, POP3_UPSTREAM_BROKEN);
+	return POP3_UPSTREAM_AGAIN;
+}
+
+static enum pop3_upstream_event in_login(
+	struct pop3_upstream *u, enum pop3_status status, struct buf *to_server)
+{
+	switch (status) {
+	case POP3_STATUS_OK:
+		/* after USER it is the turn of PASS; AUTH is over, whatever was left */
+		if (str_eq(u->login->mechanism, STR_LIT("USER")) &&
+			u->step < u->login->n_steps)
+			return next_step(u, to_server);
+		return answered(u, POP3_UPSTREAM_OK);
+	case POP3_STATUS_ERR:
+		return answered(u, POP3_UPSTREAM_NO);
+	case POP3_STATUS_CONTINUE:
+		return u->state == POP3_UPSTREAM_IN_EXCHANGE ? POP3_UPSTREAM_CONTINUE
+		                                             : next_step(u, to_server);
+	case POP3_STATUS_NONE:
+		break;
+	}
+	return closed(u, POP3_UPSTREAM_BROKEN);
+}
+
+static enum pop3_upstream_event respond(
+	struct pop3_upstream *u, struct str line, struct buf *to_server)
+{
+	enum pop3_status status = pop3_status(line);
+
+	switch (u->state) {
+	case POP3_UPSTREAM_IN_GREETING:
+		if (status == POP3_STATUS_OK)
+			return answered(u, POP3_UPSTREAM_GREETED);
+		return closed(u, status == POP3_STATUS_ERR ? POP3_UPSTREAM_BYE
+							   : POP3_UPSTREAM_BROKEN);
+	case POP3_UPSTREAM_IN_READY: /* nothing was asked: a time-out is told */
+		return closed(u, status == POP3_STATUS_ERR ? POP3_UPSTREAM_BYE
+							   : POP3_UPSTREAM_BROKEN);
+	case POP3_UPSTREAM_IN_LOGIN:
+	case POP3_UPSTREAM_IN_EXCHANGE:
+		return in_login(u, status, to_server);
+	case POP3_UPSTREAM_CLOSED:
+	case POP3_UPSTREAM_STATE_COUNT:
+		break;
+	}
+	return POP3_UPSTREAM_BROKEN;
+}
+
+enum pop3_upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,
+	struct str *ret_response, size_t *ret_used, struct buf *to_server)
+{
+	struct str line;
+
+	*ret_used = 0;
+	*ret_response = STR_LIT("");
+	switch (pop3_line(input, POP3_RESPONSE_MAX, &line, ret_used)) {
+	case POP3_LINE_NEED_MORE:
+		return POP3_UPSTREAM_NEED_MORE;
+	case POP3_LINE_TOO_LONG:
+		return closed(u, POP3_UPSTREAM_BROKEN);
+	case POP3_LINE_COMPLETE:
+		break;
+	}
+	*ret_response = str_take(input, *ret_used);
+	return respond(u, line, to_server);
+}
