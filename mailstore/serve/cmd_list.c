@@ -227,6 +227,12 @@ static void put_mailbox_attributes(
 		put_attribute(a, STR_LIT("\\Noselect"));
 }
 
+static void put_special_use(struct attributes *a, const struct node *node)
+{
+	if (node->mailbox && node->mailbox->special_use.len)
+		put_attribute(a, node->mailbox->special_use);
+}
+
 static int put_attributes(const struct listing *l, size_t index, enum shown how)
 {
 	const struct node *node = &l->names.nodes[index];
@@ -235,14 +241,15 @@ static int put_attributes(const struct listing *l, size_t index, enum shown how)
 	if (l->lsub) {
 		if (how == SHOWN_AS_LEVEL)
 			put_attribute(&a, STR_LIT("\\Noselect"));
+		else /* Dovecot shows it here too, and who has seen it goes on seeing it */
+			put_special_use(&a, node);
 		return a.result;
 	}
 	put_mailbox_attributes(&a, l, node);
 	put_attribute(&a, names_has_children(&l->names, index)
 				  ? STR_LIT("\\HasChildren")
 				  : STR_LIT("\\HasNoChildren"));
-	if (node->mailbox && node->mailbox->special_use.len)
-		put_attribute(&a, node->mailbox->special_use);
+	put_special_use(&a, node);
 	if (node->subscribed && ((l->select | l->returns) & LIST_SUBSCRIBED))
 		put_attribute(&a, STR_LIT("\\Subscribed"));
 	return a.result;
