@@ -1,23 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/pop3/command.h"
 
-enum pop3_line pop3_line(
-	struct str input, size_t max, struct str *ret_line, size_t *ret_used)
-{
-	size_t newline = str_index(input, '\n');
-	struct str line = str_take(input, newline);
-
-	if (line.len && line.ptr[line.len - 1] == '\r')
-		line.len--;
-	if (line.len > max)
-		return POP3_LINE_TOO_LONG;
-	if (newline == input.len)
-		return POP3_LINE_NEED_MORE;
-	*ret_line = line;
-	*ret_used = newline + 1;
-	return POP3_LINE_COMPLETE;
-}
-
 struct pop3_command pop3_command(struct str line)
 {
 	struct pop3_command c = { .name = str_take(line, str_index(line, ' ')) };

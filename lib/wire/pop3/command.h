@@ -10,12 +10,6 @@
 /* RFC 2449, 4 allows 255 bytes; passwords of the wild and AUTH with a token go beyond. */
 #define POP3_LINE_MAX 2048
 
-enum pop3_line { POP3_LINE_NEED_MORE, POP3_LINE_COMPLETE, POP3_LINE_TOO_LONG };
-
-/* Up to LF; *ret_line is without LF and one CR before it. max: bytes without the end. */
-enum pop3_line pop3_line(
-	struct str input, size_t max, struct str *ret_line, size_t *ret_used);
-
 struct pop3_command {
 	struct str name;
 	struct str args; /* all behind the first space; "" when there is none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/pop3/prelogin.h"
 
+#include "wire/line.h"
 #include "wire/pop3/command.h"
 #include "wire/sasl.h"
 #include "wire/sasl_user.h"
@@ -387,12 +388,12 @@ enum pop3_prelogin_action pop3_prelogin_next(
 		return POP3_PRELOGIN_CLOSE;
 	if (p->state == POP3_PRELOGIN_IN_ATTEMPT || p->state == POP3_PRELOGIN_IN_STARTTLS)
 		return POP3_PRELOGIN_NEED_MORE;
-	switch (pop3_line(input, p->command_max, &line, ret_used)) {
-	case POP3_LINE_NEED_MORE:
+	switch (line_next(input, p->command_max, &line, ret_used)) {
+	case LINE_NEED_MORE:
 		return POP3_PRELOGIN_NEED_MORE;
-	case POP3_LINE_TOO_LONG:
+	case LINE_TOO_LONG:
 		return bye(p, reply, "-ERR Line too long.");
-	case POP3_LINE_COMPLETE:
+	case LINE_COMPLETE:
 		break;
 	}
 	p->line = str_take(input, *ret_used);

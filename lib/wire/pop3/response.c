@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/pop3/response.h"
 
-#include "wire/pop3/command.h"
+#include "wire/line.h"
 
 static const char *const state_names[] = {
 	[POP3_READER_FIRST_LINE] = "first line",
@@ -116,12 +116,12 @@ enum pop3_read pop3_reader_next(
 		return POP3_READ_BROKEN;
 	if (r->state == POP3_READER_BYTES)
 		return message_bytes(r, input, ret_bytes, ret_used);
-	switch (pop3_line(input, POP3_RESPONSE_MAX, ret_bytes, ret_used)) {
-	case POP3_LINE_NEED_MORE:
+	switch (line_next(input, POP3_RESPONSE_MAX, ret_bytes, ret_used)) {
+	case LINE_NEED_MORE:
 		return POP3_READ_NEED_MORE;
-	case POP3_LINE_TOO_LONG:
+	case LINE_TOO_LONG:
 		return broken(r);
-	case POP3_LINE_COMPLETE:
+	case LINE_COMPLETE:
 		break;
 	}
 	return one_line(r, *ret_bytes, ret_bytes);

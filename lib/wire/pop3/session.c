@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/pop3/session.h"
 
+#include "wire/line.h"
 #include "wire/pop3/command.h"
 
 #include <errno.h>
@@ -388,14 +389,14 @@ static enum pop3_session_action next_command(
 {
 	struct str line;
 
-	switch (pop3_line(input, POP3_LINE_MAX, &line, ret_used)) {
-	case POP3_LINE_NEED_MORE:
+	switch (line_next(input, POP3_LINE_MAX, &line, ret_used)) {
+	case LINE_NEED_MORE:
 		return POP3_SESSION_NEED_MORE;
-	case POP3_LINE_TOO_LONG:
+	case LINE_TOO_LONG:
 		s->state = POP3_SESSION_CLOSED;
 		(void)buf_append_c(reply, "-ERR Line too long.\r\n");
 		return POP3_SESSION_QUIT;
-	case POP3_LINE_COMPLETE:
+	case LINE_COMPLETE:
 		break;
 	}
 	return run(s, line, reply);

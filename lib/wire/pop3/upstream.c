@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/pop3/upstream.h"
 
-#include "wire/pop3/command.h"
+#include "wire/line.h"
 
 static const char *const state_names[] = {
 	[POP3_UPSTREAM_IN_GREETING] = "greeting",
@@ -111,12 +111,12 @@ enum pop3_upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str 
 
 	*ret_used = 0;
 	*ret_response = STR_LIT("");
-	switch (pop3_line(input, POP3_RESPONSE_MAX, &line, ret_used)) {
-	case POP3_LINE_NEED_MORE:
+	switch (line_next(input, POP3_RESPONSE_MAX, &line, ret_used)) {
+	case LINE_NEED_MORE:
 		return POP3_UPSTREAM_NEED_MORE;
-	case POP3_LINE_TOO_LONG:
+	case LINE_TOO_LONG:
 		return closed(u, POP3_UPSTREAM_BROKEN);
-	case POP3_LINE_COMPLETE:
+	case LINE_COMPLETE:
 		break;
 	}
 	*ret_response = str_take(input, *ret_used);
