@@ -241,7 +241,8 @@ static int put_attributes(const struct listing *l, size_t index, enum shown how)
 	if (l->lsub) {
 		if (how == SHOWN_AS_LEVEL)
 			put_attribute(&a, STR_LIT("\\Noselect"));
-		else /* Dovecot shows it here too, and who has seen it goes on seeing it */
+		else /* Dovecot shows it here too, and who has seen it goes on seeing it
+		      */
 			put_special_use(&a, node);
 		return a.result;
 	}
