@@ -56,7 +56,22 @@ void login_refuse(struct session *s, enum refusal why)
 
 /* ---- the route ---- */
 
-/* An account that is not known has the source as its route and the name as typed. */
+/* How an account is called that the registry does not know: as typed, folded as it would
+   be (registry.h). */
+static void name_stranger(struct str typed, char *name, size_t size)
+{
+	struct str shown = str_take(str_trim(typed), size - 1);
+
+	for (size_t i = 0; i < shown.len; i++) {
+		name[i] = '?';
+		if (shown.ptr[i])
+			name[i] = shown.ptr[i];
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			name[i] = (char)(name[i] | 0x20);
+	}
+}
+
+/* An account that is not known has the source as its route. */
 static int look_up(struct session *s, struct str name, struct account_route *ret)
 {
 	struct error err;
@@ -64,16 +79,8 @@ static int look_up(struct session *s, struct str name, struct account_route *ret
 	char id[SESSION_ID_MAX];
 
 	if (r == -ENOENT) {
-		struct str shown = str_take(str_trim(name), sizeof(ret->name) - 1);
-
 		*ret = (struct account_route){ .route = ROUTE_SOURCE };
-		for (size_t i = 0; i < shown.len; i++) {
-			char c = shown.ptr[i];
-
-			ret->name[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20)
-			               : c                  ? c
-			                                    : '?';
-		}
+		name_stranger(name, ret->name, sizeof(ret->name));
 		return 0;
 	}
 	if (r < 0)

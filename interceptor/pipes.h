@@ -10,7 +10,7 @@
  */
 #include <stddef.h>
 
-#define PIPE_SIZE (1024 * 1024)
+#define PIPE_SIZE 1048576
 #define PIPES_MAX 24 /* of one worker: two workers stay below the kernel's limit */
 
 struct pipe_ends {

@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BULKY_READ (16 * 1024) /* a read this large is no dialogue */
-#define BULKY_READS 2          /* that many in a row, and it is worth a pipe */
-#define SMALL_MOVE (4 * 1024)  /* a wake-up that moves less: dialogue again */
-#define ROUNDS 8               /* then the other sessions of the loop have their turn */
-#define QUIET_MS 200           /* a server between two parts of an answer is faster */
+#define BULKY_READ 16384 /* a read this large is no dialogue */
+#define BULKY_READS 2    /* that many in a row, and it is worth a pipe */
+#define SMALL_MOVE 4096  /* a wake-up that moves less: dialogue again */
+#define ROUNDS 8         /* then the other sessions of the loop have their turn */
+#define QUIET_MS 200     /* a server between two parts of an answer is faster */
 
 enum pump {
 	PUMP_AGAIN,
@@ -94,23 +94,29 @@ static enum pump no_more_output(struct relay_way *w, struct relay_shared *shared
 	return PUMP_WAIT;
 }
 
-/* Writes what is left. PUMP_AGAIN: all of it went. */
-static enum pump flush(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+/* Once, of what is left; it is not empty. Bytes or -errno. */
+static ssize_t write_left(struct relay_way *w)
 {
 	ssize_t n;
 
+	if (buf_len(&w->left))
+		return buf_write(&w->left, w->to);
+	do {
+		n = splice(w->pipe->read_end, NULL, w->to, NULL, w->pipe->held,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	w->pipe->held -= (size_t)n;
+	return n;
+}
+
+/* Writes what is left. PUMP_AGAIN: all of it went. */
+static enum pump flush(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+{
 	while (has_left(w)) {
-		if (buf_len(&w->left)) {
-			n = buf_write(&w->left, w->to);
-		} else {
-			n = splice(w->pipe->read_end, NULL, w->to, NULL, w->pipe->held,
-				SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-			n = n < 0 ? -errno : n;
-			if (n > 0)
-				w->pipe->held -= (size_t)n;
-		}
-		if (n == -EINTR)
-			continue;
+		ssize_t n = write_left(w);
+
 		/* EAGAIN: the peer does not read; the pipe has what we ask for, so it
 		   is not the pipe that is empty */
 		if (n == -EAGAIN)

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RELAY_SCRATCH (64 * 1024) /* one read; what is left over of it is kept */
+#define RELAY_SCRATCH 65536 /* one read; what is left over of it is kept */
 
 /* One for each loop. */
 struct relay_shared {

@@ -320,14 +320,16 @@ int worker_run(const struct worker_parts *parts)
 	struct error err = { 0 };
 
 	/* libuv reads it when the first work is queued: scrypt shall not take all CPUs */
-	if (!w || setenv("UV_THREADPOOL_SIZE", "1", 1) < 0)
+	if (!w)
 		return EXIT_FAILURE;
+	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
 	w->settings = parts->settings;
 	w->tally = parts->tally;
 	w->index = parts->index;
 	init_lists(w);
 	if (set_up(w, parts, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);
+		free(w);
 		return EXIT_FAILURE;
 	}
 	log_info(NULL, "ready", "worker=%u", w->index);
@@ -335,5 +337,6 @@ int worker_run(const struct worker_parts *parts)
 	/* the kernel closes the rest; what must be wiped is the key */
 	registry_close(w->registry);
 	log_info(NULL, "stop", "worker=%u", w->index);
+	free(w);
 	return EXIT_SUCCESS;
 }
