@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real mailferry-mailstore, spoken to as the interceptor does.
+
+    store = Mailstore(folder); store.add_account("alice", "/", "Sent=\\\\Sent")
+    client = store.imap("alice")            # a raw client, logged in
+    port = store.listen()                   # for real programs: user is the account
+
+Everything lies in one temporary folder; close() ends the program and checks that it ends.
+"""
+import array
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from lab.imap import Imap  # noqa: E402
+
+SERVE, SERVE_END, RELEASE, RELEASED = 1, 2, 14, 15
+FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
+CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
+
+
+def encode(kind, **fields):
+    """lib/messages/message.c: version, type, two numbers, seven fields."""
+    whole = struct.pack(">BBQQ", 1, kind, 0, 0)
+    for name in FIELDS:
+        value = fields.get(name, b"")
+        value = value.encode() if isinstance(value, str) else value
+        whole += struct.pack(">I", len(value)) + value
+    return whole
+
+
+def decode(data):
+    _, kind, number, number2 = struct.unpack(">BBQQ", data[:18])
+    found, at = {"kind": kind, "number": number, "number2": number2}, 18
+    for name in FIELDS:
+        size = struct.unpack(">I", data[at:at + 4])[0]
+        found[name] = data[at + 4:at + 4 + size]
+        at += 4 + size
+    return found
+
+
+class Link:
+    """A connection to mailstore.sock, as a worker of the interceptor holds it."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self.socket.connect(str(path))
+        except OSError:
+            self.socket.close()
+            raise
+        self.socket.settimeout(20)
+
+    def send(self, message, *sockets):
+        ancillary = []
+        if sockets:
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                          array.array("i", [s.fileno() for s in sockets]))]
+        self.socket.sendmsg([message], ancillary)
+
+    def receive(self):
+        return decode(self.socket.recv(131072))
+
+
+class Mailstore:
+    def __init__(self, folder, programs):
+        self.folder, self.programs = Path(folder), Path(programs)
+        self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
+        self.config = self.folder / "mailferry.conf"
+        self.config.write_text(
+            f'source = "127.0.0.1"\ndomains = {{"example.com"}}\n'
+            f'state_dir = "{self.state_dir}"\nrun_dir = "{self.run_dir}"\n')
+        self.state_dir.mkdir()
+        self.log = open(self.folder / "log", "wb")
+        self.sessions = 0
+        self.listener = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.programs / "mailferry-mailstore", "-c", self.config],
+            stderr=self.log, stdout=self.log)
+        for _ in range(200):
+            try:
+                self.link = Link(self.run_dir / "mailstore.sock")
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"it does not start: {self.log_text()}")
+
+    def log_text(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def account_folder(self, account):
+        return self.state_dir / "mail" / account
+
+    def add_account(self, account, separator="/", *mailboxes):
+        (self.state_dir / "mail").mkdir(exist_ok=True)
+        subprocess.run([self.programs / "store_make", self.account_folder(account),
+                        separator, *mailboxes], check=True)
+
+    def serve(self, account, client, tag=b"login", payload=b"", service="imap", link=None):
+        """Hands the socket over; returns the session's id."""
+        self.sessions += 1
+        session = f"test{self.sessions}"
+        (link or self.link).send(
+            encode(SERVE, account=account, session=session, service=service, tag=tag,
+                   client="192.0.2.7:4000", payload=payload), client)
+        client.close()
+        return session
+
+    def imap(self, account, payload=b"", link=None):
+        """(client, its first answer, the session's id)"""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(30)
+        session = self.serve(account, theirs, payload=payload, link=link)
+        client = Imap(ours)
+        return client, client.greeting, session
+
+    def account_pid(self, account):
+        """The process of that account, or None."""
+        for entry in Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if parent == self.process.pid and account.encode() in command:
+                return int(entry.name)
+        return None
+
+    # ── real programs ──────────────────────────────────────────────────────────────
+
+    def listen(self):
+        """A port where programs log in as any account with any password."""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self.listener.getsockname()[1]
+
+    def _accept(self):
+        link = Link(self.run_dir / "mailstore.sock")
+        link.socket.settimeout(None)
+        threading.Thread(target=self._drain, args=(link,), daemon=True).start()
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._front, args=(client, link), daemon=True).start()
+
+    @staticmethod
+    def _drain(link):
+        while link.socket.recv(131072):
+            pass
+
+    def _front(self, client, link):
+        client.sendall(b"* OK [CAPABILITY " + CAPABILITY + b"] ready\r\n")
+        unread = b""
+        while True:
+            while b"\r\n" not in unread:
+                more = client.recv(65536)
+                if not more:
+                    return
+                unread += more
+            line, unread = unread.split(b"\r\n", 1)
+            tag, command = line.split(b" ", 1)
+            words = command.split()
+            if words[0].upper() == b"LOGIN":
+                account = words[1].strip(b'"').decode()
+                self.serve(account, client, tag=tag, payload=unread, link=link)
+                return
+            if words[0].upper() == b"CAPABILITY":
+                client.sendall(b"* CAPABILITY " + CAPABILITY + b"\r\n")
+            client.sendall(tag + b" OK done\r\n")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def close(self):
+        if self.listener:
+            self.listener.close()
+        status = self.stop()
+        self.link.socket.close()
+        self.log.close()
+        text = self.log_text()
+        if status != 0 or "Sanitizer" in text or "runtime error" in text:
+            raise AssertionError(f"mailferry-mailstore ended with {status}:\n{text[-4000:]}")
+
+
+def rss_kib(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def wait_for(what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.05)
+
+
+def programs():
+    return Path(os.environ.get("MAILFERRY_BIN", "build/dev/bin"))
