@@ -112,8 +112,8 @@ static bool is_named(const struct imap_fetch_item *item, struct str name)
 	return false;
 }
 
-/* The chosen fields and the blank line after them (RFC 3501, 6.4.5: always there, unless
-   the header itself has none). */
+/* The chosen fields and the blank line after them. Where the header itself has none,
+   FIELDS.NOT has none either, and FIELDS has it all the same, as Dovecot does. */
 static int choose_fields(
 	const struct imap_fetch_item *item, struct str header, struct buf *out)
 {
@@ -124,7 +124,9 @@ static int choose_fields(
 	while (r == 0 && mime_next_field(&header, &field))
 		if (is_named(item, field.name) == wanted)
 			r = buf_append(out, field.all);
-	return r < 0 ? r : buf_append_c(out, "\r\n");
+	if (r < 0 || (!header.len && !wanted))
+		return r;
+	return buf_append_c(out, "\r\n");
 }
 
 /* The message that HEADER and TEXT are about: the whole one, or one that is a part. NULL:

@@ -129,7 +129,8 @@ static int put_message(struct writer *w, const struct mime_part *part)
 }
 
 /* What a single part is shown as. A multipart or message that was not taken apart (no
-   boundary, too deep) must not be called so: clients would look for its parts. */
+   boundary, too deep) must not be called so, clients would look for its parts; as text it
+   can be read. */
 static void shown_type(
 	struct writer *w, const struct mime_part *part, struct mime_content *ret)
 {
@@ -144,15 +145,26 @@ static void shown_type(
 	} else if (!known) { /* RFC 2045, 5.2 */
 		ret->type = STR_LIT("text");
 		ret->subtype = STR_LIT("plain");
-		ret->params[0] = (struct mime_param){ STR("charset"), STR("us-ascii") };
-		ret->n_params = 1;
+		ret->n_params = 0;
 	} else if (part->kind == MIME_LEAF &&
 		   (str_ieq(ret->type, STR_LIT("multipart")) ||
 			   mime_is_type(ret, STR_LIT("message"), STR_LIT("rfc822")))) {
-		ret->type = STR_LIT("application");
-		ret->subtype = STR_LIT("octet-stream");
+		ret->type = STR_LIT("text");
+		ret->subtype = STR_LIT("plain");
 		ret->n_params = 0;
 	}
+}
+
+/* RFC 2045, 5.2: text without a charset is US-ASCII. Dovecot says so, clients rely on it.
+ */
+static void add_charset(struct mime_content *content)
+{
+	if (!str_ieq(content->type, STR_LIT("text")) ||
+		content->n_params == MIME_PARAMS_MAX ||
+		mime_param(content, STR_LIT("charset")).ptr)
+		return;
+	content->params[content->n_params++] =
+		(struct mime_param){ STR("charset"), STR("us-ascii") };
 }
 
 static int put_type(struct writer *w, const struct mime_content *content)
@@ -173,6 +185,7 @@ static int put_single(struct writer *w, const struct mime_part *part)
 	int r;
 
 	shown_type(w, part, &content);
+	add_charset(&content);
 	r = put_type(w, &content);
 	if (r == 0)
 		r = put_field(w, header, STR_LIT("Content-ID"));

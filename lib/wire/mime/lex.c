@@ -110,15 +110,35 @@ bool mime_quoted(struct str *rest, struct arena *arena, struct str *ret)
 	return true;
 }
 
+/* A fold and the white space around it are one space, as most servers show it. */
+static size_t skip_fold(struct str s, size_t i)
+{
+	while (i < s.len && is_space(s.ptr[i]))
+		i++;
+	return i;
+}
+
+static bool is_fold(struct str s, size_t i)
+{
+	while (i < s.len && (s.ptr[i] == ' ' || s.ptr[i] == '\t'))
+		i++;
+	return i < s.len && (s.ptr[i] == '\r' || s.ptr[i] == '\n');
+}
+
 struct str mime_unfold(struct str value, struct arena *arena, size_t most)
 {
 	struct str s = str_take(str_trim(value), most);
-	size_t len = 0;
-	char *copy;
+	size_t len = 0, i = 0;
+	char *copy = arena_alloc(arena, s.len + 1);
 
-	copy = arena_alloc(arena, s.len + 1);
-	for (size_t i = 0; copy && i < s.len; i++)
-		if (s.ptr[i] != '\r' && s.ptr[i] != '\n')
+	while (copy && i < s.len) {
+		if (is_space(s.ptr[i]) && is_fold(s, i)) {
+			copy[len++] = ' ';
+			i = skip_fold(s, i);
+		} else {
 			copy[len++] = s.ptr[i] ? s.ptr[i] : (char)0x80;
+			i++;
+		}
+	}
 	return str_of(copy, len);
 }

@@ -25,8 +25,8 @@ bool mime_atom(struct str *rest, struct str stops, struct str *ret);
 /* "..." with \x undone; in arena where bytes had to go (false: no memory, too). */
 bool mime_quoted(struct str *rest, struct arena *arena, struct str *ret);
 
-/* Without CR and LF, NULs as 0x80 (no IMAP string may hold one), surrounding white space
-   off, at most `most` bytes. ptr NULL: no memory. */
+/* Each fold as one space, NULs as 0x80 (no IMAP string may hold one), surrounding white
+   space off, at most `most` bytes. ptr NULL: no memory. */
 struct str mime_unfold(struct str value, struct arena *arena, size_t most);
 
 #endif
