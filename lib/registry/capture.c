@@ -190,8 +190,10 @@ static bool why_is_new(const struct login *login, const struct look *look)
 static int write_news(struct registry *r, const struct login *login, struct look *look,
 	struct error *err)
 {
-	int code = look_up(r, login, look, err);
+	int code = refuse_when_retired(r, err);
 
+	if (code == 0)
+		code = look_up(r, login, look, err);
 	if (code == 0 && !look->id)
 		code = insert_account(r, login, &look->id, err);
 	if (code == 0 && !look->key_is_known)

@@ -25,6 +25,9 @@ word_fn route_word, stage_word, pin_word;
 
 int no_such_account(int64_t id, struct error *err);
 
+/* -EPERM once the source is retired (retire.h). */
+int refuse_when_retired(struct registry *r, struct error *err);
+
 int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err);
 

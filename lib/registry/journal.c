@@ -123,6 +123,25 @@ static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
 		text, STATE_TEXT_MAX, "%s/%s", route_name(s.route), stage_name(s.stage));
 }
 
+/* Whether the source has a part in it. */
+static bool needs_source(enum account_event event)
+{
+	return event == EVENT_DUE || event == EVENT_COPY || event == EVENT_SWITCH ||
+	       event == EVENT_RETURN;
+}
+
+/* Back at the source, the user's password is the source's again. */
+static int drop_local_password(struct registry *r, int64_t id, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_DROP_LOCAL_PASSWORD, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	return rsql_run(r, statement, err);
+}
+
 static int change(struct registry *r, int64_t id, enum account_event event, struct str by,
 	struct str detail, struct error *err)
 {
@@ -140,7 +159,11 @@ static int change(struct registry *r, int64_t id, enum account_event event, stru
 			"\"%s\" is %s: `%s` is not possible from there", row.name, from,
 			account_event_name(event));
 	state_text(next, to);
-	code = write_state(r, &row, next, event, detail, now, err);
+	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
+	if (code == 0)
+		code = write_state(r, &row, next, event, detail, now, err);
+	if (code == 0 && event == EVENT_RETURN)
+		code = drop_local_password(r, id, err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
@@ -192,6 +215,44 @@ int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error 
 	int code = rsql_begin(r, true, err);
 
 	return code < 0 ? code : rsql_finish(r, change_pin(r, id, pin, err), err);
+}
+
+static int change_password(
+	struct registry *r, int64_t id, struct str verifier, struct error *err)
+{
+	uint64_t now = clock_wall_ms();
+	sqlite3_stmt *statement;
+	struct state_row row;
+	int code = read_row(r, id, &row, err);
+
+	if (code == 0 && row.state.route != ROUTE_LOCAL)
+		return error_set(err, -EPERM,
+			"\"%s\" is served by the source, so its password is changed "
+		        "there",
+			row.name);
+	if (code == 0)
+		code = rsql_use(r, SQL_SET_LOCAL_PASSWORD, &statement, err);
+	if (code < 0)
+		return code;
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind(statement, 2, verifier);
+	rsql_bind_number(statement, 3, now);
+	code = rsql_run(r, statement, err);
+	if (code < 0)
+		return code;
+	return journal_write(r, id,
+		(struct journal_line){
+			.at = now, .event = STR_LIT("password"), .by = STR_LIT("admin") },
+		err);
+}
+
+int registry_set_local_password(
+	struct registry *r, int64_t id, struct str verifier, struct error *err)
+{
+	int code = rsql_begin(r, true, err);
+
+	return code < 0 ? code
+	                : rsql_finish(r, change_password(r, id, verifier, err), err);
 }
 
 int registry_journal(struct registry *r, int64_t account_id, size_t most,

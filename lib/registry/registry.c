@@ -123,6 +123,7 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 
 	if (!r)
 		return error_set(err, -ENOMEM, "no memory");
+	r->delimiters = "+";
 	code = open_all(r, path, key_path, create_key, err);
 	if (code < 0) {
 		registry_close(r);
@@ -130,6 +131,13 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 	}
 	*ret = r;
 	return 0;
+}
+
+static void free_domains(char **domains, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(domains[i]);
+	free(domains);
 }
 
 void registry_close(struct registry *r)
@@ -140,19 +148,28 @@ void registry_close(struct registry *r)
 		(void)sqlite3_finalize(r->statements[i]);
 	(void)sqlite3_close(r->db);
 	explicit_bzero(r->key, sizeof(r->key));
-	free(r->only_domain);
+	free_domains(r->domains, r->n_domains);
 	free(r->path);
 	free(r);
 }
 
 int registry_set_domains(struct registry *r, char *const *domains, size_t n_domains)
 {
-	char *only = n_domains == 1 ? strdup(domains[0]) : NULL;
+	char **copies = calloc(n_domains + 1, sizeof(*copies));
 
-	if (n_domains == 1 && !only)
+	for (size_t i = 0; copies && i < n_domains; i++) {
+		copies[i] = strdup(domains[i]);
+		if (!copies[i]) {
+			free_domains(copies, i);
+			copies = NULL;
+		}
+	}
+	if (!copies)
 		return -ENOMEM;
-	free(r->only_domain);
-	r->only_domain = only;
+	free_domains(r->domains, r->n_domains);
+	r->domains = copies;
+	r->n_domains = n_domains;
+	r->only_domain = n_domains == 1 ? copies[0] : NULL;
 	return 0;
 }
 

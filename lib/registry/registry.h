@@ -15,6 +15,9 @@
  *             ▲         │                        → switching → done      | failed
  *             └─────────┘
  *
+ * Addresses are in alias.h, recipients that went to the source in recipients.h, its end
+ * in retire.h.
+ *
  * Passwords are sealed with AES-256-GCM (seal.h) with the account's name as associated
  * data, so that a row copied to another account does not open.
  *
@@ -84,7 +87,8 @@ struct account {
 	uint32_t attempts;
 	uint64_t next_try_at; /* failed: when to try again */
 	struct str last_error;
-	struct str certificate; /* JSON of the verification, "" before */
+	struct str certificate;     /* JSON of the verification, "" before */
+	uint64_t local_password_at; /* 0: its password here is the source's */
 };
 
 /* Opens, and makes or upgrades (PRAGMA user_version), the file at path. key_path: the
@@ -144,6 +148,13 @@ int registry_set_verifier(
 int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
 	struct str *ret_verifier, struct error *err);
 
+/* A new password for logins here, by the admin; -EPERM unless the account lives here. The
+   sealed one stays what it is, the source's: the sweep and the way back log in with it
+   (back at the source, this one is forgotten). No verifier that is made of the source's
+   password replaces it. */
+int registry_set_local_password(
+	struct registry *r, int64_t id, struct str verifier, struct error *err);
+
 /* The one way to change route or stage. -EPERM: not in the table, with the sentence.
    by: "transfer", "interceptor", "admin"; detail: the reason, for the journal and (for
    EVENT_FAIL) for last_error. Durable when it returns. EVENT_COPY counts an attempt,
@@ -179,8 +190,8 @@ typedef int journal_each_fn(void *context, const struct journal_line *line);
 int registry_journal(struct registry *r, int64_t account_id, size_t most,
 	journal_each_fn *each, void *context, struct error *err);
 
-/* Small facts that outlive a process: the source's greeting and capabilities as probed.
-   -ENOENT: unknown. */
+/* Small facts that outlive a process: the source's greeting and capabilities as probed,
+   that it is retired (retire.h). -ENOENT: unknown. */
 int registry_set_fact(
 	struct registry *r, struct str name, struct str value, struct error *err);
 int registry_fact(struct registry *r, struct str name, struct arena *arena,

@@ -10,7 +10,8 @@
 	" a.sealed IS NOT NULL, a.verifier IS NOT NULL, a.first_login_at,"               \
 	" a.last_login_at, a.folders, a.messages_total, a.messages_copied,"              \
 	" a.bytes_copied, a.uids_kept, a.uidls_kept, a.busy_since,"                      \
-	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate"
+	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate,"  \
+	" a.local_password_at"
 
 static const char *const statements[] = {
 	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL, a.name"
@@ -36,13 +37,16 @@ static const char *const statements[] = {
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
 	[SQL_SET_PASSWORD] =
 		"UPDATE account SET sealed = ?2, login = ?3, verifier = NULL,"
-		" uncapturable_why = '' WHERE id = ?1",
+		" local_password_at = 0, uncapturable_why = '' WHERE id = ?1",
 	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
 	[SQL_SET_UNCAPTURABLE] = "UPDATE account SET uncapturable_why = ?2"
 				 " WHERE id = ?1 AND sealed IS NULL",
 	[SQL_SEALED] = "SELECT name, sealed FROM account WHERE id = ?1",
 	[SQL_VERIFIER] = "SELECT verifier FROM account WHERE id = ?1",
-	[SQL_SET_VERIFIER] = "UPDATE account SET verifier = ?2 WHERE id = ?1",
+	/* one made of the source's password never replaces one that was set here */
+	[SQL_SET_VERIFIER] = "UPDATE account SET verifier ="
+			     " CASE local_password_at WHEN 0 THEN ?2 ELSE verifier END"
+			     " WHERE id = ?1",
 	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since FROM account"
 		      " WHERE id = ?1",
 	[SQL_SET_STATE] =
@@ -72,6 +76,36 @@ static const char *const statements[] = {
 		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
+	[SQL_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"
+		      " WHERE key = ?1",
+	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"
+			   " ORDER BY key",
+	[SQL_PUT_ALIAS] =
+		"INSERT INTO alias (key, target, rule, source, how, at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET"
+		" target = excluded.target, rule = excluded.rule,"
+		" source = excluded.source, how = excluded.how, at = excluded.at",
+	[SQL_REMOVE_ALIAS] = "DELETE FROM alias WHERE key = ?1",
+	[SQL_COUNT_RECIPIENT] =
+		"INSERT INTO recipient (day, address, client, first_at, last_at, count)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET"
+		" first_at = min(first_at, excluded.first_at),"
+		" last_at = max(last_at, excluded.last_at),"
+		" count = count + excluded.count",
+	[SQL_DAY_IS_FULL] = "SELECT count(*) FROM (SELECT 1 FROM recipient"
+			    " WHERE day = ?1 LIMIT ?2)",
+	[SQL_FORGET_RECIPIENTS] = "DELETE FROM recipient WHERE day < ?1",
+	[SQL_EACH_RECIPIENT] = "SELECT address, client, day, first_at, last_at, count"
+			       " FROM recipient WHERE day >= ?1"
+			       " ORDER BY address, client, day",
+	[SQL_SET_LOCAL_PASSWORD] = "UPDATE account SET verifier = ?2,"
+				   " local_password_at = ?3 WHERE id = ?1",
+	[SQL_DROP_LOCAL_PASSWORD] =
+		"UPDATE account SET verifier = NULL, local_password_at = 0"
+		" WHERE id = ?1 AND local_password_at <> 0",
+	[SQL_ANY_UNVERIFIED] = "SELECT EXISTS (SELECT 1 FROM account"
+			       " WHERE sealed IS NOT NULL AND verifier IS NULL)",
+	[SQL_ERASE_SEALED] = "UPDATE account SET sealed = NULL WHERE sealed IS NOT NULL",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -120,6 +154,23 @@ static const char *const upgrades[] = {
 	" by TEXT NOT NULL, detail TEXT NOT NULL);"
 	"CREATE INDEX journal_account ON journal (account);"
 	"CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+	/* 2: addresses, what still goes to the source, passwords that were set here */
+	"CREATE TABLE alias ("
+	" key TEXT PRIMARY KEY," /* local@domain folded; @domain: all of a domain */
+	" target TEXT,"        /* likewise, or an account's name; NULL: a special rule */
+	" rule TEXT NOT NULL," /* the right side as it was written */
+	" source TEXT NOT NULL CHECK (source IN ('imported', 'added', 'learnt')),"
+	" how TEXT NOT NULL,"
+	" at INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE recipient ("
+	" day INTEGER NOT NULL," /* since 1970, UTC */
+	" address TEXT NOT NULL,"
+	" client TEXT NOT NULL,"
+	" first_at INTEGER NOT NULL,"
+	" last_at INTEGER NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (day, address, client)) WITHOUT ROWID;"
+	"ALTER TABLE account ADD COLUMN local_password_at INTEGER NOT NULL DEFAULT 0;",
 };
 #define VERSION (int)(sizeof(upgrades) / sizeof(upgrades[0]))
 
@@ -297,7 +348,11 @@ int rsql_upgrade(struct registry *r, struct error *err)
 			"registry %s is of a newer mailferry (%d, this one knows %d); "
 			"install that one",
 			r->path, version, VERSION);
-	code = execute(r, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL", err);
+	/* secure_delete: a password that is erased is overwritten, not only forgotten */
+	code = execute(r,
+		"PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;"
+		"PRAGMA secure_delete = ON",
+		err);
 	if (code == 0 && version < VERSION) {
 		code = execute(r, "PRAGMA journal_mode = WAL", err);
 		if (code == 0)

@@ -41,6 +41,18 @@ enum sql_id {
 	SQL_ANY_LOCAL,
 	SQL_ANY_SEALED,
 	SQL_COUNT_ROUTES,
+	SQL_ALIAS,
+	SQL_EACH_ALIAS,
+	SQL_PUT_ALIAS,
+	SQL_REMOVE_ALIAS,
+	SQL_COUNT_RECIPIENT,
+	SQL_DAY_IS_FULL,
+	SQL_FORGET_RECIPIENTS,
+	SQL_EACH_RECIPIENT,
+	SQL_SET_LOCAL_PASSWORD,
+	SQL_DROP_LOCAL_PASSWORD,
+	SQL_ANY_UNVERIFIED,
+	SQL_ERASE_SEALED,
 	SQL_COUNT
 };
 
@@ -48,7 +60,10 @@ struct registry {
 	sqlite3 *db;
 	sqlite3_stmt *statements[SQL_COUNT];
 	char *path;
-	char *only_domain; /* NULL: none, or several */
+	char **domains; /* those of the configuration */
+	size_t n_domains;
+	char *only_domain;      /* one of domains; NULL: none, or several */
+	const char *delimiters; /* of sub-addresses; a literal */
 	bool has_key;
 	bool full_sync; /* what PRAGMA synchronous says now */
 	uint8_t key[SEAL_KEY_SIZE];

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Aliases: finding the account of an address, and what the admin and proofs write. The
+   import of files is alias_import.c. */
+#include "base/clock.h"
+#include "registry/alias_rows.h"
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define HOPS_MAX 10 /* aliases of aliases; more is a circle or a mistake */
+
+static const char *const source_names[] = { "imported", "added", "learnt" };
+_Static_assert(sizeof(source_names) / sizeof(source_names[0]) == ALIAS_SOURCE_COUNT,
+	"a name for each");
+
+const char *alias_source_name(enum alias_source s)
+{
+	return source_names[s];
+}
+
+static const char *source_word(int value)
+{
+	return source_names[value];
+}
+
+void registry_set_subaddress(struct registry *r, const char *delimiters)
+{
+	r->delimiters = delimiters;
+}
+
+/* ── rows ──────────────────────────────────────────────────────────────────────────── */
+
+static int from_row(
+	struct registry *r, sqlite3_stmt *row, struct alias *ret, struct error *err)
+{
+	int source = word_value(rsql_text(row, 3), source_word, ALIAS_SOURCE_COUNT);
+
+	if (source < 0)
+		return error_set(err, -EUCLEAN,
+			"registry %s: an alias is of an unknown source", r->path);
+	*ret = (struct alias){ .address = rsql_text(row, 0),
+		.target = rsql_text(row, 1),
+		.rule = rsql_text(row, 2),
+		.source = (enum alias_source)source,
+		.how = rsql_text(row, 4),
+		.at = rsql_number(row, 5) };
+	return 0;
+}
+
+int alias_read(struct registry *r, struct str key, struct alias *ret,
+	sqlite3_stmt **ret_row, struct error *err)
+{
+	int n = rsql_use(r, SQL_ALIAS, ret_row, err);
+
+	if (n < 0)
+		return n;
+	rsql_bind(*ret_row, 1, key);
+	n = rsql_step(r, *ret_row, err);
+	if (n <= 0)
+		return n;
+	n = from_row(r, *ret_row, ret, err);
+	if (n < 0)
+		(void)sqlite3_reset(*ret_row);
+	return n < 0 ? n : 1;
+}
+
+int alias_write(struct registry *r, const struct alias *a, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_PUT_ALIAS, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind(statement, 1, a->address);
+	if (a->target.len)
+		rsql_bind(statement, 2, a->target);
+	rsql_bind(statement, 3, a->rule);
+	rsql_bind(statement, 4, str_from(alias_source_name(a->source)));
+	rsql_bind(statement, 5, a->how);
+	rsql_bind_number(statement, 6, a->at);
+	return rsql_run(r, statement, err);
+}
+
+int registry_each_alias(
+	struct registry *r, alias_each_fn *each, void *context, struct error *err)
+{
+	sqlite3_stmt *row;
+	struct alias a;
+	int n = rsql_use(r, SQL_EACH_ALIAS, &row, err);
+
+	if (n < 0)
+		return n;
+	while ((n = rsql_step(r, row, err)) == 1) {
+		n = from_row(r, row, &a, err);
+		if (n == 0)
+			n = each(context, &a);
+		if (n != 0)
+			break;
+	}
+	(void)sqlite3_reset(row);
+	return n;
+}
+
+/* ── where an address leads ────────────────────────────────────────────────────────── */
+
+enum lead {
+	LEAD_NOTHING,   /* no alias of that address */
+	LEAD_ON,        /* to the address that the key holds now */
+	LEAD_TO_ITSELF, /* an alias that only says: here it ends */
+	LEAD_AWAY,      /* a special rule */
+};
+
+/* A bare name is an address where only one is possible, so that aliases of it are
+   followed; names that are no local parts stay as they are. */
+static int target_key(
+	const struct registry *r, struct str target, struct address_key *ret)
+{
+	struct str local, domain;
+
+	address_split(target, &local, &domain);
+	if (!domain.len && local_is_plain(local))
+		domain = str_from(r->only_domain);
+	return address_key(local, domain, ret);
+}
+
+static enum lead lead_of(
+	const struct registry *r, const struct alias *a, struct address_key *key)
+{
+	struct address_key next;
+
+	if (!a->target.len || target_key(r, a->target, &next) < 0)
+		return LEAD_AWAY;
+	if (str_eq(address_key_text(&next), address_key_text(key)))
+		return LEAD_TO_ITSELF;
+	*key = next;
+	return LEAD_ON;
+}
+
+/* 0 or -errno. */
+static int follow(struct registry *r, struct address_key *key, enum lead *ret_lead,
+	struct error *err)
+{
+	struct alias a;
+	sqlite3_stmt *row;
+	int n = alias_read(r, address_key_text(key), &a, &row, err);
+
+	*ret_lead = LEAD_NOTHING;
+	if (n <= 0)
+		return n;
+	*ret_lead = lead_of(r, &a, key);
+	(void)sqlite3_reset(row);
+	return 0;
+}
+
+/* 1: there is a rule for all of the domain, 0: none. */
+static int domain_has_rule(struct registry *r, struct str domain, struct error *err)
+{
+	struct address_key key;
+	struct alias a;
+	sqlite3_stmt *row;
+	int n;
+
+	if (!domain.len || address_key(STR_LIT(""), domain, &key) < 0)
+		return 0;
+	n = alias_read(r, address_key_text(&key), &a, &row, err);
+	if (n == 1)
+		(void)sqlite3_reset(row);
+	return n;
+}
+
+/* The account that logs in by this name. stated: an alias says that it is its, so
+   nothing is concluded from the address's form. */
+static int by_name(struct registry *r, const struct address_key *key, bool stated,
+	struct account_route *ret, struct error *err)
+{
+	struct str text = address_key_text(key), local, domain;
+	int n;
+
+	if (!stated) {
+		address_split(text, &local, &domain);
+		if (!domain_is_ours(r, domain) || !local_is_plain(local))
+			return -ENOENT;
+		n = domain_has_rule(r, domain, err);
+		if (n != 0)
+			return n < 0 ? n : -ENOENT;
+	}
+	return registry_route(r, text, ret, err);
+}
+
+static int find(struct registry *r, struct address_key *key, struct account_route *ret,
+	struct error *err)
+{
+	enum lead lead = LEAD_NOTHING;
+	bool stated = false;
+
+	for (int hops = 0; hops < HOPS_MAX;) {
+		int code = follow(r, key, &lead, err);
+
+		if (code < 0)
+			return code;
+		if (lead == LEAD_AWAY)
+			return -ENOENT;
+		if (lead == LEAD_ON) {
+			stated = true;
+			hops++;
+			continue;
+		}
+		code = by_name(r, key, stated || lead == LEAD_TO_ITSELF, ret, err);
+		if (code != -ENOENT || lead == LEAD_TO_ITSELF || !address_key_cut(r, key))
+			return code;
+	}
+	return -ENOENT;
+}
+
+static int find_or_say(struct registry *r, struct str local, struct str domain,
+	struct account_route *ret, struct error *err)
+{
+	struct address_key key;
+	int code =
+		address_key(local, domain, &key) < 0 ? -ENOENT : find(r, &key, ret, err);
+
+	if (code == -ENOENT)
+		error_set(err, code, "no account is known to have the address %.*s@%.*s",
+			STR_ARG(local), STR_ARG(domain));
+	return code;
+}
+
+int registry_address(struct registry *r, struct str local, struct str domain,
+	struct account_route *ret, struct error *err)
+{
+	if (!local.len || !domain.len)
+		return error_set(err, -ENOENT, "that is not a whole address");
+	return find_or_say(r, local, domain, ret, err);
+}
+
+int registry_address_text(struct registry *r, struct str address,
+	struct account_route *ret, struct error *err)
+{
+	struct str local, domain;
+
+	address_split(address, &local, &domain);
+	return registry_address(r, local, domain, ret, err);
+}
+
+/* ── what the admin and proofs write ───────────────────────────────────────────────── */
+
+static int key_or_say(
+	struct str local, struct str domain, struct address_key *ret, struct error *err)
+{
+	if (domain.len && address_key(local, domain, ret) == 0)
+		return 0;
+	return error_set(err, -EINVAL, "\"%.*s@%.*s\" is not an address", STR_ARG(local),
+		STR_ARG(domain));
+}
+
+static int write_durably(struct registry *r, const struct alias *a, struct error *err)
+{
+	int code = rsql_begin(r, true, err);
+
+	return code < 0 ? code : rsql_finish(r, alias_write(r, a, err), err);
+}
+
+int registry_add_alias(struct registry *r, struct str local, struct str domain,
+	struct str user, struct error *err)
+{
+	struct address_key key, target;
+	struct str user_local, user_domain;
+	int code = key_or_say(local, domain, &key, err);
+
+	if (code < 0)
+		return code;
+	if (!local.len)
+		return error_set(err, -EINVAL,
+			"all of a domain cannot be one account's address; leave it to "
+			"the source, or add the addresses one by one");
+	address_split(str_trim(user), &user_local, &user_domain);
+	if (address_key(user_local, user_domain, &target) < 0)
+		return error_set(err, -EINVAL, "\"%.*s\" is not the name of a user",
+			STR_ARG(user));
+	return write_durably(r,
+		&(struct alias){ .address = address_key_text(&key),
+			.target = address_key_text(&target),
+			.rule = user,
+			.source = ALIAS_ADDED,
+			.at = clock_wall_ms() },
+		err);
+}
+
+int registry_remove_alias(
+	struct registry *r, struct str local, struct str domain, struct error *err)
+{
+	struct address_key key;
+	sqlite3_stmt *statement;
+	int code = key_or_say(local, domain, &key, err);
+
+	if (code == 0)
+		code = rsql_begin(r, true, err);
+	if (code < 0)
+		return code;
+	code = rsql_use(r, SQL_REMOVE_ALIAS, &statement, err);
+	if (code == 0) {
+		rsql_bind(statement, 1, address_key_text(&key));
+		code = rsql_run(r, statement, err);
+	}
+	if (code == 0 && sqlite3_changes(r->db) == 0)
+		code = error_set(err, -ENOENT,
+			"there is no alias %.*s; `mailferry alias list` has them all",
+			STR_ARG(address_key_text(&key)));
+	return rsql_finish(r, code, err);
+}
+
+static int learn(struct registry *r, const struct account_route *account,
+	const struct address_key *key, struct str how, struct error *err)
+{
+	struct str name = str_from(account->name);
+	struct alias a;
+	sqlite3_stmt *row;
+	int n = alias_read(r, address_key_text(key), &a, &row, err);
+
+	if (n == 1) {
+		(void)sqlite3_reset(row);
+		return error_set(err, -EEXIST, "there is an alias %.*s already",
+			STR_ARG(address_key_text(key)));
+	}
+	if (n < 0)
+		return n;
+	return alias_write(r,
+		&(struct alias){ .address = address_key_text(key),
+			.target = name,
+			.rule = name,
+			.source = ALIAS_LEARNT,
+			.how = how,
+			.at = clock_wall_ms() },
+		err);
+}
+
+/* -EALREADY: it leads to that account without more. */
+static int check_lesson(struct registry *r, int64_t account, struct str local,
+	struct str domain, struct account_route *ret, struct error *err)
+{
+	struct account a;
+	struct arena arena;
+	int code = registry_address(r, local, domain, ret, NULL);
+
+	if (code == 0 && ret->id == account)
+		return -EALREADY;
+	if (code == 0)
+		return error_set(err, -EEXIST, "%.*s@%.*s is the address of \"%s\"",
+			STR_ARG(local), STR_ARG(domain), ret->name);
+	if (code != -ENOENT)
+		return code;
+	arena_init(&arena);
+	code = registry_find_id(r, account, &arena, &a, err);
+	if (code == 0) {
+		struct str name = str_take(a.name, sizeof(ret->name) - 1);
+
+		ret->id = account;
+		memcpy(ret->name, name.ptr, name.len);
+		ret->name[name.len] = '\0';
+	}
+	arena_fini(&arena);
+	return code;
+}
+
+int registry_learn_alias(struct registry *r, int64_t account, struct str local,
+	struct str domain, struct str how, struct error *err)
+{
+	struct account_route route = { 0 };
+	struct address_key key;
+	int code = key_or_say(local, domain, &key, err);
+
+	if (code == 0 && (!local.len || !domain_is_ours(r, domain)))
+		return error_set(err, -EINVAL,
+			"%.*s is not a domain of the configuration", STR_ARG(domain));
+	if (code == 0)
+		code = check_lesson(r, account, local, domain, &route, err);
+	if (code == 0)
+		code = rsql_begin(r, true, err);
+	if (code < 0)
+		return code == -EALREADY ? 0 : code;
+	return rsql_finish(r, learn(r, &route, &key, how, err), err);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_ALIAS_ROWS_H
+#define REGISTRY_ALIAS_ROWS_H
+/* Rows of the table of aliases, for alias.c and alias_import.c. */
+#include "registry/address_key.h"
+#include "registry/alias.h"
+
+/* 1: *ret is filled and its strings live until *ret_row is reset, which is the caller's
+   part; 0: there is none. */
+int alias_read(struct registry *r, struct str key, struct alias *ret,
+	sqlite3_stmt **ret_row, struct error *err);
+int alias_write(struct registry *r, const struct alias *a, struct error *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_RETIRE_H
+#define REGISTRY_RETIRE_H
+/*
+ * The end of the source: `mailferry retire`, once and for all.
+ *
+ * It is the fact "retired" (registry.h), the wall-clock milliseconds as digits. From then
+ * on the registry refuses what would need the source (EVENT_DUE, COPY, SWITCH, RETURN;
+ * registry_capture()), holds no password that opens, and everybody who asks it has to do
+ * without:
+ *
+ *   interceptor   asks registry_retired() for each connection (one read by key; so it
+ *                 takes effect without a restart) and, when it says so, never connects to
+ *                 the source. Capabilities and greetings are the last that were probed.
+ *     IMAP, POP3  an account of route `local` logs in as ever. Every other name, also
+ * that of an account that was never moved, gets the answer of a wrong password; so it
+ * cannot be told who exists. SMTP        registry_address() with route `local`: as ever.
+ * Every other recipient of a domain of the configuration: `550 5.1.1`. Other domains:
+ * `550 5.7.1`, we relay for nobody. SMTP AUTH is not offered. transfer      starts
+ * nothing and sweeps nothing.
+ */
+#include "registry/registry.h"
+
+/* since: wall milliseconds, 0: not retired. */
+int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err);
+
+/* Notes it and erases every sealed password, in one durable transaction. -EAGAIN: an
+   account has a sealed password and no verifier yet, so nobody could log in to it
+   afterwards: make those first (registry_each(), registry_password(), verifier_make()).
+   Fine when it is retired already. */
+int registry_retire(struct registry *r, struct error *err);
+
+/* Empties the write-ahead log, where erased pages may still lie. -EBUSY: somebody reads;
+   the log is then overwritten by and by. */
+int registry_erase_log(struct registry *r, struct error *err);
+
+#endif

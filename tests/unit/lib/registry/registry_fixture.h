@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TEST_REGISTRY_FIXTURE_H
+#define TEST_REGISTRY_FIXTURE_H
+/* A registry with a key in a directory of its own, for each test. */
+#include "base/buf.h"
+#include "registry/registry.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NO_ERROR(call)                                                                   \
+	do {                                                                             \
+		int code_ = (call);                                                      \
+		if (code_ != 0)                                                          \
+			fail_msg("%s: %d %s", #call, code_, t->err.text);                \
+	} while (0)
+#define ROWS(array) (sizeof(array) / sizeof((array)[0]))
+
+struct test {
+	char directory[64], path[96], key[96];
+	struct registry *r;
+	struct arena arena;
+	struct error err;
+};
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/* n of example.com, example.net, in this order. */
+void set_domains(struct test *t, size_t n);
+int64_t capture(struct test *t, const char *login, const char *password);
+/* From idle to local. */
+void arrive(struct test *t, int64_t id);
+
+#endif
