@@ -38,6 +38,13 @@ const char *fail_mode_name(enum fail_mode f)
 	return choice_name(root_options, "fail", (int)f);
 }
 
+const char *settings_subaddress(const struct settings *s)
+{
+	return s->subaddress == SUBADDRESS_NONE
+	               ? ""
+	               : choice_name(root_options, "subaddress", (int)s->subaddress);
+}
+
 const char *service_tls_name(enum service_tls t)
 {
 	return choice_name(service_options, "tls", (int)t);

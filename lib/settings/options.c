@@ -8,10 +8,12 @@
 
 static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
 static const char *const fail_choices[] = { "open", "closed", NULL };
+static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const tls_choices[] = { "pass", "hide", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
+_Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 
 #define ROOT(field) .offset = offsetof(struct settings, field)
@@ -24,6 +26,11 @@ static const struct option root_rows[] = {
 		.choices = strategy_choices,
 		.help = "when an account moves: after its user has left, or while he "
 			"waits at login" },
+	{ "subaddress", OPTION_CHOICE, ROOT(subaddress), "+",
+		.choices = subaddress_choices,
+		.help = "what begins a sub-address at the source (alice+news is "
+			"alice's). With \"-\", anna-maria is taken for anna's until she "
+			"has logged in" },
 	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
 		.help = "registry, key and mail; survives a reboot" },
 	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",

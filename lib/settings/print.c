@@ -3,35 +3,7 @@
  */
 #include "settings/options.h"
 
-static void print_row(
-	const struct option *o, const void *base, const char *indent, FILE *to)
-{
-	(void)fprintf(to, "%s%s = ", indent, o->name);
-	option_print_value(o, base, to);
-	(void)fputc('\n', to);
-}
-
-void settings_print(const struct settings *s, FILE *to)
-{
-	for (size_t i = 0; i < root_options.count; i++) {
-		const struct option *o = &root_options.rows[i];
-		bool unset =
-			o->offset == offsetof(struct settings, fail) && !s->fail_explicit;
-
-		print_row(o, s, unset ? "# not set: " : "", to);
-	}
-	(void)fputs("services {\n", to);
-	for (int id = 0; id < SERVICE_COUNT; id++) {
-		(void)fprintf(to, "\t%s {\n", service_rows[id].name);
-		for (size_t i = 0; i < service_options.count; i++)
-			print_row(&service_options.rows[i], &s->services[id], "\t\t", to);
-		(void)fputs("\t}\n", to);
-	}
-	(void)fputs("}\nlimits {\n", to);
-	for (size_t i = 0; i < limit_options.count; i++)
-		print_row(&limit_options.rows[i], &s->limits, "\t", to);
-	(void)fputs("}\n", to);
-}
+enum style { STYLE_PLAIN, STYLE_COMMENTED };
 
 static void print_choices(const struct option *o, FILE *to)
 {
@@ -39,7 +11,7 @@ static void print_choices(const struct option *o, FILE *to)
 		(void)fprintf(to, "%s\"%s\"", i ? " or " : "; ", o->choices[i]);
 }
 
-static void print_reference_row(const struct option *o, const char *indent, FILE *to)
+static void print_comment(const struct option *o, const char *indent, FILE *to)
 {
 	(void)fprintf(to, "%s# %s", indent, o->help);
 	print_choices(o, to);
@@ -48,23 +20,62 @@ static void print_reference_row(const struct option *o, const char *indent, FILE
 	if (o->default_text)
 		(void)fprintf(
 			to, "; default: %s", *o->default_text ? o->default_text : "\"\"");
-	(void)fprintf(to, "\n%s%s\n", indent, o->name);
+	(void)fputc('\n', to);
 }
 
-void settings_print_reference(FILE *to)
+static void print_row(
+	const struct option *o, const void *base, const char *indent, FILE *to)
 {
-	for (size_t i = 0; i < root_options.count; i++)
-		print_reference_row(&root_options.rows[i], "", to);
+	(void)fprintf(to, "%s%s = ", indent, o->name);
+	option_print_value(o, base, to);
+	(void)fputc('\n', to);
+}
+
+static void print_section(struct option_section section, const void *base,
+	const char *indent, enum style style, FILE *to)
+{
+	for (size_t i = 0; i < section.count; i++) {
+		if (style == STYLE_COMMENTED)
+			print_comment(&section.rows[i], indent, to);
+		print_row(&section.rows[i], base, indent, to);
+	}
+}
+
+static void print_root(const struct settings *s, enum style style, FILE *to)
+{
+	for (size_t i = 0; i < root_options.count; i++) {
+		const struct option *o = &root_options.rows[i];
+		bool unset =
+			o->offset == offsetof(struct settings, fail) && !s->fail_explicit;
+
+		if (style == STYLE_COMMENTED)
+			print_comment(o, "", to);
+		print_row(o, s, unset ? "# not set: " : "", to);
+	}
+}
+
+static void print_all(const struct settings *s, enum style style, FILE *to)
+{
+	print_root(s, style, to);
 	(void)fputs("services {\n", to);
-	for (int id = 0; id < SERVICE_COUNT; id++)
-		(void)fprintf(to, "\t# %s: port %u, %s\n", service_rows[id].name,
-			service_rows[id].port,
-			service_rows[id].enabled ? "enabled" : "not enabled");
-	(void)fputs("\timap {\n", to);
-	for (size_t i = 0; i < service_options.count; i++)
-		print_reference_row(&service_options.rows[i], "\t\t", to);
-	(void)fputs("\t}\n}\nlimits {\n", to);
-	for (size_t i = 0; i < limit_options.count; i++)
-		print_reference_row(&limit_options.rows[i], "\t", to);
+	for (int id = 0; id < SERVICE_COUNT; id++) {
+		(void)fprintf(to, "\t%s {\n", service_rows[id].name);
+		/* what the rows mean is said once */
+		print_section(service_options, &s->services[id], "\t\t",
+			id ? STYLE_PLAIN : style, to);
+		(void)fputs("\t}\n", to);
+	}
+	(void)fputs("}\nlimits {\n", to);
+	print_section(limit_options, &s->limits, "\t", style, to);
 	(void)fputs("}\n", to);
+}
+
+void settings_print(const struct settings *s, FILE *to)
+{
+	print_all(s, STYLE_PLAIN, to);
+}
+
+void settings_print_reference(const struct settings *s, FILE *to)
+{
+	print_all(s, STYLE_COMMENTED, to);
 }

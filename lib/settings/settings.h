@@ -48,6 +48,9 @@ struct service_settings {
 enum strategy { STRATEGY_AFTER_LOGOFF, STRATEGY_IMMEDIATE };
 enum fail_mode { FAIL_OPEN, FAIL_CLOSED };
 
+/* What begins the part of an address that does not say whose it is (alice+news). */
+enum subaddress { SUBADDRESS_PLUS, SUBADDRESS_MINUS, SUBADDRESS_BOTH, SUBADDRESS_NONE };
+
 struct limits {
 	uint32_t connections;        /* at once, over all workers */
 	uint32_t connections_per_ip; /* before login, from one client address */
@@ -64,6 +67,7 @@ struct settings {
 	char *domains[SETTINGS_DOMAINS_MAX]; /* lower case; owned */
 	size_t n_domains;
 	enum strategy strategy;
+	enum subaddress subaddress;
 	char *state_dir; /* default /var/lib/mailferry; owned, as all below */
 	char *run_dir;   /* default /run/mailferry */
 	char *key_file;  /* default <state_dir>/key */
@@ -91,13 +95,16 @@ void settings_fini(struct settings *s); /* may be called twice */
 /* Prints every option with its value, in a form settings_parse() reads back. */
 void settings_print(const struct settings *s, FILE *to);
 
-/* Every key with its default, range and meaning, as a commented file: the reference. */
-void settings_print_reference(FILE *to);
+/* The same with the meaning, range and default of each option as a comment before it: the
+   reference, and a file to start from. */
+void settings_print_reference(const struct settings *s, FILE *to);
 
 /* What to do with new flows when no listener is there, given whether an account lives
    here (registry_any_local()). */
 enum fail_mode settings_effective_fail(const struct settings *s, bool any_local);
 const char *fail_mode_name(enum fail_mode f);
+/* The characters: "+", "-", "+-" or "". */
+const char *settings_subaddress(const struct settings *s);
 const char *service_tls_name(enum service_tls t);
 
 /* "imap"; and the reverse, SERVICE_COUNT when there is none. */

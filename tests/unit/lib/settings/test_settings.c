@@ -117,7 +117,7 @@ static void test_defaults(void **state)
 	"immediate\n"                                                                    \
 	"state_dir = \"/srv/a \\\"b\\\" \\\\ \\${HOME}\"\nrun_dir = '/run/x y'\n"        \
 	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
-	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\n"                       \
+	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
 	"source_moved_to = \"192.0.2.11\"\n"                                             \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
@@ -142,6 +142,7 @@ static void check_everything(const struct settings *s)
 	assert_true(s->fail_explicit);
 	assert_int_equal(settings_effective_fail(s, true), FAIL_OPEN);
 	assert_int_equal(s->workers, 3);
+	assert_int_equal(s->subaddress, SUBADDRESS_BOTH);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
 	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
 	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);
@@ -152,45 +153,102 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(s->limits.message_bytes, 2147483647);
 }
 
-static char *print(const struct settings *s)
+typedef void printer_fn(const struct settings *s, FILE *to);
+
+static char *print(const struct settings *s, printer_fn *printer)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
 	assert_non_null(to);
-	settings_print(s, to);
+	printer(s, to);
 	(void)fclose(to);
 	return text;
+}
+
+/* What is printed is read again as the same. */
+static void check_round_trip(const char *text, bool everything, printer_fn *printer)
+{
+	struct settings first, second;
+	struct error err = { 0 };
+	char *one, *two;
+
+	if (settings_parse("c", text, &first, &err) < 0)
+		fail_msg("%s", err.text);
+	one = print(&first, printer);
+	if (settings_parse("printed", one, &second, &err) < 0)
+		fail_msg("%s", err.text);
+	if (everything) {
+		check_everything(&first);
+		check_everything(&second);
+	}
+	two = print(&second, printer);
+	assert_string_equal(one, two);
+	assert_int_equal(first.fail_explicit, second.fail_explicit);
+	free(one);
+	free(two);
+	settings_fini(&first);
+	settings_fini(&second);
 }
 
 /* parse(print(x)) == x, for everything set and for nothing but the three lines. */
 static void test_round_trip(void **state)
 {
-	const char *const texts[] = { EVERYTHING, THREE };
+	printer_fn *const printers[] = { settings_print, settings_print_reference };
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct settings first, second;
-		struct error err = { 0 };
-		char *one, *two;
+		check_round_trip(EVERYTHING, true, printers[i]);
+		check_round_trip(THREE, false, printers[i]);
+	}
+}
 
-		if (settings_parse("c", texts[i], &first, &err) < 0)
-			fail_msg("%s", err.text);
-		one = print(&first);
-		if (settings_parse("printed", one, &second, &err) < 0)
-			fail_msg("%s", err.text);
-		if (i == 0) {
-			check_everything(&first);
-			check_everything(&second);
-		}
-		two = print(&second);
-		assert_string_equal(one, two);
-		assert_int_equal(first.fail_explicit, second.fail_explicit);
-		free(one);
-		free(two);
-		settings_fini(&first);
-		settings_fini(&second);
+/* Every option is explained: in the line before it, range and default included. */
+static void test_reference(void **state)
+{
+	static const char *const lines[] = {
+		"\n# seconds a login may be held while its account switches; 0 to 120; "
+		"default: 20\nhold = 20\n",
+		"; \"after-logoff\" or \"immediate\"; default: after-logoff\nstrategy = ",
+		"# address(es) of the old server, as clients use them\nsource = ",
+		"\n\t# accounts moved at the same time; 1 to 256; default: "
+		"4\n\ttransfers "
+		"= 4\n",
+	};
+	struct settings s;
+	char *text;
+
+	(void)state;
+	assert_int_equal(settings_parse("c", THREE, &s, NULL), 0);
+	text = print(&s, settings_print_reference);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (!strstr(text, lines[i]))
+			fail_msg("\"%s\" is not in:\n%s", lines[i], text);
+	free(text);
+	settings_fini(&s);
+}
+
+static void test_subaddress(void **state)
+{
+	static const struct {
+		const char *text, *delimiters;
+	} rows[] = {
+		{ "", "+" },
+		{ "subaddress = \"-\"\n", "-" },
+		{ "subaddress = \"+-\"\n", "+-" },
+		{ "subaddress = none\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct settings s;
+		char text[256];
+
+		(void)snprintf(text, sizeof(text), THREE "%s", rows[i].text);
+		assert_int_equal(settings_parse("c", text, &s, NULL), 0);
+		assert_string_equal(settings_subaddress(&s), rows[i].delimiters);
+		settings_fini(&s);
 	}
 }
 
@@ -285,6 +343,8 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_reference),
+		cmocka_unit_test(test_subaddress),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_address_text),
