@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Lines as they come out of stderr. */
+#include "base/log.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <regex.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TEXT_MAX 8192
+
+/* stderr goes into a pipe between the two; what was written is in text. */
+struct capture {
+	int stderr_copy, pipe[2];
+	char text[TEXT_MAX];
+};
+
+static void begin(struct capture *c)
+{
+	assert_int_equal(pipe2(c->pipe, O_CLOEXEC), 0);
+	c->stderr_copy = dup(STDERR_FILENO);
+	assert_true(dup2(c->pipe[1], STDERR_FILENO) >= 0);
+}
+
+static void end(struct capture *c)
+{
+	ssize_t n;
+
+	assert_true(dup2(c->stderr_copy, STDERR_FILENO) >= 0);
+	fd_closep(&c->stderr_copy);
+	fd_closep(&c->pipe[1]);
+	n = read(c->pipe[0], c->text, sizeof(c->text) - 1);
+	fd_closep(&c->pipe[0]);
+	assert_true(n >= 0);
+	c->text[n] = '\0';
+}
+
+static void expect(const char *text, const char *pattern)
+{
+	regex_t r;
+
+	assert_int_equal(regcomp(&r, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	if (regexec(&r, text, 0, NULL, 0) != 0)
+		fail_msg("\"%s\" is not like \"%s\"", text, pattern);
+	regfree(&r);
+}
+
+static void test_lines(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	log_init("prog", LOG_LEVEL_INFO);
+	begin(&c);
+	log_info("5f2c01", "login", "account=%s n=%d", "alice", 3);
+	log_error(NULL, "oops", "error=\"%s\"", "a\r\nb\x1b[2J\x7f");
+	log_debug(NULL, "hidden", "x=%d", 1);
+	end(&c);
+	expect(c.text,
+		"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z prog "
+		"info 5f2c01 login account=alice n=3\n"
+		"[^ \n]+ prog error - oops error=\"a\\?\\?b\\?\\[2J\\?\"\n$");
+}
+
+static void test_levels(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	log_init("prog", LOG_LEVEL_ERROR);
+	begin(&c);
+	log_warning(NULL, "no", "x=%d", 1);
+	log_error(NULL, "yes", "x=%d", 1);
+	end(&c);
+	expect(c.text, "^[^ \n]+ prog error - yes x=1\n$");
+	(void)setenv("MAILFERRY_LOG", "debug", 1);
+	assert_int_equal(log_level_from_environment(), LOG_LEVEL_DEBUG);
+	(void)setenv("MAILFERRY_LOG", "loud", 1);
+	assert_int_equal(log_level_from_environment(), LOG_LEVEL_INFO);
+	(void)unsetenv("MAILFERRY_LOG");
+	assert_int_equal(log_level_from_environment(), LOG_LEVEL_INFO);
+}
+
+/* A long one is cut, and is one line all the same. */
+static void test_long_line(void **state)
+{
+	char longer[5000];
+	struct capture c;
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	log_init("prog", LOG_LEVEL_INFO);
+	begin(&c);
+	log_info(NULL, "long", "%s", longer);
+	log_info(NULL, longer, "x=%d", 1);
+	end(&c);
+	expect(c.text, "^[^\n]+ - long x+\n[^\n]+ - x+\n$");
+	assert_true(strlen(c.text) <= 2 * 2048);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_long_line) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
