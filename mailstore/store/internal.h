@@ -41,6 +41,7 @@ struct store {
 	sqlite3_stmt *statements[SQL_COUNT];
 	enum transaction transaction;
 	uint64_t modseq, committed_modseq;
+	uint64_t settled; /* at open */
 	struct packs packs;
 
 	/* of the open transaction */
@@ -79,6 +80,14 @@ int store_save_modseq(struct store *s, struct error *err);
 bool store_is_inbox(struct str name);
 /* What names are compared by: INBOX in capitals, everything else as it is. */
 struct str store_name_key(struct str name);
+/* Makes a row's place of it: a body into the index, or a pack that the commit is to sync.
+ *place is then what the row says. */
+int store_take_place(struct store *s, struct body_place *place, struct error *err);
+/* A row that pointed there is going: the commit looks whether the pack is needed. */
+int store_lose_pack(struct store *s, uint32_t pack, struct error *err);
+/* A message whose place is taken already. */
+int store_add_taken(struct store *s, int64_t mailbox, const struct store_message *m,
+	const struct body_place *place, uint32_t *ret_uid, struct error *err);
 /* All messages of a mailbox, and its expunged UIDs. */
 int store_drop_messages(struct store *s, int64_t mailbox, struct error *err);
 /* Finds out which packs died in this transaction; unlinks them after it. */

@@ -223,10 +223,14 @@ static int want_pack(struct store *s, const struct body_place *place, struct err
 	return 0;
 }
 
-int store_add(struct store *s, int64_t mailbox, const struct store_message *m,
-	const struct body_place *body, uint32_t *ret_uid, struct error *err)
+int store_take_place(struct store *s, struct body_place *place, struct error *err)
 {
-	struct body_place place = *body;
+	return place->pack ? want_pack(s, place, err) : insert_inline(s, place, err);
+}
+
+static int add(struct store *s, int64_t mailbox, const struct store_message *m,
+	struct body_place *place, bool taken, uint32_t *ret_uid, struct error *err)
+{
 	uint32_t uid = m->uid;
 	uint64_t modseq;
 	struct box *b;
@@ -234,17 +238,31 @@ int store_add(struct store *s, int64_t mailbox, const struct store_message *m,
 
 	if (code == 0)
 		code = claim_uid(s, b, &uid, err);
-	if (code == 0 && place.pack)
-		code = want_pack(s, &place, err);
-	else if (code == 0)
-		code = insert_inline(s, &place, err);
+	if (code == 0 && !taken)
+		code = store_take_place(s, place, err);
 	if (code < 0)
 		return code;
 	box_change(s, b, &modseq);
-	code = insert(s, mailbox, m, uid, modseq, &place, err);
+	code = insert(s, mailbox, m, uid, modseq, place, err);
 	if (code == 0)
 		count_new(b, uid, m->flags, m->size, ret_uid);
 	return code;
+}
+
+int store_add(struct store *s, int64_t mailbox, const struct store_message *m,
+	const struct body_place *body, uint32_t *ret_uid, struct error *err)
+{
+	struct body_place place = *body;
+
+	return add(s, mailbox, m, &place, false, ret_uid, err);
+}
+
+int store_add_taken(struct store *s, int64_t mailbox, const struct store_message *m,
+	const struct body_place *place, uint32_t *ret_uid, struct error *err)
+{
+	struct body_place same = *place;
+
+	return add(s, mailbox, m, &same, true, ret_uid, err);
 }
 
 int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbox,
@@ -337,7 +355,7 @@ int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str ui
 	return code;
 }
 
-static int lose_pack(struct store *s, uint32_t pack, struct error *err)
+int store_lose_pack(struct store *s, uint32_t pack, struct error *err)
 {
 	if (pack && pack_set_add(&s->losers, pack) < 0)
 		return error_set(err, -ENOMEM, "no memory");
@@ -354,7 +372,7 @@ int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *
 	if (code == 0)
 		code = find_state(s, mailbox, uid, STR_LIT(""), &state, err);
 	if (code == 0)
-		code = lose_pack(s, state.pack, err);
+		code = store_lose_pack(s, state.pack, err);
 	if (code == 0)
 		code = sql_run(s, SQL_DELETE_MESSAGE,
 			SQL_VALUES(sql_signed(mailbox), sql_number(uid)), err);
@@ -377,7 +395,7 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 		code = query_next(&q, err);
 		if (code <= 0)
 			break;
-		code = lose_pack(s, (uint32_t)query_number(&q, 0), err);
+		code = store_lose_pack(s, (uint32_t)query_number(&q, 0), err);
 	}
 	query_end(&q);
 	if (code == 0)

@@ -85,6 +85,31 @@ static const char *const upgrades[] = {
 	"CREATE TABLE checkpoint ("
 	" name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE dead_pack (number INTEGER PRIMARY KEY);",
+
+	/* ids are never used again: an old one that comes late hits nothing */
+	"CREATE TABLE staged ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" date INTEGER NOT NULL,"
+	" zone INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" pack INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL,"
+	" len INTEGER NOT NULL);"
+	"DROP TRIGGER message_gone;"
+	"CREATE TRIGGER message_gone AFTER DELETE ON message"
+	" WHEN old.pack = 0 AND old.offset <> 0 BEGIN"
+	" DELETE FROM body WHERE id = old.offset AND NOT EXISTS"
+	"  (SELECT 1 FROM message WHERE pack = 0 AND offset = old.offset)"
+	" AND NOT EXISTS"
+	"  (SELECT 1 FROM staged WHERE pack = 0 AND offset = old.offset);"
+	" END;"
+	"CREATE TRIGGER staged_gone AFTER DELETE ON staged"
+	" WHEN old.pack = 0 AND old.offset <> 0 BEGIN"
+	" DELETE FROM body WHERE id = old.offset AND NOT EXISTS"
+	"  (SELECT 1 FROM message WHERE pack = 0 AND offset = old.offset)"
+	" AND NOT EXISTS"
+	"  (SELECT 1 FROM staged WHERE pack = 0 AND offset = old.offset);"
+	" END;",
 };
 #define VERSION (int)(sizeof(upgrades) / sizeof(upgrades[0]))
 

@@ -20,6 +20,7 @@
  *   │                       counted as messages come and go: STATUS reads one row
  *   └─ modseq_base          expunged UIDs are known from here on
  *   uidvalidity            each one that a name ever had, and the mailbox that had it
+ *   staged                 messages on their way to INBOX: date, size, and the place
  *   subscription           names, whether there is such a mailbox or not
  *   checkpoint             the transfer's notes
  *   dead_pack              packs without rows whose files are being unlinked

@@ -75,12 +75,23 @@ static const char *const statements[] = {
 	[SQL_INSERT_BODY] = "INSERT INTO body (bytes) VALUES (?1)",
 	[SQL_BODY] = "SELECT bytes FROM body WHERE id = ?1",
 	[SQL_EACH_PACK_OF] = "SELECT DISTINCT pack FROM message WHERE mailbox = ?1",
-	[SQL_PACK_LIVES] = "SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1)",
-	[SQL_LAST_PLACE] = "SELECT pack, offset + len FROM message"
+	[SQL_PACK_LIVES] = "SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1)"
+			   " OR EXISTS (SELECT 1 FROM staged WHERE pack = ?1)",
+	[SQL_LAST_PLACE] = "SELECT pack, offset + len FROM (SELECT * FROM"
+			   "  (SELECT pack, offset, len FROM message"
+			   "   ORDER BY pack DESC, offset DESC LIMIT 1)"
+			   " UNION ALL SELECT pack, offset, len FROM staged)"
 			   " ORDER BY pack DESC, offset DESC LIMIT 1",
 	[SQL_INSERT_DEAD] = "INSERT INTO dead_pack VALUES (?1)",
 	[SQL_EACH_DEAD] = "SELECT number FROM dead_pack",
 	[SQL_CLEAR_DEAD] = "DELETE FROM dead_pack",
+
+	[SQL_INSERT_STAGED] = "INSERT INTO staged (date, zone, size, pack, offset, len)"
+			      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_STAGED] = "SELECT date, zone, size, pack, offset, len FROM staged"
+		       " WHERE id = ?1",
+	[SQL_FIRST_STAGED] = "SELECT min(id) FROM staged",
+	[SQL_DELETE_STAGED] = "DELETE FROM staged WHERE id = ?1",
 
 	[SQL_SUBSCRIBE] = "INSERT OR REPLACE INTO subscription VALUES (?1, ?2)",
 	[SQL_UNSUBSCRIBE] = "DELETE FROM subscription WHERE key = ?1",
@@ -124,12 +135,18 @@ static const char *const statements[] = {
 		"SELECT format('mailbox %d, UID %d: its body in the index is missing or"
 		" not %d bytes', mailbox, uid, len)"
 		" FROM message LEFT JOIN body ON id = offset"
+		" WHERE pack = 0 AND len <> coalesce(length(bytes), 0)"
+		" UNION ALL SELECT format('staged message %d: its body in the index is"
+		" missing or not %d bytes', staged.id, len)"
+		" FROM staged LEFT JOIN body ON body.id = offset"
 		" WHERE pack = 0 AND len <> coalesce(length(bytes), 0)",
 	[SQL_CHECK_UNUSED] =
 		"SELECT format('body %d belongs to no message', id) FROM body WHERE id"
-		" NOT IN (SELECT offset FROM message WHERE pack = 0)",
-	[SQL_EACH_PLACE] = "SELECT DISTINCT pack, offset, len FROM message"
-			   " WHERE pack <> 0 ORDER BY pack, offset, len",
+		" NOT IN (SELECT offset FROM message WHERE pack = 0"
+		" UNION ALL SELECT offset FROM staged WHERE pack = 0)",
+	[SQL_EACH_PLACE] = "SELECT pack, offset, len FROM message WHERE pack <> 0"
+			   " UNION SELECT pack, offset, len FROM staged WHERE pack <> 0"
+			   " ORDER BY pack, offset, len",
 };
 _Static_assert(
 	sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one text a statement");

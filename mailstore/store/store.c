@@ -126,6 +126,15 @@ static int sync_new_names(struct store *s, struct error *err)
 	return code == -EACCES ? 0 : code;
 }
 
+/* With a full disk what is there can still be read, and room be made; without an INBOX
+   they wait for one. */
+static int settle(struct store *s, struct error *err)
+{
+	int code = store_settle(s, &s->settled, err);
+
+	return code == -ENOSPC || code == -ENOENT ? 0 : code;
+}
+
 static int open_all(struct store *s, bool create, struct error *err)
 {
 	int code = make_folder(s, create, err);
@@ -142,7 +151,11 @@ static int open_all(struct store *s, bool create, struct error *err)
 		code = load_modseq(s, err);
 	if (code == 0)
 		code = store_open_packs(s, err);
-	return code == 0 && create ? sync_new_names(s, err) : code;
+	if (code == 0 && create)
+		code = sync_new_names(s, err);
+	if (code == 0)
+		code = settle(s, err);
+	return code;
 }
 
 int store_open(const char *folder, bool create, struct store **ret, struct error *err)

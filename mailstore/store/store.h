@@ -217,6 +217,23 @@ int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err);
 void store_body_release(struct body *b);
 
+/* ── staged messages ───────────────────────────────────────────────────────────────── */
+
+/* A delivery in two steps: durable with the commit after store_stage(), in a mailbox only
+   after store_deliver(). Whoever opens the store owns no staged message any more, so
+   store_open() delivers what it finds to INBOX: whether the sender was told "accepted" is
+   not known, and twice is better than lost. (It stays staged while the disk is full.) */
+int store_stage(struct store *s, const struct store_message *m,
+	const struct body_place *body, int64_t *ret_id, struct error *err);
+/* Without flags but \\Recent. -ENOENT: it is not staged (any more). */
+int store_deliver(struct store *s, int64_t id, int64_t mailbox, uint32_t *ret_uid,
+	struct error *err);
+int store_discard(struct store *s, int64_t id, struct error *err); /* -ENOENT */
+/* Delivers all to INBOX in a transaction of its own, and says how many. */
+int store_settle(struct store *s, uint64_t *ret_count, struct error *err);
+/* How many store_open() delivered. */
+uint64_t store_settled(const struct store *s);
+
 /* ── the rest ──────────────────────────────────────────────────────────────────────── */
 
 /* The transfer's own notes, in the same transaction as what they cover. value "" or
