@@ -67,6 +67,11 @@ void relay_fini(struct relay *r)
 	way_release(&r->down, r->shared);
 }
 
+static bool is_over(const struct relay_way *w)
+{
+	return w->state == WAY_DONE || w->state == WAY_CUT;
+}
+
 static bool has_left(const struct relay_way *w)
 {
 	return buf_len(&w->left) || (w->pipe && w->pipe->held);
@@ -90,7 +95,7 @@ static enum pump no_more_input(struct relay_way *w)
 static enum pump no_more_output(struct relay_way *w, struct relay_shared *shared)
 {
 	way_release(w, shared);
-	w->state = WAY_DONE;
+	w->state = WAY_CUT;
 	return PUMP_WAIT;
 }
 
@@ -225,7 +230,7 @@ static enum pump pump(struct relay_way *w, struct relay_shared *shared, uint64_t
 {
 	enum pump p;
 
-	if (w->state == WAY_DONE)
+	if (is_over(w))
 		return PUMP_WAIT;
 	p = flush(w, shared, now);
 	if (p == PUMP_WAIT)
@@ -249,14 +254,14 @@ static int wanted(const struct relay_way *in, const struct relay_way *out)
 
 	if (in->state == WAY_OPEN && !has_left(in))
 		events |= UV_READABLE;
-	if (out->state != WAY_DONE && has_left(out))
+	if (!is_over(out) && has_left(out))
 		events |= UV_WRITABLE;
 	return events;
 }
 
 static enum relay_result settle(struct relay *r)
 {
-	if (r->up.state == WAY_DONE && r->down.state == WAY_DONE)
+	if (is_over(&r->up) && is_over(&r->down))
 		return RELAY_OVER;
 	watch_want(r->client, wanted(&r->up, &r->down));
 	watch_want(r->source, wanted(&r->down, &r->up));
@@ -265,9 +270,9 @@ static enum relay_result settle(struct relay *r)
 
 static void run(struct relay *r, bool up, bool down, uint64_t now)
 {
-	if (up && pump(&r->up, r->shared, now) == PUMP_BROKEN)
+	if (up && pump(&r->up, r->shared, now) == PUMP_BROKEN && !is_over(&r->down))
 		(void)no_more_output(&r->down, r->shared);
-	if (down && pump(&r->down, r->shared, now) == PUMP_BROKEN)
+	if (down && pump(&r->down, r->shared, now) == PUMP_BROKEN && !is_over(&r->up))
 		(void)no_more_output(&r->up, r->shared);
 }
 
@@ -286,6 +291,11 @@ enum relay_result relay_event(
 
 	run(r, client ? in : out, client ? out : in, now);
 	return settle(r);
+}
+
+bool relay_source_ended(const struct relay *r)
+{
+	return r->down.state == WAY_DONE;
 }
 
 bool relay_half_closed(const struct relay *r)

@@ -29,7 +29,8 @@ struct relay_shared {
 enum way_state {
 	WAY_OPEN,
 	WAY_DRAINING, /* nothing more to read, something left to write */
-	WAY_DONE,
+	WAY_DONE,     /* all of it is written, and the end of file too */
+	WAY_CUT,      /* nobody takes it any more */
 };
 
 enum way_mode { WAY_COPY, WAY_SPLICE };
@@ -70,6 +71,8 @@ enum relay_result relay_event(
 
 /* One side has ended and the other has not yet. */
 bool relay_half_closed(const struct relay *r);
+/* The source has ended, and the client has all that it said. */
+bool relay_source_ended(const struct relay *r);
 /* Nothing is under way to the client, and the last that he got was a whole line. */
 bool relay_between_lines(const struct relay *r, uint64_t now);
 
