@@ -12,11 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SMALL_DELTA 50    /* differences that cost no more than a round trip or two */
-#define ROUNDS_MAX 5      /* of catch-up: a user who changes more than that wins */
-#define FRESH_MS 1500     /* a pass so young needs no other one before the switch */
-#define LONG_COPY_MS 5000 /* much may have changed during such a first copy */
-#define AWAIT_MS 5000     /* then the place goes to another account */
+#define SMALL_DELTA 50 /* differences that cost no more than a round trip or two */
+#define ROUNDS_MAX 5   /* of catch-up: a user who changes more than that wins */
+#define FRESH_MS 1500  /* a pass so young needs no other one before the switch */
+#define AWAIT_MS 5000  /* then the place goes to another account */
 #define NOBODY_THERE_MS 500
 #define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
 #define QUIESCE_TRIES 10
@@ -80,7 +79,7 @@ static int await_logoff(struct job *j, unsigned ms)
 
 static int step_await(struct job *j, enum step *next)
 {
-	uint64_t forced, now = clock_wall_ms();
+	uint64_t forced = 0, now = clock_wall_ms();
 	unsigned ms = AWAIT_MS;
 	int r = forced_at(j, &forced);
 
@@ -107,7 +106,7 @@ static int unreadable(struct job *j)
 			"the source does not open \"%.*s\": %s", STR_ARG(name), u->text);
 	return error_set(&j->err, -EREMOTEIO,
 		"the source does not give %llu message(s), the first in \"%.*s\", UID "
-	        "%u: "
+		"%u: "
 		"%s",
 		(unsigned long long)s->n_unreadable, STR_ARG(name), u->uid, u->text);
 }
@@ -168,12 +167,8 @@ static int step_copy(struct job *j, enum step *next)
 		r = job_pass(j);
 	if (r < 0)
 		return r;
-	*next = STEP_CATCH_UP;
-	/* a quick first copy is its own catch-up */
-	if (!j->sync.n_unreadable && j->pass_ms < LONG_COPY_MS) {
-		*next = STEP_AWAIT;
-		return job_event(j, EVENT_CATCH_UP, STR_LIT(""));
-	}
+	/* what changed meanwhile is caught up with before the switch */
+	*next = j->sync.n_unreadable ? STEP_CATCH_UP : STEP_AWAIT;
 	return j->sync.n_unreadable ? 0 : job_event(j, EVENT_CATCH_UP, STR_LIT(""));
 }
 
@@ -190,13 +185,17 @@ static int step_catch_up(struct job *j, enum step *next)
 
 /* ---- the switch ---- */
 
-/* Everything that takes time comes before nobody is served any more. */
+/* Everything that takes time comes before nobody is served any more. A login that is not
+   fresh is made again: the password that will be asked for here may be an old one, and
+   then he stays at the source until he has shown us the new one. */
 static int step_switch(struct job *j, enum step *next)
 {
+	uint64_t now = clock_monotonic_ms();
 	int r = job_make_verifier(j);
 
-	if (r == 0 &&
-		(!j->is_connected || clock_monotonic_ms() - j->synced_at > FRESH_MS))
+	if (j->is_connected && now - j->connected_at > FRESH_MS)
+		job_disconnect(j);
+	if (r == 0 && (!j->is_connected || now - j->synced_at > FRESH_MS))
 		r = catch_up(j);
 	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,

@@ -87,7 +87,6 @@ static int response(struct imap_lane *lane, unsigned patience_ms, struct str *re
 	size_t *ret_used, struct error *err)
 {
 	struct link *const links[] = { &lane->link };
-	const bool owes[] = { true };
 	int r = 0;
 
 	while (r >= 0) {
@@ -99,7 +98,7 @@ static int response(struct imap_lane *lane, unsigned patience_ms, struct str *re
 			return nonsense(buf_view(&lane->link.in), err);
 		r = link_flush(&lane->link, err);
 		if (r == 0)
-			r = link_wait(links, owes, 1, patience_ms, patience_ms, err);
+			r = link_wait(links, 1, patience_ms, patience_ms, err);
 		if (r == 0)
 			r = link_fill(&lane->link, err);
 	}

@@ -165,46 +165,39 @@ static bool is_idle(const struct imap_source *s)
 	return imap_queue_is_empty(&s->queue);
 }
 
-/* *ret_any: something came. */
-static int receive(struct imap_source *s, const struct imap_answers *answers,
-	bool *ret_any, struct error *err)
-{
-	int r = 0;
-
-	*ret_any = false;
-	for (unsigned i = 0; i < s->n_lanes; i++) {
-		if (!s->lanes[i].n_sent)
-			continue;
-		r = link_fill(&s->lanes[i].link, err);
-		*ret_any = *ret_any || r > 0;
-		if (r >= 0)
-			r = imap_answers_take(answers, &s->lanes[i], i, err);
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
+/* Only lanes that owe an answer are looked at: others have nothing to say. */
 static int wait(struct imap_source *s, struct error *err)
 {
 	struct link *links[SOURCE_LANES_MAX];
-	bool owes[SOURCE_LANES_MAX];
 	size_t n = 0;
 
 	for (unsigned i = 0; i < s->n_lanes; i++) {
-		if (!s->lanes[i].n_sent)
-			continue;
-		owes[n] = true;
-		links[n++] = &s->lanes[i].link;
+		s->lanes[i].link.is_readable = false;
+		if (s->lanes[i].n_sent)
+			links[n++] = &s->lanes[i].link;
 	}
-	return link_wait(links, owes, n, TICK_MS, s->patience_ms, err);
+	return link_wait(links, n, TICK_MS, s->patience_ms, err);
+}
+
+static int receive(
+	struct imap_source *s, const struct imap_answers *answers, struct error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < s->n_lanes; i++) {
+		if (!s->lanes[i].link.is_readable)
+			continue;
+		r = link_fill(&s->lanes[i].link, err);
+		if (r >= 0)
+			r = imap_answers_take(answers, &s->lanes[i], i, err);
+	}
+	return r;
 }
 
 static int imap_run(void *self, const struct source_events *events, struct error *err)
 {
 	struct imap_source *s = self;
 	struct imap_answers answers = { .events = events, .ret_careful = &s->careful };
-	bool any = true;
 	int r = 0;
 
 	if (!s->n_lanes)
@@ -212,10 +205,10 @@ static int imap_run(void *self, const struct source_events *events, struct error
 	while (r == 0 && !is_idle(s)) {
 		add_lane(s);
 		r = send_ahead(s, err);
-		if (r == 0 && !any)
+		if (r == 0)
 			r = wait(s, err);
 		if (r == 0)
-			r = receive(s, &answers, &any, err);
+			r = receive(s, &answers, err);
 		if (r == 0)
 			r = events->tick(events->context);
 	}

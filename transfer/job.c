@@ -216,10 +216,20 @@ static bool may_pass_by_itself(int code)
 
 static int connect_source(struct job *j)
 {
-	int r = j->is_connected ? 0 : j->source.ops->connect(j->source.self, &j->err);
+	int r;
 
+	if (j->is_connected)
+		return 0;
+	r = j->source.ops->connect(j->source.self, &j->err);
 	j->is_connected = r == 0;
+	j->connected_at = clock_monotonic_ms();
 	return r;
+}
+
+void job_disconnect(struct job *j)
+{
+	j->source.ops->close(j->source.self);
+	j->is_connected = false;
 }
 
 static int one_pass(struct job *j)
@@ -230,10 +240,8 @@ static int one_pass(struct job *j)
 	if (r == 0)
 		r = sync_pass(&j->sync, &j->err);
 	j->pass_ms = clock_monotonic_ms() - j->synced_at;
-	if (r) {
-		j->source.ops->close(j->source.self);
-		j->is_connected = false;
-	}
+	if (r)
+		job_disconnect(j);
 	return r;
 }
 

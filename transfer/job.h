@@ -19,9 +19,10 @@ struct job {
 	char source_text[ADDRESS_TEXT_MAX];
 	bool is_connected;
 	struct sync sync;
-	bool has_begun;     /* EVENT_COPY */
-	bool is_busy;       /* route=busy: somebody may be held */
-	bool is_forced;     /* end his sessions at the source */
+	bool has_begun; /* EVENT_COPY */
+	bool is_busy;   /* route=busy: somebody may be held */
+	bool is_forced; /* end his sessions at the source */
+	uint64_t connected_at;
 	uint64_t synced_at; /* monotonic: the last pass began */
 	uint64_t pass_ms;   /* and took so long */
 	uint64_t told_at;   /* progress */
@@ -34,6 +35,7 @@ void job_close_store(struct job *j);
 
 /* Reconnects and repeats while the reason may pass by itself. */
 int job_pass(struct job *j);
+void job_disconnect(struct job *j);
 /* -ECANCELED: the admin changed his mind, or somebody else moved it on. */
 int job_event(struct job *j, enum account_event event, struct str detail);
 int job_begin_copy(struct job *j);

@@ -111,21 +111,21 @@ int link_flush(struct link *l, struct error *err)
 	return 0;
 }
 
-static int check_silence(struct link *const *links, const bool *owes, size_t n,
-	unsigned patience_ms, struct error *err)
+static int check_silence(
+	struct link *const *links, size_t n, unsigned patience_ms, struct error *err)
 {
 	uint64_t now = clock_monotonic_ms();
 
 	for (size_t i = 0; i < n; i++)
-		if (owes[i] && now - links[i]->heard_at > patience_ms)
+		if (now - links[i]->heard_at > patience_ms)
 			return error_set(err, -ETIMEDOUT,
 				"the source has not answered for %u seconds",
 				patience_ms / 1000);
 	return 0;
 }
 
-int link_wait(struct link *const *links, const bool *owes, size_t n, unsigned ms,
-	unsigned patience_ms, struct error *err)
+int link_wait(struct link *const *links, size_t n, unsigned ms, unsigned patience_ms,
+	struct error *err)
 {
 	struct pollfd polls[LINKS_MAX];
 	int ready;
@@ -139,5 +139,7 @@ int link_wait(struct link *const *links, const bool *owes, size_t n, unsigned ms
 	ready = poll(polls, (nfds_t)n, (int)ms);
 	if (ready < 0 && errno != EINTR)
 		return error_errno(err, -errno, "cannot wait for the source");
-	return ready > 0 ? 0 : check_silence(links, owes, n, patience_ms, err);
+	for (size_t i = 0; i < n; i++)
+		links[i]->is_readable = ready > 0 && (polls[i].revents & ~POLLOUT) != 0;
+	return ready > 0 ? 0 : check_silence(links, n, patience_ms, err);
 }

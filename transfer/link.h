@@ -16,6 +16,7 @@ struct link {
 	int fd; /* -1: closed */
 	struct buf in, out;
 	uint64_t heard_at; /* monotonic */
+	bool is_readable;  /* says link_wait() */
 };
 
 void link_init(struct link *l);
@@ -29,9 +30,9 @@ int link_fill(struct link *l, struct error *err);
 /* As much as the socket takes. */
 int link_flush(struct link *l, struct error *err);
 
-/* Until one of them may be read or written, or `ms` have passed (0 as well as 1: look).
-   -ETIMEDOUT when one that owes an answer was silent for patience_ms. */
-int link_wait(struct link *const *links, const bool *owes, size_t n, unsigned ms,
-	unsigned patience_ms, struct error *err);
+/* Until one of them may be read or written, or `ms` have passed. -ETIMEDOUT when one was
+   silent for patience_ms: all of them owe an answer. */
+int link_wait(struct link *const *links, size_t n, unsigned ms, unsigned patience_ms,
+	struct error *err);
 
 #endif
