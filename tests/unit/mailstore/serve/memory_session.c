@@ -135,16 +135,29 @@ static void wake(void *context, struct session *session)
 	s->woken = true;
 }
 
+/* Loaded once: a fuzzer opens thousands of servers. */
+static struct mime_charsets *charsets(void)
+{
+	static struct mime_charsets *loaded;
+
+	if (!loaded)
+		loaded = mime_charsets_new();
+	return loaded;
+}
+
 int memory_server_open(struct memory_server *m)
 {
+	const char *where = getenv("TMPDIR");
 	int r;
 
-	*m = (struct memory_server){ .folder = "/tmp/mailferry-serve-XXXXXX" };
+	*m = (struct memory_server){ 0 };
+	(void)snprintf(m->folder, sizeof(m->folder), "%s/mailferry-serve-XXXXXX",
+		where ? where : "/tmp");
 	if (!mkdtemp(m->folder))
 		return -errno;
 	m->serve.wake = wake;
 	m->serve.message_bytes = 200000;
-	m->serve.charsets = mime_charsets_new();
+	m->serve.charsets = charsets();
 	r = store_open(m->folder, true, &m->serve.store, NULL);
 	if (r == 0)
 		r = fill(m->serve.store);
@@ -170,7 +183,6 @@ void memory_server_close(struct memory_server *m)
 		buf_fini(&m->sessions[i].output);
 	}
 	store_close(m->serve.store);
-	mime_charsets_free(m->serve.charsets);
 	if (m->folder[0])
 		(void)nftw(m->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	*m = (struct memory_server){ 0 };

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Parts lie inside each other and one after the other, and what a server writes about
+   them is IMAP, whatever the bytes are. */
+#include "fuzz.h"
+#include "fuzz_imap_text.h"
+
+#include "wire/imap/envelope.h"
+#include "wire/mime/charset.h"
+#include "wire/mime/search.h"
+
+#include <stdlib.h>
+
+static void check_ranges(const struct mime_tree *tree)
+{
+	for (uint32_t i = 0; i < tree->count; i++) {
+		const struct mime_part *part = &tree->parts[i];
+
+		if (part->header > part->body || part->body > part->end ||
+			part->end > tree->message.len)
+			abort();
+		for (uint32_t c = part->child; c; c = tree->parts[c].next)
+			if (c <= i || tree->parts[c].header < part->body ||
+				tree->parts[c].end > part->end)
+				abort();
+	}
+}
+
+static void check_answers(const struct mime_tree *tree)
+{
+	struct arena arena;
+	struct buf out;
+
+	arena_init(&arena);
+	buf_init(&out, 0);
+	for (int extended = 0; extended < 2; extended++) {
+		if (imap_put_structure(&out, tree, extended != 0, &arena) < 0)
+			abort();
+		fuzz_check_value(buf_view(&out));
+		buf_clear(&out);
+	}
+	if (imap_put_envelope(&out, mime_part_header(tree, &tree->parts[0]), &arena) < 0)
+		abort();
+	fuzz_check_value(buf_view(&out));
+	buf_fini(&out);
+	arena_fini(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct mime_charsets *charsets;
+	struct mime_tree tree;
+	bool found;
+
+	if (!charsets)
+		charsets = mime_charsets_new();
+	if (mime_scan(str_of(data, size), &tree) < 0)
+		abort();
+	check_ranges(&tree);
+	check_answers(&tree);
+	if (mime_search_message(
+		    charsets, tree.message, true, STR_LIT("\x01zz\x02"), &found) < 0)
+		abort();
+	mime_tree_fini(&tree);
+	return 0;
+}
