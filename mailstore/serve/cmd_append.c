@@ -137,13 +137,12 @@ static bool parse_message(
 	       (!before.len || str_eq(before, STR_LIT("~")));
 }
 
-/* System flags that are none of RFC 3501's: the source's own, not a client's. */
 static bool flags_are_known(const struct append_message *m)
 {
 	struct str words = m->keywords;
 
 	while (words.len)
-		if (str_starts(str_split(&words, ' '), STR_LIT("\\")))
+		if (!imap_may_be_keyword(str_split(&words, ' ')))
 			return false;
 	return true;
 }
@@ -173,7 +172,7 @@ static void check_message(struct imap *s, struct append *a, struct append_messag
 	else if (++a->count > MESSAGES_MAX)
 		refuse(a, "[LIMIT] Too many messages in one command.");
 	else if (!flags_are_known(m))
-		refuse(a, "[CANNOT] Unknown system flag.");
+		refuse(a, "[CANNOT] Unknown flag.");
 }
 
 /* The literal that was announced comes next, unless it waits for a "+" it will not get.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* STORE (RFC 3501, 6.4.6). */
 #include "mailstore/serve/imap_commands.h"
+#include "wire/imap/encode.h"
 #include "wire/imap/flags.h"
 
 #include <errno.h>
@@ -137,6 +138,11 @@ static bool parse(struct storing *w, struct imap_cursor *args)
 	return imap_end(args) && view_walk_begin(&w->s->view, set, w->s->uid, &w->walk);
 }
 
+bool imap_may_be_keyword(struct str word)
+{
+	return word.ptr[0] != '\\' && imap_is_atom(word);
+}
+
 /* Keywords are taken as the mailbox spells them already. Of those that look like system
    flags only the ones that the source had are known. */
 static bool spell_keywords(struct storing *w)
@@ -148,7 +154,7 @@ static bool spell_keywords(struct storing *w)
 		struct str word =
 			view_spelling(&w->s->view, str_split(&left, ' '), &known);
 
-		if (!known && word.ptr[0] == '\\')
+		if (!known && !imap_may_be_keyword(word))
 			return false;
 		all = imap_keywords_add(&w->s->arena, all, word);
 		if (!all.ptr)
@@ -181,7 +187,7 @@ void cmd_store(struct imap *s, struct imap_cursor *args)
 		return;
 	}
 	if (!spell_keywords(&w)) {
-		imap_done(s, IMAP_BAD, "Unknown system flag.");
+		imap_done(s, IMAP_BAD, "Unknown flag.");
 		return;
 	}
 	announce_keywords(&w);

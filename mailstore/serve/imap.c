@@ -56,6 +56,12 @@ static void at_literal(struct imap *s, const struct imap_literal *literal)
 		imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
 }
 
+static void end_overlong(struct imap *s)
+{
+	s->session->end = "command too long";
+	imap_bye(s, "[TOOBIG] Command too long.");
+}
+
 static enum service_need read_command(struct imap *s)
 {
 	struct imap_literal literal;
@@ -64,18 +70,14 @@ static enum service_need read_command(struct imap *s)
 	case IMAP_FRAME_NEED_MORE:
 		return SERVICE_INPUT;
 	case IMAP_FRAME_LITERAL:
-		if (literal.offset <= IMAP_COMMAND_MAX) {
+		if (literal.offset <= IMAP_COMMAND_MAX)
 			at_literal(s, &literal);
-			break;
-		}
-		/* fall through */
-	case IMAP_FRAME_TOO_LONG:
-		s->session->end = "line too long";
-		imap_bye(s, "[TOOBIG] Command line too long.");
+		else
+			end_overlong(s);
 		break;
+	case IMAP_FRAME_TOO_LONG:
 	case IMAP_FRAME_BAD:
-		s->session->end = "bad literal";
-		imap_bye(s, "[TOOBIG] Bad literal.");
+		end_overlong(s);
 		break;
 	case IMAP_FRAME_COMMAND:
 		hand_over(s, literal.offset);
@@ -113,8 +115,7 @@ static enum service_need run_idle(struct imap *s)
 	case IMAP_FRAME_BAD:
 		break;
 	}
-	s->session->end = "line too long";
-	imap_bye(s, "[TOOBIG] Expected DONE.");
+	end_overlong(s);
 	return SERVICE_AGAIN;
 }
 

@@ -124,6 +124,10 @@ void imap_unselect(struct imap *s);
 /* Tells what happened in the selected mailbox meanwhile. */
 void imap_sync(struct imap *s, bool expunges);
 
+/* cmd_store.c */
+/* What a client may invent: system flags that RFC 3501 does not name are not his. */
+bool imap_may_be_keyword(struct str word);
+
 /* cmd_append.c */
 /* Whether that line is an APPEND up to a message's literal: then it is under way. */
 bool imap_append_begin(

@@ -60,7 +60,7 @@ static bool section_numbers(
 		if (!imap_char(c, '.'))
 			return imap_peek(c) == ']';
 	}
-	return true;
+	return !item->n_numbers || imap_peek(c) != ']'; /* not "1." */
 }
 
 static bool section_fields(

@@ -76,7 +76,9 @@ static void close_parts(struct scan *s, size_t depth, size_t end, uint64_t lines
 			level->lines = s->lines;
 			s->in_header = false;
 		}
-		part->end = end > part->body ? end : part->body;
+		if (end < part->body) /* no byte of it: what is around it goes as far */
+			end = part->body;
+		part->end = end;
 		part->lines = lines > level->lines ? lines - level->lines : 0;
 		if (level->boundary.len)
 			s->boundaries--;
