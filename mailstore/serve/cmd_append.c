@@ -17,9 +17,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define MESSAGES_MAX 4096 /* in one command: its list lies in memory */
-#define INLINE_TOTAL_MAX                                                                 \
-	(1024 * 1024) /* small bodies that wait for the commit in memory */
+#define MESSAGES_MAX 4096        /* in one command: its list lies in memory */
+#define INLINE_TOTAL_MAX 1048576 /* small bodies that wait for the commit in memory */
 
 struct append_message {
 	unsigned flags;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define INPUT_MAX (512 * 1024) /* above the longest command and what came with it */
+#define INPUT_MAX 524288 /* above the longest command and what came with it */
 
 static const struct service_ops *const services[] = { &imap_service };
 

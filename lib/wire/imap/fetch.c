@@ -115,9 +115,9 @@ static bool section_partial(struct imap_cursor *c, struct imap_fetch_item *item)
 	       imap_number(c, &item->length) && item->length && imap_char(c, '>');
 }
 
-static int put_label(struct buf *out, const struct imap_fetch_item *item)
+static int put_label_section(struct buf *out, const struct imap_fetch_item *item)
 {
-	int r = buf_append_c(out, "BODY[");
+	int r = 0;
 
 	for (size_t i = 0; i < item->n_numbers && r == 0; i++)
 		r = buf_printf(out, "%s%" PRIu32, i ? "." : "", item->numbers[i]);
@@ -125,16 +125,34 @@ static int put_label(struct buf *out, const struct imap_fetch_item *item)
 		if (section_rows[i].section == item->section)
 			r = buf_printf(out, "%s%.*s", item->n_numbers ? "." : "",
 				STR_ARG(section_rows[i].name));
+	return r;
+}
+
+static int put_label_fields(struct buf *out, const struct imap_fetch_item *item)
+{
+	int r = 0;
+
 	for (size_t i = 0; i < item->n_fields && r == 0; i++) {
 		r = buf_append_c(out, i ? " " : " (");
 		if (r == 0)
 			r = imap_put_astring(out, item->fields[i]);
 	}
+	return r < 0 || !item->n_fields ? r : buf_byte(out, ')');
+}
+
+static int put_label(struct buf *out, const struct imap_fetch_item *item)
+{
+	int r = buf_append_c(out, "BODY[");
+
 	if (r == 0)
-		r = buf_append_c(out, item->n_fields ? ")]" : "]");
-	if (r == 0 && item->partial)
-		r = buf_printf(out, "<%" PRIu32 ">", item->offset);
-	return r;
+		r = put_label_section(out, item);
+	if (r == 0)
+		r = put_label_fields(out, item);
+	if (r == 0)
+		r = buf_byte(out, ']');
+	if (r < 0 || !item->partial)
+		return r;
+	return buf_printf(out, "<%" PRIu32 ">", item->offset);
 }
 
 static bool make_label(struct imap_fetch_item *item, struct arena *arena)

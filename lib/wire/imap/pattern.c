@@ -13,11 +13,6 @@ static bool is_wild(char c)
 	return c == '*' || c == '%';
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 /* How much of the name is compared without case. */
 static size_t caseless_length(struct str name, char separator)
 {
@@ -45,7 +40,7 @@ static void step_byte(bool *reached, struct str name, size_t caseless, char c)
 {
 	for (size_t i = name.len; i-- > 0;) {
 		char n = name.ptr[i];
-		bool same = i < caseless ? lower(n) == lower(c) : n == c;
+		bool same = i < caseless ? str_ieq(str_of(&n, 1), str_of(&c, 1)) : n == c;
 
 		reached[i + 1] = reached[i] && same;
 	}
@@ -60,12 +55,14 @@ bool imap_pattern_match(struct str pattern, struct str name, char separator)
 	if (name.len > IMAP_PATTERN_MAX || pattern.len > IMAP_PATTERN_MAX)
 		return false;
 	for (size_t i = 0; i < pattern.len; i++) {
-		char c = pattern.ptr[i];
+		char c = pattern.ptr[i], forbidden = '\0';
 
+		if (c == '%')
+			forbidden = separator;
 		if (i && is_wild(c) && c == pattern.ptr[i - 1])
 			continue;
 		if (is_wild(c))
-			step_wild(reached, name, c == '%' ? separator : '\0');
+			step_wild(reached, name, forbidden);
 		else
 			step_byte(reached, name, caseless, c);
 	}

@@ -137,18 +137,13 @@ static void shown_type(
 	struct str value =
 		value_of(mime_part_header(w->tree, part), STR_LIT("Content-Type"));
 	bool known = value.ptr && mime_content_type(value, w->arena, ret);
+	bool message = known && mime_is_type(ret, STR_LIT("message"), STR_LIT("rfc822"));
 
-	if (!known && part->kind == MIME_MESSAGE) {
-		ret->type = STR_LIT("message");
-		ret->subtype = STR_LIT("rfc822");
-		ret->n_params = 0;
-	} else if (!known) { /* RFC 2045, 5.2 */
-		ret->type = STR_LIT("text");
-		ret->subtype = STR_LIT("plain");
-		ret->n_params = 0;
+	if (part->kind == MIME_MESSAGE && !known) { /* of a digest */
+		*ret = (struct mime_content){ .type = STR("message"),
+			.subtype = STR("rfc822") };
 	} else if (part->kind == MIME_LEAF &&
-		   (str_ieq(ret->type, STR_LIT("multipart")) ||
-			   mime_is_type(ret, STR_LIT("message"), STR_LIT("rfc822")))) {
+		   (!known || message || str_ieq(ret->type, STR_LIT("multipart")))) {
 		ret->type = STR_LIT("text");
 		ret->subtype = STR_LIT("plain");
 		ret->n_params = 0;

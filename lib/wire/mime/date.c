@@ -27,7 +27,8 @@ static bool take_month(struct str *rest, int *ret)
 	if (!mime_atom(rest, STR_LIT(",-"), &word) || word.len < 3)
 		return false;
 	for (int i = 0; i < 12; i++) {
-		if (str_ieq(str_take(word, 3), str_of(names.ptr + i * 3, 3))) {
+		if (str_ieq(str_take(word, 3),
+			    str_take(str_skip(names, (size_t)i * 3), 3))) {
 			*ret = i;
 			return true;
 		}

@@ -24,9 +24,9 @@ static int fold_ascii(struct str s, struct buf *out)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-
-		space[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+		space[i] = s.ptr[i];
+		if (space[i] >= 'A' && space[i] <= 'Z')
+			space[i] |= 0x20;
 	}
 	buf_commit(out, s.len);
 	return 0;

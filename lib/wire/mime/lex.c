@@ -136,8 +136,10 @@ struct str mime_unfold(struct str value, struct arena *arena, size_t most)
 			copy[len++] = ' ';
 			i = skip_fold(s, i);
 		} else {
-			copy[len++] = s.ptr[i] ? s.ptr[i] : (char)0x80;
-			i++;
+			copy[len] = s.ptr[i++];
+			if (!copy[len])
+				copy[len] = '\x80';
+			len++;
 		}
 	}
 	return str_of(copy, len);

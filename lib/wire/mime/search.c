@@ -7,7 +7,8 @@
 #include "wire/mime/header.h"
 #include "wire/mime/lex.h"
 
-#define PIECE_SIZE 16384 /* decoded at a time: the search holds no more of a body */
+#define PIECE_SIZE                                                                       \
+	((size_t)16384) /* decoded at a time: the search holds no more of a body */
 
 static int search_field(struct mime_charsets *c, const struct mime_field *field,
 	bool with_name, struct mime_finder *finder)
