@@ -226,13 +226,14 @@ static bool list_separator(struct imap_cursor *c, struct arena *arena, char *ret
 	return true;
 }
 
-/* Old servers send names unquoted that need quotes: then all up to the line's end. */
+/* Extended data may follow (RFC 5258: " (...)"). Old servers send names unquoted that
+   need quotes: then all up to the line's end. */
 static bool list_name(struct imap_cursor *c, struct arena *arena, struct str *ret)
 {
 	struct imap_cursor at = *c;
 
 	if (imap_list_mailbox(&at, arena, ret) &&
-		(imap_end(&at) || imap_peek(&at) == ' '))
+		(imap_end(&at) || str_starts(at.rest, STR_LIT(" ("))))
 		return true;
 	*ret = str_trim(c->rest);
 	return ret->len > 0 && ret->ptr[0] != '"' && ret->ptr[0] != '{';
