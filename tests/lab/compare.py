@@ -27,6 +27,8 @@ def snapshot(connection, user, password):
         raise AssertionError(f"login of {user}: {answer!r}")
     listed = _names(client.ok('LIST "" *'))
     lsub = _names(client.ok('LSUB "" *'))
+    for name in lsub.keys() - listed.keys():  # what is subscribed but gone has no attributes
+        lsub[name] = (lsub[name][0], frozenset())
     folders = {}
     for name, (_, attributes) in listed.items():
         if b"\\noselect" not in attributes and b"\\nonexistent" not in attributes:

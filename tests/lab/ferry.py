@@ -47,11 +47,12 @@ def config_text(settings):
 
 
 class Ferry:
-    """settings: keys of mailferry.conf that differ from the lab's."""
+    """settings: keys of mailferry.conf that differ from the lab's. name: of its folder in
+    the lab's, for a second one with an empty registry."""
 
-    def __init__(self, lab, **settings):
+    def __init__(self, lab, name="ferry", **settings):
         self.lab = lab
-        self.folder = lab.folder / "ferry"
+        self.folder = lab.folder / name
         self.config = self.folder / "mailferry.conf"
         self.log = self.folder / "log"
         self.bin = bin_directory()

@@ -176,7 +176,7 @@ def starttls_is_the_sources(world):
         f"imap://{SOURCE_ADDRESS[0]}/", "-u", f"{user}:{world.password(user)}")
     equal(done.returncode, 0, done.stdout)
     true("INBOX" in done.stdout, done.stdout)
-    equal(world.source_logins(user), [client_address(12)], "seen by the source")
+    world.expect_source_logins(user, client_address(12))
     done = world.lab.client.run(
         "curl", "-sS", "-k", f"imaps://{SOURCE_ADDRESS[0]}/", "-u",
         f"{user}:{world.password(user)}")

@@ -21,7 +21,7 @@ def a_small_mailbox_moves_during_his_first_login(world):
     client.ok("SELECT INBOX")
     client.logout()
     nothing(compare.differences(before, world.here(user)), "source and here")
-    equal(len(world.source_logins(user)), 1, "the login that proved his password")
+    world.expect_source_logins(user, world.address(user))
 
 
 @case

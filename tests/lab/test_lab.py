@@ -22,7 +22,7 @@ def the_source_logs_the_clients_own_address(world):
     user = world.user(5)
     for family in (4, 6):
         world.session(user, family).logout()
-    equal(world.source_logins(user), [world.address(user), world.address(user, 6)])
+    world.expect_source_logins(user, world.address(user), world.address(user, 6))
 
 
 @case

@@ -82,7 +82,7 @@ def held_then_served(world):
     equal(len(answers), 5, "answers")
     for answer, _ in answers:
         true(b" OK " in answer, f"{answer!r}")
-    equal(len(world.source_logins(user)), 1, "logins at the source")
+    world.expect_source_logins(user, world.address(user))
 
 
 @case
@@ -140,19 +140,18 @@ def _failed(world, user):
 @case
 def a_password_changed_at_the_source_before_the_copy(world):
     user = world.user(20)
-    world.ferry.ok("status")
     client = world.session(user)
-    world.ferry.wait_account(user, stage="catching-up")
-    world.server.add_user(user, "another one")
+    world.ferry.ok("route", user, "source")
     client.logout()
-    world.ferry.settle(2)
-    account = world.ferry.account(user)
-    if account["stage"] != "done":  # it may have had an open connection to finish with
-        equal(account["route"], "source", "he can still log in with the new one")
-        client = world.imap(user)
-        true(b" OK " in client.login(user, "another one"), "the new password")
-        client.logout()
-        world.ferry.wait_account(user, stage="done", route="local", timeout=60)
+    world.server.add_user(user, "another one")
+    world.ferry.ok("route", user, "auto")
+    world.ferry.command("transfer", user)
+    account = wait_until("a failure", lambda: _failed(world, user), 30)
+    true("assword" in account["last_error"] or "uthent" in account["last_error"],
+         f"the reason: {account['last_error']}")
+    equal(account["route"], "source")
+    world.session(user).logout()  # with the new one, which is captured
+    world.ferry.wait_account(user, stage="done", route="local", timeout=60)
     world.session(user).logout()
 
 

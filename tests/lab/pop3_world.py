@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the POP3 tests share: a World that speaks POP3, and the choice of an old server.
+
+    test_x.py [--dovecot|--apop|--courier|--mailutils|--pop3-only] [WORD...]
+"""
+import sys
+
+from . import compare_pop3
+from .harness import World, true
+from .network import SOURCE_ADDRESS
+from .pop3 import Pop3
+from .server_courier import Courier
+from .server_dovecot import Dovecot
+from .server_mailutils import Mailutils
+
+PORT = 110
+SERVERS = {
+    "--dovecot": {"server": Dovecot},
+    "--apop": {"server": Dovecot, "mechanisms": "plain login apop"},
+    "--courier": {"server": Courier},
+    "--mailutils": {"server": Mailutils},
+    "--pop3-only": {"server": Mailutils, "imap": False},
+}
+
+
+class Pop3World(World):
+    """World with POP3 beside IMAP (which the server may lack)."""
+
+    def pop3(self, user="", family=4, timeout=30):
+        """A connection of the client to the source's POP3 port, by way of the router."""
+        return Pop3(self.lab.connect(PORT, self.address(user, family), family, timeout))
+
+    def pop3_session(self, user, family=4):
+        """A logged-in connection."""
+        client = self.pop3(user, family)
+        answer = client.login(user, self.password(user))
+        true(answer.startswith(b"+OK"), f"login of {user}: {answer!r}")
+        return client
+
+    def maildrop(self, user, whole="RETR"):
+        """A snapshot as a client sees it."""
+        connection = self.lab.connect(PORT, self.address(user))
+        return compare_pop3.snapshot(connection, user, self.password(user), whole)
+
+    def maildrop_at_source(self, user, whole="RETR"):
+        """A snapshot taken at the old server itself, past the router."""
+        connection = self.lab.source.connect(SOURCE_ADDRESS[0], PORT)
+        return compare_pop3.snapshot(connection, user, self.password(user), whole)
+
+    def settled_maildrop(self, user):
+        """Snapshot at the source of a maildrop whose owner has read it all: the first RETR
+        changes what some servers say of a message (a flag, a header of their own)."""
+        self.maildrop_at_source(user)
+        return self.maildrop_at_source(user)
+
+
+def options():
+    """(options of the World, words that choose cases) from the command line."""
+    chosen = [word for word in sys.argv[1:] if word.startswith("--")] or ["--dovecot"]
+    if len(chosen) > 1 or chosen[0] not in SERVERS:
+        raise SystemExit(f"{chosen}: one of {' '.join(SERVERS)}")
+    return SERVERS[chosen[0]], [word for word in sys.argv[1:] if not word.startswith("--")]
