@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/smtp/reply.h"
+
+#include "wire/line.h"
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* "250-text", "250 text", "250". */
+static bool split_line(
+	struct str line, unsigned *ret_code, bool *ret_last, struct str *text)
+{
+	uint32_t code;
+
+	if (line.len < 3 || !is_digit(line.ptr[0]) ||
+		!str_to_u32(str_take(line, 3), &code) ||
+		(line.len > 3 && line.ptr[3] != ' ' && line.ptr[3] != '-'))
+		return false;
+	*ret_code = code;
+	*ret_last = line.len == 3 || line.ptr[3] == ' ';
+	*text = str_skip(line, 4);
+	return true;
+}
+
+enum smtp_reply_is smtp_reply_next(
+	struct str input, struct smtp_reply *ret, size_t *ret_used)
+{
+	size_t at = 0, used;
+	struct str line, text;
+	unsigned code;
+	bool last;
+
+	*ret_used = 0;
+	while (at <= SMTP_REPLY_MAX) {
+		switch (line_next(
+			str_skip(input, at), SMTP_REPLY_LINE_MAX, &line, &used)) {
+		case LINE_NEED_MORE:
+			return SMTP_REPLY_NEED_MORE;
+		case LINE_TOO_LONG:
+			return SMTP_REPLY_BROKEN;
+		case LINE_COMPLETE:
+			break;
+		}
+		at += used;
+		if (!split_line(line, &code, &last, &text))
+			return SMTP_REPLY_BROKEN;
+		if (!last)
+			continue;
+		*ret = (struct smtp_reply){
+			.code = code, .bytes = str_take(input, at), .text = text
+		};
+		*ret_used = at;
+		return SMTP_REPLY_COMPLETE;
+	}
+	return SMTP_REPLY_BROKEN;
+}
+
+bool smtp_enhanced_code(struct str text, struct str *ret_code)
+{
+	size_t n = 0, dots = 0;
+
+	while (n < text.len && (is_digit(text.ptr[n]) || text.ptr[n] == '.'))
+		dots += text.ptr[n++] == '.';
+	if (dots != 2 || n < 5 || text.ptr[1] != '.' || text.ptr[n - 1] == '.' ||
+		(text.ptr[0] != '2' && text.ptr[0] != '4' && text.ptr[0] != '5') ||
+		(n < text.len && text.ptr[n] != ' '))
+		return false;
+	*ret_code = str_take(text, n);
+	return true;
+}
+
+/* ---- EHLO ---- */
+
+static const struct keyword_row {
+	struct str name;
+	bool only_starttls; /* kept when STARTTLS is carried out */
+} dropped_rows[] = {
+	{ STR("STARTTLS"), true },
+	{ STR("CHUNKING"), false },   /* BDAT: messages without DATA (RFC 3030) */
+	{ STR("BINARYMIME"), false }, /* needs it */
+	{ STR("BURL"), false }, /* messages that the source fetches itself (RFC 4468) */
+	{ STR("CHECKPOINT"), false }, /* goes on in the middle of one (RFC 1845) */
+	{ STR("ETRN"), false },       /* mail that goes the other way (RFC 1985, 2645) */
+	{ STR("ATRN"), false },
+	{ STR("TURN"), false },
+};
+
+/* Extensions that nobody has described (XCLIENT, XFORWARD, X-EXPS, XEXCH50 …) may be
+   anything, and begin with X (RFC 5321, 2.2.2). All others only add parameters or
+   commands that are relayed. */
+static bool is_dropped(struct str name, bool starttls)
+{
+	if (name.len && (name.ptr[0] == 'X' || name.ptr[0] == 'x'))
+		return true;
+	for (size_t i = 0; i < sizeof(dropped_rows) / sizeof(dropped_rows[0]); i++)
+		if (str_ieq(name, dropped_rows[i].name))
+			return !(dropped_rows[i].only_starttls && starttls);
+	return false;
+}
+
+static struct str keyword_of(struct str text)
+{
+	size_t n = 0;
+
+	/* "AUTH=PLAIN": as old servers say it for older clients */
+	while (n < text.len && (unsigned char)text.ptr[n] > ' ' && text.ptr[n] != '=')
+		n++;
+	return str_take(text, n);
+}
+
+/* One line off the front of a complete reply. */
+static bool next_text(struct str *reply, struct str *ret_text)
+{
+	unsigned code;
+	struct str line;
+	size_t used;
+	bool last;
+
+	if (line_next(*reply, SMTP_REPLY_LINE_MAX, &line, &used) != LINE_COMPLETE)
+		return false;
+	*reply = str_skip(*reply, used);
+	return split_line(line, &code, &last, ret_text);
+}
+
+static int put_line(struct buf *out, const char *code, struct str text)
+{
+	int r = buf_append_c(out, code);
+
+	r = r < 0 ? r : buf_append(out, text);
+	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+/* A line is written when the next one is known: the last has no '-'. */
+int smtp_ehlo_filter(struct str reply, bool starttls, struct buf *out)
+{
+	struct str text, kept;
+	int r = 0;
+
+	if (!next_text(&reply, &kept))
+		return buf_append(out, reply);
+	while (r == 0 && next_text(&reply, &text)) {
+		if (is_dropped(keyword_of(text), starttls))
+			continue;
+		r = put_line(out, "250-", kept);
+		kept = text;
+	}
+	return r < 0 ? r : put_line(out, "250 ", kept);
+}
+
+bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args)
+{
+	struct str text;
+
+	if (!next_text(&reply, &text)) /* the server's name */
+		return false;
+	while (next_text(&reply, &text)) {
+		if (!str_ieq(keyword_of(text), keyword))
+			continue;
+		*ret_args = str_trim(str_skip(text, keyword.len + 1));
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_SMTP_REPLY_H
+#define WIRE_SMTP_REPLY_H
+/* Answers of an SMTP server (RFC 5321, 4.2), kept as the bytes that they are. */
+#include "base/buf.h"
+
+#define SMTP_REPLY_LINE_MAX 4096 /* RFC 5321 says 512; a SASL challenge has more */
+#define SMTP_REPLY_MAX 65536     /* all lines of one: EHLO and HELP have some dozen */
+
+enum smtp_reply_is { SMTP_REPLY_NEED_MORE, SMTP_REPLY_COMPLETE, SMTP_REPLY_BROKEN };
+
+struct smtp_reply {
+	unsigned code;    /* of the last line */
+	struct str bytes; /* all of it */
+	struct str text;  /* of the last line, behind code and space */
+};
+
+enum smtp_reply_is smtp_reply_next(
+	struct str input, struct smtp_reply *ret, size_t *ret_used);
+
+/* "5.1.1" at the front of a text (RFC 2034); false: none. */
+bool smtp_enhanced_code(struct str text, struct str *ret_code);
+
+/* The answer to EHLO less what would blind us, appended to `out`. */
+int smtp_ehlo_filter(struct str reply, bool starttls, struct buf *out);
+/* Whether an answer to EHLO offers the keyword; *ret_args is what stands behind it. */
+bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A client, a source and a caller that do anything. The input is a list of events: a byte
+ * that says whose turn it is, a length, that many bytes. Promised: actions come in an
+ * order that makes sense, nothing is used that was not given, the final dot of a message
+ * that is staged goes to the source after it is on disk, and a close is the end.
+ */
+#include "fuzz.h"
+
+#include "wire/smtp/front.h"
+
+#include <stdlib.h>
+
+enum stage { NONE, BEGINNING, OPEN, ENDING, DURABLE, COMMITTING };
+
+struct play {
+	struct smtp_front front;
+	struct smtp_offer offer;
+	struct buf client, source, to_client, to_source;
+	enum stage stage;
+	bool routing, closed, hold; /* hold: the caller answers later */
+	unsigned char mood;         /* what the caller answers */
+};
+
+static void must(bool promise)
+{
+	if (!promise)
+		abort();
+}
+
+static void answer(struct play *p)
+{
+	static const enum smtp_route routes[] = { SMTP_ROUTE_LOCAL, SMTP_ROUTE_SOURCE,
+		SMTP_ROUTE_LOCAL, SMTP_ROUTE_BUSY, SMTP_ROUTE_LATER };
+	bool fails = p->mood % 7 == 6;
+	struct str refusal = fails ? STR_LIT("452 4.3.1 full") : STR_LIT("");
+
+	if (p->routing) {
+		p->routing = false;
+		smtp_front_routed(&p->front, routes[p->mood++ % 5], STR_LIT("alice"));
+		return;
+	}
+	if (p->stage == BEGINNING)
+		p->stage = fails ? NONE : OPEN;
+	else if (p->stage == ENDING)
+		p->stage = DURABLE;
+	else if (p->stage == COMMITTING)
+		p->stage = NONE;
+	else if (p->stage != OPEN || !fails)
+		return;
+	p->mood++;
+	smtp_front_done(&p->front, refusal);
+}
+
+static void stage(struct play *p, enum smtp_front_action action)
+{
+	switch ((int)action) {
+	case SMTP_FRONT_STAGE_BEGIN:
+		must(p->stage == NONE && p->front.recipients);
+		p->stage = BEGINNING;
+		break;
+	case SMTP_FRONT_STAGE_BYTES:
+		must(p->stage == OPEN && p->front.bytes.len > 0);
+		break;
+	case SMTP_FRONT_STAGE_END:
+		must(p->stage == OPEN);
+		p->stage = ENDING;
+		break;
+	case SMTP_FRONT_COMMIT:
+		must(p->stage == DURABLE);
+		p->stage = COMMITTING;
+		break;
+	case SMTP_FRONT_ABORT:
+		must(p->stage != NONE && p->stage != COMMITTING);
+		p->stage = NONE;
+		break;
+	default:
+		break;
+	}
+}
+
+static void act(struct play *p, enum smtp_front_action action)
+{
+	stage(p, action);
+	if (action == SMTP_FRONT_ROUTE) {
+		must(p->front.recipient && !p->routing);
+		p->routing = true;
+	} else if (action == SMTP_FRONT_AUTHENTICATED) {
+		must(p->front.login.mechanism.ptr != NULL);
+	} else if (action == SMTP_FRONT_CLOSE) {
+		must(p->stage == NONE || p->stage == COMMITTING);
+		p->closed = true;
+	}
+	if (!p->hold)
+		answer(p);
+}
+
+static void turn(struct play *p)
+{
+	enum smtp_front_action action = SMTP_FRONT_AGAIN;
+
+	while (action != SMTP_FRONT_NEED_MORE && !p->closed) {
+		struct smtp_front_io io = { .client = buf_view(&p->client),
+			.source = buf_view(&p->source),
+			.to_client = &p->to_client,
+			.to_source = &p->to_source };
+
+		action = smtp_front_next(&p->front, &io);
+		must(io.client_used <= io.client.len && io.source_used <= io.source.len);
+		act(p, action);
+		buf_consume(&p->client, io.client_used);
+		buf_consume(&p->source, io.source_used);
+		buf_clear(&p->to_client);
+		buf_clear(&p->to_source);
+	}
+}
+
+static void event(struct play *p, unsigned char whose, struct str bytes)
+{
+	p->hold = whose & 0x10;
+	switch (whose % 8) {
+	case 5:
+		answer(p);
+		break;
+	case 6:
+		smtp_front_source_lost(&p->front);
+		buf_clear(&p->source);
+		break;
+	case 7:
+		smtp_front_client_gone(&p->front);
+		break;
+	default:
+		must(buf_append(whose & 1 ? &p->source : &p->client, bytes) == 0);
+	}
+	turn(p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str input = str_of(data, size);
+	struct play p = {
+		.offer = { .name = STR("mx"), .starttls = true, .size_max = 100 }
+	};
+
+	buf_init(&p.client, 0);
+	buf_init(&p.source, 0);
+	buf_init(&p.to_client, 0);
+	buf_init(&p.to_source, 0);
+	smtp_front_init(&p.front, &p.offer);
+	while (input.len > 2 && !p.closed) {
+		size_t len = (unsigned char)input.ptr[1];
+
+		event(&p, (unsigned char)input.ptr[0], str_take(str_skip(input, 2), len));
+		input = str_skip(input, 2 + len);
+	}
+	smtp_front_fini(&p.front);
+	buf_fini(&p.client);
+	buf_fini(&p.source);
+	buf_fini(&p.to_client);
+	buf_fini(&p.to_source);
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Command lines, addresses, replies and EHLO lists of any bytes. A folded address folds
+   to itself; what passes the EHLO filter passes it again unchanged. */
+#include "fuzz.h"
+
+#include "wire/smtp/address.h"
+#include "wire/smtp/command.h"
+#include "wire/smtp/reply.h"
+
+#include <stdlib.h>
+
+static void must(bool promise)
+{
+	if (!promise)
+		abort();
+}
+
+/* The local part as a quoted string. */
+static void quote(const struct smtp_address *a, struct buf *out)
+{
+	must(buf_byte(out, '"') == 0);
+	for (size_t i = 0; i < a->local.len; i++) {
+		if (a->local.ptr[i] == '"' || a->local.ptr[i] == '\\')
+			must(buf_byte(out, '\\') == 0);
+		must(buf_byte(out, a->local.ptr[i]) == 0);
+	}
+	must(buf_byte(out, '"') == 0);
+	if (a->domain.len)
+		must(buf_byte(out, '@') == 0 && buf_append(out, a->domain) == 0);
+}
+
+static void address(struct str text)
+{
+	struct smtp_address a, b;
+	struct str local, detail;
+	struct arena arena;
+	struct buf again;
+	size_t state = 0;
+
+	arena_init(&arena);
+	buf_init(&again, 0);
+	if (smtp_address_parse(text, &arena, &a)) {
+		quote(&a, &again);
+		must(smtp_address_parse(buf_view(&again), &arena, &b));
+		must(str_eq(a.local, b.local) && str_eq(a.domain, b.domain));
+		while (smtp_address_candidate(&a, STR_LIT("+-"), &state, &local, &detail))
+			must(local.len > 0 && str_starts(a.local, local));
+	}
+	buf_fini(&again);
+	arena_fini(&arena);
+}
+
+static void command(struct str line)
+{
+	struct smtp_command c = smtp_command(line);
+	struct smtp_path path;
+	struct str name, value;
+
+	if (smtp_path_parse(c.args, STR_LIT("TO"), &path)) {
+		address(path.address);
+		(void)smtp_param_size(path.params);
+		while (smtp_param_next(&path.params, &name, &value))
+			must(name.len + value.len <= line.len);
+	}
+}
+
+static void reply(struct str input)
+{
+	struct smtp_reply r;
+	struct buf once, twice;
+	struct str args;
+	size_t used;
+
+	if (smtp_reply_next(input, &r, &used) != SMTP_REPLY_COMPLETE)
+		return;
+	must(used && used <= input.len && r.bytes.len == used && r.code <= 999);
+	(void)smtp_enhanced_code(r.text, &args);
+	buf_init(&once, 0);
+	buf_init(&twice, 0);
+	must(smtp_ehlo_filter(r.bytes, true, &once) == 0);
+	must(smtp_ehlo_filter(buf_view(&once), true, &twice) == 0);
+	must(str_eq(buf_view(&once), buf_view(&twice)));
+	must(!smtp_ehlo_has(buf_view(&once), STR_LIT("CHUNKING"), &args));
+	must(smtp_reply_next(buf_view(&once), &r, &used) == SMTP_REPLY_COMPLETE);
+	must(used == buf_len(&once));
+	buf_fini(&once);
+	buf_fini(&twice);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str input = str_of(data, size);
+
+	address(input);
+	command(input);
+	reply(input);
+	return 0;
+}

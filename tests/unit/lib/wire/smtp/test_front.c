@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The SMTP front between a client and a source, driven by tests/transcripts/smtp. A file
+ * is one dialogue in the order in which things happen:
+ *
+ *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later; else source
+ *   O: starttls           of the offer; O: size 100; O: ehlo STARTS-A-LINE (several)
+ *   E: end 452 4.3.1 …    how staging fails: begin, end, commit
+ *   C: S:                 what client and source say
+ *   L: source lost        or "client gone"
+ *
+ * and what must come out:
+ *
+ *   c: s:                 what client and source get
+ *   t:                    the text that is staged
+ *   A: …                  actions
+ *
+ * Each runs line by line, byte by byte, and with all that the client says at once, the
+ * source answering what it gets (not when there is a line "N:": that one needs its
+ * order).
+ */
+#include "wire/smtp/front.h"
+
+#include "lib/wire/transcript.h"
+#include "lib/wire/wire_test.h"
+
+struct side {
+	struct buf in, out;
+};
+
+struct play {
+	const struct transcript *t;
+	struct smtp_front front;
+	struct smtp_offer offer;
+	struct side client, source;
+	struct buf staged, trace, ehlo;
+	bool closed, dropped;
+};
+
+static struct str word(struct str *rest)
+{
+	return str_split(rest, ' ');
+}
+
+/* ---- the caller ---- */
+
+static void route(struct play *p)
+{
+	const struct smtp_recipient *r = p->front.recipient;
+
+	for (size_t i = 0; i < p->t->n_lines; i++) {
+		struct str line = str_trim(p->t->lines[i].text), how;
+
+		if (p->t->lines[i].mark != 'R' || !str_eq(word(&line), r->address))
+			continue;
+		how = word(&line);
+		if (str_eq(how, STR_LIT("local")))
+			smtp_front_routed(&p->front, SMTP_ROUTE_LOCAL, line);
+		else
+			smtp_front_routed(&p->front,
+				str_eq(how, STR_LIT("busy")) ? SMTP_ROUTE_BUSY
+							     : SMTP_ROUTE_LATER,
+				STR_LIT(""));
+		return;
+	}
+	smtp_front_routed(&p->front, SMTP_ROUTE_SOURCE, STR_LIT(""));
+}
+
+static void done(struct play *p, const char *what)
+{
+	static char refusal[256];
+
+	for (size_t i = 0; i < p->t->n_lines; i++) {
+		struct str line = str_trim(p->t->lines[i].text);
+
+		if (p->t->lines[i].mark != 'E' || !str_eq(word(&line), str_from(what)))
+			continue;
+		(void)snprintf(refusal, sizeof(refusal), "%.*s", STR_ARG(line));
+		smtp_front_done(&p->front, str_from(refusal));
+		return;
+	}
+	smtp_front_done(&p->front, STR_LIT(""));
+}
+
+static void say(struct play *p, const char *action)
+{
+	trace_line(&p->trace, 'A', str_from(action));
+}
+
+static void say_recipients(struct play *p)
+{
+	const struct smtp_front *f = &p->front;
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text, "begin <%.*s>", STR_ARG(f->sender));
+	for (const struct smtp_recipient *r = f->recipients; r; r = r->next)
+		buf_printf(&text, " %.*s=%.*s", STR_ARG(r->address), STR_ARG(r->account));
+	buf_printf(&text, " helo=%s %s%s", f->helo, f->esmtp ? "ESMTP" : "SMTP",
+		f->authenticated ? "A" : "");
+	trace_line(&p->trace, 'A', buf_view(&text));
+	buf_fini(&text);
+}
+
+static void say_login(struct play *p)
+{
+	const struct smtp_login *l = &p->front.login;
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text, "login %.*s|%.*s|%.*s|%.*s", STR_ARG(l->mechanism),
+		STR_ARG(l->user), STR_ARG(l->password), STR_ARG(l->master));
+	trace_line(&p->trace, 'A', buf_view(&text));
+	buf_fini(&text);
+}
+
+static void say_at_source(struct play *p)
+{
+	char text[300];
+
+	(void)snprintf(text, sizeof(text), "at source %.*s %u",
+		STR_ARG(p->front.recipient->address), p->front.code);
+	say(p, text);
+}
+
+/* false: nothing more to do for now. */
+static bool act(struct play *p, enum smtp_front_action action)
+{
+	switch (action) {
+	case SMTP_FRONT_NEED_MORE:
+		return false;
+	case SMTP_FRONT_AGAIN:
+		break;
+	case SMTP_FRONT_ROUTE:
+		route(p);
+		break;
+	case SMTP_FRONT_AT_SOURCE:
+		say_at_source(p);
+		break;
+	case SMTP_FRONT_STAGE_BEGIN:
+		say_recipients(p);
+		done(p, "begin");
+		break;
+	case SMTP_FRONT_STAGE_BYTES:
+		buf_append(&p->staged, p->front.bytes);
+		trace_bytes(&p->trace, 't', &p->staged);
+		break;
+	case SMTP_FRONT_STAGE_END:
+		say(p, "end");
+		done(p, "end");
+		break;
+	case SMTP_FRONT_COMMIT:
+		say(p, "commit");
+		done(p, "commit");
+		break;
+	case SMTP_FRONT_ABORT:
+		say(p, "abort");
+		buf_clear(&p->staged);
+		break;
+	case SMTP_FRONT_AUTHENTICATED:
+		say_login(p);
+		break;
+	case SMTP_FRONT_UPGRADE:
+		say(p, "upgrade");
+		break;
+	case SMTP_FRONT_DROP_SOURCE:
+		say(p, "drop source");
+		p->dropped = true;
+		break;
+	case SMTP_FRONT_CLOSE:
+		say(p, "close");
+		p->closed = true;
+		return false;
+	}
+	return true;
+}
+
+static void turn(struct play *p)
+{
+	bool on = !p->closed;
+
+	while (on) {
+		/* each at the end of its own memory */
+		struct str client = exact_copy(buf_view(&p->client.in));
+		struct str source = exact_copy(buf_view(&p->source.in));
+		struct smtp_front_io io = { .client = client,
+			.source = source,
+			.to_client = &p->client.out,
+			.to_source = &p->source.out };
+		enum smtp_front_action action = smtp_front_next(&p->front, &io);
+
+		assert_true(io.client_used <= client.len && io.source_used <= source.len);
+		buf_consume(&p->client.in, io.client_used);
+		buf_consume(&p->source.in, io.source_used);
+		trace_bytes(&p->trace, 's', &p->source.out);
+		trace_bytes(&p->trace, 'c', &p->client.out);
+		on = act(p, action);
+		exact_free(client);
+		exact_free(source);
+	}
+}
+
+/* ---- a run ---- */
+
+static void offer_line(struct play *p, struct str line)
+{
+	struct str what = word(&line);
+
+	if (str_eq(what, STR_LIT("starttls")))
+		p->offer.starttls = true;
+	else if (str_eq(what, STR_LIT("size")))
+		assert_true(str_to_u64(line, &p->offer.size_max));
+	else
+		buf_printf(&p->ehlo, "%.*s\r\n", STR_ARG(line));
+}
+
+static void begin(struct play *p, const struct transcript *t)
+{
+	*p = (struct play){ .t = t };
+	p->offer.name = STR_LIT("mx");
+	buf_init(&p->client.in, 0);
+	buf_init(&p->client.out, 0);
+	buf_init(&p->source.in, 0);
+	buf_init(&p->source.out, 0);
+	buf_init(&p->staged, 0);
+	buf_init(&p->trace, 0);
+	buf_init(&p->ehlo, 0);
+	for (size_t i = 0; i < t->n_lines; i++)
+		if (t->lines[i].mark == 'O')
+			offer_line(p, str_trim(t->lines[i].text));
+	p->offer.ehlo = buf_view(&p->ehlo);
+	smtp_front_init(&p->front, &p->offer);
+}
+
+static void finish(struct play *p)
+{
+	smtp_front_fini(&p->front);
+	buf_fini(&p->client.in);
+	buf_fini(&p->client.out);
+	buf_fini(&p->source.in);
+	buf_fini(&p->source.out);
+	buf_fini(&p->staged);
+	buf_fini(&p->trace);
+	buf_fini(&p->ehlo);
+}
+
+static void feed(struct play *p, struct side *to, struct str text, size_t step)
+{
+	while (text.len && !p->closed) {
+		buf_append(&to->in, str_take(text, step));
+		text = str_skip(text, step);
+		turn(p);
+	}
+}
+
+static void event(struct play *p, struct str what)
+{
+	if (str_eq(str_trim(what), STR_LIT("source lost")))
+		smtp_front_source_lost(&p->front);
+	else
+		smtp_front_client_gone(&p->front);
+	turn(p);
+}
+
+static void in_order(const struct transcript *t, size_t step)
+{
+	struct play p;
+	struct buf want;
+
+	begin(&p, t);
+	buf_init(&want, 0);
+	for (size_t i = 0; i < t->n_lines; i++) {
+		if (t->lines[i].mark == 'C')
+			feed(&p, &p.client, t->lines[i].text, step);
+		else if (t->lines[i].mark == 'S')
+			feed(&p, &p.source, t->lines[i].text, step);
+		else if (t->lines[i].mark == 'L')
+			event(&p, t->lines[i].text);
+	}
+	assert_same_trace(
+		t, step, buf_view(&p.trace), transcript_trace(t, "CSLROEN", &want));
+	buf_fini(&want);
+	finish(&p);
+}
+
+/* ---- everything of the client at once ---- */
+
+struct script {
+	size_t at;    /* the next line of the transcript to look at for an S: */
+	size_t seen;  /* bytes of the trace that were looked at */
+	bool in_data; /* behind 354 */
+	size_t owed;  /* replies */
+};
+
+/* The next whole reply of the source into its input; false: the script is over. */
+static bool next_reply(struct play *p, struct script *s)
+{
+	const struct transcript *t = p->t;
+
+	for (; s->at < t->n_lines; s->at++) {
+		struct str text = t->lines[s->at].text;
+
+		if (t->lines[s->at].mark != 'S')
+			continue;
+		buf_append(&p->source.in, text);
+		if (str_starts(text, STR_LIT("354")))
+			s->in_data = true;
+		if (text.len < 4 || text.ptr[3] != '-') {
+			s->at++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Counts what the source was asked since the last look. */
+static void look(struct play *p, struct script *s)
+{
+	struct str fresh = str_skip(buf_view(&p->trace), s->seen);
+
+	s->seen += fresh.len;
+	while (fresh.len) {
+		struct str line = str_split(&fresh, '\n');
+
+		if (!str_starts(line, STR_LIT("s: ")))
+			continue;
+		if (!s->in_data || str_eq(line, STR_LIT("s: .\r"))) {
+			s->owed++;
+			s->in_data = false;
+		}
+	}
+}
+
+static void of_mark(struct str trace, char mark, struct buf *out)
+{
+	while (trace.len) {
+		struct str line = str_split(&trace, '\n');
+
+		if (line.len && line.ptr[0] == mark)
+			buf_printf(out, "%.*s\n", STR_ARG(line));
+	}
+}
+
+static void compare_marks(struct play *p)
+{
+	struct buf want;
+
+	buf_init(&want, 0);
+	transcript_trace(p->t, "CSLROENA", &want);
+	for (const char *mark = "cst"; *mark; mark++) {
+		struct buf a, b;
+
+		buf_init(&a, 0);
+		buf_init(&b, 0);
+		of_mark(buf_view(&p->trace), *mark, &a);
+		of_mark(buf_view(&want), *mark, &b);
+		assert_same_trace(p->t, 0, buf_view(&a), buf_view(&b));
+		buf_fini(&a);
+		buf_fini(&b);
+	}
+	buf_fini(&want);
+}
+
+static void at_once(const struct transcript *t)
+{
+	struct play p;
+	struct script s = { .owed = 1 }; /* the greeting */
+
+	for (size_t i = 0; i < t->n_lines; i++)
+		if (t->lines[i].mark == 'N')
+			return;
+	begin(&p, t);
+	transcript_of(t, 'C', &p.client.in);
+	do {
+		turn(&p);
+		look(&p, &s);
+	} while (!p.closed && !p.dropped && s.owed-- && next_reply(&p, &s));
+	turn(&p);
+	compare_marks(&p);
+	finish(&p);
+}
+
+static void run(const struct transcript *t)
+{
+	in_order(t, SIZE_MAX / 2);
+	in_order(t, 1);
+	in_order(t, 3);
+	at_once(t);
+}
+
+static void test_transcripts(void **state)
+{
+	(void)state;
+	transcripts_run("smtp", run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_transcripts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Commands, paths, parameters, replies, EHLO lists and addresses, as tables. */
+#include "wire/smtp/address.h"
+#include "wire/smtp/command.h"
+#include "wire/smtp/reply.h"
+
+#include "lib/wire/wire_test.h"
+
+static void test_commands(void **state)
+{
+	static const struct {
+		struct str line;
+		enum smtp_verb verb;
+		struct str args;
+	} rows[] = {
+		{ STR("EHLO a.b"), SMTP_EHLO, STR("a.b") },
+		{ STR("ehlo"), SMTP_EHLO, STR("") },
+		{ STR("Mail FROM:<a@b>  "), SMTP_MAIL, STR("FROM:<a@b>") },
+		{ STR("RCPT\tTO:<a>"), SMTP_RCPT, STR("TO:<a>") },
+		{ STR("  DATA"), SMTP_DATA, STR("") },
+		{ STR("DATAX"), SMTP_UNKNOWN, STR("") },
+		{ STR("DAT"), SMTP_UNKNOWN, STR("") },
+		{ STR("MAIL\0FROM"), SMTP_UNKNOWN, STR("") },
+		{ STR("bdat 3 LAST"), SMTP_BDAT, STR("3 LAST") },
+		{ STR("xclient ADDR=x"), SMTP_REFUSED, STR("ADDR=x") },
+		{ STR("ETRN #x"), SMTP_REFUSED, STR("#x") },
+		{ STR(""), SMTP_UNKNOWN, STR("") },
+		{ STR("STARTTLS"), SMTP_STARTTLS, STR("") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct str line = exact_copy(rows[i].line);
+		struct smtp_command c = smtp_command(line);
+
+		if (c.verb != rows[i].verb)
+			fail_msg("%.*s: %s", STR_ARG(line), smtp_verb_name(c.verb));
+		SAME("arguments", c.args, rows[i].args);
+		exact_free(line);
+	}
+	for (int v = 0; v < SMTP_VERB_COUNT; v++)
+		assert_non_null(smtp_verb_name((enum smtp_verb)v));
+}
+
+static void test_paths(void **state)
+{
+	static const struct {
+		struct str args, address, params;
+		bool ok;
+	} rows[] = {
+		{ STR("TO:<a@b>"), STR("a@b"), STR(""), true },
+		{ STR("to:<a@b> NOTIFY=NEVER X"), STR("a@b"), STR("NOTIFY=NEVER X"),
+			true },
+		{ STR("TO: <a@b>"), STR("a@b"), STR(""), true },
+		{ STR("TO : <a@b>"), STR("a@b"), STR(""), true },
+		{ STR("TO:a@b X=1"), STR("a@b"), STR("X=1"), true },
+		{ STR("TO:<>"), STR(""), STR(""), true },
+		{ STR("TO:< a@b >X"), STR("a@b"), STR("X"), true },
+		{ STR("TO:<\"a> b\"@c> P"), STR("\"a> b\"@c"), STR("P"), true },
+		{ STR("TO:<\"a\\\">\"@c>"), STR("\"a\\\">\"@c"), STR(""), true },
+		{ STR("TO:<a\\>b@c>"), STR("a\\>b@c"), STR(""), true },
+		{ STR("TO:\"a b\"@c"), STR("\"a b\"@c"), STR(""), true },
+		{ STR("TO:<@x,@y:a@b>"), STR("a@b"), STR(""), true },
+		{ STR("TO:<@x>"), STR("@x"), STR(""), true },
+		{ STR("TO:<\xc3\xa4@b> SMTPUTF8"), STR("\xc3\xa4@b"), STR("SMTPUTF8"),
+			true },
+		{ STR("TO:<a@b"), STR(""), STR(""), false },
+		{ STR("TO:<\"a@b>"), STR(""), STR(""), false },
+		{ STR("TO:\"a"), STR(""), STR(""), false },
+		{ STR("TO:<a\\"), STR(""), STR(""), false },
+		{ STR("TO:"), STR(""), STR(""), false },
+		{ STR("TO <a@b>"), STR(""), STR(""), false },
+		{ STR("FROM:<a@b>"), STR(""), STR(""), false },
+		{ STR("T"), STR(""), STR(""), false },
+		{ STR(""), STR(""), STR(""), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct str args = exact_copy(rows[i].args);
+		struct smtp_path path;
+
+		if (smtp_path_parse(args, STR_LIT("TO"), &path) != rows[i].ok)
+			fail_msg("%.*s", STR_ARG(args));
+		if (rows[i].ok) {
+			SAME("address", path.address, rows[i].address);
+			SAME("parameters", path.params, rows[i].params);
+		}
+		exact_free(args);
+	}
+}
+
+static void test_params(void **state)
+{
+	struct str params = STR_LIT("SIZE=100  BODY=8BITMIME\tSMTPUTF8 X= ");
+	struct str name, value;
+
+	(void)state;
+	assert_int_equal(smtp_param_size(params), 100);
+	assert_int_equal(smtp_param_size(STR_LIT("size=18446744073709551616 SIZE=7")), 7);
+	assert_int_equal(smtp_param_size(STR_LIT("XSIZE=9 SIZE")), 0);
+	assert_true(smtp_param_next(&params, &name, &value));
+	assert_true(smtp_param_next(&params, &name, &value));
+	SAME("name", name, STR_LIT("BODY"));
+	SAME("value", value, STR_LIT("8BITMIME"));
+	assert_true(smtp_param_next(&params, &name, &value));
+	SAME("name", name, STR_LIT("SMTPUTF8"));
+	assert_null(value.ptr);
+	assert_true(smtp_param_next(&params, &name, &value));
+	SAME("name", name, STR_LIT("X"));
+	assert_non_null(value.ptr);
+	assert_false(smtp_param_next(&params, &name, &value));
+}
+
+static void test_bdat(void **state)
+{
+	uint64_t size;
+
+	(void)state;
+	assert_true(smtp_bdat_size(STR_LIT("1000 LAST"), &size) && size == 1000);
+	assert_true(smtp_bdat_size(STR_LIT("0"), &size) && size == 0);
+	assert_false(smtp_bdat_size(STR_LIT(""), &size));
+	assert_false(smtp_bdat_size(STR_LIT("-1"), &size));
+	assert_false(smtp_bdat_size(STR_LIT("LAST"), &size));
+	assert_false(smtp_bdat_size(STR_LIT("99999999999999999999"), &size));
+}
+
+static void test_unsafe(void **state)
+{
+	(void)state;
+	assert_false(smtp_line_is_unsafe(STR_LIT("NOOP \t\xff\x7f\x01")));
+	assert_true(smtp_line_is_unsafe(STR_LIT("NOOP\rDATA")));
+	assert_true(smtp_line_is_unsafe(STR_LIT("NOOP\nDATA")));
+	assert_true(smtp_line_is_unsafe(STR_LIT("NOOP\0")));
+}
+
+static void test_replies(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str input;
+		enum smtp_reply_is is;
+		unsigned code;
+		struct str text;
+		size_t used;
+	} rows[] = {
+		{ "one line", STR("250 Ok\r\nmore"), SMTP_REPLY_COMPLETE, 250, STR("Ok"),
+			8 },
+		{ "no text", STR("250\r\n"), SMTP_REPLY_COMPLETE, 250, STR(""), 5 },
+		{ "a space", STR("250 \r\n"), SMTP_REPLY_COMPLETE, 250, STR(""), 6 },
+		{ "bare LF", STR("354 x\n"), SMTP_REPLY_COMPLETE, 354, STR("x"), 6 },
+		{ "several", STR("250-a\r\n250-b\r\n250 c\r\n"), SMTP_REPLY_COMPLETE, 250,
+			STR("c"), 21 },
+		{ "another code at the end", STR("250-a\r\n550 b\r\n"),
+			SMTP_REPLY_COMPLETE, 550, STR("b"), 14 },
+		{ "empty line inside", STR("250-\r\n250 c\r\n"), SMTP_REPLY_COMPLETE, 250,
+			STR("c"), 13 },
+		{ "half", STR("250 O"), SMTP_REPLY_NEED_MORE, 0, STR(""), 0 },
+		{ "half of several", STR("250-a\r\n"), SMTP_REPLY_NEED_MORE, 0, STR(""),
+			0 },
+		{ "nothing", STR(""), SMTP_REPLY_NEED_MORE, 0, STR(""), 0 },
+		{ "no code", STR("hello\r\n"), SMTP_REPLY_BROKEN, 0, STR(""), 0 },
+		{ "short code", STR("25 Ok\r\n"), SMTP_REPLY_BROKEN, 0, STR(""), 0 },
+		{ "long code", STR("2500 Ok\r\n"), SMTP_REPLY_BROKEN, 0, STR(""), 0 },
+		{ "signed", STR("+25 Ok\r\n"), SMTP_REPLY_BROKEN, 0, STR(""), 0 },
+		{ "empty line", STR("\r\n"), SMTP_REPLY_BROKEN, 0, STR(""), 0 },
+		{ "nonsense later", STR("250-a\r\nb\r\n"), SMTP_REPLY_BROKEN, 0, STR(""),
+			0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		for (size_t len = 0; len <= rows[i].input.len; len++) {
+			struct str input = exact_copy(str_take(rows[i].input, len));
+			struct smtp_reply r;
+			size_t used;
+			enum smtp_reply_is is = smtp_reply_next(input, &r, &used);
+
+			if (len == rows[i].input.len && is != rows[i].is)
+				fail_msg("%s", rows[i].name);
+			if (is == SMTP_REPLY_COMPLETE) {
+				assert_int_equal(used, rows[i].used);
+				assert_int_equal(r.code, rows[i].code);
+				SAME(rows[i].name, r.text, rows[i].text);
+				assert_int_equal(r.bytes.len, used);
+			}
+			exact_free(input);
+		}
+	}
+}
+
+static void test_reply_limits(void **state)
+{
+	struct buf endless;
+	struct smtp_reply r;
+	size_t used;
+
+	(void)state;
+	buf_init(&endless, 0);
+	while (buf_len(&endless) <= SMTP_REPLY_MAX)
+		buf_append_c(&endless, "250-x\r\n");
+	assert_int_equal(
+		smtp_reply_next(buf_view(&endless), &r, &used), SMTP_REPLY_BROKEN);
+	buf_clear(&endless);
+	for (size_t i = 0; i <= SMTP_REPLY_LINE_MAX; i++)
+		buf_byte(&endless, '2');
+	assert_int_equal(
+		smtp_reply_next(buf_view(&endless), &r, &used), SMTP_REPLY_BROKEN);
+	buf_fini(&endless);
+}
+
+static void test_enhanced(void **state)
+{
+	static const struct {
+		struct str text, code;
+	} rows[] = {
+		{ STR("5.1.1 nobody"), STR("5.1.1") },
+		{ STR("2.0.0"), STR("2.0.0") },
+		{ STR("4.10.123 x"), STR("4.10.123") },
+		{ STR("1.2.3 x"), STR("") },
+		{ STR("5.1 x"), STR("") },
+		{ STR("5.1.1x"), STR("") },
+		{ STR("5.1."), STR("") },
+		{ STR("52.1.1"), STR("") },
+		{ STR("Ok 2.0.0"), STR("") },
+		{ STR(""), STR("") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct str code = STR("");
+
+		assert_int_equal(
+			smtp_enhanced_code(rows[i].text, &code), rows[i].code.len > 0);
+		SAME("code", code, rows[i].code);
+	}
+}
+
+static void test_ehlo(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str reply, plain, tls;
+	} rows[] = {
+		{ "Postfix",
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-ETRN\r\n"
+			    "250-STARTTLS\r\n250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n"
+			    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"),
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-AUTH PLAIN\r\n"
+			    "250-AUTH=PLAIN\r\n250-DSN\r\n250 SMTPUTF8\r\n"),
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-STARTTLS\r\n"
+			    "250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n250-DSN\r\n"
+			    "250 SMTPUTF8\r\n") },
+		{ "Exchange",
+			STR("250-mx Hello\r\n250-X-EXPS GSSAPI\r\n250-XEXCH50\r\n"
+			    "250-BINARYMIME\r\n250-x-link2state\r\n250 OK\r\n"),
+			STR("250-mx Hello\r\n250 OK\r\n"),
+			STR("250-mx Hello\r\n250 OK\r\n") },
+		{ "all dropped", STR("250-mx\r\n250-XCLIENT A B\r\n250 burl imap\r\n"),
+			STR("250 mx\r\n"), STR("250 mx\r\n") },
+		{ "one line", STR("250 mx\r\n"), STR("250 mx\r\n"), STR("250 mx\r\n") },
+		{ "bare LFs", STR("250-mx\n250 SIZE\n"), STR("250-mx\r\n250 SIZE\r\n"),
+			STR("250-mx\r\n250 SIZE\r\n") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct buf plain, tls;
+
+		buf_init(&plain, 0);
+		buf_init(&tls, 0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, false, &plain), 0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, true, &tls), 0);
+		SAME(rows[i].name, buf_view(&plain), rows[i].plain);
+		SAME(rows[i].name, buf_view(&tls), rows[i].tls);
+		buf_fini(&plain);
+		buf_fini(&tls);
+	}
+}
+
+static void test_ehlo_has(void **state)
+{
+	const struct str reply = STR("250-SIZE\r\n250-size 100\r\n250 AUTH=PLAIN\r\n");
+	struct str args;
+
+	(void)state;
+	assert_true(smtp_ehlo_has(reply, STR_LIT("SIZE"), &args));
+	SAME("the first line is a name", args, STR_LIT("100"));
+	assert_true(smtp_ehlo_has(reply, STR_LIT("AUTH"), &args));
+	assert_false(smtp_ehlo_has(reply, STR_LIT("PIPELINING"), &args));
+	assert_false(smtp_ehlo_has(reply, STR_LIT("SIZ"), &args));
+}
+
+static void test_addresses(void **state)
+{
+	static const struct {
+		struct str text, local, domain;
+		bool ok;
+	} rows[] = {
+		{ STR("Alice@Example.COM"), STR("alice"), STR("example.com"), true },
+		{ STR("a.b+c-d@x"), STR("a.b+c-d"), STR("x"), true },
+		{ STR("\"John Doe\"+N@x."), STR("john doe+n"), STR("x"), true },
+		{ STR("\"a@b\"@x"), STR("a@b"), STR("x"), true },
+		{ STR("\"alice\"@x"), STR("alice"), STR("x"), true },
+		{ STR("\"a\\\"b\\\\\"@x"), STR("a\"b\\"), STR("x"), true },
+		{ STR("al\\ice@x"), STR("alice"), STR("x"), true },
+		{ STR("postmaster"), STR("postmaster"), STR(""), true },
+		{ STR("Postmaster@[192.0.2.1]"), STR("postmaster"), STR("[192.0.2.1]"),
+			true },
+		{ STR("a@[IPv6:2001:DB8::1]"), STR("a"), STR("[ipv6:2001:db8::1]"),
+			true },
+		{ STR("\xc3\x84@\xc3\x84.de"), STR("\xc3\x84"), STR("\xc3\x84.de"),
+			true },
+		{ STR("a!b%c/d={}@x_y"), STR("a!b%c/d={}"), STR("x_y"), true },
+		{ STR(""), STR(""), STR(""), false },
+		{ STR("@x"), STR(""), STR(""), false },
+		{ STR("\"\"@x"), STR(""), STR(""), false },
+		{ STR("a@"), STR(""), STR(""), false },
+		{ STR("a@."), STR(""), STR(""), false },
+		{ STR("a@b..c"), STR(""), STR(""), false },
+		{ STR("a@b.."), STR(""), STR(""), false },
+		{ STR("a@.b"), STR(""), STR(""), false },
+		{ STR("a@b@c"), STR(""), STR(""), false },
+		{ STR("a@b c"), STR(""), STR(""), false },
+		{ STR("a b@c"), STR(""), STR(""), false },
+		{ STR("\"a@c"), STR(""), STR(""), false },
+		{ STR("a\\"), STR(""), STR(""), false },
+		{ STR("a\0b@c"), STR(""), STR(""), false },
+		{ STR("a\r@c"), STR(""), STR(""), false },
+		{ STR("\"a\nb\"@c"), STR(""), STR(""), false },
+		{ STR("a@[1"), STR(""), STR(""), false },
+		{ STR("a@1]"), STR(""), STR(""), false },
+		{ STR("a@[1]2"), STR(""), STR(""), false },
+		{ STR("a@[[1]"), STR(""), STR(""), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct str text = exact_copy(rows[i].text);
+		struct smtp_address a;
+		struct arena arena;
+
+		arena_init(&arena);
+		if (smtp_address_parse(text, &arena, &a) != rows[i].ok)
+			fail_msg("%.*s", STR_ARG(text));
+		if (rows[i].ok) {
+			SAME("local part", a.local, rows[i].local);
+			SAME("domain", a.domain, rows[i].domain);
+		}
+		arena_fini(&arena);
+		exact_free(text);
+	}
+}
+
+static void test_address_limits(void **state)
+{
+	struct smtp_address a;
+	struct arena arena;
+	struct buf text;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&text, 0);
+	for (int i = 0; i < SMTP_LOCAL_PART_MAX; i++)
+		buf_byte(&text, 'a');
+	assert_true(smtp_address_parse(buf_view(&text), &arena, &a));
+	buf_byte(&text, '@');
+	for (int i = 0; i < SMTP_DOMAIN_MAX; i++)
+		buf_byte(&text, 'd');
+	assert_true(smtp_address_parse(buf_view(&text), &arena, &a));
+	assert_int_equal(a.domain.len, SMTP_DOMAIN_MAX);
+	buf_byte(&text, 'd');
+	assert_false(smtp_address_parse(buf_view(&text), &arena, &a));
+	buf_clear(&text);
+	for (int i = 0; i <= SMTP_LOCAL_PART_MAX; i++)
+		buf_byte(&text, 'a');
+	assert_false(smtp_address_parse(buf_view(&text), &arena, &a));
+	buf_fini(&text);
+	arena_fini(&arena);
+}
+
+static void test_candidates(void **state)
+{
+	static const struct {
+		struct str local, delimiters, all;
+	} rows[] = {
+		{ STR("mary-ann+x-y"), STR("+-"),
+			STR("mary-ann+x-y() mary-ann+x(y) mary-ann(x-y) "
+			    "mary(ann+x-y) ") },
+		{ STR("alice"), STR("+-"), STR("alice() ") },
+		{ STR("alice+"), STR("+"), STR("alice+() alice() ") },
+		{ STR("+x"), STR("+"), STR("+x() ") },
+		{ STR("+x+y"), STR("+"), STR("+x+y() +x(y) ") },
+		{ STR("a-b"), STR("+"), STR("a-b() ") },
+		{ STR("a+b"), STR(""), STR("a+b() ") },
+		{ STR("a++b"), STR("+"), STR("a++b() a+(b) a(+b) ") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		const struct smtp_address a = { .local = rows[i].local };
+		struct str local, detail;
+		size_t position = 0;
+		struct buf all;
+
+		buf_init(&all, 0);
+		while (smtp_address_candidate(
+			&a, rows[i].delimiters, &position, &local, &detail))
+			buf_printf(&all, "%.*s(%.*s) ", STR_ARG(local), STR_ARG(detail));
+		SAME("candidates", buf_view(&all), rows[i].all);
+		assert_false(smtp_address_candidate(
+			&a, rows[i].delimiters, &position, &local, &detail));
+		buf_fini(&all);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_params),
+		cmocka_unit_test(test_bdat),
+		cmocka_unit_test(test_unsafe),
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_reply_limits),
+		cmocka_unit_test(test_enhanced),
+		cmocka_unit_test(test_ehlo),
+		cmocka_unit_test(test_ehlo_has),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_address_limits),
+		cmocka_unit_test(test_candidates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
