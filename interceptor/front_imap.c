@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * IMAP in front of the login: glue between the two sans-I/O machines
- * (wire/imap/prelogin.h towards the client, wire/imap/upstream.h towards the source) and
- * the session.
+ * IMAP in front of the login: wire/imap/prelogin.h towards the client,
+ * wire/imap/upstream.h towards the source; front.c joins them with the session.
  */
-#include "interceptor/login.h"
-#include "interceptor/session.h"
+#include "interceptor/front.h"
 #include "interceptor/worker.h"
 #include "wire/imap/cursor.h"
 #include "wire/imap/upstream.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <stddef.h>
-
-#define UPGRADE_MS 30000 /* for the source to answer STARTTLS */
 
 struct imap_front {
 	struct imap_offer offer;
@@ -87,9 +81,9 @@ static int show(const struct learnt *learnt, enum service_tls tls, struct arena 
 
 /* ---- the client's side ---- */
 
-static void take_offer(struct session *s, struct imap_front *f)
+static void take_offer(void *front, const struct offer *o)
 {
-	const struct offer *o = s->pre->offer;
+	struct imap_front *f = front;
 
 	f->offer = (struct imap_offer){ .greeting = o->shown.greeting,
 		.capability = o->shown.capability,
@@ -107,93 +101,44 @@ static void front_begin(struct session *s)
 		s->worker->settings->limits.login_bytes);
 	imap_probe_init(&f->probe, &s->pre->arena);
 	if (s->pre->offer)
-		take_offer(s, f);
+		take_offer(f, s->pre->offer);
 }
 
-static void greet(struct session *s)
+static struct attempt attempt(const void *front)
 {
-	session_say(s, s->worker->offers[s->service]->shown.greeting);
-	session_say(s, STR_LIT("\r\n"));
-}
+	const struct imap_front *f = front;
+	const struct imap_login *l = &f->client.login;
+	struct attempt a = { .user = l->user, .password = l->password, .tag = l->tag };
 
-static void set_attempt(struct session *s, const struct imap_login *l)
-{
-	struct attempt *a = &s->pre->attempt;
-
-	*a = (struct attempt){ .user = l->user, .password = l->password, .tag = l->tag };
 	if (l->master.len)
-		a->why_not = STR_LIT("master user");
+		a.why_not = STR_LIT("master user");
 	else if (!l->password.ptr)
-		a->why_not = l->mechanism;
+		a.why_not = l->mechanism;
+	return a;
 }
 
-/* Connects, or sends at once when the connection is there. */
-static void to_source(struct session *s)
+static struct str exchange_line(const void *front)
 {
-	int r = session_connect_upstream(s);
+	const struct imap_front *f = front;
 
-	if (r < 0)
-		login_upstream_lost(s, r);
-	else if (s->upstream_state == UPSTREAM_OPEN)
-		s->lane->send_attempt(s);
+	return f->client.line;
 }
 
-static void exchange_line(struct session *s, struct imap_front *f)
+static enum front_action client_next(
+	void *front, struct str input, size_t *ret_used, struct buf *reply)
 {
-	set_attempt(s, &f->client.login);
-	if (!login_exchange_may_go_on(s))
-		return;
-	if (buf_append(&s->pre->to_upstream, f->client.line) < 0)
-		session_close(s, "no memory");
-	else
-		session_flush(s);
-}
+	static const enum front_action actions[] = {
+		[IMAP_PRELOGIN_NEED_MORE] = FRONT_NEED_MORE,
+		[IMAP_PRELOGIN_AGAIN] = FRONT_AGAIN,
+		[IMAP_PRELOGIN_LOGIN] = FRONT_LOGIN,
+		[IMAP_PRELOGIN_EXCHANGE] = FRONT_EXCHANGE,
+		[IMAP_PRELOGIN_EXCHANGE_LINE] = FRONT_EXCHANGE_LINE,
+		[IMAP_PRELOGIN_STARTTLS] = FRONT_STARTTLS,
+		[IMAP_PRELOGIN_CLOSE] = FRONT_CLOSE,
+	};
+	struct imap_front *f = front;
 
-/* false: the front stops here. */
-static bool act(struct session *s, struct imap_front *f, enum imap_prelogin_action action)
-{
-	switch (action) {
-	case IMAP_PRELOGIN_NEED_MORE:
-		return false;
-	case IMAP_PRELOGIN_AGAIN:
-		break;
-	case IMAP_PRELOGIN_LOGIN:
-		set_attempt(s, &f->client.login);
-		login_attempt(s);
-		break;
-	case IMAP_PRELOGIN_EXCHANGE:
-		set_attempt(s, &f->client.login);
-		if (login_exchange_may_go_on(s))
-			to_source(s);
-		break;
-	case IMAP_PRELOGIN_EXCHANGE_LINE:
-		exchange_line(s, f);
-		break;
-	case IMAP_PRELOGIN_STARTTLS:
-		session_set_state(s, SESSION_UPGRADING, UPGRADE_MS);
-		to_source(s);
-		break;
-	case IMAP_PRELOGIN_CLOSE:
-		session_finish(s, "logout");
-		break;
-	}
-	return s->state == SESSION_PRELOGIN || s->state == SESSION_EXCHANGE;
-}
-
-static void client_bytes(struct session *s)
-{
-	struct imap_front *f = session_front(s);
-	enum imap_prelogin_action action;
-	size_t used;
-
-	do {
-		struct pre *p = s->pre;
-
-		action = imap_prelogin_next(
-			&f->client, buf_view(&p->from_client), &used, &p->to_client);
-		/* views into it stay good until bytes are appended */
-		buf_consume(&p->from_client, used);
-	} while (act(s, f, action));
+	return actions[imap_prelogin_next(&f->client, input, ret_used, reply)];
 }
 
 /* ---- the source's side ---- */
@@ -205,18 +150,52 @@ static void upstream_begin(struct session *s)
 	imap_upstream_init(&f->source);
 }
 
-static void send_attempt(struct session *s)
+static bool source_is_ready(const void *front)
 {
-	struct imap_front *f = session_front(s);
-	bool exchange = s->state == SESSION_EXCHANGE;
+	const struct imap_front *f = front;
 
-	if (f->source.state != IMAP_UPSTREAM_IN_READY)
-		return; /* its greeting will bring us here again */
-	if (imap_upstream_login(
-		    &f->source, &f->client.login, exchange, &s->pre->to_upstream) < 0)
-		session_close(s, "no memory");
-	else
-		session_flush(s);
+	return f->source.state == IMAP_UPSTREAM_IN_READY;
+}
+
+static void source_greeted(void *front)
+{
+	struct imap_front *f = front;
+
+	f->source.state = IMAP_UPSTREAM_IN_READY;
+}
+
+static int send_login(void *front, bool exchange, struct buf *to_source)
+{
+	struct imap_front *f = front;
+
+	return imap_upstream_login(&f->source, &f->client.login, exchange, to_source);
+}
+
+static enum front_event source_next(void *front, struct str input,
+	struct str *ret_response, size_t *ret_used, struct buf *to_source)
+{
+	static const enum front_event events[] = {
+		[IMAP_UPSTREAM_NEED_MORE] = FRONT_SOURCE_NEED_MORE,
+		[IMAP_UPSTREAM_GREETED] = FRONT_SOURCE_GREETED,
+		[IMAP_UPSTREAM_AGAIN] = FRONT_SOURCE_AGAIN,
+		[IMAP_UPSTREAM_UNTAGGED] = FRONT_SOURCE_UNTAGGED,
+		[IMAP_UPSTREAM_CONTINUE] = FRONT_SOURCE_CONTINUE,
+		[IMAP_UPSTREAM_OK] = FRONT_SOURCE_OK,
+		[IMAP_UPSTREAM_NO] = FRONT_SOURCE_NO,
+		[IMAP_UPSTREAM_BYE] = FRONT_SOURCE_BYE,
+		[IMAP_UPSTREAM_BROKEN] = FRONT_SOURCE_BROKEN,
+	};
+	struct imap_front *f = front;
+
+	return events[imap_upstream_next(
+		&f->source, input, ret_response, ret_used, to_source)];
+}
+
+static void *probe(void *front)
+{
+	struct imap_front *f = front;
+
+	return &f->probe;
 }
 
 static void answered(struct session *s)
@@ -226,134 +205,17 @@ static void answered(struct session *s)
 	imap_prelogin_answered(&f->client);
 }
 
-static void upgraded(struct session *s, bool ok)
-{
-	struct pre *p = s->pre;
-	char id[SESSION_ID_MAX];
-
-	if (ok) {
-		/* what came behind STARTTLS in clear was never meant to be inside TLS */
-		buf_wipe(&p->from_client);
-		log_info(session_id(s, id), "uncapturable", "why=TLS");
-		session_set_route(s, ROUTE_SOURCE);
-		session_relay(s);
-		return;
-	}
-	session_say(s, buf_view(&p->answer));
-	if (s->state == SESSION_GONE)
-		return;
-	buf_clear(&p->answer);
-	answered(s);
-	session_resume(s);
-}
-
-static void tagged(struct session *s, struct str response, bool ok)
-{
-	if (buf_append(&s->pre->answer, response) < 0)
-		session_close(s, "source says too much");
-	else if (s->state == SESSION_UPGRADING)
-		upgraded(s, ok);
-	else
-		login_answered(s, ok);
-}
-
-static void keep_answer(struct session *s, struct str response)
-{
-	if (s->state != SESSION_PRELOGIN && s->state != SESSION_GREETING &&
-		buf_append(&s->pre->answer, response) < 0)
-		session_close(s, "source says too much");
-}
-
-static void source_says(
-	struct session *s, enum imap_upstream_event event, struct str response)
-{
-	switch (event) {
-	case IMAP_UPSTREAM_GREETED:
-		if (s->state != SESSION_PRELOGIN)
-			send_attempt(s);
-		break;
-	case IMAP_UPSTREAM_AGAIN:
-		session_flush(s);
-		break;
-	case IMAP_UPSTREAM_UNTAGGED:
-		keep_answer(s, response);
-		break;
-	case IMAP_UPSTREAM_CONTINUE:
-		session_say(s, response);
-		break;
-	case IMAP_UPSTREAM_OK:
-		tagged(s, response, true);
-		break;
-	case IMAP_UPSTREAM_NO:
-		tagged(s, response, false);
-		break;
-	case IMAP_UPSTREAM_BYE:
-		keep_answer(s, response);
-		login_upstream_lost(s, -ECONNREFUSED);
-		break;
-	case IMAP_UPSTREAM_BROKEN:
-		login_upstream_lost(s, -EPROTO);
-		break;
-	case IMAP_UPSTREAM_NEED_MORE:
-		break;
-	}
-}
-
-/* In GREETING: what it shows to this client is what all will be shown. */
-static bool learn(struct session *s, struct imap_front *f)
-{
-	struct pre *p = s->pre;
-	struct learnt learnt;
-	size_t used;
-	enum lane_probe is = probe_bytes(
-		&f->probe, buf_view(&p->from_upstream), &used, &p->to_upstream);
-
-	if (is == LANE_PROBE_FAILED && used) /* a BYE with the reason */
-		(void)buf_append(&p->answer, str_take(buf_view(&p->from_upstream), used));
-	buf_consume(&p->from_upstream, used);
-	session_flush(s);
-	if (s->state == SESSION_GONE || is == LANE_PROBE_NEED_MORE)
-		return false;
-	if (is == LANE_PROBE_FAILED) {
-		login_upstream_lost(s, -EPROTO);
-		return false;
-	}
-	if (is == LANE_PROBE_AGAIN)
-		return true;
-	learnt = probe_result(&f->probe);
-	worker_learn(s->worker, s->service, &learnt);
-	if (!s->worker->offers[s->service]) {
-		session_farewell(s, FAREWELL_UNAVAILABLE);
-		return false;
-	}
-	p->offer = offer_ref(s->worker->offers[s->service]);
-	take_offer(s, f);
-	f->source.state = IMAP_UPSTREAM_IN_READY; /* greeted already */
-	greet(s);
-	session_resume(s);
-	return false;
-}
-
-static void upstream_bytes(struct session *s)
-{
-	struct imap_front *f = session_front(s);
-	enum imap_upstream_event event;
-	struct str response;
-	size_t used;
-
-	while (s->state == SESSION_GREETING)
-		if (!learn(s, f))
-			return;
-	do {
-		struct pre *p = s->pre;
-
-		event = imap_upstream_next(&f->source, buf_view(&p->from_upstream),
-			&response, &used, &p->to_upstream);
-		buf_consume(&p->from_upstream, used);
-		source_says(s, event, response);
-	} while (event != IMAP_UPSTREAM_NEED_MORE && s->pre &&
-		 s->upstream_state == UPSTREAM_OPEN && s->state != SESSION_PROVED);
-}
+static const struct front_ops front_ops = {
+	.client_next = client_next,
+	.attempt = attempt,
+	.exchange_line = exchange_line,
+	.source_is_ready = source_is_ready,
+	.send = send_login,
+	.source_next = source_next,
+	.probe = probe,
+	.take_offer = take_offer,
+	.source_greeted = source_greeted,
+};
 
 /* ---- words ---- */
 
@@ -428,13 +290,14 @@ const struct lane lane_imap = {
 	.probe_result = probe_result,
 	.probe_goodbye = STR("probe3 LOGOUT\r\n"),
 	.show = show,
+	.front = &front_ops,
 	.front_size = sizeof(struct imap_front),
 	.front_begin = front_begin,
-	.greet = greet,
-	.client_bytes = client_bytes,
-	.upstream_bytes = upstream_bytes,
+	.greet = front_greet,
+	.client_bytes = front_client_bytes,
+	.upstream_bytes = front_upstream_bytes,
 	.upstream_begin = upstream_begin,
-	.send_attempt = send_attempt,
+	.send_attempt = front_send_attempt,
 	.refuse = refuse,
 	.answered = answered,
 	.farewell = farewell,

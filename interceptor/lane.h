@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "settings/settings.h"
 
+struct front_ops;
 struct session;
 
 /* What a source shows to everybody before login, as it sent it. Empty: the protocol has
@@ -67,7 +68,12 @@ struct lane {
 	int (*show)(const struct learnt *learnt, enum service_tls tls,
 		struct arena *arena, struct learnt *ret_shown);
 
+	/* A greeting that is good for one connection only (APOP's timestamp): each client
+	   is shown that of his own connection to the source. NULL: never. */
+	bool (*is_personal)(const struct learnt *shown);
+
 	/* ---- a client's connection; pre->front: front_size zeroed bytes ---- */
+	const struct front_ops *front; /* when front.c drives it; else NULL */
 	size_t front_size;
 	void (*front_begin)(struct session *s);
 	/* The offer is known: greet him. May run without s->pre. */
@@ -95,7 +101,7 @@ struct lane {
 	bool (*refusal_text)(struct str answer, struct str user, struct str *ret_text);
 };
 
-extern const struct lane lane_imap;
+extern const struct lane lane_imap, lane_pop3;
 
 /* NULL: this service has no lane (yet): it is not listened on. */
 const struct lane *lane_of(enum service_id service);

@@ -2,6 +2,7 @@
 #include "interceptor/lane.h"
 
 static const struct lane *const lanes[SERVICE_COUNT] = {
+	[SERVICE_POP3] = &lane_pop3,
 	[SERVICE_IMAP] = &lane_imap,
 };
 

@@ -85,6 +85,29 @@ int offer_load(struct registry *r, enum service_id service, enum service_tls tls
 	return 0;
 }
 
+int offer_make(enum service_id service, const struct learnt *learnt,
+	const struct offer *common, struct offer **ret)
+{
+	struct offer *o = calloc(1, sizeof(*o));
+	int code;
+
+	if (!o)
+		return -ENOMEM;
+	o->refs = 1;
+	o->tls = common->tls;
+	arena_init(&o->arena);
+	o->refusal = arena_str(&o->arena, common->refusal);
+	code = o->refusal.ptr
+	               ? lane_of(service)->show(learnt, o->tls, &o->arena, &o->shown)
+	               : -ENOMEM;
+	if (code < 0) {
+		offer_unref(o);
+		return code;
+	}
+	*ret = o;
+	return 0;
+}
+
 struct offer *offer_ref(struct offer *o)
 {
 	o->refs++;

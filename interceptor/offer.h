@@ -22,6 +22,9 @@ struct offer {
 /* From the facts. NULL and -ENOENT: nothing is known yet. */
 int offer_load(struct registry *r, enum service_id service, enum service_tls tls,
 	struct offer **ret, struct error *err);
+/* For one session: what the source showed it, the rest as in `common`. */
+int offer_make(enum service_id service, const struct learnt *learnt,
+	const struct offer *common, struct offer **ret);
 struct offer *offer_ref(struct offer *o);
 void offer_unref(struct offer *o); /* NULL is fine */
 

@@ -355,11 +355,18 @@ static void log_begin(const struct session *s)
 		service_name(s->service), client, to);
 }
 
+static bool may_greet(const struct session *s)
+{
+	const struct offer *o = s->worker->offers[s->service];
+
+	return o && !(s->lane->is_personal && s->lane->is_personal(&o->shown));
+}
+
 static void begin(struct session *s)
 {
 	int r;
 
-	if (s->worker->offers[s->service]) {
+	if (may_greet(s)) {
 		s->lane->greet(s);
 		session_resume(s);
 		return;

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/front.h"
+
+#include "base/log.h"
+#include "interceptor/login.h"
+#include "interceptor/worker.h"
+
+#include <errno.h>
+
+#define UPGRADE_MS 30000 /* for the source to answer STARTTLS */
+
+/* ---- the client's side ---- */
+
+void front_greet(struct session *s)
+{
+	const struct offer *o =
+		s->pre && s->pre->offer ? s->pre->offer : s->worker->offers[s->service];
+
+	session_say(s, o->shown.greeting);
+	session_say(s, STR_LIT("\r\n"));
+}
+
+/* Connects, or sends at once when the connection is there. */
+static void to_source(struct session *s)
+{
+	int r = session_connect_upstream(s);
+
+	if (r < 0)
+		login_upstream_lost(s, r);
+	else if (s->upstream_state == UPSTREAM_OPEN)
+		s->lane->send_attempt(s);
+}
+
+static void exchange_line(struct session *s)
+{
+	const struct front_ops *ops = s->lane->front;
+	void *front = session_front(s);
+
+	s->pre->attempt = ops->attempt(front);
+	if (!login_exchange_may_go_on(s))
+		return;
+	if (buf_append(&s->pre->to_upstream, ops->exchange_line(front)) < 0)
+		session_close(s, "no memory");
+	else
+		session_flush(s);
+}
+
+/* false: the front stops here. */
+static bool act(struct session *s, enum front_action action)
+{
+	switch (action) {
+	case FRONT_NEED_MORE:
+		return false;
+	case FRONT_AGAIN:
+		break;
+	case FRONT_LOGIN:
+		s->pre->attempt = s->lane->front->attempt(session_front(s));
+		login_attempt(s);
+		break;
+	case FRONT_EXCHANGE:
+		s->pre->attempt = s->lane->front->attempt(session_front(s));
+		if (login_exchange_may_go_on(s))
+			to_source(s);
+		break;
+	case FRONT_EXCHANGE_LINE:
+		exchange_line(s);
+		break;
+	case FRONT_STARTTLS:
+		session_set_state(s, SESSION_UPGRADING, UPGRADE_MS);
+		to_source(s);
+		break;
+	case FRONT_CLOSE:
+		session_finish(s, "logout");
+		break;
+	}
+	return s->state == SESSION_PRELOGIN || s->state == SESSION_EXCHANGE;
+}
+
+void front_client_bytes(struct session *s)
+{
+	enum front_action action;
+	size_t used;
+
+	do {
+		struct pre *p = s->pre;
+
+		action = s->lane->front->client_next(
+			p->front, buf_view(&p->from_client), &used, &p->to_client);
+		/* views into it stay good until bytes are appended */
+		buf_consume(&p->from_client, used);
+	} while (act(s, action));
+}
+
+/* ---- the source's side ---- */
+
+void front_send_attempt(struct session *s)
+{
+	const struct front_ops *ops = s->lane->front;
+	void *front = session_front(s);
+
+	if (!ops->source_is_ready(front))
+		return; /* its greeting will bring us here again */
+	if (ops->send(front, s->state == SESSION_EXCHANGE, &s->pre->to_upstream) < 0)
+		session_close(s, "no memory");
+	else
+		session_flush(s);
+}
+
+static void upgraded(struct session *s, bool ok)
+{
+	struct pre *p = s->pre;
+	char id[SESSION_ID_MAX];
+
+	if (ok) {
+		/* what came behind STARTTLS in clear was never meant to be inside TLS */
+		buf_wipe(&p->from_client);
+		log_info(session_id(s, id), "uncapturable", "why=TLS");
+		session_set_route(s, ROUTE_SOURCE);
+		session_relay(s);
+		return;
+	}
+	session_say(s, buf_view(&p->answer));
+	if (s->state == SESSION_GONE)
+		return;
+	buf_clear(&p->answer);
+	s->lane->answered(s);
+	session_resume(s);
+}
+
+static void concluded(struct session *s, struct str response, bool ok)
+{
+	if (buf_append(&s->pre->answer, response) < 0)
+		session_close(s, "source says too much");
+	else if (s->state == SESSION_UPGRADING)
+		upgraded(s, ok);
+	else
+		login_answered(s, ok);
+}
+
+static void keep_answer(struct session *s, struct str response)
+{
+	if (s->state != SESSION_PRELOGIN && s->state != SESSION_GREETING &&
+		buf_append(&s->pre->answer, response) < 0)
+		session_close(s, "source says too much");
+}
+
+static void source_says(struct session *s, enum front_event event, struct str response)
+{
+	switch (event) {
+	case FRONT_SOURCE_GREETED:
+		if (s->state != SESSION_PRELOGIN)
+			front_send_attempt(s);
+		break;
+	case FRONT_SOURCE_AGAIN:
+		session_flush(s);
+		break;
+	case FRONT_SOURCE_UNTAGGED:
+		keep_answer(s, response);
+		break;
+	case FRONT_SOURCE_CONTINUE:
+		session_say(s, response);
+		break;
+	case FRONT_SOURCE_OK:
+		concluded(s, response, true);
+		break;
+	case FRONT_SOURCE_NO:
+		concluded(s, response, false);
+		break;
+	case FRONT_SOURCE_BYE:
+		keep_answer(s, response);
+		login_upstream_lost(s, -ECONNREFUSED);
+		break;
+	case FRONT_SOURCE_BROKEN:
+		login_upstream_lost(s, -EPROTO);
+		break;
+	case FRONT_SOURCE_NEED_MORE:
+		break;
+	}
+}
+
+/* ---- GREETING: the source shows itself to this client first ---- */
+
+/* What it shows to him is what all will be shown, unless it is good for him alone. */
+static struct offer *offer_from(struct session *s, const struct learnt *learnt)
+{
+	struct offer *mine = NULL, *common;
+
+	worker_learn(s->worker, s->service, learnt);
+	common = s->worker->offers[s->service];
+	if (!common || !s->lane->is_personal || !s->lane->is_personal(&common->shown))
+		return common ? offer_ref(common) : NULL;
+	return offer_make(s->service, learnt, common, &mine) < 0 ? NULL : mine;
+}
+
+static void learnt_all(struct session *s)
+{
+	const struct front_ops *ops = s->lane->front;
+	void *front = session_front(s);
+	struct learnt learnt = s->lane->probe_result(ops->probe(front));
+
+	offer_unref(s->pre->offer);
+	s->pre->offer = offer_from(s, &learnt);
+	if (!s->pre->offer) {
+		session_farewell(s, FAREWELL_UNAVAILABLE);
+		return;
+	}
+	ops->take_offer(front, s->pre->offer);
+	ops->source_greeted(front);
+	s->lane->greet(s);
+	session_resume(s);
+}
+
+/* true: there may be more in what has come. */
+static bool learn(struct session *s)
+{
+	struct pre *p = s->pre;
+	size_t used;
+	enum lane_probe is = s->lane->probe_bytes(s->lane->front->probe(p->front),
+		buf_view(&p->from_upstream), &used, &p->to_upstream);
+
+	if (is == LANE_PROBE_FAILED && used) /* a BYE with the reason */
+		(void)buf_append(&p->answer, str_take(buf_view(&p->from_upstream), used));
+	buf_consume(&p->from_upstream, used);
+	session_flush(s);
+	if (s->state == SESSION_GONE || is == LANE_PROBE_NEED_MORE)
+		return false;
+	if (is == LANE_PROBE_AGAIN)
+		return true;
+	if (is == LANE_PROBE_FAILED)
+		login_upstream_lost(s, -EPROTO);
+	else
+		learnt_all(s);
+	return false;
+}
+
+void front_upstream_bytes(struct session *s)
+{
+	enum front_event event;
+	struct str response;
+	size_t used;
+
+	while (s->state == SESSION_GREETING)
+		if (!learn(s))
+			return;
+	do {
+		struct pre *p = s->pre;
+
+		event = s->lane->front->source_next(p->front, buf_view(&p->from_upstream),
+			&response, &used, &p->to_upstream);
+		buf_consume(&p->from_upstream, used);
+		source_says(s, event, response);
+	} while (event != FRONT_SOURCE_NEED_MORE && s->pre &&
+		 s->upstream_state == UPSTREAM_OPEN && s->state != SESSION_PROVED);
+}
