@@ -7,12 +7,15 @@
 #include "base/process.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
+#include "mailstore/serve/delivery.h"
 #include "messages/message.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define ENDING_MS 5000 /* for the last words to clients; then they are cut off */
@@ -28,7 +31,16 @@ struct account {
 	bool ending;
 	struct serve serve; /* store NULL: not open */
 	struct connections connections;
+	struct parcel *parcels[DELIVERY_BATCH]; /* came in this turn of the loop */
+	size_t n_parcels;
 	char buffer[IPC_MESSAGE_MAX];
+};
+
+/* A STAGE, DELIVER or DISCARD until it is answered. */
+struct parcel {
+	struct delivery delivery;
+	struct message m; /* views into bytes */
+	char bytes[];
 };
 
 /* ── the store ─────────────────────────────────────────────────────────────────────── */
@@ -48,6 +60,15 @@ static int enter(struct account *a, const struct settings *settings, struct erro
 	return code;
 }
 
+static void log_settled(const struct account *a)
+{
+	uint64_t count = store_settled(a->serve.store);
+
+	if (count)
+		log_info(NULL, "settled", "account=%s messages=%llu", a->name,
+			(unsigned long long)count);
+}
+
 /* A transfer may hold the folder for a while: each login tries again. */
 static int open_store(struct account *a, const char **ret_why)
 {
@@ -57,8 +78,10 @@ static int open_store(struct account *a, const char **ret_why)
 	if (a->serve.store)
 		return 0;
 	code = a->entered ? store_open(".", false, &a->serve.store, &err) : -ENOENT;
-	if (code == 0)
+	if (code == 0) {
+		log_settled(a);
 		return 0;
+	}
 	if (a->entered)
 		log_error(NULL, "store", "account=%s error=\"%s\"", a->name, err.text);
 	*ret_why = code == -EBUSY ? BUSY_WHY : BROKEN_WHY;
@@ -69,7 +92,7 @@ static int open_store(struct account *a, const char **ret_why)
 
 static void send_to_master(struct account *a, const struct message *m)
 {
-	int r = message_send_patiently(ACCOUNT_SOCKET, m);
+	int r = message_send_patiently(ACCOUNT_SOCKET, m, -1);
 
 	if (r < 0 && !a->ending)
 		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
@@ -138,6 +161,127 @@ static void on_serve(struct account *a, const struct message *m, int socket)
 		refuse_login(a, m, -1, why);
 }
 
+/* ── deliveries ────────────────────────────────────────────────────────────────────── */
+
+static enum delivery_what what_of(const struct message *m)
+{
+	if (m->type == MESSAGE_DELIVER)
+		return DELIVERY_DELIVER;
+	if (m->type == MESSAGE_DISCARD)
+		return DELIVERY_DISCARD;
+	return m->number ? DELIVERY_AT_ONCE : DELIVERY_STAGE;
+}
+
+static void log_parcel(const struct account *a, const struct parcel *p)
+{
+	static const char *const events[DELIVERY_WHAT_COUNT] = {
+		[DELIVERY_STAGE] = "staged",
+		[DELIVERY_AT_ONCE] = "delivered",
+		[DELIVERY_DELIVER] = "delivered",
+		[DELIVERY_DISCARD] = "discarded",
+	};
+	const struct delivery *d = &p->delivery;
+	char id[SESSION_ID_MAX];
+
+	(void)snprintf(id, sizeof(id), "%.*s", STR_ARG(p->m.session));
+	if (d->code < 0)
+		log_error(
+			id, "delivery", "account=%s error=\"%s\"", a->name, d->err.text);
+	else if (d->fd < 0)
+		log_info(id, events[d->what], "account=%s", a->name);
+	else
+		log_info(id, events[d->what],
+			"account=%s from=<%.*s> to=<%.*s> client=%.*s bytes=%llu",
+			a->name, STR_ARG(p->m.text), STR_ARG(p->m.tag),
+			STR_ARG(p->m.client), (unsigned long long)d->size);
+}
+
+static void answer_parcel(struct account *a, const struct parcel *p)
+{
+	const struct delivery *d = &p->delivery;
+	struct message answer = { .type = MESSAGE_DELIVERED,
+		.account = str_from(a->name),
+		.session = p->m.session };
+
+	if (d->code < 0) {
+		answer.type = MESSAGE_DELIVERY_FAILED;
+		answer.text = str_from(delivery_reply(d->code));
+	} else if (d->what == DELIVERY_STAGE) {
+		answer.type = MESSAGE_STAGED;
+		answer.number = (uint64_t)d->id;
+	}
+	if (d->what != DELIVERY_DISCARD)
+		send_to_master(a, &answer);
+}
+
+static void fail_parcels(struct account *a, int code)
+{
+	for (size_t i = 0; i < a->n_parcels; i++)
+		a->parcels[i]->delivery.code = error_set(&a->parcels[i]->delivery.err,
+			code, "the mailbox cannot be opened");
+}
+
+/* All that came in this turn, in one transaction where it can be: one fsync for many. */
+static void run_parcels(struct account *a)
+{
+	struct delivery *batch[DELIVERY_BATCH];
+	const char *why;
+	int code;
+
+	if (!a->n_parcels)
+		return;
+	for (size_t i = 0; i < a->n_parcels; i++)
+		batch[i] = &a->parcels[i]->delivery;
+	code = open_store(a, &why);
+	if (code == 0)
+		deliveries_run(
+			a->serve.store, a->serve.message_bytes, batch, a->n_parcels);
+	else
+		fail_parcels(a, code);
+	for (size_t i = 0; i < a->n_parcels; i++) {
+		struct parcel *p = a->parcels[i];
+
+		log_parcel(a, p);
+		answer_parcel(a, p);
+		fd_closep(&p->delivery.fd);
+		free(p);
+	}
+	a->n_parcels = 0;
+}
+
+/* Without memory: the master answers for us once we are gone. */
+static void take_parcel(struct account *a, struct str bytes, int fd)
+{
+	struct parcel *p = calloc(1, sizeof(*p) + bytes.len);
+
+	if (!p)
+		abort();
+	memcpy(p->bytes, bytes.ptr, bytes.len);
+	(void)message_decode(str_of(p->bytes, bytes.len), &p->m);
+	p->delivery = (struct delivery){ .what = what_of(&p->m),
+		.id = (int64_t)p->m.number,
+		.fd = fd,
+		.header = p->m.payload };
+	a->parcels[a->n_parcels++] = p;
+	if (a->n_parcels == DELIVERY_BATCH)
+		run_parcels(a);
+}
+
+/* Before it ends: a mailbox that moves is moved with all that was accepted for it. */
+static int settle(struct account *a)
+{
+	struct error err = { 0 };
+	uint64_t count = 0;
+	int code = a->serve.store ? store_settle(a->serve.store, &count, &err) : 0;
+
+	if (code < 0)
+		log_error(NULL, "settle", "account=%s error=\"%s\"", a->name, err.text);
+	else if (count)
+		log_info(NULL, "settled", "account=%s messages=%llu", a->name,
+			(unsigned long long)count);
+	return code;
+}
+
 /* ── the master ────────────────────────────────────────────────────────────────────── */
 
 static void on_timer(uv_timer_t *timer)
@@ -164,6 +308,10 @@ static void on_message(struct account *a, struct str bytes, int *fds, size_t n_f
 		abort();
 	if (m.type == MESSAGE_SERVE && n_fds == 1)
 		on_serve(a, &m, fd_steal(&fds[0]));
+	else if (m.type == MESSAGE_STAGE && n_fds == 1)
+		take_parcel(a, bytes, fd_steal(&fds[0]));
+	else if (m.type == MESSAGE_DELIVER || m.type == MESSAGE_DISCARD)
+		take_parcel(a, bytes, -1);
 	else if (m.type == MESSAGE_RELEASE)
 		end_all(a, "Your mailbox moves, please log in again.");
 	else
@@ -181,13 +329,16 @@ static void on_master(uv_poll_t *poll, int status, int events)
 		ssize_t n = ipc_receive(
 			ACCOUNT_SOCKET, a->buffer, sizeof(a->buffer), fds, &n_fds);
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN) {
+			run_parcels(a);
 			return;
+		}
 		if (n <= 0)
 			break;
 		on_message(a, str_of(a->buffer, (size_t)n), fds, n_fds);
 	}
 	(void)uv_poll_stop(poll);
+	run_parcels(a);
 	end_all(a, "Server shuts down.");
 }
 
@@ -242,7 +393,7 @@ static int serve(struct account *a, const struct settings *settings)
 	}
 	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
 	stop_loop(a);
-	return EXIT_SUCCESS;
+	return settle(a) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int account_run(const struct settings *settings, const char *name)

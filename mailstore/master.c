@@ -60,7 +60,7 @@ static void close_peer(struct peer *peer)
 /* One that does not read is broken; its sessions live on. */
 static void send_to_peer(struct peer *peer, const struct message *m)
 {
-	int r = peer->socket < 0 ? 0 : message_send_patiently(peer->socket, m);
+	int r = peer->socket < 0 ? 0 : message_send_patiently(peer->socket, m, -1);
 
 	if (r < 0) {
 		log_warning(NULL, "peer", "error=%d dropped=%s", -r,
@@ -69,17 +69,29 @@ static void send_to_peer(struct peer *peer, const struct message *m)
 	}
 }
 
+static const struct message_row {
+	enum message_type type;
+	size_t n_fds;
+	void (*handle)(struct processes *all, struct peer *peer, const struct message *m,
+		int fd);
+} message_rows[] = {
+	{ MESSAGE_SERVE, 1, processes_serve },
+	{ MESSAGE_STAGE, 1, processes_stage },
+	{ MESSAGE_DELIVER, 0, processes_deliver },
+	{ MESSAGE_DISCARD, 0, processes_discard },
+	{ MESSAGE_RELEASE, 0, processes_release },
+};
+
 /* false: the peer is not one of ours, or has a bug. */
 static bool on_message(struct peer *peer, const struct message *m, int *fds, size_t n_fds)
 {
-	struct processes *processes = &peer->master->processes;
+	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
+		const struct message_row *row = &message_rows[i];
 
-	if (m->type == MESSAGE_SERVE && n_fds == 1 && m->account.len) {
-		processes_serve(processes, peer, m, fd_steal(&fds[0]));
-		return true;
-	}
-	if (m->type == MESSAGE_RELEASE && n_fds == 0) {
-		processes_release(processes, peer, m->account);
+		if (row->type != m->type || row->n_fds != n_fds || !m->account.len)
+			continue;
+		row->handle(&peer->master->processes, peer, m,
+			n_fds ? fd_steal(&fds[0]) : -1);
 		return true;
 	}
 	while (n_fds)

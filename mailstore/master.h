@@ -7,6 +7,8 @@
  *
  *   peer (interceptor worker, transfer) ──SERVE(fd)──► master ──SERVE(fd)──► process
  *                                       ◄─SERVE_END──        ◄─SERVE_END──
+ *                                       ──STAGE(fd), DELIVER──►  the same way
+ *                                       ◄─STAGED, DELIVERED──
  *                                       ──RELEASE──►         ──RELEASE──►
  *                                       ◄─RELEASED──         (exit)
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mailstore/processes.h"
+#include "mailstore/process.h"
 
 #include "base/fd.h"
 #include "base/ipc.h"
@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define LINGER_MS 2000 /* webmail logs in for each click */
 #define PATIENCE_MS                                                                      \
@@ -21,45 +20,6 @@
 	       */
 #define MOVING_WHY "Your mailbox is being moved, try again in a moment."
 #define BROKEN_WHY "The mailbox cannot be served now; the administrator is told."
-
-enum process_state {
-	PROCESS_RUNNING,
-	PROCESS_LEAVING,
-	PROCESS_RELEASING,
-	PROCESS_STATE_COUNT
-};
-
-/* A session, or somebody who waits for RELEASED. */
-struct tie {
-	LIST_ENTRY(tie) entry;
-	struct peer *peer; /* NULL: gone */
-	char id[];
-};
-LIST_HEAD(ties, tie);
-
-/* A login that came too late for one process and too early for the next. */
-struct waiting {
-	STAILQ_ENTRY(waiting) entry;
-	struct peer *peer;
-	int socket;
-	struct message m;
-	size_t len;
-	char bytes[];
-};
-
-struct process {
-	struct processes *all;
-	struct process *next, **place;
-	enum process_state state;
-	char *account;
-	uv_process_t child;
-	uv_poll_t link;
-	uv_timer_t timer;
-	int socket; /* -1: closed */
-	unsigned handles;
-	struct ties sessions, requests;
-	STAILQ_HEAD(, waiting) waiting;
-};
 
 static void on_link(uv_poll_t *poll, int status, int events);
 
@@ -106,14 +66,49 @@ static void answer_requests(struct process *p)
 	}
 }
 
-static void serve_waiting(struct process *p)
+static void refuse_login(struct processes *all, struct peer *peer,
+	const struct message *m, int socket, const char *why)
+{
+	struct message end = { .type = MESSAGE_SERVE_END,
+		.account = m->account,
+		.session = m->session,
+		.text = STR("refused") };
+
+	refuse(m, socket, why);
+	if (peer)
+		all->send(peer, &end);
+}
+
+static void refuse_moving(
+	struct processes *all, struct peer *peer, const struct message *m, int fd)
+{
+	refuse_login(all, peer, m, fd, MOVING_WHY);
+}
+
+/* What may wait, how it goes on, and what becomes of it when it cannot. */
+static const struct waiting_row {
+	enum message_type type;
+	void (*serve)(struct processes *all, struct peer *peer, const struct message *m,
+		int fd);
+	void (*refuse)(struct processes *all, struct peer *peer, const struct message *m,
+		int fd);
+} waiting_rows[] = {
+	{ MESSAGE_SERVE, processes_serve, refuse_moving },
+	{ MESSAGE_STAGE, processes_stage, deliveries_refuse },
+	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },
+};
+
+static void empty_waiting(struct process *p, bool serve)
 {
 	while (!STAILQ_EMPTY(&p->waiting)) {
 		struct waiting *w = STAILQ_FIRST(&p->waiting);
+		const struct waiting_row *row = waiting_rows;
 
 		STAILQ_REMOVE_HEAD(&p->waiting, entry);
 		(void)message_decode(str_of(w->bytes, w->len), &w->m);
-		processes_serve(p->all, w->peer, &w->m, w->socket);
+		while (row->type != w->m.type)
+			row++;
+		(serve ? row->serve : row->refuse)(p->all, w->peer, &w->m, w->fd);
 		free(w);
 	}
 }
@@ -136,7 +131,7 @@ static void close_link(struct process *p)
 	fd_closep(&p->socket);
 }
 
-static void gone(struct process *p, const char *why)
+static void gone(struct process *p, bool crashed)
 {
 	struct processes *all = p->all;
 
@@ -145,9 +140,10 @@ static void gone(struct process *p, const char *why)
 		p->next->place = p->place;
 	close_link(p);
 	uv_close((uv_handle_t *)&p->timer, handle_closed);
-	end_sessions(p, why);
+	end_sessions(p, crashed ? "crashed" : "ended");
+	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
-	serve_waiting(p);
+	empty_waiting(p, true);
 	if (!all->first && all->empty)
 		all->empty(all);
 }
@@ -164,7 +160,7 @@ static void on_child_exit(uv_process_t *child, int64_t status, int signal)
 	if (p->socket >= 0)
 		on_link(&p->link, 0, UV_READABLE);
 	uv_close((uv_handle_t *)child, handle_closed);
-	gone(p, crashed ? "crashed" : "ended");
+	gone(p, crashed);
 }
 
 /* ── ending one ────────────────────────────────────────────────────────────────────── */
@@ -191,9 +187,16 @@ static void on_linger(uv_timer_t *timer)
 	leave(timer->data);
 }
 
-static void linger_when_idle(struct process *p)
+void process_is_busy(struct process *p)
 {
-	if (p->state == PROCESS_RUNNING && LIST_EMPTY(&p->sessions))
+	if (p->state == PROCESS_RUNNING)
+		(void)uv_timer_stop(&p->timer);
+}
+
+void process_linger_when_idle(struct process *p)
+{
+	if (p->state == PROCESS_RUNNING && LIST_EMPTY(&p->sessions) &&
+		LIST_EMPTY(&p->deliveries))
 		(void)uv_timer_start(&p->timer, on_linger, LINGER_MS, 0);
 }
 
@@ -210,9 +213,17 @@ static void on_serve_end(struct process *p, const struct message *m)
 		if (tie->peer)
 			p->all->send(tie->peer, m);
 		drop_tie(tie);
-		linger_when_idle(p);
+		process_linger_when_idle(p);
 		return;
 	}
+}
+
+static void on_process_message(struct process *p, const struct message *m)
+{
+	if (m->type == MESSAGE_SERVE_END)
+		on_serve_end(p, m);
+	else
+		deliveries_answered(p, m);
 }
 
 static void on_link(uv_poll_t *poll, int status, int events)
@@ -234,10 +245,9 @@ static void on_link(uv_poll_t *poll, int status, int events)
 			break;
 		while (n_fds)
 			fd_closep(&fds[--n_fds]);
-		if (message_decode(str_of(all->buffer, (size_t)n), &m) < 0 ||
-			m.type != MESSAGE_SERVE_END)
+		if (message_decode(str_of(all->buffer, (size_t)n), &m) < 0)
 			abort(); /* our own program */
-		on_serve_end(p, &m);
+		on_process_message(p, &m);
 	}
 	if (p->socket >= 0)
 		(void)uv_poll_stop(poll); /* its exit follows */
@@ -319,6 +329,7 @@ static struct process *start(struct processes *all, struct str account)
 	*p = (struct process){ .all = all, .socket = -1, .account = str_dup_c(account) };
 	LIST_INIT(&p->sessions);
 	LIST_INIT(&p->requests);
+	LIST_INIT(&p->deliveries);
 	STAILQ_INIT(&p->waiting);
 	p->child.data = p->link.data = p->timer.data = p;
 	if (!p->account || start_child(p) < 0) {
@@ -335,13 +346,20 @@ static struct process *start(struct processes *all, struct str account)
 	return p;
 }
 
-static struct process *find(struct processes *all, struct str account)
+struct process *process_find(struct processes *all, struct str account)
 {
 	struct process *p = all->first;
 
 	while (p && !str_eq(account, str_from(p->account)))
 		p = p->next;
 	return p;
+}
+
+struct process *process_get(struct processes *all, struct str account)
+{
+	struct process *p = process_find(all, account);
+
+	return p || all->ending ? p : start(all, account);
 }
 
 /* ── what is asked of it ───────────────────────────────────────────────────────────── */
@@ -358,21 +376,8 @@ static struct tie *add_tie(struct ties *list, struct peer *peer, struct str id)
 	return tie;
 }
 
-static void refuse_login(struct processes *all, struct peer *peer,
-	const struct message *m, int socket, const char *why)
-{
-	struct message end = { .type = MESSAGE_SERVE_END,
-		.account = m->account,
-		.session = m->session,
-		.text = STR("refused") };
-
-	refuse(m, socket, why);
-	if (peer)
-		all->send(peer, &end);
-}
-
-static int keep_waiting(
-	struct process *p, struct peer *peer, const struct message *m, int socket)
+int process_keep_waiting(
+	struct process *p, struct peer *peer, const struct message *m, int fd)
 {
 	struct waiting *w = malloc(sizeof(*w) + IPC_MESSAGE_MAX);
 	ssize_t len = w ? message_encode(m, w->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
@@ -383,7 +388,7 @@ static int keep_waiting(
 	}
 	w->len = (size_t)len;
 	w->peer = peer;
-	w->socket = socket;
+	w->fd = fd;
 	STAILQ_INSERT_TAIL(&p->waiting, w, entry);
 	return 0;
 }
@@ -397,7 +402,7 @@ static int forward(
 	if (r < 0 && tie)
 		drop_tie(tie);
 	if (r == 0) {
-		(void)uv_timer_stop(&p->timer);
+		process_is_busy(p);
 		fd_closep(&socket);
 	}
 	return r;
@@ -406,7 +411,7 @@ static int forward(
 void processes_serve(
 	struct processes *all, struct peer *peer, const struct message *m, int socket)
 {
-	struct process *p = find(all, m->account);
+	struct process *p = process_get(all, m->account);
 	int r;
 
 	if (p && p->state == PROCESS_RELEASING) {
@@ -414,25 +419,12 @@ void processes_serve(
 		return;
 	}
 	if (p && p->state == PROCESS_LEAVING) {
-		r = keep_waiting(p, peer, m, socket);
+		r = process_keep_waiting(p, peer, m, socket);
 	} else {
-		p = p ? p : start(all, m->account);
 		r = p ? forward(p, peer, m, socket) : -EAGAIN;
 	}
 	if (r < 0)
 		refuse_login(all, peer, m, socket, BROKEN_WHY);
-}
-
-static void refuse_waiting(struct process *p)
-{
-	while (!STAILQ_EMPTY(&p->waiting)) {
-		struct waiting *w = STAILQ_FIRST(&p->waiting);
-
-		STAILQ_REMOVE_HEAD(&p->waiting, entry);
-		(void)message_decode(str_of(w->bytes, w->len), &w->m);
-		refuse_login(p->all, w->peer, &w->m, w->socket, MOVING_WHY);
-		free(w);
-	}
 }
 
 static void release(struct process *p)
@@ -441,24 +433,26 @@ static void release(struct process *p)
 	enum process_state before = p->state;
 
 	p->state = PROCESS_RELEASING;
-	refuse_waiting(p);
+	empty_waiting(p, false);
 	if (before != PROCESS_RUNNING) /* it is on its way already */
 		return;
-	if (message_send_patiently(p->socket, &m) < 0)
+	if (message_send_patiently(p->socket, &m, -1) < 0)
 		(void)uv_process_kill(&p->child, SIGKILL);
 	(void)uv_timer_start(&p->timer, on_stubborn, PATIENCE_MS, 0);
 }
 
-void processes_release(struct processes *all, struct peer *peer, struct str account)
+void processes_release(
+	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
-	struct message released = { .type = MESSAGE_RELEASED, .account = account };
-	struct process *p = find(all, account);
+	struct message released = { .type = MESSAGE_RELEASED, .account = m->account };
+	struct process *p = process_find(all, m->account);
 
+	(void)fd; /* none comes with it */
 	if (!p) {
 		all->send(peer, &released);
 		return;
 	}
-	if (!add_tie(&p->requests, peer, account)) {
+	if (!add_tie(&p->requests, peer, m->account)) {
 		released.type = MESSAGE_FAILED;
 		released.text = STR_LIT("no memory");
 		all->send(peer, &released);
@@ -483,6 +477,7 @@ void processes_forget_peer(struct processes *all, struct peer *peer)
 
 		forget(&p->sessions, peer);
 		forget(&p->requests, peer);
+		deliveries_forget_peer(p, peer);
 		STAILQ_FOREACH(w, &p->waiting, entry)
 		if (w->peer == peer)
 			w->peer = NULL;
@@ -491,6 +486,7 @@ void processes_forget_peer(struct processes *all, struct peer *peer)
 
 void processes_end(struct processes *all)
 {
+	all->ending = true;
 	for (struct process *p = all->first; p; p = p->next)
 		if (p->state == PROCESS_RUNNING)
 			leave(p);

@@ -4,7 +4,7 @@
 /*
  * The account processes, as the master knows them.
  *
- *   RUNNING ──no session for a while──► LEAVING ──exit──► (a login waits: a new one)
+ *   RUNNING ──nothing to do for a while──► LEAVING ──exit──► (a login waits: a new one)
  *      │                                                  gone
  *      ├──RELEASE──► RELEASING ──exit──► gone, RELEASED is answered
  *      └──crash──► gone, its sessions are told
@@ -24,6 +24,7 @@ struct processes {
 	uv_loop_t *loop;
 	const char *config;
 	struct process *first;
+	bool ending; /* none is started any more */
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
 	/* The last one is gone. */
@@ -34,8 +35,18 @@ struct processes {
 /* Takes the socket. */
 void processes_serve(
 	struct processes *all, struct peer *peer, const struct message *m, int socket);
-void processes_release(struct processes *all, struct peer *peer, struct str account);
-/* The peer is gone: its sessions live on, nobody waits for their end. */
+/* Takes the file. What comes of it is told to the peer (messages/message.h). */
+void processes_stage(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+/* These two come without a descriptor: fd -1. */
+void processes_deliver(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+void processes_discard(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+void processes_release(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+/* The peer is gone: its sessions live on, nobody waits for their end; what it staged is
+   delivered. */
 void processes_forget_peer(struct processes *all, struct peer *peer);
 /* All of them end, RELEASE or not. */
 void processes_end(struct processes *all);

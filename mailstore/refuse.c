@@ -28,12 +28,12 @@ void refuse(const struct message *serve, int socket, const char *why)
 	(void)close(socket);
 }
 
-int message_send_patiently(int socket, const struct message *m)
+int message_send_patiently(int socket, const struct message *m, int fd_to_pass)
 {
 	struct pollfd wait = { .fd = socket, .events = POLLOUT };
-	int r = message_send(socket, m, -1);
+	int r = message_send(socket, m, fd_to_pass);
 
 	if (r == -EAGAIN && poll(&wait, 1, PATIENCE_MS) == 1)
-		r = message_send(socket, m, -1);
+		r = message_send(socket, m, fd_to_pass);
 	return r;
 }

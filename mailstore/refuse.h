@@ -9,6 +9,6 @@
 void refuse(const struct message *serve, int socket, const char *why);
 
 /* As message_send(), but waits a moment for a peer that is busy. */
-int message_send_patiently(int socket, const struct message *m);
+int message_send_patiently(int socket, const struct message *m, int fd_to_pass);
 
 #endif

@@ -30,6 +30,12 @@ static const char *const type_names[] = {
 	[MESSAGE_RELEASED] = "RELEASED",
 	[MESSAGE_FAILED] = "FAILED",
 	[MESSAGE_FACTS_CHANGED] = "FACTS_CHANGED",
+	[MESSAGE_STAGE] = "STAGE",
+	[MESSAGE_STAGED] = "STAGED",
+	[MESSAGE_DELIVER] = "DELIVER",
+	[MESSAGE_DELIVERED] = "DELIVERED",
+	[MESSAGE_DISCARD] = "DISCARD",
+	[MESSAGE_DELIVERY_FAILED] = "DELIVERY_FAILED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -11,6 +11,8 @@
  *
  *   worker ──SERVE(fd)──► mailstore master ──SERVE(fd)──► account process
  *          ◄─SERVE_END──                   ◄─SERVE_END──
+ *   worker ──STAGE(fd), DELIVER──►  and on to the account process
+ *          ◄─STAGED, DELIVERED──
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
  *   anybody ──ACCOUNT_DUE──► transfer.sock
@@ -73,6 +75,24 @@ enum message_type {
 	/* Interceptor master to its workers: the registry's facts about what the source
 	   shows on a service are new. service. */
 	MESSAGE_FACTS_CHANGED,
+
+	/* To the mailstore, with the message as a file (1 descriptor, read from its
+	   beginning): put it on the disk for this account, in no mailbox yet; number = 1:
+	   into INBOX at once. account, session (of this one message for this one account,
+	   unique on this host), client, text (envelope sender), tag (recipient), payload
+	   (header lines that go before it). Answered by STAGED or DELIVERED, or by
+	   DELIVERY_FAILED. When whoever staged goes away without another word, it is
+	   delivered: perhaps somebody else was told that he need not repeat it. */
+	MESSAGE_STAGE,
+	MESSAGE_STAGED, /* account, session, number = for DELIVER and DISCARD */
+	/* Into INBOX, and it may be said twice. account, session, number. Answered by
+	   DELIVERED or DELIVERY_FAILED. */
+	MESSAGE_DELIVER,
+	MESSAGE_DELIVERED, /* account, session */
+	/* Forget it; no answer. account, session, number. */
+	MESSAGE_DISCARD,
+	/* account, session, text = what the SMTP client is to hear: "452 4.3.1 ...". */
+	MESSAGE_DELIVERY_FAILED,
 
 	MESSAGE_TYPE_COUNT
 };

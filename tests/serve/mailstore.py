@@ -22,13 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab.imap import Imap  # noqa: E402
 
 SERVE, SERVE_END, RELEASE, RELEASED = 1, 2, 14, 15
+STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
 
 
-def encode(kind, **fields):
+def encode(kind, number=0, **fields):
     """lib/messages/message.c: version, type, two numbers, seven fields."""
-    whole = struct.pack(">BBQQ", 1, kind, 0, 0)
+    whole = struct.pack(">BBQQ", 1, kind, number, 0)
     for name in FIELDS:
         value = fields.get(name, b"")
         value = value.encode() if isinstance(value, str) else value

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_PROCESS_H
+#define MAILSTORE_PROCESS_H
+/* One account process, as processes.c and deliveries.c see it. Inside the master only. */
+#include "mailstore/processes.h"
+
+#include <sys/queue.h>
+
+enum delivery_state {
+	DELIVERY_STAGING,    /* the process was given the message */
+	DELIVERY_STAGED,     /* it has it, and waits for the word of who brought it */
+	DELIVERY_DELIVERING, /* that was said */
+	DELIVERY_STATE_COUNT
+};
+
+enum process_state {
+	PROCESS_RUNNING,
+	PROCESS_LEAVING,
+	PROCESS_RELEASING,
+	PROCESS_STATE_COUNT
+};
+
+/* A session, or somebody who waits for RELEASED. */
+struct tie {
+	LIST_ENTRY(tie) entry;
+	struct peer *peer; /* NULL: gone */
+	char id[];
+};
+LIST_HEAD(ties, tie);
+
+/* A message whose outcome somebody waits for (deliveries.c). */
+struct delivery_tie {
+	LIST_ENTRY(delivery_tie) entry;
+	struct peer *peer; /* NULL: gone; then it is to be delivered */
+	enum delivery_state state;
+	uint64_t number; /* what the process calls it, once it is staged */
+	bool again;      /* asked a second time, after a crash */
+	char id[];
+};
+
+/* What came too late for one process and too early for the next. */
+struct waiting {
+	STAILQ_ENTRY(waiting) entry;
+	struct peer *peer;
+	int fd; /* -1: none */
+	struct message m;
+	size_t len;
+	char bytes[];
+};
+
+struct process {
+	struct processes *all;
+	struct process *next, **place;
+	enum process_state state;
+	char *account;
+	uv_process_t child;
+	uv_poll_t link;
+	uv_timer_t timer;
+	int socket; /* -1: closed */
+	unsigned handles;
+	struct ties sessions, requests;
+	LIST_HEAD(, delivery_tie) deliveries;
+	STAILQ_HEAD(, waiting) waiting;
+};
+
+/* ---- processes.c ---- */
+
+struct process *process_find(struct processes *all, struct str account);
+/* The one that is there, or a new one; NULL: it cannot be started. */
+struct process *process_get(struct processes *all, struct str account);
+/* For the process after this one. Takes fd on success. 0 or -errno. */
+int process_keep_waiting(
+	struct process *p, struct peer *peer, const struct message *m, int fd);
+/* Something was done: it may stay a while, or has nothing left to do. */
+void process_is_busy(struct process *p);
+void process_linger_when_idle(struct process *p);
+
+/* ---- deliveries.c ---- */
+
+/* STAGED, DELIVERED, DELIVERY_FAILED of the process. */
+void deliveries_answered(struct process *p, const struct message *m);
+void deliveries_forget_peer(struct process *p, const struct peer *peer);
+/* The process is gone. clean: by its own decision, and then it has delivered all. */
+void deliveries_process_gone(struct process *p, bool clean);
+/* Cannot be served now: tells the peer, if there is one, and closes fd. */
+void deliveries_refuse(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+
+#endif

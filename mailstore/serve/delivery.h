@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_DELIVERY_H
+#define MAILSTORE_SERVE_DELIVERY_H
+/*
+ * Mail for the account's INBOX from outside: staged on the disk first when the message
+ * also has to be taken by another server, delivered at once when not. Several that wait
+ * at the same time share one transaction, hence one fsync; when that fails, each is tried
+ * alone, so that one that does not fit takes no other with it.
+ */
+#include "mailstore/store/store.h"
+
+/* Files open at the same time, and what one transaction holds; with 64 an fsync is a
+   small part of what they cost. */
+#define DELIVERY_BATCH 64
+
+enum delivery_what {
+	DELIVERY_STAGE,   /* durable, in no mailbox; sets id */
+	DELIVERY_AT_ONCE, /* into INBOX */
+	DELIVERY_DELIVER, /* the staged one with that id; fine when it is delivered
+	                     already */
+	DELIVERY_DISCARD, /* likewise, if it is not */
+	DELIVERY_WHAT_COUNT
+};
+
+struct delivery {
+	enum delivery_what what;
+	int64_t id;
+	int fd; /* of a regular file with the message, read from its beginning; the
+	           caller's */
+	struct str header; /* lines to be put before it */
+
+	/* what became of it */
+	int code; /* 0 or -errno */
+	uint64_t size;
+	struct error err;
+};
+
+/* message_bytes: more is -EFBIG. No transaction may be open. */
+void deliveries_run(
+	struct store *s, uint64_t message_bytes, struct delivery **list, size_t n);
+
+/* What the SMTP client is told of an error: 4xx, he may repeat it; 5xx, he may not. */
+const char *delivery_reply(int code);
+
+#endif

@@ -1,0 +1,379 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail for accounts that live here, brought as the interceptor brings it: staged on the
+disk, then delivered or discarded, and neither lost nor left half when somebody dies."""
+import fcntl
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from mailstore import (DELIVER, DELIVERED, DELIVERY_FAILED, DISCARD, RELEASE,  # noqa: E402
+                       RELEASED, SERVE_END, STAGE, STAGED, Link, Mailstore, encode, programs, wait_for)
+
+HEADER = b"Return-Path: <bob@example.org>\r\nReceived: from x by y; now\r\n"
+MAIL = b"Subject: news\r\n\r\n.leading dot\r\nbare\nlf \xff\x00\r\n"
+
+
+class DeliveryTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="mailferry-serve-")
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.store = Mailstore(self.folder, programs())
+        self.addCleanup(self.store.close)
+        self.store.add_account("alice", "/")
+        self.store.add_account("bob", "/")
+        self.count = 0
+
+    def stage(self, data=MAIL, account="alice", at_once=False, link=None, header=HEADER):
+        """Sends it; returns its id."""
+        self.count += 1
+        session = f"t{self.count}"
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            (link or self.store.link).send(
+                encode(STAGE, number=int(at_once), account=account, session=session,
+                       client="192.0.2.9:25000", text="bob@example.org",
+                       tag="alice@example.com", payload=header), file)
+        return session
+
+    def answer(self, session, link=None):
+        message = {"kind": SERVE_END}
+        while message["kind"] == SERVE_END:  # of sessions that looked
+            message = (link or self.store.link).receive()
+        self.assertEqual(message["session"], session.encode())
+        return message
+
+    def staged(self, *arguments, **options):
+        """(id of the transaction, number of the message)"""
+        session = self.stage(*arguments, **options)
+        message = self.answer(session, options.get("link"))
+        self.assertEqual(message["kind"], STAGED, message)
+        return session, message["number"]
+
+    def say(self, kind, session, number, account="alice", link=None):
+        (link or self.store.link).send(
+            encode(kind, number=number, account=account, session=session))
+
+    def delivered(self, session, link=None):
+        message = self.answer(session, link)
+        self.assertEqual(message["kind"], DELIVERED, message)
+
+    def failed(self, session, code):
+        message = self.answer(session)
+        self.assertEqual(message["kind"], DELIVERY_FAILED)
+        self.assertEqual(message["text"][:len(code)], code, message)
+
+    def inbox(self, account="alice"):
+        """All messages of INBOX, as they are."""
+        client = self.store.imap(account)[0]
+        client.ok("EXAMINE INBOX")
+        bodies = []
+        for line in client.ok("FETCH 1:* BODY.PEEK[]"):
+            head, rest = line.split(b"\r\n", 1)
+            bodies.append(rest[:int(head.rsplit(b"{", 1)[1][:-1])])
+        client.logout()
+        return bodies
+
+    def status(self, account="alice"):
+        client = self.store.imap(account)[0]
+        answer = client.ok("STATUS INBOX (MESSAGES)")[0]
+        client.logout()
+        return int(answer.split(b"(MESSAGES ")[1].split(b")")[0])
+
+
+class Delivery(DeliveryTest):
+    def test_staged_is_not_seen_then_delivered(self):
+        session, number = self.staged()
+        self.assertEqual(self.status(), 0)
+        self.say(DELIVER, session, number)
+        self.delivered(session)
+        client = self.store.imap("alice")[0]
+        untagged = client.ok("SELECT INBOX")
+        self.assertIn(b"* 1 EXISTS\r\n", untagged)
+        self.assertIn(b"* 1 RECENT\r\n", untagged)
+        self.assertIn(b"FLAGS (\\Recent)", client.ok("FETCH 1 FLAGS")[0])
+        size = b"RFC822.SIZE %d" % len(HEADER + MAIL)
+        self.assertIn(size, client.ok("FETCH 1 RFC822.SIZE")[0])
+        date = client.ok("FETCH 1 INTERNALDATE")[0]
+        self.assertIn(time.strftime("-%Y ").encode(), date)
+        client.logout()
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_at_once(self):
+        for data in (MAIL, b"", b"x" * 70000 + b"\r\n", MAIL * 30000):
+            self.delivered(self.stage(data, at_once=True))
+        self.assertEqual(self.inbox(), [HEADER + d for d in (
+            MAIL, b"", b"x" * 70000 + b"\r\n", MAIL * 30000)])
+
+    def test_discarded(self):
+        first, second = self.staged(), self.staged(MAIL * 5000)
+        for session, number in (first, second):
+            self.say(DISCARD, session, number)
+        self.delivered(self.stage(b"other\r\n", at_once=True))
+        self.assertEqual(self.inbox(), [HEADER + b"other\r\n"])
+
+    def test_second_word_is_harmless(self):
+        session, number = self.staged()
+        for _ in range(3):
+            self.say(DELIVER, session, number)
+            self.delivered(session)
+        self.say(DISCARD, session, number)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_idle_sees_it_at_once(self):
+        watcher = self.store.imap("alice")[0]
+        watcher.ok("SELECT INBOX")
+        watcher.send(b"i IDLE\r\n")
+        self.assertTrue(watcher.line().startswith(b"+ "))
+        self.delivered(self.stage(at_once=True))
+        self.assertEqual(watcher.line(), b"* 1 EXISTS\r\n")
+        self.assertEqual(watcher.line(), b"* 1 RECENT\r\n")
+        session, number = self.staged()
+        self.say(DELIVER, session, number)
+        self.assertEqual(watcher.line(), b"* 2 EXISTS\r\n")
+        self.delivered(session)
+
+    def test_twenty_at_once_in_few_transactions(self):
+        self.delivered(self.stage(b"first\r\n", at_once=True))
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGSTOP)  # so that they wait side by side
+        sessions = [self.stage(b"mail %d\r\n" % n, at_once=True) for n in range(20)]
+        time.sleep(0.2)
+        before = self.syncs(pid)
+        os.kill(pid, signal.SIGCONT)
+        for session in sessions:
+            self.delivered(session)
+        self.assertEqual(len(self.inbox()), 21)
+        self.assertEqual(self.inbox()[1:], [HEADER + b"mail %d\r\n" % n for n in range(20)])
+        self.assertLess(self.syncs(pid) - before, 300_000)
+
+    @staticmethod
+    def syncs(pid):
+        """Bytes written: twenty commits would rewrite the index's pages twenty times."""
+        text = Path(f"/proc/{pid}/io").read_text()
+        return int(text.split("write_bytes: ")[1].split("\n")[0])
+
+    def test_process_stays_between_two(self):
+        self.delivered(self.stage(at_once=True))
+        pid = self.store.account_pid("alice")
+        time.sleep(1)
+        self.delivered(self.stage(at_once=True))
+        time.sleep(1.5)
+        self.assertEqual(self.store.account_pid("alice"), pid)
+        wait_for(lambda: self.store.account_pid("alice") is None)
+
+    def test_process_stays_while_something_is_staged(self):
+        session, number = self.staged()
+        pid = self.store.account_pid("alice")
+        time.sleep(3)
+        self.assertEqual(self.store.account_pid("alice"), pid)
+        self.say(DISCARD, session, number)
+        wait_for(lambda: self.store.account_pid("alice") is None)
+        self.assertEqual(self.inbox(), [])
+
+    def test_message_while_it_leaves(self):
+        for n, delay in enumerate((1.9, 1.95, 2.0, 2.02, 2.05), 1):
+            self.delivered(self.stage(at_once=True))
+            time.sleep(delay)
+            self.delivered(self.stage(at_once=True))
+            self.assertEqual(self.status(), 2 * n)
+
+
+class Refusals(DeliveryTest):
+    def test_no_such_account(self):
+        session = self.stage(account="nobody", at_once=True)
+        self.failed(session, b"451 4.3.0 ")
+        session = self.stage(account="../bob", at_once=True)
+        self.failed(session, b"451 4.3.0 ")
+
+    def test_folder_in_use(self):
+        with open(self.store.account_folder("alice") / "lock", "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.failed(self.stage(), b"450 4.2.1 ")
+        self.delivered(self.stage(at_once=True))
+
+    def test_damaged(self):
+        index = self.store.account_folder("alice") / "index.sqlite"
+        index.write_bytes(b"rubbish" * 1000)
+        self.failed(self.stage(), b"451 4.3.0 ")
+        self.delivered(self.stage(account="bob", at_once=True))
+
+    def test_too_large(self):
+        self.store.stop()
+        config = self.store.config.read_text()
+        self.store.config.write_text(config + "limits { message_bytes = 65536 }\n")
+        self.store.start()
+        self.failed(self.stage(b"x" * 65536), b"552 5.3.4 ")
+        self.delivered(self.stage(b"x" * 65000, at_once=True))
+
+    def test_not_a_file(self):
+        ours, theirs = socket.socketpair()
+        self.store.link.send(encode(STAGE, account="alice", session="s"), theirs)
+        self.failed("s", b"451 4.3.0 ")
+        ours.close()
+        self.delivered(self.stage(at_once=True))
+
+    def test_disk_full(self):
+        folder = self.store.account_folder("alice")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        subprocess.run([programs() / "store_make", folder, "/"], check=True)
+        self.delivered(self.stage(at_once=True))
+        # one that does not fit takes no other with it
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGSTOP)
+        sessions = [self.stage(MAIL, at_once=True),
+                    self.stage(b"x" * 3_000_000, at_once=True), self.stage(MAIL)]
+        os.kill(pid, signal.SIGCONT)
+        self.failed_or_not(sessions)
+        filler = [self.stage(b"%050d" % n * 1000, at_once=True) for n in range(40)]
+        answers = [self.answer(session)["kind"] for session in filler]
+        self.assertIn(DELIVERY_FAILED, answers)
+        count = 4 - 1 + answers.count(DELIVERED)
+        self.store.link.send(encode(RELEASE, account="alice"))
+        wait_for(lambda: self.store.link.receive()["kind"] == RELEASED)
+        self.assertIn(self.status(), (count, count - 1))  # the staged one may have to wait
+
+    def failed_or_not(self, sessions):
+        kinds = [self.answer(session) for session in sessions]
+        self.assertEqual([m["kind"] for m in kinds], [DELIVERED, DELIVERY_FAILED, STAGED])
+        self.assertTrue(kinds[1]["text"].startswith(b"452 4.3.1 "))
+
+
+class Crashes(DeliveryTest):
+    def test_who_staged_goes_away(self):
+        link = Link(self.store.run_dir / "mailstore.sock")
+        self.staged(link=link)
+        link.socket.close()
+        wait_for(lambda: self.status() == 1)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_goes_away_before_the_answer(self):
+        self.staged(account="alice")
+        os.kill(self.store.account_pid("alice"), signal.SIGSTOP)
+        link = Link(self.store.run_dir / "mailstore.sock")
+        self.stage(b"late\r\n", link=link)
+        time.sleep(0.1)
+        link.socket.close()
+        time.sleep(0.1)
+        os.kill(self.store.account_pid("alice"), signal.SIGCONT)
+        wait_for(lambda: self.status() == 1)
+        self.assertEqual(self.inbox(), [HEADER + b"late\r\n"])
+
+    def test_process_killed_between_stage_and_deliver(self):
+        session, number = self.staged()
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self.store.account_pid("alice") is None)
+        self.say(DELIVER, session, number)
+        self.delivered(session)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_process_killed_and_nobody_says_more(self):
+        self.staged()
+        os.kill(self.store.account_pid("alice"), signal.SIGKILL)
+        wait_for(self.can_log_in)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])  # delivered before he is served
+
+    def test_process_killed_with_the_word_unread(self):
+        session, number = self.staged()
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGSTOP)
+        self.say(DELIVER, session, number)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        self.delivered(session)  # by the next one
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_process_killed_with_the_message_unread(self):
+        self.staged()
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGSTOP)
+        session = self.stage(b"unread\r\n", at_once=True)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        self.failed(session, b"451 4.3.0 ")
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_master_killed(self):
+        self.staged()
+        self.store.process.send_signal(signal.SIGKILL)
+        self.store.process.wait()
+        self.store.link.socket.close()
+        self.store.start()
+        wait_for(lambda: self.status() == 1)
+
+    def test_release_takes_it_along(self):
+        session, number = self.staged()
+        other = Link(self.store.run_dir / "mailstore.sock")
+        other.send(encode(RELEASE, account="alice"))
+        self.assertEqual(other.receive()["kind"], RELEASED)
+        self.say(DELIVER, session, number)
+        self.delivered(session)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_terminated_with_something_staged(self):
+        self.staged()
+        self.assertEqual(self.store.stop(), 0)
+        self.store.link.socket.close()
+        self.store.start()
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
+    def test_random_kills_lose_nothing(self):
+        """Who is told DELIVERED finds it; who is told nothing may; who is refused may once
+        more. Nothing is there in part."""
+        link = Link(self.store.run_dir / "mailstore.sock")
+        told, sent, stop = set(), {}, threading.Event()
+
+        def kill():
+            while not stop.wait(random.uniform(0.2, 0.8)):
+                pid = self.store.account_pid("alice")
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            for n in range(120):
+                data = b"mail %d " % n + b"x" * random.choice((10, 5000, 100000)) + b"\r\n"
+                session = self.stage(data, at_once=n % 2 == 0, link=link)
+                sent[data] = session
+                if self.conclude(link, session):
+                    told.add(data)
+        finally:
+            stop.set()
+            killer.join()
+        wait_for(self.can_log_in)
+        found = [body[len(HEADER):] for body in self.inbox()]
+        self.assertEqual(told - set(found), set())
+        self.assertEqual(set(found) - set(sent), set())
+        self.assertEqual(len(found), len(set(found)))
+        self.assertGreater(len(told), 20)
+
+    def can_log_in(self):
+        return self.store.imap("alice")[1].startswith(b"login OK")
+
+    def conclude(self, link, session):
+        message = self.answer(session, link)
+        if message["kind"] == STAGED:
+            self.say(DELIVER, session, message["number"], link=link)
+            message = self.answer(session, link)
+        return message["kind"] == DELIVERED
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("needs root: the account processes are chrooted")
+        sys.exit(77)
+    unittest.main()
