@@ -37,9 +37,10 @@ static bool quiesce_one(struct session *s, bool force)
 			login_refuse(s, REFUSAL_BUSY);
 		return !force;
 	case SESSION_RELAY:
-		if (force)
+		/* the source has ended it: only the client has not noticed yet */
+		if (force || relay_source_ended(s->relay))
 			session_drain(s, FAREWELL_MOVED);
-		return !force;
+		return s->state == SESSION_RELAY;
 	case SESSION_DRAINING:
 	case SESSION_GREETING:
 	case SESSION_PRELOGIN:
