@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which account is started when: places, pauses, parking. */
+#include "transfer/roster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void want(struct roster *r, int64_t first, int64_t last)
+{
+	static const char *const names[] = { "", "a", "b", "c", "d" };
+
+	roster_look_begin(r);
+	for (int64_t id = first; id <= last; id++)
+		assert_int_equal(roster_want(r, id, str_from(names[id])), 0);
+	roster_look_end(r);
+}
+
+static struct entry *start_next(struct roster *r, unsigned most, uint64_t now)
+{
+	struct entry *e = roster_next(r, most, now);
+
+	if (e)
+		roster_started(r, e, (pid_t)(100 + e->id));
+	return e;
+}
+
+static void places_are_limited(void **state)
+{
+	struct roster r = { 0 };
+
+	(void)state;
+	want(&r, 1, 4);
+	assert_int_equal(start_next(&r, 2, 0)->id, 1);
+	assert_int_equal(start_next(&r, 2, 0)->id, 2);
+	assert_null(start_next(&r, 2, 0));
+	roster_ended(&r, roster_by_pid(&r, 101), 0);
+	want(&r, 2, 4);
+	assert_int_equal(start_next(&r, 2, 0)->id, 3);
+	assert_null(start_next(&r, 2, 0));
+	roster_fini(&r);
+}
+
+static void nobody_runs_twice(void **state)
+{
+	struct roster r = { 0 };
+
+	(void)state;
+	want(&r, 1, 1);
+	assert_non_null(start_next(&r, 4, 0));
+	want(&r, 1, 1);
+	assert_null(start_next(&r, 4, 0));
+	/* it has changed state meanwhile, and is not forgotten while it runs */
+	want(&r, 2, 2);
+	assert_non_null(roster_by_pid(&r, 101));
+	assert_int_equal(start_next(&r, 4, 0)->id, 2);
+	roster_ended(&r, roster_by_pid(&r, 101), 0);
+	want(&r, 2, 2);
+	assert_null(roster_by_name(&r, STR_LIT("a")));
+	roster_fini(&r);
+}
+
+static void crashes_wait_longer_and_longer(void **state)
+{
+	struct roster r = { 0 };
+	uint64_t now = 0, last = 0;
+	unsigned crashes = 0;
+	bool enough = false;
+
+	(void)state;
+	want(&r, 1, 1);
+	while (!enough) {
+		struct entry *e = start_next(&r, 1, now);
+		uint64_t pause;
+
+		assert_non_null(e);
+		enough = roster_crashed(&r, e, now);
+		crashes++;
+		assert_null(roster_next(&r, 1, now));
+		pause = e->not_before - now;
+		assert_true(pause >= last && pause <= 10000);
+		last = pause;
+		now = e->not_before;
+	}
+	assert_true(crashes > 4 && crashes < 20);
+	roster_fini(&r);
+}
+
+static void parked_ones_hold_no_place(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	want(&r, 1, 2);
+	e = start_next(&r, 1, 0);
+	roster_parked(&r, e, 5000);
+	assert_int_equal(start_next(&r, 1, 0)->id, 2);
+	want(&r, 1, 2);
+	assert_null(roster_next(&r, 2, 9999)); /* however late */
+	assert_int_equal(e->forced_at, 5000);
+	roster_wake(e);
+	assert_ptr_equal(roster_next(&r, 2, 0), e);
+	roster_fini(&r);
+}
+
+/* An admin who asks again need not wait for the pause after a crash. */
+static void waking_ends_a_pause(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	want(&r, 1, 1);
+	e = start_next(&r, 1, 0);
+	(void)roster_crashed(&r, e, 0);
+	assert_null(roster_next(&r, 1, 0));
+	roster_wake(roster_by_name(&r, STR_LIT("a")));
+	assert_ptr_equal(roster_next(&r, 1, 0), e);
+	assert_null(roster_by_name(&r, STR_LIT("nobody")));
+	roster_fini(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(places_are_limited),
+		cmocka_unit_test(nobody_runs_twice),
+		cmocka_unit_test(crashes_wait_longer_and_longer),
+		cmocka_unit_test(parked_ones_hold_no_place),
+		cmocka_unit_test(waking_ends_a_pause),
+	};
+
+	return cmocka_run_group_tests_name("roster", tests, NULL, NULL);
+}
