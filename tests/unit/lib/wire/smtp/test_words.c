@@ -2,6 +2,7 @@
 /* Commands, paths, parameters, replies, EHLO lists and addresses, as tables. */
 #include "wire/smtp/address.h"
 #include "wire/smtp/command.h"
+#include "wire/smtp/probe.h"
 #include "wire/smtp/reply.h"
 
 #include "lib/wire/wire_test.h"
@@ -291,6 +292,57 @@ static void test_ehlo_has(void **state)
 	assert_false(smtp_ehlo_has(reply, STR_LIT("SIZ"), &args));
 }
 
+static void test_probe(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str input, asked, greeting, ehlo;
+		enum smtp_probe_event end;
+	} rows[] = {
+		{ "Postfix", STR("220-mx\r\n220 hello\r\n250-mx\r\n250 SIZE\r\n"),
+			STR("EHLO us\r\n"), STR("220-mx\r\n220 hello\r\n"),
+			STR("250-mx\r\n250 SIZE\r\n"), SMTP_PROBE_DONE },
+		{ "HELO alone", STR("220 mx\r\n502 what?\r\n250 mx\r\n"),
+			STR("EHLO us\r\nHELO us\r\n"), STR("220 mx\r\n"), STR(""),
+			SMTP_PROBE_DONE },
+		{ "nor that", STR("220 mx\r\n502 what?\r\n502 what?\r\n"),
+			STR("EHLO us\r\nHELO us\r\n"), STR("220 mx\r\n"), STR(""),
+			SMTP_PROBE_BYE },
+		{ "not us", STR("554 go away\r\n"), STR(""), STR(""), STR(""),
+			SMTP_PROBE_BYE },
+		{ "not now", STR("220 mx\r\n421 busy\r\n"), STR("EHLO us\r\n"),
+			STR("220 mx\r\n"), STR(""), SMTP_PROBE_BYE },
+		{ "no SMTP", STR("+OK\r\n"), STR(""), STR(""), STR(""),
+			SMTP_PROBE_BROKEN },
+		{ "silent", STR("220 m"), STR(""), STR(""), STR(""),
+			SMTP_PROBE_NEED_MORE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct str input = rows[i].input, response;
+		enum smtp_probe_event e;
+		struct smtp_probe p;
+		struct arena arena;
+		struct buf asked;
+		size_t used;
+
+		arena_init(&arena);
+		buf_init(&asked, 0);
+		smtp_probe_init(&p, STR_LIT("us"), &arena);
+		do {
+			e = smtp_probe_next(&p, input, &response, &used, &asked);
+			input = str_skip(input, used);
+		} while (e == SMTP_PROBE_AGAIN);
+		assert_int_equal(e, rows[i].end);
+		SAME(rows[i].name, buf_view(&asked), rows[i].asked);
+		SAME(rows[i].name, p.greeting, rows[i].greeting);
+		SAME(rows[i].name, p.ehlo, rows[i].ehlo);
+		buf_fini(&asked);
+		arena_fini(&arena);
+	}
+}
+
 static void test_addresses(void **state)
 {
 	static const struct {
@@ -427,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_enhanced),
 		cmocka_unit_test(test_ehlo),
 		cmocka_unit_test(test_ehlo_has),
+		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_address_limits),
 		cmocka_unit_test(test_candidates),
