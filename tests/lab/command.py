@@ -67,7 +67,9 @@ def command_exec(arguments):
 
 def command_list(_arguments):
     for state in labs():
-        print(state["id"], "up" if alive(state) else "dead", "users " + " ".join(state["users"]))
+        users = list(state["users"])
+        print(state["id"], "up" if alive(state) else "dead", "with", ", ".join(users[:3]) +
+              (f" and {len(users) - 3} more" if len(users) > 3 else ""))
     return 0
 
 

@@ -94,7 +94,7 @@ def differences(before, after):
         old, new = before["folders"][name], after["folders"][name]
         where = name.decode("ascii", "replace")
         for key in ("uidvalidity", "uidnext", "exists"):
-            if old.get(key) != new.get(key):
+            if key in old and old[key] != new.get(key):  # Courier keeps UIDNEXT to itself
                 lines.append(f"{where}: {key} {old.get(key)} -> {new.get(key)}")
         lines += _compare_messages(where, old["messages"], new["messages"])
     lines += [f"{name!r} cannot be opened any more"

@@ -116,13 +116,17 @@ class Lab:
     def detach(self, status=0):
         """The lab outlives this process, which ends here; a keeper waits for `lab down`."""
         sys.stdout.flush()
+        ready, tell = os.pipe()
         if os.fork():
+            os.close(tell)
+            os.read(ready, 1)  # until the keeper has left this terminal
             os._exit(status)
         os.setsid()
         self._write_state()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
+        os.close(tell)
         while True:
             signal.pause()  # SIGTERM ends it: SystemExit, and then down()
 

@@ -5,7 +5,7 @@
 """
 import sys
 
-from . import compare_pop3
+from . import compare_pop3, mail
 from .harness import World, true
 from .network import SOURCE_ADDRESS
 from .pop3 import Pop3
@@ -21,6 +21,14 @@ SERVERS = {
     "--mailutils": {"server": Mailutils},
     "--pop3-only": {"server": Mailutils, "imap": False},
 }
+
+
+def short_mailbox(seed):
+    """For programs that write to disk message by message: every third, and the twins."""
+    mailbox = mail.generate(seed, 20)
+    inbox = mailbox.folders[0]
+    inbox.messages = inbox.messages[:-2:3] + inbox.messages[-2:]
+    return mailbox
 
 
 class Pop3World(World):

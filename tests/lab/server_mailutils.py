@@ -125,7 +125,7 @@ class Mailutils:
         that see one (curl) try nothing else."""
         plain, draft = self.folder / "apop.txt", self.folder / "apop.new"
         plain.touch(mode=0o600)
-        plain.write_text("".join(f"{name}: {password}\n"
+        plain.write_text("".join(f"{name} {password}\n"
                                  for name, password in self.users.items()), encoding="utf-8")
         draft.unlink(missing_ok=True)
         done = self.namespace.run(*self.packages.command(

@@ -110,7 +110,7 @@ def apop_logs_in(world):
 
 @table([(client.name, client) for client in pop3_clients.CLIENTS])
 def downloads_each_message_once(world, client):
-    user = world.user(20)
+    user = world.user(mailbox=pop3_world.short_mailbox(client.name))
     there = len(world.maildrop_at_source(user)["messages"])
     program = client(world.lab, user, world.password(user))
     equal(program.fetch(), there, "the first run")
