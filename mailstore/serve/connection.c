@@ -151,7 +151,9 @@ static void pump(struct connection *c)
 		end(c);
 		return;
 	}
-	if (need != SERVICE_INPUT && sent == 0)
+	if (need == SERVICE_INPUT)
+		session_rest(&c->session);
+	else if (sent == 0)
 		want_turn(c);
 	/* what the client sends while he does not take our answers can wait */
 	wait_for(c, (need == SERVICE_INPUT ? UV_READABLE : 0) |

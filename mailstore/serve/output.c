@@ -5,7 +5,6 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
-#define KEPT_MAX 131072      /* a buffer that grew further (a long list) is given back */
 #define SENDFILE_MAX 1048576 /* a call, so that other sessions have their turn */
 
 void output_init(struct output *o)
@@ -51,8 +50,6 @@ void output_consume(struct output *o, size_t len)
 	o->sent += len;
 	if (buf_len(&o->text)) {
 		buf_consume(&o->text, len);
-		if (!buf_len(&o->text) && o->text.cap > KEPT_MAX)
-			buf_fini(&o->text);
 		return;
 	}
 	o->at += len;

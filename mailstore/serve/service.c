@@ -2,12 +2,13 @@
 #include "mailstore/serve/service.h"
 
 #include "mailstore/serve/imap.h"
+#include "mailstore/serve/pop3.h"
 
 #include <stdio.h>
 
 #define INPUT_MAX 524288 /* above the longest command and what came with it */
 
-static const struct service_ops *const services[] = { &imap_service };
+static const struct service_ops *const services[] = { &imap_service, &pop3_service };
 
 const struct service_ops *service_find(struct str name)
 {
@@ -39,6 +40,14 @@ enum service_need session_run(struct session *s)
 	if (output_is_full(&s->out))
 		return SERVICE_OUTPUT;
 	return s->ops->run(s);
+}
+
+void session_rest(struct session *s)
+{
+	if (!buf_len(&s->in))
+		buf_fini(&s->in);
+	if (output_is_empty(&s->out))
+		buf_fini(&s->out.text);
 }
 
 void session_bye(struct session *s, const char *why)

@@ -35,6 +35,8 @@ struct serve {
 	/* What only the admin needs to know. */
 	void (*complain)(void *context, struct session *s, const struct error *err);
 	void *context;
+	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
+	struct session *maildrop_holder;
 };
 
 enum service_need {
@@ -77,6 +79,8 @@ struct session {
 int session_open(struct session *s, const struct service_ops *ops, struct serve *serve,
 	const struct login *login);
 enum service_need session_run(struct session *s);
+/* It waits for its client: gives back the buffers that are empty. */
+void session_rest(struct session *s);
 void session_bye(struct session *s, const char *why);
 void session_close(struct session *s); /* may be called twice */
 

@@ -119,6 +119,18 @@ static int load_one(void *context, const struct store_message *m)
 	return append(context, m);
 }
 
+/* What growing by doubling took too much; new mail comes one by one. */
+static void trim(struct view *v)
+{
+	struct view_message *exact =
+		v->count ? realloc(v->messages, v->count * sizeof(*exact)) : NULL;
+
+	if (!exact)
+		return;
+	v->messages = exact;
+	v->cap = v->count;
+}
+
 /* A disk that is full must not keep anybody from reading: then \Recent stays. */
 static void take_recent(struct view *v)
 {
@@ -145,6 +157,7 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 		view_close(v);
 		return code;
 	}
+	trim(v);
 	if (v->recent)
 		take_recent(v);
 	return 0;
