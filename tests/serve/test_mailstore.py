@@ -6,6 +6,7 @@ import imaplib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -227,6 +228,56 @@ class Mail(MailstoreTest):
         self.assertEqual(watcher.line(), b"* 1 RECENT\r\n")
         watcher.send(b"DONE\r\n")
         self.assertEqual(watcher.line(), b"i OK Idle completed.\r\n")
+
+
+class Trouble(MailstoreTest):
+    def test_full_disk_refuses_mail_and_still_serves_it(self):
+        folder = self.store.account_folder("small")
+        folder.mkdir(parents=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder]).returncode:
+            self.skipTest("no tmpfs here")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder])
+        self.store.add_account("small")
+        client = self.store.imap("small")[0]
+        client.ok("SELECT INBOX")
+        kept = 0
+        for size in (600_000, 20_000):  # by a pack, by the index alone
+            data = b"Subject: x\r\n\r\n" + b"y" * size + b"\r\n"
+            for _ in range(300):
+                _, end = client.command(b"APPEND INBOX {%d+}\r\n%s" % (len(data), data))
+                if b" OK " not in end:
+                    break
+                kept += 1
+            self.assertIn(b"NO [OVERQUOTA] ", end)
+            self.assertIn(b"NO [OVERQUOTA] ", client.command("COPY 1:* INBOX")[1]
+                          if size == 20_000 else end)
+        self.assertEqual(len(client.ok("FETCH 1:* UID")), kept)
+        # reading must go on, \\Seen or not
+        self.assertIn(b"BODY[HEADER]", client.ok("FETCH 1 BODY[HEADER]")[0])
+        self.assertTrue(self.store.imap("small")[1].startswith(b"login OK"))
+        self.store.imap("alice")[0].ok("CREATE undisturbed")
+
+    def test_pack_cut_short_costs_its_messages_only(self):
+        client = self.store.imap("alice")[0]
+        client.ok("SELECT INBOX")
+        self.append(client, b"a" * 200_000)
+        self.append(client, b"small\r\n")
+        pack, = (self.store.account_folder("alice") / "bodies").glob("*.pack")
+        os.truncate(pack, 1000)
+        untagged, end = client.command("FETCH 1:2 BODY.PEEK[]")
+        self.assertEqual(untagged, [b"* 2 FETCH (BODY[] {7}\r\nsmall\r\n)\r\n"])
+        self.assertIn(b"NO [CORRUPTION]", end)
+        self.assertIn("cut short", self.store.log_text())
+        client.ok("NOOP")
+
+    def test_damaged_index_is_unavailable_and_told(self):
+        index = self.store.account_folder("bob") / "index.sqlite"
+        index.write_bytes(b"this is no database" * 1000)
+        client, first, _ = self.store.imap("bob")
+        self.assertEqual(first, b"* BYE Try again later\r\n")
+        self.assertIn(b"NO [UNAVAILABLE]", client.line())
+        self.assertIn("account=bob error=", self.store.log_text())
+        self.store.imap("alice")[0].ok("SELECT INBOX")
 
 
 class Imaplib(MailstoreTest):
