@@ -121,6 +121,9 @@ enum message_flag { /* bits; everything else is a keyword */
 	                   who delivers, set on copies, cleared by the first SELECT */
 };
 
+/* The source had it in INBOX and did not show it in its maildrop. */
+#define STORE_POP3_HIDDEN UINT32_MAX
+
 struct store_message {
 	uint32_t uid;
 	unsigned flags;
