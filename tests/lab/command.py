@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tests/lab/lab: the laboratory for a person at a shell.
 
-    lab up [--maildir|--mdbox] [--courier] [--empty]
-                             raise one with alice, bob and carol; prints its name
+    lab up [--maildir|--mdbox] [--courier] [--bare]
+                             raise one with alice, bob and carol (bare: no mail, no SMTP)
     lab exec [ID] client|router|source COMMAND...
     lab list
     lab down [ID]            the only one, or that one
@@ -23,7 +23,7 @@ USAGE = 2
 def options_of(arguments):
     """Lab(...) keywords from --words."""
     known = {"--maildir": {"storage": "maildir"}, "--mdbox": {"storage": "mdbox"},
-             "--courier": {"separator": ".", "prefix": "INBOX."}, "--empty": {}}
+             "--courier": {"separator": ".", "prefix": "INBOX."}, "--bare": {"postfix": False}}
     options = {}
     for argument in arguments:
         if argument not in known:
@@ -33,11 +33,12 @@ def options_of(arguments):
 
 
 def command_up(arguments):
-    lab = Lab(postfix=True, **options_of(arguments)).up()
-    if "--empty" not in arguments:
+    lab = Lab(**{"postfix": True} | options_of(arguments)).up()
+    if "--bare" not in arguments:
         fill_demo(lab)
+    ports = "IMAP 143, POP3 110" + (", SMTP 25" if lab.postfix else "")
     print(f"""lab {lab.id} is up; its files are in {lab.folder}
-  old server  {SOURCE_ADDRESS[0]}, {SOURCE_ADDRESS[1]}: IMAP 143, POP3 110, SMTP 25
+  old server  {SOURCE_ADDRESS[0]}, {SOURCE_ADDRESS[1]}: {ports}
   users       {', '.join(f'{u} ({p})' for u, p in DEMO_USERS.items())}
   try         {sys.argv[0]} exec client curl -s --interface {client_address(11)} \\
                 -u alice:{DEMO_USERS['alice']} imap://{SOURCE_ADDRESS[0]}/

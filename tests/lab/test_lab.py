@@ -83,7 +83,7 @@ def mail_from_outside_arrives(world):
 @case
 def a_killed_lab_is_swept(_world):
     script = Path(__file__).with_name("lab")
-    up = subprocess.run([script, "up", "--empty"], text=True, stdout=subprocess.PIPE, check=True)
+    up = subprocess.run([script, "up", "--bare"], text=True, stdout=subprocess.PIPE, check=True)
     lab_id = up.stdout.split()[1]
     folder = Path(f"/tmp/mf-{lab_id}")
     state = json.loads((folder / "lab.json").read_text(encoding="utf-8"))
