@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wire/smtp/trace.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* RFC 3848 */
+static const char *protocol(const struct smtp_trace *t)
+{
+	if (!t->esmtp)
+		return "SMTP";
+	return t->authenticated ? "ESMTPA" : "ESMTP";
+}
+
+static int put_clean(struct buf *out, struct str s, const char *forbidden)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s.len && r == 0; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		bool bad = c < ' ' || c == 0x7f ||
+		           str_index(str_from(forbidden), s.ptr[i]) <
+		                   str_from(forbidden).len;
+
+		r = buf_byte(out, bad ? '?' : s.ptr[i]);
+	}
+	return r;
+}
+
+static int put_address(struct buf *out, const char *before, struct str address)
+{
+	int r = buf_append_c(out, before);
+
+	r = r < 0 ? r : put_clean(out, address, "<>");
+	return r < 0 ? r : buf_append_c(out, ">");
+}
+
+/* RFC 5321, 4.1.3: an address literal names its family, but for IPv4. */
+static int put_from(const struct smtp_trace *t, struct buf *out)
+{
+	bool v6 = str_index(t->client, ':') < t->client.len;
+	int r = buf_append_c(out, "Received: from ");
+
+	r = r < 0 ? r
+	          : put_clean(out, t->helo.len ? t->helo : STR_LIT("unknown"), " ()\\;");
+	return r < 0 ? r
+	             : buf_printf(out, " ([%s%.*s])\r\n", v6 ? "IPv6:" : "",
+			       STR_ARG(t->client));
+}
+
+static int put_date(const struct smtp_trace *t, struct buf *out)
+{
+	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
+		"Aug", "Sep", "Oct", "Nov", "Dec" };
+	time_t there = (time_t)(t->at + t->zone * 60);
+	int zone = abs(t->zone);
+	struct tm tm;
+
+	if (!gmtime_r(&there, &tm))
+		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
+	return buf_printf(out, "\t%s, %d %s %d %02d:%02d:%02d %c%02d%02d\r\n",
+		days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+		tm.tm_hour, tm.tm_min, tm.tm_sec, t->zone < 0 ? '-' : '+', zone / 60,
+		zone % 60);
+}
+
+int smtp_trace(const struct smtp_trace *t, struct buf *out)
+{
+	int r = put_address(out, "Return-Path: <", t->sender);
+
+	r = r < 0 ? r : buf_append_c(out, "\r\n");
+	r = r < 0 ? r : put_from(t, out);
+	r = r < 0 ? r
+	          : buf_printf(out, "\tby %.*s with %s id %.*s", STR_ARG(t->by),
+			    protocol(t), STR_ARG(t->id));
+	if (r == 0 && t->recipient.len)
+		r = put_address(out, "\r\n\tfor <", t->recipient);
+	r = r < 0 ? r : buf_append_c(out, ";\r\n");
+	return r < 0 ? r : put_date(t, out);
+}
