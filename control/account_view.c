@@ -30,6 +30,8 @@ const struct column account_columns[] = {
 		ACCOUNT(first_login_at) },
 	{ "last_login_at", "last login", COLUMN_TIME, IN_JSON | IN_LIST,
 		ACCOUNT(last_login_at) },
+	{ "local_password_at", "password set", COLUMN_TIME, IN_JSON | IN_LIST,
+		ACCOUNT(local_password_at) },
 	{ "last_error", "last error", COLUMN_TEXT, EVERYWHERE, ACCOUNT(last_error) },
 };
 const size_t account_column_count = sizeof(account_columns) / sizeof(account_columns[0]);

@@ -305,6 +305,29 @@ static void check_source(struct control *c, struct findings *f)
 			"`source` the old server's address, and is it up?");
 }
 
+static int print_config(const struct control *c)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory;
+	int code;
+
+	if (!c->json) {
+		settings_print_reference(&c->settings, stdout);
+		return 0;
+	}
+	memory = open_memstream(&text, &len);
+	if (!memory)
+		return -ENOMEM;
+	settings_print_reference(&c->settings, memory);
+	(void)fclose(memory);
+	code = output_json(
+		json_pack("{s:o}", "configuration", output_string(str_from(text))),
+		stdout);
+	free(text);
+	return code;
+}
+
 static int print(struct control *c, struct findings *f)
 {
 	char *text = NULL;
@@ -331,8 +354,11 @@ static int print(struct control *c, struct findings *f)
 enum exit_code cmd_check(struct control *c)
 {
 	struct findings f;
-	int code = findings_init(&f);
+	int code;
 
+	if (c->print_config)
+		return print_config(c) < 0 ? control_fail(c) : EXIT_DONE;
+	code = findings_init(&f);
 	if (code == 0) {
 		check_rights(&f);
 		check_kernel(c, &f);

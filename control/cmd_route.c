@@ -105,12 +105,13 @@ enum exit_code cmd_route(struct control *c)
 	if (!way) {
 		error_set(&c->err, -EINVAL,
 			"route wants auto, source or local, not \"%s\"", c->arguments[1]);
-		(void)control_fail(c);
-		return EXIT_USAGE;
+		return control_misuse(c);
 	}
 	if (control_registry(c, &r) < 0)
 		return control_fail(c);
-	code = go(c, r, way);
+	code = control_refuse_retired(c, r);
+	if (code == 0)
+		code = go(c, r, way);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

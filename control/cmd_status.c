@@ -86,20 +86,21 @@ static json_t *flows_json(const struct status *s)
 
 static int print_json(const struct control *c, const struct status *s)
 {
-	return output_json(json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O}",
-				   "source", sources_json(&c->settings), "strategy",
-				   strategy_name(c->settings.strategy), "rules",
-				   status_rules_name(s->rules), "fail",
-				   fail_mode_name(s->fail), "programs", programs_json(s),
-				   "services", services_json(&c->settings), "accounts",
-				   accounts_json(&s->counts), "flows", flows_json(s),
-				   "attention", s->attention),
+	return output_json(
+		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O}", "source",
+			sources_json(&c->settings), "retired", s->retired_at != 0,
+			"strategy", strategy_name(c->settings.strategy), "rules",
+			status_rules_name(s->rules), "fail", fail_mode_name(s->fail),
+			"programs", programs_json(s), "services",
+			services_json(&c->settings), "accounts",
+			accounts_json(&s->counts), "flows", flows_json(s), "attention",
+			s->attention),
 		stdout);
 }
 
 /* ── text ──────────────────────────────────────────────────────────────────────────── */
 
-static void print_source(const struct settings *s)
+static void print_source(const struct settings *s, bool retired)
 {
 	(void)fputs("source      ", stdout);
 	for (size_t i = 0; i < s->n_sources; i++) {
@@ -110,6 +111,7 @@ static void print_source(const struct settings *s)
 	}
 	if (s->source_moved_to[0])
 		(void)printf(" (moved to %s)", s->source_moved_to);
+	(void)fputs(retired ? " (retired)" : "", stdout);
 	(void)printf(
 		"\nstrategy    %s, hold %u s\n", strategy_name(s->strategy), s->hold_s);
 }
@@ -175,7 +177,7 @@ static void print_attention(const struct status *s)
 
 static int print_text(const struct control *c, const struct status *s)
 {
-	print_source(&c->settings);
+	print_source(&c->settings, s->retired_at != 0);
 	print_services(&c->settings);
 	print_programs(s);
 	print_accounts(&s->counts);

@@ -110,8 +110,10 @@ static int start(
 	struct control *c, struct registry *r, struct arena *arena, struct account *a)
 {
 	bool running;
-	int code = check_possible(c, a);
+	int code = control_refuse_retired(c, r);
 
+	if (code == 0)
+		code = check_possible(c, a);
 	if (code == 0)
 		code = make_due(c, r, a);
 	if (code < 0)

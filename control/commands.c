@@ -6,45 +6,73 @@
 #include <string.h>
 
 static const struct command commands[] = {
-	{ "check", "", 0, OPTION_JSON, cmd_check,
+	{ "check", "", 0, 0, OPTION_JSON | OPTION_PRINT_CONFIG, cmd_check,
 		"would it work? configuration, kernel, rights, what the source offers" },
-	{ "up", "", 0, 0, cmd_up,
+	{ "up", "", 0, 0, 0, cmd_up,
 		"run everything in the foreground: rules in, programs up, rules out" },
-	{ "rules", "install|show|check|remove", 1, OPTION_JSON, cmd_rules,
+	{ "rules", "install|show|check|remove", 1, 1, OPTION_JSON, cmd_rules,
 		"the kernel's side alone: packet rules, routing, counters" },
-	{ "status", "", 0, OPTION_JSON, cmd_status,
+	{ "status", "", 0, 0, OPTION_JSON, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
-	{ "accounts", "", 0, OPTION_JSON, cmd_accounts,
+	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
 		"list the accounts that have logged in through us" },
-	{ "account", "USER", 1, OPTION_JSON, cmd_account,
+	{ "account", "USER", 1, 1, OPTION_JSON, cmd_account,
 		"one account with its certificate and its journal" },
-	{ "route", "USER auto|source|local", 2, 0, cmd_route,
+	{ "route", "USER auto|source|local", 2, 2, 0, cmd_route,
 		"the toggle: who serves this user" },
-	{ "transfer", "USER", 1, OPTION_WAIT | OPTION_JSON, cmd_transfer,
+	{ "transfer", "USER", 1, 1, OPTION_WAIT | OPTION_JSON, cmd_transfer,
 		"move this account now, not later" },
-	{ "counters", "", 0, OPTION_JSON, cmd_counters,
+	{ "alias", "import FILE|add ADDRESS USER|remove ADDRESS|list [USER]", 1, 3,
+		OPTION_JSON | OPTION_FORMAT | OPTION_DOMAIN | OPTION_DRY_RUN, cmd_alias,
+		"addresses of accounts, and rules that only the source knows to expand" },
+	{ "passwd", "USER", 1, 1, 0, cmd_passwd,
+		"a new password for a user who is served here; asked for, or from "
+		"stdin" },
+	{ "report", "", 0, 0, OPTION_JSON | OPTION_DAYS, cmd_report,
+		"what still reaches the source and why; whether it may be retired" },
+	{ "retire", "", 0, 0, OPTION_DAYS | OPTION_YES | OPTION_FORCE, cmd_retire,
+		"close the source's side for good and erase all sealed passwords" },
+	{ "counters", "", 0, 0, OPTION_JSON, cmd_counters,
 		"packets and bytes by service and route, from the kernel" },
-	{ "flows", "", 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },
+	{ "flows", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option_row {
 	const char *name;
+	const char *value; /* as help shows it; NULL: takes none */
 	unsigned bit;
-	size_t offset; /* of a bool in struct control */
+	size_t offset; /* in struct control, of a const char *; without a value of a bool
+	                */
 	const char *help;
 } options[] = {
-	{ "--json", OPTION_JSON, offsetof(struct control, json),
+	{ "--json", NULL, OPTION_JSON, offsetof(struct control, json),
 		"print JSON instead of text" },
-	{ "--wait", OPTION_WAIT, offsetof(struct control, wait),
+	{ "--wait", NULL, OPTION_WAIT, offsetof(struct control, wait),
 		"stay until it is done or has failed, show progress" },
-	{ "--watch", OPTION_WATCH, offsetof(struct control, watch),
+	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"again every second until interrupted" },
+	{ "--print-config", NULL, OPTION_PRINT_CONFIG,
+		offsetof(struct control, print_config),
+		"print every option with its value and meaning, check nothing" },
+	{ "--format", "FORMAT", OPTION_FORMAT, offsetof(struct control, format),
+		"of FILE: virtual or aliases, as Postfix has them (default: by its first "
+		"rule)" },
+	{ "--domain", "DOMAIN", OPTION_DOMAIN, offsetof(struct control, domain),
+		"of names in FILE that have none (default: the only one configured)" },
+	{ "--dry-run", NULL, OPTION_DRY_RUN, offsetof(struct control, dry_run),
+		"import: say what would be done, write nothing" },
+	{ "--days", "N", OPTION_DAYS, offsetof(struct control, days),
+		"look that far back (default: 7)" },
+	{ "--yes", NULL, OPTION_YES, offsetof(struct control, yes),
+		"do not ask for confirmation" },
+	{ "--force", NULL, OPTION_FORCE, offsetof(struct control, force),
+		"although `mailferry report` says that it is not safe" },
 };
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 #define EVERYWHERE                                                                       \
-	"  -c FILE      the configuration (default " CONFIG_DEFAULT ")\n"                \
-	"  --help       this help\n"
+	"  -c FILE         the configuration (default " CONFIG_DEFAULT ")\n"             \
+	"  --help          this help\n"
 
 static const struct command *command_by_name(const char *name)
 {
@@ -56,10 +84,15 @@ static const struct command *command_by_name(const char *name)
 
 static void print_options(unsigned which, FILE *to)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (options[i].bit & which)
-			(void)fprintf(
-				to, "  %-12s %s\n", options[i].name, options[i].help);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option_row *o = &options[i];
+		char head[32];
+
+		(void)snprintf(head, sizeof(head), "%s%s%s", o->name, o->value ? " " : "",
+			o->value ? o->value : "");
+		if (o->bit & which)
+			(void)fprintf(to, "  %-15s %s\n", head, o->help);
+	}
 	(void)fputs(EVERYWHERE, to);
 }
 
@@ -69,9 +102,14 @@ static void print_synopsis(const struct command *command, FILE *to)
 		*command->arguments ? " " : "", command->arguments);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (options[i].bit & command->options)
-			(void)fprintf(to, " [%s]", options[i].name);
+			(void)fprintf(to, " [%s%s%s]", options[i].name,
+				options[i].value ? " " : "",
+				options[i].value ? options[i].value : "");
 	(void)fputc('\n', to);
 }
+
+#define HEAD_WIDTH 32
+#define HEAD_MAX 96 /* the longest has 67 */
 
 void help_print(const struct command *command, FILE *to)
 {
@@ -87,11 +125,16 @@ void help_print(const struct command *command, FILE *to)
 		    "other.\n\n",
 		to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		char head[64];
-
-		(void)snprintf(head, sizeof(head), "%s%s%s", commands[i].name,
+		char head[HEAD_MAX];
+		int len = snprintf(head, sizeof(head), "%s%s%s", commands[i].name,
 			*commands[i].arguments ? " " : "", commands[i].arguments);
-		(void)fprintf(to, "  %-32s %s\n", head, commands[i].help);
+
+		if (len > HEAD_WIDTH) /* its help begins a line of its own */
+			(void)fprintf(to, "  %s\n  %-*s %s\n", head, HEAD_WIDTH, "",
+				commands[i].help);
+		else
+			(void)fprintf(
+				to, "  %-*s %s\n", HEAD_WIDTH, head, commands[i].help);
 	}
 	(void)fputc('\n', to);
 	print_options(OPTION_JSON, to);
@@ -108,16 +151,37 @@ struct reader {
 	bool only_arguments; /* after -- */
 };
 
-static int read_option(struct reader *r, const char *word, struct error *err)
+static const struct option_row *option_by_word(const char *word, size_t len)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (strcmp(options[i].name, word) == 0) {
-			*(bool *)((char *)&r->request.control + options[i].offset) = true;
-			r->given |= options[i].bit;
-			return 0;
-		}
-	return error_set(err, -EINVAL,
-		"unknown option %s; `mailferry --help` lists what there is", word);
+		if (strlen(options[i].name) == len &&
+			strncmp(options[i].name, word, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+/* --name, --name VALUE, --name=VALUE; returns how many words it took beyond the first. */
+static int read_option(
+	struct reader *r, const char *word, const char *next, struct error *err)
+{
+	size_t len = strcspn(word, "=");
+	const struct option_row *o = option_by_word(word, len);
+	char *place = o ? (char *)&r->request.control + o->offset : NULL;
+
+	if (!o || (!o->value && word[len]))
+		return error_set(err, -EINVAL,
+			"unknown option %s; `mailferry --help` lists what there is",
+			word);
+	r->given |= o->bit;
+	if (!o->value) {
+		*(bool *)place = true;
+		return 0;
+	}
+	if (!word[len] && !next)
+		return error_set(err, -EINVAL, "%s wants a value behind it: %s %s",
+			o->name, o->name, o->value);
+	*(const char **)(void *)place = word[len] ? word + len + 1 : next;
+	return word[len] ? 0 : 1;
 }
 
 static int read_argument(struct reader *r, const char *word, struct error *err)
@@ -133,7 +197,7 @@ static int read_argument(struct reader *r, const char *word, struct error *err)
 				word);
 		return 0;
 	}
-	if (q->control.n_arguments == q->command->n_arguments)
+	if (q->control.n_arguments == q->command->most)
 		return error_set(err, -EINVAL, "%s: \"%s\" is one argument too many",
 			q->command->name, word);
 	q->control.arguments[q->control.n_arguments++] = word;
@@ -169,7 +233,7 @@ static int read_word(
 	}
 	if (strncmp(word, "-c", 2) == 0)
 		return read_config(r, word, next, err);
-	return read_option(r, word, err);
+	return read_option(r, word, next, err);
 }
 
 static int check_complete(const struct reader *r, struct error *err)
@@ -186,7 +250,7 @@ static int check_complete(const struct reader *r, struct error *err)
 			return error_set(err, -EINVAL,
 				"%s has no option %s; see `mailferry %s --help`",
 				command->name, options[i].name, command->name);
-	if (r->request.control.n_arguments < command->n_arguments)
+	if (r->request.control.n_arguments < command->least)
 		return error_set(err, -EINVAL, "%s wants: mailferry %s %s", command->name,
 			command->name, command->arguments);
 	return 0;

@@ -5,12 +5,23 @@
    them. */
 #include "control/control.h"
 
-enum option_bit { OPTION_JSON = 1 << 0, OPTION_WAIT = 1 << 1, OPTION_WATCH = 1 << 2 };
+enum option_bit {
+	OPTION_JSON = 1 << 0,
+	OPTION_WAIT = 1 << 1,
+	OPTION_WATCH = 1 << 2,
+	OPTION_PRINT_CONFIG = 1 << 3,
+	OPTION_FORMAT = 1 << 4,
+	OPTION_DOMAIN = 1 << 5,
+	OPTION_DRY_RUN = 1 << 6,
+	OPTION_DAYS = 1 << 7,
+	OPTION_YES = 1 << 8,
+	OPTION_FORCE = 1 << 9,
+};
 
 struct command {
 	const char *name;
 	const char *arguments; /* as help shows them */
-	size_t n_arguments;    /* all are required */
+	size_t least, most;    /* how many */
 	unsigned options;      /* enum option_bit; -c and --help go everywhere */
 	command_fn *run;
 	const char *help;

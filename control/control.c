@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/control.h"
 
+#include "registry/alias.h"
+#include "registry/retire.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -12,7 +15,13 @@ enum exit_code control_fail(const struct control *c)
 	return EXIT_FAILED;
 }
 
-int control_registry(struct control *c, struct registry **ret)
+enum exit_code control_misuse(const struct control *c)
+{
+	(void)control_fail(c);
+	return EXIT_USAGE;
+}
+
+static int open_registry(struct control *c, const char *key_file, struct registry **ret)
 {
 	char path[4096];
 	struct registry *r;
@@ -26,11 +35,37 @@ int control_registry(struct control *c, struct registry **ret)
 	if (access(path, R_OK | W_OK) < 0)
 		return error_errno(
 			&c->err, -errno, "cannot open %s; run it as root", path);
-	code = registry_open(path, NULL, false, &r, &c->err);
-	if (code == 0)
-		code = registry_set_domains(
-			r, c->settings.domains, c->settings.n_domains);
-	if (code == 0)
-		*ret = r;
+	code = registry_open(path, key_file, false, &r, &c->err);
+	if (code < 0)
+		return code;
+	code = registry_set_domains(r, c->settings.domains, c->settings.n_domains);
+	if (code < 0) {
+		registry_close(r);
+		return error_set(&c->err, code, "no memory");
+	}
+	registry_set_subaddress(r, settings_subaddress(&c->settings));
+	*ret = r;
+	return 0;
+}
+
+int control_registry(struct control *c, struct registry **ret)
+{
+	return open_registry(c, NULL, ret);
+}
+
+int control_registry_with_key(struct control *c, struct registry **ret)
+{
+	return open_registry(c, c->settings.key_file, ret);
+}
+
+int control_refuse_retired(struct control *c, struct registry *r)
+{
+	uint64_t since = 0;
+	int code = registry_retired(r, &since, &c->err);
+
+	if (code == 0 && since)
+		return error_set(&c->err, -EPERM,
+			"the source is retired; nothing goes back to it or comes from "
+			"it");
 	return code;
 }

@@ -14,13 +14,14 @@
 #include "settings/settings.h"
 
 #define CONFIG_DEFAULT "/etc/mailferry/mailferry.conf"
-#define ARGUMENTS_MAX 2 /* route USER WHERE */
+#define ARGUMENTS_MAX 3 /* alias add ADDRESS USER */
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct control {
 	const char *config; /* path of mailferry.conf */
-	bool json, wait, watch;
+	bool json, wait, watch, print_config, dry_run, yes, force;
+	const char *format, *domain, *days; /* values of options; NULL: not given */
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;
@@ -29,14 +30,22 @@ struct control {
 
 typedef enum exit_code command_fn(struct control *c);
 
-command_fn cmd_account, cmd_accounts, cmd_check, cmd_counters, cmd_flows, cmd_route,
-	cmd_rules, cmd_status, cmd_transfer, cmd_up;
+command_fn cmd_account, cmd_accounts, cmd_alias, cmd_check, cmd_counters, cmd_flows,
+	cmd_passwd, cmd_report, cmd_retire, cmd_route, cmd_rules, cmd_status,
+	cmd_transfer, cmd_up;
 
 /* Prints "mailferry: " and the sentence in c->err; returns EXIT_FAILED. */
 enum exit_code control_fail(const struct control *c);
+/* The same for what was typed wrongly; returns EXIT_USAGE. */
+enum exit_code control_misuse(const struct control *c);
 
 /* Opens the registry without its key. -ENOENT: there is none yet, nobody has ever
    logged in through us. */
 int control_registry(struct control *c, struct registry **ret);
+/* With it: for who must open sealed passwords. */
+int control_registry_with_key(struct control *c, struct registry **ret);
+
+/* -EPERM with the sentence once the source is retired. */
+int control_refuse_retired(struct control *c, struct registry *r);
 
 #endif

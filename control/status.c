@@ -7,6 +7,7 @@
 #include "control/rules_wanted.h"
 
 #include "base/clock.h"
+#include "registry/retire.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -102,6 +103,8 @@ static int gather_accounts(struct control *c, struct status *s, bool *ret_any_lo
 	code = registry_counts(r, &s->counts, &c->err);
 	if (code == 0)
 		code = registry_any_local(r, ret_any_local, &c->err);
+	if (code == 0)
+		code = registry_retired(r, &s->retired_at, &c->err);
 	if (code == 0)
 		code = registry_each(r, look_at, &w, &c->err);
 	registry_close(r);

@@ -24,6 +24,7 @@ struct status {
 	bool runs[STATUS_PROGRAM_COUNT];
 	enum status_rules rules;
 	enum fail_mode fail; /* as it is in effect */
+	uint64_t retired_at; /* the source; 0: it is not */
 	struct registry_counts counts;
 	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
 	json_t *attention;               /* array of sentences */

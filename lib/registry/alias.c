@@ -102,6 +102,31 @@ int registry_each_alias(
 	return n;
 }
 
+int registry_find_alias(struct registry *r, struct str address, struct arena *arena,
+	struct alias *ret, struct error *err)
+{
+	struct alias a;
+	struct str *const strings[] = { &a.address, &a.target, &a.rule, &a.how };
+	sqlite3_stmt *row;
+	int n = alias_read(r, address, &a, &row, err);
+
+	if (n == 0)
+		return error_set(
+			err, -ENOENT, "there is no alias %.*s", STR_ARG(address));
+	if (n < 0)
+		return n;
+	n = 0;
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		*strings[i] = arena_str(arena, *strings[i]);
+		if (!strings[i]->ptr)
+			n = error_set(err, -ENOMEM, "no memory");
+	}
+	(void)sqlite3_reset(row);
+	if (n == 0)
+		*ret = a;
+	return n;
+}
+
 /* ── where an address leads ────────────────────────────────────────────────────────── */
 
 enum lead {

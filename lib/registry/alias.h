@@ -56,6 +56,10 @@ typedef int alias_each_fn(void *context, const struct alias *a);
 int registry_each_alias(
 	struct registry *r, alias_each_fn *each, void *context, struct error *err);
 
+/* What is known of exactly that address; strings into arena. -ENOENT: nothing. */
+int registry_find_alias(struct registry *r, struct str address, struct arena *arena,
+	struct alias *ret, struct error *err);
+
 /* By the admin: `user` need not have logged in yet. Replaces what is there. */
 int registry_add_alias(struct registry *r, struct str local, struct str domain,
 	struct str user, struct error *err);

@@ -9,11 +9,18 @@
  *   registry_tool CONFIG result LOGIN CERTIFICATE
  *   registry_tool CONFIG arrive LOGIN      idle to local, with a mailbox of two messages
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
+ *   registry_tool CONFIG login LOGIN PASSWORD      whether its verifier takes that
+ *   registry_tool CONFIG learn LOGIN LOCAL DOMAIN
+ *   registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
  */
+#include "base/clock.h"
 #include "base/process.h"
 #include "control/way_back.h"
 #include "mailstore/store/store.h"
+#include "registry/alias.h"
+#include "registry/recipients.h"
 #include "registry/registry.h"
+#include "registry/seal.h"
 #include "settings/settings.h"
 
 #include <inttypes.h>
@@ -27,7 +34,7 @@ struct tool {
 	struct registry *registry;
 	struct arena arena;
 	struct error err;
-	const char *login, *arguments[2];
+	const char *login, *arguments[3];
 };
 
 static int die(const struct error *err)
@@ -176,6 +183,38 @@ static int deliver(struct tool *t)
 	return with_store(t, deliver_one, NULL);
 }
 
+static int login(struct tool *t)
+{
+	struct str verifier;
+	int code =
+		registry_verifier(t->registry, id_of(t), &t->arena, &verifier, &t->err);
+
+	if (code == 0 && verifier_check(verifier, str_from(t->arguments[0])) < 0)
+		return error_set(&t->err, -1, "a wrong password");
+	return code;
+}
+
+static int learn(struct tool *t)
+{
+	return registry_learn_alias(t->registry, id_of(t), str_from(t->arguments[0]),
+		str_from(t->arguments[1]), STR_LIT("a test's proof"), &t->err);
+}
+
+static int recipient(struct tool *t)
+{
+	struct str rest = str_from(t->login), local = str_split(&rest, '@');
+	uint64_t at = clock_wall_ms() - strtoull(t->arguments[1], NULL, 10) * DAY_MS;
+	struct recipients_seen seen = { .local = local,
+		.domain = rest,
+		.client = str_from(t->arguments[0]),
+		.first_at = at,
+		.last_at = at,
+		.accepted = strtoull(t->arguments[2], NULL, 10),
+		.refused = 1 };
+
+	return registry_count_recipients(t->registry, &seen, 1, &t->err);
+}
+
 static const struct verb {
 	const char *name;
 	int (*run)(struct tool *t);
@@ -187,6 +226,9 @@ static const struct verb {
 	{ "result", result },
 	{ "arrive", arrive },
 	{ "deliver", deliver },
+	{ "login", login },
+	{ "learn", learn },
+	{ "recipient", recipient },
 };
 
 static int open_registry(struct tool *t)
@@ -208,7 +250,8 @@ static int open_registry(struct tool *t)
 int main(int argc, char **argv)
 {
 	struct tool t = { .login = argc > 3 ? argv[3] : "",
-		.arguments = { argc > 4 ? argv[4] : "", argc > 5 ? argv[5] : "" } };
+		.arguments = { argc > 4 ? argv[4] : "", argc > 5 ? argv[5] : "",
+			argc > 6 ? argv[6] : "" } };
 	int code = -1;
 
 	if (argc < 4 || settings_load(argv[1], &t.settings, &t.err) < 0 ||

@@ -16,7 +16,7 @@ static const struct {
 	const char *words[WORDS_MAX];
 	const char *command; /* NULL: refused with .sentence */
 	const char *config, *argument;
-	const char *flags; /* j, w, W (watch), h */
+	const char *flags; /* j, w, W (watch), y, h */
 	const char *sentence;
 } rows[] = {
 	{ { "status" }, "status", CONFIG_DEFAULT, NULL, "", NULL },
@@ -31,7 +31,21 @@ static const struct {
 	{ { "flows", "--watch", "--json" }, "flows", CONFIG_DEFAULT, NULL, "jW", NULL },
 	{ { "account", "--help" }, "account", CONFIG_DEFAULT, NULL, "h", NULL },
 	{ { "route", "alice", "local" }, "route", CONFIG_DEFAULT, "alice", "", NULL },
+	{ { "alias", "add", "a@b", "c" }, "alias", CONFIG_DEFAULT, "add", "", NULL },
+	{ { "alias", "import", "f", "--format", "--json" }, "alias", CONFIG_DEFAULT,
+		"import", "", NULL }, /* a value is whatever comes next */
+	{ { "retire", "--yes", "--days=3" }, "retire", CONFIG_DEFAULT, NULL, "y", NULL },
+	{ { "report", "--days", "3", "--json" }, "report", CONFIG_DEFAULT, NULL, "j",
+		NULL },
 	{ { NULL }, NULL, NULL, NULL, NULL, "what shall be done?" },
+	{ { "report", "--days" }, NULL, NULL, NULL, NULL, "--days wants a value" },
+	{ { "status", "--json=yes" }, NULL, NULL, NULL, NULL,
+		"unknown option --json=yes" },
+	{ { "status", "--days=3" }, NULL, NULL, NULL, NULL,
+		"status has no option --days" },
+	{ { "alias" }, NULL, NULL, NULL, NULL, "mailferry alias import FILE|add" },
+	{ { "alias", "a", "b", "c", "d" }, NULL, NULL, NULL, NULL,
+		"\"d\" is one argument too many" },
 	{ { "beer" }, NULL, NULL, NULL, NULL, "unknown command beer" },
 	{ { "status", "--beer" }, NULL, NULL, NULL, NULL, "unknown option --beer" },
 	{ { "status", "-j" }, NULL, NULL, NULL, NULL, "unknown option -j" },
@@ -47,9 +61,9 @@ static const struct {
 
 static void flags_of(const struct request *q, char text[static 8])
 {
-	(void)snprintf(text, 8, "%s%s%s%s", q->control.json ? "j" : "",
+	(void)snprintf(text, 8, "%s%s%s%s%s", q->control.json ? "j" : "",
 		q->control.wait ? "w" : "", q->control.watch ? "W" : "",
-		q->help ? "h" : "");
+		q->control.yes ? "y" : "", q->help ? "h" : "");
 }
 
 static void check_taken(size_t i, const struct request *q)
@@ -89,11 +103,29 @@ static void test_rows(void **state)
 	}
 }
 
+static void test_values(void **state)
+{
+	char *argv[] = { (char *)(uintptr_t) "mailferry", (char *)(uintptr_t) "alias",
+		(char *)(uintptr_t) "--format=aliases", (char *)(uintptr_t) "import",
+		(char *)(uintptr_t) "--domain", (char *)(uintptr_t) "b=c",
+		(char *)(uintptr_t) "f", NULL };
+	struct request q = { 0 };
+
+	(void)state;
+	assert_int_equal(command_line_read(7, argv, &q, NULL), 0);
+	assert_string_equal(q.control.format, "aliases");
+	assert_string_equal(q.control.domain, "b=c");
+	assert_null(q.control.days);
+	assert_int_equal(q.control.n_arguments, 2);
+	assert_string_equal(q.control.arguments[1], "f");
+}
+
 /* Help of the whole names each command; help of one, its options. */
 static void test_help(void **state)
 {
 	static const char *const names[] = { "check", "up", "rules", "status", "accounts",
-		"account", "route", "transfer", "counters", "flows" };
+		"account", "route", "transfer", "counters", "flows", "alias", "passwd",
+		"report", "retire" };
 	char *text = NULL;
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
@@ -114,7 +146,7 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_help) };
+		cmocka_unit_test(test_values), cmocka_unit_test(test_help) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/report.h"
+
+#include "base/clock.h"
+#include "registry/retire.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define SENTENCE_MAX 256
+
+__attribute__((format(printf, 2, 3))) static void add_sentence(
+	json_t *to, const char *format, ...)
+{
+	char text[SENTENCE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)json_array_append_new(to, output_string(str_from(text)));
+}
+
+int report_days(struct control *c, uint64_t *ret_days)
+{
+	uint64_t days = REPORT_DAYS;
+
+	if (c->days &&
+		(!str_to_u64(str_from(c->days), &days) || !days || days > RECIPIENT_DAYS))
+		return error_set(&c->err, -EINVAL,
+			"--days is a number from 1 to %d, not \"%s\"", RECIPIENT_DAYS,
+			c->days);
+	*ret_days = days;
+	return 0;
+}
+
+/* ── what it comes to ──────────────────────────────────────────────────────────────── */
+
+static size_t rows_of(const struct buf *b, size_t size)
+{
+	return buf_len(b) / size;
+}
+
+static void count_reason(struct report *p, uint64_t n, const char *one, const char *many)
+{
+	if (n)
+		add_sentence(p->reasons, "%" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+static void find_reasons(struct control *c, struct report *p)
+{
+	size_t not_here = rows_of(&p->accounts, sizeof(struct report_account)) -
+	                  p->n_without_password;
+
+	if (!p->n_local)
+		add_sentence(p->reasons, "no account lives here yet");
+	count_reason(p, not_here, "account is still served by the source",
+		"accounts are still served by the source");
+	count_reason(p, p->n_without_password, "account here has no password",
+		"accounts here have no password");
+	count_reason(p, p->n_open, "address still gets its mail there",
+		"addresses still get their mail there");
+	count_reason(p, rows_of(&p->unseen, sizeof(struct report_rule)),
+		"alias leads to a user who has never logged in",
+		"aliases lead to users who have never logged in");
+	count_reason(p, rows_of(&p->specials, sizeof(struct report_rule)),
+		"special rule is expanded by the source",
+		"special rules are expanded by the source");
+	if (p->more)
+		add_sentence(p->reasons,
+			"more addresses than are kept apart got mail there (%" PRIu64
+			" messages)",
+			p->more);
+	if (!c->settings.services[SERVICE_SMTP].enabled)
+		add_sentence(p->reasons,
+			"smtp is not enabled, so it is not known who gets mail there");
+}
+
+static bool is_routed_past(const struct service_settings *s)
+{
+	return !s->enabled;
+}
+
+static bool passes_after_starttls(const struct service_settings *s)
+{
+	return s->enabled && s->tls == SERVICE_TLS_PASS;
+}
+
+static void add_blind_spot(struct control *c, struct report *p, const char *why,
+	bool (*applies)(const struct service_settings *s))
+{
+	char names[SENTENCE_MAX / 2] = "";
+
+	for (int id = 0; id < SERVICE_COUNT; id++) {
+		size_t len = strlen(names);
+
+		if (applies(&c->settings.services[id]))
+			(void)snprintf(names + len, sizeof(names) - len, "%s%s",
+				len ? ", " : "", service_name((enum service_id)id));
+	}
+	if (names[0])
+		add_sentence(p->not_watched, "%s %s", names, why);
+}
+
+/* What is said above holds only for what passes through us in the clear. */
+static void find_blind_spots(struct control *c, struct report *p)
+{
+	add_blind_spot(c, p, "after STARTTLS (passes unseen)", passes_after_starttls);
+	add_blind_spot(c, p, "(routed past us)", is_routed_past);
+}
+
+static int gather(struct control *c, struct registry *r, struct report *p)
+{
+	int code;
+
+	if (!p->reasons || !p->not_watched)
+		return -ENOMEM;
+	code = registry_retired(r, &p->retired_at, &c->err);
+	if (code == 0)
+		code = report_addresses(c, r, p);
+	if (code == 0)
+		code = report_accounts(c, r, p);
+	if (code < 0)
+		return code;
+	find_reasons(c, p);
+	find_blind_spots(c, p);
+	return 0;
+}
+
+int report_gather(
+	struct control *c, struct registry *r, uint64_t days, struct report *ret)
+{
+	uint64_t today = clock_wall_ms() / DAY_MS;
+	int code;
+
+	*ret = (struct report){ .days = days,
+		.since_day = today - days + 1,
+		.not_watched = json_array(),
+		.reasons = json_array() };
+	arena_init(&ret->arena);
+	buf_init(&ret->addresses, 0);
+	buf_init(&ret->accounts, 0);
+	buf_init(&ret->unseen, 0);
+	buf_init(&ret->specials, 0);
+	code = gather(c, r, ret);
+	if (code < 0)
+		report_fini(ret);
+	return code;
+}
+
+void report_fini(struct report *p)
+{
+	struct str rest = buf_view(&p->addresses);
+
+	for (; rest.len; rest = str_skip(rest, sizeof(struct report_address)))
+		json_decref(((const struct report_address *)(const void *)rest.ptr)
+				    ->days_json);
+	json_decref(p->not_watched);
+	json_decref(p->reasons);
+	buf_fini(&p->addresses);
+	buf_fini(&p->accounts);
+	buf_fini(&p->unseen);
+	buf_fini(&p->specials);
+	arena_fini(&p->arena);
+}
+
+bool report_is_safe(const struct report *p)
+{
+	return json_array_size(p->reasons) == 0;
+}
+
+void report_print_reasons(const struct report *p, FILE *to)
+{
+	for (size_t i = 0; i < json_array_size(p->reasons); i++)
+		(void)fprintf(to, "%s%s", i ? "; " : "",
+			json_string_value(json_array_get(p->reasons, i)));
+}

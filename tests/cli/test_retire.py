@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses, passwords set here, and the end of the source: the commands against
+registries in known states."""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+
+import cli
+from cli import expect
+
+VIRTUAL = """\
+# our addresses
+Info@example.com   alice
+list@example.com   alice, bob@example.net
+later@example.com  frank
+example.com        anything
+"""
+REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "safe_to_retire", "reasons",
+                 "not_watched", "addresses", "accounts", "never_seen", "special_rules"]
+
+
+def write(house, name, text):
+    path = house.root / name
+    path.write_text(text)
+    return str(path)
+
+
+def aliases(house, *args):
+    return {a["address"]: a for a in json.loads(house.good("alias", "list", *args, "--json"))}
+
+
+def moved(house, name="alice"):
+    house.tool("capture", name, "secret")
+    house.tool("arrive", name)
+
+
+# ── aliases ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_alias_import(house):
+    moved(house)
+    path = write(house, "virtual", VIRTUAL)
+    text = house.good("alias", "import", path, "--dry-run")
+    expect("3 new, 0 same, 0 changed, 0 kept, 1 ignored; 1 special" in text, text)
+    expect("nothing was written" in text and not aliases(house), text)
+    done = json.loads(house.good("alias", "import", path, "--json"))
+    expect(done["counts"]["new"] == 3 and done["special"] == 1, done)
+    expect(done["rules"][0] == {"line": 2, "outcome": "new", "address": "info@example.com",
+                                "special": False, "rule": "alice"}, done["rules"])
+    text = house.good("alias", "import", path)
+    expect("0 new, 3 same" in text and "list@example.com" in text, text)
+    known = aliases(house)
+    expect(known["info@example.com"]["account"] == "alice", known)
+    expect(known["info@example.com"]["route"] == "local", known)
+    expect(known["list@example.com"]["special"] is True, known)
+    expect(known["later@example.com"]["account"] == "", known)
+    house.tool("capture", "frank", "x")
+    expect(aliases(house)["later@example.com"]["account"] == "frank", "he has come")
+
+
+def test_alias_import_of_aliases(house):
+    moved(house)
+    path = write(house, "aliases", "root: alice\npostmaster: root\nx: |/bin/x\n")
+    house.bad("line 1: the address ends with a colon", "alias", "import", path, "--format",
+              "virtual")
+    house.good("alias", "import", path)
+    known = aliases(house)
+    expect(known["postmaster@example.com"]["account"] == "alice", known)
+    expect(known["x@example.com"]["special"], known)
+
+
+def test_alias_import_refused(house):
+    moved(house)
+    house.bad("cannot open /nonexistent", "alias", "import", "/nonexistent")
+    path = write(house, "virtual", "a@example.com alice\nb@example.com\n")
+    house.bad("virtual: line 2: it leads nowhere", "alias", "import", path)
+    expect(not aliases(house), "all of a file or nothing")
+    house.config.write_text(house.config.read_text().replace(
+        '{"example.com"}', '{"example.com", "example.net"}'))
+    path = write(house, "aliases", "root: alice\n")
+    house.bad("no domain and several are configured", "alias", "import", path)
+    house.bad("not one of the `domains`", "alias", "import", path, "--domain", "x.org")
+    house.good("alias", "import", path, "--domain=example.net")
+    expect(list(aliases(house)) == ["root@example.net"], aliases(house))
+
+
+def test_alias_import_from_stdin(house):
+    moved(house)
+    done = subprocess.run([house.mailferry, "-c", str(house.config), "alias", "import", "-"],
+                          input="info@example.com alice\n", text=True, check=False,
+                          capture_output=True)
+    expect(done.returncode == 0 and "info@example.com" in aliases(house), "stdin")
+
+
+def test_alias_add_and_remove(house):
+    moved(house)
+    house.tool("learn", "alice", "chief", "example.com")
+    expect("info@example.com leads to alice\n" == house.good(
+        "alias", "add", "info@example.com", "Alice"), "add")
+    expect("has not logged in yet" in house.good("alias", "add", "sales", "zoe"), "zoe")
+    expect("not one of `domains`" in house.good("alias", "add", "a@b.example", "alice"), "b")
+    known = aliases(house, "alice")
+    expect(sorted(known) == ["a@b.example", "chief@example.com", "info@example.com"], known)
+    expect(known["chief@example.com"]["source"] == "learnt", known)
+    expect(known["chief@example.com"]["how"] == "a test's proof", known)
+    expect(known["info@example.com"]["source"] == "added", known)
+    house.good("alias", "remove", "INFO@example.com")
+    house.bad("there is no alias info@example.com", "alias", "remove", "info@example.com")
+    house.bad("cannot be one account's address", "alias", "add", "@example.com", "alice")
+    house.bad('there is no account "bob"', "alias", "list", "bob")
+
+
+def test_subaddress(house):
+    moved(house)
+    house.config.write_text(house.config.read_text() + 'subaddress = "x"\n')
+    house.bad("`subaddress` is", "status", code=2)
+
+
+# ── passwords ────────────────────────────────────────────────────────────────────────────
+
+
+def passwd(house, name, text):
+    return subprocess.run([house.mailferry, "-c", str(house.config), "passwd", name],
+                          input=text, capture_output=True, text=True, check=False,
+                          timeout=cli.PATIENCE)
+
+
+def test_passwd(house):
+    moved(house)
+    done = passwd(house, "alice", "new pass word \n")
+    expect(done.returncode == 0 and "source keeps its own" in done.stdout, done)
+    house.tool("login", "alice", "new pass word ")
+    expect("new pass w" not in done.stdout + done.stderr, "it is shown")
+    account = json.loads(house.good("account", "alice", "--json"))
+    expect(account["local_password_at"] > 0, account)
+    expect(account["journal"][0]["event"] == "password", account)
+    for text, sentence in (("", "empty password"), ("\n", "empty password"),
+                           ("x" * 1025, "more than 1024 bytes")):
+        done = passwd(house, "alice", text)
+        expect(done.returncode == 1 and sentence in done.stderr, done)
+    house.tool("login", "alice", "new pass word ")
+    house.tool("capture", "bob", "x")
+    expect("its password is changed there" in passwd(house, "bob", "y\n").stderr, "bob")
+    expect('no account "zoe"' in passwd(house, "zoe", "y\n").stderr, "zoe")
+
+
+def at_terminal(house, name, *answers):
+    """Runs passwd on a terminal of its own; what the terminal shows, and the exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(house.mailferry, ["mailferry", "-c", str(house.config), "passwd", name])
+    shown = b""
+    for answer in answers:
+        while not shown.endswith(b": "):
+            ready = select.select([fd], [], [], cli.PATIENCE)[0]
+            expect(ready, f"it does not ask: {shown}")
+            shown += os.read(fd, 4096)
+        os.write(fd, answer)
+        shown += b"|"
+    while True:
+        try:
+            shown += os.read(fd, 4096)
+        except OSError:  # its end of the terminal is closed
+            break
+    os.close(fd)
+    return shown.decode(), os.waitpid(pid, 0)[1]
+
+
+def test_passwd_at_a_terminal(house):
+    moved(house)
+    shown, status = at_terminal(house, "alice", b"one two\n", b"one two\n")
+    expect(status == 0 and "one two" not in shown, shown)
+    house.tool("login", "alice", "one two")
+    shown, status = at_terminal(house, "alice", b"three\n", b"four\n")
+    expect(status != 0 and "not the same" in shown and "three" not in shown, shown)
+    shown, status = at_terminal(house, "alice", b"\x03")
+    expect(status != 0 and "password set" not in shown, shown)
+    house.tool("login", "alice", "one two")
+
+
+# ── report and retire ────────────────────────────────────────────────────────────────────
+
+
+def report(house, *args):
+    return json.loads(house.good("report", "--json", *args))
+
+
+def test_report(house):
+    moved(house)
+    house.tool("capture", "bob", "x")
+    house.tool("uncapturable", "carol", "CRAM-MD5")
+    house.good("alias", "import", write(house, "virtual", VIRTUAL))
+    house.tool("recipient", "alice@example.com", "192.0.2.1", "1", "1")
+    house.tool("recipient", "bob@example.com", "192.0.2.1", "0", "3")
+    house.tool("recipient", "bob@example.com", "192.0.2.2", "2", "30")
+    house.tool("recipient", "bob@example.com", "192.0.2.2", "9", "400")
+    house.tool("recipient", "list@example.com", "192.0.2.1", "0", "1")
+    house.tool("recipient", "who@example.com", "192.0.2.1", "0", "1")
+    house.tool("recipient", "guess@example.com", "192.0.2.1", "0", "0")
+    told = report(house)
+    expect(list(told) == REPORT_FIELDS, list(told))
+    by_name = {a["address"]: a for a in told["addresses"]}
+    expect(sorted(by_name) == ["alice@example.com", "bob@example.com", "list@example.com",
+                               "who@example.com"], by_name)
+    bob = by_name["bob@example.com"]
+    expect((bob["count"], bob["clients"], bob["client"]) == (33, 2, "192.0.2.2"), bob)
+    expect([d["count"] for d in bob["days"]] == [30, 3], bob)
+    expect(by_name["alice@example.com"]["why"] == "", "she lives here now")
+    expect(by_name["list@example.com"]["why"].startswith("special rule: alice"), by_name)
+    expect("no account and no alias" in by_name["who@example.com"]["why"], by_name)
+    expect({a["name"]: a["why"] for a in told["accounts"]} == {
+        "bob": "is due at its next login",
+        "carol": "cannot be captured: logs in with CRAM-MD5"}, told["accounts"])
+    expect([a["address"] for a in told["never_seen"]] == ["later@example.com"], told)
+    expect([a["address"] for a in told["special_rules"]] == ["list@example.com"], told)
+    expect(not told["safe_to_retire"] and len(told["reasons"]) == 4, told["reasons"])
+    expect(told["refused"] == 6, told["refused"])
+    expect(report(house, "--days=30")["addresses"][1]["count"] == 433, "30 days")
+    last = house.good("report").splitlines()[-1]
+    expect(last.startswith("not safe to retire: 2 accounts are still served"), last)
+
+
+def test_report_of_why_not(house):
+    house.tool("capture", "bob", "x")
+    house.good("route", "bob", "source")
+    house.tool("capture", "carl", "x")
+    for event in (("due",), ("copy",), ("fail", "the source said NO")):
+        house.tool("event", "carl", *event)
+    house.tool("capture", "dora", "x")
+    house.tool("event", "dora", "due")
+    expect([a["why"] for a in report(house)["accounts"]] == [
+        "pinned to the source", "was not moved: the source said NO", "is on its way"], "why")
+    expect("no account lives here yet" in report(house)["reasons"], "nobody is here")
+
+
+def test_report_with_several_domains(house):
+    moved(house)
+    house.tool("recipient", "alice@example.com", "192.0.2.1", "0", "1")
+    expect(report(house)["safe_to_retire"], "with one domain it is hers")
+    house.config.write_text(house.config.read_text().replace(
+        '{"example.com"}', '{"example.com", "example.net"}'))
+    why = report(house)["addresses"][0]["why"]
+    cure = re.search("mailferry (alias add .*)$", why)
+    expect(cure and not report(house)["safe_to_retire"], why)
+    house.good(*cure[1].split())
+    expect(report(house)["safe_to_retire"], "the cure holds")
+
+
+def test_retire(house):
+    moved(house)
+    house.tool("capture", "bob", "x")
+    house.bad("not safe to retire: 1 account is still served by the source", "retire",
+              "--yes")
+    expect(not report(house)["retired"], "refused")
+    house.tool("arrive", "bob")
+    expect(house.good("report").splitlines()[-1].startswith("safe to retire"), "safe")
+    house.bad("say --yes", "retire", code=2)
+    expect(not report(house)["retired"], "nobody confirmed")
+    text = house.good("retire", "--yes")
+    expect("2 sealed passwords erased" in text, text)
+    told = report(house)
+    expect(told["retired"] and told["safe_to_retire"], told)
+    expect(json.loads(house.good("status", "--json"))["retired"] is True, "status")
+    expect("(retired)" in house.good("status"), "status")
+    expect("retired already" in house.good("retire", "--yes"), "again")
+    house.tool("login", "alice", "secret")  # a verifier was made of the sealed one
+    house.bad("the source is retired", "route", "alice", "source")
+    account = json.loads(house.good("account", "alice", "--json"))
+    expect((account["route"], account["pin"]) == ("local", "auto"), account)
+    expect(passwd(house, "alice", "new\n").returncode == 0, "passwords are set as before")
+
+
+def test_retire_by_force(house):
+    moved(house)
+    house.tool("capture", "bob", "x")
+    house.tool("event", "bob", "due")
+    house.tool("event", "bob", "copy")
+    house.good("retire", "--yes", "--force")
+    bob = json.loads(house.good("account", "bob", "--json"))
+    expect((bob["route"], bob["stage"]) == ("source", "idle"), bob)
+    house.bad("the source is retired", "transfer", "bob")
+    house.bad("the source is retired", "route", "bob", "local")
+
+
+def test_retire_without_the_key(house):
+    moved(house)
+    (house.state / "key").rename(house.root / "key")
+    house.bad("key file .* is missing", "retire", "--yes")
+    expect(not report(house)["retired"], "nothing was done")
+    (house.root / "key").rename(house.state / "key")
+    passwd(house, "alice", "new\n")
+    (house.state / "key").rename(house.root / "key")
+    house.good("retire", "--yes")  # nothing is left to be made with it
+
+
+def test_print_config(house):
+    text = house.good("check", "--print-config")
+    expect("\n# seconds a login may be held" in text and "\nhold = 20\n" in text, text)
+    house.config.write_text(text)
+    expect(house.good("check", "--print-config") == text, "it is a configuration")
+    told = json.loads(house.good("check", "--print-config", "--json"))
+    expect(told == {"configuration": text}, "JSON")
+
+
+TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refused,
+         test_alias_import_from_stdin, test_alias_add_and_remove, test_subaddress,
+         test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
+         test_report_with_several_domains, test_retire, test_retire_by_force,
+         test_retire_without_the_key, test_print_config]
+
+if __name__ == "__main__":
+    cli.own_network()
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
