@@ -60,8 +60,6 @@ static void capture(struct session *s)
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
 		return;
 	}
-	if (new_password)
-		verify_learn(&w->verify, account, a->password);
 	make_due(s, account, new_password);
 }
 

@@ -14,19 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum job_kind { JOB_CHECK, JOB_MAKE };
-
 /* What the helper thread works on: nobody else touches it meanwhile. */
 struct job {
 	uv_work_t work; /* first: libuv gives it back */
 	struct verify *verify;
-	struct session *session; /* CHECK; NULL: gone */
-	int64_t account;
-	enum job_kind kind;
+	struct session *session; /* NULL: gone */
 	int result;
 	struct arena arena;
 	struct str password, verifier;
-	struct buf made;
 	unsigned char digest[VERIFY_DIGEST];
 	LIST_ENTRY(job) all;
 };
@@ -71,8 +66,6 @@ static void job_free(struct job *job)
 	LIST_REMOVE(job, all);
 	job->verify->queued--;
 	arena_fini(&job->arena);
-	buf_wipe(&job->made);
-	buf_fini(&job->made);
 	free(job);
 }
 
@@ -80,19 +73,7 @@ static void run(uv_work_t *work)
 {
 	struct job *job = (struct job *)work;
 
-	if (job->kind == JOB_CHECK)
-		job->result = verifier_check(job->verifier, job->password);
-	else
-		job->result = verifier_make(job->password, &job->made);
-}
-
-static void store(struct job *job)
-{
-	struct error err;
-
-	if (job->result == 0 && registry_set_verifier(job->verify->registry, job->account,
-					buf_view(&job->made), &err) < 0)
-		log_error(NULL, "verifier", "error=\"%s\"", err.text);
+	job->result = verifier_check(job->verifier, job->password);
 }
 
 static void answer(struct job *job)
@@ -114,23 +95,19 @@ static void done(uv_work_t *work, int status)
 {
 	struct job *job = (struct job *)work;
 
-	if (status == 0 && job->kind == JOB_MAKE)
-		store(job);
-	else if (status == 0)
+	if (status == 0)
 		answer(job);
 	job_free(job);
 }
 
-static struct job *job_new(struct verify *v, enum job_kind kind, struct str password)
+static struct job *job_new(struct verify *v, struct str password)
 {
 	struct job *job = v->queued < VERIFY_QUEUE ? calloc(1, sizeof(*job)) : NULL;
 
 	if (!job)
 		return NULL;
 	job->verify = v;
-	job->kind = kind;
 	arena_init(&job->arena);
-	buf_init(&job->made, 0);
 	job->password = arena_str(&job->arena, password);
 	LIST_INSERT_HEAD(&v->jobs, job, all);
 	v->queued++;
@@ -161,7 +138,7 @@ static int check(struct verify *v, struct session *s, struct str verifier)
 		login_verified(s, VERDICT_RIGHT);
 		return 0;
 	}
-	job = job_new(v, JOB_CHECK, password);
+	job = job_new(v, password);
 	if (!job)
 		return -EBUSY;
 	job->session = s;
@@ -174,7 +151,8 @@ static int check(struct verify *v, struct session *s, struct str verifier)
 	return job_start(job);
 }
 
-/* No verifier yet (we died before it was made): compare with the sealed password. */
+/* No verifier (the transfer makes it before the switch): compare with the sealed
+ * password. */
 static int compare(struct verify *v, struct session *s, struct arena *arena)
 {
 	struct str given = s->pre->attempt.password, right;
@@ -185,8 +163,6 @@ static int compare(struct verify *v, struct session *s, struct arena *arena)
 		return r;
 	same = given.len == right.len &&
 	       CRYPTO_memcmp(given.ptr, right.ptr, given.len) == 0;
-	if (same)
-		verify_learn(v, s->account_id, given);
 	login_verified(s, same ? VERDICT_RIGHT : VERDICT_WRONG);
 	return 0;
 }
@@ -219,14 +195,4 @@ void verify_forget(struct verify *v, struct session *s)
 	LIST_FOREACH(job, &v->jobs, all)
 	if (job->session == s)
 		job->session = NULL;
-}
-
-void verify_learn(struct verify *v, int64_t account, struct str password)
-{
-	struct job *job = job_new(v, JOB_MAKE, password);
-
-	if (!job)
-		return; /* busy: the next login tries again */
-	job->account = account;
-	(void)job_start(job);
 }

@@ -36,7 +36,4 @@ void verify_password(struct verify *v, struct session *s);
 /* s is not interested any more. */
 void verify_forget(struct verify *v, struct session *s);
 
-/* Makes and stores the verifier of a proven password, off the path. */
-void verify_learn(struct verify *v, int64_t account, struct str password);
-
 #endif
