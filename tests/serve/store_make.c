@@ -32,8 +32,8 @@ static int make_all(struct store *store, int argc, char **argv, struct error *er
 	if (code == 0)
 		code = store_subscribe(store, STR_LIT("INBOX"), true, err);
 	for (int i = 3; i < argc && code == 0; i++)
-		code = make(store, argv[i], argv[2][0],
-			FIRST_UIDVALIDITY + (uint32_t)i, err);
+		code = make(
+			store, argv[i], argv[2][0], FIRST_UIDVALIDITY + (uint32_t)i, err);
 	return code < 0 ? code : store_commit(store, err);
 }
 
@@ -44,7 +44,8 @@ int main(int argc, char **argv)
 	int code;
 
 	if (argc < 3) {
-		(void)fputs("usage: store_make FOLDER SEPARATOR [NAME[=USE]]...\n", stderr);
+		(void)fputs(
+			"usage: store_make FOLDER SEPARATOR [NAME[=USE]]...\n", stderr);
 		return 2;
 	}
 	code = store_open(argv[1], true, &store, &err);
