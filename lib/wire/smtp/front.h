@@ -203,7 +203,8 @@ void smtp_front_routed(struct smtp_front *f, enum smtp_route route, struct str a
    DATA, when a write failed: then the rest of the message is swallowed. */
 void smtp_front_done(struct smtp_front *f, struct str refusal);
 
-/* The source could not be reached, or its connection ended. */
+/* The source could not be reached, or its connection ended: after smtp_front_next() has
+   seen what it said last. */
 void smtp_front_source_lost(struct smtp_front *f);
 /* The client's connection ended. What is complete goes on; what is not, is undone. */
 void smtp_front_client_gone(struct smtp_front *f);

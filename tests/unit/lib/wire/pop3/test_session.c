@@ -72,11 +72,17 @@ static int drop_commit(void *context, const struct pop3_session *s)
 {
 	struct drop *d = context;
 
+	bool any = false;
+
 	if (d->cannot_commit)
 		return -EIO;
-	for (uint32_t i = 1; i <= d->count; i++)
-		if (pop3_session_is_deleted(s, i))
-			event(d, 'D', i);
+	for (uint32_t i = 1; i <= d->count; i++) {
+		if (!pop3_session_is_deleted(s, i))
+			continue;
+		event(d, 'D', i);
+		any = true;
+	}
+	assert_true(any); /* it is not asked for nothing */
 	return 0;
 }
 

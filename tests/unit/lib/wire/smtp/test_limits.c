@@ -245,6 +245,22 @@ static void test_too_many_errors(void **state)
 	finish(&p);
 }
 
+static void test_refused_login_is_forgotten(void **state)
+{
+	struct play p;
+
+	(void)state;
+	begin(&p, SMTP_ROUTE_SOURCE);
+	p.silent = true;
+	turn(&p, STR_LIT("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"));
+	assert_true(str_eq(p.front.login.password, STR_LIT("secret")));
+	buf_append_c(&p.source, "535 no\r\n");
+	turn(&p, STR_LIT(""));
+	assert_null(p.front.login.password.ptr);
+	assert_int_equal(p.front.secrets.used, 0);
+	finish(&p);
+}
+
 /* A message of some size goes through in portions. */
 static void test_portions(void **state)
 {
@@ -321,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_endless_mail),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_too_many_errors),
+		cmocka_unit_test(test_refused_login_is_forgotten),
 		cmocka_unit_test(test_portions),
 		cmocka_unit_test(test_full_buffers),
 		cmocka_unit_test(test_silent_source),
