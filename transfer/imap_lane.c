@@ -115,37 +115,63 @@ static int learn_capability(struct imap_lane *lane, struct str line)
 	return buf_append(&lane->capability, list);
 }
 
-/* Sends nothing; reads to the tagged answer. step: what "+" asks for, NULL ptr: none.
-   The answer's text lies in lane->why. */
-static int answer(struct imap_lane *lane, struct str *steps, size_t n_steps,
-	unsigned patience_ms, struct imap_response *ret, struct error *err)
+/* What a command is made of where the server has to say "+" in between. */
+struct dialogue {
+	const struct str *steps; /* behind the first, which is sent already */
+	size_t n, next;
+};
+
+/* A server that wants more than we have is told so: "*" ends it with its BAD. */
+static int next_step(struct imap_lane *lane, struct dialogue *d)
 {
-	size_t used, step = 0;
-	struct str line;
+	struct str step = STR("*\r\n");
+
+	if (d->next < d->n)
+		step = d->steps[d->next++];
+	return buf_append(&lane->link.out, step);
+}
+
+static int one_answer(struct imap_lane *lane, struct str line, struct dialogue *d,
+	struct imap_response *ret, struct error *err)
+{
 	int r;
 
-	for (;;) {
+	if (!imap_response_parse(line, ret))
+		return nonsense(line, err);
+	r = learn_capability(lane, line);
+	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
+		r = next_step(lane, d);
+	return r < 0 ? error_set(err, r, "no memory") : 0;
+}
+
+static bool is_the_end(const struct imap_response *is)
+{
+	return is->kind == IMAP_IS_STATUS &&
+	       (is->tag.len || is->status == IMAP_STATUS_BYE);
+}
+
+/* Reads to the tagged answer; its code and text are copied to the lane's arena. */
+static int answer(struct imap_lane *lane, struct dialogue d, unsigned patience_ms,
+	struct imap_response *ret, struct error *err)
+{
+	bool is_end = false;
+	struct str line;
+	size_t used;
+	int r = 0;
+
+	while (r == 0 && !is_end) {
 		r = response(lane, patience_ms, &line, &used, err);
-		if (r == 0 && !imap_response_parse(line, ret))
-			r = nonsense(line, err);
 		if (r == 0)
-			r = learn_capability(lane, line);
-		if (r == 0 && ret->kind == IMAP_IS_CONTINUATION) {
-			r = buf_append(&lane->link.out,
-				step < n_steps ? steps[step] : STR_LIT("*\r\n"));
-			step++;
-		}
+			r = one_answer(lane, line, &d, ret, err);
 		if (r < 0)
 			return r;
-		if (ret->kind == IMAP_IS_STATUS &&
-			(ret->tag.len || ret->status == IMAP_STATUS_BYE))
-			break;
+		is_end = is_the_end(ret);
+		if (is_end) { /* the views would die with the line */
+			ret->code = arena_str(&lane->arena, ret->code);
+			ret->text = arena_str(&lane->arena, ret->text);
+		}
 		buf_consume(&lane->link.in, used);
 	}
-	/* the views would die with the line */
-	ret->code = arena_str(&lane->arena, ret->code);
-	ret->text = arena_str(&lane->arena, ret->text);
-	buf_consume(&lane->link.in, used);
 	return ret->code.ptr && ret->text.ptr ? 0 : error_set(err, -ENOMEM, "no memory");
 }
 
@@ -179,7 +205,7 @@ static int ask_capability(struct imap_lane *lane, unsigned patience_ms, struct e
 	int r = buf_printf(&lane->link.out, "m%u CAPABILITY\r\n", ++lane->next_tag);
 
 	if (r == 0)
-		r = answer(lane, NULL, 0, patience_ms, &is, err);
+		r = answer(lane, (struct dialogue){ 0 }, patience_ms, &is, err);
 	return r;
 }
 
@@ -268,7 +294,8 @@ static int log_in_plain(struct imap_lane *lane, const struct imap_account *a,
 	if (r == 0 && at_once)
 		r = buf_append(&lane->link.out, step);
 	if (r == 0)
-		r = answer(lane, &step, at_once ? 0 : 1, patience_ms, &is, err);
+		r = answer(lane, (struct dialogue){ .steps = &step, .n = !at_once },
+			patience_ms, &is, err);
 	buf_wipe(&line);
 	buf_fini(&line);
 	if (r == 0 && is.status != IMAP_STATUS_OK)
@@ -321,7 +348,8 @@ static int log_in_login(struct imap_lane *lane, const struct imap_account *a,
 	if (r == 0)
 		r = buf_append(&lane->link.out, steps[0]);
 	if (r == 0)
-		r = answer(lane, steps + 1, n - 1, patience_ms, &is, err);
+		r = answer(lane, (struct dialogue){ .steps = steps + 1, .n = n - 1 },
+			patience_ms, &is, err);
 	for (size_t i = 0; i < 3; i++) {
 		buf_wipe(&parts[i]);
 		buf_fini(&parts[i]);

@@ -40,28 +40,32 @@ int talk_tell(const struct settings *s, const char *socket_name, const struct me
 	return fd < 0 ? fd : send_to(fd, m, err);
 }
 
-/* 0: fd (-1: none) can be read. */
+/* 1: fd (-1: none) can be read, 0: not yet. */
+static int look(int fd, uint64_t left)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int n = poll(&p, fd < 0 ? 0 : 1, left < SLICE_MS ? (int)left : SLICE_MS);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n > 0;
+}
+
+/* 0: fd can be read. */
 static int wait_for(int fd, const struct talk_patience *patience)
 {
-	uint64_t end = clock_monotonic_ms() + patience->ms;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now = clock_monotonic_ms(), end = now + patience->ms;
 
-	for (;;) {
-		uint64_t now = clock_monotonic_ms();
-		uint64_t left = now < end ? end - now : 0;
-		int n, r;
+	for (; now < end; now = clock_monotonic_ms()) {
+		int r = look(fd, end - now);
 
-		if (!left)
-			return -ETIMEDOUT;
-		n = poll(&p, fd < 0 ? 0 : 1, left < SLICE_MS ? (int)left : SLICE_MS);
-		if (n > 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
+		if (r)
+			return r < 0 ? r : 0;
 		r = patience->tick(patience->context);
 		if (r)
 			return r;
 	}
+	return -ETIMEDOUT;
 }
 
 int talk_pause(const struct talk_patience *patience)

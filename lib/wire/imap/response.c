@@ -222,7 +222,9 @@ static bool list_separator(struct imap_cursor *c, struct arena *arena, char *ret
 
 	if (!imap_nstring(c, arena, &text) || text.len > 1)
 		return false;
-	*ret = text.len ? text.ptr[0] : '\0';
+	*ret = '\0';
+	if (text.len)
+		*ret = text.ptr[0];
 	return true;
 }
 

@@ -9,7 +9,7 @@
 
 char memory_byte(uint32_t uid, size_t at)
 {
-	return (char)('a' + (uid * 7 + at) % 26);
+	return (char)('a' + ((size_t)uid * 7 + at) % 26);
 }
 
 unsigned memory_size(const struct memory_message *m)

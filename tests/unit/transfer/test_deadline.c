@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #define DAY_MS ((uint64_t)86400000)
-#define DAY_0 (20000 * DAY_MS)
-#define AT(hours, minutes) (DAY_0 + (uint64_t)(hours)*3600000 + (minutes)*60000u)
+#define DAY_0 ((uint64_t)20000 * DAY_MS)
+#define AT(hours, minutes) (DAY_0 + (uint64_t)(hours)*3600000 + (uint64_t)(minutes)*60000)
 
 static const struct row {
 	const char *name;

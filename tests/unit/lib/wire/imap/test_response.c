@@ -66,8 +66,10 @@ static void put_part(struct buf *trace, char open, struct str part, char close)
 		part.len--;
 	(void)buf_byte(trace, open);
 	for (size_t i = 0; i < part.len; i++)
-		if (part.ptr[i] != '\r')
-			(void)buf_byte(trace, part.ptr[i] == '\n' ? '|' : part.ptr[i]);
+		if (part.ptr[i] == '\n')
+			(void)buf_byte(trace, '|');
+		else if (part.ptr[i] != '\r')
+			(void)buf_byte(trace, part.ptr[i]);
 	(void)buf_byte(trace, close);
 }
 
@@ -307,7 +309,7 @@ static const struct fetch_row {
 } fetch_rows[] = {
 	{ "a row",
 		STR("(UID 7 FLAGS (\\Seen b a) INTERNALDATE \" 1-Jan-1970 00:00:01 "
-	            "+0000\" "
+		    "+0000\" "
 		    "RFC822.SIZE 12)\r\n"),
 		STR(""),
 		STR("has=15 uid=7 flags=1 words=a b date=1+0 size=12 body= done") },

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers on interceptor.sock as the interceptor does, with sessions that a test makes up.
+
+The form of a message: lib/messages/message.c.
+"""
+import os
+import socket
+import struct
+import threading
+
+TYPES = ("NONE SERVE SERVE_END SESSION_BEGIN SESSION_END AWAIT_LOGOFF LOGGED_OFF QUIESCE "
+         "QUIESCED ROUTE_CHANGED").split()
+FIELDS = 7
+HEAD = struct.Struct(">BBQQ")
+
+
+def encode(kind, account, number=0):
+    data = HEAD.pack(1, TYPES.index(kind), number, 0)
+    return data + struct.pack(">I", len(account)) + account + bytes(4 * (FIELDS - 1))
+
+
+def decode(data):
+    _, kind, number, _ = HEAD.unpack_from(data)
+    size = struct.unpack_from(">I", data, HEAD.size)[0]
+    start = HEAD.size + 4
+    return TYPES[kind], data[start:start + size], number
+
+
+class FakeInterceptor:
+    """logged_in: accounts (bytes) with a session; quiet: what QUIESCE answers."""
+
+    def __init__(self, path):
+        self.logged_in = set()
+        self.slips_in = 0      # so many QUIESCE find a session
+        self.heard = []        # (type, account, number)
+        self.waiting = []      # (connection, account)
+        self.lock = threading.Lock()
+        path = str(path)
+        if os.path.exists(path):
+            os.unlink(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(path)
+        self.socket.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def log_off(self, account):
+        with self.lock:
+            self.logged_in.discard(account)
+            for connection, name in self.waiting:
+                if name == account:
+                    self._send(connection, encode("LOGGED_OFF", account))
+            self.waiting = [w for w in self.waiting if w[1] != account]
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def _send(connection, data):
+        try:
+            connection.send(data)
+        except OSError:
+            pass
+
+    def _serve(self, connection):
+        while True:
+            data = connection.recv(65536)
+            if not data:
+                connection.close()
+                return
+            with self.lock:
+                self._answer(connection, *decode(data))
+
+    def _answer(self, connection, kind, account, number):
+        self.heard.append((kind, account, number))
+        if kind == "AWAIT_LOGOFF" and account in self.logged_in:
+            self.waiting.append((connection, account))
+        elif kind == "AWAIT_LOGOFF":
+            self._send(connection, encode("LOGGED_OFF", account))
+        elif kind == "QUIESCE":
+            quiet = number == 1 or (account not in self.logged_in and not self.slips_in)
+            self.slips_in -= self.slips_in > 0
+            self._send(connection, encode("QUIESCED", account, int(quiet)))

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An IMAP server of a page, whose faults a test chooses. Real ones are in tests/lab.
+
+It knows what the transfer needs and nothing that changes a mailbox; every command it gets
+is kept in `commands`, so that a test can see what was (not) asked.
+"""
+import re
+import socket
+import threading
+
+CAPABILITY = "IMAP4rev1 AUTH=PLAIN SASL-IR NAMESPACE LITERAL+"
+
+
+class Folder:
+    def __init__(self, uidvalidity=7, attributes="", uidnext=None):
+        self.uidvalidity = uidvalidity
+        self.attributes = attributes
+        self.given_uidnext = uidnext
+        self.messages = {}  # uid -> (flags, date, body)
+
+    def add(self, uid, body, flags="", date="01-Feb-2003 04:05:06 +0100"):
+        self.messages[uid] = (flags, date, body)
+
+    @property
+    def uidnext(self):
+        return self.given_uidnext or max(self.messages, default=0) + 1
+
+
+class MiniServer:
+    """Faults: login (answer of a login instead of OK), broken (UIDs it gives no body of),
+    drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
+    one_at_a_time (BAD when a command comes before the last one is answered), list_answer."""
+
+    def __init__(self):
+        self.folders = {"INBOX": Folder()}
+        self.subscriptions = ["INBOX"]
+        self.capability = CAPABILITY
+        self.password = "secret"
+        self.login = None
+        self.broken = {}
+        self.drops_after = None
+        self.refuses = {}
+        self.one_at_a_time = False
+        self.list_answer = None
+        self.commands = []
+        self.lock = threading.Lock()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            try:
+                Session(self, connection).run()
+            except (OSError, EOFError):
+                pass
+
+
+class Session:
+    def __init__(self, server, connection):
+        self.server, self.connection = server, connection
+        self.pending = b""
+        self.folder = None
+
+    def say(self, text):
+        self.connection.sendall(text.encode("latin-1") + b"\r\n")
+
+    def line(self):
+        while b"\n" not in self.pending:
+            data = self.connection.recv(65536)
+            if not data:
+                raise EOFError
+            self.pending += data
+        line, self.pending = self.pending.split(b"\n", 1)
+        return line.rstrip(b"\r").decode("latin-1")
+
+    def command_line(self):
+        """A command with its LITERAL+ literals put between quotes."""
+        line = self.line()
+        found = re.search(r"\{(\d+)\+\}$", line)
+        if not found:
+            return line
+        size = int(found[1])
+        while len(self.pending) < size:
+            self.pending += self.connection.recv(65536)
+        literal, self.pending = self.pending[:size], self.pending[size:]
+        return f'{line[:found.start()]}"{literal.decode("latin-1")}"' + self.command_line()
+
+    def run(self):
+        self.say(f"* OK [CAPABILITY {self.server.capability}] mini")
+        while True:
+            tag, _, rest = self.command_line().partition(" ")
+            name, _, arguments = rest.partition(" ")
+            if name.upper() == "UID":
+                name, _, arguments = arguments.partition(" ")
+                name = "UID " + name
+            with self.server.lock:
+                self.server.commands.append(f"{name} {arguments}".strip())
+            if self.server.one_at_a_time and self.pending:
+                self.say(f"{tag} BAD one at a time, please")
+                self.pending = b""
+                continue
+            method = getattr(self, "do_" + name.upper().replace(" ", "_"), None)
+            answer = method(arguments) if method else "BAD unknown"
+            self.say(f"{tag} {answer}")
+            if name.upper() == "LOGOUT":
+                return
+
+    # commands -----------------------------------------------------------------------
+
+    def do_CAPABILITY(self, _):  # pylint: disable=C0103
+        self.say(f"* CAPABILITY {self.server.capability}")
+        return "OK done"
+
+    def do_AUTHENTICATE(self, arguments):  # pylint: disable=C0103
+        import base64  # pylint: disable=C0415
+        _, user, password = base64.b64decode(arguments.split()[1]).split(b"\0")
+        return self._log_in(user.decode(), password.decode())
+
+    def do_LOGIN(self, arguments):  # pylint: disable=C0103
+        user, password = re.findall(r'"((?:[^"\\]|\\.)*)"', arguments)
+        return self._log_in(user, re.sub(r"\\(.)", r"\1", password))
+
+    def _log_in(self, _, password):
+        if self.server.login:
+            return self.server.login
+        return "OK in" if password == self.server.password else \
+            "NO [AUTHENTICATIONFAILED] wrong"
+
+    def do_NAMESPACE(self, _):  # pylint: disable=C0103
+        self.say('* NAMESPACE (("" "/")) NIL NIL')
+        return "OK done"
+
+    def do_LIST(self, _):  # pylint: disable=C0103
+        if self.server.list_answer:
+            return self.server.list_answer
+        for name, folder in self.server.folders.items():
+            self.say(f'* LIST ({folder.attributes}) "/" "{name}"')
+        return "OK done"
+
+    def do_LSUB(self, _):  # pylint: disable=C0103
+        for name in self.server.subscriptions:
+            self.say(f'* LSUB () "/" "{name}"')
+        return "OK done"
+
+    def do_EXAMINE(self, arguments):  # pylint: disable=C0103
+        name = arguments.strip('"')
+        self.folder = None
+        if name in self.server.refuses:
+            return f"NO {self.server.refuses[name]}"
+        if name not in self.server.folders:
+            return "NO no such folder"
+        folder = self.folder = self.server.folders[name]
+        self.say(f"* {len(folder.messages)} EXISTS")
+        self.say(f"* OK [UIDVALIDITY {folder.uidvalidity}] x")
+        self.say(f"* OK [UIDNEXT {folder.uidnext}] x")
+        return "OK [READ-ONLY] done"
+
+    def do_UID_FETCH(self, arguments):  # pylint: disable=C0103
+        if not self.folder:
+            return "BAD no folder"
+        uids, _, items = arguments.partition(" ")
+        wanted = [uid for uid in sorted(self.folder.messages) if self._is_in(uid, uids)]
+        with_body = "BODY.PEEK[]" in items
+        for number, uid in enumerate(wanted, 1):
+            if with_body and uid in self.server.broken:
+                if self.server.broken[uid]:
+                    return f"NO {self.server.broken[uid]}"
+                continue
+            self._message(number, uid, with_body)
+        return "OK done"
+
+    @staticmethod
+    def _is_in(uid, uids):
+        for part in uids.split(","):
+            first, _, last = part.partition(":")
+            if last == "*" and uid >= int(first):
+                return True
+            if int(first) <= uid <= int(last or first):
+                return True
+        return False
+
+    def _message(self, number, uid, with_body):
+        flags, date, body = self.folder.messages[uid]
+        head = (f'* {number} FETCH (UID {uid} FLAGS ({flags}) INTERNALDATE "{date}" '
+                f"RFC822.SIZE {len(body)}")
+        if not with_body:
+            self.say(head + ")")
+            return
+        if self.server.drops_after is not None:
+            self.server.drops_after -= 1
+            if self.server.drops_after < 0:
+                self.server.drops_after = None
+                self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body))
+                self.connection.sendall(body[:len(body) // 2])
+                raise EOFError
+        self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body) + body + b")\r\n")
+
+    def do_NOOP(self, _):  # pylint: disable=C0103
+        return "OK done"
+
+    def do_LOGOUT(self, _):  # pylint: disable=C0103
+        self.say("* BYE")
+        return "OK done"

@@ -1,0 +1,476 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mailferry-transfer from outside, between a small IMAP server with chosen faults and an
+interceptor that a test plays. All on loopback; the lab has the real ones.
+
+    test_transfer.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
+"""
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent)
+from fake_interceptor import FakeInterceptor  # noqa: E402
+from mini_server import Folder, MiniServer  # noqa: E402
+
+PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
+CASES = []
+OVER, PARKED = 0, 3
+CHANGING = ("SELECT", "STORE", "UID STORE", "EXPUNGE", "APPEND", "COPY", "CREATE", "DELETE",
+            "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE")
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.300}, wanted {wanted!r:.300}")
+
+
+def true(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def wait_until(what, ready, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = ready()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class World:
+    """One account, "alice", due."""
+
+    def __init__(self, **settings):
+        self.folder = Path(tempfile.mkdtemp(prefix="mf-transfer-"))
+        (self.folder / "run").mkdir()
+        self.server = MiniServer()
+        for uid in range(1, 9):
+            self.server.folders["INBOX"].add(uid * 2, b"Subject: %d\r\n\r\nhello\r\n" % uid)
+        self.config = self.folder / "conf"
+        self.settings = settings
+        self.write_config()
+        self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
+        self.tool("capture", "alice", "secret")
+        self.tool("event", "alice", "due")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
+        if self.interceptor:
+            self.interceptor.close()
+        shutil.rmtree(self.folder)
+
+    def write_config(self):
+        lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
+                 f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
+                 f"services {{\n imap {{\n upstream = {self.server.port}\n }}\n}}"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in
+                  {"strategy": "after-logoff", **self.settings}.items()]
+        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
+        (self.folder / "state").mkdir(exist_ok=True)
+
+    def tool(self, *arguments):
+        subprocess.run([TOOL, self.config, *arguments], check=True)
+
+    @property
+    def arguments(self):
+        return [PROGRAM, "-c", self.config, "--account", "alice"]
+
+    def environment(self):
+        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no ptrace: memory is protected
+
+    def start(self):
+        return subprocess.Popen(self.arguments, env=self.environment(), text=True,
+                                stderr=subprocess.PIPE)
+
+    def run(self, wanted=OVER, timeout=60):
+        done = subprocess.run(self.arguments, env=self.environment(), text=True,
+                              stderr=subprocess.PIPE, timeout=timeout, check=False)
+        true("Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr)
+        equal(done.returncode, wanted, f"exit code\n{done.stderr}")
+        return done.stderr
+
+    def row(self, columns, database="state/registry.sqlite", table="account"):
+        with sqlite3.connect(self.folder / database) as connection:
+            return connection.execute(f"SELECT {columns} FROM {table}").fetchone()
+
+    def state(self):
+        return self.row("route || '/' || stage")[0]
+
+    def error(self):
+        return self.row("last_error")[0]
+
+    def certificate(self):
+        return json.loads(self.row("certificate")[0])
+
+    def copied(self):
+        """{folder: {uid: (flags, keywords, body)}} as the store has it."""
+        place = self.folder / "state/mail/alice"
+        found = {}
+        with sqlite3.connect(place / "index.sqlite") as connection:
+            for box, name in connection.execute("SELECT id, name FROM mailbox").fetchall():
+                found[name] = {}
+                for uid, pack, offset, size in connection.execute(
+                        "SELECT uid, pack, offset, len FROM message WHERE mailbox = ?", (box,)):
+                    data = (place / f"bodies/{pack:04}.pack").read_bytes() if size else b""
+                    found[name][uid] = data[offset:offset + size]
+        return found
+
+    def at_source(self):
+        return {name: {uid: m[2] for uid, m in folder.messages.items()}
+                for name, folder in self.server.folders.items()}
+
+    def arrived(self):
+        equal(self.state(), "local/done", f"state ({self.error()})")
+        equal(self.copied(), self.at_source(), "mail")
+        for command in self.server.commands:
+            true(not command.upper().startswith(CHANGING), f"changes the source: {command}")
+
+
+@case
+def a_move(world):
+    world.server.folders["Entw&APw-rfe"] = Folder(uidvalidity=9, uidnext=40)
+    world.server.folders["with 'quotes' and spaces"] = Folder()
+    world.server.folders["INBOX"].add(99, b"x" * 300_000 + b"\r\n", "\\Seen $label1")
+    world.server.subscriptions += ["Old list"]
+    world.run()
+    world.arrived()
+    certificate = world.certificate()
+    equal(certificate["result"], "equal", "certificate")
+    equal(certificate["messages"], 9, "messages in it")
+    equal([f["result"] for f in certificate["folders"]], ["equal"] * 3, "folders in it")
+    kinds = [kind for kind, _, _ in world.interceptor.heard]
+    equal(sorted(kinds), ["AWAIT_LOGOFF", "QUIESCE", "ROUTE_CHANGED", "ROUTE_CHANGED"],
+          "dialogue")
+    equal(world.row("value", "state/mail/alice/index.sqlite",
+                    "checkpoint WHERE name = 'namespace'"), (b'(("" "/")) NIL NIL',), "namespace")
+
+
+@case
+def few_round_trips_while_nobody_is_served(world):
+    for n in range(200):
+        world.server.folders[f"F{n}"] = Folder(uidvalidity=n + 1)
+        world.server.folders[f"F{n}"].add(1, b"one\r\n")
+    world.run()
+    world.arrived()
+    out_of_service = world.row("out_of_service_ms")[0]
+    true(out_of_service < 5000, f"out of service for {out_of_service} ms")
+
+
+@case
+def a_second_run_has_nothing_to_do(world):
+    world.interceptor.logged_in.add(b"alice")
+    world.run(PARKED)
+    equal(world.state(), "source/catching-up", "state")
+    equal(world.copied(), world.at_source(), "mail")
+    before = len([c for c in world.server.commands if "BODY.PEEK" in c])
+    world.run(PARKED)
+    after = len([c for c in world.server.commands if "BODY.PEEK" in c])
+    equal(after, before, "bodies fetched again")
+    world.interceptor.log_off(b"alice")
+    world.server.folders["INBOX"].add(100, b"late\r\n")
+    del world.server.folders["INBOX"].messages[2]
+    world.run()
+    world.arrived()
+    equal(world.row("attempts")[0], 1, "attempts")
+
+
+@case
+def his_log_off_is_awaited(world):
+    world.interceptor.logged_in.add(b"alice")
+    process = world.start()
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    time.sleep(0.3)
+    equal(world.state(), "source/catching-up", "as long as he is there")
+    world.interceptor.log_off(b"alice")
+    equal(process.wait(20), OVER, "exit code")
+    process.stderr.close()
+    world.arrived()
+
+
+@case
+def somebody_slips_in(world):
+    world.interceptor.slips_in = 2
+    world.run()
+    world.arrived()
+    with sqlite3.connect(world.folder / "state/registry.sqlite") as connection:
+        events = [e for (e,) in connection.execute("SELECT event FROM journal ORDER BY id")]
+    equal(events.count("switch-back"), 2, "switches in vain")
+
+
+@case
+def devices_that_never_leave(world):
+    world.settings["deadline"] = 1
+    world.write_config()
+    world.interceptor.logged_in.add(b"alice")
+    world.run()
+    equal([n for kind, _, n in world.interceptor.heard if kind == "QUIESCE"], [1], "forced")
+    world.arrived()
+
+
+@case
+def no_precopy(world):
+    world.settings["precopy"] = False
+    world.write_config()
+    world.interceptor.logged_in.add(b"alice")
+    world.run(PARKED)
+    equal(world.server.commands, [], "commands while he is logged in")
+    equal(world.state(), "source/due", "state")
+    world.interceptor.log_off(b"alice")
+    world.run()
+    world.arrived()
+
+
+@case
+def the_interceptor_is_not_there(world):
+    world.interceptor.close()
+    world.interceptor = None
+    (world.folder / "run/interceptor.sock").unlink()
+    world.run(PARKED)
+    world.interceptor = FakeInterceptor(world.folder / "run/interceptor.sock")
+    world.run()
+    world.arrived()
+
+
+@case
+def the_password_is_refused(world):
+    world.server.password = "another"
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("password no longer accepted by the source" in world.error(), world.error())
+    true("secret" not in world.error(), "the password is shown")
+    world.server.password = "secret"
+    world.run()
+    world.arrived()
+    equal(world.error(), "", "reason after the retry")
+
+
+@case
+def too_many_connections(world):
+    world.server.login = "NO [LIMIT] Too many connections"
+
+    def later():
+        time.sleep(1.5)
+        world.server.login = None
+    threading.Thread(target=later).start()
+    world.run()
+    world.arrived()
+    equal(world.row("attempts")[0], 1, "attempts")
+
+
+@case
+def logged_in_but_nothing_works(world):
+    world.server.list_answer = "NO User is authenticated but not connected."
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("not connected" in world.error(), world.error())
+
+
+@case
+def the_connection_breaks(world):
+    for uid in range(100, 200):
+        world.server.folders["INBOX"].add(uid, b"y" * 9000)
+    world.server.drops_after = 60
+    world.run()
+    world.arrived()
+    equal(world.row("attempts")[0], 1, "attempts")
+
+
+@case
+def the_source_is_gone(world):
+    world.server.close()
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("cannot connect" in world.error(), world.error())
+    true(world.row("next_try_at")[0] > time.time() * 1000, "with a next try")
+    world.server = MiniServer()
+
+
+@case
+def a_message_that_is_not_given(world):
+    for answer in ("", "internal error"):
+        world.server.broken = {6: answer}
+        world.run()
+        equal(world.state(), "source/failed", "state")
+        true("UID 6" in world.error() and "INBOX" in world.error(), world.error())
+        equal(world.certificate()["unreadable"][0]["uid"], 6, "certificate")
+        have = world.copied()["INBOX"]
+        equal(sorted(have), [2, 4, 8, 10, 12, 14, 16], "the others are here")
+    del world.server.folders["INBOX"].messages[6]
+    world.run()
+    world.arrived()
+
+
+@case
+def a_folder_that_is_not_opened(world):
+    world.server.folders["Locked"] = Folder()
+    world.server.refuses = {"Locked": "mailbox is locked"}
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("Locked" in world.error() and "mailbox is locked" in world.error(), world.error())
+    world.server.refuses = {}
+    world.run()
+    world.arrived()
+
+
+@case
+def a_server_that_takes_one_command_at_a_time(world):
+    world.server.one_at_a_time = True
+    world.server.folders["Second"] = Folder()
+    world.server.folders["Second"].add(1, b"z" * 5000)
+    world.run()
+    world.arrived()
+
+
+@case
+def odd_passwords_and_plain_login(world):
+    for capability in ("IMAP4rev1", "IMAP4rev1 AUTH=PLAIN"):
+        password = 'a "b\\ c{5} %'
+        world.server.capability = capability
+        if "PLAIN" in capability:
+            world.server.capability += " SASL-IR"
+        world.server.password = password
+        world.tool("capture", "alice", password)
+        world.interceptor.logged_in.add(b"alice")
+        world.run(PARKED)
+        equal(world.copied(), world.at_source(), "mail")
+
+
+@case
+def a_name_that_needs_a_literal(world):
+    world.server.folders["Entw\xfcrfe"] = Folder()
+    world.interceptor.logged_in.add(b"alice")
+    world.run(PARKED)
+    true(any(c.startswith('EXAMINE "Entw\xfcrfe"') for c in world.server.commands), "opened")
+
+
+@case
+def cancelled(world):
+    world.interceptor.logged_in.add(b"alice")
+    process = world.start()
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    world.tool("event", "alice", "cancel")
+    equal(process.wait(20), OVER, "exit code")
+    process.stderr.close()
+    equal(world.state(), "source/idle", "state")
+
+
+@case
+def killed_while_busy(world):
+    """Nothing but the registry says that it was in the middle of the switch."""
+    world.interceptor.logged_in.add(b"alice")
+    world.run(PARKED)
+    world.interceptor.log_off(b"alice")
+    world.tool("event", "alice", "switch")
+    world.server.folders["INBOX"].add(100, b"late\r\n")
+    world.run()
+    world.arrived()
+
+
+@case
+def killed_at_any_moment(world):
+    for uid in range(100, 1300):
+        world.server.folders["INBOX"].add(uid, b"k" * (uid % 3000))
+    for round_number in range(12):
+        process = world.start()
+        time.sleep(0.05 + 0.07 * round_number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        if world.state() == "local/done":
+            break
+    else:
+        world.run()
+    world.arrived()
+
+
+@case
+def the_scheduler(world):
+    """Starts the account's process, parks it, goes on at log-off; restarts a killed one."""
+    world.interceptor.logged_in.add(b"alice")
+    scheduler = subprocess.Popen([PROGRAM, "-c", world.config], env=world.environment(),
+                                 stderr=subprocess.PIPE, text=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(scheduler.stderr), daemon=True)
+    reader.start()
+    try:
+        wait_until("the copy", lambda: world.state() == "source/catching-up")
+        child = int(subprocess.run(["pgrep", "-P", str(scheduler.pid)], check=True, text=True,
+                                   stdout=subprocess.PIPE).stdout)
+        os.kill(child, signal.SIGKILL)
+        wait_until("the restart", lambda: sum(" begin " in x for x in lines) == 2)
+        wait_until("parking", lambda: any("parked" in x for x in lines))
+        world.interceptor.log_off(b"alice")
+        wait_until("the switch", lambda: world.state() == "local/done")
+    finally:
+        scheduler.terminate()
+        equal(scheduler.wait(10), 0, "exit code")
+        reader.join()
+    true(not any("Sanitizer" in x for x in lines), "".join(lines))
+    world.arrived()
+
+
+@case
+def the_scheduler_is_killed(world):
+    """Its processes end with it."""
+    world.interceptor.logged_in.add(b"alice")
+    scheduler = subprocess.Popen([PROGRAM, "-c", world.config], env=world.environment(),
+                                 stderr=subprocess.DEVNULL)
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    child = int(subprocess.run(["pgrep", "-P", str(scheduler.pid)], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout)
+    scheduler.kill()
+    scheduler.wait()
+    wait_until("the child's end", lambda: not os.path.exists(f"/proc/{child}/exe") or
+               not Path(f"/proc/{child}/cmdline").read_bytes(), 5)
+
+
+@case
+def wrong_use(_):
+    for arguments in (["--nonsense"], ["extra"], ["-c"]):
+        done = subprocess.run([PROGRAM, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+        equal(done.returncode, 2, f"exit code of {arguments}")
+    done = subprocess.run([PROGRAM, "-c", "/nonexistent"], stderr=subprocess.PIPE, text=True,
+                          check=False)
+    equal(done.returncode, 1, "exit code without a configuration")
+
+
+def main():
+    words = sys.argv[3:]
+    failed = 0
+    for function in CASES:
+        if words and not any(word in function.__name__ for word in words):
+            continue
+        began = time.monotonic()
+        try:
+            with World() as world:
+                function(world)
+        except Exception:  # pylint: disable=W0718
+            failed += 1
+            print(f"✗ {function.__name__}\n{traceback.format_exc()}", flush=True)
+        else:
+            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+    print(f"{failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()

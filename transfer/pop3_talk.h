@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_POP3_TALK_H
+#define TRANSFER_POP3_TALK_H
+/*
+ * A POP3 dialogue with the source: questions out, answers in, in order. Never DELE.
+ *
+ * Several questions may be under way when the source says PIPELINING (RFC 2449, 6.6).
+ */
+#include "transfer/link.h"
+#include "wire/pop3/response.h"
+
+struct pop3_talk {
+	struct link link;
+	bool pipelining;
+	unsigned patience_ms;
+	int (*tick)(void *context); /* while waiting; non-zero ends and is returned */
+	void *context;
+};
+
+void pop3_talk_init(struct pop3_talk *t, unsigned patience_ms, int (*tick)(void *context),
+	void *context);
+void pop3_talk_end(struct pop3_talk *t); /* QUIT if it can still be said, then closes */
+
+/* Connects and logs in. -ECONNREFUSED: nobody serves POP3 there. -EACCES: it does not let
+   him in. -EAGAIN: not now ([IN-USE], [SYS/TEMP], [LOGIN-DELAY]). Else the connection. */
+int pop3_talk_login(struct pop3_talk *t, const struct sockaddr_storage *to,
+	struct str login, struct str password, struct error *err);
+
+/* n questions: ask() appends question i with its CRLF to out; answer() is called with
+   each step of its answer. All of them are asked, whatever the answers are. */
+struct pop3_questions {
+	size_t n;
+	enum pop3_expect expect;
+	int (*ask)(void *context, size_t i, struct buf *out);
+	int (*answer)(void *context, size_t i, enum pop3_read what, struct str bytes);
+	void *context;
+};
+int pop3_talk_ask(
+	struct pop3_talk *t, const struct pop3_questions *q, struct error *err);
+
+#endif
