@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/smtp/data.h"
 
+#define WINDOW 256 /* a few lines */
+
 enum byte_class { OTHER, CR, LF, DOT, NUL, CLASS_COUNT };
 
 /* Short names for the table alone. */
@@ -78,14 +80,29 @@ static bool holds_back(enum smtp_data_state state)
 	       state == SMTP_DATA_BARE_DOT;
 }
 
+/* In the middle of a line only CR and LF change anything. The window keeps a message of
+   bare CRs from being searched again and again. */
+static size_t inside_line(struct str rest)
+{
+	struct str window = str_take(rest, WINDOW);
+
+	window = str_take(window, str_index(window, '\n'));
+	return str_index(window, '\r');
+}
+
 /* How many bytes pass as they are, up to a dot that may begin an end. */
 static size_t plain(enum smtp_data_state *state, struct str input)
 {
 	size_t at = 0;
 
 	while (at < input.len) {
-		enum smtp_data_state to = after(*state, input.ptr[at]);
+		enum smtp_data_state to;
 
+		if (*state == SMTP_DATA_TEXT)
+			at += inside_line(str_skip(input, at));
+		if (at == input.len)
+			break;
+		to = after(*state, input.ptr[at]);
 		if (holds_back(to))
 			break;
 		*state = to;
