@@ -60,6 +60,9 @@ static void capture(struct session *s)
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
 		return;
 	}
+	if (registry_note_service(
+		    w->registry, account, str_from(service_name(s->service)), &err) < 0)
+		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
 	make_due(s, account, new_password);
 }
 

@@ -7,6 +7,7 @@
 #include "transfer/certificate.h"
 #include "transfer/deadline.h"
 #include "transfer/job.h"
+#include "transfer/uidls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -198,6 +199,8 @@ static int step_switch(struct job *j, enum step *next)
 	if (r == 0 && (!j->is_connected || now - j->synced_at > FRESH_MS))
 		r = catch_up(j);
 	if (r == 0)
+		r = uidls_read(j); /* once more when nobody is served: then it is short */
+	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
 			j->is_forced ? STR_LIT("deadline") : STR_LIT("logged off"));
 	if (r < 0)
@@ -254,7 +257,7 @@ static int step_prove(struct job *j, enum step *next)
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
 		if (r == 0 && !j->sync.differences && !j->sync.n_unreadable)
-			return 0;
+			return uidls_read(j);
 	}
 	if (r == 0 && j->sync.n_unreadable)
 		return unreadable(j);
@@ -268,14 +271,17 @@ static int write_certificate(struct job *j, bool equal)
 	struct certificate_facts facts = { .source = j->source_text,
 		.reader = j->source.ops->name,
 		.at = clock_wall_ms(),
-		.equal = equal };
+		.equal = equal,
+		.uidls_kept = j->uidls.kept,
+		.uidls = j->uidls.count,
+		.uidls_note = j->uidls.note };
 	char *json;
 	int r = certificate_make(&j->sync, &facts, &json);
 
 	if (r < 0)
 		return error_errno(&j->err, r, "cannot write the certificate");
-	r = registry_set_result(
-		j->registry, j->account.id, equal ? 1 : -1, -1, str_from(json), &j->err);
+	r = registry_set_result(j->registry, j->account.id, equal ? 1 : -1, j->uidls.kept,
+		str_from(json), &j->err);
 	free(json);
 	return r;
 }

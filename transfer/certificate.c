@@ -113,6 +113,18 @@ static uint64_t count_subscriptions(const struct sync *s)
 	return n;
 }
 
+static json_t *uidls(const struct certificate_facts *facts)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(
+		o, "result", json_string(facts->uidls_kept ? "equal" : "unproven"));
+	(void)json_object_set_new(o, "messages", number(facts->uidls));
+	if (!facts->uidls_kept)
+		(void)json_object_set_new(o, "reason", text(str_from(facts->uidls_note)));
+	return o;
+}
+
 int certificate_make(
 	const struct sync *s, const struct certificate_facts *facts, char **ret_json)
 {
@@ -130,6 +142,8 @@ int certificate_make(
 	(void)json_object_set_new(o, "messages", number(sums.messages_copied));
 	(void)json_object_set_new(o, "bytes", number(sums.bytes_copied));
 	(void)json_object_set_new(o, "subscriptions", number(count_subscriptions(s)));
+	if (facts->uidls_kept >= 0)
+		(void)json_object_set_new(o, "uidls", uidls(facts));
 	(void)json_object_set_new(o, "folders", folders(s));
 	if (s->n_unreadable)
 		(void)json_object_set_new(o, "unreadable", unreadable(s));

@@ -9,6 +9,9 @@ struct certificate_facts {
 	const char *reader; /* "imap" */
 	uint64_t at;        /* wall clock */
 	bool equal;
+	int uidls_kept; /* 1, 0, -1: not looked at */
+	uint64_t uidls;
+	const char *uidls_note;
 };
 
 /* Of the last pass. *ret_json is malloc'd; -ENOMEM. */

@@ -91,25 +91,35 @@ static bool address_of(const char *text, struct sockaddr_storage *ret)
 	return ret->ss_family != 0;
 }
 
+int job_source_addresses(struct job *j, enum service_id service,
+	struct sockaddr_storage *ret, size_t *ret_n)
+{
+	size_t n = j->settings->n_sources;
+
+	memcpy(ret, j->settings->sources, sizeof(j->settings->sources));
+	if (*j->settings->source_moved_to) {
+		n = 1;
+		if (!address_of(j->settings->source_moved_to, &ret[0]))
+			return error_set(
+				&j->err, -EINVAL, "source_moved_to is no address");
+	}
+	for (size_t i = 0; i < n; i++)
+		set_port(&ret[i], j->settings->services[service].upstream_port);
+	*ret_n = n;
+	return 0;
+}
+
 static int open_source(struct job *j)
 {
 	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
 	struct imap_source_options options = { .addresses = addresses,
-		.n_addresses = j->settings->n_sources,
 		.login = j->account.login,
 		.password = j->password,
 		.connections = j->settings->limits.source_connections };
+	int r = job_source_addresses(j, SERVICE_IMAP, addresses, &options.n_addresses);
 
-	memcpy(addresses, j->settings->sources, sizeof(addresses));
-	if (*j->settings->source_moved_to) {
-		options.n_addresses = 1;
-		if (!address_of(j->settings->source_moved_to, &addresses[0]))
-			return error_set(
-				&j->err, -EINVAL, "source_moved_to is no address");
-	}
-	for (size_t i = 0; i < options.n_addresses; i++)
-		set_port(
-			&addresses[i], j->settings->services[SERVICE_IMAP].upstream_port);
+	if (r < 0)
+		return r;
 	address_port_text(&addresses[0], j->source_text);
 	return imap_source_new(&options, &j->source, &j->err);
 }
@@ -117,6 +127,8 @@ static int open_source(struct job *j)
 int job_open(struct job *j, const char *name)
 {
 	int r = open_registry(j, name);
+
+	j->uidls.kept = -1;
 
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)

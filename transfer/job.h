@@ -8,6 +8,12 @@
 #include "transfer/sync.h"
 #include "transfer/talk.h"
 
+struct uidls_outcome {
+	int kept;       /* 1, 0, -1: there are none, or they were not looked at */
+	uint64_t count; /* messages in the source's maildrop */
+	char note[160]; /* for the certificate */
+};
+
 struct job {
 	const struct settings *settings;
 	struct registry *registry;
@@ -19,6 +25,7 @@ struct job {
 	char source_text[ADDRESS_TEXT_MAX];
 	bool is_connected;
 	struct sync sync;
+	struct uidls_outcome uidls;
 	bool has_begun; /* EVENT_COPY */
 	bool is_busy;   /* route=busy: somebody may be held */
 	bool is_forced; /* end his sessions at the source */
@@ -29,6 +36,9 @@ struct job {
 	struct error err;
 };
 
+/* Where a service of the source is reached, with ports; ret[SETTINGS_SOURCES_MAX]. */
+int job_source_addresses(struct job *j, enum service_id service,
+	struct sockaddr_storage *ret, size_t *ret_n);
 int job_open(struct job *j, const char *name);
 void job_close(struct job *j);
 void job_close_store(struct job *j);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/pop3_talk.h"
 
+#include "base/clock.h"
 #include "wire/pop3/prelogin.h"
 #include "wire/sasl.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define IN_FLIGHT_MAX 64 /* some kilobytes of questions: no server's buffer is smaller */
+#define IN_FLIGHT_MAX 64 /* some kilobytes of questions: no server's buffer is smaller   \
+	                  */
 #define TICK_MS 200
 #define CAPA_MAX 8192
 
@@ -52,8 +53,8 @@ static int take_step(struct asking *a)
 {
 	struct str bytes;
 	size_t used;
-	enum pop3_read what = pop3_reader_next(
-		&a->reader, buf_view(&a->t->link.in), &bytes, &used);
+	enum pop3_read what =
+		pop3_reader_next(&a->reader, buf_view(&a->t->link.in), &bytes, &used);
 	int r = 0;
 
 	if (what == POP3_READ_BROKEN)
@@ -77,16 +78,16 @@ static int wait_for_more(struct asking *a)
 		r = a->t->tick(a->t->context);
 	if (r == 0 && link->is_readable)
 		r = link_fill(link, a->err);
-	return r < 0 || r == 1 ? (r < 0 ? r : 0) : r;
+	return r < 0 ? r : 0;
 }
 
-int pop3_talk_ask(
-	struct pop3_talk *t, const struct pop3_questions *q, struct error *err)
+int pop3_talk_ask(struct pop3_talk *t, const struct pop3_questions *q, struct error *err)
 {
 	struct asking a = { .t = t, .q = q, .err = err };
 	int r = 0;
 
 	pop3_reader_expect(&a.reader, q->expect);
+	t->link.heard_at = clock_monotonic_ms(); /* we may have been silent ourselves */
 	while (r >= 0 && a.answered < q->n) {
 		r = ask_more(&a);
 		if (r == 0)
@@ -175,7 +176,8 @@ static int refused(const struct single *s, struct error *err)
 				      str_istarts(code, STR_LIT("SYS")));
 
 	return error_set(err, later ? -EAGAIN : -EACCES,
-		"the source refuses the login by POP3: %.*s", STR_ARG(str_take(line, 200)));
+		"the source refuses the login by POP3: %.*s",
+		STR_ARG(str_take(line, 200)));
 }
 
 static int log_in_plain(struct pop3_talk *t, struct single *s, struct str login,
@@ -226,8 +228,8 @@ static bool offers_plain(struct str capability)
 	return false;
 }
 
-static int log_in(struct pop3_talk *t, struct str login, struct str password,
-	struct error *err)
+static int log_in(
+	struct pop3_talk *t, struct str login, struct str password, struct error *err)
 {
 	struct single s = { 0 };
 	bool plain = false;
@@ -243,7 +245,7 @@ static int log_in(struct pop3_talk *t, struct str login, struct str password,
 	}
 	if (r == 0)
 		r = plain ? log_in_plain(t, &s, login, password, err)
-			  : log_in_user(t, &s, login, password, err);
+		          : log_in_user(t, &s, login, password, err);
 	if (r == 0 && !s.ok)
 		r = refused(&s, err);
 	buf_fini(&s.answer);

@@ -35,7 +35,6 @@ struct pop3_questions {
 	int (*answer)(void *context, size_t i, enum pop3_read what, struct str bytes);
 	void *context;
 };
-int pop3_talk_ask(
-	struct pop3_talk *t, const struct pop3_questions *q, struct error *err);
+int pop3_talk_ask(struct pop3_talk *t, const struct pop3_questions *q, struct error *err);
 
 #endif

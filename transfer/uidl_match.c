@@ -105,8 +105,8 @@ static void pair(struct uidl_side *drop, struct uidl_side *inbox)
 	drop->partner = inbox->id;
 }
 
-typedef void run_fn(struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox,
-	size_t n_inbox);
+typedef void run_fn(
+	struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox, size_t n_inbox);
 
 /* Walks both sides by `order` and calls back for each run of equal ones on both. */
 static bool join(
@@ -131,15 +131,15 @@ static bool join(
 	return ok;
 }
 
-static void pair_single(struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox,
-	size_t n_inbox)
+static void pair_single(
+	struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox, size_t n_inbox)
 {
 	if (n_drop == 1 && n_inbox == 1)
 		pair(drop[0], inbox[0]);
 }
 
-static void pair_in_order(struct uidl_side **drop, size_t n_drop,
-	struct uidl_side **inbox, size_t n_inbox)
+static void pair_in_order(
+	struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox, size_t n_inbox)
 {
 	for (size_t i = 0; i < n_drop && i < n_inbox; i++)
 		pair(drop[i], inbox[i]);

@@ -26,7 +26,7 @@ struct uidl_side {
 	uint32_t id; /* maildrop: number; INBOX: UID */
 	bool is_matched, wants_header, has_header;
 	unsigned char header[UIDL_DIGEST];
-	struct str uidl; /* INBOX: as stored, "": none */
+	struct str uidl;  /* INBOX: as stored, "": none */
 	uint32_t partner; /* maildrop: UID */
 };
 

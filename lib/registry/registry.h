@@ -137,6 +137,13 @@ int registry_capture(struct registry *r, struct str login, struct str password,
 int registry_note_uncapturable(struct registry *r, struct str login, struct str why,
 	int64_t *ret_id, struct error *err);
 
+/* Which protocols ("pop3") the account's owner was seen to log in by. Noting costs no
+   write when it is known. */
+int registry_note_service(
+	struct registry *r, int64_t id, struct str service, struct error *err);
+int registry_uses_service(struct registry *r, int64_t id, struct str service,
+	bool *ret_uses, struct error *err);
+
 /* The sealed password in clear, in arena (which wipes). -ENODATA: none. */
 int registry_password(struct registry *r, int64_t id, struct arena *arena,
 	struct str *ret_password, struct error *err);

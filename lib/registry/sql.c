@@ -105,6 +105,10 @@ static const char *const statements[] = {
 		" WHERE id = ?1 AND local_password_at <> 0",
 	[SQL_ANY_UNVERIFIED] = "SELECT EXISTS (SELECT 1 FROM account"
 			       " WHERE sealed IS NOT NULL AND verifier IS NULL)",
+	[SQL_SEEN_SERVICE] = "SELECT EXISTS (SELECT 1 FROM seen_service"
+			     " WHERE account = ?1 AND service = ?2)",
+	[SQL_SEE_SERVICE] = "INSERT OR IGNORE INTO seen_service (account, service)"
+			    " VALUES (?1, ?2)",
 	[SQL_ERASE_SEALED] = "UPDATE account SET sealed = NULL WHERE sealed IS NOT NULL",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
@@ -171,6 +175,11 @@ static const char *const upgrades[] = {
 	" count INTEGER NOT NULL,"
 	" PRIMARY KEY (day, address, client)) WITHOUT ROWID;"
 	"ALTER TABLE account ADD COLUMN local_password_at INTEGER NOT NULL DEFAULT 0;",
+	/* 3: which protocols an account's owner was seen to use */
+	"CREATE TABLE seen_service ("
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" service TEXT NOT NULL,"
+	" PRIMARY KEY (account, service)) WITHOUT ROWID;",
 };
 #define VERSION (int)(sizeof(upgrades) / sizeof(upgrades[0]))
 

@@ -8,11 +8,13 @@
 
 static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
 static const char *const fail_choices[] = { "open", "closed", NULL };
+static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const tls_choices[] = { "pass", "hide", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
+_Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 
@@ -41,6 +43,9 @@ static const struct option root_rows[] = {
 		.help = "seconds a login may be held while its account switches" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
+	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
+		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
+			"\"require\" for all, and nobody moves without" },
 	{ "deadline", OPTION_NUMBER, ROOT(deadline_s), "0", .least = 0,
 		.most = 30 * DAY_S,
 		.help = "seconds after which devices that never log off get BYE; 0: "

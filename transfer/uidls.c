@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/uidls.h"
+
+#include "base/log.h"
+#include "transfer/pop3_talk.h"
+#include "transfer/uidl_match.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_MS 60000
+#define BUSY_PATIENCE_MS 10000 /* somebody may be held at his login */
+#define HEADER_MAX 65536       /* a longer one is compared up to there */
+#define TRIES 5                /* [IN-USE]: his last session may be on its way out */
+#define TRY_AGAIN_MS 500
+
+struct reading {
+	struct job *j;
+	struct pop3_talk talk;
+	struct uidl_match match;
+	size_t drop_cap, inbox_cap;
+	struct arena strings; /* unique-ids */
+	int64_t mailbox;
+	size_t *asked; /* TOP: indices into match.drop */
+	size_t n_asked;
+	struct buf header;
+	struct sink sink;
+};
+
+/* ── two lists ─────────────────────────────────────────────────────────────────────── */
+
+static struct uidl_side *add(struct uidl_side **sides, size_t *n, size_t *cap)
+{
+	if (*n == *cap) {
+		size_t more = *cap ? *cap * 2 : 256;
+		struct uidl_side *grown = realloc(*sides, more * sizeof(**sides));
+
+		if (!grown)
+			return NULL;
+		*sides = grown;
+		*cap = more;
+	}
+	(*sides)[*n] = (struct uidl_side){ .uidl = STR("") };
+	return &(*sides)[(*n)++];
+}
+
+static int add_inbox(void *context, const struct store_message *m)
+{
+	struct reading *r = context;
+	struct uidl_side *s = add(&r->match.inbox, &r->match.n_inbox, &r->inbox_cap);
+
+	if (!s)
+		return -ENOMEM;
+	s->id = m->uid;
+	s->size = m->size;
+	s->uidl = arena_str(&r->strings, m->uidl);
+	return s->uidl.ptr ? 0 : -ENOMEM;
+}
+
+static int read_inbox(struct reading *r)
+{
+	struct mailbox inbox;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_find_mailbox(
+		r->j->store, STR_LIT("INBOX"), &arena, &inbox, &r->j->err);
+	arena_fini(&arena);
+	if (code < 0)
+		return code;
+	r->mailbox = inbox.id;
+	return store_each_message(
+		r->j->store, inbox.id, 1, UINT32_MAX, add_inbox, r, &r->j->err);
+}
+
+static int ask_word(void *context, size_t i, struct buf *out)
+{
+	(void)context;
+	return buf_append_c(out, i == 0 ? "LIST\r\n" : "UIDL\r\n");
+}
+
+static struct uidl_side *drop_by_number(struct reading *r, uint32_t number)
+{
+	/* nearly always in order and without gaps */
+	if (number && number <= r->match.n_drop && r->match.drop[number - 1].id == number)
+		return &r->match.drop[number - 1];
+	for (size_t i = 0; i < r->match.n_drop; i++)
+		if (r->match.drop[i].id == number)
+			return &r->match.drop[i];
+	return NULL;
+}
+
+static int take_list(struct reading *r, struct str line)
+{
+	struct uidl_side *s;
+	uint32_t number;
+	uint64_t octets;
+
+	if (!pop3_list_parse(line, &number, &octets))
+		return error_set(&r->j->err, -EPROTO, "the source's POP3 LIST is broken");
+	s = add(&r->match.drop, &r->match.n_drop, &r->drop_cap);
+	if (!s)
+		return error_set(&r->j->err, -ENOMEM, "no memory");
+	s->id = number;
+	s->size = octets;
+	return 0;
+}
+
+static int take_uidl(struct reading *r, struct str line)
+{
+	struct uidl_side *s;
+	struct str uidl;
+	uint32_t number;
+
+	if (!pop3_uidl_parse(line, &number, &uidl) || !(s = drop_by_number(r, number)))
+		return error_set(&r->j->err, -EPROTO, "the source's POP3 UIDL is broken");
+	s->uidl = arena_str(&r->strings, uidl);
+	return s->uidl.ptr ? 0 : error_set(&r->j->err, -ENOMEM, "no memory");
+}
+
+static int take_word(void *context, size_t i, enum pop3_read what, struct str bytes)
+{
+	struct reading *r = context;
+
+	if (what == POP3_READ_ERR)
+		return error_set(&r->j->err, -ENOTSUP,
+			"the source's POP3 has no %s: %.*s", i == 0 ? "LIST" : "UIDL",
+			STR_ARG(str_take(bytes, 200)));
+	if (what != POP3_READ_BYTES)
+		return 0;
+	return i == 0 ? take_list(r, bytes) : take_uidl(r, bytes);
+}
+
+static int read_drop(struct reading *r)
+{
+	struct pop3_questions q = { .n = 2,
+		.expect = POP3_EXPECT_LINES,
+		.ask = ask_word,
+		.answer = take_word,
+		.context = r };
+
+	return pop3_talk_ask(&r->talk, &q, &r->j->err);
+}
+
+/* ── headers ───────────────────────────────────────────────────────────────────────── */
+
+static int digest(struct uidl_side *s, struct str header)
+{
+	unsigned char full[EVP_MAX_MD_SIZE];
+	struct str text = str_trim(str_take(header, HEADER_MAX));
+
+	if (!EVP_Digest(
+		    text.len ? text.ptr : "", text.len, full, NULL, EVP_sha256(), NULL))
+		return -EIO;
+	memcpy(s->header, full, UIDL_DIGEST);
+	s->has_header = true;
+	return 0;
+}
+
+static struct str header_of(struct str body)
+{
+	const char *crlf = memmem(body.ptr, body.len, "\r\n\r\n", 4);
+	const char *lf = memmem(body.ptr, body.len, "\n\n", 2);
+	const char *end = crlf && (!lf || crlf < lf) ? crlf : lf;
+
+	return end ? str_take(body, (size_t)(end - body.ptr)) : body;
+}
+
+static int read_local_headers(struct reading *r)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < r->match.n_inbox && code == 0; i++) {
+		struct uidl_side *s = &r->match.inbox[i];
+		struct body body;
+
+		if (!s->wants_header)
+			continue;
+		code = store_body(r->j->store, r->mailbox, s->id, &body, &r->j->err);
+		if (code < 0)
+			break;
+		code = digest(s, header_of(body.bytes.len ? body.bytes : STR_LIT("")));
+		store_body_release(&body);
+	}
+	return code;
+}
+
+static int ask_top(void *context, size_t i, struct buf *out)
+{
+	const struct reading *r = context;
+
+	return buf_printf(out, "TOP %u 0\r\n", r->match.drop[r->asked[i]].id);
+}
+
+/* A TOP that is refused leaves its message unproven, and no more than that. */
+static int take_top(void *context, size_t i, enum pop3_read what, struct str bytes)
+{
+	struct reading *r = context;
+
+	if (what == POP3_READ_OK)
+		buf_clear(&r->header);
+	else if (what == POP3_READ_BYTES && buf_len(&r->header) < HEADER_MAX)
+		return buf_append(
+			&r->header, str_take(bytes, HEADER_MAX - buf_len(&r->header)));
+	else if (what == POP3_READ_END)
+		return digest(
+			&r->match.drop[r->asked[i]], header_of(buf_view(&r->header)));
+	return 0;
+}
+
+static int read_drop_headers(struct reading *r)
+{
+	struct pop3_questions q = { .expect = POP3_EXPECT_BYTES,
+		.ask = ask_top,
+		.answer = take_top,
+		.context = r };
+
+	r->asked = calloc(r->match.n_drop + 1, sizeof(*r->asked));
+	if (!r->asked)
+		return error_set(&r->j->err, -ENOMEM, "no memory");
+	for (size_t i = 0; i < r->match.n_drop; i++)
+		if (r->match.drop[i].wants_header)
+			r->asked[q.n++] = i;
+	r->n_asked = q.n;
+	return pop3_talk_ask(&r->talk, &q, &r->j->err);
+}
+
+static int match_all(struct reading *r)
+{
+	int code = 0;
+
+	if (!uidl_match_sizes(&r->match))
+		return error_set(&r->j->err, -ENOMEM, "no memory");
+	if (!uidl_match_unproven(&r->match))
+		return 0;
+	code = read_drop_headers(r);
+	if (code == 0)
+		code = read_local_headers(r);
+	if (code == 0 && !uidl_match_headers(&r->match))
+		code = error_set(&r->j->err, -ENOMEM, "no memory");
+	return code;
+}
+
+/* ── the outcome ───────────────────────────────────────────────────────────────────── */
+
+static int set_one(struct reading *r, uint32_t uid, struct str uidl, uint32_t order)
+{
+	int code = sink_begin(&r->sink, &r->j->err);
+
+	return code < 0 ? code
+	                : store_set_uidl(
+				  r->j->store, r->mailbox, uid, uidl, order, &r->j->err);
+}
+
+static int apply(struct reading *r)
+{
+	int code = 0, ended;
+
+	sink_init(&r->sink, r->j->store);
+	for (size_t i = 0; i < r->match.n_drop && code == 0; i++) {
+		const struct uidl_side *s = &r->match.drop[i];
+
+		if (s->is_matched)
+			code = set_one(r, s->partner, s->uidl, (uint32_t)(i + 1));
+	}
+	for (size_t i = 0; i < r->match.n_inbox && code == 0; i++)
+		if (!r->match.inbox[i].is_matched)
+			code = set_one(
+				r, r->match.inbox[i].id, STR_LIT(""), STORE_POP3_HIDDEN);
+	ended = sink_end(&r->sink, code == 0, code == 0 ? &r->j->err : NULL);
+	return code ? code : ended;
+}
+
+static int conclude(struct reading *r)
+{
+	struct job *j = r->j;
+	size_t unproven = uidl_match_unproven(&r->match);
+
+	j->uidls.kept = unproven ? 0 : 1;
+	j->uidls.count = r->match.n_drop;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
+		unproven ? "%zu of %zu messages of the maildrop match none in INBOX"
+			 : "%zu unproven of %zu",
+		unproven, r->match.n_drop);
+	log_info(NULL, "uidls", "account=%.*s maildrop=%zu unproven=%zu headers=%zu",
+		STR_ARG(j->account.name), r->match.n_drop, unproven, r->n_asked);
+	if (unproven && j->settings->uidls == UIDLS_REQUIRE)
+		return error_set(&j->err, -EREMOTEIO, "UIDLs: %s", j->uidls.note);
+	return apply(r);
+}
+
+static void reading_fini(struct reading *r)
+{
+	pop3_talk_end(&r->talk);
+	free(r->match.drop);
+	free(r->match.inbox);
+	free(r->asked);
+	buf_fini(&r->header);
+	arena_fini(&r->strings);
+}
+
+static int log_in(struct reading *r)
+{
+	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
+	struct job *j = r->j;
+	size_t n = 0;
+	int code = job_source_addresses(j, SERVICE_POP3, addresses, &n);
+
+	for (size_t i = 0; i < n && code == 0; i++) {
+		code = pop3_talk_login(
+			&r->talk, &addresses[i], j->account.login, j->password, &j->err);
+		if (code != -ECONNREFUSED && code != -ENETUNREACH)
+			break;
+		if (i + 1 < n) {
+			link_close(&r->talk.link);
+			code = 0;
+		}
+	}
+	return code;
+}
+
+static int read_once(struct job *j)
+{
+	struct reading r = { .j = j };
+	int code;
+
+	arena_init(&r.strings);
+	buf_init(&r.header, HEADER_MAX);
+	pop3_talk_init(&r.talk, j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS, job_tick, j);
+	code = log_in(&r);
+	if (code == 0)
+		code = read_drop(&r);
+	if (code == 0)
+		code = read_inbox(&r);
+	if (code == 0)
+		code = match_all(&r);
+	if (code == 0)
+		code = conclude(&r);
+	reading_fini(&r);
+	return code;
+}
+
+/* What the source will not give at all: gates the switch only where it must. */
+static int without(struct job *j, int code)
+{
+	j->uidls.kept = 0;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "%.150s", j->err.text);
+	log_warning(NULL, "uidls", "account=%.*s reason=\"%s\"", STR_ARG(j->account.name),
+		j->err.text);
+	return j->settings->uidls == UIDLS_REQUIRE ? code : 0;
+}
+
+static int is_wanted(struct job *j, bool *ret)
+{
+	*ret = j->settings->services[SERVICE_POP3].enabled &&
+	       j->settings->uidls == UIDLS_REQUIRE;
+	if (*ret || !j->settings->services[SERVICE_POP3].enabled)
+		return 0;
+	return registry_uses_service(
+		j->registry, j->account.id, STR_LIT("pop3"), ret, &j->err);
+}
+
+int uidls_read(struct job *j)
+{
+	bool wanted = false;
+	int code = is_wanted(j, &wanted);
+
+	if (code < 0 || !wanted)
+		return code;
+	code = read_once(j);
+	for (int i = 1; i < TRIES && code == -EAGAIN; i++) {
+		code = job_pause(j, TRY_AGAIN_MS);
+		code = code ? code : read_once(j);
+	}
+	if (code == -ECONNREFUSED) { /* there is no POP3: nobody has unique-ids to lose */
+		j->uidls.kept = -1;
+		return 0;
+	}
+	if (code == -EACCES || code == -ENOTSUP || code == -EPROTO)
+		return without(j, code);
+	return code;
+}

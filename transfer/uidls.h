@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_UIDLS_H
+#define TRANSFER_UIDLS_H
+/*
+ * The unique-ids and the order of the source's POP3 maildrop, put on the messages of
+ * INBOX that are here already: a client that leaves mail on the server then downloads
+ * nothing again.
+ *
+ * It is a POP3 login like any other (LIST, UIDL, TOP n 0, QUIT; never RETR or DELE). Some
+ * servers drop \Recent for it (Dovecot), so it is done only for who was seen to use POP3,
+ * unless the configuration says uidls = "require". The maildrop has one session at a
+ * time: it is done when its owner has left.
+ */
+#include "transfer/job.h"
+
+/* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, there is
+   no POP3 at the source, or (best-effort) not all could be proven. */
+int uidls_read(struct job *j);
+
+#endif
