@@ -9,6 +9,5 @@ pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(NFTNL REQUIRED IMPORTED_TARGET libnftnl)
 pkg_check_modules(CAPNG REQUIRED IMPORTED_TARGET libcap-ng)
-pkg_check_modules(GMIME REQUIRED IMPORTED_TARGET gmime-3.0)
-pkg_check_modules(UNISTRING IMPORTED_TARGET libunistring)
+find_library(UNISTRING unistring REQUIRED) # Debian 12 ships no .pc file for it
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
