@@ -5,6 +5,7 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "interceptor/source.h"
+#include "interceptor/staging.h"
 #include "interceptor/worker.h"
 
 #include <errno.h>
@@ -34,24 +35,41 @@ static struct session *by_id(struct worker *w, struct str text)
 	return NULL;
 }
 
-static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+static void on_end(struct worker *w, const struct message *m)
 {
-	struct worker *w = context;
-	struct session *s;
+	struct session *s = by_id(w, m->session);
 
-	(void)p;
-	fd_closep(&fd);
-	if (m->type != MESSAGE_SERVE_END && m->type != MESSAGE_FAILED) {
-		log_error(NULL, "mailstore", "error=\"unexpected message %s\"",
-			message_type_name(m->type));
-		abort(); /* our own program sent it: a bug, not a circumstance */
-	}
-	s = by_id(w, m->session);
 	if (!s)
 		return;
 	s->bytes_in += m->number;
 	s->bytes_out += m->number2;
 	session_close(s, m->type == MESSAGE_FAILED ? "mailstore failed" : "over");
+}
+
+static const struct message_row {
+	enum message_type type;
+	void (*handle)(struct worker *w, const struct message *m);
+} message_rows[] = {
+	{ MESSAGE_SERVE_END, on_end },
+	{ MESSAGE_FAILED, on_end },
+	{ MESSAGE_STAGED, staging_answered },
+	{ MESSAGE_DELIVERED, staging_answered },
+	{ MESSAGE_DELIVERY_FAILED, staging_answered },
+};
+
+static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+{
+	(void)p;
+	fd_closep(&fd);
+	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
+		if (message_rows[i].type != m->type)
+			continue;
+		message_rows[i].handle(context, m);
+		return;
+	}
+	log_error(NULL, "mailstore", "error=\"unexpected message %s\"",
+		message_type_name(m->type));
+	abort(); /* our own program sent it: a bug, not a circumstance */
 }
 
 /* Its master is gone; what its account processes still serve is not known to us. */
@@ -68,11 +86,12 @@ static void on_lost(void *context, struct peer *p, int code)
 	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
 		while (!LIST_EMPTY(&w->local[i]))
 			session_close(LIST_FIRST(&w->local[i]), "mailstore ended");
+	staging_mailstore_lost(w);
 }
 
 static const struct peer_ops mailstore_ops = { .message = on_message, .lost = on_lost };
 
-static int connect_mailstore(struct worker *w)
+int handoff_connect(struct worker *w)
 {
 	char path[PATH_MAX];
 	struct error err;
@@ -104,7 +123,7 @@ int handoff(struct session *s)
 		.tag = s->pre->attempt.tag,
 		.payload = buf_view(&s->pre->from_client),
 	};
-	int fd, r = connect_mailstore(w);
+	int fd, r = handoff_connect(w);
 
 	if (r < 0)
 		return r;

@@ -5,6 +5,8 @@
    bytes, and says when they end. */
 #include "interceptor/session.h"
 
+/* The worker's connection to the mailstore, made when there is none. 0 or -errno. */
+int handoff_connect(struct worker *w);
 /* 0: the client is the mailstore's now. Else -errno, and s is as it was. */
 int handoff(struct session *s);
 

@@ -12,6 +12,7 @@
 
 struct front_ops;
 struct session;
+struct watch;
 
 /* What a source shows to everybody before login, as it sent it. Empty: the protocol has
    no such thing, or it is not known. */
@@ -53,6 +54,23 @@ enum lane_probe {
 	LANE_PROBE_FAILED,
 };
 
+/* A front that stands between client and source for the whole session, not only before a
+   login (SMTP). Its sessions are in SESSION_TALKING until they end or are relayed. */
+struct talk_ops {
+	void (*begin)(struct session *s);
+	/* An event of s->client or s->upstream, as watch_fn has it. */
+	void (*ready)(
+		struct session *s, const struct watch *which, int events, int error);
+	void (*want_events)(struct session *s);
+	void (*timeout)(struct session *s);
+	/* pre->front goes: give back what it holds. */
+	void (*end)(struct session *s);
+	/* The account switches: end what is on its way to it. true: has_business() goes
+	   on for a moment; worker_check_quiesced() says when it is over. */
+	bool (*quiesce)(struct session *s, struct str account);
+	bool (*has_business)(const struct session *s, struct str account);
+};
+
 struct lane {
 	const char *name;
 
@@ -74,6 +92,7 @@ struct lane {
 
 	/* ---- a client's connection; pre->front: front_size zeroed bytes ---- */
 	const struct front_ops *front; /* when front.c drives it; else NULL */
+	const struct talk_ops *talk;   /* NULL: it ends with the login */
 	size_t front_size;
 	void (*front_begin)(struct session *s);
 	/* The offer is known: greet him. May run without s->pre. */
@@ -85,7 +104,7 @@ struct lane {
 	/* A new upstream connection begins. */
 	void (*upstream_begin)(struct session *s);
 
-	/* ---- what login.c needs said ---- */
+	/* ---- what login.c needs said; not with `talk` ---- */
 	/* The upstream connection is there (perhaps not yet ready: then the front waits):
 	   give it the attempt. */
 	void (*send_attempt)(struct session *s);
@@ -101,7 +120,7 @@ struct lane {
 	bool (*refusal_text)(struct str answer, struct str user, struct str *ret_text);
 };
 
-extern const struct lane lane_imap, lane_pop3;
+extern const struct lane lane_imap, lane_pop3, lane_smtp;
 
 /* NULL: this service has no lane (yet): it is not listened on. */
 const struct lane *lane_of(enum service_id service);

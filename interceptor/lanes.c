@@ -2,8 +2,10 @@
 #include "interceptor/lane.h"
 
 static const struct lane *const lanes[SERVICE_COUNT] = {
+	[SERVICE_SMTP] = &lane_smtp,
 	[SERVICE_POP3] = &lane_pop3,
 	[SERVICE_IMAP] = &lane_imap,
+	[SERVICE_SUBMISSION] = &lane_smtp,
 };
 
 const struct lane *lane_of(enum service_id service)

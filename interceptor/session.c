@@ -30,6 +30,7 @@ static const char *const state_names[] = {
 	[SESSION_BUSY] = "busy",
 	[SESSION_VERIFYING] = "verifying",
 	[SESSION_REFUSING] = "refusing",
+	[SESSION_TALKING] = "talking",
 	[SESSION_RELAY] = "relay",
 	[SESSION_DRAINING] = "draining",
 	[SESSION_LOCAL] = "local",
@@ -77,6 +78,10 @@ void session_want_events(struct session *s)
 
 	if (s->relay || s->state == SESSION_GONE)
 		return; /* the relay asks for itself */
+	if (s->state == SESSION_TALKING) {
+		s->lane->talk->want_events(s);
+		return;
+	}
 	if (s->ended)
 		client &= ~UV_READABLE;
 	if (s->hung || s->ended)
@@ -118,6 +123,8 @@ void session_free_pre(struct session *s)
 
 	if (!p)
 		return;
+	if (s->lane->talk && p->front)
+		s->lane->talk->end(s);
 	bufs[0] = &p->from_client;
 	bufs[1] = &p->to_client;
 	bufs[2] = &p->from_upstream;
@@ -235,8 +242,7 @@ void session_close(struct session *s, const char *why)
 	session_set_state(s, SESSION_GONE, 0);
 	LIST_REMOVE(s, all);
 	LIST_INSERT_HEAD(&w->gone, s, all);
-	if (s->account)
-		worker_session_ended(w, s->account);
+	worker_check_quiesced(w);
 }
 
 void session_finish(struct session *s, const char *why)
@@ -304,6 +310,11 @@ void session_set_route(struct session *s, enum route route)
 	source_mark(s->client->fd, marks[route]);
 }
 
+void session_is_known(struct session *s)
+{
+	session_count_waiting(s, false);
+}
+
 void session_goes_live(struct session *s)
 {
 	session_count_waiting(s, false);
@@ -366,6 +377,10 @@ static void begin(struct session *s)
 {
 	int r;
 
+	if (s->lane->talk) {
+		s->lane->talk->begin(s);
+		return;
+	}
 	if (may_greet(s)) {
 		s->lane->greet(s);
 		session_resume(s);
@@ -420,6 +435,9 @@ void session_timeout(struct session *s)
 		break;
 	case SESSION_REFUSING:
 		login_refuse(s, REFUSAL_WRONG_PASSWORD);
+		break;
+	case SESSION_TALKING:
+		s->lane->talk->timeout(s);
 		break;
 	case SESSION_RELAY:
 	case SESSION_DRAINING:

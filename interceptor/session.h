@@ -10,6 +10,8 @@
  *                  │  └────► VERIFYING ───────────────► LOCAL ─► GONE
  *                  └─ REFUSING ◄──┘
  *
+ * With a front for the whole session (SMTP) it is TALKING from the beginning.
+ *
  * Until it is known where he goes, a session has `pre`: buffers, the front's state and
  * the arena with the password. It is made with the first byte, so that who only connects
  * costs a descriptor, and wiped when the relay or the mailstore takes over.
@@ -39,6 +41,7 @@ enum session_state {
 	SESSION_BUSY,      /* held, since his account is switching */
 	SESSION_VERIFYING, /* his password is being compared */
 	SESSION_REFUSING,  /* it was wrong; the answer waits a little */
+	SESSION_TALKING,   /* the lane's front is between them for good: talk_ops */
 	SESSION_RELAY,
 	SESSION_DRAINING,  /* the client is off; the source finishes what it was told */
 	SESSION_LOCAL,     /* with the mailstore: no descriptor is left here */
@@ -133,6 +136,8 @@ void session_drop_upstream(struct session *s);
 /* Whose session it is; "" or NULL ptr: unknown. false: no memory, closed. */
 bool session_set_account(struct session *s, struct str name, int64_t id);
 void session_set_route(struct session *s, enum route route);
+/* No stranger any more: not counted among those who have not logged in. */
+void session_is_known(struct session *s);
 /* Tells the master, once, that this account has a live session. */
 void session_goes_live(struct session *s);
 

@@ -134,6 +134,10 @@ void session_client_ready(void *context, int events, int error)
 		session_relay_event(s, s->client, events, error);
 		return;
 	}
+	if (s->state == SESSION_TALKING) {
+		s->lane->talk->ready(s, s->client, events, error);
+		return;
+	}
 	if (error) {
 		session_close(s, "client is gone");
 		return;
@@ -188,6 +192,10 @@ static void upstream_ready(void *context, int events, int error)
 
 	if (s->relay) {
 		session_relay_event(s, s->upstream, events, error);
+		return;
+	}
+	if (s->state == SESSION_TALKING) {
+		s->lane->talk->ready(s, s->upstream, events, error);
 		return;
 	}
 	if (s->upstream_state == UPSTREAM_CONNECTING)

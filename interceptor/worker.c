@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/worker.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "interceptor/login.h"
 #include "interceptor/signals.h"
 #include "interceptor/source.h"
+#include "interceptor/staging.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -161,6 +163,14 @@ void worker_poke_transfer(struct worker *w, const char *account)
 	fd_closep(&fd);
 }
 
+void worker_hand_over_recipients(struct worker *w)
+{
+	struct error err = { 0 };
+
+	if (recipients_hand_over(&w->recipients, w->registry, &err) < 0)
+		log_error(NULL, "recipients", "error=\"%s\"", err.text);
+}
+
 /* ---- time ---- */
 
 static void on_tick(uv_timer_t *timer)
@@ -180,6 +190,10 @@ static void on_tick(uv_timer_t *timer)
 			 (s->state == SESSION_BUSY || s->state == SESSION_PROVED))
 			login_recheck(s, false);
 	}
+	staging_tick(w);
+	if (w->recipients.n &&
+		clock_wall_ms() - w->recipients.since_ms >= RECIPIENTS_EVERY_MS)
+		worker_hand_over_recipients(w);
 }
 
 /* Once a turn, when no callback is on the stack. */
@@ -286,6 +300,8 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&w->timed);
 	LIST_INIT(&w->gone);
 	LIST_INIT(&w->quiescing);
+	LIST_INIT(&w->stagings);
+	recipients_init(&w->recipients);
 	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
 		LIST_INIT(&w->local[i]);
 }
@@ -334,6 +350,7 @@ int worker_run(const struct worker_parts *parts)
 	}
 	log_info(NULL, "ready", "worker=%u", w->index);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
+	worker_hand_over_recipients(w);
 	/* the kernel closes the rest; what must be wiped is the key */
 	registry_close(w->registry);
 	log_info(NULL, "stop", "worker=%u", w->index);

@@ -8,6 +8,7 @@
 #include "interceptor/lane.h"
 #include "interceptor/offer.h"
 #include "interceptor/peer.h"
+#include "interceptor/recipients.h"
 #include "interceptor/relay.h"
 #include "interceptor/session.h"
 #include "interceptor/tally.h"
@@ -46,6 +47,9 @@ struct worker {
 	struct session_list sessions, timed, gone;
 	struct session_list local[LOCAL_BUCKETS];
 	LIST_HEAD(, quiesce) quiescing;
+	LIST_HEAD(, staging) stagings;
+	uint32_t next_staging;
+	struct recipients recipients; /* that the source was asked for */
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct relay_shared relay;
@@ -79,8 +83,10 @@ void worker_learn(struct worker *w, enum service_id service, const struct learnt
 void worker_learn_refusal(struct worker *w, enum service_id service, struct str text);
 void worker_load_offer(struct worker *w, enum service_id service);
 
-/* A session of this account ended: somebody may wait for it. */
-void worker_session_ended(struct worker *w, const char *account);
+/* A session has ended, or mail on its way has arrived: somebody may wait for that. */
+void worker_check_quiesced(struct worker *w);
+/* The registry gets what was counted. */
+void worker_hand_over_recipients(struct worker *w);
 void worker_tell_master(
 	struct worker *w, const struct session *s, enum message_type type);
 /* Tells the transfer that an account is due; fine when it is not running. */

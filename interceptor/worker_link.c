@@ -45,7 +45,8 @@ static bool quiesce_one(struct session *s, bool force)
 	case SESSION_GREETING:
 	case SESSION_PRELOGIN:
 	case SESSION_UPGRADING:
-	case SESSION_PROVED: /* logged in, and has asked for nothing */
+	case SESSION_TALKING: /* its own ops judge it */
+	case SESSION_PROVED:  /* logged in, and has asked for nothing */
 	case SESSION_BUSY:
 	case SESSION_VERIFYING:
 	case SESSION_REFUSING:
@@ -64,8 +65,13 @@ static bool is_draining(const struct worker *w, const char *account)
 	const struct session *s;
 
 	LIST_FOREACH(s, &w->sessions, all)
-	if (s->state == SESSION_DRAINING && is_of(s, str_from(account)))
-		return true;
+	{
+		if (s->state == SESSION_DRAINING && is_of(s, str_from(account)))
+			return true;
+		if (s->state == SESSION_TALKING &&
+			s->lane->talk->has_business(s, str_from(account)))
+			return true;
+	}
 	return false;
 }
 
@@ -90,13 +96,13 @@ static void answer_when_drained(struct worker *w, const struct message *m)
 	LIST_INSERT_HEAD(&w->quiescing, q, all);
 }
 
-void worker_session_ended(struct worker *w, const char *account)
+void worker_check_quiesced(struct worker *w)
 {
 	struct quiesce *q, *next;
 
 	for (q = LIST_FIRST(&w->quiescing); q; q = next) {
 		next = LIST_NEXT(q, all);
-		if (strcmp(q->account, account) != 0 || is_draining(w, account))
+		if (is_draining(w, q->account))
 			continue;
 		quiesced(w, str_from(q->account), q->request, true);
 		LIST_REMOVE(q, all);
@@ -117,7 +123,9 @@ static void on_quiesce(struct worker *w, const struct message *m)
 	memcpy(account, m->account.ptr, m->account.len);
 	for (s = LIST_FIRST(&w->sessions); s; s = next) {
 		next = LIST_NEXT(s, all);
-		if (is_of(s, m->account))
+		if (s->state == SESSION_TALKING)
+			(void)s->lane->talk->quiesce(s, m->account);
+		else if (is_of(s, m->account))
 			left |= quiesce_one(s, m->number == 1);
 	}
 	if (!left && is_draining(w, account))

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/recipients.h"
+
+void recipients_init(struct recipients *all)
+{
+	all->n = 0;
+	arena_init(&all->arena);
+}
+
+static uint32_t add_hash(uint32_t hash, struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		hash = (hash ^ (unsigned char)s.ptr[i]) * 16777619u; /* FNV-1a */
+	return hash * 16777619u;
+}
+
+static struct recipients_seen *find(struct recipients *all, uint32_t hash,
+	struct str local, struct str domain, struct str client)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct recipients_seen *seen = &all->seen[i];
+
+		if (all->hashes[i] == hash && str_eq(seen->local, local) &&
+			str_eq(seen->domain, domain) && str_eq(seen->client, client))
+			return seen;
+	}
+	return NULL;
+}
+
+static struct recipients_seen *add(struct recipients *all, uint32_t hash,
+	struct str local, struct str domain, struct str client)
+{
+	struct recipients_seen *seen = &all->seen[all->n];
+
+	if (all->n == RECIPIENTS_HELD)
+		return NULL;
+	*seen = (struct recipients_seen){ .local = arena_str(&all->arena, local),
+		.domain = arena_str(&all->arena, domain),
+		.client = arena_str(&all->arena, client) };
+	if (!seen->local.ptr || !seen->domain.ptr || !seen->client.ptr)
+		return NULL;
+	all->hashes[all->n++] = hash;
+	return seen;
+}
+
+bool recipients_count(struct recipients *all, struct str local, struct str domain,
+	struct str client, bool accepted, uint64_t wall_ms)
+{
+	uint32_t hash = add_hash(add_hash(add_hash(2166136261u, local), domain), client);
+	struct recipients_seen *seen = find(all, hash, local, domain, client);
+
+	if (!seen)
+		seen = add(all, hash, local, domain, client);
+	if (!seen)
+		return false;
+	if (!seen->first_at)
+		seen->first_at = wall_ms;
+	if (!all->since_ms)
+		all->since_ms = wall_ms;
+	seen->last_at = wall_ms;
+	if (accepted)
+		seen->accepted++;
+	else
+		seen->refused++;
+	return true;
+}
+
+int recipients_hand_over(struct recipients *all, struct registry *r, struct error *err)
+{
+	int code = 0;
+
+	if (all->n)
+		code = registry_count_recipients(r, all->seen, all->n, err);
+	all->n = 0;
+	all->since_ms = 0;
+	arena_fini(&all->arena);
+	arena_init(&all->arena);
+	return code;
+}

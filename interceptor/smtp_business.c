@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the SMTP machine asks for, in one function each. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "interceptor/login_proof.h"
+#include "interceptor/smtp.h"
+#include "interceptor/source.h"
+#include "interceptor/worker.h"
+#include "registry/alias.h"
+#include "wire/smtp/address.h"
+#include "wire/smtp/trace.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define HEADER_MAX 16384 /* trace lines: four times the longest command */
+#define MOVED_REPLY "450 4.2.1 The mailbox is being moved, try again in a moment"
+#define FULL_REPLY "452 4.3.1 Insufficient system storage"
+#define LATER_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
+
+/* ---- whose a recipient is ---- */
+
+static enum smtp_route to_route(const struct account_route *route)
+{
+	switch (route->route) {
+	case ROUTE_LOCAL:
+		return SMTP_ROUTE_LOCAL;
+	case ROUTE_BUSY:
+		return SMTP_ROUTE_BUSY;
+	case ROUTE_SOURCE:
+	case ROUTE_COUNT:
+		break;
+	}
+	return SMTP_ROUTE_SOURCE;
+}
+
+/* What cannot be remembered must not go there: a switch would not wait for it. */
+static bool remember_at_source(struct smtp_session *f, const char *name)
+{
+	struct smtp_account *a;
+
+	for (a = f->at_source; a; a = a->next)
+		if (str_eq(a->name, str_from(name)))
+			return true;
+	a = arena_alloc(&f->arena, sizeof(*a));
+	if (!a)
+		return false;
+	a->name = arena_str(&f->arena, str_from(name));
+	a->next = f->at_source;
+	f->at_source = a;
+	return a->name.ptr != NULL;
+}
+
+static enum smtp_route look_up(
+	struct session *s, struct str address, struct account_route *ret)
+{
+	struct smtp_address parsed;
+	struct arena arena;
+	struct error err = { 0 };
+	char id[SESSION_ID_MAX];
+	int r = -ENOENT;
+
+	arena_init(&arena);
+	if (smtp_address_parse(address, &arena, &parsed))
+		r = registry_address(
+			s->worker->registry, parsed.local, parsed.domain, ret, &err);
+	arena_fini(&arena);
+	if (r == -ENOENT)
+		return SMTP_ROUTE_SOURCE;
+	if (r == 0)
+		return to_route(ret);
+	log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
+	return SMTP_ROUTE_LATER;
+}
+
+void smtp_route_recipient(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+	struct account_route route = { 0 };
+	enum smtp_route is = look_up(s, f->machine.recipient->address, &route);
+	char id[SESSION_ID_MAX];
+
+	if (is == SMTP_ROUTE_SOURCE && route.id && !remember_at_source(f, route.name))
+		is = SMTP_ROUTE_LATER;
+	if (route.id)
+		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
+			STR_ARG(f->machine.recipient->address), route.name,
+			route_name(route.route));
+	smtp_front_routed(&f->machine, is, str_from(route.name));
+}
+
+/* ---- what goes to the source ---- */
+
+static struct str client_address(
+	const struct session *s, char text[static INET6_ADDRSTRLEN])
+{
+	const void *address = s->peer.any.sa_family == AF_INET6
+	                              ? (const void *)&s->peer.v6.sin6_addr
+	                              : (const void *)&s->peer.v4.sin_addr;
+
+	text[0] = '\0';
+	(void)inet_ntop(s->peer.any.sa_family, address, text, INET6_ADDRSTRLEN);
+	return str_from(text);
+}
+
+void smtp_count_recipient(struct session *s)
+{
+	const struct smtp_front *m = &smtp_of(s)->machine;
+	struct recipients *all = &s->worker->recipients;
+	bool accepted = m->code / 100 == 2;
+	char client[INET6_ADDRSTRLEN];
+	struct str from = client_address(s, client);
+	struct smtp_address to;
+	struct arena arena;
+
+	arena_init(&arena);
+	if (smtp_address_parse(m->recipient->address, &arena, &to) &&
+		!recipients_count(
+			all, to.local, to.domain, from, accepted, clock_wall_ms())) {
+		worker_hand_over_recipients(s->worker);
+		(void)recipients_count(
+			all, to.local, to.domain, from, accepted, clock_wall_ms());
+	}
+	arena_fini(&arena);
+}
+
+/* ---- staging ---- */
+
+/* The recipient was accepted a while ago: an account may have gone since. */
+static const char *all_live_here(struct session *s)
+{
+	const struct smtp_front *m = &smtp_of(s)->machine;
+	struct account_route route;
+	struct error err = { 0 };
+
+	for (const struct smtp_recipient *r = m->recipients; r; r = r->next) {
+		if (registry_route(s->worker->registry, r->account, &route, &err) < 0)
+			return LATER_REPLY;
+		if (route.route != ROUTE_LOCAL)
+			return MOVED_REPLY;
+	}
+	return NULL;
+}
+
+/* Said by the machine in its next step. */
+static void done(struct session *s, struct str refusal)
+{
+	struct smtp_session *f = smtp_of(s);
+	int n = snprintf(f->refusal, sizeof(f->refusal), "%.*s", STR_ARG(refusal));
+
+	smtp_front_done(&f->machine, str_of(f->refusal, n < 0 ? 0 : strlen(f->refusal)));
+}
+
+static void answered(struct session *s, struct str refusal)
+{
+	bool is_over = smtp_of(s)->machine.state == SMTP_FRONT_IN_COMMITTING;
+
+	done(s, refusal);
+	if (is_over)
+		smtp_abort(s); /* all is delivered: this gives the memory back */
+	smtp_run(s);
+}
+
+void smtp_stage_begin(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+	const char *refusal = all_live_here(s);
+
+	if (!refusal) {
+		f->staging = staging_new(s, answered);
+		refusal = f->staging ? NULL : LATER_REPLY;
+	}
+	if (!f->machine.n_source)
+		session_set_route(s, ROUTE_LOCAL);
+	done(s, str_from(refusal));
+}
+
+void smtp_stage_bytes(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	if (f->staging && staging_write(f->staging, f->machine.bytes) < 0)
+		done(s, STR_LIT(FULL_REPLY));
+}
+
+static int write_header(struct session *s, struct buf *header)
+{
+	const struct smtp_session *f = smtp_of(s);
+	const struct smtp_front *m = &f->machine;
+	char id[SESSION_ID_MAX], client[INET6_ADDRSTRLEN];
+	time_t now = time(NULL);
+	struct tm local = { 0 };
+	struct smtp_trace trace = { .sender = m->sender,
+		.helo = str_from(m->helo),
+		.client = client_address(s, client),
+		.by = f->offer.name,
+		.id = str_from(session_id(s, id)),
+		.esmtp = m->esmtp,
+		.authenticated = m->authenticated,
+		.at = now };
+
+	(void)localtime_r(&now, &local);
+	trace.zone = (int16_t)(local.tm_gmtoff / 60);
+	if (m->n_local + m->n_source == 1) /* else it would tell of blind copies */
+		trace.recipient = m->recipients->address;
+	return smtp_trace(&trace, header);
+}
+
+static int send_staging(struct session *s, struct buf *header)
+{
+	struct smtp_session *f = smtp_of(s);
+	const struct smtp_recipient *first = f->machine.recipients;
+	char client[ADDRESS_TEXT_MAX];
+	struct staging_mail mail = { .sender = f->machine.sender,
+		.recipients = first,
+		.at_once = !first->next && !f->machine.to_source_too };
+	int r = write_header(s, header);
+
+	if (r < 0)
+		return r;
+	endpoint_text(&s->peer, client);
+	mail.client = str_from(client);
+	mail.header = buf_view(header);
+	return staging_send(f->staging, &mail);
+}
+
+void smtp_stage_end(struct session *s)
+{
+	const char *refusal = all_live_here(s);
+	char id[SESSION_ID_MAX];
+	struct buf header;
+	int r = 0;
+
+	buf_init(&header, HEADER_MAX);
+	if (!refusal)
+		r = send_staging(s, &header);
+	buf_fini(&header);
+	if (r < 0) {
+		log_error(session_id(s, id), "staging", "error=\"%s\"", strerror(-r));
+		refusal = r == -ENOSPC ? FULL_REPLY : LATER_REPLY;
+	}
+	if (refusal)
+		done(s, str_from(refusal));
+}
+
+void smtp_commit(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	if (f->staging && staging_deliver(f->staging))
+		return;
+	done(s, STR_LIT(""));
+	smtp_abort(s); /* delivered in one step: only the memory is left */
+}
+
+void smtp_abort(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	staging_drop(f->staging);
+	f->staging = NULL;
+}
+
+/* ---- AUTH ---- */
+
+/* A proof like any other login, but he stays here: mail is all that he gives. */
+void smtp_authenticated(struct session *s)
+{
+	const struct smtp_login *l = &smtp_of(s)->machine.login;
+	struct attempt *a = &s->pre->attempt;
+	struct account_route route;
+	struct error err = { 0 };
+	char id[SESSION_ID_MAX];
+
+	*a = (struct attempt){ .user = l->user, .password = l->password };
+	if (l->master.len)
+		a->why_not = STR_LIT("master user");
+	else if (!l->password.ptr)
+		a->why_not = l->mechanism;
+	log_info(session_id(s, id), "auth", "mechanism=\"%.*s\" account=%.*s",
+		STR_ARG(l->mechanism), STR_ARG(l->user));
+	login_learn(s, str_index(l->user, '*') < l->user.len);
+	*a = (struct attempt){ 0 };
+	if (l->user.ptr &&
+		registry_route(s->worker->registry, l->user, &route, &err) == 0)
+		(void)session_set_account(s, str_from(route.name), route.id);
+}

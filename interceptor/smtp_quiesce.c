@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * An account switches: no mail may reach it at the source after the last look there, nor
+ * here after its last look here. Its route is `busy` by now, so nobody gets a new
+ * recipient of his through; what is under way is ended.
+ *
+ *   recipient accepted, no message yet   421: the client comes again, and is told better
+ *   message on its way                   a moment to finish, then 421
+ *   final dot sent, no answer yet        longer: cut off, the source might take it
+ *   being staged or delivered here       the mailstore answers soon
+ */
+#include "base/log.h"
+#include "interceptor/smtp.h"
+#include "interceptor/worker.h"
+
+/* Together below what the transfer waits for an answer (10 s): during it the account is
+   out of service. */
+#define MESSAGE_MS 3000
+#define ANSWER_MS 8000
+
+void smtp_forget_accounts(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	if (!f->at_source)
+		return;
+	f->at_source = NULL;
+	arena_fini(&f->arena);
+	arena_init(&f->arena);
+}
+
+static bool goes_to_source(const struct smtp_session *f, struct str account)
+{
+	for (const struct smtp_account *a = f->at_source; a; a = a->next)
+		if (str_eq(a->name, account))
+			return true;
+	return false;
+}
+
+/* With the mailstore: asked, and not yet known to be delivered. */
+static bool is_with_mailstore(const struct smtp_session *f, struct str account)
+{
+	enum smtp_front_state state = f->machine.state;
+
+	if (state != SMTP_FRONT_IN_ENDING && state != SMTP_FRONT_IN_FINAL_REPLY &&
+		state != SMTP_FRONT_IN_COMMITTING)
+		return false;
+	for (const struct smtp_recipient *r = f->machine.recipients; r; r = r->next)
+		if (str_eq(r->account, account))
+			return true;
+	return false;
+}
+
+bool smtp_has_business(const struct session *s, struct str account)
+{
+	const struct smtp_session *f = smtp_of(s);
+
+	return goes_to_source(f, account) || is_with_mailstore(f, account);
+}
+
+bool smtp_quiesce(struct session *s, struct str account)
+{
+	struct smtp_session *f = smtp_of(s);
+	enum smtp_front_state state = f->machine.state;
+	char id[SESSION_ID_MAX];
+
+	if (!smtp_has_business(s, account))
+		return false;
+	log_info(session_id(s, id), "quiesce", "account=%.*s in=\"%s\"", STR_ARG(account),
+		smtp_front_state_name(state));
+	if (state == SMTP_FRONT_IN_FINAL_REPLY || state == SMTP_FRONT_IN_ENDING ||
+		state == SMTP_FRONT_IN_COMMITTING)
+		session_set_state(s, SESSION_TALKING, ANSWER_MS);
+	else if (state == SMTP_FRONT_IN_DATA)
+		session_set_state(s, SESSION_TALKING, MESSAGE_MS);
+	else
+		smtp_farewell(s, FAREWELL_MOVED);
+	if (s->state != SESSION_TALKING)
+		return false;
+	f->must_end = true;
+	return true;
+}

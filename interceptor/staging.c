@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/staging.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "interceptor/handoff.h"
+#include "interceptor/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MEMORY_MAX 65536 /* of a message; most mail is smaller, and never sees a disk */
+#define AGAIN_MS 10000   /* for the mailstore to come back */
+#define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
+
+#define AWAY_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
+
+enum copy_state {
+	COPY_NEW,
+	COPY_STAGING,    /* STAGE was sent */
+	COPY_STAGED,     /* and answered: number */
+	COPY_DELIVERING, /* DELIVER was sent */
+	COPY_AGAIN,      /* it was lost on its way */
+	COPY_DONE,       /* delivered, or refused */
+	COPY_STATE_COUNT
+};
+
+/* Of the message, for one account. */
+struct copy {
+	struct str account;
+	enum copy_state state;
+	uint64_t number;
+};
+
+struct staging {
+	LIST_ENTRY(staging) all;
+	struct worker *worker;
+	struct session *session; /* NULL: nobody waits any more */
+	staging_fn *done;
+	uint32_t number;
+	char session_id[SESSION_ID_MAX];
+
+	struct buf bytes; /* what is not in the file */
+	int file;         /* -1: all is in memory */
+	bool broken;
+
+	struct arena arena; /* names of accounts */
+	struct copy *copies;
+	size_t n, waiting;
+	bool at_once;
+	uint64_t give_up_at;
+	char refusal[256]; /* a reply line of ours is shorter */
+};
+
+/* ---- gathering ---- */
+
+struct staging *staging_new(struct session *s, staging_fn *done)
+{
+	struct worker *w = s->worker;
+	struct staging *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->worker = w;
+	g->session = s;
+	g->done = done;
+	g->number = w->next_staging++;
+	(void)session_id(s, g->session_id);
+	g->file = -1;
+	buf_init(&g->bytes, 0);
+	arena_init(&g->arena);
+	LIST_INSERT_HEAD(&w->stagings, g, all);
+	return g;
+}
+
+static void free_staging(struct staging *g)
+{
+	LIST_REMOVE(g, all);
+	buf_fini(&g->bytes);
+	arena_fini(&g->arena);
+	fd_closep(&g->file);
+	free(g);
+}
+
+/* Some file systems cannot make a file without a name. */
+static int open_unnamed(const char *directory)
+{
+	char path[PATH_MAX];
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd < 0 ? -errno : fd;
+	if (snprintf(path, sizeof(path), "%s/staging-XXXXXX", directory) >=
+		(int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	return fd;
+}
+
+static int write_file(struct staging *g)
+{
+	struct str bytes = buf_view(&g->bytes);
+	int r = 0;
+
+	if (g->file < 0)
+		g->file = open_unnamed(g->worker->settings->state_dir);
+	if (g->file < 0)
+		r = g->file;
+	if (r == 0)
+		r = fd_write_all(g->file, bytes.ptr, bytes.len);
+	buf_clear(&g->bytes);
+	return r;
+}
+
+int staging_write(struct staging *g, struct str bytes)
+{
+	int r = g->broken ? -EIO : buf_append(&g->bytes, bytes);
+
+	if (r == 0 && buf_len(&g->bytes) > MEMORY_MAX)
+		r = write_file(g);
+	if (r < 0) {
+		log_error(g->session_id, "staging", "error=\"%s\"", strerror(-r));
+		g->broken = true;
+	}
+	return r;
+}
+
+/* All of it in g->file. */
+static int complete_file(struct staging *g)
+{
+	if (g->broken)
+		return -EIO;
+	if (g->file < 0) {
+		g->file = memfd_create("mail", MFD_CLOEXEC);
+		if (g->file < 0)
+			return -errno;
+	}
+	return write_file(g);
+}
+
+/* ---- asking the mailstore ---- */
+
+static const char *copy_id(
+	const struct staging *g, const struct copy *c, char id[static ID_MAX])
+{
+	(void)snprintf(id, ID_MAX, "%s.%x.%zx", g->session_id, g->number,
+		(size_t)(c - g->copies));
+	return id;
+}
+
+static int ask(struct staging *g, const struct copy *c, enum message_type type)
+{
+	char id[ID_MAX];
+	struct message m = { .type = type,
+		.account = c->account,
+		.session = str_from(copy_id(g, c, id)),
+		.number = c->number };
+	int r = handoff_connect(g->worker);
+
+	return r < 0 ? r : peer_send(&g->worker->mailstore, &m, -1);
+}
+
+static int send_copy(struct staging *g, struct copy *c, const struct staging_mail *mail,
+	const struct smtp_recipient *recipient)
+{
+	char id[ID_MAX];
+	struct message m = { .type = MESSAGE_STAGE,
+		.account = c->account,
+		.session = str_from(copy_id(g, c, id)),
+		.service = STR("smtp"),
+		.number = mail->at_once,
+		.client = mail->client,
+		.text = mail->sender,
+		.tag = recipient->address,
+		.payload = mail->header };
+	int r, fd = fcntl(g->file, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	r = peer_send(&g->worker->mailstore, &m, fd);
+	if (r < 0) {
+		fd_closep(&fd);
+		return r;
+	}
+	c->state = COPY_STAGING;
+	g->waiting++;
+	return 0;
+}
+
+static int make_copies(struct staging *g, const struct smtp_recipient *first)
+{
+	size_t n = 0;
+
+	for (const struct smtp_recipient *r = first; r; r = r->next)
+		n++;
+	g->copies = arena_alloc(&g->arena, n * sizeof(*g->copies));
+	if (!g->copies)
+		return -ENOMEM;
+	for (const struct smtp_recipient *r = first; r; r = r->next) {
+		struct copy *c = &g->copies[g->n];
+
+		c->account = arena_str(&g->arena, r->account);
+		if (!c->account.ptr)
+			return -ENOMEM;
+		g->n++;
+	}
+	return 0;
+}
+
+int staging_send(struct staging *g, const struct staging_mail *mail)
+{
+	const struct smtp_recipient *recipient = mail->recipients;
+	int r = complete_file(g);
+
+	if (r == 0)
+		r = handoff_connect(g->worker);
+	if (r == 0)
+		r = make_copies(g, mail->recipients);
+	g->at_once = mail->at_once;
+	for (size_t i = 0; i < g->n && r == 0; i++) {
+		r = send_copy(g, &g->copies[i], mail, recipient);
+		recipient = recipient->next;
+	}
+	fd_closep(&g->file);
+	return r;
+}
+
+/* Perhaps later; it is on the disk. */
+static void deliver(struct staging *g, struct copy *c)
+{
+	int r = ask(g, c, MESSAGE_DELIVER);
+
+	c->state = r < 0 ? COPY_AGAIN : COPY_DELIVERING;
+}
+
+bool staging_deliver(struct staging *g)
+{
+	g->give_up_at = worker_now(g->worker) + AGAIN_MS;
+	for (size_t i = 0; i < g->n; i++) {
+		struct copy *c = &g->copies[i];
+
+		if (c->state != COPY_STAGED)
+			continue;
+		g->waiting++;
+		deliver(g, c);
+	}
+	return g->waiting > 0;
+}
+
+/* Without the mailstore it is delivered: too late to say anything else. */
+static void discard(struct staging *g, struct copy *c)
+{
+	char id[ID_MAX];
+
+	c->state = COPY_DONE;
+	if (ask(g, c, MESSAGE_DISCARD) < 0)
+		log_warning(copy_id(g, c, id), "staging",
+			"event=\"cannot be undone\" account=%.*s", STR_ARG(c->account));
+}
+
+void staging_drop(struct staging *g)
+{
+	if (!g)
+		return;
+	g->session = NULL;
+	for (size_t i = 0; i < g->n; i++)
+		if (g->copies[i].state == COPY_STAGED)
+			discard(g, &g->copies[i]);
+	if (!g->waiting)
+		free_staging(g);
+}
+
+/* ---- its answers ---- */
+
+static void settle(struct staging *g, struct copy *c, enum copy_state state)
+{
+	c->state = state;
+	if (--g->waiting)
+		return;
+	if (g->session)
+		g->done(g->session, str_from(g->refusal));
+	else
+		staging_drop(g);
+}
+
+static void refuse(struct staging *g, struct copy *c, struct str reply)
+{
+	if (!g->refusal[0])
+		(void)snprintf(g->refusal, sizeof(g->refusal), "%.*s",
+			STR_ARG(reply.len ? reply : STR_LIT(AWAY_REPLY)));
+	settle(g, c, COPY_DONE);
+}
+
+static void delivered(struct staging *g, struct copy *c, const struct message *m)
+{
+	char id[ID_MAX];
+
+	if (m->type == MESSAGE_DELIVERY_FAILED)
+		log_error(copy_id(g, c, id), "staging",
+			"event=\"will be delivered when the mailbox is opened next\" "
+			"account=%.*s error=\"%.*s\"",
+			STR_ARG(c->account), STR_ARG(m->text));
+	settle(g, c, COPY_DONE);
+}
+
+static bool hex(struct str s, uint32_t *ret)
+{
+	uint32_t value = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+		value = value * 16 + (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*ret = value;
+	return s.len > 0 && s.len <= 8;
+}
+
+/* "4d2-1f.1a.3": session, staging, copy. */
+static struct copy *find(struct worker *w, struct str id, struct staging **ret_staging)
+{
+	struct str session = str_split(&id, '.');
+	struct str number_text = str_split(&id, '.');
+	uint32_t number, index;
+	struct staging *g;
+
+	if (!hex(number_text, &number) || !hex(id, &index))
+		return NULL;
+	LIST_FOREACH(g, &w->stagings, all)
+	{
+		if (g->number != number || index >= g->n ||
+			!str_eq(session, str_from(g->session_id)))
+			continue;
+		*ret_staging = g;
+		return &g->copies[index];
+	}
+	return NULL;
+}
+
+void staging_answered(struct worker *w, const struct message *m)
+{
+	struct staging *g = NULL;
+	struct copy *c = find(w, m->session, &g);
+
+	if (!c)
+		return;
+	if (c->state == COPY_DELIVERING) {
+		delivered(g, c, m);
+	} else if (c->state != COPY_STAGING) {
+		return;
+	} else if (m->type == MESSAGE_DELIVERY_FAILED) {
+		refuse(g, c, m->text);
+	} else {
+		c->number = m->number;
+		settle(g, c, m->type == MESSAGE_STAGED ? COPY_STAGED : COPY_DONE);
+	}
+}
+
+/* ---- its absence ---- */
+
+typedef void copy_fn(struct staging *g, struct copy *c);
+
+/* Of those in that state; the last answer may free a staging. */
+static void each_copy(struct worker *w, enum copy_state state, copy_fn *fn)
+{
+	struct staging *g, *next;
+
+	for (g = LIST_FIRST(&w->stagings); g; g = next) {
+		size_t n = g->n, waiting = g->waiting;
+
+		next = LIST_NEXT(g, all);
+		for (size_t i = 0; i < n && waiting; i++) {
+			if (g->copies[i].state != state)
+				continue;
+			waiting--;
+			fn(g, &g->copies[i]);
+		}
+	}
+}
+
+static void lost_stage(struct staging *g, struct copy *c)
+{
+	refuse(g, c, STR_LIT(""));
+}
+
+static void lost_deliver(struct staging *g, struct copy *c)
+{
+	(void)g;
+	c->state = COPY_AGAIN;
+}
+
+void staging_mailstore_lost(struct worker *w)
+{
+	each_copy(w, COPY_DELIVERING, lost_deliver);
+	each_copy(w, COPY_STAGING, lost_stage);
+}
+
+static void try_again(struct staging *g, struct copy *c)
+{
+	char id[ID_MAX];
+
+	if (worker_now(g->worker) < g->give_up_at) {
+		deliver(g, c);
+		return;
+	}
+	log_error(copy_id(g, c, id), "staging",
+		"event=\"will be delivered when the mailbox is opened next\" "
+		"account=%.*s "
+		"error=\"the mailstore is away\"",
+		STR_ARG(c->account));
+	settle(g, c, COPY_DONE);
+}
+
+void staging_tick(struct worker *w)
+{
+	each_copy(w, COPY_AGAIN, try_again);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_STAGING_H
+#define INTERCEPTOR_STAGING_H
+/*
+ * A message on its way to accounts that live here: gathered while it comes, handed to the
+ * mailstore as a file, delivered or forgotten when that is decided.
+ *
+ *   write … ─► send ──STAGE──► mailstore ──STAGED──► (told) ─► deliver ──DELIVER──►
+ * (told) └──► drop ──DISCARD──►
+ *
+ * Small messages are gathered in memory, larger ones in a file without a name in
+ * state_dir. What is staged is on the disk and survives everybody's death: who opens the
+ * account next delivers it. So a delivery that cannot be confirmed (the mailstore is
+ * being restarted, the disk is full) is late, not lost, and counts as done.
+ */
+#include "base/buf.h"
+#include "messages/message.h"
+#include "wire/smtp/front.h"
+
+struct session;
+struct staging;
+struct worker;
+
+/* Of one message; strings only for the call. */
+struct staging_mail {
+	struct str header; /* trace lines */
+	struct str sender, client;
+	const struct smtp_recipient *recipients; /* one for each account */
+	bool at_once; /* nobody else has to take it: staged and delivered in one step */
+};
+
+/* done: STAGE or DELIVER was answered by all. refusal: "" or a reply for the client,
+   valid for the call. NULL: no memory. */
+typedef void staging_fn(struct session *s, struct str refusal);
+struct staging *staging_new(struct session *s, staging_fn *done);
+
+/* 0 or -errno: it cannot be sent any more. */
+int staging_write(struct staging *g, struct str bytes);
+/* 0: done() will be called, later. Else -errno. */
+int staging_send(struct staging *g, const struct staging_mail *mail);
+/* false: there is nothing to wait for. */
+bool staging_deliver(struct staging *g);
+/* Forgets it, whatever it is waiting for; what is delivered stays so. NULL is fine. */
+void staging_drop(struct staging *g);
+
+/* handoff.c: the mailstore's answers, and its end; worker.c: time. */
+void staging_answered(struct worker *w, const struct message *m);
+void staging_mailstore_lost(struct worker *w);
+void staging_tick(struct worker *w);
+
+#endif

@@ -1,0 +1,374 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail from outside: each recipient where he lives, in one live transaction."""
+import contextlib
+import os
+import re
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import World, case, equal, main, table, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.smtp import Smtp, swaks  # noqa: E402
+
+
+class Mail(World):
+    """Two users: self.here lives here, self.there at the source."""
+
+    def __init__(self):
+        super().__init__(postfix=True)
+        self.count = 0
+
+    def __enter__(self):
+        super().__enter__()
+        self.here, self.there = self.user(5), self.user(5)
+        client = self.session(self.there)
+        self.ferry.ok("route", self.there, "source")
+        client.logout()
+        self.move(self.here)
+        return self
+
+    def smtp(self, user="", family=4):
+        client = Smtp(self.lab.connect(25, self.address(user, family), family))
+        client.ehlo = client.ok("EHLO client.example.org")
+        return client
+
+    def message(self, text=b"text"):
+        """(token, message)"""
+        self.count += 1
+        token = b"token-%d-" % self.count
+        return token, b"Subject: " + token + b"\r\n\r\n" + text + b"\r\n"
+
+    def copies(self, user, token, source=False):
+        """Bodies in INBOX with this token in the subject."""
+        if source:
+            client = Imap(self.direct())
+            client.login(user, self.password(user))
+        else:
+            client = self.session(user)
+        client.ok("SELECT INBOX")
+        found = client.ok(b"SEARCH SUBJECT " + token)[0].split()[2:]
+        bodies = []
+        for number in found:
+            answer = client.ok(b"FETCH " + number + b" BODY.PEEK[]")[0]
+            head, rest = answer.split(b"\r\n", 1)
+            bodies.append(rest[:int(head.rsplit(b"{", 1)[1][:-1])])
+        client.logout()
+        return bodies
+
+    def arrives(self, user, token, source=False):
+        """Waits for it; its bytes. Once, or it fails."""
+        bodies = wait_until(f"{token} for {user}", lambda: self.copies(user, token, source), 20)
+        equal(len(bodies), 1, f"copies of {token} for {user}")
+        return bodies[0]
+
+
+def at(user):
+    return f"{user}@example.com"
+
+
+@contextlib.contextmanager
+def busy(world, user):
+    """Inside: his route is busy, and no transfer moves on."""
+    client = world.session(user)
+    world.ferry.wait_account(user, stage="catching-up")
+    signal_transfer(world, signal.SIGSTOP)
+    try:
+        client.logout()
+        path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
+        with sqlite3.connect(path, timeout=5) as database:
+            database.execute("UPDATE account SET route='busy', stage='switching', busy_since=?"
+                             " WHERE name=?", (int(time.time() * 1000), user))
+        yield
+    finally:
+        signal_transfer(world, signal.SIGCONT)
+
+
+def signal_transfer(world, sign):
+    for pid in world.ferry.processes("transfer"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
+@case
+def greeting_and_ehlo_are_the_sources(world):
+    client = world.smtp()
+    direct = Smtp(world.lab.source.connect("198.51.100.10", 25))
+    equal(client.greeting, direct.greeting, "greeting")
+    theirs = {line[4:] for line in direct.ok("EHLO client.example.org").split(b"\r\n")}
+    ours = {line[4:] for line in client.ehlo.split(b"\r\n")}
+    equal(ours - theirs, set(), "invented")
+    hidden = {line.split()[0] for line in theirs - ours}
+    true(hidden <= {b"CHUNKING", b"ETRN", b"STARTTLS"}, f"hidden: {hidden}")
+    true(b"PIPELINING" in client.ehlo, "PIPELINING")
+    for smtp in (client, direct):
+        smtp.quit()
+
+
+@case
+def local_recipient(world):
+    token, message = world.message(b".dot\r\n..two\r\n8-bit \xff")
+    client = world.smtp(world.here)
+    equal(client.deliver(message, at(world.here)), 250, "final answer")
+    client.quit()
+    body = world.copies(world.here, token)
+    equal(len(body), 1, "at once, once")
+    header, rest = body[0].split(b"Subject: ", 1)
+    equal(b"Subject: " + rest, message, "byte for byte")
+    address = world.address(world.here).encode()
+    true(re.fullmatch(
+        rb"Return-Path: <sender@example\.org>\r\n"
+        rb"Received: from client\.example\.org \(\[" + re.escape(address) + rb"\]\)\r\n"
+        rb"\tby mail\.example\.com with ESMTP id [0-9a-f]+-[0-9a-f]+\r\n"
+        rb"\tfor <" + at(world.here).encode() + rb">;\r\n"
+        rb"\t\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n", header), f"{header!r}")
+    equal(world.copies(world.here, token, source=True), [], "at the source")
+
+
+@case
+def recipient_at_the_source(world):
+    token, message = world.message()
+    client = world.smtp(world.there)
+    equal(client.deliver(message, at(world.there)), 250, "final answer")
+    client.quit()
+    body = world.arrives(world.there, token)
+    true(b"Received: from client.example.org" in body, "the source's own line")
+    true(world.address(world.there) in world.lab.postfix.log_text(), "the client's address")
+
+
+@case
+def recipients_on_both_sides(world):
+    token, message = world.message(b"x" * 70 + b"\r\n.\r")
+    message = message.replace(b"\r\n.\r", b"\r\n.y")
+    client = world.smtp()
+    equal(client.deliver(message, at(world.there), at(world.here)), 250, "final answer")
+    client.quit()
+    here, there = world.arrives(world.here, token), world.arrives(world.there, token)
+    true(here.endswith(message) and there.endswith(message), "the same on both sides")
+    true(b"\tfor <" not in here.split(b"Subject")[0], "no recipient is named to another")
+
+
+@case
+def several_in_one_session_and_pipelined(world):
+    client = world.smtp()
+    tokens = []
+    for who in (world.here, world.there, world.here):
+        token, message = world.message()
+        tokens.append((who, token))
+        client.send(b"MAIL FROM:<>\r\nRCPT TO:<%s>\r\nDATA\r\n" % at(who).encode())
+        equal([client.reply()[:3] for _ in range(3)], [b"250", b"250", b"354"], "replies")
+        client.send(message + b".\r\nNOOP\r\nRSET\r\n")
+        equal([client.reply()[:3] for _ in range(3)], [b"250"] * 3, "replies")
+    client.quit()
+    for who, token in tokens:
+        world.arrives(who, token)
+
+
+@case
+def unknown_recipient_is_the_sources_word(world):
+    client = world.smtp()
+    codes = client.mail(at("nobody"), at(world.here), "x@elsewhere.example")
+    equal(codes[:2], [550, 250], "RCPT")
+    true(codes[2] in (454, 554), f"relaying: {codes[2]}")
+    token, message = world.message()
+    equal(int(client.data(message)[:3]), 250, "for the one that is left")
+    client.quit()
+    world.arrives(world.here, token)
+
+
+@case
+def sub_address_and_case(world):
+    client = world.smtp()
+    token, message = world.message()
+    name = world.here.upper()
+    equal(client.deliver(message, f"{name}+news@EXAMPLE.com"), 250, "final answer")
+    client.quit()
+    world.arrives(world.here, token)
+
+
+@case
+def alias_leads_here(world):
+    world.ferry.ok("alias", "add", "info@example.com", world.here)
+    client = world.smtp()
+    token, message = world.message()
+    equal(client.deliver(message, "Info@example.com", at(world.here)), 250, "final answer")
+    client.quit()
+    world.arrives(world.here, token)  # once, though both are his
+
+
+@case
+def idle_hears_at_once(world):
+    watcher = world.session(world.here)
+    watcher.ok("SELECT INBOX")
+    watcher.send(b"i IDLE\r\n")
+    true(watcher.line().startswith(b"+ "), "IDLE")
+    client = world.smtp()
+    client.deliver(world.message()[1], at(world.here))
+    client.quit()
+    true(b"EXISTS" in watcher.line(), "EXISTS")
+    watcher.close()
+
+
+@case
+def size_limits(world):
+    client = world.smtp()
+    equal(client.code("MAIL FROM:<a@b.example> SIZE=999999999999"), 552, "the source's own")
+    client.quit()
+    client = world.smtp()
+    token, message = world.message((b"y" * 76 + b"\r\n") * 120_000)
+    equal(client.deliver(message, at(world.here)), 250, "9 MB")
+    client.quit()
+    true(world.arrives(world.here, token).endswith(message), "byte for byte")
+
+
+def stop_postfix(world):
+    """Its idle smtpd processes would go on accepting for a while."""
+    world.lab.postfix.stop()
+    for pid in world.lab.source.pids():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() in ("smtpd", "master"):
+                os.kill(pid, signal.SIGKILL)
+
+
+@case
+def source_away(world):
+    stop_postfix(world)
+    try:
+        client = world.smtp()
+        true(client.greeting.startswith(b"220 mail.example.com"), f"{client.greeting!r}")
+        token, message = world.message()
+        equal(client.mail(at(world.there), at(world.here)), [451, 250], "RCPT")
+        equal(int(client.data(message)[:3]), 250, "local ones are served")
+        client.quit()
+        world.arrives(world.here, token)
+    finally:
+        world.lab.postfix.start()
+        world.lab.postfix.wait()
+
+
+@case
+def busy_account_alone_is_put_off(world):
+    user = world.user(5)
+    with busy(world, user):
+        client = world.smtp()
+        equal(client.mail(at(user), at(world.here), at(world.there)), [450, 250, 250], "RCPT")
+        token, message = world.message()
+        equal(int(client.data(message)[:3]), 250, "the others get it")
+        client.quit()
+        world.arrives(world.here, token)
+        world.arrives(world.there, token)
+    world.ferry.wait_account(user, stage="done", route="local")
+
+
+@case
+def auth_is_captured(world):
+    user = world.user(5)
+    done = swaks(world, "--from", at(user), "--to", at(world.there), "--auth", "PLAIN",
+                 "--auth-user", user, "--auth-password", world.password(user))
+    equal(done.returncode, 0, done.stdout[-800:])
+    account = world.ferry.wait_account(user, stage="done", route="local")
+    equal(account["capturable"], True, "capturable")
+    bad = swaks(world, "--from", at(user), "--to", at(world.there), "--auth", "LOGIN",
+                "--auth-user", user, "--auth-password", "wrong")
+    true(bad.returncode != 0 and " 535 " in bad.stdout, bad.stdout[-300:])
+
+
+@case
+def smuggling(world):
+    for trick in (b"\n.\r\n", b"\r\n.\n", b"\n.\n", b"\r.\r\n", b"\r\n.\r"):
+        token, _ = world.message()
+        client = world.smtp()
+        client.mail(at(world.here), at(world.there))
+        client.ok("DATA")
+        client.send(b"Subject: " + token + b"\r\n\r\na" + trick
+                    + b"MAIL FROM:<evil@b.example>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: "
+                    % at(world.there).encode() + token + b"evil\r\n\r\nevil\r\n.\r\n")
+        with contextlib.suppress(OSError, EOFError):
+            equal(client.reply()[:3], b"550", f"{trick!r}")
+        client.close()
+        equal(world.copies(world.here, token), [], f"{trick!r} here")
+        equal(world.copies(world.there, token), [], f"{trick!r} there")
+
+
+@case
+def client_leaves_in_the_middle(world):
+    token, message = world.message()
+    client = world.smtp()
+    client.mail(at(world.here), at(world.there))
+    client.ok("DATA")
+    client.send(message * 3)
+    client.close()
+    time.sleep(0.5)
+    equal(world.copies(world.here, token), [], "here")
+    equal(world.copies(world.there, token), [], "there")
+
+
+@table([("worker", "interceptor"), ("mailstore", "mailstore")])
+def killed_in_the_middle(world, program):
+    """Who was told 250 finds it; who was not may find it, once."""
+    told, sent, stop = {world.here: [], world.there: []}, [], threading.Event()
+
+    def send(number):
+        while not stop.is_set():
+            with contextlib.suppress(OSError, EOFError, AssertionError):
+                client = world.smtp()
+                while not stop.is_set():
+                    token, message = world.message()
+                    who = ([world.here], [world.there], [world.here, world.there])[number % 3]
+                    sent.append(token)
+                    if client.deliver(message, *map(at, who)) == 250:
+                        for name in who:
+                            told[name].append(token)
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for n in range(6):
+        time.sleep(1.2)
+        world.ferry.kill(program, which=lambda pids, n=n: pids[n % len(pids)])
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    wait_until("a session", lambda: can_log_in(world), 20, 0.2)
+    for name, tokens in told.items():
+        true(len(tokens) > 5, f"{len(tokens)} for {name}")
+        wait_until(f"mail for {name}",
+                   lambda name=name, tokens=tokens: set(tokens) <= set(subjects(world, name)), 30)
+        found = subjects(world, name)
+        equal(sorted(t for t in set(found) if found.count(t) > 1), [], f"doubled for {name}")
+
+
+def can_log_in(world):
+    with contextlib.suppress(OSError, EOFError, AssertionError):
+        world.session(world.here).logout()
+        return True
+    return False
+
+
+def subjects(world, user):
+    client = world.session(user)
+    client.ok("EXAMINE INBOX")
+    found = []
+    for answer in client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"):
+        found += re.findall(rb"token-\d+-", answer)
+    client.logout()
+    return found
+
+
+@case
+def recipients_at_the_source_are_counted(world):
+    client = world.smtp()
+    for _ in range(3):
+        client.deliver(world.message()[1], at(world.there))
+    client.quit()
+    wait_until("the count", lambda: world.there in world.ferry.ok("report"), 15, 0.5)
+
+
+if __name__ == "__main__":
+    main(Mail)
