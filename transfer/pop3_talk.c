@@ -7,8 +7,9 @@
 
 #include <errno.h>
 
-#define IN_FLIGHT_MAX 64 /* some kilobytes of questions: no server's buffer is smaller   \
-	                  */
+#define IN_FLIGHT_MAX                                                                    \
+	64 /* some kilobytes of questions: no server's buffer is smaller                 \
+	    */
 #define TICK_MS 200
 #define CAPA_MAX 8192
 

@@ -50,7 +50,7 @@ static int begin(struct pop3 *p)
 	if (!take_lock(session))
 		return end_with(p,
 			"-ERR [IN-USE] Your mailbox is in use by another POP3 "
-		        "session.\r\n",
+			"session.\r\n",
 			"in use");
 	r = maildrop_open(&p->drop, session->serve->store, &err);
 	if (r == 0)
