@@ -311,12 +311,12 @@ static bool is_at_end(const struct session *s)
 }
 
 /* Transactions that are over are nobody's business any more. */
-static void look_after_accounts(struct session *s)
+static void look_after_recipients(struct session *s)
 {
 	const struct smtp_front *m = &smtp_of(s)->machine;
 
 	if (!m->mail && !m->n_slots && m->state == SMTP_FRONT_IN_COMMAND) {
-		smtp_forget_accounts(s);
+		smtp_forget_at_source(s);
 		smtp_of(s)->must_end = false;
 	}
 	worker_check_quiesced(s->worker);
@@ -346,7 +346,7 @@ static void after_run(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	f->running = false;
-	look_after_accounts(s);
+	look_after_recipients(s);
 	if (s->state != SESSION_TALKING)
 		return;
 	if (f->must_end || s->upstream_state == UPSTREAM_CONNECTING)

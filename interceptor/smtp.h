@@ -11,15 +11,17 @@
  */
 #include "interceptor/session.h"
 #include "interceptor/staging.h"
+#include "wire/smtp/address.h"
 #include "wire/smtp/front.h"
 
 #define SMTP_REFUSAL_MAX 256 /* a reply line of ours */
 #define SMTP_NAME_MAX 256    /* of a server */
 
-/* An account that mail is on its way to at the source. */
-struct smtp_account {
-	struct smtp_account *next;
-	struct str name;
+/* A recipient that the source is asked for. */
+struct smtp_at_source {
+	struct smtp_at_source *next;
+	struct str local, domain;
+	struct str account; /* "": none was known of that address */
 };
 
 struct smtp_session {
@@ -33,7 +35,7 @@ struct smtp_session {
 	bool client_dead; /* no byte goes to him any more */
 	/* of this transaction */
 	struct arena arena;
-	struct smtp_account *at_source;
+	struct smtp_at_source *at_source;
 };
 
 static inline struct smtp_session *smtp_of(const struct session *s)
@@ -56,8 +58,11 @@ void smtp_abort(struct session *s);
 void smtp_authenticated(struct session *s);
 
 /* smtp_quiesce.c */
+/* false: no memory, or too many. */
+bool smtp_remember_at_source(
+	struct smtp_session *f, const struct smtp_address *to, struct str account);
 /* The transaction is over: nothing of it is on its way to the source. */
-void smtp_forget_accounts(struct session *s);
+void smtp_forget_at_source(struct session *s);
 bool smtp_quiesce(struct session *s, struct str account);
 bool smtp_has_business(const struct session *s, struct str account);
 

@@ -37,58 +37,45 @@ static enum smtp_route to_route(const struct account_route *route)
 	return SMTP_ROUTE_SOURCE;
 }
 
-/* What cannot be remembered must not go there: a switch would not wait for it. */
-static bool remember_at_source(struct smtp_session *f, const char *name)
-{
-	struct smtp_account *a;
-
-	for (a = f->at_source; a; a = a->next)
-		if (str_eq(a->name, str_from(name)))
-			return true;
-	a = arena_alloc(&f->arena, sizeof(*a));
-	if (!a)
-		return false;
-	a->name = arena_str(&f->arena, str_from(name));
-	a->next = f->at_source;
-	f->at_source = a;
-	return a->name.ptr != NULL;
-}
-
+/* What the source is asked for is remembered: a switch waits for it. */
 static enum smtp_route look_up(
-	struct session *s, struct str address, struct account_route *ret)
+	struct session *s, const struct smtp_address *to, struct account_route *ret)
 {
-	struct smtp_address parsed;
-	struct arena arena;
 	struct error err = { 0 };
 	char id[SESSION_ID_MAX];
-	int r = -ENOENT;
+	int r = registry_address(s->worker->registry, to->local, to->domain, ret, &err);
+	enum smtp_route is = SMTP_ROUTE_SOURCE;
 
-	arena_init(&arena);
-	if (smtp_address_parse(address, &arena, &parsed))
-		r = registry_address(
-			s->worker->registry, parsed.local, parsed.domain, ret, &err);
-	arena_fini(&arena);
-	if (r == -ENOENT)
-		return SMTP_ROUTE_SOURCE;
+	if (r < 0 && r != -ENOENT) {
+		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
+		return SMTP_ROUTE_LATER;
+	}
 	if (r == 0)
-		return to_route(ret);
-	log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
-	return SMTP_ROUTE_LATER;
+		is = to_route(ret);
+	if (is == SMTP_ROUTE_SOURCE &&
+		!smtp_remember_at_source(
+			smtp_of(s), to, r == 0 ? str_from(ret->name) : STR_LIT("")))
+		return SMTP_ROUTE_LATER;
+	return is;
 }
 
 void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
+	struct str address = f->machine.recipient->address;
 	struct account_route route = { 0 };
-	enum smtp_route is = look_up(s, f->machine.recipient->address, &route);
+	enum smtp_route is = SMTP_ROUTE_SOURCE; /* it judges what is no address */
+	struct smtp_address to;
+	struct arena arena;
 	char id[SESSION_ID_MAX];
 
-	if (is == SMTP_ROUTE_SOURCE && route.id && !remember_at_source(f, route.name))
-		is = SMTP_ROUTE_LATER;
+	arena_init(&arena);
+	if (smtp_address_parse(address, &arena, &to))
+		is = look_up(s, &to, &route);
+	arena_fini(&arena);
 	if (route.id)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
-			STR_ARG(f->machine.recipient->address), route.name,
-			route_name(route.route));
+			STR_ARG(address), route.name, route_name(route.route));
 	smtp_front_routed(&f->machine, is, str_from(route.name));
 }
 

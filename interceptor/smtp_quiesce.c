@@ -12,13 +12,33 @@
 #include "base/log.h"
 #include "interceptor/smtp.h"
 #include "interceptor/worker.h"
+#include "registry/alias.h"
 
 /* Together below what the transfer waits for an answer (10 s): during it the account is
    out of service. */
 #define MESSAGE_MS 3000
 #define ANSWER_MS 8000
 
-void smtp_forget_accounts(struct session *s)
+bool smtp_remember_at_source(
+	struct smtp_session *f, const struct smtp_address *to, struct str account)
+{
+	struct smtp_at_source *r = NULL;
+
+	if (f->arena.used <= SMTP_TRANSACTION_MAX)
+		r = arena_alloc(&f->arena, sizeof(*r));
+	if (!r)
+		return false;
+	r->local = arena_str(&f->arena, to->local);
+	r->domain = arena_str(&f->arena, to->domain);
+	r->account = arena_str(&f->arena, account);
+	if (!r->local.ptr || !r->domain.ptr || !r->account.ptr)
+		return false;
+	r->next = f->at_source;
+	f->at_source = r;
+	return true;
+}
+
+void smtp_forget_at_source(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 
@@ -29,10 +49,26 @@ void smtp_forget_accounts(struct session *s)
 	arena_init(&f->arena);
 }
 
+/* An account may have become known since its recipient was accepted. */
+static void look_again(struct session *s, struct str account)
+{
+	struct smtp_session *f = smtp_of(s);
+	struct account_route route;
+
+	for (struct smtp_at_source *r = f->at_source; r; r = r->next) {
+		if (r->account.len ||
+			registry_address(s->worker->registry, r->local, r->domain, &route,
+				NULL) < 0 ||
+			!str_eq(str_from(route.name), account))
+			continue;
+		r->account = arena_str(&f->arena, account);
+	}
+}
+
 static bool goes_to_source(const struct smtp_session *f, struct str account)
 {
-	for (const struct smtp_account *a = f->at_source; a; a = a->next)
-		if (str_eq(a->name, account))
+	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
+		if (str_eq(r->account, account))
 			return true;
 	return false;
 }
@@ -64,6 +100,7 @@ bool smtp_quiesce(struct session *s, struct str account)
 	enum smtp_front_state state = f->machine.state;
 	char id[SESSION_ID_MAX];
 
+	look_again(s, account);
 	if (!smtp_has_business(s, account))
 		return false;
 	log_info(session_id(s, id), "quiesce", "account=%.*s in=\"%s\"", STR_ARG(account),

@@ -3,6 +3,7 @@
 """Mail from outside: each recipient where he lives, in one live transaction."""
 import contextlib
 import os
+import random
 import re
 import signal
 import sqlite3
@@ -309,6 +310,146 @@ def client_leaves_in_the_middle(world):
     equal(world.copies(world.there, token), [], "there")
 
 
+def switch(world, user):
+    """He logs in and off: the move begins, and ends when his mail is at rest."""
+    world.session(user).logout()
+
+
+@case
+def switch_refuses_a_transaction_that_waits(world):
+    user = world.user(5)
+    client = world.smtp()
+    equal(client.mail(at(user), at(world.there)), [250, 250], "RCPT")
+    switch(world, user)
+    equal(client.reply()[:4], b"421 ", "he is told")
+    world.ferry.wait_account(user, stage="done", route="local")
+    client = world.smtp()
+    token, message = world.message()
+    equal(client.deliver(message, at(user), at(world.there)), 250, "the second time")
+    client.quit()
+    world.arrives(user, token)
+    equal(world.copies(user, token, source=True), [], "at the source")
+
+
+@case
+def switch_waits_for_a_message_that_ends(world):
+    user = world.user(5)
+    token, message = world.message()
+    client = world.smtp()
+    client.mail(at(user))
+    client.ok("DATA")
+    client.send(message)
+    switch(world, user)
+    busy_since = wait_until("busy", lambda: (world.ferry.account(user) or {})["route"] == "busy",
+                            20, 0.05)
+    true(busy_since, "busy")
+    time.sleep(0.5)
+    equal(world.ferry.account(user)["route"], "busy", "it waits")
+    client.send(b".\r\n")
+    equal(client.reply()[:3], b"250", "the source took it")
+    client.quit()
+    world.ferry.wait_account(user, stage="done", route="local")
+    true(world.copies(user, token) or world.copies(user, token, source=True), "it is somewhere")
+
+
+@case
+def switch_does_not_wait_for_ever(world):
+    user = world.user(5)
+    token, message = world.message()
+    client = world.smtp()
+    client.mail(at(user), at(world.here))
+    client.ok("DATA")
+    client.send(message)
+    switch(world, user)
+    account = world.ferry.wait_account(user, stage="done", route="local", timeout=20)
+    true(account["out_of_service_ms"] < 8000, f"{account['out_of_service_ms']} ms")
+    with contextlib.suppress(OSError, EOFError):
+        client.send(b".\r\n")
+        equal(client.reply()[:4], b"421 ", "he is told")
+    client.close()
+    for name in (user, world.here):
+        equal(world.copies(name, token), [], f"for {name}")
+    equal(world.copies(user, token, source=True), [], "at the source")
+
+
+class Sender:
+    """As a mail server sends: what is put off or lost is tried again."""
+
+    def __init__(self, world, users, messages):
+        self.world, self.users, self.messages = world, users, messages
+        self.sent, self.ambiguous = [], set()  # (token, user)
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        for _ in range(self.messages):
+            token, message = self.world.message(b"x" * random.choice((10, 3000, 90000)))
+            left = set(random.sample(self.users, random.randint(1, len(self.users))))
+            self.sent += [(token, user) for user in left]
+            end = time.monotonic() + 60
+            while left and time.monotonic() < end:
+                left = self._try(token, message, left)
+
+    def _try(self, token, message, left):
+        """Who is still to get it."""
+        accepted, in_data = [], False
+        try:
+            client = self.world.smtp()
+            codes = client.mail(*map(at, left), at("nobody"))
+            equal(codes[-1] // 100, 5, "nobody")
+            accepted = [user for user, code in zip(left, codes) if code == 250]
+            if accepted:
+                client.ok("DATA")
+                in_data = True
+                client.send(message + b".\r\n")
+                equal(client.reply()[:3], b"250", "final answer")
+            client.quit()
+            return left - set(accepted)
+        except (OSError, EOFError, AssertionError):
+            if in_data:
+                self.ambiguous |= {(token, user) for user in accepted}
+            time.sleep(0.2)
+            return left
+
+
+@case
+def nothing_is_lost_while_accounts_switch_and_programs_die(world):
+    """Each (message, recipient) arrives; twice only where the sender repeated it."""
+    users = [world.user(3) for _ in range(4)]
+    senders = [Sender(world, users + [world.here, world.there], 12) for _ in range(5)]
+    for user in users:
+        with contextlib.suppress(OSError, EOFError, AssertionError):
+            switch(world, user)
+        time.sleep(0.6)
+        world.ferry.kill(random.choice(("interceptor", "mailstore")), which=random.choice)
+    for sender in senders:
+        sender.thread.join(120)
+    sent = [pair for sender in senders for pair in sender.sent]
+    ambiguous = set().union(*(sender.ambiguous for sender in senders))
+    for user in users:
+        wait_until("a login", lambda user=user: switch(world, user) is None, 5)
+        world.ferry.wait_account(user, stage="done", route="local", timeout=90)
+    print(f"    {len(sent)} sent, {len(ambiguous)} of them repeated")
+    for user in users + [world.here, world.there]:
+        wanted = {token for token, name in sent if name == user}
+        wait_until(f"all mail of {user}", lambda user=user, wanted=wanted: wanted <= set(
+            everywhere(world, user)), 30, 0.5)
+        found = everywhere(world, user)
+        doubled = {token for token in wanted if found.count(token) > 1}
+        equal({t for t in doubled if (t, user) not in ambiguous}, set(), f"doubled for {user}")
+
+
+def everywhere(world, user):
+    """Tokens here, and those that reached the source's mailbox after the last look at it:
+    its own queue may be late, and sweeping it is another matter."""
+    here = subjects(world, user)
+    if user == world.there:
+        return here
+    client = Imap(world.direct())
+    client.login(user, world.password(user))
+    return here + [t for t in tokens(client) if t not in here]
+
+
 @table([("worker", "interceptor"), ("mailstore", "mailstore")])
 def killed_in_the_middle(world, program):
     """Who was told 250 finds it; who was not may find it, once."""
@@ -352,7 +493,11 @@ def can_log_in(world):
 
 
 def subjects(world, user):
-    client = world.session(user)
+    """Tokens of his INBOX."""
+    return tokens(world.session(user))
+
+
+def tokens(client):
     client.ok("EXAMINE INBOX")
     found = []
     for answer in client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"):
