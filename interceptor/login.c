@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "interceptor/handoff.h"
 #include "interceptor/login_proof.h"
+#include "interceptor/source.h"
 #include "interceptor/worker.h"
 
 #include <errno.h>
@@ -156,14 +157,16 @@ static void go(struct session *s, enum route route)
 void login_attempt(struct session *s)
 {
 	struct account_route route;
-	char id[SESSION_ID_MAX];
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 
 	if (route_attempt(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
-	log_info(session_id(s, id), "login", "account=%s route=%s mechanism=\"%.*s\"",
-		route.name, route_name(route.route),
+	endpoint_text(&s->peer, client);
+	log_info(session_id(s, id), "login",
+		"service=%s client=%s account=%s route=%s mechanism=\"%.*s\"",
+		service_name(s->service), client, route.name, route_name(route.route),
 		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
 						    : STR_LIT("password")));
 	go(s, route.route);

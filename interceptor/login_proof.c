@@ -21,20 +21,39 @@ bool login_should_hold(const struct session *s, const struct account_route *rout
 	       login_is_moving(route) && !tally_is_slow(s->worker->tally, route->id);
 }
 
-/* Idle accounts become due at a login; failed ones when the password is another one. */
-static void make_due(struct session *s, int64_t account, bool new_password)
+/* The source took it, and it is not the one with which the move failed. */
+static bool is_another(
+	struct registry *r, const struct account_route *route, struct str password)
+{
+	struct arena arena;
+	struct str old;
+	bool another;
+
+	arena_init(&arena);
+	another = registry_password(r, route->id, &arena, &old, NULL) < 0 ||
+	          !str_eq(old, password);
+	arena_fini(&arena);
+	return another;
+}
+
+/* An idle account becomes due at a login; a failed one waits for its next try, unless the
+   password was what failed. Looked at before the capture, which makes them alike. */
+static bool becomes_due(struct session *s, const struct account_route *route)
+{
+	if (route->pin == PIN_SOURCE || route->route != ROUTE_SOURCE)
+		return false;
+	return route->stage == STAGE_IDLE ||
+	       (route->stage == STAGE_FAILED &&
+		       is_another(s->worker->registry, route, s->pre->attempt.password));
+}
+
+static void make_due(struct session *s, int64_t account)
 {
 	struct worker *w = s->worker;
 	struct account_route route;
 	struct error err;
 	char id[SESSION_ID_MAX];
 
-	if (registry_route(w->registry, s->pre->attempt.user, &route, &err) < 0 ||
-		route.pin == PIN_SOURCE || route.route != ROUTE_SOURCE ||
-		!route.has_password)
-		return;
-	if (route.stage != STAGE_IDLE && !(route.stage == STAGE_FAILED && new_password))
-		return;
 	if (registry_transition(w->registry, account, EVENT_DUE, STR_LIT("interceptor"),
 		    STR_LIT("login"), &err) < 0) {
 		/* -EPERM: another worker was first */
@@ -42,6 +61,8 @@ static void make_due(struct session *s, int64_t account, bool new_password)
 			log_error(session_id(s, id), "due", "error=\"%s\"", err.text);
 		return;
 	}
+	if (registry_route(w->registry, s->pre->attempt.user, &route, &err) < 0)
+		return;
 	log_info(session_id(s, id), "due", "account=%s", route.name);
 	worker_poke_transfer(w, route.name);
 }
@@ -50,11 +71,14 @@ static void capture(struct session *s)
 {
 	const struct attempt *a = &s->pre->attempt;
 	struct worker *w = s->worker;
-	bool new_password = false;
+	struct account_route route;
+	bool new_password, due;
 	int64_t account;
 	struct error err;
 	char id[SESSION_ID_MAX];
+	int r = registry_route(w->registry, a->user, &route, &err);
 
+	due = r == -ENOENT || (r == 0 && becomes_due(s, &route));
 	if (registry_capture(w->registry, a->user, a->password, &account, &new_password,
 		    &err) < 0) {
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
@@ -63,7 +87,8 @@ static void capture(struct session *s)
 	if (registry_note_service(
 		    w->registry, account, str_from(service_name(s->service)), &err) < 0)
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
-	make_due(s, account, new_password);
+	if (due)
+		make_due(s, account);
 }
 
 void login_learn(struct session *s, bool by_master)

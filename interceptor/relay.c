@@ -279,7 +279,10 @@ static void run(struct relay *r, bool up, bool down, uint64_t now)
 enum relay_result relay_start(struct relay *r, uint64_t now)
 {
 	r->up.moved_at = r->down.moved_at = now;
-	run(r, true, true, now);
+	/* what waits in the sockets comes as an event: a read now would mostly be for
+	   nothing */
+	(void)flush(&r->up, r->shared, now);
+	(void)flush(&r->down, r->shared, now);
 	return settle(r);
 }
 

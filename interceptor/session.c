@@ -48,7 +48,7 @@ const char *session_state_name(enum session_state s)
 
 const char *session_id(const struct session *s, char id[static SESSION_ID_MAX])
 {
-	(void)snprintf(id, SESSION_ID_MAX, "%x-%x", (unsigned)getpid(), s->number);
+	(void)snprintf(id, SESSION_ID_MAX, "%x-%x", s->worker->pid, s->number);
 	return id;
 }
 
@@ -86,6 +86,10 @@ void session_want_events(struct session *s)
 		client &= ~UV_READABLE;
 	if (s->hung || s->ended)
 		client &= ~UV_DISCONNECT;
+	/* nearly all wait for our answer: each change costs two system calls, so it is
+	   made when he does send (session_client_ready) */
+	else if (client & UV_DISCONNECT && s->client->events & UV_READABLE)
+		client = UV_READABLE;
 	if (s->pre && buf_len(&s->pre->to_client))
 		client |= UV_WRITABLE;
 	if (s->upstream_state == UPSTREAM_CONNECTING)
@@ -152,6 +156,11 @@ static void init_pre(struct session *s, struct pre *p)
 	buf_init(&p->to_upstream, login_bytes + SESSION_READ_CHUNK);
 	buf_init(&p->answer, TO_CLIENT_MAX);
 	p->offer = offer ? offer_ref(offer) : NULL;
+}
+
+bool session_reads_client(const struct session *s)
+{
+	return interests[s->state].client & UV_READABLE;
 }
 
 bool session_want_pre(struct session *s)
@@ -362,7 +371,7 @@ static void log_begin(const struct session *s)
 
 	endpoint_text(&s->peer, client);
 	endpoint_text(&s->destination, to);
-	log_info(session_id(s, id), "connect", "service=%s client=%s to=%s",
+	log_debug(session_id(s, id), "connect", "service=%s client=%s to=%s",
 		service_name(s->service), client, to);
 }
 
@@ -404,7 +413,7 @@ void session_accept(struct worker *w, enum service_id service, int fd,
 		close(fd);
 		return;
 	}
-	source_tune(fd);
+	source_accepted(fd);
 	LIST_INSERT_HEAD(&w->sessions, s, all);
 	tally_add_connection(w->tally, w->index, 1);
 	session_count_waiting(s, true);

@@ -148,8 +148,10 @@ void session_client_ready(void *context, int events, int error)
 		session_flush(s);
 	if (events & UV_READABLE && s->state == SESSION_LINGERING)
 		discard(s);
-	else if (events & UV_READABLE && s->state != SESSION_GONE)
+	else if (events & UV_READABLE && session_reads_client(s))
 		read_client(s);
+	else if (events & UV_READABLE)
+		watch_want(s->client, UV_DISCONNECT); /* his bytes wait for their turn */
 	session_want_events(s);
 }
 

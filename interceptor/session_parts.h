@@ -8,6 +8,7 @@
 
 watch_fn session_client_ready;
 void session_want_events(struct session *s);
+bool session_reads_client(const struct session *s); /* in its state */
 void session_free_pre(struct session *s);
 void session_count_waiting(struct session *s, bool waiting);
 void session_relay_event(

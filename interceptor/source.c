@@ -14,9 +14,7 @@
 
 #define BACKLOG 4096       /* a morning's worth of phones; the kernel caps it */
 #define KEEPALIVE_IDLE 600 /* s; clients that vanished must not keep an account here */
-#define KEEPALIVE_INTERVAL 60
-#define KEEPALIVE_PROBES 5
-#define PORT_TRIES 3 /* to get another port than the client's own */
+#define PORT_TRIES 3       /* to get another port than the client's own */
 
 socklen_t endpoint_length(const union endpoint *e)
 {
@@ -42,6 +40,14 @@ static int set_transparent(int fd, int family)
 	                          : set_option(fd, SOL_IP, IP_TRANSPARENT, 1);
 }
 
+static void tune(int fd)
+{
+	/* none of these failing is worth losing the connection */
+	(void)set_option(fd, SOL_TCP, TCP_NODELAY, 1);
+	(void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	(void)set_option(fd, SOL_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
+}
+
 static int listener_options(int fd, int family)
 {
 	int r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -54,6 +60,8 @@ static int listener_options(int fd, int family)
 		r = set_transparent(fd, family);
 	if (r == 0)
 		r = set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_LISTENER);
+	if (r == 0)
+		tune(fd); /* accepted sockets inherit it */
 	return r;
 }
 
@@ -167,16 +175,6 @@ static bool port_clashes(int fd, const union endpoint *client)
 	return getsockname(fd, &here.any, &len) == 0 && port_of(&here) == port_of(client);
 }
 
-static void tune(int fd)
-{
-	/* none of these failing is worth losing the connection */
-	(void)set_option(fd, SOL_TCP, TCP_NODELAY, 1);
-	(void)set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	(void)set_option(fd, SOL_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
-	(void)set_option(fd, SOL_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
-	(void)set_option(fd, SOL_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
-}
-
 static int connect_once(const union endpoint *source, const union endpoint *client)
 {
 	CLEANUP(fd_closep)
@@ -209,9 +207,8 @@ int source_connect(const union endpoint *source, const union endpoint *client)
 	return r;
 }
 
-void source_tune(int client)
+void source_accepted(int client)
 {
-	tune(client);
 	source_mark(client, MARK_UNDECIDED);
 }
 

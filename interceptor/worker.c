@@ -342,6 +342,7 @@ int worker_run(const struct worker_parts *parts)
 	w->settings = parts->settings;
 	w->tally = parts->tally;
 	w->index = parts->index;
+	w->pid = (unsigned)getpid();
 	init_lists(w);
 	if (set_up(w, parts, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);

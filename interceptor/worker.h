@@ -39,7 +39,7 @@ struct worker {
 	const struct settings *settings;
 	struct registry *registry;
 	struct tally *tally;
-	unsigned index;
+	unsigned index, pid;
 	uint32_t next_number;
 
 	struct listener listeners[LISTENERS_MAX];
