@@ -7,9 +7,11 @@
 static void put_folded(struct address_key *key, struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
+		char *c = &key->bytes[key->len++];
 
-		key->bytes[key->len++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		*c = s.ptr[i];
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
 	}
 }
 

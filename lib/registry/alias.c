@@ -238,12 +238,34 @@ static int find(struct registry *r, struct address_key *key, struct account_rout
 	return -ENOENT;
 }
 
+static int run(struct registry *r, enum sql_id id, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, id, &statement, err);
+
+	return code < 0 ? code : rsql_run(r, statement, err);
+}
+
+/* All reads in one transaction: one picture of the registry, and its file is locked once
+   instead of for each. */
+static int find_at_once(struct registry *r, struct address_key *key,
+	struct account_route *ret, struct error *err)
+{
+	int found, code = run(r, SQL_BEGIN_READING, err);
+
+	if (code < 0)
+		return code;
+	found = find(r, key, ret, err);
+	code = run(r, SQL_END_READING, err);
+	return found < 0 ? found : code;
+}
+
 static int find_or_say(struct registry *r, struct str local, struct str domain,
 	struct account_route *ret, struct error *err)
 {
 	struct address_key key;
-	int code =
-		address_key(local, domain, &key) < 0 ? -ENOENT : find(r, &key, ret, err);
+	int code = address_key(local, domain, &key) < 0 ? -ENOENT
+	                                                : find_at_once(r, &key, ret, err);
 
 	if (code == -ENOENT)
 		error_set(err, code, "no account is known to have the address %.*s@%.*s",

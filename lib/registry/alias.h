@@ -84,6 +84,7 @@ enum alias_outcome {
 	ALIAS_OUTCOME_COUNT
 };
 const char *alias_outcome_name(enum alias_outcome o);
+/* May not use the registry: a transaction is open. */
 typedef int alias_import_fn(
 	void *context, size_t line, const struct alias *a, enum alias_outcome outcome);
 

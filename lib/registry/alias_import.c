@@ -52,7 +52,7 @@ static int key_of(const struct importer *i, const struct alias_rule *rule,
 	if (!domain.len)
 		return error_set(err, -EINVAL,
 			"line %zu: \"%.*s\" has no domain and several are configured; "
-		        "say "
+			"say "
 			"with --domain which is meant",
 			rule->line, STR_ARG(rule->left.local));
 	if (address_key(rule->left.local, domain, ret) < 0)

@@ -228,7 +228,7 @@ static int change_password(
 	if (code == 0 && row.state.route != ROUTE_LOCAL)
 		return error_set(err, -EPERM,
 			"\"%s\" is served by the source, so its password is changed "
-		        "there",
+			"there",
 			row.name);
 	if (code == 0)
 		code = rsql_use(r, SQL_SET_LOCAL_PASSWORD, &statement, err);

@@ -40,7 +40,7 @@ int refuse_when_retired(struct registry *r, struct error *err)
 	if (code == 0 && since)
 		return error_set(err, -EPERM,
 			"the source is retired; nothing goes back to it or comes from "
-		        "it");
+			"it");
 	return code;
 }
 

@@ -76,6 +76,8 @@ static const char *const statements[] = {
 		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
+	[SQL_BEGIN_READING] = "BEGIN",
+	[SQL_END_READING] = "COMMIT",
 	[SQL_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"
 		      " WHERE key = ?1",
 	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"

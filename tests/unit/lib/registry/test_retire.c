@@ -268,7 +268,7 @@ static void test_upgrade(void **state)
 	registry_close(t->r);
 	t->r = NULL;
 	run_sql(t,
-		"DROP TABLE alias; DROP TABLE recipient;"
+		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
 		"ALTER TABLE account DROP COLUMN local_password_at;"
 		"PRAGMA user_version = 1;",
 		NULL);
