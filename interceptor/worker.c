@@ -10,6 +10,7 @@
 #include "interceptor/signals.h"
 #include "interceptor/source.h"
 #include "interceptor/staging.h"
+#include "registry/alias.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -242,6 +243,8 @@ static int open_registry(struct worker *w, struct error *err)
 	r = registry_open(path, s->key_file, true, &w->registry, err);
 	if (r == 0)
 		r = registry_set_domains(w->registry, s->domains, s->n_domains);
+	if (r == 0)
+		registry_set_subaddress(w->registry, settings_subaddress(s));
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }
 
