@@ -16,6 +16,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, table, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
+from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.smtp import Smtp, swaks  # noqa: E402
 
 
@@ -62,6 +63,12 @@ class Mail(World):
             bodies.append(rest[:int(head.rsplit(b"{", 1)[1][:-1])])
         client.logout()
         return bodies
+
+    def count_of(self, user):
+        client = self.session(user)
+        answer = client.ok("STATUS INBOX (MESSAGES)")[0]
+        client.logout()
+        return int(re.search(rb"MESSAGES (\d+)", answer)[1])
 
     def arrives(self, user, token, source=False):
         """Waits for it; its bytes. Once, or it fails."""
@@ -504,6 +511,79 @@ def tokens(client):
         found += re.findall(rb"token-\d+-", answer)
     client.logout()
     return found
+
+
+@case
+def garbage_gets_an_answer(world):
+    client = world.smtp()
+    equal(client.code(b"x" * 65536), 500, "64 KiB")
+    equal(client.code(b"NO\0OP"), 500, "a NUL")
+    equal(client.code(b"NOOP\rRCPT"), 500, "a bare CR")
+    true(client.code(b"\xff\xfe") // 100 == 5, "8-bit")
+    equal(client.code("BDAT 7 LAST\r\nhello"), 502, "BDAT")
+    equal(client.code("XCLIENT ADDR=1.2.3.4"), 502, "XCLIENT")
+    client.ok("NOOP")
+    equal(client.code(b"MAIL FROM:<\xfc@example.org>"), 500, "no UTF-8: the source's word")
+    client.ok("MAIL FROM:<>")
+    true(client.code("RCPT TO:<\u00fc@example.com>") // 100 == 5, "8-bit local part")
+    client.quit()
+
+
+@case
+def very_many_recipients(world):
+    client = world.smtp()
+    client.ok("MAIL FROM:<a@example.org>")
+    codes = [client.code(f"RCPT TO:<{world.here}+{n}@example.com>") for n in range(1001)]
+    equal(set(codes[:1000]), {250}, "the first 1,000")
+    equal(codes[1000], 452, "one more")
+    token, message = world.message()
+    equal(int(client.data(message)[:3]), 250, "final answer")
+    client.quit()
+    world.arrives(world.here, token)  # once
+
+
+@case
+def address_of_the_client_counts_at_the_source(world):
+    """A rule of the source for one client address bites that one alone."""
+    client = world.smtp("user7", 6)
+    equal(client.mail(at(world.there)), [250], "IPv6")
+    client.quit()
+    log = world.lab.postfix.log_text()
+    true(f"connect from unknown[{world.address('user7', 6)}]" in log, "IPv6 address in its log")
+
+
+@case
+def postfix_sends_again_by_itself(world):
+    """A mail server that meets a busy account: its queue is empty soon after."""
+    user = world.user(5)
+    folder = world.lab.folder / "sender"
+    sender = SendingPostfix(folder, world.lab.client)
+    sender.start()
+    try:
+        with busy(world, user):
+            tokens_sent = []
+            for _ in range(5):
+                token, message = world.message()
+                sender.submit(message, at(user), at(world.here))
+                tokens_sent.append(token)
+            for token in tokens_sent:
+                world.arrives(world.here, token)
+            wait_until("deferred mail", lambda: sender.queued() == 5, 20, 0.2)
+        world.ferry.wait_account(user, stage="done", route="local")
+        wait_until("an empty queue", lambda: sender.queued() == 0, 60, 0.5)
+        for token in tokens_sent:
+            world.arrives(user, token)
+    finally:
+        sender.stop()
+
+
+@case
+def smtp_source_with_twenty_sessions(world):
+    before = world.count_of(world.here)
+    done = world.lab.client.run("smtp-source", "-s", "20", "-m", "400", "-l", "4096", "-f",
+                                "a@example.org", "-t", at(world.here), "198.51.100.10:25")
+    equal((done.returncode, done.stdout), (0, ""), "smtp-source")
+    equal(world.count_of(world.here) - before, 400, "messages")
 
 
 @case
