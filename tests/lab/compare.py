@@ -138,8 +138,19 @@ def files(path):
                                 "dovecot-uidvalidity")):
                 continue
             file = Path(where) / name
-            found[str(file.relative_to(path))] = hashlib.sha256(file.read_bytes()).hexdigest()
+            data = file.read_bytes()
+            if name == "dovecot-uidlist":
+                data = _uidlist(data)
+            found[str(file.relative_to(path))] = hashlib.sha256(data).hexdigest()
     return found
+
+
+def _uidlist(data):
+    """What it says: UIDVALIDITY, UIDNEXT, and the UID of each file. Dovecot rewrites it now
+    and then, in another order or with sizes added."""
+    head, *lines = data.splitlines()
+    uids = sorted((int(line.split()[0]), line.split(b":", 1)[1]) for line in lines)
+    return repr((sorted(head.split()), uids)).encode()
 
 
 def file_differences(before, after):

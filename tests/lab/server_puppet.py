@@ -10,6 +10,7 @@ import socket
 import threading
 
 CAPABILITY = b"IMAP4rev1 SASL-IR LITERAL+ AUTH=PLAIN"
+CLIENTS = ("192.0.2.", "2001:db8:c:")
 GREETING = b"* OK [CAPABILITY " + CAPABILITY + b"] puppet ready\r\n"
 LOGGED_IN = b" OK [CAPABILITY " + CAPABILITY + b" X-PUPPET] strings attached\r\n"
 LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r\n$")
@@ -46,16 +47,18 @@ class Puppet:
         listener = self.listener
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, (address, *_) = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._converse, args=(connection, address),
+                             daemon=True).start()
 
-    def _converse(self, connection):
+    def _converse(self, connection, address):
+        is_client = address.startswith(CLIENTS)
         try:
             connection.sendall(GREETING)
             reader = Reader(connection)
-            while not self._command(connection, reader):
+            while not self._command(connection, reader, is_client):
                 pass
         except (OSError, EOFError):
             connection.close()
@@ -63,8 +66,9 @@ class Puppet:
         self.sessions.put((connection, bytes(reader.pending)))
 
     @staticmethod
-    def _command(connection, reader):
-        """True when he has logged in."""
+    def _command(connection, reader, is_client):
+        """True when he has logged in. The transfer, which comes from the router, may not:
+        its sessions are no business of the tests."""
         line = reader.line(connection)
         tag, _, rest = line.partition(b" ")
         word = rest.split(None, 1)[0].upper() if rest.split() else b""
@@ -73,6 +77,9 @@ class Puppet:
         if word == b"AUTHENTICATE" and len(rest.split()) == 2:
             connection.sendall(b"+ \r\n")
             reader.line(connection)
+        if word in (b"LOGIN", b"AUTHENTICATE") and not is_client:
+            connection.sendall(tag + b" NO [UNAVAILABLE] not you\r\n")
+            return False
         if word in (b"LOGIN", b"AUTHENTICATE"):
             connection.sendall(tag + LOGGED_IN)
             return True
