@@ -35,7 +35,7 @@ static const struct row {
 	{ "literals", &by_literals, false,
 		"* OK hi\r\n+ go\r\n+ go\r\n* CAPABILITY X\r\na OK [CAPABILITY Y] in\r\n",
 		"G<* OK hi\r\n>>a LOGIN {1}\r\n>x {1}\r\n>y\r\nU<* CAPABILITY X\r\n>O<a "
-	        "OK "
+		"OK "
 		"[CAPABILITY Y] in\r\n>" },
 	{ "refused", &by_literals, false, "* OK hi\r\na NO wrong\r\n",
 		"G<* OK hi\r\n>>a LOGIN {1}\r\nN<a NO wrong\r\n>" },
@@ -53,7 +53,7 @@ static const struct row {
 	{ "literal in an untagged response", &by_literals, false,
 		"* OK hi\r\n* ID (\"a\" {8}\r\na OK x\r\n)\r\na OK in\r\n",
 		"G<* OK hi\r\n>>a LOGIN {1}\r\nU<* ID (\"a\" {8}\r\na OK x\r\n)\r\n>O<a "
-	        "OK "
+		"OK "
 		"in\r\n>" },
 	{ "bye at once", &by_literals, false, "* BYE too many\r\n",
 		"B<* BYE too many\r\n>" },
