@@ -141,7 +141,12 @@ static void go(struct session *s, enum route route)
 {
 	switch (route) {
 	case ROUTE_SOURCE:
-		at_source(s);
+		/* without a source, who does not live here is nobody; and nobody can
+		   tell who he is from who has a wrong password */
+		if (worker_is_retired(s->worker))
+			session_set_state(s, SESSION_REFUSING, REFUSE_MS);
+		else
+			at_source(s);
 		break;
 	case ROUTE_BUSY:
 		login_hold(s);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "interceptor/offer.h"
 #include "interceptor/source.h"
+#include "registry/retire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -161,6 +162,19 @@ static union endpoint address_of(const struct probe *p)
 	return e;
 }
 
+/* Opened anew each time: the master keeps no handle, and it is asked once a while. */
+static bool is_retired(const struct probe *p)
+{
+	struct registry *r = NULL;
+	struct error err;
+	uint64_t since = 0;
+
+	if (open_registry(p, &r, &err) == 0)
+		(void)registry_retired(r, &since, NULL);
+	registry_close(r);
+	return since != 0;
+}
+
 static void start(struct probe *p)
 {
 	union endpoint source = address_of(p);
@@ -186,7 +200,9 @@ void probe_tick(struct probe *p)
 {
 	uint64_t now = uv_now(p->loop);
 
-	if (!p->watch && now >= p->next_at)
+	if (!p->watch && now >= p->next_at && is_retired(p))
+		p->next_at = UINT64_MAX; /* there is no way back from that */
+	else if (!p->watch && now >= p->next_at)
 		start(p);
 	else if (p->watch && now >= p->deadline)
 		failed(p, "it does not answer");

@@ -217,6 +217,8 @@ int session_connect_upstream(struct session *s)
 
 	if (s->upstream_state != UPSTREAM_NONE)
 		return 0;
+	if (worker_is_retired(s->worker))
+		return -ECONNREFUSED; /* nobody goes there any more */
 	r = source_address(s->worker->settings, s->service, &s->destination, &source);
 	if (r < 0)
 		return r;

@@ -11,6 +11,7 @@
 #include "interceptor/source.h"
 #include "interceptor/staging.h"
 #include "registry/alias.h"
+#include "registry/retire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -103,6 +104,16 @@ void worker_load_offer(struct worker *w, enum service_id service)
 	}
 	offer_unref(w->offers[service]);
 	w->offers[service] = o;
+}
+
+bool worker_is_retired(const struct worker *w)
+{
+	struct error err;
+	uint64_t since = 0;
+
+	if (registry_retired(w->registry, &since, &err) < 0)
+		log_error(NULL, "registry", "error=\"%s\"", err.text);
+	return since != 0;
 }
 
 void worker_learn(struct worker *w, enum service_id service, const struct learnt *learnt)

@@ -78,6 +78,9 @@ int worker_run(const struct worker_parts *parts);
 
 uint64_t worker_now(const struct worker *w); /* loop time, ms */
 
+/* The source was given up for good (registry/retire.h): nobody connects to it. */
+bool worker_is_retired(const struct worker *w);
+
 /* A session taught what the source shows: kept, and used for the next ones. */
 void worker_learn(struct worker *w, enum service_id service, const struct learnt *learnt);
 void worker_learn_refusal(struct worker *w, enum service_id service, struct str text);
