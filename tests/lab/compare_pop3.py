@@ -32,9 +32,11 @@ def snapshot(connection, user, password, whole="RETR"):
     bodies = client.each([WHOLE[whole] % number for number in numbers])
     messages = [{"list": listed.pop(number, None), "uidl": uidl.pop(number, None)}
                 for number in numbers]
-    for key, answers in (("top", tops), ("body", bodies)):
-        for message, lines in zip(messages, answers):
-            message[key] = _hash(lines)
+    for message, top in zip(messages, list(tops)):
+        message["top"], message["top_lines"] = _hash(top), top
+    for message, body in zip(messages, bodies):
+        message["body"] = _hash(body)
+        message["top_is_header"] = message.pop("top_lines") == _header(body)
     if listed or uidl:
         raise AssertionError(f"beyond the {count} of STAT: LIST {listed}, UIDL {uidl}")
     client.close()
@@ -52,6 +54,11 @@ def _numbered(lines):
     return found
 
 
+def _header(lines):
+    """With the empty line."""
+    return lines[:lines.index(b"\r\n") + 1] if b"\r\n" in lines else lines
+
+
 def _hash(lines):
     """(octets, hash) of what was sent, without the stuffing of dots."""
     data = b"".join(lines)
@@ -64,7 +71,9 @@ def uidls(snap):
 
 
 def differences(before, after):
-    """A line for each thing that is not the same; [] when nobody could tell them apart."""
+    """A line for each thing that is not the same; [] when nobody could tell them apart.
+    Where the first server's TOP does not agree with its RETR (Courier's, of a message that
+    has no header), TOP is left out."""
     lines = []
     if before["stat"] != after["stat"]:
         lines.append(f"STAT was {before['stat']}, is {after['stat']}")
@@ -74,6 +83,7 @@ def differences(before, after):
     if not lines and old != new:
         lines.append("UIDL: another order")
     for number, (was, now) in enumerate(zip(before["messages"], after["messages"]), 1):
+        keys = ["list", "uidl", "body"] + ["top"] * was["top_is_header"]
         lines += [f"message {number}: {key.upper()} was {was[key]}, is {now[key]}"
-                  for key in was if was[key] != now[key]]
+                  for key in keys if was[key] != now[key]]
     return lines

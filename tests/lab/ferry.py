@@ -96,8 +96,10 @@ class Ferry:
 
     def _greets(self):
         with contextlib.suppress(OSError):
-            with self.lab.connect(143, timeout=2) as connection:
-                return connection.recv(4) == b"* OK"
+            imap = getattr(self.lab.server, "imap_port", 143)  # None: a source without it
+            port, greeting = (143, b"* OK") if imap else (110, b"+OK ")
+            with self.lab.connect(port, timeout=2) as connection:
+                return connection.recv(4) == greeting
         return False
 
     def stop(self):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The old servers and the POP3 clients themselves, without mailferry: plain routing.
 
-test_pop3_lab.py [--dovecot|--apop|--courier|--mailutils|--pop3-only] [WORD...]
+test_pop3_lab.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...]
 """
 import sys
 from pathlib import Path
