@@ -54,6 +54,7 @@ struct staging {
 	struct copy *copies;
 	size_t n, waiting;
 	bool at_once;
+	bool walked; /* each_copy() is on it: it is freed there */
 	uint64_t give_up_at;
 	char refusal[256]; /* a reply line of ours is shorter */
 };
@@ -275,7 +276,7 @@ void staging_drop(struct staging *g)
 	for (size_t i = 0; i < g->n; i++)
 		if (g->copies[i].state == COPY_STAGED)
 			discard(g, &g->copies[i]);
-	if (!g->waiting)
+	if (!g->waiting && !g->walked)
 		free_staging(g);
 }
 
@@ -371,21 +372,21 @@ void staging_answered(struct worker *w, const struct message *m)
 
 typedef void copy_fn(struct staging *g, struct copy *c);
 
-/* Of those in that state; the last answer may free a staging. */
+/* Those in that state; the last one settled may be the staging's end. */
 static void each_copy(struct worker *w, enum copy_state state, copy_fn *fn)
 {
 	struct staging *g, *next;
 
 	for (g = LIST_FIRST(&w->stagings); g; g = next) {
-		size_t n = g->n, waiting = g->waiting;
-
+		g->walked = true;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not while it is walked */
+		for (size_t i = 0; i < g->n; i++)
+			if (g->copies[i].state == state)
+				fn(g, &g->copies[i]);
+		g->walked = false;
 		next = LIST_NEXT(g, all);
-		for (size_t i = 0; i < n && waiting; i++) {
-			if (g->copies[i].state != state)
-				continue;
-			waiting--;
-			fn(g, &g->copies[i]);
-		}
+		if (!g->session && !g->waiting)
+			free_staging(g);
 	}
 }
 

@@ -52,8 +52,8 @@ static int find_staged(struct store *s, int64_t id, struct store_message *ret,
 int store_deliver(struct store *s, int64_t id, int64_t mailbox, uint32_t *ret_uid,
 	struct error *err)
 {
-	struct store_message m;
-	struct body_place place;
+	struct store_message m = { 0 };
+	struct body_place place = { 0 };
 	int code = store_writing(s, err);
 
 	if (code == 0)
@@ -68,8 +68,8 @@ int store_deliver(struct store *s, int64_t id, int64_t mailbox, uint32_t *ret_ui
 
 int store_discard(struct store *s, int64_t id, struct error *err)
 {
-	struct store_message m;
-	struct body_place place;
+	struct store_message m = { 0 };
+	struct body_place place = { 0 };
 	int code = store_writing(s, err);
 
 	if (code == 0)

@@ -12,17 +12,21 @@ static const char *protocol(const struct smtp_trace *t)
 	return t->authenticated ? "ESMTPA" : "ESMTP";
 }
 
+static bool is_clean(char c, struct str forbidden)
+{
+	return (unsigned char)c >= ' ' && c != 0x7f &&
+	       str_index(forbidden, c) == forbidden.len;
+}
+
 static int put_clean(struct buf *out, struct str s, const char *forbidden)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < s.len && r == 0; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		bool bad = c < ' ' || c == 0x7f ||
-		           str_index(str_from(forbidden), s.ptr[i]) <
-		                   str_from(forbidden).len;
-
-		r = buf_byte(out, bad ? '?' : s.ptr[i]);
+		if (is_clean(s.ptr[i], str_from(forbidden)))
+			r = buf_byte(out, s.ptr[i]);
+		else
+			r = buf_byte(out, '?');
 	}
 	return r;
 }
@@ -53,7 +57,7 @@ static int put_date(const struct smtp_trace *t, struct buf *out)
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 		"Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t there = (time_t)(t->at + t->zone * 60);
+	time_t there = (time_t)(t->at + INT64_C(60) * t->zone);
 	int zone = abs(t->zone);
 	struct tm tm;
 
