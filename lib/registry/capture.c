@@ -212,7 +212,7 @@ static int write_news(struct registry *r, const struct login *login, struct look
 static int note(struct registry *r, struct login *login, struct str name,
 	struct look *ret_look, struct error *err)
 {
-	bool durable;
+	bool is_news;
 	int code = name_keys(r, name, &login->keys);
 
 	if (code < 0)
@@ -225,11 +225,13 @@ static int note(struct registry *r, struct login *login, struct str name,
 	code = look_up(r, login, ret_look, err);
 	if (code < 0)
 		return code;
-	durable = !ret_look->id || !ret_look->key_is_known ||
+	is_news = !ret_look->id || !ret_look->key_is_known ||
 	          password_is_new(login, ret_look) || why_is_new(login, ret_look);
-	if (!durable && !ret_look->time_is_due)
+	if (!is_news && !ret_look->time_is_due)
 		return 0;
-	code = rsql_begin(r, durable, err);
+	/* what a power failure takes is learnt again at the next login, and nobody's
+	   login waits for the disk */
+	code = rsql_begin(r, false, err);
 	if (code < 0)
 		return code;
 	return rsql_finish(r, write_news(r, login, ret_look, err), err);

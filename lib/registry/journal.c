@@ -179,7 +179,9 @@ static int change(struct registry *r, int64_t id, enum account_event event, stru
 int registry_transition(struct registry *r, int64_t id, enum account_event event,
 	struct str by, struct str detail, struct error *err)
 {
-	int code = rsql_begin(r, true, err);
+	/* an account that forgets by a power failure that it was due is due again at its
+	   next login; every other step is on disk before it is acted upon */
+	int code = rsql_begin(r, event != EVENT_DUE, err);
 
 	return code < 0 ? code
 	                : rsql_finish(r, change(r, id, event, by, detail, err), err);
