@@ -74,3 +74,12 @@ def swaks(world, *arguments, source_address=None):
     if source_address:
         options += ["--local-interface", source_address]
     return world.lab.client.run("swaks", *options, *arguments)
+
+
+def one(answers, start):
+    """The one that begins so; others may come when mail does."""
+    return next(answer for answer in answers if answer.startswith(start))
+
+
+def at(user):
+    return f"{user}@example.com"

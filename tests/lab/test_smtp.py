@@ -17,7 +17,7 @@ from lab.harness import World, case, equal, main, table, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
-from lab.smtp import Smtp, swaks  # noqa: E402
+from lab.smtp import Smtp, at, one, swaks  # noqa: E402
 
 
 class Mail(World):
@@ -75,15 +75,6 @@ class Mail(World):
         bodies = wait_until(f"{token} for {user}", lambda: self.copies(user, token, source), 20)
         equal(len(bodies), 1, f"copies of {token} for {user}")
         return bodies[0]
-
-
-def one(answers, start):
-    """The one that begins so; others may come when mail does."""
-    return next(answer for answer in answers if answer.startswith(start))
-
-
-def at(user):
-    return f"{user}@example.com"
 
 
 @contextlib.contextmanager
