@@ -130,7 +130,7 @@ int registry_each(
 
 /* A login that the source accepted: makes the account when it is new, seals the
    password when it is new or another one, learns the name. Costs no write when nothing
-   is new. *ret_new_password: the verifier was dropped and must be made again. */
+   is new. *ret_new_password: no verifier stands for it (the transfer makes one). */
 int registry_capture(struct registry *r, struct str login, struct str password,
 	int64_t *ret_id, bool *ret_new_password, struct error *err);
 /* A login that was accepted but shows no password. */
