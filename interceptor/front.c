@@ -31,12 +31,24 @@ static void to_source(struct session *s)
 		s->lane->send_attempt(s);
 }
 
+static void take_attempt(struct session *s)
+{
+	const struct wire_login *l = s->lane->front->login(session_front(s));
+
+	s->pre->attempt = (struct attempt){ .user = l->user,
+		.password = l->password,
+		.why_not = l->master.len ? STR_LIT("master user") : STR_LIT(""),
+		.tag = l->tag.len ? l->tag : STR_LIT("") };
+	if (!l->master.len && !l->password.ptr)
+		s->pre->attempt.why_not = l->mechanism;
+}
+
 static void exchange_line(struct session *s)
 {
 	const struct front_ops *ops = s->lane->front;
 	void *front = session_front(s);
 
-	s->pre->attempt = ops->attempt(front);
+	take_attempt(s);
 	if (!login_exchange_may_go_on(s))
 		return;
 	if (buf_append(&s->pre->to_upstream, ops->exchange_line(front)) < 0)
@@ -46,30 +58,30 @@ static void exchange_line(struct session *s)
 }
 
 /* false: the front stops here. */
-static bool act(struct session *s, enum front_action action)
+static bool act(struct session *s, enum prelogin_action action)
 {
 	switch (action) {
-	case FRONT_NEED_MORE:
+	case PRELOGIN_NEED_MORE:
 		return false;
-	case FRONT_AGAIN:
+	case PRELOGIN_AGAIN:
 		break;
-	case FRONT_LOGIN:
-		s->pre->attempt = s->lane->front->attempt(session_front(s));
+	case PRELOGIN_LOGIN:
+		take_attempt(s);
 		login_attempt(s);
 		break;
-	case FRONT_EXCHANGE:
-		s->pre->attempt = s->lane->front->attempt(session_front(s));
+	case PRELOGIN_EXCHANGE:
+		take_attempt(s);
 		if (login_exchange_may_go_on(s))
 			to_source(s);
 		break;
-	case FRONT_EXCHANGE_LINE:
+	case PRELOGIN_EXCHANGE_LINE:
 		exchange_line(s);
 		break;
-	case FRONT_STARTTLS:
+	case PRELOGIN_STARTTLS:
 		session_set_state(s, SESSION_UPGRADING, UPGRADE_MS);
 		to_source(s);
 		break;
-	case FRONT_CLOSE:
+	case PRELOGIN_CLOSE:
 		session_finish(s, "logout");
 		break;
 	}
@@ -78,7 +90,7 @@ static bool act(struct session *s, enum front_action action)
 
 void front_client_bytes(struct session *s)
 {
-	enum front_action action;
+	enum prelogin_action action;
 	size_t used;
 
 	do {
@@ -144,36 +156,36 @@ static void keep_answer(struct session *s, struct str response)
 		session_close(s, "source says too much");
 }
 
-static void source_says(struct session *s, enum front_event event, struct str response)
+static void source_says(struct session *s, enum upstream_event event, struct str response)
 {
 	switch (event) {
-	case FRONT_SOURCE_GREETED:
+	case UPSTREAM_GREETED:
 		if (s->state != SESSION_PRELOGIN)
 			front_send_attempt(s);
 		break;
-	case FRONT_SOURCE_AGAIN:
+	case UPSTREAM_AGAIN:
 		session_flush(s);
 		break;
-	case FRONT_SOURCE_UNTAGGED:
+	case UPSTREAM_UNTAGGED:
 		keep_answer(s, response);
 		break;
-	case FRONT_SOURCE_CONTINUE:
+	case UPSTREAM_CONTINUE:
 		session_say(s, response);
 		break;
-	case FRONT_SOURCE_OK:
+	case UPSTREAM_OK:
 		concluded(s, response, true);
 		break;
-	case FRONT_SOURCE_NO:
+	case UPSTREAM_NO:
 		concluded(s, response, false);
 		break;
-	case FRONT_SOURCE_BYE:
+	case UPSTREAM_BYE:
 		keep_answer(s, response);
 		login_upstream_lost(s, -ECONNREFUSED);
 		break;
-	case FRONT_SOURCE_BROKEN:
+	case UPSTREAM_BROKEN:
 		login_upstream_lost(s, -EPROTO);
 		break;
-	case FRONT_SOURCE_NEED_MORE:
+	case UPSTREAM_NEED_MORE:
 		break;
 	}
 }
@@ -235,7 +247,7 @@ static bool learn(struct session *s)
 
 void front_upstream_bytes(struct session *s)
 {
-	enum front_event event;
+	enum upstream_event event;
 	struct str response;
 	size_t used;
 
@@ -249,6 +261,6 @@ void front_upstream_bytes(struct session *s)
 			&response, &used, &p->to_upstream);
 		buf_consume(&p->from_upstream, used);
 		source_says(s, event, response);
-	} while (event != FRONT_SOURCE_NEED_MORE && s->pre &&
+	} while (event != UPSTREAM_NEED_MORE && s->pre &&
 		 s->upstream_state == UPSTREAM_OPEN && s->state != SESSION_PROVED);
 }

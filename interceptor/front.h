@@ -8,43 +8,20 @@
  * uses the functions below as slots of its lane.
  */
 #include "interceptor/session.h"
-
-/* What the machine towards the client wants. */
-enum front_action {
-	FRONT_NEED_MORE,
-	FRONT_AGAIN,         /* something was dealt with */
-	FRONT_LOGIN,         /* an attempt is complete */
-	FRONT_EXCHANGE,      /* a mechanism that only the source can do begins */
-	FRONT_EXCHANGE_LINE, /* the client's next answer in it */
-	FRONT_STARTTLS,
-	FRONT_CLOSE
-};
-
-/* What the machine towards the source saw. */
-enum front_event {
-	FRONT_SOURCE_NEED_MORE,
-	FRONT_SOURCE_GREETED,
-	FRONT_SOURCE_AGAIN,    /* the next step is in to_source */
-	FRONT_SOURCE_UNTAGGED, /* a response that belongs to the answer */
-	FRONT_SOURCE_CONTINUE, /* a challenge for the client */
-	FRONT_SOURCE_OK,
-	FRONT_SOURCE_NO,
-	FRONT_SOURCE_BYE,
-	FRONT_SOURCE_BROKEN
-};
+#include "wire/prelogin.h"
 
 /* front: session_front() of the session. */
 struct front_ops {
-	enum front_action (*client_next)(
+	enum prelogin_action (*client_next)(
 		void *front, struct str input, size_t *ret_used, struct buf *reply);
-	struct attempt (*attempt)(const void *front);
-	/* Of FRONT_EXCHANGE_LINE, with its line end. */
+	const struct wire_login *(*login)(const void *front);
+	/* Of PRELOGIN_EXCHANGE_LINE, with its line end. */
 	struct str (*exchange_line)(const void *front);
 
 	/* Whether it may be sent a login now. */
 	bool (*source_is_ready)(const void *front);
 	int (*send)(void *front, bool exchange, struct buf *to_source);
-	enum front_event (*source_next)(void *front, struct str input,
+	enum upstream_event (*source_next)(void *front, struct str input,
 		struct str *ret_response, size_t *ret_used, struct buf *to_source);
 
 	/* The probe inside the front, for a session that must greet as the source does.

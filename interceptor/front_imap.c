@@ -104,17 +104,11 @@ static void front_begin(struct session *s)
 		take_offer(f, s->pre->offer);
 }
 
-static struct attempt attempt(const void *front)
+static const struct wire_login *login(const void *front)
 {
 	const struct imap_front *f = front;
-	const struct imap_login *l = &f->client.login;
-	struct attempt a = { .user = l->user, .password = l->password, .tag = l->tag };
 
-	if (l->master.len)
-		a.why_not = STR_LIT("master user");
-	else if (!l->password.ptr)
-		a.why_not = l->mechanism;
-	return a;
+	return &f->client.login;
 }
 
 static struct str exchange_line(const void *front)
@@ -124,21 +118,12 @@ static struct str exchange_line(const void *front)
 	return f->client.line;
 }
 
-static enum front_action client_next(
+static enum prelogin_action client_next(
 	void *front, struct str input, size_t *ret_used, struct buf *reply)
 {
-	static const enum front_action actions[] = {
-		[IMAP_PRELOGIN_NEED_MORE] = FRONT_NEED_MORE,
-		[IMAP_PRELOGIN_AGAIN] = FRONT_AGAIN,
-		[IMAP_PRELOGIN_LOGIN] = FRONT_LOGIN,
-		[IMAP_PRELOGIN_EXCHANGE] = FRONT_EXCHANGE,
-		[IMAP_PRELOGIN_EXCHANGE_LINE] = FRONT_EXCHANGE_LINE,
-		[IMAP_PRELOGIN_STARTTLS] = FRONT_STARTTLS,
-		[IMAP_PRELOGIN_CLOSE] = FRONT_CLOSE,
-	};
 	struct imap_front *f = front;
 
-	return actions[imap_prelogin_next(&f->client, input, ret_used, reply)];
+	return imap_prelogin_next(&f->client, input, ret_used, reply);
 }
 
 /* ---- the source's side ---- */
@@ -171,24 +156,12 @@ static int send_login(void *front, bool exchange, struct buf *to_source)
 	return imap_upstream_login(&f->source, &f->client.login, exchange, to_source);
 }
 
-static enum front_event source_next(void *front, struct str input,
+static enum upstream_event source_next(void *front, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_source)
 {
-	static const enum front_event events[] = {
-		[IMAP_UPSTREAM_NEED_MORE] = FRONT_SOURCE_NEED_MORE,
-		[IMAP_UPSTREAM_GREETED] = FRONT_SOURCE_GREETED,
-		[IMAP_UPSTREAM_AGAIN] = FRONT_SOURCE_AGAIN,
-		[IMAP_UPSTREAM_UNTAGGED] = FRONT_SOURCE_UNTAGGED,
-		[IMAP_UPSTREAM_CONTINUE] = FRONT_SOURCE_CONTINUE,
-		[IMAP_UPSTREAM_OK] = FRONT_SOURCE_OK,
-		[IMAP_UPSTREAM_NO] = FRONT_SOURCE_NO,
-		[IMAP_UPSTREAM_BYE] = FRONT_SOURCE_BYE,
-		[IMAP_UPSTREAM_BROKEN] = FRONT_SOURCE_BROKEN,
-	};
 	struct imap_front *f = front;
 
-	return events[imap_upstream_next(
-		&f->source, input, ret_response, ret_used, to_source)];
+	return imap_upstream_next(&f->source, input, ret_response, ret_used, to_source);
 }
 
 static void *probe(void *front)
@@ -207,7 +180,7 @@ static void answered(struct session *s)
 
 static const struct front_ops front_ops = {
 	.client_next = client_next,
-	.attempt = attempt,
+	.login = login,
 	.exchange_line = exchange_line,
 	.source_is_ready = source_is_ready,
 	.send = send_login,

@@ -100,17 +100,11 @@ static void front_begin(struct session *s)
 		take_offer(f, s->pre->offer);
 }
 
-static struct attempt attempt(const void *front)
+static const struct wire_login *login(const void *front)
 {
 	const struct pop3_front *f = front;
-	const struct pop3_login *l = &f->client.login;
-	struct attempt a = { .user = l->user, .password = l->password, .tag = STR("") };
 
-	if (l->master.len)
-		a.why_not = STR_LIT("master user");
-	else if (!l->password.ptr)
-		a.why_not = l->mechanism;
-	return a;
+	return &f->client.login;
 }
 
 static struct str exchange_line(const void *front)
@@ -120,21 +114,12 @@ static struct str exchange_line(const void *front)
 	return f->client.line;
 }
 
-static enum front_action client_next(
+static enum prelogin_action client_next(
 	void *front, struct str input, size_t *ret_used, struct buf *reply)
 {
-	static const enum front_action actions[] = {
-		[POP3_PRELOGIN_NEED_MORE] = FRONT_NEED_MORE,
-		[POP3_PRELOGIN_AGAIN] = FRONT_AGAIN,
-		[POP3_PRELOGIN_LOGIN] = FRONT_LOGIN,
-		[POP3_PRELOGIN_EXCHANGE] = FRONT_EXCHANGE,
-		[POP3_PRELOGIN_EXCHANGE_LINE] = FRONT_EXCHANGE_LINE,
-		[POP3_PRELOGIN_STARTTLS] = FRONT_STARTTLS,
-		[POP3_PRELOGIN_CLOSE] = FRONT_CLOSE,
-	};
 	struct pop3_front *f = front;
 
-	return actions[pop3_prelogin_next(&f->client, input, ret_used, reply)];
+	return pop3_prelogin_next(&f->client, input, ret_used, reply);
 }
 
 /* ---- the source's side ---- */
@@ -167,23 +152,12 @@ static int send_login(void *front, bool exchange, struct buf *to_source)
 	return pop3_upstream_login(&f->source, &f->client.login, exchange, to_source);
 }
 
-static enum front_event source_next(void *front, struct str input,
+static enum upstream_event source_next(void *front, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_source)
 {
-	static const enum front_event events[] = {
-		[POP3_UPSTREAM_NEED_MORE] = FRONT_SOURCE_NEED_MORE,
-		[POP3_UPSTREAM_GREETED] = FRONT_SOURCE_GREETED,
-		[POP3_UPSTREAM_AGAIN] = FRONT_SOURCE_AGAIN,
-		[POP3_UPSTREAM_CONTINUE] = FRONT_SOURCE_CONTINUE,
-		[POP3_UPSTREAM_OK] = FRONT_SOURCE_OK,
-		[POP3_UPSTREAM_NO] = FRONT_SOURCE_NO,
-		[POP3_UPSTREAM_BYE] = FRONT_SOURCE_BYE,
-		[POP3_UPSTREAM_BROKEN] = FRONT_SOURCE_BROKEN,
-	};
 	struct pop3_front *f = front;
 
-	return events[pop3_upstream_next(
-		&f->source, input, ret_response, ret_used, to_source)];
+	return pop3_upstream_next(&f->source, input, ret_response, ret_used, to_source);
 }
 
 static void *probe(void *front)
@@ -274,7 +248,7 @@ static bool refusal_text(struct str answer, struct str user, struct str *ret_tex
 
 static const struct front_ops front_ops = {
 	.client_next = client_next,
-	.attempt = attempt,
+	.login = login,
 	.exchange_line = exchange_line,
 	.source_is_ready = source_is_ready,
 	.send = send_login,

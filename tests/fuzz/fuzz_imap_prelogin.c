@@ -20,29 +20,29 @@ struct talk {
 	struct buf input, out;
 };
 
-static void note(struct talk *t, enum imap_prelogin_action action)
+static void note(struct talk *t, enum prelogin_action action)
 {
-	const struct imap_login *l = &t->machine.login;
+	const struct wire_login *l = &t->machine.login;
 
-	if (action != IMAP_PRELOGIN_AGAIN && action != IMAP_PRELOGIN_NEED_MORE)
+	if (action != PRELOGIN_AGAIN && action != PRELOGIN_NEED_MORE)
 		(void)buf_printf(&t->out, "%d %.*s %.*s;", (int)action, STR_ARG(l->user),
 			STR_ARG(l->password));
-	for (size_t i = 0; action == IMAP_PRELOGIN_LOGIN && i < l->n_steps; i++)
+	for (size_t i = 0; action == PRELOGIN_LOGIN && i < l->n_steps; i++)
 		(void)buf_append(&t->out, l->steps[i]);
-	if (action == IMAP_PRELOGIN_LOGIN || action == IMAP_PRELOGIN_STARTTLS)
+	if (action == PRELOGIN_LOGIN || action == PRELOGIN_STARTTLS)
 		imap_prelogin_answered(&t->machine);
 }
 
 static void run(struct str rest, size_t piece, struct talk *t)
 {
-	enum imap_prelogin_action action = IMAP_PRELOGIN_NEED_MORE;
+	enum prelogin_action action = PRELOGIN_NEED_MORE;
 	size_t used;
 
 	arena_init(&t->arena);
 	buf_init(&t->input, 0);
 	buf_init(&t->out, 0);
 	imap_prelogin_init(&t->machine, &offer, &t->arena, 512);
-	for (; rest.len && action != IMAP_PRELOGIN_CLOSE; rest = str_skip(rest, piece)) {
+	for (; rest.len && action != PRELOGIN_CLOSE; rest = str_skip(rest, piece)) {
 		(void)buf_append(&t->input, str_take(rest, piece));
 		do {
 			action = imap_prelogin_next(
@@ -51,8 +51,7 @@ static void run(struct str rest, size_t piece, struct talk *t)
 				abort();
 			note(t, action);
 			buf_consume(&t->input, used);
-		} while (action != IMAP_PRELOGIN_NEED_MORE &&
-			 action != IMAP_PRELOGIN_CLOSE);
+		} while (action != PRELOGIN_NEED_MORE && action != PRELOGIN_CLOSE);
 	}
 }
 

@@ -7,31 +7,31 @@
 
 #include <stdlib.h>
 
-static const struct imap_login login = {
+static const struct wire_login login = {
 	.tag = STR("a"),
 	.steps = { STR("a LOGIN {1}\r\n"), STR("x y\r\n") },
 	.n_steps = 2,
 };
 
-static bool is_last(enum imap_upstream_event event)
+static bool is_last(enum upstream_event event)
 {
-	return event == IMAP_UPSTREAM_BYE || event == IMAP_UPSTREAM_BROKEN;
+	return event == UPSTREAM_BYE || event == UPSTREAM_BROKEN;
 }
 
-static enum imap_upstream_event step(
+static enum upstream_event step(
 	struct imap_upstream *u, struct buf *input, struct buf *out)
 {
 	struct str response;
 	size_t used;
-	enum imap_upstream_event event =
+	enum upstream_event event =
 		imap_upstream_next(u, buf_view(input), &response, &used, out);
 
 	if (used > buf_len(input))
 		abort();
 	/* what is broken may be known earlier or later: its text does not count */
-	if (event != IMAP_UPSTREAM_NEED_MORE && event != IMAP_UPSTREAM_BROKEN)
+	if (event != UPSTREAM_NEED_MORE && event != UPSTREAM_BROKEN)
 		(void)buf_printf(out, "%d<%.*s>", (int)event, STR_ARG(response));
-	if (event == IMAP_UPSTREAM_GREETED &&
+	if (event == UPSTREAM_GREETED &&
 		imap_upstream_login(u, &login, response.len % 2, out) < 0)
 		abort();
 	buf_consume(input, used);
@@ -42,7 +42,7 @@ static void run(struct str rest, size_t piece, struct buf *out)
 {
 	struct imap_upstream u;
 	struct buf input;
-	enum imap_upstream_event event = IMAP_UPSTREAM_NEED_MORE;
+	enum upstream_event event = UPSTREAM_NEED_MORE;
 
 	buf_init(&input, 0);
 	buf_init(out, 0);
@@ -51,7 +51,7 @@ static void run(struct str rest, size_t piece, struct buf *out)
 		(void)buf_append(&input, str_take(rest, piece));
 		do
 			event = step(&u, &input, out);
-		while (event != IMAP_UPSTREAM_NEED_MORE && !is_last(event));
+		while (event != UPSTREAM_NEED_MORE && !is_last(event));
 	}
 	buf_fini(&input);
 }

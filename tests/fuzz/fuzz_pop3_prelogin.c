@@ -17,9 +17,9 @@ static void must(bool promise)
 		abort();
 }
 
-static void check_login(const struct pop3_login *l)
+static void check_login(const struct wire_login *l)
 {
-	must(l->n_steps >= 1 && l->n_steps <= POP3_LOGIN_STEPS_MAX && l->mechanism.len);
+	must(l->n_steps >= 1 && l->n_steps <= WIRE_LOGIN_STEPS_MAX && l->mechanism.len);
 	for (size_t i = 0; i < l->n_steps; i++) {
 		size_t newline = str_index(l->steps[i], '\n');
 
@@ -27,23 +27,23 @@ static void check_login(const struct pop3_login *l)
 	}
 }
 
-static bool act(struct pop3_prelogin *p, enum pop3_prelogin_action action)
+static bool act(struct pop3_prelogin *p, enum prelogin_action action)
 {
 	switch (action) {
-	case POP3_PRELOGIN_NEED_MORE:
-	case POP3_PRELOGIN_CLOSE:
+	case PRELOGIN_NEED_MORE:
+	case PRELOGIN_CLOSE:
 		return false;
-	case POP3_PRELOGIN_AGAIN:
+	case PRELOGIN_AGAIN:
 		return true;
-	case POP3_PRELOGIN_LOGIN:
+	case PRELOGIN_LOGIN:
 		must(p->login.user.ptr && p->login.password.ptr);
 		break;
-	case POP3_PRELOGIN_EXCHANGE:
+	case PRELOGIN_EXCHANGE:
 		if (p->state == POP3_PRELOGIN_IN_EXCHANGE)
 			return true; /* the first line of the exchange comes next */
 		break;
-	case POP3_PRELOGIN_EXCHANGE_LINE:
-	case POP3_PRELOGIN_STARTTLS:
+	case PRELOGIN_EXCHANGE_LINE:
+	case PRELOGIN_STARTTLS:
 		break;
 	}
 	check_login(&p->login);
@@ -56,7 +56,7 @@ static void run(struct str input, size_t step, struct buf *reply)
 	struct pop3_prelogin p;
 	struct arena arena;
 	size_t start = 0, known = 0, used;
-	enum pop3_prelogin_action action;
+	enum prelogin_action action;
 
 	arena_init(&arena);
 	pop3_prelogin_init(&p, &offer, &arena, 300);
@@ -68,7 +68,7 @@ static void run(struct str input, size_t step, struct buf *reply)
 			start += used;
 			must(start <= known);
 		} while (act(&p, action));
-	} while (action != POP3_PRELOGIN_CLOSE && known < input.len);
+	} while (action != PRELOGIN_CLOSE && known < input.len);
 	arena_fini(&arena);
 }
 

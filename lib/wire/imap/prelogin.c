@@ -9,7 +9,7 @@
 
 #define BAD_MAX 20 /* who goes on after that many is no mail client */
 
-typedef enum imap_prelogin_action handler(struct imap_prelogin *p, struct imap_cursor *c,
+typedef enum prelogin_action handler(struct imap_prelogin *p, struct imap_cursor *c,
 	struct str command, struct buf *reply);
 
 static const char *const state_names[] = {
@@ -39,7 +39,7 @@ void imap_prelogin_init(struct imap_prelogin *p, const struct imap_offer *offer,
 
 void imap_prelogin_answered(struct imap_prelogin *p)
 {
-	p->login = (struct imap_login){ 0 };
+	p->login = (struct wire_login){ 0 };
 	p->n_waits = 0;
 	imap_frame_reset(&p->framer);
 	if (p->state != IMAP_PRELOGIN_CLOSED)
@@ -47,27 +47,27 @@ void imap_prelogin_answered(struct imap_prelogin *p)
 }
 
 /* A reply that does not fit its buffer means a client that sends and does not read. */
-static enum imap_prelogin_action say(struct imap_prelogin *p, struct buf *reply,
-	struct str tag, const char *text, enum imap_prelogin_action then)
+static enum prelogin_action say(struct imap_prelogin *p, struct buf *reply,
+	struct str tag, const char *text, enum prelogin_action then)
 {
 	if (buf_printf(reply, "%.*s %s\r\n", STR_ARG(tag), text) < 0) {
 		p->state = IMAP_PRELOGIN_CLOSED;
-		return IMAP_PRELOGIN_CLOSE;
+		return PRELOGIN_CLOSE;
 	}
 	return then;
 }
 
-static enum imap_prelogin_action bye(
+static enum prelogin_action bye(
 	struct imap_prelogin *p, struct buf *reply, const char *text)
 {
 	p->state = IMAP_PRELOGIN_CLOSED;
-	return say(p, reply, STR_LIT("* BYE"), text, IMAP_PRELOGIN_CLOSE);
+	return say(p, reply, STR_LIT("* BYE"), text, PRELOGIN_CLOSE);
 }
 
-static enum imap_prelogin_action bad(
+static enum prelogin_action bad(
 	struct imap_prelogin *p, struct buf *reply, struct str tag, const char *text)
 {
-	enum imap_prelogin_action then = say(p, reply, tag, text, IMAP_PRELOGIN_AGAIN);
+	enum prelogin_action then = say(p, reply, tag, text, PRELOGIN_AGAIN);
 
 	if (++p->bad >= BAD_MAX)
 		return bye(p, reply, "Too many invalid commands.");
@@ -81,7 +81,7 @@ static bool add_step(struct imap_prelogin *p, struct str bytes)
 	size_t len = bytes.len;
 	char *copy;
 
-	if (p->login.n_steps == IMAP_LOGIN_STEPS_MAX)
+	if (p->login.n_steps == WIRE_LOGIN_STEPS_MAX)
 		return false;
 	if (len && bytes.ptr[len - 1] == '\n')
 		len--;
@@ -105,48 +105,47 @@ static bool keep(struct imap_prelogin *p, struct str s, struct str *ret)
 
 /* ---- commands ---- */
 
-static enum imap_prelogin_action cmd_capability(struct imap_prelogin *p,
-	struct imap_cursor *c, struct str command, struct buf *reply)
+static enum prelogin_action cmd_capability(struct imap_prelogin *p, struct imap_cursor *c,
+	struct str command, struct buf *reply)
 {
 	(void)c;
 	(void)command;
 	if (buf_printf(reply, "* CAPABILITY %.*s\r\n", STR_ARG(p->offer->capability)) < 0)
 		return bye(p, reply, "Out of memory.");
-	return say(
-		p, reply, p->login.tag, "OK Capability completed.", IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, p->login.tag, "OK Capability completed.", PRELOGIN_AGAIN);
 }
 
-static enum imap_prelogin_action cmd_noop(struct imap_prelogin *p, struct imap_cursor *c,
+static enum prelogin_action cmd_noop(struct imap_prelogin *p, struct imap_cursor *c,
 	struct str command, struct buf *reply)
 {
 	(void)c;
 	(void)command;
-	return say(p, reply, p->login.tag, "OK NOOP completed.", IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, p->login.tag, "OK NOOP completed.", PRELOGIN_AGAIN);
 }
 
-static enum imap_prelogin_action cmd_id(struct imap_prelogin *p, struct imap_cursor *c,
+static enum prelogin_action cmd_id(struct imap_prelogin *p, struct imap_cursor *c,
 	struct str command, struct buf *reply)
 {
 	(void)c;
 	(void)command;
 	if (buf_printf(reply, "* ID %.*s\r\n", STR_ARG(p->offer->id)) < 0)
 		return bye(p, reply, "Out of memory.");
-	return say(p, reply, p->login.tag, "OK ID completed.", IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, p->login.tag, "OK ID completed.", PRELOGIN_AGAIN);
 }
 
-static enum imap_prelogin_action cmd_logout(struct imap_prelogin *p,
-	struct imap_cursor *c, struct str command, struct buf *reply)
+static enum prelogin_action cmd_logout(struct imap_prelogin *p, struct imap_cursor *c,
+	struct str command, struct buf *reply)
 {
 	(void)c;
 	(void)command;
 	p->state = IMAP_PRELOGIN_CLOSED;
 	if (buf_append_c(reply, "* BYE Logging out\r\n") < 0)
-		return IMAP_PRELOGIN_CLOSE;
-	return say(p, reply, p->login.tag, "OK Logout completed.", IMAP_PRELOGIN_CLOSE);
+		return PRELOGIN_CLOSE;
+	return say(p, reply, p->login.tag, "OK Logout completed.", PRELOGIN_CLOSE);
 }
 
-static enum imap_prelogin_action cmd_starttls(struct imap_prelogin *p,
-	struct imap_cursor *c, struct str command, struct buf *reply)
+static enum prelogin_action cmd_starttls(struct imap_prelogin *p, struct imap_cursor *c,
+	struct str command, struct buf *reply)
 {
 	(void)c;
 	if (!p->offer->starttls)
@@ -154,13 +153,13 @@ static enum imap_prelogin_action cmd_starttls(struct imap_prelogin *p,
 	if (!add_step(p, command))
 		return bye(p, reply, "Out of memory.");
 	p->state = IMAP_PRELOGIN_IN_STARTTLS;
-	return IMAP_PRELOGIN_STARTTLS;
+	return PRELOGIN_STARTTLS;
 }
 
-static enum imap_prelogin_action attempt(struct imap_prelogin *p)
+static enum prelogin_action attempt(struct imap_prelogin *p)
 {
 	p->state = IMAP_PRELOGIN_IN_ATTEMPT;
-	return IMAP_PRELOGIN_LOGIN;
+	return PRELOGIN_LOGIN;
 }
 
 /* Cuts the command where the client waited for "+" (RFC 3501, 4.3). */
@@ -187,10 +186,10 @@ static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct st
 	return imap_word(c, &s) && keep(p, s, ret);
 }
 
-static enum imap_prelogin_action cmd_login(struct imap_prelogin *p, struct imap_cursor *c,
+static enum prelogin_action cmd_login(struct imap_prelogin *p, struct imap_cursor *c,
 	struct str command, struct buf *reply)
 {
-	struct imap_login *l = &p->login;
+	struct wire_login *l = &p->login;
 
 	if (!imap_space(c) || !login_word(p, c, &l->user) || !imap_space(c) ||
 		!login_word(p, c, &l->password) || !imap_end(c))
@@ -204,19 +203,19 @@ static enum imap_prelogin_action cmd_login(struct imap_prelogin *p, struct imap_
 
 /* ---- AUTHENTICATE (RFC 3501, 6.2.2; RFC 4959 for the initial response) ---- */
 
-static enum imap_prelogin_action cancelled(
+static enum prelogin_action cancelled(
 	struct imap_prelogin *p, struct buf *reply, const char *text)
 {
-	enum imap_prelogin_action then = bad(p, reply, p->login.tag, text);
+	enum prelogin_action then = bad(p, reply, p->login.tag, text);
 
 	imap_prelogin_answered(p);
 	return then;
 }
 
-static enum imap_prelogin_action plain_answer(
+static enum prelogin_action plain_answer(
 	struct imap_prelogin *p, struct str answer, struct buf *reply)
 {
-	struct imap_login *l = &p->login;
+	struct wire_login *l = &p->login;
 	struct sasl_plain plain;
 
 	if (!sasl_plain_parse(answer, &plain))
@@ -228,7 +227,7 @@ static enum imap_prelogin_action plain_answer(
 	return attempt(p);
 }
 
-static enum imap_prelogin_action login_answer(
+static enum prelogin_action login_answer(
 	struct imap_prelogin *p, struct str answer, struct buf *reply)
 {
 	if (p->login.user.ptr) {
@@ -237,13 +236,13 @@ static enum imap_prelogin_action login_answer(
 	}
 	p->login.user = answer;
 	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), "UGFzc3dvcmQ6", IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, STR_LIT("+"), "UGFzc3dvcmQ6", PRELOGIN_AGAIN);
 }
 
 static const struct sasl_row {
 	struct str name, mechanism;
 	const char *challenge; /* the first one, when no initial response came */
-	enum imap_prelogin_action (*answer)(
+	enum prelogin_action (*answer)(
 		struct imap_prelogin *p, struct str answer, struct buf *reply);
 	bool may_be_empty; /* an initial "=" means: ask me */
 } sasl_rows[] = {
@@ -259,7 +258,7 @@ static const struct sasl_row *sasl_row(struct str name)
 	return NULL;
 }
 
-static enum imap_prelogin_action foreign(
+static enum prelogin_action foreign(
 	struct imap_prelogin *p, struct str name, struct str initial, struct buf *reply)
 {
 	struct str user;
@@ -269,10 +268,10 @@ static enum imap_prelogin_action foreign(
 	if (initial.len && sasl_user(name, initial, p->arena, &user))
 		p->login.user = user;
 	p->state = IMAP_PRELOGIN_IN_EXCHANGE;
-	return IMAP_PRELOGIN_EXCHANGE;
+	return PRELOGIN_EXCHANGE;
 }
 
-static enum imap_prelogin_action initial_response(struct imap_prelogin *p,
+static enum prelogin_action initial_response(struct imap_prelogin *p,
 	const struct sasl_row *row, struct str initial, struct buf *reply)
 {
 	struct str answer;
@@ -284,10 +283,10 @@ static enum imap_prelogin_action initial_response(struct imap_prelogin *p,
 	if (answer.len || !row->may_be_empty)
 		return row->answer(p, answer, reply);
 	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), row->challenge, IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, STR_LIT("+"), row->challenge, PRELOGIN_AGAIN);
 }
 
-static enum imap_prelogin_action cmd_authenticate(struct imap_prelogin *p,
+static enum prelogin_action cmd_authenticate(struct imap_prelogin *p,
 	struct imap_cursor *c, struct str command, struct buf *reply)
 {
 	struct str name, initial = { 0 };
@@ -305,7 +304,7 @@ static enum imap_prelogin_action cmd_authenticate(struct imap_prelogin *p,
 	if (initial.ptr)
 		return initial_response(p, row, initial, reply);
 	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), row->challenge, IMAP_PRELOGIN_AGAIN);
+	return say(p, reply, STR_LIT("+"), row->challenge, PRELOGIN_AGAIN);
 }
 
 static const struct command_row {
@@ -323,7 +322,7 @@ static const struct command_row {
 
 /* ---- framing ---- */
 
-static enum imap_prelogin_action run_command(
+static enum prelogin_action run_command(
 	struct imap_prelogin *p, struct str command, struct buf *reply)
 {
 	struct imap_cursor c = imap_cursor(command);
@@ -349,7 +348,7 @@ static bool accept_literal(
 		literal->offset > p->command_max - literal->size)
 		return false;
 	if (literal->synchronizing) {
-		if (p->n_waits == IMAP_LOGIN_STEPS_MAX - 1)
+		if (p->n_waits == WIRE_LOGIN_STEPS_MAX - 1)
 			return false;
 		if (buf_append_c(reply, "+ OK\r\n") < 0)
 			return false;
@@ -363,21 +362,21 @@ static bool accept_literal(
 static void after_command(struct imap_prelogin *p)
 {
 	if (p->state == IMAP_PRELOGIN_IN_COMMAND)
-		p->login = (struct imap_login){ 0 };
+		p->login = (struct wire_login){ 0 };
 	p->n_waits = 0;
 	imap_frame_reset(&p->framer);
 }
 
 /* However the bytes come in pieces, the same command is too long. */
-static enum imap_prelogin_action too_long(struct imap_prelogin *p, struct buf *reply)
+static enum prelogin_action too_long(struct imap_prelogin *p, struct buf *reply)
 {
 	return bye(p, reply, "Command too long.");
 }
 
-static enum imap_prelogin_action whole_command(
+static enum prelogin_action whole_command(
 	struct imap_prelogin *p, struct str command, struct buf *reply)
 {
-	enum imap_prelogin_action action;
+	enum prelogin_action action;
 
 	if (command.len > p->command_max)
 		return too_long(p, reply);
@@ -386,7 +385,7 @@ static enum imap_prelogin_action whole_command(
 	return action;
 }
 
-static enum imap_prelogin_action next_command(
+static enum prelogin_action next_command(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct imap_literal literal;
@@ -394,11 +393,11 @@ static enum imap_prelogin_action next_command(
 	switch (imap_frame_next(&p->framer, input, &literal)) {
 	case IMAP_FRAME_NEED_MORE:
 		return input.len > p->command_max ? too_long(p, reply)
-		                                  : IMAP_PRELOGIN_NEED_MORE;
+		                                  : PRELOGIN_NEED_MORE;
 	case IMAP_FRAME_LITERAL:
 		/* no way to go on when refused: it may be on its way already */
 		return accept_literal(p, &literal, reply)
-		               ? IMAP_PRELOGIN_AGAIN
+		               ? PRELOGIN_AGAIN
 		               : bye(p, reply, "Literal too large.");
 	case IMAP_FRAME_COMMAND:
 		*ret_used = literal.offset;
@@ -412,7 +411,7 @@ static enum imap_prelogin_action next_command(
 }
 
 /* A whole line, its end included. AGAIN: *ret_line is it. */
-static enum imap_prelogin_action take_line(struct imap_prelogin *p, struct str input,
+static enum prelogin_action take_line(struct imap_prelogin *p, struct str input,
 	struct str *ret_line, struct buf *reply)
 {
 	size_t newline = str_index(input, '\n');
@@ -420,20 +419,20 @@ static enum imap_prelogin_action take_line(struct imap_prelogin *p, struct str i
 	if (newline >= p->command_max)
 		return too_long(p, reply);
 	if (newline == input.len)
-		return IMAP_PRELOGIN_NEED_MORE;
+		return PRELOGIN_NEED_MORE;
 	*ret_line = str_take(input, newline + 1);
-	return IMAP_PRELOGIN_AGAIN;
+	return PRELOGIN_AGAIN;
 }
 
-static enum imap_prelogin_action next_response(
+static enum prelogin_action next_response(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct str line, answer;
 	const struct sasl_row *row =
 		sasl_row(str_skip(p->login.mechanism, sizeof("AUTHENTICATE ") - 1));
-	enum imap_prelogin_action action = take_line(p, input, &line, reply);
+	enum prelogin_action action = take_line(p, input, &line, reply);
 
-	if (action != IMAP_PRELOGIN_AGAIN)
+	if (action != PRELOGIN_AGAIN)
 		return action;
 	*ret_used = line.len;
 	if (str_eq(str_trim(line), STR_LIT("*")))
@@ -445,22 +444,22 @@ static enum imap_prelogin_action next_response(
 	return row->answer(p, answer, reply);
 }
 
-static enum imap_prelogin_action next_exchange_line(
+static enum prelogin_action next_exchange_line(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct str user;
-	enum imap_prelogin_action action = take_line(p, input, &p->line, reply);
+	enum prelogin_action action = take_line(p, input, &p->line, reply);
 
-	if (action != IMAP_PRELOGIN_AGAIN)
+	if (action != PRELOGIN_AGAIN)
 		return action;
 	*ret_used = p->line.len;
 	if (!p->login.user.ptr &&
 		sasl_user(p->login.mechanism, str_trim(p->line), p->arena, &user))
 		p->login.user = user;
-	return IMAP_PRELOGIN_EXCHANGE_LINE;
+	return PRELOGIN_EXCHANGE_LINE;
 }
 
-enum imap_prelogin_action imap_prelogin_next(
+enum prelogin_action imap_prelogin_next(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	*ret_used = 0;
@@ -473,10 +472,10 @@ enum imap_prelogin_action imap_prelogin_next(
 		return next_exchange_line(p, input, ret_used, reply);
 	case IMAP_PRELOGIN_IN_ATTEMPT:
 	case IMAP_PRELOGIN_IN_STARTTLS:
-		return IMAP_PRELOGIN_NEED_MORE;
+		return PRELOGIN_NEED_MORE;
 	case IMAP_PRELOGIN_CLOSED:
 	case IMAP_PRELOGIN_STATE_COUNT:
 		break;
 	}
-	return IMAP_PRELOGIN_CLOSE;
+	return PRELOGIN_CLOSE;
 }

@@ -9,16 +9,11 @@
  *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ──►) ATTEMPT ──answered──►
  * COMMAND ──AUTHENTICATE other──► EXCHANGE ──answered──► COMMAND ──STARTTLS──► STARTTLS
  * ──answered──► COMMAND
- *
- * A login is kept twice: decoded (user, password), and as the very bytes the client sent,
- * cut into steps where he waited for a "+", so that it can be replayed to another server
- * by the same mechanism.
  */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "wire/imap/frame.h"
-
-#define IMAP_LOGIN_STEPS_MAX 3 /* LOGIN {n} {n}; AUTHENTICATE LOGIN, user, password */
+#include "wire/prelogin.h"
 
 /* What a client sees before login; the caller's, and alive as long as the machine. */
 struct imap_offer {
@@ -26,16 +21,6 @@ struct imap_offer {
 	struct str capability; /* "IMAP4rev1 SASL-IR ..." */
 	struct str id;         /* "(...)" or "NIL": our answer to ID */
 	bool starttls;         /* STARTTLS is the caller's to carry out */
-};
-
-struct imap_login {
-	struct str tag;
-	struct str mechanism; /* "LOGIN" (the command), "AUTHENTICATE PLAIN", ... */
-	struct str user;      /* ptr NULL: not known (yet) */
-	struct str password;  /* ptr NULL: the mechanism does not show it */
-	struct str master; /* whose password it is when not the user's own; else empty */
-	struct str steps[IMAP_LOGIN_STEPS_MAX]; /* each ends in CRLF */
-	size_t n_steps;
 };
 
 enum imap_prelogin_state {
@@ -48,26 +33,16 @@ enum imap_prelogin_state {
 	IMAP_PRELOGIN_STATE_COUNT
 };
 
-enum imap_prelogin_action {
-	IMAP_PRELOGIN_NEED_MORE,
-	IMAP_PRELOGIN_AGAIN,    /* something was dealt with: consume, send, ask again */
-	IMAP_PRELOGIN_LOGIN,    /* `login` is complete */
-	IMAP_PRELOGIN_EXCHANGE, /* `login`: a mechanism that only the source can do */
-	IMAP_PRELOGIN_EXCHANGE_LINE, /* `line`: the client's next answer in it */
-	IMAP_PRELOGIN_STARTTLS,      /* `login.tag` */
-	IMAP_PRELOGIN_CLOSE          /* send what there is, then close */
-};
-
 struct imap_prelogin {
 	enum imap_prelogin_state state;
 	const struct imap_offer *offer;
 	struct arena *arena; /* the caller's: what a login is made of is copied there */
 	struct imap_framer framer;
 	size_t command_max;                     /* longest command with its literals */
-	size_t waits[IMAP_LOGIN_STEPS_MAX - 1]; /* where the client waited for "+" */
+	size_t waits[WIRE_LOGIN_STEPS_MAX - 1]; /* where the client waited for "+" */
 	size_t n_waits;
 	unsigned bad; /* commands nobody could make sense of */
-	struct imap_login login;
+	struct wire_login login;
 	struct str line; /* of EXCHANGE_LINE: into the input */
 };
 
@@ -78,7 +53,7 @@ const char *imap_prelogin_state_name(enum imap_prelogin_state s);
 
 /* input: unread bytes, from where the last call's *ret_used ended. Replies are appended
    to `reply`. While an attempt is being looked at, it answers NEED_MORE. */
-enum imap_prelogin_action imap_prelogin_next(
+enum prelogin_action imap_prelogin_next(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
 
 /* The caller has answered the attempt, exchange or STARTTLS; the client may go on. */

@@ -13,7 +13,7 @@ static enum imap_probe_event ask(
 	struct imap_probe *p, struct str tag, struct str command, struct buf *to_server)
 {
 	p->question =
-		(struct imap_login){ .tag = tag, .steps = { command }, .n_steps = 1 };
+		(struct wire_login){ .tag = tag, .steps = { command }, .n_steps = 1 };
 	if (imap_upstream_login(&p->upstream, &p->question, false, to_server) < 0)
 		return IMAP_PROBE_BROKEN;
 	return IMAP_PROBE_AGAIN;
@@ -63,22 +63,22 @@ enum imap_probe_event imap_probe_next(struct imap_probe *p, struct str input,
 
 	switch (imap_upstream_next(
 		&p->upstream, input, ret_response, ret_used, to_server)) {
-	case IMAP_UPSTREAM_NEED_MORE:
+	case UPSTREAM_NEED_MORE:
 		return IMAP_PROBE_NEED_MORE;
-	case IMAP_UPSTREAM_GREETED:
+	case UPSTREAM_GREETED:
 		return greeted(p, *ret_response, to_server);
-	case IMAP_UPSTREAM_AGAIN:
-	case IMAP_UPSTREAM_CONTINUE:
+	case UPSTREAM_AGAIN:
+	case UPSTREAM_CONTINUE:
 		return IMAP_PROBE_AGAIN;
-	case IMAP_UPSTREAM_UNTAGGED:
+	case UPSTREAM_UNTAGGED:
 		learn(p, *ret_response);
 		return IMAP_PROBE_AGAIN;
-	case IMAP_UPSTREAM_OK:
-	case IMAP_UPSTREAM_NO:
+	case UPSTREAM_OK:
+	case UPSTREAM_NO:
 		return asked_id ? IMAP_PROBE_DONE : ask_id(p, to_server);
-	case IMAP_UPSTREAM_BYE:
+	case UPSTREAM_BYE:
 		return IMAP_PROBE_BYE;
-	case IMAP_UPSTREAM_BROKEN:
+	case UPSTREAM_BROKEN:
 		break;
 	}
 	return IMAP_PROBE_BROKEN;

@@ -24,7 +24,7 @@ void imap_upstream_init(struct imap_upstream *u)
 	imap_frame_init(&u->framer, IMAP_RESPONSE_MAX);
 }
 
-int imap_upstream_login(struct imap_upstream *u, const struct imap_login *login,
+int imap_upstream_login(struct imap_upstream *u, const struct wire_login *login,
 	bool exchange, struct buf *to_server)
 {
 	u->login = login;
@@ -33,64 +33,63 @@ int imap_upstream_login(struct imap_upstream *u, const struct imap_login *login,
 	return buf_append(to_server, login->steps[0]);
 }
 
-static enum imap_upstream_event closed(
-	struct imap_upstream *u, enum imap_upstream_event event)
+static enum upstream_event closed(struct imap_upstream *u, enum upstream_event event)
 {
 	u->state = IMAP_UPSTREAM_CLOSED;
 	return event;
 }
 
-static enum imap_upstream_event greeting(struct imap_upstream *u, struct imap_cursor *c)
+static enum upstream_event greeting(struct imap_upstream *u, struct imap_cursor *c)
 {
 	if (!imap_char(c, '*') || !imap_space(c))
-		return closed(u, IMAP_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	if (imap_keyword(c, STR_LIT("BYE")))
-		return closed(u, IMAP_UPSTREAM_BYE);
+		return closed(u, UPSTREAM_BYE);
 	/* PREAUTH would serve somebody without a password: not ours to use */
 	if (!imap_keyword(c, STR_LIT("OK")))
-		return closed(u, IMAP_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	u->state = IMAP_UPSTREAM_IN_READY;
-	return IMAP_UPSTREAM_GREETED;
+	return UPSTREAM_GREETED;
 }
 
-static enum imap_upstream_event ready(struct imap_upstream *u, struct imap_cursor *c)
+static enum upstream_event ready(struct imap_upstream *u, struct imap_cursor *c)
 {
 	if (!imap_char(c, '*') || !imap_space(c))
-		return closed(u, IMAP_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	if (imap_keyword(c, STR_LIT("BYE")))
-		return closed(u, IMAP_UPSTREAM_BYE);
-	return IMAP_UPSTREAM_UNTAGGED;
+		return closed(u, UPSTREAM_BYE);
+	return UPSTREAM_UNTAGGED;
 }
 
 /* "+" asked for more than the client said: a server that ignored the initial response,
    or a mechanism with one round more than ours. "*" ends it with the server's BAD. */
-static enum imap_upstream_event next_step(struct imap_upstream *u, struct buf *to_server)
+static enum upstream_event next_step(struct imap_upstream *u, struct buf *to_server)
 {
 	struct str step = STR("*\r\n");
 
 	if (u->step < u->login->n_steps)
 		step = u->login->steps[u->step++];
 	if (buf_append(to_server, step) < 0)
-		return closed(u, IMAP_UPSTREAM_BROKEN);
-	return IMAP_UPSTREAM_AGAIN;
+		return closed(u, UPSTREAM_BROKEN);
+	return UPSTREAM_AGAIN;
 }
 
-static enum imap_upstream_event answer(struct imap_upstream *u, struct imap_cursor *c)
+static enum upstream_event answer(struct imap_upstream *u, struct imap_cursor *c)
 {
 	struct str tag;
 
 	if (!imap_tag(c, &tag) || !str_eq(tag, u->login->tag) || !imap_space(c))
-		return closed(u, IMAP_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	u->login = NULL;
 	u->state = IMAP_UPSTREAM_IN_READY;
 	if (imap_keyword(c, STR_LIT("OK")))
-		return IMAP_UPSTREAM_OK;
+		return UPSTREAM_OK;
 	if (imap_keyword(c, STR_LIT("NO")) || imap_keyword(c, STR_LIT("BAD")))
-		return IMAP_UPSTREAM_NO;
-	return closed(u, IMAP_UPSTREAM_BROKEN);
+		return UPSTREAM_NO;
+	return closed(u, UPSTREAM_BROKEN);
 }
 
-static enum imap_upstream_event respond(
+static enum upstream_event respond(
 	struct imap_upstream *u, struct str response, struct buf *to_server)
 {
 	struct imap_cursor c = imap_cursor(response);
@@ -103,16 +102,16 @@ static enum imap_upstream_event respond(
 	case IMAP_UPSTREAM_IN_LOGIN:
 	case IMAP_UPSTREAM_IN_EXCHANGE:
 		if (imap_peek(&c) == '*')
-			return IMAP_UPSTREAM_UNTAGGED;
+			return UPSTREAM_UNTAGGED;
 		if (imap_peek(&c) != '+')
 			return answer(u, &c);
-		return u->state == IMAP_UPSTREAM_IN_EXCHANGE ? IMAP_UPSTREAM_CONTINUE
+		return u->state == IMAP_UPSTREAM_IN_EXCHANGE ? UPSTREAM_CONTINUE
 		                                             : next_step(u, to_server);
 	case IMAP_UPSTREAM_CLOSED:
 	case IMAP_UPSTREAM_STATE_COUNT:
 		break;
 	}
-	return IMAP_UPSTREAM_BROKEN;
+	return UPSTREAM_BROKEN;
 }
 
 /* The length of the first complete response; 0: more is needed. */
@@ -131,7 +130,7 @@ static enum imap_frame frame(
 	return is;
 }
 
-enum imap_upstream_event imap_upstream_next(struct imap_upstream *u, struct str input,
+enum upstream_event imap_upstream_next(struct imap_upstream *u, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_server)
 {
 	struct imap_literal end;
@@ -142,11 +141,11 @@ enum imap_upstream_event imap_upstream_next(struct imap_upstream *u, struct str 
 	case IMAP_FRAME_COMMAND:
 		break;
 	case IMAP_FRAME_NEED_MORE:
-		return IMAP_UPSTREAM_NEED_MORE;
+		return UPSTREAM_NEED_MORE;
 	case IMAP_FRAME_LITERAL:
 	case IMAP_FRAME_TOO_LONG:
 	case IMAP_FRAME_BAD:
-		return closed(u, IMAP_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	}
 	imap_frame_reset(&u->framer);
 	*ret_used = end.offset;

@@ -4,7 +4,7 @@
 /*
  * An IMAP client up to the answer of its login: bytes of the server in, the client's next
  * step and one event out. The login is a replay of what another client sent (see
- * imap_login): the same mechanism under the same tag, step by step.
+ * wire/prelogin.h): the same mechanism under the same tag, step by step.
  *
  *   GREETING ──* OK──► READY ──imap_upstream_login()──► LOGIN ──tagged answer──► READY
  *
@@ -25,22 +25,10 @@ enum imap_upstream_state {
 	IMAP_UPSTREAM_STATE_COUNT
 };
 
-enum imap_upstream_event {
-	IMAP_UPSTREAM_NEED_MORE,
-	IMAP_UPSTREAM_GREETED,
-	IMAP_UPSTREAM_AGAIN,    /* the next step is in to_server: go on */
-	IMAP_UPSTREAM_UNTAGGED, /* a response that belongs to the answer */
-	IMAP_UPSTREAM_CONTINUE, /* in an exchange: a challenge */
-	IMAP_UPSTREAM_OK,       /* the tagged answer */
-	IMAP_UPSTREAM_NO,       /* NO or BAD */
-	IMAP_UPSTREAM_BYE,      /* the server ends it, before or between logins */
-	IMAP_UPSTREAM_BROKEN    /* not what IMAP says */
-};
-
 struct imap_upstream {
 	enum imap_upstream_state state;
 	struct imap_framer framer;
-	const struct imap_login *login; /* the caller's, until it is answered */
+	const struct wire_login *login; /* the caller's, until it is answered */
 	size_t step;                    /* the next one to send */
 };
 
@@ -49,11 +37,11 @@ const char *imap_upstream_state_name(enum imap_upstream_state s);
 
 /* In READY: sends the first step. exchange: challenges are given out (CONTINUE) and
    answered by the caller. 0 or as buf_append(). */
-int imap_upstream_login(struct imap_upstream *u, const struct imap_login *login,
+int imap_upstream_login(struct imap_upstream *u, const struct wire_login *login,
 	bool exchange, struct buf *to_server);
 
 /* One response a call, `response` with its CRLF, a view into input of *ret_used bytes. */
-enum imap_upstream_event imap_upstream_next(struct imap_upstream *u, struct str input,
+enum upstream_event imap_upstream_next(struct imap_upstream *u, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_server);
 
 /* ---- what a server shows to everybody ---- */
@@ -69,7 +57,7 @@ enum imap_probe_event {
 struct imap_probe {
 	struct imap_upstream upstream;
 	struct arena *arena;
-	struct imap_login question; /* the command being asked, as a login of one step */
+	struct wire_login question; /* the command being asked, as a login of one step */
 	struct str greeting;        /* without CRLF; all three as the server sent them */
 	struct str capability;
 	struct str id; /* "NIL" when it has none */

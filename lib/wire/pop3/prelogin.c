@@ -10,7 +10,7 @@
 
 #define BAD_MAX 20 /* who goes on after that many is no mail client */
 
-typedef enum pop3_prelogin_action handler(struct pop3_prelogin *p,
+typedef enum prelogin_action handler(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply);
 
 static const char *const state_names[] = {
@@ -39,41 +39,41 @@ void pop3_prelogin_init(struct pop3_prelogin *p, const struct pop3_offer *offer,
 
 void pop3_prelogin_answered(struct pop3_prelogin *p)
 {
-	p->login = (struct pop3_login){ 0 };
+	p->login = (struct wire_login){ 0 };
 	if (p->state != POP3_PRELOGIN_CLOSED)
 		p->state = POP3_PRELOGIN_IN_COMMAND;
 }
 
 /* A reply that does not fit its buffer means a client that sends and does not read. */
-static enum pop3_prelogin_action say(struct pop3_prelogin *p, struct buf *reply,
-	const char *text, enum pop3_prelogin_action then)
+static enum prelogin_action say(struct pop3_prelogin *p, struct buf *reply,
+	const char *text, enum prelogin_action then)
 {
 	if (buf_printf(reply, "%s\r\n", text) < 0) {
 		p->state = POP3_PRELOGIN_CLOSED;
-		return POP3_PRELOGIN_CLOSE;
+		return PRELOGIN_CLOSE;
 	}
 	return then;
 }
 
-static enum pop3_prelogin_action bye(
+static enum prelogin_action bye(
 	struct pop3_prelogin *p, struct buf *reply, const char *text)
 {
 	p->state = POP3_PRELOGIN_CLOSED;
-	return say(p, reply, text, POP3_PRELOGIN_CLOSE);
+	return say(p, reply, text, PRELOGIN_CLOSE);
 }
 
 /* What a user began to say is forgotten with it (RFC 1939, 7: PASS comes right behind
    USER). */
-static enum pop3_prelogin_action bad(
+static enum prelogin_action bad(
 	struct pop3_prelogin *p, struct buf *reply, const char *text)
 {
 	pop3_prelogin_answered(p);
 	if (++p->bad >= BAD_MAX)
 		return bye(p, reply, "-ERR Too many invalid commands.");
-	return say(p, reply, text, POP3_PRELOGIN_AGAIN);
+	return say(p, reply, text, PRELOGIN_AGAIN);
 }
 
-static enum pop3_prelogin_action no_memory(struct pop3_prelogin *p, struct buf *reply)
+static enum prelogin_action no_memory(struct pop3_prelogin *p, struct buf *reply)
 {
 	return bye(p, reply, "-ERR [SYS/TEMP] Out of memory.");
 }
@@ -82,7 +82,7 @@ static bool add_step(struct pop3_prelogin *p, struct str line)
 {
 	char *copy;
 
-	if (p->login.n_steps == POP3_LOGIN_STEPS_MAX)
+	if (p->login.n_steps == WIRE_LOGIN_STEPS_MAX)
 		return false;
 	copy = arena_alloc(p->arena, line.len + 2);
 	if (!copy)
@@ -95,15 +95,15 @@ static bool add_step(struct pop3_prelogin *p, struct str line)
 	return true;
 }
 
-static enum pop3_prelogin_action attempt(struct pop3_prelogin *p)
+static enum prelogin_action attempt(struct pop3_prelogin *p)
 {
 	p->state = POP3_PRELOGIN_IN_ATTEMPT;
-	return POP3_PRELOGIN_LOGIN;
+	return PRELOGIN_LOGIN;
 }
 
 /* ---- commands ---- */
 
-static enum pop3_prelogin_action cmd_user(struct pop3_prelogin *p,
+static enum prelogin_action cmd_user(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	pop3_prelogin_answered(p); /* a second USER replaces the first */
@@ -113,10 +113,10 @@ static enum pop3_prelogin_action cmd_user(struct pop3_prelogin *p,
 	p->login.user = arena_str(p->arena, str_trim(c->args));
 	if (!p->login.user.ptr || !add_step(p, line))
 		return no_memory(p, reply);
-	return say(p, reply, "+OK", POP3_PRELOGIN_AGAIN);
+	return say(p, reply, "+OK", PRELOGIN_AGAIN);
 }
 
-static enum pop3_prelogin_action cmd_pass(struct pop3_prelogin *p,
+static enum prelogin_action cmd_pass(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	if (!p->login.user.ptr)
@@ -128,7 +128,7 @@ static enum pop3_prelogin_action cmd_pass(struct pop3_prelogin *p,
 }
 
 /* One line and one answer: what follows it waits, unlike in other exchanges. */
-static enum pop3_prelogin_action cmd_apop(struct pop3_prelogin *p,
+static enum prelogin_action cmd_apop(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	size_t space = str_index(c->args, ' ');
@@ -144,10 +144,10 @@ static enum pop3_prelogin_action cmd_apop(struct pop3_prelogin *p,
 	if (!p->login.user.ptr || !add_step(p, line))
 		return no_memory(p, reply);
 	p->state = POP3_PRELOGIN_IN_ATTEMPT;
-	return POP3_PRELOGIN_EXCHANGE;
+	return PRELOGIN_EXCHANGE;
 }
 
-static enum pop3_prelogin_action cmd_capa(struct pop3_prelogin *p,
+static enum prelogin_action cmd_capa(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	(void)c;
@@ -157,10 +157,10 @@ static enum pop3_prelogin_action cmd_capa(struct pop3_prelogin *p,
 	if (buf_append_c(reply, "+OK\r\n") < 0 ||
 		buf_append(reply, p->offer->capability) < 0)
 		return no_memory(p, reply);
-	return say(p, reply, ".", POP3_PRELOGIN_AGAIN);
+	return say(p, reply, ".", PRELOGIN_AGAIN);
 }
 
-static enum pop3_prelogin_action cmd_quit(struct pop3_prelogin *p,
+static enum prelogin_action cmd_quit(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	(void)c;
@@ -168,7 +168,7 @@ static enum pop3_prelogin_action cmd_quit(struct pop3_prelogin *p,
 	return bye(p, reply, "+OK Logging out");
 }
 
-static enum pop3_prelogin_action cmd_stls(struct pop3_prelogin *p,
+static enum prelogin_action cmd_stls(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	(void)c;
@@ -179,15 +179,15 @@ static enum pop3_prelogin_action cmd_stls(struct pop3_prelogin *p,
 		return no_memory(p, reply);
 	p->login.mechanism = STR_LIT("STLS");
 	p->state = POP3_PRELOGIN_IN_STARTTLS;
-	return POP3_PRELOGIN_STARTTLS;
+	return PRELOGIN_STARTTLS;
 }
 
 /* ---- AUTH (RFC 5034) ---- */
 
-static enum pop3_prelogin_action plain_answer(
+static enum prelogin_action plain_answer(
 	struct pop3_prelogin *p, struct str answer, struct buf *reply)
 {
-	struct pop3_login *l = &p->login;
+	struct wire_login *l = &p->login;
 	struct sasl_plain plain;
 
 	if (!sasl_plain_parse(answer, &plain))
@@ -199,7 +199,7 @@ static enum pop3_prelogin_action plain_answer(
 	return attempt(p);
 }
 
-static enum pop3_prelogin_action login_answer(
+static enum prelogin_action login_answer(
 	struct pop3_prelogin *p, struct str answer, struct buf *reply)
 {
 	if (p->login.user.ptr) {
@@ -208,13 +208,13 @@ static enum pop3_prelogin_action login_answer(
 	}
 	p->login.user = answer;
 	p->state = POP3_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, "+ UGFzc3dvcmQ6", POP3_PRELOGIN_AGAIN);
+	return say(p, reply, "+ UGFzc3dvcmQ6", PRELOGIN_AGAIN);
 }
 
 static const struct sasl_row {
 	struct str name, mechanism;
 	const char *challenge; /* the first one, when no initial response came */
-	enum pop3_prelogin_action (*answer)(
+	enum prelogin_action (*answer)(
 		struct pop3_prelogin *p, struct str answer, struct buf *reply);
 	bool may_be_empty; /* an initial "=" means: ask me */
 } sasl_rows[] = {
@@ -231,8 +231,7 @@ static const struct sasl_row *sasl_row(struct str name)
 }
 
 /* AUTH alone: the list of mechanisms, as some clients ask for it. */
-static enum pop3_prelogin_action list_mechanisms(
-	struct pop3_prelogin *p, struct buf *reply)
+static enum prelogin_action list_mechanisms(struct pop3_prelogin *p, struct buf *reply)
 {
 	struct str names;
 	int r;
@@ -248,10 +247,10 @@ static enum pop3_prelogin_action list_mechanisms(
 	}
 	if (r < 0)
 		return no_memory(p, reply);
-	return say(p, reply, ".", POP3_PRELOGIN_AGAIN);
+	return say(p, reply, ".", PRELOGIN_AGAIN);
 }
 
-static enum pop3_prelogin_action foreign(
+static enum prelogin_action foreign(
 	struct pop3_prelogin *p, struct str name, struct str initial, struct buf *reply)
 {
 	struct str user;
@@ -262,17 +261,17 @@ static enum pop3_prelogin_action foreign(
 	if (initial.len && sasl_user(name, initial, p->arena, &user))
 		p->login.user = user;
 	p->state = POP3_PRELOGIN_IN_EXCHANGE;
-	return POP3_PRELOGIN_EXCHANGE;
+	return PRELOGIN_EXCHANGE;
 }
 
-static enum pop3_prelogin_action challenge(
+static enum prelogin_action challenge(
 	struct pop3_prelogin *p, const struct sasl_row *row, struct buf *reply)
 {
 	p->state = POP3_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, row->challenge, POP3_PRELOGIN_AGAIN);
+	return say(p, reply, row->challenge, PRELOGIN_AGAIN);
 }
 
-static enum pop3_prelogin_action initial_response(struct pop3_prelogin *p,
+static enum prelogin_action initial_response(struct pop3_prelogin *p,
 	const struct sasl_row *row, struct str initial, struct buf *reply)
 {
 	struct str answer;
@@ -286,7 +285,7 @@ static enum pop3_prelogin_action initial_response(struct pop3_prelogin *p,
 	return challenge(p, row, reply);
 }
 
-static enum pop3_prelogin_action cmd_auth(struct pop3_prelogin *p,
+static enum prelogin_action cmd_auth(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
 	struct str initial = str_trim(c->args), name = str_split(&initial, ' ');
@@ -320,7 +319,7 @@ static const struct command_row {
 
 /* ---- lines ---- */
 
-static enum pop3_prelogin_action run_command(
+static enum prelogin_action run_command(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
 	struct pop3_command c = pop3_command(line);
@@ -333,7 +332,7 @@ static enum pop3_prelogin_action run_command(
 	return bad(p, reply, "-ERR Unknown command, or not before login.");
 }
 
-static enum pop3_prelogin_action run_response(
+static enum prelogin_action run_response(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
 	const struct sasl_row *row =
@@ -349,17 +348,17 @@ static enum pop3_prelogin_action run_response(
 	return row->answer(p, answer, reply);
 }
 
-static enum pop3_prelogin_action run_exchange(struct pop3_prelogin *p, struct str line)
+static enum prelogin_action run_exchange(struct pop3_prelogin *p, struct str line)
 {
 	struct str user;
 
 	if (!p->login.user.ptr &&
 		sasl_user(p->login.mechanism, str_trim(line), p->arena, &user))
 		p->login.user = user;
-	return POP3_PRELOGIN_EXCHANGE_LINE;
+	return PRELOGIN_EXCHANGE_LINE;
 }
 
-static enum pop3_prelogin_action run_line(
+static enum prelogin_action run_line(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
 	switch (p->state) {
@@ -375,22 +374,22 @@ static enum pop3_prelogin_action run_line(
 	case POP3_PRELOGIN_STATE_COUNT:
 		break;
 	}
-	return POP3_PRELOGIN_CLOSE;
+	return PRELOGIN_CLOSE;
 }
 
-enum pop3_prelogin_action pop3_prelogin_next(
+enum prelogin_action pop3_prelogin_next(
 	struct pop3_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
 	struct str line;
 
 	*ret_used = 0;
 	if (p->state == POP3_PRELOGIN_CLOSED)
-		return POP3_PRELOGIN_CLOSE;
+		return PRELOGIN_CLOSE;
 	if (p->state == POP3_PRELOGIN_IN_ATTEMPT || p->state == POP3_PRELOGIN_IN_STARTTLS)
-		return POP3_PRELOGIN_NEED_MORE;
+		return PRELOGIN_NEED_MORE;
 	switch (line_next(input, p->command_max, &line, ret_used)) {
 	case LINE_NEED_MORE:
-		return POP3_PRELOGIN_NEED_MORE;
+		return PRELOGIN_NEED_MORE;
 	case LINE_TOO_LONG:
 		return bye(p, reply, "-ERR Line too long.");
 	case LINE_COMPLETE:

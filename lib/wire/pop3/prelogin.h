@@ -11,17 +11,13 @@
  *           ──AUTH other──► EXCHANGE ──answered──► COMMAND
  *           ──STLS──► STARTTLS ──answered──► COMMAND
  *
- * A login is kept twice: decoded, and as the very lines the client sent, cut into steps
- * where he waited (or, pipelining, did not) for an answer, so that it can be replayed.
- *
  * The greeting is the caller's to send. One with a timestamp (APOP) is good for the one
  * connection to the source that said it: show that connection's, and log in over it; or
  * show it without (pop3_greeting_put()).
  */
 #include "base/arena.h"
 #include "base/buf.h"
-
-#define POP3_LOGIN_STEPS_MAX 3 /* AUTH LOGIN, user, password */
+#include "wire/prelogin.h"
 
 /* What a client sees before login; the caller's, and alive as long as the machine. */
 struct pop3_offer {
@@ -29,15 +25,6 @@ struct pop3_offer {
 	struct str
 		capability; /* lines of CAPA, each with CRLF; "": CAPA is unknown here */
 	bool starttls;      /* STLS is the caller's to carry out */
-};
-
-struct pop3_login {
-	struct str mechanism; /* "USER", "APOP", "AUTH PLAIN", "CRAM-MD5" ... */
-	struct str user;      /* ptr NULL: not known (yet) */
-	struct str password;  /* ptr NULL: the mechanism does not show it */
-	struct str master; /* whose password it is when not the user's own; else empty */
-	struct str steps[POP3_LOGIN_STEPS_MAX]; /* each ends in CRLF */
-	size_t n_steps;
 };
 
 enum pop3_prelogin_state {
@@ -50,23 +37,13 @@ enum pop3_prelogin_state {
 	POP3_PRELOGIN_STATE_COUNT
 };
 
-enum pop3_prelogin_action {
-	POP3_PRELOGIN_NEED_MORE,
-	POP3_PRELOGIN_AGAIN,    /* something was dealt with: consume, send, ask again */
-	POP3_PRELOGIN_LOGIN,    /* `login` is complete */
-	POP3_PRELOGIN_EXCHANGE, /* `login`: a mechanism that only the source can do */
-	POP3_PRELOGIN_EXCHANGE_LINE, /* `line`: the client's next answer in it */
-	POP3_PRELOGIN_STARTTLS,
-	POP3_PRELOGIN_CLOSE /* send what there is, then close */
-};
-
 struct pop3_prelogin {
 	enum pop3_prelogin_state state;
 	const struct pop3_offer *offer;
 	struct arena *arena; /* the caller's: what a login is made of is copied there */
 	size_t command_max;  /* longest line */
 	unsigned bad;        /* commands nobody could make sense of */
-	struct pop3_login login;
+	struct wire_login login;
 	struct str line; /* of EXCHANGE_LINE: into the input, with its end */
 };
 
@@ -77,7 +54,7 @@ const char *pop3_prelogin_state_name(enum pop3_prelogin_state s);
 
 /* input: unread bytes, from where the last call's *ret_used ended. Replies are appended
    to `reply`. While an attempt is being looked at, it answers NEED_MORE. */
-enum pop3_prelogin_action pop3_prelogin_next(
+enum prelogin_action pop3_prelogin_next(
 	struct pop3_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
 
 /* The caller has answered the attempt, exchange or STLS; the client may go on. */

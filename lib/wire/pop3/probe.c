@@ -25,17 +25,18 @@ static enum pop3_probe_event greeting(struct pop3_probe *p, struct str input,
 {
 	switch (pop3_upstream_next(
 		&p->upstream, input, ret_response, ret_used, to_server)) {
-	case POP3_UPSTREAM_NEED_MORE:
+	case UPSTREAM_NEED_MORE:
 		return POP3_PROBE_NEED_MORE;
-	case POP3_UPSTREAM_GREETED:
+	case UPSTREAM_GREETED:
 		return greeted(p, *ret_response, to_server);
-	case POP3_UPSTREAM_BYE:
+	case UPSTREAM_BYE:
 		return POP3_PROBE_BYE;
-	case POP3_UPSTREAM_AGAIN:
-	case POP3_UPSTREAM_CONTINUE:
-	case POP3_UPSTREAM_OK:
-	case POP3_UPSTREAM_NO:
-	case POP3_UPSTREAM_BROKEN:
+	case UPSTREAM_AGAIN:
+	case UPSTREAM_UNTAGGED:
+	case UPSTREAM_CONTINUE:
+	case UPSTREAM_OK:
+	case UPSTREAM_NO:
+	case UPSTREAM_BROKEN:
 		break;
 	}
 	return POP3_PROBE_BROKEN;

@@ -23,7 +23,7 @@ void pop3_upstream_init(struct pop3_upstream *u)
 	*u = (struct pop3_upstream){ .state = POP3_UPSTREAM_IN_GREETING };
 }
 
-int pop3_upstream_login(struct pop3_upstream *u, const struct pop3_login *login,
+int pop3_upstream_login(struct pop3_upstream *u, const struct wire_login *login,
 	bool exchange, struct buf *to_server)
 {
 	u->login = login;
@@ -32,15 +32,13 @@ int pop3_upstream_login(struct pop3_upstream *u, const struct pop3_login *login,
 	return buf_append(to_server, login->steps[0]);
 }
 
-static enum pop3_upstream_event closed(
-	struct pop3_upstream *u, enum pop3_upstream_event event)
+static enum upstream_event closed(struct pop3_upstream *u, enum upstream_event event)
 {
 	u->state = POP3_UPSTREAM_CLOSED;
 	return event;
 }
 
-static enum pop3_upstream_event answered(
-	struct pop3_upstream *u, enum pop3_upstream_event event)
+static enum upstream_event answered(struct pop3_upstream *u, enum upstream_event event)
 {
 	u->login = NULL;
 	u->state = POP3_UPSTREAM_IN_READY;
@@ -48,18 +46,18 @@ static enum pop3_upstream_event answered(
 }
 
 /* "+" asked for more than the client said: "*" ends it with the server's -ERR. */
-static enum pop3_upstream_event next_step(struct pop3_upstream *u, struct buf *to_server)
+static enum upstream_event next_step(struct pop3_upstream *u, struct buf *to_server)
 {
 	struct str step = STR("*\r\n");
 
 	if (u->step < u->login->n_steps)
 		step = u->login->steps[u->step++];
 	if (buf_append(to_server, step) < 0)
-		return closed(u, POP3_UPSTREAM_BROKEN);
-	return POP3_UPSTREAM_AGAIN;
+		return closed(u, UPSTREAM_BROKEN);
+	return UPSTREAM_AGAIN;
 }
 
-static enum pop3_upstream_event in_login(
+static enum upstream_event in_login(
 	struct pop3_upstream *u, enum pop3_status status, struct buf *to_server)
 {
 	switch (status) {
@@ -68,19 +66,19 @@ static enum pop3_upstream_event in_login(
 		if (str_eq(u->login->mechanism, STR_LIT("USER")) &&
 			u->step < u->login->n_steps)
 			return next_step(u, to_server);
-		return answered(u, POP3_UPSTREAM_OK);
+		return answered(u, UPSTREAM_OK);
 	case POP3_STATUS_ERR:
-		return answered(u, POP3_UPSTREAM_NO);
+		return answered(u, UPSTREAM_NO);
 	case POP3_STATUS_CONTINUE:
-		return u->state == POP3_UPSTREAM_IN_EXCHANGE ? POP3_UPSTREAM_CONTINUE
+		return u->state == POP3_UPSTREAM_IN_EXCHANGE ? UPSTREAM_CONTINUE
 		                                             : next_step(u, to_server);
 	case POP3_STATUS_NONE:
 		break;
 	}
-	return closed(u, POP3_UPSTREAM_BROKEN);
+	return closed(u, UPSTREAM_BROKEN);
 }
 
-static enum pop3_upstream_event respond(
+static enum upstream_event respond(
 	struct pop3_upstream *u, struct str line, struct buf *to_server)
 {
 	enum pop3_status status = pop3_status(line);
@@ -88,12 +86,12 @@ static enum pop3_upstream_event respond(
 	switch (u->state) {
 	case POP3_UPSTREAM_IN_GREETING:
 		if (status == POP3_STATUS_OK)
-			return answered(u, POP3_UPSTREAM_GREETED);
-		return closed(u, status == POP3_STATUS_ERR ? POP3_UPSTREAM_BYE
-							   : POP3_UPSTREAM_BROKEN);
+			return answered(u, UPSTREAM_GREETED);
+		return closed(
+			u, status == POP3_STATUS_ERR ? UPSTREAM_BYE : UPSTREAM_BROKEN);
 	case POP3_UPSTREAM_IN_READY: /* nothing was asked: a time-out is told */
-		return closed(u, status == POP3_STATUS_ERR ? POP3_UPSTREAM_BYE
-							   : POP3_UPSTREAM_BROKEN);
+		return closed(
+			u, status == POP3_STATUS_ERR ? UPSTREAM_BYE : UPSTREAM_BROKEN);
 	case POP3_UPSTREAM_IN_LOGIN:
 	case POP3_UPSTREAM_IN_EXCHANGE:
 		return in_login(u, status, to_server);
@@ -101,10 +99,10 @@ static enum pop3_upstream_event respond(
 	case POP3_UPSTREAM_STATE_COUNT:
 		break;
 	}
-	return POP3_UPSTREAM_BROKEN;
+	return UPSTREAM_BROKEN;
 }
 
-enum pop3_upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,
+enum upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_server)
 {
 	struct str line;
@@ -113,9 +111,9 @@ enum pop3_upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str 
 	*ret_response = STR_LIT("");
 	switch (line_next(input, POP3_RESPONSE_MAX, &line, ret_used)) {
 	case LINE_NEED_MORE:
-		return POP3_UPSTREAM_NEED_MORE;
+		return UPSTREAM_NEED_MORE;
 	case LINE_TOO_LONG:
-		return closed(u, POP3_UPSTREAM_BROKEN);
+		return closed(u, UPSTREAM_BROKEN);
 	case LINE_COMPLETE:
 		break;
 	}

@@ -4,7 +4,7 @@
 /*
  * A POP3 client up to the answer of its login: bytes of the server in, the client's next
  * step and one event out. The login is a replay of what another client sent (see
- * pop3_login), line by line: some old servers lose what is pipelined behind USER.
+ * wire/prelogin.h), line by line: some old servers lose what is pipelined behind USER.
  *
  *   GREETING ──+OK──► READY ──pop3_upstream_login()──► LOGIN ──+OK or -ERR──► READY
  *
@@ -23,20 +23,9 @@ enum pop3_upstream_state {
 	POP3_UPSTREAM_STATE_COUNT
 };
 
-enum pop3_upstream_event {
-	POP3_UPSTREAM_NEED_MORE,
-	POP3_UPSTREAM_GREETED,
-	POP3_UPSTREAM_AGAIN,    /* the next step is in to_server: go on */
-	POP3_UPSTREAM_CONTINUE, /* in an exchange: a challenge */
-	POP3_UPSTREAM_OK,       /* the answer */
-	POP3_UPSTREAM_NO,
-	POP3_UPSTREAM_BYE,   /* the server ends it, instead of a greeting or unasked */
-	POP3_UPSTREAM_BROKEN /* not what POP3 says */
-};
-
 struct pop3_upstream {
 	enum pop3_upstream_state state;
-	const struct pop3_login *login; /* the caller's, until it is answered */
+	const struct wire_login *login; /* the caller's, until it is answered */
 	size_t step;                    /* the next one to send */
 };
 
@@ -45,11 +34,11 @@ const char *pop3_upstream_state_name(enum pop3_upstream_state s);
 
 /* In READY: sends the first step. exchange: challenges are given out (CONTINUE) and
    answered by the caller. 0 or as buf_append(). */
-int pop3_upstream_login(struct pop3_upstream *u, const struct pop3_login *login,
+int pop3_upstream_login(struct pop3_upstream *u, const struct wire_login *login,
 	bool exchange, struct buf *to_server);
 
 /* One line a call, `response` with its CRLF, a view into input of *ret_used bytes. */
-enum pop3_upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,
+enum upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_server);
 
 /* ---- what a server shows to everybody ---- */

@@ -146,7 +146,7 @@ struct talk {
 
 static void put_attempt(struct talk *t)
 {
-	const struct imap_login *l = &t->machine.login;
+	const struct wire_login *l = &t->machine.login;
 
 	assert_int_equal(buf_printf(&t->out, "[LOGIN %.*s/%.*s", STR_ARG(l->user),
 				 STR_ARG(l->password)),
@@ -162,34 +162,34 @@ static void put_attempt(struct talk *t)
 	imap_prelogin_answered(&t->machine);
 }
 
-static void put_action(struct talk *t, enum imap_prelogin_action action)
+static void put_action(struct talk *t, enum prelogin_action action)
 {
-	const struct imap_login *l = &t->machine.login;
+	const struct wire_login *l = &t->machine.login;
 	struct str user = l->user.ptr ? l->user : STR_LIT("-");
 
 	switch (action) {
-	case IMAP_PRELOGIN_LOGIN:
+	case PRELOGIN_LOGIN:
 		put_attempt(t);
 		break;
-	case IMAP_PRELOGIN_EXCHANGE:
+	case PRELOGIN_EXCHANGE:
 		(void)buf_printf(&t->out, "[EXCHANGE %.*s %.*s %.*s]", STR_ARG(user),
 			STR_ARG(l->mechanism), STR_ARG(l->steps[0]));
 		break;
-	case IMAP_PRELOGIN_EXCHANGE_LINE:
+	case PRELOGIN_EXCHANGE_LINE:
 		(void)buf_printf(&t->out, "[LINE %.*s: %.*s]", STR_ARG(user),
 			STR_ARG(t->machine.line));
 		imap_prelogin_answered(&t->machine);
 		break;
-	case IMAP_PRELOGIN_STARTTLS:
+	case PRELOGIN_STARTTLS:
 		(void)buf_printf(&t->out, "[STARTTLS %.*s %.*s]%.*s NO no\r\n",
 			STR_ARG(l->tag), STR_ARG(l->steps[0]), STR_ARG(l->tag));
 		imap_prelogin_answered(&t->machine);
 		break;
-	case IMAP_PRELOGIN_CLOSE:
+	case PRELOGIN_CLOSE:
 		(void)buf_append_c(&t->out, "[CLOSE]");
 		break;
-	case IMAP_PRELOGIN_AGAIN:
-	case IMAP_PRELOGIN_NEED_MORE:
+	case PRELOGIN_AGAIN:
+	case PRELOGIN_NEED_MORE:
 		break;
 	}
 }
@@ -197,7 +197,7 @@ static void put_action(struct talk *t, enum imap_prelogin_action action)
 /* false: closed. */
 static bool feed(struct talk *t, struct str bytes)
 {
-	enum imap_prelogin_action action;
+	enum prelogin_action action;
 	size_t used;
 
 	assert_int_equal(buf_append(&t->input, bytes), 0);
@@ -206,9 +206,9 @@ static bool feed(struct talk *t, struct str bytes)
 			&t->machine, buf_view(&t->input), &used, &t->out);
 		put_action(t, action);
 		buf_consume(&t->input, used);
-		if (action == IMAP_PRELOGIN_CLOSE)
+		if (action == PRELOGIN_CLOSE)
 			return false;
-	} while (action != IMAP_PRELOGIN_NEED_MORE);
+	} while (action != PRELOGIN_NEED_MORE);
 	return true;
 }
 

@@ -15,12 +15,12 @@
 
 #include <cmocka.h>
 
-static const struct imap_login by_literals = {
+static const struct wire_login by_literals = {
 	.tag = STR("a"),
 	.steps = { STR("a LOGIN {1}\r\n"), STR("x {1}\r\n"), STR("y\r\n") },
 	.n_steps = 3,
 };
-static const struct imap_login by_plain = {
+static const struct wire_login by_plain = {
 	.tag = STR("t+1"),
 	.steps = { STR("t+1 AUTHENTICATE PLAIN AAA=\r\n") },
 	.n_steps = 1,
@@ -28,7 +28,7 @@ static const struct imap_login by_plain = {
 
 static const struct row {
 	const char *name;
-	const struct imap_login *login;
+	const struct wire_login *login;
 	bool exchange;
 	const char *input, *expected;
 } rows[] = {
@@ -73,18 +73,18 @@ struct talk {
 	struct buf input, sent, log;
 };
 
-static char letter(enum imap_upstream_event event)
+static char letter(enum upstream_event event)
 {
 	static const char letters[] = {
-		[IMAP_UPSTREAM_NEED_MORE] = ' ',
-		[IMAP_UPSTREAM_GREETED] = 'G',
-		[IMAP_UPSTREAM_AGAIN] = ' ',
-		[IMAP_UPSTREAM_UNTAGGED] = 'U',
-		[IMAP_UPSTREAM_CONTINUE] = 'C',
-		[IMAP_UPSTREAM_OK] = 'O',
-		[IMAP_UPSTREAM_NO] = 'N',
-		[IMAP_UPSTREAM_BYE] = 'B',
-		[IMAP_UPSTREAM_BROKEN] = 'X',
+		[UPSTREAM_NEED_MORE] = ' ',
+		[UPSTREAM_GREETED] = 'G',
+		[UPSTREAM_AGAIN] = ' ',
+		[UPSTREAM_UNTAGGED] = 'U',
+		[UPSTREAM_CONTINUE] = 'C',
+		[UPSTREAM_OK] = 'O',
+		[UPSTREAM_NO] = 'N',
+		[UPSTREAM_BYE] = 'B',
+		[UPSTREAM_BROKEN] = 'X',
 	};
 
 	return letters[event];
@@ -101,7 +101,7 @@ static void put_sent(struct talk *t)
 /* false: nothing follows. */
 static bool feed(struct talk *t, const struct row *row, struct str bytes)
 {
-	enum imap_upstream_event event;
+	enum upstream_event event;
 	struct str response;
 	size_t used;
 
@@ -114,14 +114,14 @@ static bool feed(struct talk *t, const struct row *row, struct str bytes)
 						 STR_ARG(response)),
 				0);
 		buf_consume(&t->input, used);
-		if (event == IMAP_UPSTREAM_GREETED)
+		if (event == UPSTREAM_GREETED)
 			assert_int_equal(imap_upstream_login(&t->machine, row->login,
 						 row->exchange, &t->sent),
 				0);
 		put_sent(t);
-		if (event == IMAP_UPSTREAM_BROKEN || event == IMAP_UPSTREAM_BYE)
+		if (event == UPSTREAM_BROKEN || event == UPSTREAM_BYE)
 			return false;
-	} while (event != IMAP_UPSTREAM_NEED_MORE);
+	} while (event != UPSTREAM_NEED_MORE);
 	return true;
 }
 
@@ -164,7 +164,7 @@ static void test_endless_line(void **state)
 	imap_upstream_init(&u);
 	assert_int_equal(imap_upstream_next(
 				 &u, str_of(line, sizeof(line)), &response, &used, &sent),
-		IMAP_UPSTREAM_BROKEN);
+		UPSTREAM_BROKEN);
 }
 
 static const struct probe_row {

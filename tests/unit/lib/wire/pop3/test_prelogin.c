@@ -26,7 +26,7 @@ struct caller {
 
 static void say_login(struct caller *c, char mark)
 {
-	const struct pop3_login *l = &c->machine.login;
+	const struct wire_login *l = &c->machine.login;
 	struct buf text;
 
 	buf_init(&text, 0);
@@ -73,28 +73,28 @@ static void exchange(struct caller *c)
 		buf_append_c(&c->reply, "+ challenge\r\n");
 }
 
-static bool act(struct caller *c, enum pop3_prelogin_action action)
+static bool act(struct caller *c, enum prelogin_action action)
 {
 	switch (action) {
-	case POP3_PRELOGIN_NEED_MORE:
+	case PRELOGIN_NEED_MORE:
 		return false;
-	case POP3_PRELOGIN_AGAIN:
+	case PRELOGIN_AGAIN:
 		return true;
-	case POP3_PRELOGIN_LOGIN:
+	case PRELOGIN_LOGIN:
 		return login(c);
-	case POP3_PRELOGIN_EXCHANGE:
+	case PRELOGIN_EXCHANGE:
 		exchange(c);
 		return true;
-	case POP3_PRELOGIN_EXCHANGE_LINE:
+	case PRELOGIN_EXCHANGE_LINE:
 		trace_line(&c->trace, 'Y', c->machine.line);
 		say_login(c, 'W');
 		refuse(c);
 		return true;
-	case POP3_PRELOGIN_STARTTLS:
+	case PRELOGIN_STARTTLS:
 		trace_line(&c->trace, 'T', c->machine.login.steps[0]);
 		refuse(c);
 		return true;
-	case POP3_PRELOGIN_CLOSE:
+	case PRELOGIN_CLOSE:
 		trace_line(&c->trace, 'Z', STR_LIT("close"));
 		return false;
 	}
@@ -108,7 +108,7 @@ static void run_in_steps(const struct transcript *t, const struct pop3_offer *of
 	struct buf want;
 	struct arena arena;
 	size_t start = 0, known = 0, used;
-	enum pop3_prelogin_action action;
+	enum prelogin_action action;
 	bool on;
 
 	arena_init(&arena);
@@ -126,7 +126,7 @@ static void run_in_steps(const struct transcript *t, const struct pop3_offer *of
 			on = act(&c, action);
 			trace_bytes(&c.trace, 'S', &c.reply);
 		} while (on);
-	} while (action == POP3_PRELOGIN_NEED_MORE && known < input.len);
+	} while (action == PRELOGIN_NEED_MORE && known < input.len);
 	assert_same_trace(
 		t, step, buf_view(&c.trace), transcript_trace(t, "CGKO", &want));
 	buf_fini(&want);
@@ -180,17 +180,16 @@ static void test_waits(void **state)
 	buf_init(&reply, 0);
 	pop3_prelogin_init(&p, &offer, &arena, 100);
 	assert_int_equal(pop3_prelogin_next(&p, STR_LIT("USER a\r\n"), &used, &reply),
-		POP3_PRELOGIN_AGAIN);
-	assert_int_equal(
-		pop3_prelogin_next(&p, input, &used, &reply), POP3_PRELOGIN_LOGIN);
+		PRELOGIN_AGAIN);
+	assert_int_equal(pop3_prelogin_next(&p, input, &used, &reply), PRELOGIN_LOGIN);
 	assert_int_equal(used, 8);
 	assert_int_equal(p.state, POP3_PRELOGIN_IN_ATTEMPT);
 	assert_int_equal(pop3_prelogin_next(&p, str_skip(input, 8), &used, &reply),
-		POP3_PRELOGIN_NEED_MORE);
+		PRELOGIN_NEED_MORE);
 	assert_int_equal(used, 0);
 	pop3_prelogin_answered(&p);
 	assert_int_equal(pop3_prelogin_next(&p, str_skip(input, 8), &used, &reply),
-		POP3_PRELOGIN_AGAIN);
+		PRELOGIN_AGAIN);
 	assert_string_equal(pop3_prelogin_state_name(p.state), "command");
 	assert_string_equal(
 		pop3_prelogin_state_name((enum pop3_prelogin_state)99), "unknown");
@@ -212,9 +211,9 @@ static void test_reply_is_full(void **state)
 	buf_init(&reply, 3);
 	pop3_prelogin_init(&p, &offer, &arena, 100);
 	assert_int_equal(pop3_prelogin_next(&p, STR_LIT("USER a\r\n"), &used, &reply),
-		POP3_PRELOGIN_CLOSE);
+		PRELOGIN_CLOSE);
 	assert_int_equal(pop3_prelogin_next(&p, STR_LIT("USER a\r\n"), &used, &reply),
-		POP3_PRELOGIN_CLOSE);
+		PRELOGIN_CLOSE);
 	buf_fini(&reply);
 	arena_fini(&arena);
 }

@@ -15,14 +15,14 @@
 #include "lib/wire/wire_test.h"
 
 static const char *const event_names[] = {
-	[POP3_UPSTREAM_NEED_MORE] = "need more",
-	[POP3_UPSTREAM_GREETED] = "greeted",
-	[POP3_UPSTREAM_AGAIN] = "again",
-	[POP3_UPSTREAM_CONTINUE] = "continue",
-	[POP3_UPSTREAM_OK] = "ok",
-	[POP3_UPSTREAM_NO] = "no",
-	[POP3_UPSTREAM_BYE] = "bye",
-	[POP3_UPSTREAM_BROKEN] = "broken",
+	[UPSTREAM_NEED_MORE] = "need more",
+	[UPSTREAM_GREETED] = "greeted",
+	[UPSTREAM_AGAIN] = "again",
+	[UPSTREAM_CONTINUE] = "continue",
+	[UPSTREAM_OK] = "ok",
+	[UPSTREAM_NO] = "no",
+	[UPSTREAM_BYE] = "bye",
+	[UPSTREAM_BROKEN] = "broken",
 };
 
 static void say_event(struct buf *trace, const char *name, struct str response)
@@ -39,7 +39,7 @@ static void say_event(struct buf *trace, const char *name, struct str response)
 struct client {
 	struct pop3_upstream machine;
 	struct pop3_probe probe;
-	struct pop3_login login;
+	struct wire_login login;
 	bool exchange, probing;
 	struct buf trace, out;
 };
@@ -48,22 +48,22 @@ static bool login_step(struct client *c, struct str input, size_t *start)
 {
 	struct str response;
 	size_t used;
-	enum pop3_upstream_event e =
+	enum upstream_event e =
 		pop3_upstream_next(&c->machine, input, &response, &used, &c->out);
 
 	*start += used;
 	trace_bytes(&c->trace, 'C', &c->out);
-	if (e == POP3_UPSTREAM_NEED_MORE)
+	if (e == UPSTREAM_NEED_MORE)
 		return false;
-	if (e != POP3_UPSTREAM_AGAIN)
+	if (e != UPSTREAM_AGAIN)
 		say_event(&c->trace, event_names[e], response);
-	if (e == POP3_UPSTREAM_GREETED) {
+	if (e == UPSTREAM_GREETED) {
 		assert_int_equal(
 			pop3_upstream_login(&c->machine, &c->login, c->exchange, &c->out),
 			0);
 		trace_bytes(&c->trace, 'C', &c->out);
 	}
-	return e != POP3_UPSTREAM_BYE && e != POP3_UPSTREAM_BROKEN;
+	return e != UPSTREAM_BYE && e != UPSTREAM_BROKEN;
 }
 
 static void learnt(struct client *c)
@@ -167,10 +167,10 @@ static void test_too_long(void **state)
 	pop3_upstream_init(&u);
 	assert_int_equal(pop3_upstream_next(&u, str_of(line, POP3_RESPONSE_MAX),
 				 &response, &used, &out),
-		POP3_UPSTREAM_NEED_MORE);
+		UPSTREAM_NEED_MORE);
 	assert_int_equal(pop3_upstream_next(&u, str_of(line, POP3_RESPONSE_MAX + 1),
 				 &response, &used, &out),
-		POP3_UPSTREAM_BROKEN);
+		UPSTREAM_BROKEN);
 	assert_string_equal(pop3_upstream_state_name(u.state), "closed");
 	buf_fini(&out);
 	free(line);
