@@ -210,6 +210,71 @@ static void test_day(void **state)
 	}
 }
 
+static void test_date_time(void **state)
+{
+	static const struct {
+		struct str value;
+		int64_t seconds; /* -1: none */
+		int16_t zone;
+	} rows[] = {
+		{ STR(" Mon, 7 Feb 1994 21:52:25 -0800 (PST)"), 760686745, -480 },
+		{ STR("7 Feb 94 21:52 GMT"), 760657920, 0 },
+		{ STR("Tue, 5 Mar 2019 10:11:12 +0100"), 1551777072, 60 },
+		{ STR("Tue,\r\n\t5 Mar 2019 10:11:12+0545 (x)"), 1551759972, 345 },
+		{ STR("5 Mar 2019 10:11:12 EST"), 1551798672, -300 },
+		{ STR("5 Mar 2019 10:11:12 \"A\""), 1551780672, 0 },
+		{ STR("5 Mar 2019 10:11:12 +9999"), 1551780672, 0 },
+		{ STR("5 Mar 2019 10:11:60"), 1551780720, 0 },
+		{ STR("5 Mar 2019"), -1, 0 },
+		{ STR("5 Mar 2019 25:00"), -1, 0 },
+		{ STR("5 Mar 2019 10"), -1, 0 },
+		{ STR(""), -1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct mime_date date = { .seconds = -1 };
+		bool ok = mime_date_time(rows[i].value, &date);
+
+		if (ok != (rows[i].seconds >= 0) || date.seconds != rows[i].seconds ||
+			date.zone != rows[i].zone)
+			fail_msg("%.*s: %lld, %d", STR_ARG(rows[i].value),
+				(long long)date.seconds, date.zone);
+	}
+}
+
+static void test_arrival(void **state)
+{
+	static const struct {
+		struct str header;
+		int64_t seconds; /* -1: none */
+	} rows[] = {
+		{ STR("Received: from a by b;\r\n\tTue, 5 Mar 2019 10:11:12 +0100\r\n"
+		      "Received: from c by d; Mon, 4 Mar 2019 00:00:00 +0000\r\n"
+		      "Date: Sun, 3 Mar 2019 00:00:00 +0000\r\n\r\n"),
+			1551777072 },
+		{ STR("Return-Path: <x>\r\nreceived: (x; y) by b; Mon, 4 Mar 2019 "
+		      "00:00:00 +0000 (a;b)\r\n\r\n"),
+			1551657600 },
+		{ STR("Received: from nowhere\nDate: Sun, 3 Mar 2019 01:02:03 "
+		      "-0200\n\n"),
+			1551582123 },
+		{ STR("Received: x; y\r\nDate: today\r\n\r\n"), -1 },
+		{ STR("Subject: x\r\n\r\nDate: Sun, 3 Mar 2019 00:00:00 +0000\r\n"), -1 },
+		{ STR(""), -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct mime_date date = { .seconds = -1 };
+		bool ok = mime_arrival(rows[i].header, &date);
+
+		if (ok != (rows[i].seconds >= 0) || date.seconds != rows[i].seconds)
+			fail_msg("%.*s: %lld", STR_ARG(rows[i].header),
+				(long long)date.seconds);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +283,8 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_day),
+		cmocka_unit_test(test_date_time),
+		cmocka_unit_test(test_arrival),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
