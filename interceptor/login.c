@@ -72,7 +72,6 @@ static void name_stranger(struct str typed, char *name, size_t size)
 	}
 }
 
-/* An account that is not known has the source as its route. */
 static int look_up(struct session *s, struct str name, struct account_route *ret)
 {
 	struct error err;
@@ -80,7 +79,6 @@ static int look_up(struct session *s, struct str name, struct account_route *ret
 	char id[SESSION_ID_MAX];
 
 	if (r == -ENOENT) {
-		*ret = (struct account_route){ .route = ROUTE_SOURCE };
 		name_stranger(name, ret->name, sizeof(ret->name));
 		return 0;
 	}
@@ -91,18 +89,19 @@ static int look_up(struct session *s, struct str name, struct account_route *ret
 
 /* The session is known by its account before anything else happens in this callback: a
    quiesce that comes later finds it. */
+static int is_of(struct session *s, const struct account_route *route)
+{
+	if (!session_set_account(s, str_from(route->name), route->id))
+		return -ENOMEM;
+	session_set_route(s, route->route);
+	return 0;
+}
+
 static int route_attempt(struct session *s, struct account_route *ret)
 {
-	struct account_route route;
-	int r = look_up(s, account_of(&s->pre->attempt), &route);
+	int r = look_up(s, account_of(&s->pre->attempt), ret);
 
-	if (r < 0)
-		return r;
-	if (!session_set_account(s, str_from(route.name), route.id))
-		return -ENOMEM;
-	session_set_route(s, route.route);
-	*ret = route;
-	return 0;
+	return r < 0 ? r : is_of(s, ret);
 }
 
 static void at_source(struct session *s)
@@ -110,7 +109,7 @@ static void at_source(struct session *s)
 	int r;
 
 	session_set_state(s, SESSION_LOGGING_IN, SESSION_ANSWER_MS);
-	r = session_connect_upstream(s);
+	r = session_reach_source(s);
 	if (r < 0)
 		login_upstream_lost(s, r);
 	else if (s->upstream_state == UPSTREAM_OPEN)
@@ -137,13 +136,13 @@ void login_hold(struct session *s)
 	session_set_state(s, SESSION_BUSY, hold_ms(s) + 1);
 }
 
-static void go(struct session *s, enum route route)
+static void go(struct session *s, const struct account_route *route)
 {
-	switch (route) {
+	switch (route->route) {
 	case ROUTE_SOURCE:
 		/* without a source, who does not live here is nobody; and nobody can
 		   tell who he is from who has a wrong password */
-		if (worker_is_retired(s->worker))
+		if (route->retired)
 			session_set_state(s, SESSION_REFUSING, REFUSE_MS);
 		else
 			at_source(s);
@@ -174,7 +173,7 @@ void login_attempt(struct session *s)
 		service_name(s->service), client, route.name, route_name(route.route),
 		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
 						    : STR_LIT("password")));
-	go(s, route.route);
+	go(s, &route);
 }
 
 bool login_exchange_may_go_on(struct session *s)
@@ -229,17 +228,20 @@ static void relay_to_source(struct session *s)
 static void accepted(struct session *s)
 {
 	struct account_route route;
+	bool by_master = is_by_master(&s->pre->attempt);
+	int r;
 
-	login_learn(s, is_by_master(&s->pre->attempt));
 	if (!s->pre->attempt.user.ptr) {
 		relay_to_source(s);
 		return;
 	}
-	if (route_attempt(s, &route) < 0) {
+	r = login_learn(s, by_master, &route);
+	/* what the master's login teaches is not whose mailbox it is */
+	r = r < 0 || by_master ? route_attempt(s, &route) : is_of(s, &route);
+	if (r < 0)
 		relay_to_source(s); /* the registry is away; he is in already */
-		return;
-	}
-	proven(s, &route);
+	else
+		proven(s, &route);
 }
 
 static void refused(struct session *s)
@@ -342,7 +344,7 @@ static void recheck_proved(struct session *s, const struct account_route *route)
 static void recheck_busy(struct session *s, const struct account_route *route)
 {
 	if (route->route != ROUTE_BUSY)
-		go(s, route->route);
+		go(s, route);
 }
 
 /* He waited in vain. A switch that is under way gets as much time once more. */

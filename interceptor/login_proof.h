@@ -4,8 +4,10 @@
 /* What a login that the source accepted teaches the registry, and sets in motion. */
 #include "interceptor/session.h"
 
-/* Captures the password, or notes why it cannot be; makes the account due. */
-void login_learn(struct session *s, bool by_master);
+/* Captures the password of the attempt, or notes why it cannot be; makes the account due.
+   by_master: the password is not the owner's. *ret: the account of the name as it was
+   typed, read afterwards. 0 or -errno, logged. */
+int login_learn(struct session *s, bool by_master, struct account_route *ret);
 
 /* Its move has begun and is not over: a held client may yet go in here. */
 bool login_is_moving(const struct account_route *route);

@@ -65,6 +65,8 @@ struct pre {
 	struct buf from_client, to_client, from_upstream, to_upstream;
 	struct buf answer; /* the source's, until it may be shown */
 	struct attempt attempt;
+	struct str challenge;    /* the source's in an exchange: its line */
+	bool is_challenged; /* the greeting is that of the upstream connection */
 	unsigned upstream_tries; /* attempts that this upstream connection has seen */
 	bool in_front;           /* the front is running: it goes on by itself */
 	void *front;
@@ -129,8 +131,10 @@ void session_set_state(struct session *s, enum session_state state, uint64_t tim
 /* Back to PRELOGIN; the front reads on (unless it is running already). */
 void session_resume(struct session *s);
 
-/* 0: on its way (or there already); else -errno. */
+/* To the source, unless it is retired. 0: on its way (or there already); else -errno. */
 int session_connect_upstream(struct session *s);
+/* The same, for who knows already that it is not. */
+int session_reach_source(struct session *s);
 void session_drop_upstream(struct session *s);
 
 /* Whose session it is; "" or NULL ptr: unknown. false: no memory, closed. */

@@ -212,13 +212,18 @@ static void upstream_ready(void *context, int events, int error)
 
 int session_connect_upstream(struct session *s)
 {
+	if (s->upstream_state == UPSTREAM_NONE && worker_is_retired(s->worker))
+		return -ECONNREFUSED; /* nobody goes there any more */
+	return session_reach_source(s);
+}
+
+int session_reach_source(struct session *s)
+{
 	union endpoint source;
 	int fd, r;
 
 	if (s->upstream_state != UPSTREAM_NONE)
 		return 0;
-	if (worker_is_retired(s->worker))
-		return -ECONNREFUSED; /* nobody goes there any more */
 	r = source_address(s->worker->settings, s->service, &s->destination, &source);
 	if (r < 0)
 		return r;

@@ -259,8 +259,8 @@ void smtp_authenticated(struct session *s)
 	const struct smtp_login *l = &smtp_of(s)->machine.login;
 	struct attempt *a = &s->pre->attempt;
 	struct account_route route;
-	struct error err = { 0 };
 	char id[SESSION_ID_MAX];
+	int r;
 
 	*a = (struct attempt){ .user = l->user, .password = l->password };
 	if (l->master.len)
@@ -269,9 +269,9 @@ void smtp_authenticated(struct session *s)
 		a->why_not = l->mechanism;
 	log_info(session_id(s, id), "auth", "mechanism=\"%.*s\" account=%.*s",
 		STR_ARG(l->mechanism), STR_ARG(l->user));
-	login_learn(s, str_index(l->user, '*') < l->user.len);
+	r = l->user.ptr ? login_learn(s, str_index(l->user, '*') < l->user.len, &route)
+	                : -ENOENT;
 	*a = (struct attempt){ 0 };
-	if (l->user.ptr &&
-		registry_route(s->worker->registry, l->user, &route, &err) == 0)
+	if (r == 0)
 		(void)session_set_account(s, str_from(route.name), route.id);
 }

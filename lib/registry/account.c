@@ -28,6 +28,18 @@ int name_keys(const struct registry *r, struct str name, struct name_keys *ret)
 	return 0;
 }
 
+int rsql_use_keys(struct registry *r, enum sql_id id, const struct name_keys *keys,
+	sqlite3_stmt **ret_statement, struct error *err)
+{
+	int code = rsql_use(r, id, ret_statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind(*ret_statement, 1, keys->key);
+	rsql_bind(*ret_statement, 2, keys->whole);
+	return 0;
+}
+
 int no_such_account(int64_t id, struct error *err)
 {
 	return error_set(err, -ENOENT, "there is no account number %lld", (long long)id);
@@ -149,11 +161,10 @@ int registry_find(struct registry *r, struct str name, struct arena *arena,
 	sqlite3_stmt *statement;
 	int n = name_keys(r, name, &keys) < 0 ? -ENOENT : 0;
 
-	for (int i = 0; n == 0 && i < 2; i++) {
-		n = rsql_use(r, SQL_FIND_KEY, &statement, err);
+	if (n == 0) {
+		n = rsql_use_keys(r, SQL_FIND_KEYS, &keys, &statement, err);
 		if (n < 0)
 			return n;
-		rsql_bind(statement, 1, i ? keys.whole : keys.key);
 		n = take_account(r, statement, arena, ret, err);
 	}
 	if (n == 0 || n == -ENOENT)
@@ -178,42 +189,47 @@ int registry_find_id(struct registry *r, int64_t id, struct arena *arena,
 	return n < 0 ? n : 0;
 }
 
-static int take_route(struct registry *r, sqlite3_stmt *statement,
-	struct account_route *ret, struct error *err)
+int route_from_row(struct registry *r, sqlite3_stmt *row, struct account_route *ret,
+	struct error *err)
 {
-	struct str name = rsql_text(statement, 5);
-	int code = read_state(r, statement, 1, &ret->route, &ret->stage, &ret->pin, err);
+	struct account_route route = {
+		.id = (int64_t)rsql_number(row, 0),
+		.has_password = rsql_number(row, 4) != 0,
+		.retired = rsql_number(row, 6) != 0,
+	};
+	struct str name = str_take(rsql_text(row, 5), sizeof(route.name) - 1);
+	int code = 0;
 
-	ret->id = (int64_t)rsql_number(statement, 0);
-	ret->has_password = rsql_number(statement, 4) != 0;
-	name = str_take(name, sizeof(ret->name) - 1);
-	memcpy(ret->name, name.ptr, name.len);
-	ret->name[name.len] = '\0';
-	(void)sqlite3_reset(statement);
-	return code;
+	/* a stranger's mailbox is at the source, if it is anywhere */
+	if (route.id)
+		code = read_state(r, row, 1, &route.route, &route.stage, &route.pin, err);
+	if (code < 0)
+		return code;
+	memcpy(route.name, name.ptr, name.len);
+	*ret = route;
+	return 0;
 }
 
 int registry_route(
 	struct registry *r, struct str name, struct account_route *ret, struct error *err)
 {
 	struct name_keys keys;
-	sqlite3_stmt *statement;
+	sqlite3_stmt *row;
 	int n;
 
+	/* what cannot be a name is looked for as well: nobody has the empty key */
 	if (name_keys(r, name, &keys) < 0)
-		return error_set(err, -ENOENT, "no account has such a name");
-	for (int i = 0; i < 2; i++) {
-		n = rsql_use(r, SQL_ROUTE, &statement, err);
-		if (n < 0)
-			return n;
-		rsql_bind(statement, 1, i ? keys.whole : keys.key);
-		n = rsql_step(r, statement, err);
-		if (n < 0)
-			return n;
-		if (n == 1)
-			return take_route(r, statement, ret, err);
-	}
-	return error_set(err, -ENOENT, "no account has such a name");
+		keys.key = keys.whole = STR_LIT("");
+	n = rsql_use_keys(r, SQL_ROUTE, &keys, &row, err);
+	if (n == 0)
+		n = rsql_step(r, row, err);
+	if (n < 0)
+		return n;
+	n = route_from_row(r, row, ret, err);
+	(void)sqlite3_reset(row);
+	if (n == 0 && !ret->id)
+		n = error_set(err, -ENOENT, "no account has such a name");
+	return n;
 }
 
 static int walk(struct registry *r, sqlite3_stmt *statement, registry_each_fn *each,

@@ -14,6 +14,14 @@ struct name_keys {
 /* -EINVAL: empty, too long, holds a NUL. */
 int name_keys(const struct registry *r, struct str name, struct name_keys *ret);
 
+/* The statement, with the keys as its first two parameters. */
+int rsql_use_keys(struct registry *r, enum sql_id id, const struct name_keys *keys,
+	sqlite3_stmt **ret_statement, struct error *err);
+
+/* From a row whose first columns are those of SQL_ROUTE. */
+int route_from_row(struct registry *r, sqlite3_stmt *row, struct account_route *ret,
+	struct error *err);
+
 /* Fills the account from a row of ACCOUNT_COLUMNS; strings live until the next step. */
 int account_from_row(
 	struct registry *r, sqlite3_stmt *row, struct account *ret, struct error *err);
@@ -27,6 +35,10 @@ int no_such_account(int64_t id, struct error *err);
 
 /* -EPERM once the source is retired (retire.h). */
 int refuse_when_retired(struct registry *r, struct error *err);
+
+/* registry_transition() without its transaction. */
+int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
+	struct str detail, struct error *err);
 
 int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err);

@@ -142,7 +142,7 @@ static int drop_local_password(struct registry *r, int64_t id, struct error *err
 	return rsql_run(r, statement, err);
 }
 
-static int change(struct registry *r, int64_t id, enum account_event event, struct str by,
+int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
 	struct str detail, struct error *err)
 {
 	char from[STATE_TEXT_MAX], to[STATE_TEXT_MAX];
@@ -183,8 +183,9 @@ int registry_transition(struct registry *r, int64_t id, enum account_event event
 	   next login; every other step is on disk before it is acted upon */
 	int code = rsql_begin(r, event != EVENT_DUE, err);
 
-	return code < 0 ? code
-	                : rsql_finish(r, change(r, id, event, by, detail, err), err);
+	return code < 0
+	               ? code
+	               : rsql_finish(r, change_state(r, id, event, by, detail, err), err);
 }
 
 static int change_pin(struct registry *r, int64_t id, enum pin pin, struct error *err)

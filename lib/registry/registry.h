@@ -48,11 +48,10 @@ enum pin { PIN_AUTO, PIN_SOURCE, PIN_LOCAL, PIN_COUNT };
 
 /* What moves an account; rows of transition.c. */
 enum account_event {
-	EVENT_DUE,         /* a proven login of an idle account (a failed one waits for
-	                      next_try_at), or the admin's `transfer` */
-	EVENT_COPY,        /* a child began, or begins again after a crash */
-	EVENT_CATCH_UP,    /* the first full copy is complete */
-	EVENT_SWITCH,      /* nobody is logged in: route = busy */
+	EVENT_DUE,      /* a proven login (registry_learn()), or the admin's `transfer` */
+	EVENT_COPY,     /* a child began, or begins again after a crash */
+	EVENT_CATCH_UP, /* the first full copy is complete */
+	EVENT_SWITCH,   /* nobody is logged in: route = busy */
 	EVENT_SWITCH_BACK, /* somebody slipped in, or verification failed: route = source
 	                    */
 	EVENT_ARRIVE,      /* verified: route = local, done */
@@ -117,8 +116,11 @@ struct account_route {
 	enum stage stage;
 	enum pin pin;
 	bool has_password;
+	bool retired; /* nothing goes to the source any more (retire.h) */
 	char name[256];
 };
+/* With -ENOENT *ret is filled as well, for who has no account: id 0, no name, at the
+   source. */
 int registry_route(struct registry *r, struct str name, struct account_route *ret,
 	struct error *err);
 
@@ -128,19 +130,24 @@ typedef int registry_each_fn(void *context, const struct account *a);
 int registry_each(
 	struct registry *r, registry_each_fn *each, void *context, struct error *err);
 
-/* A login that the source accepted: makes the account when it is new, seals the
-   password when it is new or another one, learns the name. Costs no write when nothing
-   is new. *ret_new_password: no verifier stands for it (the transfer makes one). */
-int registry_capture(struct registry *r, struct str login, struct str password,
-	int64_t *ret_id, bool *ret_new_password, struct error *err);
-/* A login that was accepted but shows no password. */
-int registry_note_uncapturable(struct registry *r, struct str login, struct str why,
-	int64_t *ret_id, struct error *err);
+/* A login that the source accepted. Views. */
+struct proven_login {
+	struct str name;     /* as the source took it */
+	struct str password; /* ptr NULL: it showed none */
+	struct str why;      /* then why: "CRAM-MD5", "master user" */
+	struct str service;  /* "pop3" */
+};
+/* What it teaches: makes the account when it is new, learns the name and the service,
+   seals the password when it is another one, and the account becomes due: an idle one,
+   or one whose move failed with another password (a failed one waits for its next try
+   otherwise). Nobody is due who showed no password or is pinned to the source.
+   One read when nothing is new; else one transaction, and nobody's login waits for the
+   disk: what a power failure takes is learnt again at the next login.
+   -EINVAL: not a name we keep; -EPERM: retired. */
+int registry_learn(struct registry *r, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err);
 
-/* Which protocols ("pop3") the account's owner was seen to log in by. Noting costs no
-   write when it is known. */
-int registry_note_service(
-	struct registry *r, int64_t id, struct str service, struct error *err);
+/* Whether the account's owner was seen to log in by that service. */
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err);
 

@@ -6,7 +6,7 @@
  *
  * It is the fact "retired" (registry.h), the wall-clock milliseconds as digits. From then
  * on the registry refuses what would need the source (EVENT_DUE, COPY, SWITCH, RETURN;
- * registry_capture()), holds no password that opens, and everybody who asks it has to do
+ * registry_learn()), holds no password that opens, and everybody who asks it has to do
  * without:
  *
  *   interceptor   asks registry_retired() for each connection (one read by key; so it

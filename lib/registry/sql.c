@@ -13,12 +13,18 @@
 	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate,"  \
 	" a.local_password_at"
 
+/* A name leads to its account by its key, else by all of it (struct name_keys). */
+#define ACCOUNT_OF_KEYS                                                                  \
+	"coalesce((SELECT account FROM name WHERE key = ?1),"                            \
+	" (SELECT account FROM name WHERE key = ?2))"
+
 static const char *const statements[] = {
-	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL, a.name"
-		      " FROM name n JOIN account a ON a.id = n.account WHERE n.key = ?1",
-	[SQL_FIND_KEY] = "SELECT " ACCOUNT_COLUMNS
-			 " FROM name n JOIN account a ON a.id = n.account"
-			 " WHERE n.key = ?1",
+	/* always one row: what a login needs comes with one look, also of a stranger */
+	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL,"
+		      " a.name, EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
+		      " FROM (SELECT 1) LEFT JOIN account a ON a.id = " ACCOUNT_OF_KEYS,
+	[SQL_FIND_KEYS] =
+		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
 	[SQL_FIND_ID] = "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = ?1",
 	[SQL_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM account a ORDER BY a.name",
 	[SQL_EACH_WORK] =
@@ -28,10 +34,13 @@ static const char *const statements[] = {
 		" ORDER BY a.stage_at, a.id",
 	[SQL_NEXT_TRY] = "SELECT min(next_try_at) FROM account"
 			 " WHERE stage = 'failed' AND pin <> 'source'",
-	[SQL_CAPTURE_LOOK] = "SELECT a.id, a.name, a.sealed, a.verifier IS NOT NULL,"
-			     " a.last_login_at, a.uncapturable_why"
-			     " FROM name n JOIN account a ON a.id = n.account"
-			     " WHERE n.key = ?1",
+	[SQL_LEARN_LOOK] =
+		"SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL, a.name, 0,"
+		" a.sealed, a.last_login_at, a.uncapturable_why,"
+		" EXISTS (SELECT 1 FROM name WHERE key = ?1),"
+		" EXISTS (SELECT 1 FROM seen_service"
+		"  WHERE account = a.id AND service = ?3)"
+		" FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",

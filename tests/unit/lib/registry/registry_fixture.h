@@ -35,6 +35,10 @@ int fixture_teardown(void **state);
 
 /* n of example.com, example.net, in this order. */
 void set_domains(struct test *t, size_t n);
+/* A proven IMAP login; password NULL: none. Whether the account became due. */
+bool log_in(struct test *t, const char *login, const char *password, const char *why,
+	struct account_route *ret);
+/* The same, and the account is idle again. */
 int64_t capture(struct test *t, const char *login, const char *password);
 /* From idle to local. */
 void arrive(struct test *t, int64_t id);

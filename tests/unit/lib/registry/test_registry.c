@@ -1,87 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The registry on a real file: capture, names, state, journal, two handles at once. */
-#include "registry/registry.h"
-#include "registry/seal.h"
+#include "registry_fixture.h"
 
 #include "base/clock.h"
+#include "registry/retire.h"
+#include "registry/seal.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define NO_ERROR(call)                                                                   \
-	do {                                                                             \
-		int code_ = (call);                                                      \
-		if (code_ != 0)                                                          \
-			fail_msg("%s: %d %s", #call, code_, t->err.text);                \
-	} while (0)
-
-struct test {
-	char directory[64], path[96], key[96];
-	struct registry *r;
-	struct arena arena;
-	struct error err;
-};
-
-static int setup(void **state)
-{
-	struct test *t = calloc(1, sizeof(*t));
-
-	(void)snprintf(t->directory, sizeof(t->directory), "/tmp/mailferry-reg-XXXXXX");
-	if (!mkdtemp(t->directory))
-		return -1;
-	(void)snprintf(t->path, sizeof(t->path), "%s/registry.sqlite", t->directory);
-	(void)snprintf(t->key, sizeof(t->key), "%s/key", t->directory);
-	arena_init(&t->arena);
-	*state = t;
-	if (registry_open(t->path, t->key, true, &t->r, &t->err) < 0) {
-		(void)fprintf(stderr, "%s\n", t->err.text);
-		return -1;
-	}
-	return 0;
-}
-
-static int remove_one(
-	const char *path, const struct stat *about, int type, struct FTW *place)
-{
-	(void)about;
-	(void)type;
-	(void)place;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	struct test *t = *state;
-
-	registry_close(t->r);
-	arena_fini(&t->arena);
-	(void)nftw(t->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(t);
-	return 0;
-}
-
-static int64_t capture(
-	struct test *t, const char *login, const char *password, bool *new_one)
-{
-	bool fresh;
-	int64_t id;
-
-	NO_ERROR(registry_capture(
-		t->r, str_from(login), str_from(password), &id, &fresh, &t->err));
-	if (new_one)
-		*new_one = fresh;
-	return id;
-}
 
 static void give_verifier(struct test *t, int64_t id)
 {
@@ -99,7 +26,7 @@ static void test_files(void **state)
 	struct test *t = *state;
 	struct stat about;
 
-	capture(t, "alice", "secret", NULL);
+	capture(t, "alice", "secret");
 	assert_int_equal(stat(t->path, &about), 0);
 	assert_int_equal(about.st_mode & 0777, 0600);
 	assert_int_equal(stat(t->key, &about), 0);
@@ -111,10 +38,8 @@ static void test_capture(void **state)
 	struct test *t = *state;
 	struct account a;
 	struct str password;
-	bool fresh;
-	int64_t id = capture(t, "Alice", "secret", &fresh);
+	int64_t id = capture(t, "Alice", "secret");
 
-	assert_true(fresh);
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_true(str_eq(a.name, STR_LIT("alice")));
 	assert_true(str_eq(a.login, STR_LIT("Alice")));
@@ -125,17 +50,23 @@ static void test_capture(void **state)
 	assert_true(a.capturable && a.has_password && !a.has_verifier);
 	assert_true(a.first_login_at > 0 && a.first_login_at == a.last_login_at);
 
-	capture(t, "ALICE", "secret", &fresh);
-	assert_true(fresh); /* no verifier was made yet */
 	give_verifier(t, id);
-	assert_int_equal(capture(t, " alice", "secret", &fresh), id);
-	assert_false(fresh);
-	assert_int_equal(capture(t, "alice", "other", &fresh), id);
-	assert_true(fresh);
+	assert_int_equal(capture(t, " alice", "secret"), id);
+	NO_ERROR(registry_verifier(t->r, id, &t->arena, &password, &t->err));
+	assert_int_equal(capture(t, "alice", "other"), id);
 	assert_int_equal(
 		registry_verifier(t->r, id, &t->arena, &password, &t->err), -ENODATA);
 	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &t->err));
 	assert_true(str_eq(password, STR_LIT("other")));
+}
+
+static int learn_name(struct test *t, struct str name)
+{
+	struct proven_login p = { .name = name, .password = STR_LIT("p") };
+	struct account_route route;
+	bool due;
+
+	return registry_learn(t->r, &p, &route, &due, &t->err);
 }
 
 static void test_odd_logins(void **state)
@@ -155,15 +86,10 @@ static void test_odd_logins(void **state)
 	};
 	struct test *t = *state;
 	char long_login[REGISTRY_NAME_MAX + 1];
-	char *domains[] = { (char *)(uintptr_t) "example.com" };
-	bool fresh;
-	int64_t id;
 
-	registry_set_domains(t->r, domains, 1);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < ROWS(rows); i++) {
 		struct account_route route;
-		int code = registry_capture(
-			t->r, rows[i].login, STR_LIT("p"), &id, &fresh, &t->err);
+		int code = learn_name(t, rows[i].login);
 
 		if (code != rows[i].code)
 			fail_msg("%s: %d", rows[i].name, code);
@@ -172,18 +98,87 @@ static void test_odd_logins(void **state)
 			fail_msg("%s: route %d", rows[i].name, code);
 	}
 	memset(long_login, 'x', sizeof(long_login));
-	assert_int_equal(registry_capture(t->r, str_of(long_login, sizeof(long_login)),
-				 STR_LIT("p"), &id, &fresh, &t->err),
-		-EINVAL);
-	assert_int_equal(registry_capture(t->r, str_of(long_login, REGISTRY_NAME_MAX),
-				 STR_LIT("p"), &id, &fresh, &t->err),
-		0);
+	assert_int_equal(learn_name(t, str_of(long_login, sizeof(long_login))), -EINVAL);
+	assert_int_equal(learn_name(t, str_of(long_login, REGISTRY_NAME_MAX)), 0);
+}
+
+/* What a login does not know it is not told, but where a stranger goes. */
+static void test_stranger(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+
+	memset(&route, 0xff, sizeof(route));
+	assert_int_equal(
+		registry_route(t->r, STR_LIT("nobody"), &route, &t->err), -ENOENT);
+	assert_int_equal(route.id, 0);
+	assert_int_equal(route.route, ROUTE_SOURCE);
+	assert_false(route.retired || route.has_password);
+	assert_string_equal(route.name, "");
+	NO_ERROR(registry_retire(t->r, &t->err));
+	assert_int_equal(
+		registry_route(t->r, STR_LIT("nobody"), &route, &t->err), -ENOENT);
+	assert_true(route.retired);
+}
+
+/* Which logins make an account due, from which state. */
+static void test_due(void **state)
+{
+	static const struct {
+		const char *name;
+		int steps; /* of the journey that precedes it */
+		enum pin pin;
+		const char *password, *why;
+		bool due;
+	} rows[] = {
+		{ "idle", 0, PIN_AUTO, "secret", "", true },
+		{ "idle, another password", 0, PIN_AUTO, "new", "", true },
+		{ "no password", 0, PIN_AUTO, NULL, "CRAM-MD5", false },
+		{ "pinned to the source", 0, PIN_SOURCE, "secret", "", false },
+		{ "pinned to us", 0, PIN_LOCAL, "secret", "", true },
+		{ "due", 1, PIN_AUTO, "new", "", false },
+		{ "copying", 2, PIN_AUTO, "secret", "", false },
+		{ "failed", 3, PIN_AUTO, "secret", "", false },
+		{ "failed, another password", 3, PIN_AUTO, "new", "", true },
+		{ "failed, pinned", 3, PIN_SOURCE, "new", "", false },
+	};
+	static const enum account_event steps[] = { EVENT_DUE, EVENT_COPY, EVENT_FAIL };
+	struct test *t = *state;
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct account_route route;
+		char login[16];
+		int64_t id;
+
+		(void)snprintf(login, sizeof(login), "u%zu", i);
+		id = capture(t, login, "secret");
+		for (int n = 0; n < rows[i].steps; n++)
+			step(t, id, steps[n], "x");
+		NO_ERROR(registry_set_pin(t->r, id, rows[i].pin, &t->err));
+		if (log_in(t, login, rows[i].password, rows[i].why, &route) !=
+			rows[i].due)
+			fail_msg("%s", rows[i].name);
+		assert_int_equal(route.id, id);
+		assert_string_equal(route.name, login);
+		if (rows[i].due)
+			assert_int_equal(route.stage, STAGE_DUE);
+	}
+}
+
+static void test_services(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "secret");
+	bool uses;
+
+	NO_ERROR(registry_uses_service(t->r, id, STR_LIT("imap"), &uses, &t->err));
+	assert_true(uses);
+	NO_ERROR(registry_uses_service(t->r, id, STR_LIT("pop3"), &uses, &t->err));
+	assert_false(uses);
 }
 
 static void test_names(void **state)
 {
-	char *domains[] = { (char *)(uintptr_t) "Example.com",
-		(char *)(uintptr_t) "example.net" };
 	static const struct {
 		const char *name;
 		bool one_domain, two_domains;
@@ -200,10 +195,10 @@ static void test_names(void **state)
 	struct test *t = *state;
 	int64_t id;
 
-	registry_set_domains(t->r, domains, 1);
-	id = capture(t, "alice@example.com", "secret", NULL);
+	set_domains(t, 1);
+	id = capture(t, "alice@example.com", "secret");
 	for (int two = 0; two < 2; two++) {
-		registry_set_domains(t->r, domains, two ? 2 : 1);
+		set_domains(t, two ? 2 : 1);
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 			struct account_route route = { 0 };
 			int code = registry_route(
@@ -215,26 +210,24 @@ static void test_names(void **state)
 					two + 1, code);
 		}
 	}
-	assert_int_not_equal(capture(t, "alice@example.net", "x", NULL), id);
-	assert_int_equal(capture(t, "alice@example.com", "secret", NULL), id);
+	assert_int_not_equal(capture(t, "alice@example.net", "x"), id);
+	assert_int_equal(capture(t, "alice@example.com", "secret"), id);
 }
 
 static void test_uncapturable(void **state)
 {
 	struct test *t = *state;
+	struct account_route first, route;
 	struct account a;
-	int64_t id, again;
 
-	NO_ERROR(registry_note_uncapturable(
-		t->r, STR_LIT("carol"), STR_LIT("CRAM-MD5"), &id, &t->err));
+	assert_false(log_in(t, "carol", NULL, "CRAM-MD5", &first));
 	NO_ERROR(registry_find(t->r, STR_LIT("carol"), &t->arena, &a, &t->err));
 	assert_false(a.capturable);
 	assert_true(str_eq(a.uncapturable_why, STR_LIT("CRAM-MD5")));
-	assert_int_equal(capture(t, "carol", "secret", NULL), id);
-	NO_ERROR(registry_note_uncapturable(
-		t->r, STR_LIT("carol"), STR_LIT("APOP"), &again, &t->err));
-	assert_int_equal(again, id);
-	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(capture(t, "carol", "secret"), first.id);
+	assert_false(log_in(t, "carol", NULL, "APOP", &route));
+	assert_int_equal(route.id, first.id);
+	NO_ERROR(registry_find_id(t->r, first.id, &t->arena, &a, &t->err));
 	assert_true(a.capturable && a.has_password);
 }
 
@@ -244,7 +237,7 @@ static void test_journey(void **state)
 	struct progress progress = { 3, 100, 40, 4096 };
 	struct account a;
 	bool any;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
 
 	step(t, id, EVENT_DUE, "login");
 	NO_ERROR(registry_any_local(t->r, &any, &t->err));
@@ -281,7 +274,7 @@ static void test_refused_transition(void **state)
 {
 	struct test *t = *state;
 	struct account a;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
 
 	assert_int_equal(registry_transition(t->r, id, EVENT_ARRIVE, STR_LIT("test"),
 				 STR_LIT(""), &t->err),
@@ -315,7 +308,7 @@ static void test_failure_and_retry(void **state)
 	struct test *t = *state;
 	uint64_t now = clock_wall_ms(), first, at;
 	struct account a;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
 
 	assert_int_equal(work_at(t, now), 0);
 	step(t, id, EVENT_DUE, "");
@@ -346,7 +339,7 @@ static void test_failure_and_retry(void **state)
 static void test_busy_is_work_even_when_pinned(void **state)
 {
 	struct test *t = *state;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
 
 	step(t, id, EVENT_DUE, "");
 	step(t, id, EVENT_COPY, "");
@@ -371,15 +364,15 @@ static void test_journal(void **state)
 {
 	struct test *t = *state;
 	struct buf all;
-	int64_t id = capture(t, "alice", "secret", NULL);
-	int64_t bob = capture(t, "bob", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
+	int64_t bob = capture(t, "bob", "secret");
 
 	buf_init(&all, 0);
 	step(t, id, EVENT_DUE, "login");
 	step(t, bob, EVENT_DUE, "login");
 	NO_ERROR(registry_set_pin(t->r, id, PIN_LOCAL, &t->err));
 	NO_ERROR(registry_set_pin(t->r, id, PIN_LOCAL, &t->err)); /* no news */
-	NO_ERROR(registry_journal(t->r, id, 9, join_line, &all, &t->err));
+	NO_ERROR(registry_journal(t->r, id, 2, join_line, &all, &t->err));
 	assert_true(str_eq(
 		buf_view(&all), STR_LIT("alice pin auto>local ;"
 					"alice due source/idle>source/due login;")));
@@ -396,9 +389,9 @@ static void test_facts_and_counts(void **state)
 	struct test *t = *state;
 	struct registry_counts counts;
 	struct str value;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	int64_t id = capture(t, "alice", "secret");
 
-	capture(t, "bob", "x", NULL);
+	capture(t, "bob", "x");
 	step(t, id, EVENT_DUE, "");
 	assert_int_equal(
 		registry_fact(t->r, STR_LIT("g"), &t->arena, &value, &t->err), -ENOENT);
@@ -419,7 +412,10 @@ static void test_two_handles(void **state)
 	struct test *t = *state;
 	struct account_route route;
 	struct registry *other;
-	int64_t id = capture(t, "alice", "secret", NULL);
+	struct proven_login bob = { .name = STR_LIT("bob"), .password = STR_LIT("p") };
+	struct str password;
+	bool due;
+	int64_t id = capture(t, "alice", "secret");
 
 	NO_ERROR(registry_open(t->path, NULL, false, &other, &t->err));
 	NO_ERROR(registry_route(other, STR_LIT("alice"), &route, &t->err));
@@ -429,17 +425,9 @@ static void test_two_handles(void **state)
 	assert_int_equal(route.stage, STAGE_DUE);
 	assert_true(route.has_password);
 	assert_string_equal(route.name, "alice");
-	{
-		struct str password;
-		bool fresh;
-
-		assert_int_equal(
-			registry_password(other, id, &t->arena, &password, &t->err),
-			-ENOKEY);
-		assert_int_equal(registry_capture(other, STR_LIT("bob"), STR_LIT("p"),
-					 &id, &fresh, &t->err),
-			-ENOKEY);
-	}
+	assert_int_equal(
+		registry_password(other, id, &t->arena, &password, &t->err), -ENOKEY);
+	assert_int_equal(registry_learn(other, &bob, &route, &due, &t->err), -ENOKEY);
 	registry_close(other);
 }
 
@@ -454,7 +442,7 @@ static void test_keys(void **state)
 	NO_ERROR(registry_open(t->path, t->key, true, &other, &t->err));
 	registry_close(t->r);
 	t->r = other;
-	capture(t, "alice", "secret", NULL);
+	capture(t, "alice", "secret");
 
 	assert_int_equal(unlink(t->key), 0);
 	assert_int_equal(registry_open(t->path, t->key, true, &other, &t->err), -ENOENT);
@@ -499,12 +487,15 @@ static void test_many_start_at_once(void **state)
 
 int main(void)
 {
-#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(test_files),
 		ROW(test_capture),
 		ROW(test_odd_logins),
 		ROW(test_names),
+		ROW(test_stranger),
+		ROW(test_due),
+		ROW(test_services),
 		ROW(test_uncapturable),
 		ROW(test_journey),
 		ROW(test_refused_transition),

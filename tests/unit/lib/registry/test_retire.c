@@ -152,7 +152,10 @@ static void test_retire(void **state)
 	struct test *t = *state;
 	uint64_t since = 1, again;
 	struct str password;
-	bool fresh, any = true;
+	bool due, any = true;
+	struct account_route route;
+	struct proven_login carol = { .name = STR_LIT("carol"),
+		.password = STR_LIT("x") };
 	int64_t alice = capture(t, "alice", "secret"), bob = capture(t, "bob", "other");
 
 	arrive(t, alice);
@@ -172,9 +175,7 @@ static void test_retire(void **state)
 	assert_false(any);
 	assert_int_equal(
 		registry_password(t->r, alice, &t->arena, &password, &t->err), -ENODATA);
-	assert_int_equal(registry_capture(t->r, STR_LIT("carol"), STR_LIT("x"), &bob,
-				 &fresh, &t->err),
-		-EPERM);
+	assert_int_equal(registry_learn(t->r, &carol, &route, &due, &t->err), -EPERM);
 	assert_int_equal(registry_transition(t->r, bob, EVENT_DUE, STR_LIT("test"),
 				 STR_LIT(""), &t->err),
 		-EPERM);

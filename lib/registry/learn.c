@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a proven login teaches: who exists, by which names, with which password, that its
+ * mailbox is to be moved.
+ *
+ * The look comes first and without a lock, since nearly always nothing is new. What is
+ * to be written is decided again inside the transaction: two workers may see the same
+ * first login.
+ */
+#include "base/clock.h"
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOGIN_TIME_MS 60000 /* last_login_at costs a write at most this often */
+
+struct login {
+	const struct proven_login *proven;
+	struct name_keys keys;
+	uint64_t now;
+};
+
+struct look {
+	struct account_route route; /* id 0: unknown */
+	bool same_password, same_why, time_is_due, key_is_known, service_is_known;
+};
+
+/* Whether the sealed password in this row is the one at hand. */
+static bool opens_to(
+	struct registry *r, struct str name, struct str sealed, struct str password)
+{
+	struct arena arena;
+	struct str clear;
+	bool same;
+
+	arena_init(&arena);
+	same = unseal(r->key, name, sealed, &arena, &clear) == 0 &&
+	       str_eq(clear, password);
+	arena_fini(&arena);
+	return same;
+}
+
+static int read_look(struct registry *r, const struct login *login, sqlite3_stmt *row,
+	struct look *look, struct error *err)
+{
+	struct str password = login->proven->password;
+
+	look->time_is_due = login->now >= rsql_number(row, 8) + LOGIN_TIME_MS;
+	look->same_why = str_eq(rsql_text(row, 9), login->proven->why);
+	look->key_is_known = rsql_number(row, 10) != 0;
+	look->service_is_known = rsql_number(row, 11) != 0;
+	look->same_password = password.ptr &&
+	                      opens_to(r, rsql_text(row, 5), rsql_text(row, 7), password);
+	return route_from_row(r, row, &look->route, err);
+}
+
+static int look_up(struct registry *r, const struct login *login, struct look *ret,
+	struct error *err)
+{
+	struct look look = { 0 };
+	sqlite3_stmt *row;
+	int n = rsql_use_keys(r, SQL_LEARN_LOOK, &login->keys, &row, err);
+
+	if (n < 0)
+		return n;
+	rsql_bind(row, 3, login->proven->service);
+	n = rsql_step(r, row, err);
+	if (n == 1) {
+		n = read_look(r, login, row, &look, err);
+		(void)sqlite3_reset(row);
+	}
+	if (n < 0)
+		return n;
+	*ret = look;
+	return 0;
+}
+
+static int insert_name(
+	struct registry *r, struct str key, int64_t account, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_INSERT_NAME, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind(statement, 1, key);
+	rsql_bind_number(statement, 2, (uint64_t)account);
+	return rsql_run(r, statement, err);
+}
+
+static int insert_account(struct registry *r, const struct login *login,
+	struct account_route *account, struct error *err)
+{
+	struct str name = login->keys.whole;
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_INSERT_ACCOUNT, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind(statement, 1, name);
+	rsql_bind(statement, 2, login->proven->name);
+	rsql_bind_number(statement, 3, login->now);
+	code = rsql_run(r, statement, err);
+	if (code < 0)
+		return code;
+	account->id = sqlite3_last_insert_rowid(r->db);
+	memcpy(account->name, name.ptr, name.len);
+	return insert_name(r, name, account->id, err);
+}
+
+static int set_password(struct registry *r, const struct login *login,
+	const struct account_route *account, struct error *err)
+{
+	struct buf sealed;
+	sqlite3_stmt *statement;
+	int code;
+
+	buf_init(&sealed, 0);
+	code = seal(r->key, str_from(account->name), login->proven->password, &sealed);
+	if (code < 0)
+		error_set(err, code, "cannot seal a password");
+	else
+		code = rsql_use(r, SQL_SET_PASSWORD, &statement, err);
+	if (code == 0) {
+		rsql_bind_number(statement, 1, (uint64_t)account->id);
+		rsql_bind_blob(statement, 2, buf_view(&sealed));
+		rsql_bind(statement, 3, login->proven->name);
+		code = rsql_run(r, statement, err);
+	}
+	buf_fini(&sealed);
+	return code;
+}
+
+static int set_why(struct registry *r, int64_t id, struct str why, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_SET_UNCAPTURABLE, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind(statement, 2, why);
+	return rsql_run(r, statement, err);
+}
+
+static int set_time(struct registry *r, int64_t id, uint64_t now, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_SET_LOGIN_TIME, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind_number(statement, 2, now);
+	return rsql_run(r, statement, err);
+}
+
+static int see_service(
+	struct registry *r, int64_t id, struct str service, struct error *err)
+{
+	sqlite3_stmt *statement;
+	int code = rsql_use(r, SQL_SEE_SERVICE, &statement, err);
+
+	if (code < 0)
+		return code;
+	rsql_bind_number(statement, 1, (uint64_t)id);
+	rsql_bind(statement, 2, service);
+	return rsql_run(r, statement, err);
+}
+
+static bool password_is_new(const struct login *login, const struct look *look)
+{
+	return login->proven->password.ptr && !look->same_password;
+}
+
+static bool why_is_new(const struct login *login, const struct look *look)
+{
+	return !login->proven->password.ptr && !look->route.has_password &&
+	       !look->same_why;
+}
+
+/* The password may be what failed: another one is worth a try at once. */
+static bool becomes_due(const struct login *login, const struct look *look)
+{
+	const struct account_route *a = &look->route;
+
+	return login->proven->password.ptr && a->pin != PIN_SOURCE &&
+	       a->route == ROUTE_SOURCE &&
+	       (a->stage == STAGE_IDLE ||
+		       (a->stage == STAGE_FAILED && !look->same_password));
+}
+
+static bool is_news(const struct login *login, const struct look *look)
+{
+	return !look->route.id || !look->key_is_known || !look->service_is_known ||
+	       look->time_is_due || password_is_new(login, look) ||
+	       why_is_new(login, look) || becomes_due(login, look);
+}
+
+static int write_account(struct registry *r, const struct login *login, struct look *look,
+	struct error *err)
+{
+	struct account_route *a = &look->route;
+	int code = 0;
+
+	if (!a->id)
+		code = insert_account(r, login, a, err);
+	if (code == 0 && !look->key_is_known)
+		code = insert_name(r, login->keys.key, a->id, err);
+	if (code == 0 && password_is_new(login, look))
+		code = set_password(r, login, a, err);
+	if (code == 0 && why_is_new(login, look))
+		code = set_why(r, a->id, login->proven->why, err);
+	if (code == 0 && !look->service_is_known)
+		code = see_service(r, a->id, login->proven->service, err);
+	if (code == 0 && look->time_is_due)
+		code = set_time(r, a->id, login->now, err);
+	return code;
+}
+
+static int write_news(struct registry *r, const struct login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+{
+	struct look look;
+	bool due;
+	int code = refuse_when_retired(r, err);
+
+	if (code == 0)
+		code = look_up(r, login, &look, err);
+	if (code == 0)
+		code = write_account(r, login, &look, err);
+	due = code == 0 && becomes_due(login, &look);
+	if (due)
+		code = change_state(r, look.route.id, EVENT_DUE, STR_LIT("interceptor"),
+			STR_LIT("login"), err);
+	/* as it is now, its name included */
+	if (code == 0)
+		code = registry_route(r, login->proven->name, ret_route, err);
+	if (code == 0)
+		*ret_became_due = due;
+	return code;
+}
+
+int registry_learn(struct registry *r, const struct proven_login *proven,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+{
+	struct login login = { .proven = proven, .now = clock_wall_ms() };
+	struct look look;
+	int code;
+
+	if (!r->has_key)
+		return error_set(err, -ENOKEY, "no sealing key was loaded");
+	code = name_keys(r, proven->name, &login.keys);
+	if (code < 0)
+		return error_set(err, code,
+			"a login that is empty, longer than %d bytes or holds a NUL is "
+			"not captured",
+			REGISTRY_NAME_MAX);
+	code = look_up(r, &login, &look, err);
+	if (code < 0)
+		return code;
+	if (!is_news(&login, &look)) {
+		*ret_route = look.route;
+		*ret_became_due = false;
+		return 0;
+	}
+	code = rsql_begin(r, false, err);
+	if (code < 0)
+		return code;
+	return rsql_finish(r, write_news(r, &login, ret_route, ret_became_due, err), err);
+}
+
+int registry_uses_service(struct registry *r, int64_t id, struct str service,
+	bool *ret_uses, struct error *err)
+{
+	sqlite3_stmt *row;
+	int n = rsql_use(r, SQL_SEEN_SERVICE, &row, err);
+
+	if (n < 0)
+		return n;
+	rsql_bind_number(row, 1, (uint64_t)id);
+	rsql_bind(row, 2, service);
+	n = rsql_step(r, row, err);
+	if (n < 0)
+		return n;
+	*ret_uses = n == 1 && rsql_number(row, 0) != 0;
+	(void)sqlite3_reset(row);
+	return 0;
+}
+
+int registry_password(struct registry *r, int64_t id, struct arena *arena,
+	struct str *ret_password, struct error *err)
+{
+	sqlite3_stmt *row;
+	struct str sealed, name;
+	int n;
+
+	if (!r->has_key)
+		return error_set(err, -ENOKEY, "no sealing key was loaded");
+	n = rsql_use(r, SQL_SEALED, &row, err);
+	if (n < 0)
+		return n;
+	rsql_bind_number(row, 1, (uint64_t)id);
+	n = rsql_step(r, row, err);
+	if (n == 0)
+		return no_such_account(id, err);
+	if (n < 0)
+		return n;
+	name = rsql_text(row, 0);
+	sealed = rsql_text(row, 1);
+	if (!sealed.len)
+		n = error_set(err, -ENODATA, "no password of \"%.*s\" was seen yet",
+			STR_ARG(name));
+	else if ((n = unseal(r->key, name, sealed, arena, ret_password)) < 0)
+		error_set(err, n, "the sealed password of \"%.*s\" does not open",
+			STR_ARG(name));
+	else
+		n = 0;
+	(void)sqlite3_reset(row);
+	return n;
+}
