@@ -7,6 +7,7 @@
 #include "transfer/certificate.h"
 #include "transfer/deadline.h"
 #include "transfer/job.h"
+#include "transfer/pop3_source.h"
 #include "transfer/uidls.h"
 
 #include <errno.h>
@@ -20,11 +21,13 @@
 #define NOBODY_THERE_MS 500
 #define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
 #define QUIESCE_TRIES 10
-#define PROOFS_MAX 4 /* nothing changes at the source any more: two do */
+#define PROOFS_MAX 4       /* nothing changes at the source any more: two do */
+#define RUSH_SPARE_MS 1000 /* of the hold: he is then let in at the source */
 
 enum step {
 	STEP_START,
 	STEP_COPY,
+	STEP_RUSH,
 	STEP_CATCH_UP,
 	STEP_AWAIT,
 	STEP_SWITCH,
@@ -35,8 +38,8 @@ enum step {
 	STEP_OVER,
 	STEP_COUNT
 };
-static const char *const step_names[] = { "start", "copy", "catch-up", "await", "switch",
-	"quiesce", "prove", "arrive", "parked", "over" };
+static const char *const step_names[] = { "start", "copy", "rush", "catch-up", "await",
+	"switch", "quiesce", "prove", "arrive", "parked", "over" };
 _Static_assert(
 	sizeof(step_names) / sizeof(step_names[0]) == STEP_COUNT, "a name for each");
 
@@ -127,9 +130,25 @@ static int catch_up(struct job *j)
 	return r;
 }
 
+/* By POP3 nobody reads while the owner is in. */
 static bool waits_before_copy(const struct job *j)
 {
-	return !j->settings->precopy && j->settings->strategy == STRATEGY_AFTER_LOGOFF;
+	return j->is_pop3 ||
+	       (!j->settings->precopy && j->settings->strategy == STRATEGY_AFTER_LOGOFF);
+}
+
+/* He is held at his first login: he must be off the source for us to be in. */
+static bool is_rush(const struct job *j)
+{
+	return j->is_pop3 && j->settings->strategy == STRATEGY_IMMEDIATE &&
+	       j->settings->hold_s * 1000 > RUSH_SPARE_MS;
+}
+
+static void begin_rush(struct job *j)
+{
+	if (is_rush(j))
+		j->rush_ends = clock_monotonic_ms() +
+		               j->settings->hold_s * UINT64_C(1000) - RUSH_SPARE_MS;
 }
 
 static int step_start(struct job *j, enum step *next)
@@ -139,12 +158,18 @@ static int step_start(struct job *j, enum step *next)
 	switch (j->account.stage) {
 	case STAGE_SWITCHING:
 		j->is_busy = true;
+		begin_rush(j);
 		*next = STEP_QUIESCE;
 		break;
 	case STAGE_CATCHING_UP:
-		*next = STEP_CATCH_UP;
+		*next = j->is_pop3 ? STEP_AWAIT : STEP_CATCH_UP;
 		break;
 	case STAGE_DUE:
+		if (is_rush(j)) {
+			*next = STEP_RUSH;
+			break;
+		}
+		/* fall through */
 	case STAGE_FAILED:
 	case STAGE_COPYING:
 		if (waits_before_copy(j))
@@ -173,6 +198,27 @@ static int step_copy(struct job *j, enum step *next)
 	return j->sync.n_unreadable ? 0 : job_event(j, EVENT_CATCH_UP, STR_LIT(""));
 }
 
+/* The whole copy at once, while nobody is served. What is not done then goes on after his
+   log-off. */
+static int step_rush(struct job *j, enum step *next)
+{
+	int r = job_make_verifier(j);
+
+	if (r == 0)
+		r = job_begin_copy(j);
+	if (r == 0)
+		r = job_event(j, EVENT_CATCH_UP, STR_LIT("held"));
+	if (r == 0)
+		r = job_event(j, EVENT_SWITCH, STR_LIT("held"));
+	if (r < 0)
+		return r;
+	begin_rush(j);
+	j->is_busy = true;
+	job_route_changed(j);
+	*next = STEP_QUIESCE;
+	return 0;
+}
+
 static int step_catch_up(struct job *j, enum step *next)
 {
 	bool copying = j->sync.n_unreadable > 0; /* not complete yet: no event so far */
@@ -196,9 +242,11 @@ static int step_switch(struct job *j, enum step *next)
 
 	if (j->is_connected && now - j->connected_at > FRESH_MS)
 		job_disconnect(j);
-	if (r == 0 && (!j->is_connected || now - j->synced_at > FRESH_MS))
+	/* by POP3 only once he who is to be thrown out is out */
+	if (r == 0 && !(j->is_pop3 && j->is_forced) &&
+		(!j->is_connected || now - j->synced_at > FRESH_MS))
 		r = catch_up(j);
-	if (r == 0)
+	if (r == 0 && !j->is_pop3)
 		r = uidls_read(j); /* once more when nobody is served: then it is short */
 	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
@@ -249,6 +297,22 @@ static int step_quiesce(struct job *j, enum step *next)
 	return 0;
 }
 
+/* The unique-ids came with the messages. */
+static int prove_uidls(struct job *j)
+{
+	bool ours = false;
+	int r;
+
+	if (!j->is_pop3)
+		return uidls_read(j);
+	r = pop3_source_prove(&j->source, &j->uidls.count, &ours, &j->err);
+	if (r < 0)
+		return r;
+	j->uidls.kept = !ours;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
+	return 0;
+}
+
 static int step_prove(struct job *j, enum step *next)
 {
 	int r = 0;
@@ -257,7 +321,7 @@ static int step_prove(struct job *j, enum step *next)
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
 		if (r == 0 && !j->sync.differences && !j->sync.n_unreadable)
-			return uidls_read(j);
+			return prove_uidls(j);
 	}
 	if (r == 0 && j->sync.n_unreadable)
 		return unreadable(j);
@@ -270,6 +334,7 @@ static int write_certificate(struct job *j, bool equal)
 {
 	struct certificate_facts facts = { .source = j->source_text,
 		.reader = j->source.ops->name,
+		.by_pop3 = j->is_pop3,
 		.at = clock_wall_ms(),
 		.equal = equal,
 		.uidls_kept = j->uidls.kept,
@@ -280,8 +345,9 @@ static int write_certificate(struct job *j, bool equal)
 
 	if (r < 0)
 		return error_errno(&j->err, r, "cannot write the certificate");
-	r = registry_set_result(j->registry, j->account.id, equal ? 1 : -1, j->uidls.kept,
-		str_from(json), &j->err);
+	/* by POP3 there were no UIDs to be kept */
+	r = registry_set_result(j->registry, j->account.id, equal && !j->is_pop3 ? 1 : -1,
+		j->uidls.kept, str_from(json), &j->err);
 	free(json);
 	return r;
 }
@@ -326,6 +392,7 @@ static int step_arrive(struct job *j, enum step *next)
 static step_fn *const steps[] = {
 	[STEP_START] = step_start,
 	[STEP_COPY] = step_copy,
+	[STEP_RUSH] = step_rush,
 	[STEP_CATCH_UP] = step_catch_up,
 	[STEP_AWAIT] = step_await,
 	[STEP_SWITCH] = step_switch,
@@ -350,6 +417,27 @@ static enum account_exit fail(struct job *j, enum step at)
 	return ACCOUNT_OVER;
 }
 
+/* The maildrop is his, or somebody else's for a moment: nothing has failed. What is here
+   stays, and it goes on when he has left. */
+static bool is_his_turn(const struct job *j, int code)
+{
+	return code == -EINTR || code == -ETIME || (j->is_pop3 && code == -EAGAIN);
+}
+
+static enum account_exit make_way(struct job *j, enum step at)
+{
+	struct error why = j->err;
+
+	log_info(NULL, "makes-way", "account=%.*s step=%s reason=\"%s\"",
+		STR_ARG(j->account.name), step_names[at], why.text);
+	if (!j->is_busy)
+		return ACCOUNT_PARKED;
+	if (job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0)
+		return ACCOUNT_BROKEN;
+	job_route_changed(j);
+	return ACCOUNT_PARKED;
+}
+
 static enum account_exit walk(struct job *j)
 {
 	enum step now = STEP_START, next = STEP_OVER;
@@ -368,6 +456,8 @@ static enum account_exit walk(struct job *j)
 			STR_ARG(j->account.name), step_names[now]);
 		return ACCOUNT_OVER;
 	}
+	if (is_his_turn(j, r))
+		return make_way(j, now);
 	if (r)
 		return fail(j, now);
 	return now == STEP_PARKED ? ACCOUNT_PARKED : ACCOUNT_OVER;

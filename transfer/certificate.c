@@ -125,6 +125,13 @@ static json_t *uidls(const struct certificate_facts *facts)
 	return o;
 }
 
+static const char *compared(const struct certificate_facts *facts)
+{
+	if (facts->by_pop3)
+		return "unique-ids, their order, sizes";
+	return "folders, subscriptions, UIDVALIDITY, UIDs, flags, keywords, dates, sizes";
+}
+
 int certificate_make(
 	const struct sync *s, const struct certificate_facts *facts, char **ret_json)
 {
@@ -136,9 +143,12 @@ int certificate_make(
 	(void)json_object_set_new(o, "time", time_text(facts->at));
 	(void)json_object_set_new(o, "source", json_string(facts->source));
 	(void)json_object_set_new(o, "reader", json_string(facts->reader));
-	(void)json_object_set_new(o, "compared",
-		json_string("folders, subscriptions, UIDVALIDITY, UIDs, flags, keywords, "
-			    "dates, sizes"));
+	(void)json_object_set_new(o, "compared", json_string(compared(facts)));
+	if (facts->by_pop3)
+		(void)json_object_set_new(o, "unknown",
+			json_string(
+				"folders, subscriptions, UIDs, flags, keywords, dates: "
+				"POP3 does not show them"));
 	(void)json_object_set_new(o, "messages", number(sums.messages_copied));
 	(void)json_object_set_new(o, "bytes", number(sums.bytes_copied));
 	(void)json_object_set_new(o, "subscriptions", number(count_subscriptions(s)));

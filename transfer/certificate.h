@@ -6,7 +6,8 @@
 
 struct certificate_facts {
 	const char *source; /* "192.0.2.10:143" */
-	const char *reader; /* "imap" */
+	const char *reader; /* "imap", "pop3" */
+	bool by_pop3;       /* alone: INBOX without flags */
 	uint64_t at;        /* wall clock */
 	bool equal;
 	int uidls_kept; /* 1, 0, -1: not looked at */

@@ -126,6 +126,25 @@ static int set_flags(struct walk *w, const struct source_message *m)
 			       m->keywords, NULL, w->s->err);
 }
 
+/* Others were removed before it: no difference that anybody sees. */
+static int set_order(
+	struct walk *w, const struct source_message *m, const struct store_message *row)
+{
+	struct arena arena;
+	struct str uidl; /* the row's own dies with the first write */
+	int r = sink_begin(&w->s->sink, w->s->err);
+
+	arena_init(&arena);
+	uidl = arena_str(&arena, row->uidl);
+	if (r == 0 && !uidl.ptr)
+		r = error_set(w->s->err, -ENOMEM, "no memory");
+	if (r == 0)
+		r = store_set_uidl(w->s->sink.store, w->f->mailbox, m->uid, uidl,
+			m->pop3_order, w->s->err);
+	arena_fini(&arena);
+	return r;
+}
+
 static bool same_flags(const struct source_message *m, const struct store_message *row)
 {
 	return !((m->flags ^ row->flags) & ~(unsigned)FLAG_RECENT) &&
@@ -145,6 +164,8 @@ static int compare_message(
 	w->f->copied++;
 	w->f->copied_bytes += row->body_len;
 	w->f->odd_sizes += row->body_len != row->size;
+	if (m->pop3_order && m->pop3_order != row->pop3_order)
+		return set_order(w, m, row);
 	if (!same_flags(m, row))
 		sync_note(w->s, w->f, "UID %u has other flags", m->uid);
 	else if (m->flags == row->flags)

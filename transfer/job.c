@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "registry/seal.h"
-#include "transfer/imap_source.h"
+#include "transfer/reader.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,10 @@
 #define TRIES 4         /* 1 + 2 + 4 s: a source that restarts; then fail */
 #define TRIES_NOT_NOW 6 /* 31 s: connections of others end meanwhile */
 #define TRIES_BUSY 2
+#define TRIES_IN_USE 7     /* 6 s: his last session there is on its way out */
 #define LONG_PASS_MS 10000 /* it got somewhere: the tries begin anew */
+#define LOOK_EVERY_MS 500  /* he waits no longer than that for a maildrop we have */
+#define LOOK_MS 300        /* the interceptor answers at once when nobody is there */
 
 /* ---- opening ---- */
 
@@ -109,21 +112,6 @@ int job_source_addresses(struct job *j, enum service_id service,
 	return 0;
 }
 
-static int open_source(struct job *j)
-{
-	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
-	struct imap_source_options options = { .addresses = addresses,
-		.login = j->account.login,
-		.password = j->password,
-		.connections = j->settings->limits.source_connections };
-	int r = job_source_addresses(j, SERVICE_IMAP, addresses, &options.n_addresses);
-
-	if (r < 0)
-		return r;
-	address_port_text(&addresses[0], j->source_text);
-	return imap_source_new(&options, &j->source, &j->err);
-}
-
 int job_open(struct job *j, const char *name)
 {
 	int r = open_registry(j, name);
@@ -139,7 +127,9 @@ int job_open(struct job *j, const char *name)
 	if (r == 0)
 		r = open_store(j);
 	if (r == 0)
-		r = open_source(j);
+		r = reader_open(j);
+	/* one that made way goes on: no attempt has failed */
+	j->has_begun = j->has_begun || (j->is_pop3 && j->account.stage == STAGE_COPYING);
 	if (r == 0)
 		sync_init(&j->sync, &j->source, j->store, job_tick, j);
 	return r;
@@ -194,11 +184,45 @@ static void tell_progress(struct job *j)
 		(void)registry_set_progress(j->registry, j->account.id, &p, NULL);
 }
 
+static int no_tick(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+/* An answer that does not come means: he is there, or waits to be let in. */
+static bool is_owner_there(struct job *j)
+{
+	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
+	struct talk_patience patience = { .ms = LOOK_MS, .tick = no_tick };
+	uint64_t number;
+
+	return talk_ask(j->settings, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
+		       &patience, &number, NULL) == -ETIMEDOUT;
+}
+
+/* A maildrop is one session's at a time: ours makes way. -EINTR: he wants in. -ETIME: he
+   has been held long enough. */
+static int take_turns(struct job *j, uint64_t now)
+{
+	if (j->is_busy && j->rush_ends && now >= j->rush_ends)
+		return error_set(&j->err, -ETIME, "it does not fit into the hold");
+	if (j->is_busy || now - j->looked_at < LOOK_EVERY_MS)
+		return 0;
+	j->looked_at = now;
+	if (!is_owner_there(j))
+		return 0;
+	return error_set(&j->err, -EINTR, "the owner wants his maildrop");
+}
+
 int job_tick(void *context)
 {
 	struct job *j = context;
 	uint64_t now = clock_monotonic_ms();
+	int r = j->is_pop3 && j->in_pass ? take_turns(j, now) : 0;
 
+	if (r)
+		return r;
 	if (now - j->told_at < TELL_EVERY_MS)
 		return 0;
 	j->told_at = now;
@@ -246,8 +270,10 @@ void job_disconnect(struct job *j)
 
 static int one_pass(struct job *j)
 {
-	int r = connect_source(j);
+	int r = reader_check(j);
 
+	if (r == 0)
+		r = connect_source(j);
 	j->synced_at = clock_monotonic_ms();
 	if (r == 0)
 		r = sync_pass(&j->sync, &j->err);
@@ -260,11 +286,11 @@ static int one_pass(struct job *j)
 static unsigned tries_for(const struct job *j, int code)
 {
 	if (j->is_busy)
-		return TRIES_BUSY;
+		return j->is_pop3 && code == -EAGAIN ? TRIES_IN_USE : TRIES_BUSY;
 	return code == -EAGAIN ? TRIES_NOT_NOW : TRIES;
 }
 
-int job_pass(struct job *j)
+static int passes(struct job *j)
 {
 	unsigned tries = 1, delay_ms = j->is_busy ? 100 : 1000;
 	int r;
@@ -293,6 +319,16 @@ int job_pass(struct job *j)
 			(unsigned long long)j->sync.differences,
 			(unsigned long long)j->sync.n_unreadable);
 	}
+	return r;
+}
+
+int job_pass(struct job *j)
+{
+	int r;
+
+	j->in_pass = true;
+	r = passes(j);
+	j->in_pass = false;
 	return r;
 }
 

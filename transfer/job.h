@@ -23,12 +23,16 @@ struct job {
 	struct store *store;
 	struct source source;
 	char source_text[ADDRESS_TEXT_MAX];
+	bool is_pop3; /* its reader; whose sessions shut its owner's out */
 	bool is_connected;
 	struct sync sync;
 	struct uidls_outcome uidls;
 	bool has_begun; /* EVENT_COPY */
 	bool is_busy;   /* route=busy: somebody may be held */
 	bool is_forced; /* end his sessions at the source */
+	bool in_pass;
+	uint64_t looked_at; /* whether he wants in */
+	uint64_t rush_ends; /* monotonic: the first copy, while he is held; 0: none */
 	uint64_t connected_at;
 	uint64_t synced_at; /* monotonic: the last pass began */
 	uint64_t pass_ms;   /* and took so long */

@@ -86,6 +86,7 @@ int listing_add(struct listing *l, const struct source_message *m)
 		.size = m->size,
 		.uid = m->uid,
 		.keywords = words,
+		.pop3_order = m->pop3_order,
 		.zone = m->zone,
 		.flags = (uint8_t)m->flags };
 	return 0;
@@ -143,5 +144,6 @@ struct source_message listing_at(const struct listing *l, size_t index)
 		.keywords = words_at(l, row->keywords),
 		.date = row->date,
 		.zone = row->zone,
-		.size = row->size };
+		.size = row->size,
+		.pop3_order = row->pop3_order };
 }

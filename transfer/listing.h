@@ -16,6 +16,7 @@ struct listing_row {
 	uint64_t size;
 	uint32_t uid;
 	uint32_t keywords; /* where they are in `words` */
+	uint32_t pop3_order;
 	int16_t zone;
 	uint8_t flags;
 };

@@ -170,13 +170,9 @@ static int greeting(struct pop3_talk *t, struct error *err)
 
 static int refused(const struct single *s, struct error *err)
 {
-	struct str line = str_trim(buf_view(&s->answer)), code;
-	bool coded = pop3_response_code(line, &code);
-	bool later = coded && (str_ieq(code, STR_LIT("IN-USE")) ||
-				      str_ieq(code, STR_LIT("LOGIN-DELAY")) ||
-				      str_istarts(code, STR_LIT("SYS")));
+	struct str line = str_trim(buf_view(&s->answer));
 
-	return error_set(err, later ? -EAGAIN : -EACCES,
+	return error_set(err, pop3_refused_for_now(line) ? -EAGAIN : -EACCES,
 		"the source refuses the login by POP3: %.*s",
 		STR_ARG(str_take(line, 200)));
 }
@@ -268,7 +264,8 @@ void pop3_talk_end(struct pop3_talk *t)
 	struct single s = { 0 };
 
 	buf_init(&s.answer, CAPA_MAX);
-	if (t->link.fd >= 0)
+	if (t->link.fd >= 0 &&
+		ask_one(t, &s, STR_LIT("RSET"), POP3_EXPECT_ONE_LINE, NULL) == 0)
 		(void)ask_one(t, &s, STR_LIT("QUIT"), POP3_EXPECT_ONE_LINE, NULL);
 	buf_fini(&s.answer);
 	link_close(&t->link);

@@ -19,10 +19,13 @@ struct pop3_talk {
 
 void pop3_talk_init(struct pop3_talk *t, unsigned patience_ms, int (*tick)(void *context),
 	void *context);
-void pop3_talk_end(struct pop3_talk *t); /* QUIT if it can still be said, then closes */
+/* RSET and QUIT if they can still be said, then closes. After RSET a server has nothing
+   to do at QUIT: Dovecot, too, forgets then which messages RETR has read. */
+void pop3_talk_end(struct pop3_talk *t);
 
 /* Connects and logs in. -ECONNREFUSED: nobody serves POP3 there. -EACCES: it does not let
-   him in. -EAGAIN: not now ([IN-USE], [SYS/TEMP], [LOGIN-DELAY]). Else the connection. */
+   him in. -EAGAIN: not now ([IN-USE], [SYS/TEMP], [LOGIN-DELAY], "maildrop is locked").
+   Else the connection. */
 int pop3_talk_login(struct pop3_talk *t, const struct sockaddr_storage *to,
 	struct str login, struct str password, struct error *err);
 

@@ -80,7 +80,8 @@ static int add(struct sink *k, struct sink_lane *l, int64_t mailbox,
 		.date = m->date,
 		.zone = m->zone,
 		.size = m->size,
-		.uidl = STR_LIT("") };
+		.uidl = m->uidl.ptr ? m->uidl : STR_LIT(""),
+		.pop3_order = m->pop3_order };
 	struct body_place place;
 	int r = store_body_end(k->store, &l->writer, &place, err);
 

@@ -13,7 +13,8 @@
  *   connect ─► folders ─► run ─► list, list … ─► run ─► fetch, fetch … ─► run ─► close
  *
  * After an error of run() or connect(), close() and connect() begin anew; what was queued
- * is forgotten. imap_source.c is the one for IMAP; tests have one in memory.
+ * is forgotten. imap_source.c is the one for IMAP, pop3_source.c for a source without it;
+ * tests have one in memory.
  */
 #include "base/error.h"
 #include "base/str.h"
@@ -41,7 +42,9 @@ struct source_message {
 	struct str keywords;
 	int64_t date;
 	int16_t zone;
-	uint64_t size; /* as the source says it, right or not */
+	uint64_t size;       /* as the source says it, right or not */
+	struct str uidl;     /* with its body; "": the reader knows none */
+	uint32_t pop3_order; /* in the maildrop, from 1; 0: not known */
 };
 
 /* A message to fetch. */

@@ -51,6 +51,44 @@ bool pop3_response_code(struct str line, struct str *ret_code)
 	return true;
 }
 
+/* qpopper, UW ipop3d, popa3d, teapop. An account that is locked is another matter. */
+static const struct str in_use_words[] = { STR(" lock"), STR("in use"), STR("busy"),
+	STR("already open"), STR("another session") };
+
+static bool has_word(struct str text, struct str word)
+{
+	for (; text.len >= word.len; text = str_skip(text, 1))
+		if (str_istarts(text, word))
+			return true;
+	return false;
+}
+
+bool pop3_is_in_use(struct str line)
+{
+	struct str code;
+
+	if (pop3_status(line) != POP3_STATUS_ERR)
+		return false;
+	if (pop3_response_code(line, &code))
+		return str_ieq(code, STR_LIT("IN-USE"));
+	for (size_t i = 0; i < sizeof(in_use_words) / sizeof(in_use_words[0]); i++)
+		if (has_word(line, in_use_words[i]))
+			return !has_word(line, STR_LIT("account"));
+	return false;
+}
+
+bool pop3_refused_for_now(struct str line)
+{
+	struct str code;
+
+	if (pop3_status(line) != POP3_STATUS_ERR)
+		return false;
+	if (pop3_response_code(line, &code) && (str_ieq(code, STR_LIT("LOGIN-DELAY")) ||
+						       str_istarts(code, STR_LIT("SYS"))))
+		return true;
+	return pop3_is_in_use(line);
+}
+
 void pop3_reader_expect(struct pop3_reader *r, enum pop3_expect expect)
 {
 	*r = (struct pop3_reader){ .state = POP3_READER_FIRST_LINE, .expect = expect };

@@ -26,6 +26,11 @@ enum pop3_status {
 enum pop3_status pop3_status(struct str line);
 /* "IN-USE" of "-ERR [IN-USE] ..." (RFC 2449, 8); false: none. */
 bool pop3_response_code(struct str line, struct str *ret_code);
+/* Whether a login was refused because another session has the maildrop: [IN-USE] (RFC
+   2449, 8.1.2), or in the words of servers without response codes. */
+bool pop3_is_in_use(struct str line);
+/* That, [LOGIN-DELAY] or [SYS/...]: the password is not what is wrong. */
+bool pop3_refused_for_now(struct str line);
 
 enum pop3_expect {
 	POP3_EXPECT_ONE_LINE, /* USER, STAT, LIST n, DELE, QUIT ... */

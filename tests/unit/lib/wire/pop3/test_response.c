@@ -223,6 +223,38 @@ static void test_code(void **state)
 	}
 }
 
+static void test_in_use(void **state)
+{
+	static const struct {
+		struct str line;
+		bool in_use, for_now;
+	} lines[] = {
+		{ STR("-ERR [IN-USE] Do you have another POP session running?"), true,
+			true },
+		{ STR("-ERR [in-use]"), true, true },
+		{ STR("-ERR alice lock busy!  Is another session active? (11)"), true,
+			true },
+		{ STR("-ERR Can't get lock.  Mailbox in use"), true, true },
+		{ STR("-ERR Login failed (maildrop in use?)"), true, true },
+		{ STR("-ERR [LOGIN-DELAY] minimum time between mail checks"), false,
+			true },
+		{ STR("-ERR [SYS/TEMP] later"), false, true },
+		{ STR("-ERR [AUTH] lock busy"), false, false },
+		{ STR("-ERR [AUTH] Authentication failed."), false, false },
+		{ STR("-ERR Your account is locked"), false, false },
+		{ STR("-ERR You are blocked"), false, false },
+		{ STR("-ERR"), false, false },
+		{ STR("+OK maildrop locked and ready"), false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(lines); i++) {
+		if (pop3_is_in_use(lines[i].line) != lines[i].in_use ||
+			pop3_refused_for_now(lines[i].line) != lines[i].for_now)
+			fail_msg("%.*s", STR_ARG(lines[i].line));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_stat_and_list),
 		cmocka_unit_test(test_uidl),
 		cmocka_unit_test(test_code),
+		cmocka_unit_test(test_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
