@@ -37,6 +37,7 @@ static void take_attempt(struct session *s)
 
 	s->pre->attempt = (struct attempt){ .user = l->user,
 		.password = l->password,
+		.proof = l->proof,
 		.why_not = l->master.len ? STR_LIT("master user") : STR_LIT(""),
 		.tag = l->tag.len ? l->tag : STR_LIT("") };
 	if (!l->master.len && !l->password.ptr)
@@ -46,12 +47,16 @@ static void take_attempt(struct session *s)
 static void exchange_line(struct session *s)
 {
 	const struct front_ops *ops = s->lane->front;
-	void *front = session_front(s);
+	struct pre *p = s->pre;
+	struct str line = ops->exchange_line(p->front);
 
 	take_attempt(s);
+	p->attempt.proof = challenge_answer(
+		ops->login(p->front)->mechanism, p->challenge, line, &p->arena);
+	p->challenge = STR_LIT("");
 	if (!login_exchange_may_go_on(s))
 		return;
-	if (buf_append(&s->pre->to_upstream, ops->exchange_line(front)) < 0)
+	if (buf_append(&p->to_upstream, line) < 0)
 		session_close(s, "no memory");
 	else
 		session_flush(s);
@@ -156,6 +161,14 @@ static void keep_answer(struct session *s, struct str response)
 		session_close(s, "source says too much");
 }
 
+/* One at a time: a source that sends more of them does not fill the arena. */
+static void challenge(struct session *s, struct str line)
+{
+	if (!s->pre->challenge.len)
+		s->pre->challenge = arena_str(&s->pre->arena, line);
+	session_say(s, line);
+}
+
 static void source_says(struct session *s, enum upstream_event event, struct str response)
 {
 	switch (event) {
@@ -170,7 +183,7 @@ static void source_says(struct session *s, enum upstream_event event, struct str
 		keep_answer(s, response);
 		break;
 	case UPSTREAM_CONTINUE:
-		session_say(s, response);
+		challenge(s, response);
 		break;
 	case UPSTREAM_OK:
 		concluded(s, response, true);
@@ -218,8 +231,40 @@ static void learnt_all(struct session *s)
 	}
 	ops->take_offer(front, s->pre->offer);
 	ops->source_greeted(front);
+	s->pre->is_challenged = true;
 	s->lane->greet(s);
 	session_resume(s);
+}
+
+static int own_offer(struct session *s, const struct offer *common, struct offer **ret)
+{
+	struct learnt learnt = common->shown;
+	struct buf greeting;
+	int r;
+
+	buf_init(&greeting, 0);
+	r = s->lane->own_greeting(
+		learnt.greeting, worker_is_retired(s->worker), &greeting);
+	learnt.greeting = buf_view(&greeting);
+	if (r == 0)
+		r = offer_make(s->service, &learnt, common, ret);
+	buf_fini(&greeting);
+	return r;
+}
+
+bool front_greet_alone(struct session *s)
+{
+	const struct offer *common = s->worker->offers[s->service];
+	struct offer *mine;
+
+	if (!common || !s->lane->own_greeting || own_offer(s, common, &mine) < 0)
+		return false;
+	offer_unref(s->pre->offer);
+	s->pre->offer = mine;
+	s->lane->front->take_offer(session_front(s), mine);
+	s->lane->greet(s);
+	session_resume(s);
+	return true;
 }
 
 /* true: there may be more in what has come. */

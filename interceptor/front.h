@@ -35,6 +35,9 @@ struct front_ops {
 
 /* Slots of struct lane. front_greet(): a greeting line as the offer has it. */
 void front_greet(struct session *s);
+/* In GREETING, and the source is away: he is greeted all the same, as he may live here.
+   false: what to show is not known. */
+bool front_greet_alone(struct session *s);
 void front_client_bytes(struct session *s);
 void front_upstream_bytes(struct session *s);
 void front_send_attempt(struct session *s);

@@ -202,8 +202,9 @@ static void refuse(struct session *s, enum refusal why)
 					"available; please try again later.",
 		[REFUSAL_WRONG_PASSWORD] =
 			"NO [AUTHENTICATIONFAILED] Authentication failed.",
-		[REFUSAL_MECHANISM] = "NO This login method is not available for your "
-				      "mailbox any more; please use your password.",
+		[REFUSAL_MECHANISM] =
+			"NO [CONTACTADMIN] This login method is not available for your "
+			"mailbox any more; please use your password.",
 	};
 	struct imap_front *f = session_front(s);
 	struct str text = str_from(texts[why]), learnt = s->pre->offer->refusal;

@@ -5,13 +5,21 @@
  *
  * A source whose greeting bears a timestamp (APOP, RFC 1939, 7) greets each client
  * itself: the timestamp is good for the connection that said it, so that one is made at
- * once.
+ * once. APOP then goes to the source over that connection and no other, or, when the
+ * account lives here, is checked here with the password that was captured: against the
+ * timestamp that this client was shown, in either case, and a source's is new for each
+ * connection (RFC 1939, 7). While the source is away the timestamp is ours; when it is
+ * retired there is none, as no password opens any more.
  */
 #include "interceptor/front.h"
 #include "interceptor/worker.h"
 #include "wire/pop3/upstream.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#define UNIQUE_BYTES 16 /* random: nobody is ever shown the same timestamp twice */
 
 struct pop3_front {
 	struct pop3_offer offer;
@@ -77,6 +85,20 @@ static bool is_personal(const struct learnt *shown)
 	return pop3_greeting_timestamp(shown->greeting, &timestamp);
 }
 
+static int own_greeting(struct str greeting, bool is_retired, struct buf *out)
+{
+	unsigned char bytes[UNIQUE_BYTES];
+	char text[2 * UNIQUE_BYTES + 1];
+
+	if (is_retired)
+		return pop3_greeting_put(greeting, out);
+	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+		return -EIO;
+	for (size_t i = 0; i < UNIQUE_BYTES; i++)
+		(void)snprintf(&text[2 * i], 3, "%02x", bytes[i]);
+	return pop3_greeting_stamp(greeting, str_from(text), out);
+}
+
 /* ---- the client's side ---- */
 
 static void take_offer(void *front, const struct offer *o)
@@ -129,6 +151,7 @@ static void upstream_begin(struct session *s)
 	struct pop3_front *f = session_front(s);
 
 	pop3_upstream_init(&f->source);
+	s->pre->is_challenged = false; /* not by this one */
 }
 
 static bool source_is_ready(const void *front)
@@ -176,27 +199,34 @@ static void answered(struct session *s)
 
 /* ---- words ---- */
 
+#define IN_USE "-ERR [IN-USE] Your mailbox is in use; please try again in a moment."
+#define MECHANISM                                                                        \
+	"This login method is not available for your mailbox any more; please use your " \
+	"password."
+
 /* Response codes only where the source announces them (RFC 2449, 6.4; RFC 3206): a client
    of a server without them may take "[SYS/TEMP]" for part of a name. IN-USE says to
    everybody else what no client takes for a wrong password. */
 static struct str refusal_words(const struct pop3_front *f, enum refusal why)
 {
-	static const struct str texts[REFUSAL_COUNT] = {
-		[REFUSAL_BUSY] = STR("-ERR [SYS/TEMP] Your mailbox is being moved; "
-				     "please try again in a moment."),
-		[REFUSAL_UNAVAILABLE] = STR("-ERR [SYS/TEMP] The mail server is not "
-					    "available; please try again later."),
-		[REFUSAL_WRONG_PASSWORD] = STR("-ERR [AUTH] Authentication failed."),
-		[REFUSAL_MECHANISM] = STR("-ERR This login method is not available for "
-					  "your mailbox any more; please use your "
-					  "password."),
+	static const struct {
+		struct str with_codes, without;
+	} texts[REFUSAL_COUNT] = {
+		[REFUSAL_BUSY] = { STR("-ERR [SYS/TEMP] Your mailbox is being moved; "
+				       "please try again in a moment."),
+			STR(IN_USE) },
+		[REFUSAL_UNAVAILABLE] = { STR("-ERR [SYS/TEMP] The mail server is not "
+					      "available; please try again later."),
+			STR(IN_USE) },
+		[REFUSAL_WRONG_PASSWORD] = { STR("-ERR [AUTH] Authentication failed."),
+			STR("-ERR Authentication failed.") },
+		[REFUSAL_MECHANISM] = { STR("-ERR [SYS/PERM] " MECHANISM),
+			STR("-ERR " MECHANISM) },
 	};
 
-	if ((why == REFUSAL_BUSY || why == REFUSAL_UNAVAILABLE) &&
-		!pop3_capability_has(f->offer.capability, STR_LIT("RESP-CODES")))
-		return STR_LIT("-ERR [IN-USE] Your mailbox is in use; please try again "
-			       "in a moment.");
-	return texts[why];
+	return pop3_capability_has(f->offer.capability, STR_LIT("RESP-CODES"))
+	               ? texts[why].with_codes
+	               : texts[why].without;
 }
 
 static void refuse(struct session *s, enum refusal why)
@@ -267,6 +297,7 @@ const struct lane lane_pop3 = {
 	.probe_goodbye = STR("QUIT\r\n"),
 	.show = show,
 	.is_personal = is_personal,
+	.own_greeting = own_greeting,
 	.front = &front_ops,
 	.front_size = sizeof(struct pop3_front),
 	.front_begin = front_begin,

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "settings/settings.h"
+#include "wire/challenge.h"
 
 struct front_ops;
 struct session;
@@ -25,7 +26,7 @@ enum refusal {
 	REFUSAL_BUSY,           /* the account is switching, and did so for too long */
 	REFUSAL_UNAVAILABLE,    /* the source, the mailstore or the registry is away */
 	REFUSAL_WRONG_PASSWORD, /* in the source's own words when they are known */
-	REFUSAL_MECHANISM, /* the account lives here, this mechanism shows no password */
+	REFUSAL_MECHANISM, /* the account lives here, where this one cannot be checked */
 	REFUSAL_COUNT
 };
 
@@ -41,8 +42,9 @@ enum farewell {
 
 /* A login as the front understood it; in the arena of struct pre. */
 struct attempt {
-	struct str user;     /* ptr NULL: the mechanism does not show it */
-	struct str password; /* ptr NULL: nor that */
+	struct str user;              /* ptr NULL: the mechanism does not show it */
+	struct str password;          /* ptr NULL: nor that */
+	struct challenge_proof proof; /* that it shows instead; kind NONE: none */
 	struct str why_not; /* why the password cannot be captured: "CRAM-MD5"; else "" */
 	struct str tag;     /* what the mailstore needs to answer it; may be "" */
 };
@@ -89,6 +91,10 @@ struct lane {
 	/* A greeting that is good for one connection only (APOP's timestamp): each client
 	   is shown that of his own connection to the source. NULL: never. */
 	bool (*is_personal)(const struct learnt *shown);
+	/* The same greeting, made good for one connection by ourselves, when the source
+	   is away; is_retired: for good, and no password opens any more. NULL where
+	   is_personal is. 0 or -errno. */
+	int (*own_greeting)(struct str greeting, bool is_retired, struct buf *out);
 
 	/* ---- a client's connection; pre->front: front_size zeroed bytes ---- */
 	const struct front_ops *front; /* when front.c drives it; else NULL */

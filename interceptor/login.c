@@ -2,6 +2,7 @@
 #include "interceptor/login.h"
 
 #include "base/log.h"
+#include "interceptor/front.h"
 #include "interceptor/handoff.h"
 #include "interceptor/login_proof.h"
 #include "interceptor/source.h"
@@ -104,10 +105,22 @@ static int route_attempt(struct session *s, struct account_route *ret)
 	return r < 0 ? r : is_of(s, ret);
 }
 
+/* A digest is right on the connection whose challenge it answers, and wrong on any other:
+   the user would be asked for a password that is right. */
+static bool is_stale(const struct session *s)
+{
+	return s->pre->attempt.proof.kind != CHALLENGE_NONE &&
+	       (s->upstream_state != UPSTREAM_OPEN || !s->pre->is_challenged);
+}
+
 static void at_source(struct session *s)
 {
 	int r;
 
+	if (is_stale(s)) {
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+		return;
+	}
 	session_set_state(s, SESSION_LOGGING_IN, SESSION_ANSWER_MS);
 	r = session_reach_source(s);
 	if (r < 0)
@@ -116,11 +129,17 @@ static void at_source(struct session *s)
 		s->lane->send_attempt(s);
 }
 
+static bool can_be_judged(const struct attempt *a)
+{
+	if (is_by_master(a))
+		return false;
+	return a->proof.kind != CHALLENGE_NONE || (a->password.ptr && !a->why_not.len);
+}
+
 static void at_home(struct session *s)
 {
 	session_drop_upstream(s);
-	if (!s->pre->attempt.password.ptr || s->pre->attempt.why_not.len ||
-		is_by_master(&s->pre->attempt)) {
+	if (!can_be_judged(&s->pre->attempt)) {
 		login_refuse(s, REFUSAL_MECHANISM);
 		return;
 	}
@@ -158,28 +177,33 @@ static void go(struct session *s, const struct account_route *route)
 	}
 }
 
+static void log_attempt(struct session *s, const struct account_route *route)
+{
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+
+	endpoint_text(&s->peer, client);
+	log_info(session_id(s, id), "login",
+		"service=%s client=%s account=%s route=%s mechanism=\"%.*s\"",
+		service_name(s->service), client, route->name, route_name(route->route),
+		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
+						    : STR_LIT("password")));
+}
+
 void login_attempt(struct session *s)
 {
 	struct account_route route;
-	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 
 	if (route_attempt(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
-	endpoint_text(&s->peer, client);
-	log_info(session_id(s, id), "login",
-		"service=%s client=%s account=%s route=%s mechanism=\"%.*s\"",
-		service_name(s->service), client, route.name, route_name(route.route),
-		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
-						    : STR_LIT("password")));
+	log_attempt(s, &route);
 	go(s, &route);
 }
 
 bool login_exchange_may_go_on(struct session *s)
 {
 	struct account_route route;
-	enum refusal why = REFUSAL_MECHANISM;
 	int r;
 
 	session_set_state(s, SESSION_EXCHANGE, SESSION_ANSWER_MS);
@@ -188,11 +212,15 @@ bool login_exchange_may_go_on(struct session *s)
 	r = route_attempt(s, &route);
 	if (r == 0 && route.route == ROUTE_SOURCE)
 		return true;
-	if (r < 0)
-		why = REFUSAL_UNAVAILABLE;
-	else if (route.route == ROUTE_BUSY)
-		why = REFUSAL_BUSY;
-	login_refuse(s, why);
+	if (r < 0) {
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+	} else if (s->pre->attempt.proof.kind != CHALLENGE_NONE) {
+		log_attempt(s, &route);
+		go(s, &route);
+	} else {
+		login_refuse(
+			s, route.route == ROUTE_BUSY ? REFUSAL_BUSY : REFUSAL_MECHANISM);
+	}
 	return false;
 }
 
@@ -281,7 +309,7 @@ static void upstream_gone(struct session *s)
 		session_finish(s, "source ended it");
 	} else if (s->state == SESSION_LOGGING_IN) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
-	} else {
+	} else if (s->state != SESSION_GREETING || !front_greet_alone(s)) {
 		session_farewell(s, FAREWELL_UNAVAILABLE);
 	}
 }
@@ -324,6 +352,9 @@ void login_verified(struct session *s, enum verdict verdict)
 		break;
 	case VERDICT_WRONG:
 		session_set_state(s, SESSION_REFUSING, REFUSE_MS);
+		break;
+	case VERDICT_NO_PASSWORD:
+		login_refuse(s, REFUSAL_MECHANISM);
 		break;
 	case VERDICT_UNKNOWN:
 		login_refuse(s, REFUSAL_UNAVAILABLE);

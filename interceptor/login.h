@@ -19,7 +19,12 @@ void login_answered(struct session *s, bool ok);
 /* The upstream connection failed or ended in the middle. */
 void login_upstream_lost(struct session *s, int code);
 
-enum verdict { VERDICT_RIGHT, VERDICT_WRONG, VERDICT_UNKNOWN };
+enum verdict {
+	VERDICT_RIGHT,
+	VERDICT_WRONG,
+	VERDICT_NO_PASSWORD, /* a digest, and nothing here to make one of */
+	VERDICT_UNKNOWN
+};
 void login_verified(struct session *s, enum verdict verdict);
 
 /* Held sessions (BUSY, PROVED): look at the route again. expired: the hold is over. */

@@ -66,7 +66,7 @@ struct pre {
 	struct buf answer; /* the source's, until it may be shown */
 	struct attempt attempt;
 	struct str challenge;    /* the source's in an exchange: its line */
-	bool is_challenged; /* the greeting is that of the upstream connection */
+	bool is_challenged;      /* the greeting is that of the upstream connection */
 	unsigned upstream_tries; /* attempts that this upstream connection has seen */
 	bool in_front;           /* the front is running: it goes on by itself */
 	void *front;

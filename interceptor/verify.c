@@ -167,19 +167,48 @@ static int compare(struct verify *v, struct session *s, struct arena *arena)
 	return 0;
 }
 
+static int judge_password(struct verify *v, struct session *s, struct arena *arena)
+{
+	struct str verifier;
+	int r = registry_verifier(v->registry, s->account_id, arena, &verifier, NULL);
+
+	if (r == 0 && verifier.len)
+		return check(v, s, verifier);
+	return r == 0 || r == -ENODATA ? compare(v, s, arena) : r;
+}
+
+/* A digest needs the password in clear. The sealed one is the source's: it is the one for
+   here, too, unless the admin gave another one, of which there is a verifier only. */
+static int judge_proof(struct verify *v, struct session *s, struct arena *arena)
+{
+	struct account account;
+	struct str right;
+	int r = registry_find_id(v->registry, s->account_id, arena, &account, NULL);
+
+	if (r == 0)
+		r = account.local_password_at
+		            ? -ENODATA
+		            : registry_password(
+				      v->registry, s->account_id, arena, &right, NULL);
+	if (r == 0)
+		r = challenge_check(&s->pre->attempt.proof, right);
+	if (r != 0 && r != -EACCES && r != -ENODATA)
+		return r;
+	login_verified(s, r == 0         ? VERDICT_RIGHT
+			  : r == -EACCES ? VERDICT_WRONG
+					 : VERDICT_NO_PASSWORD);
+	return 0;
+}
+
 void verify_password(struct verify *v, struct session *s)
 {
 	struct arena arena;
-	struct str verifier;
 	char id[SESSION_ID_MAX];
 	int r;
 
 	arena_init(&arena);
-	r = registry_verifier(v->registry, s->account_id, &arena, &verifier, NULL);
-	if (r == 0 && verifier.len)
-		r = check(v, s, verifier);
-	else if (r == 0 || r == -ENODATA)
-		r = compare(v, s, &arena);
+	r = s->pre->attempt.proof.kind == CHALLENGE_NONE ? judge_password(v, s, &arena)
+	                                                 : judge_proof(v, s, &arena);
 	arena_fini(&arena);
 	if (r < 0) {
 		log_error(session_id(s, id), "verify", "account=%s error=\"%s\"",

@@ -6,6 +6,10 @@
  * one helper thread, as a pure function on its own copy; what was right once is known
  * again by a keyed hash (HMAC-SHA256, the key random and only in this process), so that
  * a phone that polls costs nothing.
+ *
+ * A digest (APOP, CRAM-MD5) is compared with one made of the sealed password. Where none
+ * is sealed any more, or the admin has set another one, he is told to show his password:
+ * a verifier cannot tell.
  */
 #include "base/str.h"
 

@@ -6,7 +6,7 @@
  * need not know which it is: imap/prelogin.h and pop3/prelogin.h towards the client,
  * imap/upstream.h and pop3/upstream.h towards the server.
  */
-#include "base/str.h"
+#include "wire/challenge.h"
 
 #define WIRE_LOGIN_STEPS_MAX 3 /* LOGIN {n} {n}; AUTH LOGIN, user, password */
 
@@ -18,6 +18,7 @@ struct wire_login {
 	struct str mechanism; /* "LOGIN" (IMAP's command), "USER", "AUTH PLAIN", "APOP" */
 	struct str user;      /* ptr NULL: not known (yet) */
 	struct str password;  /* ptr NULL: the mechanism does not show it */
+	struct challenge_proof proof; /* that it shows instead; NONE: none, or not yet */
 	struct str master; /* whose password it is when not the user's own; else empty */
 	struct str steps[WIRE_LOGIN_STEPS_MAX]; /* each ends in CRLF */
 	size_t n_steps;

@@ -36,7 +36,8 @@ static bool act(struct pop3_prelogin *p, enum prelogin_action action)
 	case PRELOGIN_AGAIN:
 		return true;
 	case PRELOGIN_LOGIN:
-		must(p->login.user.ptr && p->login.password.ptr);
+		must(p->login.user.ptr);
+		must(p->login.password.ptr || p->login.proof.kind == CHALLENGE_APOP);
 		break;
 	case PRELOGIN_EXCHANGE:
 		if (p->state == POP3_PRELOGIN_IN_EXCHANGE)

@@ -94,9 +94,9 @@ class Pop3World(World):
         return self.maildrop_at_source(user)
 
 
-def options():
+def options(default="--dovecot"):
     """(options of the World, words that choose cases) from the command line."""
-    chosen = [word for word in sys.argv[1:] if word.startswith("--")] or ["--dovecot"]
+    chosen = [word for word in sys.argv[1:] if word.startswith("--")] or [default]
     if len(chosen) > 1 or chosen[0] not in SERVERS:
         raise SystemExit(f"{chosen}: one of {' '.join(SERVERS)}")
     return SERVERS[chosen[0]], [word for word in sys.argv[1:] if not word.startswith("--")]

@@ -3,7 +3,8 @@
 
 As admins have set it up so that no POP3 client noticed: the oldest messages have UIDLs and
 an order of their own (in dovecot-uidlist, "P" and "O"), later ones file names
-(pop3_uidl_format), POP3's deletions only hide a message (pop3_deleted_flag), APOP is known.
+(pop3_uidl_format), POP3's deletions only hide a message (pop3_deleted_flag), APOP and
+CRAM-MD5 are known.
 Nothing of this can be told from IMAP.
 """
 from .server_dovecot import Dovecot
@@ -18,7 +19,8 @@ SHARE = 3  # one message in so many is of the server before
 class DovecotHeir(Dovecot):
     """Maildir only."""
 
-    def __init__(self, folder, namespace, mechanisms="plain login apop", **options):
+    def __init__(self, folder, namespace, mechanisms="plain login apop cram-md5",
+                 **options):
         super().__init__(folder, namespace, mechanisms=mechanisms, **options)
 
     def prepare(self):

@@ -116,3 +116,18 @@ int pop3_greeting_put(struct str greeting, struct buf *out)
 			       str_skip(greeting, (size_t)(timestamp.ptr - greeting.ptr) +
 							  timestamp.len));
 }
+
+int pop3_greeting_stamp(struct str greeting, struct str unique, struct buf *out)
+{
+	struct str timestamp, host;
+	int r;
+
+	if (!pop3_greeting_timestamp(greeting, &timestamp))
+		return buf_append(out, greeting);
+	host = str_skip(greeting,
+		(size_t)(timestamp.ptr - greeting.ptr) + str_index(timestamp, '@'));
+	r = buf_append(out, str_take(greeting, (size_t)(timestamp.ptr - greeting.ptr)));
+	if (r == 0)
+		r = buf_printf(out, "<%.*s", STR_ARG(unique));
+	return r < 0 ? r : buf_append(out, host);
+}

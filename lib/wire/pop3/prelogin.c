@@ -127,7 +127,6 @@ static enum prelogin_action cmd_pass(struct pop3_prelogin *p,
 	return attempt(p);
 }
 
-/* One line and one answer: what follows it waits, unlike in other exchanges. */
 static enum prelogin_action cmd_apop(struct pop3_prelogin *p,
 	const struct pop3_command *c, struct str line, struct buf *reply)
 {
@@ -141,10 +140,12 @@ static enum prelogin_action cmd_apop(struct pop3_prelogin *p,
 		return bad(p, reply, "-ERR APOP wants a name and a digest.");
 	p->login.mechanism = STR_LIT("APOP");
 	p->login.user = arena_str(p->arena, str_take(c->args, space));
-	if (!p->login.user.ptr || !add_step(p, line))
+	p->login.proof = (struct challenge_proof){ .kind = CHALLENGE_APOP,
+		.challenge = timestamp,
+		.digest = arena_str(p->arena, str_trim(str_skip(c->args, space))) };
+	if (!p->login.user.ptr || !p->login.proof.digest.ptr || !add_step(p, line))
 		return no_memory(p, reply);
-	p->state = POP3_PRELOGIN_IN_ATTEMPT;
-	return PRELOGIN_EXCHANGE;
+	return attempt(p);
 }
 
 static enum prelogin_action cmd_capa(struct pop3_prelogin *p,

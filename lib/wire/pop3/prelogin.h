@@ -6,10 +6,9 @@
  * of the client in, replies and one action out. It knows no account and checks no
  * password: that is the caller's, who calls pop3_prelogin_answered() when he has said so.
  *
- *   COMMAND ──USER, PASS; AUTH PLAIN/LOGIN─► (RESPONSE ─►) ATTEMPT ──answered──► COMMAND
- *           ──APOP────────────────────────────────────────► ATTEMPT ──answered──► COMMAND
- *           ──AUTH other──► EXCHANGE ──answered──► COMMAND
- *           ──STLS──► STARTTLS ──answered──► COMMAND
+ *   COMMAND ──USER, PASS; APOP; AUTH PLAIN/LOGIN─► (RESPONSE ─►) ATTEMPT ──answered──►
+ *           ──AUTH other──► EXCHANGE ──answered──►
+ *           ──STLS──► STARTTLS ──answered──►                                    COMMAND
  *
  * The greeting is the caller's to send. One with a timestamp (APOP) is good for the one
  * connection to the source that said it: show that connection's, and log in over it; or
@@ -72,5 +71,8 @@ bool pop3_capability_args(struct str capability, struct str name, struct str *re
 bool pop3_greeting_timestamp(struct str greeting, struct str *ret_timestamp);
 /* The greeting without it: no client tries APOP then. */
 int pop3_greeting_put(struct str greeting, struct buf *out);
+/* The greeting with another one: "<" unique, and the "@...>" it has. unique: never said
+   before, to nobody. */
+int pop3_greeting_stamp(struct str greeting, struct str unique, struct buf *out);
 
 #endif

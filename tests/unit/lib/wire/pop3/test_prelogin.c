@@ -54,7 +54,13 @@ static void refuse(struct caller *c)
 
 static bool login(struct caller *c)
 {
+	const struct challenge_proof *proof = &c->machine.login.proof;
+
 	say_login(c, 'L');
+	if (proof->kind == CHALLENGE_APOP) {
+		trace_line(&c->trace, 'D', proof->challenge);
+		trace_line(&c->trace, 'D', proof->digest);
+	}
 	if (str_eq(c->machine.login.password, STR_LIT("right"))) {
 		trace_line(&c->trace, 'Z', STR_LIT("login"));
 		return false;
@@ -63,14 +69,11 @@ static bool login(struct caller *c)
 	return true;
 }
 
-/* The source asks once more after the first line, and then says no. APOP has one. */
+/* The source asks once more after the first line, and then says no. */
 static void exchange(struct caller *c)
 {
 	say_login(c, 'X');
-	if (str_eq(c->machine.login.mechanism, STR_LIT("APOP")))
-		refuse(c);
-	else
-		buf_append_c(&c->reply, "+ challenge\r\n");
+	buf_append_c(&c->reply, "+ challenge\r\n");
 }
 
 static bool act(struct caller *c, enum prelogin_action action)
@@ -278,17 +281,21 @@ static void test_capability_args(void **state)
 static void test_greeting(void **state)
 {
 	static const struct {
-		struct str greeting, timestamp, without;
+		struct str greeting, timestamp, without, stamped;
 	} rows[] = {
 		{ STR("+OK ready <1896.6971@mail>"), STR("<1896.6971@mail>"),
-			STR("+OK ready") },
-		{ STR("+OK <a@b> ready."), STR("<a@b>"), STR("+OK ready.") },
-		{ STR("+OK <a@b>"), STR("<a@b>"), STR("+OK") },
-		{ STR("+OK ready"), STR(""), STR("+OK ready") },
-		{ STR("+OK <no at sign>"), STR(""), STR("+OK <no at sign>") },
-		{ STR("+OK <a@b"), STR(""), STR("+OK <a@b") },
-		{ STR("+OK a@b> <"), STR(""), STR("+OK a@b> <") },
-		{ STR(""), STR(""), STR("") },
+			STR("+OK ready"), STR("+OK ready <1234@mail>") },
+		{ STR("+OK <a@b> ready."), STR("<a@b>"), STR("+OK ready."),
+			STR("+OK <1234@b> ready.") },
+		{ STR("+OK a@b <c@d@e> <f@g>"), STR("<c@d@e>"), STR("+OK a@b <f@g>"),
+			STR("+OK a@b <1234@d@e> <f@g>") },
+		{ STR("+OK <a@b>"), STR("<a@b>"), STR("+OK"), STR("+OK <1234@b>") },
+		{ STR("+OK ready"), STR(""), STR("+OK ready"), STR("+OK ready") },
+		{ STR("+OK <no at sign>"), STR(""), STR("+OK <no at sign>"),
+			STR("+OK <no at sign>") },
+		{ STR("+OK <a@b"), STR(""), STR("+OK <a@b"), STR("+OK <a@b") },
+		{ STR("+OK a@b> <"), STR(""), STR("+OK a@b> <"), STR("+OK a@b> <") },
+		{ STR(""), STR(""), STR(""), STR("") },
 	};
 
 	(void)state;
@@ -302,6 +309,10 @@ static void test_greeting(void **state)
 		SAME("timestamp", timestamp, rows[i].timestamp);
 		assert_int_equal(pop3_greeting_put(rows[i].greeting, &out), 0);
 		SAME("greeting", buf_view(&out), rows[i].without);
+		buf_clear(&out);
+		assert_int_equal(
+			pop3_greeting_stamp(rows[i].greeting, STR_LIT("1234"), &out), 0);
+		SAME("stamped", buf_view(&out), rows[i].stamped);
 		buf_fini(&out);
 	}
 }
