@@ -276,6 +276,11 @@ static bool refusal_text(struct str answer, struct str user, struct str *ret_tex
 	return true;
 }
 
+static bool is_in_use(struct str answer)
+{
+	return pop3_is_in_use(str_trim(answer));
+}
+
 static const struct front_ops front_ops = {
 	.client_next = client_next,
 	.login = login,
@@ -309,5 +314,6 @@ const struct lane lane_pop3 = {
 	.refuse = refuse,
 	.answered = answered,
 	.farewell = farewell,
+	.is_in_use = is_in_use,
 	.refusal_text = refusal_text,
 };

@@ -121,6 +121,9 @@ struct lane {
 	void (*answered)(struct session *s);
 	/* A line to end a connection with, between two answers. */
 	struct str (*farewell)(enum farewell why);
+	/* Whether the source refused because it lets one session in at a time. NULL: it
+	   lets in any number. */
+	bool (*is_in_use)(struct str answer);
 	/* The part of the source's refusal that says "wrong password" to anybody; false:
 	   it says something else, or speaks of this user. */
 	bool (*refusal_text)(struct str answer, struct str user, struct str *ret_text);

@@ -5,6 +5,7 @@
 #include "interceptor/front.h"
 #include "interceptor/handoff.h"
 #include "interceptor/login_proof.h"
+#include "interceptor/login_turn.h"
 #include "interceptor/source.h"
 #include "interceptor/worker.h"
 
@@ -50,6 +51,7 @@ void login_refuse(struct session *s, enum refusal why)
 		return;
 	log_info(session_id(s, id), "refused", "account=%s reason=%s",
 		s->account ? s->account : "-", names[why]);
+	session_goes_off(s);
 	buf_wipe(&s->pre->answer);
 	s->lane->refuse(s, why);
 	session_drop_upstream(s); /* an open login at the source is nobody's now */
@@ -193,6 +195,7 @@ void login_attempt(struct session *s)
 {
 	struct account_route route;
 
+	s->pre->turn_ends = 0;
 	if (route_attempt(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
@@ -278,6 +281,9 @@ static void refused(struct session *s)
 	struct str text;
 	char id[SESSION_ID_MAX];
 
+	if (login_waits_its_turn(s))
+		return;
+	session_goes_off(s);
 	log_info(session_id(s, id), "refused", "account=%s by=source",
 		s->account ? s->account : "-");
 	if (p->attempt.password.ptr &&
@@ -374,8 +380,14 @@ static void recheck_proved(struct session *s, const struct account_route *route)
 
 static void recheck_busy(struct session *s, const struct account_route *route)
 {
-	if (route->route != ROUTE_BUSY)
-		go(s, route);
+	if (route->route == ROUTE_BUSY && s->route != ROUTE_BUSY)
+		login_hold(s); /* he waited for the maildrop */
+	if (route->route == ROUTE_BUSY)
+		return;
+	/* once is enough: the next wait would be as long again */
+	if (s->route == ROUTE_BUSY && route->route == ROUTE_SOURCE)
+		tally_remember_slow(s->worker->tally, s->worker->index, route->id);
+	go(s, route);
 }
 
 /* He waited in vain. A switch that is under way gets as much time once more. */

@@ -299,6 +299,8 @@ bool session_set_account(struct session *s, struct str name, int64_t id)
 		session_close(s, "no memory");
 		return false;
 	}
+	if (s->live && !(copy && str_eq(str_from(s->account), name)))
+		session_goes_off(s); /* it was another one's */
 	free(s->account);
 	s->account = copy;
 	s->account_id = id;
@@ -315,6 +317,8 @@ void session_set_route(struct session *s, enum route route)
 
 	if (s->route == route || route == ROUTE_COUNT)
 		return;
+	if (route == ROUTE_LOCAL)
+		session_goes_off(s); /* of the source */
 	s->route = route;
 	source_mark(s->client->fd, marks[route]);
 }
@@ -331,6 +335,13 @@ void session_goes_live(struct session *s)
 		return;
 	s->live = true;
 	worker_tell_master(s->worker, s, MESSAGE_SESSION_BEGIN);
+}
+
+void session_goes_off(struct session *s)
+{
+	if (s->live)
+		worker_tell_master(s->worker, s, MESSAGE_SESSION_END);
+	s->live = false;
 }
 
 /* ---- the beginning ---- */

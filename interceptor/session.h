@@ -68,6 +68,7 @@ struct pre {
 	struct str challenge;    /* the source's in an exchange: its line */
 	bool is_challenged;      /* the greeting is that of the upstream connection */
 	unsigned upstream_tries; /* attempts that this upstream connection has seen */
+	uint64_t turn_ends;      /* login_turn.h; 0: he does not wait */
 	bool in_front;           /* the front is running: it goes on by itself */
 	void *front;
 };
@@ -144,6 +145,8 @@ void session_set_route(struct session *s, enum route route);
 void session_is_known(struct session *s);
 /* Tells the master, once, that this account has a live session. */
 void session_goes_live(struct session *s);
+/* And that it has none any more; once, too. */
+void session_goes_off(struct session *s);
 
 /* From now on bytes pass both ways: pre's answer and the rest of its buffers first. */
 void session_relay(struct session *s);

@@ -15,23 +15,16 @@
 #define HALF_CLOSED_MS 60000 /* without a byte, after one side has ended */
 #define DRAIN_MS 5000        /* for the source to finish what it was told */
 
-/* A server that has said its last word has ended that login, however long the client
-   takes to notice: he is logged off. What he still says is passed on all the same. */
-static void source_ended(struct session *s)
-{
-	if (s->live)
-		worker_tell_master(s->worker, s, MESSAGE_SESSION_END);
-	s->live = false;
-}
-
 static void judge(struct session *s, enum relay_result result)
 {
 	if (result == RELAY_OVER) {
 		session_close(s, "over");
 		return;
 	}
+	/* a server that has said its last word has ended that login, however long the
+	   client takes to notice: he is logged off; what he still says is passed on */
 	if (relay_source_ended(s->relay))
-		source_ended(s);
+		session_goes_off(s);
 	/* each event gives it the full time again */
 	if (relay_half_closed(s->relay))
 		session_set_state(s, s->state, HALF_CLOSED_MS);

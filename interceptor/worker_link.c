@@ -32,6 +32,11 @@ static bool quiesce_one(struct session *s, bool force)
 		/* nobody is in yet: he waits, as those do who come now */
 		login_hold(s);
 		return false;
+	case SESSION_PROVED:
+		/* logged in, and has asked for nothing; but his maildrop is locked */
+		if (s->lane->is_in_use && s->pre->attempt.password.ptr)
+			login_hold(s);
+		return false;
 	case SESSION_EXCHANGE:
 		if (force)
 			login_refuse(s, REFUSAL_BUSY);
@@ -46,7 +51,6 @@ static bool quiesce_one(struct session *s, bool force)
 	case SESSION_PRELOGIN:
 	case SESSION_UPGRADING:
 	case SESSION_TALKING: /* its own ops judge it */
-	case SESSION_PROVED:  /* logged in, and has asked for nothing */
 	case SESSION_BUSY:
 	case SESSION_VERIFYING:
 	case SESSION_REFUSING:

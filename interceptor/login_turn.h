@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_LOGIN_TURN_H
+#define INTERCEPTOR_LOGIN_TURN_H
+/*
+ * A maildrop is one session's at a time (RFC 1939, 3), and while its account moves that
+ * session may be the transfer's. Then the login waits, and counts as a session, which is
+ * what the transfer makes way for; it is tried again every second.
+ */
+#include "interceptor/session.h"
+
+/* The source has refused: its answer is in pre->answer. true: he waits, in BUSY. */
+bool login_waits_its_turn(struct session *s);
+
+#endif
