@@ -7,12 +7,13 @@
 #include "wire/mime/date.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define PATIENCE_MS 180000 /* a login that reads a huge mbox file takes minutes */
-#define WHY_MAX 200        /* of what the source says */
+#define WHY_MAX 200        /* of a refused message */
 #define THE_LANE 0
 
 struct fetch_job {
@@ -39,7 +40,7 @@ struct pop3_source {
 	const struct source_events *events;
 	struct error *err;
 	struct fetch_job job;
-	char why[WHY_MAX + 1]; /* one of the job was refused */
+	char why[WHY_MAX]; /* one of the job was refused */
 };
 
 /* ── the session ───────────────────────────────────────────────────────────────────── */
@@ -187,6 +188,15 @@ static int give_message(struct pop3_source *s, const struct pop3_drop_message *d
 	return e->message(e->context, THE_LANE, s->folder, &m);
 }
 
+/* Its UID here says nothing to those who look for it there. */
+static void note_refusal(
+	struct pop3_source *s, const struct pop3_drop_message *m, struct str answer)
+{
+	(void)snprintf(s->why, sizeof(s->why), "POP3 message %u, %.*s: %.*s", m->number,
+		STR_ARG(str_take(pop3_drop_name_of(&s->listing.drop, m), 70)),
+		STR_ARG(answer));
+}
+
 static int take_retr(void *context, size_t i, enum pop3_read what, struct str bytes)
 {
 	struct pop3_source *s = context;
@@ -199,9 +209,7 @@ static int take_retr(void *context, size_t i, enum pop3_read what, struct str by
 	case POP3_READ_END:
 		return give_message(s, asked(s, i));
 	case POP3_READ_ERR:
-		bytes = str_take(bytes, WHY_MAX);
-		memcpy(s->why, bytes.ptr, bytes.len);
-		s->why[bytes.len] = '\0';
+		note_refusal(s, asked(s, i), bytes);
 		break;
 	case POP3_READ_NEED_MORE:
 	case POP3_READ_BROKEN:

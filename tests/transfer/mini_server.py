@@ -31,7 +31,7 @@ class MiniServer:
     drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
     one_at_a_time (BAD when a command comes before the last one is answered), list_answer."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.folders = {"INBOX": Folder()}
         self.subscriptions = ["INBOX"]
         self.capability = CAPABILITY
@@ -44,7 +44,7 @@ class MiniServer:
         self.list_answer = None
         self.commands = []
         self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -1,0 +1,471 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mailferry-transfer reading by POP3 alone, from a small server with chosen faults. All on
+loopback; the lab has the real ones.
+
+    test_pop3_only.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent)
+from fake_interceptor import FakeInterceptor  # noqa: E402
+from mini_pop3 import MiniPop3  # noqa: E402
+from mini_server import MiniServer  # noqa: E402
+
+PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
+CASES = []
+OVER, PARKED = 0, 3
+INDEX = "state/mail/alice/index.sqlite"
+RECEIVED = b"Received: from a by b; Tue, 5 Mar 2019 10:11:12 +0100\r\n"
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.300}, wanted {wanted!r:.300}")
+
+
+def true(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def wait_until(what, ready, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if ready():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class World:
+    """One account, "alice", due; IMAP's port is closed."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="mf-pop3-"))
+        (self.folder / "run").mkdir()
+        (self.folder / "state").mkdir()
+        self.server = MiniPop3()
+        for n in range(1, 9):
+            self.server.add(f"u{n}", b"Subject: %d\r\n\r\n.hello\r\n..\r\n" % n)
+        self.imap_port = closed_port()
+        self.config = self.folder / "conf"
+        self.settings = {"strategy": "after-logoff"}
+        self.imap = ""
+        self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
+        self.write_config()
+        self.tool("capture", "alice", "secret")
+        self.tool("event", "alice", "due")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
+        self.interceptor.close()
+        shutil.rmtree(self.folder)
+
+    def write_config(self, imap=""):
+        lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
+                 f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
+                 f"services {{\n imap {{\n upstream = {self.imap_port}\n {imap}\n }}\n"
+                 f" pop3 {{\n upstream = {self.server.port}\n }}\n}}"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
+        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def tool(self, *arguments):
+        subprocess.run([TOOL, self.config, *arguments], check=True)
+
+    def start(self):
+        return subprocess.Popen([PROGRAM, "-c", self.config, "--account", "alice"], text=True,
+                                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
+                                stderr=subprocess.PIPE)
+
+    def run(self, wanted=OVER, timeout=60):
+        process = self.start()
+        _, log = process.communicate(timeout=timeout)
+        true("Sanitizer" not in log and "runtime error" not in log, log)
+        equal(process.returncode, wanted, f"exit code\n{log}")
+        return log
+
+    def rows(self, statement, database=INDEX):
+        with sqlite3.connect(self.folder / database) as connection:
+            return connection.execute(statement).fetchall()
+
+    def account(self, columns):
+        return self.rows(f"SELECT {columns} FROM account", "state/registry.sqlite")[0]
+
+    def state(self):
+        return self.account("route || '/' || stage")[0]
+
+    def error(self):
+        return self.account("last_error")[0]
+
+    def certificate(self):
+        return json.loads(self.account("certificate")[0])
+
+    def uids(self):
+        return dict(self.rows("SELECT uidl, uid FROM message"))
+
+    def here(self):
+        """[(unique-id, LIST's size, body)] as POP3 shows it here."""
+        found = []
+        for uidl, size, pack, offset, length in self.rows(
+                "SELECT uidl, size, pack, offset, len FROM message "
+                "ORDER BY pop3_order, uid"):
+            data = b""
+            if length:
+                place = self.folder / f"state/mail/alice/bodies/{pack:04}.pack"
+                data = place.read_bytes()[offset:offset + length]
+            found.append((uidl, size, data))
+        return found
+
+    def at_source(self):
+        return [(m.uidl, m.size, m.body) for m in self.server.messages]
+
+    def same(self):
+        equal(self.here(), self.at_source(), "the maildrop")
+
+    def arrived(self):
+        equal(self.state(), "local/done", f"state ({self.error()})")
+        self.same()
+        equal(self.server.count("DELE"), 0, "DELE")
+        equal(self.account("attempts")[0], 1, "attempts")
+
+
+@case
+def a_move(world):
+    world.server.add("dated", RECEIVED + b"Date: Mon, 4 Mar 2019 00:00:00 +0000\r\n\r\nx\r\n")
+    world.server.add("empty", b"\r\n")
+    world.server.add("long", b"Subject: l\r\n\r\n" + b"0123456789abcd\r\n" * 200_000)
+    world.run()
+    world.arrived()
+    equal(world.rows("SELECT date, zone FROM message WHERE uidl = 'dated'"),
+          [(1551777072, 60)], "the internal date")
+    now = world.rows("SELECT date FROM message WHERE uidl = 'u1'")[0][0]
+    true(abs(now - time.time()) < 60, f"without any date: now, not {now}")
+    certificate = world.certificate()
+    equal((certificate["result"], certificate["reader"], certificate["messages"]),
+          ("equal", "pop3", 11), "certificate")
+    equal(certificate["uidls"], {"result": "equal", "messages": 11}, "unique-ids in it")
+    true("flags" in certificate["unknown"], "what it does not know")
+    equal(world.account("uids_kept, uidls_kept"), (-1, 1), "kept")
+    commands = world.server.commands
+    for n, command in enumerate(commands):
+        true(command != "QUIT" or commands[n - 1] == "RSET", f"{commands[n - 1]}, QUIT")
+    equal(world.server.most_ahead, 0, "commands ahead of answers, without PIPELINING")
+
+
+@case
+def pipelined(world):
+    world.server.capability += " PIPELINING"
+    for n in range(500):
+        world.server.add(f"p{n}", b"%d\r\n" % n * 50)
+    world.run()
+    world.arrived()
+    true(world.server.most_ahead > 5, f"ahead: {world.server.most_ahead}")
+
+
+@case
+def nothing_is_ahead_of_its_answer(world):
+    world.server.one_at_a_time = True
+    world.run()
+    world.arrived()
+
+
+@case
+def a_small_change_costs_little(world):
+    world.interceptor.logged_in.add(b"alice")
+    world.run(PARKED)
+    equal(world.server.commands, [], "said while its owner was in")
+    world.interceptor.log_off(b"alice")
+    world.interceptor.slips_in = 1  # a copy, and no switch
+    process = world.start()
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    process.kill()
+    process.communicate()
+    world.interceptor.slips_in = 0
+    read, uids = world.server.count("RETR"), world.uids()
+    world.server.remove("u2")
+    world.server.remove("u5")
+    world.server.add("u9", b"Subject: 9\r\n\r\nnine\r\n")
+    world.server.messages.insert(1, world.server.messages.pop(4))
+    world.server.messages.insert(0, world.server.messages.pop())
+    world.run()
+    world.arrived()
+    equal(world.server.count("RETR"), read + 1, "bodies read")
+    equal({u: n for u, n in world.uids().items() if u != "u9"},
+          {u: n for u, n in uids.items() if u not in ("u2", "u5")}, "UIDs")
+
+
+@case
+def one_unique_id_twice(world):
+    world.server.add("twin", b"one\r\n")
+    world.server.add("twin", b"two\r\n")
+    world.server.add("twin", b"three\r\n")
+    world.interceptor.slips_in = 1
+    world.run()
+    world.arrived()
+    equal(world.server.count("RETR"), 11, "bodies read")
+
+
+@case
+def sizes_counted_wrongly(world):
+    for message in world.server.messages:
+        message.size = message.body.count(b"\n") * 3
+    world.run()
+    world.arrived()
+    equal(world.server.count("RETR"), 8, "bodies read")
+
+
+@case
+def what_was_read_looks_different(world):
+    """As with mailutils, which puts a Status line into it: what it shows at last counts."""
+    world.server.grows = True
+    world.run()
+    world.arrived()
+    equal(world.server.count("RETR"), 16, "bodies read")
+
+
+@case
+def without_uidl(world):
+    world.server.refuses = {"UIDL": "what?"}
+    world.server.add("", b"Subject: 1\r\n\r\n.hello\r\n..\r\n")  # as the first one
+    world.run()
+    equal(world.state(), "local/done", f"state ({world.error()})")
+    equal([m[1:] for m in world.here()], [m[1:] for m in world.at_source()], "mail")
+    equal(len(world.uids()), 9, "unique-ids of ours")
+    equal(world.account("uidls_kept")[0], 0, "uidls_kept")
+    equal(world.certificate()["uidls"]["result"], "unproven", "certificate")
+    equal(world.server.count("RETR"), 9, "bodies read")
+
+
+@case
+def without_uidl_where_they_must_be_kept(world):
+    world.settings["uidls"] = "require"
+    world.write_config()
+    world.server.refuses = {"UIDL": "what?"}
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("no UIDL: -ERR what?" in world.error(), world.error())
+
+
+@case
+def without_uidl_and_top(world):
+    world.server.refuses = {"UIDL": "what?", "TOP": "never heard"}
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("no UIDL and no TOP" in world.error(), world.error())
+
+
+@case
+def a_message_that_is_not_given(world):
+    world.server.broken = {"u3"}
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("message 3, u3: -ERR cannot be read" in world.error(), world.error())
+    equal(sorted(world.uids()), ["u1", "u2", "u4", "u5", "u6", "u7", "u8"], "the others")
+    world.server.broken = set()
+    world.run()
+    equal(world.state(), "local/done", f"state ({world.error()})")
+    world.same()
+
+
+@case
+def the_connection_breaks(world):
+    world.server.drops_after = 4
+    world.run()
+    world.arrived()
+
+
+@case
+def the_password_is_refused(world):
+    world.server.password = "another"
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("refuses the login by POP3" in world.error(), world.error())
+    true("secret" not in world.error(), "the password is shown")
+
+
+@case
+def somebody_else_has_the_maildrop(world):
+    world.server.in_use = "alice lock busy! Is another session active? (11)"
+
+    def later():
+        time.sleep(2)
+        world.server.in_use = None
+    threading.Thread(target=later).start()
+    world.run()
+    world.arrived()
+
+
+@case
+def somebody_else_has_it_when_nobody_is_served(world):
+    """That is no failure: he is let in at the source again, and it goes on."""
+    world.interceptor.slips_in = 1
+    world.tool("event", "alice", "copy")
+    world.tool("event", "alice", "catch-up")
+    world.tool("event", "alice", "switch")
+    world.interceptor.slips_in = 0
+    world.server.in_use = "[IN-USE] by webmail"
+    world.run(PARKED)
+    equal(world.state(), "source/catching-up", "state")
+    world.server.in_use = None
+    world.run()
+    world.arrived()
+
+
+@case
+def its_owner_comes_back(world):
+    for n in range(200):
+        world.server.add(f"m{n}", b"%d\r\n" % n)
+    world.server.slow = 0.02
+    process = world.start()
+    wait_until("a part of the copy", lambda: world.server.count("RETR") > 30)
+    world.interceptor.logged_in.add(b"alice")
+    began = time.monotonic()
+    wait_until("the maildrop to be free", lambda: not world.server.held_by)
+    true(time.monotonic() - began < 2, f"after {time.monotonic() - began:.1f} s")
+    _, log = process.communicate(timeout=10)
+    equal(process.returncode, PARKED, f"exit code\n{log}")
+    equal(world.state(), "source/copying", "state")
+    true(world.server.commands[-1] != "QUIT", "it ends without QUIT")
+    world.run(PARKED)
+    read = world.server.count("RETR")
+    world.interceptor.log_off(b"alice")
+    world.server.slow = 0
+    world.run()
+    world.arrived()
+    true(world.server.count("RETR") <= 208 + 2, f"{read} and more: read again")
+
+
+@case
+def killed_at_any_moment(world):
+    for n in range(1200):
+        world.server.add(f"m{n}", b"k" * (n % 3000) + b"\r\n")
+    kills = 0
+    for number in range(12):
+        process = world.start()
+        time.sleep(0.05 + 0.07 * number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        if world.state() == "local/done":
+            break
+        kills += 1
+        # its session ends a moment later
+        wait_until("the maildrop to be free", lambda: not world.server.held_by)
+    else:
+        world.run()
+    equal(world.state(), "local/done", f"state ({world.error()})")
+    world.same()
+    # a batch is 500 messages, of which none is here before all are
+    true(world.server.count("RETR") <= 1208 + kills * 501, "what is here is not read again")
+
+
+@case
+def held_at_his_login(world):
+    world.settings["strategy"] = "immediate"
+    world.write_config()
+    world.run()
+    world.arrived()
+    kinds = [kind for kind, _, _ in world.interceptor.heard]
+    equal(kinds[:2], ["ROUTE_CHANGED", "QUIESCE"], "first of all he is off the source")
+    equal(world.server.count("RETR"), 8, "bodies read")
+
+
+@case
+def held_no_longer_than_hold(world):
+    world.settings.update(strategy="immediate", hold=2)
+    world.write_config()
+    for n in range(100):
+        world.server.add(f"m{n}", b"%d\r\n" % n)
+    world.server.slow = 0.03
+    began = time.monotonic()
+    world.run(PARKED)
+    true(time.monotonic() - began < 2.5, f"held for {time.monotonic() - began:.1f} s")
+    equal(world.state(), "source/catching-up", "state")
+    world.server.slow = 0
+    read = len(world.uids())
+    true(read > 10, f"only {read} are kept")
+    before = world.server.count("RETR")
+    world.run()
+    world.arrived()
+    equal(world.server.count("RETR"), before + 108 - read, "bodies read")
+
+
+@case
+def imap_comes_back(world):
+    world.interceptor.slips_in = 1
+    world.server.in_use = "[IN-USE]"
+
+    def later():
+        time.sleep(0.5)
+        world.imap_server = MiniServer(world.imap_port)
+        world.imap_server.folders["INBOX"].add(7, b"by IMAP\r\n")
+        world.server.in_use = None
+    threading.Thread(target=later).start()
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("IMAP after all" in world.error(), world.error())
+    world.run()
+    equal(world.state(), "local/done", f"state ({world.error()})")
+    equal(world.certificate()["reader"], "imap", "reader")
+    world.imap_server.close()
+
+
+@case
+def imap_that_was_seen_is_only_away(world):
+    world.rows("INSERT INTO fact (name, value) VALUES ('imap.greeting', '* OK hello')",
+               "state/registry.sqlite")
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true(f":{world.imap_port}" in world.error(), world.error())
+    equal(world.server.commands, [], "said by POP3")
+    world.write_config(imap="enabled = false")  # the admin knows better
+    world.run()
+    equal(world.state(), "local/done", f"state ({world.error()})")
+    world.same()
+
+
+def main():
+    words = sys.argv[3:]
+    failed = 0
+    for function in CASES:
+        if words and not any(w in function.__name__ for w in words):
+            continue
+        began = time.monotonic()
+        try:
+            with World() as world:
+                function(world)
+        except Exception:  # pylint: disable=W0718
+            failed += 1
+            print(f"✗ {function.__name__}\n{traceback.format_exc()}")
+        else:
+            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()
