@@ -163,10 +163,12 @@ static void go(struct session *s, const struct account_route *route)
 	case ROUTE_SOURCE:
 		/* without a source, who does not live here is nobody; and nobody can
 		   tell who he is from who has a wrong password */
-		if (route->retired)
+		if (route->retired) {
 			session_set_state(s, SESSION_REFUSING, REFUSE_MS);
-		else
+		} else {
+			login_asks_for_turn(s, route);
 			at_source(s);
+		}
 		break;
 	case ROUTE_BUSY:
 		login_hold(s);
@@ -230,17 +232,23 @@ bool login_exchange_may_go_on(struct session *s)
 /* ---- the source's answer ---- */
 
 /* The password was right at the source, whoever serves him now. */
+static void hold_proven(struct session *s, uint64_t ms)
+{
+	session_goes_off(s); /* he waits for the transfer, not the reverse */
+	session_set_state(s, SESSION_PROVED, ms);
+}
+
 static void proven(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {
 	case ROUTE_SOURCE:
 		if (login_should_hold(s, route))
-			session_set_state(s, SESSION_PROVED, hold_ms(s));
+			hold_proven(s, hold_ms(s));
 		else
 			session_relay(s);
 		break;
 	case ROUTE_BUSY:
-		session_set_state(s, SESSION_PROVED, hold_ms(s) + 1);
+		hold_proven(s, hold_ms(s) + 1);
 		break;
 	case ROUTE_LOCAL:
 		login_verified(s, VERDICT_RIGHT);
@@ -420,6 +428,10 @@ void login_recheck(struct session *s, bool expired)
 			login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
+	/* another login of his may have made the account meanwhile */
+	if (!s->account_id && route.id &&
+		!session_set_account(s, str_from(route.name), route.id))
+		return;
 	if (was == SESSION_PROVED)
 		recheck_proved(s, &route);
 	else

@@ -9,6 +9,27 @@
    is in by another way, or from another device, is told so after that. */
 #define TURN_MS 6000
 
+static bool is_known(const struct session *s, const struct account_route *route)
+{
+	struct arena arena;
+	struct str known;
+	bool same;
+
+	arena_init(&arena);
+	same = registry_password(s->worker->registry, route->id, &arena, &known, NULL) ==
+	               0 &&
+	       str_eq(known, s->pre->attempt.password);
+	arena_fini(&arena);
+	return same;
+}
+
+void login_asks_for_turn(struct session *s, const struct account_route *route)
+{
+	if (s->lane->is_in_use && s->pre->attempt.password.ptr &&
+		login_is_moving(route) && is_known(s, route))
+		session_goes_live(s);
+}
+
 /* A proof without a password is good for this connection only, and mailutils, for one,
    takes nobody any more on a connection on which it has said so. */
 static bool is_refused_for_another(const struct session *s)

@@ -8,6 +8,10 @@
  */
 #include "interceptor/session.h"
 
+/* Before the attempt goes to the source, which may let it wait (Dovecot) and not refuse:
+   he counts from here on, if the password is the one that we know. Whoever tries others
+   shall not stop the transfer. */
+void login_asks_for_turn(struct session *s, const struct account_route *route);
 /* The source has refused: its answer is in pre->answer. true: he waits, in BUSY. */
 bool login_waits_its_turn(struct session *s);
 
