@@ -244,7 +244,8 @@ static void print_offer(
 			: "");
 }
 
-static void probe_one(struct findings *f, const struct sockaddr_storage *address,
+/* Whether it answers. *ret_reached is set when it takes logins, too. */
+static bool probe_one(struct findings *f, const struct sockaddr_storage *address,
 	enum service_id id, uint16_t port, bool *ret_reached)
 {
 	struct sockaddr_storage to = *address;
@@ -254,7 +255,7 @@ static void probe_one(struct findings *f, const struct sockaddr_storage *address
 	int code;
 
 	if (offer_init(&o, id) < 0)
-		return;
+		return false;
 	if (to.ss_family == AF_INET)
 		((struct sockaddr_in *)&to)->sin_port = htons(port);
 	else
@@ -268,6 +269,7 @@ static void probe_one(struct findings *f, const struct sockaddr_storage *address
 			"source", service_name(id), "%s: %s", where, err.text);
 	*ret_reached = *ret_reached || (code == 0 && offer_wants_login(&o));
 	offer_fini(&o);
+	return code == 0;
 }
 
 static size_t upstreams(const struct settings *s,
@@ -292,13 +294,18 @@ static void check_source(struct control *c, struct findings *f)
 {
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
 	size_t n = upstreams(&c->settings, all);
-	bool reached = false;
+	bool answers[SERVICE_COUNT] = { false }, reached = false;
 
 	for (size_t i = 0; i < n; i++)
 		for (int id = 0; id < SERVICE_COUNT; id++)
-			if (c->settings.services[id].enabled)
+			if (c->settings.services[id].enabled &&
 				probe_one(f, &all[i], (enum service_id)id,
-					c->settings.services[id].upstream_port, &reached);
+					c->settings.services[id].upstream_port, &reached))
+				answers[id] = true;
+	if (answers[SERVICE_POP3] && !answers[SERVICE_IMAP])
+		finding(f, FINDING_NOTE, "source", "mailboxes",
+			"POP3 answers and IMAP does not: INBOX is all that can be moved, "
+			"and without flags");
 	if (!reached)
 		finding(f, FINDING_PROBLEM, "source", "mailboxes",
 			"neither IMAP nor POP3 answers, so nobody can be moved; is "
