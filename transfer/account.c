@@ -232,6 +232,17 @@ static int step_catch_up(struct job *j, enum step *next)
 
 /* ---- the switch ---- */
 
+/* What matches nothing may be mail that came after the last pass. */
+static int read_uidls(struct job *j)
+{
+	int r = uidls_read(j);
+
+	if (!j->uidls.unproven)
+		return r;
+	r = catch_up(j);
+	return r < 0 ? r : uidls_read(j);
+}
+
 /* Everything that takes time comes before nobody is served any more. A login that is not
    fresh is made again: the password that will be asked for here may be an old one, and
    then he stays at the source until he has shown us the new one. */
@@ -247,7 +258,7 @@ static int step_switch(struct job *j, enum step *next)
 		(!j->is_connected || now - j->synced_at > FRESH_MS))
 		r = catch_up(j);
 	if (r == 0 && !j->is_pop3)
-		r = uidls_read(j); /* once more when nobody is served: then it is short */
+		r = read_uidls(j); /* once more when nobody is served: then it is short */
 	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
 			j->is_forced ? STR_LIT("deadline") : STR_LIT("logged off"));
@@ -315,13 +326,20 @@ static int prove_uidls(struct job *j)
 
 static int step_prove(struct job *j, enum step *next)
 {
+	bool looked_again = false;
 	int r = 0;
 
 	*next = STEP_ARRIVE;
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
-		if (r == 0 && !j->sync.differences && !j->sync.n_unreadable)
-			return prove_uidls(j);
+		if (r < 0 || j->sync.differences || j->sync.n_unreadable)
+			continue;
+		r = prove_uidls(j);
+		/* mail that came after the pass matches nothing: another one finds it */
+		if (!j->uidls.unproven || looked_again)
+			return r;
+		looked_again = true;
+		r = 0;
 	}
 	if (r == 0 && j->sync.n_unreadable)
 		return unreadable(j);
@@ -408,7 +426,7 @@ static enum account_exit fail(struct job *j, enum step at)
 
 	log_warning(NULL, "failed", "account=%.*s step=%s reason=\"%s\"",
 		STR_ARG(j->account.name), step_names[at], why.text);
-	if (j->sync.n_unreadable)
+	if (j->sync.n_unreadable || !j->uidls.kept)
 		(void)write_certificate(j, false);
 	if (job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
 		return ACCOUNT_BROKEN;

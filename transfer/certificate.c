@@ -125,6 +125,13 @@ static json_t *uidls(const struct certificate_facts *facts)
 	return o;
 }
 
+static const char *result(const struct sync *s, const struct certificate_facts *facts)
+{
+	if (facts->equal)
+		return "equal";
+	return s->differences || s->n_unreadable ? "different" : "unproven";
+}
+
 static const char *compared(const struct certificate_facts *facts)
 {
 	if (facts->by_pop3)
@@ -138,8 +145,7 @@ int certificate_make(
 	struct sync_progress sums = sync_progress(s);
 	json_t *o = json_object();
 
-	(void)json_object_set_new(
-		o, "result", json_string(facts->equal ? "equal" : "different"));
+	(void)json_object_set_new(o, "result", json_string(result(s, facts)));
 	(void)json_object_set_new(o, "time", time_text(facts->at));
 	(void)json_object_set_new(o, "source", json_string(facts->source));
 	(void)json_object_set_new(o, "reader", json_string(facts->reader));

@@ -9,9 +9,10 @@
 #include "transfer/talk.h"
 
 struct uidls_outcome {
-	int kept;       /* 1, 0, -1: there are none, or they were not looked at */
-	uint64_t count; /* messages in the source's maildrop */
-	char note[160]; /* for the certificate */
+	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
+	uint64_t count;    /* messages in the source's maildrop */
+	uint64_t unproven; /* of them, as far as that is known */
+	char note[160];    /* for the certificate */
 };
 
 struct job {

@@ -51,6 +51,8 @@ static int compare(const void *a, const void *b, void *context)
 	const struct uidl_side *y = *(struct uidl_side *const *)b;
 	int order = s->order(x, y);
 
+	if (order == 0)
+		order = by_number(x->rank, y->rank);
 	/* equal ones keep the order of their side */
 	return order ? order : (x > y) - (x < y);
 }
@@ -65,6 +67,11 @@ static bool has_uidl(const struct uidl_side *s)
 static bool is_open(const struct uidl_side *s)
 {
 	return !s->is_matched;
+}
+
+static bool is_kept(const struct uidl_side *s)
+{
+	return !s->is_matched && !s->is_deleted;
 }
 
 static bool has_header(const struct uidl_side *s)
@@ -138,6 +145,15 @@ static void pair_single(
 		pair(drop[0], inbox[0]);
 }
 
+/* Several of one unique-id are in the order in which they were matched, if all are there.
+ */
+static void pair_known(
+	struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox, size_t n_inbox)
+{
+	for (size_t i = 0; i < n_drop && n_drop == n_inbox; i++)
+		pair(drop[i], inbox[i]);
+}
+
 static void pair_in_order(
 	struct uidl_side **drop, size_t n_drop, struct uidl_side **inbox, size_t n_inbox)
 {
@@ -153,10 +169,38 @@ static void want_headers(struct uidl_side *sides, size_t n)
 		sides[i].wants_header = !sides[i].is_matched;
 }
 
+/* Whether what the filter leaves of both sides is the same collection of sizes. */
+static bool same_sizes(struct uidl_match *m, side_filter *filter, bool *ret_same)
+{
+	struct sorted drop = { 0 }, inbox = { 0 };
+	bool ok = sort(&drop, m->drop, m->n_drop, filter, by_size) &&
+	          sort(&inbox, m->inbox, m->n_inbox, filter, by_size);
+	bool same = ok && drop.count == inbox.count;
+
+	for (size_t i = 0; same && i < drop.count; i++)
+		same = by_size(drop.at[i], inbox.at[i]) == 0;
+	free(drop.at);
+	free(inbox.at);
+	*ret_same = same;
+	return ok;
+}
+
+static bool pair_by_size(struct uidl_match *m)
+{
+	side_filter *const filters[] = { is_open, is_kept };
+	bool ok = true, same = false;
+
+	for (size_t i = 0; ok && !same && i < 2; i++) {
+		ok = same_sizes(m, filters[i], &same);
+		if (ok && same)
+			ok = join(m, filters[i], by_size, pair_single);
+	}
+	return ok;
+}
+
 bool uidl_match_sizes(struct uidl_match *m)
 {
-	bool ok = join(m, has_uidl, by_uidl, pair_in_order) &&
-	          join(m, is_open, by_size, pair_single);
+	bool ok = join(m, has_uidl, by_uidl, pair_known) && pair_by_size(m);
 
 	want_headers(m->drop, m->n_drop);
 	/* INBOX's own headers cost a read of its body each: only when there is something
@@ -179,4 +223,27 @@ size_t uidl_match_unproven(const struct uidl_match *m)
 	for (size_t i = 0; i < m->n_drop; i++)
 		n += !m->drop[i].is_matched;
 	return n;
+}
+
+/* The oldest UID that is in the maildrop for sure. */
+static uint32_t first_shown(const struct uidl_match *m)
+{
+	uint32_t first = UINT32_MAX;
+
+	for (size_t i = 0; i < m->n_drop; i++)
+		if (m->drop[i].is_matched && m->drop[i].partner < first)
+			first = m->drop[i].partner;
+	return first == UINT32_MAX ? 0 : first;
+}
+
+void uidl_match_hide(struct uidl_match *m)
+{
+	bool is_proven = uidl_match_unproven(m) == 0;
+	uint32_t first = first_shown(m);
+
+	for (size_t i = 0; i < m->n_inbox; i++) {
+		struct uidl_side *s = &m->inbox[i];
+
+		s->is_hidden = !s->is_matched && (is_proven || s->id < first);
+	}
 }

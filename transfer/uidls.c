@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/uidls.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "transfer/pop3_talk.h"
 #include "transfer/uidl_match.h"
@@ -12,9 +13,14 @@
 #include <string.h>
 
 #define PATIENCE_MS 60000
+#define LOGIN_PATIENCE_MS 15000 /* Dovecot says [IN-USE] after 11 s */
+#define BUSY_LOGIN_PATIENCE_MS 5000
 #define BUSY_PATIENCE_MS 10000 /* somebody may be held at his login */
 #define HEADER_MAX 65536       /* a longer one is compared up to there */
-#define TRIES 5                /* [IN-USE]: his last session may be on its way out */
+/* [IN-USE]: his last session may be on its way out, or a client that has crashed is still
+   waited for. All his unique-ids are worth some time, as long as nobody is held. */
+#define LOCKED_MS 10000
+#define BUSY_LOCKED_MS 2500
 #define TRY_AGAIN_MS 500
 
 struct reading {
@@ -47,6 +53,15 @@ static struct uidl_side *add(struct uidl_side **sides, size_t *n, size_t *cap)
 	return &(*sides)[(*n)++];
 }
 
+/* Copies of one mail: those that had a place in the maildrop before, then those that a
+   server shows rather than others. */
+static uint32_t rank_of(const struct store_message *m)
+{
+	if (m->pop3_order && m->pop3_order != STORE_POP3_HIDDEN)
+		return m->pop3_order;
+	return m->pop3_order || m->flags & FLAG_DELETED ? UINT32_MAX : UINT32_MAX - 1;
+}
+
 static int add_inbox(void *context, const struct store_message *m)
 {
 	struct reading *r = context;
@@ -56,6 +71,8 @@ static int add_inbox(void *context, const struct store_message *m)
 		return -ENOMEM;
 	s->id = m->uid;
 	s->size = m->size;
+	s->rank = rank_of(m);
+	s->is_deleted = m->flags & FLAG_DELETED;
 	s->uidl = arena_str(&r->strings, m->uidl);
 	return s->uidl.ptr ? 0 : -ENOMEM;
 }
@@ -167,6 +184,9 @@ static struct str header_of(struct str body)
 	const char *lf = memmem(body.ptr, body.len, "\n\n", 2);
 	const char *end = crlf && (!lf || crlf < lf) ? crlf : lf;
 
+	/* an empty line at once: there is none */
+	if (str_starts(body, STR_LIT("\r\n")) || str_starts(body, STR_LIT("\n")))
+		return STR_LIT("");
 	return end ? str_take(body, (size_t)(end - body.ptr)) : body;
 }
 
@@ -260,6 +280,7 @@ static int apply(struct reading *r)
 {
 	int code = 0, ended;
 
+	uidl_match_hide(&r->match);
 	sink_init(&r->sink, r->j->store);
 	for (size_t i = 0; i < r->match.n_drop && code == 0; i++) {
 		const struct uidl_side *s = &r->match.drop[i];
@@ -269,8 +290,8 @@ static int apply(struct reading *r)
 	}
 	for (size_t i = 0; i < r->match.n_inbox && code == 0; i++)
 		if (!r->match.inbox[i].is_matched)
-			code = set_one(
-				r, r->match.inbox[i].id, STR_LIT(""), STORE_POP3_HIDDEN);
+			code = set_one(r, r->match.inbox[i].id, STR_LIT(""),
+				r->match.inbox[i].is_hidden ? STORE_POP3_HIDDEN : 0);
 	ended = sink_end(&r->sink, code == 0, code == 0 ? &r->j->err : NULL);
 	return code ? code : ended;
 }
@@ -282,6 +303,7 @@ static int conclude(struct reading *r)
 
 	j->uidls.kept = unproven ? 0 : 1;
 	j->uidls.count = r->match.n_drop;
+	j->uidls.unproven = unproven;
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
 		unproven ? "%zu of %zu messages of the maildrop match none in INBOX"
 			 : "%zu unproven of %zu",
@@ -289,7 +311,8 @@ static int conclude(struct reading *r)
 	log_info(NULL, "uidls", "account=%.*s maildrop=%zu unproven=%zu headers=%zu",
 		STR_ARG(j->account.name), r->match.n_drop, unproven, r->n_asked);
 	if (unproven && j->settings->uidls == UIDLS_REQUIRE)
-		return error_set(&j->err, -EREMOTEIO, "UIDLs: %s", j->uidls.note);
+		return error_set(&j->err, -EREMOTEIO,
+			"POP3 unique-ids are not proven: %s", j->uidls.note);
 	return apply(r);
 }
 
@@ -330,8 +353,14 @@ static int read_once(struct job *j)
 
 	arena_init(&r.strings);
 	buf_init(&r.header, HEADER_MAX);
-	pop3_talk_init(&r.talk, j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS, job_tick, j);
+	pop3_talk_init(&r.talk, j->is_busy ? BUSY_LOGIN_PATIENCE_MS : LOGIN_PATIENCE_MS,
+		job_tick, j);
 	code = log_in(&r);
+	if (code == -ETIMEDOUT)
+		code = error_set(&j->err, -EAGAIN,
+			"the source does not answer the login by POP3 (is somebody else "
+		        "in?)");
+	r.talk.patience_ms = j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS;
 	if (code == 0)
 		code = read_drop(&r);
 	if (code == 0)
@@ -348,10 +377,14 @@ static int read_once(struct job *j)
 static int without(struct job *j, int code)
 {
 	j->uidls.kept = 0;
+	j->uidls.unproven = 0; /* it is not known how many */
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "%.150s", j->err.text);
 	log_warning(NULL, "uidls", "account=%.*s reason=\"%s\"", STR_ARG(j->account.name),
 		j->err.text);
-	return j->settings->uidls == UIDLS_REQUIRE ? code : 0;
+	if (j->settings->uidls != UIDLS_REQUIRE)
+		return 0;
+	return error_set(
+		&j->err, code, "POP3 unique-ids are not proven: %s", j->uidls.note);
 }
 
 static int is_wanted(struct job *j, bool *ret)
@@ -364,6 +397,18 @@ static int is_wanted(struct job *j, bool *ret)
 		j->registry, j->account.id, STR_LIT("pop3"), ret, &j->err);
 }
 
+static int read_unless_locked(struct job *j)
+{
+	uint64_t end = clock_monotonic_ms() + (j->is_busy ? BUSY_LOCKED_MS : LOCKED_MS);
+	int code = read_once(j);
+
+	while (code == -EAGAIN && clock_monotonic_ms() < end) {
+		code = job_pause(j, TRY_AGAIN_MS);
+		code = code ? code : read_once(j);
+	}
+	return code;
+}
+
 int uidls_read(struct job *j)
 {
 	bool wanted = false;
@@ -371,16 +416,12 @@ int uidls_read(struct job *j)
 
 	if (code < 0 || !wanted)
 		return code;
-	code = read_once(j);
-	for (int i = 1; i < TRIES && code == -EAGAIN; i++) {
-		code = job_pause(j, TRY_AGAIN_MS);
-		code = code ? code : read_once(j);
-	}
+	code = read_unless_locked(j);
 	if (code == -ECONNREFUSED) { /* there is no POP3: nobody has unique-ids to lose */
 		j->uidls.kept = -1;
 		return 0;
 	}
-	if (code == -EACCES || code == -ENOTSUP || code == -EPROTO)
+	if (code == -EAGAIN || code == -EACCES || code == -ENOTSUP || code == -EPROTO)
 		return without(j, code);
 	return code;
 }

@@ -14,7 +14,8 @@
 #include "transfer/job.h"
 
 /* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, there is
-   no POP3 at the source, or (best-effort) not all could be proven. */
+   no POP3 at the source, or (best-effort) not all could be proven, as when the maildrop
+   stays locked. Where the configuration requires them, that is -errno with the reason. */
 int uidls_read(struct job *j);
 
 #endif

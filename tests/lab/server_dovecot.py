@@ -195,7 +195,7 @@ class Dovecot:
         home.mkdir(exist_ok=True)
         target = home / "mail" if self.storage == "maildir" else home / "draft"
         maildir.write(mailbox, target)
-        _give_away(home)
+        give_away(home)
         if self.storage != "maildir":
             self.doveadm("backup", "-R", "-u", user, f"maildir:{target}")  # keeps UIDs
             shutil.rmtree(target)
@@ -246,7 +246,7 @@ class Dovecot:
         return found
 
 
-def _give_away(path):
+def give_away(path):
     shutil.chown(path, OWNER, OWNER)
     for where, directories, names in os.walk(path):
         for name in directories + names:
