@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define NAME_BYTES 16 /* of a header's SHA-256: 32 digits */
+#define NAME_BYTES ((size_t)16) /* of a header's SHA-256: 32 digits */
 
 void pop3_listing_init(struct pop3_listing *l, struct store *store, bool may_lack_uidls)
 {

@@ -72,7 +72,10 @@ class FakeInterceptor:
 
     def _serve(self, connection):
         while True:
-            data = connection.recv(65536)
+            try:
+                data = connection.recv(65536)
+            except ConnectionResetError:  # killed before it read the answer
+                data = b""
             if not data:
                 connection.close()
                 return

@@ -110,6 +110,15 @@ class World:
         equal(process.returncode, wanted, f"exit code\n{log}")
         return log
 
+    def copy(self):
+        """A copy, and no switch."""
+        self.interceptor.slips_in = 1
+        process = self.start()
+        wait_until("the copy", lambda: self.state() == "source/catching-up")
+        process.kill()
+        process.communicate()
+        self.interceptor.slips_in = 0
+
     def rows(self, statement, database=INDEX):
         with sqlite3.connect(self.folder / database) as connection:
             return connection.execute(statement).fetchall()
@@ -201,12 +210,7 @@ def a_small_change_costs_little(world):
     world.run(PARKED)
     equal(world.server.commands, [], "said while its owner was in")
     world.interceptor.log_off(b"alice")
-    world.interceptor.slips_in = 1  # a copy, and no switch
-    process = world.start()
-    wait_until("the copy", lambda: world.state() == "source/catching-up")
-    process.kill()
-    process.communicate()
-    world.interceptor.slips_in = 0
+    world.copy()
     read, uids = world.server.count("RETR"), world.uids()
     world.server.remove("u2")
     world.server.remove("u5")
@@ -359,6 +363,21 @@ def its_owner_comes_back(world):
     world.run()
     world.arrived()
     true(world.server.count("RETR") <= 208 + 2, f"{read} and more: read again")
+
+
+@case
+def devices_that_never_leave(world):
+    """Nothing is read while they are in: only once they are out, and nobody is served."""
+    world.copy()
+    world.server.add("late", b"late\r\n")
+    world.interceptor.logged_in.add(b"alice")
+    world.settings["deadline"] = 2
+    world.write_config()
+    read = world.server.count("RETR")
+    world.run()
+    world.arrived()
+    equal([n for kind, _, n in world.interceptor.heard if kind == "QUIESCE"][-1], 1, "forced")
+    equal(world.server.count("RETR"), read + 1, "bodies read")
 
 
 @case
