@@ -17,6 +17,12 @@ void log_init(const char *program, enum log_level most);
 /* MAILFERRY_LOG=error|warning|info|debug, else info. */
 enum log_level log_level_from_environment(void);
 
+/* From now on lines of info and debug may wait for log_flush(), some 4 KiB of them: for a
+   loop that calls it before it sleeps. A warning or an error goes out at once, and all
+   that came before it. */
+void log_gather(void);
+void log_flush(void);
+
 /* session: an id, or NULL for "-". */
 void log_event(enum log_level level, const char *session, const char *event,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));

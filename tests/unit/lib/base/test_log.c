@@ -106,10 +106,40 @@ static void test_long_line(void **state)
 	assert_true(strlen(c.text) <= 2 * 2048);
 }
 
+/* Gathered lines come out in their order, each whole, and none waits behind an error. */
+static void test_gather(void **state)
+{
+	struct capture c;
+	const char *at;
+	int flags, n = 0;
+
+	(void)state;
+	log_init("prog", LOG_LEVEL_INFO);
+	log_gather();
+	begin(&c);
+	log_info(NULL, "one", "x=%d", 1);
+	flags = fcntl(c.pipe[0], F_GETFL);
+	assert_int_equal(fcntl(c.pipe[0], F_SETFL, flags | O_NONBLOCK), 0);
+	assert_int_equal(read(c.pipe[0], c.text, sizeof(c.text)), -1);
+	log_warning(NULL, "two", "x=%d", 2);
+	log_info(NULL, "three", "x=%d", 3);
+	log_flush();
+	log_flush();
+	for (int i = 0; i < 100; i++)
+		log_info(NULL, "many", "n=%d", i);
+	log_flush();
+	end(&c);
+	expect(c.text, "^[^\n]+ one x=1\n[^\n]+ two x=2\n[^\n]+ three x=3\n[^\n]+ many");
+	for (at = c.text; (at = strstr(at, " many n=")); at++)
+		assert_int_equal(atoi(at + strlen(" many n=")), n++);
+	assert_int_equal(n, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_levels), cmocka_unit_test(test_long_line) };
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_gather) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
