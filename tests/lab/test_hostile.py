@@ -16,7 +16,6 @@ MIB = 1 << 20
 LOGIN_TIMEOUT = 6
 PER_ADDRESS = 300
 ANSWER = re.compile(rb"\* |\+ |[^ ]+ (OK|NO|BAD) ")
-SILENT = 3000  # from 15 addresses
 
 
 def answer_to(world, data, timeout=LOGIN_TIMEOUT + 4):
@@ -100,34 +99,6 @@ def a_login_that_takes_for_ever(world):
         pass
     took = time.monotonic() - began
     true(LOGIN_TIMEOUT - 1 < took < LOGIN_TIMEOUT + 4, f"ended after {took:.1f} s")
-
-
-@case
-def thousands_who_say_nothing(world):
-    user = world.user(3)
-    before = world.ferry.memory()
-    began = time.monotonic()
-    silent = [world.lab.connect(143, client_address(11 + n % 15)) for n in range(SILENT)]
-    made = time.monotonic() - began
-    for connection in silent[::100]:
-        true(connection.recv(4) == b"* OK", "greeted")
-    each = (world.ferry.memory() - before) / SILENT
-    began = time.monotonic()
-    client = Imap(world.lab.connect(143, client_address(30)))
-    true(b" OK " in client.login(user, world.password(user)), "somebody else logs in")
-    took = time.monotonic() - began
-    client.logout()
-    print(f"    {SILENT} in {made:.1f} s, {each / 1024:.1f} KiB each, a login beside: {took:.2f} s")
-    true(took < 2, f"a login beside them took {took:.1f} s")
-    true(each < 40 * 1024, f"{each:.0f} bytes each")
-    last = silent[-1]
-    last.settimeout(LOGIN_TIMEOUT + 10)
-    rest = b""
-    while part := last.recv(1000):
-        rest += part
-    true(b"* BYE" in rest, f"the time-out is told: {rest!r}")
-    for connection in silent:
-        connection.close()
 
 
 @case
