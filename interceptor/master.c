@@ -111,6 +111,7 @@ static void close_in_child(struct master *m, unsigned index)
 			fd_closep(&slot->listeners[j].fd);
 	}
 	fd_closep(&m->signals->fd);
+	watches_fini(&m->watches);
 	close(uv_backend_fd(&m->loop));
 }
 
@@ -151,7 +152,7 @@ static int start(struct worker_slot *slot)
 	close(pair[1]);
 	r = pid < 0 ? -errno : 0;
 	if (r == 0)
-		r = peer_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
+		r = peer_open(&slot->link, &m->watches, pair[0], &worker_ops, slot);
 	if (r < 0) {
 		close(pair[0]);
 		if (pid > 0)
@@ -231,9 +232,9 @@ static void on_tick(uv_timer_t *timer)
 		probe_tick(&m->probes[i]);
 }
 
-static void on_sweep(uv_prepare_t *sweep)
+static void sweep(void *context)
 {
-	control_sweep(sweep->data);
+	control_sweep(context);
 }
 
 static void on_signal(void *context, int events, int error)
@@ -247,7 +248,7 @@ static void on_signal(void *context, int events, int error)
 		if (number == SIGCHLD)
 			reap(m);
 		else
-			uv_stop(&m->loop);
+			watches_stop(&m->watches);
 	}
 }
 
@@ -257,18 +258,16 @@ static int open_loop(struct master *m)
 	int r = fd < 0 ? fd : uv_loop_init(&m->loop);
 
 	if (r == 0)
-		r = watch_new(&m->loop, fd, on_signal, m, &m->signals);
+		r = watches_init(&m->watches, &m->loop, true);
+	if (r == 0)
+		r = watch_new(&m->watches, fd, on_signal, m, &m->signals);
 	if (r == 0)
 		r = uv_timer_init(&m->loop, &m->tick);
-	if (r == 0)
-		r = uv_prepare_init(&m->loop, &m->sweep);
 	if (r < 0)
 		return r;
 	watch_want(m->signals, UV_READABLE);
 	m->tick.data = m;
-	m->sweep.data = m;
-	r = uv_timer_start(&m->tick, on_tick, 0, TICK_MS);
-	return r < 0 ? r : uv_prepare_start(&m->sweep, on_sweep);
+	return uv_timer_start(&m->tick, on_tick, 0, TICK_MS);
 }
 
 static int listen_on(struct worker_slot *slot, enum service_id service, struct error *err)
@@ -297,7 +296,7 @@ static int open_service(struct master *m, enum service_id service, struct error 
 	for (unsigned i = 0; i < m->n_slots && r == 0; i++)
 		r = listen_on(&m->slots[i], service, err);
 	if (r == 0)
-		probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service,
+		probe_init(&m->probes[m->n_probes++], &m->watches, m->settings, service,
 			&probe_ops, m);
 	return r;
 }
@@ -430,7 +429,7 @@ int master_run(const struct settings *settings)
 		return EXIT_FAILURE;
 	}
 	log_info(NULL, "ready", "workers=%u services=%zu", m->n_slots, m->n_probes);
-	(void)uv_run(&m->loop, UV_RUN_DEFAULT);
+	watches_run(&m->watches, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
 	stop_workers(m);
 	return EXIT_SUCCESS;

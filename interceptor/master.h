@@ -52,6 +52,7 @@ struct request {
 
 struct master {
 	uv_loop_t loop;
+	struct watches watches;
 	const struct settings *settings;
 	struct tally tally;
 	struct worker_slot *slots;
@@ -59,7 +60,6 @@ struct master {
 	struct watch *control; /* the listener */
 	struct watch *signals;
 	uv_timer_t tick;
-	uv_prepare_t sweep;
 	struct probe probes[SERVICE_COUNT];
 	size_t n_probes;
 	LIST_HEAD(, control_client) clients;

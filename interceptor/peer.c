@@ -94,14 +94,14 @@ static void ready(void *context, int events, int error)
 		want(p);
 }
 
-int peer_open(struct peer *p, uv_loop_t *loop, int fd, const struct peer_ops *ops,
+int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer_ops *ops,
 	void *context)
 {
 	int r;
 
 	*p = (struct peer){ .ops = ops, .context = context };
 	p->last = &p->first;
-	r = watch_new(loop, fd, ready, p, &p->watch);
+	r = watch_new(watches, fd, ready, p, &p->watch);
 	if (r == 0)
 		want(p);
 	return r;
@@ -136,8 +136,23 @@ static int enqueue(struct peer *p, struct str bytes, int fd)
 	*p->last = e;
 	p->last = &e->next;
 	p->queued += e->len;
-	want(p);
 	return 0;
+}
+
+int peer_post(struct peer *p, const struct message *m)
+{
+	char bytes[IPC_MESSAGE_MAX];
+	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+	int r;
+
+	if (len < 0)
+		return (int)len;
+	if (!p->watch)
+		return -ENOTCONN;
+	r = enqueue(p, str_of(bytes, (size_t)len), -1);
+	if (r == 0)
+		watch_soon(p->watch);
+	return r;
 }
 
 int peer_send(struct peer *p, const struct message *m, int fd)
@@ -150,12 +165,15 @@ int peer_send(struct peer *p, const struct message *m, int fd)
 		return (int)len;
 	if (!p->watch)
 		return -ENOTCONN;
-	if (p->first)
-		return enqueue(p, str_of(bytes, (size_t)len), fd);
-	r = ipc_send(p->watch->fd, str_of(bytes, (size_t)len), &fd, fd >= 0 ? 1 : 0);
-	if (r == -EAGAIN)
-		return enqueue(p, str_of(bytes, (size_t)len), fd);
+	r = p->first ? -EAGAIN
+	             : ipc_send(p->watch->fd, str_of(bytes, (size_t)len), &fd,
+			       fd >= 0 ? 1 : 0);
 	if (r == 0)
 		fd_closep(&fd);
+	if (r != -EAGAIN)
+		return r;
+	r = enqueue(p, str_of(bytes, (size_t)len), fd);
+	if (r == 0)
+		want(p);
 	return r;
 }

@@ -29,11 +29,14 @@ struct peer {
 };
 
 /* Takes fd on success. */
-int peer_open(struct peer *p, uv_loop_t *loop, int fd, const struct peer_ops *ops,
+int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer_ops *ops,
 	void *context);
 bool peer_is_open(const struct peer *p);
 void peer_close(struct peer *p); /* and drops the queue; may be called twice */
 
+/* Before the loop sleeps: several of one turn wake the other end once. A failure is told
+   by lost(). 0 or -errno. */
+int peer_post(struct peer *p, const struct message *m);
 /* fd -1: none. On success it is the peer's (closed once sent). 0 or -errno. */
 int peer_send(struct peer *p, const struct message *m, int fd);
 

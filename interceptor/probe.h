@@ -14,7 +14,7 @@ struct probe_ops {
 };
 
 struct probe {
-	uv_loop_t *loop;
+	struct watches *watches;
 	const struct settings *settings;
 	const struct lane *lane;
 	enum service_id service;
@@ -31,7 +31,7 @@ struct probe {
 };
 
 /* The service's lane exists. */
-void probe_init(struct probe *p, uv_loop_t *loop, const struct settings *settings,
+void probe_init(struct probe *p, struct watches *watches, const struct settings *settings,
 	enum service_id service, const struct probe_ops *ops, void *context);
 /* Now and then: begins and times out. */
 void probe_tick(struct probe *p);

@@ -226,7 +226,16 @@ static enum pump move_bytes(
 	return p;
 }
 
-static enum pump pump(struct relay_way *w, struct relay_shared *shared, uint64_t now)
+/* The end of file goes on, unless both sockets are closed in a moment anyway. */
+static void pass_end(struct relay_way *w, const struct relay_way *back)
+{
+	if (!is_over(back))
+		(void)shutdown(w->to, SHUT_WR); /* ENOTCONN: it is gone already */
+	w->state = WAY_DONE;
+}
+
+static enum pump pump(struct relay_way *w, const struct relay_way *back,
+	struct relay_shared *shared, uint64_t now)
 {
 	enum pump p;
 
@@ -241,10 +250,8 @@ static enum pump pump(struct relay_way *w, struct relay_shared *shared, uint64_t
 		pipes_give_back(&shared->pipes, w->pipe);
 		w->pipe = NULL;
 	}
-	if (w->state == WAY_DRAINING && !has_left(w)) {
-		(void)shutdown(w->to, SHUT_WR); /* ENOTCONN: it is gone already */
-		w->state = WAY_DONE;
-	}
+	if (w->state == WAY_DRAINING && !has_left(w))
+		pass_end(w, back);
 	return p;
 }
 
@@ -270,9 +277,11 @@ static enum relay_result settle(struct relay *r)
 
 static void run(struct relay *r, bool up, bool down, uint64_t now)
 {
-	if (up && pump(&r->up, r->shared, now) == PUMP_BROKEN && !is_over(&r->down))
+	if (up && pump(&r->up, &r->down, r->shared, now) == PUMP_BROKEN &&
+		!is_over(&r->down))
 		(void)no_more_output(&r->down, r->shared);
-	if (down && pump(&r->down, r->shared, now) == PUMP_BROKEN && !is_over(&r->up))
+	if (down && pump(&r->down, &r->up, r->shared, now) == PUMP_BROKEN &&
+		!is_over(&r->up))
 		(void)no_more_output(&r->up, r->shared);
 }
 

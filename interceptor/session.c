@@ -86,14 +86,11 @@ void session_want_events(struct session *s)
 		client &= ~UV_READABLE;
 	if (s->hung || s->ended)
 		client &= ~UV_DISCONNECT;
-	/* nearly all wait for our answer: each change costs two system calls, so it is
-	   made when he does send (session_client_ready) */
-	else if (client & UV_DISCONNECT && s->client->events & UV_READABLE)
-		client = UV_READABLE;
 	if (s->pre && buf_len(&s->pre->to_client))
 		client |= UV_WRITABLE;
+	/* the source speaks first, so that the connect is noticed by its greeting */
 	if (s->upstream_state == UPSTREAM_CONNECTING)
-		upstream = UV_WRITABLE;
+		upstream = UV_READABLE;
 	else if (s->pre && buf_len(&s->pre->to_upstream))
 		upstream |= UV_WRITABLE;
 	watch_want(s->client, client);
@@ -419,7 +416,7 @@ void session_accept(struct worker *w, enum service_id service, int fd,
 {
 	struct session *s = make(w, service, peer, destination);
 
-	if (!s || watch_new(&w->loop, fd, session_client_ready, s, &s->client) < 0) {
+	if (!s || watch_new(&w->watches, fd, session_client_ready, s, &s->client) < 0) {
 		free(s);
 		close(fd);
 		return;
@@ -439,6 +436,8 @@ void session_accept(struct worker *w, enum service_id service, int fd,
 
 void session_timeout(struct session *s)
 {
+	if (s->state != SESSION_TALKING && session_upstream_only_slow(s))
+		return;
 	switch (s->state) {
 	case SESSION_GREETING:
 	case SESSION_UPGRADING:

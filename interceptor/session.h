@@ -136,6 +136,8 @@ void session_resume(struct session *s);
 int session_connect_upstream(struct session *s);
 /* The same, for who knows already that it is not. */
 int session_reach_source(struct session *s);
+/* The time to connect is over, but it has connected: it gets the time to answer. */
+bool session_upstream_only_slow(struct session *s);
 void session_drop_upstream(struct session *s);
 
 /* Whose session it is; "" or NULL ptr: unknown. false: no memory, closed. */

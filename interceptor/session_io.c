@@ -150,8 +150,6 @@ void session_client_ready(void *context, int events, int error)
 		discard(s);
 	else if (events & UV_READABLE && session_reads_client(s))
 		read_client(s);
-	else if (events & UV_READABLE)
-		watch_want(s->client, UV_DISCONNECT); /* his bytes wait for their turn */
 	session_want_events(s);
 }
 
@@ -171,21 +169,33 @@ static void read_upstream(struct session *s)
 
 static void upstream_connected(struct session *s)
 {
-	int code = 0;
-	socklen_t len = sizeof(code);
-
-	(void)getsockopt(s->upstream->fd, SOL_SOCKET, SO_ERROR, &code, &len);
-	if (code) {
-		login_upstream_lost(s, -code);
-		return;
-	}
 	s->upstream_state = UPSTREAM_OPEN;
 	if (s->state == SESSION_LOGGING_IN || s->state == SESSION_EXCHANGE ||
 		s->state == SESSION_UPGRADING) {
 		session_set_state(s, s->state, SESSION_ANSWER_MS);
 		s->lane->send_attempt(s);
 	}
-	session_flush(s);
+}
+
+static void upstream_failed(struct session *s)
+{
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	(void)getsockopt(s->upstream->fd, SOL_SOCKET, SO_ERROR, &code, &len);
+	login_upstream_lost(s, code ? -code : -ECONNRESET);
+}
+
+bool session_upstream_only_slow(struct session *s)
+{
+	union endpoint there;
+	socklen_t len = sizeof(there);
+
+	if (s->upstream_state != UPSTREAM_CONNECTING ||
+		getpeername(s->upstream->fd, &there.any, &len) < 0)
+		return false;
+	upstream_connected(s);
+	return true;
 }
 
 static void upstream_ready(void *context, int events, int error)
@@ -200,14 +210,15 @@ static void upstream_ready(void *context, int events, int error)
 		s->lane->talk->ready(s, s->upstream, events, error);
 		return;
 	}
+	if (s->upstream_state == UPSTREAM_CONNECTING && error) {
+		upstream_failed(s);
+		return;
+	}
 	if (s->upstream_state == UPSTREAM_CONNECTING)
 		upstream_connected(s);
-	else if (error || events & UV_READABLE)
+	if (error || events & UV_READABLE)
 		read_upstream(s);
-	if (events & UV_WRITABLE)
-		session_flush(s);
-	if (s->pre && s->state != SESSION_GONE)
-		session_flush(s);
+	session_flush(s);
 }
 
 int session_connect_upstream(struct session *s)
@@ -230,7 +241,7 @@ int session_reach_source(struct session *s)
 	fd = source_connect(&source, &s->peer);
 	if (fd < 0)
 		return fd;
-	r = watch_new(&s->worker->loop, fd, upstream_ready, s, &s->upstream);
+	r = watch_new(&s->worker->watches, fd, upstream_ready, s, &s->upstream);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@
 #define TICK_MS 250     /* how exact time-outs are */
 #define ACCEPT_BATCH 64 /* connections at once, then the sessions have their turn */
 #define RECHECK_TICKS 4 /* held sessions look at the route once a second */
+/* Free memory that stays with the process: a session's comes and goes at the end of the
+   heap, and the kernel would clear the same pages for each login again. */
+#define HEAP_KEPT (4 << 20)
 
 uint64_t worker_now(const struct worker *w)
 {
@@ -154,7 +158,7 @@ void worker_tell_master(struct worker *w, const struct session *s, enum message_
 
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
-	if (peer_send(&w->master, &m, -1) < 0) {
+	if (peer_post(&w->master, &m) < 0) {
 		log_error(id, "master", "error=\"cannot be told\"");
 		abort(); /* a wrong count would end a session that somebody is in */
 	}
@@ -208,10 +212,12 @@ static void on_tick(uv_timer_t *timer)
 		worker_hand_over_recipients(w);
 }
 
-/* Once a turn, when no callback is on the stack. */
-static void on_sweep(uv_prepare_t *sweep)
+/* Once a turn, when no callback is on the stack and the loop is about to sleep. */
+static void sweep(void *context)
 {
-	struct worker *w = sweep->data;
+	struct worker *w = context;
+
+	log_flush();
 
 	while (!LIST_EMPTY(&w->gone)) {
 		struct session *s = LIST_FIRST(&w->gone);
@@ -229,7 +235,7 @@ static void on_signal(void *context, int events, int error)
 	(void)events;
 	(void)error;
 	if (number == SIGTERM || number == SIGINT)
-		uv_stop(&w->loop);
+		watches_stop(&w->watches);
 }
 
 /* ---- set up ---- */
@@ -264,15 +270,13 @@ static int open_loop(struct worker *w)
 	int r = uv_loop_init(&w->loop);
 
 	if (r == 0)
-		r = uv_timer_init(&w->loop, &w->tick);
+		r = watches_init(&w->watches, &w->loop, false);
 	if (r == 0)
-		r = uv_prepare_init(&w->loop, &w->sweep);
+		r = uv_timer_init(&w->loop, &w->tick);
 	if (r < 0)
 		return r;
 	w->tick.data = w;
-	w->sweep.data = w;
-	r = uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
-	return r < 0 ? r : uv_prepare_start(&w->sweep, on_sweep);
+	return uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 static int open_listeners(struct worker *w, const struct worker_parts *parts)
@@ -283,7 +287,7 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 
 		*l = parts->listeners[i];
 		l->worker = w;
-		r = watch_new(&w->loop, l->fd, listener_ready, l, &l->watch);
+		r = watch_new(&w->watches, l->fd, listener_ready, l, &l->watch);
 		if (r < 0)
 			return r;
 		watch_want(l->watch, UV_READABLE);
@@ -294,7 +298,7 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 static int open_signals(struct worker *w)
 {
 	int fd = signals_open();
-	int r = fd < 0 ? fd : watch_new(&w->loop, fd, on_signal, w, &w->signals);
+	int r = fd < 0 ? fd : watch_new(&w->watches, fd, on_signal, w, &w->signals);
 
 	if (r == 0)
 		watch_want(w->signals, UV_READABLE);
@@ -334,7 +338,8 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	if (r == 0)
 		r = verify_init(&w->verify, &w->loop, w->registry);
 	if (r == 0)
-		r = peer_open(&w->master, &w->loop, parts->master, &worker_master_ops, w);
+		r = peer_open(
+			&w->master, &w->watches, parts->master, &worker_master_ops, w);
 	if (r == 0)
 		r = open_signals(w);
 	if (r == 0) {
@@ -353,6 +358,8 @@ int worker_run(const struct worker_parts *parts)
 	if (!w)
 		return EXIT_FAILURE;
 	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	(void)mallopt(M_TOP_PAD, HEAP_KEPT / 4);
 	w->settings = parts->settings;
 	w->tally = parts->tally;
 	w->index = parts->index;
@@ -364,11 +371,13 @@ int worker_run(const struct worker_parts *parts)
 		return EXIT_FAILURE;
 	}
 	log_info(NULL, "ready", "worker=%u", w->index);
-	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
+	log_gather();
+	watches_run(&w->watches, sweep, w);
 	worker_hand_over_recipients(w);
 	/* the kernel closes the rest; what must be wiped is the key */
 	registry_close(w->registry);
 	log_info(NULL, "stop", "worker=%u", w->index);
+	log_flush();
 	free(w);
 	return EXIT_SUCCESS;
 }

@@ -36,6 +36,7 @@ struct quiesce {
 
 struct worker {
 	uv_loop_t loop;
+	struct watches watches;
 	const struct settings *settings;
 	struct registry *registry;
 	struct tally *tally;
@@ -59,7 +60,6 @@ struct worker {
 	unsigned ticks;
 
 	uv_timer_t tick;
-	uv_prepare_t sweep; /* frees what is gone, once a turn */
 	struct watch *signals;
 };
 

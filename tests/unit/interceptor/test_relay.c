@@ -25,6 +25,7 @@
 
 struct bench {
 	uv_loop_t loop;
+	struct watches watches;
 	uv_idle_t pulse; /* so that a turn of the loop never waits */
 	struct relay_shared shared;
 	struct relay relay;
@@ -108,11 +109,12 @@ static void bench_init(
 	b->left = left[0];
 	b->right = right[0];
 	assert_int_equal(uv_loop_init(&b->loop), 0);
+	assert_int_equal(watches_init(&b->watches, &b->loop, false), 0);
 	assert_int_equal(uv_idle_init(&b->loop, &b->pulse), 0);
 	assert_int_equal(uv_idle_start(&b->pulse, on_pulse), 0);
 	assert_int_equal(relay_shared_init(&b->shared), 0);
-	assert_int_equal(watch_new(&b->loop, left[1], client_ready, b, &b->client), 0);
-	assert_int_equal(watch_new(&b->loop, right[1], source_ready, b, &b->source), 0);
+	assert_int_equal(watch_new(&b->watches, left[1], client_ready, b, &b->client), 0);
+	assert_int_equal(watch_new(&b->watches, right[1], source_ready, b, &b->source), 0);
 	buf_init(&up, 0);
 	buf_init(&down, 0);
 	assert_int_equal(buf_append(&up, first_up), 0);
@@ -124,7 +126,7 @@ static void bench_init(
 
 static void turn(struct bench *b)
 {
-	(void)uv_run(&b->loop, UV_RUN_ONCE);
+	watches_turn(&b->watches);
 }
 
 static void bench_fini(struct bench *b)
@@ -132,6 +134,7 @@ static void bench_fini(struct bench *b)
 	relay_fini(&b->relay);
 	watch_free(b->client);
 	watch_free(b->source);
+	watches_fini(&b->watches);
 	uv_close((uv_handle_t *)&b->pulse, NULL);
 	(void)uv_run(&b->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&b->loop), 0);
