@@ -2,6 +2,7 @@
 #include "transfer/job.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "registry/seal.h"
@@ -21,8 +22,9 @@
 #define TRIES_BUSY 2
 #define TRIES_IN_USE 7     /* 6 s: his last session there is on its way out */
 #define LONG_PASS_MS 10000 /* it got somewhere: the tries begin anew */
-#define LOOK_EVERY_MS 500  /* he waits no longer than that for a maildrop we have */
-#define LOOK_MS 300        /* the interceptor answers at once when nobody is there */
+/* Who wants in waits for both. */
+#define LOOK_EVERY_MS 300
+#define LOOK_MS 700 /* the interceptor answers at once when nobody is there */
 
 /* ---- opening ---- */
 
@@ -184,21 +186,27 @@ static void tell_progress(struct job *j)
 		(void)registry_set_progress(j->registry, j->account.id, &p, NULL);
 }
 
-static int no_tick(void *context)
+static void end_look(struct job *j, uint64_t now)
 {
-	(void)context;
-	return 0;
+	fd_closep(&j->look);
+	j->looked_at = now;
 }
 
-/* An answer that does not come means: he is there, or waits to be let in. */
-static bool is_owner_there(struct job *j)
+/* An answer that does not come means: he is there, or waits to be let in. Without the
+   interceptor nobody is. */
+static bool is_owner_there(struct job *j, uint64_t now)
 {
 	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
-	struct talk_patience patience = { .ms = LOOK_MS, .tick = no_tick };
 	uint64_t number;
 
-	return talk_ask(j->settings, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
-		       &patience, &number, NULL) == -ETIMEDOUT;
+	if (j->look < 0 && now - j->looked_at >= LOOK_EVERY_MS) {
+		j->looked_at = now;
+		j->look = talk_begin(j->settings, INTERCEPTOR_SOCKET, &m, NULL);
+	} else if (j->look >= 0 &&
+		   talk_answered(j->look, MESSAGE_LOGGED_OFF, &number, NULL) != 0) {
+		end_look(j, now);
+	}
+	return j->look >= 0 && now - j->looked_at >= LOOK_MS;
 }
 
 /* A maildrop is one session's at a time: ours makes way. -EINTR: he wants in. -ETIME: he
@@ -207,10 +215,7 @@ static int take_turns(struct job *j, uint64_t now)
 {
 	if (j->is_busy && j->rush_ends && now >= j->rush_ends)
 		return error_set(&j->err, -ETIME, "it does not fit into the hold");
-	if (j->is_busy || now - j->looked_at < LOOK_EVERY_MS)
-		return 0;
-	j->looked_at = now;
-	if (!is_owner_there(j))
+	if (j->is_busy || !is_owner_there(j, now))
 		return 0;
 	return error_set(&j->err, -EINTR, "the owner wants his maildrop");
 }
@@ -327,8 +332,10 @@ int job_pass(struct job *j)
 	int r;
 
 	j->in_pass = true;
+	j->look = -1;
 	r = passes(j);
 	j->in_pass = false;
+	end_look(j, 0);
 	return r;
 }
 

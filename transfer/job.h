@@ -32,7 +32,8 @@ struct job {
 	bool is_busy;   /* route=busy: somebody may be held */
 	bool is_forced; /* end his sessions at the source */
 	bool in_pass;
-	uint64_t looked_at; /* whether he wants in */
+	int look;           /* a question on its way: is he there? -1: none */
+	uint64_t looked_at; /* when it was asked, or answered */
 	uint64_t rush_ends; /* monotonic: the first copy, while he is held; 0: none */
 	uint64_t connected_at;
 	uint64_t synced_at; /* monotonic: the last pass began */

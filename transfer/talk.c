@@ -115,3 +115,23 @@ int talk_ask(const struct settings *s, const char *socket_name,
 			message_type_name(question->type));
 	return r ? r : receive(fd, answer, ret_number, err);
 }
+
+int talk_begin(const struct settings *s, const char *socket_name,
+	const struct message *question, struct error *err)
+{
+	CLEANUP(fd_closep) int fd = open_socket(s, socket_name, err);
+	int r = fd < 0 ? fd : send_to(fd, question, err);
+
+	return r < 0 ? r : fd_steal(&fd);
+}
+
+int talk_answered(
+	int fd, enum message_type answer, uint64_t *ret_number, struct error *err)
+{
+	int r = look(fd, 0);
+
+	if (r <= 0)
+		return r < 0 ? error_errno(err, r, "cannot wait for an answer") : 0;
+	r = receive(fd, answer, ret_number, err);
+	return r < 0 ? r : 1;
+}

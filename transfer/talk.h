@@ -21,6 +21,13 @@ int talk_ask(const struct settings *s, const char *socket_name,
 	const struct message *question, enum message_type answer,
 	const struct talk_patience *patience, uint64_t *ret_number, struct error *err);
 
+/* The same for who has other things to do: a descriptor, then, now and then, 1: answered,
+   0: not yet, or as above. The caller closes it. */
+int talk_begin(const struct settings *s, const char *socket_name,
+	const struct message *question, struct error *err);
+int talk_answered(
+	int fd, enum message_type answer, uint64_t *ret_number, struct error *err);
+
 /* Pauses, ticking. 0 or what tick returned. */
 int talk_pause(const struct talk_patience *patience);
 
