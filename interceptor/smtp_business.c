@@ -2,6 +2,7 @@
 /* What the SMTP machine asks for, in one function each. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "interceptor/handoff.h"
 #include "interceptor/login_proof.h"
 #include "interceptor/smtp.h"
 #include "interceptor/source.h"
@@ -23,11 +24,14 @@
 
 /* ---- whose a recipient is ---- */
 
-static enum smtp_route to_route(const struct account_route *route)
+/* Without the mailstore it is his mail alone that must wait, not that of all others in
+   the same message. */
+static enum smtp_route to_route(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
-		return SMTP_ROUTE_LOCAL;
+		return handoff_connect(s->worker) < 0 ? SMTP_ROUTE_LATER
+		                                      : SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return SMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:
@@ -37,21 +41,43 @@ static enum smtp_route to_route(const struct account_route *route)
 	return SMTP_ROUTE_SOURCE;
 }
 
+/* There is no source any more: whose it is not now, it will never be. */
+static enum smtp_route without_source(const struct session *s, struct str domain)
+{
+	return settings_has_domain(s->worker->settings, domain) ? SMTP_ROUTE_UNKNOWN
+	                                                        : SMTP_ROUTE_ELSEWHERE;
+}
+
+/* <postmaster> alone is the server's own (RFC 5321, 4.5.1): that of its first domain. */
+static struct str domain_of(const struct session *s, const struct smtp_address *to)
+{
+	const struct settings *settings = s->worker->settings;
+
+	if (!to->domain.len && str_eq(to->local, STR_LIT("postmaster")) &&
+		settings->n_domains)
+		return str_from(settings->domains[0]);
+	return to->domain;
+}
+
 /* What the source is asked for is remembered: a switch waits for it. */
 static enum smtp_route look_up(
-	struct session *s, const struct smtp_address *to, struct account_route *ret)
+	struct session *s, struct smtp_address *to, struct account_route *ret)
 {
 	struct error err = { 0 };
 	char id[SESSION_ID_MAX];
-	int r = registry_address(s->worker->registry, to->local, to->domain, ret, &err);
 	enum smtp_route is = SMTP_ROUTE_SOURCE;
+	int r;
 
+	to->domain = domain_of(s, to);
+	r = registry_address(s->worker->registry, to->local, to->domain, ret, &err);
 	if (r < 0 && r != -ENOENT) {
 		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
 		return SMTP_ROUTE_LATER;
 	}
 	if (r == 0)
-		is = to_route(ret);
+		is = to_route(s, ret);
+	if (is == SMTP_ROUTE_SOURCE && smtp_of(s)->offer.retired)
+		return without_source(s, to->domain);
 	if (is == SMTP_ROUTE_SOURCE &&
 		!smtp_remember_at_source(
 			smtp_of(s), to, r == 0 ? str_from(ret->name) : STR_LIT("")))

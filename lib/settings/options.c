@@ -10,12 +10,14 @@ static const char *const strategy_choices[] = { "after-logoff", "immediate", NUL
 static const char *const fail_choices[] = { "open", "closed", NULL };
 static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
+static const char *const smtp_policy_choices[] = { "source", "none", NULL };
 static const char *const tls_choices[] = { "pass", "hide", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
 _Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
+_Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 
 #define ROOT(field) .offset = offsetof(struct settings, field)
@@ -33,6 +35,12 @@ static const struct option root_rows[] = {
 		.help = "what begins a sub-address at the source (alice+news is "
 			"alice's). With \"-\", anna-maria is taken for anna's until she "
 			"has logged in" },
+	{ "smtp_policy", OPTION_CHOICE, ROOT(smtp_policy), "source",
+		.choices = smtp_policy_choices,
+		.help = "mail for an account that lives here: the source is asked at "
+			"RCPT "
+			"whether it takes it from this client and sender (access lists, "
+			"SPF, grey-listing); \"none\": it is not" },
 	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
 		.help = "registry, key and mail; survives a reboot" },
 	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",

@@ -54,6 +54,9 @@ enum uidls { UIDLS_BEST_EFFORT, UIDLS_REQUIRE };
 /* What begins the part of an address that does not say whose it is (alice+news). */
 enum subaddress { SUBADDRESS_PLUS, SUBADDRESS_MINUS, SUBADDRESS_BOTH, SUBADDRESS_NONE };
 
+/* Who judges clients and senders of mail for accounts that live here. */
+enum smtp_policy { SMTP_POLICY_SOURCE, SMTP_POLICY_NONE };
+
 struct limits {
 	uint32_t connections;        /* at once, over all workers */
 	uint32_t connections_per_ip; /* before login, from one client address */
@@ -71,6 +74,7 @@ struct settings {
 	size_t n_domains;
 	enum strategy strategy;
 	enum subaddress subaddress;
+	enum smtp_policy smtp_policy;
 	char *state_dir; /* default /var/lib/mailferry; owned, as all below */
 	char *run_dir;   /* default /run/mailferry */
 	char *key_file;  /* default <state_dir>/key */

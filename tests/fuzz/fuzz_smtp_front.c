@@ -138,9 +138,11 @@ static void event(struct play *p, unsigned char whose, struct str bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str input = str_of(data, size);
-	struct play p = {
-		.offer = { .name = STR("mx"), .starttls = true, .size_max = 100 }
-	};
+	struct play p = { .offer = { .name = STR("mx"),
+				  .starttls = true,
+				  .policy = size % 2,
+				  .retired = size % 16 == 15,
+				  .size_max = 100 } };
 
 	buf_init(&p.client, 0);
 	buf_init(&p.source, 0);

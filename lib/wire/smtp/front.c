@@ -12,6 +12,7 @@ static const char *const state_names[] = {
 	[SMTP_FRONT_IN_AUTH_LINE] = "auth line",
 	[SMTP_FRONT_IN_TLS_REPLY] = "tls reply",
 	[SMTP_FRONT_IN_STAGING] = "staging",
+	[SMTP_FRONT_IN_REPEATING] = "repeating",
 	[SMTP_FRONT_IN_DATA_REPLY] = "data reply",
 	[SMTP_FRONT_IN_DATA] = "data",
 	[SMTP_FRONT_IN_ENDING] = "ending",
@@ -36,6 +37,7 @@ void smtp_front_init(struct smtp_front *f, const struct smtp_offer *offer)
 {
 	*f = (struct smtp_front){ .offer = offer };
 	f->last = &f->recipients;
+	f->last_at_source = &f->at_source;
 	arena_init(&f->arena);
 	arena_init(&f->secrets);
 	buf_init(&f->held, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
@@ -81,10 +83,11 @@ bool front_keep(struct smtp_front *f, struct str s, struct str *ret)
 void front_forget_transaction(struct smtp_front *f)
 {
 	f->mail = f->staged = f->to_source_too = false;
-	f->sender = f->mail_params = STR_LIT("");
-	f->recipients = NULL;
+	f->sender = f->mail_params = f->mail_line = STR_LIT("");
+	f->recipients = f->at_source = NULL;
 	f->last = &f->recipients;
-	f->n_local = f->n_source = 0;
+	f->last_at_source = &f->at_source;
+	f->n_local = f->n_source = f->n_probed = 0;
 	if (f->n_slots || f->state == SMTP_FRONT_IN_ROUTING)
 		return;
 	arena_fini(&f->arena);
@@ -107,6 +110,7 @@ static struct smtp_slot pop(struct smtp_front *f)
 
 	f->first_slot = (f->first_slot + 1) % SMTP_SLOTS_MAX;
 	f->n_slots--;
+	f->n_probing -= slot.kind == SMTP_SLOT_PROBE;
 	return slot;
 }
 
@@ -145,6 +149,14 @@ static void mail_accepted(struct smtp_front *f, const struct smtp_slot *slot)
 	f->mail = true;
 	f->sender = path.address;
 	f->mail_params = path.params;
+	f->mail_line = slot->line;
+}
+
+static void accepted_by_source(struct smtp_front *f, struct smtp_recipient *r)
+{
+	*f->last_at_source = r;
+	f->last_at_source = &r->next;
+	f->n_source++;
 }
 
 static void accepted(struct smtp_front *f, const struct smtp_slot *slot)
@@ -158,7 +170,7 @@ static void accepted(struct smtp_front *f, const struct smtp_slot *slot)
 		mail_accepted(f, slot);
 		break;
 	case SMTP_RCPT:
-		f->n_source++;
+		accepted_by_source(f, slot->recipient);
 		break;
 	case SMTP_RSET:
 		front_forget_transaction(f);
@@ -190,9 +202,41 @@ static const char *const away_texts[SMTP_VERB_COUNT] = {
 };
 #define AWAY_TEXT "451 4.4.1 The mail server is not available; please try again later"
 
+static const char *const retired_texts[SMTP_VERB_COUNT] = {
+	[SMTP_RCPT] = "501 5.1.3 RCPT TO:<address> is wanted",
+	[SMTP_VRFY] = "252 2.5.0 Send a message, and see",
+};
+#define RETIRED_TEXT "502 5.5.1 This command is not available here"
+
+static const char *away_text(const struct smtp_front *f, enum smtp_verb verb)
+{
+	const char *retired = retired_texts[verb];
+
+	if (away_texts[verb])
+		return away_texts[verb];
+	if (!f->offer->retired)
+		return AWAY_TEXT;
+	return retired ? retired : RETIRED_TEXT;
+}
+
 static void say_name(struct smtp_front *f, struct buf *to, const char *code)
 {
 	if (buf_printf(to, "%s %.*s ESMTP\r\n", code, STR_ARG(f->offer->name)) < 0)
+		front_close(f);
+}
+
+/* No TLS without the source, and no login once it is gone for good. */
+static void say_ehlo(struct smtp_front *f, struct buf *to, struct str reply)
+{
+	unsigned keep = 0;
+
+	if (f->offer->starttls && f->source == SMTP_SOURCE_UP)
+		keep |= SMTP_KEEP_STARTTLS;
+	if (!f->offer->retired)
+		keep |= SMTP_KEEP_AUTH;
+	if (f->offer->dsn)
+		keep |= SMTP_KEEP_DSN;
+	if (smtp_ehlo_filter(reply, keep, to) < 0)
 		front_close(f);
 }
 
@@ -200,11 +244,10 @@ static void say_name(struct smtp_front *f, struct buf *to, const char *code)
 static void answer_away(
 	struct smtp_front *f, const struct smtp_slot *slot, struct buf *to_client)
 {
-	const char *text = away_texts[slot->verb];
 	struct smtp_path path;
 
 	if (slot->verb == SMTP_EHLO && f->offer->ehlo.len) {
-		front_say(f, to_client, f->offer->ehlo);
+		say_ehlo(f, to_client, f->offer->ehlo);
 		f->pipelining = true; /* no RTT to wait for: we are the other end */
 	} else if (slot->verb == SMTP_EHLO || slot->verb == SMTP_HELO) {
 		say_name(f, to_client, "250");
@@ -216,7 +259,7 @@ static void answer_away(
 		say_line(f, to_client, "501 5.5.4 MAIL FROM:<address> is wanted");
 		return;
 	} else {
-		say_line(f, to_client, text ? text : AWAY_TEXT);
+		say_line(f, to_client, away_text(f, slot->verb));
 	}
 	if (slot->verb != SMTP_RCPT)
 		accepted(f, slot);
@@ -246,24 +289,28 @@ static const char *local_recipient(struct smtp_front *f, struct smtp_recipient *
 	return "250 2.1.5 Ok";
 }
 
+static bool waits_for_source(const struct smtp_front *f)
+{
+	const struct smtp_slot *slot = &f->slots[f->first_slot];
+
+	return f->source == SMTP_SOURCE_UP &&
+	       (slot->kind == SMTP_SLOT_SOURCE || slot->kind == SMTP_SLOT_PROBE);
+}
+
 /* All answers at the front of the queue that need nobody else. */
 static void drain(struct smtp_front *f, struct buf *to_client)
 {
-	while (f->n_slots) {
-		struct smtp_slot slot;
+	while (f->n_slots && !waits_for_source(f)) {
+		struct smtp_slot slot = pop(f);
 
-		if (f->slots[f->first_slot].kind == SMTP_SLOT_SOURCE &&
-			f->source == SMTP_SOURCE_UP)
-			return;
-		slot = pop(f);
 		if (slot.verb == SMTP_RCPT && !f->mail)
 			say_line(f, to_client, "503 5.5.1 There is no sender yet");
 		else if (slot.kind == SMTP_SLOT_SOURCE)
 			answer_away(f, &slot, to_client);
-		else if (slot.kind == SMTP_SLOT_LOCAL)
-			say_line(f, to_client, local_recipient(f, slot.recipient));
-		else
+		else if (slot.kind == SMTP_SLOT_OWN)
 			say_line(f, to_client, slot.text);
+		else
+			say_line(f, to_client, local_recipient(f, slot.recipient));
 	}
 }
 
@@ -272,12 +319,24 @@ static void drain(struct smtp_front *f, struct buf *to_client)
 static void relay_reply(struct smtp_front *f, const struct smtp_slot *slot,
 	struct str bytes, struct buf *to)
 {
-	if (slot->verb == SMTP_EHLO && bytes.ptr[0] == '2') {
-		if (smtp_ehlo_filter(bytes, f->offer->starttls, to) < 0)
-			front_close(f);
-	} else {
+	if (slot->verb == SMTP_EHLO && bytes.ptr[0] == '2')
+		say_ehlo(f, to, bytes);
+	else
 		front_say(f, to, bytes);
-	}
+}
+
+/* Its recipient is ours: only a refusal of the client or the sender is the source's. */
+static void probe_reply(struct smtp_front *f, const struct smtp_slot *slot,
+	const struct smtp_reply *reply, struct buf *to_client)
+{
+	if (reply->code / 100 == 2)
+		f->n_probed++;
+	else if (!smtp_reply_is_policy(reply))
+		f->probes_refused++;
+	if (smtp_reply_is_policy(reply))
+		front_say(f, to_client, reply->bytes);
+	else
+		say_line(f, to_client, local_recipient(f, slot->recipient));
 }
 
 static enum smtp_front_action slot_reply(
@@ -286,6 +345,10 @@ static enum smtp_front_action slot_reply(
 	struct smtp_slot slot = pop(f);
 	struct str args;
 
+	if (slot.kind == SMTP_SLOT_PROBE) {
+		probe_reply(f, &slot, reply, io->to_client);
+		return SMTP_FRONT_AGAIN;
+	}
 	relay_reply(f, &slot, reply->bytes, io->to_client);
 	if (slot.verb == SMTP_EHLO || slot.verb == SMTP_HELO)
 		f->pipelining = smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
@@ -293,7 +356,7 @@ static enum smtp_front_action slot_reply(
 		accepted(f, &slot);
 	if (slot.verb == SMTP_QUIT)
 		front_close(f);
-	if (slot.verb != SMTP_RCPT || !slot.recipient)
+	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len)
 		return SMTP_FRONT_AGAIN;
 	f->recipient = slot.recipient;
 	f->code = reply->code;
@@ -338,6 +401,8 @@ static enum smtp_front_action state_reply(
 		return front_auth_reply(f, reply, io);
 	case SMTP_FRONT_IN_TLS_REPLY:
 		return tls_reply(f, reply, io);
+	case SMTP_FRONT_IN_REPEATING:
+		return front_repeat_reply(f, reply);
 	case SMTP_FRONT_IN_DATA_REPLY:
 		return front_data_reply(f, reply, io);
 	case SMTP_FRONT_IN_FINAL_REPLY:

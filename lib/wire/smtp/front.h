@@ -11,16 +11,20 @@
  * commands)─┘
  *
  * Every command goes to the source unchanged and its answer comes back unchanged, but:
- *   - RCPT: the caller is asked whose address it is (ROUTE). LOCAL is answered by us,
- * BUSY is refused for now, and neither is seen by the source.
+ *   - RCPT: the caller is asked whose address it is (ROUTE). BUSY is refused for now, and
+ *     the source does not see it. LOCAL is answered by us; with offer->policy only when
+ *     the source has been asked and does not refuse the client or the sender, as many
+ *     servers do at RCPT and no earlier. What it says of the mailbox does not count.
  *   - DATA: with local recipients the message is staged (STAGE_BEGIN, STAGE_BYTES,
  *     STAGE_END: on disk then). With recipients on both sides it goes to the source as it
  *     comes, but for its final dot, which the source gets when the copy is staged. Its
  *     answer decides: COMMIT and 250, or ABORT and the source's own refusal. With local
  *     ones alone the source gets RSET: it saw MAIL, and may have refused the client or
- * the sender by then.
+ *     the sender by then. When it has accepted local ones (it was only asked), it gets
+ *     RSET, MAIL and its own recipients again before DATA (REPEATING).
  *   - what would blind us is refused (smtp/command.h) and not shown (smtp/reply.h).
- *   - without the source, local recipients are served and others get 451 4.4.1.
+ *   - without the source, local recipients are served and others get 451 4.4.1; or, once
+ *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *
  * Order of events for one message on both sides: staged → final dot → the source's 250 →
  * COMMIT done → 250 to the client. Whatever is lost before the last one, the client still
@@ -30,8 +34,8 @@
  *                  │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
  *                  │ ◄──► TLS_REPLY ─► BLIND
  *                  ▼
- *   STAGING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY ─► COMMITTING ─► COMMAND
- *                              └───► SWALLOW (the message is refused, its bytes come)
+ *   STAGING ─► REPEATING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY ─► COMMITTING
+ *                                           └───► SWALLOW (refused, its bytes come)
  *
  * Usage: fill in io (client and source: unread bytes; give none of a side that must
  * wait), call smtp_front_next(), consume what it used, send what it wrote, act, call
@@ -52,8 +56,12 @@
 #define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
 #define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
 #define SMTP_SLOTS_MAX 32 /* commands on their way; more of them wait in the input */
-#define SMTP_FRONT_PORTION 32768 /* of a message, in one call */
-#define SMTP_HELO_MAX 255        /* RFC 5321: a domain */
+/* Servers slow down and at last close a session that names many unknown recipients
+   (Postfix from 10 and 20 on): who is known only here must not bring it there. */
+#define SMTP_PROBES_REFUSED_MAX 3 /* then local recipients are asked about no more */
+#define SMTP_PROBES_MAX 6         /* on their way; the others wait in the input */
+#define SMTP_FRONT_PORTION 32768  /* of a message, in one call */
+#define SMTP_HELO_MAX 255         /* RFC 5321: a domain */
 /* What the addresses of one transaction may take: 1,000 of usual length take 100 KB. */
 #define SMTP_TRANSACTION_MAX 1048576
 
@@ -64,14 +72,19 @@ struct smtp_offer {
 	struct str ehlo;     /* the same, filtered */
 	struct str name;     /* of this server */
 	bool starttls;       /* STARTTLS passes: the caller relays blindly then */
+	bool dsn;            /* the source's DSN (RFC 3461) is shown: nobody lives here */
+	bool policy;         /* the source is asked about local recipients, too */
+	bool retired;        /* there is no source any more */
 	uint64_t size_max;   /* of a local message; 0: no limit */
 };
 
 enum smtp_route {
 	SMTP_ROUTE_SOURCE,
 	SMTP_ROUTE_LOCAL,
-	SMTP_ROUTE_BUSY, /* 450 4.2.1: the account switches */
-	SMTP_ROUTE_LATER /* 451 4.3.0: we cannot say now */
+	SMTP_ROUTE_BUSY,     /* 450 4.2.1: the account switches */
+	SMTP_ROUTE_LATER,    /* 451 4.3.0: we cannot say now */
+	SMTP_ROUTE_UNKNOWN,  /* 550 5.1.1: nobody's, and there is no source to ask */
+	SMTP_ROUTE_ELSEWHERE /* 550 5.7.1: likewise, and we relay for nobody */
 };
 
 struct smtp_recipient {
@@ -79,6 +92,7 @@ struct smtp_recipient {
 	struct str address; /* as the client spelt it, what <> hold */
 	struct str params;  /* of RCPT: NOTIFY=, ORCPT= */
 	struct str account; /* as routed */
+	struct str line;    /* the whole command */
 };
 
 enum smtp_front_state {
@@ -89,6 +103,7 @@ enum smtp_front_state {
 	SMTP_FRONT_IN_AUTH_LINE,  /* the client's next answer */
 	SMTP_FRONT_IN_TLS_REPLY,
 	SMTP_FRONT_IN_STAGING,    /* smtp_front_done() is awaited: STAGE_BEGIN */
+	SMTP_FRONT_IN_REPEATING,  /* its answer to one of RSET, MAIL, RCPT ... */
 	SMTP_FRONT_IN_DATA_REPLY, /* the source's 354 */
 	SMTP_FRONT_IN_DATA,
 	SMTP_FRONT_IN_ENDING,      /* smtp_front_done() is awaited: STAGE_END */
@@ -123,10 +138,15 @@ enum smtp_source { SMTP_SOURCE_UP, SMTP_SOURCE_AWAY };
 
 /* A command that is not answered yet. */
 struct smtp_slot {
-	enum { SMTP_SLOT_SOURCE, SMTP_SLOT_OWN, SMTP_SLOT_LOCAL } kind;
+	enum {
+		SMTP_SLOT_SOURCE,
+		SMTP_SLOT_OWN,
+		SMTP_SLOT_LOCAL,
+		SMTP_SLOT_PROBE /* LOCAL, and the source is asked */
+	} kind;
 	enum smtp_verb verb;
 	struct smtp_recipient *recipient; /* of RCPT */
-	struct str args;                  /* of MAIL, HELO, EHLO */
+	struct str args, line;            /* of MAIL, HELO, EHLO */
 	const char *text;                 /* OWN: the answer, without CRLF */
 };
 
@@ -154,9 +174,11 @@ struct smtp_front {
 	                       sent */
 	bool pipelining; /* the source says so in EHLO: several commands may be on the way
 	                  */
-	unsigned bad;    /* commands that we refused ourselves */
-	unsigned owed;   /* what must still be written or said: front_parts.h */
-	struct str line; /* of RCPT, while its route is asked */
+	unsigned n_probing;      /* slots of that kind */
+	unsigned probes_refused; /* for the mailbox's sake, in this session */
+	unsigned bad;            /* commands that we refused ourselves */
+	unsigned owed;           /* what must still be written or said: front_parts.h */
+	struct str line;         /* of RCPT, while its route is asked */
 
 	/* the session */
 	char helo[SMTP_HELO_MAX + 1];
@@ -168,10 +190,14 @@ struct smtp_front {
 	/* the transaction */
 	struct arena arena;
 	bool mail; /* MAIL was accepted */
-	struct str sender, mail_params;
+	struct str sender, mail_params, mail_line;
 	struct smtp_recipient *recipients, **last; /* the local ones, an account once */
 	size_t n_local;                            /* RCPTs that we accepted */
-	size_t n_source;                           /* RCPTs that the source accepted */
+	struct smtp_recipient *at_source, **last_at_source;
+	size_t n_source; /* RCPTs that the source accepted and is to deliver */
+	size_t n_probed; /* those that it is not */
+	const struct smtp_recipient *repeating; /* the next RCPT of REPEATING */
+	bool mail_repeated;
 
 	/* the message */
 	struct smtp_data data;

@@ -72,6 +72,10 @@ enum smtp_front_action front_auth_begin(
 {
 	struct str initial = args, name = str_split(&initial, ' ');
 
+	if (f->offer->retired) {
+		front_answer(f, "502 5.5.1 Login is not available here");
+		return SMTP_FRONT_AGAIN;
+	}
 	if (f->source == SMTP_SOURCE_AWAY) {
 		front_answer(f, "454 4.7.0 Login is not available now");
 		return SMTP_FRONT_AGAIN;

@@ -47,16 +47,17 @@ static enum smtp_front_action relay(
 static enum smtp_front_action relay_and_keep(
 	struct smtp_front *f, const struct command *c, struct smtp_front_io *io)
 {
-	struct command kept = *c;
 	struct smtp_slot *slot;
+	struct str line;
 
-	if (!front_keep(f, c->args, &kept.args)) {
+	if (!front_keep(f, c->line, &line)) {
 		front_answer(f, "452 4.3.1 Too much in one transaction");
 		return SMTP_FRONT_AGAIN;
 	}
 	slot = front_push(f);
 	slot->verb = c->verb;
-	slot->args = kept.args;
+	slot->line = line;
+	slot->args = str_of(line.ptr + (c->args.ptr - c->line.ptr), c->args.len);
 	if (f->source == SMTP_SOURCE_UP)
 		front_relay_line(f, c->line, io->to_source);
 	return SMTP_FRONT_AGAIN;
@@ -69,26 +70,39 @@ static enum smtp_front_action cmd_quit(
 	return relay(f, c, io);
 }
 
+static struct smtp_recipient *keep_recipient(
+	struct smtp_front *f, struct str line, const struct smtp_path *path)
+{
+	struct smtp_recipient *r = NULL;
+
+	if (f->arena.used <= SMTP_TRANSACTION_MAX)
+		r = arena_alloc(&f->arena, sizeof(*r));
+	if (!r || !front_keep(f, path->address, &r->address) ||
+		!front_keep(f, path->params, &r->params) ||
+		!front_keep(f, line, &r->line))
+		return NULL;
+	f->line = r->line;
+	return r;
+}
+
 /* What cannot be read as an address is the source's to judge. */
 static enum smtp_front_action cmd_rcpt(
 	struct smtp_front *f, const struct command *c, struct smtp_front_io *io)
 {
-	struct smtp_recipient *r;
-	struct smtp_path path;
+	struct smtp_path path = { .address = STR(""), .params = STR("") };
+	bool is_path = smtp_path_parse(c->args, STR_LIT("TO"), &path);
 
-	if (!smtp_path_parse(c->args, STR_LIT("TO"), &path))
-		return relay(f, c, io);
-	r = f->arena.used > SMTP_TRANSACTION_MAX ? NULL
-	                                         : arena_alloc(&f->arena, sizeof(*r));
-	if (!r || !front_keep(f, path.address, &r->address) ||
-		!front_keep(f, path.params, &r->params) ||
-		!front_keep(f, c->line, &f->line)) {
+	(void)io;
+	f->recipient = keep_recipient(f, c->line, &path);
+	if (!f->recipient) {
 		front_answer(f, "452 4.5.3 Too many recipients");
 		return SMTP_FRONT_AGAIN;
 	}
-	f->recipient = r;
 	f->state = SMTP_FRONT_IN_ROUTING;
-	return SMTP_FRONT_ROUTE;
+	if (is_path)
+		return SMTP_FRONT_ROUTE;
+	smtp_front_routed(f, SMTP_ROUTE_SOURCE, STR_LIT(""));
+	return SMTP_FRONT_AGAIN;
 }
 
 static struct smtp_slot *recipient_slot(struct smtp_front *f)
@@ -100,32 +114,48 @@ static struct smtp_slot *recipient_slot(struct smtp_front *f)
 	return slot;
 }
 
+static void local_route(struct smtp_front *f, struct smtp_slot *slot, struct str account)
+{
+	if (!front_keep(f, account, &slot->recipient->account)) {
+		slot->text = "452 4.5.3 Too many recipients";
+		return;
+	}
+	slot->kind = SMTP_SLOT_LOCAL;
+	if (!f->offer->policy || f->source == SMTP_SOURCE_AWAY ||
+		f->probes_refused >= SMTP_PROBES_REFUSED_MAX)
+		return;
+	slot->kind = SMTP_SLOT_PROBE;
+	f->n_probing++;
+	f->owed |= OWED_LINE;
+}
+
 void smtp_front_routed(struct smtp_front *f, enum smtp_route route, struct str account)
 {
 	struct smtp_slot *slot;
-	/* ours; const only for the caller */
-	struct smtp_recipient *r = (struct smtp_recipient *)(uintptr_t)f->recipient;
 
 	if (f->state != SMTP_FRONT_IN_ROUTING)
 		return;
 	f->state = SMTP_FRONT_IN_COMMAND;
 	slot = recipient_slot(f);
-	slot->recipient = r;
+	/* ours; const only for the caller */
+	slot->recipient = (struct smtp_recipient *)(uintptr_t)f->recipient;
 	switch (route) {
 	case SMTP_ROUTE_SOURCE:
 		slot->kind = SMTP_SLOT_SOURCE;
 		f->owed |= OWED_LINE;
 		return;
 	case SMTP_ROUTE_LOCAL:
-		slot->kind = SMTP_SLOT_LOCAL;
-		if (front_keep(f, account, &r->account))
-			return;
-		slot->kind = SMTP_SLOT_OWN;
-		slot->text = "452 4.5.3 Too many recipients";
+		local_route(f, slot, account);
 		return;
 	case SMTP_ROUTE_BUSY:
 		slot->text = "450 4.2.1 This mailbox is being moved; please try again "
 			     "in a moment";
+		return;
+	case SMTP_ROUTE_UNKNOWN:
+		slot->text = "550 5.1.1 There is no such mailbox here";
+		return;
+	case SMTP_ROUTE_ELSEWHERE:
+		slot->text = "550 5.7.1 Mail for other domains is not relayed";
 		return;
 	case SMTP_ROUTE_LATER:
 		break;
@@ -213,7 +243,7 @@ static bool may_run(const struct smtp_front *f, enum smtp_verb verb)
 		&f->slots[(f->first_slot + f->n_slots + SMTP_SLOTS_MAX - 1) %
 			  SMTP_SLOTS_MAX];
 
-	if (f->n_swallow && !f->pipelining)
+	if ((f->n_swallow && !f->pipelining) || f->n_probing >= SMTP_PROBES_MAX)
 		return false;
 	if (!f->n_slots)
 		return true;

@@ -3,6 +3,9 @@
 #include "wire/smtp/front_parts.h"
 
 #define LOST_TEXT "451 4.4.2 The mail server was lost; please send it again later"
+#define CHANGED_TEXT                                                                     \
+	"451 4.3.0 The mail server does not take it any more; please send it again "     \
+	"later"
 
 /* The transaction is over, however it went. */
 static void finish(struct smtp_front *f)
@@ -41,6 +44,9 @@ static const char *no_message(const struct smtp_front *f, struct str args)
 {
 	if (args.len)
 		return "501 5.5.4 DATA takes no argument";
+	/* all that the source has is a recipient whom it was only asked about */
+	if (f->n_probed && !f->n_source && !f->n_local)
+		return "554 5.5.1 There is no recipient";
 	if (!is_away(f))
 		return NULL;
 	if (!f->mail)
@@ -48,6 +54,26 @@ static const char *no_message(const struct smtp_front *f, struct str args)
 	if (f->n_source)
 		return LOST_TEXT;
 	return f->n_local ? NULL : "554 5.5.1 There is no recipient";
+}
+
+static void say_to_source(struct smtp_front *f, struct str line)
+{
+	f->line = line;
+	f->owed |= OWED_LINE;
+}
+
+/* What the source is to deliver to local recipients is taken out of its transaction. */
+static void source_data(struct smtp_front *f)
+{
+	if (f->n_probed) {
+		f->state = SMTP_FRONT_IN_REPEATING;
+		f->repeating = f->at_source;
+		f->mail_repeated = false;
+		say_to_source(f, STR_LIT("RSET"));
+		return;
+	}
+	f->owed |= OWED_DATA;
+	f->state = SMTP_FRONT_IN_DATA_REPLY;
 }
 
 enum smtp_front_action front_data_begin(struct smtp_front *f, struct str args)
@@ -66,8 +92,7 @@ enum smtp_front_action front_data_begin(struct smtp_front *f, struct str args)
 		f->state = SMTP_FRONT_IN_STAGING;
 		return SMTP_FRONT_STAGE_BEGIN;
 	}
-	f->owed |= OWED_DATA;
-	f->state = SMTP_FRONT_IN_DATA_REPLY;
+	source_data(f);
 	return SMTP_FRONT_AGAIN;
 }
 
@@ -90,14 +115,32 @@ static void staging_done(struct smtp_front *f, struct str refusal)
 	} else if (f->to_source_too && is_away(f)) {
 		give_up(f, LOST_TEXT);
 	} else if (f->to_source_too) {
-		f->owed |= OWED_DATA;
-		f->state = SMTP_FRONT_IN_DATA_REPLY;
+		source_data(f);
 	} else {
 		if (!is_away(f))
 			f->owed |= OWED_RSET;
 		front_answer(f, "354 End data with <CR><LF>.<CR><LF>");
 		f->state = SMTP_FRONT_IN_DATA;
 	}
+}
+
+/* One by one: without PIPELINING it must be so, and it is a few packets. */
+enum smtp_front_action front_repeat_reply(
+	struct smtp_front *f, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		give_up(f, CHANGED_TEXT);
+	} else if (!f->mail_repeated) {
+		say_to_source(f, f->mail_line);
+		f->mail_repeated = true;
+	} else if (f->repeating) {
+		say_to_source(f, f->repeating->line);
+		f->repeating = f->repeating->next;
+	} else {
+		f->n_probed = 0;
+		source_data(f);
+	}
+	return SMTP_FRONT_AGAIN;
 }
 
 enum smtp_front_action front_data_reply(
@@ -314,6 +357,7 @@ void smtp_front_source_lost(struct smtp_front *f)
 		front_answer(f, "454 4.7.0 The mail server was lost");
 		f->state = SMTP_FRONT_IN_COMMAND;
 		break;
+	case SMTP_FRONT_IN_REPEATING:
 	case SMTP_FRONT_IN_DATA_REPLY:
 	case SMTP_FRONT_IN_FINAL_REPLY:
 		give_up(f, LOST_TEXT);
@@ -340,6 +384,7 @@ void smtp_front_client_gone(struct smtp_front *f)
 		return;
 	case SMTP_FRONT_IN_DATA:
 	case SMTP_FRONT_IN_DATA_REPLY:
+	case SMTP_FRONT_IN_REPEATING:
 		abort_staging(f);
 		if (f->to_source_too)
 			drop_source(f);

@@ -49,6 +49,8 @@ enum smtp_front_action front_auth_reply(
 
 /* front_message.c */
 enum smtp_front_action front_data_begin(struct smtp_front *f, struct str args);
+enum smtp_front_action front_repeat_reply(
+	struct smtp_front *f, const struct smtp_reply *reply);
 enum smtp_front_action front_data_reply(
 	struct smtp_front *f, const struct smtp_reply *reply, struct smtp_front_io *io);
 enum smtp_front_action front_data_bytes(struct smtp_front *f, struct smtp_front_io *io);

@@ -71,32 +71,60 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code)
 	return true;
 }
 
+/* The details of X.1 and X.2 that are about the sender or for policies: 1.7 and 1.8 his
+   address, 2.0 what grey-listing says. X.3 and X.4 are the system's and the network's. */
+static bool is_policy_code(struct str code)
+{
+	struct str rest = str_skip(code, 2), subject = str_split(&rest, '.');
+
+	if (str_eq(subject, STR_LIT("1")))
+		return str_eq(rest, STR_LIT("7")) || str_eq(rest, STR_LIT("8"));
+	if (str_eq(subject, STR_LIT("2")))
+		return str_eq(rest, STR_LIT("0"));
+	return !str_eq(subject, STR_LIT("3")) && !str_eq(subject, STR_LIT("4"));
+}
+
+bool smtp_reply_is_policy(const struct smtp_reply *r)
+{
+	struct str code;
+
+	if (r->code / 100 == 2)
+		return false;
+	if (r->code == 421)
+		return true; /* it closes: so must we */
+	if (smtp_enhanced_code(r->text, &code))
+		return is_policy_code(code);
+	return r->code < 550 || r->code > 553;
+}
+
 /* ---- EHLO ---- */
 
 static const struct keyword_row {
 	struct str name;
-	bool only_starttls; /* kept when STARTTLS is carried out */
+	unsigned kept; /* with one of these */
 } dropped_rows[] = {
-	{ STR("STARTTLS"), true },
-	{ STR("CHUNKING"), false },   /* BDAT: messages without DATA (RFC 3030) */
-	{ STR("BINARYMIME"), false }, /* needs it */
-	{ STR("BURL"), false }, /* messages that the source fetches itself (RFC 4468) */
-	{ STR("CHECKPOINT"), false }, /* goes on in the middle of one (RFC 1845) */
-	{ STR("ETRN"), false },       /* mail that goes the other way (RFC 1985, 2645) */
-	{ STR("ATRN"), false },
-	{ STR("TURN"), false },
+	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS },
+	{ STR("AUTH"), SMTP_KEEP_AUTH },
+	{ STR("DSN"), SMTP_KEEP_DSN },
+	{ STR("CHUNKING"), 0 },   /* BDAT: messages without DATA (RFC 3030) */
+	{ STR("BINARYMIME"), 0 }, /* needs it */
+	{ STR("BURL"), 0 },       /* messages that the source fetches itself (RFC 4468) */
+	{ STR("CHECKPOINT"), 0 }, /* goes on in the middle of one (RFC 1845) */
+	{ STR("ETRN"), 0 },       /* mail that goes the other way (RFC 1985, 2645) */
+	{ STR("ATRN"), 0 },
+	{ STR("TURN"), 0 },
 };
 
 /* Extensions that nobody has described (XCLIENT, XFORWARD, X-EXPS, XEXCH50 …) may be
    anything, and begin with X (RFC 5321, 2.2.2). All others only add parameters or
    commands that are relayed. */
-static bool is_dropped(struct str name, bool starttls)
+static bool is_dropped(struct str name, unsigned keep)
 {
 	if (name.len && (name.ptr[0] == 'X' || name.ptr[0] == 'x'))
 		return true;
 	for (size_t i = 0; i < sizeof(dropped_rows) / sizeof(dropped_rows[0]); i++)
 		if (str_ieq(name, dropped_rows[i].name))
-			return !(dropped_rows[i].only_starttls && starttls);
+			return !(dropped_rows[i].kept & keep);
 	return false;
 }
 
@@ -133,7 +161,7 @@ static int put_line(struct buf *out, const char *code, struct str text)
 }
 
 /* A line is written when the next one is known: the last has no '-'. */
-int smtp_ehlo_filter(struct str reply, bool starttls, struct buf *out)
+int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 {
 	struct str text, kept;
 	int r = 0;
@@ -141,7 +169,7 @@ int smtp_ehlo_filter(struct str reply, bool starttls, struct buf *out)
 	if (!next_text(&reply, &kept))
 		return buf_append(out, reply);
 	while (r == 0 && next_text(&reply, &text)) {
-		if (is_dropped(keyword_of(text), starttls))
+		if (is_dropped(keyword_of(text), keep))
 			continue;
 		r = put_line(out, "250-", kept);
 		kept = text;

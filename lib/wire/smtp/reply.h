@@ -21,8 +21,20 @@ enum smtp_reply_is smtp_reply_next(
 /* "5.1.1" at the front of a text (RFC 2034); false: none. */
 bool smtp_enhanced_code(struct str text, struct str *ret_code);
 
+/* Whether a refusal of RCPT is about who sends, or how (policy, grey-listing, protocol),
+   and not about that one mailbox or the server's own troubles. RFC 3463 tells them apart;
+   without its codes 550-553 are the mailbox's (RFC 5321, 4.2.3). */
+bool smtp_reply_is_policy(const struct smtp_reply *r);
+
+/* What is shown only when somebody carries it out. */
+enum smtp_ehlo_keep {
+	SMTP_KEEP_STARTTLS = 1 << 0,
+	SMTP_KEEP_AUTH = 1 << 1,
+	SMTP_KEEP_DSN = 1 << 2
+};
+
 /* The answer to EHLO less what would blind us, appended to `out`. */
-int smtp_ehlo_filter(struct str reply, bool starttls, struct buf *out);
+int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out);
 /* Whether an answer to EHLO offers the keyword; *ret_args is what stands behind it. */
 bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args);
 

@@ -118,6 +118,7 @@ static void test_defaults(void **state)
 	"state_dir = \"/srv/a \\\"b\\\" \\\\ \\${HOME}\"\nrun_dir = '/run/x y'\n"        \
 	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
 	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
+	"smtp_policy = \"none\"\n"                                                       \
 	"source_moved_to = \"192.0.2.11\"\n"                                             \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
@@ -143,6 +144,7 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(settings_effective_fail(s, true), FAIL_OPEN);
 	assert_int_equal(s->workers, 3);
 	assert_int_equal(s->subaddress, SUBADDRESS_BOTH);
+	assert_int_equal(s->smtp_policy, SMTP_POLICY_NONE);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
 	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
 	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);

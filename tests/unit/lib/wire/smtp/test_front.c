@@ -3,8 +3,10 @@
  * The SMTP front between a client and a source, driven by tests/transcripts/smtp. A file
  * is one dialogue in the order in which things happen:
  *
- *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later; else source
- *   O: starttls           of the offer; O: size 100; O: ehlo STARTS-A-LINE (several)
+ *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
+ *                         elsewhere; else source
+ *   O: starttls           of the offer; O: dsn, policy, retired, size 100; else a line of
+ *                         its EHLO (several)
  *   E: end 452 4.3.1 …    how staging fails: begin, end, commit
  *   C: S:                 what client and source say
  *   L: source lost        or "client gone"
@@ -44,6 +46,26 @@ static struct str word(struct str *rest)
 
 /* ---- the caller ---- */
 
+static enum smtp_route route_by_name(struct str name)
+{
+	static const struct {
+		struct str name;
+		enum smtp_route route;
+	} rows[] = {
+		{ STR("local"), SMTP_ROUTE_LOCAL },
+		{ STR("busy"), SMTP_ROUTE_BUSY },
+		{ STR("later"), SMTP_ROUTE_LATER },
+		{ STR("unknown"), SMTP_ROUTE_UNKNOWN },
+		{ STR("elsewhere"), SMTP_ROUTE_ELSEWHERE },
+	};
+
+	for (size_t i = 0; i < N_ROWS(rows); i++)
+		if (str_eq(name, rows[i].name))
+			return rows[i].route;
+	fail_msg("no route: %.*s", STR_ARG(name));
+	return SMTP_ROUTE_SOURCE;
+}
+
 static void route(struct play *p)
 {
 	const struct smtp_recipient *r = p->front.recipient;
@@ -54,13 +76,7 @@ static void route(struct play *p)
 		if (p->t->lines[i].mark != 'R' || !str_eq(word(&line), r->address))
 			continue;
 		how = word(&line);
-		if (str_eq(how, STR_LIT("local")))
-			smtp_front_routed(&p->front, SMTP_ROUTE_LOCAL, line);
-		else
-			smtp_front_routed(&p->front,
-				str_eq(how, STR_LIT("busy")) ? SMTP_ROUTE_BUSY
-							     : SMTP_ROUTE_LATER,
-				STR_LIT(""));
+		smtp_front_routed(&p->front, route_by_name(how), line);
 		return;
 	}
 	smtp_front_routed(&p->front, SMTP_ROUTE_SOURCE, STR_LIT(""));
@@ -208,6 +224,12 @@ static void offer_line(struct play *p, struct str line)
 
 	if (str_eq(what, STR_LIT("starttls")))
 		p->offer.starttls = true;
+	else if (str_eq(what, STR_LIT("dsn")))
+		p->offer.dsn = true;
+	else if (str_eq(what, STR_LIT("policy")))
+		p->offer.policy = true;
+	else if (str_eq(what, STR_LIT("retired")))
+		p->offer.retired = true;
 	else if (str_eq(what, STR_LIT("size")))
 		assert_true(str_to_u64(line, &p->offer.size_max));
 	else

@@ -266,16 +266,70 @@ static void test_ehlo(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		struct buf plain, tls;
+		const unsigned others = SMTP_KEEP_AUTH | SMTP_KEEP_DSN;
+		struct buf plain, tls, least;
+		struct str args;
 
 		buf_init(&plain, 0);
 		buf_init(&tls, 0);
-		assert_int_equal(smtp_ehlo_filter(rows[i].reply, false, &plain), 0);
-		assert_int_equal(smtp_ehlo_filter(rows[i].reply, true, &tls), 0);
+		buf_init(&least, 0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, others, &plain), 0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply,
+					 others | SMTP_KEEP_STARTTLS, &tls),
+			0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, 0, &least), 0);
+		assert_false(smtp_ehlo_has(buf_view(&least), STR_LIT("AUTH"), &args));
+		assert_false(smtp_ehlo_has(buf_view(&least), STR_LIT("DSN"), &args));
 		SAME(rows[i].name, buf_view(&plain), rows[i].plain);
 		SAME(rows[i].name, buf_view(&tls), rows[i].tls);
 		buf_fini(&plain);
 		buf_fini(&tls);
+		buf_fini(&least);
+	}
+}
+
+static void test_policy(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_policy;
+	} rows[] = {
+		{ "250 2.1.5 Ok", false },
+		{ "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected", true },
+		{ "450 4.7.1 <x>: Helo command rejected: Host not found", true },
+		{ "450 4.7.25 Client host rejected: cannot find your hostname", true },
+		{ "450 4.2.0 <a@b>: Recipient address rejected: Greylisted", true },
+		{ "450 4.1.8 <x@y>: Sender address rejected: Domain not found", true },
+		{ "550 5.1.7 Bad sender address", true },
+		{ "550 5.1.1 <a@b>: User unknown in virtual mailbox table", false },
+		{ "550 5.1.10 null MX", false },
+		{ "450 4.1.2 <a@b>: Recipient address rejected", false },
+		{ "552 5.2.2 Mailbox full", false },
+		{ "550 5.2.1 Disabled", false },
+		{ "451 4.3.0 <a@b>: Temporary lookup failure", false },
+		{ "451 4.3.5 Server configuration problem", false },
+		{ "451 4.4.3 DNS", false },
+		{ "452 4.5.3 Too many recipients", true },
+		{ "503 5.5.1 Error: need MAIL command", true },
+		{ "550 5.0.0 no", true },
+		{ "550 Unrouteable address", false },
+		{ "553 sorry, that domain isn't in my list", false },
+		{ "451 Greylisted, try again in 5 minutes", true },
+		{ "554 Blocked", true },
+		{ "421 4.3.2 Shutting down", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		char line[128];
+		struct smtp_reply reply;
+		size_t used;
+
+		(void)snprintf(line, sizeof(line), "%s\r\n", rows[i].text);
+		assert_int_equal(smtp_reply_next(str_from(line), &reply, &used),
+			SMTP_REPLY_COMPLETE);
+		if (smtp_reply_is_policy(&reply) != rows[i].is_policy)
+			fail_msg("%s", rows[i].text);
 	}
 }
 
@@ -479,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_enhanced),
 		cmocka_unit_test(test_ehlo),
 		cmocka_unit_test(test_ehlo_has),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_address_limits),
