@@ -5,10 +5,14 @@ lab, one mailferry; a case that needs a mailbox takes a user of its own from it.
     ./test_x.py            all cases
     ./test_x.py WORD...    those whose name has one of the words
 """
+import contextlib
 import os
+import signal
+import sqlite3
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from . import compare, mail
 from .ferry import Ferry
@@ -144,6 +148,34 @@ class World:
         """Log in, log off, and wait until he is served here."""
         self.session(user).logout()
         return self.ferry.wait_account(user, timeout, stage="done", route="local")
+
+
+def signal_transfer(world, sign):
+    for pid in world.ferry.processes("transfer"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
+def registry(world, *statement):
+    path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
+    with sqlite3.connect(path, timeout=5) as database:
+        return database.execute(*statement).fetchall()
+
+
+@contextlib.contextmanager
+def busy(world, user, log_off=None):
+    """Inside: his copy is complete, his route is busy and stays so. log_off: ends the
+    session that he has; else he gets one by IMAP."""
+    log_off = log_off or world.session(user).logout
+    world.ferry.wait_account(user, stage="catching-up")
+    signal_transfer(world, signal.SIGSTOP)
+    try:
+        log_off()
+        registry(world, "UPDATE account SET route='busy', stage='switching', busy_since=?"
+                        " WHERE name=?", (int(time.time() * 1000), user))
+        yield
+    finally:
+        signal_transfer(world, signal.SIGCONT)
 
 
 def run_cases(world, cases):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .network import SOURCE_ADDRESS
 from .processes import Daemon, wait_until
-from .server_postfix import MASTER
+from .server_postfix import MASTER, queued
 
 MAIN = """\
 compatibility_level = 3.6
@@ -23,6 +23,7 @@ mydestination =
 inet_interfaces = loopback-only
 inet_protocols = ipv4
 relayhost = [{source}]:25
+transport_maps = inline:{{ {{ example.org = discard: }} }}
 smtp_tls_security_level = none
 smtp_host_lookup = native
 minimal_backoff_time = 2s
@@ -50,19 +51,16 @@ class SendingPostfix:
         wait_until("the sending Postfix", lambda: (self.folder / "queue/public/pickup").exists(),
                    20)
 
-    def submit(self, message, *recipients):
+    def submit(self, message, *recipients, options=()):
         done = self.namespace.run("sendmail", "-C", self.folder, "-i", "-f", "sender@example.org",
-                                  *recipients, input=message, text=False,
+                                  *options, *recipients, input=message, text=False,
                                   env={**os.environ, "MAIL_CONFIG": str(self.folder)})
         if done.returncode != 0:
-            raise AssertionError(done.stdout)
+            raise AssertionError(f"sendmail: exit {done.returncode}: {done.stdout!r}")
 
     def queued(self):
         """Messages that are not delivered to all their recipients yet."""
-        count = 0
-        for name in ("maildrop", "incoming", "active", "deferred"):
-            count += sum(len(files) for _, _, files in os.walk(self.folder / "queue" / name))
-        return count
+        return queued(self.folder)
 
     def log_text(self):
         return (self.folder / "postfix.log").read_text(errors="replace")

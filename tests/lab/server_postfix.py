@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Postfix of Debian in front of the old server's mailboxes: port 25, delivery by LMTP."""
+import contextlib
 import os
 import shutil
+import signal
 from pathlib import Path
 
 from .network import SOURCE_ADDRESS
@@ -34,6 +36,9 @@ smtpd_tls_security_level = may
 smtpd_peername_lookup = no
 smtp_host_lookup = native
 smtpd_client_connection_count_limit = 0
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
+queue_run_delay = 2s
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = unix:{auth}
@@ -65,6 +70,18 @@ postlog    unix-dgram n - n - 1 postlogd
 """
 
 
+def queued(folder):
+    """Messages in the queue of the Postfix in that folder. One that was not taken yet (its
+    cleanup was killed, perhaps) is not executable."""
+    count = 0
+    for name in ("maildrop", "incoming", "active", "deferred"):
+        for where, _, files in os.walk(Path(folder) / "queue" / name):
+            for file in files:
+                with contextlib.suppress(OSError):
+                    count += bool(os.stat(os.path.join(where, file)).st_mode & 0o100)
+    return count
+
+
 class Postfix:
     """Delivers to the mailboxes of `server`, which has an lmtp_socket and an auth_socket."""
 
@@ -83,10 +100,10 @@ class Postfix:
         for name in ("queue", "data"):
             (self.folder / name).mkdir(mode=0o755)
         shutil.chown(self.folder / "data", "postfix")
-        (self.folder / "main.cf").write_text(MAIN.format(
-            folder=self.folder, lmtp=self.server.lmtp_socket, cert=self.server.folder,
-            auth=self.server.auth_socket), encoding="ascii")
+        self._write_main({})
         (self.folder / "master.cf").write_text(MASTER, encoding="ascii")
+        self.log.touch()  # also written by its unprivileged programs, before its logger runs
+        shutil.chown(self.log, "postfix")
         self.write_tables([], {})
 
     def write_tables(self, users, aliases):
@@ -99,6 +116,21 @@ class Postfix:
         if self.daemon:
             self.namespace.run("postfix", "-c", self.folder, "reload")
 
+    def configure(self, **more):
+        """Lines of main.cf that are other until the next call, taken up at once."""
+        self._write_main(more)
+        self.namespace.run("postfix", "-c", self.folder, "reload")
+
+    def _write_main(self, more):
+        lines = MAIN.format(folder=self.folder, lmtp=self.server.lmtp_socket,
+                            cert=self.server.folder, auth=self.server.auth_socket).splitlines()
+        # No key twice: its logger would log that, to itself, and wait for ever.
+        lines = [line for line in lines if line.split(" = ")[0] not in more]
+        lines += [f"{key} = {value}" for key, value in more.items()]
+        draft = self.folder / "main.cf.new"
+        draft.write_text("\n".join(lines) + "\n", encoding="ascii")
+        os.replace(draft, self.folder / "main.cf")
+
     def start(self):
         self.daemon = Daemon(self.namespace, ["postfix", "-c", self.folder, "start-fg"],
                              self.folder / "start.log")
@@ -110,6 +142,22 @@ class Postfix:
         if self.daemon:
             self.daemon.stop()
             self.daemon = None
+
+    def kill(self):
+        """kill -9 of all its processes at once: they would go on for a while alone."""
+        for pid in self.namespace.pids():
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/exe").startswith("/usr/lib/postfix/"):
+                    os.kill(pid, signal.SIGKILL)
+        self.stop()
+
+    def start_again(self):
+        self.start()
+        self.wait()
+
+    def queued(self):
+        """Messages that are not delivered to all their recipients yet."""
+        return queued(self.folder)
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

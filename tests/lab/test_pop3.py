@@ -6,9 +6,6 @@ test_pop3.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...]
 
 How a client logs in is in test_pop3_login.py.
 """
-import contextlib
-import os
-import signal
 import sqlite3
 import sys
 import threading
@@ -17,7 +14,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3, harness, pop3_clients, pop3_world  # noqa: E402
-from lab.harness import case, equal, nothing, table, true  # noqa: E402
+from lab.harness import busy, case, equal, nothing, table, true  # noqa: E402
 
 HOLD = 8  # Courier takes a second for each login
 NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n.dot\r\n..\r\n"
@@ -241,29 +238,6 @@ def what_is_new_here_comes_last(world):
 
 # Busy ------------------------------------------------------------------------------------
 
-def signal_transfer(world, sign):
-    for pid in world.ferry.processes("transfer"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, sign)
-
-
-@contextlib.contextmanager
-def busy(world, user):
-    """Inside: his copy is complete, his route is busy and stays so."""
-    client = world.pop3_session(user)
-    world.ferry.wait_account(user, stage="catching-up")
-    signal_transfer(world, signal.SIGSTOP)
-    try:
-        client.quit()
-        path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
-        with sqlite3.connect(path, timeout=5) as database:
-            database.execute("UPDATE account SET route='busy', stage='switching', busy_since=?"
-                             " WHERE name=?", (int(time.time() * 1000), user))
-        yield
-    finally:
-        signal_transfer(world, signal.SIGCONT)
-
-
 def try_login(world, user, answers):
     client = world.pop3(user)
     began = time.monotonic()
@@ -280,7 +254,7 @@ def past_hold_he_is_told_to_come_back(world):
     client.ok("CAPA")
     codes = b"RESP-CODES\r\n" in client.rest()
     client.close()
-    with busy(world, user):
+    with busy(world, user, world.pop3_session(user).quit):
         answers = []
         try_login(world, user, answers)
         answer, took = answers[0]
@@ -296,7 +270,7 @@ def held_then_served(world):
     users = [world.user(10), world.user(10)]
     for user in users:
         answers = []
-        with busy(world, user):
+        with busy(world, user, world.pop3_session(user).quit):
             thread = threading.Thread(target=try_login, args=(world, user, answers))
             thread.start()
             time.sleep(1.5)

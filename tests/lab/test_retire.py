@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
+from lab.smtp import Smtp, at  # noqa: E402
 
 
 class Retired(World):
@@ -15,8 +16,11 @@ class Retired(World):
         self.here, self.never = self.user(5), self.user(5)
         self.move(self.here)
         self.ferry.ok("retire", "--yes", "--force")
-        self.before = self.server.log_text()
+        self.before = self.logs()
         return self
+
+    def logs(self):
+        return self.server.log_text(), self.lab.postfix.log_text()
 
 
 @case
@@ -35,9 +39,30 @@ def everybody_else_is_nobody(world):
 
 
 @case
+def mail_for_who_lives_here_is_taken_and_no_other(world):
+    client = Smtp(world.lab.connect(25))
+    true(client.greeting.startswith(b"220 mail.example.com"), f"{client.greeting!r}")
+    ehlo = client.ok("EHLO client.example.org")
+    true(b"SIZE" in ehlo, "as the source said it")
+    true(b"AUTH" not in ehlo and b"STARTTLS" not in ehlo, f"{ehlo!r}")
+    equal(client.code("AUTH PLAIN AGEAYg=="), 502, "AUTH")
+    client.ok("MAIL FROM:<sender@example.org>")
+    for to, wanted in ((at(world.never), b"550 5.1.1 "), (at("nobody"), b"550 5.1.1 "),
+                       ("x@elsewhere.example", b"550 5.7.1 "), (at(world.here), b"250 ")):
+        reply = client.command(f"RCPT TO:<{to}>")
+        true(reply.startswith(wanted), f"{to}: {reply!r}")
+    equal(client.data(b"Subject: retired\r\n\r\ntext\r\n")[:3], b"250", "final answer")
+    client.quit()
+    reader = world.session(world.here)
+    reader.ok("SELECT INBOX")
+    equal(len(reader.ok("SEARCH SUBJECT retired")[0].split()), 3, "one message")
+    reader.logout()
+
+
+@case
 def the_source_hears_nothing(world):
-    equal(world.server.log_text(), world.before, "the old server's log")
+    equal(world.logs(), world.before, "the old server's logs")
 
 
 if __name__ == "__main__":
-    main(Retired)
+    main(lambda: Retired(postfix=True))

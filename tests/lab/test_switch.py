@@ -3,10 +3,6 @@
 """Logins while an account is between the sides: held, then served; never a wrong password.
 
 The transfer is stopped (SIGSTOP) while the account is busy, so that the moment lasts."""
-import contextlib
-import os
-import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -14,37 +10,10 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
-from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.harness import World, busy, case, equal, main, nothing, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 HOLD = 4
-
-
-def signal_transfer(world, sign):
-    for pid in world.ferry.processes("transfer"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, sign)
-
-
-def registry(world, *statement):
-    path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
-    with sqlite3.connect(path, timeout=5) as database:
-        return database.execute(*statement).fetchall()
-
-
-@contextlib.contextmanager
-def busy(world, user):
-    """Inside: his copy is complete, his route is busy and stays so."""
-    client = world.session(user)
-    world.ferry.wait_account(user, stage="catching-up")
-    signal_transfer(world, signal.SIGSTOP)
-    try:
-        client.logout()
-        registry(world, "UPDATE account SET route='busy', stage='switching', busy_since=?"
-                        " WHERE name=?", (int(time.time() * 1000), user))
-        yield
-    finally:
-        signal_transfer(world, signal.SIGCONT)
 
 
 def try_login(world, user, answers):
