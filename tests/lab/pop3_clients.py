@@ -79,6 +79,18 @@ poll {host} service {port} protocol pop3 uidl timeout 60 bad-header accept
         return ["fetchmail", "--nosyslog", "--fetchmailrc", self.rc]
 
 
+# getmail forks for each message and only then asks to be told of the child's end: one that is
+# quick ends unheard, and getmail gives up after a minute. So it waits as everybody does.
+GETMAIL = """
+import os, runpy
+from getmailcore.baseclasses import ForkingBase
+ForkingBase._prepare_child = lambda self: None
+ForkingBase._wait_for_child = (
+    lambda self, pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+runpy.run_path("/usr/bin/getmail", run_name="__main__")
+"""
+
+
 class Getmail(Client):
     """getmail6."""
 
@@ -101,7 +113,7 @@ verbose = 0
 """
 
     def command(self):
-        return ["getmail", "--getmaildir", self.folder, "--rcfile", self.rc]
+        return ["/usr/bin/python3", "-c", GETMAIL, "--getmaildir", self.folder, "--rcfile", self.rc]
 
 
 class Mpop(Client):

@@ -43,7 +43,7 @@ START = """\
 set -a
 . /etc/courier/{name}
 IMAP_USELOCKS=0 IMAP_EMPTYTRASH= POP3AUTH="{pop3_auth}" AUTHMODULES=authdaemon
-ENABLE_UTF8_COMPLIANCE={wrap_utf8} IMAP_TLS=0 POP3_TLS=0 IMAP_STARTTLS=NO TLS_CERTFILE=
+IMAP_TLS=0 POP3_TLS=0 IMAP_STARTTLS=NO TLS_CERTFILE=
 exec /usr/sbin/couriertcpd -address=0 -maxprocs=400 -maxperip=400 -nodnslookup \\
     -noidentlookup -stderr={log} {port} {programs} Maildir
 """
@@ -51,8 +51,7 @@ LOGIN = re.compile(r"LOGIN, user=([^,]+), ip=\[([^]]+)\]")
 
 
 class Courier:
-    """pop3_auth: mechanisms of POP3's AUTH. wrap_utf8: as newer ones do, POP3 puts what has
-    8-bit headers into a multipart whose boundary is another one each time."""
+    """pop3_auth: mechanisms of POP3's AUTH."""
 
     name = "courier"
     imap_port = 143
@@ -61,12 +60,11 @@ class Courier:
     separator = "."
     prefix = "INBOX."
 
-    def __init__(self, folder, namespace, pop3_auth="PLAIN LOGIN", wrap_utf8=False,
+    def __init__(self, folder, namespace, pop3_auth="PLAIN LOGIN",
                  timezone=TIMEZONE):
         self.folder = Path(folder) / "courier"
         self.namespace = namespace
         self.pop3_auth = pop3_auth
-        self.wrap_utf8 = wrap_utf8
         self.timezone = timezone
         self.log = self.folder / "courier.log"
         self.packages = Unpacked("courier", PACKAGES, self.folder / "etc", self.folder / "run")
@@ -135,8 +133,7 @@ class Courier:
         wait_until("authdaemond", (self.packages.run / "courier/authdaemon/socket").exists)
         for name, (port, programs) in SERVICES.items():
             script = START.format(name=name, port=port, programs=programs, log=self.log,
-                                  pop3_auth=self.pop3_auth,
-                                  wrap_utf8=int(self.wrap_utf8) or "")
+                                  pop3_auth=self.pop3_auth)
             daemon = self._daemon("sh", "-c", script, log="start.log")
             wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, daemon)
 
