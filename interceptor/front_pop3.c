@@ -19,7 +19,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
-#define UNIQUE_BYTES 16 /* random: nobody is ever shown the same timestamp twice */
+#define UNIQUE_BYTES 16u /* random: nobody is ever shown the same timestamp twice */
 
 struct pop3_front {
 	struct pop3_offer offer;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define DIGEST_SIZE 16 /* of MD5 */
-#define HEX_SIZE (2 * DIGEST_SIZE)
+#define HEX_SIZE 32    /* two digits a byte */
 
 /* ---- the proof ---- */
 
@@ -97,10 +97,11 @@ static bool is_hex_of(const unsigned char *digest, struct str hex)
 		wanted[2 * i] = digits[digest[i] >> 4];
 		wanted[2 * i + 1] = digits[digest[i] & 15];
 	}
-	for (size_t i = 0; i < HEX_SIZE; i++)
-		given[i] = hex.ptr[i] >= 'A' && hex.ptr[i] <= 'F'
-		                   ? (char)(hex.ptr[i] | 0x20)
-		                   : hex.ptr[i];
+	for (size_t i = 0; i < HEX_SIZE; i++) {
+		given[i] = hex.ptr[i];
+		if (given[i] >= 'A' && given[i] <= 'F')
+			given[i] |= 0x20;
+	}
 	same = CRYPTO_memcmp(wanted, given, HEX_SIZE) == 0;
 	explicit_bzero(wanted, sizeof(wanted));
 	return same;
