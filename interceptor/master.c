@@ -18,10 +18,47 @@
 #include <unistd.h>
 
 #define TICK_MS 200
+#define REST_MS 10      /* a log-off is noticed that much later, at the most */
 #define STABLE_MS 10000 /* a worker that lived so long is started again at once */
 #define BACKOFF_MS 1000 /* else after that */
 #define SHUTDOWN_MS 3000
 #define DESCRIPTORS_SPARE 512 /* pipes, registry, listeners */
+
+/* ---- when workers are heard ---- */
+
+/* At thousands of logins a second a wake-up for each would cost as much as its relay. So
+   after a report the master rests; whoever asks for the census has it read up first. */
+static void pause_links(struct master *m, bool paused)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (peer_is_open(&m->slots[i].link))
+			peer_pause(&m->slots[i].link, paused);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+	pause_links(timer->data, false);
+}
+
+static void rest(struct master *m)
+{
+	if (uv_is_active((uv_handle_t *)&m->rest) || control_waits_for_workers(m))
+		return;
+	if (uv_timer_start(&m->rest, on_rested, REST_MS, 0) == 0)
+		pause_links(m, true);
+}
+
+void master_listen(struct master *m)
+{
+	(void)uv_timer_stop(&m->rest);
+	pause_links(m, false);
+}
+
+void master_hear(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		peer_hear(&m->slots[i].link);
+}
 
 /* ---- workers' messages ---- */
 
@@ -36,6 +73,7 @@ static void count(struct worker_slot *slot, const struct message *m, int change)
 		(void)kill(
 			slot->pid, SIGKILL); /* a bug: its sessions cannot be trusted */
 	}
+	rest(slot->master);
 }
 
 static void on_begin(struct worker_slot *slot, const struct message *m)
@@ -263,10 +301,12 @@ static int open_loop(struct master *m)
 		r = watch_new(&m->watches, fd, on_signal, m, &m->signals);
 	if (r == 0)
 		r = uv_timer_init(&m->loop, &m->tick);
+	if (r == 0)
+		r = uv_timer_init(&m->loop, &m->rest);
 	if (r < 0)
 		return r;
 	watch_want(m->signals, UV_READABLE);
-	m->tick.data = m;
+	m->tick.data = m->rest.data = m;
 	return uv_timer_start(&m->tick, on_tick, 0, TICK_MS);
 }
 

@@ -59,7 +59,7 @@ struct master {
 	unsigned n_slots;
 	struct watch *control; /* the listener */
 	struct watch *signals;
-	uv_timer_t tick;
+	uv_timer_t tick, rest;
 	struct probe probes[SERVICE_COUNT];
 	size_t n_probes;
 	LIST_HEAD(, control_client) clients;
@@ -71,11 +71,18 @@ struct master {
 /* Until SIGTERM; the exit status. */
 int master_run(const struct settings *settings);
 
+/* Takes what the workers have reported so far: the census is exact then. */
+void master_hear(struct master *m);
+/* Hears each word of theirs at once, until the next report of a session. */
+void master_listen(struct master *m);
+
 /* ---- master_control.c ---- */
 int control_open(struct master *m, struct error *err);
 void control_close_fds(struct master *m); /* in a forked child */
 /* Once a turn: frees clients that are gone, with their questions. */
 void control_sweep(struct master *m);
+/* Whether a worker's answer is waited for. */
+bool control_waits_for_workers(const struct master *m);
 /* A worker has said something that concerns a question. */
 void control_answer(struct master *m, unsigned worker, const struct message *message);
 /* Its sessions are gone, and it will answer no more. */

@@ -63,6 +63,16 @@ static bool is_complete(const struct master *m, const struct request *q)
 	return true;
 }
 
+bool control_waits_for_workers(const struct master *m)
+{
+	const struct request *q;
+
+	LIST_FOREACH(q, &m->requests, all)
+	if (!is_complete(m, q))
+		return true;
+	return false;
+}
+
 static void conclude(struct master *m, struct request *q)
 {
 	struct message answer = { .account = str_from(q->account) };
@@ -95,6 +105,7 @@ static void ask_workers(struct control_client *c, const struct message *question
 	for (unsigned i = 0; i < m->n_slots; i++)
 		q->asked[i] =
 			m->slots[i].pid && peer_send(&m->slots[i].link, &sent, -1) == 0;
+	master_listen(m);
 	conclude(m, q);
 }
 
@@ -175,9 +186,11 @@ void control_worker_lost(struct master *m, unsigned worker)
 
 static void await_logoff(struct control_client *c, const struct message *m)
 {
-	struct request *q = request_new(c, m->type, m->account);
 	struct message no = { .type = MESSAGE_FAILED, .text = STR("no memory") };
+	struct request *q;
 
+	master_hear(c->master);
+	q = request_new(c, m->type, m->account);
 	if (q)
 		(void)answer_logoff(c->master, q);
 	else

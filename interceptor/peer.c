@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 64 /* messages of one peer, then the others have their turn */
+#define BATCH 64        /* messages of one peer, then the others have their turn */
+#define HEAR_BATCHES 64 /* a socket holds fewer */
 
 struct peer_entry {
 	struct peer_entry *next;
@@ -19,7 +20,8 @@ struct peer_entry {
 
 static void want(struct peer *p)
 {
-	watch_want(p->watch, UV_READABLE | (p->first ? UV_WRITABLE : 0));
+	watch_want(
+		p->watch, (p->paused ? 0 : UV_READABLE) | (p->first ? UV_WRITABLE : 0));
 }
 
 static void drop_first(struct peer *p)
@@ -49,7 +51,8 @@ static int flush(struct peer *p)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static void receive(struct peer *p)
+/* Whether there may be more. */
+static bool receive(struct peer *p)
 {
 	char bytes[IPC_MESSAGE_MAX];
 
@@ -60,10 +63,10 @@ static void receive(struct peer *p)
 		ssize_t n = ipc_receive(p->watch->fd, bytes, sizeof(bytes), fds, &n_fds);
 
 		if (n == -EAGAIN)
-			return;
+			return false;
 		if (n <= 0) {
 			p->ops->lost(p->context, p, (int)n);
-			return;
+			return false;
 		}
 		while (n_fds > 1)
 			fd_closep(&fds[--n_fds]);
@@ -71,10 +74,11 @@ static void receive(struct peer *p)
 			if (n_fds)
 				fd_closep(&fds[0]);
 			p->ops->lost(p->context, p, -EBADMSG);
-			return;
+			return false;
 		}
 		p->ops->message(p->context, p, &m, n_fds ? fds[0] : -1);
 	}
+	return p->watch != NULL;
 }
 
 static void ready(void *context, int events, int error)
@@ -89,7 +93,7 @@ static void ready(void *context, int events, int error)
 		return;
 	}
 	if (error || events & UV_READABLE)
-		receive(p);
+		(void)receive(p);
 	if (p->watch)
 		want(p);
 }
@@ -105,6 +109,18 @@ int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer
 	if (r == 0)
 		want(p);
 	return r;
+}
+
+void peer_pause(struct peer *p, bool paused)
+{
+	p->paused = paused;
+	want(p);
+}
+
+void peer_hear(struct peer *p)
+{
+	for (int i = 0; p->watch && i < HEAR_BATCHES && receive(p); i++)
+		;
 }
 
 bool peer_is_open(const struct peer *p)

@@ -26,6 +26,7 @@ struct peer {
 	void *context;
 	struct peer_entry *first, **last; /* queue */
 	size_t queued;
+	bool paused;
 };
 
 /* Takes fd on success. */
@@ -33,6 +34,11 @@ int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer
 	void *context);
 bool peer_is_open(const struct peer *p);
 void peer_close(struct peer *p); /* and drops the queue; may be called twice */
+
+/* While it is paused, what comes in waits in the socket; peer_hear() takes it all the
+   same. */
+void peer_pause(struct peer *p, bool paused);
+void peer_hear(struct peer *p);
 
 /* Before the loop sleeps: several of one turn wake the other end once. A failure is told
    by lost(). 0 or -errno. */

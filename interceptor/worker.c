@@ -260,8 +260,10 @@ static int open_registry(struct worker *w, struct error *err)
 	r = registry_open(path, s->key_file, true, &w->registry, err);
 	if (r == 0)
 		r = registry_set_domains(w->registry, s->domains, s->n_domains);
-	if (r == 0)
+	if (r == 0) {
 		registry_set_subaddress(w->registry, settings_subaddress(s));
+		registry_leave_checkpoints(w->registry);
+	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LONG_LOG_PAGES 8192 /* of 4 KiB */
+
 /* SQLite would make it readable for all; its -wal and -shm take over this mode. Never
    opened and closed when it is there: that would drop the process's own locks on it. */
 static int make_private_file(const char *path, struct error *err)
@@ -131,6 +133,11 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 	}
 	*ret = r;
 	return 0;
+}
+
+void registry_leave_checkpoints(struct registry *r)
+{
+	(void)sqlite3_wal_autocheckpoint(r->db, LONG_LOG_PAGES);
 }
 
 static void free_domains(char **domains, size_t n)

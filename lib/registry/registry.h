@@ -97,6 +97,10 @@ struct account {
 int registry_open(const char *path, const char *key_path, bool create_key,
 	struct registry **ret, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine; wipes the key */
+/* For a process that must not wait for the disk: the log is copied back into the file by
+   the others, whose commits wait for it anyway; by this one only when it has grown long
+   (32 MiB). */
+void registry_leave_checkpoints(struct registry *r);
 
 /* What a person typed as name -> the key two names share: ASCII case folded, white
    space trimmed, and the domain cut off when it is the only one configured. */

@@ -3,6 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define LOCK_WAIT_FIRST_US 100
+#define LOCK_WAIT_MOST_US 25000
+#define LOCK_WAITS_MAX 200 /* 5 s */
 
 /* Order as account.c reads it. */
 #define ACCOUNT_COLUMNS                                                                  \
@@ -355,11 +360,25 @@ static int upgrade_from_here(struct registry *r, struct error *err)
 	return execute(r, set_version, err);
 }
 
+/* SQLite's own handler sleeps a millisecond at least, where a commit elsewhere takes a
+   tenth, and a sleeping worker serves nobody. */
+static int wait_for_lock(void *context, int times)
+{
+	useconds_t us =
+		times < 8 ? (useconds_t)LOCK_WAIT_FIRST_US << times : LOCK_WAIT_MOST_US;
+
+	(void)context;
+	if (times > LOCK_WAITS_MAX)
+		return 0;
+	(void)usleep(us);
+	return 1;
+}
+
 int rsql_upgrade(struct registry *r, struct error *err)
 {
 	int version, code;
 
-	(void)sqlite3_busy_timeout(r->db, 5000); /* a commit elsewhere takes far less */
+	(void)sqlite3_busy_handler(r->db, wait_for_lock, NULL);
 	code = read_version(r, &version, err);
 	if (code < 0)
 		return code;
