@@ -5,9 +5,10 @@
 #include "interceptor/login_proof.h"
 #include "interceptor/worker.h"
 
-/* The transfer looks twice a second; then the source has to notice that it has left. Who
-   is in by another way, or from another device, is told so after that. */
-#define TURN_MS 6000
+/* The transfer looks once a second; then the source has to notice that it has left, over
+   a line that is full of what was on its way. Who is in by another way, or from another
+   device, is told so after that. */
+#define TURN_MS 10000
 
 static bool is_known(const struct session *s, const struct account_route *route)
 {

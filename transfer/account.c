@@ -448,11 +448,9 @@ static enum account_exit make_way(struct job *j, enum step at)
 
 	log_info(NULL, "makes-way", "account=%.*s step=%s reason=\"%s\"",
 		STR_ARG(j->account.name), step_names[at], why.text);
-	if (!j->is_busy)
-		return ACCOUNT_PARKED;
-	if (job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0)
+	if (j->is_busy && job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0)
 		return ACCOUNT_BROKEN;
-	job_route_changed(j);
+	job_route_changed(j); /* or not: who waits for the maildrop tries again at once */
 	return ACCOUNT_PARKED;
 }
 
