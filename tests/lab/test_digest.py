@@ -10,11 +10,13 @@ import hashlib
 import hmac
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import harness, pop3_world  # noqa: E402
-from lab.harness import case, equal, table, true  # noqa: E402
+from lab.harness import busy, case, equal, table, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.pop3 import TIMESTAMP, Pop3  # noqa: E402
@@ -125,6 +127,28 @@ def after_a_refusal_the_source_gets_no_stale_digest(world):
     client = world.pop3(there)
     true(client.apop(there, world.password(there)).startswith(b"+OK"), "over a new connection")
     client.close()
+
+
+@table(FORMS[:2])
+def held_then_served(world, form):
+    """What he has shown is kept while his account switches."""
+    if not offered(world, form):
+        return
+    user = world.user(3)
+    answers = []
+
+    def log_in():
+        client = connect(world, form, user)
+        answers.append(form(client, user, world.password(user)))
+        client.close()
+    with busy(world, user, world.pop3_session(user).quit):
+        thread = threading.Thread(target=log_in)
+        thread.start()
+        time.sleep(0.5)
+        equal(answers, [], "answers while busy")
+    thread.join(20)
+    true(answers and answers[0].startswith(b"+OK"), f"{answers}")
+    world.expect_source_logins(user, world.address(user))
 
 
 @case
