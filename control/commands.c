@@ -71,7 +71,7 @@ static const struct option_row {
 };
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 #define EVERYWHERE                                                                       \
-	"  -c FILE         the configuration (default " CONFIG_DEFAULT ")\n"             \
+	"  -c FILE         the configuration (default " PROGRAM_CONFIG ")\n"             \
 	"  --help          this help\n"
 
 static const struct command *command_by_name(const char *name)
@@ -259,7 +259,7 @@ static int check_complete(const struct reader *r, struct error *err)
 int command_line_read(
 	int argc, char *const *argv, struct request *ret_request, struct error *err)
 {
-	struct reader r = { .request.control.config = CONFIG_DEFAULT };
+	struct reader r = { .request.control.config = PROGRAM_CONFIG };
 	int code;
 
 	for (int i = 1; i < argc; i++) {

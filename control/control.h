@@ -11,9 +11,8 @@
  */
 #include "base/error.h"
 #include "registry/registry.h"
-#include "settings/settings.h"
+#include "settings/program.h"
 
-#define CONFIG_DEFAULT "/etc/mailferry/mailferry.conf"
 #define ARGUMENTS_MAX 3 /* alias add ADDRESS USER */
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };

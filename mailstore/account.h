@@ -5,8 +5,7 @@
    sessions of that account. It lives as long as the master keeps its socket open. */
 #include "settings/settings.h"
 
-#define ACCOUNT_ARGUMENT "account" /* mailferry-mailstore -c FILE account NAME */
-#define ACCOUNT_SOCKET 3           /* SEQPACKET to the master, there at start */
+#define ACCOUNT_SOCKET 3 /* SEQPACKET to the master, there at start */
 
 /* Returns the exit status. */
 int account_run(const struct settings *settings, const char *name);

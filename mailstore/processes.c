@@ -260,7 +260,7 @@ static int spawn(struct process *p, int theirs)
 	char program[PATH_MAX];
 	struct error err = { 0 };
 	char *arguments[] = { program, (char *)(uintptr_t) "-c",
-		(char *)(uintptr_t)p->all->config, (char *)(uintptr_t)ACCOUNT_ARGUMENT,
+		(char *)(uintptr_t)p->all->config, (char *)(uintptr_t) "--account",
 		p->account, NULL };
 	uv_stdio_container_t stdio[] = {
 		{ .flags = UV_IGNORE },

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "settings/program.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EXIT_USAGE 2
+
+enum wish { WISH_RUN, WISH_HELP, WISH_UNCLEAR };
+
+static enum wish read_arguments(
+	const struct program *p, int argc, char **argv, struct program_start *ret)
+{
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "account", required_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+		if (option == 'h')
+			return WISH_HELP;
+		else if (option == 'c')
+			ret->config = optarg;
+		else if (option == 'a' && p->has_account)
+			ret->account = optarg;
+		else
+			return WISH_UNCLEAR;
+	}
+	return optind < argc ? WISH_UNCLEAR : WISH_RUN;
+}
+
+int program_begin(
+	const struct program *p, int argc, char **argv, struct program_start *ret)
+{
+	struct error err;
+	enum wish wish;
+	int r;
+
+	*ret = (struct program_start){ .config = PROGRAM_CONFIG };
+	wish = read_arguments(p, argc, argv, ret);
+	if (wish != WISH_RUN) {
+		(void)fputs(p->usage, wish == WISH_HELP ? stdout : stderr);
+		return wish == WISH_HELP ? EXIT_SUCCESS : EXIT_USAGE;
+	}
+	log_init(p->name, log_level_from_environment());
+	r = settings_load(ret->config, &ret->settings, &err);
+	if (r == 0)
+		return -1;
+	(void)fprintf(stderr, "mailferry-%s: %s\n", p->name, err.text);
+	return r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+}

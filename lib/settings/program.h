@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_PROGRAM_H
+#define SETTINGS_PROGRAM_H
+/*
+ * How each of our daemons begins: command line, log, settings. A daemon that starts
+ * itself once more for a single account is told so by --account NAME.
+ */
+#include "settings/settings.h"
+
+#define PROGRAM_CONFIG "/etc/mailferry/mailferry.conf"
+
+struct program {
+	const char *name; /* after "mailferry-", and in its log lines */
+	const char *usage;
+	bool has_account; /* knows --account */
+};
+
+struct program_start {
+	const char *config;  /* the file's name, as given */
+	const char *account; /* NULL: the daemon itself */
+	struct settings settings;
+};
+
+/* -1: go on; settings are the caller's to free. Else the exit status: help was asked for
+   (0), the settings cannot be used (1), a mistake of whoever called (2). */
+int program_begin(
+	const struct program *p, int argc, char **argv, struct program_start *ret);
+
+#endif
