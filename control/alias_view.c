@@ -11,7 +11,6 @@ const struct column alias_columns[] = {
 	{ "special", "special", COLUMN_YES_NO, ALL, ROW(special) },
 	{ "rule", "rule", COLUMN_TEXT, ALL, ROW(alias.rule) },
 	{ "source", "source", COLUMN_TEXT, ALL, ROW(source) },
-	{ "how", "how", COLUMN_TEXT, ALL, ROW(alias.how) },
 	{ "at", "since", COLUMN_TIME, ALL, ROW(alias.at) },
 };
 const size_t alias_column_count = sizeof(alias_columns) / sizeof(alias_columns[0]);

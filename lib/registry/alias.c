@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Aliases: finding the account of an address, and what the admin and proofs write. The
-   import of files is alias_import.c. */
+/* Aliases: finding the account of an address, and what the admin writes. The import of
+ * files is alias_import.c. */
 #include "base/clock.h"
 #include "registry/alias_rows.h"
 #include "registry/internal.h"
@@ -10,7 +10,7 @@
 
 #define HOPS_MAX 10 /* aliases of aliases; more is a circle or a mistake */
 
-static const char *const source_names[] = { "imported", "added", "learnt" };
+static const char *const source_names[] = { "imported", "added" };
 _Static_assert(sizeof(source_names) / sizeof(source_names[0]) == ALIAS_SOURCE_COUNT,
 	"a name for each");
 
@@ -43,8 +43,7 @@ static int from_row(
 		.target = rsql_text(row, 1),
 		.rule = rsql_text(row, 2),
 		.source = (enum alias_source)source,
-		.how = rsql_text(row, 4),
-		.at = rsql_number(row, 5) };
+		.at = rsql_number(row, 4) };
 	return 0;
 }
 
@@ -77,8 +76,7 @@ int alias_write(struct registry *r, const struct alias *a, struct error *err)
 		rsql_bind(statement, 2, a->target);
 	rsql_bind(statement, 3, a->rule);
 	rsql_bind(statement, 4, str_from(alias_source_name(a->source)));
-	rsql_bind(statement, 5, a->how);
-	rsql_bind_number(statement, 6, a->at);
+	rsql_bind_number(statement, 5, a->at);
 	return rsql_run(r, statement, err);
 }
 
@@ -106,7 +104,7 @@ int registry_find_alias(struct registry *r, struct str address, struct arena *ar
 	struct alias *ret, struct error *err)
 {
 	struct alias a;
-	struct str *const strings[] = { &a.address, &a.target, &a.rule, &a.how };
+	struct str *const strings[] = { &a.address, &a.target, &a.rule };
 	sqlite3_stmt *row;
 	int n = alias_read(r, address, &a, &row, err);
 
@@ -290,7 +288,7 @@ int registry_address_text(struct registry *r, struct str address,
 	return registry_address(r, local, domain, ret, err);
 }
 
-/* ── what the admin and proofs write ───────────────────────────────────────────────── */
+/* ── what the admin writes ───────────────────────────────────────────────── */
 
 static int key_or_say(
 	struct str local, struct str domain, struct address_key *ret, struct error *err)
@@ -355,76 +353,4 @@ int registry_remove_alias(
 			"there is no alias %.*s; `mailferry alias list` has them all",
 			STR_ARG(address_key_text(&key)));
 	return rsql_finish(r, code, err);
-}
-
-static int learn(struct registry *r, const struct account_route *account,
-	const struct address_key *key, struct str how, struct error *err)
-{
-	struct str name = str_from(account->name);
-	struct alias a;
-	sqlite3_stmt *row;
-	int n = alias_read(r, address_key_text(key), &a, &row, err);
-
-	if (n == 1) {
-		(void)sqlite3_reset(row);
-		return error_set(err, -EEXIST, "there is an alias %.*s already",
-			STR_ARG(address_key_text(key)));
-	}
-	if (n < 0)
-		return n;
-	return alias_write(r,
-		&(struct alias){ .address = address_key_text(key),
-			.target = name,
-			.rule = name,
-			.source = ALIAS_LEARNT,
-			.how = how,
-			.at = clock_wall_ms() },
-		err);
-}
-
-/* -EALREADY: it leads to that account without more. */
-static int check_lesson(struct registry *r, int64_t account, struct str local,
-	struct str domain, struct account_route *ret, struct error *err)
-{
-	struct account a;
-	struct arena arena;
-	int code = registry_address(r, local, domain, ret, NULL);
-
-	if (code == 0 && ret->id == account)
-		return -EALREADY;
-	if (code == 0)
-		return error_set(err, -EEXIST, "%.*s@%.*s is the address of \"%s\"",
-			STR_ARG(local), STR_ARG(domain), ret->name);
-	if (code != -ENOENT)
-		return code;
-	arena_init(&arena);
-	code = registry_find_id(r, account, &arena, &a, err);
-	if (code == 0) {
-		struct str name = str_take(a.name, sizeof(ret->name) - 1);
-
-		ret->id = account;
-		memcpy(ret->name, name.ptr, name.len);
-		ret->name[name.len] = '\0';
-	}
-	arena_fini(&arena);
-	return code;
-}
-
-int registry_learn_alias(struct registry *r, int64_t account, struct str local,
-	struct str domain, struct str how, struct error *err)
-{
-	struct account_route route = { 0 };
-	struct address_key key;
-	int code = key_or_say(local, domain, &key, err);
-
-	if (code == 0 && (!local.len || !domain_is_ours(r, domain)))
-		return error_set(err, -EINVAL,
-			"%.*s is not a domain of the configuration", STR_ARG(domain));
-	if (code == 0)
-		code = check_lesson(r, account, local, domain, &route, err);
-	if (code == 0)
-		code = rsql_begin(r, true, err);
-	if (code < 0)
-		return code == -EALREADY ? 0 : code;
-	return rsql_finish(r, learn(r, &route, &key, how, err), err);
 }

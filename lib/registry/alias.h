@@ -13,9 +13,16 @@
  *   logged in yet: until it has, mail for it is the source's business. Aliases of aliases
  *   are followed, as Postfix does.
  * - Without an alias, an address of a domain of the configuration belongs to the account
- *   that logs in as `local@domain`; and to one that logs in as `local` where only one
- *   domain is configured (with several, nobody has proven which of them is meant).
- *   `dom\user` and `user%dom` are names for logging in, never addresses.
+ *   that logs in as `local@domain`; and to one that has logged in as `local` while only
+ *   one domain was configured (with several, nobody has proven which of them is meant).
+ *   That is learnt at the login, as another name of the account (learn.c), and stays when
+ *   a domain is added. `dom\user` and `user%dom` are names for logging in, never
+ *   addresses.
+ * - Nothing else that a user does proves that an address is his, and his alone: a sender
+ *   address that the source accepts after SMTP AUTH may be shared, or not be checked at
+ *   all; a message to an address that turns up in his mailbox may have gone to others,
+ * too; the same password under another name may be chance. Such addresses are the admin's
+ * to say, and the source's until then.
  * - A rule with several targets, a remote one, a program, a file or a list is no
  * account's address. It is kept as a *special rule*: the source expands it, also when an
  * account of that name lives here (else what the rule does besides would be lost), and
@@ -40,7 +47,7 @@ int registry_address(struct registry *r, struct str local, struct str domain,
 int registry_address_text(struct registry *r, struct str address,
 	struct account_route *ret, struct error *err);
 
-enum alias_source { ALIAS_IMPORTED, ALIAS_ADDED, ALIAS_LEARNT, ALIAS_SOURCE_COUNT };
+enum alias_source { ALIAS_IMPORTED, ALIAS_ADDED, ALIAS_SOURCE_COUNT };
 const char *alias_source_name(enum alias_source s);
 
 struct alias {
@@ -48,7 +55,6 @@ struct alias {
 	struct str target;  /* an address or an account's name; empty: a special rule */
 	struct str rule;    /* the right side as it was written */
 	enum alias_source source;
-	struct str how; /* learnt: what proved it */
 	uint64_t at;
 };
 /* In the order of addresses. The callback may not walk, but may look up addresses. */
@@ -67,19 +73,12 @@ int registry_add_alias(struct registry *r, struct str local, struct str domain,
 int registry_remove_alias(
 	struct registry *r, struct str local, struct str domain, struct error *err);
 
-/* A user of the account has *proved* that he receives at that address; how: a few words
-   ("SMTP AUTH, MAIL FROM checked by the source"). What only looks alike is no proof.
-   Costs no write when it is known. -EEXIST: it leads elsewhere, or is a special rule;
-   nothing is changed. -EINVAL: not of a domain of the configuration. */
-int registry_learn_alias(struct registry *r, int64_t account, struct str local,
-	struct str domain, struct str how, struct error *err);
-
 /* What becomes of a rule of a file. */
 enum alias_outcome {
 	ALIAS_NEW,
 	ALIAS_SAME,
 	ALIAS_CHANGED, /* an imported one led elsewhere before */
-	ALIAS_KEPT,    /* an added or learnt one says otherwise, and stays */
+	ALIAS_KEPT,    /* an added one says otherwise, and stays */
 	ALIAS_IGNORED, /* `virtual` names a domain of ours so */
 	ALIAS_OUTCOME_COUNT
 };

@@ -8,6 +8,7 @@
  * first login.
  */
 #include "base/clock.h"
+#include "registry/address_key.h"
 #include "registry/internal.h"
 
 #include <errno.h>
@@ -87,6 +88,19 @@ static int insert_name(
 	rsql_bind(statement, 1, key);
 	rsql_bind_number(statement, 2, (uint64_t)account);
 	return rsql_run(r, statement, err);
+}
+
+/* "alice", where only alice@example.com can be meant: that address is his, also when
+   there is another domain some day (alias.h). */
+static int learn_address(
+	struct registry *r, struct str name, int64_t account, struct error *err)
+{
+	struct address_key address;
+
+	if (!r->only_domain || !local_is_plain(name) ||
+		address_key(name, str_from(r->only_domain), &address) < 0)
+		return 0;
+	return insert_name(r, address_key_text(&address), account, err);
 }
 
 static int insert_account(struct registry *r, const struct login *login,
@@ -208,6 +222,8 @@ static int write_account(struct registry *r, const struct login *login, struct l
 		code = insert_account(r, login, a, err);
 	if (code == 0 && !look->key_is_known)
 		code = insert_name(r, login->keys.key, a->id, err);
+	if (code == 0 && !look->key_is_known)
+		code = learn_address(r, login->keys.key, a->id, err);
 	if (code == 0 && password_is_new(login, look))
 		code = set_password(r, login, a, err);
 	if (code == 0 && why_is_new(login, look))

@@ -92,15 +92,14 @@ static const char *const statements[] = {
 			     " FROM account GROUP BY 1, 2, 3, 4",
 	[SQL_BEGIN_READING] = "BEGIN",
 	[SQL_END_READING] = "COMMIT",
-	[SQL_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"
+	[SQL_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
 		      " WHERE key = ?1",
-	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, how, at FROM alias"
+	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
 			   " ORDER BY key",
-	[SQL_PUT_ALIAS] =
-		"INSERT INTO alias (key, target, rule, source, how, at)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO UPDATE SET"
-		" target = excluded.target, rule = excluded.rule,"
-		" source = excluded.source, how = excluded.how, at = excluded.at",
+	[SQL_PUT_ALIAS] = "INSERT INTO alias (key, target, rule, source, at)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET"
+			  " target = excluded.target, rule = excluded.rule,"
+			  " source = excluded.source, at = excluded.at",
 	[SQL_REMOVE_ALIAS] = "DELETE FROM alias WHERE key = ?1",
 	[SQL_COUNT_RECIPIENT] =
 		"INSERT INTO recipient (day, address, client, first_at, last_at, count)"
@@ -179,8 +178,7 @@ static const char *const upgrades[] = {
 	" key TEXT PRIMARY KEY," /* local@domain folded; @domain: all of a domain */
 	" target TEXT,"        /* likewise, or an account's name; NULL: a special rule */
 	" rule TEXT NOT NULL," /* the right side as it was written */
-	" source TEXT NOT NULL CHECK (source IN ('imported', 'added', 'learnt')),"
-	" how TEXT NOT NULL,"
+	" source TEXT NOT NULL CHECK (source IN ('imported', 'added')),"
 	" at INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE recipient ("
 	" day INTEGER NOT NULL," /* since 1970, UTC */

@@ -10,7 +10,6 @@
  *   registry_tool CONFIG arrive LOGIN      idle to local, with a mailbox of two messages
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
  *   registry_tool CONFIG login LOGIN PASSWORD      whether its verifier takes that
- *   registry_tool CONFIG learn LOGIN LOCAL DOMAIN
  *   registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
  */
 #include "base/clock.h"
@@ -200,12 +199,6 @@ static int login(struct tool *t)
 	return code;
 }
 
-static int learn(struct tool *t)
-{
-	return registry_learn_alias(t->registry, id_of(t), str_from(t->arguments[0]),
-		str_from(t->arguments[1]), STR_LIT("a test's proof"), &t->err);
-}
-
 static int recipient(struct tool *t)
 {
 	struct str rest = str_from(t->login), local = str_split(&rest, '@');
@@ -233,7 +226,6 @@ static const struct verb {
 	{ "arrive", arrive },
 	{ "deliver", deliver },
 	{ "login", login },
-	{ "learn", learn },
 	{ "recipient", recipient },
 };
 

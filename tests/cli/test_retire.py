@@ -99,15 +99,12 @@ def test_alias_import_from_stdin(house):
 
 def test_alias_add_and_remove(house):
     moved(house)
-    house.tool("learn", "alice", "chief", "example.com")
     expect("info@example.com leads to alice\n" == house.good(
         "alias", "add", "info@example.com", "Alice"), "add")
     expect("has not logged in yet" in house.good("alias", "add", "sales", "zoe"), "zoe")
     expect("not one of `domains`" in house.good("alias", "add", "a@b.example", "alice"), "b")
     known = aliases(house, "alice")
-    expect(sorted(known) == ["a@b.example", "chief@example.com", "info@example.com"], known)
-    expect(known["chief@example.com"]["source"] == "learnt", known)
-    expect(known["chief@example.com"]["how"] == "a test's proof", known)
+    expect(sorted(known) == ["a@b.example", "info@example.com"], known)
     expect(known["info@example.com"]["source"] == "added", known)
     house.good("alias", "remove", "INFO@example.com")
     house.bad("there is no alias info@example.com", "alias", "remove", "info@example.com")
@@ -244,7 +241,10 @@ def test_report_with_several_domains(house):
     expect(report(house)["safe_to_retire"], "with one domain it is hers")
     house.config.write_text(house.config.read_text().replace(
         '{"example.com"}', '{"example.com", "example.net"}'))
-    why = report(house)["addresses"][0]["why"]
+    expect(report(house)["safe_to_retire"], "and it stays so: that was learnt")
+    moved(house, "fred")
+    house.tool("recipient", "fred@example.com", "192.0.2.1", "0", "1")
+    why = [a["why"] for a in report(house)["addresses"] if a["address"].startswith("fred")][0]
     cure = re.search("mailferry (alias add .*)$", why)
     expect(cure and not report(house)["safe_to_retire"], why)
     house.good(*cure[1].split())

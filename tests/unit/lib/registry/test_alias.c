@@ -81,7 +81,10 @@ static void test_names(void **state)
 		{ "nobody", "example.com", NULL },
 	};
 	static const struct ask two[] = {
-		{ "alice", "example.com", NULL }, /* of which domain is she? */
+		{ "alice", "example.com", "alice" }, /* learnt while there was one */
+		{ "alice", "example.net", NULL },
+		{ "fred", "example.com", NULL }, /* of which domain is he? */
+		{ "erin", "example.com", NULL },
 		{ "bob", "example.com", "bob@example.com" },
 		{ "bob+x", "example.com", "bob@example.com" },
 		{ "bob", "example.net", NULL },
@@ -107,6 +110,7 @@ static void test_names(void **state)
 	registry_set_subaddress(t->r, "+");
 	set_domains(t, 2);
 	capture(t, "zoe@gmail.example", "x");
+	capture(t, "fred", "x");
 	CHECK("two domains", two);
 }
 
@@ -313,49 +317,6 @@ static void test_import_keeps_what_was_added(void **state)
 	CHECK("kept", asks);
 }
 
-static int learn(struct test *t, int64_t id, const char *local, const char *domain)
-{
-	return registry_learn_alias(t->r, id, str_from(local), str_from(domain),
-		STR_LIT("a test's proof"), &t->err);
-}
-
-static int join(void *context, const struct alias *a)
-{
-	return buf_printf(context, "%.*s>%.*s %s %.*s;", STR_ARG(a->address),
-		STR_ARG(a->target), alias_source_name(a->source), STR_ARG(a->how));
-}
-
-static void test_learnt(void **state)
-{
-	static const struct ask asks[] = {
-		{ "chief", "example.com", "alice" },
-		{ "list", "example.com", NULL },
-	};
-	struct test *t = *state;
-	struct tally tally;
-	struct buf all;
-	int64_t alice = capture(t, "alice", "x"), bob = capture(t, "bob", "x");
-
-	NO_ERROR(
-		import(t, ALIAS_FORMAT_ALIASES, "list: alice, bob\n", "", false, &tally));
-	NO_ERROR(learn(t, alice, "Chief", "example.com"));
-	NO_ERROR(learn(t, alice, "chief", "example.com"));
-	NO_ERROR(learn(t, alice, "alice", "example.com")); /* needs no alias */
-	assert_int_equal(learn(t, bob, "chief", "example.com"), -EEXIST);
-	assert_int_equal(learn(t, bob, "alice", "example.com"), -EEXIST);
-	assert_int_equal(learn(t, bob, "list", "example.com"), -EEXIST);
-	assert_int_equal(learn(t, bob, "bob", "gmail.example"), -EINVAL);
-	assert_int_equal(learn(t, bob, "", "example.com"), -EINVAL);
-	assert_int_equal(learn(t, bob + 1, "robert", "example.com"), -ENOENT);
-	CHECK("learnt", asks);
-	buf_init(&all, 0);
-	NO_ERROR(registry_each_alias(t->r, join, &all, &t->err));
-	assert_true(str_eq(
-		buf_view(&all), STR_LIT("chief@example.com>alice learnt a test's proof;"
-					"list@example.com> imported ;")));
-	buf_fini(&all);
-}
-
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -368,7 +329,6 @@ int main(void)
 		ROW(test_import_of_a_domain),
 		ROW(test_import_domains),
 		ROW(test_import_keeps_what_was_added),
-		ROW(test_learnt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
