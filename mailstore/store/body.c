@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* A body in a pack up to this size is read, not mapped: taking a mapping down costs more
+   than copying it (measured: 100 us and 5 us for 37 KB). */
+#define COPY_MAX 65536
+
 /* ── writing ───────────────────────────────────────────────────────────────────────── */
 
 int store_body_begin(
@@ -123,33 +127,61 @@ static int check_size(struct store *s, const struct pack *k, const struct body_p
 	return code;
 }
 
-static int map_body(
-	struct store *s, const struct body_place *p, struct body *ret, struct error *err)
+static int read_copy(const struct pack *k, const struct body_place *p, struct body *ret)
+{
+	size_t done = 0;
+
+	ret->copy = malloc(p->len);
+	if (!ret->copy)
+		return -ENOMEM;
+	while (done < p->len) {
+		ssize_t n = pread(k->fd, (char *)ret->copy + done, p->len - done,
+			(off_t)(p->offset + done));
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	ret->bytes = str_of(ret->copy, p->len);
+	return done == p->len ? 0 : -EIO;
+}
+
+static int map(const struct pack *k, const struct body_place *p, struct body *ret)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t from = p->offset & ~(page - 1);
+
+	ret->map_len = p->offset - from + p->len;
+	ret->map = mmap(NULL, ret->map_len, PROT_READ, MAP_SHARED, k->fd, (off_t)from);
+	if (ret->map == MAP_FAILED) {
+		ret->map = NULL;
+		return -errno;
+	}
+	ret->bytes = str_of((const char *)ret->map + (p->offset - from), p->len);
+	return 0;
+}
+
+static int view_body(
+	struct store *s, const struct body_place *p, struct body *ret, struct error *err)
+{
 	struct pack *k;
-	void *map;
 	int code = pack_find(&s->packs, p->pack, &k, err);
 
 	if (code == 0)
 		code = check_size(s, k, p, err);
 	if (code < 0)
 		return code;
-	map = mmap(NULL, p->offset - from + p->len, PROT_READ, MAP_SHARED, k->fd,
-		(off_t)from);
-	if (map == MAP_FAILED)
-		return error_errno(err, -errno, "%s: cannot map bodies/%04u.pack",
+	code = p->len <= COPY_MAX ? read_copy(k, p, ret) : map(k, p, ret);
+	if (code < 0) {
+		store_body_release(ret);
+		return error_errno(err, code, "%s: cannot read bodies/%04u.pack",
 			s->folder, k->number);
+	}
 	k->views++;
-	*ret = (struct body){
-		.bytes = str_of((const char *)map + (p->offset - from), p->len),
-		.fd = k->fd,
-		.offset = p->offset,
-		.map = map,
-		.map_len = p->offset - from + p->len,
-		.pack = k,
-	};
+	ret->pack = k;
+	ret->fd = k->fd;
+	ret->offset = p->offset;
 	return 0;
 }
 
@@ -185,7 +217,7 @@ int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1 };
 	if (code < 0 || !p.len)
 		return code;
-	return p.pack ? map_body(s, &p, ret, err)
+	return p.pack ? view_body(s, &p, ret, err)
 	              : read_inline(s, p.offset, p.len, ret, err);
 }
 
