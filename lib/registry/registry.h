@@ -142,7 +142,8 @@ struct proven_login {
 	struct str service;  /* "pop3" */
 };
 /* What it teaches: makes the account when it is new, learns the name and the service,
-   seals the password when it is another one, and the account becomes due: an idle one,
+   seals the password when it is another one (not of who lives here: the source does not
+   decide any more what opens his mailbox), and the account becomes due: an idle one,
    or one whose move failed with another password (a failed one waits for its next try
    otherwise). Nobody is due who showed no password or is pinned to the source.
    One read when nothing is new; else one transaction, and nobody's login waits for the

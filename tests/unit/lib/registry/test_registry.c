@@ -165,6 +165,24 @@ static void test_due(void **state)
 	}
 }
 
+/* The source takes another password of who lives here: nothing here changes. */
+static void test_lives_here(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct str text;
+	int64_t id = capture(t, "alice", "secret");
+
+	arrive(t, id);
+	give_verifier(t, id);
+	assert_false(log_in(t, "alice", "anything", "", &route));
+	assert_int_equal(route.route, ROUTE_LOCAL);
+	NO_ERROR(registry_verifier(t->r, id, &t->arena, &text, &t->err));
+	assert_true(str_eq(text, STR_LIT("scrypt$x")));
+	NO_ERROR(registry_password(t->r, id, &t->arena, &text, &t->err));
+	assert_true(str_eq(text, STR_LIT("secret")));
+}
+
 static void test_services(void **state)
 {
 	struct test *t = *state;
@@ -495,6 +513,7 @@ int main(void)
 		ROW(test_names),
 		ROW(test_stranger),
 		ROW(test_due),
+		ROW(test_lives_here),
 		ROW(test_services),
 		ROW(test_uncapturable),
 		ROW(test_journey),
