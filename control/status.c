@@ -15,6 +15,7 @@
 
 #define ATTENTION_MAX 20 /* one screen; `accounts` has all */
 #define SENTENCE_MAX 1024
+#define NEVER_LEAVES_MS (24 * 3600 * 1000ULL) /* phones that are always on */
 
 static const char *const rules_names[] = { "unknown", "absent", "differ", "in place" };
 static const struct {
@@ -69,6 +70,12 @@ static void attend_account(struct watch *w, const struct account *a)
 	else if (a->route == ROUTE_BUSY)
 		attend(s, "%.*s has been busy for %llu s", STR_ARG(a->name),
 			(unsigned long long)((w->now - a->busy_since) / 1000));
+	else if (a->capturable)
+		attend(s,
+			"%.*s is copied, but has not logged off for %llu h; with "
+			"`deadline` his sessions would be ended for the switch",
+			STR_ARG(a->name),
+			(unsigned long long)((w->now - a->stage_at) / 3600000));
 	else
 		attend(s, "%.*s cannot be moved: logs in with %.*s", STR_ARG(a->name),
 			STR_ARG(a->uncapturable_why));
@@ -78,8 +85,10 @@ static int look_at(void *context, const struct account *a)
 {
 	struct watch *w = context;
 	bool stuck = a->route == ROUTE_BUSY && w->now > a->busy_since + w->hold_ms;
+	bool stays = a->stage == STAGE_CATCHING_UP && a->pin != PIN_SOURCE &&
+	             w->now > a->stage_at + NEVER_LEAVES_MS;
 
-	if (a->stage != STAGE_FAILED && !stuck && a->capturable)
+	if (a->stage != STAGE_FAILED && !stuck && !stays && a->capturable)
 		return 0;
 	if (json_array_size(w->status->attention) < ATTENTION_MAX)
 		attend_account(w, a);

@@ -110,6 +110,7 @@ int account_from_row(
 		.last_error = rsql_text(row, 21),
 		.certificate = rsql_text(row, 22),
 		.local_password_at = rsql_number(row, 23),
+		.stage_at = rsql_number(row, 24),
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 

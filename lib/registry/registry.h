@@ -73,6 +73,7 @@ struct account {
 	struct str login; /* exactly what the source accepted: the transfer uses it */
 	enum route route;
 	enum stage stage;
+	uint64_t stage_at; /* since when */
 	enum pin pin;
 	bool capturable;
 	struct str uncapturable_why; /* "CRAM-MD5", "" */

@@ -16,7 +16,7 @@
 	" a.last_login_at, a.folders, a.messages_total, a.messages_copied,"              \
 	" a.bytes_copied, a.uids_kept, a.uidls_kept, a.busy_since,"                      \
 	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate,"  \
-	" a.local_password_at"
+	" a.local_password_at, a.stage_at"
 
 /* A name leads to its account by its key, else by all of it (struct name_keys). */
 #define ACCOUNT_OF_KEYS                                                                  \

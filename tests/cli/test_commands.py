@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands against registries in known states: exit codes, sentences, JSON."""
+import contextlib
 import json
 import re
+import sqlite3
 import sys
 import threading
 import time
@@ -236,6 +238,23 @@ def test_wait_until_failed(house):
     part.join()
 
 
+def test_who_never_leaves(house):
+    house.tool("capture", "alice", "secret")
+    for event in ("due", "copy", "catch-up"):
+        house.tool("event", "alice", event)
+    expect("alice" not in " ".join(json.loads(house.good("status", "--json"))["attention"]),
+           "he may yet leave today")
+    with contextlib.closing(sqlite3.connect(house.state / "registry.sqlite")) as registry:
+        registry.execute("UPDATE account SET stage_at = stage_at - 49 * 3600 * 1000")
+        registry.commit()
+    status = json.loads(house.good("status", "--json"))
+    expect("alice is copied, but has not logged off for 49 h; with `deadline` his sessions "
+           "would be ended for the switch" in status["attention"], status)
+    house.good("route", "alice", "source")
+    expect("alice" not in " ".join(json.loads(house.good("status", "--json"))["attention"]),
+           "he is to stay there")
+
+
 def test_flows(house):
     house.stub("interceptor")
     flows = json.loads(house.good("flows", "--json"))
@@ -264,7 +283,8 @@ TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_ac
          test_account, test_route_before_the_move, test_route_while_busy,
          test_route_without_password, test_route_tells_the_programs,
          test_way_back_with_nothing_new, test_way_back_with_news, test_transfer,
-         test_wait_until_done, test_wait_until_failed, test_flows, test_odd_names]
+         test_wait_until_done, test_wait_until_failed, test_who_never_leaves,
+         test_flows, test_odd_names]
 
 if __name__ == "__main__":
     cli.own_network()

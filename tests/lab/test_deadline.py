@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices that never leave: past the deadline they are told BYE in order, come back by
+themselves, and find all of it here."""
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+
+DEADLINE = 4
+
+
+def ends(client, timeout=DEADLINE + 30):
+    """What comes until the server closes, and after how long it did."""
+    began, rest = time.monotonic(), b""
+    client.socket.settimeout(timeout)
+    while part := client.socket.recv(65536):
+        rest += part
+    return rest, time.monotonic() - began
+
+
+@case
+def a_phone_in_idle(world):
+    user = world.user(40)
+    before = world.at_source(user)
+    phone = world.session(user)
+    phone.ok("SELECT INBOX")
+    phone.send(b"I IDLE\r\n")
+    true(phone.line().startswith(b"+"), "idling")
+    rest, took = ends(phone)
+    true(rest.endswith(b"\r\n") and b"\r\n* BYE" in b"\r\n" + rest, f"told: {rest!r}")
+    true(took >= DEADLINE - 2, f"after {took:.1f} s of {DEADLINE}")
+    phone.drop()
+    again = world.session(user)  # what a phone does next
+    again.logout()
+    world.expect_source_logins(user, world.address(user))
+    account = world.ferry.wait_account(user, 10, stage="done", route="local")
+    true(account["out_of_service_ms"] < 5000, f"out for {account['out_of_service_ms']} ms")
+    nothing(compare.differences(before, world.here(user)), "differences")
+
+
+@case
+def several_devices_at_once(world):
+    user = world.user(10)
+    devices = [world.session(user) for _ in range(3)]
+    devices[1].ok("SELECT INBOX")
+    devices[2].ok("EXAMINE INBOX")
+    for device in devices:
+        rest, _ = ends(device)
+        true(rest.startswith(b"* BYE"), f"{rest!r}")
+        device.drop()
+    world.session(user).logout()
+    equal(world.ferry.account(user)["route"], "local")
+
+
+@case
+def who_leaves_before_it_is_not_waited_for(world):
+    user = world.user(10)
+    began = time.monotonic()
+    world.move(user)
+    true(time.monotonic() - began < DEADLINE + 10, "moved after his log-off")
+
+
+class DeadlineWorld(World):
+    def __init__(self):
+        super().__init__(settings={"deadline": DEADLINE})
+
+
+main(DeadlineWorld)
