@@ -12,12 +12,15 @@
  *   interceptor   asks registry_retired() for each connection (one read by key; so it
  *                 takes effect without a restart) and, when it says so, never connects to
  *                 the source. Capabilities and greetings are the last that were probed.
- *     IMAP, POP3  an account of route `local` logs in as ever. Every other name, also
- * that of an account that was never moved, gets the answer of a wrong password; so it
- * cannot be told who exists. SMTP        registry_address() with route `local`: as ever.
- * Every other recipient of a domain of the configuration: `550 5.1.1`. Other domains:
- * `550 5.7.1`, we relay for nobody. SMTP AUTH is not offered. transfer      starts
- * nothing and sweeps nothing.
+ *
+ *     IMAP, POP3   an account of route `local` logs in as ever. Every other name, also
+ *                  that of an account that was never moved, gets the answer of a wrong
+ *                  password; so it cannot be told who exists.
+ *     SMTP         registry_address() with route `local`: as ever. Every other recipient
+ *                  of a domain of the configuration: `550 5.1.1`. Other domains:
+ *                  `550 5.7.1`, we relay for nobody. AUTH is neither offered nor taken.
+ *
+ *   transfer      starts nothing and sweeps nothing.
  */
 #include "registry/registry.h"
 
