@@ -16,7 +16,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3, harness, pop3_clients, pop3_world  # noqa: E402
 from lab.harness import busy, case, equal, nothing, table, true  # noqa: E402
 
-HOLD = 5  # Courier takes a second for each login
+HOLD = 8  # Courier takes a second for each login, and the transfer needs several
 NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n.dot\r\n..\r\n"
 
 
