@@ -36,7 +36,8 @@ enum session_state {
 	SESSION_PRELOGIN,   /* the front speaks with the client */
 	SESSION_UPGRADING,  /* the source has the client's STARTTLS */
 	SESSION_LOGGING_IN, /* the source has the attempt, or is being connected for it */
-	SESSION_EXCHANGE,  /* a mechanism between client and source, which we only pass */
+	SESSION_EXCHANGE,  /* a mechanism between client and source, which we pass; of who
+	                      lives here the answer is judged, if it can be */
 	SESSION_PROVED,    /* the source said OK; held, since his account is moving */
 	SESSION_BUSY,      /* held, since his account is switching */
 	SESSION_VERIFYING, /* his password is being compared */
