@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import busy, case, equal, main, table, true  # noqa: E402
+from lab.harness import busy, case, equal, main, registry, table, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.smtp import Smtp, at, swaks  # noqa: E402
@@ -59,7 +59,21 @@ def recipient_at_the_source(world):
     client.quit()
     body = world.arrives(world.there, token)
     true(b"Received: from client.example.org" in body, "the source's own line")
-    true(world.address(world.there) in world.lab.postfix.log_text(), "the client's address")
+
+
+@case
+def the_source_sees_each_client(world):
+    """Whoever of them writes, to whom ever, the source's log has his own address."""
+    for user, who in (("user5", [world.there]), ("user6", [world.here]),
+                      ("user7", [world.here, world.there])):
+        seen = f"connect from unknown[{world.address(user)}]"
+        before = world.lab.postfix.log_text().count(seen)
+        client = world.smtp(user)
+        equal(client.deliver(world.message()[1], *map(at, who)), 250, "final answer")
+        client.quit()
+        wait_until(f"one more \"{seen}\"",
+                   lambda seen=seen, before=before:
+                   world.lab.postfix.log_text().count(" " + seen) - before == 1, 5, 0.1)
 
 
 @case
@@ -72,6 +86,30 @@ def recipients_on_both_sides(world):
     here, there = world.arrives(world.here, token), world.arrives(world.there, token)
     true(here.endswith(message) and there.endswith(message), "the same on both sides")
     true(b"\tfor <" not in here.split(b"Subject")[0], "no recipient is named to another")
+
+
+@case
+def the_source_refuses_the_message_itself(world):
+    """Its words at the final dot are the answer for all, and nobody here has the message."""
+    rules = world.lab.postfix.folder / "refusals"
+    rules.write_text("/^X-Refuse:/ REJECT such things we do not take\n", encoding="ascii")
+    token, message = world.message()
+    message = b"X-Refuse: yes\r\n" + message
+
+    def refused():
+        client = world.smtp()
+        equal(client.mail(at(world.there), at(world.here)), [250, 250], "RCPT")
+        answer = client.data(message)
+        client.quit()
+        return answer if not answer.startswith(b"250") else None
+
+    copies = []  # of those that were let through before Postfix saw its rule
+    with source_says(world, header_checks=f"regexp:{rules}"):
+        answer = wait_until("the refusal", refused, 15, 0.2)
+        copies += world.copies(world.here, token)
+        equal(refused()[:3], b"550", "again")
+    true(answer.startswith(b"550 5.7.1 such things we do not take"), f"{answer!r}")
+    equal(world.copies(world.here, token), copies, "here")
 
 
 @case
@@ -525,11 +563,21 @@ def smtp_source_with_twenty_sessions(world):
 
 @case
 def recipients_at_the_source_are_counted(world):
-    client = world.smtp()
+    def count(user):
+        return registry(world, "SELECT ifnull(sum(count), 0) FROM recipient WHERE address=?"
+                               " AND client=? AND day=?", (at(user), world.address("user9"),
+                                                           int(time.time() // 86400)))[0][0]
+
+    before = count(world.there)
+    client = world.smtp("user9")
     for _ in range(3):
-        client.deliver(world.message()[1], at(world.there))
+        client.deliver(world.message()[1], at(world.there), at(world.here))
     client.quit()
-    wait_until("the count", lambda: world.there in world.ferry.ok("report"), 15, 0.5)
+    wait_until("the count", lambda: count(world.there) == before + 3, 15, 0.5)
+    equal(count(world.here), 0, "who lives here is not the source's")
+    row = [row for row in world.ferry.json("report")["addresses"]
+           if row["address"] == at(world.there)]
+    true(row and row[0]["count"] >= before + 3, f"reported: {row}")
 
 
 if __name__ == "__main__":
