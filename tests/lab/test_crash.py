@@ -95,6 +95,7 @@ def one_move(world, mailbox, kill=None):
     if killer:
         killer.join()
     nothing(compare.differences(before, patient_snapshot(world, user)), f"{user} after the move")
+    nothing(compare.differences(before, world.at_source(user)), f"{user} at the source")
     return took
 
 
@@ -116,17 +117,19 @@ def run(world, options):
     world.lab.source.limit("30mbit")  # a move takes a second or two, so that a kill hits it
     usual = one_move(world, mailbox)
     print(f"seed {options.seed}; a move without a kill takes {usual:.1f} s", flush=True)
+    killed = []
     for program in options.programs or PROGRAMS:
         for number in range(options.count):
             moment = rng.uniform(0, usual)
 
             def kill(program=program, moment=moment):
                 time.sleep(moment)
-                world.ferry.kill(program, rng.choice)
+                killed.append(world.ferry.kill(program, rng.choice))
             took = one_move(world, mailbox, kill)
             print(f"  {program} {number + 1}: killed after {moment:.2f} s, done after {took:.1f} s",
                   flush=True)
     world.lab.source.limit(None)
+    true(all(killed), f"{killed.count(False)} times nobody was there to be killed")
     writer.check()
 
 
