@@ -115,12 +115,13 @@ static uint64_t count_subscriptions(const struct sync *s)
 
 static json_t *uidls(const struct certificate_facts *facts)
 {
+	static const char *const words[] = { "not read", "unproven", "equal" };
 	json_t *o = json_object();
 
-	(void)json_object_set_new(
-		o, "result", json_string(facts->uidls_kept ? "equal" : "unproven"));
-	(void)json_object_set_new(o, "messages", number(facts->uidls));
-	if (!facts->uidls_kept)
+	(void)json_object_set_new(o, "result", json_string(words[facts->uidls_kept + 1]));
+	if (facts->uidls_kept >= 0)
+		(void)json_object_set_new(o, "messages", number(facts->uidls));
+	if (facts->uidls_kept <= 0)
 		(void)json_object_set_new(o, "reason", text(str_from(facts->uidls_note)));
 	return o;
 }
@@ -158,7 +159,7 @@ int certificate_make(
 	(void)json_object_set_new(o, "messages", number(sums.messages_copied));
 	(void)json_object_set_new(o, "bytes", number(sums.bytes_copied));
 	(void)json_object_set_new(o, "subscriptions", number(count_subscriptions(s)));
-	if (facts->uidls_kept >= 0)
+	if (facts->uidls_kept >= 0 || *facts->uidls_note)
 		(void)json_object_set_new(o, "uidls", uidls(facts));
 	(void)json_object_set_new(o, "folders", folders(s));
 	if (s->n_unreadable)

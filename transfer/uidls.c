@@ -359,7 +359,7 @@ static int read_once(struct job *j)
 	if (code == -ETIMEDOUT)
 		code = error_set(&j->err, -EAGAIN,
 			"the source does not answer the login by POP3 (is somebody else "
-		        "in?)");
+			"in?)");
 	r.talk.patience_ms = j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS;
 	if (code == 0)
 		code = read_drop(&r);
@@ -387,15 +387,80 @@ static int without(struct job *j, int code)
 		&j->err, code, "POP3 unique-ids are not proven: %s", j->uidls.note);
 }
 
-static int is_wanted(struct job *j, bool *ret)
+/* ── whether to look ───────────────────────────────────────────────────────────────── */
+
+enum need {
+	NEED_NOT,
+	NEED_IF_EASY, /* he may use POP3 where we do not see it: one look, if it costs him
+	                 nothing */
+	NEED_ALL,     /* he does use it, or the configuration insists */
+};
+
+static int count_recent(void *context, const struct store_message *m)
 {
-	*ret = j->settings->services[SERVICE_POP3].enabled &&
-	       j->settings->uidls == UIDLS_REQUIRE;
-	if (*ret || !j->settings->services[SERVICE_POP3].enabled)
-		return 0;
-	return registry_uses_service(
-		j->registry, j->account.id, STR_LIT("pop3"), ret, &j->err);
+	*(size_t *)context += (m->flags & FLAG_RECENT) != 0;
+	return 0;
 }
+
+/* How many messages a POP3 login could take \Recent from, as of the last pass. */
+static int recent_in_inbox(struct job *j, size_t *ret)
+{
+	struct mailbox inbox;
+	struct arena arena;
+	size_t n = 0;
+	int code;
+
+	arena_init(&arena);
+	code = store_find_mailbox(j->store, STR_LIT("INBOX"), &arena, &inbox, &j->err);
+	arena_fini(&arena);
+	if (code == 0)
+		code = store_each_message(
+			j->store, inbox.id, 1, UINT32_MAX, count_recent, &n, &j->err);
+	if (code == 0)
+		*ret = n;
+	return code;
+}
+
+static int need_of(struct job *j, enum need *ret)
+{
+	bool uses_it = j->settings->uidls == UIDLS_REQUIRE;
+	size_t recent = 0;
+	int code = 0;
+
+	*ret = NEED_NOT;
+	if (!j->settings->services[SERVICE_POP3].enabled)
+		return 0;
+	if (!uses_it)
+		code = registry_uses_service(
+			j->registry, j->account.id, STR_LIT("pop3"), &uses_it, &j->err);
+	if (code < 0 || uses_it) {
+		*ret = NEED_ALL;
+		return code;
+	}
+	/* what was not easy before is not tried while he is held */
+	if (j->is_busy && j->uidls.kept != 1)
+		return 0;
+	code = recent_in_inbox(j, &recent);
+	*ret = recent ? NEED_NOT : NEED_IF_EASY;
+	if (recent) {
+		j->uidls.kept = -1;
+		(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
+			"he was not seen to use POP3, and a login by it could take "
+			"\\Recent from %zu messages",
+			recent);
+	}
+	return code;
+}
+
+static int without_need(struct job *j)
+{
+	j->uidls.kept = -1;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
+		"he was not seen to use POP3, and it did not work: %.100s", j->err.text);
+	return 0;
+}
+
+/* ── reading ───────────────────────────────────────────────────────────────────────── */
 
 static int read_unless_locked(struct job *j)
 {
@@ -411,17 +476,17 @@ static int read_unless_locked(struct job *j)
 
 int uidls_read(struct job *j)
 {
-	bool wanted = false;
-	int code = is_wanted(j, &wanted);
+	enum need need;
+	int code = need_of(j, &need);
 
-	if (code < 0 || !wanted)
+	if (code < 0 || need == NEED_NOT)
 		return code;
-	code = read_unless_locked(j);
+	code = need == NEED_ALL ? read_unless_locked(j) : read_once(j);
 	if (code == -ECONNREFUSED) { /* there is no POP3: nobody has unique-ids to lose */
 		j->uidls.kept = -1;
 		return 0;
 	}
-	if (code == -EAGAIN || code == -EACCES || code == -ENOTSUP || code == -EPROTO)
-		return without(j, code);
-	return code;
+	if (code != -EAGAIN && code != -EACCES && code != -ENOTSUP && code != -EPROTO)
+		return code;
+	return need == NEED_ALL ? without(j, code) : without_need(j);
 }

@@ -7,9 +7,10 @@
  * nothing again.
  *
  * It is a POP3 login like any other (LIST, UIDL, TOP n 0, QUIT; never RETR or DELE). Some
- * servers drop \Recent for it (Dovecot), so it is done only for who was seen to use POP3,
- * unless the configuration says uidls = "require". The maildrop has one session at a
- * time: it is done when its owner has left.
+ * servers drop \Recent for it (Dovecot). So who was not seen to use POP3 (he may, by TLS
+ * or once a week) is looked after only while nothing in his INBOX is \Recent, which is
+ * nearly always so when he has just left; uidls = "require" looks after everybody. The
+ * maildrop has one session at a time: it is done when its owner has left.
  */
 #include "transfer/job.h"
 

@@ -65,6 +65,42 @@ def downloads_nothing_again(world, client):
 
 
 @case
+def downloads_nothing_again_though_he_was_seen_by_imap_alone(world):
+    """His POP3 program comes once a week, or by TLS: before the move we never saw it."""
+    if not world.has_imap():
+        return
+    user = world.user(30)
+    drop = world.settled_maildrop(user)
+    mailbox = world.at_source(user)
+    phone = world.session(user)
+    phone.ok("SELECT INBOX")
+    phone.logout()
+    account = world.ferry.wait_account(user, 90, stage="done", route="local")
+    equal(account["uidls_kept"], True, "uidls_kept")
+    nothing(compare_pop3.differences(drop, world.maildrop(user)), "POP3, source and here")
+    nothing(pop3_world.imap_differences(mailbox, world.here(user)), "IMAP")
+
+
+@case
+def nobody_loses_recent_for_a_guess(world):
+    """A login by POP3 would drop \\Recent, and he may never have used POP3. Courier's and
+    mailutils' own STATUS changes what is asked for."""
+    if not world.server.name.startswith("dovecot") or not world.has_imap():
+        return
+    user = world.user(10)
+    world.server.deliver(user, NEW)
+    recent = compare.status(world.direct(), user, world.password(user))
+    files = compare.files(world.server.home(user))
+    world.session(user).logout()
+    account = world.ferry.wait_account(user, 90, stage="done", route="local")
+    equal(compare.status(world.direct(), user, world.password(user)), recent, "STATUS")
+    nothing(compare.file_differences(files, compare.files(world.server.home(user))), "files")
+    uidls = account["certificate"]["uidls"]
+    equal((account["uidls_kept"], uidls["result"]), (None, "not read"))
+    true("Recent from 1 message" in uidls["reason"], uidls)
+
+
+@case
 def what_quit_deletes_stays_deleted(world):
     user = world.user(30)
     before = world.settled_maildrop(user)
