@@ -1,0 +1,226 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SMTP bench: messages/s of 4 KB with 20 sessions, by each contender, in one run.
+
+    tests/bench/smtp.py [--build build/release] [--messages 1000] [--rounds 3]
+
+smtp-source sends, a connection for each message; the contenders take turns:
+
+    direct        plain routing to Postfix: the source itself
+    nginx         its SMTP proxy (no authentication, no XCLIENT) in front of Postfix
+    mailferry     through us, all to the source
+    local         through us, all to one account that lives here
+    local-many    the same, to four accounts
+    local-alone   to one account, and the source is not asked (smtp_policy = "none")
+
+Postfix thinks that what it took is on its way in until its queue manager has seen it, and
+waits up to a second when there is much of that (in_flow_delay): being asked about local
+recipients looks so to it, which is what `local` shows beside `local-alone`.
+
+What a contender answered with 250 is counted afterwards where it must lie. Ratios count,
+not messages/s.
+"""
+import argparse
+import os
+import re
+import statistics
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lab import SOURCE_ADDRESS, Lab  # noqa: E402
+from lab.ferry import Ferry  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.network import CLIENT_GATEWAY  # noqa: E402
+from lab.processes import Daemon, wait_for_port, wait_until  # noqa: E402
+from lab.smtp import at  # noqa: E402
+
+SESSIONS, SIZE = 20, 4096
+THERE, HERE = "there", [f"here{n}" for n in range(4)]
+USERS = {name: "secret" for name in [THERE] + HERE}
+PROXY = (CLIENT_GATEWAY[0], 2525)
+
+NGINX = """
+load_module /usr/lib/nginx/modules/ngx_mail_module.so;
+daemon off; worker_processes 2; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/n1; proxy_temp_path {folder}/n2;
+    fastcgi_temp_path {folder}/n3; uwsgi_temp_path {folder}/n4; scgi_temp_path {folder}/n5;
+    server {{ listen 127.0.0.1:8099; location / {{
+        add_header Auth-Status OK; add_header Auth-Server {source};
+        add_header Auth-Port 25; return 204; }} }}
+}}
+mail {{
+    server_name mail.example.com; auth_http 127.0.0.1:8099/; xclient off;
+    server {{ listen {address}:{port}; protocol smtp; smtp_auth none; smtp_greeting_delay 0; }}
+}}
+"""
+
+
+class Direct:
+    name, target, users, policy = "direct", (SOURCE_ADDRESS[0], 25), [THERE], None
+
+    def start(self, bench):
+        pass
+
+    def stop(self, bench):
+        pass
+
+
+class Nginx(Direct):
+    name, target = "nginx", PROXY
+
+    def start(self, bench):
+        config = bench.lab.folder / "nginx.conf"
+        config.write_text(NGINX.format(folder=bench.lab.folder, source=SOURCE_ADDRESS[0],
+                                       address=PROXY[0], port=PROXY[1]), encoding="ascii")
+        self.daemon = Daemon(bench.lab.router, ["nginx", "-p", bench.lab.folder, "-c", config],
+                             bench.lab.folder / "nginx.out")
+        wait_for_port(bench.lab.client, *PROXY, self.daemon)
+
+    def stop(self, bench):
+        self.daemon.stop()
+
+
+class Mailferry(Direct):
+    name, policy = "mailferry", "source"
+
+    def start(self, bench):
+        bench.ferry.settings["smtp_policy"] = self.policy
+        bench.ferry.start()
+
+    def stop(self, bench):
+        bench.ferry.stop()
+
+
+class Local(Mailferry):
+    name, users = "local", HERE[:1]
+
+
+class LocalMany(Mailferry):
+    name, users = "local-many", HERE
+
+
+class LocalAlone(Local):
+    name, policy = "local-alone", "none"
+
+
+CONTENDERS = (Direct, Nginx, Mailferry, Local, LocalMany, LocalAlone)
+
+
+class Bench:
+    def __init__(self, lab, messages):
+        self.lab, self.messages = lab, messages
+        self.ferry = Ferry(lab, limits={"connections_per_ip": 4000})
+
+    def log_in(self, user, connect):
+        client = Imap(connect())
+        answer = client.login(user, USERS[user])
+        if b" OK " not in answer:
+            raise SystemExit(f"login of {user}: {answer}")
+        return client
+
+    def prepare(self):
+        """Who lives here, and who stays."""
+        # Client and router share a kernel, and so the order of their ports: a new connection of
+        # the client would meet our old one to the source, in TIME_WAIT on the router, which
+        # drops what it forwards for it.
+        self.lab.router.sysctl("net.ipv4.tcp_early_demux", 0)
+        self.ferry.start()
+        connect = lambda: self.lab.connect(143)  # noqa: E731
+        client = self.log_in(THERE, connect)
+        self.ferry.ok("route", THERE, "source")
+        client.logout()
+        for user in HERE:
+            self.log_in(user, connect).logout()
+            self.ferry.wait_account(user, stage="done", route="local")
+        self.ferry.stop()
+        self.send(Direct())  # its processes run from now on
+
+    def count(self, users, connect):
+        total = 0
+        for user in users:
+            client = self.log_in(user, connect)
+            total += int(re.search(rb"MESSAGES (\d+)",
+                                   client.ok("STATUS INBOX (MESSAGES)")[0])[1])
+            client.logout()
+        return total
+
+    def arrived(self, contender):
+        """Messages in the mailboxes of this contender's recipients."""
+        wait_until("the queue to be empty", lambda: self.lab.postfix.queued() == 0, 300, 0.1)
+        if contender.users == [THERE]:
+            return self.count([THERE], lambda: self.lab.source.connect(SOURCE_ADDRESS[0], 143))
+        return self.count(contender.users, lambda: self.lab.connect(143))
+
+    def send(self, contender):
+        """Seconds for all of them."""
+        share = len(contender.users)
+        threads = [threading.Thread(target=self._smtp_source, args=(contender, user, share))
+                   for user in contender.users]
+        begin = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.monotonic() - begin
+
+    def _smtp_source(self, contender, user, share):
+        done = self.lab.client.run(
+            "smtp-source", "-s", SESSIONS // share, "-m", self.messages // share, "-l", SIZE,
+            "-f", "sender@example.org", "-t", at(user), ":".join(map(str, contender.target)))
+        if done.returncode or done.stdout:
+            raise SystemExit(f"{contender.name}: smtp-source: {done.stdout}")
+
+    def measure(self, contender):
+        """Messages/s of one turn."""
+        contender.start(self)
+        try:
+            before = self.arrived(contender)
+            took = self.send(contender)
+            count = self.arrived(contender) - before
+        finally:
+            contender.stop(self)
+        if count != self.messages:
+            raise SystemExit(f"{contender.name}: {count} of {self.messages} arrived")
+        return self.messages / took
+
+
+def print_table(medians):
+    for name, rate in medians.items():
+        ratios = "".join(f"{rate / medians[peer]:8.2f} of {peer}"
+                         for peer in ("direct", "nginx") if peer in medians)
+        print(f"{name:12}{rate:8.0f}/s{ratios}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(ROOT / "build/release"))
+    parser.add_argument("--messages", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", help="names, separated by commas")
+    options = parser.parse_args()
+    wanted = options.only.split(",") if options.only else [c.name for c in CONTENDERS]
+    os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
+    rates = {name: [] for name in wanted}
+    with Lab(users=USERS, postfix=True) as lab:
+        bench = Bench(lab, options.messages)
+        bench.prepare()
+        for turn in range(options.rounds):
+            for contender in CONTENDERS:
+                if contender.name in wanted:
+                    rates[contender.name].append(bench.measure(contender()))
+                    print(f"round {turn + 1}: {contender.name} {rates[contender.name][-1]:.0f}/s",
+                          file=sys.stderr)
+    print(f"{options.messages} messages of {SIZE} bytes, {SESSIONS} sessions; all arrived")
+    print_table({name: statistics.median(values) for name, values in rates.items()})
+
+
+if __name__ == "__main__":
+    main()
