@@ -8,6 +8,7 @@
  *   message on its way                   a moment to finish, then 421
  *   final dot sent, no answer yet        longer: cut off, the source might take it
  *   being staged or delivered here       the mailstore answers soon
+ *   taken by the source a moment ago     its queue gets that moment (passed.h)
  */
 #include "base/log.h"
 #include "interceptor/smtp.h"
@@ -44,6 +45,9 @@ void smtp_forget_at_source(struct session *s)
 
 	if (!f->at_source)
 		return;
+	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
+		passed_note(
+			&s->worker->passed, r->local, r->domain, worker_now(s->worker));
 	f->at_source = NULL;
 	arena_fini(&f->arena);
 	arena_init(&f->arena);

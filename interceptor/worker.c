@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #define TICK_MS 250     /* how exact time-outs are */
-#define ACCEPT_BATCH 64 /* connections at once, then the sessions have their turn */
 #define RECHECK_TICKS 4 /* held sessions look at the route once a second */
 /* Free memory that stays with the process: a session's comes and goes at the end of the
    heap, and the kernel would clear the same pages for each login again. */
@@ -51,44 +50,34 @@ static void refuse_stranger(int fd, const union endpoint *peer, const union endp
 	close(fd);
 }
 
-/* Whether to go on. ECONNABORTED: that client is gone again. EMFILE, ENFILE, ENOBUFS...:
-   the others wait in the backlog until the next tick, and the loop does not spin. */
-static bool accept_failed(struct listener *l, int code)
+/* ECONNABORTED: that client is gone again. EMFILE, ENFILE, ENOBUFS...: the others wait in
+   the backlog until the next tick, and the loop does not spin. */
+static void accept_failed(struct listener *l, int code)
 {
-	if (code == ECONNABORTED || code == EINTR)
-		return true;
-	if (code != EAGAIN) {
-		log_warning(NULL, "accept", "error=\"%s\"", strerror(code));
-		watch_want(l->watch, 0);
-	}
-	return false;
+	if (code == ECONNABORTED || code == EINTR || code == EAGAIN)
+		return;
+	log_warning(NULL, "accept", "error=\"%s\"", strerror(code));
+	watch_want(l->watch, 0);
 }
 
-static bool accept_one(struct listener *l)
+/* One a turn: the sessions have their turn, and nobody is asked only to hear EAGAIN. */
+static void listener_ready(void *context, int events, int error)
 {
+	struct listener *l = context;
 	union endpoint peer = { 0 }, to = { 0 };
 	socklen_t len = sizeof(peer), to_len = sizeof(to);
 	int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	(void)events;
+	(void)error;
 	if (fd < 0)
-		return accept_failed(l, errno);
-	if (getsockname(fd, &to.any, &to_len) < 0)
+		accept_failed(l, errno);
+	else if (getsockname(fd, &to.any, &to_len) < 0)
 		close(fd);
 	else if (!source_is(l->worker->settings, &to))
 		refuse_stranger(fd, &peer, &to);
 	else
 		session_accept(l->worker, l->service, fd, &peer, &to);
-	return true;
-}
-
-static void listener_ready(void *context, int events, int error)
-{
-	struct listener *l = context;
-
-	(void)events;
-	(void)error;
-	for (int i = 0; i < ACCEPT_BATCH && accept_one(l); i++)
-		;
 }
 
 /* ---- what the source shows ---- */
@@ -207,6 +196,7 @@ static void on_tick(uv_timer_t *timer)
 			login_recheck(s, false);
 	}
 	staging_tick(w);
+	worker_check_quiesced(w);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENTS_EVERY_MS)
 		worker_hand_over_recipients(w);

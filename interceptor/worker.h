@@ -7,6 +7,7 @@
  */
 #include "interceptor/lane.h"
 #include "interceptor/offer.h"
+#include "interceptor/passed.h"
 #include "interceptor/peer.h"
 #include "interceptor/recipients.h"
 #include "interceptor/relay.h"
@@ -51,6 +52,7 @@ struct worker {
 	LIST_HEAD(, staging) stagings;
 	uint32_t next_staging;
 	struct recipients recipients; /* that the source was asked for */
+	struct passed passed;
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct relay_shared relay;

@@ -68,6 +68,9 @@ static bool is_draining(const struct worker *w, const char *account)
 {
 	const struct session *s;
 
+	if (passed_lately(&w->passed, w->registry, str_from(account), worker_now(w)))
+		return true;
+
 	LIST_FOREACH(s, &w->sessions, all)
 	{
 		if (s->state == SESSION_DRAINING && is_of(s, str_from(account)))

@@ -143,12 +143,21 @@ class Postfix:
             self.daemon.stop()
             self.daemon = None
 
-    def kill(self):
-        """kill -9 of all its processes at once: they would go on for a while alone."""
+    def processes(self, name=""):
+        """Of this program of Postfix ("qmgr"), or all of them."""
+        found = []
         for pid in self.namespace.pids():
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{pid}/exe").startswith("/usr/lib/postfix/"):
-                    os.kill(pid, signal.SIGKILL)
+                program = Path(os.readlink(f"/proc/{pid}/exe"))
+                if program.is_relative_to("/usr/lib/postfix") and name in ("", program.name):
+                    found.append(pid)
+        return found
+
+    def kill(self):
+        """kill -9 of all its processes at once: they would go on for a while alone."""
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
         self.stop()
 
     def start_again(self):

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mail from outside: each recipient where he lives, in one live transaction."""
 import contextlib
+import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -389,6 +391,30 @@ def switch_refuses_a_transaction_that_waits(world):
     client.quit()
     world.arrives(user, token)
     equal(world.copies(user, token, source=True), [], "at the source")
+
+
+@case
+def switch_waits_for_the_queue_of_the_source(world):
+    """It has said 250, and has the mail in no mailbox yet: its last look would miss it."""
+    user = world.user(5)
+    client = world.session(user)
+    world.ferry.wait_account(user, stage="catching-up")
+    managers = world.lab.postfix.processes("qmgr")
+    true(managers, "Postfix has a queue manager")
+    for pid in managers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        smtp = world.smtp()
+        token, message = world.message()
+        equal(smtp.deliver(message, at(user)), 250, "final answer")
+        client.logout()
+        world.ferry.settle(0.5)
+    finally:
+        for pid in managers:
+            os.kill(pid, signal.SIGCONT)
+    smtp.quit()
+    world.ferry.wait_account(user, stage="done", route="local")
+    equal(len(world.copies(user, token)), 1, "it came along")
 
 
 @case
