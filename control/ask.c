@@ -93,8 +93,9 @@ int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], struct message *ret,
 	return take_message(str_of(bytes, (size_t)len), ret, err);
 }
 
-int ask(const struct settings *s, const char *socket_name, const struct message *question,
-	enum message_type answer, struct error *err)
+int ask_number(const struct settings *s, const char *socket_name,
+	const struct message *question, enum message_type answer, uint64_t *ret_number,
+	struct error *err)
 {
 	char bytes[IPC_MESSAGE_MAX];
 	CLEANUP(fd_closep) int fd = ask_open(s, socket_name, err);
@@ -106,7 +107,17 @@ int ask(const struct settings *s, const char *socket_name, const struct message 
 	if (r == 0 && m.type != answer)
 		r = error_set(err, -EBADMSG, "the program answered %s to %s",
 			message_type_name(m.type), message_type_name(question->type));
+	if (r == 0)
+		*ret_number = m.number;
 	return r;
+}
+
+int ask(const struct settings *s, const char *socket_name, const struct message *question,
+	enum message_type answer, struct error *err)
+{
+	uint64_t number;
+
+	return ask_number(s, socket_name, question, answer, &number, err);
 }
 
 int tell(const struct settings *s, const char *socket_name, const struct message *m,

@@ -25,6 +25,11 @@ int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], struct message *ret,
 int ask(const struct settings *s, const char *socket_name, const struct message *question,
 	enum message_type answer, struct error *err);
 
+/* The same, and the answer's number. */
+int ask_number(const struct settings *s, const char *socket_name,
+	const struct message *question, enum message_type answer, uint64_t *ret_number,
+	struct error *err);
+
 /* A message without an answer. */
 int tell(const struct settings *s, const char *socket_name, const struct message *m,
 	struct error *err);

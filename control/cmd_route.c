@@ -26,6 +26,8 @@ static int to_local(struct control *c, struct registry *r, const struct account 
 {
 	int code = registry_set_pin(r, a->id, PIN_LOCAL, &c->err);
 
+	if (code == 0 && is_on_way_back(a))
+		return event(c, r, a, EVENT_STAY);
 	if (code < 0 || a->route != ROUTE_SOURCE ||
 		(a->stage != STAGE_IDLE && a->stage != STAGE_FAILED))
 		return code;
@@ -42,7 +44,7 @@ static int to_source(struct control *c, struct registry *r, const struct account
 {
 	int code;
 
-	if (a->route == ROUTE_LOCAL)
+	if (a->route == ROUTE_LOCAL || is_on_way_back(a))
 		return way_back(c, r, a);
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
 	if (code < 0 || a->stage == STAGE_IDLE)

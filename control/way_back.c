@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 
 static int add_id(void *context, const struct mailbox *m)
@@ -90,6 +91,35 @@ static int check_unchanged(struct store *s, struct str account, struct error *er
 		STR_ARG(account), changes, changes ? "" : " and changed folders");
 }
 
+/* ---- who still has it ---- */
+
+/* Held logins look at once; without an interceptor there are none. */
+static void tell_route(struct control *c, struct str account)
+{
+	struct message m = { .type = MESSAGE_ROUTE_CHANGED, .account = account };
+
+	(void)tell(&c->settings, INTERCEPTOR_SOCKET, &m, NULL);
+}
+
+/* One that does not run has nothing under way, and reads the route when it starts. */
+static int quiesce(struct control *c, struct str account)
+{
+	struct message question = {
+		.type = MESSAGE_QUIESCE, .account = account, .number = 1
+	};
+	uint64_t quiet = 0;
+	int code = ask_number(&c->settings, INTERCEPTOR_SOCKET, &question,
+		MESSAGE_QUIESCED, &quiet, &c->err);
+
+	if (code == -ECONNREFUSED)
+		return 0;
+	return code < 0 || quiet ? code
+	                         : error_set(&c->err, -EAGAIN,
+					   "a session of \"%.*s\" did not end; it stays "
+					   "here, try again",
+					   STR_ARG(account));
+}
+
 /* A mailstore that does not run holds no folder. */
 static int release(struct control *c, struct str account)
 {
@@ -100,33 +130,112 @@ static int release(struct control *c, struct str account)
 	return code == -ECONNREFUSED ? 0 : code;
 }
 
+/* ---- the steps ---- */
+
+static int step(struct control *c, struct registry *r, const struct account *a,
+	enum account_event event, const char *detail)
+{
+	return registry_transition(
+		r, a->id, event, STR_LIT("admin"), str_from(detail), &c->err);
+}
+
+/* Pinned first: else the next login would make it due again at once. */
+static int pin_and_return(struct control *c, struct registry *r, const struct account *a)
+{
+	int code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
+
+	if (code < 0)
+		return code;
+	code = step(c, r, a, EVENT_RETURN, "nothing was new here");
+	if (code < 0)
+		(void)registry_set_pin(r, a->id, a->pin, NULL);
+	return code;
+}
+
+/* The mark is on the disk after the route: left by a crash in between, it would close a
+   mailbox that stays. */
 static int return_locked(
 	struct control *c, struct registry *r, const struct account *a, struct store *s)
 {
 	int code = check_unchanged(s, a->name, &c->err);
 
 	if (code == 0)
-		code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
+		code = store_begin(s, &c->err);
+	if (code < 0)
+		return code;
+	code = store_set_checkpoint(
+		s, STR_LIT(SWITCH_MODSEQ), STR_LIT(SWITCH_LEFT), &c->err);
 	if (code == 0)
-		code = registry_transition(r, a->id, EVENT_RETURN, STR_LIT("admin"),
-			STR_LIT("nothing was new here"), &c->err);
-	return code;
+		code = pin_and_return(c, r, a);
+	if (code < 0) {
+		store_rollback(s);
+		return code;
+	}
+	return store_commit(s, &c->err);
 }
 
-int way_back(struct control *c, struct registry *r, const struct account *a)
+static int go_back(struct control *c, struct registry *r, const struct account *a,
+	const char *folder)
 {
-	char folder[PATH_MAX];
 	struct store *s;
-	int code = settings_mail_path(&c->settings, a->name, folder, sizeof(folder));
+	int code = quiesce(c, a->name);
 
-	if (code < 0)
-		return error_errno(&c->err, code, "%s", c->settings.state_dir);
-	code = release(c, a->name);
+	if (code == 0)
+		code = release(c, a->name);
 	if (code == 0)
 		code = store_open(folder, false, &s, &c->err);
 	if (code < 0)
 		return code;
 	code = return_locked(c, r, a, s);
 	store_close(s);
+	return code;
+}
+
+/* Nobody is served until this is over: it ends before the command does. */
+static void defer_signals(sigset_t *ret_before)
+{
+	sigset_t deferred;
+
+	(void)sigemptyset(&deferred);
+	(void)sigaddset(&deferred, SIGINT);
+	(void)sigaddset(&deferred, SIGTERM);
+	(void)sigaddset(&deferred, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &deferred, ret_before);
+}
+
+static int leave_and_go_back(struct control *c, struct registry *r,
+	const struct account *a, const char *folder)
+{
+	struct error why;
+	int code = is_on_way_back(a) ? 0 : step(c, r, a, EVENT_LEAVE, "route command");
+
+	if (code < 0)
+		return code;
+	tell_route(c, a->name);
+	code = go_back(c, r, a, folder);
+	why = c->err;
+	/* refused when it is there already, or somebody else was faster */
+	if (code < 0 && registry_transition(r, a->id, EVENT_STAY, STR_LIT("admin"),
+				str_from(why.text), NULL) == 0)
+		tell_route(c, a->name);
+	return code;
+}
+
+bool is_on_way_back(const struct account *a)
+{
+	return a->route == ROUTE_BUSY && a->stage == STAGE_DONE;
+}
+
+int way_back(struct control *c, struct registry *r, const struct account *a)
+{
+	char folder[PATH_MAX];
+	sigset_t before;
+	int code = settings_mail_path(&c->settings, a->name, folder, sizeof(folder));
+
+	if (code < 0)
+		return error_errno(&c->err, code, "%s", c->settings.state_dir);
+	defer_signals(&before);
+	code = leave_and_go_back(c, r, a, folder);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	return code;
 }

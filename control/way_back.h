@@ -4,16 +4,24 @@
 /*
  * From here back to the source, as long as nothing is new here.
  *
- * The account's folder is taken out of the mailstore's hands and kept locked until the
- * route is changed, so that nothing can become new between the look and the change.
+ *   local ─leave─► busy ─► interceptor: QUIESCE ─► mailstore: RELEASE ─► lock, look
+ *     ▲              └──────────────── something is new, or anything fails ───┤
+ *     └────────────────────────────stay───────────────────────────────────────┤
+ *                                       source ◄─return───────────────────────┘
+ *
+ * Busy comes first, so that nobody is let in and no message is taken any more; then what
+ * is under way ends, and what was acknowledged is in the folder. That stays locked until
+ * the route is changed, and is marked as left: a straggler finds it closed. While it is
+ * busy, nothing is lost by letting the account stay; who runs the command again goes on
+ * where it was left, and else the transfer lets it stay (transfer/scheduler.c).
  */
 #include "control/control.h"
 
-/* The name under which the transfer notes store_modseq() at the switch. */
-#define SWITCH_MODSEQ "switch-modseq"
+/* Whether it is on its way back: what a killed command leaves behind. */
+bool is_on_way_back(const struct account *a);
 
 /* Pins the account to the source and returns it there. -ENOTEMPTY with the sentence:
-   that would lose what is new here. */
+   that would lose what is new here. -EPERM: somebody else settled it, look again. */
 int way_back(struct control *c, struct registry *r, const struct account *a);
 
 #endif

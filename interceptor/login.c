@@ -350,19 +350,36 @@ void login_upstream_lost(struct session *s, int code)
 
 /* ---- here ---- */
 
-void login_verified(struct session *s, enum verdict verdict)
+/* The password was judged a while ago: the account may be on its way back since, and then
+   nothing of this session may get to the mailstore behind the quiesce. */
+static void enter(struct session *s)
 {
+	struct account_route route;
 	char id[SESSION_ID_MAX];
 	int r;
 
+	if (look_up(s, account_of(&s->pre->attempt), &route) < 0) {
+		login_refuse(s, REFUSAL_UNAVAILABLE);
+		return;
+	}
+	if (route.route != ROUTE_LOCAL) {
+		session_set_route(s, route.route);
+		go(s, &route);
+		return;
+	}
+	session_set_route(s, ROUTE_LOCAL);
+	r = handoff(s);
+	if (r == 0)
+		return;
+	log_error(session_id(s, id), "hand-off", "error=\"%s\"", strerror(-r));
+	login_refuse(s, REFUSAL_UNAVAILABLE);
+}
+
+void login_verified(struct session *s, enum verdict verdict)
+{
 	switch (verdict) {
 	case VERDICT_RIGHT:
-		session_set_route(s, ROUTE_LOCAL);
-		r = handoff(s);
-		if (r == 0)
-			return;
-		log_error(session_id(s, id), "hand-off", "error=\"%s\"", strerror(-r));
-		login_refuse(s, REFUSAL_UNAVAILABLE);
+		enter(s);
 		break;
 	case VERDICT_WRONG:
 		session_set_state(s, SESSION_REFUSING, REFUSE_MS);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * An account switches: no mail may reach it at the source after the last look there, nor
- * here after its last look here. Its route is `busy` by now, so nobody gets a new
- * recipient of his through; what is under way is ended.
+ * An account switches, or goes back: no mail may reach it at the source after the last
+ * look there, nor here after the last look here. Its route is `busy` by now, so nobody
+ * gets a new recipient of his through, nor a message for him to the mailstore
+ * (all_live_here()); what is under way is ended.
  *
  *   recipient accepted, no message yet   421: the client comes again, and is told better
  *   message on its way                   a moment to finish, then 421

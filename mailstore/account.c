@@ -20,6 +20,7 @@
 
 #define ENDING_MS 5000 /* for the last words to clients; then they are cut off */
 #define BUSY_WHY "The mailbox is in use by a transfer, try again in a moment."
+#define LEFT_WHY "Your mailbox has moved, please log in again."
 #define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
 
 struct account {
@@ -69,6 +70,30 @@ static void log_settled(const struct account *a)
 			(unsigned long long)count);
 }
 
+/* What was on its way to us when the account went back to the source: here nobody would
+   ever see it. */
+static bool has_left(struct store *s)
+{
+	struct arena arena;
+	struct str value;
+	bool left;
+
+	arena_init(&arena);
+	left = store_checkpoint(s, STR_LIT(SWITCH_MODSEQ), &arena, &value, NULL) == 0 &&
+	       str_eq(value, STR_LIT(SWITCH_LEFT));
+	arena_fini(&arena);
+	return left;
+}
+
+static int refuse_left(struct account *a, const char **ret_why)
+{
+	log_warning(NULL, "left", "account=%s", a->name);
+	store_close(a->serve.store);
+	a->serve.store = NULL;
+	*ret_why = LEFT_WHY;
+	return -EBUSY;
+}
+
 /* A transfer may hold the folder for a while: each login tries again. */
 static int open_store(struct account *a, const char **ret_why)
 {
@@ -78,6 +103,8 @@ static int open_store(struct account *a, const char **ret_why)
 	if (a->serve.store)
 		return 0;
 	code = a->entered ? store_open(".", false, &a->serve.store, &err) : -ENOENT;
+	if (code == 0 && has_left(a->serve.store))
+		return refuse_left(a, ret_why);
 	if (code == 0) {
 		log_settled(a);
 		return 0;

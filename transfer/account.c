@@ -380,7 +380,7 @@ static int note_switch(struct job *j)
 		text, sizeof(text), "%llu", (unsigned long long)store_modseq(j->store));
 	if (r == 0)
 		r = store_set_checkpoint(
-			j->store, STR_LIT("switch-modseq"), str_from(text), &j->err);
+			j->store, STR_LIT(SWITCH_MODSEQ), str_from(text), &j->err);
 	if (r < 0) {
 		store_rollback(j->store);
 		return r;

@@ -26,6 +26,10 @@
 #define CALLERS_MAX 64     /* connections to transfer.sock; each sends a line and goes */
 #define MESSAGE_MAX 4096   /* a type and a name */
 #define EXIT_NO_PROGRAM 127
+/* What `mailferry route USER source` may take: 10 s for each of two answers, and the
+   disk. It has been killed then, or will find that the account stays. */
+#define WAY_BACK_MS 30000
+#define LEFT_MAX 16 /* settled in one look; the others in the next */
 
 enum signal_number { ON_TERM, ON_INT, ON_CHLD, SIGNALS };
 static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGCHLD };
@@ -254,24 +258,54 @@ static void reap(struct scheduler *s)
 
 /* ---- looking ---- */
 
+struct sight {
+	struct scheduler *scheduler;
+	uint64_t now;
+	int64_t left[LEFT_MAX]; /* left behind on their way back */
+	size_t n_left;
+};
+
 static int each_work(void *context, const struct account *a)
 {
-	struct scheduler *s = context;
+	struct sight *sight = context;
 
+	if (a->stage == STAGE_DONE) {
+		if (sight->now > a->busy_since + WAY_BACK_MS && sight->n_left < LEFT_MAX)
+			sight->left[sight->n_left++] = a->id;
+		return 0;
+	}
 	/* one without a password waits for a login that shows it */
-	return a->has_password ? roster_want(&s->roster, a->id, a->name) : 0;
+	return a->has_password ? roster_want(&sight->scheduler->roster, a->id, a->name)
+	                       : 0;
+}
+
+/* Nobody looks after it any more. All that was ever accepted for it is here. */
+static void let_stay(struct scheduler *s, int64_t id)
+{
+	struct error err;
+	int r = registry_transition(s->registry, id, EVENT_STAY, STR_LIT("transfer"),
+		STR_LIT("left behind on its way back"), &err);
+
+	if (r < 0)
+		log_warning(NULL, "stay", "%s", err.text);
+	else
+		log_info(NULL, "stay", "account=%lld reason=\"left behind\"",
+			(long long)id);
 }
 
 static void look(struct scheduler *s)
 {
+	struct sight sight = { .scheduler = s, .now = clock_wall_ms() };
 	struct error err;
 
 	roster_look_begin(&s->roster);
-	if (registry_each_work(s->registry, clock_wall_ms(), each_work, s, &err) < 0) {
+	if (registry_each_work(s->registry, sight.now, each_work, &sight, &err) < 0) {
 		log_error(NULL, "look", "%s", err.text);
 		return;
 	}
 	roster_look_end(&s->roster);
+	for (size_t i = 0; i < sight.n_left; i++)
+		let_stay(s, sight.left[i]);
 }
 
 /* When the earliest failed account has its next try, if that is before the usual look. */

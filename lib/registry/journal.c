@@ -127,7 +127,7 @@ static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
 static bool needs_source(enum account_event event)
 {
 	return event == EVENT_DUE || event == EVENT_COPY || event == EVENT_SWITCH ||
-	       event == EVENT_RETURN;
+	       event == EVENT_LEAVE || event == EVENT_RETURN;
 }
 
 /* Back at the source, the user's password is the source's again. */

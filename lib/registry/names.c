@@ -11,7 +11,7 @@ static const char *const stage_names[] = { "idle", "due", "copying", "catching-u
 	"switching", "done", "failed" };
 static const char *const pin_names[] = { "auto", "source", "local" };
 static const char *const event_names[] = { "due", "copy", "catch-up", "switch",
-	"switch-back", "arrive", "fail", "return", "cancel" };
+	"switch-back", "arrive", "fail", "leave", "stay", "return", "cancel" };
 
 _Static_assert(COUNT(route_names) == ROUTE_COUNT, "a name for each");
 _Static_assert(COUNT(stage_names) == STAGE_COUNT, "a name for each");

@@ -13,7 +13,7 @@
  *
  *   route:  source ─► busy ─► local      stage: idle → due → copying → catching-up
  *             ▲         │                        → switching → done      | failed
- *             └─────────┘
+ *             └─────────┘ ◄───────┘
  *
  * Addresses are in alias.h, recipients that went to the source in recipients.h, its end
  * in retire.h.
@@ -56,7 +56,9 @@ enum account_event {
 	                    */
 	EVENT_ARRIVE,      /* verified: route = local, done */
 	EVENT_FAIL,   /* with a reason and a next try; the user stays at the source */
-	EVENT_RETURN, /* local back to source (nothing new here, or carried back) */
+	EVENT_LEAVE,  /* local, on its way back: route = busy */
+	EVENT_STAY,   /* something is new here, or it was left behind: route = local */
+	EVENT_RETURN, /* nothing was new here: route = source */
 	EVENT_CANCEL, /* pinned to the source before the switch */
 	EVENT_COUNT
 };
@@ -193,9 +195,10 @@ int registry_set_progress(
 int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls_kept,
 	struct str certificate, struct error *err);
 
-/* Accounts for the scheduler: those due or failed with next_try_at <= now, and those
-   left in a stage of work by a crash (copying, catching-up, switching), oldest first.
-   Not those pinned to the source, unless they are busy: those need EVENT_CANCEL. */
+/* Accounts for the scheduler: those due or failed with next_try_at <= now, those left in
+   a stage of work by a crash (copying, catching-up, switching), and those on their way
+   back (done, but busy), oldest first. Not those pinned to the source, unless they are
+   busy: those need EVENT_CANCEL, or EVENT_STAY. */
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err);
 /* The earliest next_try_at of a failed account, 0: none. */

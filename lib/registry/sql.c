@@ -33,7 +33,7 @@ static const char *const statements[] = {
 	[SQL_FIND_ID] = "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = ?1",
 	[SQL_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM account a ORDER BY a.name",
 	[SQL_EACH_WORK] =
-		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.stage = 'switching'"
+		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.route = 'busy'"
 		" OR (a.pin <> 'source' AND (a.stage IN ('due', 'copying', 'catching-up')"
 		"   OR (a.stage = 'failed' AND a.next_try_at <= ?1)))"
 		" ORDER BY a.stage_at, a.id",

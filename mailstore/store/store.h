@@ -246,6 +246,11 @@ int store_set_checkpoint(
 int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 	struct str *ret_value, struct error *err);
 
+/* The transfer's note of store_modseq() when the account was served here from then on.
+   The way back makes it SWITCH_LEFT: what still comes after that is not let in. */
+#define SWITCH_MODSEQ "switch-modseq"
+#define SWITCH_LEFT "left"
+
 /* The highest modseq of the whole account: did anything change since? */
 uint64_t store_modseq(struct store *s);
 /* The next change lies above modseq: a source's HIGHESTMODSEQ must not go back. -ERANGE

@@ -24,9 +24,9 @@ FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"
         b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')
 
 
-def encode(kind, payload=b""):
+def encode(kind, payload=b"", number=0):
     fields = [b""] * (FIELDS - 1) + [payload]
-    return (bytes([1, TYPES.index(kind)]) + struct.pack(">QQ", 0, 0) +
+    return (bytes([1, TYPES.index(kind)]) + struct.pack(">QQ", number, 0) +
             b"".join(struct.pack(">I", len(f)) + f for f in fields))
 
 
@@ -37,6 +37,7 @@ def decode(message):
 
 ANSWERS = {
     "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
+    "QUIESCE": [encode("QUIESCED", number=1)],
     "RELEASE": [encode("RELEASED")],
 }
 

@@ -4,6 +4,7 @@
 import contextlib
 import json
 import re
+import signal
 import sqlite3
 import sys
 import threading
@@ -165,24 +166,76 @@ def test_route_tells_the_programs(house):
                    "the transfer is told")
 
 
-def test_way_back_with_nothing_new(house):
+def arrived(house):
     house.tool("capture", "alice", "secret")
     house.tool("arrive", "alice")
     expect(state_of(house, "alice") == ("local", "done", "auto"), "arrived")
+
+
+def last_events(house, count):
+    with sqlite3.connect(house.state / "registry.sqlite") as database:
+        rows = database.execute("SELECT event, was, is_now FROM journal WHERE event <> 'pin'"
+                                " ORDER BY id DESC LIMIT ?", (count,)).fetchall()
+    return rows[::-1]
+
+
+def test_way_back_with_nothing_new(house):
+    arrived(house)
+    house.stub("interceptor")
     house.stub("mailstore")
     house.good("route", "alice", "source")
     expect(state_of(house, "alice") == ("source", "idle", "source"), "back")
+    expect(last_events(house, 2) == [("leave", "local/done", "busy/done"),
+                                     ("return", "busy/done", "source/idle")], "by way of busy")
+    expect(house.told("interceptor")[:2] == ["ROUTE_CHANGED alice", "QUIESCE alice"],
+           "nobody gets in meanwhile")
     expect(house.told("mailstore") == ["RELEASE alice"], "the folder was asked for first")
 
 
 def test_way_back_with_news(house):
-    house.tool("capture", "alice", "secret")
-    house.tool("arrive", "alice")
+    arrived(house)
+    house.stub("interceptor")
     house.tool("deliver", "alice")
     house.tool("deliver", "alice")
     house.bad("would lose 2 changed messages, and carrying them back is not built yet",
               "route", "alice", "source")
-    expect(state_of(house, "alice") == ("local", "done", "auto"), "nothing was changed")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "he is served again")
+    expect(last_events(house, 1) == [("stay", "busy/done", "local/done")], "noted")
+    expect(house.told("interceptor") == ["ROUTE_CHANGED alice", "QUIESCE alice",
+                                         "ROUTE_CHANGED alice"], "who was held goes in")
+    account = json.loads(house.good("account", "alice", "--json"))
+    expect(account["last_error"] == "", "nothing failed")
+
+
+def test_way_back_without_the_folder(house):
+    arrived(house)
+    (house.state / "mail" / "alice").rename(house.state / "mail" / "elsewhere")
+    house.bad("alice", "route", "alice", "source")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "he stays")
+
+
+def test_way_back_killed_and_run_again(house):
+    arrived(house)
+    stub = house.stub("interceptor")
+    stub.send_signal(signal.SIGSTOP)
+    command = house.start(house.mailferry, "-c", str(house.config), "route", "alice", "source")
+    cli.wait_until(lambda: state_of(house, "alice")[0] == "busy", "it is on its way")
+    command.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    expect(command.poll() is None, "one that is asked to end finishes first")
+    command.kill()
+    command.wait()
+    stub.send_signal(signal.SIGCONT)
+    expect(state_of(house, "alice") == ("busy", "done", "auto"), "left behind")
+    house.good("route", "alice", "source")
+    expect(state_of(house, "alice") == ("source", "idle", "source"), "back")
+
+
+def test_way_back_called_off(house):
+    arrived(house)
+    house.tool("event", "alice", "leave")
+    house.good("route", "alice", "local")
+    expect(state_of(house, "alice") == ("local", "done", "local"), "he stays")
 
 
 def test_transfer(house):
@@ -282,7 +335,9 @@ def test_odd_names(house):
 TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_accounts,
          test_account, test_route_before_the_move, test_route_while_busy,
          test_route_without_password, test_route_tells_the_programs,
-         test_way_back_with_nothing_new, test_way_back_with_news, test_transfer,
+         test_way_back_with_nothing_new, test_way_back_with_news,
+         test_way_back_without_the_folder, test_way_back_killed_and_run_again,
+         test_way_back_called_off, test_transfer,
          test_wait_until_done, test_wait_until_failed, test_who_never_leaves,
          test_flows, test_odd_names]
 

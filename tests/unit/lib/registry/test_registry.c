@@ -249,6 +249,21 @@ static void test_uncapturable(void **state)
 	assert_true(a.capturable && a.has_password);
 }
 
+static int count_work(void *context, const struct account *a)
+{
+	(void)a;
+	(*(int *)context)++;
+	return 0;
+}
+
+static int work_at(struct test *t, uint64_t now)
+{
+	int count = 0;
+
+	NO_ERROR(registry_each_work(t->r, now, count_work, &count, &t->err));
+	return count;
+}
+
 static void test_journey(void **state)
 {
 	struct test *t = *state;
@@ -283,9 +298,47 @@ static void test_journey(void **state)
 	assert_true(str_eq(a.certificate, STR_LIT("{}")));
 	NO_ERROR(registry_any_local(t->r, &any, &t->err));
 	assert_true(any);
+	step(t, id, EVENT_LEAVE, "");
 	step(t, id, EVENT_RETURN, "");
 	NO_ERROR(registry_any_local(t->r, &any, &t->err));
 	assert_false(any);
+}
+
+/* On its way back it is busy, counted, and seen by who settles what was left behind. */
+static void test_way_back(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct account a;
+	uint64_t before;
+	bool any;
+	int64_t id = capture(t, "alice", "secret");
+
+	arrive(t, id);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	before = a.out_of_service_ms;
+	assert_int_equal(work_at(t, UINT32_MAX), 0);
+	step(t, id, EVENT_LEAVE, "");
+	NO_ERROR(registry_route(t->r, STR_LIT("alice"), &route, &t->err));
+	assert_int_equal(route.route, ROUTE_BUSY);
+	assert_int_equal(work_at(t, 1), 1);
+	NO_ERROR(registry_any_local(t->r, &any, &t->err));
+	assert_true(any);
+	assert_int_equal(registry_transition(t->r, id, EVENT_CANCEL, STR_LIT("test"),
+				 STR_LIT(""), &t->err),
+		-EPERM);
+	NO_ERROR(registry_set_pin(t->r, id, PIN_SOURCE, &t->err));
+	assert_int_equal(work_at(t, 1), 1);
+	usleep(20000);
+	step(t, id, EVENT_STAY, "news");
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.route, ROUTE_LOCAL);
+	assert_int_equal(a.busy_since, 0);
+	assert_true(a.out_of_service_ms >= before + 15);
+	assert_int_equal(work_at(t, UINT32_MAX), 0);
+	assert_int_equal(registry_transition(t->r, id, EVENT_RETURN, STR_LIT("test"),
+				 STR_LIT(""), &t->err),
+		-EPERM);
 }
 
 static void test_refused_transition(void **state)
@@ -304,21 +357,6 @@ static void test_refused_transition(void **state)
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_int_equal(a.stage, STAGE_IDLE);
 	step(t, id, EVENT_DUE, ""); /* no transaction was left open */
-}
-
-static int count_work(void *context, const struct account *a)
-{
-	(void)a;
-	(*(int *)context)++;
-	return 0;
-}
-
-static int work_at(struct test *t, uint64_t now)
-{
-	int count = 0;
-
-	NO_ERROR(registry_each_work(t->r, now, count_work, &count, &t->err));
-	return count;
 }
 
 static void test_failure_and_retry(void **state)
@@ -517,6 +555,7 @@ int main(void)
 		ROW(test_services),
 		ROW(test_uncapturable),
 		ROW(test_journey),
+		ROW(test_way_back),
 		ROW(test_refused_transition),
 		ROW(test_failure_and_retry),
 		ROW(test_busy_is_work_even_when_pinned),

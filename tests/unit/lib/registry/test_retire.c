@@ -116,6 +116,14 @@ static void set_verifier(struct test *t, int64_t id, const char *verifier)
 	NO_ERROR(registry_set_verifier(t->r, id, str_from(verifier), &t->err));
 }
 
+static void go_back(struct test *t, int64_t id)
+{
+	NO_ERROR(registry_transition(
+		t->r, id, EVENT_LEAVE, STR_LIT("test"), STR_LIT(""), &t->err));
+	NO_ERROR(registry_transition(
+		t->r, id, EVENT_RETURN, STR_LIT("test"), STR_LIT(""), &t->err));
+}
+
 static void test_local_password(void **state)
 {
 	struct test *t = *state;
@@ -136,14 +144,12 @@ static void test_local_password(void **state)
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_true(a.local_password_at > 0);
 
-	NO_ERROR(registry_transition(
-		t->r, id, EVENT_RETURN, STR_LIT("test"), STR_LIT(""), &t->err));
+	go_back(t, id);
 	assert_true(str_eq(verifier_of(t, id), STR_LIT("none")));
 	set_verifier(t, id, "old");
 	assert_true(str_eq(verifier_of(t, id), STR_LIT("old")));
 	arrive(t, id);
-	NO_ERROR(registry_transition(
-		t->r, id, EVENT_RETURN, STR_LIT("test"), STR_LIT(""), &t->err));
+	go_back(t, id);
 	assert_true(str_eq(verifier_of(t, id), STR_LIT("old")));
 }
 
@@ -179,7 +185,7 @@ static void test_retire(void **state)
 	assert_int_equal(registry_transition(t->r, bob, EVENT_DUE, STR_LIT("test"),
 				 STR_LIT(""), &t->err),
 		-EPERM);
-	assert_int_equal(registry_transition(t->r, alice, EVENT_RETURN, STR_LIT("test"),
+	assert_int_equal(registry_transition(t->r, alice, EVENT_LEAVE, STR_LIT("test"),
 				 STR_LIT(""), &t->err),
 		-EPERM);
 	assert_non_null(strstr(t->err.text, "the source is retired"));
