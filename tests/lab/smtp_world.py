@@ -11,8 +11,8 @@ from .smtp import Smtp, one
 class Mail(World):
     """Two users: self.here lives here, self.there at the source."""
 
-    def __init__(self):
-        super().__init__(postfix=True)
+    def __init__(self, **options):
+        super().__init__(postfix=True, **options)
         self.count = 0
 
     def __enter__(self):
