@@ -180,16 +180,27 @@ def an_idle_session_holds_no_pipe(world):
 
 @case
 def flows_and_counters(world):
+    def counted(route):
+        return sum(row["bytes"] for row in world.ferry.json("counters")
+                   if row["service"] == "imap" and row["route"] == route)
+
+    before, here = counted("source"), counted("local")
+    began = time.time() * 1000
     client, source, _ = world.pair("flowing")
     source.sendall(bytes(MIB))
     read_all(client, MIB)
+    client.sendall(bytes(MIB // 4))
+    read_all(source, MIB // 4)
 
     def mine():
         return [f for f in world.ferry.json("flows") if f["account"] == "flowing"]
-    flow = wait_until("the flow", mine)[0]
+    flow = wait_until("the flow", lambda: [f for f in mine() if f["bytes_out"] >= MIB], 5)[0]
     for key in ("id", "service", "client", "account", "route", "started", "bytes_in", "bytes_out"):
         true(key in flow, f"{key} is missing in {flow}")
     equal((flow["service"], flow["route"]), ("imap", "source"))
+    for key, sent in (("bytes_in", MIB // 4), ("bytes_out", MIB)):
+        true(sent <= flow[key] < sent + 1000, f"{key}: {flow[key]} of {sent}")
+    true(began - 100 < flow["started"] < began + 3000, f"started: {flow['started']} at {began}")
     true(world.address("flowing") in flow["client"], f"{flow['client']}")
     client.close()
     source.close()
@@ -197,8 +208,10 @@ def flows_and_counters(world):
     counters = world.ferry.json("counters")
     true(all({"service", "route", "packets", "bytes"} <= row.keys() for row in counters),
          f"{counters}")
-    seen = sum(row["bytes"] for row in counters if row["service"] == "imap")
-    true(seen > MIB, f"{seen} bytes counted")
+    sent = MIB + MIB // 4  # each byte once, with the headers of its packets
+    grown = counted("source") - before
+    true(sent < grown < sent * 1.2, f"counters grew by {grown} at the source for {sent}")
+    equal(counted("local"), here, "counters of those who live here")
 
 
 main(PuppetWorld)
