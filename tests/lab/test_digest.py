@@ -99,6 +99,26 @@ def right_and_wrong(world, form):
     world.expect_source_logins(user, world.address(user))
 
 
+@table(FORMS)
+def at_the_source_it_is_passed_on_and_listed(world, form):
+    if not offered(world, form):
+        raise Skipped("not offered by the source")
+    user = world.user(3)
+    client = connect(world, form, user)
+    true(form(client, user, "wrong").startswith(b"-ERR"), "a wrong one")
+    client.close()
+    equal(world.ferry.account(user), None, "nothing is known by a wrong one")
+    client = connect(world, form, user)
+    answer = form(client, user, world.password(user))
+    true(answer.startswith(b"+OK"), f"{answer!r}")
+    client.quit()
+    account = world.ferry.account(user)
+    equal((account["route"], account["capturable"]), ("source", False))
+    why = "APOP" if form is pop3_apop else "CRAM-MD5"
+    true(why in account["uncapturable_why"], f"{account['uncapturable_why']!r}")
+    world.expect_source_logins(user, world.address(user))
+
+
 @case
 def a_digest_is_good_for_one_connection(world):
     user = world.user(3)

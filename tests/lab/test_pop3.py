@@ -117,6 +117,28 @@ def what_quit_deletes_stays_deleted(world):
         nothing(pop3_world.imap_differences(world.at_source(user), world.here(user)), "IMAP")
 
 
+@table([("behind DELE", True), ("in the same packet", False)])
+def quit_and_an_immediate_close_differ_in_nothing(world, waits):
+    """Many clients do not wait for the answer of QUIT: their deletions have reached the source
+    before the last catch-up all the same."""
+    user = world.user(30)
+    before = world.settled_maildrop(user)
+    client = world.pop3_session(user)
+    if waits:
+        client.ok("DELE 1")
+        client.ok("DELE 3")
+        client.send(b"QUIT\r\n")
+    else:
+        client.send(b"DELE 1\r\nDELE 3\r\nQUIT\r\n")
+    client.file.close()
+    client.socket.close()
+    world.ferry.wait_account(user, 90, stage="done", route="local")
+    kept = before["messages"][1:2] + before["messages"][3:]
+    after = world.maildrop(user)
+    equal(compare_pop3.uidls(after), [m["uidl"] for m in kept], "UIDLs")
+    nothing(compare_pop3.differences(world.maildrop_at_source(user), after), "source and here")
+
+
 @case
 def without_quit_nothing_is_deleted(world):
     for end in ("close", "drop"):
