@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """strategy = "immediate": the copy runs while the client waits at his first login."""
 import sys
+import threading
 import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import compare, mail  # noqa: E402
-from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab import compare, compare_pop3, mail  # noqa: E402
+from lab.harness import case, equal, main, nothing, table, true  # noqa: E402
+from lab.pop3_world import Pop3World  # noqa: E402
 
 HOLD = 5
 
@@ -70,4 +72,55 @@ def two_sessions_see_one_state(world):
     world.ferry.wait_account(user, stage="done", route="local")
 
 
-main(lambda: World(settings={"strategy": "immediate", "hold": HOLD}))
+@case
+def a_first_login_by_pop3_moves_him_too(world):
+    """Where the source speaks both: his mail is here, by both, before he is let in."""
+    user = world.user(60)
+    world.maildrop_at_source(user)  # the first RETR changes what a server says of a message
+    drop, before = world.maildrop_at_source(user), world.at_source(user)
+    client = world.pop3_session(user)
+    equal(world.ferry.account(user)["route"], "local", "his first session is here")
+    equal(int(client.ok("STAT").split()[0]), len(drop["messages"]), "STAT")
+    client.quit()
+    nothing(compare_pop3.differences(drop, world.maildrop(user)), "POP3, source and here")
+    nothing(compare.differences(before, world.here(user)), "IMAP, source and here")
+    world.expect_source_logins(user, world.address(user))
+
+
+@table([("IMAP twice", ("session", "session")), ("IMAP and POP3", ("session", "pop3_session"))])
+def two_devices_at_the_same_moment(world, logins):
+    """A first login of both: one account, and one side for both."""
+    user = world.user(30)
+    together, clients, errors = threading.Barrier(2), {}, []
+
+    def log_in(number, login):
+        try:
+            together.wait(10)
+            clients[number] = getattr(world, login)(user)
+        except Exception as error:  # pylint: disable=W0718
+            errors.append(error)
+    threads = [threading.Thread(target=log_in, args=pair) for pair in enumerate(logins)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    equal(errors, [], "both are let in")
+    accounts = [a for a in world.ferry.json("accounts") if a["name"] == user]
+    equal(len(accounts), 1, "accounts of that name")
+    sides = {flow["route"] for flow in world.ferry.json("flows") if flow["account"] == user}
+    equal(len(sides), 1, f"one side for both: {sides}")
+    clients[0].ok("SELECT INBOX")
+    if logins[1] == "session":
+        clients[1].ok("SELECT INBOX")
+        clients[0].ok("STORE 1 +FLAGS (seen-by-both)")
+        answers = clients[1].ok("FETCH 1 FLAGS")
+        true(any(b"seen-by-both" in a for a in answers), f"{answers!r}")
+        clients[1].logout()
+    else:
+        clients[1].ok("STAT")
+        clients[1].quit()
+    clients[0].logout()
+    world.ferry.wait_account(user, stage="done", route="local")
+
+
+main(lambda: Pop3World(settings={"strategy": "immediate", "hold": HOLD}))
