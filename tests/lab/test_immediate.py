@@ -123,4 +123,23 @@ def two_devices_at_the_same_moment(world, logins):
     world.ferry.wait_account(user, stage="done", route="local")
 
 
+@case
+def counters_of_who_lives_here(world):
+    """What he reads is counted as local, and at the source nothing."""
+    def counted(route):
+        return sum(row["bytes"] for row in world.ferry.json("counters")
+                   if row["service"] == "imap" and row["route"] == route)
+
+    user = world.user(20)
+    world.move(user)
+    client = world.session(user)
+    client.ok("SELECT INBOX")
+    here, there = counted("local"), counted("source")
+    size = sum(map(len, client.ok("FETCH 1:* BODY.PEEK[]")))
+    grown = counted("local") - here
+    true(size < grown < size * 1.2 + 10_000, f"{grown} counted for {size}")
+    equal(counted("source"), there, "at the source")
+    client.logout()
+
+
 main(lambda: Pop3World(settings={"strategy": "immediate", "hold": HOLD}))
