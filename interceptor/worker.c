@@ -23,8 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_MS 250     /* how exact time-outs are */
-#define RECHECK_TICKS 4 /* held sessions look at the route once a second */
+#define TICK_MS 250        /* how exact time-outs are */
+#define POKE_AGAIN_MS 1000 /* the transfer was not there */
+#define RECHECK_TICKS 4    /* held sessions look at the route once a second */
 /* Free memory that stays with the process: a session's comes and goes at the end of the
    heap, and the kernel would clear the same pages for each login again. */
 #define HEAP_KEPT (4 << 20)
@@ -159,11 +160,14 @@ void worker_poke_transfer(struct worker *w, const char *account)
 	char path[PATH_MAX];
 	int fd;
 
-	if (settings_run_path(w->settings, TRANSFER_SOCKET, path, sizeof(path)) < 0)
+	if (worker_now(w) < w->poke_again_at ||
+		settings_run_path(w->settings, TRANSFER_SOCKET, path, sizeof(path)) < 0)
 		return;
 	fd = ipc_connect(path, NULL);
-	/* not running, or busy: it looks at the registry by itself */
-	if (fd >= 0 && message_send(fd, &m, -1) < 0)
+	/* it is not running, and looks at the registry when it starts */
+	if (fd < 0)
+		w->poke_again_at = worker_now(w) + POKE_AGAIN_MS;
+	else if (message_send(fd, &m, -1) < 0)
 		log_debug(NULL, "transfer", "poke=failed");
 	fd_closep(&fd);
 }

@@ -60,6 +60,7 @@ struct worker {
 	struct peer master;
 	struct peer mailstore;
 	unsigned ticks;
+	uint64_t poke_again_at; /* loop time */
 
 	uv_timer_t tick;
 	struct watch *signals;
