@@ -38,6 +38,11 @@ static const struct expression_probe {
 	{ "socket-mark",
 		"the kernel cannot count by route: it needs Linux 5.9 (socket mark)",
 		{ { .kind = OP_SOCKET, .v = { NFT_SOCKET_MARK, NFT_REG_1 } } } },
+	{ "socket-wildcard",
+		"the kernel cannot tell sessions that began before us: it needs Linux "
+	        "5.11 "
+		"(socket wildcard)",
+		{ { .kind = OP_SOCKET, .v = { NFT_SOCKET_WILDCARD, NFT_REG_1 } } } },
 	{ "mark", "the kernel cannot mark packets: enable CONFIG_NF_TABLES",
 		{ { .kind = OP_IMMEDIATE, .v = { NFT_REG_1 }, .data_len = 4 },
 			{ .kind = OP_META_SET, .v = { NFT_META_MARK, NFT_REG_1 } } } },

@@ -49,12 +49,14 @@ static const struct name {
 	{ OP_META_LOAD, { NFT_META_MARK }, "meta mark", FORM_MARK },
 	{ OP_SOCKET, { NFT_SOCKET_MARK }, "socket mark", FORM_MARK },
 	{ OP_SOCKET, { NFT_SOCKET_TRANSPARENT }, "socket transparent", FORM_FLAG },
+	{ OP_SOCKET, { NFT_SOCKET_WILDCARD }, "socket wildcard", FORM_FLAG },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 12, 4 }, "ip saddr", FORM_BYTES },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 16, 4 }, "ip daddr", FORM_BYTES },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 8, 16 }, "ip6 saddr", FORM_BYTES },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 24, 16 }, "ip6 daddr", FORM_BYTES },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2 }, "tcp sport", FORM_PORT },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2 }, "tcp dport", FORM_PORT },
+	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1 }, "tcp flags", FORM_BYTES },
 };
 
 static void add(struct writer *w, const char *format, ...)

@@ -4,7 +4,9 @@
  *
  *   prerouting ─┬─ to the source's address and port ──► from-client
  *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
- *               │     2. tproxy: new, half-open and dying connections
+ *               │     2. no SYN, and only a listener would take it: begun before us,
+ *               │        forwarded
+ *               │     3. tproxy: new, half-open and dying connections
  *               │        nobody listens: falls through, is forwarded
  *               └─ from the source's port ──► from-source
  *                     a transparent socket (an upstream connection of ours): divert
@@ -16,7 +18,14 @@
  * the mark: each `socket` expression is a lookup in the kernel's connection table, and
  * this is the path of every packet of bulk flows. A listener's mark is not in the map, so
  * that a SYN goes on to `tproxy`, which also finds half-open and TIME_WAIT sockets; the
- * usual `socket wildcard 0` does not match those. In from-source the listeners cannot
+ * usual `socket wildcard 0` does not match those.
+ *
+ * Rule 2 leaves alone who was at the source before we came: without it the first packet
+ * of each such session would meet the listener, which resets it. (The price: a SYN cookie
+ * is sent back as such a packet, so that in a SYN flood that fills 4096 places nobody new
+ * comes in.) With fail = closed the forward chain ends these sessions all the same.
+ *
+ * In from-source the listeners cannot
  * match: these packets go to a client's ephemeral port.
  *
  * What is neither TCP nor the source's leaves after one or two comparisons a rule.
@@ -44,6 +53,7 @@
 #define IPV6_DADDR 24U
 #define TCP_SPORT 0U
 #define TCP_DPORT 2U
+#define TCP_FLAGS 13U
 
 /* The first member of a rule's key, and the second: registers are 4 bytes apart. */
 #define R1 NFT_REG_1
@@ -94,6 +104,16 @@ static void equals(struct plan_rule *rule, const void *data, uint32_t len)
 	o->v[1] = NFT_CMP_EQ;
 	memcpy(o->data, data, len);
 	o->data_len = len;
+}
+
+static void differs_u8(struct plan_rule *rule, uint8_t value)
+{
+	struct op *o = op(rule, OP_COMPARE);
+
+	o->v[0] = R1;
+	o->v[1] = NFT_CMP_NEQ;
+	o->data[0] = value;
+	o->data_len = sizeof(value);
 }
 
 static void equals_u8(struct plan_rule *rule, uint8_t value)
@@ -223,6 +243,25 @@ static int add_branches(struct plan *p, const struct ruleset *r)
 	return code;
 }
 
+/* Begins with neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
+static int add_begun_before(struct plan *p)
+{
+	static const uint8_t syns[] = { 0x02, 0xc2 };
+	struct plan_rule *rule = add_rule(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	is_tcp(rule);
+	for (size_t i = 0; i < sizeof(syns); i++) {
+		load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, R1);
+		differs_u8(rule, syns[i]);
+	}
+	load_socket(rule, NFT_SOCKET_WILDCARD, R1);
+	equals_u8(rule, 1);
+	verdict(rule, NFT_RETURN, NULL);
+	return 0;
+}
+
 static int add_tproxy(
 	struct plan *p, const struct ruleset *r, const struct rules_service *service)
 {
@@ -260,6 +299,7 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	tcp_port(rule, TCP_DPORT, R2);
 	lookup(rule, OP_COUNTER_MAP, "count-in");
 	divert(rule, r->mark_divert);
+	code = add_begun_before(p);
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_tproxy(p, r, &r->services[i]);
 	return code;

@@ -94,6 +94,22 @@ def each_program_is_started_again(world):
 
 
 @case
+def who_was_there_before_is_not_disturbed(world):
+    """The router is switched on in the middle of the day."""
+    user = world.user(20)
+    old = world.session(user)
+    old.ok("SELECT INBOX")
+    ferry = started(world)
+    old.ok("NOOP")
+    true(len(old.ok("UID FETCH 1:* BODY.PEEK[]")) >= 20, "all of it")
+    equal(ferry.json("accounts"), [], "and is none of our business")
+    world.session(user).logout()
+    equal([a["name"] for a in ferry.json("accounts")], [user], "the next login is seen")
+    old.logout()
+    ferry.stop()
+
+
+@case
 def fail_open_while_nobody_lives_here(world):
     ferry = started(world)
     user = world.user(5)

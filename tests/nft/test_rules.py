@@ -409,6 +409,34 @@ def test_nobody_listens_open(lab):
     lab.rules("remove")
 
 
+def test_a_session_begun_before_goes_on(lab):
+    """Between client and source when the rules come, with a listener already there."""
+    for family, _, source in FAMILIES:
+        with lab.listen(lab.net.source, family, 143) as there, \
+                lab.connect(family, source) as sock, there.accept()[0] as peer:
+            peer.settimeout(5)
+            exchange(sock, peer, 20000)
+            with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+                lab.rules("install", *OPEN)
+                before = lab.counters()
+                exchange(sock, peer, 20000)
+                assert lab.counters()["imap", "direct"][1] - before["imap", "direct"][1] > 20000
+                assert lab.counters()["imap", "undecided"] == before["imap", "undecided"]
+                with lab.connect(family, source) as fresh, listener.accept()[0] as here:
+                    here.settimeout(5)
+                    exchange(fresh, here, 100)
+                exchange(sock, peer, 100)
+                # once somebody lives here nobody may stay there unseen
+                lab.rules("install", *CLOSED)
+                sock.sendall(b"x")
+                sock.settimeout(5)
+                try:
+                    assert sock.recv(1) == b""
+                except ConnectionResetError:
+                    pass
+        lab.rules("remove")
+
+
 def test_nobody_listens_closed(lab):
     lab.rules("install", *CLOSED)
     for family, _, source in FAMILIES:

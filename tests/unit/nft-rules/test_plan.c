@@ -67,6 +67,9 @@ static void test_text(void **state)
 		 */
 		{ "0x4d460002 . 143 : \"imap-undecided-out\"", true, true },
 		{ "0x4d460002 . 143 : \"imap-undecided-in\"", false, false },
+		{ "\t\tmeta l4proto tcp tcp flags != 0x02 tcp flags != 0xc2 socket "
+		  "wildcard 1 return\n",
+			true, true },
 		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :143 counter name "
 		  "\"imap-undecided-in\" meta mark set 0x4d460001 accept\n",
 			true, true },
@@ -128,10 +131,10 @@ static void test_rule_text(void **state)
 			  { OP_COMPARE, .v = { 1, NFT_CMP_NEQ }, .data = { 1, 2 },
 				  .data_len = 2 } },
 			"meta #99 != 0x0102" },
-		{ { { OP_PAYLOAD, .v = { 1, 2, 13, 1 } },
+		{ { { OP_PAYLOAD, .v = { 1, 2, 12, 1 } },
 			  { OP_COMPARE, .v = { 1, NFT_CMP_EQ }, .data = { 2 },
 				  .data_len = 1 } },
-			"@2,104,8 0x02" },
+			"@2,96,8 0x02" },
 		/* compares another register than was loaded */
 		{ { { OP_META_LOAD, .v = { NFT_META_L4PROTO, 2 } },
 			  { OP_COMPARE, .v = { 1, NFT_CMP_EQ }, .data = { 6 },
