@@ -8,7 +8,7 @@ static const struct program program = {
 	.usage = "usage: mailferry-interceptor [-c FILE]\n"
 		 "\n"
 		 "Accepts the connections that mailferry's rules divert, learns whose "
-	         "they "
+		 "they "
 		 "are, and\n"
 		 "passes them to the old server or to the new mailbox. Runs in the "
 		 "foreground until\n"

@@ -13,10 +13,10 @@ static const struct program program = {
 	.usage = "usage: mailferry-mailstore [-c FILE]\n"
 		 "\n"
 		 "Serves the accounts that live here; the interceptor hands their "
-	         "sessions "
+		 "sessions "
 		 "over.\n"
 		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts "
-	         "it.\n"
+		 "it.\n"
 		 "\n"
 		 "  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		 "  -h, --help  this help\n",

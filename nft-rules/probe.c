@@ -40,7 +40,7 @@ static const struct expression_probe {
 		{ { .kind = OP_SOCKET, .v = { NFT_SOCKET_MARK, NFT_REG_1 } } } },
 	{ "socket-wildcard",
 		"the kernel cannot tell sessions that began before us: it needs Linux "
-	        "5.11 "
+		"5.11 "
 		"(socket wildcard)",
 		{ { .kind = OP_SOCKET, .v = { NFT_SOCKET_WILDCARD, NFT_REG_1 } } } },
 	{ "mark", "the kernel cannot mark packets: enable CONFIG_NF_TABLES",

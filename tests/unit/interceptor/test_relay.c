@@ -114,7 +114,8 @@ static void bench_init(
 	assert_int_equal(uv_idle_start(&b->pulse, on_pulse), 0);
 	assert_int_equal(relay_shared_init(&b->shared), 0);
 	assert_int_equal(watch_new(&b->watches, left[1], client_ready, b, &b->client), 0);
-	assert_int_equal(watch_new(&b->watches, right[1], source_ready, b, &b->source), 0);
+	assert_int_equal(
+		watch_new(&b->watches, right[1], source_ready, b, &b->source), 0);
 	buf_init(&up, 0);
 	buf_init(&down, 0);
 	assert_int_equal(buf_append(&up, first_up), 0);

@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the source thinks of a client, a sender or a message holds for who lives here, too."""
+import contextlib
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import case, equal, main, table, true  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.smtp import Smtp, at  # noqa: E402
+from lab.smtp_world import Mail  # noqa: E402
+
+
+@contextlib.contextmanager
+def source_says(world, **restrictions):
+    world.lab.postfix.configure(**restrictions)
+    try:
+        yield
+    finally:
+        world.lab.postfix.configure()
+
+
+def first_code(world, user, recipient):
+    """Of RCPT; Postfix may need a moment to see its new configuration."""
+    client = world.smtp(user)
+    code = client.mail(recipient)[0]
+    client.quit()
+    return code
+
+
+@table([("a client", "smtpd_client_restrictions", "check_client_access", "192.0.2.30", 554),
+        ("a sender", "smtpd_sender_restrictions", "check_sender_access", "example.org", 554),
+        ("a triplet", "smtpd_recipient_restrictions", "check_recipient_access",
+         "user1@example.com", 450)])
+def policy_of_the_source_holds_here(world, option, check, key, code):
+    """Postfix says it at RCPT (smtpd_delay_reject), also for somebody who lives here."""
+    words = {554: "REJECT we do not like it", 450: "450 4.2.0 Greylisted, come again"}[code]
+    rule = f"{check} inline:{{ {{{key} = {words}}} }}, reject_unauth_destination"
+    with source_says(world, **{option: rule}):
+        wait_until("the refusal", lambda: first_code(world, "user19", at(world.here)) == code,
+                   15, 0.1)
+        client = world.smtp("user19")
+        client.ok("MAIL FROM:<sender@example.org>")
+        reply = client.command(f"RCPT TO:<{at(world.here)}>")
+        true(words.split(" ", 2)[2].encode() in reply, f"its own words: {reply!r}")
+        client.quit()
+        if option == "smtpd_client_restrictions":
+            equal(first_code(world, "user3", at(world.here)), 250, "another client")
+    wait_until("the end of it", lambda: first_code(world, "user19", at(world.here)) == 250, 15, 0.1)
+
+
+@case
+def policy_is_not_who_is_known_at_the_source(world):
+    """His mailbox is here: that the source has forgotten him is no reason to refuse mail."""
+    others = [user for user in world.lab.users if user != world.here]
+    world.lab.postfix.write_tables(others, {})
+    try:
+        wait_until("the source to forget him", lambda: is_forgotten(world), 15, 0.2)
+        token, message = world.message()
+        client = world.smtp()
+        equal(client.deliver(message, at(world.here), at(world.there)), 250, "final answer")
+        client.quit()
+        world.arrives(world.here, token)
+        world.arrives(world.there, token)
+    finally:
+        world.lab.postfix.write_tables(world.lab.users, {})
+
+
+def is_forgotten(world):
+    direct = Smtp(world.lab.source.connect("198.51.100.10", 25))
+    code = direct.mail(at(world.here))[0]
+    direct.quit()
+    return code == 550
+
+
+@case
+def policy_none_asks_nobody(world):
+    world.ferry.stop()
+    world.ferry.settings["smtp_policy"] = "none"
+    world.ferry.start()
+    rule = "check_client_access inline:{ {192.0.2.30 = REJECT no} }"
+    try:
+        with source_says(world, smtpd_client_restrictions=rule):
+            wait_until("the refusal",
+                       lambda: first_code(world, "user19", at(world.there)) == 554, 15, 0.1)
+            equal(first_code(world, "user19", at(world.here)), 250, "here")
+    finally:
+        world.ferry.stop()
+        world.ferry.settings["smtp_policy"] = "source"
+        world.ferry.start()
+
+
+@case
+def the_source_refuses_the_message_itself(world):
+    """Its words at the final dot are the answer for all, and nobody here has the message."""
+    rules = world.lab.postfix.folder / "refusals"
+    rules.write_text("/^X-Refuse:/ REJECT such things we do not take\n", encoding="ascii")
+    token, message = world.message()
+    message = b"X-Refuse: yes\r\n" + message
+
+    def refused():
+        client = world.smtp()
+        equal(client.mail(at(world.there), at(world.here)), [250, 250], "RCPT")
+        answer = client.data(message)
+        client.quit()
+        return answer if not answer.startswith(b"250") else None
+
+    copies = []  # of those that were let through before Postfix saw its rule
+    with source_says(world, header_checks=f"regexp:{rules}"):
+        answer = wait_until("the refusal", refused, 15, 0.2)
+        copies += world.copies(world.here, token)
+        equal(refused()[:3], b"550", "again")
+    true(answer.startswith(b"550 5.7.1 such things we do not take"), f"{answer!r}")
+    equal(world.copies(world.here, token), copies, "here")
+
+
+if __name__ == "__main__":
+    main(Mail)
