@@ -122,13 +122,30 @@ static int check_domain(const struct importer *i, struct error *err)
 	return 0;
 }
 
+/* The time by which rows of this import are known. It is later than that of every other:
+   two imports may come in one millisecond, and a clock may be set back. */
+static int choose_time(struct importer *i, struct error *err)
+{
+	sqlite3_stmt *row;
+	int n = rsql_use(i->registry, SQL_LAST_ALIAS, &row, err);
+
+	if (n == 0)
+		n = rsql_step(i->registry, row, err);
+	if (n < 0)
+		return n;
+	i->now = clock_wall_ms();
+	if (n == 1 && i->now <= rsql_number(row, 0))
+		i->now = rsql_number(row, 0) + 1;
+	(void)sqlite3_reset(row);
+	return 0;
+}
+
 int registry_import_aliases(
 	struct registry *r, const struct alias_import *import, struct error *err)
 {
 	struct importer i = { .registry = r,
 		.import = import,
 		.domain = import->domain.len ? import->domain : str_from(r->only_domain),
-		.now = clock_wall_ms(),
 		.err = err };
 	int code = check_domain(&i, err);
 
@@ -136,7 +153,9 @@ int registry_import_aliases(
 		code = rsql_begin(r, true, err);
 	if (code < 0)
 		return code;
-	code = alias_file_read(import->text, import->format, take_rule, &i, err);
+	code = choose_time(&i, err);
+	if (code == 0)
+		code = alias_file_read(import->text, import->format, take_rule, &i, err);
 	if (code == 0 && import->dry_run)
 		code = 1; /* takes all of it back */
 	code = rsql_finish(r, code, err);

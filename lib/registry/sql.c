@@ -96,6 +96,7 @@ static const char *const statements[] = {
 		      " WHERE key = ?1",
 	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
 			   " ORDER BY key",
+	[SQL_LAST_ALIAS] = "SELECT coalesce(max(at), 0) FROM alias",
 	[SQL_PUT_ALIAS] = "INSERT INTO alias (key, target, rule, source, at)"
 			  " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET"
 			  " target = excluded.target, rule = excluded.rule,"
