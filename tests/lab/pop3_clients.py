@@ -70,6 +70,7 @@ class Fetchmail(Client):
     finds_nothing = 1
     config = """\
 set idfile "{folder}/ids"
+set pidfile "{folder}/pid"
 poll {host} service {port} protocol pop3 uidl timeout 60 bad-header accept
     user "{user}" password "{password}" keep no rewrite sslproto "" fastuidl 0
     mda "cat > $(mktemp {folder}/mail/new/XXXXXXXXXX)"
