@@ -4,6 +4,7 @@
 #include "base/buf.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +46,19 @@ static int measure(struct work *w, uint64_t message_bytes)
 	return 0;
 }
 
+/* No IMAP literal may hold a NUL (RFC 9051 4.3), so that mail with one could be read by
+   POP3 alone: it is kept as Dovecot shows it at the source. */
+static void replace_nuls(char *bytes, size_t len)
+{
+	char *at;
+
+	while ((at = memchr(bytes, '\0', len))) {
+		*at = '\x80';
+		len -= (size_t)(at + 1 - bytes);
+		bytes = at + 1;
+	}
+}
+
 /* Appends as much of the file as `room` holds; 0 or -errno. */
 static int read_file(
 	struct delivery *d, uint64_t offset, size_t room, struct buf *ret_bytes)
@@ -60,6 +74,7 @@ static int read_file(
 		if (n <= 0)
 			return error_errno(&d->err, n < 0 ? -errno : -ENODATA,
 				"cannot read the message");
+		replace_nuls(space, (size_t)n);
 		buf_commit(ret_bytes, (size_t)n);
 		space += n;
 		offset += (uint64_t)n;

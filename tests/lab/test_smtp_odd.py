@@ -68,8 +68,7 @@ def odd_within_data(world, text, who):
             equal(world.copies(name, token), [], f"for {name}, though it was refused")
         return
     for name in names:
-        got = shown(body_of(world.arrives(name, token)))
-        wanted = shown(message)
+        got, wanted = body_of(world.arrives(name, token)), shown(message)
         if got != wanted:
             where = next((n for n, pair in enumerate(zip(got, wanted)) if pair[0] != pair[1]),
                          min(len(got), len(wanted)))

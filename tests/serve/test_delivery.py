@@ -21,7 +21,7 @@ from mailstore import (DELIVER, DELIVERED, DELIVERY_FAILED, DISCARD, RELEASE,  #
                        RELEASED, SERVE_END, STAGE, STAGED, Link, Mailstore, encode, programs, wait_for)
 
 HEADER = b"Return-Path: <bob@example.org>\r\nReceived: from x by y; now\r\n"
-MAIL = b"Subject: news\r\n\r\n.leading dot\r\nbare\nlf \xff\x00\r\n"
+MAIL = b"Subject: news\r\n\r\n.leading dot\r\nbare\nlf \xff\x80\r\n"
 
 
 class DeliveryTest(unittest.TestCase):
@@ -115,6 +115,11 @@ class Delivery(DeliveryTest):
             self.delivered(self.stage(data, at_once=True))
         self.assertEqual(self.inbox(), [HEADER + d for d in (
             MAIL, b"", b"x" * 70000 + b"\r\n", MAIL * 30000)])
+
+    def test_nul_becomes_what_imap_can_show(self):
+        for data in (b"a\0b\r\n\0", b"\0" * 70000):
+            self.delivered(self.stage(data, at_once=True))
+        self.assertEqual(self.inbox(), [HEADER + b"a\x80b\r\n\x80", HEADER + b"\x80" * 70000])
 
     def test_discarded(self):
         first, second = self.staged(), self.staged(MAIL * 5000)
