@@ -72,21 +72,37 @@ void deliveries_refuse(
 
 /* ── what is asked ─────────────────────────────────────────────────────────────────── */
 
-/* 0: it has it. Else nobody knows of it. */
-static int forward(
-	struct process *p, struct delivery_tie *tie, const struct message *m, int fd)
+static void forget(struct process *p, struct delivery_tie *tie)
+{
+	drop(tie);
+	process_linger_when_idle(p);
+}
+
+/* 0: it has it, and fd is closed. */
+static int forward(struct process *p, const struct message *m, int fd)
 {
 	int r = message_send_patiently(p->socket, m, fd);
 
 	if (r < 0) {
 		log_error(NULL, "delivery", "account=%s error=%d", p->account, -r);
-		drop(tie);
-		process_linger_when_idle(p);
 		return r;
 	}
 	process_is_busy(p);
 	fd_closep(&fd);
 	return 0;
+}
+
+/* 0: it will be delivered. A process that has died a moment ago cannot be asked, but its
+   exit follows, and then the next one is (deliveries_process_gone()). */
+static int ask_to_deliver(
+	struct process *p, struct delivery_tie *tie, const struct message *m)
+{
+	int r = forward(p, m, -1);
+
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		return 0;
+	forget(p, tie);
+	return r;
 }
 
 void processes_stage(
@@ -102,10 +118,12 @@ void processes_stage(
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, fd) == 0)
 		return;
 	tie = p && p->state == PROCESS_RUNNING ? add(p, peer, m->session) : NULL;
-	if (!tie || forward(p, tie, m, fd) < 0) {
-		fd_closep(&fd);
-		fail(all, peer, m->account, m->session, BROKEN_REPLY);
-	}
+	if (tie && forward(p, m, fd) == 0)
+		return;
+	if (tie)
+		forget(p, tie);
+	fd_closep(&fd);
+	fail(all, peer, m->account, m->session, BROKEN_REPLY);
 }
 
 /* again: it was asked of a process that crashed. */
@@ -129,7 +147,7 @@ static void deliver(
 	tie->again = again;
 	if (p->state == PROCESS_RELEASING)
 		return; /* it does so before it ends */
-	if (forward(p, tie, m, -1) < 0)
+	if (ask_to_deliver(p, tie, m) < 0)
 		fail(all, peer, m->account, m->session, BROKEN_REPLY);
 }
 
@@ -151,10 +169,10 @@ void processes_discard(
 	(void)peer;
 	if (!tie || tie->state != DELIVERY_STAGED)
 		return;
-	if (p->state == PROCESS_RUNNING && forward(p, tie, m, -1) < 0)
-		return;
-	drop(tie);
-	process_linger_when_idle(p);
+	/* one that has died settles it at its next start */
+	if (p->state == PROCESS_RUNNING)
+		(void)forward(p, m, -1);
+	forget(p, tie);
 }
 
 /* ── what is answered ──────────────────────────────────────────────────────────────── */
@@ -176,7 +194,7 @@ static void deliver_orphan(struct process *p, struct delivery_tie *tie)
 	log_info(tie->id, "delivery", "account=%s event=orphaned", p->account);
 	tie->state = DELIVERY_DELIVERING;
 	if (p->state == PROCESS_RUNNING)
-		(void)forward(p, tie, &m, -1);
+		(void)ask_to_deliver(p, tie, &m);
 }
 
 static void staged(struct process *p, struct delivery_tie *tie, const struct message *m)
@@ -204,8 +222,7 @@ void deliveries_answered(struct process *p, const struct message *m)
 	}
 	if (tie->peer)
 		p->all->send(tie->peer, m);
-	drop(tie);
-	process_linger_when_idle(p);
+	forget(p, tie);
 }
 
 void deliveries_forget_peer(struct process *p, const struct peer *peer)

@@ -285,6 +285,18 @@ class Crashes(DeliveryTest):
         self.delivered(session)
         self.assertEqual(self.inbox(), [HEADER + MAIL])
 
+    def test_process_killed_just_before_the_word(self):
+        """The master reads the word before it hears of the end."""
+        session, number = self.staged()
+        about = Path(f"/proc/{self.store.account_pid('alice')}/stat")
+        os.kill(self.store.process.pid, signal.SIGSTOP)
+        os.kill(int(about.parent.name), signal.SIGKILL)
+        wait_for(lambda: about.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+        self.say(DELIVER, session, number)
+        os.kill(self.store.process.pid, signal.SIGCONT)
+        self.delivered(session)
+        self.assertEqual(self.inbox(), [HEADER + MAIL])
+
     def test_process_killed_and_nobody_says_more(self):
         self.staged()
         os.kill(self.store.account_pid("alice"), signal.SIGKILL)
