@@ -46,10 +46,7 @@ static void on_end(struct worker *w, const struct message *m)
 	session_close(s, m->type == MESSAGE_FAILED ? "mailstore failed" : "over");
 }
 
-static const struct message_row {
-	enum message_type type;
-	void (*handle)(struct worker *w, const struct message *m);
-} message_rows[] = {
+static const struct worker_message messages[] = {
 	{ MESSAGE_SERVE_END, on_end },
 	{ MESSAGE_FAILED, on_end },
 	{ MESSAGE_STAGED, staging_answered },
@@ -60,16 +57,8 @@ static const struct message_row {
 static void on_message(void *context, struct peer *p, const struct message *m, int fd)
 {
 	(void)p;
-	fd_closep(&fd);
-	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
-		if (message_rows[i].type != m->type)
-			continue;
-		message_rows[i].handle(context, m);
-		return;
-	}
-	log_error(NULL, "mailstore", "error=\"unexpected message %s\"",
-		message_type_name(m->type));
-	abort(); /* our own program sent it: a bug, not a circumstance */
+	worker_dispatch(context, "mailstore", m, fd, messages,
+		sizeof(messages) / sizeof(messages[0]));
 }
 
 /* Its master is gone; what its account processes still serve is not known to us. */

@@ -231,13 +231,13 @@ bool login_exchange_may_go_on(struct session *s)
 
 /* ---- the source's answer ---- */
 
-/* The password was right at the source, whoever serves him now. */
 static void hold_proven(struct session *s, uint64_t ms)
 {
 	session_goes_off(s); /* he waits for the transfer, not the reverse */
 	session_set_state(s, SESSION_PROVED, ms);
 }
 
+/* The password was right at the source, whoever serves him now. */
 static void proven(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {

@@ -155,17 +155,28 @@ static int enqueue(struct peer *p, struct str bytes, int fd)
 	return 0;
 }
 
-int peer_post(struct peer *p, const struct message *m)
+/* The message as bytes. 0 or -errno. */
+static int encode(const struct peer *p, const struct message *m,
+	char bytes[static IPC_MESSAGE_MAX], struct str *ret)
 {
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-	int r;
+	ssize_t len = message_encode(m, bytes, IPC_MESSAGE_MAX);
 
 	if (len < 0)
 		return (int)len;
 	if (!p->watch)
 		return -ENOTCONN;
-	r = enqueue(p, str_of(bytes, (size_t)len), -1);
+	*ret = str_of(bytes, (size_t)len);
+	return 0;
+}
+
+int peer_post(struct peer *p, const struct message *m)
+{
+	char space[IPC_MESSAGE_MAX];
+	struct str bytes;
+	int r = encode(p, m, space, &bytes);
+
+	if (r == 0)
+		r = enqueue(p, bytes, -1);
 	if (r == 0)
 		watch_soon(p->watch);
 	return r;
@@ -173,22 +184,18 @@ int peer_post(struct peer *p, const struct message *m)
 
 int peer_send(struct peer *p, const struct message *m, int fd)
 {
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-	int r;
+	char space[IPC_MESSAGE_MAX];
+	struct str bytes;
+	int r = encode(p, m, space, &bytes);
 
-	if (len < 0)
-		return (int)len;
-	if (!p->watch)
-		return -ENOTCONN;
-	r = p->first ? -EAGAIN
-	             : ipc_send(p->watch->fd, str_of(bytes, (size_t)len), &fd,
-			       fd >= 0 ? 1 : 0);
+	if (r < 0)
+		return r;
+	r = p->first ? -EAGAIN : ipc_send(p->watch->fd, bytes, &fd, fd >= 0 ? 1 : 0);
 	if (r == 0)
 		fd_closep(&fd);
 	if (r != -EAGAIN)
 		return r;
-	r = enqueue(p, str_of(bytes, (size_t)len), fd);
+	r = enqueue(p, bytes, fd);
 	if (r == 0)
 		want(p);
 	return r;

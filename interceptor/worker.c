@@ -154,6 +154,21 @@ void worker_tell_master(struct worker *w, const struct session *s, enum message_
 	}
 }
 
+void worker_dispatch(struct worker *w, const char *from, const struct message *m, int fd,
+	const struct worker_message *rows, size_t n)
+{
+	fd_closep(&fd);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].type != m->type)
+			continue;
+		rows[i].handle(w, m);
+		return;
+	}
+	log_error(NULL, from, "error=\"unexpected message %s\"",
+		message_type_name(m->type));
+	abort();
+}
+
 void worker_poke_transfer(struct worker *w, const char *account)
 {
 	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };

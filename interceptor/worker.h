@@ -28,7 +28,7 @@ struct listener {
 
 #define LISTENERS_MAX (SERVICE_COUNT * 2) /* both families */
 
-/* A quiesce that waits for sessions to drain. */
+/* A quiesce that waits for sessions to drain, and for the source's queue. */
 struct quiesce {
 	LIST_ENTRY(quiesce) all;
 	uint64_t request;
@@ -97,6 +97,17 @@ void worker_tell_master(
 	struct worker *w, const struct session *s, enum message_type type);
 /* Tells the transfer that an account is due; fine when it is not running. */
 void worker_poke_transfer(struct worker *w, const char *account);
+
+/* What one of our own programs may tell a worker. */
+struct worker_message {
+	enum message_type type;
+	void (*handle)(struct worker *w, const struct message *m);
+};
+/* Lets the row of the message's type handle it, and closes fd, which no row takes. One
+   that is in no row is a bug of ours, not a circumstance: the process ends. from: for the
+   log. */
+void worker_dispatch(struct worker *w, const char *from, const struct message *m, int fd,
+	const struct worker_message *rows, size_t n);
 
 /* worker_link.c: the master's messages */
 extern const struct peer_ops worker_master_ops;

@@ -64,13 +64,13 @@ static bool quiesce_one(struct session *s, bool force)
 	return false;
 }
 
-static bool is_draining(const struct worker *w, const char *account)
+/* Something of his is on its way to the source, or was a moment ago. */
+static bool is_unsettled(const struct worker *w, const char *account)
 {
 	const struct session *s;
 
 	if (passed_lately(&w->passed, w->registry, str_from(account), worker_now(w)))
 		return true;
-
 	LIST_FOREACH(s, &w->sessions, all)
 	{
 		if (s->state == SESSION_DRAINING && is_of(s, str_from(account)))
@@ -92,7 +92,7 @@ static void quiesced(struct worker *w, struct str account, uint64_t request, boo
 	reply(w, &m);
 }
 
-static void answer_when_drained(struct worker *w, const struct message *m)
+static void answer_when_settled(struct worker *w, const struct message *m)
 {
 	struct quiesce *q = calloc(1, sizeof(*q) + m->account.len + 1);
 
@@ -109,7 +109,7 @@ void worker_check_quiesced(struct worker *w)
 
 	for (q = LIST_FIRST(&w->quiescing); q; q = next) {
 		next = LIST_NEXT(q, all);
-		if (is_draining(w, q->account))
+		if (is_unsettled(w, q->account))
 			continue;
 		quiesced(w, str_from(q->account), q->request, true);
 		LIST_REMOVE(q, all);
@@ -135,8 +135,8 @@ static void on_quiesce(struct worker *w, const struct message *m)
 		else if (is_of(s, m->account))
 			left |= quiesce_one(s, m->number == 1);
 	}
-	if (!left && is_draining(w, account))
-		answer_when_drained(w, m);
+	if (!left && is_unsettled(w, account))
+		answer_when_settled(w, m);
 	else
 		quiesced(w, m->account, m->number2, !left);
 }
@@ -183,10 +183,7 @@ static void on_facts(struct worker *w, const struct message *m)
 		worker_load_offer(w, service);
 }
 
-static const struct message_row {
-	enum message_type type;
-	void (*handle)(struct worker *w, const struct message *m);
-} message_rows[] = {
+static const struct worker_message messages[] = {
 	{ MESSAGE_QUIESCE, on_quiesce },
 	{ MESSAGE_ROUTE_CHANGED, on_route_changed },
 	{ MESSAGE_FLOWS, on_flows },
@@ -196,16 +193,8 @@ static const struct message_row {
 static void on_message(void *context, struct peer *p, const struct message *m, int fd)
 {
 	(void)p;
-	fd_closep(&fd);
-	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
-		if (message_rows[i].type != m->type)
-			continue;
-		message_rows[i].handle(context, m);
-		return;
-	}
-	log_error(NULL, "master", "error=\"unexpected message %s\"",
-		message_type_name(m->type));
-	abort();
+	worker_dispatch(context, "master", m, fd, messages,
+		sizeof(messages) / sizeof(messages[0]));
 }
 
 static void on_lost(void *context, struct peer *p, int code)
@@ -214,7 +203,7 @@ static void on_lost(void *context, struct peer *p, int code)
 
 	log_error(NULL, "master", "connection=lost code=%d", code);
 	peer_close(p);
-	uv_stop(&w->loop);
+	watches_stop(&w->watches);
 }
 
 const struct peer_ops worker_master_ops = { .message = on_message, .lost = on_lost };
