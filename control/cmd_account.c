@@ -107,28 +107,12 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	return code;
 }
 
-static int show(struct control *c, struct registry *r)
+static int show(struct control *c, struct registry *r, const struct account *a)
 {
-	struct arena arena;
-	struct account a;
-	int code;
-
-	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
-	if (code == 0)
-		code = c->json ? print_json(c, r, &a) : print_text(c, r, &a);
-	arena_fini(&arena);
-	return code;
+	return c->json ? print_json(c, r, a) : print_text(c, r, a);
 }
 
 enum exit_code cmd_account(struct control *c)
 {
-	struct registry *r;
-	int code = control_registry(c, &r);
-
-	if (code < 0)
-		return control_fail(c);
-	code = show(c, r);
-	registry_close(r);
-	return code < 0 ? control_fail(c) : EXIT_DONE;
+	return control_on_account(c, show);
 }

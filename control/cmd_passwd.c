@@ -62,30 +62,9 @@ static int ask_and_set(struct control *c, struct registry *r, const struct accou
 	return code;
 }
 
-static int change(struct control *c, struct registry *r)
-{
-	struct arena arena;
-	struct account a;
-	int code;
-
-	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
-	if (code == 0)
-		code = ask_and_set(c, r, &a);
-	arena_fini(&arena);
-	return code;
-}
-
 enum exit_code cmd_passwd(struct control *c)
 {
-	struct registry *r;
-	int code = process_protect_memory(&c->err);
-
-	if (code == 0)
-		code = control_registry(c, &r);
-	if (code < 0)
+	if (process_protect_memory(&c->err) < 0)
 		return control_fail(c);
-	code = change(c, r);
-	registry_close(r);
-	return code < 0 ? control_fail(c) : EXIT_DONE;
+	return control_on_account(c, ask_and_set);
 }
