@@ -2,8 +2,6 @@
 /* States as words: in the file, in JSON and for people. */
 #include "registry/registry.h"
 
-#include <string.h>
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const route_names[] = { "source", "busy", "local" };
@@ -36,14 +34,4 @@ const char *pin_name(enum pin p)
 const char *account_event_name(enum account_event e)
 {
 	return event_names[e];
-}
-
-bool pin_by_name(const char *name, enum pin *ret_pin)
-{
-	for (size_t i = 0; i < COUNT(pin_names); i++)
-		if (strcmp(pin_names[i], name) == 0) {
-			*ret_pin = (enum pin)i;
-			return true;
-		}
-	return false;
 }

@@ -66,7 +66,6 @@ enum account_event {
 const char *route_name(enum route r);
 const char *stage_name(enum stage s);
 const char *pin_name(enum pin p);
-bool pin_by_name(const char *name, enum pin *ret_pin);
 const char *account_event_name(enum account_event e);
 
 struct account {

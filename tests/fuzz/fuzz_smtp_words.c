@@ -32,10 +32,8 @@ static void quote(const struct smtp_address *a, struct buf *out)
 static void address(struct str text)
 {
 	struct smtp_address a, b;
-	struct str local, detail;
 	struct arena arena;
 	struct buf again;
-	size_t state = 0;
 
 	arena_init(&arena);
 	buf_init(&again, 0);
@@ -43,8 +41,6 @@ static void address(struct str text)
 		quote(&a, &again);
 		must(smtp_address_parse(buf_view(&again), &arena, &b));
 		must(str_eq(a.local, b.local) && str_eq(a.domain, b.domain));
-		while (smtp_address_candidate(&a, STR_LIT("+-"), &state, &local, &detail))
-			must(local.len > 0 && str_starts(a.local, local));
 	}
 	buf_fini(&again);
 	arena_fini(&arena);

@@ -85,26 +85,3 @@ bool smtp_address_parse(struct str text, struct arena *arena, struct smtp_addres
 	*ret = a;
 	return true;
 }
-
-/* *state is 1 + how much of the local part the next candidate may have. */
-bool smtp_address_candidate(const struct smtp_address *a, struct str delimiters,
-	size_t *state, struct str *ret_local, struct str *ret_detail)
-{
-	if (*state == 0) {
-		*state = 1 + a->local.len;
-		*ret_local = a->local;
-		*ret_detail = STR_LIT("");
-		return true;
-	}
-	/* something must stand before a delimiter: "-x" has no account "" */
-	for (size_t at = *state - 1; at-- > 1;) {
-		if (str_index(delimiters, a->local.ptr[at]) == delimiters.len)
-			continue;
-		*state = 1 + at;
-		*ret_local = str_take(a->local, at);
-		*ret_detail = str_skip(a->local, at + 1);
-		return true;
-	}
-	*state = 1;
-	return false;
-}

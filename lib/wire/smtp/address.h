@@ -24,14 +24,4 @@ struct smtp_address {
 /* text: what <> hold. false: no address, or none that has an account. */
 bool smtp_address_parse(struct str text, struct arena *arena, struct smtp_address *ret);
 
-/*
- * Sub-addresses (RFC 5233): which local parts may be the account's, the longest first.
- * Start with *state = 0; *ret_local is the whole local part first, then what is before
- * each delimiter, from right to left; *ret_detail what is behind it.
- *
- *   mary-ann+x-y, "+-": mary-ann+x-y, mary-ann+x (y), mary-ann (x-y), mary (ann+x-y)
- */
-bool smtp_address_candidate(const struct smtp_address *a, struct str delimiters,
-	size_t *state, struct str *ret_local, struct str *ret_detail);
-
 #endif

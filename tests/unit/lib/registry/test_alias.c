@@ -65,6 +65,8 @@ static void test_names(void **state)
 		{ "ALICE", "EXAMPLE.COM", "alice" },
 		{ "alice+news", "example.com", "alice" },
 		{ "alice+a+b", "example.com", "alice" },
+		{ "alice+", "example.com", "alice" },
+		{ "alice++b", "example.com", "alice" },
 		{ "bob", "example.com", "bob@example.com" },
 		{ "dave+work", "example.com", "dave+work" },
 		{ "dave+home", "example.com", NULL },

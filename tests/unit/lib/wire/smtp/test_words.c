@@ -485,41 +485,6 @@ static void test_address_limits(void **state)
 	arena_fini(&arena);
 }
 
-static void test_candidates(void **state)
-{
-	static const struct {
-		struct str local, delimiters, all;
-	} rows[] = {
-		{ STR("mary-ann+x-y"), STR("+-"),
-			STR("mary-ann+x-y() mary-ann+x(y) mary-ann(x-y) "
-			    "mary(ann+x-y) ") },
-		{ STR("alice"), STR("+-"), STR("alice() ") },
-		{ STR("alice+"), STR("+"), STR("alice+() alice() ") },
-		{ STR("+x"), STR("+"), STR("+x() ") },
-		{ STR("+x+y"), STR("+"), STR("+x+y() +x(y) ") },
-		{ STR("a-b"), STR("+"), STR("a-b() ") },
-		{ STR("a+b"), STR(""), STR("a+b() ") },
-		{ STR("a++b"), STR("+"), STR("a++b() a+(b) a(+b) ") },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		const struct smtp_address a = { .local = rows[i].local };
-		struct str local, detail;
-		size_t position = 0;
-		struct buf all;
-
-		buf_init(&all, 0);
-		while (smtp_address_candidate(
-			&a, rows[i].delimiters, &position, &local, &detail))
-			buf_printf(&all, "%.*s(%.*s) ", STR_ARG(local), STR_ARG(detail));
-		SAME("candidates", buf_view(&all), rows[i].all);
-		assert_false(smtp_address_candidate(
-			&a, rows[i].delimiters, &position, &local, &detail));
-		buf_fini(&all);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,7 +502,6 @@ int main(void)
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_address_limits),
-		cmocka_unit_test(test_candidates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
