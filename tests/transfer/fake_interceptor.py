@@ -6,7 +6,8 @@ The form of a message: lib/messages/message.c.
 import os
 import socket
 import struct
-import threading
+
+from mini import Listener
 
 TYPES = ("NONE SERVE SERVE_END SESSION_BEGIN SESSION_END AWAIT_LOGOFF LOGGED_OFF QUIESCE "
          "QUIESCED ROUTE_CHANGED").split()
@@ -26,7 +27,7 @@ def decode(data):
     return TYPES[kind], data[start:start + size], number
 
 
-class FakeInterceptor:
+class FakeInterceptor(Listener):
     """logged_in: accounts (bytes) with a session; quiet: what QUIESCE answers."""
 
     def __init__(self, path):
@@ -34,18 +35,13 @@ class FakeInterceptor:
         self.slips_in = 0      # so many QUIESCE find a session
         self.heard = []        # (type, account, number)
         self.waiting = []      # (connection, account)
-        self.lock = threading.Lock()
         path = str(path)
         if os.path.exists(path):
             os.unlink(path)
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.bind(path)
-        self.socket.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(path)
+        listener.listen()
+        super().__init__(listener)
 
     def log_off(self, account):
         with self.lock:
@@ -55,14 +51,6 @@ class FakeInterceptor:
                     self._send(connection, encode("LOGGED_OFF", account))
             self.waiting = [w for w in self.waiting if w[1] != account]
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
     @staticmethod
     def _send(connection, data):
         try:
@@ -70,15 +58,8 @@ class FakeInterceptor:
         except OSError:
             pass
 
-    def _serve(self, connection):
-        while True:
-            try:
-                data = connection.recv(65536)
-            except ConnectionResetError:  # killed before it read the answer
-                data = b""
-            if not data:
-                connection.close()
-                return
+    def serve(self, connection):
+        while data := connection.recv(65536):
             with self.lock:
                 self._answer(connection, *decode(data))
 

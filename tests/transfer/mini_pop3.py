@@ -5,9 +5,9 @@ Its maildrop is one session's at a time, as RFC 1939 wants it. Every command it 
 in `commands`, so that a test can see what was (not) asked.
 """
 import base64
-import socket
-import threading
 import time
+
+from mini import Server, Session
 
 CAPABILITY = "USER UIDL TOP"
 
@@ -18,7 +18,7 @@ class Message:
         self.size = len(body) if size is None else size  # as LIST says it
 
 
-class MiniPop3:
+class MiniPop3(Server):
     """Faults: refuses (command -> -ERR text), in_use (text: the maildrop is somebody else's),
     broken (UIDLs it gives no body of), drops_after (closes after so many bodies, once),
     slow (seconds for each body), grows (a body is longer once it was read), one_at_a_time
@@ -35,17 +35,9 @@ class MiniPop3:
         self.slow = 0
         self.grows = False
         self.one_at_a_time = False
-        self.commands = []
         self.most_ahead = 0  # commands that came before the last answer
         self.held_by = None
-        self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", port))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        super().__init__(port)
 
     def add(self, uidl, body, size=None):
         self.messages.append(Message(uidl, body, size))
@@ -57,45 +49,20 @@ class MiniPop3:
         with self.lock:
             return sum(c.split()[0] == word for c in self.commands)
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        session = Session(self, connection)
-        with connection:
-            try:
-                session.run()
-            except (OSError, EOFError):
-                pass
-            finally:
-                if self.held_by is session:
-                    self.held_by = None
+    def serve(self, connection):
+        session = Pop3Session(self, connection)
+        try:
+            session.run()
+        finally:
+            if self.held_by is session:
+                self.held_by = None
 
 
-class Session:
+class Pop3Session(Session):
     def __init__(self, server, connection):
-        self.server, self.connection = server, connection
-        self.pending = b""
+        super().__init__(server, connection)
         self.messages = None  # as they were at the login
         self.read = []
-
-    def say(self, text):
-        self.connection.sendall(text.encode("latin-1") + b"\r\n")
-
-    def line(self):
-        while b"\r\n" not in self.pending:
-            data = self.connection.recv(65536)
-            if not data:
-                raise EOFError
-            self.pending += data
-        line, self.pending = self.pending.split(b"\r\n", 1)
-        return line.decode("latin-1")
 
     def run(self):
         self.say("+OK mini")

@@ -5,8 +5,8 @@ It knows what the transfer needs and nothing that changes a mailbox; every comma
 is kept in `commands`, so that a test can see what was (not) asked.
 """
 import re
-import socket
-import threading
+
+from mini import Server, Session
 
 CAPABILITY = "IMAP4rev1 AUTH=PLAIN SASL-IR NAMESPACE LITERAL+"
 
@@ -26,7 +26,7 @@ class Folder:
         return self.given_uidnext or max(self.messages, default=0) + 1
 
 
-class MiniServer:
+class MiniServer(Server):
     """Faults: login (answer of a login instead of OK), broken (UIDs it gives no body of),
     drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
     one_at_a_time (BAD when a command comes before the last one is answered), list_answer."""
@@ -42,49 +42,16 @@ class MiniServer:
         self.refuses = {}
         self.one_at_a_time = False
         self.list_answer = None
-        self.commands = []
-        self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", port))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port)
 
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection:
-            try:
-                Session(self, connection).run()
-            except (OSError, EOFError):
-                pass
+    def serve(self, connection):
+        ImapSession(self, connection).run()
 
 
-class Session:
+class ImapSession(Session):
     def __init__(self, server, connection):
-        self.server, self.connection = server, connection
-        self.pending = b""
+        super().__init__(server, connection)
         self.folder = None
-
-    def say(self, text):
-        self.connection.sendall(text.encode("latin-1") + b"\r\n")
-
-    def line(self):
-        while b"\n" not in self.pending:
-            data = self.connection.recv(65536)
-            if not data:
-                raise EOFError
-            self.pending += data
-        line, self.pending = self.pending.split(b"\n", 1)
-        return line.rstrip(b"\r").decode("latin-1")
 
     def command_line(self):
         """A command with its LITERAL+ literals put between quotes."""

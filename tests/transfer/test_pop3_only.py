@@ -5,54 +5,20 @@ loopback; the lab has the real ones.
 
     test_pop3_only.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
 """
-import json
-import os
-import shutil
 import signal
 import socket
-import sqlite3
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
-from fake_interceptor import FakeInterceptor  # noqa: E402
 from mini_pop3 import MiniPop3  # noqa: E402
 from mini_server import MiniServer  # noqa: E402
+from one_account import (  # noqa: E402
+    PARKED, OneAccount, case, equal, main, true, wait_until)
 
-PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
-CASES = []
-OVER, PARKED = 0, 3
-INDEX = "state/mail/alice/index.sqlite"
 RECEIVED = b"Received: from a by b; Tue, 5 Mar 2019 10:11:12 +0100\r\n"
-
-
-def case(function):
-    CASES.append(function)
-    return function
-
-
-def equal(got, wanted, what):
-    if got != wanted:
-        raise AssertionError(f"{what}: got {got!r:.300}, wanted {wanted!r:.300}")
-
-
-def true(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def wait_until(what, ready, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if ready():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 def closed_port():
@@ -60,55 +26,20 @@ def closed_port():
         return server.getsockname()[1]
 
 
-class World:
-    """One account, "alice", due; IMAP's port is closed."""
+class World(OneAccount):
+    """IMAP's port is closed."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="mf-pop3-"))
-        (self.folder / "run").mkdir()
-        (self.folder / "state").mkdir()
-        self.server = MiniPop3()
+        server = MiniPop3()
         for n in range(1, 9):
-            self.server.add(f"u{n}", b"Subject: %d\r\n\r\n.hello\r\n..\r\n" % n)
+            server.add(f"u{n}", b"Subject: %d\r\n\r\n.hello\r\n..\r\n" % n)
         self.imap_port = closed_port()
-        self.config = self.folder / "conf"
-        self.settings = {"strategy": "after-logoff"}
         self.imap = ""
-        self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
-        self.write_config()
-        self.tool("capture", "alice", "secret")
-        self.tool("event", "alice", "due")
+        super().__init__(server)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.close()
-        self.interceptor.close()
-        shutil.rmtree(self.folder)
-
-    def write_config(self, imap=""):
-        lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
-                 f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
-                 f"services {{\n imap {{\n upstream = {self.imap_port}\n {imap}\n }}\n"
-                 f" pop3 {{\n upstream = {self.server.port}\n }}\n}}"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
-        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-    def tool(self, *arguments):
-        subprocess.run([TOOL, self.config, *arguments], check=True)
-
-    def start(self):
-        return subprocess.Popen([PROGRAM, "-c", self.config, "--account", "alice"], text=True,
-                                env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},
-                                stderr=subprocess.PIPE)
-
-    def run(self, wanted=OVER, timeout=60):
-        process = self.start()
-        _, log = process.communicate(timeout=timeout)
-        true("Sanitizer" not in log and "runtime error" not in log, log)
-        equal(process.returncode, wanted, f"exit code\n{log}")
-        return log
+    def services(self):
+        return (f" imap {{\n upstream = {self.imap_port}\n {self.imap}\n }}\n"
+                f" pop3 {{\n upstream = {self.server.port}\n }}")
 
     def copy(self):
         """A copy, and no switch."""
@@ -119,37 +50,13 @@ class World:
         process.communicate()
         self.interceptor.slips_in = 0
 
-    def rows(self, statement, database=INDEX):
-        with sqlite3.connect(self.folder / database) as connection:
-            return connection.execute(statement).fetchall()
-
-    def account(self, columns):
-        return self.rows(f"SELECT {columns} FROM account", "state/registry.sqlite")[0]
-
-    def state(self):
-        return self.account("route || '/' || stage")[0]
-
-    def error(self):
-        return self.account("last_error")[0]
-
-    def certificate(self):
-        return json.loads(self.account("certificate")[0])
-
     def uids(self):
         return dict(self.rows("SELECT uidl, uid FROM message"))
 
     def here(self):
         """[(unique-id, LIST's size, body)] as POP3 shows it here."""
-        found = []
-        for uidl, size, pack, offset, length in self.rows(
-                "SELECT uidl, size, pack, offset, len FROM message "
-                "ORDER BY pop3_order, uid"):
-            data = b""
-            if length:
-                place = self.folder / f"state/mail/alice/bodies/{pack:04}.pack"
-                data = place.read_bytes()[offset:offset + length]
-            found.append((uidl, size, data))
-        return found
+        return [(uidl, size, self.body(*place)) for uidl, size, *place in self.rows(
+            "SELECT uidl, size, pack, offset, len FROM message ORDER BY pop3_order, uid")]
 
     def at_source(self):
         return [(m.uidl, m.size, m.body) for m in self.server.messages]
@@ -463,28 +370,11 @@ def imap_that_was_seen_is_only_away(world):
     equal(world.state(), "source/failed", "state")
     true(f":{world.imap_port}" in world.error(), world.error())
     equal(world.server.commands, [], "said by POP3")
-    world.write_config(imap="enabled = false")  # the admin knows better
+    world.imap = "enabled = false"  # the admin knows better
+    world.write_config()
     world.run()
     equal(world.state(), "local/done", f"state ({world.error()})")
     world.same()
 
 
-def main():
-    words = sys.argv[3:]
-    failed = 0
-    for function in CASES:
-        if words and not any(w in function.__name__ for w in words):
-            continue
-        began = time.monotonic()
-        try:
-            with World() as world:
-                function(world)
-        except Exception:  # pylint: disable=W0718
-            failed += 1
-            print(f"✗ {function.__name__}\n{traceback.format_exc()}")
-        else:
-            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+main(World)

@@ -5,134 +5,41 @@ interceptor that a test plays. All on loopback; the lab has the real ones.
 
     test_transfer.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
 """
-import json
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
 from fake_interceptor import FakeInterceptor  # noqa: E402
 from mini_server import Folder, MiniServer  # noqa: E402
+from one_account import (  # noqa: E402
+    OVER, PARKED, PROGRAM, OneAccount, case, equal, main, true, wait_until)
 
-PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
-CASES = []
-OVER, PARKED = 0, 3
 CHANGING = ("SELECT", "STORE", "UID STORE", "EXPUNGE", "APPEND", "COPY", "CREATE", "DELETE",
             "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE")
 
 
-def case(function):
-    CASES.append(function)
-    return function
-
-
-def equal(got, wanted, what):
-    if got != wanted:
-        raise AssertionError(f"{what}: got {got!r:.300}, wanted {wanted!r:.300}")
-
-
-def true(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def wait_until(what, ready, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        result = ready()
-        if result:
-            return result
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s for {what}")
-
-
-class World:
-    """One account, "alice", due."""
-
-    def __init__(self, **settings):
-        self.folder = Path(tempfile.mkdtemp(prefix="mf-transfer-"))
-        (self.folder / "run").mkdir()
-        self.server = MiniServer()
+class World(OneAccount):
+    def __init__(self):
+        server = MiniServer()
         for uid in range(1, 9):
-            self.server.folders["INBOX"].add(uid * 2, b"Subject: %d\r\n\r\nhello\r\n" % uid)
-        self.config = self.folder / "conf"
-        self.settings = settings
-        self.write_config()
-        self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
-        self.tool("capture", "alice", "secret")
-        self.tool("event", "alice", "due")
+            server.folders["INBOX"].add(uid * 2, b"Subject: %d\r\n\r\nhello\r\n" % uid)
+        super().__init__(server)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.close()
-        if self.interceptor:
-            self.interceptor.close()
-        shutil.rmtree(self.folder)
-
-    def write_config(self):
-        lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
-                 f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
-                 f"services {{\n imap {{\n upstream = {self.server.port}\n }}\n}}"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in
-                  {"strategy": "after-logoff", **self.settings}.items()]
-        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
-        (self.folder / "state").mkdir(exist_ok=True)
-
-    def tool(self, *arguments):
-        subprocess.run([TOOL, self.config, *arguments], check=True)
-
-    @property
-    def arguments(self):
-        return [PROGRAM, "-c", self.config, "--account", "alice"]
-
-    def environment(self):
-        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no ptrace: memory is protected
-
-    def start(self):
-        return subprocess.Popen(self.arguments, env=self.environment(), text=True,
-                                stderr=subprocess.PIPE)
-
-    def run(self, wanted=OVER, timeout=60):
-        done = subprocess.run(self.arguments, env=self.environment(), text=True,
-                              stderr=subprocess.PIPE, timeout=timeout, check=False)
-        true("Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr)
-        equal(done.returncode, wanted, f"exit code\n{done.stderr}")
-        return done.stderr
-
-    def row(self, columns, database="state/registry.sqlite", table="account"):
-        with sqlite3.connect(self.folder / database) as connection:
-            return connection.execute(f"SELECT {columns} FROM {table}").fetchone()
-
-    def state(self):
-        return self.row("route || '/' || stage")[0]
-
-    def error(self):
-        return self.row("last_error")[0]
-
-    def certificate(self):
-        return json.loads(self.row("certificate")[0])
+    def services(self):
+        return f" imap {{\n upstream = {self.server.port}\n }}"
 
     def copied(self):
-        """{folder: {uid: (flags, keywords, body)}} as the store has it."""
-        place = self.folder / "state/mail/alice"
-        found = {}
-        with sqlite3.connect(place / "index.sqlite") as connection:
-            for box, name in connection.execute("SELECT id, name FROM mailbox").fetchall():
-                found[name] = {}
-                for uid, pack, offset, size in connection.execute(
-                        "SELECT uid, pack, offset, len FROM message WHERE mailbox = ?", (box,)):
-                    data = (place / f"bodies/{pack:04}.pack").read_bytes() if size else b""
-                    found[name][uid] = data[offset:offset + size]
+        """{folder: {uid: body}} as the store has it."""
+        found = {name: {} for name, in self.rows("SELECT name FROM mailbox")}
+        for name, uid, *place in self.rows(
+                "SELECT b.name, m.uid, m.pack, m.offset, m.len FROM message m"
+                " JOIN mailbox b ON b.id = m.mailbox"):
+            found[name][uid] = self.body(*place)
         return found
 
     def at_source(self):
@@ -161,8 +68,8 @@ def a_move(world):
     kinds = [kind for kind, _, _ in world.interceptor.heard]
     equal(sorted(kinds), ["AWAIT_LOGOFF", "QUIESCE", "ROUTE_CHANGED", "ROUTE_CHANGED"],
           "dialogue")
-    equal(world.row("value", "state/mail/alice/index.sqlite",
-                    "checkpoint WHERE name = 'namespace'"), (b'(("" "/")) NIL NIL',), "namespace")
+    equal(world.rows("SELECT value FROM checkpoint WHERE name = 'namespace'"),
+          [(b'(("" "/")) NIL NIL',)], "namespace")
 
 
 @case
@@ -172,7 +79,7 @@ def few_round_trips_while_nobody_is_served(world):
         world.server.folders[f"F{n}"].add(1, b"one\r\n")
     world.run()
     world.arrived()
-    out_of_service = world.row("out_of_service_ms")[0]
+    out_of_service = world.account("out_of_service_ms")[0]
     true(out_of_service < 5000, f"out of service for {out_of_service} ms")
 
 
@@ -191,7 +98,7 @@ def a_second_run_has_nothing_to_do(world):
     del world.server.folders["INBOX"].messages[2]
     world.run()
     world.arrived()
-    equal(world.row("attempts")[0], 1, "attempts")
+    equal(world.account("attempts")[0], 1, "attempts")
 
 
 @case
@@ -212,8 +119,8 @@ def somebody_slips_in(world):
     world.interceptor.slips_in = 2
     world.run()
     world.arrived()
-    with sqlite3.connect(world.folder / "state/registry.sqlite") as connection:
-        events = [e for (e,) in connection.execute("SELECT event FROM journal ORDER BY id")]
+    events = [e for (e,) in world.rows("SELECT event FROM journal ORDER BY id",
+                                       "state/registry.sqlite")]
     equal(events.count("switch-back"), 2, "switches in vain")
 
 
@@ -274,7 +181,7 @@ def too_many_connections(world):
     threading.Thread(target=later).start()
     world.run()
     world.arrived()
-    equal(world.row("attempts")[0], 1, "attempts")
+    equal(world.account("attempts")[0], 1, "attempts")
 
 
 @case
@@ -292,7 +199,7 @@ def the_connection_breaks(world):
     world.server.drops_after = 60
     world.run()
     world.arrived()
-    equal(world.row("attempts")[0], 1, "attempts")
+    equal(world.account("attempts")[0], 1, "attempts")
 
 
 @case
@@ -301,7 +208,7 @@ def the_source_is_gone(world):
     world.run()
     equal(world.state(), "source/failed", "state")
     true("cannot connect" in world.error(), world.error())
-    true(world.row("next_try_at")[0] > time.time() * 1000, "with a next try")
+    true(world.account("next_try_at")[0] > time.time() * 1000, "with a next try")
     world.server = MiniServer()
 
 
@@ -454,23 +361,4 @@ def wrong_use(_):
     equal(done.returncode, 1, "exit code without a configuration")
 
 
-def main():
-    words = sys.argv[3:]
-    failed = 0
-    for function in CASES:
-        if words and not any(word in function.__name__ for word in words):
-            continue
-        began = time.monotonic()
-        try:
-            with World() as world:
-                function(world)
-        except Exception:  # pylint: disable=W0718
-            failed += 1
-            print(f"✗ {function.__name__}\n{traceback.format_exc()}", flush=True)
-        else:
-            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
-    print(f"{failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-main()
+main(World)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the scripts here start from: one account, "alice", due, between a small server with
+chosen faults and an interceptor that a test plays."""
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from fake_interceptor import FakeInterceptor
+
+PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
+CASES = []
+OVER, PARKED = 0, 3
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.300}, wanted {wanted!r:.300}")
+
+
+def true(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def wait_until(what, ready, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = ready()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class OneAccount:
+    """services(): what stands in `services` of the configuration."""
+
+    def __init__(self, server, **settings):
+        self.folder = Path(tempfile.mkdtemp(prefix="mf-transfer-"))
+        for name in ("run", "state"):
+            (self.folder / name).mkdir()
+        self.server = server
+        self.config = self.folder / "conf"
+        self.settings = {"strategy": "after-logoff", **settings}
+        self.write_config()
+        self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
+        self.tool("capture", "alice", "secret")
+        self.tool("event", "alice", "due")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
+        if self.interceptor:
+            self.interceptor.close()
+        shutil.rmtree(self.folder)
+
+    def services(self):
+        raise NotImplementedError
+
+    def write_config(self):
+        lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
+                 f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
+                 f"services {{\n{self.services()}\n}}"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
+        self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def tool(self, *arguments):
+        subprocess.run([TOOL, self.config, *arguments], check=True)
+
+    def environment(self):
+        return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no ptrace: memory is protected
+
+    def start(self):
+        return subprocess.Popen([PROGRAM, "-c", self.config, "--account", "alice"],
+                                env=self.environment(), text=True, stderr=subprocess.PIPE)
+
+    def run(self, wanted=OVER, timeout=60):
+        """What it logged; one that takes longer is ended."""
+        process = self.start()
+        try:
+            _, log = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        true("Sanitizer" not in log and "runtime error" not in log, log)
+        equal(process.returncode, wanted, f"exit code\n{log}")
+        return log
+
+    def rows(self, statement, database="state/mail/alice/index.sqlite"):
+        with sqlite3.connect(self.folder / database) as connection:
+            return connection.execute(statement).fetchall()
+
+    def account(self, columns):
+        return self.rows(f"SELECT {columns} FROM account", "state/registry.sqlite")[0]
+
+    def state(self):
+        return self.account("route || '/' || stage")[0]
+
+    def error(self):
+        return self.account("last_error")[0]
+
+    def certificate(self):
+        return json.loads(self.account("certificate")[0])
+
+    def body(self, pack, offset, size):
+        if not size:
+            return b""
+        place = self.folder / f"state/mail/alice/bodies/{pack:04}.pack"
+        return place.read_bytes()[offset:offset + size]
+
+
+def main(make_world):
+    words = sys.argv[3:]
+    failed = 0
+    for function in CASES:
+        if words and not any(word in function.__name__ for word in words):
+            continue
+        began = time.monotonic()
+        try:
+            with make_world() as world:
+                function(world)
+        except Exception:  # pylint: disable=W0718
+            failed += 1
+            print(f"✗ {function.__name__}\n{traceback.format_exc()}", flush=True)
+        else:
+            print(f"✓ {function.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+    print(f"{failed} failed")
+    sys.exit(1 if failed else 0)
