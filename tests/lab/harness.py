@@ -63,6 +63,23 @@ def nothing(lines, what):
         raise AssertionError(f"{what}: {len(lines)} lines\n  " + "\n  ".join(lines[:20]))
 
 
+def send_steps(client, steps, goes_on, split=False):
+    """Sends what a client says at its login; at None it waits for a line. The line that does
+    not go on with it, or None: all of it was said. split: a byte in each packet."""
+    for step in steps:
+        if step is None:
+            answer = client.line()
+            if not answer.startswith(goes_on):
+                return answer
+        elif split:
+            for n in range(len(step)):
+                client.send(step[n:n + 1])
+                time.sleep(0.002)  # a packet each: Nagle is off where it matters
+        else:
+            client.send(step)
+    return None
+
+
 class World:
     """A lab with mailferry on its router (ferry=False: plain routing)."""
 

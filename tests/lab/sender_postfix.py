@@ -1,34 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Postfix as a mail server elsewhere that sends to the old server's address."""
 import os
-import shutil
 from pathlib import Path
 
 from .network import SOURCE_ADDRESS
 from .processes import Daemon, wait_until
-from .server_postfix import MASTER, queued
+from .server_postfix import HOUSE, MASTER, furnish, queued
 
-MAIN = """\
-compatibility_level = 3.6
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = {folder}/postfix.log
-maillog_file_prefixes = {folder}
+MAIN = HOUSE + """\
 myhostname = mx.example.org
-mydestination =
 inet_interfaces = loopback-only
 inet_protocols = ipv4
 relayhost = [{source}]:25
 transport_maps = inline:{{ {{ example.org = discard: }} }}
 smtp_tls_security_level = none
-smtp_host_lookup = native
-minimal_backoff_time = 2s
-maximal_backoff_time = 2s
-queue_run_delay = 2s
 """
 
 
@@ -37,10 +22,7 @@ class SendingPostfix:
         self.folder, self.namespace, self.daemon = Path(folder), namespace, None
 
     def start(self):
-        self.folder.mkdir(mode=0o755)
-        for name in ("queue", "data"):
-            (self.folder / name).mkdir(mode=0o755)
-        shutil.chown(self.folder / "data", "postfix")
+        furnish(self.folder)
         (self.folder / "main.cf").write_text(
             MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0]), encoding="ascii")
         (self.folder / "master.cf").write_text(

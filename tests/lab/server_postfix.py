@@ -9,7 +9,8 @@ from pathlib import Path
 from .network import SOURCE_ADDRESS
 from .processes import Daemon, wait_for_port
 
-MAIN = """\
+# Of any Postfix in the lab: it lives in its folder, and tries again soon.
+HOUSE = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
 data_directory = {folder}/data
@@ -19,8 +20,15 @@ mail_owner = postfix
 setgid_group = postdrop
 maillog_file = {folder}/postfix.log
 maillog_file_prefixes = {folder}
-myhostname = mail.example.com
 mydestination =
+smtp_host_lookup = native
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
+queue_run_delay = 2s
+"""
+
+MAIN = HOUSE + """\
+myhostname = mail.example.com
 mynetworks = 127.0.0.0/8
 inet_interfaces = all
 inet_protocols = all
@@ -34,11 +42,7 @@ smtpd_tls_cert_file = {cert}/cert.pem
 smtpd_tls_key_file = {cert}/key.pem
 smtpd_tls_security_level = may
 smtpd_peername_lookup = no
-smtp_host_lookup = native
 smtpd_client_connection_count_limit = 0
-minimal_backoff_time = 2s
-maximal_backoff_time = 2s
-queue_run_delay = 2s
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = unix:{auth}
@@ -70,6 +74,14 @@ postlog    unix-dgram n - n - 1 postlogd
 """
 
 
+def furnish(folder):
+    """A new folder for a Postfix."""
+    folder.mkdir(mode=0o755)
+    for name in ("queue", "data"):
+        (folder / name).mkdir(mode=0o755)
+    shutil.chown(folder / "data", "postfix")
+
+
 def queued(folder):
     """Messages in the queue of the Postfix in that folder. One that was not taken yet (its
     cleanup was killed, perhaps) is not executable."""
@@ -96,10 +108,7 @@ class Postfix:
         self.daemon = None
 
     def prepare(self):
-        self.folder.mkdir(mode=0o755)
-        for name in ("queue", "data"):
-            (self.folder / name).mkdir(mode=0o755)
-        shutil.chown(self.folder / "data", "postfix")
+        furnish(self.folder)
         self._write_main({})
         (self.folder / "master.cf").write_text(MASTER, encoding="ascii")
         self.log.touch()  # also written by its unprivileged programs, before its logger runs

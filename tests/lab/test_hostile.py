@@ -9,38 +9,13 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, table, true  # noqa: E402
+from lab.hostile import MIB, TLS_HELLO, Remembers, survives  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import SOURCE_ADDRESS, client_address  # noqa: E402
 
-MIB = 1 << 20
 LOGIN_TIMEOUT = 6
 PER_ADDRESS = 300
 ANSWER = re.compile(rb"\* |\+ |[^ ]+ (OK|NO|BAD) ")
-
-
-def answer_to(world, data, timeout=LOGIN_TIMEOUT + 4):
-    """(what came back, whether it was closed); an answer is over after 0.7 s of silence,
-    but without one the login time-out is waited for."""
-    connection = world.connect(timeout=timeout)
-    connection.settimeout(timeout)
-    file = connection.makefile("rb")
-    file.readline()
-    got, closed = b"", False
-    try:
-        connection.sendall(data)
-        while True:
-            connection.settimeout(0.7 if got else timeout)
-            part = connection.recv(65536)
-            if not part:
-                closed = True
-                break
-            got += part
-    except TimeoutError:
-        pass
-    except (ConnectionResetError, BrokenPipeError):
-        closed = True
-    connection.close()
-    return got, closed
 
 
 GARBAGE = [
@@ -65,7 +40,7 @@ GARBAGE = [
     ("bare LF", b"A NOOP\nB NOOP\n"),
     ("10,000 commands at once", b"A NOOP\r\n" * 10_000),
     ("HTTP", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-    ("TLS hello on the plain port", bytes.fromhex("16030100a5010000a10303") + bytes(160)),
+    ("TLS hello on the plain port", TLS_HELLO),
     ("base64 that is none", b"A AUTHENTICATE PLAIN !!!!\r\n"),
     ("PLAIN without NULs", b"A AUTHENTICATE PLAIN YWJj\r\n"),
     ("PLAIN of 60,000", b"A AUTHENTICATE PLAIN " + b"QUFB" * 15_000 + b"\r\n"),
@@ -78,12 +53,8 @@ GARBAGE = [
 
 @table(GARBAGE)
 def garbage(world, data):
-    before = world.ferry.memory()
-    got, closed = answer_to(world, data)
-    true(got or closed, "neither an answer nor an end")
+    _, got = survives(world, world.connect(), data, LOGIN_TIMEOUT + 4)
     true(not got or ANSWER.match(got), f"an answer in IMAP: {got[:80]!r}")
-    grown = world.ferry.memory() - before
-    true(grown < 8 * MIB, f"memory grew by {grown}")
     world.imap().logout()
 
 
@@ -174,22 +145,13 @@ def it_is_still_well(world):
     user = world.user(20)
     world.move(user)
     world.session(user).logout()
-    equal(sorted(world.ferry.processes("interceptor")), sorted(world.at_first),
-          "the interceptor's processes are those that began")
+    world.is_the_one_that_began()
 
 
-class HostileWorld(World):
-    """Remembers its interceptor's processes: none may die of what clients send."""
-
+class HostileWorld(Remembers, World):
     def __init__(self):
         super().__init__(settings={
             "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": PER_ADDRESS}})
-        self.at_first = []
-
-    def __enter__(self):
-        super().__enter__()
-        self.at_first = self.ferry.processes("interceptor")
-        return self
 
 
 main(HostileWorld)

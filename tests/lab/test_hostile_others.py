@@ -5,75 +5,32 @@ interceptor's processes are those that began, and everybody else undisturbed."""
 import base64
 import contextlib
 import re
-import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
+from lab.hostile import GROWTH, MIB, TLS_HELLO, Remembers  # noqa: E402
+from lab.hostile import survives as survives_data  # noqa: E402
 from lab.network import client_address  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
 from lab.pop3_world import PORT, Pop3World  # noqa: E402
 from lab.smtp import at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
-MIB = 1 << 20
-GROWTH = 8 * MIB
 LOGIN_TIMEOUT = 5  # the least that a client gets for his next try
 SILENCE = 0.25  # so long after an answer nothing more comes
 ATTACKER = client_address(29)
-TLS_HELLO = bytes.fromhex("16030100a5010000a10303") + bytes(160)
 POP3_ANSWER = re.compile(rb"\+OK|-ERR|\+ ")
 SMTP_ANSWER = re.compile(rb"\d{3}[ -]")
 
 
-def exchange(world, port, data):
-    """(greeting, what came back, whether it was closed): `data` goes in while the answers
-    come out, for some are longer than what the sockets hold."""
-    connection = world.lab.connect(port, ATTACKER)
-    file = connection.makefile("rb")
-    greeting = file.readline()
-
-    def send():
-        try:
-            connection.sendall(data)
-        except OSError:
-            pass  # it was closed: the reader says so
-    sender = threading.Thread(target=send)
-    sender.start()
-    got, closed = b"", False
-    try:
-        while True:
-            connection.settimeout(SILENCE if got else LOGIN_TIMEOUT + 4)
-            part = connection.recv(65536)
-            if not part:
-                closed = True
-                break
-            got += part
-    except TimeoutError:
-        pass
-    except (ConnectionResetError, BrokenPipeError):
-        closed = True
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)  # close() alone would not wake the sender
-    connection.close()
-    sender.join(10)
-    true(not sender.is_alive(), "it takes no bytes and does not close")
-    return greeting, got, closed
-
-
 def survives(world, port, data, answer):
     """The answers, of which each line is one of the protocol's."""
-    before = world.ferry.memory()
-    greeting, got, closed = exchange(world, port, data)
+    greeting, got = survives_data(
+        world, world.lab.connect(port, ATTACKER), data, LOGIN_TIMEOUT + 4, SILENCE)
     true(answer.match(greeting), f"greeting: {greeting!r}")
-    true(got or closed, "neither an answer nor an end")
-    grown = world.ferry.memory() - before
-    true(grown < GROWTH, f"memory grew by {grown}")
-    equal(sorted(world.ferry.processes("interceptor")), world.at_first,
-          "the interceptor's processes")
     return got
 
 
@@ -219,16 +176,12 @@ def z_it_is_still_well(world):
     client.quit()
     world.arrives(world.here, token)
     world.arrives(world.there, token)
-    equal(sorted(world.ferry.processes("interceptor")), world.at_first,
-          "the interceptor's processes are those that began")
+    world.is_the_one_that_began()
 
 
-class HostileWorld(Mail, Pop3World):
-    """Remembers its interceptor's processes: none may die of what clients send."""
-
+class HostileWorld(Remembers, Mail, Pop3World):
     def __init__(self):
         super().__init__(settings={"limits": {"login_timeout": LOGIN_TIMEOUT}})
-        self.at_first = []
         self.pop3_before = self.smtp_before = None
         # The sanitizer keeps what was freed, and a password's check frees 16 MiB each time.
         environment = self.ferry.environment()
@@ -237,7 +190,6 @@ class HostileWorld(Mail, Pop3World):
 
     def __enter__(self):
         super().__enter__()
-        self.at_first = sorted(self.ferry.processes("interceptor"))
         self.pop3_before = self.pop3_session(self.here)
         self.smtp_before = self.smtp(self.there)
         return self

@@ -3,11 +3,10 @@
 """Every way to say LOGIN, at the source and here; odd passwords; refusals of both sides."""
 import base64
 import sys
-import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import World, case, equal, main, table, true  # noqa: E402
+from lab.harness import World, case, equal, main, send_steps, table, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 
 
@@ -42,18 +41,7 @@ FORMS = {
 
 def say(client, steps, split=False):
     """Sends the steps and returns the tagged answer to A."""
-    for step in steps:
-        if step is None:
-            answer = client.line()
-            if not answer.startswith(b"+"):
-                return answer
-        elif split:
-            for n in range(len(step)):
-                client.send(step[n:n + 1])
-                time.sleep(0.002)  # a packet each: Nagle is off where it matters
-        else:
-            client.send(step)
-    return client.until(b"A")[1]
+    return send_steps(client, steps, b"+", split) or client.until(b"A")[1]
 
 
 def log_in(world, user, form, split=False):

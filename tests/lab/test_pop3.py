@@ -6,7 +6,6 @@ test_pop3.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...]
 
 How a client logs in is in test_pop3_login.py.
 """
-import sqlite3
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3, harness, pop3_clients, pop3_world  # noqa: E402
-from lab.harness import busy, case, equal, nothing, table, true  # noqa: E402
+from lab.harness import Skipped, busy, case, equal, nothing, table, true  # noqa: E402
 
 HOLD = 8  # Courier takes a second for each login, and the transfer needs several
 NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n.dot\r\n..\r\n"
@@ -68,7 +67,7 @@ def downloads_nothing_again(world, client):
 def downloads_nothing_again_though_he_was_seen_by_imap_alone(world):
     """His POP3 program comes once a week, or by TLS: before the move we never saw it."""
     if not world.has_imap():
-        return
+        raise Skipped("there is no IMAP")
     user = world.user(30)
     drop = world.settled_maildrop(user)
     mailbox = world.at_source(user)
@@ -86,7 +85,7 @@ def nobody_loses_recent_for_a_guess(world):
     """A login by POP3 would drop \\Recent, and he may never have used POP3. Courier's and
     mailutils' own STATUS changes what is asked for."""
     if not world.server.name.startswith("dovecot") or not world.has_imap():
-        return
+        raise Skipped("not Dovecot's IMAP")
     user = world.user(10)
     world.server.deliver(user, NEW)
     recent = compare.status(world.direct(), user, world.password(user))
@@ -154,7 +153,7 @@ def without_quit_nothing_is_deleted(world):
 @case
 def the_last_session_of_any_protocol_counts(world):
     if not world.has_imap() or world.is_exclusive():
-        return  # two sessions at once are not for every source
+        raise Skipped("no two sessions at once at this source")
     user = world.user(10)
     imap, pop3 = world.session(user), world.pop3_session(user)
     world.ferry.wait_account(user, stage="catching-up")
@@ -169,7 +168,7 @@ def the_last_session_of_any_protocol_counts(world):
 def our_own_reading_locks_nobody_out(world):
     """The source lets in one session only, and the transfer's must not be that one."""
     if not world.is_exclusive():
-        return
+        raise Skipped("it lets several sessions in")
     user = world.user(100)
     world.lab.source.limit("8mbit")
     try:
@@ -274,7 +273,7 @@ def deletions_here(world):
 @case
 def what_is_new_here_comes_last(world):
     if not world.has_imap():
-        return  # no way to append
+        raise Skipped("no way to append without IMAP")
     user = world.user(20)
     world.move_by_pop3(user)
     before = compare_pop3.uidls(world.maildrop(user))
@@ -306,7 +305,7 @@ def try_login(world, user, answers):
 @case
 def past_hold_he_is_told_to_come_back(world):
     if world.is_exclusive():
-        return  # the copy does not begin before he has left
+        raise Skipped("the copy does not begin before he has left")
     user = world.user(10)
     client = world.pop3()
     client.ok("CAPA")
@@ -324,7 +323,7 @@ def past_hold_he_is_told_to_come_back(world):
 @case
 def held_then_served(world):
     if world.is_exclusive():
-        return
+        raise Skipped("the copy does not begin before he has left")
     users = [world.user(10), world.user(10)]
     for user in users:
         answers = []
@@ -336,29 +335,6 @@ def held_then_served(world):
         thread.join(20)
         true(answers and answers[0][0].startswith(b"+OK"), f"{answers}")
         world.expect_source_logins(user, world.address(user))
-
-
-# Dates of a source without IMAP -------------------------------------------------------------
-
-DATED = [
-    ("the topmost Received", b"Received: from a by b;\r\n\tTue, 5 Mar 2019 10:11:12 +0100\r\n"
-                             b"Received: from c by d; Mon, 4 Mar 2019 00:00:00 +0000\r\n"
-                             b"Date: Sun, 3 Mar 2019 00:00:00 +0000\r\n", 1_551_777_072),
-    ("Date, without Received", b"Date: Sun, 3 Mar 2019 01:02:03 -0200\r\n", 1_551_582_123),
-]
-
-
-@table(DATED)
-def a_date_from_the_header(world, head, seconds):
-    if world.has_imap():
-        return
-    user = world.user(mailbox=pop3_world.short_mailbox("dated"))
-    world.server.deliver(user, head + b"Subject: dated\r\n\r\nx\r\n")
-    world.move_by_pop3(user)
-    index = Path(world.ferry.settings["state_dir"]) / "mail" / user / "index.sqlite"
-    with sqlite3.connect(f"file:{index}?mode=ro", uri=True, timeout=5) as database:
-        dates = database.execute("SELECT date FROM message ORDER BY uid DESC LIMIT 1").fetchall()
-    equal(dates, [(seconds,)], "the internal date")
 
 
 def main():

@@ -6,12 +6,11 @@ test_pop3_login.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...
 """
 import base64
 import sys
-import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import harness, mail, pop3_world  # noqa: E402
-from lab.harness import Skipped, case, equal, table, true  # noqa: E402
+from lab.harness import Skipped, case, equal, send_steps, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
 
@@ -37,18 +36,7 @@ FORMS = {
 
 def say(client, steps, split=False):
     """Sends the steps and returns the last answer."""
-    for step in steps:
-        if step is None:
-            answer = client.line()
-            if not answer.startswith((b"+OK", b"+ ")):
-                return answer
-        elif split:
-            for n in range(len(step)):
-                client.send(step[n:n + 1])
-                time.sleep(0.002)  # a packet each: Nagle is off where it matters
-        else:
-            client.send(step)
-    return client.line()
+    return send_steps(client, steps, (b"+OK", b"+ "), split) or client.line()
 
 
 def direct(world):

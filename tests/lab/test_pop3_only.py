@@ -238,6 +238,23 @@ def two_at_once(world):
     world.same(user)
 
 
+DATED = [
+    ("the topmost Received", b"Received: from a by b;\r\n\tTue, 5 Mar 2019 10:11:12 +0100\r\n"
+                             b"Received: from c by d; Mon, 4 Mar 2019 00:00:00 +0000\r\n"
+                             b"Date: Sun, 3 Mar 2019 00:00:00 +0000\r\n", 1_551_777_072),
+    ("Date, without Received", b"Date: Sun, 3 Mar 2019 01:02:03 -0200\r\n", 1_551_582_123),
+]
+
+
+@table(DATED)
+def a_date_from_the_header(world, head, seconds):
+    user = world.user(mailbox=pop3_world.short_mailbox("dated"))
+    world.server.deliver(user, head + b"Subject: dated\r\n\r\nx\r\n")
+    world.move_by_pop3(user)
+    dates = world.index(user, "SELECT date FROM message ORDER BY uid DESC LIMIT 1")
+    equal(dates, [(seconds,)], "the internal date")
+
+
 def main():
     arguments = sys.argv[1:]
     options, settings = SERVERS["--dovecot" if "--dovecot" in arguments else "--mailutils"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.hostile import Remembers  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import client_address  # noqa: E402
 
@@ -77,21 +78,15 @@ def ten_thousand_who_say_nothing(world):
 
 @case
 def the_interceptor_is_the_one_that_began(world):
-    equal(sorted(world.ferry.processes("interceptor")), sorted(world.at_first))
+    world.is_the_one_that_began()
 
 
-class SilentWorld(World):
+class SilentWorld(Remembers, World):
     def __init__(self):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         super().__init__(settings={
             "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": SILENT}})
-        self.at_first = []
-
-    def __enter__(self):
-        super().__enter__()
-        self.at_first = self.ferry.processes("interceptor")
-        return self
 
 
 main(SilentWorld)
