@@ -68,6 +68,7 @@ class Demo:
         self.ferry = Ferry(lab)
         self.before = {}
         self.laptop = None
+        self.uids = ""
 
     # small things --------------------------------------------------------------------
 
@@ -141,6 +142,17 @@ class Demo:
         done = self.admin("rules", "check")
         self.page.check(done.returncode == 0, "the rules are in the kernel, clients are greeted")
 
+    def uids_by_curl(self):
+        """What a program that she has always used says of her INBOX."""
+        words = ["curl", "-s", "--interface", ADDRESS["alice"], "-u",
+                 f"alice:{DEMO_USERS['alice']}", f"imap://{SOURCE_ADDRESS[0]}/INBOX",
+                 "-X", "UID SEARCH ALL"]
+        done = self.lab.client.run(*words)
+        self.page.command("curl -u alice imap://… -X \"UID SEARCH ALL\"")
+        found = done.stdout.strip()
+        self.page.output(found[:70] + " …")
+        return found
+
     def first_login(self):
         self.page.title("alice logs in for the first time")
         client = self.login("alice")
@@ -148,6 +160,7 @@ class Demo:
         self.show_source_log("alice")
         self.page.check(self.source_logins("alice") == [ADDRESS["alice"]],
                         f"passed on to the source, which saw her own address {ADDRESS['alice']}")
+        self.uids = self.uids_by_curl()
         self.admin("flows")
         account = self.ferry.account("alice") or {}
         self.page.check(account.get("route") == "source", "mailferry knows her now; "
@@ -184,6 +197,9 @@ class Demo:
     def she_is_back(self):
         self.page.title("alice logs in again")
         self.check_served_here("alice", "served here: no new line in the old server's log")
+        uids = self.uids_by_curl()
+        self.page.check(uids.startswith("* SEARCH ") and uids == self.uids,
+                        "curl finds the same UIDs as before")
         here = compare.snapshot(self.lab.connect(143, ADDRESS["alice"]), "alice",
                                 DEMO_USERS["alice"])
         lines = compare.differences(self.before["alice"], here)
