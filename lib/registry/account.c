@@ -45,6 +45,20 @@ int no_such_account(int64_t id, struct error *err)
 	return error_set(err, -ENOENT, "there is no account number %lld", (long long)id);
 }
 
+int account_row(struct registry *r, enum sql_id id, int64_t account,
+	sqlite3_stmt **ret_row, struct error *err)
+{
+	int n = rsql_use(r, id, ret_row, err);
+
+	if (n < 0)
+		return n;
+	rsql_bind_number(*ret_row, 1, (uint64_t)account);
+	n = rsql_step(r, *ret_row, err);
+	if (n == 0)
+		return no_such_account(account, err);
+	return n < 0 ? n : 0;
+}
+
 const char *route_word(int value)
 {
 	return route_name((enum route)value);
@@ -390,19 +404,13 @@ int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
 	struct str *ret_verifier, struct error *err)
 {
 	struct str found;
-	sqlite3_stmt *statement;
-	int n = rsql_use(r, SQL_VERIFIER, &statement, err);
+	sqlite3_stmt *row;
+	int code = account_row(r, SQL_VERIFIER, id, &row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	n = rsql_step(r, statement, err);
-	if (n == 0)
-		return no_such_account(id, err);
-	if (n < 0)
-		return n;
-	found = arena_str(arena, rsql_text(statement, 0));
-	(void)sqlite3_reset(statement);
+	if (code < 0)
+		return code;
+	found = arena_str(arena, rsql_text(row, 0));
+	(void)sqlite3_reset(row);
 	if (!found.ptr)
 		return error_set(err, -ENOMEM, "no memory");
 	if (!found.len)

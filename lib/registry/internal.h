@@ -33,6 +33,10 @@ word_fn route_word, stage_word, pin_word;
 
 int no_such_account(int64_t id, struct error *err);
 
+/* The one row that the statement has of that account; the caller resets it. -ENOENT. */
+int account_row(struct registry *r, enum sql_id id, int64_t account,
+	sqlite3_stmt **ret_row, struct error *err);
+
 /* -EPERM once the source is retired (retire.h). */
 int refuse_when_retired(struct registry *r, struct error *err);
 

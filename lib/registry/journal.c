@@ -25,16 +25,10 @@ static int read_row(
 	struct registry *r, int64_t id, struct state_row *ret, struct error *err)
 {
 	sqlite3_stmt *row;
-	int route, stage, pin, n = rsql_use(r, SQL_STATE, &row, err);
+	int route, stage, pin, code = account_row(r, SQL_STATE, id, &row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind_number(row, 1, (uint64_t)id);
-	n = rsql_step(r, row, err);
-	if (n == 0)
-		return no_such_account(id, err);
-	if (n < 0)
-		return n;
+	if (code < 0)
+		return code;
 	route = word_value(rsql_text(row, 1), route_word, ROUTE_COUNT);
 	stage = word_value(rsql_text(row, 2), stage_word, STAGE_COUNT);
 	pin = word_value(rsql_text(row, 3), pin_word, PIN_COUNT);

@@ -317,13 +317,7 @@ int registry_password(struct registry *r, int64_t id, struct arena *arena,
 
 	if (!r->has_key)
 		return error_set(err, -ENOKEY, "no sealing key was loaded");
-	n = rsql_use(r, SQL_SEALED, &row, err);
-	if (n < 0)
-		return n;
-	rsql_bind_number(row, 1, (uint64_t)id);
-	n = rsql_step(r, row, err);
-	if (n == 0)
-		return no_such_account(id, err);
+	n = account_row(r, SQL_SEALED, id, &row, err);
 	if (n < 0)
 		return n;
 	name = rsql_text(row, 0);
