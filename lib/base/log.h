@@ -8,7 +8,7 @@
  *
  * One grep for a session id tells that session's story. They go to stderr (the supervisor
  * or systemd keeps them). Control characters are printed as '?', so that no peer writes a
- * line of his own. Passwords are never arguments: what holds one is not printed at all.
+ * line of their own. Passwords are never arguments: what holds one is not printed at all.
  * Libraries do not log; the program that decides does, once.
  */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };

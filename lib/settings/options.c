@@ -28,8 +28,8 @@ static const struct option root_rows[] = {
 		.help = "mail domains that live on it" },
 	{ "strategy", OPTION_CHOICE, ROOT(strategy), "after-logoff",
 		.choices = strategy_choices,
-		.help = "when an account moves: after its user has left, or while he "
-			"waits at login" },
+		.help = "when an account moves: after its user has logged off, or while "
+			"the user waits at login" },
 	{ "subaddress", OPTION_CHOICE, ROOT(subaddress), "+",
 		.choices = subaddress_choices,
 		.help = "what begins a sub-address at the source (alice+news is "

@@ -61,7 +61,7 @@ struct limits {
 	uint32_t connections;        /* at once, over all workers */
 	uint32_t connections_per_ip; /* before login, from one client address */
 	uint32_t login_timeout_s;    /* from accept to a proven login */
-	uint32_t login_bytes;        /* what a client may send before he has logged in */
+	uint32_t login_bytes;        /* what a client may send before login */
 	uint32_t transfers;          /* accounts moved at the same time */
 	uint32_t source_connections; /* of one transfer to the source */
 	uint32_t message_bytes;      /* the largest message accepted here */
@@ -78,7 +78,7 @@ struct settings {
 	char *state_dir; /* default /var/lib/mailferry; owned, as all below */
 	char *run_dir;   /* default /run/mailferry */
 	char *key_file;  /* default <state_dir>/key */
-	uint32_t hold_s; /* how long a client may be held while his account switches */
+	uint32_t hold_s; /* how long a client may be held while the account switches */
 	bool precopy;    /* copy while the source still serves */
 	enum uidls uidls;
 	uint32_t deadline_s; /* 0: none. After that long, devices that never log off get

@@ -155,7 +155,7 @@ static void pump(struct connection *c)
 		session_rest(&c->session);
 	else if (sent == 0)
 		want_turn(c);
-	/* what the client sends while he does not take our answers can wait */
+	/* while the client does not take our answers, its next commands can wait */
 	wait_for(c, (need == SERVICE_INPUT ? UV_READABLE : 0) |
 			    (sent == -EAGAIN ? UV_WRITABLE : 0));
 }

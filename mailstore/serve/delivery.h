@@ -39,7 +39,7 @@ struct delivery {
 void deliveries_run(
 	struct store *s, uint64_t message_bytes, struct delivery **list, size_t n);
 
-/* What the SMTP client is told of an error: 4xx, he may repeat it; 5xx, he may not. */
+/* What the SMTP client is told of an error: 4xx: it may try again; 5xx: it may not. */
 const char *delivery_reply(int code);
 
 #endif

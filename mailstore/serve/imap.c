@@ -21,7 +21,7 @@ static void hand_over(struct imap *s, size_t length)
 		imap_wrote(s, -ENOMEM);
 }
 
-/* The client waits for our word before he sends it, or sends it come what may: what is
+/* The client waits for our word before it sends the literal, or sends it at once: what is
    too long then can only be ended with the session. */
 static void refuse_literal(struct imap *s, struct str line, bool waits)
 {

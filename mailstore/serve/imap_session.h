@@ -125,7 +125,7 @@ void imap_unselect(struct imap *s);
 void imap_sync(struct imap *s, bool expunges);
 
 /* cmd_store.c */
-/* What a client may invent: system flags that RFC 3501 does not name are not his. */
+/* What a client may invent: system flags that RFC 3501 does not name are not theirs. */
 bool imap_may_be_keyword(struct str word);
 
 /* cmd_append.c */

@@ -3,8 +3,8 @@
 #define MAILSTORE_SERVE_VIEW_H
 /*
  * The selected mailbox as one client knows it: which sequence number is which UID, and
- * what he was told of it. The store is ahead of it; view_sync() tells the difference
- * when the protocol allows it.
+ * what the client was told of it. The store is ahead of it; view_sync() tells the
+ * difference when the protocol allows it.
  */
 #include "base/buf.h"
 #include "mailstore/store/store.h"

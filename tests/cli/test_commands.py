@@ -199,7 +199,7 @@ def test_way_back_with_news(house):
     house.tool("deliver", "alice")
     house.bad("would lose 2 changed messages, and carrying them back is not built yet",
               "route", "alice", "source")
-    expect(state_of(house, "alice") == ("local", "done", "auto"), "he is served again")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "they are served again")
     expect(last_events(house, 1) == [("stay", "busy/done", "local/done")], "noted")
     expect(house.told("interceptor") == ["ROUTE_CHANGED alice", "QUIESCE alice",
                                          "ROUTE_CHANGED alice"], "who was held goes in")
@@ -211,7 +211,7 @@ def test_way_back_without_the_folder(house):
     arrived(house)
     (house.state / "mail" / "alice").rename(house.state / "mail" / "elsewhere")
     house.bad("alice", "route", "alice", "source")
-    expect(state_of(house, "alice") == ("local", "done", "auto"), "he stays")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "they stay")
 
 
 def test_way_back_killed_and_run_again(house):
@@ -235,7 +235,7 @@ def test_way_back_called_off(house):
     arrived(house)
     house.tool("event", "alice", "leave")
     house.good("route", "alice", "local")
-    expect(state_of(house, "alice") == ("local", "done", "local"), "he stays")
+    expect(state_of(house, "alice") == ("local", "done", "local"), "they stay")
 
 
 def test_transfer(house):
@@ -296,7 +296,7 @@ def test_who_never_leaves(house):
     for event in ("due", "copy", "catch-up"):
         house.tool("event", "alice", event)
     expect("alice" not in " ".join(json.loads(house.good("status", "--json"))["attention"]),
-           "he may yet leave today")
+           "they may yet leave today")
     with contextlib.closing(sqlite3.connect(house.state / "registry.sqlite")) as registry:
         registry.execute("UPDATE account SET stage_at = stage_at - 49 * 3600 * 1000")
         registry.commit()
@@ -305,7 +305,7 @@ def test_who_never_leaves(house):
            "would be ended for the switch" in status["attention"], status)
     house.good("route", "alice", "source")
     expect("alice" not in " ".join(json.loads(house.good("status", "--json"))["attention"]),
-           "he is to stay there")
+           "they are to stay there")
 
 
 def test_flows(house):

@@ -80,7 +80,7 @@ class Demo:
         return done
 
     def login(self, user):
-        """A mail client of that user, logged in, from his own address."""
+        """A mail client of that user, logged in, from their own address."""
         client = Imap(self.lab.connect(143, ADDRESS[user]))
         answer = client.login(user, DEMO_USERS[user])
         if b" OK " not in answer:
@@ -168,7 +168,7 @@ class Demo:
         return client
 
     def bob_is_pinned(self):
-        self.page.title("bob is to stay where he is")
+        self.page.title("bob is to stay where they are")
         client = self.login("bob")
         done = self.admin("route", "bob", "source")
         client.logout()
@@ -239,7 +239,7 @@ class Demo:
         self.ferry.wait_account("bob", stage="done", route="local")
         self.check_served_here("bob", "... and the next one here")
         done = self.admin("route", "bob", "source")
-        self.page.check(done.returncode == 0, "back again: nothing is new here that he could miss")
+        self.page.check(done.returncode == 0, "back again: nothing is new here that they could miss")
         self.check_served_by_source("bob", "served by the source")
 
     def wrong_password(self):

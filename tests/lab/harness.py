@@ -111,7 +111,7 @@ class World:
         return self.lab.server
 
     def user(self, messages=60, password=None, mailbox=None):
-        """A new user at the source with his mailbox; returns his name."""
+        """A new user at the source with their mailbox; returns their name."""
         self.numbers += 1
         name = f"user{self.numbers}"
         self.server.add_user(name, password or self.password(name))
@@ -122,7 +122,7 @@ class World:
         return self.server.users[user]
 
     def address(self, user, family=4):
-        """Each user comes from an address of his own (twenty of them in turn)."""
+        """Each user comes from an address of their own (twenty of them in turn)."""
         digits = "".join(letter for letter in user if letter.isdigit()) or "0"
         return client_address(11 + int(digits) % 20, family)
 
@@ -158,7 +158,7 @@ class World:
                 if address.startswith(("192.0.2.", "2001:db8:c:"))]
 
     def expect_source_logins(self, user, *addresses):
-        """These logins of his are in the source's log, and no other: its writer is a
+        """These logins of the user are in the source's log, and no other: its writer is a
         process of its own, so a line may come late."""
         try:
             wait_until("logins", lambda: len(self.source_logins(user)) >= len(addresses), 3)
@@ -167,7 +167,7 @@ class World:
         equal(self.source_logins(user), list(addresses), f"{user}'s logins at the source")
 
     def move(self, user, timeout=60):
-        """Log in, log off, and wait until he is served here."""
+        """Log in, log off, and wait until they are served here."""
         self.session(user).logout()
         return self.ferry.wait_account(user, timeout, stage="done", route="local")
 
@@ -186,8 +186,8 @@ def registry(world, *statement):
 
 @contextlib.contextmanager
 def busy(world, user, log_off=None):
-    """Inside: his copy is complete, his route is busy and stays so. log_off: ends the
-    session that he has; else he gets one by IMAP."""
+    """Inside: their copy is complete, their route is busy and stays so. log_off: ends the
+    session that they have; else they get one by IMAP."""
     log_off = log_off or world.session(user).logout
     world.ferry.wait_account(user, stage="catching-up")
     signal_transfer(world, signal.SIGSTOP)

@@ -76,7 +76,7 @@ class Pop3World(World):
         return compare_pop3.snapshot(connection, user, self.password(user), whole)
 
     def move_by_pop3(self, user, timeout=90):
-        """Log in, QUIT, and wait until he is served here."""
+        """Log in, QUIT, and wait until they are served here."""
         self.pop3_session(user).quit()
         return self.ferry.wait_account(user, timeout, stage="done", route="local")
 

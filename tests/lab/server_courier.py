@@ -121,7 +121,7 @@ class Courier:
         return self.home(name) / "Maildir"
 
     def fill(self, user, mailbox):
-        """Gives `user` (who must exist) that mailbox; he had none before."""
+        """Gives `user` (who must exist) that mailbox; they had none before."""
         self.home(user).mkdir()
         maildir_courier.write(mailbox, self.mail(user))
         give_away(self.home(user))

@@ -190,7 +190,7 @@ class Dovecot:
         return self.home(name) / "mail"
 
     def fill(self, user, mailbox):
-        """Gives `user` (who must exist) that mailbox; he had none before."""
+        """Gives `user` (who must exist) that mailbox; they had none before."""
         home = self.home(user)
         home.mkdir(exist_ok=True)
         target = home / "mail" if self.storage == "maildir" else home / "draft"

@@ -33,7 +33,7 @@ class DovecotView(DovecotHeir):
         (self.home(user) / "pop3").symlink_to("mail")
 
     def show(self, user, messages, uidls=None):
-        """What POP3 shows of him: these messages (by UID). uidls: the unique-ids of some;
+        """What POP3 shows of them: these messages (by UID). uidls: the unique-ids of some;
         then the newest comes first."""
         drop = self.home(user) / "pop3"
         if drop.is_symlink():

@@ -51,7 +51,7 @@ server "inet6://[::]:{port}" {{
   }}
 }}
 """
-# Session, then the client's address, or his name.
+# Session, then the client's address, or their name.
 CONNECTION = re.compile(r"\w+: (\w+) ([0-9A-F:.]+)$")
 LOGIN = re.compile(r"\w+: (\w+) user `([^']+)' logged in")
 SERVICES = {"pop3d": 110, "imap4d": 143}
@@ -142,7 +142,7 @@ class Mailutils:
         return self.folder / "spool" / name
 
     def fill(self, user, mailbox):
-        """Gives `user` (who must exist) that mailbox; he had none before. Flags, keywords
+        """Gives `user` (who must exist) that mailbox; they had none before. Flags, keywords
         and UIDs are what this server makes of it: an mbox has no place for most. Nor has
         a folder with messages any folders below it: those are left out."""
         self.home(user).mkdir()

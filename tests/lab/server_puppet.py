@@ -67,7 +67,7 @@ class Puppet:
 
     @staticmethod
     def _command(connection, reader, is_client):
-        """True when he has logged in. The transfer, which comes from the router, may not:
+        """True when they have logged in. The transfer, which comes from the router, may not:
         its sessions are no business of the tests."""
         line = reader.line(connection)
         tag, _, rest = line.partition(b" ")

@@ -61,7 +61,7 @@ def who_leaves_before_it_is_not_waited_for(world):
     user = world.user(10)
     began = time.monotonic()
     world.move(user)
-    true(time.monotonic() - began < DEADLINE + 10, "moved after his log-off")
+    true(time.monotonic() - began < DEADLINE + 10, "moved after their log-off")
 
 
 class DeadlineWorld(World):

@@ -129,14 +129,14 @@ def a_digest_is_good_for_one_connection(world):
     second.greeting, theirs = first.greeting, second.greeting
     true(second.apop(user, world.password(user)).startswith(b"-ERR"), "another's digest")
     second.greeting = theirs
-    true(second.apop(user, world.password(user)).startswith(b"+OK"), "his own")
+    true(second.apop(user, world.password(user)).startswith(b"+OK"), "their own")
     first.close()
     second.quit()
 
 
 @case
 def after_a_refusal_the_source_gets_no_stale_digest(world):
-    """His connection to the source went with the login of somebody who lives here."""
+    """Their connection to the source went with the login of somebody who lives here."""
     here, there = world.user(3), world.user(3)
     world.move_by_pop3(here)
     client = world.pop3(there)
@@ -151,7 +151,7 @@ def after_a_refusal_the_source_gets_no_stale_digest(world):
 
 @table(FORMS[:2])
 def held_then_served(world, form):
-    """What he has shown is kept while his account switches."""
+    """What they have shown is kept while their account switches."""
     if not offered(world, form):
         raise Skipped("not offered by the source")
     user = world.user(3)

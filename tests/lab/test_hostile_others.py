@@ -19,7 +19,7 @@ from lab.pop3_world import PORT, Pop3World  # noqa: E402
 from lab.smtp import at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
-LOGIN_TIMEOUT = 5  # the least that a client gets for his next try
+LOGIN_TIMEOUT = 5  # the least that a client gets for their next try
 SILENCE = 0.25  # so long after an answer nothing more comes
 ATTACKER = client_address(29)
 POP3_ANSWER = re.compile(rb"\+OK|-ERR|\+ ")

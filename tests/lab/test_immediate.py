@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""strategy = "immediate": the copy runs while the client waits at his first login."""
+"""strategy = "immediate": the copy runs while the client waits at their first login."""
 import sys
 import threading
 import time
@@ -19,7 +19,7 @@ def a_small_mailbox_moves_during_his_first_login(world):
     user = world.user(100)
     before = world.at_source(user)
     client = world.session(user)
-    equal(world.ferry.account(user)["route"], "local", "his first session is here")
+    equal(world.ferry.account(user)["route"], "local", "their first session is here")
     client.ok("SELECT INBOX")
     client.logout()
     nothing(compare.differences(before, world.here(user)), "source and here")
@@ -74,12 +74,12 @@ def two_sessions_see_one_state(world):
 
 @case
 def a_first_login_by_pop3_moves_him_too(world):
-    """Where the source speaks both: his mail is here, by both, before he is let in."""
+    """Where the source speaks both: their mail is here, by both, before they are let in."""
     user = world.user(60)
     world.maildrop_at_source(user)  # the first RETR changes what a server says of a message
     drop, before = world.maildrop_at_source(user), world.at_source(user)
     client = world.pop3_session(user)
-    equal(world.ferry.account(user)["route"], "local", "his first session is here")
+    equal(world.ferry.account(user)["route"], "local", "their first session is here")
     equal(int(client.ok("STAT").split()[0]), len(drop["messages"]), "STAT")
     client.quit()
     nothing(compare_pop3.differences(drop, world.maildrop(user)), "POP3, source and here")
@@ -125,7 +125,7 @@ def two_devices_at_the_same_moment(world, logins):
 
 @case
 def counters_of_who_lives_here(world):
-    """What he reads is counted as local, and at the source nothing."""
+    """What they read is counted as local, and at the source nothing."""
     def counted(route):
         return sum(row["bytes"] for row in world.ferry.json("counters")
                    if row["service"] == "imap" and row["route"] == route)

@@ -25,7 +25,7 @@ def a_first_login_is_passed_on_from_the_clients_own_address(world):
         client = world.session(user, family)
         client.ok("NOOP")
         account = world.ferry.account(user)
-        true(account, "the account is known once he is in")
+        true(account, "the account is known once they are in")
         equal(account["route"], "source")
         world.expect_source_logins(user, world.address(user, family))
         client.logout()
@@ -84,7 +84,7 @@ def what_happens_while_it_is_copied_is_not_lost(world):
     user = world.user(200)
     client = world.session(user)
     client.ok("SELECT INBOX")
-    world.ferry.wait_account(user, stage="catching-up")  # precopy: he is still logged in
+    world.ferry.wait_account(user, stage="catching-up")  # precopy: they are still logged in
     inbox = sorted(world.at_source(user)["folders"][b"INBOX"]["messages"])
     client.ok(f"UID STORE {inbox[0]} +FLAGS (\\Flagged later)")
     client.ok(f"UID STORE {inbox[1]},{inbox[5]} +FLAGS (\\Deleted)")
@@ -97,7 +97,7 @@ def what_happens_while_it_is_copied_is_not_lost(world):
                     f'SUBSCRIBE "{prefix}sent"'):
         client.ok(command)
     world.server.deliver(user, NEW)
-    equal(world.ferry.account(user)["route"], "source", "as long as he is logged in")
+    equal(world.ferry.account(user)["route"], "source", "as long as they are logged in")
     before = world.at_source(user)
     client.logout()
     world.ferry.wait_account(user, stage="done", route="local")
@@ -167,7 +167,7 @@ def the_toggle(world):
     user = world.user(30)
     address = world.address(user)
     world.session(user).logout()
-    world.ferry.ok("route", user, "source")  # before or after he has moved, it holds
+    world.ferry.ok("route", user, "source")  # before or after they have moved, it holds
     world.ferry.wait_account(user, pin="source", route="source")
     world.session(user).logout()
     world.ferry.settle(1)

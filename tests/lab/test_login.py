@@ -130,7 +130,7 @@ def password(world, secret):
     world.ferry.wait_account(user, stage="done", route="local")
     for form in ("literals", "quoted", "PLAIN", "AUTHENTICATE LOGIN"):
         log_in(world, user, form)
-    wrong = secret + " "  # one only: each costs him two seconds
+    wrong = secret + " "  # one only: each costs them two seconds
     client = world.imap(user)
     true(b" NO " in client.login(user, wrong), f"{wrong!r} was taken")
     client.close()

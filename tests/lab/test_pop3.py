@@ -26,7 +26,7 @@ def a_first_login_is_passed_on_from_the_clients_own_address(world):
         client = world.pop3_session(user, family)
         client.ok("NOOP")
         account = world.ferry.account(user)
-        true(account, "the account is known once he is in")
+        true(account, "the account is known once they are in")
         equal(account["route"], "source")
         world.expect_source_logins(user, world.address(user, family))
         client.quit()
@@ -65,7 +65,7 @@ def downloads_nothing_again(world, client):
 
 @case
 def downloads_nothing_again_though_he_was_seen_by_imap_alone(world):
-    """His POP3 program comes once a week, or by TLS: before the move we never saw it."""
+    """Their POP3 program comes once a week, or by TLS: before the move we never saw it."""
     if not world.has_imap():
         raise Skipped("there is no IMAP")
     user = world.user(30)
@@ -82,7 +82,7 @@ def downloads_nothing_again_though_he_was_seen_by_imap_alone(world):
 
 @case
 def nobody_loses_recent_for_a_guess(world):
-    """A login by POP3 would drop \\Recent, and he may never have used POP3. Courier's and
+    """A login by POP3 would drop \\Recent, and they may never have used POP3. Courier's and
     mailutils' own STATUS changes what is asked for."""
     if not world.server.name.startswith("dovecot") or not world.has_imap():
         raise Skipped("not Dovecot's IMAP")
@@ -305,7 +305,7 @@ def try_login(world, user, answers):
 @case
 def past_hold_he_is_told_to_come_back(world):
     if world.is_exclusive():
-        raise Skipped("the copy does not begin before he has left")
+        raise Skipped("the copy does not begin before they have left")
     user = world.user(10)
     client = world.pop3()
     client.ok("CAPA")
@@ -323,7 +323,7 @@ def past_hold_he_is_told_to_come_back(world):
 @case
 def held_then_served(world):
     if world.is_exclusive():
-        raise Skipped("the copy does not begin before he has left")
+        raise Skipped("the copy does not begin before they have left")
     users = [world.user(10), world.user(10)]
     for user in users:
         answers = []

@@ -75,7 +75,7 @@ def log_in(world, user, form, split=False):
 
 
 def source_takes(world, user, form):
-    """Whether the old server itself lets him in so."""
+    """Whether the old server itself lets them in so."""
     if FORMS[form][0] not in offered_at_source(world) | {b"USER"}:  # Dovecot's CAPA has no USER
         return False
     client = direct(world)
@@ -210,11 +210,11 @@ def apop_is_passed_on_and_listed(world):
     equal((account["route"], account["capturable"]), ("source", False))
     true("APOP" in account["uncapturable_why"], f"{account['uncapturable_why']!r}")
     world.ferry.settle(1.5)
-    equal(world.ferry.account(user)["route"], "source", "nobody can move him")
+    equal(world.ferry.account(user)["route"], "source", "nobody can move them")
     client = world.pop3(user)
     true(client.apop(user, "wrong").startswith(b"-ERR"), "a wrong one")
     client.close()
-    account = world.move_by_pop3(user)  # once he has shown his password
+    account = world.move_by_pop3(user)  # once they have shown their password
     equal(account["capturable"], True)
 
 

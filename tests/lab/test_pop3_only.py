@@ -65,7 +65,7 @@ class World(pop3_world.Pop3World):
         return self.ferry.processes("transfer")[1:]
 
     def same(self, user):
-        """He is served here, and nobody can tell."""
+        """They are served here, and nobody can tell."""
         nothing(compare_pop3.differences(self.maildrop_at_source(user), self.maildrop(user)),
                 "the source and here")
         rows = self.index(user, "SELECT count(*), count(DISTINCT uidl) FROM message")
@@ -156,7 +156,7 @@ def killed_in_the_middle(world):
 
 @case
 def changed_between_two_rounds(world):
-    """He deletes and gets mail while his account is on its way."""
+    """The user deletes and gets mail while their account is on its way."""
     user = world.user(60)
     before = world.lists(user)[2]
     client = world.pop3_session(user)
@@ -193,7 +193,7 @@ def a_small_one_moves_during_his_first_login(world):
         return
     user = world.user(100)
     client = world.pop3_session(user)
-    equal(world.ferry.account(user)["route"], "local", "his first session is here")
+    equal(world.ferry.account(user)["route"], "local", "their first session is here")
     client.quit()
     world.same(user)
     world.expect_source_logins(user, world.address(user))

@@ -95,7 +95,7 @@ def the_source_dies_in_the_middle(world):
     world.server.stop()
     account = wait_until("a failure", lambda: _failed(world, user), 30)
     true(account["last_error"], "with a reason")
-    equal(account["route"], "source", "he stays where he was")
+    equal(account["route"], "source", "they stay where they were")
     world.server.start()
     world.ferry.wait_account(user, stage="done", route="local", timeout=60)
     nothing(compare.differences(before, world.here(user)), "after the retry")

@@ -64,10 +64,10 @@ def failed(world, user):
 
 
 def fails(world, user):
-    """He logs in and off, and his move fails: what there is to know of it."""
+    """They log in and off, and their move fails: what there is to know of it."""
     world.pop3_session(user).quit()
     account = wait_until(f"{user}'s move to fail", lambda: failed(world, user), 40)
-    equal(account["route"], "source", "he stays where he was")
+    equal(account["route"], "source", "they stay where they were")
     world.pop3_session(user).quit()
     return account
 
@@ -150,9 +150,9 @@ def the_maildrop_shows_what_inbox_has_not(world):
 
 
 def lock(world, user):
-    """A session at the source that somebody has forgotten; it holds his maildrop."""
+    """A session at the source that somebody has forgotten; it holds their maildrop."""
     client = Pop3(world.lab.source.connect(SOURCE_ADDRESS[0], pop3_world.PORT))
-    true(client.login(user, world.password(user)).startswith(b"+OK"), "a session of his")
+    true(client.login(user, world.password(user)).startswith(b"+OK"), "a session of theirs")
     return client
 
 
@@ -176,7 +176,7 @@ def the_maildrop_is_locked(world):
 def the_maildrop_is_locked_and_nobody_insists(world):
     setting(world, "best-effort")
     user, _ = new_user(world, *letters(10))
-    world.pop3_session(user).quit()  # he is a user of POP3
+    world.pop3_session(user).quit()  # they are a user of POP3
     holder = lock(world, user)
     account = world.ferry.wait_account(user, 60, stage="done", route="local")
     holder.close()

@@ -133,7 +133,7 @@ def fail_closed_once_somebody_lives_here(world):
     ferry.ok("rules", "install")
     try:
         world.connect(user, timeout=3).close()
-        raise AssertionError("he was let through to a stale mailbox")
+        raise AssertionError("they were let through to a stale mailbox")
     except OSError:
         pass
     ferry.ok("rules", "remove")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`mailferry route USER source` of who lives here: what was acknowledged is where he is
+"""`mailferry route USER source` of a user who lives here: acknowledged mail is where they are
 served afterwards, and nobody hears of a wrong password."""
 import contextlib
 import sqlite3
@@ -174,7 +174,7 @@ def append_races(world):
 
 @case
 def first_login_races(world):
-    """His password was not judged here before: that takes so long that the account can
+    """Their password was not judged here before: that takes so long that the account can
     go back meanwhile."""
     race(world, LoginAndAppend)
 
@@ -195,7 +195,7 @@ def idle_session_is_ended_and_comes_back_at_the_source(world):
 
 
 def on_its_way(world, user, seconds):
-    """As a command that was killed leaves him, that long ago."""
+    """As a command that was killed leaves them, that long ago."""
     world.move(user)
     registry(world, "UPDATE account SET route='busy', busy_since=? WHERE name=?",
              (int((time.time() - seconds) * 1000), user))
@@ -258,7 +258,7 @@ def straggler_finds_the_folder_closed(world):
     equal(client.mail(at(user)), [250], "RCPT")
     equal(client.data(world.message()[1])[:3], b"450", "final answer")
     client.quit()
-    # and when he comes again by a move, it is open again
+    # and when they come again by a move, it is open again
     registry(world, "UPDATE account SET route='source', stage='idle', pin='auto'"
                     " WHERE name=?", (user,))
     world.move(user)

@@ -234,7 +234,7 @@ def somebody_else_has_the_maildrop(world):
 
 @case
 def somebody_else_has_it_when_nobody_is_served(world):
-    """That is no failure: he is let in at the source again, and it goes on."""
+    """That is no failure: they are let in at the source again, and it goes on."""
     world.interceptor.slips_in = 1
     world.tool("event", "alice", "copy")
     world.tool("event", "alice", "catch-up")
@@ -318,7 +318,7 @@ def held_at_his_login(world):
     world.run()
     world.arrived()
     kinds = [kind for kind, _, _ in world.interceptor.heard]
-    equal(kinds[:2], ["ROUTE_CHANGED", "QUIESCE"], "first of all he is off the source")
+    equal(kinds[:2], ["ROUTE_CHANGED", "QUIESCE"], "first of all they are off the source")
     equal(world.server.count("RETR"), 8, "bodies read")
 
 
