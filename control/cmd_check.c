@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry check: would it work? Changes nothing. */
-#include "control/ask.h"
 #include "control/control.h"
 #include "control/findings.h"
 #include "control/rights.h"
@@ -8,6 +7,7 @@
 #include "control/source_probe.h"
 
 #include "base/fd.h"
+#include "messages/ask.h"
 #include "registry/seal.h"
 
 #include <arpa/inet.h>
@@ -205,7 +205,7 @@ static void check_port(struct findings *f, const char *name, int family, uint16_
 
 static void check_ports(struct control *c, struct findings *f)
 {
-	bool ours = program_answers(&c->settings, INTERCEPTOR_SOCKET);
+	bool ours = ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET);
 	int family = settings_source(&c->settings, AF_INET) ? AF_INET : AF_INET6;
 
 	for (int id = 0; id < SERVICE_COUNT; id++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry flows [--watch]: the interceptor tells, as one JSON object for each flow. */
-#include "control/ask.h"
 #include "control/control.h"
 #include "control/flows.h"
 #include "control/output.h"
 
 #include "base/fd.h"
+#include "messages/ask.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,12 +36,13 @@ int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err)
 {
 	struct message question = { .type = MESSAGE_FLOWS }, m;
 	char bytes[IPC_MESSAGE_MAX];
-	CLEANUP(fd_closep) int fd = ask_open(s, INTERCEPTOR_SOCKET, err);
+	CLEANUP(fd_closep)
+	int fd = ask_begin(s->run_dir, INTERCEPTOR_SOCKET, &question, err);
 	json_t *flows = json_array();
-	int r = fd < 0 ? fd : ask_send(fd, &question, err);
+	int r = fd < 0 ? fd : 0;
 
 	while (r == 0) {
-		r = ask_receive(fd, bytes, &m, err);
+		r = ask_receive(fd, bytes, &ask_patience, &m, err);
 		if (r == 0 && m.type != MESSAGE_FLOW)
 			break;
 		if (r == 0 &&

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry transfer USER [--wait] */
 #include "control/account_view.h"
-#include "control/ask.h"
 #include "control/control.h"
 #include "control/poke.h"
 #include "control/progress.h"
+
+#include "messages/ask.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static int wait_until_over(struct control *c, struct registry *r, struct arena *
 			progress_show(view, a);
 		if (is_over(a))
 			return 0;
-		alone = program_answers(&c->settings, TRANSFER_SOCKET) ? 0 : alone + 1;
+		alone = ask_runs(c->settings.run_dir, TRANSFER_SOCKET) ? 0 : alone + 1;
 		if (alone > ALONE_MAX)
 			return error_set(&c->err, -ECONNREFUSED,
 				"mailferry does not run here, so nothing moves; start "

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/status.h"
 
-#include "control/ask.h"
 #include "control/flows.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 
 #include "base/clock.h"
+#include "messages/ask.h"
 #include "registry/retire.h"
 
 #include <errno.h>
@@ -129,7 +129,7 @@ static void gather_programs(struct control *c, struct status *s)
 	size_t up = 0;
 
 	for (size_t i = 0; i < STATUS_PROGRAM_COUNT; i++) {
-		s->runs[i] = program_answers(&c->settings, programs[i].socket);
+		s->runs[i] = ask_runs(c->settings.run_dir, programs[i].socket);
 		up += s->runs[i];
 	}
 	if (up == 0)

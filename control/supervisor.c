@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
 
-#include "control/ask.h"
 #include "control/children.h"
 #include "control/rules_wanted.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "messages/ask.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -208,7 +208,7 @@ static void finish(struct supervisor *s)
 static void tick_starting(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
-	if (!program_answers(&s->control->settings, INTERCEPTOR_SOCKET))
+	if (!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET))
 		return;
 	if (install(s) < 0)
 		give_up(s);

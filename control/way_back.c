@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/way_back.h"
 
-#include "control/ask.h"
-
 #include "base/buf.h"
 #include "mailstore/store/store.h"
+#include "messages/ask.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -98,7 +97,7 @@ static void tell_route(struct control *c, struct str account)
 {
 	struct message m = { .type = MESSAGE_ROUTE_CHANGED, .account = account };
 
-	(void)tell(&c->settings, INTERCEPTOR_SOCKET, &m, NULL);
+	(void)ask_tell(c->settings.run_dir, INTERCEPTOR_SOCKET, &m, NULL);
 }
 
 /* One that does not run has nothing under way, and reads the route when it starts. */
@@ -108,8 +107,8 @@ static int quiesce(struct control *c, struct str account)
 		.type = MESSAGE_QUIESCE, .account = account, .number = 1
 	};
 	uint64_t quiet = 0;
-	int code = ask_number(&c->settings, INTERCEPTOR_SOCKET, &question,
-		MESSAGE_QUIESCED, &quiet, &c->err);
+	int code = ask(c->settings.run_dir, INTERCEPTOR_SOCKET, &question,
+		MESSAGE_QUIESCED, &ask_patience, &quiet, &c->err);
 
 	if (code == -ECONNREFUSED)
 		return 0;
@@ -124,8 +123,8 @@ static int quiesce(struct control *c, struct str account)
 static int release(struct control *c, struct str account)
 {
 	struct message question = { .type = MESSAGE_RELEASE, .account = account };
-	int code =
-		ask(&c->settings, MAILSTORE_SOCKET, &question, MESSAGE_RELEASED, &c->err);
+	int code = ask(c->settings.run_dir, MAILSTORE_SOCKET, &question, MESSAGE_RELEASED,
+		&ask_patience, NULL, &c->err);
 
 	return code == -ECONNREFUSED ? 0 : code;
 }

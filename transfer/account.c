@@ -63,12 +63,12 @@ static int forced_at(struct job *j, uint64_t *ret_at)
 static int await_logoff(struct job *j, unsigned ms)
 {
 	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
-	struct talk_patience patience = { .ms = ms, .tick = job_tick, .context = j };
+	struct patience patience = { .ms = ms, .tick = job_tick, .context = j };
 	uint64_t end = clock_monotonic_ms() + ms, number;
 	int r;
 
 	for (;;) {
-		r = talk_ask(j->settings, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
+		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
 			&patience, &number, &j->err);
 		if (r != -ECONNREFUSED && r != -EPIPE)
 			return r;
@@ -275,15 +275,13 @@ static int quiesce(struct job *j, uint64_t *ret_quiet)
 	struct message m = { .type = MESSAGE_QUIESCE,
 		.account = j->account.name,
 		.number = j->is_forced };
-	struct talk_patience patience = {
-		.ms = QUIESCE_MS, .tick = job_tick, .context = j
-	};
+	struct patience patience = { .ms = QUIESCE_MS, .tick = job_tick, .context = j };
 	int r = -ECONNREFUSED;
 
 	for (int i = 0; i < QUIESCE_TRIES && (r == -ECONNREFUSED || r == -EPIPE); i++) {
 		if (i && (r = job_pause(j, NOBODY_THERE_MS)) != 0)
 			break;
-		r = talk_ask(j->settings, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
+		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
 			&patience, ret_quiet, &j->err);
 	}
 	return r;

@@ -49,12 +49,12 @@ static int open_registry(struct job *j, const char *name)
 static void ask_for_release(struct job *j)
 {
 	struct message m = { .type = MESSAGE_RELEASE, .account = j->account.name };
-	struct talk_patience patience = {
+	struct patience patience = {
 		.ms = STORE_BUSY_MS * STORE_BUSY_TRIES, .tick = job_tick, .context = j
 	};
 	uint64_t number;
 
-	(void)talk_ask(j->settings, MAILSTORE_SOCKET, &m, MESSAGE_RELEASED, &patience,
+	(void)ask(j->settings->run_dir, MAILSTORE_SOCKET, &m, MESSAGE_RELEASED, &patience,
 		&number, NULL);
 }
 
@@ -201,9 +201,9 @@ static bool is_owner_there(struct job *j, uint64_t now)
 
 	if (j->look < 0 && now - j->looked_at >= LOOK_EVERY_MS) {
 		j->looked_at = now;
-		j->look = talk_begin(j->settings, INTERCEPTOR_SOCKET, &m, NULL);
+		j->look = ask_begin(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, NULL);
 	} else if (j->look >= 0 &&
-		   talk_answered(j->look, MESSAGE_LOGGED_OFF, &number, NULL) != 0) {
+		   ask_answered(j->look, MESSAGE_LOGGED_OFF, &number, NULL) != 0) {
 		end_look(j, now);
 	}
 	return j->look >= 0 && now - j->looked_at >= LOOK_MS;
@@ -237,9 +237,9 @@ int job_tick(void *context)
 
 int job_pause(struct job *j, unsigned ms)
 {
-	struct talk_patience patience = { .ms = ms, .tick = job_tick, .context = j };
+	struct patience patience = { .ms = ms, .tick = job_tick, .context = j };
 
-	return talk_pause(&patience);
+	return wait_pause(&patience);
 }
 
 /* ---- a pass ---- */
@@ -367,7 +367,7 @@ void job_route_changed(struct job *j)
 	struct message m = { .type = MESSAGE_ROUTE_CHANGED, .account = j->account.name };
 
 	/* without it nobody is held, and whoever comes reads the registry */
-	(void)talk_tell(j->settings, INTERCEPTOR_SOCKET, &m, NULL);
+	(void)ask_tell(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, NULL);
 }
 
 int job_make_verifier(struct job *j)

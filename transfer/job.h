@@ -3,10 +3,10 @@
 #define TRANSFER_JOB_H
 /* What one account's process holds, and the two things it does again and again: a pass
    over the account, and a change of its state. Between account.c and job.c. */
+#include "messages/ask.h"
 #include "registry/registry.h"
 #include "settings/settings.h"
 #include "transfer/sync.h"
-#include "transfer/talk.h"
 
 struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */

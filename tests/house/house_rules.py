@@ -17,16 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY_INCLUDE = {
     "base": [],
     "settings": ["base"],
-    "messages": ["base"],
+    "event": ["base"],
+    "messages": ["base", "event"],
     "wire": ["base"],
     "registry": ["base"],
     "nft-rules": ["base", "settings"],
     "mailstore/store": ["base"],
     "mailstore/serve": ["base", "wire", "mailstore/store"],
-    "mailstore": ["base", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
-    "interceptor": ["base", "wire", "settings", "messages", "registry"],
-    "transfer": ["base", "wire", "settings", "messages", "registry", "mailstore/store"],
-    "control": ["base", "wire", "settings", "messages", "registry", "nft-rules",
+    "mailstore": ["base", "event", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
+    "interceptor": ["base", "event", "wire", "settings", "messages", "registry"],
+    "transfer": ["base", "event", "wire", "settings", "messages", "registry", "mailstore/store"],
+    "control": ["base", "event", "wire", "settings", "messages", "registry", "nft-rules",
                 "mailstore/store"],
 }
 # single headers that a folder may use of another on the same floor, with the reason
