@@ -94,7 +94,7 @@ int handoff_connect(struct worker *w)
 	fd = ipc_connect(path, &err);
 	if (fd < 0)
 		return fd;
-	r = peer_open(&w->mailstore, &w->watches, fd, &mailstore_ops, w);
+	r = peer_open(&w->mailstore, &w->loop, fd, &mailstore_ops, w);
 	if (r < 0)
 		fd_closep(&fd);
 	return r;

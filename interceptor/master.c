@@ -149,8 +149,7 @@ static void close_in_child(struct master *m, unsigned index)
 			fd_closep(&slot->listeners[j].fd);
 	}
 	fd_closep(&m->signals->fd);
-	watches_fini(&m->watches);
-	close(uv_backend_fd(&m->loop));
+	loop_leave(&m->loop);
 }
 
 static void child(struct worker_slot *slot, int link, pid_t parent)
@@ -190,7 +189,7 @@ static int start(struct worker_slot *slot)
 	close(pair[1]);
 	r = pid < 0 ? -errno : 0;
 	if (r == 0)
-		r = peer_open(&slot->link, &m->watches, pair[0], &worker_ops, slot);
+		r = peer_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
 	if (r < 0) {
 		close(pair[0]);
 		if (pid > 0)
@@ -198,14 +197,14 @@ static int start(struct worker_slot *slot)
 		return r;
 	}
 	slot->pid = pid;
-	slot->started_at = uv_now(&m->loop);
+	slot->started_at = loop_now(&m->loop);
 	return 0;
 }
 
 static void ended(struct worker_slot *slot, int status)
 {
 	struct master *m = slot->master;
-	uint64_t now = uv_now(&m->loop);
+	uint64_t now = loop_now(&m->loop);
 
 	log_warning(NULL, "worker", "worker=%u ended=%s code=%d sessions=%llu",
 		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
@@ -236,12 +235,12 @@ static void restart(struct master *m)
 		struct worker_slot *slot = &m->slots[i];
 		int r;
 
-		if (slot->pid || uv_now(&m->loop) < slot->restart_at)
+		if (slot->pid || loop_now(&m->loop) < slot->restart_at)
 			continue;
 		r = start(slot);
 		if (r < 0) {
 			log_error(NULL, "worker", "worker=%u error=%d", i, r);
-			slot->restart_at = uv_now(&m->loop) + BACKOFF_MS;
+			slot->restart_at = loop_now(&m->loop) + BACKOFF_MS;
 		}
 	}
 }
@@ -286,23 +285,21 @@ static void on_signal(void *context, int events, int error)
 		if (number == SIGCHLD)
 			reap(m);
 		else
-			watches_stop(&m->watches);
+			loop_stop(&m->loop);
 	}
 }
 
 static int open_loop(struct master *m)
 {
 	int fd = signals_open();
-	int r = fd < 0 ? fd : uv_loop_init(&m->loop);
+	int r = fd < 0 ? fd : loop_init(&m->loop, true);
 
 	if (r == 0)
-		r = watches_init(&m->watches, &m->loop, true);
+		r = watch_new(&m->loop, fd, on_signal, m, &m->signals);
 	if (r == 0)
-		r = watch_new(&m->watches, fd, on_signal, m, &m->signals);
+		r = uv_timer_init(&m->loop.uv, &m->tick);
 	if (r == 0)
-		r = uv_timer_init(&m->loop, &m->tick);
-	if (r == 0)
-		r = uv_timer_init(&m->loop, &m->rest);
+		r = uv_timer_init(&m->loop.uv, &m->rest);
 	if (r < 0)
 		return r;
 	watch_want(m->signals, UV_READABLE);
@@ -336,7 +333,7 @@ static int open_service(struct master *m, enum service_id service, struct error 
 	for (unsigned i = 0; i < m->n_slots && r == 0; i++)
 		r = listen_on(&m->slots[i], service, err);
 	if (r == 0)
-		probe_init(&m->probes[m->n_probes++], &m->watches, m->settings, service,
+		probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service,
 			&probe_ops, m);
 	return r;
 }
@@ -469,7 +466,7 @@ int master_run(const struct settings *settings)
 		return EXIT_FAILURE;
 	}
 	log_info(NULL, "ready", "workers=%u services=%zu", m->n_slots, m->n_probes);
-	watches_run(&m->watches, sweep, m);
+	loop_run(&m->loop, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
 	stop_workers(m);
 	return EXIT_SUCCESS;

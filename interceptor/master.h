@@ -51,8 +51,7 @@ struct request {
 };
 
 struct master {
-	uv_loop_t loop;
-	struct watches watches;
+	struct loop loop;
 	const struct settings *settings;
 	struct tally tally;
 	struct worker_slot *slots;

@@ -247,7 +247,7 @@ static void add_client(struct master *m, int fd)
 {
 	struct control_client *c = calloc(1, sizeof(*c));
 
-	if (!c || peer_open(&c->peer, &m->watches, fd, &client_ops, c) < 0) {
+	if (!c || peer_open(&c->peer, &m->loop, fd, &client_ops, c) < 0) {
 		free(c);
 		fd_closep(&fd);
 		return;
@@ -291,7 +291,7 @@ int control_open(struct master *m, struct error *err)
 	fd = ipc_listen(path, 0600, err);
 	if (fd < 0)
 		return fd;
-	r = watch_new(&m->watches, fd, accept_ready, m, &m->control);
+	r = watch_new(&m->loop, fd, accept_ready, m, &m->control);
 	if (r < 0) {
 		fd_closep(&fd);
 		return error_errno(err, r, "cannot watch %s", path);

@@ -98,14 +98,14 @@ static void ready(void *context, int events, int error)
 		want(p);
 }
 
-int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer_ops *ops,
+int peer_open(struct peer *p, struct loop *loop, int fd, const struct peer_ops *ops,
 	void *context)
 {
 	int r;
 
 	*p = (struct peer){ .ops = ops, .context = context };
 	p->last = &p->first;
-	r = watch_new(watches, fd, ready, p, &p->watch);
+	r = watch_new(loop, fd, ready, p, &p->watch);
 	if (r == 0)
 		want(p);
 	return r;
@@ -178,7 +178,7 @@ int peer_post(struct peer *p, const struct message *m)
 	if (r == 0)
 		r = enqueue(p, bytes, -1);
 	if (r == 0)
-		watch_soon(p->watch);
+		watch_soon(p->watch, UV_WRITABLE);
 	return r;
 }
 

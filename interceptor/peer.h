@@ -5,7 +5,7 @@
  * One end of a message socket (messages/message.h) in the loop, with a queue for what the
  * other end is too slow to take. Descriptors travel in the queue too.
  */
-#include "interceptor/watch.h"
+#include "event/loop.h"
 #include "messages/message.h"
 
 #define PEER_QUEUE_MAX (64u << 20) /* bytes; a listing of 100,000 flows takes 40 MB */
@@ -30,7 +30,7 @@ struct peer {
 };
 
 /* Takes fd on success. */
-int peer_open(struct peer *p, struct watches *watches, int fd, const struct peer_ops *ops,
+int peer_open(struct peer *p, struct loop *loop, int fd, const struct peer_ops *ops,
 	void *context);
 bool peer_is_open(const struct peer *p);
 void peer_close(struct peer *p); /* and drops the queue; may be called twice */

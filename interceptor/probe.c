@@ -18,10 +18,10 @@
 #define PATIENCE_MS 10000 /* for one dialogue */
 #define BYTES_MAX 131072  /* of it */
 
-void probe_init(struct probe *p, struct watches *watches, const struct settings *settings,
+void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
 	enum service_id service, const struct probe_ops *ops, void *context)
 {
-	*p = (struct probe){ .watches = watches,
+	*p = (struct probe){ .loop = loop,
 		.settings = settings,
 		.service = service,
 		.lane = lane_of(service),
@@ -36,7 +36,7 @@ static void finish(struct probe *p, uint64_t again_ms)
 	buf_fini(&p->from_source);
 	buf_fini(&p->to_source);
 	arena_fini(&p->arena);
-	p->next_at = watches_now(p->watches) + again_ms;
+	p->next_at = loop_now(p->loop) + again_ms;
 }
 
 static int open_registry(const struct probe *p, struct registry **ret, struct error *err)
@@ -185,20 +185,20 @@ static void start(struct probe *p)
 	buf_init(&p->to_source, BYTES_MAX);
 	p->machine = arena_alloc(&p->arena, p->lane->probe_size);
 	if (r >= 0)
-		r = watch_new(p->watches, fd, ready, p, &p->watch);
+		r = watch_new(p->loop, fd, ready, p, &p->watch);
 	if (r < 0 || !p->machine) {
 		failed(p, r < 0 ? strerror(-r) : "no memory");
 		return;
 	}
 	p->lane->probe_begin(p->machine, &p->arena);
 	p->connecting = true;
-	p->deadline = watches_now(p->watches) + PATIENCE_MS;
+	p->deadline = loop_now(p->loop) + PATIENCE_MS;
 	watch_want(p->watch, UV_WRITABLE);
 }
 
 void probe_tick(struct probe *p)
 {
-	uint64_t now = watches_now(p->watches);
+	uint64_t now = loop_now(p->loop);
 
 	if (!p->watch && now >= p->next_at && is_retired(p))
 		p->next_at = UINT64_MAX; /* there is no way back from that */

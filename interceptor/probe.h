@@ -5,8 +5,8 @@
  * Asks the source, now and then, what it shows on a service before login, from our own
  * address, and keeps the answer as facts in the registry.
  */
+#include "event/loop.h"
 #include "interceptor/lane.h"
-#include "interceptor/watch.h"
 
 struct probe_ops {
 	/* The facts are new: the workers shall look. */
@@ -14,7 +14,7 @@ struct probe_ops {
 };
 
 struct probe {
-	struct watches *watches;
+	struct loop *loop;
 	const struct settings *settings;
 	const struct lane *lane;
 	enum service_id service;
@@ -31,7 +31,7 @@ struct probe {
 };
 
 /* The service's lane exists. */
-void probe_init(struct probe *p, struct watches *watches, const struct settings *settings,
+void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
 	enum service_id service, const struct probe_ops *ops, void *context);
 /* Now and then: begins and times out. */
 void probe_tick(struct probe *p);

@@ -12,8 +12,8 @@
  * travels on as a half-close; the relay is over when both directions are.
  */
 #include "base/buf.h"
+#include "event/loop.h"
 #include "interceptor/pipes.h"
-#include "interceptor/watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>

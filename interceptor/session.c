@@ -416,7 +416,7 @@ void session_accept(struct worker *w, enum service_id service, int fd,
 {
 	struct session *s = make(w, service, peer, destination);
 
-	if (!s || watch_new(&w->watches, fd, session_client_ready, s, &s->client) < 0) {
+	if (!s || watch_new(&w->loop, fd, session_client_ready, s, &s->client) < 0) {
 		free(s);
 		close(fd);
 		return;

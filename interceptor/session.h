@@ -16,10 +16,10 @@
  * the arena with the password. It is made with the first byte, so that who only connects
  * costs a descriptor, and wiped when the relay or the mailstore takes over.
  */
+#include "event/loop.h"
 #include "interceptor/lane.h"
 #include "interceptor/offer.h"
 #include "interceptor/relay.h"
-#include "interceptor/watch.h"
 #include "registry/registry.h"
 
 #include <netinet/in.h>

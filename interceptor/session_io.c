@@ -241,7 +241,7 @@ int session_reach_source(struct session *s)
 	fd = source_connect(&source, &s->peer);
 	if (fd < 0)
 		return fd;
-	r = watch_new(&s->worker->watches, fd, upstream_ready, s, &s->upstream);
+	r = watch_new(&s->worker->loop, fd, upstream_ready, s, &s->upstream);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -32,7 +32,7 @@
 
 uint64_t worker_now(const struct worker *w)
 {
-	return uv_now(&w->loop);
+	return loop_now(&w->loop);
 }
 
 /* ---- accept ---- */
@@ -244,7 +244,7 @@ static void on_signal(void *context, int events, int error)
 	(void)events;
 	(void)error;
 	if (number == SIGTERM || number == SIGINT)
-		watches_stop(&w->watches);
+		loop_stop(&w->loop);
 }
 
 /* ---- set up ---- */
@@ -278,12 +278,10 @@ static int open_registry(struct worker *w, struct error *err)
 
 static int open_loop(struct worker *w)
 {
-	int r = uv_loop_init(&w->loop);
+	int r = loop_init(&w->loop, false);
 
 	if (r == 0)
-		r = watches_init(&w->watches, &w->loop, false);
-	if (r == 0)
-		r = uv_timer_init(&w->loop, &w->tick);
+		r = uv_timer_init(&w->loop.uv, &w->tick);
 	if (r < 0)
 		return r;
 	w->tick.data = w;
@@ -298,7 +296,7 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 
 		*l = parts->listeners[i];
 		l->worker = w;
-		r = watch_new(&w->watches, l->fd, listener_ready, l, &l->watch);
+		r = watch_new(&w->loop, l->fd, listener_ready, l, &l->watch);
 		if (r < 0)
 			return r;
 		watch_want(l->watch, UV_READABLE);
@@ -309,7 +307,7 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 static int open_signals(struct worker *w)
 {
 	int fd = signals_open();
-	int r = fd < 0 ? fd : watch_new(&w->watches, fd, on_signal, w, &w->signals);
+	int r = fd < 0 ? fd : watch_new(&w->loop, fd, on_signal, w, &w->signals);
 
 	if (r == 0)
 		watch_want(w->signals, UV_READABLE);
@@ -347,10 +345,9 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	if (r == 0)
 		r = relay_shared_init(&w->relay);
 	if (r == 0)
-		r = verify_init(&w->verify, &w->loop, w->registry);
+		r = verify_init(&w->verify, &w->loop.uv, w->registry);
 	if (r == 0)
-		r = peer_open(
-			&w->master, &w->watches, parts->master, &worker_master_ops, w);
+		r = peer_open(&w->master, &w->loop, parts->master, &worker_master_ops, w);
 	if (r == 0)
 		r = open_signals(w);
 	if (r == 0) {
@@ -383,7 +380,7 @@ int worker_run(const struct worker_parts *parts)
 	}
 	log_info(NULL, "ready", "worker=%u", w->index);
 	log_gather();
-	watches_run(&w->watches, sweep, w);
+	loop_run(&w->loop, sweep, w);
 	worker_hand_over_recipients(w);
 	/* the kernel closes the rest; what must be wiped is the key */
 	registry_close(w->registry);

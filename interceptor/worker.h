@@ -36,8 +36,7 @@ struct quiesce {
 };
 
 struct worker {
-	uv_loop_t loop;
-	struct watches watches;
+	struct loop loop;
 	const struct settings *settings;
 	struct registry *registry;
 	struct tally *tally;

@@ -203,7 +203,7 @@ static void on_lost(void *context, struct peer *p, int code)
 
 	log_error(NULL, "master", "connection=lost code=%d", code);
 	peer_close(p);
-	watches_stop(&w->watches);
+	loop_stop(&w->loop);
 }
 
 const struct peer_ops worker_master_ops = { .message = on_message, .lost = on_lost };

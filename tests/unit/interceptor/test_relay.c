@@ -24,8 +24,7 @@
 #define TURNS_MAX 200000 /* of the loop: a relay that hangs fails here */
 
 struct bench {
-	uv_loop_t loop;
-	struct watches watches;
+	struct loop loop;
 	uv_idle_t pulse; /* so that a turn of the loop never waits */
 	struct relay_shared shared;
 	struct relay relay;
@@ -82,14 +81,14 @@ static void client_ready(void *context, int events, int error)
 {
 	struct bench *b = context;
 
-	note(b, relay_event(&b->relay, b->client, events, error, uv_now(&b->loop)));
+	note(b, relay_event(&b->relay, b->client, events, error, loop_now(&b->loop)));
 }
 
 static void source_ready(void *context, int events, int error)
 {
 	struct bench *b = context;
 
-	note(b, relay_event(&b->relay, b->source, events, error, uv_now(&b->loop)));
+	note(b, relay_event(&b->relay, b->source, events, error, loop_now(&b->loop)));
 }
 
 static void on_pulse(uv_idle_t *idle)
@@ -108,26 +107,24 @@ static void bench_init(
 	pair(right);
 	b->left = left[0];
 	b->right = right[0];
-	assert_int_equal(uv_loop_init(&b->loop), 0);
-	assert_int_equal(watches_init(&b->watches, &b->loop, false), 0);
-	assert_int_equal(uv_idle_init(&b->loop, &b->pulse), 0);
+	assert_int_equal(loop_init(&b->loop, false), 0);
+	assert_int_equal(uv_idle_init(&b->loop.uv, &b->pulse), 0);
 	assert_int_equal(uv_idle_start(&b->pulse, on_pulse), 0);
 	assert_int_equal(relay_shared_init(&b->shared), 0);
-	assert_int_equal(watch_new(&b->watches, left[1], client_ready, b, &b->client), 0);
-	assert_int_equal(
-		watch_new(&b->watches, right[1], source_ready, b, &b->source), 0);
+	assert_int_equal(watch_new(&b->loop, left[1], client_ready, b, &b->client), 0);
+	assert_int_equal(watch_new(&b->loop, right[1], source_ready, b, &b->source), 0);
 	buf_init(&up, 0);
 	buf_init(&down, 0);
 	assert_int_equal(buf_append(&up, first_up), 0);
 	assert_int_equal(buf_append(&down, first_down), 0);
 	relay_begin(&b->relay, &b->shared, b->client, b->source, &up, &down);
 	assert_int_equal(buf_len(&up) + buf_len(&down), 0);
-	note(b, relay_start(&b->relay, uv_now(&b->loop)));
+	note(b, relay_start(&b->relay, loop_now(&b->loop)));
 }
 
 static void turn(struct bench *b)
 {
-	watches_turn(&b->watches);
+	loop_turn(&b->loop);
 }
 
 static void bench_fini(struct bench *b)
@@ -135,10 +132,8 @@ static void bench_fini(struct bench *b)
 	relay_fini(&b->relay);
 	watch_free(b->client);
 	watch_free(b->source);
-	watches_fini(&b->watches);
 	uv_close((uv_handle_t *)&b->pulse, NULL);
-	(void)uv_run(&b->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&b->loop), 0);
+	assert_int_equal(loop_fini(&b->loop), 0);
 	relay_shared_fini(&b->shared);
 	if (b->left >= 0)
 		close(b->left);

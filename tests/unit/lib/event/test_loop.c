@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Socket pairs in the loop: who is called for what, and that a turn with nothing to do
    waits instead of spinning. */
-#include "interceptor/watch.h"
+#include "event/loop.h"
 
 #include "base/fd.h"
 
@@ -18,15 +18,14 @@
 #define TURNS_MAX 4 /* until it does: more is spinning */
 
 struct bench {
-	uv_loop_t loop;
 	uv_timer_t pause;
-	struct watches watches;
+	struct loop loop;
 	bool paused;
 	struct watch *watch, *other;
 	int peer, other_peer;
 	/* what the callback saw, and does */
 	int calls, events, error;
-	enum { DO_NOTHING, DO_READ, DO_FREE_SELF, DO_FREE_OTHER } what;
+	enum { DO_NOTHING, DO_READ, DO_FREE_SELF, DO_FREE_OTHER, DO_ASK_AGAIN } what;
 };
 
 static void on_pause(uv_timer_t *timer)
@@ -58,6 +57,9 @@ static void ready(void *context, int events, int error)
 		watch_free(b->other);
 		b->watch = b->other = NULL;
 		break;
+	case DO_ASK_AGAIN:
+		watch_soon(b->watch, UV_READABLE);
+		break;
 	}
 }
 
@@ -69,7 +71,7 @@ static struct watch *add(struct bench *b, int *ret_peer)
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
 		0);
-	assert_int_equal(watch_new(&b->watches, pair[0], ready, b, &w), 0);
+	assert_int_equal(watch_new(&b->loop, pair[0], ready, b, &w), 0);
 	*ret_peer = pair[1];
 	return w;
 }
@@ -79,10 +81,9 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 
 	*state = b;
-	assert_int_equal(uv_loop_init(&b->loop), 0);
-	assert_int_equal(uv_timer_init(&b->loop, &b->pause), 0);
+	assert_int_equal(loop_init(&b->loop, false), 0);
+	assert_int_equal(uv_timer_init(&b->loop.uv, &b->pause), 0);
 	b->pause.data = b;
-	assert_int_equal(watches_init(&b->watches, &b->loop, false), 0);
 	b->watch = add(b, &b->peer);
 	b->other = add(b, &b->other_peer);
 	return 0;
@@ -96,10 +97,8 @@ static int teardown(void **state)
 	watch_free(b->other);
 	fd_closep(&b->peer);
 	fd_closep(&b->other_peer);
-	watches_fini(&b->watches);
 	uv_close((uv_handle_t *)&b->pause, NULL);
-	(void)uv_run(&b->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&b->loop), 0);
+	assert_int_equal(loop_fini(&b->loop), 0);
 	free(b);
 	return 0;
 }
@@ -113,7 +112,7 @@ static void run(struct bench *b, int calls)
 	b->paused = false;
 	assert_int_equal(uv_timer_start(&b->pause, on_pause, PAUSE_MS, 0), 0);
 	while (!b->paused) {
-		watches_turn(&b->watches);
+		loop_turn(&b->loop);
 		if (turns++ > calls + TURNS_MAX)
 			fail_msg("the loop spins");
 	}
@@ -150,7 +149,7 @@ static void test_writes(void **state)
 	b->what = DO_NOTHING;
 	watch_want(b->watch, UV_READABLE);
 	watch_want(b->watch, UV_READABLE | UV_WRITABLE);
-	watches_turn(&b->watches);
+	loop_turn(&b->loop);
 	assert_int_equal(b->events, UV_WRITABLE);
 	watch_want(b->watch, UV_READABLE);
 	run(b, 0);
@@ -163,7 +162,7 @@ static void test_hangs_up(void **state)
 
 	watch_want(b->watch, UV_DISCONNECT);
 	assert_int_equal(shutdown(b->peer, SHUT_WR), 0);
-	watches_turn(&b->watches);
+	loop_turn(&b->loop);
 	assert_int_equal(b->events, UV_DISCONNECT);
 	watch_want(b->watch, 0);
 	run(b, 0);
@@ -171,7 +170,7 @@ static void test_hangs_up(void **state)
 	run(b, 0);
 	/* both directions have ended: that can be acted upon by who writes */
 	watch_want(b->watch, UV_WRITABLE);
-	watches_turn(&b->watches);
+	loop_turn(&b->loop);
 	assert_int_equal(b->events, UV_WRITABLE);
 }
 
@@ -216,13 +215,28 @@ static void test_soon(void **state)
 {
 	struct bench *b = *state;
 
-	watch_soon(b->watch);
-	watch_soon(b->watch);
-	watch_soon(b->other);
+	watch_soon(b->watch, UV_WRITABLE);
+	watch_soon(b->watch, UV_WRITABLE);
+	watch_soon(b->other, UV_WRITABLE);
 	watch_free(b->other);
 	b->other = NULL;
 	run(b, 1);
 	assert_int_equal(b->events, UV_WRITABLE);
+}
+
+/* One that has always more to do takes one call a turn, and the loop does not sleep. */
+static void test_soon_again(void **state)
+{
+	struct bench *b = *state;
+
+	b->what = DO_ASK_AGAIN;
+	watch_want(b->other, UV_READABLE);
+	say(b->other_peer);
+	watch_soon(b->watch, UV_READABLE);
+	loop_turn(&b->loop);
+	assert_int_equal(b->calls, 2); /* that one, and the other */
+	loop_turn(&b->loop);
+	assert_int_equal(b->calls, 4); /* the other has not read */
 }
 
 static int open_a_file(void)
@@ -242,7 +256,7 @@ static void test_refused(void **state)
 	int fd = watch_take(b->watch);
 
 	fd_closep(&fd);
-	assert_int_equal(watch_new(&b->watches, open_a_file(), ready, b, &b->watch), 0);
+	assert_int_equal(watch_new(&b->loop, open_a_file(), ready, b, &b->watch), 0);
 	watch_want(b->watch, UV_READABLE);
 	run(b, 1);
 	assert_int_equal(b->error, -EPERM);
@@ -259,6 +273,7 @@ int main(void)
 		ROW(test_frees_another),
 		ROW(test_takes),
 		ROW(test_soon),
+		ROW(test_soon_again),
 		ROW(test_refused),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/watch.h"
+#include "event/loop.h"
 
 #include "base/fd.h"
 
@@ -8,7 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BATCH 256 /* events of one turn; the rest comes with the next */
+#define BATCH 256              /* events of one turn; the rest comes with the next */
+#define WATCH_IS_DUE (1 << 30) /* in watch.due, beside the events */
 
 static const struct {
 	int event;
@@ -50,13 +51,13 @@ static void arm(struct watch *w, int events)
 
 	if (events == w->armed)
 		return;
-	if (epoll_ctl(w->set->epoll, op, w->fd, &event) == 0 || op == EPOLL_CTL_DEL) {
+	if (epoll_ctl(w->loop->epoll, op, w->fd, &event) == 0 || op == EPOLL_CTL_DEL) {
 		w->armed = events;
 		return;
 	}
 	/* ENOMEM, ENOSPC: nothing would ever happen to it again */
 	w->failure = -errno;
-	watch_soon(w);
+	watch_soon(w, 0);
 }
 
 /* ---- events ---- */
@@ -90,101 +91,116 @@ static void happened(struct watch *w, uint32_t mask)
 		disarm(w, events);
 }
 
-static void free_gone(struct watches *set)
+static void free_gone(struct loop *loop)
 {
-	while (!SLIST_EMPTY(&set->gone)) {
-		struct watch *w = SLIST_FIRST(&set->gone);
+	while (!SLIST_EMPTY(&loop->gone)) {
+		struct watch *w = SLIST_FIRST(&loop->gone);
 
-		SLIST_REMOVE_HEAD(&set->gone, next);
+		SLIST_REMOVE_HEAD(&loop->gone, gone);
 		free(w);
 	}
 }
 
-static void call_soon(struct watches *set)
+/* Those who ask again meanwhile are called in the next turn: the others come first. */
+static void call_due(struct loop *loop)
 {
-	while (!SLIST_EMPTY(&set->soon)) {
-		struct watch *w = SLIST_FIRST(&set->soon);
+	for (unsigned n = loop->n_due; n && !STAILQ_EMPTY(&loop->due); n--) {
+		struct watch *w = STAILQ_FIRST(&loop->due);
+		int events = w->due & ~WATCH_IS_DUE;
 
-		SLIST_REMOVE_HEAD(&set->soon, next);
-		w->is_soon = false;
-		w->ready(w->context, w->failure ? 0 : UV_WRITABLE, w->failure);
+		STAILQ_REMOVE_HEAD(&loop->due, next_due);
+		loop->n_due--;
+		w->due = 0;
+		w->ready(w->context, w->failure ? 0 : events, w->failure);
 	}
 }
 
-/* ---- the set ---- */
+/* ---- the loop ---- */
 
-int watches_init(struct watches *set, uv_loop_t *loop, bool forks)
+int loop_init(struct loop *loop, bool forks)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
-	int r = 0;
+	int r;
 
-	*set = (struct watches){ .loop = loop, .forks = forks };
-	set->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (set->epoll < 0)
-		return -errno;
-	if (epoll_ctl(set->epoll, EPOLL_CTL_ADD, uv_backend_fd(loop), &event) < 0) {
-		r = -errno;
-		watches_fini(set);
-	}
+	*loop = (struct loop){ .forks = forks, .epoll = -1 };
+	STAILQ_INIT(&loop->due);
+	r = uv_loop_init(&loop->uv);
+	if (r < 0)
+		return r;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll >= 0 && epoll_ctl(loop->epoll, EPOLL_CTL_ADD,
+					uv_backend_fd(&loop->uv), &event) == 0)
+		return 0;
+	r = -errno;
+	(void)loop_fini(loop);
 	return r;
 }
 
-void watches_fini(struct watches *set)
+int loop_fini(struct loop *loop)
 {
-	fd_closep(&set->epoll);
+	fd_closep(&loop->epoll);
+	(void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* it forgets its closing handles */
+	return uv_loop_close(&loop->uv);
 }
 
-uint64_t watches_now(const struct watches *set)
+void loop_leave(struct loop *loop)
 {
-	return uv_now(set->loop);
+	fd_closep(&loop->epoll);
+	close(uv_backend_fd(&loop->uv));
 }
 
-void watches_turn(struct watches *set)
+uint64_t loop_now(const struct loop *loop)
+{
+	return uv_now(&loop->uv);
+}
+
+void loop_turn(struct loop *loop)
 {
 	struct epoll_event batch[BATCH];
-	bool loop_is_due = false;
+	bool uv_is_due = false;
 	int n;
 
-	set->running = true;
-	call_soon(set);
-	n = epoll_wait(set->epoll, batch, BATCH, uv_backend_timeout(set->loop));
-	uv_update_time(set->loop);
+	loop->running = true;
+	call_due(loop);
+	n = epoll_wait(loop->epoll, batch, BATCH,
+		loop->n_due ? 0 : uv_backend_timeout(&loop->uv));
+	uv_update_time(&loop->uv);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].data.ptr)
 			happened(batch[i].data.ptr, batch[i].events);
 		else
-			loop_is_due = true;
+			uv_is_due = true;
 	}
 	/* 0: a timer has expired */
-	if (loop_is_due || uv_backend_timeout(set->loop) == 0)
-		(void)uv_run(set->loop, UV_RUN_NOWAIT);
-	set->running = false;
-	free_gone(set);
+	if (uv_is_due || uv_backend_timeout(&loop->uv) == 0)
+		(void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+	loop->running = false;
+	free_gone(loop);
 }
 
-void watches_run(struct watches *set, void (*before_sleep)(void *context), void *context)
+void loop_run(struct loop *loop, void (*before_sleep)(void *context), void *context)
 {
-	while (!set->stopped) {
+	while (!loop->stopped) {
 		before_sleep(context);
-		watches_turn(set);
+		loop_turn(loop);
 	}
 }
 
-void watches_stop(struct watches *set)
+void loop_stop(struct loop *loop)
 {
-	set->stopped = true;
+	loop->stopped = true;
 }
 
 /* ---- one of them ---- */
 
 int watch_new(
-	struct watches *set, int fd, watch_fn *ready, void *context, struct watch **ret)
+	struct loop *loop, int fd, watch_fn *ready, void *context, struct watch **ret)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
-	w->set = set;
+	w->loop = loop;
 	w->fd = fd;
 	w->armed = -1;
 	w->ready = ready;
@@ -206,12 +222,15 @@ void watch_want(struct watch *w, int events)
 		arm(w, events | (w->has_hung_up ? 0 : UV_DISCONNECT));
 }
 
-void watch_soon(struct watch *w)
+void watch_soon(struct watch *w, int events)
 {
-	if (!w || w->is_soon)
+	if (!w)
 		return;
-	w->is_soon = true;
-	SLIST_INSERT_HEAD(&w->set->soon, w, next);
+	if (!w->due) {
+		STAILQ_INSERT_TAIL(&w->loop->due, w, next_due);
+		w->loop->n_due++;
+	}
+	w->due |= events | WATCH_IS_DUE;
 }
 
 int watch_take(struct watch *w)
@@ -228,14 +247,16 @@ void watch_free(struct watch *w)
 {
 	if (!w)
 		return;
-	if (w->set->forks)
+	if (w->loop->forks || w->is_shared)
 		arm(w, -1);
 	fd_closep(&w->fd);
-	if (w->is_soon)
-		SLIST_REMOVE(&w->set->soon, w, watch, next);
+	if (w->due) {
+		STAILQ_REMOVE(&w->loop->due, w, watch, next_due);
+		w->loop->n_due--;
+	}
 	w->ready = NULL;
-	if (w->set->running)
-		SLIST_INSERT_HEAD(&w->set->gone, w, next);
+	if (w->loop->running)
+		SLIST_INSERT_HEAD(&w->loop->gone, w, gone);
 	else
 		free(w);
 }
