@@ -52,14 +52,28 @@ int imap_put_text(struct buf *out, struct str value, struct arena *arena)
 	return imap_put_nstring(out, clean);
 }
 
-static void find_fields(struct str header, struct str values[static FIELD_COUNT])
+struct fields {
+	struct str header;
+	struct str values[FIELD_COUNT]; /* ptr NULL: there is none */
+	bool is_repeated[FIELD_COUNT];
+};
+
+/* Of a text the last one that says anything, as Dovecot and Cyrus take it (RFC 5322, 3.6
+   allows one). */
+static void find_fields(struct fields *f)
 {
+	struct str header = f->header;
 	struct mime_field field;
 
-	while (mime_next_field(&header, &field))
-		for (size_t i = 0; i < FIELD_COUNT; i++)
-			if (!values[i].ptr && str_ieq(field.name, rows[i].name))
-				values[i] = field.value;
+	while (mime_next_field(&header, &field)) {
+		for (size_t i = 0; i < FIELD_COUNT; i++) {
+			if (!str_ieq(field.name, rows[i].name))
+				continue;
+			f->is_repeated[i] = f->values[i].ptr;
+			if (!f->values[i].ptr || str_trim(field.value).len)
+				f->values[i] = field.value;
+		}
+	}
 }
 
 static int put_address(
@@ -84,21 +98,38 @@ static int put_address(
 	return r < 0 ? r : buf_byte(out, ')');
 }
 
-static int put_addresses(struct buf *out, struct str value, struct arena *arena)
+static int put_list(struct buf *out, struct str value, size_t *count, struct arena *arena)
 {
 	struct mime_addresses list;
 	struct mime_address address;
-	size_t count = 0;
 	int r = 0;
 
 	mime_addresses_init(&list, value, arena);
-	while (r == 0 && count < IMAP_ADDRESSES_MAX &&
+	while (r == 0 && *count < IMAP_ADDRESSES_MAX &&
 		mime_next_address(&list, &address)) {
-		if (count++ == 0)
+		if ((*count)++ == 0)
 			r = buf_byte(out, '(');
 		if (r == 0)
 			r = put_address(out, &address, arena);
 	}
+	return r;
+}
+
+/* Addresses of several fields of one name are one list, as Dovecot shows them. */
+static int put_addresses(struct buf *out, const struct fields *f,
+	enum envelope_field which, struct arena *arena)
+{
+	struct str header = f->header;
+	struct mime_field field;
+	size_t count = 0;
+	int r = 0;
+
+	if (!f->is_repeated[which])
+		r = put_list(out, f->values[which], &count, arena);
+	else
+		while (r == 0 && mime_next_field(&header, &field))
+			if (str_ieq(field.name, rows[which].name))
+				r = put_list(out, field.value, &count, arena);
 	if (r < 0)
 		return r;
 	return count ? buf_byte(out, ')') : buf_append_c(out, "NIL");
@@ -113,22 +144,27 @@ static bool has_address(struct str value, struct arena *arena)
 	return mime_next_address(&list, &address);
 }
 
+static int put_field(struct buf *out, const struct fields *f, enum envelope_field which,
+	struct arena *arena)
+{
+	if (!rows[which].addresses)
+		return imap_put_text(out, f->values[which], arena);
+	if (rows[which].from_by_default && !has_address(f->values[which], arena))
+		which = FROM;
+	return put_addresses(out, f, which, arena);
+}
+
 int imap_put_envelope(struct buf *out, struct str header, struct arena *arena)
 {
-	struct str values[FIELD_COUNT] = { 0 };
+	struct fields fields = { .header = header };
 	int r = buf_byte(out, '(');
 
-	find_fields(header, values);
-	for (size_t i = 0; i < FIELD_COUNT && r == 0; i++) {
-		struct str value = values[i];
-
+	find_fields(&fields);
+	for (unsigned i = 0; i < FIELD_COUNT && r == 0; i++) {
 		if (i)
 			r = buf_byte(out, ' ');
-		if (rows[i].from_by_default && !has_address(value, arena))
-			value = values[FROM];
 		if (r == 0)
-			r = rows[i].addresses ? put_addresses(out, value, arena)
-			                      : imap_put_text(out, value, arena);
+			r = put_field(out, &fields, (enum envelope_field)i, arena);
 	}
 	return r < 0 ? r : buf_byte(out, ')');
 }

@@ -6,6 +6,7 @@
 #include "wire/mime/header.h"
 #include "wire/mime/lex.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 struct writer {
@@ -17,16 +18,26 @@ struct writer {
 
 static int put_part(struct writer *w, const struct mime_part *part);
 
+/* Of a field that a part may have once. */
 static struct str value_of(struct str header, struct str name)
 {
 	struct mime_field field;
 
-	return mime_find_field(header, name, &field) ? field.value : (struct str){ 0 };
+	return mime_find_last_field(header, name, &field) ? field.value
+	                                                  : (struct str){ 0 };
 }
 
 static int put_c(struct writer *w, const char *text)
 {
 	return buf_append_c(w->out, text);
+}
+
+/* White space inside the quotes belongs to the value (RFC 2045, 5.1). */
+static int put_value(struct writer *w, struct str value)
+{
+	struct str flat = mime_flatten(value, w->arena, IMAP_TEXT_MAX);
+
+	return flat.ptr ? imap_put_nstring(w->out, flat) : -ENOMEM;
 }
 
 static int put_params(struct writer *w, const struct mime_content *content)
@@ -42,7 +53,7 @@ static int put_params(struct writer *w, const struct mime_content *content)
 		if (r == 0)
 			r = buf_byte(w->out, ' ');
 		if (r == 0)
-			r = imap_put_text(w->out, content->params[i].value, w->arena);
+			r = put_value(w, content->params[i].value);
 	}
 	return r < 0 ? r : buf_byte(w->out, ')');
 }
@@ -57,14 +68,10 @@ static int put_field(struct writer *w, struct str header, struct str name)
 
 static int put_encoding(struct writer *w, struct str header)
 {
-	struct str value = value_of(header, STR_LIT("Content-Transfer-Encoding"));
-	struct str word = STR("7bit");
-	int r;
+	int r = buf_byte(w->out, ' ');
 
-	mime_skip_space(&value, NULL);
-	(void)mime_atom(&value, STR_LIT(";()\"\\"), &word);
-	r = buf_byte(w->out, ' ');
-	return r < 0 ? r : imap_put_text(w->out, word, w->arena);
+	return r < 0 ? r
+	             : imap_put_text(w->out, mime_transfer_encoding(header), w->arena);
 }
 
 static int put_disposition(struct writer *w, struct str header)
@@ -128,28 +135,6 @@ static int put_message(struct writer *w, const struct mime_part *part)
 	return r < 0 ? r : buf_printf(w->out, " %" PRIu64, part->lines);
 }
 
-/* What a single part is shown as. A multipart or message that was not taken apart (no
-   boundary, too deep) must not be called so, clients would look for its parts; as text it
-   can be read. */
-static void shown_type(
-	struct writer *w, const struct mime_part *part, struct mime_content *ret)
-{
-	struct str value =
-		value_of(mime_part_header(w->tree, part), STR_LIT("Content-Type"));
-	bool known = value.ptr && mime_content_type(value, w->arena, ret);
-	bool message = known && mime_is_type(ret, STR_LIT("message"), STR_LIT("rfc822"));
-
-	if (part->kind == MIME_MESSAGE && !known) { /* of a digest */
-		*ret = (struct mime_content){ .type = STR("message"),
-			.subtype = STR("rfc822") };
-	} else if (part->kind == MIME_LEAF &&
-		   (!known || message || str_ieq(ret->type, STR_LIT("multipart")))) {
-		ret->type = STR_LIT("text");
-		ret->subtype = STR_LIT("plain");
-		ret->n_params = 0;
-	}
-}
-
 /* RFC 2045, 5.2: text without a charset is US-ASCII. Dovecot says so, clients rely on it.
  */
 static void add_charset(struct mime_content *content)
@@ -179,7 +164,7 @@ static int put_single(struct writer *w, const struct mime_part *part)
 	struct mime_content content;
 	int r;
 
-	shown_type(w, part, &content);
+	mime_part_type(w->tree, part, w->arena, &content);
 	add_charset(&content);
 	r = put_type(w, &content);
 	if (r == 0)
@@ -221,8 +206,7 @@ static int put_multipart(struct writer *w, const struct mime_part *part)
 		r = put_part(w, &w->tree->parts[i]);
 	if (r < 0)
 		return r;
-	(void)mime_content_type(
-		value_of(header, STR_LIT("Content-Type")), w->arena, &content);
+	mime_part_type(w->tree, part, w->arena, &content);
 	r = buf_byte(w->out, ' ');
 	if (r == 0)
 		r = imap_put_text(w->out, content.subtype, w->arena);

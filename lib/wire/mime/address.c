@@ -58,46 +58,78 @@ static bool at_delimiter(struct str rest)
 	return !rest.len || str_index(delimiters, rest.ptr[0]) < delimiters.len;
 }
 
-/* Words up to a delimiter: a display name ("A. B. Smith"), or a local part, whose words
-   are joined as they stand. */
-static struct gather take_phrase(struct mime_addresses *a, struct str *comment)
+/* Words up to a delimiter. What follows decides what they were: a display name ("A. B.
+   Smith <"), or a local part ("dora . d @"), in which white space around a dot is none
+   (RFC 5322, 4.4). */
+struct phrase {
+	struct gather name, local;
+};
+
+static struct phrase take_phrase(struct mime_addresses *a, struct str *comment)
 {
-	struct gather g = { .arena = a->arena };
+	struct phrase p = { .name.arena = a->arena, .local.arena = a->arena };
 	struct str word;
-	bool spaced = false;
+	bool after_dot = true;
 
 	for (;;) {
 		size_t before = a->rest.len;
+		bool spaced, dot;
 
 		mime_skip_space(&a->rest, comment);
-		spaced = a->rest.len < before;
+		spaced = a->rest.len < before && p.name.words;
 		if (at_delimiter(a->rest))
-			return g;
+			return p;
+		dot = a->rest.ptr[0] == '.';
 		if (!take_word(a, &word)) { /* "." "[" ")" … */
 			word = str_take(a->rest, 1);
 			a->rest = str_skip(a->rest, 1);
 		}
-		if (spaced && g.words)
-			put(&g, STR_LIT(" "));
-		put(&g, word);
-		g.words++;
+		if (spaced)
+			put(&p.name, STR_LIT(" "));
+		if (spaced && !dot && !after_dot)
+			put(&p.local, STR_LIT(" "));
+		put(&p.name, word);
+		put(&p.local, word);
+		p.name.words++;
+		after_dot = dot;
 	}
 }
 
+#define LITERAL_MAX 256 /* a name's length; and no search to the end for each "[" */
+
+/* "[IPv6:2001:db8::1]" with its brackets (RFC 5322, 3.4.1 domain-literal); delimiters
+   inside are none. */
+static bool take_literal(struct str *rest, struct str *ret)
+{
+	struct str near = str_take(*rest, LITERAL_MAX);
+	size_t n = str_index(near, ']');
+
+	if (!rest->len || rest->ptr[0] != '[' || n == near.len)
+		return false;
+	*ret = str_take(*rest, n + 1);
+	*rest = str_skip(*rest, n + 1);
+	return true;
+}
+
+/* White space may stand around the dots only: two atoms side by side are not one, and
+   what follows the first belongs to another address. */
 static struct str take_domain(struct mime_addresses *a, struct str *comment)
 {
 	struct gather g = { .arena = a->arena };
 	struct str word;
+	bool after_dot = true;
 
 	for (;;) {
 		mime_skip_space(&a->rest, comment);
-		if (at_delimiter(a->rest))
+		if (at_delimiter(a->rest) || (!after_dot && a->rest.ptr[0] != '.'))
 			return gathered(&g);
-		if (!mime_atom(&a->rest, STR_LIT("()<>@,:;\""), &word)) {
+		if (!take_literal(&a->rest, &word) &&
+			!mime_atom(&a->rest, STR_LIT("()<>@,:;\""), &word)) {
 			word = str_take(a->rest, 1);
 			a->rest = str_skip(a->rest, 1);
 		}
 		put(&g, word);
+		after_dot = word.ptr[word.len - 1] == '.';
 	}
 }
 
@@ -159,31 +191,35 @@ static void skip_to_next(struct mime_addresses *a, struct str *comment)
 	}
 }
 
-static struct str unfolded_or_none(struct str s, struct arena *arena)
+static struct str comment_or_none(struct str s, struct arena *arena)
 {
-	struct str clean = s.ptr ? mime_unfold(s, arena, s.len) : s;
+	struct str clean =
+		s.ptr ? mime_unfold(mime_comment_text(s, arena), arena, s.len) : s;
 
 	return clean.len ? clean : (struct str){ 0 };
 }
 
-/* One address, its phrase already read. */
-static void finish_address(struct mime_addresses *a, const struct gather *phrase,
+/* One address, its phrase already read. An empty display name is none: clients show the
+   address only then. */
+static void finish_address(struct mime_addresses *a, const struct phrase *phrase,
 	struct str comment, struct mime_address *ret)
 {
-	struct str words = gathered(phrase);
+	struct str name = gathered(&phrase->name);
 
 	*ret = (struct mime_address){ .kind = MIME_ADDRESS, .host = STR_LIT("") };
 	if (mime_take(&a->rest, '<')) {
-		ret->name = phrase->words ? words : (struct str){ 0 };
+		ret->name = str_trim(name).len ? name : (struct str){ 0 };
 		take_angle_address(a, ret);
 	} else {
-		ret->mailbox = words;
-		if (mime_take(&a->rest, '@'))
+		ret->mailbox = name;
+		if (mime_take(&a->rest, '@')) {
+			ret->mailbox = gathered(&phrase->local);
 			ret->host = take_domain(a, &comment);
+		}
 	}
 	skip_to_next(a, &comment);
 	if (!ret->name.ptr)
-		ret->name = unfolded_or_none(comment, a->arena);
+		ret->name = comment_or_none(comment, a->arena);
 }
 
 /* What separates addresses: true when it was the end of a group. */
@@ -206,7 +242,7 @@ static bool skip_separators(struct mime_addresses *a)
 bool mime_next_address(struct mime_addresses *a, struct mime_address *ret)
 {
 	struct str comment = { 0 };
-	struct gather phrase;
+	struct phrase phrase;
 	bool ends = skip_separators(a);
 
 	if (ends || (!a->rest.len && a->in_group)) {
@@ -220,7 +256,7 @@ bool mime_next_address(struct mime_addresses *a, struct mime_address *ret)
 	if (!a->in_group && mime_take(&a->rest, ':')) {
 		a->in_group = true;
 		*ret = (struct mime_address){ .kind = MIME_GROUP_START,
-			.mailbox = gathered(&phrase) };
+			.mailbox = gathered(&phrase.name) };
 		return true;
 	}
 	finish_address(a, &phrase, comment, ret);

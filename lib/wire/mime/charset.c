@@ -8,97 +8,74 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-enum converter {
-	CP1250,
-	CP1251,
-	CP1252,
-	CP1253,
-	CP1254,
-	LATIN2,
-	CYRILLIC,
-	GREEK,
-	LATIN9,
-	KOI8R,
-	KOI8U,
-	GB18030,
-	BIG5,
-	ISO2022JP,
-	SHIFTJIS,
-	EUCJP,
-	EUCKR,
-	CONVERTER_COUNT
-};
-
-/* What iconv calls them. */
-static const char *const names[CONVERTER_COUNT] = {
-	[CP1250] = "CP1250",
-	[CP1251] = "CP1251",
-	[CP1252] = "CP1252",
-	[CP1253] = "CP1253",
-	[CP1254] = "CP1254",
-	[LATIN2] = "ISO-8859-2",
-	[CYRILLIC] = "ISO-8859-5",
-	[GREEK] = "ISO-8859-7",
-	[LATIN9] = "ISO-8859-15",
-	[KOI8R] = "KOI8-R",
-	[KOI8U] = "KOI8-U",
-	[GB18030] = "GB18030",
-	[BIG5] = "BIG5",
-	[ISO2022JP] = "ISO-2022-JP",
-	[SHIFTJIS] = "SHIFT_JIS",
-	[EUCJP] = "EUC-JP",
-	[EUCKR] = "EUC-KR",
-};
-
-/* Spellings without "-" and "_". Labels lie: what says iso-8859-1 and has C1 controls
-   is windows-1252. */
+/* iconv's name, and the spellings that mail uses for it, without "-" and "_". Labels lie:
+   text that says iso-8859-1 and has C1 controls is windows-1252, Outlook's ks_c_5601-1987
+   is CP949. */
 static const struct row {
-	struct str label;
-	enum converter converter;
+	const char *name;
+	const char *labels;
 } rows[] = {
-	{ STR("iso88591"), CP1252 },
-	{ STR("windows1252"), CP1252 },
-	{ STR("cp1252"), CP1252 },
-	{ STR("latin1"), CP1252 },
-	{ STR("iso88592"), LATIN2 },
-	{ STR("iso88595"), CYRILLIC },
-	{ STR("iso88597"), GREEK },
-	{ STR("iso88599"), CP1254 },
-	{ STR("iso885915"), LATIN9 },
-	{ STR("windows1250"), CP1250 },
-	{ STR("windows1251"), CP1251 },
-	{ STR("windows1253"), CP1253 },
-	{ STR("windows1254"), CP1254 },
-	{ STR("koi8r"), KOI8R },
-	{ STR("koi8u"), KOI8U },
-	{ STR("gb2312"), GB18030 },
-	{ STR("gbk"), GB18030 },
-	{ STR("gb18030"), GB18030 },
-	{ STR("big5"), BIG5 },
-	{ STR("iso2022jp"), ISO2022JP },
-	{ STR("shiftjis"), SHIFTJIS },
-	{ STR("eucjp"), EUCJP },
-	{ STR("euckr"), EUCKR },
+	{ "CP1252", "iso88591 windows1252 cp1252 latin1 l1 cp819 ibm819" },
+	{ "CP1250", "windows1250 cp1250 xcp1250" },
+	{ "CP1251", "windows1251 cp1251 xcp1251" },
+	{ "CP1253", "windows1253 cp1253" },
+	{ "CP1254", "windows1254 cp1254 iso88599 latin5" },
+	{ "CP1255", "windows1255 cp1255" },
+	{ "CP1256", "windows1256 cp1256" },
+	{ "CP1257", "windows1257 cp1257" },
+	{ "CP1258", "windows1258 cp1258" },
+	{ "ISO-8859-2", "iso88592 latin2" },
+	{ "ISO-8859-3", "iso88593 latin3" },
+	{ "ISO-8859-4", "iso88594 latin4" },
+	{ "ISO-8859-5", "iso88595 cyrillic" },
+	{ "ISO-8859-6", "iso88596 iso88596i iso88596e arabic" },
+	{ "ISO-8859-7", "iso88597 greek" },
+	{ "ISO-8859-8", "iso88598 iso88598i iso88598e hebrew" },
+	{ "ISO-8859-10", "iso885910 latin6" },
+	{ "CP874", "iso885911 tis620 windows874 cp874" },
+	{ "ISO-8859-13", "iso885913" },
+	{ "ISO-8859-14", "iso885914 latin8" },
+	{ "ISO-8859-15", "iso885915 latin9" },
+	{ "ISO-8859-16", "iso885916 latin10" },
+	{ "KOI8-R", "koi8r" },
+	{ "KOI8-U", "koi8u koi8ru" },
+	{ "GB18030", "gb2312 gbk gb18030 cp936 xgbk euccn" },
+	{ "BIG5-HKSCS", "big5hkscs" },
+	{ "BIG5", "big5 cp950 xbig5" },
+	{ "ISO-2022-JP", "iso2022jp" },
+	{ "CP932", "shiftjis sjis xsjis cp932 windows31j mskanji" },
+	{ "EUC-JP", "eucjp xeucjp" },
+	{ "CP949", "euckr ksc56011987 ksc5601 cp949 uhc windows949" },
+	{ "ISO-2022-KR", "iso2022kr" },
+	{ "CP437", "cp437 ibm437" },
+	{ "CP850", "cp850 ibm850" },
+	{ "CP852", "cp852 ibm852" },
+	{ "CP866", "cp866 ibm866" },
+	{ "MACINTOSH", "macintosh mac xmacroman macroman" },
+	{ "UTF-16", "utf16" },
+	{ "UTF-16LE", "utf16le" },
+	{ "UTF-16BE", "utf16be" },
+	{ "UTF-7", "utf7 unicode11utf7" },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LABEL_MAX 32
 
 struct mime_charsets {
-	iconv_t converters[CONVERTER_COUNT]; /* (iconv_t)-1: this system has it not */
+	iconv_t converters[N_ROWS]; /* (iconv_t)-1: this system does not have it */
 };
 
 struct mime_charsets *mime_charsets_new(void)
 {
 	struct mime_charsets *c = malloc(sizeof(*c));
 
-	for (size_t i = 0; c && i < CONVERTER_COUNT; i++)
-		c->converters[i] = iconv_open("UTF-8", names[i]);
+	for (size_t i = 0; c && i < N_ROWS; i++)
+		c->converters[i] = iconv_open("UTF-8", rows[i].name);
 	return c;
 }
 
 void mime_charsets_free(struct mime_charsets *c)
 {
-	for (size_t i = 0; c && i < CONVERTER_COUNT; i++)
+	for (size_t i = 0; c && i < N_ROWS; i++)
 		if (c->converters[i] != (iconv_t)-1)
 			(void)iconv_close(c->converters[i]);
 	free(c);
@@ -114,14 +91,22 @@ static struct str normal_label(struct str label, char space[static LABEL_MAX])
 	return str_of(space, len);
 }
 
+static bool has_label(struct str labels, struct str label)
+{
+	while (labels.len)
+		if (str_ieq(str_split(&labels, ' '), label))
+			return true;
+	return false;
+}
+
 static iconv_t find_converter(struct mime_charsets *c, struct str label)
 {
 	char space[LABEL_MAX];
 	struct str normal = normal_label(label, space);
 
 	for (size_t i = 0; c && i < N_ROWS; i++)
-		if (str_ieq(normal, rows[i].label))
-			return c->converters[rows[i].converter];
+		if (has_label(str_from(rows[i].labels), normal))
+			return c->converters[i];
 	return (iconv_t)-1;
 }
 
@@ -147,29 +132,37 @@ static int put_utf8(struct str bytes, struct buf *out)
 	return r;
 }
 
+/* One call of iconv() with room for all that can come of it. from NULL: what the
+   converter has held back (an accent may follow a letter in CP1255 and CP1258). */
+static int convert_piece(iconv_t converter, char **from, size_t *left, struct buf *out)
+{
+	size_t want = *left + 16, room = want, n;
+	char *to;
+	int r = buf_reserve(out, want, &to);
+
+	if (r < 0)
+		return r;
+	n = iconv(converter, from, left, &to, &room);
+	buf_commit(out, want - room);
+	return n == (size_t)-1 && errno != E2BIG ? -EILSEQ : 0;
+}
+
 static int convert(iconv_t converter, struct str bytes, struct buf *out)
 {
-	char *from = (char *)(uintptr_t)bytes.ptr, *to;
-	size_t left = bytes.len, room;
+	char *from = (char *)(uintptr_t)bytes.ptr;
+	size_t left = bytes.len, none = 0;
 	int r = 0;
 
 	(void)iconv(converter, NULL, NULL, NULL, NULL);
 	while (left && r == 0) {
-		size_t want = left + 16, n;
-
-		r = buf_reserve(out, want, &to);
-		if (r < 0)
-			return r;
-		room = want;
-		n = iconv(converter, &from, &left, &to, &room);
-		buf_commit(out, want - room);
-		if (n == (size_t)-1 && errno != E2BIG) { /* invalid, or cut short */
+		r = convert_piece(converter, &from, &left, out);
+		if (r == -EILSEQ) { /* invalid, or cut short */
 			r = put_replacement(out);
 			from++;
 			left--;
 		}
 	}
-	return r;
+	return r < 0 ? r : convert_piece(converter, NULL, &none, out);
 }
 
 int mime_to_utf8(

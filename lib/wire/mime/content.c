@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/content.h"
 
+#include "wire/mime/continuation.h"
+#include "wire/mime/header.h"
 #include "wire/mime/lex.h"
 
 static bool take_token(struct str *rest, struct str *ret)
@@ -24,7 +26,7 @@ static bool take_param(struct str *rest, struct arena *arena, struct mime_param 
 	return mime_take(rest, '=') && take_value(rest, arena, &ret->value);
 }
 
-static void take_params(
+static void take_all_params(
 	struct str rest, struct arena *arena, struct mime_content *content)
 {
 	struct mime_param param;
@@ -39,6 +41,14 @@ static void take_params(
 			rest = str_skip(rest, 1); /* rubbish up to the next ";" */
 		}
 	}
+}
+
+/* Without memory to join the pieces they stay as they are. */
+static void take_params(
+	struct str rest, struct arena *arena, struct mime_content *content)
+{
+	take_all_params(rest, arena, content);
+	(void)mime_join_pieces(content, arena);
 }
 
 bool mime_content_type(
@@ -73,6 +83,35 @@ struct str mime_param(const struct mime_content *content, struct str name)
 		if (str_ieq(content->params[i].name, name))
 			return content->params[i].value;
 	return (struct str){ 0 };
+}
+
+struct str mime_param_text(
+	const struct mime_content *content, struct str name, struct arena *arena)
+{
+	struct str value = mime_param(content, name);
+
+	for (size_t i = 0; !value.ptr && i < content->n_params; i++) {
+		struct str other = content->params[i].name;
+
+		if (other.len == name.len + 1 && other.ptr[name.len] == '*' &&
+			str_ieq(str_take(other, name.len), name))
+			value = mime_extended_text(content->params[i].value, arena);
+	}
+	return value;
+}
+
+struct str mime_transfer_encoding(struct str header)
+{
+	struct mime_field field;
+	struct str word, none = STR("7bit");
+
+	if (!mime_find_last_field(header, STR_LIT("Content-Transfer-Encoding"), &field))
+		return none;
+	mime_skip_space(&field.value, NULL);
+	if (!mime_atom(&field.value, MIME_TOKEN_STOPS, &word))
+		return none;
+	mime_skip_space(&field.value, NULL);
+	return !field.value.len || field.value.ptr[0] == ';' ? word : none;
 }
 
 bool mime_is_type(const struct mime_content *content, struct str type, struct str subtype)

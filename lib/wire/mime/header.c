@@ -65,3 +65,17 @@ bool mime_find_field(struct str header, struct str name, struct mime_field *ret)
 	}
 	return false;
 }
+
+bool mime_find_last_field(struct str header, struct str name, struct mime_field *ret)
+{
+	struct mime_field field;
+	bool found = false;
+
+	while (mime_next_field(&header, &field)) {
+		if (str_ieq(field.name, name) && (!found || str_trim(field.value).len)) {
+			*ret = field;
+			found = true;
+		}
+	}
+	return found;
+}

@@ -15,6 +15,9 @@ bool mime_next_field(struct str *header, struct mime_field *ret);
 
 /* The first of that name (case ignored). */
 bool mime_find_field(struct str header, struct str name, struct mime_field *ret);
+/* The last one that says anything: what Dovecot and Cyrus take of fields that a message
+   may have once, but for Content-Type. */
+bool mime_find_last_field(struct str header, struct str name, struct mime_field *ret);
 
 /* Length of the line at the front with its LF; all when there is none. */
 size_t mime_line(struct str s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/lex.h"
 
+#include <string.h>
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -110,37 +112,49 @@ bool mime_quoted(struct str *rest, struct arena *arena, struct str *ret)
 	return true;
 }
 
+struct str mime_comment_text(struct str comment, struct arena *arena)
+{
+	return is_plain(comment) ? comment : unquote(comment, arena);
+}
+
+/* Length of the white space at i; *ret_folds: a line ends in it. */
+static size_t space_length(struct str s, size_t i, bool *ret_folds)
+{
+	size_t n = 0;
+
+	*ret_folds = false;
+	for (; i + n < s.len && is_space(s.ptr[i + n]); n++)
+		if (s.ptr[i + n] == '\r' || s.ptr[i + n] == '\n')
+			*ret_folds = true;
+	return n;
+}
+
 /* A fold and the white space around it are one space, as most servers show it. */
-static size_t skip_fold(struct str s, size_t i)
+struct str mime_flatten(struct str value, struct arena *arena, size_t most)
 {
-	while (i < s.len && is_space(s.ptr[i]))
-		i++;
-	return i;
-}
-
-static bool is_fold(struct str s, size_t i)
-{
-	while (i < s.len && (s.ptr[i] == ' ' || s.ptr[i] == '\t'))
-		i++;
-	return i < s.len && (s.ptr[i] == '\r' || s.ptr[i] == '\n');
-}
-
-struct str mime_unfold(struct str value, struct arena *arena, size_t most)
-{
-	struct str s = str_take(str_trim(value), most);
+	struct str s = str_take(value, most);
 	size_t len = 0, i = 0;
 	char *copy = arena_alloc(arena, s.len + 1);
 
 	while (copy && i < s.len) {
-		if (is_space(s.ptr[i]) && is_fold(s, i)) {
+		bool folds;
+		size_t n = space_length(s, i, &folds);
+
+		if (folds) {
 			copy[len++] = ' ';
-			i = skip_fold(s, i);
+		} else if (n) {
+			memcpy(copy + len, s.ptr + i, n);
+			len += n;
 		} else {
-			copy[len] = s.ptr[i++];
-			if (!copy[len])
-				copy[len] = '\x80';
-			len++;
+			copy[len++] = s.ptr[i] ? s.ptr[i] : '\x80';
+			n = 1;
 		}
+		i += n;
 	}
 	return str_of(copy, len);
+}
+
+struct str mime_unfold(struct str value, struct arena *arena, size_t most)
+{
+	return mime_flatten(str_trim(value), arena, most);
 }

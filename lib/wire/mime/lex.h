@@ -25,8 +25,15 @@ bool mime_atom(struct str *rest, struct str stops, struct str *ret);
 /* "..." with \x undone; in arena where bytes had to go (false: no memory, too). */
 bool mime_quoted(struct str *rest, struct arena *arena, struct str *ret);
 
-/* Each fold as one space, NULs as 0x80 (no IMAP string may hold one), surrounding white
-   space off, at most `most` bytes. ptr NULL: no memory. */
+/* "(...)" taken off the front as mime_skip_space() gives it: its quoted pairs undone (RFC
+   5322, 3.2.1). ptr NULL: no memory. */
+struct str mime_comment_text(struct str comment, struct arena *arena);
+
+/* Each fold as one space, NULs as 0x80 (no IMAP string may hold one), at most `most`
+   bytes. White space around it stays: a quoted value may begin with it. ptr NULL: no
+   memory. One pass: anybody can send a field of 64 KiB of blanks. */
+struct str mime_flatten(struct str value, struct arena *arena, size_t most);
+/* The same without the white space around it. */
 struct str mime_unfold(struct str value, struct arena *arena, size_t most);
 
 #endif

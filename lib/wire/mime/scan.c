@@ -72,8 +72,8 @@ static void close_parts(struct scan *s, size_t depth, size_t end, uint64_t lines
 		struct mime_part *part = &s->tree->parts[level->part];
 
 		if (s->in_header) { /* it never had a blank line */
-			part->body = s->at;
-			level->lines = s->lines;
+			part->body = end > part->header ? end : part->header;
+			level->lines = lines;
 			s->in_header = false;
 		}
 		if (end < part->body) /* no byte of it: what is around it goes as far */
@@ -85,14 +85,14 @@ static void close_parts(struct scan *s, size_t depth, size_t end, uint64_t lines
 	}
 }
 
-static bool content_type_of(
-	struct scan *s, struct mime_part *part, struct mime_content *ret_content)
+static bool content_type_of(const struct mime_tree *tree, const struct mime_part *part,
+	struct arena *arena, struct mime_content *ret_content)
 {
 	struct mime_field field;
 
-	return mime_find_field(mime_part_header(s->tree, part), STR_LIT("Content-Type"),
-		       &field) &&
-	       mime_content_type(field.value, &s->tree->arena, ret_content);
+	return mime_find_field(
+		       mime_part_header(tree, part), STR_LIT("Content-Type"), &field) &&
+	       mime_content_type(field.value, arena, ret_content);
 }
 
 static bool has_room(const struct scan *s)
@@ -103,7 +103,8 @@ static bool has_room(const struct scan *s)
 static void expect_boundary(
 	struct scan *s, struct level *level, const struct mime_content *content)
 {
-	struct str boundary = mime_param(content, STR_LIT("boundary"));
+	struct str boundary =
+		mime_param_text(content, STR_LIT("boundary"), &s->tree->arena);
 
 	if (!boundary.len)
 		return;
@@ -124,7 +125,7 @@ static int enter_body(struct scan *s)
 	part->body = part->end = s->at;
 	level->lines = s->lines;
 	message = part->in_digest;
-	if (content_type_of(s, part, &content)) {
+	if (content_type_of(s->tree, part, &s->tree->arena, &content)) {
 		message = mime_is_type(&content, STR_LIT("message"), STR_LIT("rfc822"));
 		if (str_ieq(content.type, STR_LIT("multipart")) && has_room(s))
 			expect_boundary(s, level, &content);
@@ -238,6 +239,24 @@ struct str mime_part_header(const struct mime_tree *tree, const struct mime_part
 struct str mime_part_body(const struct mime_tree *tree, const struct mime_part *part)
 {
 	return str_take(str_skip(tree->message, part->body), part->end - part->body);
+}
+
+void mime_part_type(const struct mime_tree *tree, const struct mime_part *part,
+	struct arena *arena, struct mime_content *ret_type)
+{
+	bool known = content_type_of(tree, part, arena, ret_type);
+	bool message =
+		known && mime_is_type(ret_type, STR_LIT("message"), STR_LIT("rfc822"));
+
+	if (part->kind == MIME_MESSAGE && !known) { /* of a digest */
+		*ret_type = (struct mime_content){ .type = STR("message"),
+			.subtype = STR("rfc822") };
+	} else if (part->kind == MIME_LEAF &&
+		   (!known || message || str_ieq(ret_type->type, STR_LIT("multipart")))) {
+		ret_type->type = STR_LIT("text");
+		ret_type->subtype = STR_LIT("plain");
+		ret_type->n_params = 0;
+	}
 }
 
 static const struct mime_part *nth_child(

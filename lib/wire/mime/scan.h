@@ -16,6 +16,7 @@
  */
 #include "base/arena.h"
 #include "base/str.h"
+#include "wire/mime/content.h"
 
 #define MIME_DEPTH_MAX                                                                   \
 	64                   /* deeper parts stay inside their parent; mail in the wild  \
@@ -45,6 +46,12 @@ void mime_tree_fini(struct mime_tree *tree); /* may be called twice */
 
 struct str mime_part_header(const struct mime_tree *tree, const struct mime_part *part);
 struct str mime_part_body(const struct mime_tree *tree, const struct mime_part *part);
+
+/* What a part is shown as, and is therefore searched as. A multipart or message that was
+   not taken apart (no boundary, too deep) must not be called so, clients would look for
+   its parts; as text/plain it can be read. */
+void mime_part_type(const struct mime_tree *tree, const struct mime_part *part,
+	struct arena *arena, struct mime_content *ret_type);
 
 /* Part numbers as RFC 3501, 6.4.5 counts them: [2, 1] is "2.1". NULL: there is none. */
 const struct mime_part *mime_part_find(

@@ -5,7 +5,6 @@
 #include "wire/mime/decode.h"
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
-#include "wire/mime/lex.h"
 
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
@@ -69,8 +68,12 @@ static int pass_lines(struct mime_charsets *c, struct text_part *t, bool last,
 	size_t len = text.len;
 	int r;
 
-	while (!last && len && text.len < PIECE_SIZE * 2 && text.ptr[len - 1] != '\n')
-		len--;
+	if (str_istarts(t->charset, STR_LIT("utf-16"))) /* an LF is half of a character */
+		len -= last ? 0 : len % 2;
+	else
+		while (!last && len && text.len < PIECE_SIZE * 2 &&
+			text.ptr[len - 1] != '\n')
+			len--;
 	if (!len)
 		return 0;
 	buf_init(&utf8, 0);
@@ -99,33 +102,29 @@ static int search_text(struct mime_charsets *c, struct text_part *t, struct str 
 	return r;
 }
 
-static enum mime_encoding encoding_of(struct str header)
+/* Reports about messages (message/delivery-status and its likes) are text: somebody who
+   looks for a bounce types the address in it. */
+static bool is_searched(const struct mime_content *content)
 {
-	struct mime_field field;
-	struct str word = STR("");
-
-	if (!mime_find_field(header, STR_LIT("Content-Transfer-Encoding"), &field))
-		return MIME_IDENTITY;
-	mime_skip_space(&field.value, NULL);
-	(void)mime_atom(&field.value, STR_LIT(";()"), &word);
-	return mime_encoding_by_name(word);
+	return str_ieq(content->type, STR_LIT("text")) ||
+	       str_ieq(content->type, STR_LIT("message"));
 }
 
 static int search_leaf(struct mime_charsets *c, struct mime_tree *tree,
 	const struct mime_part *part, struct mime_finder *finder)
 {
-	struct str header = mime_part_header(tree, part);
 	struct text_part text = { .charset = STR("utf-8") };
 	struct mime_content content;
-	struct mime_field field;
+	struct str header = mime_part_header(tree, part), charset;
 
-	if (mime_find_field(header, STR_LIT("Content-Type"), &field) &&
-		mime_content_type(field.value, &tree->arena, &content)) {
-		if (!str_ieq(content.type, STR_LIT("text")))
-			return 0;
-		text.charset = mime_param(&content, STR_LIT("charset"));
-	}
-	mime_decoder_init(&text.decoder, encoding_of(header));
+	mime_part_type(tree, part, &tree->arena, &content);
+	if (!is_searched(&content))
+		return 0;
+	charset = mime_param_text(&content, STR_LIT("charset"), &tree->arena);
+	if (charset.ptr)
+		text.charset = charset;
+	mime_decoder_init(
+		&text.decoder, mime_encoding_by_name(mime_transfer_encoding(header)));
 	return search_text(c, &text, mime_part_body(tree, part), finder);
 }
 

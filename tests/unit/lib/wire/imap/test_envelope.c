@@ -29,6 +29,21 @@ static const struct {
 	{ "folded", STR("A\r\n B <a@b>"), STR("((\"A B\" NIL \"a\" \"b\"))") },
 	{ "8 bit", STR("\xfc <a@b>"), STR("(({1}\r\n\xfc NIL \"a\" \"b\"))") },
 	{ "NUL", STR("a\0@b"), STR("((NIL NIL {2}\r\na\x80 \"b\"))") },
+	{ "IPv6 literal", STR("A <a@[IPv6:2001:db8::1]>, b@[x@,y]"),
+		STR("((\"A\" NIL \"a\" \"[IPv6:2001:db8::1]\")(NIL NIL \"b\" "
+		    "\"[x@,y]\"))") },
+	{ "literal never closed", STR("a@[b, c@d"),
+		STR("((NIL NIL \"a\" \"[b\")(NIL NIL \"c\" \"d\"))") },
+	{ "quoted pairs in a comment", STR("a@b (Ann \\(Sales\\) \"X\")"),
+		STR("((\"Ann (Sales) \\\"X\\\"\" NIL \"a\" \"b\"))") },
+	{ "empty display name", STR("\"\" <a@b>, \" \" <c@d> (C)"),
+		STR("((NIL NIL \"a\" \"b\")(\"C\" NIL \"c\" \"d\"))") },
+	{ "two addresses without a comma", STR("a@b.example c@d.example"),
+		STR("((NIL NIL \"a\" \"b.example\"))") },
+	{ "blanks around dots", STR("dora . d @ d . example"),
+		STR("((NIL NIL \"dora.d\" \"d.example\"))") },
+	{ "blanks in a local part", STR("john smith@b"),
+		STR("((NIL NIL \"john smith\" \"b\"))") },
 	{ "nothing", STR(""), STR("NIL") },
 	{ "separators only", STR(",;:>"), STR("NIL") },
 };
@@ -59,6 +74,53 @@ static void test_addresses(void **state)
 	}
 }
 
+/* Fields that a message may have once (RFC 5322, 3.6) and has twice. */
+static void test_repeated_fields(void **state)
+{
+	struct str header =
+		STR("From:\r\nFrom: Ann <ann@a.example>\r\nSubject:\r\nSubject: "
+		    "real\r\nSubject: \r\nTo: b@b.example\r\nTo: c@c.example\r\n"
+		    "Message-ID: <1@a>\r\nMessage-ID: <2@a>\r\n\r\n");
+#define ANN "((\"Ann\" NIL \"ann\" \"a.example\"))"
+	struct str expected = STR(
+		"(NIL \"real\" " ANN " " ANN " " ANN " ((NIL NIL \"b\" \"b.example\")("
+		"NIL NIL \"c\" \"c.example\")) NIL NIL NIL \"<2@a>\")");
+	struct buf out;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&out, 0);
+	assert_int_equal(imap_put_envelope(&out, header, &arena), 0);
+	SAME("repeated", buf_view(&out), expected);
+	buf_fini(&out);
+	arena_fini(&arena);
+}
+
+/* White space is read once: were it read again at each of its bytes, this would take
+   minutes. */
+static void test_long_white_space(void **state)
+{
+	struct buf header, out;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&header, 0);
+	buf_init(&out, 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(buf_append_c(&header, "To: a@b (start"), 0);
+		for (int k = 0; k < 65000; k++)
+			assert_int_equal(buf_byte(&header, k % 2 ? ' ' : '\t'), 0);
+		assert_int_equal(buf_append_c(&header, "end)\r\n"), 0);
+	}
+	assert_int_equal(imap_put_envelope(&out, buf_view(&header), &arena), 0);
+	assert_true(buf_len(&out) > 65000);
+	buf_fini(&header);
+	buf_fini(&out);
+	arena_fini(&arena);
+}
+
 /* A header of megabytes makes no answer of megabytes. */
 static void test_bounded(void **state)
 {
@@ -87,6 +149,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_repeated_fields),
+		cmocka_unit_test(test_long_white_space),
 		cmocka_unit_test(test_bounded),
 	};
 

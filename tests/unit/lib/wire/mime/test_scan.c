@@ -54,10 +54,31 @@ static const struct {
 		STR("Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b"
 		    "\r\n\r\ntwo"),
 		"2", STR("\r\n"), STR("two"), 0 },
+	{ "boundary in the header of a message",
+		STR("Content-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n--b\r\nContent-Type: "
+		    "message/rfc822\r\n\r\nSubject: no blank line\r\n--b--\r\n"),
+		"1", STR("Content-Type: message/rfc822\r\n\r\n"),
+		STR("Subject: no blank line"), 0 },
+	{ "nothing in a message",
+		STR("Content-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n--b\r\nContent-Type: "
+		    "message/rfc822\r\n\r\n--b--\r\n"),
+		"1", STR("Content-Type: message/rfc822\r\n\r\n"), STR(""), 0 },
+	{ "boundary in pieces",
+		STR("Content-Type: multipart/x; boundary*0=\"abc\"; "
+		    "boundary*1=def\r\n\r\n"
+		    "--abcdef\r\n\r\none\r\n--abcdef\r\n\r\ntwo\r\n--abcdef--\r\n"),
+		"2", STR("\r\n"), STR("two"), 0 },
+	{ "boundary encoded",
+		STR("Content-Type: multipart/x; boundary*=us-ascii''a%62c\r\n\r\n"
+		    "--abc\r\n\r\none\r\n--abc--\r\n"),
+		"1", STR("\r\n"), STR("one"), 0 },
+	/* the line end before a boundary is the boundary's (RFC 2046, 5.1.1) */
 	{ "boundary in a header",
 		STR("Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\nA: b\r\n--b\r\n"
 		    "\r\ntwo\r\n--b--"),
-		"1", STR("A: b\r\n"), STR(""), 0 },
+		"1", STR("A: b"), STR(""), 0 },
 	{ "no boundary", STR("Content-Type: multipart/x\r\n\r\n--b\r\n\r\none\r\n"), "1",
 		STR("Content-Type: multipart/x\r\n\r\n"), STR("--b\r\n\r\none\r\n"), 3 },
 	{ "never comes", STR("Content-Type: multipart/x; boundary=b\r\n\r\ntext\r\n"),

@@ -183,6 +183,135 @@ static void test_search(void **state)
 	assert_false(found);
 }
 
+/* Spellings that mail in the wild uses; unknown ones would give U+FFFD. */
+static const struct {
+	const char *label;
+	struct str bytes, utf8;
+} charset_rows[] = {
+	{ "windows-1256", STR("\xd3\xe1\xc7\xe3"),
+		STR("\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85") },
+	{ "windows-1257", STR("\xe0\xfe\x75\x6f\x6c\x61\x73"),
+		STR("\xc4\x85\xc5\xbeuolas") },
+	{ "cp874", STR("\xca\xc7\xd1\xca\xb4\xd5"),
+		STR("\xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\xe0\xb8\x94"
+		    "\xe0\xb8\xb5") },
+	{ "tis-620", STR("\xca\xc7\xd1\xca\xb4\xd5"),
+		STR("\xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\xe0\xb8\x94"
+		    "\xe0\xb8\xb5") },
+	{ "iso-8859-3", STR("\xe6\x75"), STR("\xc4\x89u") },
+	{ "iso-8859-4", STR("\xf1\x65\x6d\x74"),
+		STR("\xc5\x86"
+		    "emt") },
+	{ "iso-8859-6", STR("\xd3\xe4\xc7\xe5"),
+		STR("\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85") },
+	{ "iso-8859-8", STR("\xf9\xec\xe5\xed"),
+		STR("\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d") },
+	{ "iso-8859-8-i", STR("\xf9\xec\xe5\xed"),
+		STR("\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d") },
+	{ "windows-1255", STR("\xf9\xec\xe5\xed"),
+		STR("\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d") },
+	{ "windows-1258", STR("\xf0\xf4\xcc\x6e\x67"), STR("\xc4\x91\xe1\xbb\x93ng") },
+	{ "iso-8859-10", STR("\xfe\x69\xf0"), STR("\xc3\xbei\xc3\xb0") },
+	{ "iso-8859-11", STR("\xca\xc7\xd1\xca\xb4\xd5"),
+		STR("\xe0\xb8\xaa\xe0\xb8\xa7\xe0\xb8\xb1\xe0\xb8\xaa\xe0\xb8\x94"
+		    "\xe0\xb8\xb5") },
+	{ "iso-8859-13", STR("\xe0\xfe\x75\x6f\x6c\x61\x73"),
+		STR("\xc4\x85\xc5\xbeuolas") },
+	{ "iso-8859-14", STR("\xf0\x79\x72"), STR("\xc5\xb5yr") },
+	{ "iso-8859-16", STR("\xba\x63\x6f\x61\x6c\xe3"),
+		STR("\xc8\x99"
+		    "coal\xc4\x83") },
+	{ "cp1251", STR("\xef\xf0\xe8\xe2\xe5\xf2"),
+		STR("\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82") },
+	{ "cp1250", STR("\x9e\x6c\x75\x9d"), STR("\xc5\xbelu\xc5\xa5") },
+	{ "windows-31j", STR("\x87\x40\xee\xe0"), STR("\xe2\x91\xa0\xe9\xab\x99") },
+	{ "x-sjis", STR("\xee\xe0\x82\xa2"), STR("\xe9\xab\x99\xe3\x81\x84") },
+	{ "cp949", STR("\x8c\x63\xb9\xe6"), STR("\xeb\x98\xa0\xeb\xb0\xa9") },
+	{ "ks_c_5601-1987", STR("\x8c\x63\xb9\xe6"), STR("\xeb\x98\xa0\xeb\xb0\xa9") },
+	{ "iso-2022-kr", STR("\x1b\x24\x29\x43\x0e\x3e\x48\x33\x67\x0f"),
+		STR("\xec\x95\x88\xeb\x85\x95") },
+	{ "big5-hkscs", STR("\xad\xbb\xb4\xe4"), STR("\xe9\xa6\x99\xe6\xb8\xaf") },
+	{ "ibm850", STR("\x73\x74\x72\x61\xe1\x65"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "ibm852", STR("\xa7\x6c\x75\x9c"), STR("\xc5\xbelu\xc5\xa5") },
+	{ "ibm866", STR("\xaf\xe0\xa8\xa2\xa5\xe2"),
+		STR("\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82") },
+	{ "cp437", STR("\x73\x74\x72\x61\xe1\x65"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "macintosh", STR("\x73\x74\x72\x61\xa7\x65"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "utf-16", STR("\xff\xfe\x73\x00\x74\x00\x72\x00\x61\x00\xdf\x00\x65\x00"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "utf-16le", STR("\x73\x00\x74\x00\x72\x00\x61\x00\xdf\x00\x65\x00"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "utf-7", STR("\x73\x74\x72\x61\x2b\x41\x4e\x38\x2d\x65"),
+		STR("stra\xc3\x9f"
+		    "e") },
+	{ "x-euc-jp", STR("\xc6\xfc\xcb\xdc"), STR("\xe6\x97\xa5\xe6\x9c\xac") },
+	{ "x-gbk", STR("\xd6\xd0\xce\xc4"), STR("\xe4\xb8\xad\xe6\x96\x87") },
+};
+
+static void test_charsets(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(charset_rows); i++) {
+		struct buf text;
+
+		buf_init(&text, 0);
+		assert_int_equal(mime_to_utf8(charsets, str_from(charset_rows[i].label),
+					 charset_rows[i].bytes, &text),
+			0);
+		SAME(charset_rows[i].label, buf_view(&text), charset_rows[i].utf8);
+		buf_fini(&text);
+	}
+}
+
+/* Parts that clients show as text are found as text. */
+static void test_search_shown_text(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str message, folded;
+		bool found;
+	} rows[] = {
+		{ "delivery status",
+			STR("Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"
+			    "Content-Type: "
+			    "message/delivery-status\r\n\r\nFinal-Recipient: "
+			    "rfc822; bob@b.example\r\n--b--\r\n"),
+			STR("bob@b.example"), true },
+		{ "multipart without a boundary",
+			STR("Content-Type: multipart/mixed\r\n\r\nneedle\r\n"),
+			STR("needle"), true },
+		{ "charset in RFC 2231 form",
+			STR("Content-Type: text/plain; "
+			    "charset*=''windows-1251\r\n\r\n\xef\r\n"),
+			STR("\xd0\xbf"), true },
+		{ "encoding of two words is none",
+			STR("Content-Type: text/plain\r\nContent-Transfer-Encoding: "
+			    "base64 x"
+			    "\r\n\r\nneedle"),
+			STR("needle"), true },
+		{ "attachment", STR("Content-Type: application/x\r\n\r\nneedle\r\n"),
+			STR("needle"), false },
+	};
+	bool found;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		assert_int_equal(mime_search_message(charsets, rows[i].message, false,
+					 rows[i].folded, &found),
+			0);
+		if (found != rows[i].found)
+			fail_msg("%s", rows[i].name);
+	}
+}
+
 static void test_day(void **state)
 {
 	static const struct {
@@ -282,6 +411,8 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_charsets),
+		cmocka_unit_test(test_search_shown_text),
 		cmocka_unit_test(test_day),
 		cmocka_unit_test(test_date_time),
 		cmocka_unit_test(test_arrival),
