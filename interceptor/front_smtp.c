@@ -17,7 +17,7 @@
 /* Written and not taken: then nothing new is read for it. Above what one reply or one
    portion of a message has. */
 #define WRITE_HIGH 65536
-#define WRITE_MAX (WRITE_HIGH + SMTP_REPLY_MAX + 2 * SMTP_FRONT_PORTION)
+#define WRITE_MAX (WRITE_HIGH + SMTP_REPLY_MAX + 2 * SMTP_PROXY_PORTION)
 #define IDLE_MS                                                                          \
 	900000 /* RFC 5321, 4.5.3.2: 10 minutes for a final dot; the source's            \
 	          own time-outs are shorter, and its answer passes */
@@ -135,7 +135,7 @@ static void front_begin(struct session *s)
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = worker_is_retired(s->worker);
 	f->offer.size_max = settings->limits.message_bytes;
-	smtp_front_init(&f->machine, &f->offer);
+	smtp_proxy_init(&f->machine, &f->offer, &p->to_client, &p->to_upstream);
 	arena_init(&f->arena);
 	p->from_client.limit = READ_MAX + READ_SIZE;
 	p->from_upstream.limit = SMTP_REPLY_MAX + READ_SIZE;
@@ -147,7 +147,7 @@ static void end(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	smtp_abort(s);
-	smtp_front_fini(&f->machine);
+	smtp_proxy_fini(&f->machine);
 	arena_fini(&f->arena);
 }
 
@@ -159,18 +159,16 @@ static bool client_must_wait(const struct pre *p)
 	       buf_len(&p->to_client) > WRITE_HIGH;
 }
 
-static enum smtp_front_action step(struct session *s)
+static enum smtp_proxy_action step(struct session *s)
 {
 	struct pre *p = s->pre;
-	struct smtp_front_io io = { .client = STR(""),
-		.source = buf_view(&p->from_upstream),
-		.to_client = &p->to_client,
-		.to_source = &p->to_upstream };
-	enum smtp_front_action action;
+	struct smtp_proxy_io io = { .client = STR(""),
+		.source = buf_view(&p->from_upstream) };
+	enum smtp_proxy_action action;
 
 	if (!client_must_wait(p))
 		io.client = buf_view(&p->from_client);
-	action = smtp_front_next(&smtp_of(s)->machine, &io);
+	action = smtp_proxy_next(&smtp_of(s)->machine, &io);
 	/* views into them stay good until bytes are appended */
 	buf_consume(&p->from_client, io.client_used);
 	buf_consume(&p->from_upstream, io.source_used);
@@ -189,44 +187,44 @@ static void upgrade(struct session *s)
 }
 
 /* false: the machine stops here. */
-static bool act(struct session *s, enum smtp_front_action action)
+static bool act(struct session *s, enum smtp_proxy_action action)
 {
 	switch (action) {
-	case SMTP_FRONT_NEED_MORE:
+	case SMTP_PROXY_NEED_MORE:
 		return false;
-	case SMTP_FRONT_AGAIN:
+	case SMTP_PROXY_AGAIN:
 		break;
-	case SMTP_FRONT_ROUTE:
+	case SMTP_PROXY_ROUTE:
 		smtp_route_recipient(s);
 		break;
-	case SMTP_FRONT_AT_SOURCE:
+	case SMTP_PROXY_AT_SOURCE:
 		smtp_count_recipient(s);
 		break;
-	case SMTP_FRONT_STAGE_BEGIN:
+	case SMTP_PROXY_STAGE_BEGIN:
 		smtp_stage_begin(s);
 		break;
-	case SMTP_FRONT_STAGE_BYTES:
+	case SMTP_PROXY_STAGE_BYTES:
 		smtp_stage_bytes(s);
 		break;
-	case SMTP_FRONT_STAGE_END:
+	case SMTP_PROXY_STAGE_END:
 		smtp_stage_end(s);
 		break;
-	case SMTP_FRONT_COMMIT:
+	case SMTP_PROXY_COMMIT:
 		smtp_commit(s);
 		break;
-	case SMTP_FRONT_ABORT:
+	case SMTP_PROXY_ABORT:
 		smtp_abort(s);
 		break;
-	case SMTP_FRONT_AUTHENTICATED:
+	case SMTP_PROXY_AUTHENTICATED:
 		smtp_authenticated(s);
 		break;
-	case SMTP_FRONT_UPGRADE:
+	case SMTP_PROXY_UPGRADE:
 		upgrade(s);
 		break;
-	case SMTP_FRONT_DROP_SOURCE:
+	case SMTP_PROXY_DROP_SOURCE:
 		session_drop_upstream(s);
 		break;
-	case SMTP_FRONT_CLOSE:
+	case SMTP_PROXY_CLOSE:
 		session_finish(s, "over");
 		break;
 	}
@@ -242,9 +240,9 @@ static void source_lost(struct session *s, const char *why)
 	if (s->upstream_state == UPSTREAM_NONE)
 		return;
 	log_warning(session_id(s, id), "source", "error=\"%s\" in=\"%s\"", why,
-		smtp_front_state_name(smtp_of(s)->machine.state));
+		smtp_proxy_state_name(smtp_of(s)->machine.state));
 	session_drop_upstream(s);
-	smtp_front_source_lost(&smtp_of(s)->machine);
+	smtp_proxy_source_lost(&smtp_of(s)->machine);
 }
 
 static void client_lost(struct session *s)
@@ -256,7 +254,7 @@ static void client_lost(struct session *s)
 	f->client_dead = true;
 	s->ended = true;
 	buf_clear(&s->pre->to_client);
-	smtp_front_client_gone(&f->machine);
+	smtp_proxy_client_gone(&f->machine);
 }
 
 static void write_client(struct session *s)
@@ -314,22 +312,14 @@ static void want_events(struct session *s)
    more. */
 static bool is_at_end(const struct session *s)
 {
-	const struct smtp_front *m = &smtp_of(s)->machine;
-
-	if (!s->ended || smtp_of(s)->client_dead || m->n_slots || m->n_swallow)
-		return false;
-	return m->state == SMTP_FRONT_IN_COMMAND || m->state == SMTP_FRONT_IN_DATA ||
-	       m->state == SMTP_FRONT_IN_AUTH_LINE || m->state == SMTP_FRONT_IN_SWALLOW ||
-	       m->state == SMTP_FRONT_IN_SKIP_LINE ||
-	       m->state == SMTP_FRONT_IN_SKIP_BYTES;
+	return s->ended && !smtp_of(s)->client_dead &&
+	       smtp_proxy_awaits_client(&smtp_of(s)->machine);
 }
 
 /* Transactions that are over are nobody's business any more. */
 static void look_after_recipients(struct session *s)
 {
-	const struct smtp_front *m = &smtp_of(s)->machine;
-
-	if (!m->mail && !m->n_slots && m->state == SMTP_FRONT_IN_COMMAND) {
+	if (smtp_proxy_is_idle(&smtp_of(s)->machine)) {
 		smtp_forget_at_source(s);
 		smtp_of(s)->must_end = false;
 	}
@@ -449,7 +439,7 @@ static void begin(struct session *s)
 	session_set_route(s, ROUTE_SOURCE);
 	r = session_connect_upstream(s);
 	if (r < 0) {
-		smtp_front_source_lost(&smtp_of(s)->machine);
+		smtp_proxy_source_lost(&smtp_of(s)->machine);
 		smtp_run(s);
 	}
 }

@@ -2,7 +2,7 @@
 #ifndef INTERCEPTOR_SMTP_H
 #define INTERCEPTOR_SMTP_H
 /*
- * An SMTP session: the sans-I/O machine of wire/smtp/front.h between client and source,
+ * An SMTP session: the sans-I/O machine of wire/smtp/proxy.h between client and source,
  * for the whole session.
  *
  *   front_smtp.c     the lane: sockets, back-pressure, the end
@@ -12,7 +12,7 @@
 #include "interceptor/session.h"
 #include "interceptor/staging.h"
 #include "wire/smtp/address.h"
-#include "wire/smtp/front.h"
+#include "wire/smtp/proxy.h"
 
 #define SMTP_REFUSAL_MAX 256 /* a reply line of ours */
 #define SMTP_NAME_MAX 256    /* of a server */
@@ -25,7 +25,7 @@ struct smtp_at_source {
 };
 
 struct smtp_session {
-	struct smtp_front machine;
+	struct smtp_proxy machine;
 	struct smtp_offer offer;
 	char name[SMTP_NAME_MAX];
 	struct staging *staging;        /* NULL: none */

@@ -102,7 +102,7 @@ void smtp_route_recipient(struct session *s)
 	if (route.id)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
 			STR_ARG(address), route.name, route_name(route.route));
-	smtp_front_routed(&f->machine, is, str_from(route.name));
+	smtp_proxy_routed(&f->machine, is, str_from(route.name));
 }
 
 /* ---- what goes to the source ---- */
@@ -121,7 +121,7 @@ static struct str client_address(
 
 void smtp_count_recipient(struct session *s)
 {
-	const struct smtp_front *m = &smtp_of(s)->machine;
+	const struct smtp_proxy *m = &smtp_of(s)->machine;
 	struct recipients *all = &s->worker->recipients;
 	bool accepted = m->code / 100 == 2;
 	char client[INET6_ADDRSTRLEN];
@@ -145,11 +145,12 @@ void smtp_count_recipient(struct session *s)
 /* The recipient was accepted a while ago: an account may have gone since. */
 static const char *all_live_here(struct session *s)
 {
-	const struct smtp_front *m = &smtp_of(s)->machine;
+	const struct smtp_proxy *m = &smtp_of(s)->machine;
 	struct account_route route;
 	struct error err = { 0 };
 
-	for (const struct smtp_recipient *r = m->recipients; r; r = r->next) {
+	for (const struct smtp_recipient *r = m->transaction.local.first; r;
+		r = r->next) {
 		if (registry_route(s->worker->registry, r->account, &route, &err) < 0)
 			return LATER_REPLY;
 		if (route.route != ROUTE_LOCAL)
@@ -164,12 +165,12 @@ static void done(struct session *s, struct str refusal)
 	struct smtp_session *f = smtp_of(s);
 	int n = snprintf(f->refusal, sizeof(f->refusal), "%.*s", STR_ARG(refusal));
 
-	smtp_front_done(&f->machine, str_of(f->refusal, n < 0 ? 0 : strlen(f->refusal)));
+	smtp_proxy_done(&f->machine, str_of(f->refusal, n < 0 ? 0 : strlen(f->refusal)));
 }
 
 static void answered(struct session *s, struct str refusal)
 {
-	bool is_over = smtp_of(s)->machine.state == SMTP_FRONT_IN_COMMITTING;
+	bool is_over = smtp_of(s)->machine.state == SMTP_PROXY_COMMITTING;
 
 	done(s, refusal);
 	if (is_over)
@@ -186,7 +187,7 @@ void smtp_stage_begin(struct session *s)
 		f->staging = staging_new(s, answered);
 		refusal = f->staging ? NULL : LATER_REPLY;
 	}
-	if (!f->machine.n_source)
+	if (!f->machine.transaction.remote.n)
 		session_set_route(s, ROUTE_LOCAL);
 	done(s, str_from(refusal));
 }
@@ -202,34 +203,36 @@ void smtp_stage_bytes(struct session *s)
 static int write_header(struct session *s, struct buf *header)
 {
 	const struct smtp_session *f = smtp_of(s);
-	const struct smtp_front *m = &f->machine;
+	const struct smtp_proxy *m = &f->machine;
 	char id[SESSION_ID_MAX], client[INET6_ADDRSTRLEN];
 	time_t now = time(NULL);
 	struct tm local = { 0 };
-	struct smtp_trace trace = { .sender = m->sender,
-		.helo = str_from(m->helo),
+	struct smtp_trace trace = { .sender = m->transaction.sender,
+		.helo = str_from(m->client.helo),
 		.client = client_address(s, client),
 		.by = f->offer.name,
 		.id = str_from(session_id(s, id)),
-		.esmtp = m->esmtp,
-		.authenticated = m->authenticated,
+		.esmtp = m->client.esmtp,
+		.authenticated = m->client.authenticated,
 		.at = now };
 
 	(void)localtime_r(&now, &local);
 	trace.zone = (int16_t)(local.tm_gmtoff / 60);
-	if (m->n_local + m->n_source == 1) /* else it would tell of blind copies */
-		trace.recipient = m->recipients->address;
+	if (m->transaction.n_accepted + m->transaction.remote.n ==
+		1) /* else it would tell of blind copies */
+		trace.recipient = m->transaction.local.first->address;
 	return smtp_trace(&trace, header);
 }
 
 static int send_staging(struct session *s, struct buf *header)
 {
 	struct smtp_session *f = smtp_of(s);
-	const struct smtp_recipient *first = f->machine.recipients;
+	const struct smtp_recipient *first = f->machine.transaction.local.first;
 	char client[ADDRESS_TEXT_MAX];
-	struct staging_mail mail = { .sender = f->machine.sender,
+	struct staging_mail mail = { .sender = f->machine.transaction.sender,
 		.recipients = first,
-		.at_once = !first->next && !f->machine.to_source_too };
+		.at_once =
+			!first->next && f->machine.message.destination == SMTP_TO_LOCAL };
 	int r = write_header(s, header);
 
 	if (r < 0)

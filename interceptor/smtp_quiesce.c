@@ -81,12 +81,10 @@ static bool goes_to_source(const struct smtp_session *f, struct str account)
 /* With the mailstore: asked, and not yet known to be delivered. */
 static bool is_with_mailstore(const struct smtp_session *f, struct str account)
 {
-	enum smtp_front_state state = f->machine.state;
-
-	if (state != SMTP_FRONT_IN_ENDING && state != SMTP_FRONT_IN_FINAL_REPLY &&
-		state != SMTP_FRONT_IN_COMMITTING)
+	if (!smtp_proxy_is_deciding(&f->machine))
 		return false;
-	for (const struct smtp_recipient *r = f->machine.recipients; r; r = r->next)
+	for (const struct smtp_recipient *r = f->machine.transaction.local.first; r;
+		r = r->next)
 		if (str_eq(r->account, account))
 			return true;
 	return false;
@@ -102,18 +100,17 @@ bool smtp_has_business(const struct session *s, struct str account)
 bool smtp_quiesce(struct session *s, struct str account)
 {
 	struct smtp_session *f = smtp_of(s);
-	enum smtp_front_state state = f->machine.state;
+	enum smtp_proxy_state state = f->machine.state;
 	char id[SESSION_ID_MAX];
 
 	look_again(s, account);
 	if (!smtp_has_business(s, account))
 		return false;
 	log_info(session_id(s, id), "quiesce", "account=%.*s in=\"%s\"", STR_ARG(account),
-		smtp_front_state_name(state));
-	if (state == SMTP_FRONT_IN_FINAL_REPLY || state == SMTP_FRONT_IN_ENDING ||
-		state == SMTP_FRONT_IN_COMMITTING)
+		smtp_proxy_state_name(state));
+	if (smtp_proxy_is_deciding(&f->machine))
 		session_set_state(s, SESSION_TALKING, ANSWER_MS);
-	else if (state == SMTP_FRONT_IN_DATA)
+	else if (state == SMTP_PROXY_DATA)
 		session_set_state(s, SESSION_TALKING, MESSAGE_MS);
 	else
 		smtp_farewell(s, FAREWELL_MOVED);

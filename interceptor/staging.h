@@ -15,7 +15,7 @@
  */
 #include "base/buf.h"
 #include "messages/message.h"
-#include "wire/smtp/front.h"
+#include "wire/smtp/proxy.h"
 
 struct session;
 struct staging;

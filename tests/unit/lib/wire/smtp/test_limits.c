@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Clients of the SMTP front that want too much: recipients, lines, errors, memory. */
-#include "wire/smtp/front.h"
+/* Clients of the SMTP proxy that want too much: recipients, lines, errors, memory. */
+#include "wire/smtp/proxy.h"
 
 #include "lib/wire/wire_test.h"
 
 /* A source that says 250 to everything but DATA (354), with a caller for whom every
    recipient is `route`d. */
 struct play {
-	struct smtp_front front;
+	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	struct buf client, source, to_client, to_source;
 	enum smtp_route route;
@@ -25,13 +25,13 @@ static void begin(struct play *p, enum smtp_route route)
 	buf_init(&p->source, 0);
 	buf_init(&p->to_client, 0);
 	buf_init(&p->to_source, 0);
-	smtp_front_init(&p->front, &p->offer);
+	smtp_proxy_init(&p->proxy, &p->offer, &p->to_client, &p->to_source);
 	buf_append_c(&p->source, "220 old\r\n");
 }
 
 static void finish(struct play *p)
 {
-	smtp_front_fini(&p->front);
+	smtp_proxy_fini(&p->proxy);
 	buf_fini(&p->client);
 	buf_fini(&p->source);
 	buf_fini(&p->to_client);
@@ -60,38 +60,38 @@ static void source_answers(struct play *p)
 	buf_clear(&p->to_source);
 }
 
-static bool act(struct play *p, enum smtp_front_action action)
+static bool act(struct play *p, enum smtp_proxy_action action)
 {
 	switch (action) {
-	case SMTP_FRONT_ROUTE:
-		smtp_front_routed(&p->front, p->route, STR_LIT("account"));
+	case SMTP_PROXY_ROUTE:
+		smtp_proxy_routed(&p->proxy, p->route, STR_LIT("account"));
 		return true;
-	case SMTP_FRONT_STAGE_BYTES:
-		p->staged += p->front.bytes.len;
+	case SMTP_PROXY_STAGE_BYTES:
+		p->staged += p->proxy.bytes.len;
 		return true;
-	case SMTP_FRONT_COMMIT:
+	case SMTP_PROXY_COMMIT:
 		p->commits++;
-		smtp_front_done(&p->front, STR_LIT(""));
+		smtp_proxy_done(&p->proxy, STR_LIT(""));
 		return true;
-	case SMTP_FRONT_STAGE_BEGIN:
-	case SMTP_FRONT_STAGE_END:
-		smtp_front_done(&p->front, STR_LIT(""));
+	case SMTP_PROXY_STAGE_BEGIN:
+	case SMTP_PROXY_STAGE_END:
+		smtp_proxy_done(&p->proxy, STR_LIT(""));
 		return true;
-	case SMTP_FRONT_ABORT:
+	case SMTP_PROXY_ABORT:
 		p->aborts++;
 		return true;
-	case SMTP_FRONT_DROP_SOURCE:
+	case SMTP_PROXY_DROP_SOURCE:
 		p->dropped = true;
 		return true;
-	case SMTP_FRONT_CLOSE:
+	case SMTP_PROXY_CLOSE:
 		p->closed = true;
 		return false;
-	case SMTP_FRONT_AGAIN:
-	case SMTP_FRONT_AT_SOURCE:
-	case SMTP_FRONT_AUTHENTICATED:
-	case SMTP_FRONT_UPGRADE:
+	case SMTP_PROXY_AGAIN:
+	case SMTP_PROXY_AT_SOURCE:
+	case SMTP_PROXY_AUTHENTICATED:
+	case SMTP_PROXY_UPGRADE:
 		return true;
-	case SMTP_FRONT_NEED_MORE:
+	case SMTP_PROXY_NEED_MORE:
 		break;
 	}
 	return false;
@@ -104,11 +104,9 @@ static void turn(struct play *p, struct str says)
 
 	buf_append(&p->client, says);
 	while (on) {
-		struct smtp_front_io io = { .client = buf_view(&p->client),
-			.source = buf_view(&p->source),
-			.to_client = &p->to_client,
-			.to_source = &p->to_source };
-		enum smtp_front_action action = smtp_front_next(&p->front, &io);
+		struct smtp_proxy_io io = { .client = buf_view(&p->client),
+			.source = buf_view(&p->source) };
+		enum smtp_proxy_action action = smtp_proxy_next(&p->proxy, &io);
 
 		on = act(p, action);
 		buf_consume(&p->client, io.client_used);
@@ -146,7 +144,7 @@ static void test_1001_local_recipients(void **state)
 	assert_int_equal(p.commits, 1);
 	assert_false(p.closed);
 	/* the memory of it is given back */
-	assert_true(p.front.arena.used < 1000);
+	assert_true(p.proxy.transaction.arena.used < 1000);
 	finish(&p);
 }
 
@@ -160,11 +158,12 @@ static void test_endless_recipients(void **state)
 	turn(&p, STR_LIT("EHLO x\r\nMAIL FROM:<a@b>\r\n"));
 	for (int i = 0; i < 20000; i++)
 		turn(&p, STR_LIT("RCPT TO:<somebody.with.a.long.name@example.com>\r\n"));
-	assert_true(p.front.arena.used < SMTP_TRANSACTION_MAX + 4 * SMTP_COMMAND_MAX);
+	assert_true(p.proxy.transaction.arena.used <
+		    SMTP_TRANSACTION_MAX + 4 * SMTP_COMMAND_MAX);
 	assert_true(count(buf_view(&p.to_client),
 			    STR_LIT("452 4.5.3 Too many recipients")) > 0);
 	turn(&p, STR_LIT("DATA\r\nx\r\n.\r\nNOOP\r\n"));
-	assert_true(p.front.arena.used < 1000 && !p.closed);
+	assert_true(p.proxy.transaction.arena.used < 1000 && !p.closed);
 	finish(&p);
 }
 
@@ -184,7 +183,7 @@ static void test_endless_mail(void **state)
 	turn(&p, STR_LIT("EHLO x\r\n"));
 	for (int i = 0; i < 3000; i++)
 		turn(&p, buf_view(&line));
-	assert_true(p.front.arena.used < 10000);
+	assert_true(p.proxy.transaction.arena.used < 10000);
 	assert_int_equal(count(buf_view(&p.to_client), STR_LIT("250 Ok")), 6000);
 	buf_fini(&line);
 	finish(&p);
@@ -253,11 +252,11 @@ static void test_refused_login_is_forgotten(void **state)
 	begin(&p, SMTP_ROUTE_SOURCE);
 	p.silent = true;
 	turn(&p, STR_LIT("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"));
-	assert_true(str_eq(p.front.login.password, STR_LIT("secret")));
+	assert_true(str_eq(p.proxy.login.password, STR_LIT("secret")));
 	buf_append_c(&p.source, "535 no\r\n");
 	turn(&p, STR_LIT(""));
-	assert_null(p.front.login.password.ptr);
-	assert_int_equal(p.front.secrets.used, 0);
+	assert_null(p.proxy.login.password.ptr);
+	assert_int_equal(p.proxy.secrets.used, 0);
 	finish(&p);
 }
 
@@ -281,7 +280,7 @@ static void test_portions(void **state)
 	assert_int_equal(p.aborts, 0);
 	assert_int_equal(
 		p.staged, 1000002 - 1); /* the first dot alone is at a line's start */
-	assert_true(p.portion <= SMTP_FRONT_PORTION);
+	assert_true(p.portion <= SMTP_PROXY_PORTION);
 	free(message);
 	finish(&p);
 }
@@ -321,9 +320,9 @@ static void test_silent_source(void **state)
 	p.silent = true;
 	for (int i = 0; i < 1000; i++)
 		turn(&p, STR_LIT("RSET\r\n"));
-	assert_int_equal(p.front.n_slots, SMTP_SLOTS_MAX);
+	assert_int_equal(p.proxy.pipeline.n, SMTP_SLOTS_MAX);
 	assert_int_equal(buf_len(&p.client), (1000 - SMTP_SLOTS_MAX) * 6);
-	smtp_front_source_lost(&p.front);
+	smtp_proxy_source_lost(&p.proxy);
 	turn(&p, STR_LIT(""));
 	assert_int_equal(count(buf_view(&p.to_client), STR_LIT("250 2.0.0 Ok")), 1000);
 	finish(&p);

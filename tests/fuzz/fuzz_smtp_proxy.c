@@ -7,14 +7,14 @@
  */
 #include "fuzz.h"
 
-#include "wire/smtp/front.h"
+#include "wire/smtp/proxy.h"
 
 #include <stdlib.h>
 
 enum stage { NONE, BEGINNING, OPEN, ENDING, DURABLE, COMMITTING };
 
 struct play {
-	struct smtp_front front;
+	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	struct buf client, source, to_client, to_source;
 	enum stage stage;
@@ -37,7 +37,7 @@ static void answer(struct play *p)
 
 	if (p->routing) {
 		p->routing = false;
-		smtp_front_routed(&p->front, routes[p->mood++ % 5], STR_LIT("alice"));
+		smtp_proxy_routed(&p->proxy, routes[p->mood++ % 5], STR_LIT("alice"));
 		return;
 	}
 	if (p->stage == BEGINNING)
@@ -49,45 +49,52 @@ static void answer(struct play *p)
 	else if (p->stage != OPEN || !fails)
 		return;
 	p->mood++;
-	smtp_front_done(&p->front, refusal);
+	smtp_proxy_done(&p->proxy, refusal);
 }
 
-static void stage(struct play *p, enum smtp_front_action action)
+static void stage(struct play *p, enum smtp_proxy_action action)
 {
-	switch ((int)action) {
-	case SMTP_FRONT_STAGE_BEGIN:
-		must(p->stage == NONE && p->front.recipients);
+	switch (action) {
+	case SMTP_PROXY_STAGE_BEGIN:
+		must(p->stage == NONE && p->proxy.transaction.local.first);
 		p->stage = BEGINNING;
 		break;
-	case SMTP_FRONT_STAGE_BYTES:
-		must(p->stage == OPEN && p->front.bytes.len > 0);
+	case SMTP_PROXY_STAGE_BYTES:
+		must(p->stage == OPEN && p->proxy.bytes.len > 0);
 		break;
-	case SMTP_FRONT_STAGE_END:
+	case SMTP_PROXY_STAGE_END:
 		must(p->stage == OPEN);
 		p->stage = ENDING;
 		break;
-	case SMTP_FRONT_COMMIT:
+	case SMTP_PROXY_COMMIT:
 		must(p->stage == DURABLE);
 		p->stage = COMMITTING;
 		break;
-	case SMTP_FRONT_ABORT:
+	case SMTP_PROXY_ABORT:
 		must(p->stage != NONE && p->stage != COMMITTING);
 		p->stage = NONE;
 		break;
-	default:
+	case SMTP_PROXY_NEED_MORE:
+	case SMTP_PROXY_AGAIN:
+	case SMTP_PROXY_ROUTE:
+	case SMTP_PROXY_AT_SOURCE:
+	case SMTP_PROXY_AUTHENTICATED:
+	case SMTP_PROXY_UPGRADE:
+	case SMTP_PROXY_DROP_SOURCE:
+	case SMTP_PROXY_CLOSE:
 		break;
 	}
 }
 
-static void act(struct play *p, enum smtp_front_action action)
+static void act(struct play *p, enum smtp_proxy_action action)
 {
 	stage(p, action);
-	if (action == SMTP_FRONT_ROUTE) {
-		must(p->front.recipient && !p->routing);
+	if (action == SMTP_PROXY_ROUTE) {
+		must(p->proxy.recipient && !p->routing);
 		p->routing = true;
-	} else if (action == SMTP_FRONT_AUTHENTICATED) {
-		must(p->front.login.mechanism.ptr != NULL);
-	} else if (action == SMTP_FRONT_CLOSE) {
+	} else if (action == SMTP_PROXY_AUTHENTICATED) {
+		must(p->proxy.login.mechanism.ptr != NULL);
+	} else if (action == SMTP_PROXY_CLOSE) {
 		must(p->stage == NONE || p->stage == COMMITTING);
 		p->closed = true;
 	}
@@ -97,15 +104,13 @@ static void act(struct play *p, enum smtp_front_action action)
 
 static void turn(struct play *p)
 {
-	enum smtp_front_action action = SMTP_FRONT_AGAIN;
+	enum smtp_proxy_action action = SMTP_PROXY_AGAIN;
 
-	while (action != SMTP_FRONT_NEED_MORE && !p->closed) {
-		struct smtp_front_io io = { .client = buf_view(&p->client),
-			.source = buf_view(&p->source),
-			.to_client = &p->to_client,
-			.to_source = &p->to_source };
+	while (action != SMTP_PROXY_NEED_MORE && !p->closed) {
+		struct smtp_proxy_io io = { .client = buf_view(&p->client),
+			.source = buf_view(&p->source) };
 
-		action = smtp_front_next(&p->front, &io);
+		action = smtp_proxy_next(&p->proxy, &io);
 		must(io.client_used <= io.client.len && io.source_used <= io.source.len);
 		act(p, action);
 		buf_consume(&p->client, io.client_used);
@@ -123,11 +128,11 @@ static void event(struct play *p, unsigned char whose, struct str bytes)
 		answer(p);
 		break;
 	case 6:
-		smtp_front_source_lost(&p->front);
+		smtp_proxy_source_lost(&p->proxy);
 		buf_clear(&p->source);
 		break;
 	case 7:
-		smtp_front_client_gone(&p->front);
+		smtp_proxy_client_gone(&p->proxy);
 		break;
 	default:
 		must(buf_append(whose & 1 ? &p->source : &p->client, bytes) == 0);
@@ -148,14 +153,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&p.source, 0);
 	buf_init(&p.to_client, 0);
 	buf_init(&p.to_source, 0);
-	smtp_front_init(&p.front, &p.offer);
+	smtp_proxy_init(&p.proxy, &p.offer, &p.to_client, &p.to_source);
 	while (input.len > 2 && !p.closed) {
 		size_t len = (unsigned char)input.ptr[1];
 
 		event(&p, (unsigned char)input.ptr[0], str_take(str_skip(input, 2), len));
 		input = str_skip(input, 2 + len);
 	}
-	smtp_front_fini(&p.front);
+	smtp_proxy_fini(&p.proxy);
 	buf_fini(&p.client);
 	buf_fini(&p.source);
 	buf_fini(&p.to_client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The SMTP front between a client and a source, driven by tests/transcripts/smtp. A file
+ * The SMTP proxy between a client and a source, driven by tests/transcripts/smtp. A file
  * is one dialogue in the order in which things happen:
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
@@ -21,7 +21,7 @@
  * source answering what it gets (not when there is a line "N:": that one needs its
  * order).
  */
-#include "wire/smtp/front.h"
+#include "wire/smtp/proxy.h"
 
 #include "lib/wire/transcript.h"
 #include "lib/wire/wire_test.h"
@@ -32,7 +32,7 @@ struct side {
 
 struct play {
 	const struct transcript *t;
-	struct smtp_front front;
+	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	struct side client, source;
 	struct buf staged, trace, ehlo;
@@ -68,7 +68,7 @@ static enum smtp_route route_by_name(struct str name)
 
 static void route(struct play *p)
 {
-	const struct smtp_recipient *r = p->front.recipient;
+	const struct smtp_recipient *r = p->proxy.recipient;
 
 	for (size_t i = 0; i < p->t->n_lines; i++) {
 		struct str line = str_trim(p->t->lines[i].text), how;
@@ -76,10 +76,10 @@ static void route(struct play *p)
 		if (p->t->lines[i].mark != 'R' || !str_eq(word(&line), r->address))
 			continue;
 		how = word(&line);
-		smtp_front_routed(&p->front, route_by_name(how), line);
+		smtp_proxy_routed(&p->proxy, route_by_name(how), line);
 		return;
 	}
-	smtp_front_routed(&p->front, SMTP_ROUTE_SOURCE, STR_LIT(""));
+	smtp_proxy_routed(&p->proxy, SMTP_ROUTE_SOURCE, STR_LIT(""));
 }
 
 static void done(struct play *p, const char *what)
@@ -92,10 +92,10 @@ static void done(struct play *p, const char *what)
 		if (p->t->lines[i].mark != 'E' || !str_eq(word(&line), str_from(what)))
 			continue;
 		(void)snprintf(refusal, sizeof(refusal), "%.*s", STR_ARG(line));
-		smtp_front_done(&p->front, str_from(refusal));
+		smtp_proxy_done(&p->proxy, str_from(refusal));
 		return;
 	}
-	smtp_front_done(&p->front, STR_LIT(""));
+	smtp_proxy_done(&p->proxy, STR_LIT(""));
 }
 
 static void say(struct play *p, const char *action)
@@ -105,22 +105,22 @@ static void say(struct play *p, const char *action)
 
 static void say_recipients(struct play *p)
 {
-	const struct smtp_front *f = &p->front;
+	const struct smtp_proxy *f = &p->proxy;
 	struct buf text;
 
 	buf_init(&text, 0);
-	buf_printf(&text, "begin <%.*s>", STR_ARG(f->sender));
-	for (const struct smtp_recipient *r = f->recipients; r; r = r->next)
+	buf_printf(&text, "begin <%.*s>", STR_ARG(f->transaction.sender));
+	for (const struct smtp_recipient *r = f->transaction.local.first; r; r = r->next)
 		buf_printf(&text, " %.*s=%.*s", STR_ARG(r->address), STR_ARG(r->account));
-	buf_printf(&text, " helo=%s %s%s", f->helo, f->esmtp ? "ESMTP" : "SMTP",
-		f->authenticated ? "A" : "");
+	buf_printf(&text, " helo=%s %s%s", f->client.helo,
+		f->client.esmtp ? "ESMTP" : "SMTP", f->client.authenticated ? "A" : "");
 	trace_line(&p->trace, 'A', buf_view(&text));
 	buf_fini(&text);
 }
 
 static void say_login(struct play *p)
 {
-	const struct smtp_login *l = &p->front.login;
+	const struct smtp_login *l = &p->proxy.login;
 	struct buf text;
 
 	buf_init(&text, 0);
@@ -135,55 +135,55 @@ static void say_at_source(struct play *p)
 	char text[300];
 
 	(void)snprintf(text, sizeof(text), "at source %.*s %u",
-		STR_ARG(p->front.recipient->address), p->front.code);
+		STR_ARG(p->proxy.recipient->address), p->proxy.code);
 	say(p, text);
 }
 
 /* false: nothing more to do for now. */
-static bool act(struct play *p, enum smtp_front_action action)
+static bool act(struct play *p, enum smtp_proxy_action action)
 {
 	switch (action) {
-	case SMTP_FRONT_NEED_MORE:
+	case SMTP_PROXY_NEED_MORE:
 		return false;
-	case SMTP_FRONT_AGAIN:
+	case SMTP_PROXY_AGAIN:
 		break;
-	case SMTP_FRONT_ROUTE:
+	case SMTP_PROXY_ROUTE:
 		route(p);
 		break;
-	case SMTP_FRONT_AT_SOURCE:
+	case SMTP_PROXY_AT_SOURCE:
 		say_at_source(p);
 		break;
-	case SMTP_FRONT_STAGE_BEGIN:
+	case SMTP_PROXY_STAGE_BEGIN:
 		say_recipients(p);
 		done(p, "begin");
 		break;
-	case SMTP_FRONT_STAGE_BYTES:
-		buf_append(&p->staged, p->front.bytes);
+	case SMTP_PROXY_STAGE_BYTES:
+		buf_append(&p->staged, p->proxy.bytes);
 		trace_bytes(&p->trace, 't', &p->staged);
 		break;
-	case SMTP_FRONT_STAGE_END:
+	case SMTP_PROXY_STAGE_END:
 		say(p, "end");
 		done(p, "end");
 		break;
-	case SMTP_FRONT_COMMIT:
+	case SMTP_PROXY_COMMIT:
 		say(p, "commit");
 		done(p, "commit");
 		break;
-	case SMTP_FRONT_ABORT:
+	case SMTP_PROXY_ABORT:
 		say(p, "abort");
 		buf_clear(&p->staged);
 		break;
-	case SMTP_FRONT_AUTHENTICATED:
+	case SMTP_PROXY_AUTHENTICATED:
 		say_login(p);
 		break;
-	case SMTP_FRONT_UPGRADE:
+	case SMTP_PROXY_UPGRADE:
 		say(p, "upgrade");
 		break;
-	case SMTP_FRONT_DROP_SOURCE:
+	case SMTP_PROXY_DROP_SOURCE:
 		say(p, "drop source");
 		p->dropped = true;
 		break;
-	case SMTP_FRONT_CLOSE:
+	case SMTP_PROXY_CLOSE:
 		say(p, "close");
 		p->closed = true;
 		return false;
@@ -199,11 +199,8 @@ static void turn(struct play *p)
 		/* each at the end of its own memory */
 		struct str client = exact_copy(buf_view(&p->client.in));
 		struct str source = exact_copy(buf_view(&p->source.in));
-		struct smtp_front_io io = { .client = client,
-			.source = source,
-			.to_client = &p->client.out,
-			.to_source = &p->source.out };
-		enum smtp_front_action action = smtp_front_next(&p->front, &io);
+		struct smtp_proxy_io io = { .client = client, .source = source };
+		enum smtp_proxy_action action = smtp_proxy_next(&p->proxy, &io);
 
 		assert_true(io.client_used <= client.len && io.source_used <= source.len);
 		buf_consume(&p->client.in, io.client_used);
@@ -251,12 +248,12 @@ static void begin(struct play *p, const struct transcript *t)
 		if (t->lines[i].mark == 'O')
 			offer_line(p, str_trim(t->lines[i].text));
 	p->offer.ehlo = buf_view(&p->ehlo);
-	smtp_front_init(&p->front, &p->offer);
+	smtp_proxy_init(&p->proxy, &p->offer, &p->client.out, &p->source.out);
 }
 
 static void finish(struct play *p)
 {
-	smtp_front_fini(&p->front);
+	smtp_proxy_fini(&p->proxy);
 	buf_fini(&p->client.in);
 	buf_fini(&p->client.out);
 	buf_fini(&p->source.in);
@@ -278,9 +275,9 @@ static void feed(struct play *p, struct side *to, struct str text, size_t step)
 static void event(struct play *p, struct str what)
 {
 	if (str_eq(str_trim(what), STR_LIT("source lost")))
-		smtp_front_source_lost(&p->front);
+		smtp_proxy_source_lost(&p->proxy);
 	else
-		smtp_front_client_gone(&p->front);
+		smtp_proxy_client_gone(&p->proxy);
 	turn(p);
 }
 

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_SMTP_PROXY_H
+#define WIRE_SMTP_PROXY_H
+/*
+ * An SMTP proxy between a client and the source, which takes out the recipients that
+ * live here (RFC 5321; RFC 2920 for pipelining). Bytes of both sides in, bytes for both
+ * and one action out.
+ */
+// clang-format off
+/*
+ *             ┌── replies of the source, ours between them, in order ──┐
+ *   client ──►│ pipeline: one slot for each command without its answer │──► client
+ *             └──────────┬───────────────────────────────▲─────────────┘
+ *                        └─► source (most commands) ─────┘
+ */
+// clang-format on
+/*
+ * Every command goes to the source unchanged and its answer comes back unchanged, but:
+ *   - RCPT: the caller is asked whose address it is (ROUTE). BUSY is refused for now, and
+ *     the source does not see it. LOCAL is answered by us; with offer->policy only when
+ *     the source has been asked and does not refuse the client or the sender, as many
+ *     servers do at RCPT and no earlier. What it says of the mailbox does not count.
+ *   - DATA: with local recipients the message is staged (STAGE_BEGIN, STAGE_BYTES,
+ *     STAGE_END: on disk then). With recipients on both sides it goes to the source as it
+ *     comes, but for its final dot, which the source gets when the copy is staged. Its
+ *     answer decides: COMMIT and 250, or ABORT and the source's own refusal. With local
+ *     ones alone the source gets RSET: it saw MAIL, and may have refused the client or
+ *     the sender by then. When it has accepted local ones (it was only asked), it gets
+ *     RSET, MAIL and its own recipients again before DATA (REPEATING).
+ *   - what would blind us is refused (smtp/command.h) and not shown (smtp/reply.h).
+ *   - without the source, local recipients are served and others get 451 4.4.1; or, once
+ *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
+ *
+ * Order of events for one message on both sides: staged → final dot → the source's 250 →
+ * COMMIT done → 250 to the client. Whatever is lost before the last one, the client still
+ * has the message and repeats it.
+ */
+// clang-format off
+/*
+ * There are two machines. The dialogue (smtp_proxy_state) says who is awaited:
+ *
+ *   GREETING ─► COMMAND ◄──► ROUTING
+ *                  │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
+ *                  │ ◄──► TLS_REPLY ─► BLIND
+ *                  ▼
+ *   STAGING ─► RESETTING ─► REPEATING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY
+ *                                                        │           └─► COMMITTING
+ *                                                        └─► DISCARD (it was refused)
+ *
+ * The staged copy (smtp_copy_state) says what is to become of it:
+ *
+ *   NONE ─► HELD ─► COMMIT_DUE ─► NONE
+ *             └───► ABORT_DUE ──► NONE
+ */
+// clang-format on
+/*
+ * Usage: fill in io (client and source: unread bytes; give none of a side that must
+ * wait), call smtp_proxy_next(), consume what it used, send what it wrote, act, call
+ * again until NEED_MORE. Actions marked (!) are answered before anything else of this
+ * client goes on; the answer may come at once or later. Back-pressure: a call writes at
+ * most SMTP_PROXY_PORTION to the source; when to_source is fuller than you like, give no
+ * bytes of the client.
+ */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "wire/smtp/command.h"
+#include "wire/smtp/data.h"
+#include "wire/smtp/reply.h"
+
+#define SMTP_COMMAND_MAX 2048    /* RFC 5321, 4.5.3.1.4: 512, more with extensions */
+#define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
+#define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
+#define SMTP_SLOTS_MAX 32 /* commands on their way; more of them wait in the input */
+/* Servers slow down and at last close a session that names many unknown recipients
+   (Postfix from 10 and 20 on): recipients known only here must not bring it there. */
+#define SMTP_PROBES_REFUSED_MAX 3 /* then local recipients are asked about no more */
+#define SMTP_PROBES_MAX 6         /* on their way; the others wait in the input */
+#define SMTP_PROXY_PORTION 32768  /* of a message, in one call */
+#define SMTP_HELO_MAX 255         /* RFC 5321: a domain */
+/* What the addresses of one transaction may take: 1,000 of usual length take 100 KB. */
+#define SMTP_TRANSACTION_MAX 1048576
+
+/* What is said in the source's place while it cannot be reached; the caller's, and alive
+   as long as the machine. */
+struct smtp_offer {
+	struct str greeting; /* a whole reply with CRLF; "": a plain one with our name */
+	struct str ehlo;     /* the same, filtered */
+	struct str name;     /* of this server */
+	bool starttls;       /* STARTTLS passes: the caller relays blindly then */
+	bool dsn;            /* the source's DSN (RFC 3461) is shown: nobody lives here */
+	bool policy;         /* the source is asked about local recipients, too */
+	bool retired;        /* there is no source any more */
+	uint64_t size_max;   /* of a local message; 0: no limit */
+};
+
+enum smtp_route {
+	SMTP_ROUTE_SOURCE,
+	SMTP_ROUTE_LOCAL,
+	SMTP_ROUTE_BUSY,      /* 450 4.2.1: the account switches */
+	SMTP_ROUTE_LATER,     /* 451 4.3.0: we cannot say now */
+	SMTP_ROUTE_UNKNOWN,   /* 550 5.1.1: nobody's, and there is no source to ask */
+	SMTP_ROUTE_ELSEWHERE, /* 550 5.7.1: likewise, and we relay for nobody */
+	SMTP_ROUTE_COUNT
+};
+
+struct smtp_recipient {
+	struct smtp_recipient *next;
+	struct str address; /* as the client spelt it, what <> hold */
+	struct str params;  /* of RCPT: NOTIFY=, ORCPT= */
+	struct str account; /* as routed */
+	struct str line;    /* the whole command */
+};
+
+struct smtp_recipient_list {
+	struct smtp_recipient *first, **last;
+	size_t n;
+};
+
+/* What the dialogue waits for. */
+enum smtp_proxy_state {
+	SMTP_PROXY_GREETING,
+	SMTP_PROXY_COMMAND,
+	SMTP_PROXY_ROUTING,    /* smtp_proxy_routed() */
+	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */
+	SMTP_PROXY_AUTH_LINE,  /* the client's next answer */
+	SMTP_PROXY_TLS_REPLY,
+	SMTP_PROXY_STAGING,    /* smtp_proxy_done(): STAGE_BEGIN */
+	SMTP_PROXY_RESETTING,  /* the source's answer to RSET, before REPEATING */
+	SMTP_PROXY_REPEATING,  /* its answer to MAIL or to one of its recipients */
+	SMTP_PROXY_DATA_REPLY, /* the source's 354 */
+	SMTP_PROXY_DATA,
+	SMTP_PROXY_ENDING,            /* smtp_proxy_done(): STAGE_END */
+	SMTP_PROXY_FINAL_REPLY,       /* the source's word on the message */
+	SMTP_PROXY_COMMITTING,        /* smtp_proxy_done(): COMMIT */
+	SMTP_PROXY_DISCARD,           /* the rest of a message that is refused */
+	SMTP_PROXY_DISCARD_AND_CLOSE, /* the same, and no command after it */
+	SMTP_PROXY_SKIP_LINE,         /* the rest of a line that is too long */
+	SMTP_PROXY_SKIP_CHUNK,        /* the bytes behind BDAT */
+	SMTP_PROXY_QUIT,              /* the source's goodbye */
+	SMTP_PROXY_BLIND,             /* TLS from now on: relay, do not look */
+	SMTP_PROXY_CLOSED,
+	SMTP_PROXY_STATE_COUNT
+};
+
+/* The copy of a message for those who live here. */
+enum smtp_copy_state {
+	SMTP_COPY_NONE,
+	SMTP_COPY_HELD,       /* staging has begun */
+	SMTP_COPY_COMMIT_DUE, /* the next action */
+	SMTP_COPY_ABORT_DUE,
+	SMTP_COPY_STATE_COUNT
+};
+
+enum smtp_peer_state {
+	SMTP_PEER_PRESENT,
+	SMTP_PEER_DROP_DUE, /* the source alone: the next action closes its connection */
+	SMTP_PEER_GONE,
+	SMTP_PEER_STATE_COUNT
+};
+
+enum smtp_destination { SMTP_TO_SOURCE, SMTP_TO_LOCAL, SMTP_TO_BOTH };
+
+enum smtp_proxy_action {
+	SMTP_PROXY_NEED_MORE,
+	SMTP_PROXY_AGAIN,         /* consume, send, ask again */
+	SMTP_PROXY_ROUTE,         /* (!) whose is p->recipient? smtp_proxy_routed() */
+	SMTP_PROXY_AT_SOURCE,     /* the source answered RCPT p->recipient with p->code */
+	SMTP_PROXY_STAGE_BEGIN,   /* (!) for p->transaction.local: smtp_proxy_done() */
+	SMTP_PROXY_STAGE_BYTES,   /* p->bytes, valid until the next call */
+	SMTP_PROXY_STAGE_END,     /* (!) all of it was given: make it durable */
+	SMTP_PROXY_COMMIT,        /* (!) deliver what is staged */
+	SMTP_PROXY_ABORT,         /* forget what is staged */
+	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
+	SMTP_PROXY_UPGRADE,       /* relay blindly; unread bytes of the client are void */
+	SMTP_PROXY_DROP_SOURCE,   /* close that connection at once, in the middle */
+	SMTP_PROXY_CLOSE          /* send what there is, then close */
+};
+
+/* A command that is not answered yet. */
+struct smtp_slot {
+	enum {
+		SMTP_SLOT_SOURCE,
+		SMTP_SLOT_OWN,
+		SMTP_SLOT_LOCAL,
+		SMTP_SLOT_PROBE /* LOCAL, and the source is asked */
+	} kind;
+	enum smtp_verb verb;
+	struct smtp_recipient *recipient; /* of RCPT */
+	struct str args, line;            /* of MAIL, HELO, EHLO */
+	const char *text;                 /* OWN: the answer, without CRLF */
+};
+
+struct smtp_pipeline {
+	struct smtp_slot slots[SMTP_SLOTS_MAX];
+	size_t first, n;
+	unsigned n_probing; /* slots of that kind */
+	unsigned n_hidden;  /* replies to commands that the client never sent */
+	bool is_offered; /* by the source in EHLO: several commands may be on the way */
+};
+
+/* What the client said of itself. */
+struct smtp_client {
+	char helo[SMTP_HELO_MAX + 1];
+	bool esmtp; /* EHLO, not HELO */
+	bool authenticated;
+};
+
+struct smtp_login {
+	struct str mechanism;
+	struct str user;     /* ptr NULL: the mechanism does not show it */
+	struct str password; /* ptr NULL: nor that */
+	struct str master;   /* whose password it is when not the user's own; else "" */
+};
+
+/* Its strings lie in `arena`. */
+struct smtp_transaction {
+	struct arena arena;
+	struct str mail_line; /* ptr NULL: no MAIL was accepted */
+	struct str sender, mail_params;
+	struct smtp_recipient_list local;  /* an account once */
+	struct smtp_recipient_list remote; /* those that the source is to deliver */
+	size_t n_accepted;                 /* RCPTs for local ones that we accepted */
+	size_t n_probed; /* RCPTs that the source accepted and is not to deliver */
+};
+
+struct smtp_message {
+	struct smtp_data data;
+	enum smtp_destination destination;
+	uint64_t size;
+	struct buf reply; /* the client's, when all is done */
+};
+
+struct smtp_proxy_io {
+	struct str client, source;
+	size_t client_used, source_used;
+};
+
+struct smtp_proxy {
+	enum smtp_proxy_state state;
+	enum smtp_copy_state copy;
+	enum smtp_peer_state client_state, source_state;
+	const struct smtp_offer *offer;
+	struct buf *to_client, *to_source; /* the caller's */
+
+	struct smtp_pipeline pipeline;
+	struct smtp_client client;
+	struct arena secrets; /* of one AUTH */
+	struct smtp_login login;
+	struct smtp_transaction transaction;
+	struct smtp_message message;
+	const struct smtp_recipient *repeat_next; /* in REPEATING */
+	uint64_t skip;                            /* bytes, in SKIP_CHUNK */
+	unsigned probes_refused; /* for the mailbox's sake, in this session */
+	unsigned n_errors;       /* commands that we refused ourselves */
+
+	/* of the action */
+	struct smtp_recipient *recipient;
+	unsigned code;
+	struct str bytes;
+};
+
+/* All three live as long as the machine. */
+void smtp_proxy_init(struct smtp_proxy *p, const struct smtp_offer *offer,
+	struct buf *to_client, struct buf *to_source);
+void smtp_proxy_fini(struct smtp_proxy *p);
+const char *smtp_proxy_state_name(enum smtp_proxy_state s);
+const char *smtp_copy_state_name(enum smtp_copy_state s);
+const char *smtp_peer_state_name(enum smtp_peer_state s);
+
+enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_io *io);
+
+/* Answers ROUTE. account: of LOCAL; copied. */
+void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account);
+/* Answers STAGE_BEGIN, STAGE_END, COMMIT. refusal: "" when it went well, else the reply
+   that the client is to get, without CRLF ("452 4.3.1 ..."; a constant, or alive until
+   smtp_proxy_next()). Also at any time in DATA, when a write failed: then the rest of the
+   message is discarded. */
+void smtp_proxy_done(struct smtp_proxy *p, struct str refusal);
+
+/* The source could not be reached, or its connection ended: after smtp_proxy_next() has
+   seen what it said last. */
+void smtp_proxy_source_lost(struct smtp_proxy *p);
+/* The client's connection ended. What is complete goes on; what is not, is undone. */
+void smtp_proxy_client_gone(struct smtp_proxy *p);
+
+/* Between two commands with nothing on its way: all that the client said is done. */
+bool smtp_proxy_is_idle(const struct smtp_proxy *p);
+/* Whether it is the client's turn, and nothing that it sent waits for an answer. */
+bool smtp_proxy_awaits_client(const struct smtp_proxy *p);
+/* The message is complete, and it is not decided yet whether it is taken. */
+bool smtp_proxy_is_deciding(const struct smtp_proxy *p);
+
+#endif

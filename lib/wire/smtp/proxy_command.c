@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The SMTP proxy: commands of the client, and where a recipient lives. */
+#include "wire/smtp/proxy_parts.h"
+
+#include "wire/line.h"
+
+#define ERRORS_MAX 20 /* refused by us; no mail server goes on after that many */
+
+struct command {
+	struct str line, args;
+	enum smtp_verb verb;
+};
+
+typedef enum smtp_proxy_action handler(struct smtp_proxy *p, const struct command *c);
+
+static enum smtp_proxy_action refuse(struct smtp_proxy *p, const char *text)
+{
+	if (++p->n_errors < ERRORS_MAX) {
+		proxy_answer(p, text);
+		return SMTP_PROXY_AGAIN;
+	}
+	proxy_answer(p, "421 4.7.0 Too many errors");
+	proxy_close(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+/* To the source, which answers; in its absence the slot is answered by us. */
+static enum smtp_proxy_action relay(struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_slot *slot = proxy_push(p);
+
+	slot->verb = c->verb;
+	proxy_tell_source(p, c->line);
+	return SMTP_PROXY_AGAIN;
+}
+
+/* The same for commands whose arguments we keep. */
+static enum smtp_proxy_action relay_and_keep(
+	struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_slot *slot;
+	struct str line;
+
+	if (!proxy_keep(&p->transaction, c->line, &line)) {
+		proxy_answer(p, "452 4.3.1 Too much in one transaction");
+		return SMTP_PROXY_AGAIN;
+	}
+	slot = proxy_push(p);
+	slot->verb = c->verb;
+	slot->line = line;
+	slot->args = str_of(line.ptr + (c->args.ptr - c->line.ptr), c->args.len);
+	proxy_tell_source(p, c->line);
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action cmd_quit(struct smtp_proxy *p, const struct command *c)
+{
+	p->state = SMTP_PROXY_QUIT;
+	return relay(p, c);
+}
+
+/* What cannot be read as an address is the source's to judge. */
+static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_path path = { .address = STR(""), .params = STR("") };
+	bool is_path = smtp_path_parse(c->args, STR_LIT("TO"), &path);
+
+	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
+	if (!p->recipient) {
+		proxy_answer(p, "452 4.5.3 Too many recipients");
+		return SMTP_PROXY_AGAIN;
+	}
+	p->state = SMTP_PROXY_ROUTING;
+	if (is_path)
+		return SMTP_PROXY_ROUTE;
+	smtp_proxy_routed(p, SMTP_ROUTE_SOURCE, STR_LIT(""));
+	return SMTP_PROXY_AGAIN;
+}
+
+/* Its answer comes from the source, from us, or from us when the source agrees. */
+static void route_local(struct smtp_proxy *p, struct smtp_slot *slot, struct str account)
+{
+	if (!proxy_keep(&p->transaction, account, &slot->recipient->account)) {
+		slot->text = "452 4.5.3 Too many recipients";
+		return;
+	}
+	slot->kind = SMTP_SLOT_LOCAL;
+	if (!p->offer->policy || !proxy_has_source(p) ||
+		p->probes_refused >= SMTP_PROBES_REFUSED_MAX)
+		return;
+	slot->kind = SMTP_SLOT_PROBE;
+	p->pipeline.n_probing++;
+	proxy_tell_source(p, slot->recipient->line);
+}
+
+/* The answers of those that get no further. */
+static const char *const route_texts[SMTP_ROUTE_COUNT] = {
+	[SMTP_ROUTE_BUSY] = "450 4.2.1 This mailbox is being moved; please try again "
+			    "in a moment",
+	[SMTP_ROUTE_LATER] = "451 4.3.0 Please try again later",
+	[SMTP_ROUTE_UNKNOWN] = "550 5.1.1 There is no such mailbox here",
+	[SMTP_ROUTE_ELSEWHERE] = "550 5.7.1 Mail for other domains is not relayed",
+};
+
+void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account)
+{
+	struct smtp_slot *slot;
+
+	if (p->state != SMTP_PROXY_ROUTING)
+		return;
+	p->state = SMTP_PROXY_COMMAND;
+	slot = proxy_push(p);
+	*slot = (struct smtp_slot){ .verb = SMTP_RCPT,
+		.kind = SMTP_SLOT_OWN,
+		.text = route_texts[route],
+		.recipient = p->recipient };
+	if (route == SMTP_ROUTE_LOCAL) {
+		route_local(p, slot, account);
+	} else if (route == SMTP_ROUTE_SOURCE) {
+		slot->kind = SMTP_SLOT_SOURCE;
+		proxy_tell_source(p, slot->recipient->line);
+	}
+}
+
+static enum smtp_proxy_action cmd_data(struct smtp_proxy *p, const struct command *c)
+{
+	return proxy_data_begin(p, c->args);
+}
+
+static enum smtp_proxy_action cmd_auth(struct smtp_proxy *p, const struct command *c)
+{
+	return proxy_auth_begin(p, c->line, c->args);
+}
+
+enum smtp_proxy_action proxy_tls_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	proxy_say(p, reply->bytes);
+	if (p->state == SMTP_PROXY_CLOSED)
+		return SMTP_PROXY_AGAIN;
+	p->state = SMTP_PROXY_COMMAND;
+	if (reply->code != 220)
+		return SMTP_PROXY_AGAIN;
+	p->state = SMTP_PROXY_BLIND;
+	return SMTP_PROXY_UPGRADE;
+}
+
+static enum smtp_proxy_action cmd_starttls(struct smtp_proxy *p, const struct command *c)
+{
+	if (!p->offer->starttls)
+		return refuse(p, "502 5.5.1 TLS is not available here");
+	if (!proxy_has_source(p)) {
+		proxy_answer(p, "454 4.7.0 TLS is not available now");
+		return SMTP_PROXY_AGAIN;
+	}
+	proxy_tell_source(p, c->line);
+	p->state = SMTP_PROXY_TLS_REPLY;
+	return SMTP_PROXY_AGAIN;
+}
+
+/* The chunk is on its way, whatever we say (RFC 3030, 4.2). */
+static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct command *c)
+{
+	if (!smtp_bdat_size(c->args, &p->skip)) {
+		proxy_answer(p, "421 5.5.4 BDAT without a size");
+		proxy_close(p);
+		return SMTP_PROXY_AGAIN;
+	}
+	if (p->skip)
+		p->state = SMTP_PROXY_SKIP_CHUNK;
+	return refuse(p, "502 5.5.1 BDAT is not available here");
+}
+
+static enum smtp_proxy_action cmd_refused(struct smtp_proxy *p, const struct command *c)
+{
+	(void)c;
+	return refuse(p, "502 5.5.1 This command is not available here");
+}
+
+static const struct verb_row {
+	handler *run;
+	bool in_line; /* another command may be on its way before it and behind it */
+} verb_rows[SMTP_VERB_COUNT] = {
+	[SMTP_UNKNOWN] = { relay, false },
+	[SMTP_EHLO] = { relay_and_keep, false },
+	[SMTP_HELO] = { relay_and_keep, false },
+	[SMTP_MAIL] = { relay_and_keep, true },
+	[SMTP_RCPT] = { cmd_rcpt, true },
+	[SMTP_DATA] = { cmd_data, false },
+	[SMTP_RSET] = { relay, true },
+	[SMTP_NOOP] = { relay, true },
+	[SMTP_QUIT] = { cmd_quit, false },
+	[SMTP_VRFY] = { relay, false },
+	[SMTP_EXPN] = { relay, false },
+	[SMTP_HELP] = { relay, false },
+	[SMTP_AUTH] = { cmd_auth, false },
+	[SMTP_STARTTLS] = { cmd_starttls, false },
+	[SMTP_BDAT] = { cmd_bdat, false },
+	[SMTP_REFUSED] = { cmd_refused, false },
+};
+
+/* What it means may depend on answers that are not there yet (RFC 2920, 3.1), and a
+   source that does not pipeline gets one command at a time. */
+static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
+{
+	const struct smtp_pipeline *l = &p->pipeline;
+	const struct smtp_slot *last =
+		&l->slots[(l->first + l->n + SMTP_SLOTS_MAX - 1) % SMTP_SLOTS_MAX];
+
+	if ((l->n_hidden && !l->is_offered) || l->n_probing >= SMTP_PROBES_MAX)
+		return false;
+	if (!l->n)
+		return true;
+	return l->is_offered && l->n < SMTP_SLOTS_MAX && verb_rows[verb].in_line &&
+	       verb_rows[last->verb].in_line;
+}
+
+static enum smtp_proxy_action too_long(struct smtp_proxy *p)
+{
+	p->state = SMTP_PROXY_SKIP_LINE;
+	return refuse(p, "500 5.5.2 Line too long");
+}
+
+enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	bool auth = str_istarts(io->client, STR_LIT("AUTH "));
+	struct smtp_command parsed;
+	struct command c;
+	size_t used;
+
+	switch (line_next(io->client, auth ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAX,
+		&c.line, &used)) {
+	case LINE_NEED_MORE:
+		return SMTP_PROXY_NEED_MORE;
+	case LINE_TOO_LONG:
+		return p->pipeline.n ? SMTP_PROXY_NEED_MORE : too_long(p);
+	case LINE_COMPLETE:
+		break;
+	}
+	if (!proxy_has_sender(&p->transaction) && !p->pipeline.n)
+		proxy_forget_transaction(p); /* what one that never began left */
+	parsed = smtp_command(c.line);
+	c.verb = parsed.verb;
+	c.args = parsed.args;
+	if (!may_run(p, c.verb))
+		return SMTP_PROXY_NEED_MORE;
+	io->client_used = used;
+	if (smtp_line_is_unsafe(c.line))
+		return refuse(p, "500 5.5.2 Invalid character in a command");
+	return verb_rows[c.verb].run(p, &c);
+}
+
+enum smtp_proxy_action proxy_skip_line(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	size_t newline = str_index(io->client, '\n');
+
+	if (newline < io->client.len) {
+		io->client_used = newline + 1;
+		p->state = SMTP_PROXY_COMMAND;
+		return SMTP_PROXY_AGAIN;
+	}
+	io->client_used = io->client.len;
+	return io->client_used ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+}
+
+enum smtp_proxy_action proxy_skip_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	size_t n = io->client.len < p->skip ? io->client.len : (size_t)p->skip;
+
+	io->client_used = n;
+	p->skip -= n;
+	if (!p->skip)
+		p->state = SMTP_PROXY_COMMAND;
+	return n ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+}

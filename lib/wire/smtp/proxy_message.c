@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The SMTP proxy: a message on its way to one side or both. */
+#include "wire/smtp/proxy_parts.h"
+
+#define LOST_TEXT "451 4.4.2 The mail server was lost; please send it again later"
+#define CHANGED_TEXT                                                                     \
+	"451 4.3.0 The mail server does not take it any more; please send it again "     \
+	"later"
+
+static bool is_for_source(const struct smtp_message *m)
+{
+	return m->destination != SMTP_TO_LOCAL;
+}
+
+/* The transaction is over, however it went. */
+static void finish(struct smtp_proxy *p)
+{
+	p->state = SMTP_PROXY_COMMAND;
+	proxy_forget_transaction(p);
+	if (p->client_state == SMTP_PEER_GONE)
+		proxy_close(p);
+}
+
+/* ---- DATA ---- */
+
+/* Why there can be no message now; NULL: there can. */
+static const char *no_message(const struct smtp_proxy *p, struct str args)
+{
+	const struct smtp_transaction *t = &p->transaction;
+
+	if (args.len)
+		return "501 5.5.4 DATA takes no argument";
+	/* all that the source has is a recipient that it was only asked about */
+	if (t->n_probed && !t->remote.n && !t->n_accepted)
+		return "554 5.5.1 There is no recipient";
+	if (proxy_has_source(p))
+		return NULL;
+	if (!proxy_has_sender(t))
+		return "503 5.5.1 There is no sender yet";
+	if (t->remote.n)
+		return LOST_TEXT;
+	return t->n_accepted ? NULL : "554 5.5.1 There is no recipient";
+}
+
+/* What the source is not to deliver is taken out of its transaction first. */
+static void begin_at_source(struct smtp_proxy *p)
+{
+	if (p->transaction.n_probed) {
+		p->state = SMTP_PROXY_RESETTING;
+		proxy_tell_source(p, STR_LIT("RSET"));
+		return;
+	}
+	p->state = SMTP_PROXY_DATA_REPLY;
+	proxy_tell_source(p, STR_LIT("DATA"));
+}
+
+/* Without any recipient the source says why there can be no message. */
+static enum smtp_destination destination(const struct smtp_proxy *p)
+{
+	if (!p->transaction.n_accepted)
+		return SMTP_TO_SOURCE;
+	return proxy_has_source(p) && p->transaction.remote.n ? SMTP_TO_BOTH
+	                                                      : SMTP_TO_LOCAL;
+}
+
+enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
+{
+	const char *refusal = no_message(p, args);
+
+	if (refusal) {
+		proxy_answer(p, refusal);
+		return SMTP_PROXY_AGAIN;
+	}
+	p->message.destination = destination(p);
+	p->message.size = 0;
+	smtp_data_init(&p->message.data);
+	if (p->message.destination != SMTP_TO_SOURCE) {
+		p->state = SMTP_PROXY_STAGING;
+		return SMTP_PROXY_STAGE_BEGIN;
+	}
+	begin_at_source(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+/* The source's MAIL and RCPTs are void as well. text: NULL when the client was told. */
+static void give_up(struct smtp_proxy *p, const char *text)
+{
+	proxy_abort_copy(p);
+	proxy_tell_source_hidden(p, STR_LIT("RSET"));
+	if (text)
+		proxy_answer(p, text);
+	finish(p);
+}
+
+void proxy_staging_done(struct smtp_proxy *p, struct str refusal)
+{
+	p->copy = refusal.len ? SMTP_COPY_NONE : SMTP_COPY_HELD;
+	if (refusal.len) {
+		give_up(p, refusal.ptr);
+	} else if (!is_for_source(&p->message)) {
+		p->state = SMTP_PROXY_DATA;
+		proxy_tell_source_hidden(p, STR_LIT("RSET"));
+		proxy_answer(p, "354 End data with <CR><LF>.<CR><LF>");
+	} else if (proxy_has_source(p)) {
+		begin_at_source(p);
+	} else {
+		give_up(p, LOST_TEXT);
+	}
+}
+
+/* One by one: without PIPELINING it must be so, and it is a few packets. */
+enum smtp_proxy_action proxy_repeat_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		give_up(p, CHANGED_TEXT);
+	} else if (p->state == SMTP_PROXY_RESETTING) {
+		p->state = SMTP_PROXY_REPEATING;
+		p->repeat_next = p->transaction.remote.first;
+		proxy_tell_source(p, p->transaction.mail_line);
+	} else if (p->repeat_next) {
+		proxy_tell_source(p, p->repeat_next->line);
+		p->repeat_next = p->repeat_next->next;
+	} else {
+		p->transaction.n_probed = 0;
+		begin_at_source(p);
+	}
+	return SMTP_PROXY_AGAIN;
+}
+
+enum smtp_proxy_action proxy_data_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	proxy_say(p, reply->bytes);
+	if (p->state == SMTP_PROXY_CLOSED)
+		return SMTP_PROXY_AGAIN;
+	if (reply->code == 354)
+		p->state = SMTP_PROXY_DATA;
+	else if (p->message.destination == SMTP_TO_BOTH)
+		give_up(p, NULL);
+	else
+		p->state = SMTP_PROXY_COMMAND;
+	return SMTP_PROXY_AGAIN;
+}
+
+/* ---- its bytes ---- */
+
+static void keep_reply(struct smtp_proxy *p, struct str bytes)
+{
+	buf_clear(&p->message.reply);
+	(void)buf_append(&p->message.reply, bytes); /* its limit is a reply's */
+}
+
+/* Nothing of the message stays anywhere; what still comes of it is thrown away. At its
+   end the client gets p->message.reply, which may be empty. */
+static void refuse_message(struct smtp_proxy *p)
+{
+	bool undo = is_for_source(&p->message) && proxy_has_source(p);
+
+	proxy_abort_copy(p);
+	if (undo)
+		proxy_drop_source(p);
+	p->state = undo ? SMTP_PROXY_DISCARD_AND_CLOSE : SMTP_PROXY_DISCARD;
+}
+
+static void refuse_message_with(struct smtp_proxy *p, struct str line)
+{
+	keep_reply(p, line);
+	(void)buf_append_c(&p->message.reply, "\r\n");
+	refuse_message(p);
+}
+
+/* The client may believe that its message ended with that dot: it is told at once. */
+static enum smtp_proxy_action suspect(struct smtp_proxy *p)
+{
+	buf_clear(&p->message.reply);
+	refuse_message(p);
+	p->state = SMTP_PROXY_DISCARD_AND_CLOSE;
+	proxy_answer(p, "550 5.6.0 A line with a dot alone must end in CRLF, as the "
+			"line before it");
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action end_of_data(struct smtp_proxy *p)
+{
+	if (p->copy == SMTP_COPY_HELD) {
+		p->state = SMTP_PROXY_ENDING;
+		return SMTP_PROXY_STAGE_END;
+	}
+	p->state = SMTP_PROXY_FINAL_REPLY;
+	proxy_tell_source(p, STR_LIT("."));
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action piece(struct smtp_proxy *p, struct str raw, struct str text)
+{
+	uint64_t max = p->offer->size_max;
+
+	if (is_for_source(&p->message) && buf_append(p->to_source, raw) < 0) {
+		proxy_close(p);
+		return SMTP_PROXY_AGAIN;
+	}
+	p->message.size += text.len;
+	if (p->copy != SMTP_COPY_HELD)
+		return SMTP_PROXY_AGAIN;
+	if (max && p->message.size > max) {
+		refuse_message_with(p, STR_LIT("552 5.3.4 The message is too big"));
+		return SMTP_PROXY_AGAIN;
+	}
+	p->bytes = text;
+	return text.len ? SMTP_PROXY_STAGE_BYTES : SMTP_PROXY_AGAIN;
+}
+
+enum smtp_proxy_action proxy_data(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	struct str raw, text;
+
+	switch (smtp_data_next(&p->message.data, str_take(io->client, SMTP_PROXY_PORTION),
+		&raw, &text, &io->client_used)) {
+	case SMTP_DATA_NEED_MORE:
+		return io->client_used ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+	case SMTP_DATA_BYTES:
+		return piece(p, raw, text);
+	case SMTP_DATA_END:
+		return end_of_data(p);
+	case SMTP_DATA_SUSPECT:
+		break;
+	}
+	return suspect(p);
+}
+
+void proxy_write_failed(struct smtp_proxy *p, struct str refusal)
+{
+	if (refusal.len)
+		refuse_message_with(p, refusal);
+}
+
+/* The source says something before the message is over: its verdict when it gets the
+   message, else a reply to nothing. */
+enum smtp_proxy_action proxy_data_interrupted(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (!is_for_source(&p->message))
+		return proxy_give_up_source(p);
+	keep_reply(p, reply->bytes);
+	refuse_message(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action discarded(struct smtp_proxy *p)
+{
+	bool close = p->state == SMTP_PROXY_DISCARD_AND_CLOSE;
+
+	proxy_say(p, buf_view(&p->message.reply));
+	finish(p);
+	if (close)
+		proxy_close(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+enum smtp_proxy_action proxy_discard(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	struct str raw, text;
+
+	switch (smtp_data_next(
+		&p->message.data, io->client, &raw, &text, &io->client_used)) {
+	case SMTP_DATA_NEED_MORE:
+		return io->client_used ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+	case SMTP_DATA_END:
+		return discarded(p);
+	case SMTP_DATA_SUSPECT:
+		p->message.data.state = SMTP_DATA_TEXT; /* nobody else reads it */
+		break;
+	case SMTP_DATA_BYTES:
+		break;
+	}
+	return SMTP_PROXY_AGAIN;
+}
+
+/* ---- its end ---- */
+
+void proxy_ending_done(struct smtp_proxy *p, struct str refusal)
+{
+	bool for_source = is_for_source(&p->message);
+
+	if (!refusal.len && !for_source) {
+		p->copy = SMTP_COPY_COMMIT_DUE;
+		p->state = SMTP_PROXY_COMMITTING;
+		return;
+	}
+	if (!refusal.len && proxy_has_source(p)) {
+		p->state = SMTP_PROXY_FINAL_REPLY;
+		proxy_tell_source(p, STR_LIT("."));
+		return;
+	}
+	proxy_answer(p, refusal.len ? refusal.ptr : LOST_TEXT);
+	proxy_abort_copy(p);
+	if (for_source && proxy_has_source(p)) { /* it waits for a dot */
+		proxy_drop_source(p);
+		finish(p);
+		proxy_close(p);
+		return;
+	}
+	finish(p);
+}
+
+enum smtp_proxy_action proxy_final_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (p->copy == SMTP_COPY_HELD && reply->code / 100 == 2) {
+		keep_reply(p, reply->bytes);
+		p->copy = SMTP_COPY_COMMIT_DUE;
+		p->state = SMTP_PROXY_COMMITTING;
+		return SMTP_PROXY_AGAIN;
+	}
+	proxy_say(p, reply->bytes);
+	if (p->state == SMTP_PROXY_CLOSED)
+		return SMTP_PROXY_AGAIN;
+	proxy_abort_copy(p);
+	finish(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+void proxy_committing_done(struct smtp_proxy *p, struct str refusal)
+{
+	if (refusal.len)
+		proxy_answer(p, refusal.ptr);
+	else if (is_for_source(&p->message))
+		proxy_say(p, buf_view(&p->message.reply));
+	else
+		proxy_answer(p, "250 2.0.0 Ok");
+	finish(p);
+}
+
+/* ---- one side goes away ---- */
+
+void proxy_reply_lost(struct smtp_proxy *p)
+{
+	give_up(p, LOST_TEXT);
+}
+
+void proxy_data_lost(struct smtp_proxy *p)
+{
+	if (is_for_source(&p->message))
+		refuse_message_with(p, STR_LIT(LOST_TEXT));
+}
+
+/* What the caller began, it undoes. */
+void proxy_staging_left(struct smtp_proxy *p)
+{
+	p->copy = SMTP_COPY_ABORT_DUE;
+	proxy_close(p);
+}
+
+void proxy_message_left(struct smtp_proxy *p)
+{
+	if (is_for_source(&p->message))
+		proxy_drop_source(p);
+	proxy_close(p);
+}

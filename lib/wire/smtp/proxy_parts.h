@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef WIRE_SMTP_PROXY_PARTS_H
+#define WIRE_SMTP_PROXY_PARTS_H
+/*
+ * What the files of the SMTP proxy share:
+ *
+ *   proxy.c          the table of states, the order of things in one step
+ *   proxy_pipeline.c slots, replies of the source, answers in its place
+ *   proxy_transaction.c  sender and recipients
+ *   proxy_command.c  commands of the client
+ *   proxy_auth.c     AUTH
+ *   proxy_message.c  DATA and the message
+ */
+#include "wire/smtp/proxy.h"
+
+/* proxy.c */
+void proxy_close(struct smtp_proxy *p); /* after what is written by now */
+/* A buffer that is full means a peer that does not read: the end. */
+void proxy_say(struct smtp_proxy *p, struct str bytes);
+void proxy_say_line(struct smtp_proxy *p, const char *text);
+/* A line without its end; nothing when the source is gone. */
+void proxy_tell_source(struct smtp_proxy *p, struct str line);
+/* The same, and its answer is not the client's. */
+void proxy_tell_source_hidden(struct smtp_proxy *p, struct str line);
+bool proxy_has_source(const struct smtp_proxy *p);
+/* Its connection is closed in the middle: there may be no other way to undo a message. */
+void proxy_drop_source(struct smtp_proxy *p);
+/* It says what cannot be understood: the client goes on without it. */
+enum smtp_proxy_action proxy_give_up_source(struct smtp_proxy *p);
+void proxy_abort_copy(struct smtp_proxy *p);
+
+/* proxy_transaction.c */
+void proxy_transaction_init(struct smtp_transaction *t);
+bool proxy_has_sender(const struct smtp_transaction *t);
+/* A copy in the transaction's arena; false: too much. */
+bool proxy_keep(struct smtp_transaction *t, struct str s, struct str *ret);
+struct smtp_recipient *proxy_keep_recipient(
+	struct smtp_transaction *t, struct str line, const struct smtp_path *path);
+void proxy_add_recipient(struct smtp_recipient_list *list, struct smtp_recipient *r);
+void proxy_forget_transaction(struct smtp_proxy *p);
+
+/* proxy_pipeline.c */
+/* Answers behind all that is not answered yet; text: without CRLF. */
+void proxy_answer(struct smtp_proxy *p, const char *text);
+struct smtp_slot *proxy_push(struct smtp_proxy *p); /* room was looked for before */
+/* All answers at the front of the queue that need nobody else. */
+void proxy_drain(struct smtp_proxy *p);
+void proxy_greet(struct smtp_proxy *p); /* in the source's place */
+enum smtp_proxy_action proxy_slot_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply);
+
+/* What a state does with bytes of the client, a reply that belongs to no slot, and the
+   end of a peer. */
+typedef enum smtp_proxy_action proxy_bytes_fn(
+	struct smtp_proxy *p, struct smtp_proxy_io *io);
+typedef enum smtp_proxy_action proxy_reply_fn(
+	struct smtp_proxy *p, const struct smtp_reply *reply);
+typedef void proxy_done_fn(struct smtp_proxy *p, struct str refusal);
+typedef void proxy_lost_fn(struct smtp_proxy *p);
+
+/* proxy_command.c */
+proxy_bytes_fn proxy_command, proxy_skip_line, proxy_skip_chunk;
+proxy_reply_fn proxy_tls_reply;
+
+/* proxy_auth.c */
+enum smtp_proxy_action proxy_auth_begin(
+	struct smtp_proxy *p, struct str line, struct str args);
+proxy_bytes_fn proxy_auth_line;
+proxy_reply_fn proxy_auth_reply;
+proxy_lost_fn proxy_login_lost; /* TLS, too */
+
+/* proxy_message.c */
+enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args);
+proxy_bytes_fn proxy_data, proxy_discard;
+proxy_reply_fn proxy_repeat_reply, proxy_data_reply, proxy_data_interrupted,
+	proxy_final_reply;
+proxy_done_fn proxy_staging_done, proxy_write_failed, proxy_ending_done,
+	proxy_committing_done;
+proxy_lost_fn proxy_data_lost, proxy_reply_lost;      /* the source */
+proxy_lost_fn proxy_staging_left, proxy_message_left; /* the client */
+
+#endif

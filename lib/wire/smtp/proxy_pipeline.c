@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The SMTP proxy: one slot for each command without its answer, and who answers it. */
+#include "wire/smtp/proxy_parts.h"
+
+#include <string.h>
+
+struct smtp_slot *proxy_push(struct smtp_proxy *p)
+{
+	struct smtp_pipeline *l = &p->pipeline;
+	size_t at = (l->first + l->n++) % SMTP_SLOTS_MAX;
+
+	l->slots[at] = (struct smtp_slot){ 0 };
+	return &l->slots[at];
+}
+
+static struct smtp_slot pop(struct smtp_pipeline *l)
+{
+	struct smtp_slot slot = l->slots[l->first];
+
+	l->first = (l->first + 1) % SMTP_SLOTS_MAX;
+	l->n--;
+	l->n_probing -= slot.kind == SMTP_SLOT_PROBE;
+	return slot;
+}
+
+void proxy_answer(struct smtp_proxy *p, const char *text)
+{
+	struct smtp_slot *slot;
+
+	if (p->pipeline.n == SMTP_SLOTS_MAX) {
+		proxy_close(p);
+		return;
+	}
+	slot = proxy_push(p);
+	slot->kind = SMTP_SLOT_OWN;
+	slot->text = text;
+}
+
+/* ---- what a positive answer changes, whoever gave it ---- */
+
+static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	size_t len = slot->args.len < SMTP_HELO_MAX ? slot->args.len : SMTP_HELO_MAX;
+
+	if (len)
+		memcpy(p->client.helo, slot->args.ptr, len);
+	p->client.helo[len] = '\0';
+	p->client.esmtp = slot->verb == SMTP_EHLO;
+	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
+}
+
+/* In the transaction's memory as long as it lasts; a second MAIL is never accepted. */
+static void mail_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	struct smtp_path path = { 0 };
+
+	(void)smtp_path_parse(slot->args, STR_LIT("FROM"), &path);
+	p->transaction.sender = path.address;
+	p->transaction.mail_params = path.params;
+	p->transaction.mail_line = slot->line;
+}
+
+static void rcpt_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	proxy_add_recipient(&p->transaction.remote, slot->recipient);
+}
+
+static void rset_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	(void)slot;
+	proxy_forget_transaction(p);
+}
+
+/* Of all others nothing is remembered. */
+static void accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	static void (*const rows[SMTP_VERB_COUNT])(
+		struct smtp_proxy * p, const struct smtp_slot *slot) = {
+		[SMTP_EHLO] = helo_accepted,
+		[SMTP_HELO] = helo_accepted,
+		[SMTP_MAIL] = mail_accepted,
+		[SMTP_RCPT] = rcpt_accepted,
+		[SMTP_RSET] = rset_accepted,
+	};
+
+	if (rows[slot->verb])
+		rows[slot->verb](p, slot);
+}
+
+/* ---- answers of ours ---- */
+
+static const char *const away_texts[SMTP_VERB_COUNT] = {
+	[SMTP_MAIL] = "250 2.1.0 Ok",
+	[SMTP_RSET] = "250 2.0.0 Ok",
+	[SMTP_NOOP] = "250 2.0.0 Ok",
+	[SMTP_QUIT] = "221 2.0.0 Bye",
+	/* all others: NULL, and then */
+};
+#define AWAY_TEXT "451 4.4.1 The mail server is not available; please try again later"
+
+static const char *const retired_texts[SMTP_VERB_COUNT] = {
+	[SMTP_RCPT] = "501 5.1.3 RCPT TO:<address> is wanted",
+	[SMTP_VRFY] = "252 2.5.0 Send a message, and see",
+};
+#define RETIRED_TEXT "502 5.5.1 This command is not available here"
+
+static const char *away_text(const struct smtp_proxy *p, enum smtp_verb verb)
+{
+	const char *retired = retired_texts[verb];
+
+	if (away_texts[verb])
+		return away_texts[verb];
+	if (!p->offer->retired)
+		return AWAY_TEXT;
+	return retired ? retired : RETIRED_TEXT;
+}
+
+static void say_name(struct smtp_proxy *p, const char *code)
+{
+	if (buf_printf(p->to_client, "%s %.*s ESMTP\r\n", code, STR_ARG(p->offer->name)) <
+		0)
+		proxy_close(p);
+}
+
+void proxy_greet(struct smtp_proxy *p)
+{
+	if (p->offer->greeting.len)
+		proxy_say(p, p->offer->greeting);
+	else
+		say_name(p, "220");
+}
+
+/* No TLS without the source, and no login once it is gone for good. */
+static void say_ehlo(struct smtp_proxy *p, struct str reply)
+{
+	unsigned keep = 0;
+
+	if (p->offer->starttls && proxy_has_source(p))
+		keep |= SMTP_KEEP_STARTTLS;
+	if (!p->offer->retired)
+		keep |= SMTP_KEEP_AUTH;
+	if (p->offer->dsn)
+		keep |= SMTP_KEEP_DSN;
+	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)
+		proxy_close(p);
+}
+
+/* What is wrong with it; NULL: nothing. */
+static const char *mail_error(const struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	struct smtp_path path;
+
+	if (slot->verb != SMTP_MAIL)
+		return NULL;
+	if (proxy_has_sender(&p->transaction))
+		return "503 5.5.1 There is a sender already";
+	if (!smtp_path_parse(slot->args, STR_LIT("FROM"), &path))
+		return "501 5.5.4 MAIL FROM:<address> is wanted";
+	return NULL;
+}
+
+/* In the source's place. */
+static void answer_away(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	const char *error = mail_error(p, slot);
+
+	if (error) {
+		proxy_say_line(p, error);
+		return;
+	}
+	if (slot->verb == SMTP_EHLO && p->offer->ehlo.len) {
+		say_ehlo(p, p->offer->ehlo);
+		p->pipeline.is_offered = true; /* we are the other end */
+	} else if (slot->verb == SMTP_EHLO || slot->verb == SMTP_HELO) {
+		say_name(p, "250");
+	} else {
+		proxy_say_line(p, away_text(p, slot->verb));
+	}
+	if (slot->verb != SMTP_RCPT)
+		accepted(p, slot);
+	if (slot->verb == SMTP_QUIT)
+		proxy_close(p);
+}
+
+static bool has_account(const struct smtp_recipient_list *list, struct str account)
+{
+	for (const struct smtp_recipient *r = list->first; r; r = r->next)
+		if (str_eq(r->account, account))
+			return true;
+	return false;
+}
+
+static const char *accept_local(struct smtp_proxy *p, struct smtp_recipient *r)
+{
+	struct smtp_transaction *t = &p->transaction;
+
+	if (t->n_accepted >= SMTP_RECIPIENTS_MAX)
+		return "452 4.5.3 Too many recipients";
+	if (p->offer->size_max && smtp_param_size(t->mail_params) > p->offer->size_max)
+		return "552 5.3.4 The message is too big";
+	t->n_accepted++;
+	if (!has_account(&t->local, r->account))
+		proxy_add_recipient(&t->local, r);
+	return "250 2.1.5 Ok";
+}
+
+static bool waits_for_source(const struct smtp_proxy *p)
+{
+	const struct smtp_slot *slot = &p->pipeline.slots[p->pipeline.first];
+
+	return proxy_has_source(p) &&
+	       (slot->kind == SMTP_SLOT_SOURCE || slot->kind == SMTP_SLOT_PROBE);
+}
+
+void proxy_drain(struct smtp_proxy *p)
+{
+	while (p->pipeline.n && !waits_for_source(p)) {
+		struct smtp_slot slot = pop(&p->pipeline);
+
+		if (slot.verb == SMTP_RCPT && !proxy_has_sender(&p->transaction))
+			proxy_say_line(p, "503 5.5.1 There is no sender yet");
+		else if (slot.kind == SMTP_SLOT_SOURCE)
+			answer_away(p, &slot);
+		else if (slot.kind == SMTP_SLOT_OWN)
+			proxy_say_line(p, slot.text);
+		else
+			proxy_say_line(p, accept_local(p, slot.recipient));
+	}
+}
+
+/* ---- replies of the source ---- */
+
+/* The recipient lives here: only a refusal of the client or the sender counts. */
+static void probe_reply(struct smtp_proxy *p, const struct smtp_slot *slot,
+	const struct smtp_reply *reply)
+{
+	if (smtp_reply_is_policy(reply)) {
+		proxy_say(p, reply->bytes);
+		return;
+	}
+	if (reply->code / 100 == 2)
+		p->transaction.n_probed++;
+	else
+		p->probes_refused++;
+	proxy_say_line(p, accept_local(p, slot->recipient));
+}
+
+static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	struct str args;
+
+	if (reply->code / 100 == 2)
+		say_ehlo(p, reply->bytes);
+	else
+		proxy_say(p, reply->bytes);
+	p->pipeline.is_offered =
+		smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
+}
+
+enum smtp_proxy_action proxy_slot_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	struct smtp_slot slot = pop(&p->pipeline);
+
+	if (slot.kind == SMTP_SLOT_PROBE) {
+		probe_reply(p, &slot, reply);
+		return SMTP_PROXY_AGAIN;
+	}
+	if (slot.verb == SMTP_EHLO)
+		hello_reply(p, reply);
+	else
+		proxy_say(p, reply->bytes);
+	if (slot.verb == SMTP_HELO)
+		p->pipeline.is_offered = false;
+	if (reply->code / 100 == 2)
+		accepted(p, &slot);
+	if (slot.verb == SMTP_QUIT)
+		proxy_close(p);
+	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len)
+		return SMTP_PROXY_AGAIN;
+	p->recipient = slot.recipient;
+	p->code = reply->code;
+	return SMTP_PROXY_AT_SOURCE;
+}
