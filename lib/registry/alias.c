@@ -32,80 +32,63 @@ void registry_set_subaddress(struct registry *r, const char *delimiters)
 /* ── rows ──────────────────────────────────────────────────────────────────────────── */
 
 static int from_row(
-	struct registry *r, sqlite3_stmt *row, struct alias *ret, struct error *err)
+	struct registry *r, const struct query *row, struct alias *ret, struct error *err)
 {
-	int source = word_value(rsql_text(row, 3), source_word, ALIAS_SOURCE_COUNT);
+	int source = word_value(query_bytes(row, 3), source_word, ALIAS_SOURCE_COUNT);
 
 	if (source < 0)
-		return error_set(err, -EUCLEAN,
-			"registry %s: an alias is of an unknown source", r->path);
-	*ret = (struct alias){ .address = rsql_text(row, 0),
-		.target = rsql_text(row, 1),
-		.rule = rsql_text(row, 2),
+		return error_set(err, -EUCLEAN, "%s: an alias is of an unknown source",
+			database_path(r->db));
+	*ret = (struct alias){ .address = query_bytes(row, 0),
+		.target = query_bytes(row, 1),
+		.rule = query_bytes(row, 2),
 		.source = (enum alias_source)source,
-		.at = rsql_number(row, 4) };
+		.at = query_number(row, 4) };
 	return 0;
 }
 
 int alias_read(struct registry *r, struct str key, struct alias *ret,
-	sqlite3_stmt **ret_row, struct error *err)
+	struct query *ret_row, struct error *err)
 {
-	int n = rsql_use(r, SQL_ALIAS, ret_row, err);
+	int n = query_first(r->db, SQL_ALIAS, SQL_VALUES(sql_text(key)), ret_row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind(*ret_row, 1, key);
-	n = rsql_step(r, *ret_row, err);
-	if (n <= 0)
-		return n;
-	n = from_row(r, *ret_row, ret, err);
-	if (n < 0)
-		(void)sqlite3_reset(*ret_row);
-	return n < 0 ? n : 1;
+	if (n == 1)
+		n = from_row(r, ret_row, ret, err) < 0 ? -EUCLEAN : 1;
+	return n;
 }
 
 int alias_write(struct registry *r, const struct alias *a, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_PUT_ALIAS, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind(statement, 1, a->address);
-	if (a->target.len)
-		rsql_bind(statement, 2, a->target);
-	rsql_bind(statement, 3, a->rule);
-	rsql_bind(statement, 4, str_from(alias_source_name(a->source)));
-	rsql_bind_number(statement, 5, a->at);
-	return rsql_run(r, statement, err);
+	return sql_run(r->db, SQL_PUT_ALIAS,
+		SQL_VALUES(sql_text(a->address),
+			a->target.len ? sql_text(a->target) : sql_null(),
+			sql_text(a->rule),
+			sql_text(str_from(alias_source_name(a->source))),
+			sql_number(a->at)),
+		err);
 }
 
 int registry_each_alias(
 	struct registry *r, alias_each_fn *each, void *context, struct error *err)
 {
-	sqlite3_stmt *row;
+	CLEANUP(query_end) struct query row = { 0 };
 	struct alias a;
-	int n = rsql_use(r, SQL_EACH_ALIAS, &row, err);
+	int n = query_begin(r->db, SQL_EACH_ALIAS, SQL_NO_VALUES, &row, err);
 
-	if (n < 0)
-		return n;
-	while ((n = rsql_step(r, row, err)) == 1) {
-		n = from_row(r, row, &a, err);
+	while (n == 0 && (n = query_next(&row, err)) == 1) {
+		n = from_row(r, &row, &a, err);
 		if (n == 0)
 			n = each(context, &a);
-		if (n != 0)
-			break;
 	}
-	(void)sqlite3_reset(row);
 	return n;
 }
 
 int registry_find_alias(struct registry *r, struct str address, struct arena *arena,
 	struct alias *ret, struct error *err)
 {
+	CLEANUP(query_end) struct query row = { 0 };
 	struct alias a;
 	struct str *const strings[] = { &a.address, &a.target, &a.rule };
-	sqlite3_stmt *row;
 	int n = alias_read(r, address, &a, &row, err);
 
 	if (n == 0)
@@ -113,16 +96,13 @@ int registry_find_alias(struct registry *r, struct str address, struct arena *ar
 			err, -ENOENT, "there is no alias %.*s", STR_ARG(address));
 	if (n < 0)
 		return n;
-	n = 0;
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		*strings[i] = arena_str(arena, *strings[i]);
 		if (!strings[i]->ptr)
-			n = error_set(err, -ENOMEM, "no memory");
+			return error_set(err, -ENOMEM, "no memory");
 	}
-	(void)sqlite3_reset(row);
-	if (n == 0)
-		*ret = a;
-	return n;
+	*ret = a;
+	return 0;
 }
 
 /* ── where an address leads ────────────────────────────────────────────────────────── */
@@ -164,32 +144,24 @@ static enum lead lead_of(
 static int follow(struct registry *r, struct address_key *key, enum lead *ret_lead,
 	struct error *err)
 {
+	CLEANUP(query_end) struct query row = { 0 };
 	struct alias a;
-	sqlite3_stmt *row;
 	int n = alias_read(r, address_key_text(key), &a, &row, err);
 
-	*ret_lead = LEAD_NOTHING;
-	if (n <= 0)
-		return n;
-	*ret_lead = lead_of(r, &a, key);
-	(void)sqlite3_reset(row);
-	return 0;
+	*ret_lead = n == 1 ? lead_of(r, &a, key) : LEAD_NOTHING;
+	return n < 0 ? n : 0;
 }
 
 /* 1: there is a rule for all of the domain, 0: none. */
 static int domain_has_rule(struct registry *r, struct str domain, struct error *err)
 {
+	CLEANUP(query_end) struct query row = { 0 };
 	struct address_key key;
 	struct alias a;
-	sqlite3_stmt *row;
-	int n;
 
 	if (!domain.len || address_key(STR_LIT(""), domain, &key) < 0)
 		return 0;
-	n = alias_read(r, address_key_text(&key), &a, &row, err);
-	if (n == 1)
-		(void)sqlite3_reset(row);
-	return n;
+	return alias_read(r, address_key_text(&key), &a, &row, err);
 }
 
 /* The account that logs in by this name. stated: an alias says that it is its, so
@@ -236,26 +208,14 @@ static int find(struct registry *r, struct address_key *key, struct account_rout
 	return -ENOENT;
 }
 
-static int run(struct registry *r, enum sql_id id, struct error *err)
-{
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, id, &statement, err);
-
-	return code < 0 ? code : rsql_run(r, statement, err);
-}
-
 /* All reads in one transaction: one picture of the registry, and its file is locked once
    instead of for each. */
 static int find_at_once(struct registry *r, struct address_key *key,
 	struct account_route *ret, struct error *err)
 {
-	int found, code = run(r, SQL_BEGIN_READING, err);
+	int code = database_begin_reading(r->db, err);
 
-	if (code < 0)
-		return code;
-	found = find(r, key, ret, err);
-	code = run(r, SQL_END_READING, err);
-	return found < 0 ? found : code;
+	return code < 0 ? code : database_finish(r->db, find(r, key, ret, err), err);
 }
 
 static int find_or_say(struct registry *r, struct str local, struct str domain,
@@ -301,9 +261,9 @@ static int key_or_say(
 
 static int write_durably(struct registry *r, const struct alias *a, struct error *err)
 {
-	int code = rsql_begin(r, true, err);
+	int code = database_begin(r->db, true, err);
 
-	return code < 0 ? code : rsql_finish(r, alias_write(r, a, err), err);
+	return code < 0 ? code : database_finish(r->db, alias_write(r, a, err), err);
 }
 
 int registry_add_alias(struct registry *r, struct str local, struct str domain,
@@ -336,21 +296,17 @@ int registry_remove_alias(
 	struct registry *r, struct str local, struct str domain, struct error *err)
 {
 	struct address_key key;
-	sqlite3_stmt *statement;
 	int code = key_or_say(local, domain, &key, err);
 
 	if (code == 0)
-		code = rsql_begin(r, true, err);
+		code = database_begin(r->db, true, err);
 	if (code < 0)
 		return code;
-	code = rsql_use(r, SQL_REMOVE_ALIAS, &statement, err);
-	if (code == 0) {
-		rsql_bind(statement, 1, address_key_text(&key));
-		code = rsql_run(r, statement, err);
-	}
-	if (code == 0 && sqlite3_changes(r->db) == 0)
+	code = sql_run(r->db, SQL_REMOVE_ALIAS,
+		SQL_VALUES(sql_text(address_key_text(&key))), err);
+	if (code == 0 && database_changes(r->db) == 0)
 		code = error_set(err, -ENOENT,
 			"there is no alias %.*s; `mailferry alias list` has them all",
 			STR_ARG(address_key_text(&key)));
-	return rsql_finish(r, code, err);
+	return database_finish(r->db, code, err);
 }

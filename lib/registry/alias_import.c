@@ -64,22 +64,19 @@ static int key_of(const struct importer *i, const struct alias_rule *rule,
 static int outcome_of(const struct importer *i, const struct alias_rule *rule,
 	const struct alias *a, enum alias_outcome *ret, struct error *err)
 {
+	CLEANUP(query_end) struct query row = { 0 };
 	struct alias old;
-	sqlite3_stmt *row;
 	int n = alias_read(i->registry, a->address, &old, &row, err);
-	bool same, twice;
+	bool same, imported;
 
 	*ret = ALIAS_NEW;
 	if (n <= 0)
 		return n;
+	imported = old.source == ALIAS_IMPORTED;
 	same = str_eq(old.target, a->target) &&
 	       (a->target.len || str_eq(old.rule, a->rule));
-	twice = !same && old.source == ALIAS_IMPORTED && old.at == i->now;
-	*ret = same                           ? ALIAS_SAME
-	       : old.source == ALIAS_IMPORTED ? ALIAS_CHANGED
-	                                      : ALIAS_KEPT;
-	(void)sqlite3_reset(row);
-	if (!twice)
+	*ret = same ? ALIAS_SAME : imported ? ALIAS_CHANGED : ALIAS_KEPT;
+	if (same || !imported || old.at != i->now)
 		return 0;
 	return error_set(err, -EINVAL,
 		"line %zu: %.*s has another rule further up; keep the one that holds",
@@ -126,18 +123,13 @@ static int check_domain(const struct importer *i, struct error *err)
    two imports may come in one millisecond, and a clock may be set back. */
 static int choose_time(struct importer *i, struct error *err)
 {
-	sqlite3_stmt *row;
-	int n = rsql_use(i->registry, SQL_LAST_ALIAS, &row, err);
+	uint64_t last = 0;
+	int code = sql_get(i->registry->db, SQL_LAST_ALIAS, SQL_NO_VALUES, &last, err);
 
-	if (n == 0)
-		n = rsql_step(i->registry, row, err);
-	if (n < 0)
-		return n;
 	i->now = clock_wall_ms();
-	if (n == 1 && i->now <= rsql_number(row, 0))
-		i->now = rsql_number(row, 0) + 1;
-	(void)sqlite3_reset(row);
-	return 0;
+	if (i->now <= last)
+		i->now = last + 1;
+	return code;
 }
 
 int registry_import_aliases(
@@ -150,7 +142,7 @@ int registry_import_aliases(
 	int code = check_domain(&i, err);
 
 	if (code == 0)
-		code = rsql_begin(r, true, err);
+		code = database_begin(r->db, true, err);
 	if (code < 0)
 		return code;
 	code = choose_time(&i, err);
@@ -158,6 +150,6 @@ int registry_import_aliases(
 		code = alias_file_read(import->text, import->format, take_rule, &i, err);
 	if (code == 0 && import->dry_run)
 		code = 1; /* takes all of it back */
-	code = rsql_finish(r, code, err);
+	code = database_finish(r->db, code, err);
 	return code == 1 ? 0 : code;
 }

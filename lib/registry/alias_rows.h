@@ -4,11 +4,12 @@
 /* Rows of the table of aliases, for alias.c and alias_import.c. */
 #include "registry/address_key.h"
 #include "registry/alias.h"
+#include "registry/internal.h"
 
-/* 1: *ret is filled and its strings live until *ret_row is reset, which is the caller's
-   part; 0: there is none. */
+/* 1: *ret is filled and its strings live until *ret_row is ended, which is the caller's
+   part (always); 0: there is none. */
 int alias_read(struct registry *r, struct str key, struct alias *ret,
-	sqlite3_stmt **ret_row, struct error *err);
+	struct query *ret_row, struct error *err);
 int alias_write(struct registry *r, const struct alias *a, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef REGISTRY_INTERNAL_H
 #define REGISTRY_INTERNAL_H
 /* What the files of lib/registry share with each other and with nobody else. */
+#include "base/fd.h"
 #include "registry/sql.h"
 
 /* The two keys of a name: what it shares with its other spellings, and all of it folded.
@@ -14,17 +15,15 @@ struct name_keys {
 /* -EINVAL: empty, too long, holds a NUL. */
 int name_keys(const struct registry *r, struct str name, struct name_keys *ret);
 
-/* The statement, with the keys as its first two parameters. */
-int rsql_use_keys(struct registry *r, enum sql_id id, const struct name_keys *keys,
-	sqlite3_stmt **ret_statement, struct error *err);
+#define KEY_VALUES(keys) sql_text((keys)->key), sql_text((keys)->whole)
 
 /* From a row whose first columns are those of SQL_ROUTE. */
-int route_from_row(struct registry *r, sqlite3_stmt *row, struct account_route *ret,
+int route_from_row(struct registry *r, const struct query *row, struct account_route *ret,
 	struct error *err);
 
 /* Fills the account from a row of ACCOUNT_COLUMNS; strings live until the next step. */
-int account_from_row(
-	struct registry *r, sqlite3_stmt *row, struct account *ret, struct error *err);
+int account_from_row(struct registry *r, const struct query *row, struct account *ret,
+	struct error *err);
 
 /* -ENOENT unless the word is one of the first `count` that name_of() gives. */
 typedef const char *word_fn(int value);
@@ -33,9 +32,12 @@ word_fn route_word, stage_word, pin_word;
 
 int no_such_account(int64_t id, struct error *err);
 
-/* The one row that the statement has of that account; the caller resets it. -ENOENT. */
+/* The one row that the statement has of that account; the caller ends it. -ENOENT. */
 int account_row(struct registry *r, enum sql_id id, int64_t account,
-	sqlite3_stmt **ret_row, struct error *err);
+	struct query *ret_row, struct error *err);
+/* Changes the one row; the account's number is ?1. -ENOENT. */
+int account_write(struct registry *r, enum sql_id id, const struct sql_value *values,
+	size_t n_values, struct error *err);
 
 /* -EPERM once the source is retired (retire.h). */
 int refuse_when_retired(struct registry *r, struct error *err);

@@ -24,43 +24,35 @@ struct state_row {
 static int read_row(
 	struct registry *r, int64_t id, struct state_row *ret, struct error *err)
 {
-	sqlite3_stmt *row;
+	CLEANUP(query_end) struct query row = { 0 };
 	int route, stage, pin, code = account_row(r, SQL_STATE, id, &row, err);
 
 	if (code < 0)
 		return code;
-	route = word_value(rsql_text(row, 1), route_word, ROUTE_COUNT);
-	stage = word_value(rsql_text(row, 2), stage_word, STAGE_COUNT);
-	pin = word_value(rsql_text(row, 3), pin_word, PIN_COUNT);
+	route = word_value(query_bytes(&row, 1), route_word, ROUTE_COUNT);
+	stage = word_value(query_bytes(&row, 2), stage_word, STAGE_COUNT);
+	pin = word_value(query_bytes(&row, 3), pin_word, PIN_COUNT);
 	*ret = (struct state_row){ .id = id,
 		.state = { (enum route)route, (enum stage)stage },
 		.pin = (enum pin)pin,
-		.attempts = (uint32_t)rsql_number(row, 4),
-		.busy_since = rsql_number(row, 5) };
-	(void)snprintf(ret->name, sizeof(ret->name), "%.*s", STR_ARG(rsql_text(row, 0)));
-	(void)sqlite3_reset(row);
+		.attempts = (uint32_t)query_number(&row, 4),
+		.busy_since = query_number(&row, 5) };
+	(void)snprintf(
+		ret->name, sizeof(ret->name), "%.*s", STR_ARG(query_bytes(&row, 0)));
 	if (route < 0 || stage < 0 || pin < 0)
-		return error_set(err, -EUCLEAN, "registry %s: unknown state of \"%s\"",
-			r->path, ret->name);
+		return error_set(err, -EUCLEAN, "%s: unknown state of \"%s\"",
+			database_path(r->db), ret->name);
 	return 0;
 }
 
 int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_INSERT_JOURNAL, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, line.at);
-	rsql_bind_number(statement, 2, (uint64_t)account);
-	rsql_bind(statement, 3, line.event);
-	rsql_bind(statement, 4, line.from);
-	rsql_bind(statement, 5, line.to);
-	rsql_bind(statement, 6, line.by);
-	rsql_bind(statement, 7, line.detail);
-	return rsql_run(r, statement, err);
+	return sql_run(r->db, SQL_INSERT_JOURNAL,
+		SQL_VALUES(sql_number(line.at), sql_signed(account), sql_text(line.event),
+			sql_text(line.from), sql_text(line.to), sql_text(line.by),
+			sql_text(line.detail)),
+		err);
 }
 
 static uint64_t retry_delay(uint32_t attempts)
@@ -81,6 +73,14 @@ static uint32_t next_attempts(const struct state_row *row, enum account_event ev
 	return event == EVENT_DUE || event == EVENT_RETURN ? 0 : row->attempts;
 }
 
+/* last_error: kept, but for a new failure and at the end. */
+static struct sql_value error_of(enum account_event event, struct str detail)
+{
+	if (event == EVENT_FAIL)
+		return sql_text(detail);
+	return event == EVENT_ARRIVE ? sql_text(STR_LIT("")) : sql_null();
+}
+
 static int write_state(struct registry *r, const struct state_row *row,
 	struct account_state next, enum account_event event, struct str detail,
 	uint64_t now, struct error *err)
@@ -90,25 +90,17 @@ static int write_state(struct registry *r, const struct state_row *row,
 	/* the clock may have been set back meanwhile */
 	uint64_t out =
 		was_busy && !is_busy && now > row->busy_since ? now - row->busy_since : 0;
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_SET_STATE, &statement, err);
 
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)row->id);
-	rsql_bind(statement, 2, str_from(route_name(next.route)));
-	rsql_bind(statement, 3, str_from(stage_name(next.stage)));
-	rsql_bind_number(statement, 4, now);
-	rsql_bind_number(statement, 5, next_attempts(row, event));
-	rsql_bind_number(
-		statement, 6, event == EVENT_FAIL ? now + retry_delay(row->attempts) : 0);
-	rsql_bind_number(statement, 7, is_busy ? now : 0);
-	rsql_bind_number(statement, 8, out);
-	if (event == EVENT_FAIL)
-		rsql_bind(statement, 9, detail);
-	else if (event == EVENT_ARRIVE)
-		rsql_bind(statement, 9, STR_LIT(""));
-	return rsql_run(r, statement, err);
+	return sql_run(r->db, SQL_SET_STATE,
+		SQL_VALUES(sql_signed(row->id),
+			sql_text(str_from(route_name(next.route))),
+			sql_text(str_from(stage_name(next.stage))), sql_number(now),
+			sql_number(next_attempts(row, event)),
+			sql_number(event == EVENT_FAIL ? now + retry_delay(row->attempts)
+						       : 0),
+			sql_number(is_busy ? now : 0), sql_number(out),
+			error_of(event, detail)),
+		err);
 }
 
 static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
@@ -122,18 +114,6 @@ static bool needs_source(enum account_event event)
 {
 	return event == EVENT_DUE || event == EVENT_COPY || event == EVENT_SWITCH ||
 	       event == EVENT_LEAVE || event == EVENT_RETURN;
-}
-
-/* Back at the source, the user's password is the source's again. */
-static int drop_local_password(struct registry *r, int64_t id, struct error *err)
-{
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_DROP_LOCAL_PASSWORD, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	return rsql_run(r, statement, err);
 }
 
 int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
@@ -156,8 +136,10 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
 	if (code == 0)
 		code = write_state(r, &row, next, event, detail, now, err);
+	/* back at the source, the user's password is the source's again */
 	if (code == 0 && event == EVENT_RETURN)
-		code = drop_local_password(r, id, err);
+		code = sql_run(
+			r->db, SQL_DROP_LOCAL_PASSWORD, SQL_VALUES(sql_signed(id)), err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
@@ -175,50 +157,46 @@ int registry_transition(struct registry *r, int64_t id, enum account_event event
 {
 	/* an account that forgets by a power failure that it was due is due again at its
 	   next login; every other step is on disk before it is acted upon */
-	int code = rsql_begin(r, event != EVENT_DUE, err);
+	int code = database_begin(r->db, event != EVENT_DUE, err);
 
-	return code < 0
-	               ? code
-	               : rsql_finish(r, change_state(r, id, event, by, detail, err), err);
+	if (code == 0)
+		code = database_finish(
+			r->db, change_state(r, id, event, by, detail, err), err);
+	return code;
 }
 
 static int change_pin(struct registry *r, int64_t id, enum pin pin, struct error *err)
 {
-	sqlite3_stmt *statement;
+	struct str word = str_from(pin_name(pin));
 	struct state_row row;
 	int code = read_row(r, id, &row, err);
 
 	if (code < 0 || row.pin == pin)
 		return code;
-	code = rsql_use(r, SQL_SET_PIN, &statement, err);
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	rsql_bind(statement, 2, str_from(pin_name(pin)));
-	code = rsql_run(r, statement, err);
+	code = sql_run(
+		r->db, SQL_SET_PIN, SQL_VALUES(sql_signed(id), sql_text(word)), err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
 		(struct journal_line){ .at = clock_wall_ms(),
 			.event = STR_LIT("pin"),
 			.from = str_from(pin_name(row.pin)),
-			.to = str_from(pin_name(pin)),
+			.to = word,
 			.by = STR_LIT("admin") },
 		err);
 }
 
 int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err)
 {
-	int code = rsql_begin(r, true, err);
+	int code = database_begin(r->db, true, err);
 
-	return code < 0 ? code : rsql_finish(r, change_pin(r, id, pin, err), err);
+	return code < 0 ? code : database_finish(r->db, change_pin(r, id, pin, err), err);
 }
 
 static int change_password(
 	struct registry *r, int64_t id, struct str verifier, struct error *err)
 {
 	uint64_t now = clock_wall_ms();
-	sqlite3_stmt *statement;
 	struct state_row row;
 	int code = read_row(r, id, &row, err);
 
@@ -228,13 +206,9 @@ static int change_password(
 			"there",
 			row.name);
 	if (code == 0)
-		code = rsql_use(r, SQL_SET_LOCAL_PASSWORD, &statement, err);
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	rsql_bind(statement, 2, verifier);
-	rsql_bind_number(statement, 3, now);
-	code = rsql_run(r, statement, err);
+		code = sql_run(r->db, SQL_SET_LOCAL_PASSWORD,
+			SQL_VALUES(sql_signed(id), sql_text(verifier), sql_number(now)),
+			err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
@@ -246,35 +220,32 @@ static int change_password(
 int registry_set_local_password(
 	struct registry *r, int64_t id, struct str verifier, struct error *err)
 {
-	int code = rsql_begin(r, true, err);
+	int code = database_begin(r->db, true, err);
 
-	return code < 0 ? code
-	                : rsql_finish(r, change_password(r, id, verifier, err), err);
+	if (code == 0)
+		code = database_finish(r->db, change_password(r, id, verifier, err), err);
+	return code;
 }
 
 int registry_journal(struct registry *r, int64_t account_id, size_t most,
 	journal_each_fn *each, void *context, struct error *err)
 {
-	sqlite3_stmt *row;
-	int n = rsql_use(r, SQL_JOURNAL, &row, err);
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_begin(r->db, SQL_JOURNAL,
+		SQL_VALUES(sql_signed(account_id),
+			sql_number(most < INT64_MAX ? most : INT64_MAX)),
+		&row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind_number(row, 1, (uint64_t)account_id);
-	rsql_bind_number(row, 2, most < INT64_MAX ? most : INT64_MAX);
-	while ((n = rsql_step(r, row, err)) == 1) {
-		struct journal_line line = { .at = rsql_number(row, 0),
-			.account = rsql_text(row, 1),
-			.event = rsql_text(row, 2),
-			.from = rsql_text(row, 3),
-			.to = rsql_text(row, 4),
-			.by = rsql_text(row, 5),
-			.detail = rsql_text(row, 6) };
+	while (n == 0 && (n = query_next(&row, err)) == 1) {
+		struct journal_line line = { .at = query_number(&row, 0),
+			.account = query_bytes(&row, 1),
+			.event = query_bytes(&row, 2),
+			.from = query_bytes(&row, 3),
+			.to = query_bytes(&row, 4),
+			.by = query_bytes(&row, 5),
+			.detail = query_bytes(&row, 6) };
 
 		n = each(context, &line);
-		if (n != 0)
-			break;
 	}
-	(void)sqlite3_reset(row);
 	return n;
 }

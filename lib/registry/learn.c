@@ -42,35 +42,31 @@ static bool opens_to(
 	return same;
 }
 
-static int read_look(struct registry *r, const struct login *login, sqlite3_stmt *row,
-	struct look *look, struct error *err)
+static int read_look(struct registry *r, const struct login *login,
+	const struct query *row, struct look *look, struct error *err)
 {
 	struct str password = login->proven->password;
 
-	look->time_is_due = login->now >= rsql_number(row, 8) + LOGIN_TIME_MS;
-	look->same_why = str_eq(rsql_text(row, 9), login->proven->why);
-	look->key_is_known = rsql_number(row, 10) != 0;
-	look->service_is_known = rsql_number(row, 11) != 0;
-	look->same_password = password.ptr &&
-	                      opens_to(r, rsql_text(row, 5), rsql_text(row, 7), password);
+	look->time_is_due = login->now >= query_number(row, 8) + LOGIN_TIME_MS;
+	look->same_why = str_eq(query_bytes(row, 9), login->proven->why);
+	look->key_is_known = query_number(row, 10) != 0;
+	look->service_is_known = query_number(row, 11) != 0;
+	look->same_password = password.ptr && opens_to(r, query_bytes(row, 5),
+						      query_bytes(row, 7), password);
 	return route_from_row(r, row, &look->route, err);
 }
 
 static int look_up(struct registry *r, const struct login *login, struct look *ret,
 	struct error *err)
 {
+	CLEANUP(query_end) struct query row = { 0 };
 	struct look look = { 0 };
-	sqlite3_stmt *row;
-	int n = rsql_use_keys(r, SQL_LEARN_LOOK, &login->keys, &row, err);
+	int n = query_first(r->db, SQL_LEARN_LOOK,
+		SQL_VALUES(KEY_VALUES(&login->keys), sql_text(login->proven->service)),
+		&row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind(row, 3, login->proven->service);
-	n = rsql_step(r, row, err);
-	if (n == 1) {
-		n = read_look(r, login, row, &look, err);
-		(void)sqlite3_reset(row);
-	}
+	if (n == 1)
+		n = read_look(r, login, &row, &look, err);
 	if (n < 0)
 		return n;
 	*ret = look;
@@ -80,14 +76,8 @@ static int look_up(struct registry *r, const struct login *login, struct look *r
 static int insert_name(
 	struct registry *r, struct str key, int64_t account, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_INSERT_NAME, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind(statement, 1, key);
-	rsql_bind_number(statement, 2, (uint64_t)account);
-	return rsql_run(r, statement, err);
+	return sql_run(r->db, SQL_INSERT_NAME,
+		SQL_VALUES(sql_text(key), sql_signed(account)), err);
 }
 
 /* "alice", where only alice@example.com can be meant: that address is his, also when
@@ -107,18 +97,14 @@ static int insert_account(struct registry *r, const struct login *login,
 	struct account_route *account, struct error *err)
 {
 	struct str name = login->keys.whole;
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_INSERT_ACCOUNT, &statement, err);
+	int code = sql_run(r->db, SQL_INSERT_ACCOUNT,
+		SQL_VALUES(sql_text(name), sql_text(login->proven->name),
+			sql_number(login->now)),
+		err);
 
 	if (code < 0)
 		return code;
-	rsql_bind(statement, 1, name);
-	rsql_bind(statement, 2, login->proven->name);
-	rsql_bind_number(statement, 3, login->now);
-	code = rsql_run(r, statement, err);
-	if (code < 0)
-		return code;
-	account->id = sqlite3_last_insert_rowid(r->db);
+	account->id = database_last_id(r->db);
 	memcpy(account->name, name.ptr, name.len);
 	return insert_name(r, name, account->id, err);
 }
@@ -127,7 +113,6 @@ static int set_password(struct registry *r, const struct login *login,
 	const struct account_route *account, struct error *err)
 {
 	struct buf sealed;
-	sqlite3_stmt *statement;
 	int code;
 
 	buf_init(&sealed, 0);
@@ -135,52 +120,12 @@ static int set_password(struct registry *r, const struct login *login,
 	if (code < 0)
 		error_set(err, code, "cannot seal a password");
 	else
-		code = rsql_use(r, SQL_SET_PASSWORD, &statement, err);
-	if (code == 0) {
-		rsql_bind_number(statement, 1, (uint64_t)account->id);
-		rsql_bind_blob(statement, 2, buf_view(&sealed));
-		rsql_bind(statement, 3, login->proven->name);
-		code = rsql_run(r, statement, err);
-	}
+		code = sql_run(r->db, SQL_SET_PASSWORD,
+			SQL_VALUES(sql_signed(account->id), sql_blob(buf_view(&sealed)),
+				sql_text(login->proven->name)),
+			err);
 	buf_fini(&sealed);
 	return code;
-}
-
-static int set_why(struct registry *r, int64_t id, struct str why, struct error *err)
-{
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_SET_UNCAPTURABLE, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	rsql_bind(statement, 2, why);
-	return rsql_run(r, statement, err);
-}
-
-static int set_time(struct registry *r, int64_t id, uint64_t now, struct error *err)
-{
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_SET_LOGIN_TIME, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	rsql_bind_number(statement, 2, now);
-	return rsql_run(r, statement, err);
-}
-
-static int see_service(
-	struct registry *r, int64_t id, struct str service, struct error *err)
-{
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_SEE_SERVICE, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind_number(statement, 1, (uint64_t)id);
-	rsql_bind(statement, 2, service);
-	return rsql_run(r, statement, err);
 }
 
 /* Who lives here logs in here by what was proven at his move, or set here since. What the
@@ -230,11 +175,15 @@ static int write_account(struct registry *r, const struct login *login, struct l
 	if (code == 0 && password_is_new(login, look))
 		code = set_password(r, login, a, err);
 	if (code == 0 && why_is_new(login, look))
-		code = set_why(r, a->id, login->proven->why, err);
+		code = sql_run(r->db, SQL_SET_UNCAPTURABLE,
+			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->why)), err);
 	if (code == 0 && !look->service_is_known)
-		code = see_service(r, a->id, login->proven->service, err);
+		code = sql_run(r->db, SQL_SEE_SERVICE,
+			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->service)),
+			err);
 	if (code == 0 && look->time_is_due)
-		code = set_time(r, a->id, login->now, err);
+		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
+			SQL_VALUES(sql_signed(a->id), sql_number(login->now)), err);
 	return code;
 }
 
@@ -284,52 +233,45 @@ int registry_learn(struct registry *r, const struct proven_login *proven,
 		*ret_became_due = false;
 		return 0;
 	}
-	code = rsql_begin(r, false, err);
+	code = database_begin(r->db, false, err);
 	if (code < 0)
 		return code;
-	return rsql_finish(r, write_news(r, &login, ret_route, ret_became_due, err), err);
+	return database_finish(
+		r->db, write_news(r, &login, ret_route, ret_became_due, err), err);
 }
 
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err)
 {
-	sqlite3_stmt *row;
-	int n = rsql_use(r, SQL_SEEN_SERVICE, &row, err);
+	uint64_t uses = 0;
+	int code = sql_get(r->db, SQL_SEEN_SERVICE,
+		SQL_VALUES(sql_signed(id), sql_text(service)), &uses, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind_number(row, 1, (uint64_t)id);
-	rsql_bind(row, 2, service);
-	n = rsql_step(r, row, err);
-	if (n < 0)
-		return n;
-	*ret_uses = n == 1 && rsql_number(row, 0) != 0;
-	(void)sqlite3_reset(row);
-	return 0;
+	if (code == 0)
+		*ret_uses = uses != 0;
+	return code;
 }
 
 int registry_password(struct registry *r, int64_t id, struct arena *arena,
 	struct str *ret_password, struct error *err)
 {
-	sqlite3_stmt *row;
+	CLEANUP(query_end) struct query row = { 0 };
 	struct str sealed, name;
-	int n;
+	int code;
 
 	if (!r->has_key)
 		return error_set(err, -ENOKEY, "no sealing key was loaded");
-	n = account_row(r, SQL_SEALED, id, &row, err);
-	if (n < 0)
-		return n;
-	name = rsql_text(row, 0);
-	sealed = rsql_text(row, 1);
+	code = account_row(r, SQL_SEALED, id, &row, err);
+	if (code < 0)
+		return code;
+	name = query_bytes(&row, 0);
+	sealed = query_bytes(&row, 1);
 	if (!sealed.len)
-		n = error_set(err, -ENODATA, "no password of \"%.*s\" was seen yet",
+		return error_set(err, -ENODATA, "no password of \"%.*s\" was seen yet",
 			STR_ARG(name));
-	else if ((n = unseal(r->key, name, sealed, arena, ret_password)) < 0)
-		error_set(err, n, "the sealed password of \"%.*s\" does not open",
+	code = unseal(r->key, name, sealed, arena, ret_password);
+	if (code < 0)
+		error_set(err, code, "the sealed password of \"%.*s\" does not open",
 			STR_ARG(name));
-	else
-		n = 0;
-	(void)sqlite3_reset(row);
-	return n;
+	return code;
 }

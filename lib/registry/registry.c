@@ -3,38 +3,20 @@
 #include "registry/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LONG_LOG_PAGES 8192 /* of 4 KiB */
 
-/* SQLite would make it readable for all; its -wal and -shm take over this mode. Never
-   opened and closed when it is there: that would drop the process's own locks on it. */
-static int make_private_file(const char *path, struct error *err)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-	else if (errno != EEXIST)
-		return error_errno(err, -errno, "cannot make the registry %s", path);
-	return 0;
-}
-
 int registry_any_password(struct registry *r, bool *ret_any, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int n = rsql_use(r, SQL_ANY_SEALED, &statement, err);
+	uint64_t any;
+	int code = sql_get(r->db, SQL_ANY_SEALED, SQL_NO_VALUES, &any, err);
 
-	if (n == 0)
-		n = rsql_step(r, statement, err);
-	if (n < 0)
-		return n;
-	*ret_any = rsql_number(statement, 0) != 0;
-	(void)sqlite3_reset(statement);
-	return 0;
+	if (code == 0)
+		*ret_any = any != 0;
+	return code;
 }
 
 #define KEY_CHECK STR_LIT("key-check")
@@ -73,7 +55,7 @@ static int check_key(
 		return error_set(err, -EBADMSG,
 			"the key file %s is not the one that the passwords in %s are "
 			"sealed with; restore that one",
-			key_path, r->path);
+			key_path, database_path(r->db));
 	return write_key_check(r, err);
 }
 
@@ -89,32 +71,12 @@ static int load_key(
 		return error_set(err, -ENOENT,
 			"the key file %s is missing, but passwords in %s are sealed with "
 			"it; restore it from your backup",
-			key_path, r->path);
+			key_path, database_path(r->db));
 	code = seal_key_load(key_path, create_key, r->key, err);
 	if (code < 0)
 		return code;
 	r->has_key = true;
 	return check_key(r, key_path, sealed, err);
-}
-
-static int open_all(struct registry *r, const char *path, const char *key_path,
-	bool create_key, struct error *err)
-{
-	int rc, code = make_private_file(path, err);
-
-	if (code < 0)
-		return code;
-	r->path = strdup(path);
-	if (!r->path)
-		return error_set(err, -ENOMEM, "no memory");
-	rc = sqlite3_open_v2(
-		path, &r->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc != SQLITE_OK)
-		return rsql_error(r, rc, err);
-	code = rsql_upgrade(r, err);
-	if (code == 0 && key_path)
-		code = load_key(r, key_path, create_key, err);
-	return code;
 }
 
 int registry_open(const char *path, const char *key_path, bool create_key,
@@ -126,7 +88,9 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 	if (!r)
 		return error_set(err, -ENOMEM, "no memory");
 	r->delimiters = "+";
-	code = open_all(r, path, key_path, create_key, err);
+	code = database_open(path, true, &registry_schema, &r->db, err);
+	if (code == 0 && key_path)
+		code = load_key(r, key_path, create_key, err);
 	if (code < 0) {
 		registry_close(r);
 		return code;
@@ -137,7 +101,7 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 
 void registry_leave_checkpoints(struct registry *r)
 {
-	(void)sqlite3_wal_autocheckpoint(r->db, LONG_LOG_PAGES);
+	database_checkpoint_at(r->db, LONG_LOG_PAGES);
 }
 
 static void free_domains(char **domains, size_t n)
@@ -151,12 +115,9 @@ void registry_close(struct registry *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < SQL_COUNT; i++)
-		(void)sqlite3_finalize(r->statements[i]);
-	(void)sqlite3_close(r->db);
+	database_close(r->db);
 	explicit_bzero(r->key, sizeof(r->key));
 	free_domains(r->domains, r->n_domains);
-	free(r->path);
 	free(r);
 }
 
@@ -183,31 +144,20 @@ int registry_set_domains(struct registry *r, char *const *domains, size_t n_doma
 int registry_set_fact(
 	struct registry *r, struct str name, struct str value, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int code = rsql_use(r, SQL_SET_FACT, &statement, err);
-
-	if (code < 0)
-		return code;
-	rsql_bind(statement, 1, name);
-	rsql_bind_blob(statement, 2, value);
-	return rsql_run(r, statement, err);
+	return sql_run(
+		r->db, SQL_SET_FACT, SQL_VALUES(sql_text(name), sql_blob(value)), err);
 }
 
 int registry_fact(struct registry *r, struct str name, struct arena *arena,
 	struct str *ret_value, struct error *err)
 {
-	sqlite3_stmt *statement;
-	int n = rsql_use(r, SQL_FACT, &statement, err);
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_first(r->db, SQL_FACT, SQL_VALUES(sql_text(name)), &row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind(statement, 1, name);
-	n = rsql_step(r, statement, err);
 	if (n == 0)
 		return error_set(err, -ENOENT, "%.*s is not known yet", STR_ARG(name));
 	if (n < 0)
 		return n;
-	*ret_value = arena_str(arena, rsql_text(statement, 0));
-	(void)sqlite3_reset(statement);
+	*ret_value = arena_str(arena, query_bytes(&row, 0));
 	return ret_value->ptr ? 0 : error_set(err, -ENOMEM, "no memory");
 }

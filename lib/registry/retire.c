@@ -12,20 +12,13 @@
 
 int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err)
 {
-	sqlite3_stmt *row;
+	CLEANUP(query_end) struct query row = { 0 };
 	uint64_t since = 0;
-	int n = rsql_use(r, SQL_FACT, &row, err);
+	int n = query_first(r->db, SQL_FACT, SQL_VALUES(sql_text(RETIRED)), &row, err);
 
-	if (n < 0)
-		return n;
-	rsql_bind(row, 1, RETIRED);
-	n = rsql_step(r, row, err);
-	if (n < 0)
-		return n;
-	if (n == 1 && !str_to_u64(rsql_text(row, 0), &since))
-		n = error_set(err, -EUCLEAN,
-			"registry %s: the fact `retired` is not a time", r->path);
-	(void)sqlite3_reset(row);
+	if (n == 1 && !str_to_u64(query_bytes(&row, 0), &since))
+		return error_set(err, -EUCLEAN, "%s: the fact `retired` is not a time",
+			database_path(r->db));
 	if (n < 0)
 		return n;
 	*ret_since = since;
@@ -44,29 +37,13 @@ int refuse_when_retired(struct registry *r, struct error *err)
 	return code;
 }
 
-static int any_unverified(struct registry *r, bool *ret_any, struct error *err)
-{
-	sqlite3_stmt *row;
-	int n = rsql_use(r, SQL_ANY_UNVERIFIED, &row, err);
-
-	if (n == 0)
-		n = rsql_step(r, row, err);
-	if (n < 0)
-		return n;
-	*ret_any = n == 1 && rsql_number(row, 0) != 0;
-	(void)sqlite3_reset(row);
-	return 0;
-}
-
 static int retire(struct registry *r, struct error *err)
 {
 	char now[24];
-	sqlite3_stmt *statement;
-	uint64_t since = 0;
-	bool any = false;
-	int code = any_unverified(r, &any, err);
+	uint64_t since = 0, unverified = 0;
+	int code = sql_get(r->db, SQL_ANY_UNVERIFIED, SQL_NO_VALUES, &unverified, err);
 
-	if (code == 0 && any)
+	if (code == 0 && unverified)
 		return error_set(
 			err, -EAGAIN, "an account has no verifier of its password yet");
 	if (code == 0)
@@ -75,22 +52,17 @@ static int retire(struct registry *r, struct error *err)
 		(void)snprintf(now, sizeof(now), "%" PRIu64, clock_wall_ms());
 		code = registry_set_fact(r, RETIRED, str_from(now), err);
 	}
-	if (code == 0)
-		code = rsql_use(r, SQL_ERASE_SEALED, &statement, err);
-	return code < 0 ? code : rsql_run(r, statement, err);
+	return code < 0 ? code : sql_run(r->db, SQL_ERASE_SEALED, SQL_NO_VALUES, err);
 }
 
 int registry_retire(struct registry *r, struct error *err)
 {
-	int code = rsql_begin(r, true, err);
+	int code = database_begin(r->db, true, err);
 
-	return code < 0 ? code : rsql_finish(r, retire(r, err), err);
+	return code < 0 ? code : database_finish(r->db, retire(r, err), err);
 }
 
 int registry_erase_log(struct registry *r, struct error *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(
-		r->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-
-	return rc == SQLITE_OK ? 0 : rsql_error(r, rc, err);
+	return database_empty_log(r->db, err);
 }

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "registry/sql.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#define LOCK_WAIT_FIRST_US 100
-#define LOCK_WAIT_MOST_US 25000
-#define LOCK_WAITS_MAX 200 /* 5 s */
-
 /* Order as account.c reads it. */
 #define ACCOUNT_COLUMNS                                                                  \
 	"a.id, a.name, a.login, a.route, a.stage, a.pin, a.uncapturable_why,"            \
@@ -90,8 +82,6 @@ static const char *const statements[] = {
 		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
-	[SQL_BEGIN_READING] = "BEGIN",
-	[SQL_END_READING] = "COMMIT",
 	[SQL_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
 		      " WHERE key = ?1",
 	[SQL_EACH_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
@@ -196,208 +186,14 @@ static const char *const upgrades[] = {
 	" service TEXT NOT NULL,"
 	" PRIMARY KEY (account, service)) WITHOUT ROWID;",
 };
-#define VERSION (int)(sizeof(upgrades) / sizeof(upgrades[0]))
 
-static int code_of(int rc)
-{
-	static const struct {
-		int rc, code;
-	} codes[] = {
-		{ SQLITE_BUSY, -EBUSY },
-		{ SQLITE_LOCKED, -EBUSY },
-		{ SQLITE_FULL, -ENOSPC },
-		{ SQLITE_NOMEM, -ENOMEM },
-		{ SQLITE_CORRUPT, -EUCLEAN },
-		{ SQLITE_NOTADB, -EUCLEAN },
-		{ SQLITE_READONLY, -EACCES },
-		{ SQLITE_PERM, -EACCES },
-		{ SQLITE_CANTOPEN, -EACCES },
-		{ SQLITE_CONSTRAINT, -EEXIST },
-	};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].rc == (rc & 0xff))
-			return codes[i].code;
-	return -EIO;
-}
-
-int rsql_error(struct registry *r, int rc, struct error *err)
-{
-	return error_set(err, code_of(rc), "registry %s: %s", r->path,
-		r->db ? sqlite3_errmsg(r->db) : sqlite3_errstr(rc));
-}
-
-int rsql_use(struct registry *r, enum sql_id id, sqlite3_stmt **ret_statement,
-	struct error *err)
-{
-	sqlite3_stmt **place = &r->statements[id];
-	int rc = SQLITE_OK;
-
-	if (*place) {
-		(void)sqlite3_reset(*place);
-		(void)sqlite3_clear_bindings(*place);
-	} else {
-		rc = sqlite3_prepare_v3(r->db, statements[id], -1,
-			SQLITE_PREPARE_PERSISTENT, place, NULL);
-	}
-	if (rc != SQLITE_OK)
-		return rsql_error(r, rc, err);
-	*ret_statement = *place;
-	return 0;
-}
-
-int rsql_step(struct registry *r, sqlite3_stmt *statement, struct error *err)
-{
-	int rc = sqlite3_step(statement);
-	int code = 0;
-
-	if (rc == SQLITE_ROW)
-		return 1;
-	if (rc != SQLITE_DONE)
-		code = rsql_error(r, rc, err);
-	(void)sqlite3_reset(statement);
-	return code;
-}
-
-int rsql_run(struct registry *r, sqlite3_stmt *statement, struct error *err)
-{
-	int n = rsql_step(r, statement, err);
-
-	(void)sqlite3_reset(statement);
-	return n < 0 ? n : 0;
-}
-
-static int execute(struct registry *r, const char *sql, struct error *err)
-{
-	int rc = sqlite3_exec(r->db, sql, NULL, NULL, NULL);
-
-	return rc == SQLITE_OK ? 0 : rsql_error(r, rc, err);
-}
-
-/* In WAL mode a commit under NORMAL may vanish with the power, not with the process; FULL
-   syncs the log, and with it all that was committed before. */
-int rsql_begin(struct registry *r, bool durable, struct error *err)
-{
-	int code = 0;
-
-	if (durable != r->full_sync)
-		code = execute(r,
-			durable ? "PRAGMA synchronous = FULL"
-				: "PRAGMA synchronous = NORMAL",
-			err);
-	if (code < 0)
-		return code;
-	r->full_sync = durable;
-	return execute(r, "BEGIN IMMEDIATE", err);
-}
-
-int rsql_finish(struct registry *r, int result, struct error *err)
-{
-	if (result == 0) {
-		result = execute(r, "COMMIT", err);
-		if (result == 0)
-			return 0;
-	}
-	(void)execute(r, "ROLLBACK", NULL);
-	return result;
-}
-
-void rsql_bind(sqlite3_stmt *statement, int at, struct str text)
-{
-	(void)sqlite3_bind_text64(statement, at, text.len ? text.ptr : "", text.len,
-		SQLITE_STATIC, SQLITE_UTF8);
-}
-
-void rsql_bind_blob(sqlite3_stmt *statement, int at, struct str bytes)
-{
-	(void)sqlite3_bind_blob64(
-		statement, at, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC);
-}
-
-void rsql_bind_number(sqlite3_stmt *statement, int at, uint64_t number)
-{
-	(void)sqlite3_bind_int64(statement, at, (sqlite3_int64)number);
-}
-
-struct str rsql_text(sqlite3_stmt *statement, int column)
-{
-	const void *bytes = sqlite3_column_blob(statement, column);
-	int len = sqlite3_column_bytes(statement, column);
-
-	return bytes ? str_of(bytes, (size_t)len) : STR_LIT("");
-}
-
-uint64_t rsql_number(sqlite3_stmt *statement, int column)
-{
-	return (uint64_t)sqlite3_column_int64(statement, column);
-}
-
-static int read_version(struct registry *r, int *ret_version, struct error *err)
-{
-	sqlite3_stmt *statement = NULL;
-	int rc = sqlite3_prepare_v2(r->db, "PRAGMA user_version", -1, &statement, NULL);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(statement);
-	if (rc == SQLITE_ROW)
-		*ret_version = sqlite3_column_int(statement, 0);
-	(void)sqlite3_finalize(statement);
-	return rc == SQLITE_ROW ? 0 : rsql_error(r, rc, err);
-}
-
-static int upgrade_from_here(struct registry *r, struct error *err)
-{
-	char set_version[64];
-	int version, code = read_version(r, &version, err);
-
-	for (int i = version; code == 0 && i < VERSION; i++)
-		code = execute(r, upgrades[i], err);
-	if (code < 0)
-		return code;
-	(void)snprintf(
-		set_version, sizeof(set_version), "PRAGMA user_version = %d", VERSION);
-	return execute(r, set_version, err);
-}
-
-/* SQLite's own handler sleeps a millisecond at least, where a commit elsewhere takes a
-   tenth, and a sleeping worker serves nobody. */
-static int wait_for_lock(void *context, int times)
-{
-	useconds_t us =
-		times < 8 ? (useconds_t)LOCK_WAIT_FIRST_US << times : LOCK_WAIT_MOST_US;
-
-	(void)context;
-	if (times > LOCK_WAITS_MAX)
-		return 0;
-	(void)usleep(us);
-	return 1;
-}
-
-int rsql_upgrade(struct registry *r, struct error *err)
-{
-	int version, code;
-
-	(void)sqlite3_busy_handler(r->db, wait_for_lock, NULL);
-	code = read_version(r, &version, err);
-	if (code < 0)
-		return code;
-	if (version > VERSION)
-		return error_set(err, -EUCLEAN,
-			"registry %s is of a newer mailferry (%d, this one knows %d); "
-			"install that one",
-			r->path, version, VERSION);
-	/* secure_delete: a password that is erased is overwritten, not only forgotten */
-	code = execute(r,
-		"PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL;"
-		"PRAGMA secure_delete = ON",
-		err);
-	if (code == 0 && version < VERSION) {
-		code = execute(r, "PRAGMA journal_mode = WAL", err);
-		if (code == 0)
-			code = rsql_begin(r, true, err);
-		/* another process may have been faster: looked at again inside */
-		if (code == 0)
-			code = rsql_finish(r, upgrade_from_here(r, err), err);
-	}
-	return code;
-}
+const struct database_schema registry_schema = {
+	.noun = "the registry",
+	.cure = "restore it from a backup",
+	/* a password that is erased is overwritten, not only forgotten */
+	.setup = "PRAGMA secure_delete = ON",
+	.statements = statements,
+	.n_statements = SQL_COUNT,
+	.upgrades = upgrades,
+	.n_upgrades = sizeof(upgrades) / sizeof(upgrades[0]),
+};

@@ -89,7 +89,7 @@ static int read_inline(
 {
 	struct query q;
 	struct str bytes = STR("");
-	int code = query_begin(s, SQL_BODY, SQL_VALUES(sql_number(id)), &q, err);
+	int code = query_begin(s->db, SQL_BODY, SQL_VALUES(sql_number(id)), &q, err);
 
 	if (code == 0)
 		code = query_next(&q, err);
@@ -189,8 +189,8 @@ static int find_place(struct store *s, int64_t mailbox, uint32_t uid,
 	struct body_place *ret, struct error *err)
 {
 	struct query q;
-	int code = query_begin(
-		s, SQL_PLACE, SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
+	int code = query_begin(s->db, SQL_PLACE,
+		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
 
 	if (code == 0)
 		code = query_next(&q, err);
@@ -246,8 +246,8 @@ static bool is_written_to(struct store *s, uint32_t number)
 static int doom(struct store *s, uint32_t number, struct error *err)
 {
 	uint64_t lives = 1;
-	int code =
-		sql_get(s, SQL_PACK_LIVES, SQL_VALUES(sql_number(number)), &lives, err);
+	int code = sql_get(
+		s->db, SQL_PACK_LIVES, SQL_VALUES(sql_number(number)), &lives, err);
 	bool waits = is_written_to(s, number);
 
 	if (code < 0 || lives)
@@ -256,7 +256,7 @@ static int doom(struct store *s, uint32_t number, struct error *err)
 		return error_set(err, -ENOMEM, "no memory");
 	if (waits)
 		return 0;
-	return sql_run(s, SQL_INSERT_DEAD, SQL_VALUES(sql_number(number)), err);
+	return sql_run(s->db, SQL_INSERT_DEAD, SQL_VALUES(sql_number(number)), err);
 }
 
 /* The rows go first and say which files are to follow, so that a crash between the two
@@ -266,7 +266,7 @@ int store_doom_packs(struct store *s, struct error *err)
 	int code = 0;
 
 	if (s->forget_dead)
-		code = sql_run(s, SQL_CLEAR_DEAD, SQL_NO_VALUES, err);
+		code = sql_run(s->db, SQL_CLEAR_DEAD, SQL_NO_VALUES, err);
 	for (size_t i = 0; i < s->losers.count && code == 0; i++)
 		code = doom(s, s->losers.numbers[i], err);
 	return code;
@@ -286,7 +286,7 @@ void store_bury_packs(struct store *s)
 static int bury_left_over(struct store *s, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, SQL_EACH_DEAD, SQL_NO_VALUES, &q, err);
+	int code = query_begin(s->db, SQL_EACH_DEAD, SQL_NO_VALUES, &q, err);
 
 	while (code == 0) {
 		code = query_next(&q, err);
@@ -309,7 +309,7 @@ int store_open_packs(struct store *s, struct error *err)
 
 	if (code < 0)
 		return code;
-	code = query_begin(s, SQL_LAST_PLACE, SQL_NO_VALUES, &q, err);
+	code = query_begin(s->db, SQL_LAST_PLACE, SQL_NO_VALUES, &q, err);
 	if (code == 0)
 		code = query_next(&q, err);
 	if (code == 1) {

@@ -98,12 +98,12 @@ int boxes_save(struct store *s, struct error *err)
 	int code = 0;
 
 	/* after SQLite's own rollback this would be a transaction of its own */
-	if (s->transaction != TRANSACTION_OPEN)
+	if (!database_in_transaction(s->db))
 		return 0;
 	for (struct box *b = s->boxes; b && code == 0; b = b->next) {
 		if (!b->unsaved)
 			continue;
-		code = sql_run(s, SQL_SET_COUNTS,
+		code = sql_run(s->db, SQL_SET_COUNTS,
 			SQL_VALUES(sql_signed(b->id), sql_number(b->uidnext),
 				sql_number(b->highestmodseq), sql_number(b->messages),
 				sql_number(b->unseen), sql_number(b->recent),

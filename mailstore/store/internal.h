@@ -9,12 +9,6 @@
 #include "mailstore/store/sql.h"
 #include "mailstore/store/store.h"
 
-enum transaction {
-	TRANSACTION_NONE,
-	TRANSACTION_OPEN,
-	TRANSACTION_LOST, /* SQLite rolled it back by itself (disk full …) */
-};
-
 /* Counters of one mailbox while a transaction is open: adding 500 messages updates its
    row once. */
 struct box {
@@ -37,9 +31,8 @@ struct watch_walk {
 struct store {
 	char *folder;
 	int lock;
-	sqlite3 *db;
-	sqlite3_stmt *statements[SQL_COUNT];
-	enum transaction transaction;
+	struct database *db;
+	bool in_transaction;
 	uint64_t modseq, committed_modseq;
 	uint64_t settled; /* at open */
 	struct packs packs;

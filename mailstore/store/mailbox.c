@@ -63,7 +63,7 @@ int store_each_mailbox(
 
 	if (code < 0)
 		return code;
-	code = query_begin(s, SQL_EACH_MAILBOX, SQL_NO_VALUES, &q, err);
+	code = query_begin(s->db, SQL_EACH_MAILBOX, SQL_NO_VALUES, &q, err);
 	while (code == 0) {
 		code = query_next(&q, err);
 		if (code <= 0)
@@ -81,11 +81,9 @@ static int find(struct store *s, enum sql_id id, struct sql_value key, struct qu
 {
 	int code = boxes_save(s, err);
 
-	*ret = (struct query){ .store = s };
+	*ret = (struct query){ 0 };
 	if (code == 0)
-		code = query_begin(s, id, &key, 1, ret, err);
-	if (code == 0)
-		code = query_next(ret, err);
+		code = query_first(s->db, id, &key, 1, ret, err);
 	if (code < 0)
 		return code;
 	if (code == 0)
@@ -138,7 +136,7 @@ int store_mailbox_counts(
 static int find_id(struct store *s, struct str name, int64_t *ret_id, struct error *err)
 {
 	uint64_t id = 0;
-	int code = sql_get(s, SQL_FIND_MAILBOX,
+	int code = sql_get(s->db, SQL_FIND_MAILBOX,
 		SQL_VALUES(sql_text(store_name_key(name))), &id, err);
 
 	if (code == 0 && !id)
@@ -158,7 +156,7 @@ static int fresh_uidvalidity(
 {
 	uint32_t now = (uint32_t)(clock_wall_ms() / 1000);
 	uint64_t last = 0, owner = 1, next;
-	int code = sql_get(s, SQL_LAST_UIDVALIDITY, SQL_NO_VALUES, &last, err);
+	int code = sql_get(s->db, SQL_LAST_UIDVALIDITY, SQL_NO_VALUES, &last, err);
 
 	next = last < now ? now : last + 1;
 	if (next <= UINT32_MAX) {
@@ -166,7 +164,7 @@ static int fresh_uidvalidity(
 		return code;
 	}
 	for (next = now; code == 0 && next <= UINT32_MAX; next++) {
-		code = sql_get(s, SQL_UIDVALIDITY_OWNER,
+		code = sql_get(s->db, SQL_UIDVALIDITY_OWNER,
 			SQL_VALUES(sql_text(store_name_key(name)), sql_number(next)),
 			&owner, err);
 		if (code == 0 && !owner)
@@ -182,7 +180,7 @@ static int fresh_uidvalidity(
 static int note_uidvalidity(struct store *s, struct str name, uint32_t uidvalidity,
 	int64_t id, struct error *err)
 {
-	return sql_run(s, SQL_NOTE_UIDVALIDITY,
+	return sql_run(s->db, SQL_NOTE_UIDVALIDITY,
 		SQL_VALUES(sql_text(store_name_key(name)), sql_number(uidvalidity),
 			sql_signed(id)),
 		err);
@@ -239,7 +237,7 @@ int store_create_mailbox(
 	if (code < 0)
 		return code;
 	s->modseq++;
-	code = sql_run(s, SQL_INSERT_MAILBOX,
+	code = sql_run(s->db, SQL_INSERT_MAILBOX,
 		SQL_VALUES(sql_text(store_name_key(m->name)), sql_text(m->name),
 			sql_text(separator_of(m)), sql_number(m->attributes),
 			sql_text(m->special_use), sql_number(uidvalidity),
@@ -248,7 +246,7 @@ int store_create_mailbox(
 		err);
 	if (code < 0)
 		return code;
-	id = sqlite3_last_insert_rowid(s->db);
+	id = database_last_id(s->db);
 	s->list_changed = true;
 	if (ret_id)
 		*ret_id = id;
@@ -265,11 +263,11 @@ int store_update_mailbox(struct store *s, const struct mailbox *m, struct error 
 	if (code == -ENOENT)
 		return no_mailbox(err, m->name);
 	if (code == 0)
-		code = sql_run(s, SQL_UPDATE_MAILBOX,
+		code = sql_run(s->db, SQL_UPDATE_MAILBOX,
 			SQL_VALUES(sql_signed(id), sql_text(separator_of(m)),
 				sql_number(m->attributes), sql_text(m->special_use)),
 			err);
-	if (code == 0 && sqlite3_changes(s->db) == 0)
+	if (code == 0 && database_changes(s->db) == 0)
 		return no_mailbox_id(err, id);
 	if (code == 0)
 		s->list_changed = true;
@@ -284,7 +282,8 @@ int store_delete_mailbox(struct store *s, int64_t id, struct error *err)
 	if (code == 0)
 		code = store_drop_messages(s, id, err);
 	if (code == 0)
-		code = sql_run(s, SQL_DELETE_MAILBOX, SQL_VALUES(sql_signed(id)), err);
+		code = sql_run(
+			s->db, SQL_DELETE_MAILBOX, SQL_VALUES(sql_signed(id)), err);
 	if (code < 0)
 		return code;
 	box_change(s, b, NULL);
@@ -299,7 +298,7 @@ static int uidvalidity_at(struct store *s, struct str name, int64_t id,
 	uint32_t *uidvalidity, struct error *err)
 {
 	uint64_t owner = 0;
-	int code = sql_get(s, SQL_UIDVALIDITY_OWNER,
+	int code = sql_get(s->db, SQL_UIDVALIDITY_OWNER,
 		SQL_VALUES(sql_text(store_name_key(name)), sql_number(*uidvalidity)),
 		&owner, err);
 
@@ -325,7 +324,7 @@ int store_rename_mailbox(struct store *s, int64_t id, struct str name, struct er
 	if (code == 0)
 		code = uidvalidity_at(s, name, id, &b->uidvalidity, err);
 	if (code == 0)
-		code = sql_run(s, SQL_RENAME_MAILBOX,
+		code = sql_run(s->db, SQL_RENAME_MAILBOX,
 			SQL_VALUES(sql_signed(id), sql_text(store_name_key(name)),
 				sql_text(name), sql_number(b->uidvalidity)),
 			err);
@@ -373,7 +372,7 @@ int store_reset_mailbox(
 	b->messages = b->unseen = b->recent = b->deleted = 0;
 	b->bytes = 0;
 	box_change(s, b, NULL);
-	return sql_run(s, SQL_RESET_MAILBOX,
+	return sql_run(s->db, SQL_RESET_MAILBOX,
 		SQL_VALUES(sql_signed(id), sql_number(uidvalidity),
 			sql_number(b->highestmodseq)),
 		err);

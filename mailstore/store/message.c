@@ -35,8 +35,8 @@ static int walk_unchanged(struct store *s, int64_t mailbox, uint32_t *from, uint
 {
 	struct store_message m;
 	struct query q;
-	int changes = sqlite3_total_changes(s->db);
-	int code = query_begin(s, SQL_EACH_MESSAGE,
+	uint64_t changes = database_total_changes(s->db);
+	int code = query_begin(s->db, SQL_EACH_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(*from), sql_number(to)), &q,
 		err);
 
@@ -49,7 +49,7 @@ static int walk_unchanged(struct store *s, int64_t mailbox, uint32_t *from, uint
 		*from = m.uid + 1;
 		*ret_again = m.uid < to; /* more to come, should it write */
 		code = each(context, &m);
-		if (sqlite3_total_changes(s->db) == changes)
+		if (database_total_changes(s->db) == changes)
 			*ret_again = false;
 	}
 	query_end(&q);
@@ -74,7 +74,7 @@ int store_each_changed(struct store *s, int64_t mailbox, uint64_t since,
 {
 	struct store_message m;
 	struct query q;
-	int code = query_begin(s, SQL_EACH_CHANGED,
+	int code = query_begin(s->db, SQL_EACH_CHANGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(since)), &q, err);
 
 	while (code == 0) {
@@ -92,7 +92,7 @@ int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
 	uid_each_fn *each, void *context, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, SQL_EACH_EXPUNGED,
+	int code = query_begin(s->db, SQL_EACH_EXPUNGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(since)), &q, err);
 
 	while (code == 0) {
@@ -118,7 +118,7 @@ static int find_state(struct store *s, int64_t mailbox, uint32_t uid, struct str
 	struct state *ret, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, SQL_MESSAGE,
+	int code = query_begin(s->db, SQL_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
 
 	if (code == 0)
@@ -149,7 +149,7 @@ static int claim_old_uid(
 			uid, (long long)mailbox);
 	if (code != -ENOENT)
 		return error_set(err, code, "cannot look for UID %u", uid);
-	return sql_run(s, SQL_FORGET_EXPUNGED,
+	return sql_run(s->db, SQL_FORGET_EXPUNGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), err);
 }
 
@@ -182,7 +182,7 @@ static void count_new(
 static int insert(struct store *s, int64_t mailbox, const struct store_message *m,
 	uint32_t uid, uint64_t modseq, const struct body_place *place, struct error *err)
 {
-	return sql_run(s, SQL_INSERT_MESSAGE,
+	return sql_run(s->db, SQL_INSERT_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_number(m->flags),
 			sql_text(m->keywords), sql_signed(m->date), sql_signed(m->zone),
 			sql_number(m->size), sql_number(modseq), sql_text(m->uidl),
@@ -201,8 +201,8 @@ static int insert_inline(struct store *s, struct body_place *place, struct error
 	if (!place->len)
 		return 0;
 	code = sql_run(
-		s, SQL_INSERT_BODY, SQL_VALUES(sql_blob(place->inline_bytes)), err);
-	place->offset = (uint64_t)sqlite3_last_insert_rowid(s->db);
+		s->db, SQL_INSERT_BODY, SQL_VALUES(sql_blob(place->inline_bytes)), err);
+	place->offset = (uint64_t)database_last_id(s->db);
 	return code;
 }
 
@@ -281,7 +281,7 @@ int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbo
 	if (code < 0)
 		return code;
 	box_change(s, b, &modseq);
-	code = sql_run(s, SQL_COPY_MESSAGE,
+	code = sql_run(s->db, SQL_COPY_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_signed(to_mailbox),
 			sql_number(to_uid), sql_number(FLAG_RECENT), sql_number(modseq)),
 		err);
@@ -308,7 +308,7 @@ int store_set_flags(struct store *s, int64_t mailbox, uint32_t uid, unsigned fla
 		box_change(s, b, &state.modseq);
 	else if (flags == state.flags)
 		goto out;
-	code = sql_run(s, SQL_SET_FLAGS,
+	code = sql_run(s->db, SQL_SET_FLAGS,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_number(flags),
 			sql_text(keywords), sql_number(state.modseq)),
 		err);
@@ -336,7 +336,7 @@ int store_take_recent(
 		return 0;
 	b->recent = 0;
 	b->unsaved = true;
-	return sql_run(s, SQL_CLEAR_RECENT,
+	return sql_run(s->db, SQL_CLEAR_RECENT,
 		SQL_VALUES(sql_signed(mailbox), sql_number(FLAG_RECENT)), err);
 }
 
@@ -346,11 +346,11 @@ int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str ui
 	int code = store_writing(s, err);
 
 	if (code == 0)
-		code = sql_run(s, SQL_SET_UIDL,
+		code = sql_run(s->db, SQL_SET_UIDL,
 			SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_text(uidl),
 				sql_number(pop3_order)),
 			err);
-	if (code == 0 && sqlite3_changes(s->db) == 0)
+	if (code == 0 && database_changes(s->db) == 0)
 		return no_message(err, mailbox, uid);
 	return code;
 }
@@ -374,13 +374,13 @@ int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *
 	if (code == 0)
 		code = store_lose_pack(s, state.pack, err);
 	if (code == 0)
-		code = sql_run(s, SQL_DELETE_MESSAGE,
+		code = sql_run(s->db, SQL_DELETE_MESSAGE,
 			SQL_VALUES(sql_signed(mailbox), sql_number(uid)), err);
 	if (code < 0)
 		return code;
 	box_change(s, b, &modseq);
 	box_count(b, -1, state.flags, state.size);
-	return sql_run(s, SQL_INSERT_EXPUNGED,
+	return sql_run(s->db, SQL_INSERT_EXPUNGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(modseq), sql_number(uid)),
 		err);
 }
@@ -389,7 +389,7 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 {
 	struct query q;
 	int code = query_begin(
-		s, SQL_EACH_PACK_OF, SQL_VALUES(sql_signed(mailbox)), &q, err);
+		s->db, SQL_EACH_PACK_OF, SQL_VALUES(sql_signed(mailbox)), &q, err);
 
 	while (code == 0) {
 		code = query_next(&q, err);
@@ -400,9 +400,9 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 	query_end(&q);
 	if (code == 0)
 		code = sql_run(
-			s, SQL_DELETE_MESSAGES, SQL_VALUES(sql_signed(mailbox)), err);
+			s->db, SQL_DELETE_MESSAGES, SQL_VALUES(sql_signed(mailbox)), err);
 	if (code == 0)
 		code = sql_run(
-			s, SQL_CLEAR_EXPUNGED, SQL_VALUES(sql_signed(mailbox)), err);
+			s->db, SQL_CLEAR_EXPUNGED, SQL_VALUES(sql_signed(mailbox)), err);
 	return code;
 }

@@ -16,17 +16,17 @@ int store_subscribe(struct store *s, struct str name, bool subscribed, struct er
 			err, -EINVAL, "a mailbox name may not be empty or hold a NUL");
 	s->list_changed = true;
 	if (subscribed)
-		return sql_run(
-			s, SQL_SUBSCRIBE, SQL_VALUES(sql_text(key), sql_text(name)), err);
-	return sql_run(s, SQL_UNSUBSCRIBE, SQL_VALUES(sql_text(key)), err);
+		return sql_run(s->db, SQL_SUBSCRIBE,
+			SQL_VALUES(sql_text(key), sql_text(name)), err);
+	return sql_run(s->db, SQL_UNSUBSCRIBE, SQL_VALUES(sql_text(key)), err);
 }
 
 bool store_is_subscribed(struct store *s, struct str name)
 {
 	uint64_t is = 0;
 
-	(void)sql_get(s, SQL_IS_SUBSCRIBED, SQL_VALUES(sql_text(store_name_key(name))),
-		&is, NULL);
+	(void)sql_get(s->db, SQL_IS_SUBSCRIBED,
+		SQL_VALUES(sql_text(store_name_key(name))), &is, NULL);
 	return is != 0;
 }
 
@@ -34,7 +34,7 @@ int store_each_subscription(
 	struct store *s, name_each_fn *each, void *context, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, SQL_EACH_SUBSCRIPTION, SQL_NO_VALUES, &q, err);
+	int code = query_begin(s->db, SQL_EACH_SUBSCRIPTION, SQL_NO_VALUES, &q, err);
 
 	while (code == 0) {
 		code = query_next(&q, err);
@@ -54,9 +54,10 @@ int store_set_checkpoint(
 	if (code < 0)
 		return code;
 	if (!value.len)
-		return sql_run(s, SQL_DELETE_CHECKPOINT, SQL_VALUES(sql_text(name)), err);
-	return sql_run(
-		s, SQL_SET_CHECKPOINT, SQL_VALUES(sql_text(name), sql_blob(value)), err);
+		return sql_run(
+			s->db, SQL_DELETE_CHECKPOINT, SQL_VALUES(sql_text(name)), err);
+	return sql_run(s->db, SQL_SET_CHECKPOINT,
+		SQL_VALUES(sql_text(name), sql_blob(value)), err);
 }
 
 int store_checkpoint(struct store *s, struct str name, struct arena *arena,
@@ -64,7 +65,8 @@ int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 {
 	struct str value = STR("");
 	struct query q;
-	int code = query_begin(s, SQL_CHECKPOINT, SQL_VALUES(sql_text(name)), &q, err);
+	int code =
+		query_begin(s->db, SQL_CHECKPOINT, SQL_VALUES(sql_text(name)), &q, err);
 
 	if (code == 0)
 		code = query_next(&q, err);

@@ -28,14 +28,8 @@
  * Several messages may share a place (COPY). Packs: see pack.h. flags, attributes: the
  * bits of store.h. Texts are bytes as the source spells them, UTF-8 or not.
  */
-#include "base/error.h"
+#include "database/database.h"
 
-#include <stdbool.h>
-
-struct store;
-
-/* Sets the connection up, then makes or upgrades the tables. create: an index without
-   tables may be a new one; else it is damage. */
-int schema_upgrade(struct store *s, bool create, struct error *err);
+extern const struct database_schema store_schema;
 
 #endif

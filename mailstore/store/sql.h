@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MAILSTORE_STORE_SQL_H
 #define MAILSTORE_STORE_SQL_H
-/*
- * The index's statements, one enum-indexed table in sql.c, and the few steps by which
- * they are run. Inside mailstore/store only.
- *
- * A statement is prepared at its first use and kept. When it is in use already (a
- * callback walks the messages of another mailbox), a second one is prepared for that
- * time.
+/* The index's statements, one enum-indexed table in sql.c. Inside mailstore/store only.
  */
-#include "base/error.h"
-#include "base/str.h"
-
-#include <sqlite3.h>
-#include <stdbool.h>
-
-struct store;
+#include "database/database.h"
 
 enum sql_id {
-	SQL_BEGIN,
-	SQL_COMMIT,
-	SQL_ROLLBACK,
 	SQL_MODSEQ,
 	SQL_SET_MODSEQ,
 
@@ -87,63 +72,6 @@ enum sql_id {
 	SQL_COUNT
 };
 
-struct sql_value {
-	enum { SQL_IS_NUMBER, SQL_IS_TEXT, SQL_IS_BLOB } kind;
-	sqlite3_int64 number;
-	struct str bytes;
-};
-
-static inline struct sql_value sql_number(uint64_t n)
-{
-	return (struct sql_value){ .kind = SQL_IS_NUMBER, .number = (sqlite3_int64)n };
-}
-
-static inline struct sql_value sql_signed(int64_t n)
-{
-	return (struct sql_value){ .kind = SQL_IS_NUMBER, .number = n };
-}
-
-static inline struct sql_value sql_text(struct str s)
-{
-	return (struct sql_value){ .kind = SQL_IS_TEXT, .bytes = s };
-}
-
-static inline struct sql_value sql_blob(struct str s)
-{
-	return (struct sql_value){ .kind = SQL_IS_BLOB, .bytes = s };
-}
-
-/* The two arguments (values, count) for ?1, ?2 …; the bytes must live until the end. */
-#define SQL_VALUES(...)                                                                  \
-	(const struct sql_value[]){ __VA_ARGS__ },                                       \
-		sizeof((const struct sql_value[]){ __VA_ARGS__ }) /                      \
-			sizeof(struct sql_value)
-#define SQL_NO_VALUES NULL, 0
-
-/* A statement in progress. After query_begin(), call query_end() whatever happens. */
-struct query {
-	struct store *store;
-	sqlite3_stmt *statement; /* NULL: none */
-	bool once;               /* not the kept one */
-};
-int query_begin(struct store *s, enum sql_id id, const struct sql_value *values,
-	size_t n_values, struct query *ret, struct error *err);
-int query_next(struct query *q, struct error *err); /* 1: a row, 0: no more, -errno */
-void query_end(struct query *q);
-uint64_t query_number(const struct query *q, int column);
-struct str query_bytes(const struct query *q, int column); /* until the next step */
-
-/* A statement to its end, without rows. */
-int sql_run(struct store *s, enum sql_id id, const struct sql_value *values,
-	size_t n_values, struct error *err);
-/* The first column of the first row; 0 when there is no row, or NULL in it. */
-int sql_get(struct store *s, enum sql_id id, const struct sql_value *values,
-	size_t n_values, uint64_t *ret_number, struct error *err);
-/* For schema.c: several statements in one text. */
-int sql_execute(struct store *s, const char *text, struct error *err);
-
-void sql_close(struct store *s);
-/* -errno for what SQLite said, with the sentence. */
-int sql_error(struct store *s, int rc, struct error *err);
+extern const char *const store_statements[SQL_COUNT];
 
 #endif

@@ -13,13 +13,13 @@ int store_stage(struct store *s, const struct store_message *m,
 	if (code == 0)
 		code = store_take_place(s, &place, err);
 	if (code == 0)
-		code = sql_run(s, SQL_INSERT_STAGED,
+		code = sql_run(s->db, SQL_INSERT_STAGED,
 			SQL_VALUES(sql_signed(m->date), sql_signed(m->zone),
 				sql_number(m->size), sql_number(place.pack),
 				sql_number(place.offset), sql_number(place.len)),
 			err);
 	if (code == 0)
-		*ret_id = sqlite3_last_insert_rowid(s->db);
+		*ret_id = database_last_id(s->db);
 	return code;
 }
 
@@ -27,7 +27,7 @@ static int find_staged(struct store *s, int64_t id, struct store_message *ret,
 	struct body_place *ret_place, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, SQL_STAGED, SQL_VALUES(sql_signed(id)), &q, err);
+	int code = query_begin(s->db, SQL_STAGED, SQL_VALUES(sql_signed(id)), &q, err);
 
 	if (code == 0)
 		code = query_next(&q, err);
@@ -62,7 +62,7 @@ int store_deliver(struct store *s, int64_t id, int64_t mailbox, uint32_t *ret_ui
 		code = store_add_taken(s, mailbox, &m, &place, ret_uid, err);
 	/* the message first: else the body would go with its last row */
 	if (code == 0)
-		code = sql_run(s, SQL_DELETE_STAGED, SQL_VALUES(sql_signed(id)), err);
+		code = sql_run(s->db, SQL_DELETE_STAGED, SQL_VALUES(sql_signed(id)), err);
 	return code;
 }
 
@@ -77,7 +77,7 @@ int store_discard(struct store *s, int64_t id, struct error *err)
 	if (code == 0)
 		code = store_lose_pack(s, place.pack, err);
 	if (code == 0)
-		code = sql_run(s, SQL_DELETE_STAGED, SQL_VALUES(sql_signed(id)), err);
+		code = sql_run(s->db, SQL_DELETE_STAGED, SQL_VALUES(sql_signed(id)), err);
 	return code;
 }
 
@@ -86,7 +86,7 @@ int store_discard(struct store *s, int64_t id, struct error *err)
 static int first_staged(struct store *s, int64_t *ret_id, struct error *err)
 {
 	uint64_t id = 0;
-	int code = sql_get(s, SQL_FIRST_STAGED, SQL_NO_VALUES, &id, err);
+	int code = sql_get(s->db, SQL_FIRST_STAGED, SQL_NO_VALUES, &id, err);
 
 	*ret_id = (int64_t)id;
 	return code;

@@ -89,28 +89,24 @@ static int open_bodies(struct store *s, struct error *err)
 	return packs_find_newest(&s->packs, fd, err);
 }
 
-/* SQLite would make the file readable for all; its -wal and -shm take over this mode. */
+/* An index is never made beside bodies: it would show the user an empty mailbox. */
 static int open_index(struct store *s, bool create, struct error *err)
 {
 	char path[PATH_MAX];
-	int fd, rc, code = path_of(s, "index.sqlite", path);
+	int code = path_of(s, "index.sqlite", path);
 
 	if (code < 0)
 		return error_errno(err, code, "%s", s->folder);
-	fd = create ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-	if (fd < 0 && create && errno != EEXIST)
-		return error_errno(err, -errno, "cannot make %s", path);
-	fd_closep(&fd);
-	if (access(path, F_OK) < 0)
-		return error_errno(err, -errno, "cannot open %s", path);
-	rc = sqlite3_open_v2(
-		path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	return rc == SQLITE_OK ? 0 : sql_error(s, rc, err);
+	if (create && s->packs.newest && access(path, F_OK) < 0 && errno == ENOENT)
+		return error_set(err, -EUCLEAN, "%s is missing, but there are bodies; %s",
+			path, store_schema.cure);
+	return database_open(
+		path, create && !s->packs.newest, &store_schema, &s->db, err);
 }
 
 static int load_modseq(struct store *s, struct error *err)
 {
-	int code = sql_get(s, SQL_MODSEQ, SQL_NO_VALUES, &s->modseq, err);
+	int code = sql_get(s->db, SQL_MODSEQ, SQL_NO_VALUES, &s->modseq, err);
 
 	s->committed_modseq = s->modseq;
 	return code;
@@ -145,8 +141,6 @@ static int open_all(struct store *s, bool create, struct error *err)
 		code = open_bodies(s, err);
 	if (code == 0)
 		code = open_index(s, create, err);
-	if (code == 0)
-		code = schema_upgrade(s, create, err);
 	if (code == 0)
 		code = load_modseq(s, err);
 	if (code == 0)
@@ -185,7 +179,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	store_rollback(s);
-	sql_close(s);
+	database_close(s->db);
 	packs_close(&s->packs);
 	pack_set_clear(&s->losers);
 	fd_closep(&s->lock); /* last: now another one may come */
@@ -197,28 +191,24 @@ void store_close(struct store *s)
 
 int store_writing(struct store *s, struct error *err)
 {
-	switch (s->transaction) {
-	case TRANSACTION_OPEN:
-		return 0;
-	case TRANSACTION_LOST:
+	if (!s->in_transaction)
+		return error_set(
+			err, -EINVAL, "%s: a change outside a transaction", s->folder);
+	if (!database_in_transaction(s->db))
 		return error_set(err, -EIO,
 			"%s: the transaction failed before; roll it back", s->folder);
-	case TRANSACTION_NONE:
-		break;
-	}
-	return error_set(err, -EINVAL, "%s: a change outside a transaction", s->folder);
+	return 0;
 }
 
 int store_begin(struct store *s, struct error *err)
 {
 	int code;
 
-	if (s->transaction != TRANSACTION_NONE)
+	if (s->in_transaction)
 		return error_set(
 			err, -EALREADY, "%s: a transaction is open already", s->folder);
-	code = sql_run(s, SQL_BEGIN, SQL_NO_VALUES, err);
-	if (code == 0)
-		s->transaction = TRANSACTION_OPEN;
+	code = database_begin(s->db, true, err);
+	s->in_transaction = code == 0;
 	return code;
 }
 
@@ -228,17 +218,16 @@ static struct box *end_transaction(struct store *s)
 	struct box *boxes = s->boxes;
 
 	s->boxes = NULL;
-	s->transaction = TRANSACTION_NONE;
+	s->in_transaction = false;
 	packs_settle(&s->packs);
 	return boxes;
 }
 
 void store_rollback(struct store *s)
 {
-	if (s->transaction == TRANSACTION_NONE)
+	if (!s->in_transaction)
 		return;
-	if (!sqlite3_get_autocommit(s->db))
-		(void)sql_run(s, SQL_ROLLBACK, SQL_NO_VALUES, NULL);
+	database_rollback(s->db);
 	boxes_free(end_transaction(s));
 	s->modseq = s->committed_modseq;
 	s->list_changed = false;
@@ -274,7 +263,7 @@ int store_save_modseq(struct store *s, struct error *err)
 {
 	if (s->modseq == s->committed_modseq)
 		return 0;
-	return sql_run(s, SQL_SET_MODSEQ, SQL_VALUES(sql_number(s->modseq)), err);
+	return sql_run(s->db, SQL_SET_MODSEQ, SQL_VALUES(sql_number(s->modseq)), err);
 }
 
 /* Bodies first: no row may ever point at bytes that are not on the disk. */
@@ -291,7 +280,7 @@ static int commit(struct store *s, struct error *err)
 	if (code == 0)
 		code = store_save_modseq(s, err);
 	if (code == 0)
-		code = sql_run(s, SQL_COMMIT, SQL_NO_VALUES, err);
+		code = database_commit(s->db, err);
 	return code;
 }
 

@@ -9,7 +9,7 @@
 static int check_index(struct store *s, enum sql_id id, struct error *err)
 {
 	struct query q;
-	int code = query_begin(s, id, SQL_NO_VALUES, &q, err);
+	int code = query_begin(s->db, id, SQL_NO_VALUES, &q, err);
 
 	if (code == 0)
 		code = query_next(&q, err);
@@ -70,7 +70,7 @@ static int check_places(struct store *s, struct error *err)
 {
 	struct last_place last = { 0 };
 	struct query q;
-	int code = query_begin(s, SQL_EACH_PLACE, SQL_NO_VALUES, &q, err);
+	int code = query_begin(s->db, SQL_EACH_PLACE, SQL_NO_VALUES, &q, err);
 
 	while (code == 0) {
 		code = query_next(&q, err);
@@ -96,7 +96,7 @@ int store_verify(struct store *s, struct error *err)
 	};
 	int code = boxes_save(s, err);
 
-	if (code == 0 && s->transaction == TRANSACTION_OPEN)
+	if (code == 0 && database_in_transaction(s->db))
 		code = store_save_modseq(s, err);
 	if (code == 0)
 		code = packs_flush(&s->packs, err);

@@ -21,9 +21,10 @@ MAY_INCLUDE = {
     "net": ["base", "event"],
     "messages": ["base", "event"],
     "wire": ["base"],
-    "registry": ["base"],
+    "database": ["base"],
+    "registry": ["base", "database"],
     "nft-rules": ["base", "settings"],
-    "mailstore/store": ["base"],
+    "mailstore/store": ["base", "database"],
     "mailstore/serve": ["base", "event", "net", "wire", "mailstore/store"],
     "mailstore": ["base", "event", "net", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
     "interceptor": ["base", "event", "net", "wire", "settings", "messages", "registry"],
@@ -35,9 +36,14 @@ MAY_INCLUDE = {
 EXCEPTIONS = {
     ("interceptor", "nft-rules/marks.h"),  # the socket marks that the rules count by
 }
+# headers of packages that one folder hides from all others
+HIDDEN = {
+    "sqlite3.h": "database",
+}
 LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+PACKAGE = re.compile(r'^\s*#\s*include\s+<([^>]+)>')
 
 
 def folder_of(path):
@@ -55,6 +61,9 @@ def check_includes(path, lines):
     if here is None:
         return
     for number, line in enumerate(lines, 1):
+        package = PACKAGE.match(line)
+        if package and HIDDEN.get(package[1], here) != here:
+            yield f"{path}:{number}: <{package[1]}> belongs to {HIDDEN[package[1]]}"
         found = INCLUDE.match(line)
         if not found or (here, found[1]) in EXCEPTIONS:
             continue

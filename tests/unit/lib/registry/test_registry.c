@@ -463,6 +463,26 @@ static void test_facts_and_counts(void **state)
 }
 
 /* Another process sees each change at its next look. */
+static int join_names(void *context, const struct account *a)
+{
+	(void)buf_append(context, a->name);
+	return str_eq(a->name, STR_LIT("carol")) ? 7 : 0;
+}
+
+static void test_each(void **state)
+{
+	static const char *const names[] = { "carol", "alice", "dave", "bob" };
+	struct test *t = *state;
+	struct buf all;
+
+	for (size_t i = 0; i < ROWS(names); i++)
+		(void)capture(t, names[i], "pw");
+	buf_init(&all, 0);
+	assert_int_equal(registry_each(t->r, join_names, &all, &t->err), 7);
+	assert_true(str_eq(buf_view(&all), STR_LIT("alicebobcarol")));
+	buf_fini(&all);
+}
+
 static void test_two_handles(void **state)
 {
 	struct test *t = *state;
@@ -561,6 +581,7 @@ int main(void)
 		ROW(test_busy_is_work_even_when_pinned),
 		ROW(test_journal),
 		ROW(test_facts_and_counts),
+		ROW(test_each),
 		ROW(test_two_handles),
 		ROW(test_keys),
 		ROW(test_many_start_at_once),

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/fd.h"
+#include "database/database.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define OK(call)                                                                         \
+	do {                                                                             \
+		int code_ = (call);                                                      \
+		if (code_ != 0)                                                          \
+			fail_msg("%s: %d %s", #call, code_, t->err.text);                \
+	} while (0)
+
+enum { PUT, GET, EACH, COUNT_ALL, WRONG, STATEMENTS };
+static const char *const statements[STATEMENTS] = {
+	[PUT] = "INSERT INTO thing VALUES (?1, ?2, ?3)",
+	[GET] = "SELECT text, number FROM thing WHERE number = ?1",
+	[EACH] = "SELECT number, text FROM thing ORDER BY number",
+	[COUNT_ALL] = "SELECT count(*) FROM thing",
+	[WRONG] = "SELECT no FROM such_table",
+};
+static const char *const upgrades[] = {
+	"CREATE TABLE thing (number INTEGER PRIMARY KEY, text TEXT NOT NULL)",
+	"ALTER TABLE thing ADD COLUMN bytes BLOB",
+};
+static const struct database_schema schema = { .noun = "the list of things",
+	.cure = "ask for another",
+	.application_id = 0x74686e67,
+	.durable = true,
+	.setup = "",
+	.statements = statements,
+	.n_statements = STATEMENTS,
+	.upgrades = upgrades,
+	.n_upgrades = COUNT(upgrades) };
+
+struct test {
+	char directory[64], path[96];
+	struct database *d;
+	struct error err;
+};
+
+static void shell(const struct test *t, const char *command)
+{
+	char text[512];
+
+	(void)snprintf(
+		text, sizeof(text), "d=%s; f=%s; %s", t->directory, t->path, command);
+	assert_int_equal(system(text), 0); /* NOLINT(cert-env33-c): our own words */
+}
+
+static int setup(void **state)
+{
+	struct test *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	(void)snprintf(t->directory, sizeof(t->directory), "/tmp/mailferry-db-XXXXXX");
+	assert_non_null(mkdtemp(t->directory));
+	(void)snprintf(t->path, sizeof(t->path), "%s/things.sqlite", t->directory);
+	OK(database_open(t->path, true, &schema, &t->d, &t->err));
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct test *t = *state;
+
+	database_close(t->d);
+	shell(t, "rm -rf $d");
+	free(t);
+	return 0;
+}
+
+static int put(struct test *t, struct database *d, int number, const char *text)
+{
+	return sql_run(d, PUT,
+		SQL_VALUES(sql_signed(number),
+			text ? sql_text(str_from(text)) : sql_null(),
+			sql_blob(STR_LIT("\0\1"))),
+		&t->err);
+}
+
+static uint64_t count(struct test *t)
+{
+	uint64_t n = 0;
+
+	OK(sql_get(t->d, COUNT_ALL, SQL_NO_VALUES, &n, &t->err));
+	return n;
+}
+
+static void values_come_back(void **state)
+{
+	struct test *t = *state;
+	struct query q;
+	struct stat st;
+
+	OK(stat(t->path, &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	OK(put(t, t->d, -7, "a\xff'\"b"));
+	assert_int_equal(database_last_id(t->d), -7);
+	assert_int_equal(database_changes(t->d), 1);
+	assert_int_equal(
+		query_first(t->d, GET, SQL_VALUES(sql_signed(-7)), &q, &t->err), 1);
+	assert_true(str_eq(query_bytes(&q, 0), STR_LIT("a\xff'\"b")));
+	assert_true((int64_t)query_number(&q, 1) == -7);
+	assert_int_equal(query_next(&q, &t->err), 0);
+	query_end(&q);
+	query_end(&q); /* twice is fine */
+	assert_int_equal(
+		query_first(t->d, GET, SQL_VALUES(sql_signed(8)), &q, &t->err), 0);
+	query_end(&q);
+}
+
+static void a_statement_may_be_asked_inside_itself(void **state)
+{
+	struct test *t = *state;
+	struct query outer, inner;
+	int seen = 0;
+
+	for (int i = 1; i <= 3; i++)
+		OK(put(t, t->d, i, "x"));
+	OK(query_begin(t->d, EACH, SQL_NO_VALUES, &outer, &t->err));
+	while (query_next(&outer, &t->err) == 1) {
+		OK(query_begin(t->d, EACH, SQL_NO_VALUES, &inner, &t->err));
+		while (query_next(&inner, &t->err) == 1)
+			seen++;
+		query_end(&inner);
+	}
+	query_end(&outer);
+	assert_int_equal(seen, 9);
+}
+
+static void errors_have_a_number_and_a_sentence(void **state)
+{
+	struct test *t = *state;
+	struct query q;
+
+	OK(put(t, t->d, 1, "x"));
+	assert_int_equal(put(t, t->d, 1, "y"), -EEXIST);
+	assert_int_equal(put(t, t->d, 2, NULL), -EEXIST);
+	assert_non_null(strstr(t->err.text, t->path));
+	assert_int_equal(query_begin(t->d, WRONG, SQL_NO_VALUES, &q, &t->err), -EIO);
+	assert_non_null(strstr(t->err.text, "such_table"));
+	query_end(&q);
+	assert_int_equal(
+		database_open("/none/x", true, &schema, &t->d, &t->err), -ENOENT);
+	assert_int_equal(
+		database_open("/tmp/mailferry-none", false, &schema, &t->d, &t->err),
+		-ENOENT);
+	database_close(NULL);
+}
+
+static void transactions(void **state)
+{
+	struct test *t = *state;
+
+	for (int durable = 0; durable < 2; durable++) {
+		OK(database_begin(t->d, durable != 0, &t->err));
+		assert_true(database_in_transaction(t->d));
+		OK(put(t, t->d, durable, "kept"));
+		OK(database_finish(t->d, 0, &t->err));
+		assert_false(database_in_transaction(t->d));
+	}
+	OK(database_begin(t->d, true, &t->err));
+	OK(put(t, t->d, 9, "not kept"));
+	assert_int_equal(database_finish(t->d, -EPERM, &t->err), -EPERM);
+	database_rollback(t->d); /* without one it does nothing */
+	assert_int_equal(count(t), 2);
+	OK(database_begin_reading(t->d, &t->err));
+	assert_int_equal(count(t), 2);
+	OK(database_finish(t->d, 0, &t->err));
+}
+
+static void an_open_transaction_ends_with_the_connection(void **state)
+{
+	struct test *t = *state;
+
+	OK(database_begin(t->d, true, &t->err));
+	OK(put(t, t->d, 1, "x"));
+	database_close(t->d);
+	OK(database_open(t->path, false, &schema, &t->d, &t->err));
+	assert_int_equal(count(t), 0);
+}
+
+/* The other one waits for the lock, and has it when the first lets go. */
+static void a_lock_is_waited_for(void **state)
+{
+	struct test *t = *state;
+	int ready[2], status;
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct database *d;
+		struct error err;
+
+		if (database_open(t->path, false, &schema, &d, &err) < 0 ||
+			database_begin(d, true, &err) < 0)
+			_exit(1);
+		(void)!write(ready[1], "x", 1);
+		(void)usleep(200000);
+		_exit(put(t, d, 1, "x") < 0 || database_finish(d, 0, &err) < 0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	OK(database_begin(t->d, true, &t->err));
+	assert_int_equal(count(t), 1);
+	OK(database_finish(t->d, 0, &t->err));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void old_files_are_upgraded(void **state)
+{
+	struct database_schema old = schema;
+	struct test *t = *state;
+
+	database_close(t->d);
+	t->d = NULL;
+	shell(t, "rm $f*");
+	old.n_upgrades = 1;
+	OK(database_open(t->path, true, &old, &t->d, &t->err));
+	database_close(t->d);
+	t->d = NULL;
+	OK(database_open(t->path, false, &schema, &t->d, &t->err));
+	OK(put(t, t->d, 1, "x"));
+	database_close(t->d);
+	t->d = NULL;
+	assert_int_equal(database_open(t->path, true, &old, &t->d, &t->err), -EUCLEAN);
+	assert_non_null(strstr(t->err.text, "newer mailferry (2, this one knows 1)"));
+}
+
+static const struct {
+	const char *name, *command, *says;
+} damages[] = {
+	{ "nonsense", "echo nonsense nonsense nonsense >$f", "damaged" },
+	{ "emptied", ": >$f", "is empty; ask for another" },
+	{ "somebody else's", "rm $f; sqlite3 $f 'CREATE TABLE x (y)'",
+		"is not the list of things" },
+	{ "another application's", "sqlite3 $f 'PRAGMA application_id = 7'",
+		"is not the list of things" },
+};
+
+static void damage_is_said_with_the_cure(void **state)
+{
+	struct test *t = *state;
+
+	for (size_t i = 0; i < COUNT(damages); i++) {
+		int code;
+
+		database_close(t->d);
+		t->d = NULL;
+		shell(t, "rm -f $f*");
+		OK(database_open(t->path, true, &schema, &t->d, &t->err));
+		OK(put(t, t->d, 1, "x"));
+		database_close(t->d);
+		t->d = NULL;
+		shell(t, damages[i].command);
+		code = database_open(t->path, false, &schema, &t->d, &t->err);
+		if (code != -EUCLEAN || !strstr(t->err.text, damages[i].says))
+			fail_msg("%s: %d %s", damages[i].name, code, t->err.text);
+	}
+}
+
+static void the_log_can_be_emptied(void **state)
+{
+	struct test *t = *state;
+
+	database_checkpoint_at(t->d, 100000);
+	OK(put(t, t->d, 1, "a secret"));
+	shell(t, "grep -q secret $f-wal");
+	OK(database_empty_log(t->d, &t->err));
+	shell(t, "test ! -s $f-wal");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(values_come_back),
+		TEST(a_statement_may_be_asked_inside_itself),
+		TEST(errors_have_a_number_and_a_sentence),
+		TEST(transactions),
+		TEST(an_open_transaction_ends_with_the_connection),
+		TEST(a_lock_is_waited_for),
+		TEST(old_files_are_upgraded),
+		TEST(damage_is_said_with_the_cure),
+		TEST(the_log_can_be_emptied),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
