@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry-transfer: the scheduler, or with --account the process that moves one. */
 #include "settings/program.h"
-#include "transfer/account.h"
+#include "transfer/account/account.h"
 #include "transfer/scheduler.h"
 
 #include <signal.h>

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "messages/message.h"
-#include "transfer/account.h"
-#include "transfer/deadline.h"
+#include "transfer/account/account.h"
+#include "transfer/account/deadline.h"
 #include "transfer/roster.h"
 
 #include <errno.h>

@@ -28,13 +28,24 @@ MAY_INCLUDE = {
     "mailstore/serve": ["base", "event", "net", "wire", "mailstore/store"],
     "mailstore": ["base", "event", "net", "wire", "settings", "messages", "mailstore/store", "mailstore/serve"],
     "interceptor": ["base", "event", "net", "wire", "settings", "messages", "registry"],
-    "transfer": ["base", "event", "net", "wire", "settings", "messages", "registry", "mailstore/store"],
+    "transfer/read": ["base", "event", "net", "wire", "settings"],
+    "transfer/write": ["base", "mailstore/store"],
+    "transfer/copy": ["base"],
+    "transfer/account": ["base", "event", "net", "wire", "settings", "messages", "registry",
+                         "mailstore/store", "transfer/read", "transfer/write",
+                         "transfer/copy"],
+    "transfer": ["base", "event", "net", "wire", "settings", "messages", "registry",
+                 "mailstore/store", "transfer/account"],
     "control": ["base", "event", "net", "wire", "settings", "messages", "registry", "nft-rules",
                 "mailstore/store"],
 }
 # single headers that a folder may use of another on the same floor, with the reason
 EXCEPTIONS = {
     ("interceptor", "nft-rules/marks.h"),  # the socket marks that the rules count by
+    # the copy knows neither end: only what it asks of them
+    ("transfer/write", "transfer/read/source.h"),
+    ("transfer/copy", "transfer/read/source.h"),
+    ("transfer/copy", "transfer/write/destination.h"),
 }
 # headers of packages that one folder hides from all others
 HIDDEN = {

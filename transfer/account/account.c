@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/account.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "mailstore/store/store.h"
+#include "transfer/account/certificate.h"
+#include "transfer/account/deadline.h"
+#include "transfer/account/job.h"
+#include "transfer/account/uidls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SMALL_DELTA 50 /* differences that cost no more than a round trip or two */
+#define ROUNDS_MAX 5   /* of catch-up: a user who changes more than that wins */
+#define FRESH_MS 1500  /* a pass so young needs no other one before the switch */
+#define AWAIT_MS 5000  /* then the place goes to another account */
+#define NOBODY_THERE_MS 500
+#define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
+#define QUIESCE_TRIES 10
+#define PROOFS_MAX 4       /* nothing changes at the source any more: two do */
+#define RUSH_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
+
+enum step {
+	STEP_START,
+	STEP_COPY,
+	STEP_RUSH,
+	STEP_CATCH_UP,
+	STEP_AWAIT,
+	STEP_SWITCH,
+	STEP_QUIESCE,
+	STEP_PROVE,
+	STEP_ARRIVE,
+	STEP_PARKED,
+	STEP_OVER,
+	STEP_COUNT
+};
+static const char *const step_names[] = { "start", "copy", "rush", "catch-up", "await",
+	"switch", "quiesce", "prove", "arrive", "parked", "over" };
+_Static_assert(
+	sizeof(step_names) / sizeof(step_names[0]) == STEP_COUNT, "a name for each");
+
+/* Each does its work and says what comes next. 0 or -errno with the sentence. */
+typedef int step_fn(struct job *j, enum step *next);
+
+/* ---- waiting for the user's log-off ---- */
+
+/* When waiting ends because devices that never leave have had their time; 0: never. */
+static int forced_at(struct job *j, uint64_t *ret_at)
+{
+	uint64_t now = clock_wall_ms(), since;
+	int r = deadline_since(j->registry, j->account.id, now, &since, &j->err);
+
+	if (r == 0)
+		*ret_at = deadline_next(j->settings, since, now);
+	return r;
+}
+
+/* 0: the user has left. -ETIMEDOUT: not within `ms`. */
+static int await_logoff(struct job *j, unsigned ms)
+{
+	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
+	struct patience patience = { .ms = ms, .tick = job_tick, .context = j };
+	uint64_t end = clock_monotonic_ms() + ms, number;
+	int r;
+
+	for (;;) {
+		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
+			&patience, &number, &j->err);
+		if (r != -ECONNREFUSED && r != -EPIPE)
+			return r;
+		/* it is being restarted, and knows best when it is back */
+		if (clock_monotonic_ms() + NOBODY_THERE_MS > end)
+			return -ETIMEDOUT;
+		r = job_pause(j, NOBODY_THERE_MS);
+		if (r)
+			return r;
+	}
+}
+
+static int step_await(struct job *j, enum step *next)
+{
+	uint64_t forced = 0, now = clock_wall_ms();
+	unsigned ms = AWAIT_MS;
+	int r = forced_at(j, &forced);
+
+	if (r < 0)
+		return r;
+	if (forced && forced < now + ms)
+		ms = forced > now ? (unsigned)(forced - now) : 1;
+	r = await_logoff(j, ms);
+	j->is_forced = r == -ETIMEDOUT && forced && clock_wall_ms() >= forced;
+	*next = r == 0 || j->is_forced ? STEP_SWITCH : STEP_PARKED;
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* ---- copying ---- */
+
+static int unreadable(struct job *j)
+{
+	const struct sync *s = &j->sync;
+	const struct unreadable *u = &s->unreadable[0];
+	struct str name = folder_name(&s->folders.at[u->folder]);
+
+	if (!u->uid)
+		return error_set(&j->err, -EREMOTEIO,
+			"the source does not open \"%.*s\": %s", STR_ARG(name), u->text);
+	return error_set(&j->err, -EREMOTEIO,
+		"the source does not give %llu message(s), the first in \"%.*s\", UID "
+		"%u: "
+		"%s",
+		(unsigned long long)s->n_unreadable, STR_ARG(name), u->uid, u->text);
+}
+
+/* What cannot be read may have vanished meanwhile: the second pass knows. */
+static int catch_up(struct job *j)
+{
+	int r = 0;
+
+	for (int round = 0; r == 0 && round < ROUNDS_MAX; round++) {
+		r = job_pass(j);
+		if (r == 0 && j->sync.n_unreadable && round > 0)
+			r = unreadable(j);
+		if (!j->sync.n_unreadable && j->sync.differences <= SMALL_DELTA)
+			break;
+	}
+	return r;
+}
+
+/* A maildrop is not read while its owner is in. */
+static bool waits_before_copy(const struct job *j)
+{
+	return job_is_exclusive(j) ||
+	       (!j->settings->precopy && j->settings->strategy == STRATEGY_AFTER_LOGOFF);
+}
+
+/* The user is held at the first login: they must be off the source for us to be in. */
+static bool is_rush(const struct job *j)
+{
+	return job_is_exclusive(j) && j->settings->strategy == STRATEGY_IMMEDIATE &&
+	       j->settings->hold_s * 1000 > RUSH_SPARE_MS;
+}
+
+static void begin_rush(struct job *j)
+{
+	if (is_rush(j))
+		j->rush_ends = clock_monotonic_ms() +
+		               j->settings->hold_s * UINT64_C(1000) - RUSH_SPARE_MS;
+}
+
+static int step_start(struct job *j, enum step *next)
+{
+	int r = 0;
+
+	switch (j->account.stage) {
+	case STAGE_SWITCHING:
+		j->is_busy = true;
+		begin_rush(j);
+		*next = STEP_QUIESCE;
+		break;
+	case STAGE_CATCHING_UP:
+		*next = job_is_exclusive(j) ? STEP_AWAIT : STEP_CATCH_UP;
+		break;
+	case STAGE_DUE:
+		if (is_rush(j)) {
+			*next = STEP_RUSH;
+			break;
+		}
+		/* fall through */
+	case STAGE_FAILED:
+	case STAGE_COPYING:
+		if (waits_before_copy(j))
+			r = await_logoff(j, AWAIT_MS);
+		*next = r == -ETIMEDOUT ? STEP_PARKED : STEP_COPY;
+		break;
+	case STAGE_IDLE:
+	case STAGE_DONE:
+	case STAGE_COUNT:
+		*next = STEP_OVER;
+		break;
+	}
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int step_copy(struct job *j, enum step *next)
+{
+	int r = job_begin_copy(j);
+
+	if (r == 0)
+		r = job_pass(j);
+	if (r < 0)
+		return r;
+	/* what changed meanwhile is caught up with before the switch */
+	*next = j->sync.n_unreadable ? STEP_CATCH_UP : STEP_AWAIT;
+	return j->sync.n_unreadable ? 0 : job_event(j, EVENT_CATCH_UP, STR_LIT(""));
+}
+
+/* The whole copy at once, while nobody is served. What is not done then goes on after the
+   log-off. */
+static int step_rush(struct job *j, enum step *next)
+{
+	int r = job_make_verifier(j);
+
+	if (r == 0)
+		r = job_begin_copy(j);
+	if (r == 0)
+		r = job_event(j, EVENT_CATCH_UP, STR_LIT("held"));
+	if (r == 0)
+		r = job_event(j, EVENT_SWITCH, STR_LIT("held"));
+	if (r < 0)
+		return r;
+	begin_rush(j);
+	j->is_busy = true;
+	job_route_changed(j);
+	*next = STEP_QUIESCE;
+	return 0;
+}
+
+static int step_catch_up(struct job *j, enum step *next)
+{
+	bool copying = j->sync.n_unreadable > 0; /* not complete yet: no event so far */
+	int r = catch_up(j);
+
+	if (r == 0 && copying)
+		r = job_event(j, EVENT_CATCH_UP, STR_LIT(""));
+	*next = STEP_AWAIT;
+	return r;
+}
+
+/* ---- the switch ---- */
+
+/* What matches nothing may be mail that came after the last pass. */
+static int read_uidls(struct job *j)
+{
+	int r = uidls_read(j);
+
+	if (!j->uidls.unproven)
+		return r;
+	r = catch_up(j);
+	return r < 0 ? r : uidls_read(j);
+}
+
+/* Everything that takes time comes before nobody is served any more. A login that is not
+   fresh is made again: the password that will be asked for here may be an old one, and
+   then the user stays at the source until a login has shown us the new one. */
+static int step_switch(struct job *j, enum step *next)
+{
+	uint64_t now = clock_monotonic_ms();
+	int r = job_make_verifier(j);
+
+	if (j->is_connected && now - j->connected_at > FRESH_MS)
+		job_disconnect(j);
+	/* a maildrop only after the sessions that must end have ended */
+	if (r == 0 && !(job_is_exclusive(j) && j->is_forced) &&
+		(!j->is_connected || now - j->synced_at > FRESH_MS))
+		r = catch_up(j);
+	if (r == 0 && !j->source.ops->prove)
+		r = read_uidls(j); /* once more when nobody is served: then it is short */
+	if (r == 0)
+		r = job_event(j, EVENT_SWITCH,
+			j->is_forced ? STR_LIT("deadline") : STR_LIT("logged off"));
+	if (r < 0)
+		return r;
+	j->is_busy = true;
+	job_route_changed(j);
+	*next = STEP_QUIESCE;
+	return 0;
+}
+
+static int quiesce(struct job *j, uint64_t *ret_quiet)
+{
+	struct message m = { .type = MESSAGE_QUIESCE,
+		.account = j->account.name,
+		.number = j->is_forced };
+	struct patience patience = { .ms = QUIESCE_MS, .tick = job_tick, .context = j };
+	int r = -ECONNREFUSED;
+
+	for (int i = 0; i < QUIESCE_TRIES && (r == -ECONNREFUSED || r == -EPIPE); i++) {
+		if (i && (r = job_pause(j, NOBODY_THERE_MS)) != 0)
+			break;
+		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
+			&patience, ret_quiet, &j->err);
+	}
+	return r;
+}
+
+static int step_quiesce(struct job *j, enum step *next)
+{
+	uint64_t quiet = 0;
+	int r = quiesce(j, &quiet);
+
+	*next = STEP_PROVE;
+	if (r == -ECANCELED || (r == 0 && quiet))
+		return r;
+	/* somebody slipped in, or nobody can say so */
+	r = job_event(j, EVENT_SWITCH_BACK,
+		r == 0 ? STR_LIT("a session is open") : str_from(j->err.text));
+	if (r < 0)
+		return r;
+	j->is_busy = false;
+	job_route_changed(j);
+	*next = STEP_AWAIT;
+	return 0;
+}
+
+/* Those that came with the messages are proven by their reader. */
+static int prove_uidls(struct job *j)
+{
+	bool ours = false;
+	int r;
+
+	if (!j->source.ops->prove)
+		return uidls_read(j);
+	r = j->source.ops->prove(j->source.self, &j->uidls.count, &ours, &j->err);
+	if (r < 0)
+		return r;
+	j->uidls.kept = !ours;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
+	return 0;
+}
+
+static int step_prove(struct job *j, enum step *next)
+{
+	bool looked_again = false;
+	int r = 0;
+
+	*next = STEP_ARRIVE;
+	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
+		r = job_pass(j);
+		if (r < 0 || j->sync.differences || j->sync.n_unreadable)
+			continue;
+		r = prove_uidls(j);
+		/* mail that came after the pass matches nothing: another one finds it */
+		if (!j->uidls.unproven || looked_again)
+			return r;
+		looked_again = true;
+		r = 0;
+	}
+	if (r == 0 && j->sync.n_unreadable)
+		return unreadable(j);
+	return r ? r
+	         : error_set(&j->err, -EREMOTEIO, "source and copy differ: %s",
+			   j->sync.first);
+}
+
+static int write_certificate(struct job *j, bool equal)
+{
+	struct certificate_facts facts = { .source = j->source_text,
+		.reader = j->source.ops,
+		.at = clock_wall_ms(),
+		.equal = equal,
+		.uidls_kept = j->uidls.kept,
+		.uidls = j->uidls.count,
+		.uidls_note = j->uidls.note };
+	char *json;
+	int r = certificate_make(&j->sync, &facts, &json);
+
+	if (r < 0)
+		return error_errno(&j->err, r, "cannot write the certificate");
+	r = registry_set_result(j->registry, j->account.id,
+		equal && j->source.ops->has_uids ? 1 : -1, j->uidls.kept, str_from(json),
+		&j->err);
+	free(json);
+	return r;
+}
+
+/* From which change on everything is news that the source does not have. */
+static int note_switch(struct job *j)
+{
+	const struct destination *to = &j->destination;
+	char text[24];
+	int r;
+
+	(void)snprintf(text, sizeof(text), "%llu",
+		(unsigned long long)to->ops->modseq(to->self));
+	r = to->ops->set_note(to->self, STR_LIT(SWITCH_MODSEQ), str_from(text), &j->err);
+	return r ? r : to->ops->commit(to->self, &j->err);
+}
+
+static int step_arrive(struct job *j, enum step *next)
+{
+	int r = note_switch(j);
+
+	if (r == 0)
+		r = write_certificate(j, true);
+	if (r < 0)
+		return r;
+	job_close_destination(j); /* the next login opens it */
+	r = job_event(j, EVENT_ARRIVE, STR_LIT(""));
+	if (r < 0)
+		return r;
+	job_route_changed(j);
+	*next = STEP_OVER;
+	return 0;
+}
+
+/* ---- from step to step ---- */
+
+static step_fn *const steps[] = {
+	[STEP_START] = step_start,
+	[STEP_COPY] = step_copy,
+	[STEP_RUSH] = step_rush,
+	[STEP_CATCH_UP] = step_catch_up,
+	[STEP_AWAIT] = step_await,
+	[STEP_SWITCH] = step_switch,
+	[STEP_QUIESCE] = step_quiesce,
+	[STEP_PROVE] = step_prove,
+	[STEP_ARRIVE] = step_arrive,
+};
+
+/* The user stays at the source, or is there again. */
+static enum account_exit fail(struct job *j, enum step at)
+{
+	struct error why = j->err;
+
+	log_warning(NULL, "failed", "account=%.*s step=%s reason=\"%s\"",
+		STR_ARG(j->account.name), step_names[at], why.text);
+	if (j->sync.n_unreadable || !j->uidls.kept)
+		(void)write_certificate(j, false);
+	if (job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
+		return ACCOUNT_BROKEN;
+	if (j->is_busy)
+		job_route_changed(j);
+	return ACCOUNT_OVER;
+}
+
+/* The user, or somebody else, has the maildrop for a moment: nothing has failed. What is
+   here stays, and the copy goes on when they have left. */
+static bool must_make_way(const struct job *j, int code)
+{
+	return code == -EINTR || code == -ETIME ||
+	       (job_is_exclusive(j) && code == -EAGAIN);
+}
+
+static enum account_exit make_way(struct job *j, enum step at)
+{
+	struct error why = j->err;
+
+	log_info(NULL, "makes-way", "account=%.*s step=%s reason=\"%s\"",
+		STR_ARG(j->account.name), step_names[at], why.text);
+	if (j->is_busy && job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0)
+		return ACCOUNT_BROKEN;
+	job_route_changed(
+		j); /* a login that waits for the maildrop tries again at once */
+	return ACCOUNT_PARKED;
+}
+
+static enum account_exit walk(struct job *j)
+{
+	enum step now = STEP_START, next = STEP_OVER;
+	int r = 0;
+
+	while (now != STEP_OVER && now != STEP_PARKED) {
+		r = steps[now](j, &next);
+		if (r)
+			break;
+		log_debug(NULL, "step", "account=%.*s %s -> %s", STR_ARG(j->account.name),
+			step_names[now], step_names[next]);
+		now = next;
+	}
+	if (r == -ECANCELED) {
+		log_info(NULL, "cancelled", "account=%.*s step=%s",
+			STR_ARG(j->account.name), step_names[now]);
+		return ACCOUNT_OVER;
+	}
+	if (must_make_way(j, r))
+		return make_way(j, now);
+	if (r)
+		return fail(j, now);
+	return now == STEP_PARKED ? ACCOUNT_PARKED : ACCOUNT_OVER;
+}
+
+enum account_exit account_run(const struct settings *settings, const char *name)
+{
+	struct job j = { .settings = settings };
+	enum account_exit result;
+	int r;
+
+	arena_init(&j.arena);
+	r = process_protect_memory(&j.err);
+	if (r == 0)
+		r = process_keep_capabilities(NULL, 0, &j.err);
+	if (r == 0)
+		r = job_open(&j, name);
+	if (r == 0)
+		result = walk(&j);
+	else if (r == -ECANCELED)
+		result = ACCOUNT_OVER;
+	else if (j.registry && j.account.id)
+		result = fail(&j, STEP_START);
+	else
+		result = ACCOUNT_BROKEN;
+	if (result == ACCOUNT_BROKEN)
+		log_error(NULL, "broken", "account=%s reason=\"%s\"", name, j.err.text);
+	job_close(&j);
+	return result;
+}

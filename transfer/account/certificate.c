@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/certificate.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Names are bytes; those that are no UTF-8 are shown with %XX for what is not ASCII. */
+static json_t *text(struct str s)
+{
+	json_t *value = json_stringn(s.len ? s.ptr : "", s.len);
+	struct buf shown;
+
+	if (value)
+		return value;
+	buf_init(&shown, 0);
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+
+		if (buf_printf(&shown, c >= 0x20 && c < 0x7f ? "%c" : "%%%02X", c) < 0)
+			break;
+	}
+	value = json_stringn(buf_view(&shown).ptr, buf_len(&shown));
+	buf_fini(&shown);
+	return value;
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static const char *result_of(const struct folder *f)
+{
+	if (!folder_is_selectable(f))
+		return "no messages";
+	if (!f->is_listed)
+		return "unreadable";
+	return f->copied == f->messages ? "equal" : "different";
+}
+
+static int put_folder(json_t *list, const struct folder *f)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "name", text(folder_name(f)));
+	(void)json_object_set_new(o, "result", json_string(result_of(f)));
+	if (folder_is_selectable(f)) {
+		(void)json_object_set_new(
+			o, "uidvalidity", number(f->status.uidvalidity));
+		(void)json_object_set_new(o, "uidnext", number(f->status.uidnext));
+		(void)json_object_set_new(o, "messages", number(f->messages));
+		(void)json_object_set_new(o, "bytes", number(f->copied_bytes));
+	}
+	if (f->odd_sizes) /* RFC822.SIZE is kept as it was shown, the bytes as they are */
+		(void)json_object_set_new(
+			o, "sizes_wrong_at_source", number(f->odd_sizes));
+	return json_array_append_new(list, o);
+}
+
+static int put_unreadable(json_t *list, const struct sync *s, const struct unreadable *u)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(
+		o, "folder", text(folder_name(&s->folders.at[u->folder])));
+	if (u->uid)
+		(void)json_object_set_new(o, "uid", number(u->uid));
+	(void)json_object_set_new(o, "reason", text(str_from(u->text)));
+	return json_array_append_new(list, o);
+}
+
+static json_t *time_text(uint64_t at)
+{
+	time_t seconds = (time_t)(at / 1000);
+	char shown[32];
+	struct tm t;
+
+	if (!gmtime_r(&seconds, &t) ||
+		!strftime(shown, sizeof(shown), "%Y-%m-%dT%H:%M:%SZ", &t))
+		return json_null();
+	return json_string(shown);
+}
+
+static json_t *folders(const struct sync *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->folders.count; i++)
+		if (s->folders.at[i].at_source)
+			(void)put_folder(list, &s->folders.at[i]);
+	return list;
+}
+
+static json_t *unreadable(const struct sync *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_unreadable && i < SYNC_UNREADABLE_MAX; i++)
+		(void)put_unreadable(list, s, &s->unreadable[i]);
+	return list;
+}
+
+static uint64_t count_subscriptions(const struct sync *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->folders.n_subscriptions; i++)
+		n += s->folders.subscriptions[i].at_source;
+	return n;
+}
+
+static json_t *uidls(const struct certificate_facts *facts)
+{
+	static const char *const words[] = { "not read", "unproven", "equal" };
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "result", json_string(words[facts->uidls_kept + 1]));
+	if (facts->uidls_kept >= 0)
+		(void)json_object_set_new(o, "messages", number(facts->uidls));
+	if (facts->uidls_kept <= 0)
+		(void)json_object_set_new(o, "reason", text(str_from(facts->uidls_note)));
+	return o;
+}
+
+static const char *result(const struct sync *s, const struct certificate_facts *facts)
+{
+	if (facts->equal)
+		return "equal";
+	return s->differences || s->n_unreadable ? "different" : "unproven";
+}
+
+int certificate_make(
+	const struct sync *s, const struct certificate_facts *facts, char **ret_json)
+{
+	struct sync_progress sums = sync_progress(s);
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "result", json_string(result(s, facts)));
+	(void)json_object_set_new(o, "time", time_text(facts->at));
+	(void)json_object_set_new(o, "source", json_string(facts->source));
+	(void)json_object_set_new(o, "reader", json_string(facts->reader->name));
+	(void)json_object_set_new(o, "compared", json_string(facts->reader->compares));
+	if (*facts->reader->cannot_see)
+		(void)json_object_set_new(
+			o, "unknown", json_string(facts->reader->cannot_see));
+	(void)json_object_set_new(o, "messages", number(sums.messages_copied));
+	(void)json_object_set_new(o, "bytes", number(sums.bytes_copied));
+	(void)json_object_set_new(o, "subscriptions", number(count_subscriptions(s)));
+	if (facts->uidls_kept >= 0 || *facts->uidls_note)
+		(void)json_object_set_new(o, "uidls", uidls(facts));
+	(void)json_object_set_new(o, "folders", folders(s));
+	if (s->n_unreadable)
+		(void)json_object_set_new(o, "unreadable", unreadable(s));
+	if (s->differences)
+		(void)json_object_set_new(o, "differences", text(str_from(s->first)));
+	*ret_json = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	return *ret_json ? 0 : -ENOMEM;
+}

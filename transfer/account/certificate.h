@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_CERTIFICATE_H
+#define TRANSFER_CERTIFICATE_H
+/* What a verification found, as JSON that a person can read years later. */
+#include "transfer/copy/sync.h"
+
+struct certificate_facts {
+	const char *source; /* "192.0.2.10:143" */
+	const struct source_ops *reader;
+	uint64_t at; /* wall clock */
+	bool equal;
+	int uidls_kept; /* 1, 0, -1: not looked at */
+	uint64_t uidls;
+	const char *uidls_note;
+};
+
+/* Of the last pass. *ret_json is malloc'd; -ENOMEM. */
+int certificate_make(
+	const struct sync *s, const struct certificate_facts *facts, char **ret_json);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_JOB_H
+#define TRANSFER_JOB_H
+/* What one account's process holds, and the two things it does again and again: a pass
+   over the account, and a change of its state. Between account.c and job.c. */
+#include "messages/ask.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
+#include "transfer/copy/sync.h"
+
+struct uidls_outcome {
+	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
+	uint64_t count;    /* messages in the source's maildrop */
+	uint64_t unproven; /* of them, as far as that is known */
+	char note[160];    /* for the certificate */
+};
+
+struct job {
+	const struct settings *settings;
+	struct registry *registry;
+	struct arena arena; /* the account's strings and its password */
+	struct account account;
+	struct str password;
+	struct destination destination;
+	struct source source;
+	char source_text[ADDRESS_TEXT_MAX];
+	const struct reader *reader;
+	bool is_connected;
+	struct sync sync;
+	struct uidls_outcome uidls;
+	bool has_begun; /* EVENT_COPY */
+	bool is_busy;   /* route=busy: somebody may be held */
+	bool is_forced; /* end the user's sessions at the source */
+	bool in_pass;
+	int look;           /* a question on its way: is the user there? -1: none */
+	uint64_t looked_at; /* when it was asked, or answered */
+	uint64_t rush_ends; /* monotonic: the first copy, while the user is held; 0: none
+	                     */
+	uint64_t connected_at;
+	uint64_t synced_at; /* monotonic: the last pass began */
+	uint64_t pass_ms;   /* and took so long */
+	uint64_t told_at;   /* progress */
+	struct error err;
+};
+
+/* Where a service of the source is reached, with ports; ret[SETTINGS_SOURCES_MAX]. */
+int job_source_addresses(struct job *j, enum service_id service,
+	struct sockaddr_storage *ret, size_t *ret_n);
+int job_open(struct job *j, const char *name);
+void job_close(struct job *j);
+/* Lets the next login have the folder. */
+void job_close_destination(struct job *j);
+/* Whether a session of ours keeps the user out meanwhile. */
+bool job_is_exclusive(const struct job *j);
+
+/* Reconnects and repeats while the reason may pass by itself. */
+int job_pass(struct job *j);
+void job_disconnect(struct job *j);
+/* -ECANCELED: the admin has decided otherwise, or somebody else moved it on. */
+int job_event(struct job *j, enum account_event event, struct str detail);
+int job_begin_copy(struct job *j);
+/* Tells the interceptor that the route is another one; it need not be there. */
+void job_route_changed(struct job *j);
+int job_check_wanted(struct job *j);
+int job_tick(void *context);
+int job_pause(struct job *j, unsigned ms);
+/* The verifier for logins here, made before it is needed: it costs 50 ms. */
+int job_make_verifier(struct job *j);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What differs between source and destination, and the destination's side of mending it.
+ */
+#include "transfer/copy/sync.h"
+
+#include <errno.h>
+
+/* ---- folders and subscriptions ---- */
+
+static struct mail_folder folder_of(const struct folder *f)
+{
+	return (struct mail_folder){ .name = folder_name(f),
+		.separator = f->separator,
+		.attributes = f->attributes,
+		.special_use = str_from(f->special_use) };
+}
+
+static int create(struct sync *s, struct folder *f)
+{
+	struct mail_folder is = folder_of(f);
+
+	sync_note(s, f, "is new");
+	f->here_uidvalidity = f->status.uidvalidity;
+	f->here_uidnext = 1;
+	return s->to.ops->create_folder(s->to.self, &is, &f->status, &f->id, s->err);
+}
+
+static int update(struct sync *s, struct folder *f)
+{
+	struct mail_folder is = folder_of(f);
+
+	if (f->attributes == f->here_attributes && f->separator == f->here_separator &&
+		!f->here_special_differs)
+		return 0;
+	sync_note(s, f, "has other attributes");
+	return s->to.ops->update_folder(s->to.self, f->id, &is, s->err);
+}
+
+static int remove_folder(struct sync *s, struct folder *f)
+{
+	int r = s->to.ops->delete_folder(s->to.self, f->id, s->err);
+
+	sync_note(s, f, "is gone");
+	f->id = 0;
+	return r;
+}
+
+/* One that can be opened is made when its UIDVALIDITY is known. */
+static int compare_folder(struct sync *s, struct folder *f)
+{
+	if (!f->at_source)
+		return remove_folder(s, f);
+	if (f->id)
+		return update(s, f);
+	return folder_is_selectable(f) ? 0 : create(s, f);
+}
+
+static int compare_subscription(struct sync *s, const struct subscription *sub)
+{
+	struct str name = str_of(sub->name, sub->name_len);
+
+	if (sub->at_source == sub->here)
+		return 0;
+	sync_note(s, NULL, "subscription \"%.*s\" is %s", STR_ARG(name),
+		sub->at_source ? "new" : "gone");
+	return s->to.ops->subscribe(s->to.self, name, sub->at_source, s->err);
+}
+
+int compare_folders(struct sync *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->folders.count; i++)
+		r = compare_folder(s, &s->folders.at[i]);
+	for (size_t i = 0; r == 0 && i < s->folders.n_subscriptions; i++)
+		r = compare_subscription(s, &s->folders.subscriptions[i]);
+	return r;
+}
+
+/* ---- messages ---- */
+
+struct walk {
+	struct sync *s;
+	struct folder *f;
+	size_t next; /* of the listing */
+};
+
+static int want(struct walk *w, const struct mail *m)
+{
+	struct folder *f = w->f;
+	/* the row before it in the listing is wanted as well */
+	bool joined =
+		w->next > 0 && f->n_wanted > 0 &&
+		f->wanted[f->n_wanted - 1].uid == w->s->listing.rows[w->next - 1].uid;
+
+	sync_note(w->s, f, "UID %u is new", m->uid);
+	return folder_want(f, m->uid, m->size, joined) < 0
+	               ? error_set(w->s->err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int expunge(struct walk *w, uint32_t uid)
+{
+	const struct destination *to = &w->s->to;
+
+	return to->ops->expunge(to->self, w->f->id, uid, w->s->err);
+}
+
+static int set_flags(struct walk *w, const struct mail *m)
+{
+	const struct destination *to = &w->s->to;
+
+	return to->ops->set_flags(to->self, w->f->id, m, w->s->err);
+}
+
+/* Others were removed before it: no difference that anybody sees. */
+static int set_order(struct walk *w, const struct mail *m, const struct mail *row)
+{
+	const struct destination *to = &w->s->to;
+	struct mail moved = *row;
+
+	moved.pop3_order = m->pop3_order;
+	return to->ops->set_uidl(to->self, w->f->id, &moved, w->s->err);
+}
+
+static bool same_flags(const struct mail *m, const struct mail *row)
+{
+	return !((m->flags ^ row->flags) & ~(unsigned)MAIL_RECENT) &&
+	       str_eq(m->keywords, row->keywords);
+}
+
+/* The same UID on both sides. A date or a size never changes; if it does, it is another
+   message after all, and is fetched anew. */
+static int compare_message(struct walk *w, const struct mail *m, const struct mail *row)
+{
+	if (m->date != row->date || m->zone != row->zone || m->size != row->size) {
+		int r = want(w, m);
+
+		return r < 0 ? r : expunge(w, m->uid);
+	}
+	w->f->copied++;
+	w->f->copied_bytes += row->body_len;
+	w->f->odd_sizes += row->body_len != row->size;
+	if (m->pop3_order && m->pop3_order != row->pop3_order)
+		return set_order(w, m, row);
+	if (!same_flags(m, row))
+		sync_note(w->s, w->f, "UID %u has other flags", m->uid);
+	else if (m->flags == row->flags)
+		return 0;
+	return set_flags(w, m);
+}
+
+/* A row of the destination; those of the listing that lie before it are wanted. */
+static int each_row(void *context, const struct mail *row)
+{
+	struct walk *w = context;
+	struct listing *l = &w->s->listing;
+	int r = 0;
+
+	for (; r == 0 && w->next < l->count && l->rows[w->next].uid < row->uid;
+		w->next++) {
+		struct mail m = listing_at(l, w->next);
+
+		r = want(w, &m);
+	}
+	if (r == 0 && w->next < l->count && l->rows[w->next].uid == row->uid) {
+		struct mail m = listing_at(l, w->next);
+
+		r = compare_message(w, &m, row);
+		w->next++;
+		return r;
+	}
+	if (r == 0) {
+		sync_note(w->s, w->f, "UID %u is gone", row->uid);
+		r = expunge(w, row->uid);
+	}
+	return r;
+}
+
+static int want_the_rest(struct walk *w)
+{
+	struct listing *l = &w->s->listing;
+	int r = 0;
+
+	for (; r == 0 && w->next < l->count; w->next++) {
+		struct mail m = listing_at(l, w->next);
+
+		r = want(w, &m);
+	}
+	return r;
+}
+
+static int make_anew(struct sync *s, struct folder *f)
+{
+	sync_note(s, f, "has another UIDVALIDITY");
+	f->here_uidvalidity = f->status.uidvalidity;
+	f->here_uidnext = 1;
+	return s->to.ops->reset_folder(s->to.self, f->id, f->status.uidvalidity, s->err);
+}
+
+int compare_messages(struct sync *s, struct folder *f)
+{
+	struct walk w = { .s = s, .f = f };
+	int r = 0;
+
+	if (!f->id)
+		r = create(s, f);
+	else if (f->here_uidvalidity != f->status.uidvalidity)
+		r = make_anew(s, f);
+	if (r == 0)
+		r = s->to.ops->each_mail(s->to.self, f->id, each_row, &w, s->err);
+	return r ? r : want_the_rest(&w);
+}

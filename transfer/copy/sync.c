@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/copy/sync.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAMESPACE_NOTE "namespace" /* what the IMAP server here shows as its own */
+
+void sync_init(struct sync *s, const struct source *source, const struct destination *to,
+	int (*tick)(void *context), void *context)
+{
+	*s = (struct sync){
+		.source = *source, .to = *to, .tick = tick, .context = context
+	};
+	listing_init(&s->listing);
+}
+
+void sync_fini(struct sync *s)
+{
+	folders_fini(&s->folders);
+	listing_fini(&s->listing);
+}
+
+/* ---- noting differences ---- */
+
+void sync_note(struct sync *s, const struct folder *f, const char *format, ...)
+{
+	size_t used = strlen(s->first);
+	va_list args;
+	char text[160];
+
+	if (s->differences++ >= SYNC_FIRST_MAX)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	(void)snprintf(s->first + used, sizeof(s->first) - used, "%s%.*s%s%s",
+		used ? "; " : "", f ? (int)f->name_len : 0, f ? f->name : "",
+		f ? ": " : "", text);
+}
+
+void sync_note_unreadable(
+	struct sync *s, const struct folder *f, uint32_t uid, struct str text)
+{
+	struct unreadable *u;
+
+	if (s->n_unreadable++ >= SYNC_UNREADABLE_MAX)
+		return;
+	u = &s->unreadable[s->n_unreadable - 1];
+	u->folder = (size_t)(f - s->folders.at);
+	u->uid = uid;
+	(void)snprintf(u->text, sizeof(u->text), "%.*s", STR_ARG(text));
+}
+
+/* ---- events of the reader ---- */
+
+static int no_memory(struct sync *s)
+{
+	return error_set(s->err, -ENOMEM, "no memory");
+}
+
+static int on_folder(void *context, const struct mail_folder *folder)
+{
+	struct sync *s = context;
+
+	return folders_add(&s->folders, folder) < 0 ? no_memory(s) : 0;
+}
+
+static int on_subscription(void *context, struct str name)
+{
+	struct sync *s = context;
+
+	return folders_subscribe(&s->folders, name, true, false) < 0 ? no_memory(s) : 0;
+}
+
+static int on_namespaces(void *context, struct str text)
+{
+	struct sync *s = context;
+	struct arena arena;
+	struct str have;
+	int r;
+
+	arena_init(&arena);
+	r = s->to.ops->note(s->to.self, STR_LIT(NAMESPACE_NOTE), &arena, &have, s->err);
+	if (r == -ENOENT || (r == 0 && !str_eq(have, text)))
+		r = s->to.ops->set_note(
+			s->to.self, STR_LIT(NAMESPACE_NOTE), text, s->err);
+	arena_fini(&arena);
+	return r;
+}
+
+static int on_opened(void *context, size_t folder, const struct source_status *status)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+
+	if (!f->is_listed)
+		f->status = *status;
+	return 0;
+}
+
+static int on_row(void *context, size_t folder, const struct mail *m)
+{
+	struct sync *s = context;
+	int r = listing_add(&s->listing, m);
+
+	(void)folder;
+	return r < 0 ? error_set(s->err, r, "cannot keep the list of a folder") : 0;
+}
+
+static void count_listing(struct sync *s, struct folder *f)
+{
+	f->messages = s->listing.count;
+	for (size_t i = 0; i < s->listing.count; i++)
+		f->bytes += s->listing.rows[i].size;
+}
+
+static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+	int r = 0;
+
+	if (end != SOURCE_DONE) {
+		sync_note(s, f, "cannot be listed: %.*s", STR_ARG(str_take(text, 100)));
+		sync_note_unreadable(s, f, 0, text);
+	} else {
+		f->is_listed = true;
+		r = listing_finish(&s->listing) < 0 ? no_memory(s) : 0;
+		count_listing(s, f);
+		if (r == 0)
+			r = compare_messages(s, f);
+	}
+	listing_fini(&s->listing);
+	if (r == 0 && f->n_wanted)
+		r = s->source.ops->fetch(s->source.self, folder, folder_name(f),
+			f->status.uidvalidity, f->wanted, f->n_wanted, s->err);
+	return r;
+}
+
+static int on_body(void *context, unsigned connection, uint64_t len)
+{
+	struct sync *s = context;
+
+	return s->to.ops->body(s->to.self, connection, len, s->err);
+}
+
+static int on_bytes(void *context, unsigned connection, struct str bytes)
+{
+	struct sync *s = context;
+
+	return s->to.ops->bytes(s->to.self, connection, bytes, s->err);
+}
+
+static int on_message(
+	void *context, unsigned connection, size_t folder, const struct mail *m)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+	struct wanted *w = folder_wanted(f, m->uid);
+	uint64_t bytes;
+	int r;
+
+	if (!w || w->came) {
+		s->to.ops->give_up(s->to.self, connection);
+		return 0;
+	}
+	r = s->to.ops->add(s->to.self, connection, f->id, m, &bytes, s->err);
+	if (r < 0)
+		return r;
+	w->came = true;
+	f->copied++;
+	f->copied_bytes += bytes;
+	f->odd_sizes += bytes != m->size;
+	return 0;
+}
+
+/* What did not come is asked for once more, by itself: in a chunk one bad message takes
+   the others with it. */
+static int did_not_come(struct sync *s, struct folder *f, struct wanted *w,
+	enum source_end end, struct str text)
+{
+	const struct str nothing = STR("the source gives nothing");
+
+	if (w->alone) {
+		sync_note_unreadable(s, f, w->uid, end == SOURCE_DONE ? nothing : text);
+		return 0;
+	}
+	w->alone = true;
+	return s->source.ops->fetch(s->source.self, (size_t)(f - s->folders.at),
+		folder_name(f), f->status.uidvalidity, w, 1, s->err);
+}
+
+static int on_fetched(void *context, size_t folder, const struct wanted *first, size_t n,
+	enum source_end end, struct str text)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+	size_t from = (size_t)(first - f->wanted);
+	int r = 0;
+
+	/* another folder of that name by now: the next pass looks at it */
+	if (end == SOURCE_CHANGED)
+		return 0;
+	for (size_t i = from; r == 0 && i < from + n; i++)
+		if (!f->wanted[i].came)
+			r = did_not_come(s, f, &f->wanted[i], end, text);
+	return r;
+}
+
+static int on_tick(void *context)
+{
+	struct sync *s = context;
+
+	return s->tick ? s->tick(s->context) : 0;
+}
+
+/* ---- the pass ---- */
+
+static int list_all(struct sync *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->folders.count; i++)
+		if (folder_is_selectable(&s->folders.at[i]))
+			r = s->source.ops->list(s->source.self, i,
+				folder_name(&s->folders.at[i]), s->err);
+	return r;
+}
+
+/* After the messages, since a UID below UIDNEXT costs a look at what was expunged. */
+static int raise(struct sync *s)
+{
+	uint64_t modseq = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->folders.count; i++) {
+		struct folder *f = &s->folders.at[i];
+
+		if (!f->is_listed)
+			continue;
+		if (f->status.highestmodseq > modseq)
+			modseq = f->status.highestmodseq;
+		if (f->status.uidnext <= f->here_uidnext)
+			continue;
+		r = s->to.ops->raise_uidnext(
+			s->to.self, f->id, f->status.uidnext, s->err);
+	}
+	return r ? r : s->to.ops->raise_modseq(s->to.self, modseq, s->err);
+}
+
+static const struct source_events events = {
+	.folder = on_folder,
+	.subscription = on_subscription,
+	.namespaces = on_namespaces,
+	.opened = on_opened,
+	.row = on_row,
+	.listed = on_listed,
+	.body = on_body,
+	.bytes = on_bytes,
+	.message = on_message,
+	.fetched = on_fetched,
+	.tick = on_tick,
+};
+
+static int run(struct sync *s)
+{
+	struct source_events e = events;
+
+	e.context = s;
+	return s->source.ops->run(s->source.self, &e, s->err);
+}
+
+static int pass(struct sync *s)
+{
+	int r = s->source.ops->folders(s->source.self, s->err);
+
+	if (r == 0)
+		r = run(s);
+	folders_settle(&s->folders);
+	if (r == 0 && !s->folders.count)
+		r = error_set(s->err, -EPROTO, "the source lists no folder");
+	if (r == 0)
+		r = folders_read_destination(&s->folders, &s->to, s->err);
+	if (r == 0)
+		r = compare_folders(s);
+	if (r == 0)
+		r = list_all(s);
+	if (r == 0)
+		r = run(s);
+	return r ? r : raise(s);
+}
+
+int sync_pass(struct sync *s, struct error *err)
+{
+	struct error ignored;
+	int r;
+
+	sync_fini(s);
+	s->err = err;
+	s->differences = 0;
+	s->n_unreadable = 0;
+	s->first[0] = '\0';
+	r = pass(s);
+	for (size_t i = 0; i < s->folders.count; i++)
+		folder_want_nothing(&s->folders.at[i]);
+	listing_fini(&s->listing);
+	if (r == 0)
+		return s->to.ops->commit(s->to.self, err);
+	(void)s->to.ops->commit(s->to.self, &ignored);
+	return r;
+}
+
+struct sync_progress sync_progress(const struct sync *s)
+{
+	struct sync_progress p = { 0 };
+
+	for (size_t i = 0; i < s->folders.count; i++) {
+		const struct folder *f = &s->folders.at[i];
+
+		p.folders += f->at_source;
+		p.messages_total += f->messages;
+		p.messages_copied += f->copied;
+		p.bytes_copied += f->copied_bytes;
+	}
+	return p;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_SYNC_H
+#define TRANSFER_SYNC_H
+/*
+ * Makes a destination equal to a source, one pass at a time.
+ *
+ * A pass lists everything anew, compares it with what is there, applies what differs and
+ * fetches what is missing. The first copy, each catch-up and the verification are the
+ * same pass: one that finds no difference has verified the copy. So a resume needs no
+ * notes either: what is there by (folder, UID) is done.
+ *
+ *   folders, subscriptions ─► per folder: rows ─► compare ─► wanted ─► bodies
+ */
+#include "transfer/copy/folders.h"
+#include "transfer/copy/listing.h"
+#include "transfer/write/destination.h"
+
+#define SYNC_FIRST_MAX 5        /* differences that are put into words */
+#define SYNC_UNREADABLE_MAX 100 /* that are named; all are counted */
+
+struct unreadable {
+	size_t folder;
+	uint32_t uid; /* 0: the folder itself */
+	char text[120];
+};
+
+struct sync {
+	struct source source;   /* the caller's */
+	struct destination to;  /* the caller's */
+	struct folders folders; /* of the last pass */
+	struct listing listing; /* of the folder that is being listed */
+
+	uint64_t differences;       /* found by the last pass */
+	char first[ERROR_TEXT_MAX]; /* some of them, "; " between */
+	uint64_t n_unreadable;
+	struct unreadable unreadable[SYNC_UNREADABLE_MAX];
+
+	int (*tick)(void *context); /* several times a second; non-zero ends the pass */
+	void *context;
+	struct error *err; /* of the pass that runs */
+};
+
+void sync_init(struct sync *s, const struct source *source, const struct destination *to,
+	int (*tick)(void *context), void *context);
+void sync_fini(struct sync *s);
+
+/* With an error what was complete is committed (unless the destination failed). */
+int sync_pass(struct sync *s, struct error *err);
+
+struct sync_progress {
+	uint64_t folders, messages_total, messages_copied, bytes_copied;
+};
+struct sync_progress sync_progress(const struct sync *s);
+
+/* ---- between sync.c and compare.c ---- */
+
+void sync_note(struct sync *s, const struct folder *f, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void sync_note_unreadable(
+	struct sync *s, const struct folder *f, uint32_t uid, struct str text);
+/* The list of folders and the subscriptions. */
+int compare_folders(struct sync *s);
+/* One folder with its listing: changes the rows, notes what is wanted. */
+int compare_messages(struct sync *s, struct folder *f);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/read/imap_commands.h"
+
+#include "wire/imap/encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS_FIRST 64 /* most accounts have fewer folders */
+/* One command: small enough that a refusal costs little to repeat one by one, and that
+   its line stays far below the 8 KiB that servers take. */
+#define CHUNK_MESSAGES 250
+#define CHUNK_BYTES ((uint64_t)1 << 20)
+/* In flight on one connection: what a link of 1 Gbit/s carries in 60 ms. */
+#define AHEAD_BYTES ((uint64_t)8 << 20)
+/* Listed and not fetched: bounds the memory for what is wanted (12 bytes each). */
+#define WANTED_MAX 1000000
+
+/* ---- the queue ---- */
+
+static int push(struct imap_jobs *jobs, const struct imap_job *job)
+{
+	if (jobs->next == jobs->end)
+		jobs->next = jobs->end = 0;
+	if (jobs->end == jobs->cap) {
+		size_t cap = jobs->cap ? jobs->cap * 2 : JOBS_FIRST;
+		struct imap_job *at = reallocarray(jobs->at, cap, sizeof(*at));
+
+		if (!at)
+			return -ENOMEM;
+		jobs->at = at;
+		jobs->cap = cap;
+	}
+	jobs->at[jobs->end++] = *job;
+	return 0;
+}
+
+static struct imap_job *front(struct imap_jobs *jobs)
+{
+	return jobs->next < jobs->end ? &jobs->at[jobs->next] : NULL;
+}
+
+int imap_queue_list(struct imap_queue *q, size_t folder, struct str name)
+{
+	struct imap_job job = { .folder = folder, .name = name };
+
+	return push(&q->lists, &job);
+}
+
+int imap_queue_fetch(struct imap_queue *q, const struct imap_job *job)
+{
+	int r = job->n ? push(&q->fetches, job) : 0;
+
+	if (r < 0)
+		return r;
+	q->messages += job->n;
+	for (size_t i = 0; i < job->n; i++)
+		q->bytes += job->wanted[i].size;
+	return 0;
+}
+
+bool imap_queue_is_empty(const struct imap_queue *q)
+{
+	return !q->folder_questions && q->lists.next == q->lists.end &&
+	       q->fetches.next == q->fetches.end;
+}
+
+void imap_queue_clear(struct imap_queue *q)
+{
+	q->lists.next = q->lists.end = 0;
+	q->fetches.next = q->fetches.end = 0;
+	q->messages = q->bytes = 0;
+	q->folder_questions = 0;
+}
+
+void imap_queue_fini(struct imap_queue *q)
+{
+	free(q->lists.at);
+	free(q->fetches.at);
+	*q = (struct imap_queue){ 0 };
+}
+
+/* ---- commands ---- */
+
+static int ask(struct imap_connection *imap, enum imap_asked asked, const char *text)
+{
+	if (!imap_connection_ask(imap, asked))
+		return -ENOBUFS;
+	return buf_append_c(&imap->net.out, text);
+}
+
+/* A name that is neither atom nor quotable: sent without waiting where the server has
+   LITERAL+ (RFC 7888). Others get it between quotes: 8-bit names come from servers that
+   take them back so. */
+static int put_name(struct imap_connection *imap, struct str name)
+{
+	bool plus = imap_connection_has(imap, STR_LIT("LITERAL+"));
+
+	if (!imap_is_quotable(name) && plus)
+		return imap_put_literal(&imap->net.out, name, true);
+	return imap_put_quoted(&imap->net.out, name);
+}
+
+static const struct folder_question {
+	enum imap_asked asked;
+	struct str needs[2]; /* capabilities */
+	const char *text;
+} folder_questions[] = {
+	{ IMAP_ASKED_NAMESPACE, { STR("NAMESPACE") }, "NAMESPACE\r\n" },
+	{ IMAP_ASKED_LIST, { { NULL, 0 } }, "LIST \"\" \"*\"\r\n" },
+	/* the plain form need not show it (RFC 6154, 2) */
+	{ IMAP_ASKED_SPECIAL_USE, { STR("SPECIAL-USE"), STR("LIST-EXTENDED") },
+		"LIST \"\" \"*\" RETURN (SPECIAL-USE)\r\n" },
+	{ IMAP_ASKED_LSUB, { { NULL, 0 } }, "LSUB \"\" \"*\"\r\n" },
+};
+#define FOLDER_QUESTIONS (sizeof(folder_questions) / sizeof(folder_questions[0]))
+
+static int ask_folders(struct imap_queue *q, struct imap_connection *imap)
+{
+	const struct folder_question *f =
+		&folder_questions[FOLDER_QUESTIONS - q->folder_questions];
+
+	q->folder_questions--;
+	for (size_t i = 0; i < 2; i++)
+		if (f->needs[i].len && !imap_connection_has(imap, f->needs[i]))
+			return 0;
+	return ask(imap, f->asked, f->text);
+}
+
+static int ask_examine(struct imap_connection *imap, const struct imap_job *job)
+{
+	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_EXAMINE);
+	int r = c ? buf_append_c(&imap->net.out, "EXAMINE ") : -ENOBUFS;
+
+	if (r == 0)
+		r = put_name(imap, job->name);
+	if (r == 0)
+		r = buf_append_c(&imap->net.out, "\r\n");
+	if (r < 0)
+		return r;
+	c->folder = job->folder;
+	imap->examined = job->folder;
+	return 0;
+}
+
+static int ask_rows(struct imap_connection *imap, const struct imap_job *job)
+{
+	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_ROWS);
+
+	if (!c)
+		return -ENOBUFS;
+	c->folder = job->folder;
+	return buf_append_c(
+		&imap->net.out, "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n");
+}
+
+static size_t chunk_of(const struct imap_job *job, uint64_t *ret_bytes)
+{
+	uint64_t bytes = job->wanted[0].size;
+	size_t n = 1;
+
+	while (n < job->n && n < CHUNK_MESSAGES &&
+		bytes + job->wanted[n].size <= CHUNK_BYTES)
+		bytes += job->wanted[n++].size;
+	*ret_bytes = bytes;
+	return n;
+}
+
+/* "7,9:12,20" */
+static int put_uids(struct buf *out, const struct wanted *wanted, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		uint32_t first = wanted[i].uid;
+
+		while (i + 1 < n && wanted[i + 1].joined)
+			i++;
+		r = wanted[i].uid == first
+		            ? buf_printf(out, "%u", first)
+		            : buf_printf(out, "%u:%u", first, wanted[i].uid);
+		if (r == 0 && i + 1 < n)
+			r = buf_byte(out, ',');
+	}
+	return r;
+}
+
+static int ask_bodies(
+	struct imap_queue *q, struct imap_connection *imap, struct imap_job *job)
+{
+	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_BODIES);
+	struct buf *out = &imap->net.out;
+	int r;
+
+	if (!c)
+		return -ENOBUFS;
+	c->folder = job->folder;
+	c->uidvalidity = job->uidvalidity;
+	c->first = job->wanted;
+	c->n = chunk_of(job, &c->bytes);
+	imap->bytes_ahead += c->bytes;
+	q->messages -= c->n;
+	q->bytes -= c->bytes;
+	r = buf_append_c(out, "UID FETCH ");
+	if (r == 0)
+		r = put_uids(out, c->first, c->n);
+	job->wanted += c->n;
+	job->n -= c->n;
+	return r < 0 ? r
+	             : buf_append_c(out,
+			       " (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])\r\n");
+}
+
+void imap_queue_folders(struct imap_queue *q)
+{
+	q->folder_questions = FOLDER_QUESTIONS;
+}
+
+/* ---- what next ---- */
+
+/* Two more: each step may need an EXAMINE before it. */
+static bool has_room(const struct imap_connection *imap, bool careful)
+{
+	if (careful)
+		return imap->n_sent == 0;
+	return imap->n_sent + 2 <= IMAP_SENT_MAX && imap->bytes_ahead < AHEAD_BYTES;
+}
+
+/* With care, the next command waits until the EXAMINE is answered. */
+static int send_job(struct imap_queue *q, struct imap_connection *imap,
+	struct imap_job *job, bool again, bool careful)
+{
+	if (!job->examined && (again || imap->examined != job->folder)) {
+		int r = ask_examine(imap, job);
+
+		job->examined = true;
+		if (r < 0 || careful)
+			return r;
+	}
+	job->examined = false;
+	return job->wanted ? ask_bodies(q, imap, job) : ask_rows(imap, job);
+}
+
+static int send_list(struct imap_queue *q, struct imap_connection *imap, bool careful)
+{
+	struct imap_job *job = front(&q->lists);
+	/* opened anew, so that it shows what came since */
+	int r = send_job(q, imap, job, true, careful);
+
+	if (!job->examined)
+		q->lists.next++;
+	return r;
+}
+
+static int send_fetch(struct imap_queue *q, struct imap_connection *imap, bool careful)
+{
+	struct imap_job *job = front(&q->fetches);
+	int r = send_job(q, imap, job, false, careful);
+
+	if (!job->n)
+		q->fetches.next++;
+	return r;
+}
+
+int imap_queue_send(
+	struct imap_queue *q, struct imap_connection *imap, bool main, bool careful)
+{
+	int r = 0;
+
+	while (r == 0 && has_room(imap, careful)) {
+		if (main && q->folder_questions)
+			r = ask_folders(q, imap);
+		else if (main && front(&q->lists) && q->messages < WANTED_MAX)
+			r = send_list(q, imap, careful);
+		else if (front(&q->fetches))
+			r = send_fetch(q, imap, careful);
+		else
+			break;
+	}
+	return r;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_IMAP_CONNECTION_H
+#define TRANSFER_IMAP_CONNECTION_H
+/*
+ * One IMAP connection with a login: "imap", since several may work side by side.
+ *
+ *   CLOSED ──imap_connection_open()──► READY      greeting, CAPABILITY, the login;
+ * blocking
+ *
+ * After that the reader (imap_source.c) sends commands ahead of their answers: a server
+ * answers them in order, so `sent` is a queue and its head is who the answers belong to.
+ */
+#include "transfer/read/source.h"
+#include "transfer/read/source_connection.h"
+
+#include "wire/imap/response.h"
+
+#define IMAP_SENT_MAX 64 /* commands in flight; more brings nothing at any distance */
+
+enum imap_asked { /* what a command was for; rows of the table in imap_answers.c */
+	IMAP_ASKED_NAMESPACE,
+	IMAP_ASKED_LIST,
+	IMAP_ASKED_SPECIAL_USE,
+	IMAP_ASKED_LSUB,
+	IMAP_ASKED_EXAMINE,
+	IMAP_ASKED_ROWS,
+	IMAP_ASKED_BODIES,
+	IMAP_ASKED_COUNT
+};
+
+struct imap_command {
+	uint32_t tag;
+	enum imap_asked asked;
+	size_t folder;
+	uint32_t uidvalidity; /* of bodies: as it was when they were listed */
+	const struct wanted *first;
+	size_t n;
+	uint64_t bytes; /* expected */
+};
+
+struct imap_connection {
+	struct source_connection net;
+	struct imap_response_reader reader;
+	struct buf capability; /* " IMAP4rev1 … " after the login */
+
+	struct imap_command sent[IMAP_SENT_MAX]; /* a ring */
+	size_t first_sent, n_sent;
+	uint64_t bytes_ahead; /* of all that were sent */
+	uint32_t next_tag;
+	size_t examined; /* the folder that is open once all that was sent is answered */
+
+	/* while answers come */
+	uint32_t current_tag;        /* of the head that they are about */
+	size_t open_folder;          /* IMAP_NO_FOLDER: none */
+	struct source_status status; /* of the folder that is open, or being opened */
+	char why[256];               /* the last one could not be opened */
+	uint32_t rows;               /* of the listing that comes in */
+	struct arena arena;          /* of one response */
+	struct imap_fetched fetched;
+	bool in_fetch; /* a response to a FETCH is being streamed */
+	bool in_body;  /* and what comes is its body */
+};
+#define IMAP_NO_FOLDER SIZE_MAX
+
+struct imap_account {
+	struct str login, password; /* the caller's, as long as the reader lives */
+};
+
+void imap_connection_init(struct imap_connection *imap);
+/* Results as source_ops.connect. */
+int imap_connection_open(struct imap_connection *imap, const struct sockaddr_storage *to,
+	const struct imap_account *account, unsigned patience_ms, struct error *err);
+void imap_connection_close(struct imap_connection *imap);
+bool imap_connection_has(const struct imap_connection *imap, struct str capability);
+
+/* The next thing that was said; NEED_MORE: nothing is complete. *ret_part is valid until
+   imap_connection_took() with the same `used`. */
+enum imap_response_event imap_connection_next(
+	struct imap_connection *imap, struct str *ret_part, size_t *ret_used);
+
+/* Makes a place at the end of the queue and writes the tag; the command's text follows
+   into imap->net.out. NULL: the queue is full (check n_sent before). */
+struct imap_command *imap_connection_ask(
+	struct imap_connection *imap, enum imap_asked asked);
+struct imap_command *imap_connection_head(struct imap_connection *imap);
+void imap_connection_answered(struct imap_connection *imap); /* drops the head */
+
+#endif

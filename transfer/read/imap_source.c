@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/read/imap_source.h"
+
+#include "base/arena.h"
+#include "transfer/read/imap_answers.h"
+#include "transfer/read/imap_commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_MS 180000 /* EXAMINE of a huge mbox file takes minutes */
+#define TICK_MS 200
+/* When a further connection pays: measured, two carry 1.5 times what one does; below
+   this much the login costs more than it brings. */
+#define CONNECTION_WORTH ((uint64_t)16 << 20)
+
+struct imap_source {
+	struct arena arena; /* the login: wiped with it */
+	struct sockaddr_storage addresses[IMAP_SOURCE_ADDRESSES_MAX];
+	size_t n_addresses;
+	const struct sockaddr_storage *address; /* the one that answered */
+	struct imap_account account;
+	unsigned connections_max; /* how many may be */
+	unsigned patience_ms;
+	bool careful; /* one command at a time: the server cannot do more */
+	struct imap_connection imap[SOURCE_CONNECTIONS_MAX];
+	unsigned n_open; /* open */
+	struct imap_queue queue;
+};
+
+/* ---- connecting ---- */
+
+static int connect_any(
+	struct imap_source *s, struct imap_connection *imap, struct error *err)
+{
+	int r = error_set(err, -EDESTADDRREQ, "no address of the source is known");
+
+	for (size_t i = 0; i < s->n_addresses; i++) {
+		r = imap_connection_open(
+			imap, &s->addresses[i], &s->account, s->patience_ms, err);
+		/* only who did not answer may have another address */
+		if (r == 0)
+			s->address = &s->addresses[i];
+		if (r == 0 || r == -EACCES || r == -EAGAIN || r == -EPERM)
+			break;
+	}
+	return r;
+}
+
+static int imap_connect(void *self, struct error *err)
+{
+	struct imap_source *s = self;
+	int r = connect_any(s, &s->imap[0], err);
+
+	s->n_open = r == 0;
+	return r;
+}
+
+static void imap_close(void *self)
+{
+	struct imap_source *s = self;
+
+	for (unsigned i = 0; i < s->n_open; i++) {
+		struct source_connection *net = &s->imap[i].net;
+
+		/* a courtesy: its log says "logged out" and not "connection lost" */
+		if (!s->imap[i].n_sent && buf_append_c(&net->out, "z LOGOUT\r\n") == 0)
+			(void)source_connection_flush(net, NULL);
+		imap_connection_close(&s->imap[i]);
+	}
+	s->n_open = 0;
+	imap_queue_clear(&s->queue);
+}
+
+static void imap_free(void *self)
+{
+	struct imap_source *s = self;
+
+	if (!s)
+		return;
+	imap_close(s);
+	imap_queue_fini(&s->queue);
+	arena_fini(&s->arena);
+	free(s);
+}
+
+static void imap_patience(void *self, unsigned milliseconds)
+{
+	struct imap_source *s = self;
+
+	s->patience_ms = milliseconds ? milliseconds : PATIENCE_MS;
+}
+
+/* ---- queueing ---- */
+
+static int imap_folders(void *self, struct error *err)
+{
+	struct imap_source *s = self;
+
+	(void)err;
+	imap_queue_folders(&s->queue);
+	return 0;
+}
+
+static int imap_list(void *self, size_t folder, struct str name, struct error *err)
+{
+	struct imap_source *s = self;
+
+	return imap_queue_list(&s->queue, folder, name) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int imap_fetch(void *self, size_t folder, struct str name, uint32_t uidvalidity,
+	const struct wanted *wanted, size_t n, struct error *err)
+{
+	struct imap_source *s = self;
+	struct imap_job job = { .folder = folder,
+		.name = name,
+		.uidvalidity = uidvalidity,
+		.wanted = wanted,
+		.n = n };
+
+	return imap_queue_fetch(&s->queue, &job) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+/* ---- working ---- */
+
+/* A further connection that is refused is no reason to fail: then there are fewer. */
+static void add_connection(struct imap_source *s)
+{
+	struct imap_connection *imap = &s->imap[s->n_open];
+	struct error ignored;
+
+	if (s->n_open >= s->connections_max || s->careful ||
+		s->queue.bytes < CONNECTION_WORTH * s->n_open)
+		return;
+	if (imap_connection_open(
+		    imap, s->address, &s->account, s->patience_ms, &ignored) == 0)
+		s->n_open++;
+	else
+		s->connections_max = s->n_open;
+}
+
+static int send_ahead(struct imap_source *s, struct error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < s->n_open; i++) {
+		r = imap_queue_send(&s->queue, &s->imap[i], i == 0, s->careful);
+		if (r < 0)
+			r = error_set(err, r, "cannot ask the source");
+		if (r == 0)
+			r = source_connection_flush(&s->imap[i].net, err);
+	}
+	return r;
+}
+
+static bool is_idle(const struct imap_source *s)
+{
+	for (unsigned i = 0; i < s->n_open; i++)
+		if (s->imap[i].n_sent)
+			return false;
+	return imap_queue_is_empty(&s->queue);
+}
+
+/* Only connections that owe an answer are looked at: others have nothing to say. */
+static int wait(struct imap_source *s, struct error *err)
+{
+	struct source_connection *connections[SOURCE_CONNECTIONS_MAX];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->n_open; i++) {
+		s->imap[i].net.is_readable = false;
+		if (s->imap[i].n_sent)
+			connections[n++] = &s->imap[i].net;
+	}
+	return source_connection_wait(connections, n, TICK_MS, s->patience_ms, err);
+}
+
+static int receive(
+	struct imap_source *s, const struct imap_answers *answers, struct error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < s->n_open; i++) {
+		if (!s->imap[i].net.is_readable)
+			continue;
+		r = source_connection_fill(&s->imap[i].net, err);
+		if (r >= 0)
+			r = imap_answers_take(answers, &s->imap[i], i, err);
+	}
+	return r;
+}
+
+static int imap_run(void *self, const struct source_events *events, struct error *err)
+{
+	struct imap_source *s = self;
+	struct imap_answers answers = { .events = events, .ret_careful = &s->careful };
+	int r = 0;
+
+	if (!s->n_open)
+		return error_set(err, -ENOTCONN, "not connected to the source");
+	while (r == 0 && !is_idle(s)) {
+		add_connection(s);
+		r = send_ahead(s, err);
+		if (r == 0)
+			r = wait(s, err);
+		if (r == 0)
+			r = receive(s, &answers, err);
+		if (r == 0)
+			r = events->tick(events->context);
+	}
+	return r;
+}
+
+static const struct source_ops imap_ops = {
+	.name = "imap",
+	.has_uids = true,
+	.compares = "folders, subscriptions, UIDVALIDITY, UIDs, flags, keywords, dates, "
+		    "sizes",
+	.cannot_see = "",
+	.connect = imap_connect,
+	.folders = imap_folders,
+	.list = imap_list,
+	.fetch = imap_fetch,
+	.run = imap_run,
+	.patience = imap_patience,
+	.close = imap_close,
+	.free = imap_free,
+};
+
+int imap_source_new(
+	const struct imap_source_options *options, struct source *ret, struct error *err)
+{
+	struct imap_source *s = calloc(1, sizeof(*s));
+	size_t n = options->n_addresses;
+
+	if (!s)
+		return error_set(err, -ENOMEM, "no memory");
+	arena_init(&s->arena);
+	s->n_addresses = n < IMAP_SOURCE_ADDRESSES_MAX ? n : IMAP_SOURCE_ADDRESSES_MAX;
+	memcpy(s->addresses, options->addresses,
+		s->n_addresses * sizeof(s->addresses[0]));
+	s->connections_max = options->connections < SOURCE_CONNECTIONS_MAX
+	                             ? options->connections
+	                             : SOURCE_CONNECTIONS_MAX;
+	s->patience_ms = PATIENCE_MS;
+	s->account.login = arena_str(&s->arena, options->login);
+	s->account.password = arena_str(&s->arena, options->password);
+	for (unsigned i = 0; i < SOURCE_CONNECTIONS_MAX; i++)
+		imap_connection_init(&s->imap[i]);
+	if (!s->account.login.ptr || !s->account.password.ptr) {
+		imap_free(s);
+		return error_set(err, -ENOMEM, "no memory");
+	}
+	*ret = (struct source){ .ops = &imap_ops, .self = s };
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_IMAP_SOURCE_H
+#define TRANSFER_IMAP_SOURCE_H
+/*
+ * The IMAP reader: EXAMINE and BODY.PEEK only, so that nothing at the source changes.
+ *
+ * Commands are sent ahead of their answers, over up to `connections` connections, so that
+ * neither round trips nor our disk keep the source waiting:
+ *
+ *   connection 0   EXAMINE a, UID FETCH 1:* (rows), EXAMINE b, UID FETCH 1:* …, then
+ * bodies connection 1…  bodies, when there are so many that it pays
+ */
+#include "transfer/read/source.h"
+
+#include <sys/socket.h>
+
+struct imap_source_options {
+	const struct sockaddr_storage *addresses; /* with ports; tried in order; copied */
+	size_t n_addresses;
+	struct str login, password; /* copied, wiped at the end */
+	unsigned connections;
+};
+
+#define IMAP_SOURCE_ADDRESSES_MAX 16
+
+/* -ENOMEM. ret->ops->free() ends it. */
+int imap_source_new(
+	const struct imap_source_options *options, struct source *ret, struct error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_SOURCE_H
+#define TRANSFER_SOURCE_H
+/*
+ * Where mail comes from: a reader of one account at the old server.
+ *
+ * A reader never changes what it reads. Work is queued (folders, list, fetch) and done by
+ * run(), which calls back in `source_events` as answers come: how much is in flight, over
+ * how many connections, is the reader's own business. Every callback returns 0 to go on;
+ * anything else ends run() and is returned. Strings and messages in a callback live until
+ * it returns.
+ *
+ *   connect ─► folders ─► run ─► list, list … ─► run ─► fetch, fetch … ─► run ─► close
+ *
+ * After an error of run() or connect(), close() and connect() begin anew; what was queued
+ * is forgotten. imap_source.c is the one for IMAP, pop3_source.c for a source without it;
+ * tests have one in memory.
+ */
+#include "base/error.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOURCE_CONNECTIONS_MAX 8 /* limits.source_connections ends there, too */
+
+/* ---- mail, at either end ---- */
+
+enum folder_attribute { /* bits */
+	FOLDER_NOSELECT = 1 << 0,
+	FOLDER_NOINFERIORS = 1 << 1,
+	FOLDER_NONEXISTENT = 1 << 2,
+};
+
+struct mail_folder {
+	struct str name;
+	char separator;         /* 0: flat */
+	unsigned attributes;    /* enum folder_attribute */
+	struct str special_use; /* "\\Sent", "" */
+};
+
+enum mail_flag { /* bits; everything else is a keyword */
+	MAIL_SEEN = 1 << 0,
+	MAIL_ANSWERED = 1 << 1,
+	MAIL_FLAGGED = 1 << 2,
+	MAIL_DELETED = 1 << 3,
+	MAIL_DRAFT = 1 << 4,
+	MAIL_RECENT = 1 << 5, /* the server's own bookkeeping: no difference */
+};
+#define MAIL_POP3_HIDDEN UINT32_MAX /* in INBOX, and not shown in the maildrop */
+
+struct mail {
+	uint32_t uid;
+	unsigned flags;      /* enum mail_flag */
+	struct str keywords; /* separated by single spaces, sorted */
+	int64_t date;
+	int16_t zone;
+	uint64_t size;     /* as the source says it, right or not */
+	uint64_t body_len; /* of a destination's: bytes that are really there */
+	/* The unique-id, with its body; "": the reader knows none. */
+	struct str uidl;
+	/* In the maildrop, from 1; 0: not known. */
+	uint32_t pop3_order;
+};
+
+/* ---- reading ---- */
+
+struct source_status {
+	uint32_t uidvalidity, uidnext, messages;
+	uint64_t highestmodseq; /* 0: unknown */
+};
+
+/* A message to fetch. */
+struct wanted {
+	uint32_t uid;
+	uint32_t size; /* for planning only; at most 4 GiB */
+	bool joined;   /* no other message lies between it and the one before */
+	bool came;     /* the caller's notes */
+	bool alone;    /* asked for once more, by itself */
+};
+
+/* How a list or a fetch ended. */
+enum source_end {
+	SOURCE_DONE,    /* what did not come is not there */
+	SOURCE_REFUSED, /* text says why */
+	SOURCE_CHANGED, /* the folder is another one now (UIDVALIDITY): look again */
+};
+
+struct source_events {
+	void *context;
+
+	/* From folders: each one (it may come again, with its special use), and each
+	   subscription (may name a missing one). */
+	int (*folder)(void *context, const struct mail_folder *f);
+	int (*subscription)(void *context, struct str name);
+	/* What the source says of its name spaces, in its own form; may never come. */
+	int (*namespaces)(void *context, struct str text);
+
+	/* From list and fetch: the folder was opened, and looks like that. */
+	int (*opened)(void *context, size_t folder, const struct source_status *s);
+	/* From list: its messages in any order (one may come again, the last one counts),
+	   the end. Lists come one after the other. */
+	int (*row)(void *context, size_t folder, const struct mail *m);
+	int (*listed)(void *context, size_t folder, enum source_end end, struct str text);
+
+	/* From fetch: a body of `len` bytes begins on this connection, its bytes in
+	   pieces, and then the message it belongs to. On another connection others may
+	   come meanwhile. */
+	int (*body)(void *context, unsigned connection, uint64_t len);
+	int (*bytes)(void *context, unsigned connection, struct str bytes);
+	int (*message)(
+		void *context, unsigned connection, size_t folder, const struct mail *m);
+	/* The end for n of the messages asked for, from `first` on. */
+	int (*fetched)(void *context, size_t folder, const struct wanted *first, size_t n,
+		enum source_end end, struct str text);
+
+	/* Between answers, several times a second: progress, second thoughts. */
+	int (*tick)(void *context);
+};
+
+/* The states of an attempt that connect() distinguishes by its result:
+   -EACCES   the password is refused
+   -EAGAIN   not now (too many connections, in use, unavailable): try again soon
+   -EPERM    logged in, but nothing works (Exchange does so), or no login is possible
+   other     the connection failed */
+struct source_ops {
+	const char *name; /* "imap" */
+	/* The UIDs are the source's own: they can be kept. */
+	bool has_uids;
+	/* One session at a time: while we are in, the owner is not. */
+	bool is_exclusive;
+	/* What a pass without a difference has compared, and what this reader cannot
+	   see ("": nothing). */
+	const char *compares, *cannot_see;
+	int (*connect)(void *self, struct error *err);
+	int (*folders)(void *self, struct error *err);
+	/* name: lives until run() returns, as do the wanted ones. */
+	int (*list)(void *self, size_t folder, struct str name, struct error *err);
+	int (*fetch)(void *self, size_t folder, struct str name, uint32_t uidvalidity,
+		const struct wanted *wanted, size_t n, struct error *err);
+	int (*run)(void *self, const struct source_events *events, struct error *err);
+	/* Whose unique-ids come with the messages, else NULL. After run(), reads the
+	   destination again: it shows as many messages as the source, in the same order,
+	   with the same unique-ids and sizes. -EREMOTEIO with the first difference.
+	   *ret_ours: the unique-ids are ours, since the source has none. */
+	int (*prove)(void *self, uint64_t *ret_count, bool *ret_ours, struct error *err);
+	/* The longest silence that is waited for; shorter while somebody is held. */
+	void (*patience)(void *self, unsigned milliseconds);
+	void (*close)(void *self);
+	void (*free)(void *self); /* closes; NULL is fine */
+};
+
+struct source {
+	const struct source_ops *ops;
+	void *self;
+};
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_SOURCE_CONNECTION_H
+#define TRANSFER_SOURCE_CONNECTION_H
+/*
+ * One connection to a server: what is to be sent, what has come, and how long it has been
+ * silent. Knows no protocol. The process does nothing but this account, so whoever has
+ * nothing else to do waits in source_connection_wait().
+ */
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct source_connection {
+	int fd; /* -1: closed */
+	struct buf in, out;
+	uint64_t heard_at; /* monotonic */
+	bool is_readable;  /* says source_connection_wait() */
+};
+
+void source_connection_init(struct source_connection *c);
+/* Waits until connected. 0 or -errno with the sentence. */
+int source_connection_connect(struct source_connection *c,
+	const struct sockaddr_storage *to, unsigned patience_ms, struct error *err);
+void source_connection_close(
+	struct source_connection *c); /* wipes what was sent: a password */
+
+/* One read: 1 something came, 0 nothing is there, -ECONNRESET the server has left. */
+int source_connection_fill(struct source_connection *c, struct error *err);
+/* As much as the socket takes. */
+int source_connection_flush(struct source_connection *c, struct error *err);
+
+/* Until one of them may be read or written, or `ms` have passed. -ETIMEDOUT when one was
+   silent for patience_ms: all of them owe an answer. */
+int source_connection_wait(struct source_connection *const *connections, size_t n,
+	unsigned ms, unsigned patience_ms, struct error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_STORE_DESTINATION_H
+#define TRANSFER_STORE_DESTINATION_H
+/*
+ * Our own store as a destination, written in batches.
+ *
+ * Bodies go from the socket's buffer to the store as they come, one writer for each
+ * connection. What is complete is committed every STORE_BATCH_MESSAGES or
+ * STORE_BATCH_BYTES: a crash costs at most that much work.
+ */
+#include "transfer/write/destination.h"
+
+#define STORE_BATCH_MESSAGES 500
+#define STORE_BATCH_BYTES ((uint64_t)32 << 20)
+
+/* Opens or makes the folder. Results as store_open(): -EBUSY when another process has it
+   open. ret->ops->free() closes it. */
+int store_destination_open(
+	const char *folder, struct destination *ret, struct error *err);
+
+#endif
