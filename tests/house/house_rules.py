@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     "wire": ["base"],
     "database": ["base"],
     "registry": ["base", "database"],
+    "tls": ["base", "event", "net", "wire"],
     "nft-rules": ["base", "settings"],
     "mailstore/store": ["base", "database"],
     "mailstore/serve": ["base", "event", "net", "wire", "mailstore/store"],
