@@ -265,7 +265,7 @@ static void write_client(struct session *s)
 	if (smtp_of(s)->client_dead)
 		buf_clear(b);
 	while (buf_len(b) && n > 0) {
-		n = buf_write(b, s->client->fd);
+		n = stream_write_buf(s->client, b);
 		s->bytes_out += n > 0 ? (uint64_t)n : 0;
 	}
 	if (n < 0 && n != -EAGAIN)
@@ -280,7 +280,7 @@ static void write_source(struct session *s)
 	if (s->upstream_state != UPSTREAM_OPEN)
 		return;
 	while (buf_len(b) && n > 0)
-		n = buf_write(b, s->upstream->fd);
+		n = stream_write_buf(s->upstream, b);
 	/* what it still has to say is read before it counts as lost */
 	if (n < 0 && n != -EAGAIN)
 		buf_clear(b);
@@ -304,8 +304,8 @@ static void want_events(struct session *s)
 		upstream = UV_WRITABLE;
 	else if (buf_len(&p->to_upstream))
 		upstream |= UV_WRITABLE;
-	watch_want(s->client, client);
-	watch_want(s->upstream, upstream);
+	stream_want(s->client, client);
+	stream_want(s->upstream, upstream);
 }
 
 /* All that he has sent is read, and nothing of it waits for anybody: there will be no
@@ -374,7 +374,7 @@ void smtp_run(struct session *s)
 
 static void read_client(struct session *s)
 {
-	ssize_t n = buf_read(&s->pre->from_client, s->client->fd, READ_SIZE);
+	ssize_t n = stream_read_buf(s->client, &s->pre->from_client, READ_SIZE);
 
 	if (n > 0)
 		s->bytes_in += (uint64_t)n;
@@ -386,7 +386,7 @@ static void read_client(struct session *s)
 
 static void read_source(struct session *s)
 {
-	ssize_t n = buf_read(&s->pre->from_upstream, s->upstream->fd, READ_SIZE);
+	ssize_t n = stream_read_buf(s->upstream, &s->pre->from_upstream, READ_SIZE);
 
 	if (n > 0 || n == -EAGAIN)
 		return;
@@ -397,19 +397,17 @@ static void read_source(struct session *s)
 
 static void connected(struct session *s)
 {
-	int code = 0;
-	socklen_t len = sizeof(code);
+	int r = stream_connected(s->upstream);
 
-	(void)getsockopt(s->upstream->fd, SOL_SOCKET, SO_ERROR, &code, &len);
-	if (code) {
-		source_lost(s, strerror(code));
+	if (r < 0) {
+		source_lost(s, strerror(-r));
 		return;
 	}
 	s->upstream_state = UPSTREAM_OPEN;
 	session_is_known(s); /* the source's own limits hold for him now */
 }
 
-static void ready(struct session *s, const struct watch *which, int events, int error)
+static void ready(struct session *s, const struct stream *which, int events, int error)
 {
 	if (which == s->client) {
 		if (error)

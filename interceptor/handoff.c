@@ -9,7 +9,6 @@
 #include "interceptor/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +120,9 @@ int handoff(struct session *s)
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
 	/* a duplicate travels: when it cannot be sent, the client is still ours */
-	fd = fcntl(s->client->fd, F_DUPFD_CLOEXEC, 0);
+	fd = stream_share(s->client);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = peer_send(&w->mailstore, &m, fd);
 	if (r < 0) {
 		fd_closep(&fd);
@@ -132,7 +131,6 @@ int handoff(struct session *s)
 	log_info(id, "hand-off", "account=%s unread=%zu", s->account,
 		buf_len(&s->pre->from_client));
 	s->bytes_in = s->received - (uint32_t)buf_len(&s->pre->from_client);
-	fd = session_give_away(s);
-	fd_closep(&fd);
+	session_give_away(s);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 struct front_ops;
 struct session;
-struct watch;
+struct stream;
 
 /* What a source shows to everybody before login, as it sent it. Empty: the protocol has
    no such thing, or it is not known. */
@@ -62,7 +62,7 @@ struct talk_ops {
 	void (*begin)(struct session *s);
 	/* An event of s->client or s->upstream, as watch_fn has it. */
 	void (*ready)(
-		struct session *s, const struct watch *which, int events, int error);
+		struct session *s, const struct stream *which, int events, int error);
 	void (*want_events)(struct session *s);
 	void (*timeout)(struct session *s);
 	/* pre->front goes: give back what it holds. */

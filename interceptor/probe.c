@@ -31,8 +31,8 @@ void probe_init(struct probe *p, struct loop *loop, const struct settings *setti
 
 static void finish(struct probe *p, uint64_t again_ms)
 {
-	watch_free(p->watch);
-	p->watch = NULL;
+	stream_free(p->source);
+	p->source = NULL;
 	buf_fini(&p->from_source);
 	buf_fini(&p->to_source);
 	arena_fini(&p->arena);
@@ -84,8 +84,7 @@ static void succeeded(struct probe *p)
 	struct learnt learnt = p->lane->probe_result(p->machine);
 
 	/* good manners; whether it arrives does not matter */
-	if (write(p->watch->fd, p->lane->probe_goodbye.ptr, p->lane->probe_goodbye.len) <
-		0)
+	if (stream_write(p->source, p->lane->probe_goodbye, false) < 0)
 		log_debug(NULL, "probe", "goodbye=failed");
 	log_info(NULL, "probe", "service=%s greeting=\"%.*s\"", service_name(p->service),
 		STR_ARG(learnt.greeting));
@@ -99,11 +98,11 @@ static void flush(struct probe *p)
 	ssize_t n = 1;
 
 	while (buf_len(&p->to_source) && n > 0)
-		n = buf_write(&p->to_source, p->watch->fd);
+		n = stream_write_buf(p->source, &p->to_source);
 	if (n < 0 && n != -EAGAIN)
 		failed(p, strerror((int)-n));
 	else
-		watch_want(p->watch,
+		stream_want(p->source,
 			UV_READABLE | (buf_len(&p->to_source) ? UV_WRITABLE : 0));
 }
 
@@ -129,20 +128,18 @@ static void ready(void *context, int events, int error)
 {
 	struct probe *p = context;
 	ssize_t n;
-	int code = 0;
-	socklen_t len = sizeof(code);
+	int r = p->connecting ? stream_connected(p->source) : 0;
 
 	(void)events;
-	if (p->connecting || error) {
-		(void)getsockopt(p->watch->fd, SOL_SOCKET, SO_ERROR, &code, &len);
-		if (code) {
-			failed(p, strerror(code));
-			return;
-		}
-		p->connecting = false;
-		watch_want(p->watch, UV_READABLE);
+	(void)error;
+	if (r < 0) {
+		failed(p, strerror(-r));
+		return;
 	}
-	n = buf_read(&p->from_source, p->watch->fd, 4096);
+	if (p->connecting)
+		stream_want(p->source, UV_READABLE);
+	p->connecting = false;
+	n = stream_read_buf(p->source, &p->from_source, 4096);
 	if (n > 0)
 		talk(p);
 	else if (n == 0)
@@ -185,31 +182,32 @@ static void start(struct probe *p)
 	buf_init(&p->to_source, BYTES_MAX);
 	p->machine = arena_alloc(&p->arena, p->lane->probe_size);
 	if (r >= 0)
-		r = watch_new(p->loop, fd, ready, p, &p->watch);
+		r = stream_plain_new(p->loop, fd, &p->source);
 	if (r < 0 || !p->machine) {
 		failed(p, r < 0 ? strerror(-r) : "no memory");
 		return;
 	}
+	stream_set_owner(p->source, ready, p);
 	p->lane->probe_begin(p->machine, &p->arena);
 	p->connecting = true;
 	p->deadline = loop_now(p->loop) + PATIENCE_MS;
-	watch_want(p->watch, UV_WRITABLE);
+	stream_want(p->source, UV_WRITABLE);
 }
 
 void probe_tick(struct probe *p)
 {
 	uint64_t now = loop_now(p->loop);
 
-	if (!p->watch && now >= p->next_at && is_retired(p))
+	if (!p->source && now >= p->next_at && is_retired(p))
 		p->next_at = UINT64_MAX; /* there is no way back from that */
-	else if (!p->watch && now >= p->next_at)
+	else if (!p->source && now >= p->next_at)
 		start(p);
-	else if (p->watch && now >= p->deadline)
+	else if (p->source && now >= p->deadline)
 		failed(p, "it does not answer");
 }
 
 void probe_close_fd(struct probe *p)
 {
-	if (p->watch)
-		close(p->watch->fd);
+	if (p->source)
+		close(p->source->fd);
 }

@@ -7,6 +7,7 @@
  */
 #include "event/loop.h"
 #include "interceptor/lane.h"
+#include "net/stream.h"
 
 struct probe_ops {
 	/* The facts are new: the workers shall look. */
@@ -20,7 +21,7 @@ struct probe {
 	enum service_id service;
 	const struct probe_ops *ops;
 	void *context;
-	struct watch *watch; /* NULL: none is running */
+	struct stream *source; /* NULL: none is running */
 	void *machine;
 	struct arena arena;
 	struct buf from_source, to_source;

@@ -93,8 +93,8 @@ void session_want_events(struct session *s)
 		upstream = UV_READABLE;
 	else if (s->pre && buf_len(&s->pre->to_upstream))
 		upstream |= UV_WRITABLE;
-	watch_want(s->client, client);
-	watch_want(s->upstream, upstream);
+	stream_want(s->client, client);
+	stream_want(s->upstream, upstream);
 }
 
 void session_set_state(struct session *s, enum session_state state, uint64_t timeout_ms)
@@ -242,7 +242,7 @@ void session_close(struct session *s, const char *why)
 	session_count_waiting(s, false);
 	tally_add_connection(w->tally, w->index, -1);
 	session_drop_upstream(s);
-	watch_free(s->client);
+	stream_free(s->client);
 	s->client = NULL;
 	session_free_pre(s);
 	session_set_state(s, SESSION_GONE, 0);
@@ -268,7 +268,7 @@ void session_finish(struct session *s, const char *why)
 	}
 	/* with unread bytes in the socket close() is a reset, and the last words would
 	   be lost on their way: let him close first */
-	(void)shutdown(s->client->fd, SHUT_WR);
+	stream_shutdown(s->client, SHUT_WR);
 	session_set_state(s, SESSION_LINGERING, LINGER_MS);
 }
 
@@ -317,7 +317,7 @@ void session_set_route(struct session *s, enum route route)
 	if (route == ROUTE_LOCAL)
 		session_goes_off(s); /* of the source */
 	s->route = route;
-	source_mark(s->client->fd, marks[route]);
+	stream_mark(s->client, marks[route]);
 }
 
 void session_is_known(struct session *s)
@@ -416,12 +416,13 @@ void session_accept(struct worker *w, enum service_id service, int fd,
 {
 	struct session *s = make(w, service, peer, destination);
 
-	if (!s || watch_new(&w->loop, fd, session_client_ready, s, &s->client) < 0) {
+	if (!s || stream_plain_new(&w->loop, fd, &s->client) < 0) {
 		free(s);
 		close(fd);
 		return;
 	}
-	source_accepted(fd);
+	stream_set_owner(s->client, session_client_ready, s);
+	stream_mark(s->client, MARK_UNDECIDED);
 	LIST_INSERT_HEAD(&w->sessions, s, all);
 	tally_add_connection(w->tally, w->index, 1);
 	session_count_waiting(s, true);

@@ -16,10 +16,9 @@
  * the arena with the password. It is made with the first byte, so that who only connects
  * costs a descriptor, and wiped when the relay or the mailstore takes over.
  */
-#include "event/loop.h"
 #include "interceptor/lane.h"
 #include "interceptor/offer.h"
-#include "interceptor/relay.h"
+#include "net/relay.h"
 #include "registry/registry.h"
 
 #include <netinet/in.h>
@@ -82,7 +81,7 @@ struct session {
 	const struct lane *lane;
 	struct pre *pre;     /* NULL: nothing came yet, or it is over */
 	struct relay *relay; /* in RELAY and DRAINING */
-	struct watch *client, *upstream;
+	struct stream *client, *upstream;
 	char *account;       /* owned; NULL: not known */
 	int64_t account_id;  /* 0: not known */
 	const char *why;     /* it ends, once that is decided; a constant */
@@ -155,8 +154,8 @@ void session_goes_off(struct session *s);
 void session_relay(struct session *s);
 /* Ends a relay so that the source finishes what it was told: then GONE. */
 void session_drain(struct session *s, enum farewell why);
-/* The descriptor goes to the mailstore; *ret_fd is the caller's. */
-int session_give_away(struct session *s);
+/* The mailstore has the client's socket. */
+void session_give_away(struct session *s);
 
 /* The loop's time passed s->deadline. */
 void session_timeout(struct session *s);

@@ -39,14 +39,14 @@ static void drain(struct session *s, int events, int error)
 	if (!error && !(events & UV_READABLE))
 		return;
 	do {
-		n = read(s->upstream->fd, s->worker->relay.scratch, RELAY_SCRATCH);
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n == 0 || errno != EAGAIN)
+		n = stream_read(s->upstream, s->worker->relay.scratch, RELAY_SCRATCH);
+	} while (n > 0);
+	if (n != -EAGAIN)
 		session_close(s, "drained");
 }
 
 void session_relay_event(
-	struct session *s, const struct watch *which, int events, int error)
+	struct session *s, const struct stream *which, int events, int error)
 {
 	if (s->state == SESSION_DRAINING)
 		drain(s, events, error);
@@ -98,24 +98,22 @@ void session_drain(struct session *s, enum farewell why)
 		s->account ? s->account : "-");
 	/* in the middle of an answer the words would become part of a message */
 	if (relay_between_lines(s->relay, worker_now(s->worker)) &&
-		write(s->client->fd, words.ptr, words.len) < 0)
+		stream_write(s->client, words, false) < 0)
 		log_debug(id, "quiesce", "client=gone");
-	(void)shutdown(s->client->fd, SHUT_RDWR);
-	watch_want(s->client, 0);
-	(void)shutdown(s->upstream->fd, SHUT_WR);
+	stream_shutdown(s->client, SHUT_RDWR);
+	stream_want(s->client, 0);
+	stream_shutdown(s->upstream, SHUT_WR);
 	session_set_state(s, SESSION_DRAINING, DRAIN_MS);
-	watch_want(s->upstream, UV_READABLE);
+	stream_want(s->upstream, UV_READABLE);
 }
 
-int session_give_away(struct session *s)
+void session_give_away(struct session *s)
 {
-	int fd = watch_take(s->client);
-
+	stream_free(s->client);
 	s->client = NULL;
 	session_drop_upstream(s);
 	session_free_pre(s);
 	session_set_state(s, SESSION_LOCAL, 0);
 	session_goes_live(s);
 	LIST_INSERT_HEAD(&s->worker->local[s->number % LOCAL_BUCKETS], s, numbered);
-	return fd;
 }

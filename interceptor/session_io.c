@@ -16,12 +16,12 @@
 #define RESUME_MS 5000   /* for another try, after a hold took all the time there was */
 
 /* 0, or the session is closed. */
-static int write_out(struct buf *b, struct watch *to)
+static int write_out(struct buf *b, struct stream *to)
 {
 	ssize_t n = 1;
 
 	while (to && buf_len(b) && n > 0)
-		n = buf_write(b, to->fd);
+		n = stream_write_buf(to, b);
 	return n < 0 && n != -EAGAIN ? (int)n : 0;
 }
 
@@ -52,7 +52,7 @@ void session_say(struct session *s, struct str bytes)
 	if (s->state == SESSION_GONE)
 		return;
 	if (!s->pre) {
-		n = write(s->client->fd, bytes.ptr, bytes.len);
+		n = stream_write(s->client, bytes, false);
 		if (n == (ssize_t)bytes.len)
 			return;
 		bytes = str_skip(bytes, n > 0 ? (size_t)n : 0);
@@ -98,9 +98,9 @@ void session_resume(struct session *s)
 /* He was told the end; what he still says goes nowhere. */
 static void discard(struct session *s)
 {
-	ssize_t n = read(s->client->fd, s->worker->relay.scratch, RELAY_SCRATCH);
+	ssize_t n = stream_read(s->client, s->worker->relay.scratch, RELAY_SCRATCH);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n <= 0 && n != -EAGAIN)
 		session_close(s, "closed");
 }
 
@@ -111,7 +111,7 @@ static void read_client(struct session *s)
 
 	if (!session_want_pre(s))
 		return;
-	n = buf_read(&s->pre->from_client, s->client->fd, SESSION_READ_CHUNK);
+	n = stream_read_buf(s->client, &s->pre->from_client, SESSION_READ_CHUNK);
 	if (n == -EAGAIN)
 		return;
 	if (n < 0) {
@@ -157,7 +157,8 @@ void session_client_ready(void *context, int events, int error)
 
 static void read_upstream(struct session *s)
 {
-	ssize_t n = buf_read(&s->pre->from_upstream, s->upstream->fd, SESSION_READ_CHUNK);
+	ssize_t n =
+		stream_read_buf(s->upstream, &s->pre->from_upstream, SESSION_READ_CHUNK);
 
 	if (n == -EAGAIN)
 		return;
@@ -179,20 +180,14 @@ static void upstream_connected(struct session *s)
 
 static void upstream_failed(struct session *s)
 {
-	int code = 0;
-	socklen_t len = sizeof(code);
+	int r = stream_connected(s->upstream);
 
-	(void)getsockopt(s->upstream->fd, SOL_SOCKET, SO_ERROR, &code, &len);
-	login_upstream_lost(s, code ? -code : -ECONNRESET);
+	login_upstream_lost(s, r < 0 && r != -EINPROGRESS ? r : -ECONNRESET);
 }
 
 bool session_upstream_only_slow(struct session *s)
 {
-	union endpoint there;
-	socklen_t len = sizeof(there);
-
-	if (s->upstream_state != UPSTREAM_CONNECTING ||
-		getpeername(s->upstream->fd, &there.any, &len) < 0)
+	if (s->upstream_state != UPSTREAM_CONNECTING || stream_connected(s->upstream) < 0)
 		return false;
 	upstream_connected(s);
 	return true;
@@ -241,11 +236,12 @@ int session_reach_source(struct session *s)
 	fd = source_connect(&source, &s->peer);
 	if (fd < 0)
 		return fd;
-	r = watch_new(&s->worker->loop, fd, upstream_ready, s, &s->upstream);
+	r = stream_plain_new(&s->worker->loop, fd, &s->upstream);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
+	stream_set_owner(s->upstream, upstream_ready, s);
 	s->upstream_state = UPSTREAM_CONNECTING;
 	s->pre->upstream_tries = 0;
 	s->lane->upstream_begin(s);
@@ -255,7 +251,7 @@ int session_reach_source(struct session *s)
 
 void session_drop_upstream(struct session *s)
 {
-	watch_free(s->upstream);
+	stream_free(s->upstream);
 	s->upstream = NULL;
 	s->upstream_state = UPSTREAM_NONE;
 	if (s->pre) {

@@ -6,13 +6,13 @@
 
 #define SESSION_READ_CHUNK 16384 /* of a client before login: a login is far smaller */
 
-watch_fn session_client_ready;
+stream_ready_fn session_client_ready;
 void session_want_events(struct session *s);
 bool session_reads_client(const struct session *s); /* in its state */
 void session_free_pre(struct session *s);
 void session_count_waiting(struct session *s, bool waiting);
 void session_relay_event(
-	struct session *s, const struct watch *which, int events, int error);
+	struct session *s, const struct stream *which, int events, int error);
 void session_end_relay(struct session *s); /* keeps its counts */
 
 #endif

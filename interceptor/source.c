@@ -206,14 +206,3 @@ int source_connect(const union endpoint *source, const union endpoint *client)
 		r = connect_once(source, client);
 	return r;
 }
-
-void source_accepted(int client)
-{
-	source_mark(client, MARK_UNDECIDED);
-}
-
-void source_mark(int client, uint32_t mark)
-{
-	/* without it the bytes are counted under another route: no reason to refuse */
-	(void)set_option(client, SOL_SOCKET, SO_MARK, (int)mark);
-}

@@ -20,7 +20,4 @@ int source_connect(const union endpoint *source, const union endpoint *client);
 socklen_t endpoint_length(const union endpoint *e);
 void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX]);
 
-void source_accepted(int client); /* marks it; the rest it has from the listener */
-void source_mark(int client, uint32_t mark);
-
 #endif

@@ -10,10 +10,10 @@
 #include "interceptor/passed.h"
 #include "interceptor/peer.h"
 #include "interceptor/recipients.h"
-#include "interceptor/relay.h"
 #include "interceptor/session.h"
 #include "interceptor/tally.h"
 #include "interceptor/verify.h"
+#include "net/relay.h"
 
 #define LOCAL_BUCKETS 1024 /* sessions with the mailstore, by number */
 

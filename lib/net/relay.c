@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/relay.h"
+#include "net/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <uv.h>
 
 #define BULKY_READ 16384 /* a read this large is no dialogue */
 #define BULKY_READS 2    /* that many in a row, and it is worth a pipe */
@@ -33,24 +32,26 @@ void relay_shared_fini(struct relay_shared *shared)
 	shared->scratch = NULL;
 }
 
-static void way_begin(struct relay_way *w, int from, int to, struct buf *first)
+static void way_begin(
+	struct relay_way *w, struct stream *from, struct stream *to, struct buf *first)
 {
 	struct str bytes = buf_view(first);
 
-	*w = (struct relay_way){ .from = from, .to = to, .left = *first };
+	*w = (struct relay_way){ .from = from,
+		.to = to,
+		.left = *first,
+		.can_splice = stream_can_splice(from, to) };
 	w->ends_line = bytes.len && bytes.ptr[bytes.len - 1] == '\n';
 	*first = (struct buf){ .limit = first->limit };
 	w->left.limit = 0; /* bounded by what one read leaves */
 }
 
-void relay_begin(struct relay *r, struct relay_shared *shared, struct watch *client,
-	struct watch *source, struct buf *to_source, struct buf *to_client)
+void relay_begin(struct relay *r, struct relay_shared *shared, struct stream *client,
+	struct stream *source, struct buf *to_source, struct buf *to_client)
 {
 	r->shared = shared;
-	r->client = client;
-	r->source = source;
-	way_begin(&r->up, client->fd, source->fd, to_source);
-	way_begin(&r->down, source->fd, client->fd, to_client);
+	way_begin(&r->up, client, source, to_source);
+	way_begin(&r->down, source, client, to_client);
 }
 
 static void way_release(struct relay_way *w, struct relay_shared *shared)
@@ -105,14 +106,10 @@ static ssize_t write_left(struct relay_way *w)
 	ssize_t n;
 
 	if (buf_len(&w->left))
-		return buf_write(&w->left, w->to);
-	do {
-		n = splice(w->pipe->read_end, NULL, w->to, NULL, w->pipe->held,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	w->pipe->held -= (size_t)n;
+		return stream_write_buf(w->to, &w->left);
+	n = stream_splice_out(w->to, w->pipe->read_end, w->pipe->held);
+	if (n > 0)
+		w->pipe->held -= (size_t)n;
 	return n;
 }
 
@@ -149,27 +146,22 @@ static enum pump read_failed(struct relay_way *w, int code)
 static void judge_read(struct relay_way *w, ssize_t n)
 {
 	w->bulky = n >= BULKY_READ ? w->bulky + 1 : 0;
-	if (w->bulky >= BULKY_READS)
+	if (w->bulky >= BULKY_READS && w->can_splice)
 		w->mode = WAY_SPLICE;
 }
 
 static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uint64_t now)
 {
-	ssize_t n, written;
+	ssize_t n = stream_read(w->from, shared->scratch, RELAY_SCRATCH), written;
 
-	do {
-		n = read(w->from, shared->scratch, RELAY_SCRATCH);
-	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return read_failed(w, -errno);
+		return read_failed(w, (int)n);
 	if (n == 0)
 		return no_more_input(w);
 	judge_read(w, n);
 	w->ends_line = shared->scratch[n - 1] == '\n';
-	do {
-		written = write(w->to, shared->scratch, (size_t)n);
-	} while (written < 0 && errno == EINTR);
-	if (written < 0 && errno != EAGAIN)
+	written = stream_write(w->to, str_of(shared->scratch, (size_t)n), false);
+	if (written < 0 && written != -EAGAIN)
 		return no_more_output(w, shared);
 	if (written < 0)
 		written = 0;
@@ -177,7 +169,8 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 	if (written < n && buf_append(&w->left, str_of(shared->scratch + written,
 							(size_t)(n - written))) < 0)
 		return no_more_output(w, shared); /* no memory: better cut than altered */
-	/* a short read has emptied the socket: do not ask only to hear EAGAIN */
+	/* a short read has emptied the socket: do not ask only to hear EAGAIN; bytes
+	   that are pending in the stream bring us here again */
 	return written < n || n < RELAY_SCRATCH ? PUMP_WAIT : PUMP_AGAIN;
 }
 
@@ -191,17 +184,14 @@ static enum pump splice_once(
 		w->pipe = pipes_lend(&shared->pipes);
 	if (!w->pipe)
 		return copy_once(w, shared, now);
-	do {
-		n = splice(w->from, NULL, w->pipe->write_end, NULL, PIPE_SIZE,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	} while (n < 0 && errno == EINTR);
-	/* EINVAL: not a socket that can be spliced (no TCP, a TLS one): copy for good */
-	if (n < 0 && errno == EINVAL) {
+	n = stream_splice_in(w->from, w->pipe->write_end, PIPE_SIZE);
+	if (n == -EINVAL) {
 		w->mode = WAY_COPY;
+		w->can_splice = false;
 		return copy_once(w, shared, now);
 	}
 	if (n < 0)
-		return read_failed(w, -errno);
+		return read_failed(w, (int)n);
 	if (n == 0)
 		return no_more_input(w);
 	w->ends_line = false;
@@ -230,7 +220,7 @@ static enum pump move_bytes(
 static void pass_end(struct relay_way *w, const struct relay_way *back)
 {
 	if (!is_over(back))
-		(void)shutdown(w->to, SHUT_WR); /* ENOTCONN: it is gone already */
+		stream_shutdown(w->to, SHUT_WR);
 	w->state = WAY_DONE;
 }
 
@@ -270,8 +260,8 @@ static enum relay_result settle(struct relay *r)
 {
 	if (is_over(&r->up) && is_over(&r->down))
 		return RELAY_OVER;
-	watch_want(r->client, wanted(&r->up, &r->down));
-	watch_want(r->source, wanted(&r->down, &r->up));
+	stream_want(r->up.from, wanted(&r->up, &r->down));
+	stream_want(r->up.to, wanted(&r->down, &r->up));
 	return RELAY_GOES_ON;
 }
 
@@ -296,9 +286,9 @@ enum relay_result relay_start(struct relay *r, uint64_t now)
 }
 
 enum relay_result relay_event(
-	struct relay *r, const struct watch *which, int events, int error, uint64_t now)
+	struct relay *r, const struct stream *which, int events, int error, uint64_t now)
 {
-	bool client = which == r->client;
+	bool client = which == r->up.from;
 	bool in = error || events & UV_READABLE, out = error || events & UV_WRITABLE;
 
 	run(r, client ? in : out, client ? out : in, now);

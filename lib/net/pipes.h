@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef INTERCEPTOR_PIPES_H
-#define INTERCEPTOR_PIPES_H
+#ifndef NET_PIPES_H
+#define NET_PIPES_H
 /*
  * Pipes to splice through, lent to the directions that have bytes on the move.
  *

@@ -6,10 +6,14 @@
  *
  *   left ◄──tcp──► client side [relay] source side ◄──tcp──► right
  */
-#include "interceptor/relay.h"
+#include "net/relay.h"
+
+#include "event/loop.h"
+#include "support/odd_stream.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +25,9 @@
 #include <cmocka.h>
 
 #define BULK (8 * 1024 * 1024)
+#define ODD_BULK 30000
+#define PLAIN ODD_COUNT /* behind the odd ones */
+#define KINDS (ODD_COUNT + 1)
 #define TURNS_MAX 200000 /* of the loop: a relay that hangs fails here */
 
 struct bench {
@@ -28,8 +35,9 @@ struct bench {
 	uv_idle_t pulse; /* so that a turn of the loop never waits */
 	struct relay_shared shared;
 	struct relay relay;
-	struct watch *client, *source;
+	struct stream *client, *source;
 	int left, right;
+	int kind; /* of both streams */
 	bool over;
 	size_t most_held; /* bytes inside the relay at once */
 };
@@ -48,6 +56,7 @@ static void tcp_pair(int fds[static 2])
 	struct sockaddr_in here = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(here);
+	int on = 1;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(listener, (struct sockaddr *)&here, sizeof(here)), 0);
@@ -58,6 +67,8 @@ static void tcp_pair(int fds[static 2])
 	fds[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(fds[1] >= 0);
 	close(listener);
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 static void note(struct bench *b, enum relay_result result)
@@ -72,8 +83,8 @@ static void note(struct bench *b, enum relay_result result)
 		b->most_held = held;
 	b->over |= result == RELAY_OVER;
 	if (b->over) {
-		watch_want(b->client, 0);
-		watch_want(b->source, 0);
+		stream_want(b->client, 0);
+		stream_want(b->source, 0);
 	}
 }
 
@@ -96,13 +107,26 @@ static void on_pulse(uv_idle_t *idle)
 	(void)idle;
 }
 
-static void bench_init(
-	struct bench *b, make_pair *pair, struct str first_up, struct str first_down)
+static struct stream *stream_over(struct bench *b, int fd)
+{
+	struct stream *s = NULL;
+
+	if (b->kind == PLAIN)
+		assert_int_equal(stream_plain_new(&b->loop, fd, &s), 0);
+	else
+		assert_int_equal(
+			odd_stream_new(&b->loop, fd, (enum oddity)b->kind, &s), 0);
+	return s;
+}
+
+static void bench_init(struct bench *b, int kind, make_pair *pair, struct str first_up,
+	struct str first_down)
 {
 	struct buf up, down;
 	int left[2], right[2];
 
 	memset(b, 0, sizeof(*b));
+	b->kind = kind;
 	pair(left);
 	pair(right);
 	b->left = left[0];
@@ -111,8 +135,10 @@ static void bench_init(
 	assert_int_equal(uv_idle_init(&b->loop.uv, &b->pulse), 0);
 	assert_int_equal(uv_idle_start(&b->pulse, on_pulse), 0);
 	assert_int_equal(relay_shared_init(&b->shared), 0);
-	assert_int_equal(watch_new(&b->loop, left[1], client_ready, b, &b->client), 0);
-	assert_int_equal(watch_new(&b->loop, right[1], source_ready, b, &b->source), 0);
+	b->client = stream_over(b, left[1]);
+	b->source = stream_over(b, right[1]);
+	stream_set_owner(b->client, client_ready, b);
+	stream_set_owner(b->source, source_ready, b);
 	buf_init(&up, 0);
 	buf_init(&down, 0);
 	assert_int_equal(buf_append(&up, first_up), 0);
@@ -130,8 +156,8 @@ static void turn(struct bench *b)
 static void bench_fini(struct bench *b)
 {
 	relay_fini(&b->relay);
-	watch_free(b->client);
-	watch_free(b->source);
+	stream_free(b->client);
+	stream_free(b->source);
 	uv_close((uv_handle_t *)&b->pulse, NULL);
 	assert_int_equal(loop_fini(&b->loop), 0);
 	relay_shared_fini(&b->shared);
@@ -146,13 +172,13 @@ static char pattern(size_t at)
 	return (char)(at * 2654435761u >> 13);
 }
 
-/* Sends what goes of BULK bytes; returns how far it is. */
-static size_t send_some(int fd, size_t sent, size_t piece)
+/* Sends what goes of `total` bytes; returns how far it is. */
+static size_t send_some(int fd, size_t sent, size_t total, size_t piece)
 {
 	static char bytes[65536];
 
 	for (;;) {
-		size_t n = BULK - sent < piece ? BULK - sent : piece;
+		size_t n = total - sent < piece ? total - sent : piece;
 		ssize_t w;
 
 		if (!n)
@@ -179,30 +205,30 @@ static size_t check_some(int fd, size_t got, size_t piece, bool *ret_end)
 }
 
 /* Everything from one end to the other, then its end of file. */
-static void bulk(make_pair *pair, bool down, size_t read_piece)
+static void bulk(int kind, make_pair *pair, bool down, size_t total, size_t read_piece)
 {
 	struct bench b;
 	size_t sent = 0, got = 0;
 	bool end = false, closed = false;
 	int from, to;
 
-	bench_init(&b, pair, STR_LIT(""), STR_LIT(""));
+	bench_init(&b, kind, pair, STR_LIT(""), STR_LIT(""));
 	from = down ? b.right : b.left;
 	to = down ? b.left : b.right;
 	for (int i = 0; i < TURNS_MAX && !end; i++) {
-		sent = send_some(from, sent, 65536);
-		if (sent == BULK && !closed)
+		sent = send_some(from, sent, total, 65536);
+		if (sent == total && !closed)
 			closed = shutdown(from, SHUT_WR) == 0;
 		turn(&b);
 		got = check_some(to, got, read_piece, &end);
 	}
-	assert_int_equal(got, BULK);
+	assert_int_equal(got, total);
 	assert_true(end);
 	assert_false(b.over);
 	assert_true(relay_half_closed(&b.relay));
-	assert_int_equal(down ? b.relay.down.bytes : b.relay.up.bytes, BULK);
-	assert_true(b.shared.pipes.count > 0); /* it was spliced */
-	assert_null(b.relay.up.pipe);          /* and nobody holds a pipe now */
+	assert_int_equal(down ? b.relay.down.bytes : b.relay.up.bytes, total);
+	assert_int_equal(b.shared.pipes.count > 0, kind == PLAIN); /* it was spliced */
+	assert_null(b.relay.up.pipe); /* and nobody holds a pipe now */
 	assert_null(b.relay.down.pipe);
 	/* the other direction still works */
 	assert_int_equal(write(to, "bye", 3), 3);
@@ -216,15 +242,19 @@ static void bulk(make_pair *pair, bool down, size_t read_piece)
 static void test_bulk(void **state)
 {
 	(void)state;
-	bulk(tcp_pair, true, 65536);
-	bulk(tcp_pair, false, 65536);
-	bulk(unix_pair, true, 65536);
+	bulk(PLAIN, tcp_pair, true, BULK, 65536);
+	bulk(PLAIN, tcp_pair, false, BULK, 65536);
+	bulk(PLAIN, unix_pair, true, BULK, 65536);
+	for (int kind = 0; kind < ODD_COUNT; kind++) {
+		bulk(kind, tcp_pair, true, ODD_BULK, 65536);
+		bulk(kind, unix_pair, false, ODD_BULK, 65536);
+	}
 }
 
 static void test_slow_reader(void **state)
 {
 	(void)state;
-	bulk(tcp_pair, true, 700);
+	bulk(PLAIN, tcp_pair, true, BULK, 700);
 }
 
 /* A reader that reads nothing: what the relay holds stays within one pipe. */
@@ -234,15 +264,15 @@ static void test_back_pressure(void **state)
 	size_t sent = 0;
 
 	(void)state;
-	bench_init(&b, tcp_pair, STR_LIT(""), STR_LIT(""));
+	bench_init(&b, PLAIN, tcp_pair, STR_LIT(""), STR_LIT(""));
 	for (int i = 0; i < 3000; i++) {
-		sent = send_some(b.right, sent, 65536);
+		sent = send_some(b.right, sent, BULK, 65536);
 		turn(&b);
 	}
 	assert_true(b.most_held <= PIPE_SIZE);
 	assert_true(b.relay.down.bytes < BULK);
-	assert_int_equal(b.client->events & UV_WRITABLE, UV_WRITABLE);
-	assert_int_equal(b.source->events & UV_READABLE, 0);
+	assert_int_equal(b.client->wanted & UV_WRITABLE, UV_WRITABLE);
+	assert_int_equal(b.source->wanted & UV_READABLE, 0);
 	bench_fini(&b);
 }
 
@@ -254,12 +284,13 @@ static void assert_read(int fd, const char *wanted)
 	assert_string_equal(bytes, wanted);
 }
 
-static void test_trickle(void **state)
+static void trickle_over(int kind)
 {
 	struct bench b;
 
-	(void)state;
-	bench_init(&b, tcp_pair, STR_LIT("first up"), STR_LIT("first down\n"));
+	bench_init(&b, kind, tcp_pair, STR_LIT("first up"), STR_LIT("first down\n"));
+	while (b.relay.up.bytes < 8 || b.relay.down.bytes < 11)
+		turn(&b);
 	assert_read(b.right, "first up");
 	assert_read(b.left, "first down\n");
 	assert_true(b.relay.down.ends_line);
@@ -279,6 +310,13 @@ static void test_trickle(void **state)
 	bench_fini(&b);
 }
 
+static void test_trickle(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < KINDS; kind++)
+		trickle_over(kind);
+}
+
 static void close_end(int *fd)
 {
 	close(*fd);
@@ -286,13 +324,13 @@ static void close_end(int *fd)
 }
 
 /* Ends in both orders; the second end finishes the relay. */
-static void half_close(bool client_first)
+static void half_close(int kind, bool client_first)
 {
 	struct bench b;
 	int *first, *second;
 	char c;
 
-	bench_init(&b, tcp_pair, STR_LIT(""), STR_LIT(""));
+	bench_init(&b, kind, tcp_pair, STR_LIT(""), STR_LIT(""));
 	first = client_first ? &b.left : &b.right;
 	second = client_first ? &b.right : &b.left;
 	assert_int_equal(write(*first, "x", 1), 1);
@@ -316,19 +354,21 @@ static void half_close(bool client_first)
 static void test_half_close(void **state)
 {
 	(void)state;
-	half_close(true);
-	half_close(false);
+	for (int kind = 0; kind < KINDS; kind++) {
+		half_close(kind, true);
+		half_close(kind, false);
+	}
 }
 
 /* A reset ends both directions, whichever side it comes from. */
-static void reset(bool by_client)
+static void reset(int kind, bool by_client)
 {
 	struct linger hard = { .l_onoff = 1 };
 	struct bench b;
 	int *side;
 	char c;
 
-	bench_init(&b, tcp_pair, STR_LIT(""), STR_LIT(""));
+	bench_init(&b, kind, tcp_pair, STR_LIT(""), STR_LIT(""));
 	side = by_client ? &b.left : &b.right;
 	assert_int_equal(write(*side, "x", 1), 1);
 	for (int i = 0; i < 50; i++)
@@ -347,38 +387,48 @@ static void reset(bool by_client)
 static void test_reset(void **state)
 {
 	(void)state;
-	reset(true);
-	reset(false);
+	for (int kind = 0; kind < KINDS; kind++) {
+		reset(kind, true);
+		reset(kind, false);
+	}
 }
 
 /* Both directions at once, each faster than its reader. */
-static void test_both_ways(void **state)
+static void both_ways(int kind, size_t total)
 {
 	struct bench b;
 	size_t sent_up = 0, got_up = 0, sent_down = 0, got_down = 0;
 	bool end;
 
-	(void)state;
-	bench_init(&b, tcp_pair, STR_LIT(""), STR_LIT(""));
-	for (int i = 0; i < TURNS_MAX && (got_up < BULK || got_down < BULK); i++) {
-		sent_up = send_some(b.left, sent_up, 50000);
-		sent_down = send_some(b.right, sent_down, 65536);
+	bench_init(&b, kind, tcp_pair, STR_LIT(""), STR_LIT(""));
+	for (int i = 0; i < TURNS_MAX && (got_up < total || got_down < total); i++) {
+		sent_up = send_some(b.left, sent_up, total, 50000);
+		sent_down = send_some(b.right, sent_down, total, 65536);
 		turn(&b);
 		got_up = check_some(b.right, got_up, 65536, &end);
 		got_down = check_some(b.left, got_down, 30000, &end);
 	}
-	assert_int_equal(got_up, BULK);
-	assert_int_equal(got_down, BULK);
+	assert_int_equal(got_up, total);
+	assert_int_equal(got_down, total);
 	bench_fini(&b);
 }
 
-static void test_between_lines(void **state)
+static void test_both_ways(void **state)
+{
+	(void)state;
+	both_ways(PLAIN, BULK);
+	for (int kind = 0; kind < ODD_COUNT; kind++)
+		both_ways(kind, ODD_BULK);
+}
+
+static void between_lines_over(int kind)
 {
 	struct bench b;
 	uint64_t now;
 
-	(void)state;
-	bench_init(&b, tcp_pair, STR_LIT(""), STR_LIT("* OK hi\r\n"));
+	bench_init(&b, kind, tcp_pair, STR_LIT(""), STR_LIT("* OK hi\r\n"));
+	while (b.relay.down.bytes < 9)
+		turn(&b);
 	now = b.relay.down.moved_at;
 	assert_false(relay_between_lines(&b.relay, now + 10));
 	assert_true(relay_between_lines(&b.relay, now + 1000));
@@ -387,6 +437,13 @@ static void test_between_lines(void **state)
 		turn(&b);
 	assert_false(relay_between_lines(&b.relay, now + 60000));
 	bench_fini(&b);
+}
+
+static void test_between_lines(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < KINDS; kind++)
+		between_lines_over(kind);
 }
 
 int main(void)

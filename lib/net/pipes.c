@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/pipes.h"
+#include "net/pipes.h"
 
 #include "base/fd.h"
 
