@@ -56,7 +56,7 @@ static void exchange_line(struct session *s)
 	p->challenge = STR_LIT("");
 	if (!login_exchange_may_go_on(s))
 		return;
-	if (buf_append(&p->to_upstream, line) < 0)
+	if (ops->answer(p->front, &p->to_upstream) < 0)
 		session_close(s, "no memory");
 	else
 		session_flush(s);
@@ -117,7 +117,11 @@ void front_send_attempt(struct session *s)
 
 	if (!ops->source_is_ready(front))
 		return; /* its greeting will bring us here again */
-	if (ops->send(front, s->state == SESSION_EXCHANGE, &s->pre->to_upstream) < 0)
+	if (buf_len(&s->pre->from_upstream)) {
+		login_upstream_lost(s, -EPROTO); /* it speaks unasked */
+		return;
+	}
+	if (ops->send(front, &s->pre->to_upstream) < 0)
 		session_close(s, "no memory");
 	else
 		session_flush(s);
@@ -141,12 +145,25 @@ static void upgraded(struct session *s, bool ok)
 		return;
 	buf_clear(&p->answer);
 	s->lane->answered(s);
+	session_drop_upstream(s);
 	session_resume(s);
+}
+
+/* IMAP: under the client's own tag. The source was given another, so that nothing that
+   the client sent can bring forth an answer that is taken for this one. */
+static int keep_conclusion(struct session *s, struct str response)
+{
+	struct str tag = s->lane->front->login(session_front(s))->tag;
+	struct buf *answer = &s->pre->answer;
+
+	if (tag.len && (buf_append(answer, tag) < 0 || buf_byte(answer, ' ') < 0))
+		return -ENOBUFS;
+	return buf_append(answer, response);
 }
 
 static void concluded(struct session *s, struct str response, bool ok)
 {
-	if (buf_append(&s->pre->answer, response) < 0)
+	if (keep_conclusion(s, response) < 0)
 		session_close(s, "source says too much");
 	else if (s->state == SESSION_UPGRADING)
 		upgraded(s, ok);
@@ -161,12 +178,14 @@ static void keep_answer(struct session *s, struct str response)
 		session_close(s, "source says too much");
 }
 
-/* One at a time: a source that sends more of them does not fill the arena. */
+/* The client has the word, for one line; it may have sent it already. */
 static void challenge(struct session *s, struct str line)
 {
-	if (!s->pre->challenge.len)
-		s->pre->challenge = arena_str(&s->pre->arena, line);
+	s->pre->challenge = arena_str(&s->pre->arena, line);
+	s->lane->front->challenged(session_front(s));
 	session_say(s, line);
+	if (s->state == SESSION_EXCHANGE)
+		session_run_front(s);
 }
 
 static void source_says(struct session *s, enum upstream_event event, struct str response)
@@ -196,6 +215,7 @@ static void source_says(struct session *s, enum upstream_event event, struct str
 		login_upstream_lost(s, -ECONNREFUSED);
 		break;
 	case UPSTREAM_BROKEN:
+		/* whose answer it is cannot be told: both sides end */
 		login_upstream_lost(s, -EPROTO);
 		break;
 	case UPSTREAM_NEED_MORE:

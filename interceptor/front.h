@@ -15,12 +15,16 @@ struct front_ops {
 	enum prelogin_action (*client_next)(
 		void *front, struct str input, size_t *ret_used, struct buf *reply);
 	const struct wire_login *(*login)(const void *front);
-	/* Of PRELOGIN_EXCHANGE_LINE, with its line end. */
+	/* Of PRELOGIN_EXCHANGE_LINE. */
 	struct str (*exchange_line)(const void *front);
+	/* The client has been given a challenge. */
+	void (*challenged)(void *front);
 
 	/* Whether it may be sent a login now. */
 	bool (*source_is_ready)(const void *front);
-	int (*send)(void *front, bool exchange, struct buf *to_source);
+	int (*send)(void *front, struct buf *to_source);
+	/* The exchange line, for the challenge that was given. */
+	int (*answer)(void *front, struct buf *to_source);
 	enum upstream_event (*source_next)(void *front, struct str input,
 		struct str *ret_response, size_t *ret_used, struct buf *to_source);
 

@@ -9,7 +9,11 @@
 #include "wire/imap/upstream.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stddef.h>
+#include <stdio.h>
+
+#define TAG_BYTES 8u /* random: no client can guess them */
 
 struct imap_front {
 	struct imap_offer offer;
@@ -118,6 +122,13 @@ static struct str exchange_line(const void *front)
 	return f->client.line;
 }
 
+static void challenged(void *front)
+{
+	struct imap_front *f = front;
+
+	imap_prelogin_challenged(&f->client);
+}
+
 static enum prelogin_action client_next(
 	void *front, struct str input, size_t *ret_used, struct buf *reply)
 {
@@ -128,11 +139,20 @@ static enum prelogin_action client_next(
 
 /* ---- the source's side ---- */
 
+/* Without randomness its tags could be guessed: then it is not used. */
 static void upstream_begin(struct session *s)
 {
 	struct imap_front *f = session_front(s);
+	unsigned char bytes[TAG_BYTES];
+	char unique[2 * TAG_BYTES + 1];
 
-	imap_upstream_init(&f->source);
+	bool random = RAND_bytes(bytes, sizeof(bytes)) == 1;
+
+	for (size_t i = 0; i < TAG_BYTES; i++)
+		(void)snprintf(&unique[2 * i], 3, "%02x", random ? bytes[i] : 0u);
+	imap_upstream_init(&f->source, str_from(unique));
+	if (!random)
+		f->source.state = IMAP_UPSTREAM_CLOSED;
 }
 
 static bool source_is_ready(const void *front)
@@ -149,11 +169,18 @@ static void source_greeted(void *front)
 	f->source.state = IMAP_UPSTREAM_IN_READY;
 }
 
-static int send_login(void *front, bool exchange, struct buf *to_source)
+static int send_login(void *front, struct buf *to_source)
 {
 	struct imap_front *f = front;
 
-	return imap_upstream_login(&f->source, &f->client.login, exchange, to_source);
+	return imap_upstream_login(&f->source, &f->client.login, to_source);
+}
+
+static int answer(void *front, struct buf *to_source)
+{
+	struct imap_front *f = front;
+
+	return imap_upstream_answer(&f->source, f->client.line, to_source);
 }
 
 static enum upstream_event source_next(void *front, struct str input,
@@ -182,8 +209,10 @@ static const struct front_ops front_ops = {
 	.client_next = client_next,
 	.login = login,
 	.exchange_line = exchange_line,
+	.challenged = challenged,
 	.source_is_ready = source_is_ready,
 	.send = send_login,
+	.answer = answer,
 	.source_next = source_next,
 	.probe = probe,
 	.take_offer = take_offer,

@@ -136,6 +136,13 @@ static struct str exchange_line(const void *front)
 	return f->client.line;
 }
 
+static void challenged(void *front)
+{
+	struct pop3_front *f = front;
+
+	pop3_prelogin_challenged(&f->client);
+}
+
 static enum prelogin_action client_next(
 	void *front, struct str input, size_t *ret_used, struct buf *reply)
 {
@@ -168,11 +175,18 @@ static void source_greeted(void *front)
 	f->source.state = POP3_UPSTREAM_IN_READY;
 }
 
-static int send_login(void *front, bool exchange, struct buf *to_source)
+static int send_login(void *front, struct buf *to_source)
 {
 	struct pop3_front *f = front;
 
-	return pop3_upstream_login(&f->source, &f->client.login, exchange, to_source);
+	return pop3_upstream_login(&f->source, &f->client.login, to_source);
+}
+
+static int answer(void *front, struct buf *to_source)
+{
+	struct pop3_front *f = front;
+
+	return pop3_upstream_answer(&f->source, f->client.line, to_source);
 }
 
 static enum upstream_event source_next(void *front, struct str input,
@@ -285,8 +299,10 @@ static const struct front_ops front_ops = {
 	.client_next = client_next,
 	.login = login,
 	.exchange_line = exchange_line,
+	.challenged = challenged,
 	.source_is_ready = source_is_ready,
 	.send = send_login,
+	.answer = answer,
 	.source_next = source_next,
 	.probe = probe,
 	.take_offer = take_offer,

@@ -303,6 +303,7 @@ static void refused(struct session *s)
 		return;
 	buf_clear(&p->answer);
 	s->lane->answered(s);
+	session_drop_upstream(s); /* it is good for one attempt */
 	session_resume(s);
 }
 
@@ -339,13 +340,17 @@ void login_upstream_lost(struct session *s, int code)
 		return; /* it was idle between two attempts: the next one connects anew */
 	/* the source may have closed it in the same moment in which we used it again */
 	if (s->state == SESSION_LOGGING_IN && was_used && code != -ETIMEDOUT &&
-		!buf_len(&s->pre->answer)) {
+		code != -EPROTO && !buf_len(&s->pre->answer)) {
 		at_source(s);
 		return;
 	}
 	log_warning(session_id(s, id), "source", "error=\"%s\" in=%s", strerror(-code),
 		session_state_name(s->state));
-	upstream_gone(s);
+	/* what a source says that was not asked belongs to nobody: both sides end */
+	if (code == -EPROTO && s->state != SESSION_GREETING)
+		session_farewell(s, FAREWELL_UNAVAILABLE);
+	else
+		upstream_gone(s);
 }
 
 /* ---- here ---- */

@@ -131,6 +131,8 @@ void session_flush(struct session *s);
 void session_set_state(struct session *s, enum session_state state, uint64_t timeout_ms);
 /* Back to PRELOGIN; the front reads on (unless it is running already). */
 void session_resume(struct session *s);
+/* The front reads what the client has sent already (unless it is running). */
+void session_run_front(struct session *s);
 
 /* To the source, unless it is retired. 0: on its way (or there already); else -errno. */
 int session_connect_upstream(struct session *s);

@@ -66,7 +66,7 @@ void session_say(struct session *s, struct str bytes)
 	session_flush(s);
 }
 
-static void run_front(struct session *s)
+void session_run_front(struct session *s)
 {
 	if (s->pre->in_front)
 		return;
@@ -92,7 +92,7 @@ void session_resume(struct session *s)
 		s->login_deadline > now + RESUME_MS ? s->login_deadline - now
 						    : RESUME_MS);
 	if (s->pre)
-		run_front(s);
+		session_run_front(s);
 }
 
 /* He was told the end; what he still says goes nowhere. */
@@ -123,7 +123,7 @@ static void read_client(struct session *s)
 	if (s->received > limit)
 		session_farewell(s, FAREWELL_TOO_MUCH);
 	else
-		run_front(s);
+		session_run_front(s);
 }
 
 void session_client_ready(void *context, int events, int error)

@@ -2,26 +2,45 @@
 #ifndef WIRE_PRELOGIN_H
 #define WIRE_PRELOGIN_H
 /*
- * What the machines of IMAP and POP3 before login have in common, so that who drives them
- * need not know which it is: imap/prelogin.h and pop3/prelogin.h towards the client,
- * imap/upstream.h and pop3/upstream.h towards the server.
+ * What the machines of IMAP and POP3 before login have in common, so that the code that
+ * drives them need not know which it is: imap/prelogin.h and pop3/prelogin.h towards the
+ * client, imap/upstream.h and pop3/upstream.h towards the server.
+ *
+ * The server's answer belongs to the attempt that it answers, or to nobody. So no byte of
+ * the client reaches the server as it came: the client's machine decodes a login, and the
+ * server's machine writes it anew, from the decoded values. What it writes is always one
+ * command, and each further line waits for the server's request for it. In a mechanism
+ * that we cannot do (EXCHANGE) each line of the client is base64 or "*", one for each
+ * challenge. A connection to the server is good for one attempt.
  */
 #include "wire/challenge.h"
 
-#define WIRE_LOGIN_STEPS_MAX 3 /* LOGIN {n} {n}; AUTH LOGIN, user, password */
+enum login_kind {
+	LOGIN_NONE,
+	LOGIN_PASSWORD, /* IMAP's LOGIN; POP3's USER and PASS */
+	LOGIN_APOP,
+	LOGIN_SASL_PLAIN,
+	LOGIN_SASL_LOGIN,
+	LOGIN_EXCHANGE, /* a mechanism that only the server can do */
+	LOGIN_STARTTLS  /* no login, but the same way to the server */
+};
 
-/* A login, kept twice: decoded, and as the very bytes the client sent, cut into steps
-   where he waited for an answer (or, pipelining, did not), so that it can be replayed to
-   another server by the same mechanism. */
+/* A login, decoded. Strings are in the machine's arena. */
 struct wire_login {
-	struct str tag;       /* IMAP's; else empty */
-	struct str mechanism; /* "LOGIN" (IMAP's command), "USER", "AUTH PLAIN", "APOP" */
+	enum login_kind kind;
+	struct str tag;       /* the client's, in IMAP; else empty */
+	struct str id;        /* IMAP: what the client said of itself by ID, "(...)" */
+	struct str mechanism; /* "LOGIN" (IMAP's command), "USER", "AUTH PLAIN", "APOP",
+	                         "CRAM-MD5" */
+	struct str authzid;   /* SASL PLAIN: as the client gave it, usually empty */
 	struct str user;      /* ptr NULL: not known (yet) */
 	struct str password;  /* ptr NULL: the mechanism does not show it */
 	struct challenge_proof proof; /* that it shows instead; NONE: none, or not yet */
-	struct str master; /* whose password it is when not the user's own; else empty */
-	struct str steps[WIRE_LOGIN_STEPS_MAX]; /* each ends in CRLF */
-	size_t n_steps;
+	struct str
+		master; /* whose proof it is, when it is not the user's own; else empty */
+	struct str initial; /* EXCHANGE: the initial response, base64; ptr NULL: none */
+	bool has_initial;   /* the client gave its first answer with the command */
+	bool user_literal, password_literal; /* IMAP: how the client spelt them */
 };
 
 /* What the client's bytes led to. */
@@ -30,7 +49,7 @@ enum prelogin_action {
 	PRELOGIN_AGAIN,         /* something was dealt with: consume, send, ask again */
 	PRELOGIN_LOGIN,         /* `login` is complete */
 	PRELOGIN_EXCHANGE,      /* `login`: a mechanism that only the server can do */
-	PRELOGIN_EXCHANGE_LINE, /* `line`: the client's next answer in it */
+	PRELOGIN_EXCHANGE_LINE, /* `line`: the client's answer to the challenge */
 	PRELOGIN_STARTTLS,
 	PRELOGIN_CLOSE /* send what there is, then close */
 };
@@ -42,10 +61,10 @@ enum upstream_event {
 	UPSTREAM_AGAIN,    /* the next step is in to_server: go on */
 	UPSTREAM_UNTAGGED, /* IMAP: a response that belongs to the answer */
 	UPSTREAM_CONTINUE, /* in an exchange: a challenge */
-	UPSTREAM_OK,       /* the answer */
-	UPSTREAM_NO,
+	UPSTREAM_OK,    /* the answer; IMAP: without the tag, which is not the client's */
+	UPSTREAM_NO,    /* the same; nothing more may be sent over this connection */
 	UPSTREAM_BYE,   /* the server ends it, instead of a greeting or unasked */
-	UPSTREAM_BROKEN /* not what its protocol says */
+	UPSTREAM_BROKEN /* not what was asked for: the answer belongs to nobody */
 };
 
 #endif

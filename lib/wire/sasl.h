@@ -6,6 +6,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+/* Longest line of base64 that is passed between a client and a server: Courier, for one,
+   reads lines into 8192 bytes, and takes what is beyond for the next command. */
+#define SASL_LINE_MAX 8000
+
 /* Strict: no white space, padding required. "" decodes to "". false: not base64. */
 bool base64_decode(struct str text, struct arena *arena, struct str *ret_bytes);
 int base64_encode(struct buf *out, struct str bytes);

@@ -3,10 +3,15 @@
 
 #include "wire/sasl.h"
 
-typedef bool user_fn(struct str message, struct arena *arena, struct str *ret_user);
+/* authzid: whom to act as; ptr NULL when it is the same or the mechanism does not say. */
+struct who {
+	struct str authcid, authzid;
+};
+
+typedef bool who_fn(struct str message, struct arena *arena, struct who *ret);
 
 /* "name digest": the name may hold spaces, the digest does not. */
-static bool cram_user(struct str message, struct arena *arena, struct str *ret_user)
+static bool cram_who(struct str message, struct arena *arena, struct who *ret)
 {
 	size_t space = message.len;
 
@@ -15,11 +20,11 @@ static bool cram_user(struct str message, struct arena *arena, struct str *ret_u
 		space--;
 	if (space < 2)
 		return false;
-	*ret_user = str_take(message, space - 1);
+	ret->authcid = str_take(message, space - 1);
 	return true;
 }
 
-/* Where key stands at the start of a comma- or \1-separated field. */
+/* Where key stands at the start of a field that ends in separator. */
 static bool field(struct str message, struct str key, char separator, struct str *ret)
 {
 	while (message.len) {
@@ -33,26 +38,64 @@ static bool field(struct str message, struct str key, char separator, struct str
 	return false;
 }
 
-static bool digest_user(struct str message, struct arena *arena, struct str *ret_user)
+/* Behind an opening quote; *message is what follows the closing one. */
+static bool quoted(struct str *message, struct arena *arena, struct str *ret)
 {
-	struct str value;
-	char *copy;
+	char *copy = arena_alloc(arena, message->len + 1);
 	size_t n = 0, i;
 
-	if (!field(message, STR_LIT("username=\""), ',', &value))
-		return false;
-	/* a comma may stand inside the quotes: take it from the message again */
-	value = str_of(value.ptr, (size_t)(message.ptr + message.len - value.ptr));
-	copy = arena_alloc(arena, value.len + 1);
 	if (!copy)
 		return false;
-	for (i = 0; i < value.len && value.ptr[i] != '"'; i++) {
-		if (value.ptr[i] == '\\' && i + 1 < value.len)
+	for (i = 0; i < message->len && message->ptr[i] != '"'; i++) {
+		if (message->ptr[i] == '\\' && i + 1 < message->len)
 			i++;
-		copy[n++] = value.ptr[i];
+		copy[n++] = message->ptr[i];
 	}
-	*ret_user = str_of(copy, n);
-	return n > 0 && i < value.len;
+	if (i >= message->len)
+		return false;
+	*ret = str_of(copy, n);
+	*message = str_skip(*message, i + 1);
+	return true;
+}
+
+/* One key=value of RFC 2831, 2.1.2, its comma included; a comma may stand in quotes. */
+static bool directive(struct str *message, struct arena *arena, struct str *ret_key,
+	struct str *ret_value)
+{
+	size_t equals = str_index(*message, '=');
+
+	if (equals == message->len)
+		return false;
+	*ret_key = str_trim(str_take(*message, equals));
+	*message = str_trim(str_skip(*message, equals + 1));
+	if (!message->len || message->ptr[0] != '"') {
+		*ret_value = str_trim(str_split(message, ','));
+		return true;
+	}
+	*message = str_skip(*message, 1);
+	if (!quoted(message, arena, ret_value))
+		return false;
+	(void)str_split(message, ',');
+	return true;
+}
+
+static bool digest_who(struct str message, struct arena *arena, struct who *ret)
+{
+	struct str key, value;
+
+	while (str_trim(message).len) {
+		if (!directive(&message, arena, &key, &value))
+			return false;
+		/* twice is no DIGEST-MD5, and servers may take either */
+		if (str_ieq(key, STR_LIT("username"))) {
+			if (ret->authcid.ptr)
+				return false;
+			ret->authcid = value;
+		} else if (str_ieq(key, STR_LIT("authzid"))) {
+			ret->authzid = value;
+		}
+	}
+	return ret->authcid.len > 0;
 }
 
 /* saslname: =2C is a comma, =3D an equals sign (RFC 5802, 5.1). */
@@ -91,67 +134,90 @@ static bool gs2_authzid(struct str *message, struct str *ret)
 	return true;
 }
 
-static bool scram_user(struct str message, struct arena *arena, struct str *ret_user)
+/* RFC 5802, 7: the name is the first attribute. */
+static bool scram_who(struct str message, struct arena *arena, struct who *ret)
 {
-	struct str authzid, name;
+	struct str authzid;
 
-	if (!gs2_authzid(&message, &authzid))
+	if (!gs2_authzid(&message, &authzid) || !str_starts(message, STR_LIT("n=")) ||
+		(authzid.len && !saslname(authzid, arena, &ret->authzid)))
 		return false;
-	if (authzid.len)
-		return saslname(authzid, arena, ret_user);
-	return field(message, STR_LIT("n="), ',', &name) &&
-	       saslname(name, arena, ret_user);
+	message = str_skip(message, 2);
+	return saslname(str_split(&message, ','), arena, &ret->authcid);
 }
 
-static bool xoauth2_user(struct str message, struct arena *arena, struct str *ret_user)
+static bool xoauth2_who(struct str message, struct arena *arena, struct who *ret)
 {
 	(void)arena;
-	return field(message, STR_LIT("user="), '\1', ret_user) && ret_user->len;
+	return field(message, STR_LIT("user="), '\1', &ret->authcid) && ret->authcid.len;
 }
 
-static bool oauthbearer_user(
-	struct str message, struct arena *arena, struct str *ret_user)
+static bool oauthbearer_who(struct str message, struct arena *arena, struct who *ret)
 {
 	struct str authzid;
 
 	return gs2_authzid(&message, &authzid) && authzid.len &&
-	       saslname(authzid, arena, ret_user);
+	       saslname(authzid, arena, &ret->authcid);
 }
 
-static bool external_user(struct str message, struct arena *arena, struct str *ret_user)
+static bool external_who(struct str message, struct arena *arena, struct who *ret)
 {
 	(void)arena;
-	*ret_user = message;
+	ret->authcid = message;
 	return message.len > 0;
 }
 
-static const struct user_row {
+static const struct who_row {
 	struct str mechanism;
 	bool prefix; /* SCRAM-SHA-1, SCRAM-SHA-256-PLUS, ... */
-	user_fn *user;
-} user_rows[] = {
-	{ STR("CRAM-MD5"), false, cram_user },
-	{ STR("DIGEST-MD5"), false, digest_user },
-	{ STR("SCRAM-"), true, scram_user },
-	{ STR("XOAUTH2"), false, xoauth2_user },
-	{ STR("OAUTHBEARER"), false, oauthbearer_user },
-	{ STR("EXTERNAL"), false, external_user },
+	who_fn *who;
+} who_rows[] = {
+	{ STR("CRAM-MD5"), false, cram_who },
+	{ STR("DIGEST-MD5"), false, digest_who },
+	{ STR("SCRAM-"), true, scram_who },
+	{ STR("XOAUTH2"), false, xoauth2_who },
+	{ STR("OAUTHBEARER"), false, oauthbearer_who },
+	{ STR("EXTERNAL"), false, external_who },
 };
 
-bool sasl_user(
-	struct str mechanism, struct str line, struct arena *arena, struct str *ret_user)
+static bool find(
+	struct str mechanism, struct str line, struct arena *arena, struct who *ret)
 {
 	struct str message;
 
+	*ret = (struct who){ 0 };
 	if (str_eq(line, STR_LIT("=")))
 		line.len = 0;
-	for (size_t i = 0; i < sizeof(user_rows) / sizeof(user_rows[0]); i++) {
-		const struct user_row *row = &user_rows[i];
+	for (size_t i = 0; i < sizeof(who_rows) / sizeof(who_rows[0]); i++) {
+		const struct who_row *row = &who_rows[i];
 
 		if (row->prefix ? str_istarts(mechanism, row->mechanism)
 				: str_ieq(mechanism, row->mechanism))
 			return base64_decode(line, arena, &message) &&
-			       row->user(message, arena, ret_user);
+			       str_index(message, '\0') == message.len &&
+			       row->who(message, arena, ret);
 	}
 	return false;
+}
+
+bool sasl_user(
+	struct str mechanism, struct str line, struct arena *arena, struct str *ret_user)
+{
+	struct who who;
+
+	if (!find(mechanism, line, arena, &who))
+		return false;
+	*ret_user = who.authzid.len ? who.authzid : who.authcid;
+	return true;
+}
+
+bool sasl_prover(struct str mechanism, struct str line, struct arena *arena,
+	struct str *ret_prover)
+{
+	struct who who;
+
+	if (!find(mechanism, line, arena, &who) || !who.authzid.len)
+		return false;
+	*ret_prover = who.authcid;
+	return true;
 }

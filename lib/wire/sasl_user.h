@@ -12,4 +12,9 @@
 bool sasl_user(
 	struct str mechanism, struct str line, struct arena *arena, struct str *ret_user);
 
+/* Whose proof it is, when the mechanism tells it apart from the user who is acted as
+   (authcid and authzid): SCRAM-*, DIGEST-MD5. false: it does not. */
+bool sasl_prover(struct str mechanism, struct str line, struct arena *arena,
+	struct str *ret_prover);
+
 #endif

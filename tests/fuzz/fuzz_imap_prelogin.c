@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The server's side before login says the same however its input is cut; the first byte
-   is the size of the pieces. */
+/* The server's side before login says the same however its input is cut, and what the
+   source is told of a login is one line; the first byte is the size of the pieces. */
 #include "fuzz.h"
 
-#include "wire/imap/prelogin.h"
+#include "wire/imap/upstream.h"
 
 #include <stdlib.h>
 
 static const struct imap_offer offer = {
 	.greeting = STR("* OK"),
-	.capability = STR("IMAP4rev1"),
+	.capability =
+		STR("IMAP4rev1 ID AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 AUTH=SCRAM-SHA-1"),
 	.id = STR("NIL"),
 	.starttls = true,
 };
@@ -20,16 +21,39 @@ struct talk {
 	struct buf input, out;
 };
 
+/* One line under our tag; whatever else there is waits for the source to ask for it. */
+static void note_line(struct talk *t)
+{
+	struct imap_upstream u;
+	struct buf line;
+	struct str text;
+
+	buf_init(&line, 0);
+	imap_upstream_init(&u, STR_LIT("z"));
+	u.state = IMAP_UPSTREAM_IN_READY;
+	if (imap_upstream_login(&u, &t->machine.login, &line) < 0)
+		abort();
+	text = buf_view(&line);
+	if (!str_starts(text, STR_LIT("z1 ")) || str_index(text, '\n') + 1 != text.len ||
+		str_index(text, '\r') + 2 != text.len || str_index(text, '\0') < text.len)
+		abort();
+	(void)buf_append(&t->out, text);
+	buf_fini(&line);
+}
+
 static void note(struct talk *t, enum prelogin_action action)
 {
 	const struct wire_login *l = &t->machine.login;
 
-	if (action != PRELOGIN_AGAIN && action != PRELOGIN_NEED_MORE)
-		(void)buf_printf(&t->out, "%d %.*s %.*s;", (int)action, STR_ARG(l->user),
-			STR_ARG(l->password));
-	for (size_t i = 0; action == PRELOGIN_LOGIN && i < l->n_steps; i++)
-		(void)buf_append(&t->out, l->steps[i]);
-	if (action == PRELOGIN_LOGIN || action == PRELOGIN_STARTTLS)
+	if (action == PRELOGIN_AGAIN || action == PRELOGIN_NEED_MORE)
+		return;
+	(void)buf_printf(&t->out, "%d %.*s %.*s;", (int)action, STR_ARG(l->user),
+		STR_ARG(l->password));
+	if (action == PRELOGIN_LOGIN || action == PRELOGIN_EXCHANGE)
+		note_line(t);
+	if (action == PRELOGIN_EXCHANGE)
+		imap_prelogin_challenged(&t->machine);
+	else if (action != PRELOGIN_CLOSE)
 		imap_prelogin_answered(&t->machine);
 }
 

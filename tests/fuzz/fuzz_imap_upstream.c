@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The client's side before login hears the same however the server's bytes are cut; the
-   first byte is the size of the pieces. The probe may only not crash. */
+/* The client's side before login hears the same however the server's bytes are cut, but
+   for lines that came too early; the first byte is the size of the pieces. The probe may
+   only not crash. */
 #include "fuzz.h"
 
 #include "wire/imap/upstream.h"
@@ -8,9 +9,15 @@
 #include <stdlib.h>
 
 static const struct wire_login login = {
-	.tag = STR("a"),
-	.steps = { STR("a LOGIN {1}\r\n"), STR("x y\r\n") },
-	.n_steps = 2,
+	.kind = LOGIN_PASSWORD,
+	.id = STR("(\"n\" NIL)"),
+	.user = STR("\\"),
+	.password = STR("y"),
+	.user_literal = true,
+};
+static const struct wire_login exchange = {
+	.kind = LOGIN_EXCHANGE,
+	.mechanism = STR("CRAM-MD5"),
 };
 
 static bool is_last(enum upstream_event event)
@@ -32,7 +39,10 @@ static enum upstream_event step(
 	if (event != UPSTREAM_NEED_MORE && event != UPSTREAM_BROKEN)
 		(void)buf_printf(out, "%d<%.*s>", (int)event, STR_ARG(response));
 	if (event == UPSTREAM_GREETED &&
-		imap_upstream_login(u, &login, response.len % 2, out) < 0)
+		imap_upstream_login(u, response.len % 2 ? &exchange : &login, out) < 0)
+		abort();
+	if (event == UPSTREAM_CONTINUE &&
+		imap_upstream_answer(u, STR_LIT("YQ=="), out) < 0)
 		abort();
 	buf_consume(input, used);
 	return event;
@@ -46,7 +56,7 @@ static void run(struct str rest, size_t piece, struct buf *out)
 
 	buf_init(&input, 0);
 	buf_init(out, 0);
-	imap_upstream_init(&u);
+	imap_upstream_init(&u, STR_LIT("z"));
 	for (; rest.len && !is_last(event); rest = str_skip(rest, piece)) {
 		(void)buf_append(&input, str_take(rest, piece));
 		do

@@ -2,21 +2,22 @@
 #include "wire/imap/prelogin.h"
 
 #include "wire/imap/cursor.h"
-#include "wire/sasl.h"
-#include "wire/sasl_user.h"
+#include "wire/imap/encode.h"
+#include "wire/sasl_login.h"
 
-#include <string.h>
+#define BAD_MAX 20   /* who goes on after that many is no mail client */
+#define WAITS_MAX 16 /* literals in one command; LOGIN has two, ID may have more */
+#define ID_MAX 1024  /* bytes; RFC 2971, 3.3 allows 30 pairs, clients have five */
 
-#define BAD_MAX 20 /* who goes on after that many is no mail client */
-
-typedef enum prelogin_action handler(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply);
+typedef enum prelogin_action handler(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply);
 
 static const char *const state_names[] = {
 	[IMAP_PRELOGIN_IN_COMMAND] = "command",
 	[IMAP_PRELOGIN_IN_RESPONSE] = "response",
 	[IMAP_PRELOGIN_IN_ATTEMPT] = "attempt",
 	[IMAP_PRELOGIN_IN_EXCHANGE] = "exchange",
+	[IMAP_PRELOGIN_IN_CHALLENGED] = "challenged",
 	[IMAP_PRELOGIN_IN_STARTTLS] = "starttls",
 	[IMAP_PRELOGIN_CLOSED] = "closed",
 };
@@ -40,10 +41,16 @@ void imap_prelogin_init(struct imap_prelogin *p, const struct imap_offer *offer,
 void imap_prelogin_answered(struct imap_prelogin *p)
 {
 	p->login = (struct wire_login){ 0 };
-	p->n_waits = 0;
+	p->waits = 0;
 	imap_frame_reset(&p->framer);
 	if (p->state != IMAP_PRELOGIN_CLOSED)
 		p->state = IMAP_PRELOGIN_IN_COMMAND;
+}
+
+void imap_prelogin_challenged(struct imap_prelogin *p)
+{
+	if (p->state == IMAP_PRELOGIN_IN_EXCHANGE)
+		p->state = IMAP_PRELOGIN_IN_CHALLENGED;
 }
 
 /* A reply that does not fit its buffer means a client that sends and does not read. */
@@ -74,130 +81,150 @@ static enum prelogin_action bad(
 	return then;
 }
 
-/* Keeps bytes as a step, its line end made CRLF: what worked with a bare LF still does.
- */
-static bool add_step(struct imap_prelogin *p, struct str bytes)
-{
-	size_t len = bytes.len;
-	char *copy;
-
-	if (p->login.n_steps == WIRE_LOGIN_STEPS_MAX)
-		return false;
-	if (len && bytes.ptr[len - 1] == '\n')
-		len--;
-	if (len && bytes.ptr[len - 1] == '\r')
-		len--;
-	copy = arena_alloc(p->arena, len + 2);
-	if (!copy)
-		return false;
-	if (len)
-		memcpy(copy, bytes.ptr, len);
-	memcpy(copy + len, "\r\n", 2);
-	p->login.steps[p->login.n_steps++] = str_of(copy, len + 2);
-	return true;
-}
-
 static bool keep(struct imap_prelogin *p, struct str s, struct str *ret)
 {
 	*ret = arena_str(p->arena, s);
 	return ret->ptr != NULL;
 }
 
+/* RFC 3501 wants one space; Dovecot takes any number, and so do we. */
+static bool spaces(struct imap_cursor *c)
+{
+	bool any = false;
+
+	while (imap_space(c))
+		any = true;
+	return any;
+}
+
+static bool ends(struct imap_cursor *c)
+{
+	(void)spaces(c);
+	return imap_end(c);
+}
+
 /* ---- commands ---- */
 
-static enum prelogin_action cmd_capability(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+static enum prelogin_action cmd_capability(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	(void)c;
-	(void)command;
 	if (buf_printf(reply, "* CAPABILITY %.*s\r\n", STR_ARG(p->offer->capability)) < 0)
 		return bye(p, reply, "Out of memory.");
 	return say(p, reply, p->login.tag, "OK Capability completed.", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action cmd_noop(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+static enum prelogin_action cmd_noop(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	(void)c;
-	(void)command;
 	return say(p, reply, p->login.tag, "OK NOOP completed.", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action cmd_id(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+/* One value of ID, written anew: what is no short string becomes NIL. */
+static bool id_value(struct imap_prelogin *p, struct imap_cursor *c, struct buf *out)
 {
-	(void)c;
-	(void)command;
+	struct str value;
+
+	if (!imap_nstring(c, p->arena, &value))
+		return false;
+	if (!value.ptr || !imap_is_quotable(value))
+		return buf_append_c(out, "NIL") == 0;
+	return imap_put_quoted(out, value) == 0;
+}
+
+/* "(" string SP nstring ... ")" (RFC 2971, 3.1). */
+static bool id_list(struct imap_prelogin *p, struct imap_cursor *c, struct buf *out)
+{
+	bool first = true;
+
+	if (!imap_char(c, '(') || buf_byte(out, '(') < 0)
+		return false;
+	(void)spaces(c);
+	while (!imap_char(c, ')')) {
+		if ((!first && buf_byte(out, ' ') < 0) || !id_value(p, c, out))
+			return false;
+		first = false;
+		(void)spaces(c);
+	}
+	return buf_byte(out, ')') == 0 && ends(c);
+}
+
+/* What the client says of itself goes to the server before its login: some servers let
+   nobody in without. */
+static void keep_id(struct imap_prelogin *p, struct imap_cursor *c)
+{
+	struct buf list;
+
+	if (!imap_capability_has(p->offer->capability, STR_LIT("ID")))
+		return;
+	buf_init(&list, ID_MAX);
+	if (spaces(c) && id_list(p, c, &list) && !keep(p, buf_view(&list), &p->id))
+		p->id = STR_LIT("");
+	buf_fini(&list);
+}
+
+static enum prelogin_action cmd_id(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
+{
+	keep_id(p, c);
 	if (buf_printf(reply, "* ID %.*s\r\n", STR_ARG(p->offer->id)) < 0)
 		return bye(p, reply, "Out of memory.");
 	return say(p, reply, p->login.tag, "OK ID completed.", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action cmd_logout(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+static enum prelogin_action cmd_logout(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	(void)c;
-	(void)command;
 	p->state = IMAP_PRELOGIN_CLOSED;
 	if (buf_append_c(reply, "* BYE Logging out\r\n") < 0)
 		return PRELOGIN_CLOSE;
 	return say(p, reply, p->login.tag, "OK Logout completed.", PRELOGIN_CLOSE);
 }
 
-static enum prelogin_action cmd_starttls(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+static enum prelogin_action cmd_starttls(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	(void)c;
 	if (!p->offer->starttls)
 		return bad(p, reply, p->login.tag, "BAD TLS is not available here.");
-	if (!add_step(p, command))
-		return bye(p, reply, "Out of memory.");
+	p->login.kind = LOGIN_STARTTLS;
 	p->state = IMAP_PRELOGIN_IN_STARTTLS;
 	return PRELOGIN_STARTTLS;
 }
 
 static enum prelogin_action attempt(struct imap_prelogin *p)
 {
+	p->login.id = p->id;
 	p->state = IMAP_PRELOGIN_IN_ATTEMPT;
 	return PRELOGIN_LOGIN;
 }
 
-/* Cuts the command where the client waited for "+" (RFC 3501, 4.3). */
-static bool add_command_steps(struct imap_prelogin *p, struct str command)
-{
-	size_t from = 0;
-
-	for (size_t i = 0; i < p->n_waits; i++) {
-		if (!add_step(p, str_of(command.ptr + from, p->waits[i] - from)))
-			return false;
-		from = p->waits[i];
-	}
-	return add_step(p, str_skip(command, from));
-}
-
 /* A string, or anything up to the next space: some clients send "p%ss" or "dom\user" as
    if it were an atom, and some servers take it. The server's own answer decides. */
-static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct str *ret)
+static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct str *ret,
+	bool *ret_literal)
 {
 	struct str s;
 
+	*ret_literal = imap_peek(c) == '{';
 	if (imap_peek(c) == '"' || imap_peek(c) == '{')
 		return imap_string(c, p->arena, &s) && keep(p, s, ret);
 	return imap_word(c, &s) && keep(p, s, ret);
 }
 
-static enum prelogin_action cmd_login(struct imap_prelogin *p, struct imap_cursor *c,
-	struct str command, struct buf *reply)
+static enum prelogin_action cmd_login(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	struct wire_login *l = &p->login;
 
-	if (!imap_space(c) || !login_word(p, c, &l->user) || !imap_space(c) ||
-		!login_word(p, c, &l->password) || !imap_end(c))
+	if (!spaces(c) || !login_word(p, c, &l->user, &l->user_literal) || !spaces(c) ||
+		!login_word(p, c, &l->password, &l->password_literal) || !ends(c))
 		return bad(
 			p, reply, l->tag, "BAD LOGIN wants a user name and a password.");
+	l->kind = LOGIN_PASSWORD;
 	l->mechanism = STR_LIT("LOGIN");
-	if (!add_command_steps(p, command))
-		return bye(p, reply, "Out of memory.");
 	return attempt(p);
 }
 
@@ -212,99 +239,70 @@ static enum prelogin_action cancelled(
 	return then;
 }
 
-static enum prelogin_action plain_answer(
-	struct imap_prelogin *p, struct str answer, struct buf *reply)
+static enum prelogin_action ask_client(struct imap_prelogin *p, struct buf *reply)
 {
-	struct wire_login *l = &p->login;
-	struct sasl_plain plain;
-
-	if (!sasl_plain_parse(answer, &plain))
-		return cancelled(p, reply, "BAD Invalid PLAIN response.");
-	l->user = sasl_plain_account(&plain);
-	l->password = plain.password;
-	if (plain.authzid.len && !str_eq(plain.authzid, plain.authcid))
-		l->master = plain.authcid;
-	return attempt(p);
-}
-
-static enum prelogin_action login_answer(
-	struct imap_prelogin *p, struct str answer, struct buf *reply)
-{
-	if (p->login.user.ptr) {
-		p->login.password = answer;
-		return attempt(p);
-	}
-	p->login.user = answer;
 	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), "UGFzc3dvcmQ6", PRELOGIN_AGAIN);
+	return say(
+		p, reply, STR_LIT("+"), sasl_login_challenge(&p->login), PRELOGIN_AGAIN);
 }
 
-static const struct sasl_row {
-	struct str name, mechanism;
-	const char *challenge; /* the first one, when no initial response came */
-	enum prelogin_action (*answer)(
-		struct imap_prelogin *p, struct str answer, struct buf *reply);
-	bool may_be_empty; /* an initial "=" means: ask me */
-} sasl_rows[] = {
-	{ STR("PLAIN"), STR("AUTHENTICATE PLAIN"), "", plain_answer, false },
-	{ STR("LOGIN"), STR("AUTHENTICATE LOGIN"), "VXNlcm5hbWU6", login_answer, true },
-};
-
-static const struct sasl_row *sasl_row(struct str name)
+static enum prelogin_action exchange(struct imap_prelogin *p)
 {
-	for (size_t i = 0; i < sizeof(sasl_rows) / sizeof(sasl_rows[0]); i++)
-		if (str_ieq(sasl_rows[i].name, name))
-			return &sasl_rows[i];
-	return NULL;
-}
-
-static enum prelogin_action foreign(
-	struct imap_prelogin *p, struct str name, struct str initial, struct buf *reply)
-{
-	struct str user;
-
-	if (!keep(p, name, &p->login.mechanism))
-		return bye(p, reply, "Out of memory.");
-	if (initial.len && sasl_user(name, initial, p->arena, &user))
-		p->login.user = user;
+	p->login.id = p->id;
 	p->state = IMAP_PRELOGIN_IN_EXCHANGE;
 	return PRELOGIN_EXCHANGE;
 }
 
-static enum prelogin_action initial_response(struct imap_prelogin *p,
-	const struct sasl_row *row, struct str initial, struct buf *reply)
+static enum prelogin_action after_answer(
+	struct imap_prelogin *p, enum sasl_login_step step, struct buf *reply)
 {
-	struct str answer;
-
-	if (str_eq(initial, STR_LIT("=")))
-		initial.len = 0;
-	if (!base64_decode(initial, p->arena, &answer))
-		return cancelled(p, reply, "BAD Invalid base64.");
-	if (answer.len || !row->may_be_empty)
-		return row->answer(p, answer, reply);
-	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), row->challenge, PRELOGIN_AGAIN);
+	switch (step) {
+	case SASL_LOGIN_COMPLETE:
+		return p->login.kind == LOGIN_EXCHANGE ? exchange(p) : attempt(p);
+	case SASL_LOGIN_MORE:
+		return ask_client(p, reply);
+	case SASL_LOGIN_INVALID:
+		break;
+	}
+	return cancelled(p, reply, "BAD Invalid SASL response.");
 }
 
-static enum prelogin_action cmd_authenticate(struct imap_prelogin *p,
-	struct imap_cursor *c, struct str command, struct buf *reply)
+/* Into login: the mechanism, as the server spells it. false: it does not offer it. */
+static bool take_mechanism(struct imap_prelogin *p, struct str name)
+{
+	static const struct str own[] = {
+		[LOGIN_SASL_PLAIN] = STR("AUTHENTICATE PLAIN"),
+		[LOGIN_SASL_LOGIN] = STR("AUTHENTICATE LOGIN"),
+	};
+	struct wire_login *l = &p->login;
+	struct str spelt;
+
+	if (!sasl_offered(p->offer->capability, STR_LIT("AUTH="), name, &spelt))
+		return false;
+	l->kind = sasl_login_kind(name);
+	if (l->kind != LOGIN_EXCHANGE)
+		l->mechanism = own[l->kind];
+	else if (!keep(p, spelt, &l->mechanism))
+		return false;
+	return true;
+}
+
+static enum prelogin_action cmd_authenticate(
+	struct imap_prelogin *p, struct imap_cursor *c, struct buf *reply)
 {
 	struct str name, initial = { 0 };
-	const struct sasl_row *row;
 
-	if (!imap_space(c) || !imap_atom(c, &name) ||
-		(imap_space(c) && !imap_word(c, &initial)) || !imap_end(c) || p->n_waits)
+	if (!spaces(c) || !imap_atom(c, &name) ||
+		(spaces(c) && imap_word(c, &initial) && !ends(c)) || !imap_end(c) ||
+		p->waits)
 		return bad(p, reply, p->login.tag, "BAD AUTHENTICATE wants a mechanism.");
-	if (!add_step(p, command))
-		return bye(p, reply, "Out of memory.");
-	row = sasl_row(name);
-	if (!row)
-		return foreign(p, name, initial, reply);
-	p->login.mechanism = row->mechanism;
+	if (!take_mechanism(p, name))
+		return bad(p, reply, p->login.tag,
+			"NO Unsupported authentication mechanism.");
 	if (initial.ptr)
-		return initial_response(p, row, initial, reply);
-	p->state = IMAP_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, STR_LIT("+"), row->challenge, PRELOGIN_AGAIN);
+		return after_answer(
+			p, sasl_login_initial(&p->login, initial, p->arena), reply);
+	return p->login.kind == LOGIN_EXCHANGE ? exchange(p) : ask_client(p, reply);
 }
 
 static const struct command_row {
@@ -330,13 +328,13 @@ static enum prelogin_action run_command(
 
 	if (str_index(command, '\0') < command.len)
 		return bad(p, reply, STR_LIT("*"), "BAD NUL is not allowed in IMAP.");
-	if (!imap_tag(&c, &tag) || !imap_space(&c) || !imap_atom(&c, &name))
+	if (!imap_tag(&c, &tag) || !spaces(&c) || !imap_atom(&c, &name))
 		return bad(p, reply, STR_LIT("*"), "BAD Invalid command.");
 	if (!keep(p, tag, &p->login.tag))
 		return bye(p, reply, "Out of memory.");
 	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
 		if (str_ieq(command_rows[i].name, name))
-			return command_rows[i].handle(p, &c, command, reply);
+			return command_rows[i].handle(p, &c, reply);
 	return bad(p, reply, tag, "BAD Unknown command, or not before login.");
 }
 
@@ -348,11 +346,9 @@ static bool accept_literal(
 		literal->offset > p->command_max - literal->size)
 		return false;
 	if (literal->synchronizing) {
-		if (p->n_waits == WIRE_LOGIN_STEPS_MAX - 1)
+		if (p->waits == WAITS_MAX || buf_append_c(reply, "+ OK\r\n") < 0)
 			return false;
-		if (buf_append_c(reply, "+ OK\r\n") < 0)
-			return false;
-		p->waits[p->n_waits++] = literal->offset;
+		p->waits++;
 	}
 	imap_frame_keep(&p->framer);
 	return true;
@@ -363,7 +359,7 @@ static void after_command(struct imap_prelogin *p)
 {
 	if (p->state == IMAP_PRELOGIN_IN_COMMAND)
 		p->login = (struct wire_login){ 0 };
-	p->n_waits = 0;
+	p->waits = 0;
 	imap_frame_reset(&p->framer);
 }
 
@@ -427,35 +423,30 @@ static enum prelogin_action take_line(struct imap_prelogin *p, struct str input,
 static enum prelogin_action next_response(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
-	struct str line, answer;
-	const struct sasl_row *row =
-		sasl_row(str_skip(p->login.mechanism, sizeof("AUTHENTICATE ") - 1));
+	struct str line;
 	enum prelogin_action action = take_line(p, input, &line, reply);
 
 	if (action != PRELOGIN_AGAIN)
 		return action;
 	*ret_used = line.len;
-	if (str_eq(str_trim(line), STR_LIT("*")))
+	line = str_trim(line);
+	if (str_eq(line, STR_LIT("*")))
 		return cancelled(p, reply, "BAD Authentication cancelled.");
-	if (!row || !base64_decode(str_trim(line), p->arena, &answer))
-		return cancelled(p, reply, "BAD Invalid base64.");
-	if (!add_step(p, line))
-		return bye(p, reply, "Out of memory.");
-	return row->answer(p, answer, reply);
+	return after_answer(p, sasl_login_answer(&p->login, line, p->arena), reply);
 }
 
 static enum prelogin_action next_exchange_line(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply)
 {
-	struct str user;
-	enum prelogin_action action = take_line(p, input, &p->line, reply);
+	struct str line;
+	enum prelogin_action action = take_line(p, input, &line, reply);
 
 	if (action != PRELOGIN_AGAIN)
 		return action;
-	*ret_used = p->line.len;
-	if (!p->login.user.ptr &&
-		sasl_user(p->login.mechanism, str_trim(p->line), p->arena, &user))
-		p->login.user = user;
+	*ret_used = line.len;
+	p->line = sasl_exchange_line(line);
+	sasl_exchange_learn(&p->login, p->line, p->arena);
+	p->state = IMAP_PRELOGIN_IN_EXCHANGE;
 	return PRELOGIN_EXCHANGE_LINE;
 }
 
@@ -468,8 +459,9 @@ enum prelogin_action imap_prelogin_next(
 		return next_command(p, input, ret_used, reply);
 	case IMAP_PRELOGIN_IN_RESPONSE:
 		return next_response(p, input, ret_used, reply);
-	case IMAP_PRELOGIN_IN_EXCHANGE:
+	case IMAP_PRELOGIN_IN_CHALLENGED:
 		return next_exchange_line(p, input, ret_used, reply);
+	case IMAP_PRELOGIN_IN_EXCHANGE:
 	case IMAP_PRELOGIN_IN_ATTEMPT:
 	case IMAP_PRELOGIN_IN_STARTTLS:
 		return PRELOGIN_NEED_MORE;

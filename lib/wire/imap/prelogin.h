@@ -7,8 +7,12 @@
  * caller's business, who calls imap_prelogin_answered() when he has said so.
  *
  *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ──►) ATTEMPT ──answered──►
- * COMMAND ──AUTHENTICATE other──► EXCHANGE ──answered──► COMMAND ──STARTTLS──► STARTTLS
- * ──answered──► COMMAND
+ *           ──AUTHENTICATE other──► EXCHANGE ──answered──►
+ *                                   │      ▲
+ *                                   └──challenged──► CHALLENGED ──line──┘
+ *           ──STARTTLS──► STARTTLS ──answered──►                             COMMAND
+ *
+ * What a client sends while it is not its turn waits unread.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -25,9 +29,10 @@ struct imap_offer {
 
 enum imap_prelogin_state {
 	IMAP_PRELOGIN_IN_COMMAND,
-	IMAP_PRELOGIN_IN_RESPONSE, /* a SASL answer is awaited */
-	IMAP_PRELOGIN_IN_ATTEMPT,  /* the caller is looking at `login` */
-	IMAP_PRELOGIN_IN_EXCHANGE, /* lines pass between the client and somebody else */
+	IMAP_PRELOGIN_IN_RESPONSE,   /* a SASL answer is awaited */
+	IMAP_PRELOGIN_IN_ATTEMPT,    /* the caller is looking at `login` */
+	IMAP_PRELOGIN_IN_EXCHANGE,   /* somebody else has the word */
+	IMAP_PRELOGIN_IN_CHALLENGED, /* the client has it, for one line */
 	IMAP_PRELOGIN_IN_STARTTLS,
 	IMAP_PRELOGIN_CLOSED,
 	IMAP_PRELOGIN_STATE_COUNT
@@ -38,12 +43,12 @@ struct imap_prelogin {
 	const struct imap_offer *offer;
 	struct arena *arena; /* the caller's: what a login is made of is copied there */
 	struct imap_framer framer;
-	size_t command_max;                     /* longest command with its literals */
-	size_t waits[WIRE_LOGIN_STEPS_MAX - 1]; /* where the client waited for "+" */
-	size_t n_waits;
-	unsigned bad; /* commands nobody could make sense of */
+	size_t command_max; /* longest command with its literals */
+	unsigned waits;     /* literals of this command for which the client waited */
+	unsigned bad;       /* commands nobody could make sense of */
+	struct str id;      /* what the client said of itself, "(...)"; empty: nothing */
 	struct wire_login login;
-	struct str line; /* of EXCHANGE_LINE: into the input */
+	struct str line; /* of EXCHANGE_LINE: base64 or "*", no line end */
 };
 
 /* offer and arena must outlive the machine. */
@@ -56,6 +61,8 @@ const char *imap_prelogin_state_name(enum imap_prelogin_state s);
 enum prelogin_action imap_prelogin_next(
 	struct imap_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
 
+/* In EXCHANGE: the client was given a challenge, and may answer it. */
+void imap_prelogin_challenged(struct imap_prelogin *p);
 /* The caller has answered the attempt, exchange or STARTTLS; the client may go on. */
 void imap_prelogin_answered(struct imap_prelogin *p);
 

@@ -6,15 +6,13 @@
 void imap_probe_init(struct imap_probe *p, struct arena *arena)
 {
 	*p = (struct imap_probe){ .arena = arena, .id = STR("NIL") };
-	imap_upstream_init(&p->upstream);
+	imap_upstream_init(&p->upstream, STR_LIT("probe"));
 }
 
 static enum imap_probe_event ask(
-	struct imap_probe *p, struct str tag, struct str command, struct buf *to_server)
+	struct imap_probe *p, struct str command, struct buf *to_server)
 {
-	p->question =
-		(struct wire_login){ .tag = tag, .steps = { command }, .n_steps = 1 };
-	if (imap_upstream_login(&p->upstream, &p->question, false, to_server) < 0)
+	if (imap_upstream_ask(&p->upstream, command, to_server) < 0)
 		return IMAP_PROBE_BROKEN;
 	return IMAP_PROBE_AGAIN;
 }
@@ -23,7 +21,8 @@ static enum imap_probe_event ask_id(struct imap_probe *p, struct buf *to_server)
 {
 	if (!imap_capability_has(p->capability, STR_LIT("ID")))
 		return IMAP_PROBE_DONE;
-	return ask(p, STR_LIT("probe2"), STR_LIT("probe2 ID NIL\r\n"), to_server);
+	p->asked_id = true;
+	return ask(p, STR_LIT("ID NIL"), to_server);
 }
 
 static void learn_capability(struct imap_probe *p, struct str response)
@@ -41,7 +40,7 @@ static enum imap_probe_event greeted(
 	learn_capability(p, response);
 	if (p->capability.len)
 		return ask_id(p, to_server);
-	return ask(p, STR_LIT("probe1"), STR_LIT("probe1 CAPABILITY\r\n"), to_server);
+	return ask(p, STR_LIT("CAPABILITY"), to_server);
 }
 
 static void learn(struct imap_probe *p, struct str response)
@@ -59,8 +58,6 @@ static void learn(struct imap_probe *p, struct str response)
 enum imap_probe_event imap_probe_next(struct imap_probe *p, struct str input,
 	struct str *ret_response, size_t *ret_used, struct buf *to_server)
 {
-	bool asked_id = str_eq(p->question.tag, STR_LIT("probe2"));
-
 	switch (imap_upstream_next(
 		&p->upstream, input, ret_response, ret_used, to_server)) {
 	case UPSTREAM_NEED_MORE:
@@ -75,7 +72,7 @@ enum imap_probe_event imap_probe_next(struct imap_probe *p, struct str input,
 		return IMAP_PROBE_AGAIN;
 	case UPSTREAM_OK:
 	case UPSTREAM_NO:
-		return asked_id ? IMAP_PROBE_DONE : ask_id(p, to_server);
+		return p->asked_id ? IMAP_PROBE_DONE : ask_id(p, to_server);
 	case UPSTREAM_BYE:
 		return IMAP_PROBE_BYE;
 	case UPSTREAM_BROKEN:

@@ -2,11 +2,17 @@
 #ifndef WIRE_IMAP_UPSTREAM_H
 #define WIRE_IMAP_UPSTREAM_H
 /*
- * An IMAP client up to the answer of its login: bytes of the server in, the client's next
- * step and one event out. The login is a replay of what another client sent (see
- * wire/prelogin.h): the same mechanism under the same tag, step by step.
+ * An IMAP client up to the answer of one login: bytes of the server in, the client's next
+ * step and one event out. What is sent is written here, from a decoded login (see
+ * wire/prelogin.h): by the same mechanism, under a tag of our own that the client cannot
+ * guess, with no literal but such as wait for "+". So no bytes that a client chose can
+ * bring forth an answer that is taken for that of a login.
  *
- *   GREETING ──* OK──► READY ──imap_upstream_login()──► LOGIN ──tagged answer──► READY
+ *   GREETING ──* OK──► READY ──imap_upstream_login()──► (PREFACE, ID ─►) LOGIN ──► DONE
+ *                        │                                                 └─NO──► CLOSED
+ *                        │             ┌──"+"──► CHALLENGED ─imap_upstream_answer()┐
+ *                        ├──exchange─► EXCHANGE ◄──────────────────────────────────┘
+ *                        └──imap_upstream_ask()──► ASKED ──answer──► READY
  *
  * The probe is the same up to READY, and asks what the server shows to everybody.
  */
@@ -15,12 +21,19 @@
 #include "wire/imap/prelogin.h"
 
 #define IMAP_RESPONSE_MAX 65536 /* before login; a capability list takes some hundred */
+#define IMAP_LOGIN_QUOTED_MAX 1000 /* longer ones go as literals: servers cap a line */
+#define IMAP_UNIQUE_MAX 32
 
 enum imap_upstream_state {
 	IMAP_UPSTREAM_IN_GREETING,
 	IMAP_UPSTREAM_IN_READY,
-	IMAP_UPSTREAM_IN_LOGIN,    /* "+" asks for the next step */
-	IMAP_UPSTREAM_IN_EXCHANGE, /* "+" is somebody else's to answer */
+	IMAP_UPSTREAM_IN_ASKED,      /* a question of ours */
+	IMAP_UPSTREAM_IN_PREFACE,    /* the client's ID; its login comes next */
+	IMAP_UPSTREAM_IN_LOGIN,      /* "+" asks for the next step */
+	IMAP_UPSTREAM_IN_EXCHANGE,   /* the server has the word */
+	IMAP_UPSTREAM_IN_CHALLENGED, /* the client has it */
+	IMAP_UPSTREAM_IN_CANCELLED, /* by us, as the server asks for more than there is */
+	IMAP_UPSTREAM_IN_DONE,      /* logged in */
 	IMAP_UPSTREAM_CLOSED,
 	IMAP_UPSTREAM_STATE_COUNT
 };
@@ -29,16 +42,26 @@ struct imap_upstream {
 	enum imap_upstream_state state;
 	struct imap_framer framer;
 	const struct wire_login *login; /* the caller's, until it is answered */
-	size_t step;                    /* the next one to send */
+	unsigned step;                  /* the next one to send; EXCHANGE: lines sent */
+	unsigned commands;              /* sent so far */
+	char unique[IMAP_UNIQUE_MAX];   /* each tag begins with it */
+	size_t unique_len;
 };
 
-void imap_upstream_init(struct imap_upstream *u);
+/* unique: letters and digits that no client can guess (at most IMAP_UNIQUE_MAX). */
+void imap_upstream_init(struct imap_upstream *u, struct str unique);
 const char *imap_upstream_state_name(enum imap_upstream_state s);
 
-/* In READY: sends the first step. exchange: challenges are given out (CONTINUE) and
-   answered by the caller. 0 or as buf_append(). */
-int imap_upstream_login(struct imap_upstream *u, const struct wire_login *login,
-	bool exchange, struct buf *to_server);
+/* In READY: a command without arguments, or with such as are ours; OK or NO is the
+   answer. 0 or as buf_append(). */
+int imap_upstream_ask(struct imap_upstream *u, struct str command, struct buf *to_server);
+/* In READY: sends the first step. With login->kind EXCHANGE challenges are given out
+   (CONTINUE) and answered by imap_upstream_answer(). 0 or as buf_append(). */
+int imap_upstream_login(
+	struct imap_upstream *u, const struct wire_login *login, struct buf *to_server);
+/* In CHALLENGED, once for each: the client's line, checked as sasl_exchange_line() does.
+   -EPROTO in any other state. */
+int imap_upstream_answer(struct imap_upstream *u, struct str line, struct buf *to_server);
 
 /* One response a call, `response` with its CRLF, a view into input of *ret_used bytes. */
 enum upstream_event imap_upstream_next(struct imap_upstream *u, struct str input,
@@ -57,8 +80,8 @@ enum imap_probe_event {
 struct imap_probe {
 	struct imap_upstream upstream;
 	struct arena *arena;
-	struct wire_login question; /* the command being asked, as a login of one step */
-	struct str greeting;        /* without CRLF; all three as the server sent them */
+	bool asked_id;
+	struct str greeting; /* without CRLF; all three as the server sent them */
 	struct str capability;
 	struct str id; /* "NIL" when it has none */
 };

@@ -3,21 +3,20 @@
 
 #include "wire/line.h"
 #include "wire/pop3/command.h"
-#include "wire/sasl.h"
-#include "wire/sasl_user.h"
-
-#include <string.h>
+#include "wire/sasl_login.h"
 
 #define BAD_MAX 20 /* who goes on after that many is no mail client */
 
-typedef enum prelogin_action handler(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply);
+/* args: of the command, as they came. */
+typedef enum prelogin_action handler(
+	struct pop3_prelogin *p, struct str args, struct buf *reply);
 
 static const char *const state_names[] = {
 	[POP3_PRELOGIN_IN_COMMAND] = "command",
 	[POP3_PRELOGIN_IN_RESPONSE] = "response",
 	[POP3_PRELOGIN_IN_ATTEMPT] = "attempt",
 	[POP3_PRELOGIN_IN_EXCHANGE] = "exchange",
+	[POP3_PRELOGIN_IN_CHALLENGED] = "challenged",
 	[POP3_PRELOGIN_IN_STARTTLS] = "starttls",
 	[POP3_PRELOGIN_CLOSED] = "closed",
 };
@@ -42,6 +41,12 @@ void pop3_prelogin_answered(struct pop3_prelogin *p)
 	p->login = (struct wire_login){ 0 };
 	if (p->state != POP3_PRELOGIN_CLOSED)
 		p->state = POP3_PRELOGIN_IN_COMMAND;
+}
+
+void pop3_prelogin_challenged(struct pop3_prelogin *p)
+{
+	if (p->state == POP3_PRELOGIN_IN_EXCHANGE)
+		p->state = POP3_PRELOGIN_IN_CHALLENGED;
 }
 
 /* A reply that does not fit its buffer means a client that sends and does not read. */
@@ -78,81 +83,75 @@ static enum prelogin_action no_memory(struct pop3_prelogin *p, struct buf *reply
 	return bye(p, reply, "-ERR [SYS/TEMP] Out of memory.");
 }
 
-static bool add_step(struct pop3_prelogin *p, struct str line)
-{
-	char *copy;
-
-	if (p->login.n_steps == WIRE_LOGIN_STEPS_MAX)
-		return false;
-	copy = arena_alloc(p->arena, line.len + 2);
-	if (!copy)
-		return false;
-	if (line.len)
-		memcpy(copy, line.ptr, line.len);
-	copy[line.len] = '\r';
-	copy[line.len + 1] = '\n';
-	p->login.steps[p->login.n_steps++] = str_of(copy, line.len + 2);
-	return true;
-}
-
 static enum prelogin_action attempt(struct pop3_prelogin *p)
 {
 	p->state = POP3_PRELOGIN_IN_ATTEMPT;
 	return PRELOGIN_LOGIN;
 }
 
+static bool keep(struct pop3_prelogin *p, struct str s, struct str *ret)
+{
+	*ret = arena_str(p->arena, s);
+	return ret->ptr != NULL;
+}
+
 /* ---- commands ---- */
 
-static enum prelogin_action cmd_user(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_user(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
+	struct str name = str_trim(args);
+
 	pop3_prelogin_answered(p); /* a second USER replaces the first */
-	if (!str_trim(c->args).len)
+	if (!name.len)
 		return bad(p, reply, "-ERR USER wants a name.");
+	if (name.len > POP3_NAME_MAX)
+		return bad(p, reply, "-ERR This name is too long.");
+	p->login.kind = LOGIN_PASSWORD;
 	p->login.mechanism = STR_LIT("USER");
-	p->login.user = arena_str(p->arena, str_trim(c->args));
-	if (!p->login.user.ptr || !add_step(p, line))
+	if (!keep(p, name, &p->login.user))
 		return no_memory(p, reply);
 	return say(p, reply, "+OK", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action cmd_pass(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_pass(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
 	if (!p->login.user.ptr)
 		return bad(p, reply, "-ERR USER first.");
-	p->login.password = arena_str(p->arena, c->args);
-	if (!p->login.password.ptr || !add_step(p, line))
+	if (args.len > POP3_PASSWORD_MAX)
+		return bad(p, reply, "-ERR This password is too long.");
+	if (!keep(p, args, &p->login.password))
 		return no_memory(p, reply);
 	return attempt(p);
 }
 
-static enum prelogin_action cmd_apop(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_apop(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
-	size_t space = str_index(c->args, ' ');
-	struct str timestamp;
+	struct str name, digest = str_trim(args), timestamp;
 
+	name = str_split(&digest, ' ');
+	digest = str_trim(digest);
 	pop3_prelogin_answered(p);
 	if (!pop3_greeting_timestamp(p->offer->greeting, &timestamp))
 		return bad(p, reply, "-ERR APOP is not available here.");
-	if (space == 0 || space + 1 >= c->args.len)
+	if (!name.len || !digest.len || name.len > POP3_NAME_MAX ||
+		digest.len > POP3_DIGEST_MAX)
 		return bad(p, reply, "-ERR APOP wants a name and a digest.");
+	p->login.kind = LOGIN_APOP;
 	p->login.mechanism = STR_LIT("APOP");
-	p->login.user = arena_str(p->arena, str_take(c->args, space));
 	p->login.proof = (struct challenge_proof){ .kind = CHALLENGE_APOP,
-		.challenge = timestamp,
-		.digest = arena_str(p->arena, str_trim(str_skip(c->args, space))) };
-	if (!p->login.user.ptr || !p->login.proof.digest.ptr || !add_step(p, line))
+		.challenge = timestamp };
+	if (!keep(p, name, &p->login.user) || !keep(p, digest, &p->login.proof.digest))
 		return no_memory(p, reply);
 	return attempt(p);
 }
 
-static enum prelogin_action cmd_capa(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_capa(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
-	(void)c;
-	(void)line;
+	(void)args;
 	if (!p->offer->capability.len)
 		return bad(p, reply, "-ERR Unknown command.");
 	if (buf_append_c(reply, "+OK\r\n") < 0 ||
@@ -161,75 +160,27 @@ static enum prelogin_action cmd_capa(struct pop3_prelogin *p,
 	return say(p, reply, ".", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action cmd_quit(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_quit(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
-	(void)c;
-	(void)line;
+	(void)args;
 	return bye(p, reply, "+OK Logging out");
 }
 
-static enum prelogin_action cmd_stls(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+static enum prelogin_action cmd_stls(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
 {
-	(void)c;
+	(void)args;
 	pop3_prelogin_answered(p);
 	if (!p->offer->starttls)
 		return bad(p, reply, "-ERR TLS is not available here.");
-	if (!add_step(p, line))
-		return no_memory(p, reply);
+	p->login.kind = LOGIN_STARTTLS;
 	p->login.mechanism = STR_LIT("STLS");
 	p->state = POP3_PRELOGIN_IN_STARTTLS;
 	return PRELOGIN_STARTTLS;
 }
 
 /* ---- AUTH (RFC 5034) ---- */
-
-static enum prelogin_action plain_answer(
-	struct pop3_prelogin *p, struct str answer, struct buf *reply)
-{
-	struct wire_login *l = &p->login;
-	struct sasl_plain plain;
-
-	if (!sasl_plain_parse(answer, &plain))
-		return bad(p, reply, "-ERR Invalid PLAIN response.");
-	l->user = sasl_plain_account(&plain);
-	l->password = plain.password;
-	if (plain.authzid.len && !str_eq(plain.authzid, plain.authcid))
-		l->master = plain.authcid;
-	return attempt(p);
-}
-
-static enum prelogin_action login_answer(
-	struct pop3_prelogin *p, struct str answer, struct buf *reply)
-{
-	if (p->login.user.ptr) {
-		p->login.password = answer;
-		return attempt(p);
-	}
-	p->login.user = answer;
-	p->state = POP3_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, "+ UGFzc3dvcmQ6", PRELOGIN_AGAIN);
-}
-
-static const struct sasl_row {
-	struct str name, mechanism;
-	const char *challenge; /* the first one, when no initial response came */
-	enum prelogin_action (*answer)(
-		struct pop3_prelogin *p, struct str answer, struct buf *reply);
-	bool may_be_empty; /* an initial "=" means: ask me */
-} sasl_rows[] = {
-	{ STR("PLAIN"), STR("AUTH PLAIN"), "+ ", plain_answer, false },
-	{ STR("LOGIN"), STR("AUTH LOGIN"), "+ VXNlcm5hbWU6", login_answer, true },
-};
-
-static const struct sasl_row *sasl_row(struct str name)
-{
-	for (size_t i = 0; i < sizeof(sasl_rows) / sizeof(sasl_rows[0]); i++)
-		if (str_ieq(sasl_rows[i].name, name))
-			return &sasl_rows[i];
-	return NULL;
-}
 
 /* AUTH alone: the list of mechanisms, as some clients ask for it. */
 static enum prelogin_action list_mechanisms(struct pop3_prelogin *p, struct buf *reply)
@@ -251,58 +202,81 @@ static enum prelogin_action list_mechanisms(struct pop3_prelogin *p, struct buf 
 	return say(p, reply, ".", PRELOGIN_AGAIN);
 }
 
-static enum prelogin_action foreign(
-	struct pop3_prelogin *p, struct str name, struct str initial, struct buf *reply)
+static enum prelogin_action ask_client(struct pop3_prelogin *p, struct buf *reply)
 {
-	struct str user;
-
-	p->login.mechanism = arena_str(p->arena, name);
-	if (!p->login.mechanism.ptr)
+	p->state = POP3_PRELOGIN_IN_RESPONSE;
+	if (buf_append_c(reply, "+ ") < 0)
 		return no_memory(p, reply);
-	if (initial.len && sasl_user(name, initial, p->arena, &user))
-		p->login.user = user;
+	return say(p, reply, sasl_login_challenge(&p->login), PRELOGIN_AGAIN);
+}
+
+static enum prelogin_action exchange(struct pop3_prelogin *p)
+{
 	p->state = POP3_PRELOGIN_IN_EXCHANGE;
 	return PRELOGIN_EXCHANGE;
 }
 
-static enum prelogin_action challenge(
-	struct pop3_prelogin *p, const struct sasl_row *row, struct buf *reply)
+static enum prelogin_action after_answer(
+	struct pop3_prelogin *p, enum sasl_login_step step, struct buf *reply)
 {
-	p->state = POP3_PRELOGIN_IN_RESPONSE;
-	return say(p, reply, row->challenge, PRELOGIN_AGAIN);
+	switch (step) {
+	case SASL_LOGIN_COMPLETE:
+		return p->login.kind == LOGIN_EXCHANGE ? exchange(p) : attempt(p);
+	case SASL_LOGIN_MORE:
+		return ask_client(p, reply);
+	case SASL_LOGIN_INVALID:
+		break;
+	}
+	return bad(p, reply, "-ERR Invalid SASL response.");
 }
 
-static enum prelogin_action initial_response(struct pop3_prelogin *p,
-	const struct sasl_row *row, struct str initial, struct buf *reply)
+/* Whether the server offers it, and how it spells it. A server without CAPA may have the
+   two that we can do: it says itself whether it has. */
+static bool find_mechanism(
+	const struct pop3_prelogin *p, struct str name, struct str *ret_spelt)
 {
-	struct str answer;
+	struct str offered;
 
-	if (str_eq(initial, STR_LIT("=")))
-		initial.len = 0;
-	if (!base64_decode(initial, p->arena, &answer))
-		return bad(p, reply, "-ERR Invalid base64.");
-	if (answer.len || !row->may_be_empty)
-		return row->answer(p, answer, reply);
-	return challenge(p, row, reply);
+	*ret_spelt = name;
+	if (!p->offer->capability.len)
+		return sasl_login_kind(name) != LOGIN_EXCHANGE;
+	return pop3_capability_args(p->offer->capability, STR_LIT("SASL"), &offered) &&
+	       sasl_offered(offered, STR_LIT(""), name, ret_spelt);
 }
 
-static enum prelogin_action cmd_auth(struct pop3_prelogin *p,
-	const struct pop3_command *c, struct str line, struct buf *reply)
+/* Into login. false: no memory. */
+static bool take_mechanism(struct pop3_prelogin *p, struct str name)
 {
-	struct str initial = str_trim(c->args), name = str_split(&initial, ' ');
-	const struct sasl_row *row = sasl_row(name);
+	static const struct str own[] = {
+		[LOGIN_SASL_PLAIN] = STR("AUTH PLAIN"),
+		[LOGIN_SASL_LOGIN] = STR("AUTH LOGIN"),
+	};
+	struct wire_login *l = &p->login;
 
+	l->kind = sasl_login_kind(name);
+	if (l->kind == LOGIN_EXCHANGE)
+		return keep(p, name, &l->mechanism);
+	l->mechanism = own[l->kind];
+	return true;
+}
+
+static enum prelogin_action cmd_auth(
+	struct pop3_prelogin *p, struct str args, struct buf *reply)
+{
+	struct str initial = str_trim(args), name = str_split(&initial, ' '), spelt;
+
+	initial = str_trim(initial);
 	pop3_prelogin_answered(p);
 	if (!name.len)
 		return list_mechanisms(p, reply);
-	if (!add_step(p, line))
+	if (!find_mechanism(p, name, &spelt))
+		return bad(p, reply, "-ERR Unsupported authentication mechanism.");
+	if (!take_mechanism(p, spelt))
 		return no_memory(p, reply);
-	if (!row)
-		return foreign(p, name, initial, reply);
-	p->login.mechanism = row->mechanism;
 	if (initial.len)
-		return initial_response(p, row, initial, reply);
-	return challenge(p, row, reply);
+		return after_answer(
+			p, sasl_login_initial(&p->login, initial, p->arena), reply);
+	return p->login.kind == LOGIN_EXCHANGE ? exchange(p) : ask_client(p, reply);
 }
 
 static const struct command_row {
@@ -320,42 +294,39 @@ static const struct command_row {
 
 /* ---- lines ---- */
 
+/* Nor a CR within a line: some servers would take it for the line's end. */
+static bool has_forbidden(struct str line)
+{
+	return str_index(line, '\0') < line.len || str_index(line, '\r') < line.len;
+}
+
 static enum prelogin_action run_command(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
 	struct pop3_command c = pop3_command(line);
 
-	if (str_index(line, '\0') < line.len)
-		return bad(p, reply, "-ERR NUL is not allowed in POP3.");
+	if (has_forbidden(line))
+		return bad(p, reply, "-ERR NUL and CR are not allowed in POP3.");
 	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
 		if (str_ieq(command_rows[i].name, c.name))
-			return command_rows[i].handle(p, &c, line, reply);
+			return command_rows[i].handle(p, c.args, reply);
 	return bad(p, reply, "-ERR Unknown command, or not before login.");
 }
 
 static enum prelogin_action run_response(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
-	const struct sasl_row *row =
-		sasl_row(str_skip(p->login.mechanism, sizeof("AUTH ") - 1));
-	struct str answer;
-
-	if (str_eq(str_trim(line), STR_LIT("*")))
+	line = str_trim(line);
+	if (str_eq(line, STR_LIT("*")))
 		return bad(p, reply, "-ERR Authentication cancelled.");
-	if (!row || !base64_decode(str_trim(line), p->arena, &answer))
-		return bad(p, reply, "-ERR Invalid base64.");
-	if (!add_step(p, line))
-		return no_memory(p, reply);
-	return row->answer(p, answer, reply);
+	return after_answer(p, sasl_login_answer(&p->login, line, p->arena), reply);
 }
 
 static enum prelogin_action run_exchange(struct pop3_prelogin *p, struct str line)
 {
-	struct str user;
-
-	if (!p->login.user.ptr &&
-		sasl_user(p->login.mechanism, str_trim(line), p->arena, &user))
-		p->login.user = user;
+	p->line = sasl_exchange_line(line);
+	sasl_exchange_learn(&p->login, p->line, p->arena);
+	p->state = POP3_PRELOGIN_IN_EXCHANGE;
 	return PRELOGIN_EXCHANGE_LINE;
 }
 
@@ -367,8 +338,9 @@ static enum prelogin_action run_line(
 		return run_command(p, line, reply);
 	case POP3_PRELOGIN_IN_RESPONSE:
 		return run_response(p, line, reply);
-	case POP3_PRELOGIN_IN_EXCHANGE:
+	case POP3_PRELOGIN_IN_CHALLENGED:
 		return run_exchange(p, line);
+	case POP3_PRELOGIN_IN_EXCHANGE:
 	case POP3_PRELOGIN_IN_ATTEMPT:
 	case POP3_PRELOGIN_IN_STARTTLS:
 	case POP3_PRELOGIN_CLOSED:
@@ -376,6 +348,12 @@ static enum prelogin_action run_line(
 		break;
 	}
 	return PRELOGIN_CLOSE;
+}
+
+static bool reads_client(enum pop3_prelogin_state s)
+{
+	return s == POP3_PRELOGIN_IN_COMMAND || s == POP3_PRELOGIN_IN_RESPONSE ||
+	       s == POP3_PRELOGIN_IN_CHALLENGED;
 }
 
 enum prelogin_action pop3_prelogin_next(
@@ -386,7 +364,7 @@ enum prelogin_action pop3_prelogin_next(
 	*ret_used = 0;
 	if (p->state == POP3_PRELOGIN_CLOSED)
 		return PRELOGIN_CLOSE;
-	if (p->state == POP3_PRELOGIN_IN_ATTEMPT || p->state == POP3_PRELOGIN_IN_STARTTLS)
+	if (!reads_client(p->state))
 		return PRELOGIN_NEED_MORE;
 	switch (line_next(input, p->command_max, &line, ret_used)) {
 	case LINE_NEED_MORE:
@@ -396,6 +374,5 @@ enum prelogin_action pop3_prelogin_next(
 	case LINE_COMPLETE:
 		break;
 	}
-	p->line = str_take(input, *ret_used);
 	return run_line(p, line, reply);
 }

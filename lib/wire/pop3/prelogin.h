@@ -8,7 +8,11 @@
  *
  *   COMMAND ──USER, PASS; APOP; AUTH PLAIN/LOGIN─► (RESPONSE ─►) ATTEMPT ──answered──►
  *           ──AUTH other──► EXCHANGE ──answered──►
+ *                           │      ▲
+ *                           └──challenged──► CHALLENGED ──line──┘
  *           ──STLS──► STARTTLS ──answered──►                                    COMMAND
+ *
+ * What a client sends while it is not its turn waits unread.
  *
  * The greeting is the caller's to send. One with a timestamp (APOP) is good for the one
  * connection to the source that said it: show that connection's, and log in over it; or
@@ -17,6 +21,13 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "wire/prelogin.h"
+
+/* A server that cuts a line takes the rest for a command and answers it, too. So no line
+   is longer than what all take: RFC 2449, 4 has 255 bytes; passwords, of which nothing
+   follows but the end of the login, may have what 1024 leave. */
+#define POP3_NAME_MAX 247
+#define POP3_PASSWORD_MAX 1000
+#define POP3_DIGEST_MAX 64
 
 /* What a client sees before login; the caller's, and alive as long as the machine. */
 struct pop3_offer {
@@ -28,9 +39,10 @@ struct pop3_offer {
 
 enum pop3_prelogin_state {
 	POP3_PRELOGIN_IN_COMMAND,
-	POP3_PRELOGIN_IN_RESPONSE, /* a SASL answer is awaited */
-	POP3_PRELOGIN_IN_ATTEMPT,  /* the caller is looking at `login` */
-	POP3_PRELOGIN_IN_EXCHANGE, /* lines pass between the client and somebody else */
+	POP3_PRELOGIN_IN_RESPONSE,   /* a SASL answer is awaited */
+	POP3_PRELOGIN_IN_ATTEMPT,    /* the caller is looking at `login` */
+	POP3_PRELOGIN_IN_EXCHANGE,   /* somebody else has the word */
+	POP3_PRELOGIN_IN_CHALLENGED, /* the client has it, for one line */
 	POP3_PRELOGIN_IN_STARTTLS,
 	POP3_PRELOGIN_CLOSED,
 	POP3_PRELOGIN_STATE_COUNT
@@ -43,7 +55,7 @@ struct pop3_prelogin {
 	size_t command_max;  /* longest line */
 	unsigned bad;        /* commands nobody could make sense of */
 	struct wire_login login;
-	struct str line; /* of EXCHANGE_LINE: into the input, with its end */
+	struct str line; /* of EXCHANGE_LINE: base64 or "*", no line end */
 };
 
 /* offer and arena must outlive the machine. */
@@ -56,6 +68,8 @@ const char *pop3_prelogin_state_name(enum pop3_prelogin_state s);
 enum prelogin_action pop3_prelogin_next(
 	struct pop3_prelogin *p, struct str input, size_t *ret_used, struct buf *reply);
 
+/* In EXCHANGE: the client was given a challenge, and may answer it. */
+void pop3_prelogin_challenged(struct pop3_prelogin *p);
 /* The caller has answered the attempt, exchange or STLS; the client may go on. */
 void pop3_prelogin_answered(struct pop3_prelogin *p);
 

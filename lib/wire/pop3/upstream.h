@@ -2,11 +2,18 @@
 #ifndef WIRE_POP3_UPSTREAM_H
 #define WIRE_POP3_UPSTREAM_H
 /*
- * A POP3 client up to the answer of its login: bytes of the server in, the client's next
- * step and one event out. The login is a replay of what another client sent (see
- * wire/prelogin.h), line by line: some old servers lose what is pipelined behind USER.
+ * A POP3 client up to the answer of one login: bytes of the server in, the client's next
+ * step and one event out. What is sent is written here, from a decoded login (see
+ * wire/prelogin.h), one line at a time.
  *
- *   GREETING ──+OK──► READY ──pop3_upstream_login()──► LOGIN ──+OK or -ERR──► READY
+ * POP3's answers bear no tag: an answer belongs to the line before it, and that holds as
+ * long as each line of ours is one command for the server, and is sent when nothing
+ * of the server's is unread. Whatever comes beside that order ends the connection.
+ *
+ *   GREETING ──+OK──► READY ──pop3_upstream_login()──► LOGIN ──+OK──► DONE
+ *                       │                                 └──-ERR──► CLOSED
+ *                       │             ┌──"+"──► CHALLENGED ─pop3_upstream_answer()┐
+ *                       └──exchange─► EXCHANGE ◄──────────────────────────────────┘
  *
  * STLS is a login of one step. The probe asks what the server shows to everybody.
  */
@@ -17,8 +24,11 @@
 enum pop3_upstream_state {
 	POP3_UPSTREAM_IN_GREETING,
 	POP3_UPSTREAM_IN_READY,
-	POP3_UPSTREAM_IN_LOGIN,    /* "+" asks for the next step */
-	POP3_UPSTREAM_IN_EXCHANGE, /* "+" is somebody else's to answer */
+	POP3_UPSTREAM_IN_LOGIN,      /* its answer asks for the next step */
+	POP3_UPSTREAM_IN_EXCHANGE,   /* the server has the word */
+	POP3_UPSTREAM_IN_CHALLENGED, /* the client has it */
+	POP3_UPSTREAM_IN_CANCELLED, /* by us, as the server asks for more than there is */
+	POP3_UPSTREAM_IN_DONE,      /* logged in */
 	POP3_UPSTREAM_CLOSED,
 	POP3_UPSTREAM_STATE_COUNT
 };
@@ -26,16 +36,19 @@ enum pop3_upstream_state {
 struct pop3_upstream {
 	enum pop3_upstream_state state;
 	const struct wire_login *login; /* the caller's, until it is answered */
-	size_t step;                    /* the next one to send */
+	unsigned step;                  /* the next one to send; EXCHANGE: lines sent */
 };
 
 void pop3_upstream_init(struct pop3_upstream *u);
 const char *pop3_upstream_state_name(enum pop3_upstream_state s);
 
-/* In READY: sends the first step. exchange: challenges are given out (CONTINUE) and
-   answered by the caller. 0 or as buf_append(). */
-int pop3_upstream_login(struct pop3_upstream *u, const struct wire_login *login,
-	bool exchange, struct buf *to_server);
+/* In READY: sends the first step. With login->kind EXCHANGE challenges are given out
+   (CONTINUE) and answered by pop3_upstream_answer(). 0 or as buf_append(). */
+int pop3_upstream_login(
+	struct pop3_upstream *u, const struct wire_login *login, struct buf *to_server);
+/* In CHALLENGED, once for each: the client's line, checked as sasl_exchange_line() does.
+   -EPROTO in any other state. */
+int pop3_upstream_answer(struct pop3_upstream *u, struct str line, struct buf *to_server);
 
 /* One line a call, `response` with its CRLF, a view into input of *ret_used bytes. */
 enum upstream_event pop3_upstream_next(struct pop3_upstream *u, struct str input,

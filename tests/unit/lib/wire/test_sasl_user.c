@@ -13,30 +13,40 @@
 static const struct row {
 	const char *mechanism;
 	struct str message;
-	const char *user; /* NULL: none */
+	const char *user;   /* NULL: none */
+	const char *prover; /* NULL: not told apart */
 } rows[] = {
-	{ "CRAM-MD5", STR("alice b913a602c7eda7a495b4e6e7334d3890"), "alice" },
-	{ "cram-md5", STR("al ice b913"), "al ice" },
-	{ "CRAM-MD5", STR("alice"), NULL },
-	{ "CRAM-MD5", STR(" b913"), NULL },
-	{ "CRAM-MD5", STR(""), NULL },
-	{ "DIGEST-MD5", STR("charset=utf-8,username=\"chris\",realm=\"x\""), "chris" },
-	{ "DIGEST-MD5", STR("username=\"a,b\\\"c\",realm=\"x\""), "a,b\"c" },
-	{ "DIGEST-MD5", STR("username=\"open"), NULL },
-	{ "DIGEST-MD5", STR("realm=\"x\""), NULL },
-	{ "SCRAM-SHA-1", STR("n,,n=user,r=fyko"), "user" },
-	{ "SCRAM-SHA-256-PLUS", STR("p=tls-unique,,n=user,r=fyko"), "user" },
-	{ "SCRAM-SHA-256", STR("n,a=other,n=user,r=fyko"), "other" },
-	{ "SCRAM-SHA-256", STR("y,,n=a=2Cb=3Dc,r=x"), "a,b=c" },
-	{ "SCRAM-SHA-256", STR("c=biws,r=x,p=y"), NULL },
-	{ "XOAUTH2", STR("user=bob@example.com\1auth=Bearer t\1\1"), "bob@example.com" },
-	{ "XOAUTH2", STR("auth=Bearer t\1\1"), NULL },
+	{ "CRAM-MD5", STR("alice b913a602c7eda7a495b4e6e7334d3890"), "alice", NULL },
+	{ "cram-md5", STR("al ice b913"), "al ice", NULL },
+	{ "CRAM-MD5", STR("alice"), NULL, NULL },
+	{ "CRAM-MD5", STR(" b913"), NULL, NULL },
+	{ "CRAM-MD5", STR(""), NULL, NULL },
+	{ "DIGEST-MD5", STR("charset=utf-8,username=\"chris\",realm=\"x\""), "chris",
+		NULL },
+	{ "DIGEST-MD5", STR("username=\"a,b\\\"c\",realm=\"x\""), "a,b\"c", NULL },
+	{ "DIGEST-MD5", STR("username=\"open"), NULL, NULL },
+	{ "DIGEST-MD5", STR("username=\"m\",authzid=\"a,\\\"b\",x=y"), "a,\"b", "m" },
+	{ "DIGEST-MD5", STR("realm=\"x,username=\\\"alice\\\"\",username=\"m\""), "m",
+		NULL },
+	{ "DIGEST-MD5", STR("username=\"m\",username=\"alice\""), NULL, NULL },
+	{ "DIGEST-MD5", STR(" username = \"m\" , nc=1"), "m", NULL },
+	{ "SCRAM-SHA-1", STR("n,,m=x,n=alice,r=fyko"), NULL, NULL },
+	{ "CRAM-MD5", STR("al\0ice b913"), NULL, NULL },
+	{ "DIGEST-MD5", STR("realm=\"x\""), NULL, NULL },
+	{ "SCRAM-SHA-1", STR("n,,n=user,r=fyko"), "user", NULL },
+	{ "SCRAM-SHA-256-PLUS", STR("p=tls-unique,,n=user,r=fyko"), "user", NULL },
+	{ "SCRAM-SHA-256", STR("n,a=other,n=user,r=fyko"), "other", "user" },
+	{ "SCRAM-SHA-256", STR("y,,n=a=2Cb=3Dc,r=x"), "a,b=c", NULL },
+	{ "SCRAM-SHA-256", STR("c=biws,r=x,p=y"), NULL, NULL },
+	{ "XOAUTH2", STR("user=bob@example.com\1auth=Bearer t\1\1"), "bob@example.com",
+		NULL },
+	{ "XOAUTH2", STR("auth=Bearer t\1\1"), NULL, NULL },
 	{ "OAUTHBEARER", STR("n,a=bob@example.com,\1auth=Bearer t\1\1"),
-		"bob@example.com" },
-	{ "OAUTHBEARER", STR("n,,\1auth=Bearer t\1\1"), NULL },
-	{ "EXTERNAL", STR("bob"), "bob" },
-	{ "EXTERNAL", STR(""), NULL },
-	{ "GSSAPI", STR("bob"), NULL },
+		"bob@example.com", NULL },
+	{ "OAUTHBEARER", STR("n,,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ "EXTERNAL", STR("bob"), "bob", NULL },
+	{ "EXTERNAL", STR(""), NULL, NULL },
+	{ "GSSAPI", STR("bob"), NULL, NULL },
 };
 
 static void check(const struct row *row)
@@ -54,6 +64,11 @@ static void check(const struct row *row)
 	found = sasl_user(str_from(row->mechanism), buf_view(&line), &arena, &user);
 	if (found != (row->user != NULL) || (found && !str_eq(user, str_from(row->user))))
 		fail_msg("%s \"%.*s\": %.*s", row->mechanism, STR_ARG(row->message),
+			STR_ARG(user));
+	found = sasl_prover(str_from(row->mechanism), buf_view(&line), &arena, &user);
+	if (found != (row->prover != NULL) ||
+		(found && !str_eq(user, str_from(row->prover))))
+		fail_msg("%s \"%.*s\" by %.*s", row->mechanism, STR_ARG(row->message),
 			STR_ARG(user));
 	buf_fini(&line);
 	arena_fini(&arena);

@@ -3,12 +3,12 @@
  * The server's side before login. Each row runs in one piece and split at every byte; the
  * replies and what the machine understood must be the same.
  *
- *   [LOGIN user/password mechanism step|step]   an attempt; it is answered "tag NO no"
- *   [EXCHANGE user mechanism step]              then each line as [LINE user: line],
- *                                               ended by the test after the first
- *   [STARTTLS tag] [CLOSE]
+ *   [LOGIN user/password mechanism: step|step]  an attempt, and what the source is told
+ * of it; it is answered "tag NO no" [EXCHANGE user mechanism: step]             the
+ * source challenges at once; then the client's line as [LINE user: line], which is
+ * answered "tag NO no" [STARTTLS tag: step] [CLOSE]
  */
-#include "wire/imap/prelogin.h"
+#include "wire/imap/upstream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,12 +22,15 @@
 
 static const struct imap_offer offer = {
 	.greeting = STR("* OK hello"),
-	.capability = STR("IMAP4rev1 SASL-IR"),
+	.capability = STR("IMAP4rev1 SASL-IR ID AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 "
+			  "AUTH=XOAUTH2 AUTH=SCRAM-SHA-1"),
 	.id = STR("NIL"),
 	.starttls = true,
 };
 
-#define CAPABILITY "* CAPABILITY IMAP4rev1 SASL-IR\r\na OK Capability completed.\r\n"
+#define CAPABILITY                                                                       \
+	"* CAPABILITY IMAP4rev1 SASL-IR ID AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 "         \
+	"AUTH=XOAUTH2 AUTH=SCRAM-SHA-1\r\na OK Capability completed.\r\n"
 
 static const struct row {
 	const char *name;
@@ -41,37 +44,53 @@ static const struct row {
 	{ "logout", STR("a LOGOUT\r\nb NOOP\r\n"),
 		"* BYE Logging out\r\na OK Logout completed.\r\n[CLOSE]" },
 	{ "atoms", STR("a LOGIN alice secret\r\n"),
-		"[LOGIN alice/secret LOGIN a LOGIN alice secret\r\n]a NO no\r\n" },
+		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]a NO "
+		"no\r\n" },
 	{ "bare LF becomes CRLF", STR("a LOGIN alice secret\n"),
-		"[LOGIN alice/secret LOGIN a LOGIN alice secret\r\n]a NO no\r\n" },
+		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]a NO "
+		"no\r\n" },
+	{ "spaces", STR("a  LOGIN  alice   secret  \r\n"),
+		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]a NO "
+		"no\r\n" },
 	{ "quoted", STR("a LOGIN \"al ice\" \"p\\\"q\\\\r\"\r\n"),
-		"[LOGIN al ice/p\"q\\r LOGIN a LOGIN \"al ice\" "
+		"[LOGIN al ice/p\"q\\r LOGIN: z1 LOGIN \"al ice\" "
 		"\"p\\\"q\\\\r\"\r\n]a NO no\r\n" },
 	{ "empty password", STR("a LOGIN alice \"\"\r\n"),
-		"[LOGIN alice/ LOGIN a LOGIN alice \"\"\r\n]a NO no\r\n" },
+		"[LOGIN alice/ LOGIN: z1 LOGIN \"alice\" \"\"\r\n]a NO no\r\n" },
 	{ "8-bit", STR("a LOGIN \"alice\" \"p\xc3\xa4ss\"\r\n"),
-		"[LOGIN alice/p\xc3\xa4ss LOGIN a LOGIN \"alice\" "
+		"[LOGIN alice/p\xc3\xa4ss LOGIN: z1 LOGIN \"alice\" "
 		"\"p\xc3\xa4ss\"\r\n]a NO no\r\n" },
 	{ "no atom, sent as one", STR("a LOGIN dom\\alice p%s*s\"]\r\n"),
-		"[LOGIN dom\\alice/p%s*s\"] LOGIN a LOGIN dom\\alice "
-		"p%s*s\"]\r\n]a NO no\r\n" },
+		"[LOGIN dom\\alice/p%s*s\"] LOGIN: z1 LOGIN \"dom\\\\alice\" "
+		"\"p%s*s\\\"]\"\r\n]a NO no\r\n" },
 	{ "literals", STR("a LOGIN {5}\r\nalice {6}\r\nsecret\r\n"),
-		"+ OK\r\n+ OK\r\n[LOGIN alice/secret LOGIN a LOGIN {5}\r\n|alice "
-		"{6}\r\n|secret\r\n]a NO no\r\n" },
+		"+ OK\r\n+ OK\r\n[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" "
+		"\"secret\"\r\n]a NO no\r\n" },
+	{ "literals that quotes might change",
+		STR("a LOGIN {5}\r\nal\\ce {2}\r\n\"x\r\n"),
+		"+ OK\r\n+ OK\r\n[LOGIN al\\ce/\"x LOGIN: z1 LOGIN {5}\r\n|al\\ce "
+		"{2}\r\n|\"x\r\n]a NO no\r\n" },
+	{ "8-bit literal", STR("a LOGIN alice {2}\r\n\xc3\xa4\r\n"),
+		"+ OK\r\n[LOGIN alice/\xc3\xa4 LOGIN: z1 LOGIN \"alice\" {2}\r\n|"
+		"\xc3\xa4\r\n]a NO no\r\n" },
 	{ "literal with CRLF and braces", STR("a LOGIN alice {6}\r\na\r\n{3}\r\n"),
-		"+ OK\r\n[LOGIN alice/a\r\n{3} LOGIN a LOGIN alice "
+		"+ OK\r\n[LOGIN alice/a\r\n{3} LOGIN: z1 LOGIN \"alice\" "
 		"{6}\r\n|a\r\n{3}\r\n]a NO no\r\n" },
+	/* the source may not know LITERAL+, and take what follows for a command */
 	{ "LITERAL+", STR("a LOGIN {5+}\r\nalice {6+}\r\nsecret\r\n"),
-		"[LOGIN alice/secret LOGIN a LOGIN {5+}\r\nalice "
-		"{6+}\r\nsecret\r\n]a NO no\r\n" },
+		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]"
+		"a NO no\r\n" },
+	{ "a command in LITERAL+",
+		STR("a LOGIN {5+}\r\nalice {16+}\r\nx\r\nb LOGIN mal x\r\n"),
+		"[LOGIN alice/x\r\nb LOGIN mal x LOGIN: z1 LOGIN \"alice\" {16}\r\n|"
+		"x\r\nb LOGIN mal x\r\n]a NO no\r\n" },
 	{ "LITERAL+, then quoted", STR("a LOGIN {5+}\r\nalice \"x\"\r\n"),
-		"[LOGIN alice/x LOGIN a LOGIN {5+}\r\nalice \"x\"\r\n]a NO no\r\n" },
+		"[LOGIN alice/x LOGIN: z1 LOGIN \"alice\" \"x\"\r\n]a NO no\r\n" },
 	{ "empty literal", STR("a LOGIN alice {0}\r\n\r\n"),
-		"+ OK\r\n[LOGIN alice/ LOGIN a LOGIN alice "
-		"{0}\r\n|\r\n]a NO no\r\n" },
+		"+ OK\r\n[LOGIN alice/ LOGIN: z1 LOGIN \"alice\" \"\"\r\n]a NO no\r\n" },
 	{ "several tries, pipelined", STR("a LOGIN x y\r\nb LOGIN x z\r\nc NOOP\r\n"),
-		"[LOGIN x/y LOGIN a LOGIN x y\r\n]a NO no\r\n"
-		"[LOGIN x/z LOGIN b LOGIN x z\r\n]b NO no\r\nc OK NOOP "
+		"[LOGIN x/y LOGIN: z1 LOGIN \"x\" \"y\"\r\n]a NO no\r\n"
+		"[LOGIN x/z LOGIN: z1 LOGIN \"x\" \"z\"\r\n]b NO no\r\nc OK NOOP "
 		"completed.\r\n" },
 	{ "too few arguments", STR("a LOGIN alice\r\n"),
 		"a BAD LOGIN wants a user name and a password.\r\n" },
@@ -79,47 +98,89 @@ static const struct row {
 		"a BAD LOGIN wants a user name and a password.\r\n" },
 	{ "open quote", STR("a LOGIN \"alice b\r\n"),
 		"a BAD LOGIN wants a user name and a password.\r\n" },
+	{ "CR in a word", STR("a LOGIN alice b\rc\r\n"),
+		"a BAD LOGIN wants a user name and a password.\r\n" },
+
+	{ "ID goes before the login",
+		STR("a ID (\"name\" \"x y\" \"os\" NIL)\r\nb LOGIN alice x\r\n"),
+		"* ID NIL\r\na OK ID completed.\r\n[LOGIN alice/x LOGIN: z1 ID "
+		"(\"name\" \"x y\" \"os\" NIL)\r\nz2 LOGIN \"alice\" \"x\"\r\n]b NO "
+		"no\r\n" },
+	{ "ID is written anew",
+		STR("a ID  ( \"n\" {2+}\r\n\r\n  \"v\" \"\xc3\xa4\" )\r\nb AUTHENTICATE "
+		    "CRAM-MD5\r\n"),
+		"* ID NIL\r\na OK ID completed.\r\n[EXCHANGE - CRAM-MD5: z1 ID (\"n\" "
+		"NIL \"v\" NIL)\r\nz2 AUTHENTICATE CRAM-MD5\r\n]" },
+	{ "what is no ID is not passed on",
+		STR("a ID (\"name\" \"x\r\nb ID (n v) z\r\nc ID NIL\r\nd LOGIN x y\r\n"),
+		"* ID NIL\r\na OK ID completed.\r\n* ID NIL\r\nb OK ID completed.\r\n"
+		"* ID NIL\r\nc OK ID completed.\r\n[LOGIN x/y LOGIN: z1 LOGIN \"x\" "
+		"\"y\"\r\n]d NO no\r\n" },
 
 	/* \0alice\0secret */
 	{ "PLAIN", STR("a AUTHENTICATE PLAIN\r\nAGFsaWNlAHNlY3JldA==\r\n"),
-		"+ \r\n[LOGIN alice/secret AUTHENTICATE PLAIN a AUTHENTICATE "
+		"+ \r\n[LOGIN alice/secret AUTHENTICATE PLAIN: z1 AUTHENTICATE "
 		"PLAIN\r\n|AGFsaWNlAHNlY3JldA==\r\n]a NO no\r\n" },
 	{ "PLAIN, initial response", STR("a authenticate plain AGFsaWNlAHNlY3JldA==\r\n"),
-		"[LOGIN alice/secret AUTHENTICATE PLAIN a authenticate plain "
+		"[LOGIN alice/secret AUTHENTICATE PLAIN: z1 AUTHENTICATE PLAIN "
 		"AGFsaWNlAHNlY3JldA==\r\n]a NO no\r\n" },
 	{ "PLAIN, same authzid", STR("a AUTHENTICATE PLAIN YQBhAGI=\r\n"),
-		"[LOGIN a/b AUTHENTICATE PLAIN a AUTHENTICATE PLAIN "
+		"[LOGIN a/b AUTHENTICATE PLAIN: z1 AUTHENTICATE PLAIN "
 		"YQBhAGI=\r\n]a NO no\r\n" },
 	{ "PLAIN, for another", STR("a AUTHENTICATE PLAIN YQBtAGI=\r\n"),
-		"[LOGIN a/b by m AUTHENTICATE PLAIN a AUTHENTICATE PLAIN "
+		"[LOGIN a/b by m AUTHENTICATE PLAIN: z1 AUTHENTICATE PLAIN "
 		"YQBtAGI=\r\n]a NO no\r\n" },
 	{ "PLAIN, empty initial", STR("a AUTHENTICATE PLAIN =\r\n"),
-		"a BAD Invalid PLAIN response.\r\n" },
+		"a BAD Invalid SASL response.\r\n" },
 	{ "PLAIN, cancelled", STR("a AUTHENTICATE PLAIN\r\n*\r\nb NOOP\r\n"),
 		"+ \r\na BAD Authentication cancelled.\r\nb OK NOOP completed.\r\n" },
 	{ "PLAIN, no base64", STR("a AUTHENTICATE PLAIN\r\n?\r\nb NOOP\r\n"),
-		"+ \r\na BAD Invalid base64.\r\nb OK NOOP completed.\r\n" },
+		"+ \r\na BAD Invalid SASL response.\r\nb OK NOOP completed.\r\n" },
 	{ "LOGIN mechanism", STR("a AUTHENTICATE LOGIN\r\nYWxpY2U=\r\neA==\r\n"),
-		"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n[LOGIN alice/x AUTHENTICATE LOGIN "
-		"a AUTHENTICATE LOGIN\r\n|YWxpY2U=\r\n|eA==\r\n]a NO no\r\n" },
+		"+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n[LOGIN alice/x AUTHENTICATE LOGIN: "
+		"z1 AUTHENTICATE LOGIN\r\n|YWxpY2U=\r\n|eA==\r\n]a NO no\r\n" },
 	{ "LOGIN mechanism, initial", STR("a AUTHENTICATE LOGIN YWxpY2U=\r\neA==\r\n"),
-		"+ UGFzc3dvcmQ6\r\n[LOGIN alice/x AUTHENTICATE LOGIN a AUTHENTICATE "
-		"LOGIN YWxpY2U=\r\n|eA==\r\n]a NO no\r\n" },
+		"+ UGFzc3dvcmQ6\r\n[LOGIN alice/x AUTHENTICATE LOGIN: z1 AUTHENTICATE "
+		"LOGIN\r\n|YWxpY2U=\r\n|eA==\r\n]a NO no\r\n" },
 	{ "LOGIN mechanism, empty password", STR("a AUTHENTICATE LOGIN YWxpY2U=\r\n\r\n"),
-		"+ UGFzc3dvcmQ6\r\n[LOGIN alice/ AUTHENTICATE LOGIN a AUTHENTICATE "
-		"LOGIN YWxpY2U=\r\n|\r\n]a NO no\r\n" },
+		"+ UGFzc3dvcmQ6\r\n[LOGIN alice/ AUTHENTICATE LOGIN: z1 AUTHENTICATE "
+		"LOGIN\r\n|YWxpY2U=\r\n|\r\n]a NO no\r\n" },
+	{ "LOGIN mechanism, NUL in the name", STR("a AUTHENTICATE LOGIN YQBi\r\n"),
+		"a BAD Invalid SASL response.\r\n" },
 	/* "alice 00" */
-	{ "CRAM-MD5", STR("a AUTHENTICATE CRAM-MD5\r\nYWxpY2UgMDA=\r\nb NOOP\r\n"),
-		"[EXCHANGE - CRAM-MD5 a AUTHENTICATE CRAM-MD5\r\n][LINE alice: "
-		"YWxpY2UgMDA=\r\n]b OK NOOP completed.\r\n" },
+	{ "CRAM-MD5", STR("a AUTHENTICATE cram-md5\r\nYWxpY2UgMDA=\r\nb NOOP\r\n"),
+		"[EXCHANGE - CRAM-MD5: z1 AUTHENTICATE CRAM-MD5\r\n][LINE alice: "
+		"YWxpY2UgMDA=]a NO no\r\nb OK NOOP completed.\r\n" },
+	{ "a space behind the mechanism (mutt with gsasl)",
+		STR("a AUTHENTICATE CRAM-MD5 \r\nYWxpY2UgMDA= \r\n"),
+		"[EXCHANGE - CRAM-MD5: z1 AUTHENTICATE CRAM-MD5\r\n][LINE alice: "
+		"YWxpY2UgMDA=]a NO no\r\n" },
+	{ "an exchange is base64 or it is cancelled",
+		STR("a AUTHENTICATE CRAM-MD5\r\nb LOGIN mallory x\r\n"),
+		"[EXCHANGE - CRAM-MD5: z1 AUTHENTICATE CRAM-MD5\r\n][LINE -: *]"
+		"a NO no\r\n" },
+	{ "CR in an exchange", STR("a AUTHENTICATE CRAM-MD5\r\nYQ\rYQ\r\n"),
+		"[EXCHANGE - CRAM-MD5: z1 AUTHENTICATE CRAM-MD5\r\n][LINE -: *]"
+		"a NO no\r\n" },
 	{ "XOAUTH2, initial",
 		STR("a AUTHENTICATE XOAUTH2 dXNlcj1hbGljZQFhdXRoPUJlYXJlciB4AQE=\r\n"),
-		"[EXCHANGE alice XOAUTH2 a AUTHENTICATE XOAUTH2 "
+		"[EXCHANGE alice XOAUTH2: z1 AUTHENTICATE XOAUTH2 "
 		"dXNlcj1hbGljZQFhdXRoPUJlYXJlciB4AQE=\r\n]" },
+	{ "XOAUTH2, initial that is none", STR("a AUTHENTICATE XOAUTH2 {x}\r\n"),
+		"a BAD Invalid SASL response.\r\n" },
+	/* n,a=alice,n=mallory,r=x */
+	{ "SCRAM, for another",
+		STR("a AUTHENTICATE SCRAM-SHA-1 bixhPWFsaWNlLG49bWFsbG9yeSxyPXg=\r\n"),
+		"[EXCHANGE alice by mallory SCRAM-SHA-1: z1 AUTHENTICATE SCRAM-SHA-1 "
+		"bixhPWFsaWNlLG49bWFsbG9yeSxyPXg=\r\n]" },
+	{ "a mechanism that is not offered",
+		STR("a AUTHENTICATE GSSAPI\r\nb LOGIN x y\r\n"),
+		"a NO Unsupported authentication mechanism.\r\n[LOGIN x/y LOGIN: z1 "
+		"LOGIN \"x\" \"y\"\r\n]b NO no\r\n" },
 	{ "no mechanism", STR("a AUTHENTICATE\r\n"),
 		"a BAD AUTHENTICATE wants a mechanism.\r\n" },
 
-	{ "starttls", STR("a STARTTLS\r\n"), "[STARTTLS a a STARTTLS\r\n]a NO no\r\n" },
+	{ "starttls", STR("a STARTTLS\r\n"), "[STARTTLS a: z1 STARTTLS\r\n]a NO no\r\n" },
 	{ "not before login", STR("a SELECT INBOX\r\n"),
 		"a BAD Unknown command, or not before login.\r\n" },
 	{ "no tag", STR("LOGIN\r\n"), "* BAD Invalid command.\r\n" },
@@ -134,8 +195,6 @@ static const struct row {
 		"* BYE Literal too large.\r\n[CLOSE]" },
 	{ "literal larger than a command", STR("a LOGIN {201}\r\n"),
 		"* BYE Literal too large.\r\n[CLOSE]" },
-	{ "three literals", STR("a ID {1}\r\nx{1}\r\nx{1}\r\n"),
-		"+ OK\r\n+ OK\r\n* BYE Literal too large.\r\n[CLOSE]" },
 };
 
 struct talk {
@@ -143,6 +202,45 @@ struct talk {
 	struct arena arena;
 	struct buf input, out;
 };
+
+/* What a source is told that asks for all there is, under the tags "z1" and so on. */
+static void put_sent(struct talk *t)
+{
+	struct imap_upstream u, tried;
+	struct buf ignored;
+	struct str response;
+	size_t used;
+
+	buf_init(&ignored, 0);
+	imap_upstream_init(&u, STR_LIT("z"));
+	u.state = IMAP_UPSTREAM_IN_READY;
+	assert_int_equal(imap_upstream_login(&u, &t->machine.login, &t->out), 0);
+	if (u.state == IMAP_UPSTREAM_IN_PREFACE)
+		assert_int_equal(imap_upstream_next(&u, STR_LIT("z1 OK\r\n"), &response,
+					 &used, &t->out),
+			UPSTREAM_AGAIN);
+	while (u.state == IMAP_UPSTREAM_IN_LOGIN) {
+		struct str ok =
+			u.commands == 1 ? STR_LIT("z1 OK\r\n") : STR_LIT("z2 OK\r\n");
+
+		tried = u;
+		if (imap_upstream_next(&tried, ok, &response, &used, &ignored) ==
+			UPSTREAM_OK)
+			break;
+		(void)buf_append_c(&t->out, "|");
+		assert_int_equal(imap_upstream_next(&u, STR_LIT("+ go\r\n"), &response,
+					 &used, &t->out),
+			UPSTREAM_AGAIN);
+	}
+	(void)buf_append_c(&t->out, "]");
+	buf_fini(&ignored);
+}
+
+static void answer_no(struct talk *t)
+{
+	(void)buf_printf(&t->out, "%.*s NO no\r\n", STR_ARG(t->machine.login.tag));
+	imap_prelogin_answered(&t->machine);
+}
 
 static void put_attempt(struct talk *t)
 {
@@ -153,13 +251,22 @@ static void put_attempt(struct talk *t)
 		0);
 	if (l->master.len)
 		assert_int_equal(buf_printf(&t->out, " by %.*s", STR_ARG(l->master)), 0);
-	assert_int_equal(buf_printf(&t->out, " %.*s ", STR_ARG(l->mechanism)), 0);
-	for (size_t i = 0; i < l->n_steps; i++)
-		assert_int_equal(
-			buf_printf(&t->out, "%s%.*s", i ? "|" : "", STR_ARG(l->steps[i])),
-			0);
-	assert_int_equal(buf_printf(&t->out, "]%.*s NO no\r\n", STR_ARG(l->tag)), 0);
-	imap_prelogin_answered(&t->machine);
+	assert_int_equal(buf_printf(&t->out, " %.*s: ", STR_ARG(l->mechanism)), 0);
+	put_sent(t);
+	answer_no(t);
+}
+
+static void put_exchange(struct talk *t)
+{
+	const struct wire_login *l = &t->machine.login;
+	struct str user = l->user.ptr ? l->user : STR_LIT("-");
+
+	(void)buf_printf(&t->out, "[EXCHANGE %.*s", STR_ARG(user));
+	if (l->master.len)
+		(void)buf_printf(&t->out, " by %.*s", STR_ARG(l->master));
+	(void)buf_printf(&t->out, " %.*s: ", STR_ARG(l->mechanism));
+	put_sent(t);
+	imap_prelogin_challenged(&t->machine);
 }
 
 static void put_action(struct talk *t, enum prelogin_action action)
@@ -172,18 +279,17 @@ static void put_action(struct talk *t, enum prelogin_action action)
 		put_attempt(t);
 		break;
 	case PRELOGIN_EXCHANGE:
-		(void)buf_printf(&t->out, "[EXCHANGE %.*s %.*s %.*s]", STR_ARG(user),
-			STR_ARG(l->mechanism), STR_ARG(l->steps[0]));
+		put_exchange(t);
 		break;
 	case PRELOGIN_EXCHANGE_LINE:
 		(void)buf_printf(&t->out, "[LINE %.*s: %.*s]", STR_ARG(user),
 			STR_ARG(t->machine.line));
-		imap_prelogin_answered(&t->machine);
+		answer_no(t);
 		break;
 	case PRELOGIN_STARTTLS:
-		(void)buf_printf(&t->out, "[STARTTLS %.*s %.*s]%.*s NO no\r\n",
-			STR_ARG(l->tag), STR_ARG(l->steps[0]), STR_ARG(l->tag));
-		imap_prelogin_answered(&t->machine);
+		(void)buf_printf(&t->out, "[STARTTLS %.*s: ", STR_ARG(l->tag));
+		put_sent(t);
+		answer_no(t);
 		break;
 	case PRELOGIN_CLOSE:
 		(void)buf_append_c(&t->out, "[CLOSE]");
@@ -284,6 +390,56 @@ static void test_many_bad_commands(void **state)
 	arena_fini(&t.arena);
 }
 
+/* In an exchange the client has the word for one line, and not before the challenge. */
+static void test_exchange_waits(void **state)
+{
+	const struct str lines = STR("YQ==\r\nYg==\r\n");
+	struct imap_prelogin p;
+	struct arena arena;
+	struct buf reply;
+	size_t used;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&reply, 0);
+	imap_prelogin_init(&p, &offer, &arena, COMMAND_MAX);
+	assert_int_equal(imap_prelogin_next(&p, STR_LIT("a AUTHENTICATE CRAM-MD5\r\n"),
+				 &used, &reply),
+		PRELOGIN_EXCHANGE);
+	for (size_t line = 0; line < 2; line++) {
+		assert_int_equal(
+			imap_prelogin_next(&p, lines, &used, &reply), PRELOGIN_NEED_MORE);
+		assert_int_equal(used, 0);
+		imap_prelogin_challenged(&p);
+		assert_int_equal(imap_prelogin_next(&p, lines, &used, &reply),
+			PRELOGIN_EXCHANGE_LINE);
+		assert_int_equal(used, 6);
+	}
+	imap_prelogin_answered(&p);
+	imap_prelogin_challenged(&p); /* of an exchange that is over */
+	assert_string_equal(imap_prelogin_state_name(p.state), "command");
+	buf_fini(&reply);
+	arena_fini(&arena);
+}
+
+/* More literals than any command has. */
+static void test_many_literals(void **state)
+{
+	struct talk t = { 0 };
+	int taken = 0;
+
+	(void)state;
+	arena_init(&t.arena);
+	imap_prelogin_init(&t.machine, &offer, &t.arena, COMMAND_MAX);
+	assert_true(feed(&t, STR_LIT("a ID {0}\r\n")));
+	while (taken < 100 && feed(&t, STR_LIT("{0}\r\n")))
+		taken++;
+	assert_int_equal(taken, 15);
+	buf_fini(&t.input);
+	buf_fini(&t.out);
+	arena_fini(&t.arena);
+}
+
 static void test_starttls_not_offered(void **state)
 {
 	struct imap_offer plain = offer;
@@ -346,6 +502,8 @@ int main(void)
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_line_without_end),
 		cmocka_unit_test(test_many_bad_commands),
+		cmocka_unit_test(test_exchange_waits),
+		cmocka_unit_test(test_many_literals),
 		cmocka_unit_test(test_starttls_not_offered),
 		cmocka_unit_test(test_filter),
 	};

@@ -8,6 +8,7 @@
  */
 #include "wire/imap/upstream.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,56 +17,106 @@
 #include <cmocka.h>
 
 static const struct wire_login by_literals = {
+	.kind = LOGIN_PASSWORD,
 	.tag = STR("a"),
-	.steps = { STR("a LOGIN {1}\r\n"), STR("x {1}\r\n"), STR("y\r\n") },
-	.n_steps = 3,
+	.user = STR("\\"),
+	.password = STR("\""),
+	.user_literal = true,
+	.password_literal = true,
 };
 static const struct wire_login by_plain = {
+	.kind = LOGIN_SASL_PLAIN,
 	.tag = STR("t+1"),
-	.steps = { STR("t+1 AUTHENTICATE PLAIN AAA=\r\n") },
-	.n_steps = 1,
+	.user = STR("a"),
+	.password = STR("b"),
+	.has_initial = true,
+};
+static const struct wire_login with_id = {
+	.kind = LOGIN_PASSWORD,
+	.id = STR("(\"n\" \"v\")"),
+	.user = STR("x"),
+	.password = STR("y"),
+};
+static const struct wire_login by_cram = {
+	.kind = LOGIN_EXCHANGE,
+	.mechanism = STR("CRAM-MD5"),
+};
+static const struct wire_login by_token = {
+	.kind = LOGIN_EXCHANGE,
+	.mechanism = STR("XOAUTH2"),
+	.initial = STR("eA=="),
 };
 
+/* Each challenge of an exchange is answered with the line "YQ==". */
 static const struct row {
 	const char *name;
 	const struct wire_login *login;
-	bool exchange;
 	const char *input, *expected;
 } rows[] = {
-	{ "literals", &by_literals, false,
-		"* OK hi\r\n+ go\r\n+ go\r\n* CAPABILITY X\r\na OK [CAPABILITY Y] in\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\n>x {1}\r\n>y\r\nU<* CAPABILITY X\r\n>O<a "
-		"OK "
-		"[CAPABILITY Y] in\r\n>" },
-	{ "refused", &by_literals, false, "* OK hi\r\na NO wrong\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nN<a NO wrong\r\n>" },
-	{ "bad, bare LF", &by_literals, false, "* OK hi\na BAD what\n",
-		"G<* OK hi\n>>a LOGIN {1}\r\nN<a BAD what\n>" },
-	{ "asks for more than there is", &by_plain, false,
-		"* OK hi\r\n+ \r\nt+1 BAD no\r\n",
-		"G<* OK hi\r\n>>t+1 AUTHENTICATE PLAIN AAA=\r\n>*\r\nX<t+1 BAD no\r\n>" },
-	{ "exchange", &by_literals, true, "* OK hi\r\n+ abc\r\na OK in\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nC<+ abc\r\n>O<a OK in\r\n>" },
-	{ "another tag", &by_literals, false, "* OK hi\r\nb OK in\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nX<b OK in\r\n>" },
-	{ "a tag that begins alike", &by_literals, false, "* OK hi\r\naa OK in\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nX<aa OK in\r\n>" },
-	{ "literal in an untagged response", &by_literals, false,
-		"* OK hi\r\n* ID (\"a\" {8}\r\na OK x\r\n)\r\na OK in\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nU<* ID (\"a\" {8}\r\na OK x\r\n)\r\n>O<a "
-		"OK "
+	{ "literals", &by_literals,
+		"* OK hi\r\n+ go\r\n|+ go\r\n|* CAPABILITY X\r\nz1 OK [CAPABILITY Y] "
+		"in\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\n>\\ {1}\r\n>\"\r\nU<* CAPABILITY "
+		"X\r\n>O<OK [CAPABILITY Y] in\r\n>" },
+	{ "refused", &by_literals, "* OK hi\r\n|z1 NO wrong\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\nN<NO wrong\r\n>" },
+	{ "bad, bare LF", &by_literals, "* OK hi\n|z1 BAD what\n",
+		"G<* OK hi\n>>z1 LOGIN {1}\r\nN<BAD what\n>" },
+	{ "an OK to half a question", &by_literals, "* OK hi\r\n|+ go\r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\n>\\ {1}\r\nX<z1 OK in\r\n>" },
+	{ "does not hear the initial response", &by_plain,
+		"* OK hi\r\n|+ \r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE PLAIN AGEAYg==\r\n>AGEAYg==\r\n"
+		"O<OK in\r\n>" },
+	{ "asks for more than there is", &by_plain,
+		"* OK hi\r\n|+ \r\n|+ \r\n|z1 BAD no\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE PLAIN AGEAYg==\r\n>AGEAYg==\r\n>*\r\n"
+		"N<BAD no\r\n>" },
+	{ "and then lets in", &by_plain, "* OK hi\r\n|+ \r\n|+ \r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE PLAIN AGEAYg==\r\n>AGEAYg==\r\n>*\r\n"
+		"X<z1 OK in\r\n>" },
+	{ "ID first", &with_id, "* OK hi\r\n|* ID NIL\r\nz1 BAD x\r\n|z2 OK in\r\n",
+		"G<* OK hi\r\n>>z1 ID (\"n\" \"v\")\r\n>z2 LOGIN \"x\" \"y\"\r\n"
+		"O<OK in\r\n>" },
+	{ "the answer to ID twice", &with_id, "* OK hi\r\n|z1 OK x\r\nz1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 ID (\"n\" \"v\")\r\n>z2 LOGIN \"x\" \"y\"\r\n"
+		"X<z1 OK in\r\n>" },
+	{ "exchange", &by_cram, "* OK hi\r\n|+ abc\r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE CRAM-MD5\r\nC<+ abc\r\n>>YQ==\r\nO<OK "
 		"in\r\n>" },
-	{ "bye at once", &by_literals, false, "* BYE too many\r\n",
-		"B<* BYE too many\r\n>" },
-	{ "preauth is not ours", &by_literals, false, "* PREAUTH hi\r\n",
+	{ "an exchange in which nothing was said", &by_cram, "* OK hi\r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE CRAM-MD5\r\nX<z1 OK in\r\n>" },
+	{ "all was said at once", &by_token, "* OK hi\r\n|z1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE XOAUTH2 eA==\r\nO<OK in\r\n>" },
+	{ "the client's tag", &by_plain, "* OK hi\r\n|t+1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE PLAIN AGEAYg==\r\nX<t+1 OK in\r\n>" },
+	{ "a tag that begins alike", &by_literals, "* OK hi\r\n|z11 OK in\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\nX<z11 OK in\r\n>" },
+	{ "literal in an untagged response", &by_literals,
+		"* OK hi\r\n|* ID (\"a\" {9}\r\nz1 OK x\r\n)\r\nz1 NO no\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\nU<* ID (\"a\" {9}\r\nz1 OK "
+		"x\r\n)\r\n>N<NO no\r\n>" },
+	{ "bye at once", &by_literals, "* BYE too many\r\n", "B<* BYE too many\r\n>" },
+	{ "preauth is not ours", &by_literals, "* PREAUTH hi\r\n",
 		"X<* PREAUTH hi\r\n>" },
-	{ "not IMAP", &by_literals, false, "+OK POP3\r\n", "X<+OK POP3\r\n>" },
-	{ "more after the answer", &by_literals, false,
-		"* OK hi\r\na OK in\r\n* 3 EXISTS\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nO<a OK in\r\n>U<* 3 EXISTS\r\n>" },
-	{ "bye while idle", &by_literals, false, "* OK hi\r\na NO no\r\n* BYE idle\r\n",
-		"G<* OK hi\r\n>>a LOGIN {1}\r\nN<a NO no\r\n>B<* BYE idle\r\n>" },
-	{ "huge literal", &by_literals, false, "* OK {99999999}\r\n", "X<>" },
+	{ "not IMAP", &by_literals, "+OK POP3\r\n", "X<+OK POP3\r\n>" },
+	{ "nothing is read behind the answer", &by_plain,
+		"* OK hi\r\n|z1 OK in\r\n* 3 EXISTS\r\nz1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE PLAIN AGEAYg==\r\nO<OK in\r\n>" },
+	{ "after a refusal nothing belongs to anybody", &by_literals,
+		"* OK hi\r\n|z1 NO no\r\nz1 OK in\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\nN<NO no\r\n>X<z1 OK in\r\n>" },
+	{ "huge literal", &by_literals, "* OK {99999999}\r\n", "X<>" },
+};
+
+/* Odd as they come in one piece: the second line was said before the first was heard. */
+static const struct row hasty_rows[] = {
+	{ "it goes on before it was answered", &by_literals,
+		"* OK hi\r\n|+ go\r\n+ go\r\n",
+		"G<* OK hi\r\n>>z1 LOGIN {1}\r\nX<+ go\r\n>" },
+	{ "an exchange with two challenges at once", &by_cram,
+		"* OK hi\r\n|+ abc\r\n+ def\r\n",
+		"G<* OK hi\r\n>>z1 AUTHENTICATE CRAM-MD5\r\nX<+ abc\r\n>" },
 };
 
 struct talk {
@@ -98,6 +149,18 @@ static void put_sent(struct talk *t)
 	buf_clear(&t->sent);
 }
 
+static void answer_event(struct talk *t, const struct row *row, enum upstream_event event)
+{
+	if (event == UPSTREAM_GREETED)
+		assert_int_equal(
+			imap_upstream_login(&t->machine, row->login, &t->sent), 0);
+	if (event == UPSTREAM_CONTINUE)
+		assert_int_equal(
+			imap_upstream_answer(&t->machine, STR_LIT(" YQ==\r\n"), &t->sent),
+			0);
+	put_sent(t);
+}
+
 /* false: nothing follows. */
 static bool feed(struct talk *t, const struct row *row, struct str bytes)
 {
@@ -114,25 +177,26 @@ static bool feed(struct talk *t, const struct row *row, struct str bytes)
 						 STR_ARG(response)),
 				0);
 		buf_consume(&t->input, used);
-		if (event == UPSTREAM_GREETED)
-			assert_int_equal(imap_upstream_login(&t->machine, row->login,
-						 row->exchange, &t->sent),
-				0);
-		put_sent(t);
+		answer_event(t, row, event);
 		if (event == UPSTREAM_BROKEN || event == UPSTREAM_BYE)
 			return false;
 	} while (event != UPSTREAM_NEED_MORE);
 	return true;
 }
 
+/* "|": where the server waits for what the client says, so that nothing behind it can be
+   there before. */
 static void run(const struct row *row, size_t piece)
 {
 	struct talk t = { 0 };
-	struct str rest = str_from(row->input), got;
+	struct str rest = str_from(row->input), turn, got;
+	bool on = true;
 
-	imap_upstream_init(&t.machine);
-	while (rest.len && feed(&t, row, str_take(rest, piece)))
-		rest = str_skip(rest, piece);
+	imap_upstream_init(&t.machine, STR_LIT("z"));
+	while (on && rest.len)
+		for (turn = str_split(&rest, '|'); on && turn.len;
+			turn = str_skip(turn, piece))
+			on = feed(&t, row, str_take(turn, piece));
 	got = buf_view(&t.log);
 	if (!str_eq(got, str_from(row->expected)))
 		fail_msg("%s, %zu bytes at a time\n got: %.*s\nwant: %s", row->name,
@@ -150,6 +214,13 @@ static void test_rows(void **state)
 			run(&rows[i], piece);
 }
 
+static void test_hasty_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(hasty_rows) / sizeof(hasty_rows[0]); i++)
+		run(&hasty_rows[i], SIZE_MAX / 2);
+}
+
 static void test_endless_line(void **state)
 {
 	static char line[IMAP_RESPONSE_MAX + 2];
@@ -161,10 +232,40 @@ static void test_endless_line(void **state)
 	(void)state;
 	memset(line, 'x', sizeof(line));
 	buf_init(&sent, 0);
-	imap_upstream_init(&u);
+	imap_upstream_init(&u, STR_LIT("z"));
 	assert_int_equal(imap_upstream_next(
 				 &u, str_of(line, sizeof(line)), &response, &used, &sent),
 		UPSTREAM_BROKEN);
+}
+
+/* No line without a challenge, and one for each. */
+static void test_one_line_for_a_challenge(void **state)
+{
+	struct imap_upstream u;
+	struct str response;
+	struct buf sent;
+	size_t used;
+
+	(void)state;
+	buf_init(&sent, 0);
+	imap_upstream_init(&u, STR_LIT("z"));
+	assert_int_equal(imap_upstream_login(&u, &by_cram, &sent), -EPROTO);
+	u.state = IMAP_UPSTREAM_IN_READY;
+	assert_int_equal(imap_upstream_login(&u, &by_cram, &sent), 0);
+	assert_int_equal(imap_upstream_answer(&u, STR_LIT("YQ=="), &sent), -EPROTO);
+	assert_int_equal(
+		imap_upstream_next(&u, STR_LIT("+ \r\n"), &response, &used, &sent),
+		UPSTREAM_CONTINUE);
+	assert_int_equal(
+		imap_upstream_answer(&u, STR_LIT("YQ==\r\nx LOGIN a b"), &sent), 0);
+	assert_true(
+		str_eq(buf_view(&sent), STR_LIT("z1 AUTHENTICATE CRAM-MD5\r\n*\r\n")));
+	assert_string_equal(imap_upstream_state_name(u.state), "cancelled");
+	assert_int_equal(imap_upstream_answer(&u, STR_LIT("YQ=="), &sent), -EPROTO);
+	assert_int_equal(
+		imap_upstream_next(&u, STR_LIT("z1 OK in\r\n"), &response, &used, &sent),
+		UPSTREAM_BROKEN);
+	buf_fini(&sent);
 }
 
 static const struct probe_row {
@@ -179,8 +280,8 @@ static const struct probe_row {
 		"\"x\")\r\nprobe2 OK\r\n",
 		"* OK hi", "IMAP4rev1 ID", "(\"name\" \"x\")",
 		"probe1 CAPABILITY\r\nprobe2 ID NIL\r\n", IMAP_PROBE_DONE },
-	{ "ID refused", "* OK [CAPABILITY ID] hi\r\nprobe2 BAD no\r\n",
-		"* OK [CAPABILITY ID] hi", "ID", "NIL", "probe2 ID NIL\r\n",
+	{ "ID refused", "* OK [CAPABILITY ID] hi\r\nprobe1 BAD no\r\n",
+		"* OK [CAPABILITY ID] hi", "ID", "NIL", "probe1 ID NIL\r\n",
 		IMAP_PROBE_DONE },
 	{ "unwanted", "* BYE go away\r\n", "", "", "NIL", "", IMAP_PROBE_BYE },
 	{ "something else", "220 smtp\r\n", "", "", "NIL", "", IMAP_PROBE_BROKEN },
@@ -229,7 +330,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_hasty_rows),
 		cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_one_line_for_a_challenge),
 		cmocka_unit_test(test_probe),
 	};
 

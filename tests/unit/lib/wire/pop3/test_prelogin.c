@@ -6,13 +6,14 @@
  *   G: +OK ... <1@x>   the offer's greeting; K: a line of its capabilities; O: stls
  *   C: S:              client and server
  *   L: USER|alice|secret|          a login: mechanism, user, password, master user
- *   P: USER alice                  each of its steps
- *   X: CRAM-MD5|alice              a mechanism that only the source can do
+ *   P: USER alice                  what the source is told of it
+ *   X: CRAM-MD5|alice|             a mechanism that only the source can do, whose user,
+ *                                  and whose proof it is when not the user's own
  *   Y: line                        the client's next answer in it
  *   T: STLS
  *   Z: login | close
  */
-#include "wire/pop3/prelogin.h"
+#include "wire/pop3/upstream.h"
 
 #include "lib/wire/transcript.h"
 #include "lib/wire/wire_test.h"
@@ -23,6 +24,35 @@ struct caller {
 	struct pop3_prelogin machine;
 	struct buf trace, reply;
 };
+
+/* To a source that asks for all there is. */
+static void say_steps(struct caller *c)
+{
+	struct pop3_upstream u, tried;
+	struct buf out, ignored;
+	struct str response;
+	size_t used;
+	bool user = c->machine.login.kind == LOGIN_PASSWORD;
+
+	buf_init(&out, 0);
+	buf_init(&ignored, 0);
+	pop3_upstream_init(&u);
+	u.state = POP3_UPSTREAM_IN_READY;
+	assert_int_equal(pop3_upstream_login(&u, &c->machine.login, &out), 0);
+	while (u.state == POP3_UPSTREAM_IN_LOGIN) {
+		tried = u;
+		if (pop3_upstream_next(&tried, STR_LIT("+OK\r\n"), &response, &used,
+			    &ignored) == UPSTREAM_OK)
+			break;
+		assert_int_equal(pop3_upstream_next(&u,
+					 user ? STR_LIT("+OK\r\n") : STR_LIT("+ \r\n"),
+					 &response, &used, &out),
+			UPSTREAM_AGAIN);
+	}
+	trace_bytes(&c->trace, 'P', &out);
+	buf_fini(&ignored);
+	buf_fini(&out);
+}
 
 static void say_login(struct caller *c, char mark)
 {
@@ -36,14 +66,13 @@ static void say_login(struct caller *c, char mark)
 	if (mark == 'L') {
 		buf_byte(&text, '|');
 		buf_append(&text, l->password);
-		buf_byte(&text, '|');
-		buf_append(&text, l->master);
 	}
+	buf_byte(&text, '|');
+	buf_append(&text, l->master);
 	trace_line(&c->trace, mark, buf_view(&text));
 	buf_fini(&text);
 	if (mark == 'X' || mark == 'L')
-		for (size_t i = 0; i < l->n_steps; i++)
-			trace_line(&c->trace, 'P', l->steps[i]);
+		say_steps(c);
 }
 
 static void refuse(struct caller *c)
@@ -74,6 +103,7 @@ static void exchange(struct caller *c)
 {
 	say_login(c, 'X');
 	buf_append_c(&c->reply, "+ challenge\r\n");
+	pop3_prelogin_challenged(&c->machine);
 }
 
 static bool act(struct caller *c, enum prelogin_action action)
@@ -94,7 +124,7 @@ static bool act(struct caller *c, enum prelogin_action action)
 		refuse(c);
 		return true;
 	case PRELOGIN_STARTTLS:
-		trace_line(&c->trace, 'T', c->machine.login.steps[0]);
+		trace_line(&c->trace, 'T', c->machine.login.mechanism);
 		refuse(c);
 		return true;
 	case PRELOGIN_CLOSE:
