@@ -18,6 +18,7 @@
 static int probe_port(struct job *j, enum service_id service)
 {
 	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
+	struct source_dialer by_tcp = { 0 };
 	size_t n = 0;
 	int r = job_source_addresses(j, service, addresses, &n);
 
@@ -27,8 +28,8 @@ static int probe_port(struct job *j, enum service_id service)
 		int code;
 
 		source_connection_init(&door);
-		code = source_connection_connect(
-			&door, &addresses[i], PROBE_MS, &ignored);
+		code = source_connection_open(
+			&door, &by_tcp, &addresses[i], PROBE_MS, &ignored);
 		source_connection_close(&door);
 		if (code != -ECONNREFUSED)
 			return code;

@@ -396,7 +396,8 @@ static int open_and_log_in(struct imap_connection *imap,
 int imap_connection_open(struct imap_connection *imap, const struct sockaddr_storage *to,
 	const struct imap_account *account, unsigned patience_ms, struct error *err)
 {
-	int r = source_connection_connect(&imap->net, to, patience_ms, err);
+	int r = source_connection_open(
+		&imap->net, &account->dialer, to, patience_ms, err);
 
 	if (r == 0)
 		r = open_and_log_in(imap, account, patience_ms, err);

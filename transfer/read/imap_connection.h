@@ -64,6 +64,7 @@ struct imap_connection {
 
 struct imap_account {
 	struct str login, password; /* the caller's, as long as the reader lives */
+	struct source_dialer dialer;
 };
 
 void imap_connection_init(struct imap_connection *imap);

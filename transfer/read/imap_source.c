@@ -249,6 +249,7 @@ int imap_source_new(
 	                             ? options->connections
 	                             : SOURCE_CONNECTIONS_MAX;
 	s->patience_ms = PATIENCE_MS;
+	s->account.dialer = options->dialer;
 	s->account.login = arena_str(&s->arena, options->login);
 	s->account.password = arena_str(&s->arena, options->password);
 	for (unsigned i = 0; i < SOURCE_CONNECTIONS_MAX; i++)

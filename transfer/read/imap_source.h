@@ -11,6 +11,7 @@
  * bodies connection 1…  bodies, when there are so many that it pays
  */
 #include "transfer/read/source.h"
+#include "transfer/read/source_connection.h"
 
 #include <sys/socket.h>
 
@@ -19,6 +20,7 @@ struct imap_source_options {
 	size_t n_addresses;
 	struct str login, password; /* copied, wiped at the end */
 	unsigned connections;
+	struct source_dialer dialer; /* {0}: by TCP */
 };
 
 #define IMAP_SOURCE_ADDRESSES_MAX 16

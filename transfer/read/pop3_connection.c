@@ -253,7 +253,7 @@ static int log_in(struct pop3_connection *t, struct str login, struct str passwo
 int pop3_connection_login(struct pop3_connection *t, const struct sockaddr_storage *to,
 	struct str login, struct str password, struct error *err)
 {
-	int r = source_connection_connect(&t->net, to, t->patience_ms, err);
+	int r = source_connection_open(&t->net, &t->dialer, to, t->patience_ms, err);
 
 	if (r == 0)
 		r = greeting(t, err);
@@ -265,7 +265,7 @@ void pop3_connection_end(struct pop3_connection *t)
 	struct single s = { 0 };
 
 	buf_init(&s.answer, CAPA_MAX);
-	if (t->net.fd >= 0 &&
+	if (source_connection_is_open(&t->net) &&
 		ask_one(t, &s, STR_LIT("RSET"), POP3_EXPECT_ONE_LINE, NULL) == 0)
 		(void)ask_one(t, &s, STR_LIT("QUIT"), POP3_EXPECT_ONE_LINE, NULL);
 	buf_fini(&s.answer);

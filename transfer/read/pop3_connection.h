@@ -11,6 +11,7 @@
 
 struct pop3_connection {
 	struct source_connection net;
+	struct source_dialer dialer; /* {0}: by TCP */
 	bool pipelining;
 	unsigned patience_ms;
 	int (*tick)(void *context); /* while waiting; non-zero ends and is returned */

@@ -27,6 +27,7 @@ struct pop3_source {
 	size_t n_addresses;
 	struct str login, password;
 	unsigned patience_ms;
+	struct source_dialer dialer;
 	struct pop3_connection pop3; /* fd -1: no session */
 	struct pop3_listing listing;
 	struct spool spool;
@@ -51,6 +52,7 @@ static int log_in(struct pop3_source *s, struct error *err)
 
 	for (size_t i = 0; i < s->n_addresses; i++) {
 		pop3_connection_init(&s->pop3, s->patience_ms, NULL, NULL);
+		s->pop3.dialer = s->dialer;
 		r = pop3_connection_login(
 			&s->pop3, &s->addresses[i], s->login, s->password, err);
 		if (r == 0)
@@ -67,7 +69,7 @@ static int pop3_connect(void *self, struct error *err)
 {
 	struct pop3_source *s = self;
 
-	return s->pop3.net.fd >= 0 ? 0 : log_in(s, err);
+	return source_connection_is_open(&s->pop3.net) ? 0 : log_in(s, err);
 }
 
 static void pop3_close(void *self)
@@ -353,6 +355,7 @@ int pop3_source_new(
 	memcpy(s->addresses, options->addresses,
 		s->n_addresses * sizeof(s->addresses[0]));
 	s->patience_ms = PATIENCE_MS;
+	s->dialer = options->dialer;
 	s->login = arena_str(&s->arena, options->login);
 	s->password = arena_str(&s->arena, options->password);
 	folder = arena_str(&s->arena, str_from(options->spool_folder));

@@ -29,9 +29,10 @@
 struct pop3_source_options {
 	const struct sockaddr_storage *addresses; /* with ports; tried in order; copied */
 	size_t n_addresses;
-	struct str login, password; /* copied, wiped at the end */
-	struct known_inbox known;   /* what is here already */
-	const char *spool_folder;   /* for long messages on their way; copied */
+	struct str login, password;  /* copied, wiped at the end */
+	struct known_inbox known;    /* what is here already */
+	struct source_dialer dialer; /* {0}: by TCP */
+	const char *spool_folder;    /* for long messages on their way; copied */
 	/* A server without UIDL: its messages are told apart by their headers (TOP). */
 	bool may_lack_uidls;
 };

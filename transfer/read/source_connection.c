@@ -8,74 +8,102 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <uv.h>
 
 #define READ_SIZE 262144 /* a body's pieces go to the disk in writes of that size */
-#define CONNECTIONS_MAX 8
 
 void source_connection_init(struct source_connection *c)
 {
-	*c = (struct source_connection){ .fd = -1 };
+	*c = (struct source_connection){ .stream = NULL };
 	buf_init(&c->in, 0);
 	buf_init(&c->out, 0);
 }
 
 void source_connection_close(struct source_connection *c)
 {
-	fd_closep(&c->fd);
+	stream_free(c->stream);
 	buf_fini(&c->in);
 	buf_wipe(&c->out);
 	buf_fini(&c->out);
 	source_connection_init(c);
 }
 
-static int poll_one(int fd, short events, unsigned ms)
+bool source_connection_is_open(const struct source_connection *c)
 {
-	struct pollfd p = { .fd = fd, .events = events };
-	int n;
-
-	do
-		n = poll(&p, 1, (int)ms);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+	return c->stream != NULL;
 }
 
-static int finish_connect(int fd, unsigned patience_ms)
-{
-	int failed = 0;
-	socklen_t size = sizeof(failed);
-	int r = poll_one(fd, POLLOUT, patience_ms);
+/* ---- connecting ---- */
 
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
-		r = -errno;
-	return r < 0 ? r : -failed;
-}
-
-int source_connection_connect(struct source_connection *c,
-	const struct sockaddr_storage *to, unsigned patience_ms, struct error *err)
+static int open_socket(const struct sockaddr_storage *to)
 {
-	char where[ADDRESS_TEXT_MAX];
 	socklen_t len = to->ss_family == AF_INET ? sizeof(struct sockaddr_in)
 	                                         : sizeof(struct sockaddr_in6);
 	CLEANUP(fd_closep)
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int r = fd < 0 ? -errno : 0, one = 1;
+	int one = 1;
 
-	address_port_text(to, where);
-	if (r == 0) {
-		/* a receive buffer set by hand would end the kernel's own tuning, which
-		   lets the source go on for megabytes while we wait for the disk */
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		if (connect(fd, (const struct sockaddr *)to, len) < 0)
-			r = errno == EINPROGRESS ? finish_connect(fd, patience_ms)
-			                         : -errno;
+	if (fd < 0)
+		return -errno;
+	/* a receive buffer set by hand would end the kernel's own tuning, which lets the
+	   source go on for megabytes while we wait for the disk */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, (const struct sockaddr *)to, len) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return fd_steal(&fd);
+}
+
+static int finish_connect(struct stream *s, unsigned patience_ms)
+{
+	uint64_t end = clock_monotonic_ms() + patience_ms, now;
+	int r, events;
+
+	while ((r = stream_connected(s)) == -EINPROGRESS) {
+		now = clock_monotonic_ms();
+		if (now >= end)
+			return -ETIMEDOUT;
+		stream_want(s, UV_WRITABLE);
+		(void)stream_wait(&s, 1, (unsigned)(end - now), &events);
 	}
+	return r;
+}
+
+int source_dial_plain(void *context, const struct sockaddr_storage *to,
+	unsigned patience_ms, struct stream **ret)
+{
+	struct stream *s;
+	int fd = open_socket(to), r = fd < 0 ? fd : stream_plain_new(NULL, fd, &s);
+
+	(void)context;
+	if (r < 0) {
+		fd_closep(&fd);
+		return r;
+	}
+	r = finish_connect(s, patience_ms);
 	if (r < 0)
+		stream_free(s);
+	else
+		*ret = s;
+	return r;
+}
+
+int source_connection_open(struct source_connection *c,
+	const struct source_dialer *dialer, const struct sockaddr_storage *to,
+	unsigned patience_ms, struct error *err)
+{
+	char where[ADDRESS_TEXT_MAX];
+	int r = dialer->dial ? dialer->dial(dialer->context, to, patience_ms, &c->stream)
+	                     : source_dial_plain(NULL, to, patience_ms, &c->stream);
+
+	if (r < 0) {
+		address_port_text(to, where);
 		return error_errno(err, r, "cannot connect to the source at %s", where);
-	c->fd = fd_steal(&fd);
+	}
 	c->heard_at = clock_monotonic_ms();
 	return 0;
 }
+
+/* ---- bytes ---- */
 
 static int lost(struct error *err)
 {
@@ -84,7 +112,7 @@ static int lost(struct error *err)
 
 int source_connection_fill(struct source_connection *c, struct error *err)
 {
-	ssize_t n = buf_read(&c->in, c->fd, READ_SIZE);
+	ssize_t n = stream_read_buf(c->stream, &c->in, READ_SIZE);
 
 	if (n == -EAGAIN)
 		return 0;
@@ -99,7 +127,7 @@ int source_connection_fill(struct source_connection *c, struct error *err)
 int source_connection_flush(struct source_connection *c, struct error *err)
 {
 	while (buf_len(&c->out)) {
-		ssize_t n = buf_write(&c->out, c->fd);
+		ssize_t n = stream_write_buf(c->stream, &c->out);
 
 		if (n == -EAGAIN)
 			return 0;
@@ -127,20 +155,23 @@ static int check_silence(struct source_connection *const *connections, size_t n,
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err)
 {
-	struct pollfd polls[CONNECTIONS_MAX];
-	int ready;
+	struct stream *streams[STREAM_WAIT_MAX];
+	int events[STREAM_WAIT_MAX], r;
 
-	if (n > CONNECTIONS_MAX)
+	if (n > STREAM_WAIT_MAX)
 		return error_set(err, -EINVAL, "too many connections");
-	for (size_t i = 0; i < n; i++)
-		polls[i] = (struct pollfd){ .fd = connections[i]->fd,
-			.events = (short)(buf_len(&connections[i]->out) ? POLLIN | POLLOUT
-									: POLLIN) };
-	ready = poll(polls, (nfds_t)n, (int)ms);
-	if (ready < 0 && errno != EINTR)
-		return error_errno(err, -errno, "cannot wait for the source");
-	for (size_t i = 0; i < n; i++)
-		connections[i]->is_readable =
-			ready > 0 && (polls[i].revents & ~POLLOUT) != 0;
-	return ready > 0 ? 0 : check_silence(connections, n, patience_ms, err);
+	for (size_t i = 0; i < n; i++) {
+		streams[i] = connections[i]->stream;
+		connections[i]->is_readable = false;
+		stream_want(streams[i],
+			UV_READABLE | (buf_len(&connections[i]->out) ? UV_WRITABLE : 0));
+	}
+	r = stream_wait(streams, n, ms, events);
+	if (r == -ETIMEDOUT)
+		return check_silence(connections, n, patience_ms, err);
+	if (r < 0 && r != -EINTR)
+		return error_errno(err, r, "cannot wait for the source");
+	for (size_t i = 0; r == 0 && i < n; i++)
+		connections[i]->is_readable = events[i] & UV_READABLE;
+	return 0;
 }

@@ -8,23 +8,36 @@
  */
 #include "base/buf.h"
 #include "base/error.h"
+#include "net/stream.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
 
 struct source_connection {
-	int fd; /* -1: closed */
+	struct stream *stream; /* NULL: closed */
 	struct buf in, out;
 	uint64_t heard_at; /* monotonic */
 	bool is_readable;  /* says source_connection_wait() */
 };
 
+/* How connections to the source are made. */
+struct source_dialer {
+	/* A stream in no loop, connected within patience_ms. NULL: source_dial_plain() */
+	int (*dial)(void *context, const struct sockaddr_storage *to,
+		unsigned patience_ms, struct stream **ret);
+	void *context;
+};
+int source_dial_plain(void *context, const struct sockaddr_storage *to,
+	unsigned patience_ms, struct stream **ret); /* by TCP; 0 or -errno */
+
 void source_connection_init(struct source_connection *c);
 /* Waits until connected. 0 or -errno with the sentence. */
-int source_connection_connect(struct source_connection *c,
-	const struct sockaddr_storage *to, unsigned patience_ms, struct error *err);
-void source_connection_close(
-	struct source_connection *c); /* wipes what was sent: a password */
+int source_connection_open(struct source_connection *c,
+	const struct source_dialer *dialer, const struct sockaddr_storage *to,
+	unsigned patience_ms, struct error *err);
+bool source_connection_is_open(const struct source_connection *c);
+/* Wipes what was sent: a password. */
+void source_connection_close(struct source_connection *c);
 
 /* One read: 1 something came, 0 nothing is there, -ECONNRESET the server has left. */
 int source_connection_fill(struct source_connection *c, struct error *err);
