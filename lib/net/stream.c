@@ -18,25 +18,48 @@ static int events_of_descriptor(const struct stream *s)
 	return s->ops->wants ? s->ops->wants(s, s->wanted) : s->wanted;
 }
 
+/* The one with the descriptor. */
+static struct stream *bottom_of(struct stream *s)
+{
+	while (s->below)
+		s = s->below;
+	return s;
+}
+
+static void call_soon(struct stream *s, int events)
+{
+	struct watch *watch = bottom_of(s)->watch;
+
+	if (watch)
+		watch_soon(watch, events);
+}
+
 /* After anything that may have changed what a kind waits for. */
 static void rearm(struct stream *s)
 {
-	if (!s->watch)
-		return;
-	watch_want(s->watch, events_of_descriptor(s));
+	if (s->below)
+		stream_want(s->below, events_of_descriptor(s));
+	else if (s->watch)
+		watch_want(s->watch, events_of_descriptor(s));
 	if (s->wanted & UV_READABLE && stream_has_pending(s))
-		watch_soon(s->watch, UV_READABLE);
+		call_soon(s, UV_READABLE);
 }
 
 static void on_event(void *context, int events, int error)
 {
 	struct stream *s = context;
 
+	if (s->ops->advance)
+		s->ops->advance(s);
 	if (error)
 		s->wanted = 0;
 	else if (s->ops->wants)
 		events |= UV_READABLE | UV_WRITABLE;
-	events &= s->wanted; /* less may be wanted since it was called for */
+	/* less may be wanted since it was called for; a stream above knows itself */
+	if (!s->is_below)
+		events &= s->wanted;
+	if (s->ops->advance && !events)
+		rearm(s);
 	if (!events && !error)
 		return;
 	/* when the owner leaves pending bytes, the loop calls again: it is armed before,
@@ -56,6 +79,16 @@ int stream_init(struct stream *s, const struct stream_ops *ops, struct loop *loo
 	return 0;
 }
 
+void stream_init_over(
+	struct stream *s, const struct stream_ops *ops, struct stream *below)
+{
+	s->ops = ops;
+	s->fd = -1;
+	s->below = below;
+	below->is_below = true;
+	stream_set_owner(below, on_event, s);
+}
+
 void stream_set_owner(struct stream *s, stream_ready_fn *ready, void *context)
 {
 	s->ready = ready;
@@ -72,8 +105,7 @@ void stream_want(struct stream *s, int events)
 
 void stream_wake(struct stream *s)
 {
-	if (s->watch)
-		watch_soon(s->watch, UV_READABLE | UV_WRITABLE);
+	call_soon(s, UV_READABLE | UV_WRITABLE);
 }
 
 /* ---- bytes ---- */
@@ -161,21 +193,26 @@ int stream_share(struct stream *s)
 
 void stream_mark(struct stream *s, uint32_t mark)
 {
+	s = bottom_of(s);
 	if (s->fd >= 0)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
 }
 
 void stream_free(struct stream *s)
 {
+	struct stream *below;
 	struct watch *watch;
 	int fd;
 
 	if (!s)
 		return;
+	below = s->below;
 	watch = s->watch;
 	fd = s->fd;
 	s->ops->free(s);
-	if (watch)
+	if (below)
+		stream_free(below);
+	else if (watch)
 		watch_free(watch);
 	else
 		fd_closep(&fd);
@@ -211,9 +248,10 @@ int stream_wait(struct stream *const *streams, size_t n, unsigned ms, int *ret_e
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		const struct stream *s = streams[i];
+		const struct stream *bottom = bottom_of(streams[i]);
 
-		polls[i] = (struct pollfd){ .fd = s->fd,
-			.events = to_poll(events_of_descriptor(s)) };
+		polls[i] = (struct pollfd){ .fd = bottom->fd,
+			.events = to_poll(events_of_descriptor(bottom)) };
 		ret_events[i] = s->wanted & UV_READABLE && stream_has_pending(s)
 		                        ? UV_READABLE
 		                        : 0;
@@ -222,6 +260,8 @@ int stream_wait(struct stream *const *streams, size_t n, unsigned ms, int *ret_e
 	if (poll(polls, (nfds_t)n, any ? 0 : (int)ms) < 0)
 		return errno == EINTR && any ? 0 : -errno;
 	for (size_t i = 0; i < n; i++) {
+		if (polls[i].revents && streams[i]->ops->advance)
+			streams[i]->ops->advance(streams[i]);
 		ret_events[i] |= from_poll(streams[i], polls[i].revents);
 		any |= ret_events[i] != 0;
 	}

@@ -19,7 +19,7 @@
  * owner is called again in each turn of the loop. ready() is a hint: the owner must take
  * -EAGAIN for an answer.
  *
- * How TLS fits in (a row of its own, made over the socket of a plain stream):
+ * How TLS fits in (tls/stream_tls.h: a row of its own over a plain stream):
  *   - read() and write() drive the handshake until it is over and answer -EAGAIN so long.
  *     connected() is -EINPROGRESS until then.
  *   - wants() says what OpenSSL waits for: SSL_ERROR_WANT_WRITE inside a read() makes a
@@ -27,12 +27,12 @@
  *   - The private key is in another process. While that one signs, wants() answers 0, so
  *     that nothing is called; its answer calls stream_wake(), and the owner is called for
  *     all that it wants. Neither the loop nor the owner waits.
- *   - pending() is SSL_has_pending(): one record holds up to 16 KiB, and its rest lies
- *     with OpenSSL, not in the socket.
+ *   - pending(): one record holds up to 16 KiB, and its rest lies with OpenSSL, not in
+ *     the socket.
  *   - shutdown(SHUT_WR) sends close_notify, and keeps it back when the socket is full.
  *   - splice and sendfile are NULL; a kTLS row has them again. share() refuses.
- * COMPRESS (inflated data) is a row over another stream: pending() is its own or that of
- * the stream below, all others are passed down.
+ * COMPRESS (inflated data) will be a row like TLS: both are over another stream
+ * (stream_init_over()), so that a test can put them over a stream that stutters.
  */
 #include "base/buf.h"
 
@@ -67,6 +67,10 @@ struct stream_ops {
 	bool (*pending)(const struct stream *s);
 	/* What the descriptor must be able to do for `wanted`. NULL: the same. */
 	int (*wants)(const struct stream *s, int wanted);
+	/* The descriptor can do something, or is broken; the owner is called next. For
+	   what a kind does by itself: a handshake, bytes that wait to be written. NULL:
+	   nothing. */
+	void (*advance)(struct stream *s);
 	/* 0, -EINPROGRESS, or why it could not be connected. NULL: it always is. */
 	int (*connected)(struct stream *s);
 	/* how: SHUT_WR: the peer reads the end; SHUT_RDWR: and we take no more. */
@@ -75,16 +79,18 @@ struct stream_ops {
 	   stream is then only to be freed. -EOPNOTSUPP: this kind cannot be given away.
 	   NULL: the same. */
 	int (*share)(struct stream *s);
-	/* What the kind has allocated, and s. The descriptor is closed by stream_free().
-	 */
+	/* What the kind has allocated, and s. The descriptor is closed, and the stream
+	   below freed, by stream_free(). */
 	void (*free)(struct stream *s);
 };
 
 /* The first member of each kind's own struct. */
 struct stream {
 	const struct stream_ops *ops;
-	int fd;              /* -1: none (in memory) */
-	struct watch *watch; /* NULL: in no loop */
+	int fd;               /* -1: none (in memory) */
+	struct watch *watch;  /* NULL: in no loop, or that of the stream below */
+	struct stream *below; /* owned; NULL: it has a descriptor of its own */
+	bool is_below;        /* another stream is over it */
 	int wanted;
 	stream_ready_fn *ready;
 	void *context;
@@ -126,6 +132,9 @@ void stream_wake(struct stream *s);
 /* For a kind: puts s into the loop, whose watch owns fd then. 0 or -errno. */
 int stream_init(
 	struct stream *s, const struct stream_ops *ops, struct loop *loop, int fd);
+/* For a kind over another stream, which becomes its own. */
+void stream_init_over(
+	struct stream *s, const struct stream_ops *ops, struct stream *below);
 
 #define STREAM_WAIT_MAX 16 /* connections of a process without a loop */
 /* In a process without a loop: until one of them can do what it wants, or `ms` have

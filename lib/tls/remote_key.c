@@ -312,23 +312,25 @@ static struct tls_waiter *waiter_of(ASYNC_JOB *job)
 	return SSL_get_app_data((SSL *)ssl);
 }
 
-static int wait_for(struct tls_signer *signer, struct tls_signature *signature)
+/* waiter is taken once: the signature may be cancelled while it is waited for. */
+static int wait_for(struct tls_signature *signature)
 {
-	ASYNC_JOB *job = ASYNC_get_current_job();
+	struct tls_signer *signer = signature->signer;
+	struct tls_waiter *waiter = waiter_of(ASYNC_get_current_job());
 	int r;
 
-	signature->waiter = waiter_of(job);
-	if (signature->waiter)
-		signature->waiter->pending = signature;
+	signature->waiter = waiter;
+	if (waiter)
+		waiter->pending = signature;
 	r = signer->ask(signer, signature);
 	while (r == 0 && !signature->is_done) {
-		if (!signature->waiter || !ASYNC_pause_job()) {
+		if (!waiter || !ASYNC_pause_job()) {
 			signer->forget(signer, signature);
 			r = -EAGAIN;
 		}
 	}
-	if (signature->waiter)
-		signature->waiter->pending = NULL;
+	if (waiter)
+		waiter->pending = NULL;
 	return r < 0 ? r : signature->code;
 }
 
@@ -336,7 +338,8 @@ static int signing_sign(void *data, unsigned char *out, size_t *len, size_t size
 	const unsigned char *bytes, size_t n_bytes)
 {
 	struct signing *s = data;
-	struct tls_signature signature = { .key = s->key->number };
+	struct tls_signature signature = { .key = s->key->number,
+		.signer = s->key->library->signer };
 
 	if (!out) {
 		*len = (size_t)EVP_PKEY_get_size(s->key->public);
@@ -345,8 +348,7 @@ static int signing_sign(void *data, unsigned char *out, size_t *len, size_t size
 	if (tls_scheme_of(s->padding, s->digest, &signature.scheme) < 0 ||
 		!EVP_Q_digest(s->key->library->context, s->digest, NULL, bytes, n_bytes,
 			signature.digest, &signature.n_digest) ||
-		wait_for(s->key->library->signer, &signature) < 0 ||
-		signature.n_bytes > size)
+		wait_for(&signature) < 0 || signature.n_bytes > size)
 		return 0;
 	memcpy(out, signature.bytes, signature.n_bytes);
 	*len = signature.n_bytes;

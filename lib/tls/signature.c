@@ -105,3 +105,12 @@ void tls_signature_done(struct tls_signature *signature, int code, struct str by
 	if (waiter)
 		waiter->wake(waiter);
 }
+
+void tls_signature_cancel(struct tls_signature *signature)
+{
+	if (!signature->is_done)
+		signature->signer->forget(signature->signer, signature);
+	signature->waiter = NULL;
+	signature->code = -ECANCELED;
+	signature->is_done = true;
+}

@@ -43,6 +43,7 @@ struct tls_signature {
 	unsigned char bytes[TLS_SIGNATURE_MAX];
 	size_t n_bytes;
 
+	struct tls_signer *signer;
 	struct tls_waiter *waiter; /* NULL: nobody is woken */
 	uint64_t number;           /* the signer's, to find it by */
 	LIST_ENTRY(tls_signature) all;
@@ -64,6 +65,10 @@ struct tls_signer {
 
 /* The answer. code: 0 or -errno, then bytes are not looked at. Wakes the handshake. */
 void tls_signature_done(struct tls_signature *signature, int code, struct str bytes);
+
+/* The handshake ends: the signer forgets it, and its answer is -ECANCELED. Wakes nobody.
+ */
+void tls_signature_cancel(struct tls_signature *signature);
 
 /* ---- on the side of the private key ---- */
 

@@ -3,52 +3,11 @@
  */
 #include "tls/remote_key.h"
 
+#include "lib/tls/tls_fixture.h"
 #include "lib/wire/wire_test.h"
 
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-
-/* Stands for the vault: holds the private key, answers when it is told to. */
-struct vault {
-	struct tls_signer signer;
-	EVP_PKEY *key;
-	struct tls_signature *asked; /* NULL: nothing is */
-	unsigned questions, forgotten;
-	bool at_once, refuses;
-};
-
-static void answer(struct vault *v)
-{
-	unsigned char bytes[TLS_SIGNATURE_MAX];
-	struct tls_signature *s = v->asked;
-	size_t len = 0;
-	int r = tls_sign(v->key, s->scheme, str_of(s->digest, s->n_digest), bytes, &len);
-
-	v->asked = NULL;
-	tls_signature_done(s, v->refuses ? -EACCES : r, str_of(bytes, len));
-}
-
-static int ask(struct tls_signer *signer, struct tls_signature *s)
-{
-	struct vault *v = (struct vault *)signer;
-
-	assert_int_equal(s->key, 7);
-	v->questions++;
-	v->asked = s;
-	if (v->at_once)
-		answer(v);
-	return 0;
-}
-
-static void forget(struct tls_signer *signer, struct tls_signature *s)
-{
-	struct vault *v = (struct vault *)signer;
-
-	assert_ptr_equal(v->asked, s);
-	v->asked = NULL;
-	v->forgotten++;
-}
 
 struct waiter {
 	struct tls_waiter waiter; /* first */
@@ -67,24 +26,8 @@ static int on_async(SSL *ssl, void *context)
 	return 1;
 }
 
-static X509 *certificate_of(EVP_PKEY *key)
-{
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-
-	assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-				 (const unsigned char *)"mail.example.com", -1, -1, 0),
-		1);
-	X509_set_issuer_name(x, name);
-	X509_gmtime_adj(X509_getm_notBefore(x), 0);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_pubkey(x, key);
-	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-	return x;
-}
-
 struct pair {
-	struct vault vault;
+	struct fake_vault vault;
 	struct tls_library *library;
 	SSL_CTX *server_ctx, *client_ctx;
 	SSL *server, *client;
@@ -104,19 +47,18 @@ static void link_ends(struct pair *p)
 
 static void begin(struct pair *p, EVP_PKEY *key, int version)
 {
-	X509 *x = certificate_of(key);
+	X509 *x = fake_certificate(key);
 	EVP_PKEY *remote;
 
 	memset(p, 0, sizeof(*p));
-	p->vault.signer = (struct tls_signer){ ask, forget };
-	p->vault.key = key;
+	fake_vault_init(&p->vault, key);
 	p->library = tls_library_new(&p->vault.signer);
 	assert_non_null(p->library);
 	p->server_ctx = SSL_CTX_new_ex(
 		tls_library_context(p->library), NULL, TLS_server_method());
 	p->client_ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_max_proto_version(p->client_ctx, version);
-	remote = tls_remote_key_new(p->library, X509_get0_pubkey(x), 7);
+	remote = tls_remote_key_new(p->library, X509_get0_pubkey(x), FAKE_KEY_NUMBER);
 	assert_non_null(remote);
 	assert_int_equal(SSL_CTX_use_certificate(p->server_ctx, x), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey(p->server_ctx, remote), 1);
@@ -158,31 +100,16 @@ static int turns(struct pair *p)
 	return -ETIMEDOUT;
 }
 
-static EVP_PKEY *rsa_key(void)
-{
-	return EVP_RSA_gen(2048);
-}
-
-static EVP_PKEY *ec_key(void)
-{
-	return EVP_EC_gen("P-256");
-}
-
-static EVP_PKEY *ec384_key(void)
-{
-	return EVP_EC_gen("P-384");
-}
-
 static const struct {
 	const char *name;
 	EVP_PKEY *(*make)(void);
 	int version;
 } rows[] = {
-	{ "RSA, 1.2", rsa_key, TLS1_2_VERSION },
-	{ "RSA, 1.3", rsa_key, TLS1_3_VERSION },
-	{ "EC, 1.2", ec_key, TLS1_2_VERSION },
-	{ "EC, 1.3", ec_key, TLS1_3_VERSION },
-	{ "EC 384, 1.3", ec384_key, TLS1_3_VERSION },
+	{ "RSA, 1.2", fake_rsa_key, TLS1_2_VERSION },
+	{ "RSA, 1.3", fake_rsa_key, TLS1_3_VERSION },
+	{ "EC, 1.2", fake_ec_key, TLS1_2_VERSION },
+	{ "EC, 1.3", fake_ec_key, TLS1_3_VERSION },
+	{ "EC 384, 1.3", fake_ec384_key, TLS1_3_VERSION },
 };
 
 static void test_later(void **state)
@@ -197,7 +124,7 @@ static void test_later(void **state)
 		assert_ptr_equal(p.waiter.waiter.pending, p.vault.asked);
 		assert_int_equal(turns(&p), -EAGAIN); /* asking again changes nothing */
 		assert_int_equal(p.vault.questions, 1);
-		answer(&p.vault);
+		fake_vault_answer(&p.vault);
 		assert_int_equal(p.waiter.woken, 1);
 		if (turns(&p) != 0)
 			fail_msg("%s: no handshake", rows[i].name);
@@ -212,7 +139,7 @@ static void test_at_once(void **state)
 	struct pair p;
 
 	(void)state;
-	begin(&p, rsa_key(), TLS1_3_VERSION);
+	begin(&p, fake_rsa_key(), TLS1_3_VERSION);
 	p.vault.at_once = true;
 	assert_int_equal(turns(&p), 0);
 	end(&p);
@@ -223,10 +150,10 @@ static void test_refused(void **state)
 	struct pair p;
 
 	(void)state;
-	begin(&p, ec_key(), TLS1_3_VERSION);
+	begin(&p, fake_ec_key(), TLS1_3_VERSION);
 	p.vault.refuses = true;
 	assert_int_equal(turns(&p), -EAGAIN);
-	answer(&p.vault);
+	fake_vault_answer(&p.vault);
 	assert_int_equal(turns(&p), -EPROTO);
 	end(&p);
 }
@@ -237,10 +164,10 @@ static void test_cancelled(void **state)
 	struct pair p;
 
 	(void)state;
-	begin(&p, ec_key(), TLS1_3_VERSION);
+	begin(&p, fake_ec_key(), TLS1_3_VERSION);
 	assert_int_equal(turns(&p), -EAGAIN);
-	forget(&p.vault.signer, p.waiter.waiter.pending);
-	tls_signature_done(p.waiter.waiter.pending, -ECANCELED, STR_LIT(""));
+	tls_signature_cancel(p.waiter.waiter.pending);
+	assert_int_equal(p.vault.forgotten, 1);
 	assert_int_equal(turns(&p), -EPROTO);
 	assert_null(p.waiter.waiter.pending);
 	end(&p);
@@ -252,7 +179,7 @@ static void test_outside_a_job(void **state)
 	struct pair p;
 
 	(void)state;
-	begin(&p, ec_key(), TLS1_3_VERSION);
+	begin(&p, fake_ec_key(), TLS1_3_VERSION);
 	SSL_clear_mode(p.server, SSL_MODE_ASYNC);
 	assert_int_equal(turns(&p), -EPROTO);
 	assert_int_equal(p.vault.forgotten, 1);
@@ -261,7 +188,7 @@ static void test_outside_a_job(void **state)
 
 static void test_sign(void **state)
 {
-	EVP_PKEY *rsa = rsa_key(), *ec = ec_key();
+	EVP_PKEY *rsa = fake_rsa_key(), *ec = fake_ec_key();
 	unsigned char out[TLS_SIGNATURE_MAX];
 	char digest[TLS_DIGEST_MAX] = { 0 };
 	size_t len;

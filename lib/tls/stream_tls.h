@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TLS_STREAM_TLS_H
+#define TLS_STREAM_TLS_H
+/*
+ * TLS over another stream, either end, as a row of net/stream.h.
+ *
+ *   owner      SSL_read, SSL_write          what OpenSSL wants to send and the stream
+ *     │             │   ▲                   below does not take waits in `out`, so that
+ *   stream_tls ── OpenSSL ── BIO ── below   a write never has to be said again
+ *
+ * The handshake goes on by itself while the stream is in a loop; until it is over
+ * stream_connected() is -EINPROGRESS and reads and writes are -EAGAIN. It may wait for a
+ * private key in another process (tls/remote_key.h). Renegotiation is refused. The end of
+ * the connection without close_notify is -ECONNRESET, not an end: something may be
+ * missing (RFC 8446, 6.1). An idle connection holds no record buffers.
+ */
+#include "net/stream.h"
+#include "tls/signature.h"
+
+#include <openssl/ssl.h>
+
+/* Takes `below` on success: its owner is then the new stream. early: bytes that were read
+   from it already, from the client's first on; copied. 0 or -errno. */
+int stream_tls_accept(
+	struct stream *below, SSL_CTX *context, struct str early, struct stream **ret);
+/* name: of the server, for SNI; NULL: none. Whether its certificate is right is the
+   context's matter (tls/peer.h). */
+int stream_tls_connect(
+	struct stream *below, SSL_CTX *context, const char *name, struct stream **ret);
+
+/* Of a stream of this kind: its SSL, to ask what was agreed upon. */
+SSL *stream_tls_ssl(struct stream *s);
+/* Why the connection broke, as OpenSSL says it; "" while it has not. */
+const char *stream_tls_error(const struct stream *s);
+
+#endif
