@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry route USER auto|source|local: the toggle for a single user. */
+#include "control/account_return.h"
 #include "control/control.h"
 #include "control/output.h"
 #include "control/poke.h"
-#include "control/way_back.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static int to_local(struct control *c, struct registry *r, const struct account 
 {
 	int code = registry_set_pin(r, a->id, PIN_LOCAL, &c->err);
 
-	if (code == 0 && is_on_way_back(a))
+	if (code == 0 && is_returning(a))
 		return event(c, r, a, EVENT_STAY);
 	if (code < 0 || a->route != ROUTE_SOURCE ||
 		(a->stage != STAGE_IDLE && a->stage != STAGE_FAILED))
@@ -44,8 +44,8 @@ static int to_source(struct control *c, struct registry *r, const struct account
 {
 	int code;
 
-	if (a->route == ROUTE_LOCAL || is_on_way_back(a))
-		return way_back(c, r, a);
+	if (a->route == ROUTE_LOCAL || is_returning(a))
+		return account_return(c, r, a);
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
 	if (code < 0 || a->stage == STAGE_IDLE)
 		return code;

@@ -2,6 +2,7 @@
 /* mailferry-transfer: the scheduler, or with --account the process that moves one. */
 #include "settings/program.h"
 #include "transfer/account/account.h"
+#include "transfer/account/account_return.h"
 #include "transfer/scheduler.h"
 
 #include <signal.h>
@@ -9,18 +10,19 @@
 
 static const struct program program = {
 	.name = "transfer",
-	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME]\n"
+	// clang-format off
+	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME [--return]]\n"
 		 "\n"
-		 "Copies accounts from the old server and switches them over, several at "
-		 "a "
-		 "time.\n"
-		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts "
-		 "it.\n"
+		 "Copies accounts from the old server and switches them over, several at a time.\n"
+		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts it.\n"
 		 "\n"
 		 "  -c FILE         configuration (default " PROGRAM_CONFIG ")\n"
 		 "  --account NAME  move this one account and end\n"
+		 "  --return        take it back to the old server instead\n"
 		 "  -h, --help      this help\n",
+	// clang-format on
 	.has_account = true,
+	.has_return = true,
 };
 
 int main(int argc, char **argv)
@@ -32,8 +34,12 @@ int main(int argc, char **argv)
 		return r;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return EXIT_FAILURE;
-	r = start.account ? (int)account_run(&start.settings, start.account)
-	                  : scheduler_run(&start.settings, start.config);
+	if (start.returns)
+		r = (int)account_return(&start.settings, start.account);
+	else if (start.account)
+		r = (int)account_run(&start.settings, start.account);
+	else
+		r = scheduler_run(&start.settings, start.config);
 	settings_fini(&start.settings);
 	return r;
 }

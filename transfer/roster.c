@@ -44,20 +44,42 @@ static struct entry **place_of(struct roster *r, int64_t id)
 	return at;
 }
 
-int roster_want(struct roster *r, int64_t id, struct str name)
+static struct entry *made(struct roster *r, int64_t id, struct str name)
 {
 	struct entry **at = place_of(r, id), *e = *at;
 
-	if (!e) {
-		e = calloc(1, sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		e->id = id;
-		name = str_take(name, sizeof(e->name) - 1);
-		memcpy(e->name, name.ptr, name.len);
-		*at = e;
-	}
+	if (e)
+		return e;
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return NULL;
+	e->id = id;
+	name = str_take(name, sizeof(e->name) - 1);
+	memcpy(e->name, name.ptr, name.len);
+	*at = e;
+	return e;
+}
+
+int roster_want(struct roster *r, int64_t id, struct str name)
+{
+	struct entry *e = made(r, id, name);
+
+	if (!e)
+		return -ENOMEM;
 	e->is_wanted = true;
+	return 0;
+}
+
+int roster_want_return(struct roster *r, int64_t id, struct str name)
+{
+	struct entry *e = made(r, id, name);
+
+	if (!e)
+		return -ENOMEM;
+	e->is_return = true;
+	e->is_wanted = true;
+	if (e->state == ENTRY_PARKED)
+		e->state = ENTRY_WAITING;
 	return 0;
 }
 
@@ -68,7 +90,7 @@ void roster_look_end(struct roster *r)
 	while (*at) {
 		struct entry *e = *at;
 
-		if (e->is_wanted || e->state == ENTRY_RUNNING) {
+		if (e->is_wanted || e->is_return || e->state == ENTRY_RUNNING) {
 			at = &e->next;
 			continue;
 		}
@@ -79,10 +101,9 @@ void roster_look_end(struct roster *r)
 
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 {
-	if (r->running >= most)
-		return NULL;
 	for (struct entry *e = r->first; e; e = e->next)
-		if (e->state == ENTRY_WAITING && e->is_wanted && now >= e->not_before)
+		if (e->state == ENTRY_WAITING && now >= e->not_before &&
+			(e->is_return || (e->is_wanted && r->running < most)))
 			return e;
 	return NULL;
 }
@@ -90,6 +111,7 @@ struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 void roster_started(struct roster *r, struct entry *e, pid_t pid)
 {
 	e->state = ENTRY_RUNNING;
+	e->runs_return = e->is_return;
 	e->pid = pid;
 	r->running++;
 }
@@ -122,6 +144,8 @@ void roster_ended(struct roster *r, struct entry *e, uint64_t now)
 {
 	left(r, e, ENTRY_WAITING);
 	e->crashes = 0;
+	if (e->runs_return)
+		e->is_return = false;
 	e->not_before = now + AGAIN_MS; /* should it still have work: no race around */
 }
 

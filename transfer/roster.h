@@ -30,6 +30,8 @@ struct entry {
 	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
 	bool is_awaited;     /* PARKED: the interceptor was asked */
 	bool is_wanted;      /* the registry's last word */
+	bool is_return;      /* it is to go back to the source */
+	bool runs_return;    /* RUNNING: and its process does that */
 };
 
 struct roster {
@@ -43,9 +45,12 @@ void roster_fini(struct roster *r);
    except those that run). roster_want(): -ENOMEM. */
 void roster_look_begin(struct roster *r);
 int roster_want(struct roster *r, int64_t id, struct str name);
+/* At any time: it is to go back to the source, and is kept until its process has ended as
+   it should. -ENOMEM. */
+int roster_want_return(struct roster *r, int64_t id, struct str name);
 void roster_look_end(struct roster *r);
 
-/* The next one to start, or NULL. */
+/* The next one to start, or NULL. A return does not wait for a place. */
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now);
 void roster_started(struct roster *r, struct entry *e, pid_t pid);
 struct entry *roster_by_pid(struct roster *r, pid_t pid);

@@ -26,8 +26,8 @@
 #define CALLERS_MAX 64     /* connections to transfer.sock; each sends a line and goes */
 #define MESSAGE_MAX 4096   /* a type and a name */
 #define EXIT_NO_PROGRAM 127
-/* What `mailferry route USER source` may take: 10 s for each of two answers, and the
-   disk. It has been killed then, or will find that the account stays. */
+/* What the way back may take: 10 s for each of two answers, and the disk. One that is
+   found busy for longer, with nobody at work on it, stays: its user waits. */
 #define WAY_BACK_MS 30000
 #define LEFT_MAX 16 /* settled in one look; the others in the next */
 
@@ -36,7 +36,9 @@ static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGCHLD };
 
 struct caller {
 	uv_poll_t poll; /* first: libuv gives it back */
+	struct caller *next;
 	int fd;
+	int64_t awaits; /* the return of that account; 0: none */
 };
 
 struct scheduler {
@@ -47,6 +49,7 @@ struct scheduler {
 	struct roster roster;
 	uint64_t look_at; /* monotonic: the next look into the registry */
 	unsigned callers;
+	struct caller *first_caller;
 	int listener, interceptor; /* -1: none */
 	uv_loop_t loop;
 	uv_poll_t listener_poll, *interceptor_poll;
@@ -159,7 +162,7 @@ static void await_parked(struct scheduler *s)
 static void become(const struct scheduler *s, const struct entry *e, pid_t parent)
 {
 	const char *const arguments[] = { s->program, "-c", s->config, "--account",
-		e->name, NULL };
+		e->name, e->is_return ? "--return" : NULL, NULL };
 	char *copy[sizeof(arguments) / sizeof(arguments[0])];
 	sigset_t none;
 
@@ -196,12 +199,45 @@ static void start_due(struct scheduler *s)
 		start(s, e);
 }
 
+/* Nobody looks after it any more. All that was ever accepted for it is here. */
+static void let_stay(struct scheduler *s, int64_t id)
+{
+	struct error err;
+	int r = registry_transition(s->registry, id, EVENT_STAY, STR_LIT("transfer"),
+		STR_LIT("left behind on its way back"), &err);
+
+	if (r < 0)
+		log_warning(NULL, "stay", "%s", err.text);
+	else
+		log_info(NULL, "stay", "account=%lld reason=\"left behind\"",
+			(long long)id);
+}
+
+/* Those who asked for the return of this account, which is settled. */
+static void tell_returned(struct scheduler *s, const struct entry *e)
+{
+	struct message m = { .type = MESSAGE_RETURNED, .account = str_from(e->name) };
+
+	for (struct caller *c = s->first_caller; c; c = c->next) {
+		if (c->awaits != e->id)
+			continue;
+		(void)message_send(c->fd, &m, -1);
+		c->awaits = 0;
+	}
+}
+
 /* It has crashed so often that trying at once helps nobody. */
 static void give_up(struct scheduler *s, struct entry *e, int status)
 {
 	char why[128];
 	struct error err;
 
+	if (e->runs_return) {
+		let_stay(s, e->id);
+		roster_ended(&s->roster, e, clock_monotonic_ms());
+		tell_returned(s, e);
+		return;
+	}
 	if (WIFSIGNALED(status))
 		(void)snprintf(why, sizeof(why),
 			"the transfer process crashed again and again (signal %d)",
@@ -231,6 +267,8 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 
 	if (code == ACCOUNT_OVER) {
 		roster_ended(&s->roster, e, now);
+		if (e->runs_return)
+			tell_returned(s, e);
 	} else if (code == ACCOUNT_PARKED) {
 		park(s, e);
 	} else {
@@ -265,32 +303,31 @@ struct sight {
 	size_t n_left;
 };
 
+static bool is_returning(const struct scheduler *s, int64_t id)
+{
+	for (const struct entry *e = s->roster.first; e; e = e->next)
+		if (e->id == id)
+			return e->is_return;
+	return false;
+}
+
 static int each_work(void *context, const struct account *a)
 {
 	struct sight *sight = context;
 
+	/* on its way back: it goes on, unless it was left behind too long ago */
 	if (a->stage == STAGE_DONE) {
-		if (sight->now > a->busy_since + WAY_BACK_MS && sight->n_left < LEFT_MAX)
+		if (sight->now <= a->busy_since + WAY_BACK_MS ||
+			is_returning(sight->scheduler, a->id))
+			return roster_want_return(
+				&sight->scheduler->roster, a->id, a->name);
+		if (sight->n_left < LEFT_MAX)
 			sight->left[sight->n_left++] = a->id;
 		return 0;
 	}
 	/* one without a password waits for a login that shows it */
 	return a->has_password ? roster_want(&sight->scheduler->roster, a->id, a->name)
 	                       : 0;
-}
-
-/* Nobody looks after it any more. All that was ever accepted for it is here. */
-static void let_stay(struct scheduler *s, int64_t id)
-{
-	struct error err;
-	int r = registry_transition(s->registry, id, EVENT_STAY, STR_LIT("transfer"),
-		STR_LIT("left behind on its way back"), &err);
-
-	if (r < 0)
-		log_warning(NULL, "stay", "%s", err.text);
-	else
-		log_info(NULL, "stay", "account=%lld reason=\"left behind\"",
-			(long long)id);
 }
 
 static void look(struct scheduler *s)
@@ -341,25 +378,68 @@ static void on_tick(uv_timer_t *timer)
 
 static void caller_close(struct scheduler *s, struct caller *c)
 {
+	struct caller **at = &s->first_caller;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
 	uv_close((uv_handle_t *)&c->poll, free_handle);
 	fd_closep(&c->fd);
 	s->callers--;
 }
 
-static bool take_message(struct scheduler *s, struct str bytes)
+static bool take_due(struct scheduler *s, struct caller *c, const struct message *m)
 {
-	struct message m;
-	struct entry *e;
+	struct entry *e = roster_by_name(&s->roster, m->account);
 
-	if (message_decode(bytes, &m) < 0 || m.type != MESSAGE_ACCOUNT_DUE) {
-		log_warning(NULL, "caller", "dropped: it makes no sense");
-		return false;
-	}
-	e = roster_by_name(&s->roster, m.account);
+	(void)c;
 	if (e)
 		roster_wake(e);
 	s->look_at = 0;
 	return true;
+}
+
+/* Answered when its process has ended. */
+static bool take_return(struct scheduler *s, struct caller *c, const struct message *m)
+{
+	struct account a;
+	struct arena arena;
+	struct error err;
+	int r;
+
+	arena_init(&arena);
+	r = registry_find(s->registry, m->account, &arena, &a, &err);
+	if (r == 0 && (r = roster_want_return(&s->roster, a.id, a.name)) < 0)
+		(void)error_set(&err, r, "no memory");
+	if (r == 0)
+		c->awaits = a.id;
+	else
+		(void)message_send(c->fd,
+			&(struct message){
+				.type = MESSAGE_FAILED, .text = str_from(err.text) },
+			-1);
+	arena_fini(&arena);
+	return true;
+}
+
+static const struct caller_row {
+	enum message_type type;
+	bool (*take)(struct scheduler *s, struct caller *c, const struct message *m);
+} caller_rows[] = {
+	{ MESSAGE_ACCOUNT_DUE, take_due },
+	{ MESSAGE_RETURN, take_return },
+};
+
+static bool take_message(struct scheduler *s, struct caller *c, struct str bytes)
+{
+	struct message m;
+
+	if (message_decode(bytes, &m) == 0)
+		for (size_t i = 0; i < sizeof(caller_rows) / sizeof(caller_rows[0]); i++)
+			if (caller_rows[i].type == m.type)
+				return caller_rows[i].take(s, c, &m);
+	log_warning(NULL, "caller", "dropped: it makes no sense");
+	return false;
 }
 
 static void on_caller(uv_poll_t *poll, int status, int events)
@@ -371,7 +451,7 @@ static void on_caller(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	while ((n = status < 0 ? status : receive(c->fd, bytes)) > 0)
-		if (!take_message(s, str_of(bytes, (size_t)n)))
+		if (!take_message(s, c, str_of(bytes, (size_t)n)))
 			break;
 	if (n != -EAGAIN)
 		caller_close(s, c);
@@ -390,6 +470,8 @@ static void add_caller(struct scheduler *s, int fd)
 	c->fd = fd;
 	c->poll.data = s;
 	s->callers++;
+	c->next = s->first_caller;
+	s->first_caller = c;
 	(void)uv_poll_start(&c->poll, UV_READABLE, on_caller);
 }
 

@@ -36,6 +36,8 @@ static const char *const type_names[] = {
 	[MESSAGE_DELIVERED] = "DELIVERED",
 	[MESSAGE_DISCARD] = "DISCARD",
 	[MESSAGE_DELIVERY_FAILED] = "DELIVERY_FAILED",
+	[MESSAGE_RETURN] = "RETURN",
+	[MESSAGE_RETURNED] = "RETURNED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

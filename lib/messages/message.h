@@ -15,7 +15,7 @@
  *          ◄─STAGED, DELIVERED──
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
- *   anybody ──ACCOUNT_DUE──► transfer.sock
+ *   anybody ──ACCOUNT_DUE, RETURN──► transfer.sock
  */
 #include "base/str.h"
 
@@ -93,6 +93,12 @@ enum message_type {
 	MESSAGE_DISCARD,
 	/* account, session, text = what the SMTP client is to hear: "452 4.3.1 ...". */
 	MESSAGE_DELIVERY_FAILED,
+
+	/* To the transfer scheduler: take this account back to the source, as long as
+	   nothing is new here. account. Answered by RETURNED when that is settled; the
+	   registry says how. */
+	MESSAGE_RETURN,
+	MESSAGE_RETURNED,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -18,6 +18,7 @@ static enum wish read_arguments(
 	static const struct option long_options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "account", required_argument, NULL, 'a' },
+		{ "return", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -29,10 +30,12 @@ static enum wish read_arguments(
 			ret->config = optarg;
 		else if (option == 'a' && p->has_account)
 			ret->account = optarg;
+		else if (option == 'r' && p->has_return)
+			ret->returns = true;
 		else
 			return WISH_UNCLEAR;
 	}
-	return optind < argc ? WISH_UNCLEAR : WISH_RUN;
+	return optind < argc || (ret->returns && !ret->account) ? WISH_UNCLEAR : WISH_RUN;
 }
 
 int program_begin(

@@ -13,11 +13,13 @@ struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
 	bool has_account; /* knows --account */
+	bool has_return;  /* and with it --return */
 };
 
 struct program_start {
 	const char *config;  /* the file's name, as given */
 	const char *account; /* NULL: the daemon itself */
+	bool returns;        /* --return */
 	struct settings settings;
 };
 

@@ -39,6 +39,7 @@ class House:
         self.state, self.run = self.root / "state", self.root / "run"
         self.config = self.root / "mailferry.conf"
         self.tool_path = tool
+        self.built = Path(mailferry).resolve().parent
         self.processes = []
         bin_dir = self.root / "bin"
         bin_dir.mkdir()
@@ -105,6 +106,12 @@ class House:
                              str(self.config))
         wait_until((self.run / f"{name}.pid").exists, f"{name} listens")
         return process
+
+    def real(self, name):
+        """The program itself instead of its stand-in; it is started by others."""
+        place = self.root / "bin" / f"mailferry-{name}"
+        place.unlink()
+        shutil.copy(Path(self.built) / f"mailferry-{name}", place)
 
     def told(self, name):
         """The messages that a stand-in got."""

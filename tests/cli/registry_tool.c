@@ -14,7 +14,6 @@
  */
 #include "base/clock.h"
 #include "base/process.h"
-#include "control/way_back.h"
 #include "mailstore/store/store.h"
 #include "registry/alias.h"
 #include "registry/recipients.h"

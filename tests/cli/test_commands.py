@@ -170,6 +170,7 @@ def arrived(house):
     house.tool("capture", "alice", "secret")
     house.tool("arrive", "alice")
     expect(state_of(house, "alice") == ("local", "done", "auto"), "arrived")
+    house.real("transfer")  # its process of one account takes the way back
 
 
 def last_events(house, count):
@@ -214,21 +215,44 @@ def test_way_back_without_the_folder(house):
     expect(state_of(house, "alice") == ("local", "done", "auto"), "they stay")
 
 
-def test_way_back_killed_and_run_again(house):
+def test_way_back_killed_changes_nothing(house):
+    """The command only waits: the process that it started goes on without it."""
+    house.real("transfer")
+    for number in (signal.SIGINT, signal.SIGKILL):
+        user = f"user{int(number)}"
+        house.tool("capture", user, "secret")
+        house.tool("arrive", user)
+        stub = house.stub("interceptor")
+        stub.send_signal(signal.SIGSTOP)
+        command = house.start(house.mailferry, "-c", str(house.config), "route", user,
+                              "source")
+        cli.wait_until(lambda u=user: state_of(house, u)[0] == "busy", "it is on its way")
+        command.send_signal(number)
+        command.wait(5)
+        expect(state_of(house, user) == ("busy", "done", "auto"), "still on its way")
+        stub.send_signal(signal.SIGCONT)
+        cli.wait_until(lambda u=user: state_of(house, u) == ("source", "idle", "source"),
+                       "back without the command")
+        cli.kill(stub.pid)
+        stub.wait()
+        (house.run / "interceptor.pid").unlink()
+
+
+def test_way_back_asked_twice(house):
+    """Each waits for the one process after the other, and both are told the outcome."""
     arrived(house)
     stub = house.stub("interceptor")
     stub.send_signal(signal.SIGSTOP)
-    command = house.start(house.mailferry, "-c", str(house.config), "route", "alice", "source")
+    commands = [house.start(house.mailferry, "-c", str(house.config), "route", "alice",
+                            "source") for _ in range(2)]
     cli.wait_until(lambda: state_of(house, "alice")[0] == "busy", "it is on its way")
-    command.send_signal(signal.SIGTERM)
     time.sleep(0.3)
-    expect(command.poll() is None, "one that is asked to end finishes first")
-    command.kill()
-    command.wait()
     stub.send_signal(signal.SIGCONT)
-    expect(state_of(house, "alice") == ("busy", "done", "auto"), "left behind")
-    house.good("route", "alice", "source")
+    for command in commands:
+        expect(command.wait(30) == 0, "both are told that it is back")
     expect(state_of(house, "alice") == ("source", "idle", "source"), "back")
+    expect(last_events(house, 3)[1:] == [("leave", "local/done", "busy/done"),
+                                         ("return", "busy/done", "source/idle")], "once")
 
 
 def test_way_back_called_off(house):
@@ -336,7 +360,8 @@ TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_ac
          test_account, test_route_before_the_move, test_route_while_busy,
          test_route_without_password, test_route_tells_the_programs,
          test_way_back_with_nothing_new, test_way_back_with_news,
-         test_way_back_without_the_folder, test_way_back_killed_and_run_again,
+         test_way_back_without_the_folder, test_way_back_killed_changes_nothing,
+         test_way_back_asked_twice,
          test_way_back_called_off, test_transfer,
          test_wait_until_done, test_wait_until_failed, test_who_never_leaves,
          test_flows, test_odd_names]

@@ -3,7 +3,10 @@
 """`mailferry route USER source` of a user who lives here: acknowledged mail is where they are
 served afterwards, and nobody hears of a wrong password."""
 import contextlib
+import os
+import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -214,16 +217,62 @@ def held_login(world, user):
 
 
 @case
-def left_behind_and_run_again(world):
+def left_behind_a_moment_ago_goes_on(world):
     user = world.user(5)
     on_its_way(world, user, 0)
     thread, answers = held_login(world, user)
-    time.sleep(1)
-    equal(answers, [], "answers while busy")
-    world.ferry.ok("route", user, "source")
+    world.ferry.wait_account(user, stage="idle", route="source", timeout=15)
     thread.join(20)
     true(answers and b" OK " in answers[0], f"{answers}")
-    equal(world.ferry.account(user)["route"], "source")
+
+
+def goes_back_although(world, interrupt):
+    """The mailstore is slow, so that the account is busy for a moment; interrupt() gets the
+    command meanwhile."""
+    user = world.user(5)
+    world.move(user)
+    master = world.ferry.processes("mailstore")[0]
+    os.kill(master, signal.SIGSTOP)
+    try:
+        command = world.lab.router.start(*world.ferry.arguments("route", user, "source"),
+                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until("route busy", lambda: world.ferry.account(user)["route"] == "busy")
+        time.sleep(0.5)
+        equal(world.ferry.account(user)["route"], "busy", "while the mailstore sleeps")
+        interrupt(command)
+        thread, answers = held_login(world, user)
+        time.sleep(0.5)
+        equal(answers, [], "nobody is let in meanwhile")
+    finally:
+        os.kill(master, signal.SIGCONT)
+    world.ferry.wait_account(user, stage="idle", route="source", timeout=20)
+    thread.join(20)
+    true(answers and b" OK " in answers[0], f"{answers}")
+    command.communicate(timeout=30)
+    return command.returncode
+
+
+@case
+def killed_command_changes_nothing(world):
+    for number in (signal.SIGINT, signal.SIGKILL):
+        goes_back_although(world, lambda command, n=number: command.send_signal(n))
+
+
+@case
+def killed_process_is_started_again(world):
+    def kill_process(_):
+        for pid in world.ferry.processes("transfer"):
+            if b"--return" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+    equal(goes_back_although(world, kill_process), 0, "the command hears of it")
+
+
+@case
+def killed_scheduler_is_started_again(world):
+    def kill_all(_):
+        for pid in world.ferry.processes("transfer"):
+            os.kill(pid, signal.SIGKILL)
+    equal(goes_back_although(world, kill_all), 0, "the command asks again")
 
 
 @case

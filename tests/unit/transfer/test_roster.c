@@ -123,6 +123,36 @@ static void waking_ends_a_pause(void **state)
 	roster_fini(&r);
 }
 
+/* A return does not wait for a place, outlives looks into the registry, and is over when
+   its own process has ended as it should. */
+static void a_return_is_kept_until_it_is_done(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	want(&r, 1, 1);
+	assert_int_equal(start_next(&r, 1, 0)->id, 1);
+	assert_int_equal(roster_want_return(&r, 2, STR_LIT("b")), 0);
+	want(&r, 1, 1);
+	e = start_next(&r, 1, 0);
+	assert_int_equal(e->id, 2);
+	assert_true(e->runs_return);
+	(void)roster_crashed(&r, e, 0);
+	want(&r, 1, 1);
+	assert_ptr_equal(start_next(&r, 1, e->not_before), e);
+	roster_ended(&r, e, 0);
+	want(&r, 1, 1);
+	assert_null(roster_by_name(&r, STR_LIT("b")));
+	/* asked while another process of it runs: one of its own follows */
+	assert_int_equal(roster_want_return(&r, 1, STR_LIT("a")), 0);
+	roster_ended(&r, roster_by_name(&r, STR_LIT("a")), 0);
+	e = start_next(&r, 1, 1000);
+	assert_int_equal(e->id, 1);
+	assert_true(e->runs_return);
+	roster_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +161,7 @@ int main(void)
 		cmocka_unit_test(crashes_wait_longer_and_longer),
 		cmocka_unit_test(parked_ones_hold_no_place),
 		cmocka_unit_test(waking_ends_a_pause),
+		cmocka_unit_test(a_return_is_kept_until_it_is_done),
 	};
 
 	return cmocka_run_group_tests_name("roster", tests, NULL, NULL);

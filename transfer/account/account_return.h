@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef CONTROL_WAY_BACK_H
-#define CONTROL_WAY_BACK_H
+#ifndef TRANSFER_ACCOUNT_RETURN_H
+#define TRANSFER_ACCOUNT_RETURN_H
 /*
- * From here back to the source, as long as nothing is new here.
+ * The process that takes an account back to the source, as long as nothing is new here.
  *
  *   local ─leave─► busy ─► interceptor: QUIESCE ─► mailstore: RELEASE ─► lock, look
  *     ▲              └──────────────── something is new, or anything fails ───┤
@@ -11,17 +11,16 @@
  *
  * Busy comes first, so that nobody is let in and no message is taken any more; then what
  * is under way ends, and what was acknowledged is in the folder. That stays locked until
- * the route is changed, and is marked as left: a straggler finds it closed. While it is
- * busy, nothing is lost by letting the account stay; who runs the command again goes on
- * where it was left, and else the transfer lets it stay (transfer/scheduler.c).
+ * the route is changed, and is marked as left: a late message finds it closed. While it
+ * is busy, nothing is lost by letting the account stay.
+ *
+ * It belongs to the scheduler, or to a command when that does not run; whoever asked may
+ * be killed. A process that was killed itself is started again and goes on; when it has
+ * been away for long, the scheduler lets the account stay: its user waits for an answer.
  */
-#include "control/control.h"
+#include "settings/settings.h"
+#include "transfer/account/account.h"
 
-/* Whether it is on its way back: what a killed command leaves behind. */
-bool is_on_way_back(const struct account *a);
-
-/* Pins the account to the source and returns it there. -ENOTEMPTY with the sentence:
-   that would lose what is new here. -EPERM: somebody else settled it, look again. */
-int way_back(struct control *c, struct registry *r, const struct account *a);
+enum account_exit account_return(const struct settings *settings, const char *name);
 
 #endif
