@@ -56,7 +56,7 @@ enum sasl_login_step sasl_login_answer(
 {
 	struct str message;
 
-	if (!base64_decode(answer, arena, &message))
+	if (answer.len > SASL_LINE_MAX || !base64_decode(answer, arena, &message))
 		return SASL_LOGIN_INVALID;
 	return l->kind == LOGIN_SASL_PLAIN ? plain_answer(l, message)
 	                                   : login_answer(l, message);
