@@ -34,17 +34,6 @@ struct pair {
 	struct waiter waiter;
 };
 
-static void link_ends(struct pair *p)
-{
-	BIO *one, *two;
-
-	assert_int_equal(BIO_new_bio_pair(&one, 0, &two, 0), 1);
-	SSL_set_bio(p->server, one, one);
-	SSL_set_bio(p->client, two, two);
-	SSL_set_accept_state(p->server);
-	SSL_set_connect_state(p->client);
-}
-
 static void begin(struct pair *p, EVP_PKEY *key, int version)
 {
 	X509 *x = fake_certificate(key);
@@ -71,7 +60,7 @@ static void begin(struct pair *p, EVP_PKEY *key, int version)
 	SSL_set_mode(p->server, SSL_MODE_ASYNC);
 	SSL_set_app_data(p->server, &p->waiter.waiter);
 	SSL_set_async_callback(p->server, on_async);
-	link_ends(p);
+	fake_connect(p->client, p->server);
 }
 
 static void end(struct pair *p)
@@ -84,20 +73,9 @@ static void end(struct pair *p)
 	EVP_PKEY_free(p->vault.key);
 }
 
-/* Both ends in turns, until the server waits for the key or both are through. */
 static int turns(struct pair *p)
 {
-	for (int i = 0; i < 20; i++) {
-		int c = SSL_do_handshake(p->client), s = SSL_do_handshake(p->server);
-
-		if (s == 1 && c == 1)
-			return 0;
-		if (s != 1 && SSL_get_error(p->server, s) == SSL_ERROR_WANT_ASYNC)
-			return -EAGAIN;
-		if (s != 1 && SSL_get_error(p->server, s) == SSL_ERROR_SSL)
-			return -EPROTO;
-	}
-	return -ETIMEDOUT;
+	return fake_turns(p->client, p->server);
 }
 
 static const struct {

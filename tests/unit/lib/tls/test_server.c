@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which certificate a client is shown, what is agreed upon, and who resumes. */
+#include "tls/server.h"
+
+#include "base/clock.h"
+#include "lib/tls/tls_fixture.h"
+#include "lib/wire/wire_test.h"
+#include "tls/client.h"
+
+#include <errno.h>
+
+struct world {
+	struct fake_vault vault;
+	struct tls_library *library;
+	struct tls_tickets tickets;
+	struct tls_server *server;
+	EVP_PKEY *rsa, *ec;
+};
+
+static const struct tls_policy policy = { TLS1_2_VERSION, "" };
+
+static struct tls_server *server_of(struct world *w)
+{
+	struct tls_server *s;
+	struct error err;
+
+	assert_int_equal(tls_server_new(w->library, &policy, &w->tickets, &s, &err), 0);
+	return s;
+}
+
+/* number: FAKE_KEY_NUMBER is the key that the vault has now. */
+static void add(struct tls_server *s, EVP_PKEY *key, const char *names, struct str staple)
+{
+	X509 *x = fake_certificate_for(key, names);
+	struct error err;
+	struct buf pem;
+
+	buf_init(&pem, 0);
+	fake_pem(x, &pem);
+	assert_int_equal(
+		tls_server_add(s, buf_view(&pem), FAKE_KEY_NUMBER, staple, "test", &err),
+		0);
+	buf_fini(&pem);
+	X509_free(x);
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	unsigned char secret[TLS_TICKET_SECRET] = { 1 };
+
+	w->rsa = fake_rsa_key();
+	w->ec = fake_ec_key();
+	fake_vault_init(&w->vault, w->ec);
+	w->vault.at_once = true;
+	w->library = tls_library_new(&w->vault.signer);
+	assert_int_equal(
+		tls_tickets_init(&w->tickets, secret, clock_wall_ms() / 1000), 0);
+	w->server = server_of(w);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	tls_server_free(w->server);
+	tls_library_free(w->library);
+	tls_tickets_fini(&w->tickets);
+	EVP_PKEY_free(w->rsa);
+	EVP_PKEY_free(w->ec);
+	free(w);
+	return 0;
+}
+
+static void test_names(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *first, *second;
+
+	assert_null(tls_server_context(w->server, "mail.example.com"));
+	assert_null(tls_server_any_context(w->server, ""));
+	add(w->server, w->ec, "DNS:mail.example.com,DNS:imap.example.com", STR_LIT(""));
+	add(w->server, w->ec, "DNS:*.example.net", STR_LIT(""));
+	first = tls_server_context(w->server, "mail.example.com");
+	second = tls_server_context(w->server, "a.example.net");
+	assert_non_null(first);
+	assert_non_null(second);
+	assert_ptr_not_equal(first, second);
+	assert_ptr_equal(tls_server_context(w->server, "imap.example.com"), first);
+	assert_ptr_equal(tls_server_context(w->server, ""), first);
+	assert_null(tls_server_context(w->server, "a.b.example.net"));
+	assert_null(tls_server_context(w->server, "example.net"));
+	assert_null(tls_server_context(w->server, "other.example.com"));
+	assert_ptr_equal(tls_server_any_context(w->server, "other.example.com"), first);
+}
+
+/* A handshake; the ends are the caller's. */
+static int handshake(
+	SSL_CTX *server_ctx, SSL_CTX *client_ctx, SSL **ret_server, SSL **ret_client)
+{
+	*ret_server = SSL_new(server_ctx);
+	*ret_client = SSL_new(client_ctx);
+	fake_connect(*ret_client, *ret_server);
+	return fake_turns(*ret_client, *ret_server);
+}
+
+static void done(SSL *server, SSL *client)
+{
+	/* OpenSSL does not resume a session that was cut off */
+	SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(server);
+	SSL_free(client);
+}
+
+/* RSA and ECDSA side by side: the client's algorithms decide. */
+static void test_both_kinds_of_key(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+	SSL *server, *client;
+
+	add(w->server, w->ec, "DNS:mail.example.com", STR_LIT(""));
+	add(w->server, w->rsa, "DNS:mail.example.com", STR_LIT(""));
+	assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ctx, "ECDSA+SHA256"), 1);
+	assert_int_equal(handshake(tls_server_context(w->server, "mail.example.com"),
+				 client_ctx, &server, &client),
+		0);
+	assert_int_equal(EVP_PKEY_base_id(X509_get0_pubkey(SSL_get_certificate(server))),
+		EVP_PKEY_EC);
+	done(server, client);
+	w->vault.key = w->rsa;
+	assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ctx, "RSA-PSS+SHA256"), 1);
+	assert_int_equal(handshake(tls_server_context(w->server, "mail.example.com"),
+				 client_ctx, &server, &client),
+		0);
+	assert_true(EVP_PKEY_is_a(
+		X509_get0_pubkey(SSL_get0_peer_certificate(client)), "RSA"));
+	done(server, client);
+	SSL_CTX_free(client_ctx);
+}
+
+static void test_versions(void **state)
+{
+	static const struct {
+		int version, result;
+	} rows[] = {
+		{ TLS1_VERSION, -EPROTO },
+		{ TLS1_1_VERSION, -EPROTO },
+		{ TLS1_2_VERSION, 0 },
+		{ TLS1_3_VERSION, 0 },
+	};
+	struct world *w = *state;
+	SSL_CTX *ctx;
+
+	add(w->server, w->ec, "DNS:a", STR_LIT(""));
+	ctx = tls_server_context(w->server, "a");
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct tls_client_policy any = { .verify = TLS_VERIFY_NONE,
+			.min_version = TLS1_VERSION };
+		SSL_CTX *client_ctx;
+		SSL *server, *client;
+		struct error err;
+
+		assert_int_equal(tls_client_context(&any, &client_ctx, &err), 0);
+		SSL_CTX_set_max_proto_version(client_ctx, rows[i].version);
+		assert_int_equal(
+			handshake(ctx, client_ctx, &server, &client), rows[i].result);
+		done(server, client);
+		SSL_CTX_free(client_ctx);
+	}
+	assert_int_equal(tls_version_number(STR_LIT("1.2")), TLS1_2_VERSION);
+	assert_int_equal(tls_version_number(STR_LIT("2")), 0);
+}
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	SSL_SESSION **place = SSL_get_app_data(ssl);
+
+	SSL_SESSION_free(*place);
+	*place = session;
+	return 1;
+}
+
+/* A session of one worker is resumed by another one, which was made of the same secret.
+ */
+static void resume(struct world *w, SSL_CTX *client_ctx, int version, bool expected)
+{
+	struct tls_server *other = server_of(w);
+	SSL_SESSION *session = NULL;
+	SSL *server, *client;
+	char byte;
+
+	add(other, w->ec, "DNS:a", STR_LIT(""));
+	SSL_CTX_set_max_proto_version(client_ctx, version);
+	server = SSL_new(tls_server_context(w->server, "a"));
+	client = SSL_new(client_ctx);
+	SSL_set_app_data(client, &session);
+	fake_connect(client, server);
+	assert_int_equal(fake_turns(client, server), 0);
+	assert_int_equal(SSL_write(server, "x", 1), 1);
+	assert_int_equal(SSL_read(client, &byte, 1), 1); /* and the tickets */
+	done(server, client);
+	assert_non_null(session);
+
+	server = SSL_new(tls_server_context(other, "a"));
+	client = SSL_new(client_ctx);
+	SSL_set_session(client, session);
+	fake_connect(client, server);
+	SSL_SESSION_free(session);
+	session = NULL;
+	SSL_set_app_data(client, &session);
+	assert_int_equal(fake_turns(client, server), 0);
+	assert_int_equal(SSL_session_reused(server), expected);
+	done(server, client);
+	SSL_SESSION_free(session);
+	tls_server_free(other);
+}
+
+static void test_resumption(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+
+	add(w->server, w->ec, "DNS:a", STR_LIT(""));
+	SSL_CTX_set_session_cache_mode(client_ctx, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(client_ctx, keep_session);
+	resume(w, client_ctx, TLS1_2_VERSION, true);
+	resume(w, client_ctx, TLS1_3_VERSION, true);
+	assert_int_equal(w->vault.questions, 2); /* who resumes asks for no signature */
+	SSL_CTX_free(client_ctx);
+}
+
+static void test_ticket_keys(void **state)
+{
+	unsigned char secret[TLS_TICKET_SECRET] = { 7 };
+	unsigned char name[TLS_TICKET_NAME];
+	struct tls_tickets one, two;
+	uint64_t now = 50 * (uint64_t)TLS_TICKET_PERIOD_S;
+
+	(void)state;
+	assert_int_equal(tls_tickets_init(&one, secret, now), 0);
+	assert_int_equal(tls_tickets_init(&two, secret, now), 0);
+	memcpy(name, tls_tickets_current(&one, now)->name, sizeof(name));
+	/* the same at any later time, by however many steps one comes there */
+	for (uint64_t i = 1; i < 10; i++)
+		(void)tls_tickets_current(&one, now + i * TLS_TICKET_PERIOD_S);
+	assert_memory_equal(tls_tickets_current(&one, now)->name,
+		tls_tickets_current(&two, now + 9 * (uint64_t)TLS_TICKET_PERIOD_S)->name,
+		sizeof(name));
+	/* the old name is known for two periods and then gone */
+	assert_int_equal(tls_tickets_init(&one, secret, now), 0);
+	assert_non_null(
+		tls_tickets_find(&one, name, now + 2 * (uint64_t)TLS_TICKET_PERIOD_S));
+	assert_null(
+		tls_tickets_find(&one, name, now + 3 * (uint64_t)TLS_TICKET_PERIOD_S));
+	/* what it was made of is not there any more */
+	assert_memory_not_equal(one.secret, secret, sizeof(secret));
+	tls_tickets_fini(&one);
+	tls_tickets_fini(&two);
+}
+
+static void test_alpn_and_staple(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+	SSL *server, *client;
+	const unsigned char *chosen;
+	unsigned len;
+
+	add(w->server, w->ec, "DNS:a", STR_LIT("staple"));
+	assert_int_equal(SSL_CTX_set_alpn_protos(
+				 client_ctx, (const unsigned char *)"\4http\4imap", 10),
+		0);
+	server = SSL_new(tls_server_context(w->server, "a"));
+	tls_server_offer_alpn(server, "imap");
+	client = SSL_new(client_ctx);
+	SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
+	fake_connect(client, server);
+	assert_int_equal(fake_turns(client, server), 0);
+	SSL_get0_alpn_selected(client, &chosen, &len);
+	SAME("alpn", str_of(chosen, len), STR_LIT("imap"));
+	assert_int_equal(SSL_get_tlsext_status_ocsp_resp(client, &chosen), 6);
+	done(server, client);
+	/* another protocol's client goes on without */
+	server = SSL_new(tls_server_context(w->server, "a"));
+	tls_server_offer_alpn(server, "pop3");
+	client = SSL_new(client_ctx);
+	fake_connect(client, server);
+	assert_int_equal(fake_turns(client, server), 0);
+	SSL_get0_alpn_selected(client, &chosen, &len);
+	assert_int_equal(len, 0);
+	done(server, client);
+	SSL_CTX_free(client_ctx);
+}
+
+/* A session goes on when its certificates are replaced in the middle of the handshake. */
+static void test_reload(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+	SSL *server, *client;
+
+	add(w->server, w->ec, "DNS:a", STR_LIT(""));
+	server = SSL_new(tls_server_context(w->server, "a"));
+	client = SSL_new(client_ctx);
+	fake_connect(client, server);
+	assert_int_equal(SSL_do_handshake(client), -1);
+	tls_server_free(w->server);
+	w->server = server_of(w);
+	assert_int_equal(fake_turns(client, server), 0);
+	done(server, client);
+	SSL_CTX_free(client_ctx);
+}
+
+static void test_bad_input(void **state)
+{
+	struct world *w = *state;
+	const struct tls_policy odd = { TLS1_2_VERSION, "NO-SUCH-CIPHER" };
+	struct tls_server *s;
+	struct error err;
+
+	assert_int_equal(tls_server_add(w->server, STR_LIT("no PEM"), 0, STR_LIT(""),
+				 "/etc/x.pem", &err),
+		-EINVAL);
+	assert_non_null(strstr(err.text, "/etc/x.pem"));
+	assert_int_equal(tls_server_new(w->library, &odd, NULL, &s, &err), -EINVAL);
+}
+
+/* ---- the leg to the source ---- */
+
+static int reach(struct world *w, const struct tls_client_policy *p)
+{
+	SSL_CTX *client_ctx;
+	SSL *server, *client;
+	struct error err;
+	int r;
+
+	assert_int_equal(tls_client_context(p, &client_ctx, &err), 0);
+	r = handshake(tls_server_context(w->server, ""), client_ctx, &server, &client);
+	done(server, client);
+	SSL_CTX_free(client_ctx);
+	return r;
+}
+
+static void test_source_verification(void **state)
+{
+	struct world *w = *state;
+	struct tls_client_policy p = { .verify = TLS_VERIFY_NONE,
+		.min_version = TLS1_2_VERSION };
+	X509 *x = fake_certificate(w->ec);
+
+	add(w->server, w->ec, NULL, STR_LIT(""));
+	assert_int_equal(reach(w, &p), 0);
+	p.verify = TLS_VERIFY_PIN;
+	assert_true(tls_certificate_pin(x, p.pin));
+	assert_int_equal(reach(w, &p), 0); /* the same key in another certificate */
+	p.pin[0] ^= 1;
+	assert_int_equal(reach(w, &p), -EPROTO);
+	p.verify = TLS_VERIFY_CA;
+	p.name = "mail.example.com";
+	assert_int_equal(reach(w, &p), -EPROTO); /* signed by itself */
+	X509_free(x);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_names),
+		TEST(test_both_kinds_of_key),
+		TEST(test_versions),
+		TEST(test_resumption),
+		cmocka_unit_test(test_ticket_keys),
+		TEST(test_alpn_and_staple),
+		TEST(test_reload),
+		TEST(test_bad_input),
+		TEST(test_source_verification),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
