@@ -88,7 +88,7 @@ static const struct state_row {
 	[SMTP_PROXY_TLS_REPLY] = { "tls reply",
 		wait, proxy_tls_reply, nothing_done, proxy_login_lost, proxy_close },
 	[SMTP_PROXY_STAGING] = { "staging",
-		wait, nobody_asked, proxy_staging_done, nothing_lost, proxy_staging_left },
+		wait, nobody_asked, proxy_staging_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_RESETTING] = { "resetting",
 		wait, proxy_repeat_reply, nothing_done, proxy_reply_lost, proxy_message_left },
 	[SMTP_PROXY_REPEATING] = { "repeating",
@@ -143,6 +143,7 @@ const char *smtp_copy_state_name(enum smtp_copy_state s)
 static const char *const peer_names[] = {
 	[SMTP_PEER_PRESENT] = "present",
 	[SMTP_PEER_DROP_DUE] = "drop due",
+	[SMTP_PEER_HUNG_UP] = "hung up",
 	[SMTP_PEER_GONE] = "gone",
 };
 _Static_assert(COUNT(peer_names) == SMTP_PEER_STATE_COUNT, "a name for each state");
@@ -150,6 +151,18 @@ _Static_assert(COUNT(peer_names) == SMTP_PEER_STATE_COUNT, "a name for each stat
 const char *smtp_peer_state_name(enum smtp_peer_state s)
 {
 	return (unsigned)s < SMTP_PEER_STATE_COUNT ? peer_names[s] : "unknown";
+}
+
+static const char *const last_reply_names[] = {
+	[SMTP_LAST_REPLY_GOOD] = "good",
+	[SMTP_LAST_REPLY_BAD] = "bad",
+	[SMTP_LAST_REPLY_HIDDEN] = "hidden",
+};
+_Static_assert(COUNT(last_reply_names) == SMTP_LAST_REPLY_COUNT, "a name for each");
+
+const char *smtp_last_reply_name(enum smtp_last_reply r)
+{
+	return (unsigned)r < SMTP_LAST_REPLY_COUNT ? last_reply_names[r] : "unknown";
 }
 
 void smtp_proxy_init(struct smtp_proxy *p, const struct smtp_offer *offer,
@@ -161,6 +174,7 @@ void smtp_proxy_init(struct smtp_proxy *p, const struct smtp_offer *offer,
 	arena_init(&p->secrets);
 	proxy_transaction_init(&p->transaction);
 	buf_init(&p->message.reply, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
+	buf_init(&p->hidden_reply, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
 }
 
 void smtp_proxy_fini(struct smtp_proxy *p)
@@ -168,6 +182,7 @@ void smtp_proxy_fini(struct smtp_proxy *p)
 	arena_fini(&p->transaction.arena);
 	arena_fini(&p->secrets);
 	buf_fini(&p->message.reply);
+	buf_fini(&p->hidden_reply);
 }
 
 /* ---- what the files share ---- */
@@ -180,6 +195,8 @@ void proxy_abort_copy(struct smtp_proxy *p)
 
 void proxy_close(struct smtp_proxy *p)
 {
+	if (p->state == SMTP_PROXY_STAGING)
+		p->copy = SMTP_COPY_HELD; /* what the caller began, it undoes */
 	proxy_abort_copy(p);
 	p->state = SMTP_PROXY_CLOSED;
 }
@@ -225,6 +242,7 @@ void proxy_drop_source(struct smtp_proxy *p)
 
 enum smtp_proxy_action proxy_give_up_source(struct smtp_proxy *p)
 {
+	p->last_reply = SMTP_LAST_REPLY_GOOD;
 	smtp_proxy_source_lost(p);
 	p->source_state = SMTP_PEER_DROP_DUE;
 	return SMTP_PROXY_AGAIN;
@@ -257,10 +275,13 @@ static enum smtp_proxy_action state_reply(
 {
 	enum smtp_proxy_action action;
 
+	p->last_reply = SMTP_LAST_REPLY_GOOD;
 	if (p->pipeline.n_hidden) {
 		p->pipeline.n_hidden--;
 		return SMTP_PROXY_AGAIN; /* 421: its connection ends, and we see that */
 	}
+	if (reply->code >= 400)
+		p->last_reply = SMTP_LAST_REPLY_BAD;
 	if (p->pipeline.n)
 		action = proxy_slot_reply(p, reply);
 	else
@@ -304,6 +325,26 @@ enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_i
 
 /* ---- what the caller tells ---- */
 
+/* Commands behind the refused one get no answer, as they would get none from it. */
+static void source_hung_up(struct smtp_proxy *p)
+{
+	bool hidden = p->last_reply == SMTP_LAST_REPLY_HIDDEN;
+
+	p->source_state = SMTP_PEER_HUNG_UP;
+	p->pipeline.n = p->pipeline.n_probing = 0;
+	if (p->state == SMTP_PROXY_COMMITTING || p->state >= SMTP_PROXY_BLIND)
+		return; /* what is delivered is answered; then it ends */
+	if (hidden && p->state == SMTP_PROXY_DATA)
+		proxy_refuse_message(p, buf_view(&p->hidden_reply));
+	if (p->state == SMTP_PROXY_DISCARD)
+		p->state = SMTP_PROXY_DISCARD_AND_CLOSE;
+	if (p->state == SMTP_PROXY_DISCARD_AND_CLOSE)
+		return;
+	if (hidden)
+		proxy_say(p, buf_view(&p->hidden_reply));
+	proxy_close(p);
+}
+
 void smtp_proxy_done(struct smtp_proxy *p, struct str refusal)
 {
 	states[p->state].done(p, refusal);
@@ -313,7 +354,10 @@ void smtp_proxy_source_lost(struct smtp_proxy *p)
 {
 	p->source_state = SMTP_PEER_GONE;
 	p->pipeline.n_hidden = 0;
-	states[p->state].source_lost(p);
+	if (p->last_reply == SMTP_LAST_REPLY_GOOD)
+		states[p->state].source_lost(p);
+	else
+		source_hung_up(p);
 }
 
 void smtp_proxy_client_gone(struct smtp_proxy *p)

@@ -30,6 +30,8 @@
  *   - what would blind us is refused (smtp/command.h) and not shown (smtp/reply.h).
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
+ *   - a source that refuses and hangs up refuses the client: nobody is served any more,
+ *     and the client gets the source's words, if it has not had them, and the end.
  *
  * Order of events for one message on both sides: staged → final dot → the source's 250 →
  * COMMIT done → 250 to the client. Whatever is lost before the last one, the client still
@@ -154,6 +156,7 @@ enum smtp_copy_state {
 enum smtp_peer_state {
 	SMTP_PEER_PRESENT,
 	SMTP_PEER_DROP_DUE, /* the source alone: the next action closes its connection */
+	SMTP_PEER_HUNG_UP,  /* the source alone: it refused, and closed */
 	SMTP_PEER_GONE,
 	SMTP_PEER_STATE_COUNT
 };
@@ -223,6 +226,14 @@ struct smtp_transaction {
 	size_t n_probed; /* RCPTs that the source accepted and is not to deliver */
 };
 
+/* The source's latest reply: a server that closes behind a refusal means both. */
+enum smtp_last_reply {
+	SMTP_LAST_REPLY_GOOD,   /* or none */
+	SMTP_LAST_REPLY_BAD,    /* 4xx or 5xx, and the client has it */
+	SMTP_LAST_REPLY_HIDDEN, /* the same, but the client was told something else */
+	SMTP_LAST_REPLY_COUNT
+};
+
 struct smtp_message {
 	struct smtp_data data;
 	enum smtp_destination destination;
@@ -248,6 +259,8 @@ struct smtp_proxy {
 	struct smtp_login login;
 	struct smtp_transaction transaction;
 	struct smtp_message message;
+	enum smtp_last_reply last_reply;
+	struct buf hidden_reply;                  /* when it is HIDDEN */
 	const struct smtp_recipient *repeat_next; /* in REPEATING */
 	uint64_t skip;                            /* bytes, in SKIP_CHUNK */
 	unsigned probes_refused; /* for the mailbox's sake, in this session */
@@ -266,6 +279,7 @@ void smtp_proxy_fini(struct smtp_proxy *p);
 const char *smtp_proxy_state_name(enum smtp_proxy_state s);
 const char *smtp_copy_state_name(enum smtp_copy_state s);
 const char *smtp_peer_state_name(enum smtp_peer_state s);
+const char *smtp_last_reply_name(enum smtp_last_reply r);
 
 enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_io *io);
 

@@ -17,7 +17,7 @@ static void finish(struct smtp_proxy *p)
 {
 	p->state = SMTP_PROXY_COMMAND;
 	proxy_forget_transaction(p);
-	if (p->client_state == SMTP_PEER_GONE)
+	if (p->client_state == SMTP_PEER_GONE || p->source_state == SMTP_PEER_HUNG_UP)
 		proxy_close(p);
 }
 
@@ -151,12 +151,11 @@ static void keep_reply(struct smtp_proxy *p, struct str bytes)
 	(void)buf_append(&p->message.reply, bytes); /* its limit is a reply's */
 }
 
-/* Nothing of the message stays anywhere; what still comes of it is thrown away. At its
-   end the client gets p->message.reply, which may be empty. */
-static void refuse_message(struct smtp_proxy *p)
+void proxy_refuse_message(struct smtp_proxy *p, struct str reply)
 {
 	bool undo = is_for_source(&p->message) && proxy_has_source(p);
 
+	keep_reply(p, reply);
 	proxy_abort_copy(p);
 	if (undo)
 		proxy_drop_source(p);
@@ -165,16 +164,14 @@ static void refuse_message(struct smtp_proxy *p)
 
 static void refuse_message_with(struct smtp_proxy *p, struct str line)
 {
-	keep_reply(p, line);
+	proxy_refuse_message(p, line);
 	(void)buf_append_c(&p->message.reply, "\r\n");
-	refuse_message(p);
 }
 
 /* The client may believe that its message ended with that dot: it is told at once. */
 static enum smtp_proxy_action suspect(struct smtp_proxy *p)
 {
-	buf_clear(&p->message.reply);
-	refuse_message(p);
+	proxy_refuse_message(p, STR_LIT(""));
 	p->state = SMTP_PROXY_DISCARD_AND_CLOSE;
 	proxy_answer(p, "550 5.6.0 A line with a dot alone must end in CRLF, as the "
 			"line before it");
@@ -242,8 +239,7 @@ enum smtp_proxy_action proxy_data_interrupted(
 {
 	if (!is_for_source(&p->message))
 		return proxy_give_up_source(p);
-	keep_reply(p, reply->bytes);
-	refuse_message(p);
+	proxy_refuse_message(p, reply->bytes);
 	return SMTP_PROXY_AGAIN;
 }
 
@@ -343,13 +339,6 @@ void proxy_data_lost(struct smtp_proxy *p)
 {
 	if (is_for_source(&p->message))
 		refuse_message_with(p, STR_LIT(LOST_TEXT));
-}
-
-/* What the caller began, it undoes. */
-void proxy_staging_left(struct smtp_proxy *p)
-{
-	p->copy = SMTP_COPY_ABORT_DUE;
-	proxy_close(p);
 }
 
 void proxy_message_left(struct smtp_proxy *p)

@@ -70,13 +70,16 @@ proxy_reply_fn proxy_auth_reply;
 proxy_lost_fn proxy_login_lost; /* TLS, too */
 
 /* proxy_message.c */
+/* Nothing of the message stays anywhere; what still comes of it is thrown away. At its
+   end the client gets `reply`, unless it is empty. */
+void proxy_refuse_message(struct smtp_proxy *p, struct str reply);
 enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args);
 proxy_bytes_fn proxy_data, proxy_discard;
 proxy_reply_fn proxy_repeat_reply, proxy_data_reply, proxy_data_interrupted,
 	proxy_final_reply;
 proxy_done_fn proxy_staging_done, proxy_write_failed, proxy_ending_done,
 	proxy_committing_done;
-proxy_lost_fn proxy_data_lost, proxy_reply_lost;      /* the source */
-proxy_lost_fn proxy_staging_left, proxy_message_left; /* the client */
+proxy_lost_fn proxy_data_lost, proxy_reply_lost; /* the source */
+proxy_lost_fn proxy_message_left;                /* the client */
 
 #endif

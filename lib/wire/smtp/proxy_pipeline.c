@@ -238,10 +238,14 @@ static void probe_reply(struct smtp_proxy *p, const struct smtp_slot *slot,
 		proxy_say(p, reply->bytes);
 		return;
 	}
-	if (reply->code / 100 == 2)
+	if (reply->code / 100 == 2) {
 		p->transaction.n_probed++;
-	else
+	} else {
 		p->probes_refused++;
+		p->last_reply = SMTP_LAST_REPLY_HIDDEN;
+		buf_clear(&p->hidden_reply);
+		(void)buf_append(&p->hidden_reply, reply->bytes);
+	}
 	proxy_say_line(p, accept_local(p, slot->recipient));
 }
 
