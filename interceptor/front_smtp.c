@@ -36,7 +36,7 @@ static void probe_begin(void *probe, struct arena *arena)
 {
 	char name[SMTP_NAME_MAX];
 
-	smtp_probe_init(probe, arena_str(arena, host_name(name)), arena);
+	smtp_probe_init(probe, arena_str(arena, host_name(name)), STR_LIT(""), arena);
 }
 
 static enum lane_probe probe_bytes(

@@ -5,6 +5,7 @@
 
 #include "wire/smtp/address.h"
 #include "wire/smtp/command.h"
+#include "wire/smtp/refusal.h"
 #include "wire/smtp/reply.h"
 
 #include <stdlib.h>
@@ -83,6 +84,25 @@ static void reply(struct str input)
 	buf_fini(&twice);
 }
 
+/* The same words twice are the same, and the recipient is not among them. */
+static void refusal(struct str input)
+{
+	const struct smtp_envelope envelope = { .recipient = STR("alice@example.com"),
+		.sender = STR("x@example.net"),
+		.helo = STR("client") };
+	struct smtp_reply r;
+	struct buf words;
+	size_t used;
+
+	if (smtp_reply_next(input, &r, &used) != SMTP_REPLY_COMPLETE)
+		return;
+	buf_init(&words, 0);
+	must(smtp_refusal_words(&r, envelope.recipient, &words) == 0);
+	must(buf_len(&words) <= r.bytes.len);
+	must(smtp_refusal_of(&r, &envelope, buf_view(&words)) < SMTP_REFUSAL_COUNT);
+	buf_fini(&words);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str input = str_of(data, size);
@@ -90,5 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	address(input);
 	command(input);
 	reply(input);
+	refusal(input);
 	return 0;
 }

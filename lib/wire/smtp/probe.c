@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/smtp/probe.h"
 
-void smtp_probe_init(struct smtp_probe *p, struct str name, struct arena *arena)
+#include "wire/smtp/refusal.h"
+
+void smtp_probe_init(
+	struct smtp_probe *p, struct str name, struct str domain, struct arena *arena)
 {
-	*p = (struct smtp_probe){
-		.arena = arena, .name = name, .greeting = STR(""), .ehlo = STR("")
-	};
+	*p = (struct smtp_probe){ .arena = arena,
+		.name = name,
+		.domain = domain,
+		.greeting = STR(""),
+		.ehlo = STR(""),
+		.unknown_user = STR("") };
 }
 
 static enum smtp_probe_event over(struct smtp_probe *p, enum smtp_probe_event event)
@@ -14,11 +20,27 @@ static enum smtp_probe_event over(struct smtp_probe *p, enum smtp_probe_event ev
 	return event;
 }
 
-static enum smtp_probe_event ask(struct smtp_probe *p, const char *verb,
+static enum smtp_probe_event ask(struct smtp_probe *p, const char *command,
+	struct str rest, enum smtp_probe_state next, struct buf *to_server)
+{
+	p->state = next;
+	if (buf_printf(to_server, "%s%.*s\r\n", command, STR_ARG(rest)) < 0)
+		return over(p, SMTP_PROBE_BROKEN);
+	return SMTP_PROBE_AGAIN;
+}
+
+static enum smtp_probe_event ask_for_nobody(struct smtp_probe *p, struct buf *to_server)
+{
+	if (!p->domain.len)
+		return over(p, SMTP_PROBE_DONE);
+	return ask(p, "MAIL FROM:<>", STR_LIT(""), SMTP_PROBE_IN_MAIL, to_server);
+}
+
+static enum smtp_probe_event ask_recipient(struct smtp_probe *p, const char *local,
 	enum smtp_probe_state next, struct buf *to_server)
 {
 	p->state = next;
-	if (buf_printf(to_server, "%s %.*s\r\n", verb, STR_ARG(p->name)) < 0)
+	if (buf_printf(to_server, "RCPT TO:<%s@%.*s>\r\n", local, STR_ARG(p->domain)) < 0)
 		return over(p, SMTP_PROBE_BROKEN);
 	return SMTP_PROBE_AGAIN;
 }
@@ -31,7 +53,7 @@ static enum smtp_probe_event greeted(
 	p->greeting = arena_str(p->arena, reply->bytes);
 	if (!p->greeting.ptr)
 		return over(p, SMTP_PROBE_BROKEN);
-	return ask(p, "EHLO", SMTP_PROBE_IN_EHLO, to_server);
+	return ask(p, "EHLO ", p->name, SMTP_PROBE_IN_EHLO, to_server);
 }
 
 static enum smtp_probe_event answered(
@@ -40,9 +62,79 @@ static enum smtp_probe_event answered(
 	if (reply->code == 421)
 		return over(p, SMTP_PROBE_BYE);
 	if (reply->code / 100 != 2)
-		return ask(p, "HELO", SMTP_PROBE_IN_HELO, to_server);
+		return ask(p, "HELO ", p->name, SMTP_PROBE_IN_HELO, to_server);
 	p->ehlo = arena_str(p->arena, reply->bytes);
-	return over(p, p->ehlo.ptr ? SMTP_PROBE_DONE : SMTP_PROBE_BROKEN);
+	return p->ehlo.ptr ? ask_for_nobody(p, to_server) : over(p, SMTP_PROBE_BROKEN);
+}
+
+static enum smtp_probe_event answered_helo(
+	struct smtp_probe *p, const struct smtp_reply *reply, struct buf *to_server)
+{
+	if (reply->code / 100 != 2)
+		return over(p, SMTP_PROBE_BYE);
+	return ask_for_nobody(p, to_server);
+}
+
+/* ---- a recipient that cannot exist ---- */
+
+/* From here on an answer that does not fit ends it: what matters is known. */
+static enum smtp_probe_event answered_mail(
+	struct smtp_probe *p, const struct smtp_reply *reply, struct buf *to_server)
+{
+	if (reply->code / 100 != 2)
+		return over(p, SMTP_PROBE_DONE);
+	return ask_recipient(p, "postmaster", SMTP_PROBE_IN_POSTMASTER, to_server);
+}
+
+static enum smtp_probe_event answered_postmaster(
+	struct smtp_probe *p, const struct smtp_reply *reply, struct buf *to_server)
+{
+	if (reply->code / 100 != 2)
+		return over(p, SMTP_PROBE_DONE);
+	return ask_recipient(p, SMTP_PROBE_NOBODY, SMTP_PROBE_IN_NOBODY, to_server);
+}
+
+static enum smtp_probe_event answered_nobody(
+	struct smtp_probe *p, const struct smtp_reply *reply, struct buf *to_server)
+{
+	struct buf words;
+
+	(void)to_server;
+	buf_init(&words, SMTP_REFUSAL_WORDS_MAX);
+	if (reply->code / 100 == 5 &&
+		smtp_refusal_words(reply, STR_LIT(SMTP_PROBE_NOBODY), &words) == 0)
+		p->unknown_user = arena_str(p->arena, buf_view(&words));
+	buf_fini(&words);
+	return over(p, p->unknown_user.ptr ? SMTP_PROBE_DONE : SMTP_PROBE_BROKEN);
+}
+
+static enum smtp_probe_event nothing_asked(
+	struct smtp_probe *p, const struct smtp_reply *reply, struct buf *to_server)
+{
+	(void)reply;
+	(void)to_server;
+	return over(p, SMTP_PROBE_BROKEN);
+}
+
+static const struct probe_row {
+	const char *name;
+	enum smtp_probe_event (*answered)(struct smtp_probe *p,
+		const struct smtp_reply *reply, struct buf *to_server);
+} states[] = {
+	[SMTP_PROBE_IN_GREETING] = { "greeting", greeted },
+	[SMTP_PROBE_IN_EHLO] = { "EHLO", answered },
+	[SMTP_PROBE_IN_HELO] = { "HELO", answered_helo },
+	[SMTP_PROBE_IN_MAIL] = { "MAIL", answered_mail },
+	[SMTP_PROBE_IN_POSTMASTER] = { "RCPT postmaster", answered_postmaster },
+	[SMTP_PROBE_IN_NOBODY] = { "RCPT nobody", answered_nobody },
+	[SMTP_PROBE_OVER] = { "over", nothing_asked },
+};
+_Static_assert(
+	sizeof(states) / sizeof(states[0]) == SMTP_PROBE_STATE_COUNT, "a row for each");
+
+const char *smtp_probe_state_name(enum smtp_probe_state s)
+{
+	return (unsigned)s < SMTP_PROBE_STATE_COUNT ? states[s].name : "unknown";
 }
 
 enum smtp_probe_event smtp_probe_next(struct smtp_probe *p, struct str input,
@@ -60,16 +152,5 @@ enum smtp_probe_event smtp_probe_next(struct smtp_probe *p, struct str input,
 		break;
 	}
 	*ret_response = reply.bytes;
-	switch (p->state) {
-	case SMTP_PROBE_IN_GREETING:
-		return greeted(p, &reply, to_server);
-	case SMTP_PROBE_IN_EHLO:
-		return answered(p, &reply, to_server);
-	case SMTP_PROBE_IN_HELO:
-		return over(p, reply.code / 100 == 2 ? SMTP_PROBE_DONE : SMTP_PROBE_BYE);
-	case SMTP_PROBE_OVER:
-	case SMTP_PROBE_STATE_COUNT:
-		break;
-	}
-	return SMTP_PROBE_BROKEN;
+	return states[p->state].answered(p, &reply, to_server);
 }

@@ -88,11 +88,12 @@ struct smtp_offer {
 	struct str greeting; /* a whole reply with CRLF; "": a plain one with our name */
 	struct str ehlo;     /* the same, filtered */
 	struct str name;     /* of this server */
-	bool starttls;       /* STARTTLS passes: the caller relays blindly then */
-	bool dsn;            /* the source's DSN (RFC 3461) is shown: nobody lives here */
-	bool policy;         /* the source is asked about local recipients, too */
-	bool retired;        /* there is no source any more */
-	uint64_t size_max;   /* of a local message; 0: no limit */
+	struct str unknown_user; /* the source's words for nobody: smtp/refusal.h */
+	bool starttls;           /* STARTTLS passes: the caller relays blindly then */
+	bool dsn;          /* the source's DSN (RFC 3461) is shown: nobody lives here */
+	bool policy;       /* the source is asked about local recipients, too */
+	bool retired;      /* there is no source any more */
+	uint64_t size_max; /* of a local message; 0: no limit */
 };
 
 enum smtp_route {

@@ -2,6 +2,8 @@
 /* The SMTP proxy: one slot for each command without its answer, and who answers it. */
 #include "wire/smtp/proxy_parts.h"
 
+#include "wire/smtp/refusal.h"
+
 #include <string.h>
 
 struct smtp_slot *proxy_push(struct smtp_proxy *p)
@@ -230,11 +232,23 @@ void proxy_drain(struct smtp_proxy *p)
 
 /* ---- replies of the source ---- */
 
+static bool is_refusal_of_client(const struct smtp_proxy *p, const struct smtp_slot *slot,
+	const struct smtp_reply *reply)
+{
+	struct smtp_envelope envelope = { .recipient = slot->recipient->address,
+		.sender = p->transaction.sender,
+		.helo = str_from(p->client.helo) };
+
+	return reply->code / 100 != 2 &&
+	       smtp_refusal_of(reply, &envelope, p->offer->unknown_user) ==
+	               SMTP_REFUSAL_OF_CLIENT;
+}
+
 /* The recipient lives here: only a refusal of the client or the sender counts. */
 static void probe_reply(struct smtp_proxy *p, const struct smtp_slot *slot,
 	const struct smtp_reply *reply)
 {
-	if (smtp_reply_is_policy(reply)) {
+	if (is_refusal_of_client(p, slot, reply)) {
 		proxy_say(p, reply->bytes);
 		return;
 	}

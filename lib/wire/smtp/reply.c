@@ -71,32 +71,6 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code)
 	return true;
 }
 
-/* The details of X.1 and X.2 that are about the sender or for policies: 1.7 and 1.8 his
-   address, 2.0 what grey-listing says. X.3 and X.4 are the system's and the network's. */
-static bool is_policy_code(struct str code)
-{
-	struct str rest = str_skip(code, 2), subject = str_split(&rest, '.');
-
-	if (str_eq(subject, STR_LIT("1")))
-		return str_eq(rest, STR_LIT("7")) || str_eq(rest, STR_LIT("8"));
-	if (str_eq(subject, STR_LIT("2")))
-		return str_eq(rest, STR_LIT("0"));
-	return !str_eq(subject, STR_LIT("3")) && !str_eq(subject, STR_LIT("4"));
-}
-
-bool smtp_reply_is_policy(const struct smtp_reply *r)
-{
-	struct str code;
-
-	if (r->code / 100 == 2)
-		return false;
-	if (r->code == 421)
-		return true; /* it closes: so must we */
-	if (smtp_enhanced_code(r->text, &code))
-		return is_policy_code(code);
-	return r->code < 550 || r->code > 553;
-}
-
 /* ---- EHLO ---- */
 
 static const struct keyword_row {

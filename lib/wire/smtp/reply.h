@@ -21,11 +21,6 @@ enum smtp_reply_is smtp_reply_next(
 /* "5.1.1" at the front of a text (RFC 2034); false: none. */
 bool smtp_enhanced_code(struct str text, struct str *ret_code);
 
-/* Whether a refusal of RCPT is about who sends, or how (policy, grey-listing, protocol),
-   and not about that one mailbox or the server's own troubles. RFC 3463 tells them apart;
-   without its codes 550-553 are the mailbox's (RFC 5321, 4.2.3). */
-bool smtp_reply_is_policy(const struct smtp_reply *r);
-
 /* What is shown only when somebody carries it out. */
 enum smtp_ehlo_keep {
 	SMTP_KEEP_STARTTLS = 1 << 0,

@@ -5,8 +5,8 @@
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
  *                         elsewhere; else source
- *   O: starttls           of the offer; O: dsn, policy, retired, size 100; else a line of
- *                         its EHLO (several)
+ *   O: starttls           of the offer; O: dsn, policy, retired, size 100, unknown WORDS;
+ *                         else a line of its EHLO (several)
  *   E: end 452 4.3.1 …    how staging fails: begin, end, commit
  *   C: S:                 what client and source say
  *   L: source lost        or "client gone"
@@ -227,6 +227,8 @@ static void offer_line(struct play *p, struct str line)
 		p->offer.policy = true;
 	else if (str_eq(what, STR_LIT("retired")))
 		p->offer.retired = true;
+	else if (str_eq(what, STR_LIT("unknown")))
+		p->offer.unknown_user = line;
 	else if (str_eq(what, STR_LIT("size")))
 		assert_true(str_to_u64(line, &p->offer.size_max));
 	else
