@@ -77,8 +77,7 @@ static int show(const struct learnt *learnt, enum service_tls tls, struct arena 
 	/* it is shown only while the source is away, and then there is no TLS */
 	(void)tls;
 	if (learnt->capability.len)
-		r = smtp_ehlo_filter(
-			learnt->capability, SMTP_KEEP_AUTH | SMTP_KEEP_DSN, &ehlo);
+		r = smtp_ehlo_filter(learnt->capability, SMTP_KEEP_AUTH, &ehlo);
 	if (r == 0) {
 		ret_shown->greeting = arena_str(arena, learnt->greeting);
 		ret_shown->capability = arena_str(arena, buf_view(&ehlo));
@@ -109,9 +108,10 @@ static struct str take_name(struct str greeting, char name[static SMTP_NAME_MAX]
 	return str_of(name, n);
 }
 
-/* A local delivery is never reported (RFC 3461, NOTIFY=SUCCESS): we have no queue to send
-   from. Without DSN the server before us says "relayed", which is true (5.2.2 there). */
-static bool may_show_dsn(struct session *s)
+/* Then its offer stands as it is. Later not: a local delivery is never reported, for one
+   (DSN, RFC 3461, NOTIFY=SUCCESS), as we have no queue to send from. Without DSN the
+   server before us says "relayed", which is true (5.2.2 there). */
+static bool is_nobody_here(struct session *s)
 {
 	bool any_local = true;
 
@@ -131,7 +131,7 @@ static void front_begin(struct session *s)
 	}
 	f->offer.name = take_name(f->offer.greeting, f->name);
 	f->offer.starttls = settings->services[s->service].tls == SERVICE_TLS_PASS;
-	f->offer.dsn = may_show_dsn(s);
+	f->offer.nobody_here = is_nobody_here(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = worker_is_retired(s->worker);
 	f->offer.size_max = settings->limits.message_bytes;

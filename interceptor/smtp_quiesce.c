@@ -110,7 +110,7 @@ bool smtp_quiesce(struct session *s, struct str account)
 		smtp_proxy_state_name(state));
 	if (smtp_proxy_is_deciding(&f->machine))
 		session_set_state(s, SESSION_TALKING, ANSWER_MS);
-	else if (state == SMTP_PROXY_DATA)
+	else if (smtp_proxy_is_receiving(&f->machine))
 		session_set_state(s, SESSION_TALKING, MESSAGE_MS);
 	else
 		smtp_farewell(s, FAREWELL_MOVED);

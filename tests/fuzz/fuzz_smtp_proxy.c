@@ -146,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct play p = { .offer = { .name = STR("mx"),
 				  .starttls = true,
 				  .policy = size % 2,
+				  .nobody_here = size % 8 >= 6,
 				  .retired = size % 16 == 15,
 				  .size_max = 100 } };
 

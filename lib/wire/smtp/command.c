@@ -19,9 +19,9 @@ static const struct verb_row {
 	{ STR("AUTH"), SMTP_AUTH },
 	{ STR("STARTTLS"), SMTP_STARTTLS },
 	{ STR("BDAT"), SMTP_BDAT },
-	{ STR("XCLIENT"), SMTP_REFUSED }, /* says that the client is another one */
-	{ STR("XFORWARD"), SMTP_REFUSED },
-	{ STR("ETRN"), SMTP_REFUSED }, /* mail that goes the other way */
+	{ STR("XCLIENT"), SMTP_XCLIENT },
+	{ STR("XFORWARD"), SMTP_FOLLOWED },
+	{ STR("ETRN"), SMTP_FOLLOWED }, /* mail that goes the other way */
 	{ STR("TURN"), SMTP_REFUSED },
 	{ STR("ATRN"), SMTP_REFUSED },
 	{ STR("BURL"), SMTP_REFUSED },    /* a message that we do not see */
@@ -47,6 +47,8 @@ static const char *const verb_names[] = {
 	[SMTP_AUTH] = "AUTH",
 	[SMTP_STARTTLS] = "STARTTLS",
 	[SMTP_BDAT] = "BDAT",
+	[SMTP_XCLIENT] = "XCLIENT",
+	[SMTP_FOLLOWED] = "followed",
 	[SMTP_REFUSED] = "refused",
 };
 _Static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == SMTP_VERB_COUNT,
@@ -173,7 +175,43 @@ uint64_t smtp_param_size(struct str params)
 	return 0;
 }
 
-bool smtp_bdat_size(struct str args, uint64_t *ret_size)
+bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last)
 {
-	return str_to_u64(word_of(args), ret_size);
+	struct str size = word_of(args);
+
+	*ret_last = str_ieq(str_trim(str_skip(args, size.len)), STR_LIT("LAST"));
+	return str_to_u64(size, ret_size);
+}
+
+/* BODY=BINARYMIME comes with BDAT alone (RFC 3030, 3). */
+static bool is_spoken(struct str name, struct str value)
+{
+	static const struct str names[] = {
+		STR("SIZE"),
+		STR("BODY"),
+		STR("AUTH"), /* RFC 4954 */
+		STR("SMTPUTF8"),
+		/* DSN: a server that does not offer it gets none from us, either */
+		STR("RET"),
+		STR("ENVID"),
+		STR("NOTIFY"),
+		STR("ORCPT"),
+	};
+
+	if (str_ieq(name, STR_LIT("BODY")) && str_ieq(value, STR_LIT("BINARYMIME")))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+bool smtp_params_are_spoken(struct str params)
+{
+	struct str name, value;
+
+	while (smtp_param_next(&params, &name, &value))
+		if (!is_spoken(name, value))
+			return false;
+	return true;
 }

@@ -22,9 +22,10 @@ enum smtp_verb {
 	SMTP_HELP,
 	SMTP_AUTH,
 	SMTP_STARTTLS,
-	SMTP_BDAT,    /* refused, and its bytes are skipped (RFC 3030) */
-	SMTP_REFUSED, /* what would blind or deceive us: XCLIENT, XFORWARD, ETRN, BURL …
-	               */
+	SMTP_BDAT,     /* RFC 3030: a chunk of a message follows the line */
+	SMTP_XCLIENT,  /* the session begins anew, for another client (Postfix) */
+	SMTP_FOLLOWED, /* goes to the source while nobody lives here: ETRN, XFORWARD */
+	SMTP_REFUSED,  /* what would blind or deceive us: BURL, TURN, XEXCH50 … */
 	SMTP_VERB_COUNT
 };
 const char *smtp_verb_name(enum smtp_verb v);
@@ -54,6 +55,8 @@ bool smtp_param_next(struct str *params, struct str *ret_name, struct str *ret_v
 /* The value of SIZE= (RFC 1870), 0: none. */
 uint64_t smtp_param_size(struct str params);
 /* "1000 LAST" of BDAT. */
-bool smtp_bdat_size(struct str args, uint64_t *ret_size);
+bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last);
+/* Whether all parameters of MAIL or RCPT are of extensions that we speak. */
+bool smtp_params_are_spoken(struct str params);
 
 #endif

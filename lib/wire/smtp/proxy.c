@@ -44,6 +44,15 @@ static enum smtp_proxy_action say_close(struct smtp_proxy *p, struct smtp_proxy_
 	return SMTP_PROXY_CLOSE;
 }
 
+static enum smtp_proxy_action leave(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	(void)io;
+	if (p->pipeline.n)
+		return SMTP_PROXY_NEED_MORE;
+	proxy_close(p);
+	return SMTP_PROXY_AGAIN;
+}
+
 static enum smtp_proxy_action wait(struct smtp_proxy *p, struct smtp_proxy_io *io)
 {
 	(void)p;
@@ -110,8 +119,12 @@ static const struct state_row {
 		proxy_discard, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_SKIP_LINE] = { "skip line",
 		proxy_skip_line, nobody_asked, nothing_done, nothing_lost, proxy_close },
+	[SMTP_PROXY_CHUNK] = { "chunk",
+		proxy_chunk, nobody_asked, nothing_done, proxy_chunk_lost, proxy_close },
 	[SMTP_PROXY_SKIP_CHUNK] = { "skip chunk",
 		proxy_skip_chunk, nobody_asked, nothing_done, nothing_lost, proxy_close },
+	[SMTP_PROXY_LEAVING] = { "leaving",
+		leave, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_QUIT] = { "quit",
 		wait, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_BLIND] = { "blind",
@@ -380,8 +393,15 @@ bool smtp_proxy_awaits_client(const struct smtp_proxy *p)
 	       states[p->state].client_bytes != wait;
 }
 
+bool smtp_proxy_is_receiving(const struct smtp_proxy *p)
+{
+	return p->state == SMTP_PROXY_DATA || p->state == SMTP_PROXY_CHUNK;
+}
+
 bool smtp_proxy_is_deciding(const struct smtp_proxy *p)
 {
+	if (p->pipeline.n && p->pipeline.slots[p->pipeline.first].ends_message)
+		return p->state != SMTP_PROXY_CHUNK;
 	return p->state == SMTP_PROXY_ENDING || p->state == SMTP_PROXY_FINAL_REPLY ||
 	       p->state == SMTP_PROXY_COMMITTING;
 }

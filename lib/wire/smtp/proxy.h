@@ -27,7 +27,12 @@
  *     ones alone the source gets RSET: it saw MAIL, and may have refused the client or
  *     the sender by then. When it has accepted local ones (it was only asked), it gets
  *     RSET, MAIL and its own recipients again before DATA (REPEATING).
- *   - what would blind us is refused (smtp/command.h) and not shown (smtp/reply.h).
+ *   - extensions and commands that we do not speak are not shown (smtp/reply.h) and
+ *     refused, once somebody lives here. Until then (offer->nobody_here) those of the
+ *     source pass, as far as we can follow them: its recipients must be known when an
+ *     account switches. A client that was offered them and then names somebody who
+ *     lives here gets 421, and comes again.
+ *   - what would blind us is refused in any case (smtp/command.h).
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -90,10 +95,10 @@ struct smtp_offer {
 	struct str name;     /* of this server */
 	struct str unknown_user; /* the source's words for nobody: smtp/refusal.h */
 	bool starttls;           /* STARTTLS passes: the caller relays blindly then */
-	bool dsn;          /* the source's DSN (RFC 3461) is shown: nobody lives here */
-	bool policy;       /* the source is asked about local recipients, too */
-	bool retired;      /* there is no source any more */
-	uint64_t size_max; /* of a local message; 0: no limit */
+	bool nobody_here;        /* nobody lives here: the source's own offer stands */
+	bool policy;             /* the source is asked about local recipients, too */
+	bool retired;            /* there is no source any more */
+	uint64_t size_max;       /* of a local message; 0: no limit */
 };
 
 enum smtp_route {
@@ -138,7 +143,9 @@ enum smtp_proxy_state {
 	SMTP_PROXY_DISCARD,           /* the rest of a message that is refused */
 	SMTP_PROXY_DISCARD_AND_CLOSE, /* the same, and no command after it */
 	SMTP_PROXY_SKIP_LINE,         /* the rest of a line that is too long */
-	SMTP_PROXY_SKIP_CHUNK,        /* the bytes behind BDAT */
+	SMTP_PROXY_CHUNK,             /* the bytes behind BDAT, for the source */
+	SMTP_PROXY_SKIP_CHUNK,        /* the same, for nobody */
+	SMTP_PROXY_LEAVING,           /* the last answers, then the end */
 	SMTP_PROXY_QUIT,              /* the source's goodbye */
 	SMTP_PROXY_BLIND,             /* TLS from now on: relay, do not look */
 	SMTP_PROXY_CLOSED,
@@ -192,6 +199,7 @@ struct smtp_slot {
 	struct smtp_recipient *recipient; /* of RCPT */
 	struct str args, line;            /* of MAIL, HELO, EHLO */
 	const char *text;                 /* OWN: the answer, without CRLF */
+	bool ends_message;                /* of BDAT: LAST */
 };
 
 struct smtp_pipeline {
@@ -207,6 +215,7 @@ struct smtp_client {
 	char helo[SMTP_HELO_MAX + 1];
 	bool esmtp; /* EHLO, not HELO */
 	bool authenticated;
+	bool offered_more; /* than we speak ourselves */
 };
 
 struct smtp_login {
@@ -239,6 +248,7 @@ struct smtp_message {
 	struct smtp_data data;
 	enum smtp_destination destination;
 	uint64_t size;
+	size_t n_replies; /* that still come for it (PRDR) */
 	struct buf reply; /* the client's, when all is done */
 };
 
@@ -263,7 +273,7 @@ struct smtp_proxy {
 	enum smtp_last_reply last_reply;
 	struct buf hidden_reply;                  /* when it is HIDDEN */
 	const struct smtp_recipient *repeat_next; /* in REPEATING */
-	uint64_t skip;                            /* bytes, in SKIP_CHUNK */
+	uint64_t chunk;                           /* bytes that are still to come */
 	unsigned probes_refused; /* for the mailbox's sake, in this session */
 	unsigned n_errors;       /* commands that we refused ourselves */
 
@@ -302,6 +312,8 @@ void smtp_proxy_client_gone(struct smtp_proxy *p);
 bool smtp_proxy_is_idle(const struct smtp_proxy *p);
 /* Whether it is the client's turn, and nothing that it sent waits for an answer. */
 bool smtp_proxy_awaits_client(const struct smtp_proxy *p);
+/* A message is coming. */
+bool smtp_proxy_is_receiving(const struct smtp_proxy *p);
 /* The message is complete, and it is not decided yet whether it is taken. */
 bool smtp_proxy_is_deciding(const struct smtp_proxy *p);
 

@@ -53,6 +53,43 @@ static enum smtp_proxy_action relay_and_keep(
 	return SMTP_PROXY_AGAIN;
 }
 
+/* Whether the source is the only one to deliver anything in this session. */
+static bool is_sources_alone(const struct smtp_proxy *p)
+{
+	return p->offer->nobody_here && proxy_has_source(p) && !p->transaction.n_accepted;
+}
+
+static enum smtp_proxy_action cmd_refused(struct smtp_proxy *p, const struct command *c)
+{
+	(void)c;
+	return refuse(p, "502 5.5.1 This command is not available here");
+}
+
+static enum smtp_proxy_action cmd_followed(struct smtp_proxy *p, const struct command *c)
+{
+	return is_sources_alone(p) ? relay(p, c) : cmd_refused(p, c);
+}
+
+/* Without the source it is answered as all others are. */
+static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct command *c)
+{
+	if (is_sources_alone(p) || !proxy_has_source(p))
+		return relay(p, c);
+	return refuse(p, "500 5.5.2 Command not recognized");
+}
+
+#define PARAMETER_TEXT "555 5.5.4 A parameter of this command is not available here"
+
+static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_path path = { 0 };
+
+	(void)smtp_path_parse(c->args, STR_LIT("FROM"), &path);
+	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
+		return refuse(p, PARAMETER_TEXT);
+	return relay_and_keep(p, c);
+}
+
 static enum smtp_proxy_action cmd_quit(struct smtp_proxy *p, const struct command *c)
 {
 	p->state = SMTP_PROXY_QUIT;
@@ -66,6 +103,8 @@ static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct comman
 	bool is_path = smtp_path_parse(c->args, STR_LIT("TO"), &path);
 
 	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
+	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
+		return refuse(p, PARAMETER_TEXT);
 	if (!p->recipient) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
 		return SMTP_PROXY_AGAIN;
@@ -114,7 +153,11 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
 		.kind = SMTP_SLOT_OWN,
 		.text = route_texts[route],
 		.recipient = p->recipient };
-	if (route == SMTP_ROUTE_LOCAL) {
+	if (route == SMTP_ROUTE_LOCAL && p->client.offered_more && proxy_has_source(p)) {
+		slot->text = "421 4.3.2 This server offers something else by now; please "
+			     "connect again";
+		p->state = SMTP_PROXY_LEAVING;
+	} else if (route == SMTP_ROUTE_LOCAL) {
 		route_local(p, slot, account);
 	} else if (route == SMTP_ROUTE_SOURCE) {
 		slot->kind = SMTP_SLOT_SOURCE;
@@ -161,30 +204,30 @@ static enum smtp_proxy_action cmd_starttls(struct smtp_proxy *p, const struct co
 /* The chunk is on its way, whatever we say (RFC 3030, 4.2). */
 static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct command *c)
 {
-	if (!smtp_bdat_size(c->args, &p->skip)) {
+	bool is_last = false, is_relayed = is_sources_alone(p);
+
+	if (!smtp_bdat_size(c->args, &p->chunk, &is_last)) {
 		proxy_answer(p, "421 5.5.4 BDAT without a size");
 		proxy_close(p);
 		return SMTP_PROXY_AGAIN;
 	}
-	if (p->skip)
-		p->state = SMTP_PROXY_SKIP_CHUNK;
-	return refuse(p, "502 5.5.1 BDAT is not available here");
-}
-
-static enum smtp_proxy_action cmd_refused(struct smtp_proxy *p, const struct command *c)
-{
-	(void)c;
-	return refuse(p, "502 5.5.1 This command is not available here");
+	if (p->chunk)
+		p->state = is_relayed ? SMTP_PROXY_CHUNK : SMTP_PROXY_SKIP_CHUNK;
+	if (!is_relayed)
+		return refuse(p, "502 5.5.1 BDAT is not available here");
+	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_BDAT, .ends_message = is_last };
+	proxy_tell_source(p, c->line);
+	return SMTP_PROXY_AGAIN;
 }
 
 static const struct verb_row {
 	handler *run;
 	bool in_line; /* another command may be on its way before it and behind it */
 } verb_rows[SMTP_VERB_COUNT] = {
-	[SMTP_UNKNOWN] = { relay, false },
+	[SMTP_UNKNOWN] = { cmd_unknown, false },
 	[SMTP_EHLO] = { relay_and_keep, false },
 	[SMTP_HELO] = { relay_and_keep, false },
-	[SMTP_MAIL] = { relay_and_keep, true },
+	[SMTP_MAIL] = { cmd_mail, true },
 	[SMTP_RCPT] = { cmd_rcpt, true },
 	[SMTP_DATA] = { cmd_data, false },
 	[SMTP_RSET] = { relay, true },
@@ -196,6 +239,8 @@ static const struct verb_row {
 	[SMTP_AUTH] = { cmd_auth, false },
 	[SMTP_STARTTLS] = { cmd_starttls, false },
 	[SMTP_BDAT] = { cmd_bdat, false },
+	[SMTP_XCLIENT] = { cmd_followed, false },
+	[SMTP_FOLLOWED] = { cmd_followed, false },
 	[SMTP_REFUSED] = { cmd_refused, false },
 };
 
@@ -263,13 +308,35 @@ enum smtp_proxy_action proxy_skip_line(struct smtp_proxy *p, struct smtp_proxy_i
 	return io->client_used ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
 }
 
+/* As much of the chunk as there is. */
+static struct str take_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	struct str bytes = str_take(io->client, SMTP_PROXY_PORTION);
+
+	if (bytes.len > p->chunk)
+		bytes.len = (size_t)p->chunk;
+	io->client_used = bytes.len;
+	p->chunk -= bytes.len;
+	if (!p->chunk)
+		p->state = SMTP_PROXY_COMMAND;
+	return bytes;
+}
+
+enum smtp_proxy_action proxy_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	struct str bytes = take_chunk(p, io);
+
+	if (buf_append(p->to_source, bytes) < 0)
+		proxy_close(p);
+	return bytes.len ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+}
+
 enum smtp_proxy_action proxy_skip_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
 {
-	size_t n = io->client.len < p->skip ? io->client.len : (size_t)p->skip;
+	return take_chunk(p, io).len ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+}
 
-	io->client_used = n;
-	p->skip -= n;
-	if (!p->skip)
-		p->state = SMTP_PROXY_COMMAND;
-	return n ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
+void proxy_chunk_lost(struct smtp_proxy *p)
+{
+	p->state = SMTP_PROXY_SKIP_CHUNK;
 }

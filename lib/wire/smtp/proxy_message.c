@@ -73,6 +73,7 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 	}
 	p->message.destination = destination(p);
 	p->message.size = 0;
+	p->message.n_replies = 1;
 	smtp_data_init(&p->message.data);
 	if (p->message.destination != SMTP_TO_SOURCE) {
 		p->state = SMTP_PROXY_STAGING;
@@ -312,6 +313,13 @@ enum smtp_proxy_action proxy_final_reply(
 	proxy_say(p, reply->bytes);
 	if (p->state == SMTP_PROXY_CLOSED)
 		return SMTP_PROXY_AGAIN;
+	/* PRDR: 353, then one reply for each recipient, then that for the message */
+	if (reply->code == 353 && p->message.destination == SMTP_TO_SOURCE)
+		p->message.n_replies = p->transaction.remote.n + 2;
+	if (p->message.n_replies > 1) {
+		p->message.n_replies--;
+		return SMTP_PROXY_AGAIN;
+	}
 	proxy_abort_copy(p);
 	finish(p);
 	return SMTP_PROXY_AGAIN;

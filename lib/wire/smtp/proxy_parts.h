@@ -59,7 +59,8 @@ typedef void proxy_done_fn(struct smtp_proxy *p, struct str refusal);
 typedef void proxy_lost_fn(struct smtp_proxy *p);
 
 /* proxy_command.c */
-proxy_bytes_fn proxy_command, proxy_skip_line, proxy_skip_chunk;
+proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;
+proxy_lost_fn proxy_chunk_lost;
 proxy_reply_fn proxy_tls_reply;
 
 /* proxy_auth.c */

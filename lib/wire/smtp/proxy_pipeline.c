@@ -48,6 +48,8 @@ static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 		memcpy(p->client.helo, slot->args.ptr, len);
 	p->client.helo[len] = '\0';
 	p->client.esmtp = slot->verb == SMTP_EHLO;
+	if (slot->verb == SMTP_HELO)
+		p->client.offered_more = p->pipeline.is_offered = false;
 	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
 }
 
@@ -67,6 +69,21 @@ static void rcpt_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 	proxy_add_recipient(&p->transaction.remote, slot->recipient);
 }
 
+/* It greets again: EHLO comes next. */
+static void xclient_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	(void)slot;
+	p->client = (struct smtp_client){ .offered_more = p->client.offered_more };
+	p->pipeline.is_offered = false;
+	proxy_forget_transaction(p);
+}
+
+static void bdat_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+{
+	if (slot->ends_message)
+		proxy_forget_transaction(p);
+}
+
 static void rset_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
 	(void)slot;
@@ -83,6 +100,8 @@ static void accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 		[SMTP_MAIL] = mail_accepted,
 		[SMTP_RCPT] = rcpt_accepted,
 		[SMTP_RSET] = rset_accepted,
+		[SMTP_BDAT] = bdat_accepted,
+		[SMTP_XCLIENT] = xclient_accepted,
 	};
 
 	if (rows[slot->verb])
@@ -141,8 +160,10 @@ static void say_ehlo(struct smtp_proxy *p, struct str reply)
 		keep |= SMTP_KEEP_STARTTLS;
 	if (!p->offer->retired)
 		keep |= SMTP_KEEP_AUTH;
-	if (p->offer->dsn)
-		keep |= SMTP_KEEP_DSN;
+	if (p->offer->nobody_here && proxy_has_source(p))
+		keep |= SMTP_KEEP_FOLLOWED;
+	p->client.offered_more =
+		keep & SMTP_KEEP_FOLLOWED && smtp_ehlo_has_followed(reply);
 	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)
 		proxy_close(p);
 }
@@ -288,8 +309,6 @@ enum smtp_proxy_action proxy_slot_reply(
 		hello_reply(p, reply);
 	else
 		proxy_say(p, reply->bytes);
-	if (slot.verb == SMTP_HELO)
-		p->pipeline.is_offered = false;
 	if (reply->code / 100 == 2)
 		accepted(p, &slot);
 	if (slot.verb == SMTP_QUIT)

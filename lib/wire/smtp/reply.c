@@ -73,33 +73,52 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code)
 
 /* ---- EHLO ---- */
 
+#define ALWAYS 0
+
 static const struct keyword_row {
 	struct str name;
-	unsigned kept; /* with one of these */
-} dropped_rows[] = {
+	unsigned needs; /* one of smtp_ehlo_keep */
+} keyword_rows[] = {
+	{ STR("PIPELINING"), ALWAYS },          /* RFC 2920 */
+	{ STR("SIZE"), ALWAYS },                /* RFC 1870 */
+	{ STR("8BITMIME"), ALWAYS },            /* RFC 6152 */
+	{ STR("SMTPUTF8"), ALWAYS },            /* RFC 6531 */
+	{ STR("ENHANCEDSTATUSCODES"), ALWAYS }, /* RFC 2034 */
+	{ STR("LIMITS"), ALWAYS },              /* RFC 9422: of the source */
+	{ STR("HELP"), ALWAYS },
+	{ STR("VRFY"), ALWAYS },
+	{ STR("EXPN"), ALWAYS },
 	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS },
 	{ STR("AUTH"), SMTP_KEEP_AUTH },
-	{ STR("DSN"), SMTP_KEEP_DSN },
-	{ STR("CHUNKING"), 0 },   /* BDAT: messages without DATA (RFC 3030) */
-	{ STR("BINARYMIME"), 0 }, /* needs it */
-	{ STR("BURL"), 0 },       /* messages that the source fetches itself (RFC 4468) */
-	{ STR("CHECKPOINT"), 0 }, /* goes on in the middle of one (RFC 1845) */
-	{ STR("ETRN"), 0 },       /* mail that goes the other way (RFC 1985, 2645) */
-	{ STR("ATRN"), 0 },
-	{ STR("TURN"), 0 },
+	{ STR("DSN"), SMTP_KEEP_FOLLOWED },        /* RFC 3461 */
+	{ STR("CHUNKING"), SMTP_KEEP_FOLLOWED },   /* RFC 3030: BDAT */
+	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED }, /* needs it */
+	{ STR("ETRN"), SMTP_KEEP_FOLLOWED },       /* RFC 1985 */
+	{ STR("XCLIENT"), SMTP_KEEP_FOLLOWED },    /* Postfix, for filters before it */
+	{ STR("XFORWARD"), SMTP_KEEP_FOLLOWED },
+	{ STR("PRDR"), SMTP_KEEP_FOLLOWED },      /* Exim: a reply for each recipient */
+	{ STR("DELIVERBY"), SMTP_KEEP_FOLLOWED }, /* RFC 2852: parameters, as below */
+	{ STR("MT-PRIORITY"), SMTP_KEEP_FOLLOWED },
+	{ STR("FUTURERELEASE"), SMTP_KEEP_FOLLOWED },
+	{ STR("NO-SOLICITING"), SMTP_KEEP_FOLLOWED },
+	{ STR("RRVS"), SMTP_KEEP_FOLLOWED },
+	{ STR("MTRK"), SMTP_KEEP_FOLLOWED },
+	{ STR("SUBMITTER"), SMTP_KEEP_FOLLOWED },
 };
 
-/* Extensions that nobody has described (XCLIENT, XFORWARD, X-EXPS, XEXCH50 …) may be
-   anything, and begin with X (RFC 5321, 2.2.2). All others only add parameters or
-   commands that are relayed. */
-static bool is_dropped(struct str name, unsigned keep)
+static const struct keyword_row *find_keyword(struct str name)
 {
-	if (name.len && (name.ptr[0] == 'X' || name.ptr[0] == 'x'))
-		return true;
-	for (size_t i = 0; i < sizeof(dropped_rows) / sizeof(dropped_rows[0]); i++)
-		if (str_ieq(name, dropped_rows[i].name))
-			return !(dropped_rows[i].kept & keep);
-	return false;
+	for (size_t i = 0; i < sizeof(keyword_rows) / sizeof(keyword_rows[0]); i++)
+		if (str_ieq(name, keyword_rows[i].name))
+			return &keyword_rows[i];
+	return NULL;
+}
+
+static bool is_kept(struct str name, unsigned keep)
+{
+	const struct keyword_row *row = find_keyword(name);
+
+	return row && (row->needs & keep) == row->needs;
 }
 
 static struct str keyword_of(struct str text)
@@ -134,21 +153,46 @@ static int put_line(struct buf *out, const char *code, struct str text)
 	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
 
+static bool keeps_all(struct str reply, unsigned keep)
+{
+	struct str text;
+
+	(void)next_text(&reply, &text);
+	while (next_text(&reply, &text))
+		if (!is_kept(keyword_of(text), keep))
+			return false;
+	return true;
+}
+
 /* A line is written when the next one is known: the last has no '-'. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 {
 	struct str text, kept;
 	int r = 0;
 
-	if (!next_text(&reply, &kept))
+	if (keeps_all(reply, keep) || !next_text(&reply, &kept))
 		return buf_append(out, reply);
 	while (r == 0 && next_text(&reply, &text)) {
-		if (is_dropped(keyword_of(text), keep))
+		if (!is_kept(keyword_of(text), keep))
 			continue;
 		r = put_line(out, "250-", kept);
 		kept = text;
 	}
 	return r < 0 ? r : put_line(out, "250 ", kept);
+}
+
+bool smtp_ehlo_has_followed(struct str reply)
+{
+	const struct keyword_row *row;
+	struct str text;
+
+	(void)next_text(&reply, &text);
+	while (next_text(&reply, &text)) {
+		row = find_keyword(keyword_of(text));
+		if (row && row->needs == SMTP_KEEP_FOLLOWED)
+			return true;
+	}
+	return false;
 }
 
 bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args)

@@ -5,11 +5,10 @@
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
  *                         elsewhere; else source
- *   O: starttls           of the offer; O: dsn, policy, retired, size 100, unknown WORDS;
- *                         else a line of its EHLO (several)
- *   E: end 452 4.3.1 …    how staging fails: begin, end, commit
- *   C: S:                 what client and source say
- *   L: source lost        or "client gone"
+ *   O: starttls           of the offer; O: nobody-here, policy, retired, size 100,
+ * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
+ * fails: begin, end, commit C: S:                 what client and source say L: source
+ * lost        or "client gone"
  *
  * and what must come out:
  *
@@ -221,8 +220,8 @@ static void offer_line(struct play *p, struct str line)
 
 	if (str_eq(what, STR_LIT("starttls")))
 		p->offer.starttls = true;
-	else if (str_eq(what, STR_LIT("dsn")))
-		p->offer.dsn = true;
+	else if (str_eq(what, STR_LIT("nobody-here")))
+		p->offer.nobody_here = true;
 	else if (str_eq(what, STR_LIT("policy")))
 		p->offer.policy = true;
 	else if (str_eq(what, STR_LIT("retired")))

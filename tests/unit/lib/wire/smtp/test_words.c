@@ -23,8 +23,9 @@ static void test_commands(void **state)
 		{ STR("DAT"), SMTP_UNKNOWN, STR("") },
 		{ STR("MAIL\0FROM"), SMTP_UNKNOWN, STR("") },
 		{ STR("bdat 3 LAST"), SMTP_BDAT, STR("3 LAST") },
-		{ STR("xclient ADDR=x"), SMTP_REFUSED, STR("ADDR=x") },
-		{ STR("ETRN #x"), SMTP_REFUSED, STR("#x") },
+		{ STR("xclient ADDR=x"), SMTP_XCLIENT, STR("ADDR=x") },
+		{ STR("ETRN #x"), SMTP_FOLLOWED, STR("#x") },
+		{ STR("BURL x"), SMTP_REFUSED, STR("x") },
 		{ STR(""), SMTP_UNKNOWN, STR("") },
 		{ STR("STARTTLS"), SMTP_STARTTLS, STR("") },
 	};
@@ -115,15 +116,42 @@ static void test_params(void **state)
 
 static void test_bdat(void **state)
 {
-	uint64_t size;
+	static const struct {
+		struct str args;
+		uint64_t size;
+		bool ok, last;
+	} rows[] = {
+		{ STR("1000 LAST"), 1000, true, true },
+		{ STR("1000  last"), 1000, true, true },
+		{ STR("0"), 0, true, false },
+		{ STR("5 LATEST"), 5, true, false },
+		{ STR(""), 0, false, false },
+		{ STR("-1"), 0, false, false },
+		{ STR("LAST"), 0, false, false },
+		{ STR("99999999999999999999"), 0, false, false },
+	};
 
 	(void)state;
-	assert_true(smtp_bdat_size(STR_LIT("1000 LAST"), &size) && size == 1000);
-	assert_true(smtp_bdat_size(STR_LIT("0"), &size) && size == 0);
-	assert_false(smtp_bdat_size(STR_LIT(""), &size));
-	assert_false(smtp_bdat_size(STR_LIT("-1"), &size));
-	assert_false(smtp_bdat_size(STR_LIT("LAST"), &size));
-	assert_false(smtp_bdat_size(STR_LIT("99999999999999999999"), &size));
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		uint64_t size = 0;
+		bool last = false;
+
+		assert_int_equal(smtp_bdat_size(rows[i].args, &size, &last), rows[i].ok);
+		if (rows[i].ok)
+			assert_true(size == rows[i].size && last == rows[i].last);
+	}
+}
+
+static void test_spoken(void **state)
+{
+	(void)state;
+	assert_true(smtp_params_are_spoken(STR_LIT("")));
+	assert_true(smtp_params_are_spoken(
+		STR_LIT("size=5 BODY=8BITMIME SMTPUTF8 auth=<> RET=HDRS ENVID=x")));
+	assert_true(smtp_params_are_spoken(STR_LIT("NOTIFY=NEVER ORCPT=rfc822;a")));
+	assert_false(smtp_params_are_spoken(STR_LIT("SIZE=5 PRDR")));
+	assert_false(smtp_params_are_spoken(STR_LIT("BODY=binarymime")));
+	assert_false(smtp_params_are_spoken(STR_LIT("BY=120;R")));
 }
 
 static void test_unsafe(void **state)
@@ -237,54 +265,65 @@ static void test_enhanced(void **state)
 	}
 }
 
+/* What is shown with nothing, with AUTH and STARTTLS, and with all. */
 static void test_ehlo(void **state)
 {
 	static const struct {
 		const char *name;
-		struct str reply, plain, tls;
+		struct str reply, least, login, all;
+		bool has_followed;
 	} rows[] = {
 		{ "Postfix",
 			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-ETRN\r\n"
 			    "250-STARTTLS\r\n250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n"
 			    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"),
-			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-AUTH PLAIN\r\n"
-			    "250-AUTH=PLAIN\r\n250-DSN\r\n250 SMTPUTF8\r\n"),
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250 SMTPUTF8\r\n"),
 			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-STARTTLS\r\n"
-			    "250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n250-DSN\r\n"
-			    "250 SMTPUTF8\r\n") },
+			    "250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n250 SMTPUTF8\r\n"),
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-ETRN\r\n"
+			    "250-STARTTLS\r\n250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n"
+			    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"),
+			true },
 		{ "Exchange",
 			STR("250-mx Hello\r\n250-X-EXPS GSSAPI\r\n250-XEXCH50\r\n"
-			    "250-BINARYMIME\r\n250-x-link2state\r\n250 OK\r\n"),
-			STR("250-mx Hello\r\n250 OK\r\n"),
-			STR("250-mx Hello\r\n250 OK\r\n") },
-		{ "all dropped", STR("250-mx\r\n250-XCLIENT A B\r\n250 burl imap\r\n"),
-			STR("250 mx\r\n"), STR("250 mx\r\n") },
-		{ "one line", STR("250 mx\r\n"), STR("250 mx\r\n"), STR("250 mx\r\n") },
-		{ "bare LFs", STR("250-mx\n250 SIZE\n"), STR("250-mx\r\n250 SIZE\r\n"),
-			STR("250-mx\r\n250 SIZE\r\n") },
+			    "250-BINARYMIME\r\n250-x-link2state\r\n250 8bitmime\r\n"),
+			STR("250-mx Hello\r\n250 8bitmime\r\n"),
+			STR("250-mx Hello\r\n250 8bitmime\r\n"),
+			STR("250-mx Hello\r\n250-BINARYMIME\r\n250 8bitmime\r\n"), true },
+		{ "Exim", STR("250-mx\r\n250-PRDR\r\n250-X_PIPE_CONNECT\r\n250 HELP\r\n"),
+			STR("250-mx\r\n250 HELP\r\n"), STR("250-mx\r\n250 HELP\r\n"),
+			STR("250-mx\r\n250-PRDR\r\n250 HELP\r\n"), true },
+		{ "all left out", STR("250-mx\r\n250-X-NEW A B\r\n250 burl imap\r\n"),
+			STR("250 mx\r\n"), STR("250 mx\r\n"), STR("250 mx\r\n"), false },
+		{ "one line", STR("250 mx\r\n"), STR("250 mx\r\n"), STR("250 mx\r\n"),
+			STR("250 mx\r\n"), false },
+		{ "bare LFs, and nothing left out", STR("250-mx\n250 SIZE\n"),
+			STR("250-mx\n250 SIZE\n"), STR("250-mx\n250 SIZE\n"),
+			STR("250-mx\n250 SIZE\n"), false },
+		{ "bare LFs", STR("250-mx\n250-SIZE\n250 X\n"),
+			STR("250-mx\r\n250 SIZE\r\n"), STR("250-mx\r\n250 SIZE\r\n"),
+			STR("250-mx\r\n250 SIZE\r\n"), false },
 	};
+	const unsigned login = SMTP_KEEP_AUTH | SMTP_KEEP_STARTTLS;
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		const unsigned others = SMTP_KEEP_AUTH | SMTP_KEEP_DSN;
-		struct buf plain, tls, least;
-		struct str args;
+		struct buf out;
 
-		buf_init(&plain, 0);
-		buf_init(&tls, 0);
-		buf_init(&least, 0);
-		assert_int_equal(smtp_ehlo_filter(rows[i].reply, others, &plain), 0);
-		assert_int_equal(smtp_ehlo_filter(rows[i].reply,
-					 others | SMTP_KEEP_STARTTLS, &tls),
+		buf_init(&out, 0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, 0, &out), 0);
+		SAME(rows[i].name, buf_view(&out), rows[i].least);
+		buf_clear(&out);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, login, &out), 0);
+		SAME(rows[i].name, buf_view(&out), rows[i].login);
+		buf_clear(&out);
+		assert_int_equal(
+			smtp_ehlo_filter(rows[i].reply, login | SMTP_KEEP_FOLLOWED, &out),
 			0);
-		assert_int_equal(smtp_ehlo_filter(rows[i].reply, 0, &least), 0);
-		assert_false(smtp_ehlo_has(buf_view(&least), STR_LIT("AUTH"), &args));
-		assert_false(smtp_ehlo_has(buf_view(&least), STR_LIT("DSN"), &args));
-		SAME(rows[i].name, buf_view(&plain), rows[i].plain);
-		SAME(rows[i].name, buf_view(&tls), rows[i].tls);
-		buf_fini(&plain);
-		buf_fini(&tls);
-		buf_fini(&least);
+		SAME(rows[i].name, buf_view(&out), rows[i].all);
+		assert_int_equal(
+			smtp_ehlo_has_followed(rows[i].reply), rows[i].has_followed);
+		buf_fini(&out);
 	}
 }
 
@@ -370,7 +409,7 @@ static void test_probe(void **state)
 			STR("250 mx\r\n"), STR("no such person"), SMTP_PROBE_DONE },
 		{ "the same, with HELO", STR("x.org"),
 			STR("220 mx\r\n500 no\r\n250 mx\r\n250 ok\r\n250 ok\r\n550 "
-		            "no\r\n"),
+			    "no\r\n"),
 			STR(EHLO "HELO us\r\n" MAIL POSTMASTER NOBODY), STR("220 mx\r\n"),
 			STR(""), STR("no"), SMTP_PROBE_DONE },
 		{ "it takes everything", STR("x.org"),
@@ -492,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_params),
 		cmocka_unit_test(test_bdat),
+		cmocka_unit_test(test_spoken),
 		cmocka_unit_test(test_unsafe),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_reply_limits),
