@@ -10,6 +10,7 @@
  *   smtp_quiesce.c   transactions of an account that switches
  */
 #include "interceptor/session.h"
+#include "interceptor/smtp/recipient.h"
 #include "interceptor/staging.h"
 #include "wire/smtp/address.h"
 #include "wire/smtp/proxy.h"
@@ -20,8 +21,8 @@
 /* A recipient that the source is asked for. */
 struct smtp_at_source {
 	struct smtp_at_source *next;
-	struct str local, domain;
-	struct str account; /* "": none was known of that address */
+	struct str local, domain; /* both "": it may be anybody */
+	struct str account;       /* "": none was known of that address */
 };
 
 struct smtp_session {
@@ -59,8 +60,7 @@ void smtp_authenticated(struct session *s);
 
 /* smtp_quiesce.c */
 /* false: no memory, or too many. */
-bool smtp_remember_at_source(
-	struct smtp_session *f, const struct smtp_address *to, struct str account);
+bool smtp_remember_at_source(struct session *s, const struct recipient *to);
 /* The transaction is over: nothing of it is on its way to the source. */
 void smtp_forget_at_source(struct session *s);
 bool smtp_quiesce(struct session *s, struct str account);

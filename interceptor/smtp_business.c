@@ -5,6 +5,7 @@
 #include "interceptor/handoff.h"
 #include "interceptor/login_proof.h"
 #include "interceptor/smtp.h"
+#include "interceptor/smtp/recipient.h"
 #include "interceptor/source.h"
 #include "interceptor/worker.h"
 #include "registry/alias.h"
@@ -41,68 +42,63 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 	return SMTP_ROUTE_SOURCE;
 }
 
-/* There is no source any more: whose it is not now, it will never be. */
-static enum smtp_route without_source(const struct session *s, struct str domain)
+/* There is no source any more: an address that is nobody's now will never be anybody's.
+ */
+static enum smtp_route without_source(
+	const struct recipient_names *names, const struct recipient *to)
 {
-	return settings_has_domain(s->worker->settings, domain) ? SMTP_ROUTE_UNKNOWN
-	                                                        : SMTP_ROUTE_ELSEWHERE;
-}
-
-/* <postmaster> alone is the server's own (RFC 5321, 4.5.1): that of its first domain. */
-static struct str domain_of(const struct session *s, const struct smtp_address *to)
-{
-	const struct settings *settings = s->worker->settings;
-
-	if (!to->domain.len && str_eq(to->local, STR_LIT("postmaster")) &&
-		settings->n_domains)
-		return str_from(settings->domains[0]);
-	return to->domain;
+	return recipient_is_ours(names, to->address.domain) ? SMTP_ROUTE_UNKNOWN
+	                                                    : SMTP_ROUTE_ELSEWHERE;
 }
 
 /* What the source is asked for is remembered: a switch waits for it. */
-static enum smtp_route look_up(
-	struct session *s, struct smtp_address *to, struct account_route *ret)
+static enum smtp_route route_of(struct session *s, const struct recipient_names *names,
+	const struct recipient *to)
 {
-	struct error err = { 0 };
-	char id[SESSION_ID_MAX];
 	enum smtp_route is = SMTP_ROUTE_SOURCE;
-	int r;
 
-	to->domain = domain_of(s, to);
-	r = registry_address(s->worker->registry, to->local, to->domain, ret, &err);
-	if (r < 0 && r != -ENOENT) {
-		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
-		return SMTP_ROUTE_LATER;
-	}
-	if (r == 0)
-		is = to_route(s, ret);
+	if (to->is == RECIPIENT_UNREADABLE)
+		return SMTP_ROUTE_UNREADABLE;
+	if (to->is == RECIPIENT_KNOWN)
+		is = to_route(s, &to->account);
 	if (is == SMTP_ROUTE_SOURCE && smtp_of(s)->offer.retired)
-		return without_source(s, to->domain);
-	if (is == SMTP_ROUTE_SOURCE &&
-		!smtp_remember_at_source(
-			smtp_of(s), to, r == 0 ? str_from(ret->name) : STR_LIT("")))
+		return without_source(names, to);
+	if (is == SMTP_ROUTE_SOURCE && !smtp_remember_at_source(s, to))
 		return SMTP_ROUTE_LATER;
 	return is;
+}
+
+static struct recipient_names names_of(const struct session *s)
+{
+	const struct smtp_offer *offer = &smtp_of(s)->offer;
+
+	return (struct recipient_names){ .registry = s->worker->registry,
+		.settings = s->worker->settings,
+		/* without a greeting the name is ours */
+		.source_name = offer->greeting.len ? offer->name : STR_LIT("") };
 }
 
 void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
+	struct recipient_names names = names_of(s);
 	struct str address = f->machine.recipient->address;
-	struct account_route route = { 0 };
-	enum smtp_route is = SMTP_ROUTE_SOURCE; /* it judges what is no address */
-	struct smtp_address to;
+	enum smtp_route is = SMTP_ROUTE_LATER;
+	struct recipient to;
+	struct error err = { 0 };
 	struct arena arena;
 	char id[SESSION_ID_MAX];
 
 	arena_init(&arena);
-	if (smtp_address_parse(address, &arena, &to))
-		is = look_up(s, &to, &route);
+	if (recipient_find(&names, address, &arena, &to, &err) < 0)
+		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
+	else
+		is = route_of(s, &names, &to);
 	arena_fini(&arena);
-	if (route.id)
+	if (to.is == RECIPIENT_KNOWN)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
-			STR_ARG(address), route.name, route_name(route.route));
-	smtp_proxy_routed(&f->machine, is, str_from(route.name));
+			STR_ARG(address), to.account.name, route_name(to.account.route));
+	smtp_proxy_routed(&f->machine, is, str_from(to.account.name));
 }
 
 /* ---- what goes to the source ---- */

@@ -21,8 +21,8 @@
 #define MESSAGE_MS 3000
 #define ANSWER_MS 8000
 
-bool smtp_remember_at_source(
-	struct smtp_session *f, const struct smtp_address *to, struct str account)
+static bool remember(
+	struct smtp_session *f, struct str local, struct str domain, struct str account)
 {
 	struct smtp_at_source *r = NULL;
 
@@ -30,14 +30,33 @@ bool smtp_remember_at_source(
 		r = arena_alloc(&f->arena, sizeof(*r));
 	if (!r)
 		return false;
-	r->local = arena_str(&f->arena, to->local);
-	r->domain = arena_str(&f->arena, to->domain);
+	r->local = arena_str(&f->arena, local);
+	r->domain = arena_str(&f->arena, domain);
 	r->account = arena_str(&f->arena, account);
 	if (!r->local.ptr || !r->domain.ptr || !r->account.ptr)
 		return false;
 	r->next = f->at_source;
 	f->at_source = r;
 	return true;
+}
+
+bool smtp_remember_at_source(struct session *s, const struct recipient *to)
+{
+	const struct settings *settings = s->worker->settings;
+	struct smtp_session *f = smtp_of(s);
+	const struct smtp_address *a = &to->address;
+	struct str account = STR_LIT("");
+	bool ok = true;
+
+	if (to->is == RECIPIENT_ANYBODY)
+		return remember(f, STR_LIT(""), STR_LIT(""), account);
+	if (to->is == RECIPIENT_KNOWN)
+		account = str_from(to->account.name);
+	if (a->domain.len || !settings->n_domains)
+		return remember(f, a->local, a->domain, account);
+	for (size_t i = 0; i < settings->n_domains && ok; i++)
+		ok = remember(f, a->local, str_from(settings->domains[i]), account);
+	return ok;
 }
 
 void smtp_forget_at_source(struct session *s)
@@ -73,7 +92,7 @@ static void look_again(struct session *s, struct str account)
 static bool goes_to_source(const struct smtp_session *f, struct str account)
 {
 	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
-		if (str_eq(r->account, account))
+		if (str_eq(r->account, account) || (!r->local.len && !r->domain.len))
 			return true;
 	return false;
 }

@@ -21,7 +21,20 @@ struct smtp_address {
 	                      given: <postmaster>, and what the server's own domain is */
 };
 
-/* text: what <> hold. false: no address, or none that has an account. */
+/* text: what <> hold; comments (RFC 5322, 3.2.2) are left out. false: no address that can
+   have an account, or one that other servers may read in another way. */
 bool smtp_address_parse(struct str text, struct arena *arena, struct smtp_address *ret);
+
+/*
+ * The address that a server which is addressed by `a` itself finds in its local part:
+ *
+ *   alice%example.com@here      alice@example.com      (Sendmail, Postfix: "percent
+ * hack") example.com!alice@here      alice@example.com      (UUCP)
+ *   "alice@example.com"@here    alice@example.com
+ *
+ * false: there is none.
+ */
+bool smtp_address_inner(
+	const struct smtp_address *a, struct arena *arena, struct smtp_address *ret);
 
 #endif

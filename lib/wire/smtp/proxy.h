@@ -104,10 +104,11 @@ struct smtp_offer {
 enum smtp_route {
 	SMTP_ROUTE_SOURCE,
 	SMTP_ROUTE_LOCAL,
-	SMTP_ROUTE_BUSY,      /* 450 4.2.1: the account switches */
-	SMTP_ROUTE_LATER,     /* 451 4.3.0: we cannot say now */
-	SMTP_ROUTE_UNKNOWN,   /* 550 5.1.1: nobody's, and there is no source to ask */
-	SMTP_ROUTE_ELSEWHERE, /* 550 5.7.1: likewise, and we relay for nobody */
+	SMTP_ROUTE_BUSY,       /* 450 4.2.1: the account switches */
+	SMTP_ROUTE_LATER,      /* 451 4.3.0: we cannot say now */
+	SMTP_ROUTE_UNKNOWN,    /* 550 5.1.1: nobody's, and there is no source to ask */
+	SMTP_ROUTE_ELSEWHERE,  /* 550 5.7.1: likewise, and we relay for nobody */
+	SMTP_ROUTE_UNREADABLE, /* 553 5.1.3: it cannot be told whose it is */
 	SMTP_ROUTE_COUNT
 };
 

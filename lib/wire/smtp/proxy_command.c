@@ -96,21 +96,23 @@ static enum smtp_proxy_action cmd_quit(struct smtp_proxy *p, const struct comman
 	return relay(p, c);
 }
 
-/* What cannot be read as an address is the source's to judge. */
+/* What cannot be read as a path is routed by all its bytes: it may name somebody. <> is
+   nobody's address, which the source says best. */
 static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct command *c)
 {
-	struct smtp_path path = { .address = STR(""), .params = STR("") };
-	bool is_path = smtp_path_parse(c->args, STR_LIT("TO"), &path);
+	struct smtp_path path = { .address = c->args, .params = STR("") };
+	bool is_empty =
+		smtp_path_parse(c->args, STR_LIT("TO"), &path) && !path.address.len;
 
-	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
 	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
+	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
 	if (!p->recipient) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
 		return SMTP_PROXY_AGAIN;
 	}
 	p->state = SMTP_PROXY_ROUTING;
-	if (is_path)
+	if (!is_empty)
 		return SMTP_PROXY_ROUTE;
 	smtp_proxy_routed(p, SMTP_ROUTE_SOURCE, STR_LIT(""));
 	return SMTP_PROXY_AGAIN;
@@ -139,6 +141,8 @@ static const char *const route_texts[SMTP_ROUTE_COUNT] = {
 	[SMTP_ROUTE_LATER] = "451 4.3.0 Please try again later",
 	[SMTP_ROUTE_UNKNOWN] = "550 5.1.1 There is no such mailbox here",
 	[SMTP_ROUTE_ELSEWHERE] = "550 5.7.1 Mail for other domains is not relayed",
+	[SMTP_ROUTE_UNREADABLE] = "553 5.1.3 This form of an address is not understood; "
+				  "user@domain is wanted",
 };
 
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account)

@@ -4,7 +4,7 @@
  * is one dialogue in the order in which things happen:
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
- *                         elsewhere; else source
+ *                         elsewhere, unreadable; else source
  *   O: starttls           of the offer; O: nobody-here, policy, retired, size 100,
  * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
  * fails: begin, end, commit C: S:                 what client and source say L: source
@@ -56,6 +56,7 @@ static enum smtp_route route_by_name(struct str name)
 		{ STR("later"), SMTP_ROUTE_LATER },
 		{ STR("unknown"), SMTP_ROUTE_UNKNOWN },
 		{ STR("elsewhere"), SMTP_ROUTE_ELSEWHERE },
+		{ STR("unreadable"), SMTP_ROUTE_UNREADABLE },
 	};
 
 	for (size_t i = 0; i < N_ROWS(rows); i++)

@@ -457,6 +457,17 @@ static void test_addresses(void **state)
 		{ STR("\xc3\x84@\xc3\x84.de"), STR("\xc3\x84"), STR("\xc3\x84.de"),
 			true },
 		{ STR("a!b%c/d={}@x_y"), STR("a!b%c/d={}"), STR("x_y"), true },
+		{ STR("alice(not (really) me)@x(y)"), STR("alice"), STR("x"), true },
+		{ STR("(a \\) b) alice@x"), STR("alice"), STR("x"), true },
+		{ STR("\"a(b)\"@x"), STR("a(b)"), STR("x"), true },
+		{ STR("a\\(b@x"), STR("a(b"), STR("x"), true },
+		{ STR("alice(@x"), STR(""), STR(""), false },
+		{ STR("alice)@x"), STR(""), STR(""), false },
+		{ STR("(alice@x)"), STR(""), STR(""), false },
+		{ STR("Alice <alice@x"), STR(""), STR(""), false },
+		{ STR("@a,@b:alice@x"), STR(""), STR(""), false },
+		{ STR("a,b@x"), STR(""), STR(""), false },
+		{ STR("group:alice@x;"), STR(""), STR(""), false },
 		{ STR(""), STR(""), STR(""), false },
 		{ STR("@x"), STR(""), STR(""), false },
 		{ STR("\"\"@x"), STR(""), STR(""), false },
@@ -494,6 +505,47 @@ static void test_addresses(void **state)
 		}
 		arena_fini(&arena);
 		exact_free(text);
+	}
+}
+
+/* What a server finds in the local part of its own addresses. */
+static void test_inner_addresses(void **state)
+{
+	static const struct {
+		struct str text, local, domain;
+	} rows[] = {
+		{ STR("alice%example.com@here"), STR("alice"), STR("example.com") },
+		{ STR("a%b%Example.COM.@here"), STR("a%b"), STR("example.com") },
+		{ STR("alice%[192.0.2.1]"), STR(""), STR("") },
+		{ STR("example.com!alice@here"), STR("alice"), STR("example.com") },
+		{ STR("a!b!c"), STR("b!c"), STR("a") },
+		{ STR("a!b%c@here"), STR("a!b"), STR("c") },
+		{ STR("\"alice@example.com\"@here"), STR("alice"), STR("example.com") },
+		{ STR("\"a@b%c\"@here"), STR("a"), STR("") },
+		{ STR("alice@here"), STR(""), STR("") },
+		{ STR("%example.com@here"), STR(""), STR("") },
+		{ STR("alice%@here"), STR(""), STR("") },
+		{ STR("!alice@here"), STR(""), STR("") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct smtp_address a = { 0 }, inner = { 0 };
+		struct arena arena;
+		bool found;
+
+		arena_init(&arena);
+		if (smtp_address_parse(rows[i].text, &arena, &a))
+			found = smtp_address_inner(&a, &arena, &inner);
+		else
+			found = false;
+		if (found != (rows[i].domain.len > 0))
+			fail_msg("%.*s", STR_ARG(rows[i].text));
+		if (found) {
+			SAME("local part", inner.local, rows[i].local);
+			SAME("domain", inner.domain, rows[i].domain);
+		}
+		arena_fini(&arena);
 	}
 }
 
@@ -540,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_ehlo_has),
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_inner_addresses),
 		cmocka_unit_test(test_address_limits),
 	};
 
