@@ -339,72 +339,69 @@ static void test_ehlo_has(void **state)
 	assert_false(smtp_ehlo_has(reply, STR_LIT("SIZ"), &args));
 }
 
+static const struct {
+	struct str text, local, domain;
+	bool ok;
+} addresses[] = {
+	{ STR("Alice@Example.COM"), STR("alice"), STR("example.com"), true },
+	{ STR("a.b+c-d@x"), STR("a.b+c-d"), STR("x"), true },
+	{ STR("\"John Doe\"+N@x."), STR("john doe+n"), STR("x"), true },
+	{ STR("\"a@b\"@x"), STR("a@b"), STR("x"), true },
+	{ STR("\"alice\"@x"), STR("alice"), STR("x"), true },
+	{ STR("\"a\\\"b\\\\\"@x"), STR("a\"b\\"), STR("x"), true },
+	{ STR("al\\ice@x"), STR("alice"), STR("x"), true },
+	{ STR("postmaster"), STR("postmaster"), STR(""), true },
+	{ STR("Postmaster@[192.0.2.1]"), STR("postmaster"), STR("[192.0.2.1]"), true },
+	{ STR("a@[IPv6:2001:DB8::1]"), STR("a"), STR("[ipv6:2001:db8::1]"), true },
+	{ STR("\xc3\x84@\xc3\x84.de"), STR("\xc3\x84"), STR("\xc3\x84.de"), true },
+	{ STR("a!b%c/d={}@x_y"), STR("a!b%c/d={}"), STR("x_y"), true },
+	{ STR("alice(not (really) me)@x(y)"), STR("alice"), STR("x"), true },
+	{ STR("(a \\) b) alice@x"), STR("alice"), STR("x"), true },
+	{ STR("\"a(b)\"@x"), STR("a(b)"), STR("x"), true },
+	{ STR("a\\(b@x"), STR("a(b"), STR("x"), true },
+	{ STR("alice(@x"), STR(""), STR(""), false },
+	{ STR("alice)@x"), STR(""), STR(""), false },
+	{ STR("(alice@x)"), STR(""), STR(""), false },
+	{ STR("Alice <alice@x"), STR(""), STR(""), false },
+	{ STR("@a,@b:alice@x"), STR(""), STR(""), false },
+	{ STR("a,b@x"), STR(""), STR(""), false },
+	{ STR("group:alice@x;"), STR(""), STR(""), false },
+	{ STR(""), STR(""), STR(""), false },
+	{ STR("@x"), STR(""), STR(""), false },
+	{ STR("\"\"@x"), STR(""), STR(""), false },
+	{ STR("a@"), STR(""), STR(""), false },
+	{ STR("a@."), STR(""), STR(""), false },
+	{ STR("a@b..c"), STR(""), STR(""), false },
+	{ STR("a@b.."), STR(""), STR(""), false },
+	{ STR("a@.b"), STR(""), STR(""), false },
+	{ STR("a@b@c"), STR(""), STR(""), false },
+	{ STR("a@b c"), STR(""), STR(""), false },
+	{ STR("a b@c"), STR(""), STR(""), false },
+	{ STR("\"a@c"), STR(""), STR(""), false },
+	{ STR("a\\"), STR(""), STR(""), false },
+	{ STR("a\0b@c"), STR(""), STR(""), false },
+	{ STR("a\r@c"), STR(""), STR(""), false },
+	{ STR("\"a\nb\"@c"), STR(""), STR(""), false },
+	{ STR("a@[1"), STR(""), STR(""), false },
+	{ STR("a@1]"), STR(""), STR(""), false },
+	{ STR("a@[1]2"), STR(""), STR(""), false },
+	{ STR("a@[[1]"), STR(""), STR(""), false },
+};
+
 static void test_addresses(void **state)
 {
-	static const struct {
-		struct str text, local, domain;
-		bool ok;
-	} rows[] = {
-		{ STR("Alice@Example.COM"), STR("alice"), STR("example.com"), true },
-		{ STR("a.b+c-d@x"), STR("a.b+c-d"), STR("x"), true },
-		{ STR("\"John Doe\"+N@x."), STR("john doe+n"), STR("x"), true },
-		{ STR("\"a@b\"@x"), STR("a@b"), STR("x"), true },
-		{ STR("\"alice\"@x"), STR("alice"), STR("x"), true },
-		{ STR("\"a\\\"b\\\\\"@x"), STR("a\"b\\"), STR("x"), true },
-		{ STR("al\\ice@x"), STR("alice"), STR("x"), true },
-		{ STR("postmaster"), STR("postmaster"), STR(""), true },
-		{ STR("Postmaster@[192.0.2.1]"), STR("postmaster"), STR("[192.0.2.1]"),
-			true },
-		{ STR("a@[IPv6:2001:DB8::1]"), STR("a"), STR("[ipv6:2001:db8::1]"),
-			true },
-		{ STR("\xc3\x84@\xc3\x84.de"), STR("\xc3\x84"), STR("\xc3\x84.de"),
-			true },
-		{ STR("a!b%c/d={}@x_y"), STR("a!b%c/d={}"), STR("x_y"), true },
-		{ STR("alice(not (really) me)@x(y)"), STR("alice"), STR("x"), true },
-		{ STR("(a \\) b) alice@x"), STR("alice"), STR("x"), true },
-		{ STR("\"a(b)\"@x"), STR("a(b)"), STR("x"), true },
-		{ STR("a\\(b@x"), STR("a(b"), STR("x"), true },
-		{ STR("alice(@x"), STR(""), STR(""), false },
-		{ STR("alice)@x"), STR(""), STR(""), false },
-		{ STR("(alice@x)"), STR(""), STR(""), false },
-		{ STR("Alice <alice@x"), STR(""), STR(""), false },
-		{ STR("@a,@b:alice@x"), STR(""), STR(""), false },
-		{ STR("a,b@x"), STR(""), STR(""), false },
-		{ STR("group:alice@x;"), STR(""), STR(""), false },
-		{ STR(""), STR(""), STR(""), false },
-		{ STR("@x"), STR(""), STR(""), false },
-		{ STR("\"\"@x"), STR(""), STR(""), false },
-		{ STR("a@"), STR(""), STR(""), false },
-		{ STR("a@."), STR(""), STR(""), false },
-		{ STR("a@b..c"), STR(""), STR(""), false },
-		{ STR("a@b.."), STR(""), STR(""), false },
-		{ STR("a@.b"), STR(""), STR(""), false },
-		{ STR("a@b@c"), STR(""), STR(""), false },
-		{ STR("a@b c"), STR(""), STR(""), false },
-		{ STR("a b@c"), STR(""), STR(""), false },
-		{ STR("\"a@c"), STR(""), STR(""), false },
-		{ STR("a\\"), STR(""), STR(""), false },
-		{ STR("a\0b@c"), STR(""), STR(""), false },
-		{ STR("a\r@c"), STR(""), STR(""), false },
-		{ STR("\"a\nb\"@c"), STR(""), STR(""), false },
-		{ STR("a@[1"), STR(""), STR(""), false },
-		{ STR("a@1]"), STR(""), STR(""), false },
-		{ STR("a@[1]2"), STR(""), STR(""), false },
-		{ STR("a@[[1]"), STR(""), STR(""), false },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		struct str text = exact_copy(rows[i].text);
+	for (size_t i = 0; i < N_ROWS(addresses); i++) {
+		struct str text = exact_copy(addresses[i].text);
 		struct smtp_address a;
 		struct arena arena;
 
 		arena_init(&arena);
-		if (smtp_address_parse(text, &arena, &a) != rows[i].ok)
+		if (smtp_address_parse(text, &arena, &a) != addresses[i].ok)
 			fail_msg("%.*s", STR_ARG(text));
-		if (rows[i].ok) {
-			SAME("local part", a.local, rows[i].local);
-			SAME("domain", a.domain, rows[i].domain);
+		if (addresses[i].ok) {
+			SAME("local part", a.local, addresses[i].local);
+			SAME("domain", a.domain, addresses[i].domain);
 		}
 		arena_fini(&arena);
 		exact_free(text);
