@@ -2,18 +2,21 @@
 /*
  * mailferry passwd USER: a new password for logins here.
  *
- * Only the verifier is another one. The sealed password is the source's, and stays: as
- * long as the source is not retired, the sweep and the way back log in there with it, and
- * nothing here changes a password there. Back at the source, the user has his old one.
+ * It is one more: the passwords that were proven at the move still open the mailbox,
+ * until `--only` ends them. Those of the source stay sealed: as long as the source is not
+ * retired, the sweep and the way back log in there with them, and nothing here changes a
+ * password there. Back at the source, the user has the old ones.
  */
 #include "control/control.h"
 #include "control/output.h"
 #include "control/prompt.h"
 
 #include "base/process.h"
+#include "registry/passwords.h"
 #include "registry/seal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 static int set_password(struct control *c, struct registry *r, const struct account *a,
 	struct str password)
@@ -27,7 +30,7 @@ static int set_password(struct control *c, struct registry *r, const struct acco
 		error_set(&c->err, code, "cannot make a verifier of the password");
 	else
 		code = registry_set_local_password(
-			r, a->id, buf_view(&verifier), &c->err);
+			r, a->id, buf_view(&verifier), c->only, &c->err);
 	buf_fini(&verifier);
 	return code;
 }
@@ -40,6 +43,21 @@ static int check_lives_here(struct control *c, const struct account *a)
 	return error_set(&c->err, -EPERM,
 		"\"%.*s\" is served by the source, so its password is changed there",
 		STR_ARG(a->name));
+}
+
+/* Those that were proven, which the new one does not replace. */
+static void say_others(const struct control *c, const struct account *a)
+{
+	uint64_t others = a->passwords - (a->local_password_at ? 1 : 0);
+
+	if (c->only || !others)
+		return;
+	(void)printf("%" PRIu64
+		     " other password%s still open%s the mailbox; to end that: "
+		     "mailferry passwd --only ",
+		others, others == 1 ? "" : "s", others == 1 ? "s" : "");
+	output_clean(a->name, stdout);
+	(void)puts("");
 }
 
 static int ask_and_set(struct control *c, struct registry *r, const struct account *a)
@@ -58,6 +76,7 @@ static int ask_and_set(struct control *c, struct registry *r, const struct accou
 	if (code == 0) {
 		output_clean(a->name, stdout);
 		(void)puts(": new password set; it holds here, the source keeps its own");
+		say_others(c, a);
 	}
 	return code;
 }

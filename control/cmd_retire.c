@@ -2,43 +2,37 @@
 /*
  * mailferry retire: closes the source's side for good.
  *
- * What must not be lost with the sealed passwords is made first: the verifiers of those
- * who have none yet. What the running programs do from then on is in registry/retire.h.
+ * What the running programs do from then on is in registry/retire.h.
  */
 #include "control/prompt.h"
 #include "control/report.h"
 
 #include "base/process.h"
 #include "registry/retire.h"
-#include "registry/seal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 5 /* somebody may log in between our look and the end */
-
 /* Accounts that something is to be done for, collected first: a walk's callback may not
    change what it walks over. */
 struct found {
 	bool (*wanted)(const struct account *a);
 	struct buf ids;
-	uint64_t sealed;
 };
 
 static int take(void *context, const struct account *a)
 {
 	struct found *f = context;
 
-	f->sealed += a->has_password;
 	return f->wanted(a) ? buf_append(&f->ids, str_of(&a->id, sizeof(a->id))) : 0;
 }
 
 typedef int each_id_fn(struct control *c, struct registry *r, int64_t id);
 
 static int for_each(struct control *c, struct registry *r,
-	bool (*wanted)(const struct account *a), each_id_fn *act, uint64_t *ret_sealed)
+	bool (*wanted)(const struct account *a), each_id_fn *act)
 {
 	struct found f = { .wanted = wanted };
 	int code;
@@ -53,36 +47,6 @@ static int for_each(struct control *c, struct registry *r,
 		code = act(c, r, id);
 	}
 	buf_fini(&f.ids);
-	*ret_sealed = f.sealed;
-	return code;
-}
-
-/* ── verifiers ─────────────────────────────────────────────────────────────────────── */
-
-static bool wants_verifier(const struct account *a)
-{
-	return a->has_password && !a->has_verifier;
-}
-
-static int make_verifier(struct control *c, struct registry *r, int64_t id)
-{
-	struct arena arena;
-	struct buf verifier;
-	struct str password;
-	int code;
-
-	arena_init(&arena);
-	buf_init(&verifier, 0);
-	code = registry_password(r, id, &arena, &password, &c->err);
-	if (code == 0) {
-		code = verifier_make(password, &verifier);
-		if (code < 0)
-			error_set(&c->err, code, "cannot make a verifier of a password");
-	}
-	if (code == 0)
-		code = registry_set_verifier(r, id, buf_view(&verifier), &c->err);
-	buf_fini(&verifier);
-	arena_fini(&arena);
 	return code;
 }
 
@@ -105,21 +69,14 @@ static int cancel(struct control *c, struct registry *r, int64_t id)
 
 static int end(struct control *c, struct registry *r)
 {
-	uint64_t sealed = 0, none;
-	int code = -EAGAIN;
+	int code = registry_retire(r, &c->err);
 
-	for (int i = 0; code == -EAGAIN && i < TRIES; i++) {
-		code = for_each(c, r, wants_verifier, make_verifier, &sealed);
-		if (code == 0)
-			code = registry_retire(r, &c->err);
-	}
 	if (code == 0) /* afterwards nothing can begin any more */
-		code = for_each(c, r, is_to_be_cancelled, cancel, &none);
+		code = for_each(c, r, is_to_be_cancelled, cancel);
 	if (code < 0)
 		return code;
-	(void)printf("retired: %" PRIu64 " sealed password%s erased; the source is "
-		     "not asked any more and may be switched off\n",
-		sealed, sealed == 1 ? "" : "s");
+	(void)printf("retired: the sealed passwords are erased; the source is not asked "
+		     "any more and may be switched off\n");
 	if (registry_erase_log(r, NULL) < 0)
 		(void)puts("the registry's log is in use and still holds erased pages; "
 			   "restart `mailferry up` to empty it");
@@ -172,27 +129,6 @@ static int check(struct control *c, struct registry *r, uint64_t days)
 	return code;
 }
 
-static int nothing(struct control *c, struct registry *r, int64_t id)
-{
-	(void)c;
-	(void)r;
-	(void)id;
-	return 1; /* one is enough to know */
-}
-
-/* With the key where a verifier is missing; a key that is lost is no obstacle else. */
-static int open_for_end(struct control *c, struct registry **r)
-{
-	uint64_t sealed;
-	int code = for_each(c, *r, wants_verifier, nothing, &sealed);
-
-	if (code <= 0)
-		return code;
-	registry_close(*r);
-	*r = NULL;
-	return control_registry_with_key(c, r);
-}
-
 enum exit_code cmd_retire(struct control *c)
 {
 	struct registry *r = NULL;
@@ -208,8 +144,6 @@ enum exit_code cmd_retire(struct control *c)
 		code = check(c, r, days);
 	if (code == 0)
 		code = confirm(c);
-	if (code == 0)
-		code = open_for_end(c, &r);
 	if (code == 0)
 		code = end(c, r);
 	registry_close(r);

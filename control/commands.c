@@ -25,7 +25,7 @@ static const struct command commands[] = {
 	{ "alias", "import FILE|add ADDRESS USER|remove ADDRESS|list [USER]", 1, 3,
 		OPTION_JSON | OPTION_FORMAT | OPTION_DOMAIN | OPTION_DRY_RUN, cmd_alias,
 		"addresses of accounts, and rules that only the source knows to expand" },
-	{ "passwd", "USER", 1, 1, 0, cmd_passwd,
+	{ "passwd", "USER", 1, 1, OPTION_ONLY, cmd_passwd,
 		"a new password for a user who is served here; asked for, or from "
 		"stdin" },
 	{ "report", "", 0, 0, OPTION_JSON | OPTION_DAYS, cmd_report,
@@ -68,6 +68,8 @@ static const struct option_row {
 		"do not ask for confirmation" },
 	{ "--force", NULL, OPTION_FORCE, offsetof(struct control, force),
 		"although `mailferry report` says that it is not safe" },
+	{ "--only", NULL, OPTION_ONLY, offsetof(struct control, only),
+		"no other password opens the mailbox any more" },
 };
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 #define EVERYWHERE                                                                       \

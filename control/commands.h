@@ -16,6 +16,7 @@ enum option_bit {
 	OPTION_DAYS = 1 << 7,
 	OPTION_YES = 1 << 8,
 	OPTION_FORCE = 1 << 9,
+	OPTION_ONLY = 1 << 10,
 };
 
 struct command {

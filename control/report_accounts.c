@@ -28,7 +28,7 @@ static bool is_moving(const struct account *a)
 
 static bool can_log_in_here(const struct account *a)
 {
-	return a->route == ROUTE_LOCAL && (a->has_password || a->has_verifier);
+	return a->route == ROUTE_LOCAL && a->passwords > 0;
 }
 
 static int put_why(const struct account *a, struct buf *to)

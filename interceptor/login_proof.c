@@ -42,6 +42,10 @@ int login_learn(struct session *s, bool by_master, struct account_route *ret)
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
 		return r;
 	}
+	if (!ret->id)
+		log_warning(session_id(s, id), "new-accounts",
+			"login=%.*s: above `limits.new_accounts`, moved later",
+			STR_ARG(a->user));
 	if (due) {
 		log_info(session_id(s, id), "due", "account=%s", ret->name);
 		worker_poke_transfer(s->worker, ret->name);

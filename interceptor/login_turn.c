@@ -10,24 +10,12 @@
    device, is told so after that. */
 #define TURN_MS 10000
 
-static bool is_known(const struct session *s, const struct account_route *route)
-{
-	struct arena arena;
-	struct str known;
-	bool same;
-
-	arena_init(&arena);
-	same = registry_password(s->worker->registry, route->id, &arena, &known, NULL) ==
-	               0 &&
-	       str_eq(known, s->pre->attempt.password);
-	arena_fini(&arena);
-	return same;
-}
-
 void login_asks_for_turn(struct session *s, const struct account_route *route)
 {
 	if (s->lane->is_in_use && s->pre->attempt.password.ptr &&
-		login_is_moving(route) && is_known(s, route))
+		login_is_moving(route) &&
+		registry_knows_password(
+			s->worker->registry, route->id, s->pre->attempt.password, false))
 		session_goes_live(s);
 }
 

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "interceptor/login.h"
 #include "interceptor/session.h"
-#include "registry/registry.h"
+#include "registry/passwords.h"
 #include "registry/seal.h"
 
 #include <errno.h>
@@ -73,7 +73,7 @@ static void run(uv_work_t *work)
 {
 	struct job *job = (struct job *)work;
 
-	job->result = verifier_check(job->verifier, job->password);
+	job->result = verifier_check_any(job->verifier, job->password);
 }
 
 static void answer(struct job *job)
@@ -151,30 +151,12 @@ static int check(struct verify *v, struct session *s, struct str verifier)
 	return job_start(job);
 }
 
-/* No verifier (the transfer makes it before the switch): compare with the sealed
- * password. */
-static int compare(struct verify *v, struct session *s, struct arena *arena)
-{
-	struct str given = s->pre->attempt.password, right;
-	int r = registry_password(v->registry, s->account_id, arena, &right, NULL);
-	bool same;
-
-	if (r < 0)
-		return r;
-	same = given.len == right.len &&
-	       CRYPTO_memcmp(given.ptr, right.ptr, given.len) == 0;
-	login_verified(s, same ? VERDICT_RIGHT : VERDICT_WRONG);
-	return 0;
-}
-
 static int judge_password(struct verify *v, struct session *s, struct arena *arena)
 {
-	struct str verifier;
-	int r = registry_verifier(v->registry, s->account_id, arena, &verifier, NULL);
+	struct str verifiers;
+	int r = registry_verifiers(v->registry, s->account_id, arena, &verifiers, NULL);
 
-	if (r == 0 && verifier.len)
-		return check(v, s, verifier);
-	return r == 0 || r == -ENODATA ? compare(v, s, arena) : r;
+	return r < 0 ? r : check(v, s, verifiers);
 }
 
 /* A digest needs the password in clear. The sealed one is the source's: it is the one for
@@ -188,8 +170,8 @@ static int judge_proof(struct verify *v, struct session *s, struct arena *arena)
 	if (r == 0)
 		r = account.local_password_at
 		            ? -ENODATA
-		            : registry_password(
-				      v->registry, s->account_id, arena, &right, NULL);
+		            : registry_password(v->registry, s->account_id, arena, &right,
+				      NULL, NULL);
 	if (r == 0)
 		r = challenge_check(&s->pre->attempt.proof, right);
 	if (r != 0 && r != -EACCES && r != -ENODATA)

@@ -272,6 +272,7 @@ static int open_registry(struct worker *w, struct error *err)
 	if (r == 0) {
 		registry_set_subaddress(w->registry, settings_subaddress(s));
 		registry_leave_checkpoints(w->registry);
+		registry_limit_new_accounts(w->registry, s->limits.new_accounts);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }

@@ -102,7 +102,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.login = query_bytes(row, 2),
 		.uncapturable_why = query_bytes(row, 6),
 		.has_password = query_number(row, 7) != 0,
-		.has_verifier = query_number(row, 8) != 0,
+		.passwords = query_number(row, 8),
 		.first_login_at = query_number(row, 9),
 		.last_login_at = query_number(row, 10),
 		.folders = query_number(row, 11),
@@ -119,6 +119,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.certificate = query_bytes(row, 22),
 		.local_password_at = query_number(row, 23),
 		.stage_at = query_number(row, 24),
+		.candidates = query_number(row, 25),
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -334,29 +335,4 @@ int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls
 		SQL_VALUES(sql_signed(id), sql_signed(uids_kept), sql_signed(uidls_kept),
 			sql_text(certificate)),
 		err);
-}
-
-int registry_set_verifier(
-	struct registry *r, int64_t id, struct str verifier, struct error *err)
-{
-	return account_write(
-		r, SQL_SET_VERIFIER, SQL_VALUES(sql_signed(id), sql_text(verifier)), err);
-}
-
-int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_verifier, struct error *err)
-{
-	CLEANUP(query_end) struct query row = { 0 };
-	struct str found;
-	int code = account_row(r, SQL_VERIFIER, id, &row, err);
-
-	if (code < 0)
-		return code;
-	found = arena_str(arena, query_bytes(&row, 0));
-	if (!found.ptr)
-		return error_set(err, -ENOMEM, "no memory");
-	if (!found.len)
-		return error_set(err, -ENODATA, "no verifier was made for it yet");
-	*ret_verifier = found;
-	return 0;
 }

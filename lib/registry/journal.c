@@ -116,6 +116,21 @@ static bool needs_source(enum account_event event)
 	       event == EVENT_LEAVE || event == EVENT_RETURN;
 }
 
+/* What opens the mailbox here is proven in each attempt anew; back at the source, the
+   user's password is the source's again. */
+static int change_passwords(
+	struct registry *r, int64_t id, enum account_event event, struct error *err)
+{
+	int code = 0;
+
+	if (event == EVENT_COPY || event == EVENT_RETURN)
+		code = sql_run(r->db, SQL_UNPROVE, SQL_VALUES(sql_signed(id)), err);
+	if (code == 0 && event == EVENT_RETURN)
+		code = sql_run(
+			r->db, SQL_DROP_LOCAL_PASSWORD, SQL_VALUES(sql_signed(id)), err);
+	return code;
+}
+
 int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
 	struct str detail, struct error *err)
 {
@@ -136,10 +151,8 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
 	if (code == 0)
 		code = write_state(r, &row, next, event, detail, now, err);
-	/* back at the source, the user's password is the source's again */
-	if (code == 0 && event == EVENT_RETURN)
-		code = sql_run(
-			r->db, SQL_DROP_LOCAL_PASSWORD, SQL_VALUES(sql_signed(id)), err);
+	if (code == 0)
+		code = change_passwords(r, id, event, err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,
@@ -191,40 +204,6 @@ int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error 
 	int code = database_begin(r->db, true, err);
 
 	return code < 0 ? code : database_finish(r->db, change_pin(r, id, pin, err), err);
-}
-
-static int change_password(
-	struct registry *r, int64_t id, struct str verifier, struct error *err)
-{
-	uint64_t now = clock_wall_ms();
-	struct state_row row;
-	int code = read_row(r, id, &row, err);
-
-	if (code == 0 && row.state.route != ROUTE_LOCAL)
-		return error_set(err, -EPERM,
-			"\"%s\" is served by the source, so its password is changed "
-			"there",
-			row.name);
-	if (code == 0)
-		code = sql_run(r->db, SQL_SET_LOCAL_PASSWORD,
-			SQL_VALUES(sql_signed(id), sql_text(verifier), sql_number(now)),
-			err);
-	if (code < 0)
-		return code;
-	return journal_write(r, id,
-		(struct journal_line){
-			.at = now, .event = STR_LIT("password"), .by = STR_LIT("admin") },
-		err);
-}
-
-int registry_set_local_password(
-	struct registry *r, int64_t id, struct str verifier, struct error *err)
-{
-	int code = database_begin(r->db, true, err);
-
-	if (code == 0)
-		code = database_finish(r->db, change_password(r, id, verifier, err), err);
-	return code;
 }
 
 int registry_journal(struct registry *r, int64_t account_id, size_t most,

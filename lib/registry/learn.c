@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "registry/address_key.h"
 #include "registry/internal.h"
+#include "registry/passwords.h"
 
 #include <errno.h>
 #include <string.h>
 
+#define HOUR_MS 3600000
 #define LOGIN_TIME_MS 60000 /* last_login_at costs a write at most this often */
 
 struct login {
@@ -24,36 +26,68 @@ struct login {
 
 struct look {
 	struct account_route route; /* id 0: unknown */
-	bool same_password, same_why, time_is_due, key_is_known, service_is_known;
+	int64_t password;           /* the one that was shown, 0: not kept */
+	bool password_failed;       /* the source refused it from the transfer */
+	bool same_why, time_is_due, key_is_known, service_is_known;
 };
 
-/* Whether the sealed password in this row is the one at hand. */
-static bool opens_to(
-	struct registry *r, struct str name, struct str sealed, struct str password)
+/* ── which of the kept ones it is ──────────────────────────────────────────────────── */
+
+struct wanted {
+	struct registry *registry;
+	struct str password;
+	bool proven; /* among the proven only */
+	int64_t id;
+	bool failed;
+};
+
+static int compare(void *context, const struct password *p)
 {
+	struct wanted *w = context;
 	struct arena arena;
 	struct str clear;
 	bool same;
 
+	if (w->proven && !p->proven_at)
+		return 0;
 	arena_init(&arena);
-	same = unseal(r->key, name, sealed, &arena, &clear) == 0 &&
-	       str_eq(clear, password);
+	same = p->sealed.len &&
+	       unseal(w->registry->key, p->account_name, p->sealed, &arena, &clear) ==
+	               0 &&
+	       str_eq(clear, w->password);
 	arena_fini(&arena);
-	return same;
+	if (!same)
+		return 0;
+	w->id = p->id;
+	w->failed = p->refused_at != 0;
+	return 1;
 }
+
+bool registry_knows_password(
+	struct registry *r, int64_t id, struct str password, bool proven)
+{
+	struct wanted w = { .registry = r, .password = password, .proven = proven };
+
+	return r->has_key && registry_each_password(r, id, compare, &w, NULL) == 1;
+}
+
+/* ── the look ──────────────────────────────────────────────────────────────────────── */
 
 static int read_look(struct registry *r, const struct login *login,
 	const struct query *row, struct look *look, struct error *err)
 {
-	struct str password = login->proven->password;
+	struct wanted w = { .registry = r, .password = login->proven->password };
+	int code = route_from_row(r, row, &look->route, err);
 
-	look->time_is_due = login->now >= query_number(row, 8) + LOGIN_TIME_MS;
-	look->same_why = str_eq(query_bytes(row, 9), login->proven->why);
-	look->key_is_known = query_number(row, 10) != 0;
-	look->service_is_known = query_number(row, 11) != 0;
-	look->same_password = password.ptr && opens_to(r, query_bytes(row, 5),
-						      query_bytes(row, 7), password);
-	return route_from_row(r, row, &look->route, err);
+	look->time_is_due = login->now >= query_number(row, 7) + LOGIN_TIME_MS;
+	look->same_why = str_eq(query_bytes(row, 8), login->proven->why);
+	look->key_is_known = query_number(row, 9) != 0;
+	look->service_is_known = query_number(row, 10) != 0;
+	if (code == 0 && w.password.ptr)
+		code = registry_each_password(r, look->route.id, compare, &w, err);
+	look->password = w.id;
+	look->password_failed = w.failed;
+	return code < 0 ? code : 0;
 }
 
 static int look_up(struct registry *r, const struct login *login, struct look *ret,
@@ -109,31 +143,34 @@ static int insert_account(struct registry *r, const struct login *login,
 	return insert_name(r, name, account->id, err);
 }
 
-static int set_password(struct registry *r, const struct login *login,
-	const struct account_route *account, struct error *err)
+static int keep_password(struct registry *r, const struct login *login,
+	const struct look *look, struct error *err)
 {
+	const struct account_route *account = &look->route;
 	struct buf sealed;
 	int code;
 
+	if (look->password)
+		return sql_run(r->db, SQL_SEE_AGAIN,
+			SQL_VALUES(sql_signed(look->password), sql_number(login->now)),
+			err);
 	buf_init(&sealed, 0);
 	code = seal(r->key, str_from(account->name), login->proven->password, &sealed);
 	if (code < 0)
 		error_set(err, code, "cannot seal a password");
 	else
-		code = sql_run(r->db, SQL_SET_PASSWORD,
-			SQL_VALUES(sql_signed(account->id), sql_blob(buf_view(&sealed)),
-				sql_text(login->proven->name)),
-			err);
+		code = registry_add_candidate(r, account->id, login->proven->name,
+			buf_view(&sealed), NULL, err);
 	buf_fini(&sealed);
 	return code;
 }
 
-/* Who lives here logs in here by what was proven at his move, or set here since. What the
-   source still takes from him (SMTP AUTH) opens no mailbox: it may take anything. */
+/* An account that lives here is opened by what was proven at its move, or set here since.
+   What the source still takes (SMTP AUTH) opens no mailbox: it may take anything. */
 static bool password_is_new(const struct login *login, const struct look *look)
 {
-	return login->proven->password.ptr && !look->same_password &&
-	       look->route.route != ROUTE_LOCAL;
+	return login->proven->password.ptr && look->route.route != ROUTE_LOCAL &&
+	       (!look->password || look->password_failed);
 }
 
 static bool why_is_new(const struct login *login, const struct look *look)
@@ -150,7 +187,7 @@ static bool becomes_due(const struct login *login, const struct look *look)
 	return login->proven->password.ptr && a->pin != PIN_SOURCE &&
 	       a->route == ROUTE_SOURCE &&
 	       (a->stage == STAGE_IDLE ||
-		       (a->stage == STAGE_FAILED && !look->same_password));
+		       (a->stage == STAGE_FAILED && password_is_new(login, look)));
 }
 
 static bool is_news(const struct login *login, const struct look *look)
@@ -173,7 +210,7 @@ static int write_account(struct registry *r, const struct login *login, struct l
 	if (code == 0 && !look->key_is_known)
 		code = learn_address(r, login->keys.key, a->id, err);
 	if (code == 0 && password_is_new(login, look))
-		code = set_password(r, login, a, err);
+		code = keep_password(r, login, look, err);
 	if (code == 0 && why_is_new(login, look))
 		code = sql_run(r->db, SQL_SET_UNCAPTURABLE,
 			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->why)), err);
@@ -187,24 +224,43 @@ static int write_account(struct registry *r, const struct login *login, struct l
 	return code;
 }
 
+static int check_new_accounts(
+	struct registry *r, uint64_t now, bool *ret_too_many, struct error *err)
+{
+	uint64_t n = 0;
+	int code = 0;
+
+	if (r->new_accounts_max)
+		code = sql_get(r->db, SQL_COUNT_NEW,
+			SQL_VALUES(sql_number(now > HOUR_MS ? now - HOUR_MS : 0),
+				sql_number(r->new_accounts_max)),
+			&n, err);
+	*ret_too_many = r->new_accounts_max && n >= r->new_accounts_max;
+	return code;
+}
+
 static int write_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err)
 {
 	struct look look;
-	bool due;
+	bool due, too_many = false;
 	int code = refuse_when_retired(r, err);
 
 	if (code == 0)
 		code = look_up(r, login, &look, err);
-	if (code == 0)
+	if (code == 0 && !look.route.id)
+		code = check_new_accounts(r, login->now, &too_many, err);
+	if (code == 0 && !too_many)
 		code = write_account(r, login, &look, err);
-	due = code == 0 && becomes_due(login, &look);
+	due = !too_many && code == 0 && becomes_due(login, &look);
 	if (due)
 		code = change_state(r, look.route.id, EVENT_DUE, STR_LIT("interceptor"),
 			STR_LIT("login"), err);
 	/* as it is now, its name included */
 	if (code == 0)
 		code = registry_route(r, login->proven->name, ret_route, err);
+	if (too_many && code == -ENOENT)
+		code = 0;
 	if (code == 0)
 		*ret_became_due = due;
 	return code;
@@ -252,26 +308,46 @@ int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	return code;
 }
 
-int registry_password(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_password, struct error *err)
+struct first {
+	struct registry *registry;
+	struct arena *arena;
+	struct error *err;
+	int64_t id;
+	struct str clear;
+};
+
+static int open_first(void *context, const struct password *p)
 {
-	CLEANUP(query_end) struct query row = { 0 };
-	struct str sealed, name;
+	struct first *f = context;
 	int code;
+
+	if (!p->sealed.len)
+		return 0;
+	code = unseal(f->registry->key, p->account_name, p->sealed, f->arena, &f->clear);
+	if (code < 0)
+		return error_set(f->err, code,
+			"the sealed password of \"%.*s\" does not open",
+			STR_ARG(p->account_name));
+	f->id = p->id;
+	return 1;
+}
+
+int registry_password(struct registry *r, int64_t id, struct arena *arena,
+	struct str *ret_password, int64_t *ret_id, struct error *err)
+{
+	struct first f = { .registry = r, .arena = arena, .err = err };
+	int n;
 
 	if (!r->has_key)
 		return error_set(err, -ENOKEY, "no sealing key was loaded");
-	code = account_row(r, SQL_SEALED, id, &row, err);
-	if (code < 0)
-		return code;
-	name = query_bytes(&row, 0);
-	sealed = query_bytes(&row, 1);
-	if (!sealed.len)
-		return error_set(err, -ENODATA, "no password of \"%.*s\" was seen yet",
-			STR_ARG(name));
-	code = unseal(r->key, name, sealed, arena, ret_password);
-	if (code < 0)
-		error_set(err, code, "the sealed password of \"%.*s\" does not open",
-			STR_ARG(name));
-	return code;
+	n = registry_each_password(r, id, open_first, &f, err);
+	if (n == 0)
+		return error_set(
+			err, -ENODATA, "no password of this account was seen yet");
+	if (n < 0)
+		return n;
+	*ret_password = f.clear;
+	if (ret_id)
+		*ret_id = f.id;
+	return 0;
 }

@@ -104,6 +104,11 @@ void registry_leave_checkpoints(struct registry *r)
 	database_checkpoint_at(r->db, LONG_LOG_PAGES);
 }
 
+void registry_limit_new_accounts(struct registry *r, uint64_t an_hour)
+{
+	r->new_accounts_max = an_hour;
+}
+
 static void free_domains(char **domains, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

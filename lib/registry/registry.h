@@ -15,8 +15,8 @@
  *             ▲         │                        → switching → done      | failed
  *             └─────────┘ ◄───────┘
  *
- * Addresses are in alias.h, recipients that went to the source in recipients.h, its end
- * in retire.h.
+ * Passwords are in passwords.h, addresses in alias.h, recipients that went to the source
+ * in recipients.h, its end in retire.h.
  *
  * Passwords are sealed with AES-256-GCM (seal.h) with the account's name as associated
  * data, so that a row copied to another account does not open.
@@ -77,8 +77,9 @@ struct account {
 	uint64_t stage_at; /* since when */
 	enum pin pin;
 	bool capturable;
-	struct str uncapturable_why; /* "CRAM-MD5", "" */
-	bool has_password, has_verifier;
+	struct str uncapturable_why;    /* "CRAM-MD5", "" */
+	bool has_password;              /* one is sealed */
+	uint64_t passwords, candidates; /* that open it here; that were not proven */
 	uint64_t first_login_at, last_login_at; /* 0: never; last is kept to the minute */
 	/* progress and result of the transfer */
 	uint64_t folders, messages_total, messages_copied, bytes_copied;
@@ -89,7 +90,7 @@ struct account {
 	uint64_t next_try_at; /* failed: when to try again */
 	struct str last_error;
 	struct str certificate;     /* JSON of the verification, "" before */
-	uint64_t local_password_at; /* 0: its password here is the source's */
+	uint64_t local_password_at; /* 0: none was set here */
 };
 
 /* Opens, and makes or upgrades (PRAGMA user_version), the file at path. key_path: the
@@ -107,6 +108,9 @@ void registry_leave_checkpoints(struct registry *r);
 /* What a person typed as name -> the key two names share: ASCII case folded, white
    space trimmed, and the domain cut off when it is the only one configured. */
 int registry_set_domains(struct registry *r, char *const *domains, size_t n_domains);
+/* How many accounts logins may make in an hour: it bounds what a source that says yes to
+   everything could make of us. 0: no limit. */
+void registry_limit_new_accounts(struct registry *r, uint64_t an_hour);
 #define REGISTRY_NAME_MAX 255 /* bytes of a login; longer ones are never captured */
 
 /* Strings are copied into arena. -ENOENT when no name leads to an account. */
@@ -144,10 +148,12 @@ struct proven_login {
 	struct str service;  /* "pop3" */
 };
 /* What it teaches: makes the account when it is new, learns the name and the service,
-   seals the password when it is another one (not of who lives here: the source does not
-   decide any more what opens his mailbox), and the account becomes due: an idle one,
-   or one whose move failed with another password (a failed one waits for its next try
-   otherwise). Nobody is due who showed no password or is pinned to the source.
+   keeps the password as a candidate when it is another one (not of an account that lives
+   here: the source does not decide any more what opens that mailbox), and the account
+   becomes due: an idle one, or one whose move failed with another password (a failed one
+   waits for its next try otherwise). An account is not due without a password, or when
+   it is pinned to the source. A new account above the limit is not made: the user is
+   served by the source, and the next login tells of it again (route id 0).
    One read when nothing is new; else one transaction, and nobody's login waits for the
    disk: what a power failure takes is learnt again at the next login.
    -EINVAL: not a name we keep; -EPERM: retired. */
@@ -158,24 +164,15 @@ int registry_learn(struct registry *r, const struct proven_login *login,
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err);
 
-/* The sealed password in clear, in arena (which wipes). -ENODATA: none. */
+/* The password to try first (passwords.h) in clear, in arena (which wipes), and its
+   number. -ENODATA: none is sealed. */
 int registry_password(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_password, struct error *err);
+	struct str *ret_password, int64_t *ret_id, struct error *err);
+/* Whether it is one of those that are sealed; proven: of the proven ones among them. */
+bool registry_knows_password(
+	struct registry *r, int64_t id, struct str password, bool proven);
 /* Whether anything is sealed: then the key file is not to be lost. */
 int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
-/* The scrypt verifier for logins here: made off the login path (verifier.h). */
-int registry_set_verifier(
-	struct registry *r, int64_t id, struct str verifier, struct error *err);
-int registry_verifier(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_verifier, struct error *err);
-
-/* A new password for logins here, by the admin; -EPERM unless the account lives here. The
-   sealed one stays what it is, the source's: the sweep and the way back log in with it
-   (back at the source, this one is forgotten). No verifier that is made of the source's
-   password replaces it. */
-int registry_set_local_password(
-	struct registry *r, int64_t id, struct str verifier, struct error *err);
-
 /* The one way to change route or stage. -EPERM: not in the table, with the sentence.
    by: "transfer", "interceptor", "admin"; detail: the reason, for the journal and (for
    EVENT_FAIL) for last_error. Durable when it returns. EVENT_COPY counts an attempt,

@@ -52,6 +52,8 @@ static int retire(struct registry *r, struct error *err)
 		(void)snprintf(now, sizeof(now), "%" PRIu64, clock_wall_ms());
 		code = registry_set_fact(r, RETIRED, str_from(now), err);
 	}
+	if (code == 0)
+		code = sql_run(r->db, SQL_FORGET_UNPROVEN, SQL_NO_VALUES, err);
 	return code < 0 ? code : sql_run(r->db, SQL_ERASE_SEALED, SQL_NO_VALUES, err);
 }
 

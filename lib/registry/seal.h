@@ -29,5 +29,7 @@ int unseal(const uint8_t key[static SEAL_KEY_SIZE], struct str associated,
 int verifier_make(struct str password, struct buf *out);
 /* 0 right, -EACCES wrong, -EBADMSG not a verifier. Pure: may run on a helper thread. */
 int verifier_check(struct str verifier, struct str password);
+/* Of several, a line each (registry_verifiers()). */
+int verifier_check_any(struct str verifiers, struct str password);
 
 #endif

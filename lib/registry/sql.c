@@ -1,14 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "registry/sql.h"
 
+#define HAS_SEALED                                                                       \
+	" EXISTS (SELECT 1 FROM password p WHERE p.account = a.id"                       \
+	" AND p.sealed IS NOT NULL)"
+#define COUNT_PASSWORDS(which)                                                           \
+	" (SELECT count(*) FROM password p WHERE p.account = a.id AND " which ")"
+
 /* Order as account.c reads it. */
 #define ACCOUNT_COLUMNS                                                                  \
-	"a.id, a.name, a.login, a.route, a.stage, a.pin, a.uncapturable_why,"            \
-	" a.sealed IS NOT NULL, a.verifier IS NOT NULL, a.first_login_at,"               \
-	" a.last_login_at, a.folders, a.messages_total, a.messages_copied,"              \
-	" a.bytes_copied, a.uids_kept, a.uidls_kept, a.busy_since,"                      \
-	" a.out_of_service_ms, a.attempts, a.next_try_at, a.last_error, a.certificate,"  \
-	" a.local_password_at, a.stage_at"
+	"a.id, a.name, a.login, a.route, a.stage, a.pin, a.uncapturable_why," HAS_SEALED \
+	"," COUNT_PASSWORDS(                                                             \
+		"verifier IS NOT NULL") ", a.first_login_at,"                            \
+					" a.last_login_at, a.folders, "                  \
+					"a.messages_total, a.messages_copied,"           \
+					" a.bytes_copied, a.uids_kept, a.uidls_kept, "   \
+					"a.busy_since,"                                  \
+					" a.out_of_service_ms, a.attempts, "             \
+					"a.next_try_at, a.last_error, a.certificate,"    \
+					"coalesce((SELECT max(seen_at) FROM password"    \
+					"  WHERE account = a.id AND origin = 'local'), " \
+					"0),"                                            \
+					" a.stage_at," COUNT_PASSWORDS(                  \
+						"verifier IS NULL AND sealed IS NOT "    \
+						"NULL")
+
+/* Order as passwords.c reads it. */
+#define PASSWORD_COLUMNS                                                                 \
+	"p.id, p.account, a.name, p.origin, p.login, p.sealed, p.verifier, p.seen_at,"   \
+	" p.proven_at, p.refused_at"
 
 /* A name leads to its account by its key, else by all of it (struct name_keys). */
 #define ACCOUNT_OF_KEYS                                                                  \
@@ -17,7 +37,7 @@
 
 static const char *const statements[] = {
 	/* always one row: what a login needs comes with one look, also of a stranger */
-	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL,"
+	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ","
 		      " a.name, EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
 		      " FROM (SELECT 1) LEFT JOIN account a ON a.id = " ACCOUNT_OF_KEYS,
 	[SQL_FIND_KEYS] =
@@ -32,8 +52,8 @@ static const char *const statements[] = {
 	[SQL_NEXT_TRY] = "SELECT min(next_try_at) FROM account"
 			 " WHERE stage = 'failed' AND pin <> 'source'",
 	[SQL_LEARN_LOOK] =
-		"SELECT a.id, a.route, a.stage, a.pin, a.sealed IS NOT NULL, a.name, 0,"
-		" a.sealed, a.last_login_at, a.uncapturable_why,"
+		"SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ", a.name, 0,"
+		" a.last_login_at, a.uncapturable_why,"
 		" EXISTS (SELECT 1 FROM name WHERE key = ?1),"
 		" EXISTS (SELECT 1 FROM seen_service"
 		"  WHERE account = a.id AND service = ?3)"
@@ -41,18 +61,36 @@ static const char *const statements[] = {
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
-	[SQL_SET_PASSWORD] =
-		"UPDATE account SET sealed = ?2, login = ?3, verifier = NULL,"
-		" local_password_at = 0, uncapturable_why = '' WHERE id = ?1",
 	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
 	[SQL_SET_UNCAPTURABLE] = "UPDATE account SET uncapturable_why = ?2"
-				 " WHERE id = ?1 AND sealed IS NULL",
-	[SQL_SEALED] = "SELECT name, sealed FROM account WHERE id = ?1",
-	[SQL_VERIFIER] = "SELECT verifier FROM account WHERE id = ?1",
-	/* one made of the source's password never replaces one that was set here */
-	[SQL_SET_VERIFIER] = "UPDATE account SET verifier ="
-			     " CASE local_password_at WHEN 0 THEN ?2 ELSE verifier END"
-			     " WHERE id = ?1",
+				 " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM"
+				 "  password WHERE account = ?1 AND sealed IS NOT NULL)",
+	[SQL_SET_LOGIN] =
+		"UPDATE account SET login = ?2, uncapturable_why = '' WHERE id = ?1",
+	[SQL_TAKE_LOGIN] = "UPDATE account SET login ="
+			   " (SELECT login FROM password WHERE id = ?2) WHERE id = ?1",
+	[SQL_EACH_PASSWORD] = "SELECT " PASSWORD_COLUMNS " FROM password p"
+			      " JOIN account a ON a.id = p.account WHERE p.account = ?1"
+			      " ORDER BY p.refused_at <> 0, p.proven_at = 0, p.id DESC",
+	[SQL_FIND_PASSWORD] = "SELECT " PASSWORD_COLUMNS " FROM password p"
+			      " JOIN account a ON a.id = p.account WHERE p.id = ?1",
+	[SQL_ADD_CANDIDATE] =
+		"INSERT INTO password (account, origin, login, sealed, seen_at)"
+		" VALUES (?1, 'source', ?2, ?3, ?4)",
+	[SQL_SEE_AGAIN] = "UPDATE password SET refused_at = 0, seen_at = ?2"
+			  " WHERE id = ?1",
+	[SQL_FORGET_CANDIDATES] =
+		"DELETE FROM password WHERE account = ?1 AND proven_at = 0"
+		" AND id NOT IN (SELECT id FROM password WHERE account = ?1"
+		"  AND proven_at = 0 ORDER BY refused_at <> 0, id DESC LIMIT ?2)",
+	[SQL_PROVE] = "UPDATE password SET verifier = ?3, proven_at = ?4,"
+		      " refused_at = 0, sealed = coalesce(?5, sealed)"
+		      " WHERE account = ?1 AND id = ?2 AND origin = 'source'",
+	[SQL_UNPROVE] = "UPDATE password SET verifier = NULL, proven_at = 0"
+			" WHERE account = ?1 AND origin = 'source' AND proven_at <> 0",
+	[SQL_REFUSE_PASSWORD] =
+		"UPDATE password SET verifier = NULL, proven_at = 0, refused_at = ?3"
+		" WHERE account = ?1 AND id = ?2 AND origin = 'source'",
 	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since FROM account"
 		      " WHERE id = ?1",
 	[SQL_SET_STATE] =
@@ -79,7 +117,7 @@ static const char *const statements[] = {
 			  "  WHERE stage NOT IN ('idle', 'done')"
 			  "  AND stage IN ('copying', 'catching-up', 'switching'))",
 	[SQL_ANY_SEALED] =
-		"SELECT EXISTS (SELECT 1 FROM account WHERE sealed IS NOT NULL)",
+		"SELECT EXISTS (SELECT 1 FROM password WHERE sealed IS NOT NULL)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
 	[SQL_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
@@ -104,18 +142,23 @@ static const char *const statements[] = {
 	[SQL_EACH_RECIPIENT] = "SELECT address, client, day, first_at, last_at, count"
 			       " FROM recipient WHERE day >= ?1"
 			       " ORDER BY address, client, day",
-	[SQL_SET_LOCAL_PASSWORD] = "UPDATE account SET verifier = ?2,"
-				   " local_password_at = ?3 WHERE id = ?1",
+	[SQL_ADD_LOCAL_PASSWORD] =
+		"INSERT INTO password (account, origin, login, verifier, seen_at,"
+		" proven_at) VALUES (?1, 'local', '', ?2, ?3, ?3)",
 	[SQL_DROP_LOCAL_PASSWORD] =
-		"UPDATE account SET verifier = NULL, local_password_at = 0"
-		" WHERE id = ?1 AND local_password_at <> 0",
-	[SQL_ANY_UNVERIFIED] = "SELECT EXISTS (SELECT 1 FROM account"
-			       " WHERE sealed IS NOT NULL AND verifier IS NULL)",
+		"DELETE FROM password WHERE account = ?1 AND origin = 'local'",
+	[SQL_ANY_UNVERIFIED] =
+		"SELECT EXISTS (SELECT 1 FROM account a WHERE a.route = 'local' "
+		"AND" HAS_SEALED " AND NOT EXISTS (SELECT 1 FROM password p"
+		"  WHERE p.account = a.id AND p.verifier IS NOT NULL))",
 	[SQL_SEEN_SERVICE] = "SELECT EXISTS (SELECT 1 FROM seen_service"
 			     " WHERE account = ?1 AND service = ?2)",
 	[SQL_SEE_SERVICE] = "INSERT OR IGNORE INTO seen_service (account, service)"
 			    " VALUES (?1, ?2)",
-	[SQL_ERASE_SEALED] = "UPDATE account SET sealed = NULL WHERE sealed IS NOT NULL",
+	[SQL_ERASE_SEALED] = "UPDATE password SET sealed = NULL WHERE sealed IS NOT NULL",
+	[SQL_FORGET_UNPROVEN] = "DELETE FROM password WHERE verifier IS NULL",
+	[SQL_COUNT_NEW] = "SELECT count(*) FROM (SELECT 1 FROM account"
+			  " WHERE first_login_at > ?1 LIMIT ?2)",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -185,6 +228,34 @@ static const char *const upgrades[] = {
 	" account INTEGER NOT NULL REFERENCES account (id),"
 	" service TEXT NOT NULL,"
 	" PRIMARY KEY (account, service)) WITHOUT ROWID;",
+	/* 4: several passwords of one account, and how many accounts are new */
+	"CREATE TABLE password ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" origin TEXT NOT NULL CHECK (origin IN ('source', 'local')),"
+	" login TEXT NOT NULL,"
+	" sealed BLOB,"
+	" verifier TEXT,"
+	" seen_at INTEGER NOT NULL,"
+	" proven_at INTEGER NOT NULL DEFAULT 0,"
+	" refused_at INTEGER NOT NULL DEFAULT 0);"
+	"CREATE INDEX password_account ON password (account);"
+	"CREATE INDEX password_sealed ON password (account) WHERE sealed IS NOT NULL;"
+	"INSERT INTO password (account, origin, login, sealed, verifier, seen_at,"
+	"  proven_at)"
+	" SELECT id, 'source', login, sealed,"
+	"  CASE local_password_at WHEN 0 THEN verifier END, last_login_at,"
+	"  CASE WHEN local_password_at = 0 AND verifier IS NOT NULL THEN stage_at"
+	"   ELSE 0 END"
+	" FROM account WHERE sealed IS NOT NULL"
+	"  OR (verifier IS NOT NULL AND local_password_at = 0);"
+	"INSERT INTO password (account, origin, login, verifier, seen_at, proven_at)"
+	" SELECT id, 'local', '', verifier, local_password_at, local_password_at"
+	" FROM account WHERE local_password_at <> 0;"
+	"ALTER TABLE account DROP COLUMN sealed;"
+	"ALTER TABLE account DROP COLUMN verifier;"
+	"ALTER TABLE account DROP COLUMN local_password_at;"
+	"CREATE INDEX account_first ON account (first_login_at);",
 };
 
 const struct database_schema registry_schema = {

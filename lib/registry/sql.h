@@ -17,12 +17,18 @@ enum sql_id {
 	SQL_LEARN_LOOK,
 	SQL_INSERT_ACCOUNT,
 	SQL_INSERT_NAME,
-	SQL_SET_PASSWORD,
 	SQL_SET_LOGIN_TIME,
 	SQL_SET_UNCAPTURABLE,
-	SQL_SEALED,
-	SQL_VERIFIER,
-	SQL_SET_VERIFIER,
+	SQL_SET_LOGIN,
+	SQL_TAKE_LOGIN,
+	SQL_EACH_PASSWORD,
+	SQL_FIND_PASSWORD,
+	SQL_ADD_CANDIDATE,
+	SQL_SEE_AGAIN,
+	SQL_FORGET_CANDIDATES,
+	SQL_PROVE,
+	SQL_UNPROVE,
+	SQL_REFUSE_PASSWORD,
 	SQL_STATE,
 	SQL_SET_STATE,
 	SQL_SET_PIN,
@@ -44,12 +50,14 @@ enum sql_id {
 	SQL_DAY_IS_FULL,
 	SQL_FORGET_RECIPIENTS,
 	SQL_EACH_RECIPIENT,
-	SQL_SET_LOCAL_PASSWORD,
+	SQL_ADD_LOCAL_PASSWORD,
 	SQL_DROP_LOCAL_PASSWORD,
 	SQL_ANY_UNVERIFIED,
 	SQL_SEEN_SERVICE,
 	SQL_SEE_SERVICE,
 	SQL_ERASE_SEALED,
+	SQL_FORGET_UNPROVEN,
+	SQL_COUNT_NEW,
 	SQL_COUNT
 };
 
@@ -57,8 +65,9 @@ struct registry {
 	struct database *db;
 	char **domains; /* those of the configuration */
 	size_t n_domains;
-	char *only_domain;      /* one of domains; NULL: none, or several */
-	const char *delimiters; /* of sub-addresses; a literal */
+	char *only_domain;         /* one of domains; NULL: none, or several */
+	const char *delimiters;    /* of sub-addresses; a literal */
+	uint64_t new_accounts_max; /* an hour; 0: no limit */
 	bool has_key;
 	uint8_t key[SEAL_KEY_SIZE];
 };

@@ -105,3 +105,12 @@ int verifier_check(struct str verifier, struct str password)
 	explicit_bzero(hash, sizeof(hash));
 	return r;
 }
+
+int verifier_check_any(struct str verifiers, struct str password)
+{
+	int r = -EBADMSG;
+
+	while (verifiers.len && r != 0)
+		r = verifier_check(str_split(&verifiers, '\n'), password);
+	return r;
+}

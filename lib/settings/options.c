@@ -102,6 +102,10 @@ static const struct option limit_rows[] = {
 	{ "message_bytes", OPTION_NUMBER, LIMIT(message_bytes), "104857600",
 		.least = 65536, .most = 2147483647,
 		.help = "the largest message accepted here" },
+	{ "new_accounts", OPTION_NUMBER, LIMIT(new_accounts), "10000", .least = 1,
+		.most = 1000000,
+		.help = "made in an hour by first logins; the others are served by the "
+			"source and tried again at their next login" },
 };
 #undef LIMIT
 

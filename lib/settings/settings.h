@@ -65,6 +65,7 @@ struct limits {
 	uint32_t transfers;          /* accounts moved at the same time */
 	uint32_t source_connections; /* of one transfer to the source */
 	uint32_t message_bytes;      /* the largest message accepted here */
+	uint32_t new_accounts;       /* made in an hour by first logins */
 };
 
 struct settings {

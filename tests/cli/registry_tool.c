@@ -9,13 +9,15 @@
  *   registry_tool CONFIG result LOGIN CERTIFICATE
  *   registry_tool CONFIG arrive LOGIN      idle to local, with a mailbox of two messages
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
- *   registry_tool CONFIG login LOGIN PASSWORD      whether its verifier takes that
- *   registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
+ *   registry_tool CONFIG prove LOGIN       the source took its password from a transfer
+ *   registry_tool CONFIG login LOGIN PASSWORD      whether one of its verifiers takes
+ * that registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
  */
 #include "base/clock.h"
 #include "base/process.h"
 #include "mailstore/store/store.h"
 #include "registry/alias.h"
+#include "registry/passwords.h"
 #include "registry/recipients.h"
 #include "registry/registry.h"
 #include "registry/seal.h"
@@ -157,6 +159,24 @@ static int with_store(struct tool *t, int (*first)(struct store *s, struct error
 	return code;
 }
 
+static int prove(struct tool *t)
+{
+	struct str password;
+	struct buf verifier;
+	int64_t which;
+	int code = registry_password(
+		t->registry, id_of(t), &t->arena, &password, &which, &t->err);
+
+	buf_init(&verifier, 0);
+	if (code == 0 && (code = verifier_make(password, &verifier)) < 0)
+		error_set(&t->err, code, "no verifier");
+	if (code == 0)
+		code = registry_prove(t->registry, id_of(t), which, buf_view(&verifier),
+			STR_LIT(""), &t->err);
+	buf_fini(&verifier);
+	return code;
+}
+
 static int arrive(struct tool *t)
 {
 	static const enum account_event events[] = { EVENT_DUE, EVENT_COPY,
@@ -165,7 +185,7 @@ static int arrive(struct tool *t)
 
 	for (size_t i = 0; code == 0 && i < sizeof(events) / sizeof(events[0]); i++)
 		code = step(t, events[i], "");
-	return code;
+	return code < 0 ? code : prove(t);
 }
 
 static int deliver_one(struct store *s, struct error *err)
@@ -191,9 +211,9 @@ static int login(struct tool *t)
 {
 	struct str verifier;
 	int code =
-		registry_verifier(t->registry, id_of(t), &t->arena, &verifier, &t->err);
+		registry_verifiers(t->registry, id_of(t), &t->arena, &verifier, &t->err);
 
-	if (code == 0 && verifier_check(verifier, str_from(t->arguments[0])) < 0)
+	if (code == 0 && verifier_check_any(verifier, str_from(t->arguments[0])) < 0)
 		return error_set(&t->err, -1, "a wrong password");
 	return code;
 }
@@ -224,6 +244,7 @@ static const struct verb {
 	{ "result", result },
 	{ "arrive", arrive },
 	{ "deliver", deliver },
+	{ "prove", prove },
 	{ "login", login },
 	{ "recipient", recipient },
 };

@@ -193,7 +193,7 @@ def a_password_that_only_we_know_is_not_the_old_one(world):
     user = world.user(3)
     old = world.password(user)
     world.move_by_pop3(user)
-    subprocess.run(world.lab.router.command(*world.ferry.arguments("passwd", user)),
+    subprocess.run(world.lab.router.command(*world.ferry.arguments("passwd", "--only", user)),
                    input=b"another\n", check=True, stdout=subprocess.DEVNULL,
                    env=world.ferry.environment())
     for form in (pop3_apop, imap_cram):

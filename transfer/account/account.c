@@ -384,6 +384,9 @@ static int step_arrive(struct job *j, enum step *next)
 {
 	int r = note_switch(j);
 
+	/* step_prove() has read the source with this password */
+	if (r == 0)
+		r = job_prove_password(j);
 	if (r == 0)
 		r = write_certificate(j, true);
 	if (r < 0)
@@ -480,6 +483,7 @@ enum account_exit account_run(const struct settings *settings, const char *name)
 	int r;
 
 	arena_init(&j.arena);
+	buf_init(&j.verifier, 0);
 	r = process_protect_memory(&j.err);
 	if (r == 0)
 		r = process_keep_capabilities(NULL, 0, &j.err);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "registry/passwords.h"
 #include "registry/seal.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
@@ -125,8 +126,8 @@ int job_open(struct job *j, const char *name)
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);
 	if (r == 0)
-		r = registry_password(
-			j->registry, j->account.id, &j->arena, &j->password, &j->err);
+		r = registry_password(j->registry, j->account.id, &j->arena, &j->password,
+			&j->password_id, &j->err);
 	if (r == 0)
 		r = open_destination(j);
 	if (r == 0)
@@ -158,6 +159,7 @@ void job_close(struct job *j)
 		j->source.ops->free(j->source.self);
 	job_close_destination(j);
 	registry_close(j->registry);
+	buf_fini(&j->verifier);
 	arena_fini(&j->arena);
 }
 
@@ -380,26 +382,16 @@ void job_route_changed(struct job *j)
 
 int job_make_verifier(struct job *j)
 {
-	struct account now;
-	struct arena arena;
-	struct str password;
-	struct buf made;
-	int r;
+	int r = buf_len(&j->verifier) ? 0 : verifier_make(j->password, &j->verifier);
 
-	arena_init(&arena);
-	buf_init(&made, 0);
-	r = registry_find_id(j->registry, j->account.id, &arena, &now, &j->err);
-	if (r == 0 && !now.has_verifier) {
-		/* it may be another one by now: then the source knows it, too */
-		r = registry_password(
-			j->registry, j->account.id, &arena, &password, &j->err);
-		if (r == 0 && (r = verifier_make(password, &made)) < 0)
-			r = error_errno(&j->err, r, "cannot make a verifier");
-		if (r == 0)
-			r = registry_set_verifier(
-				j->registry, j->account.id, buf_view(&made), &j->err);
-	}
-	buf_fini(&made);
-	arena_fini(&arena);
-	return r;
+	return r < 0 ? error_errno(&j->err, r, "cannot make a verifier") : 0;
+}
+
+int job_prove_password(struct job *j)
+{
+	int r = job_make_verifier(j);
+
+	return r < 0 ? r
+	             : registry_prove(j->registry, j->account.id, j->password_id,
+			       buf_view(&j->verifier), STR_LIT(""), &j->err);
 }

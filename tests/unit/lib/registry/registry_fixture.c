@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "registry_fixture.h"
 
+#include "registry/passwords.h"
+
 #include <ftw.h>
 #include <unistd.h>
 
@@ -72,6 +74,16 @@ int64_t capture(struct test *t, const char *login, const char *password)
 		NO_ERROR(registry_transition(t->r, route.id, EVENT_CANCEL,
 			STR_LIT("test"), STR_LIT(""), &t->err));
 	return route.id;
+}
+
+void prove(struct test *t, int64_t id, const char *verifier)
+{
+	struct str password;
+	int64_t which = 0;
+
+	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &which, &t->err));
+	NO_ERROR(registry_prove(
+		t->r, id, which, str_from(verifier), STR_LIT(""), &t->err));
 }
 
 void arrive(struct test *t, int64_t id)

@@ -40,6 +40,8 @@ bool log_in(struct test *t, const char *login, const char *password, const char 
 	struct account_route *ret);
 /* The same, and the account is idle again. */
 int64_t capture(struct test *t, const char *login, const char *password);
+/* The password to try first is proven, with that verifier. */
+void prove(struct test *t, int64_t id, const char *verifier);
 /* From idle to local. */
 void arrive(struct test *t, int64_t id);
 

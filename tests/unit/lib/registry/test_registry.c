@@ -3,17 +3,13 @@
 #include "registry_fixture.h"
 
 #include "base/clock.h"
+#include "registry/passwords.h"
 #include "registry/retire.h"
 #include "registry/seal.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void give_verifier(struct test *t, int64_t id)
-{
-	NO_ERROR(registry_set_verifier(t->r, id, STR_LIT("scrypt$x"), &t->err));
-}
 
 static void step(struct test *t, int64_t id, enum account_event event, const char *detail)
 {
@@ -47,16 +43,12 @@ static void test_capture(void **state)
 	assert_int_equal(a.stage, STAGE_IDLE);
 	assert_int_equal(a.pin, PIN_AUTO);
 	assert_int_equal(a.uids_kept, -1);
-	assert_true(a.capturable && a.has_password && !a.has_verifier);
+	assert_true(a.capturable && a.has_password && !a.passwords);
 	assert_true(a.first_login_at > 0 && a.first_login_at == a.last_login_at);
 
-	give_verifier(t, id);
 	assert_int_equal(capture(t, " alice", "secret"), id);
-	NO_ERROR(registry_verifier(t->r, id, &t->arena, &password, &t->err));
 	assert_int_equal(capture(t, "alice", "other"), id);
-	assert_int_equal(
-		registry_verifier(t->r, id, &t->arena, &password, &t->err), -ENODATA);
-	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &t->err));
+	NO_ERROR(registry_password(t->r, id, &t->arena, &password, NULL, &t->err));
 	assert_true(str_eq(password, STR_LIT("other")));
 }
 
@@ -174,12 +166,12 @@ static void test_lives_here(void **state)
 	int64_t id = capture(t, "alice", "secret");
 
 	arrive(t, id);
-	give_verifier(t, id);
+	prove(t, id, "scrypt$x");
 	assert_false(log_in(t, "alice", "anything", "", &route));
 	assert_int_equal(route.route, ROUTE_LOCAL);
-	NO_ERROR(registry_verifier(t->r, id, &t->arena, &text, &t->err));
+	NO_ERROR(registry_verifiers(t->r, id, &t->arena, &text, &t->err));
 	assert_true(str_eq(text, STR_LIT("scrypt$x")));
-	NO_ERROR(registry_password(t->r, id, &t->arena, &text, &t->err));
+	NO_ERROR(registry_password(t->r, id, &t->arena, &text, NULL, &t->err));
 	assert_true(str_eq(text, STR_LIT("secret")));
 }
 
@@ -502,7 +494,8 @@ static void test_two_handles(void **state)
 	assert_true(route.has_password);
 	assert_string_equal(route.name, "alice");
 	assert_int_equal(
-		registry_password(other, id, &t->arena, &password, &t->err), -ENOKEY);
+		registry_password(other, id, &t->arena, &password, NULL, &t->err),
+		-ENOKEY);
 	assert_int_equal(registry_learn(other, &bob, &route, &due, &t->err), -ENOKEY);
 	registry_close(other);
 }

@@ -2,6 +2,7 @@
 /* The source's last days: recipients that went to it, passwords set here, the end. And a
    registry of the version before all that. */
 #include "registry/alias.h"
+#include "registry/passwords.h"
 #include "registry/recipients.h"
 #include "registry/retire.h"
 #include "registry_fixture.h"
@@ -102,55 +103,13 @@ static void test_recipients_of_a_flood(void **state)
 	free(seen);
 }
 
-static struct str verifier_of(struct test *t, int64_t id)
+static struct str verifiers_of(struct test *t, int64_t id)
 {
-	struct str verifier = STR("");
+	struct str verifiers = STR("");
 
-	if (registry_verifier(t->r, id, &t->arena, &verifier, &t->err) < 0)
+	if (registry_verifiers(t->r, id, &t->arena, &verifiers, &t->err) < 0)
 		return STR_LIT("none");
-	return verifier;
-}
-
-static void set_verifier(struct test *t, int64_t id, const char *verifier)
-{
-	NO_ERROR(registry_set_verifier(t->r, id, str_from(verifier), &t->err));
-}
-
-static void go_back(struct test *t, int64_t id)
-{
-	NO_ERROR(registry_transition(
-		t->r, id, EVENT_LEAVE, STR_LIT("test"), STR_LIT(""), &t->err));
-	NO_ERROR(registry_transition(
-		t->r, id, EVENT_RETURN, STR_LIT("test"), STR_LIT(""), &t->err));
-}
-
-static void test_local_password(void **state)
-{
-	struct test *t = *state;
-	struct account a;
-	struct str sealed;
-	int64_t id = capture(t, "alice", "secret");
-
-	assert_int_equal(
-		registry_set_local_password(t->r, id, STR_LIT("new"), &t->err), -EPERM);
-	assert_non_null(strstr(t->err.text, "its password is changed there"));
-	set_verifier(t, id, "old");
-	arrive(t, id);
-	NO_ERROR(registry_set_local_password(t->r, id, STR_LIT("new"), &t->err));
-	set_verifier(t, id, "old"); /* made before, stored late */
-	assert_true(str_eq(verifier_of(t, id), STR_LIT("new")));
-	NO_ERROR(registry_password(t->r, id, &t->arena, &sealed, &t->err));
-	assert_true(str_eq(sealed, STR_LIT("secret")));
-	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
-	assert_true(a.local_password_at > 0);
-
-	go_back(t, id);
-	assert_true(str_eq(verifier_of(t, id), STR_LIT("none")));
-	set_verifier(t, id, "old");
-	assert_true(str_eq(verifier_of(t, id), STR_LIT("old")));
-	arrive(t, id);
-	go_back(t, id);
-	assert_true(str_eq(verifier_of(t, id), STR_LIT("old")));
+	return verifiers;
 }
 
 static void test_retire(void **state)
@@ -168,8 +127,7 @@ static void test_retire(void **state)
 	NO_ERROR(registry_retired(t->r, &since, &t->err));
 	assert_int_equal(since, 0);
 	assert_int_equal(registry_retire(t->r, &t->err), -EAGAIN);
-	set_verifier(t, alice, "a");
-	set_verifier(t, bob, "b");
+	prove(t, alice, "a");
 	NO_ERROR(registry_retire(t->r, &t->err));
 	NO_ERROR(registry_retired(t->r, &since, &t->err));
 	assert_true(since > NOON);
@@ -180,7 +138,8 @@ static void test_retire(void **state)
 	NO_ERROR(registry_any_password(t->r, &any, &t->err));
 	assert_false(any);
 	assert_int_equal(
-		registry_password(t->r, alice, &t->arena, &password, &t->err), -ENODATA);
+		registry_password(t->r, alice, &t->arena, &password, NULL, &t->err),
+		-ENODATA);
 	assert_int_equal(registry_learn(t->r, &carol, &route, &due, &t->err), -EPERM);
 	assert_int_equal(registry_transition(t->r, bob, EVENT_DUE, STR_LIT("test"),
 				 STR_LIT(""), &t->err),
@@ -189,7 +148,7 @@ static void test_retire(void **state)
 				 STR_LIT(""), &t->err),
 		-EPERM);
 	assert_non_null(strstr(t->err.text, "the source is retired"));
-	assert_true(str_eq(verifier_of(t, alice), STR_LIT("a")));
+	assert_true(str_eq(verifiers_of(t, alice), STR_LIT("a")));
 }
 
 static void run_sql(struct test *t, const char *sql, struct buf *ret_blob)
@@ -249,9 +208,9 @@ static void test_erased(void **state)
 	memset(password, 'p', sizeof(password) - 1);
 	password[sizeof(password) - 1] = '\0';
 	id = capture(t, "alice", password);
-	set_verifier(t, id, "a");
+	prove(t, id, "a");
 	buf_init(&sealed, 0);
-	run_sql(t, "SELECT sealed FROM account", &sealed);
+	run_sql(t, "SELECT sealed FROM password", &sealed);
 	assert_true(buf_len(&sealed) > sizeof(password));
 	assert_true(any_file_holds(t, buf_view(&sealed)));
 	NO_ERROR(registry_retire(t->r, &t->err));
@@ -276,7 +235,12 @@ static void test_upgrade(void **state)
 	t->r = NULL;
 	run_sql(t,
 		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
-		"ALTER TABLE account DROP COLUMN local_password_at;"
+		"DROP INDEX account_first;"
+		"ALTER TABLE account ADD COLUMN sealed BLOB;"
+		"ALTER TABLE account ADD COLUMN verifier TEXT;"
+		"UPDATE account SET verifier = 'v',"
+		" sealed = (SELECT sealed FROM password);"
+		"DROP TABLE password;"
 		"PRAGMA user_version = 1;",
 		NULL);
 	NO_ERROR(registry_open(t->path, t->key, false, &t->r, &t->err));
@@ -284,7 +248,8 @@ static void test_upgrade(void **state)
 	NO_ERROR(registry_find(t->r, STR_LIT("alice"), &t->arena, &a, &t->err));
 	assert_int_equal(a.route, ROUTE_LOCAL);
 	assert_int_equal(a.local_password_at, 0);
-	NO_ERROR(registry_password(t->r, a.id, &t->arena, &password, &t->err));
+	assert_true(str_eq(verifiers_of(t, a.id), STR_LIT("v")));
+	NO_ERROR(registry_password(t->r, a.id, &t->arena, &password, NULL, &t->err));
 	NO_ERROR(registry_add_alias(t->r, STR_LIT("info"), STR_LIT("example.com"),
 		STR_LIT("alice"), &t->err));
 	NO_ERROR(registry_address(
@@ -299,7 +264,6 @@ int main(void)
 		ROW(test_recipients),
 		ROW(test_recipients_are_forgotten),
 		ROW(test_recipients_of_a_flood),
-		ROW(test_local_password),
 		ROW(test_retire),
 		ROW(test_erased),
 		ROW(test_upgrade),

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Several passwords of one account: seen, proven, refused, set here. */
+#include "registry_fixture.h"
+
+#include "registry/passwords.h"
+
+static int put(void *context, const struct password *p)
+{
+	struct buf *to = context;
+
+	return buf_printf(to, "%s%s:%.*s ",
+		p->origin == PASSWORD_LOCAL ? "local"
+		: p->refused_at             ? "refused"
+		: p->proven_at              ? "proven"
+					    : "candidate",
+		p->sealed.len ? "+sealed" : "", STR_ARG(p->verifier));
+}
+
+/* What to try first comes first. */
+static void assert_passwords(struct test *t, int64_t id, const char *expected)
+{
+	struct buf all;
+	bool same;
+
+	buf_init(&all, 0);
+	NO_ERROR(registry_each_password(t->r, id, put, &all, &t->err));
+	same = str_eq(buf_view(&all), str_from(expected));
+	if (!same)
+		print_error("%.*s\n", STR_ARG(buf_view(&all)));
+	buf_fini(&all);
+	assert_true(same);
+}
+
+static void transition(struct test *t, int64_t id, enum account_event event)
+{
+	NO_ERROR(registry_transition(
+		t->r, id, event, STR_LIT("test"), STR_LIT(""), &t->err));
+}
+
+static void go_back(struct test *t, int64_t id)
+{
+	transition(t, id, EVENT_LEAVE);
+	transition(t, id, EVENT_RETURN);
+}
+
+static int64_t first(struct test *t, int64_t id, const char *expected)
+{
+	struct str password;
+	int64_t which = 0;
+
+	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &which, &t->err));
+	assert_true(str_eq(password, str_from(expected)));
+	return which;
+}
+
+static void several(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	struct password p;
+	struct str verifiers;
+	int64_t id = capture(t, "alice", "one");
+
+	assert_int_equal(capture(t, "Alice@example.com", "two"), id);
+	assert_int_equal(capture(t, "alice", "one"), id); /* known already */
+	assert_passwords(t, id, "candidate+sealed: candidate+sealed: ");
+	assert_int_equal(
+		registry_verifiers(t->r, id, &t->arena, &verifiers, &t->err), -ENODATA);
+
+	NO_ERROR(registry_find_password(
+		t->r, first(t, id, "two"), &t->arena, &p, &t->err));
+	assert_true(p.account == id && str_eq(p.account_name, STR_LIT("alice")));
+	assert_true(str_eq(p.login, STR_LIT("Alice@example.com")));
+	prove(t, id, "v2");
+	NO_ERROR(registry_prove(
+		t->r, id, first(t, id, "two") - 1, STR_LIT("v1"), STR_LIT(""), &t->err));
+	NO_ERROR(registry_verifiers(t->r, id, &t->arena, &verifiers, &t->err));
+	assert_true(str_eq(verifiers, STR_LIT("v2\nv1")));
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(a.passwords == 2 && a.candidates == 0);
+	assert_true(str_eq(a.login, STR_LIT("alice"))); /* of the one proven last */
+
+	assert_true(registry_knows_password(t->r, id, STR_LIT("one"), true));
+	assert_false(registry_knows_password(t->r, id, STR_LIT("three"), false));
+	(void)capture(t, "alice", "three");
+	assert_true(registry_knows_password(t->r, id, STR_LIT("three"), false));
+	assert_false(registry_knows_password(t->r, id, STR_LIT("three"), true));
+}
+
+static void another_form_of_the_same(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "one"), which = first(t, id, "one");
+	struct password p;
+
+	NO_ERROR(registry_prove(
+		t->r, id, which, STR_LIT("v"), STR_LIT("\2form"), &t->err));
+	NO_ERROR(registry_find_password(t->r, which, &t->arena, &p, &t->err));
+	assert_true(str_eq(p.sealed, STR_LIT("\2form")));
+}
+
+static void each_attempt_proves_anew(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "one");
+
+	prove(t, id, "v");
+	transition(t, id, EVENT_DUE);
+	assert_passwords(t, id, "proven+sealed:v ");
+	transition(t, id, EVENT_COPY);
+	assert_passwords(t, id, "candidate+sealed: ");
+}
+
+static void refused_ones_open_nothing(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	int64_t id = capture(t, "alice", "old"), old = first(t, id, "old");
+
+	prove(t, id, "v");
+	(void)capture(t, "alice", "new");
+	assert_passwords(t, id, "proven+sealed:v candidate+sealed: ");
+	NO_ERROR(registry_refuse(t->r, id, old, &t->err));
+	assert_passwords(t, id, "candidate+sealed: refused+sealed: ");
+	(void)first(t, id, "new");
+
+	/* a move that failed is worth a try at once when the password works again */
+	transition(t, id, EVENT_DUE);
+	transition(t, id, EVENT_FAIL);
+	assert_false(log_in(t, "alice", "new", "", &route));
+	assert_true(log_in(t, "alice", "old", "", &route));
+	assert_passwords(t, id, "candidate+sealed: candidate+sealed: ");
+
+	assert_int_equal(registry_refuse(t->r, id, old + 100, &t->err), -ENOENT);
+	assert_int_equal(registry_refuse(t->r, id + 100, old, &t->err), -ENOENT);
+	assert_int_equal(
+		registry_prove(t->r, id + 100, old, STR_LIT("v"), STR_LIT(""), &t->err),
+		-ENOENT);
+	transition(t, id, EVENT_CANCEL);
+	arrive(t, id);
+	assert_int_equal(registry_refuse(t->r, id, old, &t->err), -EPERM);
+}
+
+static void only_the_newest_are_kept(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	int64_t id = capture(t, "alice", "proven");
+
+	prove(t, id, "v");
+	for (int i = 0; i < 3 * CANDIDATES_MAX; i++) {
+		char password[16];
+
+		(void)snprintf(password, sizeof(password), "pw%d", i);
+		(void)capture(t, "alice", password);
+	}
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(a.passwords == 1 && a.candidates == CANDIDATES_MAX);
+	assert_true(registry_knows_password(t->r, id, STR_LIT("proven"), true));
+	assert_true(registry_knows_password(t->r, id, STR_LIT("pw23"), false));
+	assert_false(registry_knows_password(t->r, id, STR_LIT("pw15"), false));
+}
+
+static void local_ones(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	int64_t id = capture(t, "alice", "secret");
+
+	assert_int_equal(
+		registry_set_local_password(t->r, id, STR_LIT("new"), false, &t->err),
+		-EPERM);
+	assert_non_null(strstr(t->err.text, "its password is changed there"));
+	arrive(t, id);
+	prove(t, id, "v");
+	NO_ERROR(registry_set_local_password(t->r, id, STR_LIT("a"), false, &t->err));
+	NO_ERROR(registry_set_local_password(t->r, id, STR_LIT("b"), false, &t->err));
+	assert_passwords(t, id, "local:b proven+sealed:v ");
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(a.local_password_at > 0 && a.passwords == 2);
+	NO_ERROR(registry_set_local_password(t->r, id, STR_LIT("c"), true, &t->err));
+	assert_passwords(t, id, "local:c candidate+sealed: ");
+	(void)first(t, id, "secret"); /* for the sweep */
+	assert_false(registry_knows_password(t->r, id, STR_LIT("secret"), true));
+
+	go_back(t, id);
+	assert_passwords(t, id, "candidate+sealed: ");
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.local_password_at, 0);
+}
+
+/* A source that says yes to everything makes no more than that of us. */
+static void new_accounts_are_limited(void **state)
+{
+	struct test *t = *state;
+	struct registry_counts counts;
+	struct account_route route;
+
+	registry_limit_new_accounts(t->r, 3);
+	for (int i = 0; i < 5; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "user%d", i);
+		assert_int_equal(log_in(t, name, "pw", "", &route), i < 3);
+		assert_int_equal(route.route, ROUTE_SOURCE);
+		assert_true((route.id != 0) == (i < 3));
+	}
+	/* those that are known are learnt as ever */
+	assert_false(log_in(t, "user1", "another", "", &route));
+	assert_true(registry_knows_password(t->r, route.id, STR_LIT("another"), false));
+	NO_ERROR(registry_counts(t->r, &counts, &t->err));
+	assert_int_equal(counts.accounts, 3);
+	registry_limit_new_accounts(t->r, 0);
+	assert_true(log_in(t, "user4", "pw", "", &route));
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		ROW(several),
+		ROW(another_form_of_the_same),
+		ROW(each_attempt_proves_anew),
+		ROW(refused_ones_open_nothing),
+		ROW(only_the_newest_are_kept),
+		ROW(local_ones),
+		ROW(new_accounts_are_limited),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
