@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "event/child.h"
+
+#include "base/fd.h"
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- in the child: between fork() and exec() only what a copy of a single-threaded
+   process may do ---- */
+
+/* Out of the way of what is put below them. */
+static int move_up(int fd, size_t n_fds)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD_FIRST + (int)n_fds);
+
+	return moved < 0 ? -errno : moved;
+}
+
+/* report: its end of the pipe, moved up; stays open until exec(). */
+static int lay_out_fds(const struct child_plan *plan, int *report)
+{
+	int moved[CHILD_FDS_MAX], null;
+
+	*report = move_up(*report, plan->n_fds);
+	if (*report < 0)
+		return *report;
+	for (size_t i = 0; i < plan->n_fds; i++)
+		if ((moved[i] = move_up(plan->fds[i], plan->n_fds)) < 0)
+			return moved[i];
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+		dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return -errno;
+	for (size_t i = 0; i < plan->n_fds; i++)
+		if (dup2(moved[i], CHILD_FD_FIRST + (int)i) < 0)
+			return -errno;
+	if (close_range(CHILD_FD_FIRST + (unsigned)plan->n_fds, ~0U,
+		    CLOSE_RANGE_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+static int reset_signals(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	if (signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
+		sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Returns only when it fails. */
+static int become(const struct child_plan *plan, pid_t parent, int *report)
+{
+	int r = lay_out_fds(plan, report);
+
+	if (r == 0)
+		r = process_end_with_parent(parent, NULL);
+	if (r == 0 && plan->own_group && setpgid(0, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		r = reset_signals();
+	if (r < 0)
+		return r;
+	/* execv(3) changes nothing of them, whatever its prototype says */
+	(void)execv(plan->program, (char *const *)(uintptr_t)plan->arguments);
+	return -errno;
+}
+
+static _Noreturn void run_child(const struct child_plan *plan, pid_t parent, int report)
+{
+	int code = become(plan, parent, &report);
+
+	if (report >= 0)
+		(void)!write(report, &code, sizeof(code));
+	_exit(EXIT_FAILURE);
+}
+
+/* ---- its end ---- */
+
+static void over(struct child *c, int status)
+{
+	watch_free(c->end);
+	c->end = NULL;
+	c->pid = 0;
+	c->ended(c->context, status);
+}
+
+void child_look(struct child *c)
+{
+	int status;
+
+	if (c->pid && waitpid(c->pid, &status, WNOHANG) == c->pid)
+		over(c, status);
+}
+
+static void ready(void *context, int events, int error)
+{
+	(void)events;
+	(void)error;
+	child_look(context);
+}
+
+/* ---- its start ---- */
+
+/* 0 once it has become the program: exec() closes the pipe without a word. */
+static int read_report(int pipe)
+{
+	int code = 0;
+	ssize_t n;
+
+	do
+		n = read(pipe, &code, sizeof(code));
+	while (n < 0 && errno == EINTR);
+	return n == 0 ? 0 : n == (ssize_t)sizeof(code) ? code : -EIO;
+}
+
+static int watch_end(struct child *c, struct loop *loop)
+{
+	int fd = pidfd_open(c->pid, 0);
+	int r = fd < 0 ? -errno : watch_new(loop, fd, ready, c, &c->end);
+
+	if (r == 0)
+		watch_want(c->end, UV_READABLE);
+	else
+		fd_closep(&fd);
+	return r;
+}
+
+static int fork_and_exec(const struct child_plan *plan, pid_t *ret_pid)
+{
+	pid_t parent = getpid(), pid;
+	int ends[2], r;
+
+	if (plan->n_fds > CHILD_FDS_MAX)
+		return -EINVAL;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		run_child(plan, parent, ends[1]);
+	r = pid < 0 ? -errno : 0;
+	fd_closep(&ends[1]);
+	if (r == 0 && (r = read_report(ends[0])) < 0)
+		(void)waitpid(pid, NULL, 0);
+	fd_closep(&ends[0]);
+	if (r == 0)
+		*ret_pid = pid;
+	return r;
+}
+
+int child_start(struct child *c, struct loop *loop, const struct child_plan *plan,
+	child_ended_fn *ended, void *context, struct error *err)
+{
+	int r;
+
+	*c = (struct child){ .ended = ended, .context = context };
+	r = fork_and_exec(plan, &c->pid);
+	if (r == 0 && (r = watch_end(c, loop)) < 0) {
+		(void)kill(c->pid, SIGKILL);
+		(void)waitpid(c->pid, NULL, 0);
+		c->pid = 0;
+	}
+	return r < 0 ? error_errno(err, r, "cannot start %s", plan->program) : 0;
+}
+
+bool child_runs(const struct child *c)
+{
+	return c->pid != 0;
+}
+
+void child_signal(struct child *c, int number)
+{
+	if (c->pid)
+		(void)kill(c->pid, number);
+}
+
+void child_end_text(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(text, size, "signal %d (%s)", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(text, size, "exit code %d", WEXITSTATUS(status));
+}
