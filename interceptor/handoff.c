@@ -34,10 +34,11 @@ static struct session *by_id(struct worker *w, struct str text)
 	return NULL;
 }
 
-static void on_end(struct worker *w, const struct message *m)
+static void on_end(void *context, const struct message *m, int fd)
 {
-	struct session *s = by_id(w, m->session);
+	struct session *s = by_id(context, m->session);
 
+	(void)fd;
 	if (!s)
 		return;
 	s->bytes_in += m->number;
@@ -45,39 +46,44 @@ static void on_end(struct worker *w, const struct message *m)
 	session_close(s, m->type == MESSAGE_FAILED ? "mailstore failed" : "over");
 }
 
-static const struct worker_message messages[] = {
-	{ MESSAGE_SERVE_END, on_end },
-	{ MESSAGE_FAILED, on_end },
-	{ MESSAGE_STAGED, staging_answered },
-	{ MESSAGE_DELIVERED, staging_answered },
-	{ MESSAGE_DELIVERY_FAILED, staging_answered },
+static void on_staging(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	staging_answered(context, m);
+}
+
+static const struct message_row messages[] = {
+	{ MESSAGE_SERVE_END, false, on_end },
+	{ MESSAGE_FAILED, false, on_end },
+	{ MESSAGE_STAGED, false, on_staging },
+	{ MESSAGE_DELIVERED, false, on_staging },
+	{ MESSAGE_DELIVERY_FAILED, false, on_staging },
 };
 
-static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+static void on_message(void *context, struct channel *c, struct packet *p)
 {
-	(void)p;
-	worker_dispatch(context, "mailstore", m, fd, messages,
-		sizeof(messages) / sizeof(messages[0]));
+	(void)c;
+	worker_handle(context, "mailstore", messages,
+		sizeof(messages) / sizeof(messages[0]), p);
 }
 
 /* Its master is gone; what its account processes still serve is not known to us. */
-static void on_lost(void *context, struct peer *p, int code)
+static void on_lost(void *context, struct channel *c, int code)
 {
 	struct worker *w = context;
 
-	if (code == -EBADMSG) {
-		log_error(NULL, "mailstore", "error=\"a message makes no sense\"");
-		abort();
-	}
-	log_warning(NULL, "mailstore", "connection=lost");
-	peer_close(p);
+	log_warning(NULL, "mailstore", "connection=lost code=%d", code);
+	channel_close(c);
 	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
 		while (!LIST_EMPTY(&w->local[i]))
 			session_close(LIST_FIRST(&w->local[i]), "mailstore ended");
 	staging_mailstore_lost(w);
 }
 
-static const struct peer_ops mailstore_ops = { .message = on_message, .lost = on_lost };
+static const struct channel_ops mailstore_ops = { .message = on_message,
+	.lost = on_lost,
+	.bytes_max = WORKER_QUEUE_MAX,
+	.fds_max = WORKER_QUEUE_FDS_MAX };
 
 int handoff_connect(struct worker *w)
 {
@@ -85,7 +91,7 @@ int handoff_connect(struct worker *w)
 	struct error err;
 	int fd, r;
 
-	if (peer_is_open(&w->mailstore))
+	if (channel_is_open(&w->mailstore))
 		return 0;
 	r = settings_run_path(w->settings, MAILSTORE_SOCKET, path, sizeof(path));
 	if (r < 0)
@@ -93,7 +99,7 @@ int handoff_connect(struct worker *w)
 	fd = ipc_connect(path, &err);
 	if (fd < 0)
 		return fd;
-	r = peer_open(&w->mailstore, &w->loop, fd, &mailstore_ops, w);
+	r = channel_open(&w->mailstore, &w->loop, fd, &mailstore_ops, w);
 	if (r < 0)
 		fd_closep(&fd);
 	return r;
@@ -123,7 +129,7 @@ int handoff(struct session *s)
 	fd = stream_share(s->client);
 	if (fd < 0)
 		return fd;
-	r = peer_send(&w->mailstore, &m, fd);
+	r = message_send(&w->mailstore, &m, fd);
 	if (r < 0) {
 		fd_closep(&fd);
 		return r;

@@ -22,6 +22,7 @@
 #define STABLE_MS 10000 /* a worker that lived so long is started again at once */
 #define BACKOFF_MS 1000 /* else after that */
 #define SHUTDOWN_MS 3000
+#define QUEUE_MAX (4u << 20)  /* questions that a worker has not read */
 #define DESCRIPTORS_SPARE 512 /* pipes, registry, listeners */
 
 /* ---- when workers are heard ---- */
@@ -31,8 +32,8 @@
 static void pause_links(struct master *m, bool paused)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
-		if (peer_is_open(&m->slots[i].link))
-			peer_pause(&m->slots[i].link, paused);
+		if (channel_is_open(&m->slots[i].link))
+			channel_pause(&m->slots[i].link, paused);
 }
 
 static void on_rested(uv_timer_t *timer)
@@ -57,7 +58,7 @@ void master_listen(struct master *m)
 void master_hear(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
-		peer_hear(&m->slots[i].link);
+		channel_read(&m->slots[i].link);
 }
 
 /* ---- workers' messages ---- */
@@ -76,61 +77,63 @@ static void count(struct worker_slot *slot, const struct message *m, int change)
 	rest(slot->master);
 }
 
-static void on_begin(struct worker_slot *slot, const struct message *m)
+static void on_begin(void *context, const struct message *m, int fd)
 {
-	count(slot, m, 1);
+	(void)fd;
+	count(context, m, 1);
 }
 
-static void on_end(struct worker_slot *slot, const struct message *m)
+static void on_end(void *context, const struct message *m, int fd)
 {
+	struct worker_slot *slot = context;
+
+	(void)fd;
 	count(slot, m, -1);
 	control_session_ended(slot->master, m->account);
 }
 
-static void on_answer(struct worker_slot *slot, const struct message *m)
+static void on_answer(void *context, const struct message *m, int fd)
 {
+	struct worker_slot *slot = context;
+
+	(void)fd;
 	control_answer(slot->master, slot->index, m);
 }
 
-static const struct message_row {
-	enum message_type type;
-	void (*handle)(struct worker_slot *slot, const struct message *m);
-} message_rows[] = {
-	{ MESSAGE_SESSION_BEGIN, on_begin },
-	{ MESSAGE_SESSION_END, on_end },
-	{ MESSAGE_QUIESCED, on_answer },
-	{ MESSAGE_FLOW, on_answer },
-	{ MESSAGE_FLOWS_END, on_answer },
+static const struct message_row message_rows[] = {
+	{ MESSAGE_SESSION_BEGIN, false, on_begin },
+	{ MESSAGE_SESSION_END, false, on_end },
+	{ MESSAGE_QUIESCED, false, on_answer },
+	{ MESSAGE_FLOW, false, on_answer },
+	{ MESSAGE_FLOWS_END, false, on_answer },
 };
 
-static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+/* Its end is told by the loop, and does the rest. */
+static void on_message(void *context, struct channel *c, struct packet *p)
 {
 	struct worker_slot *slot = context;
+	struct error err;
 
-	(void)p;
-	fd_closep(&fd);
-	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
-		if (message_rows[i].type != m->type)
-			continue;
-		message_rows[i].handle(slot, m);
+	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
+		    p, slot, &err) == 0)
 		return;
-	}
-	log_error(NULL, "worker", "worker=%u error=\"unexpected message %s\"",
-		slot->index, message_type_name(m->type));
+	log_error(NULL, "worker", "worker=%u error=\"%s\"", slot->index, err.text);
+	channel_close(c);
 	(void)kill(slot->pid, SIGKILL);
 }
 
-/* SIGCHLD comes too, and does the rest. */
-static void on_lost(void *context, struct peer *p, int code)
+static void on_lost(void *context, struct channel *c, int code)
 {
 	struct worker_slot *slot = context;
 
-	if (code == -EBADMSG)
+	channel_close(c);
+	if (code < 0)
 		(void)kill(slot->pid, SIGKILL);
-	peer_close(p);
 }
 
-static const struct peer_ops worker_ops = { .message = on_message, .lost = on_lost };
+static const struct channel_ops worker_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
+};
 
 /* ---- workers' lives ---- */
 
@@ -143,7 +146,7 @@ static void close_in_child(struct master *m, unsigned index)
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct worker_slot *slot = &m->slots[i];
 
-		if (peer_is_open(&slot->link))
+		if (channel_is_open(&slot->link))
 			fd_closep(&slot->link.watch->fd);
 		for (size_t j = 0; i != index && j < slot->n_listeners; j++)
 			fd_closep(&slot->listeners[j].fd);
@@ -189,7 +192,7 @@ static int start(struct worker_slot *slot)
 	close(pair[1]);
 	r = pid < 0 ? -errno : 0;
 	if (r == 0)
-		r = peer_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
+		r = channel_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
 	if (r < 0) {
 		close(pair[0]);
 		if (pid > 0)
@@ -210,7 +213,7 @@ static void ended(struct worker_slot *slot, int status)
 		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		(unsigned long long)slot->census.sessions);
-	peer_close(&slot->link);
+	channel_close(&slot->link);
 	census_clear(&slot->census);
 	tally_clear_row(&m->tally, slot->index);
 	slot->pid = 0;
@@ -253,7 +256,7 @@ static void facts_changed(void *context, enum service_id service)
 
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->slots[i].pid)
-			(void)peer_send(&m->slots[i].link, &news, -1);
+			(void)message_send(&m->slots[i].link, &news, -1);
 }
 
 static const struct probe_ops probe_ops = { .changed = facts_changed };

@@ -10,10 +10,10 @@
  *                                         ◄──
  */
 #include "interceptor/census.h"
-#include "interceptor/peer.h"
 #include "interceptor/probe.h"
 #include "interceptor/tally.h"
 #include "interceptor/worker.h"
+#include "messages/exchange.h"
 
 #define WORKERS_MAX 256 /* as the settings allow */
 
@@ -25,7 +25,7 @@ struct worker_slot {
 	pid_t pid;           /* 0: not running */
 	uint64_t started_at; /* loop time */
 	uint64_t restart_at; /* when not running */
-	struct peer link;
+	struct channel link;
 	struct census census;
 	struct listener listeners[LISTENERS_MAX]; /* stay open while it restarts: who
 	                                             connects then waits a little */
@@ -36,7 +36,7 @@ struct worker_slot {
 struct control_client {
 	LIST_ENTRY(control_client) all;
 	struct master *master;
-	struct peer peer;
+	struct channel channel;
 };
 
 /* A question that is not answered yet. */
@@ -56,7 +56,7 @@ struct master {
 	struct tally tally;
 	struct worker_slot *slots;
 	unsigned n_slots;
-	struct watch *control; /* the listener */
+	struct channel_listener control;
 	struct watch *signals;
 	uv_timer_t tick, rest;
 	struct probe probes[SERVICE_COUNT];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* interceptor.sock: questions of the transfer and the `mailferry` command. */
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "interceptor/master.h"
 
@@ -9,6 +8,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SOCKET_MODE 0600
+#define QUEUE_MAX (64u << 20) /* a listing of 100,000 flows takes 40 MB */
 
 static void request_free(struct request *q)
 {
@@ -31,9 +33,9 @@ static void client_free(struct control_client *c)
 
 static void tell(struct control_client *c, const struct message *m)
 {
-	if (peer_send(&c->peer, m, -1) < 0) {
+	if (message_send(&c->channel, m, -1) < 0) {
 		log_warning(NULL, "control", "client=dropped: it does not read");
-		peer_close(&c->peer); /* found and freed by the sweep */
+		channel_close(&c->channel); /* found and freed by the sweep */
 	}
 }
 
@@ -89,12 +91,14 @@ static void conclude(struct master *m, struct request *q)
 	request_free(q);
 }
 
-static void ask_workers(struct control_client *c, const struct message *question)
+static void ask_workers(void *context, const struct message *question, int fd)
 {
+	struct control_client *c = context;
 	struct master *m = c->master;
 	struct request *q = request_new(c, question->type, question->account);
 	struct message sent = *question;
 
+	(void)fd;
 	if (!q) {
 		struct message no = { .type = MESSAGE_FAILED, .text = STR("no memory") };
 
@@ -103,8 +107,8 @@ static void ask_workers(struct control_client *c, const struct message *question
 	}
 	sent.number2 = q->id;
 	for (unsigned i = 0; i < m->n_slots; i++)
-		q->asked[i] =
-			m->slots[i].pid && peer_send(&m->slots[i].link, &sent, -1) == 0;
+		q->asked[i] = m->slots[i].pid &&
+		              message_send(&m->slots[i].link, &sent, -1) == 0;
 	master_listen(m);
 	conclude(m, q);
 }
@@ -184,11 +188,13 @@ void control_worker_lost(struct master *m, unsigned worker)
 	}
 }
 
-static void await_logoff(struct control_client *c, const struct message *m)
+static void await_logoff(void *context, const struct message *m, int fd)
 {
+	struct control_client *c = context;
 	struct message no = { .type = MESSAGE_FAILED, .text = STR("no memory") };
 	struct request *q;
 
+	(void)fd;
 	master_hear(c->master);
 	q = request_new(c, m->type, m->account);
 	if (q)
@@ -197,57 +203,54 @@ static void await_logoff(struct control_client *c, const struct message *m)
 		tell(c, &no);
 }
 
-static void route_changed(struct control_client *c, const struct message *m)
+static void route_changed(void *context, const struct message *m, int fd)
 {
+	struct control_client *c = context;
+
+	(void)fd;
 	for (unsigned i = 0; i < c->master->n_slots; i++)
 		if (c->master->slots[i].pid)
-			(void)peer_send(&c->master->slots[i].link, m, -1);
+			(void)message_send(&c->master->slots[i].link, m, -1);
 }
 
-static const struct control_row {
-	enum message_type type;
-	void (*handle)(struct control_client *c, const struct message *m);
-} control_rows[] = {
-	{ MESSAGE_AWAIT_LOGOFF, await_logoff },
-	{ MESSAGE_QUIESCE, ask_workers },
-	{ MESSAGE_ROUTE_CHANGED, route_changed },
-	{ MESSAGE_FLOWS, ask_workers },
+static const struct message_row control_rows[] = {
+	{ MESSAGE_AWAIT_LOGOFF, false, await_logoff },
+	{ MESSAGE_QUIESCE, false, ask_workers },
+	{ MESSAGE_ROUTE_CHANGED, false, route_changed },
+	{ MESSAGE_FLOWS, false, ask_workers },
 };
 
 /* ---- clients ---- */
 
-static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+static void on_message(void *context, struct channel *channel, struct packet *p)
 {
 	struct control_client *c = context;
-	struct message no = { .type = MESSAGE_FAILED,
-		.text = STR("not a question for me") };
+	struct error err;
 
-	(void)p;
-	fd_closep(&fd);
-	for (size_t i = 0; i < sizeof(control_rows) / sizeof(control_rows[0]); i++) {
-		if (control_rows[i].type != m->type)
-			continue;
-		control_rows[i].handle(c, m);
+	if (message_handle(control_rows, sizeof(control_rows) / sizeof(control_rows[0]),
+		    p, c, &err) == 0)
 		return;
-	}
-	tell(c, &no);
+	log_warning(NULL, "control", "client=dropped error=\"%s\"", err.text);
+	channel_close(channel);
 }
 
-static void on_lost(void *context, struct peer *p, int code)
+static void on_lost(void *context, struct channel *c, int code)
 {
 	(void)context;
-	if (code == -EBADMSG)
-		log_warning(NULL, "control", "client=dropped: a message makes no sense");
-	peer_close(p);
+	(void)code;
+	channel_close(c);
 }
 
-static const struct peer_ops client_ops = { .message = on_message, .lost = on_lost };
+static const struct channel_ops client_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
+};
 
-static void add_client(struct master *m, int fd)
+static void add_client(void *context, int fd)
 {
+	struct master *m = context;
 	struct control_client *c = calloc(1, sizeof(*c));
 
-	if (!c || peer_open(&c->peer, &m->loop, fd, &client_ops, c) < 0) {
+	if (!c || channel_open(&c->channel, &m->loop, fd, &client_ops, c) < 0) {
 		free(c);
 		fd_closep(&fd);
 		return;
@@ -256,48 +259,28 @@ static void add_client(struct master *m, int fd)
 	LIST_INSERT_HEAD(&m->clients, c, all);
 }
 
-/* Not in the callbacks themselves: peer.c is in the middle of this client's messages. */
+/* Not where a message cannot be sent: its question may be in use there. */
 void control_sweep(struct master *m)
 {
 	struct control_client *c, *next;
 
 	for (c = LIST_FIRST(&m->clients); c; c = next) {
 		next = LIST_NEXT(c, all);
-		if (peer_is_open(&c->peer))
+		if (channel_is_open(&c->channel))
 			continue;
 		client_free(c);
 	}
 }
 
-static void accept_ready(void *context, int events, int error)
-{
-	struct master *m = context;
-	int fd;
-
-	(void)events;
-	(void)error;
-	while ((fd = ipc_accept(m->control->fd)) >= 0)
-		add_client(m, fd);
-}
-
 int control_open(struct master *m, struct error *err)
 {
 	char path[PATH_MAX];
-	int fd, r = settings_run_path(
-			m->settings, INTERCEPTOR_SOCKET, path, sizeof(path));
+	int r = settings_run_path(m->settings, INTERCEPTOR_SOCKET, path, sizeof(path));
 
 	if (r < 0)
 		return error_errno(err, r, "run_dir");
-	fd = ipc_listen(path, 0600, err);
-	if (fd < 0)
-		return fd;
-	r = watch_new(&m->loop, fd, accept_ready, m, &m->control);
-	if (r < 0) {
-		fd_closep(&fd);
-		return error_errno(err, r, "cannot watch %s", path);
-	}
-	watch_want(m->control, UV_READABLE);
-	return 0;
+	return channel_listen(
+		&m->control, &m->loop, path, SOCKET_MODE, add_client, m, err);
 }
 
 void control_close_fds(struct master *m)
@@ -305,7 +288,7 @@ void control_close_fds(struct master *m)
 	struct control_client *c;
 
 	LIST_FOREACH(c, &m->clients, all)
-	if (peer_is_open(&c->peer))
-		fd_closep(&c->peer.watch->fd);
-	fd_closep(&m->control->fd);
+	if (channel_is_open(&c->channel))
+		fd_closep(&c->channel.watch->fd);
+	fd_closep(&m->control.watch->fd);
 }

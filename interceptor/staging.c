@@ -167,7 +167,7 @@ static int ask(struct staging *g, const struct copy *c, enum message_type type)
 		.number = c->number };
 	int r = handoff_connect(g->worker);
 
-	return r < 0 ? r : peer_send(&g->worker->mailstore, &m, -1);
+	return r < 0 ? r : message_send(&g->worker->mailstore, &m, -1);
 }
 
 static int send_copy(struct staging *g, struct copy *c, const struct staging_mail *mail,
@@ -187,7 +187,7 @@ static int send_copy(struct staging *g, struct copy *c, const struct staging_mai
 
 	if (fd < 0)
 		return -errno;
-	r = peer_send(&g->worker->mailstore, &m, fd);
+	r = message_send(&g->worker->mailstore, &m, fd);
 	if (r < 0) {
 		fd_closep(&fd);
 		return r;

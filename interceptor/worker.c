@@ -10,6 +10,7 @@
 #include "interceptor/signals.h"
 #include "interceptor/source.h"
 #include "interceptor/staging.h"
+#include "messages/ask.h"
 #include "registry/alias.h"
 #include "registry/retire.h"
 
@@ -148,43 +149,31 @@ void worker_tell_master(struct worker *w, const struct session *s, enum message_
 
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
-	if (peer_post(&w->master, &m) < 0) {
+	if (message_post(&w->master, &m) < 0) {
 		log_error(id, "master", "error=\"cannot be told\"");
 		abort(); /* a wrong count would end a session that somebody is in */
 	}
 }
 
-void worker_dispatch(struct worker *w, const char *from, const struct message *m, int fd,
-	const struct worker_message *rows, size_t n)
+void worker_handle(struct worker *w, const char *from, const struct message_row *rows,
+	size_t n, struct packet *p)
 {
-	fd_closep(&fd);
-	for (size_t i = 0; i < n; i++) {
-		if (rows[i].type != m->type)
-			continue;
-		rows[i].handle(w, m);
+	struct error err;
+
+	if (message_handle(rows, n, p, w, &err) == 0)
 		return;
-	}
-	log_error(NULL, from, "error=\"unexpected message %s\"",
-		message_type_name(m->type));
+	log_error(NULL, from, "error=\"%s\"", err.text);
 	abort();
 }
 
 void worker_poke_transfer(struct worker *w, const char *account)
 {
 	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };
-	char path[PATH_MAX];
-	int fd;
 
-	if (worker_now(w) < w->poke_again_at ||
-		settings_run_path(w->settings, TRANSFER_SOCKET, path, sizeof(path)) < 0)
-		return;
-	fd = ipc_connect(path, NULL);
-	/* it is not running, and looks at the registry when it starts */
-	if (fd < 0)
+	/* when it does not run: it looks at the registry when it starts */
+	if (worker_now(w) >= w->poke_again_at &&
+		ask_tell(w->settings->run_dir, TRANSFER_SOCKET, &m, NULL) < 0)
 		w->poke_again_at = worker_now(w) + POKE_AGAIN_MS;
-	else if (message_send(fd, &m, -1) < 0)
-		log_debug(NULL, "transfer", "poke=failed");
-	fd_closep(&fd);
 }
 
 void worker_hand_over_recipients(struct worker *w)
@@ -348,7 +337,8 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	if (r == 0)
 		r = verify_init(&w->verify, &w->loop.uv, w->registry);
 	if (r == 0)
-		r = peer_open(&w->master, &w->loop, parts->master, &worker_master_ops, w);
+		r = channel_open(
+			&w->master, &w->loop, parts->master, &worker_master_ops, w);
 	if (r == 0)
 		r = open_signals(w);
 	if (r == 0) {

@@ -8,11 +8,11 @@
 #include "interceptor/lane.h"
 #include "interceptor/offer.h"
 #include "interceptor/passed.h"
-#include "interceptor/peer.h"
 #include "interceptor/recipients.h"
 #include "interceptor/session.h"
 #include "interceptor/tally.h"
 #include "interceptor/verify.h"
+#include "messages/exchange.h"
 #include "net/relay.h"
 
 #define LOCAL_BUCKETS 1024 /* sessions with the mailstore, by number */
@@ -56,8 +56,8 @@ struct worker {
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct relay_shared relay;
 	struct verify verify;
-	struct peer master;
-	struct peer mailstore;
+	struct channel master;
+	struct channel mailstore;
 	unsigned ticks;
 	uint64_t poke_again_at; /* loop time */
 
@@ -97,18 +97,15 @@ void worker_tell_master(
 /* Tells the transfer that an account is due; fine when it is not running. */
 void worker_poke_transfer(struct worker *w, const char *account);
 
-/* What one of our own programs may tell a worker. */
-struct worker_message {
-	enum message_type type;
-	void (*handle)(struct worker *w, const struct message *m);
-};
-/* Lets the row of the message's type handle it, and closes fd, which no row takes. One
-   that is in no row is a bug of ours, not a circumstance: the process ends. from: for the
-   log. */
-void worker_dispatch(struct worker *w, const char *from, const struct message *m, int fd,
-	const struct worker_message *rows, size_t n);
+/* Lets the row of the message's type handle it (context: the worker). One that is in no
+   row is a bug of ours, not a circumstance: the process ends. from: for the log. */
+void worker_handle(struct worker *w, const char *from, const struct message_row *rows,
+	size_t n, struct packet *p);
+/* What may wait for the master, or for the mailstore, to read. */
+#define WORKER_QUEUE_MAX (64u << 20) /* a listing of 100,000 flows takes 40 MB */
+#define WORKER_QUEUE_FDS_MAX 1024    /* hand-offs; each keeps a descriptor of ours */
 
 /* worker_link.c: the master's messages */
-extern const struct peer_ops worker_master_ops;
+extern const struct channel_ops worker_master_ops;
 
 #endif

@@ -13,7 +13,7 @@
 static void reply(struct worker *w, const struct message *m)
 {
 	/* the master is our parent: without it, or with 64 MiB unread, nothing works */
-	if (peer_send(&w->master, m, -1) < 0)
+	if (message_send(&w->master, m, -1) < 0)
 		abort();
 }
 
@@ -117,12 +117,14 @@ void worker_check_quiesced(struct worker *w)
 	}
 }
 
-static void on_quiesce(struct worker *w, const struct message *m)
+static void on_quiesce(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
 	char account[sizeof(((struct account_route *)0)->name)] = "";
 	struct session *s, *next;
 	bool left = false;
 
+	(void)fd;
 	if (m->account.len >= sizeof(account)) {
 		quiesced(w, m->account, m->number2, true);
 		return;
@@ -143,10 +145,12 @@ static void on_quiesce(struct worker *w, const struct message *m)
 
 /* ---- the others ---- */
 
-static void on_route_changed(struct worker *w, const struct message *m)
+static void on_route_changed(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
 	struct session *s, *next;
 
+	(void)fd;
 	for (s = LIST_FIRST(&w->timed); s; s = next) {
 		next = LIST_NEXT(s, timed);
 		if (is_of(s, m->account))
@@ -154,11 +158,13 @@ static void on_route_changed(struct worker *w, const struct message *m)
 	}
 }
 
-static void on_flows(struct worker *w, const struct message *m)
+static void on_flows(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
 	struct message flow = { .type = MESSAGE_FLOW, .number2 = m->number2 };
 	struct session *s;
 
+	(void)fd;
 	LIST_FOREACH(s, &w->sessions, all)
 	{
 		char *json = flow_json(s);
@@ -173,37 +179,41 @@ static void on_flows(struct worker *w, const struct message *m)
 	reply(w, &flow);
 }
 
-static void on_facts(struct worker *w, const struct message *m)
+static void on_facts(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
 	char *name = str_dup_c(m->service);
 	enum service_id service = name ? service_by_name(name) : SERVICE_COUNT;
 
+	(void)fd;
 	free(name);
 	if (lane_of(service))
 		worker_load_offer(w, service);
 }
 
-static const struct worker_message messages[] = {
-	{ MESSAGE_QUIESCE, on_quiesce },
-	{ MESSAGE_ROUTE_CHANGED, on_route_changed },
-	{ MESSAGE_FLOWS, on_flows },
-	{ MESSAGE_FACTS_CHANGED, on_facts },
+static const struct message_row messages[] = {
+	{ MESSAGE_QUIESCE, false, on_quiesce },
+	{ MESSAGE_ROUTE_CHANGED, false, on_route_changed },
+	{ MESSAGE_FLOWS, false, on_flows },
+	{ MESSAGE_FACTS_CHANGED, false, on_facts },
 };
 
-static void on_message(void *context, struct peer *p, const struct message *m, int fd)
+static void on_message(void *context, struct channel *c, struct packet *p)
 {
-	(void)p;
-	worker_dispatch(context, "master", m, fd, messages,
-		sizeof(messages) / sizeof(messages[0]));
+	(void)c;
+	worker_handle(
+		context, "master", messages, sizeof(messages) / sizeof(messages[0]), p);
 }
 
-static void on_lost(void *context, struct peer *p, int code)
+static void on_lost(void *context, struct channel *c, int code)
 {
 	struct worker *w = context;
 
 	log_error(NULL, "master", "connection=lost code=%d", code);
-	peer_close(p);
+	channel_close(c);
 	loop_stop(&w->loop);
 }
 
-const struct peer_ops worker_master_ops = { .message = on_message, .lost = on_lost };
+const struct channel_ops worker_master_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = WORKER_QUEUE_MAX
+};

@@ -2,13 +2,13 @@
 #include "mailstore/account.h"
 
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "event/timer.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
-#include "messages/message.h"
+#include "messages/exchange.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,29 +18,30 @@
 #include <string.h>
 #include <time.h>
 
-#define ENDING_MS 5000 /* for the last words to clients; then they are cut off */
+#define ENDING_MS 5000        /* for the last words to clients; then they are cut off */
+#define QUEUE_MAX (16u << 20) /* answers, each less than 1 KB; more: no master reads */
 #define BUSY_WHY "The mailbox is in use by a transfer, try again in a moment."
 #define LEFT_WHY "Your mailbox has moved, please log in again."
 #define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
 
 struct account {
 	const char *name;
-	uv_loop_t loop;
-	uv_poll_t master;
-	uv_timer_t timer;
+	struct loop loop;
+	struct channel master;
+	struct timer *timer;
 	bool entered; /* we are inside the folder */
 	bool ending;
 	struct serve serve; /* store NULL: not open */
 	struct connections connections;
 	struct parcel *parcels[DELIVERY_BATCH]; /* came in this turn of the loop */
 	size_t n_parcels;
-	char buffer[IPC_MESSAGE_MAX];
 };
 
 /* A STAGE, DELIVER or DISCARD until it is answered. */
 struct parcel {
 	struct delivery delivery;
 	struct message m; /* views into bytes */
+	size_t len;
 	char bytes[];
 };
 
@@ -119,7 +120,7 @@ static int open_store(struct account *a, const char **ret_why)
 
 static void send_to_master(struct account *a, const struct message *m)
 {
-	int r = message_send_patiently(ACCOUNT_SOCKET, m, -1);
+	int r = message_send(&a->master, m, -1);
 
 	if (r < 0 && !a->ending)
 		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
@@ -128,7 +129,7 @@ static void send_to_master(struct account *a, const struct message *m)
 static void stop_when_done(struct account *a)
 {
 	if (a->ending && !connections_count(&a->connections))
-		uv_stop(&a->loop);
+		loop_stop(&a->loop);
 }
 
 static void on_ended(void *context, const struct connection_end *end)
@@ -168,7 +169,7 @@ static void refuse_login(
 	send_to_master(a, &end);
 }
 
-static void on_serve(struct account *a, const struct message *m, int socket)
+static void serve_login(struct account *a, const struct message *m, int socket)
 {
 	const struct service_ops *ops = service_find(m->service);
 	struct login login = { .session = m->session,
@@ -277,14 +278,16 @@ static void run_parcels(struct account *a)
 }
 
 /* Without memory: the master answers for us once we are gone. */
-static void take_parcel(struct account *a, struct str bytes, int fd)
+static void take_parcel(struct account *a, const struct message *m, int fd)
 {
-	struct parcel *p = calloc(1, sizeof(*p) + bytes.len);
+	struct parcel *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
+	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
 
-	if (!p)
+	if (len < 0)
 		abort();
-	memcpy(p->bytes, bytes.ptr, bytes.len);
-	(void)message_decode(str_of(p->bytes, bytes.len), &p->m);
+	fitting = realloc(p, sizeof(*p) + (size_t)len);
+	p = fitting ? fitting : p;
+	(void)message_decode(str_of(p->bytes, (size_t)len), &p->m);
 	p->delivery = (struct delivery){ .what = what_of(&p->m),
 		.id = (int64_t)p->m.number,
 		.fd = fd,
@@ -311,9 +314,11 @@ static int settle(struct account *a)
 
 /* ── the master ────────────────────────────────────────────────────────────────────── */
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(void *context)
 {
-	uv_stop(timer->loop);
+	struct account *a = context;
+
+	loop_stop(&a->loop);
 }
 
 static void end_all(struct account *a, const char *why)
@@ -321,83 +326,96 @@ static void end_all(struct account *a, const char *why)
 	if (a->ending)
 		return;
 	a->ending = true;
-	(void)uv_timer_start(&a->timer, on_timer, ENDING_MS, 0);
+	timer_start(a->timer, ENDING_MS);
 	connections_bye(&a->connections, why);
 	stop_when_done(a);
 }
 
-/* A message that makes no sense comes from a bug in our own program. */
-static void on_message(struct account *a, struct str bytes, int *fds, size_t n_fds)
+static void on_serve(void *context, const struct message *m, int fd)
 {
-	struct message m;
-
-	if (message_decode(bytes, &m) < 0)
-		abort();
-	if (m.type == MESSAGE_SERVE && n_fds == 1)
-		on_serve(a, &m, fd_steal(&fds[0]));
-	else if (m.type == MESSAGE_STAGE && n_fds == 1)
-		take_parcel(a, bytes, fd_steal(&fds[0]));
-	else if (m.type == MESSAGE_DELIVER || m.type == MESSAGE_DISCARD)
-		take_parcel(a, bytes, -1);
-	else if (m.type == MESSAGE_RELEASE)
-		end_all(a, "Your mailbox moves, please log in again.");
-	else
-		abort();
+	serve_login(context, m, fd);
 }
 
-static void on_master(uv_poll_t *poll, int status, int events)
+static void on_delivery(void *context, const struct message *m, int fd)
 {
-	struct account *a = poll->data;
+	take_parcel(context, m, fd);
+}
 
-	(void)events;
-	while (status >= 0) {
-		int fds[IPC_FDS_MAX];
-		size_t n_fds = 0;
-		ssize_t n = ipc_receive(
-			ACCOUNT_SOCKET, a->buffer, sizeof(a->buffer), fds, &n_fds);
+static void on_release(void *context, const struct message *m, int fd)
+{
+	(void)m;
+	(void)fd;
+	end_all(context, "Your mailbox moves, please log in again.");
+}
 
-		if (n == -EAGAIN) {
-			run_parcels(a);
-			return;
-		}
-		if (n <= 0)
-			break;
-		on_message(a, str_of(a->buffer, (size_t)n), fds, n_fds);
-	}
-	(void)uv_poll_stop(poll);
+static const struct message_row message_rows[] = {
+	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_STAGE, true, on_delivery },
+	{ MESSAGE_DELIVER, false, on_delivery },
+	{ MESSAGE_DISCARD, false, on_delivery },
+	{ MESSAGE_RELEASE, false, on_release },
+};
+
+static void on_message(void *context, struct channel *c, struct packet *p)
+{
+	struct account *a = context;
+	struct error err;
+
+	(void)c;
+	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
+		    p, a, &err) == 0)
+		return;
+	log_error(NULL, "master", "account=%s error=\"%s\"", a->name, err.text);
+	abort(); /* our own program has a bug */
+}
+
+static void on_lost(void *context, struct channel *c, int code)
+{
+	struct account *a = context;
+
+	(void)code;
+	channel_close(c);
 	run_parcels(a);
 	end_all(a, "Server shuts down.");
+}
+
+static const struct channel_ops master_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
+};
+
+/* When all that came in this turn is read. */
+static void before_sleep(void *context)
+{
+	run_parcels(context);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */
 
 static int start_loop(struct account *a)
 {
-	int r = uv_loop_init(&a->loop);
+	/* a client's socket may still be open in the interceptor for a moment */
+	int r = loop_init(&a->loop, true);
 
 	if (r == 0)
-		r = uv_poll_init(&a->loop, &a->master, ACCOUNT_SOCKET);
+		r = timer_new(&a->loop, on_timer, a, &a->timer);
 	if (r == 0)
-		r = uv_timer_init(&a->loop, &a->timer);
-	if (r == 0)
-		r = connections_init(&a->connections, &a->loop, &a->serve);
+		r = channel_open(&a->master, &a->loop, ACCOUNT_SOCKET, &master_ops, a);
 	if (r < 0)
 		return r;
-	a->master.data = a;
+	connections_init(&a->connections, &a->loop, &a->serve);
 	a->connections.ended = on_ended;
 	a->connections.context = a;
 	a->serve.complain = complain;
 	a->serve.context = &a->connections;
-	return uv_poll_start(&a->master, UV_READABLE, on_master);
+	return 0;
 }
 
 static void stop_loop(struct account *a)
 {
 	connections_fini(&a->connections);
-	uv_close((uv_handle_t *)&a->master, NULL);
-	uv_close((uv_handle_t *)&a->timer, NULL);
-	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&a->loop);
+	channel_close(&a->master);
+	timer_free(a->timer);
+	(void)loop_fini(&a->loop);
 }
 
 static int serve(struct account *a, const struct settings *settings)
@@ -414,11 +432,11 @@ static int serve(struct account *a, const struct settings *settings)
 	}
 	r = start_loop(a);
 	if (r < 0) {
-		log_error(NULL, "start", "account=%s error=\"%s\"", a->name,
-			uv_strerror(r));
+		log_error(
+			NULL, "start", "account=%s error=\"%s\"", a->name, strerror(-r));
 		return EXIT_FAILURE;
 	}
-	(void)uv_run(&a->loop, UV_RUN_DEFAULT);
+	loop_run(&a->loop, before_sleep, a);
 	stop_loop(a);
 	return settle(a) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

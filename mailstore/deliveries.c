@@ -16,6 +16,7 @@
 #include "mailstore/process.h"
 #include "mailstore/refuse.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,31 +79,28 @@ static void forget(struct process *p, struct delivery_tie *tie)
 	process_linger_when_idle(p);
 }
 
-/* 0: it has it, and fd is closed. */
+/* 0: it has it, or it is queued for it, and fd is closed. */
 static int forward(struct process *p, const struct message *m, int fd)
 {
-	int r = message_send_patiently(p->socket, m, fd);
+	int r = message_send(&p->link, m, fd);
 
 	if (r < 0) {
 		log_error(NULL, "delivery", "account=%s error=%d", p->account, -r);
 		return r;
 	}
 	process_is_busy(p);
-	fd_closep(&fd);
 	return 0;
 }
 
-/* 0: it will be delivered. A process that has died a moment ago cannot be asked, but its
-   exit follows, and then the next one is (deliveries_process_gone()). */
-static int ask_to_deliver(
-	struct process *p, struct delivery_tie *tie, const struct message *m)
+/* It will be delivered. A process that has died a moment ago cannot be asked, and one
+   that does not read is ended; the exit follows, and then the next process is asked
+   (deliveries_process_gone()). */
+static void ask_to_deliver(struct process *p, const struct message *m)
 {
 	int r = forward(p, m, -1);
 
-	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-		return 0;
-	forget(p, tie);
-	return r;
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET && r != -ENOTCONN)
+		process_kill(p, "it cannot be asked to deliver");
 }
 
 void processes_stage(
@@ -117,7 +115,9 @@ void processes_stage(
 	}
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, fd) == 0)
 		return;
-	tie = p && p->state == PROCESS_RUNNING ? add(p, peer, m->session) : NULL;
+	tie = p && p->state == PROCESS_RUNNING && process_keeps_up(p)
+	              ? add(p, peer, m->session)
+	              : NULL;
 	if (tie && forward(p, m, fd) == 0)
 		return;
 	if (tie)
@@ -147,8 +147,7 @@ static void deliver(
 	tie->again = again;
 	if (p->state == PROCESS_RELEASING)
 		return; /* it does so before it ends */
-	if (ask_to_deliver(p, tie, m) < 0)
-		fail(all, peer, m->account, m->session, BROKEN_REPLY);
+	ask_to_deliver(p, m);
 }
 
 void processes_deliver(
@@ -194,7 +193,7 @@ static void deliver_orphan(struct process *p, struct delivery_tie *tie)
 	log_info(tie->id, "delivery", "account=%s event=orphaned", p->account);
 	tie->state = DELIVERY_DELIVERING;
 	if (p->state == PROCESS_RUNNING)
-		(void)ask_to_deliver(p, tie, &m);
+		ask_to_deliver(p, &m);
 }
 
 static void staged(struct process *p, struct delivery_tie *tie, const struct message *m)
@@ -210,18 +209,17 @@ static void staged(struct process *p, struct delivery_tie *tie, const struct mes
 void deliveries_answered(struct process *p, const struct message *m)
 {
 	struct delivery_tie *tie = find(p, m->session);
+	struct message told = *m;
 
-	if (m->type != MESSAGE_STAGED && m->type != MESSAGE_DELIVERED &&
-		m->type != MESSAGE_DELIVERY_FAILED)
-		abort(); /* our own program */
 	if (!tie)
 		return;
+	told.account = str_from(p->account); /* it speaks for no other */
 	if (m->type == MESSAGE_STAGED) {
-		staged(p, tie, m);
+		staged(p, tie, &told);
 		return;
 	}
 	if (tie->peer)
-		p->all->send(tie->peer, m);
+		p->all->send(tie->peer, &told);
 	forget(p, tie);
 }
 

@@ -2,188 +2,164 @@
 #include "mailstore/master.h"
 
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "event/signals.h"
 #include "mailstore/processes.h"
-#include "mailstore/refuse.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <string.h>
 
-#define SOCKET_MODE 0600 /* who may talk to us may read everybody's mail */
+#define SOCKET_MODE 0600     /* who may talk to us may read everybody's mail */
+#define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
 /* Somebody connected to mailstore.sock. */
 struct peer {
+	LIST_ENTRY(peer) all;
 	struct master *master;
-	struct peer *next, **place;
-	uv_poll_t poll;
-	int socket;
+	struct channel channel;
 };
 
 struct master {
-	uv_loop_t loop;
-	uv_poll_t listener;
-	uv_signal_t terminate, interrupt;
-	int socket;
+	struct loop loop;
+	struct channel_listener listener;
+	struct signals signals;
 	bool ending;
-	struct peer *peers;
+	LIST_HEAD(, peer) peers;
 	struct processes processes;
-	char buffer[IPC_MESSAGE_MAX];
 };
 
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
 
-static void peer_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
 static void close_peer(struct peer *peer)
 {
-	if (peer->socket < 0)
-		return;
+	LIST_REMOVE(peer, all);
 	processes_forget_peer(&peer->master->processes, peer);
-	*peer->place = peer->next;
-	if (peer->next)
-		peer->next->place = peer->place;
-	(void)uv_poll_stop(&peer->poll);
-	fd_closep(&peer->socket);
-	uv_close((uv_handle_t *)&peer->poll, peer_closed);
+	channel_close(&peer->channel);
+	free(peer);
 }
 
 /* One that does not read is broken; its sessions live on. */
 static void send_to_peer(struct peer *peer, const struct message *m)
 {
-	int r = peer->socket < 0 ? 0 : message_send_patiently(peer->socket, m, -1);
+	int r = message_send(&peer->channel, m, -1);
 
-	if (r < 0) {
+	if (r < 0 && r != -ENOTCONN) {
 		log_warning(NULL, "peer", "error=%d dropped=%s", -r,
 			message_type_name(m->type));
-		(void)shutdown(peer->socket, SHUT_RDWR); /* its end is read later */
+		channel_shut(&peer->channel);
 	}
 }
 
-static const struct message_row {
-	enum message_type type;
-	size_t n_fds;
-	void (*handle)(struct processes *all, struct peer *peer, const struct message *m,
-		int fd);
-} message_rows[] = {
-	{ MESSAGE_SERVE, 1, processes_serve },
-	{ MESSAGE_STAGE, 1, processes_stage },
-	{ MESSAGE_DELIVER, 0, processes_deliver },
-	{ MESSAGE_DISCARD, 0, processes_discard },
-	{ MESSAGE_RELEASE, 0, processes_release },
+static void on_serve(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	processes_serve(&peer->master->processes, peer, m, fd);
+}
+
+static void on_stage(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	processes_stage(&peer->master->processes, peer, m, fd);
+}
+
+static void on_deliver(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	processes_deliver(&peer->master->processes, peer, m, fd);
+}
+
+static void on_discard(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	processes_discard(&peer->master->processes, peer, m, fd);
+}
+
+static void on_release(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	processes_release(&peer->master->processes, peer, m, fd);
+}
+
+static const struct message_row message_rows[] = {
+	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_STAGE, true, on_stage },
+	{ MESSAGE_DELIVER, false, on_deliver },
+	{ MESSAGE_DISCARD, false, on_discard },
+	{ MESSAGE_RELEASE, false, on_release },
 };
 
-/* false: the peer is not one of ours, or has a bug. */
-static bool on_message(struct peer *peer, const struct message *m, int *fds, size_t n_fds)
+/* One that says what makes no sense is not ours, or has a bug. */
+static void on_message(void *context, struct channel *c, struct packet *p)
 {
-	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
-		const struct message_row *row = &message_rows[i];
+	struct peer *peer = context;
+	struct error err;
 
-		if (row->type != m->type || row->n_fds != n_fds || !m->account.len)
-			continue;
-		row->handle(&peer->master->processes, peer, m,
-			n_fds ? fd_steal(&fds[0]) : -1);
-		return true;
-	}
-	while (n_fds)
-		fd_closep(&fds[--n_fds]);
-	return false;
+	(void)c;
+	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
+		    p, peer, &err) == 0)
+		return;
+	log_warning(NULL, "peer", "dropped error=\"%s\"", err.text);
+	close_peer(peer);
 }
 
-static bool receive(struct peer *peer, int status)
+static void on_lost(void *context, struct channel *c, int code)
 {
-	struct master *master = peer->master;
-
-	while (status >= 0) {
-		int fds[IPC_FDS_MAX];
-		size_t n_fds = 0;
-		struct message m;
-		ssize_t n = ipc_receive(peer->socket, master->buffer,
-			sizeof(master->buffer), fds, &n_fds);
-
-		if (n == -EAGAIN)
-			return true;
-		if (n <= 0)
-			return false;
-		if (message_decode(str_of(master->buffer, (size_t)n), &m) < 0 ||
-			!on_message(peer, &m, fds, n_fds)) {
-			log_warning(NULL, "peer", "error=\"message refused\"");
-			return false;
-		}
-	}
-	return false;
+	(void)c;
+	(void)code;
+	close_peer(context);
 }
 
-static void on_peer(uv_poll_t *poll, int status, int events)
-{
-	struct peer *peer = poll->data;
+static const struct channel_ops peer_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
+};
 
-	(void)events;
-	if (!receive(peer, status))
-		close_peer(peer);
-}
-
-static void add_peer(struct master *master, int socket)
+static void add_peer(void *context, int socket)
 {
+	struct master *master = context;
 	struct peer *peer = calloc(1, sizeof(*peer));
 
-	if (!peer || uv_poll_init(&master->loop, &peer->poll, socket) < 0) {
+	if (!peer || channel_open(&peer->channel, &master->loop, socket, &peer_ops,
+			     peer) < 0) {
 		free(peer);
 		fd_closep(&socket);
 		return;
 	}
 	peer->master = master;
-	peer->socket = socket;
-	peer->poll.data = peer;
-	peer->next = master->peers;
-	peer->place = &master->peers;
-	if (peer->next)
-		peer->next->place = &peer->next;
-	master->peers = peer;
-	(void)uv_poll_start(&peer->poll, UV_READABLE, on_peer);
-}
-
-static void on_listener(uv_poll_t *poll, int status, int events)
-{
-	struct master *master = poll->data;
-	int socket;
-
-	(void)events;
-	while (status >= 0 && (socket = ipc_accept(master->socket)) >= 0)
-		add_peer(master, socket);
+	LIST_INSERT_HEAD(&master->peers, peer, all);
 }
 
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
-static void on_empty(struct processes *all)
+static void on_empty(void *context)
 {
-	struct master *master = all->loop->data;
+	struct master *master = context;
 
 	if (master->ending)
-		uv_stop(&master->loop);
+		loop_stop(&master->loop);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *context, int number)
 {
-	struct master *master = handle->data;
+	struct master *master = context;
 
 	(void)number;
 	if (master->ending)
 		return;
 	master->ending = true;
-	(void)uv_poll_stop(&master->listener);
+	channel_listener_close(&master->listener);
 	processes_end(&master->processes);
 	if (!master->processes.first)
-		uv_stop(&master->loop);
+		loop_stop(&master->loop);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */
@@ -197,82 +173,61 @@ static int listen_on(
 	if (code < 0)
 		return error_errno(err, code, "%s", settings->run_dir);
 	code = process_make_directory(settings->run_dir, 0755, err);
-	if (code < 0)
-		return code;
-	master->socket = ipc_listen(path, SOCKET_MODE, err);
-	return master->socket < 0 ? master->socket : 0;
+	return code < 0 ? code
+	                : channel_listen(&master->listener, &master->loop, path,
+				  SOCKET_MODE, add_peer, master, err);
 }
 
-static int start_loop(struct master *master)
+static int set_up(
+	struct master *master, const struct settings *settings, struct error *err)
 {
-	int r = uv_loop_init(&master->loop);
+	static const int kept[] = { CAP_SYS_CHROOT }; /* for the account processes */
+	static const int numbers[] = { SIGTERM, SIGINT };
+	int r = listen_on(master, settings, err);
 
 	if (r == 0)
-		r = uv_poll_init(&master->loop, &master->listener, master->socket);
-	if (r == 0)
-		r = uv_signal_init(&master->loop, &master->terminate);
-	if (r == 0)
-		r = uv_signal_init(&master->loop, &master->interrupt);
+		r = process_keep_capabilities(kept, 1, err);
 	if (r < 0)
 		return r;
-	master->loop.data = master;
-	master->listener.data = master->terminate.data = master->interrupt.data = master;
-	r = uv_signal_start(&master->terminate, on_signal, SIGTERM);
-	if (r == 0)
-		r = uv_signal_start(&master->interrupt, on_signal, SIGINT);
-	return r < 0 ? r : uv_poll_start(&master->listener, UV_READABLE, on_listener);
+	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);
+	return r < 0 ? error_errno(err, r, "cannot watch for signals") : 0;
 }
 
-static void stop_loop(struct master *master)
+static void fini(struct master *master)
 {
-	while (master->peers)
-		close_peer(master->peers);
-	uv_close((uv_handle_t *)&master->listener, NULL);
-	uv_close((uv_handle_t *)&master->terminate, NULL);
-	uv_close((uv_handle_t *)&master->interrupt, NULL);
-	(void)uv_run(&master->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&master->loop);
-	fd_closep(&master->socket);
-}
-
-static int run(struct master *master, const struct settings *settings)
-{
-	const int kept[] = { CAP_SYS_CHROOT }; /* for the account processes */
-	struct error err = { 0 };
-	int r = listen_on(master, settings, &err);
-
-	if (r == 0)
-		r = process_keep_capabilities(kept, 1, &err);
-	if (r == 0) {
-		r = start_loop(master);
-		if (r < 0)
-			(void)error_set(&err, r, "%s", uv_strerror(r));
-	}
-	if (r < 0) {
-		log_error(NULL, "start", "error=\"%s\"", err.text);
-		fd_closep(&master->socket);
-		return EXIT_FAILURE;
-	}
-	log_info(NULL, "ready", "socket=%s/" MAILSTORE_SOCKET, settings->run_dir);
-	(void)uv_run(&master->loop, UV_RUN_DEFAULT);
-	stop_loop(master);
-	log_info(NULL, "stopped", "signal=yes");
-	return EXIT_SUCCESS;
+	while (!LIST_EMPTY(&master->peers))
+		close_peer(LIST_FIRST(&master->peers));
+	channel_listener_close(&master->listener);
+	signals_close(&master->signals);
+	(void)loop_fini(&master->loop);
+	free(master);
 }
 
 int master_run(const char *config, const struct settings *settings)
 {
 	struct master *master = calloc(1, sizeof(*master));
+	struct error err = { 0 };
 	int r;
 
 	if (!master)
 		return EXIT_FAILURE;
-	master->socket = -1;
+	if (loop_init(&master->loop, false) < 0) {
+		free(master);
+		return EXIT_FAILURE;
+	}
 	master->processes = (struct processes){ .loop = &master->loop,
 		.config = config,
 		.send = send_to_peer,
-		.empty = on_empty };
-	r = run(master, settings);
-	free(master);
-	return r;
+		.empty = on_empty,
+		.context = master };
+	r = set_up(master, settings, &err);
+	if (r < 0) {
+		log_error(NULL, "start", "error=\"%s\"", err.text);
+	} else {
+		log_info(NULL, "ready", "socket=%s/" MAILSTORE_SOCKET, settings->run_dir);
+		loop_run(&master->loop, NULL, NULL);
+		log_info(NULL, "stopped", "signal=yes");
+	}
+	fini(master);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -2,6 +2,8 @@
 #ifndef MAILSTORE_PROCESS_H
 #define MAILSTORE_PROCESS_H
 /* One account process, as processes.c and deliveries.c see it. Inside the master only. */
+#include "event/child.h"
+#include "event/timer.h"
 #include "mailstore/processes.h"
 
 #include <sys/queue.h>
@@ -53,14 +55,13 @@ struct process {
 	struct process *next, **place;
 	enum process_state state;
 	char *account;
-	uv_process_t child;
-	uv_poll_t link;
-	uv_timer_t timer;
-	int socket; /* -1: closed */
-	unsigned handles;
+	struct child child;
+	struct channel link;
+	struct timer *timer;
 	struct ties sessions, requests;
 	LIST_HEAD(, delivery_tie) deliveries;
 	STAILQ_HEAD(, waiting) waiting;
+	unsigned waiting_fds;
 };
 
 /* ---- processes.c ---- */
@@ -68,9 +69,15 @@ struct process {
 struct process *process_find(struct processes *all, struct str account);
 /* The one that is there, or a new one; NULL: it cannot be started. */
 struct process *process_get(struct processes *all, struct str account);
-/* For the process after this one. Takes fd on success. 0 or -errno. */
+/* For the process after this one. Takes fd on success. 0, -ENOBUFS (too many logins and
+   messages wait) or -errno. */
 int process_keep_waiting(
 	struct process *p, struct peer *peer, const struct message *m, int fd);
+/* Whether it reads what it is told: if not, no login and no message is added. What
+   settles those it has is still sent. */
+bool process_keeps_up(const struct process *p);
+/* It does not do what it should: it alone is ended, and its exit follows. */
+void process_kill(struct process *p, const char *why);
 /* Something was done: it may stay a while, or has nothing left to do. */
 void process_is_busy(struct process *p);
 void process_linger_when_idle(struct process *p);

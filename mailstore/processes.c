@@ -2,7 +2,6 @@
 #include "mailstore/process.h"
 
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "mailstore/account.h"
@@ -18,10 +17,13 @@
 #define PATIENCE_MS                                                                      \
 	10000 /* for a process that is to end; it says good-bye to clients               \
 	       */
+/* What a process has not read yet. A login or a message waits below half of it, so that
+   the word to deliver what it holds always finds room. */
+#define QUEUE_MAX (1u << 20)
+#define QUEUE_FDS_MAX 256
+#define WAITING_FDS_MAX 256 /* logins and messages for the process after this one */
 #define MOVING_WHY "Your mailbox is being moved, try again in a moment."
 #define BROKEN_WHY "The mailbox cannot be served now; the administrator is told."
-
-static void on_link(uv_poll_t *poll, int status, int events);
 
 /* ── the end of one ────────────────────────────────────────────────────────────────── */
 
@@ -105,30 +107,13 @@ static void empty_waiting(struct process *p, bool serve)
 		const struct waiting_row *row = waiting_rows;
 
 		STAILQ_REMOVE_HEAD(&p->waiting, entry);
+		p->waiting_fds -= w->fd >= 0;
 		(void)message_decode(str_of(w->bytes, w->len), &w->m);
 		while (row->type != w->m.type)
 			row++;
 		(serve ? row->serve : row->refuse)(p->all, w->peer, &w->m, w->fd);
 		free(w);
 	}
-}
-
-static void handle_closed(uv_handle_t *handle)
-{
-	struct process *p = handle->data;
-
-	if (--p->handles)
-		return;
-	free(p->account);
-	free(p);
-}
-
-static void close_link(struct process *p)
-{
-	if (p->socket < 0)
-		return;
-	uv_close((uv_handle_t *)&p->link, handle_closed);
-	fd_closep(&p->socket);
 }
 
 static void gone(struct process *p, bool crashed)
@@ -138,184 +123,181 @@ static void gone(struct process *p, bool crashed)
 	*p->place = p->next;
 	if (p->next)
 		p->next->place = p->place;
-	close_link(p);
-	uv_close((uv_handle_t *)&p->timer, handle_closed);
+	channel_close(&p->link);
+	timer_free(p->timer);
 	end_sessions(p, crashed ? "crashed" : "ended");
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
 	empty_waiting(p, true);
+	free(p->account);
+	free(p);
 	if (!all->first && all->empty)
-		all->empty(all);
+		all->empty(all->context);
 }
 
 /* What it said before it went is still in the socket. */
-static void on_child_exit(uv_process_t *child, int64_t status, int signal)
+static void on_child_ended(void *context, int status)
 {
-	struct process *p = child->data;
-	bool crashed = status != 0 || signal != 0;
+	struct process *p = context;
+	char how[64];
 
-	if (crashed)
-		log_error(NULL, "process", "account=%s pid=%d status=%d signal=%d",
-			p->account, child->pid, (int)status, signal);
-	if (p->socket >= 0)
-		on_link(&p->link, 0, UV_READABLE);
-	uv_close((uv_handle_t *)child, handle_closed);
-	gone(p, crashed);
+	child_end_text(status, how, sizeof(how));
+	if (status)
+		log_error(NULL, "process", "account=%s ended=\"%s\"", p->account, how);
+	channel_read(&p->link);
+	gone(p, status != 0);
 }
 
 /* ── ending one ────────────────────────────────────────────────────────────────────── */
-
-static void on_stubborn(uv_timer_t *timer)
-{
-	struct process *p = timer->data;
-
-	log_error(NULL, "process", "account=%s pid=%d event=killed", p->account,
-		p->child.pid);
-	(void)uv_process_kill(&p->child, SIGKILL);
-}
 
 /* The socket's end tells it to go. */
 static void leave(struct process *p)
 {
 	p->state = PROCESS_LEAVING;
-	close_link(p);
-	(void)uv_timer_start(&p->timer, on_stubborn, PATIENCE_MS, 0);
+	channel_close(&p->link);
+	timer_start(p->timer, PATIENCE_MS);
 }
 
-static void on_linger(uv_timer_t *timer)
+void process_kill(struct process *p, const char *why)
 {
-	leave(timer->data);
+	log_error(NULL, "process", "account=%s pid=%d event=killed reason=\"%s\"",
+		p->account, (int)p->child.pid, why);
+	child_signal(&p->child, SIGKILL);
+}
+
+/* RUNNING: nobody needs it any more. Else it was told to end. */
+static void on_timer(void *context)
+{
+	struct process *p = context;
+
+	if (p->state == PROCESS_RUNNING)
+		leave(p);
+	else
+		process_kill(p, "it does not end");
 }
 
 void process_is_busy(struct process *p)
 {
 	if (p->state == PROCESS_RUNNING)
-		(void)uv_timer_stop(&p->timer);
+		timer_stop(p->timer);
 }
 
 void process_linger_when_idle(struct process *p)
 {
 	if (p->state == PROCESS_RUNNING && LIST_EMPTY(&p->sessions) &&
 		LIST_EMPTY(&p->deliveries))
-		(void)uv_timer_start(&p->timer, on_linger, LINGER_MS, 0);
+		timer_start(p->timer, LINGER_MS);
 }
 
 /* ── what it says ──────────────────────────────────────────────────────────────────── */
 
-static void on_serve_end(struct process *p, const struct message *m)
+static void on_serve_end(void *context, const struct message *m, int fd)
 {
+	struct process *p = context;
+	struct message told = *m;
 	struct tie *tie;
 
+	(void)fd;
+	told.account = str_from(p->account); /* it speaks for no other */
 	LIST_FOREACH(tie, &p->sessions, entry)
 	{
 		if (!str_eq(m->session, str_from(tie->id)))
 			continue;
 		if (tie->peer)
-			p->all->send(tie->peer, m);
+			p->all->send(tie->peer, &told);
 		drop_tie(tie);
 		process_linger_when_idle(p);
 		return;
 	}
 }
 
-static void on_process_message(struct process *p, const struct message *m)
+static void on_delivery(void *context, const struct message *m, int fd)
 {
-	if (m->type == MESSAGE_SERVE_END)
-		on_serve_end(p, m);
-	else
-		deliveries_answered(p, m);
+	(void)fd;
+	deliveries_answered(context, m);
 }
 
-static void on_link(uv_poll_t *poll, int status, int events)
+static const struct message_row link_rows[] = {
+	{ MESSAGE_SERVE_END, false, on_serve_end },
+	{ MESSAGE_STAGED, false, on_delivery },
+	{ MESSAGE_DELIVERED, false, on_delivery },
+	{ MESSAGE_DELIVERY_FAILED, false, on_delivery },
+};
+
+static void on_link(void *context, struct channel *c, struct packet *packet)
 {
-	struct process *p = poll->data;
-	struct processes *all = p->all;
+	struct process *p = context;
+	struct error err;
 
-	(void)events;
-	while (status >= 0 && p->socket >= 0) {
-		int fds[IPC_FDS_MAX];
-		size_t n_fds = 0;
-		struct message m;
-		ssize_t n = ipc_receive(
-			p->socket, all->buffer, sizeof(all->buffer), fds, &n_fds);
+	if (message_handle(link_rows, sizeof(link_rows) / sizeof(link_rows[0]), packet, p,
+		    &err) == 0)
+		return;
+	channel_close(c);
+	process_kill(p, err.text);
+}
 
-		if (n == -EAGAIN)
-			return;
-		if (n <= 0)
-			break;
-		while (n_fds)
-			fd_closep(&fds[--n_fds]);
-		if (message_decode(str_of(all->buffer, (size_t)n), &m) < 0)
-			abort(); /* our own program */
-		on_process_message(p, &m);
-	}
-	if (p->socket >= 0)
-		(void)uv_poll_stop(poll); /* its exit follows */
+/* Its exit follows, or is helped along. */
+static void on_link_lost(void *context, struct channel *c, int code)
+{
+	struct process *p = context;
+
+	channel_close(c);
+	if (code < 0 && child_runs(&p->child))
+		process_kill(p, strerror(-code));
+}
+
+static const struct channel_ops link_ops = { .message = on_link,
+	.lost = on_link_lost,
+	.bytes_max = QUEUE_MAX,
+	.fds_max = QUEUE_FDS_MAX };
+
+bool process_keeps_up(const struct process *p)
+{
+	return p->link.bytes < QUEUE_MAX / 2;
 }
 
 /* ── starting one ──────────────────────────────────────────────────────────────────── */
 
-static int spawn(struct process *p, int theirs)
+static int spawn(struct process *p, int theirs, struct error *err)
 {
 	char program[PATH_MAX];
-	struct error err = { 0 };
-	char *arguments[] = { program, (char *)(uintptr_t) "-c",
-		(char *)(uintptr_t)p->all->config, (char *)(uintptr_t) "--account",
+	const char *const arguments[] = { program, "-c", p->all->config, "--account",
 		p->account, NULL };
-	uv_stdio_container_t stdio[] = {
-		{ .flags = UV_IGNORE },
-		{ .flags = UV_INHERIT_FD, .data.fd = 2 },
-		{ .flags = UV_INHERIT_FD, .data.fd = 2 },
-		{ .flags = UV_INHERIT_FD, .data.fd = theirs },
+	struct child_plan plan = {
+		.program = program, .arguments = arguments, .fds = &theirs, .n_fds = 1
 	};
-	uv_process_options_t options = { .exit_cb = on_child_exit,
-		.file = program,
-		.args = arguments,
-		.stdio = stdio,
-		.stdio_count = sizeof(stdio) / sizeof(stdio[0]) };
-	int r = process_sibling("mailferry-mailstore", program, sizeof(program), &err);
+	int r = process_sibling("mailferry-mailstore", program, sizeof(program), err);
 
-	_Static_assert(sizeof(stdio) / sizeof(stdio[0]) == ACCOUNT_SOCKET + 1, "its end");
-	if (r == 0)
-		r = uv_spawn(p->all->loop, &p->child, &options);
-	if (r < 0)
-		log_error(NULL, "process", "account=%s error=\"%s\"", p->account,
-			err.code ? err.text : uv_strerror(r));
-	return r;
+	_Static_assert(CHILD_FD_FIRST == ACCOUNT_SOCKET, "its end");
+	return r < 0 ? r
+	             : child_start(
+			       &p->child, p->all->loop, &plan, on_child_ended, p, err);
 }
 
-/* The handles are closed one by one: what was not started is given back so, too. */
-static int start_child(struct process *p)
+static int start_child(struct process *p, struct error *err)
 {
+	CLEANUP(fd_closep) int ours = -1;
+	CLEANUP(fd_closep) int theirs = -1;
 	int ends[2], r = ipc_pair(ends);
 
 	if (r < 0)
-		return r;
-	(void)uv_timer_init(p->all->loop, &p->timer);
-	p->handles++;
-	r = uv_poll_init(p->all->loop, &p->link, ends[0]);
-	if (r < 0) {
-		fd_closep(&ends[0]);
-		fd_closep(&ends[1]);
-		return r;
-	}
-	p->handles++;
-	p->socket = ends[0];
-	p->handles++;
-	r = spawn(p, ends[1]);
-	fd_closep(&ends[1]);
+		return error_errno(err, r, "no socket for the process");
+	ours = ends[0];
+	theirs = ends[1];
+	r = timer_new(p->all->loop, on_timer, p, &p->timer);
+	if (r == 0)
+		r = channel_open(&p->link, p->all->loop, ours, &link_ops, p);
 	if (r < 0)
-		uv_close((uv_handle_t *)&p->child, handle_closed);
-	return r < 0 ? r : uv_poll_start(&p->link, UV_READABLE, on_link);
+		return error_errno(err, r, "cannot watch the process");
+	(void)fd_steal(&ours);
+	return spawn(p, theirs, err);
 }
 
-static void give_up(struct process *p)
+static void give_up(struct process *p, const struct error *err)
 {
-	close_link(p);
-	if (p->handles) {
-		uv_close((uv_handle_t *)&p->timer, handle_closed);
-		return;
-	}
+	log_error(NULL, "process", "account=%s error=\"%s\"", p->account, err->text);
+	channel_close(&p->link);
+	timer_free(p->timer);
 	free(p->account);
 	free(p);
 }
@@ -323,17 +305,17 @@ static void give_up(struct process *p)
 static struct process *start(struct processes *all, struct str account)
 {
 	struct process *p = calloc(1, sizeof(*p));
+	struct error err = { .text = "no memory" };
 
 	if (!p)
 		return NULL;
-	*p = (struct process){ .all = all, .socket = -1, .account = str_dup_c(account) };
+	*p = (struct process){ .all = all, .account = str_dup_c(account) };
 	LIST_INIT(&p->sessions);
 	LIST_INIT(&p->requests);
 	LIST_INIT(&p->deliveries);
 	STAILQ_INIT(&p->waiting);
-	p->child.data = p->link.data = p->timer.data = p;
-	if (!p->account || start_child(p) < 0) {
-		give_up(p);
+	if (!p->account || start_child(p, &err) < 0) {
+		give_up(p, &err);
 		return NULL;
 	}
 	p->next = all->first;
@@ -342,7 +324,7 @@ static struct process *start(struct processes *all, struct str account)
 		p->next->place = &p->next;
 	all->first = p;
 	log_debug(NULL, "process", "account=%s pid=%d event=started", p->account,
-		p->child.pid);
+		(int)p->child.pid);
 	return p;
 }
 
@@ -379,9 +361,13 @@ static struct tie *add_tie(struct ties *list, struct peer *peer, struct str id)
 int process_keep_waiting(
 	struct process *p, struct peer *peer, const struct message *m, int fd)
 {
-	struct waiting *w = malloc(sizeof(*w) + IPC_MESSAGE_MAX);
-	ssize_t len = w ? message_encode(m, w->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
+	struct waiting *w;
+	ssize_t len;
 
+	if (fd >= 0 && p->waiting_fds >= WAITING_FDS_MAX)
+		return -ENOBUFS;
+	w = malloc(sizeof(*w) + IPC_MESSAGE_MAX);
+	len = w ? message_encode(m, w->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
 	if (len < 0) {
 		free(w);
 		return (int)len;
@@ -389,6 +375,7 @@ int process_keep_waiting(
 	w->len = (size_t)len;
 	w->peer = peer;
 	w->fd = fd;
+	p->waiting_fds += fd >= 0;
 	STAILQ_INSERT_TAIL(&p->waiting, w, entry);
 	return 0;
 }
@@ -396,15 +383,17 @@ int process_keep_waiting(
 static int forward(
 	struct process *p, struct peer *peer, const struct message *m, int socket)
 {
-	struct tie *tie = add_tie(&p->sessions, peer, m->session);
-	int r = tie ? message_send(p->socket, m, socket) : -ENOMEM;
+	struct tie *tie;
+	int r;
 
+	if (!process_keeps_up(p))
+		return -ENOBUFS;
+	tie = add_tie(&p->sessions, peer, m->session);
+	r = tie ? message_send(&p->link, m, socket) : -ENOMEM;
 	if (r < 0 && tie)
 		drop_tie(tie);
-	if (r == 0) {
+	if (r == 0)
 		process_is_busy(p);
-		fd_closep(&socket);
-	}
 	return r;
 }
 
@@ -436,9 +425,9 @@ static void release(struct process *p)
 	empty_waiting(p, false);
 	if (before != PROCESS_RUNNING) /* it is on its way already */
 		return;
-	if (message_send_patiently(p->socket, &m, -1) < 0)
-		(void)uv_process_kill(&p->child, SIGKILL);
-	(void)uv_timer_start(&p->timer, on_stubborn, PATIENCE_MS, 0);
+	if (message_send(&p->link, &m, -1) < 0)
+		process_kill(p, "it does not read");
+	timer_start(p->timer, PATIENCE_MS);
 }
 
 void processes_release(

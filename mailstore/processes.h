@@ -12,24 +12,21 @@
  * Only the master decides that one leaves, and a login that comes meanwhile waits for the
  * exit: so none is sent to a process that does not read any more.
  */
-#include "base/ipc.h"
-#include "messages/message.h"
+#include "messages/exchange.h"
 #include "settings/settings.h"
-
-#include <uv.h>
 
 struct peer;
 
 struct processes {
-	uv_loop_t *loop;
+	struct loop *loop;
 	const char *config;
 	struct process *first;
 	bool ending; /* none is started any more */
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
 	/* The last one is gone. */
-	void (*empty)(struct processes *all);
-	char buffer[IPC_MESSAGE_MAX];
+	void (*empty)(void *context);
+	void *context;
 };
 
 /* Takes the socket. */

@@ -3,14 +3,8 @@
 
 #include "mailstore/serve/service.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define PATIENCE_MS                                                                      \
-	1000 /* our own programs read at once, unless a disk holds them up               \
-	      */
 
 void refuse(const struct message *serve, int socket, const char *why)
 {
@@ -26,14 +20,4 @@ void refuse(const struct message *serve, int socket, const char *why)
 	buf_fini(&answer);
 	(void)shutdown(socket, SHUT_RDWR);
 	(void)close(socket);
-}
-
-int message_send_patiently(int socket, const struct message *m, int fd_to_pass)
-{
-	struct pollfd wait = { .fd = socket, .events = POLLOUT };
-	int r = message_send(socket, m, fd_to_pass);
-
-	if (r == -EAGAIN && poll(&wait, 1, PATIENCE_MS) == 1)
-		r = message_send(socket, m, fd_to_pass);
-	return r;
 }

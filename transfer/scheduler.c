@@ -3,10 +3,12 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "messages/message.h"
+#include "event/child.h"
+#include "event/signals.h"
+#include "event/timer.h"
+#include "messages/exchange.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
 #include "transfer/roster.h"
@@ -18,27 +20,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <uv.h>
 
 #define LOOK_EVERY_MS 5000 /* should a message get lost */
 #define TICK_MS 100        /* processes to start again, deadlines */
-#define CALLERS_MAX 64     /* connections to transfer.sock; each sends a line and goes */
-#define MESSAGE_MAX 4096   /* a type and a name */
-#define EXIT_NO_PROGRAM 127
+#define SOCKET_MODE 0600
+#define CALLERS_MAX 64 /* connections to transfer.sock; each sends a line and goes */
+#define QUEUE_MAX (1u << 20) /* questions of a few hundred bytes for the interceptor */
 /* What the way back may take: 10 s for each of two answers, and the disk. One that is
    found busy for longer, with nobody at work on it, stays: its user waits. */
 #define WAY_BACK_MS 30000
 #define LEFT_MAX 16 /* settled in one look; the others in the next */
 
-enum signal_number { ON_TERM, ON_INT, ON_CHLD, SIGNALS };
-static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGCHLD };
-
+/* Somebody at transfer.sock. */
 struct caller {
-	uv_poll_t poll; /* first: libuv gives it back */
-	struct caller *next;
-	int fd;
+	LIST_ENTRY(caller) all;
+	struct scheduler *scheduler;
+	struct channel channel;
 	int64_t awaits; /* the return of that account; 0: none */
+};
+
+/* The process of a running entry. */
+struct runner {
+	LIST_ENTRY(runner) all;
+	struct scheduler *scheduler;
+	struct entry *entry; /* stays while it runs */
+	struct child child;
 };
 
 struct scheduler {
@@ -48,86 +54,87 @@ struct scheduler {
 	struct registry *registry;
 	struct roster roster;
 	uint64_t look_at; /* monotonic: the next look into the registry */
-	unsigned callers;
-	struct caller *first_caller;
-	int listener, interceptor; /* -1: none */
-	uv_loop_t loop;
-	uv_poll_t listener_poll, *interceptor_poll;
-	uv_timer_t tick;
-	uv_signal_t signals[SIGNALS];
+	LIST_HEAD(, caller) callers;
+	unsigned n_callers;
+	LIST_HEAD(, runner) runners;
+	struct loop loop;
+	struct channel_listener listener;
+	struct channel interceptor;
+	struct signals signals;
+	struct timer *tick;
 };
 
 /* ---- the interceptor: who has logged off ---- */
 
-static void free_handle(uv_handle_t *handle)
+static void on_logged_off(void *context, const struct message *m, int fd)
 {
-	free(handle);
+	struct scheduler *s = context;
+	struct entry *e = roster_by_name(&s->roster, m->account);
+
+	(void)fd;
+	if (e)
+		roster_wake(e);
 }
+
+/* It could not say: this one is asked about again. */
+static void on_failed(void *context, const struct message *m, int fd)
+{
+	(void)context;
+	(void)fd;
+	log_warning(NULL, "interceptor", "error=\"%.*s\"", STR_ARG(m->text));
+}
+
+static const struct message_row interceptor_rows[] = {
+	{ MESSAGE_LOGGED_OFF, false, on_logged_off },
+	{ MESSAGE_FAILED, false, on_failed },
+};
 
 static void hang_up(struct scheduler *s)
 {
-	if (s->interceptor_poll)
-		uv_close((uv_handle_t *)s->interceptor_poll, free_handle);
-	s->interceptor_poll = NULL;
-	fd_closep(&s->interceptor);
+	channel_close(&s->interceptor);
 	for (struct entry *e = s->roster.first; e; e = e->next)
 		e->is_awaited = false;
 }
 
-static ssize_t receive(int fd, char bytes[static MESSAGE_MAX])
+static void on_interceptor(void *context, struct channel *c, struct packet *p)
 {
-	int fds[IPC_FDS_MAX];
-	size_t n_fds = 0;
-	ssize_t n = ipc_receive(fd, bytes, MESSAGE_MAX, fds, &n_fds);
+	struct error err;
 
-	while (n_fds)
-		fd_closep(&fds[--n_fds]);
-	return n;
+	(void)c;
+	if (message_handle(interceptor_rows,
+		    sizeof(interceptor_rows) / sizeof(interceptor_rows[0]), p, context,
+		    &err) == 0)
+		return;
+	log_error(NULL, "interceptor", "error=\"%s\"", err.text);
+	hang_up(context);
 }
 
-static void on_interceptor(uv_poll_t *poll, int status, int events)
+static void on_interceptor_lost(void *context, struct channel *c, int code)
 {
-	struct scheduler *s = poll->data;
-	char bytes[MESSAGE_MAX];
-	struct message m;
-	ssize_t n;
-
-	(void)events;
-	while ((n = status < 0 ? status : receive(s->interceptor, bytes)) > 0) {
-		struct entry *e;
-
-		if (message_decode(str_of(bytes, (size_t)n), &m) < 0)
-			break;
-		e = m.type == MESSAGE_LOGGED_OFF ? roster_by_name(&s->roster, m.account)
-		                                 : NULL;
-		if (e)
-			roster_wake(e);
-	}
-	if (n != -EAGAIN)
-		hang_up(s);
+	(void)c;
+	(void)code;
+	hang_up(context);
 }
 
-static void call_interceptor(struct scheduler *s)
+static const struct channel_ops interceptor_ops = {
+	.message = on_interceptor, .lost = on_interceptor_lost, .bytes_max = QUEUE_MAX
+};
+
+static bool call_interceptor(struct scheduler *s)
 {
 	char path[PATH_MAX];
-	uv_poll_t *poll;
+	CLEANUP(fd_closep) int fd = -1;
 
+	if (channel_is_open(&s->interceptor))
+		return true;
 	if (settings_run_path(s->settings, INTERCEPTOR_SOCKET, path, sizeof(path)) < 0)
-		return;
-	s->interceptor = ipc_connect(path, NULL);
-	if (s->interceptor < 0) {
-		s->interceptor = -1;
-		return;
-	}
-	poll = calloc(1, sizeof(*poll));
-	if (!poll || uv_poll_init(&s->loop, poll, s->interceptor) < 0) {
-		free(poll);
-		fd_closep(&s->interceptor);
-		return;
-	}
-	poll->data = s;
-	s->interceptor_poll = poll;
-	(void)uv_poll_start(poll, UV_READABLE, on_interceptor);
+		return false;
+	fd = ipc_connect(path, NULL);
+	if (fd < 0 ||
+		channel_open(&s->interceptor, &s->loop, fd, &interceptor_ops, s) < 0)
+		return false;
+	(void)fd_steal(&fd);
+	return true;
 }
 
 /* While it does not run nobody's session lasts, but it knows best: it is asked when it is
@@ -148,56 +155,13 @@ static void await_parked(struct scheduler *s)
 		}
 		if (e->is_awaited)
 			continue;
-		if (s->interceptor < 0)
-			call_interceptor(s);
-		if (s->interceptor < 0)
+		if (!call_interceptor(s))
 			return;
-		e->is_awaited = message_send(s->interceptor, &m, -1) == 0;
+		e->is_awaited = message_send(&s->interceptor, &m, -1) == 0;
 	}
 }
 
 /* ---- processes ---- */
-
-/* Between fork() and exec(): only what a copy of a single-threaded process may do. */
-static void become(const struct scheduler *s, const struct entry *e, pid_t parent)
-{
-	const char *const arguments[] = { s->program, "-c", s->config, "--account",
-		e->name, e->is_return ? "--return" : NULL, NULL };
-	char *copy[sizeof(arguments) / sizeof(arguments[0])];
-	sigset_t none;
-
-	memcpy(copy, arguments, sizeof(copy));
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (process_end_with_parent(parent, NULL) == 0)
-		(void)execv(s->program, copy);
-	_exit(EXIT_NO_PROGRAM);
-}
-
-static void start(struct scheduler *s, struct entry *e)
-{
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid == 0)
-		become(s, e, parent);
-	if (pid < 0) {
-		log_error(NULL, "start", "account=%s reason=\"%s\"", e->name,
-			strerror(errno));
-		(void)roster_crashed(&s->roster, e, clock_monotonic_ms());
-		return;
-	}
-	roster_started(&s->roster, e, pid);
-	log_info(NULL, "begin", "account=%s pid=%d", e->name, (int)pid);
-}
-
-static void start_due(struct scheduler *s)
-{
-	struct entry *e;
-
-	while ((e = roster_next(&s->roster, s->settings->limits.transfers,
-			clock_monotonic_ms())) != NULL)
-		start(s, e);
-}
 
 /* Nobody looks after it any more. All that was ever accepted for it is here. */
 static void let_stay(struct scheduler *s, int64_t id)
@@ -217,11 +181,13 @@ static void let_stay(struct scheduler *s, int64_t id)
 static void tell_returned(struct scheduler *s, const struct entry *e)
 {
 	struct message m = { .type = MESSAGE_RETURNED, .account = str_from(e->name) };
+	struct caller *c;
 
-	for (struct caller *c = s->first_caller; c; c = c->next) {
+	LIST_FOREACH(c, &s->callers, all)
+	{
 		if (c->awaits != e->id)
 			continue;
-		(void)message_send(c->fd, &m, -1);
+		(void)message_send(&c->channel, &m, -1);
 		c->awaits = 0;
 	}
 }
@@ -281,17 +247,59 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 	s->look_at = 0;
 }
 
-static void reap(struct scheduler *s)
+static void step(struct scheduler *s);
+
+static void on_child_ended(void *context, int status)
 {
-	int status;
-	pid_t pid;
+	struct runner *runner = context;
+	struct scheduler *s = runner->scheduler;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		struct entry *e = roster_by_pid(&s->roster, pid);
+	LIST_REMOVE(runner, all);
+	ended(s, runner->entry, status);
+	free(runner);
+	step(s);
+}
 
-		if (e)
-			ended(s, e, status);
+static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
+{
+	const char *const arguments[] = { s->program, "-c", s->config, "--account",
+		e->name, e->is_return ? "--return" : NULL, NULL };
+	struct child_plan plan = { .program = s->program, .arguments = arguments };
+	struct runner *runner = calloc(1, sizeof(*runner));
+	int r = runner ? child_start(&runner->child, &s->loop, &plan, on_child_ended,
+				 runner, err)
+	               : error_set(err, -ENOMEM, "no memory");
+
+	if (r < 0) {
+		free(runner);
+		return r;
 	}
+	runner->scheduler = s;
+	runner->entry = e;
+	LIST_INSERT_HEAD(&s->runners, runner, all);
+	roster_started(&s->roster, e, runner->child.pid);
+	return 0;
+}
+
+static void start(struct scheduler *s, struct entry *e)
+{
+	struct error err;
+
+	if (start_runner(s, e, &err) < 0) {
+		log_error(NULL, "start", "account=%s reason=\"%s\"", e->name, err.text);
+		(void)roster_crashed(&s->roster, e, clock_monotonic_ms());
+	} else {
+		log_info(NULL, "begin", "account=%s pid=%d", e->name, (int)e->pid);
+	}
+}
+
+static void start_due(struct scheduler *s)
+{
+	struct entry *e;
+
+	while ((e = roster_next(&s->roster, s->settings->limits.transfers,
+			clock_monotonic_ms())) != NULL)
+		start(s, e);
 }
 
 /* ---- looking ---- */
@@ -360,7 +368,6 @@ static void step(struct scheduler *s)
 {
 	uint64_t now = clock_monotonic_ms();
 
-	reap(s);
 	if (now >= s->look_at) {
 		look(s);
 		plan_look(s, now);
@@ -369,44 +376,51 @@ static void step(struct scheduler *s)
 	start_due(s);
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *context)
 {
-	step(timer->data);
+	step(context);
 }
 
 /* ---- transfer.sock ---- */
 
-static void caller_close(struct scheduler *s, struct caller *c)
+static void caller_free(struct caller *c)
 {
-	struct caller **at = &s->first_caller;
-
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	uv_close((uv_handle_t *)&c->poll, free_handle);
-	fd_closep(&c->fd);
-	s->callers--;
+	c->scheduler->n_callers--;
+	LIST_REMOVE(c, all);
+	channel_close(&c->channel);
+	free(c);
 }
 
-static bool take_due(struct scheduler *s, struct caller *c, const struct message *m)
+static void on_account_due(void *context, const struct message *m, int fd)
 {
-	struct entry *e = roster_by_name(&s->roster, m->account);
+	struct caller *c = context;
+	struct entry *e = roster_by_name(&c->scheduler->roster, m->account);
 
-	(void)c;
+	(void)fd;
 	if (e)
 		roster_wake(e);
-	s->look_at = 0;
-	return true;
+	c->scheduler->look_at = 0;
+	step(c->scheduler);
+}
+
+static void fail_return(struct caller *c, const struct error *err)
+{
+	struct message no = { .type = MESSAGE_FAILED, .text = str_from(err->text) };
+
+	(void)message_send(&c->channel, &no, -1);
 }
 
 /* Answered when its process has ended. */
-static bool take_return(struct scheduler *s, struct caller *c, const struct message *m)
+static void on_return(void *context, const struct message *m, int fd)
 {
+	struct caller *c = context;
+	struct scheduler *s = c->scheduler;
 	struct account a;
 	struct arena arena;
 	struct error err;
 	int r;
 
+	(void)fd;
 	arena_init(&arena);
 	r = registry_find(s->registry, m->account, &arena, &a, &err);
 	if (r == 0 && (r = roster_want_return(&s->roster, a.id, a.name)) < 0)
@@ -414,101 +428,66 @@ static bool take_return(struct scheduler *s, struct caller *c, const struct mess
 	if (r == 0)
 		c->awaits = a.id;
 	else
-		(void)message_send(c->fd,
-			&(struct message){
-				.type = MESSAGE_FAILED, .text = str_from(err.text) },
-			-1);
+		fail_return(c, &err);
 	arena_fini(&arena);
-	return true;
-}
-
-static const struct caller_row {
-	enum message_type type;
-	bool (*take)(struct scheduler *s, struct caller *c, const struct message *m);
-} caller_rows[] = {
-	{ MESSAGE_ACCOUNT_DUE, take_due },
-	{ MESSAGE_RETURN, take_return },
-};
-
-static bool take_message(struct scheduler *s, struct caller *c, struct str bytes)
-{
-	struct message m;
-
-	if (message_decode(bytes, &m) == 0)
-		for (size_t i = 0; i < sizeof(caller_rows) / sizeof(caller_rows[0]); i++)
-			if (caller_rows[i].type == m.type)
-				return caller_rows[i].take(s, c, &m);
-	log_warning(NULL, "caller", "dropped: it makes no sense");
-	return false;
-}
-
-static void on_caller(uv_poll_t *poll, int status, int events)
-{
-	struct caller *c = (struct caller *)poll;
-	struct scheduler *s = poll->data;
-	char bytes[MESSAGE_MAX];
-	ssize_t n;
-
-	(void)events;
-	while ((n = status < 0 ? status : receive(c->fd, bytes)) > 0)
-		if (!take_message(s, c, str_of(bytes, (size_t)n)))
-			break;
-	if (n != -EAGAIN)
-		caller_close(s, c);
 	step(s);
 }
 
-static void add_caller(struct scheduler *s, int fd)
-{
-	struct caller *c = s->callers < CALLERS_MAX ? calloc(1, sizeof(*c)) : NULL;
+static const struct message_row caller_rows[] = {
+	{ MESSAGE_ACCOUNT_DUE, false, on_account_due },
+	{ MESSAGE_RETURN, false, on_return },
+};
 
-	if (!c || uv_poll_init(&s->loop, &c->poll, fd) < 0) {
+static void on_caller(void *context, struct channel *channel, struct packet *p)
+{
+	struct error err;
+
+	(void)channel;
+	if (message_handle(caller_rows, sizeof(caller_rows) / sizeof(caller_rows[0]), p,
+		    context, &err) == 0)
+		return;
+	log_warning(NULL, "caller", "dropped: %s", err.text);
+	caller_free(context);
+}
+
+static void on_caller_lost(void *context, struct channel *channel, int code)
+{
+	(void)channel;
+	(void)code;
+	caller_free(context);
+}
+
+/* One answer, if any. */
+static const struct channel_ops caller_ops = {
+	.message = on_caller, .lost = on_caller_lost, .bytes_max = QUEUE_MAX
+};
+
+static void add_caller(void *context, int fd)
+{
+	struct scheduler *s = context;
+	struct caller *c = s->n_callers < CALLERS_MAX ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c || channel_open(&c->channel, &s->loop, fd, &caller_ops, c) < 0) {
 		free(c);
 		fd_closep(&fd);
 		return;
 	}
-	c->fd = fd;
-	c->poll.data = s;
-	s->callers++;
-	c->next = s->first_caller;
-	s->first_caller = c;
-	(void)uv_poll_start(&c->poll, UV_READABLE, on_caller);
-}
-
-static void on_listener(uv_poll_t *poll, int status, int events)
-{
-	struct scheduler *s = poll->data;
-	int fd;
-
-	(void)status;
-	(void)events;
-	while ((fd = ipc_accept(s->listener)) >= 0)
-		add_caller(s, fd);
+	c->scheduler = s;
+	LIST_INSERT_HEAD(&s->callers, c, all);
+	s->n_callers++;
 }
 
 /* ---- beginning and end ---- */
 
-static void end_children(struct scheduler *s)
+static void on_signal(void *context, int number)
 {
-	for (struct entry *e = s->roster.first; e; e = e->next)
-		if (e->state == ENTRY_RUNNING)
-			(void)kill(e->pid, SIGTERM);
-}
+	struct scheduler *s = context;
 
-static void on_signal(uv_signal_t *handle, int number)
-{
-	struct scheduler *s = handle->data;
-
-	if (number == SIGCHLD) {
-		step(s);
-		return;
-	}
 	log_info(NULL, "signal", "number=%d", number);
-	end_children(s);
-	uv_stop(&s->loop);
+	loop_stop(&s->loop);
 }
 
-static int open_files(struct scheduler *s, struct error *err)
+static int open_registry(struct scheduler *s, struct error *err)
 {
 	char path[PATH_MAX];
 	int r = settings_state_path(s->settings, REGISTRY_FILE, path, sizeof(path));
@@ -518,68 +497,74 @@ static int open_files(struct scheduler *s, struct error *err)
 	if (r == 0)
 		r = process_sibling(
 			"mailferry-transfer", s->program, sizeof(s->program), err);
-	if (r == 0)
-		r = settings_run_path(s->settings, TRANSFER_SOCKET, path, sizeof(path));
-	if (r < 0)
-		return r;
-	s->listener = ipc_listen(path, 0600, err);
-	return s->listener < 0 ? s->listener : 0;
-}
-
-static int watch(struct scheduler *s)
-{
-	int r = uv_timer_init(&s->loop, &s->tick);
-
-	s->tick.data = s;
-	s->listener_poll.data = s;
-	if (r == 0)
-		r = uv_timer_start(&s->tick, on_tick, 0, TICK_MS);
-	if (r == 0)
-		r = uv_poll_init(&s->loop, &s->listener_poll, s->listener);
-	if (r == 0)
-		r = uv_poll_start(&s->listener_poll, UV_READABLE, on_listener);
-	for (size_t i = 0; r == 0 && i < SIGNALS; i++) {
-		(void)uv_signal_init(&s->loop, &s->signals[i]);
-		s->signals[i].data = s;
-		r = uv_signal_start(&s->signals[i], on_signal, signal_numbers[i]);
-	}
 	return r;
 }
 
-/* Those of callers are their own memory. */
-static void close_any(uv_handle_t *handle, void *argument)
+static int open_loop(struct scheduler *s)
 {
-	struct scheduler *s = argument;
-	bool is_caller =
-		handle->type == UV_POLL && handle != (uv_handle_t *)&s->listener_poll;
+	static const int numbers[] = { SIGTERM, SIGINT };
+	int r = loop_init(&s->loop, false);
 
-	if (!uv_is_closing(handle))
-		uv_close(handle, is_caller ? free_handle : NULL);
+	if (r == 0)
+		r = timer_new(&s->loop, on_tick, s, &s->tick);
+	if (r == 0)
+		r = signals_open(&s->signals, &s->loop, numbers, 2, on_signal, s);
+	if (r == 0)
+		timer_start_every(s->tick, TICK_MS);
+	return r;
+}
+
+static int listen_on(struct scheduler *s, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_run_path(s->settings, TRANSFER_SOCKET, path, sizeof(path));
+
+	return r < 0 ? error_errno(err, r, "%s", s->settings->run_dir)
+	             : channel_listen(&s->listener, &s->loop, path, SOCKET_MODE,
+			       add_caller, s, err);
+}
+
+/* Each process ends by itself, and the next scheduler begins where it was. */
+static void end_runners(struct scheduler *s)
+{
+	while (!LIST_EMPTY(&s->runners)) {
+		struct runner *runner = LIST_FIRST(&s->runners);
+
+		child_signal(&runner->child, SIGTERM);
+		child_forget(&runner->child);
+		LIST_REMOVE(runner, all);
+		free(runner);
+	}
+}
+
+static void end(struct scheduler *s)
+{
+	end_runners(s);
+	hang_up(s);
+	while (!LIST_EMPTY(&s->callers))
+		caller_free(LIST_FIRST(&s->callers));
+	channel_listener_close(&s->listener);
+	signals_close(&s->signals);
+	timer_free(s->tick);
+	(void)loop_fini(&s->loop);
+	roster_fini(&s->roster);
+	registry_close(s->registry);
 }
 
 int scheduler_run(const struct settings *settings, const char *config)
 {
-	struct scheduler s = {
-		.settings = settings, .config = config, .listener = -1, .interceptor = -1
-	};
+	struct scheduler s = { .settings = settings, .config = config };
 	struct error err = { 0 };
-	int r = open_files(&s, &err);
+	int r = open_loop(&s);
 
 	if (r == 0)
-		r = uv_loop_init(&s.loop);
+		r = open_registry(&s, &err);
 	if (r == 0)
-		r = watch(&s);
-	if (r < 0) {
+		r = listen_on(&s, &err);
+	if (r < 0)
 		log_error(NULL, "start", "%s", err.code ? err.text : strerror(-r));
-		return EXIT_FAILURE;
-	}
-	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
-	hang_up(&s);
-	uv_walk(&s.loop, close_any, &s);
-	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&s.loop);
-	fd_closep(&s.listener);
-	roster_fini(&s.roster);
-	registry_close(s.registry);
-	return EXIT_SUCCESS;
+	else
+		loop_run(&s.loop, NULL, NULL);
+	end(&s);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -144,7 +144,7 @@ ssize_t ipc_receive(int fd, char *bytes, size_t size, int *ret_fds, size_t *ret_
 		.msg_control = control.space,
 		.msg_controllen = sizeof(control.space) };
 	size_t count;
-	ssize_t n;
+	ssize_t n, r;
 
 	do {
 		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
@@ -152,11 +152,9 @@ ssize_t ipc_receive(int fd, char *bytes, size_t size, int *ret_fds, size_t *ret_
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	count = take_fds(&message, ret_fds);
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		while (count)
-			fd_closep(&ret_fds[--count]);
-		return -EMSGSIZE;
-	}
+	r = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
+	while (r <= 0 && count)
+		fd_closep(&ret_fds[--count]);
 	*ret_n_fds = count;
-	return n;
+	return r;
 }

@@ -34,8 +34,9 @@ int ipc_pair(int ret_fds[static 2]);
 int ipc_send(int fd, struct str bytes, const int *fds, size_t n_fds);
 
 /* One message into bytes[size]. ret_fds has room for IPC_FDS_MAX; those received become
-   the caller's. Returns its length, 0 at end of file, or -errno: -EAGAIN, -EMSGSIZE
-   (it did not fit; its descriptors were closed). */
+   the caller's. Returns its length, 0 at end of file (or for an empty message, which
+   none of ours is), or -errno: -EAGAIN, -EMSGSIZE (it did not fit). Without a length
+   no descriptor is left open. */
 ssize_t ipc_receive(int fd, char *bytes, size_t size, int *ret_fds, size_t *ret_n_fds);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BATCH 64        /* messages of one channel, then the others have their turn */
 #define READ_BATCHES 64 /* a socket holds fewer */
@@ -24,8 +25,8 @@ struct channel_entry {
 static void want(struct channel *c)
 {
 	if (!c->lost)
-		watch_want(c->watch, (c->paused ? 0 : UV_READABLE) |
-					     (c->first ? UV_WRITABLE : 0));
+		watch_want(c->watch,
+			(c->paused ? 0 : UV_READABLE) | (c->first ? UV_WRITABLE : 0));
 }
 
 static void drop_first(struct channel *c)
@@ -81,9 +82,14 @@ static int enqueue(struct channel *c, struct str bytes, int fd)
 	return 0;
 }
 
+static bool can_send(const struct channel *c)
+{
+	return c->watch && !c->shut && !c->lost;
+}
+
 int channel_post(struct channel *c, struct str bytes)
 {
-	int r = c->watch && !c->lost ? enqueue(c, bytes, -1) : -ENOTCONN;
+	int r = can_send(c) ? enqueue(c, bytes, -1) : -ENOTCONN;
 
 	if (r == 0)
 		watch_soon(c->watch, UV_WRITABLE);
@@ -94,7 +100,7 @@ int channel_send(struct channel *c, struct str bytes, int fd)
 {
 	int r = -ENOTCONN;
 
-	if (c->watch && !c->lost)
+	if (can_send(c))
 		r = c->first ? -EAGAIN : write_now(c, bytes, fd);
 	if (r == 0)
 		fd_closep(&fd);
@@ -120,8 +126,7 @@ static ssize_t receive_one(struct channel *c)
 {
 	char bytes[IPC_MESSAGE_MAX];
 	struct packet p = { .n_fds = 0 };
-	ssize_t n =
-		ipc_receive(c->watch->fd, bytes, sizeof(bytes), p.fds, &p.n_fds);
+	ssize_t n = ipc_receive(c->watch->fd, bytes, sizeof(bytes), p.fds, &p.n_fds);
 
 	if (n <= 0)
 		return n ? n : -ESHUTDOWN;
@@ -215,12 +220,27 @@ bool channel_is_open(const struct channel *c)
 	return c->watch != NULL;
 }
 
+static void drop_queue(struct channel *c)
+{
+	while (c->first)
+		drop_first(c);
+}
+
+void channel_shut(struct channel *c)
+{
+	if (!can_send(c))
+		return;
+	c->shut = true;
+	drop_queue(c);
+	(void)shutdown(c->watch->fd, SHUT_RDWR); /* the end of file is read later */
+	channel_pause(c, false);
+}
+
 void channel_close(struct channel *c)
 {
 	if (!c->watch)
 		return;
-	while (c->first)
-		drop_first(c);
+	drop_queue(c);
 	watch_free(c->watch);
 	c->watch = NULL;
 	if (c->closed)

@@ -44,8 +44,8 @@ static int lay_out_fds(const struct child_plan *plan, int *report)
 	for (size_t i = 0; i < plan->n_fds; i++)
 		if (dup2(moved[i], CHILD_FD_FIRST + (int)i) < 0)
 			return -errno;
-	if (close_range(CHILD_FD_FIRST + (unsigned)plan->n_fds, ~0U,
-		    CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_range(
+		    CHILD_FD_FIRST + (unsigned)plan->n_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
 	return 0;
 }
@@ -90,11 +90,16 @@ static _Noreturn void run_child(const struct child_plan *plan, pid_t parent, int
 
 /* ---- its end ---- */
 
-static void over(struct child *c, int status)
+void child_forget(struct child *c)
 {
 	watch_free(c->end);
 	c->end = NULL;
 	c->pid = 0;
+}
+
+static void over(struct child *c, int status)
+{
+	child_forget(c);
 	c->ended(c->context, status);
 }
 

@@ -21,7 +21,9 @@
 #include <sys/types.h>
 
 #define CHILD_FD_FIRST 3
-#define CHILD_FDS_MAX 32 /* an interceptor worker: its master, and two for each service */
+#define CHILD_FDS_MAX                                                                    \
+	32 /* an interceptor worker: its master, and two for each service                \
+	    */
 
 struct child_plan {
 	const char *program;          /* absolute */
@@ -49,6 +51,9 @@ bool child_runs(const struct child *c);
 void child_signal(struct child *c, int number); /* none runs: nothing */
 /* Looks without the loop whether it has ended; ended() is called then. */
 void child_look(struct child *c);
+
+/* It goes on without us: its end is not told. */
+void child_forget(struct child *c);
 
 /* "exit code 1", "signal 9 (Killed)" */
 void child_end_text(int status, char *text, size_t size);

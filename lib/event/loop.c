@@ -181,7 +181,8 @@ void loop_turn(struct loop *loop)
 void loop_run(struct loop *loop, void (*before_sleep)(void *context), void *context)
 {
 	while (!loop->stopped) {
-		before_sleep(context);
+		if (before_sleep)
+			before_sleep(context);
 		loop_turn(loop);
 	}
 }

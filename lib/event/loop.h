@@ -57,7 +57,7 @@ void loop_leave(struct loop *loop);
 
 /* One turn: waits for something to happen, in libuv's loop too, and calls for it. */
 void loop_turn(struct loop *loop);
-/* Turns, with before_sleep(context) ahead of each, until loop_stop(). */
+/* Turns, with before_sleep(context) ahead of each (NULL: nothing), until loop_stop(). */
 void loop_run(struct loop *loop, void (*before_sleep)(void *context), void *context);
 void loop_stop(struct loop *loop);
 /* Loop time in ms. */

@@ -29,8 +29,7 @@ static int open_fd(const int *numbers, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (sigaddset(&set, numbers[i]) < 0)
 			return -errno;
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 ||
-		signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;

@@ -41,15 +41,23 @@ static int wait_until(int fd, short events, const struct patience *p, struct err
 	return r;
 }
 
+static int send_now(int fd, const struct message *m)
+{
+	char bytes[IPC_MESSAGE_MAX];
+	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+
+	return len < 0 ? (int)len : ipc_send(fd, str_of(bytes, (size_t)len), NULL, 0);
+}
+
 int ask_send(int fd, const struct message *m, const struct patience *p, struct error *err)
 {
-	int r = message_send(fd, m, -1);
+	int r = send_now(fd, m);
 
 	if (r == -EAGAIN) {
 		r = wait_until(fd, POLLOUT, p, err);
 		if (r)
 			return r;
-		r = message_send(fd, m, -1);
+		r = send_now(fd, m);
 	}
 	return r < 0 ? error_errno(err, r, "cannot send a %s message",
 			       message_type_name(m->type))

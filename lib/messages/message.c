@@ -6,8 +6,6 @@
  */
 #include "messages/message.h"
 
-#include "base/ipc.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -132,15 +130,4 @@ int message_decode(struct str bytes, struct message *ret_message)
 		return -EBADMSG;
 	*ret_message = m;
 	return 0;
-}
-
-int message_send(int socket, const struct message *m, int fd_to_pass)
-{
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-
-	if (len < 0)
-		return (int)len;
-	return ipc_send(
-		socket, str_of(bytes, (size_t)len), &fd_to_pass, fd_to_pass >= 0 ? 1 : 0);
 }

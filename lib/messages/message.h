@@ -119,7 +119,4 @@ ssize_t message_encode(const struct message *m, char *bytes, size_t size);
  */
 int message_decode(struct str bytes, struct message *ret_message);
 
-/* Encode and ipc_send in one; fd_to_pass -1: none. 0 or -errno. */
-int message_send(int socket, const struct message *m, int fd_to_pass);
-
 #endif

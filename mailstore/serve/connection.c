@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/connection.h"
 
+#include "event/timer.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -17,7 +19,6 @@
 enum connection_state {
 	CONNECTION_LIVE,
 	CONNECTION_ENDING, /* only its last output is sent */
-	CONNECTION_CLOSED, /* waiting for libuv to let go of the handles */
 	CONNECTION_STATE_COUNT
 };
 
@@ -25,24 +26,11 @@ struct connection {
 	struct session session;
 	struct connections *all;
 	enum connection_state state;
-	int socket;
-	uv_poll_t poll;
-	uv_timer_t timer;
-	unsigned handles; /* not yet closed */
-	bool wants_turn;
+	struct watch *watch;
+	struct timer *timer;
 	uint64_t bytes_in;
 	struct connection *next, **place;
 };
-
-static void handle_closed(uv_handle_t *handle)
-{
-	struct connection *c = handle->data;
-
-	if (--c->handles)
-		return;
-	(void)close(c->socket);
-	free(c);
-}
 
 static void close_connection(struct connection *c, const char *reason)
 {
@@ -51,56 +39,39 @@ static void close_connection(struct connection *c, const char *reason)
 		.bytes_out = c->session.out.sent,
 		.reason = c->session.end ? c->session.end : reason };
 
-	if (c->state == CONNECTION_CLOSED)
-		return;
-	c->state = CONNECTION_CLOSED;
 	*c->place = c->next;
 	if (c->next)
 		c->next->place = c->place;
-	(void)uv_poll_stop(&c->poll);
-	(void)shutdown(c->socket, SHUT_RDWR);
-	uv_close((uv_handle_t *)&c->poll, handle_closed);
-	uv_close((uv_handle_t *)&c->timer, handle_closed);
+	(void)shutdown(c->watch->fd, SHUT_RDWR);
+	watch_free(c->watch);
+	timer_free(c->timer);
 	session_close(&c->session);
 	c->all->ended(c->all->context, &end);
+	free(c);
 }
 
-static void on_turn(uv_idle_t *handle);
-
+/* In the loop's next turn, after the others. */
 static void want_turn(struct connection *c)
 {
-	c->wants_turn = true;
-	(void)uv_idle_start(&c->all->turn, on_turn);
+	watch_soon(c->watch, 0);
 }
-
-static void on_timeout(uv_timer_t *timer);
 
 static void restart_timer(struct connection *c)
 {
 	uint64_t ms = c->state == CONNECTION_ENDING ? ENDING_MS : CONNECTION_IDLE_MS;
 
-	(void)uv_timer_start(&c->timer, on_timeout, ms, 0);
+	timer_start(c->timer, ms);
 }
 
 /* 0, -EAGAIN, or what broke it. */
 static int flush(struct connection *c)
 {
 	uint64_t before = c->session.out.sent;
-	int r = output_send(&c->session.out, c->socket);
+	int r = output_send(&c->session.out, c->watch->fd);
 
 	if (c->session.out.sent != before)
 		restart_timer(c);
 	return r;
-}
-
-static void on_ready(uv_poll_t *poll, int status, int events);
-
-static void wait_for(struct connection *c, int events)
-{
-	if (events)
-		(void)uv_poll_start(&c->poll, events, on_ready);
-	else
-		(void)uv_poll_stop(&c->poll);
 }
 
 static void end(struct connection *c)
@@ -110,7 +81,7 @@ static void end(struct connection *c)
 		restart_timer(c);
 	}
 	if (flush(c) == -EAGAIN)
-		wait_for(c, UV_WRITABLE);
+		watch_want(c->watch, UV_WRITABLE);
 	else
 		close_connection(c, "ended");
 }
@@ -137,7 +108,6 @@ static void pump(struct connection *c)
 	int sent = 0;
 	enum service_need need;
 
-	c->wants_turn = false;
 	if (c->state == CONNECTION_ENDING) {
 		end(c);
 		return;
@@ -156,13 +126,13 @@ static void pump(struct connection *c)
 	else if (sent == 0)
 		want_turn(c);
 	/* while the client does not take our answers, its next commands can wait */
-	wait_for(c, (need == SERVICE_INPUT ? UV_READABLE : 0) |
-			    (sent == -EAGAIN ? UV_WRITABLE : 0));
+	watch_want(c->watch, (need == SERVICE_INPUT ? UV_READABLE : 0) |
+				     (sent == -EAGAIN ? UV_WRITABLE : 0));
 }
 
 static bool read_some(struct connection *c)
 {
-	ssize_t n = buf_read(&c->session.in, c->socket, READ_SIZE);
+	ssize_t n = buf_read(&c->session.in, c->watch->fd, READ_SIZE);
 
 	if (n > 0) {
 		c->bytes_in += (uint64_t)n;
@@ -174,12 +144,12 @@ static bool read_some(struct connection *c)
 	return false;
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void on_ready(void *context, int events, int error)
 {
-	struct connection *c = poll->data;
+	struct connection *c = context;
 
-	if (status < 0) {
-		close_connection(c, uv_strerror(status));
+	if (error < 0) {
+		close_connection(c, strerror(-error));
 		return;
 	}
 	if ((events & UV_READABLE) && c->state == CONNECTION_LIVE && !read_some(c))
@@ -187,9 +157,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	pump(c);
 }
 
-static void on_timeout(uv_timer_t *timer)
+static void on_timeout(void *context)
 {
-	struct connection *c = timer->data;
+	struct connection *c = context;
 
 	if (c->state == CONNECTION_ENDING) {
 		close_connection(c, "timeout");
@@ -201,37 +171,18 @@ static void on_timeout(uv_timer_t *timer)
 
 /* ── all of them ───────────────────────────────────────────────────────────────────── */
 
-static void on_turn(uv_idle_t *handle)
-{
-	struct connections *all = handle->data;
-	struct connection *next;
-	bool more = false;
-
-	for (struct connection *c = all->first; c; c = next) {
-		next = c->next;
-		if (c->wants_turn)
-			pump(c);
-	}
-	for (struct connection *c = all->first; c; c = c->next)
-		more |= c->wants_turn;
-	if (!more)
-		(void)uv_idle_stop(&all->turn);
-}
-
 static void wake(void *context, struct session *s)
 {
 	(void)context;
 	want_turn(s->owner);
 }
 
-int connections_init(struct connections *all, uv_loop_t *loop, struct serve *serve)
+void connections_init(struct connections *all, struct loop *loop, struct serve *serve)
 {
 	all->loop = loop;
 	all->serve = serve;
 	all->first = NULL;
 	serve->wake = wake;
-	all->turn.data = all;
-	return uv_idle_init(loop, &all->turn);
 }
 
 static void link_first(struct connections *all, struct connection *c)
@@ -253,26 +204,33 @@ static void tune(int socket)
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+static int watch_socket(struct connection *c, int socket)
+{
+	int r = timer_new(c->all->loop, on_timeout, c, &c->timer);
+
+	tune(socket);
+	if (r == 0)
+		r = watch_new(c->all->loop, socket, on_ready, c, &c->watch);
+	return r;
+}
+
 int connection_start(struct connections *all, const struct service_ops *ops,
 	const struct login *login, int socket)
 {
 	struct connection *c = calloc(1, sizeof(*c));
-	int r = c ? 0 : -ENOMEM;
+	int r = -ENOMEM;
 
-	if (r == 0) {
-		tune(socket);
-		r = uv_poll_init(all->loop, &c->poll, socket);
+	if (c) {
+		c->all = all;
+		r = watch_socket(c, socket);
 	}
 	if (r < 0) {
 		(void)close(socket);
+		if (c)
+			timer_free(c->timer);
 		free(c);
 		return r;
 	}
-	(void)uv_timer_init(all->loop, &c->timer);
-	c->poll.data = c->timer.data = c;
-	c->handles = 2;
-	c->all = all;
-	c->socket = socket;
 	link_first(all, c);
 	r = session_open(&c->session, ops, all->serve, login);
 	c->session.owner = c;
@@ -311,7 +269,4 @@ void connections_fini(struct connections *all)
 {
 	while (all->first)
 		close_connection(all->first, "ended");
-	(void)uv_idle_stop(&all->turn);
-	if (!uv_is_closing((uv_handle_t *)&all->turn))
-		uv_close((uv_handle_t *)&all->turn, NULL);
 }

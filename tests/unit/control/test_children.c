@@ -81,7 +81,7 @@ static void test_stop(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(child_run(&c, "sleep 60", 0, &err), 0);
+	assert_int_equal(child_run(&c, "exec sleep 60", 0, &err), 0);
 	child_stop(&c, SIGTERM);
 	reap(&c, 10);
 	assert_int_equal(c.state, CHILD_STOPPED);

@@ -2,9 +2,6 @@
 /* Messages go there and back; whatever is cut, too long or unknown is refused. */
 #include "messages/message.h"
 
-#include "base/fd.h"
-#include "base/ipc.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,41 +106,12 @@ static void test_refused(void **state)
 	}
 }
 
-static void test_send(void **state)
-{
-	char bytes[512];
-	int pair[2], pipe_ends[2], fds[IPC_FDS_MAX];
-	size_t n_fds;
-	struct message back;
-	ssize_t len;
-	char c = 0;
-
-	(void)state;
-	assert_int_equal(ipc_pair(pair), 0);
-	assert_int_equal(pipe(pipe_ends), 0);
-	assert_int_equal(message_send(pair[0], &full, pipe_ends[1]), 0);
-	len = ipc_receive(pair[1], bytes, sizeof(bytes), fds, &n_fds);
-	assert_true(len > 0);
-	assert_int_equal(n_fds, 1);
-	assert_int_equal(message_decode(str_of(bytes, (size_t)len), &back), 0);
-	assert_same(&full, &back);
-	assert_int_equal(write(fds[0], "x", 1), 1);
-	assert_int_equal(read(pipe_ends[0], &c, 1), 1);
-	assert_int_equal(c, 'x');
-	fd_closep(&fds[0]);
-	for (int i = 0; i < 2; i++) {
-		fd_closep(&pair[i]);
-		fd_closep(&pipe_ends[i]);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_cut_and_trailing),
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_send),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MESSAGES_EXCHANGE_H
+#define MESSAGES_EXCHANGE_H
+/* Messages over a channel of the event loop: what is sent, and who handles what comes. */
+#include "event/channel.h"
+#include "messages/message.h"
+
+/* As channel_send() and channel_post(), and -EMSGSIZE for one that is too long. */
+int message_send(struct channel *c, const struct message *m, int fd);
+int message_post(struct channel *c, const struct message *m);
+
+/* What one end of a channel understands. */
+struct message_row {
+	enum message_type type;
+	bool has_fd; /* one descriptor comes with it, or none */
+	/* m's views live until it returns. It takes fd (-1: none). */
+	void (*handle)(void *context, const struct message *m, int fd);
+};
+
+/* Lets the row of the message's type handle it. -EBADMSG with a sentence: it makes no
+   sense, no row is for it, or its descriptors are not those of the row. Who sent it is
+   then ended alone: a program of ours has a bug, or is not ours any more. */
+int message_handle(const struct message_row *rows, size_t n, struct packet *p,
+	void *context, struct error *err);
+
+#endif
