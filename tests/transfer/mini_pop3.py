@@ -35,6 +35,7 @@ class MiniPop3(Server):
         self.slow = 0
         self.grows = False
         self.one_at_a_time = False
+        self.greets_after = 0
         self.most_ahead = 0  # commands that came before the last answer
         self.held_by = None
         super().__init__(port)
@@ -65,6 +66,7 @@ class Pop3Session(Session):
         self.read = []
 
     def run(self):
+        time.sleep(self.server.greets_after)
         self.say("+OK mini")
         while True:
             line = self.line()

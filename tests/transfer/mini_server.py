@@ -4,7 +4,9 @@
 It knows what the transfer needs and nothing that changes a mailbox; every command it gets
 is kept in `commands`, so that a test can see what was (not) asked.
 """
+import base64
 import re
+import time
 
 from mini import Server, Session
 
@@ -29,7 +31,8 @@ class Folder:
 class MiniServer(Server):
     """Faults: login (answer of a login instead of OK), broken (UIDs it gives no body of),
     drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
-    one_at_a_time (BAD when a command comes before the last one is answered), list_answer."""
+    one_at_a_time (BAD when a command comes before the last one is answered), list_answer,
+    greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text)."""
 
     def __init__(self, port=0):
         self.folders = {"INBOX": Folder()}
@@ -42,6 +45,11 @@ class MiniServer(Server):
         self.refuses = {}
         self.one_at_a_time = False
         self.list_answer = None
+        self.greets_after = 0
+        self.wants_id = False
+        self.refuses_sasl = None
+        self.passwords = set()  # further ones that it takes
+        self.logins = []  # (password, taken)
         super().__init__(port)
 
     def serve(self, connection):
@@ -52,6 +60,7 @@ class ImapSession(Session):
     def __init__(self, server, connection):
         super().__init__(server, connection)
         self.folder = None
+        self.has_id = False
 
     def command_line(self):
         """A command with its LITERAL+ literals put between quotes."""
@@ -66,6 +75,7 @@ class ImapSession(Session):
         return f'{line[:found.start()]}"{literal.decode("latin-1")}"' + self.command_line()
 
     def run(self):
+        time.sleep(self.server.greets_after)
         self.say(f"* OK [CAPABILITY {self.server.capability}] mini")
         while True:
             tag, _, rest = self.command_line().partition(" ")
@@ -91,8 +101,14 @@ class ImapSession(Session):
         self.say(f"* CAPABILITY {self.server.capability}")
         return "OK done"
 
+    def do_ID(self, _):  # pylint: disable=C0103
+        self.has_id = True
+        self.say('* ID ("name" "mini")')
+        return "OK done"
+
     def do_AUTHENTICATE(self, arguments):  # pylint: disable=C0103
-        import base64  # pylint: disable=C0415
+        if self.server.refuses_sasl:
+            return f"NO {self.server.refuses_sasl}"
         _, user, password = base64.b64decode(arguments.split()[1]).split(b"\0")
         return self._log_in(user.decode(), password.decode())
 
@@ -103,8 +119,12 @@ class ImapSession(Session):
     def _log_in(self, _, password):
         if self.server.login:
             return self.server.login
-        return "OK in" if password == self.server.password else \
-            "NO [AUTHENTICATIONFAILED] wrong"
+        if self.server.wants_id and not self.has_id:
+            return "NO Unsafe Login. Please contact your administrator"
+        taken = password == self.server.password or password in self.server.passwords
+        with self.server.lock:
+            self.server.logins.append((password, taken))
+        return "OK in" if taken else "NO [AUTHENTICATIONFAILED] wrong"
 
     def do_NAMESPACE(self, _):  # pylint: disable=C0103
         self.say('* NAMESPACE (("" "/")) NIL NIL')

@@ -221,6 +221,15 @@ def the_password_is_refused(world):
 
 
 @case
+def a_slow_greeting_is_no_time_out_of_service(world):
+    world.server.greets_after = 3
+    world.run()
+    world.arrived()
+    ms = world.account("out_of_service_ms")[0]
+    true(ms < 2500, f"out of service for {ms} ms")
+
+
+@case
 def somebody_else_has_the_maildrop(world):
     world.server.in_use = "alice lock busy! Is another session active? (11)"
 

@@ -15,43 +15,10 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
 from fake_interceptor import FakeInterceptor  # noqa: E402
+from imap_world import ImapWorld as World  # noqa: E402
 from mini_server import Folder, MiniServer  # noqa: E402
 from one_account import (  # noqa: E402
-    OVER, PARKED, PROGRAM, OneAccount, case, equal, main, true, wait_until)
-
-CHANGING = ("SELECT", "STORE", "UID STORE", "EXPUNGE", "APPEND", "COPY", "CREATE", "DELETE",
-            "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "CLOSE")
-
-
-class World(OneAccount):
-    def __init__(self):
-        server = MiniServer()
-        for uid in range(1, 9):
-            server.folders["INBOX"].add(uid * 2, b"Subject: %d\r\n\r\nhello\r\n" % uid)
-        super().__init__(server)
-
-    def services(self):
-        return f" imap {{\n upstream = {self.server.port}\n }}"
-
-    def copied(self):
-        """{folder: {uid: body}} as the store has it."""
-        found = {name: {} for name, in self.rows("SELECT name FROM mailbox")}
-        for name, uid, *place in self.rows(
-                "SELECT b.name, m.uid, m.pack, m.offset, m.len FROM message m"
-                " JOIN mailbox b ON b.id = m.mailbox"):
-            found[name][uid] = self.body(*place)
-        return found
-
-    def at_source(self):
-        return {name: {uid: m[2] for uid, m in folder.messages.items()}
-                for name, folder in self.server.folders.items()}
-
-    def arrived(self):
-        equal(self.state(), "local/done", f"state ({self.error()})")
-        equal(self.copied(), self.at_source(), "mail")
-        for command in self.server.commands:
-            true(not command.upper().startswith(CHANGING), f"changes the source: {command}")
-
+    OVER, PARKED, PROGRAM, case, equal, main, true, wait_until)
 
 @case
 def a_move(world):

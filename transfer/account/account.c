@@ -17,6 +17,7 @@
 #define SMALL_DELTA 50 /* differences that cost no more than a round trip or two */
 #define ROUNDS_MAX 5   /* of catch-up: a user who changes more than that wins */
 #define FRESH_MS 1500  /* a pass so young needs no other one before the switch */
+#define FRESH_TIMES 4  /* a login that took long is fresh for longer */
 #define AWAIT_MS 5000  /* then the place goes to another account */
 #define NOBODY_THERE_MS 500
 #define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
@@ -198,12 +199,21 @@ static int step_copy(struct job *j, enum step *next)
 	return j->sync.n_unreadable ? 0 : job_event(j, EVENT_CATCH_UP, STR_LIT(""));
 }
 
+/* Where the source has one session at a time, its greeting is heard before. */
+static int prepare(struct job *j)
+{
+	return j->source.ops->prepare ? j->source.ops->prepare(j->source.self, &j->err)
+	                              : 0;
+}
+
 /* The whole copy at once, while nobody is served. What is not done then goes on after the
    log-off. */
 static int step_rush(struct job *j, enum step *next)
 {
 	int r = job_make_verifier(j);
 
+	if (r == 0)
+		r = prepare(j);
 	if (r == 0)
 		r = job_begin_copy(j);
 	if (r == 0)
@@ -251,14 +261,19 @@ static int step_switch(struct job *j, enum step *next)
 	uint64_t now = clock_monotonic_ms();
 	int r = job_make_verifier(j);
 
-	if (j->is_connected && now - j->connected_at > FRESH_MS)
+	if (j->is_connected &&
+		now - j->connected_at > FRESH_MS + FRESH_TIMES * j->connect_ms)
 		job_disconnect(j);
 	/* a maildrop only after the sessions that must end have ended */
 	if (r == 0 && !(job_is_exclusive(j) && j->is_forced) &&
 		(!j->is_connected || now - j->synced_at > FRESH_MS))
 		r = catch_up(j);
-	if (r == 0 && !j->source.ops->prove)
+	if (r == 0 && !j->source.ops->prove) {
 		r = read_uidls(j); /* once more when nobody is served: then it is short */
+		uidls_prepare(j);
+	}
+	if (r == 0)
+		r = prepare(j);
 	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
 			j->is_forced ? STR_LIT("deadline") : STR_LIT("logged off"));

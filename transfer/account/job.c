@@ -121,6 +121,7 @@ int job_open(struct job *j, const char *name)
 	int r = open_registry(j, name);
 
 	j->uidls.kept = -1;
+	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
 
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)
@@ -155,6 +156,7 @@ bool job_is_exclusive(const struct job *j)
 void job_close(struct job *j)
 {
 	sync_fini(&j->sync);
+	source_connection_close(&j->uidls_next.net);
 	if (j->source.ops)
 		j->source.ops->free(j->source.self);
 	job_close_destination(j);
@@ -267,13 +269,16 @@ static bool may_pass_by_itself(int code)
 
 static int connect_source(struct job *j)
 {
+	uint64_t began;
 	int r;
 
 	if (j->is_connected)
 		return 0;
+	began = clock_monotonic_ms();
 	r = j->source.ops->connect(j->source.self, &j->err);
 	j->is_connected = r == 0;
 	j->connected_at = clock_monotonic_ms();
+	j->connect_ms = j->connected_at - began;
 	return r;
 }
 

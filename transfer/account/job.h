@@ -7,6 +7,7 @@
 #include "registry/registry.h"
 #include "settings/settings.h"
 #include "transfer/copy/sync.h"
+#include "transfer/read/pop3_connection.h"
 
 struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
@@ -30,6 +31,8 @@ struct job {
 	bool is_connected;
 	struct sync sync;
 	struct uidls_outcome uidls;
+	struct pop3_connection uidls_next; /* greeted, for the next look at them */
+	unsigned uidls_greeting_ms;
 	bool has_begun; /* EVENT_COPY */
 	bool is_busy;   /* route=busy: somebody may be held */
 	bool is_forced; /* end the user's sessions at the source */
@@ -38,10 +41,10 @@ struct job {
 	uint64_t looked_at; /* when it was asked, or answered */
 	uint64_t rush_ends; /* monotonic: the first copy, while the user is held; 0: none
 	                     */
-	uint64_t connected_at;
-	uint64_t synced_at; /* monotonic: the last pass began */
-	uint64_t pass_ms;   /* and took so long */
-	uint64_t told_at;   /* progress */
+	uint64_t connected_at, connect_ms; /* the login, and how long it took */
+	uint64_t synced_at;                /* monotonic: the last pass began */
+	uint64_t pass_ms;                  /* and took so long */
+	uint64_t told_at;                  /* progress */
 	struct error err;
 };
 

@@ -23,6 +23,7 @@
 #define LOCKED_MS 10000
 #define BUSY_LOCKED_MS 2500
 #define TRY_AGAIN_MS 500
+#define SLOW_GREETING_MS 500 /* it is then heard before nobody is served */
 
 struct reading {
 	struct job *j;
@@ -323,16 +324,26 @@ static void reading_fini(struct reading *r)
 	arena_fini(&r->strings);
 }
 
-static int log_in(struct reading *r)
+static int greet_at(struct reading *r, const struct sockaddr_storage *to)
+{
+	return pop3_connection_greet(&r->pop3, to, &r->j->err);
+}
+
+static int log_in_at(struct reading *r, const struct sockaddr_storage *to)
+{
+	return pop3_connection_login(
+		&r->pop3, to, r->j->account.login, r->j->password, &r->j->err);
+}
+
+static int at_each_address(struct reading *r,
+	int (*attempt)(struct reading *r, const struct sockaddr_storage *to))
 {
 	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
-	struct job *j = r->j;
 	size_t n = 0;
-	int code = job_source_addresses(j, SERVICE_POP3, addresses, &n);
+	int code = job_source_addresses(r->j, SERVICE_POP3, addresses, &n);
 
 	for (size_t i = 0; i < n && code == 0; i++) {
-		code = pop3_connection_login(
-			&r->pop3, &addresses[i], j->account.login, j->password, &j->err);
+		code = attempt(r, &addresses[i]);
 		if (code != -ECONNREFUSED && code != -ENETUNREACH)
 			break;
 		if (i + 1 < n) {
@@ -343,6 +354,33 @@ static int log_in(struct reading *r)
 	return code;
 }
 
+/* The one that was greeted before, if there is one. */
+static void begin_connection(struct reading *r)
+{
+	struct job *j = r->j;
+	unsigned patience_ms = j->is_busy ? BUSY_LOGIN_PATIENCE_MS : LOGIN_PATIENCE_MS;
+
+	pop3_connection_init(&r->pop3, patience_ms, job_tick, j);
+	if (!j->uidls_next.is_greeted)
+		return;
+	r->pop3 = j->uidls_next;
+	r->pop3.patience_ms = patience_ms;
+	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
+}
+
+void uidls_prepare(struct job *j)
+{
+	struct reading r = { .j = j };
+
+	if (j->uidls_greeting_ms < SLOW_GREETING_MS || j->uidls_next.is_greeted)
+		return;
+	pop3_connection_init(&r.pop3, LOGIN_PATIENCE_MS, job_tick, j);
+	if (at_each_address(&r, greet_at) == 0)
+		j->uidls_next = r.pop3;
+	else
+		source_connection_close(&r.pop3.net);
+}
+
 static int read_once(struct job *j)
 {
 	struct reading r = { .j = j };
@@ -350,9 +388,9 @@ static int read_once(struct job *j)
 
 	arena_init(&r.strings);
 	buf_init(&r.header, HEADER_MAX);
-	pop3_connection_init(&r.pop3,
-		j->is_busy ? BUSY_LOGIN_PATIENCE_MS : LOGIN_PATIENCE_MS, job_tick, j);
-	code = log_in(&r);
+	begin_connection(&r);
+	code = at_each_address(&r, log_in_at);
+	j->uidls_greeting_ms = r.pop3.greeting_ms;
 	if (code == -ETIMEDOUT)
 		code = error_set(&j->err, -EAGAIN,
 			"the source does not answer the login by POP3 (is somebody else "

@@ -18,5 +18,8 @@
    no POP3 at the source, or (best-effort) not all could be proven, as when the maildrop
    stays locked. Where the configuration requires them, that is -errno with the reason. */
 int uidls_read(struct job *j);
+/* Before nobody is served: where the source greets slowly, hears the greeting of the next
+   login. */
+void uidls_prepare(struct job *j);
 
 #endif

@@ -42,6 +42,7 @@ struct imap_connection {
 	struct source_connection net;
 	struct imap_response_reader reader;
 	struct buf capability; /* " IMAP4rev1 … " after the login */
+	unsigned capabilities; /* how often it was told */
 
 	struct imap_command sent[IMAP_SENT_MAX]; /* a ring */
 	size_t first_sent, n_sent;
@@ -62,15 +63,7 @@ struct imap_connection {
 };
 #define IMAP_NO_FOLDER SIZE_MAX
 
-struct imap_account {
-	struct str login, password; /* the caller's, as long as the reader lives */
-	struct source_dialer dialer;
-};
-
 void imap_connection_init(struct imap_connection *imap);
-/* Results as source_ops.connect. */
-int imap_connection_open(struct imap_connection *imap, const struct sockaddr_storage *to,
-	const struct imap_account *account, unsigned patience_ms, struct error *err);
 void imap_connection_close(struct imap_connection *imap);
 bool imap_connection_has(const struct imap_connection *imap, struct str capability);
 

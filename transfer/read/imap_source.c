@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "transfer/read/imap_answers.h"
 #include "transfer/read/imap_commands.h"
+#include "transfer/read/imap_login.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,8 +38,7 @@ static int connect_any(
 	int r = error_set(err, -EDESTADDRREQ, "no address of the source is known");
 
 	for (size_t i = 0; i < s->n_addresses; i++) {
-		r = imap_connection_open(
-			imap, &s->addresses[i], &s->account, s->patience_ms, err);
+		r = imap_log_in(imap, &s->addresses[i], &s->account, s->patience_ms, err);
 		/* only who did not answer may have another address */
 		if (r == 0)
 			s->address = &s->addresses[i];
@@ -138,8 +138,7 @@ static void add_connection(struct imap_source *s)
 	if (s->n_open >= s->connections_max || s->careful ||
 		s->queue.bytes < CONNECTION_WORTH * s->n_open)
 		return;
-	if (imap_connection_open(
-		    imap, s->address, &s->account, s->patience_ms, &ignored) == 0)
+	if (imap_log_in(imap, s->address, &s->account, s->patience_ms, &ignored) == 0)
 		s->n_open++;
 	else
 		s->connections_max = s->n_open;

@@ -12,6 +12,8 @@
 	    */
 #define TICK_MS 200
 #define CAPA_MAX 8192
+/* Name look-ups and tarpits take half of it; clients wait about as long. */
+#define GREETING_PATIENCE_MS 60000
 
 void pop3_connection_init(struct pop3_connection *t, unsigned patience_ms,
 	int (*tick)(void *context), void *context)
@@ -169,11 +171,16 @@ static int greeting(struct pop3_connection *t, struct error *err)
 	return r;
 }
 
+static bool is_for_now(const struct single *s)
+{
+	return pop3_refused_for_now(str_trim(buf_view(&s->answer)));
+}
+
 static int refused(const struct single *s, struct error *err)
 {
 	struct str line = str_trim(buf_view(&s->answer));
 
-	return error_set(err, pop3_refused_for_now(line) ? -EAGAIN : -EACCES,
+	return error_set(err, is_for_now(s) ? -EAGAIN : -EACCES,
 		"the source refuses the login by POP3: %.*s",
 		STR_ARG(str_take(line, 200)));
 }
@@ -241,22 +248,45 @@ static int log_in(struct pop3_connection *t, struct str login, struct str passwo
 		t->pipelining = pop3_capability_has(capability, STR_LIT("PIPELINING"));
 		plain = offers_plain(capability);
 	}
-	if (r == 0)
-		r = plain ? log_in_plain(t, &s, login, password, err)
-		          : log_in_user(t, &s, login, password, err);
+	if (r == 0 && plain)
+		r = log_in_plain(t, &s, login, password, err);
+	/* some offer what they then refuse */
+	if (r == 0 && (!plain || (!s.ok && !is_for_now(&s))))
+		r = log_in_user(t, &s, login, password, err);
 	if (r == 0 && !s.ok)
 		r = refused(&s, err);
 	buf_fini(&s.answer);
 	return r;
 }
 
+int pop3_connection_greet(
+	struct pop3_connection *t, const struct sockaddr_storage *to, struct error *err)
+{
+	unsigned patience_ms = t->patience_ms;
+	uint64_t began = clock_monotonic_ms();
+	int r;
+
+	if (t->is_greeted)
+		return 0;
+	r = source_connection_open(&t->net, &t->dialer, to, t->patience_ms, err);
+	if (r < 0)
+		return r;
+	if (t->patience_ms < GREETING_PATIENCE_MS)
+		t->patience_ms = GREETING_PATIENCE_MS;
+	r = greeting(t, err);
+	t->patience_ms = patience_ms;
+	t->is_greeted = r == 0;
+	t->greeting_ms = (unsigned)(clock_monotonic_ms() - began);
+	return r;
+}
+
 int pop3_connection_login(struct pop3_connection *t, const struct sockaddr_storage *to,
 	struct str login, struct str password, struct error *err)
 {
-	int r = source_connection_open(&t->net, &t->dialer, to, t->patience_ms, err);
+	int r = pop3_connection_greet(t, to, err);
 
-	if (r == 0)
-		r = greeting(t, err);
+	t->is_greeted = false;
+	t->net.heard_at = clock_monotonic_ms();
 	return r ? r : log_in(t, login, password, err);
 }
 

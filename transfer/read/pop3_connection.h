@@ -11,6 +11,8 @@
 
 struct pop3_connection {
 	struct source_connection net;
+	bool is_greeted;             /* connected, and not logged in */
+	unsigned greeting_ms;        /* it took so long */
 	struct source_dialer dialer; /* {0}: by TCP */
 	bool pipelining;
 	unsigned patience_ms;
@@ -24,9 +26,13 @@ void pop3_connection_init(struct pop3_connection *t, unsigned patience_ms,
    to do at QUIT: Dovecot, too, forgets then which messages RETR has read. */
 void pop3_connection_end(struct pop3_connection *t);
 
-/* Connects and logs in. -ECONNREFUSED: nobody serves POP3 there. -EACCES: the login is
-   refused. -EAGAIN: not now ([IN-USE], [SYS/TEMP], [LOGIN-DELAY], "maildrop is locked").
-   Else the connection. */
+/* Connects and hears the greeting, which is waited for as long as a client would: the
+   login is for later. Nothing when that is done already. */
+int pop3_connection_greet(
+	struct pop3_connection *t, const struct sockaddr_storage *to, struct error *err);
+/* Connects, unless that is done, and logs in. -ECONNREFUSED: nobody serves POP3 there.
+   -EACCES: the login is refused. -EAGAIN: not now ([IN-USE], [SYS/TEMP], [LOGIN-DELAY],
+   "maildrop is locked"). Else the connection. */
 int pop3_connection_login(struct pop3_connection *t, const struct sockaddr_storage *to,
 	struct str login, struct str password, struct error *err);
 

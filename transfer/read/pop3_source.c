@@ -46,15 +46,29 @@ struct pop3_source {
 
 /* ── the session ───────────────────────────────────────────────────────────────────── */
 
-static int log_in(struct pop3_source *s, struct error *err)
+typedef int attempt_fn(
+	struct pop3_source *s, const struct sockaddr_storage *to, struct error *err);
+
+static int greet_at(
+	struct pop3_source *s, const struct sockaddr_storage *to, struct error *err)
+{
+	return pop3_connection_greet(&s->pop3, to, err);
+}
+
+static int log_in_at(
+	struct pop3_source *s, const struct sockaddr_storage *to, struct error *err)
+{
+	return pop3_connection_login(&s->pop3, to, s->login, s->password, err);
+}
+
+static int try_each(struct pop3_source *s, attempt_fn *attempt, struct error *err)
 {
 	int r = error_set(err, -EDESTADDRREQ, "no address of the source is known");
 
 	for (size_t i = 0; i < s->n_addresses; i++) {
 		pop3_connection_init(&s->pop3, s->patience_ms, NULL, NULL);
 		s->pop3.dialer = s->dialer;
-		r = pop3_connection_login(
-			&s->pop3, &s->addresses[i], s->login, s->password, err);
+		r = attempt(s, &s->addresses[i], err);
 		if (r == 0)
 			break;
 		source_connection_close(&s->pop3.net);
@@ -65,11 +79,28 @@ static int log_in(struct pop3_source *s, struct error *err)
 	return r;
 }
 
+/* One that was greeted a while ago may be closed by now: then anew. */
 static int pop3_connect(void *self, struct error *err)
 {
 	struct pop3_source *s = self;
 
-	return source_connection_is_open(&s->pop3.net) ? 0 : log_in(s, err);
+	if (source_connection_is_open(&s->pop3.net) && !s->pop3.is_greeted)
+		return 0;
+	if (s->pop3.is_greeted) {
+		int r = log_in_at(s, NULL, err);
+
+		if (r == 0 || r == -EACCES || r == -EAGAIN)
+			return r;
+		source_connection_close(&s->pop3.net);
+	}
+	return try_each(s, log_in_at, err);
+}
+
+static int pop3_prepare(void *self, struct error *err)
+{
+	struct pop3_source *s = self;
+
+	return source_connection_is_open(&s->pop3.net) ? 0 : try_each(s, greet_at, err);
 }
 
 static void pop3_close(void *self)
@@ -78,6 +109,7 @@ static void pop3_close(void *self)
 
 	/* without QUIT, which some take for "read" of what was only begun */
 	source_connection_close(&s->pop3.net);
+	s->pop3.is_greeted = false;
 	s->wants_folders = s->wants_list = false;
 	s->n_jobs = 0;
 }
@@ -328,6 +360,7 @@ static const struct source_ops pop3_ops = {
 	.cannot_see =
 		"folders, subscriptions, UIDs, flags, keywords, dates: POP3 does not "
 		"show them",
+	.prepare = pop3_prepare,
 	.connect = pop3_connect,
 	.folders = pop3_folders,
 	.list = pop3_list,

@@ -132,6 +132,9 @@ struct source_ops {
 	/* What a pass without a difference has compared, and what this reader cannot
 	   see ("": nothing). */
 	const char *compares, *cannot_see;
+	/* Where connecting takes the account from its owner: all of it that does not. A
+	   slow greeting is then heard before. NULL: there is no need. */
+	int (*prepare)(void *self, struct error *err);
 	int (*connect)(void *self, struct error *err);
 	int (*folders)(void *self, struct error *err);
 	/* name: lives until run() returns, as do the wanted ones. */

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the transfer logs in at the source: what servers want before, what they refuse, how
+long they take.
+
+    test_source_logins.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
+"""
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent)
+from imap_world import ImapWorld  # noqa: E402
+from mini_pop3 import MiniPop3  # noqa: E402
+from one_account import case, equal, main, true  # noqa: E402
+
+OUT_OF_SERVICE_MS = 2500  # a few round trips, on a busy machine
+SLOW = 12  # s: a look-up of the client's name that fails
+
+
+class World(ImapWorld):
+    def __init__(self):
+        self.pop3 = MiniPop3()
+        super().__init__()
+
+    def __exit__(self, *arguments):
+        self.pop3.close()
+        super().__exit__(*arguments)
+
+    def services(self):
+        return super().services() + f"\n pop3 {{\n upstream = {self.pop3.port}\n }}"
+
+    def words(self):
+        return [command.split()[0] for command in self.server.commands]
+
+    def was_short(self):
+        ms = self.account("out_of_service_ms")[0]
+        true(ms < OUT_OF_SERVICE_MS, f"out of service for {ms} ms")
+
+
+@case
+def id_goes_before_the_login(world):
+    world.server.capability += " ID"
+    world.server.wants_id = True
+    world.run()
+    world.arrived()
+    words = world.words()
+    true(words.index("ID") < words.index("AUTHENTICATE"), words[:4])
+
+
+@case
+def id_is_not_said_where_nobody_knows_it(world):
+    world.run()
+    world.arrived()
+    true("ID" not in world.words(), "ID")
+
+
+@case
+def login_where_authenticate_is_refused(world):
+    world.server.refuses_sasl = "authentication failed"
+    world.run()
+    world.arrived()
+    equal(world.words().count("AUTHENTICATE"), 1, "and it is remembered")
+
+
+@case
+def login_where_the_code_blames_the_password(world):
+    world.server.refuses_sasl = "[AUTHENTICATIONFAILED] wrong"
+    world.run()
+    world.arrived()
+
+
+@case
+def a_wrong_password_is_wrong_both_ways(world):
+    world.server.password = "another"
+    world.run()
+    equal(world.state(), "source/failed", "state")
+    true("password no longer accepted" in world.error(), world.error())
+    equal(world.words().count("LOGIN"), 1, "the other way was tried, once")
+
+
+@case
+def a_slow_greeting_is_no_time_out_of_service(world):
+    world.server.greets_after = SLOW
+    world.run()
+    world.arrived()
+    world.was_short()
+    equal(world.words().count("AUTHENTICATE"), 1, "one login, from the copy to the switch")
+
+
+@case
+def a_slow_greeting_by_pop3_is_none_either(world):
+    world.settings["uidls"] = "require"
+    world.write_config()
+    for uid, (_, _, body) in world.server.folders["INBOX"].messages.items():
+        world.pop3.add(f"id{uid}", body)
+    world.pop3.greets_after = SLOW
+    world.run()
+    world.arrived()
+    equal(world.account("uidls_kept")[0], 1, "unique-ids")
+    world.was_short()
+
+
+main(World)

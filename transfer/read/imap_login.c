@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/read/imap_login.h"
+
+#include "wire/imap/encode.h"
+#include "wire/imap/prelogin.h"
+#include "wire/sasl.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Name look-ups and tarpits take half of it; clients wait about as long. */
+#define GREETING_PATIENCE_MS 60000
+
+/* ---- one response at a time ---- */
+
+static int nonsense(struct str line, struct error *err)
+{
+	return error_set(err, -EPROTO, "the source does not speak IMAP: \"%.*s\"",
+		STR_ARG(str_take(str_trim(line), 80)));
+}
+
+/* Waits for a whole response; *ret_line lives until *ret_used bytes are consumed. */
+static int response(struct imap_connection *imap, unsigned patience_ms,
+	struct str *ret_line, size_t *ret_used, struct error *err)
+{
+	struct source_connection *const connections[] = { &imap->net };
+	int r = 0;
+
+	while (r >= 0) {
+		enum imap_response_event is =
+			imap_connection_next(imap, ret_line, ret_used);
+
+		if (is == IMAP_RESPONSE_COMPLETE)
+			return 0;
+		if (is != IMAP_RESPONSE_NEED_MORE)
+			return nonsense(buf_view(&imap->net.in), err);
+		r = source_connection_flush(&imap->net, err);
+		if (r == 0)
+			r = source_connection_wait(
+				connections, 1, patience_ms, patience_ms, err);
+		if (r == 0)
+			r = source_connection_fill(&imap->net, err);
+	}
+	return r;
+}
+
+static int learn_capability(struct imap_connection *imap, struct str line)
+{
+	struct str list;
+
+	if (!imap_capability_of(line, &list))
+		return 0;
+	buf_clear(&imap->capability);
+	imap->capabilities++;
+	return buf_append(&imap->capability, list);
+}
+
+/* What a command is made of where the server has to say "+" in between. */
+struct dialogue {
+	const struct str *steps; /* behind the first, which is sent already */
+	size_t n, next;
+};
+
+/* A server that wants more than we have is told so: "*" ends it with its BAD. */
+static int next_step(struct imap_connection *imap, struct dialogue *d)
+{
+	struct str step = STR("*\r\n");
+
+	if (d->next < d->n)
+		step = d->steps[d->next++];
+	return buf_append(&imap->net.out, step);
+}
+
+static int one_answer(struct imap_connection *imap, struct str line, struct dialogue *d,
+	struct imap_response *ret, struct error *err)
+{
+	int r;
+
+	if (!imap_response_parse(line, ret))
+		return nonsense(line, err);
+	r = learn_capability(imap, line);
+	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
+		r = next_step(imap, d);
+	return r < 0 ? error_set(err, r, "no memory") : 0;
+}
+
+static bool is_the_end(const struct imap_response *is)
+{
+	return is->kind == IMAP_IS_STATUS &&
+	       (is->tag.len || is->status == IMAP_STATUS_BYE);
+}
+
+/* Reads to the tagged answer; its code and text are copied to the connection's arena. */
+static int answer(struct imap_connection *imap, struct dialogue d, unsigned patience_ms,
+	struct imap_response *ret, struct error *err)
+{
+	bool is_end = false;
+	struct str line;
+	size_t used;
+	int r = 0;
+
+	while (r == 0 && !is_end) {
+		r = response(imap, patience_ms, &line, &used, err);
+		if (r == 0)
+			r = one_answer(imap, line, &d, ret, err);
+		if (r < 0)
+			return r;
+		is_end = is_the_end(ret);
+		if (is_end) { /* the views would die with the line */
+			ret->code = arena_str(&imap->arena, ret->code);
+			ret->text = arena_str(&imap->arena, ret->text);
+		}
+		buf_consume(&imap->net.in, used);
+	}
+	return ret->code.ptr && ret->text.ptr ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+/* ---- greeting ---- */
+
+static int greeting(struct imap_connection *imap, unsigned patience_ms, struct error *err)
+{
+	struct imap_response is;
+	struct str line;
+	size_t used;
+	int r = response(imap, patience_ms, &line, &used, err);
+
+	if (r < 0)
+		return r;
+	if (!imap_response_parse(line, &is) || is.kind != IMAP_IS_STATUS || is.tag.len)
+		r = nonsense(line, err);
+	else if (is.status == IMAP_STATUS_BYE)
+		r = error_set(
+			err, -EAGAIN, "the source turns us away: %.*s", STR_ARG(is.text));
+	else if (is.status != IMAP_STATUS_OK)
+		r = error_set(err, -EPERM, "the source wants no login (PREAUTH)");
+	else
+		r = learn_capability(imap, line);
+	buf_consume(&imap->net.in, used);
+	return r;
+}
+
+static int ask_capability(
+	struct imap_connection *imap, unsigned patience_ms, struct error *err)
+{
+	struct imap_response is;
+	int r = buf_printf(&imap->net.out, "m%u CAPABILITY\r\n", ++imap->next_tag);
+
+	if (r == 0)
+		r = answer(imap, (struct dialogue){ 0 }, patience_ms, &is, err);
+	return r;
+}
+
+/* ---- login ---- */
+
+/* RFC 5530 and 2221 say it in codes, old servers in words. */
+static const struct refusal {
+	struct str word;
+	int code;
+} refusal_codes[] = {
+	{ STR("UNAVAILABLE"), -EAGAIN },
+	{ STR("INUSE"), -EAGAIN },
+	{ STR("LIMIT"), -EAGAIN },
+	{ STR("SERVERBUG"), -EAGAIN },
+	{ STR("THROTTLED"), -EAGAIN },
+	{ STR("AUTHENTICATIONFAILED"), -EACCES },
+	{ STR("AUTHORIZATIONFAILED"), -EACCES },
+	{ STR("EXPIRED"), -EACCES },
+}, refusal_words[] = {
+	{ STR("too many"), -EAGAIN },
+	{ STR("maximum number"), -EAGAIN },
+	{ STR("limit"), -EAGAIN },
+	{ STR("try again"), -EAGAIN },
+	{ STR("temporar"), -EAGAIN },
+	{ STR("unavailable"), -EAGAIN },
+	{ STR("in use"), -EAGAIN },
+	{ STR("not connected"), -EPERM },
+};
+#define N_CODES (sizeof(refusal_codes) / sizeof(refusal_codes[0]))
+#define N_WORDS (sizeof(refusal_words) / sizeof(refusal_words[0]))
+
+static bool has_word(struct str text, struct str word)
+{
+	for (; text.len >= word.len; text = str_skip(text, 1))
+		if (str_istarts(text, word))
+			return true;
+	return false;
+}
+
+static int refusal(const struct imap_response *is)
+{
+	if (is->status == IMAP_STATUS_BYE)
+		return -EAGAIN;
+	for (size_t i = 0; i < N_CODES; i++)
+		if (str_ieq(is->code, refusal_codes[i].word))
+			return refusal_codes[i].code;
+	for (size_t i = 0; i < N_WORDS; i++)
+		if (has_word(is->text, refusal_words[i].word))
+			return refusal_words[i].code;
+	return -EACCES;
+}
+
+static int refuse(const struct imap_response *is, struct error *err)
+{
+	int code = refusal(is);
+
+	if (code == -EACCES)
+		return error_set(err, code,
+			"password no longer accepted by the source (%.*s)",
+			STR_ARG(is->text));
+	return error_set(err, code, "the source refuses the login for now: %.*s",
+		STR_ARG(is->text));
+}
+
+/* Everything goes through in it: quotes, 8-bit, spaces. */
+static int log_in_plain(struct imap_connection *imap, const struct imap_account *a,
+	unsigned patience_ms, struct error *err)
+{
+	struct sasl_plain plain = {
+		.authzid = STR_LIT(""), .authcid = a->login, .password = a->password
+	};
+	bool at_once = imap_connection_has(imap, STR_LIT("SASL-IR"));
+	struct imap_response is;
+	struct str step;
+	struct buf line;
+	int r;
+
+	buf_init(&line, 0);
+	r = sasl_plain_put(&line, &plain);
+	if (r == 0)
+		r = buf_append_c(&line, "\r\n");
+	step = buf_view(&line);
+	if (r == 0)
+		r = buf_printf(&imap->net.out, "m%u AUTHENTICATE PLAIN%s",
+			++imap->next_tag, at_once ? " " : "\r\n");
+	if (r == 0 && at_once)
+		r = buf_append(&imap->net.out, step);
+	if (r == 0)
+		r = answer(imap, (struct dialogue){ .steps = &step, .n = !at_once },
+			patience_ms, &is, err);
+	buf_wipe(&line);
+	buf_fini(&line);
+	if (r == 0 && is.status != IMAP_STATUS_OK)
+		r = refuse(&is, err);
+	return r;
+}
+
+/* A string that is the last on its line, or a literal that ends the step. */
+static int put_argument(struct buf *line, struct str value, bool *ret_waits)
+{
+	*ret_waits = !imap_is_quotable(value);
+	return *ret_waits ? buf_printf(line, "{%zu}\r\n", value.len)
+	                  : imap_put_quoted(line, value);
+}
+
+/* "LOGIN user password" cut where the server has to say "+". */
+static int put_login(struct imap_connection *imap, const struct imap_account *a,
+	struct buf ret_steps[static 3], size_t *ret_n)
+{
+	const struct str values[] = { a->login, a->password };
+	size_t n = 0;
+	bool waits;
+	int r = buf_printf(&ret_steps[0], "m%u LOGIN", ++imap->next_tag);
+
+	for (size_t i = 0; i < 2 && r == 0; i++) {
+		r = buf_byte(&ret_steps[n], ' ');
+		if (r == 0)
+			r = put_argument(&ret_steps[n], values[i], &waits);
+		if (r == 0 && waits)
+			r = buf_append(&ret_steps[++n], values[i]);
+	}
+	*ret_n = n + 1;
+	return r < 0 ? r : buf_append_c(&ret_steps[n], "\r\n");
+}
+
+static int log_in_login(struct imap_connection *imap, const struct imap_account *a,
+	unsigned patience_ms, struct error *err)
+{
+	struct imap_response is;
+	struct buf parts[3];
+	struct str steps[3];
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < 3; i++)
+		buf_init(&parts[i], 0);
+	r = put_login(imap, a, parts, &n);
+	for (size_t i = 0; i < n; i++)
+		steps[i] = buf_view(&parts[i]);
+	if (r == 0)
+		r = buf_append(&imap->net.out, steps[0]);
+	if (r == 0)
+		r = answer(imap, (struct dialogue){ .steps = steps + 1, .n = n - 1 },
+			patience_ms, &is, err);
+	for (size_t i = 0; i < 3; i++) {
+		buf_wipe(&parts[i]);
+		buf_fini(&parts[i]);
+	}
+	if (r == 0 && is.status != IMAP_STATUS_OK)
+		r = refuse(&is, err);
+	return r;
+}
+
+/* Whether another way may help. */
+static bool is_password_refused(int code)
+{
+	return code == -EACCES;
+}
+
+static int log_in(struct imap_connection *imap, struct imap_account *a,
+	unsigned patience_ms, struct error *err)
+{
+	bool has_plain = imap_connection_has(imap, STR_LIT("AUTH=PLAIN"));
+	bool has_login = !imap_connection_has(imap, STR_LIT("LOGINDISABLED"));
+	struct error first;
+	int r;
+
+	if (!has_plain && !has_login)
+		return error_set(err, -EPERM,
+			"the source offers neither LOGIN nor AUTH=PLAIN without TLS");
+	if (!has_plain || (has_login && a->prefers_login))
+		return log_in_login(imap, a, patience_ms, err);
+	r = log_in_plain(imap, a, patience_ms, &first);
+	if (is_password_refused(r) && has_login) {
+		r = log_in_login(imap, a, patience_ms, err);
+		a->prefers_login = r == 0;
+		if (r == 0 || r == -EAGAIN)
+			return r;
+		r = first.code; /* what was refused first says more */
+	}
+	if (r < 0)
+		*err = first;
+	return r;
+}
+
+/* Some servers refuse everything before it. What it says, and a refusal, are nothing to
+   us. */
+static int say_id(struct imap_connection *imap, unsigned patience_ms, struct error *err)
+{
+	struct imap_response is;
+	int r = buf_printf(
+		&imap->net.out, "m%u ID (\"name\" \"mailferry\")\r\n", ++imap->next_tag);
+
+	if (r < 0)
+		return error_set(err, r, "no memory");
+	return answer(imap, (struct dialogue){ 0 }, patience_ms, &is, err);
+}
+
+/* What is offered after the login may differ, and not all servers say so by themselves.
+ */
+static int log_in_and_learn(struct imap_connection *imap, struct imap_account *account,
+	unsigned patience_ms, struct error *err)
+{
+	unsigned before = imap->capabilities;
+	int r = log_in(imap, account, patience_ms, err);
+
+	if (r < 0 || imap->capabilities != before)
+		return r;
+	buf_clear(&imap->capability);
+	return ask_capability(imap, patience_ms, err);
+}
+
+static int greet_and_log_in(struct imap_connection *imap, struct imap_account *account,
+	unsigned patience_ms, struct error *err)
+{
+	unsigned first =
+		patience_ms > GREETING_PATIENCE_MS ? patience_ms : GREETING_PATIENCE_MS;
+	int r = greeting(imap, first, err);
+
+	if (r == 0 && !buf_len(&imap->capability))
+		r = ask_capability(imap, patience_ms, err);
+	if (r == 0 && imap_connection_has(imap, STR_LIT("ID")))
+		r = say_id(imap, patience_ms, err);
+	return r ? r : log_in_and_learn(imap, account, patience_ms, err);
+}
+
+int imap_log_in(struct imap_connection *imap, const struct sockaddr_storage *to,
+	struct imap_account *account, unsigned patience_ms, struct error *err)
+{
+	int r = source_connection_open(
+		&imap->net, &account->dialer, to, patience_ms, err);
+
+	if (r == 0)
+		r = greet_and_log_in(imap, account, patience_ms, err);
+	arena_fini(&imap->arena);
+	buf_wipe(&imap->net.out); /* all of it is sent: it held the password */
+	if (r < 0)
+		imap_connection_close(imap);
+	return r;
+}
