@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/flow.h"
 
-#include "interceptor/source.h"
-
 #include <jansson.h>
 
 char *flow_json(const struct session *s)
@@ -21,7 +19,7 @@ char *flow_json(const struct session *s)
 		"account", account ? account : json_string("?"), "route",
 		s->route == ROUTE_COUNT ? "undecided" : route_name(s->route), "started",
 		(json_int_t)s->started_ms, "bytes_in", (json_int_t)in, "bytes_out",
-		(json_int_t)out, "state", session_state_name(s->state));
+		(json_int_t)out, "state", session_state_name(s));
 	text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
 	json_decref(flow);
 	return text;

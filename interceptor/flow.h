@@ -2,7 +2,7 @@
 #ifndef INTERCEPTOR_FLOW_H
 #define INTERCEPTOR_FLOW_H
 /* A session as a line of `mailferry flows`. */
-#include "interceptor/session.h"
+#include "interceptor/session/session.h"
 
 /* A JSON object from malloc, as in the operator contract; NULL without memory. */
 char *flow_json(const struct session *s);

@@ -4,7 +4,6 @@
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/log.h"
-#include "interceptor/source.h"
 #include "interceptor/staging.h"
 #include "interceptor/worker.h"
 
@@ -28,7 +27,7 @@ static struct session *by_id(struct worker *w, struct str text)
 
 		number = number * 16 + (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 	}
-	LIST_FOREACH(s, &w->local[number % LOCAL_BUCKETS], numbered)
+	LIST_FOREACH(s, &w->host.local[number % HOST_LOCAL_BUCKETS], numbered)
 	if (str_eq(str_from(session_id(s, id)), text))
 		return s;
 	return NULL;
@@ -74,9 +73,9 @@ static void on_lost(void *context, struct channel *c, int code)
 
 	log_warning(NULL, "mailstore", "connection=lost code=%d", code);
 	channel_close(c);
-	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
-		while (!LIST_EMPTY(&w->local[i]))
-			session_close(LIST_FIRST(&w->local[i]), "mailstore ended");
+	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
+		while (!LIST_EMPTY(&w->host.local[i]))
+			session_close(LIST_FIRST(&w->host.local[i]), "mailstore ended");
 	staging_mailstore_lost(w);
 }
 
@@ -93,7 +92,7 @@ int handoff_connect(struct worker *w)
 
 	if (channel_is_open(&w->mailstore))
 		return 0;
-	r = settings_run_path(w->settings, MAILSTORE_SOCKET, path, sizeof(path));
+	r = settings_run_path(w->host.settings, MAILSTORE_SOCKET, path, sizeof(path));
 	if (r < 0)
 		return r;
 	fd = ipc_connect(path, &err);
@@ -105,24 +104,23 @@ int handoff_connect(struct worker *w)
 	return r;
 }
 
-int handoff(struct session *s)
+int handoff(struct host *h, struct session *s, struct str tag, struct str ticket)
 {
-	struct worker *w = s->worker;
+	struct worker *w = worker_of(h);
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 	struct message m = {
 		.type = MESSAGE_SERVE,
 		.account = str_from(s->account),
 		.session = str_from(session_id(s, id)),
 		.service = str_from(service_name(s->service)),
-		.tag = s->pre->attempt.tag,
-		.payload = buf_view(&s->pre->from_client),
+		.tag = tag,
+		.payload = buf_view(&s->memory->from_client),
 	};
 	int fd, r = handoff_connect(w);
 
+	(void)ticket;
 	if (r < 0)
 		return r;
-	if (buf_len(&s->pre->to_client))
-		return -EAGAIN; /* he does not read: our bytes would come after theirs */
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
 	/* a duplicate travels: when it cannot be sent, the client is still ours */
@@ -134,9 +132,8 @@ int handoff(struct session *s)
 		fd_closep(&fd);
 		return r;
 	}
-	log_info(id, "hand-off", "account=%s unread=%zu", s->account,
-		buf_len(&s->pre->from_client));
-	s->bytes_in = s->received - (uint32_t)buf_len(&s->pre->from_client);
-	session_give_away(s);
+	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
+	s->bytes_in -= m.payload.len;
+	s->bytes_out = 0; /* the mailstore counts on */
 	return 0;
 }

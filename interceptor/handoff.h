@@ -3,11 +3,13 @@
 #define INTERCEPTOR_HANDOFF_H
 /* Sessions that the mailstore serves: it gets the socket, the account and the unread
    bytes, and says when they end. */
-#include "interceptor/session.h"
+#include "interceptor/session/session.h"
+
+struct worker;
 
 /* The worker's connection to the mailstore, made when there is none. 0 or -errno. */
 int handoff_connect(struct worker *w);
-/* 0: the client is the mailstore's now. Else -errno, and s is as it was. */
-int handoff(struct session *s);
+/* host_ops.hand_off() */
+int handoff(struct host *h, struct session *s, struct str tag, struct str ticket);
 
 #endif

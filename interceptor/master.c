@@ -346,7 +346,7 @@ static int open_services(struct master *m, struct error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < SERVICE_COUNT && r == 0; i++)
-		if (m->settings->services[i].enabled && lane_of((enum service_id)i))
+		if (m->settings->services[i].enabled && protocol_of((enum service_id)i))
 			r = open_service(m, (enum service_id)i, err);
 	if (r == 0 && !m->n_probes)
 		r = error_set(err, -EINVAL,

@@ -76,7 +76,7 @@ int offer_load(struct registry *r, enum service_id service, enum service_tls tls
 	if (code == 0 && !learnt.greeting.len)
 		code = -ENOENT;
 	if (code == 0)
-		code = lane_of(service)->show(&learnt, tls, &o->arena, &o->shown);
+		code = protocol_of(service)->show(&learnt, tls, &o->arena, &o->shown);
 	if (code < 0) {
 		offer_unref(o);
 		return code;
@@ -98,7 +98,7 @@ int offer_make(enum service_id service, const struct learnt *learnt,
 	arena_init(&o->arena);
 	o->refusal = arena_str(&o->arena, common->refusal);
 	code = o->refusal.ptr
-	               ? lane_of(service)->show(learnt, o->tls, &o->arena, &o->shown)
+	               ? protocol_of(service)->show(learnt, o->tls, &o->arena, &o->shown)
 	               : -ENOMEM;
 	if (code < 0) {
 		offer_unref(o);

@@ -6,9 +6,9 @@
  *
  * It is learnt by the master's probe (or by the first session, when that comes earlier),
  * kept in the registry as facts "imap.greeting" ..., and given to sessions by reference,
- * so that a new one does not pull the old one away from under them.
+ * so that an old one stays as long as somebody uses it.
  */
-#include "interceptor/lane.h"
+#include "interceptor/protocols/protocol.h"
 #include "registry/registry.h"
 
 struct offer {

@@ -24,7 +24,7 @@ void probe_init(struct probe *p, struct loop *loop, const struct settings *setti
 	*p = (struct probe){ .loop = loop,
 		.settings = settings,
 		.service = service,
-		.lane = lane_of(service),
+		.protocol = protocol_of(service),
 		.ops = ops,
 		.context = context };
 }
@@ -81,10 +81,10 @@ static void failed(struct probe *p, const char *why)
 
 static void succeeded(struct probe *p)
 {
-	struct learnt learnt = p->lane->probe_result(p->machine);
+	struct learnt learnt = p->protocol->probe_result(p->machine);
 
 	/* good manners; whether it arrives does not matter */
-	if (stream_write(p->source, p->lane->probe_goodbye, false) < 0)
+	if (stream_write(p->source, p->protocol->probe_goodbye, false) < 0)
 		log_debug(NULL, "probe", "goodbye=failed");
 	log_info(NULL, "probe", "service=%s greeting=\"%.*s\"", service_name(p->service),
 		STR_ARG(learnt.greeting));
@@ -108,17 +108,17 @@ static void flush(struct probe *p)
 
 static void talk(struct probe *p)
 {
-	enum lane_probe is;
+	enum protocol_probe is;
 	size_t used;
 
 	do {
-		is = p->lane->probe_bytes(
+		is = p->protocol->probe_bytes(
 			p->machine, buf_view(&p->from_source), &used, &p->to_source);
 		buf_consume(&p->from_source, used);
-	} while (is == LANE_PROBE_AGAIN);
-	if (is == LANE_PROBE_DONE)
+	} while (is == PROTOCOL_PROBE_AGAIN);
+	if (is == PROTOCOL_PROBE_DONE)
 		succeeded(p);
-	else if (is == LANE_PROBE_FAILED)
+	else if (is == PROTOCOL_PROBE_FAILED)
 		failed(p, "it does not speak as expected, or does not want us");
 	else
 		flush(p);
@@ -180,7 +180,7 @@ static void start(struct probe *p)
 	arena_init(&p->arena);
 	buf_init(&p->from_source, BYTES_MAX);
 	buf_init(&p->to_source, BYTES_MAX);
-	p->machine = arena_alloc(&p->arena, p->lane->probe_size);
+	p->machine = arena_alloc(&p->arena, p->protocol->probe_size);
 	if (r >= 0)
 		r = stream_plain_new(p->loop, fd, &p->source);
 	if (r < 0 || !p->machine) {
@@ -188,7 +188,7 @@ static void start(struct probe *p)
 		return;
 	}
 	stream_set_owner(p->source, ready, p);
-	p->lane->probe_begin(p->machine, &p->arena);
+	p->protocol->probe_begin(p->machine, &p->arena);
 	p->connecting = true;
 	p->deadline = loop_now(p->loop) + PATIENCE_MS;
 	stream_want(p->source, UV_WRITABLE);

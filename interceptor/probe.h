@@ -6,7 +6,7 @@
  * address, and keeps the answer as facts in the registry.
  */
 #include "event/loop.h"
-#include "interceptor/lane.h"
+#include "interceptor/protocols/protocol.h"
 #include "net/stream.h"
 
 struct probe_ops {
@@ -17,7 +17,7 @@ struct probe_ops {
 struct probe {
 	struct loop *loop;
 	const struct settings *settings;
-	const struct lane *lane;
+	const struct protocol *protocol;
 	enum service_id service;
 	const struct probe_ops *ops;
 	void *context;
@@ -31,7 +31,7 @@ struct probe {
 	bool failed; /* the last one; said once, not every time */
 };
 
-/* The service's lane exists. */
+/* The service has a protocol. */
 void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
 	enum service_id service, const struct probe_ops *ops, void *context);
 /* Now and then: begins and times out. */

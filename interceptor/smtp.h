@@ -5,18 +5,18 @@
  * An SMTP session: the sans-I/O machine of wire/smtp/proxy.h between client and source,
  * for the whole session.
  *
- *   front_smtp.c     the lane: sockets, back-pressure, the end
+ *   front_smtp.c     the session's handler
  *   smtp_business.c  what the machine asks for: whose a recipient is, staging, AUTH
  *   smtp_quiesce.c   transactions of an account that switches
  */
-#include "interceptor/session.h"
+#include "interceptor/protocols/protocol.h"
+#include "interceptor/session/session.h"
 #include "interceptor/smtp/recipient.h"
 #include "interceptor/staging.h"
 #include "wire/smtp/address.h"
 #include "wire/smtp/proxy.h"
 
 #define SMTP_REFUSAL_MAX 256 /* a reply line of ours */
-#define SMTP_NAME_MAX 256    /* of a server */
 
 /* A recipient that the source is asked for. */
 struct smtp_at_source {
@@ -28,12 +28,10 @@ struct smtp_at_source {
 struct smtp_session {
 	struct smtp_proxy machine;
 	struct smtp_offer offer;
-	char name[SMTP_NAME_MAX];
+	char name[PROTOCOL_NAME_MAX];
 	struct staging *staging;        /* NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the machine has said it */
-	bool running;                   /* smtp_run() is on the stack */
-	bool must_end;    /* an account switches: the deadline is not put off any more */
-	bool client_dead; /* no byte goes to him any more */
+	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
 	struct smtp_at_source *at_source;
@@ -41,12 +39,12 @@ struct smtp_session {
 
 static inline struct smtp_session *smtp_of(const struct session *s)
 {
-	return s->pre->front;
+	return s->memory->state;
 }
 
 /* front_smtp.c */
-void smtp_run(struct session *s); /* as far as it goes; the session may be gone then */
-void smtp_farewell(struct session *s, enum farewell why);
+extern const struct handler smtp_handler;
+void smtp_say_bye(struct session *s, enum close_reason why);
 
 /* smtp_business.c */
 void smtp_route_recipient(struct session *s);
@@ -63,7 +61,7 @@ void smtp_authenticated(struct session *s);
 bool smtp_remember_at_source(struct session *s, const struct recipient *to);
 /* The transaction is over: nothing of it is on its way to the source. */
 void smtp_forget_at_source(struct session *s);
-bool smtp_quiesce(struct session *s, struct str account);
-bool smtp_has_business(const struct session *s, struct str account);
+enum quiesce smtp_quiesce(struct session *s, struct str account, bool force);
+bool smtp_is_ending(const struct session *s, struct str account);
 
 #endif

@@ -3,10 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "interceptor/handoff.h"
-#include "interceptor/login_proof.h"
 #include "interceptor/smtp.h"
 #include "interceptor/smtp/recipient.h"
-#include "interceptor/source.h"
 #include "interceptor/worker.h"
 #include "registry/alias.h"
 #include "wire/smtp/address.h"
@@ -31,8 +29,8 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
-		return handoff_connect(s->worker) < 0 ? SMTP_ROUTE_LATER
-		                                      : SMTP_ROUTE_LOCAL;
+		return handoff_connect(worker_of(s->host)) < 0 ? SMTP_ROUTE_LATER
+		                                               : SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return SMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:
@@ -72,8 +70,8 @@ static struct recipient_names names_of(const struct session *s)
 {
 	const struct smtp_offer *offer = &smtp_of(s)->offer;
 
-	return (struct recipient_names){ .registry = s->worker->registry,
-		.settings = s->worker->settings,
+	return (struct recipient_names){ .registry = s->host->registry,
+		.settings = s->host->settings,
 		/* without a greeting the name is ours */
 		.source_name = offer->greeting.len ? offer->name : STR_LIT("") };
 }
@@ -118,7 +116,7 @@ static struct str client_address(
 void smtp_count_recipient(struct session *s)
 {
 	const struct smtp_proxy *m = &smtp_of(s)->machine;
-	struct recipients *all = &s->worker->recipients;
+	struct recipients *all = &worker_of(s->host)->recipients;
 	bool accepted = m->code / 100 == 2;
 	char client[INET6_ADDRSTRLEN];
 	struct str from = client_address(s, client);
@@ -129,7 +127,7 @@ void smtp_count_recipient(struct session *s)
 	if (smtp_address_parse(m->recipient->address, &arena, &to) &&
 		!recipients_count(
 			all, to.local, to.domain, from, accepted, clock_wall_ms())) {
-		worker_hand_over_recipients(s->worker);
+		worker_hand_over_recipients(worker_of(s->host));
 		(void)recipients_count(
 			all, to.local, to.domain, from, accepted, clock_wall_ms());
 	}
@@ -147,7 +145,7 @@ static const char *all_live_here(struct session *s)
 
 	for (const struct smtp_recipient *r = m->transaction.local.first; r;
 		r = r->next) {
-		if (registry_route(s->worker->registry, r->account, &route, &err) < 0)
+		if (registry_route(s->host->registry, r->account, &route, &err) < 0)
 			return LATER_REPLY;
 		if (route.route != ROUTE_LOCAL)
 			return MOVED_REPLY;
@@ -168,10 +166,12 @@ static void answered(struct session *s, struct str refusal)
 {
 	bool is_over = smtp_of(s)->machine.state == SMTP_PROXY_COMMITTING;
 
+	session_enter(s);
 	done(s, refusal);
 	if (is_over)
 		smtp_abort(s); /* all is delivered: this gives the memory back */
-	smtp_run(s);
+	session_again(s);
+	session_leave(s);
 }
 
 void smtp_stage_begin(struct session *s)
@@ -278,25 +278,28 @@ void smtp_abort(struct session *s)
 
 /* ---- AUTH ---- */
 
-/* A proof like any other login, but he stays here: mail is all that he gives. */
+/* A proof like any other login, but the session stays here: it may only send mail. */
 void smtp_authenticated(struct session *s)
 {
 	const struct smtp_login *l = &smtp_of(s)->machine.login;
-	struct attempt *a = &s->pre->attempt;
+	struct proven_login login = { .name = l->user,
+		.service = str_from(service_name(s->service)) };
 	struct account_route route;
 	char id[SESSION_ID_MAX];
-	int r;
 
-	*a = (struct attempt){ .user = l->user, .password = l->password };
-	if (l->master.len)
-		a->why_not = STR_LIT("master user");
-	else if (!l->password.ptr)
-		a->why_not = l->mechanism;
 	log_info(session_id(s, id), "auth", "mechanism=\"%.*s\" account=%.*s",
 		STR_ARG(l->mechanism), STR_ARG(l->user));
-	r = l->user.ptr ? login_learn(s, str_index(l->user, '*') < l->user.len, &route)
-	                : -ENOENT;
-	*a = (struct attempt){ 0 };
-	if (r == 0)
+	if (!l->user.ptr)
+		return;
+	if (l->master.len || str_index(l->user, '*') < l->user.len)
+		login.why = STR_LIT("master user");
+	else if (!l->password.ptr)
+		login.why = l->mechanism;
+	else
+		login.password = l->password;
+	if (login.why.len)
+		log_info(
+			id, "uncapturable", "account=- why=\"%.*s\"", STR_ARG(login.why));
+	if (s->host->ops->learn(s->host, s, &login, &route) == 0)
 		(void)session_set_account(s, str_from(route.name), route.id);
 }

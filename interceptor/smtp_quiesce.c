@@ -42,7 +42,7 @@ static bool remember(
 
 bool smtp_remember_at_source(struct session *s, const struct recipient *to)
 {
-	const struct settings *settings = s->worker->settings;
+	const struct settings *settings = s->host->settings;
 	struct smtp_session *f = smtp_of(s);
 	const struct smtp_address *a = &to->address;
 	struct str account = STR_LIT("");
@@ -66,8 +66,8 @@ void smtp_forget_at_source(struct session *s)
 	if (!f->at_source)
 		return;
 	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
-		passed_note(
-			&s->worker->passed, r->local, r->domain, worker_now(s->worker));
+		passed_note(&worker_of(s->host)->passed, r->local, r->domain,
+			s->host->ops->now(s->host));
 	f->at_source = NULL;
 	arena_fini(&f->arena);
 	arena_init(&f->arena);
@@ -81,7 +81,7 @@ static void look_again(struct session *s, struct str account)
 
 	for (struct smtp_at_source *r = f->at_source; r; r = r->next) {
 		if (r->account.len ||
-			registry_address(s->worker->registry, r->local, r->domain, &route,
+			registry_address(s->host->registry, r->local, r->domain, &route,
 				NULL) < 0 ||
 			!str_eq(str_from(route.name), account))
 			continue;
@@ -109,32 +109,33 @@ static bool is_with_mailstore(const struct smtp_session *f, struct str account)
 	return false;
 }
 
-bool smtp_has_business(const struct session *s, struct str account)
+bool smtp_is_ending(const struct session *s, struct str account)
 {
 	const struct smtp_session *f = smtp_of(s);
 
 	return goes_to_source(f, account) || is_with_mailstore(f, account);
 }
 
-bool smtp_quiesce(struct session *s, struct str account)
+enum quiesce smtp_quiesce(struct session *s, struct str account, bool force)
 {
 	struct smtp_session *f = smtp_of(s);
 	enum smtp_proxy_state state = f->machine.state;
 	char id[SESSION_ID_MAX];
 
+	(void)force;
 	look_again(s, account);
-	if (!smtp_has_business(s, account))
-		return false;
+	if (!smtp_is_ending(s, account))
+		return QUIESCE_NOTHING;
 	log_info(session_id(s, id), "quiesce", "account=%.*s in=\"%s\"", STR_ARG(account),
 		smtp_proxy_state_name(state));
 	if (smtp_proxy_is_deciding(&f->machine))
-		session_set_state(s, SESSION_TALKING, ANSWER_MS);
+		session_set_deadline(s, ANSWER_MS);
 	else if (smtp_proxy_is_receiving(&f->machine))
-		session_set_state(s, SESSION_TALKING, MESSAGE_MS);
+		session_set_deadline(s, MESSAGE_MS);
 	else
-		smtp_farewell(s, FAREWELL_MOVED);
-	if (s->state != SESSION_TALKING)
-		return false;
+		smtp_say_bye(s, CLOSE_MOVED);
+	if (!session_is_handled(s))
+		return QUIESCE_NOTHING;
 	f->must_end = true;
-	return true;
+	return QUIESCE_ENDING;
 }

@@ -2,13 +2,14 @@
 #ifndef INTERCEPTOR_SOURCE_H
 #define INTERCEPTOR_SOURCE_H
 /* Sockets towards clients and the source, with the addresses of both. */
-#include "interceptor/session.h"
+#include "base/error.h"
+#include "interceptor/endpoint.h"
 
 /* A transparent listener on all addresses of that family; port in host order.
    Returns the descriptor or -errno with the sentence. */
 int source_listen(int family, uint16_t port, struct error *err);
 
-/* The address to connect to for a client who wanted to go to `destination`. */
+/* The address to connect to for a client that wanted to go to `destination`. */
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret);
 /* Whether that is one of the source's addresses as clients use them. */
@@ -17,7 +18,5 @@ bool source_is(const struct settings *settings, const union endpoint *destinatio
 /* Begins to connect; from the client's own address when that is of the same family
    (NULL: from ours). Returns the descriptor or -errno. */
 int source_connect(const union endpoint *source, const union endpoint *client);
-socklen_t endpoint_length(const union endpoint *e);
-void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX]);
 
 #endif

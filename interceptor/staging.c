@@ -63,7 +63,7 @@ struct staging {
 
 struct staging *staging_new(struct session *s, staging_fn *done)
 {
-	struct worker *w = s->worker;
+	struct worker *w = worker_of(s->host);
 	struct staging *g = calloc(1, sizeof(*g));
 
 	if (!g)
@@ -113,7 +113,7 @@ static int write_file(struct staging *g)
 	int r = 0;
 
 	if (g->file < 0)
-		g->file = open_unnamed(g->worker->settings->state_dir);
+		g->file = open_unnamed(g->worker->host.settings->state_dir);
 	if (g->file < 0)
 		r = g->file;
 	if (r == 0)
@@ -245,7 +245,7 @@ static void deliver(struct staging *g, struct copy *c)
 
 bool staging_deliver(struct staging *g)
 {
-	g->give_up_at = worker_now(g->worker) + AGAIN_MS;
+	g->give_up_at = loop_now(&g->worker->loop) + AGAIN_MS;
 	for (size_t i = 0; i < g->n; i++) {
 		struct copy *c = &g->copies[i];
 
@@ -411,7 +411,7 @@ static void try_again(struct staging *g, struct copy *c)
 {
 	char id[ID_MAX];
 
-	if (worker_now(g->worker) < g->give_up_at) {
+	if (loop_now(&g->worker->loop) < g->give_up_at) {
 		deliver(g, c);
 		return;
 	}

@@ -2,8 +2,7 @@
 #include "interceptor/verify.h"
 
 #include "base/log.h"
-#include "interceptor/login.h"
-#include "interceptor/session.h"
+#include "interceptor/session/session.h"
 #include "registry/passwords.h"
 #include "registry/seal.h"
 
@@ -19,6 +18,7 @@ struct job {
 	uv_work_t work; /* first: libuv gives it back */
 	struct verify *verify;
 	struct session *session; /* NULL: gone */
+	verify_fn *tell;
 	int result;
 	struct arena arena;
 	struct str password, verifier;
@@ -88,7 +88,7 @@ static void answer(struct job *job)
 		verdict = VERDICT_WRONG;
 	}
 	if (job->session)
-		login_verified(job->session, verdict);
+		job->tell(job->session, verdict, STR_LIT(""));
 }
 
 static void done(uv_work_t *work, int status)
@@ -125,9 +125,21 @@ static int job_start(struct job *job)
 	return r;
 }
 
-static int check(struct verify *v, struct session *s, struct str verifier)
+/* Somebody's question. */
+struct ask {
+	struct session *session;
+	const struct question *question;
+	verify_fn *tell;
+};
+
+static void tell(const struct ask *a, enum verdict verdict)
 {
-	struct str password = s->pre->attempt.password;
+	a->tell(a->session, verdict, STR_LIT(""));
+}
+
+static int check(struct verify *v, const struct ask *a, struct str verifier)
+{
+	struct str password = a->question->password;
 	unsigned char d[VERIFY_DIGEST];
 	struct job *job;
 	int r = digest(v, verifier, password, d);
@@ -135,13 +147,14 @@ static int check(struct verify *v, struct session *s, struct str verifier)
 	if (r < 0)
 		return r;
 	if (CRYPTO_memcmp(v->seen[place(d)], d, VERIFY_DIGEST) == 0) {
-		login_verified(s, VERDICT_RIGHT);
+		tell(a, VERDICT_RIGHT);
 		return 0;
 	}
 	job = job_new(v, password);
 	if (!job)
 		return -EBUSY;
-	job->session = s;
+	job->session = a->session;
+	job->tell = a->tell;
 	job->verifier = arena_str(&job->arena, verifier);
 	memcpy(job->digest, d, VERIFY_DIGEST);
 	if (!job->verifier.ptr) {
@@ -151,51 +164,55 @@ static int check(struct verify *v, struct session *s, struct str verifier)
 	return job_start(job);
 }
 
-static int judge_password(struct verify *v, struct session *s, struct arena *arena)
+static int judge_password(struct verify *v, const struct ask *a, struct arena *arena)
 {
 	struct str verifiers;
-	int r = registry_verifiers(v->registry, s->account_id, arena, &verifiers, NULL);
+	int r = registry_verifiers(
+		v->registry, a->session->account_id, arena, &verifiers, NULL);
 
-	return r < 0 ? r : check(v, s, verifiers);
+	return r < 0 ? r : check(v, a, verifiers);
 }
 
 /* A digest needs the password in clear. The sealed one is the source's: it is the one for
    here, too, unless the admin gave another one, of which there is a verifier only. */
-static int judge_proof(struct verify *v, struct session *s, struct arena *arena)
+static int judge_proof(struct verify *v, const struct ask *a, struct arena *arena)
 {
 	struct account account;
 	struct str right;
-	int r = registry_find_id(v->registry, s->account_id, arena, &account, NULL);
+	int r = registry_find_id(
+		v->registry, a->session->account_id, arena, &account, NULL);
 
 	if (r == 0)
 		r = account.local_password_at
 		            ? -ENODATA
-		            : registry_password(v->registry, s->account_id, arena, &right,
-				      NULL, NULL);
+		            : registry_password(v->registry, a->session->account_id,
+				      arena, &right, NULL, NULL);
 	if (r == 0)
-		r = challenge_check(&s->pre->attempt.proof, right);
+		r = challenge_check(&a->question->proof, right);
 	if (r != 0 && r != -EACCES && r != -ENODATA)
 		return r;
-	login_verified(s, r == 0         ? VERDICT_RIGHT
-			  : r == -EACCES ? VERDICT_WRONG
-					 : VERDICT_NO_PASSWORD);
+	tell(a, r == 0         ? VERDICT_RIGHT
+		: r == -EACCES ? VERDICT_WRONG
+			       : VERDICT_NO_PASSWORD);
 	return 0;
 }
 
-void verify_password(struct verify *v, struct session *s)
+void verify_password(
+	struct verify *v, struct session *s, const struct question *q, verify_fn *done_fn)
 {
+	struct ask a = { .session = s, .question = q, .tell = done_fn };
 	struct arena arena;
 	char id[SESSION_ID_MAX];
 	int r;
 
 	arena_init(&arena);
-	r = s->pre->attempt.proof.kind == CHALLENGE_NONE ? judge_password(v, s, &arena)
-	                                                 : judge_proof(v, s, &arena);
+	r = q->proof.kind == CHALLENGE_NONE ? judge_password(v, &a, &arena)
+	                                    : judge_proof(v, &a, &arena);
 	arena_fini(&arena);
 	if (r < 0) {
 		log_error(session_id(s, id), "verify", "account=%s error=\"%s\"",
 			s->account, strerror(-r));
-		login_verified(s, VERDICT_UNKNOWN);
+		tell(&a, VERDICT_UNKNOWN);
 	}
 }
 

@@ -11,14 +11,9 @@
  * is sealed any more, or the admin has set another one, he is told to show his password:
  * a verifier cannot tell.
  */
-#include "base/str.h"
+#include "interceptor/session/host.h"
 
-#include <stdint.h>
-#include <sys/queue.h>
 #include <uv.h>
-
-struct session;
-struct registry;
 
 #define VERIFY_CACHE 1024 /* 32 KiB; two that share a place take turns */
 #define VERIFY_QUEUE 64   /* waiting for the helper: 3 s of work, then come again later */
@@ -35,8 +30,10 @@ struct verify {
 
 int verify_init(struct verify *v, uv_loop_t *loop, struct registry *registry);
 
-/* Judges the attempt of s; answers by login_verified(), at once or later. */
-void verify_password(struct verify *v, struct session *s);
+typedef void verify_fn(struct session *s, enum verdict verdict, struct str ticket);
+/* host_ops.verify() */
+void verify_password(
+	struct verify *v, struct session *s, const struct question *q, verify_fn *done);
 /* s is not interested any more. */
 void verify_forget(struct verify *v, struct session *s);
 

@@ -6,13 +6,15 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "interceptor/login.h"
+#include "interceptor/login/login.h"
+#include "interceptor/protocols/protocol.h"
+#include "interceptor/session/quiesce.h"
 #include "interceptor/signals.h"
+#include "interceptor/smtp.h"
 #include "interceptor/source.h"
 #include "interceptor/staging.h"
 #include "messages/ask.h"
 #include "registry/alias.h"
-#include "registry/retire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,16 +33,11 @@
    heap, and the kernel would clear the same pages for each login again. */
 #define HEAP_KEPT (4 << 20)
 
-uint64_t worker_now(const struct worker *w)
-{
-	return loop_now(&w->loop);
-}
-
 /* ---- accept ---- */
 
-/* Answers with a reset: whoever connects to the listener itself, past the rules, would
-   make us connect to ourselves. */
-static void refuse_stranger(int fd, const union endpoint *peer, const union endpoint *to)
+/* Answers with a reset: a client that connects to the listener itself, past the rules,
+   would make us connect to ourselves. */
+static void refuse_unknown(int fd, const union endpoint *peer, const union endpoint *to)
 {
 	struct linger reset = { .l_onoff = 1 };
 	char from[ADDRESS_TEXT_MAX], where[ADDRESS_TEXT_MAX];
@@ -62,6 +59,28 @@ static void accept_failed(struct listener *l, int code)
 	watch_want(l->watch, 0);
 }
 
+static void accepted(
+	struct listener *l, int fd, const union endpoint *peer, const union endpoint *to)
+{
+	static const struct service_handler handlers[SERVICE_COUNT] = {
+		[SERVICE_IMAP] = { &login_handler, &login_imap },
+		[SERVICE_POP3] = { &login_handler, &login_pop3 },
+		[SERVICE_SMTP] = { &smtp_handler, NULL },
+		[SERVICE_SUBMISSION] = { &smtp_handler, NULL },
+	};
+	struct worker *w = l->worker;
+	struct arrival arrival = { .service = l->service,
+		.bucket = tally_bucket(w->tally, &peer->any),
+		.peer = *peer,
+		.destination = *to };
+	struct stream *client;
+
+	if (stream_plain_new(&w->loop, fd, &client) < 0)
+		close(fd);
+	else
+		session_accept(&w->host, &handlers[l->service], &arrival, client);
+}
+
 /* One a turn: the sessions have their turn, and nobody is asked only to hear EAGAIN. */
 static void listener_ready(void *context, int events, int error)
 {
@@ -76,10 +95,10 @@ static void listener_ready(void *context, int events, int error)
 		accept_failed(l, errno);
 	else if (getsockname(fd, &to.any, &to_len) < 0)
 		close(fd);
-	else if (!source_is(l->worker->settings, &to))
-		refuse_stranger(fd, &peer, &to);
+	else if (!source_is(l->worker->host.settings, &to))
+		refuse_unknown(fd, &peer, &to);
 	else
-		session_accept(l->worker, l->service, fd, &peer, &to);
+		accepted(l, fd, &peer, &to);
 }
 
 /* ---- what the source shows ---- */
@@ -88,8 +107,8 @@ void worker_load_offer(struct worker *w, enum service_id service)
 {
 	struct offer *o;
 	struct error err = { 0 };
-	int r = offer_load(
-		w->registry, service, w->settings->services[service].tls, &o, &err);
+	int r = offer_load(w->host.registry, service,
+		w->host.settings->services[service].tls, &o, &err);
 
 	if (r < 0) {
 		if (r != -ENOENT)
@@ -101,59 +120,7 @@ void worker_load_offer(struct worker *w, enum service_id service)
 	w->offers[service] = o;
 }
 
-bool worker_is_retired(const struct worker *w)
-{
-	struct error err;
-	uint64_t since = 0;
-
-	if (registry_retired(w->registry, &since, &err) < 0)
-		log_error(NULL, "registry", "error=\"%s\"", err.text);
-	return since != 0;
-}
-
-void worker_learn(struct worker *w, enum service_id service, const struct learnt *learnt)
-{
-	struct error err;
-	bool changed;
-
-	if (offer_store(w->registry, service, learnt, &changed, &err) < 0)
-		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
-			err.text);
-	worker_load_offer(w, service);
-}
-
-void worker_learn_refusal(struct worker *w, enum service_id service, struct str text)
-{
-	struct error err;
-
-	if (w->offers[service] && str_eq(w->offers[service]->refusal, text))
-		return;
-	if (offer_store_refusal(w->registry, service, text, &err) < 0)
-		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
-			err.text);
-	worker_load_offer(w, service);
-}
-
 /* ---- others ---- */
-
-void worker_tell_master(struct worker *w, const struct session *s, enum message_type type)
-{
-	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
-	struct message m = {
-		.type = type,
-		.number = s->route == ROUTE_LOCAL ? ROUTE_LOCAL : ROUTE_SOURCE,
-		.session = str_from(session_id(s, id)),
-		.account = str_from(s->account),
-		.service = str_from(service_name(s->service)),
-	};
-
-	endpoint_text(&s->peer, client);
-	m.client = str_from(client);
-	if (message_post(&w->master, &m) < 0) {
-		log_error(id, "master", "error=\"cannot be told\"");
-		abort(); /* a wrong count would end a session that somebody is in */
-	}
-}
 
 void worker_handle(struct worker *w, const char *from, const struct message_row *rows,
 	size_t n, struct packet *p)
@@ -171,16 +138,16 @@ void worker_poke_transfer(struct worker *w, const char *account)
 	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };
 
 	/* when it does not run: it looks at the registry when it starts */
-	if (worker_now(w) >= w->poke_again_at &&
-		ask_tell(w->settings->run_dir, TRANSFER_SOCKET, &m, NULL) < 0)
-		w->poke_again_at = worker_now(w) + POKE_AGAIN_MS;
+	if (loop_now(&w->loop) >= w->poke_again_at &&
+		ask_tell(w->host.settings->run_dir, TRANSFER_SOCKET, &m, NULL) < 0)
+		w->poke_again_at = loop_now(&w->loop) + POKE_AGAIN_MS;
 }
 
 void worker_hand_over_recipients(struct worker *w)
 {
 	struct error err = { 0 };
 
-	if (recipients_hand_over(&w->recipients, w->registry, &err) < 0)
+	if (recipients_hand_over(&w->recipients, w->host.registry, &err) < 0)
 		log_error(NULL, "recipients", "error=\"%s\"", err.text);
 }
 
@@ -189,22 +156,21 @@ void worker_hand_over_recipients(struct worker *w)
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *w = timer->data;
-	uint64_t now = worker_now(w);
+	uint64_t now = loop_now(&w->loop);
 	struct session *s, *next;
 
 	w->ticks++;
 	for (size_t i = 0; i < w->n_listeners; i++)
 		watch_want(w->listeners[i].watch, UV_READABLE);
-	for (s = LIST_FIRST(&w->timed); s; s = next) {
+	for (s = LIST_FIRST(&w->host.timed); s; s = next) {
 		next = LIST_NEXT(s, timed);
 		if (s->deadline <= now)
 			session_timeout(s);
-		else if (w->ticks % RECHECK_TICKS == 0 &&
-			 (s->state == SESSION_BUSY || s->state == SESSION_PROVED))
-			login_recheck(s, false);
+		else if (w->ticks % RECHECK_TICKS == 0)
+			session_tick(s);
 	}
 	staging_tick(w);
-	worker_check_quiesced(w);
+	quiesce_check(&w->host);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENTS_EVERY_MS)
 		worker_hand_over_recipients(w);
@@ -217,8 +183,8 @@ static void sweep(void *context)
 
 	log_flush();
 
-	while (!LIST_EMPTY(&w->gone)) {
-		struct session *s = LIST_FIRST(&w->gone);
+	while (!LIST_EMPTY(&w->host.gone)) {
+		struct session *s = LIST_FIRST(&w->host.gone);
 
 		LIST_REMOVE(s, all);
 		session_free(s);
@@ -249,19 +215,19 @@ static int drop_rights(struct error *err)
 
 static int open_registry(struct worker *w, struct error *err)
 {
-	const struct settings *s = w->settings;
+	const struct settings *s = w->host.settings;
 	char path[PATH_MAX];
 	int r = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
 
 	if (r < 0)
 		return error_errno(err, r, "state_dir");
-	r = registry_open(path, s->key_file, true, &w->registry, err);
+	r = registry_open(path, s->key_file, true, &w->host.registry, err);
 	if (r == 0)
-		r = registry_set_domains(w->registry, s->domains, s->n_domains);
+		r = registry_set_domains(w->host.registry, s->domains, s->n_domains);
 	if (r == 0) {
-		registry_set_subaddress(w->registry, settings_subaddress(s));
-		registry_leave_checkpoints(w->registry);
-		registry_limit_new_accounts(w->registry, s->limits.new_accounts);
+		registry_set_subaddress(w->host.registry, settings_subaddress(s));
+		registry_leave_checkpoints(w->host.registry);
+		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }
@@ -307,20 +273,22 @@ static int open_signals(struct worker *w)
 static void load_offers(struct worker *w)
 {
 	for (size_t i = 0; i < SERVICE_COUNT; i++)
-		if (lane_of((enum service_id)i))
+		if (protocol_of((enum service_id)i))
 			worker_load_offer(w, (enum service_id)i);
 }
 
 static void init_lists(struct worker *w)
 {
-	LIST_INIT(&w->sessions);
-	LIST_INIT(&w->timed);
-	LIST_INIT(&w->gone);
-	LIST_INIT(&w->quiescing);
+	struct host *h = &w->host;
+
+	LIST_INIT(&h->sessions);
+	LIST_INIT(&h->timed);
+	LIST_INIT(&h->gone);
+	LIST_INIT(&h->quiescing);
+	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
+		LIST_INIT(&h->local[i]);
 	LIST_INIT(&w->stagings);
 	recipients_init(&w->recipients);
-	for (size_t i = 0; i < LOCAL_BUCKETS; i++)
-		LIST_INIT(&w->local[i]);
 }
 
 static int set_up(struct worker *w, const struct worker_parts *parts, struct error *err)
@@ -333,9 +301,9 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 		return r;
 	r = open_loop(w);
 	if (r == 0)
-		r = relay_shared_init(&w->relay);
+		r = relay_shared_init(&w->host.relay);
 	if (r == 0)
-		r = verify_init(&w->verify, &w->loop.uv, w->registry);
+		r = verify_init(&w->verify, &w->loop.uv, w->host.registry);
 	if (r == 0)
 		r = channel_open(
 			&w->master, &w->loop, parts->master, &worker_master_ops, w);
@@ -359,10 +327,11 @@ int worker_run(const struct worker_parts *parts)
 	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	(void)mallopt(M_TOP_PAD, HEAP_KEPT / 4);
-	w->settings = parts->settings;
+	w->host.ops = &worker_host_ops;
+	w->host.settings = parts->settings;
 	w->tally = parts->tally;
 	w->index = parts->index;
-	w->pid = (unsigned)getpid();
+	w->host.pid = (unsigned)getpid();
 	init_lists(w);
 	if (set_up(w, parts, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);
@@ -374,7 +343,7 @@ int worker_run(const struct worker_parts *parts)
 	loop_run(&w->loop, sweep, w);
 	worker_hand_over_recipients(w);
 	/* the kernel closes the rest; what must be wiped is the key */
-	registry_close(w->registry);
+	registry_close(w->host.registry);
 	log_info(NULL, "stop", "worker=%u", w->index);
 	log_flush();
 	free(w);

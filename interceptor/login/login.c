@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/login.h"
+#include "interceptor/login/login.h"
 
 #include "base/log.h"
-#include "interceptor/front.h"
-#include "interceptor/handoff.h"
-#include "interceptor/login_proof.h"
-#include "interceptor/login_turn.h"
-#include "interceptor/source.h"
-#include "interceptor/worker.h"
+#include "interceptor/login/maildrop_wait.h"
+#include "interceptor/login/proof.h"
+#include "interceptor/offer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,35 +31,41 @@ static bool is_by_master(const struct attempt *a)
 
 static uint64_t hold_ms(const struct session *s)
 {
-	return s->worker->settings->hold_s * UINT64_C(1000);
+	return s->host->settings->hold_s * UINT64_C(1000);
 }
 
-void login_refuse(struct session *s, enum refusal why)
+void login_refuse(struct session *s, enum refusal_reason why)
 {
-	static const char *const names[REFUSAL_COUNT] = {
+	static const char *const names[REFUSAL_REASON_COUNT] = {
 		[REFUSAL_BUSY] = "busy",
 		[REFUSAL_UNAVAILABLE] = "unavailable",
 		[REFUSAL_WRONG_PASSWORD] = "wrong-password",
 		[REFUSAL_MECHANISM] = "mechanism",
 	};
 	char id[SESSION_ID_MAX];
+	const struct login_protocol *p = login_protocol_of(s);
+	struct login *l = login_of(s);
 
-	if (s->state == SESSION_GONE)
+	if (!session_is_handled(s))
 		return;
 	log_info(session_id(s, id), "refused", "account=%s reason=%s",
 		s->account ? s->account : "-", names[why]);
-	session_goes_off(s);
-	buf_wipe(&s->pre->answer);
-	s->lane->refuse(s, why);
-	session_drop_upstream(s); /* an open login at the source is nobody's now */
-	session_resume(s);
+	session_set_live(s, false);
+	buf_wipe(&l->answer);
+	if (p->refuse(l->machine, why, l->offer->refusal, &s->memory->to_client) < 0) {
+		session_close(s, "client does not read");
+		return;
+	}
+	p->answered(l->machine);
+	session_drop_source(s); /* an open login at the source is nobody's now */
+	login_resume(s);
 }
 
 /* ---- the route ---- */
 
 /* How an account is called that the registry does not know: as typed, folded as it would
    be (registry.h). */
-static void name_stranger(struct str typed, char *name, size_t size)
+static void name_unknown_user(struct str typed, char *name, size_t size)
 {
 	struct str shown = str_take(str_trim(typed), size - 1);
 
@@ -78,11 +81,11 @@ static void name_stranger(struct str typed, char *name, size_t size)
 static int look_up(struct session *s, struct str name, struct account_route *ret)
 {
 	struct error err;
-	int r = registry_route(s->worker->registry, name, ret, &err);
+	int r = registry_route(s->host->registry, name, ret, &err);
 	char id[SESSION_ID_MAX];
 
 	if (r == -ENOENT) {
-		name_stranger(name, ret->name, sizeof(ret->name));
+		name_unknown_user(name, ret->name, sizeof(ret->name));
 		return 0;
 	}
 	if (r < 0)
@@ -100,9 +103,17 @@ static int is_of(struct session *s, const struct account_route *route)
 	return 0;
 }
 
+bool login_text_names(struct str text, struct str user)
+{
+	for (size_t i = 0; user.len && i + user.len <= text.len; i++)
+		if (str_istarts(str_skip(text, i), user))
+			return true;
+	return false;
+}
+
 static int route_attempt(struct session *s, struct account_route *ret)
 {
-	int r = look_up(s, account_of(&s->pre->attempt), ret);
+	int r = look_up(s, account_of(&login_of(s)->attempt), ret);
 
 	return r < 0 ? r : is_of(s, ret);
 }
@@ -111,24 +122,18 @@ static int route_attempt(struct session *s, struct account_route *ret)
    the user would be asked for a password that is right. */
 static bool is_stale(const struct session *s)
 {
-	return s->pre->attempt.proof.kind != CHALLENGE_NONE &&
-	       (s->upstream_state != UPSTREAM_OPEN || !s->pre->is_challenged);
+	return login_of(s)->attempt.proof.kind != CHALLENGE_NONE &&
+	       (s->source_state != SOURCE_OPEN || !login_of(s)->is_challenged);
 }
 
 static void at_source(struct session *s)
 {
-	int r;
-
 	if (is_stale(s)) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
-	session_set_state(s, SESSION_LOGGING_IN, SESSION_ANSWER_MS);
-	r = session_reach_source(s);
-	if (r < 0)
-		login_upstream_lost(s, r);
-	else if (s->upstream_state == UPSTREAM_OPEN)
-		s->lane->send_attempt(s);
+	login_set_step(s, LOGIN_IN_LOGGING_IN, LOGIN_ANSWER_MS);
+	login_send(s);
 }
 
 static bool can_be_judged(const struct attempt *a)
@@ -138,35 +143,40 @@ static bool can_be_judged(const struct attempt *a)
 	return a->proof.kind != CHALLENGE_NONE || (a->password.ptr && !a->why_not.len);
 }
 
-static void at_home(struct session *s)
+static void verified(struct session *s, enum verdict verdict, struct str ticket);
+
+static void at_mailstore(struct session *s)
 {
-	session_drop_upstream(s);
-	if (!can_be_judged(&s->pre->attempt)) {
+	const struct attempt *a = &login_of(s)->attempt;
+	struct question q = { .password = a->password, .proof = a->proof };
+
+	session_drop_source(s);
+	if (!can_be_judged(a)) {
 		login_refuse(s, REFUSAL_MECHANISM);
 		return;
 	}
-	session_set_state(s, SESSION_VERIFYING, VERIFY_MS);
-	verify_password(&s->worker->verify, s);
+	login_set_step(s, LOGIN_IN_VERIFYING, VERIFY_MS);
+	s->host->ops->verify(s->host, s, &q, verified);
 }
 
 void login_hold(struct session *s)
 {
-	session_drop_upstream(s);
-	buf_wipe(&s->pre->answer);
+	session_drop_source(s);
+	buf_wipe(&login_of(s)->answer);
 	session_set_route(s, ROUTE_BUSY);
-	session_set_state(s, SESSION_BUSY, hold_ms(s) + 1);
+	login_set_step(s, LOGIN_IN_BUSY, hold_ms(s) + 1);
 }
 
 static void go(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {
 	case ROUTE_SOURCE:
-		/* without a source, who does not live here is nobody; and nobody can
-		   tell who he is from who has a wrong password */
+		/* without a source, an unknown user gets the same answer as a wrong
+		   password */
 		if (route->retired) {
-			session_set_state(s, SESSION_REFUSING, REFUSE_MS);
+			login_set_step(s, LOGIN_IN_REFUSING, REFUSE_MS);
 		} else {
-			login_asks_for_turn(s, route);
+			login_ask_for_maildrop(s, route);
 			at_source(s);
 		}
 		break;
@@ -174,7 +184,7 @@ static void go(struct session *s, const struct account_route *route)
 		login_hold(s);
 		break;
 	case ROUTE_LOCAL:
-		at_home(s);
+		at_mailstore(s);
 		break;
 	case ROUTE_COUNT:
 		break;
@@ -184,20 +194,20 @@ static void go(struct session *s, const struct account_route *route)
 static void log_attempt(struct session *s, const struct account_route *route)
 {
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	struct str why_not = login_of(s)->attempt.why_not;
 
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "login",
 		"service=%s client=%s account=%s route=%s mechanism=\"%.*s\"",
 		service_name(s->service), client, route->name, route_name(route->route),
-		STR_ARG(s->pre->attempt.why_not.len ? s->pre->attempt.why_not
-						    : STR_LIT("password")));
+		STR_ARG(why_not.len ? why_not : STR_LIT("password")));
 }
 
 void login_attempt(struct session *s)
 {
 	struct account_route route;
 
-	s->pre->turn_ends = 0;
+	login_of(s)->wait_ends = 0;
 	if (route_attempt(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
@@ -206,20 +216,20 @@ void login_attempt(struct session *s)
 	go(s, &route);
 }
 
-bool login_exchange_may_go_on(struct session *s)
+bool login_exchange_allowed(struct session *s)
 {
 	struct account_route route;
 	int r;
 
-	session_set_state(s, SESSION_EXCHANGE, SESSION_ANSWER_MS);
-	if (!s->pre->attempt.user.ptr)
+	login_set_step(s, LOGIN_IN_EXCHANGE, LOGIN_ANSWER_MS);
+	if (!login_of(s)->attempt.user.ptr)
 		return true;
 	r = route_attempt(s, &route);
 	if (r == 0 && route.route == ROUTE_SOURCE)
 		return true;
 	if (r < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
-	} else if (s->pre->attempt.proof.kind != CHALLENGE_NONE) {
+	} else if (login_of(s)->attempt.proof.kind != CHALLENGE_NONE) {
 		log_attempt(s, &route);
 		go(s, &route);
 	} else {
@@ -233,11 +243,20 @@ bool login_exchange_may_go_on(struct session *s)
 
 static void hold_proven(struct session *s, uint64_t ms)
 {
-	session_goes_off(s); /* he waits for the transfer, not the reverse */
-	session_set_state(s, SESSION_PROVED, ms);
+	session_set_live(s, false); /* it waits for the transfer, not the reverse */
+	login_set_step(s, LOGIN_IN_PROVED, ms);
 }
 
-/* The password was right at the source, whoever serves him now. */
+static void relay_to_source(struct session *s)
+{
+	session_set_route(s, ROUTE_SOURCE);
+	session_say(s, buf_view(&login_of(s)->answer));
+	session_relay(s);
+}
+
+static void enter(struct session *s);
+
+/* The password was right at the source, wherever the account is served now. */
 static void proven(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {
@@ -245,32 +264,26 @@ static void proven(struct session *s, const struct account_route *route)
 		if (login_should_hold(s, route))
 			hold_proven(s, hold_ms(s));
 		else
-			session_relay(s);
+			relay_to_source(s);
 		break;
 	case ROUTE_BUSY:
 		hold_proven(s, hold_ms(s) + 1);
 		break;
 	case ROUTE_LOCAL:
-		login_verified(s, VERDICT_RIGHT);
+		enter(s);
 		break;
 	case ROUTE_COUNT:
 		break;
 	}
 }
 
-static void relay_to_source(struct session *s)
-{
-	session_set_route(s, ROUTE_SOURCE);
-	session_relay(s);
-}
-
 static void accepted(struct session *s)
 {
 	struct account_route route;
-	bool by_master = is_by_master(&s->pre->attempt);
+	bool by_master = is_by_master(&login_of(s)->attempt);
 	int r;
 
-	if (!s->pre->attempt.user.ptr) {
+	if (!login_of(s)->attempt.user.ptr) {
 		relay_to_source(s);
 		return;
 	}
@@ -278,79 +291,69 @@ static void accepted(struct session *s)
 	/* what the master's login teaches is not whose mailbox it is */
 	r = r < 0 || by_master ? route_attempt(s, &route) : is_of(s, &route);
 	if (r < 0)
-		relay_to_source(s); /* the registry is away; he is in already */
+		relay_to_source(s); /* the registry is away; the user is in already */
 	else
 		proven(s, &route);
 }
 
 static void refused(struct session *s)
 {
-	struct pre *p = s->pre;
+	const struct login_protocol *p = login_protocol_of(s);
+	struct login *l = login_of(s);
 	struct str text;
 	char id[SESSION_ID_MAX];
 
-	if (login_waits_its_turn(s))
+	if (login_waits_for_maildrop(s))
 		return;
-	session_goes_off(s);
+	session_set_live(s, false);
 	log_info(session_id(s, id), "refused", "account=%s by=source",
 		s->account ? s->account : "-");
-	if (p->attempt.password.ptr &&
-		s->lane->refusal_text(buf_view(&p->answer), p->attempt.user, &text))
-		worker_learn_refusal(s->worker, s->service, text);
-	session_set_state(s, SESSION_PRELOGIN, REFUSE_MS);
-	session_say(s, buf_view(&p->answer));
-	if (s->state == SESSION_GONE)
-		return;
-	buf_clear(&p->answer);
-	s->lane->answered(s);
-	session_drop_upstream(s); /* it is good for one attempt */
-	session_resume(s);
+	if (l->attempt.password.ptr &&
+		p->refusal_text(buf_view(&l->answer), l->attempt.user, &text))
+		s->host->ops->learnt_refusal(s->host, s->service, text);
+	session_say(s, buf_view(&l->answer));
+	buf_clear(&l->answer);
+	p->answered(l->machine);
+	session_drop_source(s); /* it is good for one attempt */
+	login_resume(s);
 }
 
 void login_answered(struct session *s, bool ok)
 {
-	s->pre->upstream_tries++;
 	if (ok)
 		accepted(s);
 	else
 		refused(s);
 }
 
-static void upstream_gone(struct session *s)
+static void source_gone(struct session *s)
 {
 	/* what it said before it went (a BYE with the reason) is its answer */
-	if (s->pre && buf_len(&s->pre->answer)) {
-		session_say(s, buf_view(&s->pre->answer));
+	if (buf_len(&login_of(s)->answer)) {
+		session_say(s, buf_view(&login_of(s)->answer));
 		session_finish(s, "source ended it");
-	} else if (s->state == SESSION_LOGGING_IN) {
+	} else if (s->step == LOGIN_IN_LOGGING_IN) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
-	} else if (s->state != SESSION_GREETING || !front_greet_alone(s)) {
-		session_farewell(s, FAREWELL_UNAVAILABLE);
+	} else if (s->step != LOGIN_IN_GREETING || !login_greet_alone(s)) {
+		session_say_bye(s, CLOSE_UNAVAILABLE);
 	}
 }
 
-void login_upstream_lost(struct session *s, int code)
+void login_source_lost(struct session *s, int code)
 {
-	bool was_used = s->pre && s->pre->upstream_tries > 0;
 	char id[SESSION_ID_MAX];
 
-	session_drop_upstream(s);
-	if (s->state != SESSION_LOGGING_IN && s->state != SESSION_EXCHANGE &&
-		s->state != SESSION_UPGRADING && s->state != SESSION_GREETING)
-		return; /* it was idle between two attempts: the next one connects anew */
-	/* the source may have closed it in the same moment in which we used it again */
-	if (s->state == SESSION_LOGGING_IN && was_used && code != -ETIMEDOUT &&
-		code != -EPROTO && !buf_len(&s->pre->answer)) {
-		at_source(s);
-		return;
-	}
+	session_drop_source(s);
+	if (s->step != LOGIN_IN_LOGGING_IN && s->step != LOGIN_IN_EXCHANGE &&
+		s->step != LOGIN_IN_UPGRADING && s->step != LOGIN_IN_GREETING)
+		return; /* the next attempt connects anew */
 	log_warning(session_id(s, id), "source", "error=\"%s\" in=%s", strerror(-code),
-		session_state_name(s->state));
+		session_state_name(s));
 	/* what a source says that was not asked belongs to nobody: both sides end */
-	if (code == -EPROTO && s->state != SESSION_GREETING)
-		session_farewell(s, FAREWELL_UNAVAILABLE);
+	if (code == -EPROTO && s->step != LOGIN_IN_GREETING)
+		session_say_bye(s, CLOSE_UNAVAILABLE);
 	else
-		upstream_gone(s);
+		source_gone(s);
 }
 
 /* ---- here ---- */
@@ -363,31 +366,39 @@ static void enter(struct session *s)
 	char id[SESSION_ID_MAX];
 	int r;
 
-	if (look_up(s, account_of(&s->pre->attempt), &route) < 0) {
+	if (look_up(s, account_of(&login_of(s)->attempt), &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
 	if (route.route != ROUTE_LOCAL) {
+		session_drop_source(s);
 		session_set_route(s, route.route);
 		go(s, &route);
 		return;
 	}
 	session_set_route(s, ROUTE_LOCAL);
-	r = handoff(s);
-	if (r == 0)
+	/* to a client that does not read, our bytes would come after the mailstore's */
+	r = session_flush(s) ? s->host->ops->hand_off(s->host, s,
+				       login_of(s)->attempt.tag, login_of(s)->ticket)
+	                     : -EAGAIN;
+	if (r == 0) {
+		session_give_away(s);
 		return;
+	}
 	log_error(session_id(s, id), "hand-off", "error=\"%s\"", strerror(-r));
 	login_refuse(s, REFUSAL_UNAVAILABLE);
 }
 
-void login_verified(struct session *s, enum verdict verdict)
+static void verified(struct session *s, enum verdict verdict, struct str ticket)
 {
+	session_enter(s);
 	switch (verdict) {
 	case VERDICT_RIGHT:
+		login_of(s)->ticket = arena_str(&s->memory->arena, ticket);
 		enter(s);
 		break;
 	case VERDICT_WRONG:
-		session_set_state(s, SESSION_REFUSING, REFUSE_MS);
+		login_set_step(s, LOGIN_IN_REFUSING, REFUSE_MS);
 		break;
 	case VERDICT_NO_PASSWORD:
 		login_refuse(s, REFUSAL_MECHANISM);
@@ -396,6 +407,7 @@ void login_verified(struct session *s, enum verdict verdict)
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		break;
 	}
+	session_leave(s);
 }
 
 /* ---- held sessions ---- */
@@ -403,7 +415,7 @@ void login_verified(struct session *s, enum verdict verdict)
 static void recheck_proved(struct session *s, const struct account_route *route)
 {
 	if (route->route == ROUTE_LOCAL)
-		login_verified(s, VERDICT_RIGHT);
+		enter(s);
 	else if (route->route == ROUTE_SOURCE && !login_is_moving(route))
 		relay_to_source(s);
 }
@@ -411,28 +423,28 @@ static void recheck_proved(struct session *s, const struct account_route *route)
 static void recheck_busy(struct session *s, const struct account_route *route)
 {
 	if (route->route == ROUTE_BUSY && s->route != ROUTE_BUSY)
-		login_hold(s); /* he waited for the maildrop */
+		login_hold(s); /* it waited for the maildrop */
 	if (route->route == ROUTE_BUSY)
 		return;
 	/* once is enough: the next wait would be as long again */
 	if (s->route == ROUTE_BUSY && route->route == ROUTE_SOURCE)
-		tally_remember_slow(s->worker->tally, s->worker->index, route->id);
+		s->host->ops->remember_slow(s->host, route->id);
 	go(s, route);
 }
 
-/* He waited in vain. A switch that is under way gets as much time once more. */
+/* It waited in vain. A switch that is under way gets as much time once more. */
 static void hold_is_over(struct session *s, const struct account_route *route)
 {
 	char id[SESSION_ID_MAX];
 
 	log_info(session_id(s, id), "hold", "account=%s expired in=%s", s->account,
-		session_state_name(s->state));
+		session_state_name(s));
 	if (route->route == ROUTE_SOURCE) {
-		tally_remember_slow(s->worker->tally, s->worker->index, route->id);
+		s->host->ops->remember_slow(s->host, route->id);
 		relay_to_source(s);
 	} else if (s->route != ROUTE_BUSY) {
 		session_set_route(s, ROUTE_BUSY);
-		session_set_state(s, SESSION_PROVED, hold_ms(s) + 1);
+		login_set_step(s, LOGIN_IN_PROVED, hold_ms(s) + 1);
 	} else {
 		login_refuse(s, REFUSAL_BUSY);
 	}
@@ -441,26 +453,26 @@ static void hold_is_over(struct session *s, const struct account_route *route)
 void login_recheck(struct session *s, bool expired)
 {
 	struct account_route route;
-	enum session_state was = s->state;
+	enum login_step was = (enum login_step)s->step;
 
-	if (was != SESSION_BUSY && was != SESSION_PROVED)
+	if (was != LOGIN_IN_BUSY && was != LOGIN_IN_PROVED)
 		return;
-	if (look_up(s, account_of(&s->pre->attempt), &route) < 0) {
+	if (look_up(s, account_of(&login_of(s)->attempt), &route) < 0) {
 		if (expired)
 			login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
-	/* another login of his may have made the account meanwhile */
+	/* another login of the user may have made the account meanwhile */
 	if (!s->account_id && route.id &&
 		!session_set_account(s, str_from(route.name), route.id))
 		return;
-	if (was == SESSION_PROVED)
+	if (was == LOGIN_IN_PROVED)
 		recheck_proved(s, &route);
 	else
 		recheck_busy(s, &route);
-	if (!expired || s->state != was)
+	if (!expired || s->step != was || !session_is_handled(s))
 		return;
-	if (was == SESSION_PROVED)
+	if (was == LOGIN_IN_PROVED)
 		hold_is_over(s, &route);
 	else
 		login_refuse(s, REFUSAL_BUSY);

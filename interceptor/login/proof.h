@@ -2,7 +2,7 @@
 #ifndef INTERCEPTOR_LOGIN_PROOF_H
 #define INTERCEPTOR_LOGIN_PROOF_H
 /* What a login that the source accepted teaches the registry, and sets in motion. */
-#include "interceptor/session.h"
+#include "interceptor/login/login.h"
 
 /* Captures the password of the attempt, or notes why it cannot be; makes the account due.
    by_master: the password is not the owner's. *ret: the account of the name as it was

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_ENDPOINT_H
+#define INTERCEPTOR_ENDPOINT_H
+/* An address and a port. */
+#include "settings/settings.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+union endpoint {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+socklen_t endpoint_length(const union endpoint *e);
+void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX]);
+
+#endif

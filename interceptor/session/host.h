@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_SESSION_HOST_H
+#define INTERCEPTOR_SESSION_HOST_H
+/*
+ * What a session and its handler may ask of the worker they live in, and no more: unit
+ * tests are a host, too. The lists are kept by the sessions.
+ */
+#include "base/error.h"
+#include "net/relay.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
+#include "wire/challenge.h"
+
+#include <sys/queue.h>
+
+struct host;
+struct learnt;
+struct offer;
+struct session;
+
+LIST_HEAD(session_list, session);
+
+/* Whether a password is right, here. */
+enum verdict {
+	VERDICT_RIGHT,
+	VERDICT_WRONG,
+	VERDICT_NO_PASSWORD, /* a digest, and nothing here to make one of */
+	VERDICT_UNKNOWN
+};
+
+/* A password, or a proof that shows none (kind other than CHALLENGE_NONE). */
+struct question {
+	struct str password;
+	struct challenge_proof proof;
+};
+
+/* s: about the session's account, or for its log lines. 0 or -errno where it is an int.
+ */
+struct host_ops {
+	uint64_t (*now)(const struct host *h); /* loop time, ms */
+
+	/* ---- connections ---- */
+	/* Begins to connect to the source, from the client's own address. */
+	int (*connect)(struct host *h, struct session *s, struct stream **ret);
+	/* Gives the client, with the bytes it has sent already, to the mailstore. On
+	   failure the session is as it was. tag, ticket: what the mailstore needs to
+	   answer the login and to open the mailbox. */
+	int (*hand_off)(
+		struct host *h, struct session *s, struct str tag, struct str ticket);
+	bool (*is_crowded)(struct host *h, const struct session *s);
+	/* It is, or is no longer, a connection, and one that has not logged in. */
+	void (*count_connection)(struct host *h, const struct session *s, int change);
+	void (*count_waiting)(struct host *h, const struct session *s, int change);
+
+	/* ---- accounts ---- */
+	/* The master counts the live sessions of each account. */
+	void (*report_live)(struct host *h, const struct session *s, bool live);
+	/* The source accepted that login: the registry learns it. *ret: the account. */
+	int (*learn)(struct host *h, struct session *s, const struct proven_login *login,
+		struct account_route *ret);
+	/* Whether that is the password which the source has accepted before. */
+	bool (*knows)(struct host *h, const struct session *s,
+		const struct account_route *route, struct str password);
+	/* Answered by done(), at once or later; until then `forget` is possible. */
+	void (*verify)(struct host *h, struct session *s, const struct question *q,
+		void (*done)(struct session *s, enum verdict verdict, struct str ticket));
+	void (*forget)(struct host *h, struct session *s);
+	/* Its user has waited for its move in vain. */
+	bool (*is_slow)(struct host *h, int64_t account);
+	void (*remember_slow)(struct host *h, int64_t account);
+
+	/* ---- the source ---- */
+	bool (*is_retired)(struct host *h); /* nobody connects to it any more */
+	/* NULL: not known yet. Borrowed. */
+	struct offer *(*offer)(struct host *h, enum service_id service);
+	void (*learnt)(
+		struct host *h, enum service_id service, const struct learnt *learnt);
+	void (*learnt_refusal)(struct host *h, enum service_id service, struct str text);
+
+	/* ---- an account switches (quiesce.h) ---- */
+	/* The source took mail for it a moment ago. */
+	bool (*recently_relayed)(struct host *h, struct str account);
+	/* Answers a quiesce. settled: nothing of it is at the source any more. */
+	void (*quiesced)(
+		struct host *h, struct str account, uint64_t request, bool settled);
+};
+
+#define HOST_LOCAL_BUCKETS 1024 /* sessions with the mailstore, by number */
+
+struct host {
+	const struct host_ops *ops;
+	const struct settings *settings;
+	struct registry *registry;
+	struct relay_shared relay;
+	struct session_list sessions;
+	struct session_list timed; /* those with a deadline */
+	struct session_list gone;  /* to be freed: session_free() */
+	struct session_list local[HOST_LOCAL_BUCKETS];
+	LIST_HEAD(, pending_quiesce) quiescing;
+	unsigned pid;
+	uint32_t next_number;
+};
+
+#endif

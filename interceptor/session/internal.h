@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_SESSION_INTERNAL_H
+#define INTERCEPTOR_SESSION_INTERNAL_H
+/* What the files of a session share with each other and with nobody else. */
+#include "interceptor/session/session.h"
+
+/* The only way from one state to another; asserts that the change is one that may be. */
+void session_set_state(struct session *s, enum session_state state);
+
+/* session_io.c */
+stream_ready_fn session_client_event, session_source_event;
+void session_want_events(struct session *s);
+void session_connected(struct session *s);
+void session_free_memory(struct session *s);
+
+/* session_relay.c */
+void session_relay_begin(struct session *s);
+void session_relay_event(
+	struct session *s, const struct stream *which, int events, int error);
+void session_relay_end(struct session *s); /* keeps its counts */
+enum quiesce session_relay_quiesce(struct session *s, bool force);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/session/quiesce.h"
+
+#include "interceptor/session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pending_quiesce {
+	LIST_ENTRY(pending_quiesce) all;
+	uint64_t request;
+	size_t len;
+	char account[];
+};
+
+static bool is_unsettled(struct host *h, struct str account)
+{
+	const struct session *s;
+
+	if (h->ops->recently_relayed(h, account))
+		return true;
+	LIST_FOREACH(s, &h->sessions, all)
+	if (session_is_ending(s, account))
+		return true;
+	return false;
+}
+
+static void answer_later(struct host *h, struct str account, uint64_t request)
+{
+	struct pending_quiesce *q = calloc(1, sizeof(*q) + account.len);
+
+	if (!q)
+		abort();
+	q->request = request;
+	q->len = account.len;
+	memcpy(q->account, account.ptr, account.len);
+	LIST_INSERT_HEAD(&h->quiescing, q, all);
+}
+
+void quiesce_check(struct host *h)
+{
+	struct pending_quiesce *q, *next;
+
+	for (q = LIST_FIRST(&h->quiescing); q; q = next) {
+		struct str account = str_of(q->account, q->len);
+
+		next = LIST_NEXT(q, all);
+		if (is_unsettled(h, account))
+			continue;
+		h->ops->quiesced(h, account, q->request, true);
+		LIST_REMOVE(q, all);
+		free(q);
+	}
+}
+
+void quiesce_begin(struct host *h, struct str account, bool force, uint64_t request)
+{
+	struct session *s, *next;
+	bool left = false;
+
+	for (s = LIST_FIRST(&h->sessions); s; s = next) {
+		next = LIST_NEXT(s, all);
+		left |= session_quiesce(s, account, force) == QUIESCE_LEFT;
+	}
+	if (!left && account.len && is_unsettled(h, account))
+		answer_later(h, account, request);
+	else
+		h->ops->quiesced(h, account, request, !left);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/session/session.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "interceptor/session/internal.h"
+#include "interceptor/session/quiesce.h"
+#include "nft-rules/marks.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#define CLOSING_MS 5000 /* for the last words to be taken */
+#define LINGER_MS 2000  /* for the client to have read them */
+
+/* ---- states ---- */
+
+#define TO(state) (1u << (state))
+
+static const struct state {
+	const char *name;
+	unsigned next; /* what may follow */
+	uint64_t ms;   /* it lasts at most; 0: as long as it takes */
+} states[SESSION_STATE_COUNT] = {
+	[SESSION_HANDLED] = { "handled", TO(SESSION_RELAY) | TO(SESSION_LOCAL) |
+						 TO(SESSION_CLOSING) | TO(SESSION_GONE) },
+	[SESSION_RELAY] = { "relay", TO(SESSION_DRAINING) | TO(SESSION_GONE) },
+	[SESSION_DRAINING] = { "draining", TO(SESSION_GONE), 5000 },
+	[SESSION_LOCAL] = { "local", TO(SESSION_GONE) },
+	[SESSION_CLOSING] = { "closing", TO(SESSION_LINGERING) | TO(SESSION_GONE),
+		CLOSING_MS },
+	[SESSION_LINGERING] = { "lingering", TO(SESSION_GONE), LINGER_MS },
+	[SESSION_GONE] = { "gone", 0 },
+};
+#undef TO
+
+const char *session_state_name(const struct session *s)
+{
+	return s->state == SESSION_HANDLED ? s->handler->state_name(s)
+	                                   : states[s->state].name;
+}
+
+const char *session_id(const struct session *s, char id[static SESSION_ID_MAX])
+{
+	(void)snprintf(id, SESSION_ID_MAX, "%x-%x", s->host->pid, s->number);
+	return id;
+}
+
+bool session_is_handled(const struct session *s)
+{
+	return s->state == SESSION_HANDLED;
+}
+
+bool session_is_of(const struct session *s, struct str account)
+{
+	return s->account && str_eq(str_from(s->account), account);
+}
+
+void session_set_deadline(struct session *s, uint64_t ms)
+{
+	if (s->deadline)
+		LIST_REMOVE(s, timed);
+	s->deadline = ms ? s->host->ops->now(s->host) + ms : 0;
+	if (s->deadline)
+		LIST_INSERT_HEAD(&s->host->timed, s, timed);
+}
+
+void session_set_state(struct session *s, enum session_state state)
+{
+	char id[SESSION_ID_MAX];
+
+	log_debug(session_id(s, id), "state", "from=%s to=%s", session_state_name(s),
+		states[state].name);
+	if (!(states[s->state].next & 1u << state)) {
+		log_error(id, "state", "error=\"%s cannot follow\"", states[state].name);
+		assert(!"a change of state that may not be");
+	}
+	s->state = state;
+	session_set_deadline(s, states[state].ms);
+}
+
+/* ---- the end ---- */
+
+static void count_waiting(struct session *s, bool waiting)
+{
+	if (s->waiting == waiting)
+		return;
+	s->waiting = waiting;
+	s->host->ops->count_waiting(s->host, s, waiting ? 1 : -1);
+}
+
+static void log_end(struct session *s, const char *why)
+{
+	char id[SESSION_ID_MAX];
+
+	log_info(session_id(s, id), "end",
+		"reason=\"%s\" in=%s account=%s bytes_in=%llu bytes_out=%llu", why,
+		session_state_name(s), s->account ? s->account : "-",
+		(unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out);
+}
+
+void session_close(struct session *s, const char *why)
+{
+	struct host *h = s->host;
+
+	if (s->state == SESSION_GONE)
+		return;
+	session_relay_end(s);
+	log_end(s, s->why ? s->why : why);
+	if (s->state == SESSION_LOCAL)
+		LIST_REMOVE(s, numbered);
+	session_set_live(s, false);
+	count_waiting(s, false);
+	h->ops->count_connection(h, s, -1);
+	session_drop_source(s);
+	stream_free(s->client);
+	s->client = NULL;
+	session_set_state(s, SESSION_GONE);
+	LIST_REMOVE(s, all);
+	LIST_INSERT_HEAD(&h->gone, s, all);
+	if (!s->calls)
+		session_free_memory(s);
+	quiesce_check(h);
+}
+
+void session_finish(struct session *s, const char *why)
+{
+	if (s->state != SESSION_HANDLED)
+		return;
+	session_drop_source(s);
+	s->why = why;
+	session_set_state(s, SESSION_CLOSING);
+}
+
+void session_say_bye(struct session *s, enum close_reason reason)
+{
+	static const char *const names[CLOSE_REASON_COUNT] = {
+		[CLOSE_TIMEOUT] = "timeout",
+		[CLOSE_TOO_MUCH] = "sent too much before login",
+		[CLOSE_CROWDED] = "too many connections",
+		[CLOSE_UNAVAILABLE] = "source unavailable",
+		[CLOSE_MOVED] = "account is moving",
+	};
+
+	session_say(s, s->handler->words(s->protocol, reason));
+	session_finish(s, names[reason]);
+}
+
+void session_free(struct session *s)
+{
+	free(s->account);
+	free(s);
+}
+
+/* ---- whose it is ---- */
+
+bool session_set_account(struct session *s, struct str name, int64_t id)
+{
+	char *copy = name.len ? str_dup_c(name) : NULL;
+
+	if (name.len && !copy) {
+		session_close(s, "no memory");
+		return false;
+	}
+	if (!copy || !session_is_of(s, name))
+		session_set_live(s, false); /* it was another one's */
+	free(s->account);
+	s->account = copy;
+	s->account_id = id;
+	return true;
+}
+
+void session_set_route(struct session *s, enum route route)
+{
+	static const uint32_t marks[ROUTE_COUNT] = {
+		[ROUTE_SOURCE] = MARK_SOURCE,
+		[ROUTE_BUSY] = MARK_BUSY,
+		[ROUTE_LOCAL] = MARK_LOCAL,
+	};
+
+	if (s->route == route || route == ROUTE_COUNT)
+		return;
+	if (route == ROUTE_LOCAL)
+		session_set_live(s, false); /* at the source */
+	s->route = route;
+	if (s->client)
+		stream_mark(s->client, marks[route]);
+}
+
+void session_is_known(struct session *s)
+{
+	count_waiting(s, false);
+}
+
+void session_set_live(struct session *s, bool live)
+{
+	if (live)
+		count_waiting(s, false);
+	if (s->live == live || !s->account)
+		return;
+	s->live = live;
+	s->host->ops->report_live(s->host, s, live);
+}
+
+void session_give_away(struct session *s)
+{
+	if (s->state != SESSION_HANDLED)
+		return;
+	stream_free(s->client);
+	s->client = NULL;
+	session_drop_source(s);
+	session_set_state(s, SESSION_LOCAL);
+	session_set_live(s, true);
+	LIST_INSERT_HEAD(&s->host->local[s->number % HOST_LOCAL_BUCKETS], s, numbered);
+}
+
+/* ---- the beginning ---- */
+
+static struct session *make(struct host *h, const struct service_handler *service,
+	const struct arrival *arrival, struct stream *client)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->host = h;
+	s->handler = service->handler;
+	s->protocol = service->protocol;
+	s->service = arrival->service;
+	s->bucket = arrival->bucket;
+	s->peer = arrival->peer;
+	s->destination = arrival->destination;
+	s->route = ROUTE_COUNT;
+	s->number = h->next_number++;
+	s->started_ms = clock_wall_ms();
+	s->accepted_at = h->ops->now(h);
+	s->client = client;
+	stream_set_owner(client, session_client_event, s);
+	stream_mark(client, MARK_UNDECIDED);
+	return s;
+}
+
+static void log_begin(const struct session *s)
+{
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
+
+	endpoint_text(&s->peer, client);
+	endpoint_text(&s->destination, to);
+	log_debug(session_id(s, id), "connect", "service=%s client=%s to=%s",
+		service_name(s->service), client, to);
+}
+
+void session_accept(struct host *h, const struct service_handler *service,
+	const struct arrival *arrival, struct stream *client)
+{
+	struct session *s = make(h, service, arrival, client);
+
+	if (!s) {
+		stream_free(client);
+		return;
+	}
+	LIST_INSERT_HEAD(&h->sessions, s, all);
+	h->ops->count_connection(h, s, 1);
+	count_waiting(s, true);
+	log_begin(s);
+	if (h->ops->is_crowded(h, s)) {
+		(void)stream_write(
+			client, s->handler->words(s->protocol, CLOSE_CROWDED), false);
+		session_close(s, "too many connections");
+		return;
+	}
+	session_enter(s);
+	s->handler->begin(s);
+	session_leave(s);
+}
+
+/* ---- what the host tells ---- */
+
+void session_timeout(struct session *s)
+{
+	if (s->state == SESSION_GONE)
+		return;
+	session_enter(s);
+	/* a server that is slow to greet has connected all the same */
+	if (s->source_state == SOURCE_CONNECTING && stream_connected(s->source) == 0)
+		session_connected(s);
+	else if (s->state == SESSION_HANDLED)
+		s->handler->timeout(s);
+	else
+		session_close(s, "timeout");
+	session_leave(s);
+}
+
+void session_tick(struct session *s)
+{
+	if (s->state != SESSION_HANDLED || !s->handler->tick)
+		return;
+	session_enter(s);
+	s->handler->tick(s);
+	session_leave(s);
+}
+
+enum quiesce session_quiesce(struct session *s, struct str account, bool force)
+{
+	enum quiesce result;
+
+	if (s->state == SESSION_DRAINING && session_is_of(s, account))
+		return QUIESCE_ENDING;
+	if (s->state == SESSION_RELAY && session_is_of(s, account))
+		return session_relay_quiesce(s, force);
+	if (s->state != SESSION_HANDLED)
+		return QUIESCE_NOTHING;
+	session_enter(s);
+	result = s->handler->quiesce(s, account, force);
+	session_leave(s);
+	return result;
+}
+
+bool session_is_ending(const struct session *s, struct str account)
+{
+	if (s->state == SESSION_DRAINING)
+		return session_is_of(s, account);
+	return s->state == SESSION_HANDLED && s->handler->is_ending && s->memory &&
+	       s->handler->is_ending(s, account);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_SESSION_SESSION_H
+#define INTERCEPTOR_SESSION_SESSION_H
+/*
+ * A client's connection, from accept to its end: two streams, what is read and to be
+ * written, and a handler (handler.h) that knows the protocol.
+ *
+ *   HANDLED ─┬─► RELAY ─► DRAINING ─┬─► GONE
+ *            ├─► LOCAL ─────────────┤
+ *            └─► CLOSING ─► LINGERING
+ *
+ * `memory` is made with the first byte, so that a connection that sends nothing uses one
+ * descriptor and no buffer, and is wiped when the relay or the mailstore takes over: it
+ * holds passwords.
+ */
+#include "base/arena.h"
+#include "interceptor/endpoint.h"
+#include "interceptor/session/handler.h"
+#include "interceptor/session/host.h"
+
+enum session_state {
+	SESSION_HANDLED,   /* the handler has it */
+	SESSION_RELAY,     /* bytes pass */
+	SESSION_DRAINING,  /* the client is off; the source finishes what it was told */
+	SESSION_LOCAL,     /* with the mailstore: no descriptor is left here */
+	SESSION_CLOSING,   /* last words are on their way */
+	SESSION_LINGERING, /* they are said; the client is to close */
+	SESSION_GONE,
+	SESSION_STATE_COUNT
+};
+
+enum source_state { SOURCE_NONE, SOURCE_CONNECTING, SOURCE_OPEN };
+
+struct session_memory {
+	struct arena arena;
+	struct buf from_client, to_client, from_source, to_source;
+	void *state; /* the handler's */
+};
+
+struct session {
+	LIST_ENTRY(session) all;
+	LIST_ENTRY(session) timed;    /* those with a deadline */
+	LIST_ENTRY(session) numbered; /* with the mailstore, by number */
+	struct host *host;
+	const struct handler *handler;
+	const void *protocol;          /* the handler's */
+	struct session_memory *memory; /* NULL: nothing came yet, or it is over */
+	struct relay *relay;           /* in RELAY and DRAINING */
+	struct stream *client, *source;
+	char *account;                /* owned; NULL: not known */
+	int64_t account_id;           /* 0: not known */
+	const char *why;              /* it ends, once that is decided; a constant */
+	uint64_t started_ms;          /* wall time */
+	uint64_t accepted_at;         /* loop time */
+	uint64_t deadline;            /* loop time; 0: none */
+	uint64_t bytes_in, bytes_out; /* when they are no longer counted by the relay */
+	uint32_t number;
+	uint32_t bucket; /* of the connection limits */
+	unsigned step;   /* of the handler: its own enum */
+	unsigned calls;  /* of the handler on the stack */
+	enum service_id service;
+	enum session_state state;
+	enum source_state source_state;
+	enum route route;  /* ROUTE_COUNT: not decided yet */
+	bool waiting;      /* counted as not logged in */
+	bool live;         /* the master counts it as this account's session */
+	bool client_ended; /* it has sent its last byte */
+	bool client_dead;  /* and takes none any more */
+	bool hung_up;      /* it hung up while we were not reading */
+	bool again;        /* the handler is called for the client once more */
+	union endpoint peer, destination; /* the client, and where it wanted to go */
+};
+
+/* The handler's own name while it is handled. */
+const char *session_state_name(const struct session *s);
+/* "4d2-1f": unique on this host; in logs, messages and flows. */
+#define SESSION_ID_MAX 24
+const char *session_id(const struct session *s, char id[static SESSION_ID_MAX]);
+bool session_is_handled(const struct session *s);
+bool session_is_of(const struct session *s, struct str account);
+
+/* ---- for the host ---- */
+
+struct arrival {
+	enum service_id service;
+	uint32_t bucket;
+	union endpoint peer, destination;
+};
+/* Takes the client, also when it fails: then the client is closed. */
+void session_accept(struct host *h, const struct service_handler *service,
+	const struct arrival *arrival, struct stream *client);
+/* The loop's time passed s->deadline. */
+void session_timeout(struct session *s);
+/* handler.h: tick. */
+void session_tick(struct session *s);
+/* The account switches: ends what is on its way to it. */
+enum quiesce session_quiesce(struct session *s, struct str account, bool force);
+bool session_is_ending(const struct session *s, struct str account);
+/* Memory of a GONE session. */
+void session_free(struct session *s);
+
+/* ---- for handlers ---- */
+
+/* Around everything that calls a handler from outside; may be nested. */
+void session_enter(struct session *s);
+void session_leave(struct session *s);
+/* Calls client_ready() once more before it leaves. */
+void session_again(struct session *s);
+
+/* Makes s->memory; false: no memory, and the session was closed. */
+bool session_memory(struct session *s);
+/* 0: none. */
+void session_set_deadline(struct session *s, uint64_t ms);
+
+/* To the client. */
+void session_say(struct session *s, struct str bytes);
+/* Writes to_client now. false: not all of it went. */
+bool session_flush(struct session *s);
+/* One of them is slow: 64 KiB and more are not written. A handler that goes on all the
+   same meets the limits of its buffers. */
+bool session_is_congested(const struct session *s);
+
+/* To the source: 0: on its way (or there already); else -errno. It has CONNECT_MS. */
+int session_connect(struct session *s);
+void session_drop_source(struct session *s);
+
+/* Whose session it is; "" or NULL ptr: unknown. false: no memory, closed. */
+bool session_set_account(struct session *s, struct str name, int64_t id);
+void session_set_route(struct session *s, enum route route);
+/* Not counted any more among those who have not logged in. */
+void session_is_known(struct session *s);
+/* The master is told, once, that this account has a live session here, or has none. */
+void session_set_live(struct session *s, bool live);
+
+/* The end of handling, one of these. Nothing happens when it has ended already. */
+/* Now. why: for the log. */
+void session_close(struct session *s, const char *why);
+/* After the rest of to_client. */
+void session_finish(struct session *s, const char *why);
+/* With the handler's words for it. */
+void session_say_bye(struct session *s, enum close_reason reason);
+/* From now on bytes pass both ways, the rest of the buffers first. */
+void session_relay(struct session *s);
+/* The mailstore has the client: host_ops.hand_off() has succeeded. */
+void session_give_away(struct session *s);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A session's bytes, between its streams and its buffers, and when its handler is called.
+ */
+#include "base/log.h"
+#include "interceptor/session/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#define CONNECT_MS 10000 /* to reach the source */
+#define CONGESTED 65536  /* bytes that are not written */
+
+/* ---- memory ---- */
+
+bool session_memory(struct session *s)
+{
+	struct session_memory *m;
+
+	if (s->memory || s->state == SESSION_GONE)
+		return s->memory != NULL;
+	m = calloc(1, sizeof(*m));
+	if (m) {
+		arena_init(&m->arena);
+		m->state = arena_alloc(&m->arena, s->handler->state_size);
+	}
+	if (!m || !m->state) {
+		free(m);
+		session_close(s, "no memory");
+		return false;
+	}
+	buf_init(&m->from_client, 0);
+	buf_init(&m->to_client, 0);
+	buf_init(&m->from_source, 0);
+	buf_init(&m->to_source, 0);
+	s->memory = m;
+	s->handler->init(s);
+	return s->state != SESSION_GONE;
+}
+
+static void drop(struct buf *b)
+{
+	buf_wipe(b);
+	buf_fini(b);
+}
+
+void session_free_memory(struct session *s)
+{
+	struct session_memory *m = s->memory;
+
+	if (!m)
+		return;
+	s->handler->end(s);
+	drop(&m->from_client);
+	drop(&m->to_client);
+	drop(&m->from_source);
+	drop(&m->to_source);
+	arena_fini(&m->arena);
+	free(m);
+	s->memory = NULL;
+}
+
+/* ---- what is asked of the loop ---- */
+
+static struct session_events wanted(const struct session *s)
+{
+	static const struct session_events table[SESSION_STATE_COUNT] = {
+		[SESSION_LINGERING] = { UV_READABLE, 0 },
+	};
+
+	return s->state == SESSION_HANDLED ? s->handler->wants(s) : table[s->state];
+}
+
+void session_want_events(struct session *s)
+{
+	struct session_events e = wanted(s);
+
+	if (s->relay || s->state == SESSION_GONE)
+		return; /* the relay asks for itself */
+	if (s->client_ended)
+		e.client &= ~UV_READABLE;
+	if (s->hung_up || s->client_ended)
+		e.client &= ~UV_DISCONNECT;
+	if (s->memory && buf_len(&s->memory->to_client))
+		e.client |= UV_WRITABLE;
+	/* the source speaks first, so that the connect is noticed by its greeting */
+	if (s->source_state == SOURCE_CONNECTING)
+		e.source = UV_READABLE;
+	else if (s->memory && buf_len(&s->memory->to_source))
+		e.source |= UV_WRITABLE;
+	stream_want(s->client, e.client);
+	stream_want(s->source, e.source);
+}
+
+/* ---- writing ---- */
+
+static void lose_client(struct session *s)
+{
+	if (s->client_dead || s->state == SESSION_GONE)
+		return;
+	s->client_dead = s->client_ended = true;
+	if (s->memory)
+		buf_clear(&s->memory->to_client);
+	if (s->state == SESSION_HANDLED && s->handler->client_lost && s->memory)
+		s->handler->client_lost(s);
+	else
+		session_close(s, "client is gone");
+}
+
+static void write_client(struct session *s)
+{
+	struct buf *b = &s->memory->to_client;
+	ssize_t n = 1;
+
+	if (s->client_dead)
+		buf_clear(b);
+	while (buf_len(b) && n > 0) {
+		n = stream_write_buf(s->client, b);
+		s->bytes_out += n > 0 ? (uint64_t)n : 0;
+	}
+	if (n < 0 && n != -EAGAIN)
+		lose_client(s);
+}
+
+static void write_source(struct session *s)
+{
+	struct buf *b = &s->memory->to_source;
+	ssize_t n = 1;
+
+	if (s->source_state != SOURCE_OPEN)
+		return;
+	while (buf_len(b) && n > 0)
+		n = stream_write_buf(s->source, b);
+	/* what it still has to say is read before it counts as lost */
+	if (n < 0 && n != -EAGAIN)
+		buf_clear(b);
+}
+
+void session_say(struct session *s, struct str bytes)
+{
+	ssize_t n;
+
+	if (s->state == SESSION_GONE)
+		return;
+	if (!s->memory) {
+		n = stream_write(s->client, bytes, false);
+		if (n > 0)
+			s->bytes_out += (uint64_t)n;
+		if (n == (ssize_t)bytes.len)
+			return;
+		bytes = str_skip(bytes, n > 0 ? (size_t)n : 0);
+	}
+	if (session_memory(s) && buf_append(&s->memory->to_client, bytes) < 0)
+		session_close(s, "client does not read");
+}
+
+bool session_flush(struct session *s)
+{
+	if (s->state == SESSION_HANDLED && s->memory)
+		write_client(s);
+	return s->state == SESSION_HANDLED &&
+	       !(s->memory && buf_len(&s->memory->to_client));
+}
+
+bool session_is_congested(const struct session *s)
+{
+	const struct session_memory *m = s->memory;
+
+	return m &&
+	       (buf_len(&m->to_source) > CONGESTED || buf_len(&m->to_client) > CONGESTED);
+}
+
+/* ---- calls of the handler ---- */
+
+void session_enter(struct session *s)
+{
+	s->calls++;
+}
+
+void session_again(struct session *s)
+{
+	s->again = true;
+}
+
+/* true: the handler was called, and there may be more to write. */
+static bool settle(struct session *s)
+{
+	bool congested = session_is_congested(s);
+
+	if (s->memory && s->client &&
+		(s->state == SESSION_HANDLED || s->state == SESSION_CLOSING)) {
+		if (!s->again)
+			write_client(s);
+		if (!s->again && s->state == SESSION_HANDLED)
+			write_source(s);
+		if (congested && !session_is_congested(s))
+			s->again = true;
+	}
+	if (!s->again || s->state != SESSION_HANDLED || !s->memory)
+		return false;
+	s->again = false;
+	s->handler->client_ready(s);
+	return true;
+}
+
+/* All is said: with unread bytes in the socket close() is a reset, and the last words
+   would be lost on their way; so the client is to close first. */
+static void close_politely(struct session *s)
+{
+	if (s->memory && buf_len(&s->memory->to_client))
+		return;
+	if (s->client_ended) {
+		session_close(s, s->why);
+		return;
+	}
+	stream_shutdown(s->client, SHUT_WR);
+	session_set_state(s, SESSION_LINGERING);
+}
+
+void session_leave(struct session *s)
+{
+	if (s->calls == 1)
+		while (settle(s))
+			;
+	if (--s->calls)
+		return;
+	if (s->state == SESSION_CLOSING)
+		close_politely(s);
+	if (s->state == SESSION_RELAY && !s->relay)
+		session_relay_begin(s);
+	if (s->state != SESSION_HANDLED && s->state != SESSION_CLOSING)
+		session_free_memory(s);
+	session_want_events(s);
+}
+
+/* ---- the client's side ---- */
+
+/* The client was told the end; what it still says goes nowhere. */
+static void discard(struct session *s)
+{
+	ssize_t n = stream_read(s->client, s->host->relay.scratch, RELAY_SCRATCH);
+
+	if (n <= 0 && n != -EAGAIN)
+		session_close(s, "closed");
+}
+
+static void read_client(struct session *s)
+{
+	ssize_t n;
+
+	if (!session_memory(s))
+		return;
+	n = stream_read_buf(s->client, &s->memory->from_client, s->handler->read_size);
+	if (n == -EAGAIN)
+		return;
+	if (n < 0) {
+		lose_client(s);
+		return;
+	}
+	s->client_ended = n == 0;
+	s->bytes_in += (uint64_t)n;
+	s->handler->client_ready(s);
+}
+
+void session_client_event(void *context, int events, int error)
+{
+	struct session *s = context;
+
+	if (s->relay) {
+		session_relay_event(s, s->client, events, error);
+		return;
+	}
+	session_enter(s);
+	if (error)
+		lose_client(s);
+	if (events & UV_DISCONNECT)
+		s->hung_up = true;
+	if (events & UV_READABLE && s->state == SESSION_LINGERING)
+		discard(s);
+	else if (events & UV_READABLE && s->state == SESSION_HANDLED)
+		read_client(s);
+	session_leave(s);
+}
+
+/* ---- the source's side ---- */
+
+void session_connected(struct session *s)
+{
+	s->source_state = SOURCE_OPEN;
+	s->handler->source_connected(s);
+}
+
+static void read_source(struct session *s)
+{
+	ssize_t n = stream_read_buf(
+		s->source, &s->memory->from_source, s->handler->read_size);
+
+	if (n > 0)
+		s->handler->source_ready(s);
+	else if (n != -EAGAIN)
+		s->handler->source_lost(s, n == 0 ? -ECONNRESET : (int)n);
+}
+
+static void connect_failed(struct session *s)
+{
+	int r = stream_connected(s->source);
+
+	s->handler->source_lost(s, r < 0 && r != -EINPROGRESS ? r : -ECONNRESET);
+}
+
+void session_source_event(void *context, int events, int error)
+{
+	struct session *s = context;
+
+	if (s->relay) {
+		session_relay_event(s, s->source, events, error);
+		return;
+	}
+	session_enter(s);
+	if (s->source_state == SOURCE_CONNECTING && error) {
+		connect_failed(s);
+		session_leave(s);
+		return;
+	}
+	if (s->source_state == SOURCE_CONNECTING)
+		session_connected(s);
+	if (s->source && (error || events & UV_READABLE))
+		read_source(s);
+	session_leave(s);
+}
+
+int session_connect(struct session *s)
+{
+	int r;
+
+	if (s->source_state != SOURCE_NONE)
+		return 0;
+	r = s->host->ops->connect(s->host, s, &s->source);
+	if (r < 0)
+		return r;
+	stream_set_owner(s->source, session_source_event, s);
+	s->source_state = SOURCE_CONNECTING;
+	session_set_deadline(s, CONNECT_MS);
+	return 0;
+}
+
+void session_drop_source(struct session *s)
+{
+	stream_free(s->source);
+	s->source = NULL;
+	s->source_state = SOURCE_NONE;
+	if (s->memory) {
+		buf_wipe(&s->memory->from_source);
+		buf_wipe(&s->memory->to_source);
+	}
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A session whose bytes pass, and the end of it that the client did not choose. */
+#include "base/log.h"
+#include "interceptor/session/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#define HALF_CLOSED_MS 60000 /* without a byte, after one side has ended */
+
+static void judge(struct session *s, enum relay_result result)
+{
+	if (result == RELAY_OVER) {
+		session_close(s, "over");
+		return;
+	}
+	/* a server that has said its last word has ended that login, however long the
+	   client takes to notice; what the client still says is passed on */
+	if (relay_source_ended(s->relay))
+		session_set_live(s, false);
+	/* each event gives it the full time again */
+	if (relay_half_closed(s->relay))
+		session_set_deadline(s, HALF_CLOSED_MS);
+}
+
+/* What the source still says is thrown away until it ends, since only then has it done
+   all that it was told. */
+static void drain(struct session *s, int events, int error)
+{
+	ssize_t n = 0;
+
+	if (!error && !(events & UV_READABLE))
+		return;
+	do {
+		n = stream_read(s->source, s->host->relay.scratch, RELAY_SCRATCH);
+	} while (n > 0);
+	if (n != -EAGAIN)
+		session_close(s, "drained");
+}
+
+void session_relay_event(
+	struct session *s, const struct stream *which, int events, int error)
+{
+	if (s->state != SESSION_DRAINING)
+		judge(s, relay_event(s->relay, which, events, error,
+				 s->host->ops->now(s->host)));
+	else if (which == s->source)
+		drain(s, events, error);
+}
+
+void session_relay(struct session *s)
+{
+	if (s->state == SESSION_HANDLED)
+		session_set_state(s, SESSION_RELAY);
+}
+
+void session_relay_begin(struct session *s)
+{
+	struct session_memory *m = s->memory;
+	struct relay *r = calloc(1, sizeof(*r));
+
+	if (!r || buf_append(&m->to_client, buf_view(&m->from_source)) < 0 ||
+		buf_append(&m->to_source, buf_view(&m->from_client)) < 0) {
+		free(r);
+		session_close(s, "no memory");
+		return;
+	}
+	relay_begin(
+		r, &s->host->relay, s->client, s->source, &m->to_source, &m->to_client);
+	s->relay = r;
+	session_set_live(s, true);
+	judge(s, relay_start(r, s->host->ops->now(s->host)));
+}
+
+void session_relay_end(struct session *s)
+{
+	if (!s->relay)
+		return;
+	s->bytes_in = s->relay->up.bytes;
+	s->bytes_out = s->relay->down.bytes;
+	relay_fini(s->relay);
+	free(s->relay);
+	s->relay = NULL;
+}
+
+enum quiesce session_relay_quiesce(struct session *s, bool force)
+{
+	char id[SESSION_ID_MAX];
+	struct str words = s->handler->words(s->protocol, CLOSE_MOVED);
+
+	/* the source may have ended it: only the client has not noticed yet */
+	if (!force && !relay_source_ended(s->relay))
+		return QUIESCE_LEFT;
+	log_info(session_id(s, id), "quiesce", "account=%s", s->account);
+	/* in the middle of an answer the words would become part of a message */
+	if (relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
+		stream_write(s->client, words, false) < 0)
+		log_debug(id, "quiesce", "client=gone");
+	stream_shutdown(s->client, SHUT_RDWR);
+	stream_want(s->client, 0);
+	stream_shutdown(s->source, SHUT_WR);
+	session_set_state(s, SESSION_DRAINING);
+	stream_want(s->source, UV_READABLE);
+	return QUIESCE_ENDING;
+}

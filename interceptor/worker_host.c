@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a worker does for its sessions (session/host.h). */
+#include "base/log.h"
+#include "interceptor/handoff.h"
+#include "interceptor/source.h"
+#include "interceptor/worker.h"
+#include "registry/retire.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static uint64_t now(const struct host *h)
+{
+	return loop_now(&((const struct worker *)h)->loop);
+}
+
+/* ---- connections ---- */
+
+static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
+{
+	union endpoint source;
+	int r = source_address(h->settings, s->service, &s->destination, &source);
+	int fd = r < 0 ? r : source_connect(&source, &s->peer);
+
+	if (fd < 0)
+		return fd;
+	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+static bool is_crowded(struct host *h, const struct session *s)
+{
+	const struct limits *limits = &h->settings->limits;
+	const struct tally *t = worker_of(h)->tally;
+
+	return tally_connections(t) > limits->connections ||
+	       tally_waiting(t, s->bucket) > limits->connections_per_ip;
+}
+
+static void count_connection(struct host *h, const struct session *s, int change)
+{
+	struct worker *w = worker_of(h);
+
+	(void)s;
+	tally_add_connection(w->tally, w->index, change);
+}
+
+static void count_waiting(struct host *h, const struct session *s, int change)
+{
+	struct worker *w = worker_of(h);
+
+	tally_add_waiting(w->tally, w->index, s->bucket, change);
+}
+
+/* ---- accounts ---- */
+
+static void report_live(struct host *h, const struct session *s, bool live)
+{
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	struct message m = {
+		.type = live ? MESSAGE_SESSION_BEGIN : MESSAGE_SESSION_END,
+		.number = s->route == ROUTE_LOCAL ? ROUTE_LOCAL : ROUTE_SOURCE,
+		.session = str_from(session_id(s, id)),
+		.account = str_from(s->account),
+		.service = str_from(service_name(s->service)),
+	};
+
+	endpoint_text(&s->peer, client);
+	m.client = str_from(client);
+	if (message_post(&worker_of(h)->master, &m) < 0) {
+		log_error(id, "master", "error=\"cannot be told\"");
+		abort(); /* a wrong count would end a session that somebody is in */
+	}
+}
+
+static int learn(struct host *h, struct session *s, const struct proven_login *login,
+	struct account_route *ret)
+{
+	struct error err;
+	char id[SESSION_ID_MAX];
+	bool due;
+	int r = registry_learn(h->registry, login, ret, &due, &err);
+
+	if (r < 0) {
+		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
+		return r;
+	}
+	if (!ret->id)
+		log_warning(session_id(s, id), "new-accounts",
+			"login=%.*s: above `limits.new_accounts`, moved later",
+			STR_ARG(login->name));
+	if (due) {
+		log_info(session_id(s, id), "due", "account=%s", ret->name);
+		worker_poke_transfer(worker_of(h), ret->name);
+	}
+	return 0;
+}
+
+static bool knows(struct host *h, const struct session *s,
+	const struct account_route *route, struct str password)
+{
+	(void)s;
+	return registry_knows_password(h->registry, route->id, password, false);
+}
+
+static void ask_to_verify(
+	struct host *h, struct session *s, const struct question *q, verify_fn *done)
+{
+	verify_password(&worker_of(h)->verify, s, q, done);
+}
+
+static void forget(struct host *h, struct session *s)
+{
+	verify_forget(&worker_of(h)->verify, s);
+}
+
+static bool is_slow(struct host *h, int64_t account)
+{
+	return tally_is_slow(worker_of(h)->tally, account);
+}
+
+static void remember_slow(struct host *h, int64_t account)
+{
+	struct worker *w = worker_of(h);
+
+	tally_remember_slow(w->tally, w->index, account);
+}
+
+/* ---- the source ---- */
+
+static bool is_retired(struct host *h)
+{
+	struct error err;
+	uint64_t since = 0;
+
+	if (registry_retired(h->registry, &since, &err) < 0)
+		log_error(NULL, "registry", "error=\"%s\"", err.text);
+	return since != 0;
+}
+
+static struct offer *offer(struct host *h, enum service_id service)
+{
+	return worker_of(h)->offers[service];
+}
+
+static void learnt(struct host *h, enum service_id service, const struct learnt *shown)
+{
+	struct error err;
+	bool changed;
+
+	if (offer_store(h->registry, service, shown, &changed, &err) < 0)
+		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
+			err.text);
+	worker_load_offer(worker_of(h), service);
+}
+
+static void learnt_refusal(struct host *h, enum service_id service, struct str text)
+{
+	const struct offer *o = offer(h, service);
+	struct error err;
+
+	if (o && str_eq(o->refusal, text))
+		return;
+	if (offer_store_refusal(h->registry, service, text, &err) < 0)
+		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
+			err.text);
+	worker_load_offer(worker_of(h), service);
+}
+
+/* ---- an account switches ---- */
+
+static bool recently_relayed(struct host *h, struct str account)
+{
+	return passed_lately(&worker_of(h)->passed, h->registry, account, now(h));
+}
+
+static void quiesced(struct host *h, struct str account, uint64_t request, bool settled)
+{
+	struct message m = { .type = MESSAGE_QUIESCED,
+		.account = account,
+		.number = settled,
+		.number2 = request };
+
+	worker_reply(worker_of(h), &m);
+}
+
+const struct host_ops worker_host_ops = {
+	.now = now,
+	.connect = connect_to_source,
+	.hand_off = handoff,
+	.is_crowded = is_crowded,
+	.count_connection = count_connection,
+	.count_waiting = count_waiting,
+	.report_live = report_live,
+	.learn = learn,
+	.knows = knows,
+	.verify = ask_to_verify,
+	.forget = forget,
+	.is_slow = is_slow,
+	.remember_slow = remember_slow,
+	.is_retired = is_retired,
+	.offer = offer,
+	.learnt = learnt,
+	.learnt_refusal = learnt_refusal,
+	.recently_relayed = recently_relayed,
+	.quiesced = quiesced,
+};
