@@ -2,25 +2,40 @@
 /* mailferry rules install|show|check|remove */
 #include "control/control.h"
 #include "control/output.h"
+#include "control/prompt.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
+
+#include "messages/ask.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int wanted(struct control *c, struct ruleset *ret)
+/* No registry: nobody has ever logged in through us. */
+static int any_lives_here(struct control *c, bool *ret_any)
 {
 	struct registry *r;
-	bool any_local = false;
 	int code = control_registry(c, &r);
 
-	if (code == 0) {
-		code = registry_any_local(r, &any_local, &c->err);
-		registry_close(r);
-	}
-	if (code < 0 && code != -ENOENT)
-		return code;
-	return rules_wanted(&c->settings, any_local, ret, &c->err);
+	*ret_any = false;
+	if (code < 0)
+		return code == -ENOENT ? 0 : code;
+	code = registry_any_local(r, ret_any, &c->err);
+	registry_close(r);
+	return code;
+}
+
+/* --closed asks no registry: at boot its disk may not be there yet. */
+static int wanted(struct control *c, struct ruleset *ret)
+{
+	bool any_local = true;
+	int code = c->closed ? 0 : any_lives_here(c, &any_local);
+
+	if (code == 0)
+		code = rules_wanted(&c->settings, any_local, ret, &c->err);
+	if (code == 0 && c->closed)
+		ret->fail = RULES_FAIL_CLOSED;
+	return code;
 }
 
 static enum exit_code print_changed(
@@ -47,11 +62,38 @@ static enum exit_code install(struct control *c)
 	return print_changed(c, changed, "installed", "installed already, nothing to do");
 }
 
+/* Whether they may go: nobody lives here, or the admin knows what it means. A registry
+   that cannot be read may have anybody. */
+static int confirm_removal(struct control *c)
+{
+	struct error unread;
+	bool any = true, yes = c->yes;
+	int code;
+
+	if (ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET))
+		return error_set(&c->err, -EBUSY,
+			"`mailferry up` runs and would put them back at once; stop it "
+			"first");
+	code = any_lives_here(c, &any);
+	unread = c->err;
+	if (code == 0 && !any)
+		return 0;
+	if (!c->json)
+		(void)printf("%s. Without the rules their users and their mail get past "
+			     "mailferry to the old mailboxes at the source.\n",
+			code < 0 ? unread.text
+				 : "Accounts live here, or are on their way");
+	code = yes ? 0 : prompt_yes("Remove the rules? Type yes: ", &yes, &c->err);
+	return code < 0 || yes ? code
+	                       : error_set(&c->err, -ECANCELED, "nothing was removed");
+}
+
 static enum exit_code take_out(struct control *c)
 {
 	bool changed;
 
-	if (rules_remove(RULES_ROUTE_TABLE, &changed, &c->err) < 0)
+	if (confirm_removal(c) < 0 ||
+		rules_remove(RULES_ROUTE_TABLE, &changed, &c->err) < 0)
 		return control_fail(c);
 	return print_changed(c, changed, "removed", "nothing was installed");
 }

@@ -9,8 +9,10 @@ static const struct command commands[] = {
 	{ "check", "", 0, 0, OPTION_JSON | OPTION_PRINT_CONFIG, cmd_check,
 		"would it work? configuration, kernel, rights, what the source offers" },
 	{ "up", "", 0, 0, 0, cmd_up,
-		"run everything in the foreground: rules in, programs up, rules out" },
-	{ "rules", "install|show|check|remove", 1, 1, OPTION_JSON, cmd_rules,
+		"run everything in the foreground; at its end the rules go while nobody "
+		"lives here, else they stay and refuse" },
+	{ "rules", "install|show|check|remove", 1, 1,
+		OPTION_JSON | OPTION_CLOSED | OPTION_YES, cmd_rules,
 		"the kernel's side alone: packet rules, routing, counters" },
 	{ "status", "", 0, 0, OPTION_JSON, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
@@ -70,6 +72,9 @@ static const struct option_row {
 		"although `mailferry report` says that it is not safe" },
 	{ "--only", NULL, OPTION_ONLY, offsetof(struct control, only),
 		"no other password opens the mailbox any more" },
+	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
+		"install: refuse whoever comes until mailferry listens, without asking "
+		"the registry; for boot, before forwarding begins" },
 };
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 #define EVERYWHERE                                                                       \

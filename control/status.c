@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/status.h"
 
+#include "control/events.h"
 #include "control/flows.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
@@ -179,6 +180,26 @@ static void gather_rules(struct control *c, struct status *s, bool any_local)
 			"down their users see the source's old mailbox");
 }
 
+/* What is over, but should be known of. */
+static void gather_events(struct control *c, struct status *s)
+{
+	json_t *all = events_read(&c->settings), *event;
+	size_t i;
+
+	json_array_foreach(all, i, event)
+	{
+		uint64_t at = (uint64_t)json_integer_value(json_object_get(event, "at"));
+		uint64_t ago = clock_wall_ms() - at;
+
+		if (ago < EVENT_SHOWN_MS)
+			attend(s, "%s (%lld times, the last %llu min ago)",
+				json_string_value(json_object_get(event, "text")),
+				json_integer_value(json_object_get(event, "count")),
+				(unsigned long long)(ago / 60000));
+	}
+	json_decref(all);
+}
+
 static void gather_flows(struct control *c, struct status *s)
 {
 	json_t *flows;
@@ -213,6 +234,7 @@ int status_gather(struct control *c, struct status *ret)
 		return code;
 	}
 	gather_rules(c, &s, any_local);
+	gather_events(c, &s);
 	gather_flows(c, &s);
 	*ret = s;
 	return 0;

@@ -2,7 +2,7 @@
 #include "control/supervisor.h"
 
 #include "control/children.h"
-#include "control/rules_wanted.h"
+#include "control/up_rules.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <uv.h>
 
-#define TICK_MS 100      /* how soon a fail mode follows the registry */
+#define TICK_MS 100      /* how soon the rules follow the registry */
 #define STOP_MS 10000    /* a program has that long to say BYE and sync */
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 
@@ -40,7 +40,7 @@ struct supervisor {
 	struct registry *registry;
 	enum supervisor_state state;
 	struct child children[PROGRAMS];
-	enum fail_mode fail; /* as in the kernel now */
+	struct up_rules *rules;
 	uint64_t stop_until; /* then SIGKILL */
 	int result;          /* what supervisor_run() returns */
 	uv_loop_t loop;
@@ -69,50 +69,6 @@ static void give_up(struct supervisor *s)
 {
 	s->result = s->control->err.code ? s->control->err.code : -EIO;
 	stop(s);
-}
-
-/* ── rules ─────────────────────────────────────────────────────────────────────────── */
-
-static int wanted_fail(struct supervisor *s, enum fail_mode *ret_fail, bool *ret_any)
-{
-	int code = registry_any_local(s->registry, ret_any, &s->control->err);
-
-	if (code == 0)
-		*ret_fail = settings_effective_fail(&s->control->settings, *ret_any);
-	return code;
-}
-
-static int install(struct supervisor *s)
-{
-	struct ruleset rules;
-	enum fail_mode fail = FAIL_CLOSED;
-	bool any, changed;
-	int code = wanted_fail(s, &fail, &any);
-
-	if (code == 0)
-		code = rules_wanted(&s->control->settings, any, &rules, &s->control->err);
-	if (code == 0)
-		code = rules_install(&rules, &changed, &s->control->err);
-	if (code < 0)
-		return code;
-	s->fail = fail;
-	log_info(NULL, "rules-in", "fail=%s changed=%s", fail_mode_name(fail),
-		changed ? "yes" : "no");
-	return 0;
-}
-
-static void follow_registry(struct supervisor *s)
-{
-	enum fail_mode fail = FAIL_CLOSED;
-	bool any;
-	int code = wanted_fail(s, &fail, &any);
-
-	if (code == 0 && fail == s->fail)
-		return;
-	if (code == 0)
-		code = install(s);
-	if (code < 0) /* tried again at the next tick; the old rules hold meanwhile */
-		log_error(NULL, "rules", "%s", s->control->err.text);
 }
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
@@ -192,14 +148,10 @@ static void close_all(struct supervisor *s)
 static void finish(struct supervisor *s)
 {
 	struct error err;
-	bool changed;
 
-	/* even if ours never went in: those of an `up` that was killed may be there */
-	if (rules_remove(RULES_ROUTE_TABLE, &changed, &err) < 0) {
+	if (up_rules_end(s->rules, &err) < 0) {
 		s->control->err = err;
 		s->result = err.code;
-	} else {
-		log_info(NULL, "rules-out", "changed=%s", changed ? "yes" : "no");
 	}
 	set_state(s, SUPERVISOR_DONE);
 	close_all(s);
@@ -210,7 +162,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	start_due(s, now);
 	if (!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET))
 		return;
-	if (install(s) < 0)
+	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0)
 		give_up(s);
 	else
 		set_state(s, SUPERVISOR_SERVING);
@@ -219,7 +171,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
-	follow_registry(s);
+	up_rules_tick(s->rules);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)
@@ -284,20 +236,32 @@ static int begin(struct supervisor *s)
 	return code;
 }
 
+static int find_programs(struct supervisor *s)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < PROGRAMS && code == 0; i++)
+		code = child_init(&s->children[i], programs[i], &s->control->err);
+	return code;
+}
+
 int supervisor_run(struct control *c, struct registry *r)
 {
 	struct supervisor s = { .control = c, .registry = r };
+	int code = up_rules_new(&c->settings, r, &s.rules, &c->err);
 
-	for (size_t i = 0; i < PROGRAMS; i++) {
-		int code = child_init(&s.children[i], programs[i], &c->err);
-
-		if (code < 0)
-			return code;
+	if (code == 0)
+		code = up_rules_begin(s.rules, &c->err);
+	if (code == 0)
+		code = find_programs(&s);
+	if (code == 0) {
+		s.result = begin(&s);
+		if (s.result == 0) {
+			(void)uv_run(&s.loop, UV_RUN_DEFAULT);
+			(void)uv_loop_close(&s.loop);
+		}
+		code = s.result;
 	}
-	s.result = begin(&s);
-	if (s.result == 0) {
-		(void)uv_run(&s.loop, UV_RUN_DEFAULT);
-		(void)uv_loop_close(&s.loop);
-	}
-	return s.result;
+	up_rules_free(&s.rules);
+	return code;
 }

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import cli
 from cli import expect, wait_until
@@ -127,6 +128,85 @@ def test_fail_mode_follows_the_accounts(house):
     wait_until(lambda: "fail=closed" in house.log(), "closed once an account lives here")
     expect(rules_state(house) == "in place", "closed is what is wanted now")
     stop(process)
+    remove_for_good(house)
+
+
+def moved(house):
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+
+
+def table_is_closed():
+    return "reject with tcp reset" in subprocess.run(
+        ["nft", "list", "table", "inet", "mailferry"], capture_output=True, text=True,
+        check=False).stdout
+
+
+def remove_for_good(house):
+    house.good("rules", "remove", "--yes")
+    nothing_left()
+
+
+def test_closed_stays_closed_at_the_end(house):
+    moved(house)
+    process = house.up()
+    serving(house)
+    stop(process)
+    expect("rules-stay" in house.log(), house.log())
+    expect(table_is_closed(), "they refuse")
+    house.bad("say --yes if you are sure", "rules", "remove")
+    expect(table_is_closed(), "still")
+    remove_for_good(house)
+
+
+def test_closed_before_a_start_that_fails(house):
+    moved(house)
+    (house.run / "interceptor.exit").write_text("1")
+    process = house.up()
+    wait_until(table_is_closed, "closed, whatever comes of the start")
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+    expect(table_is_closed(), "they refuse")
+    (house.root / "bin" / "mailferry-transfer").unlink()
+    remove_for_good(house)
+    done = house.command("up")
+    expect(done.returncode == 1 and "cannot run" in done.stderr, done)
+    expect(table_is_closed(), "also without a program to start")
+    remove_for_good(house)
+
+
+def test_closed_at_boot(house):
+    """Without a registry: its disk may come later."""
+    house.good("rules", "install", "--closed")
+    expect(table_is_closed(), "closed")
+    process = house.up()
+    serving(house)
+    expect(not table_is_closed(), "open, since nobody lives here")
+    stop(process)
+    nothing_left()
+
+
+TAKEN_AWAY = (["nft", "flush", "ruleset"], ["nft", "delete", "table", "inet", "mailferry"],
+              ["nft", "flush", "chain", "inet", "mailferry", "prerouting"],
+              ["nft", "delete", "element", "inet", "mailferry", "services", "{ 143 }"],
+              ["ip", "rule", "del", "priority", "1000"],
+              ["ip", "route", "flush", "table", "19782"])
+
+
+def test_rules_that_are_taken_away_come_back(house):
+    process = house.up()
+    serving(house)
+    house.bad("`mailferry up` runs and would put them back", "rules", "remove")
+    for i, command in enumerate(TAKEN_AWAY):
+        expect(house.command("rules", "check").returncode == 0, "in place before")
+        subprocess.run(command, check=True)
+        took_away = time.monotonic()
+        wait_until(lambda n=i: house.log().count("rules-repaired") == n + 1, command)
+        expect(time.monotonic() - took_away < 1, f"{command}: a second at the most")
+        expect(house.command("rules", "check").returncode == 0, f"{command}: as wanted again")
+    status = json.loads(house.good("status", "--json"))
+    expect(any(f"({len(TAKEN_AWAY)} times" in line for line in status["attention"]), status)
+    stop(process)
+    nothing_left()
 
 
 def test_fail_open_on_purpose(house):
@@ -271,6 +351,8 @@ def test_check_without_a_source(house):
 
 TESTS = [test_rules, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
+         test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
+         test_closed_at_boot, test_rules_that_are_taken_away_come_back,
          test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
          test_no_privileges, test_bad_places, test_check, test_check_finds_trouble,
          test_check_without_a_source]

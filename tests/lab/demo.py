@@ -265,6 +265,8 @@ class Demo:
         self.page.title("The end")
         self.page.command("kill %1    # mailferry up")
         status = self.ferry.stop()
+        self.page.say("Accounts live here: the rules stay, and refuse, until the admin says so.")
+        self.admin("rules", "remove", "--yes")
         rules = self.lab.router.run("nft", "list", "ruleset").stdout.strip()
         self.page.check(status == 0 and not rules, "mailferry has gone, and no rule is left",
                         f"exit {status} {rules}")

@@ -36,6 +36,12 @@ def started(world):
     return Ferry(world.lab, f"ferry{world.ferries}").start()
 
 
+def leave(ferry):
+    """The end of `up`, and of the rules that stay for those who live here."""
+    equal(ferry.stop(), 0, "exit status")
+    ferry.ok("rules", "remove", "--yes")
+
+
 @case
 def nothing_is_left_behind(world):
     before = kernel_state(world.lab)
@@ -60,7 +66,7 @@ def after_kill_9_it_starts_again(world):
     user = world.user(5)
     world.session(user).logout()
     ferry.wait_account(user, stage="done")
-    equal(ferry.stop(), 0)
+    leave(ferry)
     unchanged(world.lab, before)
 
 
@@ -73,7 +79,7 @@ def a_second_one_is_refused(world):
     equal(ferry.command("rules", "check").returncode, 0, "the first one's rules")
     user = world.user(5)
     world.session(user).logout()
-    ferry.stop()
+    leave(ferry)
 
 
 @case
@@ -90,7 +96,7 @@ def each_program_is_started_again(world):
     world.move(user)
     world.session(user).logout()
     world.ferry = None
-    ferry.stop()
+    leave(ferry)
 
 
 @case
@@ -106,7 +112,7 @@ def who_was_there_before_is_not_disturbed(world):
     world.session(user).logout()
     equal([a["name"] for a in ferry.json("accounts")], [user], "the next login is seen")
     old.logout()
-    ferry.stop()
+    leave(ferry)
 
 
 @case
@@ -130,13 +136,12 @@ def fail_closed_once_somebody_lives_here(world):
     world.move(user)
     world.ferry = None
     ferry.stop()
-    ferry.ok("rules", "install")
     try:
         world.connect(user, timeout=3).close()
         raise AssertionError("they were let through to a stale mailbox")
     except OSError:
         pass
-    ferry.ok("rules", "remove")
+    ferry.ok("rules", "remove", "--yes")
 
 
 @case

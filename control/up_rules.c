@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/up_rules.h"
+
+#include "control/events.h"
+#include "control/rules_wanted.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "nft-rules/watch.h"
+
+#include <stdlib.h>
+
+#define REPAIR_EVENT "rules-repaired"
+/* Between two repairs: another program that insists is not fought with at full speed, and
+   an account's user still meets rules within a second. */
+#define REPAIR_PAUSE_MS 100
+
+struct up_rules {
+	const struct settings *settings;
+	struct registry *registry;
+	struct rules_watch *watch;
+	uv_poll_t polls[RULES_WATCH_FDS];
+	bool is_watching;
+	bool is_in;          /* installed at least once */
+	bool looks;          /* something of ours was changed */
+	enum fail_mode fail; /* as in the kernel now */
+	uint64_t repaired_at;
+};
+
+int up_rules_new(const struct settings *settings, struct registry *registry,
+	struct up_rules **ret_rules, struct error *err)
+{
+	struct up_rules *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return error_errno(err, -ENOMEM, "the rules");
+	u->settings = settings;
+	u->registry = registry;
+	*ret_rules = u;
+	return 0;
+}
+
+void up_rules_free(struct up_rules **rules)
+{
+	if (!*rules)
+		return;
+	rules_watch_free(&(*rules)->watch);
+	free(*rules);
+	*rules = NULL;
+}
+
+/* Whom it is not known of lives here: a registry that cannot be read opens nothing. */
+static enum fail_mode wanted_fail(struct up_rules *u, bool *ret_any)
+{
+	struct error err;
+
+	*ret_any = true;
+	if (registry_any_local(u->registry, ret_any, &err) < 0)
+		log_error(NULL, "rules", "fail=closed error=\"%s\"", err.text);
+	return settings_effective_fail(u->settings, *ret_any);
+}
+
+static int install(struct up_rules *u, bool *ret_changed, struct error *err)
+{
+	struct ruleset rules;
+	bool any;
+	enum fail_mode fail = wanted_fail(u, &any);
+	int code = rules_wanted(u->settings, any, &rules, err);
+
+	if (code == 0)
+		code = rules_install(&rules, ret_changed, err);
+	if (code < 0)
+		return code;
+	u->fail = fail;
+	u->is_in = true;
+	return 0;
+}
+
+static int put_in(struct up_rules *u, struct error *err)
+{
+	bool changed;
+	int code = install(u, &changed, err);
+
+	if (code == 0)
+		log_info(NULL, "rules-in", "fail=%s changed=%s", fail_mode_name(u->fail),
+			changed ? "yes" : "no");
+	return code;
+}
+
+int up_rules_begin(struct up_rules *u, struct error *err)
+{
+	bool any;
+
+	(void)wanted_fail(u, &any);
+	return any ? put_in(u, err) : 0;
+}
+
+/* ── somebody else changed them ────────────────────────────────────────────────────── */
+
+static void repair(struct up_rules *u)
+{
+	struct error err;
+	bool changed = false;
+
+	u->repaired_at = clock_monotonic_ms();
+	u->looks = false;
+	if (install(u, &changed, &err) < 0) {
+		u->looks = true; /* again at the next tick */
+		log_error(NULL, "rules", "error=\"%s\"", err.text);
+		return;
+	}
+	if (!changed)
+		return; /* it was our own change, or one that changed nothing */
+	log_warning(NULL, REPAIR_EVENT, "fail=%s", fail_mode_name(u->fail));
+	if (event_note(u->settings, REPAIR_EVENT,
+		    "somebody removed or changed our rules in the kernel (nft flush "
+		    "ruleset, a restart of nftables or firewalld, ip rule); they were "
+		    "put back at once") < 0)
+		log_error(NULL, "event", "kind=" REPAIR_EVENT " not written");
+}
+
+static void repair_soon(struct up_rules *u)
+{
+	if (u->looks && clock_monotonic_ms() >= u->repaired_at + REPAIR_PAUSE_MS)
+		repair(u);
+}
+
+static void on_change(uv_poll_t *poll, int status, int events)
+{
+	struct up_rules *u = poll->data;
+
+	(void)status;
+	(void)events;
+	if (rules_watch_read(u->watch))
+		u->looks = true;
+	repair_soon(u);
+}
+
+static int watch(struct up_rules *u, uv_loop_t *loop, struct error *err)
+{
+	int fds[RULES_WATCH_FDS];
+	int code = rules_watch_new(RULES_ROUTE_TABLE, &u->watch, err);
+
+	if (code < 0)
+		return code;
+	rules_watch_fds(u->watch, fds);
+	u->is_watching = true;
+	for (size_t i = 0; i < RULES_WATCH_FDS; i++) {
+		(void)uv_poll_init(loop, &u->polls[i], fds[i]);
+		u->polls[i].data = u;
+		(void)uv_poll_start(&u->polls[i], UV_READABLE, on_change);
+	}
+	return 0;
+}
+
+/* The watch first: what happens in between is then seen, too. */
+int up_rules_open(struct up_rules *u, uv_loop_t *loop, struct error *err)
+{
+	int code = u->is_watching ? 0 : watch(u, loop, err);
+
+	return code < 0 ? code : put_in(u, err);
+}
+
+void up_rules_tick(struct up_rules *u)
+{
+	struct error err;
+	bool any;
+
+	repair_soon(u);
+	if (!u->is_in || wanted_fail(u, &any) == u->fail)
+		return;
+	if (put_in(u, &err) <
+		0) /* at the next tick again; the old rules hold meanwhile */
+		log_error(NULL, "rules", "error=\"%s\"", err.text);
+}
+
+/* ── the end ───────────────────────────────────────────────────────────────────────── */
+
+static int take_out(struct error *err)
+{
+	bool changed;
+	int code = rules_remove(RULES_ROUTE_TABLE, &changed, err);
+
+	if (code == 0)
+		log_info(NULL, "rules-out", "changed=%s", changed ? "yes" : "no");
+	return code;
+}
+
+static int leave_closed(struct up_rules *u, struct error *err)
+{
+	int code = put_in(u, err);
+
+	if (code == 0)
+		log_warning(NULL, "rules-stay",
+			"reason=\"accounts live here: nobody gets past to the source; "
+			"mailferry rules remove would let them\"");
+	return code;
+}
+
+int up_rules_end(struct up_rules *u, struct error *err)
+{
+	bool any;
+
+	if (u->is_watching)
+		for (size_t i = 0; i < RULES_WATCH_FDS; i++)
+			uv_close((uv_handle_t *)&u->polls[i], NULL);
+	u->is_watching = false;
+	/* even if ours never went in: those of an `up` that was killed may be there */
+	return wanted_fail(u, &any) == FAIL_CLOSED && any ? leave_closed(u, err)
+	                                                  : take_out(err);
+}

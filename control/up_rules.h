@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_UP_RULES_H
+#define CONTROL_UP_RULES_H
+/*
+ * The kernel's rules while `mailferry up` runs, and after it.
+ *
+ *   begin     an account lives here: in, and refusing, before anything else can fail
+ *   open      the interceptor listens: in
+ *   tick      they follow the registry: closed as soon as an account is on its way
+ *   (watch)   somebody took them away: back at once, logged, an event for `status`
+ *   end       nobody lives here: out. Else they stay, and refuse
+ *
+ * Closed stays closed: once an account lives here, rules go only by `rules remove`.
+ */
+#include "control/control.h"
+#include "registry/registry.h"
+
+#include <uv.h>
+
+struct up_rules;
+
+/* settings and registry outlive it. */
+int up_rules_new(const struct settings *settings, struct registry *registry,
+	struct up_rules **ret_rules, struct error *err);
+void up_rules_free(struct up_rules **rules); /* after its loop has ended */
+
+int up_rules_begin(struct up_rules *u, struct error *err);
+/* Watches from then on. */
+int up_rules_open(struct up_rules *u, uv_loop_t *loop, struct error *err);
+void up_rules_tick(struct up_rules *u);
+/* Ends the watch; its handles are closed by the loop's next turn. */
+int up_rules_end(struct up_rules *u, struct error *err);
+
+#endif
