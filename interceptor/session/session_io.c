@@ -189,16 +189,15 @@ static bool settle(struct session *s)
 {
 	bool congested = session_is_congested(s);
 
-	if (s->memory && s->client &&
-		(s->state == SESSION_HANDLED || s->state == SESSION_CLOSING)) {
-		if (!s->again)
-			write_client(s);
-		if (!s->again && s->state == SESSION_HANDLED)
+	if (!s->memory || (s->state != SESSION_HANDLED && s->state != SESSION_CLOSING))
+		return false;
+	if (!s->again || s->state == SESSION_CLOSING) {
+		write_client(s);
+		if (s->state == SESSION_HANDLED)
 			write_source(s);
-		if (congested && !session_is_congested(s))
-			s->again = true;
+		s->again = congested && !session_is_congested(s);
 	}
-	if (!s->again || s->state != SESSION_HANDLED || !s->memory)
+	if (!s->again || s->state != SESSION_HANDLED)
 		return false;
 	s->again = false;
 	s->handler->client_ready(s);
@@ -292,22 +291,20 @@ void session_connected(struct session *s)
 	s->handler->source_connected(s);
 }
 
+/* A server speaks first, so that its first bytes tell that it is connected. */
 static void read_source(struct session *s)
 {
 	ssize_t n = stream_read_buf(
 		s->source, &s->memory->from_source, s->handler->read_size);
 
+	if (n == -EAGAIN)
+		return;
+	if (n >= 0 && s->source_state == SOURCE_CONNECTING)
+		session_connected(s);
 	if (n > 0)
 		s->handler->source_ready(s);
-	else if (n != -EAGAIN)
+	else
 		s->handler->source_lost(s, n == 0 ? -ECONNRESET : (int)n);
-}
-
-static void connect_failed(struct session *s)
-{
-	int r = stream_connected(s->source);
-
-	s->handler->source_lost(s, r < 0 && r != -EINPROGRESS ? r : -ECONNRESET);
 }
 
 void session_source_event(void *context, int events, int error)
@@ -319,14 +316,7 @@ void session_source_event(void *context, int events, int error)
 		return;
 	}
 	session_enter(s);
-	if (s->source_state == SOURCE_CONNECTING && error) {
-		connect_failed(s);
-		session_leave(s);
-		return;
-	}
-	if (s->source_state == SOURCE_CONNECTING)
-		session_connected(s);
-	if (s->source && (error || events & UV_READABLE))
+	if (error || events & UV_READABLE)
 		read_source(s);
 	session_leave(s);
 }

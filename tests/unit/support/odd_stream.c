@@ -20,7 +20,7 @@ struct odd_stream {
 	unsigned shaken;
 	struct buf decoded;
 	/* in memory */
-	struct buf in, out;
+	struct buf in, *heard;
 	bool in_ended, out_ended, is_connecting, is_blocked;
 	int broken; /* -errno */
 	struct stream **place;
@@ -56,7 +56,7 @@ static ssize_t memory_read(struct odd_stream *o, void *space, size_t size)
 	struct str bytes = str_take(buf_view(&o->in), size);
 
 	if (o->is_connecting)
-		return -EAGAIN;
+		return o->broken ? o->broken : -EAGAIN;
 	if (bytes.len) {
 		memcpy(space, bytes.ptr, bytes.len);
 		buf_consume(&o->in, bytes.len);
@@ -84,7 +84,7 @@ static ssize_t raw_write(struct odd_stream *o, struct str bytes)
 			return -EPIPE;
 		if (o->is_blocked || o->is_connecting)
 			return -EAGAIN;
-		n = buf_append(&o->out, bytes);
+		n = o->heard ? buf_append(o->heard, bytes) : 0;
 		return n < 0 ? n : (ssize_t)bytes.len;
 	}
 	n = send(o->stream.fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
@@ -195,7 +195,6 @@ static void odd_free(struct stream *s)
 		*o->place = NULL;
 	buf_fini(&o->decoded);
 	buf_fini(&o->in);
-	buf_fini(&o->out);
 	free(o);
 }
 
@@ -272,24 +271,23 @@ void odd_block(struct stream *s, bool blocked)
 	odd_of(s)->is_blocked = blocked;
 }
 
-struct str odd_heard(const struct stream *s)
-{
-	return buf_view(&odd_seen(s)->out);
-}
-
-void odd_forget(struct stream *s)
-{
-	buf_clear(&odd_of(s)->out);
-}
-
 bool odd_heard_end(const struct stream *s)
 {
 	return odd_seen(s)->out_ended;
 }
 
-void odd_watch_free(struct stream *s, struct stream **place)
+void odd_attach(struct stream *s, struct stream **place, struct buf *heard)
 {
 	odd_of(s)->place = place;
+	odd_of(s)->heard = heard;
+	*place = s;
+}
+
+void odd_unread(const struct stream *s, struct buf *b)
+{
+	if (buf_append(b, buf_view(&odd_seen(s)->decoded)) < 0 ||
+		buf_append(b, buf_view(&odd_seen(s)->in)) < 0)
+		abort();
 }
 
 /* What a descriptor would report. */

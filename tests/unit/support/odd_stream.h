@@ -6,7 +6,7 @@
  * over each of them: ODD_COUNT kinds in a loop.
  *
  * Two sorts: over a socket, in a loop or with stream_wait(); and in memory, where the
- * test is the peer (odd_say(), odd_heard()) and the loop (odd_call()).
+ * test is the peer (odd_say(), odd_attach()) and the loop (odd_call()).
  */
 #include "net/stream.h"
 
@@ -36,13 +36,13 @@ void odd_connecting(struct stream *s);
 void odd_connect(struct stream *s);
 /* The peer takes nothing any more, until it does again. */
 void odd_block(struct stream *s, bool blocked);
-/* What has come to the peer since the last odd_forget(). */
-struct str odd_heard(const struct stream *s);
-void odd_forget(struct stream *s);
 bool odd_heard_end(const struct stream *s);
+/* What the owner has not read yet is added to b. */
+void odd_unread(const struct stream *s, struct buf *b);
 /* Calls the owner for what it wants and can do. false: there was nothing. */
 bool odd_call(struct stream *s);
-/* *place becomes NULL when the stream is freed. */
-void odd_watch_free(struct stream *s, struct stream **place);
+/* *place is s, and NULL when s is freed; what comes to the peer is added to *heard, which
+   outlives s. */
+void odd_attach(struct stream *s, struct stream **place, struct buf *heard);
 
 #endif

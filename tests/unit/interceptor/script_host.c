@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A worker as scripts need one (script.h), and the accounts they are about. */
+#include "script_parts.h"
+
+static struct script *script_of(const struct host *h)
+{
+	return (struct script *)(uintptr_t)h;
+}
+
+/* ---- the host ---- */
+
+static uint64_t host_now(const struct host *h)
+{
+	return script_of(h)->now;
+}
+
+static int host_connect(struct host *h, struct session *session, struct stream **ret)
+{
+	struct script *s = script_of(h);
+
+	(void)session;
+	if (s->connect_fails)
+		return -ENETUNREACH;
+	*ret = odd_memory_new(s->way.oddity);
+	odd_attach(*ret, &s->source, &s->source_heard);
+	if (s->connects_slowly)
+		odd_connecting(*ret);
+	return 0;
+}
+
+static int host_hand_off(
+	struct host *h, struct session *session, struct str tag, struct str ticket)
+{
+	struct script *s = script_of(h);
+	struct buf unread;
+
+	if (s->hand_off_fails)
+		return -ECONNREFUSED;
+	buf_init(&unread, 0);
+	assert_int_equal(buf_append(&unread, buf_view(&session->memory->from_client)), 0);
+	odd_unread(s->client, &unread); /* travels with the socket */
+	(void)snprintf(s->handed, sizeof(s->handed),
+		"%s tag=%.*s ticket=%.*s unread=%.*s", session->account, STR_ARG(tag),
+		STR_ARG(ticket), (int)str_trim(buf_view(&unread)).len,
+		unread.data ? unread.data : "");
+	buf_fini(&unread);
+	return 0;
+}
+
+static bool host_is_crowded(struct host *h, const struct session *session)
+{
+	(void)session;
+	return script_of(h)->is_crowded;
+}
+
+static void host_count_connection(struct host *h, const struct session *s, int change)
+{
+	(void)s;
+	script_of(h)->connections += change;
+}
+
+static void host_count_waiting(struct host *h, const struct session *s, int change)
+{
+	(void)s;
+	script_of(h)->waiting += change;
+}
+
+static void host_report_live(struct host *h, const struct session *s, bool live)
+{
+	(void)s;
+	script_of(h)->live += live ? 1 : -1;
+}
+
+static int host_learn(struct host *h, struct session *session,
+	const struct proven_login *login, struct account_route *ret)
+{
+	struct script *s = script_of(h);
+
+	(void)session;
+	s->learned++;
+	(void)snprintf(s->learned_password, sizeof(s->learned_password), "%.*s",
+		STR_ARG(login->password.ptr ? login->password : login->why));
+	return registry_route(h->registry, login->name, ret, NULL);
+}
+
+static bool host_knows(struct host *h, const struct session *session,
+	const struct account_route *route, struct str password)
+{
+	(void)session;
+	(void)route;
+	return script_of(h)->knows && str_eq(password, STR_LIT("secret"));
+}
+
+static void host_verify(struct host *h, struct session *session, const struct question *q,
+	void (*done)(struct session *s, enum verdict verdict, struct str ticket))
+{
+	(void)session;
+	(void)q;
+	script_of(h)->verified = done;
+}
+
+static void host_forget(struct host *h, struct session *session)
+{
+	(void)session;
+	script_of(h)->verified = NULL;
+}
+
+static bool host_is_slow(struct host *h, int64_t account)
+{
+	(void)account;
+	return script_of(h)->is_slow;
+}
+
+static void host_remember_slow(struct host *h, int64_t account)
+{
+	(void)account;
+	script_of(h)->is_slow = true;
+}
+
+static bool host_is_retired(struct host *h)
+{
+	return script_of(h)->is_retired;
+}
+
+static struct offer *host_offer(struct host *h, enum service_id service)
+{
+	return script_of(h)->offers[service];
+}
+
+/* As a worker does it: the offer is what the registry knows. */
+void script_load_offer(struct script *s, enum service_id service)
+{
+	offer_unref(s->offers[service]);
+	s->offers[service] = NULL;
+	(void)offer_load(s->host.registry, service, SERVICE_TLS_PASS, &s->offers[service],
+		&s->registry->err);
+}
+
+static void host_learnt(
+	struct host *h, enum service_id service, const struct learnt *learnt)
+{
+	bool changed;
+
+	assert_int_equal(offer_store(h->registry, service, learnt, &changed, NULL), 0);
+	script_load_offer(script_of(h), service);
+}
+
+static void host_learnt_refusal(struct host *h, enum service_id service, struct str text)
+{
+	assert_int_equal(offer_store_refusal(h->registry, service, text, NULL), 0);
+	script_load_offer(script_of(h), service);
+}
+
+static bool host_recently_relayed(struct host *h, struct str account)
+{
+	(void)account;
+	return script_of(h)->recently_relayed;
+}
+
+static void host_quiesced(
+	struct host *h, struct str account, uint64_t request, bool settled)
+{
+	(void)account;
+	(void)request;
+	script_of(h)->settled = settled;
+}
+
+const struct host_ops script_host_ops = {
+	.now = host_now,
+	.connect = host_connect,
+	.hand_off = host_hand_off,
+	.is_crowded = host_is_crowded,
+	.count_connection = host_count_connection,
+	.count_waiting = host_count_waiting,
+	.report_live = host_report_live,
+	.learn = host_learn,
+	.knows = host_knows,
+	.verify = host_verify,
+	.forget = host_forget,
+	.is_slow = host_is_slow,
+	.remember_slow = host_remember_slow,
+	.is_retired = host_is_retired,
+	.offer = host_offer,
+	.learnt = host_learnt,
+	.learnt_refusal = host_learnt_refusal,
+	.recently_relayed = host_recently_relayed,
+	.quiesced = host_quiesced,
+};
+
+/* ---- accounts ---- */
+
+void script_account(struct script *s, const char *name, enum account_event event)
+{
+	struct test *t = s->registry;
+	struct account_route route;
+
+	NO_ERROR(registry_route(t->r, str_from(name), &route, &t->err));
+	NO_ERROR(registry_transition(
+		t->r, route.id, event, STR_LIT("test"), STR_LIT(""), &t->err));
+}
+
+/* From wherever it is to the route and stage it begins with. */
+static void begins(struct script *s, const char *name, enum route wanted, bool is_moving)
+{
+	struct test *t = s->registry;
+	struct account_route route;
+
+	for (int i = 0; i < 12; i++) {
+		NO_ERROR(registry_route(t->r, str_from(name), &route, &t->err));
+		if (route.route == wanted &&
+			(wanted == ROUTE_LOCAL ||
+				route.stage == (wanted == ROUTE_BUSY ? STAGE_SWITCHING
+						       : is_moving   ? STAGE_COPYING
+								     : STAGE_IDLE)))
+			return;
+		if (route.route == ROUTE_LOCAL)
+			script_account(s, name, EVENT_LEAVE);
+		else if (route.route == ROUTE_BUSY && wanted == ROUTE_LOCAL)
+			script_account(s, name,
+				route.stage == STAGE_DONE ? EVENT_STAY : EVENT_ARRIVE);
+		else if (route.route == ROUTE_BUSY)
+			script_account(s, name,
+				route.stage == STAGE_DONE ? EVENT_RETURN
+							  : EVENT_SWITCH_BACK);
+		else if (!is_moving && wanted == ROUTE_SOURCE)
+			script_account(s, name, EVENT_CANCEL);
+		else if (route.stage == STAGE_IDLE)
+			script_account(s, name, EVENT_DUE);
+		else if (route.stage == STAGE_DUE)
+			script_account(s, name, EVENT_COPY);
+		else if (route.stage == STAGE_COPYING)
+			script_account(s, name, EVENT_CATCH_UP);
+		else if (is_moving)
+			script_account(s, name, EVENT_COPY);
+		else
+			script_account(s, name, EVENT_SWITCH);
+	}
+	fail_msg("%s does not get where it begins", name);
+}
+
+void script_accounts_begin(struct script *s)
+{
+	begins(s, "alice", ROUTE_SOURCE, false);
+	begins(s, "bob", ROUTE_BUSY, false);
+	begins(s, "carol", ROUTE_LOCAL, false);
+	begins(s, "dora", ROUTE_SOURCE, true);
+}
