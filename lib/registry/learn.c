@@ -316,6 +316,19 @@ struct first {
 	struct str clear;
 };
 
+int registry_open_password(struct registry *r, const struct password *p,
+	struct arena *arena, struct str *ret_clear, struct error *err)
+{
+	int code = r->has_key
+	                   ? unseal(r->key, p->account_name, p->sealed, arena, ret_clear)
+	                   : -ENOKEY;
+
+	return code < 0 ? error_set(err, code,
+				  "the sealed password of \"%.*s\" does not open",
+				  STR_ARG(p->account_name))
+	                : 0;
+}
+
 static int open_first(void *context, const struct password *p)
 {
 	struct first *f = context;
@@ -323,13 +336,9 @@ static int open_first(void *context, const struct password *p)
 
 	if (!p->sealed.len)
 		return 0;
-	code = unseal(f->registry->key, p->account_name, p->sealed, f->arena, &f->clear);
-	if (code < 0)
-		return error_set(f->err, code,
-			"the sealed password of \"%.*s\" does not open",
-			STR_ARG(p->account_name));
+	code = registry_open_password(f->registry, p, f->arena, &f->clear, f->err);
 	f->id = p->id;
-	return 1;
+	return code < 0 ? code : 1;
 }
 
 int registry_password(struct registry *r, int64_t id, struct arena *arena,

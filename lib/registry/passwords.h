@@ -50,6 +50,10 @@ int registry_each_password(struct registry *r, int64_t account, password_each_fn
 int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 	struct password *ret, struct error *err);
 
+/* A sealed one in clear, in arena (which wipes). */
+int registry_open_password(struct registry *r, const struct password *p,
+	struct arena *arena, struct str *ret_clear, struct error *err);
+
 /* The source took it from a client. The caller has looked that it is none of those that
    are kept (registry_learn() does all that). */
 int registry_add_candidate(struct registry *r, int64_t account, struct str login,

@@ -28,6 +28,7 @@ class MiniPop3(Server):
         self.messages = []
         self.capability = CAPABILITY
         self.password = "secret"
+        self.passwords = set()  # further ones that it takes
         self.refuses = {}
         self.in_use = None
         self.broken = set()
@@ -101,7 +102,7 @@ class Pop3Session(Session):
         self.do_PASS(base64.b64decode(rest.split()[1]).split(b"\0")[2].decode())
 
     def do_PASS(self, password):  # pylint: disable=C0103
-        if password != self.server.password:
+        if password != self.server.password and password not in self.server.passwords:
             self.say("-ERR wrong")
         elif self.server.in_use or self.server.held_by:
             self.say(f"-ERR {self.server.in_use or '[IN-USE] by another one'}")

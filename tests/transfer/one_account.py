@@ -81,6 +81,11 @@ class OneAccount:
     def tool(self, *arguments):
         subprocess.run([TOOL, self.config, *arguments], check=True)
 
+    def opens(self, user, password):
+        """Whether that password would let the user in here."""
+        return subprocess.run([TOOL, self.config, "login", user, password], check=False,
+                              stderr=subprocess.DEVNULL).returncode == 0
+
     def environment(self):
         return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no ptrace: memory is protected
 

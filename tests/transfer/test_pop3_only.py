@@ -221,6 +221,17 @@ def the_password_is_refused(world):
 
 
 @case
+def every_password_that_the_source_takes_opens_it_here(world):
+    world.server.passwords = {"of the phone"}
+    for password in ("of the phone", "typed wrongly"):
+        world.tool("capture", "alice", password)
+    world.run()
+    world.arrived()
+    equal([world.opens("alice", p) for p in ("secret", "of the phone", "typed wrongly")],
+          [True, True, False], "proven")
+
+
+@case
 def a_slow_greeting_is_no_time_out_of_service(world):
     world.server.greets_after = 3
     world.run()

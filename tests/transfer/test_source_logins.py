@@ -6,12 +6,13 @@ long they take.
     test_source_logins.py MAILFERRY_TRANSFER REGISTRY_TOOL [WORD...]
 """
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
 from imap_world import ImapWorld  # noqa: E402
 from mini_pop3 import MiniPop3  # noqa: E402
-from one_account import case, equal, main, true  # noqa: E402
+from one_account import OVER, case, equal, main, true, wait_until  # noqa: E402
 
 OUT_OF_SERVICE_MS = 2500  # a few round trips, on a busy machine
 SLOW = 12  # s: a look-up of the client's name that fails
@@ -31,6 +32,11 @@ class World(ImapWorld):
 
     def words(self):
         return [command.split()[0] for command in self.server.commands]
+
+    def proven(self):
+        """Which of the passwords that were used open the mailbox here."""
+        known = {"secret", "the new one", "typed wrongly", "of the phone", "of the tablet"}
+        return sorted(p for p in known if self.opens("alice", p))
 
     def was_short(self):
         ms = self.account("out_of_service_ms")[0]
@@ -76,6 +82,61 @@ def a_wrong_password_is_wrong_both_ways(world):
     equal(world.state(), "source/failed", "state")
     true("password no longer accepted" in world.error(), world.error())
     equal(world.words().count("LOGIN"), 1, "the other way was tried, once")
+
+
+@case
+def every_password_that_the_source_takes_opens_it_here(world):
+    """App passwords: each was shown by some client, and each is proven by a login of ours."""
+    world.server.passwords = {"of the phone", "of the tablet"}
+    for password in ("of the phone", "typed wrongly", "of the tablet"):
+        world.tool("capture", "alice", password)
+    world.run()
+    world.arrived()
+    equal(world.proven(), ["of the phone", "of the tablet", "secret"], "proven")
+    equal(world.account("(SELECT count(*) FROM password WHERE verifier IS NULL)")[0], 1,
+          "candidates")
+    taken = [p for p, is_taken in world.server.logins if is_taken]
+    equal(sorted(taken), ["of the phone", "of the tablet", "secret"], "one login with each")
+
+
+@case
+def the_newest_is_tried_first_and_the_next_one_then(world):
+    world.tool("capture", "alice", "typed wrongly")
+    world.run()
+    world.arrived()
+    equal(world.proven(), ["secret"], "proven")
+    equal(world.server.logins[0], ("typed wrongly", False), "first login")
+
+
+@case
+def a_password_that_changes_meanwhile(world):
+    """What was good at the first login is not what opens the mailbox, once the source says
+    no to it; the new one is, since this process logged in with it."""
+    world.interceptor.logged_in.add(b"alice")
+    process = world.start()
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    world.server.password = "the new one"
+    world.tool("capture", "alice", "the new one")
+    time.sleep(2)  # a login so old is made again before the switch
+    world.interceptor.log_off(b"alice")
+    equal(process.wait(30), OVER, "exit code")
+    process.stderr.close()
+    world.arrived()
+    equal(world.proven(), ["the new one"], "proven")
+
+
+@case
+def a_password_that_changes_and_is_not_shown(world):
+    world.interceptor.logged_in.add(b"alice")
+    process = world.start()
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    world.server.password = "the new one"
+    time.sleep(2)
+    world.interceptor.log_off(b"alice")
+    equal(process.wait(30), OVER, "exit code")
+    process.stderr.close()
+    equal(world.state(), "source/failed", "they stay until they have shown it")
+    equal(world.proven(), [], "proven")
 
 
 @case

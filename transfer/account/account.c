@@ -210,7 +210,7 @@ static int prepare(struct job *j)
    log-off. */
 static int step_rush(struct job *j, enum step *next)
 {
-	int r = job_make_verifier(j);
+	int r = passwords_make_verifiers(j);
 
 	if (r == 0)
 		r = prepare(j);
@@ -253,21 +253,29 @@ static int read_uidls(struct job *j)
 	return r < 0 ? r : uidls_read(j);
 }
 
+static bool is_synced(const struct job *j, uint64_t now)
+{
+	return now - j->synced_at <= FRESH_MS && (j->is_connected || job_is_exclusive(j));
+}
+
 /* Everything that takes time comes before nobody is served any more. A login that is not
    fresh is made again: the password that will be asked for here may be an old one, and
    then the user stays at the source until a login has shown us the new one. */
 static int step_switch(struct job *j, enum step *next)
 {
 	uint64_t now = clock_monotonic_ms();
-	int r = job_make_verifier(j);
+	int r = 0;
 
 	if (j->is_connected &&
 		now - j->connected_at > FRESH_MS + FRESH_TIMES * j->connect_ms)
 		job_disconnect(j);
 	/* a maildrop only after the sessions that must end have ended */
-	if (r == 0 && !(job_is_exclusive(j) && j->is_forced) &&
-		(!j->is_connected || now - j->synced_at > FRESH_MS))
+	if (!(job_is_exclusive(j) && j->is_forced) && !is_synced(j, now))
 		r = catch_up(j);
+	if (r == 0 && !(job_is_exclusive(j) && j->is_forced))
+		r = passwords_try_others(j);
+	if (r == 0)
+		r = passwords_make_verifiers(j);
 	if (r == 0 && !j->source.ops->prove) {
 		r = read_uidls(j); /* once more when nobody is served: then it is short */
 		uidls_prepare(j);
@@ -347,6 +355,10 @@ static int step_prove(struct job *j, enum step *next)
 		r = job_pass(j);
 		if (r < 0 || j->sync.differences || j->sync.n_unreadable)
 			continue;
+		/* those that could not be tried while the user had the maildrop */
+		r = job_is_exclusive(j) ? passwords_try_others(j) : 0;
+		if (r)
+			return r;
 		r = prove_uidls(j);
 		/* mail that came after the pass matches nothing: another one finds it */
 		if (!j->uidls.unproven || looked_again)
@@ -399,9 +411,9 @@ static int step_arrive(struct job *j, enum step *next)
 {
 	int r = note_switch(j);
 
-	/* step_prove() has read the source with this password */
+	/* those that the source has taken from this process */
 	if (r == 0)
-		r = job_prove_password(j);
+		r = passwords_prove(j);
 	if (r == 0)
 		r = write_certificate(j, true);
 	if (r < 0)
@@ -498,7 +510,6 @@ enum account_exit account_run(const struct settings *settings, const char *name)
 	int r;
 
 	arena_init(&j.arena);
-	buf_init(&j.verifier, 0);
 	r = process_protect_memory(&j.err);
 	if (r == 0)
 		r = process_keep_capabilities(NULL, 0, &j.err);

@@ -5,8 +5,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "registry/passwords.h"
-#include "registry/seal.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
 
@@ -127,8 +125,7 @@ int job_open(struct job *j, const char *name)
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);
 	if (r == 0)
-		r = registry_password(j->registry, j->account.id, &j->arena, &j->password,
-			&j->password_id, &j->err);
+		r = passwords_read(j);
 	if (r == 0)
 		r = open_destination(j);
 	if (r == 0)
@@ -161,7 +158,7 @@ void job_close(struct job *j)
 		j->source.ops->free(j->source.self);
 	job_close_destination(j);
 	registry_close(j->registry);
-	buf_fini(&j->verifier);
+	passwords_fini(&j->passwords);
 	arena_fini(&j->arena);
 }
 
@@ -275,7 +272,7 @@ static int connect_source(struct job *j)
 	if (j->is_connected)
 		return 0;
 	began = clock_monotonic_ms();
-	r = j->source.ops->connect(j->source.self, &j->err);
+	r = passwords_connect(j);
 	j->is_connected = r == 0;
 	j->connected_at = clock_monotonic_ms();
 	j->connect_ms = j->connected_at - began;
@@ -300,6 +297,8 @@ static int one_pass(struct job *j)
 	j->pass_ms = clock_monotonic_ms() - j->synced_at;
 	if (r)
 		job_disconnect(j);
+	else if (job_is_exclusive(j))
+		j->is_connected = false; /* its session has ended with the pass */
 	return r;
 }
 
@@ -383,20 +382,4 @@ void job_route_changed(struct job *j)
 
 	/* without it nobody is held, and whoever comes reads the registry */
 	(void)ask_tell(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, NULL);
-}
-
-int job_make_verifier(struct job *j)
-{
-	int r = buf_len(&j->verifier) ? 0 : verifier_make(j->password, &j->verifier);
-
-	return r < 0 ? error_errno(&j->err, r, "cannot make a verifier") : 0;
-}
-
-int job_prove_password(struct job *j)
-{
-	int r = job_make_verifier(j);
-
-	return r < 0 ? r
-	             : registry_prove(j->registry, j->account.id, j->password_id,
-			       buf_view(&j->verifier), STR_LIT(""), &j->err);
 }

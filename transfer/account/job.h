@@ -6,6 +6,7 @@
 #include "messages/ask.h"
 #include "registry/registry.h"
 #include "settings/settings.h"
+#include "transfer/account/passwords.h"
 #include "transfer/copy/sync.h"
 #include "transfer/read/pop3_connection.h"
 
@@ -21,9 +22,7 @@ struct job {
 	struct registry *registry;
 	struct arena arena; /* the account's strings and its password */
 	struct account account;
-	struct str password;
-	int64_t password_id;
-	struct buf verifier; /* of that password; empty: not made yet */
+	struct passwords passwords;
 	struct destination destination;
 	struct source source;
 	char source_text[ADDRESS_TEXT_MAX];
@@ -69,10 +68,5 @@ void job_route_changed(struct job *j);
 int job_check_wanted(struct job *j);
 int job_tick(void *context);
 int job_pause(struct job *j, unsigned ms);
-/* The verifier for logins here, made before it is needed: it costs 50 ms. It is kept here
-   until the source has taken the password from this child. */
-int job_make_verifier(struct job *j);
-/* It has: the password opens the mailbox here. */
-int job_prove_password(struct job *j);
 
 #endif

@@ -83,8 +83,8 @@ static int open_imap(struct job *j, const struct sockaddr_storage *addresses, si
 {
 	struct imap_source_options options = { .addresses = addresses,
 		.n_addresses = n,
-		.login = j->account.login,
-		.password = j->password,
+		.login = passwords_used(&j->passwords)->login,
+		.password = passwords_used(&j->passwords)->clear,
 		.connections = j->settings->limits.source_connections };
 
 	return imap_source_new(&options, &j->source, &j->err);
@@ -130,8 +130,8 @@ static int open_pop3(struct job *j, const struct sockaddr_storage *addresses, si
 	char folder[PATH_MAX];
 	struct pop3_source_options options = { .addresses = addresses,
 		.n_addresses = n,
-		.login = j->account.login,
-		.password = j->password,
+		.login = passwords_used(&j->passwords)->login,
+		.password = passwords_used(&j->passwords)->clear,
 		.known = { .find = find_known, .each = each_known, .context = j },
 		.spool_folder = folder,
 		.may_lack_uidls = j->settings->uidls != UIDLS_REQUIRE };

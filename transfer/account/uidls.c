@@ -331,8 +331,9 @@ static int greet_at(struct reading *r, const struct sockaddr_storage *to)
 
 static int log_in_at(struct reading *r, const struct sockaddr_storage *to)
 {
-	return pop3_connection_login(
-		&r->pop3, to, r->j->account.login, r->j->password, &r->j->err);
+	const struct own_password *p = passwords_used(&r->j->passwords);
+
+	return pop3_connection_login(&r->pop3, to, p->login, p->clear, &r->j->err);
 }
 
 static int at_each_address(struct reading *r,

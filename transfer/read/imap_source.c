@@ -17,7 +17,7 @@
 #define CONNECTION_WORTH ((uint64_t)16 << 20)
 
 struct imap_source {
-	struct arena arena; /* the login: wiped with it */
+	struct arena secrets; /* the login: wiped with it */
 	struct sockaddr_storage addresses[IMAP_SOURCE_ADDRESSES_MAX];
 	size_t n_addresses;
 	const struct sockaddr_storage *address; /* the one that answered */
@@ -32,13 +32,13 @@ struct imap_source {
 
 /* ---- connecting ---- */
 
-static int connect_any(
-	struct imap_source *s, struct imap_connection *imap, struct error *err)
+static int connect_any(struct imap_source *s, struct imap_connection *imap,
+	struct imap_account *account, struct error *err)
 {
 	int r = error_set(err, -EDESTADDRREQ, "no address of the source is known");
 
 	for (size_t i = 0; i < s->n_addresses; i++) {
-		r = imap_log_in(imap, &s->addresses[i], &s->account, s->patience_ms, err);
+		r = imap_log_in(imap, &s->addresses[i], account, s->patience_ms, err);
 		/* only who did not answer may have another address */
 		if (r == 0)
 			s->address = &s->addresses[i];
@@ -51,9 +51,48 @@ static int connect_any(
 static int imap_connect(void *self, struct error *err)
 {
 	struct imap_source *s = self;
-	int r = connect_any(s, &s->imap[0], err);
+	int r = connect_any(s, &s->imap[0], &s->account, err);
 
 	s->n_open = r == 0;
+	return r;
+}
+
+/* A courtesy: its log says "logged out" and not "connection lost". */
+static void log_out(struct imap_connection *imap)
+{
+	if (!imap->n_sent && buf_append_c(&imap->net.out, "z LOGOUT\r\n") == 0)
+		(void)source_connection_flush(&imap->net, NULL);
+	imap_connection_close(imap);
+}
+
+static int imap_use(void *self, struct str login, struct str password, struct error *err)
+{
+	struct imap_source *s = self;
+	struct arena before = s->secrets;
+
+	arena_init(&s->secrets);
+	s->account.login = arena_str(&s->secrets, login);
+	s->account.password = arena_str(&s->secrets, password);
+	arena_fini(&before);
+	return s->account.login.ptr && s->account.password.ptr
+	               ? 0
+	               : error_set(err, -ENOMEM, "no memory");
+}
+
+static int imap_test(void *self, struct str login, struct str password, struct error *err)
+{
+	struct imap_source *s = self;
+	struct imap_account account = { .login = login,
+		.password = password,
+		.dialer = s->account.dialer,
+		.prefers_login = s->account.prefers_login };
+	struct imap_connection imap;
+	int r;
+
+	imap_connection_init(&imap);
+	r = connect_any(s, &imap, &account, err);
+	if (r == 0)
+		log_out(&imap);
 	return r;
 }
 
@@ -61,14 +100,8 @@ static void imap_close(void *self)
 {
 	struct imap_source *s = self;
 
-	for (unsigned i = 0; i < s->n_open; i++) {
-		struct source_connection *net = &s->imap[i].net;
-
-		/* a courtesy: its log says "logged out" and not "connection lost" */
-		if (!s->imap[i].n_sent && buf_append_c(&net->out, "z LOGOUT\r\n") == 0)
-			(void)source_connection_flush(net, NULL);
-		imap_connection_close(&s->imap[i]);
-	}
+	for (unsigned i = 0; i < s->n_open; i++)
+		log_out(&s->imap[i]);
 	s->n_open = 0;
 	imap_queue_clear(&s->queue);
 }
@@ -81,7 +114,7 @@ static void imap_free(void *self)
 		return;
 	imap_close(s);
 	imap_queue_fini(&s->queue);
-	arena_fini(&s->arena);
+	arena_fini(&s->secrets);
 	free(s);
 }
 
@@ -223,6 +256,8 @@ static const struct source_ops imap_ops = {
 		    "sizes",
 	.cannot_see = "",
 	.connect = imap_connect,
+	.use = imap_use,
+	.test = imap_test,
 	.folders = imap_folders,
 	.list = imap_list,
 	.fetch = imap_fetch,
@@ -240,7 +275,7 @@ int imap_source_new(
 
 	if (!s)
 		return error_set(err, -ENOMEM, "no memory");
-	arena_init(&s->arena);
+	arena_init(&s->secrets);
 	s->n_addresses = n < IMAP_SOURCE_ADDRESSES_MAX ? n : IMAP_SOURCE_ADDRESSES_MAX;
 	memcpy(s->addresses, options->addresses,
 		s->n_addresses * sizeof(s->addresses[0]));
@@ -249,13 +284,11 @@ int imap_source_new(
 	                             : SOURCE_CONNECTIONS_MAX;
 	s->patience_ms = PATIENCE_MS;
 	s->account.dialer = options->dialer;
-	s->account.login = arena_str(&s->arena, options->login);
-	s->account.password = arena_str(&s->arena, options->password);
 	for (unsigned i = 0; i < SOURCE_CONNECTIONS_MAX; i++)
 		imap_connection_init(&s->imap[i]);
-	if (!s->account.login.ptr || !s->account.password.ptr) {
+	if (imap_use(s, options->login, options->password, err) < 0) {
 		imap_free(s);
-		return error_set(err, -ENOMEM, "no memory");
+		return -ENOMEM;
 	}
 	*ret = (struct source){ .ops = &imap_ops, .self = s };
 	return 0;

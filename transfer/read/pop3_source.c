@@ -22,7 +22,8 @@ struct fetch_job {
 };
 
 struct pop3_source {
-	struct arena arena; /* the login: wiped with it */
+	struct arena secrets; /* the login: wiped with it */
+	char *spool_folder;
 	struct sockaddr_storage addresses[POP3_SOURCE_ADDRESSES_MAX];
 	size_t n_addresses;
 	struct str login, password;
@@ -96,6 +97,38 @@ static int pop3_connect(void *self, struct error *err)
 	return try_each(s, log_in_at, err);
 }
 
+static int pop3_use(void *self, struct str login, struct str password, struct error *err)
+{
+	struct pop3_source *s = self;
+	struct arena before = s->secrets;
+
+	arena_init(&s->secrets);
+	s->login = arena_str(&s->secrets, login);
+	s->password = arena_str(&s->secrets, password);
+	arena_fini(&before);
+	return s->login.ptr && s->password.ptr ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+/* While our own session has ended: the maildrop is one session's at a time. */
+static int pop3_test(void *self, struct str login, struct str password, struct error *err)
+{
+	const struct pop3_source *s = self;
+	struct pop3_connection pop3;
+	int r = -EDESTADDRREQ;
+
+	for (size_t i = 0; i < s->n_addresses; i++) {
+		pop3_connection_init(&pop3, s->patience_ms, NULL, NULL);
+		pop3.dialer = s->dialer;
+		r = pop3_connection_login(&pop3, &s->addresses[i], login, password, err);
+		if (r == 0)
+			pop3_connection_end(&pop3);
+		source_connection_close(&pop3.net);
+		if (r == 0 || r == -EACCES || r == -EAGAIN)
+			break;
+	}
+	return r;
+}
+
 static int pop3_prepare(void *self, struct error *err)
 {
 	struct pop3_source *s = self;
@@ -124,7 +157,8 @@ static void pop3_free(void *self)
 	pop3_listing_fini(&s->listing);
 	spool_fini(&s->spool);
 	free(s->jobs);
-	arena_fini(&s->arena);
+	free(s->spool_folder);
+	arena_fini(&s->secrets);
 	free(s);
 }
 
@@ -362,6 +396,8 @@ static const struct source_ops pop3_ops = {
 		"show them",
 	.prepare = pop3_prepare,
 	.connect = pop3_connect,
+	.use = pop3_use,
+	.test = pop3_test,
 	.folders = pop3_folders,
 	.list = pop3_list,
 	.fetch = pop3_fetch,
@@ -377,11 +413,10 @@ int pop3_source_new(
 {
 	struct pop3_source *s = calloc(1, sizeof(*s));
 	size_t n = options->n_addresses;
-	struct str folder;
 
 	if (!s)
 		return error_set(err, -ENOMEM, "no memory");
-	arena_init(&s->arena);
+	arena_init(&s->secrets);
 	pop3_connection_init(&s->pop3, PATIENCE_MS, NULL, NULL);
 	pop3_listing_init(&s->listing, &options->known, options->may_lack_uidls);
 	s->n_addresses = n < POP3_SOURCE_ADDRESSES_MAX ? n : POP3_SOURCE_ADDRESSES_MAX;
@@ -389,11 +424,9 @@ int pop3_source_new(
 		s->n_addresses * sizeof(s->addresses[0]));
 	s->patience_ms = PATIENCE_MS;
 	s->dialer = options->dialer;
-	s->login = arena_str(&s->arena, options->login);
-	s->password = arena_str(&s->arena, options->password);
-	folder = arena_str(&s->arena, str_from(options->spool_folder));
-	spool_init(&s->spool, folder.ptr);
-	if (!s->login.ptr || !s->password.ptr || !folder.ptr) {
+	s->spool_folder = strdup(options->spool_folder);
+	spool_init(&s->spool, s->spool_folder);
+	if (!s->spool_folder || pop3_use(s, options->login, options->password, err) < 0) {
 		pop3_free(s);
 		return error_set(err, -ENOMEM, "no memory");
 	}

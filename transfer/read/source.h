@@ -136,6 +136,10 @@ struct source_ops {
 	   slow greeting is then heard before. NULL: there is no need. */
 	int (*prepare)(void *self, struct error *err);
 	int (*connect)(void *self, struct error *err);
+	/* As whom the next connect() logs in; copied, wiped at the end. */
+	int (*use)(void *self, struct str login, struct str password, struct error *err);
+	/* Logs in and out again, on a connection of its own. As connect(). */
+	int (*test)(void *self, struct str login, struct str password, struct error *err);
 	int (*folders)(void *self, struct error *err);
 	/* name: lives until run() returns, as do the wanted ones. */
 	int (*list)(void *self, size_t folder, struct str name, struct error *err);

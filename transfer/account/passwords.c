@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/passwords.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "registry/passwords.h"
+#include "registry/seal.h"
+#include "transfer/account/job.h"
+
+#include <errno.h>
+
+#define FRESH_MS 60000 /* a login so young need not be made again */
+#define NOT_NOW_TRIES 3
+#define NOT_NOW_MS 1000 /* connections of others end meanwhile */
+
+static const char *const state_names[] = { "untried", "taken", "refused" };
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) == PASSWORD_STATE_COUNT,
+	"a name for each");
+
+void passwords_fini(struct passwords *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		buf_fini(&p->at[i].verifier);
+	*p = (struct passwords){ 0 };
+}
+
+const struct own_password *passwords_used(const struct passwords *p)
+{
+	return &p->at[p->used];
+}
+
+static void set_state(struct job *j, struct own_password *p, enum password_state state)
+{
+	if (p->state != state)
+		log_info(NULL, "password", "account=%.*s number=%lld %s -> %s",
+			STR_ARG(j->account.name), (long long)p->id, state_names[p->state],
+			state_names[state]);
+	p->state = state;
+	p->tried_at = clock_monotonic_ms();
+}
+
+/* ---- what the registry has ---- */
+
+static bool is_known(const struct passwords *all, int64_t id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].id == id)
+			return true;
+	return false;
+}
+
+static int add(void *context, const struct password *p)
+{
+	struct job *j = context;
+	struct passwords *all = &j->passwords;
+	struct own_password *new = &all->at[all->n];
+	int r;
+
+	if (!p->sealed.len || all->n == PASSWORDS_MAX || is_known(all, p->id))
+		return 0;
+	*new = (struct own_password){ .id = p->id };
+	buf_init(&new->verifier, 0);
+	r = registry_open_password(j->registry, p, &j->arena, &new->clear, &j->err);
+	if (r < 0)
+		return r;
+	new->login = arena_str(&j->arena, p->login.len ? p->login : j->account.login);
+	if (!new->login.ptr)
+		return error_set(&j->err, -ENOMEM, "no memory");
+	all->n++;
+	return 0;
+}
+
+int passwords_read(struct job *j)
+{
+	int r = registry_each_password(j->registry, j->account.id, add, j, &j->err);
+
+	if (r == 0 && !j->passwords.n)
+		r = error_set(
+			&j->err, -ENODATA, "no password of this account was seen yet");
+	return r;
+}
+
+/* ---- logging in ---- */
+
+/* Tried last from now on, by the next process too. */
+static void note_refusal(struct job *j, struct own_password *p)
+{
+	struct error ignored;
+
+	set_state(j, p, PASSWORD_REFUSED);
+	buf_clear(&p->verifier);
+	(void)registry_refuse(j->registry, j->account.id, p->id, &ignored);
+}
+
+static int connect_with(struct job *j, size_t i)
+{
+	struct own_password *p = &j->passwords.at[i];
+	int r = j->source.ops->use(j->source.self, p->login, p->clear, &j->err);
+
+	if (r == 0)
+		r = j->source.ops->connect(j->source.self, &j->err);
+	if (r == -EACCES)
+		note_refusal(j, p);
+	if (r < 0)
+		return r;
+	set_state(j, p, PASSWORD_TAKEN);
+	j->passwords.used = i;
+	return 0;
+}
+
+/* The one that was used before comes first. */
+int passwords_connect(struct job *j)
+{
+	struct passwords *all = &j->passwords;
+	struct error first = { 0 };
+	int r = passwords_read(j); /* another may have been shown meanwhile */
+
+	for (size_t i = 0; r == 0 && i < all->n; i++) {
+		size_t k = (all->used + i) % all->n;
+
+		if (all->at[k].state == PASSWORD_REFUSED)
+			continue;
+		r = connect_with(j, k);
+		if (r != -EACCES)
+			return r;
+		if (!first.code)
+			first = j->err;
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	if (!first.code)
+		return error_set(
+			&j->err, -EACCES, "password no longer accepted by the source");
+	j->err = first;
+	return first.code;
+}
+
+/* ---- before the switch ---- */
+
+static int try_one(struct job *j, struct own_password *p)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < NOT_NOW_TRIES; i++) {
+		int stop = i ? job_pause(j, NOT_NOW_MS) : 0;
+
+		if (stop)
+			return stop;
+		r = j->source.ops->test(j->source.self, p->login, p->clear, &j->err);
+	}
+	if (r == 0)
+		set_state(j, p, PASSWORD_TAKEN);
+	else if (r == -EACCES)
+		note_refusal(j, p);
+	else if (r == -EAGAIN)
+		log_warning(NULL, "password",
+			"account=%.*s number=%lld: not proven, it will not open the "
+			"mailbox here: %s",
+			STR_ARG(j->account.name), (long long)p->id, j->err.text);
+	return r == -EACCES || r == -EAGAIN ? 0 : r;
+}
+
+int passwords_try_others(struct job *j)
+{
+	struct passwords *all = &j->passwords;
+	uint64_t now = clock_monotonic_ms();
+	int r = passwords_read(j);
+
+	for (size_t i = 0; r == 0 && i < all->n; i++) {
+		struct own_password *p = &all->at[i];
+		bool is_fresh =
+			p->state == PASSWORD_TAKEN && now - p->tried_at < FRESH_MS;
+
+		if (i != all->used && p->state != PASSWORD_REFUSED && !is_fresh)
+			r = try_one(j, p);
+	}
+	return r;
+}
+
+/* The one that is tried first needs one as well: it may be taken while nobody is served.
+ */
+static bool has_use(const struct job *j, const struct own_password *p)
+{
+	return p->state == PASSWORD_TAKEN ||
+	       (p->state == PASSWORD_UNTRIED && p == passwords_used(&j->passwords));
+}
+
+int passwords_make_verifiers(struct job *j)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < j->passwords.n; i++) {
+		struct own_password *p = &j->passwords.at[i];
+
+		if (has_use(j, p) && !buf_len(&p->verifier))
+			r = verifier_make(p->clear, &p->verifier);
+	}
+	return r < 0 ? error_errno(&j->err, r, "cannot make a verifier") : 0;
+}
+
+/* ---- at the end ---- */
+
+static int prove_one(struct job *j, const struct own_password *p)
+{
+	int r = registry_prove(j->registry, j->account.id, p->id, buf_view(&p->verifier),
+		STR_LIT(""), &j->err);
+
+	/* forgotten for newer ones meanwhile: the used one must not be */
+	return r == -ENOENT && p != passwords_used(&j->passwords) ? 0 : r;
+}
+
+/* The used one last: the account's login is that of the last one. */
+int passwords_prove(struct job *j)
+{
+	struct passwords *all = &j->passwords;
+	int r = passwords_make_verifiers(j);
+
+	for (size_t i = 0; r == 0 && i < all->n; i++)
+		if (i != all->used && all->at[i].state == PASSWORD_TAKEN)
+			r = prove_one(j, &all->at[i]);
+	return r ? r : prove_one(j, passwords_used(all));
+}

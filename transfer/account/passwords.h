@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_PASSWORDS_H
+#define TRANSFER_PASSWORDS_H
+/*
+ * The passwords of the account that is moved: which of them the source takes from this
+ * process.
+ *
+ * The source took each of them from a client once, or so it seemed: they are candidates.
+ * What opens the mailbox here after the switch is what this process itself has logged in
+ * with, and the bytes are those in its memory, whatever the registry says by then. An
+ * account may have several that are good at the same time (app passwords).
+ *
+ *   UNTRIED ── a login of ours ──► TAKEN ── before the switch: a verifier ─► at the end:
+ * proven └────────────► REFUSED: the next one is tried
+ */
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct job;
+
+#define PASSWORDS_MAX                                                                    \
+	32 /* far above what a person has; the first ones are tried first                \
+	    */
+
+enum password_state {
+	PASSWORD_UNTRIED,
+	PASSWORD_TAKEN,
+	PASSWORD_REFUSED,
+	PASSWORD_STATE_COUNT
+};
+
+struct own_password {
+	int64_t id; /* the registry's */
+	struct str login, clear;
+	enum password_state state;
+	uint64_t tried_at;   /* monotonic */
+	struct buf verifier; /* of a taken one; empty: not made yet */
+};
+
+struct passwords {
+	struct own_password at[PASSWORDS_MAX];
+	size_t n;
+	size_t used; /* the one that the reader logs in with */
+};
+
+/* What the registry has: those that are new since the last time. -ENODATA: none. */
+int passwords_read(struct job *j);
+/* Logs in with the first that the source takes. As source_ops.connect. */
+int passwords_connect(struct job *j);
+/* Before the switch: logs in with each of the others, and makes the verifiers. What the
+   source does not take for now is tried again a little later, and then left a candidate.
+ */
+int passwords_try_others(struct job *j);
+int passwords_make_verifiers(struct job *j);
+/* At the end: those that were taken open the mailbox here. */
+int passwords_prove(struct job *j);
+void passwords_fini(struct passwords *p);
+
+const struct own_password *passwords_used(const struct passwords *p);
+
+#endif
