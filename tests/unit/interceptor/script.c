@@ -351,18 +351,40 @@ static void client_connects(struct script *s)
 	call(s);
 }
 
+static void show(struct script *s, enum service_id service, const char *capability)
+{
+	struct learnt learnt = { .greeting = str_from(s->setup->greeting),
+		.capability = str_from(capability),
+		.id = STR("NIL") };
+	bool changed;
+
+	assert_int_equal(offer_store(s->registry->r, service, &learnt, &changed,
+				 &s->registry->err),
+		0);
+}
+
+/* No run learns from another one. */
+static void offers_begin(struct script *s)
+{
+	show(s, SERVICE_IMAP, "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=CRAM-MD5");
+	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\n.\r\n");
+	script_load_offer(s, s->row->service);
+}
+
 static void begin(struct script *s, const struct script_row *row, struct script_way way)
 {
 	struct host host = s->host;
 	struct settings settings = s->settings;
 	struct test *registry = s->registry;
 	const struct service_handler *handlers = s->handlers;
+	const struct script_setup *setup = s->setup;
 
 	memset(s, 0, sizeof(*s));
 	s->host = host;
 	s->settings = settings;
 	s->registry = registry;
 	s->handlers = handlers;
+	s->setup = setup;
 	s->host.settings = &s->settings;
 	s->row = row;
 	s->way = way;
@@ -371,7 +393,7 @@ static void begin(struct script *s, const struct script_row *row, struct script_
 	s->line = "the client connects";
 	buf_init(&s->client_heard, 0);
 	buf_init(&s->source_heard, 0);
-	script_load_offer(s, row->service);
+	offers_begin(s);
 	if (row->account)
 		script_accounts_begin(s);
 }
@@ -437,22 +459,8 @@ void script_run_all(struct script *s, const struct script_row *rows, size_t n)
 
 /* ---- for all runs ---- */
 
-static void show(struct script *s, enum service_id service, const char *greeting,
-	const char *capability)
-{
-	struct learnt learnt = { .greeting = str_from(greeting),
-		.capability = str_from(capability),
-		.id = STR("NIL") };
-	bool changed;
-
-	if (greeting)
-		assert_int_equal(offer_store(s->registry->r, service, &learnt, &changed,
-					 &s->registry->err),
-			0);
-}
-
 struct script *script_new(
-	const struct service_handler *handlers, const char *imap_greeting)
+	const struct service_handler *handlers, const struct script_setup *setup)
 {
 	static const char *const names[] = { "alice", "bob", "carol", "dora" };
 	struct script *s = calloc(1, sizeof(*s));
@@ -471,9 +479,8 @@ struct script *script_new(
 	s->settings.limits.login_bytes = 8192;
 	s->settings.limits.login_timeout_s = 180;
 	s->settings.hold_s = 20;
-	show(s, SERVICE_IMAP, imap_greeting,
-		"IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=CRAM-MD5");
-	show(s, SERVICE_POP3, "+OK ready", "USER\r\nRESP-CODES\r\n.\r\n");
+	s->settings.strategy = setup->strategy;
+	s->setup = setup;
 	for (size_t i = 0; i < ROWS(names); i++)
 		(void)capture(s->registry, names[i], "secret");
 	return s;

@@ -30,6 +30,11 @@ struct script_way {
 	size_t split; /* what the client and the source send is cut there; 0: is not */
 };
 
+struct script_setup {
+	const char *greeting; /* of the source, as it was learnt; NULL: not yet */
+	enum strategy strategy;
+};
+
 struct script;
 
 /* The rows' registry, with its accounts:
@@ -37,7 +42,7 @@ struct script;
      carol     here                                       dora     at the source, moving
  */
 struct script *script_new(
-	const struct service_handler *handlers, const char *imap_greeting);
+	const struct service_handler *handlers, const struct script_setup *setup);
 void script_free(struct script *s);
 
 /* Fails the test with the name of the row, the way and the line. */

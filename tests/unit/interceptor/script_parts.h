@@ -11,6 +11,7 @@ struct script {
 	struct settings settings;
 	struct test *registry;
 	const struct service_handler *handlers;
+	const struct script_setup *setup;
 
 	/* of one run */
 	const struct script_row *row;

@@ -220,7 +220,8 @@ static const struct script_row here[] = {
 
 static void run(const struct script_row *table, size_t n)
 {
-	struct script *s = script_new(handlers, "* OK ready");
+	struct script *s =
+		script_new(handlers, &(struct script_setup){ .greeting = "* OK ready" });
 
 	script_run_all(s, table, n);
 	script_free(s);
