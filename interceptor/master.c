@@ -28,7 +28,8 @@
 /* ---- when workers are heard ---- */
 
 /* At thousands of logins a second a wake-up for each would cost as much as its relay. So
-   after a report the master rests; whoever asks for the census has it read up first. */
+   after a report the master rests; a question about live sessions has them read first.
+ */
 static void pause_links(struct master *m, bool paused)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
@@ -65,7 +66,7 @@ void master_hear(struct master *m)
 
 static void count(struct worker_slot *slot, const struct message *m, int change)
 {
-	int r = m->number < ROUTE_COUNT ? census_change(&slot->census, m->account,
+	int r = m->number < ROUTE_COUNT ? live_sessions_change(&slot->live, m->account,
 						  (enum route)m->number, change)
 	                                : -EBADMSG;
 
@@ -160,7 +161,7 @@ static void child(struct worker_slot *slot, int link, pid_t parent)
 	struct master *m = slot->master;
 	struct worker_parts parts = {
 		.settings = m->settings,
-		.tally = &m->tally,
+		.limits = &m->limits,
 		.index = slot->index,
 		.master = link,
 		.listeners = slot->listeners,
@@ -183,7 +184,7 @@ static int start(struct worker_slot *slot)
 
 	if (r < 0)
 		return r;
-	tally_clear_row(&m->tally, slot->index);
+	connection_limits_clear_row(&m->limits, slot->index);
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
@@ -212,10 +213,10 @@ static void ended(struct worker_slot *slot, int status)
 	log_warning(NULL, "worker", "worker=%u ended=%s code=%d sessions=%llu",
 		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-		(unsigned long long)slot->census.sessions);
+		(unsigned long long)slot->live.sessions);
 	channel_close(&slot->link);
-	census_clear(&slot->census);
-	tally_clear_row(&m->tally, slot->index);
+	live_sessions_clear(&slot->live);
+	connection_limits_clear_row(&m->limits, slot->index);
 	slot->pid = 0;
 	slot->restart_at = now - slot->started_at >= STABLE_MS ? now : now + BACKOFF_MS;
 	control_worker_lost(m, slot->index);
@@ -371,7 +372,7 @@ static int make_slots(struct master *m)
 		m->slots[i].master = m;
 		m->slots[i].index = i;
 	}
-	return tally_init(&m->tally, m->n_slots);
+	return connection_limits_init(&m->limits, m->n_slots);
 }
 
 /* The key is made here, while it is one process, and errors are still for a person. */

@@ -9,9 +9,9 @@
  *   interceptor.sock ──► master_control.c ──► workers (one socketpair each)
  *                                         ◄──
  */
-#include "interceptor/census.h"
+#include "interceptor/connection_limits.h"
+#include "interceptor/live_sessions.h"
 #include "interceptor/probe.h"
-#include "interceptor/tally.h"
 #include "interceptor/worker.h"
 #include "messages/exchange.h"
 
@@ -26,9 +26,9 @@ struct worker_slot {
 	uint64_t started_at; /* loop time */
 	uint64_t restart_at; /* when not running */
 	struct channel link;
-	struct census census;
-	struct listener listeners[LISTENERS_MAX]; /* stay open while it restarts: who
-	                                             connects then waits a little */
+	struct live_sessions live;
+	struct listener listeners[LISTENERS_MAX]; /* stay open while it restarts:
+	                                             clients wait a little */
 	size_t n_listeners;
 };
 
@@ -53,7 +53,7 @@ struct request {
 struct master {
 	struct loop loop;
 	const struct settings *settings;
-	struct tally tally;
+	struct connection_limits limits;
 	struct worker_slot *slots;
 	unsigned n_slots;
 	struct channel_listener control;
@@ -70,7 +70,8 @@ struct master {
 /* Until SIGTERM; the exit status. */
 int master_run(const struct settings *settings);
 
-/* Takes what the workers have reported so far: the census is exact then. */
+/* Takes what the workers have reported so far: the counts of live sessions are exact
+ * then. */
 void master_hear(struct master *m);
 /* Hears each word of theirs at once, until the next report of a session. */
 void master_listen(struct master *m);

@@ -146,7 +146,7 @@ void control_answer(struct master *m, unsigned worker, const struct message *mes
 static bool has_sessions(const struct master *m, struct str account)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
-		if (census_count(&m->slots[i].census, account, ROUTE_SOURCE))
+		if (live_sessions_count(&m->slots[i].live, account, ROUTE_SOURCE))
 			return true;
 	return false;
 }

@@ -8,8 +8,8 @@
  * a phone that polls costs nothing.
  *
  * A digest (APOP, CRAM-MD5) is compared with one made of the sealed password. Where none
- * is sealed any more, or the admin has set another one, he is told to show his password:
- * a verifier cannot tell.
+ * is sealed any more, or the admin has set another one, the user is told to show the
+ * password: a verifier cannot tell.
  */
 #include "interceptor/session/host.h"
 

@@ -70,7 +70,7 @@ static void accepted(
 	};
 	struct worker *w = l->worker;
 	struct arrival arrival = { .service = l->service,
-		.bucket = tally_bucket(w->tally, &peer->any),
+		.bucket = connection_limits_bucket(w->limits, &peer->any),
 		.peer = *peer,
 		.destination = *to };
 	struct stream *client;
@@ -329,7 +329,7 @@ int worker_run(const struct worker_parts *parts)
 	(void)mallopt(M_TOP_PAD, HEAP_KEPT / 4);
 	w->host.ops = &worker_host_ops;
 	w->host.settings = parts->settings;
-	w->tally = parts->tally;
+	w->limits = parts->limits;
 	w->index = parts->index;
 	w->host.pid = (unsigned)getpid();
 	init_lists(w);

@@ -3,14 +3,14 @@
 #define INTERCEPTOR_WORKER_H
 /*
  * One event loop with its sessions. It shares nothing with the other workers but the
- * registry and the tally; the master tells it what concerns all.
+ * registry and the connection counts; the master tells it what concerns all.
  */
 #include "event/loop.h"
+#include "interceptor/connection_limits.h"
 #include "interceptor/offer.h"
 #include "interceptor/passed.h"
 #include "interceptor/recipients.h"
 #include "interceptor/session/session.h"
-#include "interceptor/tally.h"
 #include "interceptor/verify.h"
 #include "messages/exchange.h"
 
@@ -26,7 +26,7 @@ struct listener {
 struct worker {
 	struct host host; /* first: its sessions know no more of it */
 	struct loop loop;
-	struct tally *tally;
+	struct connection_limits *limits;
 	unsigned index;
 
 	struct listener listeners[LISTENERS_MAX];
@@ -50,7 +50,7 @@ struct worker {
 /* What a worker is made of, in the forked child. Takes the descriptors. */
 struct worker_parts {
 	const struct settings *settings;
-	struct tally *tally;
+	struct connection_limits *limits;
 	unsigned index;
 	int master;                       /* socketpair */
 	const struct listener *listeners; /* service and fd are looked at */

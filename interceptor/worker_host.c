@@ -33,10 +33,10 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 static bool is_crowded(struct host *h, const struct session *s)
 {
 	const struct limits *limits = &h->settings->limits;
-	const struct tally *t = worker_of(h)->tally;
+	const struct connection_limits *t = worker_of(h)->limits;
 
-	return tally_connections(t) > limits->connections ||
-	       tally_waiting(t, s->bucket) > limits->connections_per_ip;
+	return connections_counted(t) > limits->connections ||
+	       connections_waiting(t, s->bucket) > limits->connections_per_ip;
 }
 
 static void count_connection(struct host *h, const struct session *s, int change)
@@ -44,14 +44,14 @@ static void count_connection(struct host *h, const struct session *s, int change
 	struct worker *w = worker_of(h);
 
 	(void)s;
-	tally_add_connection(w->tally, w->index, change);
+	connection_limits_add_connection(w->limits, w->index, change);
 }
 
 static void count_waiting(struct host *h, const struct session *s, int change)
 {
 	struct worker *w = worker_of(h);
 
-	tally_add_waiting(w->tally, w->index, s->bucket, change);
+	connection_limits_add_waiting(w->limits, w->index, s->bucket, change);
 }
 
 /* ---- accounts ---- */
@@ -118,14 +118,14 @@ static void forget(struct host *h, struct session *s)
 
 static bool is_slow(struct host *h, int64_t account)
 {
-	return tally_is_slow(worker_of(h)->tally, account);
+	return connection_limits_is_slow(worker_of(h)->limits, account);
 }
 
 static void remember_slow(struct host *h, int64_t account)
 {
 	struct worker *w = worker_of(h);
 
-	tally_remember_slow(w->tally, w->index, account);
+	connection_limits_remember_slow(w->limits, w->index, account);
 }
 
 /* ---- the source ---- */

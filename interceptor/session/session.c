@@ -155,7 +155,7 @@ void session_free(struct session *s)
 	free(s);
 }
 
-/* ---- whose it is ---- */
+/* ---- the account ---- */
 
 bool session_set_account(struct session *s, struct str name, int64_t id)
 {

@@ -6,7 +6,7 @@
  *
  * 1 MiB each: with the default 64 KiB a gigabyte costs twice the system calls. The kernel
  * gives a user without CAP_SYS_RESOURCE 64 MiB of them (pipe-user-pages-soft), so their
- * number is limited, and who gets none copies instead.
+ * number is limited; a direction that gets none copies instead.
  */
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/tally.h"
+#include "interceptor/connection_limits.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-int tally_init(struct tally *t, unsigned n_workers)
+int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 {
-	size_t size = sizeof(struct tally_row) * n_workers;
+	size_t size = sizeof(struct connection_counts) * n_workers;
 	void *rows;
 
-	*t = (struct tally){ .n_rows = n_workers };
+	*t = (struct connection_limits){ .n_rows = n_workers };
 	if (getrandom(&t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		return -EIO;
 	rows = mmap(
@@ -23,7 +23,7 @@ int tally_init(struct tally *t, unsigned n_workers)
 	return 0;
 }
 
-void tally_clear_row(struct tally *t, unsigned worker)
+void connection_limits_clear_row(struct connection_limits *t, unsigned worker)
 {
 	memset(&t->rows[worker], 0, sizeof(t->rows[worker]));
 }
@@ -37,7 +37,8 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-uint32_t tally_bucket(const struct tally *t, const struct sockaddr *client)
+uint32_t connection_limits_bucket(
+	const struct connection_limits *t, const struct sockaddr *client)
 {
 	uint64_t hash = t->key, part = 0;
 
@@ -45,7 +46,7 @@ uint32_t tally_bucket(const struct tally *t, const struct sockaddr *client)
 		struct sockaddr_in6 a;
 
 		memcpy(&a, client, sizeof(a));
-		/* a /64 is one subscriber: he has 2^64 addresses to come from */
+		/* a /64 is one subscriber, with 2^64 addresses to come from */
 		memcpy(&part, a.sin6_addr.s6_addr, 8);
 	} else {
 		struct sockaddr_in a;
@@ -53,7 +54,7 @@ uint32_t tally_bucket(const struct tally *t, const struct sockaddr *client)
 		memcpy(&a, client, sizeof(a));
 		part = a.sin_addr.s_addr;
 	}
-	return (uint32_t)(mix(hash ^ part) % TALLY_BUCKETS);
+	return (uint32_t)(mix(hash ^ part) % LIMITS_BUCKETS);
 }
 
 /* Relaxed: a decision may be one connection late. */
@@ -68,7 +69,7 @@ static void change_by(uint32_t *counter, int change)
 		__ATOMIC_RELAXED); /* only its worker writes it */
 }
 
-uint32_t tally_connections(const struct tally *t)
+uint32_t connections_counted(const struct connection_limits *t)
 {
 	uint32_t sum = 0;
 
@@ -77,7 +78,7 @@ uint32_t tally_connections(const struct tally *t)
 	return sum;
 }
 
-uint32_t tally_waiting(const struct tally *t, uint32_t bucket)
+uint32_t connections_waiting(const struct connection_limits *t, uint32_t bucket)
 {
 	uint32_t sum = 0;
 
@@ -86,33 +87,36 @@ uint32_t tally_waiting(const struct tally *t, uint32_t bucket)
 	return sum;
 }
 
-void tally_add_connection(struct tally *t, unsigned worker, int change)
+void connection_limits_add_connection(
+	struct connection_limits *t, unsigned worker, int change)
 {
 	change_by(&t->rows[worker].connections, change);
 }
 
-void tally_add_waiting(struct tally *t, unsigned worker, uint32_t bucket, int change)
+void connection_limits_add_waiting(
+	struct connection_limits *t, unsigned worker, uint32_t bucket, int change)
 {
 	change_by(&t->rows[worker].waiting[bucket], change);
 }
 
-bool tally_is_slow(const struct tally *t, int64_t account)
+bool connection_limits_is_slow(const struct connection_limits *t, int64_t account)
 {
 	for (unsigned i = 0; i < t->n_rows; i++)
-		for (size_t j = 0; j < TALLY_SLOW; j++)
+		for (size_t j = 0; j < LIMITS_SLOW; j++)
 			if (__atomic_load_n(&t->rows[i].slow[j], __ATOMIC_RELAXED) ==
 				account)
 				return true;
 	return false;
 }
 
-void tally_remember_slow(struct tally *t, unsigned worker, int64_t account)
+void connection_limits_remember_slow(
+	struct connection_limits *t, unsigned worker, int64_t account)
 {
-	struct tally_row *row = &t->rows[worker];
+	struct connection_counts *row = &t->rows[worker];
 
-	if (tally_is_slow(t, account))
+	if (connection_limits_is_slow(t, account))
 		return;
 	__atomic_store_n(
-		&row->slow[row->next_slow % TALLY_SLOW], account, __ATOMIC_RELAXED);
+		&row->slow[row->next_slow % LIMITS_SLOW], account, __ATOMIC_RELAXED);
 	row->next_slow++;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/census.h"
+#include "interceptor/live_sessions.h"
 
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct person {
+struct user_sessions {
 	struct str account; /* first: a key looks like an entry */
 	uint64_t sessions[ROUTE_COUNT];
 	char bytes[];
@@ -14,22 +14,22 @@ struct person {
 
 static int compare(const void *a, const void *b)
 {
-	const struct person *left = a, *right = b;
+	const struct user_sessions *left = a, *right = b;
 
 	return str_cmp(left->account, right->account);
 }
 
-static struct person *find(const struct census *c, struct str account)
+static struct user_sessions *find(const struct live_sessions *c, struct str account)
 {
-	struct person key = { .account = account };
-	struct person *const *found = tfind(&key, &c->root, compare);
+	struct user_sessions key = { .account = account };
+	struct user_sessions *const *found = tfind(&key, &c->root, compare);
 
 	return found ? *found : NULL;
 }
 
-static struct person *add(struct census *c, struct str account)
+static struct user_sessions *add(struct live_sessions *c, struct str account)
 {
-	struct person *e = calloc(1, sizeof(*e) + account.len + 1);
+	struct user_sessions *e = calloc(1, sizeof(*e) + account.len + 1);
 
 	if (!e)
 		return NULL;
@@ -43,7 +43,7 @@ static struct person *add(struct census *c, struct str account)
 	return e;
 }
 
-static bool is_empty(const struct person *e)
+static bool is_empty(const struct user_sessions *e)
 {
 	for (size_t i = 0; i < ROUTE_COUNT; i++)
 		if (e->sessions[i])
@@ -51,9 +51,10 @@ static bool is_empty(const struct person *e)
 	return true;
 }
 
-int census_change(struct census *c, struct str account, enum route route, int change)
+int live_sessions_change(
+	struct live_sessions *c, struct str account, enum route route, int change)
 {
-	struct person *e = find(c, account);
+	struct user_sessions *e = find(c, account);
 
 	if (change < 0 && (!e || !e->sessions[route]))
 		return -ENOENT;
@@ -70,15 +71,16 @@ int census_change(struct census *c, struct str account, enum route route, int ch
 	return 0;
 }
 
-uint64_t census_count(const struct census *c, struct str account, enum route route)
+uint64_t live_sessions_count(
+	const struct live_sessions *c, struct str account, enum route route)
 {
-	const struct person *e = find(c, account);
+	const struct user_sessions *e = find(c, account);
 
 	return e ? e->sessions[route] : 0;
 }
 
-void census_clear(struct census *c)
+void live_sessions_clear(struct live_sessions *c)
 {
 	tdestroy(c->root, free);
-	*c = (struct census){ 0 };
+	*c = (struct live_sessions){ 0 };
 }

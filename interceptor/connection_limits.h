@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_CONNECTION_LIMITS_H
+#define INTERCEPTOR_CONNECTION_LIMITS_H
+/*
+ * How many connections there are, over all workers: the one thing they share.
+ *
+ * Each worker counts in a row of its own, in memory that all can read, and adds the rows
+ * up when it must decide. When a worker dies, its row is set to zero and is right again.
+ * Addresses are counted in hashed buckets: two that share one are counted together, which
+ * errs to the safe side and, with the key random, cannot be aimed at anybody.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define LIMITS_BUCKETS 16384 /* few of many clients share one; 64 KiB for each worker */
+
+#define LIMITS_SLOW 64 /* accounts whose user has waited for the move in vain */
+
+struct connection_counts {
+	int64_t slow[LIMITS_SLOW];
+	uint32_t next_slow;
+	uint32_t connections;
+	uint32_t waiting[LIMITS_BUCKETS]; /* not logged in, by client address */
+};
+
+struct connection_limits {
+	struct connection_counts *rows; /* shared */
+	unsigned n_rows;
+	uint64_t key;
+};
+
+int connection_limits_init(struct connection_limits *t,
+	unsigned n_workers); /* before the workers are forked */
+void connection_limits_clear_row(struct connection_limits *t, unsigned worker);
+
+uint32_t connection_limits_bucket(
+	const struct connection_limits *t, const struct sockaddr *client);
+uint32_t connections_counted(const struct connection_limits *t);
+uint32_t connections_waiting(const struct connection_limits *t, uint32_t bucket);
+
+void connection_limits_add_connection(
+	struct connection_limits *t, unsigned worker, int change);
+void connection_limits_add_waiting(
+	struct connection_limits *t, unsigned worker, uint32_t bucket, int change);
+
+/* Accounts that take longer to move than a client is held. */
+void connection_limits_remember_slow(
+	struct connection_limits *t, unsigned worker, int64_t account);
+bool connection_limits_is_slow(const struct connection_limits *t, int64_t account);
+
+#endif
