@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
 
-#include "control/children.h"
+#include "control/daemons.h"
 #include "control/up_rules.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/signals.h"
+#include "event/timer.h"
 #include "messages/ask.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <uv.h>
 
 #define TICK_MS 100      /* how soon the rules follow the registry */
 #define STOP_MS 10000    /* a program has that long to say BYE and sync */
@@ -28,24 +29,28 @@ static const char *const state_names[] = { "starting", "serving", "stopping", "d
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SUPERVISOR_STATE_COUNT,
 	"a name for each");
 
-/* In the order of their start: who is asked must be there before who asks. */
+/* In the order of their start: one that is asked must be there before the one that asks.
+ */
 static const char *const programs[] = { "mailferry-mailstore", "mailferry-transfer",
 	"mailferry-interceptor" };
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
-enum signal_number { ON_TERM, ON_INT, ON_HUP, ON_CHLD, SIGNALS };
-static const int signal_numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+
+struct slot {
+	struct supervisor *supervisor;
+	struct daemon daemon;
+};
 
 struct supervisor {
 	struct control *control;
 	struct registry *registry;
 	enum supervisor_state state;
-	struct child children[PROGRAMS];
+	struct slot slots[PROGRAMS];
 	struct up_rules *rules;
 	uint64_t stop_until; /* then SIGKILL */
 	int result;          /* what supervisor_run() returns */
-	uv_loop_t loop;
-	uv_timer_t tick;
-	uv_signal_t signals[SIGNALS];
+	struct loop loop;
+	struct timer *tick;
+	struct signals signals;
 };
 
 static void set_state(struct supervisor *s, enum supervisor_state next)
@@ -60,7 +65,7 @@ static void stop(struct supervisor *s)
 	if (s->state >= SUPERVISOR_STOPPING)
 		return;
 	for (size_t i = 0; i < PROGRAMS; i++)
-		child_stop(&s->children[i], SIGTERM);
+		daemon_stop(&s->slots[i].daemon, SIGTERM);
 	s->stop_until = clock_monotonic_ms() + STOP_MS;
 	set_state(s, SUPERVISOR_STOPPING);
 }
@@ -73,59 +78,64 @@ static void give_up(struct supervisor *s)
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
 
-static void start_due(struct supervisor *s, uint64_t now)
-{
-	for (size_t i = 0; i < PROGRAMS; i++) {
-		struct child *child = &s->children[i];
-		enum child_state before = child->state;
-
-		if (child_run(child, s->control->config, now, &s->control->err) < 0)
-			log_error(NULL, "start", "%s", s->control->err.text);
-		else if (before != child->state)
-			log_info(NULL, "started", "program=%s pid=%d", child->name,
-				(int)child->pid);
-	}
-}
-
 /* At the start a person waits before the screen: bad configuration or a port that is
    taken will not become better by trying for hours. */
-static void judge_start(struct supervisor *s, const struct child *child, const char *how)
+static void judge_start(struct supervisor *s, const struct daemon *d, const char *how)
 {
-	bool usage = WIFEXITED(child->last_status) &&
-	             WEXITSTATUS(child->last_status) == EXIT_USAGE;
+	bool usage =
+		WIFEXITED(d->last_status) && WEXITSTATUS(d->last_status) == EXIT_USAGE;
 
-	if (s->state != SUPERVISOR_STARTING ||
-		(!usage && child->failures < START_FAILURES))
+	if (s->state != SUPERVISOR_STARTING || (!usage && d->failures < START_FAILURES))
 		return;
 	error_set(&s->control->err, -EIO,
-		"%s does not start (%s); its reason is in the lines above", child->name,
-		how);
+		"%s does not start (%s); its reason is in the lines above", d->name, how);
 	give_up(s);
 }
 
-static void reap_all(struct supervisor *s, uint64_t now)
+static void tick(struct supervisor *s);
+
+static void ended(struct supervisor *s, struct daemon *d, int status)
+{
+	uint64_t now = clock_monotonic_ms();
+	char how[64];
+
+	daemon_ended(d, status, now);
+	child_end_text(status, how, sizeof(how));
+	if (d->state == DAEMON_STOPPED)
+		log_info(NULL, "ended", "program=%s how=%s", d->name, how);
+	else
+		log_warning(NULL, "ended", "program=%s how=%s again_in_ms=%llu", d->name,
+			how, (unsigned long long)(d->start_at - now));
+	judge_start(s, d, how);
+	tick(s);
+}
+
+static void on_ended(void *context, int status)
+{
+	struct slot *slot = context;
+
+	ended(slot->supervisor, &slot->daemon, status);
+}
+
+static void start_due(struct supervisor *s, uint64_t now)
 {
 	for (size_t i = 0; i < PROGRAMS; i++) {
-		struct child *child = &s->children[i];
-		char how[64];
+		struct daemon *d = &s->slots[i].daemon;
+		enum daemon_state before = d->state;
 
-		if (!child_reap(child, now))
-			continue;
-		child_end_text(child, how, sizeof(how));
-		if (child->state == CHILD_STOPPED)
-			log_info(NULL, "ended", "program=%s how=%s", child->name, how);
-		else
-			log_warning(NULL, "ended", "program=%s how=%s again_in_ms=%llu",
-				child->name, how,
-				(unsigned long long)(child->start_at - now));
-		judge_start(s, child, how);
+		if (daemon_run(d, &s->loop, s->control->config, now, on_ended,
+			    &s->slots[i], &s->control->err) < 0)
+			log_error(NULL, "start", "%s", s->control->err.text);
+		else if (before != d->state)
+			log_info(NULL, "started", "program=%s pid=%d", d->name,
+				(int)d->child.pid);
 	}
 }
 
 static bool any_runs(const struct supervisor *s)
 {
 	for (size_t i = 0; i < PROGRAMS; i++)
-		if (s->children[i].pid >= 0)
+		if (child_runs(&s->slots[i].daemon.child))
 			return true;
 	return false;
 }
@@ -133,17 +143,10 @@ static bool any_runs(const struct supervisor *s)
 static void kill_all(struct supervisor *s)
 {
 	for (size_t i = 0; i < PROGRAMS; i++)
-		child_stop(&s->children[i], SIGKILL);
+		daemon_stop(&s->slots[i].daemon, SIGKILL);
 }
 
 /* ── the loop ──────────────────────────────────────────────────────────────────────── */
-
-static void close_all(struct supervisor *s)
-{
-	uv_close((uv_handle_t *)&s->tick, NULL);
-	for (size_t i = 0; i < SIGNALS; i++)
-		uv_close((uv_handle_t *)&s->signals[i], NULL);
-}
 
 static void finish(struct supervisor *s)
 {
@@ -154,7 +157,7 @@ static void finish(struct supervisor *s)
 		s->result = err.code;
 	}
 	set_state(s, SUPERVISOR_DONE);
-	close_all(s);
+	loop_stop(&s->loop);
 }
 
 static void tick_starting(struct supervisor *s, uint64_t now)
@@ -188,61 +191,63 @@ static void tick_done(struct supervisor *s, uint64_t now)
 	(void)now;
 }
 
-static void on_tick(uv_timer_t *timer)
+static void tick(struct supervisor *s)
 {
 	static void (*const ticks[])(struct supervisor * s,
 		uint64_t now) = { tick_starting, tick_serving, tick_stopping, tick_done };
-	struct supervisor *s = timer->data;
-	uint64_t now = clock_monotonic_ms();
 
-	reap_all(s, now);
-	ticks[s->state](s, now);
+	ticks[s->state](s, clock_monotonic_ms());
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_tick(void *context)
 {
-	struct supervisor *s = handle->data;
+	tick(context);
+}
 
-	if (number != SIGCHLD) {
-		log_info(NULL, "signal", "number=%d", number);
-		if (s->state == SUPERVISOR_STOPPING)
-			s->stop_until =
-				0; /* the second Ctrl-C: who asks twice means it */
-		stop(s);
-	}
-	if (s->state != SUPERVISOR_DONE)
-		on_tick(&s->tick);
+static void on_signal(void *context, int number)
+{
+	struct supervisor *s = context;
+
+	log_info(NULL, "signal", "number=%d", number);
+	if (s->state == SUPERVISOR_STOPPING)
+		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
+	stop(s);
+	tick(s);
 }
 
 static int begin(struct supervisor *s)
 {
-	int code = uv_loop_init(&s->loop);
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	int code = loop_init(&s->loop, false);
 
-	if (code < 0)
-		return error_set(&s->control->err, code, "cannot start the event loop");
-	(void)uv_timer_init(&s->loop, &s->tick);
-	s->tick.data = s;
-	for (size_t i = 0; i < SIGNALS; i++) {
-		(void)uv_signal_init(&s->loop, &s->signals[i]);
-		s->signals[i].data = s;
-		code = uv_signal_start(&s->signals[i], on_signal, signal_numbers[i]);
-		if (code < 0)
-			break;
-	}
 	if (code == 0)
-		code = uv_timer_start(&s->tick, on_tick, 0, TICK_MS);
+		code = timer_new(&s->loop, on_tick, s, &s->tick);
+	if (code == 0)
+		code = signals_open(&s->signals, &s->loop, numbers,
+			sizeof(numbers) / sizeof(numbers[0]), on_signal, s);
 	if (code < 0)
-		error_set(&s->control->err, code, "cannot watch for signals");
-	return code;
+		return error_errno(&s->control->err, code, "cannot start the event loop");
+	timer_start_every(s->tick, TICK_MS);
+	return 0;
 }
 
 static int find_programs(struct supervisor *s)
 {
 	int code = 0;
 
-	for (size_t i = 0; i < PROGRAMS && code == 0; i++)
-		code = child_init(&s->children[i], programs[i], &s->control->err);
+	for (size_t i = 0; i < PROGRAMS && code == 0; i++) {
+		s->slots[i].supervisor = s;
+		code = daemon_init(&s->slots[i].daemon, programs[i], &s->control->err);
+	}
 	return code;
+}
+
+static void run(struct supervisor *s)
+{
+	loop_run(&s->loop, NULL, NULL);
+	signals_close(&s->signals);
+	timer_free(s->tick);
+	(void)loop_fini(&s->loop);
 }
 
 int supervisor_run(struct control *c, struct registry *r)
@@ -254,12 +259,10 @@ int supervisor_run(struct control *c, struct registry *r)
 		code = up_rules_begin(s.rules, &c->err);
 	if (code == 0)
 		code = find_programs(&s);
+	if (code == 0)
+		code = s.result = begin(&s);
 	if (code == 0) {
-		s.result = begin(&s);
-		if (s.result == 0) {
-			(void)uv_run(&s.loop, UV_RUN_DEFAULT);
-			(void)uv_loop_close(&s.loop);
-		}
+		run(&s);
 		code = s.result;
 	}
 	up_rules_free(&s.rules);

@@ -19,11 +19,10 @@ struct up_rules {
 	const struct settings *settings;
 	struct registry *registry;
 	struct rules_watch *watch;
-	uv_poll_t polls[RULES_WATCH_FDS];
-	bool is_watching;
-	bool is_in;          /* installed at least once */
-	bool looks;          /* something of ours was changed */
-	enum fail_mode fail; /* as in the kernel now */
+	struct watch *watches[RULES_WATCH_FDS]; /* NULL: not watched */
+	bool is_in;                             /* installed at least once */
+	bool looks;                             /* something of ours was changed */
+	enum fail_mode fail;                    /* as in the kernel now */
 	uint64_t repaired_at;
 };
 
@@ -125,18 +124,27 @@ static void repair_soon(struct up_rules *u)
 		repair(u);
 }
 
-static void on_change(uv_poll_t *poll, int status, int events)
+static void on_change(void *context, int events, int error)
 {
-	struct up_rules *u = poll->data;
+	struct up_rules *u = context;
 
-	(void)status;
 	(void)events;
+	(void)error;
 	if (rules_watch_read(u->watch))
 		u->looks = true;
 	repair_soon(u);
 }
 
-static int watch(struct up_rules *u, uv_loop_t *loop, struct error *err)
+static void end_watch(struct up_rules *u)
+{
+	for (size_t i = 0; i < RULES_WATCH_FDS; i++) {
+		if (u->watches[i])
+			(void)watch_take(u->watches[i]); /* u->watch closes it */
+		u->watches[i] = NULL;
+	}
+}
+
+static int begin_watch(struct up_rules *u, struct loop *loop, struct error *err)
 {
 	int fds[RULES_WATCH_FDS];
 	int code = rules_watch_new(RULES_ROUTE_TABLE, &u->watch, err);
@@ -144,19 +152,23 @@ static int watch(struct up_rules *u, uv_loop_t *loop, struct error *err)
 	if (code < 0)
 		return code;
 	rules_watch_fds(u->watch, fds);
-	u->is_watching = true;
 	for (size_t i = 0; i < RULES_WATCH_FDS; i++) {
-		(void)uv_poll_init(loop, &u->polls[i], fds[i]);
-		u->polls[i].data = u;
-		(void)uv_poll_start(&u->polls[i], UV_READABLE, on_change);
+		code = watch_new(loop, fds[i], on_change, u, &u->watches[i]);
+		if (code < 0)
+			break;
+		watch_want(u->watches[i], UV_READABLE);
 	}
-	return 0;
+	if (code == 0)
+		return 0;
+	end_watch(u);
+	rules_watch_free(&u->watch);
+	return error_errno(err, code, "cannot watch the rules");
 }
 
 /* The watch first: what happens in between is then seen, too. */
-int up_rules_open(struct up_rules *u, uv_loop_t *loop, struct error *err)
+int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
 {
-	int code = u->is_watching ? 0 : watch(u, loop, err);
+	int code = u->watch ? 0 : begin_watch(u, loop, err);
 
 	return code < 0 ? code : put_in(u, err);
 }
@@ -201,10 +213,7 @@ int up_rules_end(struct up_rules *u, struct error *err)
 {
 	bool any;
 
-	if (u->is_watching)
-		for (size_t i = 0; i < RULES_WATCH_FDS; i++)
-			uv_close((uv_handle_t *)&u->polls[i], NULL);
-	u->is_watching = false;
+	end_watch(u);
 	/* even if ours never went in: those of an `up` that was killed may be there */
 	return wanted_fail(u, &any) == FAIL_CLOSED && any ? leave_closed(u, err)
 	                                                  : take_out(err);

@@ -13,9 +13,8 @@
  * Closed stays closed: once an account lives here, rules go only by `rules remove`.
  */
 #include "control/control.h"
+#include "event/loop.h"
 #include "registry/registry.h"
-
-#include <uv.h>
 
 struct up_rules;
 
@@ -26,9 +25,9 @@ void up_rules_free(struct up_rules **rules); /* after its loop has ended */
 
 int up_rules_begin(struct up_rules *u, struct error *err);
 /* Watches from then on. */
-int up_rules_open(struct up_rules *u, uv_loop_t *loop, struct error *err);
+int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err);
 void up_rules_tick(struct up_rules *u);
-/* Ends the watch; its handles are closed by the loop's next turn. */
+/* Ends the watch. */
 int up_rules_end(struct up_rules *u, struct error *err);
 
 #endif

@@ -128,11 +128,13 @@ class House:
 
 
 def alive(pid):
+    """Whether that process runs. One that has ended and is not reaped yet (a zombie) does
+    not: when its parent is gone, PID 1 reaps it in its own time."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def kill(pid):

@@ -139,9 +139,9 @@ def files(path):
                 continue
             file = Path(where) / name
             data = file.read_bytes()
-            if name == "dovecot-uidlist":
-                data = _uidlist(data)
-            found[str(file.relative_to(path))] = hashlib.sha256(data).hexdigest()
+            found[str(file.relative_to(path))] = (
+                _uidlist(data) if name == "dovecot-uidlist"
+                else hashlib.sha256(data).hexdigest())
     return found
 
 
@@ -150,14 +150,23 @@ def _uidlist(data):
     and then, in another order or with sizes added."""
     head, *lines = data.splitlines()
     uids = sorted((int(line.split()[0]), line.split(b":", 1)[1]) for line in lines)
-    return repr((sorted(head.split()), uids)).encode()
+    return sorted(head.split()), uids
 
 
 def file_differences(before, after):
     return ([f"file {name} is gone" for name in sorted(before.keys() - after.keys())] +
             [f"file {name} is new" for name in sorted(after.keys() - before.keys())] +
-            [f"file {name} has changed" for name in sorted(before.keys() & after.keys())
-             if before[name] != after[name]])
+            [f"file {name} has changed{_said(before[name], after[name])}"
+             for name in sorted(before.keys() & after.keys()) if before[name] != after[name]])
+
+
+def _said(old, new):
+    """What a dovecot-uidlist said before and says no more, and the other way round."""
+    if isinstance(old, str):
+        return ""
+    lost = [part for i in (0, 1) for part in old[i] if part not in new[i]]
+    won = [part for i in (0, 1) for part in new[i] if part not in old[i]]
+    return f": {lost[:5]} became {won[:5]}"
 
 
 def status(connection, user, password):

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/daemons.h"
+
+#include "base/process.h"
+
+#define BACKOFF_FIRST_MS 100u
+#define BACKOFF_MOST_MS 10000u
+#define HEALTHY_MS 30000u /* one that ran that long has not failed at its start */
+
+int daemon_init(struct daemon *d, const char *name, struct error *err)
+{
+	*d = (struct daemon){ .name = name, .state = DAEMON_WAITING };
+	return process_sibling(name, d->path, sizeof(d->path), err);
+}
+
+uint64_t daemon_backoff_ms(unsigned failures)
+{
+	uint64_t delay = BACKOFF_FIRST_MS;
+
+	for (; failures > 1 && delay < BACKOFF_MOST_MS; failures--)
+		delay *= 2;
+	return delay < BACKOFF_MOST_MS ? delay : BACKOFF_MOST_MS;
+}
+
+int daemon_run(struct daemon *d, struct loop *loop, const char *config, uint64_t now,
+	child_ended_fn *ended, void *context, struct error *err)
+{
+	const char *const arguments[] = { d->path, "-c", config, NULL };
+	struct child_plan plan = {
+		.program = d->path, .arguments = arguments, .own_group = true
+	};
+	int r;
+
+	if (d->state != DAEMON_WAITING || now < d->start_at)
+		return 0;
+	r = child_start(&d->child, loop, &plan, ended, context, err);
+	if (r < 0) {
+		d->start_at = now + BACKOFF_MOST_MS;
+		return r;
+	}
+	d->state = DAEMON_RUNNING;
+	d->started_at = now;
+	return 0;
+}
+
+void daemon_ended(struct daemon *d, int status, uint64_t now)
+{
+	d->last_status = status;
+	d->failures = now - d->started_at < HEALTHY_MS ? d->failures + 1 : 1;
+	d->start_at = now + daemon_backoff_ms(d->failures);
+	if (d->state == DAEMON_RUNNING)
+		d->state = DAEMON_WAITING;
+}
+
+void daemon_stop(struct daemon *d, int signal)
+{
+	child_signal(&d->child, signal);
+	d->state = DAEMON_STOPPED;
+}
