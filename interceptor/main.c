@@ -5,17 +5,15 @@
 
 static const struct program program = {
 	.name = "interceptor",
-	.usage = "usage: mailferry-interceptor [-c FILE]\n"
-		 "\n"
-		 "Accepts the connections that mailferry's rules divert, learns which "
-		 "account they\n"
-		 "are for, and passes them to the old server or to the new mailbox. Runs "
-		 "in the\n"
-		 "foreground until\n"
-		 "SIGTERM; normally `mailferry up` starts it.\n"
-		 "\n"
-		 "  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
-		 "  -h, --help  this help\n",
+	.usage =
+		"usage: mailferry-interceptor [-c FILE]\n"
+		"\n"
+		"Accepts the connections that mailferry's rules divert, learns which account they\n"
+		"are for, and passes them to the old server or to the new mailbox. Runs in the\n"
+		"foreground until SIGTERM; normally `mailferry up` starts it.\n"
+		"\n"
+		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
+		"  -h, --help  this help\n",
 };
 
 int main(int argc, char **argv)

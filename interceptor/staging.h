@@ -5,8 +5,8 @@
  * A message on its way to accounts that live here: gathered while it comes, handed to the
  * mailstore as a file, delivered or forgotten when that is decided.
  *
- *   write … ─► send ──STAGE──► mailstore ──STAGED──► (told) ─► deliver ──DELIVER──►
- * (told) └──► drop ──DISCARD──►
+ *   write … ─► send ─STAGE─► mailstore ─STAGED─► (told) ─┬─► deliver ─DELIVER─► (told)
+ *                                                        └─► drop ─DISCARD─►
  *
  * Small messages are gathered in memory, larger ones in a file without a name in
  * state_dir. What is staged is on the disk and survives everybody's death: who opens the

@@ -10,16 +10,14 @@
 
 static const struct program program = {
 	.name = "mailstore",
-	.usage = "usage: mailferry-mailstore [-c FILE]\n"
-		 "\n"
-		 "Serves the accounts that live here; the interceptor hands their "
-		 "sessions "
-		 "over.\n"
-		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts "
-		 "it.\n"
-		 "\n"
-		 "  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
-		 "  -h, --help  this help\n",
+	.usage =
+		"usage: mailferry-mailstore [-c FILE]\n"
+		"\n"
+		"Serves the accounts that live here; the interceptor hands their sessions over.\n"
+		"Runs in the foreground until SIGTERM; normally `mailferry up` starts it.\n"
+		"\n"
+		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
+		"  -h, --help  this help\n",
 	.has_account = true, /* descriptor 3 is then the master's socket */
 };
 

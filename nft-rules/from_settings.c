@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The one place where the configuration's words become a ruleset. */
-#include "nft-rules/rules.h"
+#include "nft-rules/ruleset.h"
 #include "settings/settings.h"
 
 #include <arpa/inet.h>

@@ -11,7 +11,7 @@
  * table) is kept as OP_OTHER: it can be shown and differs from all of ours.
  */
 #include "base/buf.h"
-#include "nft-rules/rules.h"
+#include "nft-rules/ruleset.h"
 
 #define PLAN_NAME_MAX 256 /* NFT_NAME_MAXLEN, with the NUL */
 #define PLAN_KEY_MAX 64   /* NFT_DATA_VALUE_MAXLEN */

@@ -8,6 +8,7 @@
 #include "nft-rules/nft_write.h"
 #include "nft-rules/plan.h"
 #include "nft-rules/policy.h"
+#include "nft-rules/rules.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/ruleset.h"
 #include "nft-rules/marks.h"
-#include "nft-rules/rules.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -209,7 +209,7 @@ const struct login_protocol login_pop3 = {
 		[CLOSE_CROWDED] = STR("-ERR [SYS/TEMP] Too many connections.\r\n"),
 		[CLOSE_UNAVAILABLE] = STR("-ERR [SYS/TEMP] The mail server is not available; "
 			"please try again later.\r\n"),
-		/* between two answers a line of ours would be taken for the next answer */
+		/* a line of ours would be taken for the next answer */
 		[CLOSE_MOVED] = STR(""),
 	},
 };

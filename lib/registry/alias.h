@@ -18,15 +18,15 @@
  *   That is learnt at the login, as another name of the account (learn.c), and stays when
  *   a domain is added. `dom\user` and `user%dom` are names for logging in, never
  *   addresses.
- * - Nothing else that a user does proves that an address is his, and his alone: a sender
- *   address that the source accepts after SMTP AUTH may be shared, or not be checked at
- *   all; a message to an address that turns up in his mailbox may have gone to others,
- * too; the same password under another name may be chance. Such addresses are the admin's
- * to say, and the source's until then.
+ * - Nothing else that a user does proves that an address belongs to that user alone: a
+ *   sender address that the source accepts after SMTP AUTH may be shared, or not be
+ *   checked at all; a message that turns up in the mailbox may have gone to others, too;
+ *   the same password under another name may be chance. The admin adds such addresses
+ *   (`mailferry alias`); until then mail for them goes to the source.
  * - A rule with several targets, a remote one, a program, a file or a list is no
- * account's address. It is kept as a *special rule*: the source expands it, also when an
- * account of that name lives here (else what the rule does besides would be lost), and
- *   `mailferry report` lists it. So is "@domain"; it takes what has no alias.
+ *   account's address. It is kept as a *special rule*: the source expands it, also when
+ *   an account of that name lives here (else what the rule does besides would be lost),
+ *   and `mailferry report` lists it. So is "@domain"; it takes what has no alias.
  *
  * Nothing is guessed: what is not known, the source answers.
  */

@@ -116,8 +116,7 @@ enum message_flag { /* bits; everything else is a keyword */
 	FLAG_FLAGGED = 1 << 2,
 	FLAG_DELETED = 1 << 3,
 	FLAG_DRAFT = 1 << 4,
-	FLAG_RECENT =
-		1 << 5, /* this server's own bookkeeping: given to store_add() by
+	FLAG_RECENT = 1 << 5, /* this server's own bookkeeping: given to store_add() by
 	                   who delivers, set on copies, cleared by the first SELECT */
 };
 

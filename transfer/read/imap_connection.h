@@ -4,8 +4,7 @@
 /*
  * One IMAP connection with a login: "imap", since several may work side by side.
  *
- *   CLOSED ──imap_connection_open()──► READY      greeting, CAPABILITY, the login;
- * blocking
+ *   CLOSED ──imap_connection_open()──► READY      greeting, CAPABILITY, login; blocking
  *
  * After that the reader (imap_source.c) sends commands ahead of their answers: a server
  * answers them in order, so `sent` is a queue and its head is who the answers belong to.

@@ -6,11 +6,13 @@
  * and one action out. It knows no account and checks no password: who may log in is the
  * caller's business, who calls imap_prelogin_answered() when he has said so.
  *
- *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ──►) ATTEMPT ──answered──►
- *           ──AUTHENTICATE other──► EXCHANGE ──answered──►
- *                                   │      ▲
- *                                   └──challenged──► CHALLENGED ──line──┘
- *           ──STARTTLS──► STARTTLS ──answered──►                             COMMAND
+ *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ─►) ATTEMPT ──answered──┐
+ *    ▲      ──AUTHENTICATE other──► EXCHANGE ──────────────────────────answered────┤
+ *    │                              │      ▲                                       │
+ *    │                              │      └──line──────────┐                      │
+ *    │                              └──challenged──► CHALLENGED                    │
+ *    │      ──STARTTLS──► STARTTLS ────────────────────────────────────answered────┤
+ *    └─────────────────────────────────────────────────────────────────────────────┘
  *
  * What a client sends while it is not its turn waits unread.
  */

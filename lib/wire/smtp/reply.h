@@ -25,8 +25,7 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code);
 enum smtp_ehlo_keep {
 	SMTP_KEEP_STARTTLS = 1 << 0,
 	SMTP_KEEP_AUTH = 1 << 1,
-	SMTP_KEEP_FOLLOWED =
-		1 << 2 /* extensions of the source that we follow, but do
+	SMTP_KEEP_FOLLOWED = 1 << 2 /* extensions of the source that we follow, but do
 	                  not speak ourselves: good while nobody lives here */
 };
 

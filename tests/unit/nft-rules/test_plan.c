@@ -3,6 +3,7 @@
 #include "nft-rules/expression.h"
 #include "nft-rules/marks.h"
 #include "nft-rules/plan.h"
+#include "nft-rules/rules.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

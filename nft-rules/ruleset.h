@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef NFT_RULES_RULESET_H
+#define NFT_RULES_RULESET_H
+/* What is wanted of the kernel, in the words of the configuration: the source's
+   addresses, the services, and what happens when nobody listens. */
+#include "base/error.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RULES_TABLE "mailferry"  /* family inet; ours alone */
+#define RULES_ROUTE_TABLE 19782U /* 0x4d46, "MF"; ours alone */
+#define RULES_ROUTE_PRIORITY                                                             \
+	1000U /* of the ip rule: before main (32766) and what VPN tools                  \
+	         commonly add above it, after local (0) */
+
+#define RULES_ADDRESSES_MAX 16 /* as many as the settings allow */
+#define RULES_SERVICES_MAX 16  /* seven exist; keeps one batch below 64 KiB */
+#define RULES_NAME_MAX 32      /* with the NUL; "submission" is the longest of ours */
+
+enum rules_fail {
+	RULES_FAIL_OPEN,   /* nobody listens: to the source, as if we were not there */
+	RULES_FAIL_CLOSED, /* nobody listens: reset. The rule once accounts live here */
+};
+
+struct rules_service {
+	char name[RULES_NAME_MAX]; /* [a-z][a-z0-9-]*, part of the counters' names */
+	uint16_t port;             /* as clients use it; our listener waits there too */
+	uint16_t upstream_port;    /* at the source */
+};
+
+/* The wanted state. */
+struct ruleset {
+	struct sockaddr_storage sources[RULES_ADDRESSES_MAX]; /* as clients use them */
+	size_t n_sources;
+	struct sockaddr_storage upstreams[RULES_ADDRESSES_MAX]; /* where it answers us */
+	size_t n_upstreams; /* 0: at `sources` (it has not moved) */
+	struct rules_service services[RULES_SERVICES_MAX];
+	size_t n_services;
+	enum rules_fail fail;
+	uint32_t route_table;
+	uint32_t mark_divert; /* MARK_DIVERT, unless a test wants another */
+};
+
+/* Nothing to divert yet, fail closed, the default routing table and mark. */
+void ruleset_init(struct ruleset *r);
+
+/* 0, -ENOSPC or -EAFNOSUPPORT. An address that is there already is not added again. */
+int ruleset_add_source(struct ruleset *r, const struct sockaddr *address);
+int ruleset_add_upstream(struct ruleset *r, const struct sockaddr *address);
+
+/* upstream_port 0: as port. 0 or -ENOSPC. */
+int ruleset_add_service(
+	struct ruleset *r, const char *name, uint16_t port, uint16_t upstream_port);
+
+/* Whether it can be installed at all: -EINVAL and a sentence. The functions below call
+   it themselves. */
+int ruleset_validate(const struct ruleset *r, struct error *err);
+
+/* What the configuration asks for. */
+struct settings;
+int ruleset_from_settings(
+	const struct settings *s, struct ruleset *ret_ruleset, struct error *err);
+
+/* What becomes of a packet, as counted. */
+enum rules_route {
+	RULES_ROUTE_UNDECIDED, /* handshake and what comes before the login */
+	RULES_ROUTE_SOURCE,
+	RULES_ROUTE_BUSY,
+	RULES_ROUTE_LOCAL,
+	RULES_ROUTE_DIRECT,  /* past us, to the source: nobody listened, fail = open */
+	RULES_ROUTE_REFUSED, /* reset: nobody listened, fail = closed */
+	RULES_ROUTE_COUNT
+};
+
+const char *rules_route_name(enum rules_route route);
+
+#endif
