@@ -6,21 +6,54 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct shared {
+	uint64_t key;
+	struct connection_counts rows[];
+};
+
+static int map(struct connection_limits *t, size_t size)
+{
+	struct shared *shared =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	t->n_rows = (unsigned)((size - sizeof(*shared)) / sizeof(t->rows[0]));
+	t->rows = shared->rows;
+	if (t->key)
+		shared->key = t->key;
+	t->key = shared->key;
+	return 0;
+}
 
 int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 {
-	size_t size = sizeof(struct connection_counts) * n_workers;
-	void *rows;
+	size_t size =
+		sizeof(struct shared) + sizeof(struct connection_counts) * n_workers;
 
-	*t = (struct connection_limits){ .n_rows = n_workers };
+	*t = (struct connection_limits){ .fd = memfd_create(
+						 "mailferry-connections", MFD_CLOEXEC) };
+	if (t->fd < 0)
+		return -errno;
 	if (getrandom(&t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		return -EIO;
-	rows = mmap(
-		NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (rows == MAP_FAILED)
+	return ftruncate(t->fd, (off_t)size) < 0 ? -errno : map(t, size);
+}
+
+int connection_limits_attach(struct connection_limits *t, int fd)
+{
+	struct stat st;
+
+	*t = (struct connection_limits){ .fd = fd };
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	t->rows = rows;
-	return 0;
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size <= sizeof(struct shared) ||
+		((size_t)st.st_size - sizeof(struct shared)) % sizeof(t->rows[0]))
+		return -EBADMSG;
+	return map(t, (size_t)st.st_size);
 }
 
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker)

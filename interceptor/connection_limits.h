@@ -29,10 +29,13 @@ struct connection_limits {
 	struct connection_counts *rows; /* shared */
 	unsigned n_rows;
 	uint64_t key;
+	int fd; /* of the memory, for connection_limits_attach() */
 };
 
-int connection_limits_init(struct connection_limits *t,
-	unsigned n_workers); /* before the workers are forked */
+/* Makes the memory. 0 or -errno. */
+int connection_limits_init(struct connection_limits *t, unsigned n_workers);
+/* In a worker, with the master's descriptor. -EBADMSG: it is something else. */
+int connection_limits_attach(struct connection_limits *t, int fd);
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker);
 
 uint32_t connection_limits_bucket(

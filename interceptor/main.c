@@ -14,6 +14,7 @@ static const struct program program = {
 		"\n"
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		"  -h, --help  this help\n",
+	.has_worker = true, /* only it itself says so: worker.h */
 };
 
 int main(int argc, char **argv)
@@ -23,7 +24,8 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = master_run(&start.settings);
+	r = start.worker ? worker_run(&start.settings, start.worker)
+	                 : master_run(&start.settings);
 	settings_fini(&start.settings);
 	return r;
 }

@@ -2,10 +2,8 @@
 #include "interceptor/master.h"
 
 #include "base/fd.h"
-#include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "interceptor/signals.h"
 #include "interceptor/source.h"
 
 #include <errno.h>
@@ -14,240 +12,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TICK_MS 200
-#define REST_MS 10      /* a log-off is noticed that much later, at the most */
-#define STABLE_MS 10000 /* a worker that lived so long is started again at once */
-#define BACKOFF_MS 1000 /* else after that */
-#define SHUTDOWN_MS 3000
-#define QUEUE_MAX (4u << 20)  /* questions that a worker has not read */
 #define DESCRIPTORS_SPARE 512 /* pipes, registry, listeners */
-
-/* ---- when workers are heard ---- */
-
-/* At thousands of logins a second a wake-up for each would cost as much as its relay. So
-   after a report the master rests; a question about live sessions has them read first.
- */
-static void pause_links(struct master *m, bool paused)
-{
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (channel_is_open(&m->slots[i].link))
-			channel_pause(&m->slots[i].link, paused);
-}
-
-static void on_rested(uv_timer_t *timer)
-{
-	pause_links(timer->data, false);
-}
-
-static void rest(struct master *m)
-{
-	if (uv_is_active((uv_handle_t *)&m->rest) || control_waits_for_workers(m))
-		return;
-	if (uv_timer_start(&m->rest, on_rested, REST_MS, 0) == 0)
-		pause_links(m, true);
-}
-
-void master_listen(struct master *m)
-{
-	(void)uv_timer_stop(&m->rest);
-	pause_links(m, false);
-}
-
-void master_hear(struct master *m)
-{
-	for (unsigned i = 0; i < m->n_slots; i++)
-		channel_read(&m->slots[i].link);
-}
-
-/* ---- workers' messages ---- */
-
-static void count(struct worker_slot *slot, const struct message *m, int change)
-{
-	int r = m->number < ROUTE_COUNT ? live_sessions_change(&slot->live, m->account,
-						  (enum route)m->number, change)
-	                                : -EBADMSG;
-
-	if (r < 0) {
-		log_error(NULL, "census", "worker=%u error=%d", slot->index, r);
-		(void)kill(
-			slot->pid, SIGKILL); /* a bug: its sessions cannot be trusted */
-	}
-	rest(slot->master);
-}
-
-static void on_begin(void *context, const struct message *m, int fd)
-{
-	(void)fd;
-	count(context, m, 1);
-}
-
-static void on_end(void *context, const struct message *m, int fd)
-{
-	struct worker_slot *slot = context;
-
-	(void)fd;
-	count(slot, m, -1);
-	control_session_ended(slot->master, m->account);
-}
-
-static void on_answer(void *context, const struct message *m, int fd)
-{
-	struct worker_slot *slot = context;
-
-	(void)fd;
-	control_answer(slot->master, slot->index, m);
-}
-
-static const struct message_row message_rows[] = {
-	{ MESSAGE_SESSION_BEGIN, false, on_begin },
-	{ MESSAGE_SESSION_END, false, on_end },
-	{ MESSAGE_QUIESCED, false, on_answer },
-	{ MESSAGE_FLOW, false, on_answer },
-	{ MESSAGE_FLOWS_END, false, on_answer },
-};
-
-/* Its end is told by the loop, and does the rest. */
-static void on_message(void *context, struct channel *c, struct packet *p)
-{
-	struct worker_slot *slot = context;
-	struct error err;
-
-	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
-		    p, slot, &err) == 0)
-		return;
-	log_error(NULL, "worker", "worker=%u error=\"%s\"", slot->index, err.text);
-	channel_close(c);
-	(void)kill(slot->pid, SIGKILL);
-}
-
-static void on_lost(void *context, struct channel *c, int code)
-{
-	struct worker_slot *slot = context;
-
-	channel_close(c);
-	if (code < 0)
-		(void)kill(slot->pid, SIGKILL);
-}
-
-static const struct channel_ops worker_ops = {
-	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
-};
-
-/* ---- workers' lives ---- */
-
-/* What a worker must not hold of ours. */
-static void close_in_child(struct master *m, unsigned index)
-{
-	control_close_fds(m);
-	for (size_t i = 0; i < m->n_probes; i++)
-		probe_close_fd(&m->probes[i]);
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		struct worker_slot *slot = &m->slots[i];
-
-		if (channel_is_open(&slot->link))
-			fd_closep(&slot->link.watch->fd);
-		for (size_t j = 0; i != index && j < slot->n_listeners; j++)
-			fd_closep(&slot->listeners[j].fd);
-	}
-	fd_closep(&m->signals->fd);
-	loop_leave(&m->loop);
-}
-
-static void child(struct worker_slot *slot, int link, pid_t parent)
-{
-	struct master *m = slot->master;
-	struct worker_parts parts = {
-		.settings = m->settings,
-		.limits = &m->limits,
-		.index = slot->index,
-		.master = link,
-		.listeners = slot->listeners,
-		.n_listeners = slot->n_listeners,
-	};
-	struct error err;
-
-	close_in_child(m, slot->index);
-	if (process_end_with_parent(parent, &err) < 0)
-		_exit(EXIT_FAILURE);
-	_exit(worker_run(&parts));
-}
-
-static int start(struct worker_slot *slot)
-{
-	struct master *m = slot->master;
-	pid_t parent = getpid(), pid;
-	int pair[2];
-	int r = ipc_pair(pair);
-
-	if (r < 0)
-		return r;
-	connection_limits_clear_row(&m->limits, slot->index);
-	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		child(slot, pair[1], parent);
-	}
-	close(pair[1]);
-	r = pid < 0 ? -errno : 0;
-	if (r == 0)
-		r = channel_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
-	if (r < 0) {
-		close(pair[0]);
-		if (pid > 0)
-			(void)kill(pid, SIGKILL);
-		return r;
-	}
-	slot->pid = pid;
-	slot->started_at = loop_now(&m->loop);
-	return 0;
-}
-
-static void ended(struct worker_slot *slot, int status)
-{
-	struct master *m = slot->master;
-	uint64_t now = loop_now(&m->loop);
-
-	log_warning(NULL, "worker", "worker=%u ended=%s code=%d sessions=%llu",
-		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
-		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-		(unsigned long long)slot->live.sessions);
-	channel_close(&slot->link);
-	live_sessions_clear(&slot->live);
-	connection_limits_clear_row(&m->limits, slot->index);
-	slot->pid = 0;
-	slot->restart_at = now - slot->started_at >= STABLE_MS ? now : now + BACKOFF_MS;
-	control_worker_lost(m, slot->index);
-}
-
-static void reap(struct master *m)
-{
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < m->n_slots; i++)
-			if (m->slots[i].pid == pid)
-				ended(&m->slots[i], status);
-}
-
-static void restart(struct master *m)
-{
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		struct worker_slot *slot = &m->slots[i];
-		int r;
-
-		if (slot->pid || loop_now(&m->loop) < slot->restart_at)
-			continue;
-		r = start(slot);
-		if (r < 0) {
-			log_error(NULL, "worker", "worker=%u error=%d", i, r);
-			slot->restart_at = loop_now(&m->loop) + BACKOFF_MS;
-		}
-	}
-}
 
 static void facts_changed(void *context, enum service_id service)
 {
@@ -256,7 +24,7 @@ static void facts_changed(void *context, enum service_id service)
 		.service = str_from(service_name(service)) };
 
 	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slots[i].pid)
+		if (child_runs(&m->slots[i].child))
 			(void)message_send(&m->slots[i].link, &news, -1);
 }
 
@@ -264,11 +32,11 @@ static const struct probe_ops probe_ops = { .changed = facts_changed };
 
 /* ---- the loop ---- */
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *context)
 {
-	struct master *m = timer->data;
+	struct master *m = context;
 
-	restart(m);
+	workers_restart(m);
 	for (size_t i = 0; i < m->n_probes; i++)
 		probe_tick(&m->probes[i]);
 }
@@ -278,37 +46,28 @@ static void sweep(void *context)
 	control_sweep(context);
 }
 
-static void on_signal(void *context, int events, int error)
+static void on_signal(void *context, int number)
 {
 	struct master *m = context;
-	int number;
 
-	(void)events;
-	(void)error;
-	while ((number = signals_next(m->signals->fd)) != 0) {
-		if (number == SIGCHLD)
-			reap(m);
-		else
-			loop_stop(&m->loop);
-	}
+	(void)number;
+	loop_stop(&m->loop);
 }
 
 static int open_loop(struct master *m)
 {
-	int fd = signals_open();
-	int r = fd < 0 ? fd : loop_init(&m->loop, true);
+	static const int numbers[] = { SIGTERM, SIGINT };
+	int r = loop_init(&m->loop, false);
 
 	if (r == 0)
-		r = watch_new(&m->loop, fd, on_signal, m, &m->signals);
+		r = timer_new(&m->loop, on_tick, m, &m->tick);
 	if (r == 0)
-		r = uv_timer_init(&m->loop.uv, &m->tick);
+		r = workers_init(m);
 	if (r == 0)
-		r = uv_timer_init(&m->loop.uv, &m->rest);
-	if (r < 0)
-		return r;
-	watch_want(m->signals, UV_READABLE);
-	m->tick.data = m->rest.data = m;
-	return uv_timer_start(&m->tick, on_tick, 0, TICK_MS);
+		r = signals_open(&m->signals, &m->loop, numbers, 2, on_signal, m);
+	if (r == 0)
+		timer_start_every(m->tick, TICK_MS);
+	return r;
 }
 
 static int listen_on(struct worker_slot *slot, enum service_id service, struct error *err)
@@ -428,6 +187,9 @@ static int set_up(struct master *m, struct error *err)
 	if (r < 0)
 		return r;
 	raise_descriptor_limit(m->settings);
+	r = process_sibling("mailferry-interceptor", m->program, sizeof(m->program), err);
+	if (r < 0)
+		return r;
 	r = make_slots(m);
 	if (r == 0)
 		r = open_loop(m);
@@ -437,23 +199,6 @@ static int set_up(struct master *m, struct error *err)
 	if (r == 0)
 		r = control_open(m, err);
 	return r < 0 ? r : drop_rights(err);
-}
-
-static void stop_workers(struct master *m)
-{
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slots[i].pid)
-			(void)kill(m->slots[i].pid, SIGTERM);
-	for (unsigned waited = 0; waited < SHUTDOWN_MS; waited += TICK_MS / 10) {
-		bool left = false;
-
-		reap(m);
-		for (unsigned i = 0; i < m->n_slots; i++)
-			left |= m->slots[i].pid != 0;
-		if (!left)
-			return;
-		(void)usleep(TICK_MS / 10 * 1000);
-	}
 }
 
 int master_run(const struct settings *settings)
@@ -472,6 +217,7 @@ int master_run(const struct settings *settings)
 	log_info(NULL, "ready", "workers=%u services=%zu", m->n_slots, m->n_probes);
 	loop_run(&m->loop, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
-	stop_workers(m);
+	timer_stop(m->tick);
+	workers_stop(m);
 	return EXIT_SUCCESS;
 }

@@ -2,18 +2,23 @@
 #ifndef INTERCEPTOR_MASTER_H
 #define INTERCEPTOR_MASTER_H
 /*
- * The one that holds no client's socket: it forks the workers and starts them again,
+ * The one that holds no client's socket: it starts the workers, and starts them again,
  * counts each account's sessions over all of them, answers interceptor.sock and asks the
  * source what it shows.
  *
  *   interceptor.sock ──► master_control.c ──► workers (one socketpair each)
  *                                         ◄──
  */
+#include "event/child.h"
+#include "event/signals.h"
+#include "event/timer.h"
 #include "interceptor/connection_limits.h"
 #include "interceptor/live_sessions.h"
 #include "interceptor/probe.h"
 #include "interceptor/worker.h"
 #include "messages/exchange.h"
+
+#include <limits.h>
 
 #define WORKERS_MAX 256 /* as the settings allow */
 
@@ -22,7 +27,7 @@ struct master;
 struct worker_slot {
 	struct master *master;
 	unsigned index;
-	pid_t pid;           /* 0: not running */
+	struct child child;
 	uint64_t started_at; /* loop time */
 	uint64_t restart_at; /* when not running */
 	struct channel link;
@@ -57,8 +62,10 @@ struct master {
 	struct worker_slot *slots;
 	unsigned n_slots;
 	struct channel_listener control;
-	struct watch *signals;
-	uv_timer_t tick, rest;
+	struct signals signals;
+	struct timer *tick, *rest;
+	char program[PATH_MAX];
+	int settings_fd;
 	struct probe probes[SERVICE_COUNT];
 	size_t n_probes;
 	LIST_HEAD(, control_client) clients;
@@ -76,9 +83,15 @@ void master_hear(struct master *m);
 /* Hears each word of theirs at once, until the next report of a session. */
 void master_listen(struct master *m);
 
+/* ---- master_workers.c ---- */
+int workers_init(struct master *m); /* 0 or -errno */
+/* Starts those that do not run, when it is time. */
+void workers_restart(struct master *m);
+/* Ends them, and waits a while for it. */
+void workers_stop(struct master *m);
+
 /* ---- master_control.c ---- */
 int control_open(struct master *m, struct error *err);
-void control_close_fds(struct master *m); /* in a forked child */
 /* Once a turn: frees clients that are gone, with their questions. */
 void control_sweep(struct master *m);
 /* Whether a worker's answer is waited for. */

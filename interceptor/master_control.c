@@ -107,7 +107,7 @@ static void ask_workers(void *context, const struct message *question, int fd)
 	}
 	sent.number2 = q->id;
 	for (unsigned i = 0; i < m->n_slots; i++)
-		q->asked[i] = m->slots[i].pid &&
+		q->asked[i] = child_runs(&m->slots[i].child) &&
 		              message_send(&m->slots[i].link, &sent, -1) == 0;
 	master_listen(m);
 	conclude(m, q);
@@ -209,7 +209,7 @@ static void route_changed(void *context, const struct message *m, int fd)
 
 	(void)fd;
 	for (unsigned i = 0; i < c->master->n_slots; i++)
-		if (c->master->slots[i].pid)
+		if (child_runs(&c->master->slots[i].child))
 			(void)message_send(&c->master->slots[i].link, m, -1);
 }
 
@@ -281,14 +281,4 @@ int control_open(struct master *m, struct error *err)
 		return error_errno(err, r, "run_dir");
 	return channel_listen(
 		&m->control, &m->loop, path, SOCKET_MODE, add_client, m, err);
-}
-
-void control_close_fds(struct master *m)
-{
-	struct control_client *c;
-
-	LIST_FOREACH(c, &m->clients, all)
-	if (channel_is_open(&c->channel))
-		fd_closep(&c->channel.watch->fd);
-	fd_closep(&m->control.watch->fd);
 }

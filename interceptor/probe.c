@@ -205,9 +205,3 @@ void probe_tick(struct probe *p)
 	else if (p->source && now >= p->deadline)
 		failed(p, "it does not answer");
 }
-
-void probe_close_fd(struct probe *p)
-{
-	if (p->source)
-		close(p->source->fd);
-}

@@ -36,7 +36,5 @@ void probe_init(struct probe *p, struct loop *loop, const struct settings *setti
 	enum service_id service, const struct probe_ops *ops, void *context);
 /* Now and then: begins and times out. */
 void probe_tick(struct probe *p);
-/* In a forked child: its descriptor. */
-void probe_close_fd(struct probe *p);
 
 #endif

@@ -9,7 +9,6 @@
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
-#include "interceptor/signals.h"
 #include "interceptor/smtp.h"
 #include "interceptor/source.h"
 #include "interceptor/staging.h"
@@ -153,9 +152,9 @@ void worker_hand_over_recipients(struct worker *w)
 
 /* ---- time ---- */
 
-static void on_tick(uv_timer_t *timer)
+static void on_tick(void *context)
 {
-	struct worker *w = timer->data;
+	struct worker *w = context;
 	uint64_t now = loop_now(&w->loop);
 	struct session *s, *next;
 
@@ -191,15 +190,12 @@ static void sweep(void *context)
 	}
 }
 
-static void on_signal(void *context, int events, int error)
+static void on_signal(void *context, int number)
 {
 	struct worker *w = context;
-	int number = signals_next(w->signals->fd);
 
-	(void)events;
-	(void)error;
-	if (number == SIGTERM || number == SIGINT)
-		loop_stop(&w->loop);
+	(void)number;
+	loop_stop(&w->loop);
 }
 
 /* ---- set up ---- */
@@ -237,11 +233,10 @@ static int open_loop(struct worker *w)
 	int r = loop_init(&w->loop, false);
 
 	if (r == 0)
-		r = uv_timer_init(&w->loop.uv, &w->tick);
-	if (r < 0)
-		return r;
-	w->tick.data = w;
-	return uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
+		r = timer_new(&w->loop, on_tick, w, &w->tick);
+	if (r == 0)
+		timer_start_every(w->tick, TICK_MS);
+	return r;
 }
 
 static int open_listeners(struct worker *w, const struct worker_parts *parts)
@@ -262,12 +257,9 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 
 static int open_signals(struct worker *w)
 {
-	int fd = signals_open();
-	int r = fd < 0 ? fd : watch_new(&w->loop, fd, on_signal, w, &w->signals);
+	static const int numbers[] = { SIGTERM, SIGINT };
 
-	if (r == 0)
-		watch_want(w->signals, UV_READABLE);
-	return r;
+	return signals_open(&w->signals, &w->loop, numbers, 2, on_signal, w);
 }
 
 static void load_offers(struct worker *w)
@@ -316,7 +308,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	return r < 0 ? error_errno(err, r, "cannot start a worker") : 0;
 }
 
-int worker_run(const struct worker_parts *parts)
+static int run(const struct worker_parts *parts)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	struct error err = { 0 };
@@ -348,4 +340,66 @@ int worker_run(const struct worker_parts *parts)
 	log_flush();
 	free(w);
 	return EXIT_SUCCESS;
+}
+
+/* ---- what the master gave us ---- */
+
+static int find_service(const struct settings *s, int fd, enum service_id *ret)
+{
+	union endpoint at = { 0 };
+	socklen_t len = sizeof(at);
+	unsigned port;
+
+	if (getsockname(fd, &at.any, &len) < 0)
+		return -errno;
+	port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+	for (size_t i = 0; i < SERVICE_COUNT; i++) {
+		if (!s->services[i].enabled || s->services[i].port != port)
+			continue;
+		*ret = (enum service_id)i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Those that there are; the master passes nothing after them. */
+static int find_listeners(
+	const struct settings *s, struct listener listeners[static 1], size_t *ret_n)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (int fd = WORKER_FD_LISTENERS; n < LISTENERS_MAX; fd++, n++) {
+		r = find_service(s, fd, &listeners[n].service);
+		listeners[n].fd = fd;
+		if (r < 0)
+			break;
+	}
+	*ret_n = n;
+	return r == -EBADF && n ? 0 : r;
+}
+
+int worker_run(const struct settings *settings, const char *index)
+{
+	struct listener listeners[LISTENERS_MAX] = { 0 };
+	struct connection_limits limits;
+	struct worker_parts parts = { .settings = settings,
+		.limits = &limits,
+		.master = WORKER_FD_MASTER,
+		.listeners = listeners };
+	uint64_t number = 0;
+	int r = str_to_u64(str_from(index), &number) ? 0 : -EINVAL;
+
+	if (r == 0)
+		r = connection_limits_attach(&limits, WORKER_FD_LIMITS);
+	if (r == 0 && number >= limits.n_rows)
+		r = -EINVAL;
+	if (r == 0)
+		r = find_listeners(settings, listeners, &parts.n_listeners);
+	parts.index = (unsigned)number;
+	if (r == 0)
+		return run(&parts);
+	log_error(NULL, "start",
+		"error=\"only mailferry-interceptor starts workers\" code=%d", r);
+	return EXIT_FAILURE;
 }

@@ -6,6 +6,8 @@
  * registry and the connection counts; the master tells it what concerns all.
  */
 #include "event/loop.h"
+#include "event/signals.h"
+#include "event/timer.h"
 #include "interceptor/connection_limits.h"
 #include "interceptor/offer.h"
 #include "interceptor/passed.h"
@@ -43,11 +45,20 @@ struct worker {
 	unsigned ticks;
 	uint64_t poke_again_at; /* loop time */
 
-	uv_timer_t tick;
-	struct watch *signals;
+	struct timer *tick;
+	struct signals signals;
 };
 
-/* What a worker is made of, in the forked child. Takes the descriptors. */
+/* The descriptors with which the master starts a worker, beside those of every child
+   (event/child.h). */
+enum worker_fd {
+	WORKER_FD_MASTER = 3, /* channel to it */
+	WORKER_FD_LIMITS,     /* what all workers count */
+	WORKER_FD_SETTINGS,   /* the configuration as the master has it */
+	WORKER_FD_LISTENERS /* one for each service and family, to the last descriptor */
+};
+
+/* What a worker is made of. Takes the descriptors. */
 struct worker_parts {
 	const struct settings *settings;
 	struct connection_limits *limits;
@@ -57,8 +68,9 @@ struct worker_parts {
 	size_t n_listeners;
 };
 
-/* Runs until SIGTERM or the master's end; the exit status. */
-int worker_run(const struct worker_parts *parts);
+/* Runs until SIGTERM or the master's end; the exit status. index: as the master's command
+   line gives it. */
+int worker_run(const struct settings *settings, const char *index);
 
 /* The worker of a session's host. */
 static inline struct worker *worker_of(struct host *h)

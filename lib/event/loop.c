@@ -143,12 +143,6 @@ int loop_fini(struct loop *loop)
 	return uv_loop_close(&loop->uv);
 }
 
-void loop_leave(struct loop *loop)
-{
-	fd_closep(&loop->epoll);
-	close(uv_backend_fd(&loop->uv));
-}
-
 uint64_t loop_now(const struct loop *loop)
 {
 	return uv_now(&loop->uv);

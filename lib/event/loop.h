@@ -52,8 +52,6 @@ struct watch {
 int loop_init(struct loop *loop, bool forks);
 /* Every watch is free, every libuv handle closed or closing. 0, or -EBUSY: not so. */
 int loop_fini(struct loop *loop);
-/* In a forked child: closes the parent's loop and changes nothing for the parent. */
-void loop_leave(struct loop *loop);
 
 /* One turn: waits for something to happen, in libuv's loop too, and calls for it. */
 void loop_turn(struct loop *loop);

@@ -19,6 +19,7 @@ static enum wish read_arguments(
 		{ "help", no_argument, NULL, 'h' },
 		{ "account", required_argument, NULL, 'a' },
 		{ "return", no_argument, NULL, 'r' },
+		{ "worker", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -32,6 +33,8 @@ static enum wish read_arguments(
 			ret->account = optarg;
 		else if (option == 'r' && p->has_return)
 			ret->returns = true;
+		else if (option == 'w' && p->has_worker)
+			ret->worker = optarg;
 		else
 			return WISH_UNCLEAR;
 	}

@@ -3,7 +3,8 @@
 #define SETTINGS_PROGRAM_H
 /*
  * How each of our daemons begins: command line, log, settings. A daemon that starts
- * itself once more for a single account is told so by --account NAME.
+ * itself once more for a single account is told so by --account NAME, for a worker by
+ * --worker NUMBER.
  */
 #include "settings/settings.h"
 
@@ -14,11 +15,13 @@ struct program {
 	const char *usage;
 	bool has_account; /* knows --account */
 	bool has_return;  /* and with it --return */
+	bool has_worker;  /* knows --worker */
 };
 
 struct program_start {
 	const char *config;  /* the file's name, as given */
 	const char *account; /* NULL: the daemon itself */
+	const char *worker;  /* as account */
 	bool returns;        /* --return */
 	struct settings settings;
 };

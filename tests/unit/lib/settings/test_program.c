@@ -31,6 +31,7 @@ static const struct row {
 	{ "no such account option", false, { "-c", CONFIG, "--account", "alice" }, 2,
 		NULL },
 	{ "no value", true, { "--account" }, 2, NULL },
+	{ "no such worker option", true, { "-c", CONFIG, "--worker", "0" }, 2, NULL },
 	{ "a word too many", true, { "-c", CONFIG, "alice" }, 2, NULL },
 	{ "an unknown option", false, { "--beer" }, 2, NULL },
 	{ "no such file", false, { "-c", "/nonexistent/conf" }, 1, NULL },

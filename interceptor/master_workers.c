@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The master's workers: what they say, their starts and their ends. */
+#include "base/fd.h"
+#include "base/log.h"
+#include "interceptor/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REST_MS 10      /* a log-off is noticed that much later, at the most */
+#define STABLE_MS 10000 /* a worker that lived so long is started again at once */
+#define BACKOFF_MS 1000 /* else after that */
+#define SHUTDOWN_MS 3000
+#define QUEUE_MAX (4u << 20) /* questions that a worker has not read */
+
+/* ---- when workers are heard ---- */
+
+/* At thousands of logins a second a wake-up for each would cost as much as its relay. So
+   after a report the master rests; a question about live sessions has them read first. */
+static void pause_links(struct master *m, bool paused)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (channel_is_open(&m->slots[i].link))
+			channel_pause(&m->slots[i].link, paused);
+}
+
+static void on_rested(void *context)
+{
+	pause_links(context, false);
+}
+
+static void rest(struct master *m)
+{
+	if (timer_runs(m->rest) || control_waits_for_workers(m))
+		return;
+	timer_start(m->rest, REST_MS);
+	pause_links(m, true);
+}
+
+void master_listen(struct master *m)
+{
+	timer_stop(m->rest);
+	pause_links(m, false);
+}
+
+void master_hear(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		channel_read(&m->slots[i].link);
+}
+
+/* ---- workers' messages ---- */
+
+static void count(struct worker_slot *slot, const struct message *m, int change)
+{
+	int r = m->number < ROUTE_COUNT ? live_sessions_change(&slot->live, m->account,
+						  (enum route)m->number, change)
+	                                : -EBADMSG;
+
+	if (r < 0) {
+		log_error(NULL, "census", "worker=%u error=%d", slot->index, r);
+		/* a bug: its sessions cannot be trusted */
+		child_signal(&slot->child, SIGKILL);
+	}
+	rest(slot->master);
+}
+
+static void on_begin(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	count(context, m, 1);
+}
+
+static void on_end(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+
+	(void)fd;
+	count(slot, m, -1);
+	control_session_ended(slot->master, m->account);
+}
+
+static void on_answer(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+
+	(void)fd;
+	control_answer(slot->master, slot->index, m);
+}
+
+static const struct message_row message_rows[] = {
+	{ MESSAGE_SESSION_BEGIN, false, on_begin },
+	{ MESSAGE_SESSION_END, false, on_end },
+	{ MESSAGE_QUIESCED, false, on_answer },
+	{ MESSAGE_FLOW, false, on_answer },
+	{ MESSAGE_FLOWS_END, false, on_answer },
+};
+
+/* Its end is told by the loop, and does the rest. */
+static void on_message(void *context, struct channel *c, struct packet *p)
+{
+	struct worker_slot *slot = context;
+	struct error err;
+
+	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
+		    p, slot, &err) == 0)
+		return;
+	log_error(NULL, "worker", "worker=%u error=\"%s\"", slot->index, err.text);
+	channel_close(c);
+	child_signal(&slot->child, SIGKILL);
+}
+
+static void on_lost(void *context, struct channel *c, int code)
+{
+	struct worker_slot *slot = context;
+
+	channel_close(c);
+	if (code < 0)
+		child_signal(&slot->child, SIGKILL);
+}
+
+static const struct channel_ops worker_ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
+};
+
+/* ---- workers' lives ---- */
+
+static void ended(void *context, int status)
+{
+	struct worker_slot *slot = context;
+	struct master *m = slot->master;
+	uint64_t now = loop_now(&m->loop);
+
+	channel_read(&slot->link);
+	log_warning(NULL, "worker", "worker=%u ended=%s code=%d sessions=%llu",
+		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		(unsigned long long)slot->live.sessions);
+	channel_close(&slot->link);
+	live_sessions_clear(&slot->live);
+	connection_limits_clear_row(&m->limits, slot->index);
+	slot->restart_at = now - slot->started_at >= STABLE_MS ? now : now + BACKOFF_MS;
+	control_worker_lost(m, slot->index);
+}
+
+/* As worker.h says. */
+static int launch(struct worker_slot *slot, int link, struct error *err)
+{
+	struct master *m = slot->master;
+	char index[16], settings[32];
+	const char *const arguments[] = { m->program, "-c", settings, "--worker", index,
+		NULL };
+	int fds[CHILD_FDS_MAX] = { link, m->limits.fd, m->settings_fd };
+	struct child_plan plan = { .program = m->program,
+		.arguments = arguments,
+		.fds = fds,
+		.n_fds = WORKER_FD_LISTENERS - CHILD_FD_FIRST };
+
+	_Static_assert(
+		WORKER_FD_LISTENERS - CHILD_FD_FIRST + LISTENERS_MAX <= CHILD_FDS_MAX,
+		"all of them");
+	for (size_t i = 0; i < slot->n_listeners; i++)
+		fds[plan.n_fds++] = slot->listeners[i].fd;
+	(void)snprintf(index, sizeof(index), "%u", slot->index);
+	(void)snprintf(
+		settings, sizeof(settings), "/proc/self/fd/%d", WORKER_FD_SETTINGS);
+	return child_start(&slot->child, &m->loop, &plan, ended, slot, err);
+}
+
+static int start(struct worker_slot *slot, struct error *err)
+{
+	struct master *m = slot->master;
+	int pair[2], r = ipc_pair(pair);
+
+	if (r < 0)
+		return error_errno(err, r, "no socket for a worker");
+	connection_limits_clear_row(&m->limits, slot->index);
+	r = channel_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
+	if (r < 0) {
+		fd_closep(&pair[0]);
+		(void)error_errno(err, r, "cannot watch a worker");
+	} else {
+		r = launch(slot, pair[1], err);
+		if (r < 0)
+			channel_close(&slot->link);
+	}
+	fd_closep(&pair[1]);
+	slot->started_at = loop_now(&m->loop);
+	return r;
+}
+
+void workers_restart(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct worker_slot *slot = &m->slots[i];
+		struct error err;
+
+		if (child_runs(&slot->child) || loop_now(&m->loop) < slot->restart_at)
+			continue;
+		if (start(slot, &err) < 0) {
+			log_error(NULL, "worker", "worker=%u error=\"%s\"", i, err.text);
+			slot->restart_at = loop_now(&m->loop) + BACKOFF_MS;
+		}
+	}
+}
+
+/* The settings as the master read them, whatever becomes of the file. */
+int workers_init(struct master *m)
+{
+	FILE *file;
+	int fd;
+
+	m->settings_fd = memfd_create("mailferry-settings", MFD_CLOEXEC);
+	if (m->settings_fd < 0)
+		return -errno;
+	fd = fcntl(m->settings_fd, F_DUPFD_CLOEXEC, 0);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!file) {
+		fd_closep(&fd);
+		return -ENOMEM;
+	}
+	settings_print(m->settings, file);
+	if (fclose(file) != 0)
+		return -errno;
+	return timer_new(&m->loop, on_rested, m, &m->rest);
+}
+
+static bool any_runs(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (child_runs(&m->slots[i].child))
+			return true;
+	return false;
+}
+
+static void on_too_late(void *context)
+{
+	*(bool *)context = true;
+}
+
+void workers_stop(struct master *m)
+{
+	struct timer *patience = NULL;
+	bool too_late = false;
+
+	for (unsigned i = 0; i < m->n_slots; i++)
+		child_signal(&m->slots[i].child, SIGTERM);
+	if (timer_new(&m->loop, on_too_late, &too_late, &patience) < 0)
+		return;
+	timer_start(patience, SHUTDOWN_MS);
+	while (any_runs(m) && !too_late)
+		loop_turn(&m->loop);
+	timer_free(patience);
+}
