@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The relay bench: what a session costs through each contender, in one run.
 
-    tests/bench/relay.py [--build build/release] [--mib 1024] [--rounds 3]
+    tests/bench/relay.py [--build build/release] [--before BUILD] [--mib 1024] [--rounds 3]
 
 A client, a router and a source that answers at once, in namespaces. The contenders take
 turns on the router, `rounds` times each; medians are printed, and ratios against kernel
@@ -13,6 +13,7 @@ routing (the physical limit) and against the plain read/write relay:
     haproxy      mode tcp, one thread, its defaults
     nginx        mail proxy, its defaults; nginx-64k: with 64 KiB buffers
     mailferry    rules and interceptor, capture switched on
+    before       the same, from another build folder (--before)
 
 CPU is the on-CPU time of all the contender's processes (schedstat), not the kernel's
 softirq work, which is the same for all.
@@ -112,7 +113,11 @@ class Nginx64k(Nginx):
 class Mailferry(Routing):
     name, target = "mailferry", SOURCE
 
+    def build(self, bench):
+        return bench.build
+
     def start(self, bench):
+        programs = self.build(bench) / "bin"
         # the interceptor alone: it seals what it learns, but nobody moves the accounts
         config = bench.write("mailferry.conf", f"""
             source = "{SOURCE}"
@@ -125,28 +130,36 @@ class Mailferry(Routing):
             """)
         for name in ("state", "run"):
             (bench.folder / name).mkdir(mode=0o700, exist_ok=True)
-        self.daemon = bench.run_on_router(bench.program("mailferry-interceptor"), "-c", config)
+        self.daemon = bench.run_on_router(programs / "mailferry-interceptor", "-c", config)
         wait_until("the interceptor", (bench.folder / "run/interceptor.sock").exists, timeout=20)
-        done = bench.network.router.run(bench.program("mailferry"), "rules", "install",
+        done = bench.network.router.run(programs / "mailferry", "rules", "install",
                                         "-c", config)
         if done.returncode != 0:
             raise SystemExit(done.stdout)
 
     def stop(self, bench):
         super().stop(bench)
-        bench.network.router.run(bench.program("mailferry"), "rules", "remove",
+        bench.network.router.run(self.build(bench) / "bin/mailferry", "rules", "remove",
                                  "-c", bench.folder / "mailferry.conf")
         shutil.rmtree(bench.folder / "state")
 
 
-CONTENDERS = (Routing, ReadWrite, Haproxy, Nginx, Nginx64k, Mailferry)
+class Before(Mailferry):
+    name = "before"
+
+    def build(self, bench):
+        return bench.before
+
+
+CONTENDERS = (Routing, ReadWrite, Haproxy, Nginx, Nginx64k, Before, Mailferry)
 
 
 class Bench:
     """The network, the source, and one contender at a time."""
 
-    def __init__(self, build, folder):
-        self.build, self.folder = Path(build).resolve(), Path(folder)
+    def __init__(self, options, folder):
+        self.build, self.folder = Path(options.build).resolve(), Path(folder)
+        self.before = Path(options.before or options.build).resolve()
         self.network = Network(f"bench{self.folder.name[-6:]}")
 
     def program(self, name):
@@ -236,6 +249,7 @@ def print_verdict(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=str(ROOT / "build/release"))
+    parser.add_argument("--before", help="a build folder to compare with")
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--pings", type=int, default=3000)
     parser.add_argument("--logins", type=int, default=4000)
@@ -243,9 +257,11 @@ def main():
     parser.add_argument("--only", help="names, separated by commas")
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else [c.name for c in CONTENDERS]
+    if not options.before:
+        wanted = [name for name in wanted if name != "before"]
     turns = {c.name: [] for c in CONTENDERS if c.name in wanted}
     with tempfile.TemporaryDirectory(prefix="mf-bench-", dir="/tmp") as folder:
-        bench = Bench(options.build, folder)
+        bench = Bench(options, folder)
         try:
             bench.network.create()
             source = Daemon(bench.network.source, [bench.program("bench_source"), SOURCE, PORT],

@@ -79,6 +79,29 @@ static void do_client_breaks(struct script *s)
 	odd_break(s->client, -ECONNRESET);
 }
 
+static void do_client_blocks(struct script *s)
+{
+	odd_block(s->client, true);
+}
+
+/* What piles up meanwhile is of no interest. */
+static void do_client_reads(struct script *s)
+{
+	odd_block(s->client, false);
+	call(s);
+	buf_clear(&s->client_heard);
+}
+
+static void do_more_than_fits(struct script *s)
+{
+	char much[1000] = { 0 };
+
+	session_enter(s->session);
+	for (int i = 0; i < 1000; i++)
+		session_say(s->session, str_of(much, sizeof(much)));
+	session_leave(s->session);
+}
+
 static void quiesce(struct script *s, bool force)
 {
 	s->settled = -1;
@@ -164,6 +187,9 @@ static const struct event {
 	{ "source breaks", do_source_breaks },
 	{ "client ends", do_client_ends },
 	{ "client breaks", do_client_breaks },
+	{ "client blocks", do_client_blocks },
+	{ "client reads", do_client_reads },
+	{ "more than fits", do_more_than_fits },
 	{ "quiesce", do_quiesce },
 	{ "quiesce by force", do_quiesce_by_force },
 	{ "verdict right", do_right },

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who is connected and who is live: counted by each worker, added up by those who ask. */
+#include "interceptor/connection_limits.h"
+#include "interceptor/live_sessions.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WORKERS 3u
+
+static void begin(struct connection_limits *l)
+{
+	assert_int_equal(connection_limits_init(l, WORKERS), 0);
+}
+
+static void end(struct connection_limits *l)
+{
+	close(l->fd); /* the memory goes with the process */
+}
+
+static void test_connections(void **state)
+{
+	struct connection_limits l;
+
+	(void)state;
+	begin(&l);
+	connection_limits_add_connection(&l, 0, 1);
+	connection_limits_add_connection(&l, 2, 1);
+	connection_limits_add_connection(&l, 2, 1);
+	assert_int_equal(connections_counted(&l), 3);
+	connection_limits_add_connection(&l, 2, -1);
+	assert_int_equal(connections_counted(&l), 2);
+	connection_limits_clear_row(&l, 2); /* that worker has died */
+	assert_int_equal(connections_counted(&l), 1);
+	end(&l);
+}
+
+/* A worker attaches itself to the master's memory, and to nothing else. */
+static void test_attach(void **state)
+{
+	struct connection_limits l, worker;
+	int null;
+
+	(void)state;
+	begin(&l);
+	assert_int_equal(connection_limits_attach(&worker, l.fd), 0);
+	assert_int_equal(worker.n_rows, WORKERS);
+	assert_int_equal(worker.key, l.key);
+	connection_limits_add_connection(&worker, 1, 1);
+	assert_int_equal(connections_counted(&l), 1);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_int_equal(connection_limits_attach(&worker, null), -EBADMSG);
+	close(null);
+	end(&l);
+}
+
+/* Another process counts in memory that all see. */
+static void test_shared(void **state)
+{
+	struct connection_limits l;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	begin(&l);
+	pid = fork();
+	if (pid == 0) {
+		connection_limits_add_connection(&l, 1, 1);
+		connection_limits_remember_slow(&l, 1, 77);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(connections_counted(&l), 1);
+	assert_true(connection_limits_is_slow(&l, 77));
+	end(&l);
+}
+
+static uint32_t bucket_of(const struct connection_limits *l, const char *text)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+		return connection_limits_bucket(l, (const struct sockaddr *)&v4);
+	assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
+	return connection_limits_bucket(l, (const struct sockaddr *)&v6);
+}
+
+static void test_buckets(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "2001:db8::1", "2001:db8::ffff:1", true }, /* one subscriber */
+		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+	};
+	struct connection_limits l;
+
+	(void)state;
+	begin(&l);
+	l.key = 42; /* a random one lets two addresses share a bucket now and then */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if ((bucket_of(&l, rows[i].a) == bucket_of(&l, rows[i].b)) !=
+			rows[i].same)
+			fail_msg("%s %s", rows[i].a, rows[i].b);
+	assert_true(bucket_of(&l, "192.0.2.1") < LIMITS_BUCKETS);
+	end(&l);
+}
+
+static void test_waiting(void **state)
+{
+	struct connection_limits l;
+
+	(void)state;
+	begin(&l);
+	connection_limits_add_waiting(&l, 0, 7, 1);
+	connection_limits_add_waiting(&l, 1, 7, 1);
+	connection_limits_add_waiting(&l, 1, 8, 1);
+	assert_int_equal(connections_waiting(&l, 7), 2);
+	connection_limits_add_waiting(&l, 0, 7, -1);
+	assert_int_equal(connections_waiting(&l, 7), 1);
+	assert_int_equal(connections_waiting(&l, 9), 0);
+	end(&l);
+}
+
+/* The last ones are known, over all workers; the oldest are forgotten. */
+static void test_slow(void **state)
+{
+	struct connection_limits l;
+
+	(void)state;
+	begin(&l);
+	assert_false(connection_limits_is_slow(&l, 1));
+	for (int64_t account = 1; account <= LIMITS_SLOW; account++)
+		connection_limits_remember_slow(&l, 0, account);
+	connection_limits_remember_slow(&l, 1, 1); /* known: takes no place again */
+	assert_true(connection_limits_is_slow(&l, 1));
+	connection_limits_remember_slow(&l, 0, LIMITS_SLOW + 1);
+	assert_false(connection_limits_is_slow(&l, 1));
+	assert_true(connection_limits_is_slow(&l, 2));
+	assert_true(connection_limits_is_slow(&l, LIMITS_SLOW + 1));
+	end(&l);
+}
+
+#define ALICE STR_LIT("alice")
+#define BOB STR_LIT("bob")
+
+static void test_live(void **state)
+{
+	struct live_sessions l = { 0 };
+
+	(void)state;
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_SOURCE), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, 1), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, 1), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_LOCAL, 1), 0);
+	assert_int_equal(live_sessions_change(&l, BOB, ROUTE_SOURCE, 1), 0);
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_SOURCE), 2);
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_LOCAL), 1);
+	assert_int_equal(l.sessions, 4);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, -1), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, -1), 0);
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_SOURCE), 0);
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_LOCAL), 1);
+	live_sessions_clear(&l);
+	assert_int_equal(live_sessions_count(&l, ALICE, ROUTE_LOCAL), 0);
+}
+
+/* An end without a beginning is told, and changes nothing. */
+static void test_live_wrong(void **state)
+{
+	struct live_sessions l = { 0 };
+
+	(void)state;
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, -1), -ENOENT);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_LOCAL, 1), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, -1), -ENOENT);
+	assert_int_equal(l.sessions, 1);
+	live_sessions_clear(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_connections),
+		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_buckets),
+		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_live_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a source shows: asked by each protocol's probe, filtered, kept, and given to
+   sessions by reference. */
+#include "interceptor/offer.h"
+#include "interceptor/protocols/protocol.h"
+#include "lib/registry/registry_fixture.h"
+
+/* ---- asking ---- */
+
+struct probe_row {
+	const char *name;
+	enum service_id service;
+	enum protocol_probe result;
+	const char *lines[8]; /* "S text": the source says; "s text": it is asked */
+	const char *greeting, *capability;
+};
+
+static const struct probe_row probes[] = {
+	{ "IMAP", SERVICE_IMAP, PROTOCOL_PROBE_DONE,
+		{ "S * OK ready", "s probe1 CAPABILITY", "S * CAPABILITY IMAP4rev1",
+			"S probe1 OK done" },
+		"* OK ready", "IMAP4rev1" },
+	{ "IMAP with ID", SERVICE_IMAP, PROTOCOL_PROBE_DONE,
+		{ "S * OK ready", "s probe1 CAPABILITY", "S * CAPABILITY IMAP4rev1 ID",
+			"S probe1 OK done", "s probe2 ID NIL", "S * ID NIL",
+			"S probe2 OK done" },
+		"* OK ready", "IMAP4rev1 ID" },
+	{ "IMAP that is full", SERVICE_IMAP, PROTOCOL_PROBE_FAILED,
+		{ "S * BYE too many" }, NULL, NULL },
+	{ "IMAP that is none", SERVICE_IMAP, PROTOCOL_PROBE_FAILED,
+		{ "S SSH-2.0-OpenSSH" }, NULL, NULL },
+	{ "POP3", SERVICE_POP3, PROTOCOL_PROBE_DONE,
+		{ "S +OK ready", "s CAPA", "S +OK", "S USER", "S UIDL", "S ." },
+		"+OK ready", "USER\r\nUIDL\r\n" },
+	{ "POP3 without CAPA", SERVICE_POP3, PROTOCOL_PROBE_DONE,
+		{ "S +OK ready", "s CAPA", "S -ERR what" }, "+OK ready", "" },
+	{ "POP3 that is full", SERVICE_POP3, PROTOCOL_PROBE_FAILED, { "S -ERR too many" },
+		NULL, NULL },
+};
+
+/* A line of the source, in one piece or byte by byte. */
+static enum protocol_probe hear(const struct protocol *p, void *probe, const char *line,
+	bool in_bytes, struct buf *in, struct buf *out)
+{
+	enum protocol_probe is = PROTOCOL_PROBE_NEED_MORE;
+	char text[200];
+	int len = snprintf(text, sizeof(text), "%s\r\n", line);
+	size_t piece = in_bytes ? 1 : (size_t)len, used;
+
+	for (size_t at = 0; at < (size_t)len; at += piece) {
+		assert_int_equal(buf_append(in, str_of(text + at, piece)), 0);
+		do {
+			is = p->probe_bytes(probe, buf_view(in), &used, out);
+			buf_consume(in, used);
+		} while (is == PROTOCOL_PROBE_AGAIN);
+		if (is != PROTOCOL_PROBE_NEED_MORE)
+			break;
+	}
+	return is;
+}
+
+static void ask(const struct probe_row *row, bool in_bytes)
+{
+	const struct protocol *p = protocol_of(row->service);
+	enum protocol_probe is = PROTOCOL_PROBE_NEED_MORE;
+	struct arena arena;
+	struct buf in, out;
+	void *probe;
+
+	arena_init(&arena);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	probe = arena_alloc(&arena, p->probe_size);
+	p->probe_begin(probe, &arena);
+	for (size_t i = 0; row->lines[i]; i++) {
+		char wanted[200];
+
+		if (row->lines[i][0] == 'S') {
+			is = hear(p, probe, row->lines[i] + 2, in_bytes, &in, &out);
+			continue;
+		}
+		(void)snprintf(wanted, sizeof(wanted), "%s\r\n", row->lines[i] + 2);
+		if (!str_eq(buf_view(&out), str_from(wanted)))
+			fail_msg(
+				"%s: asked \"%.*s\"", row->name, STR_ARG(buf_view(&out)));
+		buf_clear(&out);
+	}
+	if (is != row->result)
+		fail_msg("%s: it is %d", row->name, is);
+	if (row->greeting) {
+		struct learnt learnt = p->probe_result(probe);
+
+		if (!str_eq(learnt.greeting, str_from(row->greeting)) ||
+			!str_eq(learnt.capability, str_from(row->capability)))
+			fail_msg("%s: \"%.*s\" \"%.*s\"", row->name,
+				STR_ARG(learnt.greeting), STR_ARG(learnt.capability));
+	}
+	buf_fini(&in);
+	buf_fini(&out);
+	arena_fini(&arena);
+}
+
+static void test_probes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(probes); i++) {
+		ask(&probes[i], false);
+		ask(&probes[i], true);
+	}
+}
+
+/* ---- showing ---- */
+
+static const struct {
+	const char *name;
+	enum service_id service;
+	enum service_tls tls;
+	struct learnt learnt, shown;
+} shows[] = {
+	{ "IMAP: what cannot pass is dropped", SERVICE_IMAP, SERVICE_TLS_HIDE,
+		{ STR("* OK [CAPABILITY IMAP4rev1 STARTTLS XODD IDLE] hi"),
+			STR("IMAP4rev1 STARTTLS XODD IDLE"), STR("NIL") },
+		{ STR("* OK [CAPABILITY IMAP4rev1 IDLE] hi"), STR("IMAP4rev1 IDLE"),
+			STR("NIL") } },
+	{ "IMAP: STARTTLS is the source's", SERVICE_IMAP, SERVICE_TLS_PASS,
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR("") },
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR("") } },
+	{ "POP3", SERVICE_POP3, SERVICE_TLS_HIDE,
+		{ STR("+OK hi"), STR("USER\r\nSTLS\r\nUIDL\r\n"), STR("") },
+		{ STR("+OK hi"), STR("USER\r\nUIDL\r\n"), STR("") } },
+};
+
+static void test_shows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(shows); i++) {
+		struct learnt shown = { 0 };
+		struct arena arena;
+
+		arena_init(&arena);
+		assert_int_equal(
+			protocol_of(shows[i].service)
+				->show(&shows[i].learnt, shows[i].tls, &arena, &shown),
+			0);
+		if (!str_eq(shown.greeting, shows[i].shown.greeting) ||
+			!str_eq(shown.capability, shows[i].shown.capability) ||
+			!str_eq(shown.id, shows[i].shown.id))
+			fail_msg("%s: \"%.*s\" \"%.*s\"", shows[i].name,
+				STR_ARG(shown.greeting), STR_ARG(shown.capability));
+		arena_fini(&arena);
+	}
+}
+
+/* A greeting with a timestamp is one connection's; ours is never the same twice. */
+static void test_own_greeting(void **state)
+{
+	const struct protocol *p = protocol_of(SERVICE_POP3);
+	const struct str greeting = STR("+OK hi <1896.697@host>");
+	struct buf one, two, none;
+
+	(void)state;
+	assert_true(p->is_personal(&(struct learnt){ .greeting = greeting }));
+	assert_false(p->is_personal(&(struct learnt){ .greeting = STR("+OK hi") }));
+	buf_init(&one, 0);
+	buf_init(&two, 0);
+	buf_init(&none, 0);
+	assert_int_equal(p->own_greeting(greeting, false, &one), 0);
+	assert_int_equal(p->own_greeting(greeting, false, &two), 0);
+	assert_int_equal(p->own_greeting(greeting, true, &none), 0);
+	assert_true(p->is_personal(&(struct learnt){ .greeting = buf_view(&one) }));
+	assert_false(str_eq(buf_view(&one), buf_view(&two)));
+	assert_false(p->is_personal(&(struct learnt){ .greeting = buf_view(&none) }));
+	buf_fini(&one);
+	buf_fini(&two);
+	buf_fini(&none);
+}
+
+static void test_services(void **state)
+{
+	(void)state;
+	assert_ptr_equal(protocol_of(SERVICE_SUBMISSION), &protocol_smtp);
+	assert_null(protocol_of(SERVICE_IMAPS));
+	assert_null(protocol_of(SERVICE_COUNT));
+}
+
+/* ---- keeping ---- */
+
+static void store(struct test *t, const char *greeting, bool wanted)
+{
+	struct learnt learnt = { .greeting = str_from(greeting),
+		.capability = STR("IMAP4rev1 IDLE"),
+		.id = STR("NIL") };
+	bool changed;
+
+	NO_ERROR(offer_store(t->r, SERVICE_IMAP, &learnt, &changed, &t->err));
+	assert_int_equal(changed, wanted);
+}
+
+static void test_offer(void **state)
+{
+	struct test *t = *state;
+	struct offer *o, *mine;
+	struct learnt learnt;
+
+	assert_int_equal(
+		offer_load(t->r, SERVICE_IMAP, SERVICE_TLS_HIDE, &o, &t->err), -ENOENT);
+	store(t, "* OK one", true);
+	store(t, "* OK one", false);
+	NO_ERROR(offer_store_refusal(
+		t->r, SERVICE_IMAP, STR_LIT("NO [AUTHENTICATIONFAILED] no"), &t->err));
+	NO_ERROR(offer_load(t->r, SERVICE_IMAP, SERVICE_TLS_HIDE, &o, &t->err));
+	assert_true(str_eq(o->shown.greeting, STR_LIT("* OK one")));
+	assert_true(str_eq(o->refusal, STR_LIT("NO [AUTHENTICATIONFAILED] no")));
+	/* one session's own, the words for a wrong password as all have them */
+	learnt = o->shown;
+	learnt.greeting = STR_LIT("* OK two");
+	NO_ERROR(offer_make(SERVICE_IMAP, &learnt, o, &mine));
+	assert_true(str_eq(mine->shown.greeting, STR_LIT("* OK two")));
+	assert_true(str_eq(mine->refusal, o->refusal));
+	/* whoever holds a reference keeps it */
+	assert_ptr_equal(offer_ref(o), o);
+	offer_unref(o);
+	assert_true(str_eq(o->shown.greeting, STR_LIT("* OK one")));
+	offer_unref(o);
+	offer_unref(mine);
+	offer_unref(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_shows),
+		cmocka_unit_test(test_own_greeting),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test_setup_teardown(
+			test_offer, fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
