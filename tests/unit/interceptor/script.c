@@ -392,8 +392,9 @@ static void show(struct script *s, enum service_id service, const char *capabili
 /* No run learns from another one. */
 static void offers_begin(struct script *s)
 {
-	show(s, SERVICE_IMAP, "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=CRAM-MD5");
-	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\n.\r\n");
+	show(s, SERVICE_IMAP,
+		"IMAP4rev1 SASL-IR STARTTLS AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 AUTH=GSSAPI");
+	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\nSTLS\r\nSASL PLAIN CRAM-MD5\r\n");
 	script_load_offer(s, s->row->service);
 }
 

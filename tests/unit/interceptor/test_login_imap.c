@@ -218,6 +218,60 @@ static const struct script_row here[] = {
 		{ GREETED, "C a LOGIN carol*root master", "c a " USE_A_PASSWORD } },
 };
 
+/* Towards the source a login goes as the client sent it, by whatever mechanism. */
+static const struct script_row mechanisms[] = {
+	{ "PLAIN with an initial response", SERVICE_IMAP, "alice",
+		{ GREETED, "C a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==", "S * OK hello",
+			"s % AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==", "S $ OK in",
+			"c a OK in", "learned \"secret", "state relay" } },
+	{ "PLAIN in two steps", SERVICE_IMAP, "alice",
+		{ GREETED, "C a AUTHENTICATE PLAIN", "c + ", "C AGFsaWNlAHNlY3JldA==",
+			"S * OK hello", "s % AUTHENTICATE PLAIN", "S +",
+			"s AGFsaWNlAHNlY3JldA==", "S $ OK in", "c a OK in",
+			"learned \"secret" } },
+	{ "LOGIN in three steps", SERVICE_IMAP, "alice",
+		{ GREETED, "C a AUTHENTICATE LOGIN", "c + VXNlcm5hbWU6",
+			"C YWxpY2U=", "c + UGFzc3dvcmQ6", "C c2VjcmV0", "S * OK hello",
+			"s % AUTHENTICATE LOGIN", "S + VXNlcm5hbWU6",
+			"s YWxpY2U=", "S + UGFzc3dvcmQ6", "s c2VjcmV0", "S $ OK in",
+			"c a OK in", "learned \"secret" } },
+	{ "PLAIN, for somebody who lives here", SERVICE_IMAP, "carol",
+		{ GREETED,
+			"C a AUTHENTICATE PLAIN AGNhcm9sAHNlY3JldA==", "state verifying",
+			"verdict right", "handed carol tag=a ticket=tkt unread=" } },
+	{ "PLAIN, given up", SERVICE_IMAP, "alice",
+		{ GREETED, "C a AUTHENTICATE PLAIN", "c + ", "C *",
+			"c a BAD Authentication cancelled.", "source 0",
+			"state prelogin" } },
+	{ "PLAIN, that the source has forgotten", SERVICE_IMAP, "alice",
+		{ GREETED, "C a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==", "S * OK hello",
+			"s % AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==", "S $ BAD what",
+			"c a BAD what", "learned 0", "source 0" } },
+	{ "one that shows no name", SERVICE_IMAP, NULL,
+		{ GREETED, "C a AUTHENTICATE GSSAPI dG9rZW4=", "S * OK hello",
+			"s % AUTHENTICATE GSSAPI dG9rZW4=", "S $ OK in", "c a OK in",
+			"learned 0", "live 0", "state relay" } },
+	{ "TLS, which the source begins", SERVICE_IMAP, NULL,
+		{ GREETED, "C a STARTTLS", "state upgrading", "S * OK hello",
+			"s % STARTTLS", "S $ OK begin", "c a OK begin", "state relay",
+			"C \026\003\001", "s \026\003\001", "live 0", "learned 0" } },
+	{ "TLS, which the source refuses", SERVICE_IMAP, NULL,
+		{ GREETED, "C a STARTTLS", "S * OK hello", "s % STARTTLS", "S $ NO no",
+			"c a NO no", "state prelogin", "source 0", "C b NOOP",
+			"c b OK NOOP completed." } },
+	{ "TLS, and what came behind in clear is thrown away", SERVICE_IMAP, NULL,
+		{ "plain", GREETED, "C a STARTTLS\r\nb NOOP", "S * OK hello",
+			"s % STARTTLS", "S $ OK begin", "c a OK begin", "state relay" } },
+	{ "TLS, and the source is lost", SERVICE_IMAP, NULL,
+		{ GREETED, "C a STARTTLS", "S * OK hello", "s % STARTTLS", "source ends",
+			BYE_UNAVAILABLE } },
+	{ "TLS, and the source is slow", SERVICE_IMAP, NULL,
+		{ GREETED, "C a STARTTLS", "S * OK hello", "s % STARTTLS", "timeout",
+			BYE_UNAVAILABLE } },
+	{ "TLS, and the source is retired", SERVICE_IMAP, NULL,
+		{ "let retired", GREETED, "C a STARTTLS", BYE_UNAVAILABLE } },
+};
+
 static void run(const struct script_row *table, size_t n)
 {
 	struct script *s =
@@ -245,6 +299,12 @@ static void test_exchanges(void **state)
 	run(exchanges, ROWS(exchanges));
 }
 
+static void test_mechanisms(void **state)
+{
+	(void)state;
+	run(mechanisms, ROWS(mechanisms));
+}
+
 static void test_held(void **state)
 {
 	(void)state;
@@ -263,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_before_login),
 		cmocka_unit_test(test_at_the_source),
 		cmocka_unit_test(test_exchanges),
+		cmocka_unit_test(test_mechanisms),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_here),
 	};
