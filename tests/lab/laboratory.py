@@ -43,6 +43,7 @@ class Lab:
         self.source = self.network.source
         self.server = server(self.folder, self.source, **server_options)
         self.postfix = Postfix(self.folder, self.source, self.server) if postfix else None
+        self.after_network = lambda: None  # called when there is one, before any server
         self.at_down = []  # called in reverse order before anything else goes
         self._up = False
 
@@ -78,6 +79,7 @@ class Lab:
         self.folder.mkdir(mode=0o755)
         self._write_state()
         self.network.create()
+        self.after_network()
         self.server.prepare()
         for name, password in self.users.items():
             self.server.add_user(name, password)

@@ -4,6 +4,7 @@ import re
 
 from .harness import World, equal
 from .imap import Imap
+from .network import SOURCE_ADDRESS
 from .processes import wait_until
 from .smtp import Smtp, one
 
@@ -11,8 +12,8 @@ from .smtp import Smtp, one
 class Mail(World):
     """Two users: self.here lives here, self.there at the source."""
 
-    def __init__(self, **options):
-        super().__init__(postfix=True, **options)
+    def __init__(self, postfix=True, **options):
+        super().__init__(postfix=postfix, **options)
         self.count = 0
 
     def __enter__(self):
@@ -26,6 +27,12 @@ class Mail(World):
 
     def smtp(self, user="", family=4):
         client = Smtp(self.lab.connect(25, self.address(user, family), family))
+        client.ehlo = client.ok("EHLO client.example.org")
+        return client
+
+    def direct_smtp(self):
+        """Past the router."""
+        client = Smtp(self.lab.source.connect(SOURCE_ADDRESS[0], 25))
         client.ehlo = client.ok("EHLO client.example.org")
         return client
 

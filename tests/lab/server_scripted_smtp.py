@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An SMTP server that answers as a test wants: servers that refuse and hang up, or say why in
+words alone, are many, and their packages evict one another."""
+import contextlib
+import re
+import socket
+import threading
+
+PATH = re.compile(rb"<([^>]*)>")
+ORDINARY = {
+    "GREETING": b"220 mail.example.com ESMTP\r\n",
+    "EHLO": b"250-mail.example.com\r\n250 PIPELINING\r\n",
+    "DATA": b"354 go on\r\n",
+    "QUIT": b"221 bye\r\n",
+}
+
+
+class Answer(bytes):
+    """A whole reply; hangs_up: the connection ends behind it."""
+
+    hangs_up = False
+
+
+def hang_up(reply):
+    answer = Answer(reply)
+    answer.hangs_up = True
+    return answer
+
+
+class ScriptedSmtp:
+    """Serves port 25 of `namespace` from threads of the test itself.
+
+    answers: by verb ("GREETING", "EHLO", "RCPT", …) bytes, or a function of the line and the
+    client's address that returns bytes (None: the ordinary answer). They hold for clients
+    alone: the router, which asks what the server shows, is answered by `router`.
+    """
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+        self.answers = {}
+        self.router = {}
+        self.lines = []  # (address, line) of clients
+        self.taken = []  # (recipients, message)
+        self.listener = None
+
+    def start(self):
+        with self.namespace.entered():
+            self.listener = socket.create_server(("", 25), backlog=64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self):
+        if self.listener:
+            self.listener.close()
+            self.listener = None
+
+    @contextlib.contextmanager
+    def says(self, **answers):
+        self.answers = answers
+        self.lines.clear()
+        self.taken.clear()
+        try:
+            yield self
+        finally:
+            self.answers = {}
+
+    def _accept(self):
+        listener = self.listener
+        while True:
+            try:
+                connection, (address, *_) = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(connection, address),
+                             daemon=True).start()
+
+    def _answer(self, verb, line, address):
+        answers = self.answers if address.startswith("192.0.2.") else self.router
+        answer = answers.get(verb)
+        if callable(answer):
+            answer = answer(line, address)
+        return answer or ORDINARY.get(verb, b"250 Ok\r\n")
+
+    def _converse(self, connection, address):
+        with connection, contextlib.suppress(OSError):
+            answer = self._answer("GREETING", b"", address)
+            connection.sendall(answer)
+            file = connection.makefile("rb")
+            recipients = []
+            while not getattr(answer, "hangs_up", False):
+                line = file.readline()
+                if not line:
+                    return
+                verb = line.split()[0].decode("latin-1").upper() if line.split() else ""
+                if address.startswith("192.0.2."):
+                    self.lines.append((address, line))
+                answer = self._answer(verb, line, address)
+                if verb in ("MAIL", "RSET"):
+                    recipients = []
+                if verb == "RCPT" and answer.startswith(b"2"):
+                    recipients.append(PATH.search(line)[1].decode("latin-1"))
+                connection.sendall(answer)
+                if verb == "DATA" and answer.startswith(b"354"):
+                    self._message(connection, file, recipients)
+                if verb == "QUIT":
+                    return
+
+    def _message(self, connection, file, recipients):
+        message = b""
+        for line in file:
+            if line == b".\r\n":
+                self.taken.append((recipients, message))
+                connection.sendall(b"250 taken\r\n")
+                return
+            message += line
