@@ -4,7 +4,7 @@
 #include "base/fd.h"
 #include "base/ipc.h"
 #include "base/log.h"
-#include "interceptor/staging.h"
+#include "interceptor/smtp/staging.h"
 #include "interceptor/worker.h"
 
 #include <errno.h>
@@ -47,8 +47,10 @@ static void on_end(void *context, const struct message *m, int fd)
 
 static void on_staging(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
+
 	(void)fd;
-	staging_answered(context, m);
+	staging_answered(&w->host, m);
 }
 
 static const struct message_row messages[] = {
@@ -76,7 +78,7 @@ static void on_lost(void *context, struct channel *c, int code)
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		while (!LIST_EMPTY(&w->host.local[i]))
 			session_close(LIST_FIRST(&w->host.local[i]), "mailstore ended");
-	staging_mailstore_lost(w);
+	staging_mailstore_lost(&w->host);
 }
 
 static const struct channel_ops mailstore_ops = { .message = on_message,

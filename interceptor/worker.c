@@ -9,9 +9,9 @@
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
-#include "interceptor/smtp.h"
+#include "interceptor/smtp/smtp.h"
+#include "interceptor/smtp/staging.h"
 #include "interceptor/source.h"
-#include "interceptor/staging.h"
 #include "messages/ask.h"
 #include "registry/alias.h"
 
@@ -146,7 +146,7 @@ void worker_hand_over_recipients(struct worker *w)
 {
 	struct error err = { 0 };
 
-	if (recipients_hand_over(&w->recipients, w->host.registry, &err) < 0)
+	if (recipient_counts_hand_over(&w->recipients, w->host.registry, &err) < 0)
 		log_error(NULL, "recipients", "error=\"%s\"", err.text);
 }
 
@@ -168,10 +168,10 @@ static void on_tick(void *context)
 		else if (w->ticks % RECHECK_TICKS == 0)
 			session_tick(s);
 	}
-	staging_tick(w);
+	staging_tick(&w->host);
 	quiesce_check(&w->host);
 	if (w->recipients.n &&
-		clock_wall_ms() - w->recipients.since_ms >= RECIPIENTS_EVERY_MS)
+		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
 		worker_hand_over_recipients(w);
 }
 
@@ -279,8 +279,8 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&h->quiescing);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		LIST_INIT(&h->local[i]);
-	LIST_INIT(&w->stagings);
-	recipients_init(&w->recipients);
+	LIST_INIT(&w->host.stagings);
+	recipient_counts_init(&w->recipients);
 }
 
 static int set_up(struct worker *w, const struct worker_parts *parts, struct error *err)

@@ -10,9 +10,9 @@
 #include "event/timer.h"
 #include "interceptor/connection_limits.h"
 #include "interceptor/offer.h"
-#include "interceptor/passed.h"
-#include "interceptor/recipients.h"
 #include "interceptor/session/session.h"
+#include "interceptor/smtp/recently_relayed.h"
+#include "interceptor/smtp/recipient_counts.h"
 #include "interceptor/verify.h"
 #include "messages/exchange.h"
 
@@ -33,10 +33,8 @@ struct worker {
 
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
-	LIST_HEAD(, staging) stagings;
-	uint32_t next_staging;
-	struct recipients recipients; /* that the source was asked for */
-	struct passed passed;
+	struct recipient_counts recipients; /* that the source was asked for */
+	struct recently_relayed recently_relayed;
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct verify verify;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a worker does for its sessions (session/host.h). */
+#include "base/clock.h"
 #include "base/log.h"
 #include "interceptor/handoff.h"
 #include "interceptor/source.h"
 #include "interceptor/worker.h"
 #include "registry/retire.h"
+#include "wire/smtp/address.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -169,11 +171,43 @@ static void learnt_refusal(struct host *h, enum service_id service, struct str t
 	worker_load_offer(worker_of(h), service);
 }
 
+/* ---- mail ---- */
+
+static int reach_mailstore(struct host *h)
+{
+	return handoff_connect(worker_of(h));
+}
+
+static int tell_mailstore(struct host *h, const struct message *m, int fd)
+{
+	return message_send(&worker_of(h)->mailstore, m, fd);
+}
+
+static void count_recipient(
+	struct host *h, const struct smtp_address *to, struct str client, bool accepted)
+{
+	struct worker *w = worker_of(h);
+	uint64_t at = clock_wall_ms();
+
+	if (recipient_counts_add(
+		    &w->recipients, to->local, to->domain, client, accepted, at))
+		return;
+	worker_hand_over_recipients(w);
+	(void)recipient_counts_add(
+		&w->recipients, to->local, to->domain, client, accepted, at);
+}
+
+static void note_relayed(struct host *h, struct str local, struct str domain)
+{
+	recently_relayed_note(&worker_of(h)->recently_relayed, local, domain, now(h));
+}
+
 /* ---- an account switches ---- */
 
 static bool recently_relayed(struct host *h, struct str account)
 {
-	return passed_lately(&worker_of(h)->passed, h->registry, account, now(h));
+	return recently_relayed_has(
+		&worker_of(h)->recently_relayed, h->registry, account, now(h));
 }
 
 static void quiesced(struct host *h, struct str account, uint64_t request, bool settled)
@@ -204,6 +238,10 @@ const struct host_ops worker_host_ops = {
 	.offer = offer,
 	.learnt = learnt,
 	.learnt_refusal = learnt_refusal,
+	.reach_mailstore = reach_mailstore,
+	.tell_mailstore = tell_mailstore,
+	.count_recipient = count_recipient,
+	.note_relayed = note_relayed,
 	.recently_relayed = recently_relayed,
 	.quiesced = quiesced,
 };

@@ -15,8 +15,10 @@
 
 struct host;
 struct learnt;
+struct message;
 struct offer;
 struct session;
+struct smtp_address;
 
 LIST_HEAD(session_list, session);
 
@@ -77,6 +79,17 @@ struct host_ops {
 		struct host *h, enum service_id service, const struct learnt *learnt);
 	void (*learnt_refusal)(struct host *h, enum service_id service, struct str text);
 
+	/* ---- mail (smtp/) ---- */
+	/* Connects to the mailstore when nothing does. */
+	int (*reach_mailstore)(struct host *h);
+	/* Takes fd when it succeeds; the answer comes to smtp/staging.h. */
+	int (*tell_mailstore)(struct host *h, const struct message *m, int fd);
+	/* The source was asked about that recipient; for `mailferry report`. */
+	void (*count_recipient)(struct host *h, const struct smtp_address *to,
+		struct str client, bool accepted);
+	/* The source may have taken mail for it just now: recently_relayed() tells. */
+	void (*note_relayed)(struct host *h, struct str local, struct str domain);
+
 	/* ---- an account switches (quiesce.h) ---- */
 	/* The source took mail for it a moment ago. */
 	bool (*recently_relayed)(struct host *h, struct str account);
@@ -97,8 +110,9 @@ struct host {
 	struct session_list gone;  /* to be freed: session_free() */
 	struct session_list local[HOST_LOCAL_BUCKETS];
 	LIST_HEAD(, pending_quiesce) quiescing;
+	LIST_HEAD(, staging) stagings; /* messages on their way to the mailstore */
 	unsigned pid;
-	uint32_t next_number;
+	uint32_t next_number, next_staging;
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/recipients.h"
+#include "interceptor/smtp/recipient_counts.h"
 
-void recipients_init(struct recipients *all)
+void recipient_counts_init(struct recipient_counts *all)
 {
 	all->n = 0;
 	arena_init(&all->arena);
@@ -14,7 +14,7 @@ static uint32_t add_hash(uint32_t hash, struct str s)
 	return hash * 16777619u;
 }
 
-static struct recipients_seen *find(struct recipients *all, uint32_t hash,
+static struct recipients_seen *find(struct recipient_counts *all, uint32_t hash,
 	struct str local, struct str domain, struct str client)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -27,12 +27,12 @@ static struct recipients_seen *find(struct recipients *all, uint32_t hash,
 	return NULL;
 }
 
-static struct recipients_seen *add(struct recipients *all, uint32_t hash,
+static struct recipients_seen *add(struct recipient_counts *all, uint32_t hash,
 	struct str local, struct str domain, struct str client)
 {
 	struct recipients_seen *seen = &all->seen[all->n];
 
-	if (all->n == RECIPIENTS_HELD)
+	if (all->n == RECIPIENT_COUNTS_HELD)
 		return NULL;
 	*seen = (struct recipients_seen){ .local = arena_str(&all->arena, local),
 		.domain = arena_str(&all->arena, domain),
@@ -43,8 +43,8 @@ static struct recipients_seen *add(struct recipients *all, uint32_t hash,
 	return seen;
 }
 
-bool recipients_count(struct recipients *all, struct str local, struct str domain,
-	struct str client, bool accepted, uint64_t wall_ms)
+bool recipient_counts_add(struct recipient_counts *all, struct str local,
+	struct str domain, struct str client, bool accepted, uint64_t wall_ms)
 {
 	uint32_t hash = add_hash(add_hash(add_hash(2166136261u, local), domain), client);
 	struct recipients_seen *seen = find(all, hash, local, domain, client);
@@ -65,7 +65,8 @@ bool recipients_count(struct recipients *all, struct str local, struct str domai
 	return true;
 }
 
-int recipients_hand_over(struct recipients *all, struct registry *r, struct error *err)
+int recipient_counts_hand_over(
+	struct recipient_counts *all, struct registry *r, struct error *err)
 {
 	int code = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef INTERCEPTOR_STAGING_H
-#define INTERCEPTOR_STAGING_H
+#ifndef INTERCEPTOR_SMTP_STAGING_H
+#define INTERCEPTOR_SMTP_STAGING_H
 /*
  * A message on its way to accounts that live here: gathered while it comes, handed to the
  * mailstore as a file, delivered or forgotten when that is decided.
@@ -9,17 +9,17 @@
  *                                                        └─► drop ─DISCARD─►
  *
  * Small messages are gathered in memory, larger ones in a file without a name in
- * state_dir. What is staged is on the disk and survives everybody's death: who opens the
- * account next delivers it. So a delivery that cannot be confirmed (the mailstore is
- * being restarted, the disk is full) is late, not lost, and counts as done.
+ * state_dir. What is staged is on the disk and survives everybody's death: it is
+ * delivered when the account is opened next. So a delivery that cannot be confirmed (the
+ * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
  */
 #include "base/buf.h"
 #include "messages/message.h"
 #include "wire/smtp/proxy.h"
 
+struct host;
 struct session;
 struct staging;
-struct worker;
 
 /* Of one message; strings only for the call. */
 struct staging_mail {
@@ -43,9 +43,9 @@ bool staging_deliver(struct staging *g);
 /* Forgets it, whatever it is waiting for; what is delivered stays so. NULL is fine. */
 void staging_drop(struct staging *g);
 
-/* handoff.c: the mailstore's answers, and its end; worker.c: time. */
-void staging_answered(struct worker *w, const struct message *m);
-void staging_mailstore_lost(struct worker *w);
-void staging_tick(struct worker *w);
+/* For the worker: the mailstore's answers, its end, and time. */
+void staging_answered(struct host *h, const struct message *m);
+void staging_mailstore_lost(struct host *h);
+void staging_tick(struct host *h);
 
 #endif

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "interceptor/offer.h"
 #include "interceptor/session/quiesce.h"
-#include "interceptor/smtp.h"
+#include "interceptor/smtp/smtp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #define READ_SIZE 32768 /* in one turn; the others have theirs */
-#define READ_MAX 32768  /* unread by the machine: then the sender waits */
+#define READ_MAX 32768  /* unread by the proxy: then the sender waits */
 /* Written and not taken: what makes a session congested, one reply, and portions of a
    message. */
 #define WRITE_MAX (65536 + SMTP_REPLY_MAX + 2 * SMTP_PROXY_PORTION)
@@ -68,7 +68,7 @@ static void init(struct session *s)
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
 	f->offer.size_max = settings->limits.message_bytes;
-	smtp_proxy_init(&f->machine, &f->offer, &m->to_client, &m->to_source);
+	smtp_proxy_init(&f->proxy, &f->offer, &m->to_client, &m->to_source);
 	arena_init(&f->arena);
 	m->from_client.limit = READ_MAX + READ_SIZE;
 	m->from_source.limit = SMTP_REPLY_MAX + READ_SIZE;
@@ -80,11 +80,11 @@ static void end(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	smtp_abort(s);
-	smtp_proxy_fini(&f->machine);
+	smtp_proxy_fini(&f->proxy);
 	arena_fini(&f->arena);
 }
 
-/* ---- the machine's turn ---- */
+/* ---- the proxy's turn ---- */
 
 static enum smtp_proxy_action step(struct session *s)
 {
@@ -95,7 +95,7 @@ static enum smtp_proxy_action step(struct session *s)
 
 	if (!session_is_congested(s))
 		io.client = buf_view(&m->from_client);
-	action = smtp_proxy_next(&smtp_of(s)->machine, &io);
+	action = smtp_proxy_next(&smtp_of(s)->proxy, &io);
 	/* views into them stay good until bytes are appended */
 	buf_consume(&m->from_client, io.client_used);
 	buf_consume(&m->from_source, io.source_used);
@@ -113,7 +113,7 @@ static void upgrade(struct session *s)
 	session_relay(s);
 }
 
-/* false: the machine stops here. */
+/* false: the proxy stops here. */
 static bool act(struct session *s, enum smtp_proxy_action action)
 {
 	switch (action) {
@@ -175,20 +175,20 @@ static struct session_events wants(const struct session *s)
 static bool is_at_end(const struct session *s)
 {
 	return s->client_ended && !s->client_dead && !session_is_congested(s) &&
-	       smtp_proxy_awaits_client(&smtp_of(s)->machine);
+	       smtp_proxy_awaits_client(&smtp_of(s)->proxy);
 }
 
 static void client_lost(struct session *s)
 {
 	s->client_dead = true;
-	smtp_proxy_client_gone(&smtp_of(s)->machine);
+	smtp_proxy_client_gone(&smtp_of(s)->proxy);
 	session_again(s);
 }
 
 /* Nothing of a transaction that is over is on its way. */
 static void look_after_recipients(struct session *s)
 {
-	if (smtp_proxy_is_idle(&smtp_of(s)->machine)) {
+	if (smtp_proxy_is_idle(&smtp_of(s)->proxy)) {
 		smtp_forget_at_source(s);
 		smtp_of(s)->must_end = false;
 	}
@@ -216,9 +216,9 @@ static void source_lost(struct session *s, int code)
 	if (!session_is_handled(s) || s->source_state == SOURCE_NONE)
 		return;
 	log_warning(session_id(s, id), "source", "error=\"%s\" in=\"%s\"",
-		strerror(-code), smtp_proxy_state_name(smtp_of(s)->machine.state));
+		strerror(-code), smtp_proxy_state_name(smtp_of(s)->proxy.state));
 	session_drop_source(s);
-	smtp_proxy_source_lost(&smtp_of(s)->machine);
+	smtp_proxy_source_lost(&smtp_of(s)->proxy);
 	run(s);
 }
 
@@ -239,7 +239,7 @@ static void begin(struct session *s)
 		return;
 	r = smtp_of(s)->offer.retired ? -ECONNREFUSED : session_connect(s);
 	if (r < 0) {
-		smtp_proxy_source_lost(&smtp_of(s)->machine);
+		smtp_proxy_source_lost(&smtp_of(s)->proxy);
 		run(s);
 	}
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * An account switches, or goes back: no mail may reach it at the source after the last
- * look there, nor here after the last look here. Its route is `busy` by now, so nobody
- * gets a new recipient of his through, nor a message for him to the mailstore
+ * look there, nor here after the last look here. Its route is `busy` by now, so no new
+ * recipient of that account is accepted, and no message for it goes to the mailstore
  * (all_live_here()); what is under way is ended.
  *
  *   recipient accepted, no message yet   421: the client comes again, and is told better
  *   message on its way                   a moment to finish, then 421
  *   final dot sent, no answer yet        longer: cut off, the source might take it
  *   being staged or delivered here       the mailstore answers soon
- *   taken by the source a moment ago     its queue gets that moment (passed.h)
+ *   taken by the source a moment ago     its queue gets that moment (recently_relayed.h)
  */
 #include "base/log.h"
-#include "interceptor/smtp.h"
-#include "interceptor/worker.h"
+#include "interceptor/smtp/smtp.h"
 #include "registry/alias.h"
 
 /* Together below what the transfer waits for an answer (10 s): during it the account is
@@ -66,8 +65,7 @@ void smtp_forget_at_source(struct session *s)
 	if (!f->at_source)
 		return;
 	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
-		passed_note(&worker_of(s->host)->passed, r->local, r->domain,
-			s->host->ops->now(s->host));
+		s->host->ops->note_relayed(s->host, r->local, r->domain);
 	f->at_source = NULL;
 	arena_fini(&f->arena);
 	arena_init(&f->arena);
@@ -100,9 +98,9 @@ static bool goes_to_source(const struct smtp_session *f, struct str account)
 /* With the mailstore: asked, and not yet known to be delivered. */
 static bool is_with_mailstore(const struct smtp_session *f, struct str account)
 {
-	if (!smtp_proxy_is_deciding(&f->machine))
+	if (!smtp_proxy_is_deciding(&f->proxy))
 		return false;
-	for (const struct smtp_recipient *r = f->machine.transaction.local.first; r;
+	for (const struct smtp_recipient *r = f->proxy.transaction.local.first; r;
 		r = r->next)
 		if (str_eq(r->account, account))
 			return true;
@@ -119,7 +117,7 @@ bool smtp_is_ending(const struct session *s, struct str account)
 enum quiesce smtp_quiesce(struct session *s, struct str account, bool force)
 {
 	struct smtp_session *f = smtp_of(s);
-	enum smtp_proxy_state state = f->machine.state;
+	enum smtp_proxy_state state = f->proxy.state;
 	char id[SESSION_ID_MAX];
 
 	(void)force;
@@ -128,9 +126,9 @@ enum quiesce smtp_quiesce(struct session *s, struct str account, bool force)
 		return QUIESCE_NOTHING;
 	log_info(session_id(s, id), "quiesce", "account=%.*s in=\"%s\"", STR_ARG(account),
 		smtp_proxy_state_name(state));
-	if (smtp_proxy_is_deciding(&f->machine))
+	if (smtp_proxy_is_deciding(&f->proxy))
 		session_set_deadline(s, ANSWER_MS);
-	else if (smtp_proxy_is_receiving(&f->machine))
+	else if (smtp_proxy_is_receiving(&f->proxy))
 		session_set_deadline(s, MESSAGE_MS);
 	else
 		smtp_say_bye(s, CLOSE_MOVED);

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef INTERCEPTOR_SMTP_H
-#define INTERCEPTOR_SMTP_H
+#ifndef INTERCEPTOR_SMTP_SMTP_H
+#define INTERCEPTOR_SMTP_SMTP_H
 /*
  * An SMTP session: the sans-I/O machine of wire/smtp/proxy.h between client and source,
  * for the whole session.
  *
- *   front_smtp.c     the session's handler
- *   smtp_business.c  what the machine asks for: whose a recipient is, staging, AUTH
- *   smtp_quiesce.c   transactions of an account that switches
+ *   handler.c    the session's handler
+ *   actions.c    what the proxy asks for: whose a recipient is, staging, AUTH
+ *   quiesce.c    transactions of an account that switches
+ *
+ * with recipient.h (an address's account) and staging.h (a message for users here). For
+ * the worker: recently_relayed.h and recipient_counts.h.
  */
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/session.h"
 #include "interceptor/smtp/recipient.h"
-#include "interceptor/staging.h"
+#include "interceptor/smtp/staging.h"
 #include "wire/smtp/address.h"
 #include "wire/smtp/proxy.h"
 
@@ -26,11 +29,11 @@ struct smtp_at_source {
 };
 
 struct smtp_session {
-	struct smtp_proxy machine;
+	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	char name[PROTOCOL_NAME_MAX];
 	struct staging *staging;        /* NULL: none */
-	char refusal[SMTP_REFUSAL_MAX]; /* until the machine has said it */
+	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
@@ -42,11 +45,11 @@ static inline struct smtp_session *smtp_of(const struct session *s)
 	return s->memory->state;
 }
 
-/* front_smtp.c */
+/* handler.c */
 extern const struct handler smtp_handler;
 void smtp_say_bye(struct session *s, enum close_reason why);
 
-/* smtp_business.c */
+/* actions.c */
 void smtp_route_recipient(struct session *s);
 void smtp_count_recipient(struct session *s);
 void smtp_stage_begin(struct session *s);
@@ -56,7 +59,7 @@ void smtp_commit(struct session *s);
 void smtp_abort(struct session *s);
 void smtp_authenticated(struct session *s);
 
-/* smtp_quiesce.c */
+/* quiesce.c */
 /* false: no memory, or too many. */
 bool smtp_remember_at_source(struct session *s, const struct recipient *to);
 /* The transaction is over: nothing of it is on its way to the source. */

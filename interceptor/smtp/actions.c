@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the SMTP machine asks for, in one function each. */
-#include "base/clock.h"
+/* What the SMTP proxy asks for, in one function each. */
 #include "base/log.h"
-#include "interceptor/handoff.h"
-#include "interceptor/smtp.h"
-#include "interceptor/smtp/recipient.h"
-#include "interceptor/worker.h"
-#include "registry/alias.h"
+#include "interceptor/smtp/smtp.h"
 #include "wire/smtp/address.h"
 #include "wire/smtp/trace.h"
 
@@ -23,14 +18,14 @@
 
 /* ---- whose a recipient is ---- */
 
-/* Without the mailstore it is his mail alone that must wait, not that of all others in
+/* Without the mailstore only the mail for its users must wait, not that for all others in
    the same message. */
 static enum smtp_route to_route(struct session *s, const struct account_route *route)
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
-		return handoff_connect(worker_of(s->host)) < 0 ? SMTP_ROUTE_LATER
-		                                               : SMTP_ROUTE_LOCAL;
+		return s->host->ops->reach_mailstore(s->host) < 0 ? SMTP_ROUTE_LATER
+		                                                  : SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return SMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:
@@ -80,7 +75,7 @@ void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 	struct recipient_names names = names_of(s);
-	struct str address = f->machine.recipient->address;
+	struct str address = f->proxy.recipient->address;
 	enum smtp_route is = SMTP_ROUTE_LATER;
 	struct recipient to;
 	struct error err = { 0 };
@@ -96,7 +91,7 @@ void smtp_route_recipient(struct session *s)
 	if (to.is == RECIPIENT_KNOWN)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
 			STR_ARG(address), to.account.name, route_name(to.account.route));
-	smtp_proxy_routed(&f->machine, is, str_from(to.account.name));
+	smtp_proxy_routed(&f->proxy, is, str_from(to.account.name));
 }
 
 /* ---- what goes to the source ---- */
@@ -115,22 +110,15 @@ static struct str client_address(
 
 void smtp_count_recipient(struct session *s)
 {
-	const struct smtp_proxy *m = &smtp_of(s)->machine;
-	struct recipients *all = &worker_of(s->host)->recipients;
-	bool accepted = m->code / 100 == 2;
+	const struct smtp_proxy *m = &smtp_of(s)->proxy;
 	char client[INET6_ADDRSTRLEN];
-	struct str from = client_address(s, client);
 	struct smtp_address to;
 	struct arena arena;
 
 	arena_init(&arena);
-	if (smtp_address_parse(m->recipient->address, &arena, &to) &&
-		!recipients_count(
-			all, to.local, to.domain, from, accepted, clock_wall_ms())) {
-		worker_hand_over_recipients(worker_of(s->host));
-		(void)recipients_count(
-			all, to.local, to.domain, from, accepted, clock_wall_ms());
-	}
+	if (smtp_address_parse(m->recipient->address, &arena, &to))
+		s->host->ops->count_recipient(
+			s->host, &to, client_address(s, client), m->code / 100 == 2);
 	arena_fini(&arena);
 }
 
@@ -139,7 +127,7 @@ void smtp_count_recipient(struct session *s)
 /* The recipient was accepted a while ago: an account may have gone since. */
 static const char *all_live_here(struct session *s)
 {
-	const struct smtp_proxy *m = &smtp_of(s)->machine;
+	const struct smtp_proxy *m = &smtp_of(s)->proxy;
 	struct account_route route;
 	struct error err = { 0 };
 
@@ -153,18 +141,18 @@ static const char *all_live_here(struct session *s)
 	return NULL;
 }
 
-/* Said by the machine in its next step. */
+/* Said by the proxy in its next step. */
 static void done(struct session *s, struct str refusal)
 {
 	struct smtp_session *f = smtp_of(s);
 	int n = snprintf(f->refusal, sizeof(f->refusal), "%.*s", STR_ARG(refusal));
 
-	smtp_proxy_done(&f->machine, str_of(f->refusal, n < 0 ? 0 : strlen(f->refusal)));
+	smtp_proxy_done(&f->proxy, str_of(f->refusal, n < 0 ? 0 : strlen(f->refusal)));
 }
 
 static void answered(struct session *s, struct str refusal)
 {
-	bool is_over = smtp_of(s)->machine.state == SMTP_PROXY_COMMITTING;
+	bool is_over = smtp_of(s)->proxy.state == SMTP_PROXY_COMMITTING;
 
 	session_enter(s);
 	done(s, refusal);
@@ -183,7 +171,7 @@ void smtp_stage_begin(struct session *s)
 		f->staging = staging_new(s, answered);
 		refusal = f->staging ? NULL : LATER_REPLY;
 	}
-	if (!f->machine.transaction.remote.n)
+	if (!f->proxy.transaction.remote.n)
 		session_set_route(s, ROUTE_LOCAL);
 	done(s, str_from(refusal));
 }
@@ -192,14 +180,14 @@ void smtp_stage_bytes(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 
-	if (f->staging && staging_write(f->staging, f->machine.bytes) < 0)
+	if (f->staging && staging_write(f->staging, f->proxy.bytes) < 0)
 		done(s, STR_LIT(FULL_REPLY));
 }
 
 static int write_header(struct session *s, struct buf *header)
 {
 	const struct smtp_session *f = smtp_of(s);
-	const struct smtp_proxy *m = &f->machine;
+	const struct smtp_proxy *m = &f->proxy;
 	char id[SESSION_ID_MAX], client[INET6_ADDRSTRLEN];
 	time_t now = time(NULL);
 	struct tm local = { 0 };
@@ -223,12 +211,12 @@ static int write_header(struct session *s, struct buf *header)
 static int send_staging(struct session *s, struct buf *header)
 {
 	struct smtp_session *f = smtp_of(s);
-	const struct smtp_recipient *first = f->machine.transaction.local.first;
+	const struct smtp_recipient *first = f->proxy.transaction.local.first;
 	char client[ADDRESS_TEXT_MAX];
-	struct staging_mail mail = { .sender = f->machine.transaction.sender,
+	struct staging_mail mail = { .sender = f->proxy.transaction.sender,
 		.recipients = first,
 		.at_once =
-			!first->next && f->machine.message.destination == SMTP_TO_LOCAL };
+			!first->next && f->proxy.message.destination == SMTP_TO_LOCAL };
 	int r = write_header(s, header);
 
 	if (r < 0)
@@ -281,7 +269,7 @@ void smtp_abort(struct session *s)
 /* A proof like any other login, but the session stays here: it may only send mail. */
 void smtp_authenticated(struct session *s)
 {
-	const struct smtp_login *l = &smtp_of(s)->machine.login;
+	const struct smtp_login *l = &smtp_of(s)->proxy.login;
 	struct proven_login login = { .name = l->user,
 		.service = str_from(service_name(s->service)) };
 	struct account_route route;

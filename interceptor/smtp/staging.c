@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/staging.h"
+#include "interceptor/smtp/staging.h"
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "interceptor/handoff.h"
-#include "interceptor/worker.h"
+#include "interceptor/session/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,26 +20,26 @@
 
 #define AWAY_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
 
-enum copy_state {
-	COPY_NEW,
-	COPY_STAGING,    /* STAGE was sent */
-	COPY_STAGED,     /* and answered: number */
-	COPY_DELIVERING, /* DELIVER was sent */
-	COPY_AGAIN,      /* it was lost on its way */
-	COPY_DONE,       /* delivered, or refused */
-	COPY_STATE_COUNT
+enum delivery_state {
+	DELIVERY_NEW,
+	DELIVERY_STAGING,    /* STAGE was sent */
+	DELIVERY_STAGED,     /* and answered: number */
+	DELIVERY_DELIVERING, /* DELIVER was sent */
+	DELIVERY_AGAIN,      /* it was lost on its way */
+	DELIVERY_DONE,       /* delivered, or refused */
+	DELIVERY_STATE_COUNT
 };
 
 /* Of the message, for one account. */
-struct copy {
+struct pending_delivery {
 	struct str account;
-	enum copy_state state;
+	enum delivery_state state;
 	uint64_t number;
 };
 
 struct staging {
 	LIST_ENTRY(staging) all;
-	struct worker *worker;
+	struct host *host;
 	struct session *session; /* NULL: nobody waits any more */
 	staging_fn *done;
 	uint32_t number;
@@ -51,10 +50,10 @@ struct staging {
 	bool broken;
 
 	struct arena arena; /* names of accounts */
-	struct copy *copies;
+	struct pending_delivery *deliveries;
 	size_t n, waiting;
 	bool at_once;
-	bool walked; /* each_copy() is on it: it is freed there */
+	bool walked; /* each_delivery() is on it: it is freed there */
 	uint64_t give_up_at;
 	char refusal[256]; /* a reply line of ours is shorter */
 };
@@ -63,20 +62,20 @@ struct staging {
 
 struct staging *staging_new(struct session *s, staging_fn *done)
 {
-	struct worker *w = worker_of(s->host);
+	struct host *h = s->host;
 	struct staging *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return NULL;
-	g->worker = w;
+	g->host = h;
 	g->session = s;
 	g->done = done;
-	g->number = w->next_staging++;
+	g->number = h->next_staging++;
 	(void)session_id(s, g->session_id);
 	g->file = -1;
 	buf_init(&g->bytes, 0);
 	arena_init(&g->arena);
-	LIST_INSERT_HEAD(&w->stagings, g, all);
+	LIST_INSERT_HEAD(&h->stagings, g, all);
 	return g;
 }
 
@@ -113,7 +112,7 @@ static int write_file(struct staging *g)
 	int r = 0;
 
 	if (g->file < 0)
-		g->file = open_unnamed(g->worker->host.settings->state_dir);
+		g->file = open_unnamed(g->host->settings->state_dir);
 	if (g->file < 0)
 		r = g->file;
 	if (r == 0)
@@ -150,33 +149,34 @@ static int complete_file(struct staging *g)
 
 /* ---- asking the mailstore ---- */
 
-static const char *copy_id(
-	const struct staging *g, const struct copy *c, char id[static ID_MAX])
+static const char *delivery_id(
+	const struct staging *g, const struct pending_delivery *d, char id[static ID_MAX])
 {
 	(void)snprintf(id, ID_MAX, "%s.%x.%zx", g->session_id, g->number,
-		(size_t)(c - g->copies));
+		(size_t)(d - g->deliveries));
 	return id;
 }
 
-static int ask(struct staging *g, const struct copy *c, enum message_type type)
+static int ask(
+	struct staging *g, const struct pending_delivery *d, enum message_type type)
 {
 	char id[ID_MAX];
 	struct message m = { .type = type,
-		.account = c->account,
-		.session = str_from(copy_id(g, c, id)),
-		.number = c->number };
-	int r = handoff_connect(g->worker);
+		.account = d->account,
+		.session = str_from(delivery_id(g, d, id)),
+		.number = d->number };
+	int r = g->host->ops->reach_mailstore(g->host);
 
-	return r < 0 ? r : message_send(&g->worker->mailstore, &m, -1);
+	return r < 0 ? r : g->host->ops->tell_mailstore(g->host, &m, -1);
 }
 
-static int send_copy(struct staging *g, struct copy *c, const struct staging_mail *mail,
-	const struct smtp_recipient *recipient)
+static int send_delivery(struct staging *g, struct pending_delivery *d,
+	const struct staging_mail *mail, const struct smtp_recipient *recipient)
 {
 	char id[ID_MAX];
 	struct message m = { .type = MESSAGE_STAGE,
-		.account = c->account,
-		.session = str_from(copy_id(g, c, id)),
+		.account = d->account,
+		.session = str_from(delivery_id(g, d, id)),
 		.service = STR("smtp"),
 		.number = mail->at_once,
 		.client = mail->client,
@@ -187,30 +187,30 @@ static int send_copy(struct staging *g, struct copy *c, const struct staging_mai
 
 	if (fd < 0)
 		return -errno;
-	r = message_send(&g->worker->mailstore, &m, fd);
+	r = g->host->ops->tell_mailstore(g->host, &m, fd);
 	if (r < 0) {
 		fd_closep(&fd);
 		return r;
 	}
-	c->state = COPY_STAGING;
+	d->state = DELIVERY_STAGING;
 	g->waiting++;
 	return 0;
 }
 
-static int make_copies(struct staging *g, const struct smtp_recipient *first)
+static int make_deliveries(struct staging *g, const struct smtp_recipient *first)
 {
 	size_t n = 0;
 
 	for (const struct smtp_recipient *r = first; r; r = r->next)
 		n++;
-	g->copies = arena_alloc(&g->arena, n * sizeof(*g->copies));
-	if (!g->copies)
+	g->deliveries = arena_alloc(&g->arena, n * sizeof(*g->deliveries));
+	if (!g->deliveries)
 		return -ENOMEM;
 	for (const struct smtp_recipient *r = first; r; r = r->next) {
-		struct copy *c = &g->copies[g->n];
+		struct pending_delivery *d = &g->deliveries[g->n];
 
-		c->account = arena_str(&g->arena, r->account);
-		if (!c->account.ptr)
+		d->account = arena_str(&g->arena, r->account);
+		if (!d->account.ptr)
 			return -ENOMEM;
 		g->n++;
 	}
@@ -223,12 +223,12 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 	int r = complete_file(g);
 
 	if (r == 0)
-		r = handoff_connect(g->worker);
+		r = g->host->ops->reach_mailstore(g->host);
 	if (r == 0)
-		r = make_copies(g, mail->recipients);
+		r = make_deliveries(g, mail->recipients);
 	g->at_once = mail->at_once;
 	for (size_t i = 0; i < g->n && r == 0; i++) {
-		r = send_copy(g, &g->copies[i], mail, recipient);
+		r = send_delivery(g, &g->deliveries[i], mail, recipient);
 		recipient = recipient->next;
 	}
 	fd_closep(&g->file);
@@ -236,36 +236,36 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 }
 
 /* Perhaps later; it is on the disk. */
-static void deliver(struct staging *g, struct copy *c)
+static void deliver(struct staging *g, struct pending_delivery *d)
 {
-	int r = ask(g, c, MESSAGE_DELIVER);
+	int r = ask(g, d, MESSAGE_DELIVER);
 
-	c->state = r < 0 ? COPY_AGAIN : COPY_DELIVERING;
+	d->state = r < 0 ? DELIVERY_AGAIN : DELIVERY_DELIVERING;
 }
 
 bool staging_deliver(struct staging *g)
 {
-	g->give_up_at = loop_now(&g->worker->loop) + AGAIN_MS;
+	g->give_up_at = g->host->ops->now(g->host) + AGAIN_MS;
 	for (size_t i = 0; i < g->n; i++) {
-		struct copy *c = &g->copies[i];
+		struct pending_delivery *d = &g->deliveries[i];
 
-		if (c->state != COPY_STAGED)
+		if (d->state != DELIVERY_STAGED)
 			continue;
 		g->waiting++;
-		deliver(g, c);
+		deliver(g, d);
 	}
 	return g->waiting > 0;
 }
 
 /* Without the mailstore it is delivered: too late to say anything else. */
-static void discard(struct staging *g, struct copy *c)
+static void discard(struct staging *g, struct pending_delivery *d)
 {
 	char id[ID_MAX];
 
-	c->state = COPY_DONE;
-	if (ask(g, c, MESSAGE_DISCARD) < 0)
-		log_warning(copy_id(g, c, id), "staging",
-			"event=\"cannot be undone\" account=%.*s", STR_ARG(c->account));
+	d->state = DELIVERY_DONE;
+	if (ask(g, d, MESSAGE_DISCARD) < 0)
+		log_warning(delivery_id(g, d, id), "staging",
+			"event=\"cannot be undone\" account=%.*s", STR_ARG(d->account));
 }
 
 void staging_drop(struct staging *g)
@@ -274,17 +274,18 @@ void staging_drop(struct staging *g)
 		return;
 	g->session = NULL;
 	for (size_t i = 0; i < g->n; i++)
-		if (g->copies[i].state == COPY_STAGED)
-			discard(g, &g->copies[i]);
+		if (g->deliveries[i].state == DELIVERY_STAGED)
+			discard(g, &g->deliveries[i]);
 	if (!g->waiting && !g->walked)
 		free_staging(g);
 }
 
 /* ---- its answers ---- */
 
-static void settle(struct staging *g, struct copy *c, enum copy_state state)
+static void settle(
+	struct staging *g, struct pending_delivery *d, enum delivery_state state)
 {
-	c->state = state;
+	d->state = state;
 	if (--g->waiting)
 		return;
 	if (g->session)
@@ -293,24 +294,25 @@ static void settle(struct staging *g, struct copy *c, enum copy_state state)
 		staging_drop(g);
 }
 
-static void refuse(struct staging *g, struct copy *c, struct str reply)
+static void refuse(struct staging *g, struct pending_delivery *d, struct str reply)
 {
 	if (!g->refusal[0])
 		(void)snprintf(g->refusal, sizeof(g->refusal), "%.*s",
 			STR_ARG(reply.len ? reply : STR_LIT(AWAY_REPLY)));
-	settle(g, c, COPY_DONE);
+	settle(g, d, DELIVERY_DONE);
 }
 
-static void delivered(struct staging *g, struct copy *c, const struct message *m)
+static void delivered(
+	struct staging *g, struct pending_delivery *d, const struct message *m)
 {
 	char id[ID_MAX];
 
 	if (m->type == MESSAGE_DELIVERY_FAILED)
-		log_error(copy_id(g, c, id), "staging",
+		log_error(delivery_id(g, d, id), "staging",
 			"event=\"will be delivered when the mailbox is opened next\" "
 			"account=%.*s error=\"%.*s\"",
-			STR_ARG(c->account), STR_ARG(m->text));
-	settle(g, c, COPY_DONE);
+			STR_ARG(d->account), STR_ARG(m->text));
+	settle(g, d, DELIVERY_DONE);
 }
 
 static bool hex(struct str s, uint32_t *ret)
@@ -328,8 +330,9 @@ static bool hex(struct str s, uint32_t *ret)
 	return s.len > 0 && s.len <= 8;
 }
 
-/* "4d2-1f.1a.3": session, staging, copy. */
-static struct copy *find(struct worker *w, struct str id, struct staging **ret_staging)
+/* "4d2-1f.1a.3": session, staging, delivery. */
+static struct pending_delivery *find(
+	struct host *h, struct str id, struct staging **ret_staging)
 {
 	struct str session = str_split(&id, '.');
 	struct str number_text = str_split(&id, '.');
@@ -338,51 +341,51 @@ static struct copy *find(struct worker *w, struct str id, struct staging **ret_s
 
 	if (!hex(number_text, &number) || !hex(id, &index))
 		return NULL;
-	LIST_FOREACH(g, &w->stagings, all)
+	LIST_FOREACH(g, &h->stagings, all)
 	{
 		if (g->number != number || index >= g->n ||
 			!str_eq(session, str_from(g->session_id)))
 			continue;
 		*ret_staging = g;
-		return &g->copies[index];
+		return &g->deliveries[index];
 	}
 	return NULL;
 }
 
-void staging_answered(struct worker *w, const struct message *m)
+void staging_answered(struct host *h, const struct message *m)
 {
 	struct staging *g = NULL;
-	struct copy *c = find(w, m->session, &g);
+	struct pending_delivery *d = find(h, m->session, &g);
 
-	if (!c)
+	if (!d)
 		return;
-	if (c->state == COPY_DELIVERING) {
-		delivered(g, c, m);
-	} else if (c->state != COPY_STAGING) {
+	if (d->state == DELIVERY_DELIVERING) {
+		delivered(g, d, m);
+	} else if (d->state != DELIVERY_STAGING) {
 		return;
 	} else if (m->type == MESSAGE_DELIVERY_FAILED) {
-		refuse(g, c, m->text);
+		refuse(g, d, m->text);
 	} else {
-		c->number = m->number;
-		settle(g, c, m->type == MESSAGE_STAGED ? COPY_STAGED : COPY_DONE);
+		d->number = m->number;
+		settle(g, d, m->type == MESSAGE_STAGED ? DELIVERY_STAGED : DELIVERY_DONE);
 	}
 }
 
 /* ---- its absence ---- */
 
-typedef void copy_fn(struct staging *g, struct copy *c);
+typedef void delivery_fn(struct staging *g, struct pending_delivery *d);
 
 /* Those in that state; the last one settled may be the staging's end. */
-static void each_copy(struct worker *w, enum copy_state state, copy_fn *fn)
+static void each_delivery(struct host *h, enum delivery_state state, delivery_fn *fn)
 {
 	struct staging *g, *next;
 
-	for (g = LIST_FIRST(&w->stagings); g; g = next) {
+	for (g = LIST_FIRST(&h->stagings); g; g = next) {
 		g->walked = true;
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not while it is walked */
 		for (size_t i = 0; i < g->n; i++)
-			if (g->copies[i].state == state)
-				fn(g, &g->copies[i]);
+			if (g->deliveries[i].state == state)
+				fn(g, &g->deliveries[i]);
 		g->walked = false;
 		next = LIST_NEXT(g, all);
 		if (!g->session && !g->waiting)
@@ -390,40 +393,40 @@ static void each_copy(struct worker *w, enum copy_state state, copy_fn *fn)
 	}
 }
 
-static void lost_stage(struct staging *g, struct copy *c)
+static void lost_stage(struct staging *g, struct pending_delivery *d)
 {
-	refuse(g, c, STR_LIT(""));
+	refuse(g, d, STR_LIT(""));
 }
 
-static void lost_deliver(struct staging *g, struct copy *c)
+static void lost_deliver(struct staging *g, struct pending_delivery *d)
 {
 	(void)g;
-	c->state = COPY_AGAIN;
+	d->state = DELIVERY_AGAIN;
 }
 
-void staging_mailstore_lost(struct worker *w)
+void staging_mailstore_lost(struct host *h)
 {
-	each_copy(w, COPY_DELIVERING, lost_deliver);
-	each_copy(w, COPY_STAGING, lost_stage);
+	each_delivery(h, DELIVERY_DELIVERING, lost_deliver);
+	each_delivery(h, DELIVERY_STAGING, lost_stage);
 }
 
-static void try_again(struct staging *g, struct copy *c)
+static void try_again(struct staging *g, struct pending_delivery *d)
 {
 	char id[ID_MAX];
 
-	if (loop_now(&g->worker->loop) < g->give_up_at) {
-		deliver(g, c);
+	if (g->host->ops->now(g->host) < g->give_up_at) {
+		deliver(g, d);
 		return;
 	}
-	log_error(copy_id(g, c, id), "staging",
+	log_error(delivery_id(g, d, id), "staging",
 		"event=\"will be delivered when the mailbox is opened next\" "
 		"account=%.*s "
 		"error=\"the mailstore is away\"",
-		STR_ARG(c->account));
-	settle(g, c, COPY_DONE);
+		STR_ARG(d->account));
+	settle(g, d, DELIVERY_DONE);
 }
 
-void staging_tick(struct worker *w)
+void staging_tick(struct host *h)
 {
-	each_copy(w, COPY_AGAIN, try_again);
+	each_delivery(h, DELIVERY_AGAIN, try_again);
 }
