@@ -133,6 +133,8 @@ int offer_store(struct registry *r, enum service_id service, const struct learnt
 			r, service, "capability", learnt->capability, &changed, err);
 	if (code == 0)
 		code = write_fact(r, service, "id", learnt->id, &changed, err);
+	if (code == 0 && learnt->refusal.ptr)
+		code = write_fact(r, service, "refusal", learnt->refusal, &changed, err);
 	if (code == 0)
 		*ret_changed = changed;
 	return code;

@@ -16,7 +16,8 @@ struct offer {
 	struct arena arena;
 	struct learnt shown;
 	enum service_tls tls;
-	struct str refusal; /* the source's words for a wrong password; "" when unknown */
+	struct str refusal; /* the source's words for a wrong password, or (SMTP) for a
+	                       recipient that cannot exist; "" when unknown */
 };
 
 /* From the facts. NULL and -ENOENT: nothing is known yet. */

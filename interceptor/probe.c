@@ -17,6 +17,8 @@
 #define RETRY_MS 3000     /* while it is away: its next address */
 #define PATIENCE_MS 10000 /* for one dialogue */
 #define BYTES_MAX 131072  /* of it */
+/* A refused recipient stands in the source's log, and too many of them are an attack. */
+#define RECIPIENTS_MS 86400000
 
 void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
 	enum service_id service, const struct probe_ops *ops, void *context)
@@ -67,8 +69,23 @@ static void store(struct probe *p, const struct learnt *learnt, struct str resul
 		p->ops->changed(p->context, p->service);
 }
 
+/* Some servers hang up, or stop for a while, behind a recipient that they do not know:
+   what they show is still to be learnt. */
+static void asked_in_vain(struct probe *p, const char *why)
+{
+	log_info(NULL, "probe", "service=%s recipients=\"%s\"", service_name(p->service),
+		why);
+	finish(p, 0);
+}
+
 static void failed(struct probe *p, const char *why)
 {
+	if (p->asks_recipients && !p->connecting) {
+		asked_in_vain(p, why);
+		return;
+	}
+	if (p->asks_recipients)
+		p->recipients_at = 0; /* it was not */
 	if (!p->failed)
 		log_warning(NULL, "probe", "service=%s error=\"%s\"",
 			service_name(p->service), why);
@@ -172,11 +189,25 @@ static bool is_retired(const struct probe *p)
 	return since != 0;
 }
 
+/* Not when the last attempt failed: the simple question comes first then. */
+static struct str domain_to_ask(struct probe *p)
+{
+	uint64_t now = loop_now(p->loop);
+
+	p->asks_recipients =
+		!p->failed && now >= p->recipients_at && p->settings->n_domains;
+	if (!p->asks_recipients)
+		return STR_LIT("");
+	p->recipients_at = now + RECIPIENTS_MS;
+	return str_from(p->settings->domains[0]);
+}
+
 static void start(struct probe *p)
 {
 	union endpoint source = address_of(p);
 	int fd = source_connect(&source, NULL), r = fd;
 
+	p->asks_recipients = false;
 	arena_init(&p->arena);
 	buf_init(&p->from_source, BYTES_MAX);
 	buf_init(&p->to_source, BYTES_MAX);
@@ -188,7 +219,7 @@ static void start(struct probe *p)
 		return;
 	}
 	stream_set_owner(p->source, ready, p);
-	p->protocol->probe_begin(p->machine, &p->arena);
+	p->protocol->probe_begin(p->machine, domain_to_ask(p), &p->arena);
 	p->connecting = true;
 	p->deadline = loop_now(p->loop) + PATIENCE_MS;
 	stream_want(p->source, UV_WRITABLE);

@@ -26,9 +26,11 @@ struct probe {
 	struct arena arena;
 	struct buf from_source, to_source;
 	uint64_t next_at, deadline; /* loop time */
+	uint64_t recipients_at;     /* when it is asked about recipients next */
 	size_t address;             /* the next of the source's to be asked */
 	bool connecting;
-	bool failed; /* the last one; said once, not every time */
+	bool asks_recipients; /* this time */
+	bool failed;          /* the last one; said once, not every time */
 };
 
 /* The service has a protocol. */

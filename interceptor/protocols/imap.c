@@ -3,8 +3,9 @@
 #include "wire/imap/prelogin.h"
 #include "wire/imap/upstream.h"
 
-static void probe_begin(void *probe, struct arena *arena)
+static void probe_begin(void *probe, struct str domain, struct arena *arena)
 {
+	(void)domain;
 	imap_probe_init(probe, arena);
 }
 

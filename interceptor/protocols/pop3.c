@@ -17,8 +17,9 @@
 
 #define UNIQUE_BYTES 16u /* random: nobody is ever shown the same timestamp twice */
 
-static void probe_begin(void *probe, struct arena *arena)
+static void probe_begin(void *probe, struct str domain, struct arena *arena)
 {
+	(void)domain;
 	pop3_probe_init(probe, arena);
 }
 

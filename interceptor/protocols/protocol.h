@@ -13,6 +13,8 @@
 /* As the source sent it. Empty: the protocol has no such thing, or it is not known. */
 struct learnt {
 	struct str greeting, capability, id;
+	struct str refusal; /* its words for a recipient that cannot exist (SMTP);
+	                       ptr NULL: it was not asked */
 };
 
 enum protocol_probe {
@@ -27,7 +29,8 @@ struct protocol {
 
 	/* ---- asking the source what it shows; probe: probe_size zeroed bytes ---- */
 	size_t probe_size;
-	void (*probe_begin)(void *probe, struct arena *arena);
+	/* domain: one of ours, when it is to be asked about recipients, too; else "". */
+	void (*probe_begin)(void *probe, struct str domain, struct arena *arena);
 	/* Consumes *ret_used bytes, writes its next question to to_source. */
 	enum protocol_probe (*probe_bytes)(
 		void *probe, struct str input, size_t *ret_used, struct buf *to_source);

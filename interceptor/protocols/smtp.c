@@ -14,12 +14,11 @@ struct str protocol_host_name(char name[static PROTOCOL_NAME_MAX])
 	return str_from(name);
 }
 
-static void probe_begin(void *probe, struct arena *arena)
+static void probe_begin(void *probe, struct str domain, struct arena *arena)
 {
 	char name[PROTOCOL_NAME_MAX];
 
-	smtp_probe_init(
-		probe, arena_str(arena, protocol_host_name(name)), STR_LIT(""), arena);
+	smtp_probe_init(probe, arena_str(arena, protocol_host_name(name)), domain, arena);
 }
 
 static enum protocol_probe probe_bytes(
@@ -41,9 +40,10 @@ static struct learnt probe_result(const void *probe)
 {
 	const struct smtp_probe *p = probe;
 
-	return (struct learnt){
-		.greeting = p->greeting, .capability = p->ehlo, .id = STR("")
-	};
+	return (struct learnt){ .greeting = p->greeting,
+		.capability = p->ehlo,
+		.id = STR(""),
+		.refusal = p->domain.len ? p->unknown_user : (struct str){ 0 } };
 }
 
 static int show(const struct learnt *learnt, enum service_tls tls, struct arena *arena,

@@ -61,6 +61,7 @@ static void init(struct session *s)
 	if (o) {
 		f->offer.greeting = arena_str(&m->arena, o->shown.greeting);
 		f->offer.ehlo = arena_str(&m->arena, o->shown.capability);
+		f->offer.unknown_user = arena_str(&m->arena, o->refusal);
 	}
 	f->offer.name = take_name(f->offer.greeting, f->name);
 	f->offer.starttls = settings->services[s->service].tls == SERVICE_TLS_PASS;

@@ -8,9 +8,12 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.server_scripted_smtp import ScriptedSmtp, hang_up  # noqa: E402
+from lab.server_scripted_smtp import PATH, ScriptedSmtp, hang_up  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
+
+
+OWN_WORDS = b"550 <%s> hat hier kein Postfach"
 
 
 class Scripted(Mail):
@@ -19,6 +22,13 @@ class Scripted(Mail):
     def __init__(self):
         super().__init__(postfix=False)
         self.script = ScriptedSmtp(self.lab.source)
+        self.script.router["RCPT"] = self.asked_by_router
+        self.asked = []
+
+    def asked_by_router(self, line, _address):
+        """Our own server asks about a recipient that cannot exist."""
+        self.asked.append(line)
+        return None if b"<postmaster@" in line else OWN_WORDS % PATH.search(line)[1] + b"\r\n"
 
     def __enter__(self):
         self.lab.at_down.append(self.script.stop)
@@ -102,6 +112,8 @@ WORDS = [
     ("an unknown user, Exim", b"550 Unrouteable address", True),
     ("an unknown user, qmail", b"550 sorry, no mailbox here by that name. (#5.1.1)", True),
     ("an unknown user, X.7.1", b"550 5.7.1 <%s>: user unknown", True),
+    ("an unknown user, as this server says it", OWN_WORDS, True),
+    ("nearly so", OWN_WORDS + b" und Sie sind nicht willkommen", False),
     ("a full mailbox", b"552 mailbox full", True),
     ("no relaying", b"550 relay not permitted", True),
 ]
@@ -126,6 +138,13 @@ def refusal_by_its_words(world, words, is_mailbox):
         equal(client.command(f"RCPT TO:<{at(world.there)}>")[:1],
               reply[:1] if not is_mailbox else b"5", "there")
         client.quit()
+
+
+@case
+def the_source_is_asked_once_about_nobody(world):
+    """By the router itself: postmaster, who must exist, and a name that cannot."""
+    equal([PATH.search(line)[1] for line in world.asked],
+          [b"postmaster@example.com", b"mailferry-asks-for-nobody@example.com"], "RCPT")
 
 
 if __name__ == "__main__":
