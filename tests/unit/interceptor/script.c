@@ -174,6 +174,21 @@ static void do_waits(struct script *s)
 	s->now += 1000;
 }
 
+static void do_staged(struct script *s)
+{
+	script_mailstore_answers(s, MESSAGE_STAGED, "");
+}
+
+static void do_delivered(struct script *s)
+{
+	script_mailstore_answers(s, MESSAGE_DELIVERED, "");
+}
+
+static void do_mail_refused(struct script *s)
+{
+	script_mailstore_answers(s, MESSAGE_DELIVERY_FAILED, "452 4.2.2 Mailbox full");
+}
+
 static const struct event {
 	const char *name;
 	void (*happens)(struct script *s);
@@ -196,6 +211,10 @@ static const struct event {
 	{ "verdict wrong", do_wrong },
 	{ "verdict no password", do_no_password },
 	{ "verdict unknown", do_unknown },
+	{ "mail staged", do_staged },
+	{ "mail delivered", do_delivered },
+	{ "mail refused", do_mail_refused },
+	{ "mailstore ends", script_mailstore_ends },
 	{ "account arrives", do_arrives },
 	{ "account switches", do_switches },
 	{ "account switches back", do_switches_back },
@@ -214,6 +233,7 @@ static const struct flag {
 	{ "connect take time", offsetof(struct script, connects_slowly) },
 	{ "hand-off fail", offsetof(struct script, hand_off_fails) },
 	{ "password be known", offsetof(struct script, knows) },
+	{ "mailstore be away", offsetof(struct script, mailstore_is_away) },
 	{ "mail be on its way", offsetof(struct script, recently_relayed) },
 };
 
@@ -248,6 +268,8 @@ static int value_of(const struct script *s, const char *name)
 		{ "source", s->source != NULL },
 		{ "client", s->client != NULL },
 		{ "verifying", s->verified != NULL },
+		{ "counted", s->counted },
+		{ "relayed", s->relayed },
 		{ "slow", s->is_slow },
 	};
 
@@ -267,7 +289,7 @@ static void check_text(struct script *s, const char *is, const char *wanted)
 static bool check(struct script *s, const char *line)
 {
 	static const char state[] = "state ", learned[] = "learned \"",
-			  handed[] = "handed ";
+			  handed[] = "handed ", told[] = "told ", mail[] = "mail is ";
 	char name[32];
 	int value;
 
@@ -277,6 +299,10 @@ static bool check(struct script *s, const char *line)
 		check_text(s, s->learned_password, line + strlen(learned));
 	else if (strncmp(line, handed, strlen(handed)) == 0)
 		check_text(s, s->handed, line + strlen(handed));
+	else if (strncmp(line, told, strlen(told)) == 0)
+		check_text(s, s->told, line + strlen(told));
+	else if (strncmp(line, mail, strlen(mail)) == 0)
+		check_text(s, s->mail_text, line + strlen(mail));
 	else if (sscanf(line, "%31s %d", name, &value) == 2 && value_of(s, name) != value)
 		FAIL(s, "it is %d", value_of(s, name));
 	else
@@ -395,6 +421,7 @@ static void offers_begin(struct script *s)
 	show(s, SERVICE_IMAP,
 		"IMAP4rev1 SASL-IR STARTTLS AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 AUTH=GSSAPI");
 	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\nSTLS\r\nSASL PLAIN CRAM-MD5\r\n");
+	show(s, SERVICE_SMTP, "250-mail.example.com\r\n250 SIZE\r\n");
 	script_load_offer(s, s->row->service);
 }
 
@@ -502,12 +529,15 @@ struct script *script_new(
 	LIST_INIT(&s->host.timed);
 	LIST_INIT(&s->host.gone);
 	LIST_INIT(&s->host.quiescing);
+	LIST_INIT(&s->host.stagings);
 	assert_int_equal(relay_shared_init(&s->host.relay), 0);
 	s->settings.limits.login_bytes = 8192;
 	s->settings.limits.login_timeout_s = 180;
 	s->settings.hold_s = 20;
 	s->settings.strategy = setup->strategy;
 	s->setup = setup;
+	s->settings.domains[0] = (char *)(uintptr_t) "example.com";
+	s->settings.n_domains = 1;
 	for (size_t i = 0; i < ROWS(names); i++)
 		(void)capture(s->registry, names[i], "secret");
 	return s;

@@ -183,6 +183,10 @@ const struct host_ops script_host_ops = {
 	.offer = host_offer,
 	.learnt = host_learnt,
 	.learnt_refusal = host_learnt_refusal,
+	.reach_mailstore = script_reach_mailstore,
+	.tell_mailstore = script_tell_mailstore,
+	.count_recipient = script_count_recipient,
+	.note_relayed = script_note_relayed,
 	.recently_relayed = host_recently_relayed,
 	.quiesced = host_quiesced,
 };

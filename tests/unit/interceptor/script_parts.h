@@ -4,6 +4,7 @@
 /* What the files of script.h share. */
 #include "interceptor/offer.h"
 #include "lib/registry/registry_fixture.h"
+#include "messages/message.h"
 #include "script.h"
 
 struct script {
@@ -28,6 +29,10 @@ struct script {
 	bool connects_slowly, recently_relayed;
 	int live, learned, settled, connections, waiting;
 	char learned_password[64], handed[256];
+	/* script_mail.c */
+	bool mailstore_is_away;
+	int counted, relayed, mail_waiting;
+	char told[512], mail_text[512], mail_ids[4][64];
 };
 
 #define FAIL(s, ...)                                                                     \
@@ -40,6 +45,15 @@ struct script {
 /* script_host.c */
 extern const struct host_ops script_host_ops;
 void script_load_offer(struct script *s, enum service_id service);
+/* script_mail.c: the mailstore, and what is counted of mail. */
+int script_reach_mailstore(struct host *h);
+int script_tell_mailstore(struct host *h, const struct message *m, int fd);
+void script_count_recipient(
+	struct host *h, const struct smtp_address *to, struct str client, bool accepted);
+void script_note_relayed(struct host *h, struct str local, struct str domain);
+/* Its answer to all that it was told last. */
+void script_mailstore_answers(struct script *s, enum message_type type, const char *text);
+void script_mailstore_ends(struct script *s);
 /* An account's next event, and all of them back to where they begin. */
 void script_account(struct script *s, const char *name, enum account_event event);
 void script_accounts_begin(struct script *s);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SMTP sessions as scripts (script.h): where mail goes, and what goes wrong at each
+   point. Alice lives at the source, carol here, bob's account is switching. */
+#include "interceptor/smtp/smtp.h"
+#include "lib/registry/registry_fixture.h"
+#include "script.h"
+
+static const struct service_handler handlers[SERVICE_COUNT] = {
+	[SERVICE_SMTP] = { &smtp_handler, NULL },
+};
+
+#define GREETED "S 220 old", "c 220 old"
+#define HELO GREETED, "C HELO client", "s HELO client", "S 250 old", "c 250 old"
+#define MAIL                                                                             \
+	HELO, "C MAIL FROM:<x@example.net>", "s MAIL FROM:<x@example.net>", "S 250 Ok",  \
+		"c 250 Ok"
+#define ALICE                                                                            \
+	"C RCPT TO:<alice@example.com>", "s RCPT TO:<alice@example.com>", "S 250 alice", \
+		"c 250 alice"
+/* the source is asked, and has forgotten her */
+#define CAROL                                                                            \
+	"C RCPT TO:<carol@example.com>", "s RCPT TO:<carol@example.com>",                \
+		"S 550 5.1.1 gone", "c 250 2.1.5 Ok"
+#define CAROL_ALONE "C RCPT TO:<carol@example.com>", "c 250 2.1.5 Ok"
+#define LOCAL_DATA "C DATA", "s RSET", "S 250 Ok", "c 354 End data with <CR><LF>.<CR><LF>"
+#define DATA "C DATA", "s DATA", "S 354 go", "c 354 go"
+#define GO "C Subject: x", "C ", "C text", "C ."
+#define HEARD "s Subject: x", "s ", "s text"
+#define AWAY "451 4.4.1 The mail server is not available; please try again later"
+
+static const struct script_row ordinary[] = {
+	{ "to the source", SERVICE_SMTP, "alice",
+		{ MAIL, ALICE, DATA, GO, HEARD, "s .", "relayed 0", "S 250 queued",
+			"c 250 queued", "counted 1", "relayed 1", "C QUIT", "s QUIT",
+			"S 221 bye", "c 221 bye", "state lingering", "client ends",
+			"state gone", "source 0" } },
+	{ "to a user here", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, GO, "told stage carol <x@example.net> at once",
+			"mail is Subject: x\r\n\r\ntext", "mail delivered",
+			"c 250 2.0.0 Ok", "counted 0", "C NOOP", "s NOOP", "S 250 Ok",
+			"c 250 Ok" } },
+	{ "to both", SERVICE_SMTP, "carol",
+		{ MAIL, ALICE, CAROL, DATA, GO, HEARD, "told stage carol <x@example.net>",
+			"mail staged", "s .", "S 250 queued", "told deliver carol",
+			"mail delivered", "c 250 queued" } },
+	{ "to both, and the source refuses it", SERVICE_SMTP, "carol",
+		{ MAIL, ALICE, CAROL, DATA, GO, HEARD, "mail staged", "s .", "S 554 no",
+			"c 554 no", "told discard carol" } },
+	{ "to both, and the mailstore refuses it", SERVICE_SMTP, "carol",
+		{ MAIL, ALICE, CAROL, DATA, GO, HEARD, "mail refused",
+			"c 452 4.2.2 Mailbox full", "source 0", "state lingering" } },
+	{ "to both, and the source has accepted both", SERVICE_SMTP, "carol",
+		{ MAIL, ALICE, "C RCPT TO:<carol@example.com>",
+			"s RCPT TO:<carol@example.com>", "S 250 carol", "c 250 2.1.5 Ok",
+			"C DATA", "s RSET", "S 250 Ok", "s MAIL FROM:<x@example.net>",
+			"S 250 Ok", "s RCPT TO:<alice@example.com>", "S 250 alice",
+			"s DATA", "S 354 go", "c 354 go", "C .", "mail staged", "s .",
+			"S 250 queued", "mail delivered", "c 250 queued" } },
+	{ "the source refuses the client", SERVICE_SMTP, "carol",
+		{ MAIL, "C RCPT TO:<carol@example.com>", "s RCPT TO:<carol@example.com>",
+			"S 550 you are not welcome", "c 550 you are not welcome" } },
+	{ "a login at the source", SERVICE_SMTP, "alice",
+		{ HELO, "C AUTH PLAIN AGFsaWNlAHNlY3JldA==",
+			"s AUTH PLAIN AGFsaWNlAHNlY3JldA==", "S 235 yes", "c 235 yes",
+			"learned 1", "learned \"secret" } },
+	{ "to an account that is switching", SERVICE_SMTP, "bob",
+		{ MAIL, "C RCPT TO:<bob@example.com>",
+			"c 450 4.2.1 This mailbox is being moved; please try again in a "
+			"moment" } },
+	{ "in an unknown form", SERVICE_SMTP, "carol",
+		{ MAIL, "C RCPT TO:<carol(@example.com>",
+			"c 553 5.1.3 This form of an address is not understood; "
+			"user@domain is wanted",
+			"C RCPT TO:<carol%example.com@localhost>",
+			"s RCPT TO:<carol%example.com@localhost>", "S 550 unknown user",
+			"c 250 2.1.5 Ok" } },
+};
+
+static const struct script_row ends[] = {
+	{ "the client leaves in the message", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, "C text", "client ends", "state gone" } },
+	{ "it leaves behind the dot", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, GO, "client breaks", "state talking",
+			"mail delivered", "state gone" } },
+	{ "the source leaves, and carol is served", SERVICE_SMTP, "carol",
+		{ MAIL, "source breaks", "source 0", CAROL_ALONE,
+			"C RCPT TO:<alice@example.com>", "c " AWAY, "C DATA",
+			"c 354 End data with <CR><LF>.<CR><LF>", GO, "mail delivered",
+			"c 250 2.0.0 Ok" } },
+	{ "it cannot be reached", SERVICE_SMTP, "carol",
+		{ "let connect fail", "c 220 mail.example.com ESMTP", "C HELO client",
+			"c 250 mail.example.com ESMTP", "C MAIL FROM:<x@example.net>",
+			"c 250 2.1.0 Ok", CAROL_ALONE } },
+	{ "it refuses and leaves", SERVICE_SMTP, "carol",
+		{ "S 554 go away", "c 554 go away", "source ends", "source 0",
+			"state lingering" } },
+	{ "it refuses EHLO and leaves", SERVICE_SMTP, "carol",
+		{ GREETED, "C EHLO client", "s EHLO client", "S 550 bad name",
+			"c 550 bad name", "source ends", "state lingering" } },
+	{ "it is retired", SERVICE_SMTP, "carol",
+		{ "let retired", "c 220 mail.example.com ESMTP", "source 0",
+			"C HELO client", "c 250 mail.example.com ESMTP",
+			"C MAIL FROM:<x@example.net>", "c 250 2.1.0 Ok",
+			"C RCPT TO:<nobody@example.com>",
+			"c 550 5.1.1 There is no such mailbox here",
+			"C RCPT TO:<x@example.org>",
+			"c 550 5.7.1 Mail for other domains is not relayed",
+			CAROL_ALONE } },
+	{ "the mailstore is away", SERVICE_SMTP, "carol",
+		{ "let mailstore be away", MAIL, "C RCPT TO:<carol@example.com>",
+			"c 451 4.3.0 Please try again later", ALICE } },
+	{ "the mailstore ends in the middle", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, GO, "mailstore ends",
+			"c 451 4.3.0 The mailbox cannot be reached now, try again "
+			"later" } },
+	{ "silent for too long", SERVICE_SMTP, "carol",
+		{ HELO, "timeout", "c 421 4.4.2 Too slow; closing", "state lingering" } },
+	{ "the source is silent", SERVICE_SMTP, "carol",
+		{ "let connect take time", "timeout", "c 220 mail.example.com ESMTP",
+			"source 0" } },
+};
+
+#define MOVED "c 421 4.2.1 A mailbox is being moved; please try again in a moment"
+
+static const struct script_row switches[] = {
+	{ "nothing of it is here", SERVICE_SMTP, "dora",
+		{ MAIL, ALICE, "account switches", "quiesce", "settled 1",
+			"state talking" } },
+	{ "a recipient was accepted", SERVICE_SMTP, "dora",
+		{ MAIL, "C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",
+			"S 250 Ok", "c 250 Ok", "account switches", "quiesce", MOVED,
+			"settled 1", "source 0", "state lingering" } },
+	{ "by another form of its address", SERVICE_SMTP, "dora",
+		{ MAIL, "C RCPT TO:<dora>", "s RCPT TO:<dora>", "S 250 Ok", "c 250 Ok",
+			"account switches", "quiesce", MOVED, "settled 1" } },
+	{ "its message is coming", SERVICE_SMTP, "dora",
+		{ MAIL, "C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",
+			"S 250 Ok", "c 250 Ok", DATA, "C text", "s text",
+			"account switches", "quiesce", "settled -1", "C .", "s .",
+			"S 250 queued", "c 250 queued", "settled 1", "relayed 1",
+			"state talking" } },
+	{ "it does not end", SERVICE_SMTP, "dora",
+		{ MAIL, "C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",
+			"S 250 Ok", "c 250 Ok", DATA, "account switches", "quiesce",
+			"settled -1", "timeout", MOVED, "settled 1", "source 0" } },
+	{ "the source has the dot", SERVICE_SMTP, "dora",
+		{ MAIL, "C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",
+			"S 250 Ok", "c 250 Ok", DATA, "C .", "s .", "account switches",
+			"quiesce", "settled -1", "S 250 queued", "c 250 queued",
+			"settled 1" } },
+	{ "it goes back while its message is staged", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, GO, "account leaves", "quiesce", "settled -1",
+			"mail delivered", "c 250 2.0.0 Ok", "settled 1" } },
+	{ "it goes back before the dot", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, "C text", "account leaves", "quiesce",
+			"settled 1", "C .",
+			"c 450 4.2.1 The mailbox is being moved, try again in a "
+			"moment" } },
+};
+
+static void run(const struct script_row *rows, size_t n)
+{
+	const struct script_setup setup = { .greeting =
+						    "220 mail.example.com ESMTP\r\n" };
+	struct script *s = script_new(handlers, &setup);
+
+	script_run_all(s, rows, n);
+	script_free(s);
+}
+
+static void test_ordinary(void **state)
+{
+	(void)state;
+	run(ordinary, ROWS(ordinary));
+}
+
+static void test_ends(void **state)
+{
+	(void)state;
+	run(ends, ROWS(ends));
+}
+
+static void test_switches(void **state)
+{
+	(void)state;
+	run(switches, ROWS(switches));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_switches),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
