@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry check: would it work? Changes nothing. */
+#include "control/check_refusals.h"
 #include "control/control.h"
 #include "control/findings.h"
 #include "control/rights.h"
@@ -372,6 +373,7 @@ enum exit_code cmd_check(struct control *c)
 		check_files(c, &f);
 		check_ports(c, &f);
 		check_source(c, &f);
+		check_refusals(c, &f);
 		code = print(c, &f);
 	}
 	if (code < 0)

@@ -145,6 +145,8 @@ def the_source_is_asked_once_about_nobody(world):
     """By the router itself: postmaster, who must exist, and a name that cannot."""
     equal([PATH.search(line)[1] for line in world.asked],
           [b"postmaster@example.com", b"mailferry-asks-for-nobody@example.com"], "RCPT")
+    said = world.ferry.command("check").stdout
+    true('refuses unknown recipients with "hat hier kein postfach"' in said, said)
 
 
 if __name__ == "__main__":
