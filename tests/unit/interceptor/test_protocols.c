@@ -13,29 +13,32 @@ struct probe_row {
 	enum protocol_probe result;
 	const char *lines[8]; /* "S text": the source says; "s text": it is asked */
 	const char *greeting, *capability;
+	const char *domain, *refusal; /* NULL: recipients are not asked about */
 };
 
 static const struct probe_row probes[] = {
 	{ "IMAP", SERVICE_IMAP, PROTOCOL_PROBE_DONE,
 		{ "S * OK ready", "s probe1 CAPABILITY", "S * CAPABILITY IMAP4rev1",
 			"S probe1 OK done" },
-		"* OK ready", "IMAP4rev1" },
+		"* OK ready", "IMAP4rev1", NULL, NULL },
 	{ "IMAP with ID", SERVICE_IMAP, PROTOCOL_PROBE_DONE,
 		{ "S * OK ready", "s probe1 CAPABILITY", "S * CAPABILITY IMAP4rev1 ID",
 			"S probe1 OK done", "s probe2 ID NIL", "S * ID NIL",
 			"S probe2 OK done" },
-		"* OK ready", "IMAP4rev1 ID" },
+		"* OK ready", "IMAP4rev1 ID", NULL, NULL },
 	{ "IMAP that is full", SERVICE_IMAP, PROTOCOL_PROBE_FAILED,
-		{ "S * BYE too many" }, NULL, NULL },
+		{ "S * BYE too many" }, NULL, NULL, NULL, NULL },
 	{ "IMAP that is none", SERVICE_IMAP, PROTOCOL_PROBE_FAILED,
-		{ "S SSH-2.0-OpenSSH" }, NULL, NULL },
+		{ "S SSH-2.0-OpenSSH" }, NULL, NULL, NULL, NULL },
 	{ "POP3", SERVICE_POP3, PROTOCOL_PROBE_DONE,
 		{ "S +OK ready", "s CAPA", "S +OK", "S USER", "S UIDL", "S ." },
-		"+OK ready", "USER\r\nUIDL\r\n" },
+		"+OK ready", "USER\r\nUIDL\r\n", NULL, NULL },
 	{ "POP3 without CAPA", SERVICE_POP3, PROTOCOL_PROBE_DONE,
-		{ "S +OK ready", "s CAPA", "S -ERR what" }, "+OK ready", "" },
+		{ "S +OK ready", "s CAPA", "S -ERR what" }, "+OK ready", "", NULL, NULL },
 	{ "POP3 that is full", SERVICE_POP3, PROTOCOL_PROBE_FAILED, { "S -ERR too many" },
-		NULL, NULL },
+		NULL, NULL, NULL, NULL },
+	{ "SMTP that does not want us", SERVICE_SMTP, PROTOCOL_PROBE_FAILED,
+		{ "S 554 no" }, NULL, NULL, NULL, NULL },
 };
 
 /* A line of the source, in one piece or byte by byte. */
@@ -71,7 +74,7 @@ static void ask(const struct probe_row *row, bool in_bytes)
 	buf_init(&in, 0);
 	buf_init(&out, 0);
 	probe = arena_alloc(&arena, p->probe_size);
-	p->probe_begin(probe, &arena);
+	p->probe_begin(probe, str_from(row->domain), &arena);
 	for (size_t i = 0; row->lines[i]; i++) {
 		char wanted[200];
 
@@ -109,6 +112,42 @@ static void test_probes(void **state)
 	}
 }
 
+/* Its words for a recipient that cannot exist; without a domain it is not asked. */
+static void test_smtp_refusal(void **state)
+{
+	static const char *const lines[] = { "220 hi", "250 hi", "250 Ok", "250 Ok",
+		"550 5.1.1 No such user here" };
+	const struct protocol *p = protocol_of(SERVICE_SMTP);
+
+	(void)state;
+	for (int asked = 0; asked < 2; asked++) {
+		enum protocol_probe is = PROTOCOL_PROBE_NEED_MORE;
+		struct learnt learnt;
+		struct arena arena;
+		struct buf in, out;
+		void *probe;
+
+		arena_init(&arena);
+		buf_init(&in, 0);
+		buf_init(&out, 0);
+		probe = arena_alloc(&arena, p->probe_size);
+		p->probe_begin(
+			probe, asked ? STR_LIT("example.com") : STR_LIT(""), &arena);
+		for (size_t i = 0; i < (asked ? ROWS(lines) : 2); i++)
+			is = hear(p, probe, lines[i], false, &in, &out);
+		assert_int_equal(is, PROTOCOL_PROBE_DONE);
+		learnt = p->probe_result(probe);
+		assert_true(str_eq(learnt.greeting, STR_LIT("220 hi\r\n")));
+		if (asked)
+			assert_true(str_eq(learnt.refusal, STR_LIT("no such user here")));
+		else
+			assert_null(learnt.refusal.ptr);
+		buf_fini(&in);
+		buf_fini(&out);
+		arena_fini(&arena);
+	}
+}
+
 /* ---- showing ---- */
 
 static const struct {
@@ -119,15 +158,15 @@ static const struct {
 } shows[] = {
 	{ "IMAP: what cannot pass is dropped", SERVICE_IMAP, SERVICE_TLS_HIDE,
 		{ STR("* OK [CAPABILITY IMAP4rev1 STARTTLS XODD IDLE] hi"),
-			STR("IMAP4rev1 STARTTLS XODD IDLE"), STR("NIL") },
+			STR("IMAP4rev1 STARTTLS XODD IDLE"), STR("NIL"), STR("") },
 		{ STR("* OK [CAPABILITY IMAP4rev1 IDLE] hi"), STR("IMAP4rev1 IDLE"),
-			STR("NIL") } },
+			STR("NIL"), STR("") } },
 	{ "IMAP: STARTTLS is the source's", SERVICE_IMAP, SERVICE_TLS_PASS,
-		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR("") },
-		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR("") } },
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR("") },
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR("") } },
 	{ "POP3", SERVICE_POP3, SERVICE_TLS_HIDE,
-		{ STR("+OK hi"), STR("USER\r\nSTLS\r\nUIDL\r\n"), STR("") },
-		{ STR("+OK hi"), STR("USER\r\nUIDL\r\n"), STR("") } },
+		{ STR("+OK hi"), STR("USER\r\nSTLS\r\nUIDL\r\n"), STR(""), STR("") },
+		{ STR("+OK hi"), STR("USER\r\nUIDL\r\n"), STR(""), STR("") } },
 };
 
 static void test_shows(void **state)
@@ -230,6 +269,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_smtp_refusal),
 		cmocka_unit_test(test_shows),
 		cmocka_unit_test(test_own_greeting),
 		cmocka_unit_test(test_services),
