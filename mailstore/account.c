@@ -9,13 +9,18 @@
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
 #include "messages/exchange.h"
+#include "net/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define ENDING_MS 5000        /* for the last words to clients; then they are cut off */
@@ -169,6 +174,16 @@ static void refuse_login(
 	send_to_master(a, &end);
 }
 
+/* A peer that vanished is found out by the kernel; small answers go at once. */
+static void tune(int socket)
+{
+	int on = 1;
+
+	(void)fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
+	(void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void serve_login(struct account *a, const struct message *m, int socket)
 {
 	const struct service_ops *ops = service_find(m->service);
@@ -178,6 +193,7 @@ static void serve_login(struct account *a, const struct message *m, int socket)
 		.client = m->client,
 		.payload = m->payload };
 	const char *why = "This service is not offered here.";
+	struct stream *stream;
 
 	log_info(NULL, "login", "account=%s session=%.*s service=%.*s client=%.*s",
 		a->name, STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
@@ -185,7 +201,10 @@ static void serve_login(struct account *a, const struct message *m, int socket)
 		refuse_login(a, m, socket, why);
 		return;
 	}
-	if (connection_start(&a->connections, ops, &login, socket) < 0)
+	tune(socket);
+	if (stream_plain_new(&a->loop, socket, &stream) < 0)
+		refuse_login(a, m, socket, BROKEN_WHY);
+	else if (connection_start(&a->connections, ops, &login, stream) < 0)
 		refuse_login(a, m, -1, why);
 }
 

@@ -4,13 +4,9 @@
 #include "event/timer.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define READ_SIZE 65536 /* an APPEND's bytes go to the store in such pieces */
 #define TURN_RUNS 16    /* pieces of work in one turn, then the others have theirs */
@@ -26,7 +22,8 @@ struct connection {
 	struct session session;
 	struct connections *all;
 	enum connection_state state;
-	struct watch *watch;
+	struct stream *stream;
+	bool wants_turn; /* it has work to do, or something to say */
 	struct timer *timer;
 	uint64_t bytes_in;
 	struct connection *next, **place;
@@ -42,18 +39,20 @@ static void close_connection(struct connection *c, const char *reason)
 	*c->place = c->next;
 	if (c->next)
 		c->next->place = c->place;
-	(void)shutdown(c->watch->fd, SHUT_RDWR);
-	watch_free(c->watch);
-	timer_free(c->timer);
+	/* before the client knows: it may come again at once */
 	session_close(&c->session);
+	stream_shutdown(c->stream, SHUT_RDWR);
+	stream_free(c->stream);
+	timer_free(c->timer);
 	c->all->ended(c->all->context, &end);
 	free(c);
 }
 
-/* In the loop's next turn, after the others. */
+/* What it does next, the client has to take: so when it can, after the others. */
 static void want_turn(struct connection *c)
 {
-	watch_soon(c->watch, 0);
+	c->wants_turn = true;
+	stream_want(c->stream, c->stream->wanted | UV_WRITABLE);
 }
 
 static void restart_timer(struct connection *c)
@@ -67,7 +66,7 @@ static void restart_timer(struct connection *c)
 static int flush(struct connection *c)
 {
 	uint64_t before = c->session.out.sent;
-	int r = output_send(&c->session.out, c->watch->fd);
+	int r = output_send(&c->session.out, c->stream);
 
 	if (c->session.out.sent != before)
 		restart_timer(c);
@@ -81,7 +80,7 @@ static void end(struct connection *c)
 		restart_timer(c);
 	}
 	if (flush(c) == -EAGAIN)
-		watch_want(c->watch, UV_WRITABLE);
+		stream_want(c->stream, UV_WRITABLE);
 	else
 		close_connection(c, "ended");
 }
@@ -108,6 +107,7 @@ static void pump(struct connection *c)
 	int sent = 0;
 	enum service_need need;
 
+	c->wants_turn = false;
 	if (c->state == CONNECTION_ENDING) {
 		end(c);
 		return;
@@ -126,13 +126,14 @@ static void pump(struct connection *c)
 	else if (sent == 0)
 		want_turn(c);
 	/* while the client does not take our answers, its next commands can wait */
-	watch_want(c->watch, (need == SERVICE_INPUT ? UV_READABLE : 0) |
-				     (sent == -EAGAIN ? UV_WRITABLE : 0));
+	stream_want(
+		c->stream, (need == SERVICE_INPUT ? UV_READABLE : 0) |
+				   (c->wants_turn || sent == -EAGAIN ? UV_WRITABLE : 0));
 }
 
 static bool read_some(struct connection *c)
 {
-	ssize_t n = buf_read(&c->session.in, c->watch->fd, READ_SIZE);
+	ssize_t n = stream_read_buf(c->stream, &c->session.in, READ_SIZE);
 
 	if (n > 0) {
 		c->bytes_in += (uint64_t)n;
@@ -194,43 +195,20 @@ static void link_first(struct connections *all, struct connection *c)
 	all->first = c;
 }
 
-/* A peer that vanished is found out by the kernel; small answers go at once. */
-static void tune(int socket)
-{
-	int on = 1;
-
-	(void)fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
-	(void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-static int watch_socket(struct connection *c, int socket)
-{
-	int r = timer_new(c->all->loop, on_timeout, c, &c->timer);
-
-	tune(socket);
-	if (r == 0)
-		r = watch_new(c->all->loop, socket, on_ready, c, &c->watch);
-	return r;
-}
-
 int connection_start(struct connections *all, const struct service_ops *ops,
-	const struct login *login, int socket)
+	const struct login *login, struct stream *stream)
 {
 	struct connection *c = calloc(1, sizeof(*c));
-	int r = -ENOMEM;
+	int r = c ? timer_new(all->loop, on_timeout, c, &c->timer) : -ENOMEM;
 
-	if (c) {
-		c->all = all;
-		r = watch_socket(c, socket);
-	}
 	if (r < 0) {
-		(void)close(socket);
-		if (c)
-			timer_free(c->timer);
+		stream_free(stream);
 		free(c);
 		return r;
 	}
+	c->all = all;
+	c->stream = stream;
+	stream_set_owner(stream, on_ready, c);
 	link_first(all, c);
 	r = session_open(&c->session, ops, all->serve, login);
 	c->session.owner = c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MAILSTORE_SERVE_CONNECTION_H
 #define MAILSTORE_SERVE_CONNECTION_H
-/* Sessions on sockets in the event loop: reading and sending when it can be done, turns
+/* Sessions on streams in the event loop: reading and sending when it can be done, turns
    for all, time-outs, the end. */
 #include "event/loop.h"
 #include "mailstore/serve/service.h"
@@ -25,9 +25,9 @@ struct connections {
 /* Sets serve->wake; serve->context must be `all`. */
 void connections_init(struct connections *all, struct loop *loop, struct serve *serve);
 
-/* Takes the socket, also when it fails (-errno). */
+/* Takes the stream (net/stream.h), also when it fails (-errno). */
 int connection_start(struct connections *all, const struct service_ops *ops,
-	const struct login *login, int socket);
+	const struct login *login, struct stream *stream);
 
 /* Says good-bye to all and closes them. */
 void connections_bye(struct connections *all, const char *why);

@@ -2,10 +2,8 @@
 #include "mailstore/serve/output.h"
 
 #include <errno.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 
-#define SENDFILE_MAX 1048576 /* a call, so that other sessions have their turn */
+#define PIECE_MAX 1048576 /* a call, so that other sessions have their turn */
 
 void output_init(struct output *o)
 {
@@ -58,34 +56,26 @@ void output_consume(struct output *o, size_t len)
 		store_body_release(&o->body);
 }
 
-static ssize_t send_text(const struct output *o, int socket)
+static ssize_t write_piece(const struct output *o, struct stream *s)
 {
-	struct str text = buf_view(&o->text);
-
-	return send(socket, text.ptr, text.len,
-		MSG_NOSIGNAL | MSG_DONTWAIT | (o->left ? MSG_MORE : 0));
-}
-
-static ssize_t send_piece(const struct output *o, int socket)
-{
-	struct str bytes = str_take(output_view(o), SENDFILE_MAX);
+	struct str bytes = str_take(output_view(o), PIECE_MAX);
 	off_t offset = (off_t)(o->body.offset + o->at);
+	ssize_t n = -EOPNOTSUPP;
 
 	if (o->body.fd >= 0)
-		return sendfile(socket, o->body.fd, &offset, bytes.len);
-	return send(socket, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = stream_sendfile(s, o->body.fd, offset, bytes.len);
+	return n == -EOPNOTSUPP ? stream_write(s, bytes, false) : n;
 }
 
-int output_send(struct output *o, int socket)
+int output_send(struct output *o, struct stream *s)
 {
 	while (!output_is_empty(o)) {
-		ssize_t n =
-			buf_len(&o->text) ? send_text(o, socket) : send_piece(o, socket);
+		ssize_t n = buf_len(&o->text)
+		                    ? stream_write(s, buf_view(&o->text), o->left != 0)
+		                    : write_piece(o, s);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0) /* the file ends before the body does */
 			return -EIO;
 		output_consume(o, (size_t)n);

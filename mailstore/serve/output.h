@@ -8,6 +8,7 @@
  */
 #include "base/buf.h"
 #include "mailstore/store/store.h"
+#include "net/stream.h"
 
 #define OUTPUT_FULL 65536 /* text for one or two writes; then we wait for the client */
 #define OUTPUT_COPY_MAX                                                                  \
@@ -36,8 +37,8 @@ void output_piece(struct output *o, struct body *body, size_t at, size_t len);
 struct str output_view(const struct output *o);
 void output_consume(struct output *o, size_t len);
 
-/* Sends what the socket takes. 0: all of it; -EAGAIN: wait until it is writable; else
+/* Writes what the stream takes. 0: all of it; -EAGAIN: wait until it is writable; else
    what broke the connection. */
-int output_send(struct output *o, int socket);
+int output_send(struct output *o, struct stream *s);
 
 #endif

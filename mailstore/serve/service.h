@@ -4,7 +4,7 @@
 /*
  * One account being served: sessions on its store, each speaking one protocol.
  *
- *   connection.c   a session on a socket, with libuv: reads, sends, waits, times out
+ *   connection.c   a session on a stream, in the loop: reads, sends, waits, times out
  *   session        bytes in, bytes out; no descriptor, no loop, no clock
  *   service_ops    what the protocol makes of them: imap.c
  *
