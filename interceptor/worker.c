@@ -25,9 +25,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_MS 250        /* how exact time-outs are */
-#define POKE_AGAIN_MS 1000 /* the transfer was not there */
-#define RECHECK_TICKS 4    /* held sessions look at the route once a second */
+#define TICK_MS 250             /* how exact time-outs are */
+#define POKE_AGAIN_MS 1000      /* the transfer was not there */
+#define REGISTRY_PATIENCE_MS 20 /* several commits of others */
+#define LAST_PATIENCE_MS 1000
+#define RECHECK_TICKS 4 /* held sessions look at the route once a second */
 /* Free memory that stays with the process: a session's comes and goes at the end of the
    heap, and the kernel would clear the same pages for each login again. */
 #define HEAP_KEPT (4 << 20)
@@ -145,8 +147,9 @@ void worker_poke_transfer(struct worker *w, const char *account)
 void worker_hand_over_recipients(struct worker *w)
 {
 	struct error err = { 0 };
+	int r = recipient_counts_hand_over(&w->recipients, w->host.registry, &err);
 
-	if (recipient_counts_hand_over(&w->recipients, w->host.registry, &err) < 0)
+	if (r < 0 && r != -EBUSY)
 		log_error(NULL, "recipients", "error=\"%s\"", err.text);
 }
 
@@ -169,6 +172,7 @@ static void on_tick(void *context)
 			session_tick(s);
 	}
 	staging_tick(&w->host);
+	late_logins_retry(&w->late_logins, w->host.registry, worker_is_due, w);
 	quiesce_check(&w->host);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
@@ -223,6 +227,7 @@ static int open_registry(struct worker *w, struct error *err)
 	if (r == 0) {
 		registry_set_subaddress(w->host.registry, settings_subaddress(s));
 		registry_leave_checkpoints(w->host.registry);
+		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
@@ -281,6 +286,7 @@ static void init_lists(struct worker *w)
 		LIST_INIT(&h->local[i]);
 	LIST_INIT(&w->host.stagings);
 	recipient_counts_init(&w->recipients);
+	late_logins_init(&w->late_logins);
 }
 
 static int set_up(struct worker *w, const struct worker_parts *parts, struct error *err)
@@ -333,6 +339,10 @@ static int run(const struct worker_parts *parts)
 	log_info(NULL, "ready", "worker=%u", w->index);
 	log_gather();
 	loop_run(&w->loop, sweep, w);
+	/* it serves nobody any more: now it may wait */
+	registry_set_patience(w->host.registry, LAST_PATIENCE_MS);
+	late_logins_retry(&w->late_logins, w->host.registry, worker_is_due, w);
+	late_logins_fini(&w->late_logins);
 	worker_hand_over_recipients(w);
 	/* the kernel closes the rest; what must be wiped is the key */
 	registry_close(w->host.registry);

@@ -9,6 +9,7 @@
 #include "event/signals.h"
 #include "event/timer.h"
 #include "interceptor/connection_limits.h"
+#include "interceptor/late_logins.h"
 #include "interceptor/offer.h"
 #include "interceptor/session/session.h"
 #include "interceptor/smtp/recently_relayed.h"
@@ -34,6 +35,7 @@ struct worker {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct recipient_counts recipients; /* that the source was asked for */
+	struct late_logins late_logins;
 	struct recently_relayed recently_relayed;
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
@@ -92,6 +94,8 @@ void worker_handle(struct worker *w, const char *from, const struct message_row 
 #define WORKER_QUEUE_FDS_MAX 1024    /* hand-offs; each keeps a descriptor of ours */
 
 /* worker_host.c */
+/* That account is to be moved: logs it and tells the transfer. A late_due_fn. */
+void worker_is_due(void *worker, const char *session, const char *account);
 extern const struct host_ops worker_host_ops;
 
 /* worker_link.c: the master's messages */

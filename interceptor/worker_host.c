@@ -8,6 +8,7 @@
 #include "registry/retire.h"
 #include "wire/smtp/address.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -77,6 +78,25 @@ static void report_live(struct host *h, const struct session *s, bool live)
 	}
 }
 
+void worker_is_due(void *worker, const char *session, const char *account)
+{
+	log_info(session, "due", "account=%s", account);
+	worker_poke_transfer(worker, account);
+}
+
+/* The user is in; what this login taught is kept until the registry takes it. */
+static void learn_later(
+	struct host *h, const struct session *s, const struct proven_login *login)
+{
+	char id[SESSION_ID_MAX];
+	int r = late_logins_add(&worker_of(h)->late_logins, session_id(s, id), login);
+
+	if (r < 0)
+		log_error(id, "capture", "error=\"the registry is busy\" code=%d", r);
+	else
+		log_debug(id, "capture", "later=yes");
+}
+
 static int learn(struct host *h, struct session *s, const struct proven_login *login,
 	struct account_route *ret)
 {
@@ -85,6 +105,10 @@ static int learn(struct host *h, struct session *s, const struct proven_login *l
 	bool due;
 	int r = registry_learn(h->registry, login, ret, &due, &err);
 
+	if (r == -EBUSY) {
+		learn_later(h, s, login);
+		return r;
+	}
 	if (r < 0) {
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
 		return r;
@@ -93,10 +117,8 @@ static int learn(struct host *h, struct session *s, const struct proven_login *l
 		log_warning(session_id(s, id), "new-accounts",
 			"login=%.*s: above `limits.new_accounts`, moved later",
 			STR_ARG(login->name));
-	if (due) {
-		log_info(session_id(s, id), "due", "account=%s", ret->name);
-		worker_poke_transfer(worker_of(h), ret->name);
-	}
+	if (due)
+		worker_is_due(worker_of(h), session_id(s, id), ret->name);
 	return 0;
 }
 

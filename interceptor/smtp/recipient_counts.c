@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/smtp/recipient_counts.h"
 
+#include <errno.h>
+
 void recipient_counts_init(struct recipient_counts *all)
 {
 	all->n = 0;
@@ -72,6 +74,8 @@ int recipient_counts_hand_over(
 
 	if (all->n)
 		code = registry_count_recipients(r, all->seen, all->n, err);
+	if (code == -EBUSY)
+		return code; /* kept for the next time */
 	all->n = 0;
 	all->since_ms = 0;
 	arena_fini(&all->arena);

@@ -46,6 +46,8 @@ int database_open(const char *path, bool create, const struct database_schema *s
 	struct database **ret, struct error *err);
 void database_close(struct database *d); /* rolls back; NULL is fine */
 const char *database_path(const struct database *d);
+/* How long it waits for the lock of somebody else, asleep; 5 s at first. Then -EBUSY. */
+void database_set_patience(struct database *d, unsigned ms);
 
 /* ── statements ────────────────────────────────────────────────────────────────────── */
 

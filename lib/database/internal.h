@@ -19,6 +19,8 @@ struct database {
 	sqlite3 *db;
 	char *path;
 	const struct database_schema *schema;
+	unsigned patience_ms;      /* with a lock of somebody else */
+	uint64_t waits_until;      /* monotonic: for the one that is waited for now */
 	bool full_sync;            /* what PRAGMA synchronous says now */
 	sqlite3_stmt **statements; /* the schema's, then ours */
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "database/internal.h"
 
@@ -10,7 +11,7 @@
 
 #define LOCK_WAIT_FIRST_US 100
 #define LOCK_WAIT_MOST_US 25000
-#define LOCK_WAITS_MAX 200 /* 5 s */
+#define LOCK_PATIENCE_MS 5000
 
 static const char *const own_statements[] = {
 	[OWN_BEGIN_WRITING] = "BEGIN IMMEDIATE",
@@ -82,11 +83,14 @@ static int make_private_file(const struct database *d, struct error *err)
    tenth, and a sleeping worker serves nobody. */
 static int wait_for_lock(void *context, int times)
 {
+	struct database *d = context;
 	useconds_t us =
 		times < 8 ? (useconds_t)LOCK_WAIT_FIRST_US << times : LOCK_WAIT_MOST_US;
+	uint64_t now = clock_monotonic_ms();
 
-	(void)context;
-	if (times > LOCK_WAITS_MAX)
+	if (times == 0)
+		d->waits_until = now + d->patience_ms;
+	if (now >= d->waits_until)
 		return 0;
 	(void)usleep(us);
 	return 1;
@@ -104,8 +108,14 @@ static int open_file(struct database *d, bool create, struct error *err)
 		d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return database_error(d, rc, err);
-	(void)sqlite3_busy_handler(d->db, wait_for_lock, NULL);
+	d->patience_ms = LOCK_PATIENCE_MS;
+	(void)sqlite3_busy_handler(d->db, wait_for_lock, d);
 	return database_upgrade(d, create, err);
+}
+
+void database_set_patience(struct database *d, unsigned ms)
+{
+	d->patience_ms = ms;
 }
 
 int database_open(const char *path, bool create, const struct database_schema *schema,

@@ -99,6 +99,11 @@ int registry_open(const char *path, const char *key_path, bool create_key,
 	return 0;
 }
 
+void registry_set_patience(struct registry *r, unsigned ms)
+{
+	database_set_patience(r->db, ms);
+}
+
 void registry_leave_checkpoints(struct registry *r)
 {
 	database_checkpoint_at(r->db, LONG_LOG_PAGES);

@@ -100,6 +100,10 @@ struct account {
 int registry_open(const char *path, const char *key_path, bool create_key,
 	struct registry **ret, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine; wipes the key */
+/* How long a change waits for the changes of others (5 s at first); then -EBUSY. A
+   process with an event loop waits for a moment only: it serves nobody meanwhile. Reads
+   never wait. */
+void registry_set_patience(struct registry *r, unsigned ms);
 /* For a process that must not wait for the disk: the log is copied back into the file by
    the others, whose commits wait for it anyway; by this one only when it has grown long
    (32 MiB). */
