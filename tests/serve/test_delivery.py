@@ -91,6 +91,14 @@ class DeliveryTest(unittest.TestCase):
         client.logout()
         return int(answer.split(b"(MESSAGES ")[1].split(b")")[0])
 
+    def has(self, count):
+        """Whether INBOX holds so many. Not while a login is refused: a process that ends
+        still has the folder, or one was killed with the login."""
+        try:
+            return self.status() == count
+        except (EOFError, OSError):
+            return False
+
 
 class Delivery(DeliveryTest):
     def test_staged_is_not_seen_then_delivered(self):
@@ -154,7 +162,8 @@ class Delivery(DeliveryTest):
         pid = self.store.account_pid("alice")
         os.kill(pid, signal.SIGSTOP)  # so that they wait side by side
         sessions = [self.stage(b"mail %d\r\n" % n, at_once=True) for n in range(20)]
-        time.sleep(0.2)
+        # the master takes one after the other: bob's is answered when alice's are passed on
+        self.delivered(self.stage(account="bob", at_once=True))
         before = self.syncs(pid)
         os.kill(pid, signal.SIGCONT)
         for session in sessions:
@@ -173,9 +182,12 @@ class Delivery(DeliveryTest):
         self.delivered(self.stage(at_once=True))
         pid = self.store.account_pid("alice")
         time.sleep(1)
+        asked = time.monotonic()
         self.delivered(self.stage(at_once=True))
         time.sleep(1.5)
-        self.assertEqual(self.store.account_pid("alice"), pid)
+        there = self.store.account_pid("alice")
+        if time.monotonic() - asked < 2:  # else the machine is slow, and it may have left
+            self.assertEqual(there, pid)
         wait_for(lambda: self.store.account_pid("alice") is None)
 
     def test_process_stays_while_something_is_staged(self):
@@ -261,7 +273,7 @@ class Crashes(DeliveryTest):
         link = Link(self.store.run_dir / "mailstore.sock")
         self.staged(link=link)
         link.socket.close()
-        wait_for(lambda: self.status() == 1)
+        wait_for(lambda: self.has(1))
         self.assertEqual(self.inbox(), [HEADER + MAIL])
 
     def test_goes_away_before_the_answer(self):
@@ -273,7 +285,7 @@ class Crashes(DeliveryTest):
         link.socket.close()
         time.sleep(0.1)
         os.kill(self.store.account_pid("alice"), signal.SIGCONT)
-        wait_for(lambda: self.status() == 1)
+        wait_for(lambda: self.has(1))
         self.assertEqual(self.inbox(), [HEADER + b"late\r\n"])
 
     def test_process_killed_between_stage_and_deliver(self):
@@ -329,7 +341,7 @@ class Crashes(DeliveryTest):
         self.store.process.wait()
         self.store.link.socket.close()
         self.store.start()
-        wait_for(lambda: self.status() == 1)
+        wait_for(lambda: self.has(1))
 
     def test_release_takes_it_along(self):
         session, number = self.staged()
