@@ -176,10 +176,20 @@ static void send_if_open(struct session *s)
 		login_send(s);
 }
 
+static void *part(const struct session *s, size_t at)
+{
+	return (char *)login_of(s)->machine + at;
+}
+
+static const struct wire_login *wire_login(const struct session *s)
+{
+	return part(s, login_protocol_of(s)->wire_login);
+}
+
 static void take_attempt(struct session *s)
 {
 	struct login *l = login_of(s);
-	const struct wire_login *w = login_protocol_of(s)->login(l->machine);
+	const struct wire_login *w = wire_login(s);
 
 	l->attempt = (struct attempt){ .user = w->user,
 		.password = w->password,
@@ -196,8 +206,8 @@ static void exchange_line(struct session *s)
 	struct login *l = login_of(s);
 
 	take_attempt(s);
-	l->attempt.proof = challenge_answer(p->login(l->machine)->mechanism, l->challenge,
-		p->exchange_line(l->machine), &s->memory->arena);
+	l->attempt.proof = challenge_answer(wire_login(s)->mechanism, l->challenge,
+		*(const struct str *)part(s, p->exchange_line), &s->memory->arena);
 	l->challenge = STR_LIT("");
 	if (login_exchange_allowed(s) && p->answer(l->machine, &s->memory->to_source) < 0)
 		session_close(s, "no memory");
@@ -288,7 +298,7 @@ static void upgraded(struct session *s, bool ok)
 static int keep_conclusion(struct session *s, struct str response)
 {
 	struct login *l = login_of(s);
-	struct str tag = login_protocol_of(s)->login(l->machine)->tag;
+	struct str tag = wire_login(s)->tag;
 
 	if (tag.len && (buf_append(&l->answer, tag) < 0 || buf_byte(&l->answer, ' ') < 0))
 		return -ENOBUFS;
@@ -414,7 +424,7 @@ static void learnt_all(struct session *s)
 {
 	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
-	struct learnt learnt = p->protocol->probe_result(p->probe(l->machine));
+	struct learnt learnt = p->protocol->probe_result(part(s, p->probe));
 	struct offer *o = offer_from(s, &learnt);
 
 	if (!o) {
@@ -464,8 +474,8 @@ static bool learn(struct session *s)
 	struct login *l = login_of(s);
 	struct str bytes = buf_view(&m->from_source);
 	size_t used;
-	enum protocol_probe is = p->protocol->probe_bytes(
-		p->probe(l->machine), bytes, &used, &m->to_source);
+	enum protocol_probe is =
+		p->protocol->probe_bytes(part(s, p->probe), bytes, &used, &m->to_source);
 
 	if (is == PROTOCOL_PROBE_FAILED && used) /* a BYE with the reason */
 		(void)buf_append(&l->answer, str_take(bytes, used));

@@ -42,20 +42,6 @@ static void init(void *machine, struct arena *arena, size_t login_bytes)
 	imap_probe_init(&f->probe, arena);
 }
 
-static const struct wire_login *login(const void *machine)
-{
-	const struct imap_machine *f = machine;
-
-	return &f->client.login;
-}
-
-static struct str exchange_line(const void *machine)
-{
-	const struct imap_machine *f = machine;
-
-	return f->client.line;
-}
-
 static void challenged(void *machine)
 {
 	struct imap_machine *f = machine;
@@ -125,13 +111,6 @@ static enum upstream_event source_next(void *machine, struct str input,
 	return imap_upstream_next(&f->source, input, ret_response, ret_used, to_source);
 }
 
-static void *probe(void *machine)
-{
-	struct imap_machine *f = machine;
-
-	return &f->probe;
-}
-
 static void answered(void *machine)
 {
 	struct imap_machine *f = machine;
@@ -190,10 +169,10 @@ const struct login_protocol login_imap = {
 	.size = sizeof(struct imap_machine),
 	.init = init,
 	.take_offer = take_offer,
-	.probe = probe,
+	.probe = offsetof(struct imap_machine, probe),
 	.client_next = client_next,
-	.login = login,
-	.exchange_line = exchange_line,
+	.wire_login = offsetof(struct imap_machine, client.login),
+	.exchange_line = offsetof(struct imap_machine, client.line),
 	.challenged = challenged,
 	.answered = answered,
 	.refuse = refuse,

@@ -5,6 +5,8 @@
 #include "interceptor/offer.h"
 #include "wire/pop3/upstream.h"
 
+#include <stddef.h>
+
 struct pop3_machine {
 	struct pop3_offer offer;
 	struct pop3_prelogin client;
@@ -30,20 +32,6 @@ static void init(void *machine, struct arena *arena, size_t login_bytes)
 
 	pop3_prelogin_init(&f->client, &f->offer, arena, login_bytes);
 	pop3_probe_init(&f->probe, arena);
-}
-
-static const struct wire_login *login(const void *machine)
-{
-	const struct pop3_machine *f = machine;
-
-	return &f->client.login;
-}
-
-static struct str exchange_line(const void *machine)
-{
-	const struct pop3_machine *f = machine;
-
-	return f->client.line;
 }
 
 static void challenged(void *machine)
@@ -104,13 +92,6 @@ static enum upstream_event source_next(void *machine, struct str input,
 	struct pop3_machine *f = machine;
 
 	return pop3_upstream_next(&f->source, input, ret_response, ret_used, to_source);
-}
-
-static void *probe(void *machine)
-{
-	struct pop3_machine *f = machine;
-
-	return &f->probe;
 }
 
 static void answered(void *machine)
@@ -188,10 +169,10 @@ const struct login_protocol login_pop3 = {
 	.size = sizeof(struct pop3_machine),
 	.init = init,
 	.take_offer = take_offer,
-	.probe = probe,
+	.probe = offsetof(struct pop3_machine, probe),
 	.client_next = client_next,
-	.login = login,
-	.exchange_line = exchange_line,
+	.wire_login = offsetof(struct pop3_machine, client.login),
+	.exchange_line = offsetof(struct pop3_machine, client.line),
 	.challenged = challenged,
 	.answered = answered,
 	.refuse = refuse,

@@ -27,15 +27,13 @@ struct login_protocol {
 	void (*init)(void *machine, struct arena *arena, size_t login_bytes);
 	/* What the client is shown. */
 	void (*take_offer)(void *machine, const struct offer *offer);
-	/* The probe inside, for a session that must greet as the source does. */
-	void *(*probe)(void *machine);
+	/* Where they are in the machine: the probe, for a session that must greet as the
+	   source does; the login; a struct str, of PRELOGIN_EXCHANGE_LINE. */
+	size_t probe, wire_login, exchange_line;
 
 	/* ---- the client's side ---- */
 	enum prelogin_action (*client_next)(
 		void *machine, struct str input, size_t *ret_used, struct buf *reply);
-	const struct wire_login *(*login)(const void *machine);
-	/* Of PRELOGIN_EXCHANGE_LINE. */
-	struct str (*exchange_line)(const void *machine);
 	/* The client has been given a challenge. */
 	void (*challenged)(void *machine);
 	/* The attempt was answered; the client may try again. */
