@@ -134,8 +134,9 @@ def files(path):
     found = {}
     for where, _, names in os.walk(path):
         for name in names:
+            # "dovecot-uidlist.": its lock and its draft, there while Dovecot rewrites it
             if name.startswith(("dovecot.index", "dovecot.list.index", "dovecot.mailbox.log",
-                                "dovecot-uidvalidity")):
+                                "dovecot-uidvalidity", "dovecot-uidlist.")):
                 continue
             file = Path(where) / name
             data = file.read_bytes()
@@ -146,11 +147,14 @@ def files(path):
 
 
 def _uidlist(data):
-    """What it says: UIDVALIDITY, UIDNEXT, and the UID of each file. Dovecot rewrites it now
-    and then, in another order or with sizes added."""
+    """What it says: UIDVALIDITY, UIDNEXT, and the UID of each file. Dovecot appends lines
+    and leaves UIDNEXT in the first one as it was; when it writes the whole file anew, in
+    its own time, that is put right, and sizes may be added."""
     head, *lines = data.splitlines()
     uids = sorted((int(line.split()[0]), line.split(b":", 1)[1]) for line in lines)
-    return sorted(head.split()), uids
+    fields = {field[:1]: field[1:] for field in head.split()[1:]}
+    fields[b"N"] = max([int(fields.get(b"N", 1))] + [uid + 1 for uid, _ in uids])
+    return sorted(fields.items()), uids
 
 
 def file_differences(before, after):
