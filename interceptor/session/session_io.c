@@ -85,10 +85,11 @@ void session_want_events(struct session *s)
 		e.client &= ~UV_DISCONNECT;
 	if (s->memory && buf_len(&s->memory->to_client))
 		e.client |= UV_WRITABLE;
-	/* the source speaks first, so that the connect is noticed by its greeting */
+	/* the source speaks first, so that the connect is noticed by its greeting, but
+	   for a client that does not wait for that */
 	if (s->source_state == SOURCE_CONNECTING)
 		e.source = UV_READABLE;
-	else if (s->memory && buf_len(&s->memory->to_source))
+	if (s->memory && buf_len(&s->memory->to_source))
 		e.source |= UV_WRITABLE;
 	stream_want(s->client, e.client);
 	stream_want(s->source, e.source);
@@ -316,7 +317,10 @@ void session_source_event(void *context, int events, int error)
 		return;
 	}
 	session_enter(s);
-	if (error || events & UV_READABLE)
+	if (events & UV_WRITABLE && s->source_state == SOURCE_CONNECTING &&
+		stream_connected(s->source) == 0)
+		session_connected(s);
+	if (s->source && (error || events & UV_READABLE))
 		read_source(s);
 	session_leave(s);
 }

@@ -3,6 +3,7 @@
 words alone, are many, and their packages evict one another."""
 import contextlib
 import re
+import select
 import socket
 import threading
 
@@ -13,6 +14,9 @@ ORDINARY = {
     "DATA": b"354 go on\r\n",
     "QUIT": b"221 bye\r\n",
 }
+
+
+TOO_EARLY = b"554 SMTP synchronization error\r\n"  # as Exim says it
 
 
 class Answer(bytes):
@@ -42,6 +46,7 @@ class ScriptedSmtp:
         self.lines = []  # (address, line) of clients
         self.taken = []  # (recipients, message)
         self.listener = None
+        self.patience = 0  # seconds; a client that speaks in them is refused
 
     def start(self):
         with self.namespace.entered():
@@ -54,14 +59,16 @@ class ScriptedSmtp:
             self.listener = None
 
     @contextlib.contextmanager
-    def says(self, **answers):
+    def says(self, patience=0, **answers):
         self.answers = answers
+        self.patience = patience
         self.lines.clear()
         self.taken.clear()
         try:
             yield self
         finally:
             self.answers = {}
+            self.patience = 0
 
     def _accept(self):
         listener = self.listener
@@ -83,6 +90,8 @@ class ScriptedSmtp:
     def _converse(self, connection, address):
         with connection, contextlib.suppress(OSError):
             answer = self._answer("GREETING", b"", address)
+            if select.select([connection], [], [], self.patience)[0]:
+                answer = hang_up(TOO_EARLY)
             connection.sendall(answer)
             file = connection.makefile("rb")
             recipients = []

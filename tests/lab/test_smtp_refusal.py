@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.server_scripted_smtp import PATH, ScriptedSmtp, hang_up  # noqa: E402
+from lab.server_scripted_smtp import PATH, TOO_EARLY, ScriptedSmtp, hang_up  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -87,6 +87,20 @@ def refuses_with_the_words_for_a_mailbox_and_hangs_up(world):
         true(words in got, f"its own words: {got}")
     world.ferry.settle()
     equal(world.copies(world.here, token), [], "here")
+
+
+@table([("EHLO", b"EHLO client.example.org\r\n"), ("HELO", b"HELO client\r\n"),
+        ("all at once", b"EHLO x\r\nMAIL FROM:<a@example.org>\r\n")])
+def a_client_that_does_not_wait_for_the_greeting(world, words):
+    """The source must see it: it refuses such clients, and only those."""
+    with world.script.says(patience=1):
+        connection = world.lab.connect(25, world.address("user13"))
+        connection.sendall(words)
+        client = Smtp(connection)
+        equal(client.greeting, TOO_EARLY, "the greeting")
+        true(client.file.read() == b"", "and the end")
+        client.close()
+        world.smtp("user13").quit()
 
 
 @case

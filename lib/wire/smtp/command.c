@@ -50,6 +50,7 @@ static const char *const verb_names[] = {
 	[SMTP_XCLIENT] = "XCLIENT",
 	[SMTP_FOLLOWED] = "followed",
 	[SMTP_REFUSED] = "refused",
+	[SMTP_GREETING] = "greeting",
 };
 _Static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == SMTP_VERB_COUNT,
 	"a name for each verb");

@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 enum smtp_verb {
-	SMTP_UNKNOWN, /* relayed: the source knows what it means */
+	SMTP_UNKNOWN,
 	SMTP_EHLO,
 	SMTP_HELO,
 	SMTP_MAIL,
@@ -26,6 +26,7 @@ enum smtp_verb {
 	SMTP_XCLIENT,  /* the session begins anew, for another client (Postfix) */
 	SMTP_FOLLOWED, /* goes to the source while nobody lives here: ETRN, XFORWARD */
 	SMTP_REFUSED,  /* what would blind or deceive us: BURL, TURN, XEXCH50 … */
+	SMTP_GREETING, /* no command: what the server says first */
 	SMTP_VERB_COUNT
 };
 const char *smtp_verb_name(enum smtp_verb v);

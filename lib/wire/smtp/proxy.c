@@ -4,21 +4,6 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
-static enum smtp_proxy_action greeting_reply(
-	struct smtp_proxy *p, const struct smtp_reply *reply)
-{
-	proxy_say(p, reply->bytes);
-	if (p->state != SMTP_PROXY_CLOSED)
-		p->state = SMTP_PROXY_COMMAND;
-	return SMTP_PROXY_AGAIN;
-}
-
-static void greeting_lost(struct smtp_proxy *p)
-{
-	p->state = SMTP_PROXY_COMMAND;
-	proxy_greet(p);
-}
-
 /* Its time-out is the client's, too. Anything else cannot be answered. */
 static enum smtp_proxy_action command_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
@@ -84,8 +69,6 @@ static const struct state_row {
 	proxy_lost_fn *source_lost, *client_gone;
 } states[] = {
 	// clang-format off
-	[SMTP_PROXY_GREETING] = { "greeting",
-		wait, greeting_reply, nothing_done, greeting_lost, proxy_close },
 	[SMTP_PROXY_COMMAND] = { "command",
 		proxy_command, command_reply, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_ROUTING] = { "routing",
@@ -186,6 +169,7 @@ void smtp_proxy_init(struct smtp_proxy *p, const struct smtp_offer *offer,
 	};
 	arena_init(&p->secrets);
 	proxy_transaction_init(&p->transaction);
+	proxy_push(p)->verb = SMTP_GREETING;
 	buf_init(&p->message.reply, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
 	buf_init(&p->hidden_reply, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
 }

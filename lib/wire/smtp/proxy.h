@@ -33,6 +33,8 @@
  *     account switches. A client that was offered them and then names somebody who
  *     lives here gets 421, and comes again.
  *   - what would blind us is refused in any case (smtp/command.h).
+ *   - a command that comes before the greeting goes on at once: some servers refuse
+ *     clients that cannot wait (postscreen, Exim), and must see it.
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -46,10 +48,10 @@
 /*
  * There are two machines. The dialogue (smtp_proxy_state) says who is awaited:
  *
- *   GREETING ─► COMMAND ◄──► ROUTING
- *                  │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
- *                  │ ◄──► TLS_REPLY ─► BLIND
- *                  ▼
+ *   COMMAND ◄──► ROUTING
+ *      │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
+ *      │ ◄──► TLS_REPLY ─► BLIND
+ *      ▼
  *   STAGING ─► RESETTING ─► REPEATING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY
  *                                                        │           └─► COMMITTING
  *                                                        └─► DISCARD (it was refused)
@@ -127,7 +129,6 @@ struct smtp_recipient_list {
 
 /* What the dialogue waits for. */
 enum smtp_proxy_state {
-	SMTP_PROXY_GREETING,
 	SMTP_PROXY_COMMAND,
 	SMTP_PROXY_ROUTING,    /* smtp_proxy_routed() */
 	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */

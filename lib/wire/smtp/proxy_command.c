@@ -224,28 +224,34 @@ static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct comman
 	return SMTP_PROXY_AGAIN;
 }
 
+enum verb_place {
+	ALONE,   /* no other command may be on its way */
+	EARLY,   /* the same, but it need not wait for the greeting */
+	IN_LINE, /* others may be on their way before it and behind it */
+};
+
 static const struct verb_row {
 	handler *run;
-	bool in_line; /* another command may be on its way before it and behind it */
+	enum verb_place place;
 } verb_rows[SMTP_VERB_COUNT] = {
-	[SMTP_UNKNOWN] = { cmd_unknown, false },
-	[SMTP_EHLO] = { relay_and_keep, false },
-	[SMTP_HELO] = { relay_and_keep, false },
-	[SMTP_MAIL] = { cmd_mail, true },
-	[SMTP_RCPT] = { cmd_rcpt, true },
-	[SMTP_DATA] = { cmd_data, false },
-	[SMTP_RSET] = { relay, true },
-	[SMTP_NOOP] = { relay, true },
-	[SMTP_QUIT] = { cmd_quit, false },
-	[SMTP_VRFY] = { relay, false },
-	[SMTP_EXPN] = { relay, false },
-	[SMTP_HELP] = { relay, false },
-	[SMTP_AUTH] = { cmd_auth, false },
-	[SMTP_STARTTLS] = { cmd_starttls, false },
-	[SMTP_BDAT] = { cmd_bdat, false },
-	[SMTP_XCLIENT] = { cmd_followed, false },
-	[SMTP_FOLLOWED] = { cmd_followed, false },
-	[SMTP_REFUSED] = { cmd_refused, false },
+	[SMTP_UNKNOWN] = { cmd_unknown, EARLY },
+	[SMTP_EHLO] = { relay_and_keep, EARLY },
+	[SMTP_HELO] = { relay_and_keep, EARLY },
+	[SMTP_MAIL] = { cmd_mail, IN_LINE },
+	[SMTP_RCPT] = { cmd_rcpt, IN_LINE },
+	[SMTP_DATA] = { cmd_data, ALONE },
+	[SMTP_RSET] = { relay, IN_LINE },
+	[SMTP_NOOP] = { relay, IN_LINE },
+	[SMTP_QUIT] = { cmd_quit, ALONE },
+	[SMTP_VRFY] = { relay, ALONE },
+	[SMTP_EXPN] = { relay, ALONE },
+	[SMTP_HELP] = { relay, ALONE },
+	[SMTP_AUTH] = { cmd_auth, ALONE },
+	[SMTP_STARTTLS] = { cmd_starttls, ALONE },
+	[SMTP_BDAT] = { cmd_bdat, ALONE },
+	[SMTP_XCLIENT] = { cmd_followed, ALONE },
+	[SMTP_FOLLOWED] = { cmd_followed, ALONE },
+	[SMTP_REFUSED] = { cmd_refused, ALONE },
 };
 
 /* What it means may depend on answers that are not there yet (RFC 2920, 3.1), and a
@@ -260,8 +266,10 @@ static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 		return false;
 	if (!l->n)
 		return true;
-	return l->is_offered && l->n < SMTP_SLOTS_MAX && verb_rows[verb].in_line &&
-	       verb_rows[last->verb].in_line;
+	if (last->verb == SMTP_GREETING)
+		return verb_rows[verb].place == EARLY;
+	return l->is_offered && l->n < SMTP_SLOTS_MAX &&
+	       verb_rows[verb].place == IN_LINE && verb_rows[last->verb].place == IN_LINE;
 }
 
 static enum smtp_proxy_action too_long(struct smtp_proxy *p)

@@ -45,7 +45,6 @@ void proxy_answer(struct smtp_proxy *p, const char *text);
 struct smtp_slot *proxy_push(struct smtp_proxy *p); /* room was looked for before */
 /* All answers at the front of the queue that need nobody else. */
 void proxy_drain(struct smtp_proxy *p);
-void proxy_greet(struct smtp_proxy *p); /* in the source's place */
 enum smtp_proxy_action proxy_slot_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply);
 

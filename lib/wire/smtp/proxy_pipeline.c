@@ -143,7 +143,8 @@ static void say_name(struct smtp_proxy *p, const char *code)
 		proxy_close(p);
 }
 
-void proxy_greet(struct smtp_proxy *p)
+/* In the source's place. */
+static void greet(struct smtp_proxy *p)
 {
 	if (p->offer->greeting.len)
 		proxy_say(p, p->offer->greeting);
@@ -191,7 +192,9 @@ static void answer_away(struct smtp_proxy *p, const struct smtp_slot *slot)
 		proxy_say_line(p, error);
 		return;
 	}
-	if (slot->verb == SMTP_EHLO && p->offer->ehlo.len) {
+	if (slot->verb == SMTP_GREETING) {
+		greet(p);
+	} else if (slot->verb == SMTP_EHLO && p->offer->ehlo.len) {
 		say_ehlo(p, p->offer->ehlo);
 		p->pipeline.is_offered = true; /* we are the other end */
 	} else if (slot->verb == SMTP_EHLO || slot->verb == SMTP_HELO) {
