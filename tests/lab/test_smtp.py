@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mail from outside: each recipient where he lives, in one live transaction."""
+"""Mail from outside: each recipient where its user lives, in one live transaction."""
 import contextlib
 import os
 import re
@@ -65,7 +65,7 @@ def recipient_at_the_source(world):
 
 @case
 def the_source_sees_each_client(world):
-    """Whoever of them writes, to whom ever, the source's log has his own address."""
+    """Whichever client writes, to whomever, the source's log has that client's own address."""
     for user, who in (("user5", [world.there]), ("user6", [world.here]),
                       ("user7", [world.here, world.there])):
         seen = f"connect from unknown[{world.address(user)}]"
@@ -135,7 +135,7 @@ def alias_leads_here(world):
     token, message = world.message()
     equal(client.deliver(message, "Info@example.com", at(world.here)), 250, "final answer")
     client.quit()
-    world.arrives(world.here, token)  # once, though both are his
+    world.arrives(world.here, token)  # once, though both addresses are theirs
 
 
 @case
@@ -270,7 +270,7 @@ def client_leaves_in_the_middle(world):
 
 
 def switch(world, user):
-    """He logs in and off: the move begins, and ends when his mail is at rest."""
+    """The user logs in and off: the move begins, and ends when their mail is at rest."""
     world.session(user).logout()
 
 
@@ -280,7 +280,7 @@ def switch_refuses_a_transaction_that_waits(world):
     client = world.smtp()
     equal(client.mail(at(user), at(world.there)), [250, 250], "RCPT")
     switch(world, user)
-    equal(client.reply()[:4], b"421 ", "he is told")
+    equal(client.reply()[:4], b"421 ", "the client is told")
     world.ferry.wait_account(user, stage="done", route="local")
     client = world.smtp()
     token, message = world.message()
@@ -348,7 +348,7 @@ def switch_does_not_wait_for_ever(world):
     true(account["out_of_service_ms"] < 8000, f"{account['out_of_service_ms']} ms")
     with contextlib.suppress(OSError, EOFError):
         client.send(b".\r\n")
-        equal(client.reply()[:4], b"421 ", "he is told")
+        equal(client.reply()[:4], b"421 ", "the client is told")
     client.close()
     for name in (user, world.here):
         equal(world.copies(name, token), [], f"for {name}")
@@ -398,7 +398,7 @@ def can_log_in(world):
 
 
 def subjects(world, user):
-    """Tokens of his INBOX."""
+    """Tokens of the user's INBOX."""
     return tokens(world.session(user))
 
 

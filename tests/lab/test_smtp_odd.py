@@ -89,7 +89,7 @@ def patience(world, seconds):
 
 @table([("source", ["there"]), ("mixed", ["here", "there"])])
 def data_that_stalls(world, who):
-    """The source loses its patience: he hears it when he goes on, and nobody has it."""
+    """The source loses its patience: the client hears it when it goes on, and nobody has the mail."""
     names = [getattr(world, name) for name in who]
     with patience(world, SOURCE_PATIENCE):
         token, message = world.message()
@@ -108,7 +108,7 @@ def data_that_stalls(world, who):
 
 @case
 def data_that_stalls_for_somebody_here(world):
-    """The source, who has no part in it, may go: he is served."""
+    """The source, which has no part in it, may go: the client is served."""
     with patience(world, SOURCE_PATIENCE):
         token, message = world.message()
         client = world.smtp()
@@ -201,7 +201,7 @@ def cram_md5_is_passed_on_and_listed(world):
     account = wait_until("the account", lambda: world.ferry.account(user), 5)
     equal((account["route"], account["capturable"]), ("source", False))
     true("CRAM-MD5" in (account["uncapturable_why"] or ""), f"{account['uncapturable_why']!r}")
-    world.move(user)  # once he has shown his password
+    world.move(user)  # once the password was shown
     equal(world.ferry.account(user)["capturable"], True)
 
 

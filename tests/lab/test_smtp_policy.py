@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the source thinks of a client, a sender or a message holds for who lives here, too."""
+"""What the source thinks of a client, a sender or a message holds for users who live here, too."""
 import contextlib
 import sys
 from pathlib import Path
@@ -52,11 +52,11 @@ def policy_of_the_source_holds_here(world, option, check, key, code):
 
 @case
 def policy_is_not_who_is_known_at_the_source(world):
-    """His mailbox is here: that the source has forgotten him is no reason to refuse mail."""
+    """The mailbox is here: that the source has forgotten its user is no reason to refuse mail."""
     others = [user for user in world.lab.users if user != world.here]
     world.lab.postfix.write_tables(others, {})
     try:
-        wait_until("the source to forget him", lambda: is_forgotten(world), 15, 0.2)
+        wait_until("the source to forget the user", lambda: is_forgotten(world), 15, 0.2)
         token, message = world.message()
         client = world.smtp()
         equal(client.deliver(message, at(world.here), at(world.there)), 250, "final answer")

@@ -220,7 +220,7 @@ def again(function):
 
 
 def switch_one_by_one(world, users, post, rng):
-    """Each at his share of the messages; every other one's switch takes a second."""
+    """Each at its share of the messages; every other one's switch takes a second."""
     for index, user in enumerate(users):
         wanted = (index + 0.5) * len(post.made) / len(users)
         wait_until("messages", lambda wanted=wanted: post.done >= wanted, PATIENCE, 0.05)

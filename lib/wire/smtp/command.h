@@ -3,7 +3,7 @@
 #define WIRE_SMTP_COMMAND_H
 /*
  * SMTP commands as clients send them (RFC 5321, 4.1), read as generously as servers do:
- * the line goes to another server anyway, and what he takes we must understand.
+ * the line goes to another server anyway, and what that one takes we must understand.
  */
 #include "base/str.h"
 
