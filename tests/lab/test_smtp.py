@@ -357,7 +357,7 @@ def switch_does_not_wait_for_ever(world):
 
 @table([("worker", "interceptor"), ("mailstore", "mailstore")])
 def killed_in_the_middle(world, program):
-    """Who was told 250 finds it; who was not may find it, once."""
+    """A message that got 250 is found; any other may be found, once."""
     told, sent, stop = {world.here: [], world.there: []}, [], threading.Event()
 
     def send(number):
@@ -497,7 +497,7 @@ def recipients_at_the_source_are_counted(world):
         client.deliver(world.message()[1], at(world.there), at(world.here))
     client.quit()
     wait_until("the count", lambda: count(world.there) == before + 3, 15, 0.5)
-    equal(count(world.here), 0, "who lives here is not the source's")
+    equal(count(world.here), 0, "a user who lives here is not the source's")
     row = [row for row in world.ferry.json("report")["addresses"]
            if row["address"] == at(world.there)]
     true(row and row[0]["count"] >= before + 3, f"reported: {row}")

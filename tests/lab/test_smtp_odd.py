@@ -89,7 +89,7 @@ def patience(world, seconds):
 
 @table([("source", ["there"]), ("mixed", ["here", "there"])])
 def data_that_stalls(world, who):
-    """The source loses its patience: the client hears it when it goes on, and nobody has the mail."""
+    """The source loses its patience: the client hears it when it goes on; nobody has mail."""
     names = [getattr(world, name) for name in who]
     with patience(world, SOURCE_PATIENCE):
         token, message = world.message()

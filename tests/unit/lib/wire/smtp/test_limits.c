@@ -328,6 +328,30 @@ static void test_silent_source(void **state)
 	finish(&p);
 }
 
+/* Each state of each machine has a name of its own, and nothing else has one. */
+static void test_state_names(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < SMTP_PROXY_STATE_COUNT; s++)
+		for (unsigned other = 0; other < s; other++)
+			assert_string_not_equal(
+				smtp_proxy_state_name((enum smtp_proxy_state)s),
+				smtp_proxy_state_name((enum smtp_proxy_state)other));
+	for (unsigned s = 0; s < SMTP_COPY_STATE_COUNT; s++)
+		assert_string_not_equal(
+			smtp_copy_state_name((enum smtp_copy_state)s), "unknown");
+	for (unsigned s = 0; s < SMTP_PEER_STATE_COUNT; s++)
+		assert_string_not_equal(
+			smtp_peer_state_name((enum smtp_peer_state)s), "unknown");
+	for (unsigned s = 0; s < SMTP_LAST_REPLY_COUNT; s++)
+		assert_string_not_equal(
+			smtp_last_reply_name((enum smtp_last_reply)s), "unknown");
+	assert_string_equal(smtp_proxy_state_name(SMTP_PROXY_STATE_COUNT), "unknown");
+	assert_string_equal(smtp_copy_state_name(SMTP_COPY_STATE_COUNT), "unknown");
+	assert_string_equal(smtp_peer_state_name(SMTP_PEER_STATE_COUNT), "unknown");
+	assert_string_equal(smtp_last_reply_name(SMTP_LAST_REPLY_COUNT), "unknown");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_portions),
 		cmocka_unit_test(test_full_buffers),
 		cmocka_unit_test(test_silent_source),
+		cmocka_unit_test(test_state_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
