@@ -226,6 +226,7 @@ static void source_lost(struct session *s, int code)
 static void source_connected(struct session *s)
 {
 	session_is_known(s); /* the source's own limits hold for it now */
+	smtp_proxy_source_connected(&smtp_of(s)->proxy);
 }
 
 /* ---- beginning and end ---- */

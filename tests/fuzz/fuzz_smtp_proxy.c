@@ -155,6 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&p.to_client, 0);
 	buf_init(&p.to_source, 0);
 	smtp_proxy_init(&p.proxy, &p.offer, &p.to_client, &p.to_source);
+	if (size % 3)
+		smtp_proxy_source_connected(&p.proxy);
 	while (input.len > 2 && !p.closed) {
 		size_t len = (unsigned char)input.ptr[1];
 

@@ -31,6 +31,9 @@ def hang_up(reply):
     return answer
 
 
+SILENT = hang_up(b"")
+
+
 class ScriptedSmtp:
     """Serves port 25 of `namespace` from threads of the test itself.
 
@@ -85,7 +88,7 @@ class ScriptedSmtp:
         answer = answers.get(verb)
         if callable(answer):
             answer = answer(line, address)
-        return answer or ORDINARY.get(verb, b"250 Ok\r\n")
+        return ORDINARY.get(verb, b"250 Ok\r\n") if answer is None else answer
 
     def _converse(self, connection, address):
         with connection, contextlib.suppress(OSError):

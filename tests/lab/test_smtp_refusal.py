@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.server_scripted_smtp import PATH, TOO_EARLY, ScriptedSmtp, hang_up  # noqa: E402
+from lab.server_scripted_smtp import PATH, SILENT, TOO_EARLY, ScriptedSmtp, hang_up  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -104,7 +104,17 @@ def a_client_that_does_not_wait_for_the_greeting(world, words):
 
 
 @case
-def a_source_that_hangs_up_without_a_word_is_lost(world):
+def hangs_up_instead_of_a_greeting(world):
+    """As tcpserver denies a client: it is told to come again, and is not served."""
+    with world.script.says(GREETING=SILENT):
+        client = Smtp(world.lab.connect(25, world.address("user13")))
+        equal(client.greeting[:4], b"421 ", "the greeting")
+        true(client.file.read() == b"", "and the end")
+        client.close()
+
+
+@case
+def a_source_that_hangs_up_later_without_a_word_is_lost(world):
     """No refusal was said: users who live here get their mail all the same."""
     with world.script.says(MAIL=hang_up(b"250 Ok\r\n")):
         client = Smtp(world.lab.connect(25, world.address("user13")))

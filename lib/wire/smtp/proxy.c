@@ -151,6 +151,7 @@ const char *smtp_peer_state_name(enum smtp_peer_state s)
 
 static const char *const last_reply_names[] = {
 	[SMTP_LAST_REPLY_GOOD] = "good",
+	[SMTP_LAST_REPLY_AWAITED] = "awaited",
 	[SMTP_LAST_REPLY_BAD] = "bad",
 	[SMTP_LAST_REPLY_HIDDEN] = "hidden",
 };
@@ -339,7 +340,14 @@ static void source_hung_up(struct smtp_proxy *p)
 		return;
 	if (hidden)
 		proxy_say(p, buf_view(&p->hidden_reply));
+	if (p->last_reply == SMTP_LAST_REPLY_AWAITED)
+		proxy_say_line(p, "421 4.4.1 The mail server has closed the connection");
 	proxy_close(p);
+}
+
+void smtp_proxy_source_connected(struct smtp_proxy *p)
+{
+	p->last_reply = SMTP_LAST_REPLY_AWAITED;
 }
 
 void smtp_proxy_done(struct smtp_proxy *p, struct str refusal)

@@ -38,7 +38,8 @@
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
- *     and the client gets the source's words, if it has not had them, and the end.
+ *     and the client gets the source's words, if it has not had them, and the end. One
+ *     that hangs up instead of a greeting (tcpserver, libwrap) refuses it for now.
  *
  * Order of events for one message on both sides: staged → final dot → the source's 250 →
  * COMMIT done → 250 to the client. Whatever is lost before the last one, the client still
@@ -240,9 +241,10 @@ struct smtp_transaction {
 
 /* The source's latest reply: a server that closes behind a refusal means both. */
 enum smtp_last_reply {
-	SMTP_LAST_REPLY_GOOD,   /* or none */
-	SMTP_LAST_REPLY_BAD,    /* 4xx or 5xx, and the client has it */
-	SMTP_LAST_REPLY_HIDDEN, /* the same, but the client was told something else */
+	SMTP_LAST_REPLY_GOOD,    /* or there is no connection yet */
+	SMTP_LAST_REPLY_AWAITED, /* the greeting; who is denied may get the end instead */
+	SMTP_LAST_REPLY_BAD,     /* 4xx or 5xx, and the client has it */
+	SMTP_LAST_REPLY_HIDDEN,  /* the same, but the client was told something else */
 	SMTP_LAST_REPLY_COUNT
 };
 
@@ -304,6 +306,8 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
    message is discarded. */
 void smtp_proxy_done(struct smtp_proxy *p, struct str refusal);
 
+/* The source has accepted the connection. */
+void smtp_proxy_source_connected(struct smtp_proxy *p);
 /* The source could not be reached, or its connection ended: after smtp_proxy_next() has
    seen what it said last. */
 void smtp_proxy_source_lost(struct smtp_proxy *p);

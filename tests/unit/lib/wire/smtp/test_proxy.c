@@ -278,6 +278,8 @@ static void event(struct play *p, struct str what)
 {
 	if (str_eq(str_trim(what), STR_LIT("source lost")))
 		smtp_proxy_source_lost(&p->proxy);
+	else if (str_eq(str_trim(what), STR_LIT("source connected")))
+		smtp_proxy_source_connected(&p->proxy);
 	else
 		smtp_proxy_client_gone(&p->proxy);
 	turn(p);
