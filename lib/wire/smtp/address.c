@@ -25,10 +25,10 @@ static bool take_comment(struct str *text)
 	size_t at = 0, depth = 0;
 
 	do {
-		if (at == text->len || is_control(text->ptr[at]))
+		if (at >= text->len || is_control(text->ptr[at]))
 			return false;
 		if (text->ptr[at] == '\\')
-			at++;
+			at++; /* it may be the last */
 		else if (text->ptr[at] == '(')
 			depth++;
 		else if (text->ptr[at] == ')')

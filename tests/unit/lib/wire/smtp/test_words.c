@@ -360,6 +360,8 @@ static const struct {
 	{ STR("\"a(b)\"@x"), STR("a(b)"), STR("x"), true },
 	{ STR("a\\(b@x"), STR("a(b"), STR("x"), true },
 	{ STR("alice(@x"), STR(""), STR(""), false },
+	{ STR("alice(\\"), STR(""), STR(""), false },
+	{ STR("alice(()\\"), STR(""), STR(""), false },
 	{ STR("alice)@x"), STR(""), STR(""), false },
 	{ STR("(alice@x)"), STR(""), STR(""), false },
 	{ STR("Alice <alice@x"), STR(""), STR(""), false },
