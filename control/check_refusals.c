@@ -50,8 +50,7 @@ void check_refusals(struct control *c, struct findings *f)
 		c->settings.smtp_policy != SMTP_POLICY_SOURCE ||
 		settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path)) <
 			0 ||
-		access(path, F_OK) < 0 ||
-		registry_open(path, NULL, false, &r, &c->err) < 0)
+		access(path, F_OK) < 0 || registry_open(path, &r, &c->err) < 0)
 		return; /* no question, or check_files() has said what is wrong */
 	check_service(c, r, f, SERVICE_SMTP);
 	registry_close(r);

@@ -6,10 +6,10 @@
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/source_probe.h"
+#include "control/vault.h"
 
 #include "base/fd.h"
 #include "messages/ask.h"
-#include "registry/seal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -114,7 +114,7 @@ static int key_can_be_made(const struct settings *s)
 	                                            : writable_directory(directory);
 }
 
-static int open_registry(struct control *c, const char *key_file, bool *ret_any_password)
+static int open_registry(struct control *c, bool *ret_any_password)
 {
 	char path[PATH_MAX];
 	struct registry *r;
@@ -125,7 +125,7 @@ static int open_registry(struct control *c, const char *key_file, bool *ret_any_
 		return error_errno(&c->err, code, "%s", c->settings.state_dir);
 	if (access(path, F_OK) < 0)
 		return 0;
-	code = registry_open(path, key_file, false, &r, &c->err);
+	code = registry_open(path, &r, &c->err);
 	if (code < 0)
 		return code;
 	code = registry_any_password(r, ret_any_password, &c->err);
@@ -137,9 +137,8 @@ static int open_registry(struct control *c, const char *key_file, bool *ret_any_
 static int try_registry(struct control *c)
 {
 	const struct settings *s = &c->settings;
-	uint8_t key[SEAL_KEY_SIZE];
 	bool needed;
-	int code = open_registry(c, NULL, &needed);
+	int code = open_registry(c, &needed);
 
 	if (code == 0 && !needed && access(s->key_file, F_OK) < 0) {
 		code = key_can_be_made(s);
@@ -147,10 +146,7 @@ static int try_registry(struct control *c)
 					  "cannot make the key file %s", s->key_file)
 		                : 1;
 	}
-	if (code == 0)
-		code = seal_key_load(s->key_file, false, key, &c->err);
-	explicit_bzero(key, sizeof(key));
-	return code < 0 ? code : open_registry(c, s->key_file, &needed);
+	return code < 0 ? code : vault_task(c, "check");
 }
 
 static void check_registry(struct control *c, struct findings *f)

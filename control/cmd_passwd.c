@@ -10,28 +10,26 @@
 #include "control/control.h"
 #include "control/output.h"
 #include "control/prompt.h"
+#include "control/vault.h"
 
 #include "base/process.h"
-#include "registry/passwords.h"
-#include "registry/seal.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-static int set_password(struct control *c, struct registry *r, const struct account *a,
-	struct str password)
+static int set_password(struct control *c, const struct account *a, struct str password)
 {
-	struct buf verifier;
-	int code;
+	struct message m = { .type = MESSAGE_SET_PASSWORD,
+		.number = (uint64_t)a->id,
+		.number2 = c->only,
+		.payload = password };
+	struct vault_talk talk;
+	int code = vault_talk_open(c, &talk);
 
-	buf_init(&verifier, 0);
-	code = verifier_make(password, &verifier);
 	if (code < 0)
-		error_set(&c->err, code, "cannot make a verifier of the password");
-	else
-		code = registry_set_local_password(
-			r, a->id, buf_view(&verifier), c->only, &c->err);
-	buf_fini(&verifier);
+		return code;
+	code = vault_talk_ask(c, &talk, &m);
+	vault_talk_close(&talk);
 	return code;
 }
 
@@ -65,12 +63,13 @@ static int ask_and_set(struct control *c, struct registry *r, const struct accou
 	struct buf password;
 	int code = check_lives_here(c, a);
 
+	(void)r;
 	if (code < 0)
 		return code;
 	buf_init(&password, PASSWORD_MAX);
 	code = prompt_new_password(&password, &c->err);
 	if (code == 0)
-		code = set_password(c, r, a, buf_view(&password));
+		code = set_password(c, a, buf_view(&password));
 	buf_wipe(&password);
 	buf_fini(&password);
 	if (code == 0) {

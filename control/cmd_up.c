@@ -3,6 +3,7 @@
 #include "control/control.h"
 #include "control/rights.h"
 #include "control/supervisor.h"
+#include "control/vault.h"
 
 #include "base/fd.h"
 #include "base/process.h"
@@ -68,22 +69,13 @@ static int take_lock(struct control *c, int *ret_fd)
 	return 0;
 }
 
-/* Makes registry and key when there are none, so that what is wrong with them is said
-   once and here; the key itself is the children's. */
+/* The vault makes registry and key when there are none, so that what is wrong with them
+   is said once and here. */
 static int open_registry(struct control *c, struct registry **ret)
 {
-	const struct settings *s = &c->settings;
-	char path[PATH_MAX];
-	struct registry *r;
-	int code = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+	int code = vault_task(c, "make");
 
-	if (code < 0)
-		return error_errno(&c->err, code, "%s", s->state_dir);
-	code = registry_open(path, s->key_file, true, &r, &c->err);
-	if (code < 0)
-		return code;
-	registry_close(r);
-	return control_registry(c, ret);
+	return code < 0 ? code : control_registry(c, ret);
 }
 
 enum exit_code cmd_up(struct control *c)

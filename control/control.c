@@ -21,7 +21,7 @@ enum exit_code control_misuse(const struct control *c)
 	return EXIT_USAGE;
 }
 
-static int open_registry(struct control *c, const char *key_file, struct registry **ret)
+int control_registry(struct control *c, struct registry **ret)
 {
 	char path[4096];
 	struct registry *r;
@@ -35,7 +35,7 @@ static int open_registry(struct control *c, const char *key_file, struct registr
 	if (access(path, R_OK | W_OK) < 0)
 		return error_errno(
 			&c->err, -errno, "cannot open %s; run it as root", path);
-	code = registry_open(path, key_file, false, &r, &c->err);
+	code = registry_open(path, &r, &c->err);
 	if (code < 0)
 		return code;
 	code = registry_set_domains(r, c->settings.domains, c->settings.n_domains);
@@ -46,16 +46,6 @@ static int open_registry(struct control *c, const char *key_file, struct registr
 	registry_set_subaddress(r, settings_subaddress(&c->settings));
 	*ret = r;
 	return 0;
-}
-
-int control_registry(struct control *c, struct registry **ret)
-{
-	return open_registry(c, NULL, ret);
-}
-
-int control_registry_with_key(struct control *c, struct registry **ret)
-{
-	return open_registry(c, c->settings.key_file, ret);
 }
 
 int control_refuse_retired(struct control *c, struct registry *r)

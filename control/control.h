@@ -38,11 +38,9 @@ enum exit_code control_fail(const struct control *c);
 /* The same for what was typed wrongly; returns EXIT_USAGE. */
 enum exit_code control_misuse(const struct control *c);
 
-/* Opens the registry without its key. -ENOENT: there is none yet, nobody has ever
+/* Opens the registry. -ENOENT: there is none yet, nobody has ever
    logged in through us. */
 int control_registry(struct control *c, struct registry **ret);
-/* With it: for who must open sealed passwords. */
-int control_registry_with_key(struct control *c, struct registry **ret);
 
 /* 0 or -errno with the sentence in c->err. */
 typedef int control_account_fn(

@@ -22,6 +22,7 @@ static const char *const rules_names[] = { "unknown", "absent", "differ", "in pl
 static const struct {
 	const char *name, *socket;
 } programs[] = {
+	[STATUS_VAULT] = { "vault", VAULT_SOCKET },
 	[STATUS_INTERCEPTOR] = { "interceptor", INTERCEPTOR_SOCKET },
 	[STATUS_MAILSTORE] = { "mailstore", MAILSTORE_SOCKET },
 	[STATUS_TRANSFER] = { "transfer", TRANSFER_SOCKET },

@@ -14,6 +14,7 @@ enum status_rules {
 };
 
 enum status_program {
+	STATUS_VAULT,
 	STATUS_INTERCEPTOR,
 	STATUS_MAILSTORE,
 	STATUS_TRANSFER,

@@ -116,6 +116,7 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 		.session = str_from(session_id(s, id)),
 		.service = str_from(service_name(s->service)),
 		.tag = tag,
+		.text = ticket,
 		.payload = buf_view(&s->memory->from_client),
 	};
 	int fd, r = handoff_connect(w);

@@ -64,14 +64,14 @@ int late_logins_add(
 }
 
 void late_logins_retry(
-	struct late_logins *l, struct registry *r, late_due_fn *due, void *context)
+	struct late_logins *l, late_learn_fn *learn, late_due_fn *due, void *context)
 {
 	while (!STAILQ_EMPTY(&l->all)) {
 		const struct late_login *late = STAILQ_FIRST(&l->all);
 		struct account_route route;
 		struct error err;
 		bool is_due = false;
-		int code = registry_learn(r, &late->login, &route, &is_due, &err);
+		int code = learn(context, &late->login, &route, &is_due, &err);
 
 		if (code == -EBUSY)
 			return;

@@ -20,6 +20,9 @@ struct late_logins {
 	size_t n;
 };
 
+/* registry_learn(), with what it needs. */
+typedef int late_learn_fn(void *context, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err);
 /* That account is to be moved now. session: its id. */
 typedef void late_due_fn(void *context, const char *session, const char *account);
 
@@ -29,7 +32,7 @@ int late_logins_add(
 	struct late_logins *l, const char *session, const struct proven_login *login);
 /* Until the registry is busy again. */
 void late_logins_retry(
-	struct late_logins *l, struct registry *r, late_due_fn *due, void *context);
+	struct late_logins *l, late_learn_fn *learn, late_due_fn *due, void *context);
 void late_logins_fini(struct late_logins *l); /* forgets those that are left */
 
 #endif

@@ -134,7 +134,7 @@ static int make_slots(struct master *m)
 	return connection_limits_init(&m->limits, m->n_slots);
 }
 
-/* The key is made here, while it is one process, and errors are still for a person. */
+/* Made here, while it is one process, and errors are still for a person. */
 static int try_registry(const struct settings *s, struct error *err)
 {
 	struct registry *r = NULL;
@@ -143,7 +143,7 @@ static int try_registry(const struct settings *s, struct error *err)
 
 	if (code < 0)
 		return error_errno(err, code, "state_dir");
-	code = registry_open(path, s->key_file, true, &r, err);
+	code = registry_open(path, &r, err);
 	registry_close(r);
 	return code;
 }

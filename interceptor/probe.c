@@ -46,7 +46,7 @@ static int open_registry(const struct probe *p, struct registry **ret, struct er
 	char path[PATH_MAX];
 	int r = settings_state_path(p->settings, REGISTRY_FILE, path, sizeof(path));
 
-	return r < 0 ? r : registry_open(path, NULL, false, ret, err);
+	return r < 0 ? r : registry_open(path, ret, err);
 }
 
 /* Opened for the moment: no handle may be open when a worker is forked. */

@@ -6,6 +6,7 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "interceptor/keeper.h"
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
@@ -155,6 +156,12 @@ void worker_hand_over_recipients(struct worker *w)
 
 /* ---- time ---- */
 
+static int learn_late(void *context, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+{
+	return keeper_learn(context, login, ret_route, ret_became_due, err);
+}
+
 static void on_tick(void *context)
 {
 	struct worker *w = context;
@@ -172,7 +179,7 @@ static void on_tick(void *context)
 			session_tick(s);
 	}
 	staging_tick(&w->host);
-	late_logins_retry(&w->late_logins, w->host.registry, worker_is_due, w);
+	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	quiesce_check(&w->host);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
@@ -221,7 +228,7 @@ static int open_registry(struct worker *w, struct error *err)
 
 	if (r < 0)
 		return error_errno(err, r, "state_dir");
-	r = registry_open(path, s->key_file, true, &w->host.registry, err);
+	r = registry_open(path, &w->host.registry, err);
 	if (r == 0)
 		r = registry_set_domains(w->host.registry, s->domains, s->n_domains);
 	if (r == 0) {
@@ -301,7 +308,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	if (r == 0)
 		r = relay_shared_init(&w->host.relay);
 	if (r == 0)
-		r = verify_init(&w->verify, &w->loop.uv, w->host.registry);
+		r = vault_link_init(w);
 	if (r == 0)
 		r = channel_open(
 			&w->master, &w->loop, parts->master, &worker_master_ops, w);
@@ -319,10 +326,8 @@ static int run(const struct worker_parts *parts)
 	struct worker *w = calloc(1, sizeof(*w));
 	struct error err = { 0 };
 
-	/* libuv reads it when the first work is queued: scrypt shall not take all CPUs */
 	if (!w)
 		return EXIT_FAILURE;
-	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 	(void)mallopt(M_TOP_PAD, HEAP_KEPT / 4);
 	w->host.ops = &worker_host_ops;
@@ -341,10 +346,10 @@ static int run(const struct worker_parts *parts)
 	loop_run(&w->loop, sweep, w);
 	/* it serves nobody any more: now it may wait */
 	registry_set_patience(w->host.registry, LAST_PATIENCE_MS);
-	late_logins_retry(&w->late_logins, w->host.registry, worker_is_due, w);
+	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	late_logins_fini(&w->late_logins);
 	worker_hand_over_recipients(w);
-	/* the kernel closes the rest; what must be wiped is the key */
+	/* the kernel closes the rest */
 	registry_close(w->host.registry);
 	log_info(NULL, "stop", "worker=%u", w->index);
 	log_flush();

@@ -14,7 +14,7 @@
 #include "interceptor/session/session.h"
 #include "interceptor/smtp/recently_relayed.h"
 #include "interceptor/smtp/recipient_counts.h"
-#include "interceptor/verify.h"
+#include "interceptor/vault_link.h"
 #include "messages/exchange.h"
 
 struct listener {
@@ -39,7 +39,7 @@ struct worker {
 	struct recently_relayed recently_relayed;
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
-	struct verify verify;
+	struct vault_link vault;
 	struct channel master;
 	struct channel mailstore;
 	unsigned ticks;

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "interceptor/handoff.h"
+#include "interceptor/keeper.h"
 #include "interceptor/source.h"
+#include "interceptor/verify.h"
 #include "interceptor/worker.h"
 #include "registry/retire.h"
 #include "wire/smtp/address.h"
@@ -103,7 +105,7 @@ static int learn(struct host *h, struct session *s, const struct proven_login *l
 	struct error err;
 	char id[SESSION_ID_MAX];
 	bool due;
-	int r = registry_learn(h->registry, login, ret, &due, &err);
+	int r = keeper_learn(worker_of(h), login, ret, &due, &err);
 
 	if (r == -EBUSY) {
 		learn_later(h, s, login);
@@ -126,18 +128,18 @@ static bool knows(struct host *h, const struct session *s,
 	const struct account_route *route, struct str password)
 {
 	(void)s;
-	return registry_knows_password(h->registry, route->id, password, false);
+	return keeper_knows(worker_of(h), route->id, password);
 }
 
 static void ask_to_verify(
 	struct host *h, struct session *s, const struct question *q, verify_fn *done)
 {
-	verify_password(&worker_of(h)->verify, s, q, done);
+	verify_password(worker_of(h), s, q, done);
 }
 
 static void forget(struct host *h, struct session *s)
 {
-	verify_forget(&worker_of(h)->verify, s);
+	verify_forget(worker_of(h), s);
 }
 
 static bool is_slow(struct host *h, int64_t account)

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "event/signals.h"
 #include "mailstore/processes.h"
+#include "mailstore/tickets.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,6 +32,7 @@ struct master {
 	bool ending;
 	LIST_HEAD(, peer) peers;
 	struct processes processes;
+	struct tickets tickets;
 };
 
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
@@ -138,6 +140,13 @@ static void add_peer(void *context, int socket)
 	LIST_INSERT_HEAD(&master->peers, peer, all);
 }
 
+static int admit(void *context, const struct message *m)
+{
+	struct master *master = context;
+
+	return tickets_use(&master->tickets, m);
+}
+
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
 static void on_empty(void *context)
@@ -218,8 +227,10 @@ int master_run(const char *config, const struct settings *settings)
 	master->processes = (struct processes){ .loop = &master->loop,
 		.config = config,
 		.send = send_to_peer,
+		.admit = admit,
 		.empty = on_empty,
 		.context = master };
+	master->tickets.settings = settings;
 	r = set_up(master, settings, &err);
 	if (r < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);

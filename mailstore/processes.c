@@ -23,6 +23,7 @@
 #define QUEUE_FDS_MAX 256
 #define WAITING_FDS_MAX 256 /* logins and messages for the process after this one */
 #define MOVING_WHY "Your mailbox is being moved, try again in a moment."
+#define TICKET_WHY "The login cannot be taken over now, try again in a moment."
 #define BROKEN_WHY "The mailbox cannot be served now; the administrator is told."
 
 /* ── the end of one ────────────────────────────────────────────────────────────────── */
@@ -397,12 +398,29 @@ static int forward(
 	return r;
 }
 
+/* No right password, or one that was judged too long ago. */
+static bool is_refused(
+	struct processes *all, struct peer *peer, const struct message *m, int socket)
+{
+	int r = all->admit(all->context, m);
+
+	if (r == 0)
+		return false;
+	log_warning(NULL, "ticket", "account=%.*s session=%.*s refused: %s",
+		STR_ARG(m->account), STR_ARG(m->session), strerror(-r));
+	refuse_login(all, peer, m, socket, TICKET_WHY);
+	return true;
+}
+
 void processes_serve(
 	struct processes *all, struct peer *peer, const struct message *m, int socket)
 {
-	struct process *p = process_get(all, m->account);
+	struct process *p;
 	int r;
 
+	if (is_refused(all, peer, m, socket))
+		return;
+	p = process_get(all, m->account);
 	if (p && p->state == PROCESS_RELEASING) {
 		refuse_login(all, peer, m, socket, MOVING_WHY);
 		return;

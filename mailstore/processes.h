@@ -24,6 +24,8 @@ struct processes {
 	bool ending; /* none is started any more */
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
+	/* Whether a session comes with what opens its mailbox. 0 or -errno. */
+	int (*admit)(void *context, const struct message *m);
 	/* The last one is gone. */
 	void (*empty)(void *context);
 	void *context;

@@ -11,6 +11,7 @@
 #include "messages/exchange.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
+#include "transfer/account/loan.h"
 #include "transfer/roster.h"
 
 #include <errno.h>
@@ -265,10 +266,18 @@ static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
 	const char *const arguments[] = { s->program, "-c", s->config, "--account",
 		e->name, e->is_return ? "--return" : NULL, NULL };
 	struct child_plan plan = { .program = s->program, .arguments = arguments };
-	struct runner *runner = calloc(1, sizeof(*runner));
-	int r = runner ? child_start(&runner->child, &s->loop, &plan, on_child_ended,
-				 runner, err)
-	               : error_set(err, -ENOMEM, "no memory");
+	CLEANUP(fd_closep) int loan = -1;
+	struct runner *runner;
+	int r = e->is_return ? 0 : loan_order(s->settings, e->id, &loan, err);
+
+	if (r < 0)
+		return r;
+	plan.fds = &loan; /* LOAN_SOCKET */
+	plan.n_fds = loan >= 0;
+	runner = calloc(1, sizeof(*runner));
+	r = runner ? child_start(
+			     &runner->child, &s->loop, &plan, on_child_ended, runner, err)
+	           : error_set(err, -ENOMEM, "no memory");
 
 	if (r < 0) {
 		free(runner);
@@ -492,8 +501,8 @@ static int open_registry(struct scheduler *s, struct error *err)
 	char path[PATH_MAX];
 	int r = settings_state_path(s->settings, REGISTRY_FILE, path, sizeof(path));
 
-	if (r == 0) /* without the key: it passes no password on */
-		r = registry_open(path, NULL, false, &s->registry, err);
+	if (r == 0)
+		r = registry_open(path, &s->registry, err);
 	if (r == 0)
 		r = process_sibling(
 			"mailferry-transfer", s->program, sizeof(s->program), err);

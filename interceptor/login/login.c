@@ -254,8 +254,6 @@ static void relay_to_source(struct session *s)
 	session_relay(s);
 }
 
-static void enter(struct session *s);
-
 /* The password was right at the source, wherever the account is served now. */
 static void proven(struct session *s, const struct account_route *route)
 {
@@ -270,7 +268,7 @@ static void proven(struct session *s, const struct account_route *route)
 		hold_proven(s, hold_ms(s) + 1);
 		break;
 	case ROUTE_LOCAL:
-		enter(s);
+		at_mailstore(s); /* the source's word opens no mailbox here */
 		break;
 	case ROUTE_COUNT:
 		break;
@@ -404,6 +402,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 		login_refuse(s, REFUSAL_MECHANISM);
 		break;
 	case VERDICT_UNKNOWN:
+	case VERDICT_COUNT:
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		break;
 	}
@@ -415,7 +414,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 static void recheck_proved(struct session *s, const struct account_route *route)
 {
 	if (route->route == ROUTE_LOCAL)
-		enter(s);
+		at_mailstore(s);
 	else if (route->route == ROUTE_SOURCE && !login_is_moving(route))
 		relay_to_source(s);
 }

@@ -6,6 +6,7 @@
  * tests are a host, too. The lists are kept by the sessions.
  */
 #include "base/error.h"
+#include "messages/message.h"
 #include "net/relay.h"
 #include "registry/registry.h"
 #include "settings/settings.h"
@@ -21,14 +22,6 @@ struct session;
 struct smtp_address;
 
 LIST_HEAD(session_list, session);
-
-/* Whether a password is right, here. */
-enum verdict {
-	VERDICT_RIGHT,
-	VERDICT_WRONG,
-	VERDICT_NO_PASSWORD, /* a digest, and nothing here to make one of */
-	VERDICT_UNKNOWN
-};
 
 /* A password, or a proof that shows none (kind other than CHALLENGE_NONE). */
 struct question {

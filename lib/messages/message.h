@@ -16,6 +16,8 @@
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
  *   anybody ──ACCOUNT_DUE, RETURN──► transfer.sock
+ *   worker ──CHECK──► vault ──VERDICT(ticket)──► worker ──SERVE(ticket)──► mailstore
+ *   scheduler ──LEND(fd)──► vault ──PASSWORD──► process of that account
  */
 #include "base/str.h"
 
@@ -23,13 +25,24 @@
 #include <sys/types.h>
 
 #define MESSAGE_VERSION 1
+#define MESSAGE_SMALL_MAX 8192 /* of those without mail in them */
+
+/* What the vault says of a password. */
+enum verdict {
+	VERDICT_RIGHT,
+	VERDICT_WRONG,
+	VERDICT_NO_PASSWORD, /* a digest, and nothing here to make one of */
+	VERDICT_UNKNOWN,     /* it could not be looked at now */
+	VERDICT_COUNT
+};
 
 enum message_type {
 	MESSAGE_NONE,
 
 	/* To the mailstore, with the client's socket (1 descriptor): serve this login.
 	   account, session, service ("imap"), tag (of the login command), client
-	   ("192.0.2.1:40000"), payload (bytes the client sent after the login command).
+	   ("192.0.2.1:40000"), text (the vault's ticket), payload (bytes the client sent
+	   after the login command).
 	   The account process answers the login itself, under `tag`. */
 	MESSAGE_SERVE,
 	/* From the mailstore: that session has ended. session, number = bytes from the
@@ -99,6 +112,40 @@ enum message_type {
 	   registry says how. */
 	MESSAGE_RETURN,
 	MESSAGE_RETURNED,
+
+	/* ---- the vault; who may say what: vault/requests.c ---- */
+
+	/* From the vault, to whoever connects. To a worker: payload = the public key that
+	   passwords are closed with (registry/box.h). To the mailstore: number = epoch,
+	   payload = key of the tickets (messages/ticket.h). */
+	MESSAGE_VAULT_READY,
+	/* From a worker: is this what opens the account's mailbox here? number = account,
+	   session, service, client; payload = the password, or with text "APOP" or
+	   "CRAM-MD5" the digest of it and of the challenge in tag. Answered by VERDICT.
+	 */
+	MESSAGE_CHECK,
+	MESSAGE_VERDICT, /* session, number = enum verdict, number2 = ms until it is to be
+	                    said, payload = a ticket */
+	/* From a worker: is the password in this box (payload) one of those that are
+	   sealed for the account? number = account, session. Answered by COMPARED. */
+	MESSAGE_COMPARE,
+	MESSAGE_COMPARED, /* session, number = which one (registry/passwords.h), 0: none
+	                   */
+	/* From the scheduler, with one end of a socketpair (1 descriptor): lend the
+	   account's passwords to the process that holds the other end. number = account.
+	   From that process, without a descriptor: those that it was not lent yet;
+	   answered by a PASSWORD each, then DONE. */
+	MESSAGE_LEND,
+	MESSAGE_PASSWORD, /* number = which one, account, text = login, payload */
+	/* From that process, of what it was lent: make the verifier / the source took it,
+	   so it opens the mailbox from now on. number = which one. Answered by DONE
+	   (number2 = 1: it is not kept any more) or FAILED. */
+	MESSAGE_PREPARE,
+	MESSAGE_PROVED,
+	/* From a command: payload is a new password for logins here, number2 = 1: no
+	   other opens the mailbox then. number = account. Answered by DONE or FAILED. */
+	MESSAGE_SET_PASSWORD,
+	MESSAGE_DONE,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -20,6 +20,7 @@
 
 struct login {
 	const struct proven_login *proven;
+	const struct password_keeper *keeper; /* NULL: no password is shown */
 	struct name_keys keys;
 	uint64_t now;
 };
@@ -28,15 +29,14 @@ struct look {
 	struct account_route route; /* id 0: unknown */
 	int64_t password;           /* the one that was shown, 0: not kept */
 	bool password_failed;       /* the source refused it from the transfer */
+	bool asks;                  /* whether it is kept is asked elsewhere */
 	bool same_why, time_is_due, key_is_known, service_is_known;
 };
 
 /* ── which of the kept ones it is ──────────────────────────────────────────────────── */
 
 struct wanted {
-	struct registry *registry;
-	struct str password;
-	bool proven; /* among the proven only */
+	const struct login *login;
 	int64_t id;
 	bool failed;
 };
@@ -44,31 +44,13 @@ struct wanted {
 static int compare(void *context, const struct password *p)
 {
 	struct wanted *w = context;
-	struct arena arena;
-	struct str clear;
-	bool same;
+	const struct password_keeper *k = w->login->keeper;
 
-	if (w->proven && !p->proven_at)
-		return 0;
-	arena_init(&arena);
-	same = p->sealed.len &&
-	       unseal(w->registry->key, p->account_name, p->sealed, &arena, &clear) ==
-	               0 &&
-	       str_eq(clear, w->password);
-	arena_fini(&arena);
-	if (!same)
+	if (!p->sealed.len || !k->holds(k->context, p, w->login->proven->password))
 		return 0;
 	w->id = p->id;
 	w->failed = p->refused_at != 0;
 	return 1;
-}
-
-bool registry_knows_password(
-	struct registry *r, int64_t id, struct str password, bool proven)
-{
-	struct wanted w = { .registry = r, .password = password, .proven = proven };
-
-	return r->has_key && registry_each_password(r, id, compare, &w, NULL) == 1;
 }
 
 /* ── the look ──────────────────────────────────────────────────────────────────────── */
@@ -76,17 +58,19 @@ bool registry_knows_password(
 static int read_look(struct registry *r, const struct login *login,
 	const struct query *row, struct look *look, struct error *err)
 {
-	struct wanted w = { .registry = r, .password = login->proven->password };
+	const struct password_keeper *k = login->keeper;
+	struct wanted w = { .login = login };
 	int code = route_from_row(r, row, &look->route, err);
 
 	look->time_is_due = login->now >= query_number(row, 7) + LOGIN_TIME_MS;
 	look->same_why = str_eq(query_bytes(row, 8), login->proven->why);
 	look->key_is_known = query_number(row, 9) != 0;
 	look->service_is_known = query_number(row, 10) != 0;
-	if (code == 0 && w.password.ptr)
+	if (code == 0 && login->proven->password.ptr)
 		code = registry_each_password(r, look->route.id, compare, &w, err);
 	look->password = w.id;
 	look->password_failed = w.failed;
+	look->asks = code == 0 && login->proven->password.ptr && k->asks(k->context);
 	return code < 0 ? code : 0;
 }
 
@@ -155,7 +139,8 @@ static int keep_password(struct registry *r, const struct login *login,
 			SQL_VALUES(sql_signed(look->password), sql_number(login->now)),
 			err);
 	buf_init(&sealed, 0);
-	code = seal(r->key, str_from(account->name), login->proven->password, &sealed);
+	code = login->keeper->seal(login->keeper->context, str_from(account->name),
+		login->proven->password, &sealed);
 	if (code < 0)
 		error_set(err, code, "cannot seal a password");
 	else
@@ -169,7 +154,8 @@ static int keep_password(struct registry *r, const struct login *login,
    What the source still takes (SMTP AUTH) opens no mailbox: it may take anything. */
 static bool password_is_new(const struct login *login, const struct look *look)
 {
-	return login->proven->password.ptr && look->route.route != ROUTE_LOCAL &&
+	return login->proven->password.ptr && !look->asks &&
+	       look->route.route != ROUTE_LOCAL &&
 	       (!look->password || look->password_failed);
 }
 
@@ -267,14 +253,15 @@ static int write_news(struct registry *r, const struct login *login,
 }
 
 int registry_learn(struct registry *r, const struct proven_login *proven,
-	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_became_due, struct error *err)
 {
-	struct login login = { .proven = proven, .now = clock_wall_ms() };
+	struct login login = {
+		.proven = proven, .keeper = keeper, .now = clock_wall_ms()
+	};
 	struct look look;
 	int code;
 
-	if (!r->has_key)
-		return error_set(err, -ENOKEY, "no sealing key was loaded");
 	code = name_keys(r, proven->name, &login.keys);
 	if (code < 0)
 		return error_set(err, code,
@@ -306,57 +293,4 @@ int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	if (code == 0)
 		*ret_uses = uses != 0;
 	return code;
-}
-
-struct first {
-	struct registry *registry;
-	struct arena *arena;
-	struct error *err;
-	int64_t id;
-	struct str clear;
-};
-
-int registry_open_password(struct registry *r, const struct password *p,
-	struct arena *arena, struct str *ret_clear, struct error *err)
-{
-	int code = r->has_key
-	                   ? unseal(r->key, p->account_name, p->sealed, arena, ret_clear)
-	                   : -ENOKEY;
-
-	return code < 0 ? error_set(err, code,
-				  "the sealed password of \"%.*s\" does not open",
-				  STR_ARG(p->account_name))
-	                : 0;
-}
-
-static int open_first(void *context, const struct password *p)
-{
-	struct first *f = context;
-	int code;
-
-	if (!p->sealed.len)
-		return 0;
-	code = registry_open_password(f->registry, p, f->arena, &f->clear, f->err);
-	f->id = p->id;
-	return code < 0 ? code : 1;
-}
-
-int registry_password(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_password, int64_t *ret_id, struct error *err)
-{
-	struct first f = { .registry = r, .arena = arena, .err = err };
-	int n;
-
-	if (!r->has_key)
-		return error_set(err, -ENOKEY, "no sealing key was loaded");
-	n = registry_each_password(r, id, open_first, &f, err);
-	if (n == 0)
-		return error_set(
-			err, -ENODATA, "no password of this account was seen yet");
-	if (n < 0)
-		return n;
-	*ret_password = f.clear;
-	if (ret_id)
-		*ret_id = f.id;
-	return 0;
 }

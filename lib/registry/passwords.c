@@ -79,43 +79,6 @@ int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 	return 0;
 }
 
-struct lines {
-	struct buf text;
-};
-
-static int put_verifier(void *context, const struct password *p)
-{
-	struct lines *l = context;
-	int code = 0;
-
-	if (!p->verifier.len)
-		return 0;
-	if (buf_len(&l->text))
-		code = buf_byte(&l->text, '\n');
-	return code < 0 ? code : buf_append(&l->text, p->verifier);
-}
-
-int registry_verifiers(struct registry *r, int64_t account, struct arena *arena,
-	struct str *ret_verifiers, struct error *err)
-{
-	struct lines l;
-	struct str all;
-	int code;
-
-	buf_init(&l.text, 0);
-	code = registry_each_password(r, account, put_verifier, &l, err);
-	all = arena_str(arena, buf_view(&l.text));
-	buf_fini(&l.text);
-	if (code < 0)
-		return code;
-	if (!all.ptr)
-		return error_set(err, -ENOMEM, "no memory");
-	if (!all.len)
-		return error_set(err, -ENODATA, "no verifier was made for it yet");
-	*ret_verifiers = all;
-	return 0;
-}
-
 /* ── writing ───────────────────────────────────────────────────────────────────────── */
 
 int registry_add_candidate(struct registry *r, int64_t account, struct str login,
@@ -173,6 +136,17 @@ static int prove(struct registry *r, int64_t account, int64_t id, struct str ver
 	if (code == 0)
 		code = write_journal(r, account, STR_LIT("password-proven"),
 			STR_LIT("transfer"), STR_LIT(""), err);
+	return code;
+}
+
+int registry_replace_verifier(struct registry *r, int64_t id, struct str was,
+	struct str is_now, struct error *err)
+{
+	int code = sql_run(r->db, SQL_REPLACE_VERIFIER,
+		SQL_VALUES(sql_signed(id), sql_text(was), sql_text(is_now)), err);
+
+	if (code == 0 && database_changes(r->db) == 0)
+		code = error_set(err, -ESTALE, "another verifier was made since");
 	return code;
 }
 

@@ -21,6 +21,7 @@
  * (the source may have another password by now), so does EVENT_RETURN, which forgets the
  * local one too. `mailferry passwd --only` leaves the local one alone.
  */
+#include "base/buf.h"
 #include "registry/registry.h"
 
 #define CANDIDATES_MAX 8 /* of an account: the newest are kept */
@@ -50,9 +51,19 @@ int registry_each_password(struct registry *r, int64_t account, password_each_fn
 int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 	struct password *ret, struct error *err);
 
-/* A sealed one in clear, in arena (which wipes). */
-int registry_open_password(struct registry *r, const struct password *p,
-	struct arena *arena, struct str *ret_clear, struct error *err);
+/* Who can say what lies in a row, and close what goes into one: a worker's link to the
+   vault, for registry_learn(). */
+struct password_keeper {
+	/* Whether it is known that p, which is sealed, holds that password. */
+	bool (*holds)(void *context, const struct password *p, struct str password);
+	/* After all of them: whether one may hold it that was not known to. Then nothing
+	   is kept now. */
+	bool (*asks)(void *context);
+	/* Appends the password's closed form for the account. 0 or -errno. */
+	int (*seal)(
+		void *context, struct str account, struct str password, struct buf *out);
+	void *context;
+};
 
 /* The source took it from a client. The caller has looked that it is none of those that
    are kept (registry_learn() does all that). */
@@ -67,9 +78,9 @@ int registry_prove(struct registry *r, int64_t account, int64_t id, struct str v
    account that lives here: the source does not decide about it. */
 int registry_refuse(struct registry *r, int64_t account, int64_t id, struct error *err);
 
-/* All verifiers that open the mailbox, a line each; -ENODATA: none. */
-int registry_verifiers(struct registry *r, int64_t account, struct arena *arena,
-	struct str *ret_verifiers, struct error *err);
+/* Puts another form of the verifier in its place. -ESTALE: it is not `was` any more. */
+int registry_replace_verifier(struct registry *r, int64_t id, struct str was,
+	struct str is_now, struct error *err);
 
 /* A new password for logins here, by the admin; -EPERM unless the account lives here.
    It takes the place of the last one that was set here. only: the proven ones open the

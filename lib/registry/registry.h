@@ -18,8 +18,8 @@
  * Passwords are in passwords.h, addresses in alias.h, recipients that went to the source
  * in recipients.h, its end in retire.h.
  *
- * Passwords are sealed with AES-256-GCM (seal.h) with the account's name as associated
- * data, so that a row copied to another account does not open.
+ * Passwords lie here in a form that only the vault opens, each bound to its account's
+ * name (vault/seal.h): a row copied to another account is worth nothing.
  *
  * Times are wall-clock milliseconds. Functions return 0 or -errno with the sentence in
  * err; -ENOENT: no such account. A locked database is waited for (5 s).
@@ -93,13 +93,9 @@ struct account {
 	uint64_t local_password_at; /* 0: none was set here */
 };
 
-/* Opens, and makes or upgrades (PRAGMA user_version), the file at path. key_path: the
-   32-byte sealing key; made with mode 0600 when `create_key` and absent; NULL: open
-   without a key (control: reading only; sealing functions then give -ENOKEY). A key
-   file that others can read is refused with the cure. */
-int registry_open(const char *path, const char *key_path, bool create_key,
-	struct registry **ret, struct error *err);
-void registry_close(struct registry *r); /* NULL is fine; wipes the key */
+/* Opens, and makes or upgrades (PRAGMA user_version), the file at path. */
+int registry_open(const char *path, struct registry **ret, struct error *err);
+void registry_close(struct registry *r); /* NULL is fine */
 /* How long a change waits for the changes of others (5 s at first); then -EBUSY. A
    process with an event loop waits for a moment only: it serves nobody meanwhile. Reads
    never wait. */
@@ -151,6 +147,7 @@ struct proven_login {
 	struct str why;      /* then why: "CRAM-MD5", "master user" */
 	struct str service;  /* "pop3" */
 };
+struct password_keeper; /* passwords.h; NULL: no password is shown */
 /* What it teaches: makes the account when it is new, learns the name and the service,
    keeps the password as a candidate when it is another one (not of an account that lives
    here: the source does not decide any more what opens that mailbox), and the account
@@ -162,20 +159,14 @@ struct proven_login {
    disk: what a power failure takes is learnt again at the next login.
    -EINVAL: not a name we keep; -EPERM: retired. */
 int registry_learn(struct registry *r, const struct proven_login *login,
-	struct account_route *ret_route, bool *ret_became_due, struct error *err);
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_became_due, struct error *err);
 
 /* Whether the account's owner was seen to log in by that service. */
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err);
 
-/* The password to try first (passwords.h) in clear, in arena (which wipes), and its
-   number. -ENODATA: none is sealed. */
-int registry_password(struct registry *r, int64_t id, struct arena *arena,
-	struct str *ret_password, int64_t *ret_id, struct error *err);
-/* Whether it is one of those that are sealed; proven: of the proven ones among them. */
-bool registry_knows_password(
-	struct registry *r, int64_t id, struct str password, bool proven);
-/* Whether anything is sealed: then the key file is not to be lost. */
+/* Whether any is kept, sealed or as a verifier: then the key file is not to be lost. */
 int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
 /* The one way to change route or stage. -EPERM: not in the table, with the sentence.
    by: "transfer", "interceptor", "admin"; detail: the reason, for the journal and (for

@@ -29,7 +29,7 @@ int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err)
 
 /* Notes it and erases every sealed password, in one durable transaction. -EAGAIN: an
    account has a sealed password and no verifier yet, so nobody could log in to it
-   afterwards: make those first (registry_each(), registry_password(), verifier_make()).
+   afterwards: make those first (registry_each(), MESSAGE_KEEP_VERIFIER).
    Fine when it is retired already. */
 int registry_retire(struct registry *r, struct error *err);
 

@@ -88,6 +88,8 @@ static const char *const statements[] = {
 		      " WHERE account = ?1 AND id = ?2 AND origin = 'source'",
 	[SQL_UNPROVE] = "UPDATE password SET verifier = NULL, proven_at = 0"
 			" WHERE account = ?1 AND origin = 'source' AND proven_at <> 0",
+	[SQL_REPLACE_VERIFIER] = "UPDATE password SET verifier = ?3"
+				 " WHERE id = ?1 AND verifier = ?2",
 	[SQL_REFUSE_PASSWORD] =
 		"UPDATE password SET verifier = NULL, proven_at = 0, refused_at = ?3"
 		" WHERE account = ?1 AND id = ?2 AND origin = 'source'",
@@ -116,8 +118,7 @@ static const char *const statements[] = {
 			  " OR EXISTS (SELECT 1 FROM account"
 			  "  WHERE stage NOT IN ('idle', 'done')"
 			  "  AND stage IN ('copying', 'catching-up', 'switching'))",
-	[SQL_ANY_SEALED] =
-		"SELECT EXISTS (SELECT 1 FROM password WHERE sealed IS NOT NULL)",
+	[SQL_ANY_PASSWORD] = "SELECT EXISTS (SELECT 1 FROM password)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
 	[SQL_ALIAS] = "SELECT key, target, rule, source, at FROM alias"

@@ -5,7 +5,6 @@
  */
 #include "database/database.h"
 #include "registry/registry.h"
-#include "registry/seal.h"
 
 enum sql_id {
 	SQL_ROUTE,
@@ -28,6 +27,7 @@ enum sql_id {
 	SQL_FORGET_CANDIDATES,
 	SQL_PROVE,
 	SQL_UNPROVE,
+	SQL_REPLACE_VERIFIER,
 	SQL_REFUSE_PASSWORD,
 	SQL_STATE,
 	SQL_SET_STATE,
@@ -39,7 +39,7 @@ enum sql_id {
 	SQL_SET_FACT,
 	SQL_FACT,
 	SQL_ANY_LOCAL,
-	SQL_ANY_SEALED,
+	SQL_ANY_PASSWORD,
 	SQL_COUNT_ROUTES,
 	SQL_ALIAS,
 	SQL_EACH_ALIAS,
@@ -68,8 +68,6 @@ struct registry {
 	char *only_domain;         /* one of domains; NULL: none, or several */
 	const char *delimiters;    /* of sub-addresses; a literal */
 	uint64_t new_accounts_max; /* an hour; 0: no limit */
-	bool has_key;
-	uint8_t key[SEAL_KEY_SIZE];
 };
 
 extern const struct database_schema registry_schema;

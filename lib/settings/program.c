@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXIT_USAGE 2
-
 enum wish { WISH_RUN, WISH_HELP, WISH_UNCLEAR };
 
 static enum wish read_arguments(
@@ -20,6 +18,7 @@ static enum wish read_arguments(
 		{ "account", required_argument, NULL, 'a' },
 		{ "return", no_argument, NULL, 'r' },
 		{ "worker", required_argument, NULL, 'w' },
+		{ "task", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -35,6 +34,8 @@ static enum wish read_arguments(
 			ret->returns = true;
 		else if (option == 'w' && p->has_worker)
 			ret->worker = optarg;
+		else if (option == 't' && p->has_task)
+			ret->task = optarg;
 		else
 			return WISH_UNCLEAR;
 	}
@@ -52,12 +53,12 @@ int program_begin(
 	wish = read_arguments(p, argc, argv, ret);
 	if (wish != WISH_RUN) {
 		(void)fputs(p->usage, wish == WISH_HELP ? stdout : stderr);
-		return wish == WISH_HELP ? EXIT_SUCCESS : EXIT_USAGE;
+		return wish == WISH_HELP ? EXIT_SUCCESS : PROGRAM_MISUSED;
 	}
 	log_init(p->name, log_level_from_environment());
 	r = settings_load(ret->config, &ret->settings, &err);
 	if (r == 0)
 		return -1;
 	(void)fprintf(stderr, "mailferry-%s: %s\n", p->name, err.text);
-	return r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
+	return r == -EINVAL ? PROGRAM_MISUSED : EXIT_FAILURE;
 }

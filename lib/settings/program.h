@@ -9,6 +9,7 @@
 #include "settings/settings.h"
 
 #define PROGRAM_CONFIG "/etc/mailferry/mailferry.conf"
+#define PROGRAM_MISUSED 2 /* exit status: a mistake of whoever called */
 
 struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
@@ -16,6 +17,7 @@ struct program {
 	bool has_account; /* knows --account */
 	bool has_return;  /* and with it --return */
 	bool has_worker;  /* knows --worker */
+	bool has_task;    /* knows --task */
 };
 
 struct program_start {
@@ -23,6 +25,7 @@ struct program_start {
 	const char *account; /* NULL: the daemon itself */
 	const char *worker;  /* as account */
 	bool returns;        /* --return */
+	const char *task;    /* NULL: the daemon itself */
 	struct settings settings;
 };
 

@@ -147,5 +147,10 @@ int settings_mail_path(
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
 #define TRANSFER_SOCKET "transfer.sock"       /* in run_dir */
+/* The vault's, in run_dir: who asks is known by where they ask. */
+#define VAULT_SOCKET "vault.sock" /* commands */
+#define VAULT_LOGIN_SOCKET "vault-login.sock"
+#define VAULT_MAIL_SOCKET "vault-mail.sock"
+#define VAULT_MOVE_SOCKET "vault-move.sock"
 
 #endif

@@ -45,6 +45,7 @@ class House:
         bin_dir.mkdir()
         self.run.mkdir()
         shutil.copy(mailferry, bin_dir / "mailferry")
+        shutil.copy(Path(mailferry).parent / "mailferry-vault", bin_dir)  # needs no stand-in
         self.mailferry = str(bin_dir / "mailferry")
         for name in STUBS:
             shutil.copy(HERE / "stub_program.py", bin_dir / f"mailferry-{name}")

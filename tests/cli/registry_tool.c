@@ -20,9 +20,10 @@
 #include "registry/passwords.h"
 #include "registry/recipients.h"
 #include "registry/registry.h"
-#include "registry/seal.h"
 #include "settings/settings.h"
+#include "vault/vault.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@
 
 struct tool {
 	struct settings settings;
-	struct registry *registry;
+	struct vault vault;
+	struct registry *registry; /* the vault's */
 	struct arena arena;
 	struct error err;
 	const char *login, *arguments[3];
@@ -58,16 +60,45 @@ static int step(struct tool *t, enum account_event event, const char *detail)
 		t->registry, id_of(t), event, STR_LIT("test"), str_from(detail), &t->err);
 }
 
+/* As a worker closes it. */
+static int close_box(
+	void *context, struct str account, struct str password, struct buf *out)
+{
+	const struct tool *t = context;
+
+	return box_seal(t->vault.keys.box_public, account, password, out);
+}
+
+static bool holds(void *context, const struct password *p, struct str password)
+{
+	struct tool *t = context;
+	struct str clear;
+	bool proven;
+
+	return seal_open(&t->vault.keys, p->account_name, p->sealed, &t->arena, &clear,
+		       &proven) == 0 &&
+	       str_eq(clear, password);
+}
+
+static bool asks_nobody(void *context)
+{
+	(void)context;
+	return false;
+}
+
 /* A proven login; the account stays idle, for `event` and `reach` to move it. */
 static int log_in(struct tool *t, struct proven_login login)
 {
+	const struct password_keeper keeper = {
+		.holds = holds, .asks = asks_nobody, .seal = close_box, .context = t
+	};
 	struct account_route route;
 	bool due;
 	int code;
 
 	login.name = str_from(t->login);
 	login.service = STR_LIT("imap");
-	code = registry_learn(t->registry, &login, &route, &due, &t->err);
+	code = registry_learn(t->registry, &login, &keeper, &route, &due, &t->err);
 	return code == 0 && due ? step(t, EVENT_CANCEL, "idle for the test") : code;
 }
 
@@ -161,19 +192,19 @@ static int with_store(struct tool *t, int (*first)(struct store *s, struct error
 
 static int prove(struct tool *t)
 {
-	struct str password;
-	struct buf verifier;
-	int64_t which;
-	int code = registry_password(
-		t->registry, id_of(t), &t->arena, &password, &which, &t->err);
+	struct loan loans[LOANS_MAX];
+	size_t n = 0;
+	int code = keep_lend(&t->vault, id_of(t), &t->arena, loans, &n, &t->err);
 
-	buf_init(&verifier, 0);
-	if (code == 0 && (code = verifier_make(password, &verifier)) < 0)
+	if (code == 0 && !n)
+		return -ENODATA;
+	if (code == 0 &&
+		(code = verifier_make(loans[0].password, &loans[0].verifier)) < 0)
 		error_set(&t->err, code, "no verifier");
 	if (code == 0)
-		code = registry_prove(t->registry, id_of(t), which, buf_view(&verifier),
-			STR_LIT(""), &t->err);
-	buf_fini(&verifier);
+		code = keep_proven(&t->vault, &loans[0], &t->err);
+	for (size_t i = 0; i < n; i++)
+		buf_fini(&loans[i].verifier);
 	return code;
 }
 
@@ -209,13 +240,15 @@ static int deliver(struct tool *t)
 
 static int login(struct tool *t)
 {
-	struct str verifier;
-	int code =
-		registry_verifiers(t->registry, id_of(t), &t->arena, &verifier, &t->err);
+	struct question q = { .account = id_of(t),
+		.password = str_from(t->arguments[0]) };
+	struct judgement j;
 
-	if (code == 0 && verifier_check_any(verifier, str_from(t->arguments[0])) < 0)
-		return error_set(&t->err, -1, "a wrong password");
-	return code;
+	judge(&t->vault, &q, &t->arena, &j);
+	if (j.needs_scrypt && verifier_check_any(j.verifiers, q.password) == 0)
+		j.verdict = VERDICT_RIGHT;
+	return j.verdict == VERDICT_RIGHT ? 0
+	                                  : error_set(&t->err, -1, "a wrong password");
 }
 
 static int recipient(struct tool *t)
@@ -251,18 +284,12 @@ static const struct verb {
 
 static int open_registry(struct tool *t)
 {
-	char path[PATH_MAX];
 	int code = process_make_directory(t->settings.state_dir, 0700, &t->err);
 
 	if (code == 0)
-		code = settings_state_path(
-			&t->settings, REGISTRY_FILE, path, sizeof(path));
-	if (code == 0)
-		code = registry_open(
-			path, t->settings.key_file, true, &t->registry, &t->err);
-	return code < 0 ? code
-	                : registry_set_domains(t->registry, t->settings.domains,
-				  t->settings.n_domains);
+		code = vault_open(&t->settings, true, &t->vault, &t->err);
+	t->registry = t->vault.registry;
+	return code;
 }
 
 int main(int argc, char **argv)
@@ -280,7 +307,7 @@ int main(int argc, char **argv)
 		if (strcmp(verbs[i].name, argv[2]) == 0)
 			code = verbs[i].run(&t);
 	arena_fini(&t.arena);
-	registry_close(t.registry);
+	vault_close(&t.vault);
 	settings_fini(&t.settings);
 	return code < 0 ? die(&t.err) : 0;
 }

@@ -85,7 +85,7 @@ def test_nobody_yet(house):
     expect(json.loads(house.good("accounts", "--json")) == [], "accounts")
     status = json.loads(house.good("status", "--json"))
     expect(status["accounts"]["total"] == 0, status)
-    expect(status["programs"] == {"interceptor": False, "mailstore": False,
+    expect(status["programs"] == {"vault": False, "interceptor": False, "mailstore": False,
                                   "transfer": False}, status)
     expect(any("mailferry up" in line for line in status["attention"]), status)
 

@@ -301,6 +301,8 @@ def test_retire_without_the_key(house):
     moved(house)
     (house.state / "key").rename(house.root / "key")
     house.good("retire", "--yes")  # nothing is made with it
+    house.bad("key file .* is missing", "up")  # but what was proven is bound to it
+    (house.root / "key").rename(house.state / "key")
     house.tool("login", "alice", "secret")
 
 

@@ -8,6 +8,7 @@
 Everything lies in one temporary folder; close() ends the program and checks that it ends.
 """
 import array
+import hashlib
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from lab.imap import Imap  # noqa: E402
 
 SERVE, SERVE_END, RELEASE, RELEASED = 1, 2, 14, 15
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
+VAULT_READY = 26
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
 
@@ -70,6 +72,41 @@ class Link:
         return decode(self.socket.recv(131072))
 
 
+class Vault:
+    """Plays the vault's part towards the mailstore: gives it the key of the tickets, and the
+    tests tickets (lib/messages/ticket.h)."""
+
+    def __init__(self, path):
+        self.epoch, self.key, self.serial = 7, os.urandom(32), 0
+        path.unlink(missing_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(path))
+        self.listener.listen(8)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                asker, _ = self.listener.accept()
+            except OSError:
+                return
+            with asker:
+                asker.send(encode(VAULT_READY, self.epoch, payload=self.key))
+
+    def ticket(self, account, session, service, milliseconds=30000):
+        self.serial += 1
+        until = int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000) + milliseconds
+        head = struct.pack(">QQQ", self.epoch, self.serial, until)
+        mac = hashlib.blake2b(key=self.key, digest_size=32)
+        for part in (head, account.encode(), session.encode(), service.encode()):
+            mac.update(struct.pack(">Q", len(part)) + part)
+        return head + mac.digest()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Mailstore:
     def __init__(self, folder, programs):
         self.folder, self.programs = Path(folder), Path(programs)
@@ -79,6 +116,8 @@ class Mailstore:
             f'source = "127.0.0.1"\ndomains = {{"example.com"}}\n'
             f'state_dir = "{self.state_dir}"\nrun_dir = "{self.run_dir}"\n')
         self.state_dir.mkdir()
+        self.run_dir.mkdir()
+        self.vault = Vault(self.run_dir / "vault-mail.sock")
         self.log = open(self.folder / "log", "wb")
         self.sessions = 0
         self.listener = None
@@ -107,13 +146,17 @@ class Mailstore:
         subprocess.run([self.programs / "store_make", self.account_folder(account),
                         separator, *mailboxes], check=True)
 
-    def serve(self, account, client, tag=b"login", payload=b"", service="imap", link=None):
-        """Hands the socket over; returns the session's id."""
+    def serve(self, account, client, tag=b"login", payload=b"", service="imap", link=None,
+              ticket=None):
+        """Hands the socket over; returns the session's id. ticket(session): another than
+        the right one."""
         self.sessions += 1
         session = f"test{self.sessions}"
+        text = ticket(session) if ticket else self.vault.ticket(account, session, service)
         (link or self.link).send(
             encode(SERVE, account=account, session=session, service=service, tag=tag,
-                   client="192.0.2.7:4000", payload=payload), client)
+                   client="192.0.2.7:4000", text=text, payload=payload),
+            client)
         client.close()
         return session
 
@@ -191,6 +234,7 @@ class Mailstore:
             self.listener.close()
         status = self.stop()
         self.link.socket.close()
+        self.vault.close()
         self.log.close()
         text = self.log_text()
         if status != 0 or "Sanitizer" in text or "runtime error" in text:

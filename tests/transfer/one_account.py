@@ -2,8 +2,10 @@
 """What the scripts here start from: one account, "alice", due, between a small server with
 chosen faults and an interceptor that a test plays."""
 import json
+import array
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from fake_interceptor import FakeInterceptor
+from fake_interceptor import FakeInterceptor, encode
 
 PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
 CASES = []
@@ -56,6 +58,7 @@ class OneAccount:
         self.settings = {"strategy": "after-logoff", **settings}
         self.write_config()
         self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
+        self.vault = self.start_vault()
         self.tool("capture", "alice", "secret")
         self.tool("event", "alice", "due")
 
@@ -66,6 +69,8 @@ class OneAccount:
         self.server.close()
         if self.interceptor:
             self.interceptor.close()
+        self.vault.terminate()
+        self.vault.wait()
         shutil.rmtree(self.folder)
 
     def services(self):
@@ -89,9 +94,29 @@ class OneAccount:
     def environment(self):
         return {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # no ptrace: memory is protected
 
+    def start_vault(self):
+        program = os.path.join(os.path.dirname(PROGRAM), "mailferry-vault")
+        with open(self.folder / "vault.log", "ab") as log:
+            vault = subprocess.Popen([program, "-c", self.config], stderr=log)  # pylint: disable=R1732
+        wait_until("the vault", (self.folder / "run/vault.sock").exists)
+        return vault
+
+    def lend(self):
+        """One end of a socketpair whose other end the vault has, as the scheduler does it."""
+        ours, vaults = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asker, vaults:
+            asker.connect(str(self.folder / "run/vault-move.sock"))
+            asker.sendmsg([encode("LEND", b"", self.account("id")[0])],
+                          [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                            array.array("i", [vaults.fileno()]))])
+        return ours
+
     def start(self):
-        return subprocess.Popen([PROGRAM, "-c", self.config, "--account", "alice"],
-                                env=self.environment(), text=True, stderr=subprocess.PIPE)
+        with self.lend() as loan:  # the process has it as descriptor 3
+            return subprocess.Popen(
+                ["bash", "-c", f'exec "$0" "$@" 3<&{loan.fileno()}', PROGRAM, "-c", self.config,
+                 "--account", "alice"], pass_fds=[loan.fileno()],
+                env=self.environment(), text=True, stderr=subprocess.PIPE)
 
     def run(self, wanted=OVER, timeout=60):
         """What it logged; one that takes longer is ended."""

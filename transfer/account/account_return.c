@@ -251,7 +251,7 @@ static int open_account(struct returning *b, const char *name)
 
 	if (r < 0)
 		return error_errno(&b->err, r, "%s", b->settings->state_dir);
-	r = registry_open(path, NULL, false, &b->registry, &b->err);
+	r = registry_open(path, &b->registry, &b->err);
 	if (r == 0)
 		r = registry_set_domains(
 			b->registry, b->settings->domains, b->settings->n_domains);

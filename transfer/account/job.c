@@ -35,7 +35,7 @@ static int open_registry(struct job *j, const char *name)
 
 	if (r < 0)
 		return error_errno(&j->err, r, "%s", j->settings->state_dir);
-	r = registry_open(path, j->settings->key_file, false, &j->registry, &j->err);
+	r = registry_open(path, &j->registry, &j->err);
 	if (r == 0)
 		r = registry_set_domains(
 			j->registry, j->settings->domains, j->settings->n_domains);

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/passwords.h"
-#include "registry/seal.h"
 #include "transfer/account/job.h"
+#include "transfer/account/loan.h"
 
 #include <errno.h>
 
@@ -19,8 +19,6 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == PASSWORD_STATE_CO
 
 void passwords_fini(struct passwords *p)
 {
-	for (size_t i = 0; i < p->n; i++)
-		buf_fini(&p->at[i].verifier);
 	*p = (struct passwords){ 0 };
 }
 
@@ -39,32 +37,20 @@ static void set_state(struct job *j, struct own_password *p, enum password_state
 	p->tried_at = clock_monotonic_ms();
 }
 
-/* ---- what the registry has ---- */
+/* ---- what the vault lends ---- */
 
-static bool is_known(const struct passwords *all, int64_t id)
-{
-	for (size_t i = 0; i < all->n; i++)
-		if (all->at[i].id == id)
-			return true;
-	return false;
-}
-
-static int add(void *context, const struct password *p)
+static int add(void *context, const struct loan *loan)
 {
 	struct job *j = context;
 	struct passwords *all = &j->passwords;
 	struct own_password *new = &all->at[all->n];
-	int r;
 
-	if (!p->sealed.len || all->n == PASSWORDS_MAX || is_known(all, p->id))
+	if (all->n == PASSWORDS_MAX)
 		return 0;
-	*new = (struct own_password){ .id = p->id };
-	buf_init(&new->verifier, 0);
-	r = registry_open_password(j->registry, p, &j->arena, &new->clear, &j->err);
-	if (r < 0)
-		return r;
-	new->login = arena_str(&j->arena, p->login.len ? p->login : j->account.login);
-	if (!new->login.ptr)
+	*new = (struct own_password){ .id = loan->id,
+		.login = arena_str(&j->arena, loan->login),
+		.clear = arena_str(&j->arena, loan->password) };
+	if (!new->login.ptr || !new->clear.ptr)
 		return error_set(&j->err, -ENOMEM, "no memory");
 	all->n++;
 	return 0;
@@ -72,7 +58,7 @@ static int add(void *context, const struct password *p)
 
 int passwords_read(struct job *j)
 {
-	int r = registry_each_password(j->registry, j->account.id, add, j, &j->err);
+	int r = loan_take(add, j, &j->err);
 
 	if (r == 0 && !j->passwords.n)
 		r = error_set(
@@ -88,7 +74,6 @@ static void note_refusal(struct job *j, struct own_password *p)
 	struct error ignored;
 
 	set_state(j, p, PASSWORD_REFUSED);
-	buf_clear(&p->verifier);
 	(void)registry_refuse(j->registry, j->account.id, p->id, &ignored);
 }
 
@@ -193,18 +178,19 @@ int passwords_make_verifiers(struct job *j)
 	for (size_t i = 0; r == 0 && i < j->passwords.n; i++) {
 		struct own_password *p = &j->passwords.at[i];
 
-		if (has_use(j, p) && !buf_len(&p->verifier))
-			r = verifier_make(p->clear, &p->verifier);
+		if (!has_use(j, p) || p->is_prepared)
+			continue;
+		r = loan_prepare(p->id, &j->err);
+		p->is_prepared = r == 0;
 	}
-	return r < 0 ? error_errno(&j->err, r, "cannot make a verifier") : 0;
+	return r;
 }
 
 /* ---- at the end ---- */
 
 static int prove_one(struct job *j, const struct own_password *p)
 {
-	int r = registry_prove(j->registry, j->account.id, p->id, buf_view(&p->verifier),
-		STR_LIT(""), &j->err);
+	int r = loan_prove(p->id, &j->err);
 
 	/* forgotten for newer ones meanwhile: the used one must not be */
 	return r == -ENOENT && p != passwords_used(&j->passwords) ? 0 : r;

@@ -13,8 +13,8 @@
  *   UNTRIED ── a login of ours ──► TAKEN ── before the switch: a verifier ─► at the end:
  * proven └────────────► REFUSED: the next one is tried
  */
-#include "base/buf.h"
 #include "base/error.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 
@@ -35,8 +35,8 @@ struct own_password {
 	int64_t id; /* the registry's */
 	struct str login, clear;
 	enum password_state state;
-	uint64_t tried_at;   /* monotonic */
-	struct buf verifier; /* of a taken one; empty: not made yet */
+	uint64_t tried_at; /* monotonic */
+	bool is_prepared;  /* the vault has made its verifier */
 };
 
 struct passwords {
@@ -45,13 +45,13 @@ struct passwords {
 	size_t used; /* the one that the reader logs in with */
 };
 
-/* What the registry has: those that are new since the last time. -ENODATA: none. */
+/* What the vault lends: those that are new since the last time. -ENODATA: none. */
 int passwords_read(struct job *j);
 /* Logs in with the first that the source takes. As source_ops.connect. */
 int passwords_connect(struct job *j);
-/* Before the switch: logs in with each of the others, and makes the verifiers. What the
-   source does not take for now is tried again a little later, and then left a candidate.
- */
+/* Before the switch: logs in with each of the others, and has the vault make the
+   verifiers. What the source does not take for now is tried again a little later, and
+   then left a candidate. */
 int passwords_try_others(struct job *j);
 int passwords_make_verifiers(struct job *j);
 /* At the end: those that were taken open the mailbox here. */

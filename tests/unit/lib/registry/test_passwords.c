@@ -48,7 +48,7 @@ static int64_t first(struct test *t, int64_t id, const char *expected)
 	struct str password;
 	int64_t which = 0;
 
-	NO_ERROR(registry_password(t->r, id, &t->arena, &password, &which, &t->err));
+	NO_ERROR(first_password(t, id, &password, &which));
 	assert_true(str_eq(password, str_from(expected)));
 	return which;
 }
@@ -58,14 +58,11 @@ static void several(void **state)
 	struct test *t = *state;
 	struct account a;
 	struct password p;
-	struct str verifiers;
 	int64_t id = capture(t, "alice", "one");
 
 	assert_int_equal(capture(t, "Alice@example.com", "two"), id);
 	assert_int_equal(capture(t, "alice", "one"), id); /* known already */
 	assert_passwords(t, id, "candidate+sealed: candidate+sealed: ");
-	assert_int_equal(
-		registry_verifiers(t->r, id, &t->arena, &verifiers, &t->err), -ENODATA);
 
 	NO_ERROR(registry_find_password(
 		t->r, first(t, id, "two"), &t->arena, &p, &t->err));
@@ -74,17 +71,16 @@ static void several(void **state)
 	prove(t, id, "v2");
 	NO_ERROR(registry_prove(
 		t->r, id, first(t, id, "two") - 1, STR_LIT("v1"), STR_LIT(""), &t->err));
-	NO_ERROR(registry_verifiers(t->r, id, &t->arena, &verifiers, &t->err));
-	assert_true(str_eq(verifiers, STR_LIT("v2\nv1")));
+	assert_passwords(t, id, "proven+sealed:v2 proven+sealed:v1 ");
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_true(a.passwords == 2 && a.candidates == 0);
 	assert_true(str_eq(a.login, STR_LIT("alice"))); /* of the one proven last */
 
-	assert_true(registry_knows_password(t->r, id, STR_LIT("one"), true));
-	assert_false(registry_knows_password(t->r, id, STR_LIT("three"), false));
+	assert_true(knows_password(t, id, STR_LIT("one"), true));
+	assert_false(knows_password(t, id, STR_LIT("three"), false));
 	(void)capture(t, "alice", "three");
-	assert_true(registry_knows_password(t->r, id, STR_LIT("three"), false));
-	assert_false(registry_knows_password(t->r, id, STR_LIT("three"), true));
+	assert_true(knows_password(t, id, STR_LIT("three"), false));
+	assert_false(knows_password(t, id, STR_LIT("three"), true));
 }
 
 static void another_form_of_the_same(void **state)
@@ -97,6 +93,12 @@ static void another_form_of_the_same(void **state)
 		t->r, id, which, STR_LIT("v"), STR_LIT("\2form"), &t->err));
 	NO_ERROR(registry_find_password(t->r, which, &t->arena, &p, &t->err));
 	assert_true(str_eq(p.sealed, STR_LIT("\2form")));
+	NO_ERROR(registry_replace_verifier(
+		t->r, which, STR_LIT("v"), STR_LIT("bound"), &t->err));
+	assert_passwords(t, id, "proven+sealed:bound ");
+	assert_int_equal(registry_replace_verifier(
+				 t->r, which, STR_LIT("v"), STR_LIT("late"), &t->err),
+		-ESTALE);
 }
 
 static void each_attempt_proves_anew(void **state)
@@ -156,9 +158,9 @@ static void only_the_newest_are_kept(void **state)
 	}
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_true(a.passwords == 1 && a.candidates == CANDIDATES_MAX);
-	assert_true(registry_knows_password(t->r, id, STR_LIT("proven"), true));
-	assert_true(registry_knows_password(t->r, id, STR_LIT("pw23"), false));
-	assert_false(registry_knows_password(t->r, id, STR_LIT("pw15"), false));
+	assert_true(knows_password(t, id, STR_LIT("proven"), true));
+	assert_true(knows_password(t, id, STR_LIT("pw23"), false));
+	assert_false(knows_password(t, id, STR_LIT("pw15"), false));
 }
 
 static void local_ones(void **state)
@@ -181,7 +183,7 @@ static void local_ones(void **state)
 	NO_ERROR(registry_set_local_password(t->r, id, STR_LIT("c"), true, &t->err));
 	assert_passwords(t, id, "local:c candidate+sealed: ");
 	(void)first(t, id, "secret"); /* for the sweep */
-	assert_false(registry_knows_password(t->r, id, STR_LIT("secret"), true));
+	assert_false(knows_password(t, id, STR_LIT("secret"), true));
 
 	go_back(t, id);
 	assert_passwords(t, id, "candidate+sealed: ");
@@ -207,7 +209,7 @@ static void new_accounts_are_limited(void **state)
 	}
 	/* those that are known are learnt as ever */
 	assert_false(log_in(t, "user1", "another", "", &route));
-	assert_true(registry_knows_password(t->r, route.id, STR_LIT("another"), false));
+	assert_true(knows_password(t, route.id, STR_LIT("another"), false));
 	NO_ERROR(registry_counts(t->r, &counts, &t->err));
 	assert_int_equal(counts.accounts, 3);
 	registry_limit_new_accounts(t->r, 0);

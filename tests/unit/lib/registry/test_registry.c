@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "registry/passwords.h"
 #include "registry/retire.h"
-#include "registry/seal.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,8 +24,6 @@ static void test_files(void **state)
 	capture(t, "alice", "secret");
 	assert_int_equal(stat(t->path, &about), 0);
 	assert_int_equal(about.st_mode & 0777, 0600);
-	assert_int_equal(stat(t->key, &about), 0);
-	assert_int_equal(about.st_mode & 0777, 0600);
 }
 
 static void test_capture(void **state)
@@ -34,6 +31,7 @@ static void test_capture(void **state)
 	struct test *t = *state;
 	struct account a;
 	struct str password;
+	int64_t which;
 	int64_t id = capture(t, "Alice", "secret");
 
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
@@ -48,7 +46,7 @@ static void test_capture(void **state)
 
 	assert_int_equal(capture(t, " alice", "secret"), id);
 	assert_int_equal(capture(t, "alice", "other"), id);
-	NO_ERROR(registry_password(t->r, id, &t->arena, &password, NULL, &t->err));
+	NO_ERROR(first_password(t, id, &password, &which));
 	assert_true(str_eq(password, STR_LIT("other")));
 }
 
@@ -58,7 +56,7 @@ static int learn_name(struct test *t, struct str name)
 	struct account_route route;
 	bool due;
 
-	return registry_learn(t->r, &p, &route, &due, &t->err);
+	return registry_learn(t->r, &p, &open_keeper, &route, &due, &t->err);
 }
 
 static void test_odd_logins(void **state)
@@ -163,15 +161,15 @@ static void test_lives_here(void **state)
 	struct test *t = *state;
 	struct account_route route;
 	struct str text;
+	int64_t which;
 	int64_t id = capture(t, "alice", "secret");
 
 	arrive(t, id);
 	prove(t, id, "scrypt$x");
 	assert_false(log_in(t, "alice", "anything", "", &route));
 	assert_int_equal(route.route, ROUTE_LOCAL);
-	NO_ERROR(registry_verifiers(t->r, id, &t->arena, &text, &t->err));
-	assert_true(str_eq(text, STR_LIT("scrypt$x")));
-	NO_ERROR(registry_password(t->r, id, &t->arena, &text, NULL, &t->err));
+	assert_true(str_eq(verifiers_of(t, id), STR_LIT("scrypt$x")));
+	NO_ERROR(first_password(t, id, &text, &which));
 	assert_true(str_eq(text, STR_LIT("secret")));
 }
 
@@ -480,12 +478,9 @@ static void test_two_handles(void **state)
 	struct test *t = *state;
 	struct account_route route;
 	struct registry *other;
-	struct proven_login bob = { .name = STR_LIT("bob"), .password = STR_LIT("p") };
-	struct str password;
-	bool due;
 	int64_t id = capture(t, "alice", "secret");
 
-	NO_ERROR(registry_open(t->path, NULL, false, &other, &t->err));
+	NO_ERROR(registry_open(t->path, &other, &t->err));
 	NO_ERROR(registry_route(other, STR_LIT("alice"), &route, &t->err));
 	assert_int_equal(route.stage, STAGE_IDLE);
 	step(t, id, EVENT_DUE, "");
@@ -493,32 +488,7 @@ static void test_two_handles(void **state)
 	assert_int_equal(route.stage, STAGE_DUE);
 	assert_true(route.has_password);
 	assert_string_equal(route.name, "alice");
-	assert_int_equal(
-		registry_password(other, id, &t->arena, &password, NULL, &t->err),
-		-ENOKEY);
-	assert_int_equal(registry_learn(other, &bob, &route, &due, &t->err), -ENOKEY);
 	registry_close(other);
-}
-
-static void test_keys(void **state)
-{
-	struct test *t = *state;
-	struct registry *other = NULL;
-	uint8_t key[SEAL_KEY_SIZE];
-
-	/* nothing sealed yet: another key is fine */
-	assert_int_equal(unlink(t->key), 0);
-	NO_ERROR(registry_open(t->path, t->key, true, &other, &t->err));
-	registry_close(t->r);
-	t->r = other;
-	capture(t, "alice", "secret");
-
-	assert_int_equal(unlink(t->key), 0);
-	assert_int_equal(registry_open(t->path, t->key, true, &other, &t->err), -ENOENT);
-	assert_non_null(strstr(t->err.text, "restore it from your backup"));
-	assert_int_equal(seal_key_load(t->key, true, key, &t->err), 0);
-	assert_int_equal(registry_open(t->path, t->key, true, &other, &t->err), -EBADMSG);
-	assert_non_null(strstr(t->err.text, "is not the one"));
 }
 
 #define STARTERS 6
@@ -526,17 +496,16 @@ static void test_keys(void **state)
 static void test_many_start_at_once(void **state)
 {
 	struct test *t = *state;
-	char path[128], key[128];
+	char path[128];
 	int good = 0;
 
 	(void)snprintf(path, sizeof(path), "%s/new.sqlite", t->directory);
-	(void)snprintf(key, sizeof(key), "%s/new.key", t->directory);
 	for (int i = 0; i < STARTERS; i++) {
 		pid_t pid = fork();
 
 		if (pid == 0) {
 			struct registry *r;
-			int code = registry_open(path, key, true, &r, &t->err);
+			int code = registry_open(path, &r, &t->err);
 
 			if (code < 0)
 				(void)fprintf(stderr, "%s\n", t->err.text);
@@ -576,7 +545,6 @@ int main(void)
 		ROW(test_facts_and_counts),
 		ROW(test_each),
 		ROW(test_two_handles),
-		ROW(test_keys),
 		ROW(test_many_start_at_once),
 	};
 

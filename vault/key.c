@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The file that holds the sealing key. */
 #include "base/fd.h"
-#include "registry/seal.h"
+#include "vault/seal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "registry/seal.h"
+#include "vault/seal.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* scrypt verifiers (RFC 7914) for logins that are answered here. */
-#include "registry/seal.h"
+#include "vault/seal.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <sodium.h>
 #include <string.h>
 
 #define SALT_SIZE 16
 #define HASH_SIZE 32
-/* 128 * N * r = 16 MiB and some 50 ms: dear for who steals the file, cheap for one login
- */
-#define COST_N (1u << 14)
+/* 128 * N * r = 32 MiB and some 100 ms: dear for who steals the file. A login pays it
+   once after a start (judge.h). */
+#define COST_N (1u << 15)
 #define COST_R 8u
 #define COST_P 1u
-#define MEMORY_MAX (64u << 20) /* what a verifier of another version may ask for */
+#define MEMORY_MAX (72u << 20) /* what a verifier of another version may ask for */
+#define MAC_SIZE 32
+#define BOUND STR_LIT("bound$")
 
 struct verifier {
 	uint64_t n, r, p;
@@ -113,4 +116,57 @@ int verifier_check_any(struct str verifiers, struct str password)
 	while (verifiers.len && r != 0)
 		r = verifier_check(str_split(&verifiers, '\n'), password);
 	return r;
+}
+
+/* ── bound to an account ───────────────────────────────────────────────────────────── */
+
+static int make_mac(const struct vault_keys *keys, struct str account, struct str text,
+	unsigned char mac[static MAC_SIZE])
+{
+	crypto_generichash_state state;
+	unsigned char len = (unsigned char)account.len;
+	int r;
+
+	if (account.len > UINT8_MAX)
+		return -EINVAL;
+	r = crypto_generichash_init(
+		&state, keys->binding, sizeof(keys->binding), MAC_SIZE);
+	r |= crypto_generichash_update(&state, &len, 1);
+	r |= crypto_generichash_update(
+		&state, (const unsigned char *)account.ptr, account.len);
+	r |= crypto_generichash_update(&state, (const unsigned char *)text.ptr, text.len);
+	r |= crypto_generichash_final(&state, mac, MAC_SIZE);
+	return r ? -EIO : 0;
+}
+
+int verifier_bind(const struct vault_keys *keys, struct str account, struct str verifier,
+	struct buf *out)
+{
+	unsigned char mac[MAC_SIZE];
+	int r = make_mac(keys, account, verifier, mac);
+
+	if (r == 0)
+		r = buf_append(out, BOUND);
+	if (r == 0)
+		r = put_hex(out, mac, MAC_SIZE);
+	if (r == 0)
+		r = buf_byte(out, '$');
+	return r < 0 ? r : buf_append(out, verifier);
+}
+
+int verifier_unbind(const struct vault_keys *keys, struct str account, struct str bound,
+	struct str *ret)
+{
+	unsigned char mac[MAC_SIZE], given[MAC_SIZE];
+	struct str text;
+
+	if (!str_starts(bound, BOUND))
+		return -EBADMSG;
+	text = str_skip(bound, BOUND.len);
+	if (!get_hex(str_split(&text, '$'), given, MAC_SIZE) ||
+		make_mac(keys, account, text, mac) < 0 ||
+		CRYPTO_memcmp(mac, given, MAC_SIZE) != 0)
+		return -EBADMSG;
+	*ret = text;
+	return 0;
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_VAULT_H
+#define CONTROL_VAULT_H
+/*
+ * Commands that concern passwords ask the vault: the one that runs, or else one that is
+ * started for the command. No command reads the key.
+ */
+#include "control/control.h"
+
+#include "messages/message.h"
+
+#include <sys/types.h>
+
+/* Has mailferry-vault do a task ("check", "make") and end. Its sentence is c->err. */
+int vault_task(struct control *c, const char *task);
+
+struct vault_talk {
+	int fd;
+	pid_t pid; /* of the one that was started for us; 0: none */
+};
+int vault_talk_open(struct control *c, struct vault_talk *ret);
+/* A question whose answer is DONE. */
+int vault_talk_ask(
+	struct control *c, const struct vault_talk *t, const struct message *m);
+void vault_talk_close(struct vault_talk *t);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_KEEPER_H
+#define INTERCEPTOR_KEEPER_H
+/*
+ * What a login at the source teaches about its password (registry_learn()). A worker
+ * cannot look into what lies there: that two are the same it knows of those that it has
+ * seen before, by a keyed hash. Of any other it asks the vault afterwards; nobody waits
+ * for the answer, and a password that is new is kept then.
+ */
+#include "interceptor/vault_link.h"
+#include "registry/passwords.h"
+
+struct worker;
+
+int keeper_init(struct vault_link *v);
+
+/* registry_learn(), and the question if there is one. */
+int keeper_learn(struct worker *w, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err);
+/* Whether it is known that this is one of the account's passwords. */
+bool keeper_knows(struct worker *w, int64_t account, struct str password);
+
+/* The vault has answered, or is gone. */
+void keeper_answered(void *context, const struct message *m, int fd);
+void keeper_vault_lost(struct worker *w);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef INTERCEPTOR_VAULT_LINK_H
+#define INTERCEPTOR_VAULT_LINK_H
+/*
+ * A worker's connection to the vault. The worker can close a password with the vault's
+ * public key, which the vault gives it with the connection, but open none; whether one is
+ * right it asks (verify.h, keeper.h).
+ */
+#include "messages/exchange.h"
+#include "registry/box.h"
+
+struct settings;
+
+#define VAULT_CHECKS 256   /* buckets of sessions that wait for a verdict */
+#define KEEPER_MEMORY 4096 /* 128 KiB; two that share a place take turns */
+#define KEEPER_PRINT 32
+
+struct vault_link {
+	struct channel channel;
+	uint64_t again_at; /* loop time: it was not there */
+	uint8_t public_key[BOX_KEY_SIZE];
+	LIST_HEAD(, check) checks[VAULT_CHECKS]; /* verify.c */
+	/* keeper.c: passwords that are known to be the kept ones */
+	uint8_t print_key[KEEPER_PRINT];
+	uint8_t (*prints)[KEEPER_PRINT];
+	LIST_HEAD(, comparison) comparisons;
+	uint64_t next_comparison;
+};
+
+struct worker;
+
+/* The vault need not run yet. 0 or -errno. */
+int vault_link_init(struct worker *w);
+/* Connected, with its public key here; else tries to be. */
+bool vault_link_is_ready(struct worker *w);
+/* 0; -ENOTCONN: it does not run. */
+int vault_link_ask(struct worker *w, const struct message *m);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/tickets.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "messages/ask.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AGAIN_MS 250     /* until the vault is asked once more */
+#define PATIENCE_MS 1000 /* it answers at once, unless its disk is slow */
+
+static int take_key(struct tickets *t, int fd, struct error *err)
+{
+	const struct patience patience = { .ms = PATIENCE_MS };
+	char bytes[IPC_MESSAGE_MAX];
+	struct message m;
+	int r = ask_receive(fd, bytes, &patience, &m, err);
+
+	if (r == 0 && (m.type != MESSAGE_VAULT_READY || !m.number ||
+			      m.payload.len != TICKET_KEY_SIZE))
+		r = error_set(err, -EBADMSG, "the vault's first word makes no sense");
+	if (r)
+		return r;
+	t->key.epoch = m.number;
+	memcpy(t->key.key, m.payload.ptr, TICKET_KEY_SIZE);
+	memset(&t->window, 0, sizeof(t->window));
+	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
+
+/* At the first login, and when the vault has started anew. */
+static void renew_key(struct tickets *t)
+{
+	struct error err = { 0 };
+	CLEANUP(fd_closep) int fd = -1;
+	int r;
+
+	if (clock_monotonic_ms() < t->again_at)
+		return;
+	fd = ask_open(t->settings->run_dir, VAULT_MAIL_SOCKET, &err);
+	r = fd < 0 ? fd : take_key(t, fd, &err);
+	t->again_at = clock_monotonic_ms() + AGAIN_MS;
+	if (r < 0)
+		log_warning(NULL, "vault", "error=\"%s\"", err.text);
+}
+
+int tickets_use(struct tickets *t, const struct message *m)
+{
+	const struct ticket_bearer bearer = {
+		.account = m->account, .session = m->session, .service = m->service
+	};
+	uint64_t epoch = ticket_epoch(m->text);
+
+	if (!epoch)
+		return -EACCES;
+	if (epoch != t->key.epoch)
+		renew_key(t);
+	return t->key.epoch ? ticket_use(&t->key, &t->window, m->text,
+				      clock_monotonic_ms(), &bearer)
+	                    : -ENOTCONN;
+}

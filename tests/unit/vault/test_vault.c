@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What opens a mailbox, and what does not: rows that somebody else wrote, candidates that
+   nobody has proven, boxes and verifiers of other accounts. */
+#include "vault/vault.h"
+#include "wire/challenge.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct test {
+	char directory[64];
+	struct settings settings;
+	struct vault v;
+	struct arena arena;
+	struct error err;
+};
+
+#define NO_ERROR(call)                                                                   \
+	do {                                                                             \
+		int code_ = (call);                                                      \
+		if (code_ != 0)                                                          \
+			fail_msg("%s: %d %s", #call, code_, t->err.text);                \
+	} while (0)
+
+static int setup(void **state)
+{
+	struct test *t = calloc(1, sizeof(*t));
+	char text[512];
+
+	(void)snprintf(t->directory, sizeof(t->directory), "/tmp/mailferry-vault-XXXXXX");
+	if (!mkdtemp(t->directory))
+		return -1;
+	(void)snprintf(text, sizeof(text),
+		"source = \"192.0.2.10\"\ndomains = {\"example.com\"}\n"
+		"state_dir = \"%s\"\n",
+		t->directory);
+	arena_init(&t->arena);
+	*state = t;
+	return settings_parse("test", text, &t->settings, &t->err) < 0 ||
+	       vault_open(&t->settings, true, &t->v, &t->err) < 0;
+}
+
+static int remove_one(
+	const char *path, const struct stat *about, int type, struct FTW *place)
+{
+	(void)about;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	struct test *t = *state;
+
+	vault_close(&t->v);
+	settings_fini(&t->settings);
+	arena_fini(&t->arena);
+	(void)nftw(t->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(t);
+	return 0;
+}
+
+static void reopen(struct test *t)
+{
+	vault_close(&t->v);
+	NO_ERROR(vault_open(&t->settings, true, &t->v, &t->err));
+}
+
+/* ── a worker's part ───────────────────────────────────────────────────────────────── */
+
+static bool holds_not(void *context, const struct password *p, struct str password)
+{
+	(void)context;
+	(void)p;
+	(void)password;
+	return false;
+}
+
+static bool asks_nobody(void *context)
+{
+	(void)context;
+	return false;
+}
+
+static int close_box(
+	void *context, struct str account, struct str password, struct buf *out)
+{
+	const struct test *t = context;
+
+	return box_seal(t->v.keys.box_public, account, password, out);
+}
+
+static int64_t capture(struct test *t, const char *login, const char *password)
+{
+	const struct password_keeper keeper = {
+		.holds = holds_not, .asks = asks_nobody, .seal = close_box, .context = t
+	};
+	struct proven_login p = { .name = str_from(login),
+		.password = str_from(password),
+		.service = STR_LIT("imap") };
+	struct account_route route;
+	bool due;
+
+	NO_ERROR(registry_learn(t->v.registry, &p, &keeper, &route, &due, &t->err));
+	return route.id;
+}
+
+static void arrive(struct test *t, int64_t id)
+{
+	static const enum account_event events[] = { EVENT_COPY, EVENT_CATCH_UP,
+		EVENT_SWITCH, EVENT_ARRIVE };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		NO_ERROR(registry_transition(t->v.registry, id, events[i],
+			STR_LIT("test"), STR_LIT(""), &t->err));
+}
+
+/* The one to try first. */
+static void prove(struct test *t, int64_t id)
+{
+	struct loan loans[LOANS_MAX];
+	size_t n = 0;
+
+	NO_ERROR(keep_lend(&t->v, id, &t->arena, loans, &n, &t->err));
+	assert_true(n > 0);
+	assert_int_equal(verifier_make(loans[0].password, &loans[0].verifier), 0);
+	NO_ERROR(keep_proven(&t->v, &loans[0], &t->err));
+	for (size_t i = 0; i < n; i++)
+		buf_fini(&loans[i].verifier);
+}
+
+static int64_t move(struct test *t, const char *login, const char *password)
+{
+	int64_t id = capture(t, login, password);
+
+	arrive(t, id); /* whose beginning makes candidates of all */
+	prove(t, id);
+	return id;
+}
+
+/* As who can write the registry does it, without asking anybody. */
+static void write_row(struct test *t, const char *set, int64_t id)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command),
+		"sqlite3 %s/registry.sqlite \"PRAGMA busy_timeout = 5000;"
+		" UPDATE password SET %s WHERE account = %lld\" > /dev/null",
+		t->directory, set, (long long)id);
+	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+}
+
+static struct judgement ask(struct test *t, int64_t id, const char *password)
+{
+	struct question q = { .account = id, .password = str_from(password) };
+	struct judgement j;
+
+	judge(&t->v, &q, &t->arena, &j);
+	return j;
+}
+
+static void expect(struct test *t, int64_t id, const char *password, enum verdict verdict)
+{
+	struct judgement j = ask(t, id, password);
+
+	assert_int_equal(j.verdict, verdict);
+	assert_false(j.needs_scrypt);
+}
+
+/* ── tests ─────────────────────────────────────────────────────────────────────────── */
+
+static void test_sealed(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret"), bob = move(t, "bob", "");
+
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	expect(t, alice, "secret ", VERDICT_WRONG);
+	expect(t, alice, "", VERDICT_WRONG);
+	expect(t, bob, "", VERDICT_RIGHT);
+	expect(t, bob, "secret", VERDICT_WRONG);
+	expect(t, alice + bob, "secret", VERDICT_UNKNOWN);
+	assert_true(str_eq(ask(t, alice, "secret").name, STR_LIT("alice")));
+}
+
+/* Who is served by the source is not judged here; nor is a password right that only a
+   worker says was. */
+static void test_not_proven(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = capture(t, "alice", "secret");
+
+	expect(t, alice, "secret", VERDICT_UNKNOWN);
+	arrive(t, alice);
+	expect(t, alice, "secret", VERDICT_UNKNOWN);
+	write_row(t, "proven_at = 1, verifier = 'x'", alice);
+	expect(t, alice, "secret", VERDICT_UNKNOWN);
+	prove(t, alice);
+	expect(t, alice, "secret", VERDICT_RIGHT);
+}
+
+#define COPY(column)                                                                     \
+	column " = (SELECT " column " FROM password p JOIN account a ON a.id = "         \
+	       "p.account WHERE a.name = 'mallory')"
+
+static void test_rows_of_others(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret"), mallory = move(t, "mallory", "known");
+
+	write_row(t, COPY("sealed"), alice);
+	assert_true(ask(t, alice, "secret").needs_scrypt); /* of alice's own verifier */
+	assert_int_equal(
+		verifier_check_any(ask(t, alice, "known").verifiers, STR_LIT("known")),
+		-EACCES);
+	write_row(t, COPY("verifier"), alice);
+	expect(t, alice, "known", VERDICT_UNKNOWN);
+	write_row(t,
+		"sealed = NULL, verifier = "
+		"'scrypt$2$8$1$00112233445566778899aabbccddeeff$"
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'",
+		alice);
+	expect(t, alice, "x", VERDICT_UNKNOWN);
+	expect(t, mallory, "known", VERDICT_RIGHT);
+}
+
+/* Several passwords, each proven (app passwords), with and without their sealed form. */
+static void test_several(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = capture(t, "alice", "one");
+
+	arrive(t, alice);
+	prove(t, alice);
+	expect(t, alice, "two", VERDICT_WRONG);
+	NO_ERROR(registry_transition(t->v.registry, alice, EVENT_LEAVE, STR_LIT("test"),
+		STR_LIT(""), &t->err));
+	NO_ERROR(registry_transition(t->v.registry, alice, EVENT_RETURN, STR_LIT("test"),
+		STR_LIT(""), &t->err));
+	assert_int_equal(capture(t, "alice", "two"), alice);
+	arrive(t, alice);
+	prove(t, alice);
+	expect(t, alice, "two", VERDICT_RIGHT);
+	expect(t, alice, "one", VERDICT_WRONG); /* not proven in this attempt */
+}
+
+static void test_verifier(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret");
+	struct judgement j;
+
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	write_row(t, "sealed = NULL", alice);
+	j = ask(t, alice, "secret");
+	assert_true(j.needs_scrypt);
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("secret")), 0);
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("Secret")), -EACCES);
+	judge_remember(&t->v, j.verifiers, STR_LIT("secret"));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	assert_true(ask(t, alice, "Secret").needs_scrypt);
+}
+
+/* One more, which is there as a verifier only; with `only` it is the only one. */
+static void test_local_password(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret");
+	struct question q = { .account = alice };
+	struct challenge_proof proof = { .kind = CHALLENGE_APOP,
+		.challenge = STR("<1@x>"),
+		.digest = STR("00112233445566778899aabbccddeeff") };
+	struct judgement j;
+	struct buf made;
+
+	q.proof = &proof;
+	judge(&t->v, &q, &t->arena, &j);
+	assert_int_equal(j.verdict, VERDICT_WRONG);
+	buf_init(&made, 0);
+	assert_int_equal(verifier_make(STR_LIT("new"), &made), 0);
+	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), false, &t->err));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	j = ask(t, alice, "new");
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("new")), 0);
+	judge(&t->v, &q, &t->arena, &j);
+	assert_int_equal(j.verdict, VERDICT_NO_PASSWORD);
+	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), true, &t->err));
+	j = ask(t, alice, "secret");
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("secret")), -EACCES);
+	buf_fini(&made);
+}
+
+/* Whoever can write the row would have another mailbox copied into this one. */
+static void test_lend(void **state)
+{
+	static const struct {
+		const char *login;
+		bool is_lent;
+	} rows[] = {
+		{ "Alice", true },
+		{ "alice@example.com", true },
+		{ "mallory", false },
+		{ "mallory@example.com", false },
+		{ "alicea", false },
+		{ "", false },
+	};
+	struct test *t = *state;
+	int64_t alice = capture(t, "alice", "secret");
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct loan loans[LOANS_MAX];
+		size_t n = 0;
+		char set[64];
+
+		(void)snprintf(set, sizeof(set), "login = '%s'", rows[i].login);
+		write_row(t, set, alice);
+		NO_ERROR(keep_lend(&t->v, alice, &t->arena, loans, &n, &t->err));
+		assert_int_equal(n, rows[i].is_lent);
+		assert_true(!n || str_eq(loans[0].password, STR_LIT("secret")));
+		/* each once */
+		NO_ERROR(keep_lend(&t->v, alice, &t->arena, loans, &n, &t->err));
+		assert_int_equal(n, rows[i].is_lent);
+	}
+}
+
+static void test_same(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = capture(t, "alice", "secret"), bob = capture(t, "bob", "secret");
+	struct buf box, other;
+
+	buf_init(&box, 0);
+	buf_init(&other, 0);
+	assert_int_equal(close_box(t, STR_LIT("alice"), STR_LIT("secret"), &box), 0);
+	assert_int_equal(close_box(t, STR_LIT("alice"), STR_LIT("other"), &other), 0);
+	assert_int_not_equal(judge_same(&t->v, alice, buf_view(&box)), 0);
+	assert_int_equal(judge_same(&t->v, alice, buf_view(&other)), 0);
+	assert_int_equal(judge_same(&t->v, bob, buf_view(&box)), 0);
+	assert_int_equal(judge_same(&t->v, alice, STR_LIT("")), 0);
+	prove(t, alice);
+	assert_int_not_equal(judge_same(&t->v, alice, buf_view(&box)), 0);
+	capture(t, "alice", "other");
+	assert_int_not_equal(judge_same(&t->v, alice, buf_view(&other)),
+		judge_same(&t->v, alice, buf_view(&box)));
+	buf_fini(&box);
+	buf_fini(&other);
+}
+
+/* Rows that the version before left: sealed when the source took them, and verifiers that
+   are not bound yet. */
+static void test_upgrade(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret");
+	struct buf old;
+
+	buf_init(&old, 0);
+	write_row(t,
+		"sealed = NULL, verifier = substr(verifier, instr(verifier, 'scrypt'))",
+		alice);
+	reopen(t);
+	expect(t, alice, "secret", VERDICT_UNKNOWN); /* not one of ours */
+	assert_int_equal(
+		seal(t->v.keys.sealing, STR_LIT("key-check"), STR_LIT("mailferry"), &old),
+		0);
+	NO_ERROR(registry_set_fact(
+		t->v.registry, STR_LIT("key-check"), buf_view(&old), &t->err));
+	reopen(t);
+	assert_true(ask(t, alice, "secret").needs_scrypt);
+	/* once */
+	write_row(t, "verifier = substr(verifier, instr(verifier, 'scrypt'))", alice);
+	reopen(t);
+	expect(t, alice, "secret", VERDICT_UNKNOWN);
+	buf_fini(&old);
+}
+
+static void test_keys(void **state)
+{
+	struct test *t = *state;
+	uint8_t key[SEAL_KEY_SIZE];
+	struct vault other;
+
+	/* nothing sealed yet: another key is fine */
+	assert_int_equal(unlink(t->settings.key_file), 0);
+	reopen(t);
+	capture(t, "alice", "secret");
+	assert_int_equal(unlink(t->settings.key_file), 0);
+	assert_int_equal(vault_open(&t->settings, true, &other, &t->err), -ENOENT);
+	assert_non_null(strstr(t->err.text, "restore it from your backup"));
+	assert_int_equal(seal_key_load(t->settings.key_file, true, key, &t->err), 0);
+	assert_int_equal(vault_open(&t->settings, true, &other, &t->err), -EBADMSG);
+	assert_non_null(strstr(t->err.text, "is not the one"));
+	assert_int_equal(vault_check(&t->settings, &t->err), -EBADMSG);
+}
+
+/* A mailstore that starts anew does not know which tickets were used. */
+static void test_tickets(void **state)
+{
+	static struct ticket_window window;
+	struct test *t = *state;
+	const struct ticket_bearer bearer = { STR("alice"), STR("1"), STR("imap") };
+	char first[TICKET_SIZE], second[TICKET_SIZE];
+	struct ticket_key key;
+
+	assert_int_equal(judge_ticket(&t->v, &bearer, 1, first), 0);
+	assert_int_equal(vault_renew_tickets(&t->v), 0);
+	key = t->v.ticket_key; /* what was given out before is good */
+	assert_int_equal(
+		ticket_use(&key, &window, str_of(first, TICKET_SIZE), 1, &bearer), 0);
+	assert_int_equal(judge_ticket(&t->v, &bearer, 1, second), 0);
+	assert_int_equal(vault_renew_tickets(&t->v), 0);
+	key = t->v.ticket_key;
+	assert_int_equal(
+		ticket_use(&key, &window, str_of(second, TICKET_SIZE), 1, &bearer),
+		-EACCES);
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ROW(test_sealed),
+		ROW(test_not_proven),
+		ROW(test_rows_of_others),
+		ROW(test_verifier),
+		ROW(test_local_password),
+		ROW(test_lend),
+		ROW(test_several),
+		ROW(test_same),
+		ROW(test_upgrade),
+		ROW(test_keys),
+		ROW(test_tickets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/loan.h"
+
+#include "base/fd.h"
+#include "messages/ask.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+int loan_order(const struct settings *s, int64_t account, int *ret_end, struct error *err)
+{
+	const struct message m = { .type = MESSAGE_LEND, .number = (uint64_t)account };
+	char bytes[MESSAGE_SMALL_MAX];
+	ssize_t len = message_encode(&m, bytes, sizeof(bytes));
+	CLEANUP(fd_closep) int vault = ask_open(s->run_dir, VAULT_MOVE_SOCKET, err);
+	int pair[2], r = vault < 0 ? vault : ipc_pair(pair);
+
+	if (r < 0)
+		return r;
+	r = len < 0 ? (int)len : ipc_send(vault, str_of(bytes, (size_t)len), &pair[0], 1);
+	close(pair[0]);
+	if (r < 0) {
+		close(pair[1]);
+		return error_errno(err, r, "cannot ask the vault for a password");
+	}
+	*ret_end = pair[1];
+	return 0;
+}
+
+/* What it answers, up to DONE. */
+static int receive(char *bytes, struct message *ret, struct error *err)
+{
+	int r = ask_receive(LOAN_SOCKET, bytes, &ask_patience, ret, err);
+
+	if (r == 0 && ret->type != MESSAGE_PASSWORD && ret->type != MESSAGE_DONE)
+		r = error_set(err, -EBADMSG, "the vault's answer makes no sense");
+	return r;
+}
+
+int loan_take(int (*each)(void *context, const struct loan *loan), void *context,
+	struct error *err)
+{
+	struct message m = { .type = MESSAGE_LEND };
+	char bytes[IPC_MESSAGE_MAX];
+	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err), stop = 0;
+
+	while (r == 0 && (r = receive(bytes, &m, err)) == 0 && m.type != MESSAGE_DONE) {
+		const struct loan loan = {
+			.id = (int64_t)m.number, .login = m.text, .password = m.payload
+		};
+
+		stop = stop ? stop : each(context, &loan);
+	}
+	explicit_bzero(bytes, sizeof(bytes));
+	return r ? r : stop;
+}
+
+static int tell(enum message_type type, int64_t id, struct error *err)
+{
+	struct message m = { .type = type, .number = (uint64_t)id };
+	char bytes[IPC_MESSAGE_MAX];
+	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err);
+
+	if (r == 0)
+		r = receive(bytes, &m, err);
+	if (r == 0 && m.number2)
+		r = error_set(err, -ENOENT, "that password is not kept any more");
+	return r;
+}
+
+int loan_prepare(int64_t id, struct error *err)
+{
+	return tell(MESSAGE_PREPARE, id, err);
+}
+
+int loan_prove(int64_t id, struct error *err)
+{
+	return tell(MESSAGE_PROVED, id, err);
+}

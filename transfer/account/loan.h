@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_LOAN_H
+#define TRANSFER_LOAN_H
+/*
+ * The passwords of one account, which its process is lent by the vault. The scheduler
+ * never sees them: it gives the vault one end of a socketpair and the process the other.
+ */
+#include "base/error.h"
+#include "base/str.h"
+#include "settings/settings.h"
+
+#define LOAN_SOCKET 3 /* descriptor of that process */
+
+/* For the scheduler: *ret_end is the process's. 0 or -errno. */
+int loan_order(
+	const struct settings *s, int64_t account, int *ret_end, struct error *err);
+
+/* ---- for the process ---- */
+
+struct loan {
+	int64_t id; /* the registry's */
+	struct str login, password;
+};
+/* Those that it was not lent yet; views until each() returns, whose value other than 0
+   ends it. */
+int loan_take(int (*each)(void *context, const struct loan *loan), void *context,
+	struct error *err);
+/* The vault makes its verifier, so that loan_prove() takes no time. */
+int loan_prepare(int64_t id, struct error *err);
+/* The source took it from this process: from now on it opens the mailbox here. -ENOENT:
+   it is not kept any more. */
+int loan_prove(int64_t id, struct error *err);
+
+#endif

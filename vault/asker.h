@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef VAULT_ASKER_H
+#define VAULT_ASKER_H
+/*
+ * Whoever has a connection to the vault. What role they have is known by where they have
+ * it from: a socket in run_dir that only that program's user can open, or a descriptor
+ * that the vault was given for the process of one account. requests.c says which role
+ * may ask what; who asks anything else is cut off for good.
+ */
+#include "base/ipc.h"
+#include "vault/vault.h"
+
+#include <sys/queue.h>
+#include <uv.h>
+
+enum role {
+	ROLE_LOGIN,   /* a worker of the interceptor */
+	ROLE_MAIL,    /* the mailstore's master */
+	ROLE_MOVE,    /* the transfer's scheduler */
+	ROLE_ACCOUNT, /* the transfer's process for one account */
+	ROLE_COMMAND, /* the admin's command */
+	ROLE_COUNT
+};
+const char *role_name(enum role r);
+
+#define ASKER_QUEUE_MAX (1u << 20) /* bytes of answers that an asker does not read */
+
+struct server;
+struct answer; /* one that waits until the asker reads */
+
+struct asker {
+	LIST_ENTRY(asker) all;
+	struct server *server;
+	enum role role;
+	uv_poll_t poll;
+	int fd; /* -1: closed */
+	int pid;
+	STAILQ_HEAD(, answer) queue;
+	size_t queued;
+	unsigned jobs; /* scrypt that will answer it */
+	/* ROLE_ACCOUNT */
+	int64_t account;
+	struct arena arena;
+	struct loan *loans; /* LOANS_MAX; NULL: none yet */
+	size_t n_loans;
+};
+
+/* Takes fd on success. NULL: no memory. */
+struct asker *asker_new(struct server *server, enum role role, int fd);
+/* Its memory goes when nothing refers to it any more. */
+void asker_close(struct asker *a);
+/* Sends it, or queues it; who does not read is closed. */
+void asker_send(struct asker *a, const struct message *m);
+/* FAILED with the sentence of err. */
+void asker_send_failed(struct asker *a, const struct error *err);
+/* A job of it is over. */
+void asker_job_done(struct asker *a);
+
+/* ---- requests.c ---- */
+
+/* What it says: fds[n_fds] are taken or closed. false: it may not, and is to be closed.
+ */
+bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds);
+/* The first word to one that has connected. */
+void request_greet(struct asker *a);
+
+/* ---- jobs.c ---- */
+
+/* What is done about a password off the loop. */
+enum job_kind {
+	JOB_CHECK, /* compare it with verifiers, and answer VERDICT */
+	JOB_LOAN,  /* make a verifier of one that is lent, then loan_is_ready() */
+	JOB_SET,   /* make one of a new password, and answer DONE */
+	JOB_KIND_COUNT
+};
+struct job_order {
+	enum job_kind kind;
+	struct asker *asker;
+	struct str password;
+	struct str verifiers;        /* CHECK */
+	struct ticket_bearer bearer; /* CHECK */
+	int64_t id;                  /* SET: account; LOAN: which one */
+	bool only;                   /* SET */
+	bool proves;                 /* LOAN: the source took it already */
+};
+/* Copies the order. 0; -EBUSY: too much waits already; -ENOMEM. */
+int job_add(struct server *server, const struct job_order *order);
+
+/* ---- requests.c, for jobs.c ---- */
+
+/* A verdict, with a ticket when it is right. */
+void answer_verdict(
+	struct asker *a, const struct ticket_bearer *bearer, enum verdict verdict);
+/* The verifier of one that is lent is made. */
+void loan_is_ready(struct asker *a, const struct job_order *order, struct str verifier);
+
+#endif

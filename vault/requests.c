@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Who may ask what: one row for each request. There is no other way in.
+ */
+#include "vault/asker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "vault/server.h"
+#include "wire/challenge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MAY(role) (1u << (role))
+
+/* ── workers ───────────────────────────────────────────────────────────────────────── */
+
+void answer_verdict(
+	struct asker *a, const struct ticket_bearer *bearer, enum verdict verdict)
+{
+	char ticket[TICKET_SIZE];
+	struct message m = {
+		.type = MESSAGE_VERDICT, .session = bearer->session, .number = verdict
+	};
+
+	if (verdict == VERDICT_RIGHT) {
+		if (judge_ticket(
+			    &a->server->vault, bearer, clock_monotonic_ms(), ticket) == 0)
+			m.payload = str_of(ticket, sizeof(ticket));
+		else
+			m.number = VERDICT_UNKNOWN;
+	}
+	asker_send(a, &m);
+}
+
+static struct challenge_proof proof_of(const struct message *m)
+{
+	struct challenge_proof p = { .challenge = m->tag, .digest = m->payload };
+
+	if (str_eq(m->text, STR_LIT("APOP")))
+		p.kind = CHALLENGE_APOP;
+	else if (str_eq(m->text, STR_LIT("CRAM-MD5")))
+		p.kind = CHALLENGE_CRAM_MD5;
+	return p;
+}
+
+static void check(struct asker *a, const struct message *m, const struct question *q,
+	struct arena *arena)
+{
+	struct ticket_bearer bearer = { .session = m->session, .service = m->service };
+	struct judgement j;
+	struct job_order order = { .kind = JOB_CHECK, .asker = a };
+
+	judge(&a->server->vault, q, arena, &j);
+	bearer.account = j.name;
+	if (j.needs_scrypt) {
+		order.password = q->password;
+		order.verifiers = j.verifiers;
+		order.bearer = bearer;
+		if (job_add(a->server, &order) == 0)
+			return;
+	}
+	answer_verdict(a, &bearer, j.verdict);
+}
+
+static void on_check(struct asker *a, const struct message *m, int fd)
+{
+	struct challenge_proof proof = proof_of(m);
+	struct question q = { .account = (int64_t)m->number, .password = m->payload };
+	struct arena arena;
+
+	(void)fd;
+	if (m->text.len)
+		q.proof = &proof;
+	arena_init(&arena);
+	check(a, m, &q, &arena);
+	arena_fini(&arena);
+}
+
+static void on_compare(struct asker *a, const struct message *m, int fd)
+{
+	struct message answer = { .type = MESSAGE_COMPARED, .session = m->session };
+
+	(void)fd;
+	answer.number =
+		(uint64_t)judge_same(&a->server->vault, (int64_t)m->number, m->payload);
+	asker_send(a, &answer);
+}
+
+/* ── transfers ─────────────────────────────────────────────────────────────────────── */
+
+static void on_order(struct asker *a, const struct message *m, int fd)
+{
+	struct asker *child = asker_new(a->server, ROLE_ACCOUNT, fd);
+
+	if (child)
+		child->account = (int64_t)m->number;
+	else
+		fd_closep(&fd);
+}
+
+static void send_loan(struct asker *a, const struct loan *l)
+{
+	const struct message m = { .type = MESSAGE_PASSWORD,
+		.number = (uint64_t)l->id,
+		.account = l->name,
+		.text = l->login,
+		.payload = l->password };
+
+	asker_send(a, &m);
+}
+
+static void on_lend(struct asker *a, const struct message *m, int fd)
+{
+	const struct message done = { .type = MESSAGE_DONE };
+	struct error err = { 0 };
+	size_t i = a->n_loans;
+
+	(void)m;
+	(void)fd;
+	if (!a->loans)
+		a->loans = calloc(LOANS_MAX, sizeof(*a->loans));
+	if (!a->loans)
+		error_set(&err, -ENOMEM, "no memory");
+	else
+		(void)keep_lend(&a->server->vault, a->account, &a->arena, a->loans,
+			&a->n_loans, &err);
+	if (err.code) {
+		asker_send_failed(a, &err);
+		return;
+	}
+	for (; i < a->n_loans; i++)
+		send_loan(a, &a->loans[i]);
+	asker_send(a, &done);
+}
+
+static struct loan *find_loan(struct asker *a, int64_t id)
+{
+	for (size_t i = 0; i < a->n_loans; i++)
+		if (a->loans[i].id == id)
+			return &a->loans[i];
+	return NULL;
+}
+
+static void prove(struct asker *a, const struct loan *l)
+{
+	struct message done = { .type = MESSAGE_DONE, .number = (uint64_t)l->id };
+	struct error err = { 0 };
+	int r = keep_proven(&a->server->vault, l, &err);
+
+	if (r < 0 && r != -ENOENT) {
+		asker_send_failed(a, &err);
+		return;
+	}
+	done.number2 = r == -ENOENT;
+	if (r == 0)
+		log_info(NULL, "proven", "account=%.*s number=%lld", STR_ARG(l->name),
+			(long long)l->id);
+	asker_send(a, &done);
+}
+
+/* Once its verifier is there. */
+static void answer_loan(struct asker *a, struct loan *l, bool proves)
+{
+	const struct message done = { .type = MESSAGE_DONE, .number = (uint64_t)l->id };
+
+	if (proves)
+		prove(a, l);
+	else
+		asker_send(a, &done);
+}
+
+void loan_is_ready(struct asker *a, const struct job_order *order, struct str verifier)
+{
+	struct loan *l = find_loan(a, order->id);
+	struct error err = { 0 };
+
+	buf_clear(&l->verifier);
+	if (buf_append(&l->verifier, verifier) == 0) {
+		answer_loan(a, l, order->proves);
+		return;
+	}
+	error_set(&err, -ENOMEM, "no memory");
+	asker_send_failed(a, &err);
+}
+
+static void see_loan(struct asker *a, int64_t id, bool proves)
+{
+	struct loan *l = find_loan(a, id);
+	struct job_order order = {
+		.kind = JOB_LOAN, .asker = a, .id = id, .proves = proves
+	};
+	struct error err = { 0 };
+
+	if (l && buf_len(&l->verifier)) {
+		answer_loan(a, l, proves);
+		return;
+	}
+	if (l)
+		order.password = l->password;
+	if (!l)
+		error_set(&err, -EPERM, "that was not lent");
+	else if (job_add(a->server, &order) < 0)
+		error_set(&err, -EBUSY, "the vault is overloaded");
+	if (err.code)
+		asker_send_failed(a, &err);
+}
+
+static void on_prepare(struct asker *a, const struct message *m, int fd)
+{
+	(void)fd;
+	see_loan(a, (int64_t)m->number, false);
+}
+
+static void on_proved(struct asker *a, const struct message *m, int fd)
+{
+	(void)fd;
+	see_loan(a, (int64_t)m->number, true);
+}
+
+/* ── commands ──────────────────────────────────────────────────────────────────────── */
+
+static void on_set_password(struct asker *a, const struct message *m, int fd)
+{
+	struct job_order order = { .kind = JOB_SET,
+		.asker = a,
+		.id = (int64_t)m->number,
+		.only = m->number2 != 0,
+		.password = m->payload };
+
+	struct error err = { 0 };
+	int r = job_add(a->server, &order);
+
+	(void)fd;
+	if (r == 0)
+		return;
+	error_errno(&err, r, "the vault cannot make a verifier now");
+	asker_send_failed(a, &err);
+}
+
+/* ── the table ─────────────────────────────────────────────────────────────────────── */
+
+static const struct request_row {
+	enum message_type type;
+	size_t n_fds;
+	unsigned who;
+	void (*handle)(struct asker *a, const struct message *m, int fd);
+} rows[] = {
+	{ MESSAGE_CHECK, 0, MAY(ROLE_LOGIN), on_check },
+	{ MESSAGE_COMPARE, 0, MAY(ROLE_LOGIN), on_compare },
+	{ MESSAGE_LEND, 1, MAY(ROLE_MOVE), on_order },
+	{ MESSAGE_LEND, 0, MAY(ROLE_ACCOUNT), on_lend },
+	{ MESSAGE_PREPARE, 0, MAY(ROLE_ACCOUNT), on_prepare },
+	{ MESSAGE_PROVED, 0, MAY(ROLE_ACCOUNT), on_proved },
+	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
+};
+
+bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct request_row *row = &rows[i];
+
+		if (row->type != m->type || row->n_fds != n_fds ||
+			!(row->who & MAY(a->role)))
+			continue;
+		row->handle(a, m, n_fds ? fd_steal(&fds[0]) : -1);
+		return true;
+	}
+	while (n_fds)
+		fd_closep(&fds[--n_fds]);
+	return false;
+}
+
+static void greet_login(struct asker *a)
+{
+	const struct vault_keys *keys = &a->server->vault.keys;
+	struct message m = { .type = MESSAGE_VAULT_READY,
+		.payload = str_of(keys->box_public, sizeof(keys->box_public)) };
+
+	asker_send(a, &m);
+}
+
+static void greet_mail(struct asker *a)
+{
+	struct vault *v = &a->server->vault;
+	struct message m = { .type = MESSAGE_VAULT_READY };
+
+	if (vault_renew_tickets(v) < 0) {
+		asker_close(a);
+		return;
+	}
+	m.number = v->ticket_key.epoch;
+	m.payload = str_of(v->ticket_key.key, sizeof(v->ticket_key.key));
+	asker_send(a, &m);
+}
+
+void request_greet(struct asker *a)
+{
+	static void (*const greetings[ROLE_COUNT])(struct asker * a) = {
+		[ROLE_LOGIN] = greet_login,
+		[ROLE_MAIL] = greet_mail,
+	};
+
+	if (greetings[a->role])
+		greetings[a->role](a);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "vault/server.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "messages/ask.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where each role comes in. ROLE_ACCOUNT has no door: the scheduler brings it. */
+static const struct door {
+	enum role role;
+	const char *socket;
+} doors[] = {
+	{ ROLE_LOGIN, VAULT_LOGIN_SOCKET },
+	{ ROLE_MAIL, VAULT_MAIL_SOCKET },
+	{ ROLE_MOVE, VAULT_MOVE_SOCKET },
+	{ ROLE_COMMAND, VAULT_SOCKET },
+};
+#define DOORS (sizeof(doors) / sizeof(doors[0]))
+
+struct listener {
+	struct server *server;
+	enum role role;
+	uv_poll_t poll;
+	int fd;
+};
+
+/* ── askers ────────────────────────────────────────────────────────────────────────── */
+
+bool server_is_outcast(const struct server *s, int pid)
+{
+	for (unsigned i = 0; i < s->n_outcasts && i < OUTCASTS_MAX; i++)
+		if (s->outcasts[i] == pid)
+			return true;
+	return false;
+}
+
+void server_cast_out(struct server *s, int pid)
+{
+	s->outcasts[s->n_outcasts++ % OUTCASTS_MAX] = pid;
+}
+
+void server_asker_gone(struct server *s, struct asker *a)
+{
+	(void)a;
+	if (s->once)
+		uv_stop(&s->loop);
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = poll->data;
+	int fd;
+
+	(void)events;
+	while (status >= 0 && (fd = ipc_accept(l->fd)) >= 0) {
+		struct asker *a = asker_new(l->server, l->role, fd);
+
+		if (!a)
+			fd_closep(&fd);
+		else if (server_is_outcast(l->server, a->pid))
+			asker_close(a);
+		else
+			request_greet(a);
+	}
+}
+
+/* ── the process ───────────────────────────────────────────────────────────────────── */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	(void)number;
+	uv_stop(handle->loop);
+}
+
+static int start_loop(struct server *s)
+{
+	int r = uv_loop_init(&s->loop);
+
+	if (r == 0)
+		r = uv_signal_init(&s->loop, &s->terminate);
+	if (r == 0)
+		r = uv_signal_init(&s->loop, &s->interrupt);
+	if (r == 0)
+		r = uv_signal_start(&s->terminate, on_signal, SIGTERM);
+	return r < 0 ? r : uv_signal_start(&s->interrupt, on_signal, SIGINT);
+}
+
+static int open_doors(
+	struct server *s, const struct settings *settings, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = 0;
+
+	s->listeners = calloc(DOORS, sizeof(*s->listeners));
+	if (!s->listeners)
+		return error_set(err, -ENOMEM, "no memory");
+	for (size_t i = 0; i < DOORS; i++)
+		s->listeners[i] =
+			(struct listener){ .server = s, .role = doors[i].role, .fd = -1 };
+	for (size_t i = 0; r == 0 && i < DOORS; i++) {
+		r = settings_run_path(settings, doors[i].socket, path, sizeof(path));
+		if (r < 0)
+			return error_errno(err, r, "%s", settings->run_dir);
+		s->listeners[i].fd = ipc_listen(path, 0600, err);
+		r = s->listeners[i].fd < 0 ? s->listeners[i].fd : 0;
+	}
+	return r;
+}
+
+static int watch_doors(struct server *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < DOORS; i++) {
+		struct listener *l = &s->listeners[i];
+
+		l->poll.data = l;
+		r = uv_poll_init(&s->loop, &l->poll, l->fd);
+		if (r == 0)
+			r = uv_poll_start(&l->poll, UV_READABLE, on_listener);
+	}
+	return r;
+}
+
+static void close_listener(uv_handle_t *handle, void *argument)
+{
+	(void)argument;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* What is being computed is waited for: it is a fifth of a second. */
+static void stop(struct server *s)
+{
+	s->once = false;
+	while (!LIST_EMPTY(&s->askers))
+		asker_close(LIST_FIRST(&s->askers));
+	uv_walk(&s->loop, close_listener, NULL);
+	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&s->loop);
+}
+
+static struct server *make(void)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	/* libuv reads it when the first work is queued: scrypt shall not take all CPUs */
+	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
+	LIST_INIT(&s->askers);
+	STAILQ_INIT(&s->jobs);
+	return s;
+}
+
+static void destroy(struct server *s)
+{
+	for (size_t i = 0; s->listeners && i < DOORS; i++)
+		fd_closep(&s->listeners[i].fd);
+	free(s->listeners);
+	vault_close(&s->vault);
+	explicit_bzero(s->buffer, sizeof(s->buffer));
+	free(s);
+}
+
+static int drop_rights(struct error *err)
+{
+	int r = process_keep_capabilities(NULL, 0, err);
+
+	return r < 0 ? r : process_protect_memory(err);
+}
+
+static int set_up(struct server *s, const struct settings *settings, struct error *err)
+{
+	int r = vault_open(settings, true, &s->vault, err);
+
+	if (r == 0)
+		r = process_make_directory(settings->run_dir, 0755, err);
+	if (r == 0)
+		r = open_doors(s, settings, err);
+	if (r == 0)
+		r = drop_rights(err);
+	if (r < 0)
+		return r;
+	r = start_loop(s);
+	if (r == 0)
+		r = watch_doors(s);
+	return r < 0 ? error_set(err, r, "%s", uv_strerror(r)) : 0;
+}
+
+int server_run(const struct settings *settings)
+{
+	struct server *s = make();
+	struct error err = { 0 };
+
+	if (!s)
+		return EXIT_FAILURE;
+	if (set_up(s, settings, &err) < 0) {
+		log_error(NULL, "start", "error=\"%s\"", err.text);
+		destroy(s);
+		return EXIT_FAILURE;
+	}
+	log_info(NULL, "ready", "socket=%s/" VAULT_SOCKET, settings->run_dir);
+	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+	stop(s);
+	log_info(NULL, "stopped", "signal=yes");
+	destroy(s);
+	return EXIT_SUCCESS;
+}
+
+/* ── for one command ───────────────────────────────────────────────────────────────── */
+
+static int set_up_once(
+	struct server *s, const struct settings *settings, int fd, struct error *err)
+{
+	int r = vault_open(settings, true, &s->vault, err);
+
+	if (r == 0)
+		r = drop_rights(err);
+	if (r == 0 && (r = start_loop(s)) < 0)
+		r = error_set(err, r, "%s", uv_strerror(r));
+	if (r == 0 && !asker_new(s, ROLE_COMMAND, fd))
+		r = error_set(err, -ENOMEM, "no memory");
+	return r;
+}
+
+int server_run_once(const struct settings *settings, int fd)
+{
+	struct server *s = make();
+	struct message failed = { .type = MESSAGE_FAILED };
+	struct error err = { 0 };
+
+	if (!s)
+		return EXIT_FAILURE;
+	if (set_up_once(s, settings, fd, &err) < 0) {
+		failed.text = str_from(err.text);
+		(void)ask_send(fd, &failed, &ask_patience, NULL);
+		destroy(s);
+		return EXIT_FAILURE;
+	}
+	s->once = true;
+	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
+	stop(s);
+	destroy(s);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef VAULT_SERVER_H
+#define VAULT_SERVER_H
+/* The vault's process: its sockets and its loop. */
+#include "vault/asker.h"
+
+#define JOBS_MAX 256 /* that wait for the helper thread */
+#define OUTCASTS_MAX                                                                     \
+	64 /* processes that broke the rules and get no connection any more */
+
+struct server {
+	struct vault vault;
+	uv_loop_t loop;
+	uv_signal_t terminate, interrupt;
+	struct listener *listeners;
+	LIST_HEAD(, asker) askers;
+	STAILQ_HEAD(, job) jobs;
+	unsigned n_jobs;
+	bool job_runs;
+	bool once; /* ends with its only asker */
+	int outcasts[OUTCASTS_MAX];
+	unsigned n_outcasts;
+	char buffer[IPC_MESSAGE_MAX];
+};
+
+/* Until SIGTERM; the exit status. */
+int server_run(const struct settings *settings);
+/* For the one command at the other end of fd, while no vault runs. */
+int server_run_once(const struct settings *settings, int fd);
+
+/* ---- server.c, for asker.c ---- */
+void server_asker_gone(struct server *s, struct asker *a);
+bool server_is_outcast(const struct server *s, int pid);
+void server_cast_out(struct server *s, int pid);
+
+#endif
