@@ -2,9 +2,9 @@
 #ifndef INTERCEPTOR_LATE_LOGINS_H
 #define INTERCEPTOR_LATE_LOGINS_H
 /*
- * Logins that the registry could not learn at once, since somebody else was writing.
+ * Logins that the registry could not learn at once, since another process was writing.
  *
- * A worker waits a moment for the registry's lock and no longer: it would serve nobody
+ * A worker waits a moment for the registry's lock and no longer, since its sessions wait
  * meanwhile. The user is let in; what the login taught is kept here (passwords are wiped)
  * and tried again at each tick.
  */

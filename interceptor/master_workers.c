@@ -120,9 +120,10 @@ static void on_lost(void *context, struct channel *c, int code)
 {
 	struct worker_slot *slot = context;
 
+	(void)code;
 	channel_close(c);
-	if (code < 0)
-		child_signal(&slot->child, SIGKILL);
+	/* its end follows; one that lives on could not be told anything, nor counted */
+	child_signal(&slot->child, SIGKILL);
 }
 
 static const struct channel_ops worker_ops = {

@@ -344,7 +344,7 @@ static int run(const struct worker_parts *parts)
 	log_info(NULL, "ready", "worker=%u", w->index);
 	log_gather();
 	loop_run(&w->loop, sweep, w);
-	/* it serves nobody any more: now it may wait */
+	/* there are no sessions any more: now it may wait */
 	registry_set_patience(w->host.registry, LAST_PATIENCE_MS);
 	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	late_logins_fini(&w->late_logins);

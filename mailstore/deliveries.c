@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Messages on their way into an account, on the master's side: who waits for what.
+ * Messages on their way into an account, on the master's side.
  *
  *   STAGING ──STAGED──► STAGED ──DELIVER──► DELIVERING ──DELIVERED──► (told, forgotten)
  *      │                  │ └──the peer is gone──►┘ ▲
@@ -259,7 +259,8 @@ static void process_gone(struct process *p, const struct delivery_tie *tie, bool
 	case DELIVERY_DELIVERING:
 		if (clean)
 			tell_delivered(p, tie);
-		else if (p->state == PROCESS_RELEASING) /* its folder is somebody's now */
+		else if (p->state ==
+			 PROCESS_RELEASING) /* its folder belongs to a transfer now */
 			fail(p->all, tie->peer, m.account, m.session, MOVING_REPLY);
 		else if (!tie->again)
 			deliver(p->all, tie->peer, &m, true);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOCKET_MODE 0600     /* who may talk to us may read everybody's mail */
+#define SOCKET_MODE 0600     /* whoever can connect can read all mail */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
 /* Somebody connected to mailstore.sock. */

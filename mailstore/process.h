@@ -10,7 +10,7 @@
 
 enum delivery_state {
 	DELIVERY_STAGING,    /* the process was given the message */
-	DELIVERY_STAGED,     /* it has it, and waits for the word of who brought it */
+	DELIVERY_STAGED,     /* it has it, and waits for DELIVER or DISCARD */
 	DELIVERY_DELIVERING, /* that was said */
 	DELIVERY_STATE_COUNT
 };
@@ -22,7 +22,7 @@ enum process_state {
 	PROCESS_STATE_COUNT
 };
 
-/* A session, or somebody who waits for RELEASED. */
+/* A session, or a RELEASE that is not answered yet. */
 struct tie {
 	LIST_ENTRY(tie) entry;
 	struct peer *peer; /* NULL: gone */
@@ -30,7 +30,7 @@ struct tie {
 };
 LIST_HEAD(ties, tie);
 
-/* A message whose outcome somebody waits for (deliveries.c). */
+/* A message whose outcome is not told yet (deliveries.c). */
 struct delivery_tie {
 	LIST_ENTRY(delivery_tie) entry;
 	struct peer *peer; /* NULL: gone; then it is to be delivered */

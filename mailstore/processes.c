@@ -161,6 +161,8 @@ static void leave(struct process *p)
 
 void process_kill(struct process *p, const char *why)
 {
+	if (!child_runs(&p->child))
+		return;
 	log_error(NULL, "process", "account=%s pid=%d event=killed reason=\"%s\"",
 		p->account, (int)p->child.pid, why);
 	child_signal(&p->child, SIGKILL);
@@ -225,6 +227,14 @@ static const struct message_row link_rows[] = {
 	{ MESSAGE_DELIVERY_FAILED, false, on_delivery },
 };
 
+/* Nothing can be said to it any more: what comes waits for the process after it. */
+static void lost(struct process *p)
+{
+	channel_close(&p->link);
+	if (p->state == PROCESS_RUNNING)
+		leave(p);
+}
+
 static void on_link(void *context, struct channel *c, struct packet *packet)
 {
 	struct process *p = context;
@@ -233,7 +243,8 @@ static void on_link(void *context, struct channel *c, struct packet *packet)
 	if (message_handle(link_rows, sizeof(link_rows) / sizeof(link_rows[0]), packet, p,
 		    &err) == 0)
 		return;
-	channel_close(c);
+	(void)c;
+	lost(p);
 	process_kill(p, err.text);
 }
 
@@ -242,8 +253,9 @@ static void on_link_lost(void *context, struct channel *c, int code)
 {
 	struct process *p = context;
 
-	channel_close(c);
-	if (code < 0 && child_runs(&p->child))
+	(void)c;
+	lost(p);
+	if (code < 0)
 		process_kill(p, strerror(-code));
 }
 

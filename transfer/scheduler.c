@@ -65,7 +65,7 @@ struct scheduler {
 	struct timer *tick;
 };
 
-/* ---- the interceptor: who has logged off ---- */
+/* ---- the interceptor: log-offs ---- */
 
 static void on_logged_off(void *context, const struct message *m, int fd)
 {

@@ -11,7 +11,7 @@
 
 #define BATCH 64        /* messages of one channel, then the others have their turn */
 #define READ_BATCHES 64 /* a socket holds fewer */
-#define REST_MS 100     /* without descriptors: those who connect wait a little */
+#define REST_MS 100     /* out of descriptors: new connections wait a little */
 
 struct channel_entry {
 	struct channel_entry *next;
@@ -247,7 +247,7 @@ void channel_close(struct channel *c)
 		*c->closed = true;
 }
 
-/* ---- who connects ---- */
+/* ---- listening ---- */
 
 /* Nobody waits, or that client is gone again. */
 static bool passes_by_itself(int code)

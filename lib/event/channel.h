@@ -63,7 +63,7 @@ int channel_send(struct channel *c, struct str bytes, int fd);
    A failure to send is told by lost(). */
 int channel_post(struct channel *c, struct str bytes);
 
-/* ---- who connects ---- */
+/* ---- listening ---- */
 
 struct channel_listener {
 	struct watch *watch; /* NULL: closed */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MESSAGES_EXCHANGE_H
 #define MESSAGES_EXCHANGE_H
-/* Messages over a channel of the event loop: what is sent, and who handles what comes. */
+/* Messages over a channel of the event loop: sending, and a table of what is handled. */
 #include "event/channel.h"
 #include "messages/message.h"
 
@@ -18,8 +18,8 @@ struct message_row {
 };
 
 /* Lets the row of the message's type handle it. -EBADMSG with a sentence: it makes no
-   sense, no row is for it, or its descriptors are not those of the row. Who sent it is
-   then ended alone: a program of ours has a bug, or is not ours any more. */
+   sense, no row is for it, or its descriptors are not those of the row. The sender alone
+   is then ended: it has a bug, or is not our program any more. */
 int message_handle(const struct message_row *rows, size_t n, struct packet *p,
 	void *context, struct error *err);
 

@@ -94,8 +94,8 @@ enum message_type {
 	   into INBOX at once. account, session (of this one message for this one account,
 	   unique on this host), client, text (envelope sender), tag (recipient), payload
 	   (header lines that go before it). Answered by STAGED or DELIVERED, or by
-	   DELIVERY_FAILED. When whoever staged goes away without another word, it is
-	   delivered: perhaps somebody else was told that he need not repeat it. */
+	   DELIVERY_FAILED. When its sender disconnects without DELIVER or DISCARD,
+	   it is delivered: an SMTP client may have been told that it was accepted. */
 	MESSAGE_STAGE,
 	MESSAGE_STAGED, /* account, session, number = for DELIVER and DISCARD */
 	/* Into INBOX, and it may be said twice. account, session, number. Answered by

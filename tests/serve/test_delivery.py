@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mail for accounts that live here, brought as the interceptor brings it: staged on the
 disk, then delivered or discarded, and neither lost nor left half when somebody dies."""
+import ctypes
 import fcntl
 import os
 import random
@@ -266,6 +267,39 @@ class Refusals(DeliveryTest):
         kinds = [self.answer(session) for session in sessions]
         self.assertEqual([m["kind"] for m in kinds], [DELIVERED, DELIVERY_FAILED, STAGED])
         self.assertTrue(kinds[1]["text"].startswith(b"452 4.3.1 "))
+
+
+class OneAccountAlone(DeliveryTest):
+    """What goes wrong in one account's process costs that account only."""
+
+    def test_process_that_talks_nonsense(self):
+        master = self.store.process.pid
+        bystander = self.store.imap("bob")[0]
+        for nonsense in (b"\xff" * 50, encode(RELEASE, account="bob"), b"x" * 100000):
+            wait_for(self.alice_can_log_in)
+            pid = self.store.account_pid("alice")
+            with socket.socket(fileno=steal_fd(pid, 3)) as channel:
+                channel.send(nonsense)
+            wait_for(lambda p=pid: self.store.account_pid("alice") != p)
+            bystander.ok("NOOP")
+        self.assertIn("event=killed", self.store.log_text())
+        self.assertIsNone(self.store.process.poll())
+        self.assertEqual(self.store.process.pid, master)
+        wait_for(self.alice_can_log_in)
+
+    def alice_can_log_in(self):
+        return self.store.imap("alice")[1].startswith(b"login OK")
+
+
+def steal_fd(pid, number):
+    """A descriptor of another process, for this one: pidfd_open(2), pidfd_getfd(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = libc.syscall(434, pid, 0)
+    taken = libc.syscall(438, pidfd, number, 0)
+    if taken < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    os.close(pidfd)
+    return taken
 
 
 class Crashes(DeliveryTest):
