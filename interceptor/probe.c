@@ -123,7 +123,7 @@ static void flush(struct probe *p)
 			UV_READABLE | (buf_len(&p->to_source) ? UV_WRITABLE : 0));
 }
 
-static void talk(struct probe *p)
+static void go_on(struct probe *p)
 {
 	enum protocol_probe is;
 	size_t used;
@@ -158,7 +158,7 @@ static void ready(void *context, int events, int error)
 	p->connecting = false;
 	n = stream_read_buf(p->source, &p->from_source, 4096);
 	if (n > 0)
-		talk(p);
+		go_on(p);
 	else if (n == 0)
 		failed(p, "it closed the connection");
 	else if (n != -EAGAIN)
