@@ -153,6 +153,12 @@ static void do_arrives(struct script *s)
 	script_account(s, s->row->account, EVENT_ARRIVE);
 }
 
+static void do_moves(struct script *s)
+{
+	script_account(s, s->row->account, EVENT_DUE);
+	script_account(s, s->row->account, EVENT_COPY);
+}
+
 static void do_switches(struct script *s)
 {
 	script_account(s, s->row->account, EVENT_CATCH_UP);
@@ -216,6 +222,7 @@ static const struct event {
 	{ "mail refused", do_mail_refused },
 	{ "mailstore ends", script_mailstore_ends },
 	{ "account arrives", do_arrives },
+	{ "account moves", do_moves },
 	{ "account switches", do_switches },
 	{ "account switches back", do_switches_back },
 	{ "account leaves", do_leaves },

@@ -33,6 +33,7 @@ struct script_way {
 struct script_setup {
 	const char *greeting; /* of the source, as it was learnt; NULL: not yet */
 	enum strategy strategy;
+	bool nobody_here; /* all accounts are at the source, and none is moving */
 };
 
 struct script;

@@ -245,6 +245,12 @@ static void begins(struct script *s, const char *name, enum route wanted, bool i
 void script_accounts_begin(struct script *s)
 {
 	begins(s, "alice", ROUTE_SOURCE, false);
+	if (s->setup->nobody_here) {
+		begins(s, "bob", ROUTE_SOURCE, false);
+		begins(s, "carol", ROUTE_SOURCE, false);
+		begins(s, "dora", ROUTE_SOURCE, false);
+		return;
+	}
 	begins(s, "bob", ROUTE_BUSY, false);
 	begins(s, "carol", ROUTE_LOCAL, false);
 	begins(s, "dora", ROUTE_SOURCE, true);

@@ -151,7 +151,8 @@ static void test_immediate(void **state)
 {
 	(void)state;
 	run(immediate, ROWS(immediate),
-		&(struct script_setup){ "+OK ready", STRATEGY_IMMEDIATE });
+		&(struct script_setup){
+			.greeting = "+OK ready", .strategy = STRATEGY_IMMEDIATE });
 }
 
 static void test_digests(void **state)

@@ -164,10 +164,52 @@ static const struct script_row switches[] = {
 			"moment" } },
 };
 
-static void run(const struct script_row *rows, size_t n)
+#define CHUNKING                                                                         \
+	GREETED, "C EHLO client", "s EHLO client", "S 250-old", "S 250 CHUNKING",        \
+		"c 250-old", "c 250 CHUNKING", "C MAIL FROM:<x@example.net>",            \
+		"s MAIL FROM:<x@example.net>", "S 250 Ok", "c 250 Ok",                   \
+		"C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",          \
+		"S 250 Ok", "c 250 Ok"
+#define SWITCH "account moves", "account switches", "quiesce"
+
+/* While nobody lives here messages come in chunks, too: a switch must wait for them. */
+static const struct script_row chunks[] = {
+	{ "between two chunks", SERVICE_SMTP, "dora",
+		{ CHUNKING, "C BDAT 10", "s BDAT 10", "C 12345678", "s 12345678",
+			"S 250 Ok", "c 250 Ok", SWITCH, MOVED, "settled 1",
+			"source 0" } },
+	{ "the last one is coming", SERVICE_SMTP, "dora",
+		{ CHUNKING, "C BDAT 20 LAST", "s BDAT 20 LAST", "C 12345678",
+			"s 12345678", SWITCH, "settled -1", "C abcdefgh", "s abcdefgh",
+			"settled -1", "S 250 queued", "c 250 queued", "settled 1",
+			"relayed 1", "state talking" } },
+	{ "it does not come", SERVICE_SMTP, "dora",
+		{ CHUNKING, "C BDAT 20 LAST", "s BDAT 20 LAST", SWITCH, "settled -1",
+			"timeout", MOVED, "settled 1", "source 0" } },
+	{ "all is there, and no answer yet", SERVICE_SMTP, "dora",
+		{ CHUNKING, "C BDAT 0 LAST", "s BDAT 0 LAST", SWITCH, "settled -1",
+			"S 250 queued", "c 250 queued", "settled 1", "relayed 1" } },
+	{ "a recipient that nobody can read", SERVICE_SMTP, "dora",
+		{ GREETED, "C HELO client", "s HELO client", "S 250 old", "c 250 old",
+			"C MAIL FROM:<x@example.net>", "s MAIL FROM:<x@example.net>",
+			"S 250 Ok", "c 250 Ok", "C RCPT TO:<A <dora@example.com>",
+			"s RCPT TO:<A <dora@example.com>", "S 250 Ok", "c 250 Ok", SWITCH,
+			MOVED, "settled 1" } },
+	{ "it has moved, and the client was offered more", SERVICE_SMTP, "dora",
+		{ GREETED, "C EHLO client", "s EHLO client", "S 250-old",
+			"S 250 CHUNKING", "c 250-old", "c 250 CHUNKING", "account moves",
+			"account switches", "account arrives",
+			"C MAIL FROM:<x@example.net>", "s MAIL FROM:<x@example.net>",
+			"S 250 Ok", "c 250 Ok", "C RCPT TO:<dora@example.com>",
+			"c 421 4.3.2 This server offers something else by now; please "
+			"connect again",
+			"source 0", "state lingering" } },
+};
+
+static void run(const struct script_row *rows, size_t n, bool nobody_here)
 {
-	const struct script_setup setup = { .greeting =
-						    "220 mail.example.com ESMTP\r\n" };
+	const struct script_setup setup = { .greeting = "220 mail.example.com ESMTP\r\n",
+		.nobody_here = nobody_here };
 	struct script *s = script_new(handlers, &setup);
 
 	script_run_all(s, rows, n);
@@ -177,19 +219,25 @@ static void run(const struct script_row *rows, size_t n)
 static void test_ordinary(void **state)
 {
 	(void)state;
-	run(ordinary, ROWS(ordinary));
+	run(ordinary, ROWS(ordinary), false);
 }
 
 static void test_ends(void **state)
 {
 	(void)state;
-	run(ends, ROWS(ends));
+	run(ends, ROWS(ends), false);
 }
 
 static void test_switches(void **state)
 {
 	(void)state;
-	run(switches, ROWS(switches));
+	run(switches, ROWS(switches), false);
+}
+
+static void test_chunks(void **state)
+{
+	(void)state;
+	run(chunks, ROWS(chunks), true);
 }
 
 int main(void)
@@ -198,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_ordinary),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
