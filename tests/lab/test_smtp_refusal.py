@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.server_scripted_smtp import PATH, SILENT, TOO_EARLY, ScriptedSmtp, hang_up  # noqa: E402
+from lab.server_scripted_smtp import (  # noqa: E402
+    ORDINARY, PATH, SILENT, TOO_EARLY, ScriptedSmtp, hang_up)
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -165,6 +166,19 @@ def refusal_by_its_words(world, words, is_mailbox):
 
 
 @case
+def what_the_source_shows_is_learnt(world):
+    """Whatever it does when it is asked about nobody: while it is away, its greeting is ours."""
+    world.script.stop()
+    try:
+        client = world.smtp("user13")
+        equal(client.greeting, ORDINARY["GREETING"], "the greeting")
+        true(b"PIPELINING" in client.ehlo, f"{client.ehlo!r}")
+        client.quit()
+    finally:
+        world.script.start()
+
+
+@case
 def the_source_is_asked_once_about_nobody(world):
     """By the router itself: postmaster, who must exist, and a name that cannot."""
     equal([PATH.search(line)[1] for line in world.asked],
@@ -173,5 +187,15 @@ def the_source_is_asked_once_about_nobody(world):
     true('refuses unknown recipients with "hat hier kein postfach"' in said, said)
 
 
+class HangsUp(Scripted):
+    """Its source closes the connection on our own question."""
+
+    def asked_by_router(self, line, address):
+        answer = super().asked_by_router(line, address)
+        return hang_up(answer) if answer else None
+
+
 if __name__ == "__main__":
+    if "--hangs-up" in sys.argv:
+        main(HangsUp, words=["what_the_source_shows", "refuses_and_hangs_up"])
     main(Scripted)

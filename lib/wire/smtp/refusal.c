@@ -76,9 +76,12 @@ static char closing(char c)
    of what it was told. 0: none begins here. The client chose these bytes. */
 static size_t quoted(struct str text)
 {
-	char end = text.len ? closing(text.ptr[0]) : '\0';
 	size_t at;
+	char end;
 
+	if (!text.len)
+		return 0;
+	end = closing(text.ptr[0]);
 	if (!end)
 		return 0;
 	at = str_index(str_skip(text, 1), end);
@@ -107,7 +110,9 @@ static int put_word(struct buf *out, struct str word)
 	for (size_t i = 0; i < word.len && r == 0; i++) {
 		char c = word.ptr[i];
 
-		r = buf_byte(out, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c | 0x20);
+		r = buf_byte(out, c);
 	}
 	return r;
 }
