@@ -209,17 +209,29 @@ static void run(struct session *s)
 		session_set_deadline(s, IDLE_MS);
 }
 
-static void source_lost(struct session *s, int code)
+/* A client that the source does not want is no trouble of the source. */
+static void log_lost(const struct session *s, const char *state, int code)
 {
 	char id[SESSION_ID_MAX];
+
+	if (smtp_of(s)->proxy.source_state == SMTP_PEER_HUNG_UP)
+		log_info(session_id(s, id), "source-refused", "in=\"%s\"", state);
+	else
+		log_warning(session_id(s, id), "source", "error=\"%s\" in=\"%s\"",
+			strerror(-code), state);
+}
+
+static void source_lost(struct session *s, int code)
+{
+	const char *state;
 
 	run(s); /* its last words */
 	if (!session_is_handled(s) || s->source_state == SOURCE_NONE)
 		return;
-	log_warning(session_id(s, id), "source", "error=\"%s\" in=\"%s\"",
-		strerror(-code), smtp_proxy_state_name(smtp_of(s)->proxy.state));
+	state = smtp_proxy_state_name(smtp_of(s)->proxy.state);
 	session_drop_source(s);
 	smtp_proxy_source_lost(&smtp_of(s)->proxy);
+	log_lost(s, state, code);
 	run(s);
 }
 
