@@ -13,20 +13,11 @@
 #define VERIFY_MS 30000 /* for the helper thread; its queue is 3 s long */
 #define REFUSE_MS 2000  /* before a wrong password is answered */
 
-/* "alice*master": the master's password opens alice's mailbox (Dovecot, Cyrus). What is
-   behind the asterisk is no part of whose mailbox it is. */
-#define MASTER_SEPARATOR '*'
-
-static struct str account_of(const struct attempt *a)
+/* Whose mailbox the source opens by it is the source's business: Dovecot takes it for a
+   master's, Courier for the prover's own. It passes, and nothing is learnt of anybody. */
+static bool is_by_another(const struct attempt *a)
 {
-	size_t at = str_index(a->user, MASTER_SEPARATOR);
-
-	return at > 0 ? str_take(a->user, at) : a->user;
-}
-
-static bool is_by_master(const struct attempt *a)
-{
-	return account_of(a).len < a->user.len;
+	return str_eq(a->why_not, LOGIN_BY_MASTER);
 }
 
 static uint64_t hold_ms(const struct session *s)
@@ -113,9 +104,23 @@ bool login_text_names(struct str text, struct str user)
 
 static int route_attempt(struct session *s, struct account_route *ret)
 {
-	int r = look_up(s, account_of(&login_of(s)->attempt), ret);
+	int r = look_up(s, login_of(s)->attempt.account, ret);
 
 	return r < 0 ? r : is_of(s, ret);
+}
+
+/* Of a login by another both must live at the source: either's mailbox may be opened. */
+static int route_both(struct session *s, struct account_route *ret)
+{
+	struct account_route other = { 0 };
+	struct str prover = login_of(s)->attempt.prover;
+	int r = route_attempt(s, ret);
+
+	if (r == 0 && prover.len)
+		r = look_up(s, prover, &other);
+	if (r == 0 && prover.len && ret->route == ROUTE_SOURCE)
+		ret->route = other.route;
+	return r;
 }
 
 /* A digest is right on the connection whose challenge it answers, and wrong on any other:
@@ -138,7 +143,7 @@ static void at_source(struct session *s)
 
 static bool can_be_judged(const struct attempt *a)
 {
-	if (is_by_master(a))
+	if (is_by_another(a))
 		return false;
 	return a->proof.kind != CHALLENGE_NONE || (a->password.ptr && !a->why_not.len);
 }
@@ -167,8 +172,18 @@ void login_hold(struct session *s)
 	login_set_step(s, LOGIN_IN_BUSY, hold_ms(s) + 1);
 }
 
+static bool is_refused_by_another(struct session *s, const struct account_route *route)
+{
+	if (!is_by_another(&login_of(s)->attempt) || route->route == ROUTE_SOURCE)
+		return false;
+	login_refuse(s, route->route == ROUTE_BUSY ? REFUSAL_BUSY : REFUSAL_MECHANISM);
+	return true;
+}
+
 static void go(struct session *s, const struct account_route *route)
 {
+	if (is_refused_by_another(s, route))
+		return;
 	switch (route->route) {
 	case ROUTE_SOURCE:
 		/* without a source, an unknown user gets the same answer as a wrong
@@ -208,7 +223,7 @@ void login_attempt(struct session *s)
 	struct account_route route;
 
 	login_of(s)->wait_ends = 0;
-	if (route_attempt(s, &route) < 0) {
+	if (route_both(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
@@ -224,7 +239,7 @@ bool login_exchange_allowed(struct session *s)
 	login_set_step(s, LOGIN_IN_EXCHANGE, LOGIN_ANSWER_MS);
 	if (!login_of(s)->attempt.user.ptr)
 		return true;
-	r = route_attempt(s, &route);
+	r = route_both(s, &route);
 	if (r == 0 && route.route == ROUTE_SOURCE)
 		return true;
 	if (r < 0) {
@@ -254,9 +269,12 @@ static void relay_to_source(struct session *s)
 	session_relay(s);
 }
 
-/* The password was right at the source, wherever the account is served now. */
+/* The password was right at the source, wherever the account is served now: here the
+   source's word is not enough. */
 static void proven(struct session *s, const struct account_route *route)
 {
+	if (is_refused_by_another(s, route))
+		return;
 	switch (route->route) {
 	case ROUTE_SOURCE:
 		if (login_should_hold(s, route))
@@ -277,17 +295,20 @@ static void proven(struct session *s, const struct account_route *route)
 
 static void accepted(struct session *s)
 {
+	const struct attempt *a = &login_of(s)->attempt;
 	struct account_route route;
-	bool by_master = is_by_master(&login_of(s)->attempt);
 	int r;
 
-	if (!login_of(s)->attempt.user.ptr) {
+	if (!a->user.ptr) {
 		relay_to_source(s);
 		return;
 	}
-	r = login_learn(s, by_master, &route);
-	/* what the master's login teaches is not whose mailbox it is */
-	r = r < 0 || by_master ? route_attempt(s, &route) : is_of(s, &route);
+	if (is_by_another(a)) {
+		r = route_both(s, &route);
+	} else {
+		r = login_learn(s, &route);
+		r = r < 0 ? route_attempt(s, &route) : is_of(s, &route);
+	}
 	if (r < 0)
 		relay_to_source(s); /* the registry is away; the user is in already */
 	else
@@ -364,7 +385,7 @@ static void enter(struct session *s)
 	char id[SESSION_ID_MAX];
 	int r;
 
-	if (look_up(s, account_of(&login_of(s)->attempt), &route) < 0) {
+	if (look_up(s, login_of(s)->attempt.account, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
@@ -456,7 +477,7 @@ void login_recheck(struct session *s, bool expired)
 
 	if (was != LOGIN_IN_BUSY && was != LOGIN_IN_PROVED)
 		return;
-	if (look_up(s, account_of(&login_of(s)->attempt), &route) < 0) {
+	if (look_up(s, login_of(s)->attempt.account, &route) < 0) {
 		if (expired)
 			login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;

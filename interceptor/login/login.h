@@ -40,10 +40,15 @@ enum login_step {
 	LOGIN_STEP_COUNT
 };
 
+/* why_not of a login that proves somebody else than whose mailbox it is for. */
+#define LOGIN_BY_MASTER STR_LIT("master user")
+
 /* As the protocol understood it; strings in the session's arena. */
 struct attempt {
-	struct str user;              /* ptr NULL: the mechanism does not show it */
-	struct str password;          /* ptr NULL: nor that */
+	struct str user;     /* ptr NULL: the mechanism does not show it */
+	struct str account;  /* whose mailbox it is for: user, or a part of it */
+	struct str prover;   /* whose proof it is when not the user's own; or "" */
+	struct str password; /* ptr NULL: nor that */
 	struct challenge_proof proof; /* that it shows instead; kind NONE: none */
 	struct str why_not; /* why the password cannot be captured: "CRAM-MD5"; else "" */
 	struct str tag;     /* what the mailstore needs to answer it; may be "" */

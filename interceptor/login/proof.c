@@ -19,12 +19,12 @@ bool login_should_hold(const struct session *s, const struct account_route *rout
 	       !s->host->ops->is_slow(s->host, route->id);
 }
 
-int login_learn(struct session *s, bool by_master, struct account_route *ret)
+int login_learn(struct session *s, struct account_route *ret)
 {
 	const struct attempt *a = &login_of(s)->attempt;
 	struct proven_login login = {
 		.name = a->user,
-		.why = by_master ? STR_LIT("master user") : a->why_not,
+		.why = a->why_not,
 		.service = str_from(service_name(s->service)),
 	};
 	char id[SESSION_ID_MAX];

@@ -5,9 +5,8 @@
 #include "interceptor/login/login.h"
 
 /* Captures the password of the attempt, or notes why it cannot be; makes the account due.
-   by_master: the password is not the owner's. *ret: the account of the name as it was
-   typed, read afterwards. 0 or -errno, logged. */
-int login_learn(struct session *s, bool by_master, struct account_route *ret);
+ *ret: the account of the name as it was typed, read afterwards. 0 or -errno, logged. */
+int login_learn(struct session *s, struct account_route *ret);
 
 /* Its move has begun and is not over: a held client may yet go in here. */
 bool login_is_moving(const struct account_route *route);

@@ -35,6 +35,11 @@ static const struct option root_rows[] = {
 		.help = "what begins a sub-address at the source (alice+news is "
 			"alice's). With \"-\", anna-maria is taken for anna's until she "
 			"has logged in" },
+	{ "master_separator", OPTION_SEPARATOR, ROOT(master_separator), "*",
+		.help = "what stands between a user's name and that of a master user, by "
+			"whose password the source opens the user's mailbox "
+			"(alice*master). Such a login passes to the source and teaches "
+			"nothing. \"\": it is a part of names" },
 	{ "smtp_policy", OPTION_CHOICE, ROOT(smtp_policy), "source",
 		.choices = smtp_policy_choices,
 		.help = "mail for an account that lives here: the source is asked at "

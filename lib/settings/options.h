@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_CHOICE,    /* an enum: place in .choices */
 	OPTION_PATH,      /* char *, absolute */
 	OPTION_WINDOW,    /* char *, "" or "22:00-05:00" */
+	OPTION_SEPARATOR, /* char *, "" or one byte that is no part of a name */
 	OPTION_ADDRESS,   /* char *, "" or one address */
 	OPTION_ADDRESSES, /* settings.sources */
 	OPTION_DOMAINS,   /* settings.domains */

@@ -339,6 +339,7 @@ void settings_fini(struct settings *s)
 	free(s->run_dir);
 	free(s->key_file);
 	free(s->window);
+	free(s->master_separator);
 	free(s->source_moved_to);
 	*s = (struct settings){ 0 };
 }

@@ -76,9 +76,10 @@ struct settings {
 	enum strategy strategy;
 	enum subaddress subaddress;
 	enum smtp_policy smtp_policy;
-	char *state_dir; /* default /var/lib/mailferry; owned, as all below */
-	char *run_dir;   /* default /run/mailferry */
-	char *key_file;  /* default <state_dir>/key */
+	char *master_separator; /* of "alice*master"; "": there are no such names */
+	char *state_dir;        /* default /var/lib/mailferry; owned, as all below */
+	char *run_dir;          /* default /run/mailferry */
+	char *key_file;         /* default <state_dir>/key */
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	bool precopy;    /* copy while the source still serves */
 	enum uidls uidls;

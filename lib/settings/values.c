@@ -6,6 +6,7 @@
 #include "settings/options.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,22 @@ static void print_choice(const struct option *o, const void *base, FILE *to)
 	print_quoted(o->choices[*(const int *)const_field(o, base)], to);
 }
 
+static int parse_separator(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	size_t len = strlen(text);
+
+	(void)index;
+	if (len > 1 || (len == 1 && (!isgraph((unsigned char)*text) ||
+					    isalnum((unsigned char)*text) ||
+					    strchr("@.\"\\", *text))))
+		return error_set(err, -EINVAL,
+			"`%s` is one character that stands in no name, or empty, not "
+			"\"%s\"",
+			o->name, text);
+	return replace_text(o, base, text, err);
+}
+
 static void print_text(const struct option *o, const void *base, FILE *to)
 {
 	print_quoted(*(char *const *)const_field(o, base), to);
@@ -312,6 +329,7 @@ static const struct kind {
 	[OPTION_CHOICE] = { parse_choice, print_choice },
 	[OPTION_PATH] = { parse_path, print_text },
 	[OPTION_WINDOW] = { parse_window, print_text },
+	[OPTION_SEPARATOR] = { parse_separator, print_text },
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },

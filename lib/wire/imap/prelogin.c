@@ -219,7 +219,8 @@ static enum prelogin_action cmd_login(
 {
 	struct wire_login *l = &p->login;
 
-	if (!spaces(c) || !login_word(p, c, &l->user, &l->user_literal) || !spaces(c) ||
+	if (!spaces(c) || !login_word(p, c, &l->user, &l->user_literal) ||
+		(!spaces(c) && imap_peek(c) != '"') ||
 		!login_word(p, c, &l->password, &l->password_literal) || !ends(c))
 		return bad(
 			p, reply, l->tag, "BAD LOGIN wants a user name and a password.");

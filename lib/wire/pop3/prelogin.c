@@ -78,6 +78,15 @@ static enum prelogin_action bad(
 	return say(p, reply, text, PRELOGIN_AGAIN);
 }
 
+/* What is no command at all changes nothing: old servers still know the name then. */
+static enum prelogin_action unknown(
+	struct pop3_prelogin *p, struct buf *reply, const char *text)
+{
+	if (++p->bad >= BAD_MAX)
+		return bye(p, reply, "-ERR Too many invalid commands.");
+	return say(p, reply, text, PRELOGIN_AGAIN);
+}
+
 static enum prelogin_action no_memory(struct pop3_prelogin *p, struct buf *reply)
 {
 	return bye(p, reply, "-ERR [SYS/TEMP] Out of memory.");
@@ -310,7 +319,7 @@ static enum prelogin_action run_command(
 	for (size_t i = 0; i < sizeof(command_rows) / sizeof(command_rows[0]); i++)
 		if (str_ieq(command_rows[i].name, c.name))
 			return command_rows[i].handle(p, c.args, reply);
-	return bad(p, reply, "-ERR Unknown command, or not before login.");
+	return unknown(p, reply, "-ERR Unknown command, or not before login.");
 }
 
 static enum prelogin_action run_response(

@@ -520,6 +520,8 @@ void script_run_all(struct script *s, const struct script_row *rows, size_t n)
 
 /* ---- for all runs ---- */
 
+static char master_separator[] = "*";
+
 struct script *script_new(
 	const struct service_handler *handlers, const struct script_setup *setup)
 {
@@ -541,6 +543,7 @@ struct script *script_new(
 	s->settings.limits.login_bytes = 8192;
 	s->settings.limits.login_timeout_s = 180;
 	s->settings.hold_s = 20;
+	s->settings.master_separator = master_separator;
 	s->settings.strategy = setup->strategy;
 	s->setup = setup;
 	s->settings.domains[0] = (char *)(uintptr_t) "example.com";
