@@ -221,6 +221,20 @@ static void check_ports(struct control *c, struct findings *f)
 
 /* ── the source ────────────────────────────────────────────────────────────────────── */
 
+#define SLOW_MS 5000 /* clients notice, some give up */
+
+static void note_slow(
+	struct findings *f, const char *name, const char *where, const struct offer *o)
+{
+	if (o->took_ms >= SLOW_MS)
+		finding(f, FINDING_NOTE, "source", name,
+			"%s is slow: it took %llu s to say what it offers. Clients and "
+			"transfers wait for it; a reverse look-up of their addresses, or "
+			"a "
+			"tarpit, is often the reason",
+			where, (unsigned long long)(o->took_ms / 1000));
+}
+
 static void print_offer(
 	struct findings *f, const char *name, const char *where, const struct offer *o)
 {
@@ -261,6 +275,8 @@ static bool probe_one(struct findings *f, const struct sockaddr_storage *address
 	code = source_probe(&to, &o, &err);
 	if (code == 0)
 		print_offer(f, service_name(id), where, &o);
+	if (code == 0)
+		note_slow(f, service_name(id), where, &o);
 	else
 		finding(f, code == -ECONNREFUSED ? FINDING_NOTE : FINDING_PROBLEM,
 			"source", service_name(id), "%s: %s", where, err.text);

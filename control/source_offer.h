@@ -29,6 +29,7 @@ struct offer {
 	struct buf not_capturable; /* "CRAM-MD5" */
 	bool starttls;
 	bool login_disabled; /* a plain login is refused before TLS */
+	uint64_t took_ms;    /* from connecting to the end of its answer */
 };
 
 /* -ENOENT: nothing is known about such a service. */

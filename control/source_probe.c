@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PROBE_MS 5000 /* a healthy server answers in some; a person waits */
+#define CONNECT_MS 5000 /* a healthy server answers in some; a person waits */
+/* A tarpit or a reverse look-up may take 30 s; mail clients wait for a minute. */
+#define ANSWER_MS 60000
 #define LINE_LIMIT 65536
 #define READ_SIZE 4096
 
@@ -121,6 +123,7 @@ static int explain(int code, struct error *err)
 		{ -ETIMEDOUT,
 			"no answer within 5 s; is the source up, and is the way to it "
 			"open?" },
+		{ -ETIME, "it takes the connection and says nothing for 60 s" },
 		{ -EPIPE, "it closed the connection before it had answered" },
 		{ -EPROTO, "what answers there is another protocol" },
 		{ -ENOBUFS, "it sends a line without end" },
@@ -135,13 +138,18 @@ static int explain(int code, struct error *err)
 int source_probe(
 	const struct sockaddr_storage *address, struct offer *o, struct error *err)
 {
-	struct probe p = { .fd = -1, .end = clock_monotonic_ms() + PROBE_MS };
+	uint64_t begin = clock_monotonic_ms();
+	struct probe p = { .fd = -1, .end = begin + CONNECT_MS };
 	int r;
 
 	buf_init(&p.in, LINE_LIMIT);
 	r = open_connection(&p, address);
-	if (r == 0)
+	if (r == 0) {
+		p.end = clock_monotonic_ms() + ANSWER_MS;
 		r = converse(&p, o);
+		r = r == -ETIMEDOUT ? -ETIME : r;
+	}
+	o->took_ms = clock_monotonic_ms() - begin;
 	if (r == 0)
 		(void)say(&p, offer_farewell(o));
 	buf_fini(&p.in);

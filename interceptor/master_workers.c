@@ -94,12 +94,26 @@ static void on_answer(void *context, const struct message *m, int fd)
 	control_answer(slot->master, slot->index, m);
 }
 
+static void on_stale(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+
+	(void)fd;
+	for (size_t i = 0; i < slot->master->n_probes; i++) {
+		struct probe *p = &slot->master->probes[i];
+
+		if (str_eq(str_from(service_name(p->service)), m->service))
+			probe_soon(p);
+	}
+}
+
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SESSION_BEGIN, false, on_begin },
 	{ MESSAGE_SESSION_END, false, on_end },
 	{ MESSAGE_QUIESCED, false, on_answer },
 	{ MESSAGE_FLOW, false, on_answer },
 	{ MESSAGE_FLOWS_END, false, on_answer },
+	{ MESSAGE_FACTS_CHANGED, false, on_stale },
 };
 
 /* Its end is told by the loop, and does the rest. */

@@ -15,7 +15,8 @@
 
 #define AGAIN_MS 300000   /* its configuration changes rarely */
 #define RETRY_MS 3000     /* while it is away: its next address */
-#define PATIENCE_MS 10000 /* for one dialogue */
+#define PATIENCE_MS 60000 /* for one dialogue: a reverse look-up may take 30 s */
+#define SOON_MS 5000      /* between two, however often somebody asks for one */
 #define BYTES_MAX 131072  /* of it */
 /* A refused recipient stands in the source's log, and too many of them are an attack. */
 #define RECIPIENTS_MS 86400000
@@ -38,7 +39,8 @@ static void finish(struct probe *p, uint64_t again_ms)
 	buf_fini(&p->from_source);
 	buf_fini(&p->to_source);
 	arena_fini(&p->arena);
-	p->next_at = loop_now(p->loop) + again_ms;
+	p->ended_at = loop_now(p->loop);
+	p->next_at = p->ended_at + again_ms;
 }
 
 static int open_registry(const struct probe *p, struct registry **ret, struct error *err)
@@ -223,6 +225,14 @@ static void start(struct probe *p)
 	p->connecting = true;
 	p->deadline = loop_now(p->loop) + PATIENCE_MS;
 	stream_want(p->source, UV_WRITABLE);
+}
+
+void probe_soon(struct probe *p)
+{
+	uint64_t soon = p->ended_at + SOON_MS;
+
+	if (!p->source && p->next_at != UINT64_MAX && p->next_at > soon)
+		p->next_at = soon;
 }
 
 void probe_tick(struct probe *p)

@@ -25,9 +25,9 @@ struct probe {
 	void *machine;
 	struct arena arena;
 	struct buf from_source, to_source;
-	uint64_t next_at, deadline; /* loop time */
-	uint64_t recipients_at;     /* when it is asked about recipients next */
-	size_t address;             /* the next of the source's to be asked */
+	uint64_t next_at, deadline, ended_at; /* loop time */
+	uint64_t recipients_at;               /* when it is asked about recipients next */
+	size_t address;                       /* the next of the source's to be asked */
 	bool connecting;
 	bool asks_recipients; /* this time */
 	bool failed;          /* the last one; said once, not every time */
@@ -38,5 +38,7 @@ void probe_init(struct probe *p, struct loop *loop, const struct settings *setti
 	enum service_id service, const struct probe_ops *ops, void *context);
 /* Now and then: begins and times out. */
 void probe_tick(struct probe *p);
+/* The source has refused what it was shown to offer: it is asked again in seconds. */
+void probe_soon(struct probe *p);
 
 #endif

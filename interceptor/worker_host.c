@@ -195,6 +195,14 @@ static void learnt_refusal(struct host *h, enum service_id service, struct str t
 	worker_load_offer(worker_of(h), service);
 }
 
+static void offer_is_stale(struct host *h, enum service_id service)
+{
+	struct message m = { .type = MESSAGE_FACTS_CHANGED,
+		.service = str_from(service_name(service)) };
+
+	(void)message_send(&worker_of(h)->master, &m, -1); /* another refusal will come */
+}
+
 /* ---- mail ---- */
 
 static int reach_mailstore(struct host *h)
@@ -266,6 +274,7 @@ const struct host_ops worker_host_ops = {
 	.tell_mailstore = tell_mailstore,
 	.count_recipient = count_recipient,
 	.note_relayed = note_relayed,
+	.offer_is_stale = offer_is_stale,
 	.recently_relayed = recently_relayed,
 	.quiesced = quiesced,
 };

@@ -11,7 +11,7 @@
 
 #define READ_SIZE 16384      /* a login is far smaller */
 #define TO_CLIENT_MAX 262144 /* unread replies: the client only sends */
-#define GREETING_MS 10000    /* for the source to show itself */
+#define GREETING_MS 60000    /* for the source to show itself: clients wait as long */
 #define UPGRADE_MS 30000     /* for the source to answer STARTTLS */
 #define RESUME_MS 5000 /* for another try, after a hold took all the time there was */
 
@@ -181,50 +181,13 @@ static void *part(const struct session *s, size_t at)
 	return (char *)login_of(s)->machine + at;
 }
 
-static const struct wire_login *wire_login(const struct session *s)
-{
-	return part(s, login_protocol_of(s)->wire_login);
-}
-
-/* "alice*master": the master's password opens alice's mailbox (Dovecot, Cyrus), where the
-   source has such names. */
-static void split_master(const struct session *s, struct attempt *a)
-{
-	const char *separator = s->host->settings->master_separator;
-	size_t at =
-		separator && *separator ? str_index(a->user, *separator) : a->user.len;
-
-	if (at == 0 || at == a->user.len || a->prover.len)
-		return;
-	a->account = str_take(a->user, at);
-	a->prover = str_skip(a->user, at + 1);
-	a->why_not = LOGIN_BY_MASTER;
-}
-
-static void take_attempt(struct session *s)
-{
-	struct login *l = login_of(s);
-	const struct wire_login *w = wire_login(s);
-
-	l->attempt = (struct attempt){ .user = w->user,
-		.account = w->user,
-		.prover = w->master.len ? w->master : STR_LIT(""),
-		.password = w->password,
-		.proof = w->proof,
-		.why_not = w->master.len ? LOGIN_BY_MASTER : STR_LIT(""),
-		.tag = w->tag.len ? w->tag : STR_LIT("") };
-	split_master(s, &l->attempt);
-	if (!l->attempt.why_not.len && !w->password.ptr)
-		l->attempt.why_not = w->mechanism;
-}
-
 static void exchange_line(struct session *s)
 {
 	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
 
-	take_attempt(s);
-	l->attempt.proof = challenge_answer(wire_login(s)->mechanism, l->challenge,
+	login_take_attempt(s);
+	l->attempt.proof = challenge_answer(login_wire(s)->mechanism, l->challenge,
 		*(const struct str *)part(s, p->exchange_line), &s->memory->arena);
 	l->challenge = STR_LIT("");
 	if (login_exchange_allowed(s) && p->answer(l->machine, &s->memory->to_source) < 0)
@@ -240,11 +203,11 @@ static bool act(struct session *s, enum prelogin_action action)
 	case PRELOGIN_AGAIN:
 		break;
 	case PRELOGIN_LOGIN:
-		take_attempt(s);
+		login_take_attempt(s);
 		login_attempt(s);
 		break;
 	case PRELOGIN_EXCHANGE:
-		take_attempt(s);
+		login_take_attempt(s);
 		if (login_exchange_allowed(s))
 			send_if_open(s);
 		break;
@@ -313,11 +276,16 @@ static void upgraded(struct session *s, bool ok)
 
 /* IMAP: under the client's own tag. The source was given another, so that nothing that
    the client sent can bring forth an answer that is taken for this one. */
-static int keep_conclusion(struct session *s, struct str response)
+static int keep_conclusion(struct session *s, struct str response, bool ok)
 {
+	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
-	struct str tag = wire_login(s)->tag;
+	struct str tag = login_wire(s)->tag;
 
+	if (ok && s->step != LOGIN_IN_UPGRADING && p->complete_welcome &&
+		p->complete_welcome(
+			l->machine, buf_view(&l->answer), response, &l->answer) < 0)
+		return -ENOBUFS;
 	if (tag.len && (buf_append(&l->answer, tag) < 0 || buf_byte(&l->answer, ' ') < 0))
 		return -ENOBUFS;
 	return buf_append(&l->answer, response);
@@ -325,7 +293,7 @@ static int keep_conclusion(struct session *s, struct str response)
 
 static void concluded(struct session *s, struct str response, bool ok)
 {
-	if (keep_conclusion(s, response) < 0)
+	if (keep_conclusion(s, response, ok) < 0)
 		session_close(s, "source says too much");
 	else if (s->step == LOGIN_IN_UPGRADING)
 		upgraded(s, ok);
@@ -386,6 +354,8 @@ static void source_says(struct session *s, enum upstream_event event, struct str
 
 static void source_connected(struct session *s)
 {
+	if (s->step == LOGIN_IN_GREETING)
+		session_set_deadline(s, GREETING_MS);
 	if (s->step != LOGIN_IN_LOGGING_IN && s->step != LOGIN_IN_EXCHANGE &&
 		s->step != LOGIN_IN_UPGRADING)
 		return;

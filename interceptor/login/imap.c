@@ -17,6 +17,7 @@ struct imap_machine {
 	struct imap_offer offer;
 	struct imap_prelogin client;
 	struct imap_upstream source;
+	struct str after;        /* capabilities, as they are behind the login */
 	struct imap_probe probe; /* in GREETING: the source shows itself to the client */
 };
 
@@ -26,6 +27,7 @@ static void take_offer(void *machine, const struct offer *o)
 {
 	struct imap_machine *f = machine;
 
+	f->after = o->shown.after;
 	f->offer = (struct imap_offer){ .greeting = o->shown.greeting,
 		.capability = o->shown.capability,
 		.id = o->shown.id,
@@ -111,6 +113,32 @@ static enum upstream_event source_next(void *machine, struct str input,
 	return imap_upstream_next(&f->source, input, ret_response, ret_used, to_source);
 }
 
+/* Whether one of the untagged responses is CAPABILITY. */
+static bool tells_capability(struct str untagged)
+{
+	while (untagged.len) {
+		struct str line = str_split(&untagged, '\n');
+
+		if (str_istarts(line, STR_LIT("* CAPABILITY ")))
+			return true;
+	}
+	return false;
+}
+
+/* Courier and mailutils say what they can before the login only, and of that we show what
+   every server here can: the rest is told now, once (RFC 3501, 7.2.1). */
+static int complete_welcome(
+	const void *machine, struct str before, struct str response, struct buf *out)
+{
+	const struct imap_machine *f = machine;
+	struct str list;
+
+	if (!f->after.len || imap_capability_of(response, &list) ||
+		tells_capability(before))
+		return 0;
+	return buf_printf(out, "* CAPABILITY %.*s\r\n", STR_ARG(f->after));
+}
+
 static void answered(void *machine)
 {
 	struct imap_machine *f = machine;
@@ -182,6 +210,7 @@ const struct login_protocol login_imap = {
 	.send = send_login,
 	.answer = answer,
 	.source_next = source_next,
+	.complete_welcome = complete_welcome,
 	.refusal_text = refusal_text,
 	.words = {
 		[CLOSE_TIMEOUT] = STR("* BYE Too slow; please log in again.\r\n"),

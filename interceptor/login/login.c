@@ -330,6 +330,8 @@ static void refused(struct session *s)
 	if (l->attempt.password.ptr &&
 		p->refusal_text(buf_view(&l->answer), l->attempt.user, &text))
 		s->host->ops->learnt_refusal(s->host, s->service, text);
+	if (login_wire(s)->kind != LOGIN_PASSWORD)
+		s->host->ops->offer_is_stale(s->host, s->service);
 	session_say(s, buf_view(&l->answer));
 	buf_clear(&l->answer);
 	p->answered(l->machine);

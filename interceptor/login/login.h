@@ -6,6 +6,7 @@
  * session's handler for IMAP and POP3.
  *
  *   handler.c        bytes between the session and the protocol's two machines
+ *   attempt.c        whose mailbox a client wants, and who has proved it
  *   login.c          the decision, by the account's route
  *   proof.c          what a login that the source accepted teaches
  *   maildrop_wait.c  a login that waits until the transfer has left the maildrop
@@ -76,10 +77,22 @@ static inline const struct login_protocol *login_protocol_of(const struct sessio
 	return s->protocol;
 }
 
+/* As the protocol's machine has decoded it. */
+static inline const struct wire_login *login_wire(const struct session *s)
+{
+	return (const void *)((const char *)login_of(s)->machine +
+			      login_protocol_of(s)->wire_login);
+}
+
 extern const struct handler login_handler;
 
 /* The only way from one step to another. ms: what it may take. */
 void login_set_step(struct session *s, enum login_step step, uint64_t ms);
+
+/* ---- attempt.c ---- */
+
+/* From the protocol's machine into login_of(s)->attempt. */
+void login_take_attempt(struct session *s);
 
 /* ---- login.c ---- */
 

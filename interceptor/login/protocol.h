@@ -55,6 +55,11 @@ struct login_protocol {
 	int (*answer)(void *machine, struct buf *to_source);
 	enum upstream_event (*source_next)(void *machine, struct str input,
 		struct str *ret_response, size_t *ret_used, struct buf *to_source);
+	/* What is missing in the source's answer to a login that it accepts: a client may
+	   have seen it before the login, and only there. NULL: nothing ever. 0 or -errno.
+	 */
+	int (*complete_welcome)(const void *machine, struct str before,
+		struct str response, struct buf *out);
 	/* Whether the source refused because it lets one session in at a time. NULL: it
 	   lets in any number. */
 	bool (*is_in_use)(struct str answer);

@@ -33,21 +33,38 @@ static struct learnt probe_result(const void *probe)
 	};
 }
 
+static bool hides_any(struct str all, struct str shown)
+{
+	while (all.len) {
+		struct str name = str_split(&all, ' ');
+
+		if (name.len && !imap_capability_has(shown, name))
+			return true;
+	}
+	return false;
+}
+
 static int show(const struct learnt *learnt, enum service_tls tls, struct arena *arena,
 	struct learnt *ret_shown)
 {
 	bool starttls = tls == SERVICE_TLS_PASS;
-	struct buf greeting, capability;
+	struct buf greeting, capability, after;
 	int r;
 
 	buf_init(&greeting, IMAP_RESPONSE_MAX);
 	buf_init(&capability, IMAP_RESPONSE_MAX);
+	buf_init(&after, IMAP_RESPONSE_MAX);
 	r = imap_greeting_filter(learnt->greeting, starttls, &greeting);
 	if (r == 0)
 		r = imap_capability_filter(learnt->capability, starttls, &capability);
 	if (r == 0)
+		r = imap_capability_after(learnt->capability, &after);
+	if (r == 0)
 		r = protocol_shown(arena, buf_view(&greeting), buf_view(&capability),
 			learnt->id, ret_shown);
+	if (r == 0 && hides_any(buf_view(&after), ret_shown->capability))
+		ret_shown->after = arena_str(arena, buf_view(&after));
+	buf_fini(&after);
 	buf_fini(&greeting);
 	buf_fini(&capability);
 	return r;

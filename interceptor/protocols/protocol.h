@@ -15,6 +15,8 @@ struct learnt {
 	struct str greeting, capability, id;
 	struct str refusal; /* its words for a recipient that cannot exist (SMTP);
 	                       ptr NULL: it was not asked */
+	struct str after;   /* shown: what a client is told at its login, where the source
+	                     speaks of it before the login only */
 };
 
 enum protocol_probe {

@@ -20,7 +20,8 @@ int protocol_shown(struct arena *arena, struct str greeting, struct str capabili
 {
 	struct learnt shown = { .greeting = arena_str(arena, greeting),
 		.capability = arena_str(arena, capability),
-		.id = arena_str(arena, id) };
+		.id = arena_str(arena, id),
+		.after = STR("") };
 
 	if (!shown.greeting.ptr || !shown.capability.ptr || !shown.id.ptr)
 		return -ENOMEM;

@@ -71,6 +71,8 @@ struct host_ops {
 	void (*learnt)(
 		struct host *h, enum service_id service, const struct learnt *learnt);
 	void (*learnt_refusal)(struct host *h, enum service_id service, struct str text);
+	/* The source has refused a mechanism that it was thought to offer. */
+	void (*offer_is_stale)(struct host *h, enum service_id service);
 
 	/* ---- mail (smtp/) ---- */
 	/* Connects to the mailstore when nothing does. */

@@ -86,7 +86,7 @@ enum message_type {
 	MESSAGE_FAILED,
 
 	/* Interceptor master to its workers: the registry's facts about what the source
-	   shows on a service are new. service. */
+	   shows on a service are new; and back: they seem to be old. service. */
 	MESSAGE_FACTS_CHANGED,
 
 	/* To the mailstore, with the message as a file (1 descriptor, read from its

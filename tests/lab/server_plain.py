@@ -33,6 +33,7 @@ class Plain:
     greeting_delay = 0.0
     needs_id = False
     mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+    extensions = ()  # of IMAP, said before the login and at no other time
 
     def __init__(self, _folder, namespace, patience=0.15):
         self.namespace = namespace
@@ -147,19 +148,19 @@ class ImapTalk(Talk):
     """CAPABILITY is said only when asked for."""
 
     service = "imap"
+    has_id = False
 
     def capability(self):
-        words = ["IMAP4rev1", "ID"] + [f"AUTH={name}" for name in self.server.mechanisms]
+        words = ["IMAP4rev1", "ID", *self.server.extensions]
+        words += [f"AUTH={name}" for name in self.server.mechanisms]
         return " ".join(words).encode()
 
     def run(self):
         time.sleep(self.server.greeting_delay)
         self.say(b"* OK plain ready")
-        self.has_id = False
         while True:
             line = self.line()
             words = self.words(line)
-            tag, name = (words + [b"*", b""])[0:1] + [b""], b""
             tag = words[0] if words else b"*"
             name = words[1].upper() if len(words) > 1 else b""
             self.command(tag, name, words[2:])

@@ -35,6 +35,36 @@ static bool is_kept(struct str name, bool starttls)
 	return false;
 }
 
+static bool ends_with_login(struct str name)
+{
+	static const struct str rows[] = { STR("STARTTLS"), STR("LOGINDISABLED"),
+		STR("SASL-IR"), STR("LOGIN-REFERRALS") };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_ieq(rows[i], name))
+			return true;
+	return str_istarts(name, STR_LIT("AUTH="));
+}
+
+int imap_capability_after(struct str capability, struct buf *out)
+{
+	bool first = true;
+	int r = 0;
+
+	while (capability.len && r == 0) {
+		struct str name = str_split(&capability, ' ');
+
+		if (!name.len || ends_with_login(name))
+			continue;
+		if (!first)
+			r = buf_byte(out, ' ');
+		if (r == 0)
+			r = buf_append(out, name);
+		first = false;
+	}
+	return r;
+}
+
 int imap_capability_filter(struct str capability, bool starttls, struct buf *out)
 {
 	bool first = true;

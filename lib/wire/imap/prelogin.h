@@ -73,6 +73,8 @@ void imap_prelogin_answered(struct imap_prelogin *p);
 int imap_capability_filter(struct str capability, bool starttls, struct buf *out);
 /* The same for a greeting line: only the list inside its [CAPABILITY ...] is touched. */
 int imap_greeting_filter(struct str greeting, bool starttls, struct buf *out);
+/* What of the list is still true for a client that has logged in. */
+int imap_capability_after(struct str capability, struct buf *out);
 /* The list in a response code or in an untagged CAPABILITY response; false: none. */
 bool imap_capability_of(struct str line, struct str *ret_capability);
 bool imap_capability_has(struct str capability, struct str name);

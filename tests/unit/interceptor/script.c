@@ -278,6 +278,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "counted", s->counted },
 		{ "relayed", s->relayed },
 		{ "slow", s->is_slow },
+		{ "stale", s->stale },
 	};
 
 	for (size_t i = 0; i < ROWS(values); i++)

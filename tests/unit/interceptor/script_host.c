@@ -145,6 +145,12 @@ static void host_learnt(
 	script_load_offer(script_of(h), service);
 }
 
+static void host_offer_is_stale(struct host *h, enum service_id service)
+{
+	(void)service;
+	script_of(h)->stale++;
+}
+
 static void host_learnt_refusal(struct host *h, enum service_id service, struct str text)
 {
 	assert_int_equal(offer_store_refusal(h->registry, service, text, NULL), 0);
@@ -187,6 +193,7 @@ const struct host_ops script_host_ops = {
 	.tell_mailstore = script_tell_mailstore,
 	.count_recipient = script_count_recipient,
 	.note_relayed = script_note_relayed,
+	.offer_is_stale = host_offer_is_stale,
 	.recently_relayed = host_recently_relayed,
 	.quiesced = host_quiesced,
 };

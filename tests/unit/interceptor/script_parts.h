@@ -25,6 +25,7 @@ struct script {
 	char wild[64];
 	uint64_t now;
 	void (*verified)(struct session *s, enum verdict verdict, struct str ticket);
+	int stale; /* how often the offer was said to be */
 	bool is_crowded, is_retired, is_slow, connect_fails, hand_off_fails, knows;
 	bool connects_slowly, recently_relayed;
 	int live, learned, settled, connections, waiting;

@@ -166,7 +166,7 @@ static const struct script_row exchanges[] = {
 			"state busy", "source 0" } },
 	{ "given up", SERVICE_IMAP, "alice",
 		{ CHALLENGED, "C *", "s *", "S $ BAD given up", "c a BAD given up",
-			"state prelogin" } },
+			"state prelogin", "stale 1" } },
 	{ "too slow", SERVICE_IMAP, "alice",
 		{ CHALLENGED, "timeout", "c * BYE Too slow; please log in again.",
 			"source 0" } },

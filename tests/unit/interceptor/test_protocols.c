@@ -158,15 +158,18 @@ static const struct {
 } shows[] = {
 	{ "IMAP: what cannot pass is dropped", SERVICE_IMAP, SERVICE_TLS_HIDE,
 		{ STR("* OK [CAPABILITY IMAP4rev1 STARTTLS XODD IDLE] hi"),
-			STR("IMAP4rev1 STARTTLS XODD IDLE"), STR("NIL"), STR("") },
+			STR("IMAP4rev1 STARTTLS XODD IDLE"), STR("NIL"), STR(""),
+			STR("") },
 		{ STR("* OK [CAPABILITY IMAP4rev1 IDLE] hi"), STR("IMAP4rev1 IDLE"),
-			STR("NIL"), STR("") } },
+			STR("NIL"), STR(""), STR("IMAP4rev1 XODD IDLE") } },
 	{ "IMAP: STARTTLS is the source's", SERVICE_IMAP, SERVICE_TLS_PASS,
-		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR("") },
-		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR("") } },
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR(""), STR("") },
+		{ STR("* OK hi"), STR("IMAP4rev1 STARTTLS"), STR(""), STR(""),
+			STR("") } },
 	{ "POP3", SERVICE_POP3, SERVICE_TLS_HIDE,
-		{ STR("+OK hi"), STR("USER\r\nSTLS\r\nUIDL\r\n"), STR(""), STR("") },
-		{ STR("+OK hi"), STR("USER\r\nUIDL\r\n"), STR(""), STR("") } },
+		{ STR("+OK hi"), STR("USER\r\nSTLS\r\nUIDL\r\n"), STR(""), STR(""),
+			STR("") },
+		{ STR("+OK hi"), STR("USER\r\nUIDL\r\n"), STR(""), STR(""), STR("") } },
 };
 
 static void test_shows(void **state)
@@ -183,7 +186,8 @@ static void test_shows(void **state)
 			0);
 		if (!str_eq(shown.greeting, shows[i].shown.greeting) ||
 			!str_eq(shown.capability, shows[i].shown.capability) ||
-			!str_eq(shown.id, shows[i].shown.id))
+			!str_eq(shown.id, shows[i].shown.id) ||
+			!str_eq(shown.after, shows[i].shown.after))
 			fail_msg("%s: \"%.*s\" \"%.*s\"", shows[i].name,
 				STR_ARG(shown.greeting), STR_ARG(shown.capability));
 		arena_fini(&arena);

@@ -495,6 +495,22 @@ static void test_filter(void **state)
 	}
 }
 
+static void test_capability_after(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_int_equal(
+		imap_capability_after(
+			STR_LIT("IMAP4rev1 auth=PLAIN SORT STARTTLS LOGINDISABLED "
+				"SASL-IR ACL"),
+			&out),
+		0);
+	assert_true(str_eq(buf_view(&out), STR_LIT("IMAP4rev1 SORT ACL")));
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_many_literals),
 		cmocka_unit_test(test_starttls_not_offered),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_capability_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
