@@ -4,7 +4,7 @@
 for that to another name. Whatever he sends: nobody learns a password of the other, and the
 other logs in as ever.
 
-test_forged.py [--plain|--dovecot|--heir|--courier|--mailutils|--cyrus] [WORD...]
+test_forged.py [--plain|--dovecot|--heir|--courier|--mailutils] [WORD...]
 """
 import base64
 import contextlib

@@ -3,7 +3,7 @@
 """What an old server takes before and at the login, in whatever spelling, is taken by us,
 too, before and after the move.
 
-test_lenient.py [--dovecot|--heir|--courier|--mailutils|--cyrus] [--show] [WORD...]
+test_lenient.py [--dovecot|--heir|--courier|--mailutils] [--show] [WORD...]
 --show prints what each side answers.
 """
 import base64

@@ -55,6 +55,8 @@ static const struct row {
 	{ "quoted", STR("a LOGIN \"al ice\" \"p\\\"q\\\\r\"\r\n"),
 		"[LOGIN al ice/p\"q\\r LOGIN: z1 LOGIN \"al ice\" "
 		"\"p\\\"q\\\\r\"\r\n]a NO no\r\n" },
+	{ "quotes that touch, as Dovecot takes them", STR("a LOGIN \"alice\"\"x\"\r\n"),
+		"[LOGIN alice/x LOGIN: z1 LOGIN \"alice\" \"x\"\r\n]a NO no\r\n" },
 	{ "empty password", STR("a LOGIN alice \"\"\r\n"),
 		"[LOGIN alice/ LOGIN: z1 LOGIN \"alice\" \"\"\r\n]a NO no\r\n" },
 	{ "8-bit", STR("a LOGIN \"alice\" \"p\xc3\xa4ss\"\r\n"),
