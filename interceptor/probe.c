@@ -196,8 +196,9 @@ static struct str domain_to_ask(struct probe *p)
 {
 	uint64_t now = loop_now(p->loop);
 
-	p->asks_recipients =
-		!p->failed && now >= p->recipients_at && p->settings->n_domains;
+	p->asks_recipients = !p->failed && now >= p->recipients_at &&
+	                     p->settings->n_domains &&
+	                     p->settings->smtp_policy == SMTP_POLICY_SOURCE;
 	if (!p->asks_recipients)
 		return STR_LIT("");
 	p->recipients_at = now + RECIPIENTS_MS;
