@@ -9,6 +9,7 @@
 static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
 static const char *const fail_choices[] = { "open", "closed", NULL };
 static const char *const uidls_choices[] = { "best-effort", "require", NULL };
+static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const smtp_policy_choices[] = { "source", "none", NULL };
 static const char *const tls_choices[] = { "pass", "hide", NULL };
@@ -16,6 +17,8 @@ static const char *const tls_choices[] = { "pass", "hide", NULL };
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
 _Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
+_Static_assert(
+	COUNT(on_unreadable_choices) == ON_UNREADABLE_LEAVE + 2, "a name for each");
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
@@ -59,6 +62,15 @@ static const struct option root_rows[] = {
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },
+	{ "on_unreadable", OPTION_CHOICE, ROOT(on_unreadable), "stop",
+		.choices = on_unreadable_choices,
+		.help = "messages and folders that the source does not give: \"stop\", "
+			"the "
+			"user stays there; \"leave\", the account moves without them" },
+	{ "allow_select", OPTION_SWITCH, ROOT(allow_select), "false",
+		.help = "open by SELECT what EXAMINE does not open; it takes \\Recent at "
+			"the "
+			"source" },
 	{ "deadline", OPTION_NUMBER, ROOT(deadline_s), "0", .least = 0,
 		.most = 30 * DAY_S,
 		.help = "seconds after which devices that never log off get BYE; 0: "

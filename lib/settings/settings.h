@@ -50,6 +50,7 @@ enum fail_mode { FAIL_OPEN, FAIL_CLOSED };
 /* POP3 unique-ids: read for those who were seen to use POP3, or for everybody, and then
    no account moves whose ids are not proven. */
 enum uidls { UIDLS_BEST_EFFORT, UIDLS_REQUIRE };
+enum on_unreadable { ON_UNREADABLE_STOP, ON_UNREADABLE_LEAVE };
 
 /* What begins the part of an address that does not say whose it is (alice+news). */
 enum subaddress { SUBADDRESS_PLUS, SUBADDRESS_MINUS, SUBADDRESS_BOTH, SUBADDRESS_NONE };
@@ -83,6 +84,8 @@ struct settings {
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	bool precopy;    /* copy while the source still serves */
 	enum uidls uidls;
+	enum on_unreadable on_unreadable;
+	bool allow_select;
 	uint32_t deadline_s; /* 0: none. After that long, devices that never log off get
 	                      * BYE so that the switch can happen */
 	char *window;        /* "" or "22:00-05:00": when deadline switches may happen */

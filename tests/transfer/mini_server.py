@@ -32,7 +32,9 @@ class MiniServer(Server):
     """Faults: login (answer of a login instead of OK), broken (UIDs it gives no body of),
     drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
     one_at_a_time (BAD when a command comes before the last one is answered), list_answer,
-    greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text)."""
+    greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text),
+    hides_inbox (LIST does not show it), edit (kind, data -> data: "list", "examine", "row",
+    "alone", "body" as they are sent)."""
 
     def __init__(self, port=0):
         self.folders = {"INBOX": Folder()}
@@ -48,6 +50,8 @@ class MiniServer(Server):
         self.greets_after = 0
         self.wants_id = False
         self.refuses_sasl = None
+        self.hides_inbox = None  # "*": from LIST "" "*", "all": from LIST "" INBOX, too
+        self.edit = lambda kind, data: data
         self.passwords = set()  # further ones that it takes
         self.logins = []  # (password, taken)
         super().__init__(port)
@@ -61,6 +65,9 @@ class ImapSession(Session):
         super().__init__(server, connection)
         self.folder = None
         self.has_id = False
+
+    def emit(self, kind, data):
+        self.connection.sendall(self.server.edit(kind, data))
 
     def command_line(self):
         """A command with its LITERAL+ literals put between quotes."""
@@ -130,11 +137,24 @@ class ImapSession(Session):
         self.say('* NAMESPACE (("" "/")) NIL NIL')
         return "OK done"
 
-    def do_LIST(self, _):  # pylint: disable=C0103
+    def do_LIST(self, arguments):  # pylint: disable=C0103
         if self.server.list_answer:
             return self.server.list_answer
+        only_inbox = arguments == '"" INBOX'
         for name, folder in self.server.folders.items():
-            self.say(f'* LIST ({folder.attributes}) "/" "{name}"')
+            hides = self.server.hides_inbox
+            if name != "INBOX" and only_inbox:
+                continue
+            if name == "INBOX" and hides and (not only_inbox or hides == "all"):
+                continue
+            self.emit("list", f'* LIST ({folder.attributes}) "/" "{name}"\r\n'.encode("latin-1"))
+        return "OK done"
+
+    def do_STATUS(self, arguments):  # pylint: disable=C0103
+        name = arguments.split()[0]
+        if name not in self.server.folders:
+            return "NO no such mailbox"
+        self.say(f"* STATUS {name} (MESSAGES {len(self.server.folders[name].messages)})")
         return "OK done"
 
     def do_LSUB(self, _):  # pylint: disable=C0103
@@ -150,23 +170,30 @@ class ImapSession(Session):
         if name not in self.server.folders:
             return "NO no such folder"
         folder = self.folder = self.server.folders[name]
-        self.say(f"* {len(folder.messages)} EXISTS")
-        self.say(f"* OK [UIDVALIDITY {folder.uidvalidity}] x")
-        self.say(f"* OK [UIDNEXT {folder.uidnext}] x")
+        self.emit("examine", b"* %d EXISTS\r\n" % len(folder.messages))
+        self.emit("examine", b"* OK [UIDVALIDITY %d] x\r\n" % folder.uidvalidity)
+        self.emit("examine", b"* OK [UIDNEXT %d] x\r\n" % folder.uidnext)
         return "OK [READ-ONLY] done"
+
+    def do_FETCH(self, arguments):  # pylint: disable=C0103
+        """By numbers: only one at a time is asked for so."""
+        number, _, items = arguments.partition(" ")
+        uids = sorted(self.folder.messages)
+        return self.do_UID_FETCH(f"{uids[int(number) - 1]} {items}")
 
     def do_UID_FETCH(self, arguments):  # pylint: disable=C0103
         if not self.folder:
             return "BAD no folder"
         uids, _, items = arguments.partition(" ")
-        wanted = [uid for uid in sorted(self.folder.messages) if self._is_in(uid, uids)]
-        with_body = "BODY.PEEK[]" in items
-        for number, uid in enumerate(wanted, 1):
-            if with_body and uid in self.server.broken:
+        kind = "body" if "BODY.PEEK[]" in items else "row" if ":" in uids else "alone"
+        for number, uid in enumerate(sorted(self.folder.messages), 1):
+            if not self._is_in(uid, uids):
+                continue
+            if kind == "body" and uid in self.server.broken:
                 if self.server.broken[uid]:
                     return f"NO {self.server.broken[uid]}"
                 continue
-            self._message(number, uid, with_body)
+            self._message(number, uid, kind)
         return "OK done"
 
     @staticmethod
@@ -179,12 +206,12 @@ class ImapSession(Session):
                 return True
         return False
 
-    def _message(self, number, uid, with_body):
+    def _message(self, number, uid, kind):
         flags, date, body = self.folder.messages[uid]
         head = (f'* {number} FETCH (UID {uid} FLAGS ({flags}) INTERNALDATE "{date}" '
                 f"RFC822.SIZE {len(body)}")
-        if not with_body:
-            self.say(head + ")")
+        if kind != "body":
+            self.emit(kind, head.encode() + b")\r\n")
             return
         if self.server.drops_after is not None:
             self.server.drops_after -= 1
@@ -193,7 +220,7 @@ class ImapSession(Session):
                 self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body))
                 self.connection.sendall(body[:len(body) // 2])
                 raise EOFError
-        self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body) + body + b")\r\n")
+        self.emit(kind, head.encode() + b" BODY[] {%d}\r\n" % len(body) + body + b")\r\n")
 
     def do_NOOP(self, _):  # pylint: disable=C0103
         return "OK done"

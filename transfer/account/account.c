@@ -106,14 +106,36 @@ static int unreadable(struct job *j)
 	const struct unreadable *u = &s->unreadable[0];
 	struct str name = folder_name(&s->folders.at[u->folder]);
 
-	if (!u->uid)
+	if (!s->folders.at[u->folder].is_listed)
 		return error_set(&j->err, -EREMOTEIO,
 			"the source does not open \"%.*s\": %s", STR_ARG(name), u->text);
 	return error_set(&j->err, -EREMOTEIO,
 		"the source does not give %llu message(s), the first in \"%.*s\", UID "
-		"%u: "
-		"%s",
+		"%u: %s",
 		(unsigned long long)s->n_unreadable, STR_ARG(name), u->uid, u->text);
+}
+
+/* INBOX itself is never left. */
+static bool has_inbox(const struct sync *s)
+{
+	for (size_t i = 0; i < s->folders.count; i++)
+		if (str_ieq(folder_name(&s->folders.at[i]), STR_LIT("INBOX")))
+			return s->folders.at[i].is_listed;
+	return false;
+}
+
+/* Whether the account moves without what cannot be read: the admin has said so. */
+static bool leaves_unreadable(const struct job *j)
+{
+	return j->settings->on_unreadable == ON_UNREADABLE_LEAVE && has_inbox(&j->sync);
+}
+
+/* Nothing is left to be done but what cannot be. */
+static bool is_equal(const struct job *j)
+{
+	return j->sync.n_unreadable
+	               ? leaves_unreadable(j) && sync_is_equal_but_unreadable(&j->sync)
+	               : !j->sync.differences;
 }
 
 /* What cannot be read may have vanished meanwhile: the second pass knows. */
@@ -122,10 +144,13 @@ static int catch_up(struct job *j)
 	int r = 0;
 
 	for (int round = 0; r == 0 && round < ROUNDS_MAX; round++) {
+		bool is_odd;
+
 		r = job_pass(j);
-		if (r == 0 && j->sync.n_unreadable && round > 0)
+		is_odd = j->sync.n_unreadable && (round == 0 || !leaves_unreadable(j));
+		if (r == 0 && is_odd && round > 0)
 			r = unreadable(j);
-		if (!j->sync.n_unreadable && j->sync.differences <= SMALL_DELTA)
+		if (!is_odd && j->sync.differences - j->sync.n_unreadable <= SMALL_DELTA)
 			break;
 	}
 	return r;
@@ -353,7 +378,7 @@ static int step_prove(struct job *j, enum step *next)
 	*next = STEP_ARRIVE;
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
-		if (r < 0 || j->sync.differences || j->sync.n_unreadable)
+		if (r < 0 || !is_equal(j))
 			continue;
 		/* those that could not be tried while the user had the maildrop */
 		r = job_is_exclusive(j) ? passwords_try_others(j) : 0;
@@ -366,7 +391,7 @@ static int step_prove(struct job *j, enum step *next)
 		looked_again = true;
 		r = 0;
 	}
-	if (r == 0 && j->sync.n_unreadable)
+	if (r == 0 && j->sync.n_unreadable && !leaves_unreadable(j))
 		return unreadable(j);
 	return r ? r
 	         : error_set(&j->err, -EREMOTEIO, "source and copy differ: %s",

@@ -58,6 +58,9 @@ static int put_folder(json_t *list, const struct folder *f)
 	if (f->odd_sizes) /* RFC822.SIZE is kept as it was shown, the bytes as they are */
 		(void)json_object_set_new(
 			o, "sizes_wrong_at_source", number(f->odd_sizes));
+	if (f->unknown_sizes) /* what the source does not say was not compared */
+		(void)json_object_set_new(
+			o, "sizes_unknown_at_source", number(f->unknown_sizes));
 	return json_array_append_new(list, o);
 }
 
@@ -129,7 +132,7 @@ static json_t *uidls(const struct certificate_facts *facts)
 static const char *result(const struct sync *s, const struct certificate_facts *facts)
 {
 	if (facts->equal)
-		return "equal";
+		return s->n_unreadable ? "incomplete" : "equal";
 	return s->differences || s->n_unreadable ? "different" : "unproven";
 }
 

@@ -10,8 +10,8 @@
  * with, and the bytes are those in its memory, whatever the registry says by then. An
  * account may have several that are good at the same time (app passwords).
  *
- *   UNTRIED ── a login of ours ──► TAKEN ── before the switch: a verifier ─► at the end:
- * proven └────────────► REFUSED: the next one is tried
+ *   UNTRIED ─┬─ a login of ours ─► TAKEN ─► the vault makes a verifier ─► proven
+ *            └───────────────────► REFUSED: the next one is tried
  */
 #include "base/error.h"
 #include "base/str.h"
@@ -20,9 +20,7 @@
 
 struct job;
 
-#define PASSWORDS_MAX                                                                    \
-	32 /* far above what a person has; the first ones are tried first                \
-	    */
+#define PASSWORDS_MAX 32 /* far above what a person has */
 
 enum password_state {
 	PASSWORD_UNTRIED,

@@ -85,7 +85,8 @@ static int open_imap(struct job *j, const struct sockaddr_storage *addresses, si
 		.n_addresses = n,
 		.login = passwords_used(&j->passwords)->login,
 		.password = passwords_used(&j->passwords)->clear,
-		.connections = j->settings->limits.source_connections };
+		.connections = j->settings->limits.source_connections,
+		.allow_select = j->settings->allow_select };
 
 	return imap_source_new(&options, &j->source, &j->err);
 }

@@ -473,6 +473,8 @@ static int need_of(struct job *j, enum need *ret)
 	if (j->is_busy && j->uidls.kept != 1)
 		return 0;
 	code = recent_in_inbox(j, &recent);
+	if (code == -ENOENT) /* without INBOX there is no maildrop to be told apart */
+		return 0;
 	*ret = recent ? NEED_NOT : NEED_IF_EASY;
 	if (recent) {
 		j->uidls.kept = -1;

@@ -92,9 +92,10 @@ static int want(struct walk *w, const struct mail *m)
 	bool joined =
 		w->next > 0 && f->n_wanted > 0 &&
 		f->wanted[f->n_wanted - 1].uid == w->s->listing.rows[w->next - 1].uid;
+	uint64_t size = m->size == MAIL_SIZE_UNKNOWN ? 0 : m->size;
 
 	sync_note(w->s, f, "UID %u is new", m->uid);
-	return folder_want(f, m->uid, m->size, joined) < 0
+	return folder_want(f, m->uid, size, joined) < 0
 	               ? error_set(w->s->err, -ENOMEM, "no memory")
 	               : 0;
 }
@@ -129,11 +130,16 @@ static bool same_flags(const struct mail *m, const struct mail *row)
 	       str_eq(m->keywords, row->keywords);
 }
 
+static bool same_size(const struct mail *m, const struct mail *row)
+{
+	return m->size == MAIL_SIZE_UNKNOWN || m->size == row->size;
+}
+
 /* The same UID on both sides. A date or a size never changes; if it does, it is another
    message after all, and is fetched anew. */
 static int compare_message(struct walk *w, const struct mail *m, const struct mail *row)
 {
-	if (m->date != row->date || m->zone != row->zone || m->size != row->size) {
+	if (m->date != row->date || m->zone != row->zone || !same_size(m, row)) {
 		int r = want(w, m);
 
 		return r < 0 ? r : expunge(w, m->uid);
@@ -170,7 +176,8 @@ static int each_row(void *context, const struct mail *row)
 		w->next++;
 		return r;
 	}
-	if (r == 0) {
+	/* not understood this time is not gone */
+	if (r == 0 && !(w->f->unlisted && sync_is_unreadable(w->s, w->f, row->uid))) {
 		sync_note(w->s, w->f, "UID %u is gone", row->uid);
 		r = expunge(w, row->uid);
 	}

@@ -26,6 +26,8 @@ struct folder {
 	bool is_listed; /* the listing is complete and compared */
 	struct source_status status;
 	uint64_t messages, bytes;      /* at the source, as listed */
+	uint64_t unlisted;             /* of these, what could not be understood */
+	uint64_t unknown_sizes;        /* and whose size the source does not say */
 	uint64_t copied, copied_bytes; /* of these, here */
 	uint64_t odd_sizes; /* the source says another size than its bytes have */
 

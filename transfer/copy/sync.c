@@ -54,6 +54,21 @@ void sync_note_unreadable(
 	(void)snprintf(u->text, sizeof(u->text), "%.*s", STR_ARG(text));
 }
 
+bool sync_is_unreadable(const struct sync *s, const struct folder *f, uint32_t uid)
+{
+	size_t folder = (size_t)(f - s->folders.at);
+
+	for (size_t i = 0; i < s->n_unreadable && i < SYNC_UNREADABLE_MAX; i++)
+		if (s->unreadable[i].folder == folder && s->unreadable[i].uid == uid)
+			return true;
+	return false;
+}
+
+bool sync_is_equal_but_unreadable(const struct sync *s)
+{
+	return s->differences == s->n_unreadable;
+}
+
 /* ---- events of the reader ---- */
 
 static int no_memory(struct sync *s)
@@ -91,13 +106,17 @@ static int on_namespaces(void *context, struct str text)
 	return r;
 }
 
+/* One that is opened again is listed anew. */
 static int on_opened(void *context, size_t folder, const struct source_status *status)
 {
 	struct sync *s = context;
 	struct folder *f = &s->folders.at[folder];
 
-	if (!f->is_listed)
-		f->status = *status;
+	if (f->is_listed)
+		return 0;
+	f->status = *status;
+	if (s->listing_folder == folder)
+		listing_fini(&s->listing);
 	return 0;
 }
 
@@ -106,15 +125,30 @@ static int on_row(void *context, size_t folder, const struct mail *m)
 	struct sync *s = context;
 	int r = listing_add(&s->listing, m);
 
-	(void)folder;
+	s->listing_folder = folder;
 	return r < 0 ? error_set(s->err, r, "cannot keep the list of a folder") : 0;
+}
+
+/* It is there, so it is a difference. */
+static int on_unreadable(void *context, size_t folder, uint32_t uid, struct str text)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+
+	sync_note(s, f, "UID %u cannot be understood", uid);
+	sync_note_unreadable(s, f, uid, text);
+	f->unlisted++;
+	return 0;
 }
 
 static void count_listing(struct sync *s, struct folder *f)
 {
-	f->messages = s->listing.count;
+	f->messages = s->listing.count + f->unlisted;
 	for (size_t i = 0; i < s->listing.count; i++)
-		f->bytes += s->listing.rows[i].size;
+		if (s->listing.rows[i].size != MAIL_SIZE_UNKNOWN)
+			f->bytes += s->listing.rows[i].size;
+		else
+			f->unknown_sizes++;
 }
 
 static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
@@ -144,6 +178,7 @@ static int on_body(void *context, unsigned connection, uint64_t len)
 {
 	struct sync *s = context;
 
+	s->body_len[connection] = len;
 	return s->to.ops->body(s->to.self, connection, len, s->err);
 }
 
@@ -160,20 +195,25 @@ static int on_message(
 	struct sync *s = context;
 	struct folder *f = &s->folders.at[folder];
 	struct wanted *w = folder_wanted(f, m->uid);
+	struct mail mail = *m;
 	uint64_t bytes;
 	int r;
 
-	if (!w || w->came) {
+	if (w && !w->came)
+		w->empty = !s->body_len[connection] && m->size;
+	if (!w || w->came || w->empty) {
 		s->to.ops->give_up(s->to.self, connection);
 		return 0;
 	}
-	r = s->to.ops->add(s->to.self, connection, f->id, m, &bytes, s->err);
+	if (m->size == MAIL_SIZE_UNKNOWN)
+		mail.size = s->body_len[connection];
+	r = s->to.ops->add(s->to.self, connection, f->id, &mail, &bytes, s->err);
 	if (r < 0)
 		return r;
 	w->came = true;
 	f->copied++;
 	f->copied_bytes += bytes;
-	f->odd_sizes += bytes != m->size;
+	f->odd_sizes += bytes != mail.size;
 	return 0;
 }
 
@@ -182,10 +222,12 @@ static int on_message(
 static int did_not_come(struct sync *s, struct folder *f, struct wanted *w,
 	enum source_end end, struct str text)
 {
-	const struct str nothing = STR("the source gives nothing");
-
+	if (w->empty)
+		text = STR_LIT("its body is empty, and the source says it has a size");
+	else if (end == SOURCE_DONE && !text.len)
+		text = STR_LIT("the source gives nothing");
 	if (w->alone) {
-		sync_note_unreadable(s, f, w->uid, end == SOURCE_DONE ? nothing : text);
+		sync_note_unreadable(s, f, w->uid, text);
 		return 0;
 	}
 	w->alone = true;
@@ -257,6 +299,7 @@ static const struct source_events events = {
 	.namespaces = on_namespaces,
 	.opened = on_opened,
 	.row = on_row,
+	.unreadable = on_unreadable,
 	.listed = on_listed,
 	.body = on_body,
 	.bytes = on_bytes,
@@ -303,6 +346,7 @@ int sync_pass(struct sync *s, struct error *err)
 	s->differences = 0;
 	s->n_unreadable = 0;
 	s->first[0] = '\0';
+	s->listing_folder = SIZE_MAX;
 	r = pass(s);
 	for (size_t i = 0; i < s->folders.count; i++)
 		folder_want_nothing(&s->folders.at[i]);

@@ -29,9 +29,13 @@ struct sync {
 	struct destination to;  /* the caller's */
 	struct folders folders; /* of the last pass */
 	struct listing listing; /* of the folder that is being listed */
+	size_t listing_folder;
+	uint64_t body_len[SOURCE_CONNECTIONS_MAX]; /* of those on their way */
 
 	uint64_t differences;       /* found by the last pass */
 	char first[ERROR_TEXT_MAX]; /* some of them, "; " between */
+	/* Messages and folders that the source does not give; each is one of the
+	   differences. */
 	uint64_t n_unreadable;
 	struct unreadable unreadable[SYNC_UNREADABLE_MAX];
 
@@ -51,6 +55,8 @@ struct sync_progress {
 	uint64_t folders, messages_total, messages_copied, bytes_copied;
 };
 struct sync_progress sync_progress(const struct sync *s);
+/* No difference but what the source does not give. */
+bool sync_is_equal_but_unreadable(const struct sync *s);
 
 /* ---- between sync.c and compare.c ---- */
 
@@ -60,6 +66,7 @@ void sync_note_unreadable(
 	struct sync *s, const struct folder *f, uint32_t uid, struct str text);
 /* The list of folders and the subscriptions. */
 int compare_folders(struct sync *s);
+bool sync_is_unreadable(const struct sync *s, const struct folder *f, uint32_t uid);
 /* One folder with its listing: changes the rows, notes what is wanted. */
 int compare_messages(struct sync *s, struct folder *f);
 

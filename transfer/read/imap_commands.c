@@ -48,6 +48,36 @@ int imap_queue_list(struct imap_queue *q, size_t folder, struct str name)
 	return push(&q->lists, &job);
 }
 
+bool imap_queue_selects(const struct imap_queue *q, size_t folder)
+{
+	for (size_t i = 0; i < q->n_by_select; i++)
+		if (q->by_select[i] == folder)
+			return true;
+	return false;
+}
+
+int imap_queue_select(struct imap_queue *q, size_t folder)
+{
+	size_t *more =
+		reallocarray(q->by_select, q->n_by_select + 1, sizeof(*q->by_select));
+
+	if (!more)
+		return -ENOMEM;
+	q->by_select = more;
+	q->by_select[q->n_by_select++] = folder;
+	return 0;
+}
+
+int imap_queue_list_again(struct imap_queue *q, size_t folder, struct str name,
+	struct imap_odd *odd, size_t n_odd)
+{
+	struct imap_job job = {
+		.folder = folder, .name = name, .odd = odd, .n_odd = n_odd
+	};
+
+	return push(&q->lists, &job);
+}
+
 int imap_queue_fetch(struct imap_queue *q, const struct imap_job *job)
 {
 	int r = job->n ? push(&q->fetches, job) : 0;
@@ -66,8 +96,16 @@ bool imap_queue_is_empty(const struct imap_queue *q)
 	       q->fetches.next == q->fetches.end;
 }
 
+static void list_done(struct imap_jobs *lists)
+{
+	free(lists->at[lists->next].odd);
+	lists->next++;
+}
+
 void imap_queue_clear(struct imap_queue *q)
 {
+	while (q->lists.next < q->lists.end)
+		list_done(&q->lists);
 	q->lists.next = q->lists.end = 0;
 	q->fetches.next = q->fetches.end = 0;
 	q->messages = q->bytes = 0;
@@ -76,6 +114,8 @@ void imap_queue_clear(struct imap_queue *q)
 
 void imap_queue_fini(struct imap_queue *q)
 {
+	imap_queue_clear(q);
+	free(q->by_select);
 	free(q->lists.at);
 	free(q->fetches.at);
 	*q = (struct imap_queue){ 0 };
@@ -106,32 +146,43 @@ static const struct folder_question {
 	enum imap_asked asked;
 	struct str needs[2]; /* capabilities */
 	const char *text;
+	bool only_without_inbox; /* when no list has shown it: waits for the answers */
 } folder_questions[] = {
-	{ IMAP_ASKED_NAMESPACE, { STR("NAMESPACE") }, "NAMESPACE\r\n" },
-	{ IMAP_ASKED_LIST, { { NULL, 0 } }, "LIST \"\" \"*\"\r\n" },
+	{ IMAP_ASKED_NAMESPACE, { STR("NAMESPACE") }, "NAMESPACE\r\n", false },
+	{ IMAP_ASKED_LIST, { { NULL, 0 } }, "LIST \"\" \"*\"\r\n", false },
 	/* the plain form need not show it (RFC 6154, 2) */
 	{ IMAP_ASKED_SPECIAL_USE, { STR("SPECIAL-USE"), STR("LIST-EXTENDED") },
-		"LIST \"\" \"*\" RETURN (SPECIAL-USE)\r\n" },
-	{ IMAP_ASKED_LSUB, { { NULL, 0 } }, "LSUB \"\" \"*\"\r\n" },
+		"LIST \"\" \"*\" RETURN (SPECIAL-USE)\r\n", false },
+	{ IMAP_ASKED_LSUB, { { NULL, 0 } }, "LSUB \"\" \"*\"\r\n", false },
+	{ IMAP_ASKED_LIST_INBOX, { { NULL, 0 } }, "LIST \"\" INBOX\r\n", true },
+	{ IMAP_ASKED_STATUS_INBOX, { { NULL, 0 } }, "STATUS INBOX (MESSAGES)\r\n", true },
 };
 #define FOLDER_QUESTIONS (sizeof(folder_questions) / sizeof(folder_questions[0]))
 
+static const struct folder_question *next_question(const struct imap_queue *q)
+{
+	return &folder_questions[FOLDER_QUESTIONS - q->folder_questions];
+}
+
 static int ask_folders(struct imap_queue *q, struct imap_connection *imap)
 {
-	const struct folder_question *f =
-		&folder_questions[FOLDER_QUESTIONS - q->folder_questions];
+	const struct folder_question *f = next_question(q);
 
 	q->folder_questions--;
+	if (f->only_without_inbox && imap->has_inbox)
+		return 0;
 	for (size_t i = 0; i < 2; i++)
 		if (f->needs[i].len && !imap_connection_has(imap, f->needs[i]))
 			return 0;
 	return ask(imap, f->asked, f->text);
 }
 
-static int ask_examine(struct imap_connection *imap, const struct imap_job *job)
+static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
+	const struct imap_job *job)
 {
+	const char *word = imap_queue_selects(q, job->folder) ? "SELECT " : "EXAMINE ";
 	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_EXAMINE);
-	int r = c ? buf_append_c(&imap->net.out, "EXAMINE ") : -ENOBUFS;
+	int r = c ? buf_append_c(&imap->net.out, word) : -ENOBUFS;
 
 	if (r == 0)
 		r = put_name(imap, job->name);
@@ -140,19 +191,34 @@ static int ask_examine(struct imap_connection *imap, const struct imap_job *job)
 	if (r < 0)
 		return r;
 	c->folder = job->folder;
+	c->name = job->name;
 	imap->examined = job->folder;
 	return 0;
 }
 
-static int ask_rows(struct imap_connection *imap, const struct imap_job *job)
+#define ROW_ITEMS " (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n"
+
+/* All rows; then, where it is listed again, those that were odd one after the other. */
+static int ask_rows(struct imap_connection *imap, struct imap_job *job)
 {
-	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_ROWS);
+	struct imap_command *c = imap_connection_ask(
+		imap, job->rows_asked ? IMAP_ASKED_ROW : IMAP_ASKED_ROWS);
+	const struct imap_odd *odd;
 
 	if (!c)
 		return -ENOBUFS;
 	c->folder = job->folder;
-	return buf_append_c(
-		&imap->net.out, "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n");
+	c->name = job->name;
+	c->is_again = job->n_odd > 0;
+	if (!job->rows_asked) {
+		job->rows_asked = true;
+		c->is_last = !job->n_odd;
+		return buf_append_c(&imap->net.out, "UID FETCH 1:*" ROW_ITEMS);
+	}
+	odd = &job->odd[job->next_odd++];
+	c->is_last = job->next_odd == job->n_odd;
+	return buf_printf(&imap->net.out, "%sFETCH %u" ROW_ITEMS, odd->uid ? "UID " : "",
+		odd->uid ? odd->uid : odd->number);
 }
 
 static size_t chunk_of(const struct imap_job *job, uint64_t *ret_bytes)
@@ -196,6 +262,7 @@ static int ask_bodies(
 	if (!c)
 		return -ENOBUFS;
 	c->folder = job->folder;
+	c->name = job->name;
 	c->uidvalidity = job->uidvalidity;
 	c->first = job->wanted;
 	c->n = chunk_of(job, &c->bytes);
@@ -215,6 +282,7 @@ static int ask_bodies(
 void imap_queue_folders(struct imap_queue *q)
 {
 	q->folder_questions = FOLDER_QUESTIONS;
+	q->n_by_select = 0; /* the numbers of folders are those of one pass */
 }
 
 /* ---- what next ---- */
@@ -232,7 +300,7 @@ static int send_job(struct imap_queue *q, struct imap_connection *imap,
 	struct imap_job *job, bool again, bool careful)
 {
 	if (!job->examined && (again || imap->examined != job->folder)) {
-		int r = ask_examine(imap, job);
+		int r = ask_examine(q, imap, job);
 
 		job->examined = true;
 		if (r < 0 || careful)
@@ -246,10 +314,10 @@ static int send_list(struct imap_queue *q, struct imap_connection *imap, bool ca
 {
 	struct imap_job *job = front(&q->lists);
 	/* opened anew, so that it shows what came since */
-	int r = send_job(q, imap, job, true, careful);
+	int r = send_job(q, imap, job, !job->rows_asked, careful);
 
-	if (!job->examined)
-		q->lists.next++;
+	if (job->rows_asked && job->next_odd == job->n_odd)
+		list_done(&q->lists);
 	return r;
 }
 
@@ -269,9 +337,11 @@ int imap_queue_send(
 	int r = 0;
 
 	while (r == 0 && has_room(imap, careful)) {
-		if (main && q->folder_questions)
+		if (main && q->folder_questions) {
+			if (next_question(q)->only_without_inbox && imap->n_sent)
+				break;
 			r = ask_folders(q, imap);
-		else if (main && front(&q->lists) && q->messages < WANTED_MAX)
+		} else if (main && front(&q->lists) && q->messages < WANTED_MAX)
 			r = send_list(q, imap, careful);
 		else if (front(&q->fetches))
 			r = send_fetch(q, imap, careful);

@@ -11,6 +11,10 @@ struct imap_job { /* a folder's listing (wanted NULL), or n bodies */
 	const struct wanted *wanted;
 	size_t n;
 	bool examined; /* asked for; its own command waits for the answer */
+	/* of a listing: once more, and these by themselves behind it; owned */
+	struct imap_odd *odd;
+	size_t n_odd, next_odd;
+	bool rows_asked;
 };
 
 struct imap_jobs {
@@ -22,10 +26,19 @@ struct imap_queue {
 	size_t folder_questions; /* still to ask */
 	struct imap_jobs lists, fetches;
 	uint64_t messages, bytes; /* of the fetches that were not sent */
+	bool allow_select;        /* where EXAMINE is refused */
+	size_t *by_select;        /* folders that are opened so */
+	size_t n_by_select;
 };
 
 void imap_queue_folders(struct imap_queue *q);
 int imap_queue_list(struct imap_queue *q, size_t folder, struct str name);
+/* From here on the folder is opened by SELECT, which takes \Recent. -ENOMEM. */
+int imap_queue_select(struct imap_queue *q, size_t folder);
+bool imap_queue_selects(const struct imap_queue *q, size_t folder);
+/* Takes odd on success. */
+int imap_queue_list_again(struct imap_queue *q, size_t folder, struct str name,
+	struct imap_odd *odd, size_t n_odd);
 int imap_queue_fetch(struct imap_queue *q, const struct imap_job *job);
 bool imap_queue_is_empty(const struct imap_queue *q);
 void imap_queue_clear(struct imap_queue *q);

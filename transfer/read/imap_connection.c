@@ -13,6 +13,8 @@ void imap_connection_init(struct imap_connection *imap)
 	source_connection_init(&imap->net);
 	buf_init(&imap->capability, CAPABILITY_MAX);
 	arena_init(&imap->arena);
+	imap_rows_init(&imap->rows);
+	buf_init(&imap->pending_keywords, 0);
 	imap_response_init(&imap->reader);
 }
 
@@ -21,6 +23,8 @@ void imap_connection_close(struct imap_connection *imap)
 	source_connection_close(&imap->net);
 	buf_fini(&imap->capability);
 	arena_fini(&imap->arena);
+	imap_rows_fini(&imap->rows);
+	buf_fini(&imap->pending_keywords);
 	imap_connection_init(imap);
 }
 

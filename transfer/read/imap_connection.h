@@ -9,6 +9,7 @@
  * After that the reader (imap_source.c) sends commands ahead of their answers: a server
  * answers them in order, so `sent` is a queue and its head is who the answers belong to.
  */
+#include "transfer/read/imap_rows.h"
 #include "transfer/read/source.h"
 #include "transfer/read/source_connection.h"
 
@@ -21,8 +22,11 @@ enum imap_asked { /* what a command was for; rows of the table in imap_answers.c
 	IMAP_ASKED_LIST,
 	IMAP_ASKED_SPECIAL_USE,
 	IMAP_ASKED_LSUB,
+	IMAP_ASKED_LIST_INBOX, /* which LIST did not show */
+	IMAP_ASKED_STATUS_INBOX,
 	IMAP_ASKED_EXAMINE,
 	IMAP_ASKED_ROWS,
+	IMAP_ASKED_ROW, /* one of them, by itself */
 	IMAP_ASKED_BODIES,
 	IMAP_ASKED_COUNT
 };
@@ -31,7 +35,10 @@ struct imap_command {
 	uint32_t tag;
 	enum imap_asked asked;
 	size_t folder;
+	struct str name;
 	uint32_t uidvalidity; /* of bodies: as it was when they were listed */
+	bool is_again;        /* ROWS: those that were odd are asked for alone */
+	bool is_last;         /* ROWS, ROW: no more of this listing follows */
 	const struct wanted *first;
 	size_t n;
 	uint64_t bytes; /* expected */
@@ -54,11 +61,22 @@ struct imap_connection {
 	size_t open_folder;          /* IMAP_NO_FOLDER: none */
 	struct source_status status; /* of the folder that is open, or being opened */
 	char why[256];               /* the last one could not be opened */
-	uint32_t rows;               /* of the listing that comes in */
-	struct arena arena;          /* of one response */
+	struct imap_rows rows;       /* of the listing that comes in */
+	bool has_inbox;              /* LIST showed it */
+	char separator;              /* of any folder */
+	bool rows_refused, open_refused;
+	struct arena arena; /* of one response */
 	struct imap_fetched fetched;
-	bool in_fetch; /* a response to a FETCH is being streamed */
-	bool in_body;  /* and what comes is its body */
+	uint32_t fetched_number;
+	/* of bodies: what came of a message without the rest, and what was odd */
+	struct imap_fetched pending;
+	struct buf pending_keywords;
+	uint32_t pending_number;
+	char odd[160];
+	bool in_fetch;     /* a response to a FETCH is not over yet */
+	bool in_body;      /* and what comes is its body */
+	bool is_streamed;  /* its body came so */
+	bool is_left_open; /* its line has ended before it did */
 };
 #define IMAP_NO_FOLDER SIZE_MAX
 

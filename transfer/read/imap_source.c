@@ -132,6 +132,7 @@ static int imap_folders(void *self, struct error *err)
 	struct imap_source *s = self;
 
 	(void)err;
+	s->imap[0].has_inbox = false;
 	imap_queue_folders(&s->queue);
 	return 0;
 }
@@ -231,7 +232,9 @@ static int receive(
 static int imap_run(void *self, const struct source_events *events, struct error *err)
 {
 	struct imap_source *s = self;
-	struct imap_answers answers = { .events = events, .ret_careful = &s->careful };
+	struct imap_answers answers = {
+		.events = events, .queue = &s->queue, .ret_careful = &s->careful
+	};
 	int r = 0;
 
 	if (!s->n_open)
@@ -284,6 +287,7 @@ int imap_source_new(
 	                             : SOURCE_CONNECTIONS_MAX;
 	s->patience_ms = PATIENCE_MS;
 	s->account.dialer = options->dialer;
+	s->queue.allow_select = options->allow_select;
 	for (unsigned i = 0; i < SOURCE_CONNECTIONS_MAX; i++)
 		imap_connection_init(&s->imap[i]);
 	if (imap_use(s, options->login, options->password, err) < 0) {

@@ -2,7 +2,8 @@
 #ifndef TRANSFER_IMAP_SOURCE_H
 #define TRANSFER_IMAP_SOURCE_H
 /*
- * The IMAP reader: EXAMINE and BODY.PEEK only, so that nothing at the source changes.
+ * The IMAP reader: EXAMINE and BODY.PEEK only, so that nothing at the source changes. A
+ * mailbox that opens only by SELECT (which takes \Recent) has to be allowed by the admin.
  *
  * Commands are sent ahead of their answers, over up to `connections` connections, so that
  * neither round trips nor our disk keep the source waiting:
@@ -21,6 +22,7 @@ struct imap_source_options {
 	struct str login, password; /* copied, wiped at the end */
 	unsigned connections;
 	struct source_dialer dialer; /* {0}: by TCP */
+	bool allow_select;           /* of what EXAMINE does not open */
 };
 
 #define IMAP_SOURCE_ADDRESSES_MAX 16

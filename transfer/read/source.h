@@ -49,13 +49,15 @@ enum mail_flag { /* bits; everything else is a keyword */
 };
 #define MAIL_POP3_HIDDEN UINT32_MAX /* in INBOX, and not shown in the maildrop */
 
+#define MAIL_SIZE_UNKNOWN UINT64_MAX /* the source does not say it */
+
 struct mail {
 	uint32_t uid;
 	unsigned flags;      /* enum mail_flag */
 	struct str keywords; /* separated by single spaces, sorted */
 	int64_t date;
 	int16_t zone;
-	uint64_t size;     /* as the source says it, right or not */
+	uint64_t size;     /* as the source says it, right or not; MAIL_SIZE_UNKNOWN */
 	uint64_t body_len; /* of a destination's: bytes that are really there */
 	/* The unique-id, with its body; "": the reader knows none. */
 	struct str uidl;
@@ -77,11 +79,12 @@ struct wanted {
 	bool joined;   /* no other message lies between it and the one before */
 	bool came;     /* the caller's notes */
 	bool alone;    /* asked for once more, by itself */
+	bool empty;    /* it came without a byte, and has a size */
 };
 
 /* How a list or a fetch ended. */
 enum source_end {
-	SOURCE_DONE,    /* what did not come is not there */
+	SOURCE_DONE,    /* what did not come is not there; text, if any, says why */
 	SOURCE_REFUSED, /* text says why */
 	SOURCE_CHANGED, /* the folder is another one now (UIDVALIDITY): look again */
 };
@@ -99,8 +102,10 @@ struct source_events {
 	/* From list and fetch: the folder was opened, and looks like that. */
 	int (*opened)(void *context, size_t folder, const struct source_status *s);
 	/* From list: its messages in any order (one may come again, the last one counts),
-	   the end. Lists come one after the other. */
+	   those that are there and cannot be understood (uid 0: not known), the end.
+	   Lists come one after the other; a folder that is opened again begins anew. */
 	int (*row)(void *context, size_t folder, const struct mail *m);
+	int (*unreadable)(void *context, size_t folder, uint32_t uid, struct str text);
 	int (*listed)(void *context, size_t folder, enum source_end end, struct str text);
 
 	/* From fetch: a body of `len` bytes begins on this connection, its bytes in

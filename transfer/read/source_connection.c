@@ -155,8 +155,8 @@ static int check_silence(struct source_connection *const *connections, size_t n,
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err)
 {
-	struct stream *streams[STREAM_WAIT_MAX];
-	int events[STREAM_WAIT_MAX], r;
+	struct stream *streams[STREAM_WAIT_MAX] = { NULL };
+	int events[STREAM_WAIT_MAX] = { 0 }, r;
 
 	if (n > STREAM_WAIT_MAX)
 		return error_set(err, -EINVAL, "too many connections");

@@ -3,6 +3,44 @@
 
 #include "wire/imap/flags.h"
 
+/* ---- blanks ---- */
+
+/* Between two tokens servers send one, none, several, and tabs. */
+static bool is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t';
+}
+
+static bool is_one_of(char ch, struct str set)
+{
+	return str_index(set, ch) < set.len;
+}
+
+static void blanks(struct imap_cursor *c)
+{
+	while (c->rest.len && is_blank(c->rest.ptr[0]))
+		c->rest = str_skip(c->rest, 1);
+}
+
+static struct str without_end(struct str line)
+{
+	while (line.len &&
+		(is_blank(line.ptr[line.len - 1]) || line.ptr[line.len - 1] == '\r' ||
+			line.ptr[line.len - 1] == '\n'))
+		line.len--;
+	return line;
+}
+
+static bool is_at_end(const struct imap_cursor *c)
+{
+	return without_end(c->rest).len == 0;
+}
+
+bool imap_response_is_blank(struct str part)
+{
+	return without_end(part).len == 0;
+}
+
 /* ---- where a response ends ---- */
 
 void imap_response_init(struct imap_response_reader *r)
@@ -133,11 +171,11 @@ static bool status(struct imap_cursor *c, struct imap_response *ret)
 static bool data(struct imap_cursor *c, struct imap_response *ret)
 {
 	ret->kind = IMAP_IS_DATA;
-	if (imap_number(c, &ret->number) && !imap_space(c))
-		return false;
+	(void)imap_number(c, &ret->number);
+	blanks(c);
 	if (!imap_atom(c, &ret->name))
 		return false;
-	(void)imap_space(c);
+	blanks(c);
 	ret->rest = *c;
 	return true;
 }
@@ -149,18 +187,115 @@ bool imap_response_parse(struct str line, struct imap_response *ret)
 	bool ok;
 
 	r.code = r.code_value = r.text = r.name = r.tag;
+	blanks(&c);
 	if (imap_char(&c, '+')) {
 		r.kind = IMAP_IS_CONTINUATION;
 		r.text = str_trim(c.rest);
 		ok = true;
 	} else if (imap_char(&c, '*')) {
-		ok = imap_space(&c) && (status(&c, &r) || data(&c, &r));
+		blanks(&c);
+		ok = status(&c, &r) || data(&c, &r);
 	} else {
-		ok = imap_tag(&c, &r.tag) && imap_space(&c) && status(&c, &r);
+		ok = imap_tag(&c, &r.tag) && imap_space(&c);
+		blanks(&c);
+		ok = ok && status(&c, &r);
 	}
 	if (ok)
 		*ret = r;
 	return ok;
+}
+
+/* ---- flags ---- */
+
+/* Bytes that a flag cannot have (RFC 3501, flag-keyword): our own answers are made of
+   these words. A blank cannot occur: it ends one. */
+static char flag_byte(char ch)
+{
+	bool is_odd = (unsigned char)ch <= ' ' || ch == 0x7f ||
+	              is_one_of(ch, STR_LIT("(){%*\"\\]"));
+
+	return is_odd ? '_' : ch;
+}
+
+static struct str flag_text(struct arena *arena, struct str word, bool is_system)
+{
+	char *text = arena_alloc(arena, word.len + 1);
+	size_t n = 0;
+
+	if (!text)
+		return (struct str){ 0 };
+	if (is_system)
+		text[n++] = '\\';
+	for (size_t i = 0; i < word.len; i++)
+		text[n++] = flag_byte(word.ptr[i]);
+	return str_of(text, n);
+}
+
+/* One word up to a blank or the list's end, quoted or not. */
+static bool odd_flag(struct imap_cursor *c, struct arena *arena, struct str *ret)
+{
+	struct str word;
+	size_t n = 0;
+	bool is_system;
+
+	if (!imap_quoted(c, arena, &word)) {
+		while (n < c->rest.len && !is_blank(c->rest.ptr[n]) &&
+			!is_one_of(c->rest.ptr[n], STR_LIT(")\r\n")))
+			n++;
+		word = str_take(c->rest, n);
+		c->rest = str_skip(c->rest, n);
+		if (!n)
+			return false;
+	}
+	is_system = word.len && word.ptr[0] == '\\';
+	if (str_eq(word, STR_LIT("\\*"))) /* PERMANENTFLAGS */
+		word = STR_LIT("");
+	*ret = flag_text(arena, is_system ? str_skip(word, 1) : word, is_system);
+	return ret->ptr != NULL;
+}
+
+/* What a server sent that the grammar forbids, as our own clients may see it. */
+static bool odd_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
+	struct str *ret_words)
+{
+	struct imap_cursor at = *c;
+	struct str words = STR("");
+	unsigned bits = 0;
+
+	if (imap_keyword(&at, STR_LIT("NIL"))) {
+		*c = at;
+		*ret_bits = 0;
+		*ret_words = words;
+		return true;
+	}
+	if (!imap_char(&at, '('))
+		return false;
+	for (blanks(&at); !imap_char(&at, ')'); blanks(&at)) {
+		struct imap_cursor one;
+		struct str word, known;
+		unsigned bit;
+
+		if (!odd_flag(&at, arena, &word))
+			return false;
+		one = imap_cursor(word);
+		if (imap_bare_flags(&one, arena, &bit, &known) && !one.rest.len) {
+			bits |= bit;
+			words = imap_keywords_add(arena, words, known);
+		}
+		if (!words.ptr)
+			return false;
+	}
+	*c = at;
+	*ret_bits = bits;
+	*ret_words = words;
+	return true;
+}
+
+static bool response_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
+	struct str *ret_words)
+{
+	return imap_flags(c, arena, ret_bits, ret_words) ||
+	       odd_flags(c, arena, ret_bits, ret_words);
 }
 
 /* ---- LIST ---- */
@@ -198,7 +333,7 @@ static bool list_attributes(
 	unsigned bits, bit;
 	struct str words, uses = STR("");
 
-	if (!imap_flags(c, arena, &bits, &words))
+	if (!response_flags(c, arena, &bits, &words))
 		return false;
 	if (bits & IMAP_FLAG_FLAGGED) /* the one special use that is a flag's name, too */
 		uses = STR_LIT("\\Flagged");
@@ -229,15 +364,16 @@ static bool list_separator(struct imap_cursor *c, struct arena *arena, char *ret
 }
 
 /* Extended data may follow (RFC 5258: " (...)"). Old servers send names unquoted that
-   need quotes: then all up to the line's end. */
+   need quotes: then all up to the line's end, but for blanks there. */
 static bool list_name(struct imap_cursor *c, struct arena *arena, struct str *ret)
 {
 	struct imap_cursor at = *c;
 
-	if (imap_list_mailbox(&at, arena, ret) &&
-		(imap_end(&at) || str_starts(at.rest, STR_LIT(" ("))))
-		return true;
-	*ret = str_trim(c->rest);
+	if (imap_list_mailbox(&at, arena, ret)) {
+		if (is_at_end(&at) || str_starts(at.rest, STR_LIT(" (")))
+			return true;
+	}
+	*ret = without_end(c->rest);
 	return ret->len > 0 && ret->ptr[0] != '"' && ret->ptr[0] != '{';
 }
 
@@ -246,9 +382,13 @@ bool imap_response_list(
 {
 	struct imap_list list = { 0 };
 
-	if (!list_attributes(&rest, arena, &list) || !imap_space(&rest) ||
-		!list_separator(&rest, arena, &list.separator) || !imap_space(&rest) ||
-		!list_name(&rest, arena, &list.name))
+	if (!list_attributes(&rest, arena, &list))
+		return false;
+	blanks(&rest);
+	if (!list_separator(&rest, arena, &list.separator))
+		return false;
+	blanks(&rest);
+	if (!list_name(&rest, arena, &list.name))
 		return false;
 	*ret = list;
 	return true;
@@ -256,22 +396,34 @@ bool imap_response_list(
 
 /* ---- FETCH ---- */
 
-/* "UID", "BODY[HEADER.FIELDS (DATE)]<0>": up to the space behind the section. */
+/* Behind the name: "[HEADER.FIELDS (DATE)]<0>", or nothing. */
+static size_t section_length(struct str s)
+{
+	size_t n = str_index(s, ']');
+
+	if (!s.len || s.ptr[0] != '[' || n == s.len)
+		return 0;
+	n++;
+	if (n < s.len && s.ptr[n] == '<' && str_index(s, '>') < s.len)
+		n = str_index(s, '>') + 1;
+	return n;
+}
+
+/* "UID", "BODY[]": the blank behind it may be missing. */
 static bool fetch_key(struct imap_cursor *c, struct str *ret)
 {
 	size_t n = 0;
-	bool inside = false;
 
-	while (n < c->rest.len && (inside || c->rest.ptr[n] != ' ')) {
-		char ch = c->rest.ptr[n++];
-
-		if (ch == '\r' || ch == '\n' || (ch == ')' && !inside))
-			return false;
-		inside = ch == '[' || (inside && ch != ']');
-	}
+	while (n < c->rest.len && !is_blank(c->rest.ptr[n]) &&
+		!is_one_of(c->rest.ptr[n], STR_LIT("()[]{}\"\r\n")))
+		n++;
+	if (!n)
+		return false;
+	n += section_length(str_skip(c->rest, n));
 	*ret = str_take(c->rest, n);
 	c->rest = str_skip(c->rest, n);
-	return n > 0 && imap_space(c);
+	blanks(c);
+	return true;
 }
 
 typedef bool fetch_value_fn(
@@ -286,7 +438,7 @@ static bool fetch_uid(struct imap_cursor *c, struct arena *arena, struct imap_fe
 static bool fetch_flags(
 	struct imap_cursor *c, struct arena *arena, struct imap_fetched *f)
 {
-	return imap_flags(c, arena, &f->flags, &f->keywords);
+	return response_flags(c, arena, &f->flags, &f->keywords);
 }
 
 static bool fetch_date(struct imap_cursor *c, struct arena *arena, struct imap_fetched *f)
@@ -303,8 +455,11 @@ static bool fetch_date(struct imap_cursor *c, struct arena *arena, struct imap_f
 
 static bool fetch_size(struct imap_cursor *c, struct arena *arena, struct imap_fetched *f)
 {
-	(void)arena;
-	return imap_number64(c, &f->size);
+	struct str text;
+
+	if (imap_number64(c, &f->size))
+		return true;
+	return imap_quoted(c, arena, &text) && str_to_u64(text, &f->size);
 }
 
 static bool fetch_modseq(
@@ -316,7 +471,8 @@ static bool fetch_modseq(
 
 static bool fetch_body(struct imap_cursor *c, struct arena *arena, struct imap_fetched *f)
 {
-	return imap_nstring(c, arena, &f->body);
+	/* NIL is none */
+	return imap_nstring(c, arena, &f->body) && f->body.ptr;
 }
 
 static const struct fetch_row {
@@ -353,6 +509,18 @@ static bool is_streamed(const struct imap_cursor *c)
 	       literal.size > 0;
 }
 
+/* A value that is none (a size of NIL or -1) is as good as not there. */
+static bool is_read(const struct fetch_row *row, struct imap_cursor *c,
+	struct arena *arena, struct imap_fetched *f)
+{
+	struct imap_cursor at = *c;
+
+	if (!row->value(&at, arena, f))
+		return false;
+	*c = at;
+	return true;
+}
+
 static enum imap_fetch_end fetch_item(
 	struct imap_cursor *c, struct arena *arena, struct imap_fetched *f)
 {
@@ -368,9 +536,10 @@ static enum imap_fetch_end fetch_item(
 		f->has |= is_body ? IMAP_FETCHED_BODY : 0u;
 		return is_body ? IMAP_FETCH_IS_IN_BODY : IMAP_FETCH_IS_IN_LITERAL;
 	}
-	if (row ? !row->value(c, arena, f) : !imap_skip_value(c))
+	if (row && is_read(row, c, arena, f))
+		f->has |= (unsigned)row->item;
+	else if (!imap_skip_value(c))
 		return IMAP_FETCH_IS_BAD;
-	f->has |= row ? (unsigned)row->item : 0u;
 	return IMAP_FETCH_IS_COMPLETE;
 }
 
@@ -379,12 +548,15 @@ enum imap_fetch_end imap_response_fetch(
 {
 	enum imap_fetch_end end = IMAP_FETCH_IS_COMPLETE;
 
-	(void)imap_char(rest, '(');
+	if (!f->is_begun)
+		(void)imap_char(rest, '(');
+	f->is_begun = true;
 	while (end == IMAP_FETCH_IS_COMPLETE) {
-		while (imap_space(rest))
-			;
+		blanks(rest);
 		if (imap_char(rest, ')'))
 			return IMAP_FETCH_IS_COMPLETE;
+		if (is_at_end(rest))
+			return IMAP_FETCH_IS_OPEN;
 		end = fetch_item(rest, arena, f);
 	}
 	return end;

@@ -72,6 +72,8 @@ struct imap_response {
 
 /* line: what COMPLETE or LITERAL gave for a response's beginning. Views into it. */
 bool imap_response_parse(struct str line, struct imap_response *ret);
+/* An empty line: some servers send them where nothing belongs. */
+bool imap_response_is_blank(struct str part);
 
 enum imap_list_attribute { /* bits; the first three as in mailstore/store/store.h */
 	IMAP_LIST_NOSELECT = 1 << 0,
@@ -85,7 +87,8 @@ struct imap_list {
 	char separator;         /* 0: NIL */
 	struct str name;        /* may lie in the line */
 };
-/* LIST and LSUB (RFC 3501, 7.2.2; RFC 6154 for special use). */
+/* LIST and LSUB (RFC 3501, 7.2.2; RFC 6154 for special use). A name without its quotes
+   goes up to the line's end, blanks there left out. */
 bool imap_response_list(
 	struct imap_cursor rest, struct arena *arena, struct imap_list *ret);
 
@@ -105,16 +108,19 @@ struct imap_fetched {
 	struct imap_date date;
 	bool date_is_odd; /* it came, and is no date: some servers show such ones */
 	uint64_t size, modseq;
-	struct str body; /* when it was kept in the response; NIL: empty */
+	struct str body; /* when it was kept in the response; NIL is none */
+	bool is_begun;   /* the list is open */
 };
 enum imap_fetch_end {
 	IMAP_FETCH_IS_COMPLETE,
 	IMAP_FETCH_IS_IN_BODY,    /* the body is the literal that is streamed next */
 	IMAP_FETCH_IS_IN_LITERAL, /* some other item is: not wanted */
+	IMAP_FETCH_IS_OPEN,       /* the line ends before the list: the rest may follow */
 	IMAP_FETCH_IS_BAD
 };
 /* Reads on from *rest, which is behind "FETCH " (*f zeroed) or at the rest of a response.
-   Strings lie in the line or in arena. */
+   Strings lie in the line or in arena. What a value cannot be read of is as if it had not
+   come: the caller asks has. */
 enum imap_fetch_end imap_response_fetch(
 	struct imap_cursor *rest, struct arena *arena, struct imap_fetched *f);
 

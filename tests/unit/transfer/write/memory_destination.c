@@ -20,7 +20,7 @@ static struct memory_kept_folder *by_id(struct memory_destination *d, int64_t id
 	for (size_t i = 0; i < d->now.n_folders; i++)
 		if (d->now.folders[i].is.id == id)
 			return &d->now.folders[i];
-	return NULL;
+	abort(); /* the copy asks for what there is */
 }
 
 /* Where UID `uid` is, or would be. */
