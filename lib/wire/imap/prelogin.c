@@ -87,14 +87,41 @@ static bool keep(struct imap_prelogin *p, struct str s, struct str *ret)
 	return ret->ptr != NULL;
 }
 
-/* RFC 3501 wants one space; Dovecot takes any number, and so do we. */
+/* RFC 3501 wants one space; Dovecot takes any number, mailutils tabs, and so do we. */
 static bool spaces(struct imap_cursor *c)
 {
 	bool any = false;
 
-	while (imap_space(c))
+	while (imap_space(c) || imap_char(c, '\t'))
 		any = true;
 	return any;
+}
+
+/* Up to white space, whatever it holds. */
+static bool any_word(struct imap_cursor *c, struct str *ret)
+{
+	struct str word;
+
+	if (!imap_word(c, &word))
+		return false;
+	*ret = str_take(word, str_index(word, '\t'));
+	c->rest = str_of(ret->ptr + ret->len,
+		(size_t)(c->rest.ptr + c->rest.len - ret->ptr) - ret->len);
+	return ret->len > 0;
+}
+
+/* A tag as mailutils takes it: '+' may be in it, if it cannot be taken for a "+ ...". */
+static bool client_tag(struct imap_cursor *c, struct str *ret)
+{
+	const struct str forbidden = STR("(){%*\"\\");
+
+	if (imap_peek(c) == '+' || !any_word(c, ret))
+		return false;
+	for (size_t i = 0; i < ret->len; i++)
+		if (str_index(forbidden, ret->ptr[i]) < forbidden.len ||
+			(unsigned char)ret->ptr[i] <= 0x20 || ret->ptr[i] == 0x7f)
+			return false;
+	return true;
 }
 
 static bool ends(struct imap_cursor *c)
@@ -211,7 +238,7 @@ static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct st
 	*ret_literal = imap_peek(c) == '{';
 	if (imap_peek(c) == '"' || imap_peek(c) == '{')
 		return imap_string(c, p->arena, &s) && keep(p, s, ret);
-	return imap_word(c, &s) && keep(p, s, ret);
+	return any_word(c, &s) && keep(p, s, ret);
 }
 
 static enum prelogin_action cmd_login(
@@ -293,8 +320,10 @@ static enum prelogin_action cmd_authenticate(
 {
 	struct str name, initial = { 0 };
 
-	if (!spaces(c) || !imap_atom(c, &name) ||
-		(spaces(c) && imap_word(c, &initial) && !ends(c)) || !imap_end(c) ||
+	if (!spaces(c) ||
+		!(imap_peek(c) == '"' ? imap_quoted(c, p->arena, &name)
+				      : imap_atom(c, &name)) ||
+		(spaces(c) && any_word(c, &initial) && !ends(c)) || !imap_end(c) ||
 		p->waits)
 		return bad(p, reply, p->login.tag, "BAD AUTHENTICATE wants a mechanism.");
 	if (!take_mechanism(p, name))
@@ -329,7 +358,8 @@ static enum prelogin_action run_command(
 
 	if (str_index(command, '\0') < command.len)
 		return bad(p, reply, STR_LIT("*"), "BAD NUL is not allowed in IMAP.");
-	if (!imap_tag(&c, &tag) || !spaces(&c) || !imap_atom(&c, &name))
+	(void)spaces(&c);
+	if (!client_tag(&c, &tag) || !spaces(&c) || !imap_atom(&c, &name))
 		return bad(p, reply, STR_LIT("*"), "BAD Invalid command.");
 	if (!keep(p, tag, &p->login.tag))
 		return bye(p, reply, "Out of memory.");

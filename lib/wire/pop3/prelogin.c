@@ -309,10 +309,27 @@ static bool has_forbidden(struct str line)
 	return str_index(line, '\0') < line.len || str_index(line, '\r') < line.len;
 }
 
+/* White space before the keyword, and a tab behind it: mailutils takes them. */
+static struct pop3_command lenient_command(struct str line)
+{
+	struct pop3_command c;
+	size_t tab;
+
+	while (line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t'))
+		line = str_skip(line, 1);
+	c = pop3_command(line);
+	tab = str_index(c.name, '\t');
+	if (tab < c.name.len) {
+		c.name = str_take(line, tab);
+		c.args = str_skip(line, tab + 1);
+	}
+	return c;
+}
+
 static enum prelogin_action run_command(
 	struct pop3_prelogin *p, struct str line, struct buf *reply)
 {
-	struct pop3_command c = pop3_command(line);
+	struct pop3_command c = lenient_command(line);
 
 	if (has_forbidden(line))
 		return bad(p, reply, "-ERR NUL and CR are not allowed in POP3.");

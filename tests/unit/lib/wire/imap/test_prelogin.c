@@ -52,6 +52,17 @@ static const struct row {
 	{ "spaces", STR("a  LOGIN  alice   secret  \r\n"),
 		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]a NO "
 		"no\r\n" },
+	{ "white space and tags of all kinds (mailutils)",
+		STR(" a+1[x]\tLOGIN\talice\tsecret\t\r\n"),
+		"[LOGIN alice/secret LOGIN: z1 LOGIN \"alice\" \"secret\"\r\n]a+1[x] NO "
+		"no\r\n" },
+	{ "no tags", STR("+a NOOP\r\n*a NOOP\r\na\\ NOOP\r\na\"b NOOP\r\n"),
+		"* BAD Invalid command.\r\n* BAD Invalid command.\r\n* BAD Invalid "
+		"command.\r\n* BAD Invalid command.\r\n" },
+	{ "a mechanism in quotes (mailutils)",
+		STR("a AUTHENTICATE \"plain\" AGFsaWNlAHNlY3JldA==\r\n"),
+		"[LOGIN alice/secret AUTHENTICATE PLAIN: z1 AUTHENTICATE PLAIN "
+		"AGFsaWNlAHNlY3JldA==\r\n]a NO no\r\n" },
 	{ "quoted", STR("a LOGIN \"al ice\" \"p\\\"q\\\\r\"\r\n"),
 		"[LOGIN al ice/p\"q\\r LOGIN: z1 LOGIN \"al ice\" "
 		"\"p\\\"q\\\\r\"\r\n]a NO no\r\n" },
