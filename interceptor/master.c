@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "interceptor/source.h"
 
 #include <errno.h>
@@ -171,9 +172,11 @@ static int drop_rights(struct error *err)
 {
 	/* only to give them to workers that it starts again */
 	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
-	int r = process_keep_capabilities(kept, 2, err);
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN,
+		.capabilities = kept,
+		.n_capabilities = 2 };
 
-	return r < 0 ? r : process_protect_memory(err);
+	return sandbox_enter(&sandbox, err);
 }
 
 static int set_up(struct master *m, struct error *err)

@@ -6,6 +6,7 @@
 #include "base/ipc.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "interceptor/keeper.h"
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
@@ -211,15 +212,6 @@ static void on_signal(void *context, int number)
 
 /* ---- set up ---- */
 
-static int drop_rights(struct error *err)
-{
-	/* marks and transparent sockets, for as long as it lives */
-	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
-	int r = process_keep_capabilities(kept, 2, err);
-
-	return r < 0 ? r : process_protect_memory(err);
-}
-
 static int open_registry(struct worker *w, struct error *err)
 {
 	const struct settings *s = w->host.settings;
@@ -238,6 +230,28 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
+}
+
+static int drop_rights(struct worker *w, struct error *err)
+{
+	/* marks and transparent sockets, for as long as it lives */
+	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	char files[REGISTRY_FILES][REGISTRY_FILE_MAX], staging[PATH_MAX];
+	const struct sandbox_path paths[] = { { files[0], false }, { files[1], true },
+		{ files[2], true }, { staging, false } };
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+		.capabilities = kept,
+		.n_capabilities = 2,
+		.paths = paths,
+		.n_paths = sizeof(paths) / sizeof(paths[0]) };
+	int r = settings_state_path(
+		w->host.settings, STAGING_DIRECTORY, staging, sizeof(staging));
+
+	if (r < 0)
+		return error_errno(err, r, "state_dir");
+	registry_files(w->host.registry, files);
+	r = process_make_directory(staging, 0700, err);
+	return r < 0 ? r : sandbox_enter(&sandbox, err);
 }
 
 static int open_loop(struct worker *w)
@@ -301,7 +315,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	int r = open_registry(w, err);
 
 	if (r == 0)
-		r = drop_rights(err);
+		r = drop_rights(w, err);
 	if (r < 0)
 		return r;
 	r = open_loop(w);

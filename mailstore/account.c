@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "event/timer.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
@@ -439,13 +440,17 @@ static void stop_loop(struct account *a)
 
 static int serve(struct account *a, const struct settings *settings)
 {
+	const struct sandbox_path folder = { .path = "/" };
+	struct sandbox sandbox = { .paths = &folder };
 	struct error err = { 0 };
 	int r;
 
 	a->serve.message_bytes = settings->limits.message_bytes;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
-	if (process_keep_capabilities(NULL, 0, &err) < 0) {
+	/* outside of the folder there is nothing that it could name */
+	sandbox.n_paths = a->entered;
+	if (sandbox_enter(&sandbox, &err) < 0) {
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
 		return EXIT_FAILURE;
 	}

@@ -6,7 +6,6 @@
 #include "settings/program.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 static const struct program program = {
 	.name = "mailstore",
@@ -20,15 +19,6 @@ static const struct program program = {
 		"  -h, --help  this help\n",
 	.has_account = true, /* descriptor 3 is then the master's socket */
 };
-
-#ifdef __SANITIZE_ADDRESS__
-/* LeakSanitizer reads /proc, which is out of an account process's sight. */
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
-{
-	return access("/proc/self", F_OK) != 0;
-}
-#endif
 
 int main(int argc, char **argv)
 {

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "event/signals.h"
 #include "mailstore/processes.h"
 #include "mailstore/tickets.h"
@@ -192,10 +193,13 @@ static int set_up(
 {
 	static const int kept[] = { CAP_SYS_CHROOT }; /* for the account processes */
 	static const int numbers[] = { SIGTERM, SIGINT };
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN,
+		.capabilities = kept,
+		.n_capabilities = 1 };
 	int r = listen_on(master, settings, err);
 
 	if (r == 0)
-		r = process_keep_capabilities(kept, 1, err);
+		r = sandbox_enter(&sandbox, err);
 	if (r < 0)
 		return r;
 	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);

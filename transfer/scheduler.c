@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "event/child.h"
 #include "event/signals.h"
 #include "event/timer.h"
@@ -562,6 +563,7 @@ static void end(struct scheduler *s)
 
 int scheduler_run(const struct settings *settings, const char *config)
 {
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN };
 	struct scheduler s = { .settings = settings, .config = config };
 	struct error err = { 0 };
 	int r = open_loop(&s);
@@ -570,6 +572,8 @@ int scheduler_run(const struct settings *settings, const char *config)
 		r = open_registry(&s, &err);
 	if (r == 0)
 		r = listen_on(&s, &err);
+	if (r == 0)
+		r = sandbox_enter(&sandbox, &err);
 	if (r < 0)
 		log_error(NULL, "start", "%s", err.code ? err.text : strerror(-r));
 	else

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "messages/ask.h"
 
 #include <errno.h>
@@ -171,11 +172,16 @@ static void destroy(struct server *s)
 	free(s);
 }
 
-static int drop_rights(struct error *err)
+/* It has its sockets, and needs no file but the registry. */
+static int drop_rights(struct server *s, struct error *err)
 {
-	int r = process_keep_capabilities(NULL, 0, err);
+	char files[REGISTRY_FILES][REGISTRY_FILE_MAX];
+	const struct sandbox_path paths[REGISTRY_FILES] = { { files[0], false },
+		{ files[1], true }, { files[2], true } };
+	const struct sandbox sandbox = { .paths = paths, .n_paths = REGISTRY_FILES };
 
-	return r < 0 ? r : process_protect_memory(err);
+	registry_files(s->vault.registry, files);
+	return sandbox_enter(&sandbox, err);
 }
 
 static int set_up(struct server *s, const struct settings *settings, struct error *err)
@@ -187,7 +193,7 @@ static int set_up(struct server *s, const struct settings *settings, struct erro
 	if (r == 0)
 		r = open_doors(s, settings, err);
 	if (r == 0)
-		r = drop_rights(err);
+		r = drop_rights(s, err);
 	if (r < 0)
 		return r;
 	r = start_loop(s);
@@ -224,7 +230,7 @@ static int set_up_once(
 	int r = vault_open(settings, true, &s->vault, err);
 
 	if (r == 0)
-		r = drop_rights(err);
+		r = drop_rights(s, err);
 	if (r == 0 && (r = start_loop(s)) < 0)
 		r = error_set(err, r, "%s", uv_strerror(r));
 	if (r == 0 && !asker_new(s, ROLE_COMMAND, fd))

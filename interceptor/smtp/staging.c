@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MEMORY_MAX 65536 /* of a message; most mail is smaller, and never sees a disk */
@@ -106,13 +107,26 @@ static int open_unnamed(const char *directory)
 	return fd;
 }
 
+/* The folder is there already, but for a worker that was started by itself. */
+static int open_file(const struct settings *s)
+{
+	char path[PATH_MAX];
+	int r = settings_state_path(s, STAGING_DIRECTORY, path, sizeof(path));
+
+	if (r == 0)
+		r = open_unnamed(path);
+	if (r != -ENOENT)
+		return r;
+	return mkdir(path, 0700) < 0 ? -errno : open_unnamed(path);
+}
+
 static int write_file(struct staging *g)
 {
 	struct str bytes = buf_view(&g->bytes);
 	int r = 0;
 
 	if (g->file < 0)
-		g->file = open_unnamed(g->host->settings->state_dir);
+		g->file = open_file(g->host->settings);
 	if (g->file < 0)
 		r = g->file;
 	if (r == 0)

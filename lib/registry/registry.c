@@ -3,6 +3,7 @@
 #include "registry/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,16 @@ int registry_any_password(struct registry *r, bool *ret_any, struct error *err)
 	if (code == 0)
 		*ret_any = any != 0;
 	return code;
+}
+
+void registry_files(
+	const struct registry *r, char ret[static REGISTRY_FILES][REGISTRY_FILE_MAX])
+{
+	static const char *const ends[REGISTRY_FILES] = { "", "-wal", "-shm" };
+
+	for (size_t i = 0; i < REGISTRY_FILES; i++)
+		(void)snprintf(
+			ret[i], REGISTRY_FILE_MAX, "%s%s", database_path(r->db), ends[i]);
 }
 
 int registry_open(const char *path, struct registry **ret, struct error *err)

@@ -31,7 +31,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct registry; /* opaque */
+struct registry;               /* opaque */
+#define REGISTRY_FILE_MAX 4096 /* PATH_MAX */
 
 enum route { ROUTE_SOURCE, ROUTE_BUSY, ROUTE_LOCAL, ROUTE_COUNT };
 enum stage {
@@ -96,6 +97,10 @@ struct account {
 /* Opens, and makes or upgrades (PRAGMA user_version), the file at path. */
 int registry_open(const char *path, struct registry **ret, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
+/* The files that it is: what a process must still reach that gives up all others. */
+#define REGISTRY_FILES 3
+void registry_files(
+	const struct registry *r, char ret[static REGISTRY_FILES][REGISTRY_FILE_MAX]);
 /* How long a change waits for the changes of others (5 s at first); then -EBUSY. A
    process with an event loop waits for a moment only: it serves nobody meanwhile. Reads
    never wait. */

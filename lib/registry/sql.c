@@ -263,7 +263,7 @@ const struct database_schema registry_schema = {
 	.noun = "the registry",
 	.cure = "restore it from a backup",
 	/* a password that is erased is overwritten, not only forgotten */
-	.setup = "PRAGMA secure_delete = ON",
+	.setup = "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY",
 	.statements = statements,
 	.n_statements = SQL_COUNT,
 	.upgrades = upgrades,

@@ -148,6 +148,7 @@ int settings_mail_path(
 	const struct settings *s, struct str account, char *path, size_t size);
 #define REGISTRY_FILE "registry.sqlite"       /* in state_dir */
 #define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
+#define STAGING_DIRECTORY "staging"           /* in state_dir: mail on its way in */
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
 #define TRANSFER_SOCKET "transfer.sock"       /* in run_dir */

@@ -8,6 +8,7 @@
 #include "mailstore/store/store.h"
 #include "messages/ask.h"
 #include "registry/registry.h"
+#include "transfer/account/job.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -299,6 +300,8 @@ enum account_exit account_return(const struct settings *settings, const char *na
 	r = process_keep_capabilities(NULL, 0, &b.err); /* it sees no password */
 	if (r == 0)
 		r = open_account(&b, name);
+	if (r == 0)
+		r = job_drop_rights(b.registry, settings, &b.account, &b.err);
 	if (r == 0)
 		result = leave_and_go_back(&b);
 	if (result == ACCOUNT_BROKEN)

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
 
@@ -114,6 +115,23 @@ int job_source_addresses(struct job *j, enum service_id service,
 	return 0;
 }
 
+int job_drop_rights(const struct registry *r, const struct settings *s,
+	const struct account *a, struct error *err)
+{
+	char files[REGISTRY_FILES][REGISTRY_FILE_MAX], folder[PATH_MAX];
+	const struct sandbox_path paths[] = { { files[0], false }, { files[1], true },
+		{ files[2], true }, { folder, true } };
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+		.paths = paths,
+		.n_paths = sizeof(paths) / sizeof(paths[0]) };
+	int code = settings_mail_path(s, a->name, folder, sizeof(folder));
+
+	if (code < 0)
+		return error_errno(err, code, "%s", s->state_dir);
+	registry_files(r, files);
+	return sandbox_enter(&sandbox, err);
+}
+
 int job_open(struct job *j, const char *name)
 {
 	int r = open_registry(j, name);
@@ -128,6 +146,8 @@ int job_open(struct job *j, const char *name)
 		r = passwords_read(j);
 	if (r == 0)
 		r = open_destination(j);
+	if (r == 0) /* before the source has said a word */
+		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
 	if (r == 0)
 		r = reader_open(j);
 	/* one that made way goes on: no attempt has failed */

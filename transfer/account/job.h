@@ -52,6 +52,10 @@ int job_source_addresses(struct job *j, enum service_id service,
 	struct sockaddr_storage *ret, size_t *ret_n);
 int job_open(struct job *j, const char *name);
 void job_close(struct job *j);
+/* Of an account's process: no file but the registry and the account's folder, which must
+   be there by then. */
+int job_drop_rights(const struct registry *r, const struct settings *s,
+	const struct account *a, struct error *err);
 /* Lets the next login have the folder. */
 void job_close_destination(struct job *j);
 /* Whether a session of ours keeps the user out meanwhile. */

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A child becomes each kind of process, after its drop of rights, and tries what a thief
+   in it would. */
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[64], own[96], other[96], registry[96];
+static pid_t stranger; /* a process beside it */
+
+static int result(long r)
+{
+	return r < 0 ? errno : 0;
+}
+
+/* ── attempts: 0 or errno ──────────────────────────────────────────────────────────── */
+
+static int read_shadow(void)
+{
+	return result(open("/etc/shadow", O_RDONLY));
+}
+
+static int read_other(void)
+{
+	return result(open(other, O_RDONLY));
+}
+
+static int write_other(void)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/new", folder);
+	return result(open(path, O_WRONLY | O_CREAT, 0600));
+}
+
+static int read_own(void)
+{
+	return result(open(own, O_RDWR));
+}
+
+static int open_registry(void)
+{
+	return result(open(registry, O_RDWR));
+}
+
+static int attach(void)
+{
+	return result(ptrace(PTRACE_ATTACH, stranger, NULL, NULL));
+}
+
+static int read_memory(void)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { &stranger, 1 };
+
+	return result(process_vm_readv(stranger, &here, 1, &there, 1, 0));
+}
+
+static int signal_it(void)
+{
+	return result(kill(stranger, SIGUSR1));
+}
+
+static int make_socket(void)
+{
+	return result(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int make_unix_socket(void)
+{
+	return result(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+}
+
+static int run_program(void)
+{
+	char name[] = "true";
+	char *const arguments[] = { name, NULL };
+
+	return result(execve("/bin/true", arguments, NULL));
+}
+
+static int leave(void)
+{
+	return result(unshare(CLONE_NEWNS));
+}
+
+static int change_user(void)
+{
+	return result(setuid(getuid()));
+}
+
+static int is_protected(void)
+{
+	struct rlimit core;
+
+	return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 &&
+	                       prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	                       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
+	                       prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2
+	               ? 0
+	               : EPERM;
+}
+
+/* Which kinds may do it. */
+enum kind { VAULT, WORKER, MOVER, MAILBOX, MASTER, KINDS };
+static const char *const kind_names[KINDS] = { "vault", "worker", "process of a transfer",
+	"process of a mailbox", "master" };
+#define MAY(kind) (1u << (kind))
+#define NOBODY 0u
+#define ALL (MAY(KINDS) - 1)
+
+static const struct attempt {
+	const char *name;
+	int (*try)(void);
+	unsigned who;
+	bool needs_landlock; /* else it can be refused by owner and mode alone */
+} attempts[] = {
+	{ "is protected", is_protected, ALL, false },
+	{ "read /etc/shadow", read_shadow, MAY(MASTER), true },
+	{ "read another account's file", read_other, MAY(MASTER), true },
+	{ "write beside it", write_other, MAY(MASTER), true },
+	{ "open its own file", read_own, MAY(MOVER) | MAY(MAILBOX) | MAY(MASTER), true },
+	{ "open the registry", open_registry,
+		MAY(VAULT) | MAY(WORKER) | MAY(MOVER) | MAY(MASTER), true },
+	{ "ptrace", attach, NOBODY, false },
+	{ "read memory", read_memory, NOBODY, false },
+	{ "signal", signal_it, MAY(MASTER), false },
+	{ "make an internet socket", make_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
+		false },
+	{ "make a UNIX socket", make_unix_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
+		false },
+	{ "unshare", leave, NOBODY, false },
+	{ "change the user", change_user, NOBODY, false },
+	{ "run a program", run_program, MAY(MASTER), false }, /* the last one */
+};
+
+static const struct sandbox_path with_registry[] = { { registry, false },
+	{ "/nonexistent/registry-wal", true } };
+static const struct sandbox_path with_folder[] = { { own, false } };
+static const struct sandbox_path with_both[] = { { registry, false }, { own, false } };
+static const struct sandbox sandboxes[KINDS] = {
+	[VAULT] = { .paths = with_registry, .n_paths = 2 },
+	[WORKER] = { .allows = SANDBOX_SOCKETS, .paths = with_registry, .n_paths = 2 },
+	[MOVER] = { .allows = SANDBOX_SOCKETS, .paths = with_both, .n_paths = 2 },
+	[MAILBOX] = { .paths = with_folder, .n_paths = 1 },
+	[MASTER] = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN },
+};
+
+/* ── the test ──────────────────────────────────────────────────────────────────────── */
+
+/* In a child of its own. */
+static int become(enum kind kind, const struct attempt *a)
+{
+	struct error err;
+
+	if (sandbox_enter(&sandboxes[kind], &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		return 255;
+	}
+	return a->try();
+}
+
+static int outcome(enum kind kind, const struct attempt *a)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(become(kind, a));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_attempts(void **state)
+{
+	bool landlock = sandbox_has_landlock();
+
+	(void)state;
+	for (int kind = 0; kind < KINDS; kind++)
+		for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+			const struct attempt *a = &attempts[i];
+			bool may = a->who & MAY(kind);
+			int code = outcome((enum kind)kind, a);
+
+			if (a->needs_landlock && !landlock && !may)
+				continue;
+			if (code == 255 || (code == 0) != may)
+				fail_msg("%s: %s: %s", kind_names[kind], a->name,
+					code ? strerror(code) : "done");
+		}
+}
+
+/* raise() and abort() go on working, so that a bug ends the process. */
+static void test_abort(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		if (sandbox_enter(&sandboxes[VAULT], NULL) == 0) {
+			(void)signal(SIGABRT, SIG_DFL);
+			(void)raise(SIGABRT);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void touch(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	(void)snprintf(folder, sizeof(folder), "/tmp/mailferry-sandbox-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	(void)snprintf(own, sizeof(own), "%s/own", folder);
+	(void)snprintf(other, sizeof(other), "%s/other", folder);
+	(void)snprintf(registry, sizeof(registry), "%s/registry", folder);
+	touch(own);
+	touch(other);
+	touch(registry);
+	(void)signal(SIGUSR1, SIG_IGN);
+	stranger = fork();
+	if (stranger == 0) {
+		(void)signal(SIGUSR1, SIG_IGN);
+		for (;;)
+			(void)pause();
+	}
+	return stranger < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	(void)kill(stranger, SIGKILL);
+	(void)waitpid(stranger, NULL, 0);
+	(void)unlink(own);
+	(void)unlink(other);
+	(void)unlink(registry);
+	{
+		char made[128];
+
+		(void)snprintf(made, sizeof(made), "%s/new", folder);
+		(void)unlink(made);
+	}
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_abort),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
