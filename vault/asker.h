@@ -79,18 +79,26 @@ struct job_order {
 	struct str password;
 	struct str verifiers;        /* CHECK */
 	struct ticket_bearer bearer; /* CHECK */
-	int64_t id;                  /* SET: account; LOAN: which one */
+	struct str client;           /* CHECK */
+	int64_t id;                  /* CHECK, SET: account; LOAN: which one */
 	bool only;                   /* SET */
 	bool proves;                 /* LOAN: the source took it already */
 };
 /* Copies the order. 0; -EBUSY: too much waits already; -ENOMEM. */
 int job_add(struct server *server, const struct job_order *order);
+/* CHECKs from that network (guess_network()) that are in the queue. */
+unsigned jobs_from(const struct server *server, uint64_t network);
 
 /* ---- requests.c, for jobs.c ---- */
 
 /* A verdict, with a ticket when it is right. */
 void answer_verdict(
 	struct asker *a, const struct ticket_bearer *bearer, enum verdict verdict);
+/* Looks at a CHECK, unless it has to wait: then false. */
+bool check_now(struct asker *a, const struct message *m);
+/* A password was judged, here or off the loop. */
+void check_is_judged(
+	struct asker *a, const struct job_order *order, enum verdict verdict);
 /* The verifier of one that is lent is made. */
 void loan_is_ready(struct asker *a, const struct job_order *order, struct str verifier);
 

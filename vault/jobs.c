@@ -46,7 +46,7 @@ static void checked(struct job *job)
 	if (verdict == VERDICT_RIGHT)
 		judge_remember(&job->server->vault, o->verifiers, o->password);
 	if (o->asker->fd >= 0)
-		answer_verdict(o->asker, &o->bearer, verdict);
+		check_is_judged(o->asker, o, verdict);
 }
 
 static void fail(struct job *job)
@@ -137,7 +137,7 @@ static bool copy_order(struct job *job, const struct job_order *order)
 {
 	struct job_order *o = &job->order;
 	struct str *const strings[] = { &o->password, &o->verifiers, &o->bearer.account,
-		&o->bearer.session, &o->bearer.service };
+		&o->bearer.session, &o->bearer.service, &o->client };
 
 	*o = *order;
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
@@ -146,6 +146,17 @@ static bool copy_order(struct job *job, const struct job_order *order)
 			return false;
 	}
 	return true;
+}
+
+unsigned jobs_from(const struct server *s, uint64_t network)
+{
+	const struct job *job;
+	unsigned n = 0;
+
+	STAILQ_FOREACH(job, &s->jobs, entry)
+	n += job->order.kind == JOB_CHECK &&
+	     guess_network(s->guesses, job->order.client) == network;
+	return n;
 }
 
 int job_add(struct server *s, const struct job_order *order)

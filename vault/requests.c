@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define MAY(role) (1u << (role))
+#define JOBS_SHARE 2 /* of one network in the helper thread's queue */
 
 /* ── workers ───────────────────────────────────────────────────────────────────────── */
 
@@ -46,37 +47,71 @@ static struct challenge_proof proof_of(const struct message *m)
 	return p;
 }
 
-static void check(struct asker *a, const struct message *m, const struct question *q,
+void check_is_judged(struct asker *a, const struct job_order *order, enum verdict verdict)
+{
+	const struct guess g = {
+		.account = order->id, .client = order->client, .password = order->password
+	};
+
+	if (verdict == VERDICT_WRONG)
+		guess_was_wrong(a->server->guesses, &g, clock_monotonic_ms());
+	else if (verdict == VERDICT_RIGHT)
+		guess_was_right(a->server->guesses, &g, clock_monotonic_ms());
+	answer_verdict(a, &order->bearer, verdict);
+}
+
+/* false: its network has enough of the helper thread already. */
+static bool judge_now(struct asker *a, const struct question *q, struct job_order *order,
 	struct arena *arena)
 {
-	struct ticket_bearer bearer = { .session = m->session, .service = m->service };
+	struct server *s = a->server;
 	struct judgement j;
-	struct job_order order = { .kind = JOB_CHECK, .asker = a };
 
-	judge(&a->server->vault, q, arena, &j);
-	bearer.account = j.name;
-	if (j.needs_scrypt) {
-		order.password = q->password;
-		order.verifiers = j.verifiers;
-		order.bearer = bearer;
-		if (job_add(a->server, &order) == 0)
-			return;
-	}
-	answer_verdict(a, &bearer, j.verdict);
+	judge(&s->vault, q, arena, &j);
+	order->bearer.account = j.name;
+	order->verifiers = j.verifiers;
+	if (!j.needs_scrypt)
+		check_is_judged(a, order, j.verdict);
+	else if (jobs_from(s, guess_network(s->guesses, order->client)) >= JOBS_SHARE)
+		return false;
+	else if (job_add(s, order) < 0)
+		return false;
+	return true;
+}
+
+bool check_now(struct asker *a, const struct message *m)
+{
+	struct challenge_proof proof = proof_of(m);
+	struct question q = { .account = (int64_t)m->number, .password = m->payload };
+	const struct guess g = {
+		.account = q.account, .client = m->client, .password = m->payload
+	};
+	struct job_order order = { .kind = JOB_CHECK,
+		.asker = a,
+		.id = q.account,
+		.password = m->payload,
+		.client = m->client,
+		.bearer = { .session = m->session, .service = m->service } };
+	struct arena arena;
+	bool is_done;
+
+	if (guess_wait(a->server->guesses, &g, clock_monotonic_ms()))
+		return false;
+	if (m->text.len)
+		q.proof = &proof;
+	arena_init(&arena);
+	is_done = judge_now(a, &q, &order, &arena);
+	arena_fini(&arena);
+	return is_done;
 }
 
 static void on_check(struct asker *a, const struct message *m, int fd)
 {
-	struct challenge_proof proof = proof_of(m);
-	struct question q = { .account = (int64_t)m->number, .password = m->payload };
-	struct arena arena;
+	const struct ticket_bearer bearer = { .session = m->session };
 
 	(void)fd;
-	if (m->text.len)
-		q.proof = &proof;
-	arena_init(&arena);
-	check(a, m, &q, &arena);
-	arena_fini(&arena);
+	if (!check_now(a, m) && waiting_add(a->server, a, m) < 0)
+		answer_verdict(a, &bearer, VERDICT_UNKNOWN);
 }
 
 static void on_compare(struct asker *a, const struct message *m, int fd)

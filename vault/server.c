@@ -91,6 +91,8 @@ static int start_loop(struct server *s)
 		r = uv_signal_init(&s->loop, &s->interrupt);
 	if (r == 0)
 		r = uv_signal_start(&s->terminate, on_signal, SIGTERM);
+	if (r == 0)
+		r = waiting_init(s);
 	return r < 0 ? r : uv_signal_start(&s->interrupt, on_signal, SIGINT);
 }
 
@@ -142,6 +144,7 @@ static void close_listener(uv_handle_t *handle, void *argument)
 static void stop(struct server *s)
 {
 	s->once = false;
+	waiting_fini(s);
 	while (!LIST_EMPTY(&s->askers))
 		asker_close(LIST_FIRST(&s->askers));
 	uv_walk(&s->loop, close_listener, NULL);
@@ -159,7 +162,12 @@ static struct server *make(void)
 	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
 	LIST_INIT(&s->askers);
 	STAILQ_INIT(&s->jobs);
-	return s;
+	STAILQ_INIT(&s->waiting);
+	s->guesses = guesses_new();
+	if (s->guesses)
+		return s;
+	free(s);
+	return NULL;
 }
 
 static void destroy(struct server *s)
@@ -167,6 +175,7 @@ static void destroy(struct server *s)
 	for (size_t i = 0; s->listeners && i < DOORS; i++)
 		fd_closep(&s->listeners[i].fd);
 	free(s->listeners);
+	guesses_free(s->guesses);
 	vault_close(&s->vault);
 	explicit_bzero(s->buffer, sizeof(s->buffer));
 	free(s);

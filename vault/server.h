@@ -3,6 +3,7 @@
 #define VAULT_SERVER_H
 /* The vault's process: its sockets and its loop. */
 #include "vault/asker.h"
+#include "vault/guess.h"
 
 #define JOBS_MAX 256 /* that wait for the helper thread */
 #define OUTCASTS_MAX                                                                     \
@@ -15,6 +16,10 @@ struct server {
 	struct listener *listeners;
 	LIST_HEAD(, asker) askers;
 	STAILQ_HEAD(, job) jobs;
+	STAILQ_HEAD(, waiting) waiting;
+	unsigned n_waiting;
+	uv_timer_t tick; /* while any waits */
+	struct guesses *guesses;
 	unsigned n_jobs;
 	bool job_runs;
 	bool once; /* ends with its only asker */
@@ -27,6 +32,12 @@ struct server {
 int server_run(const struct settings *settings);
 /* For the one command at the other end of fd, while no vault runs. */
 int server_run_once(const struct settings *settings, int fd);
+
+/* ---- waiting.c ---- */
+int waiting_init(struct server *s);
+/* Copies the CHECK. 0; -EBUSY: too many wait; -ENOMEM. */
+int waiting_add(struct server *s, struct asker *a, const struct message *m);
+void waiting_fini(struct server *s);
 
 /* ---- server.c, for asker.c ---- */
 void server_asker_gone(struct server *s, struct asker *a);

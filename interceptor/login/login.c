@@ -33,14 +33,17 @@ void login_refuse(struct session *s, enum refusal_reason why)
 		[REFUSAL_WRONG_PASSWORD] = "wrong-password",
 		[REFUSAL_MECHANISM] = "mechanism",
 	};
-	char id[SESSION_ID_MAX];
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
 
 	if (!session_is_handled(s))
 		return;
-	log_info(session_id(s, id), "refused", "account=%s reason=%s",
-		s->account ? s->account : "-", names[why]);
+	endpoint_text(&s->peer, client);
+	log_info(session_id(s, id), "refused",
+		"account=%s reason=%s service=%s client=%s",
+		s->account ? s->account : "-", names[why], service_name(s->service),
+		client);
 	session_set_live(s, false);
 	buf_wipe(&l->answer);
 	if (p->refuse(l->machine, why, l->offer->refusal, &s->memory->to_client) < 0) {
@@ -320,13 +323,15 @@ static void refused(struct session *s)
 	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
 	struct str text;
-	char id[SESSION_ID_MAX];
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 
 	if (login_waits_for_maildrop(s))
 		return;
 	session_set_live(s, false);
-	log_info(session_id(s, id), "refused", "account=%s by=source",
-		s->account ? s->account : "-");
+	endpoint_text(&s->peer, client);
+	log_info(session_id(s, id), "refused",
+		"account=%s by=source service=%s client=%s",
+		s->account ? s->account : "-", service_name(s->service), client);
 	if (l->attempt.password.ptr &&
 		p->refusal_text(buf_view(&l->answer), l->attempt.user, &text))
 		s->host->ops->learnt_refusal(s->host, s->service, text);
