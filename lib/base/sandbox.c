@@ -16,7 +16,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #ifdef __SANITIZE_ADDRESS__
-/* LeakSanitizer looks at its own process with ptrace at the end, which is refused here. */
+/* LeakSanitizer looks at its own process with ptrace at the end: refused here. */
 static bool is_entered;
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
