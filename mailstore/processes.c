@@ -89,6 +89,9 @@ static void refuse_moving(
 }
 
 /* What may wait, how it goes on, and what becomes of it when it cannot. */
+static void serve_admitted(
+	struct processes *all, struct peer *peer, const struct message *m, int socket);
+
 static const struct waiting_row {
 	enum message_type type;
 	void (*serve)(struct processes *all, struct peer *peer, const struct message *m,
@@ -96,7 +99,7 @@ static const struct waiting_row {
 	void (*refuse)(struct processes *all, struct peer *peer, const struct message *m,
 		int fd);
 } waiting_rows[] = {
-	{ MESSAGE_SERVE, processes_serve, refuse_moving },
+	{ MESSAGE_SERVE, serve_admitted, refuse_moving },
 	{ MESSAGE_STAGE, processes_stage, deliveries_refuse },
 	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },
 };
@@ -424,15 +427,12 @@ static bool is_refused(
 	return true;
 }
 
-void processes_serve(
+static void serve_admitted(
 	struct processes *all, struct peer *peer, const struct message *m, int socket)
 {
-	struct process *p;
+	struct process *p = process_get(all, m->account);
 	int r;
 
-	if (is_refused(all, peer, m, socket))
-		return;
-	p = process_get(all, m->account);
 	if (p && p->state == PROCESS_RELEASING) {
 		refuse_login(all, peer, m, socket, MOVING_WHY);
 		return;
@@ -444,6 +444,14 @@ void processes_serve(
 	}
 	if (r < 0)
 		refuse_login(all, peer, m, socket, BROKEN_WHY);
+}
+
+/* Its ticket is good once: what waits for the next process has been admitted. */
+void processes_serve(
+	struct processes *all, struct peer *peer, const struct message *m, int socket)
+{
+	if (!is_refused(all, peer, m, socket))
+		serve_admitted(all, peer, m, socket);
 }
 
 static void release(struct process *p)

@@ -6,6 +6,7 @@ import imaplib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mailstore import (RELEASE, RELEASED, SERVE_END, Link, Mailstore, encode,  # noqa: E402
                        programs, rss_kib, wait_for)
+from lab.imap import Imap  # noqa: E402
 from lab.mail_odd import odd_messages  # noqa: E402
 
 BIG = b"Subject: big\r\n\r\n" + b"".join(b"%075d\r\n" % n for n in range(700_000))
@@ -129,6 +131,35 @@ class Processes(MailstoreTest):
         wait_for(lambda: self.store.account_pid("alice") is None)
         self.assertTrue(self.store.imap("alice")[1].startswith(b"login OK"))
         self.assertNotEqual(self.store.account_pid("alice"), pid)
+
+    def test_no_mailbox_without_a_ticket(self):
+        vault = self.store.vault
+        used = {}
+
+        def once(session):
+            used[session] = vault.ticket("alice", session, "imap")
+            return used[session]
+        tickets = {
+            "none": lambda session: b"",
+            "another account's": lambda session: vault.ticket("bob", session, "imap"),
+            "another session's": lambda session: vault.ticket("alice", "x" + session, "imap"),
+            "another service's": lambda session: vault.ticket("alice", session, "pop3"),
+            "too old": lambda session: vault.ticket("alice", session, "imap", -1),
+            "damaged": lambda session: vault.ticket("alice", session, "imap")[:-1] + b"\0",
+            "used": lambda session: next(iter(used.values())),
+        }
+        self.assertTrue(self.imap_with(once).startswith(b"login OK"))
+        for name, ticket in tickets.items():
+            self.assertFalse(self.imap_with(ticket).startswith(b"login OK"), name)
+        self.assertTrue(self.imap_with(once).startswith(b"login OK"))
+
+    def imap_with(self, ticket):
+        """The first answer to one who comes with that ticket."""
+        ours, theirs = socket.socketpair()
+        ours.settimeout(30)
+        self.store.serve("alice", theirs, ticket=ticket)
+        with ours:
+            return Imap(ours).greeting
 
     def test_login_while_it_leaves_is_served_by_the_next(self):
         for delay in (1.9, 1.95, 2.0, 2.02, 2.05):
