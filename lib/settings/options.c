@@ -105,7 +105,7 @@ static const struct option service_option_rows[] = {
 static const struct option limit_rows[] = {
 	{ "connections", OPTION_NUMBER, LIMIT(connections), "20000", .least = 1,
 		.most = 1000000, .help = "at once, over all workers" },
-	{ "connections_per_ip", OPTION_NUMBER, LIMIT(connections_per_ip), "100",
+	{ "connections_per_ip", OPTION_NUMBER, LIMIT(connections_per_ip), "2000",
 		.least = 1, .most = 1000000,
 		.help = "not logged in yet, from one client address" },
 	{ "login_timeout", OPTION_NUMBER, LIMIT(login_timeout_s), "120", .least = 1,
