@@ -295,7 +295,8 @@ static enum prelogin_action after_answer(
 	return cancelled(p, reply, "BAD Invalid SASL response.");
 }
 
-/* Into login: the mechanism, as the server spells it. false: it does not offer it. */
+/* Into login: the mechanism, as the server spells it. false: it does not offer it. PLAIN
+   and LOGIN, which are ours to speak, it may have without saying so (Courier). */
 static bool take_mechanism(struct imap_prelogin *p, struct str name)
 {
 	static const struct str own[] = {
@@ -305,9 +306,10 @@ static bool take_mechanism(struct imap_prelogin *p, struct str name)
 	struct wire_login *l = &p->login;
 	struct str spelt;
 
-	if (!sasl_offered(p->offer->capability, STR_LIT("AUTH="), name, &spelt))
-		return false;
 	l->kind = sasl_login_kind(name);
+	if (l->kind == LOGIN_EXCHANGE &&
+		!sasl_offered(p->offer->capability, STR_LIT("AUTH="), name, &spelt))
+		return false;
 	if (l->kind != LOGIN_EXCHANGE)
 		l->mechanism = own[l->kind];
 	else if (!keep(p, spelt, &l->mechanism))

@@ -239,16 +239,16 @@ static enum prelogin_action after_answer(
 	return bad(p, reply, "-ERR Invalid SASL response.");
 }
 
-/* Whether the server offers it, and how it spells it. A server without CAPA may have the
-   two that we can do: it says itself whether it has. */
+/* Whether the server offers it, and how it spells it. PLAIN and LOGIN, which are ours to
+   speak, it may have without saying so, or without CAPA. */
 static bool find_mechanism(
 	const struct pop3_prelogin *p, struct str name, struct str *ret_spelt)
 {
 	struct str offered;
 
 	*ret_spelt = name;
-	if (!p->offer->capability.len)
-		return sasl_login_kind(name) != LOGIN_EXCHANGE;
+	if (sasl_login_kind(name) != LOGIN_EXCHANGE)
+		return true;
 	return pop3_capability_args(p->offer->capability, STR_LIT("SASL"), &offered) &&
 	       sasl_offered(offered, STR_LIT(""), name, ret_spelt);
 }
