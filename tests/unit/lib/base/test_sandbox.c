@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-static char folder[64], own[96], other[96], registry[96];
+static char folder[64], own[96], other[96], registry[96], staging[96];
 static pid_t stranger; /* a process beside it */
 
 static int result(long r)
@@ -61,6 +61,22 @@ static int read_own(void)
 static int open_registry(void)
 {
 	return result(open(registry, O_RDWR));
+}
+
+static int make_nameless(void)
+{
+	return result(open(staging, O_TMPFILE | O_RDWR, 0600));
+}
+
+/* What is done where a file system has no nameless ones. */
+static int make_and_unlink(void)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/x-XXXXXX", staging);
+	fd = mkostemp(path, O_CLOEXEC);
+	return fd < 0 ? errno : result(unlink(path));
 }
 
 static int attach(void)
@@ -142,6 +158,8 @@ static const struct attempt {
 	{ "open its own file", read_own, MAY(MOVER) | MAY(MAILBOX) | MAY(MASTER), true },
 	{ "open the registry", open_registry,
 		MAY(VAULT) | MAY(WORKER) | MAY(MOVER) | MAY(MASTER), true },
+	{ "make a nameless file", make_nameless, MAY(WORKER) | MAY(MASTER), true },
+	{ "make a file and unlink it", make_and_unlink, MAY(WORKER) | MAY(MASTER), true },
 	{ "ptrace", attach, NOBODY, false },
 	{ "read memory", read_memory, NOBODY, false },
 	{ "signal", signal_it, MAY(MASTER), false },
@@ -156,11 +174,13 @@ static const struct attempt {
 
 static const struct sandbox_path with_registry[] = { { registry, false },
 	{ "/nonexistent/registry-wal", true } };
+static const struct sandbox_path with_staging[] = { { registry, false },
+	{ staging, false } };
 static const struct sandbox_path with_folder[] = { { own, false } };
 static const struct sandbox_path with_both[] = { { registry, false }, { own, false } };
 static const struct sandbox sandboxes[KINDS] = {
 	[VAULT] = { .paths = with_registry, .n_paths = 2 },
-	[WORKER] = { .allows = SANDBOX_SOCKETS, .paths = with_registry, .n_paths = 2 },
+	[WORKER] = { .allows = SANDBOX_SOCKETS, .paths = with_staging, .n_paths = 2 },
 	[MOVER] = { .allows = SANDBOX_SOCKETS, .paths = with_both, .n_paths = 2 },
 	[MAILBOX] = { .paths = with_folder, .n_paths = 1 },
 	[MASTER] = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN },
@@ -246,6 +266,8 @@ static int setup(void **state)
 	(void)snprintf(own, sizeof(own), "%s/own", folder);
 	(void)snprintf(other, sizeof(other), "%s/other", folder);
 	(void)snprintf(registry, sizeof(registry), "%s/registry", folder);
+	(void)snprintf(staging, sizeof(staging), "%s/staging", folder);
+	assert_int_equal(mkdir(staging, 0700), 0);
 	touch(own);
 	touch(other);
 	touch(registry);
@@ -267,6 +289,7 @@ static int teardown(void **state)
 	(void)unlink(own);
 	(void)unlink(other);
 	(void)unlink(registry);
+	(void)rmdir(staging);
 	{
 		char made[128];
 
