@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry up: what must be in place before the supervisor's loop. */
 #include "control/control.h"
+#include "control/copies.h"
+#include "control/folders.h"
 #include "control/rights.h"
 #include "control/supervisor.h"
 #include "control/vault.h"
 
-#include "base/fd.h"
+#include "base/log.h"
 #include "base/process.h"
+#include "settings/state_lock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
-
-#define LOCK_FILE "up.lock"
 
 static int make_directories(struct control *c)
 {
@@ -33,66 +31,49 @@ static int make_directories(struct control *c)
 	return code;
 }
 
-static int refuse_second(struct control *c, int fd, const char *path)
-{
-	char pid[16] = "?";
-	ssize_t n = read(fd, pid, sizeof(pid) - 1);
-
-	if (n > 0)
-		pid[str_index(str_of(pid, (size_t)n), '\n')] = '\0';
-	return error_set(&c->err, -EBUSY,
-		"mailferry runs here already (pid %s, %s); stop that one, or use another "
-		"run_dir",
-		pid, path);
-}
-
-/* One `up` for a run_dir. The kernel drops the lock with the process, however it ends. */
-static int take_lock(struct control *c, int *ret_fd)
-{
-	char path[PATH_MAX], pid[16];
-	CLEANUP(fd_closep) int fd = -1;
-	int code = settings_run_path(&c->settings, LOCK_FILE, path, sizeof(path));
-	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-
-	if (code < 0)
-		return error_errno(&c->err, code, "%s", c->settings.run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_errno(&c->err, -errno, "cannot make %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
-		               ? refuse_second(c, fd, path)
-		               : error_errno(&c->err, -errno, "cannot lock %s", path);
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)len, 0) != len)
-		return error_errno(&c->err, -errno, "cannot write %s", path);
-	*ret_fd = fd_steal(&fd);
-	return 0;
-}
-
 /* The vault makes registry and key when there are none, so that what is wrong with them
-   is said once and here. */
+   is said once and here. None is made beside mailboxes that live here. */
 static int open_registry(struct control *c, struct registry **ret)
 {
-	int code = vault_task(c, "make");
+	char path[PATH_MAX];
+	int code = settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path));
 
+	if (code < 0)
+		return error_errno(&c->err, code, "%s", c->settings.state_dir);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		code = folders_refuse_strays(c, NULL);
+	if (code == 0)
+		code = vault_task(c, "make");
 	return code < 0 ? code : control_registry(c, ret);
+}
+
+/* Better not to start than to serve from a registry that is damaged or too old. */
+static int check_registry(struct control *c, struct registry *r)
+{
+	int code = copies_make(c, r);
+
+	if (code == -ENOSPC) { /* those who are here can still be served */
+		log_warning(NULL, "registry-copy", "error=\"%s\"", c->err.text);
+		code = 0;
+	}
+	return code < 0 ? code : folders_refuse_strays(c, r);
 }
 
 enum exit_code cmd_up(struct control *c)
 {
-	CLEANUP(fd_closep) int lock = -1;
-	struct registry *r;
+	struct registry *r = NULL;
 	int code = rights_require_all(&c->err);
 
 	if (code == 0)
 		code = make_directories(c);
 	if (code == 0)
-		code = take_lock(c, &lock);
+		code = state_lock_take(&c->settings, STATE_LOCK_UP, &c->err);
 	if (code == 0)
 		code = open_registry(c, &r);
-	if (code < 0)
-		return control_fail(c);
-	code = supervisor_run(c, r);
+	if (code == 0)
+		code = check_registry(c, r);
+	if (code == 0)
+		code = supervisor_run(c, r);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -34,6 +34,9 @@ static const struct command commands[] = {
 		"what still reaches the source and why; whether it may be retired" },
 	{ "retire", "", 0, 0, OPTION_DAYS | OPTION_YES | OPTION_FORCE, cmd_retire,
 		"close the source's side for good and erase all sealed passwords" },
+	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
+		"look the registry through, copy it, or make it anew from a copy and "
+		"the mail folders" },
 	{ "counters", "", 0, 0, OPTION_JSON, cmd_counters,
 		"packets and bytes by service and route, from the kernel" },
 	{ "flows", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
 
+#include "control/copies.h"
 #include "control/daemons.h"
 #include "control/up_rules.h"
 
@@ -16,6 +17,7 @@
 
 #define TICK_MS 100      /* how soon the rules follow the registry */
 #define STOP_MS 10000    /* a program has that long to say BYE and sync */
+#define COPY_MS 3600000
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 
 enum supervisor_state {
@@ -47,6 +49,7 @@ struct supervisor {
 	struct slot slots[PROGRAMS];
 	struct up_rules *rules;
 	uint64_t stop_until; /* then SIGKILL */
+	uint64_t copy_at;    /* the next copy of the registry */
 	int result;          /* what supervisor_run() returns */
 	struct loop loop;
 	struct timer *tick;
@@ -74,6 +77,18 @@ static void give_up(struct supervisor *s)
 {
 	s->result = s->control->err.code ? s->control->err.code : -EIO;
 	stop(s);
+}
+
+/* Damage is said by the log and by `status`; the copies from before it stay. */
+static void keep_copies(struct supervisor *s, uint64_t now)
+{
+	if (!s->copy_at)
+		s->copy_at = now + COPY_MS; /* one was made before we began */
+	if (now < s->copy_at)
+		return;
+	s->copy_at = now + COPY_MS;
+	if (copies_make(s->control, s->registry) < 0)
+		log_error(NULL, "registry-copy", "error=\"%s\"", s->control->err.text);
 }
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
@@ -176,6 +191,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
 	up_rules_tick(s->rules);
+	keep_copies(s, now);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)

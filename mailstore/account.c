@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/account.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -77,19 +78,24 @@ static void log_settled(const struct account *a)
 			(unsigned long long)count);
 }
 
-/* What was on its way to us when the account went back to the source: here nobody would
-   ever see it. */
-static bool has_left(struct store *s)
+/* From the first login or message on, what is here may be nowhere else. -EBUSY: it has
+   left; what was on its way to us when it went back to the source would be seen by nobody
+   here. */
+static int take_into_service(struct store *s, struct error *err)
 {
+	struct store_identity is;
 	struct arena arena;
-	struct str value;
-	bool left;
+	int code;
 
 	arena_init(&arena);
-	left = store_checkpoint(s, STR_LIT(SWITCH_MODSEQ), &arena, &value, NULL) == 0 &&
-	       str_eq(value, STR_LIT(SWITCH_LEFT));
+	code = store_identity(s, &arena, &is, err);
+	if (code == 0 && is.service == STORE_LEFT)
+		code = -EBUSY;
+	else if (code == 0)
+		code = store_set_service(s, STORE_SERVED, clock_wall_ms(), err);
 	arena_fini(&arena);
-	return left;
+	/* with a full disk what is here can be read, and room be made */
+	return code == -ENOSPC ? 0 : code;
 }
 
 static int refuse_left(struct account *a, const char **ret_why)
@@ -110,8 +116,15 @@ static int open_store(struct account *a, const char **ret_why)
 	if (a->serve.store)
 		return 0;
 	code = a->entered ? store_open(".", false, &a->serve.store, &err) : -ENOENT;
-	if (code == 0 && has_left(a->serve.store))
-		return refuse_left(a, ret_why);
+	if (code == 0) {
+		code = take_into_service(a->serve.store, &err);
+		if (code == -EBUSY)
+			return refuse_left(a, ret_why);
+		if (code < 0) {
+			store_close(a->serve.store);
+			a->serve.store = NULL;
+		}
+	}
 	if (code == 0) {
 		log_settled(a);
 		return 0;

@@ -104,6 +104,7 @@ int query_first(struct database *d, unsigned statement, const struct sql_value *
 	size_t n_values, struct query *ret, struct error *err);
 void query_end(struct query *q);
 uint64_t query_number(const struct query *q, int column);
+bool query_is_null(const struct query *q, int column);
 struct str query_bytes(const struct query *q, int column); /* until the next step */
 
 /* A statement to its end, without rows. */
@@ -138,5 +139,11 @@ bool database_in_transaction(const struct database *d);
 void database_checkpoint_at(struct database *d, int pages);
 /* Now, and the log is emptied: erased bytes are gone from it. -EBUSY: somebody reads. */
 int database_empty_log(struct database *d, struct error *err);
+/* Looks at every page and index entry (PRAGMA quick_check): -EUCLEAN with the first thing
+   that is wrong. Some 0.3 s for 100 MB. */
+int database_check(struct database *d, struct error *err);
+/* A copy of it as it is now, on the disk when this returns (mode 0600); `to` is replaced
+   as a whole. Others may go on meanwhile. */
+int database_copy(struct database *d, const char *to, struct error *err);
 
 #endif

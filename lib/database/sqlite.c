@@ -249,6 +249,11 @@ uint64_t query_number(const struct query *q, int column)
 	return (uint64_t)sqlite3_column_int64(q->statement, column);
 }
 
+bool query_is_null(const struct query *q, int column)
+{
+	return sqlite3_column_type(q->statement, column) == SQLITE_NULL;
+}
+
 struct str query_bytes(const struct query *q, int column)
 {
 	const void *bytes = sqlite3_column_blob(q->statement, column);
@@ -352,19 +357,4 @@ int database_finish(struct database *d, int result, struct error *err)
 bool database_in_transaction(const struct database *d)
 {
 	return !sqlite3_get_autocommit(d->db);
-}
-
-/* ── the file ──────────────────────────────────────────────────────────────────────── */
-
-void database_checkpoint_at(struct database *d, int pages)
-{
-	(void)sqlite3_wal_autocheckpoint(d->db, pages);
-}
-
-int database_empty_log(struct database *d, struct error *err)
-{
-	int rc = sqlite3_wal_checkpoint_v2(
-		d->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-
-	return rc == SQLITE_OK ? 0 : database_error(d, rc, err);
 }

@@ -261,7 +261,7 @@ static const char *const upgrades[] = {
 
 const struct database_schema registry_schema = {
 	.noun = "the registry",
-	.cure = "restore it from a backup",
+	.cure = "run: mailferry registry rebuild",
 	/* a password that is erased is overwritten, not only forgotten */
 	.setup = "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY",
 	.statements = statements,

@@ -2,6 +2,7 @@
 #include "settings/program.h"
 
 #include "base/log.h"
+#include "settings/state_lock.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -42,6 +43,18 @@ static enum wish read_arguments(
 	return optind < argc || (ret->returns && !ret->account) ? WISH_UNCLEAR : WISH_RUN;
 }
 
+/* Without a state_dir there is nothing to share; what needs one says so. */
+static int lock_state(
+	const struct program *p, const struct settings *s, struct error *err)
+{
+	enum state_lock which;
+	int r = state_lock_of(p->name, &which);
+
+	if (r == 0)
+		r = state_lock_take(s, which, err);
+	return r == -ENOENT ? 0 : r;
+}
+
 int program_begin(
 	const struct program *p, int argc, char **argv, struct program_start *ret)
 {
@@ -57,8 +70,14 @@ int program_begin(
 	}
 	log_init(p->name, log_level_from_environment());
 	r = settings_load(ret->config, &ret->settings, &err);
-	if (r == 0)
+	if (r == 0 && ret->account)
 		return -1;
+	if (r == 0) {
+		r = lock_state(p, &ret->settings, &err);
+		if (r == 0)
+			return -1;
+		settings_fini(&ret->settings);
+	}
 	(void)fprintf(stderr, "mailferry-%s: %s\n", p->name, err.text);
 	return r == -EINVAL ? PROGRAM_MISUSED : EXIT_FAILURE;
 }

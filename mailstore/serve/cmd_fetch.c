@@ -19,7 +19,7 @@
 
 struct fetching {
 	struct imap_fetch_item *items;
-	bool needs_row, needs_body, marks_seen;
+	bool needs_row, needs_body, needs_whole, marks_seen;
 	struct view_walk walk;
 	bool in_message; /* its "* n FETCH (" is written */
 	uint32_t index;
@@ -161,7 +161,7 @@ static int load(struct fetching *f, struct fetch_message *m, struct error *err)
 	int code = f->needs_row ? fetch_message_row(m, err) : 0;
 
 	if (code == 0 && f->needs_body)
-		code = fetch_message_body(m, err);
+		code = fetch_message_body(m, f->needs_whole, err);
 	return code;
 }
 
@@ -242,12 +242,22 @@ static enum service_need step(struct imap *s)
 	return SERVICE_AGAIN;
 }
 
+/* Its answer is made of the beginning of a message. */
+static bool is_of_the_header(const struct imap_fetch_item *i)
+{
+	return i->kind < IMAP_FETCH_ENVELOPE || i->kind == IMAP_FETCH_ENVELOPE ||
+	       (i->kind == IMAP_FETCH_SECTION && !i->n_numbers &&
+		       (i->section == IMAP_SECTION_HEADER ||
+			       i->section >= IMAP_SECTION_FIELDS));
+}
+
 static void find_needs(struct fetching *f)
 {
 	for (const struct imap_fetch_item *i = f->items; i; i = i->next) {
 		f->needs_row |=
 			i->kind == IMAP_FETCH_INTERNALDATE || i->kind == IMAP_FETCH_SIZE;
 		f->needs_body |= i->kind >= IMAP_FETCH_ENVELOPE;
+		f->needs_whole |= !is_of_the_header(i);
 		f->marks_seen |= i->kind == IMAP_FETCH_SECTION && !i->peek;
 	}
 }

@@ -45,11 +45,14 @@ int fetch_message_row(struct fetch_message *m, struct error *err)
 	return code == 1 ? 0 : -ENOENT;
 }
 
-int fetch_message_body(struct fetch_message *m, struct error *err)
+int fetch_message_body(struct fetch_message *m, bool whole, struct error *err)
 {
-	int code =
-		m->has_body ? 0 : store_body(m->store, m->mailbox, m->uid, &m->body, err);
+	int code = 0;
 
+	if (!m->has_body)
+		code = whole ? store_body(m->store, m->mailbox, m->uid, &m->body, err)
+		             : store_body_head(
+				       m->store, m->mailbox, m->uid, &m->body, err);
 	m->has_body = code == 0;
 	return code;
 }

@@ -28,7 +28,8 @@ void fetch_message_fini(struct fetch_message *m);
 
 /* -ENOENT: it was expunged. */
 int fetch_message_row(struct fetch_message *m, struct error *err);
-int fetch_message_body(struct fetch_message *m, struct error *err);
+/* whole: more of it than its header is wanted. */
+int fetch_message_body(struct fetch_message *m, bool whole, struct error *err);
 
 /* "ENVELOPE (…)" and so on; body and row are there. */
 int fetch_put_item(

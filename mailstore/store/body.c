@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bodies: from a writer to a place, from a row to a view; and packs that nobody needs. */
+#include "base/fd.h"
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* A body in a pack up to this size is read, not mapped: taking a mapping down costs more
    than copying it (measured: 100 us and 5 us for 37 KB). */
@@ -49,8 +51,10 @@ int store_body_write(
 	code = pack_find(&s->packs, w->pack, &k, err);
 	if (code == 0)
 		code = pack_write(&s->packs, k, w->offset + w->written, bytes, err);
-	if (code == 0)
+	if (code == 0) {
 		w->written += bytes.len;
+		w->checksum = store_checksum(w->checksum, bytes);
+	}
 	return code;
 }
 
@@ -64,6 +68,7 @@ int store_body_end(
 	*ret = (struct body_place){ .pack = w->pack,
 		.offset = w->offset,
 		.len = w->len,
+		.checksum = w->checksum,
 		.inline_bytes = STR_LIT("") };
 	return 0;
 }
@@ -80,6 +85,63 @@ void store_body_abort(struct store *s, struct body_writer *w)
 struct body_place store_body_inline(struct str bytes)
 {
 	return (struct body_place){ .len = bytes.len, .inline_bytes = bytes };
+}
+
+/* ── checksums ─────────────────────────────────────────────────────────────────────── */
+
+/* Bodies that were found right, by a number that each has alone. Two that share a place
+   take turns: one of them is then compared again. */
+#define COMPARED_MAX 8192 /* 64 KiB, from the first body on */
+
+uint32_t store_checksum(uint32_t so_far, struct str bytes)
+{
+	return (uint32_t)crc32_z(so_far, (const Bytef *)bytes.ptr, bytes.len);
+}
+
+static uint64_t number_of(const struct body_place *p)
+{
+	return (uint64_t)p->pack << 32 ^ (p->offset + 1);
+}
+
+static uint64_t *compared_place(struct store *s, uint64_t number)
+{
+	if (!s->compared)
+		s->compared = calloc(COMPARED_MAX, sizeof(*s->compared));
+	return s->compared ? &s->compared[number * 0x9e3779b97f4a7c15u >> 51] : NULL;
+}
+_Static_assert(COMPARED_MAX == 1 << (64 - 51), "the highest bits of the product");
+
+static int damaged(const struct store *s, struct body *b, struct error *err)
+{
+	struct body_place p = b->place;
+
+	store_body_release(b);
+	if (!p.pack)
+		return error_set(err, -EIO,
+			"%s/index.sqlite: body %" PRIu64 " is damaged (its checksum is "
+			"another one); restore it from a backup",
+			s->folder, p.offset);
+	return error_set(err, -EIO,
+		"%s/bodies/%04u.pack: the body of %" PRIu64 " bytes at %" PRIu64
+		" is damaged (its checksum is another one); restore it from a backup",
+		s->folder, p.pack, p.len, p.offset);
+}
+
+int store_body_check(struct store *s, struct body *b, struct error *err)
+{
+	uint64_t number = number_of(&b->place), *place;
+
+	if (b->checksum < 0)
+		return 0;
+	place = compared_place(s, number);
+	if (!place || *place != number) {
+		if (store_checksum(0, b->bytes) != (uint32_t)b->checksum)
+			return damaged(s, b, err);
+		if (place)
+			*place = number;
+	}
+	b->checksum = -1;
+	return 0;
 }
 
 /* ── reading ───────────────────────────────────────────────────────────────────────── */
@@ -185,40 +247,51 @@ static int view_body(
 	return 0;
 }
 
-static int find_place(struct store *s, int64_t mailbox, uint32_t uid,
-	struct body_place *ret, struct error *err)
+static int find_place(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
+	struct error *err)
 {
-	struct query q;
-	int code = query_begin(s->db, SQL_PLACE,
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(s->db, SQL_PLACE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
 
-	if (code == 0)
-		code = query_next(&q, err);
-	if (code == 1)
-		*ret = (struct body_place){ .pack = (uint32_t)query_number(&q, 0),
-			.offset = query_number(&q, 1),
-			.len = query_number(&q, 2) };
-	query_end(&q);
-	if (code < 0)
-		return code;
-	if (code == 0)
+	if (n == 0)
 		return error_set(err, -ENOENT,
 			"no message with UID %u in mailbox number %lld", uid,
 			(long long)mailbox);
+	if (n < 0)
+		return n;
+	ret->place = (struct body_place){ .pack = (uint32_t)query_number(&q, 0),
+		.offset = query_number(&q, 1),
+		.len = query_number(&q, 2),
+		.checksum = (uint32_t)query_number(&q, 3) };
+	ret->checksum = query_is_null(&q, 3) ? -1 : (int64_t)ret->place.checksum;
 	return 0;
+}
+
+int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
+	struct error *err)
+{
+	int code;
+
+	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
+	code = find_place(s, mailbox, uid, ret, err);
+	if (code < 0 || !ret->place.len)
+		return code;
+	code = ret->place.pack
+	               ? view_body(s, &ret->place, ret, err)
+	               : read_inline(s, ret->place.offset, ret->place.len, ret, err);
+	/* all of it is in the memory: comparing costs nothing that counts */
+	if (code == 0 && ret->copy)
+		code = store_body_check(s, ret, err);
+	return code;
 }
 
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err)
 {
-	struct body_place p = { 0 };
-	int code = find_place(s, mailbox, uid, &p, err);
+	int code = store_body_head(s, mailbox, uid, ret, err);
 
-	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1 };
-	if (code < 0 || !p.len)
-		return code;
-	return p.pack ? view_body(s, &p, ret, err)
-	              : read_inline(s, p.offset, p.len, ret, err);
+	return code < 0 ? code : store_body_check(s, ret, err);
 }
 
 void store_body_release(struct body *b)
@@ -228,7 +301,7 @@ void store_body_release(struct body *b)
 	if (b->pack)
 		pack_release(b->pack);
 	free(b->copy);
-	*b = (struct body){ .bytes = STR_LIT(""), .fd = -1 };
+	*b = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
 }
 
 /* ── packs that nobody needs ───────────────────────────────────────────────────────── */

@@ -187,7 +187,8 @@ static int insert(struct store *s, int64_t mailbox, const struct store_message *
 			sql_text(m->keywords), sql_signed(m->date), sql_signed(m->zone),
 			sql_number(m->size), sql_number(modseq), sql_text(m->uidl),
 			sql_number(m->pop3_order), sql_number(place->pack),
-			sql_number(place->offset), sql_number(place->len)),
+			sql_number(place->offset), sql_number(place->len),
+			sql_number(place->checksum)),
 		err);
 }
 
@@ -198,6 +199,7 @@ static int insert_inline(struct store *s, struct body_place *place, struct error
 
 	place->offset = 0;
 	place->len = place->inline_bytes.len;
+	place->checksum = store_checksum(0, place->inline_bytes);
 	if (!place->len)
 		return 0;
 	code = sql_run(

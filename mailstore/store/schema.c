@@ -95,6 +95,18 @@ static const char *const upgrades[] = {
 	" AND NOT EXISTS"
 	"  (SELECT 1 FROM staged WHERE pack = 0 AND offset = old.offset);"
 	" END;",
+
+	/* whose folder it is and whether it is served; a checksum for each body (NULL: it
+	   was written before) */
+	"ALTER TABLE account ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN service TEXT NOT NULL DEFAULT 'copying'"
+	" CHECK (service IN ('copying', 'served', 'leaving', 'left'));"
+	"ALTER TABLE account ADD COLUMN served_at INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE account SET service = coalesce((SELECT CASE CAST(value AS TEXT)"
+	"  WHEN 'left' THEN 'left' ELSE 'served' END FROM checkpoint"
+	"  WHERE name = 'switch-modseq'), 'copying');"
+	"ALTER TABLE message ADD COLUMN checksum INTEGER;"
+	"ALTER TABLE staged ADD COLUMN checksum INTEGER;",
 };
 
 const struct database_schema store_schema = {

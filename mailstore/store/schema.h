@@ -6,9 +6,10 @@
  *
  *   sqlite3 index.sqlite "SELECT name, uid, date FROM message, mailbox ON mailbox = id"
  *
- *   account                one row: the highest modseq
+ *   account                one row: the highest modseq, the owner's name, and whether it
+ *                          is being copied, served here, or has left
  *   mailbox ◄──┬─ message  one row a UID: flags, keywords, date, sizes, UIDL, and where
- *   │          │   │         its body lies:
+ *   │          │   │         its body lies, with a checksum (CRC-32, NULL: none):
  *   │          │   │           pack 7, offset 4711, len 37000   bodies/0007.pack
  *   │          │   │           pack 0, offset 12, len 900       body, row 12
  *   │          │   │           pack 0, offset 0, len 0          empty, nowhere

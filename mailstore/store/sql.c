@@ -12,6 +12,9 @@
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
 	[SQL_SET_MODSEQ] = "UPDATE account SET modseq = ?1",
+	[SQL_IDENTITY] = "SELECT owner, service, served_at FROM account",
+	[SQL_SET_IDENTITY] = "UPDATE account SET owner = ?1, service = ?2,"
+			     " served_at = ?3",
 
 	[SQL_EACH_MAILBOX] = "SELECT " MAILBOX_COLUMNS " FROM mailbox"
 			     " ORDER BY key <> 'INBOX', key",
@@ -47,10 +50,10 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_MESSAGE] = "SELECT flags, keywords, modseq, size, pack FROM message"
 			" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_INSERT_MESSAGE] = "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-			       " ?8, ?9, ?10, ?11, ?12, ?13)",
+			       " ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[SQL_COPY_MESSAGE] =
 		"INSERT INTO message SELECT ?3, ?4, flags | ?5, keywords, date, zone,"
-		" size, ?6, '', 0, pack, offset, len FROM message"
+		" size, ?6, '', 0, pack, offset, len, checksum FROM message"
 		" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_SET_FLAGS] = "UPDATE message SET flags = ?3, keywords = ?4, modseq = ?5"
 			  " WHERE mailbox = ?1 AND uid = ?2",
@@ -64,7 +67,7 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_FORGET_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_CLEAR_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1",
 
-	[SQL_PLACE] = "SELECT pack, offset, len FROM message"
+	[SQL_PLACE] = "SELECT pack, offset, len, checksum FROM message"
 		      " WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_INSERT_BODY] = "INSERT INTO body (bytes) VALUES (?1)",
 	[SQL_BODY] = "SELECT bytes FROM body WHERE id = ?1",
@@ -80,9 +83,10 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_EACH_DEAD] = "SELECT number FROM dead_pack",
 	[SQL_CLEAR_DEAD] = "DELETE FROM dead_pack",
 
-	[SQL_INSERT_STAGED] = "INSERT INTO staged (date, zone, size, pack, offset, len)"
-			      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[SQL_STAGED] = "SELECT date, zone, size, pack, offset, len FROM staged"
+	[SQL_INSERT_STAGED] =
+		"INSERT INTO staged (date, zone, size, pack, offset, len, checksum)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_STAGED] = "SELECT date, zone, size, pack, offset, len, checksum FROM staged"
 		       " WHERE id = ?1",
 	[SQL_FIRST_STAGED] = "SELECT min(id) FROM staged",
 	[SQL_DELETE_STAGED] = "DELETE FROM staged WHERE id = ?1",
@@ -141,4 +145,6 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_EACH_PLACE] = "SELECT pack, offset, len FROM message WHERE pack <> 0"
 			   " UNION SELECT pack, offset, len FROM staged WHERE pack <> 0"
 			   " ORDER BY pack, offset, len",
+	[SQL_EACH_CHECKSUM] = "SELECT mailbox, uid FROM message"
+			      " WHERE checksum IS NOT NULL ORDER BY pack, offset",
 };

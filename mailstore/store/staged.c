@@ -16,7 +16,8 @@ int store_stage(struct store *s, const struct store_message *m,
 		code = sql_run(s->db, SQL_INSERT_STAGED,
 			SQL_VALUES(sql_signed(m->date), sql_signed(m->zone),
 				sql_number(m->size), sql_number(place.pack),
-				sql_number(place.offset), sql_number(place.len)),
+				sql_number(place.offset), sql_number(place.len),
+				sql_number(place.checksum)),
 			err);
 	if (code == 0)
 		*ret_id = database_last_id(s->db);
@@ -40,7 +41,8 @@ static int find_staged(struct store *s, int64_t id, struct store_message *ret,
 			.uidl = STR_LIT("") };
 		*ret_place = (struct body_place){ .pack = (uint32_t)query_number(&q, 3),
 			.offset = query_number(&q, 4),
-			.len = query_number(&q, 5) };
+			.len = query_number(&q, 5),
+			.checksum = (uint32_t)query_number(&q, 6) };
 	}
 	query_end(&q);
 	if (code < 0)

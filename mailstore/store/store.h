@@ -43,6 +43,39 @@ int store_open(const char *folder, bool create, struct store **ret, struct error
 /* Rolls an open transaction back; NULL is fine. Release all bodies before. */
 void store_close(struct store *s);
 
+/* ── whose it is ───────────────────────────────────────────────────────────────────── */
+
+/* The folder says it, so that a registry that is lost or too old is no reason to copy
+   over mail that is only here. */
+enum store_service {
+	STORE_COPYING, /* a copy of what the source has: it may be made equal to it */
+	STORE_SERVED,  /* the account lives here; what is here may be nowhere else */
+	STORE_LEAVING, /* nothing is new here; as soon as the registry says so it has left
+	                */
+	STORE_LEFT,    /* it went back to the source: nothing is to come here any more */
+	STORE_SERVICE_COUNT
+};
+const char *store_service_name(enum store_service s);
+
+struct store_identity {
+	struct str owner; /* the account's name; "": it was made before this was kept */
+	enum store_service service;
+	uint64_t served_at; /* since when, wall milliseconds; 0: not served */
+};
+int store_identity(struct store *s, struct arena *arena, struct store_identity *ret,
+	struct error *err);
+/* In a transaction. */
+int store_set_identity(
+	struct store *s, const struct store_identity *identity, struct error *err);
+/* In a transaction of its own when it is another one. */
+int store_set_service(
+	struct store *s, enum store_service service, uint64_t now, struct error *err);
+/* What a folder says that another process may have open. */
+int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
+	struct error *err);
+
+/* ── transactions ──────────────────────────────────────────────────────────────────── */
+
 /* -EALREADY: one is open. */
 int store_begin(struct store *s, struct error *err);
 /* With an error everything was rolled back. */
@@ -166,6 +199,7 @@ int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *
 struct body_place {
 	uint32_t pack; /* 0: in the row */
 	uint64_t offset, len;
+	uint32_t checksum; /* of the bytes */
 	struct str inline_bytes;
 };
 
@@ -174,6 +208,7 @@ struct body_place {
 struct body_writer {
 	uint32_t pack;
 	uint64_t offset, len, written;
+	uint32_t checksum; /* of what was written */
 	int fd; /* the store's, for looking only: small pieces are gathered first */
 };
 int store_body_begin(
@@ -205,7 +240,8 @@ int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbo
 	uint32_t *ret_uid, struct error *err);
 
 /* A body to read: a view of all of it (mapped, or in memory), valid until
-   store_body_release(); fd/offset for sendfile when it lies in a pack, else fd -1. */
+   store_body_release(); fd/offset for sendfile when it lies in a pack, else fd -1. Its
+   checksum is compared at the first reading in this process: -EIO, damaged. */
 struct body {
 	struct str bytes;
 	int fd;
@@ -214,9 +250,16 @@ struct body {
 	size_t map_len;
 	void *copy;
 	struct pack *pack; /* the store's: kept open for us */
+	struct body_place place;
+	int64_t checksum; /* -1: none is known, or it was compared already */
 };
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err);
+/* The same for who needs no more than its beginning: a large one is not read as a whole
+   and hence not compared, unless store_body_check() is called before the rest is used. */
+int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
+	struct error *err);
+int store_body_check(struct store *s, struct body *b, struct error *err);
 void store_body_release(struct body *b);
 
 /* ── staged messages ───────────────────────────────────────────────────────────────── */
@@ -245,10 +288,8 @@ int store_set_checkpoint(
 int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 	struct str *ret_value, struct error *err);
 
-/* The transfer's note of store_modseq() when the account was served here from then on.
-   The way back makes it SWITCH_LEFT: what still comes after that is not let in. */
+/* The transfer's note of store_modseq() when the account was served here from then on. */
 #define SWITCH_MODSEQ "switch-modseq"
-#define SWITCH_LEFT "left"
 
 /* The highest modseq of the whole account: did anything change since? */
 uint64_t store_modseq(struct store *s);

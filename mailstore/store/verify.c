@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Does the index agree with itself and with the packs? */
+#include "base/fd.h"
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -82,6 +83,23 @@ static int check_places(struct store *s, struct error *err)
 	return code;
 }
 
+static int check_bodies(struct store *s, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	struct body body;
+	int n = query_begin(s->db, SQL_EACH_CHECKSUM, SQL_NO_VALUES, &q, err);
+
+	while (n == 0 && (n = query_next(&q, err)) == 1) {
+		n = store_body(s, (int64_t)query_number(&q, 0),
+			(uint32_t)query_number(&q, 1), &body, err);
+		if (n == 0)
+			store_body_release(&body);
+	}
+	if (n == -EIO && err)
+		err->code = -EUCLEAN;
+	return n == -EIO ? -EUCLEAN : n;
+}
+
 int store_verify(struct store *s, struct error *err)
 {
 	static const enum sql_id checks[] = {
@@ -102,5 +120,7 @@ int store_verify(struct store *s, struct error *err)
 		code = packs_flush(&s->packs, err);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && code == 0; i++)
 		code = check_index(s, checks[i], err);
-	return code < 0 ? code : check_places(s, err);
+	if (code == 0)
+		code = check_places(s, err);
+	return code < 0 ? code : check_bodies(s, err);
 }

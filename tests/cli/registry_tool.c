@@ -166,6 +166,15 @@ static int note_switch(struct store *s, struct error *err)
 	return store_set_checkpoint(s, STR_LIT(SWITCH_MODSEQ), str_from(number), err);
 }
 
+/* Its owner has logged in here. */
+static int serve(struct store *s, struct str owner, struct error *err)
+{
+	return store_set_identity(s,
+		&(struct store_identity){
+			.owner = owner, .service = STORE_SERVED, .served_at = 1 },
+		err);
+}
+
 static int with_store(struct tool *t, int (*first)(struct store *s, struct error *err),
 	int (*second)(struct store *s, struct error *err))
 {
@@ -183,6 +192,8 @@ static int with_store(struct tool *t, int (*first)(struct store *s, struct error
 
 		if (act && (code = store_begin(s, &t->err)) == 0)
 			code = act(s, &t->err);
+		if (act && code == 0)
+			code = serve(s, str_from(t->login), &t->err);
 		if (act && code == 0)
 			code = store_commit(s, &t->err);
 	}

@@ -66,7 +66,15 @@ def test_up_and_down(house):
         expect(cli.alive(house.pid(name)), f"{name} runs")
     expect(oct((house.state / "key").stat().st_mode & 0o777) == "0o600", "key")
     expect(oct(house.state.stat().st_mode & 0o777) == "0o700", "state_dir")
-    house.bad(f"runs here already \\(pid {process.pid}", "up")
+    house.bad(f"mailferry up \\(pid {process.pid}\\) runs in {house.state} already", "up")
+    # another run_dir makes no second place of it
+    other = house.root / "other.conf"
+    other.write_text(house.config.read_text().replace(str(house.run), str(house.root / "r2")))
+    done = subprocess.run([house.mailferry, "-c", str(other), "up"], text=True, timeout=60,
+                          capture_output=True, check=False)
+    expect(done.returncode == 1 and "a state_dir and a run_dir that no other has"
+               in done.stderr and str(house.state) in done.stderr, done)
+    expect(rules_state(house) == "in place", "the first one keeps its rules")
     stop(process)
     for name in cli.STUBS:
         expect(not cli.alive(house.pid(name)), f"{name} is gone")

@@ -171,25 +171,22 @@ static int pin_and_return(struct returning *b)
 	return code;
 }
 
-/* The mark is on the disk after the route: left by a crash in between, it would close a
-   mailbox that stays. */
+/* A crash after the first mark: the account stays, and its next login takes the mark
+   away; after the second step it is at the source, and the mark says that nothing here is
+   missed. */
 static int return_locked(struct returning *b, struct store *s)
 {
 	int code = check_unchanged(s, b->account.name, &b->err);
 
 	if (code == 0)
-		code = store_begin(s, &b->err);
+		code = store_set_service(s, STORE_LEAVING, 0, &b->err);
 	if (code < 0)
 		return code;
-	code = store_set_checkpoint(
-		s, STR_LIT(SWITCH_MODSEQ), STR_LIT(SWITCH_LEFT), &b->err);
+	code = pin_and_return(b);
 	if (code == 0)
-		code = pin_and_return(b);
-	if (code < 0) {
-		store_rollback(s);
-		return code;
-	}
-	return store_commit(s, &b->err);
+		return store_set_service(s, STORE_LEFT, 0, &b->err);
+	(void)store_set_service(s, STORE_SERVED, 0, NULL);
+	return code;
 }
 
 static int go_back(struct returning *b)

@@ -452,12 +452,48 @@ static const struct destination_ops store_ops = {
 	.free = store_free,
 };
 
-int store_destination_open(const char *folder, struct destination *ret, struct error *err)
+/* Whose folder is it, and may it be made equal to what the source has? */
+static int claim(
+	struct store *s, struct str account, struct arena *arena, struct error *err)
+{
+	struct store_identity is;
+	int r = store_identity(s, arena, &is, err);
+
+	if (r < 0)
+		return r;
+	if (is.owner.len && !str_eq(is.owner, account))
+		return error_set(err, -EPERM,
+			"the mail folder of \"%.*s\" says that it is of \"%.*s\"; move "
+			"it "
+			"away",
+			STR_ARG(account), STR_ARG(is.owner));
+	if (is.service == STORE_SERVED)
+		return error_set(err, -EPERM,
+			"\"%.*s\" has lived here, and mail in its folder may be nowhere "
+			"else: nothing is copied over it; run: mailferry registry "
+			"rebuild",
+			STR_ARG(account));
+	if (is.owner.len && is.service == STORE_COPYING)
+		return 0;
+	is = (struct store_identity){ .owner = account };
+	r = store_begin(s, err);
+	if (r == 0)
+		r = store_set_identity(s, &is, err);
+	return r == 0 ? store_commit(s, err) : r;
+}
+
+int store_destination_open(const char *folder, struct str account,
+	struct destination *ret, struct error *err)
 {
 	struct store_destination *d = calloc(1, sizeof(*d));
+	struct arena arena;
 	int r = d ? store_open(folder, true, &d->store, err)
 	          : error_set(err, -ENOMEM, "no memory");
 
+	arena_init(&arena);
+	if (r == 0 && (r = claim(d->store, account, &arena, err)) < 0)
+		store_close(d->store);
+	arena_fini(&arena);
 	if (r < 0) {
 		free(d);
 		return r;

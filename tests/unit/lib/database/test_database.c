@@ -289,6 +289,46 @@ static void the_log_can_be_emptied(void **state)
 	shell(t, "test ! -s $f-wal");
 }
 
+static void a_copy_is_whole(void **state)
+{
+	struct test *t = *state;
+	char to[128];
+	struct stat st;
+
+	(void)snprintf(to, sizeof(to), "%s/copy", t->directory);
+	for (int i = 0; i < 2; i++) {
+		OK(put(t, t->d, i, "x"));
+		OK(database_copy(t->d, to, &t->err));
+	}
+	OK(stat(to, &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	OK(put(t, t->d, 9, "later"));
+	database_close(t->d);
+	t->d = NULL;
+	OK(database_open(to, false, &schema, &t->d, &t->err));
+	OK(database_check(t->d, &t->err));
+	assert_int_equal(count(t), 2);
+	assert_int_equal(database_copy(t->d, "/none/copy", &t->err), -ENOENT);
+}
+
+static void a_check_finds_what_is_wrong(void **state)
+{
+	struct test *t = *state;
+
+	OK(database_begin(t->d, true, &t->err));
+	for (int i = 0; i < 2000; i++)
+		OK(put(t, t->d, i, "some text that fills pages"));
+	OK(database_finish(t->d, 0, &t->err));
+	OK(database_check(t->d, &t->err));
+	database_close(t->d);
+	t->d = NULL;
+	shell(t, "dd if=/dev/urandom of=$f bs=4096 seek=5 count=2 conv=notrunc "
+		 "2>/dev/null");
+	OK(database_open(t->path, false, &schema, &t->d, &t->err));
+	assert_int_equal(database_check(t->d, &t->err), -EUCLEAN);
+	assert_non_null(strstr(t->err.text, "ask for another"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -303,6 +343,8 @@ int main(void)
 		TEST(old_files_are_upgraded),
 		TEST(damage_is_said_with_the_cure),
 		TEST(the_log_can_be_emptied),
+		TEST(a_copy_is_whole),
+		TEST(a_check_finds_what_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,63 @@ static void lost_pack_costs_its_messages_only(void **state)
 	}
 }
 
+/* One byte of a body is another one: that message alone cannot be read, and it is said.
+ */
+static void flipped_bytes_are_found(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	char *large = pattern(200000, 7);
+	struct body body;
+	int64_t id;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	(void)add_packed(f->store, id, 0, STR_LIT("first"));
+	(void)add_packed(f->store, id, 0, str_of(large, 200000));
+	(void)add_inline(f->store, id, 0, STR_LIT("third"));
+	(void)add_packed(f->store, id, 0, STR_LIT("fourth"));
+	OK(store_copy(f->store, id, 1, id, NULL, &err));
+	OK(store_commit(f->store, &err));
+	OK(store_verify(f->store, &err));
+	fixture_reopen(f);
+	fixture_shell(f, "printf X | dd of=$d/bodies/0001.pack bs=1 seek=1 conv=notrunc "
+			 "2>/dev/null");
+	fixture_shell(f, "printf X | dd of=$d/bodies/0001.pack bs=1 seek=150000 "
+			 "conv=notrunc 2>/dev/null");
+	fixture_shell(f, "sqlite3 $d/index.sqlite \"UPDATE body SET bytes = 'thirX'\"");
+	FAILS(-EIO, store_body(f->store, id, 1, &body, &err));
+	FAILS(-EIO, store_body_head(f->store, id, 1, &body, &err));
+	FAILS(-EIO, store_body(f->store, id, 2, &body, &err));
+	FAILS(-EIO, store_body(f->store, id, 3, &body, &err));
+	assert_body(f->store, id, 4, STR_LIT("fourth"));
+	FAILS(-EIO, store_body(f->store, id, 5, &body, &err)); /* the same bytes */
+	/* who looks at its beginning only does not read all of a large one */
+	OK(store_body_head(f->store, id, 2, &body, &err));
+	assert_memory_equal(body.bytes.ptr, large, 1000);
+	assert_int_equal(store_body_check(f->store, &body, &err), -EIO);
+	assert_non_null(strstr(err.text, "0001.pack: the body of 200000 bytes at 5"));
+	assert_non_null(strstr(err.text, "restore it from a backup"));
+	FAILS(-EUCLEAN, store_verify(f->store, &err));
+	free(large);
+}
+
+/* Those from before had no checksum, and are served as ever. */
+static void bodies_without_a_checksum(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	int64_t id;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	(void)add_packed(f->store, id, 0, STR_LIT("first"));
+	OK(store_commit(f->store, &err));
+	fixture_shell(f, "sqlite3 $d/index.sqlite 'UPDATE message SET checksum = NULL'");
+	assert_body(f->store, id, 1, STR_LIT("first"));
+	OK(store_verify(f->store, &err));
+}
+
 /* ── disk full ─────────────────────────────────────────────────────────────────────── */
 
 #define DISK "size=2m"
@@ -322,6 +379,8 @@ int main(void)
 		TEST(missing_index_is_not_made_beside_bodies),
 		cmocka_unit_test(verify_finds),
 		cmocka_unit_test(lost_pack_costs_its_messages_only),
+		TEST(flipped_bytes_are_found),
+		TEST(bodies_without_a_checksum),
 		cmocka_unit_test(disk_full),
 	};
 

@@ -280,6 +280,10 @@ static void upgrades(void **state)
 	OK(store_commit(f->store, &err));
 	store_close(f->store);
 	fixture_shell(f, "sqlite3 $d/index.sqlite \"DROP TRIGGER staged_gone;"
+			 " ALTER TABLE message DROP COLUMN checksum;"
+			 " ALTER TABLE account DROP COLUMN owner;"
+			 " ALTER TABLE account DROP COLUMN service;"
+			 " ALTER TABLE account DROP COLUMN served_at;"
 			 " DROP TABLE staged; DROP TRIGGER message_gone;"
 			 " CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN"
 			 " DELETE FROM body WHERE id = old.offset; END;"

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "settings/state_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const names[] = {
+	[STATE_LOCK_UP] = "up",
+	[STATE_LOCK_INTERCEPTOR] = "interceptor",
+	[STATE_LOCK_MAILSTORE] = "mailstore",
+	[STATE_LOCK_TRANSFER] = "transfer",
+	[STATE_LOCK_VAULT] = "vault",
+};
+_Static_assert(sizeof(names) / sizeof(names[0]) == STATE_LOCK_ALL, "a name for each");
+
+int state_lock_of(const char *program, enum state_lock *ret)
+{
+	for (size_t i = 0; i < STATE_LOCK_ALL; i++)
+		if (strcmp(names[i], program) == 0) {
+			*ret = (enum state_lock)i;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static int refuse(const char *directory, int fd, struct flock wanted, struct error *err)
+{
+	struct flock is = wanted;
+	const char *name = "mailferry";
+	int pid = 0;
+
+	if (fcntl(fd, F_GETLK, &is) == 0 && is.l_type != F_UNLCK) {
+		pid = (int)is.l_pid;
+		if (is.l_start < STATE_LOCK_ALL)
+			name = names[is.l_start];
+	}
+	return error_set(err, -EBUSY,
+		"mailferry %s (pid %d) runs in %s already; stop it first, or give this "
+		"one a state_dir and a run_dir that no other has",
+		name, pid, directory);
+}
+
+static int take(const char *directory, enum state_lock which, struct error *err)
+{
+	char path[PATH_MAX];
+	struct flock lock = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = which == STATE_LOCK_ALL ? 0 : (off_t)which,
+		.l_len = which == STATE_LOCK_ALL ? 0 : 1 };
+	int fd, code,
+		len = snprintf(path, sizeof(path), "%s/" STATE_LOCK_FILE, directory);
+
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return error_errno(err, -ENAMETOOLONG, "%s", directory);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open %s", path);
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return 0; /* the descriptor stays open: closing it would drop the lock */
+	code = errno == EAGAIN || errno == EACCES
+	               ? refuse(directory, fd, lock, err)
+	               : error_errno(err, -errno, "cannot lock %s", path);
+	close(fd);
+	return code;
+}
+
+int state_lock_take(const struct settings *s, enum state_lock which, struct error *err)
+{
+	int code = take(s->state_dir, which, err);
+
+	if (code == 0 && strcmp(s->run_dir, s->state_dir) != 0)
+		code = take(s->run_dir, which, err);
+	return code;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_STATE_LOCK_H
+#define SETTINGS_STATE_LOCK_H
+/*
+ * One of each program works on a state_dir, and one listens in a run_dir, whatever
+ * configuration it has.
+ *
+ * <state_dir>/lock and <run_dir>/lock have a byte for each program; a program locks its
+ * own from its start to its end. The kernel drops the lock with the process, however it
+ * ends; children do not inherit it. (A record lock, since it tells the pid of whoever has
+ * it.)
+ */
+#include "settings/settings.h"
+
+#define STATE_LOCK_FILE "lock"
+
+enum state_lock {
+	STATE_LOCK_UP,
+	STATE_LOCK_INTERCEPTOR,
+	STATE_LOCK_MAILSTORE,
+	STATE_LOCK_TRANSFER,
+	STATE_LOCK_VAULT,
+	STATE_LOCK_ALL, /* nothing else runs: to repair what they work on */
+};
+
+/* Held until the process ends. -EBUSY: the sentence says who has it. -ENOENT: there is no
+   such directory. */
+int state_lock_take(const struct settings *s, enum state_lock which, struct error *err);
+/* The byte of a program by its name after "mailferry-"; -ENOENT: it needs none. */
+int state_lock_of(const char *program, enum state_lock *ret);
+
+#endif

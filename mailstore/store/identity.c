@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Whose folder it is, and whether the account is served from it. */
+#include "mailstore/store/internal.h"
+#include "mailstore/store/schema.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+static const char *const service_names[] = { "copying", "served", "leaving", "left" };
+_Static_assert(sizeof(service_names) / sizeof(service_names[0]) == STORE_SERVICE_COUNT,
+	"a name for each");
+
+const char *store_service_name(enum store_service s)
+{
+	return service_names[s];
+}
+
+static int read_identity(struct database *d, struct arena *arena,
+	struct store_identity *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	struct store_identity found = { 0 };
+	int n = query_first(d, SQL_IDENTITY, SQL_NO_VALUES, &row, err);
+
+	if (n < 0)
+		return n;
+	while (n == 1 && found.service < STORE_SERVICE_COUNT &&
+		!str_eq(query_bytes(&row, 1),
+			str_from(store_service_name(found.service))))
+		found.service++;
+	if (n == 0 || found.service == STORE_SERVICE_COUNT)
+		return error_set(err, -EUCLEAN, "%s does not say whose it is; %s",
+			database_path(d), store_schema.cure);
+	found.owner = arena_str(arena, query_bytes(&row, 0));
+	found.served_at = query_number(&row, 2);
+	if (!found.owner.ptr)
+		return error_set(err, -ENOMEM, "no memory");
+	*ret = found;
+	return 0;
+}
+
+int store_identity(struct store *s, struct arena *arena, struct store_identity *ret,
+	struct error *err)
+{
+	return read_identity(s->db, arena, ret, err);
+}
+
+int store_set_identity(
+	struct store *s, const struct store_identity *identity, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_SET_IDENTITY,
+				  SQL_VALUES(sql_text(identity->owner),
+					  sql_text(str_from(
+						  store_service_name(identity->service))),
+					  sql_number(identity->served_at)),
+				  err);
+}
+
+static int write_service(
+	struct store *s, const struct store_identity *identity, struct error *err)
+{
+	int code = store_begin(s, err);
+
+	if (code < 0)
+		return code;
+	code = store_set_identity(s, identity, err);
+	if (code == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return code;
+}
+
+int store_set_service(
+	struct store *s, enum store_service service, uint64_t now, struct error *err)
+{
+	struct store_identity is;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_identity(s, &arena, &is, err);
+	if (code == 0 && is.service != service) {
+		is.service = service;
+		if (service == STORE_COPYING || service == STORE_LEFT)
+			is.served_at = 0;
+		else if (!is.served_at)
+			is.served_at = now;
+		code = write_service(s, &is, err);
+	}
+	arena_fini(&arena);
+	return code;
+}
+
+int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
+	struct error *err)
+{
+	char path[PATH_MAX];
+	struct database *d;
+	int len = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
+	int code;
+
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return error_errno(err, -ENAMETOOLONG, "%s", folder);
+	code = database_open(path, false, &store_schema, &d, err);
+	if (code < 0)
+		return code;
+	code = read_identity(d, arena, ret, err);
+	database_close(d);
+	return code;
+}
