@@ -189,11 +189,15 @@ static int print_text(const struct control *c, const struct status *s)
 enum exit_code cmd_status(struct control *c)
 {
 	struct status s;
+	bool troubled;
 	int code = status_gather(c, &s);
 
 	if (code < 0)
 		return control_fail(c);
 	code = c->json ? print_json(c, &s) : print_text(c, &s);
+	troubled = json_array_size(s.attention) > 0;
 	status_fini(&s);
-	return code < 0 ? control_fail(c) : EXIT_DONE;
+	if (code < 0)
+		return control_fail(c);
+	return c->exit_code && troubled ? EXIT_FAILED : EXIT_DONE;
 }

@@ -17,6 +17,7 @@ enum option_bit {
 	OPTION_YES = 1 << 8,
 	OPTION_FORCE = 1 << 9,
 	OPTION_ONLY = 1 << 10,
+	OPTION_EXIT_CODE = 1 << 12,
 	OPTION_CLOSED = 1 << 11,
 };
 

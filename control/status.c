@@ -5,6 +5,7 @@
 #include "control/flows.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
+#include "control/trouble.h"
 
 #include "base/clock.h"
 #include "messages/ask.h"
@@ -42,8 +43,7 @@ const char *status_program_name(enum status_program p)
 	return programs[p].name;
 }
 
-__attribute__((format(printf, 2, 3))) static void attend(
-	struct status *s, const char *format, ...)
+void status_attend(struct status *s, const char *format, ...)
 {
 	char text[SENTENCE_MAX];
 	va_list args;
@@ -67,20 +67,20 @@ static void attend_account(struct watch *w, const struct account *a)
 	struct status *s = w->status;
 
 	if (a->stage == STAGE_FAILED)
-		attend(s, "%.*s was not moved: %.*s", STR_ARG(a->name),
+		status_attend(s, "%.*s was not moved: %.*s", STR_ARG(a->name),
 			STR_ARG(a->last_error));
 	else if (a->route == ROUTE_BUSY)
-		attend(s, "%.*s has been busy for %llu s", STR_ARG(a->name),
+		status_attend(s, "%.*s has been busy for %llu s", STR_ARG(a->name),
 			(unsigned long long)((w->now - a->busy_since) / 1000));
 	else if (a->capturable)
-		attend(s,
+		status_attend(s,
 			"%.*s is copied, but has not logged off for %llu h; with "
-			"`deadline` his sessions would be ended for the switch",
+			"`deadline` its sessions would be ended for the switch",
 			STR_ARG(a->name),
 			(unsigned long long)((w->now - a->stage_at) / 3600000));
 	else
-		attend(s, "%.*s cannot be moved: logs in with %.*s", STR_ARG(a->name),
-			STR_ARG(a->uncapturable_why));
+		status_attend(s, "%.*s cannot be moved: logs in with %.*s",
+			STR_ARG(a->name), STR_ARG(a->uncapturable_why));
 }
 
 static int look_at(void *context, const struct account *a)
@@ -99,28 +99,23 @@ static int look_at(void *context, const struct account *a)
 	return 0;
 }
 
-static int gather_accounts(struct control *c, struct status *s, bool *ret_any_local)
+static int gather_accounts(
+	struct control *c, struct registry *r, struct status *s, bool *ret_any_local)
 {
 	struct watch w = { .status = s,
 		.now = clock_wall_ms(),
 		.hold_ms = (uint64_t)c->settings.hold_s * 1000 };
-	struct registry *r;
-	int code = control_registry(c, &r);
+	int code = registry_counts(r, &s->counts, &c->err);
 
-	if (code == -ENOENT)
-		return 0;
-	if (code < 0)
-		return code;
-	code = registry_counts(r, &s->counts, &c->err);
 	if (code == 0)
 		code = registry_any_local(r, ret_any_local, &c->err);
 	if (code == 0)
 		code = registry_retired(r, &s->retired_at, &c->err);
 	if (code == 0)
 		code = registry_each(r, look_at, &w, &c->err);
-	registry_close(r);
 	if (w.more)
-		attend(s, "… and %zu accounts more; see `mailferry accounts`", w.more);
+		status_attend(
+			s, "… and %zu accounts more; see `mailferry accounts`", w.more);
 	return code;
 }
 
@@ -135,10 +130,11 @@ static void gather_programs(struct control *c, struct status *s)
 		up += s->runs[i];
 	}
 	if (up == 0)
-		attend(s, "mailferry does not run; start `mailferry up`");
+		status_attend(s, "mailferry does not run; start `mailferry up`");
 	for (size_t i = 0; up && i < STATUS_PROGRAM_COUNT; i++)
 		if (!s->runs[i])
-			attend(s, "the %s does not answer; see the log of `mailferry up`",
+			status_attend(s,
+				"the %s does not answer; see the log of `mailferry up`",
 				programs[i].name);
 }
 
@@ -169,14 +165,15 @@ static void gather_rules(struct control *c, struct status *s, bool any_local)
 	s->fail = settings_effective_fail(&c->settings, any_local);
 	s->rules = look_at_rules(c, any_local);
 	if (s->rules == STATUS_RULES_DIFFER)
-		attend(s,
+		status_attend(s,
 			"the rules in the kernel are not as wanted; see `mailferry rules "
 			"check`");
 	if (s->rules == STATUS_RULES_ABSENT && s->runs[STATUS_INTERCEPTOR])
-		attend(s, "no rules are installed, so clients go past us; run `mailferry "
-			  "rules install`");
+		status_attend(s,
+			"no rules are installed, so clients go past us; run `mailferry "
+			"rules install`");
 	if (s->counts.routes[ROUTE_LOCAL] && s->fail == FAIL_OPEN)
-		attend(s,
+		status_attend(s,
 			"fail = \"open\" although accounts live here: while mailferry is "
 			"down their users see the source's old mailbox");
 }
@@ -193,7 +190,7 @@ static void gather_events(struct control *c, struct status *s)
 		uint64_t ago = clock_wall_ms() - at;
 
 		if (ago < EVENT_SHOWN_MS)
-			attend(s, "%s (%lld times, the last %llu min ago)",
+			status_attend(s, "%s (%lld times, the last %llu min ago)",
 				json_string_value(json_object_get(event, "text")),
 				json_integer_value(json_object_get(event, "count")),
 				(unsigned long long)(ago / 60000));
@@ -223,17 +220,23 @@ static void gather_flows(struct control *c, struct status *s)
 int status_gather(struct control *c, struct status *ret)
 {
 	struct status s = { .attention = json_array() };
+	struct registry *r = NULL;
 	bool any_local = false;
 	int code;
 
 	if (!s.attention)
 		return error_set(&c->err, -ENOMEM, "no memory");
 	gather_programs(c, &s);
-	code = gather_accounts(c, &s, &any_local);
-	if (code < 0) {
+	code = control_registry(c, &r);
+	if (code == 0)
+		code = gather_accounts(c, r, &s, &any_local);
+	if (code < 0 && code != -ENOENT) {
+		registry_close(r);
 		status_fini(&s);
 		return code;
 	}
+	trouble_gather(c, r, &s);
+	registry_close(r);
 	gather_rules(c, &s, any_local);
 	gather_events(c, &s);
 	gather_flows(c, &s);

@@ -36,5 +36,8 @@ const char *status_program_name(enum status_program p);
 
 int status_gather(struct control *c, struct status *ret);
 void status_fini(struct status *s);
+/* One line of what needs attention. */
+void status_attend(struct status *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#define TICK_MS 100      /* how soon the rules follow the registry */
-#define STOP_MS 10000    /* a program has that long to say BYE and sync */
+#define TICK_MS 100   /* how soon the rules follow the registry */
+#define STOP_MS 10000 /* a program has that long to say BYE and sync */
 #define COPY_MS 3600000
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 

@@ -16,6 +16,7 @@
 #include "interceptor/live_sessions.h"
 #include "interceptor/probe.h"
 #include "interceptor/worker.h"
+#include "messages/alarms.h"
 #include "messages/exchange.h"
 
 #include <limits.h>
@@ -71,6 +72,7 @@ struct master {
 	LIST_HEAD(, control_client) clients;
 	LIST_HEAD(, request) requests;
 	uint64_t next_request;
+	struct alarms alarms;
 	int status;
 };
 

@@ -213,11 +213,26 @@ static void route_changed(void *context, const struct message *m, int fd)
 			(void)message_send(&c->master->slots[i].link, m, -1);
 }
 
+static void tell_alarm(void *context, const struct message *m)
+{
+	tell(context, m);
+}
+
+static void ask_alarms(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+
+	(void)m;
+	(void)fd;
+	alarms_tell(&c->master->alarms, tell_alarm, c);
+}
+
 static const struct message_row control_rows[] = {
 	{ MESSAGE_AWAIT_LOGOFF, false, await_logoff },
 	{ MESSAGE_QUIESCE, false, ask_workers },
 	{ MESSAGE_ROUTE_CHANGED, false, route_changed },
 	{ MESSAGE_FLOWS, false, ask_workers },
+	{ MESSAGE_ALARMS, false, ask_alarms },
 };
 
 /* ---- clients ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The master's workers: what they say, their starts and their ends. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/master.h"
@@ -95,6 +96,7 @@ static void on_answer(void *context, const struct message *m, int fd)
 }
 
 static void on_stale(void *context, const struct message *m, int fd)
+static void on_alarm(void *context, const struct message *m, int fd)
 {
 	struct worker_slot *slot = context;
 
@@ -105,6 +107,7 @@ static void on_stale(void *context, const struct message *m, int fd)
 		if (str_eq(str_from(service_name(p->service)), m->service))
 			probe_soon(p);
 	}
+	alarms_take(&slot->master->alarms, m, clock_wall_ms());
 }
 
 static const struct message_row message_rows[] = {
@@ -114,6 +117,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_FLOW, false, on_answer },
 	{ MESSAGE_FLOWS_END, false, on_answer },
 	{ MESSAGE_FACTS_CHANGED, false, on_stale },
+	{ MESSAGE_ALARM, false, on_alarm },
 };
 
 /* Its end is told by the loop, and does the rest. */

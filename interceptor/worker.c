@@ -163,6 +163,23 @@ static int learn_late(void *context, const struct proven_login *login,
 	return keeper_learn(context, login, ret_route, ret_became_due, err);
 }
 
+static void report_notes(struct worker *w)
+{
+	static const char *const kinds[NOTE_COUNT] = {
+		[NOTE_REFUSED] = "refused-logins",
+		[NOTE_UNANSWERED] = "unanswered",
+	};
+
+	for (size_t i = 0; i < NOTE_COUNT; i++) {
+		struct message m = { .type = MESSAGE_ALARM,
+			.service = str_from(kinds[i]),
+			.number = w->host.notes[i] };
+
+		if (m.number && message_send(&w->master, &m, -1) == 0)
+			w->host.notes[i] = 0;
+	}
+}
+
 static void on_tick(void *context)
 {
 	struct worker *w = context;
@@ -179,6 +196,7 @@ static void on_tick(void *context)
 		else if (w->ticks % RECHECK_TICKS == 0)
 			session_tick(s);
 	}
+	report_notes(w);
 	staging_tick(&w->host);
 	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	quiesce_check(&w->host);

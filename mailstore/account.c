@@ -36,6 +36,7 @@ struct account {
 	struct loop loop;
 	struct channel master;
 	struct timer *timer;
+	uint64_t disk_reserve;
 	bool entered; /* we are inside the folder */
 	bool ending;
 	struct serve serve; /* store NULL: not open */
@@ -51,6 +52,40 @@ struct parcel {
 	size_t len;
 	char bytes[];
 };
+
+/* ── what the master is told ───────────────────────────────────────────────────────── */
+
+static void send_to_master(struct account *a, const struct message *m)
+{
+	int r = message_send(&a->master, m, -1);
+
+	if (r < 0 && !a->ending)
+		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
+}
+
+/* The sentence of what is wrong with the mailbox or the disk under it. */
+static void alarm_admin(struct account *a, const struct error *err)
+{
+	static const struct {
+		int code;
+		const char *kind;
+	} kinds[] = {
+		{ -EUCLEAN, "damage" },
+		{ -EIO, "damage" },
+		{ -ENOSPC, "disk-full" },
+		{ -EROFS, "read-only" },
+		{ -EACCES, "read-only" },
+	};
+	struct message m = { .type = MESSAGE_ALARM,
+		.account = str_from(a->name),
+		.text = str_from(err->text) };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i].code == err->code)
+			m.service = str_from(kinds[i].kind);
+	if (m.service.len)
+		send_to_master(a, &m);
+}
 
 /* ── the store ─────────────────────────────────────────────────────────────────────── */
 
@@ -117,6 +152,7 @@ static int open_store(struct account *a, const char **ret_why)
 		return 0;
 	code = a->entered ? store_open(".", false, &a->serve.store, &err) : -ENOENT;
 	if (code == 0) {
+		store_set_reserve(a->serve.store, a->disk_reserve);
 		code = take_into_service(a->serve.store, &err);
 		if (code == -EBUSY)
 			return refuse_left(a, ret_why);
@@ -129,21 +165,15 @@ static int open_store(struct account *a, const char **ret_why)
 		log_settled(a);
 		return 0;
 	}
-	if (a->entered)
+	if (a->entered) {
 		log_error(NULL, "store", "account=%s error=\"%s\"", a->name, err.text);
+		alarm_admin(a, &err);
+	}
 	*ret_why = code == -EBUSY ? BUSY_WHY : BROKEN_WHY;
 	return code;
 }
 
 /* ── sessions ──────────────────────────────────────────────────────────────────────── */
-
-static void send_to_master(struct account *a, const struct message *m)
-{
-	int r = message_send(&a->master, m, -1);
-
-	if (r < 0 && !a->ending)
-		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
-}
 
 static void stop_when_done(struct account *a)
 {
@@ -171,9 +201,10 @@ static void on_ended(void *context, const struct connection_end *end)
 static void complain(void *context, struct session *s, const struct error *err)
 {
 	const struct connections *all = context;
-	const struct account *a = all->context;
+	struct account *a = all->context;
 
 	log_error(s->id, "store", "account=%s error=\"%s\"", a->name, err->text);
+	alarm_admin(a, err);
 }
 
 static void refuse_login(
@@ -265,6 +296,7 @@ static void answer_parcel(struct account *a, const struct parcel *p)
 		.session = p->m.session };
 
 	if (d->code < 0) {
+		alarm_admin(a, &d->err);
 		answer.type = MESSAGE_DELIVERY_FAILED;
 		answer.text = str_from(delivery_reply(d->code));
 	} else if (d->what == DELIVERY_STAGE) {
@@ -459,6 +491,7 @@ static int serve(struct account *a, const struct settings *settings)
 	int r;
 
 	a->serve.message_bytes = settings->limits.message_bytes;
+	a->disk_reserve = settings->limits.disk_reserve;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
 	/* outside of the folder there is nothing that it could name */

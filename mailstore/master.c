@@ -93,12 +93,27 @@ static void on_release(void *context, const struct message *m, int fd)
 	processes_release(&peer->master->processes, peer, m, fd);
 }
 
+static void tell_alarm(void *context, const struct message *m)
+{
+	send_to_peer(context, m);
+}
+
+static void on_alarms(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	(void)m;
+	(void)fd;
+	alarms_tell(&peer->master->processes.alarms, tell_alarm, peer);
+}
+
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_STAGE, true, on_stage },
 	{ MESSAGE_DELIVER, false, on_deliver },
 	{ MESSAGE_DISCARD, false, on_discard },
 	{ MESSAGE_RELEASE, false, on_release },
+	{ MESSAGE_ALARMS, false, on_alarms },
 };
 
 /* One that says what makes no sense is not ours, or has a bug. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/process.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -223,11 +224,22 @@ static void on_delivery(void *context, const struct message *m, int fd)
 	deliveries_answered(context, m);
 }
 
+static void on_alarm(void *context, const struct message *m, int fd)
+{
+	struct process *p = context;
+	struct message told = *m;
+
+	(void)fd;
+	told.account = str_from(p->account); /* it speaks for no other */
+	alarms_take(&p->all->alarms, &told, clock_wall_ms());
+}
+
 static const struct message_row link_rows[] = {
 	{ MESSAGE_SERVE_END, false, on_serve_end },
 	{ MESSAGE_STAGED, false, on_delivery },
 	{ MESSAGE_DELIVERED, false, on_delivery },
 	{ MESSAGE_DELIVERY_FAILED, false, on_delivery },
+	{ MESSAGE_ALARM, false, on_alarm },
 };
 
 /* Nothing can be said to it any more: what comes waits for the process after it. */

@@ -12,6 +12,7 @@
  * Only the master decides that one leaves, and a login that comes meanwhile waits for the
  * exit: so none is sent to a process that does not read any more.
  */
+#include "messages/alarms.h"
 #include "messages/exchange.h"
 #include "settings/settings.h"
 
@@ -22,6 +23,7 @@ struct processes {
 	const char *config;
 	struct process *first;
 	bool ending; /* none is started any more */
+	struct alarms alarms;
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
 	/* Whether a session comes with what opens its mailbox. 0 or -errno. */

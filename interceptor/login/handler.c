@@ -502,6 +502,8 @@ static void timeout(struct session *s)
 	case LOGIN_IN_GREETING:
 	case LOGIN_IN_UPGRADING:
 	case LOGIN_IN_LOGGING_IN:
+		if (s->source_state == SOURCE_CONNECTING)
+			s->host->notes[NOTE_UNANSWERED]++;
 		login_source_lost(s, -ETIMEDOUT);
 		break;
 	case LOGIN_IN_PRELOGIN:

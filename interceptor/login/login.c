@@ -39,6 +39,7 @@ void login_refuse(struct session *s, enum refusal_reason why)
 
 	if (!session_is_handled(s))
 		return;
+	s->host->notes[NOTE_REFUSED] += why == REFUSAL_WRONG_PASSWORD;
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s reason=%s service=%s client=%s",
@@ -328,6 +329,7 @@ static void refused(struct session *s)
 	if (login_waits_for_maildrop(s))
 		return;
 	session_set_live(s, false);
+	s->host->notes[NOTE_REFUSED]++;
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s by=source service=%s client=%s",

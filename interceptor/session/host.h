@@ -95,6 +95,14 @@ struct host_ops {
 
 #define HOST_LOCAL_BUCKETS 1024 /* sessions with the mailstore, by number */
 
+/* What happens in sessions that the admin may have to know of, counted until the next
+   second (messages/alarms.h). */
+enum host_note {
+	NOTE_REFUSED,    /* a login */
+	NOTE_UNANSWERED, /* a connection to the source, from the client's address */
+	NOTE_COUNT
+};
+
 struct host {
 	const struct host_ops *ops;
 	const struct settings *settings;
@@ -108,6 +116,7 @@ struct host {
 	LIST_HEAD(, staging) stagings; /* messages on their way to the mailstore */
 	unsigned pid;
 	uint32_t next_number, next_staging;
+	uint64_t notes[NOTE_COUNT];
 };
 
 #endif

@@ -267,9 +267,10 @@ void smtp_say_bye(struct session *s, enum close_reason why)
 
 static void timeout(struct session *s)
 {
-	if (s->source_state == SOURCE_CONNECTING)
+	if (s->source_state == SOURCE_CONNECTING) {
+		s->host->notes[NOTE_UNANSWERED]++;
 		source_lost(s, -ETIMEDOUT);
-	else
+	} else
 		smtp_say_bye(s, smtp_of(s)->must_end ? CLOSE_MOVED : CLOSE_TIMEOUT);
 }
 

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 void fd_closep(int *fd)
@@ -56,4 +57,13 @@ int fd_read_all(int fd, void *bytes, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int fd_leaves_room(int fd, uint64_t len, uint64_t reserve)
+{
+	struct statvfs fs;
+
+	if (!reserve || fstatvfs(fd, &fs) < 0 || !fs.f_blocks) /* memory has none */
+		return 0;
+	return (uint64_t)fs.f_bavail * fs.f_frsize >= reserve + len ? 0 : -ENOSPC;
 }

@@ -3,6 +3,7 @@
 #define BASE_FD_H
 /* File descriptors: -1 when empty, closed by scope, O_CLOEXEC from birth. */
 #include <stddef.h>
+#include <stdint.h>
 
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
@@ -16,5 +17,9 @@ int fd_steal(int *fd);
    For regular files and blocking descriptors. */
 int fd_write_all(int fd, const void *bytes, size_t len);
 int fd_read_all(int fd, void *bytes, size_t len);
+
+/* Whether so many bytes more leave the reserve of the disk under fd free: 0 or -ENOSPC.
+   A disk that cannot be asked says by itself when it is full. */
+int fd_leaves_room(int fd, uint64_t len, uint64_t reserve);
 
 #endif

@@ -47,6 +47,9 @@ static const char *const type_names[] = {
 	[MESSAGE_PROVED] = "PROVED",
 	[MESSAGE_SET_PASSWORD] = "SET_PASSWORD",
 	[MESSAGE_DONE] = "DONE",
+	[MESSAGE_ALARM] = "ALARM",
+	[MESSAGE_ALARMS] = "ALARMS",
+	[MESSAGE_ALARMS_END] = "ALARMS_END",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

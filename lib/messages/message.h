@@ -146,6 +146,12 @@ enum message_type {
 	   other opens the mailbox then. number = account. Answered by DONE or FAILED. */
 	MESSAGE_SET_PASSWORD,
 	MESSAGE_DONE,
+	/* Something that the admin should know of (alarms.h). service = kind, account,
+	   text, number = how often. A worker or an account process to its master; a
+	   master in answer to ALARMS, to be followed by ALARMS_END. */
+	MESSAGE_ALARM,
+	MESSAGE_ALARMS,
+	MESSAGE_ALARMS_END,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -119,6 +119,11 @@ static const struct option limit_rows[] = {
 	{ "message_bytes", OPTION_NUMBER, LIMIT(message_bytes), "104857600",
 		.least = 65536, .most = 2147483647,
 		.help = "the largest message accepted here" },
+	{ "disk_reserve", OPTION_NUMBER, LIMIT(disk_reserve), "268435456", .least = 0,
+		.most = 2147483647,
+		.help = "bytes of the disk that copies and deliveries leave free, so "
+	                "that "
+			"accounts can still be switched and served" },
 	{ "new_accounts", OPTION_NUMBER, LIMIT(new_accounts), "10000", .least = 1,
 		.most = 1000000,
 		.help = "made in an hour by first logins; the others are served by the "

@@ -66,6 +66,7 @@ struct limits {
 	uint32_t transfers;          /* accounts moved at the same time */
 	uint32_t source_connections; /* of one transfer to the source */
 	uint32_t message_bytes;      /* the largest message accepted here */
+	uint32_t disk_reserve;       /* bytes that mail leaves free on the disk */
 	uint32_t new_accounts;       /* made in an hour by first logins */
 };
 

@@ -17,6 +17,20 @@
 
 /* ── writing ───────────────────────────────────────────────────────────────────────── */
 
+void store_set_reserve(struct store *s, uint64_t bytes)
+{
+	s->reserve = bytes;
+}
+
+int store_has_room(struct store *s, uint64_t len, struct error *err)
+{
+	if (fd_leaves_room(s->packs.directory, len, s->reserve) == 0)
+		return 0;
+	return error_set(err, -ENOSPC,
+		"the disk of %s has only the reserve left (`limits { disk_reserve }`)",
+		s->folder);
+}
+
 int store_body_begin(
 	struct store *s, uint64_t len, struct body_writer *ret, struct error *err)
 {
@@ -27,6 +41,9 @@ int store_body_begin(
 	*ret = (struct body_writer){ .fd = -1 };
 	if (!len)
 		return 0;
+	code = store_has_room(s, len, err);
+	if (code < 0)
+		return code;
 	code = pack_reserve(&s->packs, len, &k, &offset, err);
 	if (code < 0)
 		return code;

@@ -36,6 +36,7 @@ struct store {
 	uint64_t modseq, committed_modseq;
 	uint64_t settled; /* at open */
 	struct packs packs;
+	uint64_t reserve;   /* of the disk; bodies leave it free */
 	uint64_t *compared; /* bodies whose checksum was right (body.c); NULL: none yet */
 
 	/* of the open transaction */
@@ -77,6 +78,8 @@ struct str store_name_key(struct str name);
 /* Makes a row's place of it: a body into the index, or a pack that the commit is to sync.
  *place is then what the row says. */
 int store_take_place(struct store *s, struct body_place *place, struct error *err);
+/* -ENOSPC: a body of that length would touch the reserve. */
+int store_has_room(struct store *s, uint64_t len, struct error *err);
 /* CRC-32 of what came so far and these bytes; 0 begins. */
 uint32_t store_checksum(uint32_t so_far, struct str bytes);
 /* A row that pointed there is going: the commit looks whether the pack is needed. */

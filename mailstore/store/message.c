@@ -202,6 +202,9 @@ static int insert_inline(struct store *s, struct body_place *place, struct error
 	place->checksum = store_checksum(0, place->inline_bytes);
 	if (!place->len)
 		return 0;
+	code = store_has_room(s, place->len, err);
+	if (code < 0)
+		return code;
 	code = sql_run(
 		s->db, SQL_INSERT_BODY, SQL_VALUES(sql_blob(place->inline_bytes)), err);
 	place->offset = (uint64_t)database_last_id(s->db);

@@ -43,6 +43,10 @@ int store_open(const char *folder, bool create, struct store **ret, struct error
 /* Rolls an open transaction back; NULL is fine. Release all bodies before. */
 void store_close(struct store *s);
 
+/* So many bytes of the disk are left free by bodies that are added from now on: -ENOSPC
+   beyond them. Changes of what is there go on. 0, as at first: no reserve. */
+void store_set_reserve(struct store *s, uint64_t bytes);
+
 /* ── whose it is ───────────────────────────────────────────────────────────────────── */
 
 /* The folder says it, so that a registry that is lost or too old is no reason to copy

@@ -228,10 +228,7 @@ class Refusals(DeliveryTest):
         self.delivered(self.stage(account="bob", at_once=True))
 
     def test_too_large(self):
-        self.store.stop()
-        config = self.store.config.read_text()
-        self.store.config.write_text(config + "limits { message_bytes = 65536 }\n")
-        self.store.start()
+        self.limits("message_bytes = 65536")
         self.failed(self.stage(b"x" * 65536), b"552 5.3.4 ")
         self.delivered(self.stage(b"x" * 65000, at_once=True))
 
@@ -242,7 +239,28 @@ class Refusals(DeliveryTest):
         ours.close()
         self.delivered(self.stage(at_once=True))
 
+    def test_reserve_of_the_disk(self):
+        """Deliveries leave it free; what is there is served and can be thrown away."""
+        folder = self.store.account_folder("alice")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        subprocess.run([programs() / "store_make", folder, "/"], check=True)
+        self.limits("disk_reserve = 5000000")
+        self.delivered(self.stage(at_once=True))
+        self.failed(self.stage(b"x" * 3_000_000, at_once=True), b"452 4.3.1 ")
+        self.delivered(self.stage(b"x" * 100_000, at_once=True))
+        os.posix_fallocate(os.open(folder / "filler", os.O_CREAT | os.O_WRONLY), 0, 2_500_000)
+        self.failed(self.stage(at_once=True), b"452 4.3.1 ")
+        self.assertEqual(self.status(), 2)
+
+    def limits(self, text):
+        self.store.stop()
+        config = self.store.config.read_text()
+        self.store.config.write_text(config + f"limits {{ {text} }}\n")
+        self.store.start()
+
     def test_disk_full(self):
+        self.limits("disk_reserve = 0")
         folder = self.store.account_folder("alice")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)

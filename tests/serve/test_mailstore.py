@@ -269,6 +269,10 @@ class Trouble(MailstoreTest):
             self.skipTest("no tmpfs here")
         self.addCleanup(subprocess.run, ["umount", "-l", folder])
         self.store.add_account("small")
+        self.store.stop()
+        with open(self.store.config, "a", encoding="utf-8") as config:
+            config.write("limits { disk_reserve = 0 }\n")
+        self.store.start()
         client = self.store.imap("small")[0]
         client.ok("SELECT INBOX")
         kept = 0

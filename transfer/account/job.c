@@ -66,14 +66,16 @@ static int open_destination(struct job *j)
 
 	if (r < 0)
 		return error_errno(&j->err, r, "%s", j->settings->state_dir);
-	r = store_destination_open(path, j->account.name, &j->destination, &j->err);
+	r = store_destination_open(path, j->account.name,
+		j->settings->limits.disk_reserve, &j->destination, &j->err);
 	if (r == -EBUSY)
 		ask_for_release(j);
 	for (int i = 0; r == -EBUSY && i < STORE_BUSY_TRIES; i++) {
 		r = job_pause(j, STORE_BUSY_MS);
 		r = r ? r
-		      : store_destination_open(
-				path, j->account.name, &j->destination, &j->err);
+		      : store_destination_open(path, j->account.name,
+				j->settings->limits.disk_reserve, &j->destination,
+				&j->err);
 	}
 	return r;
 }

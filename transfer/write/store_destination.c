@@ -482,7 +482,7 @@ static int claim(
 	return r == 0 ? store_commit(s, err) : r;
 }
 
-int store_destination_open(const char *folder, struct str account,
+int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err)
 {
 	struct store_destination *d = calloc(1, sizeof(*d));
@@ -498,6 +498,7 @@ int store_destination_open(const char *folder, struct str account,
 		free(d);
 		return r;
 	}
+	store_set_reserve(d->store, disk_reserve);
 	*ret = (struct destination){ .ops = &store_ops, .self = d };
 	return 0;
 }

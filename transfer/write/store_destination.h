@@ -13,11 +13,11 @@
 #define STORE_BATCH_MESSAGES 500
 #define STORE_BATCH_BYTES ((uint64_t)32 << 20)
 
-/* Opens or makes the folder of that account. Results as store_open(): -EBUSY when another
-   process has it open. -EPERM: the account was served from this folder, or it is another
-   one's; what is in it may be nowhere else, so nothing is copied over it.
-   ret->ops->free() closes it. */
-int store_destination_open(const char *folder, struct str account,
+/* Opens or makes the folder of that account; so many bytes of the disk stay free. Results
+   as store_open(): -EBUSY when another process has it open. -EPERM: the account was
+   served from this folder, or it is another one's; what is in it may be nowhere else, so
+   nothing is copied over it. ret->ops->free() closes it. */
+int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err);
 
 #endif

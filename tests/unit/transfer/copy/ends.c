@@ -48,7 +48,7 @@ void end_take_again(struct end *e)
 	struct error err = { 0 };
 
 	if (!e->memory)
-		OK(store_destination_open(e->folder, STR_LIT("test"), &e->to, &err));
+		OK(store_destination_open(e->folder, STR_LIT("test"), 0, &e->to, &err));
 }
 
 void end_crash(struct end *e)
