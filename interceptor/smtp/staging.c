@@ -130,8 +130,8 @@ static int write_file(struct staging *g)
 	if (g->file < 0)
 		r = g->file;
 	if (r == 0)
-		r = fd_leaves_room(g->file, bytes.len,
-			g->worker->host.settings->limits.disk_reserve);
+		r = fd_leaves_room(
+			g->file, bytes.len, g->host->settings->limits.disk_reserve);
 	if (r == 0)
 		r = fd_write_all(g->file, bytes.ptr, bytes.len);
 	buf_clear(&g->bytes);

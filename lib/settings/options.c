@@ -122,7 +122,7 @@ static const struct option limit_rows[] = {
 	{ "disk_reserve", OPTION_NUMBER, LIMIT(disk_reserve), "268435456", .least = 0,
 		.most = 2147483647,
 		.help = "bytes of the disk that copies and deliveries leave free, so "
-	                "that "
+			"that "
 			"accounts can still be switched and served" },
 	{ "new_accounts", OPTION_NUMBER, LIMIT(new_accounts), "10000", .least = 1,
 		.most = 1000000,
