@@ -134,11 +134,29 @@ static int print_added(
 	return 0;
 }
 
+/* Mail of somebody else is not turned round by a typing mistake. */
+static int check_free(
+	struct control *c, struct registry *r, struct str local, struct str domain)
+{
+	struct account_route now, wanted;
+	struct str user = str_from(c->arguments[2]);
+
+	if (c->force || registry_address(r, local, domain, &now, NULL) < 0)
+		return 0;
+	if (registry_route(r, user, &wanted, NULL) == 0 && wanted.id == now.id)
+		return 0;
+	return error_set(&c->err, -EEXIST,
+		"%.*s@%.*s is an address of %s already; say --force to take it away",
+		STR_ARG(local), STR_ARG(domain), now.name);
+}
+
 static int run_add(struct control *c, struct registry *r)
 {
 	struct str local, domain;
 	int code = split_address(c, &local, &domain);
 
+	if (code == 0)
+		code = check_free(c, r, local, domain);
 	if (code == 0)
 		code = registry_add_alias(
 			r, local, domain, str_from(c->arguments[2]), &c->err);

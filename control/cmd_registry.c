@@ -100,7 +100,7 @@ static int set_aside(struct control *c, const char *path)
 static int restore_copy(struct control *c, const char *copy, const char *path)
 {
 	struct registry *r;
-	int code = registry_open(copy, NULL, false, &r, &c->err);
+	int code = registry_open(copy, &r, &c->err);
 
 	if (code < 0)
 		return code;
@@ -124,7 +124,7 @@ static int replace_registry(struct control *c)
 		return code;
 	if (copies_newest(c, copy_path, sizeof(copy_path)) == 0)
 		return restore_copy(c, copy_path, path);
-	code = registry_open(path, NULL, false, &r, &c->err);
+	code = registry_open(path, &r, &c->err);
 	if (code < 0)
 		return code;
 	registry_close(r);

@@ -145,8 +145,6 @@ static void print_not_watched(const struct report *p)
 /* The last line, for who reads no more than that. */
 static void print_verdict(const struct report *p)
 {
-	uint64_t watched = p->watched_ms / DAY_MS;
-
 	if (p->retired_at) {
 		(void)puts("the source is retired");
 		return;
@@ -154,9 +152,6 @@ static void print_verdict(const struct report *p)
 	(void)fputs(
 		report_is_safe(p) ? "safe to retire" : "not safe to retire: ", stdout);
 	report_print_reasons(p, stdout);
-	if (watched < p->days)
-		(void)printf(" (watched for %" PRIu64 " of %" PRIu64 " days)", watched,
-			p->days);
 	(void)putchar('\n');
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mailferry retire: closes the source's side for good.
- *
- * What the running programs do from then on is in registry/retire.h.
+ * mailferry retire: closes the source's side. `--dry-run` says what it would do;
+ * `--force` does it although not all is safe, and says who loses what; `--undo` takes it
+ * back until `--erase`. What the running programs do from then on: registry/retire.h.
  */
+#include "control/copies.h"
 #include "control/prompt.h"
 #include "control/report.h"
 
-#include "base/process.h"
 #include "registry/retire.h"
 
 #include <errno.h>
@@ -65,7 +65,61 @@ static int cancel(struct control *c, struct registry *r, int64_t id)
 	return code == -EPERM ? 0 : code; /* its own end was faster */
 }
 
-/* ── the end ───────────────────────────────────────────────────────────────────────── */
+/* ── who loses what ────────────────────────────────────────────────────────────────── */
+
+static void print_account(const struct report_account *a)
+{
+	(void)fputs("  ", stdout);
+	output_clean(a->name, stdout);
+	(void)fputs(": cannot log in any more, and the mailbox at the source is out of "
+		    "reach (",
+		stdout);
+	output_clean(a->why, stdout);
+	(void)puts(")");
+}
+
+static void print_losses(const struct report *p)
+{
+	struct str rest = buf_view(&p->accounts);
+
+	for (; rest.len; rest = str_skip(rest, sizeof(struct report_account)))
+		print_account((const struct report_account *)(const void *)rest.ptr);
+	rest = buf_view(&p->missing);
+	for (; rest.len; rest = str_skip(rest, sizeof(struct str))) {
+		(void)fputs("  ", stdout);
+		output_clean(*(const struct str *)(const void *)rest.ptr, stdout);
+		(void)puts(": has never logged in through us; cannot log in any more");
+	}
+	rest = buf_view(&p->addresses);
+	for (; rest.len; rest = str_skip(rest, sizeof(struct report_address))) {
+		const struct report_address *a = (const void *)rest.ptr;
+
+		if (!a->why.len)
+			continue;
+		(void)fputs("  ", stdout);
+		output_clean(a->address, stdout);
+		(void)printf(": mail to it is refused (%" PRIu64 " messages in %" PRIu64
+			     " days)\n",
+			a->count, p->days);
+	}
+}
+
+static void print_plan(const struct control *c, const struct report *p)
+{
+	bool safe = report_is_safe(p);
+
+	if (!safe) {
+		(void)fputs("not safe to retire: ", stdout);
+		report_print_reasons(p, stdout);
+		(void)puts("\nretiring now, these lose:");
+		print_losses(p);
+	}
+	if (c->dry_run)
+		(void)puts(safe ? "safe to retire; nothing was changed"
+				: "nothing was changed");
+}
+
+/* ── the two steps, and back ───────────────────────────────────────────────────────── */
 
 static int end(struct control *c, struct registry *r)
 {
@@ -75,26 +129,50 @@ static int end(struct control *c, struct registry *r)
 		code = for_each(c, r, is_to_be_cancelled, cancel);
 	if (code < 0)
 		return code;
-	(void)printf("retired: the sealed passwords are erased; the source is not asked "
-		     "any more and may be switched off\n");
-	if (registry_erase_log(r, NULL) < 0)
-		(void)puts("the registry's log is in use and still holds erased pages; "
-			   "restart `mailferry up` to empty it");
+	(void)puts("retired: the source is not asked any more. `mailferry retire --undo` "
+		   "takes that back; when all is well, `mailferry retire --erase` erases "
+		   "the sealed passwords, and there is no way back");
 	return 0;
 }
 
-static int confirm(struct control *c)
+static int undo(struct control *c, struct registry *r)
+{
+	int code = registry_unretire(r, &c->err);
+
+	if (code == 0)
+		(void)puts(
+			"the source is asked again; accounts that live here stay here");
+	return code;
+}
+
+static int confirm(struct control *c, const char *question)
 {
 	bool yes = false;
-	int code =
-		c->yes ? 0
-		       : prompt_yes("Retire the source for good? All sealed passwords "
-				    "are erased, and nothing goes back to it. (yes/no) ",
-				 &yes, &c->err);
+	int code = c->yes ? 0 : prompt_yes(question, &yes, &c->err);
 
 	if (code == 0 && !c->yes && !yes)
 		return error_set(&c->err, -ECANCELED, "nothing was changed");
 	return code;
+}
+
+/* The copies of the registry hold them, too. */
+static int erase(struct control *c, struct registry *r)
+{
+	int code =
+		confirm(c, "Erase all sealed passwords? The source cannot be asked again "
+			   "after that. (yes/no) ");
+
+	if (code == 0)
+		code = registry_erase_passwords(r, &c->err);
+	if (code == 0)
+		code = copies_remove(c);
+	if (code < 0)
+		return code;
+	(void)puts("the sealed passwords are erased; the source may be switched off");
+	if (registry_erase_log(r, NULL) < 0)
+		(void)puts("the registry's log is in use and still holds erased pages; "
+			   "restart `mailferry up` to empty it");
+	return copies_make(c, r);
 }
 
 static int refuse(struct control *c, const struct report *p)
@@ -113,6 +191,7 @@ static int refuse(struct control *c, const struct report *p)
 	return -EPERM;
 }
 
+/* 1: nothing is to be done. */
 static int check(struct control *c, struct registry *r, uint64_t days)
 {
 	struct report p;
@@ -120,34 +199,44 @@ static int check(struct control *c, struct registry *r, uint64_t days)
 
 	if (code < 0)
 		return code;
-	if (!p.retired_at && !report_is_safe(&p) && !c->force)
-		code = refuse(c, &p);
 	if (p.retired_at)
 		(void)puts("the source is retired already");
-	code = code < 0 ? code : p.retired_at != 0;
+	else if (c->dry_run || c->force)
+		print_plan(c, &p);
+	else if (!report_is_safe(&p))
+		code = refuse(c, &p);
+	code = code < 0 ? code : p.retired_at != 0 || c->dry_run;
 	report_fini(&p);
 	return code;
+}
+
+static int retire(struct control *c, struct registry *r)
+{
+	uint64_t days;
+	int code = report_days(c, &days);
+
+	if (code == 0)
+		code = check(c, r, days);
+	if (code == 0)
+		code = confirm(c, "Retire the source? Nothing is asked of it any more. "
+				  "(yes/no) ");
+	return code ? code : end(c, r);
 }
 
 enum exit_code cmd_retire(struct control *c)
 {
 	struct registry *r = NULL;
-	uint64_t days;
-	int code;
+	int code = 0;
 
-	if (report_days(c, &days) < 0)
-		return control_misuse(c);
-	code = process_protect_memory(&c->err);
+	if (c->undo + c->erase + c->dry_run > 1)
+		code = error_set(&c->err, -EINVAL,
+			"retire: --undo, --erase and --dry-run do not go together");
 	if (code == 0)
 		code = control_registry(c, &r);
 	if (code == 0)
-		code = check(c, r, days);
-	if (code == 0)
-		code = confirm(c);
-	if (code == 0)
-		code = end(c, r);
+		code = c->undo ? undo(c, r) : c->erase ? erase(c, r) : retire(c, r);
 	registry_close(r);
-	if (code == -ENOTTY)
+	if (code == -ENOTTY || code == -EINVAL)
 		return control_misuse(c);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

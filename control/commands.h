@@ -18,6 +18,9 @@ enum option_bit {
 	OPTION_FORCE = 1 << 9,
 	OPTION_ONLY = 1 << 10,
 	OPTION_EXIT_CODE = 1 << 12,
+	OPTION_UNDO = 1 << 13,
+	OPTION_ERASE = 1 << 14,
+	OPTION_USERS = 1 << 15,
 	OPTION_CLOSED = 1 << 11,
 };
 

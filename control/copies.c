@@ -82,7 +82,7 @@ static bool is_sound(const char *path)
 	struct registry *r;
 	bool sound;
 
-	if (access(path, F_OK) < 0 || registry_open(path, NULL, false, &r, NULL) < 0)
+	if (access(path, F_OK) < 0 || registry_open(path, &r, NULL) < 0)
 		return false;
 	sound = registry_check(r, NULL) == 0;
 	registry_close(r);

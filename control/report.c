@@ -76,6 +76,34 @@ static void find_reasons(struct control *c, struct report *p)
 	if (!c->settings.services[SERVICE_SMTP].enabled)
 		add_sentence(p->reasons,
 			"smtp is not enabled, so it is not known who gets mail there");
+	count_reason(p, rows_of(&p->missing, sizeof(struct str)),
+		"user of the source has never logged in through us",
+		"users of the source have never logged in through us");
+	if (p->watched_ms < p->days * DAY_MS)
+		add_sentence(p->reasons,
+			"it was watched for %" PRIu64 " of %" PRIu64 " days",
+			p->watched_ms / DAY_MS, p->days);
+}
+
+/* A login that we cannot see is one that would end with the source. */
+static int find_unseen(struct control *c, struct registry *r, struct report *p)
+{
+	char services[SENTENCE_MAX / 2];
+	uint64_t at = 0;
+	int code = registry_unseen_tls(r, &at, &c->err);
+
+	if (code < 0)
+		return code;
+	if (at / DAY_MS >= p->since_day)
+		add_sentence(p->reasons,
+			"sessions passed unseen after STARTTLS (the last %" PRIu64
+			" h ago)",
+			(clock_wall_ms() - at) / 3600000);
+	report_unseen_services(c, services, sizeof(services));
+	if (services[0])
+		add_sentence(p->reasons,
+			"the source answers on %s, whose users we do not see", services);
+	return 0;
 }
 
 static bool is_routed_past(const struct service_settings *s)
@@ -122,9 +150,15 @@ static int gather(struct control *c, struct registry *r, struct report *p)
 		code = report_addresses(c, r, p);
 	if (code == 0)
 		code = report_accounts(c, r, p);
+	if (code == 0)
+		code = report_users(c, r, p);
 	if (code < 0)
 		return code;
 	find_reasons(c, p);
+	if (!p->retired_at)
+		code = find_unseen(c, r, p);
+	if (code < 0)
+		return code;
 	find_blind_spots(c, p);
 	return 0;
 }
@@ -144,6 +178,7 @@ int report_gather(
 	buf_init(&ret->accounts, 0);
 	buf_init(&ret->unseen, 0);
 	buf_init(&ret->specials, 0);
+	buf_init(&ret->missing, 0);
 	code = gather(c, r, ret);
 	if (code < 0)
 		report_fini(ret);
@@ -163,6 +198,7 @@ void report_fini(struct report *p)
 	buf_fini(&p->accounts);
 	buf_fini(&p->unseen);
 	buf_fini(&p->specials);
+	buf_fini(&p->missing);
 	arena_fini(&p->arena);
 }
 

@@ -7,6 +7,7 @@
  *
  *   report.c ─► report_addresses.c   recipients that went to the source
  *            ─► report_accounts.c    accounts, aliases, special rules
+ *            ─► report_users.c       users that the admin has named; what passes unseen
  */
 #include "control/control.h"
 #include "control/output.h"
@@ -40,6 +41,7 @@ struct report {
 	uint64_t days, since_day, watched_ms, retired_at;
 	struct buf addresses; /* of struct report_address, … */
 	struct buf accounts, unseen, specials;
+	struct buf missing; /* of struct str: known to be at the source, unknown here */
 	uint64_t n_accounts, n_local, n_moving, n_without_password;
 	uint64_t n_open;     /* addresses that still go there */
 	uint64_t refused;    /* recipients that the source refused */
@@ -61,5 +63,8 @@ void report_print_reasons(const struct report *p, FILE *to);
 /* The parts, for report.c. */
 int report_addresses(struct control *c, struct registry *r, struct report *p);
 int report_accounts(struct control *c, struct registry *r, struct report *p);
+int report_users(struct control *c, struct registry *r, struct report *p);
+/* Ports of the source that answer and are not intercepted, as names in text[size]. */
+void report_unseen_services(struct control *c, char *text, size_t size);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/trouble.h"
 
+#include "control/knock.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "messages/ask.h"
@@ -9,13 +11,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/statvfs.h>
 
 #define MEGABYTE ((uint64_t)1 << 20)
-#define SOURCE_MS 2000
 #define DOMAINS_NAMED_MAX 3
 #define STRANGE_LEAST 5 /* addresses outside `domains` */
 
@@ -52,93 +51,46 @@ static void look_at_disk(struct control *c, struct status *s)
 
 /* ── the source ────────────────────────────────────────────────────────────────────── */
 
-struct knock {
-	struct pollfd poll;
-	enum service_id service;
-	int code; /* -EINPROGRESS: no answer so far */
-};
-
-static void begin_knock(struct control *c, enum service_id service, struct knock *k)
+static bool is_asked(const struct settings *s, int service)
 {
-	struct sockaddr_storage to = c->settings.sources[0];
-	socklen_t len = to.ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                                        : sizeof(struct sockaddr_in6);
-	uint16_t port = htons(c->settings.services[service].upstream_port);
-
-	if (to.ss_family == AF_INET)
-		((struct sockaddr_in *)&to)->sin_port = port;
-	else
-		((struct sockaddr_in6 *)&to)->sin6_port = port;
-	*k = (struct knock){ .service = service,
-		.poll = { .events = POLLOUT,
-			.fd = socket(to.ss_family,
-				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) } };
-	if (k->poll.fd < 0 || (connect(k->poll.fd, (struct sockaddr *)&to, len) < 0))
-		k->code = -errno;
+	return s->services[service].enabled;
 }
 
-static void end_knock(struct knock *k)
+/* One that refuses was never there, as long as another one answers. */
+static void attend_services(struct status *s, const struct knocks *k, const char *where)
 {
-	int failed = 0;
-	socklen_t size = sizeof(failed);
-
-	if (k->code == -EINPROGRESS && k->poll.revents &&
-		getsockopt(k->poll.fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0)
-		k->code = -failed;
-	fd_closep(&k->poll.fd);
-}
-
-static void wait_for_all(struct knock *knocks, size_t n)
-{
-	uint64_t end = clock_monotonic_ms() + SOURCE_MS, now;
-	bool waits = true;
-
-	while (waits && (now = clock_monotonic_ms()) < end) {
-		struct pollfd fds[SERVICE_COUNT];
-		size_t waiting = 0;
-
-		for (size_t i = 0; i < n; i++)
-			if (knocks[i].code == -EINPROGRESS && !knocks[i].poll.revents)
-				fds[waiting++] = knocks[i].poll;
-		waits = waiting && poll(fds, waiting, (int)(end - now)) >= 0;
-		for (size_t i = 0; i < n; i++)
-			for (size_t j = 0; j < waiting; j++)
-				if (fds[j].fd == knocks[i].poll.fd)
-					knocks[i].poll.revents = fds[j].revents;
-	}
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (k->asked[i] && k->code[i] < 0 && k->code[i] != -ECONNREFUSED)
+			status_attend(s,
+				"the source %s does not answer on its port for %s", where,
+				service_name((enum service_id)i));
 }
 
 /* Whether anything of it can be connected to from this host. */
 static bool look_at_source(struct control *c, struct status *s)
 {
-	struct knock knocks[SERVICE_COUNT];
-	size_t n = 0, answered = 0;
+	struct knocks k = { 0 };
+	size_t answered = 0;
+	int code = 0;
 	char where[ADDRESS_TEXT_MAX];
 
 	if (s->retired_at || !s->runs[STATUS_INTERCEPTOR])
 		return true;
 	for (int i = 0; i < SERVICE_COUNT; i++)
-		if (c->settings.services[i].enabled)
-			begin_knock(c, (enum service_id)i, &knocks[n++]);
-	wait_for_all(knocks, n);
-	for (size_t i = 0; i < n; i++) {
-		end_knock(&knocks[i]);
-		answered += knocks[i].code == 0;
+		k.asked[i] = is_asked(&c->settings, i);
+	knock(&c->settings, &k);
+	for (int i = 0; i < SERVICE_COUNT; i++) {
+		answered += k.asked[i] && k.code[i] == 0;
+		code = k.asked[i] && !code ? k.code[i] : code;
 	}
 	address_text(&c->settings.sources[0], where);
-	for (size_t i = 0; i < n && answered; i++)
-		if (knocks[i].code != 0 && knocks[i].service != SERVICE_SMTP &&
-			knocks[i].code != -ECONNREFUSED)
-			status_attend(s,
-				"the source %s does not answer on its port for %s", where,
-				service_name(knocks[i].service));
-	if (n && !answered)
+	if (answered)
+		attend_services(s, &k, where);
+	else
 		status_attend(s,
 			"the source %s is away (%s): accounts that have not moved cannot "
 			"be used; start it, or repair the way to it",
-			where,
-			knocks[0].code == -EINPROGRESS ? "no answer"
-						       : strerror(-knocks[0].code));
+			where, strerror(-code));
 	return answered > 0;
 }
 

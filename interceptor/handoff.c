@@ -136,6 +136,8 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 		return r;
 	}
 	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
+	/* of use to the admin alone: a registry that is busy is not waited for */
+	(void)registry_note_login(h->registry, s->account_id, NULL);
 	s->bytes_in -= m.payload.len;
 	s->bytes_out = 0; /* the mailstore counts on */
 	return 0;

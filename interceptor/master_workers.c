@@ -96,7 +96,6 @@ static void on_answer(void *context, const struct message *m, int fd)
 }
 
 static void on_stale(void *context, const struct message *m, int fd)
-static void on_alarm(void *context, const struct message *m, int fd)
 {
 	struct worker_slot *slot = context;
 
@@ -107,6 +106,13 @@ static void on_alarm(void *context, const struct message *m, int fd)
 		if (str_eq(str_from(service_name(p->service)), m->service))
 			probe_soon(p);
 	}
+}
+
+static void on_alarm(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+
+	(void)fd;
 	alarms_take(&slot->master->alarms, m, clock_wall_ms());
 }
 

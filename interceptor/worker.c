@@ -16,6 +16,7 @@
 #include "interceptor/source.h"
 #include "messages/ask.h"
 #include "registry/alias.h"
+#include "registry/retire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -110,8 +111,10 @@ void worker_load_offer(struct worker *w, enum service_id service)
 {
 	struct offer *o;
 	struct error err = { 0 };
-	int r = offer_load(w->host.registry, service,
-		w->host.settings->services[service].tls, &o, &err);
+	/* nobody is there any more with whom TLS could be spoken */
+	enum service_tls tls = w->is_retired ? SERVICE_TLS_HIDE
+	                                     : w->host.settings->services[service].tls;
+	int r = offer_load(w->host.registry, service, tls, &o, &err);
 
 	if (r < 0) {
 		if (r != -ENOENT)
@@ -165,12 +168,15 @@ static int learn_late(void *context, const struct proven_login *login,
 
 static void report_notes(struct worker *w)
 {
-	static const char *const kinds[NOTE_COUNT] = {
+	static const char *const kinds[] = {
 		[NOTE_REFUSED] = "refused-logins",
 		[NOTE_UNANSWERED] = "unanswered",
 	};
 
-	for (size_t i = 0; i < NOTE_COUNT; i++) {
+	if (w->host.notes[NOTE_UNSEEN_TLS] &&
+		registry_note_unseen_tls(w->host.registry, NULL) == 0)
+		w->host.notes[NOTE_UNSEEN_TLS] = 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct message m = { .type = MESSAGE_ALARM,
 			.service = str_from(kinds[i]),
 			.number = w->host.notes[i] };
@@ -178,6 +184,19 @@ static void report_notes(struct worker *w)
 		if (m.number && message_send(&w->master, &m, -1) == 0)
 			w->host.notes[i] = 0;
 	}
+}
+
+/* `mailferry retire`, and its way back, take effect without a restart. */
+static void follow_retirement(struct worker *w)
+{
+	uint64_t since = 0;
+
+	if (registry_retired(w->host.registry, &since, NULL) < 0 ||
+		w->is_retired == (since != 0))
+		return;
+	w->is_retired = since != 0;
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		worker_load_offer(w, (enum service_id)i);
 }
 
 static void on_tick(void *context)
@@ -197,6 +216,7 @@ static void on_tick(void *context)
 			session_tick(s);
 	}
 	report_notes(w);
+	follow_retirement(w);
 	staging_tick(&w->host);
 	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	quiesce_check(&w->host);

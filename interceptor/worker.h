@@ -43,6 +43,7 @@ struct worker {
 	struct channel master;
 	struct channel mailstore;
 	unsigned ticks;
+	bool is_retired;        /* the source, as the offers were made for */
 	uint64_t poke_again_at; /* loop time */
 
 	struct timer *tick;

@@ -263,6 +263,7 @@ static void upgraded(struct session *s, bool ok)
 	if (ok) {
 		/* what came behind STARTTLS in clear was never meant to be inside TLS */
 		buf_wipe(&s->memory->from_client);
+		s->host->notes[NOTE_UNSEEN_TLS]++;
 		log_info(session_id(s, id), "uncapturable", "why=TLS");
 		session_set_route(s, ROUTE_SOURCE);
 		session_relay(s);

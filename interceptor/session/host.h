@@ -100,6 +100,7 @@ struct host_ops {
 enum host_note {
 	NOTE_REFUSED,    /* a login */
 	NOTE_UNANSWERED, /* a connection to the source, from the client's address */
+	NOTE_UNSEEN_TLS, /* a session went on inside TLS, with the source */
 	NOTE_COUNT
 };
 

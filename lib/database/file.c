@@ -23,6 +23,19 @@ int database_empty_log(struct database *d, struct error *err)
 	return rc == SQLITE_OK ? 0 : database_error(d, rc, err);
 }
 
+/* What SQLite says has several lines. */
+static int say_damage(struct database *d, const char *said, struct error *err)
+{
+	char line[160];
+
+	(void)snprintf(line, sizeof(line), "%s", said);
+	for (char *c = line; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return error_set(
+		err, -EUCLEAN, "%s is damaged (%s); %s", d->path, line, d->schema->cure);
+}
+
 int database_check(struct database *d, struct error *err)
 {
 	sqlite3_stmt *row = NULL;
@@ -37,8 +50,7 @@ int database_check(struct database *d, struct error *err)
 	else if (strcmp(said, "ok") == 0)
 		code = 0;
 	else
-		code = error_set(err, -EUCLEAN, "%s is damaged (%.200s); %s", d->path,
-			said, d->schema->cure);
+		code = say_damage(d, said, err);
 	(void)sqlite3_finalize(row);
 	return code;
 }

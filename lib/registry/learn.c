@@ -283,6 +283,17 @@ int registry_learn(struct registry *r, const struct proven_login *proven,
 		r->db, write_news(r, &login, ret_route, ret_became_due, err), err);
 }
 
+int registry_note_login(struct registry *r, int64_t id, struct error *err)
+{
+	uint64_t last = 0, now = clock_wall_ms();
+	int code = sql_get(r->db, SQL_LOGIN_TIME, SQL_VALUES(sql_signed(id)), &last, err);
+
+	if (code < 0 || now < last + LOGIN_TIME_MS)
+		return code;
+	return sql_run(r->db, SQL_SET_LOGIN_TIME,
+		SQL_VALUES(sql_signed(id), sql_number(now)), err);
+}
+
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err)
 {

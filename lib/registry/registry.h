@@ -167,6 +167,9 @@ int registry_learn(struct registry *r, const struct proven_login *login,
 	const struct password_keeper *keeper, struct account_route *ret_route,
 	bool *ret_became_due, struct error *err);
 
+/* A login that was answered here: last_login_at, kept to the minute. */
+int registry_note_login(struct registry *r, int64_t id, struct error *err);
+
 /* Whether the account's owner was seen to log in by that service. */
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err);

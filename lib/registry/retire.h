@@ -2,12 +2,12 @@
 #ifndef REGISTRY_RETIRE_H
 #define REGISTRY_RETIRE_H
 /*
- * The end of the source: `mailferry retire`, once and for all.
+ * The end of the source: `mailferry retire`, in two steps.
  *
- * It is the fact "retired" (registry.h), the wall-clock milliseconds as digits. From then
- * on the registry refuses what would need the source (EVENT_DUE, COPY, SWITCH, RETURN;
- * registry_learn()), holds no password that opens, and everybody who asks it has to do
- * without:
+ * The first is the fact "retired" (registry.h), the wall-clock milliseconds as digits.
+ * From then on the registry refuses what would need the source (EVENT_DUE, COPY, SWITCH,
+ * RETURN; registry_learn()), and everybody who asks it has to do without. It can be taken
+ * back until the second step, which erases what opens mailboxes at the source.
  *
  *   interceptor   asks registry_retired() for each connection (one read by key; so it
  *                 takes effect without a restart) and, when it says so, never connects to
@@ -27,11 +27,21 @@
 /* since: wall milliseconds, 0: not retired. */
 int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err);
 
-/* Notes it and erases every sealed password, in one durable transaction. -EAGAIN: an
-   account has a sealed password and no verifier yet, so nobody could log in to it
-   afterwards: make those first (registry_each(), MESSAGE_KEEP_VERIFIER).
-   Fine when it is retired already. */
+/* Durable when it returns; fine when it is retired already. */
 int registry_retire(struct registry *r, struct error *err);
+/* The source is asked again. -EPERM: the passwords are erased, or it is not retired. */
+int registry_unretire(struct registry *r, struct error *err);
+
+/* Erases every sealed password, in one durable transaction; those that were never proven
+   are forgotten. -EPERM: not retired. -EAGAIN: an account here has a sealed password and
+   none that opens its mailbox here, so nobody could log in to it any more. */
+int registry_erase_passwords(struct registry *r, struct error *err);
+int registry_passwords_erased(struct registry *r, bool *ret_erased, struct error *err);
+
+/* A session went on inside TLS that we have no key for: its user is not seen. Written at
+   most once a minute. at: wall milliseconds, 0: never. */
+int registry_note_unseen_tls(struct registry *r, struct error *err);
+int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err);
 
 /* Empties the write-ahead log, where erased pages may still lie. -EBUSY: somebody reads;
    the log is then overwritten by and by. */

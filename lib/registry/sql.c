@@ -61,6 +61,7 @@ static const char *const statements[] = {
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
+	[SQL_LOGIN_TIME] = "SELECT last_login_at FROM account WHERE id = ?1",
 	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
 	[SQL_SET_UNCAPTURABLE] = "UPDATE account SET uncapturable_why = ?2"
 				 " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM"
@@ -112,6 +113,7 @@ static const char *const statements[] = {
 			" WHERE ?1 = 0 OR j.account = ?1 ORDER BY j.id DESC LIMIT ?2",
 	[SQL_SET_FACT] = "INSERT INTO fact (name, value) VALUES (?1, ?2)"
 			 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+	[SQL_FORGET_FACT] = "DELETE FROM fact WHERE name = ?1",
 	[SQL_FACT] = "SELECT value FROM fact WHERE name = ?1",
 	/* written so that each half is read from its own small index */
 	[SQL_ANY_LOCAL] = "SELECT EXISTS (SELECT 1 FROM account WHERE route <> 'source')"

@@ -70,7 +70,8 @@ int program_begin(
 	}
 	log_init(p->name, log_level_from_environment());
 	r = settings_load(ret->config, &ret->settings, &err);
-	if (r == 0 && ret->account)
+	/* whatever the daemon itself has started is under its lock */
+	if (r == 0 && (ret->account || ret->worker || ret->task))
 		return -1;
 	if (r == 0) {
 		r = lock_state(p, &ret->settings, &err);

@@ -20,6 +20,7 @@
 #include "registry/passwords.h"
 #include "registry/recipients.h"
 #include "registry/registry.h"
+#include "registry/retire.h"
 #include "settings/settings.h"
 #include "vault/vault.h"
 
@@ -277,6 +278,11 @@ static int recipient(struct tool *t)
 	return registry_count_recipients(t->registry, &seen, 1, &t->err);
 }
 
+static int unseen(struct tool *t)
+{
+	return registry_note_unseen_tls(t->registry, &t->err);
+}
+
 static const struct verb {
 	const char *name;
 	int (*run)(struct tool *t);
@@ -291,6 +297,7 @@ static const struct verb {
 	{ "prove", prove },
 	{ "login", login },
 	{ "recipient", recipient },
+	{ "unseen", unseen },
 };
 
 static int open_registry(struct tool *t)

@@ -18,7 +18,11 @@ import time
 
 TYPES = ["NONE", "SERVE", "SERVE_END", "SESSION_BEGIN", "SESSION_END", "AWAIT_LOGOFF",
          "LOGGED_OFF", "QUIESCE", "QUIESCED", "ROUTE_CHANGED", "FLOWS", "FLOW", "FLOWS_END",
-         "ACCOUNT_DUE", "RELEASE", "RELEASED", "FAILED"]
+         "ACCOUNT_DUE", "RELEASE", "RELEASED", "FAILED",
+         "FACTS_CHANGED", "STAGE", "STAGED", "DELIVER", "DELIVERED", "DISCARD",
+         "DELIVERY_FAILED", "RETURN", "RETURNED", "VAULT_READY", "CHECK", "VERDICT",
+         "COMPARE", "COMPARED", "LEND", "PASSWORD", "PREPARE", "PROVED", "SET_PASSWORD",
+         "DONE", "ALARM", "ALARMS", "ALARMS_END"]
 FIELDS = 7  # account first, payload last
 FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"alice",'
         b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')
@@ -39,6 +43,7 @@ ANSWERS = {
     "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
     "QUIESCE": [encode("QUIESCED", number=1)],
     "RELEASE": [encode("RELEASED")],
+    "ALARMS": [encode("ALARMS_END")],
 }
 
 

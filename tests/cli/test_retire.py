@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import sys
 
@@ -103,13 +104,22 @@ def test_alias_add_and_remove(house):
         "alias", "add", "info@example.com", "Alice"), "add")
     expect("has not logged in yet" in house.good("alias", "add", "sales", "zoe"), "zoe")
     expect("not one of `domains`" in house.good("alias", "add", "a@b.example", "alice"), "b")
+    moved(house, "bob")
+    for address in ("bob@example.com", "info@example.com"):
+        house.bad(f"{address} is an address of [a-z]* already; say --force", "alias", "add",
+                  address, "bob" if address.startswith("info") else "alice")
+    expect("info@example.com leads to alice\n" == house.good(
+        "alias", "add", "info@example.com", "alice"), "the same once more")
+    expect("info@example.com leads to bob\n" == house.good(
+        "alias", "add", "info@example.com", "bob", "--force"), "by force")
+    house.good("alias", "add", "info@example.com", "alice", "--force")
     known = aliases(house, "alice")
     expect(sorted(known) == ["a@b.example", "info@example.com"], known)
     expect(known["info@example.com"]["source"] == "added", known)
     house.good("alias", "remove", "INFO@example.com")
     house.bad("there is no alias info@example.com", "alias", "remove", "info@example.com")
     house.bad("cannot be one account's address", "alias", "add", "@example.com", "alice")
-    house.bad('there is no account "bob"', "alias", "list", "bob")
+    house.bad('there is no account "nobody"', "alias", "list", "nobody")
 
 
 def test_subaddress(house):
@@ -197,6 +207,13 @@ def report(house, *args):
     return json.loads(house.good("report", "--json", *args))
 
 
+def watched(house, days=8):
+    """As if the first login had been so long ago."""
+    subprocess.run(["sqlite3", str(house.state / "registry.sqlite"),
+                    f"UPDATE account SET first_login_at = first_login_at - {days} * 86400000"],
+                   check=True)
+
+
 def test_report(house):
     moved(house)
     house.tool("capture", "bob", "x")
@@ -225,7 +242,8 @@ def test_report(house):
         "carol": "cannot be captured: logs in with CRAM-MD5"}, told["accounts"])
     expect([a["address"] for a in told["never_seen"]] == ["later@example.com"], told)
     expect([a["address"] for a in told["special_rules"]] == ["list@example.com"], told)
-    expect(not told["safe_to_retire"] and len(told["reasons"]) == 4, told["reasons"])
+    expect(not told["safe_to_retire"] and len(told["reasons"]) == 5, told["reasons"])
+    expect("it was watched for 0 of 7 days" in told["reasons"], told["reasons"])
     expect(told["refused"] == 6, told["refused"])
     expect(report(house, "--days=30")["addresses"][1]["count"] == 433, "30 days")
     last = house.good("report").splitlines()[-1]
@@ -247,18 +265,87 @@ def test_report_of_why_not(house):
 
 def test_report_with_several_domains(house):
     moved(house)
+    watched(house)
     house.tool("recipient", "alice@example.com", "192.0.2.1", "0", "1")
     expect(report(house)["safe_to_retire"], "with one domain it is hers")
     house.config.write_text(house.config.read_text().replace(
         '{"example.com"}', '{"example.com", "example.net"}'))
     expect(report(house)["safe_to_retire"], "and it stays so: that was learnt")
     moved(house, "fred")
+    watched(house)
     house.tool("recipient", "fred@example.com", "192.0.2.1", "0", "1")
     why = [a["why"] for a in report(house)["addresses"] if a["address"].startswith("fred")][0]
     cure = re.search("mailferry (alias add .*)$", why)
     expect(cure and not report(house)["safe_to_retire"], why)
     house.good(*cure[1].split())
     expect(report(house)["safe_to_retire"], "the cure holds")
+
+
+def test_period_is_watched_as_a_whole(house):
+    """One mailbox of one, all is well, and the week is not over."""
+    moved(house)
+    house.bad("not safe to retire: it was watched for 0 of 7 days", "retire", "--yes")
+    watched(house, 5)
+    house.bad("watched for 5 of 7 days", "retire", "--yes")
+    house.bad("watched for 5 of 30 days", "retire", "--yes", "--days=30")
+    expect(report(house, "--days=3")["safe_to_retire"], "three days are over")
+    watched(house, 3)
+    expect(report(house)["safe_to_retire"], "eight are")
+
+
+def test_known_users(house):
+    """Who has a mailbox at the source and has never been seen is not forgotten."""
+    moved(house)
+    watched(house)
+    users = write(house, "passwd", "# the old server's\nalice:x:1000::/home\n"
+                  "Bob@example.com\n\nzoe:x:1001::/home\n")
+    text = house.good("report", "--users", users).splitlines()[-1]
+    expect(text == "not safe to retire: 2 users of the source have never logged in "
+           "through us", text)
+    told = house.good("retire", "--dry-run")  # it was remembered
+    expect("bob@example.com: has never logged in" in told.lower() and "zoe: has" in told, told)
+    moved(house, "bob")
+    moved(house, "zoe")
+    watched(house)
+    expect(report(house)["safe_to_retire"], "now all are known")
+    house.bad("cannot read .*none", "report", "--users", str(house.root / "none"))
+
+
+def test_unseen_tls(house):
+    moved(house)
+    watched(house)
+    house.tool("unseen", "")
+    house.bad("sessions passed unseen after STARTTLS", "retire", "--yes")
+
+
+def test_unseen_ports(house):
+    """Another TLS port of the source answers, and its users are not seen."""
+    moved(house)
+    watched(house)
+    with socket.create_server(("127.0.0.1", 0)) as pop3s:
+        text = house.config.read_text().replace("192.0.2.10", "127.0.0.1")
+        house.config.write_text(
+            text + f"services {{ pop3s {{ upstream = {pop3s.getsockname()[1]} }} }}\n")
+        house.bad("answers on pop3s \\(port", "retire", "--yes")
+    expect(report(house)["safe_to_retire"], "it is closed")
+
+
+def test_dry_run_and_losses(house):
+    moved(house)
+    house.tool("capture", "bob", "x")
+    house.tool("recipient", "bob@example.com", "192.0.2.1", "0", "3")
+    watched(house)
+    text = house.good("retire", "--dry-run")
+    for line in ("not safe to retire: 1 account is still served",
+                 "bob: cannot log in any more, and the mailbox at the source is out of reach "
+                 "(is due at its next login)",
+                 "bob@example.com: mail to it is refused (3 messages in 7 days)",
+                 "nothing was changed"):
+        expect(line in text, text)
+    expect(not report(house)["retired"], "a dry run")
+    text = house.good("retire", "--yes", "--force")
+    expect("retiring now, these lose:" in text and "bob: cannot log in" in text, text)
+    house.bad("do not go together", "retire", "--dry-run", "--undo", code=2)
 
 
 def test_retire(house):
@@ -268,21 +355,42 @@ def test_retire(house):
               "--yes")
     expect(not report(house)["retired"], "refused")
     house.tool("arrive", "bob")
+    watched(house)
     expect(house.good("report").splitlines()[-1].startswith("safe to retire"), "safe")
     house.bad("say --yes", "retire", code=2)
     expect(not report(house)["retired"], "nobody confirmed")
+    house.bad("is not retired", "retire", "--undo")
+    house.bad("is not retired", "retire", "--erase", "--yes")
     text = house.good("retire", "--yes")
-    expect("sealed passwords are erased" in text, text)
+    expect("--undo` takes that back" in text and "--erase" in text, text)
     told = report(house)
     expect(told["retired"] and told["safe_to_retire"], told)
     expect(json.loads(house.good("status", "--json"))["retired"] is True, "status")
     expect("(retired)" in house.good("status"), "status")
     expect("retired already" in house.good("retire", "--yes"), "again")
-    house.tool("login", "alice", "secret")  # a verifier was made of the sealed one
     house.bad("the source is retired", "route", "alice", "source")
     account = json.loads(house.good("account", "alice", "--json"))
     expect((account["route"], account["pin"]) == ("local", "auto"), account)
     expect(passwd(house, "alice", "new\n").returncode == 0, "passwords are set as before")
+
+
+def test_retire_has_a_way_back(house):
+    moved(house)
+    house.good("registry", "copy")
+    watched(house)
+    house.good("retire", "--yes")
+    expect("asked again" in house.good("retire", "--undo"), "undo")
+    expect(not report(house)["retired"], "it is not retired")
+    house.good("route", "alice", "auto")
+    house.good("retire", "--yes")
+    expect("are erased" in house.good("retire", "--erase", "--yes"), "erase")
+    house.bad("are erased", "retire", "--undo")
+    house.tool("login", "alice", "secret")
+    copies = list((house.state / "copies").iterdir())
+    expect([c.name for c in copies] == ["hour.sqlite"], copies)
+    sealed = subprocess.run(["sqlite3", str(copies[0]), "SELECT count(*) FROM password"
+                             " WHERE sealed IS NOT NULL"], check=True, capture_output=True)
+    expect(sealed.stdout == b"0\n", "nor in a copy")
 
 
 def test_retire_by_force(house):
@@ -295,12 +403,16 @@ def test_retire_by_force(house):
     expect((bob["route"], bob["stage"]) == ("source", "idle"), bob)
     house.bad("the source is retired", "transfer", "bob")
     house.bad("the source is retired", "route", "bob", "local")
+    house.good("retire", "--undo")
+    house.good("transfer", "bob")
 
 
 def test_retire_without_the_key(house):
     moved(house)
+    watched(house)
     (house.state / "key").rename(house.root / "key")
-    house.good("retire", "--yes")  # nothing is made with it
+    house.good("retire", "--yes")
+    house.good("retire", "--erase", "--yes")  # nothing is made with it
     house.bad("key file .* is missing", "up")  # but what was proven is bound to it
     (house.root / "key").rename(house.state / "key")
     house.tool("login", "alice", "secret")
@@ -318,7 +430,9 @@ def test_print_config(house):
 TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refused,
          test_alias_import_from_stdin, test_alias_add_and_remove, test_subaddress,
          test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
-         test_report_with_several_domains, test_retire, test_retire_by_force,
+         test_report_with_several_domains, test_period_is_watched_as_a_whole,
+         test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses,
+         test_retire, test_retire_has_a_way_back, test_retire_by_force,
          test_retire_without_the_key, test_print_config]
 
 if __name__ == "__main__":

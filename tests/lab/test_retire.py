@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of the source: who lives here is served, nobody reaches the old server."""
+"""The end of the source: accounts here are served, nobody reaches the old server."""
 import sys
 from pathlib import Path
 
@@ -57,6 +57,21 @@ def mail_for_who_lives_here_is_taken_and_no_other(world):
     reader.ok("SELECT INBOX")
     equal(len(reader.ok("SEARCH SUBJECT retired")[0].split()), 3, "one message")
     reader.logout()
+
+
+@case
+def what_only_the_source_could_do_is_not_announced(world):
+    imap = Imap(world.lab.connect(143))
+    shown = b" ".join([imap.greeting, *imap.ok("CAPABILITY")])
+    true(b"IMAP4rev1" in shown and b"STARTTLS" not in shown, f"{shown!r}")
+    imap.close()
+    pop3 = world.lab.connect(110)
+    pop3.sendall(b"CAPA\r\nQUIT\r\n")
+    shown = b""
+    while piece := pop3.recv(4096):
+        shown += piece
+    true(b"+OK" in shown and b"STLS" not in shown, f"{shown!r}")
+    pop3.close()
 
 
 @case

@@ -242,14 +242,14 @@ class Refusals(DeliveryTest):
     def test_reserve_of_the_disk(self):
         """Deliveries leave it free; what is there is served and can be thrown away."""
         folder = self.store.account_folder("alice")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
         subprocess.run([programs() / "store_make", folder, "/"], check=True)
         self.limits("disk_reserve = 5000000")
         self.delivered(self.stage(at_once=True))
         self.failed(self.stage(b"x" * 3_000_000, at_once=True), b"452 4.3.1 ")
         self.delivered(self.stage(b"x" * 100_000, at_once=True))
-        os.posix_fallocate(os.open(folder / "filler", os.O_CREAT | os.O_WRONLY), 0, 2_500_000)
+        os.posix_fallocate(os.open(folder / "filler", os.O_CREAT | os.O_WRONLY), 0, 2_000_000)
         self.failed(self.stage(at_once=True), b"452 4.3.1 ")
         self.assertEqual(self.status(), 2)
 

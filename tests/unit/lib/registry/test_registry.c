@@ -173,6 +173,28 @@ static void test_lives_here(void **state)
 	assert_true(str_eq(text, STR_LIT("secret")));
 }
 
+static void test_login_here(void **state)
+{
+	struct test *t = *state;
+	struct account a;
+	char command[256];
+	uint64_t first;
+	int64_t id = capture(t, "alice", "secret");
+
+	arrive(t, id);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	first = a.last_login_at;
+	NO_ERROR(registry_note_login(t->r, id, &t->err)); /* within the minute */
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.last_login_at, first);
+	(void)snprintf(command, sizeof(command),
+		"sqlite3 %s 'UPDATE account SET last_login_at = 5'", t->path);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): our own words */
+	NO_ERROR(registry_note_login(t->r, id, &t->err));
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(a.last_login_at >= first);
+}
+
 static void test_services(void **state)
 {
 	struct test *t = *state;
@@ -535,6 +557,7 @@ int main(void)
 		ROW(test_due),
 		ROW(test_lives_here),
 		ROW(test_services),
+		ROW(test_login_here),
 		ROW(test_uncapturable),
 		ROW(test_journey),
 		ROW(test_way_back),

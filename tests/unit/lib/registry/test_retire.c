@@ -103,13 +103,17 @@ static void test_recipients_of_a_flood(void **state)
 	free(seen);
 }
 
+static int move(struct test *t, int64_t id, enum account_event event)
+{
+	return registry_transition(
+		t->r, id, event, STR_LIT("test"), STR_LIT(""), &t->err);
+}
+
 static void test_retire(void **state)
 {
 	struct test *t = *state;
 	uint64_t since = 1, again;
-	struct str password;
-	int64_t which;
-	bool due, any = false;
+	bool due, erased = true;
 	struct account_route route;
 	struct proven_login carol = { .name = STR_LIT("carol"),
 		.password = STR_LIT("x") };
@@ -118,29 +122,68 @@ static void test_retire(void **state)
 	arrive(t, alice);
 	NO_ERROR(registry_retired(t->r, &since, &t->err));
 	assert_int_equal(since, 0);
-	assert_int_equal(registry_retire(t->r, &t->err), -EAGAIN);
-	prove(t, alice, "a");
+	assert_int_equal(registry_unretire(t->r, &t->err), -EPERM);
+	assert_int_equal(registry_erase_passwords(t->r, &t->err), -EPERM);
 	NO_ERROR(registry_retire(t->r, &t->err));
 	NO_ERROR(registry_retired(t->r, &since, &t->err));
 	assert_true(since > NOON);
 	NO_ERROR(registry_retire(t->r, &t->err));
 	NO_ERROR(registry_retired(t->r, &again, &t->err));
 	assert_int_equal(again, since);
-
-	NO_ERROR(registry_any_password(t->r, &any, &t->err));
-	assert_true(any); /* the key is needed for their verifiers */
-	assert_int_equal(first_password(t, alice, &password, &which), -ENODATA);
 	assert_int_equal(
 		registry_learn(t->r, &carol, &open_keeper, &route, &due, &t->err),
 		-EPERM);
-	assert_int_equal(registry_transition(t->r, bob, EVENT_DUE, STR_LIT("test"),
-				 STR_LIT(""), &t->err),
-		-EPERM);
-	assert_int_equal(registry_transition(t->r, alice, EVENT_LEAVE, STR_LIT("test"),
-				 STR_LIT(""), &t->err),
-		-EPERM);
+	assert_int_equal(move(t, bob, EVENT_DUE), -EPERM);
+	assert_int_equal(move(t, alice, EVENT_LEAVE), -EPERM);
 	assert_non_null(strstr(t->err.text, "the source is retired"));
+
+	/* until the passwords are erased it can be taken back */
+	NO_ERROR(registry_passwords_erased(t->r, &erased, &t->err));
+	assert_false(erased);
+	NO_ERROR(registry_unretire(t->r, &t->err));
+	NO_ERROR(registry_retired(t->r, &since, &t->err));
+	assert_int_equal(since, 0);
+	NO_ERROR(move(t, bob, EVENT_DUE));
+}
+
+static void test_erase(void **state)
+{
+	struct test *t = *state;
+	struct str password;
+	int64_t which;
+	bool any = false, erased = false;
+	int64_t alice = capture(t, "alice", "secret"), bob = capture(t, "bob", "other");
+
+	arrive(t, alice);
+	NO_ERROR(registry_retire(t->r, &t->err));
+	assert_int_equal(registry_erase_passwords(t->r, &t->err), -EAGAIN);
+	assert_non_null(strstr(t->err.text, "mailferry passwd"));
+	prove(t, alice, "a");
+	NO_ERROR(registry_erase_passwords(t->r, &t->err));
+	NO_ERROR(registry_passwords_erased(t->r, &erased, &t->err));
+	assert_true(erased);
+	NO_ERROR(registry_any_password(t->r, &any, &t->err));
+	assert_true(any); /* the key is needed for their verifiers */
+	assert_int_equal(first_password(t, alice, &password, &which), -ENODATA);
+	assert_int_equal(first_password(t, bob, &password, &which), -ENODATA);
 	assert_true(str_eq(verifiers_of(t, alice), STR_LIT("a")));
+	assert_int_equal(registry_unretire(t->r, &t->err), -EPERM);
+	assert_non_null(strstr(t->err.text, "are erased"));
+}
+
+static void test_unseen_tls(void **state)
+{
+	struct test *t = *state;
+	uint64_t at = 1, again;
+
+	NO_ERROR(registry_unseen_tls(t->r, &at, &t->err));
+	assert_int_equal(at, 0);
+	NO_ERROR(registry_note_unseen_tls(t->r, &t->err));
+	NO_ERROR(registry_unseen_tls(t->r, &at, &t->err));
+	assert_true(at > NOON);
+	NO_ERROR(registry_note_unseen_tls(t->r, &t->err)); /* a minute is not over */
+	NO_ERROR(registry_unseen_tls(t->r, &again, &t->err));
+	assert_int_equal(again, at);
 }
 
 static void run_sql(struct test *t, const char *sql, struct buf *ret_blob)
@@ -206,6 +249,7 @@ static void test_erased(void **state)
 	assert_true(buf_len(&sealed) > sizeof(password));
 	assert_true(any_file_holds(t, buf_view(&sealed)));
 	NO_ERROR(registry_retire(t->r, &t->err));
+	NO_ERROR(registry_erase_passwords(t->r, &t->err));
 	NO_ERROR(registry_erase_log(t->r, &t->err));
 	for (size_t at = 0; at + PIECE < buf_len(&sealed); at += PIECE)
 		assert_false(any_file_holds(
@@ -258,6 +302,8 @@ int main(void)
 		ROW(test_recipients_are_forgotten),
 		ROW(test_recipients_of_a_flood),
 		ROW(test_retire),
+		ROW(test_erase),
+		ROW(test_unseen_tls),
 		ROW(test_erased),
 		ROW(test_upgrade),
 	};
