@@ -32,6 +32,12 @@ int control_registry(struct control *c, struct registry **ret)
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return error_set(&c->err, -ENOENT,
 			"there is no registry %s yet; `mailferry up` makes it", path);
+	if (access(path, R_OK | W_OK) < 0 && errno == EROFS)
+		return error_set(&c->err, -EROFS,
+			"the file system of %s is read-only: nothing is delivered or "
+			"moved; the kernel's log says why (dmesg), then: mount -o "
+			"remount,rw",
+			path);
 	if (access(path, R_OK | W_OK) < 0)
 		return error_errno(
 			&c->err, -errno, "cannot open %s; run it as root", path);

@@ -6,7 +6,7 @@ answers as the real one would (lib/messages/message.h).
 
 It is called by the name of the program whose part it plays, with -c FILE. What it does
 besides is said by files in run_dir: <name>.exit (exit with that code at once),
-<name>.delay (seconds before it listens).
+<name>.delay (seconds before it listens), <name>.alarms (see there).
 """
 import os
 import re
@@ -28,9 +28,9 @@ FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"
         b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')
 
 
-def encode(kind, payload=b"", number=0):
-    fields = [b""] * (FIELDS - 1) + [payload]
-    return (bytes([1, TYPES.index(kind)]) + struct.pack(">QQ", number, 0) +
+def encode(kind, payload=b"", number=0, number2=0, account=b"", service=b"", text=b""):
+    fields = [account, b"", service, b"", b"", text, payload]
+    return (bytes([1, TYPES.index(kind)]) + struct.pack(">QQ", number, number2) +
             b"".join(struct.pack(">I", len(f)) + f for f in fields))
 
 
@@ -43,7 +43,6 @@ ANSWERS = {
     "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
     "QUIESCE": [encode("QUIESCED", number=1)],
     "RELEASE": [encode("RELEASED")],
-    "ALARMS": [encode("ALARMS_END")],
 }
 
 
@@ -55,12 +54,22 @@ def read(path, otherwise=None):
         return otherwise
 
 
-def serve(connection, log):
+def alarms(base):
+    """Of <name>.alarms: a line each, kind|account|text|how often|seconds ago."""
+    for line in (read(base + ".alarms") or "").splitlines():
+        kind, account, text, number, ago = line.split("|")
+        yield encode("ALARM", service=kind.encode(), account=account.encode(),
+                     text=text.encode(), number=int(number),
+                     number2=int((time.time() - float(ago)) * 1000))
+    yield encode("ALARMS_END")
+
+
+def serve(connection, log, base):
     while message := connection.recv(131072):
         kind, account = decode(message)
         log.write(f"{kind} {account}\n")
         log.flush()
-        for answer in ANSWERS.get(kind, []):
+        for answer in alarms(base) if kind == "ALARMS" else ANSWERS.get(kind, []):
             connection.send(answer)
 
 
@@ -85,7 +94,7 @@ def main():
         while True:
             connection, _ = listener.accept()
             with connection:
-                serve(connection, log)
+                serve(connection, log, base)
 
 
 main()

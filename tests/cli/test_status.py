@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`status` names what is wrong now, with its cure; `--exit-code` is for monitoring."""
+import json
+import socket
+import subprocess
+import sys
+
+import cli
+from cli import expect
+
+
+def attention(house, *args):
+    return json.loads(house.good("status", "--json", *args))["attention"]
+
+
+def says(house, *words):
+    told = attention(house)
+    expect(any(all(word in line for word in words) for line in told), f"{words}: {told}")
+
+
+def silent(house, word):
+    told = attention(house)
+    expect(not any(word in line for line in told), f"{word}: {told}")
+
+
+def everything_runs(house):
+    """A source that answers, and a stand-in for each program."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    services = " ".join(f"{name} {{ upstream = {port} }}" for name in ("smtp", "pop3", "imap"))
+    house.config.write_text(house.config.read_text().replace("192.0.2.10", "127.0.0.1") +
+                            f"services {{ {services} }}\n")
+    for name in cli.STUBS:
+        house.stub(name)
+    return listener
+
+
+def test_nothing_is_wrong(house):
+    with everything_runs(house):
+        told = [line for line in attention(house) if "rules" not in line and "vault" not in line]
+        expect(not told, told)
+
+
+def test_exit_code(house):
+    done = house.command("status", "--exit-code")
+    expect(done.returncode == 1 and "mailferry does not run" in done.stdout, done)
+    expect(house.command("status").returncode == 0, "without it")
+
+
+def test_source_is_away(house):
+    listener = everything_runs(house)
+    silent(house, "is away")
+    listener.close()
+    says(house, "the source 127.0.0.1 is away (Connection refused)", "start it")
+
+
+def test_domains(house):
+    with everything_runs(house):
+        house.tool("capture", "alice", "x")
+        house.tool("capture", "bob@example.com", "x")
+        silent(house, "domains")
+        house.tool("capture", "carol@other.example", "x")
+        says(house, "log in with @other.example", "add it to `domains`")
+
+
+def test_mail_for_other_domains(house):
+    with everything_runs(house):
+        for i in range(5):
+            house.tool("recipient", f"user{i}@other.example", "192.0.2.1", "0", "1")
+        says(house, "took mail for 5 addresses", "none is in `domains`", "other.example")
+        house.tool("recipient", "alice@example.com", "192.0.2.1", "0", "1")
+        silent(house, "none is in")  # the others are relayed
+
+
+def test_disk(house):
+    house.tool("capture", "alice", "x")
+    with everything_runs(house):
+        silent(house, "disk")
+        house.state.rename(house.root / "state.there")
+        house.state.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", house.state],
+                       check=True)
+        try:
+            subprocess.run(f"cp -a {house.root}/state.there/. {house.state}", shell=True,
+                           check=True)
+            says(house, "less than the reserve of 256 MB", "make room")
+            subprocess.run(["mount", "-o", "remount,ro", house.state], check=True)
+            done = house.command("status")
+            expect("read-only" in done.stdout + done.stderr, done)
+        finally:
+            subprocess.run(["umount", "-l", house.state], check=True)
+
+
+def test_damaged_registry(house):
+    house.tool("capture", "alice", "x")
+    subprocess.run(["sqlite3", str(house.state / "registry.sqlite"),
+                    "PRAGMA wal_checkpoint(TRUNCATE)"], check=True, capture_output=True)
+    with open(house.state / "registry.sqlite", "r+b") as file:
+        file.seek(4096 * 2 + 8)
+        file.write(bytes(range(1, 200)))
+    done = house.command("status", "--exit-code")
+    expect(done.returncode == 1 and "registry rebuild" in done.stdout + done.stderr, done)
+
+
+def test_what_the_programs_have_seen(house):
+    with everything_runs(house):
+        alarms = house.run / "mailstore.alarms"
+        alarms.write_text("damage|alice|./bodies/0001.pack: the body is damaged|2|100\n"
+                          "damage|old|x|1|90000\ndisk-full|bob|no room|1|5\n")
+        says(house, "alice: ./bodies/0001.pack: the body is damaged (2 times)",
+             "restore it from a backup")
+        says(house, "bob: no room", "make room on the disk")
+        silent(house, "old:")
+        alarms = house.run / "interceptor.alarms"
+        alarms.write_text("refused-logins|||11|5\nunanswered|||2|5\n")
+        silent(house, "refused")
+        alarms.write_text("refused-logins|||40|5\nunanswered|||7|5\n")
+        says(house, "40 logins were refused in the last minutes", "the log has each")
+        says(house, "not connections from clients' addresses (7 lately)", "gateway")
+        alarms.write_text("refused-logins|||40|700\nunanswered|||7|700\n")
+        silent(house, "refused")
+        silent(house, "gateway")
+
+
+TESTS = [test_nothing_is_wrong, test_exit_code, test_source_is_away, test_domains,
+         test_mail_for_other_domains, test_disk, test_damaged_registry,
+         test_what_the_programs_have_seen]
+
+if __name__ == "__main__":
+    cli.own_network()
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
