@@ -155,8 +155,8 @@ int job_open(struct job *j, const char *name)
 	if (r == 0)
 		r = reader_open(j);
 	/* one that made way goes on: no attempt has failed */
-	j->has_begun = j->has_begun ||
-	               (job_is_exclusive(j) && j->account.stage == STAGE_COPYING);
+	if (r == 0 && job_is_exclusive(j) && j->account.stage == STAGE_COPYING)
+		j->has_begun = true;
 	if (r == 0)
 		sync_init(&j->sync, &j->source, &j->destination, job_tick, j);
 	return r;
@@ -171,7 +171,7 @@ void job_close_destination(struct job *j)
 
 bool job_is_exclusive(const struct job *j)
 {
-	return j->source.ops->is_exclusive;
+	return j->source.ops && j->source.ops->is_exclusive; /* before it is open: no */
 }
 
 void job_close(struct job *j)
