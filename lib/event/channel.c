@@ -39,6 +39,7 @@ static void drop_first(struct channel *c)
 	c->bytes -= e->len;
 	c->fds -= e->fd >= 0;
 	fd_closep(&e->fd);
+	explicit_bzero(e->bytes, e->len); /* a password, perhaps */
 	free(e);
 }
 

@@ -4,13 +4,16 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <string.h>
 
 int message_send(struct channel *c, const struct message *m, int fd)
 {
 	char bytes[IPC_MESSAGE_MAX];
 	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+	int r = len < 0 ? (int)len : channel_send(c, str_of(bytes, (size_t)len), fd);
 
-	return len < 0 ? (int)len : channel_send(c, str_of(bytes, (size_t)len), fd);
+	explicit_bzero(bytes, len < 0 ? 0 : (size_t)len); /* it may be a password */
+	return r;
 }
 
 int message_post(struct channel *c, const struct message *m)
