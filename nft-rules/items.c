@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
@@ -126,16 +127,41 @@ static const char *family_option(int family)
 
 static void ip_rule_text(const struct plan_ip_rule *r, char *text)
 {
-	(void)snprintf(text, PLAN_TEXT_MAX,
-		"ip %srule add pref %u fwmark 0x%08x/0x%08x lookup %u%s",
-		family_option(r->family), r->priority, r->mark, r->mask, r->table,
-		r->other ? " (and more conditions)" : "");
+	char mark[32] = "", port[32] = "", to[24];
+
+	if (r->mask || r->mark)
+		(void)snprintf(
+			mark, sizeof(mark), " fwmark 0x%08x/0x%08x", r->mark, r->mask);
+	if (r->port)
+		(void)snprintf(port, sizeof(port), " ipproto tcp dport %u", r->port);
+	if (r->action == FR_ACT_NOP)
+		(void)snprintf(to, sizeof(to), "nop");
+	else
+		(void)snprintf(to, sizeof(to), "%s %u",
+			r->action == FR_ACT_GOTO ? "goto" : "lookup", r->to);
+	(void)snprintf(text, PLAN_TEXT_MAX, "ip %srule add pref %u%s%s%s %s%s",
+		family_option(r->family), r->priority, r->from_here ? " iif lo" : "",
+		mark, port, to, r->other ? " (and more conditions)" : "");
+}
+
+static void prohibit_text(const struct plan_route *r, char *text)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	(void)inet_ntop(r->family, r->destination, address, sizeof(address));
+	(void)snprintf(text, PLAN_TEXT_MAX, "ip %sroute add prohibit %s table %u%s",
+		family_option(r->family), address, r->table,
+		r->other ? " (and more)" : "");
 }
 
 static void route_text(const struct plan_route *r, char *text)
 {
 	char type[16];
 
+	if (r->type == RTN_PROHIBIT) {
+		prohibit_text(r, text);
+		return;
+	}
 	(void)snprintf(type, sizeof(type), "type #%u", r->type);
 	(void)snprintf(text, PLAN_TEXT_MAX, "ip %sroute add %s %s%s dev %s table %u%s",
 		family_option(r->family),

@@ -28,6 +28,8 @@ enum mark {
 	MARK_SOURCE = 0x4d460004,    /* relayed to the source */
 	MARK_BUSY = 0x4d460005,      /* held or refused while the account switches */
 	MARK_LOCAL = 0x4d460006,     /* served by the mailstore */
+	MARK_REFUSED = 0x4d460007, /* on packets: seen, nobody listens: the forward chain
+	                              resets it. The wall is for what it has not seen */
 };
 
 #endif

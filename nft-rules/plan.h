@@ -94,8 +94,12 @@ struct plan_raw {
 
 struct plan_ip_rule {
 	int family;
-	uint32_t priority, mark, mask, table;
-	bool other; /* has more conditions than we know */
+	uint32_t priority, mark, mask;
+	bool from_here; /* iif lo: of this host's own packets */
+	uint16_t port;  /* ipproto tcp dport; 0: any */
+	uint8_t action; /* FR_ACT_TO_TBL, FR_ACT_GOTO, FR_ACT_NOP */
+	uint32_t to;    /* the table, or the priority that it goes to */
+	bool other;     /* has more conditions than we know */
 	struct plan_raw raw;
 };
 
@@ -104,6 +108,7 @@ struct plan_route {
 	uint32_t table;
 	uint8_t type; /* RTN_* */
 	uint8_t prefix_len;
+	unsigned char destination[16]; /* of a whole address */
 	uint32_t oif;
 	bool other; /* has a gateway, a destination, … */
 	struct plan_raw raw;

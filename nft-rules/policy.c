@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -35,60 +36,165 @@ static int no_memory(void)
 	return MNL_CB_ERROR;
 }
 
+static bool is_interface_lo(const struct nlattr *attr)
+{
+	return mnl_attr_get_payload_len(attr) == sizeof("lo") &&
+	       !memcmp(mnl_attr_get_payload(attr), "lo", sizeof("lo"));
+}
+
+static void read_port(struct plan_ip_rule *rule, const struct nlattr *attr)
+{
+	struct fib_rule_port_range range = { 0 };
+
+	if (mnl_attr_get_payload_len(attr) >= sizeof(range))
+		memcpy(&range, mnl_attr_get_payload(attr), sizeof(range));
+	rule->port = range.start;
+	rule->other = rule->other || range.start != range.end;
+}
+
+static void read_interface(struct plan_ip_rule *rule, const struct nlattr *attr)
+{
+	rule->from_here = is_interface_lo(attr);
+	rule->other = rule->other || !rule->from_here;
+}
+
+struct rule_reading {
+	struct plan_ip_rule rule;
+	uint8_t protocol;    /* who made it */
+	uint8_t ip_protocol; /* of its packets */
+};
+
+static uint32_t u32_of(const struct nlattr *attr)
+{
+	uint32_t value = 0;
+
+	if (mnl_attr_get_payload_len(attr) >= sizeof(value))
+		memcpy(&value, mnl_attr_get_payload(attr), sizeof(value));
+	return value;
+}
+
+static uint8_t u8_of(const struct nlattr *attr)
+{
+	return mnl_attr_get_payload_len(attr) ? mnl_attr_get_u8(attr) : 0;
+}
+
 static int read_rule_attribute(const struct nlattr *attr, void *data)
 {
-	struct plan_ip_rule *rule = data;
+	struct rule_reading *reading = data;
+	struct plan_ip_rule *rule = &reading->rule;
 
 	switch (mnl_attr_get_type(attr)) {
 	case FRA_PRIORITY:
-		rule->priority = mnl_attr_get_u32(attr);
+		rule->priority = u32_of(attr);
 		break;
 	case FRA_FWMARK:
-		rule->mark = mnl_attr_get_u32(attr);
+		rule->mark = u32_of(attr);
 		break;
 	case FRA_FWMASK:
-		rule->mask = mnl_attr_get_u32(attr);
+		rule->mask = u32_of(attr);
 		break;
 	case FRA_TABLE:
-		rule->table = mnl_attr_get_u32(attr);
+		if (rule->action == FR_ACT_TO_TBL)
+			rule->to = u32_of(attr);
+		break;
+	case FRA_GOTO:
+		rule->to = u32_of(attr);
+		break;
+	case FRA_IIFNAME:
+		read_interface(rule, attr);
+		break;
+	case FRA_IP_PROTO:
+		reading->ip_protocol = u8_of(attr);
+		break;
+	case FRA_DPORT_RANGE:
+		read_port(rule, attr);
+		break;
+	case FRA_PROTOCOL:
+		reading->protocol = u8_of(attr);
 		break;
 	case FRA_SRC:
 	case FRA_DST:
-	case FRA_IIFNAME:
 	case FRA_OIFNAME:
-	case FRA_GOTO:
 	case FRA_TUN_ID:
 	case FRA_L3MDEV:
 	case FRA_UID_RANGE:
-	case FRA_IP_PROTO:
 	case FRA_SPORT_RANGE:
-	case FRA_DPORT_RANGE:
 		rule->other = true;
 		break;
-	default: /* FRA_PROTOCOL, FRA_SUPPRESS_*: who made it, and what never matters */
+	default: /* FRA_SUPPRESS_*: what never matters */
 		break;
 	}
 	return MNL_CB_OK;
+}
+
+static bool is_known_action(uint8_t action)
+{
+	return action == FR_ACT_TO_TBL || action == FR_ACT_GOTO || action == FR_ACT_NOP;
+}
+
+static bool is_our_table(const struct reading *r, uint32_t table)
+{
+	return table == r->table || table == POLICY_WALL_TABLE(r->table);
+}
+
+/* Ours by what it does, whoever made it; or by who made it, whatever it does. */
+static bool is_our_rule(const struct reading *r, const struct rule_reading *found)
+{
+	const struct plan_ip_rule *rule = &found->rule;
+
+	return (rule->action == FR_ACT_TO_TBL && is_our_table(r, rule->to)) ||
+	       rule->mark == r->mark || found->protocol == POLICY_PROTOCOL;
 }
 
 static int read_rule(const struct nlmsghdr *answer, void *data)
 {
 	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(answer);
 	struct reading *r = data;
-	struct plan_ip_rule rule = { .family = head->family, .table = head->table };
+	struct rule_reading found = { 0 };
 	struct plan_ip_rule *to;
 
-	rule.other = head->action != FR_ACT_TO_TBL || head->tos ||
-	             head->flags & FIB_RULE_INVERT;
-	(void)mnl_attr_parse(answer, sizeof(*head), read_rule_attribute, &rule);
-	if (rule.table != r->table && rule.mark != r->mark)
+	if (mnl_nlmsg_get_payload_len(answer) < sizeof(*head))
+		return MNL_CB_OK;
+	found.rule.family = head->family;
+	found.rule.action = head->action;
+	if (head->action == FR_ACT_TO_TBL)
+		found.rule.to = head->table;
+	found.rule.other = !is_known_action(head->action) || head->tos ||
+	                   head->flags & FIB_RULE_INVERT;
+	(void)mnl_attr_parse(answer, sizeof(*head), read_rule_attribute, &found);
+	found.rule.other = found.rule.other ||
+	                   found.ip_protocol != (found.rule.port ? IPPROTO_TCP : 0);
+	if (!is_our_rule(r, &found))
 		return MNL_CB_OK;
 	to = plan_add_ip_rule(r->plan);
 	if (!to)
 		return no_memory();
-	*to = rule;
+	*to = found.rule;
 	keep_raw(&to->raw, answer);
 	return MNL_CB_OK;
+}
+
+static size_t address_length(int family)
+{
+	return family == AF_INET6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+}
+
+/* A network, and not one address, is none of ours. */
+static void read_destination(struct plan_route *route, const struct nlattr *attr)
+{
+	size_t len = address_length(route->family);
+
+	if (mnl_attr_get_payload_len(attr) == len && route->prefix_len == len * 8)
+		memcpy(route->destination, mnl_attr_get_payload(attr), len);
+	else
+		route->other = true;
+}
+
+/* An IPv6 route that prohibits names lo by itself. */
+static void read_interface_of_route(struct plan_route *route, const struct nlattr *attr)
+{
+	if (route->type != RTN_PROHIBIT)
+		route->oif = u32_of(attr);
 }
 
 static int read_route_attribute(const struct nlattr *attr, void *data)
@@ -97,16 +203,18 @@ static int read_route_attribute(const struct nlattr *attr, void *data)
 
 	switch (mnl_attr_get_type(attr)) {
 	case RTA_TABLE:
-		route->table = mnl_attr_get_u32(attr);
+		route->table = u32_of(attr);
 		break;
 	case RTA_OIF:
-		route->oif = mnl_attr_get_u32(attr);
+		read_interface_of_route(route, attr);
 		break;
 	case RTA_PRIORITY:
-		if (route->family != AF_INET6 || mnl_attr_get_u32(attr) != METRIC_ROUTE6)
+		if (route->family != AF_INET6 || u32_of(attr) != METRIC_ROUTE6)
 			route->other = true;
 		break;
 	case RTA_DST:
+		read_destination(route, attr);
+		break;
 	case RTA_SRC:
 	case RTA_GATEWAY:
 	case RTA_VIA:
@@ -124,14 +232,17 @@ static int read_route(const struct nlmsghdr *answer, void *data)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(answer);
 	struct reading *r = data;
-	struct plan_route route = { .family = head->rtm_family,
+	struct plan_route route = { 0 };
+	struct plan_route *to;
+
+	if (mnl_nlmsg_get_payload_len(answer) < sizeof(*head))
+		return MNL_CB_OK;
+	route = (struct plan_route){ .family = head->rtm_family,
 		.table = head->rtm_table,
 		.type = head->rtm_type,
 		.prefix_len = head->rtm_dst_len };
-	struct plan_route *to;
-
 	(void)mnl_attr_parse(answer, sizeof(*head), read_route_attribute, &route);
-	if (route.table != r->table || head->rtm_flags & RTM_F_CLONED)
+	if (!is_our_table(r, route.table) || head->rtm_flags & RTM_F_CLONED)
 		return MNL_CB_OK;
 	to = plan_add_route(r->plan);
 	if (!to)
@@ -153,8 +264,9 @@ static int ask_rules(struct mnl_socket *socket, int family, struct reading *r)
 	return netlink_ask(socket, request, read_rule, r);
 }
 
-/* Only our table, so that a router with a million routes need not list them. */
-static int ask_routes(struct mnl_socket *socket, int family, struct reading *r)
+/* Only our tables, so that a router with a million routes need not list them. */
+static int ask_routes(
+	struct mnl_socket *socket, int family, uint32_t table, struct reading *r)
 {
 	char bytes[REQUEST_MAX] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
@@ -163,7 +275,7 @@ static int ask_routes(struct mnl_socket *socket, int family, struct reading *r)
 	request->nlmsg_type = RTM_GETROUTE;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	head->rtm_family = (unsigned char)family;
-	mnl_attr_put_u32(request, RTA_TABLE, r->table);
+	mnl_attr_put_u32(request, RTA_TABLE, table);
 	return netlink_ask(socket, request, read_route, r);
 }
 
@@ -173,6 +285,23 @@ static bool means_nothing(int code)
 	return code == -ENOENT || code == -EAFNOSUPPORT || code == -EOPNOTSUPP;
 }
 
+static int read_family(
+	struct mnl_socket *socket, int family, struct reading *r, struct error *err)
+{
+	const uint32_t tables[] = { r->table, POLICY_WALL_TABLE(r->table) };
+	int code = ask_rules(socket, family, r);
+
+	if (code && !means_nothing(code))
+		return error_errno(err, code, "reading the ip rules");
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		code = ask_routes(socket, family, tables[i], r);
+		if (code && !means_nothing(code))
+			return error_errno(
+				err, code, "reading routing table %u", tables[i]);
+	}
+	return 0;
+}
+
 int policy_read(struct plan *p, uint32_t mark, uint32_t route_table, struct error *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -180,18 +309,9 @@ int policy_read(struct plan *p, uint32_t mark, uint32_t route_table, struct erro
 	struct reading r = { .plan = p, .mark = mark, .table = route_table };
 	int code = netlink_open(NETLINK_ROUTE, &socket, err);
 
-	if (code)
-		return code;
-	for (size_t i = 0; i < 2; i++) {
-		code = ask_rules(socket, families[i], &r);
-		if (code && !means_nothing(code))
-			return error_errno(err, code, "reading the ip rules");
-		code = ask_routes(socket, families[i], &r);
-		if (code && !means_nothing(code))
-			return error_errno(
-				err, code, "reading routing table %u", route_table);
-	}
-	return 0;
+	for (size_t i = 0; i < 2 && !code; i++)
+		code = read_family(socket, families[i], &r, err);
+	return code;
 }
 
 int policy_probe(int family)
@@ -236,26 +356,41 @@ static struct nlmsghdr *start(struct netlink_batch *batch, uint16_t type)
 	return message;
 }
 
+static void put_rule(struct nlmsghdr *message, const struct plan_ip_rule *rule)
+{
+	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
+	struct fib_rule_port_range range = { rule->port, rule->port };
+
+	head->family = (unsigned char)rule->family;
+	head->action = rule->action;
+	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
+	mnl_attr_put_u8(message, FRA_PROTOCOL, POLICY_PROTOCOL);
+	if (rule->action != FR_ACT_NOP)
+		mnl_attr_put_u32(message,
+			rule->action == FR_ACT_GOTO ? FRA_GOTO : FRA_TABLE, rule->to);
+	if (rule->mask) {
+		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(message, FRA_FWMASK, rule->mask);
+	}
+	if (rule->from_here)
+		mnl_attr_put_strz(message, FRA_IIFNAME, "lo");
+	if (rule->port) {
+		mnl_attr_put_u8(message, FRA_IP_PROTO, IPPROTO_TCP);
+		mnl_attr_put(message, FRA_DPORT_RANGE, sizeof(range), &range);
+	}
+}
+
 static int send_rule(struct mnl_socket *socket, uint16_t type,
 	const struct plan_ip_rule *rule, struct error *err)
 {
 	struct netlink_batch *batch = netlink_batch_new();
 	struct nlmsghdr *message = start(batch, type);
-	struct fib_rule_hdr *head;
 
 	if (message) {
-		head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-		head->family = (unsigned char)rule->family;
-		head->action = FR_ACT_TO_TBL;
-		mnl_attr_put_u32(message, FRA_TABLE, rule->table);
-		mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
-		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
-		mnl_attr_put_u32(message, FRA_FWMASK, rule->mask);
-		netlink_batch_add(batch, message,
-			"%s ip %srule pref %u fwmark 0x%08x lookup %u",
+		put_rule(message, rule);
+		netlink_batch_add(batch, message, "%s ip %srule pref %u",
 			type == RTM_NEWRULE ? "add" : "delete",
-			rule->family == AF_INET6 ? "-6 " : "", rule->priority, rule->mark,
-			rule->table);
+			rule->family == AF_INET6 ? "-6 " : "", rule->priority);
 	} else {
 		netlink_batch_free(&batch);
 	}
@@ -274,14 +409,18 @@ static int send_route(struct mnl_socket *socket, uint16_t type,
 		head->rtm_family = (unsigned char)route->family;
 		head->rtm_dst_len = route->prefix_len;
 		head->rtm_type = route->type;
-		head->rtm_scope = RT_SCOPE_HOST;
+		head->rtm_scope = route->oif ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 		head->rtm_protocol = RTPROT_STATIC;
 		mnl_attr_put_u32(message, RTA_TABLE, route->table);
-		mnl_attr_put_u32(message, RTA_OIF, route->oif);
-		netlink_batch_add(batch, message,
-			"%s ip %sroute local default dev lo table %u",
+		if (route->oif)
+			mnl_attr_put_u32(message, RTA_OIF, route->oif);
+		if (route->prefix_len)
+			mnl_attr_put(message, RTA_DST, address_length(route->family),
+				route->destination);
+		netlink_batch_add(batch, message, "%s ip %sroute %s table %u",
 			type == RTM_NEWROUTE ? "add" : "delete",
-			route->family == AF_INET6 ? "-6 " : "", route->table);
+			route->family == AF_INET6 ? "-6 " : "",
+			route->oif ? "local default dev lo" : "prohibit", route->table);
 	} else {
 		netlink_batch_free(&batch);
 	}
@@ -310,14 +449,17 @@ static int send_raw(struct mnl_socket *socket, uint16_t type, const struct plan_
 static bool same_rule(const struct plan_ip_rule *a, const struct plan_ip_rule *b)
 {
 	return a->family == b->family && a->priority == b->priority &&
-	       a->mark == b->mark && a->mask == b->mask && a->table == b->table &&
+	       a->mark == b->mark && a->mask == b->mask && a->action == b->action &&
+	       a->to == b->to && a->from_here == b->from_here && a->port == b->port &&
 	       a->other == b->other;
 }
 
 static bool same_route(const struct plan_route *a, const struct plan_route *b)
 {
 	return a->family == b->family && a->table == b->table && a->type == b->type &&
-	       a->prefix_len == b->prefix_len && a->oif == b->oif && a->other == b->other;
+	       a->prefix_len == b->prefix_len && a->oif == b->oif &&
+	       !memcmp(a->destination, b->destination, sizeof(a->destination)) &&
+	       a->other == b->other;
 }
 
 static bool has_rule(const struct plan *p, const struct plan_ip_rule *rule)
@@ -391,17 +533,31 @@ static bool is_gone(int code)
 	return code == -ENOENT || code == -ESRCH;
 }
 
+/* The wall's ports go before the rules that lead our own packets past it. */
+static int delete_rules(struct mnl_socket *socket, const struct plan *wanted,
+	const struct plan *found, bool of_ports, struct error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < found->n_ip_rules && !code; i++) {
+		const struct plan_ip_rule *rule = &found->ip_rules[i];
+
+		if ((rule->port != 0) == of_ports && !has_rule(wanted, rule))
+			code = send_raw(socket, RTM_DELRULE, &rule->raw, err);
+		code = is_gone(code) ? 0 : code;
+	}
+	return code;
+}
+
 int policy_delete(const struct plan *wanted, const struct plan *found, struct error *err)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
 	int code = netlink_open(NETLINK_ROUTE, &socket, err);
 
-	for (size_t i = 0; i < found->n_ip_rules && !code; i++) {
-		if (!has_rule(wanted, &found->ip_rules[i]))
-			code = send_raw(
-				socket, RTM_DELRULE, &found->ip_rules[i].raw, err);
-		code = is_gone(code) ? 0 : code;
-	}
+	if (!code)
+		code = delete_rules(socket, wanted, found, true, err);
+	if (!code)
+		code = delete_rules(socket, wanted, found, false, err);
 	for (size_t i = 0; i < found->n_routes && !code; i++) {
 		if (!has_route(wanted, &found->routes[i]))
 			code = send_raw(socket, RTM_DELROUTE, &found->routes[i].raw, err);

@@ -4,10 +4,24 @@
 /*
  * Policy routing: packets with the divert mark are delivered here, whatever their
  * destination. An `ip rule` sends them to a routing table of ours, in which everything is
- * local on `lo`. What counts as ours: every rule with our mark or to our table, and every
- * route in it.
+ * local on `lo`. While it is closed there is a second wall, which holds when somebody
+ * takes away the table of rules, until that is noticed: what comes to the source's mail
+ * ports from elsewhere, and was neither diverted nor seen by the forward chain, is
+ * prohibited.
+ *
+ *   p     fwmark divert            lookup 19782   local default dev lo
+ *   p+1   fwmark refused           goto p+4
+ *   p+2   iif lo (our own)         goto p+4
+ *   p+3   ipproto tcp dport 143    lookup 19783   prohibit 192.0.2.10  (one a service)
+ *   p+4   nop
+ *
+ * What counts as ours: every rule with our mark, to one of our tables or of our protocol
+ * number, and every route in these tables.
  */
 #include "nft-rules/plan.h"
+
+#define POLICY_PROTOCOL 77 /* who made a rule (FRA_PROTOCOL): 'M', nobody else's */
+#define POLICY_WALL_TABLE(table) ((table) + 1)
 
 /* Adds to *p the rules and routes that are ours. A kernel without IPv6 has none. */
 int policy_read(struct plan *p, uint32_t mark, uint32_t route_table, struct error *err);

@@ -32,9 +32,11 @@
  */
 #include "nft-rules/wanted.h"
 #include "nft-rules/marks.h"
+#include "nft-rules/policy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
@@ -44,8 +46,13 @@
 
 #define LOOPBACK 1U /* lo is always the first interface of a network namespace */
 
-#define PRIORITY_MANGLE (-150) /* before routing, after conntrack (-200) */
+/* Just behind dstnat (-100): the source is known by the address that it has, whatever
+   clients call it, and others' marks (mangle, -150) are set before ours. */
+#define PRIORITY_DIVERT (-99)
 #define PRIORITY_FILTER 0
+
+/* The wall's ip rules, behind RULES_ROUTE_PRIORITY. */
+enum { WALL_REFUSED = 1, WALL_OWN, WALL_PORTS, WALL_END };
 
 #define IPV4_SADDR 12U
 #define IPV4_DADDR 16U
@@ -158,7 +165,7 @@ static void tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
 	load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
 }
 
-static void divert(struct plan_rule *rule, uint32_t mark)
+static void set_mark(struct plan_rule *rule, uint32_t mark)
 {
 	struct op *o;
 
@@ -166,6 +173,11 @@ static void divert(struct plan_rule *rule, uint32_t mark)
 	o = op(rule, OP_META_SET);
 	o->v[0] = NFT_META_MARK;
 	o->v[1] = R1;
+}
+
+static void divert(struct plan_rule *rule, uint32_t mark)
+{
+	set_mark(rule, mark);
 	verdict(rule, NF_ACCEPT, NULL);
 }
 
@@ -244,7 +256,7 @@ static int add_branches(struct plan *p, const struct ruleset *r)
 }
 
 /* Begins with neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
-static int add_begun_before(struct plan *p)
+static int add_begun_before(struct plan *p, const struct ruleset *r)
 {
 	static const uint8_t syns[] = { 0x02, 0xc2 };
 	struct plan_rule *rule = add_rule(p, "from-client");
@@ -258,6 +270,8 @@ static int add_begun_before(struct plan *p)
 	}
 	load_socket(rule, NFT_SOCKET_WILDCARD, R1);
 	equals_u8(rule, 1);
+	if (r->fail == RULES_FAIL_CLOSED)
+		set_mark(rule, MARK_REFUSED);
 	verdict(rule, NFT_RETURN, NULL);
 	return 0;
 }
@@ -287,6 +301,18 @@ static int add_tproxy(
 	return 0;
 }
 
+/* Past the wall of ip rules, to the forward chain, which counts and resets it: kinder to
+   the client than an ICMP message. */
+static int add_refused(struct plan *p)
+{
+	struct plan_rule *rule = add_rule(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	set_mark(rule, MARK_REFUSED);
+	return 0;
+}
+
 static int add_from_client(struct plan *p, const struct ruleset *r)
 {
 	struct plan_rule *rule = add_rule(p, "from-client");
@@ -299,9 +325,11 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	tcp_port(rule, TCP_DPORT, R2);
 	lookup(rule, OP_COUNTER_MAP, "count-in");
 	divert(rule, r->mark_divert);
-	code = add_begun_before(p);
+	code = add_begun_before(p, r);
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_tproxy(p, r, &r->services[i]);
+	if (!code && r->fail == RULES_FAIL_CLOSED)
+		code = add_refused(p);
 	return code;
 }
 
@@ -365,7 +393,7 @@ static int add_chains(struct plan *p)
 		{ "from-source", false, 0, 0 },
 		{ "direct", false, 0, 0 },
 		{ "direct-reply", false, 0, 0 },
-		{ "prerouting", true, NF_INET_PRE_ROUTING, PRIORITY_MANGLE },
+		{ "prerouting", true, NF_INET_PRE_ROUTING, PRIORITY_DIVERT },
 		{ "forward", true, NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "output", true, NF_INET_LOCAL_OUT, PRIORITY_FILTER },
 	};
@@ -404,22 +432,100 @@ static int add_rules(struct plan *p, const struct ruleset *r)
 	return code;
 }
 
-static int add_routing(struct plan *p, const struct ruleset *r, int family)
+static int add_ip_rule(struct plan *p, const struct plan_ip_rule *rule)
 {
-	struct plan_ip_rule *rule = plan_add_ip_rule(p);
+	struct plan_ip_rule *to = plan_add_ip_rule(p);
+
+	if (!to)
+		return -ENOMEM;
+	*to = *rule;
+	return 0;
+}
+
+static int add_prohibited(
+	struct plan *p, const struct ruleset *r, const struct sockaddr_storage *source)
+{
 	struct plan_route *route = plan_add_route(p);
 
-	if (!rule || !route)
+	if (!route)
 		return -ENOMEM;
-	rule->family = family;
-	rule->priority = RULES_ROUTE_PRIORITY;
-	rule->mark = r->mark_divert;
-	rule->mask = MARK_MASK;
-	rule->table = r->route_table;
+	route->family = source->ss_family;
+	route->table = POLICY_WALL_TABLE(r->route_table);
+	route->type = RTN_PROHIBIT;
+	if (source->ss_family == AF_INET) {
+		memcpy(route->destination,
+			&((const struct sockaddr_in *)source)->sin_addr,
+			sizeof(struct in_addr));
+		route->prefix_len = 32;
+	} else {
+		memcpy(route->destination,
+			&((const struct sockaddr_in6 *)source)->sin6_addr,
+			sizeof(struct in6_addr));
+		route->prefix_len = 128;
+	}
+	return 0;
+}
+
+static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < r->n_services && !code; i++)
+		code = add_ip_rule(
+			p, &(struct plan_ip_rule){ .family = family,
+				   .priority = RULES_ROUTE_PRIORITY + WALL_PORTS,
+				   .port = r->services[i].port,
+				   .action = FR_ACT_TO_TBL,
+				   .to = POLICY_WALL_TABLE(r->route_table) });
+	for (size_t i = 0; i < r->n_sources && !code; i++)
+		if (r->sources[i].ss_family == family)
+			code = add_prohibited(p, r, &r->sources[i]);
+	return code;
+}
+
+/* See policy.h. */
+static int add_wall(struct plan *p, const struct ruleset *r, int family)
+{
+	const uint32_t end = RULES_ROUTE_PRIORITY + WALL_END;
+	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					  .priority = RULES_ROUTE_PRIORITY + WALL_REFUSED,
+					  .mark = MARK_REFUSED,
+					  .mask = MARK_MASK,
+					  .action = FR_ACT_GOTO,
+					  .to = end });
+
+	if (!code)
+		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					      .priority = RULES_ROUTE_PRIORITY + WALL_OWN,
+					      .from_here = true,
+					      .action = FR_ACT_GOTO,
+					      .to = end });
+	if (!code)
+		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					      .priority = end,
+					      .action = FR_ACT_NOP });
+	return code ? code : add_wall_ports(p, r, family);
+}
+
+static int add_routing(struct plan *p, const struct ruleset *r, int family)
+{
+	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					  .priority = RULES_ROUTE_PRIORITY,
+					  .mark = r->mark_divert,
+					  .mask = MARK_MASK,
+					  .action = FR_ACT_TO_TBL,
+					  .to = r->route_table });
+	struct plan_route *route = code ? NULL : plan_add_route(p);
+
+	if (!route)
+		return -ENOMEM;
 	route->family = family;
 	route->table = r->route_table;
 	route->type = RTN_LOCAL;
 	route->oif = LOOPBACK;
+	if (r->fail == RULES_FAIL_CLOSED &&
+		wanted_has_family(r->sources, r->n_sources, family))
+		return add_wall(p, r, family);
 	return 0;
 }
 

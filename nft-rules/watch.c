@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/watch.h"
 #include "nft-rules/netlink.h"
+#include "nft-rules/policy.h"
 #include "nft-rules/rules.h"
 
 #include <errno.h>
@@ -78,8 +79,16 @@ static bool is_our_routing(const struct nlmsghdr *m, uint32_t table)
 	_Static_assert(sizeof(struct rtmsg) == sizeof(struct fib_rule_hdr) &&
 			       (int)FRA_TABLE == (int)RTA_TABLE,
 		"rules and routes alike");
-	return m->nlmsg_type >= RTM_NEWROUTE && m->nlmsg_type <= RTM_GETRULE &&
-	       has_attribute(m, sizeof(struct rtmsg), RTA_TABLE, &table, sizeof(table));
+	const uint32_t wall = POLICY_WALL_TABLE(table);
+	const uint8_t ours = POLICY_PROTOCOL;
+
+	if (m->nlmsg_type < RTM_NEWROUTE || m->nlmsg_type > RTM_GETRULE)
+		return false;
+	return has_attribute(m, sizeof(struct rtmsg), RTA_TABLE, &table, sizeof(table)) ||
+	       has_attribute(m, sizeof(struct rtmsg), RTA_TABLE, &wall, sizeof(wall)) ||
+	       (m->nlmsg_type >= RTM_NEWRULE &&
+		       has_attribute(m, sizeof(struct fib_rule_hdr), FRA_PROTOCOL, &ours,
+			       sizeof(ours)));
 }
 
 bool rules_watch_concerns(int bus, uint32_t route_table, const void *bytes, size_t len)

@@ -6,6 +6,7 @@ against what packets do.
     test_rules.py RULES_DRIVER [NAME…]
 """
 
+import errno
 import os
 import re
 import socket
@@ -238,6 +239,40 @@ def handle_of(lab, chain):
     return re.findall(r"# handle (\d+)", listing)[-1]
 
 
+TAMPER_WALL = [
+    ("ip rule del pref 1001", r"missing: ip rule add pref 1001 fwmark 0x4d460007/0xffffffff goto 1004$"),
+    ("ip -6 rule del pref 1002", r"missing: ip -6 rule add pref 1002 iif lo goto 1004$"),
+    ("ip rule del pref 1003 ipproto tcp dport 25",
+     r"missing: ip rule add pref 1003 ipproto tcp dport 25 lookup 19783$"),
+    ("ip -6 rule del pref 1004", r"missing: ip -6 rule add pref 1004 nop$"),
+    (f"ip route del prohibit {SOURCE4} table 19783",
+     rf"missing: ip route add prohibit {SOURCE4} table 19783$"),
+    (f"ip -6 route del prohibit {SOURCE6} table 19783",
+     rf"missing: ip -6 route add prohibit {SOURCE6} table 19783$"),
+    ("ip rule add pref 1003 ipproto tcp dport 80 lookup 19783",
+     r"not wanted: ip rule add pref 1003 ipproto tcp dport 80 lookup 19783$"),
+    ("ip route add prohibit 10.9.9.9 table 19783",
+     r"not wanted: ip route add prohibit 10.9.9.9 table 19783$"),
+]
+
+
+def test_check_names_each_hole_in_the_wall(lab):
+    before = lab.state()
+    for command, pattern in TAMPER_WALL:
+        lab.rules("install", *CLOSED)
+        wanted = lab.state()
+        lab.router.run(*command.split())
+        lines = lab.check(*CLOSED)
+        assert len(lines) == 1 and re.match(pattern, lines[0]), (command, lines)
+        assert lab.rules("install", *CLOSED).stdout == "changed\n", command
+        equal(sorted(wanted), sorted(lab.state()))
+    lab.rules("install", *OPEN)
+    assert lab.check(*OPEN) == []
+    assert "prohibit" not in "".join(lab.state())
+    lab.rules("remove")
+    equal(before, lab.state())
+
+
 def test_check_sees_another_order(lab):
     lab.rules("install", *OPEN)
     listing = lab.router.text("nft", "-a", "list", "chain", "inet", "mailferry", "from-client")
@@ -456,6 +491,81 @@ def test_nobody_listens_closed(lab):
                 pass
         assert lab.counters()["imap", "refused"][0] == before[0] + 1
     lab.rules("remove")
+
+
+def test_the_wall_holds_without_the_table(lab):
+    """Between a flush by others and the repair nobody gets to the source; other ports of
+    it, and connections of the router itself, are not concerned."""
+    lab.rules("install", *CLOSED)
+    lab.router.run("nft", "flush", "ruleset")
+    for family, _, source in FAMILIES:
+        with lab.listen(lab.net.source, family, 143) as there:
+            try:
+                lab.connect(family, source).close()
+                raise AssertionError("connected")
+            except OSError as error:
+                assert error.errno in (errno.EHOSTUNREACH, errno.EACCES), error
+            with lab.router.socket(family) as own:
+                own.connect((source, 143))
+                there.accept()[0].close()
+        with lab.listen(lab.net.source, family, 144) as there:
+            with lab.connect(family, source, 144):
+                there.accept()[0].close()
+    lab.rules("remove")
+
+
+def test_sessions_live_through_a_flush(lab):
+    lab.rules("install", *CLOSED)
+    for family, _, source in FAMILIES:
+        with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener, \
+                lab.connect(family, source) as sock, listener.accept()[0] as peer:
+            peer.settimeout(5)
+            exchange(sock, peer, 1000)
+            lab.router.run("nft", "flush", "ruleset")
+            sock.sendall(b"in between")
+            time.sleep(0.3)
+            lab.rules("install", *CLOSED)
+            assert peer.recv(100) == b"in between"
+            exchange(sock, peer, 50000)
+    lab.rules("remove")
+
+
+def test_dnat_in_front_of_the_source(lab):
+    """The small office: a public address on the router, and only the private one is known
+    to us. From outside, and from inside by the public address."""
+    for family, nat, public in ((socket.AF_INET, "ip", "203.0.113.1"),
+                                (socket.AF_INET6, "ip6", "2001:db8:99::1")):
+        source = SOURCE4 if family == socket.AF_INET else SOURCE6
+        client = CLIENT4 if family == socket.AF_INET else CLIENT6
+        target = source if nat == "ip" else f"[{source}]"
+        lab.router.run("ip", "addr", "add", public, "dev", "lo")
+        lab.router.run("nft", "-f", "-", stdin=f"""
+            table {nat} nat {{ chain prerouting {{ type nat hook prerouting priority dstnat;
+                {nat} daddr {public} tcp dport {{ 25, 143 }} dnat to {target}; }}
+              chain postrouting {{ type nat hook postrouting priority srcnat;
+                {nat} saddr {source} {nat} daddr {source} masquerade; }}
+            }}""")
+        for words in (OPEN, CLOSED):
+            lab.rules("install", *words)
+            with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+                for address in (public, source):
+                    with lab.connect(family, address) as sock:
+                        peer, name = listener.accept()
+                        peer.settimeout(5)
+                        with peer:
+                            assert name[0] == client, name
+                            assert peer.getsockname()[:2] == (source, 143)
+                            exchange(sock, peer, 50000)
+                # hairpin: a host beside the source, by the public address
+                with lab.net.source.socket(family) as inside:
+                    inside.connect((public, 143))
+                    peer, name = listener.accept()
+                    peer.settimeout(5)
+                    with peer:
+                        exchange(inside, peer, 50000)
+        lab.router.run("nft", "delete", "table", nat, "nat")
+        lab.router.run("ip", "addr", "del", public, "dev", "lo")
+        lab.rules("remove")
 
 
 def test_other_traffic_is_left_alone(lab):

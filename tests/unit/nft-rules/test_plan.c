@@ -70,18 +70,27 @@ static void test_text(void **state)
 		{ "0x4d460002 . 143 : \"imap-undecided-in\"", false, false },
 		{ "\t\tmeta l4proto tcp tcp flags != 0x02 tcp flags != 0xc2 socket "
 		  "wildcard 1 return\n",
-			true, true },
+			true, false },
+		{ "wildcard 1 meta mark set 0x4d460007 return\n", false, true },
 		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :143 counter name "
 		  "\"imap-undecided-in\" meta mark set 0x4d460001 accept\n",
 			true, true },
 		{ "tcp sport @upstream-ports goto from-source\n", true, true },
 		{ "\t\t\t2525\n", true, true },
 		{ "\t\tmeta l4proto tcp reject with tcp reset\n", false, true },
-		{ "type filter hook prerouting priority -150; policy accept;\n", true,
+		{ "type filter hook prerouting priority -99; policy accept;\n", true,
 			true },
 		{ "# ip rule add pref 1000 fwmark 0x4d460001/0xffffffff lookup 19782\n",
 			true, true },
 		{ "# ip -6 route add local default dev lo table 19782\n", true, true },
+		{ "\t\tmeta mark set 0x4d460007\n", false, true },
+		{ "# ip rule add pref 1001 fwmark 0x4d460007/0xffffffff goto 1004\n",
+			false, true },
+		{ "# ip -6 rule add pref 1002 iif lo goto 1004\n", false, true },
+		{ "# ip rule add pref 1003 ipproto tcp dport 25 lookup 19783\n", false,
+			true },
+		{ "# ip rule add pref 1004 nop\n", false, true },
+		{ "# ip -6 route add prohibit 2001:db8::10 table 19783\n", false, true },
 	};
 	static const enum rules_fail modes[] = { RULES_FAIL_OPEN, RULES_FAIL_CLOSED };
 
