@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const route_names[] = { "undecided", "source", "busy", "local",
-	"direct", "refused" };
+	"direct", "refused", "unseen" };
 _Static_assert(sizeof(route_names) / sizeof(route_names[0]) == RULES_ROUTE_COUNT,
 	"a name for each route");
 
@@ -105,4 +105,19 @@ int rules_counters(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_
 	if (!code)
 		*ret_n = n;
 	return code;
+}
+
+int rules_unseen(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
+	struct error *err)
+{
+	size_t all = 0, n = 0;
+	int code = rules_counters(ret_counts, &all, err);
+
+	if (code)
+		return code;
+	for (size_t i = 0; i < all; i++)
+		if (ret_counts[i].route == RULES_ROUTE_UNSEEN && ret_counts[i].packets_in)
+			ret_counts[n++] = ret_counts[i];
+	*ret_n = n;
+	return 0;
 }

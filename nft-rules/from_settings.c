@@ -38,6 +38,10 @@ int ruleset_from_settings(
 			code = ruleset_add_service(&r, service_name((enum service_id)i),
 				service->port, service->upstream_port);
 	}
+	for (int i = 0; i < SERVICE_COUNT && !code; i++)
+		if (!s->services[i].enabled)
+			code = ruleset_add_unseen(&r, service_name((enum service_id)i),
+				s->services[i].port);
 	if (code)
 		return error_errno(err, code, "too many sources or services");
 	if (s->source_moved_to && s->source_moved_to[0])

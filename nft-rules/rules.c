@@ -3,6 +3,7 @@
 #include "nft-rules/marks.h"
 #include "nft-rules/nft_read.h"
 #include "nft-rules/nft_write.h"
+#include "nft-rules/own_address.h"
 #include "nft-rules/plan.h"
 #include "nft-rules/policy.h"
 
@@ -83,7 +84,9 @@ int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err)
 
 	plan_init(&wanted);
 	plan_init(&found);
-	code = make_wanted(r, &wanted, err);
+	code = own_address_refuse(r, err);
+	if (!code)
+		code = make_wanted(r, &wanted, err);
 	if (!code)
 		code = read_found(r->mark_divert, r->route_table, &found, err);
 	if (!code) {
@@ -106,7 +109,9 @@ int rules_dry_run(const struct ruleset *r, struct error *err)
 	int code;
 
 	plan_init(&wanted);
-	code = make_wanted(r, &wanted, err);
+	code = own_address_refuse(r, err);
+	if (!code)
+		code = make_wanted(r, &wanted, err);
 	if (!code)
 		code = nft_write(&wanted, NULL, RULES_TABLE, NFT_ABORT, err);
 	plan_fini(&wanted);

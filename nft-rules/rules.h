@@ -57,6 +57,11 @@ struct rules_count {
 int rules_counters(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
 	struct error *err);
 
+/* Of these, those of ports that are not diverted and that clients have used since the
+   rules went in: who logs in there is not known to us. */
+int rules_unseen(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
+	struct error *err);
+
 /* ---- what this kernel can do ---- */
 
 #define RULES_FEATURES_MAX 16

@@ -72,6 +72,29 @@ int ruleset_add_service(
 	return 0;
 }
 
+static bool has_port(const struct rules_service *list, size_t n, uint16_t port)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].port == port)
+			return true;
+	return false;
+}
+
+int ruleset_add_unseen(struct ruleset *r, const char *name, uint16_t port)
+{
+	struct rules_service *service = &r->unseen[r->n_unseen];
+
+	if (has_port(r->services, r->n_services, port) ||
+		has_port(r->unseen, r->n_unseen, port))
+		return 0;
+	if (r->n_unseen == RULES_SERVICES_MAX)
+		return -ENOSPC;
+	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	service->port = service->upstream_port = port;
+	r->n_unseen++;
+	return 0;
+}
+
 /* Names become part of nft identifiers. */
 static bool name_is_valid(const char *name)
 {

@@ -39,6 +39,8 @@ struct ruleset {
 	size_t n_upstreams; /* 0: at `sources` (it has not moved) */
 	struct rules_service services[RULES_SERVICES_MAX];
 	size_t n_services;
+	struct rules_service unseen[RULES_SERVICES_MAX]; /* counted, not diverted */
+	size_t n_unseen;
 	enum rules_fail fail;
 	uint32_t route_table;
 	uint32_t mark_divert; /* MARK_DIVERT, unless a test wants another */
@@ -54,6 +56,11 @@ int ruleset_add_upstream(struct ruleset *r, const struct sockaddr *address);
 /* upstream_port 0: as port. 0 or -ENOSPC. */
 int ruleset_add_service(
 	struct ruleset *r, const char *name, uint16_t port, uint16_t upstream_port);
+
+/* A port of the source that is left to the kernel's routing, and only counted: what goes
+   there we do not see. 0 or -ENOSPC; a port that is diverted, or there already, is not
+   added. */
+int ruleset_add_unseen(struct ruleset *r, const char *name, uint16_t port);
 
 /* Whether it can be installed at all: -EINVAL and a sentence. The functions below call
    it themselves. */

@@ -32,27 +32,19 @@
  */
 #include "nft-rules/wanted.h"
 #include "nft-rules/marks.h"
-#include "nft-rules/policy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-
-#define LOOPBACK 1U /* lo is always the first interface of a network namespace */
 
 /* Just behind dstnat (-100): the source is known by the address that it has, whatever
    clients call it, and others' marks (mangle, -150) are set before ours. */
 #define PRIORITY_DIVERT (-99)
 #define PRIORITY_FILTER 0
-
-/* The wall's ip rules, behind RULES_ROUTE_PRIORITY. */
-enum { WALL_REFUSED = 1, WALL_OWN, WALL_PORTS, WALL_END };
 
 #define IPV4_SADDR 12U
 #define IPV4_DADDR 16U
@@ -225,6 +217,22 @@ static int add_branch(struct plan *p, const struct branch *b, bool v4, bool v6)
 	return code || !v6 ? code : add_branch_of(p, b, true);
 }
 
+/* Ports of the source that are left to the kernel: counted, and no verdict, so that
+   others' rules decide as ever. */
+static int add_unseen_branches(struct plan *p, bool v4, bool v6)
+{
+	int code = add_branch(p,
+		&(struct branch){
+			"forward", "source4", "source6", "unseen", "unseen-to", true },
+		v4, v6);
+
+	return code ? code
+	            : add_branch(p,
+			      &(struct branch){ "forward", "source4", "source6", "unseen",
+				      "unseen-from", false },
+			      v4, v6);
+}
+
 static int add_branches(struct plan *p, const struct ruleset *r)
 {
 	const struct sockaddr_storage *up = r->n_upstreams ? r->upstreams : r->sources;
@@ -252,7 +260,7 @@ static int add_branches(struct plan *p, const struct ruleset *r)
 			&(struct branch){ "forward", "source4", "source6", "services",
 				"direct-reply", false },
 			s4, s6);
-	return code;
+	return code || !r->n_unseen ? code : add_unseen_branches(p, s4, s6);
 }
 
 /* Begins with neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
@@ -345,9 +353,7 @@ static int add_from_source(struct plan *p, const struct ruleset *r)
 	return 0;
 }
 
-/* Counted first and alone: a lookup that misses ends its rule, not the decision. */
-static int add_direct(struct plan *p, const struct ruleset *r, const char *chain,
-	uint32_t port, const char *map)
+static int add_count(struct plan *p, const char *chain, uint32_t port, const char *map)
 {
 	struct plan_rule *rule = add_rule(p, chain);
 
@@ -356,6 +362,17 @@ static int add_direct(struct plan *p, const struct ruleset *r, const char *chain
 	is_tcp(rule);
 	tcp_port(rule, port, R1);
 	lookup(rule, OP_COUNTER_MAP, map);
+	return 0;
+}
+
+/* Counted first and alone: a lookup that misses ends its rule, not the decision. */
+static int add_direct(struct plan *p, const struct ruleset *r, const char *chain,
+	uint32_t port, const char *map)
+{
+	struct plan_rule *rule;
+
+	if (add_count(p, chain, port, map) < 0)
+		return -ENOMEM;
 	rule = add_rule(p, chain);
 	if (!rule)
 		return -ENOMEM;
@@ -381,38 +398,48 @@ static int add_output(struct plan *p)
 	return 0;
 }
 
-static int add_chains(struct plan *p)
+static int add_chain(struct plan *p, const char *name)
 {
-	static const struct {
-		const char *name;
-		bool base;
-		uint32_t hook;
-		int32_t priority;
-	} chains[] = {
-		{ "from-client", false, 0, 0 },
-		{ "from-source", false, 0, 0 },
-		{ "direct", false, 0, 0 },
-		{ "direct-reply", false, 0, 0 },
-		{ "prerouting", true, NF_INET_PRE_ROUTING, PRIORITY_DIVERT },
-		{ "forward", true, NF_INET_FORWARD, PRIORITY_FILTER },
-		{ "output", true, NF_INET_LOCAL_OUT, PRIORITY_FILTER },
-	};
+	struct plan_chain *chain = plan_add_chain(p);
 
-	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
-		struct plan_chain *chain = plan_add_chain(p);
-
-		if (!chain)
-			return -ENOMEM;
-		plan_name(chain->name, sizeof(chain->name), chains[i].name);
-		chain->base = chains[i].base;
-		if (!chain->base)
-			continue;
-		plan_name(chain->type, sizeof(chain->type), "filter");
-		chain->hook = chains[i].hook;
-		chain->priority = chains[i].priority;
-		chain->policy = NF_ACCEPT;
-	}
+	if (!chain)
+		return -ENOMEM;
+	plan_name(chain->name, sizeof(chain->name), name);
 	return 0;
+}
+
+static int add_base_chain(
+	struct plan *p, const char *name, uint32_t hook, int32_t priority)
+{
+	int code = add_chain(p, name);
+	struct plan_chain *chain = code ? NULL : &p->chains[p->n_chains - 1];
+
+	if (!chain)
+		return code;
+	chain->base = true;
+	plan_name(chain->type, sizeof(chain->type), "filter");
+	chain->hook = hook;
+	chain->priority = priority;
+	chain->policy = NF_ACCEPT;
+	return 0;
+}
+
+static int add_chains(struct plan *p, const struct ruleset *r)
+{
+	static const char *const targets[] = { "from-client", "from-source", "direct",
+		"direct-reply", "unseen-to", "unseen-from" };
+	const size_t n = sizeof(targets) / sizeof(targets[0]) - (r->n_unseen ? 0 : 2);
+	int code = 0;
+
+	for (size_t i = 0; i < n && !code; i++)
+		code = add_chain(p, targets[i]);
+	if (!code)
+		code = add_base_chain(
+			p, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_DIVERT);
+	if (!code)
+		code = add_base_chain(p, "forward", NF_INET_FORWARD, PRIORITY_FILTER);
+	return code ? code
+	            : add_base_chain(p, "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER);
 }
 
 static int add_rules(struct plan *p, const struct ruleset *r)
@@ -425,120 +452,14 @@ static int add_rules(struct plan *p, const struct ruleset *r)
 		code = add_direct(p, r, "direct", TCP_DPORT, "direct-in");
 	if (!code)
 		code = add_direct(p, r, "direct-reply", TCP_SPORT, "direct-out");
+	if (!code && r->n_unseen)
+		code = add_count(p, "unseen-to", TCP_DPORT, "unseen-in");
+	if (!code && r->n_unseen)
+		code = add_count(p, "unseen-from", TCP_SPORT, "unseen-out");
 	if (!code)
 		code = add_branches(p, r);
 	if (!code)
 		code = add_output(p);
-	return code;
-}
-
-static int add_ip_rule(struct plan *p, const struct plan_ip_rule *rule)
-{
-	struct plan_ip_rule *to = plan_add_ip_rule(p);
-
-	if (!to)
-		return -ENOMEM;
-	*to = *rule;
-	return 0;
-}
-
-static int add_prohibited(
-	struct plan *p, const struct ruleset *r, const struct sockaddr_storage *source)
-{
-	struct plan_route *route = plan_add_route(p);
-
-	if (!route)
-		return -ENOMEM;
-	route->family = source->ss_family;
-	route->table = POLICY_WALL_TABLE(r->route_table);
-	route->type = RTN_PROHIBIT;
-	if (source->ss_family == AF_INET) {
-		memcpy(route->destination,
-			&((const struct sockaddr_in *)source)->sin_addr,
-			sizeof(struct in_addr));
-		route->prefix_len = 32;
-	} else {
-		memcpy(route->destination,
-			&((const struct sockaddr_in6 *)source)->sin6_addr,
-			sizeof(struct in6_addr));
-		route->prefix_len = 128;
-	}
-	return 0;
-}
-
-static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
-{
-	int code = 0;
-
-	for (size_t i = 0; i < r->n_services && !code; i++)
-		code = add_ip_rule(
-			p, &(struct plan_ip_rule){ .family = family,
-				   .priority = RULES_ROUTE_PRIORITY + WALL_PORTS,
-				   .port = r->services[i].port,
-				   .action = FR_ACT_TO_TBL,
-				   .to = POLICY_WALL_TABLE(r->route_table) });
-	for (size_t i = 0; i < r->n_sources && !code; i++)
-		if (r->sources[i].ss_family == family)
-			code = add_prohibited(p, r, &r->sources[i]);
-	return code;
-}
-
-/* See policy.h. */
-static int add_wall(struct plan *p, const struct ruleset *r, int family)
-{
-	const uint32_t end = RULES_ROUTE_PRIORITY + WALL_END;
-	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = RULES_ROUTE_PRIORITY + WALL_REFUSED,
-					  .mark = MARK_REFUSED,
-					  .mask = MARK_MASK,
-					  .action = FR_ACT_GOTO,
-					  .to = end });
-
-	if (!code)
-		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = RULES_ROUTE_PRIORITY + WALL_OWN,
-					      .from_here = true,
-					      .action = FR_ACT_GOTO,
-					      .to = end });
-	if (!code)
-		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = end,
-					      .action = FR_ACT_NOP });
-	return code ? code : add_wall_ports(p, r, family);
-}
-
-static int add_routing(struct plan *p, const struct ruleset *r, int family)
-{
-	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = RULES_ROUTE_PRIORITY,
-					  .mark = r->mark_divert,
-					  .mask = MARK_MASK,
-					  .action = FR_ACT_TO_TBL,
-					  .to = r->route_table });
-	struct plan_route *route = code ? NULL : plan_add_route(p);
-
-	if (!route)
-		return -ENOMEM;
-	route->family = family;
-	route->table = r->route_table;
-	route->type = RTN_LOCAL;
-	route->oif = LOOPBACK;
-	if (r->fail == RULES_FAIL_CLOSED &&
-		wanted_has_family(r->sources, r->n_sources, family))
-		return add_wall(p, r, family);
-	return 0;
-}
-
-/* A family that has no address is left alone: the kernel may lack IPv6. */
-static int add_all_routing(struct plan *p, const struct ruleset *r)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	int code = 0;
-
-	for (size_t i = 0; i < 2 && !code; i++)
-		if (wanted_has_family(r->sources, r->n_sources, families[i]) ||
-			wanted_has_family(r->upstreams, r->n_upstreams, families[i]))
-			code = add_routing(p, r, families[i]);
 	return code;
 }
 
@@ -551,11 +472,11 @@ int plan_wanted(const struct ruleset *r, struct plan *ret_plan)
 	p.has_table = true;
 	code = wanted_sets(&p, r);
 	if (!code)
-		code = add_chains(&p);
+		code = add_chains(&p, r);
 	if (!code)
 		code = add_rules(&p, r);
 	if (!code)
-		code = add_all_routing(&p, r);
+		code = wanted_routing(&p, r);
 	if (code) {
 		plan_fini(&p);
 		return code;

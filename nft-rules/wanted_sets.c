@@ -7,6 +7,7 @@
  *   services, upstream-ports                 ports
  *   count-in, count-out                      socket mark and port ──► counter
  *   direct-in, direct-out                    port ──► counter
+ *   unseen, unseen-in, unseen-out            the same for ports that are not diverted
  *
  * A counter is named service-route-direction: rules_counters() takes it apart again.
  */
@@ -160,8 +161,7 @@ static int add_service_counters(
 	int code = 0;
 
 	for (int route = 0; route < RULES_ROUTE_COUNT && !code; route++) {
-		if ((route == RULES_ROUTE_DIRECT || route == RULES_ROUTE_REFUSED) &&
-			route != (int)direct)
+		if (route > RULES_ROUTE_LOCAL && route != (int)direct)
 			continue;
 		code = add_counter(p, s, (enum rules_route)route, true);
 		if (!code)
@@ -194,6 +194,35 @@ static int add_service_elements(
 	return code;
 }
 
+static int add_unseen_service(struct plan *p, const struct rules_service *s)
+{
+	char in[PLAN_NAME_MAX], out[PLAN_NAME_MAX];
+	int code = add_counter(p, s, RULES_ROUTE_UNSEEN, true);
+
+	counter_name(in, s, RULES_ROUTE_UNSEEN, "in");
+	counter_name(out, s, RULES_ROUTE_UNSEEN, "out");
+	if (!code)
+		code = add_counter(p, s, RULES_ROUTE_UNSEEN, false);
+	if (!code)
+		code = add_port(p, "unseen", s->port, "");
+	if (!code)
+		code = add_port(p, "unseen-in", s->port, in);
+	return code ? code : add_port(p, "unseen-out", s->port, out);
+}
+
+static int add_unseen(struct plan *p, const struct ruleset *r)
+{
+	int code = add_set(p, "unseen", PLAN_KEY_PORT, 2, false);
+
+	if (!code)
+		code = add_set(p, "unseen-in", PLAN_KEY_PORT, 2, true);
+	if (!code)
+		code = add_set(p, "unseen-out", PLAN_KEY_PORT, 2, true);
+	for (size_t i = 0; i < r->n_unseen && !code; i++)
+		code = add_unseen_service(p, &r->unseen[i]);
+	return code;
+}
+
 int wanted_sets(struct plan *p, const struct ruleset *r)
 {
 	enum rules_route direct =
@@ -219,6 +248,8 @@ int wanted_sets(struct plan *p, const struct ruleset *r)
 		code = add_service_counters(p, &r->services[i], direct);
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_service_elements(p, &r->services[i], direct);
+	if (!code && r->n_unseen)
+		code = add_unseen(p, r);
 	if (!code)
 		code = add_addresses(p, "source4", "source6", r->sources, r->n_sources);
 	if (!code && !r->n_upstreams)

@@ -3,7 +3,7 @@
  * nft-rules from a command line, for test_rules.py.
  *
  *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
- * [service=NAME:PORT[:UPSTREAM]] [fail=open|closed] [table=NUMBER]
+ * [service=NAME:PORT[:UPSTREAM]] [unseen=NAME:PORT] [fail=open|closed] [table=NUMBER]
  *
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
  * found something; 2: wrong use.
@@ -64,6 +64,19 @@ static int take_service(struct ruleset *r, const char *value)
 	return ruleset_add_service(r, text, (uint16_t)number, (uint16_t)upstream);
 }
 
+static int take_unseen(struct ruleset *r, const char *value)
+{
+	struct str rest = str_from(value);
+	struct str name = str_split(&rest, ':');
+	uint32_t number = 0;
+	char text[RULES_NAME_MAX];
+
+	if (!str_to_u32(rest, &number) || number > UINT16_MAX)
+		return -EINVAL;
+	(void)snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	return ruleset_add_unseen(r, text, (uint16_t)number);
+}
+
 static int take_fail(struct ruleset *r, const char *value)
 {
 	r->fail = !strcmp(value, "open") ? RULES_FAIL_OPEN : RULES_FAIL_CLOSED;
@@ -82,6 +95,7 @@ static const struct word {
 	{ "source=", take_source },
 	{ "upstream=", take_upstream },
 	{ "service=", take_service },
+	{ "unseen=", take_unseen },
 	{ "fail=", take_fail },
 	{ "table=", take_table },
 };

@@ -530,6 +530,37 @@ def test_sessions_live_through_a_flush(lab):
     lab.rules("remove")
 
 
+def test_unseen_ports_are_counted_and_left_alone(lab):
+    for words in (OPEN, CLOSED):
+        words = [*words, "unseen=imaps:993", "unseen=smtps:465"]
+        lab.rules("install", *words)
+        assert lab.check(*words) == []
+        for family, client, source in FAMILIES:
+            before = lab.counters()
+            with lab.listen(lab.net.source, family, 993) as there, \
+                    lab.connect(family, source, 993) as sock:
+                peer, name = there.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client
+                    exchange(sock, peer, 20000)
+            after = lab.counters()
+            assert after["imaps", "unseen"][1] - before["imaps", "unseen"][1] > 20000
+            assert after["imaps", "unseen"][3] - before["imaps", "unseen"][3] > 20000
+            assert after["smtps", "unseen"] == (0, 0, 0, 0)
+        lab.rules("remove")
+
+
+def test_a_source_that_is_this_host_is_refused(lab):
+    for address in ("10.71.1.1", "fd71:2::1", "127.0.0.1"):
+        done = lab.rules("install", f"source={address}", "service=imap:143", ok=False)
+        assert done.returncode == 1 and f"{address} is an address of this host" in done.stderr, done
+        done = lab.rules("dry-run", f"source={address}", "service=imap:143", ok=False)
+        assert f"{address} is an address of this host" in done.stderr, done
+    # taken over from a source that has another one now: nothing is strange in that
+    lab.rules("dry-run", "source=10.71.1.1", f"upstream={SOURCE4}", "service=imap:143")
+
+
 def test_dnat_in_front_of_the_source(lab):
     """The small office: a public address on the router, and only the private one is known
     to us. From outside, and from inside by the public address."""

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef NFT_RULES_OWN_ADDRESS_H
+#define NFT_RULES_OWN_ADDRESS_H
+#include "nft-rules/rules.h"
+
+/* -EADDRINUSE and the sentence when a source is an address of this host and has not moved
+   elsewhere: we would connect to ourselves, in chains. */
+int own_address_refuse(const struct ruleset *r, struct error *err);
+
+#endif
