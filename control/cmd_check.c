@@ -208,14 +208,15 @@ static void check_ports(struct control *c, struct findings *f)
 	for (int id = 0; id < SERVICE_COUNT; id++) {
 		const struct service_settings *service = &c->settings.services[id];
 		const char *name = service_name((enum service_id)id);
+		uint16_t port = settings_listen_port(&c->settings, (enum service_id)id);
 
 		if (!service->enabled)
 			continue;
 		if (ours)
 			finding(f, FINDING_OK, "port", name, "%u is ours, mailferry runs",
-				service->port);
+				port);
 		else
-			check_port(f, name, family, service->port);
+			check_port(f, name, family, port);
 	}
 }
 

@@ -81,7 +81,7 @@ static int listen_on(struct worker_slot *slot, enum service_id service, struct e
 
 		if (!settings_source(s, families[i]))
 			continue;
-		fd = source_listen(families[i], s->services[service].port, err);
+		fd = source_listen(families[i], settings_listen_port(s, service), err);
 		if (fd < 0)
 			return fd;
 		slot->listeners[slot->n_listeners++] =

@@ -36,7 +36,8 @@ int ruleset_from_settings(
 
 		if (service->enabled)
 			code = ruleset_add_service(&r, service_name((enum service_id)i),
-				service->port, service->upstream_port);
+				service->port, service->upstream_port,
+				settings_listen_port(s, (enum service_id)i));
 	}
 	for (int i = 0; i < SERVICE_COUNT && !code; i++)
 		if (!s->services[i].enabled)

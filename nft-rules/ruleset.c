@@ -58,8 +58,8 @@ int ruleset_add_upstream(struct ruleset *r, const struct sockaddr *address)
 	return add_address(r->upstreams, &r->n_upstreams, address);
 }
 
-int ruleset_add_service(
-	struct ruleset *r, const char *name, uint16_t port, uint16_t upstream_port)
+int ruleset_add_service(struct ruleset *r, const char *name, uint16_t port,
+	uint16_t upstream_port, uint16_t listen_port)
 {
 	struct rules_service *service = &r->services[r->n_services];
 
@@ -68,6 +68,7 @@ int ruleset_add_service(
 	(void)snprintf(service->name, sizeof(service->name), "%s", name);
 	service->port = port;
 	service->upstream_port = upstream_port ? upstream_port : port;
+	service->listen_port = listen_port ? listen_port : port;
 	r->n_services++;
 	return 0;
 }

@@ -27,7 +27,8 @@ enum rules_fail {
 
 struct rules_service {
 	char name[RULES_NAME_MAX]; /* [a-z][a-z0-9-]*, part of the counters' names */
-	uint16_t port;             /* as clients use it; our listener waits there too */
+	uint16_t port;             /* as clients use it */
+	uint16_t listen_port;      /* of our listener */
 	uint16_t upstream_port;    /* at the source */
 };
 
@@ -53,9 +54,9 @@ void ruleset_init(struct ruleset *r);
 int ruleset_add_source(struct ruleset *r, const struct sockaddr *address);
 int ruleset_add_upstream(struct ruleset *r, const struct sockaddr *address);
 
-/* upstream_port 0: as port. 0 or -ENOSPC. */
-int ruleset_add_service(
-	struct ruleset *r, const char *name, uint16_t port, uint16_t upstream_port);
+/* upstream_port, listen_port 0: as port. 0 or -ENOSPC. */
+int ruleset_add_service(struct ruleset *r, const char *name, uint16_t port,
+	uint16_t upstream_port, uint16_t listen_port);
 
 /* A port of the source that is left to the kernel's routing, and only counted: what goes
    there we do not see. 0 or -ENOSPC; a port that is diverted, or there already, is not

@@ -4,26 +4,28 @@
  *
  *   prerouting ─┬─ to the source's address and port ──► from-client
  *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
- *               │     2. no SYN, and only a listener would take it: begun before us,
- *               │        forwarded
- *               │     3. tproxy: new, half-open and dying connections
+ *               │     2. no SYN, and a socket of ours that has no mark of its own:
+ *               │        half-open, dying: count, divert
+ *               │     3. no SYN otherwise: begun before us, forwarded
+ *               │     4. tproxy: a SYN, to our listener on its own port
  *               │        nobody listens: falls through, is forwarded
  *               └─ from the source's port ──► from-source
  *                     a transparent socket (an upstream connection of ours): divert
  *   forward ────┬─ to the source ──► direct         count, then accept or reset
- *               └─ from it       ──► direct-reply
+ *               ├─ from it       ──► direct-reply
+ *               └─ ports that are not diverted ──► unseen-to, unseen-from   count
  *   output ──────── from a socket of ours, by its mark: count
  *
  * Rule 1 asks for the socket's mark instead of `socket transparent` and then again for
  * the mark: each `socket` expression is a lookup in the kernel's connection table, and
- * this is the path of every packet of bulk flows. A listener's mark is not in the map, so
- * that a SYN goes on to `tproxy`, which also finds half-open and TIME_WAIT sockets; the
- * usual `socket wildcard 0` does not match those.
+ * this is the path of every packet of bulk flows. A SYN goes on to `tproxy`, which also
+ * gives a TIME_WAIT socket's place to the new connection.
  *
- * Rule 2 leaves alone who was at the source before we came: without it the first packet
- * of each such session would meet the listener, which resets it. (The price: a SYN cookie
- * is sent back as such a packet, so that in a SYN flood that fills 4096 places nobody new
- * comes in.) With fail = closed the forward chain ends these sessions all the same.
+ * Rule 3 leaves alone who was at the source before we came: the listener would reset each
+ * such session. (The price: a SYN cookie is sent back as such a packet, so that in a SYN
+ * flood that fills 4096 places nobody new comes in.) With fail = closed the forward chain
+ * ends these sessions all the same, and so it does with what nobody listens for: marked
+ * as refused, it passes the wall of ip rules (policy.h).
  *
  * In from-source the listeners cannot
  * match: these packets go to a client's ephemeral port.
@@ -263,21 +265,41 @@ static int add_branches(struct plan *p, const struct ruleset *r)
 	return code || !r->n_unseen ? code : add_unseen_branches(p, s4, s6);
 }
 
-/* Begins with neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
-static int add_begun_before(struct plan *p, const struct ruleset *r)
+/* Neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
+static void is_no_syn(struct plan_rule *rule)
 {
 	static const uint8_t syns[] = { 0x02, 0xc2 };
-	struct plan_rule *rule = add_rule(p, "from-client");
 
-	if (!rule)
-		return -ENOMEM;
 	is_tcp(rule);
 	for (size_t i = 0; i < sizeof(syns); i++) {
 		load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, R1);
 		differs_u8(rule, syns[i]);
 	}
-	load_socket(rule, NFT_SOCKET_WILDCARD, R1);
+}
+
+/* Half-open and dying connections of ours have no mark yet, or none any more. */
+static int add_half_open(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = add_rule(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	is_no_syn(rule);
+	load_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
 	equals_u8(rule, 1);
+	tcp_port(rule, TCP_DPORT, R1);
+	lookup(rule, OP_COUNTER_MAP, "undecided-in");
+	divert(rule, r->mark_divert);
+	return 0;
+}
+
+static int add_begun_before(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = add_rule(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	is_no_syn(rule);
 	if (r->fail == RULES_FAIL_CLOSED)
 		set_mark(rule, MARK_REFUSED);
 	verdict(rule, NFT_RETURN, NULL);
@@ -288,7 +310,7 @@ static int add_tproxy(
 	struct plan *p, const struct ruleset *r, const struct rules_service *service)
 {
 	struct plan_rule *rule = add_rule(p, "from-client");
-	uint16_t port = htons(service->port);
+	uint16_t port = htons(service->port), listener = htons(service->listen_port);
 	struct op *o;
 
 	if (!rule)
@@ -296,7 +318,7 @@ static int add_tproxy(
 	is_tcp(rule);
 	tcp_port(rule, TCP_DPORT, R1);
 	equals(rule, &port, sizeof(port));
-	immediate(rule, &port, sizeof(port));
+	immediate(rule, &listener, sizeof(listener));
 	o = op(rule, OP_TPROXY);
 	o->v[0] = NFPROTO_UNSPEC; /* both families */
 	o->v[1] = R1;
@@ -324,7 +346,7 @@ static int add_refused(struct plan *p)
 static int add_from_client(struct plan *p, const struct ruleset *r)
 {
 	struct plan_rule *rule = add_rule(p, "from-client");
-	int code = 0;
+	int code;
 
 	if (!rule)
 		return -ENOMEM;
@@ -333,7 +355,9 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	tcp_port(rule, TCP_DPORT, R2);
 	lookup(rule, OP_COUNTER_MAP, "count-in");
 	divert(rule, r->mark_divert);
-	code = add_begun_before(p, r);
+	code = add_half_open(p, r);
+	if (!code)
+		code = add_begun_before(p, r);
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_tproxy(p, r, &r->services[i]);
 	if (!code && r->fail == RULES_FAIL_CLOSED)

@@ -6,6 +6,7 @@
  *   source4, source6, upstream4, upstream6   addresses
  *   services, upstream-ports                 ports
  *   count-in, count-out                      socket mark and port ──► counter
+ *   undecided-in                             port ──► counter, before there is a mark
  *   direct-in, direct-out                    port ──► counter
  *   unseen, unseen-in, unseen-out            the same for ports that are not diverted
  *
@@ -185,6 +186,9 @@ static int add_service_elements(
 		if (!code && counted[i].in)
 			code = add_mark_port(p, "count-in", counted[i].mark, s->port, in);
 	}
+	counter_name(in, s, RULES_ROUTE_UNDECIDED, "in");
+	if (!code)
+		code = add_port(p, "undecided-in", s->port, in);
 	counter_name(in, s, direct, "in");
 	counter_name(out, s, direct, "out");
 	if (!code)
@@ -236,6 +240,7 @@ int wanted_sets(struct plan *p, const struct ruleset *r)
 		{ "upstream-ports", PLAN_KEY_PORT, 2, false },
 		{ "count-in", PLAN_KEY_MARK_PORT, 8, true },
 		{ "count-out", PLAN_KEY_MARK_PORT, 8, true },
+		{ "undecided-in", PLAN_KEY_PORT, 2, true },
 		{ "direct-in", PLAN_KEY_PORT, 2, true },
 		{ "direct-out", PLAN_KEY_PORT, 2, true },
 	};

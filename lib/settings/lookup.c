@@ -149,3 +149,8 @@ int settings_mail_path(
 		relative, sizeof(relative), MAIL_DIRECTORY "/%.*s", (int)len, name);
 	return join(s->state_dir, relative, path, size);
 }
+
+uint16_t settings_listen_port(const struct settings *s, enum service_id id)
+{
+	return (uint16_t)(s->listen_port + id);
+}

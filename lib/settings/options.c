@@ -83,6 +83,10 @@ static const struct option root_rows[] = {
 			"Not set: open until an account lives here, then closed" },
 	{ "workers", OPTION_NUMBER, ROOT(workers), "0", .least = 0, .most = 256,
 		.help = "interceptor processes; 0: one for each CPU" },
+	{ "listen_port", OPTION_PORT, ROOT(listen_port), "19780", .least = 1,
+		.most = 65535 - SERVICE_COUNT,
+		.help = "the first of seven ports on which the interceptor waits for "
+			"what the rules divert to it" },
 	{ "source_moved_to", OPTION_ADDRESS, ROOT(source_moved_to), "",
 		.help = "the source's new address when we took over the old one" },
 };

@@ -40,7 +40,7 @@ enum service_tls {
 
 struct service_settings {
 	bool enabled;  /* diverted at all */
-	uint16_t port; /* as clients use it, and where our listener waits too */
+	uint16_t port; /* as clients use it */
 	enum service_tls tls;
 	uint16_t upstream_port; /* at the source; default: port */
 };
@@ -94,6 +94,7 @@ struct settings {
 	bool fail_explicit; /* the admin wrote it. Not so: open, but closed as soon as an
 	                       account lives here (its source mailbox is stale) */
 	uint32_t workers;   /* interceptor processes; 0: one per CPU */
+	uint16_t listen_port; /* the first of SERVICE_COUNT, where our listeners wait */
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
 	char *source_moved_to; /* "" or the source's new address: address take-over */
@@ -112,6 +113,10 @@ void settings_print(const struct settings *s, FILE *to);
 /* The same with the meaning, range and default of each option as a comment before it: the
    reference, and a file to start from. */
 void settings_print_reference(const struct settings *s, FILE *to);
+
+/* Where our listener for that service waits: no port of mail, so that a mail server on
+   the router itself is not in its way. */
+uint16_t settings_listen_port(const struct settings *s, enum service_id id);
 
 /* What to do with new flows when no listener is there, given whether an account lives
    here (registry_any_local()). */

@@ -3,7 +3,8 @@
  * nft-rules from a command line, for test_rules.py.
  *
  *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
- * [service=NAME:PORT[:UPSTREAM]] [unseen=NAME:PORT] [fail=open|closed] [table=NUMBER]
+ * [service=NAME:PORT[:UPSTREAM[:LISTENER]]] [unseen=NAME:PORT] [fail=open|closed]
+ * [table=NUMBER]
  *
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
  * found something; 2: wrong use.
@@ -53,15 +54,17 @@ static int take_service(struct ruleset *r, const char *value)
 {
 	struct str rest = str_from(value);
 	struct str name = str_split(&rest, ':');
-	struct str port = str_split(&rest, ':');
-	uint32_t number = 0, upstream = 0;
+	struct str port = str_split(&rest, ':'), to = str_split(&rest, ':');
+	uint32_t number = 0, upstream = 0, listener = 0;
 	char text[RULES_NAME_MAX];
 
 	if (!str_to_u32(port, &number) || number > UINT16_MAX ||
-		(rest.len && !str_to_u32(rest, &upstream)))
+		(to.len && !str_to_u32(to, &upstream)) ||
+		(rest.len && !str_to_u32(rest, &listener)))
 		return -EINVAL;
 	(void)snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
-	return ruleset_add_service(r, text, (uint16_t)number, (uint16_t)upstream);
+	return ruleset_add_service(
+		r, text, (uint16_t)number, (uint16_t)upstream, (uint16_t)listener);
 }
 
 static int take_unseen(struct ruleset *r, const char *value)

@@ -20,7 +20,9 @@ from network import (CLIENT4, CLIENT6, IP_BIND_ADDRESS_NO_PORT, SO_MARK, SOURCE4
 
 MARK_LISTENER, MARK_SOURCE, MARK_BUSY, MARK_LOCAL = 0x4d460002, 0x4d460004, 0x4d460005, 0x4d460006
 MARK_UNDECIDED = 0x4d460003
-BASE = [f"source={SOURCE4}", f"source={SOURCE6}", "service=imap:143", "service=smtp:25:2525"]
+LISTENER = 19143  # ours; 143 on the router may be another's
+BASE = [f"source={SOURCE4}", f"source={SOURCE6}", f"service=imap:143:143:{LISTENER}",
+        "service=smtp:25:2525:19025"]
 OPEN, CLOSED = BASE + ["fail=open"], BASE + ["fail=closed"]
 FAMILIES = [(socket.AF_INET, CLIENT4, SOURCE4), (socket.AF_INET6, CLIENT6, SOURCE6)]
 
@@ -377,7 +379,7 @@ def exchange(sock, peer, size):
 def test_diverted_and_counted_by_mark(lab):
     lab.rules("install", *CLOSED)
     for family, client, source in FAMILIES:
-        with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+        with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
             for mark, route in ((MARK_SOURCE, "source"), (MARK_BUSY, "busy"),
                                 (MARK_LOCAL, "local")):
                 before = lab.counters()
@@ -417,7 +419,7 @@ def test_unmarked_listener_works_too(lab):
     """Marks are for counting: a listener without one is still found, by tproxy."""
     lab.rules("install", *CLOSED)
     for family, client, source in FAMILIES:
-        with lab.listen(lab.router, family, 143, through=True) as listener:
+        with lab.listen(lab.router, family, LISTENER, through=True) as listener:
             with lab.connect(family, source) as sock:
                 peer, name = listener.accept()
                 peer.settimeout(5)
@@ -451,7 +453,7 @@ def test_a_session_begun_before_goes_on(lab):
                 lab.connect(family, source) as sock, there.accept()[0] as peer:
             peer.settimeout(5)
             exchange(sock, peer, 20000)
-            with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+            with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
                 lab.rules("install", *OPEN)
                 before = lab.counters()
                 exchange(sock, peer, 20000)
@@ -517,7 +519,7 @@ def test_the_wall_holds_without_the_table(lab):
 def test_sessions_live_through_a_flush(lab):
     lab.rules("install", *CLOSED)
     for family, _, source in FAMILIES:
-        with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener, \
+        with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener, \
                 lab.connect(family, source) as sock, listener.accept()[0] as peer:
             peer.settimeout(5)
             exchange(sock, peer, 1000)
@@ -528,6 +530,30 @@ def test_sessions_live_through_a_flush(lab):
             assert peer.recv(100) == b"in between"
             exchange(sock, peer, 50000)
     lab.rules("remove")
+
+
+def test_a_mail_server_on_the_router_is_undisturbed(lab):
+    """On all addresses and on loopback alone, there before us and started after us."""
+    for family, client, source in FAMILIES:
+        loopback = "127.0.0.1" if family == socket.AF_INET else "::1"
+        for before in (True, False):
+            for words in (OPEN, CLOSED):
+                own = lab.listen(lab.router, family, 143) if before else None
+                lab.rules("install", *words)
+                with lab.listen(lab.router, family, LISTENER, MARK_LISTENER,
+                                through=True) as listener:
+                    own = own or lab.listen(lab.router, family, 143)
+                    with own, lab.router.socket(family) as local:
+                        local.connect((loopback, 143))
+                        own.accept()[0].close()
+                        for _ in range(3):
+                            with lab.connect(family, source) as sock:
+                                peer, name = listener.accept()
+                                peer.settimeout(5)
+                                with peer:
+                                    assert name[0] == client
+                                    exchange(sock, peer, 1000)
+        lab.rules("remove")
 
 
 def test_unseen_ports_are_counted_and_left_alone(lab):
@@ -578,7 +604,7 @@ def test_dnat_in_front_of_the_source(lab):
             }}""")
         for words in (OPEN, CLOSED):
             lab.rules("install", *words)
-            with lab.listen(lab.router, family, 143, MARK_LISTENER, through=True) as listener:
+            with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
                 for address in (public, source):
                     with lab.connect(family, address) as sock:
                         peer, name = listener.accept()
@@ -603,7 +629,7 @@ def test_other_traffic_is_left_alone(lab):
     """Other ports of the source, and the same port elsewhere."""
     lab.rules("install", *CLOSED)
     lab.net.source.run("ip", "addr", "add", "10.71.2.3/24", "dev", "eth0")
-    with lab.listen(lab.router, socket.AF_INET, 143, MARK_LISTENER, through=True):
+    with lab.listen(lab.router, socket.AF_INET, LISTENER, MARK_LISTENER, through=True):
         for address, port in ((SOURCE4, 144), ("10.71.2.3", 143)):
             with lab.listen(lab.net.source, socket.AF_INET, port) as there:
                 with lab.connect(socket.AF_INET, address, port):
@@ -654,7 +680,7 @@ def test_upstream_from_the_clients_address(lab):
 def test_time_wait_of_a_client_can_be_reused(lab):
     """The same client port again, right after we closed first: TIME_WAIT is on our side."""
     lab.rules("install", *CLOSED)
-    with lab.listen(lab.router, socket.AF_INET, 143, MARK_LISTENER, through=True) as listener:
+    with lab.listen(lab.router, socket.AF_INET, LISTENER, MARK_LISTENER, through=True) as listener:
         for _ in range(3):
             with lab.net.client.socket(socket.AF_INET) as sock:
                 sock.bind((CLIENT4, 40123))

@@ -28,8 +28,8 @@ static struct ruleset make_ruleset(enum rules_fail fail)
 	r.fail = fail;
 	assert_int_equal(ruleset_add_source(&r, (const struct sockaddr *)&a4), 0);
 	assert_int_equal(ruleset_add_source(&r, (const struct sockaddr *)&a6), 0);
-	assert_int_equal(ruleset_add_service(&r, "imap", 143, 0), 0);
-	assert_int_equal(ruleset_add_service(&r, "smtp", 25, 2525), 0);
+	assert_int_equal(ruleset_add_service(&r, "imap", 143, 0, 19143), 0);
+	assert_int_equal(ruleset_add_service(&r, "smtp", 25, 2525, 0), 0);
 	return r;
 }
 
@@ -68,11 +68,12 @@ static void test_text(void **state)
 		 */
 		{ "0x4d460002 . 143 : \"imap-undecided-out\"", true, true },
 		{ "0x4d460002 . 143 : \"imap-undecided-in\"", false, false },
-		{ "\t\tmeta l4proto tcp tcp flags != 0x02 tcp flags != 0xc2 socket "
-		  "wildcard 1 return\n",
-			true, false },
-		{ "wildcard 1 meta mark set 0x4d460007 return\n", false, true },
-		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :143 counter name "
+		{ "tcp flags != 0xc2 socket transparent 1 counter name tcp dport map "
+		  "@undecided-in meta mark set 0x4d460001 accept\n",
+			true, true },
+		{ "tcp flags != 0x02 tcp flags != 0xc2 return\n", true, false },
+		{ "tcp flags != 0xc2 meta mark set 0x4d460007 return\n", false, true },
+		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :19143 counter name "
 		  "\"imap-undecided-in\" meta mark set 0x4d460001 accept\n",
 			true, true },
 		{ "tcp sport @upstream-ports goto from-source\n", true, true },

@@ -25,7 +25,7 @@ static struct ruleset good(void)
 
 	ruleset_init(&r);
 	assert_int_equal(ruleset_add_source(&r, (const struct sockaddr *)&a), 0);
-	assert_int_equal(ruleset_add_service(&r, "imap", 143, 0), 0);
+	assert_int_equal(ruleset_add_service(&r, "imap", 143, 0, 0), 0);
 	return r;
 }
 
@@ -57,27 +57,27 @@ static void no_service(struct ruleset *r)
 
 static void port_zero(struct ruleset *r)
 {
-	(void)ruleset_add_service(r, "pop3", 0, 110);
+	(void)ruleset_add_service(r, "pop3", 0, 110, 0);
 }
 
 static void same_port(struct ruleset *r)
 {
-	(void)ruleset_add_service(r, "pop3", 143, 0);
+	(void)ruleset_add_service(r, "pop3", 143, 0, 0);
 }
 
 static void same_name(struct ruleset *r)
 {
-	(void)ruleset_add_service(r, "imap", 144, 0);
+	(void)ruleset_add_service(r, "imap", 144, 0, 0);
 }
 
 static void odd_name(struct ruleset *r)
 {
-	(void)ruleset_add_service(r, "i map", 144, 0);
+	(void)ruleset_add_service(r, "i map", 144, 0, 0);
 }
 
 static void empty_name(struct ruleset *r)
 {
-	(void)ruleset_add_service(r, "", 144, 0);
+	(void)ruleset_add_service(r, "", 144, 0, 0);
 }
 
 static void main_table(struct ruleset *r)
@@ -152,8 +152,8 @@ static void test_limits(void **state)
 	assert_int_equal(
 		ruleset_add_source(&r, (const struct sockaddr *)&local), -EAFNOSUPPORT);
 	for (int i = 0; i < RULES_SERVICES_MAX; i++)
-		assert_int_equal(ruleset_add_service(&r, "x", (uint16_t)(i + 1), 0), 0);
-	assert_int_equal(ruleset_add_service(&r, "x", 99, 0), -ENOSPC);
+		assert_int_equal(ruleset_add_service(&r, "x", (uint16_t)(i + 1), 0, 0), 0);
+	assert_int_equal(ruleset_add_service(&r, "x", 99, 0, 0), -ENOSPC);
 	assert_int_equal(r.services[3].upstream_port, 4);
 }
 
