@@ -80,6 +80,7 @@ enum rules_route {
 	RULES_ROUTE_LOCAL,
 	RULES_ROUTE_DIRECT,  /* past us, to the source: nobody listened, fail = open */
 	RULES_ROUTE_REFUSED, /* reset: nobody listened, fail = closed */
+	RULES_ROUTE_UNSEEN,  /* a port that is not diverted: to the source, unread */
 	RULES_ROUTE_COUNT
 };
 
