@@ -342,7 +342,7 @@ def test_check_finds_trouble(house):
         "pop3": [b"220 this is not POP3\r\n"],
         "smtp": [b""],
     }
-    with socket.create_server(("0.0.0.0", 143)):
+    with socket.create_server(("0.0.0.0", 19782)):
         code, found, source = check_findings(house, dialogues)
     expect(code == 1, "exit 1")
     expect("no password before TLS" in source["imap"]["text"], source)
@@ -350,7 +350,7 @@ def test_check_finds_trouble(house):
     expect(source["smtp"]["level"] == "problem", source)
     expect("neither IMAP nor POP3 answers" not in str(source), "IMAP did")
     ports = {f["name"]: f for f in found["findings"] if f["area"] == "port"}
-    expect("143 cannot be listened on here" in ports["imap"]["text"], ports)
+    expect("19782 cannot be listened on here" in ports["imap"]["text"], ports)
 
 
 def test_check_without_a_source(house):

@@ -6,97 +6,15 @@ against what packets do.
     test_rules.py RULES_DRIVER [NAME…]
 """
 
-import errno
-import os
 import re
 import socket
 import subprocess
 import sys
 import time
-import traceback
 
-from network import (CLIENT4, CLIENT6, IP_BIND_ADDRESS_NO_PORT, SO_MARK, SOURCE4, SOURCE6,
-                     Network, transparent)
-
-MARK_LISTENER, MARK_SOURCE, MARK_BUSY, MARK_LOCAL = 0x4d460002, 0x4d460004, 0x4d460005, 0x4d460006
-MARK_UNDECIDED = 0x4d460003
-LISTENER = 19143  # ours; 143 on the router may be another's
-BASE = [f"source={SOURCE4}", f"source={SOURCE6}", f"service=imap:143:143:{LISTENER}",
-        "service=smtp:25:2525:19025"]
-OPEN, CLOSED = BASE + ["fail=open"], BASE + ["fail=closed"]
-FAMILIES = [(socket.AF_INET, CLIENT4, SOURCE4), (socket.AF_INET6, CLIENT6, SOURCE6)]
-
-
-class Lab:
-    def __init__(self, driver):
-        self.driver = driver
-        self.net = Network()
-        self.router = self.net.router
-
-    def rules(self, *words, ok=True):
-        done = self.router.run(self.driver, *words, check=False)
-        if ok and done.returncode:
-            raise AssertionError(f"{words[0]}: {done.stdout}{done.stderr}")
-        return done
-
-    def check(self, *words):
-        """The differences, as lines."""
-        done = self.rules("check", *words, ok=False)
-        assert not done.stderr, done.stderr
-        lines = done.stdout.splitlines()
-        assert done.returncode == (1 if lines else 0), done
-        return lines
-
-    def state(self):
-        """All that nft and ip know about the router; counters' values left out."""
-        text = "".join(self.router.text(*words.split()) for words in (
-            "nft -s list ruleset", "ip rule", "ip -6 rule", "ip route show table all",
-            "ip -6 route show table all"))
-        # IPv6 multicast entries of a link come and go with its traffic.
-        return [line for line in text.splitlines() if "ff00::" not in line]
-
-    def counters(self):
-        rows = {}
-        for line in self.rules("counters").stdout.splitlines():
-            service, route, *numbers = line.split()
-            rows[service, route] = tuple(map(int, numbers))
-        return rows
-
-    def listen(self, space, family, port, mark=0, through=False):
-        sock = space.socket(family)
-        if through:
-            transparent(sock)
-        if mark:
-            sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
-        sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
-        sock.listen(16)
-        return sock
-
-    def connect(self, family, address, port=143):
-        sock = self.net.client.socket(family)
-        try:
-            sock.connect((address, port))
-        except OSError:
-            sock.close()
-            raise
-        return sock
-
-
-def eventually(question, what):
-    """Counters move with packets in flight."""
-    for _ in range(50):
-        if question():
-            return
-        time.sleep(0.02)
-    raise AssertionError(what)
-
-
-def equal(a, b):
-    if a != b:
-        gone = [line for line in a if line not in b]
-        new = [line for line in b if line not in a]
-        raise AssertionError(f"gone: {gone}\nnew: {new}")
-
+from network import CLIENT4, IP_BIND_ADDRESS_NO_PORT, SO_MARK, SOURCE4, SOURCE6, transparent
+from rules_lab import (BASE, CLOSED, FAMILIES, LISTENER, MARK_BUSY, MARK_LISTENER, MARK_LOCAL,
+                       MARK_SOURCE, MARK_UNDECIDED, OPEN, equal, eventually, exchange, main)
 
 # ---- what is installed ----
 
@@ -367,15 +285,6 @@ def test_probe(lab):
 
 # ---- what packets do ----
 
-def exchange(sock, peer, size):
-    """size bytes each way."""
-    for one, other in ((sock, peer), (peer, sock)):
-        one.sendall(b"x" * size)
-        got = 0
-        while got < size:
-            got += len(other.recv(65536))
-
-
 def test_diverted_and_counted_by_mark(lab):
     lab.rules("install", *CLOSED)
     for family, client, source in FAMILIES:
@@ -495,136 +404,6 @@ def test_nobody_listens_closed(lab):
     lab.rules("remove")
 
 
-def test_the_wall_holds_without_the_table(lab):
-    """Between a flush by others and the repair nobody gets to the source; other ports of
-    it, and connections of the router itself, are not concerned."""
-    lab.rules("install", *CLOSED)
-    lab.router.run("nft", "flush", "ruleset")
-    for family, _, source in FAMILIES:
-        with lab.listen(lab.net.source, family, 143) as there:
-            try:
-                lab.connect(family, source).close()
-                raise AssertionError("connected")
-            except OSError as error:
-                assert error.errno in (errno.EHOSTUNREACH, errno.EACCES), error
-            with lab.router.socket(family) as own:
-                own.connect((source, 143))
-                there.accept()[0].close()
-        with lab.listen(lab.net.source, family, 144) as there:
-            with lab.connect(family, source, 144):
-                there.accept()[0].close()
-    lab.rules("remove")
-
-
-def test_sessions_live_through_a_flush(lab):
-    lab.rules("install", *CLOSED)
-    for family, _, source in FAMILIES:
-        with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener, \
-                lab.connect(family, source) as sock, listener.accept()[0] as peer:
-            peer.settimeout(5)
-            exchange(sock, peer, 1000)
-            lab.router.run("nft", "flush", "ruleset")
-            sock.sendall(b"in between")
-            time.sleep(0.3)
-            lab.rules("install", *CLOSED)
-            assert peer.recv(100) == b"in between"
-            exchange(sock, peer, 50000)
-    lab.rules("remove")
-
-
-def test_a_mail_server_on_the_router_is_undisturbed(lab):
-    """On all addresses and on loopback alone, there before us and started after us."""
-    for family, client, source in FAMILIES:
-        loopback = "127.0.0.1" if family == socket.AF_INET else "::1"
-        for before in (True, False):
-            for words in (OPEN, CLOSED):
-                own = lab.listen(lab.router, family, 143) if before else None
-                lab.rules("install", *words)
-                with lab.listen(lab.router, family, LISTENER, MARK_LISTENER,
-                                through=True) as listener:
-                    own = own or lab.listen(lab.router, family, 143)
-                    with own, lab.router.socket(family) as local:
-                        local.connect((loopback, 143))
-                        own.accept()[0].close()
-                        for _ in range(3):
-                            with lab.connect(family, source) as sock:
-                                peer, name = listener.accept()
-                                peer.settimeout(5)
-                                with peer:
-                                    assert name[0] == client
-                                    exchange(sock, peer, 1000)
-        lab.rules("remove")
-
-
-def test_unseen_ports_are_counted_and_left_alone(lab):
-    for words in (OPEN, CLOSED):
-        words = [*words, "unseen=imaps:993", "unseen=smtps:465"]
-        lab.rules("install", *words)
-        assert lab.check(*words) == []
-        for family, client, source in FAMILIES:
-            before = lab.counters()
-            with lab.listen(lab.net.source, family, 993) as there, \
-                    lab.connect(family, source, 993) as sock:
-                peer, name = there.accept()
-                peer.settimeout(5)
-                with peer:
-                    assert name[0] == client
-                    exchange(sock, peer, 20000)
-            after = lab.counters()
-            assert after["imaps", "unseen"][1] - before["imaps", "unseen"][1] > 20000
-            assert after["imaps", "unseen"][3] - before["imaps", "unseen"][3] > 20000
-            assert after["smtps", "unseen"] == (0, 0, 0, 0)
-        lab.rules("remove")
-
-
-def test_a_source_that_is_this_host_is_refused(lab):
-    for address in ("10.71.1.1", "fd71:2::1", "127.0.0.1"):
-        done = lab.rules("install", f"source={address}", "service=imap:143", ok=False)
-        assert done.returncode == 1 and f"{address} is an address of this host" in done.stderr, done
-        done = lab.rules("dry-run", f"source={address}", "service=imap:143", ok=False)
-        assert f"{address} is an address of this host" in done.stderr, done
-    # taken over from a source that has another one now: nothing is strange in that
-    lab.rules("dry-run", "source=10.71.1.1", f"upstream={SOURCE4}", "service=imap:143")
-
-
-def test_dnat_in_front_of_the_source(lab):
-    """The small office: a public address on the router, and only the private one is known
-    to us. From outside, and from inside by the public address."""
-    for family, nat, public in ((socket.AF_INET, "ip", "203.0.113.1"),
-                                (socket.AF_INET6, "ip6", "2001:db8:99::1")):
-        source = SOURCE4 if family == socket.AF_INET else SOURCE6
-        client = CLIENT4 if family == socket.AF_INET else CLIENT6
-        target = source if nat == "ip" else f"[{source}]"
-        lab.router.run("ip", "addr", "add", public, "dev", "lo")
-        lab.router.run("nft", "-f", "-", stdin=f"""
-            table {nat} nat {{ chain prerouting {{ type nat hook prerouting priority dstnat;
-                {nat} daddr {public} tcp dport {{ 25, 143 }} dnat to {target}; }}
-              chain postrouting {{ type nat hook postrouting priority srcnat;
-                {nat} saddr {source} {nat} daddr {source} masquerade; }}
-            }}""")
-        for words in (OPEN, CLOSED):
-            lab.rules("install", *words)
-            with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
-                for address in (public, source):
-                    with lab.connect(family, address) as sock:
-                        peer, name = listener.accept()
-                        peer.settimeout(5)
-                        with peer:
-                            assert name[0] == client, name
-                            assert peer.getsockname()[:2] == (source, 143)
-                            exchange(sock, peer, 50000)
-                # hairpin: a host beside the source, by the public address
-                with lab.net.source.socket(family) as inside:
-                    inside.connect((public, 143))
-                    peer, name = listener.accept()
-                    peer.settimeout(5)
-                    with peer:
-                        exchange(inside, peer, 50000)
-        lab.router.run("nft", "delete", "table", nat, "nat")
-        lab.router.run("ip", "addr", "del", public, "dev", "lo")
-        lab.rules("remove")
-
-
 def test_other_traffic_is_left_alone(lab):
     """Other ports of the source, and the same port elsewhere."""
     lab.rules("install", *CLOSED)
@@ -695,31 +474,5 @@ def test_time_wait_of_a_client_can_be_reused(lab):
 
 TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
 
-
-def main():
-    if os.geteuid():
-        print("skipped: needs root")
-        return 77
-    chosen = [test for test in TESTS if not sys.argv[2:] or test.__name__ in sys.argv[2:]]
-    failed = 0
-    lab = Lab(os.path.abspath(sys.argv[1]))
-    try:
-        for test in chosen:
-            try:
-                test(lab)
-                print(f"ok      {test.__name__}")
-            except Exception:  # the next test still says something
-                failed += 1
-                traceback.print_exc()
-                print(f"FAILED  {test.__name__}", flush=True)
-                lab.router.run("nft", "flush", "ruleset", check=False)
-                lab.router.run("ip", "link", "set", "lo", "up", check=False)
-                lab.rules("remove", ok=False)
-    finally:
-        lab.net.close()
-    print(f"{len(chosen) - failed} of {len(chosen)} passed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TESTS))

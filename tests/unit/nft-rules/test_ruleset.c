@@ -152,7 +152,8 @@ static void test_limits(void **state)
 	assert_int_equal(
 		ruleset_add_source(&r, (const struct sockaddr *)&local), -EAFNOSUPPORT);
 	for (int i = 0; i < RULES_SERVICES_MAX; i++)
-		assert_int_equal(ruleset_add_service(&r, "x", (uint16_t)(i + 1), 0, 0), 0);
+		assert_int_equal(
+			ruleset_add_service(&r, "x", (uint16_t)(i + 1), 0, 0), 0);
 	assert_int_equal(ruleset_add_service(&r, "x", 99, 0, 0), -ENOSPC);
 	assert_int_equal(r.services[3].upstream_port, 4);
 }

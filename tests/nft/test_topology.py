@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules between those of others: NAT, a mail server on the router, somebody who flushes.
+
+    test_topology.py RULES_DRIVER [NAME…]
+"""
+
+import errno
+import socket
+import sys
+import time
+
+from network import CLIENT4, CLIENT6, SOURCE4, SOURCE6
+from rules_lab import CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, exchange, main
+
+
+def test_the_wall_holds_without_the_table(lab):
+    """Between a flush by others and the repair nobody gets to the source; other ports of
+    it, and connections of the router itself, are not concerned."""
+    lab.rules("install", *CLOSED)
+    lab.router.run("nft", "flush", "ruleset")
+    for family, _, source in FAMILIES:
+        with lab.listen(lab.net.source, family, 143) as there:
+            try:
+                lab.connect(family, source).close()
+                raise AssertionError("connected")
+            except OSError as error:
+                assert error.errno in (errno.EHOSTUNREACH, errno.EACCES), error
+            with lab.router.socket(family) as own:
+                own.connect((source, 143))
+                there.accept()[0].close()
+        with lab.listen(lab.net.source, family, 144) as there:
+            with lab.connect(family, source, 144):
+                there.accept()[0].close()
+    lab.rules("remove")
+
+
+def test_sessions_live_through_a_flush(lab):
+    lab.rules("install", *CLOSED)
+    for family, _, source in FAMILIES:
+        with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener, \
+                lab.connect(family, source) as sock, listener.accept()[0] as peer:
+            peer.settimeout(5)
+            exchange(sock, peer, 1000)
+            lab.router.run("nft", "flush", "ruleset")
+            sock.sendall(b"in between")
+            time.sleep(0.3)
+            lab.rules("install", *CLOSED)
+            assert peer.recv(100) == b"in between"
+            exchange(sock, peer, 50000)
+    lab.rules("remove")
+
+
+def test_a_mail_server_on_the_router_is_undisturbed(lab):
+    """On all addresses and on loopback alone, there before us and started after us."""
+    for family, client, source in FAMILIES:
+        loopback = "127.0.0.1" if family == socket.AF_INET else "::1"
+        for before in (True, False):
+            for words in (OPEN, CLOSED):
+                own = lab.listen(lab.router, family, 143) if before else None
+                lab.rules("install", *words)
+                with lab.listen(lab.router, family, LISTENER, MARK_LISTENER,
+                                through=True) as listener:
+                    own = own or lab.listen(lab.router, family, 143)
+                    with own, lab.router.socket(family) as local:
+                        local.connect((loopback, 143))
+                        own.accept()[0].close()
+                        for _ in range(3):
+                            with lab.connect(family, source) as sock:
+                                peer, name = listener.accept()
+                                peer.settimeout(5)
+                                with peer:
+                                    assert name[0] == client
+                                    exchange(sock, peer, 1000)
+        lab.rules("remove")
+
+
+def test_unseen_ports_are_counted_and_left_alone(lab):
+    for words in (OPEN, CLOSED):
+        words = [*words, "unseen=imaps:993", "unseen=smtps:465"]
+        lab.rules("install", *words)
+        assert lab.check(*words) == []
+        for family, client, source in FAMILIES:
+            before = lab.counters()
+            with lab.listen(lab.net.source, family, 993) as there, \
+                    lab.connect(family, source, 993) as sock:
+                peer, name = there.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client
+                    exchange(sock, peer, 20000)
+            after = lab.counters()
+            assert after["imaps", "unseen"][1] - before["imaps", "unseen"][1] > 20000
+            assert after["imaps", "unseen"][3] - before["imaps", "unseen"][3] > 20000
+            assert after["smtps", "unseen"] == (0, 0, 0, 0)
+        lab.rules("remove")
+
+
+def test_a_source_that_is_this_host_is_refused(lab):
+    for address in ("10.71.1.1", "fd71:2::1", "127.0.0.1"):
+        done = lab.rules("install", f"source={address}", "service=imap:143", ok=False)
+        assert done.returncode == 1 and f"{address} is an address of this host" in done.stderr, done
+        done = lab.rules("dry-run", f"source={address}", "service=imap:143", ok=False)
+        assert f"{address} is an address of this host" in done.stderr, done
+    # taken over from a source that has another one now: nothing is strange in that
+    lab.rules("dry-run", "source=10.71.1.1", f"upstream={SOURCE4}", "service=imap:143")
+
+
+def test_dnat_in_front_of_the_source(lab):
+    """The small office: a public address on the router, and only the private one is known
+    to us. From outside, and from inside by the public address."""
+    for family, nat, public in ((socket.AF_INET, "ip", "203.0.113.1"),
+                                (socket.AF_INET6, "ip6", "2001:db8:99::1")):
+        source = SOURCE4 if family == socket.AF_INET else SOURCE6
+        client = CLIENT4 if family == socket.AF_INET else CLIENT6
+        target = source if nat == "ip" else f"[{source}]"
+        lab.router.run("ip", "addr", "add", public, "dev", "lo")
+        lab.router.run("nft", "-f", "-", stdin=f"""
+            table {nat} nat {{ chain prerouting {{ type nat hook prerouting priority dstnat;
+                {nat} daddr {public} tcp dport {{ 25, 143 }} dnat to {target}; }}
+              chain postrouting {{ type nat hook postrouting priority srcnat;
+                {nat} saddr {source} {nat} daddr {source} masquerade; }}
+            }}""")
+        for words in (OPEN, CLOSED):
+            lab.rules("install", *words)
+            with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
+                for address in (public, source):
+                    with lab.connect(family, address) as sock:
+                        peer, name = listener.accept()
+                        peer.settimeout(5)
+                        with peer:
+                            assert name[0] == client, name
+                            assert peer.getsockname()[:2] == (source, 143)
+                            exchange(sock, peer, 50000)
+                # hairpin: a host beside the source, by the public address
+                with lab.net.source.socket(family) as inside:
+                    inside.connect((public, 143))
+                    peer, name = listener.accept()
+                    peer.settimeout(5)
+                    with peer:
+                        exchange(inside, peer, 50000)
+        lab.router.run("nft", "delete", "table", nat, "nat")
+        lab.router.run("ip", "addr", "del", public, "dev", "lo")
+        lab.rules("remove")
+
+
+TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
+
+if __name__ == "__main__":
+    sys.exit(main(TESTS))
