@@ -4,9 +4,10 @@
 /*
  * The firewall marks that mailferry puts on packets and (SO_MARK) on its sockets.
  *
- * A mark is one 32-bit value, "MF" in its upper half, compared as a whole: no bitwise
- * expression in the path of each packet. Only MARK_DIVERT is known to policy routing
- * (packets that carry it go to `lo`); the others are for counting and route like 0.
+ * Three high bits are ours, the rest of a mark is 0: VPNs, multi-WAN and containers use low
+ * and middle ones, and a rule of theirs (fwmark 0x2/0xff) must not take our sockets'
+ * packets for its own. Only MARK_DIVERT is known to policy routing (packets that carry it
+ * go to `lo`), and MARK_REFUSED to its wall; the others are for counting and route like 0.
  *
  *   listener ──accept──► socket ──login──► route known
  *   MARK_LISTENER        MARK_UNDECIDED    MARK_SOURCE | MARK_LOCAL | MARK_BUSY
@@ -18,17 +19,16 @@
  *
  * Upstream sockets (bound to the client's address) need no mark.
  */
-#define MARK_BASE 0x4d460000U /* 'M' 'F' */
-#define MARK_MASK 0xffffffffU
+#define MARK_MASK 0x70000000U
 
 enum mark {
-	MARK_DIVERT = 0x4d460001, /* on packets: deliver here, to a transparent socket */
-	MARK_LISTENER = 0x4d460002,  /* on listening sockets */
-	MARK_UNDECIDED = 0x4d460003, /* accepted, not logged in yet */
-	MARK_SOURCE = 0x4d460004,    /* relayed to the source */
-	MARK_BUSY = 0x4d460005,      /* held or refused while the account switches */
-	MARK_LOCAL = 0x4d460006,     /* served by the mailstore */
-	MARK_REFUSED = 0x4d460007, /* on packets: seen, nobody listens: the forward chain
+	MARK_DIVERT = 0x10000000, /* on packets: deliver here, to a transparent socket */
+	MARK_LISTENER = 0x20000000,  /* on listening sockets */
+	MARK_UNDECIDED = 0x30000000, /* accepted, not logged in yet */
+	MARK_SOURCE = 0x40000000,    /* relayed to the source */
+	MARK_BUSY = 0x50000000,      /* held or refused while the account switches */
+	MARK_LOCAL = 0x60000000,     /* served by the mailstore */
+	MARK_REFUSED = 0x70000000, /* on packets: seen, nobody listens: the forward chain
 	                              resets it. The wall is for what it has not seen */
 };
 

@@ -15,7 +15,8 @@
 
 struct reading {
 	struct plan *plan;
-	uint32_t mark, table;
+	uint32_t table;
+	uint32_t lowest; /* priority of others' rules that could take a packet of ours */
 };
 
 /* ---- reading ---- */
@@ -137,13 +138,25 @@ static bool is_our_table(const struct reading *r, uint32_t table)
 	return table == r->table || table == POLICY_WALL_TABLE(r->table);
 }
 
-/* Ours by what it does, whoever made it; or by who made it, whatever it does. */
+/* Ours by where it leads, whoever made it; or by who made it, wherever it leads. */
 static bool is_our_rule(const struct reading *r, const struct rule_reading *found)
 {
 	const struct plan_ip_rule *rule = &found->rule;
 
 	return (rule->action == FR_ACT_TO_TBL && is_our_table(r, rule->to)) ||
-	       rule->mark == r->mark || found->protocol == POLICY_PROTOCOL;
+	       found->protocol == POLICY_PROTOCOL;
+}
+
+/* The table of the host's own addresses, which comes first and where it must. */
+static bool is_of_host(const struct plan_ip_rule *rule)
+{
+	return rule->action == FR_ACT_TO_TBL && rule->to == RT_TABLE_LOCAL;
+}
+
+static void note_other(struct reading *r, const struct plan_ip_rule *rule)
+{
+	if (!is_of_host(rule) && rule->priority < r->lowest)
+		r->lowest = rule->priority;
 }
 
 static int read_rule(const struct nlmsghdr *answer, void *data)
@@ -164,8 +177,10 @@ static int read_rule(const struct nlmsghdr *answer, void *data)
 	(void)mnl_attr_parse(answer, sizeof(*head), read_rule_attribute, &found);
 	found.rule.other = found.rule.other ||
 	                   found.ip_protocol != (found.rule.port ? IPPROTO_TCP : 0);
-	if (!is_our_rule(r, &found))
+	if (!is_our_rule(r, &found)) {
+		note_other(r, &found.rule);
 		return MNL_CB_OK;
+	}
 	to = plan_add_ip_rule(r->plan);
 	if (!to)
 		return no_memory();
@@ -302,15 +317,25 @@ static int read_family(
 	return 0;
 }
 
-int policy_read(struct plan *p, uint32_t mark, uint32_t route_table, struct error *err)
+int policy_read(
+	struct plan *p, uint32_t route_table, uint32_t *ret_priority, struct error *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
-	struct reading r = { .plan = p, .mark = mark, .table = route_table };
+	struct reading r = { .plan = p, .table = route_table, .lowest = UINT32_MAX };
 	int code = netlink_open(NETLINK_ROUTE, &socket, err);
 
 	for (size_t i = 0; i < 2 && !code; i++)
 		code = read_family(socket, families[i], &r, err);
+	if (!code && r.lowest <= POLICY_PRIORITIES)
+		return error_set(err, -EADDRNOTAVAIL,
+			"an ip rule with preference %u stands before ours and could take "
+			"what is diverted: give it one above %u",
+			r.lowest, POLICY_PRIORITIES);
+	if (!code)
+		*ret_priority = r.lowest < RULES_ROUTE_PRIORITY + POLICY_PRIORITIES
+		                        ? r.lowest - POLICY_PRIORITIES
+		                        : RULES_ROUTE_PRIORITY;
 	return code;
 }
 

@@ -15,16 +15,20 @@
  *   p+3   ipproto tcp dport 143    lookup 19783   prohibit 192.0.2.10  (one a service)
  *   p+4   nop
  *
- * What counts as ours: every rule with our mark, to one of our tables or of our protocol
- * number, and every route in these tables.
+ * p is 1000, or less: before the first rule of somebody else, who would take diverted
+ * packets for theirs (`from 192.0.2.0/24 lookup 202`). What counts as ours: every rule to
+ * one of our tables or of our protocol number, and every route in these tables.
  */
 #include "nft-rules/plan.h"
 
 #define POLICY_PROTOCOL 77 /* who made a rule (FRA_PROTOCOL): 'M', nobody else's */
 #define POLICY_WALL_TABLE(table) ((table) + 1)
+#define POLICY_PRIORITIES 5U /* p to p+4 */
 
-/* Adds to *p the rules and routes that are ours. A kernel without IPv6 has none. */
-int policy_read(struct plan *p, uint32_t mark, uint32_t route_table, struct error *err);
+/* Adds to *p the rules and routes that are ours. A kernel without IPv6 has none.
+   *ret_priority: where ours belong, before the rules of others. */
+int policy_read(
+	struct plan *p, uint32_t route_table, uint32_t *ret_priority, struct error *err);
 
 /* Adds what `wanted` has and `found` has not. On error what was added is taken out again.
  */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/rules.h"
-#include "nft-rules/marks.h"
 #include "nft-rules/nft_read.h"
 #include "nft-rules/nft_write.h"
 #include "nft-rules/own_address.h"
@@ -20,11 +19,21 @@ static int make_wanted(const struct ruleset *r, struct plan *p, struct error *er
 }
 
 static int read_found(
-	uint32_t mark, uint32_t route_table, struct plan *p, struct error *err)
+	uint32_t route_table, struct plan *p, uint32_t *ret_priority, struct error *err)
 {
 	int code = nft_read(p, err);
 
-	return code ? code : policy_read(p, mark, route_table, err);
+	return code ? code : policy_read(p, route_table, ret_priority, err);
+}
+
+/* What is there comes first: it says where our ip rules belong. */
+static int read_both(const struct ruleset *r, struct plan *wanted, struct plan *found,
+	struct error *err)
+{
+	struct ruleset settled = *r;
+	int code = read_found(r->route_table, found, &settled.rule_priority, err);
+
+	return code ? code : make_wanted(&settled, wanted, err);
 }
 
 static int append(int code, struct error *err)
@@ -48,10 +57,11 @@ int rules_text(const struct ruleset *r, struct buf *text, struct error *err)
 int rules_show(uint32_t route_table, struct buf *text, struct error *err)
 {
 	struct plan found;
+	uint32_t priority;
 	int code;
 
 	plan_init(&found);
-	code = read_found(MARK_DIVERT, route_table, &found, err);
+	code = read_found(route_table, &found, &priority, err);
 	if (!code)
 		code = append(plan_print(&found, text), err);
 	plan_fini(&found);
@@ -86,9 +96,7 @@ int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err)
 	plan_init(&found);
 	code = own_address_refuse(r, err);
 	if (!code)
-		code = make_wanted(r, &wanted, err);
-	if (!code)
-		code = read_found(r->mark_divert, r->route_table, &found, err);
+		code = read_both(r, &wanted, &found, err);
 	if (!code) {
 		code = plan_differs(&wanted, &found, &table, &routing);
 		if (code)
@@ -126,9 +134,7 @@ int rules_check(
 
 	plan_init(&wanted);
 	plan_init(&found);
-	code = make_wanted(r, &wanted, err);
-	if (!code)
-		code = read_found(r->mark_divert, r->route_table, &found, err);
+	code = read_both(r, &wanted, &found, err);
 	if (!code)
 		code = append(plan_diff(&wanted, &found, lines, ret_n), err);
 	plan_fini(&wanted);
@@ -139,10 +145,13 @@ int rules_check(
 int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err)
 {
 	struct plan found;
+	uint32_t priority;
 	int code;
 
 	plan_init(&found);
-	code = read_found(MARK_DIVERT, route_table, &found, err);
+	code = read_found(route_table, &found, &priority, err);
+	if (code == -EADDRNOTAVAIL)
+		code = 0; /* of no interest to who leaves */
 	/* First the table: then nobody sets the mark any more. */
 	if (!code && found.has_table)
 		code = nft_delete(RULES_TABLE, err);

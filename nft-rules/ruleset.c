@@ -13,6 +13,7 @@ void ruleset_init(struct ruleset *r)
 	*r = (struct ruleset){ 0 };
 	r->fail = RULES_FAIL_CLOSED;
 	r->route_table = RULES_ROUTE_TABLE;
+	r->rule_priority = RULES_ROUTE_PRIORITY;
 	r->mark_divert = MARK_DIVERT;
 }
 

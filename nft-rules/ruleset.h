@@ -44,7 +44,8 @@ struct ruleset {
 	size_t n_unseen;
 	enum rules_fail fail;
 	uint32_t route_table;
-	uint32_t mark_divert; /* MARK_DIVERT, unless a test wants another */
+	uint32_t rule_priority; /* of the first ip rule; rules.c finds the right one */
+	uint32_t mark_divert;   /* MARK_DIVERT, unless a test wants another */
 };
 
 /* Nothing to divert yet, fail closed, the default routing table and mark. */

@@ -12,7 +12,7 @@
 
 #define LOOPBACK 1U /* lo is always the first interface of a network namespace */
 
-/* The wall's ip rules, behind RULES_ROUTE_PRIORITY. */
+/* The wall's ip rules, behind rule_priority. */
 enum { WALL_REFUSED = 1, WALL_OWN, WALL_PORTS, WALL_END };
 
 static int add_ip_rule(struct plan *p, const struct plan_ip_rule *rule)
@@ -54,12 +54,11 @@ static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
 	int code = 0;
 
 	for (size_t i = 0; i < r->n_services && !code; i++)
-		code = add_ip_rule(
-			p, &(struct plan_ip_rule){ .family = family,
-				   .priority = RULES_ROUTE_PRIORITY + WALL_PORTS,
-				   .port = r->services[i].port,
-				   .action = FR_ACT_TO_TBL,
-				   .to = POLICY_WALL_TABLE(r->route_table) });
+		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					      .priority = r->rule_priority + WALL_PORTS,
+					      .port = r->services[i].port,
+					      .action = FR_ACT_TO_TBL,
+					      .to = POLICY_WALL_TABLE(r->route_table) });
 	for (size_t i = 0; i < r->n_sources && !code; i++)
 		if (r->sources[i].ss_family == family)
 			code = add_prohibited(p, r, &r->sources[i]);
@@ -69,9 +68,9 @@ static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
 /* See policy.h. */
 static int add_wall(struct plan *p, const struct ruleset *r, int family)
 {
-	const uint32_t end = RULES_ROUTE_PRIORITY + WALL_END;
+	const uint32_t end = r->rule_priority + WALL_END;
 	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = RULES_ROUTE_PRIORITY + WALL_REFUSED,
+					  .priority = r->rule_priority + WALL_REFUSED,
 					  .mark = MARK_REFUSED,
 					  .mask = MARK_MASK,
 					  .action = FR_ACT_GOTO,
@@ -79,7 +78,7 @@ static int add_wall(struct plan *p, const struct ruleset *r, int family)
 
 	if (!code)
 		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = RULES_ROUTE_PRIORITY + WALL_OWN,
+					      .priority = r->rule_priority + WALL_OWN,
 					      .from_here = true,
 					      .action = FR_ACT_GOTO,
 					      .to = end });
@@ -93,7 +92,7 @@ static int add_wall(struct plan *p, const struct ruleset *r, int family)
 static int add_routing(struct plan *p, const struct ruleset *r, int family)
 {
 	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = RULES_ROUTE_PRIORITY,
+					  .priority = r->rule_priority,
 					  .mark = r->mark_divert,
 					  .mask = MARK_MASK,
 					  .action = FR_ACT_TO_TBL,

@@ -106,6 +106,48 @@ def test_a_source_that_is_this_host_is_refused(lab):
     lab.rules("dry-run", "source=10.71.1.1", f"upstream={SOURCE4}", "service=imap:143")
 
 
+def test_policy_routing_of_others(lab):
+    """Rules of theirs stand before ours, or take a mark's low bits for their own; marks are
+    restored from conntrack."""
+    others = ("pref 10000 fwmark 0x2/0xff lookup 201", f"pref 500 from {CLIENT4} lookup 202",
+              f"pref 7 to {CLIENT4} fwmark 0x1000/0xf000 lookup 201")
+    for rule in others:
+        lab.router.run("ip", "rule", "add", *rule.split())
+    lab.router.run("ip", "-6", "rule", "add", "pref", "300", "from", CLIENT6, "lookup", "202")
+    for table in ("201", "202"):
+        for family in ("-4", "-6"):
+            lab.router.run("ip", family, "route", "add", "unreachable", "default", "table", table)
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet theirs { chain prerouting { type filter hook prerouting priority mangle;
+            meta mark set ct mark
+            }
+        }""")
+    before = lab.router.text("ip", "rule") + lab.router.text("ip", "-6", "rule")
+    # what they route is theirs: only the client's own packets come here
+    lab.router.run("ip", "route", "add", "10.71.1.0/24", "dev", "toclient", "table", "201")
+    for words in (OPEN, CLOSED):
+        lab.rules("install", *words)
+        assert lab.check(*words) == []
+        for family, client, source in FAMILIES:
+            with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as listener:
+                with lab.connect(family, source) as sock:
+                    peer, name = listener.accept()
+                    peer.settimeout(5)
+                    with peer:
+                        assert name[0] == client
+                        exchange(sock, peer, 50000)
+    lab.rules("remove")
+    assert before == lab.router.text("ip", "rule") + lab.router.text("ip", "-6", "rule")
+    lab.router.run("ip", "rule", "add", "pref", "3", "from", "10.9.9.9", "lookup", "201")
+    done = lab.rules("install", *OPEN, ok=False)
+    assert "an ip rule with preference 3 stands before ours" in done.stderr, done
+    lab.rules("remove")
+    for pref in ("3", "7", "500", "10000"):
+        lab.router.run("ip", "rule", "del", "pref", pref)
+    lab.router.run("ip", "-6", "rule", "del", "pref", "300")
+    lab.router.run("nft", "delete", "table", "inet", "theirs")
+
+
 def test_dnat_in_front_of_the_source(lab):
     """The small office: a public address on the router, and only the private one is known
     to us. From outside, and from inside by the public address."""

@@ -63,29 +63,29 @@ static void test_text(void **state)
 		{ "imap-refused-in", false, true },
 		{ "\t\t\t192.0.2.10\n", true, true },
 		{ "\t\t\t2001:db8::10\n", true, true },
-		{ "0x4d460004 . 143 : \"imap-source-in\"", true, true },
+		{ "0x40000000 . 143 : \"imap-source-in\"", true, true },
 		/* A listener's own mark is counted outwards only: its SYNs go to tproxy.
 		 */
-		{ "0x4d460002 . 143 : \"imap-undecided-out\"", true, true },
-		{ "0x4d460002 . 143 : \"imap-undecided-in\"", false, false },
+		{ "0x20000000 . 143 : \"imap-undecided-out\"", true, true },
+		{ "0x20000000 . 143 : \"imap-undecided-in\"", false, false },
 		{ "tcp flags != 0xc2 socket transparent 1 counter name tcp dport map "
-		  "@undecided-in meta mark set 0x4d460001 accept\n",
+		  "@undecided-in meta mark set 0x10000000 accept\n",
 			true, true },
 		{ "tcp flags != 0x02 tcp flags != 0xc2 return\n", true, false },
-		{ "tcp flags != 0xc2 meta mark set 0x4d460007 return\n", false, true },
+		{ "tcp flags != 0xc2 meta mark set 0x70000000 return\n", false, true },
 		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :19143 counter name "
-		  "\"imap-undecided-in\" meta mark set 0x4d460001 accept\n",
+		  "\"imap-undecided-in\" meta mark set 0x10000000 accept\n",
 			true, true },
 		{ "tcp sport @upstream-ports goto from-source\n", true, true },
 		{ "\t\t\t2525\n", true, true },
 		{ "\t\tmeta l4proto tcp reject with tcp reset\n", false, true },
 		{ "type filter hook prerouting priority -99; policy accept;\n", true,
 			true },
-		{ "# ip rule add pref 1000 fwmark 0x4d460001/0xffffffff lookup 19782\n",
+		{ "# ip rule add pref 1000 fwmark 0x10000000/0x70000000 lookup 19782\n",
 			true, true },
 		{ "# ip -6 route add local default dev lo table 19782\n", true, true },
-		{ "\t\tmeta mark set 0x4d460007\n", false, true },
-		{ "# ip rule add pref 1001 fwmark 0x4d460007/0xffffffff goto 1004\n",
+		{ "\t\tmeta mark set 0x70000000\n", false, true },
+		{ "# ip rule add pref 1001 fwmark 0x70000000/0x70000000 goto 1004\n",
 			false, true },
 		{ "# ip -6 rule add pref 1002 iif lo goto 1004\n", false, true },
 		{ "# ip rule add pref 1003 ipproto tcp dport 25 lookup 19783\n", false,
@@ -366,9 +366,9 @@ static void test_diff(void **state)
 			"not wanted: ip route add local default dev lo table 19782\n",
 			false, true },
 		{ alter_ip_rule,
-			"altered: ip rule add pref 1000 fwmark 0x4d460001/0x000000ff "
+			"altered: ip rule add pref 1000 fwmark 0x10000000/0x000000ff "
 			"lookup 19782; wanted: ip rule add pref 1000 fwmark "
-			"0x4d460001/0xffffffff lookup 19782\n",
+			"0x10000000/0x70000000 lookup 19782\n",
 			false, true },
 	};
 
