@@ -339,6 +339,19 @@ int policy_read(
 	return code;
 }
 
+int policy_read_answer(
+	struct plan *p, uint32_t route_table, const struct nlmsghdr *answer)
+{
+	struct reading r = { .plan = p, .table = route_table, .lowest = UINT32_MAX };
+	int code = MNL_CB_OK;
+
+	if (answer->nlmsg_type == RTM_NEWRULE)
+		code = read_rule(answer, &r);
+	else if (answer->nlmsg_type == RTM_NEWROUTE)
+		code = read_route(answer, &r);
+	return code < 0 ? -errno : 0;
+}
+
 int policy_probe(int family)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;

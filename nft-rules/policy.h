@@ -21,6 +21,8 @@
  */
 #include "nft-rules/plan.h"
 
+#include <linux/netlink.h>
+
 #define POLICY_PROTOCOL 77 /* who made a rule (FRA_PROTOCOL): 'M', nobody else's */
 #define POLICY_WALL_TABLE(table) ((table) + 1)
 #define POLICY_PRIORITIES 5U /* p to p+4 */
@@ -29,6 +31,11 @@
    *ret_priority: where ours belong, before the rules of others. */
 int policy_read(
 	struct plan *p, uint32_t route_table, uint32_t *ret_priority, struct error *err);
+
+/* One rule or route as the kernel would tell it; of another kind: nothing. 0 or -errno.
+   For tests with any bytes. */
+int policy_read_answer(
+	struct plan *p, uint32_t route_table, const struct nlmsghdr *answer);
 
 /* Adds what `wanted` has and `found` has not. On error what was added is taken out again.
  */

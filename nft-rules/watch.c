@@ -91,12 +91,18 @@ static bool is_our_routing(const struct nlmsghdr *m, uint32_t table)
 			       sizeof(ours)));
 }
 
+/* mnl_nlmsg_ok() takes a length for a signed number. */
+static bool is_whole(const struct nlmsghdr *m, int left)
+{
+	return mnl_nlmsg_ok(m, left) && m->nlmsg_len <= (uint32_t)left;
+}
+
 bool rules_watch_concerns(int bus, uint32_t route_table, const void *bytes, size_t len)
 {
 	const struct nlmsghdr *m = bytes;
 	int left = (int)len;
 
-	for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
+	for (; is_whole(m, left); m = mnl_nlmsg_next(m, &left))
 		if (bus == NETLINK_NETFILTER ? is_our_nft(m)
 					     : is_our_routing(m, route_table))
 			return true;
