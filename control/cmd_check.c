@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "messages/ask.h"
+#include "nft-rules/flow_probe.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -61,6 +62,30 @@ static void check_kernel(struct control *c, struct findings *f)
 	else
 		finding(f, FINDING_OK, "kernel", "rules",
 			"the kernel takes them (nothing was installed)");
+}
+
+/* Rules and a listener must be there for it. */
+static void check_path(struct control *c, struct findings *f)
+{
+	struct ruleset wanted;
+	struct error err;
+	int code;
+
+	if (!ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET)) {
+		finding(f, FINDING_NOTE, "kernel", "path",
+			"whether a client's connection reaches us is tried by `mailferry "
+			"up`, and by `check` while it runs");
+		return;
+	}
+	code = rules_wanted(&c->settings, false, &wanted, &err);
+	if (code == 0)
+		code = flow_probe(&wanted, &err);
+	finding(f,
+		code == 0               ? FINDING_OK
+		: code == -EHOSTUNREACH ? FINDING_PROBLEM
+					: FINDING_NOTE,
+		"kernel", "path", "%s",
+		code < 0 ? err.text : "a client's connection reaches us");
 }
 
 /* ── files ─────────────────────────────────────────────────────────────────────────── */
@@ -383,6 +408,7 @@ enum exit_code cmd_check(struct control *c)
 	if (code == 0) {
 		check_rights(&f);
 		check_kernel(c, &f);
+		check_path(c, &f);
 		check_files(c, &f);
 		check_ports(c, &f);
 		check_source(c, &f);

@@ -6,11 +6,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "nft-rules/flow_probe.h"
 #include "nft-rules/watch.h"
 
 #include <stdlib.h>
 
 #define REPAIR_EVENT "rules-repaired"
+#define PROBE_EVENT "flow-probe-failed"
 /* Between two repairs: another program that insists is not fought with at full speed, and
    an account's user still meets rules within a second. */
 #define REPAIR_PAUSE_MS 100
@@ -165,12 +167,50 @@ static int begin_watch(struct up_rules *u, struct loop *loop, struct error *err)
 	return error_errno(err, code, "cannot watch the rules");
 }
 
+/* Nobody is diverted into a black hole. Those who live here stay refused: past us they
+   would meet their old mailboxes. */
+static int unanswered(struct up_rules *u, bool any, struct error *err)
+{
+	bool changed;
+
+	if (!any) {
+		(void)rules_remove(RULES_ROUTE_TABLE, &changed, NULL);
+		u->is_in = false;
+		return err->code;
+	}
+	log_error(NULL, PROBE_EVENT, "error=\"%s\"", err->text);
+	(void)event_note(u->settings, PROBE_EVENT, err->text);
+	return 0;
+}
+
+/* A client's connection is tried, through all that this host does with one. */
+static int try_flow(struct up_rules *u, struct error *err)
+{
+	struct ruleset rules;
+	bool any;
+	int code;
+
+	(void)wanted_fail(u, &any);
+	code = rules_wanted(u->settings, any, &rules, err);
+	if (code == 0)
+		code = flow_probe(&rules, err);
+	if (code == -EHOSTUNREACH)
+		return unanswered(u, any, err);
+	if (code < 0)
+		log_warning(NULL, PROBE_EVENT, "not tried error=\"%s\"", err->text);
+	else
+		log_info(NULL, "flow-probe", "answered=yes");
+	return 0;
+}
+
 /* The watch first: what happens in between is then seen, too. */
 int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
 {
 	int code = u->watch ? 0 : begin_watch(u, loop, err);
 
-	return code < 0 ? code : put_in(u, err);
+	if (code == 0)
+		code = put_in(u, err);
+	return code < 0 ? code : try_flow(u, err);
 }
 
 void up_rules_tick(struct up_rules *u)

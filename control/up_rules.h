@@ -5,7 +5,7 @@
  * The kernel's rules while `mailferry up` runs, and after it.
  *
  *   begin     an account lives here: in, and refusing, before anything else can fail
- *   open      the interceptor listens: in
+ *   open      the interceptor listens: in, and a client's connection is tried
  *   tick      they follow the registry: closed as soon as an account is on its way
  *   (watch)   somebody took them away: back at once, logged, an event for `status`
  *   end       nobody lives here: out. Else they stay, and refuse

@@ -6,7 +6,8 @@ answers as the real one would (lib/messages/message.h).
 
 It is called by the name of the program whose part it plays, with -c FILE. What it does
 besides is said by files in run_dir: <name>.exit (exit with that code at once),
-<name>.delay (seconds before it listens), <name>.alarms (see there).
+<name>.delay (seconds before it listens), <name>.alarms (see there), interceptor.deaf (it
+takes no clients).
 """
 import os
 import re
@@ -73,6 +74,26 @@ def serve(connection, log, base):
             connection.send(answer)
 
 
+IP_TRANSPARENT = 19
+LISTEN_PORTS = (19780, 19781, 19782)  # of SMTP, POP3 and IMAP, as settings give them
+
+
+def listen_for_clients():
+    """What the rules divert comes to somebody, so that `up` gets an answer to its probe."""
+    listeners = []
+    for port in LISTEN_PORTS:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
+        except PermissionError:
+            return listeners
+        listener.bind(("0.0.0.0", port))
+        listener.listen(8)
+        listeners.append(listener)
+    return listeners
+
+
 def main():
     name = os.path.basename(sys.argv[0]).removeprefix("mailferry-")
     config = read(sys.argv[sys.argv.index("-c") + 1])
@@ -83,6 +104,8 @@ def main():
         sys.exit(int(code))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     time.sleep(float(read(base + ".delay", "0")))
+    deaf = os.path.exists(base + ".deaf")
+    _clients = listen_for_clients() if name == "interceptor" and not deaf else []
     if os.path.exists(base + ".sock"):
         os.unlink(base + ".sock")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

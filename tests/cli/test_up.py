@@ -203,6 +203,48 @@ TAKEN_AWAY = (["nft", "flush", "ruleset"], ["nft", "delete", "table", "inet", "m
               ["ip", "route", "flush", "table", "19782"])
 
 
+def test_no_black_hole(house):
+    """A client's connection is tried; without an answer the rules do not stay."""
+    (house.run / "interceptor.deaf").write_text("")
+    process = house.up()
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+    expect("does not reach us (0 of 3 were answered)" in house.log(), house.log())
+    nothing_left()
+    moved(house)
+    process = house.up()
+    serving(house)
+    expect("flow-probe-failed" in house.log(), house.log())
+    expect(table_is_closed(), "who lives here is refused, not sent to the old mailbox")
+    status = json.loads(house.good("status", "--json"))
+    expect(any("does not reach us" in line for line in status["attention"]), status)
+    done = house.command("check")
+    expect("does not reach us" in done.stdout, done.stdout)
+    stop(process)
+    remove_for_good(house)
+
+
+def test_a_firewall_in_the_way(house):
+    subprocess.run(["nft", "-f", "-"], check=True, text=True, input="""
+        table inet fw { chain in { type filter hook input priority 10; policy accept;
+            iifname "lo" accept
+            reject with icmpx type admin-prohibited
+            }
+        }""")
+    process = house.up()
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+    cure = "nft insert rule inet fw in meta mark 0x10000000 accept"
+    expect("table inet fw, chain in may drop it" in house.log() and cure in house.log(),
+           house.log())
+    subprocess.run(cure.split(), check=True)
+    (house.root / "log").write_text("")
+    process = house.up()
+    serving(house)
+    expect("a client's connection reaches us" in house.command("check").stdout, "check says so")
+    stop(process)
+    subprocess.run(["nft", "delete", "table", "inet", "fw"], check=True)
+    nothing_left()
+
+
 def test_rules_that_are_taken_away_come_back(house):
     process = house.up()
     serving(house)
@@ -314,7 +356,7 @@ def check_findings(house, dialogues):
     services = "".join(f"{name} {{ upstream = {old_server(lines)} }} "
                        for name, lines in dialogues.items())
     text = house.config.read_text().split("services")[0]
-    house.config.write_text(text.replace("192.0.2.10", "127.0.0.1") +
+    house.config.write_text(text + 'source_moved_to = "127.0.0.1"\n' +
                             f"services {{ {services} }}\n")
     done = house.command("check", "--json")
     found = json.loads(done.stdout)
@@ -363,7 +405,8 @@ def test_check_without_a_source(house):
 TESTS = [test_rules, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
-         test_closed_at_boot, test_rules_that_are_taken_away_come_back,
+         test_closed_at_boot, test_no_black_hole, test_a_firewall_in_the_way,
+         test_rules_that_are_taken_away_come_back,
          test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
          test_no_privileges, test_bad_places, test_check, test_check_finds_trouble,
          test_check_without_a_source]

@@ -9,6 +9,7 @@
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
  * found something; 2: wrong use.
  */
+#include "nft-rules/flow_probe.h"
 #include "nft-rules/nft_write.h"
 #include "nft-rules/plan.h"
 #include "nft-rules/rules.h"
@@ -261,6 +262,7 @@ static const struct command {
 	{ "remove", run_remove },
 	{ "counters", run_counters },
 	{ "probe", run_probe },
+	{ "flow-probe", flow_probe },
 };
 
 int main(int argc, char **argv)

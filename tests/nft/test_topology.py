@@ -148,6 +148,77 @@ def test_policy_routing_of_others(lab):
     lab.router.run("nft", "delete", "table", "inet", "theirs")
 
 
+FIREWALLD = """
+    table inet fw {
+      chain in { type filter hook input priority 10; policy accept;
+        ct state established,related accept
+        iifname "lo" accept
+        tcp dport 22 accept
+        meta l4proto ipv6-icmp accept
+        reject with icmpx type admin-prohibited
+      }
+    }"""
+UFW = """
+    table ip filter {
+      chain ufw-not-local { fib daddr type local return
+        drop
+      }
+      chain ufw-before-input { iifname "lo" accept
+        ct state established,related accept
+        jump ufw-not-local
+      }
+      chain INPUT { type filter hook input priority filter; policy drop;
+        jump ufw-before-input
+        tcp dport { 25, 143 } accept
+      }
+    }"""
+HANDMADE = """
+    table inet mine {
+      chain guard { type filter hook input priority -5; policy drop;
+        tcp dport 22 accept
+        meta l4proto { icmp, ipv6-icmp } accept
+      }
+    }"""
+# (rules of others, what the sentence names, the cure as it is said there)
+INPUT_POLICIES = (
+    (FIREWALLD, "table inet fw, chain in",
+     "nft insert rule inet fw in meta mark 0x10000000 accept"),
+    (HANDMADE, "table inet mine, chain guard",
+     "nft insert rule inet mine guard meta mark 0x10000000 accept"),
+    (UFW, "table ip filter, chain INPUT",
+     "iptables -I ufw-before-input -m mark --mark 0x10000000/0x70000000 -j ACCEPT"),
+)
+
+
+def test_a_dropping_input_policy_is_found_and_its_cure_cures(lab):
+    listeners = [lab.listen(lab.router, family, port, MARK_LISTENER, through=True)
+                 for family, _, _ in FAMILIES for port in (LISTENER, 19025)]
+    lab.rules("install", *CLOSED)
+    lab.rules("flow-probe", *CLOSED)
+    links = lab.router.text("ip", "link")
+    for theirs, where, cure in INPUT_POLICIES:
+        lab.router.run("nft", "-f", "-", stdin=theirs)
+        done = lab.rules("flow-probe", *CLOSED, ok=False)
+        assert done.returncode == 1 and where in done.stderr and cure in done.stderr, done
+        if cure.startswith("iptables"):  # without iptables' own program: the same in nft
+            cure = ("nft insert rule ip filter ufw-before-input meta mark & 0x70000000 == "
+                    "0x10000000 accept")
+        lab.router.run(*cure.split())
+        lab.rules("flow-probe", *CLOSED)
+        for family, _, source in FAMILIES:
+            with lab.connect(family, source):
+                pass
+        for table in ("inet fw", "inet mine", "ip filter"):
+            lab.router.run("nft", "delete", "table", *table.split(), check=False)
+    assert lab.router.text("ip", "link") == links, "its interface is gone"
+    for listener in listeners:  # only the three that connected; a probe is never accepted
+        listener.settimeout(0.1)
+        listener.close()
+    done = lab.rules("flow-probe", *CLOSED, ok=False)
+    assert "nobody filters INPUT" in done.stderr, done
+    lab.rules("remove")
+
+
 def test_dnat_in_front_of_the_source(lab):
     """The small office: a public address on the router, and only the private one is known
     to us. From outside, and from inside by the public address."""

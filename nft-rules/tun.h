@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef NFT_RULES_TUN_H
+#define NFT_RULES_TUN_H
+/* An interface by which we are a client of our own router, as long as the descriptor is
+   open. Its addresses are of the ranges for benchmarks (RFC 2544, RFC 5180): nobody's. */
+#include "base/error.h"
+
+#define TUN_NAME "mailferry-probe"
+#define TUN_CLIENT4 "198.18.77.70"
+#define TUN_CLIENT6 "2001:2:0:4d46::1"
+
+/* Up, with a route to both addresses (IPv6: where the kernel has it). The caller closes
+   the descriptor, on which a packet is read or written at once. */
+int tun_open(int *ret_fd, struct error *err);
+
+#endif
