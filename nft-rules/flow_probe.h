@@ -2,9 +2,9 @@
 #ifndef NFT_RULES_FLOW_PROBE_H
 #define NFT_RULES_FLOW_PROBE_H
 /*
- * Does a client's SYN reach our listener? Tried, not concluded from the rules of others: a
- * packet comes in by a tun interface of ours, goes through whatever this host does with a
- * client's (NAT, our table, policy routing, INPUT), and the answer must come out there.
+ * Does a client's SYN reach our listener? Tried, not concluded from the rules of others:
+ * a packet comes in by a tun interface of ours, goes through whatever this host does with
+ * a client's (NAT, our table, policy routing, INPUT), and its answer must come out there.
  *
  *   198.18.77.70, 2001:2:0:4d46::1 ── tun ──► SYN to each source and port
  *                                  ◄───────── SYN-ACK (then a RST: no session begins)
@@ -14,15 +14,15 @@
  */
 #include "nft-rules/ruleset.h"
 
-#define FLOW_PROBE_MS 2000 /* one retransmission's time more than any router needs */
+#define FLOW_PROBE_MS 2000 /* more than any router needs, with a retransmission */
 
 /* 0: all were answered. -EHOSTUNREACH with a sentence: which port got no answer, whose
-   INPUT chain may be why, and the statement that cures it. Another -errno: it could not be
-   tried. */
+   INPUT chain may be why, and the statement that cures it. Another -errno: it could not
+   be tried. */
 int flow_probe(const struct ruleset *r, struct error *err);
 
-/* The sentence's second half: who else judges packets on their way to a local socket, with
-   the cure; "" when nobody does. */
+/* The sentence's second half: who else judges packets on their way to a local socket,
+   with the cure; "" when nobody does. */
 #define BLOCKER_TEXT_MAX 512
 int flow_probe_blockers(char text[static BLOCKER_TEXT_MAX], struct error *err);
 

@@ -4,10 +4,11 @@
 /*
  * The firewall marks that mailferry puts on packets and (SO_MARK) on its sockets.
  *
- * Three high bits are ours, the rest of a mark is 0: VPNs, multi-WAN and containers use low
- * and middle ones, and a rule of theirs (fwmark 0x2/0xff) must not take our sockets'
- * packets for its own. Only MARK_DIVERT is known to policy routing (packets that carry it
- * go to `lo`), and MARK_REFUSED to its wall; the others are for counting and route like 0.
+ * Three high bits are ours, the rest of a mark is 0: VPNs, multi-WAN and containers use
+ * low and middle ones, and a rule of theirs (fwmark 0x2/0xff) must not take our sockets'
+ * packets for its own. Only MARK_DIVERT is known to policy routing (packets that carry
+ * it go to `lo`), and MARK_REFUSED to its wall; the others are for counting and route
+ * like 0.
  *
  *   listener ──accept──► socket ──login──► route known
  *   MARK_LISTENER        MARK_UNDECIDED    MARK_SOURCE | MARK_LOCAL | MARK_BUSY

@@ -27,6 +27,9 @@
 #define POLICY_WALL_TABLE(table) ((table) + 1)
 #define POLICY_PRIORITIES 5U /* p to p+4 */
 
+/* Bytes of an address of that family. */
+size_t policy_address_length(int family);
+
 /* Adds to *p the rules and routes that are ours. A kernel without IPv6 has none.
    *ret_priority: where ours belong, before the rules of others. */
 int policy_read(

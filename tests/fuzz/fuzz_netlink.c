@@ -46,7 +46,7 @@ static void read_all(struct plan *p, const struct nlmsghdr *m, int left)
 		(void)policy_read_answer(p, RULES_ROUTE_TABLE, m);
 }
 
-/* As expression_read() leaves them: a kind that exists, no more data than there is room. */
+/* As expression_read() leaves them: a kind that exists, no more data than fits. */
 static void make_rule(struct plan *p, const uint8_t *data, size_t size)
 {
 	struct plan_rule *rule = plan_add_rule(p);
