@@ -29,19 +29,6 @@ static void check_rights(struct findings *f)
 			right_is_there(&rights[i]) ? "" : "; missing: run it as root");
 }
 
-/* Features of one IP family carry its name; those of a family that the source does not
-   have are nobody's problem. */
-static bool is_wanted(const struct settings *s, const char *feature)
-{
-	size_t len = strlen(feature);
-
-	if (len > 5 && strcmp(feature + len - 5, "-ipv4") == 0)
-		return settings_source(s, AF_INET);
-	if (len > 5 && strcmp(feature + len - 5, "-ipv6") == 0)
-		return settings_source(s, AF_INET6);
-	return true;
-}
-
 static void check_kernel(struct control *c, struct findings *f)
 {
 	struct rules_feature features[RULES_FEATURES_MAX];
@@ -53,7 +40,7 @@ static void check_kernel(struct control *c, struct findings *f)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (is_wanted(&c->settings, features[i].name))
+		if (rules_feature_is_wanted(&c->settings, features[i].name))
 			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
 				"kernel", features[i].name, "%s", features[i].text);
 	if (rules_wanted(&c->settings, false, &wanted, &c->err) < 0 ||

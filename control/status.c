@@ -178,6 +178,20 @@ static void gather_rules(struct control *c, struct status *s, bool any_local)
 			"down their users see the source's old mailbox");
 }
 
+/* A setting of this host that spoils it may be set at any time. */
+static void gather_features(struct control *c, struct status *s)
+{
+	struct rules_feature features[RULES_FEATURES_MAX];
+	size_t n = 0;
+
+	if (rights_require_network(NULL) < 0 || rules_probe(features, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (features[i].code &&
+			rules_feature_is_wanted(&c->settings, features[i].name))
+			attend(s, "%s", features[i].text);
+}
+
 /* What is over, but should be known of. */
 static void gather_events(struct control *c, struct status *s)
 {
@@ -238,6 +252,7 @@ int status_gather(struct control *c, struct status *ret)
 	trouble_gather(c, r, &s);
 	registry_close(r);
 	gather_rules(c, &s, any_local);
+	gather_features(c, &s);
 	gather_events(c, &s);
 	gather_flows(c, &s);
 	*ret = s;

@@ -203,6 +203,20 @@ TAKEN_AWAY = (["nft", "flush", "ruleset"], ["nft", "delete", "table", "inet", "m
               ["ip", "route", "flush", "table", "19782"])
 
 
+def test_status_sees_settings_that_spoil_it(house):
+    process = house.up()
+    serving(house)
+    for path, spoilt, good in (("ip_forward", "0", "1"), ("conf/all/src_valid_mark", "1", "0")):
+        for value in (spoilt, good):
+            with open(f"/proc/sys/net/ipv4/{path}", "w", encoding="utf-8") as file:
+                file.write(value)
+            attention = json.loads(house.good("status", "--json"))["attention"]
+            name = path.split("/")[-1]
+            expect(any(f"net.ipv4.{'conf.all.' if '/' in path else ''}{name}=" in line
+                       for line in attention) == (value == spoilt), attention)
+    stop(process)
+
+
 def test_no_black_hole(house):
     """A client's connection is tried; without an answer the rules do not stay."""
     (house.run / "interceptor.deaf").write_text("")
@@ -405,8 +419,8 @@ def test_check_without_a_source(house):
 TESTS = [test_rules, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
-         test_closed_at_boot, test_no_black_hole, test_a_firewall_in_the_way,
-         test_rules_that_are_taken_away_come_back,
+         test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
+         test_a_firewall_in_the_way, test_rules_that_are_taken_away_come_back,
          test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
          test_no_privileges, test_bad_places, test_check, test_check_finds_trouble,
          test_check_without_a_source]
