@@ -19,7 +19,7 @@
  * delivers what it took before a quiesce ends.
  *
  * Each BREAK_* drops one rule of the code, and verify.py wants a counter-example for it.
- * Whose passwords are kept is in attribution.pml.
+ * Whose passwords are kept is in attribution.pml, the rules of the kernel in closed.pml.
  */
 #define ACCOUNTS 2
 #define CLIENTS 2
