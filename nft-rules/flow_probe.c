@@ -179,10 +179,12 @@ static int try_all(struct probe *p)
 	return 0;
 }
 
-static void add_flows(struct probe *p, const struct ruleset *r)
+static void add_flows(struct probe *p, const struct ruleset *r, bool v6)
 {
 	for (size_t s = 0; s < r->n_sources; s++)
-		for (size_t i = 0; i < r->n_services; i++)
+		for (size_t i = 0;
+			i < r->n_services && (v6 || r->sources[s].ss_family == AF_INET);
+			i++)
 			p->flows[p->n++] = (struct flow){ .source = &r->sources[s],
 				.service = &r->services[i] };
 }
@@ -216,12 +218,13 @@ int flow_probe(const struct ruleset *r, struct error *err)
 {
 	CLEANUP(fd_closep) int tun = -1;
 	struct probe p = { 0 };
-	int code = tun_open(&tun, err);
+	bool v6 = false;
+	int code = tun_open(&tun, &v6, err);
 
 	if (code < 0)
 		return code;
 	p.tun = tun;
-	add_flows(&p, r);
+	add_flows(&p, r, v6);
 	code = try_all(&p);
 	if (code < 0)
 		return error_errno(err, code, "sending a probe");

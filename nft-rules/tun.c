@@ -69,19 +69,18 @@ static int add_route(struct mnl_socket *socket, int family, const char *to)
 	return code;
 }
 
-static int add_routes(void)
+static int add_routes(bool *ret_v6)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
 	int code = netlink_open(NETLINK_ROUTE, &socket, NULL);
 
 	if (code == 0)
 		code = add_route(socket, AF_INET, TUN_CLIENT4);
-	if (code == 0)
-		(void)add_route(socket, AF_INET6, TUN_CLIENT6);
+	*ret_v6 = code == 0 && add_route(socket, AF_INET6, TUN_CLIENT6) == 0;
 	return code;
 }
 
-int tun_open(int *ret_fd, struct error *err)
+int tun_open(int *ret_fd, bool *ret_v6, struct error *err)
 {
 	CLEANUP(fd_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	int code = fd < 0 ? -errno : attach(fd);
@@ -89,7 +88,7 @@ int tun_open(int *ret_fd, struct error *err)
 	if (code == 0)
 		code = set_up();
 	if (code == 0)
-		code = add_routes();
+		code = add_routes(ret_v6);
 	if (code < 0)
 		return error_errno(err, code, "the probe's interface (/dev/net/tun)");
 	*ret_fd = fd_steal(&fd);
