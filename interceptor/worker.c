@@ -421,7 +421,8 @@ static int find_service(const struct settings *s, int fd, enum service_id *ret)
 		return -errno;
 	port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 	for (size_t i = 0; i < SERVICE_COUNT; i++) {
-		if (!s->services[i].enabled || s->services[i].port != port)
+		if (!s->services[i].enabled ||
+			settings_listen_port(s, (enum service_id)i) != port)
 			continue;
 		*ret = (enum service_id)i;
 		return 0;
