@@ -9,8 +9,8 @@
 int rules_wanted(
 	const struct settings *s, bool any_local, struct ruleset *ret, struct error *err);
 
-/* Whether a feature (rules_probe()) is of interest: those of one IP family carry its name,
-   and those of a family that the source does not have are nobody's problem. */
+/* Whether a feature (rules_probe()) is of interest: those of one IP family carry its
+   name, and those of a family that the source does not have are nobody's problem. */
 bool rules_feature_is_wanted(const struct settings *s, const char *feature);
 
 #endif
