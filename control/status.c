@@ -189,7 +189,7 @@ static void gather_features(struct control *c, struct status *s)
 	for (size_t i = 0; i < n; i++)
 		if (features[i].code &&
 			rules_feature_is_wanted(&c->settings, features[i].name))
-			attend(s, "%s", features[i].text);
+			status_attend(s, "%s", features[i].text);
 }
 
 /* What is over, but should be known of. */
