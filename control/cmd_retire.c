@@ -210,13 +210,10 @@ static int check(struct control *c, struct registry *r, uint64_t days)
 	return code;
 }
 
-static int retire(struct control *c, struct registry *r)
+static int retire(struct control *c, struct registry *r, uint64_t days)
 {
-	uint64_t days;
-	int code = report_days(c, &days);
+	int code = check(c, r, days);
 
-	if (code == 0)
-		code = check(c, r, days);
 	if (code == 0)
 		code = confirm(c, "Retire the source? Nothing is asked of it any more. "
 				  "(yes/no) ");
@@ -226,15 +223,16 @@ static int retire(struct control *c, struct registry *r)
 enum exit_code cmd_retire(struct control *c)
 {
 	struct registry *r = NULL;
-	int code = 0;
+	uint64_t days = 0;
+	int code = report_days(c, &days);
 
-	if (c->undo + c->erase + c->dry_run > 1)
+	if (code == 0 && c->undo + c->erase + c->dry_run > 1)
 		code = error_set(&c->err, -EINVAL,
 			"retire: --undo, --erase and --dry-run do not go together");
 	if (code == 0)
 		code = control_registry(c, &r);
 	if (code == 0)
-		code = c->undo ? undo(c, r) : c->erase ? erase(c, r) : retire(c, r);
+		code = c->undo ? undo(c, r) : c->erase ? erase(c, r) : retire(c, r, days);
 	registry_close(r);
 	if (code == -ENOTTY || code == -EINVAL)
 		return control_misuse(c);

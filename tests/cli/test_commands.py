@@ -325,7 +325,7 @@ def test_who_never_leaves(house):
         registry.execute("UPDATE account SET stage_at = stage_at - 49 * 3600 * 1000")
         registry.commit()
     status = json.loads(house.good("status", "--json"))
-    expect("alice is copied, but has not logged off for 49 h; with `deadline` his sessions "
+    expect("alice is copied, but has not logged off for 49 h; with `deadline` its sessions "
            "would be ended for the switch" in status["attention"], status)
     house.good("route", "alice", "source")
     expect("alice" not in " ".join(json.loads(house.good("status", "--json"))["attention"]),
