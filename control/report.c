@@ -113,7 +113,7 @@ static bool is_routed_past(const struct service_settings *s)
 
 static bool passes_after_starttls(const struct service_settings *s)
 {
-	return s->enabled && s->tls == SERVICE_TLS_PASS;
+	return s->enabled && s->tls != SERVICE_TLS_HIDE;
 }
 
 static void add_blind_spot(struct control *c, struct report *p, const char *why,

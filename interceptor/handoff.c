@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The session that an id of ours speaks of, or NULL. */
@@ -106,15 +107,46 @@ int handoff_connect(struct worker *w)
 	return r;
 }
 
+/* Where TLS ends here: a socket pair whose far end the mailstore gets. */
+static int make_bridge(struct worker *w, struct stream **ret_near, int *ret_far)
+{
+	int fds[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	r = stream_plain_new(&w->loop, fds[0], ret_near);
+	if (r < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return r;
+	}
+	*ret_far = fds[1];
+	return 0;
+}
+
+/* What the mailstore gets: the client's own socket, or a bridge to it (*ret_near). */
+static int client_for_mailstore(
+	struct worker *w, struct session *s, struct stream **ret_near)
+{
+	int r, fd = stream_share(s->client);
+
+	*ret_near = NULL;
+	if (fd != -EOPNOTSUPP)
+		return fd;
+	r = make_bridge(w, ret_near, &fd);
+	return r < 0 ? r : fd;
+}
+
 int handoff(struct host *h, struct session *s, struct str tag, struct str ticket)
 {
 	struct worker *w = worker_of(h);
+	struct stream *near_end;
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 	struct message m = {
 		.type = MESSAGE_SERVE,
 		.account = str_from(s->account),
 		.session = str_from(session_id(s, id)),
-		.service = str_from(service_name(s->service)),
+		.service = str_from(protocol_of(s->service)->name),
 		.tag = tag,
 		.text = ticket,
 		.payload = buf_view(&s->memory->from_client),
@@ -127,17 +159,22 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
 	/* a duplicate travels: when it cannot be sent, the client is still ours */
-	fd = stream_share(s->client);
+	fd = client_for_mailstore(w, s, &near_end);
 	if (fd < 0)
 		return fd;
 	r = message_send(&w->mailstore, &m, fd);
 	if (r < 0) {
 		fd_closep(&fd);
+		stream_free(near_end);
 		return r;
 	}
 	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
 	/* of use to the admin alone: a registry that is busy is not waited for */
 	(void)registry_note_login(h->registry, s->account_id, NULL);
+	if (near_end) {
+		session_bridge(s, near_end);
+		return 0;
+	}
 	s->bytes_in -= m.payload.len;
 	s->bytes_out = 0; /* the mailstore counts on */
 	return 0;

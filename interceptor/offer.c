@@ -58,6 +58,14 @@ static int read_learnt(struct registry *r, enum service_id service, struct arena
 	return code;
 }
 
+static int show(struct offer *o, enum service_id service, const struct learnt *learnt)
+{
+	const struct protocol *p = protocol_of(service);
+	int r = p->show(learnt, o->tls, &o->arena, &o->shown);
+
+	return r < 0 ? r : p->show(learnt, SERVICE_TLS_HIDE, &o->arena, &o->secure);
+}
+
 int offer_load(struct registry *r, enum service_id service, enum service_tls tls,
 	struct offer **ret, struct error *err)
 {
@@ -76,7 +84,7 @@ int offer_load(struct registry *r, enum service_id service, enum service_tls tls
 	if (code == 0 && !learnt.greeting.len)
 		code = -ENOENT;
 	if (code == 0)
-		code = protocol_of(service)->show(&learnt, tls, &o->arena, &o->shown);
+		code = show(o, service, &learnt);
 	if (code < 0) {
 		offer_unref(o);
 		return code;
@@ -97,9 +105,7 @@ int offer_make(enum service_id service, const struct learnt *learnt,
 	o->tls = common->tls;
 	arena_init(&o->arena);
 	o->refusal = arena_str(&o->arena, common->refusal);
-	code = o->refusal.ptr
-	               ? protocol_of(service)->show(learnt, o->tls, &o->arena, &o->shown)
-	               : -ENOMEM;
+	code = o->refusal.ptr ? show(o, service, learnt) : -ENOMEM;
 	if (code < 0) {
 		offer_unref(o);
 		return code;

@@ -14,7 +14,8 @@
 struct offer {
 	unsigned refs;
 	struct arena arena;
-	struct learnt shown;
+	struct learnt shown;  /* in clear */
+	struct learnt secure; /* inside TLS that ends here: without STARTTLS */
 	enum service_tls tls;
 	struct str refusal; /* the source's words for a wrong password, or (SMTP) for a
 	                       recipient that cannot exist; "" when unknown */

@@ -5,6 +5,7 @@
 #include "interceptor/offer.h"
 #include "interceptor/source.h"
 #include "registry/retire.h"
+#include "source/tls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -151,6 +152,8 @@ static void ready(void *context, int events, int error)
 
 	(void)events;
 	(void)error;
+	if (r == -EINPROGRESS)
+		return;
 	if (r < 0) {
 		failed(p, strerror(-r));
 		return;
@@ -205,6 +208,25 @@ static struct str domain_to_ask(struct probe *p)
 	return str_from(p->settings->domains[0]);
 }
 
+/* As our own sessions do. Without a confirmed pin nothing is asked. */
+static int secure(struct probe *p)
+{
+	struct source_tls tls = { 0 };
+	struct registry *r = NULL;
+	struct error err = { 0 };
+	int code = open_registry(p, &r, &err);
+
+	if (code == 0)
+		code = source_tls_wrap(
+			&tls, p->settings, r, p->service, &p->source, &err);
+	source_tls_fini(&tls); /* the stream keeps what it uses */
+	registry_close(r);
+	if (code < 0 && !p->failed)
+		log_warning(NULL, "probe", "service=%s error=\"%s\"",
+			service_name(p->service), err.text);
+	return code;
+}
+
 static void start(struct probe *p)
 {
 	union endpoint source = address_of(p);
@@ -217,6 +239,8 @@ static void start(struct probe *p)
 	p->machine = arena_alloc(&p->arena, p->protocol->probe_size);
 	if (r >= 0)
 		r = stream_plain_new(p->loop, fd, &p->source);
+	if (r == 0)
+		r = secure(p);
 	if (r < 0 || !p->machine) {
 		failed(p, r < 0 ? strerror(-r) : "no memory");
 		return;

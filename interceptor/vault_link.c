@@ -18,9 +18,30 @@
 #define QUEUE_MAX (4u << 20) /* bytes of questions that it does not read */
 #define GREETING_MS 1000     /* it says its key at once, unless its disk is slow */
 
+static void on_identities(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	tls_keys_begin(&((struct worker *)context)->tls, m);
+}
+
+static void on_identity(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	tls_keys_identity(&((struct worker *)context)->tls, m);
+}
+
+static void on_signed(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	tls_keys_signed(&((struct worker *)context)->tls, m);
+}
+
 static const struct message_row messages[] = {
 	{ MESSAGE_VERDICT, false, verify_answered },
 	{ MESSAGE_COMPARED, false, keeper_answered },
+	{ MESSAGE_IDENTITIES, false, on_identities },
+	{ MESSAGE_IDENTITY, false, on_identity },
+	{ MESSAGE_SIGNED, false, on_signed },
 };
 
 static void on_message(void *context, struct channel *c, struct packet *p)
@@ -38,6 +59,7 @@ static void on_lost(void *context, struct channel *c, int code)
 	channel_close(c);
 	verify_vault_lost(w);
 	keeper_vault_lost(w);
+	tls_keys_vault_lost(&w->tls);
 }
 
 static const struct channel_ops ops = {
@@ -108,6 +130,11 @@ int vault_link_ask(struct worker *w, const struct message *m)
 	                              : -ENOTCONN;
 }
 
+static int ask_for_tls(void *context, const struct message *m)
+{
+	return vault_link_ask(context, m);
+}
+
 int vault_link_init(struct worker *w)
 {
 	struct vault_link *v = &w->vault;
@@ -115,5 +142,7 @@ int vault_link_init(struct worker *w)
 	for (size_t i = 0; i < VAULT_CHECKS; i++)
 		LIST_INIT(&v->checks[i]);
 	LIST_INIT(&v->comparisons);
-	return keeper_init(v);
+	return tls_keys_init(&w->tls, w->host.settings, ask_for_tls, w) < 0
+	               ? -ENOMEM
+	               : keeper_init(v);
 }

@@ -63,7 +63,7 @@ static int ask(
 		.number = (uint64_t)s->account_id,
 		.account = str_from(s->account),
 		.session = str_from(id),
-		.service = str_from(service_name(s->service)),
+		.service = str_from(protocol_of(s->service)->name),
 		.text = str_from(kind_of(&q->proof)),
 		.tag = q->proof.challenge,
 		.payload =

@@ -14,6 +14,7 @@
 #include "interceptor/smtp/smtp.h"
 #include "interceptor/smtp/staging.h"
 #include "interceptor/source.h"
+#include "interceptor/tls/hello.h"
 #include "messages/ask.h"
 #include "registry/alias.h"
 #include "registry/retire.h"
@@ -66,11 +67,19 @@ static void accept_failed(struct listener *l, int code)
 static void accepted(
 	struct listener *l, int fd, const union endpoint *peer, const union endpoint *to)
 {
+	static const struct tls_service imaps = { { &login_handler, &login_imap },
+		"imap" };
+	static const struct tls_service pop3s = { { &login_handler, &login_pop3 },
+		"pop3" };
+	static const struct tls_service smtps = { { &smtp_handler, NULL }, NULL };
 	static const struct service_handler handlers[SERVICE_COUNT] = {
 		[SERVICE_IMAP] = { &login_handler, &login_imap },
 		[SERVICE_POP3] = { &login_handler, &login_pop3 },
 		[SERVICE_SMTP] = { &smtp_handler, NULL },
 		[SERVICE_SUBMISSION] = { &smtp_handler, NULL },
+		[SERVICE_IMAPS] = { &tls_hello_handler, &imaps },
+		[SERVICE_POP3S] = { &tls_hello_handler, &pop3s },
+		[SERVICE_SMTPS] = { &tls_hello_handler, &smtps },
 	};
 	struct worker *w = l->worker;
 	struct arrival arrival = { .service = l->service,
@@ -206,6 +215,8 @@ static void on_tick(void *context)
 	struct session *s, *next;
 
 	w->ticks++;
+	if (w->host.settings->tls.certificates.n)
+		(void)vault_link_is_ready(w); /* handshakes begin with its keys */
 	for (size_t i = 0; i < w->n_listeners; i++)
 		watch_want(w->listeners[i].watch, UV_READABLE);
 	for (s = LIST_FIRST(&w->host.timed); s; s = next) {

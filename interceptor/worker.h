@@ -14,8 +14,10 @@
 #include "interceptor/session/session.h"
 #include "interceptor/smtp/recently_relayed.h"
 #include "interceptor/smtp/recipient_counts.h"
+#include "interceptor/tls/keys.h"
 #include "interceptor/vault_link.h"
 #include "messages/exchange.h"
+#include "source/tls.h"
 
 struct listener {
 	enum service_id service;
@@ -40,6 +42,8 @@ struct worker {
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct vault_link vault;
+	struct tls_keys tls;
+	struct source_tls source_tls;
 	struct channel master;
 	struct channel mailstore;
 	unsigned ticks;

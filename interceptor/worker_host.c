@@ -21,6 +21,18 @@ static uint64_t now(const struct host *h)
 
 /* ---- connections ---- */
 
+static int secure(struct host *h, const struct session *s, struct stream **stream)
+{
+	char id[SESSION_ID_MAX];
+	struct error err = { 0 };
+	int r = source_tls_wrap(&worker_of(h)->source_tls, h->settings, h->registry,
+		s->service, stream, &err);
+
+	if (r < 0)
+		log_error(session_id(s, id), "source-tls", "error=\"%s\"", err.text);
+	return r;
+}
+
 static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
 {
 	union endpoint source;
@@ -32,6 +44,11 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
 	if (r < 0)
 		close(fd);
+	if (r < 0 || s->is_unseen)
+		return r;
+	r = secure(h, s, ret);
+	if (r < 0)
+		stream_free(*ret);
 	return r;
 }
 
@@ -234,6 +251,23 @@ static void note_relayed(struct host *h, struct str local, struct str domain)
 	recently_relayed_note(&worker_of(h)->recently_relayed, local, domain, now(h));
 }
 
+/* ---- TLS ---- */
+
+static int tls_context(struct host *h, const char *name, SSL_CTX **ret)
+{
+	return tls_keys_context(&worker_of(h)->tls, name, ret);
+}
+
+static void pass_unseen(struct host *h, struct session *s, const char *name)
+{
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+
+	h->notes[NOTE_UNSEEN_TLS]++;
+	endpoint_text(&s->peer, client);
+	log_info(session_id(s, id), "unseen", "service=%s client=%s name=%s",
+		service_name(s->service), client, *name ? name : "-");
+}
+
 /* ---- an account switches ---- */
 
 static bool recently_relayed(struct host *h, struct str account)
@@ -275,6 +309,8 @@ const struct host_ops worker_host_ops = {
 	.count_recipient = count_recipient,
 	.note_relayed = note_relayed,
 	.offer_is_stale = offer_is_stale,
+	.tls_context = tls_context,
+	.pass_unseen = pass_unseen,
 	.recently_relayed = recently_relayed,
 	.quiesced = quiesced,
 };

@@ -124,6 +124,24 @@ static void on_compare(struct asker *a, const struct message *m, int fd)
 	asker_send(a, &answer);
 }
 
+static void on_sign(struct asker *a, const struct message *m, int fd)
+{
+	unsigned char bytes[TLS_SIGNATURE_MAX];
+	struct message answer = { .type = MESSAGE_SIGNED, .number = m->number };
+	size_t len;
+	int r = vault_tls_sign(&a->server->tls, m->number2 >> 16,
+		(unsigned)(m->number2 & 0xffff), m->payload, bytes, &len);
+
+	(void)fd;
+	if (r == 0)
+		answer.payload = str_of(bytes, len);
+	else
+		log_error(NULL, "sign", "key=%llu scheme=%llx error=%d",
+			(unsigned long long)(m->number2 >> 16),
+			(unsigned long long)(m->number2 & 0xffff), r);
+	asker_send(a, &answer);
+}
+
 /* ── transfers ─────────────────────────────────────────────────────────────────────── */
 
 static void on_order(struct asker *a, const struct message *m, int fd)
@@ -285,6 +303,7 @@ static const struct request_row {
 } rows[] = {
 	{ MESSAGE_CHECK, 0, MAY(ROLE_LOGIN), on_check },
 	{ MESSAGE_COMPARE, 0, MAY(ROLE_LOGIN), on_compare },
+	{ MESSAGE_SIGN, 0, MAY(ROLE_LOGIN), on_sign },
 	{ MESSAGE_LEND, 1, MAY(ROLE_MOVE), on_order },
 	{ MESSAGE_LEND, 0, MAY(ROLE_ACCOUNT), on_lend },
 	{ MESSAGE_PREPARE, 0, MAY(ROLE_ACCOUNT), on_prepare },
@@ -308,6 +327,27 @@ bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds)
 	return false;
 }
 
+static void send_identities(struct asker *a)
+{
+	const struct vault_tls *t = &a->server->tls;
+	struct message m = { .type = MESSAGE_IDENTITIES,
+		.number = t->n,
+		.number2 = t->secret_at_s,
+		.payload = str_of(t->secret, sizeof(t->secret)) };
+
+	asker_send(a, &m);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct tls_identity *one = &t->identities[i];
+
+		m = (struct message){ .type = MESSAGE_IDENTITY,
+			.number = i,
+			.text = str_from(one->file),
+			.tag = buf_view(&one->staple),
+			.payload = buf_view(&one->chain) };
+		asker_send(a, &m);
+	}
+}
+
 static void greet_login(struct asker *a)
 {
 	const struct vault_keys *keys = &a->server->vault.keys;
@@ -315,6 +355,7 @@ static void greet_login(struct asker *a)
 		.payload = str_of(keys->box_public, sizeof(keys->box_public)) };
 
 	asker_send(a, &m);
+	send_identities(a);
 }
 
 static void greet_mail(struct asker *a)

@@ -177,6 +177,7 @@ static void destroy(struct server *s)
 	free(s->listeners);
 	guesses_free(s->guesses);
 	vault_close(&s->vault);
+	vault_tls_close(&s->tls);
 	explicit_bzero(s->buffer, sizeof(s->buffer));
 	free(s);
 }
@@ -197,6 +198,8 @@ static int set_up(struct server *s, const struct settings *settings, struct erro
 {
 	int r = vault_open(settings, true, &s->vault, err);
 
+	if (r == 0)
+		r = vault_tls_open(settings, &s->tls, err);
 	if (r == 0)
 		r = process_make_directory(settings->run_dir, 0755, err);
 	if (r == 0)

@@ -4,6 +4,7 @@
 /* The vault's process: its sockets and its loop. */
 #include "vault/asker.h"
 #include "vault/guess.h"
+#include "vault/tls.h"
 
 #define JOBS_MAX 256 /* that wait for the helper thread */
 #define OUTCASTS_MAX                                                                     \
@@ -11,6 +12,7 @@
 
 struct server {
 	struct vault vault;
+	struct vault_tls tls;
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
 	struct listener *listeners;

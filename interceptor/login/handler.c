@@ -12,7 +12,6 @@
 #define READ_SIZE 16384      /* a login is far smaller */
 #define TO_CLIENT_MAX 262144 /* unread replies: the client only sends */
 #define GREETING_MS 60000    /* for the source to show itself: clients wait as long */
-#define UPGRADE_MS 30000     /* for the source to answer STARTTLS */
 #define RESUME_MS 5000 /* for another try, after a hold took all the time there was */
 
 /* ---- steps ---- */
@@ -28,8 +27,10 @@ static const struct step {
 } steps[LOGIN_STEP_COUNT] = {
 	[LOGIN_IN_GREETING] = { "greeting", TO(PRELOGIN),
 		{ UV_DISCONNECT, UV_READABLE } },
-	[LOGIN_IN_PRELOGIN] = { "prelogin", TO_ROUTE | TO(UPGRADING) | TO(EXCHANGE),
+	[LOGIN_IN_PRELOGIN] = { "prelogin",
+		TO_ROUTE | TO(HELLO) | TO(UPGRADING) | TO(EXCHANGE),
 		{ UV_READABLE, UV_READABLE } },
+	[LOGIN_IN_HELLO] = { "tls-hello", TO(UPGRADING), { UV_READABLE, 0 } },
 	[LOGIN_IN_UPGRADING] = { "upgrading", TO(PRELOGIN),
 		{ UV_DISCONNECT, UV_READABLE } },
 	[LOGIN_IN_LOGGING_IN] = { "logging-in", TO_ROUTE | TO(PROVED),
@@ -93,7 +94,7 @@ static void take_offer(struct session *s, struct offer *o)
 
 	offer_unref(l->offer);
 	l->offer = o;
-	login_protocol_of(s)->take_offer(l->machine, o);
+	login_protocol_of(s)->take_offer(l->machine, o, s->is_secure);
 }
 
 static void init(struct session *s)
@@ -107,6 +108,7 @@ static void init(struct session *s)
 	m->from_client.limit = m->to_source.limit = login_bytes + READ_SIZE;
 	m->from_source.limit = m->to_client.limit = TO_CLIENT_MAX;
 	buf_init(&l->answer, TO_CLIENT_MAX);
+	tls_hello_init(&l->hello);
 	l->machine = arena_alloc(&m->arena, p->size);
 	if (!l->machine) {
 		session_close(s, "no memory");
@@ -126,6 +128,7 @@ static void end(struct session *s)
 	buf_wipe(&l->answer);
 	buf_fini(&l->answer);
 	offer_unref(l->offer);
+	tls_hello_fini(&l->hello);
 }
 
 static struct str words(const void *protocol, enum close_reason reason)
@@ -167,8 +170,7 @@ void login_send(struct session *s)
 		session_close(s, "no memory");
 }
 
-/* The same, when it has not been looked at whether there is a source. */
-static void send_if_open(struct session *s)
+void login_send_if_open(struct session *s)
 {
 	if (s->source_state == SOURCE_NONE && s->host->ops->is_retired(s->host))
 		login_source_lost(s, -ECONNREFUSED);
@@ -209,14 +211,13 @@ static bool act(struct session *s, enum prelogin_action action)
 	case PRELOGIN_EXCHANGE:
 		login_take_attempt(s);
 		if (login_exchange_allowed(s))
-			send_if_open(s);
+			login_send_if_open(s);
 		break;
 	case PRELOGIN_EXCHANGE_LINE:
 		exchange_line(s);
 		break;
 	case PRELOGIN_STARTTLS:
-		login_set_step(s, LOGIN_IN_UPGRADING, UPGRADE_MS);
-		send_if_open(s);
+		login_starttls(s);
 		break;
 	case PRELOGIN_CLOSE:
 		session_finish(s, "logout");
@@ -240,6 +241,10 @@ static void client_ready(struct session *s)
 		session_say_bye(s, CLOSE_TOO_MUCH);
 		return;
 	}
+	if (s->step == LOGIN_IN_HELLO) {
+		login_read_hello(s);
+		return;
+	}
 	if (!reads_client(s))
 		return;
 	do {
@@ -247,33 +252,12 @@ static void client_ready(struct session *s)
 			buf_view(&m->from_client), &used, &m->to_client);
 		/* views into it stay good until bytes are appended */
 		buf_consume(&m->from_client, used);
-	} while (act(s, action) && reads_client(s));
+	} while (act(s, action) && reads_client(s) && s->step != LOGIN_IN_HELLO);
 	if (s->step == LOGIN_IN_PRELOGIN && s->client_ended)
 		session_finish(s, "client left");
 }
 
 /* ---- the source's side ---- */
-
-static void upgraded(struct session *s, bool ok)
-{
-	struct login *l = login_of(s);
-	char id[SESSION_ID_MAX];
-
-	session_say(s, buf_view(&l->answer));
-	if (ok) {
-		/* what came behind STARTTLS in clear was never meant to be inside TLS */
-		buf_wipe(&s->memory->from_client);
-		s->host->notes[NOTE_UNSEEN_TLS]++;
-		log_info(session_id(s, id), "uncapturable", "why=TLS");
-		session_set_route(s, ROUTE_SOURCE);
-		session_relay(s);
-		return;
-	}
-	buf_clear(&l->answer);
-	login_protocol_of(s)->answered(l->machine);
-	session_drop_source(s);
-	login_resume(s);
-}
 
 /* IMAP: under the client's own tag. The source was given another, so that nothing that
    the client sent can bring forth an answer that is taken for this one. */
@@ -297,7 +281,7 @@ static void concluded(struct session *s, struct str response, bool ok)
 	if (keep_conclusion(s, response, ok) < 0)
 		session_close(s, "source says too much");
 	else if (s->step == LOGIN_IN_UPGRADING)
-		upgraded(s, ok);
+		login_upgraded(s, ok);
 	else
 		login_answered(s, ok);
 }
@@ -366,10 +350,13 @@ static void source_connected(struct session *s)
 
 /* ---- GREETING: the source shows itself to this client first ---- */
 
+/* After STARTTLS there is no second greeting. */
 static void greet(struct session *s, const struct offer *o)
 {
-	session_say(s, o->shown.greeting);
-	session_say(s, STR_LIT("\r\n"));
+	if (!s->is_upgraded) {
+		session_say(s, s->is_secure ? o->secure.greeting : o->shown.greeting);
+		session_say(s, STR_LIT("\r\n"));
+	}
 	login_resume(s);
 }
 
@@ -507,6 +494,9 @@ static void timeout(struct session *s)
 			s->host->notes[NOTE_UNANSWERED]++;
 		login_source_lost(s, -ETIMEDOUT);
 		break;
+	case LOGIN_IN_HELLO:
+		session_close(s, "timeout");
+		break;
 	case LOGIN_IN_PRELOGIN:
 	case LOGIN_IN_EXCHANGE:
 		session_say_bye(s, CLOSE_TIMEOUT);
@@ -552,6 +542,7 @@ static enum quiesce quiesce(struct session *s, struct str account, bool force)
 		break;
 	case LOGIN_IN_GREETING:
 	case LOGIN_IN_PRELOGIN:
+	case LOGIN_IN_HELLO:
 	case LOGIN_IN_UPGRADING:
 	case LOGIN_IN_BUSY:
 	case LOGIN_IN_VERIFYING:

@@ -23,17 +23,17 @@ struct imap_machine {
 
 /* ---- the client's side ---- */
 
-static void take_offer(void *machine, const struct offer *o)
+static void take_offer(void *machine, const struct offer *o, bool secure)
 {
+	const struct learnt *shown = secure ? &o->secure : &o->shown;
 	struct imap_machine *f = machine;
 
-	f->after = o->shown.after;
-	f->offer = (struct imap_offer){ .greeting = o->shown.greeting,
-		.capability = o->shown.capability,
-		.id = o->shown.id,
-		.starttls =
-			o->tls == SERVICE_TLS_PASS &&
-			imap_capability_has(o->shown.capability, STR_LIT("STARTTLS")) };
+	f->after = shown->after;
+	f->offer = (struct imap_offer){ .greeting = shown->greeting,
+		.capability = shown->capability,
+		.id = shown->id,
+		.starttls = !secure && o->tls != SERVICE_TLS_HIDE &&
+		            imap_capability_has(shown->capability, STR_LIT("STARTTLS")) };
 }
 
 static void init(void *machine, struct arena *arena, size_t login_bytes)
@@ -146,6 +146,14 @@ static void answered(void *machine)
 	imap_prelogin_answered(&f->client);
 }
 
+static int accept_tls(const void *machine, struct buf *to_client)
+{
+	const struct imap_machine *f = machine;
+
+	return buf_printf(to_client, "%.*s OK Begin TLS negotiation now.\r\n",
+		STR_ARG(f->client.login.tag));
+}
+
 /* ---- words ---- */
 
 static int refuse(const void *machine, enum refusal_reason why, struct str learnt,
@@ -203,6 +211,8 @@ const struct login_protocol login_imap = {
 	.exchange_line = offsetof(struct imap_machine, client.line),
 	.challenged = challenged,
 	.answered = answered,
+	.accept_tls = accept_tls,
+	.alpn = "imap",
 	.refuse = refuse,
 	.source_begin = source_begin,
 	.source_greeted = source_greeted,

@@ -372,6 +372,10 @@ void login_source_lost(struct session *s, int code)
 	char id[SESSION_ID_MAX];
 
 	session_drop_source(s);
+	if (login_of(s)->is_tls_promised) {
+		session_close(s, "source unavailable");
+		return;
+	}
 	if (s->step != LOGIN_IN_LOGGING_IN && s->step != LOGIN_IN_EXCHANGE &&
 		s->step != LOGIN_IN_UPGRADING && s->step != LOGIN_IN_GREETING)
 		return; /* the next attempt connects anew */

@@ -10,6 +10,7 @@
  *   login.c          the decision, by the account's route
  *   proof.c          what a login that the source accepted teaches
  *   maildrop_wait.c  a login that waits until the transfer has left the maildrop
+ *   starttls.c       STARTTLS: TLS ends here, or goes on to the source unseen
  *   imap.c, pop3.c   the protocols (protocol.h)
  *
  *   GREETING ─► PRELOGIN ─► LOGGING_IN ─► (PROVED) ─► the session is relayed
@@ -21,6 +22,7 @@
 #include "interceptor/login/protocol.h"
 #include "interceptor/session/session.h"
 #include "wire/challenge.h"
+#include "wire/tls/hello.h"
 
 /* For the source to answer: some delay a failed login long, and a mechanism may ask a
    person. */
@@ -29,6 +31,7 @@
 enum login_step {
 	LOGIN_IN_GREETING,   /* what the source shows is not known: it is asked first */
 	LOGIN_IN_PRELOGIN,   /* we speak with the client */
+	LOGIN_IN_HELLO,      /* the client was told to begin TLS */
 	LOGIN_IN_UPGRADING,  /* the source has the client's STARTTLS */
 	LOGIN_IN_LOGGING_IN, /* the source has the attempt, or is being connected for it
 	                      */
@@ -65,6 +68,10 @@ struct login {
 	uint64_t wait_ends;   /* maildrop_wait.h; 0: it does not wait */
 	struct str ticket;    /* for the mailstore, once the password was right */
 	void *machine;        /* of the protocol */
+	struct tls_hello_reader hello; /* in HELLO */
+	size_t hello_seen;             /* bytes of from_client */
+	bool is_tls_promised; /* the client was told to begin: no word in clear may come
+	                       */
 };
 
 static inline struct login *login_of(const struct session *s)
@@ -112,10 +119,21 @@ void login_hold(struct session *s);
 /* Says why, and lets the client try again. */
 void login_refuse(struct session *s, enum refusal_reason why);
 
+/* ---- starttls.c ---- */
+
+/* The client wants TLS. */
+void login_starttls(struct session *s);
+/* In HELLO: the client has sent more of its first message, or has left. */
+void login_read_hello(struct session *s);
+/* In UPGRADING: the source has answered, the answer is in `answer`. */
+void login_upgraded(struct session *s, bool ok);
+
 /* ---- handler.c ---- */
 
 /* To the source: now, or when it is connected and ready. */
 void login_send(struct session *s);
+/* The same, when it has not been looked at whether there is a source. */
+void login_send_if_open(struct session *s);
 /* The client may try again; what it has sent already is read. */
 void login_resume(struct session *s);
 /* In GREETING, and the source is away: the client is greeted all the same, since its

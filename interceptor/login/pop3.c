@@ -16,14 +16,15 @@ struct pop3_machine {
 
 /* ---- the client's side ---- */
 
-static void take_offer(void *machine, const struct offer *o)
+static void take_offer(void *machine, const struct offer *o, bool secure)
 {
+	const struct learnt *shown = secure ? &o->secure : &o->shown;
 	struct pop3_machine *f = machine;
 
-	f->offer = (struct pop3_offer){ .greeting = o->shown.greeting,
-		.capability = o->shown.capability,
-		.starttls = o->tls == SERVICE_TLS_PASS &&
-		            pop3_capability_has(o->shown.capability, STR_LIT("STLS")) };
+	f->offer = (struct pop3_offer){ .greeting = shown->greeting,
+		.capability = shown->capability,
+		.starttls = !secure && o->tls != SERVICE_TLS_HIDE &&
+		            pop3_capability_has(shown->capability, STR_LIT("STLS")) };
 }
 
 static void init(void *machine, struct arena *arena, size_t login_bytes)
@@ -101,6 +102,12 @@ static void answered(void *machine)
 	pop3_prelogin_answered(&f->client);
 }
 
+static int accept_tls(const void *machine, struct buf *to_client)
+{
+	(void)machine;
+	return buf_append_c(to_client, "+OK Begin TLS negotiation.\r\n");
+}
+
 /* ---- words ---- */
 
 #define IN_USE "-ERR [IN-USE] Your mailbox is in use; please try again in a moment."
@@ -175,6 +182,8 @@ const struct login_protocol login_pop3 = {
 	.exchange_line = offsetof(struct pop3_machine, client.line),
 	.challenged = challenged,
 	.answered = answered,
+	.accept_tls = accept_tls,
+	.alpn = "pop3",
 	.refuse = refuse,
 	.source_begin = source_begin,
 	.source_greeted = source_greeted,

@@ -25,8 +25,8 @@ struct login_protocol {
 	const struct protocol *protocol;
 	size_t size;
 	void (*init)(void *machine, struct arena *arena, size_t login_bytes);
-	/* What the client is shown. */
-	void (*take_offer)(void *machine, const struct offer *offer);
+	/* What the client is shown. secure: its TLS ends here. */
+	void (*take_offer)(void *machine, const struct offer *offer, bool secure);
 	/* Where they are in the machine: the probe, for a session that must greet as the
 	   source does; the login; a struct str, of PRELOGIN_EXCHANGE_LINE. */
 	size_t probe, wire_login, exchange_line;
@@ -38,6 +38,8 @@ struct login_protocol {
 	void (*challenged)(void *machine);
 	/* The attempt was answered; the client may try again. */
 	void (*answered)(void *machine);
+	/* Our answer to STARTTLS: go on. 0 or -errno. */
+	int (*accept_tls)(const void *machine, struct buf *to_client);
 	/* That answer, from us. learnt: the source's words for a wrong password, or "".
 	   0 or -errno. */
 	int (*refuse)(const void *machine, enum refusal_reason why, struct str learnt,
@@ -67,6 +69,7 @@ struct login_protocol {
 	   it says something else, or names this user. */
 	bool (*refusal_text)(struct str answer, struct str user, struct str *ret_text);
 
+	const char *alpn; /* the protocol's name in RFC 7301's registry */
 	/* Lines to end a connection with, between two answers. */
 	struct str words[CLOSE_REASON_COUNT];
 };

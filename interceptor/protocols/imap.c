@@ -47,7 +47,7 @@ static bool hides_any(struct str all, struct str shown)
 static int show(const struct learnt *learnt, enum service_tls tls, struct arena *arena,
 	struct learnt *ret_shown)
 {
-	bool starttls = tls == SERVICE_TLS_PASS;
+	bool starttls = tls != SERVICE_TLS_HIDE;
 	struct buf greeting, capability, after;
 	int r;
 

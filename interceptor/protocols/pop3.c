@@ -55,7 +55,7 @@ static int show(const struct learnt *learnt, enum service_tls tls, struct arena 
 
 	buf_init(&capability, POP3_CAPABILITY_MAX);
 	r = pop3_capability_filter(
-		learnt->capability, tls == SERVICE_TLS_PASS, &capability);
+		learnt->capability, tls != SERVICE_TLS_HIDE, &capability);
 	if (r == 0)
 		r = protocol_shown(arena, learnt->greeting, buf_view(&capability),
 			STR_LIT(""), ret_shown);

@@ -8,6 +8,9 @@ static const struct protocol *const protocols[SERVICE_COUNT] = {
 	[SERVICE_POP3] = &protocol_pop3,
 	[SERVICE_IMAP] = &protocol_imap,
 	[SERVICE_SUBMISSION] = &protocol_smtp,
+	[SERVICE_SMTPS] = &protocol_smtp,
+	[SERVICE_POP3S] = &protocol_pop3,
+	[SERVICE_IMAPS] = &protocol_imap,
 };
 
 const struct protocol *protocol_of(enum service_id service)

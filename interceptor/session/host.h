@@ -12,6 +12,7 @@
 #include "settings/settings.h"
 #include "wire/challenge.h"
 
+#include <openssl/ssl.h>
 #include <sys/queue.h>
 
 struct host;
@@ -84,6 +85,14 @@ struct host_ops {
 		struct str client, bool accepted);
 	/* The source may have taken mail for it just now: recently_relayed() tells. */
 	void (*note_relayed)(struct host *h, struct str local, struct str domain);
+
+	/* ---- TLS ---- */
+	/* For a client that asks for that name ("": for none), whose TLS is to end here.
+	   0; -ENOENT: we hold no key for it; -EAGAIN: that is not known yet. */
+	int (*tls_context)(struct host *h, const char *name, SSL_CTX **ret);
+	/* A connection whose bytes cannot be seen goes to the source. name: that it asks
+	   for, or "". */
+	void (*pass_unseen)(struct host *h, struct session *s, const char *name);
 
 	/* ---- an account switches (quiesce.h) ---- */
 	/* The source took mail for it a moment ago. */

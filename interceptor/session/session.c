@@ -209,6 +209,10 @@ void session_give_away(struct session *s)
 {
 	if (s->state != SESSION_HANDLED)
 		return;
+	if (s->is_bridged) {
+		session_set_state(s, SESSION_RELAY);
+		return;
+	}
 	stream_free(s->client);
 	s->client = NULL;
 	session_drop_source(s);

@@ -17,6 +17,7 @@
 #include "interceptor/endpoint.h"
 #include "interceptor/session/handler.h"
 #include "interceptor/session/host.h"
+#include "tls/stream_tls.h"
 
 enum session_state {
 	SESSION_HANDLED,   /* the handler has it */
@@ -68,6 +69,11 @@ struct session {
 	bool client_dead;  /* and takes none any more */
 	bool hung_up;      /* it hung up while we were not reading */
 	bool again;        /* the handler is called for the client once more */
+	bool is_secure;    /* the client's TLS ends here */
+	bool is_upgraded;  /* by STARTTLS: it has been greeted */
+	bool is_unseen;    /* its TLS is the source's: the leg there is in clear, too */
+	bool is_bridged; /* the mailstore has it, behind our TLS: source is that bridge */
+	struct service_handler next; /* takes it over from this handler; NULLs: none */
 	union endpoint peer, destination; /* the client, and where it wanted to go */
 };
 
@@ -120,6 +126,13 @@ bool session_flush(struct session *s);
    same meets the limits of its buffers. */
 bool session_is_congested(const struct session *s);
 
+/* The client speaks TLS from now on; what it has sent already is TLS, too. 0 or -errno.
+ */
+int session_start_tls(struct session *s, SSL_CTX *context);
+/* Another handler has the session from the beginning, once this one returns. The memory
+   of this one is wiped. */
+void session_hand_to(struct session *s, struct service_handler next);
+
 /* To the source: 0: on its way (or there already); else -errno. It has CONNECT_MS. */
 int session_connect(struct session *s);
 void session_drop_source(struct session *s);
@@ -141,7 +154,10 @@ void session_finish(struct session *s, const char *why);
 void session_say_bye(struct session *s, enum close_reason reason);
 /* From now on bytes pass both ways, the rest of the buffers first. */
 void session_relay(struct session *s);
-/* The mailstore has the client: host_ops.hand_off() has succeeded. */
+/* The mailstore has the client: host_ops.hand_off() has succeeded. Where TLS ends here,
+   it has the other end of a bridge, and the session goes on as a relay. */
 void session_give_away(struct session *s);
+/* For hand_off(): the near end of the bridge, taken. */
+void session_bridge(struct session *s, struct stream *near_end);
 
 #endif

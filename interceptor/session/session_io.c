@@ -88,7 +88,7 @@ void session_want_events(struct session *s)
 	/* the source speaks first, so that the connect is noticed by its greeting, but
 	   for a client that does not wait for that */
 	if (s->source_state == SOURCE_CONNECTING)
-		e.source = UV_READABLE;
+		e.source |= UV_READABLE;
 	if (s->memory && buf_len(&s->memory->to_source))
 		e.source |= UV_WRITABLE;
 	stream_want(s->client, e.client);
@@ -173,6 +173,44 @@ bool session_is_congested(const struct session *s)
 	       (buf_len(&m->to_source) > CONGESTED || buf_len(&m->to_client) > CONGESTED);
 }
 
+/* ---- changes of hands ---- */
+
+int session_start_tls(struct session *s, SSL_CTX *context)
+{
+	struct stream *secure;
+	int r = stream_tls_accept(
+		s->client, context, buf_view(&s->memory->from_client), &secure);
+
+	if (r < 0)
+		return r;
+	buf_wipe(&s->memory->from_client);
+	s->client = secure;
+	s->is_secure = true;
+	stream_set_owner(secure, session_client_event, s);
+	return 0;
+}
+
+void session_hand_to(struct session *s, struct service_handler next)
+{
+	s->next = next;
+}
+
+static void take_over(struct session *s)
+{
+	struct service_handler next = s->next;
+
+	s->next = (struct service_handler){ 0 };
+	if (s->state != SESSION_HANDLED)
+		return;
+	session_free_memory(s);
+	s->handler = next.handler;
+	s->protocol = next.protocol;
+	s->step = 0;
+	s->again = false;
+	session_set_deadline(s, 0);
+	s->handler->begin(s);
+}
+
 /* ---- calls of the handler ---- */
 
 void session_enter(struct session *s)
@@ -221,9 +259,9 @@ static void close_politely(struct session *s)
 
 void session_leave(struct session *s)
 {
-	if (s->calls == 1)
-		while (settle(s))
-			;
+	while (s->calls == 1 && (s->next.handler || settle(s)))
+		if (s->next.handler)
+			take_over(s);
 	if (--s->calls)
 		return;
 	if (s->state == SESSION_CLOSING)

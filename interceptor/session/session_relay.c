@@ -56,6 +56,17 @@ void session_relay(struct session *s)
 		session_set_state(s, SESSION_RELAY);
 }
 
+void session_bridge(struct session *s, struct stream *near_end)
+{
+	session_drop_source(s);
+	/* what the client has sent already is with the mailstore */
+	buf_wipe(&s->memory->from_client);
+	s->source = near_end;
+	s->source_state = SOURCE_OPEN;
+	s->is_bridged = true;
+	stream_set_owner(near_end, session_source_event, s);
+}
+
 void session_relay_begin(struct session *s)
 {
 	struct session_memory *m = s->memory;

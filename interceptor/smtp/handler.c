@@ -64,7 +64,7 @@ static void init(struct session *s)
 		f->offer.unknown_user = arena_str(&m->arena, o->refusal);
 	}
 	f->offer.name = take_name(f->offer.greeting, f->name);
-	f->offer.starttls = settings->services[s->service].tls == SERVICE_TLS_PASS;
+	f->offer.starttls = settings->services[s->service].tls != SERVICE_TLS_HIDE;
 	f->offer.nobody_here = is_nobody_here(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);

@@ -50,6 +50,10 @@ static const char *const type_names[] = {
 	[MESSAGE_ALARM] = "ALARM",
 	[MESSAGE_ALARMS] = "ALARMS",
 	[MESSAGE_ALARMS_END] = "ALARMS_END",
+	[MESSAGE_IDENTITIES] = "IDENTITIES",
+	[MESSAGE_IDENTITY] = "IDENTITY",
+	[MESSAGE_SIGN] = "SIGN",
+	[MESSAGE_SIGNED] = "SIGNED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -152,6 +152,17 @@ enum message_type {
 	MESSAGE_ALARM,
 	MESSAGE_ALARMS,
 	MESSAGE_ALARMS_END,
+	/* From the vault to a worker, behind VAULT_READY: so many IDENTITY follow
+	   (number), and take the place of those before. number2 = when (s), payload = the
+	   secret that ticket keys begin with (tls/ticket.h). */
+	MESSAGE_IDENTITIES,
+	/* number = of its key, text = file, payload = chain (PEM), tag = OCSP response or
+	   "". */
+	MESSAGE_IDENTITY,
+	/* From a worker: sign this digest (payload). number = of the question, number2 =
+	   key << 16 | TLS scheme. Answered by SIGNED. */
+	MESSAGE_SIGN,
+	MESSAGE_SIGNED, /* number = of the question, payload = signature; "": refused */
 
 	MESSAGE_TYPE_COUNT
 };

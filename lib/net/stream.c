@@ -89,6 +89,13 @@ void stream_init_over(
 	stream_set_owner(below, on_event, s);
 }
 
+void stream_put_between(struct stream *s, struct stream *between)
+{
+	s->below = between;
+	between->is_below = true;
+	stream_set_owner(between, on_event, s);
+}
+
 void stream_set_owner(struct stream *s, stream_ready_fn *ready, void *context)
 {
 	s->ready = ready;

@@ -135,6 +135,8 @@ int stream_init(
 /* For a kind over another stream, which becomes its own. */
 void stream_init_over(
 	struct stream *s, const struct stream_ops *ops, struct stream *below);
+/* For a kind: `between` was made over the stream below s; s is over it from now on. */
+void stream_put_between(struct stream *s, struct stream *between);
 
 #define STREAM_WAIT_MAX 16 /* connections of a process without a loop */
 /* In a process without a loop: until one of them can do what it wants, or `ms` have

@@ -50,6 +50,16 @@ const char *service_tls_name(enum service_tls t)
 	return choice_name(service_options, "tls", (int)t);
 }
 
+const char *tls_version_name(enum tls_version v)
+{
+	return choice_name(tls_options, "min_version", (int)v);
+}
+
+bool service_is_implicit(enum service_id id)
+{
+	return service_rows[id].implicit_tls;
+}
+
 enum fail_mode settings_effective_fail(const struct settings *s, bool any_local)
 {
 	return any_local && !s->fail_explicit ? FAIL_CLOSED : s->fail;

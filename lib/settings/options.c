@@ -12,7 +12,10 @@ static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const smtp_policy_choices[] = { "source", "none", NULL };
-static const char *const tls_choices[] = { "pass", "hide", NULL };
+static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
+static const char *const source_tls_choices[] = { "none", "starttls", "implicit", NULL };
+static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
+static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
@@ -22,6 +25,9 @@ _Static_assert(
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
+_Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_IMPLICIT + 2, "a name for each");
+_Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
+_Static_assert(COUNT(version_choices) == TLS_VERSION_1_3 + 2, "a name for each");
 
 #define ROOT(field) .offset = offsetof(struct settings, field)
 static const struct option root_rows[] = {
@@ -87,6 +93,9 @@ static const struct option root_rows[] = {
 		.most = 65535 - SERVICE_COUNT,
 		.help = "the first of seven ports on which the interceptor waits for "
 			"what the rules divert to it" },
+	{ "source_name", OPTION_TEXT, ROOT(source_name), "",
+		.help = "host name of the old server, as its certificate has it; needed "
+			"for source_verify = \"ca\"" },
 	{ "source_moved_to", OPTION_ADDRESS, ROOT(source_moved_to), "",
 		.help = "the source's new address when we took over the old one" },
 };
@@ -98,10 +107,24 @@ static const struct option service_option_rows[] = {
 		.help = "as clients use it" },
 	{ "enabled", OPTION_SWITCH, SERVICE(enabled), NULL,
 		.help = "divert it; false: the kernel routes it past us" },
-	{ "tls", OPTION_CHOICE, SERVICE(tls), "pass", .choices = tls_choices,
-		.help = "STARTTLS without a key here: the source's own, or not offered" },
+	{ "tls", OPTION_CHOICE, SERVICE(tls), "auto", .choices = tls_choices,
+		.help = "TLS of clients: \"auto\" ends it here where we hold a key for "
+			"the name that they ask for and else lets it pass to the source "
+			"unseen, \"pass\" always lets it pass, \"hide\" offers none" },
 	{ "upstream", OPTION_PORT, SERVICE(upstream_port), NULL, .least = 1,
 		.most = 65535, .help = "port at the source; default: port" },
+	{ "source_tls", OPTION_CHOICE, SERVICE(source_tls), NULL,
+		.choices = source_tls_choices,
+		.help = "how we speak to the source for clients whose TLS ends here; "
+			"default: as the service's clients do" },
+	{ "source_verify", OPTION_CHOICE, SERVICE(source_verify), NULL,
+		.choices = verify_choices,
+		.help = "by what we know that it is the source; default: what tls "
+			"{ source_verify } says" },
+	{ "source_min_version", OPTION_CHOICE, SERVICE(source_min_version), "1.2",
+		.choices = version_choices,
+		.help = "the oldest TLS that the source may speak to us; below 1.2 with "
+			"the weak ciphers of its time" },
 };
 #undef SERVICE
 
@@ -135,19 +158,41 @@ static const struct option limit_rows[] = {
 };
 #undef LIMIT
 
+#define TLS(field) .offset = offsetof(struct tls_settings, field)
+static const struct option tls_rows[] = {
+	{ "certificate", OPTION_PATHS, TLS(certificates), .most = SETTINGS_FILES_MAX,
+		.help = "certificates with their chains (PEM), the one for clients that "
+			"ask for no name first" },
+	{ "key", OPTION_PATHS, TLS(keys), .most = SETTINGS_FILES_MAX,
+		.help = "their private keys (PEM), in the same order; only the vault "
+			"reads them" },
+	{ "min_version", OPTION_CHOICE, TLS(min_version), "1.2",
+		.choices = version_choices, .help = "the oldest TLS for clients" },
+	{ "ciphers", OPTION_TEXT, TLS(ciphers), "",
+		.help = "of TLS 1.2, as OpenSSL names them; empty: Mozilla's "
+			"\"intermediate\"" },
+	{ "source_verify", OPTION_CHOICE, TLS(source_verify), "pin",
+		.choices = verify_choices,
+		.help = "by what we know that it is the source: its key as `mailferry "
+			"check` saw it, a certificate by a known authority, or not at "
+			"all" },
+};
+#undef TLS
+
 const struct option_section root_options = { root_rows, COUNT(root_rows) };
 const struct option_section service_options = { service_option_rows,
 	COUNT(service_option_rows) };
 const struct option_section limit_options = { limit_rows, COUNT(limit_rows) };
+const struct option_section tls_options = { tls_rows, COUNT(tls_rows) };
 
 const struct service_row service_rows[SERVICE_COUNT] = {
 	[SERVICE_SMTP] = { "smtp", 25, true, false },
 	[SERVICE_POP3] = { "pop3", 110, true, false },
 	[SERVICE_IMAP] = { "imap", 143, true, false },
-	[SERVICE_SMTPS] = { "smtps", 465, false, true },
-	[SERVICE_SUBMISSION] = { "submission", 587, false, false },
-	[SERVICE_IMAPS] = { "imaps", 993, false, true },
-	[SERVICE_POP3S] = { "pop3s", 995, false, true },
+	[SERVICE_SMTPS] = { "smtps", 465, true, true },
+	[SERVICE_SUBMISSION] = { "submission", 587, true, false },
+	[SERVICE_IMAPS] = { "imaps", 993, true, true },
+	[SERVICE_POP3S] = { "pop3s", 995, true, true },
 };
 
 const struct option *option_by_name(struct option_section section, const char *name)

@@ -13,6 +13,8 @@ enum option_kind {
 	OPTION_PORT,      /* uint16_t */
 	OPTION_CHOICE,    /* an enum: place in .choices */
 	OPTION_PATH,      /* char *, absolute */
+	OPTION_PATHS,     /* struct settings_files */
+	OPTION_TEXT,      /* char *, printable ASCII */
 	OPTION_WINDOW,    /* char *, "" or "22:00-05:00" */
 	OPTION_SEPARATOR, /* char *, "" or one byte that is no part of a name */
 	OPTION_ADDRESS,   /* char *, "" or one address */
@@ -35,7 +37,8 @@ struct option_section {
 	size_t count;
 };
 
-extern const struct option_section root_options, service_options, limit_options;
+extern const struct option_section root_options, service_options, limit_options,
+	tls_options;
 
 /* How a service comes out of the box. */
 struct service_row {

@@ -67,6 +67,8 @@ static void print_all(const struct settings *s, enum style style, FILE *to)
 	}
 	(void)fputs("}\nlimits {\n", to);
 	print_section(limit_options, &s->limits, "\t", style, to);
+	(void)fputs("}\ntls {\n", to);
+	print_section(tls_options, &s->tls, "\t", style, to);
 	(void)fputs("}\n", to);
 }
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define FILE_MAX (1u << 20) /* a thousand times the longest sane configuration */
-#define OPTIONS_MAX 24      /* rows of the largest section, with its sub-sections */
+#define OPTIONS_MAX 64      /* rows of the largest section, with its sub-sections */
 
 /* libconfuse takes an end of file inside a section or comment for a normal one; so the
    text is followed by this key, which must arrive at the root. */
@@ -46,6 +46,10 @@ static struct option_section section_of(const cfg_t *cfg, void **ret_base)
 	if (strcmp(name, "limits") == 0) {
 		*ret_base = &current->settings->limits;
 		return limit_options;
+	}
+	if (strcmp(name, "tls") == 0) {
+		*ret_base = &current->settings->tls;
+		return tls_options;
 	}
 	*ret_base = current->settings;
 	return root_options;
@@ -114,7 +118,8 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 {
 	for (size_t i = 0; i < section.count; i++) {
 		const struct option *o = &section.rows[i];
-		bool list = o->kind == OPTION_ADDRESSES || o->kind == OPTION_DOMAINS;
+		bool list = o->kind == OPTION_ADDRESSES || o->kind == OPTION_DOMAINS ||
+		            o->kind == OPTION_PATHS;
 		cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
 		cfg_opt_t many =
 			CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
@@ -126,6 +131,7 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 
 struct grammar {
 	cfg_opt_t service[OPTIONS_MAX], limits[OPTIONS_MAX], root[OPTIONS_MAX];
+	cfg_opt_t tls[OPTIONS_MAX];
 	cfg_opt_t services[SERVICE_COUNT + 1];
 };
 
@@ -135,6 +141,7 @@ static void describe_all(struct grammar *g)
 
 	describe(service_options, g->service);
 	describe(limit_options, g->limits);
+	describe(tls_options, g->tls);
 	describe(root_options, g->root);
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		g->services[i] = (cfg_opt_t)CFG_SEC(
@@ -142,8 +149,9 @@ static void describe_all(struct grammar *g)
 	g->services[SERVICE_COUNT] = (cfg_opt_t)CFG_END();
 	g->root[n] = (cfg_opt_t)CFG_SEC("services", g->services, CFGF_NODEFAULT);
 	g->root[n + 1] = (cfg_opt_t)CFG_SEC("limits", g->limits, CFGF_NODEFAULT);
-	g->root[n + 2] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
-	g->root[n + 3] = (cfg_opt_t)CFG_END();
+	g->root[n + 2] = (cfg_opt_t)CFG_SEC("tls", g->tls, CFGF_NODEFAULT);
+	g->root[n + 3] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+	g->root[n + 4] = (cfg_opt_t)CFG_END();
 }
 
 static int set_defaults(struct settings *s, struct error *err)
@@ -153,8 +161,14 @@ static int set_defaults(struct settings *s, struct error *err)
 	for (int i = 0; r == 0 && i < SERVICE_COUNT; i++) {
 		s->services[i].port = service_rows[i].port;
 		s->services[i].enabled = service_rows[i].enabled;
+		s->services[i].source_tls = service_rows[i].implicit_tls
+		                                    ? SOURCE_TLS_IMPLICIT
+		                                    : SOURCE_TLS_NONE;
+		s->services[i].source_verify = SOURCE_VERIFY_COUNT;
 		r = option_set_defaults(service_options, &s->services[i], err);
 	}
+	if (r == 0)
+		r = option_set_defaults(tls_options, &s->tls, err);
 	return r < 0 ? r : option_set_defaults(limit_options, &s->limits, err);
 }
 
@@ -178,12 +192,6 @@ static int check_services(const char *name, const struct settings *s, struct err
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		if (!s->services[i].enabled)
 			continue;
-		if (service_rows[i].implicit_tls)
-			return error_set(err, -EINVAL,
-				"%s: services: `%s` cannot be enabled, TLS is not spoken "
-				"here yet; set  enabled = false  (clients then reach the "
-				"source past us)",
-				name, service_rows[i].name);
 		for (int j = 0; j < i; j++)
 			if (s->services[j].enabled &&
 				s->services[j].port == s->services[i].port)
@@ -206,9 +214,17 @@ static int complete(const char *name, struct settings *s, struct error *err)
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < SERVICE_COUNT; i++)
+	for (int i = 0; i < SERVICE_COUNT; i++) {
 		if (!s->services[i].upstream_port)
 			s->services[i].upstream_port = s->services[i].port;
+		if (s->services[i].source_verify == SOURCE_VERIFY_COUNT)
+			s->services[i].source_verify = s->tls.source_verify;
+	}
+	if (s->tls.certificates.n != s->tls.keys.n)
+		return error_set(err, -EINVAL,
+			"%s: tls: %zu in `certificate` and %zu in `key`; each "
+			"certificate needs its key, in the same order",
+			name, s->tls.certificates.n, s->tls.keys.n);
 	if (!s->key_file && asprintf(&s->key_file, "%s/key", s->state_dir) < 0) {
 		s->key_file = NULL;
 		return error_set(err, -ENOMEM, "no memory");
@@ -341,5 +357,11 @@ void settings_fini(struct settings *s)
 	free(s->window);
 	free(s->master_separator);
 	free(s->source_moved_to);
+	free(s->source_name);
+	free(s->tls.ciphers);
+	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {
+		free(s->tls.certificates.paths[i]);
+		free(s->tls.keys.paths[i]);
+	}
 	*s = (struct settings){ 0 };
 }

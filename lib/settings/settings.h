@@ -31,11 +31,41 @@ enum service_id {
 	SERVICE_COUNT
 };
 
-/* What happens to TLS on a service's connections as long as we hold no key for it. */
+/* What happens to the TLS of a service's clients. */
 enum service_tls {
+	SERVICE_TLS_AUTO, /* ends here where we hold a key for the name that the client
+	                     asks for; else as "pass" */
 	SERVICE_TLS_PASS, /* STARTTLS is the source's: the rest of the session goes there
 	                     unseen. Nobody is locked out. */
 	SERVICE_TLS_HIDE, /* STARTTLS is neither shown nor accepted */
+};
+
+/* How we speak to the source. */
+enum source_tls_mode { SOURCE_TLS_NONE, SOURCE_TLS_STARTTLS, SOURCE_TLS_IMPLICIT };
+/* By what we know that it is the source. */
+enum source_verify {
+	SOURCE_VERIFY_PIN,  /* the key that `mailferry check` saw and the admin confirmed
+	                     */
+	SOURCE_VERIFY_CA,   /* a certificate for its name by a known authority */
+	SOURCE_VERIFY_NONE, /* not at all */
+	SOURCE_VERIFY_COUNT /* while it is read: as `tls { source_verify }` says */
+};
+/* Places in the list of versions: "1.0" to "1.3". */
+enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+#define SETTINGS_FILES_MAX                                                               \
+	32 /* certificates of one host; real ones have two or three   \
+	                       */
+struct settings_files {
+	size_t n;
+	char *paths[SETTINGS_FILES_MAX]; /* owned */
+};
+
+struct tls_settings {
+	struct settings_files certificates, keys; /* in the same order; PEM */
+	enum tls_version min_version;             /* for clients */
+	char *ciphers;                            /* of TLS 1.2; "": "intermediate" */
+	enum source_verify source_verify;         /* for services that do not say */
 };
 
 struct service_settings {
@@ -43,6 +73,9 @@ struct service_settings {
 	uint16_t port; /* as clients use it */
 	enum service_tls tls;
 	uint16_t upstream_port; /* at the source; default: port */
+	enum source_tls_mode source_tls;
+	enum source_verify source_verify;
+	enum tls_version source_min_version;
 };
 
 enum strategy { STRATEGY_AFTER_LOGOFF, STRATEGY_IMMEDIATE };
@@ -97,6 +130,8 @@ struct settings {
 	uint16_t listen_port; /* the first of SERVICE_COUNT, where our listeners wait */
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
+	struct tls_settings tls;
+	char *source_name;     /* "" or the host name that clients know it by */
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 };
 
@@ -125,6 +160,10 @@ const char *fail_mode_name(enum fail_mode f);
 /* The characters: "+", "-", "+-" or "". */
 const char *settings_subaddress(const struct settings *s);
 const char *service_tls_name(enum service_tls t);
+/* "1.2". */
+const char *tls_version_name(enum tls_version v);
+/* Whether a service speaks TLS from its first byte (993, 995, 465). */
+bool service_is_implicit(enum service_id id);
 
 /* "imap"; and the reverse, SERVICE_COUNT when there is none. */
 const char *service_name(enum service_id id);

@@ -109,6 +109,34 @@ static int parse_path(const struct option *o, void *base, size_t index, const ch
 	return replace_text(o, base, text, err);
 }
 
+static int parse_paths(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	struct settings_files *files = field(o, base);
+	struct option one = { .name = o->name, .kind = OPTION_PATH };
+	int r;
+
+	if (index >= o->most)
+		return error_set(
+			err, -EINVAL, "`%s` takes at most %u files", o->name, o->most);
+	r = parse_path(&one, &files->paths[index], 0, text, err);
+	if (r == 0)
+		files->n = index + 1;
+	return r;
+}
+
+static int parse_text(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	(void)index;
+	for (const char *c = text; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			return error_set(err, -EINVAL,
+				"`%s` holds a character that is not printable ASCII",
+				o->name);
+	return replace_text(o, base, text, err);
+}
+
 static bool is_clock(const char *t)
 {
 	return t[0] >= '0' && t[0] <= '2' && t[1] >= '0' && t[1] <= '9' &&
@@ -290,6 +318,18 @@ static void print_text(const struct option *o, const void *base, FILE *to)
 	print_quoted(*(char *const *)const_field(o, base), to);
 }
 
+static void print_paths(const struct option *o, const void *base, FILE *to)
+{
+	const struct settings_files *files = const_field(o, base);
+
+	(void)fputc('{', to);
+	for (size_t i = 0; i < files->n; i++) {
+		(void)fputs(i ? ", " : "", to);
+		print_quoted(files->paths[i], to);
+	}
+	(void)fputc('}', to);
+}
+
 static void print_addresses(const struct option *o, const void *base, FILE *to)
 {
 	const struct settings *s = base;
@@ -328,6 +368,8 @@ static const struct kind {
 	[OPTION_PORT] = { parse_number, print_port },
 	[OPTION_CHOICE] = { parse_choice, print_choice },
 	[OPTION_PATH] = { parse_path, print_text },
+	[OPTION_PATHS] = { parse_paths, print_paths },
+	[OPTION_TEXT] = { parse_text, print_text },
 	[OPTION_WINDOW] = { parse_window, print_text },
 	[OPTION_SEPARATOR] = { parse_separator, print_text },
 	[OPTION_ADDRESS] = { parse_address, print_text },

@@ -312,26 +312,33 @@ static struct tls_waiter *waiter_of(ASYNC_JOB *job)
 	return SSL_get_app_data((SSL *)ssl);
 }
 
-/* waiter is taken once: the signature may be cancelled while it is waited for. */
+/* Nothing can be paused: it has to be there at once. */
+static int ask_at_once(struct tls_signature *signature)
+{
+	int r = signature->signer->ask(signature->signer, signature);
+
+	if (r == 0 && !signature->is_done) {
+		signature->signer->forget(signature->signer, signature);
+		r = -EAGAIN;
+	}
+	return r < 0 ? r : signature->code;
+}
+
+/* The driver of the handshake asks (tls_waiter_ask()) and goes on when it is woken. The
+   waiter is taken once: the signature may be cancelled while it is waited for. */
 static int wait_for(struct tls_signature *signature)
 {
-	struct tls_signer *signer = signature->signer;
 	struct tls_waiter *waiter = waiter_of(ASYNC_get_current_job());
-	int r;
+	bool paused = true;
 
+	if (!waiter)
+		return ask_at_once(signature);
 	signature->waiter = waiter;
-	if (waiter)
-		waiter->pending = signature;
-	r = signer->ask(signer, signature);
-	while (r == 0 && !signature->is_done) {
-		if (!waiter || !ASYNC_pause_job()) {
-			signer->forget(signer, signature);
-			r = -EAGAIN;
-		}
-	}
-	if (waiter)
-		waiter->pending = NULL;
-	return r < 0 ? r : signature->code;
+	waiter->pending = signature;
+	while (paused && !signature->is_done)
+		paused = ASYNC_pause_job();
+	waiter->pending = NULL;
+	return paused ? signature->code : -EAGAIN;
 }
 
 static int signing_sign(void *data, unsigned char *out, size_t *len, size_t size,

@@ -7,7 +7,8 @@
  * sign, by asking a struct tls_signer.
  *
  * Signing pauses the handshake (OpenSSL's async jobs): SSL_do_handshake() answers
- * SSL_ERROR_WANT_ASYNC, and is called again after the waiter was woken. The SSL needs
+ * SSL_ERROR_WANT_ASYNC; its driver calls tls_waiter_ask(), and SSL_do_handshake() again
+ * after the waiter was woken. The SSL needs
  * SSL_MODE_ASYNC, SSL_set_async_callback() and a struct tls_waiter as its app data
  * (tls/stream_tls.c). Outside a job, where nothing could wait, a signature must be there
  * at once or it fails.

@@ -106,9 +106,22 @@ void tls_signature_done(struct tls_signature *signature, int code, struct str by
 		waiter->wake(waiter);
 }
 
+void tls_waiter_ask(struct tls_waiter *waiter)
+{
+	struct tls_signature *signature = waiter->pending;
+	int r;
+
+	if (!signature || signature->is_asked)
+		return;
+	signature->is_asked = true;
+	r = signature->signer->ask(signature->signer, signature);
+	if (r < 0)
+		tls_signature_done(signature, r, STR_LIT(""));
+}
+
 void tls_signature_cancel(struct tls_signature *signature)
 {
-	if (!signature->is_done)
+	if (signature->is_asked && !signature->is_done)
 		signature->signer->forget(signature->signer, signature);
 	signature->waiter = NULL;
 	signature->code = -ECANCELED;

@@ -38,7 +38,7 @@ struct tls_signature {
 	unsigned char digest[TLS_DIGEST_MAX];
 	size_t n_digest;
 
-	bool is_done;
+	bool is_asked, is_done;
 	int code; /* 0 or -errno */
 	unsigned char bytes[TLS_SIGNATURE_MAX];
 	size_t n_bytes;
@@ -65,6 +65,11 @@ struct tls_signer {
 
 /* The answer. code: 0 or -errno, then bytes are not looked at. Wakes the handshake. */
 void tls_signature_done(struct tls_signature *signature, int code, struct str bytes);
+
+/* Asks for what a paused handshake waits for, once. The handshake runs on a small stack
+   of its own, on which nothing of ours is called: so its driver does this when OpenSSL
+   says SSL_ERROR_WANT_ASYNC. Nothing happens when nothing is pending. */
+void tls_waiter_ask(struct tls_waiter *waiter);
 
 /* The handshake ends: the signer forgets it, and its answer is -ECANCELED. Wakes nobody.
  */

@@ -167,8 +167,10 @@ static int result_of(struct stream_tls *t, int n)
 	case SSL_ERROR_WANT_READ:
 		t->read_rests = true;
 		return -EAGAIN;
-	case SSL_ERROR_WANT_WRITE:
 	case SSL_ERROR_WANT_ASYNC:
+		tls_waiter_ask(&t->waiter);
+		return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
 		return -EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
 		t->state = TLS_ENDED;
@@ -248,7 +250,7 @@ static int tls_wants(const struct stream *s, int wanted)
 	const struct stream_tls *t = tls_seen(s);
 	int wants = wanted & UV_DISCONNECT;
 
-	if (t->waiter.pending)
+	if (t->waiter.pending && !t->waiter.pending->is_done)
 		return 0; /* stream_wake() follows */
 	if (buf_len(&t->out))
 		wants |= UV_WRITABLE;

@@ -142,6 +142,8 @@ int job_open(struct job *j, const char *name)
 
 	j->uidls.kept = -1;
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
+	dial_init(&j->dial_imap, j->settings, j->registry, SERVICE_IMAP);
+	dial_init(&j->dial_pop3, j->settings, j->registry, SERVICE_POP3);
 
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)
@@ -180,6 +182,8 @@ void job_close(struct job *j)
 	source_connection_close(&j->uidls_next.net);
 	if (j->source.ops)
 		j->source.ops->free(j->source.self);
+	dial_fini(&j->dial_imap);
+	dial_fini(&j->dial_pop3);
 	job_close_destination(j);
 	registry_close(j->registry);
 	passwords_fini(&j->passwords);

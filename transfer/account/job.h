@@ -6,6 +6,7 @@
 #include "messages/ask.h"
 #include "registry/registry.h"
 #include "settings/settings.h"
+#include "transfer/account/dial.h"
 #include "transfer/account/passwords.h"
 #include "transfer/copy/sync.h"
 #include "transfer/read/pop3_connection.h"
@@ -27,6 +28,7 @@ struct job {
 	struct source source;
 	char source_text[ADDRESS_TEXT_MAX];
 	const struct reader *reader;
+	struct dial dial_imap, dial_pop3;
 	bool is_connected;
 	struct sync sync;
 	struct uidls_outcome uidls;

@@ -49,6 +49,19 @@ static bool was_imap_seen(struct job *j)
 	return r != -ENOENT; /* not to be known is no reason for the lesser one */
 }
 
+static bool has_imaps(struct job *j)
+{
+	return j->settings->services[SERVICE_IMAPS].enabled &&
+	       probe_port(j, SERVICE_IMAPS) == 0;
+}
+
+/* Neither seen nor there: then it is asked for inside TLS. */
+static bool has_only_imaps(struct job *j)
+{
+	return j->settings->services[SERVICE_IMAP].enabled && !was_imap_seen(j) &&
+	       probe_port(j, SERVICE_IMAP) == -ECONNREFUSED && has_imaps(j);
+}
+
 static bool has_only_pop3(struct job *j)
 {
 	const struct service_settings *services = j->settings->services;
@@ -58,7 +71,7 @@ static bool has_only_pop3(struct job *j)
 	if (!services[SERVICE_IMAP].enabled)
 		return true;
 	return !was_imap_seen(j) && probe_port(j, SERVICE_IMAP) == -ECONNREFUSED &&
-	       probe_port(j, SERVICE_POP3) == 0;
+	       !has_imaps(j) && probe_port(j, SERVICE_POP3) == 0;
 }
 
 static int check_imap(struct job *j)
@@ -86,7 +99,8 @@ static int open_imap(struct job *j, const struct sockaddr_storage *addresses, si
 		.login = passwords_used(&j->passwords)->login,
 		.password = passwords_used(&j->passwords)->clear,
 		.connections = j->settings->limits.source_connections,
-		.allow_select = j->settings->allow_select };
+		.allow_select = j->settings->allow_select,
+		.dialer = dial_by(&j->dial_imap) };
 
 	return imap_source_new(&options, &j->source, &j->err);
 }
@@ -135,6 +149,7 @@ static int open_pop3(struct job *j, const struct sockaddr_storage *addresses, si
 		.password = passwords_used(&j->passwords)->clear,
 		.known = { .find = find_known, .each = each_known, .context = j },
 		.spool_folder = folder,
+		.dialer = dial_by(&j->dial_pop3),
 		.may_lack_uidls = j->settings->uidls != UIDLS_REQUIRE };
 	int r = settings_mail_path(j->settings, j->account.name, folder, sizeof(folder));
 
@@ -145,6 +160,7 @@ static int open_pop3(struct job *j, const struct sockaddr_storage *addresses, si
 }
 
 static const struct reader imap_reader = { SERVICE_IMAP, open_imap, check_imap };
+static const struct reader imaps_reader = { SERVICE_IMAPS, open_imap, check_imap };
 static const struct reader pop3_reader = { SERVICE_POP3, open_pop3, check_pop3 };
 
 int reader_open(struct job *j)
@@ -153,7 +169,10 @@ int reader_open(struct job *j)
 	size_t n = 0;
 	int r;
 
-	j->reader = has_only_pop3(j) ? &pop3_reader : &imap_reader;
+	j->reader = has_only_pop3(j)    ? &pop3_reader
+	            : has_only_imaps(j) ? &imaps_reader
+	                                : &imap_reader;
+	j->dial_imap.service = j->reader->service;
 	r = job_source_addresses(j, j->reader->service, addresses, &n);
 	if (r < 0)
 		return r;

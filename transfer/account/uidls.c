@@ -362,6 +362,7 @@ static void begin_connection(struct reading *r)
 	unsigned patience_ms = j->is_busy ? BUSY_LOGIN_PATIENCE_MS : LOGIN_PATIENCE_MS;
 
 	pop3_connection_init(&r->pop3, patience_ms, job_tick, j);
+	r->pop3.dialer = dial_by(&j->dial_pop3);
 	if (!j->uidls_next.is_greeted)
 		return;
 	r->pop3 = j->uidls_next;
@@ -376,6 +377,7 @@ void uidls_prepare(struct job *j)
 	if (j->uidls_greeting_ms < SLOW_GREETING_MS || j->uidls_next.is_greeted)
 		return;
 	pop3_connection_init(&r.pop3, LOGIN_PATIENCE_MS, job_tick, j);
+	r.pop3.dialer = dial_by(&j->dial_pop3);
 	if (at_each_address(&r, greet_at) == 0)
 		j->uidls_next = r.pop3;
 	else

@@ -53,7 +53,7 @@ static int open_socket(const struct sockaddr_storage *to)
 	return fd_steal(&fd);
 }
 
-static int finish_connect(struct stream *s, unsigned patience_ms)
+int source_dial_finish(struct stream *s, unsigned patience_ms)
 {
 	uint64_t end = clock_monotonic_ms() + patience_ms, now;
 	int r, events;
@@ -79,7 +79,7 @@ int source_dial_plain(void *context, const struct sockaddr_storage *to,
 		fd_closep(&fd);
 		return r;
 	}
-	r = finish_connect(s, patience_ms);
+	r = source_dial_finish(s, patience_ms);
 	if (r < 0)
 		stream_free(s);
 	else

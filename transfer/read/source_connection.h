@@ -29,6 +29,8 @@ struct source_dialer {
 };
 int source_dial_plain(void *context, const struct sockaddr_storage *to,
 	unsigned patience_ms, struct stream **ret); /* by TCP; 0 or -errno */
+/* For a dialer that has put the stream inside another: until it is connected. */
+int source_dial_finish(struct stream *s, unsigned patience_ms);
 
 void source_connection_init(struct source_connection *c);
 /* Waits until connected. 0 or -errno with the sentence. */

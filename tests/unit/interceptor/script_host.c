@@ -171,6 +171,21 @@ static void host_quiesced(
 	script_of(h)->settled = settled;
 }
 
+static int host_tls_context(struct host *h, const char *name, SSL_CTX **ret)
+{
+	(void)h;
+	(void)name;
+	(void)ret;
+	return -ENOENT;
+}
+
+static void host_pass_unseen(struct host *h, struct session *s, const char *name)
+{
+	(void)s;
+	(void)name;
+	script_of(h)->unseen++;
+}
+
 const struct host_ops script_host_ops = {
 	.now = host_now,
 	.connect = host_connect,
@@ -194,6 +209,8 @@ const struct host_ops script_host_ops = {
 	.count_recipient = script_count_recipient,
 	.note_relayed = script_note_relayed,
 	.offer_is_stale = host_offer_is_stale,
+	.tls_context = host_tls_context,
+	.pass_unseen = host_pass_unseen,
 	.recently_relayed = host_recently_relayed,
 	.quiesced = host_quiesced,
 };

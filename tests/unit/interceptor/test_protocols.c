@@ -222,7 +222,7 @@ static void test_services(void **state)
 {
 	(void)state;
 	assert_ptr_equal(protocol_of(SERVICE_SUBMISSION), &protocol_smtp);
-	assert_null(protocol_of(SERVICE_IMAPS));
+	assert_ptr_equal(protocol_of(SERVICE_IMAPS), &protocol_imap);
 	assert_null(protocol_of(SERVICE_COUNT));
 }
 

@@ -61,8 +61,15 @@ static const struct {
 		"56789012345678901234567890123456789\"\n",
 		"c: `run_dir` is longer" },
 	{ "same port", THREE "services { imap { port = 110 } }", "both have port 110" },
-	{ "implicit tls", THREE "services { imaps { enabled = true } }",
-		"`imaps` cannot be enabled" },
+	{ "certificate without a key", THREE "tls { certificate = {\"/a\"} }",
+		"c: tls: 1 in `certificate` and 0 in `key`" },
+	{ "relative certificate", THREE "tls { certificate = {\"a.pem\"} }",
+		"c:4: `certificate` is a path from /" },
+	{ "TLS version", THREE "tls { min_version = \"2\" }",
+		"c:4: `min_version` is \"1.0\" or \"1.1\"" },
+	{ "ciphers", THREE "tls { ciphers = \"a\001b\" }", "c:4: `ciphers` holds" },
+	{ "unknown in tls", THREE "tls { certificates = {} }",
+		"unknown key `certificates`; did you mean `certificate`?" },
 	{ "syntax", THREE "hold 20\n", "c:4: " },
 	{ "open quote", THREE "state_dir = \"/x\n", "c:" },
 	{ "open section", THREE "services { imap { port = 143 ",
@@ -106,7 +113,13 @@ static void test_defaults(void **state)
 	assert_int_equal(settings_effective_fail(&s, true), FAIL_CLOSED);
 	assert_true(s.services[SERVICE_IMAP].enabled);
 	assert_int_equal(s.services[SERVICE_IMAP].upstream_port, 143);
-	assert_false(s.services[SERVICE_IMAPS].enabled);
+	assert_int_equal(s.services[SERVICE_IMAP].tls, SERVICE_TLS_AUTO);
+	assert_int_equal(s.services[SERVICE_IMAP].source_tls, SOURCE_TLS_NONE);
+	assert_int_equal(s.services[SERVICE_IMAPS].source_tls, SOURCE_TLS_IMPLICIT);
+	assert_int_equal(s.services[SERVICE_IMAPS].source_verify, SOURCE_VERIFY_PIN);
+	assert_int_equal(s.tls.certificates.n, 0);
+	assert_string_equal(tls_version_name(s.tls.min_version), "1.2");
+	assert_true(service_is_implicit(SERVICE_POP3S));
 	settings_fini(&s);
 	settings_fini(&s);
 }
@@ -119,10 +132,15 @@ static void test_defaults(void **state)
 	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
 	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
 	"smtp_policy = \"none\"\n"                                                       \
-	"source_moved_to = \"192.0.2.11\"\n"                                             \
+	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
-	"limits { connections = 5 message_bytes = 2147483647 }\n"
+	"limits { connections = 5 message_bytes = 2147483647 }\n"                        \
+	"tls { certificate = {\"/c/a.pem\", \"/c/b.pem\"} key = {\"/k/a\", \"/k/b\"}\n"  \
+	"  min_version = \"1.3\" ciphers = \"AES128-SHA:\\$x\" source_verify = \"ca\" "  \
+	"}\n"                                                                            \
+	"services { pop3s { source_tls = \"starttls\" source_verify = \"none\"\n"        \
+	"  source_min_version = \"1.0\" } }\n"
 
 static void check_everything(const struct settings *s)
 {
@@ -151,6 +169,15 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(s->services[SERVICE_IMAP].upstream_port, 143);
 	assert_false(s->services[SERVICE_POP3].enabled);
 	assert_true(s->services[SERVICE_SUBMISSION].enabled);
+	assert_int_equal(s->tls.certificates.n, 2);
+	assert_string_equal(s->tls.certificates.paths[1], "/c/b.pem");
+	assert_string_equal(s->tls.keys.paths[0], "/k/a");
+	assert_int_equal(s->tls.min_version, TLS_VERSION_1_3);
+	assert_string_equal(s->tls.ciphers, "AES128-SHA:$x");
+	assert_int_equal(s->services[SERVICE_IMAPS].source_verify, SOURCE_VERIFY_CA);
+	assert_int_equal(s->services[SERVICE_POP3S].source_verify, SOURCE_VERIFY_NONE);
+	assert_int_equal(s->services[SERVICE_POP3S].source_tls, SOURCE_TLS_STARTTLS);
+	assert_int_equal(s->services[SERVICE_POP3S].source_min_version, TLS_VERSION_1_0);
 	assert_int_equal(s->limits.connections, 5);
 	assert_int_equal(s->limits.message_bytes, 2147483647);
 }

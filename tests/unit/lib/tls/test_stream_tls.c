@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* TLS over streams that stutter, trickle and keep bytes back; with a key elsewhere; and
    how it ends. */
+#include "tls/stream_starttls.h"
 #include "tls/stream_tls.h"
 
 #include "event/loop.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BULK 200000
 #define TURNS 2000000 /* one byte at a time, both ways */
@@ -257,6 +259,119 @@ static void test_back_pressure(void **state)
 	end(&p, false);
 }
 
+/* ---- STARTTLS, as a client ---- */
+
+/* What the server says in clear, each in answer to what has come. */
+static const struct {
+	const char *name;
+	enum starttls_protocol protocol;
+	const char *greeting, *asked[2], *answers[2];
+	ssize_t result; /* of the first read behind the greeting; 0: TLS is there */
+} dialogues[] = {
+	{ "IMAP", STARTTLS_IMAP, "* OK hi\r\n", { "mf1 STARTTLS\r\n" },
+		{ "* CAPABILITY IMAP4rev1\r\nmf1 OK go\r\n" }, 0 },
+	{ "POP3", STARTTLS_POP3, "+OK hi\r\n", { "STLS\r\n" }, { "+OK go\r\n" }, 0 },
+	{ "SMTP", STARTTLS_SMTP, "220-hi\r\n220 there\r\n",
+		{ "EHLO [127.0.0.1]\r\n", "STARTTLS\r\n" },
+		{ "250-me\r\n250 STARTTLS\r\n", "220 go\r\n" }, 0 },
+	{ "refused", STARTTLS_IMAP, "* OK hi\r\n", { "mf1 STARTTLS\r\n" },
+		{ "mf1 BAD what\r\n" }, -EPROTONOSUPPORT },
+	{ "BYE", STARTTLS_IMAP, "* BYE full\r\n", { NULL }, { NULL }, -EPROTONOSUPPORT },
+	{ "bytes behind its word", STARTTLS_IMAP, "* OK hi\r\n", { "mf1 STARTTLS\r\n" },
+		{ "mf1 OK go\r\n* OK injected\r\n" }, -EPROTO },
+};
+
+static void expect(int fd, struct stream *client, const char *words)
+{
+	struct buf got;
+	char space[100];
+
+	buf_init(&got, 0);
+	for (int i = 0; i < 1000 && buf_len(&got) < strlen(words); i++) {
+		ssize_t n;
+
+		(void)stream_connected(client);
+		n = recv(fd, space, sizeof(space), 0);
+		if (n > 0)
+			assert_int_equal(buf_append(&got, str_of(space, (size_t)n)), 0);
+	}
+	SAME("asked", buf_view(&got), str_from(words));
+	buf_fini(&got);
+}
+
+static void say(int fd, const char *words)
+{
+	assert_int_equal(send(fd, words, strlen(words), 0), (ssize_t)strlen(words));
+}
+
+static ssize_t read_some(struct pair *p, void *space, size_t size)
+{
+	ssize_t n = -EAGAIN;
+
+	for (int i = 0; i < TURNS && n == -EAGAIN; i++) {
+		if (p->server)
+			(void)stream_connected(p->server);
+		n = stream_read(p->client, space, size);
+	}
+	return n;
+}
+
+static void converse(size_t row, enum oddity oddity)
+{
+	struct pair p;
+	struct buf got;
+	char space[512];
+	ssize_t n = 1;
+	int fds[2];
+
+	contexts(&p, TLS1_3_VERSION);
+	buf_init(&got, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(stream_starttls_connect(odd(NULL, fds[1], oddity), p.client_ctx,
+				 "mail.example.com", dialogues[row].protocol, &p.client),
+		0);
+	assert_int_equal(stream_connected(p.client), -EINPROGRESS);
+	assert_int_equal(stream_write(p.client, STR_LIT("secret"), false), -EAGAIN);
+	say(fds[0], dialogues[row].greeting);
+	for (size_t i = 0; i < 2 && dialogues[row].asked[i]; i++) {
+		expect(fds[0], p.client, dialogues[row].asked[i]);
+		say(fds[0], dialogues[row].answers[i]);
+	}
+	if (!dialogues[row].result)
+		assert_int_equal(stream_tls_accept(odd(NULL, fds[0], ODD_NONE),
+					 p.server_ctx, STR_LIT(""), &p.server),
+			0);
+	while (buf_len(&got) < strlen(dialogues[row].greeting) && n > 0) {
+		n = read_some(&p, space, sizeof(space));
+		if (n > 0)
+			assert_int_equal(buf_append(&got, str_of(space, (size_t)n)), 0);
+	}
+	/* injected bytes may be seen before the greeting is */
+	if (n < 0)
+		assert_int_equal(n, -EPROTO);
+	else
+		SAME(dialogues[row].name, buf_view(&got),
+			str_from(dialogues[row].greeting));
+	if (dialogues[row].result) {
+		assert_int_equal(read_some(&p, space, 1), dialogues[row].result);
+		close(fds[0]);
+	} else {
+		shake(&p);
+		assert_int_equal(stream_write(p.server, STR_LIT("inside"), false), 6);
+		assert_true(read_some(&p, space, sizeof(space)) > 0);
+	}
+	buf_fini(&got);
+	end(&p, false);
+}
+
+static void test_starttls(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(dialogues); i++)
+		for (int o = 0; o < ODD_COUNT; o++)
+			converse(i, (enum oddity)o);
+}
+
 /* ---- in a loop ---- */
 
 struct echo {
@@ -376,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_no_tls),
 		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_starttls),
 		cmocka_unit_test(test_in_a_loop),
 		cmocka_unit_test(test_waits_for_the_key),
 	};

@@ -108,8 +108,14 @@ int fake_turns(SSL *client, SSL *server)
 
 		if (s == 1 && c == 1)
 			return 0;
-		if (s != 1 && SSL_get_error(server, s) == SSL_ERROR_WANT_ASYNC)
-			return -EAGAIN;
+		if (s != 1 && SSL_get_error(server, s) == SSL_ERROR_WANT_ASYNC) {
+			struct tls_waiter *waiter = SSL_get_app_data(server);
+
+			tls_waiter_ask(waiter);
+			if (!waiter->pending->is_done)
+				return -EAGAIN;
+			continue;
+		}
 		if ((s != 1 && SSL_get_error(server, s) == SSL_ERROR_SSL) ||
 			(c != 1 && SSL_get_error(client, c) == SSL_ERROR_SSL))
 			return -EPROTO;

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * STARTTLS (IMAP) and STLS (POP3).
+ *
+ *   PRELOGIN ─┬─ we hold keys ──► HELLO ─┬─ one for that name: TLS ends here, and the
+ *             │                          │  login begins anew inside it
+ *             │                          └─ none ─┐
+ *             └─ we hold none ────────────────────┴─► UPGRADING: the source has the
+ *                                                     command; when it says OK, all
+ *                                                     goes on there unseen
+ *
+ * What a client sends in clear behind the command was never meant to be inside TLS (RFC
+ * 3501, 6.2.1; CVE-2011-0411): it ends the session.
+ */
+#include "base/log.h"
+#include "interceptor/login/login.h"
+#include "interceptor/tls/hello.h"
+
+#include <errno.h>
+
+#define HELLO_MS 60000   /* for the client to begin */
+#define UPGRADE_MS 30000 /* for the source to answer STARTTLS */
+
+static void ask_source(struct session *s)
+{
+	s->is_unseen = true;
+	if (s->host->settings->services[s->service].source_tls != SOURCE_TLS_NONE)
+		session_drop_source(s); /* it is inside TLS of ours */
+	login_set_step(s, LOGIN_IN_UPGRADING, UPGRADE_MS);
+	login_send_if_open(s);
+}
+
+static bool may_end_here(struct session *s)
+{
+	SSL_CTX *any;
+
+	return s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO &&
+	       s->host->ops->tls_context(s->host, "", &any) != -ENOENT;
+}
+
+void login_starttls(struct session *s)
+{
+	struct login *l = login_of(s);
+
+	if (buf_len(&s->memory->from_client)) {
+		session_close(s, "bytes behind STARTTLS");
+		return;
+	}
+	if (!may_end_here(s)) {
+		ask_source(s);
+		return;
+	}
+	if (login_protocol_of(s)->accept_tls(l->machine, &s->memory->to_client) < 0 ||
+		!session_flush(s)) {
+		session_close(s, "client does not read");
+		return;
+	}
+	session_drop_source(s); /* the login begins anew, there too */
+	l->is_tls_promised = true;
+	login_set_step(s, LOGIN_IN_HELLO, HELLO_MS);
+}
+
+static void decide(struct session *s, const struct tls_hello *hello)
+{
+	if (!tls_hello_accept(s, hello, login_protocol_of(s)->alpn)) {
+		ask_source(s);
+		return;
+	}
+	s->is_upgraded = true;
+	if (session_is_handled(s))
+		session_hand_to(
+			s, (struct service_handler){ &login_handler, s->protocol });
+}
+
+void login_read_hello(struct session *s)
+{
+	struct login *l = login_of(s);
+	struct str bytes = buf_view(&s->memory->from_client);
+	struct tls_hello hello = { 0 };
+	enum tls_hello_result result =
+		tls_hello_read(&l->hello, str_skip(bytes, l->hello_seen), &hello);
+
+	l->hello_seen = bytes.len;
+	if (result == TLS_HELLO_DONE)
+		decide(s, &hello);
+	else if (result != TLS_HELLO_NEED_MORE)
+		session_close(s, "no TLS behind STARTTLS");
+	else if (s->client_ended)
+		session_close(s, "client left");
+}
+
+void login_upgraded(struct session *s, bool ok)
+{
+	struct login *l = login_of(s);
+
+	if (!l->is_tls_promised)
+		session_say(s, buf_view(&l->answer));
+	if (ok) {
+		s->host->ops->pass_unseen(s->host, s, "");
+		session_set_route(s, ROUTE_SOURCE);
+		session_relay(s);
+		return;
+	}
+	if (l->is_tls_promised) {
+		session_close(s, "source refuses STARTTLS");
+		return;
+	}
+	s->is_unseen = false;
+	buf_clear(&l->answer);
+	login_protocol_of(s)->answered(l->machine);
+	session_drop_source(s);
+	login_resume(s);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/tls/hello.h"
+
+#include "base/log.h"
+#include "tls/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <uv.h>
+
+#define READ_SIZE 16384
+#define SILENT_MS 60000 /* for the client to begin */
+
+enum hello_step { HELLO_IN_HELLO, HELLO_IN_PASSING, HELLO_STEP_COUNT };
+
+struct hello_state {
+	struct tls_hello_reader reader;
+	size_t seen; /* bytes of from_client */
+};
+
+static const struct step {
+	const char *name;
+	struct session_events wants; /* of client and source */
+} steps[HELLO_STEP_COUNT] = {
+	[HELLO_IN_HELLO] = { "tls-hello", { UV_READABLE, 0 } },
+	[HELLO_IN_PASSING] = { "passing", { UV_DISCONNECT, UV_WRITABLE } },
+};
+
+static struct hello_state *state_of(const struct session *s)
+{
+	return s->memory->state;
+}
+
+static void begin(struct session *s)
+{
+	session_set_deadline(s, SILENT_MS);
+}
+
+static void init(struct session *s)
+{
+	s->memory->from_client.limit = TLS_HELLO_MAX + READ_SIZE;
+	tls_hello_init(&state_of(s)->reader);
+}
+
+static void end(struct session *s)
+{
+	tls_hello_fini(&state_of(s)->reader);
+}
+
+static struct session_events wants(const struct session *s)
+{
+	return steps[s->step].wants;
+}
+
+/* ---- to the source, unseen ---- */
+
+static void pass(struct session *s, const char *name)
+{
+	int r;
+
+	s->is_unseen = true;
+	r = s->host->ops->is_retired(s->host) ? -ECONNREFUSED : session_connect(s);
+	if (r < 0) {
+		session_close(s, "source unavailable");
+		return;
+	}
+	s->step = HELLO_IN_PASSING;
+	session_set_route(s, ROUTE_SOURCE);
+	s->host->ops->pass_unseen(s->host, s, name);
+}
+
+static void source_connected(struct session *s)
+{
+	session_relay(s);
+}
+
+/* A server that speaks first on a port of TLS: unusual, and its bytes go on, too. */
+static void source_ready(struct session *s)
+{
+	session_relay(s);
+}
+
+static void source_lost(struct session *s, int code)
+{
+	(void)code;
+	session_close(s, "source unavailable");
+}
+
+/* ---- here ---- */
+
+bool tls_hello_accept(struct session *s, const struct tls_hello *hello, const char *alpn)
+{
+	SSL_CTX *context;
+	int r = -ENOENT;
+
+	if (s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
+		r = s->host->ops->tls_context(s->host, hello->name, &context);
+	if (r == -ENOENT)
+		return false;
+	if (r == 0)
+		r = session_start_tls(s, context);
+	if (r < 0)
+		session_close(s, r == -EAGAIN ? "keys are not here yet" : "no memory");
+	else
+		tls_server_offer_alpn(stream_tls_ssl(s->client), alpn);
+	return true;
+}
+
+static void decide(struct session *s, const struct tls_hello *hello)
+{
+	const struct tls_service *service = s->protocol;
+
+	if (!tls_hello_accept(s, hello, service->alpn))
+		pass(s, hello->name);
+	else if (session_is_handled(s))
+		session_hand_to(s, service->inside);
+}
+
+static void client_ready(struct session *s)
+{
+	struct hello_state *h = state_of(s);
+	struct str bytes = buf_view(&s->memory->from_client);
+	struct tls_hello hello = { 0 };
+	enum tls_hello_result result;
+
+	if (s->step != HELLO_IN_HELLO)
+		return;
+	result = tls_hello_read(&h->reader, str_skip(bytes, h->seen), &hello);
+	h->seen = bytes.len;
+	if (result == TLS_HELLO_DONE)
+		decide(s, &hello);
+	else if (result != TLS_HELLO_NEED_MORE)
+		pass(s, ""); /* what it means is the source's to say */
+	else if (s->client_ended)
+		session_close(s, "client left");
+}
+
+static void timeout(struct session *s)
+{
+	session_close(s, s->step == HELLO_IN_HELLO ? "timeout" : "source unavailable");
+}
+
+static enum quiesce quiesce(struct session *s, struct str account, bool force)
+{
+	(void)s;
+	(void)account;
+	(void)force;
+	return QUIESCE_NOTHING; /* of no account that we know */
+}
+
+/* Nothing in clear may come before TLS. */
+static struct str words(const void *protocol, enum close_reason reason)
+{
+	(void)protocol;
+	(void)reason;
+	return STR_LIT("");
+}
+
+static const char *state_name(const struct session *s)
+{
+	return steps[s->step].name;
+}
+
+const struct handler tls_hello_handler = {
+	.state_size = sizeof(struct hello_state),
+	.read_size = READ_SIZE,
+	.begin = begin,
+	.init = init,
+	.end = end,
+	.wants = wants,
+	.client_ready = client_ready,
+	.source_connected = source_connected,
+	.source_ready = source_ready,
+	.source_lost = source_lost,
+	.timeout = timeout,
+	.quiesce = quiesce,
+	.words = words,
+	.state_name = state_name,
+};

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "source/tls.h"
+
+#include "tls/stream_starttls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FACT_NAME_MAX 32 /* "submission.pin" */
+
+static struct str fact_name(enum service_id service, char name[static FACT_NAME_MAX])
+{
+	(void)snprintf(name, FACT_NAME_MAX, "%s.pin", service_name(service));
+	return str_from(name);
+}
+
+void pin_text(const unsigned char pin[static TLS_PIN_SIZE], char ret[static PIN_TEXT_MAX])
+{
+	for (size_t i = 0; i < TLS_PIN_SIZE; i++)
+		(void)snprintf(ret + 2 * i, 3, "%02x", pin[i]);
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+static bool read_pin(struct str text, unsigned char ret[static TLS_PIN_SIZE])
+{
+	if (text.len != (size_t)2 * TLS_PIN_SIZE)
+		return false;
+	for (size_t i = 0; i < TLS_PIN_SIZE; i++) {
+		int high = hex_digit(text.ptr[2 * i]),
+		    low = hex_digit(text.ptr[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+int source_pin(struct registry *r, enum service_id service,
+	unsigned char ret[static TLS_PIN_SIZE], struct error *err)
+{
+	char name[FACT_NAME_MAX];
+	struct arena arena;
+	struct str text;
+	int code;
+
+	arena_init(&arena);
+	code = registry_fact(r, fact_name(service, name), &arena, &text, err);
+	if (code == 0 && !read_pin(text, ret))
+		code = error_set(err, -EBADMSG,
+			"the pin of %s in the registry is damaged",
+			service_name(service));
+	arena_fini(&arena);
+	return code;
+}
+
+int source_confirm_pin(struct registry *r, enum service_id service,
+	const unsigned char pin[static TLS_PIN_SIZE], struct error *err)
+{
+	char name[FACT_NAME_MAX], text[PIN_TEXT_MAX];
+
+	pin_text(pin, text);
+	return registry_set_fact(r, fact_name(service, name), str_from(text), err);
+}
+
+const char *source_tls_name(const struct settings *s)
+{
+	return *s->source_name ? s->source_name : NULL;
+}
+
+static int version_of(enum tls_version v)
+{
+	static const int numbers[] = {
+		[TLS_VERSION_1_0] = TLS1_VERSION,
+		[TLS_VERSION_1_1] = TLS1_1_VERSION,
+		[TLS_VERSION_1_2] = TLS1_2_VERSION,
+		[TLS_VERSION_1_3] = TLS1_3_VERSION,
+	};
+
+	return numbers[v];
+}
+
+static int make_context(const struct settings *s, struct registry *r,
+	enum service_id service, SSL_CTX **ret, struct error *err)
+{
+	static const enum tls_verify kinds[SOURCE_VERIFY_COUNT] = {
+		[SOURCE_VERIFY_PIN] = TLS_VERIFY_PIN,
+		[SOURCE_VERIFY_CA] = TLS_VERIFY_CA,
+		[SOURCE_VERIFY_NONE] = TLS_VERIFY_NONE,
+	};
+	const struct service_settings *service_settings = &s->services[service];
+	struct tls_client_policy policy = {
+		.verify = kinds[service_settings->source_verify],
+		.name = source_tls_name(s),
+		.min_version = version_of(service_settings->source_min_version)
+	};
+	int code = 0;
+
+	if (policy.verify == TLS_VERIFY_PIN)
+		code = source_pin(r, service, policy.pin, err);
+	if (code == -ENOENT)
+		return error_set(err, -ENOKEY,
+			"the source's key on %s is not confirmed; compare what "
+			"`mailferry "
+			"check` shows and run `mailferry check --trust-source`",
+			service_name(service));
+	return code < 0 ? code : tls_client_context(&policy, ret, err);
+}
+
+void source_tls_fini(struct source_tls *t)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		SSL_CTX_free(t->contexts[i]);
+	*t = (struct source_tls){ 0 };
+}
+
+static enum starttls_protocol dialogue_of(enum service_id service)
+{
+	if (service == SERVICE_IMAP || service == SERVICE_IMAPS)
+		return STARTTLS_IMAP;
+	return service == SERVICE_POP3 || service == SERVICE_POP3S ? STARTTLS_POP3
+	                                                           : STARTTLS_SMTP;
+}
+
+int source_tls_wrap(struct source_tls *t, const struct settings *s, struct registry *r,
+	enum service_id service, struct stream **stream, struct error *err)
+{
+	enum source_tls_mode how = s->services[service].source_tls;
+	SSL_CTX **context = &t->contexts[service];
+	struct stream *secure;
+	int code = 0;
+
+	if (how == SOURCE_TLS_NONE)
+		return 0;
+	if (!*context)
+		code = make_context(s, r, service, context, err);
+	if (code < 0)
+		return code;
+	code = how == SOURCE_TLS_IMPLICIT
+	               ? stream_tls_connect(
+				 *stream, *context, source_tls_name(s), &secure)
+	               : stream_starttls_connect(*stream, *context, source_tls_name(s),
+				 dialogue_of(service), &secure);
+	if (code < 0)
+		return error_errno(err, code, "TLS to the source");
+	*stream = secure;
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SOURCE_TLS_H
+#define SOURCE_TLS_H
+/*
+ * TLS on our own connections to the source, as the settings of a service say: whether,
+ * how old, and by what we know that it is the source. For the interceptor, the transfer
+ * and `mailferry check` alike.
+ *
+ * A pin is the key that the source shows, as `mailferry check` saw it and the admin
+ * confirmed: a fact of the registry, one for each service.
+ */
+#include "net/stream.h"
+#include "registry/registry.h"
+#include "settings/settings.h"
+#include "tls/client.h"
+
+/* What is the same for all connections of a process; all zero at first. */
+struct source_tls {
+	SSL_CTX *contexts[SERVICE_COUNT]; /* made when they are needed */
+};
+void source_tls_fini(struct source_tls *t);
+/* Other settings or pins: the next connection looks anew. */
+#define source_tls_forget source_tls_fini
+
+/* *stream: a connection to that service that nothing was read from yet. It is put inside
+   TLS when the service's `source_tls` says so; then the first bytes that are read are the
+   server's greeting, and errors of TLS are errors of the stream. On an error here *stream
+   is as it was. -ENOKEY: its pin is not confirmed, with the cure in err. */
+int source_tls_wrap(struct source_tls *t, const struct settings *s, struct registry *r,
+	enum service_id service, struct stream **stream, struct error *err);
+
+/* The name of the source for SNI and certificates; NULL: not known. */
+const char *source_tls_name(const struct settings *s);
+
+#define PIN_TEXT_MAX (2 * TLS_PIN_SIZE + 1) /* hexadecimal */
+void pin_text(
+	const unsigned char pin[static TLS_PIN_SIZE], char ret[static PIN_TEXT_MAX]);
+/* -ENOENT: none is confirmed. */
+int source_pin(struct registry *r, enum service_id service,
+	unsigned char ret[static TLS_PIN_SIZE], struct error *err);
+int source_confirm_pin(struct registry *r, enum service_id service,
+	const unsigned char pin[static TLS_PIN_SIZE], struct error *err);
+
+#endif

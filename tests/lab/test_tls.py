@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS ends here for the names that we hold keys for, and passes unseen for all others."""
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare, tls  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, table, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
+from lab.pop3 import Pop3  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+
+
+class TlsWorld(World):
+    """mailferry holds keys (EC and RSA) for mail.example.com; the source has another key."""
+
+    def __enter__(self):
+        start = self.ferry.start
+
+        def prepared():
+            self._make_certificates()
+            return start()
+        self.ferry.start = prepared
+        return super().__enter__()
+
+    def _make_certificates(self):
+        pairs = [tls.make_certificate(self.lab.folder, "ours-" + kind, kind=kind)
+                 for kind in ("ec", "rsa")]
+        self.ours = [certificate for certificate, _ in pairs]
+        self.ferry.settings["tls"] = {"certificate": self.ours,
+                                      "key": [key for _, key in pairs],
+                                      "source_verify": "none"}
+
+    def secure(self, port, user="", name=tls.NAME, context=None):
+        return tls.begin(self.lab.connect(port, self.address(user)), name, context)
+
+    def starttls(self, user="", name=tls.NAME):
+        """A connection to port 143 that has gone over to TLS."""
+        client = self.imap(user)
+        client.ok("STARTTLS")
+        return tls.begin(client.socket, name)
+
+    def stls(self, user="", name=tls.NAME):
+        connection = self.lab.connect(110, self.address(user))
+        Pop3(connection).ok("STLS")
+        return tls.begin(connection, name)
+
+    @property
+    def source_certificate(self):
+        return tls.in_file(self.server.folder / "cert.pem")
+
+
+def imap_inside(world, user, connection, greeting=True):
+    client = Imap(connection, greeting)
+    answer = client.login(user, world.password(user))
+    true(b" OK " in answer, f"login of {user}: {answer!r}")
+    return client
+
+
+WAYS_OF_IMAP = [
+    ("imaps", lambda world, user: (world.secure(993, user), True)),
+    ("STARTTLS", lambda world, user: (world.starttls(user), False)),
+]
+
+
+@table(WAYS_OF_IMAP)
+def a_user_moves(world, way):
+    user = world.user(40)
+    before = world.at_source(user)
+    connection, greeting = way(world, user)
+    equal(tls.shown(connection), tls.in_file(world.ours[0]), "our certificate")
+    client = imap_inside(world, user, connection, greeting)
+    client.ok("SELECT INBOX")
+    client.logout()
+    world.expect_source_logins(user, world.address(user))
+    world.ferry.wait_account(user, 30, stage="done", route="local")
+    nothing(compare.differences(before, world.here(user)), "differences in clear")
+    connection, greeting = way(world, user)
+    client = imap_inside(world, user, connection, greeting)
+    flows = [f for f in world.ferry.json("flows") if f["account"] == user]
+    equal([f["route"] for f in flows], ["local"], "flows")
+    client.ok("SELECT INBOX")
+    client.send(b"I IDLE\r\n")
+    true(client.line().startswith(b"+"), "idling here")
+    client.send(b"DONE\r\n")
+    client.until(b"I")
+    client.logout()
+    world.expect_source_logins(user, world.address(user))  # no further one
+
+
+@table([("pop3s", lambda world, user: (world.secure(995, user), True)),
+        ("STLS", lambda world, user: (world.stls(user), False))])
+def a_pop3_user_moves(world, way):
+    user = world.user(20)
+    sizes = []
+    for _ in range(2):
+        connection, greeting = way(world, user)
+        client = Pop3(connection, greeting)
+        client.ok(f"USER {user}")
+        client.ok(f"PASS {world.password(user)}")
+        sizes.append(client.ok("STAT"))
+        client.quit()
+        world.ferry.wait_account(user, 30, stage="done", route="local")
+    equal(sizes[0], sizes[1], "STAT before and after")
+
+
+@case
+def another_name_passes_unseen(world):
+    user = world.user(5)
+    connection = world.secure(993, user, name="other.example.com")
+    equal(tls.shown(connection), world.source_certificate, "the source's own certificate")
+    client = imap_inside(world, user, connection)
+    world.expect_source_logins(user, world.address(user))
+    equal(world.ferry.account(user), None, "nothing was learnt of it")
+    client.logout()
+    connection = world.starttls(user, name="other.example.com")
+    equal(tls.shown(connection), world.source_certificate, "by STARTTLS, too")
+    imap_inside(world, user, connection, greeting=False).logout()
+
+
+@case
+def no_name_is_shown_the_first(world):
+    connection = world.secure(993, name=None)
+    equal(tls.shown(connection), tls.in_file(world.ours[0]), "our certificate")
+
+
+@case
+def rsa_for_clients_that_know_no_other(world):
+    context = tls.client_context(newest=ssl.TLSVersion.TLSv1_2, ciphers="ECDHE-RSA-AES128-GCM-SHA256")
+    equal(tls.shown(world.secure(993, context=context)), tls.in_file(world.ours[1]), "RSA")
+
+
+@table([("TLS 1.0", "-tls1"), ("TLS 1.1", "-tls1_1")])
+def old_versions_are_refused(world, option):
+    done = world.lab.client.run(
+        "openssl", "s_client", option, "-cipher", "DEFAULT:@SECLEVEL=0", "-servername", tls.NAME,
+        "-connect", f"{SOURCE_ADDRESS[0]}:993", input="", timeout=20)
+    true("alert protocol version" in done.stdout, done.stdout[-300:])
+
+
+@case
+def bytes_behind_starttls_end_it(world):
+    for port, command in ((143, b"a STARTTLS\r\nb NOOP\r\n"), (110, b"STLS\r\nNOOP\r\n")):
+        connection = world.lab.connect(port)
+        connection.recv(4096)
+        connection.sendall(command)
+        rest = b""
+        while part := connection.recv(4096):
+            rest += part
+        true(b"NOOP" not in rest and b"b OK" not in rest, f"{port}: {rest!r}")
+
+
+@case
+def handshakes_that_stall_disturb_nobody(world):
+    stalled = []
+    for n in range(200):
+        connection = world.lab.connect(993)
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[:n % 12])
+        stalled.append(connection)
+    user = world.user(3)
+    began = time.monotonic()
+    imap_inside(world, user, world.secure(993, user)).logout()
+    true(time.monotonic() - began < 2, "a login beside them")
+    for connection in stalled:
+        connection.close()
+
+
+@case
+def certificates_are_not_lost_with_the_vault(world):
+    """It is killed: the next handshake waits for the next one or fails, and then they work."""
+    for pid in world.ferry.processes("vault"):
+        subprocess.run(["kill", "-9", str(pid)], check=True)
+    def works():
+        try:
+            return tls.shown(world.secure(993))
+        except (OSError, ssl.SSLError):
+            return None
+    equal(wait_until("a handshake", works, 10, 0.2), tls.in_file(world.ours[0]))
+
+
+@case
+def many_at_once(world):
+    users = [world.user(3) for _ in range(8)]
+    failures = []
+    def work(user):
+        try:
+            for _ in range(10):
+                imap_inside(world, user, world.secure(993, user)).logout()
+        except Exception as why:  # pylint: disable=W0718
+            failures.append(f"{user}: {why}")
+    threads = [threading.Thread(target=work, args=(u,)) for u in users]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    nothing(failures, "logins")
+
+
+if __name__ == "__main__":
+    main(lambda: TlsWorld(settings={"hold": 20}))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS in the lab: certificates that a test makes, and clients that say what they got."""
+import ssl
+import subprocess
+
+NAME = "mail.example.com"
+
+
+def make_certificate(folder, label, name=NAME, kind="ec"):
+    """(certificate, key): files below folder, signed by themselves."""
+    certificate, key = folder / f"{label}.pem", folder / f"{label}.key"
+    algorithm = (["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else ["rsa:2048"])
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-days", "30",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+         "-keyout", key, "-out", certificate],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return str(certificate), str(key)
+
+
+def client_context(oldest=None, newest=None, ciphers=None):
+    """Shows what it is shown: the test compares certificates itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if oldest:
+        context.minimum_version = oldest
+    if newest:
+        context.maximum_version = newest
+    if ciphers:
+        context.set_ciphers(ciphers)
+    return context
+
+
+def begin(connection, name=NAME, context=None):
+    return (context or client_context()).wrap_socket(connection, server_hostname=name)
+
+
+def shown(connection):
+    """The certificate that the server showed, as it lies in a file."""
+    return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
+
+
+def in_file(path):
+    """The first certificate of a file, in the same form."""
+    with open(path, encoding="ascii") as file:
+        return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(
+            file.read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"))

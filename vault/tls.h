@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef VAULT_TLS_H
+#define VAULT_TLS_H
+/*
+ * The private keys of the certificates that clients are shown. Workers get the
+ * certificates and ask for signatures (tls/signature.h); no key leaves this process.
+ */
+#include "base/buf.h"
+#include "settings/settings.h"
+#include "tls/signature.h"
+#include "tls/ticket.h"
+
+struct tls_identity {
+	EVP_PKEY *key;
+	struct buf chain; /* PEM, the server's own certificate first */
+	struct buf
+		staple; /* an OCSP response (DER) from FILE.ocsp; empty: there is none */
+	const char *file; /* of the certificate: the settings' */
+};
+
+struct vault_tls {
+	struct tls_identity identities[SETTINGS_FILES_MAX];
+	size_t n;
+	/* that the workers' ticket keys begin with */
+	unsigned char secret[TLS_TICKET_SECRET];
+	uint64_t secret_at_s;
+};
+
+/* Reads the files that the settings name: PEM, or PKCS#12 without a password. One whose
+   key does not fit its certificate is refused. 0 or -errno with the sentence; *ret is to
+   be closed in any case. */
+int vault_tls_open(const struct settings *s, struct vault_tls *ret, struct error *err);
+void vault_tls_close(struct vault_tls *t); /* wipes; may be called twice */
+
+/* number: of the identity. As tls_sign(). */
+int vault_tls_sign(const struct vault_tls *t, uint64_t number, unsigned scheme,
+	struct str digest, unsigned char ret[static TLS_SIGNATURE_MAX], size_t *ret_len);
+
+#endif
