@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry check: would it work? Changes nothing. */
+/* mailferry check: would it work? Changes nothing, but for --trust-source. */
 #include "control/check_refusals.h"
+#include "control/check_tls.h"
 #include "control/control.h"
 #include "control/findings.h"
 #include "control/rights.h"
@@ -400,6 +401,7 @@ enum exit_code cmd_check(struct control *c)
 		check_ports(c, &f);
 		check_source(c, &f);
 		check_refusals(c, &f);
+		check_tls(c, &f);
 		code = print(c, &f);
 	}
 	if (code < 0)

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const struct command commands[] = {
-	{ "check", "", 0, 0, OPTION_JSON | OPTION_PRINT_CONFIG, cmd_check,
+	{ "check", "", 0, 0, OPTION_JSON | OPTION_PRINT_CONFIG | OPTION_TRUST_SOURCE,
+		cmd_check,
 		"would it work? configuration, kernel, rights, what the source offers" },
 	{ "up", "", 0, 0, 0, cmd_up,
 		"run everything in the foreground; at its end the rules go while nobody "
@@ -66,6 +67,10 @@ static const struct option_row {
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,
 		offsetof(struct control, print_config),
 		"print every option with its value and meaning, check nothing" },
+	{ "--trust-source", NULL, OPTION_TRUST_SOURCE,
+		offsetof(struct control, trust_source),
+		"confirm the keys that the source shows now: from then on it is known by "
+		"them" },
 	{ "--format", "FORMAT", OPTION_FORMAT, offsetof(struct control, format),
 		"of FILE: virtual or aliases, as Postfix has them (default: by its first "
 		"rule)" },

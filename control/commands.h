@@ -22,6 +22,7 @@ enum option_bit {
 	OPTION_ERASE = 1 << 14,
 	OPTION_USERS = 1 << 15,
 	OPTION_CLOSED = 1 << 11,
+	OPTION_TRUST_SOURCE = 1 << 16,
 };
 
 struct command {

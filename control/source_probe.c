@@ -10,8 +10,7 @@
 #include <sys/socket.h>
 
 #define CONNECT_MS 5000 /* a healthy server answers in some; a person waits */
-/* A tarpit or a reverse look-up may take 30 s; mail clients wait for a minute. */
-#define ANSWER_MS 60000
+#define ANSWER_MS 35000 /* a tarpit or a reverse look-up takes up to 30 s */
 #define LINE_LIMIT 65536
 #define READ_SIZE 4096
 
@@ -123,7 +122,7 @@ static int explain(int code, struct error *err)
 		{ -ETIMEDOUT,
 			"no answer within 5 s; is the source up, and is the way to it "
 			"open?" },
-		{ -ETIME, "it takes the connection and says nothing for 60 s" },
+		{ -ETIME, "it takes the connection and says nothing for 35 s" },
 		{ -EPIPE, "it closed the connection before it had answered" },
 		{ -EPROTO, "what answers there is another protocol" },
 		{ -ENOBUFS, "it sends a line without end" },

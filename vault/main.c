@@ -23,7 +23,7 @@ static const struct program program = {
 		"normally `mailferry up` starts it.\n"
 		"\n"
 		"  -c FILE      configuration (default " PROGRAM_CONFIG ")\n"
-		"  --task check  look whether key and registry belong together, and end\n"
+		"  --task check  look whether keys, certificates and registry fit, and end\n"
 		"  --task make   the same; makes both when there are none\n"
 		"  --task once   answer the command that is at descriptor 3, and end\n"
 		"  -h, --help   this help\n",
@@ -38,9 +38,15 @@ static int say(const struct error *err)
 
 static int check(const struct settings *settings)
 {
+	struct vault_tls tls;
 	struct error err = { 0 };
+	int r = vault_check(settings, &err);
 
-	return vault_check(settings, &err) < 0 ? say(&err) : EXIT_SUCCESS;
+	if (r == 0) {
+		r = vault_tls_open(settings, &tls, &err);
+		vault_tls_close(&tls);
+	}
+	return r < 0 ? say(&err) : EXIT_SUCCESS;
 }
 
 static int make(const struct settings *settings)

@@ -426,7 +426,9 @@ int stream_tls_connect(
 
 SSL *stream_tls_ssl(struct stream *s)
 {
-	return s->ops == &tls_ops ? tls_of(s)->ssl : NULL;
+	while (s && s->ops != &tls_ops)
+		s = s->below;
+	return s ? tls_of(s)->ssl : NULL;
 }
 
 const char *stream_tls_error(const struct stream *s)

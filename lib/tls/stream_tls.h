@@ -28,7 +28,7 @@ int stream_tls_accept(
 int stream_tls_connect(
 	struct stream *below, SSL_CTX *context, const char *name, struct stream **ret);
 
-/* Of a stream of this kind: its SSL, to ask what was agreed upon. */
+/* Its SSL, or that of a stream below: to ask what was agreed upon. NULL: none. */
 SSL *stream_tls_ssl(struct stream *s);
 /* Why the connection broke, as OpenSSL says it; "" while it has not. */
 const char *stream_tls_error(const struct stream *s);

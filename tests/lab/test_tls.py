@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS ends here for the names that we hold keys for, and passes unseen for all others."""
+import json
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -24,6 +26,7 @@ class TlsWorld(World):
         start = self.ferry.start
 
         def prepared():
+            self.ferry.start = start
             self._make_certificates()
             return start()
         self.ferry.start = prepared
@@ -200,6 +203,37 @@ def many_at_once(world):
     for t in threads:
         t.join(60)
     nothing(failures, "logins")
+
+
+def tls_findings(world, *options):
+    done = world.ferry.command("check", "--json", *options)
+    return {f["name"]: f for f in json.loads(done.stdout)["findings"] if f["area"] == "tls"}
+
+
+@case
+def the_source_is_known_by_its_key(world):
+    world.ferry.stop()
+    world.ferry.write_config(tls={**world.ferry.settings["tls"], "source_verify": "pin"})
+    found = tls_findings(world)["imaps"]
+    true(found["level"] == "problem" and "not confirmed" in found["text"], found)
+    found = tls_findings(world, "--trust-source")
+    true(all(f["level"] == "ok" for f in found.values() if "key" in f["text"]
+             and "cannot be seen" not in f["text"]), found)
+    world.ferry.start()
+    user = world.user(3)
+    imap_inside(world, user, world.secure(993, user)).logout()
+    world.ferry.wait_account(user, 30, stage="done", route="local")
+    with sqlite3.connect(Path(world.ferry.settings["state_dir"]) / "registry.sqlite") as registry:
+        registry.execute("UPDATE fact SET value=? WHERE name='imaps.pin'", (b"00" * 32,))
+    true("NOT the one" in tls_findings(world)["imaps"]["text"], "another key is told")
+    world.ferry.stop()
+    world.ferry.start()
+    stranger = world.user(3)
+    client = Imap(world.secure(993, stranger))
+    client.send(f"a LOGIN {stranger} {world.password(stranger)}\r\n".encode())
+    answer = client.line()
+    true(b"UNAVAILABLE" in answer, f"no password goes to another key: {answer!r}")
+    equal(world.source_logins(stranger), [], "at the source")
 
 
 if __name__ == "__main__":
