@@ -148,6 +148,12 @@ uint64_t loop_now(const struct loop *loop)
 	return uv_now(&loop->uv);
 }
 
+/* libuv says 0 of a loop that has nothing to do, which would be no sleep at all. */
+static int timeout_of(const uv_loop_t *uv)
+{
+	return uv_loop_alive(uv) ? uv_backend_timeout(uv) : -1;
+}
+
 void loop_turn(struct loop *loop)
 {
 	struct epoll_event batch[BATCH];
@@ -156,8 +162,8 @@ void loop_turn(struct loop *loop)
 
 	loop->running = true;
 	call_due(loop);
-	n = epoll_wait(loop->epoll, batch, BATCH,
-		loop->n_due ? 0 : uv_backend_timeout(&loop->uv));
+	n = epoll_wait(
+		loop->epoll, batch, BATCH, loop->n_due ? 0 : timeout_of(&loop->uv));
 	uv_update_time(&loop->uv);
 	for (int i = 0; i < n; i++) {
 		if (batch[i].data.ptr)
@@ -166,7 +172,7 @@ void loop_turn(struct loop *loop)
 			uv_is_due = true;
 	}
 	/* 0: a timer has expired */
-	if (uv_is_due || uv_backend_timeout(&loop->uv) == 0)
+	if (uv_is_due || timeout_of(&loop->uv) == 0)
 		(void)uv_run(&loop->uv, UV_RUN_NOWAIT);
 	loop->running = false;
 	free_gone(loop);

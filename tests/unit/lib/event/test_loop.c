@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -262,6 +263,25 @@ static void test_refused(void **state)
 	assert_int_equal(b->error, -EPERM);
 }
 
+/* With no timer at all it sleeps until a descriptor has something. */
+static void test_sleeps_without_timers(void **state)
+{
+	const struct itimerspec when = { .it_value = { .tv_nsec = PAUSE_MS * 1000000 } };
+	struct bench *b = *state;
+	int fd = watch_take(b->watch), turns = 0;
+
+	fd_closep(&fd);
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(timerfd_settime(fd, 0, &when, NULL), 0);
+	assert_int_equal(watch_new(&b->loop, fd, ready, b, &b->watch), 0);
+	b->what = DO_READ;
+	watch_want(b->watch, UV_READABLE);
+	for (; !b->calls; turns++)
+		loop_turn(&b->loop);
+	assert_true(turns <= TURNS_MAX);
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -275,6 +295,7 @@ int main(void)
 		ROW(test_soon),
 		ROW(test_soon_again),
 		ROW(test_refused),
+		ROW(test_sleeps_without_timers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

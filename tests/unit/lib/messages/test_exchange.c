@@ -89,6 +89,12 @@ static void on_lost(void *context, struct channel *c, int code)
 	channel_close(c);
 }
 
+/* So that a turn never waits. */
+static void on_pulse(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
 static const struct channel_ops ops = {
 	.message = on_message, .lost = on_lost, .bytes_max = 4096, .fds_max = 1
 };
@@ -100,11 +106,14 @@ static void test_over_a_socket(void **state)
 	struct message huge = { .type = MESSAGE_RELEASE };
 	struct channel a, b;
 	struct loop loop;
+	uv_idle_t pulse;
 	int pair[2], ends[2];
 	char c = 0;
 
 	(void)state;
 	assert_int_equal(loop_init(&loop, false), 0);
+	assert_int_equal(uv_idle_init(&loop.uv, &pulse), 0);
+	assert_int_equal(uv_idle_start(&pulse, on_pulse), 0);
 	assert_int_equal(ipc_pair(pair), 0);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_int_equal(channel_open(&a, &loop, pair[0], &ops, NULL), 0);
@@ -126,6 +135,7 @@ static void test_over_a_socket(void **state)
 	loop_turn(&loop);
 	assert_false(channel_is_open(&b));
 	fd_closep(&ends[0]);
+	uv_close((uv_handle_t *)&pulse, NULL);
 	assert_int_equal(loop_fini(&loop), 0);
 }
 
