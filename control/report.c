@@ -96,8 +96,7 @@ static int find_unseen(struct control *c, struct registry *r, struct report *p)
 		return code;
 	if (at / DAY_MS >= p->since_day)
 		add_sentence(p->reasons,
-			"sessions passed unseen after STARTTLS (the last %" PRIu64
-			" h ago)",
+			"sessions passed unseen inside TLS (the last %" PRIu64 " h ago)",
 			(clock_wall_ms() - at) / 3600000);
 	report_unseen_services(c, services, sizeof(services));
 	if (services[0])
@@ -106,25 +105,32 @@ static int find_unseen(struct control *c, struct registry *r, struct report *p)
 	return 0;
 }
 
-static bool is_routed_past(const struct service_settings *s)
+static bool is_routed_past(const struct settings *s, enum service_id id)
 {
-	return !s->enabled;
+	return !s->services[id].enabled;
 }
 
-static bool passes_after_starttls(const struct service_settings *s)
+static bool passes_after_starttls(const struct settings *s, enum service_id id)
 {
-	return s->enabled && s->tls != SERVICE_TLS_HIDE;
+	return s->services[id].enabled && s->services[id].tls != SERVICE_TLS_HIDE &&
+	       !service_is_implicit(id) && !settings_ends_tls(s, id);
+}
+
+static bool passes_inside_tls(const struct settings *s, enum service_id id)
+{
+	return s->services[id].enabled && service_is_implicit(id) &&
+	       !settings_ends_tls(s, id);
 }
 
 static void add_blind_spot(struct control *c, struct report *p, const char *why,
-	bool (*applies)(const struct service_settings *s))
+	bool (*applies)(const struct settings *s, enum service_id id))
 {
 	char names[SENTENCE_MAX / 2] = "";
 
 	for (int id = 0; id < SERVICE_COUNT; id++) {
 		size_t len = strlen(names);
 
-		if (applies(&c->settings.services[id]))
+		if (applies(&c->settings, (enum service_id)id))
 			(void)snprintf(names + len, sizeof(names) - len, "%s%s",
 				len ? ", " : "", service_name((enum service_id)id));
 	}
@@ -136,6 +142,7 @@ static void add_blind_spot(struct control *c, struct report *p, const char *why,
 static void find_blind_spots(struct control *c, struct report *p)
 {
 	add_blind_spot(c, p, "after STARTTLS (passes unseen)", passes_after_starttls);
+	add_blind_spot(c, p, "(TLS passes unseen: no key here)", passes_inside_tls);
 	add_blind_spot(c, p, "(routed past us)", is_routed_past);
 }
 

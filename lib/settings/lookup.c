@@ -55,6 +55,12 @@ const char *tls_version_name(enum tls_version v)
 	return choice_name(tls_options, "min_version", (int)v);
 }
 
+bool settings_ends_tls(const struct settings *s, enum service_id id)
+{
+	return s->services[id].tls == SERVICE_TLS_AUTO && s->tls.certificates.n &&
+	       id != SERVICE_SMTP && id != SERVICE_SUBMISSION;
+}
+
 bool service_is_implicit(enum service_id id)
 {
 	return service_rows[id].implicit_tls;

@@ -315,7 +315,7 @@ def test_unseen_tls(house):
     moved(house)
     watched(house)
     house.tool("unseen", "")
-    house.bad("sessions passed unseen after STARTTLS", "retire", "--yes")
+    house.bad("sessions passed unseen inside TLS", "retire", "--yes")
 
 
 def test_unseen_ports(house):
