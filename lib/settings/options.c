@@ -106,7 +106,8 @@ static const struct option service_option_rows[] = {
 	{ "port", OPTION_PORT, SERVICE(port), NULL, .least = 1, .most = 65535,
 		.help = "as clients use it" },
 	{ "enabled", OPTION_SWITCH, SERVICE(enabled), NULL,
-		.help = "divert it; false: the kernel routes it past us" },
+		.help = "divert it; false: the kernel routes it past us. Not set: imap, pop3 and "
+			"smtp, and with a `certificate` imaps, pop3s and smtps" },
 	{ "tls", OPTION_CHOICE, SERVICE(tls), "auto", .choices = tls_choices,
 		.help = "TLS of clients: \"auto\" ends it here where we hold a key for "
 			"the name that they ask for and else lets it pass to the source "
@@ -189,10 +190,10 @@ const struct service_row service_rows[SERVICE_COUNT] = {
 	[SERVICE_SMTP] = { "smtp", 25, true, false },
 	[SERVICE_POP3] = { "pop3", 110, true, false },
 	[SERVICE_IMAP] = { "imap", 143, true, false },
-	[SERVICE_SMTPS] = { "smtps", 465, true, true },
-	[SERVICE_SUBMISSION] = { "submission", 587, true, false },
-	[SERVICE_IMAPS] = { "imaps", 993, true, true },
-	[SERVICE_POP3S] = { "pop3s", 995, true, true },
+	[SERVICE_SMTPS] = { "smtps", 465, false, true },
+	[SERVICE_SUBMISSION] = { "submission", 587, false, false },
+	[SERVICE_IMAPS] = { "imaps", 993, false, true },
+	[SERVICE_POP3S] = { "pop3s", 995, false, true },
 };
 
 const struct option *option_by_name(struct option_section section, const char *name)

@@ -69,8 +69,9 @@ struct tls_settings {
 };
 
 struct service_settings {
-	bool enabled;  /* diverted at all */
-	uint16_t port; /* as clients use it */
+	bool enabled;          /* diverted at all */
+	bool enabled_explicit; /* the admin wrote it */
+	uint16_t port;         /* as clients use it */
 	enum service_tls tls;
 	uint16_t upstream_port; /* at the source; default: port */
 	enum source_tls_mode source_tls;

@@ -298,8 +298,7 @@ def straggler_finds_the_folder_closed(world):
     world.ferry.ok("route", user, "source")
     index = next((Path(world.ferry.settings["state_dir"]) / "mail" / user).glob("*.sqlite"))
     with sqlite3.connect(index) as database:
-        equal(database.execute("SELECT CAST(value AS TEXT) FROM checkpoint"
-                               " WHERE name='switch-modseq'").fetchall(), [("left",)], "mark")
+        equal(database.execute("SELECT service FROM account").fetchall(), [("left",)], "mark")
     registry(world, "UPDATE account SET route='local', stage='done' WHERE name=?", (user,))
     answer = world.imap(user).login(user, world.password(user))
     true(b" NO [UNAVAILABLE]" in answer, f"{answer!r}")
