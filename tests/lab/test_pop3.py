@@ -96,7 +96,7 @@ def nobody_loses_recent_for_a_guess(world):
     nothing(compare.file_differences(files, compare.files(world.server.home(user))), "files")
     uidls = account["certificate"]["uidls"]
     equal((account["uidls_kept"], uidls["result"]), (None, "not read"))
-    true("Recent from 1 message" in uidls["reason"], uidls)
+    true("Recent on 1 message" in uidls["reason"], uidls)
 
 
 @case
