@@ -242,6 +242,8 @@ static int imap_run(void *self, const struct source_events *events, struct error
 	while (r == 0 && !is_idle(s)) {
 		add_connection(s);
 		r = send_ahead(s, err);
+		if (r == 0 && is_idle(s)) /* what was queued did not have to be asked */
+			break;
 		if (r == 0)
 			r = wait(s, err);
 		if (r == 0)
