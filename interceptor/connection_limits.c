@@ -11,6 +11,7 @@
 
 struct shared {
 	uint64_t key;
+	struct password_prints prints;
 	struct connection_counts rows[];
 };
 
@@ -23,6 +24,7 @@ static int map(struct connection_limits *t, size_t size)
 		return -errno;
 	t->n_rows = (unsigned)((size - sizeof(*shared)) / sizeof(t->rows[0]));
 	t->rows = shared->rows;
+	t->prints = &shared->prints;
 	if (t->key)
 		shared->key = t->key;
 	t->key = shared->key;
@@ -33,6 +35,7 @@ int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 {
 	size_t size =
 		sizeof(struct shared) + sizeof(struct connection_counts) * n_workers;
+	int r;
 
 	*t = (struct connection_limits){ .fd = memfd_create(
 						 "mailferry-connections", MFD_CLOEXEC) };
@@ -40,7 +43,14 @@ int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 		return -errno;
 	if (getrandom(&t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
 		return -EIO;
-	return ftruncate(t->fd, (off_t)size) < 0 ? -errno : map(t, size);
+	if (ftruncate(t->fd, (off_t)size) < 0)
+		return -errno;
+	r = map(t, size);
+	/* an empty place must not be something that can be hit */
+	if (r == 0 && getrandom(t->prints, sizeof(*t->prints), 0) !=
+			      (ssize_t)sizeof(*t->prints))
+		r = -EIO;
+	return r;
 }
 
 int connection_limits_attach(struct connection_limits *t, int fd)

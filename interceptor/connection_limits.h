@@ -2,7 +2,8 @@
 #ifndef INTERCEPTOR_CONNECTION_LIMITS_H
 #define INTERCEPTOR_CONNECTION_LIMITS_H
 /*
- * How many connections there are, over all workers: the one thing they share.
+ * How many connections there are, over all workers, and which passwords are known: the
+ * memory that they share.
  *
  * Each worker counts in a row of its own, in memory that all can read, and adds the rows
  * up when it must decide. When a worker dies, its row is set to zero and is right again.
@@ -25,8 +26,19 @@ struct connection_counts {
 	uint32_t waiting[LIMITS_BUCKETS]; /* not logged in, by client address */
 };
 
+#define PRINT_SIZE 32
+#define PRINTS 4096 /* 128 KiB; two that share a place take turns */
+
+/* Keyed hashes of passwords that are known to be those that are kept (keeper.h). One that
+   another worker is just writing is not found. */
+struct password_prints {
+	uint8_t key[PRINT_SIZE];
+	uint8_t places[PRINTS][PRINT_SIZE];
+};
+
 struct connection_limits {
 	struct connection_counts *rows; /* shared */
+	struct password_prints *prints; /* shared */
 	unsigned n_rows;
 	uint64_t key;
 	int fd; /* of the memory, for connection_limits_attach() */

@@ -16,14 +16,14 @@
 	1024 /* under way; more logins than that teach at the next one                   \
 	      */
 
-_Static_assert(KEEPER_PRINT == crypto_generichash_KEYBYTES, "a key of libsodium's");
+_Static_assert(PRINT_SIZE == crypto_generichash_KEYBYTES, "a key of libsodium's");
 
 /* Rows that may hold a password, and how it is known if they do. */
 struct guesses {
 	size_t n;
 	struct {
 		int64_t id;
-		uint8_t print[KEEPER_PRINT];
+		uint8_t print[PRINT_SIZE];
 	} rows[GUESSES_MAX];
 };
 
@@ -46,49 +46,42 @@ struct look {
 	char account[REGISTRY_NAME_MAX + 1];
 };
 
-int keeper_init(struct vault_link *v)
+int keeper_init(struct vault_link *v, struct password_prints *prints)
 {
-	size_t size = sizeof(*v->prints) * KEEPER_MEMORY;
-
-	v->prints = sodium_init() < 0 ? NULL : malloc(size);
-	if (!v->prints)
-		return -ENOMEM;
-	/* an empty place must not be something that can be hit */
-	randombytes_buf(v->prints, size);
-	randombytes_buf(v->print_key, sizeof(v->print_key));
-	return 0;
+	v->prints = prints;
+	return sodium_init() < 0 ? -ENOSYS : 0;
 }
 
 /* ---- what is known ---- */
 
 static void make_print(const struct vault_link *v, struct str sealed, struct str password,
-	uint8_t ret[static KEEPER_PRINT])
+	uint8_t ret[static PRINT_SIZE])
 {
 	crypto_generichash_state state;
 
 	(void)crypto_generichash_init(
-		&state, v->print_key, sizeof(v->print_key), KEEPER_PRINT);
+		&state, v->prints->key, sizeof(v->prints->key), PRINT_SIZE);
 	(void)crypto_generichash_update(
 		&state, (const unsigned char *)sealed.ptr, sealed.len);
 	(void)crypto_generichash_update(
 		&state, (const unsigned char *)password.ptr, password.len);
-	(void)crypto_generichash_final(&state, ret, KEEPER_PRINT);
+	(void)crypto_generichash_final(&state, ret, PRINT_SIZE);
 	sodium_memzero(&state, sizeof(state));
 }
 
-static uint8_t *place_of(struct vault_link *v, const uint8_t print[static KEEPER_PRINT])
+static uint8_t *place_of(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
 {
-	return v->prints[((size_t)print[0] << 8 | print[1]) % KEEPER_MEMORY];
+	return v->prints->places[((size_t)print[0] << 8 | print[1]) % PRINTS];
 }
 
-static bool is_known(struct vault_link *v, const uint8_t print[static KEEPER_PRINT])
+static bool is_known(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
 {
-	return sodium_memcmp(place_of(v, print), print, KEEPER_PRINT) == 0;
+	return sodium_memcmp(place_of(v, print), print, PRINT_SIZE) == 0;
 }
 
-static void remember(struct vault_link *v, const uint8_t print[static KEEPER_PRINT])
+static void remember(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
 {
-	memcpy(place_of(v, print), print, KEEPER_PRINT);
+	memcpy(place_of(v, print), print, PRINT_SIZE);
 }
 
 /* ---- struct password_keeper ---- */
@@ -97,14 +90,14 @@ static bool holds(void *context, const struct password *p, struct str password)
 {
 	struct look *look = context;
 	struct guesses *g = &look->guesses;
-	uint8_t print[KEEPER_PRINT];
+	uint8_t print[PRINT_SIZE];
 
 	make_print(look->link, p->sealed, password, print);
 	look->found = look->found || is_known(look->link, print);
 	if (look->found || g->n == GUESSES_MAX)
 		return look->found;
 	g->rows[g->n].id = p->id;
-	memcpy(g->rows[g->n++].print, print, KEEPER_PRINT);
+	memcpy(g->rows[g->n++].print, print, PRINT_SIZE);
 	(void)snprintf(
 		look->account, sizeof(look->account), "%.*s", STR_ARG(p->account_name));
 	return false;
@@ -121,7 +114,7 @@ static int close_box(
 	void *context, struct str account, struct str password, struct buf *out)
 {
 	struct look *look = context;
-	uint8_t print[KEEPER_PRINT];
+	uint8_t print[PRINT_SIZE];
 	int r;
 
 	if (!channel_is_open(&look->link->channel))
@@ -142,7 +135,7 @@ struct knowledge {
 static int look_at(void *context, const struct password *p)
 {
 	const struct knowledge *k = context;
-	uint8_t print[KEEPER_PRINT];
+	uint8_t print[PRINT_SIZE];
 
 	if (!p->sealed.len)
 		return 0;

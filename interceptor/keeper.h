@@ -3,16 +3,16 @@
 #define INTERCEPTOR_KEEPER_H
 /*
  * What a login at the source teaches about its password (registry_learn()). A worker
- * cannot look into what lies there: that two are the same it knows of those that it has
- * seen before, by a keyed hash. Of any other it asks the vault afterwards; nobody waits
- * for the answer, and a password that is new is kept then.
+ * cannot look into what lies there: that two are the same it knows of those that one of
+ * the workers has seen before, by a keyed hash. Of any other it asks the vault
+ * afterwards; nobody waits for the answer, and a password that is new is kept then.
  */
 #include "interceptor/vault_link.h"
 #include "registry/passwords.h"
 
 struct worker;
 
-int keeper_init(struct vault_link *v);
+int keeper_init(struct vault_link *v, struct password_prints *prints);
 
 /* registry_learn(), and the question if there is one. */
 int keeper_learn(struct worker *w, const struct proven_login *login,

@@ -144,5 +144,5 @@ int vault_link_init(struct worker *w)
 	LIST_INIT(&v->comparisons);
 	return tls_keys_init(&w->tls, w->host.settings, ask_for_tls, w) < 0
 	               ? -ENOMEM
-	               : keeper_init(v);
+	               : keeper_init(v, w->limits->prints);
 }

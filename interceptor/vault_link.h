@@ -6,14 +6,13 @@
  * public key, which the vault gives it with the connection, but open none; whether one is
  * right it asks (verify.h, keeper.h).
  */
+#include "interceptor/connection_limits.h"
 #include "messages/exchange.h"
 #include "registry/box.h"
 
 struct settings;
 
-#define VAULT_CHECKS 256   /* buckets of sessions that wait for a verdict */
-#define KEEPER_MEMORY 4096 /* 128 KiB; two that share a place take turns */
-#define KEEPER_PRINT 32
+#define VAULT_CHECKS 256 /* buckets of sessions that wait for a verdict */
 
 struct vault_link {
 	struct channel channel;
@@ -21,8 +20,7 @@ struct vault_link {
 	uint8_t public_key[BOX_KEY_SIZE];
 	LIST_HEAD(, check) checks[VAULT_CHECKS]; /* verify.c */
 	/* keeper.c: passwords that are known to be the kept ones */
-	uint8_t print_key[KEEPER_PRINT];
-	uint8_t (*prints)[KEEPER_PRINT];
+	struct password_prints *prints; /* of all workers */
 	LIST_HEAD(, comparison) comparisons;
 	uint64_t next_comparison;
 };
