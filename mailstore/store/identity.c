@@ -5,9 +5,11 @@
 
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static const char *const service_names[] = { "copying", "served", "leaving", "left" };
 _Static_assert(sizeof(service_names) / sizeof(service_names[0]) == STORE_SERVICE_COUNT,
@@ -97,6 +99,30 @@ int store_set_service(
 	return code;
 }
 
+#define PAGE 4096 /* of SQLite: one holds no table of ours, they have a page each */
+
+/* Killed before its tables were there: no mail was ever in it. With bodies beside it an
+   empty index is a damaged one. */
+static bool has_just_begun(const char *folder, const char *index)
+{
+	char bodies[PATH_MAX];
+	struct dirent *entry;
+	struct stat about;
+	bool any = false;
+	DIR *d;
+
+	if (stat(index, &about) < 0 || about.st_size > PAGE)
+		return false;
+	if (snprintf(bodies, sizeof(bodies), "%s/bodies", folder) >= (int)sizeof(bodies))
+		return false;
+	d = opendir(bodies);
+	while (d && !any && (entry = readdir(d)))
+		any = entry->d_name[0] != '.';
+	if (d)
+		(void)closedir(d);
+	return !any;
+}
+
 int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
 	struct error *err)
 {
@@ -108,6 +134,8 @@ int store_peek(const char *folder, struct arena *arena, struct store_identity *r
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return error_errno(err, -ENAMETOOLONG, "%s", folder);
 	code = database_open(path, false, &store_schema, &d, err);
+	if (code == -EUCLEAN && has_just_begun(folder, path))
+		return error_set(err, -ENOENT, "%s has just begun", folder);
 	if (code < 0)
 		return code;
 	code = read_identity(d, arena, ret, err);

@@ -47,6 +47,21 @@ static void what_is_set_stays(void **state)
 	FAILS(-ENOENT, store_peek("/tmp/mailferry-none", &f->arena, &is, &err));
 }
 
+/* Killed before there was a table: nothing is lost, and nobody need be asked. */
+static void what_has_just_begun_is_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_identity is = { 0 };
+	struct error err = { 0 };
+
+	store_close(f->store);
+	f->store = NULL;
+	fixture_shell(f, "rm -rf $d/* && mkdir $d/bodies && : >$d/index.sqlite");
+	FAILS(-ENOENT, store_peek(f->folder, &f->arena, &is, &err));
+	fixture_shell(f, ": >$d/bodies/0001.pack");
+	FAILS(-EUCLEAN, store_peek(f->folder, &f->arena, &is, &err));
+}
+
 static const struct {
 	const char *note;
 	enum store_service service;
@@ -94,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_one_is_nobodys),
 		TEST(what_is_set_stays),
+		TEST(what_has_just_begun_is_nothing),
 		cmocka_unit_test(old_folders_are_told_apart),
 	};
 
