@@ -19,8 +19,6 @@ struct source_tls {
 	SSL_CTX *contexts[SERVICE_COUNT]; /* made when they are needed */
 };
 void source_tls_fini(struct source_tls *t);
-/* Other settings or pins: the next connection looks anew. */
-#define source_tls_forget source_tls_fini
 
 /* *stream: a connection to that service that nothing was read from yet. It is put inside
    TLS when the service's `source_tls` says so; then the first bytes that are read are the
