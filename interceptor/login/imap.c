@@ -88,7 +88,8 @@ static void source_greeted(void *machine)
 {
 	struct imap_machine *f = machine;
 
-	f->source.state = IMAP_UPSTREAM_IN_READY;
+	if (f->source.state != IMAP_UPSTREAM_CLOSED)
+		f->source.state = IMAP_UPSTREAM_IN_READY;
 }
 
 static int send_login(void *machine, struct buf *to_source)
