@@ -41,12 +41,13 @@ struct account {
 	bool ending;
 	struct serve serve; /* store NULL: not open */
 	struct connections connections;
-	struct parcel *parcels[DELIVERY_BATCH]; /* came in this turn of the loop */
-	size_t n_parcels;
+	struct pending_delivery
+		*deliveries[DELIVERY_BATCH]; /* came in this turn of the loop */
+	size_t n_deliveries;
 };
 
 /* A STAGE, DELIVER or DISCARD until it is answered. */
-struct parcel {
+struct pending_delivery {
 	struct delivery delivery;
 	struct message m; /* views into bytes */
 	size_t len;
@@ -264,7 +265,7 @@ static enum delivery_what what_of(const struct message *m)
 	return m->number ? DELIVERY_AT_ONCE : DELIVERY_STAGE;
 }
 
-static void log_parcel(const struct account *a, const struct parcel *p)
+static void log_delivery(const struct account *a, const struct pending_delivery *p)
 {
 	static const char *const events[DELIVERY_WHAT_COUNT] = {
 		[DELIVERY_STAGE] = "staged",
@@ -288,7 +289,7 @@ static void log_parcel(const struct account *a, const struct parcel *p)
 			STR_ARG(p->m.client), (unsigned long long)d->size);
 }
 
-static void answer_parcel(struct account *a, const struct parcel *p)
+static void answer_delivery(struct account *a, const struct pending_delivery *p)
 {
 	const struct delivery *d = &p->delivery;
 	struct message answer = { .type = MESSAGE_DELIVERED,
@@ -307,45 +308,46 @@ static void answer_parcel(struct account *a, const struct parcel *p)
 		send_to_master(a, &answer);
 }
 
-static void fail_parcels(struct account *a, int code)
+static void fail_deliveries(struct account *a, int code)
 {
-	for (size_t i = 0; i < a->n_parcels; i++)
-		a->parcels[i]->delivery.code = error_set(&a->parcels[i]->delivery.err,
-			code, "the mailbox cannot be opened");
+	for (size_t i = 0; i < a->n_deliveries; i++)
+		a->deliveries[i]->delivery.code =
+			error_set(&a->deliveries[i]->delivery.err, code,
+				"the mailbox cannot be opened");
 }
 
 /* All that came in this turn, in one transaction where it can be: one fsync for many. */
-static void run_parcels(struct account *a)
+static void run_pending(struct account *a)
 {
 	struct delivery *batch[DELIVERY_BATCH];
 	const char *why;
 	int code;
 
-	if (!a->n_parcels)
+	if (!a->n_deliveries)
 		return;
-	for (size_t i = 0; i < a->n_parcels; i++)
-		batch[i] = &a->parcels[i]->delivery;
+	for (size_t i = 0; i < a->n_deliveries; i++)
+		batch[i] = &a->deliveries[i]->delivery;
 	code = open_store(a, &why);
 	if (code == 0)
 		deliveries_run(
-			a->serve.store, a->serve.message_bytes, batch, a->n_parcels);
+			a->serve.store, a->serve.message_bytes, batch, a->n_deliveries);
 	else
-		fail_parcels(a, code);
-	for (size_t i = 0; i < a->n_parcels; i++) {
-		struct parcel *p = a->parcels[i];
+		fail_deliveries(a, code);
+	for (size_t i = 0; i < a->n_deliveries; i++) {
+		struct pending_delivery *p = a->deliveries[i];
 
-		log_parcel(a, p);
-		answer_parcel(a, p);
+		log_delivery(a, p);
+		answer_delivery(a, p);
 		fd_closep(&p->delivery.fd);
 		free(p);
 	}
-	a->n_parcels = 0;
+	a->n_deliveries = 0;
 }
 
 /* Without memory: the master answers for us once we are gone. */
-static void take_parcel(struct account *a, const struct message *m, int fd)
+static void take_delivery(struct account *a, const struct message *m, int fd)
 {
-	struct parcel *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
+	struct pending_delivery *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
 	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
 
 	if (len < 0)
@@ -357,9 +359,9 @@ static void take_parcel(struct account *a, const struct message *m, int fd)
 		.id = (int64_t)p->m.number,
 		.fd = fd,
 		.header = p->m.payload };
-	a->parcels[a->n_parcels++] = p;
-	if (a->n_parcels == DELIVERY_BATCH)
-		run_parcels(a);
+	a->deliveries[a->n_deliveries++] = p;
+	if (a->n_deliveries == DELIVERY_BATCH)
+		run_pending(a);
 }
 
 /* Before it ends: a mailbox that moves is moved with all that was accepted for it. */
@@ -403,7 +405,7 @@ static void on_serve(void *context, const struct message *m, int fd)
 
 static void on_delivery(void *context, const struct message *m, int fd)
 {
-	take_parcel(context, m, fd);
+	take_delivery(context, m, fd);
 }
 
 static void on_release(void *context, const struct message *m, int fd)
@@ -440,7 +442,7 @@ static void on_lost(void *context, struct channel *c, int code)
 
 	(void)code;
 	channel_close(c);
-	run_parcels(a);
+	run_pending(a);
 	end_all(a, "Server shuts down.");
 }
 
@@ -451,7 +453,7 @@ static const struct channel_ops master_ops = {
 /* When all that came in this turn is read. */
 static void before_sleep(void *context)
 {
-	run_parcels(context);
+	run_pending(context);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */

@@ -24,32 +24,32 @@
 #define MOVING_REPLY "450 4.2.1 The mailbox is being moved, try again in a moment"
 #define BROKEN_REPLY "451 4.3.0 The mailbox cannot be opened now, try again later"
 
-static void drop(struct delivery_tie *tie)
+static void drop(struct delivery_waiter *waiter)
 {
-	LIST_REMOVE(tie, entry);
-	free(tie);
+	LIST_REMOVE(waiter, entry);
+	free(waiter);
 }
 
-static struct delivery_tie *find(struct process *p, struct str id)
+static struct delivery_waiter *find(struct process *p, struct str id)
 {
-	struct delivery_tie *tie;
+	struct delivery_waiter *waiter;
 
-	LIST_FOREACH(tie, &p->deliveries, entry)
-	if (str_eq(id, str_from(tie->id)))
-		return tie;
+	LIST_FOREACH(waiter, &p->deliveries, entry)
+	if (str_eq(id, str_from(waiter->id)))
+		return waiter;
 	return NULL;
 }
 
-static struct delivery_tie *add(struct process *p, struct peer *peer, struct str id)
+static struct delivery_waiter *add(struct process *p, struct peer *peer, struct str id)
 {
-	struct delivery_tie *tie = calloc(1, sizeof(*tie) + id.len + 1);
+	struct delivery_waiter *waiter = calloc(1, sizeof(*waiter) + id.len + 1);
 
-	if (!tie)
+	if (!waiter)
 		return NULL;
-	tie->peer = peer;
-	memcpy(tie->id, id.ptr, id.len);
-	LIST_INSERT_HEAD(&p->deliveries, tie, entry);
-	return tie;
+	waiter->peer = peer;
+	memcpy(waiter->id, id.ptr, id.len);
+	LIST_INSERT_HEAD(&p->deliveries, waiter, entry);
+	return waiter;
 }
 
 static void fail(struct processes *all, struct peer *peer, struct str account,
@@ -73,9 +73,9 @@ void deliveries_refuse(
 
 /* ── what is asked ─────────────────────────────────────────────────────────────────── */
 
-static void forget(struct process *p, struct delivery_tie *tie)
+static void forget(struct process *p, struct delivery_waiter *waiter)
 {
-	drop(tie);
+	drop(waiter);
 	process_linger_when_idle(p);
 }
 
@@ -107,7 +107,7 @@ void processes_stage(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
 	struct process *p = process_get(all, m->account);
-	struct delivery_tie *tie;
+	struct delivery_waiter *waiter;
 
 	if (p && p->state == PROCESS_RELEASING) {
 		deliveries_refuse(all, peer, m, fd);
@@ -115,13 +115,13 @@ void processes_stage(
 	}
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, fd) == 0)
 		return;
-	tie = p && p->state == PROCESS_RUNNING && process_keeps_up(p)
-	              ? add(p, peer, m->session)
-	              : NULL;
-	if (tie && forward(p, m, fd) == 0)
+	waiter = p && p->state == PROCESS_RUNNING && process_keeps_up(p)
+	                 ? add(p, peer, m->session)
+	                 : NULL;
+	if (waiter && forward(p, m, fd) == 0)
 		return;
-	if (tie)
-		forget(p, tie);
+	if (waiter)
+		forget(p, waiter);
 	fd_closep(&fd);
 	fail(all, peer, m->account, m->session, BROKEN_REPLY);
 }
@@ -131,20 +131,20 @@ static void deliver(
 	struct processes *all, struct peer *peer, const struct message *m, bool again)
 {
 	struct process *p = process_get(all, m->account);
-	struct delivery_tie *tie;
+	struct delivery_waiter *waiter;
 
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, -1) == 0)
 		return;
-	tie = p ? find(p, m->session) : NULL;
-	if (!tie && p && p->state != PROCESS_LEAVING)
-		tie = add(p, peer, m->session);
-	if (!tie) {
+	waiter = p ? find(p, m->session) : NULL;
+	if (!waiter && p && p->state != PROCESS_LEAVING)
+		waiter = add(p, peer, m->session);
+	if (!waiter) {
 		fail(all, peer, m->account, m->session, BROKEN_REPLY);
 		return;
 	}
-	tie->state = DELIVERY_DELIVERING;
-	tie->number = m->number;
-	tie->again = again;
+	waiter->state = DELIVERY_DELIVERING;
+	waiter->number = m->number;
+	waiter->again = again;
 	if (p->state == PROCESS_RELEASING)
 		return; /* it does so before it ends */
 	ask_to_deliver(p, m);
@@ -157,115 +157,117 @@ void processes_deliver(
 	deliver(all, peer, m, false);
 }
 
-/* Without a tie it is delivered already: a process started since, or ended. */
+/* Without a waiter it is delivered already: a process started since, or ended. */
 void processes_discard(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
 	struct process *p = process_find(all, m->account);
-	struct delivery_tie *tie = p ? find(p, m->session) : NULL;
+	struct delivery_waiter *waiter = p ? find(p, m->session) : NULL;
 
 	(void)fd;
 	(void)peer;
-	if (!tie || tie->state != DELIVERY_STAGED)
+	if (!waiter || waiter->state != DELIVERY_STAGED)
 		return;
 	/* one that has died settles it at its next start */
 	if (p->state == PROCESS_RUNNING)
 		(void)forward(p, m, -1);
-	forget(p, tie);
+	forget(p, waiter);
 }
 
 /* ── what is answered ──────────────────────────────────────────────────────────────── */
 
 static struct message make_deliver(
-	const struct process *p, const struct delivery_tie *tie)
+	const struct process *p, const struct delivery_waiter *waiter)
 {
 	return (struct message){ .type = MESSAGE_DELIVER,
 		.account = str_from(p->account),
-		.session = str_from(tie->id),
-		.number = tie->number };
+		.session = str_from(waiter->id),
+		.number = waiter->number };
 }
 
 /* Whoever was to say so is gone. */
-static void deliver_orphan(struct process *p, struct delivery_tie *tie)
+static void deliver_orphan(struct process *p, struct delivery_waiter *waiter)
 {
-	struct message m = make_deliver(p, tie);
+	struct message m = make_deliver(p, waiter);
 
-	log_info(tie->id, "delivery", "account=%s event=orphaned", p->account);
-	tie->state = DELIVERY_DELIVERING;
+	log_info(waiter->id, "delivery", "account=%s event=orphaned", p->account);
+	waiter->state = DELIVERY_DELIVERING;
 	if (p->state == PROCESS_RUNNING)
 		ask_to_deliver(p, &m);
 }
 
-static void staged(struct process *p, struct delivery_tie *tie, const struct message *m)
+static void staged(
+	struct process *p, struct delivery_waiter *waiter, const struct message *m)
 {
-	tie->state = DELIVERY_STAGED;
-	tie->number = m->number;
-	if (tie->peer)
-		p->all->send(tie->peer, m);
+	waiter->state = DELIVERY_STAGED;
+	waiter->number = m->number;
+	if (waiter->peer)
+		p->all->send(waiter->peer, m);
 	else
-		deliver_orphan(p, tie);
+		deliver_orphan(p, waiter);
 }
 
 void deliveries_answered(struct process *p, const struct message *m)
 {
-	struct delivery_tie *tie = find(p, m->session);
+	struct delivery_waiter *waiter = find(p, m->session);
 	struct message told = *m;
 
-	if (!tie)
+	if (!waiter)
 		return;
 	told.account = str_from(p->account); /* it speaks for no other */
 	if (m->type == MESSAGE_STAGED) {
-		staged(p, tie, &told);
+		staged(p, waiter, &told);
 		return;
 	}
-	if (tie->peer)
-		p->all->send(tie->peer, &told);
-	forget(p, tie);
+	if (waiter->peer)
+		p->all->send(waiter->peer, &told);
+	forget(p, waiter);
 }
 
 void deliveries_forget_peer(struct process *p, const struct peer *peer)
 {
-	struct delivery_tie *tie, *next;
+	struct delivery_waiter *waiter, *next;
 
-	for (tie = LIST_FIRST(&p->deliveries); tie; tie = next) {
-		next = LIST_NEXT(tie, entry);
-		if (tie->peer != peer)
+	for (waiter = LIST_FIRST(&p->deliveries); waiter; waiter = next) {
+		next = LIST_NEXT(waiter, entry);
+		if (waiter->peer != peer)
 			continue;
-		tie->peer = NULL;
-		if (tie->state == DELIVERY_STAGED)
-			deliver_orphan(p, tie);
+		waiter->peer = NULL;
+		if (waiter->state == DELIVERY_STAGED)
+			deliver_orphan(p, waiter);
 	}
 }
 
-static void tell_delivered(struct process *p, const struct delivery_tie *tie)
+static void tell_delivered(struct process *p, const struct delivery_waiter *waiter)
 {
 	struct message m = { .type = MESSAGE_DELIVERED,
 		.account = str_from(p->account),
-		.session = str_from(tie->id) };
+		.session = str_from(waiter->id) };
 
-	if (tie->peer)
-		p->all->send(tie->peer, &m);
+	if (waiter->peer)
+		p->all->send(waiter->peer, &m);
 }
 
-static void process_gone(struct process *p, const struct delivery_tie *tie, bool clean)
+static void process_gone(
+	struct process *p, const struct delivery_waiter *waiter, bool clean)
 {
-	struct message m = make_deliver(p, tie);
+	struct message m = make_deliver(p, waiter);
 
-	switch (tie->state) {
+	switch (waiter->state) {
 	case DELIVERY_STAGING:
-		fail(p->all, tie->peer, m.account, m.session,
+		fail(p->all, waiter->peer, m.account, m.session,
 			clean ? MOVING_REPLY : BROKEN_REPLY);
 		break;
 	case DELIVERY_DELIVERING:
 		if (clean)
-			tell_delivered(p, tie);
+			tell_delivered(p, waiter);
 		else if (p->state ==
 			 PROCESS_RELEASING) /* its folder belongs to a transfer now */
-			fail(p->all, tie->peer, m.account, m.session, MOVING_REPLY);
-		else if (!tie->again)
-			deliver(p->all, tie->peer, &m, true);
+			fail(p->all, waiter->peer, m.account, m.session, MOVING_REPLY);
+		else if (!waiter->again)
+			deliver(p->all, waiter->peer, &m, true);
 		else
-			fail(p->all, tie->peer, m.account, m.session, BROKEN_REPLY);
+			fail(p->all, waiter->peer, m.account, m.session, BROKEN_REPLY);
 		break;
 	case DELIVERY_STAGED:
 	case DELIVERY_STATE_COUNT:
@@ -276,10 +278,10 @@ static void process_gone(struct process *p, const struct delivery_tie *tie, bool
 void deliveries_process_gone(struct process *p, bool clean)
 {
 	while (!LIST_EMPTY(&p->deliveries)) {
-		struct delivery_tie *tie = LIST_FIRST(&p->deliveries);
+		struct delivery_waiter *waiter = LIST_FIRST(&p->deliveries);
 
-		LIST_REMOVE(tie, entry);
-		process_gone(p, tie, clean);
-		free(tie);
+		LIST_REMOVE(waiter, entry);
+		process_gone(p, waiter, clean);
+		free(waiter);
 	}
 }

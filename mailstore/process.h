@@ -23,16 +23,16 @@ enum process_state {
 };
 
 /* A session, or a RELEASE that is not answered yet. */
-struct tie {
-	LIST_ENTRY(tie) entry;
+struct waiter {
+	LIST_ENTRY(waiter) entry;
 	struct peer *peer; /* NULL: gone */
 	char id[];
 };
-LIST_HEAD(ties, tie);
+LIST_HEAD(waiters, waiter);
 
 /* A message whose outcome is not told yet (deliveries.c). */
-struct delivery_tie {
-	LIST_ENTRY(delivery_tie) entry;
+struct delivery_waiter {
+	LIST_ENTRY(delivery_waiter) entry;
 	struct peer *peer; /* NULL: gone; then it is to be delivered */
 	enum delivery_state state;
 	uint64_t number; /* what the process calls it, once it is staged */
@@ -58,8 +58,8 @@ struct process {
 	struct child child;
 	struct channel link;
 	struct timer *timer;
-	struct ties sessions, requests;
-	LIST_HEAD(, delivery_tie) deliveries;
+	struct waiters sessions, requests;
+	LIST_HEAD(, delivery_waiter) deliveries;
 	STAILQ_HEAD(, waiting) waiting;
 	unsigned waiting_fds;
 };

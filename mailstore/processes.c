@@ -29,10 +29,10 @@
 
 /* ── the end of one ────────────────────────────────────────────────────────────────── */
 
-static void drop_tie(struct tie *tie)
+static void drop_waiter(struct waiter *waiter)
 {
-	LIST_REMOVE(tie, entry);
-	free(tie);
+	LIST_REMOVE(waiter, entry);
+	free(waiter);
 }
 
 static void send_end(
@@ -50,10 +50,10 @@ static void send_end(
 static void end_sessions(struct process *p, const char *why)
 {
 	while (!LIST_EMPTY(&p->sessions)) {
-		struct tie *tie = LIST_FIRST(&p->sessions);
+		struct waiter *waiter = LIST_FIRST(&p->sessions);
 
-		send_end(p, tie->peer, str_from(tie->id), why);
-		drop_tie(tie);
+		send_end(p, waiter->peer, str_from(waiter->id), why);
+		drop_waiter(waiter);
 	}
 }
 
@@ -62,11 +62,11 @@ static void answer_requests(struct process *p)
 	struct message m = { .type = MESSAGE_RELEASED, .account = str_from(p->account) };
 
 	while (!LIST_EMPTY(&p->requests)) {
-		struct tie *tie = LIST_FIRST(&p->requests);
+		struct waiter *waiter = LIST_FIRST(&p->requests);
 
-		if (tie->peer)
-			p->all->send(tie->peer, &m);
-		drop_tie(tie);
+		if (waiter->peer)
+			p->all->send(waiter->peer, &m);
+		drop_waiter(waiter);
 	}
 }
 
@@ -202,17 +202,17 @@ static void on_serve_end(void *context, const struct message *m, int fd)
 {
 	struct process *p = context;
 	struct message told = *m;
-	struct tie *tie;
+	struct waiter *waiter;
 
 	(void)fd;
 	told.account = str_from(p->account); /* it speaks for no other */
-	LIST_FOREACH(tie, &p->sessions, entry)
+	LIST_FOREACH(waiter, &p->sessions, entry)
 	{
-		if (!str_eq(m->session, str_from(tie->id)))
+		if (!str_eq(m->session, str_from(waiter->id)))
 			continue;
-		if (tie->peer)
-			p->all->send(tie->peer, &told);
-		drop_tie(tie);
+		if (waiter->peer)
+			p->all->send(waiter->peer, &told);
+		drop_waiter(waiter);
 		process_linger_when_idle(p);
 		return;
 	}
@@ -374,16 +374,16 @@ struct process *process_get(struct processes *all, struct str account)
 
 /* ── what is asked of it ───────────────────────────────────────────────────────────── */
 
-static struct tie *add_tie(struct ties *list, struct peer *peer, struct str id)
+static struct waiter *add_waiter(struct waiters *list, struct peer *peer, struct str id)
 {
-	struct tie *tie = calloc(1, sizeof(*tie) + id.len + 1);
+	struct waiter *waiter = calloc(1, sizeof(*waiter) + id.len + 1);
 
-	if (!tie)
+	if (!waiter)
 		return NULL;
-	tie->peer = peer;
-	memcpy(tie->id, id.ptr, id.len);
-	LIST_INSERT_HEAD(list, tie, entry);
-	return tie;
+	waiter->peer = peer;
+	memcpy(waiter->id, id.ptr, id.len);
+	LIST_INSERT_HEAD(list, waiter, entry);
+	return waiter;
 }
 
 int process_keep_waiting(
@@ -411,15 +411,15 @@ int process_keep_waiting(
 static int forward(
 	struct process *p, struct peer *peer, const struct message *m, int socket)
 {
-	struct tie *tie;
+	struct waiter *waiter;
 	int r;
 
 	if (!process_keeps_up(p))
 		return -ENOBUFS;
-	tie = add_tie(&p->sessions, peer, m->session);
-	r = tie ? message_send(&p->link, m, socket) : -ENOMEM;
-	if (r < 0 && tie)
-		drop_tie(tie);
+	waiter = add_waiter(&p->sessions, peer, m->session);
+	r = waiter ? message_send(&p->link, m, socket) : -ENOMEM;
+	if (r < 0 && waiter)
+		drop_waiter(waiter);
 	if (r == 0)
 		process_is_busy(p);
 	return r;
@@ -491,7 +491,7 @@ void processes_release(
 		all->send(peer, &released);
 		return;
 	}
-	if (!add_tie(&p->requests, peer, m->account)) {
+	if (!add_waiter(&p->requests, peer, m->account)) {
 		released.type = MESSAGE_FAILED;
 		released.text = STR_LIT("no memory");
 		all->send(peer, &released);
@@ -500,13 +500,13 @@ void processes_release(
 	release(p);
 }
 
-static void forget(struct ties *list, const struct peer *peer)
+static void forget(struct waiters *list, const struct peer *peer)
 {
-	struct tie *tie;
+	struct waiter *waiter;
 
-	LIST_FOREACH(tie, list, entry)
-	if (tie->peer == peer)
-		tie->peer = NULL;
+	LIST_FOREACH(waiter, list, entry)
+	if (waiter->peer == peer)
+		waiter->peer = NULL;
 }
 
 void processes_forget_peer(struct processes *all, struct peer *peer)
