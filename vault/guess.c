@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS 65536u /* 1.5 MiB; four that share a place, then the oldest goes */
-#define WAYS 4u
+#define SLOTS 65536u /* 1.5 MiB a table; so many share a place, then the oldest goes */
+#define WAYS 8u
 #define HALF_LIFE_MS 300000u
 #define SCORE_MAX 40u
 #define STEP_MS 250u     /* the first wait; then twice as long each time */
@@ -49,7 +49,9 @@ struct slot {
 
 struct guesses {
 	uint8_t key[crypto_shorthash_KEYBYTES];
-	struct slot slots[SLOTS];
+	struct slot failures[SLOTS];
+	struct slot
+		users[SLOTS]; /* apart: no number of failures drives out who logged in */
 };
 
 struct guesses *guesses_new(void)
@@ -134,9 +136,9 @@ uint64_t guess_network(const struct guesses *g, struct str client)
 
 /* ── the table ─────────────────────────────────────────────────────────────────────── */
 
-static struct slot *find(struct guesses *g, uint64_t key)
+static struct slot *find(struct slot table[static SLOTS], uint64_t key)
 {
-	struct slot *first = &g->slots[key % (SLOTS / WAYS) * WAYS];
+	struct slot *first = &table[key % (SLOTS / WAYS) * WAYS];
 
 	for (unsigned i = 0; i < WAYS; i++)
 		if (first[i].key == key)
@@ -144,10 +146,10 @@ static struct slot *find(struct guesses *g, uint64_t key)
 	return NULL;
 }
 
-static struct slot *take(struct guesses *g, uint64_t key)
+static struct slot *take(struct slot table[static SLOTS], uint64_t key)
 {
-	struct slot *first = &g->slots[key % (SLOTS / WAYS) * WAYS], *oldest = first;
-	struct slot *there = find(g, key);
+	struct slot *first = &table[key % (SLOTS / WAYS) * WAYS], *oldest = first;
+	struct slot *there = find(table, key);
 
 	if (there)
 		return there;
@@ -168,7 +170,7 @@ static uint32_t score_at(const struct slot *s, uint64_t now)
 static uint64_t wait_in(
 	struct guesses *g, enum scope scope, const struct guess *a, uint64_t now)
 {
-	const struct slot *s = find(g, key_of(g, scope, a));
+	const struct slot *s = find(g->failures, key_of(g, scope, a));
 
 	return s && s->at + s->wait_ms > now ? s->at + s->wait_ms - now : 0;
 }
@@ -177,7 +179,7 @@ static void count_in(
 	struct guesses *g, enum scope scope, const struct guess *a, uint64_t now)
 {
 	const struct scope_row *row = &scopes[scope];
-	struct slot *s = take(g, key_of(g, scope, a));
+	struct slot *s = take(g->failures, key_of(g, scope, a));
 	uint32_t score = score_at(s, now) + 1, over;
 	uint64_t wait = 0;
 
@@ -193,12 +195,12 @@ static void count_in(
 
 static bool has_logged_in(struct guesses *g, const struct guess *a)
 {
-	return find(g, key_of(g, SCOPE_LOGGED_IN, a)) != NULL;
+	return find(g->users, key_of(g, SCOPE_LOGGED_IN, a)) != NULL;
 }
 
 static bool is_known_wrong(struct guesses *g, const struct guess *a, uint64_t now)
 {
-	const struct slot *s = find(g, key_of(g, SCOPE_WRONG, a));
+	const struct slot *s = find(g->failures, key_of(g, SCOPE_WRONG, a));
 
 	return s && now - s->at < AGAIN_MS;
 }
@@ -224,7 +226,7 @@ void guess_was_wrong(struct guesses *g, const struct guess *a, uint64_t now)
 {
 	bool known = is_known_wrong(g, a, now);
 
-	take(g, key_of(g, SCOPE_WRONG, a))->at = now;
+	take(g->failures, key_of(g, SCOPE_WRONG, a))->at = now;
 	if (known)
 		return;
 	for (int scope = SCOPE_ADDRESS; scope <= SCOPE_PAIR; scope++)
@@ -233,5 +235,5 @@ void guess_was_wrong(struct guesses *g, const struct guess *a, uint64_t now)
 
 void guess_was_right(struct guesses *g, const struct guess *a, uint64_t now)
 {
-	take(g, key_of(g, SCOPE_LOGGED_IN, a))->at = now;
+	take(g->users, key_of(g, SCOPE_LOGGED_IN, a))->at = now;
 }

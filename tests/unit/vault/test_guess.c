@@ -124,6 +124,11 @@ static void test_known_users(void **state)
 	assert_int_equal(wait_of(g, 2, "192.0.2.8:1"), 0); /* the same network */
 	assert_true(wait_of(g, 3, "192.0.2.7:1") > 0);
 	assert_true(wait_of(g, 2, "203.0.113.1:1") > 0);
+	/* however many they are */
+	for (int64_t account = 10; account < 20000; account++, now++)
+		wrong(g, account, "203.0.113.9:1000", 10);
+	wrong(g, 1, "192.0.2.7:1000", 200);
+	assert_int_equal(wait_of(g, 2, "192.0.2.7:1"), 0);
 	/* that is no licence to guess from there */
 	wrong(g, 2, "192.0.2.7:1000", 20);
 	assert_true(wait_of(g, 2, "192.0.2.7:1") > 0);
