@@ -23,13 +23,13 @@ static int set_password(struct control *c, const struct account *a, struct str p
 		.number = (uint64_t)a->id,
 		.number2 = c->only,
 		.payload = password };
-	struct vault_talk talk;
-	int code = vault_talk_open(c, &talk);
+	struct vault_call call;
+	int code = vault_call_open(c, &call);
 
 	if (code < 0)
 		return code;
-	code = vault_talk_ask(c, &talk, &m);
-	vault_talk_close(&talk);
+	code = vault_call_ask(c, &call, &m);
+	vault_call_close(&call);
 	return code;
 }
 

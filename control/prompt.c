@@ -33,7 +33,7 @@ static int read_line(int fd, struct buf *to, struct error *err)
 
 /* ── on a terminal ─────────────────────────────────────────────────────────────────── */
 
-/* Whoever interrupts us gets his echo back first. */
+/* Who interrupts us gets the echo back first. */
 static int wait_for_line(int signals, struct error *err)
 {
 	struct pollfd wait[] = { { .fd = STDIN_FILENO, .events = POLLIN },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Users whom the admin has named, and what passes us unseen. */
-#include "control/knock.h"
+#include "control/port_probe.h"
 #include "control/report.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static bool has_users(enum service_id service)
 
 void report_unseen_services(struct control *c, char *text, size_t size)
 {
-	struct knocks k = { 0 };
+	struct port_probe k = { 0 };
 
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		k.asked[i] = has_users((enum service_id)i) &&
@@ -105,7 +105,7 @@ void report_unseen_services(struct control *c, char *text, size_t size)
 				     (service_is_implicit((enum service_id)i) &&
 					     !settings_ends_tls(
 						     &c->settings, (enum service_id)i)));
-	knock(&c->settings, &k);
+	port_probe_run(&c->settings, &k);
 	text[0] = '\0';
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		size_t len = strlen(text);

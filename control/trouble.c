@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/trouble.h"
 
-#include "control/knock.h"
+#include "control/port_probe.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -57,7 +57,8 @@ static bool is_asked(const struct settings *s, int service)
 }
 
 /* One that refuses was never there, as long as another one answers. */
-static void attend_services(struct status *s, const struct knocks *k, const char *where)
+static void attend_services(
+	struct status *s, const struct port_probe *k, const char *where)
 {
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		if (k->asked[i] && k->code[i] < 0 && k->code[i] != -ECONNREFUSED)
@@ -69,7 +70,7 @@ static void attend_services(struct status *s, const struct knocks *k, const char
 /* Whether anything of it can be connected to from this host. */
 static bool look_at_source(struct control *c, struct status *s)
 {
-	struct knocks k = { 0 };
+	struct port_probe k = { 0 };
 	size_t answered = 0;
 	int code = 0;
 	char where[ADDRESS_TEXT_MAX];
@@ -78,7 +79,7 @@ static bool look_at_source(struct control *c, struct status *s)
 		return true;
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		k.asked[i] = is_asked(&c->settings, i);
-	knock(&c->settings, &k);
+	port_probe_run(&c->settings, &k);
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		answered += k.asked[i] && k.code[i] == 0;
 		code = k.asked[i] && !code ? k.code[i] : code;

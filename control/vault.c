@@ -94,7 +94,7 @@ int vault_task(struct control *c, const char *task)
 
 /* ── questions ─────────────────────────────────────────────────────────────────────── */
 
-static int open_own(struct control *c, struct vault_talk *ret)
+static int open_own(struct control *c, struct vault_call *ret)
 {
 	int pair[2], r = ipc_pair(pair);
 	pid_t pid;
@@ -107,21 +107,21 @@ static int open_own(struct control *c, struct vault_talk *ret)
 		close(pair[0]);
 		return pid;
 	}
-	*ret = (struct vault_talk){ .fd = pair[0], .pid = pid };
+	*ret = (struct vault_call){ .fd = pair[0], .pid = pid };
 	return 0;
 }
 
-int vault_talk_open(struct control *c, struct vault_talk *ret)
+int vault_call_open(struct control *c, struct vault_call *ret)
 {
 	int fd = ask_open(c->settings.run_dir, VAULT_SOCKET, NULL);
 
 	if (fd < 0)
 		return open_own(c, ret);
-	*ret = (struct vault_talk){ .fd = fd };
+	*ret = (struct vault_call){ .fd = fd };
 	return 0;
 }
 
-int vault_talk_ask(struct control *c, const struct vault_talk *t, const struct message *m)
+int vault_call_ask(struct control *c, const struct vault_call *t, const struct message *m)
 {
 	const struct patience patience = { .ms = PATIENCE_MS };
 	char bytes[IPC_MESSAGE_MAX];
@@ -137,7 +137,7 @@ int vault_talk_ask(struct control *c, const struct vault_talk *t, const struct m
 	return r;
 }
 
-void vault_talk_close(struct vault_talk *t)
+void vault_call_close(struct vault_call *t)
 {
 	fd_closep(&t->fd);
 	if (t->pid > 0)

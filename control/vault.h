@@ -14,14 +14,14 @@
 /* Has mailferry-vault do a task ("check", "make") and end. Its sentence is c->err. */
 int vault_task(struct control *c, const char *task);
 
-struct vault_talk {
+struct vault_call {
 	int fd;
 	pid_t pid; /* of the one that was started for us; 0: none */
 };
-int vault_talk_open(struct control *c, struct vault_talk *ret);
+int vault_call_open(struct control *c, struct vault_call *ret);
 /* A question whose answer is DONE. */
-int vault_talk_ask(
-	struct control *c, const struct vault_talk *t, const struct message *m);
-void vault_talk_close(struct vault_talk *t);
+int vault_call_ask(
+	struct control *c, const struct vault_call *t, const struct message *m);
+void vault_call_close(struct vault_call *t);
 
 #endif

@@ -43,7 +43,7 @@ int netlink_batch_send(
 
 /* Sends a request (NLM_F_DUMP or for one thing) and calls back for each answer. The
    callback returns MNL_CB_OK or MNL_CB_ERROR with errno set. -EINTR: the kernel's state
-   changed in between, ask again. No sentence: the caller knows what he asked for. */
+   changed in between, ask again. No sentence: the caller knows what it asked for. */
 int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t callback,
 	void *data);
 

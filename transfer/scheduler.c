@@ -314,7 +314,7 @@ static void start_due(struct scheduler *s)
 
 /* ---- looking ---- */
 
-struct sight {
+struct observation {
 	struct scheduler *scheduler;
 	uint64_t now;
 	int64_t left[LEFT_MAX]; /* left behind on their way back */
@@ -331,36 +331,36 @@ static bool is_returning(const struct scheduler *s, int64_t id)
 
 static int each_work(void *context, const struct account *a)
 {
-	struct sight *sight = context;
+	struct observation *seen = context;
 
 	/* on its way back: it goes on, unless it was left behind too long ago */
 	if (a->stage == STAGE_DONE) {
-		if (sight->now <= a->busy_since + WAY_BACK_MS ||
-			is_returning(sight->scheduler, a->id))
+		if (seen->now <= a->busy_since + WAY_BACK_MS ||
+			is_returning(seen->scheduler, a->id))
 			return roster_want_return(
-				&sight->scheduler->roster, a->id, a->name);
-		if (sight->n_left < LEFT_MAX)
-			sight->left[sight->n_left++] = a->id;
+				&seen->scheduler->roster, a->id, a->name);
+		if (seen->n_left < LEFT_MAX)
+			seen->left[seen->n_left++] = a->id;
 		return 0;
 	}
 	/* one without a password waits for a login that shows it */
-	return a->has_password ? roster_want(&sight->scheduler->roster, a->id, a->name)
+	return a->has_password ? roster_want(&seen->scheduler->roster, a->id, a->name)
 	                       : 0;
 }
 
 static void look(struct scheduler *s)
 {
-	struct sight sight = { .scheduler = s, .now = clock_wall_ms() };
+	struct observation seen = { .scheduler = s, .now = clock_wall_ms() };
 	struct error err;
 
 	roster_look_begin(&s->roster);
-	if (registry_each_work(s->registry, sight.now, each_work, &sight, &err) < 0) {
+	if (registry_each_work(s->registry, seen.now, each_work, &seen, &err) < 0) {
 		log_error(NULL, "look", "%s", err.text);
 		return;
 	}
 	roster_look_end(&s->roster);
-	for (size_t i = 0; i < sight.n_left; i++)
-		let_stay(s, sight.left[i]);
+	for (size_t i = 0; i < seen.n_left; i++)
+		let_stay(s, seen.left[i]);
 }
 
 /* When the earliest failed account has its next try, if that is before the usual look. */

@@ -98,7 +98,7 @@ static int insert_name(
 		SQL_VALUES(sql_text(key), sql_signed(account)), err);
 }
 
-/* "alice", where only alice@example.com can be meant: that address is his, also when
+/* "alice", where only alice@example.com can be meant: that is the address, also when
    there is another domain some day (alias.h). */
 static int learn_address(
 	struct registry *r, struct str name, int64_t account, struct error *err)

@@ -42,8 +42,8 @@ static const struct option root_rows[] = {
 	{ "subaddress", OPTION_CHOICE, ROOT(subaddress), "+",
 		.choices = subaddress_choices,
 		.help = "what begins a sub-address at the source (alice+news is "
-			"alice's). With \"-\", anna-maria is taken for anna's until she "
-			"has logged in" },
+			"alice's). With \"-\", anna-maria is taken for anna's until "
+			"anna-maria has logged in" },
 	{ "master_separator", OPTION_SEPARATOR, ROOT(master_separator), "*",
 		.help = "what stands between a user's name and that of a master user, by "
 			"whose password the source opens the user's mailbox "

@@ -333,7 +333,7 @@ static bool is_written_to(struct store *s, uint32_t number)
 	return pack_find(&s->packs, number, &k, NULL) == 0 && k->open;
 }
 
-static int doom(struct store *s, uint32_t number, struct error *err)
+static int collect_pack(struct store *s, uint32_t number, struct error *err)
 {
 	uint64_t lives = 1;
 	int code = sql_get(
@@ -351,25 +351,25 @@ static int doom(struct store *s, uint32_t number, struct error *err)
 
 /* The rows go first and say which files are to follow, so that a crash between the two
    leaves no file behind, and no file is ever taken for dead because an index is young. */
-int store_doom_packs(struct store *s, struct error *err)
+int store_collect_packs(struct store *s, struct error *err)
 {
 	int code = 0;
 
 	if (s->forget_dead)
 		code = sql_run(s->db, SQL_CLEAR_DEAD, SQL_NO_VALUES, err);
-	for (size_t i = 0; i < s->losers.count && code == 0; i++)
-		code = doom(s, s->losers.numbers[i], err);
+	for (size_t i = 0; i < s->candidates.count && code == 0; i++)
+		code = collect_pack(s, s->candidates.numbers[i], err);
 	return code;
 }
 
-void store_bury_packs(struct store *s)
+void store_unlink_packs(struct store *s)
 {
 	s->forget_dead = s->dead.count > 0;
 	for (size_t i = 0; i < s->dead.count; i++)
 		pack_unlink(&s->packs, s->dead.numbers[i]);
 	pack_set_clear(&s->dead);
-	pack_set_clear(&s->losers);
-	s->losers = s->waiting;
+	pack_set_clear(&s->candidates);
+	s->candidates = s->waiting;
 	s->waiting = (struct pack_set){ 0 };
 }
 

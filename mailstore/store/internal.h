@@ -46,8 +46,8 @@ struct store {
 	struct pack_set waiting; /* without a row, but somebody still writes there */
 
 	struct pack_set
-		losers;   /* packs that rows were taken from: looked at by commits */
-	bool forget_dead; /* rows of dead_pack whose files are gone */
+		candidates; /* packs that rows were taken from: looked at by commits */
+	bool forget_dead;   /* rows of dead_pack whose files are gone */
 	struct store_watch *watches;
 	struct watch_walk *walks;
 };
@@ -90,8 +90,8 @@ int store_add_taken(struct store *s, int64_t mailbox, const struct store_message
 /* All messages of a mailbox, and its expunged UIDs. */
 int store_drop_messages(struct store *s, int64_t mailbox, struct error *err);
 /* Finds out which packs died in this transaction; unlinks them after it. */
-int store_doom_packs(struct store *s, struct error *err);
-void store_bury_packs(struct store *s);
+int store_collect_packs(struct store *s, struct error *err);
+void store_unlink_packs(struct store *s);
 /* At open: the append position, and what a crash left to unlink. */
 int store_open_packs(struct store *s, struct error *err);
 

@@ -362,7 +362,7 @@ int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str ui
 
 int store_lose_pack(struct store *s, uint32_t pack, struct error *err)
 {
-	if (pack && pack_set_add(&s->losers, pack) < 0)
+	if (pack && pack_set_add(&s->candidates, pack) < 0)
 		return error_set(err, -ENOMEM, "no memory");
 	return 0;
 }

@@ -181,7 +181,7 @@ void store_close(struct store *s)
 	store_rollback(s);
 	database_close(s->db);
 	packs_close(&s->packs);
-	pack_set_clear(&s->losers);
+	pack_set_clear(&s->candidates);
 	free(s->compared);
 	fd_closep(&s->lock); /* last: now another one may come */
 	free(s->folder);
@@ -277,7 +277,7 @@ static int commit(struct store *s, struct error *err)
 	if (code == 0)
 		code = boxes_save(s, err);
 	if (code == 0)
-		code = store_doom_packs(s, err);
+		code = store_collect_packs(s, err);
 	if (code == 0)
 		code = store_save_modseq(s, err);
 	if (code == 0)
@@ -298,7 +298,7 @@ int store_commit(struct store *s, struct error *err)
 	boxes = end_transaction(s);
 	s->committed_modseq = s->modseq;
 	s->list_changed = false;
-	store_bury_packs(s);
+	store_unlink_packs(s);
 	tell_all(s, boxes, list_changed);
 	boxes_free(boxes);
 	return 0;

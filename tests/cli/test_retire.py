@@ -61,7 +61,7 @@ def test_alias_import(house):
     expect(known["list@example.com"]["special"] is True, known)
     expect(known["later@example.com"]["account"] == "", known)
     house.tool("capture", "frank", "x")
-    expect(aliases(house)["later@example.com"]["account"] == "frank", "he has come")
+    expect(aliases(house)["later@example.com"]["account"] == "frank", "frank has come")
 
 
 def test_alias_import_of_aliases(house):
@@ -234,7 +234,7 @@ def test_report(house):
     bob = by_name["bob@example.com"]
     expect((bob["count"], bob["clients"], bob["client"]) == (33, 2, "192.0.2.2"), bob)
     expect([d["count"] for d in bob["days"]] == [30, 3], bob)
-    expect(by_name["alice@example.com"]["why"] == "", "she lives here now")
+    expect(by_name["alice@example.com"]["why"] == "", "alice lives here now")
     expect(by_name["list@example.com"]["why"].startswith("special rule: alice"), by_name)
     expect("no account and no alias" in by_name["who@example.com"]["why"], by_name)
     expect({a["name"]: a["why"] for a in told["accounts"]} == {
@@ -267,7 +267,7 @@ def test_report_with_several_domains(house):
     moved(house)
     watched(house)
     house.tool("recipient", "alice@example.com", "192.0.2.1", "0", "1")
-    expect(report(house)["safe_to_retire"], "with one domain it is hers")
+    expect(report(house)["safe_to_retire"], "with one domain it is of alice")
     house.config.write_text(house.config.read_text().replace(
         '{"example.com"}', '{"example.com", "example.net"}'))
     expect(report(house)["safe_to_retire"], "and it stays so: that was learnt")

@@ -112,7 +112,7 @@ class Talk:
         self.connection.sendall(text + b"\r\n")
 
     def check(self, user, password):
-        """Whether these let somebody in; then he is."""
+        """Whether these let somebody in; if so, they are logged in."""
         name = user.decode(errors="replace").lower().removesuffix("@example.com")
         right = self.server.users.get(name, "").encode()
         if not right or right != password:

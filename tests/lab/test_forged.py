@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stranger who has a mailbox of his own at the source wants the source's OK to be taken
-for that to another name. Whatever he sends: nobody learns a password of the other, and the
-other logs in as ever.
+"""A stranger who has a mailbox at the source wants the source's OK to be taken for that to
+another name. Whatever they send: nobody learns a password of the other, and the other logs
+in as ever.
 
 test_forged.py [--plain|--dovecot|--heir|--courier|--mailutils] [WORD...]
 """
@@ -30,7 +30,7 @@ def b64(data):
 
 # What is sent; None: until something is said, and then at once; MEANWHILE: when the source
 # has got what is before it, and has not answered yet. V is the victim, X the
-# stranger, P his password, C the password that he chose for the victim.
+# stranger, P their password, C the password that they chose for the victim.
 IMAP = {
     "a literal that the source does not know": [
         b"b LOGIN V {%d+}\r\nb LOGIN X P\r\n\r\nb LOGIN V C\r\n"],

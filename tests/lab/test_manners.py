@@ -22,7 +22,7 @@ def log_in(client, user, password):
 
 @case
 def id_reaches_the_source(world):
-    """It lets nobody select a mailbox who has not said what he is (163.com, 126.com)."""
+    """It lets no client select a mailbox that has not sent ID (163.com, 126.com)."""
     user = world.user(2)
     world.server.needs_id = True
     try:

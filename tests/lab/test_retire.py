@@ -26,7 +26,7 @@ class Retired(World):
 @case
 def who_lives_here_is_served(world):
     client = world.session(world.here)
-    true(client.ok("SELECT INBOX"), "his mailbox")
+    true(client.ok("SELECT INBOX"), "their mailbox")
     client.logout()
 
 

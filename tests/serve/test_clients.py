@@ -179,11 +179,11 @@ class Dovecot(ClientTest):
                      "BODY.PEEK[HEADER.FIELDS.NOT (RECEIVED)]"):
             ours, theirs = (client.ok("FETCH 1:* " + item) for client in (here, there))
             self.assertEqual(len(ours), len(theirs))
-            for (name, data), mine, his in zip(messages, ours, theirs):
-                mine, his = (without_case(parse(answer)) for answer in (mine, his))
+            for (name, data), mine, other in zip(messages, ours, theirs):
+                mine, other = (without_case(parse(answer)) for answer in (mine, other))
                 if not any(mark in data and item == what for mark, what in NOT_COMPARED):
                     with self.subTest(message=name, item=item):
-                        self.assertEqual(mine, his)
+                        self.assertEqual(mine, other)
 
 
 if __name__ == "__main__":

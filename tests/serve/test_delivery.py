@@ -365,7 +365,7 @@ class Crashes(DeliveryTest):
         self.staged()
         os.kill(self.store.account_pid("alice"), signal.SIGKILL)
         wait_for(self.can_log_in)
-        self.assertEqual(self.inbox(), [HEADER + MAIL])  # delivered before he is served
+        self.assertEqual(self.inbox(), [HEADER + MAIL])  # delivered before the user is served
 
     def test_process_killed_with_the_word_unread(self):
         session, number = self.staged()

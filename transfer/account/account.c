@@ -22,13 +22,13 @@
 #define NOBODY_THERE_MS 500
 #define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
 #define QUIESCE_TRIES 10
-#define PROOFS_MAX 4       /* nothing changes at the source any more: two do */
-#define RUSH_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
+#define PROOFS_MAX 4            /* nothing changes at the source any more: two do */
+#define HELD_COPY_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
 
 enum step {
 	STEP_START,
 	STEP_COPY,
-	STEP_RUSH,
+	STEP_HELD_COPY,
 	STEP_CATCH_UP,
 	STEP_AWAIT,
 	STEP_SWITCH,
@@ -39,8 +39,8 @@ enum step {
 	STEP_OVER,
 	STEP_COUNT
 };
-static const char *const step_names[] = { "start", "copy", "rush", "catch-up", "await",
-	"switch", "quiesce", "prove", "arrive", "parked", "over" };
+static const char *const step_names[] = { "start", "copy", "held-copy", "catch-up",
+	"await", "switch", "quiesce", "prove", "arrive", "parked", "over" };
 _Static_assert(
 	sizeof(step_names) / sizeof(step_names[0]) == STEP_COUNT, "a name for each");
 
@@ -164,17 +164,18 @@ static bool waits_before_copy(const struct job *j)
 }
 
 /* The user is held at the first login: they must be off the source for us to be in. */
-static bool is_rush(const struct job *j)
+static bool is_held_copy(const struct job *j)
 {
 	return job_is_exclusive(j) && j->settings->strategy == STRATEGY_IMMEDIATE &&
-	       j->settings->hold_s * 1000 > RUSH_SPARE_MS;
+	       j->settings->hold_s * 1000 > HELD_COPY_SPARE_MS;
 }
 
-static void begin_rush(struct job *j)
+static void begin_held_copy(struct job *j)
 {
-	if (is_rush(j))
-		j->rush_ends = clock_monotonic_ms() +
-		               j->settings->hold_s * UINT64_C(1000) - RUSH_SPARE_MS;
+	if (is_held_copy(j))
+		j->held_copy_ends = clock_monotonic_ms() +
+		                    j->settings->hold_s * UINT64_C(1000) -
+		                    HELD_COPY_SPARE_MS;
 }
 
 static int step_start(struct job *j, enum step *next)
@@ -184,15 +185,15 @@ static int step_start(struct job *j, enum step *next)
 	switch (j->account.stage) {
 	case STAGE_SWITCHING:
 		j->is_busy = true;
-		begin_rush(j);
+		begin_held_copy(j);
 		*next = STEP_QUIESCE;
 		break;
 	case STAGE_CATCHING_UP:
 		*next = job_is_exclusive(j) ? STEP_AWAIT : STEP_CATCH_UP;
 		break;
 	case STAGE_DUE:
-		if (is_rush(j)) {
-			*next = STEP_RUSH;
+		if (is_held_copy(j)) {
+			*next = STEP_HELD_COPY;
 			break;
 		}
 		/* fall through */
@@ -233,7 +234,7 @@ static int prepare(struct job *j)
 
 /* The whole copy at once, while nobody is served. What is not done then goes on after the
    log-off. */
-static int step_rush(struct job *j, enum step *next)
+static int step_held_copy(struct job *j, enum step *next)
 {
 	int r = passwords_make_verifiers(j);
 
@@ -247,7 +248,7 @@ static int step_rush(struct job *j, enum step *next)
 		r = job_event(j, EVENT_SWITCH, STR_LIT("held"));
 	if (r < 0)
 		return r;
-	begin_rush(j);
+	begin_held_copy(j);
 	j->is_busy = true;
 	job_route_changed(j);
 	*next = STEP_QUIESCE;
@@ -457,7 +458,7 @@ static int step_arrive(struct job *j, enum step *next)
 static step_fn *const steps[] = {
 	[STEP_START] = step_start,
 	[STEP_COPY] = step_copy,
-	[STEP_RUSH] = step_rush,
+	[STEP_HELD_COPY] = step_held_copy,
 	[STEP_CATCH_UP] = step_catch_up,
 	[STEP_AWAIT] = step_await,
 	[STEP_SWITCH] = step_switch,

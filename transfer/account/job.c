@@ -250,7 +250,7 @@ static bool is_owner_there(struct job *j, uint64_t now)
    -ETIME: the user has been held long enough. */
 static int take_turns(struct job *j, uint64_t now)
 {
-	if (j->is_busy && j->rush_ends && now >= j->rush_ends)
+	if (j->is_busy && j->held_copy_ends && now >= j->held_copy_ends)
 		return error_set(&j->err, -ETIME, "it does not fit into the hold");
 	if (j->is_busy || !is_owner_there(j, now))
 		return 0;

@@ -40,8 +40,8 @@ struct job {
 	bool in_pass;
 	int look;           /* a question on its way: is the user there? -1: none */
 	uint64_t looked_at; /* when it was asked, or answered */
-	uint64_t rush_ends; /* monotonic: the first copy, while the user is held; 0: none
-	                     */
+	/* monotonic: the first copy, while the user is held; 0: none */
+	uint64_t held_copy_ends;
 	uint64_t connected_at, connect_ms; /* the login, and how long it took */
 	uint64_t synced_at;                /* monotonic: the last pass began */
 	uint64_t pass_ms;                  /* and took so long */

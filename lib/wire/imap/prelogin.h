@@ -4,7 +4,7 @@
 /*
  * An IMAP server before login (RFC 3501, 6.1 and 6.2): bytes of the client in, replies
  * and one action out. It knows no account and checks no password: who may log in is the
- * caller's business, who calls imap_prelogin_answered() when he has said so.
+ * caller's business, who calls imap_prelogin_answered() when it is known.
  *
  *   COMMAND ──LOGIN, AUTHENTICATE PLAIN/LOGIN──► (RESPONSE ─►) ATTEMPT ──answered──┐
  *    ▲      ──AUTHENTICATE other──► EXCHANGE ──────────────────────────answered────┤

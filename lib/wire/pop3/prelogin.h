@@ -4,7 +4,7 @@
 /*
  * A POP3 server before login (RFC 1939, 4; RFC 5034 for AUTH; RFC 2595 for STLS): bytes
  * of the client in, replies and one action out. It knows no account and checks no
- * password: that is the caller's, who calls pop3_prelogin_answered() when he has said so.
+ * password: that is the caller's, who calls pop3_prelogin_answered() when it is known.
  *
  *   COMMAND ──USER, PASS; APOP; AUTH PLAIN/LOGIN─► (RESPONSE ─►) ATTEMPT ──answered──►
  *           ──AUTH other──► EXCHANGE ──answered──►

@@ -17,7 +17,7 @@ static const struct service_handler handlers[SERVICE_COUNT] = {
 #define ALICE                                                                            \
 	"C RCPT TO:<alice@example.com>", "s RCPT TO:<alice@example.com>", "S 250 alice", \
 		"c 250 alice"
-/* the source is asked, and has forgotten her */
+/* the source is asked, and does not know the user any more */
 #define CAROL                                                                            \
 	"C RCPT TO:<carol@example.com>", "s RCPT TO:<carol@example.com>",                \
 		"S 550 5.1.1 gone", "c 250 2.1.5 Ok"

@@ -85,7 +85,7 @@ static void test_names(void **state)
 	static const struct ask two[] = {
 		{ "alice", "example.com", "alice" }, /* learnt while there was one */
 		{ "alice", "example.net", NULL },
-		{ "fred", "example.com", NULL }, /* of which domain is he? */
+		{ "fred", "example.com", NULL }, /* of which domain? */
 		{ "erin", "example.com", NULL },
 		{ "bob", "example.com", "bob@example.com" },
 		{ "bob+x", "example.com", "bob@example.com" },
@@ -200,7 +200,7 @@ static void test_import_virtual(void **state)
 		{ "sales", "example.com", NULL },
 		{ "out", "example.com", NULL },
 		{ "odd", "example.com", NULL },
-		/* he lives under that name, but his mail also goes out */
+		/* the user lives under that name, but their mail also goes out */
 		{ "bob", "example.com", NULL },
 		{ "bob+x", "example.com", NULL },
 	};
@@ -245,7 +245,7 @@ static void test_import_aliases(void **state)
 	assert_int_equal(tally.special, 2);
 }
 
-/* With "@domain alice" the source gives her all that has no rule of its own. */
+/* With "@domain alice" the source gives alice all that has no rule of its own. */
 static void test_import_of_a_domain(void **state)
 {
 	static const struct ask asks[] = {

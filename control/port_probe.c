@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "control/knock.h"
+#include "control/port_probe.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -38,7 +38,7 @@ static int outcome(int fd)
 }
 
 /* Those that are still open; poll() ignores a descriptor of -1. */
-static void wait_for_all(struct pollfd *fds, struct knocks *k)
+static void wait_for_all(struct pollfd *fds, struct port_probe *k)
 {
 	uint64_t end = clock_monotonic_ms() + KNOCK_MS, now;
 	bool waits = true;
@@ -57,7 +57,7 @@ static void wait_for_all(struct pollfd *fds, struct knocks *k)
 	}
 }
 
-void knock(const struct settings *s, struct knocks *k)
+void port_probe_run(const struct settings *s, struct port_probe *k)
 {
 	struct pollfd fds[SERVICE_COUNT];
 
