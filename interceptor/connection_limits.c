@@ -2,7 +2,6 @@
 #include "interceptor/connection_limits.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -12,6 +11,7 @@
 struct shared {
 	uint64_t key;
 	struct password_prints prints;
+	struct known_networks known;
 	struct connection_counts rows[];
 };
 
@@ -25,6 +25,7 @@ static int map(struct connection_limits *t, size_t size)
 	t->n_rows = (unsigned)((size - sizeof(*shared)) / sizeof(t->rows[0]));
 	t->rows = shared->rows;
 	t->prints = &shared->prints;
+	t->known = &shared->known;
 	if (t->key)
 		shared->key = t->key;
 	t->key = shared->key;
@@ -71,35 +72,6 @@ void connection_limits_clear_row(struct connection_limits *t, unsigned worker)
 	memset(&t->rows[worker], 0, sizeof(t->rows[worker]));
 }
 
-/* splitmix64: every bit of the address moves half of the result's. */
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
-uint32_t connection_limits_bucket(
-	const struct connection_limits *t, const struct sockaddr *client)
-{
-	uint64_t hash = t->key, part = 0;
-
-	if (client->sa_family == AF_INET6) {
-		struct sockaddr_in6 a;
-
-		memcpy(&a, client, sizeof(a));
-		/* a /64 is one subscriber, with 2^64 addresses to come from */
-		memcpy(&part, a.sin6_addr.s6_addr, 8);
-	} else {
-		struct sockaddr_in a;
-
-		memcpy(&a, client, sizeof(a));
-		part = a.sin_addr.s_addr;
-	}
-	return (uint32_t)(mix(hash ^ part) % LIMITS_BUCKETS);
-}
-
 /* Relaxed: a decision may be one connection late. */
 static uint32_t look(const uint32_t *counter)
 {
@@ -121,25 +93,10 @@ uint32_t connections_counted(const struct connection_limits *t)
 	return sum;
 }
 
-uint32_t connections_waiting(const struct connection_limits *t, uint32_t bucket)
-{
-	uint32_t sum = 0;
-
-	for (unsigned i = 0; i < t->n_rows; i++)
-		sum += look(&t->rows[i].waiting[bucket]);
-	return sum;
-}
-
 void connection_limits_add_connection(
 	struct connection_limits *t, unsigned worker, int change)
 {
 	change_by(&t->rows[worker].connections, change);
-}
-
-void connection_limits_add_waiting(
-	struct connection_limits *t, unsigned worker, uint32_t bucket, int change)
-{
-	change_by(&t->rows[worker].waiting[bucket], change);
 }
 
 bool connection_limits_is_slow(const struct connection_limits *t, int64_t account)

@@ -7,15 +7,9 @@
  *
  * Each worker counts in a row of its own, in memory that all can read, and adds the rows
  * up when it must decide. When a worker dies, its row is set to zero and is right again.
- * Addresses are counted in hashed buckets: two that share one are counted together, which
- * errs to the safe side and, with the key random, cannot be aimed at anybody.
+ * Who has not logged in is counted in prelogin_limits.h.
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/socket.h>
-
-#define LIMITS_BUCKETS 16384 /* few of many clients share one; 64 KiB for each worker */
+#include "interceptor/prelogin_limits.h"
 
 #define LIMITS_SLOW 64 /* accounts whose user has waited for the move in vain */
 
@@ -23,7 +17,7 @@ struct connection_counts {
 	int64_t slow[LIMITS_SLOW];
 	uint32_t next_slow;
 	uint32_t connections;
-	uint32_t waiting[LIMITS_BUCKETS]; /* not logged in, by client address */
+	struct prelogin_counts prelogin;
 };
 
 #define PRINT_SIZE 32
@@ -39,6 +33,7 @@ struct password_prints {
 struct connection_limits {
 	struct connection_counts *rows; /* shared */
 	struct password_prints *prints; /* shared */
+	struct known_networks *known;   /* shared */
 	unsigned n_rows;
 	uint64_t key;
 	int fd; /* of the memory, for connection_limits_attach() */
@@ -50,15 +45,9 @@ int connection_limits_init(struct connection_limits *t, unsigned n_workers);
 int connection_limits_attach(struct connection_limits *t, int fd);
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker);
 
-uint32_t connection_limits_bucket(
-	const struct connection_limits *t, const struct sockaddr *client);
 uint32_t connections_counted(const struct connection_limits *t);
-uint32_t connections_waiting(const struct connection_limits *t, uint32_t bucket);
-
 void connection_limits_add_connection(
 	struct connection_limits *t, unsigned worker, int change);
-void connection_limits_add_waiting(
-	struct connection_limits *t, unsigned worker, uint32_t bucket, int change);
 
 /* Accounts that take longer to move than a client is held. */
 void connection_limits_remember_slow(

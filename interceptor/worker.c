@@ -83,11 +83,12 @@ static void accepted(
 	};
 	struct worker *w = l->worker;
 	struct arrival arrival = { .service = l->service,
-		.bucket = connection_limits_bucket(w->limits, &peer->any),
+		.networks = client_networks(w->limits->key, &peer->any),
 		.peer = *peer,
 		.destination = *to };
 	struct stream *client;
 
+	arrival.is_from_known = network_is_known(w->limits, &arrival.networks);
 	if (stream_plain_new(&w->loop, fd, &client) < 0)
 		close(fd);
 	else
@@ -351,6 +352,7 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&h->sessions);
 	LIST_INIT(&h->timed);
 	LIST_INIT(&h->gone);
+	TAILQ_INIT(&h->unproven);
 	LIST_INIT(&h->quiescing);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		LIST_INIT(&h->local[i]);

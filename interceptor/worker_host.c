@@ -52,13 +52,10 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 	return r;
 }
 
-static bool is_crowded(struct host *h, const struct session *s)
+static enum crowd crowd(struct host *h, const struct session *s)
 {
-	const struct limits *limits = &h->settings->limits;
-	const struct connection_limits *t = worker_of(h)->limits;
-
-	return connections_counted(t) > limits->connections ||
-	       connections_waiting(t, s->bucket) > limits->connections_per_ip;
+	return prelogin_crowd(
+		worker_of(h)->limits, &h->settings->limits, &s->networks, now(h) / 1000);
 }
 
 static void count_connection(struct host *h, const struct session *s, int change)
@@ -73,7 +70,24 @@ static void count_waiting(struct host *h, const struct session *s, int change)
 {
 	struct worker *w = worker_of(h);
 
-	connection_limits_add_waiting(w->limits, w->index, s->bucket, change);
+	prelogin_add_waiting(w->limits, w->index, &s->networks, change);
+}
+
+static void count_places(struct host *h, const struct session *s, int change)
+{
+	struct worker *w = worker_of(h);
+
+	prelogin_add_places(w->limits, w->index, s->is_from_known, change);
+}
+
+static void note_attempt(struct host *h, struct session *s, bool right)
+{
+	struct worker *w = worker_of(h);
+
+	if (right)
+		prelogin_succeeded(w->limits, w->index, &s->networks, now(h) / 1000);
+	else
+		prelogin_failed(w->limits, w->index, &s->networks, now(h) / 1000);
 }
 
 /* ---- accounts ---- */
@@ -290,9 +304,11 @@ const struct host_ops worker_host_ops = {
 	.now = now,
 	.connect = connect_to_source,
 	.hand_off = handoff,
-	.is_crowded = is_crowded,
+	.crowd = crowd,
 	.count_connection = count_connection,
 	.count_waiting = count_waiting,
+	.count_places = count_places,
+	.note_attempt = note_attempt,
 	.report_live = report_live,
 	.learn = learn,
 	.knows = knows,

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <uv.h>
 
-#define READ_SIZE 16384      /* a login is far smaller */
+#define READ_SIZE 4096       /* a login is far smaller */
 #define TO_CLIENT_MAX 262144 /* unread replies: the client only sends */
 #define GREETING_MS 60000    /* for the source to show itself: clients wait as long */
 #define RESUME_MS 5000 /* for another try, after a hold took all the time there was */
@@ -67,6 +67,11 @@ void login_set_step(struct session *s, enum login_step step, uint64_t ms)
 static const char *state_name(const struct session *s)
 {
 	return steps[s->step].name;
+}
+
+static bool is_idle(const struct session *s)
+{
+	return s->step == LOGIN_IN_PRELOGIN || s->step == LOGIN_IN_HELLO;
 }
 
 static struct session_events wants(const struct session *s)
@@ -559,6 +564,7 @@ const struct handler login_handler = {
 	.begin = begin,
 	.init = init,
 	.end = end,
+	.is_idle = is_idle,
 	.wants = wants,
 	.client_ready = client_ready,
 	.source_connected = source_connected,

@@ -25,6 +25,12 @@ static uint64_t hold_ms(const struct session *s)
 	return s->host->settings->hold_s * UINT64_C(1000);
 }
 
+static void count_refusal(struct session *s)
+{
+	s->host->notes[NOTE_REFUSED]++;
+	session_has_failed(s);
+}
+
 void login_refuse(struct session *s, enum refusal_reason why)
 {
 	static const char *const names[REFUSAL_REASON_COUNT] = {
@@ -39,7 +45,8 @@ void login_refuse(struct session *s, enum refusal_reason why)
 
 	if (!session_is_handled(s))
 		return;
-	s->host->notes[NOTE_REFUSED] += why == REFUSAL_WRONG_PASSWORD;
+	if (why == REFUSAL_WRONG_PASSWORD)
+		count_refusal(s);
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s reason=%s service=%s client=%s",
@@ -170,6 +177,7 @@ static void at_mailstore(struct session *s)
 
 void login_hold(struct session *s)
 {
+	session_is_held(s);
 	session_drop_source(s);
 	buf_wipe(&login_of(s)->answer);
 	session_set_route(s, ROUTE_BUSY);
@@ -303,6 +311,7 @@ static void accepted(struct session *s)
 	struct account_route route;
 	int r;
 
+	session_is_proven(s);
 	if (!a->user.ptr) {
 		relay_to_source(s);
 		return;
@@ -329,7 +338,7 @@ static void refused(struct session *s)
 	if (login_waits_for_maildrop(s))
 		return;
 	session_set_live(s, false);
-	s->host->notes[NOTE_REFUSED]++;
+	count_refusal(s);
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s by=source service=%s client=%s",
@@ -426,6 +435,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 	session_enter(s);
 	switch (verdict) {
 	case VERDICT_RIGHT:
+		session_is_proven(s);
 		login_of(s)->ticket = arena_str(&s->memory->arena, ticket);
 		enter(s);
 		break;

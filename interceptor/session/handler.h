@@ -56,6 +56,8 @@ struct handler {
 	void (*init)(struct session *s);
 	/* s->memory goes: give back what the state holds. */
 	void (*end)(struct session *s);
+	/* Before login: nothing is under way. NULL: never so. */
+	bool (*is_idle)(const struct session *s);
 	struct session_events (*wants)(const struct session *s);
 
 	/* Bytes are in from_client, or s->client_ended, or there is room again after

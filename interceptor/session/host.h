@@ -6,6 +6,7 @@
  * tests are a host, too. The lists are kept by the sessions.
  */
 #include "base/error.h"
+#include "interceptor/prelogin_limits.h"
 #include "messages/message.h"
 #include "net/relay.h"
 #include "registry/registry.h"
@@ -23,6 +24,7 @@ struct session;
 struct smtp_address;
 
 LIST_HEAD(session_list, session);
+TAILQ_HEAD(session_queue, session);
 
 /* A password, or a proof that shows none (kind other than CHALLENGE_NONE). */
 struct question {
@@ -43,10 +45,15 @@ struct host_ops {
 	   answer the login and to open the mailbox. */
 	int (*hand_off)(
 		struct host *h, struct session *s, struct str tag, struct str ticket);
-	bool (*is_crowded)(struct host *h, const struct session *s);
-	/* It is, or is no longer, a connection, and one that has not logged in. */
+	/* Whether it, which is counted already, is one too many. */
+	enum crowd (*crowd)(struct host *h, const struct session *s);
+	/* It is, or is no longer, a connection; one that has not logged in and is
+	   counted for its network; one with so many places (prelogin_limits.h). */
 	void (*count_connection)(struct host *h, const struct session *s, int change);
 	void (*count_waiting)(struct host *h, const struct session *s, int change);
+	void (*count_places)(struct host *h, const struct session *s, int change);
+	/* A login was right; or was wrong, or did not come. */
+	void (*note_attempt)(struct host *h, struct session *s, bool right);
 
 	/* ---- accounts ---- */
 	/* The master counts the live sessions of each account. */
@@ -119,8 +126,9 @@ struct host {
 	struct registry *registry;
 	struct relay_shared relay;
 	struct session_list sessions;
-	struct session_list timed; /* those with a deadline */
-	struct session_list gone;  /* to be freed: session_free() */
+	struct session_list timed;     /* those with a deadline */
+	struct session_list gone;      /* to be freed: session_free() */
+	struct session_queue unproven; /* not logged in, the oldest first */
 	struct session_list local[HOST_LOCAL_BUCKETS];
 	LIST_HEAD(, pending_quiesce) quiescing;
 	LIST_HEAD(, staging) stagings; /* messages on their way to the mailstore */

@@ -13,6 +13,16 @@ void session_want_events(struct session *s);
 void session_connected(struct session *s);
 void session_free_memory(struct session *s);
 
+/* session_counts.c */
+void session_count_begin(struct session *s);
+/* Its memory may have grown, or shrunk. Closes it when there is no place for more. */
+void session_recount(struct session *s);
+/* Closes the oldest in which nothing is under way and that has what is short. false:
+   there is none. */
+bool session_make_room(struct host *h, enum crowd crowd);
+/* Closes it: there are too many. */
+void session_refuse(struct session *s, const char *why);
+
 /* session_relay.c */
 void session_relay_begin(struct session *s);
 void session_relay_event(

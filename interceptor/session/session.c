@@ -84,14 +84,6 @@ void session_set_state(struct session *s, enum session_state state)
 
 /* ---- the end ---- */
 
-static void count_waiting(struct session *s, bool waiting)
-{
-	if (s->waiting == waiting)
-		return;
-	s->waiting = waiting;
-	s->host->ops->count_waiting(s->host, s, waiting ? 1 : -1);
-}
-
 static void log_end(struct session *s, const char *why)
 {
 	char id[SESSION_ID_MAX];
@@ -113,7 +105,7 @@ void session_close(struct session *s, const char *why)
 	if (s->state == SESSION_LOCAL)
 		LIST_REMOVE(s, numbered);
 	session_set_live(s, false);
-	count_waiting(s, false);
+	session_is_known(s); /* not counted any more */
 	h->ops->count_connection(h, s, -1);
 	session_drop_source(s);
 	stream_free(s->client);
@@ -145,6 +137,8 @@ void session_say_bye(struct session *s, enum close_reason reason)
 		[CLOSE_MOVED] = "account is moving",
 	};
 
+	if (reason == CLOSE_TIMEOUT || reason == CLOSE_TOO_MUCH)
+		session_has_failed(s);
 	session_say(s, s->handler->words(s->protocol, reason));
 	session_finish(s, names[reason]);
 }
@@ -190,15 +184,10 @@ void session_set_route(struct session *s, enum route route)
 		stream_mark(s->client, marks[route]);
 }
 
-void session_is_known(struct session *s)
-{
-	count_waiting(s, false);
-}
-
 void session_set_live(struct session *s, bool live)
 {
 	if (live)
-		count_waiting(s, false);
+		session_is_proven(s);
 	if (s->live == live || !s->account)
 		return;
 	s->live = live;
@@ -234,7 +223,8 @@ static struct session *make(struct host *h, const struct service_handler *servic
 	s->handler = service->handler;
 	s->protocol = service->protocol;
 	s->service = arrival->service;
-	s->bucket = arrival->bucket;
+	s->networks = arrival->networks;
+	s->is_from_known = arrival->is_from_known;
 	s->peer = arrival->peer;
 	s->destination = arrival->destination;
 	s->route = ROUTE_COUNT;
@@ -257,6 +247,15 @@ static void log_begin(const struct session *s)
 		service_name(s->service), client, to);
 }
 
+/* One that does nothing makes room for one that may. Of memory it needs none yet. */
+static bool is_one_too_many(const struct session *s)
+{
+	enum crowd crowd = s->host->ops->crowd(s->host, s);
+
+	return crowd != CROWD_NONE && crowd != CROWD_MEMORY &&
+	       !session_make_room(s->host, crowd);
+}
+
 void session_accept(struct host *h, const struct service_handler *service,
 	const struct arrival *arrival, struct stream *client)
 {
@@ -268,12 +267,10 @@ void session_accept(struct host *h, const struct service_handler *service,
 	}
 	LIST_INSERT_HEAD(&h->sessions, s, all);
 	h->ops->count_connection(h, s, 1);
-	count_waiting(s, true);
+	session_count_begin(s);
 	log_begin(s);
-	if (h->ops->is_crowded(h, s)) {
-		(void)stream_write(
-			client, s->handler->words(s->protocol, CLOSE_CROWDED), false);
-		session_close(s, "too many connections");
+	if (is_one_too_many(s)) {
+		session_refuse(s, "too many connections");
 		return;
 	}
 	session_enter(s);

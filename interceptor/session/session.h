@@ -40,8 +40,9 @@ struct session_memory {
 
 struct session {
 	LIST_ENTRY(session) all;
-	LIST_ENTRY(session) timed;    /* those with a deadline */
-	LIST_ENTRY(session) numbered; /* with the mailstore, by number */
+	LIST_ENTRY(session) timed;     /* those with a deadline */
+	LIST_ENTRY(session) numbered;  /* with the mailstore, by number */
+	TAILQ_ENTRY(session) unproven; /* while it is_unproven */
 	struct host *host;
 	const struct handler *handler;
 	const void *protocol;          /* the handler's */
@@ -56,22 +57,25 @@ struct session {
 	uint64_t deadline;            /* loop time; 0: none */
 	uint64_t bytes_in, bytes_out; /* when they are no longer counted by the relay */
 	uint32_t number;
-	uint32_t bucket; /* of the connection limits */
+	struct client_networks networks;
+	unsigned places; /* of the memory before login */
 	unsigned step;   /* of the handler: its own enum */
 	unsigned calls;  /* of the handler on the stack */
 	enum service_id service;
 	enum session_state state;
 	enum source_state source_state;
-	enum route route;  /* ROUTE_COUNT: not decided yet */
-	bool waiting;      /* counted as not logged in */
-	bool live;         /* the master counts it as this account's session */
-	bool client_ended; /* it has sent its last byte */
-	bool client_dead;  /* and takes none any more */
-	bool hung_up;      /* it hung up while we were not reading */
-	bool again;        /* the handler is called for the client once more */
-	bool is_secure;    /* the client's TLS ends here */
-	bool is_upgraded;  /* by STARTTLS: it has been greeted */
-	bool is_unseen;    /* its TLS is the source's: the leg there is in clear, too */
+	enum route route;   /* ROUTE_COUNT: not decided yet */
+	bool is_unproven;   /* it has not logged in */
+	bool waiting;       /* counted as not logged in, for its networks */
+	bool is_from_known; /* network, as it was when it came */
+	bool live;          /* the master counts it as this account's session */
+	bool client_ended;  /* it has sent its last byte */
+	bool client_dead;   /* and takes none any more */
+	bool hung_up;       /* it hung up while we were not reading */
+	bool again;         /* the handler is called for the client once more */
+	bool is_secure;     /* the client's TLS ends here */
+	bool is_upgraded;   /* by STARTTLS: it has been greeted */
+	bool is_unseen;     /* its TLS is the source's: the leg there is in clear, too */
 	bool is_bridged; /* the mailstore has it, behind our TLS: source is that bridge */
 	struct service_handler next; /* takes it over from this handler; NULLs: none */
 	union endpoint peer, destination; /* the client, and where it wanted to go */
@@ -89,7 +93,8 @@ bool session_is_of(const struct session *s, struct str account);
 
 struct arrival {
 	enum service_id service;
-	uint32_t bucket;
+	struct client_networks networks;
+	bool is_from_known; /* a network that somebody logged in from */
 	union endpoint peer, destination;
 };
 /* Takes the client, also when it fails: then the client is closed. */
@@ -140,8 +145,14 @@ void session_drop_source(struct session *s);
 /* Whose session it is; "" or NULL ptr: unknown. false: no memory, closed. */
 bool session_set_account(struct session *s, struct str name, int64_t id);
 void session_set_route(struct session *s, enum route route);
+/* Not counted for its networks any more: it waits for us. */
+void session_is_held(struct session *s);
 /* Not counted any more among those who have not logged in. */
 void session_is_known(struct session *s);
+/* The same, since its login was right. */
+void session_is_proven(struct session *s);
+/* Its login was wrong, or never came. */
+void session_has_failed(struct session *s);
 /* The master is told, once, that this account has a live session here, or has none. */
 void session_set_live(struct session *s, bool live);
 

@@ -262,6 +262,8 @@ void session_leave(struct session *s)
 	while (s->calls == 1 && (s->next.handler || settle(s)))
 		if (s->next.handler)
 			take_over(s);
+	if (s->calls == 1)
+		session_recount(s);
 	if (--s->calls)
 		return;
 	if (s->state == SESSION_CLOSING)

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <uv.h>
 
-#define READ_SIZE 16384
+#define READ_SIZE 4096
 #define SILENT_MS 60000 /* for the client to begin */
 
 enum hello_step { HELLO_IN_HELLO, HELLO_IN_PASSING, HELLO_STEP_COUNT };
@@ -45,6 +45,11 @@ static void init(struct session *s)
 static void end(struct session *s)
 {
 	tls_hello_fini(&state_of(s)->reader);
+}
+
+static bool is_idle(const struct session *s)
+{
+	return s->step == HELLO_IN_HELLO;
 }
 
 static struct session_events wants(const struct session *s)
@@ -167,6 +172,7 @@ const struct handler tls_hello_handler = {
 	.begin = begin,
 	.init = init,
 	.end = end,
+	.is_idle = is_idle,
 	.wants = wants,
 	.client_ready = client_ready,
 	.source_connected = source_connected,

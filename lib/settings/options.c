@@ -135,7 +135,13 @@ static const struct option limit_rows[] = {
 		.most = 1000000, .help = "at once, over all workers" },
 	{ "connections_per_ip", OPTION_NUMBER, LIMIT(connections_per_ip), "2000",
 		.least = 1, .most = 1000000,
-		.help = "not logged in yet, from one client address" },
+		.help = "not logged in yet, from one address (IPv6: /64) "
+			"from which nobody has logged in; failed logins make it less" },
+	{ "prelogin_bytes", OPTION_NUMBER, LIMIT(prelogin_bytes), "67108864",
+		.least = 1048576, .most = 2147483647,
+		.help = "memory for connections that are not logged in, 16 KiB each; a "
+			"quarter is kept for networks from which somebody has logged "
+			"in, as it is of `connections`" },
 	{ "login_timeout", OPTION_NUMBER, LIMIT(login_timeout_s), "120", .least = 1,
 		.most = 3600, .help = "seconds from connecting to a proven login" },
 	{ "login_bytes", OPTION_NUMBER, LIMIT(login_bytes), "65536", .least = 1024,

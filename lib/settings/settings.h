@@ -94,7 +94,8 @@ enum smtp_policy { SMTP_POLICY_SOURCE, SMTP_POLICY_NONE };
 
 struct limits {
 	uint32_t connections;        /* at once, over all workers */
-	uint32_t connections_per_ip; /* before login, from one client address */
+	uint32_t connections_per_ip; /* not logged in, from an unknown network */
+	uint32_t prelogin_bytes;     /* memory of all that are not logged in */
 	uint32_t login_timeout_s;    /* from accept to a proven login */
 	uint32_t login_bytes;        /* what a client may send before login */
 	uint32_t transfers;          /* accounts moved at the same time */

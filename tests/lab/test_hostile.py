@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that mean harm or know no better: a proper answer or a time-out, bounded memory,
 and everybody else undisturbed."""
+import contextlib
 import re
 import sys
 import time
@@ -15,7 +16,50 @@ from lab.network import SOURCE_ADDRESS, client_address  # noqa: E402
 
 LOGIN_TIMEOUT = 6
 PER_ADDRESS = 300
+PLACES = 64  # of 16 KiB, before login
 ANSWER = re.compile(rb"\* |\+ |[^ ]+ (OK|NO|BAD) ")
+
+
+@case
+def too_many_from_one_address(world):
+    """The first case: nobody has logged in from there."""
+    user = world.user(3)
+    held = []
+    refused = 0
+    for _ in range(PER_ADDRESS + 20):
+        connection = world.lab.connect(143, client_address(29))
+        held.append(connection)
+        connection.settimeout(5)
+        try:
+            greeting = connection.recv(100)
+        except ConnectionResetError:
+            greeting = b""
+        refused += not greeting.startswith(b"* OK")
+    true(15 <= refused <= 25, f"{refused} of {len(held)} were refused")
+    client = Imap(world.lab.connect(143, client_address(30)))
+    true(b" OK " in client.login(user, world.password(user)), "another address logs in")
+    client.logout()
+    for connection in held:
+        connection.close()
+    world.ferry.settle(0.5)
+    world.lab.connect(143, client_address(29)).close()
+
+
+@case
+def who_waits_makes_room_for_who_comes(world):
+    """More of them than there is memory for have begun to speak, and wait."""
+    idle = [world.lab.connect(143, client_address(28)) for _ in range(PLACES + 20)]
+    for connection in idle:
+        connection.sendall(b"A NO")
+    time.sleep(1.5)
+    world.session(world.user(3)).logout()
+    told = 0
+    for connection in idle:
+        connection.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            told += b"Too many" in connection.recv(1000) + connection.recv(1000)
+        connection.close()
+    true(told > 0, "somebody was told")
 
 
 GARBAGE = [
@@ -73,30 +117,6 @@ def a_login_that_takes_for_ever(world):
 
 
 @case
-def too_many_from_one_address(world):
-    user = world.user(3)
-    held = []
-    refused = 0
-    for _ in range(PER_ADDRESS + 20):
-        connection = world.lab.connect(143, client_address(29))
-        held.append(connection)
-        connection.settimeout(5)
-        try:
-            greeting = connection.recv(100)
-        except ConnectionResetError:
-            greeting = b""
-        refused += not greeting.startswith(b"* OK")
-    true(15 <= refused <= 25, f"{refused} of {len(held)} were refused")
-    client = Imap(world.lab.connect(143, client_address(30)))
-    true(b" OK " in client.login(user, world.password(user)), "another address logs in")
-    client.logout()
-    for connection in held:
-        connection.close()
-    world.ferry.settle(0.5)
-    world.lab.connect(143, client_address(29)).close()
-
-
-@case
 def guessing_passwords_does_not_lock_others_out(world):
     user = world.user(3)
     clients = [world.imap() for _ in range(30)]
@@ -144,7 +164,8 @@ def it_is_still_well(world):
 class HostileWorld(Remembers, World):
     def __init__(self):
         super().__init__(settings={
-            "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": PER_ADDRESS}})
+            "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": PER_ADDRESS,
+                       "prelogin_bytes": PLACES * 16384}})
 
 
 main(HostileWorld)

@@ -11,7 +11,8 @@ class Listener:
     def __init__(self, listener):
         self.socket = listener
         self.lock = threading.Lock()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -38,11 +39,12 @@ class Listener:
 
 
 class Server(Listener):
-    """By TCP. Every command that it gets is kept, so that a test can see what was asked."""
+    """By TCP. Every command that it gets is kept, so that a test can see what was asked.
+    listener: to be listened on, instead of a port of the loopback."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, listener=None):
         self.commands = []
-        listener = socket.create_server(("127.0.0.1", port))
+        listener = listener or socket.create_server(("127.0.0.1", port))
         self.port = listener.getsockname()[1]
         super().__init__(listener)
 

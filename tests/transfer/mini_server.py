@@ -36,7 +36,7 @@ class MiniServer(Server):
     hides_inbox (LIST does not show it), edit (kind, data -> data: "list", "examine", "row",
     "alone", "body" as they are sent)."""
 
-    def __init__(self, port=0):
+    def __init__(self, port=0, listener=None):
         self.folders = {"INBOX": Folder()}
         self.subscriptions = ["INBOX"]
         self.capability = CAPABILITY
@@ -54,7 +54,7 @@ class MiniServer(Server):
         self.edit = lambda kind, data: data
         self.passwords = set()  # further ones that it takes
         self.logins = []  # (password, taken)
-        super().__init__(port)
+        super().__init__(port, listener)
 
     def serve(self, connection):
         ImapSession(self, connection).run()

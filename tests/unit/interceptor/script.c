@@ -234,6 +234,8 @@ static const struct flag {
 	size_t offset;
 } flags[] = {
 	{ "crowded", offsetof(struct script, is_crowded) },
+	{ "there be many", offsetof(struct script, is_many) },
+	{ "memory be full", offsetof(struct script, is_filled) },
 	{ "retired", offsetof(struct script, is_retired) },
 	{ "slow account", offsetof(struct script, is_slow) },
 	{ "connect fail", offsetof(struct script, connect_fails) },
@@ -272,6 +274,9 @@ static int value_of(const struct script *s, const char *name)
 		{ "settled", s->settled },
 		{ "connections", s->connections },
 		{ "waiting", s->waiting },
+		{ "places", s->places },
+		{ "failed", s->failed },
+		{ "right", s->right },
 		{ "source", s->source != NULL },
 		{ "client", s->client != NULL },
 		{ "verifying", s->verified != NULL },
@@ -468,9 +473,10 @@ static void end(struct script *s)
 			STR_ARG(buf_view(&s->client_heard)),
 			STR_ARG(buf_view(&s->source_heard)));
 	session_close(s->session, "test");
-	if (s->connections || s->waiting || s->live || s->verified)
-		FAIL(s, "left: connections=%d waiting=%d live=%d", s->connections,
-			s->waiting, s->live);
+	if (s->connections || s->waiting || s->places || s->live || s->verified)
+		FAIL(s, "left: connections=%d waiting=%d places=%d live=%d",
+			s->connections, s->waiting, s->places, s->live);
+	s->failed = s->right = 0;
 	quiesce_check(&s->host);
 	LIST_REMOVE(s->session, all);
 	session_free(s->session);
@@ -538,6 +544,7 @@ struct script *script_new(
 	LIST_INIT(&s->host.sessions);
 	LIST_INIT(&s->host.timed);
 	LIST_INIT(&s->host.gone);
+	TAILQ_INIT(&s->host.unproven);
 	LIST_INIT(&s->host.quiescing);
 	LIST_INIT(&s->host.stagings);
 	assert_int_equal(relay_shared_init(&s->host.relay), 0);

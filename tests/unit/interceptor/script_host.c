@@ -47,10 +47,13 @@ static int host_hand_off(
 	return 0;
 }
 
-static bool host_is_crowded(struct host *h, const struct session *session)
+static enum crowd host_crowd(struct host *h, const struct session *session)
 {
 	(void)session;
-	return script_of(h)->is_crowded;
+	return script_of(h)->is_crowded  ? CROWD_NETWORK
+	       : script_of(h)->is_many   ? CROWD_ALL
+	       : script_of(h)->is_filled ? CROWD_MEMORY
+	                                 : CROWD_NONE;
 }
 
 static void host_count_connection(struct host *h, const struct session *s, int change)
@@ -63,6 +66,21 @@ static void host_count_waiting(struct host *h, const struct session *s, int chan
 {
 	(void)s;
 	script_of(h)->waiting += change;
+}
+
+static void host_count_places(struct host *h, const struct session *s, int change)
+{
+	(void)s;
+	script_of(h)->places += change;
+}
+
+static void host_note_attempt(struct host *h, struct session *s, bool right)
+{
+	(void)s;
+	if (right)
+		script_of(h)->right++;
+	else
+		script_of(h)->failed++;
 }
 
 static void host_report_live(struct host *h, const struct session *s, bool live)
@@ -190,9 +208,11 @@ const struct host_ops script_host_ops = {
 	.now = host_now,
 	.connect = host_connect,
 	.hand_off = host_hand_off,
-	.is_crowded = host_is_crowded,
+	.crowd = host_crowd,
 	.count_connection = host_count_connection,
 	.count_waiting = host_count_waiting,
+	.count_places = host_count_places,
+	.note_attempt = host_note_attempt,
 	.report_live = host_report_live,
 	.learn = host_learn,
 	.knows = host_knows,

@@ -26,10 +26,11 @@ struct script {
 	uint64_t now;
 	void (*verified)(struct session *s, enum verdict verdict, struct str ticket);
 	int stale; /* how often the offer was said to be */
-	bool is_crowded, is_retired, is_slow, connect_fails, hand_off_fails, knows;
+	bool is_crowded, is_filled, is_many, is_retired, is_slow, connect_fails,
+		hand_off_fails, knows;
 	bool connects_slowly, recently_relayed;
 	unsigned unseen; /* connections that were passed so */
-	int live, learned, settled, connections, waiting;
+	int live, learned, settled, connections, waiting, places, failed, right;
 	char learned_password[64], handed[256];
 	/* script_mail.c */
 	bool mailstore_is_away;

@@ -3,7 +3,6 @@
 #include "interceptor/connection_limits.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -14,30 +13,20 @@
 static void test_shared(void **state)
 {
 	struct connection_limits master, a, b;
-	struct sockaddr_in client = { .sin_family = AF_INET };
-	uint32_t bucket;
 
 	(void)state;
 	assert_int_equal(connection_limits_init(&master, 2), 0);
 	assert_int_equal(connection_limits_attach(&a, master.fd), 0);
 	assert_int_equal(connection_limits_attach(&b, master.fd), 0);
 	assert_int_equal(a.n_rows, 2);
-	client.sin_addr.s_addr = htonl(0xc0000201);
-	bucket = connection_limits_bucket(&a, (const struct sockaddr *)&client);
-	assert_int_equal(
-		connection_limits_bucket(&b, (const struct sockaddr *)&client), bucket);
-
 	connection_limits_add_connection(&a, 0, 1);
 	connection_limits_add_connection(&b, 1, 1);
-	connection_limits_add_waiting(&b, 1, bucket, 1);
 	assert_int_equal(connections_counted(&a), 2);
-	assert_int_equal(connections_waiting(&a, bucket), 1);
 	connection_limits_remember_slow(&a, 0, 4711);
 	assert_true(connection_limits_is_slow(&b, 4711));
 
 	connection_limits_clear_row(&master, 1); /* that worker has died */
 	assert_int_equal(connections_counted(&a), 1);
-	assert_int_equal(connections_waiting(&a, bucket), 0);
 	close(master.fd);
 }
 

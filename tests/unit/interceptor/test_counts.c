@@ -83,58 +83,6 @@ static void test_shared(void **state)
 	end(&l);
 }
 
-static uint32_t bucket_of(const struct connection_limits *l, const char *text)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-
-	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-		return connection_limits_bucket(l, (const struct sockaddr *)&v4);
-	assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
-	return connection_limits_bucket(l, (const struct sockaddr *)&v6);
-}
-
-static void test_buckets(void **state)
-{
-	static const struct {
-		const char *a, *b;
-		bool same;
-	} rows[] = {
-		{ "192.0.2.1", "192.0.2.1", true },
-		{ "192.0.2.1", "192.0.2.2", false },
-		{ "2001:db8::1", "2001:db8::ffff:1", true }, /* one subscriber */
-		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false },
-	};
-	struct connection_limits l;
-
-	(void)state;
-	begin(&l);
-	l.key = 42; /* a random one lets two addresses share a bucket now and then */
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if ((bucket_of(&l, rows[i].a) == bucket_of(&l, rows[i].b)) !=
-			rows[i].same)
-			fail_msg("%s %s", rows[i].a, rows[i].b);
-	assert_true(bucket_of(&l, "192.0.2.1") < LIMITS_BUCKETS);
-	end(&l);
-}
-
-static void test_waiting(void **state)
-{
-	struct connection_limits l;
-
-	(void)state;
-	begin(&l);
-	connection_limits_add_waiting(&l, 0, 7, 1);
-	connection_limits_add_waiting(&l, 1, 7, 1);
-	connection_limits_add_waiting(&l, 1, 8, 1);
-	assert_int_equal(connections_waiting(&l, 7), 2);
-	connection_limits_add_waiting(&l, 0, 7, -1);
-	assert_int_equal(connections_waiting(&l, 7), 1);
-	assert_int_equal(connections_waiting(&l, 9), 0);
-	end(&l);
-}
-
-/* The last ones are known, over all workers; the oldest are forgotten. */
 static void test_slow(void **state)
 {
 	struct connection_limits l;
@@ -196,8 +144,6 @@ int main(void)
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_shared),
-		cmocka_unit_test(test_buckets),
-		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_live_wrong),
