@@ -85,6 +85,21 @@ static void find_reasons(struct control *c, struct report *p)
 			p->watched_ms / DAY_MS, p->days);
 }
 
+/* Who insists on TLS cannot send to users here, and nobody would tell them. */
+static int find_clear_mail(struct control *c, struct registry *r, struct report *p)
+{
+	uint64_t at = 0;
+	int code = registry_clear_mail(r, &at, &c->err);
+
+	if (code == 0 && at / DAY_MS >= p->since_day &&
+		!settings_ends_tls(&c->settings, SERVICE_SMTP))
+		add_sentence(p->reasons,
+			"mail comes in clear, since there is no key for STARTTLS on smtp "
+			"(the last %" PRIu64 " h ago)",
+			(clock_wall_ms() - at) / 3600000);
+	return code;
+}
+
 /* A login that we cannot see is one that would end with the source. */
 static int find_unseen(struct control *c, struct registry *r, struct report *p)
 {
@@ -164,6 +179,8 @@ static int gather(struct control *c, struct registry *r, struct report *p)
 	find_reasons(c, p);
 	if (!p->retired_at)
 		code = find_unseen(c, r, p);
+	if (code == 0 && !p->retired_at)
+		code = find_clear_mail(c, r, p);
 	if (code < 0)
 		return code;
 	find_blind_spots(c, p);

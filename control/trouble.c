@@ -194,6 +194,10 @@ static const struct alarm_kind {
 	{ "refused-logins", 12, 600000,
 		"logins were refused in the last minutes (wrong passwords); the log has "
 		"each with its client (event \"refused\")" },
+	{ "clear-mail", 1, 600000,
+		"mails for users here came in clear: the old server offers STARTTLS on "
+		"smtp, and we hold no key for it, so senders that insist on TLS cannot "
+		"deliver; give the key (tls { certificate, key })" },
 	{ "damage", 1, 86400000,
 		"restore it from a backup, or move the folder away and transfer the "
 		"account again" },

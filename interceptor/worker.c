@@ -181,11 +181,14 @@ static void report_notes(struct worker *w)
 	static const char *const kinds[] = {
 		[NOTE_REFUSED] = "refused-logins",
 		[NOTE_UNANSWERED] = "unanswered",
+		[NOTE_CLEAR_MAIL] = "clear-mail",
 	};
 
 	if (w->host.notes[NOTE_UNSEEN_TLS] &&
 		registry_note_unseen_tls(w->host.registry, NULL) == 0)
 		w->host.notes[NOTE_UNSEEN_TLS] = 0;
+	if (w->host.notes[NOTE_CLEAR_MAIL])
+		(void)registry_note_clear_mail(w->host.registry, NULL);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct message m = { .type = MESSAGE_ALARM,
 			.service = str_from(kinds[i]),

@@ -44,7 +44,7 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
 	if (r < 0)
 		close(fd);
-	if (r < 0 || s->is_unseen)
+	if (r < 0 || s->is_unseen || s->connects_in_clear)
 		return r;
 	r = secure(h, s, ret);
 	if (r < 0)

@@ -116,6 +116,7 @@ struct host_ops {
 enum host_note {
 	NOTE_REFUSED,    /* a login */
 	NOTE_UNANSWERED, /* a connection to the source, from the client's address */
+	NOTE_CLEAR_MAIL, /* for a user here: for want of a key there was no STARTTLS */
 	NOTE_UNSEEN_TLS, /* a session went on inside TLS, with the source */
 	NOTE_COUNT
 };

@@ -306,12 +306,13 @@ void session_tick(struct session *s)
 
 enum quiesce session_quiesce(struct session *s, struct str account, bool force)
 {
+	bool concerns = s->ends_at_switch || session_is_of(s, account);
 	enum quiesce result;
 
-	if (s->state == SESSION_DRAINING && session_is_of(s, account))
+	if (s->state == SESSION_DRAINING && concerns)
 		return QUIESCE_ENDING;
-	if (s->state == SESSION_RELAY && session_is_of(s, account))
-		return session_relay_quiesce(s, force);
+	if (s->state == SESSION_RELAY && concerns)
+		return session_relay_quiesce(s, force || s->ends_at_switch);
 	if (s->state != SESSION_HANDLED)
 		return QUIESCE_NOTHING;
 	session_enter(s);
@@ -323,7 +324,7 @@ enum quiesce session_quiesce(struct session *s, struct str account, bool force)
 bool session_is_ending(const struct session *s, struct str account)
 {
 	if (s->state == SESSION_DRAINING)
-		return session_is_of(s, account);
+		return s->ends_at_switch || session_is_of(s, account);
 	return s->state == SESSION_HANDLED && s->handler->is_ending && s->memory &&
 	       s->handler->is_ending(s, account);
 }

@@ -76,6 +76,8 @@ struct session {
 	bool is_secure;     /* the client's TLS ends here */
 	bool is_upgraded;   /* by STARTTLS: it has been greeted */
 	bool is_unseen;     /* its TLS is the source's: the leg there is in clear, too */
+	bool connects_in_clear; /* to the source: the client's TLS may yet pass there */
+	bool ends_at_switch; /* unseen, it may carry mail for any account that switches */
 	bool is_bridged; /* the mailstore has it, behind our TLS: source is that bridge */
 	struct service_handler next; /* takes it over from this handler; NULLs: none */
 	union endpoint peer, destination; /* the client, and where it wanted to go */

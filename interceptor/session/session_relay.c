@@ -104,9 +104,10 @@ enum quiesce session_relay_quiesce(struct session *s, bool force)
 	/* the source may have ended it: only the client has not noticed yet */
 	if (!force && !relay_source_ended(s->relay))
 		return QUIESCE_LEFT;
-	log_info(session_id(s, id), "quiesce", "account=%s", s->account);
+	log_info(session_id(s, id), "quiesce", "account=%s",
+		s->account ? s->account : "-");
 	/* in the middle of an answer the words would become part of a message */
-	if (relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
+	if (!s->is_unseen && relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
 		stream_write(s->client, words, false) < 0)
 		log_debug(id, "quiesce", "client=gone");
 	stream_shutdown(s->client, SHUT_RDWR);

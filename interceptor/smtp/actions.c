@@ -88,6 +88,9 @@ void smtp_route_recipient(struct session *s)
 	else
 		is = route_of(s, &names, &to);
 	arena_fini(&arena);
+	if (is == SMTP_ROUTE_LOCAL && f->proxy.client.misses_tls &&
+		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
+		s->host->notes[NOTE_CLEAR_MAIL]++;
 	if (to.is == RECIPIENT_KNOWN)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
 			STR_ARG(address), to.account.name, route_name(to.account.route));
@@ -197,6 +200,7 @@ static int write_header(struct session *s, struct buf *header)
 		.by = f->offer.name,
 		.id = str_from(session_id(s, id)),
 		.esmtp = m->client.esmtp,
+		.secure = s->is_secure,
 		.authenticated = m->client.authenticated,
 		.at = now };
 

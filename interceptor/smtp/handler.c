@@ -43,7 +43,7 @@ static struct str take_name(struct str greeting, char name[static PROTOCOL_NAME_
 /* Then its offer stands as it is. Later not: a local delivery is never reported, for one
    (DSN, RFC 3461, NOTIFY=SUCCESS), as we have no queue to send from. Without DSN the
    server before us says "relayed", which is true (5.2.2 there). */
-static bool is_nobody_here(struct session *s)
+bool smtp_is_nobody_here(struct session *s)
 {
 	bool any_local = true;
 
@@ -64,13 +64,17 @@ static void init(struct session *s)
 		f->offer.unknown_user = arena_str(&m->arena, o->refusal);
 	}
 	f->offer.name = take_name(f->offer.greeting, f->name);
-	f->offer.starttls = settings->services[s->service].tls != SERVICE_TLS_HIDE;
-	f->offer.nobody_here = is_nobody_here(s);
+	f->offer.nobody_here = smtp_is_nobody_here(s);
+	f->offer.tls = smtp_tls_of(s);
+	f->offer.source_is_secure =
+		f->offer.tls != SMTP_TLS_PASS &&
+		settings->services[s->service].source_tls != SOURCE_TLS_NONE;
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
 	f->offer.size_max = settings->limits.message_bytes;
 	smtp_proxy_init(&f->proxy, &f->offer, &m->to_client, &m->to_source);
 	arena_init(&f->arena);
+	tls_hello_init(&f->hello);
 	m->from_client.limit = READ_MAX + READ_SIZE;
 	m->from_source.limit = SMTP_REPLY_MAX + READ_SIZE;
 	m->to_client.limit = m->to_source.limit = WRITE_MAX;
@@ -81,6 +85,7 @@ static void end(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	smtp_abort(s);
+	tls_hello_fini(&f->hello);
 	smtp_proxy_fini(&f->proxy);
 	arena_fini(&f->arena);
 }
@@ -101,17 +106,6 @@ static enum smtp_proxy_action step(struct session *s)
 	buf_consume(&m->from_client, io.client_used);
 	buf_consume(&m->from_source, io.source_used);
 	return action;
-}
-
-static void upgrade(struct session *s)
-{
-	char id[SESSION_ID_MAX];
-
-	/* what came behind STARTTLS in clear was never meant to be inside TLS */
-	buf_wipe(&s->memory->from_client);
-	log_info(session_id(s, id), "uncapturable", "why=TLS");
-	session_set_route(s, ROUTE_SOURCE);
-	session_relay(s);
 }
 
 /* false: the proxy stops here. */
@@ -146,8 +140,11 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 	case SMTP_PROXY_AUTHENTICATED:
 		smtp_authenticated(s);
 		break;
+	case SMTP_PROXY_START_TLS:
+		smtp_start_tls(s);
+		break;
 	case SMTP_PROXY_UPGRADE:
-		upgrade(s);
+		smtp_upgrade(s);
 		break;
 	case SMTP_PROXY_DROP_SOURCE:
 		session_drop_source(s);
@@ -198,7 +195,9 @@ static void look_after_recipients(struct session *s)
 
 static void run(struct session *s)
 {
-	while (act(s, step(s)))
+	if (smtp_of(s)->proxy.state == SMTP_PROXY_TLS_HELLO)
+		smtp_read_hello(s);
+	while (session_is_handled(s) && act(s, step(s)))
 		;
 	if (!session_is_handled(s))
 		return;
@@ -251,6 +250,7 @@ static void begin(struct session *s)
 	session_set_route(s, ROUTE_SOURCE);
 	if (!session_memory(s))
 		return;
+	s->connects_in_clear = smtp_of(s)->offer.tls == SMTP_TLS_PASS;
 	r = smtp_of(s)->offer.retired ? -ECONNREFUSED : session_connect(s);
 	if (r < 0) {
 		smtp_proxy_source_lost(&smtp_of(s)->proxy);
@@ -261,7 +261,11 @@ static void begin(struct session *s)
 void smtp_say_bye(struct session *s, enum close_reason why)
 {
 	smtp_abort(s);
-	session_say_bye(s, why);
+	if (smtp_of(s)->proxy.state == SMTP_PROXY_TLS_HELLO)
+		session_close(
+			s, "no TLS behind STARTTLS"); /* nothing in clear any more */
+	else
+		session_say_bye(s, why);
 	quiesce_check(s->host);
 }
 

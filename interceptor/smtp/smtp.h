@@ -7,6 +7,7 @@
  *
  *   handler.c    the session's handler
  *   actions.c    what the proxy asks for: whose a recipient is, staging, AUTH
+ *   starttls.c   STARTTLS: whether, and for which names it ends here
  *   quiesce.c    transactions of an account that switches
  *
  * with recipient.h (an address's account) and staging.h (a message for users here). For
@@ -18,6 +19,7 @@
 #include "interceptor/smtp/staging.h"
 #include "wire/smtp/address.h"
 #include "wire/smtp/proxy.h"
+#include "wire/tls/hello.h"
 
 #define SMTP_REFUSAL_MAX 256 /* a reply line of ours */
 
@@ -34,6 +36,8 @@ struct smtp_session {
 	char name[PROTOCOL_NAME_MAX];
 	struct staging *staging;        /* NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
+	struct tls_hello_reader hello;  /* behind STARTTLS */
+	size_t hello_seen;              /* bytes of from_client */
 	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
@@ -48,6 +52,8 @@ static inline struct smtp_session *smtp_of(const struct session *s)
 /* handler.c */
 extern const struct handler smtp_handler;
 void smtp_say_bye(struct session *s, enum close_reason why);
+/* Nobody lives here, and no account is moving. */
+bool smtp_is_nobody_here(struct session *s);
 
 /* actions.c */
 void smtp_route_recipient(struct session *s);
@@ -58,6 +64,12 @@ void smtp_stage_end(struct session *s);
 void smtp_commit(struct session *s);
 void smtp_abort(struct session *s);
 void smtp_authenticated(struct session *s);
+
+/* starttls.c */
+enum smtp_tls smtp_tls_of(struct session *s);
+void smtp_start_tls(struct session *s);
+void smtp_read_hello(struct session *s);
+void smtp_upgrade(struct session *s);
 
 /* quiesce.c */
 /* false: no memory, or too many. */

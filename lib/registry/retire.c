@@ -10,7 +10,8 @@
 
 #define RETIRED STR_LIT("retired")
 #define UNSEEN_TLS STR_LIT("unseen-tls")
-#define UNSEEN_EVERY_MS 60000
+#define CLEAR_MAIL STR_LIT("clear-mail")
+#define NOTE_EVERY_MS 60000
 #define ERASED STR_LIT("passwords-erased")
 
 /* 0: there is no such fact. */
@@ -43,6 +44,16 @@ int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err)
 	return read_time(r, RETIRED, ret_since, err);
 }
 
+static int note(struct registry *r, struct str fact, struct error *err)
+{
+	uint64_t at = 0;
+	int code = read_time(r, fact, &at, err);
+
+	if (code < 0 || clock_wall_ms() < at + NOTE_EVERY_MS)
+		return code;
+	return write_time(r, fact, err);
+}
+
 int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err)
 {
 	return read_time(r, UNSEEN_TLS, ret_at, err);
@@ -50,12 +61,17 @@ int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err)
 
 int registry_note_unseen_tls(struct registry *r, struct error *err)
 {
-	uint64_t at = 0;
-	int code = registry_unseen_tls(r, &at, err);
+	return note(r, UNSEEN_TLS, err);
+}
 
-	if (code < 0 || clock_wall_ms() < at + UNSEEN_EVERY_MS)
-		return code;
-	return write_time(r, UNSEEN_TLS, err);
+int registry_clear_mail(struct registry *r, uint64_t *ret_at, struct error *err)
+{
+	return read_time(r, CLEAR_MAIL, ret_at, err);
+}
+
+int registry_note_clear_mail(struct registry *r, struct error *err)
+{
+	return note(r, CLEAR_MAIL, err);
 }
 
 int refuse_when_retired(struct registry *r, struct error *err)

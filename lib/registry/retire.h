@@ -43,6 +43,11 @@ int registry_passwords_erased(struct registry *r, bool *ret_erased, struct error
 int registry_note_unseen_tls(struct registry *r, struct error *err);
 int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err);
 
+/* Mail for a user who lives here came in clear, because `smtp` has no key for STARTTLS
+   that the source offers. As above. */
+int registry_note_clear_mail(struct registry *r, struct error *err);
+int registry_clear_mail(struct registry *r, uint64_t *ret_at, struct error *err);
+
 /* Empties the write-ahead log, where erased pages may still lie. -EBUSY: somebody reads;
    the log is then overwritten by and by. */
 int registry_erase_log(struct registry *r, struct error *err);

@@ -57,8 +57,7 @@ const char *tls_version_name(enum tls_version v)
 
 bool settings_ends_tls(const struct settings *s, enum service_id id)
 {
-	return s->services[id].tls == SERVICE_TLS_AUTO && s->tls.certificates.n &&
-	       id != SERVICE_SMTP && id != SERVICE_SUBMISSION;
+	return s->services[id].tls == SERVICE_TLS_AUTO && s->tls.certificates.n;
 }
 
 bool service_is_implicit(enum service_id id)

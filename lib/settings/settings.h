@@ -164,7 +164,7 @@ const char *settings_subaddress(const struct settings *s);
 const char *service_tls_name(enum service_tls t);
 /* "1.2". */
 const char *tls_version_name(enum tls_version v);
-/* Whether TLS of that service can end here: keys are there. STARTTLS of SMTP cannot. */
+/* Whether TLS of that service can end here: keys are there. */
 bool settings_ends_tls(const struct settings *s, enum service_id id);
 /* Whether a service speaks TLS from its first byte (993, 995, 465). */
 bool service_is_implicit(enum service_id id);

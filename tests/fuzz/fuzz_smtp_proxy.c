@@ -3,7 +3,8 @@
  * A client, a source and a caller that do anything. The input is a list of events: a byte
  * that says whose turn it is, a length, that many bytes. Promised: actions come in an
  * order that makes sense, nothing is used that was not given, the final dot of a message
- * that is staged goes to the source after it is on disk, and a close is the end.
+ * that is staged goes to the source after it is on disk, nothing of the client is read in
+ * clear and nothing is said to it between STARTTLS and TLS, and a close is the end.
  */
 #include "fuzz.h"
 
@@ -18,8 +19,8 @@ struct play {
 	struct smtp_offer offer;
 	struct buf client, source, to_client, to_source;
 	enum stage stage;
-	bool routing, closed, hold; /* hold: the caller answers later */
-	unsigned char mood;         /* what the caller answers */
+	bool routing, tls, closed, hold; /* hold: the caller answers later */
+	unsigned char mood;              /* what the caller answers */
 };
 
 static void must(bool promise)
@@ -38,6 +39,14 @@ static void answer(struct play *p)
 	if (p->routing) {
 		p->routing = false;
 		smtp_proxy_routed(&p->proxy, routes[p->mood++ % 5], STR_LIT("alice"));
+		return;
+	}
+	if (p->tls) {
+		p->tls = false;
+		if (p->mood++ % 3)
+			smtp_proxy_tls_begun(&p->proxy);
+		else
+			smtp_proxy_tls_passes(&p->proxy);
 		return;
 	}
 	if (p->stage == BEGINNING)
@@ -79,6 +88,7 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_ROUTE:
 	case SMTP_PROXY_AT_SOURCE:
 	case SMTP_PROXY_AUTHENTICATED:
+	case SMTP_PROXY_START_TLS:
 	case SMTP_PROXY_UPGRADE:
 	case SMTP_PROXY_DROP_SOURCE:
 	case SMTP_PROXY_CLOSE:
@@ -94,6 +104,11 @@ static void act(struct play *p, enum smtp_proxy_action action)
 		p->routing = true;
 	} else if (action == SMTP_PROXY_AUTHENTICATED) {
 		must(p->proxy.login.mechanism.ptr != NULL);
+	} else if (action == SMTP_PROXY_START_TLS) {
+		/* what it says next is TLS, and so is what it is told */
+		must(p->offer.tls == SMTP_TLS_HERE && !p->proxy.client.secure);
+		must(!buf_len(&p->client) && !p->tls);
+		p->tls = true;
 	} else if (action == SMTP_PROXY_CLOSE) {
 		must(p->stage == NONE || p->stage == COMMITTING);
 		p->closed = true;
@@ -112,9 +127,10 @@ static void turn(struct play *p)
 
 		action = smtp_proxy_next(&p->proxy, &io);
 		must(io.client_used <= io.client.len && io.source_used <= io.source.len);
-		act(p, action);
 		buf_consume(&p->client, io.client_used);
 		buf_consume(&p->source, io.source_used);
+		must(!p->tls || (!io.client_used && !buf_len(&p->to_client)));
+		act(p, action);
 		buf_clear(&p->to_client);
 		buf_clear(&p->to_source);
 	}
@@ -144,7 +160,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str input = str_of(data, size);
 	struct play p = { .offer = { .name = STR("mx"),
-				  .starttls = true,
+				  .tls = (enum smtp_tls)(size / 2 % 3),
+				  .source_is_secure = size % 5 == 4,
 				  .policy = size % 2,
 				  .nobody_here = size % 8 >= 6,
 				  .retired = size % 16 == 15,

@@ -42,7 +42,8 @@ class Lab:
         self.router = self.network.router
         self.source = self.network.source
         self.server = server(self.folder, self.source, **server_options)
-        self.postfix = Postfix(self.folder, self.source, self.server) if postfix else None
+        self.postfix = (Postfix(self.folder, self.source, self.server, postfix == "submission")
+                        if postfix else None)
         self.after_network = lambda: None  # called when there is one, before any server
         self.at_down = []  # called in reverse order before anything else goes
         self._up = False

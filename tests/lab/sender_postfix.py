@@ -13,18 +13,25 @@ inet_interfaces = loopback-only
 inet_protocols = ipv4
 relayhost = [{source}]:25
 transport_maps = inline:{{ {{ example.org = discard: }} }}
-smtp_tls_security_level = none
+smtp_tls_security_level = {tls}
+smtp_tls_CAfile = {authority}
+smtp_tls_secure_cert_match = mail.example.com
+smtp_tls_loglevel = 1
 """
 
 
 class SendingPostfix:
-    def __init__(self, folder, namespace):
+    """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known."""
+
+    def __init__(self, folder, namespace, tls="none", authority=""):
         self.folder, self.namespace, self.daemon = Path(folder), namespace, None
+        self.tls, self.authority = tls, authority
 
     def start(self):
         furnish(self.folder)
         (self.folder / "main.cf").write_text(
-            MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0]), encoding="ascii")
+            MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0], tls=self.tls,
+                        authority=self.authority), encoding="ascii")
         (self.folder / "master.cf").write_text(
             MASTER.replace("virtual    unix", "smtp       unix  - - n - -   smtp\nvirtual    unix"),
             encoding="ascii")

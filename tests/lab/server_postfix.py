@@ -74,6 +74,19 @@ postlog    unix-dgram n - n - 1 postlogd
 """
 
 
+# Users send mail here: with TLS alone, as its own documentation has it.
+SUBMISSION = """\
+submission inet  n - n - -   smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=
+smtps      inet  n - n - -   smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=
+"""
+
+
 def furnish(folder):
     """A new folder for a Postfix."""
     folder.mkdir(mode=0o755)
@@ -100,17 +113,19 @@ class Postfix:
     name = "postfix"
     smtp_port = 25
 
-    def __init__(self, folder, namespace, server):
+    def __init__(self, folder, namespace, server, submission=False):
         self.folder = Path(folder) / "postfix"
         self.namespace = namespace
         self.server = server
+        self.submission = submission
         self.log = self.folder / "postfix.log"
         self.daemon = None
 
     def prepare(self):
         furnish(self.folder)
         self._write_main({})
-        (self.folder / "master.cf").write_text(MASTER, encoding="ascii")
+        (self.folder / "master.cf").write_text(
+            MASTER + (SUBMISSION if self.submission else ""), encoding="ascii")
         self.log.touch()  # also written by its unprivileged programs, before its logger runs
         shutil.chown(self.log, "postfix")
         self.write_tables([], {})

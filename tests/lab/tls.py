@@ -18,6 +18,15 @@ def make_certificate(folder, label, name=NAME, kind="ec"):
     return str(certificate), str(key)
 
 
+def hold_keys(world):
+    """(EC, RSA): our certificates; mailferry has them and their keys when it starts."""
+    pairs = [make_certificate(world.lab.folder, "ours-" + kind, kind=kind)
+             for kind in ("ec", "rsa")]
+    world.ferry.settings["tls"] = {"certificate": [c for c, _ in pairs],
+                                   "key": [k for _, k in pairs], "source_verify": "none"}
+    return [certificate for certificate, _ in pairs]
+
+
 def client_context(oldest=None, newest=None, ciphers=None):
     """Shows what it is shown: the test compares certificates itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

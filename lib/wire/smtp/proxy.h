@@ -33,6 +33,9 @@
  *     account switches. A client that was offered them and then names somebody who
  *     lives here gets 421, and comes again.
  *   - what would blind us is refused in any case (smtp/command.h).
+ *   - STARTTLS, where TLS ends here (offer->tls): the source does not see it, and its
+ *     connection stays. Bytes in clear behind it end the session, and so they do where
+ *     TLS is the source's.
  *   - a command that comes before the greeting goes on at once: some servers refuse
  *     clients that cannot wait (postscreen, Exim), and must see it.
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
@@ -52,6 +55,7 @@
  *   COMMAND ◄──► ROUTING
  *      │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
  *      │ ◄──► TLS_REPLY ─► BLIND
+ *      │ ◄──► TLS_HELLO ─► TLS_REPLY
  *      ▼
  *   STAGING ─► RESETTING ─► REPEATING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY
  *                                                        │           └─► COMMITTING
@@ -90,6 +94,13 @@
 /* What the addresses of one transaction may take: 1,000 of usual length take 100 KB. */
 #define SMTP_TRANSACTION_MAX 1048576
 
+/* What becomes of STARTTLS. */
+enum smtp_tls {
+	SMTP_TLS_NONE, /* it is neither shown nor accepted */
+	SMTP_TLS_PASS, /* it is the source's: the caller relays blindly then */
+	SMTP_TLS_HERE, /* it ends here, whether the source has it or not */
+};
+
 /* What is said in the source's place while it cannot be reached; the caller's, and alive
    as long as the machine. */
 struct smtp_offer {
@@ -97,7 +108,8 @@ struct smtp_offer {
 	struct str ehlo;     /* the same, filtered */
 	struct str name;     /* of this server */
 	struct str unknown_user; /* the source's words for nobody: smtp/refusal.h */
-	bool starttls;           /* STARTTLS passes: the caller relays blindly then */
+	enum smtp_tls tls;       /* of a client that is in clear */
+	bool source_is_secure;   /* by TLS of ours: what it shows is not for the clear */
 	bool nobody_here;        /* nobody lives here: the source's own offer stands */
 	bool policy;             /* the source is asked about local recipients, too */
 	bool retired;            /* there is no source any more */
@@ -135,6 +147,7 @@ enum smtp_proxy_state {
 	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */
 	SMTP_PROXY_AUTH_LINE,  /* the client's next answer */
 	SMTP_PROXY_TLS_REPLY,
+	SMTP_PROXY_TLS_HELLO,  /* smtp_proxy_tls_begun(), smtp_proxy_tls_passes() */
 	SMTP_PROXY_STAGING,    /* smtp_proxy_done(): STAGE_BEGIN */
 	SMTP_PROXY_RESETTING,  /* the source's answer to RSET, before REPEATING */
 	SMTP_PROXY_REPEATING,  /* its answer to MAIL or to one of its recipients */
@@ -185,7 +198,8 @@ enum smtp_proxy_action {
 	SMTP_PROXY_COMMIT,        /* (!) deliver what is staged */
 	SMTP_PROXY_ABORT,         /* forget what is staged */
 	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
-	SMTP_PROXY_UPGRADE,       /* relay blindly; unread bytes of the client are void */
+	SMTP_PROXY_START_TLS,     /* (!) once all is written, the client speaks TLS */
+	SMTP_PROXY_UPGRADE,       /* relay blindly */
 	SMTP_PROXY_DROP_SOURCE,   /* close that connection at once, in the middle */
 	SMTP_PROXY_CLOSE          /* send what there is, then close */
 };
@@ -219,6 +233,10 @@ struct smtp_client {
 	bool esmtp; /* EHLO, not HELO */
 	bool authenticated;
 	bool offered_more; /* than we speak ourselves */
+	bool misses_tls;   /* the source offers STARTTLS, and it was not shown */
+	bool secure;       /* inside TLS that ends here */
+	bool must_greet;   /* TLS has just begun: what it said before is void */
+	bool tls_promised; /* it was told to begin, and waits for the source's TLS */
 };
 
 struct smtp_login {
@@ -305,6 +323,13 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
    smtp_proxy_next()). Also at any time in DATA, when a write failed: then the rest of the
    message is discarded. */
 void smtp_proxy_done(struct smtp_proxy *p, struct str refusal);
+
+/* Answers START_TLS: TLS ends here. The session is as after the greeting (RFC 3207, 4.2).
+ */
+void smtp_proxy_tls_begun(struct smtp_proxy *p);
+/* The same, for a name that is not ours: the source shall have it, which must be reached
+   in clear. */
+void smtp_proxy_tls_passes(struct smtp_proxy *p);
 
 /* The source has accepted the connection. */
 void smtp_proxy_source_connected(struct smtp_proxy *p);

@@ -72,6 +72,14 @@ enum smtp_proxy_action proxy_auth_begin(
 {
 	struct str initial = args, name = str_split(&initial, ' ');
 
+	if (p->client.must_greet) {
+		proxy_answer(p, "503 5.5.1 Send EHLO first");
+		return SMTP_PROXY_AGAIN;
+	}
+	if (p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE) {
+		proxy_answer(p, "530 5.7.0 Send STARTTLS first");
+		return SMTP_PROXY_AGAIN;
+	}
 	if (p->offer->retired) {
 		proxy_answer(p, "502 5.5.1 Login is not available here");
 		return SMTP_PROXY_AGAIN;

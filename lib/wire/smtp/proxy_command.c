@@ -84,6 +84,8 @@ static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct comman
 {
 	struct smtp_path path = { 0 };
 
+	if (p->client.must_greet)
+		return refuse(p, "503 5.5.1 Send EHLO first");
 	(void)smtp_path_parse(c->args, STR_LIT("FROM"), &path);
 	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
@@ -179,30 +181,11 @@ static enum smtp_proxy_action cmd_auth(struct smtp_proxy *p, const struct comman
 	return proxy_auth_begin(p, c->line, c->args);
 }
 
-enum smtp_proxy_action proxy_tls_reply(
-	struct smtp_proxy *p, const struct smtp_reply *reply)
-{
-	proxy_say(p, reply->bytes);
-	if (p->state == SMTP_PROXY_CLOSED)
-		return SMTP_PROXY_AGAIN;
-	p->state = SMTP_PROXY_COMMAND;
-	if (reply->code != 220)
-		return SMTP_PROXY_AGAIN;
-	p->state = SMTP_PROXY_BLIND;
-	return SMTP_PROXY_UPGRADE;
-}
-
 static enum smtp_proxy_action cmd_starttls(struct smtp_proxy *p, const struct command *c)
 {
-	if (!p->offer->starttls)
+	if (proxy_tls(p) == SMTP_TLS_NONE)
 		return refuse(p, "502 5.5.1 TLS is not available here");
-	if (!proxy_has_source(p)) {
-		proxy_answer(p, "454 4.7.0 TLS is not available now");
-		return SMTP_PROXY_AGAIN;
-	}
-	proxy_tell_source(p, c->line);
-	p->state = SMTP_PROXY_TLS_REPLY;
-	return SMTP_PROXY_AGAIN;
+	return proxy_starttls(p, c->line);
 }
 
 /* The chunk is on its way, whatever we say (RFC 3030, 4.2). */
@@ -304,6 +287,12 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	io->client_used = used;
 	if (smtp_line_is_unsafe(c.line))
 		return refuse(p, "500 5.5.2 Invalid character in a command");
+	if (c.verb == SMTP_STARTTLS && proxy_tls(p) != SMTP_TLS_NONE &&
+		used < io->client.len) {
+		proxy_close(
+			p); /* they were never meant to be inside TLS (CVE-2011-0411) */
+		return SMTP_PROXY_AGAIN;
+	}
 	return verb_rows[c.verb].run(p, &c);
 }
 

@@ -9,6 +9,7 @@
  *   proxy_transaction.c  sender and recipients
  *   proxy_command.c  commands of the client
  *   proxy_auth.c     AUTH
+ *   proxy_tls.c      STARTTLS
  *   proxy_message.c  DATA and the message
  */
 #include "wire/smtp/proxy.h"
@@ -57,17 +58,23 @@ typedef enum smtp_proxy_action proxy_reply_fn(
 typedef void proxy_done_fn(struct smtp_proxy *p, struct str refusal);
 typedef void proxy_lost_fn(struct smtp_proxy *p);
 
+/* proxy_tls.c */
+/* What there is for this client now. */
+enum smtp_tls proxy_tls(const struct smtp_proxy *p);
+enum smtp_proxy_action proxy_starttls(struct smtp_proxy *p, struct str line);
+proxy_reply_fn proxy_tls_reply;
+proxy_lost_fn proxy_tls_lost;
+
 /* proxy_command.c */
 proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;
 proxy_lost_fn proxy_chunk_lost;
-proxy_reply_fn proxy_tls_reply;
 
 /* proxy_auth.c */
 enum smtp_proxy_action proxy_auth_begin(
 	struct smtp_proxy *p, struct str line, struct str args);
 proxy_bytes_fn proxy_auth_line;
 proxy_reply_fn proxy_auth_reply;
-proxy_lost_fn proxy_login_lost; /* TLS, too */
+proxy_lost_fn proxy_login_lost;
 
 /* proxy_message.c */
 /* Nothing of the message stays anywhere; what still comes of it is thrown away. At its

@@ -48,6 +48,7 @@ static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 		memcpy(p->client.helo, slot->args.ptr, len);
 	p->client.helo[len] = '\0';
 	p->client.esmtp = slot->verb == SMTP_EHLO;
+	p->client.must_greet = false;
 	if (slot->verb == SMTP_HELO)
 		p->client.offered_more = p->pipeline.is_offered = false;
 	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
@@ -73,7 +74,8 @@ static void rcpt_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 static void xclient_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
 	(void)slot;
-	p->client = (struct smtp_client){ .offered_more = p->client.offered_more };
+	p->client = (struct smtp_client){ .offered_more = p->client.offered_more,
+		.secure = p->client.secure };
 	p->pipeline.is_offered = false;
 	proxy_forget_transaction(p);
 }
@@ -152,14 +154,23 @@ static void greet(struct smtp_proxy *p)
 		say_name(p, "220");
 }
 
-/* No TLS without the source, and no login once it is gone for good. */
+/* What the source shows inside TLS is not shown in clear: it may be for TLS alone. */
+static bool shows_auth(const struct smtp_proxy *p)
+{
+	return !p->offer->retired &&
+	       !(p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE);
+}
+
+/* No TLS of the source without it, and no login once it is gone for good. */
 static void say_ehlo(struct smtp_proxy *p, struct str reply)
 {
 	unsigned keep = 0;
 
-	if (p->offer->starttls && proxy_has_source(p))
+	if (proxy_tls(p) == SMTP_TLS_HERE)
+		keep |= SMTP_KEEP_STARTTLS | SMTP_ADD_STARTTLS;
+	else if (proxy_tls(p) == SMTP_TLS_PASS && proxy_has_source(p))
 		keep |= SMTP_KEEP_STARTTLS;
-	if (!p->offer->retired)
+	if (shows_auth(p))
 		keep |= SMTP_KEEP_AUTH;
 	if (p->offer->nobody_here && proxy_has_source(p))
 		keep |= SMTP_KEEP_FOLLOWED;
@@ -291,6 +302,8 @@ static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
 {
 	struct str args;
 
+	p->client.misses_tls = !p->client.secure && p->offer->tls == SMTP_TLS_NONE &&
+	                       smtp_ehlo_has(reply->bytes, STR_LIT("STARTTLS"), &args);
 	if (reply->code / 100 == 2)
 		say_ehlo(p, reply->bytes);
 	else

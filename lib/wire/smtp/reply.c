@@ -167,16 +167,22 @@ static bool keeps_all(struct str reply, unsigned keep)
 /* A line is written when the next one is known: the last has no '-'. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 {
-	struct str text, kept;
+	struct str text, kept, args;
+	bool adds = keep & SMTP_ADD_STARTTLS &&
+	            !smtp_ehlo_has(reply, STR_LIT("STARTTLS"), &args);
 	int r = 0;
 
-	if (keeps_all(reply, keep) || !next_text(&reply, &kept))
+	if ((!adds && keeps_all(reply, keep)) || !next_text(&reply, &kept))
 		return buf_append(out, reply);
 	while (r == 0 && next_text(&reply, &text)) {
 		if (!is_kept(keyword_of(text), keep))
 			continue;
 		r = put_line(out, "250-", kept);
 		kept = text;
+	}
+	if (r == 0 && adds) {
+		r = put_line(out, "250-", kept);
+		kept = STR_LIT("STARTTLS");
 	}
 	return r < 0 ? r : put_line(out, "250 ", kept);
 }

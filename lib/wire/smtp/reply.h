@@ -25,13 +25,14 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code);
 enum smtp_ehlo_keep {
 	SMTP_KEEP_STARTTLS = 1 << 0,
 	SMTP_KEEP_AUTH = 1 << 1,
-	SMTP_KEEP_FOLLOWED = 1 << 2 /* extensions of the source that we follow, but do
+	SMTP_KEEP_FOLLOWED = 1 << 2, /* extensions of the source that we follow, but do
 	                  not speak ourselves: good while nobody lives here */
+	SMTP_ADD_STARTTLS = 1 << 3   /* ours, where the source has none */
 };
 
 /* The answer to EHLO, appended to `out`: what we speak ourselves and what `keep` allows.
    All else is left out: what nobody here has heard of may change how commands and answers
-   follow each other. Unchanged when nothing is left out. */
+   follow each other. Unchanged when nothing is left out or added. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out);
 /* Whether it offers something that SMTP_KEEP_FOLLOWED alone lets through. */
 bool smtp_ehlo_has_followed(struct str reply);

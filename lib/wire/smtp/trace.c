@@ -9,6 +9,8 @@ static const char *protocol(const struct smtp_trace *t)
 {
 	if (!t->esmtp)
 		return "SMTP";
+	if (t->secure)
+		return t->authenticated ? "ESMTPSA" : "ESMTPS";
 	return t->authenticated ? "ESMTPA" : "ESMTP";
 }
 

@@ -12,7 +12,7 @@ struct smtp_trace {
 	struct str by, id; /* this server, and what its log calls the message */
 	struct str
 		recipient; /* "": not named (there are several, and some may be blind) */
-	bool esmtp, authenticated;
+	bool esmtp, secure, authenticated;
 	int64_t at;   /* seconds since 1970 */
 	int16_t zone; /* minutes east */
 };

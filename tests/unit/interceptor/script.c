@@ -281,6 +281,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "client", s->client != NULL },
 		{ "verifying", s->verified != NULL },
 		{ "counted", s->counted },
+		{ "unseen", (int)s->unseen },
 		{ "relayed", s->relayed },
 		{ "slow", s->is_slow },
 		{ "stale", s->stale },

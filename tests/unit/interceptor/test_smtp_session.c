@@ -7,6 +7,7 @@
 
 static const struct service_handler handlers[SERVICE_COUNT] = {
 	[SERVICE_SMTP] = { &smtp_handler, NULL },
+	[SERVICE_SUBMISSION] = { &smtp_handler, NULL },
 };
 
 #define GREETED "S 220 old", "c 220 old"
@@ -126,6 +127,21 @@ static const struct script_row ends[] = {
 			"source 0" } },
 };
 
+#define EHLO GREETED, "C EHLO client", "s EHLO client", "S 250-old", "S 250 STARTTLS"
+
+static const struct script_row tls[] = {
+	{ "without a key no mail for carol can go where it is not seen", SERVICE_SMTP,
+		"carol",
+		{ EHLO, "c 250 old", "C STARTTLS",
+			"c 502 5.5.1 TLS is not available here" } },
+	{ "users send their mail", SERVICE_SUBMISSION, "carol",
+		{ EHLO, "c 250-old", "c 250 STARTTLS", "C STARTTLS", "s STARTTLS",
+			"S 220 go", "c 220 go", "unseen 1", "state relay" } },
+	{ "bytes behind it", SERVICE_SUBMISSION, "carol",
+		{ EHLO, "c 250-old", "c 250 STARTTLS", "C STARTTLS", "s STARTTLS",
+			"C NOOP", "S 220 go", "unseen 0", "state gone" } },
+};
+
 #define MOVED "c 421 4.2.1 A mailbox is being moved; please try again in a moment"
 
 static const struct script_row switches[] = {
@@ -172,8 +188,17 @@ static const struct script_row switches[] = {
 		"S 250 Ok", "c 250 Ok"
 #define SWITCH "account moves", "account switches", "quiesce"
 
-/* While nobody lives here messages come in chunks, too: a switch must wait for them. */
+/* While nobody lives here messages come in chunks, too: a switch must wait for them; and
+   inside TLS that is not ours, which a switch ends. */
 static const struct script_row chunks[] = {
+	{ "unseen", SERVICE_SMTP, "dora",
+		{ EHLO, "c 250-old", "c 250 STARTTLS", "C STARTTLS", "s STARTTLS",
+			"S 220 go", "c 220 go", "unseen 1", "state relay", SWITCH,
+			"state draining", "settled -1", "source ends", "settled 1",
+			"state gone" } },
+	{ "it begins when an account has begun to move", SERVICE_SMTP, "dora",
+		{ EHLO, "c 250-old", "c 250 STARTTLS", "C STARTTLS", "s STARTTLS",
+			"account moves", "S 220 go", "unseen 0", "state gone" } },
 	{ "between two chunks", SERVICE_SMTP, "dora",
 		{ CHUNKING, "C BDAT 10", "s BDAT 10", "C 12345678", "s 12345678",
 			"S 250 Ok", "c 250 Ok", SWITCH, MOVED, "settled 1",
@@ -240,6 +265,12 @@ static void test_chunks(void **state)
 	run(chunks, ROWS(chunks), true);
 }
 
+static void test_tls(void **state)
+{
+	(void)state;
+	run(tls, ROWS(tls), false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,9 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AUTHENTICATED:
 	case SMTP_PROXY_UPGRADE:
 		return true;
+	case SMTP_PROXY_START_TLS:
+		smtp_proxy_tls_begun(&p->proxy);
+		return true;
 	case SMTP_PROXY_NEED_MORE:
 		break;
 	}
@@ -329,6 +332,25 @@ static void test_silent_source(void **state)
 }
 
 /* Each state of each machine has a name of its own, and nothing else has one. */
+/* Bytes in clear behind STARTTLS are run by nobody, whoever's TLS it is. */
+static void test_injection(void **state)
+{
+	static const enum smtp_tls ways[] = { SMTP_TLS_HERE, SMTP_TLS_PASS };
+	struct play p;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(ways); i++) {
+		begin(&p, SMTP_ROUTE_SOURCE);
+		p.offer.tls = ways[i];
+		turn(&p, STR_LIT("EHLO x\r\n"));
+		buf_clear(&p.to_client);
+		turn(&p, STR_LIT("STARTTLS\r\nNOOP\r\n"));
+		assert_true(p.closed);
+		assert_int_equal(buf_len(&p.to_client), 0);
+		finish(&p);
+	}
+}
+
 static void test_state_names(void **state)
 {
 	(void)state;
@@ -364,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_portions),
 		cmocka_unit_test(test_full_buffers),
 		cmocka_unit_test(test_silent_source),
+		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_state_names),
 	};
 

@@ -5,7 +5,8 @@
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
  *                         elsewhere, unreadable; else source
- *   O: starttls           of the offer; O: nobody-here, policy, retired, size 100,
+ *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here,
+ * policy, retired, size 100,
  * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
  * fails: begin, end, commit C: S:                 what client and source say L: source
  * lost        or "client gone"
@@ -14,7 +15,7 @@
  *
  *   c: s:                 what client and source get
  *   t:                    the text that is staged
- *   A: …                  actions
+ *   A: …                  actions (behind "start tls": L: tls begun, L: tls passes)
  *
  * Each runs line by line, byte by byte, and with all that the client says at once, the
  * source answering what it gets (not when there is a line "N:": that one needs its
@@ -179,6 +180,9 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_UPGRADE:
 		say(p, "upgrade");
 		break;
+	case SMTP_PROXY_START_TLS:
+		say(p, "start tls");
+		break;
 	case SMTP_PROXY_DROP_SOURCE:
 		say(p, "drop source");
 		p->dropped = true;
@@ -220,7 +224,11 @@ static void offer_line(struct play *p, struct str line)
 	struct str what = word(&line);
 
 	if (str_eq(what, STR_LIT("starttls")))
-		p->offer.starttls = true;
+		p->offer.tls = SMTP_TLS_PASS;
+	else if (str_eq(what, STR_LIT("tls-here")))
+		p->offer.tls = SMTP_TLS_HERE;
+	else if (str_eq(what, STR_LIT("source-secure")))
+		p->offer.source_is_secure = true;
 	else if (str_eq(what, STR_LIT("nobody-here")))
 		p->offer.nobody_here = true;
 	else if (str_eq(what, STR_LIT("policy")))
@@ -280,6 +288,10 @@ static void event(struct play *p, struct str what)
 		smtp_proxy_source_lost(&p->proxy);
 	else if (str_eq(str_trim(what), STR_LIT("source connected")))
 		smtp_proxy_source_connected(&p->proxy);
+	else if (str_eq(str_trim(what), STR_LIT("tls begun")))
+		smtp_proxy_tls_begun(&p->proxy);
+	else if (str_eq(str_trim(what), STR_LIT("tls passes")))
+		smtp_proxy_tls_passes(&p->proxy);
 	else
 		smtp_proxy_client_gone(&p->proxy);
 	turn(p);

@@ -54,6 +54,20 @@ static const struct row {
 		"Received: from pc ([10.0.0.1])\r\n"
 		"\tby m with ESMTPA id 2;\r\n"
 		"\tWed, 25 Nov 2026 00:57:12 +1245\r\n" },
+	{ "inside TLS",
+		{ .sender = STR("a@b"),
+			.helo = STR("pc"),
+			.client = STR("10.0.0.1"),
+			.by = STR("m"),
+			.id = STR("2"),
+			.esmtp = true,
+			.secure = true,
+			.authenticated = true,
+			.at = AT },
+		"Return-Path: <a@b>\r\n"
+		"Received: from pc ([10.0.0.1])\r\n"
+		"\tby m with ESMTPSA id 2;\r\n"
+		"\tTue, 24 Nov 2026 12:12:12 +0000\r\n" },
 	{ "nothing of the client's makes a line",
 		{ .sender = STR("a>\r\nX: y\0<"),
 			.helo = STR("h (x)\r\n\t;\\"),

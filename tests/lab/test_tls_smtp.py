@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS of SMTP: other mail servers on 25, users on 465 and 587, with our key and without."""
+import ssl
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import tls  # noqa: E402
+from lab.harness import case, equal, main, table, true  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.sender_postfix import SendingPostfix  # noqa: E402
+from lab.smtp import Smtp, at, swaks  # noqa: E402
+from lab.smtp_world import Mail  # noqa: E402
+
+
+class TlsMail(Mail):
+    """Postfix takes mail of users on 465 and 587, with TLS alone."""
+
+    def __init__(self):
+        super().__init__(postfix="submission")
+        self.ferry.settings["services"] = {
+            "submission": {"enabled": True, "source_tls": "starttls"},
+            "smtps": {"enabled": True}}
+        self.ours = None
+
+    def __enter__(self):
+        start = self.ferry.start
+
+        def prepared():
+            self.ferry.start = start
+            self.ours = tls.hold_keys(self)
+            return start()
+        self.ferry.start = prepared
+        return super().__enter__()
+
+    def again(self, **changes):
+        """mailferry with other settings."""
+        self.ferry.stop()
+        self.ferry.write_config(**changes)
+        self.ferry.start()
+
+    def clear(self, port, user=""):
+        client = Smtp(self.lab.connect(port, self.address(user)))
+        client.ehlo = client.ok("EHLO client.example.org")
+        return client
+
+    def starttls(self, port, user="", name=tls.NAME):
+        client = self.clear(port, user)
+        client.ok("STARTTLS")
+        client.socket = tls.begin(client.socket, name)
+        client.file = client.socket.makefile("rb")
+        client.ehlo = client.ok("EHLO client.example.org")
+        return client
+
+    @property
+    def source_certificate(self):
+        return tls.in_file(self.server.folder / "cert.pem")
+
+
+@table([("may", "may"), ("encrypt", "encrypt"), ("secure", "secure")])
+def a_postfix_delivers(world, level):
+    """As it comes, one that insists on TLS, and one that wants the certificate to be right."""
+    sender = SendingPostfix(world.lab.folder / f"sender-{level}", world.lab.client,
+                            level, world.ours[0])
+    sender.start()
+    try:
+        token, message = world.message()
+        sender.submit(message, at(world.here), at(world.there))
+        copy = world.arrives(world.here, token)
+        true(b"with ESMTPS id" in copy, copy[:400])
+        world.arrives(world.there, token, source=True)
+        how = "Verified" if level == "secure" else "Trusted"
+        wait_until("TLS in its log",
+                   lambda: f"{how} TLS connection established" in sender.log_text(), 5)
+        wait_until("an empty queue", lambda: sender.queued() == 0, 10)
+    finally:
+        sender.stop()
+
+
+@case
+def swaks_delivers(world):
+    done = swaks(world, "--tls", "--to", at(world.here), "--from", "a@example.org", "--header",
+                 "Subject: token-swaks-")
+    equal(done.returncode, 0, done.stdout[-800:])
+    world.arrives(world.here, b"token-swaks-")
+
+
+@case
+def what_was_said_in_clear_is_void(world):
+    client = world.clear(25)
+    true(b"STARTTLS" in client.ehlo, client.ehlo)
+    client.ok("STARTTLS")
+    client.socket = tls.begin(client.socket)
+    client.file = client.socket.makefile("rb")
+    equal(tls.shown(client.socket), tls.in_file(world.ours[0]), "our certificate")
+    equal(client.code("MAIL FROM:<a@example.org>"), 503, "before EHLO")
+    true(b"STARTTLS" not in client.ok("EHLO client"), "TLS within TLS")
+    token, message = world.message()
+    equal(client.deliver(message, at(world.here), at(world.there)), 250)
+    client.quit()
+    world.arrives(world.here, token)
+    world.arrives(world.there, token, source=True)
+
+
+@table([("25", 25), ("587", 587)])
+def bytes_behind_starttls_end_it(world, port):
+    client = world.clear(port)
+    client.send(b"STARTTLS\r\nMAIL FROM:<a@example.org>\r\n")
+    equal(client.file.read(), b"", "nothing more is said")
+
+
+@case
+def another_name(world):
+    """Mail for everybody comes in on 25: what we cannot see is not let in there. On 587 it is
+    the source's, as it was."""
+    client = world.clear(25)
+    client.ok("STARTTLS")
+    try:
+        tls.begin(client.socket, "other.example.com")
+    except (OSError, ssl.SSLError):
+        pass
+    else:
+        raise AssertionError("a handshake for a name that is not ours")
+
+
+@table([("587", 587), ("465", 465)])
+def a_user_sends(world, port):
+    """To one who lives here, one at the source, and the AUTH that the source shows inside TLS."""
+    if port == 587:
+        client = world.clear(port)
+        true(b"AUTH" not in client.ehlo and b"STARTTLS" in client.ehlo, client.ehlo)
+        equal(client.code("AUTH PLAIN AGEAYg=="), 530, "AUTH in clear")
+        client.quit()
+        how = "--tls"
+    else:
+        how = "--tls-on-connect"
+    token = f"token-sent-{port}-"
+    done = swaks(world, how, "--port", str(port), "--auth", "LOGIN", "--auth-user", world.there,
+                 "--auth-password", world.password(world.there), "--from", at(world.there),
+                 "--to", f"{at(world.here)},{at(world.there)}", "--header", f"Subject: {token}")
+    equal(done.returncode, 0, done.stdout[-1500:])
+    true(b"with ESMTPSA id" in world.arrives(world.here, token.encode()), "ESMTPSA")
+    world.arrives(world.there, token.encode(), source=True)
+
+
+@case
+def without_a_key_no_mail_passes_unseen(world):
+    """Who lives here gets mail in clear then, and the admin is told."""
+    kept = world.ferry.settings.pop("tls")
+    world.again(services={**world.ferry.settings["services"], "submission": {
+        "enabled": True, "source_tls": "none"}})
+    try:
+        client = world.clear(25)
+        true(b"STARTTLS" not in client.ehlo, client.ehlo)
+        equal(client.code("STARTTLS"), 502)
+        token, message = world.message()
+        equal(client.deliver(message, at(world.here)), 250)
+        client.quit()
+        world.arrives(world.here, token)
+        wait_until("the warning", lambda: any(
+            "came in clear" in line for line in world.ferry.json("status")["attention"]), 10)
+        report = world.ferry.command("report", "--json").stdout
+        true("mail comes in clear" in report, report[-1500:])
+        client = world.starttls(587)  # users are not locked out
+        equal(tls.shown(client.socket), world.source_certificate, "the source's own")
+        client.quit()
+    finally:
+        world.again(tls=kept, services={"submission": {"enabled": True,
+                                                       "source_tls": "starttls"},
+                                        "smtps": {"enabled": True}})
+
+
+if __name__ == "__main__":
+    main(TlsMail)
