@@ -34,6 +34,7 @@
  */
 #include "nft-rules/wanted.h"
 #include "nft-rules/marks.h"
+#include "nft-rules/rule_build.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,142 +49,6 @@
 #define PRIORITY_DIVERT (-99)
 #define PRIORITY_FILTER 0
 
-#define IPV4_SADDR 12U
-#define IPV4_DADDR 16U
-#define IPV6_SADDR 8U
-#define IPV6_DADDR 24U
-#define TCP_SPORT 0U
-#define TCP_DPORT 2U
-#define TCP_FLAGS 13U
-
-/* The first member of a rule's key, and the second: registers are 4 bytes apart. */
-#define R1 NFT_REG_1
-#define R2 NFT_REG32_01
-
-/* ---- rules: one helper per expression, so that the code reads as the rule ---- */
-
-static struct op *op(struct plan_rule *rule, enum op_kind kind)
-{
-	struct op *o = &rule->ops[rule->n_ops++];
-
-	o->kind = kind;
-	return o;
-}
-
-static void load_meta(struct plan_rule *rule, uint32_t key, uint32_t reg)
-{
-	struct op *o = op(rule, OP_META_LOAD);
-
-	o->v[0] = key;
-	o->v[1] = reg;
-}
-
-static void load_socket(struct plan_rule *rule, uint32_t key, uint32_t reg)
-{
-	struct op *o = op(rule, OP_SOCKET);
-
-	o->v[0] = key;
-	o->v[1] = reg;
-}
-
-static void load_payload(struct plan_rule *rule, uint32_t base, uint32_t offset,
-	uint32_t len, uint32_t reg)
-{
-	struct op *o = op(rule, OP_PAYLOAD);
-
-	o->v[0] = reg;
-	o->v[1] = base;
-	o->v[2] = offset;
-	o->v[3] = len;
-}
-
-static void equals(struct plan_rule *rule, const void *data, uint32_t len)
-{
-	struct op *o = op(rule, OP_COMPARE);
-
-	o->v[0] = R1;
-	o->v[1] = NFT_CMP_EQ;
-	memcpy(o->data, data, len);
-	o->data_len = len;
-}
-
-static void differs_u8(struct plan_rule *rule, uint8_t value)
-{
-	struct op *o = op(rule, OP_COMPARE);
-
-	o->v[0] = R1;
-	o->v[1] = NFT_CMP_NEQ;
-	o->data[0] = value;
-	o->data_len = sizeof(value);
-}
-
-static void equals_u8(struct plan_rule *rule, uint8_t value)
-{
-	equals(rule, &value, sizeof(value));
-}
-
-static void immediate(struct plan_rule *rule, const void *data, uint32_t len)
-{
-	struct op *o = op(rule, OP_IMMEDIATE);
-
-	o->v[0] = R1;
-	memcpy(o->data, data, len);
-	o->data_len = len;
-}
-
-static void lookup(struct plan_rule *rule, enum op_kind kind, const char *set)
-{
-	struct op *o = op(rule, kind);
-
-	o->v[0] = R1;
-	plan_name(o->name, sizeof(o->name), set);
-}
-
-static void verdict(struct plan_rule *rule, int32_t code, const char *chain)
-{
-	struct op *o = op(rule, chain ? OP_GOTO : OP_VERDICT);
-
-	o->v[0] = NFT_REG_VERDICT;
-	o->v[1] = (uint32_t)code;
-	plan_name(o->name, sizeof(o->name), chain);
-}
-
-static void is_tcp(struct plan_rule *rule)
-{
-	load_meta(rule, NFT_META_L4PROTO, R1);
-	equals_u8(rule, IPPROTO_TCP);
-}
-
-static void tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
-{
-	load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
-}
-
-static void set_mark(struct plan_rule *rule, uint32_t mark)
-{
-	struct op *o;
-
-	immediate(rule, &mark, sizeof(mark));
-	o = op(rule, OP_META_SET);
-	o->v[0] = NFT_META_MARK;
-	o->v[1] = R1;
-}
-
-static void divert(struct plan_rule *rule, uint32_t mark)
-{
-	set_mark(rule, mark);
-	verdict(rule, NF_ACCEPT, NULL);
-}
-
-static struct plan_rule *add_rule(struct plan *p, const char *chain)
-{
-	struct plan_rule *rule = plan_add_rule(p);
-
-	if (rule)
-		plan_name(rule->chain, sizeof(rule->chain), chain);
-	return rule;
-}
-
 /* `ip daddr @source4 tcp dport @services goto …` and its three siblings. */
 struct branch {
 	const char *chain, *set4, *set6, *ports, *target;
@@ -192,23 +57,23 @@ struct branch {
 
 static int add_branch_of(struct plan *p, const struct branch *b, bool v6)
 {
-	struct plan_rule *rule = add_rule(p, b->chain);
+	struct plan_rule *rule = rule_add(p, b->chain);
 
 	if (!rule)
 		return -ENOMEM;
-	load_meta(rule, NFT_META_NFPROTO, R1);
-	equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	rule_meta(rule, NFT_META_NFPROTO, R1);
+	rule_equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
 	if (v6)
-		load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
 			b->to_source ? IPV6_DADDR : IPV6_SADDR, 16, R1);
 	else
-		load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
 			b->to_source ? IPV4_DADDR : IPV4_SADDR, 4, R1);
-	lookup(rule, OP_LOOKUP, v6 ? b->set6 : b->set4);
-	is_tcp(rule);
-	tcp_port(rule, b->to_source ? TCP_DPORT : TCP_SPORT, R1);
-	lookup(rule, OP_LOOKUP, b->ports);
-	verdict(rule, NFT_GOTO, b->target);
+	rule_lookup(rule, OP_LOOKUP, v6 ? b->set6 : b->set4);
+	rule_is_tcp(rule);
+	rule_tcp_port(rule, b->to_source ? TCP_DPORT : TCP_SPORT, R1);
+	rule_lookup(rule, OP_LOOKUP, b->ports);
+	rule_verdict(rule, NFT_GOTO, b->target);
 	return 0;
 }
 
@@ -270,64 +135,64 @@ static void is_no_syn(struct plan_rule *rule)
 {
 	static const uint8_t syns[] = { 0x02, 0xc2 };
 
-	is_tcp(rule);
+	rule_is_tcp(rule);
 	for (size_t i = 0; i < sizeof(syns); i++) {
-		load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, R1);
-		differs_u8(rule, syns[i]);
+		rule_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, R1);
+		rule_differs_u8(rule, syns[i]);
 	}
 }
 
 /* Half-open and dying connections of ours have no mark yet, or none any more. */
 static int add_half_open(struct plan *p, const struct ruleset *r)
 {
-	struct plan_rule *rule = add_rule(p, "from-client");
+	struct plan_rule *rule = rule_add(p, "from-client");
 
 	if (!rule)
 		return -ENOMEM;
 	is_no_syn(rule);
-	load_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
-	equals_u8(rule, 1);
-	tcp_port(rule, TCP_DPORT, R1);
-	lookup(rule, OP_COUNTER_MAP, "undecided-in");
-	divert(rule, r->mark_divert);
+	rule_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
+	rule_equals_u8(rule, 1);
+	rule_tcp_port(rule, TCP_DPORT, R1);
+	rule_lookup(rule, OP_COUNTER_MAP, "undecided-in");
+	rule_divert(rule, r->mark_divert);
 	return 0;
 }
 
 static int add_begun_before(struct plan *p, const struct ruleset *r)
 {
-	struct plan_rule *rule = add_rule(p, "from-client");
+	struct plan_rule *rule = rule_add(p, "from-client");
 
 	if (!rule)
 		return -ENOMEM;
 	is_no_syn(rule);
 	if (r->fail == RULES_FAIL_CLOSED)
-		set_mark(rule, MARK_REFUSED);
-	verdict(rule, NFT_RETURN, NULL);
+		rule_set_mark(rule, MARK_REFUSED);
+	rule_verdict(rule, NFT_RETURN, NULL);
 	return 0;
 }
 
 static int add_tproxy(
 	struct plan *p, const struct ruleset *r, const struct rules_service *service)
 {
-	struct plan_rule *rule = add_rule(p, "from-client");
+	struct plan_rule *rule = rule_add(p, "from-client");
 	uint16_t port = htons(service->port), listener = htons(service->listen_port);
 	struct op *o;
 
 	if (!rule)
 		return -ENOMEM;
-	is_tcp(rule);
-	tcp_port(rule, TCP_DPORT, R1);
-	equals(rule, &port, sizeof(port));
-	immediate(rule, &listener, sizeof(listener));
-	o = op(rule, OP_TPROXY);
+	rule_is_tcp(rule);
+	rule_tcp_port(rule, TCP_DPORT, R1);
+	rule_equals(rule, &port, sizeof(port));
+	rule_immediate(rule, &listener, sizeof(listener));
+	o = rule_op(rule, OP_TPROXY);
 	o->v[0] = NFPROTO_UNSPEC; /* both families */
 	o->v[1] = R1;
 	/* Behind tproxy: counts only what somebody listens for. */
-	o = op(rule, OP_COUNTER);
+	o = rule_op(rule, OP_COUNTER);
 	o->v[0] = NFT_OBJECT_COUNTER;
 	(void)snprintf(o->name, sizeof(o->name), "%s-%s-in", service->name,
 		rules_route_name(RULES_ROUTE_UNDECIDED));
-	divert(rule, r->mark_divert);
+	rule_divert(rule, r->mark_divert);
 	return 0;
 }
 
@@ -335,26 +200,26 @@ static int add_tproxy(
    the client than an ICMP message. */
 static int add_refused(struct plan *p)
 {
-	struct plan_rule *rule = add_rule(p, "from-client");
+	struct plan_rule *rule = rule_add(p, "from-client");
 
 	if (!rule)
 		return -ENOMEM;
-	set_mark(rule, MARK_REFUSED);
+	rule_set_mark(rule, MARK_REFUSED);
 	return 0;
 }
 
 static int add_from_client(struct plan *p, const struct ruleset *r)
 {
-	struct plan_rule *rule = add_rule(p, "from-client");
+	struct plan_rule *rule = rule_add(p, "from-client");
 	int code;
 
 	if (!rule)
 		return -ENOMEM;
-	is_tcp(rule);
-	load_socket(rule, NFT_SOCKET_MARK, R1);
-	tcp_port(rule, TCP_DPORT, R2);
-	lookup(rule, OP_COUNTER_MAP, "count-in");
-	divert(rule, r->mark_divert);
+	rule_is_tcp(rule);
+	rule_socket(rule, NFT_SOCKET_MARK, R1);
+	rule_tcp_port(rule, TCP_DPORT, R2);
+	rule_lookup(rule, OP_COUNTER_MAP, "count-in");
+	rule_divert(rule, r->mark_divert);
 	code = add_half_open(p, r);
 	if (!code)
 		code = add_begun_before(p, r);
@@ -367,25 +232,25 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 
 static int add_from_source(struct plan *p, const struct ruleset *r)
 {
-	struct plan_rule *rule = add_rule(p, "from-source");
+	struct plan_rule *rule = rule_add(p, "from-source");
 
 	if (!rule)
 		return -ENOMEM;
-	load_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
-	equals_u8(rule, 1);
-	divert(rule, r->mark_divert);
+	rule_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
+	rule_equals_u8(rule, 1);
+	rule_divert(rule, r->mark_divert);
 	return 0;
 }
 
 static int add_count(struct plan *p, const char *chain, uint32_t port, const char *map)
 {
-	struct plan_rule *rule = add_rule(p, chain);
+	struct plan_rule *rule = rule_add(p, chain);
 
 	if (!rule)
 		return -ENOMEM;
-	is_tcp(rule);
-	tcp_port(rule, port, R1);
-	lookup(rule, OP_COUNTER_MAP, map);
+	rule_is_tcp(rule);
+	rule_tcp_port(rule, port, R1);
+	rule_lookup(rule, OP_COUNTER_MAP, map);
 	return 0;
 }
 
@@ -397,28 +262,28 @@ static int add_direct(struct plan *p, const struct ruleset *r, const char *chain
 
 	if (add_count(p, chain, port, map) < 0)
 		return -ENOMEM;
-	rule = add_rule(p, chain);
+	rule = rule_add(p, chain);
 	if (!rule)
 		return -ENOMEM;
 	if (r->fail == RULES_FAIL_OPEN) {
-		verdict(rule, NF_ACCEPT, NULL);
+		rule_verdict(rule, NF_ACCEPT, NULL);
 		return 0;
 	}
-	is_tcp(rule);
-	op(rule, OP_REJECT)->v[0] = NFT_REJECT_TCP_RST;
+	rule_is_tcp(rule);
+	rule_op(rule, OP_REJECT)->v[0] = NFT_REJECT_TCP_RST;
 	return 0;
 }
 
 static int add_output(struct plan *p)
 {
-	struct plan_rule *rule = add_rule(p, "output");
+	struct plan_rule *rule = rule_add(p, "output");
 
 	if (!rule)
 		return -ENOMEM;
-	is_tcp(rule);
-	load_meta(rule, NFT_META_MARK, R1);
-	tcp_port(rule, TCP_SPORT, R2);
-	lookup(rule, OP_COUNTER_MAP, "count-out");
+	rule_is_tcp(rule);
+	rule_meta(rule, NFT_META_MARK, R1);
+	rule_tcp_port(rule, TCP_SPORT, R2);
+	rule_lookup(rule, OP_COUNTER_MAP, "count-out");
 	return 0;
 }
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/rule_build.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+#include <string.h>
+
+struct op *rule_op(struct plan_rule *rule, enum op_kind kind)
+{
+	struct op *o = &rule->ops[rule->n_ops++];
+
+	o->kind = kind;
+	return o;
+}
+
+void rule_meta(struct plan_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct op *o = rule_op(rule, OP_META_LOAD);
+
+	o->v[0] = key;
+	o->v[1] = reg;
+}
+
+void rule_socket(struct plan_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct op *o = rule_op(rule, OP_SOCKET);
+
+	o->v[0] = key;
+	o->v[1] = reg;
+}
+
+void rule_payload(struct plan_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
+	uint32_t reg)
+{
+	struct op *o = rule_op(rule, OP_PAYLOAD);
+
+	o->v[0] = reg;
+	o->v[1] = base;
+	o->v[2] = offset;
+	o->v[3] = len;
+}
+
+void rule_equals(struct plan_rule *rule, const void *data, uint32_t len)
+{
+	struct op *o = rule_op(rule, OP_COMPARE);
+
+	o->v[0] = R1;
+	o->v[1] = NFT_CMP_EQ;
+	memcpy(o->data, data, len);
+	o->data_len = len;
+}
+
+void rule_differs_u8(struct plan_rule *rule, uint8_t value)
+{
+	struct op *o = rule_op(rule, OP_COMPARE);
+
+	o->v[0] = R1;
+	o->v[1] = NFT_CMP_NEQ;
+	o->data[0] = value;
+	o->data_len = sizeof(value);
+}
+
+void rule_equals_u8(struct plan_rule *rule, uint8_t value)
+{
+	rule_equals(rule, &value, sizeof(value));
+}
+
+void rule_immediate(struct plan_rule *rule, const void *data, uint32_t len)
+{
+	struct op *o = rule_op(rule, OP_IMMEDIATE);
+
+	o->v[0] = R1;
+	memcpy(o->data, data, len);
+	o->data_len = len;
+}
+
+void rule_lookup(struct plan_rule *rule, enum op_kind kind, const char *set)
+{
+	struct op *o = rule_op(rule, kind);
+
+	o->v[0] = R1;
+	plan_name(o->name, sizeof(o->name), set);
+}
+
+void rule_verdict(struct plan_rule *rule, int32_t code, const char *chain)
+{
+	struct op *o = rule_op(rule, chain ? OP_GOTO : OP_VERDICT);
+
+	o->v[0] = NFT_REG_VERDICT;
+	o->v[1] = (uint32_t)code;
+	plan_name(o->name, sizeof(o->name), chain);
+}
+
+void rule_is_tcp(struct plan_rule *rule)
+{
+	rule_meta(rule, NFT_META_L4PROTO, R1);
+	rule_equals_u8(rule, IPPROTO_TCP);
+}
+
+void rule_tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
+{
+	rule_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
+}
+
+void rule_set_mark(struct plan_rule *rule, uint32_t mark)
+{
+	struct op *o;
+
+	rule_immediate(rule, &mark, sizeof(mark));
+	o = rule_op(rule, OP_META_SET);
+	o->v[0] = NFT_META_MARK;
+	o->v[1] = R1;
+}
+
+void rule_divert(struct plan_rule *rule, uint32_t mark)
+{
+	rule_set_mark(rule, mark);
+	rule_verdict(rule, NF_ACCEPT, NULL);
+}
+
+struct plan_rule *rule_add(struct plan *p, const char *chain)
+{
+	struct plan_rule *rule = plan_add_rule(p);
+
+	if (rule)
+		plan_name(rule->chain, sizeof(rule->chain), chain);
+	return rule;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef NFT_RULES_RULE_BUILD_H
+#define NFT_RULES_RULE_BUILD_H
+/* Rules as code that reads as the rule: one helper for each expression, appended to the
+   rule. */
+#include "nft-rules/plan.h"
+
+#include <linux/netfilter/nf_tables.h>
+
+#define IPV4_SADDR 12U
+#define IPV4_DADDR 16U
+#define IPV6_SADDR 8U
+#define IPV6_DADDR 24U
+#define TCP_SPORT 0U
+#define TCP_DPORT 2U
+#define TCP_FLAGS 13U
+
+/* The first member of a rule's key, and the second: registers are 4 bytes apart. */
+#define R1 NFT_REG_1
+#define R2 NFT_REG32_01
+
+struct op *rule_op(struct plan_rule *rule, enum op_kind kind);
+void rule_meta(struct plan_rule *rule, uint32_t key, uint32_t reg);
+void rule_socket(struct plan_rule *rule, uint32_t key, uint32_t reg);
+void rule_payload(struct plan_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
+	uint32_t reg);
+void rule_equals(struct plan_rule *rule, const void *data, uint32_t len);
+void rule_differs_u8(struct plan_rule *rule, uint8_t value);
+void rule_equals_u8(struct plan_rule *rule, uint8_t value);
+void rule_immediate(struct plan_rule *rule, const void *data, uint32_t len);
+void rule_lookup(struct plan_rule *rule, enum op_kind kind, const char *set);
+void rule_verdict(struct plan_rule *rule, int32_t code, const char *chain);
+void rule_is_tcp(struct plan_rule *rule);
+void rule_tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg);
+void rule_set_mark(struct plan_rule *rule, uint32_t mark);
+void rule_divert(struct plan_rule *rule, uint32_t mark);
+struct plan_rule *rule_add(struct plan *p, const char *chain);
+
+#endif
