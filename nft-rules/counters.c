@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const route_names[] = { "undecided", "source", "busy", "local",
-	"direct", "refused", "unseen" };
+	"direct", "refused", "dropped", "unseen" };
 _Static_assert(sizeof(route_names) / sizeof(route_names[0]) == RULES_ROUTE_COUNT,
 	"a name for each route");
 

@@ -2,23 +2,32 @@
 #include "nft-rules/expression.h"
 
 #include <linux/netfilter/nf_tables.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ATTRIBUTES_MAX 10 /* no expression of libnftnl that we read has more */
 #define NONE 0            /* NFTNL_EXPR_NAME: never an attribute of ours */
 
-/* v: the attributes behind op.v[], all 32 bits wide. ignored: those that a dump carries
+/* v: the attributes behind op.v[], 32 bits wide if nothing else is said. ignored: those that a dump carries
    without meaning, as long as they are 0. */
 static const struct form {
 	const char *name;
 	uint16_t v[4];
-	uint16_t data, text, ignored;
+	uint16_t data, more, text, ignored;
+	bool is_16_bits; /* those of v */
 } forms[OP_KIND_COUNT] = {
 	[OP_META_LOAD] = { .name = "meta",
 		.v = { NFTNL_EXPR_META_KEY, NFTNL_EXPR_META_DREG } },
 	[OP_META_SET] = { .name = "meta",
 		.v = { NFTNL_EXPR_META_KEY, NFTNL_EXPR_META_SREG } },
+	[OP_CT_LOAD] = { .name = "ct", .v = { NFTNL_EXPR_CT_KEY, NFTNL_EXPR_CT_DREG } },
+	[OP_CT_SET] = { .name = "ct", .v = { NFTNL_EXPR_CT_KEY, NFTNL_EXPR_CT_SREG } },
+	[OP_BITWISE] = { .name = "bitwise",
+		.v = { NFTNL_EXPR_BITWISE_SREG, NFTNL_EXPR_BITWISE_DREG,
+			NFTNL_EXPR_BITWISE_LEN },
+		.data = NFTNL_EXPR_BITWISE_MASK,
+		.more = NFTNL_EXPR_BITWISE_XOR,
+		.ignored = NFTNL_EXPR_BITWISE_OP },
 	[OP_PAYLOAD] = { .name = "payload",
 		.v = { NFTNL_EXPR_PAYLOAD_DREG, NFTNL_EXPR_PAYLOAD_BASE,
 			NFTNL_EXPR_PAYLOAD_OFFSET, NFTNL_EXPR_PAYLOAD_LEN } },
@@ -48,22 +57,56 @@ static const struct form {
 	[OP_TPROXY] = { .name = "tproxy",
 		.v = { NFTNL_EXPR_TPROXY_FAMILY, NFTNL_EXPR_TPROXY_REG_PORT } },
 	[OP_REJECT] = { .name = "reject", .v = { NFTNL_EXPR_REJECT_TYPE } },
+	[OP_QUEUE] = { .name = "queue",
+		.v = { NFTNL_EXPR_QUEUE_NUM, NFTNL_EXPR_QUEUE_TOTAL,
+			NFTNL_EXPR_QUEUE_FLAGS },
+		.is_16_bits = true },
+	[OP_TARGET] = { .name = "target",
+		.v = { NFTNL_EXPR_TG_REV },
+		.data = NFTNL_EXPR_TG_INFO,
+		.text = NFTNL_EXPR_TG_NAME },
 };
+
+static void put_number(
+	struct nftnl_expr *expr, const struct form *form, size_t i, uint32_t value)
+{
+	if (form->is_16_bits)
+		nftnl_expr_set_u16(expr, form->v[i], (uint16_t)value);
+	else
+		nftnl_expr_set_u32(expr, form->v[i], value);
+}
+
+/* The info of an xt target is the expression's afterwards; other data is copied. */
+static bool put_data(struct nftnl_expr *expr, enum op_kind kind,
+	const unsigned char *data, uint32_t len)
+{
+	void *own = kind == OP_TARGET ? malloc(len) : NULL;
+
+	if (kind != OP_TARGET)
+		return nftnl_expr_set(expr, forms[kind].data, data, len) == 0;
+	if (!own)
+		return false;
+	memcpy(own, data, len);
+	return nftnl_expr_set(expr, forms[kind].data, own, len) == 0;
+}
 
 struct nftnl_expr *expression_build(const struct op *op)
 {
 	const struct form *form = &forms[op->kind];
 	struct nftnl_expr *expr = form->name ? nftnl_expr_alloc(form->name) : NULL;
+	bool fine = expr != NULL;
 
-	if (!expr)
-		return NULL;
-	for (size_t i = 0; i < 4 && form->v[i] != NONE; i++)
-		nftnl_expr_set_u32(expr, form->v[i], op->v[i]);
-	if (form->data != NONE)
-		(void)nftnl_expr_set(expr, form->data, op->data, op->data_len);
-	if (form->text != NONE)
+	for (size_t i = 0; fine && i < 4 && form->v[i] != NONE; i++)
+		put_number(expr, form, i, op->v[i]);
+	if (fine && form->data != NONE)
+		fine = put_data(expr, op->kind, op->data, op->data_len);
+	if (fine && form->more != NONE)
+		fine = nftnl_expr_set(expr, form->more, op->more, op->more_len) == 0;
+	if (fine && form->text != NONE)
 		(void)nftnl_expr_set_str(expr, form->text, op->name);
-	return expr;
+	if (expr && !fine)
+		nftnl_expr_free(expr);
+	return fine ? expr : NULL;
 }
 
 static bool form_has(const struct form *form, uint16_t attribute)
@@ -71,7 +114,8 @@ static bool form_has(const struct form *form, uint16_t attribute)
 	for (size_t i = 0; i < 4; i++)
 		if (form->v[i] == attribute)
 			return true;
-	return form->data == attribute || form->text == attribute;
+	return form->data == attribute || form->more == attribute ||
+	       form->text == attribute;
 }
 
 /* Exactly the attributes of this form, no more and no fewer. */
@@ -91,15 +135,19 @@ static bool matches(const struct nftnl_expr *expr, const struct form *form)
 	return true;
 }
 
-static bool read_data(const struct nftnl_expr *expr, uint16_t attribute, struct op *o)
+static bool read_data(const struct nftnl_expr *expr, uint16_t attribute,
+	unsigned char to[static 16], uint32_t *ret_len)
 {
 	uint32_t len = 0;
-	const void *data = nftnl_expr_get(expr, attribute, &len);
+	const void *data =
+		attribute == NONE ? NULL : nftnl_expr_get(expr, attribute, &len);
 
-	if (!data || len > sizeof(o->data))
+	if (attribute == NONE)
+		return true;
+	if (!data || len > 16)
 		return false;
-	memcpy(o->data, data, len);
-	o->data_len = len;
+	memcpy(to, data, len);
+	*ret_len = len;
 	return true;
 }
 
@@ -109,10 +157,12 @@ static bool read_form(const struct nftnl_expr *expr, enum op_kind kind, struct o
 
 	o->kind = kind;
 	for (size_t i = 0; i < 4 && form->v[i] != NONE; i++)
-		o->v[i] = nftnl_expr_get_u32(expr, form->v[i]);
+		o->v[i] = form->is_16_bits ? nftnl_expr_get_u16(expr, form->v[i])
+		                           : nftnl_expr_get_u32(expr, form->v[i]);
 	if (form->text != NONE)
 		plan_name(o->name, sizeof(o->name), nftnl_expr_get_str(expr, form->text));
-	return form->data == NONE || read_data(expr, form->data, o);
+	return read_data(expr, form->data, o->data, &o->data_len) &&
+	       read_data(expr, form->more, o->more, &o->more_len);
 }
 
 void expression_read(const struct nftnl_expr *expr, struct op *ret_op)

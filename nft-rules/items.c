@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_TEXT_MAX (2 * PLAN_KEY_MAX + 3) /* in hexadecimal, "0x" and a NUL */
+
+_Static_assert(2 * KEY_TEXT_MAX < PLAN_TEXT_MAX, "an interval has two keys");
+
 /* ---- one text for each kind ---- */
 
 static void table_text(const struct plan *p, char *text)
@@ -52,7 +56,8 @@ static const char *key_type_text(uint32_t type, char unknown[static 16])
 static void set_text(const struct plan_set *s, char *text)
 {
 	bool map = s->flags & (NFT_SET_OBJECT | NFT_SET_MAP);
-	uint32_t others = s->flags & ~(uint32_t)NFT_SET_OBJECT;
+	uint32_t others = s->flags & ~(uint32_t)(NFT_SET_OBJECT | NFT_SET_INTERVAL);
+	const char *interval = s->flags & NFT_SET_INTERVAL ? " flags interval;" : "";
 	char unknown[16], object[32] = "", flags[32] = "";
 
 	if (s->flags & NFT_SET_OBJECT && s->object_type == NFT_OBJECT_COUNTER)
@@ -61,37 +66,37 @@ static void set_text(const struct plan_set *s, char *text)
 		(void)snprintf(object, sizeof(object), " : object #%u", s->object_type);
 	if (others)
 		(void)snprintf(flags, sizeof(flags), " (flags 0x%x)", others);
-	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s; }%s", map ? "map" : "set",
-		s->name, key_type_text(s->key_type, unknown), object, flags);
+	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s;%s }%s",
+		map ? "map" : "set", s->name, key_type_text(s->key_type, unknown), object,
+		interval, flags);
 }
 
-static void key_bytes(const struct plan_element *e, char *text)
+static void key_bytes(const struct plan_element *e, const unsigned char *key, char *text)
 {
-	size_t len = (size_t)snprintf(text, PLAN_TEXT_MAX, "0x");
+	size_t len = (size_t)snprintf(text, KEY_TEXT_MAX, "0x");
 
 	for (uint32_t i = 0; i < e->key_len; i++)
-		len += (size_t)snprintf(
-			text + len, PLAN_TEXT_MAX - len, "%02x", e->key[i]);
+		len += (size_t)snprintf(text + len, KEY_TEXT_MAX - len, "%02x", key[i]);
 }
 
-static void key_text(const struct plan_element *e, char *text)
+static void key_text(const struct plan_element *e, const unsigned char *key, char *text)
 {
 	uint32_t mark = 0;
 	uint16_t port = 0;
 
 	if (e->key_type == PLAN_KEY_IPV4 && e->key_len == 4) {
-		(void)inet_ntop(AF_INET, e->key, text, PLAN_TEXT_MAX);
+		(void)inet_ntop(AF_INET, key, text, INET6_ADDRSTRLEN);
 	} else if (e->key_type == PLAN_KEY_IPV6 && e->key_len == 16) {
-		(void)inet_ntop(AF_INET6, e->key, text, PLAN_TEXT_MAX);
+		(void)inet_ntop(AF_INET6, key, text, INET6_ADDRSTRLEN);
 	} else if (e->key_type == PLAN_KEY_PORT && e->key_len == 2) {
-		memcpy(&port, e->key, sizeof(port));
-		(void)snprintf(text, PLAN_TEXT_MAX, "%u", ntohs(port));
+		memcpy(&port, key, sizeof(port));
+		(void)snprintf(text, KEY_TEXT_MAX, "%u", ntohs(port));
 	} else if (e->key_type == PLAN_KEY_MARK_PORT && e->key_len == 8) {
-		memcpy(&mark, e->key, sizeof(mark));
-		memcpy(&port, e->key + sizeof(mark), sizeof(port));
-		(void)snprintf(text, PLAN_TEXT_MAX, "0x%08x . %u", mark, ntohs(port));
+		memcpy(&mark, key, sizeof(mark));
+		memcpy(&port, key + sizeof(mark), sizeof(port));
+		(void)snprintf(text, KEY_TEXT_MAX, "0x%08x . %u", mark, ntohs(port));
 	} else {
-		key_bytes(e, text);
+		key_bytes(e, key, text);
 	}
 }
 
@@ -99,8 +104,13 @@ static void element_text(const struct plan_element *e, char *text)
 {
 	size_t len;
 
-	key_text(e, text);
+	key_text(e, e->key, text);
 	len = strlen(text);
+	if (e->is_interval && memcmp(e->key, e->last, e->key_len) != 0) {
+		text[len] = '-';
+		key_text(e, e->last, text + len + 1);
+		len = strlen(text);
+	}
 	if (e->object[0])
 		(void)snprintf(text + len, PLAN_TEXT_MAX - len, " : \"%s\"", e->object);
 }

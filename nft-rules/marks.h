@@ -18,9 +18,17 @@
  * Without a mark on the listener, net.ipv4.tcp_fwmark_accept=1 would give MARK_DIVERT to
  * the accepted socket, and its answers would be routed to `lo`.
  *
+ * A new flow's SYN is judged in one chain and treated in the next (wanted.c). In between it
+ * carries its verdict: that what becomes of it; none (0) when nobody judged. A packet of
+ * a flow that goes past us carries MARK_REFUSED, too, when there is a wall: the forward
+ * chain knows the connection by CT_MARK_DIRECT, which is in the conntrack mark for as
+ * long as it lives. That bit is none of MARK_MASK: others copy a connection's mark to its
+ * packets and back.
+ *
  * Upstream sockets (bound to the client's address) need no mark.
  */
 #define MARK_MASK 0x70000000U
+#define CT_MARK_DIRECT 0x08000000U
 
 enum mark {
 	MARK_DIVERT = 0x10000000, /* on packets: deliver here, to a transparent socket */
@@ -31,6 +39,10 @@ enum mark {
 	MARK_LOCAL = 0x60000000,     /* served by the mailstore */
 	MARK_REFUSED = 0x70000000, /* on packets: seen, nobody listens: the forward chain
 	                              resets it. The wall is for what it has not seen */
+	/* on SYNs between two chains */
+	MARK_VERDICT_DIVERT = MARK_UNDECIDED,
+	MARK_VERDICT_DIRECT = MARK_SOURCE,
+	MARK_VERDICT_REFUSE = MARK_REFUSED,
 };
 
 #endif

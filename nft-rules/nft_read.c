@@ -126,6 +126,9 @@ static int read_element(struct nftnl_set_elem *element, void *data)
 		memcpy(e->key, key, len);
 		e->key_len = len;
 	}
+	e->is_end = nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_FLAGS) &&
+	            nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_FLAGS) &
+	                    NFT_SET_ELEM_INTERVAL_END;
 	if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_OBJREF))
 		plan_name(e->object, sizeof(e->object),
 			nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_OBJREF));
@@ -258,9 +261,13 @@ static int read_all_elements(struct reading *r)
 	int code = 0;
 
 	for (size_t i = 0; i < r->plan->n_sets && !code; i++) {
+		size_t first = r->plan->n_elements;
+
 		r->set = &r->plan->sets[i];
 		code = ask(r, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE,
 			NFTA_SET_ELEM_LIST_SET, read_elements);
+		if (!code && r->set->flags & NFT_SET_INTERVAL)
+			plan_join_intervals(r->plan, first);
 	}
 	return code;
 }

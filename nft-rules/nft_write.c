@@ -14,6 +14,9 @@
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
+/* Of one statement: two in the kernel for an interval, some 60 bytes each. */
+#define ELEMENTS_MAX ((size_t)NETLINK_STATEMENT_MAX / 2 / 64)
+
 struct transaction {
 	struct netlink_batch *batch;
 	const char *table;
@@ -112,38 +115,65 @@ static int add_set(struct transaction *t, const struct plan_set *s, uint32_t id)
 	return set && message ? 0 : -ENOMEM;
 }
 
-static bool put_elements(
-	struct nftnl_set *set, const char *name, const struct plan *p, size_t *ret_n)
+/* The kernel has an interval as two elements: where it begins, and where it has ended. */
+static bool put_interval(struct nftnl_set *set, const struct plan_element *e)
+{
+	struct nftnl_set_elem *end;
+	unsigned char behind[PLAN_KEY_MAX];
+	size_t i = e->key_len;
+
+	memcpy(behind, e->last, e->key_len);
+	while (i-- > 0)
+		if (++behind[i])
+			break;
+	if (i == SIZE_MAX)
+		return true; /* up to the last key that there is: it never ends */
+	end = nftnl_set_elem_alloc();
+	if (!end)
+		return false;
+	(void)nftnl_set_elem_set(end, NFTNL_SET_ELEM_KEY, behind, e->key_len);
+	nftnl_set_elem_set_u32(end, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+	nftnl_set_elem_add(set, end); /* the set's now */
+	return true;
+}
+
+static bool put_element(struct nftnl_set *set, const struct plan_element *e)
+{
+	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+
+	if (!element)
+		return false;
+	(void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, e->key, e->key_len);
+	if (e->object[0])
+		(void)nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_OBJREF, e->object);
+	nftnl_set_elem_add(set, element); /* the set's now */
+	return !e->is_interval || put_interval(set, e);
+}
+
+/* As many from *at on as one statement holds. */
+static bool put_elements(struct nftnl_set *set, const char *name, const struct plan *p,
+	size_t *at, size_t *ret_n)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->n_elements; i++) {
-		const struct plan_element *e = &p->elements[i];
-		struct nftnl_set_elem *element;
-
-		if (strcmp(e->set, name) != 0)
+	for (; *at < p->n_elements && n < ELEMENTS_MAX; (*at)++) {
+		if (strcmp(p->elements[*at].set, name) != 0)
 			continue;
-		element = nftnl_set_elem_alloc();
-		if (!element)
+		if (!put_element(set, &p->elements[*at]))
 			return false;
-		(void)nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, e->key, e->key_len);
-		if (e->object[0])
-			(void)nftnl_set_elem_set_str(
-				element, NFTNL_SET_ELEM_OBJREF, e->object);
-		nftnl_set_elem_add(set, element); /* the set's now */
 		n++;
 	}
 	*ret_n = n;
 	return true;
 }
 
-static int add_elements(struct transaction *t, const struct plan *p,
-	const struct plan_set *s, uint32_t id)
+static int add_some_elements(struct transaction *t, const struct plan *p,
+	const struct plan_set *s, uint32_t id, size_t *at)
 {
 	struct nftnl_set *set = new_set(t, s, id);
 	struct nlmsghdr *message = NULL;
 	size_t n = 0;
-	bool fine = set && put_elements(set, s->name, p, &n);
+	bool fine = set && put_elements(set, s->name, p, at, &n);
 
 	if (fine && n) {
 		message = start(t, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
@@ -152,11 +182,21 @@ static int add_elements(struct transaction *t, const struct plan *p,
 	if (message) {
 		nftnl_set_elems_nlmsg_build_payload(message, set);
 		netlink_batch_add(
-			t->batch, message, "the %zu elements of set %s", n, s->name);
+			t->batch, message, "%zu elements of set %s", n, s->name);
 	}
 	if (set)
 		nftnl_set_free(set);
 	return fine ? 0 : -ENOMEM;
+}
+
+static int add_elements(struct transaction *t, const struct plan *p,
+	const struct plan_set *s, uint32_t id)
+{
+	int code = 0;
+
+	for (size_t at = 0; at < p->n_elements && !code;)
+		code = add_some_elements(t, p, s, id, &at);
+	return code;
 }
 
 static int add_chain(struct transaction *t, const struct plan_chain *c)

@@ -23,6 +23,9 @@ enum op_kind {
 	OP_OTHER, /* name = the expression's */
 	OP_META_LOAD,
 	OP_META_SET,
+	OP_CT_LOAD, /* of the connection */
+	OP_CT_SET,
+	OP_BITWISE, /* (register & mask) ^ xor: data, more */
 	OP_PAYLOAD,
 	OP_SOCKET,
 	OP_COMPARE,
@@ -34,6 +37,8 @@ enum op_kind {
 	OP_COUNTER_MAP, /* name = map from what was loaded to a counter */
 	OP_TPROXY,
 	OP_REJECT,
+	OP_QUEUE,  /* to a userspace program, nft's own expression */
+	OP_TARGET, /* an xt target through nft_compat; name, data = its info */
 	OP_KIND_COUNT
 };
 
@@ -41,8 +46,8 @@ enum op_kind {
 struct op {
 	enum op_kind kind;
 	uint32_t v[4];
-	unsigned char data[16];
-	uint32_t data_len;
+	unsigned char data[16], more[16];
+	uint32_t data_len, more_len;
 	char name[RULES_NAME_MAX * 2];
 };
 
@@ -74,6 +79,9 @@ struct plan_element {
 	uint32_t key_type; /* the set's */
 	unsigned char key[PLAN_KEY_MAX];
 	uint32_t key_len;
+	bool is_interval; /* from key to last */
+	bool is_end; /* as the kernel has it: an interval has ended before this key */
+	unsigned char last[PLAN_KEY_MAX];
 	char object[PLAN_NAME_MAX]; /* "" outside of maps */
 };
 
@@ -146,6 +154,10 @@ struct plan_rule *plan_add_rule(struct plan *p);
 struct plan_ip_rule *plan_add_ip_rule(struct plan *p);
 struct plan_route *plan_add_route(struct plan *p);
 
+/* Elements from `first` on are those of a set of intervals, as the kernel has them: a
+   beginning, an end. Afterwards each is an interval. */
+void plan_join_intervals(struct plan *p, size_t first);
+
 void plan_name(char *to, size_t size, const char *from); /* cut when too long */
 
 /* From a valid ruleset; 0 or -ENOMEM. */
@@ -158,6 +170,9 @@ int plan_wanted(const struct ruleset *r, struct plan *ret_plan);
 #define PLAN_KEY_PORT 13U
 #define PLAN_KEY_MARK 19U
 #define PLAN_KEY_MARK_PORT ((PLAN_KEY_MARK << 6) | PLAN_KEY_PORT)
+
+/* `queue flags bypass to FIRST-LAST`. */
+#define PLAN_QUEUE_TARGET "NFQUEUE"
 
 /* ---- as text (rule_text.c, items.c) ---- */
 

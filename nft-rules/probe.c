@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,19 @@ static const struct expression_probe {
 	{ "mark", "the kernel cannot mark packets: enable CONFIG_NF_TABLES",
 		{ { .kind = OP_IMMEDIATE, .v = { NFT_REG_1 }, .data_len = 4 },
 			{ .kind = OP_META_SET, .v = { NFT_META_MARK, NFT_REG_1 } } } },
+	{ "mark-bits",
+		"the kernel cannot change single bits of a mark: enable "
+		"CONFIG_NF_TABLES",
+		{ { .kind = OP_META_LOAD, .v = { NFT_META_MARK, NFT_REG_1 } },
+			{ .kind = OP_BITWISE,
+				.v = { NFT_REG_1, NFT_REG_1, 4 },
+				.data_len = 4,
+				.more_len = 4 } } },
+	{ "connection-mark",
+		"the kernel cannot remember what was admitted to the source: load nft_ct "
+		"(CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_MARK)",
+		{ { .kind = OP_CT_LOAD, .v = { NFT_CT_MARK, NFT_REG_1 } },
+			{ .kind = OP_CT_SET, .v = { NFT_CT_MARK, NFT_REG_1 } } } },
 	{ "named-counters",
 		"the kernel has no named counters: load nft_objref "
 		"(CONFIG_NFT_OBJREF)",
@@ -161,6 +175,39 @@ static int probe_expressions(struct rules_feature *features, size_t *n, struct e
 			return error_set(err, code, "%s", said.text);
 		add(features, n, probe->name, code, probe->cure, said.text);
 	}
+	return 0;
+}
+
+/* ---- the way to a program that judges ---- */
+
+static const struct expression_probe queues[] = {
+	[RULES_QUEUE_NFT] = { "queue", "",
+		{ { .kind = OP_QUEUE,
+			.v = { RULES_QUEUE_FIRST, 1, NFT_QUEUE_FLAG_BYPASS } } } },
+	[RULES_QUEUE_XT] = { "queue", "",
+		{ { .kind = OP_TARGET,
+			.v = { 3 },
+			.name = PLAN_QUEUE_TARGET,
+			.data_len = 8 } } },
+};
+
+int rules_probe_queue(enum rules_queue *ret_queue, struct error *err)
+{
+	struct expression_probe probe = queues[RULES_QUEUE_XT];
+	struct xt_NFQ_info_v3 info = {
+		.queuenum = RULES_QUEUE_FIRST, .queues_total = 1, .flags = NFQ_FLAG_BYPASS
+	};
+	struct error said = { 0 };
+	int code = probe_expression(&queues[RULES_QUEUE_NFT], &said);
+
+	if (code == -EPERM || code == -ENOMEM)
+		return error_set(err, code, "%s", said.text);
+	*ret_queue = RULES_QUEUE_NFT;
+	if (code == 0)
+		return 0;
+	memcpy(probe.ops[0].data, &info, sizeof(info));
+	*ret_queue =
+		probe_expression(&probe, &said) == 0 ? RULES_QUEUE_XT : RULES_QUEUE_NONE;
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/rule_build.h"
+#include "nft-rules/marks.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -103,14 +104,81 @@ void rule_tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
 	rule_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
 }
 
+static void bitwise(struct plan_rule *rule, uint32_t mask, uint32_t xor)
+{
+	struct op *o = rule_op(rule, OP_BITWISE);
+
+	o->v[0] = o->v[1] = R1;
+	o->v[2] = sizeof(mask);
+	memcpy(o->data, &mask, sizeof(mask));
+	memcpy(o->more, &xor, sizeof(xor));
+	o->data_len = o->more_len = sizeof(mask);
+}
+
+/* Marks belong to others, too: only the bits of the mask change. */
+static void set_bits(struct plan_rule *rule, enum op_kind load, uint32_t key,
+	uint32_t mask, uint32_t bits)
+{
+	struct op *o = rule_op(rule, load);
+
+	o->v[0] = key;
+	o->v[1] = R1;
+	bitwise(rule, ~mask, bits);
+	o = rule_op(rule, load == OP_CT_LOAD ? OP_CT_SET : OP_META_SET);
+	o->v[0] = key;
+	o->v[1] = R1;
+}
+
 void rule_set_mark(struct plan_rule *rule, uint32_t mark)
 {
-	struct op *o;
+	set_bits(rule, OP_META_LOAD, NFT_META_MARK, MARK_MASK, mark);
+}
 
-	rule_immediate(rule, &mark, sizeof(mark));
-	o = rule_op(rule, OP_META_SET);
-	o->v[0] = NFT_META_MARK;
+static void compare_mark(struct plan_rule *rule, uint32_t comparison, uint32_t mark)
+{
+	rule_meta(rule, NFT_META_MARK, R1);
+	bitwise(rule, MARK_MASK, 0);
+	rule_equals(rule, &mark, sizeof(mark));
+	rule->ops[rule->n_ops - 1].v[1] = comparison;
+}
+
+void rule_mark_is(struct plan_rule *rule, uint32_t mark)
+{
+	compare_mark(rule, NFT_CMP_EQ, mark);
+}
+
+void rule_mark_differs(struct plan_rule *rule, uint32_t mark)
+{
+	compare_mark(rule, NFT_CMP_NEQ, mark);
+}
+
+void rule_set_direct(struct plan_rule *rule)
+{
+	set_bits(rule, OP_CT_LOAD, NFT_CT_MARK, CT_MARK_DIRECT, CT_MARK_DIRECT);
+}
+
+void rule_is_direct(struct plan_rule *rule)
+{
+	const uint32_t direct = CT_MARK_DIRECT;
+	struct op *o = rule_op(rule, OP_CT_LOAD);
+
+	o->v[0] = NFT_CT_MARK;
 	o->v[1] = R1;
+	bitwise(rule, CT_MARK_DIRECT, 0);
+	rule_equals(rule, &direct, sizeof(direct));
+}
+
+void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set)
+{
+	rule_meta(rule, NFT_META_NFPROTO, R1);
+	rule_equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	if (v6)
+		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+			source ? IPV6_SADDR : IPV6_DADDR, 16, R1);
+	else
+		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+			source ? IPV4_SADDR : IPV4_DADDR, 4, R1);
+	rule_lookup(rule, OP_LOOKUP, set);
 }
 
 void rule_divert(struct plan_rule *rule, uint32_t mark)

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ static const struct name {
 	{ OP_META_LOAD, { NFT_META_NFPROTO }, "meta nfproto", FORM_FAMILY },
 	{ OP_META_LOAD, { NFT_META_L4PROTO }, "meta l4proto", FORM_PROTOCOL },
 	{ OP_META_LOAD, { NFT_META_MARK }, "meta mark", FORM_MARK },
+	{ OP_CT_LOAD, { NFT_CT_MARK }, "ct mark", FORM_MARK },
 	{ OP_SOCKET, { NFT_SOCKET_MARK }, "socket mark", FORM_MARK },
 	{ OP_SOCKET, { NFT_SOCKET_TRANSPARENT }, "socket transparent", FORM_FLAG },
 	{ OP_SOCKET, { NFT_SOCKET_WILDCARD }, "socket wildcard", FORM_FLAG },
@@ -96,7 +98,9 @@ static void load(
 	struct writer *w, enum op_kind kind, const uint32_t v[static 3], uint32_t reg)
 {
 	const struct name *name = find_name(kind, v);
-	const char *prefix = kind == OP_SOCKET ? "socket" : "meta";
+	const char *prefix = kind == OP_SOCKET    ? "socket"
+	                     : kind == OP_CT_LOAD ? "ct"
+	                                          : "meta";
 	size_t len = strlen(w->loads);
 	char text[VALUE_MAX];
 
@@ -189,13 +193,15 @@ static void write_compare(struct writer *w, const struct op *o)
 {
 	static const char *const operators[] = { "", "!= ", "< ", "<= ", "> ", ">= " };
 	enum value_form form = w->form;
+	bool is_masked = strchr(w->loads, '&');
 	char text[VALUE_MAX];
 
 	value(o, form, text);
 	use(w, o->v[0]);
 	add(w, " %s%s",
-		o->v[1] < sizeof(operators) / sizeof(operators[0]) ? operators[o->v[1]]
-								   : "? ",
+		o->v[1] == NFT_CMP_EQ && is_masked                   ? "== "
+		: o->v[1] < sizeof(operators) / sizeof(operators[0]) ? operators[o->v[1]]
+								     : "? ",
 		text);
 }
 
@@ -230,15 +236,73 @@ static void write_immediate_use(
 	add(w, "%s%s", before, text);
 }
 
-static void write_meta_set(struct writer *w, const struct op *o)
+/* A number, or what was loaded and changed: "meta mark set meta mark & … | …". */
+static void write_set(struct writer *w, const struct op *o)
 {
-	const struct name *name = find_name(OP_META_LOAD, (uint32_t[3]){ o->v[0], 0, 0 });
+	bool is_ct = o->kind == OP_CT_SET;
+	const struct name *name = find_name(
+		is_ct ? OP_CT_LOAD : OP_META_LOAD, (uint32_t[3]){ o->v[0], 0, 0 });
 
 	if (name)
 		add(w, "%s set ", name->text);
 	else
-		add(w, "meta #%u set ", o->v[0]);
-	write_immediate_use(w, o->v[1], name ? name->form : FORM_BYTES, "");
+		add(w, "%s #%u set ", is_ct ? "ct" : "meta", o->v[0]);
+	if (w->loads[0])
+		use(w, o->v[1]);
+	else
+		write_immediate_use(w, o->v[1], name ? name->form : FORM_BYTES, "");
+}
+
+/* Marks only: (mark & mask) ^ xor, and with no bit in both, ^ is |. */
+static void change_load(struct writer *w, const struct op *o)
+{
+	size_t len = strlen(w->loads);
+	uint32_t mask = 0, xor = 0;
+	bool is_mark = w->form == FORM_MARK && o->data_len == 4 && o->more_len == 4;
+
+	memcpy(&mask, o->data, sizeof(mask));
+	memcpy(&xor, o->more, sizeof(xor));
+	if (!is_mark || (mask & xor) || o->v[0] != w->first || o->v[1] != w->first)
+		(void)snprintf(w->loads + len, sizeof(w->loads) - len, " [bitwise]");
+	else if (xor)
+		(void)snprintf(w->loads + len, sizeof(w->loads) - len,
+			" & 0x%08x | 0x%08x", mask, xor);
+	else
+		(void)snprintf(w->loads + len, sizeof(w->loads) - len, " & 0x%08x", mask);
+}
+
+static void write_queues(
+	struct writer *w, uint32_t first, uint32_t n, bool bypass, bool fanout)
+{
+	add(w, "queue");
+	if (bypass || fanout)
+		add(w, " flags %s%s%s", bypass ? "bypass" : "",
+			bypass && fanout ? "," : "", fanout ? "fanout" : "");
+	add(w, " to %u", first);
+	if (n > 1)
+		add(w, "-%u", first + n - 1);
+}
+
+static void write_queue(struct writer *w, const struct op *o)
+{
+	write_queues(w, o->v[0], o->v[1], o->v[2] & NFT_QUEUE_FLAG_BYPASS,
+		o->v[2] & NFT_QUEUE_FLAG_CPU_FANOUT);
+}
+
+/* nft has no word for it; what it does is said in nft's words, how in a comment. */
+static void write_target(struct writer *w, const struct op *o)
+{
+	struct xt_NFQ_info_v3 info = { 0 };
+
+	if (strcmp(o->name, PLAN_QUEUE_TARGET) != 0 || o->v[0] != 3 ||
+		o->data_len < sizeof(info)) {
+		add(w, "[target %s revision %u]", o->name, o->v[0]);
+		return;
+	}
+	memcpy(&info, o->data, sizeof(info));
+	write_queues(w, info.queuenum, info.queues_total, info.flags & NFQ_FLAG_BYPASS,
+		info.flags & NFQ_FLAG_CPU_FANOUT);
+	add(w, " # by xt NFQUEUE");
 }
 
 static void write_tproxy(struct writer *w, const struct op *o)
@@ -292,7 +356,8 @@ static void write_other(struct writer *w, const struct op *o)
 /* Those that are missing here load; they print nothing themselves. */
 static void (*const writers[OP_KIND_COUNT])(struct writer *w, const struct op *o) = {
 	[OP_OTHER] = write_other,
-	[OP_META_SET] = write_meta_set,
+	[OP_META_SET] = write_set,
+	[OP_CT_SET] = write_set,
 	[OP_COMPARE] = write_compare,
 	[OP_LOOKUP] = write_lookup,
 	[OP_VERDICT] = write_verdict,
@@ -301,6 +366,8 @@ static void (*const writers[OP_KIND_COUNT])(struct writer *w, const struct op *o
 	[OP_COUNTER_MAP] = write_counter_map,
 	[OP_TPROXY] = write_tproxy,
 	[OP_REJECT] = write_reject,
+	[OP_QUEUE] = write_queue,
+	[OP_TARGET] = write_target,
 };
 
 static void write_op(struct writer *w, const struct op *o)
@@ -310,6 +377,8 @@ static void write_op(struct writer *w, const struct op *o)
 	if (writers[o->kind]) {
 		separate(w);
 		writers[o->kind](w, o);
+	} else if (o->kind == OP_BITWISE) {
+		change_load(w, o);
 	} else if (o->kind == OP_IMMEDIATE) {
 		w->immediate = o;
 	} else if (o->kind == OP_PAYLOAD) {

@@ -64,7 +64,7 @@ int rules_unseen(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t 
 
 /* ---- what this kernel can do ---- */
 
-#define RULES_FEATURES_MAX 16
+#define RULES_FEATURES_MAX 20
 
 struct rules_feature {
 	const char *name;          /* "tproxy" */
@@ -77,5 +77,9 @@ struct rules_feature {
    returned only when the asking itself failed. */
 int rules_probe(struct rules_feature ret_features[static RULES_FEATURES_MAX],
 	size_t *ret_n, struct error *err);
+
+/* How new flows can get to a program that judges them: nft's own expression before the xt
+   target; RULES_QUEUE_NONE: not at all. */
+int rules_probe_queue(enum rules_queue *ret_queue, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/ruleset.h"
 #include "nft-rules/marks.h"
+#include "nft-rules/prefix.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -95,6 +96,64 @@ int ruleset_add_unseen(struct ruleset *r, const char *name, uint16_t port)
 	service->port = service->upstream_port = port;
 	r->n_unseen++;
 	return 0;
+}
+
+static const char *const verdict_names[] = { "divert", "direct", "refuse", "drop" };
+_Static_assert(sizeof(verdict_names) / sizeof(verdict_names[0]) == RULES_VERDICT_COUNT,
+	"a name for each verdict");
+
+const char *rules_verdict_name(enum rules_verdict verdict)
+{
+	return (unsigned)verdict < RULES_VERDICT_COUNT ? verdict_names[verdict] : "?";
+}
+
+int rules_verdict_by_name(const char *name, enum rules_verdict *ret)
+{
+	for (int i = 0; i < RULES_VERDICT_COUNT; i++)
+		if (!strcmp(name, verdict_names[i])) {
+			*ret = (enum rules_verdict)i;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static struct rules_admission *find_admission(
+	struct ruleset *r, const struct prefix *p, uint16_t port)
+{
+	for (size_t i = 0; i < r->n_admissions; i++) {
+		struct rules_admission *a = &r->admissions[i];
+
+		if (a->family == p->family && a->prefix_len == p->len &&
+			a->port == port &&
+			!memcmp(a->address, p->address, sizeof(p->address)))
+			return a;
+	}
+	return NULL;
+}
+
+int ruleset_add_admission(
+	struct ruleset *r, const char *prefix, uint16_t port, enum rules_verdict verdict)
+{
+	struct rules_admission *a;
+	struct prefix p;
+
+	if (prefix_parse(prefix, &p) < 0)
+		return -EINVAL;
+	a = find_admission(r, &p, port);
+	if (!a && r->n_admissions == RULES_ADMISSIONS_MAX)
+		return -ENOSPC;
+	if (!a)
+		a = &r->admissions[r->n_admissions++];
+	*a = (struct rules_admission){
+		.family = p.family, .prefix_len = p.len, .port = port, .verdict = verdict
+	};
+	memcpy(a->address, p.address, sizeof(a->address));
+	return 0;
+}
+
+bool ruleset_has_admission(const struct ruleset *r)
+{
+	return r->n_admissions || r->queue != RULES_QUEUE_NONE;
 }
 
 /* Names become part of nft identifiers. */

@@ -25,6 +25,40 @@ enum rules_fail {
 	RULES_FAIL_CLOSED, /* nobody listens: reset. The rule once accounts live here */
 };
 
+/* What becomes of a new flow to the source. */
+enum rules_verdict {
+	RULES_DIVERT, /* to the interceptor */
+	RULES_DIRECT, /* to the source, as if we were not there */
+	RULES_REFUSE, /* reset */
+	RULES_DROP,   /* no answer */
+	RULES_VERDICT_COUNT
+};
+
+const char *rules_verdict_name(enum rules_verdict verdict);
+/* -ENOENT: no verdict is called so. */
+int rules_verdict_by_name(const char *name, enum rules_verdict *ret);
+
+#define RULES_ADMISSIONS_MAX 256
+
+/* A verdict for the clients of a prefix; the longest prefix wins. */
+struct rules_admission {
+	int family;
+	unsigned char address[16]; /* network order; an IPv4 one has 4 bytes */
+	uint8_t prefix_len;
+	uint16_t port; /* of the service, as clients use it; 0: of all */
+	enum rules_verdict verdict;
+};
+
+/* How new flows get to a program that judges them. */
+enum rules_queue {
+	RULES_QUEUE_NONE, /* they do not: what no prefix decides is diverted */
+	RULES_QUEUE_NFT,  /* nft's own `queue` expression */
+	RULES_QUEUE_XT,   /* the xt target NFQUEUE through nft_compat */
+};
+
+#define RULES_QUEUE_FIRST 19782U /* "MF"; nobody else's, it is hoped: `check` looks */
+#define RULES_QUEUES_MAX 16
+
 struct rules_service {
 	char name[RULES_NAME_MAX]; /* [a-z][a-z0-9-]*, part of the counters' names */
 	uint16_t port;             /* as clients use it */
@@ -42,6 +76,10 @@ struct ruleset {
 	size_t n_services;
 	struct rules_service unseen[RULES_SERVICES_MAX]; /* counted, not diverted */
 	size_t n_unseen;
+	struct rules_admission admissions[RULES_ADMISSIONS_MAX];
+	size_t n_admissions;
+	enum rules_queue queue;
+	uint16_t n_queues; /* from RULES_QUEUE_FIRST on */
 	enum rules_fail fail;
 	uint32_t route_table;
 	uint32_t rule_priority; /* of the first ip rule; rules.c finds the right one */
@@ -64,6 +102,14 @@ int ruleset_add_service(struct ruleset *r, const char *name, uint16_t port,
    added. */
 int ruleset_add_unseen(struct ruleset *r, const char *name, uint16_t port);
 
+/* For the clients of a prefix ("192.0.2.0/24", "2001:db8::7"); port 0: all services. It
+   replaces one for the same prefix and port. -EINVAL: no prefix, -ENOSPC. */
+int ruleset_add_admission(
+	struct ruleset *r, const char *prefix, uint16_t port, enum rules_verdict verdict);
+
+/* Whether some flows are not simply diverted. */
+bool ruleset_has_admission(const struct ruleset *r);
+
 /* Whether it can be installed at all: -EINVAL and a sentence. The functions below call
    it themselves. */
 int ruleset_validate(const struct ruleset *r, struct error *err);
@@ -79,8 +125,11 @@ enum rules_route {
 	RULES_ROUTE_SOURCE,
 	RULES_ROUTE_BUSY,
 	RULES_ROUTE_LOCAL,
-	RULES_ROUTE_DIRECT,  /* past us, to the source: nobody listened, fail = open */
-	RULES_ROUTE_REFUSED, /* reset: nobody listened, fail = closed */
+	RULES_ROUTE_DIRECT,  /* past us, to the source: so admitted, or nobody listened
+	                        and fail = open */
+	RULES_ROUTE_REFUSED, /* reset: so admitted, or nobody listened and fail = closed
+	                      */
+	RULES_ROUTE_DROPPED, /* so admitted */
 	RULES_ROUTE_UNSEEN,  /* a port that is not diverted: to the source, unread */
 	RULES_ROUTE_COUNT
 };

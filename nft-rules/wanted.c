@@ -2,16 +2,20 @@
 /*
  * The rules of mailferry, in the order in which a packet meets them.
  *
+ *   admission ──── a SYN to the source's address and port ──► wanted_admission.c
  *   prerouting ─┬─ to the source's address and port ──► from-client
  *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
  *               │     2. no SYN, and a socket of ours that has no mark of its own:
  *               │        half-open, dying: count, divert
- *               │     3. no SYN otherwise: begun before us, forwarded
- *               │     4. tproxy: a SYN, to our listener on its own port
+ *               │     3. a connection that was admitted to the source: forwarded
+ *               │     4. no SYN otherwise: begun before us, forwarded
+ *               │     5. a SYN, by its verdict: direct, refused, not judged: forwarded
+ *               │     6. tproxy: a SYN, to our listener on its own port
  *               │        nobody listens: falls through, is forwarded
  *               └─ from the source's port ──► from-source
  *                     a transparent socket (an upstream connection of ours): divert
- *   forward ────┬─ to the source ──► direct         count, then accept or reset
+ *   forward ────┬─ to the source ──► direct         count, then accept or reset: what
+ *               │                                   was admitted, and by the fail mode
  *               ├─ from it       ──► direct-reply
  *               └─ ports that are not diverted ──► unseen-to, unseen-from   count
  *   output ──────── from a socket of ours, by its mark: count
@@ -21,7 +25,7 @@
  * this is the path of every packet of bulk flows. A SYN goes on to `tproxy`, which also
  * gives a TIME_WAIT socket's place to the new connection.
  *
- * Rule 3 leaves alone who was at the source before we came: the listener would reset each
+ * Rule 4 leaves alone who was at the source before we came: the listener would reset each
  * such session. (The price: a SYN cookie is sent back as such a packet, so that in a SYN
  * flood that fills 4096 places nobody new comes in.) With fail = closed the forward chain
  * ends these sessions all the same, and so it does with what nobody listens for: marked
@@ -44,9 +48,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Just behind dstnat (-100): the source is known by the address that it has, whatever
-   clients call it, and others' marks (mangle, -150) are set before ours. */
-#define PRIORITY_DIVERT (-99)
+/* Behind dstnat (-100) and the verdict on new flows (-99): the source is known by the
+   address that it has, whatever clients call it, and others' marks (mangle, -150) are set
+   before ours. */
+#define PRIORITY_DIVERT (-98)
 #define PRIORITY_FILTER 0
 
 /* `ip daddr @source4 tcp dport @services goto …` and its three siblings. */
@@ -61,15 +66,7 @@ static int add_branch_of(struct plan *p, const struct branch *b, bool v6)
 
 	if (!rule)
 		return -ENOMEM;
-	rule_meta(rule, NFT_META_NFPROTO, R1);
-	rule_equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
-	if (v6)
-		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-			b->to_source ? IPV6_DADDR : IPV6_SADDR, 16, R1);
-	else
-		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-			b->to_source ? IPV4_DADDR : IPV4_SADDR, 4, R1);
-	rule_lookup(rule, OP_LOOKUP, v6 ? b->set6 : b->set4);
+	rule_address(rule, v6, !b->to_source, v6 ? b->set6 : b->set4);
 	rule_is_tcp(rule);
 	rule_tcp_port(rule, b->to_source ? TCP_DPORT : TCP_SPORT, R1);
 	rule_lookup(rule, OP_LOOKUP, b->ports);
@@ -131,7 +128,7 @@ static int add_branches(struct plan *p, const struct ruleset *r)
 }
 
 /* Neither of the two SYNs that there are (RFC 9293, RFC 3168 6.1.1). */
-static void is_no_syn(struct plan_rule *rule)
+void wanted_no_syn(struct plan_rule *rule)
 {
 	static const uint8_t syns[] = { 0x02, 0xc2 };
 
@@ -149,7 +146,7 @@ static int add_half_open(struct plan *p, const struct ruleset *r)
 
 	if (!rule)
 		return -ENOMEM;
-	is_no_syn(rule);
+	wanted_no_syn(rule);
 	rule_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
 	rule_equals_u8(rule, 1);
 	rule_tcp_port(rule, TCP_DPORT, R1);
@@ -164,10 +161,52 @@ static int add_begun_before(struct plan *p, const struct ruleset *r)
 
 	if (!rule)
 		return -ENOMEM;
-	is_no_syn(rule);
+	wanted_no_syn(rule);
 	if (r->fail == RULES_FAIL_CLOSED)
 		rule_set_mark(rule, MARK_REFUSED);
 	rule_verdict(rule, NFT_RETURN, NULL);
+	return 0;
+}
+
+/* Where it is closed the mark leads past the wall of ip rules, to the forward chain. */
+static void forward(struct plan_rule *rule, const struct ruleset *r)
+{
+	rule_set_mark(rule, r->fail == RULES_FAIL_CLOSED ? MARK_REFUSED : 0);
+	rule_verdict(rule, NFT_RETURN, NULL);
+}
+
+static int add_admitted_before(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = rule_add(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	rule_is_direct(rule);
+	forward(rule, r);
+	return 0;
+}
+
+static int add_verdicts(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule = rule_add(p, "from-client");
+
+	if (!rule)
+		return -ENOMEM;
+	rule_mark_is(rule, MARK_VERDICT_DIRECT);
+	rule_set_direct(rule);
+	forward(rule, r);
+	rule = rule_add(p, "from-client");
+	if (!rule)
+		return -ENOMEM;
+	rule_mark_is(rule, MARK_VERDICT_REFUSE);
+	rule_verdict(rule, NFT_RETURN, NULL);
+	if (r->queue == RULES_QUEUE_NONE)
+		return 0;
+	rule = rule_add(p, "from-client"); /* nobody judged: by the fail mode */
+	if (!rule)
+		return -ENOMEM;
+	rule_mark_differs(rule, MARK_VERDICT_DIVERT);
+	forward(rule, r);
 	return 0;
 }
 
@@ -221,8 +260,12 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	rule_lookup(rule, OP_COUNTER_MAP, "count-in");
 	rule_divert(rule, r->mark_divert);
 	code = add_half_open(p, r);
+	if (!code && ruleset_has_admission(r))
+		code = add_admitted_before(p, r);
 	if (!code)
 		code = add_begun_before(p, r);
+	if (!code && ruleset_has_admission(r))
+		code = add_verdicts(p, r);
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_tproxy(p, r, &r->services[i]);
 	if (!code && r->fail == RULES_FAIL_CLOSED)
@@ -254,24 +297,66 @@ static int add_count(struct plan *p, const char *chain, uint32_t port, const cha
 	return 0;
 }
 
-/* Counted first and alone: a lookup that misses ends its rule, not the decision. */
-static int add_direct(struct plan *p, const struct ruleset *r, const char *chain,
-	uint32_t port, const char *map)
-{
-	struct plan_rule *rule;
+/* What the forward chain does with a packet, and which. */
+struct forwarded {
+	void (*is)(struct plan_rule *rule); /* NULL: any */
+	bool resets;
+	const char *map_in, *map_out; /* to the source, from it */
+};
 
-	if (add_count(p, chain, port, map) < 0)
+static void is_refused(struct plan_rule *rule)
+{
+	rule_mark_is(rule, MARK_REFUSED);
+}
+
+/* Counted first and alone: a lookup that misses ends its rule, not the decision. */
+static int add_forwarded(
+	struct plan *p, const struct forwarded *f, const char *chain, bool to_source)
+{
+	struct plan_rule *rule = rule_add(p, chain);
+
+	if (!rule)
 		return -ENOMEM;
+	if (f->is)
+		f->is(rule);
+	rule_is_tcp(rule);
+	rule_tcp_port(rule, to_source ? TCP_DPORT : TCP_SPORT, R1);
+	rule_lookup(rule, OP_COUNTER_MAP, to_source ? f->map_in : f->map_out);
 	rule = rule_add(p, chain);
 	if (!rule)
 		return -ENOMEM;
-	if (r->fail == RULES_FAIL_OPEN) {
+	if (f->is)
+		f->is(rule);
+	if (!f->resets) {
 		rule_verdict(rule, NF_ACCEPT, NULL);
 		return 0;
 	}
 	rule_is_tcp(rule);
 	rule_op(rule, OP_REJECT)->v[0] = NFT_REJECT_TCP_RST;
 	return 0;
+}
+
+/* The exception to the fail mode first: what was admitted by a verdict. */
+static int add_direct(
+	struct plan *p, const struct ruleset *r, const char *chain, bool to_source)
+{
+	static const struct forwarded any_direct = { NULL, false, "direct-in",
+		"direct-out" },
+				      any_refused = { NULL, true, "refused-in",
+					      "refused-out" },
+				      some_direct = { rule_is_direct, false, "direct-in",
+					      "direct-out" },
+				      some_refused = { is_refused, true, "refused-in",
+					      "refused-out" };
+	bool open = r->fail == RULES_FAIL_OPEN;
+	int code = ruleset_has_admission(r)
+	                   ? add_forwarded(p, open ? &some_refused : &some_direct, chain,
+				     to_source)
+	                   : 0;
+
+	return code ? code
+	            : add_forwarded(
+			      p, open ? &any_direct : &any_refused, chain, to_source);
 }
 
 static int add_output(struct plan *p)
@@ -287,7 +372,7 @@ static int add_output(struct plan *p)
 	return 0;
 }
 
-static int add_chain(struct plan *p, const char *name)
+int wanted_chain(struct plan *p, const char *name)
 {
 	struct plan_chain *chain = plan_add_chain(p);
 
@@ -297,10 +382,9 @@ static int add_chain(struct plan *p, const char *name)
 	return 0;
 }
 
-static int add_base_chain(
-	struct plan *p, const char *name, uint32_t hook, int32_t priority)
+int wanted_base_chain(struct plan *p, const char *name, uint32_t hook, int32_t priority)
 {
-	int code = add_chain(p, name);
+	int code = wanted_chain(p, name);
 	struct plan_chain *chain = code ? NULL : &p->chains[p->n_chains - 1];
 
 	if (!chain)
@@ -321,14 +405,16 @@ static int add_chains(struct plan *p, const struct ruleset *r)
 	int code = 0;
 
 	for (size_t i = 0; i < n && !code; i++)
-		code = add_chain(p, targets[i]);
+		code = wanted_chain(p, targets[i]);
+	if (!code && ruleset_has_admission(r))
+		code = wanted_admission_chains(p, r);
 	if (!code)
-		code = add_base_chain(
+		code = wanted_base_chain(
 			p, "prerouting", NF_INET_PRE_ROUTING, PRIORITY_DIVERT);
 	if (!code)
-		code = add_base_chain(p, "forward", NF_INET_FORWARD, PRIORITY_FILTER);
+		code = wanted_base_chain(p, "forward", NF_INET_FORWARD, PRIORITY_FILTER);
 	return code ? code
-	            : add_base_chain(p, "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER);
+	            : wanted_base_chain(p, "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER);
 }
 
 static int add_rules(struct plan *p, const struct ruleset *r)
@@ -338,15 +424,17 @@ static int add_rules(struct plan *p, const struct ruleset *r)
 	if (!code)
 		code = add_from_source(p, r);
 	if (!code)
-		code = add_direct(p, r, "direct", TCP_DPORT, "direct-in");
+		code = add_direct(p, r, "direct", true);
 	if (!code)
-		code = add_direct(p, r, "direct-reply", TCP_SPORT, "direct-out");
+		code = add_direct(p, r, "direct-reply", false);
 	if (!code && r->n_unseen)
 		code = add_count(p, "unseen-to", TCP_DPORT, "unseen-in");
 	if (!code && r->n_unseen)
 		code = add_count(p, "unseen-from", TCP_SPORT, "unseen-out");
 	if (!code)
 		code = add_branches(p, r);
+	if (!code && ruleset_has_admission(r))
+		code = wanted_admission_rules(p, r);
 	if (!code)
 		code = add_output(p);
 	return code;
@@ -360,6 +448,8 @@ int plan_wanted(const struct ruleset *r, struct plan *ret_plan)
 	plan_init(&p);
 	p.has_table = true;
 	code = wanted_sets(&p, r);
+	if (!code)
+		code = wanted_admission_sets(&p, r);
 	if (!code)
 		code = add_chains(&p, r);
 	if (!code)

@@ -7,7 +7,7 @@
  *   services, upstream-ports                 ports
  *   count-in, count-out                      socket mark and port ──► counter
  *   undecided-in                             port ──► counter, before there is a mark
- *   direct-in, direct-out                    port ──► counter
+ *   direct-in, refused-in, dropped-in, …     port ──► counter
  *   unseen, unseen-in, unseen-out            the same for ports that are not diverted
  *
  * A counter is named service-route-direction: rules_counters() takes it apart again.
@@ -30,8 +30,8 @@ bool wanted_has_family(const struct sockaddr_storage *list, size_t n, int family
 	return false;
 }
 
-static int add_set(struct plan *p, const char *name, uint32_t key_type, uint32_t key_len,
-	bool of_counters)
+int wanted_set(struct plan *p, const char *name, uint32_t key_type, uint32_t key_len,
+	uint32_t flags)
 {
 	struct plan_set *set = plan_add_set(p);
 
@@ -40,10 +40,9 @@ static int add_set(struct plan *p, const char *name, uint32_t key_type, uint32_t
 	plan_name(set->name, sizeof(set->name), name);
 	set->key_type = key_type;
 	set->key_len = key_len;
-	if (of_counters) {
-		set->flags = NFT_SET_OBJECT;
+	set->flags = flags;
+	if (flags & NFT_SET_OBJECT)
 		set->object_type = NFT_OBJECT_COUNTER;
-	}
 	return 0;
 }
 
@@ -104,9 +103,9 @@ static int add_addresses(struct plan *p, const char *set4, const char *set6,
 	int code = 0;
 
 	if (wanted_has_family(list, n, AF_INET))
-		code = add_set(p, set4, PLAN_KEY_IPV4, sizeof(struct in_addr), false);
+		code = wanted_set(p, set4, PLAN_KEY_IPV4, sizeof(struct in_addr), 0);
 	if (!code && wanted_has_family(list, n, AF_INET6))
-		code = add_set(p, set6, PLAN_KEY_IPV6, sizeof(struct in6_addr), false);
+		code = wanted_set(p, set6, PLAN_KEY_IPV6, sizeof(struct in6_addr), 0);
 	for (size_t i = 0; i < n && !code; i++) {
 		const struct sockaddr_storage *a = &list[i];
 
@@ -156,13 +155,24 @@ static int add_counter(
 	return 0;
 }
 
+/* Past us go only those that the fail mode has, unless there are verdicts on flows. */
+static bool is_counted(const struct ruleset *r, enum rules_route route)
+{
+	enum rules_route by_fail_mode =
+		r->fail == RULES_FAIL_OPEN ? RULES_ROUTE_DIRECT : RULES_ROUTE_REFUSED;
+
+	if (route <= RULES_ROUTE_LOCAL || route == by_fail_mode)
+		return true;
+	return route != RULES_ROUTE_UNSEEN && ruleset_has_admission(r);
+}
+
 static int add_service_counters(
-	struct plan *p, const struct rules_service *s, enum rules_route direct)
+	struct plan *p, const struct rules_service *s, const struct ruleset *r)
 {
 	int code = 0;
 
 	for (int route = 0; route < RULES_ROUTE_COUNT && !code; route++) {
-		if (route > RULES_ROUTE_LOCAL && route != (int)direct)
+		if (!is_counted(r, (enum rules_route)route))
 			continue;
 		code = add_counter(p, s, (enum rules_route)route, true);
 		if (!code)
@@ -171,8 +181,35 @@ static int add_service_counters(
 	return code;
 }
 
+/* Those that no mark of a socket tells: by port alone. */
+static int add_past_elements(
+	struct plan *p, const struct rules_service *s, const struct ruleset *r)
+{
+	static const struct {
+		enum rules_route route;
+		const char *in, *out;
+	} rows[] = {
+		{ RULES_ROUTE_DIRECT, "direct-in", "direct-out" },
+		{ RULES_ROUTE_REFUSED, "refused-in", "refused-out" },
+		{ RULES_ROUTE_DROPPED, "dropped-in", NULL },
+	};
+	char name[PLAN_NAME_MAX];
+	int code = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !code; i++) {
+		if (!is_counted(r, rows[i].route))
+			continue;
+		counter_name(name, s, rows[i].route, "in");
+		code = add_port(p, rows[i].in, s->port, name);
+		counter_name(name, s, rows[i].route, "out");
+		if (!code && rows[i].out)
+			code = add_port(p, rows[i].out, s->port, name);
+	}
+	return code;
+}
+
 static int add_service_elements(
-	struct plan *p, const struct rules_service *s, enum rules_route direct)
+	struct plan *p, const struct rules_service *s, const struct ruleset *r)
 {
 	char in[PLAN_NAME_MAX], out[PLAN_NAME_MAX];
 	int code = add_port(p, "services", s->port, "");
@@ -189,13 +226,7 @@ static int add_service_elements(
 	counter_name(in, s, RULES_ROUTE_UNDECIDED, "in");
 	if (!code)
 		code = add_port(p, "undecided-in", s->port, in);
-	counter_name(in, s, direct, "in");
-	counter_name(out, s, direct, "out");
-	if (!code)
-		code = add_port(p, "direct-in", s->port, in);
-	if (!code)
-		code = add_port(p, "direct-out", s->port, out);
-	return code;
+	return code ? code : add_past_elements(p, s, r);
 }
 
 static int add_unseen_service(struct plan *p, const struct rules_service *s)
@@ -216,12 +247,12 @@ static int add_unseen_service(struct plan *p, const struct rules_service *s)
 
 static int add_unseen(struct plan *p, const struct ruleset *r)
 {
-	int code = add_set(p, "unseen", PLAN_KEY_PORT, 2, false);
+	int code = wanted_set(p, "unseen", PLAN_KEY_PORT, 2, 0);
 
 	if (!code)
-		code = add_set(p, "unseen-in", PLAN_KEY_PORT, 2, true);
+		code = wanted_set(p, "unseen-in", PLAN_KEY_PORT, 2, NFT_SET_OBJECT);
 	if (!code)
-		code = add_set(p, "unseen-out", PLAN_KEY_PORT, 2, true);
+		code = wanted_set(p, "unseen-out", PLAN_KEY_PORT, 2, NFT_SET_OBJECT);
 	for (size_t i = 0; i < r->n_unseen && !code; i++)
 		code = add_unseen_service(p, &r->unseen[i]);
 	return code;
@@ -229,30 +260,32 @@ static int add_unseen(struct plan *p, const struct ruleset *r)
 
 int wanted_sets(struct plan *p, const struct ruleset *r)
 {
-	enum rules_route direct =
-		r->fail == RULES_FAIL_OPEN ? RULES_ROUTE_DIRECT : RULES_ROUTE_REFUSED;
 	static const struct {
 		const char *name;
-		uint32_t type, len;
-		bool of_counters;
+		uint32_t type, len, flags;
+		enum rules_route of; /* UNDECIDED: always there */
 	} sets[] = {
-		{ "services", PLAN_KEY_PORT, 2, false },
-		{ "upstream-ports", PLAN_KEY_PORT, 2, false },
-		{ "count-in", PLAN_KEY_MARK_PORT, 8, true },
-		{ "count-out", PLAN_KEY_MARK_PORT, 8, true },
-		{ "undecided-in", PLAN_KEY_PORT, 2, true },
-		{ "direct-in", PLAN_KEY_PORT, 2, true },
-		{ "direct-out", PLAN_KEY_PORT, 2, true },
+		{ "services", PLAN_KEY_PORT, 2, 0, 0 },
+		{ "upstream-ports", PLAN_KEY_PORT, 2, 0, 0 },
+		{ "count-in", PLAN_KEY_MARK_PORT, 8, NFT_SET_OBJECT, 0 },
+		{ "count-out", PLAN_KEY_MARK_PORT, 8, NFT_SET_OBJECT, 0 },
+		{ "undecided-in", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, 0 },
+		{ "direct-in", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, RULES_ROUTE_DIRECT },
+		{ "direct-out", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, RULES_ROUTE_DIRECT },
+		{ "refused-in", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, RULES_ROUTE_REFUSED },
+		{ "refused-out", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, RULES_ROUTE_REFUSED },
+		{ "dropped-in", PLAN_KEY_PORT, 2, NFT_SET_OBJECT, RULES_ROUTE_DROPPED },
 	};
 	int code = 0;
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && !code; i++)
-		code = add_set(
-			p, sets[i].name, sets[i].type, sets[i].len, sets[i].of_counters);
+		if (is_counted(r, sets[i].of))
+			code = wanted_set(p, sets[i].name, sets[i].type, sets[i].len,
+				sets[i].flags);
 	for (size_t i = 0; i < r->n_services && !code; i++)
-		code = add_service_counters(p, &r->services[i], direct);
+		code = add_service_counters(p, &r->services[i], r);
 	for (size_t i = 0; i < r->n_services && !code; i++)
-		code = add_service_elements(p, &r->services[i], direct);
+		code = add_service_elements(p, &r->services[i], r);
 	if (!code && r->n_unseen)
 		code = add_unseen(p, r);
 	if (!code)

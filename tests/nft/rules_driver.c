@@ -4,6 +4,7 @@
  *
  *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
  * [service=NAME:PORT[:UPSTREAM[:LISTENER]]] [unseen=NAME:PORT] [fail=open|closed]
+ * [admit=PREFIX=VERDICT[=PORT]] [queue=none|nft|xt[:N]]
  * [table=NUMBER]
  *
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
@@ -81,6 +82,38 @@ static int take_unseen(struct ruleset *r, const char *value)
 	return ruleset_add_unseen(r, text, (uint16_t)number);
 }
 
+static int take_admission(struct ruleset *r, const char *value)
+{
+	struct str rest = str_from(value);
+	struct str prefix = str_split(&rest, '='), verdict = str_split(&rest, '=');
+	char prefix_text[64], verdict_text[RULES_NAME_MAX];
+	enum rules_verdict v;
+	uint32_t port = 0;
+
+	if (rest.len && (!str_to_u32(rest, &port) || port > UINT16_MAX))
+		return -EINVAL;
+	(void)snprintf(prefix_text, sizeof(prefix_text), "%.*s", STR_ARG(prefix));
+	(void)snprintf(verdict_text, sizeof(verdict_text), "%.*s", STR_ARG(verdict));
+	if (rules_verdict_by_name(verdict_text, &v) < 0)
+		return -EINVAL;
+	return ruleset_add_admission(r, prefix_text, (uint16_t)port, v);
+}
+
+static int take_queue(struct ruleset *r, const char *value)
+{
+	struct str rest = str_from(value);
+	struct str kind = str_split(&rest, ':');
+	uint32_t n = 1;
+
+	if (rest.len && (!str_to_u32(rest, &n) || !n || n > RULES_QUEUES_MAX))
+		return -EINVAL;
+	r->queue = str_eq(kind, STR_LIT("nft"))  ? RULES_QUEUE_NFT
+	           : str_eq(kind, STR_LIT("xt")) ? RULES_QUEUE_XT
+	                                         : RULES_QUEUE_NONE;
+	r->n_queues = (uint16_t)n;
+	return 0;
+}
+
 static int take_fail(struct ruleset *r, const char *value)
 {
 	r->fail = !strcmp(value, "open") ? RULES_FAIL_OPEN : RULES_FAIL_CLOSED;
@@ -101,6 +134,8 @@ static const struct word {
 	{ "service=", take_service },
 	{ "unseen=", take_unseen },
 	{ "fail=", take_fail },
+	{ "admit=", take_admission },
+	{ "queue=", take_queue },
 	{ "table=", take_table },
 };
 
@@ -196,6 +231,18 @@ static int run_counters(const struct ruleset *r, struct error *err)
 	return code;
 }
 
+static int run_probe_queue(const struct ruleset *r, struct error *err)
+{
+	static const char *const names[] = { "none", "nft", "xt" };
+	enum rules_queue queue = RULES_QUEUE_NONE;
+	int code = rules_probe_queue(&queue, err);
+
+	(void)r;
+	if (!code)
+		(void)puts(names[queue]);
+	return code;
+}
+
 static int run_probe(const struct ruleset *r, struct error *err)
 {
 	struct rules_feature features[RULES_FEATURES_MAX];
@@ -262,6 +309,7 @@ static const struct command {
 	{ "remove", run_remove },
 	{ "counters", run_counters },
 	{ "probe", run_probe },
+	{ "probe-queue", run_probe_queue },
 	{ "flow-probe", flow_probe },
 };
 

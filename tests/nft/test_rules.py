@@ -98,21 +98,21 @@ TAMPER = [
     ("nft flush chain inet mailferry output",
      r"missing: rule meta l4proto tcp counter name meta mark . tcp sport map @count-out of chain output$"),
     ("nft flush chain inet mailferry from-source",
-     r"missing: rule socket transparent 1 meta mark set 0x10000000 accept of chain from-source$"),
+     r"missing: rule socket transparent 1 meta mark set meta mark & 0x8fffffff \| 0x10000000 accept of chain from-source$"),
     ("nft add rule inet mailferry direct ip saddr 10.0.0.9 drop",
      r"not wanted: rule meta nfproto ipv4 ip saddr 0x0a000009 drop of chain direct$"),
     ("nft add rule inet mailferry output ct state new log accept",
-     r"not wanted: rule .*\[ct\].*\[log\] accept of chain output$"),
+     r"not wanted: rule .*ct #0.*\[log\] accept of chain output$"),
     ("nft replace rule inet mailferry from-source handle {from-source} socket transparent 1 meta mark set 2 accept",
      r"altered in chain from-source: socket transparent 1 meta mark set 0x00000002 accept; "
-     r"wanted: socket transparent 1 meta mark set 0x10000000 accept$"),
+     r"wanted: socket transparent 1 meta mark set meta mark & 0x8fffffff \| 0x10000000 accept$"),
     ("nft add chain inet mailferry forward { policy drop; }",
      r"altered: chain forward { .*policy drop; }; wanted: chain forward { .*policy accept; }$"),
     ("nft add chain inet mailferry mine", r"not wanted: chain mine$"),
     ("nft add counter inet mailferry mine", r"not wanted: counter mine$"),
     ("nft add quota inet mailferry mine 1 mbytes", r"not wanted: object #2 mine$"),
     ("nft add set inet mailferry mine { type ipv4_addr; flags interval; }",
-     r"not wanted: set mine { type ipv4_addr; } \(flags 0x4\)$"),
+     r"not wanted: set mine { type ipv4_addr; flags interval; }$"),
     ("nft delete element inet mailferry services { 143 }",
      r"missing: element 143 of set services$"),
     ("nft add element inet mailferry source4 { 10.9.9.9 }",
@@ -197,7 +197,7 @@ def test_check_sees_another_order(lab):
     first = re.search(r"count-in .* # handle (\d+)", listing)[1]
     lab.router.run("nft", f"delete rule inet mailferry from-client handle {first}; "
                    "add rule inet mailferry from-client counter name socket mark . tcp dport "
-                   "map @count-in meta mark set 0x10000000 accept")
+                   "map @count-in meta mark set meta mark and 0x8fffffff or 0x10000000 accept")
     assert lab.check(*OPEN) == ["altered: the rules of chain from-client are in another order"]
     lab.rules("remove")
 

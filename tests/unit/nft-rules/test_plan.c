@@ -33,6 +33,27 @@ static struct ruleset make_ruleset(enum rules_fail fail)
 	return r;
 }
 
+static void add_admissions(struct ruleset *r)
+{
+	assert_int_equal(ruleset_add_admission(r, "10.0.0.0/8", 0, RULES_DIRECT), 0);
+	assert_int_equal(ruleset_add_admission(r, "10.1.0.0/16", 0, RULES_DIVERT), 0);
+	assert_int_equal(ruleset_add_admission(r, "10.1.2.3", 25, RULES_DROP), 0);
+	assert_int_equal(ruleset_add_admission(r, "2001:db8:9::/48", 0, RULES_REFUSE), 0);
+}
+
+/* With all that a rule can have, so that each kind of expression is in it. */
+static struct plan make_plan_of(enum rules_queue queue)
+{
+	struct ruleset r = make_ruleset(RULES_FAIL_OPEN);
+	struct plan p;
+
+	add_admissions(&r);
+	r.queue = queue;
+	r.n_queues = 2;
+	assert_int_equal(plan_wanted(&r, &p), 0);
+	return p;
+}
+
 static struct plan make_plan(void)
 {
 	struct ruleset r = make_ruleset(RULES_FAIL_OPEN);
@@ -69,22 +90,30 @@ static void test_text(void **state)
 		{ "0x20000000 . 143 : \"imap-undecided-out\"", true, true },
 		{ "0x20000000 . 143 : \"imap-undecided-in\"", false, false },
 		{ "tcp flags != 0xc2 socket transparent 1 counter name tcp dport map "
-		  "@undecided-in meta mark set 0x10000000 accept\n",
+		  "@undecided-in meta mark set meta mark & 0x8fffffff | 0x10000000 "
+		  "accept\n",
 			true, true },
 		{ "tcp flags != 0x02 tcp flags != 0xc2 return\n", true, false },
-		{ "tcp flags != 0xc2 meta mark set 0x70000000 return\n", false, true },
+		{ "tcp flags != 0xc2 meta mark set meta mark & 0x8fffffff | 0x70000000 "
+		  "return\n",
+			false, true },
 		{ "\t\tmeta l4proto tcp tcp dport 143 tproxy to :19143 counter name "
-		  "\"imap-undecided-in\" meta mark set 0x10000000 accept\n",
+		  "\"imap-undecided-in\" meta mark set meta mark & 0x8fffffff | "
+		  "0x10000000 accept\n",
 			true, true },
 		{ "tcp sport @upstream-ports goto from-source\n", true, true },
 		{ "\t\t\t2525\n", true, true },
 		{ "\t\tmeta l4proto tcp reject with tcp reset\n", false, true },
-		{ "type filter hook prerouting priority -99; policy accept;\n", true,
+		{ "type filter hook prerouting priority -98; policy accept;\n", true,
 			true },
+		/* without prefixes and queue nobody judges */
+		{ "admi", false, false },
+		{ "ct mark", false, false },
 		{ "# ip rule add pref 1000 fwmark 0x10000000/0x70000000 lookup 19782\n",
 			true, true },
 		{ "# ip -6 route add local default dev lo table 19782\n", true, true },
-		{ "\t\tmeta mark set 0x70000000\n", false, true },
+		{ "\t\tmeta mark set meta mark & 0x8fffffff | 0x70000000\n", false,
+			true },
 		{ "# ip rule add pref 1001 fwmark 0x70000000/0x70000000 goto 1004\n",
 			false, true },
 		{ "# ip -6 rule add pref 1002 iif lo goto 1004\n", false, true },
@@ -100,6 +129,55 @@ static void test_text(void **state)
 		struct ruleset r = make_ruleset(modes[mode]);
 		struct buf text;
 
+		buf_init(&text, 0);
+		assert_int_equal(rules_text(&r, &text, NULL), 0);
+		assert_int_equal(buf_byte(&text, '\0'), 0);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			contains(buf_view(&text).ptr, rows[i].part,
+				mode == 0 ? rows[i].open : rows[i].closed);
+		buf_fini(&text);
+	}
+}
+
+static void test_text_with_admission(void **state)
+{
+	static const struct {
+		const char *part;
+		bool open, closed;
+	} rows[] = {
+		{ "imap-direct-in", true, true },
+		{ "imap-refused-out", true, true },
+		{ "smtp-dropped-in", true, true },
+		{ "set admit-direct4 {\n\t\ttype ipv4_addr; flags interval;\n", true,
+			true },
+		{ "\t\t\t10.0.0.0-10.0.255.255,\n\t\t\t10.2.0.0-10.255.255.255\n", true,
+			true },
+		{ "priority -99; policy accept;\n", true, true },
+		{ "\t\tmeta mark set meta mark & 0x8fffffff\n", true, true },
+		{ "ip saddr @admit-smtp-drop4 meta l4proto tcp counter name tcp dport "
+		  "map @dropped-in drop\n",
+			true, true },
+		{ "\t\tmeta l4proto tcp queue flags bypass,fanout to 19782-19783\n", true,
+			true },
+		{ "meta mark & 0x70000000 == 0x40000000 ct mark set ct mark & "
+		  "0xf7ffffff | 0x08000000 meta mark set meta mark & 0x8fffffff | "
+		  "0x70000000 return\n",
+			false, true },
+		{ "\t\tct mark & 0x08000000 == 0x08000000 accept\n", false, true },
+		{ "\t\tmeta mark & 0x70000000 == 0x70000000 meta l4proto tcp reject "
+		  "with tcp reset\n",
+			true, false },
+	};
+	static const enum rules_fail modes[] = { RULES_FAIL_OPEN, RULES_FAIL_CLOSED };
+
+	(void)state;
+	for (size_t mode = 0; mode < 2; mode++) {
+		struct ruleset r = make_ruleset(modes[mode]);
+		struct buf text;
+
+		add_admissions(&r);
+		r.queue = RULES_QUEUE_NFT;
+		r.n_queues = 2;
 		buf_init(&text, 0);
 		assert_int_equal(rules_text(&r, &text, NULL), 0);
 		assert_int_equal(buf_byte(&text, '\0'), 0);
@@ -158,6 +236,16 @@ static void test_rule_text(void **state)
 		{ { { OP_REJECT, .v = { NFT_REJECT_ICMP_UNREACH } } }, "reject #0" },
 		{ { { OP_TPROXY, .v = { NFPROTO_IPV4, 1 } } },
 			"tproxy ip to :(nothing)" },
+		{ { { OP_TARGET, .v = { 2 }, .name = "NFQUEUE", .data_len = 8 } },
+			"[target NFQUEUE revision 2]" },
+		{ { { OP_TARGET, .v = { 3 }, .name = "TEE", .data_len = 8 } },
+			"[target TEE revision 3]" },
+		{ { { OP_QUEUE, .v = { 5, 1, 0 } } }, "queue to 5" },
+		{ { { OP_META_LOAD, .v = { NFT_META_MARK, 1 } },
+			  { OP_BITWISE, .v = { 1, 1, 4 }, .data = { 1 }, .data_len = 4,
+				  .more = { 1 }, .more_len = 4 },
+			  { OP_META_SET, .v = { NFT_META_MARK, 1 } } },
+			"meta mark set meta mark [bitwise]" },
 		{ { { OP_OTHER, .name = "log" }, { OP_VERDICT, .v = { 0, NF_ACCEPT } } },
 			"[log] accept" },
 	};
@@ -197,14 +285,11 @@ static void test_rule_text_is_cut(void **state)
 
 /* ---- through libnftnl and back ---- */
 
-static void test_expressions_come_back(void **state)
+static void come_back(struct plan *p)
 {
-	struct plan p = make_plan();
-
-	(void)state;
-	for (size_t i = 0; i < p.n_rules; i++)
-		for (size_t j = 0; j < p.rules[i].n_ops; j++) {
-			const struct op *o = &p.rules[i].ops[j];
+	for (size_t i = 0; i < p->n_rules; i++)
+		for (size_t j = 0; j < p->rules[i].n_ops; j++) {
+			const struct op *o = &p->rules[i].ops[j];
 			struct nftnl_expr *expr = expression_build(o);
 			struct op back = { 0 };
 
@@ -216,7 +301,19 @@ static void test_expressions_come_back(void **state)
 					 "as %d",
 					i, j, (int)o->kind, (int)back.kind);
 		}
-	plan_fini(&p);
+	plan_fini(p);
+}
+
+static void test_expressions_come_back(void **state)
+{
+	struct plan p = make_plan();
+
+	(void)state;
+	come_back(&p);
+	p = make_plan_of(RULES_QUEUE_NFT);
+	come_back(&p);
+	p = make_plan_of(RULES_QUEUE_XT);
+	come_back(&p);
 }
 
 /* `tcp dport != @services`, a lookup that gives data, a payload that is written: close to
@@ -398,6 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_with_admission),
 		cmocka_unit_test(test_ipv4_alone_needs_no_ipv6),
 		cmocka_unit_test(test_rule_text),
 		cmocka_unit_test(test_rule_text_is_cut),
