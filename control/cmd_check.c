@@ -30,6 +30,22 @@ static void check_rights(struct findings *f)
 			right_is_there(&rights[i]) ? "" : "; missing: run it as root");
 }
 
+/* With what the registry says, when there is one. */
+static int wanted_rules(struct control *c, struct ruleset *ret, struct error *err)
+{
+	struct registry *r = NULL;
+	bool any = false;
+	int code = control_registry(c, &r);
+
+	code = code == -ENOENT ? 0 : code;
+	if (code == 0 && r)
+		code = registry_any_local(r, &any, err);
+	if (code == 0)
+		code = rules_wanted(&c->settings, r, any, ret, err);
+	registry_close(r);
+	return code;
+}
+
 static void check_kernel(struct control *c, struct findings *f)
 {
 	struct rules_feature features[RULES_FEATURES_MAX];
@@ -44,8 +60,7 @@ static void check_kernel(struct control *c, struct findings *f)
 		if (rules_feature_is_wanted(&c->settings, features[i].name))
 			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
 				"kernel", features[i].name, "%s", features[i].text);
-	if (rules_wanted(&c->settings, false, &wanted, &c->err) < 0 ||
-		rules_dry_run(&wanted, &c->err) < 0)
+	if (wanted_rules(c, &wanted, &c->err) < 0 || rules_dry_run(&wanted, &c->err) < 0)
 		finding(f, FINDING_PROBLEM, "kernel", "rules", "%s", c->err.text);
 	else
 		finding(f, FINDING_OK, "kernel", "rules",
@@ -65,7 +80,7 @@ static void check_path(struct control *c, struct findings *f)
 			"up`, and by `check` while it runs");
 		return;
 	}
-	code = rules_wanted(&c->settings, false, &wanted, &err);
+	code = wanted_rules(c, &wanted, &err);
 	if (code == 0)
 		code = flow_probe(&wanted, &err);
 	finding(f,

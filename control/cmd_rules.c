@@ -28,13 +28,19 @@ static int any_lives_here(struct control *c, bool *ret_any)
 /* --closed asks no registry: at boot its disk may not be there yet. */
 static int wanted(struct control *c, struct ruleset *ret)
 {
-	bool any_local = true;
-	int code = c->closed ? 0 : any_lives_here(c, &any_local);
+	struct registry *r = NULL;
+	bool any_local = c->closed;
+	int code = c->closed ? 0 : control_registry(c, &r);
 
+	if (code == -ENOENT)
+		code = 0;
+	if (code == 0 && r)
+		code = registry_any_local(r, &any_local, &c->err);
 	if (code == 0)
-		code = rules_wanted(&c->settings, any_local, ret, &c->err);
+		code = rules_wanted(&c->settings, r, any_local, ret, &c->err);
 	if (code == 0 && c->closed)
 		ret->fail = RULES_FAIL_CLOSED;
+	registry_close(r);
 	return code;
 }
 

@@ -3,9 +3,9 @@
 #include "control/control.h"
 #include "control/copies.h"
 #include "control/folders.h"
+#include "control/make_registry.h"
 #include "control/rights.h"
 #include "control/supervisor.h"
-#include "control/vault.h"
 
 #include "base/log.h"
 #include "base/process.h"
@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <unistd.h>
 
 static int make_directories(struct control *c)
 {
@@ -29,22 +28,6 @@ static int make_directories(struct control *c)
 	if (code == 0)
 		code = process_make_directory(s->run_dir, 0755, &c->err);
 	return code;
-}
-
-/* The vault makes registry and key when there are none, so that what is wrong with them
-   is said once and here. None is made beside mailboxes that live here. */
-static int open_registry(struct control *c, struct registry **ret)
-{
-	char path[PATH_MAX];
-	int code = settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path));
-
-	if (code < 0)
-		return error_errno(&c->err, code, "%s", c->settings.state_dir);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		code = folders_refuse_strays(c, NULL);
-	if (code == 0)
-		code = vault_task(c, "make");
-	return code < 0 ? code : control_registry(c, ret);
 }
 
 /* Better not to start than to serve from a registry that is damaged or too old. */
@@ -69,7 +52,7 @@ enum exit_code cmd_up(struct control *c)
 	if (code == 0)
 		code = state_lock_take(&c->settings, STATE_LOCK_UP, &c->err);
 	if (code == 0)
-		code = open_registry(c, &r);
+		code = make_registry(c, &r);
 	if (code == 0)
 		code = check_registry(c, r);
 	if (code == 0)

@@ -23,6 +23,9 @@ enum option_bit {
 	OPTION_USERS = 1 << 15,
 	OPTION_CLOSED = 1 << 11,
 	OPTION_TRUST_SOURCE = 1 << 16,
+	OPTION_LIST = 1 << 17,
+	OPTION_REMOVE = 1 << 18,
+	OPTION_SERVICE = 1 << 19,
 };
 
 struct command {

@@ -20,9 +20,9 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
-		exit_code, closed, trust_source;
-	const char *format, *domain, *days,
-		*users; /* values of options; NULL: not given */
+		exit_code, closed, trust_source, list, remove;
+	const char *format, *domain, *days, *users,
+		*service; /* values of options; NULL: not given */
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;
@@ -31,8 +31,8 @@ struct control {
 
 typedef enum exit_code command_fn(struct control *c);
 
-command_fn cmd_account, cmd_accounts, cmd_alias, cmd_check, cmd_counters, cmd_flows,
-	cmd_passwd, cmd_registry, cmd_report, cmd_retire, cmd_route, cmd_rules,
+command_fn cmd_account, cmd_accounts, cmd_admit, cmd_alias, cmd_check, cmd_counters,
+	cmd_flows, cmd_passwd, cmd_registry, cmd_report, cmd_retire, cmd_route, cmd_rules,
 	cmd_status, cmd_transfer, cmd_up;
 
 /* Prints "mailferry: " and the sentence in c->err; returns EXIT_FAILED. */

@@ -1,10 +1,85 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/rules_wanted.h"
 
-#include <string.h>
+#include "nft-rules/flow_probe.h"
+#include "registry/admission.h"
 
-int rules_wanted(
-	const struct settings *s, bool any_local, struct ruleset *ret, struct error *err)
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct admitting {
+	const struct settings *settings;
+	struct ruleset *rules;
+	struct error *err;
+};
+
+/* 0 stands for all services; -1: no service of ours. */
+static int port_of(const struct settings *s, struct str service)
+{
+	if (!service.len)
+		return 0;
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (str_eq(service, str_from(service_name((enum service_id)i))))
+			return s->services[i].port;
+	return -1;
+}
+
+static int admit(void *context, const struct admission *a)
+{
+	struct admitting *to = context;
+	char prefix[64], verdict[RULES_NAME_MAX];
+	enum rules_verdict v;
+	int port = port_of(to->settings, a->service), code;
+
+	(void)snprintf(prefix, sizeof(prefix), "%.*s", STR_ARG(a->prefix));
+	(void)snprintf(verdict, sizeof(verdict), "%.*s", STR_ARG(a->verdict));
+	code = rules_verdict_by_name(verdict, &v);
+	if (code == 0 && port >= 0)
+		code = ruleset_add_admission(to->rules, prefix, (uint16_t)port, v);
+	if (code == -ENOSPC)
+		return error_set(to->err, code,
+			"more than %d admissions; see `mailferry admit --list`",
+			RULES_ADMISSIONS_MAX);
+	return code < 0 ? error_set(to->err, -EUCLEAN,
+				  "the registry has an admission that makes no sense: %s "
+				  "%s; remove it: mailferry admit --remove",
+				  prefix, verdict)
+	                : 0;
+}
+
+/* Whoever tries whether a client's connection reaches us must be let in. */
+static int admit_probe(struct ruleset *r, struct error *err)
+{
+	int code = ruleset_add_admission(r, FLOW_PROBE_CLIENT4, 0, RULES_DIVERT);
+
+	if (code == 0)
+		code = ruleset_add_admission(r, FLOW_PROBE_CLIENT6, 0, RULES_DIVERT);
+	return code ? error_errno(err, code, "admitting our own probe") : 0;
+}
+
+static int add_admissions(const struct settings *s, struct registry *registry,
+	struct ruleset *r, struct error *err)
+{
+	struct admitting to = { s, r, err };
+	int code = registry_each_admission(registry, admit, &to, err);
+
+	return code == 0 && r->n_admissions ? admit_probe(r, err) : code;
+}
+
+static int add_queue(struct ruleset *r, struct error *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	r->n_queues = cpus < 1                  ? 1
+	              : cpus > RULES_QUEUES_MAX ? RULES_QUEUES_MAX
+	                                        : (uint16_t)cpus;
+	return rules_probe_queue(&r->queue, err);
+}
+
+int rules_wanted(const struct settings *s, struct registry *registry, bool any_local,
+	struct ruleset *ret, struct error *err)
 {
 	struct ruleset r;
 	int code = ruleset_from_settings(s, &r, err);
@@ -13,8 +88,12 @@ int rules_wanted(
 		return code;
 	r.fail = settings_effective_fail(s, any_local) == FAIL_OPEN ? RULES_FAIL_OPEN
 	                                                            : RULES_FAIL_CLOSED;
-	*ret = r;
-	return 0;
+	if (registry)
+		code = add_admissions(s, registry, &r, err);
+	(void)add_queue;
+	if (code == 0)
+		*ret = r;
+	return code;
 }
 
 bool rules_feature_is_wanted(const struct settings *s, const char *feature)

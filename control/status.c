@@ -138,7 +138,8 @@ static void gather_programs(struct control *c, struct status *s)
 				programs[i].name);
 }
 
-static enum status_rules look_at_rules(struct control *c, bool any_local)
+static enum status_rules look_at_rules(
+	struct control *c, struct registry *r, bool any_local)
 {
 	struct rules_count counts[RULES_COUNTS_MAX];
 	struct ruleset wanted;
@@ -151,7 +152,7 @@ static enum status_rules look_at_rules(struct control *c, bool any_local)
 	if (rules_counters(counts, &n, NULL) == -ENOENT)
 		return STATUS_RULES_ABSENT;
 	buf_init(&lines, 0);
-	code = rules_wanted(&c->settings, any_local, &wanted, NULL);
+	code = rules_wanted(&c->settings, r, any_local, &wanted, NULL);
 	if (code == 0)
 		code = rules_check(&wanted, &lines, &n, NULL);
 	buf_fini(&lines);
@@ -160,10 +161,11 @@ static enum status_rules look_at_rules(struct control *c, bool any_local)
 	                : STATUS_RULES_IN_PLACE;
 }
 
-static void gather_rules(struct control *c, struct status *s, bool any_local)
+static void gather_rules(
+	struct control *c, struct status *s, struct registry *r, bool any_local)
 {
 	s->fail = settings_effective_fail(&c->settings, any_local);
-	s->rules = look_at_rules(c, any_local);
+	s->rules = look_at_rules(c, r, any_local);
 	if (s->rules == STATUS_RULES_DIFFER)
 		status_attend(s,
 			"the rules in the kernel are not as wanted; see `mailferry rules "
@@ -250,8 +252,8 @@ int status_gather(struct control *c, struct status *ret)
 		return code;
 	}
 	trouble_gather(c, r, &s);
+	gather_rules(c, &s, r, any_local);
 	registry_close(r);
-	gather_rules(c, &s, any_local);
 	gather_features(c, &s);
 	gather_events(c, &s);
 	gather_flows(c, &s);

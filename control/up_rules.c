@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "nft-rules/flow_probe.h"
 #include "nft-rules/watch.h"
+#include "registry/admission.h"
 
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ struct up_rules {
 	bool is_in;                             /* installed at least once */
 	bool looks;                             /* something of ours was changed */
 	enum fail_mode fail;                    /* as in the kernel now */
+	uint64_t admissions;                    /* likewise: their stamp */
 	uint64_t repaired_at;
 };
 
@@ -66,13 +68,18 @@ static int install(struct up_rules *u, bool *ret_changed, struct error *err)
 	struct ruleset rules;
 	bool any;
 	enum fail_mode fail = wanted_fail(u, &any);
-	int code = rules_wanted(u->settings, any, &rules, err);
+	uint64_t admissions = 0;
+	int code = registry_admissions_stamp(u->registry, &admissions, err);
+
+	if (code == 0)
+		code = rules_wanted(u->settings, u->registry, any, &rules, err);
 
 	if (code == 0)
 		code = rules_install(&rules, ret_changed, err);
 	if (code < 0)
 		return code;
 	u->fail = fail;
+	u->admissions = admissions;
 	u->is_in = true;
 	return 0;
 }
@@ -191,7 +198,7 @@ static int try_flow(struct up_rules *u, struct error *err)
 	int code;
 
 	(void)wanted_fail(u, &any);
-	code = rules_wanted(u->settings, any, &rules, err);
+	code = rules_wanted(u->settings, u->registry, any, &rules, err);
 	if (code == 0)
 		code = flow_probe(&rules, err);
 	if (code == -EHOSTUNREACH)
@@ -213,13 +220,22 @@ int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
 	return code < 0 ? code : try_flow(u, err);
 }
 
+/* What cannot be read is as it was. */
+static bool follows_registry(struct up_rules *u)
+{
+	uint64_t admissions = u->admissions;
+	bool any;
+
+	(void)registry_admissions_stamp(u->registry, &admissions, NULL);
+	return wanted_fail(u, &any) == u->fail && admissions == u->admissions;
+}
+
 void up_rules_tick(struct up_rules *u)
 {
 	struct error err;
-	bool any;
 
 	repair_soon(u);
-	if (!u->is_in || wanted_fail(u, &any) == u->fail)
+	if (!u->is_in || follows_registry(u))
 		return;
 	if (put_in(u, &err) <
 		0) /* at the next tick again; the old rules hold meanwhile */

@@ -65,7 +65,7 @@ static void add_chain(
 			strcmp(family, "ip6") == 0 ? "6" : "", MARK_DIVERT, MARK_MASK);
 	else
 		(void)snprintf(cure, sizeof(cure),
-			"nft insert rule %s %s %s meta mark & 0x%x == 0x%x accept",
+			"nft insert rule %s %s %s meta mark and 0x%x == 0x%x accept",
 			family, table, chain, MARK_MASK, MARK_DIVERT);
 	add(s, name, chain, cure);
 }

@@ -8,8 +8,8 @@
 #define ATTRIBUTES_MAX 10 /* no expression of libnftnl that we read has more */
 #define NONE 0            /* NFTNL_EXPR_NAME: never an attribute of ours */
 
-/* v: the attributes behind op.v[], 32 bits wide if nothing else is said. ignored: those that a dump carries
-   without meaning, as long as they are 0. */
+/* v: the attributes behind op.v[], of 32 bits if nothing else is said. ignored: those
+   that a dump carries without meaning, as long as they are 0. */
 static const struct form {
 	const char *name;
 	uint16_t v[4];

@@ -16,6 +16,10 @@
 
 #define FLOW_PROBE_MS 2000 /* more than any router needs, with a retransmission */
 
+/* Its addresses, which no admission may turn away. */
+#define FLOW_PROBE_CLIENT4 "198.18.77.70"
+#define FLOW_PROBE_CLIENT6 "2001:2:0:4d46::1"
+
 /* 0: all were answered. -EHOSTUNREACH with a sentence: which port got no answer, whose
    INPUT chain may be why, and the statement that cures it. Another -errno: it could not
    be tried. */

@@ -18,12 +18,12 @@
  * Without a mark on the listener, net.ipv4.tcp_fwmark_accept=1 would give MARK_DIVERT to
  * the accepted socket, and its answers would be routed to `lo`.
  *
- * A new flow's SYN is judged in one chain and treated in the next (wanted.c). In between it
- * carries its verdict: that what becomes of it; none (0) when nobody judged. A packet of
- * a flow that goes past us carries MARK_REFUSED, too, when there is a wall: the forward
- * chain knows the connection by CT_MARK_DIRECT, which is in the conntrack mark for as
- * long as it lives. That bit is none of MARK_MASK: others copy a connection's mark to its
- * packets and back.
+ * A new flow's SYN is judged in one chain and treated in the next (wanted.c). In between
+ * it carries its verdict: that what becomes of it; none (0) when nobody judged. A packet
+ * of a flow that goes past us carries MARK_REFUSED, too, when there is a wall: the
+ * forward chain knows the connection by CT_MARK_DIRECT, which is in the conntrack mark
+ * for as long as it lives. That bit is none of MARK_MASK: others copy a connection's mark
+ * to its packets and back.
  *
  * Upstream sockets (bound to the client's address) need no mark.
  */

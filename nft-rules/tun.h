@@ -5,11 +5,13 @@
    open. Its addresses are of the ranges for benchmarks (RFC 2544, RFC 5180): nobody's. */
 #include "base/error.h"
 
+#include "nft-rules/flow_probe.h"
+
 #include <stdbool.h>
 
 #define TUN_NAME "mailferry-probe"
-#define TUN_CLIENT4 "198.18.77.70"
-#define TUN_CLIENT6 "2001:2:0:4d46::1"
+#define TUN_CLIENT4 FLOW_PROBE_CLIENT4
+#define TUN_CLIENT6 FLOW_PROBE_CLIENT6
 
 /* Up, with a route to both addresses; *ret_v6: IPv6 is there, too. The caller closes the
    descriptor, on which a packet is read or written at once. */

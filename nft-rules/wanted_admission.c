@@ -4,8 +4,8 @@
  * behind a queue. The verdict is a mark, which the next chain obeys (wanted.c).
  *
  *   admission ── a SYN to the source's address and port ──► admit
- *     admit     others' marks in our bits are wiped; a SYN that is repeated of a flow that
- *               was admitted to the source is not judged again
+ *     admit     others' marks in our bits are wiped; a repeated SYN of a flow that was
+ *               admitted to the source is not judged again
  *               a service that has prefixes of its own ──► admit-SERVICE
  *               by the client's address: drop, refuse, direct
  *               what is left: divert, or to the queue, which has `bypass`: with nobody

@@ -162,6 +162,17 @@ static const char *const statements[] = {
 	[SQL_FORGET_UNPROVEN] = "DELETE FROM password WHERE verifier IS NULL",
 	[SQL_COUNT_NEW] = "SELECT count(*) FROM (SELECT 1 FROM account"
 			  " WHERE first_login_at > ?1 LIMIT ?2)",
+	[SQL_ADMIT] = "INSERT INTO admission (prefix, service, verdict, at)"
+		      " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (prefix, service) DO UPDATE"
+		      " SET verdict = excluded.verdict, at = excluded.at",
+	[SQL_FORGET_ADMISSION] =
+		"DELETE FROM admission WHERE prefix = ?1 AND service = ?2",
+	[SQL_EACH_ADMISSION] = "SELECT prefix, service, verdict, at FROM admission"
+			       " ORDER BY at, prefix, service",
+	[SQL_STAMP_ADMISSIONS] =
+		"INSERT INTO fact (name, value) VALUES ('admissions-stamp', 1)"
+		" ON CONFLICT (name) DO UPDATE SET value = value + 1",
+	[SQL_ADMISSIONS_STAMP] = "SELECT value FROM fact WHERE name = 'admissions-stamp'",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -259,6 +270,13 @@ static const char *const upgrades[] = {
 	"ALTER TABLE account DROP COLUMN verifier;"
 	"ALTER TABLE account DROP COLUMN local_password_at;"
 	"CREATE INDEX account_first ON account (first_login_at);",
+	/* 5: who is intercepted, by client prefix */
+	"CREATE TABLE admission ("
+	" prefix TEXT NOT NULL,"
+	" service TEXT NOT NULL," /* '': all */
+	" verdict TEXT NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" PRIMARY KEY (prefix, service)) WITHOUT ROWID;",
 };
 
 const struct database_schema registry_schema = {

@@ -182,9 +182,9 @@ HANDMADE = """
 # (rules of others, what the sentence names, the cure as it is said there)
 INPUT_POLICIES = (
     (FIREWALLD, "table inet fw, chain in",
-     "nft insert rule inet fw in meta mark & 0x70000000 == 0x10000000 accept"),
+     "nft insert rule inet fw in meta mark and 0x70000000 == 0x10000000 accept"),
     (HANDMADE, "table inet mine, chain guard",
-     "nft insert rule inet mine guard meta mark & 0x70000000 == 0x10000000 accept"),
+     "nft insert rule inet mine guard meta mark and 0x70000000 == 0x10000000 accept"),
     (UFW, "table ip filter, chain INPUT",
      "iptables -I ufw-before-input -m mark --mark 0x10000000/0x70000000 -j ACCEPT"),
 )

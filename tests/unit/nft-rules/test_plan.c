@@ -72,12 +72,29 @@ static void contains(const char *text, const char *part, bool wanted)
 			text);
 }
 
+struct text_row {
+	const char *part;
+	bool open, closed; /* whether it is there, by fail mode */
+};
+
+static void check_rows(const struct ruleset *r, const struct text_row *rows, size_t n)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	assert_int_equal(rules_text(r, &text, NULL), 0);
+	assert_int_equal(buf_byte(&text, '\0'), 0);
+	for (size_t i = 0; i < n; i++)
+		contains(buf_view(&text).ptr, rows[i].part,
+			r->fail == RULES_FAIL_OPEN ? rows[i].open : rows[i].closed);
+	buf_fini(&text);
+}
+
+static const enum rules_fail modes[] = { RULES_FAIL_OPEN, RULES_FAIL_CLOSED };
+
 static void test_text(void **state)
 {
-	static const struct {
-		const char *part;
-		bool open, closed;
-	} rows[] = {
+	static const struct text_row rows[] = {
 		{ "table inet mailferry {\n", true, true },
 		{ "\tcounter imap-source-in { packets 0 bytes 0 }\n", true, true },
 		{ "imap-direct-in", true, false },
@@ -122,29 +139,18 @@ static void test_text(void **state)
 		{ "# ip rule add pref 1004 nop\n", false, true },
 		{ "# ip -6 route add prohibit 2001:db8::10 table 19783\n", false, true },
 	};
-	static const enum rules_fail modes[] = { RULES_FAIL_OPEN, RULES_FAIL_CLOSED };
 
 	(void)state;
 	for (size_t mode = 0; mode < 2; mode++) {
 		struct ruleset r = make_ruleset(modes[mode]);
-		struct buf text;
 
-		buf_init(&text, 0);
-		assert_int_equal(rules_text(&r, &text, NULL), 0);
-		assert_int_equal(buf_byte(&text, '\0'), 0);
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			contains(buf_view(&text).ptr, rows[i].part,
-				mode == 0 ? rows[i].open : rows[i].closed);
-		buf_fini(&text);
+		check_rows(&r, rows, sizeof(rows) / sizeof(rows[0]));
 	}
 }
 
 static void test_text_with_admission(void **state)
 {
-	static const struct {
-		const char *part;
-		bool open, closed;
-	} rows[] = {
+	static const struct text_row rows[] = {
 		{ "imap-direct-in", true, true },
 		{ "imap-refused-out", true, true },
 		{ "smtp-dropped-in", true, true },
@@ -168,23 +174,15 @@ static void test_text_with_admission(void **state)
 		  "with tcp reset\n",
 			true, false },
 	};
-	static const enum rules_fail modes[] = { RULES_FAIL_OPEN, RULES_FAIL_CLOSED };
 
 	(void)state;
 	for (size_t mode = 0; mode < 2; mode++) {
 		struct ruleset r = make_ruleset(modes[mode]);
-		struct buf text;
 
 		add_admissions(&r);
 		r.queue = RULES_QUEUE_NFT;
 		r.n_queues = 2;
-		buf_init(&text, 0);
-		assert_int_equal(rules_text(&r, &text, NULL), 0);
-		assert_int_equal(buf_byte(&text, '\0'), 0);
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			contains(buf_view(&text).ptr, rows[i].part,
-				mode == 0 ? rows[i].open : rows[i].closed);
-		buf_fini(&text);
+		check_rows(&r, rows, sizeof(rows) / sizeof(rows[0]));
 	}
 }
 

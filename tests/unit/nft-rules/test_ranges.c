@@ -63,79 +63,79 @@ static void append(char *text, const struct range *range, int family)
 	(void)snprintf(text + len, 512 - len, "%s%s-%s", len ? " " : "", first, last);
 }
 
+static const struct range_row {
+	struct {
+		const char *prefix;
+		enum rules_verdict verdict;
+		uint16_t port;
+	} admissions[4];
+	int family;
+	uint16_t port;
+	const char *direct, *drop;
+} range_rows[] = {
+	{ .family = AF_INET, .direct = "", .drop = "" },
+	{ { { "192.0.2.0/24", RULES_DIRECT, 0 } }, AF_INET, 0, "192.0.2.0-192.0.2.255",
+		"" },
+	{ { { "192.0.2.0/24", RULES_DIRECT, 0 } }, AF_INET6, 0, "", "" },
+	/* the longest wins, in whatever order they were said */
+	{ { { "192.0.2.7", RULES_DIVERT, 0 }, { "192.0.2.0/24", RULES_DIRECT, 0 } },
+		AF_INET, 0, "192.0.2.0-192.0.2.6 192.0.2.8-192.0.2.255", "" },
+	{ { { "0.0.0.0/0", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 0 },
+		  { "10.1.0.0/16", RULES_DIRECT, 0 },
+		  { "10.1.2.0/23", RULES_DIVERT, 0 } },
+		AF_INET, 0,
+		"0.0.0.0-9.255.255.255 10.1.0.0-10.1.1.255 "
+		"10.1.4.0-10.1.255.255 11.0.0.0-255.255.255.255",
+		"10.0.0.0-10.0.255.255 10.2.0.0-10.255.255.255" },
+	/* neighbours with one verdict are one range */
+	{ { { "192.0.2.0/25", RULES_DIRECT, 0 }, { "192.0.2.128/25", RULES_DIRECT, 0 },
+		  { "192.0.2.0/28", RULES_DIRECT, 0 } },
+		AF_INET, 0, "192.0.2.0-192.0.2.255", "" },
+	{ { { "255.255.255.255", RULES_DIRECT, 0 } }, AF_INET, 0,
+		"255.255.255.255-255.255.255.255", "" },
+	{ { { "::/0", RULES_DROP, 0 }, { "2001:db8::/29", RULES_DIRECT, 0 } }, AF_INET6,
+		0, "2001:db8::-2001:dbf:ffff:ffff:ffff:ffff:ffff:ffff",
+		"::-2001:db7:ffff:ffff:ffff:ffff:ffff:ffff "
+		"2001:dc0::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+	/* a service's own beside those of all */
+	{ { { "10.0.0.0/8", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 25 } },
+		AF_INET, 0, "10.0.0.0-10.255.255.255", "" },
+	{ { { "10.0.0.0/8", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 25 },
+		  { "10.9.0.0/16", RULES_DIRECT, 0 } },
+		AF_INET, 25, "10.9.0.0-10.9.255.255",
+		"10.0.0.0-10.8.255.255 10.10.0.0-10.255.255.255" },
+};
+
+static void check_row(const struct range_row *row, enum rules_verdict verdict,
+	const char *wanted, struct range *ranges)
+{
+	char text[512] = "";
+	struct ruleset r;
+	size_t n;
+
+	ruleset_init(&r);
+	for (size_t j = 0; j < 4 && row->admissions[j].prefix; j++)
+		assert_int_equal(
+			ruleset_add_admission(&r, row->admissions[j].prefix,
+				row->admissions[j].port, row->admissions[j].verdict),
+			0);
+	n = ranges_of(&r, row->family, row->port, verdict, ranges);
+	for (size_t j = 0; j < n; j++)
+		append(text, &ranges[j], row->family);
+	if (strcmp(text, wanted) != 0)
+		fail_msg("row %zu: \"%s\", expected \"%s\"", (size_t)(row - range_rows),
+			text, wanted);
+}
+
 static void test_ranges(void **state)
 {
-	static const struct {
-		struct {
-			const char *prefix;
-			enum rules_verdict verdict;
-			uint16_t port;
-		} admissions[4];
-		int family;
-		uint16_t port;
-		const char *direct, *drop;
-	} rows[] = {
-		{ .family = AF_INET, .direct = "", .drop = "" },
-		{ { { "192.0.2.0/24", RULES_DIRECT, 0 } }, AF_INET, 0,
-			"192.0.2.0-192.0.2.255", "" },
-		{ { { "192.0.2.0/24", RULES_DIRECT, 0 } }, AF_INET6, 0, "", "" },
-		/* the longest wins, in whatever order they were said */
-		{ { { "192.0.2.7", RULES_DIVERT, 0 },
-			  { "192.0.2.0/24", RULES_DIRECT, 0 } },
-			AF_INET, 0, "192.0.2.0-192.0.2.6 192.0.2.8-192.0.2.255", "" },
-		{ { { "0.0.0.0/0", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 0 },
-			  { "10.1.0.0/16", RULES_DIRECT, 0 },
-			  { "10.1.2.0/23", RULES_DIVERT, 0 } },
-			AF_INET, 0,
-			"0.0.0.0-9.255.255.255 10.1.0.0-10.1.1.255 "
-			"10.1.4.0-10.1.255.255 11.0.0.0-255.255.255.255",
-			"10.0.0.0-10.0.255.255 10.2.0.0-10.255.255.255" },
-		/* neighbours with one verdict are one range */
-		{ { { "192.0.2.0/25", RULES_DIRECT, 0 },
-			  { "192.0.2.128/25", RULES_DIRECT, 0 },
-			  { "192.0.2.0/28", RULES_DIRECT, 0 } },
-			AF_INET, 0, "192.0.2.0-192.0.2.255", "" },
-		{ { { "255.255.255.255", RULES_DIRECT, 0 } }, AF_INET, 0,
-			"255.255.255.255-255.255.255.255", "" },
-		{ { { "::/0", RULES_DROP, 0 }, { "2001:db8::/29", RULES_DIRECT, 0 } },
-			AF_INET6, 0, "2001:db8::-2001:dbf:ffff:ffff:ffff:ffff:ffff:ffff",
-			"::-2001:db7:ffff:ffff:ffff:ffff:ffff:ffff "
-			"2001:dc0::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
-		/* a service's own beside those of all */
-		{ { { "10.0.0.0/8", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 25 } },
-			AF_INET, 0, "10.0.0.0-10.255.255.255", "" },
-		{ { { "10.0.0.0/8", RULES_DIRECT, 0 }, { "10.0.0.0/8", RULES_DROP, 25 },
-			  { "10.9.0.0/16", RULES_DIRECT, 0 } },
-			AF_INET, 25, "10.9.0.0-10.9.255.255",
-			"10.0.0.0-10.8.255.255 10.10.0.0-10.255.255.255" },
-	};
 	struct range *ranges = calloc(RANGES_MAX, sizeof(*ranges));
 
 	(void)state;
 	assert_non_null(ranges);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static const enum rules_verdict verdicts[] = { RULES_DIRECT, RULES_DROP };
-		struct ruleset r;
-
-		ruleset_init(&r);
-		for (size_t j = 0; j < 4 && rows[i].admissions[j].prefix; j++)
-			assert_int_equal(
-				ruleset_add_admission(&r, rows[i].admissions[j].prefix,
-					rows[i].admissions[j].port,
-					rows[i].admissions[j].verdict),
-				0);
-		for (size_t v = 0; v < 2; v++) {
-			const char *wanted = v ? rows[i].drop : rows[i].direct;
-			char text[512] = "";
-			size_t n = ranges_of(
-				&r, rows[i].family, rows[i].port, verdicts[v], ranges);
-
-			for (size_t j = 0; j < n; j++)
-				append(text, &ranges[j], rows[i].family);
-			if (strcmp(text, wanted) != 0)
-				fail_msg("row %zu: \"%s\", expected \"%s\"", i, text,
-					wanted);
-		}
+	for (size_t i = 0; i < sizeof(range_rows) / sizeof(range_rows[0]); i++) {
+		check_row(&range_rows[i], RULES_DIRECT, range_rows[i].direct, ranges);
+		check_row(&range_rows[i], RULES_DROP, range_rows[i].drop, ranges);
 	}
 	free(ranges);
 }

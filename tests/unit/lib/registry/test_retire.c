@@ -272,6 +272,7 @@ static void test_upgrade(void **state)
 	t->r = NULL;
 	run_sql(t,
 		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
+		"DROP TABLE admission;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
 		"ALTER TABLE account ADD COLUMN verifier TEXT;"
