@@ -6,7 +6,9 @@ void cmd_capability(struct imap *s, struct imap_cursor *args)
 {
 	if (!imap_no_more(s, args))
 		return;
-	imap_say(s, "CAPABILITY %s", imap_capabilities);
+	imap_wrote(s, buf_append_c(imap_out(s), "* CAPABILITY "));
+	imap_wrote(s, imap_put_capabilities(s, imap_out(s)));
+	imap_wrote(s, buf_append_c(imap_out(s), "\r\n"));
 	imap_done(s, IMAP_OK, "Capability completed.");
 }
 
@@ -39,27 +41,6 @@ void cmd_id(struct imap *s, struct imap_cursor *args)
 		return;
 	imap_say(s, "ID (\"name\" \"mailferry\")");
 	imap_done(s, IMAP_OK, "ID completed.");
-}
-
-/* RFC 5161: names that nobody knows are passed over; we have none to enable. */
-void cmd_enable(struct imap *s, struct imap_cursor *args)
-{
-	struct str name;
-	bool some = false;
-
-	while (imap_space(args)) {
-		if (!imap_atom(args, &name)) {
-			imap_bad_arguments(s);
-			return;
-		}
-		some = true;
-	}
-	if (!some || !imap_end(args)) {
-		imap_bad_arguments(s);
-		return;
-	}
-	imap_say(s, "ENABLED");
-	imap_done(s, IMAP_OK, "Enabled.");
 }
 
 void cmd_logged_in(struct imap *s, struct imap_cursor *args)

@@ -43,6 +43,22 @@ static bool has_deleted(const struct view *v)
 	return false;
 }
 
+/* RFC 7162, 3.2.7: what the client knows now is complete up to there. */
+static void done_expunging(struct imap *s)
+{
+	struct mailbox m = { 0 };
+
+	imap_sync(s, true);
+	if (s->phase == IMAP_PHASE_END)
+		return;
+	if ((s->enabled & IMAP_QRESYNC) &&
+		store_mailbox_counts(s->serve->store, s->view.mailbox, &m, NULL) == 0)
+		imap_done(s, IMAP_OK, "[HIGHESTMODSEQ %" PRIu64 "] Expunge completed.",
+			m.highestmodseq);
+	else
+		imap_done(s, IMAP_OK, "Expunge completed.");
+}
+
 void cmd_expunge(struct imap *s, struct imap_cursor *args)
 {
 	struct expunging w = { .view = &s->view };
@@ -53,7 +69,6 @@ void cmd_expunge(struct imap *s, struct imap_cursor *args)
 			imap_bad_arguments(s);
 			return;
 		}
-		imap_set_resolve(&uids, view_last_uid(&s->view), NULL);
 		w.uids = &uids;
 	}
 	if (!imap_no_more(s, args))
@@ -61,9 +76,13 @@ void cmd_expunge(struct imap *s, struct imap_cursor *args)
 	imap_sync(s, true);
 	if (s->phase == IMAP_PHASE_END)
 		return;
+	if (s->uid && !imap_resolve_uids(s, &uids)) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
 	if (has_deleted(&s->view) && imap_transaction(s, expunge_deleted, &w) < 0)
 		return;
-	imap_done(s, IMAP_OK, "Expunge completed.");
+	done_expunging(s);
 }
 
 void cmd_close(struct imap *s, struct imap_cursor *args)
@@ -131,7 +150,7 @@ static bool parse_copy(struct copying *w, struct imap_cursor *args)
 
 	if (!imap_space(args) || !imap_set(args, &s->arena, &w->set) ||
 		!imap_space(args) || !imap_astring(args, &s->arena, &name) ||
-		!imap_end(args) || !view_walk_begin(&s->view, w->set, s->uid, &w->walk)) {
+		!imap_end(args) || !imap_walk(s, w->set, &w->walk)) {
 		imap_bad_arguments(s);
 		return false;
 	}

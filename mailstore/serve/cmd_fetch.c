@@ -21,7 +21,9 @@ struct fetching {
 	struct imap_fetch_item *items;
 	bool needs_row, needs_body, needs_whole, marks_seen;
 	struct view_walk walk;
-	bool in_message; /* its "* n FETCH (" is written */
+	struct imap_fetch_modifiers modifiers;
+	uint32_t skip, left; /* of PARTIAL: messages to pass over, then to answer */
+	bool in_message;     /* its "* n FETCH (" is written */
 	uint32_t index;
 	const struct imap_fetch_item *item; /* the next one of it */
 	const char *gap;
@@ -34,6 +36,7 @@ struct fetching {
 struct marking {
 	struct view *view;
 	struct view_walk walk; /* a copy, running ahead */
+	size_t most;
 	struct str keywords;
 	struct arena arena;
 };
@@ -72,7 +75,7 @@ static int mark_batch(struct marking *w, struct error *err)
 	uint32_t index;
 	int code = 0;
 
-	for (size_t n = 0; n < SEEN_BATCH && code == 0; n++) {
+	for (size_t n = 0; n < w->most && code == 0; n++) {
 		if (!view_walk_next(w->view, &w->walk, &index))
 			break;
 		if (!(w->view->messages[index].flags & FLAG_SEEN))
@@ -86,7 +89,9 @@ static int mark_batch(struct marking *w, struct error *err)
 static void mark_seen(struct imap *s, struct fetching *f, const struct view_walk *from)
 {
 	struct view *v = &s->view;
-	struct marking w = { .view = v, .walk = *from };
+	/* modifiers may pass over the next ones */
+	bool one = f->modifiers.has_changedsince || f->modifiers.partial.first;
+	struct marking w = { .view = v, .walk = *from, .most = one ? 1 : SEEN_BATCH };
 	struct error err = { 0 };
 	int code;
 
@@ -121,10 +126,34 @@ static int put_item(struct imap *s, struct fetching *f, struct fetch_message *m,
 		return r;
 	if (item->kind == IMAP_FETCH_SECTION)
 		return fetch_put_section(m, item, &s->session->out);
+	if (item->kind == IMAP_FETCH_MODSEQ)
+		return buf_printf(imap_out(s), "MODSEQ (%" PRIu64 ")", view->modseq);
 	if (item->kind != IMAP_FETCH_FLAGS)
 		return fetch_put_item(m, item, imap_out(s));
-	view->untold = false;
+	view->untold = view->quiet = false;
 	return view_put_message_flags(&s->view, view, imap_out(s), NULL);
+}
+
+static bool has_item(const struct fetching *f, enum imap_fetch_kind kind)
+{
+	for (const struct imap_fetch_item *i = f->items; i; i = i->next)
+		if (i->kind == kind)
+			return true;
+	return false;
+}
+
+/* What belongs to flags that changed (RFC 7162, 3.2.4) and was not asked for. */
+static int put_change(
+	struct imap *s, const struct fetching *f, const struct view_message *view)
+{
+	bool uid = s->view.form & VIEW_UID && !(s->view.form & VIEW_UIDFETCH);
+	int r = 0;
+
+	if (uid && !has_item(f, IMAP_FETCH_UID))
+		r = buf_printf(imap_out(s), " UID %" PRIu32, view->uid);
+	if (r == 0 && s->view.form & VIEW_MODSEQ && !has_item(f, IMAP_FETCH_MODSEQ))
+		r = buf_printf(imap_out(s), " MODSEQ (%" PRIu64 ")", view->modseq);
+	return r;
 }
 
 static int end_message(struct imap *s, struct fetching *f)
@@ -134,10 +163,12 @@ static int end_message(struct imap *s, struct fetching *f)
 
 	f->in_message = false;
 	if (view->untold) { /* \Seen came with the reading */
-		view->untold = false;
+		view->untold = view->quiet = false;
 		r = buf_append_c(imap_out(s), f->gap);
 		if (r == 0)
 			r = view_put_message_flags(&s->view, view, imap_out(s), NULL);
+		if (r == 0)
+			r = put_change(s, f, view);
 	}
 	return r < 0 ? r : buf_append_c(imap_out(s), ")\r\n");
 }
@@ -192,7 +223,7 @@ static void run_message(struct imap *s, struct fetching *f)
 	if (code == 0 && !f->in_message) {
 		f->in_message = true;
 		f->gap = "";
-		code = buf_printf(imap_out(s), "* %" PRIu32 " FETCH (", f->index + 1);
+		code = view_put_fetch(&s->view, f->index, imap_out(s));
 	}
 	if (f->in_message)
 		imap_wrote(s, put_items(s, f, &m));
@@ -214,12 +245,27 @@ static void finish(struct imap *s, const struct fetching *f)
 		imap_done(s, IMAP_OK, "Fetch completed.");
 }
 
+/* RFC 9394, 3.4: PARTIAL counts first, CHANGEDSINCE chooses of those. */
+static bool is_passed_over(struct imap *s, struct fetching *f)
+{
+	if (f->skip) {
+		f->skip--;
+		return true;
+	}
+	f->left--;
+	return f->modifiers.has_changedsince &&
+	       s->view.messages[f->index].modseq <= f->modifiers.changedsince;
+}
+
 static bool next_message(struct imap *s, struct fetching *f)
 {
-	struct view_walk before = f->walk;
+	struct view_walk before;
 
-	if (!view_walk_next(&s->view, &f->walk, &f->index))
-		return false;
+	do {
+		before = f->walk;
+		if (!f->left || !view_walk_next(&s->view, &f->walk, &f->index))
+			return false;
+	} while (is_passed_over(s, f));
 	if (!(s->view.messages[f->index].flags & FLAG_SEEN))
 		mark_seen(s, f, &before);
 	f->item = f->items;
@@ -245,7 +291,7 @@ static enum service_need step(struct imap *s)
 /* Its answer is made of the beginning of a message. */
 static bool is_of_the_header(const struct imap_fetch_item *i)
 {
-	return i->kind < IMAP_FETCH_ENVELOPE || i->kind == IMAP_FETCH_ENVELOPE ||
+	return i->kind <= IMAP_FETCH_ENVELOPE ||
 	       (i->kind == IMAP_FETCH_SECTION && !i->n_numbers &&
 		       (i->section == IMAP_SECTION_HEADER ||
 			       i->section >= IMAP_SECTION_FIELDS));
@@ -254,36 +300,124 @@ static bool is_of_the_header(const struct imap_fetch_item *i)
 static void find_needs(struct fetching *f)
 {
 	for (const struct imap_fetch_item *i = f->items; i; i = i->next) {
-		f->needs_row |=
-			i->kind == IMAP_FETCH_INTERNALDATE || i->kind == IMAP_FETCH_SIZE;
+		f->needs_row |= i->kind >= IMAP_FETCH_INTERNALDATE &&
+		                i->kind < IMAP_FETCH_ENVELOPE;
 		f->needs_body |= i->kind >= IMAP_FETCH_ENVELOPE;
 		f->needs_whole |= !is_of_the_header(i);
-		f->marks_seen |= i->kind == IMAP_FETCH_SECTION && !i->peek;
+		f->marks_seen |= !i->peek;
 	}
 }
 
-/* RFC 3501, 6.4.8: answers to UID FETCH have the UID, asked for or not. */
-static bool add_uid(struct imap *s, struct fetching *f)
+static bool add_item(
+	struct imap *s, struct fetching *f, enum imap_fetch_kind kind, struct str label)
 {
-	struct imap_fetch_item *uid;
+	struct imap_fetch_item *item;
 
-	for (uid = f->items; uid; uid = uid->next)
-		if (uid->kind == IMAP_FETCH_UID)
-			return true;
-	uid = arena_alloc(&s->arena, sizeof(*uid));
-	if (!uid)
+	if (has_item(f, kind))
+		return true;
+	item = arena_alloc(&s->arena, sizeof(*item));
+	if (!item)
 		return false;
-	uid->kind = IMAP_FETCH_UID;
-	uid->label = STR_LIT("UID");
-	uid->next = f->items;
-	f->items = uid;
+	item->kind = kind;
+	item->label = label;
+	item->peek = true;
+	item->next = f->items;
+	f->items = item;
 	return true;
+}
+
+/* RFC 3501, 6.4.8: answers to UID FETCH have the UID, asked for or not; RFC 7162: those
+   to CHANGEDSINCE the modseq. A UIDFETCH begins with the UID. */
+static bool add_items(struct imap *s, struct fetching *f)
+{
+	bool modseq = f->modifiers.has_changedsince || has_item(f, IMAP_FETCH_MODSEQ);
+
+	if (modseq)
+		imap_enable_condstore(s);
+	if (f->modifiers.has_changedsince &&
+		!add_item(s, f, IMAP_FETCH_MODSEQ, STR_LIT("MODSEQ")))
+		return false;
+	if (!s->uid || (s->enabled & IMAP_UIDONLY))
+		return true;
+	return add_item(s, f, IMAP_FETCH_UID, STR_LIT("UID"));
+}
+
+static uint32_t count_messages(struct imap *s, struct view_walk walk)
+{
+	uint32_t index, count = 0;
+
+	while (view_walk_next(&s->view, &walk, &index))
+		count++;
+	return count;
+}
+
+static void apply_partial(struct imap *s, struct fetching *f)
+{
+	const struct imap_partial *p = &f->modifiers.partial;
+	uint32_t count;
+
+	f->left = UINT32_MAX;
+	if (!p->first)
+		return;
+	f->skip = p->first - 1;
+	f->left = p->last - p->first + 1;
+	if (!p->from_end)
+		return;
+	count = count_messages(s, f->walk);
+	f->skip = count > p->last ? count - p->last : 0;
+	f->left = count >= p->first ? count - p->first + 1 - f->skip : 0;
+}
+
+/* RFC 7162, 3.2.6 and RFC 9394, 3.3: what only UID FETCH has. */
+static bool may_have_modifiers(const struct imap *s, const struct fetching *f)
+{
+	if (f->modifiers.partial.first && !s->uid)
+		return false;
+	return !f->modifiers.vanished ||
+	       (s->uid && f->modifiers.has_changedsince && (s->enabled & IMAP_QRESYNC));
+}
+
+/* For VANISHED "*" may be a UID that is gone, so it has a set of its own. */
+static bool copy_set(struct imap *s, struct imap_set set, struct imap_set *ret)
+{
+	*ret = set;
+	ret->ranges = arena_alloc(&s->arena, (set.count + 1) * sizeof(*set.ranges));
+	if (!ret->ranges)
+		return false;
+	for (size_t i = 0; i < set.count; i++) {
+		ret->ranges[i] = set.ranges[i];
+		if (!set.ranges[i].to && set.ranges[i].from)
+			ret->ranges[i].to = UINT32_MAX;
+	}
+	return imap_resolve_uids(s, ret);
+}
+
+static bool tell_vanished(struct imap *s, struct fetching *f, struct imap_set set)
+{
+	struct error err = { 0 };
+
+	if (!f->modifiers.vanished)
+		return true;
+	if (view_put_vanished(
+		    &s->view, f->modifiers.changedsince, &set, imap_out(s), &err) == 0)
+		return true;
+	imap_failed(s, &err);
+	return false;
+}
+
+static bool parse(struct imap *s, struct fetching *f, struct imap_cursor *args,
+	struct imap_set *set)
+{
+	return imap_space(args) && imap_set(args, &s->arena, set) && imap_space(args) &&
+	       imap_fetch_items(args, &s->arena, &f->items) &&
+	       imap_fetch_modifiers(args, &f->modifiers) && imap_end(args) &&
+	       may_have_modifiers(s, f);
 }
 
 void cmd_fetch(struct imap *s, struct imap_cursor *args)
 {
 	struct fetching *f = arena_alloc(&s->arena, sizeof(*f));
-	struct imap_set set;
+	struct imap_set set, gone = { .count = 0 };
 
 	if (!f) {
 		imap_wrote(s, -ENOMEM);
@@ -292,17 +426,26 @@ void cmd_fetch(struct imap *s, struct imap_cursor *args)
 	imap_sync(s, s->uid);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if (!imap_space(args) || !imap_set(args, &s->arena, &set) || !imap_space(args) ||
-		!imap_fetch_items(args, &s->arena, &f->items) || !imap_end(args) ||
-		!view_walk_begin(&s->view, set, s->uid, &f->walk)) {
+	if (!parse(s, f, args, &set)) {
 		imap_bad_arguments(s);
 		return;
 	}
-	if (s->uid && !add_uid(s, f)) {
+	if (f->modifiers.vanished && !copy_set(s, set, &gone)) {
 		imap_wrote(s, -ENOMEM);
 		return;
 	}
+	if (!imap_walk(s, set, &f->walk)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (!add_items(s, f)) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	if (!tell_vanished(s, f, gone))
+		return;
 	find_needs(f);
+	apply_partial(s, f);
 	s->job = (struct imap_job){ .step = step, .data = f };
 	s->phase = IMAP_PHASE_JOB;
 }

@@ -285,7 +285,7 @@ static int put_line(const struct listing *l, size_t index, enum shown how)
 		r = buf_append_c(out, "\r\n");
 	if (r == 0 && l->status && node->mailbox &&
 		!(node->mailbox->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)))
-		r = status_put(out, node->mailbox, l->status);
+		r = status_put(out, l->s->serve, node->mailbox, l->status);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SELECT, EXAMINE, CLOSE, UNSELECT, and keeping the selected mailbox in step. */
 #include "mailstore/serve/imap_commands.h"
+#include "wire/imap/condstore.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +11,22 @@ void imap_unselect(struct imap *s)
 	if (s->state != IMAP_SELECTED)
 		return;
 	view_close(&s->view);
+	imap_save_result(s, STR_LIT(""));
 	s->state = IMAP_AUTHENTICATED;
+}
+
+/* RFC 7162, 3.2.4: who knows of modseqs is told the UID with everything. */
+static unsigned form_of(const struct imap *s)
+{
+	unsigned form = s->uid ? VIEW_UID : 0;
+
+	if (s->enabled & IMAP_CONDSTORE)
+		form |= VIEW_UID | VIEW_MODSEQ;
+	if (s->enabled & IMAP_QRESYNC)
+		form |= VIEW_VANISHED;
+	if (s->enabled & IMAP_UIDONLY)
+		form |= VIEW_VANISHED | VIEW_UIDFETCH;
+	return form | (s->enabled & IMAP_REV2 ? VIEW_NO_RECENT : 0u);
 }
 
 void imap_sync(struct imap *s, bool expunges)
@@ -20,7 +36,8 @@ void imap_sync(struct imap *s, bool expunges)
 
 	if (s->state != IMAP_SELECTED)
 		return;
-	code = view_sync(&s->view, expunges, s->uid, imap_out(s), &err);
+	s->view.form = form_of(s);
+	code = view_sync(&s->view, expunges, imap_out(s), &err);
 	if (code >= 0)
 		return;
 	if (code == -ENOMEM) {
@@ -44,32 +61,83 @@ static void say_unseen(struct imap *s)
 	}
 }
 
+/* What the client missed (RFC 7162, 3.2.5), when its mailbox is still this one. */
+static int resync(struct imap *s, const struct mailbox *m,
+	struct imap_select_params *params, struct error *err)
+{
+	const struct imap_set *known = params->has_known ? &params->known : NULL;
+	int code;
+
+	if (params->uidvalidity != m->uidvalidity)
+		return 0;
+	if (known)
+		imap_set_resolve(&params->known, m->uidnext - 1, NULL);
+	code = view_put_vanished(&s->view, params->modseq, known, imap_out(s), err);
+	for (uint32_t i = 0; i < s->view.count && code == 0; i++) {
+		struct view_message *message = &s->view.messages[i];
+
+		if (message->modseq > params->modseq &&
+			(!known || imap_set_has(known, message->uid)))
+			message->untold = s->view.untold = true;
+	}
+	return code < 0 ? code : view_tell(&s->view, imap_out(s), err);
+}
+
+static void say_mailbox(struct imap *s, const struct mailbox *m)
+{
+	imap_wrote(s, view_put_flags(&s->view, imap_out(s)));
+	imap_say(s, "%" PRIu32 " EXISTS", s->view.count);
+	if (!(s->enabled & IMAP_REV2)) {
+		imap_say(s, "%" PRIu32 " RECENT", s->view.recent);
+		if (!(s->enabled & IMAP_UIDONLY))
+			say_unseen(s);
+	}
+	imap_say(s, "OK [UIDVALIDITY %" PRIu32 "] UIDs valid", m->uidvalidity);
+	imap_say(s, "OK [UIDNEXT %" PRIu32 "] Predicted next UID", m->uidnext);
+	imap_say(s, "OK [HIGHESTMODSEQ %" PRIu64 "] Highest", m->highestmodseq);
+	imap_say(s, "OK [MAILBOXID (F%" PRId64 ")] Mailbox id", m->id);
+}
+
+static bool parse(struct imap *s, struct imap_cursor *args, struct str *ret_name,
+	struct imap_select_params *ret)
+{
+	if (imap_space(args) && imap_astring(args, &s->arena, ret_name) &&
+		imap_select_params(args, &s->arena, ret) && imap_end(args) &&
+		(!ret->qresync || (s->enabled & IMAP_QRESYNC)))
+		return true;
+	imap_bad_arguments(s);
+	return false;
+}
+
 static void select_mailbox(struct imap *s, struct imap_cursor *args, bool read_only)
 {
+	bool closes = s->state == IMAP_SELECTED;
+	struct imap_select_params params;
 	struct error err = { 0 };
 	struct mailbox m;
 	struct str name;
 
-	if (!imap_space(args) || !imap_astring(args, &s->arena, &name)) {
-		imap_bad_arguments(s);
-		return;
-	}
-	if (!imap_no_more(s, args))
+	if (!parse(s, args, &name, &params))
 		return;
 	imap_unselect(s); /* also when the new one cannot be opened */
+	if (closes)
+		imap_say(s, "OK [CLOSED] Previous mailbox closed.");
 	if (!imap_find_mailbox(s, name, "NONEXISTENT", &m))
 		return;
+	if (params.condstore)
+		s->enabled |= IMAP_CONDSTORE;
 	if (view_open(&s->view, s->serve->store, &m, read_only, &err) < 0) {
 		imap_failed(s, &err);
 		return;
 	}
 	s->state = IMAP_SELECTED;
-	imap_wrote(s, view_put_flags(&s->view, imap_out(s)));
-	imap_say(s, "%" PRIu32 " EXISTS", s->view.count);
-	imap_say(s, "%" PRIu32 " RECENT", s->view.recent);
-	say_unseen(s);
-	imap_say(s, "OK [UIDVALIDITY %" PRIu32 "] UIDs valid", m.uidvalidity);
-	imap_say(s, "OK [UIDNEXT %" PRIu32 "] Predicted next UID", m.uidnext);
+	s->view.form = form_of(s);
+	say_mailbox(s, &m);
+	if (params.qresync && resync(s, &m, &params, &err) < 0) {
+		imap_unselect(s);
+		imap_failed(s, &err);
+		return;
+	}
 	imap_done(s, IMAP_OK, "[%s] %s completed.",
 		read_only ? "READ-ONLY" : "READ-WRITE", read_only ? "Examine" : "Select");
 }

@@ -15,6 +15,11 @@ static const struct row {
 	{ STR("UIDNEXT"), STATUS_UIDNEXT },
 	{ STR("UIDVALIDITY"), STATUS_UIDVALIDITY },
 	{ STR("UNSEEN"), STATUS_UNSEEN },
+	{ STR("SIZE"), STATUS_SIZE },
+	{ STR("DELETED"), STATUS_DELETED },
+	{ STR("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ },
+	{ STR("APPENDLIMIT"), STATUS_APPENDLIMIT },
+	{ STR("MAILBOXID"), STATUS_MAILBOXID },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -46,7 +51,8 @@ bool status_items(struct imap_cursor *c, unsigned *ret_items)
 	return true;
 }
 
-static uint32_t value_of(const struct mailbox *m, enum status_item item)
+static uint64_t value_of(
+	const struct serve *serve, const struct mailbox *m, enum status_item item)
 {
 	switch (item) {
 	case STATUS_MESSAGES:
@@ -58,12 +64,23 @@ static uint32_t value_of(const struct mailbox *m, enum status_item item)
 	case STATUS_UIDVALIDITY:
 		return m->uidvalidity;
 	case STATUS_UNSEEN:
+		return m->unseen;
+	case STATUS_SIZE:
+		return m->bytes;
+	case STATUS_DELETED:
+		return m->deleted;
+	case STATUS_HIGHESTMODSEQ:
+		return m->highestmodseq;
+	case STATUS_APPENDLIMIT:
+		return serve->message_bytes;
+	case STATUS_MAILBOXID:
 		break;
 	}
-	return m->unseen;
+	return (uint64_t)m->id;
 }
 
-int status_put(struct buf *out, const struct mailbox *m, unsigned items)
+int status_put(struct buf *out, const struct serve *serve, const struct mailbox *m,
+	unsigned items)
 {
 	const char *gap = "";
 	int r = buf_append_c(out, "* STATUS ");
@@ -75,8 +92,10 @@ int status_put(struct buf *out, const struct mailbox *m, unsigned items)
 	for (size_t i = 0; i < N_ROWS && r == 0; i++) {
 		if (!(items & rows[i].item))
 			continue;
-		r = buf_printf(out, "%s%.*s %" PRIu32, gap, STR_ARG(rows[i].name),
-			value_of(m, rows[i].item));
+		r = buf_printf(out,
+			rows[i].item == STATUS_MAILBOXID ? "%s%.*s (F%" PRIu64 ")"
+							 : "%s%.*s %" PRIu64,
+			gap, STR_ARG(rows[i].name), value_of(serve, m, rows[i].item));
 		gap = " ";
 	}
 	return r < 0 ? r : buf_append_c(out, ")\r\n");
@@ -95,6 +114,8 @@ void cmd_status(struct imap *s, struct imap_cursor *args)
 	}
 	if (!imap_find_mailbox(s, name, "NONEXISTENT", &m))
 		return;
-	imap_wrote(s, status_put(imap_out(s), &m, items));
+	if (items & STATUS_HIGHESTMODSEQ)
+		imap_enable_condstore(s);
+	imap_wrote(s, status_put(imap_out(s), s->serve, &m, items));
 	imap_done(s, IMAP_OK, "Status completed.");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* STORE (RFC 3501, 6.4.6). */
+/* STORE (RFC 3501, 6.4.6; UNCHANGEDSINCE: RFC 7162, 3.1.3). */
 #include "mailstore/serve/imap_commands.h"
+#include "wire/imap/condstore.h"
 #include "wire/imap/encode.h"
 #include "wire/imap/flags.h"
 
@@ -28,6 +29,10 @@ struct storing {
 	struct str keywords;
 	struct view_walk walk;
 	bool gone;
+	bool conditional;
+	uint64_t unchangedsince;
+	struct buf modified; /* a set: of those that changed since */
+	struct imap_set_writer modified_writer;
 	/* the message at work */
 	struct arena scratch;
 	struct str now;
@@ -72,6 +77,13 @@ static int wanted_state(struct storing *w, const struct view_message *m,
 	return error_set(err, -EOVERFLOW, "a message has too many keywords");
 }
 
+/* RFC 7162, 3.1.3: of a silent change the modseq is told all the same. */
+static void tell(struct storing *w, struct view_message *m, bool quiet)
+{
+	m->quiet = quiet && (!m->untold || m->quiet);
+	m->untold = w->s->view.untold = true;
+}
+
 static int store_one(struct storing *w, struct view_message *m, struct error *err)
 {
 	struct view *v = &w->s->view;
@@ -90,9 +102,17 @@ static int store_one(struct storing *w, struct view_message *m, struct error *er
 	if (code < 0)
 		return code;
 	view_set(m, flags, keywords, modseq);
-	if (!w->row->silent)
-		m->untold = v->untold = true;
+	tell(w, m, w->row->silent);
 	return 0;
+}
+
+/* It changed since: the client is told how it is, and that it was left alone. */
+static int leave_one(struct storing *w, uint32_t index)
+{
+	struct view_message *m = &w->s->view.messages[index];
+
+	tell(w, m, false);
+	return imap_set_put(&w->modified_writer, w->s->uid ? m->uid : index + 1);
 }
 
 static int store_all(void *context, struct error *err)
@@ -102,11 +122,17 @@ static int store_all(void *context, struct error *err)
 	int code = 0;
 
 	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index)) {
+		struct view_message *m = &w->s->view.messages[index];
+
+		if (w->conditional && m->modseq > w->unchangedsince) {
+			code = leave_one(w, index);
+			continue;
+		}
 		arena_init(&w->scratch);
-		code = store_one(w, &w->s->view.messages[index], err);
+		code = store_one(w, m, err);
 		arena_fini(&w->scratch);
 	}
-	return code;
+	return code < 0 ? code : imap_set_end(&w->modified_writer);
 }
 
 static const struct row *parse_change(struct imap_cursor *args)
@@ -126,7 +152,8 @@ static bool parse(struct storing *w, struct imap_cursor *args)
 	struct arena *arena = &w->s->arena;
 	struct imap_set set;
 
-	if (!imap_space(args) || !imap_set(args, arena, &set) || !imap_space(args))
+	if (!imap_space(args) || !imap_set(args, arena, &set) || !imap_space(args) ||
+		!imap_unchangedsince(args, &w->conditional, &w->unchangedsince))
 		return false;
 	w->row = parse_change(args);
 	if (!w->row || !imap_space(args))
@@ -135,7 +162,7 @@ static bool parse(struct storing *w, struct imap_cursor *args)
 		!imap_bare_flags(args, arena, &w->flags, &w->keywords))
 		return false;
 	w->flags &= ~(unsigned)FLAG_RECENT; /* the server's own: not to be stored */
-	return imap_end(args) && view_walk_begin(&w->s->view, set, w->s->uid, &w->walk);
+	return imap_end(args) && imap_walk(w->s, set, &w->walk);
 }
 
 bool imap_may_be_keyword(struct str word)
@@ -175,6 +202,31 @@ static void announce_keywords(struct storing *w)
 	imap_wrote(w->s, r);
 }
 
+/* A set may be longer than an answer's text: it is written by itself. */
+static void answer_modified(struct storing *w)
+{
+	struct imap *s = w->s;
+
+	imap_sync(s, s->uid);
+	if (s->phase == IMAP_PHASE_END)
+		return;
+	imap_wrote(s, buf_printf(imap_out(s), "%.*s OK [MODIFIED ", STR_ARG(s->tag)));
+	imap_wrote(s, buf_append(imap_out(s), buf_view(&w->modified)));
+	imap_wrote(s, buf_append_c(imap_out(s), "] Conditional store failed.\r\n"));
+	imap_answered(s);
+}
+
+static void answer(struct storing *w)
+{
+	if (buf_len(&w->modified))
+		answer_modified(w);
+	else if (w->gone)
+		imap_done(w->s, IMAP_OK,
+			"[EXPUNGEISSUED] Some messages do not exist any more.");
+	else
+		imap_done(w->s, IMAP_OK, "Store completed.");
+}
+
 void cmd_store(struct imap *s, struct imap_cursor *args)
 {
 	struct storing w = { .s = s };
@@ -190,12 +242,12 @@ void cmd_store(struct imap *s, struct imap_cursor *args)
 		imap_done(s, IMAP_BAD, "Unknown flag.");
 		return;
 	}
+	if (w.conditional)
+		imap_enable_condstore(s);
 	announce_keywords(&w);
-	if (imap_transaction(s, store_all, &w) < 0)
-		return;
-	if (w.gone)
-		imap_done(s, IMAP_OK,
-			"[EXPUNGEISSUED] Some messages do not exist any more.");
-	else
-		imap_done(s, IMAP_OK, "Store completed.");
+	buf_init(&w.modified, 0);
+	w.modified_writer.out = &w.modified;
+	if (imap_transaction(s, store_all, &w) == 0)
+		answer(&w);
+	buf_fini(&w.modified);
 }

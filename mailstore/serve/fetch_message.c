@@ -32,6 +32,8 @@ static int take_row(void *context, const struct store_message *row)
 	m->date = row->date;
 	m->zone = row->zone;
 	m->size = row->size;
+	m->saved = row->saved;
+	m->email = row->email;
 	return 1;
 }
 
@@ -98,8 +100,19 @@ int fetch_put_item(
 	case IMAP_FETCH_BODY:
 	case IMAP_FETCH_BODYSTRUCTURE:
 		return put_structure(m, item->kind == IMAP_FETCH_BODYSTRUCTURE, out);
+	case IMAP_FETCH_SAVEDATE:
+		return imap_put_date_time(out, (struct imap_date){ m->saved, m->zone });
+	case IMAP_FETCH_EMAILID:
+		return buf_printf(out, "(M%" PRIx64 ")", m->email);
+	case IMAP_FETCH_THREADID:
+		return buf_append_c(out, "NIL");
 	case IMAP_FETCH_FLAGS:
+	case IMAP_FETCH_MODSEQ:
 	case IMAP_FETCH_SECTION:
+	case IMAP_FETCH_BINARY:
+	case IMAP_FETCH_BINARY_SIZE:
+	case IMAP_FETCH_PREVIEW:
+	case IMAP_FETCH_SNIPPET:
 		break;
 	}
 	return -EINVAL; /* not ours: see cmd_fetch.c */

@@ -16,6 +16,8 @@ struct fetch_message {
 	int64_t date;
 	int16_t zone;
 	uint64_t size;
+	int64_t saved;
+	uint64_t email;
 	/* of its body */
 	bool has_body, has_tree;
 	struct body body;

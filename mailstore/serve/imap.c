@@ -166,6 +166,7 @@ static void changed(void *context, int64_t mailbox)
 static int imap_open(struct session *session, struct str tag)
 {
 	struct imap *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
 		return -ENOMEM;
@@ -176,8 +177,10 @@ static int imap_open(struct session *session, struct str tag)
 	arena_init(&s->arena);
 	s->watch = (struct store_watch){ .changed = changed, .context = s };
 	store_watch(s->serve->store, &s->watch);
-	return buf_printf(imap_out(s), "%.*s OK [CAPABILITY %s] Logged in\r\n",
-		STR_ARG(tag), imap_capabilities);
+	r = buf_printf(imap_out(s), "%.*s OK [CAPABILITY ", STR_ARG(tag));
+	if (r == 0)
+		r = imap_put_capabilities(s, imap_out(s));
+	return r < 0 ? r : buf_append_c(imap_out(s), "] Logged in\r\n");
 }
 
 static void imap_service_bye(struct session *session, const char *why)

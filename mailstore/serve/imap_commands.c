@@ -2,15 +2,27 @@
 /* The commands that are served, and in which state. */
 #include "mailstore/serve/imap_commands.h"
 
-/* What is here must be true; CONDSTORE and what builds on it are not here yet. */
-const char imap_capabilities[] =
-	"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS "
-	"MULTIAPPEND MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS";
+#include <inttypes.h>
+
+/* What is here must be true. */
+static const char capabilities[] =
+	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS "
+	"MULTIAPPEND MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN "
+	"PARTIAL SEARCH=FUZZY SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
+	"THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 CONDSTORE QRESYNC STATUS=SIZE "
+	"OBJECTID SAVEDATE";
+
+int imap_put_capabilities(const struct imap *s, struct buf *out)
+{
+	return buf_printf(
+		out, "%s APPENDLIMIT=%" PRIu64, capabilities, s->serve->message_bytes);
+}
 
 #define ANY IMAP_ANY_STATE
 #define SELECTED IMAP_IN(IMAP_SELECTED)
 #define UID IMAP_UID_FORM
-#define NUMBERS IMAP_KEEPS_NUMBERS
+#define NUMBERS (IMAP_KEEPS_NUMBERS | IMAP_NAMES_NUMBERS)
+#define NAMES IMAP_NAMES_NUMBERS
 #define WRITES IMAP_WRITES
 
 static const struct imap_command commands[] = {
@@ -39,10 +51,12 @@ static const struct imap_command commands[] = {
 	{ STR("UNSELECT"), SELECTED, 0, cmd_unselect },
 	{ STR("EXPUNGE"), SELECTED, UID | WRITES, cmd_expunge },
 	{ STR("SEARCH"), SELECTED, UID | NUMBERS, cmd_search },
+	{ STR("SORT"), SELECTED, UID | NUMBERS, cmd_sort },
+	{ STR("THREAD"), SELECTED, UID | NUMBERS, cmd_thread },
 	{ STR("FETCH"), SELECTED, UID | NUMBERS, cmd_fetch },
 	{ STR("STORE"), SELECTED, UID | NUMBERS | WRITES, cmd_store },
-	{ STR("COPY"), SELECTED, UID, cmd_copy },
-	{ STR("MOVE"), SELECTED, UID | WRITES, cmd_move },
+	{ STR("COPY"), SELECTED, UID | NAMES, cmd_copy },
+	{ STR("MOVE"), SELECTED, UID | WRITES | NAMES, cmd_move },
 	/* APPEND is known by its literal (imap_append_begin()) before it is complete */
 	{ STR("APPEND"), ANY, 0, cmd_append_incomplete },
 };
@@ -70,7 +84,7 @@ static bool command_name(struct imap *s, struct imap_cursor *c)
 
 void imap_dispatch(struct imap *s, struct str command)
 {
-	struct imap_cursor c = imap_cursor(command);
+	struct imap_cursor c = imap_lenient_cursor(command);
 
 	if (!imap_tag(&c, &s->tag)) {
 		s->tag = (struct str){ 0 };
@@ -80,6 +94,9 @@ void imap_dispatch(struct imap *s, struct str command)
 		imap_done(s, IMAP_BAD, "Unknown command.");
 	} else if (!(s->command->allowed & IMAP_IN(s->state))) {
 		imap_done(s, IMAP_BAD, "No mailbox selected.");
+	} else if ((s->enabled & IMAP_UIDONLY) && !s->uid &&
+		   (s->command->flags & IMAP_NAMES_NUMBERS)) {
+		imap_done(s, IMAP_BAD, "[UIDREQUIRED] Only UIDs name messages here.");
 	} else if ((s->command->flags & IMAP_WRITES) && s->view.read_only) {
 		imap_done(s, IMAP_NO, "[READ-ONLY] Mailbox is read-only.");
 	} else {

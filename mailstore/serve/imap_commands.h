@@ -6,8 +6,9 @@
 
 typedef void imap_handler(struct imap *s, struct imap_cursor *args);
 
-imap_handler cmd_capability, cmd_noop, cmd_logout, cmd_id, cmd_enable, cmd_logged_in,
+imap_handler cmd_capability, cmd_noop, cmd_logout, cmd_id, cmd_logged_in,
 	cmd_idle;                /* cmd_basic.c */
+imap_handler cmd_enable;         /* cmd_enable.c */
 imap_handler cmd_list, cmd_lsub; /* cmd_list.c */
 imap_handler cmd_namespace, cmd_subscribe, cmd_unsubscribe, cmd_create, cmd_delete,
 	cmd_rename;                                            /* cmd_mailbox.c */
@@ -15,6 +16,8 @@ imap_handler cmd_status;                                       /* cmd_status.c *
 imap_handler cmd_select, cmd_examine, cmd_close, cmd_unselect; /* cmd_select.c */
 imap_handler cmd_expunge, cmd_copy, cmd_move;                  /* cmd_copy.c */
 imap_handler cmd_search;                                       /* cmd_search.c */
+imap_handler cmd_sort;                                         /* cmd_sort.c */
+imap_handler cmd_thread;                                       /* cmd_thread.c */
 imap_handler cmd_fetch;                                        /* cmd_fetch.c */
 imap_handler cmd_store;                                        /* cmd_store.c */
 imap_handler cmd_append_incomplete;                            /* cmd_append.c */

@@ -43,6 +43,17 @@ enum imap_command_flag {        /* bits */
 	   before it is answered (RFC 3501, 7.4.1). The UID form may. */
 	IMAP_KEEPS_NUMBERS = 1 << 1,
 	IMAP_WRITES = 1 << 2, /* in the selected mailbox: not after EXAMINE */
+	/* Without UID it names messages by their sequence numbers: not after ENABLE
+	   UIDONLY (RFC 9586). */
+	IMAP_NAMES_NUMBERS = 1 << 3,
+};
+
+enum imap_enabled { /* bits: what the client asked for (RFC 5161) */
+	IMAP_CONDSTORE = 1 << 0,
+	IMAP_QRESYNC = 1 << 1,
+	IMAP_REV2 = 1 << 2,
+	IMAP_UTF8 = 1 << 3,
+	IMAP_UIDONLY = 1 << 4,
 };
 
 struct imap_command {
@@ -73,8 +84,11 @@ struct imap {
 	struct arena arena; /* of the command at work */
 	struct str tag;
 	const struct imap_command *command;
-	bool uid; /* its UID form */
+	bool uid;         /* its UID form */
+	unsigned enabled; /* enum imap_enabled */
 	struct view view;
+	struct imap_range *saved; /* "$": UIDs (RFC 5182); owned */
+	size_t n_saved;
 	struct store_watch watch;
 	bool awake; /* the owner was told */
 	struct imap_job job;
@@ -89,7 +103,12 @@ static inline struct buf *imap_out(struct imap *s)
 
 /* imap_commands.c */
 void imap_dispatch(struct imap *s, struct str command);
-extern const char imap_capabilities[];
+/* "IMAP4rev1 …" */
+int imap_put_capabilities(const struct imap *s, struct buf *out);
+
+/* cmd_enable.c */
+/* A command of RFC 7162 does what ENABLE CONDSTORE does. */
+void imap_enable_condstore(struct imap *s);
 
 /* imap_reply.c. Text may begin with a response code. Memory that is missing ends the
    session. */
@@ -123,6 +142,14 @@ int imap_transaction(
 void imap_unselect(struct imap *s);
 /* Tells what happened in the selected mailbox meanwhile. */
 void imap_sync(struct imap *s, bool expunges);
+
+/* imap_set.c */
+/* Begins the walk over what the command names: numbers, UIDs, or "$". */
+bool imap_walk(struct imap *s, struct imap_set set, struct view_walk *ret);
+/* Makes a set of UIDs ready for imap_set_has(), "$" too. false: no memory. */
+bool imap_resolve_uids(struct imap *s, struct imap_set *set);
+/* "$" is from now on what the writer's text says ("": nothing). */
+void imap_save_result(struct imap *s, struct str uids);
 
 /* cmd_store.c */
 /* What a client may invent: system flags that RFC 3501 does not name are not theirs. */

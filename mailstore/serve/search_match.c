@@ -7,6 +7,8 @@
 #include "wire/mime/search.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #define DAY ((int64_t)86400)
 
@@ -17,8 +19,8 @@ struct subject {
 	const struct view_message *view;
 	uint32_t number;
 	bool has_row, has_body;
-	int64_t day; /* of INTERNALDATE */
-	uint64_t size;
+	int64_t date, day, saved_day; /* of INTERNALDATE, of SAVEDATE */
+	uint64_t size, email;
 	struct str keywords;
 	struct arena arena;
 	struct body body;
@@ -57,6 +59,10 @@ static enum answer ask_view(const struct subject *m, const struct imap_search_ke
 		return yes_if(imap_set_has(&key->set, m->number));
 	case IMAP_SEARCH_UID:
 		return yes_if(imap_set_has(&key->set, m->view->uid));
+	case IMAP_SEARCH_MODSEQ:
+		return yes_if(m->view->modseq >= key->number);
+	case IMAP_SEARCH_THREADID:
+		return NO; /* no message has one */
 	case IMAP_SEARCH_FLAG:
 		return yes_if(flags_of(m) & key->flags);
 	case IMAP_SEARCH_NO_FLAG:
@@ -72,9 +78,15 @@ static enum answer ask_view(const struct subject *m, const struct imap_search_ke
 	case IMAP_SEARCH_NOT:
 	case IMAP_SEARCH_LARGER:
 	case IMAP_SEARCH_SMALLER:
+	case IMAP_SEARCH_OLDER:
+	case IMAP_SEARCH_YOUNGER:
 	case IMAP_SEARCH_BEFORE:
 	case IMAP_SEARCH_ON:
 	case IMAP_SEARCH_SINCE:
+	case IMAP_SEARCH_SAVEDBEFORE:
+	case IMAP_SEARCH_SAVEDON:
+	case IMAP_SEARCH_SAVEDSINCE:
+	case IMAP_SEARCH_EMAILID:
 	case IMAP_SEARCH_SENTBEFORE:
 	case IMAP_SEARCH_SENTON:
 	case IMAP_SEARCH_SENTSINCE:
@@ -86,6 +98,15 @@ static enum answer ask_view(const struct subject *m, const struct imap_search_ke
 	return OPEN;
 }
 
+/* "M2a" as FETCH shows it; ids are compared with case (RFC 8474, 7). */
+static bool has_email_id(const struct subject *m, struct str id)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "M%" PRIx64, m->email);
+	return str_eq(str_from(text), id);
+}
+
 static enum answer ask_row(const struct subject *m, const struct imap_search_key *key)
 {
 	switch (key->kind) {
@@ -94,9 +115,21 @@ static enum answer ask_row(const struct subject *m, const struct imap_search_key
 	case IMAP_SEARCH_UNKEYWORD:
 		return yes_if(!has_keyword(m, key->text));
 	case IMAP_SEARCH_LARGER:
-		return yes_if(m->size > key->size);
+		return yes_if(m->size > key->number);
 	case IMAP_SEARCH_SMALLER:
-		return yes_if(m->size < key->size);
+		return yes_if(m->size < key->number);
+	case IMAP_SEARCH_OLDER:
+		return yes_if(m->date <= m->match->now - (int64_t)key->number);
+	case IMAP_SEARCH_YOUNGER:
+		return yes_if(m->date >= m->match->now - (int64_t)key->number);
+	case IMAP_SEARCH_SAVEDBEFORE:
+		return yes_if(m->saved_day < key->day);
+	case IMAP_SEARCH_SAVEDON:
+		return yes_if(m->saved_day == key->day);
+	case IMAP_SEARCH_SAVEDSINCE:
+		return yes_if(m->saved_day >= key->day);
+	case IMAP_SEARCH_EMAILID:
+		return yes_if(has_email_id(m, key->text));
 	case IMAP_SEARCH_BEFORE:
 		return yes_if(m->day < key->day);
 	case IMAP_SEARCH_ON:
@@ -109,6 +142,8 @@ static enum answer ask_row(const struct subject *m, const struct imap_search_key
 	case IMAP_SEARCH_ALL:
 	case IMAP_SEARCH_SEQUENCE:
 	case IMAP_SEARCH_UID:
+	case IMAP_SEARCH_MODSEQ:
+	case IMAP_SEARCH_THREADID:
 	case IMAP_SEARCH_FLAG:
 	case IMAP_SEARCH_NO_FLAG:
 	case IMAP_SEARCH_NEW:
@@ -212,6 +247,9 @@ static int take_row(void *context, const struct store_message *row)
 	/* the day as INTERNALDATE shows it (RFC 3501: "disregarding time and timezone")
 	 */
 	m->day = day_of(row->date + (int64_t)row->zone * 60);
+	m->saved_day = day_of(row->saved + (int64_t)row->zone * 60);
+	m->date = row->date;
+	m->email = row->email;
 	m->keywords = arena_str(&m->arena, row->keywords);
 	return m->keywords.ptr ? 0 : -ENOMEM;
 }

@@ -9,6 +9,7 @@
 struct search_match {
 	const struct imap_search_key *program; /* sets resolved, texts folded */
 	struct mime_charsets *charsets;
+	int64_t now; /* what OLDER and YOUNGER count from */
 };
 
 /* *ret_bytes: how much of bodies was looked at. A message that is not there any more is

@@ -119,6 +119,14 @@ static int load_one(void *context, const struct store_message *m)
 	return append(context, m);
 }
 
+static int load_keyword(void *context, struct str word)
+{
+	int r;
+
+	(void)view_add_keywords(context, word, &r);
+	return r;
+}
+
 /* What growing by doubling took too much; new mail comes one by one. */
 static void trim(struct view *v)
 {
@@ -152,7 +160,9 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 		.read_only = read_only };
 	buf_init(&v->keywords, 0);
 	v->seen = v->seen_expunges = store_modseq(store);
-	code = store_each_message(store, m->id, 1, UINT32_MAX, load_one, v, err);
+	code = store_each_keyword(store, m->id, load_keyword, v, err);
+	if (code == 0)
+		code = store_each_message(store, m->id, 1, UINT32_MAX, load_one, v, err);
 	if (code < 0) {
 		view_close(v);
 		return code;
@@ -202,10 +212,31 @@ static int find_gone(void *context, uint32_t uid)
 	return 0;
 }
 
+static int put_gone(const struct view *v, struct buf *out)
+{
+	struct imap_set_writer writer = { .out = out };
+	bool some = false;
+	int r = 0;
+
+	for (uint32_t i = 0; i < v->count && r == 0; i++) {
+		if (!v->messages[i].gone)
+			continue;
+		if (!some)
+			r = buf_append_c(out, "* VANISHED ");
+		some = true;
+		if (r == 0)
+			r = imap_set_put(&writer, v->messages[i].uid);
+	}
+	if (r == 0)
+		r = imap_set_end(&writer);
+	return r < 0 || !some ? r : buf_append_c(out, "\r\n");
+}
+
 static int tell_expunges(struct view *v, struct buf *out)
 {
+	bool vanished = v->form & VIEW_VANISHED;
 	uint32_t kept = 0;
-	int r = 0;
+	int r = vanished ? put_gone(v, out) : 0;
 
 	for (uint32_t i = 0; i < v->count; i++) {
 		if (!v->messages[i].gone) {
@@ -213,7 +244,7 @@ static int tell_expunges(struct view *v, struct buf *out)
 			continue;
 		}
 		v->recent -= v->messages[i].recent;
-		if (r == 0)
+		if (r == 0 && !vanished)
 			r = buf_printf(out, "* %" PRIu32 " EXPUNGE\r\n", kept + 1);
 	}
 	v->count = kept;
@@ -257,8 +288,10 @@ static int see_change(void *context, const struct store_message *m)
 		return 0; /* a place in the middle: seen with the next SELECT */
 	before = *known;
 	view_set(known, m->flags, m->keywords, m->modseq);
-	if (known->flags != before.flags || known->keywords != before.keywords)
-		known->untold = v->untold = true;
+	if (known->flags == before.flags && known->keywords == before.keywords)
+		return 0;
+	known->untold = v->untold = true;
+	known->quiet = false;
 	return 0;
 }
 
@@ -272,8 +305,9 @@ static int sync_changes(struct view *v, struct buf *out, struct error *err)
 		return code;
 	v->seen = store_modseq(v->store);
 	if (changes.new_messages)
-		code = buf_printf(out, "* %" PRIu32 " EXISTS\r\n* %" PRIu32 " RECENT\r\n",
-			v->count, v->recent);
+		code = buf_printf(out, "* %" PRIu32 " EXISTS\r\n", v->count);
+	if (code == 0 && changes.new_messages && !(v->form & VIEW_NO_RECENT))
+		code = buf_printf(out, "* %" PRIu32 " RECENT\r\n", v->recent);
 	if (code == 0 && changes.new_keywords)
 		code = view_put_flags(v, out);
 	if (changes.new_recent)
@@ -281,8 +315,7 @@ static int sync_changes(struct view *v, struct buf *out, struct error *err)
 	return code;
 }
 
-int view_sync(
-	struct view *v, bool expunges, bool with_uid, struct buf *out, struct error *err)
+int view_sync(struct view *v, bool expunges, struct buf *out, struct error *err)
 {
 	struct mailbox m = { 0 };
 	int code = 0;
@@ -299,7 +332,7 @@ int view_sync(
 		v->dirty = false;
 		code = sync_changes(v, out, err);
 	}
-	return code < 0 ? code : view_tell(v, with_uid, out, err);
+	return code < 0 ? code : view_tell(v, out, err);
 }
 
 /* ── telling flags ─────────────────────────────────────────────────────────────────── */
@@ -321,10 +354,11 @@ static int put_with_keywords(void *context, const struct store_message *m)
 int view_put_message_flags(
 	struct view *v, const struct view_message *m, struct buf *out, struct error *err)
 {
-	struct put_keywords p = { .out = out,
-		.bits = m->flags | (m->recent ? FLAG_RECENT : 0u) };
+	struct put_keywords p = { .out = out, .bits = m->flags };
 	int code = buf_append_c(out, "FLAGS (");
 
+	if (m->recent && !(v->form & VIEW_NO_RECENT))
+		p.bits |= FLAG_RECENT;
 	if (code == 0 && m->keywords)
 		code = store_each_message(
 			v->store, v->mailbox, m->uid, m->uid, put_with_keywords, &p, err);
@@ -333,21 +367,36 @@ int view_put_message_flags(
 	return code < 0 ? code : buf_byte(out, ')');
 }
 
-static int tell_one(
-	struct view *v, uint32_t index, bool with_uid, struct buf *out, struct error *err)
+int view_put_fetch(const struct view *v, uint32_t index, struct buf *out)
+{
+	if (v->form & VIEW_UIDFETCH)
+		return buf_printf(
+			out, "* %" PRIu32 " UIDFETCH (", v->messages[index].uid);
+	return buf_printf(out, "* %" PRIu32 " FETCH (", index + 1);
+}
+
+static int tell_one(struct view *v, uint32_t index, struct buf *out, struct error *err)
 {
 	struct view_message *m = &v->messages[index];
-	int code = buf_printf(out, "* %" PRIu32 " FETCH (", index + 1);
+	bool flags = !m->quiet || !(v->form & VIEW_MODSEQ);
+	int code;
 
-	if (code == 0 && with_uid)
-		code = buf_printf(out, "UID %" PRIu32 " ", m->uid);
-	if (code == 0)
-		code = view_put_message_flags(v, m, out, err);
 	m->untold = false;
+	if (m->quiet && !(v->form & VIEW_MODSEQ))
+		return 0;
+	m->quiet = false;
+	code = view_put_fetch(v, index, out);
+	if (code == 0 && (v->form & VIEW_UID) && !(v->form & VIEW_UIDFETCH))
+		code = buf_printf(out, "UID %" PRIu32 " ", m->uid);
+	if (code == 0 && flags)
+		code = view_put_message_flags(v, m, out, err);
+	if (code == 0 && (v->form & VIEW_MODSEQ))
+		code = buf_printf(
+			out, "%sMODSEQ (%" PRIu64 ")", flags ? " " : "", m->modseq);
 	return code < 0 ? code : buf_append_c(out, ")\r\n");
 }
 
-int view_tell(struct view *v, bool with_uid, struct buf *out, struct error *err)
+int view_tell(struct view *v, struct buf *out, struct error *err)
 {
 	int code = 0;
 
@@ -355,9 +404,83 @@ int view_tell(struct view *v, bool with_uid, struct buf *out, struct error *err)
 		return 0;
 	for (uint32_t i = 0; i < v->count && code == 0; i++)
 		if (v->messages[i].untold)
-			code = tell_one(v, i, with_uid, out, err);
+			code = tell_one(v, i, out, err);
 	v->untold = false;
 	return code;
+}
+
+/* ── what vanished ─────────────────────────────────────────────────────────────────── */
+
+struct vanished {
+	const struct imap_set *uids; /* NULL: all */
+	struct imap_set_writer writer;
+	bool some;
+};
+
+static int put_vanished(void *context, uint32_t uid)
+{
+	struct vanished *w = context;
+	int r = 0;
+
+	if (w->uids && !imap_set_has(w->uids, uid))
+		return 0;
+	if (!w->some)
+		r = buf_append_c(w->writer.out, "* VANISHED (EARLIER) ");
+	w->some = true;
+	return r < 0 ? r : imap_set_put(&w->writer, uid);
+}
+
+/* Nothing is known of so long ago: all that are not there, as far as they were asked for.
+   A range is written at once, for there may be thousands of millions. */
+static int put_absent(struct vanished *w, uint32_t from, uint32_t to)
+{
+	int r = 0;
+
+	for (size_t i = 0; w->uids && i < w->uids->count && r == 0; i++) {
+		struct imap_range range = w->uids->ranges[i];
+		uint32_t first = range.from > from ? range.from : from;
+		uint32_t last = range.to < to ? range.to : to;
+
+		if (!range.from || first > last)
+			continue;
+		r = put_vanished(w, first);
+		w->writer.to = last;
+	}
+	if (w->uids || from > to)
+		return r;
+	r = put_vanished(w, from);
+	w->writer.to = to;
+	return r;
+}
+
+static int put_all_absent(struct view *v, uint32_t uidnext, struct vanished *w)
+{
+	uint32_t from = 1;
+	int r = 0;
+
+	for (uint32_t i = 0; i < v->count && r == 0; i++) {
+		if (v->messages[i].uid > from)
+			r = put_absent(w, from, v->messages[i].uid - 1);
+		from = v->messages[i].uid + 1;
+	}
+	return r < 0 || from >= uidnext ? r : put_absent(w, from, uidnext - 1);
+}
+
+int view_put_vanished(struct view *v, uint64_t since, const struct imap_set *uids,
+	struct buf *out, struct error *err)
+{
+	struct vanished w = { .uids = uids, .writer = { .out = out } };
+	struct mailbox m = { 0 };
+	int code = store_mailbox_counts(v->store, v->mailbox, &m, err);
+
+	if (code == 0 && since < m.modseq_base)
+		code = put_all_absent(v, m.uidnext, &w);
+	else if (code == 0)
+		code = store_each_expunged(
+			v->store, v->mailbox, since, put_vanished, &w, err);
+	if (code == 0)
+		code = imap_set_end(&w.writer);
+	return code < 0 || !w.some ? code : buf_append_c(out, "\r\n");
 }
 
 /* ── sets ──────────────────────────────────────────────────────────────────────────── */

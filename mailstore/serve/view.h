@@ -17,17 +17,27 @@ struct view_message {
 	uint8_t flags;     /* enum message_flag without FLAG_RECENT */
 	bool recent;       /* this session has it as \Recent */
 	bool untold;       /* the client has to be told of its flags */
+	bool quiet;        /* untold, but of its modseq alone */
 	bool gone;         /* expunged, and about to be told */
 };
 _Static_assert(sizeof(struct view_message) <= 32, "a mailbox has 100,000 messages");
+
+enum view_form {                 /* bits: how changes are told */
+	VIEW_UID = 1 << 0,       /* with the UID */
+	VIEW_MODSEQ = 1 << 1,    /* with the modseq: CONDSTORE */
+	VIEW_VANISHED = 1 << 2,  /* VANISHED for EXPUNGE: QRESYNC, UIDONLY */
+	VIEW_UIDFETCH = 1 << 3,  /* UIDs for sequence numbers: UIDONLY */
+	VIEW_NO_RECENT = 1 << 4, /* IMAP4rev2 has none */
+};
 
 struct view {
 	struct store *store;
 	int64_t mailbox; /* 0: none selected */
 	uint32_t uidvalidity;
 	bool read_only;
-	bool dirty;  /* the store is ahead */
-	bool untold; /* of some message */
+	unsigned form; /* enum view_form */
+	bool dirty;    /* the store is ahead */
+	bool untold;   /* of some message */
 	struct view_message *messages;
 	uint32_t count, cap, recent;
 	uint64_t seen, seen_expunges; /* modseqs up to which we have looked */
@@ -41,10 +51,16 @@ void view_close(struct view *v); /* may be called twice */
 
 /* Looks what changed and writes EXPUNGE (only when allowed), EXISTS, RECENT, FETCH.
    -ENOENT: the mailbox is gone, or another one has its name. */
-int view_sync(
-	struct view *v, bool expunges, bool with_uid, struct buf *out, struct error *err);
+int view_sync(struct view *v, bool expunges, struct buf *out, struct error *err);
 /* Writes FETCH for what is marked untold. */
-int view_tell(struct view *v, bool with_uid, struct buf *out, struct error *err);
+int view_tell(struct view *v, struct buf *out, struct error *err);
+/* "* 5 FETCH (" or "* 1205 UIDFETCH (" */
+int view_put_fetch(const struct view *v, uint32_t index, struct buf *out);
+/* What became of UIDs while the client was away (RFC 7162, 3.2.5.1): those of `uids`
+   (resolved; NULL: all) that were expunged since that modseq, as VANISHED (EARLIER).
+   Where it is not known since when, all that are not there. */
+int view_put_vanished(struct view *v, uint64_t since, const struct imap_set *uids,
+	struct buf *out, struct error *err);
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS …". */
 int view_put_flags(struct view *v, struct buf *out);
 /* A message's flags with \Recent and keywords (looked up when it has some). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages: walking, adding, flags, expunging. */
+#include "base/clock.h"
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@ static void read_message(const struct query *q, struct store_message *m)
 		.modseq = query_number(q, 7),
 		.uidl = query_bytes(q, 8),
 		.pop3_order = (uint32_t)query_number(q, 9),
+		.saved = (int64_t)query_number(q, 10),
+		.email = query_number(q, 11),
 	};
 }
 
@@ -179,6 +182,12 @@ static void count_new(
 		*ret_uid = uid;
 }
 
+static int64_t now(void)
+{
+	return (int64_t)(clock_wall_ms() / 1000);
+}
+
+/* A modseq is given once: it names the message, too. */
 static int insert(struct store *s, int64_t mailbox, const struct store_message *m,
 	uint32_t uid, uint64_t modseq, const struct body_place *place, struct error *err)
 {
@@ -188,7 +197,8 @@ static int insert(struct store *s, int64_t mailbox, const struct store_message *
 			sql_number(m->size), sql_number(modseq), sql_text(m->uidl),
 			sql_number(m->pop3_order), sql_number(place->pack),
 			sql_number(place->offset), sql_number(place->len),
-			sql_number(place->checksum)),
+			sql_number(place->checksum),
+			sql_signed(m->saved ? m->saved : now()), sql_number(modseq)),
 		err);
 }
 
@@ -288,7 +298,8 @@ int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbo
 	box_change(s, b, &modseq);
 	code = sql_run(s->db, SQL_COPY_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_signed(to_mailbox),
-			sql_number(to_uid), sql_number(FLAG_RECENT), sql_number(modseq)),
+			sql_number(to_uid), sql_number(FLAG_RECENT), sql_number(modseq),
+			sql_signed(now())),
 		err);
 	if (code == 0)
 		count_new(b, to_uid, state.flags | FLAG_RECENT, state.size, ret_uid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Subscriptions and checkpoints: names with little behind them. */
+/* Subscriptions, checkpoints, metadata, keywords: names with little behind them. */
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -81,4 +81,79 @@ int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 		return error_set(err, -ENOMEM, "no memory");
 	*ret_value = value;
 	return 0;
+}
+
+int store_set_metadata(struct store *s, int64_t mailbox, struct str entry,
+	struct str value, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	if (code < 0)
+		return code;
+	if (!value.ptr)
+		return sql_run(s->db, SQL_DELETE_METADATA,
+			SQL_VALUES(sql_signed(mailbox), sql_text(entry)), err);
+	return sql_run(s->db, SQL_SET_METADATA,
+		SQL_VALUES(sql_signed(mailbox), sql_text(entry), sql_blob(value)), err);
+}
+
+int store_each_metadata(struct store *s, int64_t mailbox, metadata_each_fn *each,
+	void *context, struct error *err)
+{
+	struct query q;
+	int code = query_begin(
+		s->db, SQL_EACH_METADATA, SQL_VALUES(sql_signed(mailbox)), &q, err);
+
+	while (code == 0) {
+		code = query_next(&q, err);
+		if (code <= 0)
+			break;
+		code = each(context, query_bytes(&q, 0), query_bytes(&q, 1));
+	}
+	query_end(&q);
+	return code;
+}
+
+int store_add_keyword(
+	struct store *s, int64_t mailbox, struct str word, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_ADD_KEYWORD,
+				  SQL_VALUES(sql_signed(mailbox), sql_text(word)), err);
+}
+
+int store_each_keyword(struct store *s, int64_t mailbox, name_each_fn *each,
+	void *context, struct error *err)
+{
+	struct query q;
+	int code = query_begin(
+		s->db, SQL_EACH_KEYWORD, SQL_VALUES(sql_signed(mailbox)), &q, err);
+
+	while (code == 0) {
+		code = query_next(&q, err);
+		if (code <= 0)
+			break;
+		code = each(context, query_bytes(&q, 0));
+	}
+	query_end(&q);
+	return code;
+}
+
+int store_usage(
+	struct store *s, uint64_t *ret_bytes, uint64_t *ret_messages, struct error *err)
+{
+	struct query q;
+	int code = boxes_save(s, err);
+
+	if (code < 0)
+		return code;
+	code = query_first(s->db, SQL_USAGE, SQL_NO_VALUES, &q, err);
+	if (code == 1) {
+		*ret_bytes = query_number(&q, 0);
+		*ret_messages = query_number(&q, 1);
+	}
+	query_end(&q);
+	return code < 0 ? code : 0;
 }

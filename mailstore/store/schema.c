@@ -107,6 +107,28 @@ static const char *const upgrades[] = {
 	"  WHERE name = 'switch-modseq'), 'copying');"
 	"ALTER TABLE message ADD COLUMN checksum INTEGER;"
 	"ALTER TABLE staged ADD COLUMN checksum INTEGER;",
+
+	/* when a message came to its mailbox; what its copies have in common (an old one:
+	   their place); what clients note about mailboxes, and the keywords that they
+	   showed at the source without a message that has them */
+	"ALTER TABLE message ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE message ADD COLUMN email INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE message SET saved = date, email = CASE WHEN pack = 0 AND offset = 0"
+	" THEN modseq ELSE (SELECT min(m.modseq) FROM message m"
+	"  WHERE m.pack = message.pack AND m.offset = message.offset) END;"
+	"CREATE TABLE metadata ("
+	" mailbox INTEGER NOT NULL," /* 0: of the account */
+	" entry TEXT NOT NULL,"
+	" value BLOB NOT NULL,"
+	" PRIMARY KEY (mailbox, entry)) WITHOUT ROWID;"
+	"CREATE TABLE keyword ("
+	" mailbox INTEGER NOT NULL,"
+	" word TEXT NOT NULL,"
+	" PRIMARY KEY (mailbox, word)) WITHOUT ROWID;"
+	"CREATE TRIGGER mailbox_gone AFTER DELETE ON mailbox BEGIN"
+	" DELETE FROM metadata WHERE mailbox = old.id;"
+	" DELETE FROM keyword WHERE mailbox = old.id;"
+	" END;",
 };
 
 const struct database_schema store_schema = {

@@ -13,13 +13,16 @@
  *   │          │   │           pack 7, offset 4711, len 37000   bodies/0007.pack
  *   │          │   │           pack 0, offset 12, len 900       body, row 12
  *   │          │   │           pack 0, offset 0, len 0          empty, nowhere
+ *   │          │   │         saved: when it came here; email: the same in all its copies
  *   │          │   └─ body  small bodies that came alone; a trigger removes the row
  *   │          │            with its last message
  *   │          └─ expunged  UIDs that are gone, in the order in which they went (QRESYNC)
  *   ├─ key, name            key: what names are compared by (INBOX in capitals)
  *   ├─ messages, unseen, recent, deleted, bytes
  *   │                       counted as messages come and go: STATUS reads one row
- *   └─ modseq_base          expunged UIDs are known from here on
+ *   ├─ modseq_base          expunged UIDs are known from here on
+ *   ├─ metadata             what clients noted about it; mailbox 0: about the account
+ *   └─ keyword              words that FLAGS shows though no message has them
  *   uidvalidity            each one that a name ever had, and the mailbox that had it
  *   staged                 messages on their way to INBOX: date, size, and the place
  *   subscription           names, whether there is such a mailbox or not

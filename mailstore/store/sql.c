@@ -7,7 +7,8 @@
 	" highestmodseq, modseq_base, messages, unseen, recent, deleted, bytes"
 /* Order as message.c reads it. */
 #define MESSAGE_COLUMNS                                                                  \
-	"uid, flags, keywords, date, zone, size, len, modseq, uidl, pop3_order"
+	"uid, flags, keywords, date, zone, size, len, modseq, uidl, pop3_order, saved,"  \
+	" email"
 
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
@@ -50,10 +51,10 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_MESSAGE] = "SELECT flags, keywords, modseq, size, pack FROM message"
 			" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_INSERT_MESSAGE] = "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-			       " ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+			       " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
 	[SQL_COPY_MESSAGE] =
 		"INSERT INTO message SELECT ?3, ?4, flags | ?5, keywords, date, zone,"
-		" size, ?6, '', 0, pack, offset, len, checksum FROM message"
+		" size, ?6, '', 0, pack, offset, len, checksum, ?7, email FROM message"
 		" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_SET_FLAGS] = "UPDATE message SET flags = ?3, keywords = ?4, modseq = ?5"
 			  " WHERE mailbox = ?1 AND uid = ?2",
@@ -100,6 +101,15 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_SET_CHECKPOINT] = "INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2)",
 	[SQL_DELETE_CHECKPOINT] = "DELETE FROM checkpoint WHERE name = ?1",
 	[SQL_CHECKPOINT] = "SELECT value FROM checkpoint WHERE name = ?1",
+
+	[SQL_SET_METADATA] = "INSERT OR REPLACE INTO metadata VALUES (?1, ?2, ?3)",
+	[SQL_DELETE_METADATA] = "DELETE FROM metadata WHERE mailbox = ?1 AND entry = ?2",
+	[SQL_EACH_METADATA] = "SELECT entry, value FROM metadata WHERE mailbox = ?1"
+			      " ORDER BY entry",
+	[SQL_ADD_KEYWORD] = "INSERT OR IGNORE INTO keyword VALUES (?1, ?2)",
+	[SQL_EACH_KEYWORD] = "SELECT word FROM keyword WHERE mailbox = ?1 ORDER BY word",
+	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
+		      " FROM mailbox",
 
 	/* Each of these answers with rows only when something is wrong; the first column
 	   is the sentence. */

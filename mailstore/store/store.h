@@ -172,6 +172,8 @@ struct store_message {
 	struct str uidl;     /* POP3 unique-id, "" : none known */
 	uint32_t pop3_order; /* place in the source's maildrop from 1; 0: by UID after
 	                        those */
+	int64_t saved;       /* when it came to this mailbox; 0 for store_add(): now */
+	uint64_t email;      /* the same for all copies, never used again. The store's */
 };
 
 typedef int message_each_fn(void *context, const struct store_message *m);
@@ -282,6 +284,26 @@ int store_discard(struct store *s, int64_t id, struct error *err); /* -ENOENT */
 int store_settle(struct store *s, uint64_t *ret_count, struct error *err);
 /* How many store_open() delivered. */
 uint64_t store_settled(const struct store *s);
+
+/* ── what clients note ─────────────────────────────────────────────────────────────── */
+
+/* Entries of a mailbox (0: of the account), names in lower case (RFC 5464). value ptr
+   NULL: removes it. The names of entries and mailboxes are the caller's business. */
+int store_set_metadata(struct store *s, int64_t mailbox, struct str entry,
+	struct str value, struct error *err);
+typedef int metadata_each_fn(void *context, struct str entry, struct str value);
+int store_each_metadata(struct store *s, int64_t mailbox, metadata_each_fn *each,
+	void *context, struct error *err);
+
+/* Keywords that FLAGS shows though no message has them. */
+int store_add_keyword(
+	struct store *s, int64_t mailbox, struct str word, struct error *err);
+int store_each_keyword(struct store *s, int64_t mailbox, name_each_fn *each,
+	void *context, struct error *err);
+
+/* Of the whole account. */
+int store_usage(
+	struct store *s, uint64_t *ret_bytes, uint64_t *ret_messages, struct error *err);
 
 /* ── the rest ──────────────────────────────────────────────────────────────────────── */
 

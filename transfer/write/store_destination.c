@@ -386,6 +386,7 @@ static int add_row(struct store_destination *d, struct incoming *in, int64_t fol
 		.keywords = m->keywords,
 		.date = m->date,
 		.zone = m->zone,
+		.saved = m->date, /* what is known of it */
 		.size = m->size,
 		.uidl = m->uidl.ptr ? m->uidl : STR_LIT(""),
 		.pop3_order = m->pop3_order };

@@ -10,28 +10,55 @@ struct imap_cursor imap_cursor(struct str input)
 	return (struct imap_cursor){ .rest = input };
 }
 
+struct imap_cursor imap_lenient_cursor(struct str input)
+{
+	return (struct imap_cursor){ .rest = input, .lenient = true };
+}
+
 char imap_peek(const struct imap_cursor *c)
 {
 	return c->rest.len ? c->rest.ptr[0] : '\0';
 }
 
+static struct str after_spaces(struct str rest)
+{
+	while (rest.len && rest.ptr[0] == ' ')
+		rest = str_skip(rest, 1);
+	return rest;
+}
+
+static bool is_end(struct str rest)
+{
+	return !rest.len || str_eq(rest, STR_LIT("\r\n")) || str_eq(rest, STR_LIT("\n"));
+}
+
 bool imap_char(struct imap_cursor *c, char expected)
 {
-	if (!c->rest.len || c->rest.ptr[0] != expected)
+	struct str rest = c->lenient && expected == ')' ? after_spaces(c->rest) : c->rest;
+
+	if (!rest.len || rest.ptr[0] != expected)
 		return false;
-	c->rest = str_skip(c->rest, 1);
+	rest = str_skip(rest, 1);
+	c->rest = c->lenient && expected == '(' ? after_spaces(rest) : rest;
 	return true;
 }
 
+/* A lenient one is no space before the end or a ")": nothing follows it. */
 bool imap_space(struct imap_cursor *c)
 {
-	return imap_char(c, ' ');
+	struct str rest = after_spaces(c->rest);
+
+	if (!c->lenient)
+		return imap_char(c, ' ');
+	if (rest.len == c->rest.len || is_end(rest) || rest.ptr[0] == ')')
+		return false;
+	c->rest = rest;
+	return true;
 }
 
 bool imap_end(const struct imap_cursor *c)
 {
-	return !c->rest.len || str_eq(c->rest, STR_LIT("\r\n")) ||
-	       str_eq(c->rest, STR_LIT("\n"));
+	return is_end(c->lenient ? after_spaces(c->rest) : c->rest);
 }
 
 /* RFC 3501 atom-specials; 8-bit bytes are let through: clients send them, and a peer's
@@ -62,9 +89,25 @@ static bool take_while_not(struct imap_cursor *c, struct str stops, struct str *
 	return true;
 }
 
+/* "word" with quotes and nothing in it that would have to be undone. */
+static bool quoted_atom(struct imap_cursor *c, struct str *ret)
+{
+	struct str inner = str_skip(c->rest, 1);
+	size_t end = str_index(inner, '"');
+
+	inner = str_take(inner, end);
+	if (!c->lenient || !c->rest.len || c->rest.ptr[0] != '"' || !inner.len ||
+		end + 1 == c->rest.len || str_index(inner, '\\') < inner.len ||
+		str_index(inner, '\n') < inner.len)
+		return false;
+	c->rest = str_skip(c->rest, inner.len + 2);
+	*ret = inner;
+	return true;
+}
+
 bool imap_atom(struct imap_cursor *c, struct str *ret)
 {
-	return take_while_not(c, STR_LIT("%*\\]"), ret);
+	return take_while_not(c, STR_LIT("%*\\]"), ret) || quoted_atom(c, ret);
 }
 
 bool imap_tag(struct imap_cursor *c, struct str *ret)

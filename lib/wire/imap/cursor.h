@@ -14,9 +14,14 @@
 
 struct imap_cursor {
 	struct str rest;
+	/* Of a client that is logged in: what Dovecot, Cyrus and Courier take beside the
+	   grammar is taken: several spaces for one, spaces inside of parentheses and at
+	   the end, an atom between quotes. */
+	bool lenient;
 };
 
 struct imap_cursor imap_cursor(struct str input);
+struct imap_cursor imap_lenient_cursor(struct str input);
 
 bool imap_space(struct imap_cursor *c); /* exactly one */
 bool imap_char(struct imap_cursor *c, char expected);

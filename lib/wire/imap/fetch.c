@@ -14,6 +14,12 @@ static const struct item_row {
 } item_rows[] = {
 	{ STR("FLAGS"), IMAP_FETCH_FLAGS, IMAP_SECTION_ALL, true },
 	{ STR("UID"), IMAP_FETCH_UID, IMAP_SECTION_ALL, true },
+	{ STR("MODSEQ"), IMAP_FETCH_MODSEQ, IMAP_SECTION_ALL, true },
+	{ STR("EMAILID"), IMAP_FETCH_EMAILID, IMAP_SECTION_ALL, true },
+	{ STR("THREADID"), IMAP_FETCH_THREADID, IMAP_SECTION_ALL, true },
+	{ STR("SAVEDATE"), IMAP_FETCH_SAVEDATE, IMAP_SECTION_ALL, true },
+	{ STR("PREVIEW"), IMAP_FETCH_PREVIEW, IMAP_SECTION_ALL, true },
+	{ STR("SNIPPET"), IMAP_FETCH_SNIPPET, IMAP_SECTION_ALL, true },
 	{ STR("INTERNALDATE"), IMAP_FETCH_INTERNALDATE, IMAP_SECTION_ALL, true },
 	{ STR("RFC822.SIZE"), IMAP_FETCH_SIZE, IMAP_SECTION_ALL, true },
 	{ STR("ENVELOPE"), IMAP_FETCH_ENVELOPE, IMAP_SECTION_ALL, true },
@@ -140,9 +146,16 @@ static int put_label_fields(struct buf *out, const struct imap_fetch_item *item)
 	return r < 0 || !item->n_fields ? r : buf_byte(out, ')');
 }
 
+static const char *label_name(enum imap_fetch_kind kind)
+{
+	if (kind == IMAP_FETCH_BINARY)
+		return "BINARY[";
+	return kind == IMAP_FETCH_BINARY_SIZE ? "BINARY.SIZE[" : "BODY[";
+}
+
 static int put_label(struct buf *out, const struct imap_fetch_item *item)
 {
-	int r = buf_append_c(out, "BODY[");
+	int r = buf_append_c(out, label_name(item->kind));
 
 	if (r == 0)
 		r = put_label_section(out, item);
@@ -169,10 +182,57 @@ static bool make_label(struct imap_fetch_item *item, struct arena *arena)
 static bool body_section(
 	struct imap_cursor *c, struct arena *arena, struct imap_fetch_item *item)
 {
-	item->kind = IMAP_FETCH_SECTION;
 	item->section = IMAP_SECTION_ALL;
-	return section_numbers(c, arena, item) && section_name(c, arena, item) &&
-	       imap_char(c, ']') && section_partial(c, item) && make_label(item, arena);
+	if (!section_numbers(c, arena, item))
+		return false;
+	/* RFC 3516, 7: only numbers; no part of a size */
+	if (item->kind == IMAP_FETCH_SECTION && !section_name(c, arena, item))
+		return false;
+	return imap_char(c, ']') &&
+	       (item->kind == IMAP_FETCH_BINARY_SIZE || section_partial(c, item)) &&
+	       make_label(item, arena);
+}
+
+static const struct body_row {
+	struct str name;
+	enum imap_fetch_kind kind;
+	bool peek;
+} body_rows[] = {
+	{ STR("BODY"), IMAP_FETCH_SECTION, false },
+	{ STR("BODY.PEEK"), IMAP_FETCH_SECTION, true },
+	{ STR("BINARY"), IMAP_FETCH_BINARY, false },
+	{ STR("BINARY.PEEK"), IMAP_FETCH_BINARY, true },
+	{ STR("BINARY.SIZE"), IMAP_FETCH_BINARY_SIZE, true },
+};
+
+static bool body_name(struct str name, struct imap_fetch_item *item)
+{
+	for (size_t i = 0; i < COUNT(body_rows); i++) {
+		if (!str_ieq(name, body_rows[i].name))
+			continue;
+		item->kind = body_rows[i].kind;
+		item->peek = body_rows[i].peek;
+		return true;
+	}
+	return false;
+}
+
+/* "PREVIEW (LAZY)": a hint, since ours is made at once. */
+static bool preview_hints(struct imap_cursor *c)
+{
+	struct imap_cursor at = *c;
+	struct str word;
+
+	if (!imap_space(&at) || !imap_char(&at, '('))
+		return true;
+	do {
+		if (!imap_atom(&at, &word))
+			return false;
+	} while (imap_space(&at));
+	if (!imap_char(&at, ')'))
+		return false;
+	*c = at;
+	return true;
 }
 
 static bool named_item(struct str name, struct imap_fetch_item *item)
@@ -198,7 +258,7 @@ static bool item_name(struct imap_cursor *c, struct str *ret)
 	if (!imap_atom(&at, &atom))
 		return false;
 	*ret = str_take(atom, str_index(atom, '['));
-	c->rest = str_skip(c->rest, ret->len);
+	c->rest = ret->len < atom.len ? str_skip(c->rest, ret->len) : at.rest;
 	return true;
 }
 
@@ -211,12 +271,10 @@ static bool fetch_item(
 	if (!item || !item_name(c, &name))
 		return false;
 	*ret = item;
-	if (imap_char(c, '[')) {
-		item->peek = str_ieq(name, STR_LIT("BODY.PEEK"));
-		return (item->peek || str_ieq(name, STR_LIT("BODY"))) &&
-		       body_section(c, arena, item);
-	}
-	return named_item(name, item);
+	if (imap_char(c, '['))
+		return body_name(name, item) && body_section(c, arena, item);
+	return named_item(name, item) &&
+	       (item->kind < IMAP_FETCH_PREVIEW || preview_hints(c));
 }
 
 static bool item_list(
@@ -254,4 +312,34 @@ bool imap_fetch_items(
 	}
 	*c = at;
 	return true;
+}
+
+static bool fetch_modifier(struct imap_cursor *c, struct imap_fetch_modifiers *ret)
+{
+	struct str name;
+
+	if (!imap_atom(c, &name))
+		return false;
+	if (str_ieq(name, STR_LIT("CHANGEDSINCE"))) {
+		ret->has_changedsince = true;
+		return imap_space(c) && imap_number64(c, &ret->changedsince);
+	}
+	if (str_ieq(name, STR_LIT("PARTIAL")))
+		return imap_space(c) && imap_partial(c, &ret->partial);
+	ret->vanished = str_ieq(name, STR_LIT("VANISHED"));
+	return ret->vanished;
+}
+
+bool imap_fetch_modifiers(struct imap_cursor *c, struct imap_fetch_modifiers *ret)
+{
+	*ret = (struct imap_fetch_modifiers){ .vanished = false };
+	if (!imap_space(c))
+		return true;
+	if (!imap_char(c, '('))
+		return false;
+	do {
+		if (!fetch_modifier(c, ret))
+			return false;
+	} while (imap_space(c));
+	return imap_char(c, ')');
 }

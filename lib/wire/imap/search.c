@@ -4,7 +4,20 @@
 #include "wire/imap/date.h"
 #include "wire/imap/flags.h"
 
-enum argument { NONE, TEXT, NAME_AND_TEXT, DAY, NUMBER, WORD, SET, KEY, TWO_KEYS };
+enum argument {
+	NONE,
+	TEXT,
+	NAME_AND_TEXT,
+	DAY,
+	NUMBER,
+	SECONDS, /* not 0 */
+	MODSEQ,
+	WORD,
+	SET,
+	KEY,
+	TWO_KEYS,
+	SAME_KEY, /* the key that follows, as it is */
+};
 
 static const struct row {
 	struct str name;
@@ -45,6 +58,16 @@ static const struct row {
 	{ STR("SENTSINCE"), IMAP_SEARCH_SENTSINCE, DAY, 0, STR("") },
 	{ STR("LARGER"), IMAP_SEARCH_LARGER, NUMBER, 0, STR("") },
 	{ STR("SMALLER"), IMAP_SEARCH_SMALLER, NUMBER, 0, STR("") },
+	{ STR("OLDER"), IMAP_SEARCH_OLDER, SECONDS, 0, STR("") },
+	{ STR("YOUNGER"), IMAP_SEARCH_YOUNGER, SECONDS, 0, STR("") },
+	{ STR("SAVEDBEFORE"), IMAP_SEARCH_SAVEDBEFORE, DAY, 0, STR("") },
+	{ STR("SAVEDON"), IMAP_SEARCH_SAVEDON, DAY, 0, STR("") },
+	{ STR("SAVEDSINCE"), IMAP_SEARCH_SAVEDSINCE, DAY, 0, STR("") },
+	{ STR("SAVEDATESUPPORTED"), IMAP_SEARCH_ALL, NONE, 0, STR("") },
+	{ STR("EMAILID"), IMAP_SEARCH_EMAILID, WORD, 0, STR("") },
+	{ STR("THREADID"), IMAP_SEARCH_THREADID, WORD, 0, STR("") },
+	{ STR("MODSEQ"), IMAP_SEARCH_MODSEQ, MODSEQ, 0, STR("") },
+	{ STR("FUZZY"), IMAP_SEARCH_ALL, SAME_KEY, 0, STR("") },
 	{ STR("UID"), IMAP_SEARCH_UID, SET, 0, STR("") },
 	{ STR("NOT"), IMAP_SEARCH_NOT, KEY, 0, STR("") },
 	{ STR("OR"), IMAP_SEARCH_OR, TWO_KEYS, 0, STR("") },
@@ -56,6 +79,7 @@ struct parser {
 	struct arena *arena;
 	unsigned depth;
 	size_t keys;
+	bool has_modseq, has_sequence;
 };
 
 static bool parse_key(struct parser *p, struct imap_search_key **ret);
@@ -91,6 +115,20 @@ static bool parse_day(struct parser *p, int64_t *ret)
 	return imap_astring(&p->c, p->arena, &text) && imap_day(text, ret);
 }
 
+/* RFC 7162, 3.1.5: one number is kept for all that can change of a message, so which
+   flag is meant makes no difference. */
+static bool parse_modseq(struct parser *p, uint64_t *ret)
+{
+	struct str entry, type;
+
+	p->has_modseq = true;
+	if (imap_peek(&p->c) == '"' &&
+		(!imap_quoted(&p->c, p->arena, &entry) || !imap_space(&p->c) ||
+			!imap_atom(&p->c, &type) || !imap_space(&p->c)))
+		return false;
+	return imap_number64(&p->c, ret);
+}
+
 static bool parse_inner(
 	struct parser *p, enum argument argument, struct imap_search_key *key)
 {
@@ -118,7 +156,12 @@ static bool parse_argument(
 	case DAY:
 		return parse_day(p, &key->day);
 	case NUMBER:
-		return imap_number(&p->c, &key->size);
+		return imap_number64(&p->c, &key->number);
+	case SECONDS:
+		return imap_number64(&p->c, &key->number) && key->number &&
+		       key->number <= UINT32_MAX;
+	case MODSEQ:
+		return parse_modseq(p, &key->number);
 	case WORD:
 		return imap_atom(&p->c, &key->text);
 	case SET:
@@ -126,6 +169,8 @@ static bool parse_argument(
 	case KEY:
 	case TWO_KEYS:
 		return parse_inner(p, row->argument, key);
+	case SAME_KEY:
+		break;
 	}
 	return false;
 }
@@ -141,11 +186,22 @@ static bool parse_list(struct parser *p, struct imap_search_key **ret)
 	return ok;
 }
 
+static bool parse_same(struct parser *p, struct imap_search_key **ret)
+{
+	bool ok = imap_space(&p->c) && p->depth++ < IMAP_SEARCH_DEPTH_MAX &&
+	          parse_key(p, ret);
+
+	p->depth--;
+	return ok;
+}
+
 static bool parse_named(struct parser *p, struct imap_search_key **ret)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (!imap_keyword(&p->c, rows[i].name))
 			continue;
+		if (rows[i].argument == SAME_KEY)
+			return parse_same(p, ret);
 		*ret = new_key(p, rows[i].kind);
 		if (!*ret)
 			return false;
@@ -162,39 +218,39 @@ static bool parse_key(struct parser *p, struct imap_search_key **ret)
 
 	if (imap_char(&p->c, '('))
 		return parse_list(p, ret);
-	if (next == '*' || (next >= '0' && next <= '9')) {
-		*ret = new_key(p, IMAP_SEARCH_SEQUENCE);
+	if (next == '$' || next == '*' || (next >= '0' && next <= '9')) {
+		*ret = new_key(p, next == '$' ? IMAP_SEARCH_UID : IMAP_SEARCH_SEQUENCE);
+		p->has_sequence |= next != '$';
 		return *ret && imap_set(&p->c, p->arena, &(*ret)->set);
 	}
 	return parse_named(p, ret);
 }
 
-static enum imap_search_result parse_charset(struct parser *p)
-{
-	struct str name;
-
-	if (!imap_keyword(&p->c, STR_LIT("CHARSET")))
-		return IMAP_SEARCH_OK;
-	if (!imap_space(&p->c) || !imap_astring(&p->c, p->arena, &name) ||
-		!imap_space(&p->c))
-		return IMAP_SEARCH_BAD;
-	return str_ieq(name, STR_LIT("US-ASCII")) || str_ieq(name, STR_LIT("UTF-8"))
-	               ? IMAP_SEARCH_OK
-	               : IMAP_SEARCH_BAD_CHARSET;
-}
-
-enum imap_search_result imap_search_program(
-	struct imap_cursor *c, struct arena *arena, struct imap_search_key **ret_program)
+bool imap_search_keys(struct imap_cursor *c, struct arena *arena, struct imap_search *ret)
 {
 	struct parser p = { .c = *c, .arena = arena };
 	struct imap_search_key *all = new_key(&p, IMAP_SEARCH_AND);
-	enum imap_search_result result = parse_charset(&p);
 
-	if (result != IMAP_SEARCH_OK)
-		return result;
 	if (!all || !parse_keys(&p, &all->first))
-		return IMAP_SEARCH_BAD;
-	*ret_program = all;
+		return false;
+	ret->program = all;
+	ret->has_modseq = p.has_modseq;
+	ret->has_sequence = p.has_sequence;
 	*c = p.c;
-	return IMAP_SEARCH_OK;
+	return true;
+}
+
+bool imap_search(struct imap_cursor *c, struct arena *arena, struct imap_search *ret)
+{
+	struct imap_cursor at = *c;
+
+	ret->charset = STR_LIT("");
+	if (imap_keyword(&at, STR_LIT("CHARSET")) &&
+		(!imap_space(&at) || !imap_astring(&at, arena, &ret->charset) ||
+			!imap_space(&at)))
+		return false;
+	if (!imap_search_keys(&at, arena, ret))
+		return false;
+	*c = at;
+	return true;
 }

@@ -36,10 +36,17 @@ bool imap_set(struct imap_cursor *c, struct arena *arena, struct imap_set *ret)
 {
 	struct imap_cursor at = *c;
 	size_t most = count_ranges(c->rest);
-	struct imap_set set = { arena_alloc(arena, most * sizeof(struct imap_range)), 0 };
+	struct imap_set set = { .ranges = arena_alloc(
+					arena, most * sizeof(struct imap_range)) };
 
 	if (!set.ranges)
 		return false;
+	if (imap_char(&at, '$')) {
+		set.saved = true;
+		*ret = set;
+		*c = at;
+		return true;
+	}
 	do {
 		if (set.count == most || !set_range(&at, &set.ranges[set.count++]))
 			return false;

@@ -12,6 +12,7 @@ struct imap_range {
 struct imap_set {
 	struct imap_range *ranges;
 	size_t count;
+	bool saved; /* "$", the result of a search before (RFC 5182): no ranges */
 };
 
 bool imap_set(struct imap_cursor *c, struct arena *arena, struct imap_set *ret);

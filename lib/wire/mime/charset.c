@@ -110,6 +110,15 @@ static iconv_t find_converter(struct mime_charsets *c, struct str label)
 	return (iconv_t)-1;
 }
 
+bool mime_charset_is_known(struct mime_charsets *c, struct str charset)
+{
+	char space[LABEL_MAX];
+
+	return find_converter(c, charset) != (iconv_t)-1 ||
+	       has_label(STR_LIT("utf8 usascii ascii ansix341968"),
+		       normal_label(charset, space));
+}
+
 static int put_replacement(struct buf *out)
 {
 	return buf_append_c(out, REPLACEMENT);

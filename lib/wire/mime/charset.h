@@ -16,6 +16,8 @@ struct mime_charsets;
 struct mime_charsets *mime_charsets_new(void); /* NULL: no memory */
 void mime_charsets_free(struct mime_charsets *c);
 
+bool mime_charset_is_known(struct mime_charsets *c, struct str charset);
+
 /* Appends `bytes` as valid UTF-8. What is invalid, and 8-bit bytes of an unknown
    charset, become U+FFFD. c may be NULL: UTF-8 only. */
 int mime_to_utf8(

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unicase.h>
 #include <uninorm.h>
+#include <unistr.h>
 
 static size_t ascii_length(struct str s)
 {
@@ -56,6 +57,43 @@ int mime_fold(struct str utf8, struct buf *out)
 		                                     : fold_unicode(piece, out);
 		utf8 = str_skip(utf8, piece.len);
 	}
+	return r;
+}
+
+static int titlecase(struct str utf8, struct buf *out)
+{
+	while (utf8.len) {
+		uint8_t encoded[6];
+		ucs4_t c;
+		int n = u8_mbtouc(&c, (const uint8_t *)utf8.ptr, utf8.len), r;
+
+		n = n < 1 ? 1 : n;
+		utf8 = str_skip(utf8, (size_t)n);
+		n = u8_uctomb(encoded, uc_totitle(c), sizeof(encoded));
+		r = n > 0 ? buf_append(out, str_of(encoded, (size_t)n)) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int mime_casemap(struct str utf8, struct buf *out)
+{
+	struct buf title;
+	uint8_t *decomposed;
+	size_t len = 0;
+	int r;
+
+	buf_init(&title, 0);
+	r = titlecase(utf8, &title);
+	if (r == 0 && buf_len(&title)) {
+		decomposed =
+			u8_normalize(UNINORM_NFKD, (const uint8_t *)buf_view(&title).ptr,
+				buf_len(&title), NULL, &len);
+		r = decomposed ? buf_append(out, str_of(decomposed, len)) : -errno;
+		free(decomposed);
+	}
+	buf_fini(&title);
 	return r;
 }
 

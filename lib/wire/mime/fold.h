@@ -8,6 +8,8 @@
 #include "base/str.h"
 
 int mime_fold(struct str utf8, struct buf *out);
+/* i;unicode-casemap (RFC 5051), what SORT compares by: titlecase, decomposed. */
+int mime_casemap(struct str utf8, struct buf *out);
 
 /* Looks for one needle in text that comes in pieces (cut where no character is). */
 struct mime_finder {

@@ -36,7 +36,7 @@ int fixture_setup(void **state)
 
 void fixture_shell(const struct fixture *f, const char *command)
 {
-	char text[512];
+	char text[1024];
 
 	(void)snprintf(text, sizeof(text), "d=%s; %s", f->folder, command);
 	assert_int_equal(system(text), 0); /* NOLINT(cert-env33-c): our own words */

@@ -89,6 +89,10 @@ static void old_folders_are_told_apart(void **state)
 		store_close(f->store);
 		f->store = NULL;
 		fixture_shell(f, "sqlite3 $d/index.sqlite '"
+				 "DROP TRIGGER mailbox_gone; DROP TABLE metadata;"
+				 "DROP TABLE keyword;"
+				 "ALTER TABLE message DROP COLUMN saved;"
+				 "ALTER TABLE message DROP COLUMN email;"
 				 "ALTER TABLE message DROP COLUMN checksum;"
 				 "ALTER TABLE staged DROP COLUMN checksum;"
 				 "ALTER TABLE account DROP COLUMN owner;"

@@ -280,6 +280,10 @@ static void upgrades(void **state)
 	OK(store_commit(f->store, &err));
 	store_close(f->store);
 	fixture_shell(f, "sqlite3 $d/index.sqlite \"DROP TRIGGER staged_gone;"
+			 " DROP TRIGGER mailbox_gone; DROP TABLE metadata;"
+			 " DROP TABLE keyword;"
+			 " ALTER TABLE message DROP COLUMN saved;"
+			 " ALTER TABLE message DROP COLUMN email;"
 			 " ALTER TABLE message DROP COLUMN checksum;"
 			 " ALTER TABLE account DROP COLUMN owner;"
 			 " ALTER TABLE account DROP COLUMN service;"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a server reads of commands: sets, FETCH items, SEARCH programs, LIST patterns. */
+#include "wire/imap/condstore.h"
 #include "wire/imap/fetch.h"
 #include "wire/imap/pattern.h"
 #include "wire/imap/search.h"
@@ -150,41 +151,161 @@ static void test_search_programs(void **state)
 {
 	static const struct {
 		struct str text;
-		enum imap_search_result result;
-		struct str tree; /* kinds as numbers, texts, what is inside */
+		struct str tree; /* kinds as numbers, texts, what is inside; "": bad */
 	} rows[] = {
-		{ STR("ALL"), IMAP_SEARCH_OK, STR("0(3)") },
-		{ STR("1:3 UID 5"), IMAP_SEARCH_OK, STR("0(4 5)") },
-		{ STR("NOT SEEN"), IMAP_SEARCH_OK, STR("0(2(6))") },
-		{ STR("OR NEW (FROM x)"), IMAP_SEARCH_OK, STR("0(1(8 0(19'x')))") },
-		{ STR("charset UTF-8 TEXT {1+}\r\ny"), IMAP_SEARCH_OK, STR("0(21'y')") },
-		{ STR("CHARSET latin1 ALL"), IMAP_SEARCH_BAD_CHARSET, STR("") },
-		{ STR("SINCE 1-Jan-2020 LARGER 5"), IMAP_SEARCH_OK, STR("0(15 11)") },
-		{ STR("SINCE 1-Foo-2020"), IMAP_SEARCH_BAD, STR("") },
-		{ STR("HEADER \"\" x"), IMAP_SEARCH_BAD, STR("") },
-		{ STR("OR SEEN"), IMAP_SEARCH_BAD, STR("") },
-		{ STR("()"), IMAP_SEARCH_BAD, STR("") },
-		{ STR("CHARSET UTF-8"), IMAP_SEARCH_BAD, STR("") },
-		{ STR("UID"), IMAP_SEARCH_BAD, STR("") },
+		{ STR("ALL"), STR("0(3)") },
+		{ STR("1:3 UID 5"), STR("0(4 5)") },
+		{ STR("NOT SEEN"), STR("0(2(7))") },
+		{ STR("OR NEW (FROM x)"), STR("0(1(9 0(27'x')))") },
+		{ STR("charset UTF-8 TEXT {1+}\r\ny"), STR("0(29'y')") },
+		{ STR("CHARSET latin1 ALL"), STR("0(3)") },
+		{ STR("SINCE 1-Jan-2020 LARGER 5"), STR("0(18 12)") },
+		{ STR("OLDER 60 YOUNGER 3600"), STR("0(14 15)") },
+		{ STR("MODSEQ 5"), STR("0(6)") },
+		{ STR("MODSEQ \"/flags/\\\\seen\" all 5"), STR("0(6)") },
+		{ STR("FUZZY (SUBJECT a NOT $)"), STR("0(0(27'a' 2(5)))") },
+		{ STR("EMAILID M5 THREADID T6"), STR("0(22'M5' 23'T6')") },
+		{ STR("SAVEDSINCE 1-Jan-2020 SAVEDATESUPPORTED"), STR("0(21 3)") },
+		{ STR("SINCE 1-Foo-2020"), STR("") },
+		{ STR("HEADER \"\" x"), STR("") },
+		{ STR("OR SEEN"), STR("") },
+		{ STR("()"), STR("") },
+		{ STR("CHARSET UTF-8"), STR("") },
+		{ STR("UID"), STR("") },
+		{ STR("OLDER 0"), STR("") },
+		{ STR("FUZZY"), STR("") },
+		{ STR("MODSEQ"), STR("") },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
 		struct imap_cursor c = imap_cursor(rows[i].text);
-		struct imap_search_key *program = NULL;
-		enum imap_search_result result;
+		struct imap_search search = { .program = NULL };
 		struct arena arena;
 		struct buf out;
 
 		arena_init(&arena);
 		buf_init(&out, 0);
-		result = imap_search_program(&c, &arena, &program);
-		if (result != rows[i].result)
-			fail_msg("%.*s: %d", STR_ARG(rows[i].text), (int)result);
-		if (result == IMAP_SEARCH_OK)
-			put_key(&out, program);
+		if (imap_search(&c, &arena, &search) && imap_end(&c))
+			put_key(&out, search.program);
 		SAME(rows[i].text.ptr, buf_view(&out), rows[i].tree);
 		buf_fini(&out);
+		arena_fini(&arena);
+	}
+}
+
+/* What clients write beside the grammar, and Dovecot, Cyrus and Courier take. */
+static void test_leniency(void **state)
+{
+	static const struct {
+		struct str text;
+		bool strict, lenient;
+	} rows[] = {
+		{ STR("ALL"), true, true },
+		{ STR("ALL "), false, true },
+		{ STR("ALL  SEEN"), false, true },
+		{ STR("( ALL SEEN )"), false, true },
+		{ STR("\"ALL\" KEYWORD \"a\""), false, true },
+		{ STR("\"AL\\\\L\""), false, false },
+		{ STR("\"ALL"), false, false },
+		{ STR("ALLSEEN"), false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct imap_cursor strict = imap_cursor(rows[i].text);
+		struct imap_cursor lenient = imap_lenient_cursor(rows[i].text);
+		struct imap_search search;
+		struct arena arena;
+
+		arena_init(&arena);
+		if ((imap_search(&strict, &arena, &search) && imap_end(&strict)) !=
+				rows[i].strict ||
+			(imap_search(&lenient, &arena, &search) && imap_end(&lenient)) !=
+				rows[i].lenient)
+			fail_msg("%.*s", STR_ARG(rows[i].text));
+		arena_fini(&arena);
+	}
+}
+
+static void test_returns(void **state)
+{
+	static const struct {
+		struct str text;
+		bool ok;
+		unsigned options;
+		struct imap_partial partial;
+	} rows[] = {
+		{ STR("ALL"), true, 0, { 0 } },
+		{ STR("RETURN () ALL"), true, IMAP_RETURN_ALL, { 0 } },
+		{ STR("RETURN (MIN MAX) x"), true, IMAP_RETURN_MIN | IMAP_RETURN_MAX,
+			{ 0 } },
+		{ STR("RETURN (SAVE) x"), true, IMAP_RETURN_SAVE, { 0 } },
+		{ STR("RETURN (PARTIAL 500:400) x"), true, IMAP_RETURN_PARTIAL,
+			{ .first = 400, .last = 500 } },
+		{ STR("RETURN (PARTIAL -1:-9 COUNT) x"), true,
+			IMAP_RETURN_PARTIAL | IMAP_RETURN_COUNT,
+			{ .first = 1, .last = 9, .from_end = true } },
+		{ STR("RETURN (UPDATE (UID FLAGS) COUNT) x"), true,
+			IMAP_RETURN_UPDATE | IMAP_RETURN_COUNT, { 0 } },
+		{ STR("RETURN (PARTIAL 1:5 ALL) x"), false, 0, { 0 } },
+		{ STR("RETURN (PARTIAL 1:-5) x"), false, 0, { 0 } },
+		{ STR("RETURN (PARTIAL 0:5) x"), false, 0, { 0 } },
+		{ STR("RETURN (PARTIAL 1:*) x"), false, 0, { 0 } },
+		{ STR("RETURN (FOO) x"), false, 0, { 0 } },
+		{ STR("RETURN (MINMAX) x"), false, 0, { 0 } },
+		{ STR("RETURN MIN x"), false, 0, { 0 } },
+		{ STR("RETURN (MIN"), false, 0, { 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct imap_cursor c = imap_cursor(rows[i].text);
+		struct imap_returns r;
+		bool ok = imap_returns(&c, &r);
+
+		if (ok != rows[i].ok ||
+			(ok && (r.options != rows[i].options ||
+				       r.partial.first != rows[i].partial.first ||
+				       r.partial.last != rows[i].partial.last ||
+				       r.partial.from_end != rows[i].partial.from_end)))
+			fail_msg("%.*s", STR_ARG(rows[i].text));
+	}
+}
+
+static void test_select_params(void **state)
+{
+	static const struct {
+		struct str text;
+		bool ok, qresync;
+		size_t known;
+	} rows[] = {
+		{ STR(""), true, false, 0 },
+		{ STR(" (CONDSTORE)"), true, false, 0 },
+		{ STR(" (QRESYNC (67890007 20050715194045000))"), true, true, 0 },
+		{ STR(" (QRESYNC (1 2 1:5,9))"), true, true, 2 },
+		{ STR(" (QRESYNC (1 2 1:5,9 (1,2 3,4)))"), true, true, 2 },
+		{ STR(" (QRESYNC (1 2 (1,2 3,4)) CONDSTORE)"), true, true, 0 },
+		{ STR(" (QRESYNC (0 2))"), false, false, 0 },
+		{ STR(" (QRESYNC (1 0))"), false, false, 0 },
+		{ STR(" (QRESYNC (1))"), false, false, 0 },
+		{ STR(" (QRESYNC (1 2 3 4))"), false, false, 0 },
+		{ STR(" ()"), false, false, 0 },
+		{ STR(" (ANNOTATE)"), false, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct imap_cursor c = imap_cursor(rows[i].text);
+		struct imap_select_params p;
+		struct arena arena;
+		bool ok;
+
+		arena_init(&arena);
+		ok = imap_select_params(&c, &arena, &p) && imap_end(&c);
+		if (ok != rows[i].ok || (ok && (p.qresync != rows[i].qresync ||
+						       p.known.count != rows[i].known)))
+			fail_msg("%.*s", STR_ARG(rows[i].text));
 		arena_fini(&arena);
 	}
 }
@@ -236,6 +357,9 @@ int main(void)
 		cmocka_unit_test(test_set_writer),
 		cmocka_unit_test(test_fetch_items),
 		cmocka_unit_test(test_search_programs),
+		cmocka_unit_test(test_leniency),
+		cmocka_unit_test(test_returns),
+		cmocka_unit_test(test_select_params),
 		cmocka_unit_test(test_patterns),
 	};
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/search.h"
+
+#include "base/clock.h"
+#include "wire/imap/encode.h"
+#include "wire/mime/fold.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define STEP_COST 5000     /* of one piece: some milliseconds */
+#define BYTES_PER_COST 512 /* of a body, beside a message that needs none */
+#define SILENCE_MS 10000   /* then the client is told how far we are (RFC 9585) */
+
+/* ── looking ───────────────────────────────────────────────────────────────────────── */
+
+static int add_found(struct searching *w, uint32_t index)
+{
+	if (w->count == w->cap) {
+		uint32_t cap = w->cap ? w->cap * 2 : 256;
+		uint32_t *more = realloc(w->found, cap * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		w->found = more;
+		w->cap = cap;
+	}
+	w->found[w->count++] = index;
+	return 0;
+}
+
+static int look(struct imap *s, struct searching *w, size_t *ret_bytes)
+{
+	uint32_t index = w->next++;
+	bool found = false;
+	int code = search_match(&w->match, &s->view, index, &found, ret_bytes, &w->err);
+
+	return code < 0 || !found ? code : add_found(w, index);
+}
+
+static bool is_done(const struct imap *s, const struct searching *w)
+{
+	return w->next == (w->reading ? w->count : s->view.count);
+}
+
+static void say_progress(struct imap *s, struct searching *w)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (now - w->last_word < SILENCE_MS)
+		return;
+	w->last_word = now;
+	imap_wrote(s, buf_append_c(imap_out(s), "* OK [INPROGRESS ("));
+	imap_wrote(s, imap_put_quoted(imap_out(s), s->tag));
+	imap_wrote(
+		s, buf_printf(imap_out(s), " %" PRIu32 " %" PRIu32 ")] Still at it.\r\n",
+			   w->next, w->reading ? w->count : s->view.count));
+}
+
+/* Messages that are gone meanwhile are not found: not an error. */
+static void take_piece(struct imap *s, struct searching *w)
+{
+	size_t cost = 0;
+
+	while (!is_done(s, w) && cost < STEP_COST && !w->err.code) {
+		size_t bytes = 0;
+		int code;
+
+		if (w->reading) {
+			code = w->read(s, w, w->next, &bytes, &w->err);
+			w->next++;
+		} else {
+			code = look(s, w, &bytes);
+		}
+		if (code < 0 && code != -ENOENT)
+			w->err.code = code;
+		cost += 1 + bytes / BYTES_PER_COST;
+	}
+}
+
+static enum service_need step(struct imap *s)
+{
+	struct searching *w = s->job.data;
+
+	if (output_is_full(&s->session->out))
+		return SERVICE_OUTPUT;
+	take_piece(s, w);
+	if (w->err.code) {
+		struct error err = w->err;
+
+		if (w->returns.options & IMAP_RETURN_SAVE)
+			imap_save_result(s, STR_LIT("")); /* RFC 5182, 2.1 */
+		imap_failed(s, &err);
+	} else if (!is_done(s, w)) {
+		say_progress(s, w);
+	} else if (w->read && !w->reading) {
+		w->reading = true;
+		w->next = 0;
+	} else {
+		w->finish(s, w);
+	}
+	return SERVICE_AGAIN;
+}
+
+static void end(struct imap *s)
+{
+	struct searching *w = s->job.data;
+
+	free(w->found);
+	w->found = NULL;
+}
+
+/* ── preparing ─────────────────────────────────────────────────────────────────────── */
+
+/* In UTF-8, as it is compared. */
+static int prepare_text(struct imap *s, const struct searching *w, struct str *text)
+{
+	struct str charset = w->search.charset;
+	struct buf utf8;
+	int r;
+
+	buf_init(&utf8, 0);
+	r = mime_to_utf8(s->serve->charsets, charset.len ? charset : STR_LIT("utf-8"),
+		*text, &utf8);
+	if (r == 0)
+		r = search_fold(&utf8, &s->arena, text);
+	buf_fini(&utf8);
+	return r;
+}
+
+static bool prepare(
+	struct imap *s, const struct searching *w, struct imap_search_key *key)
+{
+	for (; key; key = key->next) {
+		if (!prepare(s, w, key->first))
+			return false;
+		if (key->kind == IMAP_SEARCH_SEQUENCE)
+			imap_set_resolve(&key->set, s->view.count, NULL);
+		if (key->kind == IMAP_SEARCH_UID && !imap_resolve_uids(s, &key->set))
+			return false;
+		if (key->kind >= IMAP_SEARCH_HEADER && prepare_text(s, w, &key->text) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool check(struct imap *s, const struct searching *w)
+{
+	struct str charset = w->search.charset;
+
+	if (charset.len && !mime_charset_is_known(s->serve->charsets, charset)) {
+		imap_done(s, IMAP_NO, "[BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
+		return false;
+	}
+	if ((s->enabled & IMAP_UTF8) && charset.len) { /* RFC 6855, 3 */
+		imap_done(s, IMAP_BAD, "No charset is named after ENABLE UTF8=ACCEPT.");
+		return false;
+	}
+	if ((s->enabled & IMAP_UIDONLY) && w->search.has_sequence) {
+		imap_done(s, IMAP_BAD, "[UIDREQUIRED] Only UIDs name messages here.");
+		return false;
+	}
+	return true;
+}
+
+void search_begin(struct imap *s, struct searching *w)
+{
+	if (!check(s, w))
+		return;
+	imap_sync(s, s->uid);
+	if (s->phase == IMAP_PHASE_END)
+		return;
+	if (w->search.has_modseq)
+		imap_enable_condstore(s);
+	if (!prepare(s, w, w->search.program)) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	w->match = (struct search_match){ .program = w->search.program,
+		.charsets = s->serve->charsets,
+		.now = (int64_t)(clock_wall_ms() / 1000) };
+	w->last_word = clock_monotonic_ms();
+	s->job = (struct imap_job){ .step = step, .end = end, .data = w };
+	s->phase = IMAP_PHASE_JOB;
+}

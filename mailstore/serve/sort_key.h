@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_SORT_KEY_H
+#define MAILSTORE_SERVE_SORT_KEY_H
+/* What SORT and THREAD compare of a message (RFC 5256, 3 and RFC 5957). */
+#include "mailstore/serve/view.h"
+#include "wire/imap/search_options.h"
+#include "wire/imap/thread.h"
+#include "wire/mime/charset.h"
+
+/* Of a text that is sorted by: what lies behind decides nothing, and a mailbox of long
+   subjects takes no more memory than this for each. */
+#define SORT_TEXT_MAX 256
+
+struct sort_row {
+	uint32_t index; /* of the view */
+	int64_t arrived, sent;
+	uint64_t size;
+	struct str texts[IMAP_SORT_KEYS_MAX]; /* of the keys that are texts */
+};
+
+/* Fills all but index. Texts lie in the arena. -ENOENT: it is not there any more. */
+int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
+	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
+	size_t *ret_bytes, struct error *err);
+/* By the keys, then as they are in the mailbox. */
+void sort_rows(struct sort_row *rows, size_t n, const struct imap_sort *sort);
+
+/* Fills all but the number. */
+int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool references,
+	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
+	size_t *ret_bytes, struct error *err);
+
+#endif
