@@ -96,6 +96,8 @@ static int ask(struct control *c, enum service_id id, struct shown *ret)
 	int fd = open_socket(&c->settings, id), r = fd;
 
 	anybody.services[id].source_verify = SOURCE_VERIFY_NONE;
+	if (anybody.services[id].source_tls == SOURCE_TLS_CLIENT)
+		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
 	if (fd >= 0)
 		r = stream_plain_new(NULL, fd, &s);
 	if (r < 0) {
@@ -199,7 +201,12 @@ static void say(struct control *c, struct findings *f, enum service_id id,
 		words = "verified by its certificate";
 	if (c->settings.services[id].source_verify == SOURCE_VERIFY_PIN) {
 		code = c->trust_source ? confirm(c, id, shown) : 0;
-		words = verdict(code < 0 ? code : compare(c, id, shown), &level);
+		code = code < 0 ? code : compare(c, id, shown);
+		words = verdict(code, &level);
+		/* then it is reached in clear, as by clients in clear */
+		if (code == -ENOENT &&
+			c->settings.services[id].source_tls == SOURCE_TLS_CLIENT)
+			level = FINDING_NOTE;
 	}
 	finding(f, level, "tls", service_name(id),
 		"the source shows the key %s (%s, until %s)%s; %s", pin, shown->version,
@@ -218,7 +225,8 @@ void check_tls(struct control *c, struct findings *f)
 		/* without keys of ours the TLS of 993 and its likes passes unseen */
 		if (!s->enabled || s->source_tls == SOURCE_TLS_NONE ||
 			(!c->settings.tls.certificates.n &&
-				service_is_implicit((enum service_id)i)))
+				(service_is_implicit((enum service_id)i) ||
+					s->source_tls == SOURCE_TLS_CLIENT)))
 			continue;
 		if (ask(c, (enum service_id)i, &shown) == 0)
 			say(c, f, (enum service_id)i, &shown);

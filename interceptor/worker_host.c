@@ -25,8 +25,11 @@ static int secure(struct host *h, const struct session *s, struct stream **strea
 {
 	char id[SESSION_ID_MAX];
 	struct error err = { 0 };
-	int r = source_tls_wrap(&worker_of(h)->source_tls, h->settings, h->registry,
-		s->service, stream, &err);
+	int r = s->is_upgraded
+	                ? source_tls_wrap_for_tls(&worker_of(h)->source_tls, h->settings,
+				  h->registry, s->service, stream, &err)
+	                : source_tls_wrap(&worker_of(h)->source_tls, h->settings,
+				  h->registry, s->service, stream, &err);
 
 	if (r < 0)
 		log_error(session_id(s, id), "source-tls", "error=\"%s\"", err.text);

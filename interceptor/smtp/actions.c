@@ -88,7 +88,8 @@ void smtp_route_recipient(struct session *s)
 	else
 		is = route_of(s, &names, &to);
 	arena_fini(&arena);
-	if (is == SMTP_ROUTE_LOCAL && f->proxy.client.misses_tls &&
+	if (is == SMTP_ROUTE_LOCAL && f->proxy.source_has_tls && !s->is_secure &&
+		f->offer.tls == SMTP_TLS_NONE &&
 		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
 		s->host->notes[NOTE_CLEAR_MAIL]++;
 	if (to.is == RECIPIENT_KNOWN)

@@ -66,9 +66,7 @@ static void init(struct session *s)
 	f->offer.name = take_name(f->offer.greeting, f->name);
 	f->offer.nobody_here = smtp_is_nobody_here(s);
 	f->offer.tls = smtp_tls_of(s);
-	f->offer.source_is_secure =
-		f->offer.tls != SMTP_TLS_PASS &&
-		settings->services[s->service].source_tls != SOURCE_TLS_NONE;
+	f->offer.source_is_secure = smtp_is_source_secure(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
 	f->offer.size_max = settings->limits.message_bytes;

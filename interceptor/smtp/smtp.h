@@ -67,6 +67,8 @@ void smtp_authenticated(struct session *s);
 
 /* starttls.c */
 enum smtp_tls smtp_tls_of(struct session *s);
+/* Whether we speak TLS to it whatever the client does. */
+bool smtp_is_source_secure(const struct session *s);
 void smtp_start_tls(struct session *s);
 void smtp_read_hello(struct session *s);
 void smtp_upgrade(struct session *s);

@@ -55,6 +55,29 @@ void smtp_start_tls(struct session *s)
 		session_close(s, "client does not read");
 }
 
+bool smtp_is_source_secure(const struct session *s)
+{
+	enum source_tls_mode how = s->host->settings->services[s->service].source_tls;
+
+	return smtp_of(s)->offer.tls != SMTP_TLS_PASS &&
+	       (how == SOURCE_TLS_STARTTLS || how == SOURCE_TLS_IMPLICIT);
+}
+
+/* As the client has done. */
+static void renew_source(struct session *s)
+{
+	struct smtp_proxy *p = &smtp_of(s)->proxy;
+	const struct service_settings *service = &s->host->settings->services[s->service];
+
+	if (service->source_tls != SOURCE_TLS_CLIENT || !p->source_has_tls ||
+		s->source_state != SOURCE_OPEN)
+		return;
+	session_drop_source(s);
+	smtp_proxy_source_renewed(p);
+	if (session_connect(s) < 0)
+		smtp_proxy_source_lost(p);
+}
+
 static void decide(struct session *s, const struct tls_hello *hello)
 {
 	struct smtp_session *f = smtp_of(s);
@@ -62,6 +85,7 @@ static void decide(struct session *s, const struct tls_hello *hello)
 	if (tls_hello_accept(s, hello, NULL)) {
 		s->is_upgraded = true;
 		smtp_proxy_tls_begun(&f->proxy);
+		renew_source(s);
 		return;
 	}
 	if (may_pass(s, smtp_is_nobody_here(s)))

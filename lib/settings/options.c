@@ -13,7 +13,8 @@ static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const smtp_policy_choices[] = { "source", "none", NULL };
 static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
-static const char *const source_tls_choices[] = { "none", "starttls", "implicit", NULL };
+static const char *const source_tls_choices[] = { "none", "starttls", "implicit",
+	"client", NULL };
 static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
 static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
 
@@ -25,7 +26,7 @@ _Static_assert(
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
-_Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_IMPLICIT + 2, "a name for each");
+_Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for each");
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
 _Static_assert(COUNT(version_choices) == TLS_VERSION_1_3 + 2, "a name for each");
 
@@ -117,7 +118,10 @@ static const struct option service_option_rows[] = {
 	{ "source_tls", OPTION_CHOICE, SERVICE(source_tls), NULL,
 		.choices = source_tls_choices,
 		.help = "how we speak to the source for clients whose TLS ends here; "
-			"default: as the service's clients do" },
+			"\"client\": by STARTTLS behind the client's own, where the source "
+			"offers it and its key is confirmed. Not set: imaps, pop3s and smtps "
+			"\"implicit\", smtp and submission \"client\", imap and pop3 "
+			"\"none\"" },
 	{ "source_verify", OPTION_CHOICE, SERVICE(source_verify), NULL,
 		.choices = verify_choices,
 		.help = "by what we know that it is the source; default: what tls "
@@ -193,13 +197,13 @@ const struct option_section limit_options = { limit_rows, COUNT(limit_rows) };
 const struct option_section tls_options = { tls_rows, COUNT(tls_rows) };
 
 const struct service_row service_rows[SERVICE_COUNT] = {
-	[SERVICE_SMTP] = { "smtp", 25, true, false },
-	[SERVICE_POP3] = { "pop3", 110, true, false },
-	[SERVICE_IMAP] = { "imap", 143, true, false },
-	[SERVICE_SMTPS] = { "smtps", 465, false, true },
-	[SERVICE_SUBMISSION] = { "submission", 587, false, false },
-	[SERVICE_IMAPS] = { "imaps", 993, false, true },
-	[SERVICE_POP3S] = { "pop3s", 995, false, true },
+	[SERVICE_SMTP] = { "smtp", 25, true, false, SOURCE_TLS_CLIENT },
+	[SERVICE_POP3] = { "pop3", 110, true, false, SOURCE_TLS_NONE },
+	[SERVICE_IMAP] = { "imap", 143, true, false, SOURCE_TLS_NONE },
+	[SERVICE_SMTPS] = { "smtps", 465, false, true, SOURCE_TLS_IMPLICIT },
+	[SERVICE_SUBMISSION] = { "submission", 587, false, false, SOURCE_TLS_CLIENT },
+	[SERVICE_IMAPS] = { "imaps", 993, false, true, SOURCE_TLS_IMPLICIT },
+	[SERVICE_POP3S] = { "pop3s", 995, false, true, SOURCE_TLS_IMPLICIT },
 };
 
 const struct option *option_by_name(struct option_section section, const char *name)

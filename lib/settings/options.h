@@ -46,6 +46,7 @@ struct service_row {
 	uint16_t port;
 	bool enabled;
 	bool implicit_tls; /* cannot be read before TLS itself is spoken here */
+	enum source_tls_mode source_tls;
 };
 extern const struct service_row service_rows[SERVICE_COUNT];
 

@@ -164,9 +164,7 @@ static int set_defaults(struct settings *s, struct error *err)
 	for (int i = 0; r == 0 && i < SERVICE_COUNT; i++) {
 		s->services[i].port = service_rows[i].port;
 		s->services[i].enabled = service_rows[i].enabled;
-		s->services[i].source_tls = service_rows[i].implicit_tls
-		                                    ? SOURCE_TLS_IMPLICIT
-		                                    : SOURCE_TLS_NONE;
+		s->services[i].source_tls = service_rows[i].source_tls;
 		s->services[i].source_verify = SOURCE_VERIFY_COUNT;
 		r = option_set_defaults(service_options, &s->services[i], err);
 	}

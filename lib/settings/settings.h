@@ -41,7 +41,12 @@ enum service_tls {
 };
 
 /* How we speak to the source. */
-enum source_tls_mode { SOURCE_TLS_NONE, SOURCE_TLS_STARTTLS, SOURCE_TLS_IMPLICIT };
+enum source_tls_mode {
+	SOURCE_TLS_NONE,
+	SOURCE_TLS_STARTTLS,
+	SOURCE_TLS_IMPLICIT,
+	SOURCE_TLS_CLIENT /* STARTTLS behind a client's own, else none */
+};
 /* By what we know that it is the source. */
 enum source_verify {
 	SOURCE_VERIFY_PIN,  /* the key that `mailferry check` saw and the admin confirmed

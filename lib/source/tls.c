@@ -129,27 +129,45 @@ static enum starttls_protocol dialogue_of(enum service_id service)
 	                                                           : STARTTLS_SMTP;
 }
 
-int source_tls_wrap(struct source_tls *t, const struct settings *s, struct registry *r,
-	enum service_id service, struct stream **stream, struct error *err)
+static int wrap(struct source_tls *t, const struct settings *s, struct registry *r,
+	enum service_id service, bool implicit, struct stream **stream, struct error *err)
 {
-	enum source_tls_mode how = s->services[service].source_tls;
 	SSL_CTX **context = &t->contexts[service];
 	struct stream *secure;
 	int code = 0;
 
-	if (how == SOURCE_TLS_NONE)
-		return 0;
 	if (!*context)
 		code = make_context(s, r, service, context, err);
 	if (code < 0)
 		return code;
-	code = how == SOURCE_TLS_IMPLICIT
-	               ? stream_tls_connect(
-				 *stream, *context, source_tls_name(s), &secure)
-	               : stream_starttls_connect(*stream, *context, source_tls_name(s),
-				 dialogue_of(service), &secure);
+	code = implicit ? stream_tls_connect(
+				  *stream, *context, source_tls_name(s), &secure)
+	                : stream_starttls_connect(*stream, *context, source_tls_name(s),
+				  dialogue_of(service), &secure);
 	if (code < 0)
 		return error_errno(err, code, "TLS to the source");
 	*stream = secure;
 	return 0;
+}
+
+int source_tls_wrap(struct source_tls *t, const struct settings *s, struct registry *r,
+	enum service_id service, struct stream **stream, struct error *err)
+{
+	enum source_tls_mode how = s->services[service].source_tls;
+
+	if (how == SOURCE_TLS_NONE || how == SOURCE_TLS_CLIENT)
+		return 0;
+	return wrap(t, s, r, service, how == SOURCE_TLS_IMPLICIT, stream, err);
+}
+
+int source_tls_wrap_for_tls(struct source_tls *t, const struct settings *s,
+	struct registry *r, enum service_id service, struct stream **stream,
+	struct error *err)
+{
+	int code;
+
+	if (s->services[service].source_tls != SOURCE_TLS_CLIENT)
+		return source_tls_wrap(t, s, r, service, stream, err);
+	code = wrap(t, s, r, service, false, stream, err);
+	return code == -ENOKEY ? 0 : code;
 }

@@ -26,6 +26,11 @@ void source_tls_fini(struct source_tls *t);
    is as it was. -ENOKEY: its pin is not confirmed, with the cure in err. */
 int source_tls_wrap(struct source_tls *t, const struct settings *s, struct registry *r,
 	enum service_id service, struct stream **stream, struct error *err);
+/* The same behind a client that speaks TLS: "client" is STARTTLS there, without a
+   confirmed pin none. */
+int source_tls_wrap_for_tls(struct source_tls *t, const struct settings *s,
+	struct registry *r, enum service_id service, struct stream **stream,
+	struct error *err);
 
 /* The name of the source for SNI and certificates; NULL: not known. */
 const char *source_tls_name(const struct settings *s);

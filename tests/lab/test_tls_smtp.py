@@ -20,7 +20,7 @@ class TlsMail(Mail):
     def __init__(self):
         super().__init__(postfix="submission")
         self.ferry.settings["services"] = {
-            "submission": {"enabled": True, "source_tls": "starttls"},
+            "submission": {"enabled": True},
             "smtps": {"enabled": True}}
         self.ours = None
 
@@ -148,8 +148,7 @@ def a_user_sends(world, port):
 def without_a_key_no_mail_passes_unseen(world):
     """Who lives here gets mail in clear then, and the admin is told."""
     kept = world.ferry.settings.pop("tls")
-    world.again(services={**world.ferry.settings["services"], "submission": {
-        "enabled": True, "source_tls": "none"}})
+    world.again()
     try:
         client = world.clear(25)
         true(b"STARTTLS" not in client.ehlo, client.ehlo)
@@ -166,9 +165,7 @@ def without_a_key_no_mail_passes_unseen(world):
         equal(tls.shown(client.socket), world.source_certificate, "the source's own")
         client.quit()
     finally:
-        world.again(tls=kept, services={"submission": {"enabled": True,
-                                                       "source_tls": "starttls"},
-                                        "smtps": {"enabled": True}})
+        world.again(tls=kept)
 
 
 if __name__ == "__main__":

@@ -233,7 +233,6 @@ struct smtp_client {
 	bool esmtp; /* EHLO, not HELO */
 	bool authenticated;
 	bool offered_more; /* than we speak ourselves */
-	bool misses_tls;   /* the source offers STARTTLS, and it was not shown */
 	bool secure;       /* inside TLS that ends here */
 	bool must_greet;   /* TLS has just begun: what it said before is void */
 	bool tls_promised; /* it was told to begin, and waits for the source's TLS */
@@ -296,6 +295,7 @@ struct smtp_proxy {
 	struct buf hidden_reply;                  /* when it is HIDDEN */
 	const struct smtp_recipient *repeat_next; /* in REPEATING */
 	uint64_t chunk;                           /* bytes that are still to come */
+	bool source_has_tls;                      /* it offered STARTTLS */
 	unsigned probes_refused; /* for the mailbox's sake, in this session */
 	unsigned n_errors;       /* commands that we refused ourselves */
 
@@ -327,8 +327,11 @@ void smtp_proxy_done(struct smtp_proxy *p, struct str refusal);
 /* Answers START_TLS: TLS ends here. The session is as after the greeting (RFC 3207, 4.2).
  */
 void smtp_proxy_tls_begun(struct smtp_proxy *p);
-/* The same, for a name that is not ours: the source shall have it, which must be reached
-   in clear. */
+/* Behind it: the source is connected to anew, since it shows something else inside TLS.
+   Its greeting is not for the client, which comes next with EHLO. */
+void smtp_proxy_source_renewed(struct smtp_proxy *p);
+/* Answers START_TLS for a name that is not ours: the source shall have it, which must be
+   reached in clear. */
 void smtp_proxy_tls_passes(struct smtp_proxy *p);
 
 /* The source has accepted the connection. */

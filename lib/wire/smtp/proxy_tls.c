@@ -47,6 +47,14 @@ void smtp_proxy_tls_begun(struct smtp_proxy *p)
 	p->state = SMTP_PROXY_COMMAND;
 }
 
+void smtp_proxy_source_renewed(struct smtp_proxy *p)
+{
+	p->pipeline.n_hidden = 1;
+	p->pipeline.is_offered = false;
+	p->last_reply = SMTP_LAST_REPLY_GOOD;
+	p->source_state = SMTP_PEER_PRESENT;
+}
+
 void smtp_proxy_tls_passes(struct smtp_proxy *p)
 {
 	if (p->state != SMTP_PROXY_TLS_HELLO)

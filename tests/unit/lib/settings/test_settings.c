@@ -116,6 +116,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s.services[SERVICE_IMAP].tls, SERVICE_TLS_AUTO);
 	assert_int_equal(s.services[SERVICE_IMAP].source_tls, SOURCE_TLS_NONE);
 	assert_int_equal(s.services[SERVICE_IMAPS].source_tls, SOURCE_TLS_IMPLICIT);
+	assert_int_equal(s.services[SERVICE_SUBMISSION].source_tls, SOURCE_TLS_CLIENT);
 	assert_int_equal(s.services[SERVICE_IMAPS].source_verify, SOURCE_VERIFY_PIN);
 	assert_int_equal(s.tls.certificates.n, 0);
 	assert_string_equal(tls_version_name(s.tls.min_version), "1.2");

@@ -290,6 +290,8 @@ static void event(struct play *p, struct str what)
 		smtp_proxy_source_connected(&p->proxy);
 	else if (str_eq(str_trim(what), STR_LIT("tls begun")))
 		smtp_proxy_tls_begun(&p->proxy);
+	else if (str_eq(str_trim(what), STR_LIT("source renewed")))
+		smtp_proxy_source_renewed(&p->proxy);
 	else if (str_eq(str_trim(what), STR_LIT("tls passes")))
 		smtp_proxy_tls_passes(&p->proxy);
 	else
