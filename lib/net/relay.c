@@ -143,6 +143,13 @@ static enum pump read_failed(struct relay_way *w, int code)
 	return PUMP_BROKEN;
 }
 
+/* Its reader is slow: no more than that is read for it until it is fast again. */
+static enum pump blocked(struct relay_way *w)
+{
+	w->bulky = 0;
+	return PUMP_WAIT;
+}
+
 static void judge_read(struct relay_way *w, ssize_t n)
 {
 	w->bulky = n >= BULKY_READ ? w->bulky + 1 : 0;
@@ -152,7 +159,8 @@ static void judge_read(struct relay_way *w, ssize_t n)
 
 static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uint64_t now)
 {
-	ssize_t n = stream_read(w->from, shared->scratch, RELAY_SCRATCH), written;
+	size_t size = w->bulky ? RELAY_SCRATCH : RELAY_READ;
+	ssize_t n = stream_read(w->from, shared->scratch, size), written;
 
 	if (n < 0)
 		return read_failed(w, (int)n);
@@ -171,7 +179,9 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 		return no_more_output(w, shared); /* no memory: better cut than altered */
 	/* a short read has emptied the socket: do not ask only to hear EAGAIN; bytes
 	   that are pending in the stream bring us here again */
-	return written < n || n < RELAY_SCRATCH ? PUMP_WAIT : PUMP_AGAIN;
+	if (written < n || stream_holds_back(w->to))
+		return blocked(w);
+	return (size_t)n < size ? PUMP_WAIT : PUMP_AGAIN;
 }
 
 /* Only with an empty pipe, so that EAGAIN can only mean an empty socket. */
@@ -234,7 +244,9 @@ static enum pump pump(struct relay_way *w, const struct relay_way *back,
 	p = flush(w, shared, now);
 	if (p == PUMP_WAIT)
 		return p;
-	if (w->state == WAY_OPEN)
+	if (w->state == WAY_OPEN && stream_holds_back(w->to))
+		p = blocked(w);
+	else if (w->state == WAY_OPEN)
 		p = move_bytes(w, shared, now);
 	if (w->pipe && !w->pipe->held) {
 		pipes_give_back(&shared->pipes, w->pipe);
@@ -249,9 +261,9 @@ static int wanted(const struct relay_way *in, const struct relay_way *out)
 {
 	int events = 0;
 
-	if (in->state == WAY_OPEN && !has_left(in))
+	if (in->state == WAY_OPEN && !has_left(in) && !stream_holds_back(in->to))
 		events |= UV_READABLE;
-	if (!is_over(out) && has_left(out))
+	if (!is_over(out) && (has_left(out) || stream_holds_back(out->to)))
 		events |= UV_WRITABLE;
 	return events;
 }

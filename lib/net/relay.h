@@ -9,7 +9,8 @@
  *                                            streams can
  *
  * A direction reads only when all it read before is written: that is the back-pressure,
- * and it bounds the memory. An idle direction holds no pipe and no buffer. End of file
+ * and it bounds the memory: RELAY_READ for one whose reader is slow, RELAY_SCRATCH at the
+ * moment when it becomes slow. An idle direction holds no pipe and no buffer. End of file
  * travels on as a half-close; the relay is over when both directions are.
  */
 #include "base/buf.h"
@@ -19,7 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RELAY_SCRATCH 65536 /* one read; what is left over of it is kept */
+#define RELAY_SCRATCH 65536 /* one read of bulk */
+#define RELAY_READ 16384    /* one read else: what is left over of it is kept */
 
 /* One for each loop. */
 struct relay_shared {

@@ -13,6 +13,11 @@ bool stream_has_pending(const struct stream *s)
 	return s->ops->pending && s->ops->pending(s);
 }
 
+bool stream_holds_back(const struct stream *s)
+{
+	return s->ops->holds_back && s->ops->holds_back(s);
+}
+
 static int events_of_descriptor(const struct stream *s)
 {
 	return s->ops->wants ? s->ops->wants(s, s->wanted) : s->wanted;

@@ -65,6 +65,9 @@ struct stream_ops {
 
 	/* read() has bytes without asking the descriptor. NULL: never. */
 	bool (*pending)(const struct stream *s);
+	/* Bytes that write() took have not gone yet, and it would say -EAGAIN. NULL:
+	   never. */
+	bool (*holds_back)(const struct stream *s);
 	/* What the descriptor must be able to do for `wanted`. NULL: the same. */
 	int (*wants)(const struct stream *s, int wanted);
 	/* The descriptor can do something, or is broken; the owner is called next. For
@@ -119,6 +122,8 @@ ssize_t stream_splice_out(struct stream *s, int pipe, size_t len);
 ssize_t stream_sendfile(struct stream *s, int file, off_t offset, size_t len);
 
 bool stream_has_pending(const struct stream *s);
+/* There is no room for a write: nothing more should be read for it. */
+bool stream_holds_back(const struct stream *s);
 int stream_connected(struct stream *s);
 void stream_shutdown(struct stream *s, int how);
 int stream_share(struct stream *s);

@@ -120,7 +120,6 @@ int tls_client_context(
 	if (!ctx)
 		return error_set(err, -ENOMEM, "no memory for TLS");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_read_ahead(ctx, 1);
 	if (!set_versions(ctx, policy->min_version) ||
 		!verifiers[policy->verify](ctx, policy)) {
 		SSL_CTX_free(ctx);

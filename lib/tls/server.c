@@ -196,7 +196,6 @@ static bool set_policy(SSL_CTX *context, const struct tls_policy *policy)
 	SSL_CTX_set_options(context,
 		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_SINGLE_DH_USE);
 	SSL_CTX_set_dh_auto(context, 1);
-	SSL_CTX_set_read_ahead(context, 1); /* a record costs one read, not two */
 	return SSL_CTX_set_min_proto_version(context, policy->min_version) &&
 	       SSL_CTX_set_cipher_list(context, ciphers) &&
 	       SSL_CTX_set1_groups_list(context, TLS_GROUPS);

@@ -148,6 +148,11 @@ static bool starttls_pending(const struct stream *s)
 	return t->phase == PHASE_FAILED;
 }
 
+static bool starttls_holds_back(const struct stream *s)
+{
+	return stream_holds_back(s->below);
+}
+
 static int starttls_wants(const struct stream *s, int wanted)
 {
 	const struct stream_starttls *t = seen(s);
@@ -190,6 +195,7 @@ static const struct stream_ops starttls_ops = {
 	.read = starttls_read,
 	.write = starttls_write,
 	.pending = starttls_pending,
+	.holds_back = starttls_holds_back,
 	.wants = starttls_wants,
 	.advance = advance,
 	.connected = starttls_connected,

@@ -8,8 +8,11 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define WRITE_MAX 16384 /* one record: more would only wait in `out` */
-#define OUT_MAX 262144  /* a flight of the handshake with long chains */
+#define RECORD 16384     /* bytes in a record, at the most */
+#define RECORD_EXTRA 261 /* its header, and what a cipher may add (RFC 5246, 6.2.3) */
+#define BATCH_BYTES (4 * RECORD)
+#define BATCH (4 * (RECORD + RECORD_EXTRA)) /* what goes to or comes from below at once */
+#define OUT_MAX 262144 /* a flight of the handshake with long chains */
 #define ERROR_MAX 128
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_BROKEN };
@@ -20,13 +23,22 @@ struct stream_tls {
 	SSL *ssl;
 	BIO_METHOD *method;
 	enum tls_state state;
-	bool at_end;     /* of the stream below */
-	bool has_shut;   /* close_notify is said; the end follows when `out` is empty */
-	bool read_rests; /* what has come is less than a record */
-	int code;        /* why it is broken, or -errno of the stream below */
-	struct buf early, out;
+	bool at_end;      /* of the stream below */
+	bool has_shut;    /* close_notify is said; the end follows when `out` is empty */
+	bool read_rests;  /* what has come is less than a record */
+	bool is_dry;      /* inside a call: below has no more, and is not asked again */
+	size_t take;      /* inside a call: bytes to ask below for at once */
+	struct str taken; /* inside a call: of what came, in `from_below` */
+	bool more;        /* inside a call: another record follows, so this one waits */
+	int code;         /* why it is broken, or -errno of the stream below */
+	struct buf in, out; /* not given to OpenSSL yet; not taken by below yet */
 	char error[ERROR_MAX];
 };
+
+/* Several records in one call of the stream below: each call costs as much as enciphering
+   a record. Ciphertext, and used inside one call of ours only: one for all. */
+static char from_below[BATCH], to_below[BATCH];
+static size_t n_to_below;
 
 static struct stream_tls *tls_of(struct stream *s)
 {
@@ -40,15 +52,38 @@ static const struct stream_tls *tls_seen(const struct stream *s)
 
 /* ---- the BIO: OpenSSL's way to the stream below ---- */
 
-static int bio_early(struct stream_tls *t, char *space, int size)
+static int bio_give(struct str *from, char *space, int size)
 {
-	struct str bytes = str_take(buf_view(&t->early), (size_t)size);
+	struct str bytes = str_take(*from, (size_t)size);
 
 	memcpy(space, bytes.ptr, bytes.len);
-	buf_consume(&t->early, bytes.len);
-	if (!buf_len(&t->early))
-		buf_fini(&t->early);
+	*from = str_skip(*from, bytes.len);
 	return (int)bytes.len;
+}
+
+static int bio_give_kept(struct stream_tls *t, char *space, int size)
+{
+	struct str kept = buf_view(&t->in);
+	int n = bio_give(&kept, space, size);
+
+	buf_consume(&t->in, (size_t)n);
+	if (!buf_len(&t->in))
+		buf_fini(&t->in);
+	return n;
+}
+
+/* From below, into t->taken. Bytes, 0 at its end, or -errno. */
+static ssize_t take(struct stream_tls *t)
+{
+	ssize_t n =
+		t->is_dry ? -EAGAIN : stream_read(t->stream.below, from_below, t->take);
+
+	if (n < 0 && n != -EAGAIN)
+		t->code = (int)n;
+	t->at_end = n == 0;
+	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < t->take);
+	t->taken = str_of(from_below, n > 0 ? (size_t)n : 0);
+	return n;
 }
 
 static int bio_read(BIO *bio, char *space, int size)
@@ -59,15 +94,31 @@ static int bio_read(BIO *bio, char *space, int size)
 	BIO_clear_retry_flags(bio);
 	if (size <= 0)
 		return 0;
-	if (buf_len(&t->early))
-		return bio_early(t, space, size);
-	n = stream_read(t->stream.below, space, (size_t)size);
+	if (buf_len(&t->in))
+		return bio_give_kept(t, space, size);
+	n = t->taken.len ? 1 : take(t);
 	if (n == -EAGAIN)
 		BIO_set_retry_read(bio);
-	else if (n < 0)
-		t->code = (int)n;
-	t->at_end = n == 0;
-	return n < 0 ? -1 : (int)n;
+	return n < 0 ? -1 : n == 0 ? 0 : bio_give(&t->taken, space, size);
+}
+
+static bool has_taken(const struct stream_tls *t)
+{
+	return buf_len(&t->in) || t->taken.len || !t->is_dry;
+}
+
+/* Before OpenSSL is called, and after it: what it did not take is kept. */
+static void begin_taking(struct stream_tls *t, size_t size)
+{
+	t->is_dry = false;
+	t->take = size > RECORD ? BATCH : RECORD + RECORD_EXTRA;
+}
+
+static void end_taking(struct stream_tls *t)
+{
+	if (buf_append(&t->in, t->taken) < 0)
+		t->code = -ENOMEM;
+	t->taken = (struct str){ 0 };
 }
 
 /* As much of `out` as goes. */
@@ -90,26 +141,44 @@ static void flush(struct stream_tls *t)
 	}
 }
 
+/* What is not taken now waits in `out`. */
+static int write_below(struct stream_tls *t, struct str bytes)
+{
+	ssize_t n = 0;
+
+	if (!buf_len(&t->out))
+		n = stream_write(t->stream.below, bytes, false);
+	if (n == -EAGAIN)
+		n = 0;
+	if (n >= 0 && buf_append(&t->out, str_skip(bytes, (size_t)n)) < 0)
+		n = -ENOBUFS;
+	if (n >= 0)
+		return 0;
+	t->code = (int)n;
+	return -1;
+}
+
+static int write_batch(struct stream_tls *t)
+{
+	struct str bytes = str_of(to_below, n_to_below);
+
+	n_to_below = 0;
+	return bytes.len ? write_below(t, bytes) : 0;
+}
+
 /* Takes all: see the header. */
 static int bio_write(BIO *bio, const char *bytes, int len)
 {
 	struct stream_tls *t = BIO_get_data(bio);
-	struct str rest = str_of(bytes, len > 0 ? (size_t)len : 0);
-	ssize_t n = 0;
+	size_t n = len > 0 ? (size_t)len : 0;
 
 	BIO_clear_retry_flags(bio);
-	if (!buf_len(&t->out))
-		n = stream_write(t->stream.below, rest, false);
-	if (n < 0 && n != -EAGAIN) {
-		t->code = (int)n;
-		return -1;
+	if (t->more && n <= sizeof(to_below) - n_to_below) {
+		memcpy(to_below + n_to_below, bytes, n);
+		n_to_below += n;
+		return len;
 	}
-	rest = str_skip(rest, n > 0 ? (size_t)n : 0);
-	if (buf_append(&t->out, rest) < 0) {
-		t->code = -ENOBUFS;
-		return -1;
-	}
-	return len;
+	return write_batch(t) < 0 || write_below(t, str_of(bytes, n)) < 0 ? -1 : len;
 }
 
 static long bio_control(BIO *bio, int command, long number, void *pointer)
@@ -189,7 +258,9 @@ static int shake(struct stream_tls *t)
 	if (t->state != TLS_SHAKING)
 		return t->state == TLS_BROKEN ? t->code : 0;
 	ERR_clear_error();
+	begin_taking(t, 0);
 	n = SSL_do_handshake(t->ssl);
+	end_taking(t);
 	if (n != 1) {
 		r = result_of(t, n);
 		return r == 0 ? -EPROTO : r;
@@ -202,22 +273,33 @@ static int shake(struct stream_tls *t)
 
 /* ---- the row ---- */
 
+/* As many records as fit. */
 static ssize_t tls_read(struct stream *s, void *space, size_t size)
 {
 	struct stream_tls *t = tls_of(s);
-	int n, r = shake(t);
+	size_t got = 0, n;
+	int ok, r = shake(t);
 
 	if (r < 0 || t->state == TLS_ENDED)
 		return r;
-	ERR_clear_error();
-	n = SSL_read(t->ssl, space, (int)(size < INT32_MAX ? size : INT32_MAX));
-	return n > 0 ? n : result_of(t, n);
+	begin_taking(t, size);
+	do {
+		ERR_clear_error();
+		ok = SSL_read_ex(t->ssl, (char *)space + got, size - got, &n);
+		got += ok ? n : 0;
+	} while (ok && got < size && (SSL_pending(t->ssl) || has_taken(t)));
+	if (!ok)
+		r = result_of(t, ok);
+	end_taking(t);
+	return got ? (ssize_t)got : r;
 }
 
+/* As many records as below takes at once. */
 static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 {
 	struct stream_tls *t = tls_of(s);
-	int n, r = shake(t);
+	struct str rest = str_take(bytes, BATCH_BYTES), piece;
+	int ok = 1, r = shake(t);
 
 	(void)more;
 	if (r < 0)
@@ -226,14 +308,19 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 		return t->code;
 	if (buf_len(&t->out))
 		return -EAGAIN;
-	bytes = str_take(bytes, WRITE_MAX);
-	if (!bytes.len)
-		return 0;
-	ERR_clear_error();
-	n = SSL_write(t->ssl, bytes.ptr, (int)bytes.len);
-	if (n > 0)
-		return n;
-	r = result_of(t, n);
+	bytes = rest;
+	while (ok > 0 && rest.len) {
+		piece = str_take(rest, RECORD);
+		t->more = bytes.len > RECORD;
+		ERR_clear_error();
+		ok = SSL_write(t->ssl, piece.ptr, (int)piece.len);
+		rest = str_skip(rest, ok > 0 ? (size_t)ok : 0);
+	}
+	t->more = false;
+	if (ok > 0 && write_batch(t) == 0)
+		return (ssize_t)bytes.len;
+	n_to_below = 0;
+	r = ok > 0 ? t->code : result_of(t, ok);
 	return r ? r : -EPIPE;
 }
 
@@ -242,7 +329,13 @@ static bool tls_pending(const struct stream *s)
 	const struct stream_tls *t = tls_seen(s);
 
 	return t->state == TLS_ENDED || t->state == TLS_BROKEN ||
-	       (t->state == TLS_OPEN && !t->read_rests && SSL_has_pending(t->ssl));
+	       (t->state == TLS_OPEN && !t->read_rests &&
+		       (buf_len(&t->in) || SSL_has_pending(t->ssl)));
+}
+
+static bool tls_holds_back(const struct stream *s)
+{
+	return buf_len(&tls_seen(s)->out) > 0;
 }
 
 static int tls_wants(const struct stream *s, int wanted)
@@ -315,7 +408,7 @@ static void tls_free(struct stream *s)
 	cancel(t);
 	SSL_free(t->ssl);
 	BIO_meth_free(t->method);
-	buf_fini(&t->early);
+	buf_fini(&t->in);
 	buf_fini(&t->out);
 	free(t);
 }
@@ -325,6 +418,7 @@ static const struct stream_ops tls_ops = {
 	.read = tls_read,
 	.write = tls_write,
 	.pending = tls_pending,
+	.holds_back = tls_holds_back,
 	.wants = tls_wants,
 	.advance = tls_advance,
 	.connected = tls_connected,
@@ -370,7 +464,7 @@ static int tls_new(struct stream *below, SSL_CTX *context, struct stream_tls **r
 	if (!t)
 		return -ENOMEM;
 	t->waiter.wake = wake;
-	buf_init(&t->early, 0);
+	buf_init(&t->in, 0);
 	buf_init(&t->out, OUT_MAX);
 	t->stream.below = below; /* for the BIO */
 	r = prepare(t, context);
@@ -391,7 +485,7 @@ int stream_tls_accept(
 
 	if (r < 0)
 		return r;
-	r = buf_append(&t->early, early);
+	r = buf_append(&t->in, early);
 	if (r < 0) {
 		tls_free(&t->stream);
 		return r;

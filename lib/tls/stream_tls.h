@@ -8,6 +8,9 @@
  *     │             │   ▲                   below does not take waits in `out`, so that
  *   stream_tls ── OpenSSL ── BIO ── below   a write never has to be said again
  *
+ * An owner that reads or writes more than a record at once (bulk) gets up to four with
+ * one call of the stream below. What it did not read of them is kept as it came, in `in`.
+ *
  * The handshake goes on by itself while the stream is in a loop; until it is over
  * stream_connected() is -EINPROGRESS and reads and writes are -EAGAIN. It may wait for a
  * private key in another process (tls/remote_key.h). Renegotiation is refused. The end of
@@ -24,7 +27,7 @@
 int stream_tls_accept(
 	struct stream *below, SSL_CTX *context, struct str early, struct stream **ret);
 /* name: of the server, for SNI; NULL: none. Whether its certificate is right is the
-   context's matter (tls/peer.h). */
+   context's matter (tls/client.h). */
 int stream_tls_connect(
 	struct stream *below, SSL_CTX *context, const char *name, struct stream **ret);
 
