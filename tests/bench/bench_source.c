@@ -12,6 +12,7 @@
 #include "bench_net.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: bench_source ADDRESS PORT\n");
 		return 2;
 	}
+	(void)signal(SIGPIPE, SIG_IGN); /* a client that has gone */
 	listener = listen_on(argv[1], argv[2]);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
