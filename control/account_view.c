@@ -36,14 +36,16 @@ const struct column account_columns[] = {
 		ACCOUNT(candidates) },
 	{ "local_password_at", "password set", COLUMN_TIME, IN_JSON | IN_LIST,
 		ACCOUNT(local_password_at) },
+	{ "held", "held", COLUMN_TEXT, IN_JSON | IN_LIST, ROW(held) },
 	{ "last_error", "last error", COLUMN_TEXT, EVERYWHERE, ACCOUNT(last_error) },
 };
 const size_t account_column_count = sizeof(account_columns) / sizeof(account_columns[0]);
 
-void account_view(const struct account *a, struct account_view *ret)
+void account_view(const struct account *a, struct str held, struct account_view *ret)
 {
 	*ret = (struct account_view){ .account = *a,
 		.route = str_from(route_name(a->route)),
 		.stage = str_from(stage_name(a->stage)),
-		.pin = str_from(pin_name(a->pin)) };
+		.pin = str_from(pin_name(a->pin)),
+		.held = held };
 }

@@ -8,10 +8,11 @@
 struct account_view {
 	struct account account; /* strings belong to where it came from */
 	struct str route, stage, pin;
+	struct str held; /* why it does not switch (unseen_view.h); "" */
 };
 extern const struct column account_columns[];
 extern const size_t account_column_count;
 
-void account_view(const struct account *a, struct account_view *ret);
+void account_view(const struct account *a, struct str held, struct account_view *ret);
 
 #endif

@@ -2,6 +2,7 @@
 /* mailferry account USER: one account, the certificate of its move, its journal. */
 #include "control/account_view.h"
 #include "control/control.h"
+#include "control/unseen_view.h"
 
 #include <errno.h>
 
@@ -55,14 +56,13 @@ static json_t *certificate_of(const struct account *a)
 	return certificate ? certificate : json_null();
 }
 
-static int print_json(struct control *c, struct registry *r, const struct account *a)
+static int print_json(struct control *c, struct registry *r, const struct account *a,
+	const struct account_view *view)
 {
-	struct account_view view;
 	json_t *object, *journal = json_array();
 	int code;
 
-	account_view(a, &view);
-	object = output_object(account_columns, account_column_count, &view);
+	object = output_object(account_columns, account_column_count, view);
 	code = registry_journal(r, a->id, JOURNAL_LINES, add_json, journal, &c->err);
 	if (json_object_set_new(object, "certificate", certificate_of(a)) < 0)
 		code = -ENOMEM;
@@ -88,14 +88,13 @@ static void print_certificate(const struct account *a)
 	json_decref(certificate);
 }
 
-static int print_text(struct control *c, struct registry *r, const struct account *a)
+static int print_text(struct control *c, struct registry *r, const struct account *a,
+	const struct account_view *view)
 {
-	struct account_view view;
 	struct table t;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
-	account_view(a, &view);
-	output_list(account_columns, account_column_count, &view, stdout);
+	output_list(account_columns, account_column_count, view, stdout);
 	print_certificate(a);
 	if (code == 0)
 		code = registry_journal(r, a->id, JOURNAL_LINES, add_row, &t, &c->err);
@@ -109,7 +108,15 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 
 static int show(struct control *c, struct registry *r, const struct account *a)
 {
-	return c->json ? print_json(c, r, a) : print_text(c, r, a);
+	struct held_list held;
+	struct account_view view;
+	int code = held_list_gather(r, &c->settings, &held, &c->err);
+
+	account_view(a, held_list_why(&held, a->name), &view);
+	if (code == 0)
+		code = c->json ? print_json(c, r, a, &view) : print_text(c, r, a, &view);
+	held_list_fini(&held);
+	return code;
 }
 
 enum exit_code cmd_account(struct control *c)

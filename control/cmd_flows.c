@@ -15,7 +15,7 @@
 #define WATCH_S 1
 
 struct flow_row {
-	struct str id, service, client, account, route;
+	struct str id, service, client, account, route, unseen;
 	uint64_t started, bytes_in, bytes_out;
 };
 
@@ -26,6 +26,7 @@ static const struct column flow_columns[] = {
 	{ "client", "client", COLUMN_TEXT, IN_TABLE, ROW(client) },
 	{ "account", "account", COLUMN_TEXT, IN_TABLE, ROW(account) },
 	{ "route", "route", COLUMN_TEXT, IN_TABLE, ROW(route) },
+	{ "unseen", "unseen", COLUMN_TEXT, IN_TABLE, ROW(unseen) },
 	{ "started", "started", COLUMN_TIME, IN_TABLE, ROW(started) },
 	{ "bytes_in", "in", COLUMN_BYTES, IN_TABLE, ROW(bytes_in) },
 	{ "bytes_out", "out", COLUMN_BYTES, IN_TABLE, ROW(bytes_out) },
@@ -83,8 +84,9 @@ static int print_table(const json_t *flows)
 		const json_t *flow = json_array_get(flows, i);
 		struct flow_row row = { text_of(flow, "id"), text_of(flow, "service"),
 			text_of(flow, "client"), text_of(flow, "account"),
-			text_of(flow, "route"), number_of(flow, "started"),
-			number_of(flow, "bytes_in"), number_of(flow, "bytes_out") };
+			text_of(flow, "route"), text_of(flow, "unseen"),
+			number_of(flow, "started"), number_of(flow, "bytes_in"),
+			number_of(flow, "bytes_out") };
 
 		r = table_add(&t, &row);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry report [--days N] */
 #include "control/report.h"
+#include "control/unseen_view.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -56,6 +57,8 @@ static const struct part parts[] = {
 		COLUMNS(rule_columns), PART(report_rule, unseen) },
 	{ "special_rules", "rules that only the source expands", COLUMNS(rule_columns),
 		PART(report_rule, specials) },
+	{ "unseen", "connections that passed unseen", unseen_columns, UNSEEN_COLUMN_COUNT,
+		PART(unseen, flows) },
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 

@@ -4,6 +4,7 @@
 #include "control/control.h"
 #include "control/output.h"
 #include "control/poke.h"
+#include "registry/unseen.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,13 +20,18 @@ static int event(struct control *c, struct registry *r, const struct account *a,
 
 static int to_auto(struct control *c, struct registry *r, const struct account *a)
 {
-	return registry_set_pin(r, a->id, PIN_AUTO, &c->err);
+	int code = registry_set_pin(r, a->id, PIN_AUTO, &c->err);
+
+	return code < 0 ? code : registry_allow_unseen(r, a->id, false, &c->err);
 }
 
 static int to_local(struct control *c, struct registry *r, const struct account *a)
 {
 	int code = registry_set_pin(r, a->id, PIN_LOCAL, &c->err);
 
+	/* whoever reads it unseen (registry/unseen.h): the admin knows, and says yes */
+	if (code == 0 && c->yes)
+		code = registry_allow_unseen(r, a->id, true, &c->err);
 	if (code == 0 && is_returning(a))
 		return event(c, r, a, EVENT_STAY);
 	if (code < 0 || a->route != ROUTE_SOURCE ||
@@ -47,6 +53,8 @@ static int to_source(struct control *c, struct registry *r, const struct account
 	if (a->route == ROUTE_LOCAL || is_returning(a))
 		return account_return(c, r, a);
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
+	if (code == 0)
+		code = registry_allow_unseen(r, a->id, false, &c->err);
 	if (code < 0 || a->stage == STAGE_IDLE)
 		return code;
 	return event(c, r, a, EVENT_CANCEL);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define UNSEEN_SHOWN_MAX 5 /* one screen */
+
 /* ── JSON ──────────────────────────────────────────────────────────────────────────── */
 
 static json_t *sources_json(const struct settings *s)
@@ -87,14 +89,15 @@ static json_t *flows_json(const struct status *s)
 static int print_json(const struct control *c, const struct status *s)
 {
 	return output_json(
-		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O}", "source",
-			sources_json(&c->settings), "retired", s->retired_at != 0,
-			"strategy", strategy_name(c->settings.strategy), "rules",
+		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O}",
+			"source", sources_json(&c->settings), "retired",
+			s->retired_at != 0, "strategy",
+			strategy_name(c->settings.strategy), "rules",
 			status_rules_name(s->rules), "fail", fail_mode_name(s->fail),
 			"programs", programs_json(s), "services",
 			services_json(&c->settings), "accounts",
-			accounts_json(&s->counts), "flows", flows_json(s), "attention",
-			s->attention),
+			accounts_json(&s->counts), "flows", flows_json(s), "unseen",
+			s->unseen, "attention", s->attention),
 		stdout);
 }
 
@@ -163,6 +166,29 @@ static void print_flows(const struct status *s)
 	(void)printf(" %" PRIu64 " before login\n", s->flows[ROUTE_COUNT]);
 }
 
+static const char *text_of(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+static void print_unseen(const struct status *s)
+{
+	size_t n = json_array_size(s->unseen);
+
+	for (size_t i = 0; i < n && i < UNSEEN_SHOWN_MAX; i++) {
+		const json_t *u = json_array_get(s->unseen, i);
+
+		(void)printf("%s%s from %s, unseen: %s (%lld now, %lld in all)\n",
+			i ? "            " : "unseen      ", text_of(u, "service"),
+			text_of(u, "client"), text_of(u, "why"),
+			json_integer_value(json_object_get(u, "open")),
+			json_integer_value(json_object_get(u, "count")));
+	}
+	if (n > UNSEEN_SHOWN_MAX)
+		(void)printf("            … and %zu more; see `mailferry report`\n",
+			n - UNSEEN_SHOWN_MAX);
+}
+
 static void print_attention(const struct status *s)
 {
 	if (!json_array_size(s->attention))
@@ -182,6 +208,7 @@ static int print_text(const struct control *c, const struct status *s)
 	print_programs(s);
 	print_accounts(&s->counts);
 	print_flows(s);
+	print_unseen(s);
 	print_attention(s);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "control/control.h"
 #include "control/poke.h"
 #include "control/progress.h"
+#include "control/unseen_view.h"
 
 #include "messages/ask.h"
 
@@ -84,13 +85,19 @@ static int wait_until_over(struct control *c, struct registry *r, struct arena *
 	}
 }
 
-static int print_account(const struct account *a)
+static int print_account(struct control *c, struct registry *r, const struct account *a)
 {
+	struct held_list held;
 	struct account_view view;
+	int code = held_list_gather(r, &c->settings, &held, &c->err);
 
-	account_view(a, &view);
-	return output_json(
-		output_object(account_columns, account_column_count, &view), stdout);
+	account_view(a, held_list_why(&held, a->name), &view);
+	if (code == 0)
+		code = output_json(
+			output_object(account_columns, account_column_count, &view),
+			stdout);
+	held_list_fini(&held);
+	return code;
 }
 
 static int wait_and_tell(
@@ -103,7 +110,7 @@ static int wait_and_tell(
 	code = wait_until_over(c, r, arena, a, &view);
 	progress_end(&view);
 	if (code == 0 && c->json)
-		code = print_account(a);
+		code = print_account(c, r, a);
 	return code < 0 ? code : result_of(c, a);
 }
 
@@ -124,7 +131,7 @@ static int start(
 		return wait_and_tell(c, r, arena, a);
 	if (c->json) {
 		code = registry_find_id(r, a->id, arena, a, &c->err);
-		return code < 0 ? code : print_account(a);
+		return code < 0 ? code : print_account(c, r, a);
 	}
 	(void)puts(running ? "due now"
 			   : "due; mailferry does not run now, it begins when it does");
@@ -141,7 +148,7 @@ static int go(struct control *c, struct registry *r)
 	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
 	if (code == 0 && a.route == ROUTE_LOCAL) {
 		if (c->json)
-			code = print_account(&a);
+			code = print_account(c, r, &a);
 		else
 			(void)puts("it lives here already");
 	} else if (code == 0) {

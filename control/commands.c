@@ -21,8 +21,9 @@ static const struct command commands[] = {
 		"list the accounts that have logged in through us" },
 	{ "account", "USER", 1, 1, OPTION_JSON, cmd_account,
 		"one account with its certificate and its journal" },
-	{ "route", "USER auto|source|local", 2, 2, 0, cmd_route,
-		"the toggle: who serves this user" },
+	{ "route", "USER auto|source|local", 2, 2, OPTION_YES, cmd_route,
+		"the toggle: who serves this user. local --yes: although somebody may go "
+		"on to read the old mailbox unseen (see `account`)" },
 	{ "transfer", "USER", 1, 1, OPTION_WAIT | OPTION_JSON, cmd_transfer,
 		"move this account now, not later" },
 	{ "admit", "PREFIX divert|direct|refuse|drop", 0, 2,

@@ -2,6 +2,7 @@
 #include "control/report.h"
 
 #include "base/clock.h"
+#include "control/unseen_view.h"
 #include "registry/retire.h"
 
 #include <errno.h>
@@ -104,15 +105,22 @@ static int find_clear_mail(struct control *c, struct registry *r, struct report 
 static int find_unseen(struct control *c, struct registry *r, struct report *p)
 {
 	char services[SENTENCE_MAX / 2];
-	uint64_t at = 0;
-	int code = registry_unseen_tls(r, &at, &c->err);
+	struct unseen_list list = { &p->arena, &p->flows };
+	int code = registry_each_unseen(
+		r, p->since_day * DAY_MS, unseen_list_add, &list, &c->err);
+	struct str rows = buf_view(&p->flows);
 
 	if (code < 0)
 		return code;
-	if (at / DAY_MS >= p->since_day)
+	if (rows.len) {
+		const struct unseen *first = (const void *)rows.ptr;
+
 		add_sentence(p->reasons,
-			"sessions passed unseen inside TLS (the last %" PRIu64 " h ago)",
-			(clock_wall_ms() - at) / 3600000);
+			"sessions passed unseen inside TLS (%zu clients; %.*s from %.*s: "
+			"%.*s)",
+			rows.len / sizeof(*first), STR_ARG(first->service),
+			STR_ARG(first->client), STR_ARG(first->why));
+	}
 	report_unseen_services(c, services, sizeof(services));
 	if (services[0])
 		add_sentence(p->reasons,
@@ -202,6 +210,7 @@ int report_gather(
 	buf_init(&ret->accounts, 0);
 	buf_init(&ret->unseen, 0);
 	buf_init(&ret->specials, 0);
+	buf_init(&ret->flows, 0);
 	buf_init(&ret->missing, 0);
 	code = gather(c, r, ret);
 	if (code < 0)
@@ -222,6 +231,7 @@ void report_fini(struct report *p)
 	buf_fini(&p->accounts);
 	buf_fini(&p->unseen);
 	buf_fini(&p->specials);
+	buf_fini(&p->flows);
 	buf_fini(&p->missing);
 	arena_fini(&p->arena);
 }

@@ -41,6 +41,7 @@ struct report {
 	uint64_t days, since_day, watched_ms, retired_at;
 	struct buf addresses; /* of struct report_address, … */
 	struct buf accounts, unseen, specials;
+	struct buf flows;   /* of struct unseen: connections, not aliases */
 	struct buf missing; /* of struct str: known to be at the source, unknown here */
 	uint64_t n_accounts, n_local, n_moving, n_without_password;
 	uint64_t n_open;     /* addresses that still go there */

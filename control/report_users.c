@@ -100,11 +100,8 @@ void report_unseen_services(struct control *c, char *text, size_t size)
 	struct port_probe k = { 0 };
 
 	for (int i = 0; i < SERVICE_COUNT; i++)
-		k.asked[i] = has_users((enum service_id)i) &&
-		             (!c->settings.services[i].enabled ||
-				     (service_is_implicit((enum service_id)i) &&
-					     !settings_ends_tls(
-						     &c->settings, (enum service_id)i)));
+		k.asked[i] =
+			has_users((enum service_id)i) && !c->settings.services[i].enabled;
 	port_probe_run(&c->settings, &k);
 	text[0] = '\0';
 	for (int i = 0; i < SERVICE_COUNT; i++) {

@@ -6,6 +6,7 @@
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/trouble.h"
+#include "control/unseen_view.h"
 
 #include "base/clock.h"
 #include "messages/ask.h"
@@ -17,6 +18,8 @@
 
 #define ATTENTION_MAX 20 /* one screen; `accounts` has all */
 #define SENTENCE_MAX 1024
+#define UNSEEN_SHOWN_MS (24 * 3600 * 1000ULL)
+#define HELD_SHOWN_MAX 5
 #define NEVER_LEAVES_MS (24 * 3600 * 1000ULL) /* phones that are always on */
 
 static const char *const rules_names[] = { "unknown", "absent", "differ", "in place" };
@@ -117,6 +120,48 @@ static int gather_accounts(
 		status_attend(
 			s, "… and %zu accounts more; see `mailferry accounts`", w.more);
 	return code;
+}
+
+/* ── what passes unseen ────────────────────────────────────────────────────────────── */
+
+static int add_unseen(void *context, const struct unseen *u)
+{
+	return json_array_append_new(
+		       context, output_object(unseen_columns, UNSEEN_COLUMN_COUNT, u)) < 0
+	               ? -ENOMEM
+	               : 0;
+}
+
+static void attend_held(struct status *s, const struct buf *rows, const char *what)
+{
+	struct str rest = buf_view(rows);
+
+	for (size_t n = 0; rest.len; rest = str_skip(rest, sizeof(struct held)), n++) {
+		const struct held *h = (const void *)rest.ptr;
+
+		if (n == HELD_SHOWN_MAX) {
+			status_attend(s, "… and %zu more; see `mailferry account`",
+				rest.len / sizeof(*h));
+			return;
+		}
+		status_attend(
+			s, "%.*s %s: %.*s", STR_ARG(h->account), what, STR_ARG(h->why));
+	}
+}
+
+static void gather_unseen(struct control *c, struct registry *r, struct status *s)
+{
+	uint64_t now = clock_wall_ms();
+	struct held_list held;
+
+	if (!r || s->retired_at)
+		return;
+	(void)registry_each_unseen(r, now - UNSEEN_SHOWN_MS, add_unseen, s->unseen, NULL);
+	if (held_list_gather(r, &c->settings, &held, NULL) == 0) {
+		attend_held(s, &held.rows, "is not switched");
+		attend_held(s, &held.here, "lives here");
+	}
+	held_list_fini(&held);
 }
 
 /* ── the running side ──────────────────────────────────────────────────────────────── */
@@ -235,12 +280,12 @@ static void gather_flows(struct control *c, struct status *s)
 
 int status_gather(struct control *c, struct status *ret)
 {
-	struct status s = { .attention = json_array() };
+	struct status s = { .attention = json_array(), .unseen = json_array() };
 	struct registry *r = NULL;
 	bool any_local = false;
 	int code;
 
-	if (!s.attention)
+	if (!s.attention || !s.unseen)
 		return error_set(&c->err, -ENOMEM, "no memory");
 	gather_programs(c, &s);
 	code = control_registry(c, &r);
@@ -251,6 +296,7 @@ int status_gather(struct control *c, struct status *ret)
 		status_fini(&s);
 		return code;
 	}
+	gather_unseen(c, r, &s);
 	trouble_gather(c, r, &s);
 	gather_rules(c, &s, r, any_local);
 	registry_close(r);
@@ -264,5 +310,6 @@ int status_gather(struct control *c, struct status *ret)
 void status_fini(struct status *s)
 {
 	json_decref(s->attention);
+	json_decref(s->unseen);
 	s->attention = NULL;
 }

@@ -29,6 +29,7 @@ struct status {
 	struct registry_counts counts;
 	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
 	json_t *attention;               /* array of sentences */
+	json_t *unseen;                  /* array of objects: what passed unseen lately */
 };
 
 const char *status_rules_name(enum status_rules r);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/flow.h"
 
+#include "interceptor/unseen_flows.h"
+
 #include <jansson.h>
 
 char *flow_json(const struct session *s)
@@ -14,12 +16,13 @@ char *flow_json(const struct session *s)
 	char *text;
 
 	endpoint_text(&s->peer, client);
-	flow = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:s}", "id",
+	flow = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:s, s:s*}", "id",
 		session_id(s, id), "service", service_name(s->service), "client", client,
 		"account", account ? account : json_string("?"), "route",
 		s->route == ROUTE_COUNT ? "undecided" : route_name(s->route), "started",
 		(json_int_t)s->started_ms, "bytes_in", (json_int_t)in, "bytes_out",
-		(json_int_t)out, "state", session_state_name(s));
+		(json_int_t)out, "state", session_state_name(s), "unseen",
+		s->unseen ? unseen_flow_why(s->unseen) : NULL);
 	text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
 	json_decref(flow);
 	return text;

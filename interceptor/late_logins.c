@@ -54,7 +54,8 @@ int late_logins_add(
 	if (copy(&late->arena, login->name, &late->login.name) &&
 		copy(&late->arena, login->password, &late->login.password) &&
 		copy(&late->arena, login->why, &late->login.why) &&
-		copy(&late->arena, login->service, &late->login.service))
+		copy(&late->arena, login->service, &late->login.service) &&
+		copy(&late->arena, login->client, &late->login.client))
 		return 0;
 	STAILQ_REMOVE(&l->all, late, late_login, next);
 	l->n--;

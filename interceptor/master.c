@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "interceptor/source.h"
+#include "registry/unseen.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -96,7 +97,9 @@ static int open_service(struct master *m, enum service_id service, struct error 
 
 	for (unsigned i = 0; i < m->n_slots && r == 0; i++)
 		r = listen_on(&m->slots[i], service, err);
-	if (r == 0)
+	/* what is only passed on need not be known */
+	if (r == 0 && (!service_is_implicit(service) ||
+			      settings_ends_tls(m->settings, service)))
 		probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service,
 			&probe_ops, m);
 	return r;
@@ -109,7 +112,7 @@ static int open_services(struct master *m, struct error *err)
 	for (size_t i = 0; i < SERVICE_COUNT && r == 0; i++)
 		if (m->settings->services[i].enabled && protocol_of((enum service_id)i))
 			r = open_service(m, (enum service_id)i, err);
-	if (r == 0 && !m->n_probes)
+	if (r == 0 && !m->slots[0].n_listeners)
 		r = error_set(err, -EINVAL,
 			"no service is enabled that can be intercepted; enable one in "
 			"`services`");
@@ -145,6 +148,9 @@ static int try_registry(const struct settings *s, struct error *err)
 	if (code < 0)
 		return error_errno(err, code, "state_dir");
 	code = registry_open(path, &r, err);
+	if (code == 0)
+		code = registry_unseen_all_over(
+			r, err); /* there may be fewer workers now */
 	registry_close(r);
 	return code;
 }
@@ -217,7 +223,8 @@ int master_run(const struct settings *settings)
 		log_error(NULL, "start", "error=\"%s\"", err.text);
 		return EXIT_FAILURE;
 	}
-	log_info(NULL, "ready", "workers=%u services=%zu", m->n_slots, m->n_probes);
+	log_info(NULL, "ready", "workers=%u listeners=%zu", m->n_slots,
+		m->slots[0].n_listeners);
 	loop_run(&m->loop, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
 	timer_stop(m->tick);

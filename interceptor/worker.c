@@ -168,6 +168,15 @@ void worker_hand_over_recipients(struct worker *w)
 		log_error(NULL, "recipients", "error=\"%s\"", err.text);
 }
 
+void worker_write_unseen(struct worker *w)
+{
+	struct error err = { 0 };
+	int r = unseen_flows_write(&w->unseen, w->host.registry, w->index, &err);
+
+	if (r < 0 && r != -EBUSY)
+		log_error(NULL, "unseen", "error=\"%s\"", err.text);
+}
+
 /* ---- time ---- */
 
 static int learn_late(void *context, const struct proven_login *login,
@@ -184,9 +193,6 @@ static void report_notes(struct worker *w)
 		[NOTE_CLEAR_MAIL] = "clear-mail",
 	};
 
-	if (w->host.notes[NOTE_UNSEEN_TLS] &&
-		registry_note_unseen_tls(w->host.registry, NULL) == 0)
-		w->host.notes[NOTE_UNSEEN_TLS] = 0;
 	if (w->host.notes[NOTE_CLEAR_MAIL])
 		(void)registry_note_clear_mail(w->host.registry, NULL);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -231,6 +237,7 @@ static void on_tick(void *context)
 			session_tick(s);
 	}
 	report_notes(w);
+	worker_write_unseen(w);
 	follow_retirement(w);
 	staging_tick(&w->host);
 	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
@@ -281,6 +288,8 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_leave_checkpoints(w->host.registry);
 		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
+		/* those of a worker that died */
+		r = registry_unseen_over(w->host.registry, w->index, err);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }
@@ -362,6 +371,7 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&w->host.stagings);
 	recipient_counts_init(&w->recipients);
 	late_logins_init(&w->late_logins);
+	unseen_flows_init(&w->unseen);
 }
 
 static int set_up(struct worker *w, const struct worker_parts *parts, struct error *err)
@@ -417,6 +427,9 @@ static int run(const struct worker_parts *parts)
 	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
 	late_logins_fini(&w->late_logins);
 	worker_hand_over_recipients(w);
+	worker_write_unseen(w);
+	(void)registry_unseen_over(w->host.registry, w->index, NULL);
+	unseen_flows_fini(&w->unseen);
 	/* the kernel closes the rest */
 	registry_close(w->host.registry);
 	log_info(NULL, "stop", "worker=%u", w->index);

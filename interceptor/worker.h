@@ -15,6 +15,7 @@
 #include "interceptor/smtp/recently_relayed.h"
 #include "interceptor/smtp/recipient_counts.h"
 #include "interceptor/tls/keys.h"
+#include "interceptor/unseen_flows.h"
 #include "interceptor/vault_link.h"
 #include "messages/exchange.h"
 #include "source/tls.h"
@@ -39,6 +40,7 @@ struct worker {
 	struct recipient_counts recipients; /* that the source was asked for */
 	struct late_logins late_logins;
 	struct recently_relayed recently_relayed;
+	struct unseen_flows unseen;
 
 	struct offer *offers[SERVICE_COUNT]; /* NULL: not known yet */
 	struct vault_link vault;
@@ -87,6 +89,7 @@ void worker_load_offer(struct worker *w, enum service_id service);
 
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);
+void worker_write_unseen(struct worker *w);
 /* Tells the transfer that an account is due; fine when it is not running. */
 void worker_poke_transfer(struct worker *w, const char *account);
 

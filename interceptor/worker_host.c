@@ -11,6 +11,7 @@
 #include "wire/smtp/address.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -275,14 +276,34 @@ static int tls_context(struct host *h, const char *name, SSL_CTX **ret)
 	return tls_keys_context(&worker_of(h)->tls, name, ret);
 }
 
+/* For `flows`, `status` and `report`. */
+static void unseen_why(enum service_tls tls, const char *name, char why[UNSEEN_WHY_MAX])
+{
+	if (tls != SERVICE_TLS_AUTO)
+		(void)snprintf(why, UNSEEN_WHY_MAX, "tls = \"%s\"%s%s",
+			service_tls_name(tls), *name ? " for " : "", name);
+	else if (*name)
+		(void)snprintf(why, UNSEEN_WHY_MAX, "no key for %s", name);
+	else
+		(void)snprintf(why, UNSEEN_WHY_MAX, "no key (the name is not known)");
+}
+
 static void pass_unseen(struct host *h, struct session *s, const char *name)
 {
-	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	struct worker *w = worker_of(h);
+	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX], why[UNSEEN_WHY_MAX];
 
-	h->notes[NOTE_UNSEEN_TLS]++;
+	unseen_why(h->settings->services[s->service].tls, name, why);
+	s->unseen = unseen_flows_begin(&w->unseen, &s->peer, s->service, why);
 	endpoint_text(&s->peer, client);
-	log_info(session_id(s, id), "unseen", "service=%s client=%s name=%s",
-		service_name(s->service), client, *name ? name : "-");
+	log_info(session_id(s, id), "unseen", "service=%s client=%s name=%s why=\"%s\"",
+		service_name(s->service), client, *name ? name : "-", why);
+}
+
+static void unseen_over(struct host *h, struct session *s)
+{
+	unseen_flows_end(&worker_of(h)->unseen, s->unseen);
+	s->unseen = NULL;
 }
 
 /* ---- an account switches ---- */
@@ -300,6 +321,7 @@ static void quiesced(struct host *h, struct str account, uint64_t request, bool 
 		.number = settled,
 		.number2 = request };
 
+	worker_write_unseen(worker_of(h)); /* the transfer looks at it next */
 	worker_reply(worker_of(h), &m);
 }
 
@@ -330,6 +352,7 @@ const struct host_ops worker_host_ops = {
 	.offer_is_stale = offer_is_stale,
 	.tls_context = tls_context,
 	.pass_unseen = pass_unseen,
+	.unseen_over = unseen_over,
 	.recently_relayed = recently_relayed,
 	.quiesced = quiesced,
 };

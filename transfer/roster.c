@@ -154,7 +154,14 @@ void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at)
 	left(r, e, ENTRY_PARKED);
 	e->crashes = 0;
 	e->is_awaited = false;
+	e->is_held = false;
 	e->forced_at = forced_at;
+}
+
+void roster_held(struct roster *r, struct entry *e)
+{
+	roster_parked(r, e, 0);
+	e->is_held = true;
 }
 
 bool roster_crashed(struct roster *r, struct entry *e, uint64_t now)

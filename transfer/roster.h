@@ -7,6 +7,7 @@
  *
  *   WAITING ──started──► RUNNING ──ended──► WAITING (again at once, or after a while)
  *                           └─────parked──► PARKED ──log-off, deadline──► WAITING
+ *                                (first, when it is held, until it is not)
  */
 #include "base/str.h"
 
@@ -29,6 +30,7 @@ struct entry {
 	uint64_t not_before; /* WAITING: monotonic */
 	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
 	bool is_awaited;     /* PARKED: the interceptor was asked */
+	bool is_held;        /* PARKED: it must not switch, whoever is logged in */
 	bool is_wanted;      /* the registry's last word */
 	bool is_return;      /* it is to go back to the source */
 	bool runs_return;    /* RUNNING: and its process does that */
@@ -59,6 +61,7 @@ struct entry *roster_by_name(struct roster *r, struct str name);
 /* It ended as it should; with a pause when it had nothing to do. */
 void roster_ended(struct roster *r, struct entry *e, uint64_t now);
 void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at);
+void roster_held(struct roster *r, struct entry *e);
 /* It crashed: true when that has happened too often in a row to try at once. */
 bool roster_crashed(struct roster *r, struct entry *e, uint64_t now);
 void roster_wake(struct entry *e); /* a parked one goes on; no harm to others */

@@ -12,6 +12,7 @@
 #include "messages/exchange.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
+#include "transfer/account/held.h"
 #include "transfer/account/loan.h"
 #include "transfer/roster.h"
 
@@ -149,7 +150,7 @@ static void await_parked(struct scheduler *s)
 		struct message m = { .type = MESSAGE_AWAIT_LOGOFF,
 			.account = str_from(e->name) };
 
-		if (e->state != ENTRY_PARKED)
+		if (e->state != ENTRY_PARKED || e->is_held)
 			continue;
 		if (e->forced_at && now >= e->forced_at) {
 			roster_wake(e);
@@ -220,6 +221,15 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 		e->crashes = 0;
 }
 
+/* Those that nobody reads unseen any more wait for their log-off again. */
+static void release_held(struct scheduler *s)
+{
+	for (struct entry *e = s->roster.first; e; e = e->next)
+		if (e->state == ENTRY_PARKED && e->is_held &&
+			!held_still(s->registry, s->settings, e->id))
+			roster_wake(e);
+}
+
 static void park(struct scheduler *s, struct entry *e)
 {
 	uint64_t now = clock_wall_ms(), since = now;
@@ -239,6 +249,8 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 			tell_returned(s, e);
 	} else if (code == ACCOUNT_PARKED) {
 		park(s, e);
+	} else if (code == ACCOUNT_HELD) {
+		roster_held(&s->roster, e);
 	} else {
 		log_warning(NULL, "crashed", "account=%s %s=%d", e->name,
 			code < 0 ? "signal" : "code", code < 0 ? WTERMSIG(status) : code);
@@ -380,6 +392,7 @@ static void step(struct scheduler *s)
 
 	if (now >= s->look_at) {
 		look(s);
+		release_held(s);
 		plan_look(s, now);
 	}
 	await_parked(s);

@@ -31,7 +31,7 @@ static const struct step {
 		TO_ROUTE | TO(HELLO) | TO(UPGRADING) | TO(EXCHANGE),
 		{ UV_READABLE, UV_READABLE } },
 	[LOGIN_IN_HELLO] = { "tls-hello", TO(UPGRADING), { UV_READABLE, 0 } },
-	[LOGIN_IN_UPGRADING] = { "upgrading", TO(PRELOGIN),
+	[LOGIN_IN_UPGRADING] = { "upgrading", TO(PRELOGIN) | TO(HELLO),
 		{ UV_DISCONNECT, UV_READABLE } },
 	[LOGIN_IN_LOGGING_IN] = { "logging-in", TO_ROUTE | TO(PROVED),
 		{ UV_DISCONNECT, UV_READABLE } },

@@ -72,6 +72,8 @@ struct login {
 	size_t hello_seen;             /* bytes of from_client */
 	bool is_tls_promised; /* the client was told to begin: no word in clear may come
 	                       */
+	bool is_source_ready; /* the source was: only the name is looked at */
+	struct str tls_name;  /* that the client asks for; a C string, or ptr NULL */
 };
 
 static inline struct login *login_of(const struct session *s)

@@ -2,6 +2,7 @@
 #include "interceptor/login/proof.h"
 
 #include "base/log.h"
+#include "interceptor/unseen_flows.h"
 
 bool login_is_moving(const struct account_route *route)
 {
@@ -27,8 +28,10 @@ int login_learn(struct session *s, struct account_route *ret)
 		.why = a->why_not,
 		.service = str_from(service_name(s->service)),
 	};
-	char id[SESSION_ID_MAX];
+	char id[SESSION_ID_MAX], client[CLIENT_TEXT_MAX];
 
+	client_text(&s->peer, client);
+	login.client = str_from(client);
 	if (login.why.len)
 		log_info(session_id(s, id), "uncapturable", "account=%s why=\"%.*s\"",
 			s->account ? s->account : "-", STR_ARG(login.why));

@@ -7,7 +7,8 @@
  *             │                          └─ none ─┐
  *             └─ we hold none ────────────────────┴─► UPGRADING: the source has the
  *                                                     command; when it says OK, all
- *                                                     goes on there unseen
+ *                                                     goes on there unseen, once the
+ *                                                     client's hello has told the name
  *
  * What a client sends in clear behind the command was never meant to be inside TLS (RFC
  * 3501, 6.2.1; CVE-2011-0411): it ends the session.
@@ -63,6 +64,8 @@ void login_starttls(struct session *s)
 static void decide(struct session *s, const struct tls_hello *hello)
 {
 	if (!tls_hello_accept(s, hello, login_protocol_of(s)->alpn)) {
+		login_of(s)->tls_name =
+			arena_str(&s->memory->arena, str_from(hello->name));
 		ask_source(s);
 		return;
 	}
@@ -70,6 +73,14 @@ static void decide(struct session *s, const struct tls_hello *hello)
 	if (session_is_handled(s))
 		session_hand_to(
 			s, (struct service_handler){ &login_handler, s->protocol });
+}
+
+/* All that the client says from now on is between it and the source. */
+static void go_unseen(struct session *s, const char *name)
+{
+	s->host->ops->pass_unseen(s->host, s, name);
+	session_set_route(s, ROUTE_SOURCE);
+	session_relay(s);
 }
 
 void login_read_hello(struct session *s)
@@ -81,7 +92,9 @@ void login_read_hello(struct session *s)
 		tls_hello_read(&l->hello, str_skip(bytes, l->hello_seen), &hello);
 
 	l->hello_seen = bytes.len;
-	if (result == TLS_HELLO_DONE)
+	if (l->is_source_ready && (result != TLS_HELLO_NEED_MORE || s->client_ended))
+		go_unseen(s, hello.name); /* what it means is the source's to say */
+	else if (result == TLS_HELLO_DONE)
 		decide(s, &hello);
 	else if (result != TLS_HELLO_NEED_MORE)
 		session_close(s, "no TLS behind STARTTLS");
@@ -95,10 +108,13 @@ void login_upgraded(struct session *s, bool ok)
 
 	if (!l->is_tls_promised)
 		session_say(s, buf_view(&l->answer));
+	if (ok && l->is_tls_promised) {
+		go_unseen(s, l->tls_name.ptr ? l->tls_name.ptr : "");
+		return;
+	}
 	if (ok) {
-		s->host->ops->pass_unseen(s->host, s, "");
-		session_set_route(s, ROUTE_SOURCE);
-		session_relay(s);
+		l->is_source_ready = true;
+		login_set_step(s, LOGIN_IN_HELLO, HELLO_MS);
 		return;
 	}
 	if (l->is_tls_promised) {

@@ -100,6 +100,8 @@ struct host_ops {
 	/* A connection whose bytes cannot be seen goes to the source. name: that it asks
 	   for, or "". */
 	void (*pass_unseen)(struct host *h, struct session *s, const char *name);
+	/* The session ends; one that was seen as well. */
+	void (*unseen_over)(struct host *h, struct session *s);
 
 	/* ---- an account switches (quiesce.h) ---- */
 	/* The source took mail for it a moment ago. */
@@ -117,7 +119,6 @@ enum host_note {
 	NOTE_REFUSED,    /* a login */
 	NOTE_UNANSWERED, /* a connection to the source, from the client's address */
 	NOTE_CLEAR_MAIL, /* for a user here: for want of a key there was no STARTTLS */
-	NOTE_UNSEEN_TLS, /* a session went on inside TLS, with the source */
 	NOTE_COUNT
 };
 

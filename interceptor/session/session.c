@@ -106,6 +106,7 @@ void session_close(struct session *s, const char *why)
 		LIST_REMOVE(s, numbered);
 	session_set_live(s, false);
 	session_is_known(s); /* not counted any more */
+	h->ops->unseen_over(h, s);
 	h->ops->count_connection(h, s, -1);
 	session_drop_source(s);
 	stream_free(s->client);

@@ -48,6 +48,7 @@ struct session {
 	const void *protocol;          /* the handler's */
 	struct session_memory *memory; /* NULL: nothing came yet, or it is over */
 	struct relay *relay;           /* in RELAY and DRAINING */
+	struct unseen_flow *unseen;    /* the host's; NULL: its bytes are seen */
 	struct stream *client, *source;
 	char *account;                /* owned; NULL: not known */
 	int64_t account_id;           /* 0: not known */

@@ -11,12 +11,14 @@
 #include "registry/address_key.h"
 #include "registry/internal.h"
 #include "registry/passwords.h"
+#include "registry/unseen.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define HOUR_MS 3600000
-#define LOGIN_TIME_MS 60000 /* last_login_at costs a write at most this often */
+#define LOGIN_TIME_MS 60000    /* last_login_at costs a write at most this often */
+#define CLIENT_TIME_MS HOUR_MS /* likewise each client's address */
 
 struct login {
 	const struct proven_login *proven;
@@ -30,7 +32,7 @@ struct look {
 	int64_t password;           /* the one that was shown, 0: not kept */
 	bool password_failed;       /* the source refused it from the transfer */
 	bool asks;                  /* whether it is kept is asked elsewhere */
-	bool same_why, time_is_due, key_is_known, service_is_known;
+	bool same_why, time_is_due, key_is_known, service_is_known, client_is_known;
 };
 
 /* ── which of the kept ones it is ──────────────────────────────────────────────────── */
@@ -66,6 +68,7 @@ static int read_look(struct registry *r, const struct login *login,
 	look->same_why = str_eq(query_bytes(row, 8), login->proven->why);
 	look->key_is_known = query_number(row, 9) != 0;
 	look->service_is_known = query_number(row, 10) != 0;
+	look->client_is_known = !login->proven->client.len || query_number(row, 11);
 	if (code == 0 && login->proven->password.ptr)
 		code = registry_each_password(r, look->route.id, compare, &w, err);
 	look->password = w.id;
@@ -80,7 +83,9 @@ static int look_up(struct registry *r, const struct login *login, struct look *r
 	CLEANUP(query_end) struct query row = { 0 };
 	struct look look = { 0 };
 	int n = query_first(r->db, SQL_LEARN_LOOK,
-		SQL_VALUES(KEY_VALUES(&login->keys), sql_text(login->proven->service)),
+		SQL_VALUES(KEY_VALUES(&login->keys), sql_text(login->proven->service),
+			sql_text(login->proven->client),
+			sql_number(login->now - CLIENT_TIME_MS)),
 		&row, err);
 
 	if (n == 1)
@@ -179,8 +184,24 @@ static bool becomes_due(const struct login *login, const struct look *look)
 static bool is_news(const struct login *login, const struct look *look)
 {
 	return !look->route.id || !look->key_is_known || !look->service_is_known ||
-	       look->time_is_due || password_is_new(login, look) ||
-	       why_is_new(login, look) || becomes_due(login, look);
+	       !look->client_is_known || look->time_is_due ||
+	       password_is_new(login, look) || why_is_new(login, look) ||
+	       becomes_due(login, look);
+}
+
+static int see_client(
+	struct registry *r, const struct login *login, int64_t account, struct error *err)
+{
+	int code = sql_run(r->db, SQL_SEE_CLIENT,
+		SQL_VALUES(sql_signed(account), sql_text(login->proven->client),
+			sql_number(login->now)),
+		err);
+
+	return code < 0
+	               ? code
+	               : sql_run(r->db, SQL_FORGET_CLIENTS,
+				 SQL_VALUES(sql_signed(account), sql_number(CLIENTS_MAX)),
+				 err);
 }
 
 static int write_account(struct registry *r, const struct login *login, struct look *look,
@@ -204,6 +225,8 @@ static int write_account(struct registry *r, const struct login *login, struct l
 		code = sql_run(r->db, SQL_SEE_SERVICE,
 			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->service)),
 			err);
+	if (code == 0 && !look->client_is_known)
+		code = see_client(r, login, a->id, err);
 	if (code == 0 && look->time_is_due)
 		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
 			SQL_VALUES(sql_signed(a->id), sql_number(login->now)), err);

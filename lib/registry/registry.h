@@ -151,6 +151,7 @@ struct proven_login {
 	struct str password; /* ptr NULL: it showed none */
 	struct str why;      /* then why: "CRAM-MD5", "master user" */
 	struct str service;  /* "pop3" */
+	struct str client;   /* the host's address (unseen.h); "": not known any more */
 };
 struct password_keeper; /* passwords.h; NULL: no password is shown */
 /* What it teaches: makes the account when it is new, learns the name and the service,

@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #define RETIRED STR_LIT("retired")
-#define UNSEEN_TLS STR_LIT("unseen-tls")
 #define CLEAR_MAIL STR_LIT("clear-mail")
 #define NOTE_EVERY_MS 60000
 #define ERASED STR_LIT("passwords-erased")
@@ -52,16 +51,6 @@ static int note(struct registry *r, struct str fact, struct error *err)
 	if (code < 0 || clock_wall_ms() < at + NOTE_EVERY_MS)
 		return code;
 	return write_time(r, fact, err);
-}
-
-int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err)
-{
-	return read_time(r, UNSEEN_TLS, ret_at, err);
-}
-
-int registry_note_unseen_tls(struct registry *r, struct error *err)
-{
-	return note(r, UNSEEN_TLS, err);
 }
 
 int registry_clear_mail(struct registry *r, uint64_t *ret_at, struct error *err)

@@ -38,13 +38,9 @@ int registry_unretire(struct registry *r, struct error *err);
 int registry_erase_passwords(struct registry *r, struct error *err);
 int registry_passwords_erased(struct registry *r, bool *ret_erased, struct error *err);
 
-/* A session went on inside TLS that we have no key for: its user is not seen. Written at
-   most once a minute. at: wall milliseconds, 0: never. */
-int registry_note_unseen_tls(struct registry *r, struct error *err);
-int registry_unseen_tls(struct registry *r, uint64_t *ret_at, struct error *err);
-
 /* Mail for a user who lives here came in clear, because `smtp` has no key for STARTTLS
-   that the source offers. As above. */
+   that the source offers. Written at most once a minute. at: wall milliseconds, 0: never.
+ */
 int registry_note_clear_mail(struct registry *r, struct error *err);
 int registry_clear_mail(struct registry *r, uint64_t *ret_at, struct error *err);
 

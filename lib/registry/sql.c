@@ -35,6 +35,14 @@
 	"coalesce((SELECT account FROM name WHERE key = ?1),"                            \
 	" (SELECT account FROM name WHERE key = ?2))"
 
+/* Order as unseen.c reads it. */
+#define UNSEEN_COLUMNS                                                                   \
+	"client, service, why, min(first_at) AS first_at, max(last_at) AS last_at,"      \
+	" sum(count) AS count, sum(open) AS open"
+
+/* By which mail is read. */
+#define READ_BY "('imap', 'pop3', 'imaps', 'pop3s')"
+
 static const char *const statements[] = {
 	/* always one row: what a login needs comes with one look, also of a stranger */
 	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ","
@@ -56,7 +64,9 @@ static const char *const statements[] = {
 		" a.last_login_at, a.uncapturable_why,"
 		" EXISTS (SELECT 1 FROM name WHERE key = ?1),"
 		" EXISTS (SELECT 1 FROM seen_service"
-		"  WHERE account = a.id AND service = ?3)"
+		"  WHERE account = a.id AND service = ?3),"
+		" EXISTS (SELECT 1 FROM client"
+		"  WHERE account = a.id AND address = ?4 AND seen_at >= ?5)"
 		" FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
@@ -173,6 +183,48 @@ static const char *const statements[] = {
 		"INSERT INTO fact (name, value) VALUES ('admissions-stamp', 1)"
 		" ON CONFLICT (name) DO UPDATE SET value = value + 1",
 	[SQL_ADMISSIONS_STAMP] = "SELECT value FROM fact WHERE name = 'admissions-stamp'",
+	[SQL_SEE_CLIENT] = "INSERT INTO client (account, address, seen_at)"
+			   " VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
+			   " seen_at = excluded.seen_at",
+	[SQL_FORGET_CLIENTS] = "DELETE FROM client WHERE account = ?1 AND address NOT IN"
+			       " (SELECT address FROM client WHERE account = ?1"
+			       "  ORDER BY seen_at DESC LIMIT ?2)",
+	[SQL_WRITE_UNSEEN] =
+		"INSERT INTO unseen (client, service, why, worker, first_at, last_at,"
+		" count, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+		" ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at),"
+		" count = count + excluded.count, open = excluded.open",
+	/* ?1 < 0: of all workers */
+	[SQL_UNSEEN_OVER] = "UPDATE unseen SET open = 0, last_at = max(last_at, ?2)"
+			    " WHERE open > 0 AND (?1 < 0 OR worker = ?1)",
+	[SQL_FORGET_UNSEEN] = "DELETE FROM unseen WHERE open = 0 AND last_at < max(?1,"
+			      " coalesce((SELECT last_at FROM unseen WHERE open = 0"
+			      "  ORDER BY last_at DESC LIMIT 1 OFFSET ?2), 0))",
+	[SQL_EACH_UNSEEN] = "SELECT " UNSEEN_COLUMNS " FROM unseen"
+			    " GROUP BY client, service, why"
+			    " HAVING sum(open) > 0 OR max(last_at) >= ?1"
+			    " ORDER BY sum(open) > 0 DESC, max(last_at) DESC",
+	/* of one account: from its few addresses */
+	[SQL_IS_HELD] =
+		"SELECT a.name, a.route, a.stage, " UNSEEN_COLUMNS
+		" FROM client c JOIN unseen u ON u.client = c.address"
+		" JOIN account a ON a.id = c.account"
+		" WHERE c.account = ?3 AND c.seen_at >= ?2 AND NOT a.unseen_allowed"
+		" AND u.service IN " READ_BY " GROUP BY client, service, why"
+		" HAVING sum(open) > 0 OR (sum(count) > 1 AND max(last_at) > ?1)"
+		" ORDER BY sum(open) > 0 DESC, max(last_at) DESC LIMIT 1",
+	/* by max() SQLite takes the other columns from the same row */
+	[SQL_EACH_UNSEEN_READER] =
+		"SELECT a.name, a.route, a.stage, u.*,"
+		" max((u.open > 0) << 50 | u.last_at)"
+		" FROM (SELECT " UNSEEN_COLUMNS " FROM unseen"
+		"  WHERE service IN " READ_BY " GROUP BY client, service, why) u"
+		" JOIN client c ON c.address = u.client"
+		" JOIN account a ON a.id = c.account"
+		" WHERE (u.open > 0 OR (u.count > 1 AND u.last_at > ?1))"
+		" AND c.seen_at >= ?2 AND NOT a.unseen_allowed"
+		" GROUP BY a.id ORDER BY a.name",
+	[SQL_ALLOW_UNSEEN] = "UPDATE account SET unseen_allowed = ?2 WHERE id = ?1",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -277,6 +329,24 @@ static const char *const upgrades[] = {
 	" verdict TEXT NOT NULL,"
 	" at INTEGER NOT NULL,"
 	" PRIMARY KEY (prefix, service)) WITHOUT ROWID;",
+	/* 6: where users log in from, and what passes unseen (registry/unseen.h) */
+	"CREATE TABLE client ("
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" address TEXT NOT NULL,"
+	" seen_at INTEGER NOT NULL,"
+	" PRIMARY KEY (account, address)) WITHOUT ROWID;"
+	"CREATE INDEX client_address ON client (address);"
+	"CREATE TABLE unseen ("
+	" client TEXT NOT NULL,"
+	" service TEXT NOT NULL,"
+	" why TEXT NOT NULL,"
+	" worker INTEGER NOT NULL," /* that writes the row */
+	" first_at INTEGER NOT NULL,"
+	" last_at INTEGER NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" open INTEGER NOT NULL,"
+	" PRIMARY KEY (client, service, why, worker)) WITHOUT ROWID;"
+	"ALTER TABLE account ADD COLUMN unseen_allowed INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

@@ -64,6 +64,12 @@ static const struct option root_rows[] = {
 		.help = "seals passwords; default: key in state_dir" },
 	{ "hold", OPTION_NUMBER, ROOT(hold_s), "20", .least = 0, .most = 120,
 		.help = "seconds a login may be held while its account switches" },
+	{ "unseen_hold", OPTION_NUMBER, ROOT(unseen_hold_s), "3600", .least = 0,
+		.most = 30 * DAY_S,
+		.help = "an account does not switch while a client from where its user "
+			"logs in, too, is connected by TLS that we hold no key for. When "
+			"that client has come more than once, nor for so many seconds "
+			"after it left: it may look for mail now and then" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
@@ -106,9 +112,9 @@ static const struct option root_rows[] = {
 static const struct option service_option_rows[] = {
 	{ "port", OPTION_PORT, SERVICE(port), NULL, .least = 1, .most = 65535,
 		.help = "as clients use it" },
-	{ "enabled", OPTION_SWITCH, SERVICE(enabled), NULL,
-		.help = "divert it; false: the kernel routes it past us. Not set: imap, pop3 and "
-			"smtp, and with a `certificate` imaps, pop3s and smtps" },
+	{ "enabled", OPTION_SWITCH, SERVICE(enabled), "true",
+		.help = "divert it; false: the kernel routes it past us, and only counts. "
+			"TLS that we hold no key for passes to the source unchanged" },
 	{ "tls", OPTION_CHOICE, SERVICE(tls), "auto", .choices = tls_choices,
 		.help = "TLS of clients: \"auto\" ends it here where we hold a key for "
 			"the name that they ask for and else lets it pass to the source "
@@ -197,13 +203,13 @@ const struct option_section limit_options = { limit_rows, COUNT(limit_rows) };
 const struct option_section tls_options = { tls_rows, COUNT(tls_rows) };
 
 const struct service_row service_rows[SERVICE_COUNT] = {
-	[SERVICE_SMTP] = { "smtp", 25, true, false, SOURCE_TLS_CLIENT },
-	[SERVICE_POP3] = { "pop3", 110, true, false, SOURCE_TLS_NONE },
-	[SERVICE_IMAP] = { "imap", 143, true, false, SOURCE_TLS_NONE },
-	[SERVICE_SMTPS] = { "smtps", 465, false, true, SOURCE_TLS_IMPLICIT },
-	[SERVICE_SUBMISSION] = { "submission", 587, false, false, SOURCE_TLS_CLIENT },
-	[SERVICE_IMAPS] = { "imaps", 993, false, true, SOURCE_TLS_IMPLICIT },
-	[SERVICE_POP3S] = { "pop3s", 995, false, true, SOURCE_TLS_IMPLICIT },
+	[SERVICE_SMTP] = { "smtp", 25, false, SOURCE_TLS_CLIENT },
+	[SERVICE_POP3] = { "pop3", 110, false, SOURCE_TLS_NONE },
+	[SERVICE_IMAP] = { "imap", 143, false, SOURCE_TLS_NONE },
+	[SERVICE_SMTPS] = { "smtps", 465, true, SOURCE_TLS_IMPLICIT },
+	[SERVICE_SUBMISSION] = { "submission", 587, false, SOURCE_TLS_CLIENT },
+	[SERVICE_IMAPS] = { "imaps", 993, true, SOURCE_TLS_IMPLICIT },
+	[SERVICE_POP3S] = { "pop3s", 995, true, SOURCE_TLS_IMPLICIT },
 };
 
 const struct option *option_by_name(struct option_section section, const char *name)

@@ -44,7 +44,6 @@ extern const struct option_section root_options, service_options, limit_options,
 struct service_row {
 	const char *name;
 	uint16_t port;
-	bool enabled;
 	bool implicit_tls; /* cannot be read before TLS itself is spoken here */
 	enum source_tls_mode source_tls;
 };

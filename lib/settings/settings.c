@@ -61,10 +61,7 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	void *base;
 	const struct option *o = option_by_name(section_of(cfg, &base), opt->name);
 	int r = option_parse(o, base, cfg_opt_size(opt) - 1, value, &why);
-	enum service_id service = service_by_name(cfg->name);
 
-	if (service < SERVICE_COUNT && strcmp(opt->name, "enabled") == 0)
-		current->settings->services[service].enabled_explicit = true;
 	*(const char **)result = value;
 	if (r < 0 && !current->first.code)
 		error_set(&current->first, r, "%s:%d: %s", current->name, cfg->line,
@@ -163,7 +160,7 @@ static int set_defaults(struct settings *s, struct error *err)
 
 	for (int i = 0; r == 0 && i < SERVICE_COUNT; i++) {
 		s->services[i].port = service_rows[i].port;
-		s->services[i].enabled = service_rows[i].enabled;
+		s->services[i].enabled = true;
 		s->services[i].source_tls = service_rows[i].source_tls;
 		s->services[i].source_verify = SOURCE_VERIFY_COUNT;
 		r = option_set_defaults(service_options, &s->services[i], err);
@@ -218,9 +215,6 @@ static int complete(const char *name, struct settings *s, struct error *err)
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		if (!s->services[i].upstream_port)
 			s->services[i].upstream_port = s->services[i].port;
-		/* with keys TLS can end here; without them they pass us as before */
-		if (!s->services[i].enabled_explicit && service_rows[i].implicit_tls)
-			s->services[i].enabled = s->tls.certificates.n > 0;
 		if (s->services[i].source_verify == SOURCE_VERIFY_COUNT)
 			s->services[i].source_verify = s->tls.source_verify;
 	}

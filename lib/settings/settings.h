@@ -74,9 +74,8 @@ struct tls_settings {
 };
 
 struct service_settings {
-	bool enabled;          /* diverted at all */
-	bool enabled_explicit; /* the admin wrote it */
-	uint16_t port;         /* as clients use it */
+	bool enabled;  /* diverted at all */
+	uint16_t port; /* as clients use it */
 	enum service_tls tls;
 	uint16_t upstream_port; /* at the source; default: port */
 	enum source_tls_mode source_tls;
@@ -123,7 +122,8 @@ struct settings {
 	char *run_dir;          /* default /run/mailferry */
 	char *key_file;         /* default <state_dir>/key */
 	uint32_t hold_s; /* how long a client may be held while the account switches */
-	bool precopy;    /* copy while the source still serves */
+	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */
+	bool precopy;           /* copy while the source still serves */
 	enum uidls uidls;
 	enum on_unreadable on_unreadable;
 	bool allow_select;

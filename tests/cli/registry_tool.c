@@ -21,6 +21,7 @@
 #include "registry/recipients.h"
 #include "registry/registry.h"
 #include "registry/retire.h"
+#include "registry/unseen.h"
 #include "settings/settings.h"
 #include "vault/vault.h"
 
@@ -280,7 +281,15 @@ static int recipient(struct tool *t)
 
 static int unseen(struct tool *t)
 {
-	return registry_note_unseen_tls(t->registry, &t->err);
+	const struct unseen u = { .client = STR("192.0.2.7"),
+		.service = STR("imaps"),
+		.why = STR("no key for mail.example.com"),
+		.first_at = clock_wall_ms(),
+		.last_at = clock_wall_ms(),
+		.count = 1,
+		.open = str_eq(str_from(t->arguments[0]), STR_LIT("open")) };
+
+	return registry_write_unseen(t->registry, 0, &u, 1, &t->err);
 }
 
 static const struct verb {

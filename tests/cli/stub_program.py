@@ -75,7 +75,7 @@ def serve(connection, log, base):
 
 
 IP_TRANSPARENT = 19
-LISTEN_PORTS = (19780, 19781, 19782)  # of SMTP, POP3 and IMAP, as settings give them
+LISTEN_PORTS = range(19780, 19787)  # of the seven services, as settings give them
 
 
 def listen_for_clients():

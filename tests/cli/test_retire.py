@@ -22,7 +22,8 @@ later@example.com  frank
 example.com        anything
 """
 REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "safe_to_retire", "reasons",
-                 "not_watched", "addresses", "accounts", "never_seen", "special_rules"]
+                 "not_watched", "addresses", "accounts", "never_seen", "special_rules",
+                 "unseen"]
 
 
 def write(house, name, text):
@@ -316,6 +317,13 @@ def test_unseen_tls(house):
     watched(house)
     house.tool("unseen", "")
     house.bad("sessions passed unseen inside TLS", "retire", "--yes")
+    told = report(house)["unseen"][0]
+    expect((told["client"], told["service"], told["why"], told["open"], told["count"]) ==
+           ("192.0.2.7", "imaps", "no key for mail.example.com", 0, 1), told)
+    expect("no key for mail.example.com" in house.good("report"), "text")
+    expect(json.loads(house.good("status", "--json"))["unseen"] == [told], "status")
+    expect("imaps from 192.0.2.7, unseen: no key for mail.example.com (0 now, 1 in all)"
+           in house.good("status"), "status, text")
 
 
 def test_unseen_ports(house):
@@ -325,7 +333,7 @@ def test_unseen_ports(house):
     with socket.create_server(("127.0.0.1", 0)) as pop3s:
         text = house.config.read_text().replace("192.0.2.10", "127.0.0.1")
         house.config.write_text(
-            text + f"services {{ pop3s {{ upstream = {pop3s.getsockname()[1]} }} }}\n")
+            text + f"services {{ pop3s {{ enabled = false upstream = {pop3s.getsockname()[1]} }} }}\n")
         house.bad("answers on pop3s \\(port", "retire", "--yes")
     expect(report(house)["safe_to_retire"], "it is closed")
 

@@ -7,6 +7,7 @@
 #include "mailstore/store/store.h"
 #include "transfer/account/certificate.h"
 #include "transfer/account/deadline.h"
+#include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/uidls.h"
 
@@ -36,11 +37,12 @@ enum step {
 	STEP_PROVE,
 	STEP_ARRIVE,
 	STEP_PARKED,
+	STEP_HELD,
 	STEP_OVER,
 	STEP_COUNT
 };
 static const char *const step_names[] = { "start", "copy", "held-copy", "catch-up",
-	"await", "switch", "quiesce", "prove", "arrive", "parked", "over" };
+	"await", "switch", "quiesce", "prove", "arrive", "parked", "held", "over" };
 _Static_assert(
 	sizeof(step_names) / sizeof(step_names[0]) == STEP_COUNT, "a name for each");
 
@@ -86,10 +88,13 @@ static int step_await(struct job *j, enum step *next)
 {
 	uint64_t forced = 0, now = clock_wall_ms();
 	unsigned ms = AWAIT_MS;
-	int r = forced_at(j, &forced);
+	int r = held(j);
 
-	if (r < 0)
-		return r;
+	*next = STEP_HELD;
+	if (r == 0)
+		r = forced_at(j, &forced);
+	if (r)
+		return r < 0 ? r : 0;
 	if (forced && forced < now + ms)
 		ms = forced > now ? (unsigned)(forced - now) : 1;
 	r = await_logoff(j, ms);
@@ -164,10 +169,10 @@ static bool waits_before_copy(const struct job *j)
 }
 
 /* The user is held at the first login: they must be off the source for us to be in. */
-static bool is_held_copy(const struct job *j)
+static bool is_held_copy(struct job *j)
 {
 	return job_is_exclusive(j) && j->settings->strategy == STRATEGY_IMMEDIATE &&
-	       j->settings->hold_s * 1000 > HELD_COPY_SPARE_MS;
+	       j->settings->hold_s * 1000 > HELD_COPY_SPARE_MS && held(j) == 0;
 }
 
 static void begin_held_copy(struct job *j)
@@ -340,13 +345,20 @@ static int step_quiesce(struct job *j, enum step *next)
 {
 	uint64_t quiet = 0;
 	int r = quiesce(j, &quiet);
+	bool settled = r == 0 && quiet, unseen = false;
 
 	*next = STEP_PROVE;
-	if (r == -ECANCELED || (r == 0 && quiet))
+	/* the interceptor has written all that it sees */
+	if (settled)
+		r = held(j);
+	unseen = r == 1;
+	if (r == -ECANCELED || (settled && !r))
 		return r;
 	/* somebody slipped in, or nobody can say so */
 	r = job_event(j, EVENT_SWITCH_BACK,
-		r == 0 ? STR_LIT("a session is open") : str_from(j->err.text));
+		unseen   ? STR_LIT("somebody may read it unseen")
+		: r == 0 ? STR_LIT("a session is open")
+			 : str_from(j->err.text));
 	if (r < 0)
 		return r;
 	j->is_busy = false;
@@ -509,7 +521,7 @@ static enum account_exit walk(struct job *j)
 	enum step now = STEP_START, next = STEP_OVER;
 	int r = 0;
 
-	while (now != STEP_OVER && now != STEP_PARKED) {
+	while (now != STEP_OVER && now != STEP_PARKED && now != STEP_HELD) {
 		r = steps[now](j, &next);
 		if (r)
 			break;
@@ -526,7 +538,9 @@ static enum account_exit walk(struct job *j)
 		return make_way(j, now);
 	if (r)
 		return fail(j, now);
-	return now == STEP_PARKED ? ACCOUNT_PARKED : ACCOUNT_OVER;
+	return now == STEP_HELD     ? ACCOUNT_HELD
+	       : now == STEP_PARKED ? ACCOUNT_PARKED
+	                            : ACCOUNT_OVER;
 }
 
 enum account_exit account_run(const struct settings *settings, const char *name)

@@ -18,6 +18,7 @@ enum account_exit {
 	ACCOUNT_OVER = 0,   /* arrived, failed or cancelled: the registry says which */
 	ACCOUNT_BROKEN = 1, /* could not even write that down */
 	ACCOUNT_PARKED = 3, /* complete; waits for the user's log-off */
+	ACCOUNT_HELD = 4,   /* somebody may read it unseen (held.h) */
 };
 
 enum account_exit account_run(const struct settings *settings, const char *name);

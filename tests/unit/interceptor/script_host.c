@@ -204,6 +204,12 @@ static void host_pass_unseen(struct host *h, struct session *s, const char *name
 	script_of(h)->unseen++;
 }
 
+static void host_unseen_over(struct host *h, struct session *s)
+{
+	(void)h;
+	(void)s;
+}
+
 const struct host_ops script_host_ops = {
 	.now = host_now,
 	.connect = host_connect,
@@ -231,6 +237,7 @@ const struct host_ops script_host_ops = {
 	.offer_is_stale = host_offer_is_stale,
 	.tls_context = host_tls_context,
 	.pass_unseen = host_pass_unseen,
+	.unseen_over = host_unseen_over,
 	.recently_relayed = host_recently_relayed,
 	.quiesced = host_quiesced,
 };

@@ -54,7 +54,7 @@ static const struct script_row at_the_source[] = {
 			"S +OK\r\n+OK in", UNAVAILABLE, "learned 0", "source 0" } },
 	{ "TLS, which the source begins", SERVICE_POP3, NULL,
 		{ GREETED, "C STLS", "S +OK hello", "s STLS", "S +OK begin",
-			"c +OK begin", "state relay" } },
+			"c +OK begin", "C no TLS", "state relay", "s no TLS" } },
 	{ "TLS, which the source refuses", SERVICE_POP3, NULL,
 		{ GREETED, "C STLS", "S +OK hello", "s STLS", "S -ERR no", "c -ERR no",
 			"state prelogin", "source 0" } },

@@ -171,21 +171,6 @@ static void test_erase(void **state)
 	assert_non_null(strstr(t->err.text, "are erased"));
 }
 
-static void test_unseen_tls(void **state)
-{
-	struct test *t = *state;
-	uint64_t at = 1, again;
-
-	NO_ERROR(registry_unseen_tls(t->r, &at, &t->err));
-	assert_int_equal(at, 0);
-	NO_ERROR(registry_note_unseen_tls(t->r, &t->err));
-	NO_ERROR(registry_unseen_tls(t->r, &at, &t->err));
-	assert_true(at > NOON);
-	NO_ERROR(registry_note_unseen_tls(t->r, &t->err)); /* a minute is not over */
-	NO_ERROR(registry_unseen_tls(t->r, &again, &t->err));
-	assert_int_equal(again, at);
-}
-
 static void run_sql(struct test *t, const char *sql, struct buf *ret_blob)
 {
 	sqlite3_stmt *statement;
@@ -273,6 +258,8 @@ static void test_upgrade(void **state)
 	run_sql(t,
 		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
 		"DROP TABLE admission;"
+		"DROP TABLE client; DROP TABLE unseen;"
+		"ALTER TABLE account DROP COLUMN unseen_allowed;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
 		"ALTER TABLE account ADD COLUMN verifier TEXT;"
@@ -304,7 +291,6 @@ int main(void)
 		ROW(test_recipients_of_a_flood),
 		ROW(test_retire),
 		ROW(test_erase),
-		ROW(test_unseen_tls),
 		ROW(test_erased),
 		ROW(test_upgrade),
 	};
