@@ -4,7 +4,7 @@
 /*
  * Connections whose bytes we do not see: TLS for a name that we hold no key for, which
  * goes to the source as it is. Whose mailbox is read that way cannot be known; but when
- * it comes from a client address from which an account logs in, too, it may be that one's.
+ * it comes from a client address from which an account logs in, it may be that one's.
  * Such an account does not switch: the client would go on to see its old mailbox.
  *
  * A client address is that of the host, in IPv6 its network of 64 bits (hosts change the
