@@ -56,14 +56,7 @@ static const struct command commands[] = {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static const struct option_row {
-	const char *name;
-	const char *value; /* as help shows it; NULL: takes none */
-	unsigned bit;
-	size_t offset; /* in struct control, of a const char *; without a value of a bool
-	                */
-	const char *help;
-} options[] = {
+static const struct command_option options[] = {
 	{ "--json", NULL, OPTION_JSON, offsetof(struct control, json),
 		"print JSON instead of text" },
 	{ "--wait", NULL, OPTION_WAIT, offsetof(struct control, wait),
@@ -115,7 +108,8 @@ static const struct option_row {
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
 #define EVERYWHERE                                                                       \
 	"  -c FILE         the configuration (default " PROGRAM_CONFIG ")\n"             \
-	"  --help          this help\n"
+	"  --help          this help\n"                                                  \
+	"  --version       which version this is\n"
 
 static const struct command *command_by_name(const char *name)
 {
@@ -128,7 +122,7 @@ static const struct command *command_by_name(const char *name)
 static void print_options(unsigned which, FILE *to)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct option_row *o = &options[i];
+		const struct command_option *o = &options[i];
 		char head[32];
 
 		(void)snprintf(head, sizeof(head), "%s%s%s", o->name, o->value ? " " : "",
@@ -139,7 +133,17 @@ static void print_options(unsigned which, FILE *to)
 	(void)fputs(EVERYWHERE, to);
 }
 
-static void print_synopsis(const struct command *command, FILE *to)
+const struct command *command_at(size_t place)
+{
+	return place < COMMAND_COUNT ? &commands[place] : NULL;
+}
+
+const struct command_option *command_option_at(size_t place)
+{
+	return place < OPTION_COUNT ? &options[place] : NULL;
+}
+
+void help_print_synopsis(const struct command *command, FILE *to)
 {
 	(void)fprintf(to, "mailferry %s%s%s", command->name,
 		*command->arguments ? " " : "", command->arguments);
@@ -158,7 +162,7 @@ void help_print(const struct command *command, FILE *to)
 {
 	if (command) {
 		(void)fputs("Usage: ", to);
-		print_synopsis(command, to);
+		help_print_synopsis(command, to);
 		(void)fprintf(to, "\n%s\n\n", command->help);
 		print_options(command->options, to);
 		return;
@@ -194,7 +198,7 @@ struct reader {
 	bool only_arguments; /* after -- */
 };
 
-static const struct option_row *option_by_word(const char *word, size_t len)
+static const struct command_option *option_by_word(const char *word, size_t len)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (strlen(options[i].name) == len &&
@@ -208,7 +212,7 @@ static int read_option(
 	struct reader *r, const char *word, const char *next, struct error *err)
 {
 	size_t len = strcspn(word, "=");
-	const struct option_row *o = option_by_word(word, len);
+	const struct command_option *o = option_by_word(word, len);
 	char *place = o ? (char *)&r->request.control + o->offset : NULL;
 
 	if (!o || (!o->value && word[len]))
@@ -274,6 +278,10 @@ static int read_word(
 		r->request.help = true;
 		return 0;
 	}
+	if (strcmp(word, "--version") == 0) {
+		r->request.version = true;
+		return 0;
+	}
 	if (strncmp(word, "-c", 2) == 0)
 		return read_config(r, word, next, err);
 	return read_option(r, word, next, err);
@@ -283,7 +291,7 @@ static int check_complete(const struct reader *r, struct error *err)
 {
 	const struct command *command = r->request.command;
 
-	if (r->request.help)
+	if (r->request.help || r->request.version)
 		return 0;
 	if (!command)
 		return error_set(err, -EINVAL,

@@ -37,10 +37,23 @@ struct command {
 	const char *help;
 };
 
+struct command_option {
+	const char *name;  /* with its "--" */
+	const char *value; /* as help shows it; NULL: takes none */
+	unsigned bit;
+	size_t offset; /* in struct control, of a const char *; without a value of a bool
+	                */
+	const char *help;
+};
+
+/* The rows of the two tables; NULL behind the last. */
+const struct command *command_at(size_t place);
+const struct command_option *command_option_at(size_t place);
+
 /* What a command line means. */
 struct request {
 	const struct command *command; /* NULL: help for the whole */
-	bool help;
+	bool help, version;
 	struct control control;
 };
 
@@ -49,5 +62,7 @@ int command_line_read(
 	int argc, char *const *argv, struct request *ret_request, struct error *err);
 
 void help_print(const struct command *command, FILE *to);
+/* One line: the command with its arguments and options. */
+void help_print_synopsis(const struct command *command, FILE *to);
 
 #endif

@@ -35,6 +35,10 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "mailferry: %s\n", err.text);
 		return EXIT_USAGE;
 	}
+	if (q.version) {
+		(void)puts("mailferry " MAILFERRY_VERSION);
+		return EXIT_DONE;
+	}
 	if (q.help) {
 		help_print(q.command, stdout);
 		return EXIT_DONE;

@@ -3,6 +3,7 @@
 
 #include "control/copies.h"
 #include "control/daemons.h"
+#include "control/notify.h"
 #include "control/up_rules.h"
 
 #include "base/clock.h"
@@ -54,6 +55,7 @@ struct supervisor {
 	struct loop loop;
 	struct timer *tick;
 	struct signals signals;
+	struct notify notify;
 };
 
 static void set_state(struct supervisor *s, enum supervisor_state next)
@@ -70,6 +72,7 @@ static void stop(struct supervisor *s)
 	for (size_t i = 0; i < PROGRAMS; i++)
 		daemon_stop(&s->slots[i].daemon, SIGTERM);
 	s->stop_until = clock_monotonic_ms() + STOP_MS;
+	notify_stopping();
 	set_state(s, SUPERVISOR_STOPPING);
 }
 
@@ -181,10 +184,12 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	if (!ask_runs(s->control->settings.run_dir, VAULT_SOCKET) ||
 		!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET))
 		return;
-	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0)
+	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0) {
 		give_up(s);
-	else
-		set_state(s, SUPERVISOR_SERVING);
+		return;
+	}
+	notify_ready();
+	set_state(s, SUPERVISOR_SERVING);
 }
 
 static void tick_serving(struct supervisor *s, uint64_t now)
@@ -213,7 +218,10 @@ static void tick(struct supervisor *s)
 	static void (*const ticks[])(struct supervisor * s,
 		uint64_t now) = { tick_starting, tick_serving, tick_stopping, tick_done };
 
-	ticks[s->state](s, clock_monotonic_ms());
+	uint64_t now = clock_monotonic_ms();
+
+	ticks[s->state](s, now);
+	notify_alive(&s->notify, now);
 }
 
 static void on_tick(void *context)
@@ -237,6 +245,7 @@ static int begin(struct supervisor *s)
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	int code = loop_init(&s->loop, false);
 
+	notify_init(&s->notify);
 	if (code == 0)
 		code = timer_new(&s->loop, on_tick, s, &s->tick);
 	if (code == 0)

@@ -27,7 +27,6 @@ PRIVATE = {
     "lib/net/pipes.h",
     "lib/registry/address_key.h", "lib/registry/alias_rows.h", "lib/registry/sql.h",
     "lib/registry/transition.h",
-    "lib/settings/options.h",
     "lib/wire/mime/continuation.h", "lib/wire/pop3/command.h",
     "mailstore/process.h",
     "mailstore/serve/imap_session.h", "mailstore/serve/output.h",
