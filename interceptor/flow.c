@@ -8,8 +8,8 @@
 char *flow_json(const struct session *s)
 {
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
-	uint64_t in = s->relay ? s->relay->up.bytes : s->bytes_in;
-	uint64_t out = s->relay ? s->relay->down.bytes : s->bytes_out;
+	uint64_t in = s->relay ? s->relay->up.bytes : s->bytes_in + s->served_in;
+	uint64_t out = s->relay ? s->relay->down.bytes : s->bytes_out + s->served_out;
 	/* a login is bytes, not text: what is no UTF-8 cannot be said in JSON */
 	json_t *account = json_string(s->account ? s->account : "");
 	json_t *flow;

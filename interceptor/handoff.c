@@ -34,6 +34,17 @@ static struct session *by_id(struct worker *w, struct str text)
 	return NULL;
 }
 
+static void on_served(void *context, const struct message *m, int fd)
+{
+	struct session *s = by_id(context, m->session);
+
+	(void)fd;
+	if (!s)
+		return;
+	s->served_in = m->number;
+	s->served_out = m->number2;
+}
+
 static void on_end(void *context, const struct message *m, int fd)
 {
 	struct session *s = by_id(context, m->session);
@@ -43,6 +54,7 @@ static void on_end(void *context, const struct message *m, int fd)
 		return;
 	s->bytes_in += m->number;
 	s->bytes_out += m->number2;
+	s->served_in = s->served_out = 0;
 	session_close(s, m->type == MESSAGE_FAILED ? "mailstore failed" : "over");
 }
 
@@ -55,6 +67,7 @@ static void on_staging(void *context, const struct message *m, int fd)
 }
 
 static const struct message_row messages[] = {
+	{ MESSAGE_SERVED, false, on_served },
 	{ MESSAGE_SERVE_END, false, on_end },
 	{ MESSAGE_FAILED, false, on_end },
 	{ MESSAGE_STAGED, false, on_staging },
@@ -171,11 +184,7 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
 	/* of use to the admin alone: a registry that is busy is not waited for */
 	(void)registry_note_login(h->registry, s->account_id, NULL);
-	if (near_end) {
+	if (near_end)
 		session_bridge(s, near_end);
-		return 0;
-	}
-	s->bytes_in -= m.payload.len;
-	s->bytes_out = 0; /* the mailstore counts on */
 	return 0;
 }

@@ -199,6 +199,18 @@ static void on_ended(void *context, const struct connection_end *end)
 	stop_when_done(a);
 }
 
+static void on_passed(void *context, const struct connection_end *so_far)
+{
+	struct account *a = context;
+	struct message m = { .type = MESSAGE_SERVED,
+		.account = str_from(a->name),
+		.session = so_far->session,
+		.number = so_far->bytes_in,
+		.number2 = so_far->bytes_out };
+
+	send_to_master(a, &m);
+}
+
 static void complain(void *context, struct session *s, const struct error *err)
 {
 	const struct connections *all = context;
@@ -471,6 +483,7 @@ static int start_loop(struct account *a)
 		return r;
 	connections_init(&a->connections, &a->loop, &a->serve);
 	a->connections.ended = on_ended;
+	a->connections.passed = on_passed;
 	a->connections.context = a;
 	a->serve.complain = complain;
 	a->serve.context = &a->connections;

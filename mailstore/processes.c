@@ -198,13 +198,12 @@ void process_linger_when_idle(struct process *p)
 
 /* ── what it says ──────────────────────────────────────────────────────────────────── */
 
-static void on_serve_end(void *context, const struct message *m, int fd)
+/* Hands on what it says of a session of its own, whose waiter is the answer; or NULL. */
+static struct waiter *tell_of_session(struct process *p, const struct message *m)
 {
-	struct process *p = context;
 	struct message told = *m;
 	struct waiter *waiter;
 
-	(void)fd;
 	told.account = str_from(p->account); /* it speaks for no other */
 	LIST_FOREACH(waiter, &p->sessions, entry)
 	{
@@ -212,10 +211,27 @@ static void on_serve_end(void *context, const struct message *m, int fd)
 			continue;
 		if (waiter->peer)
 			p->all->send(waiter->peer, &told);
-		drop_waiter(waiter);
-		process_linger_when_idle(p);
-		return;
+		return waiter;
 	}
+	return NULL;
+}
+
+static void on_served(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	(void)tell_of_session(context, m);
+}
+
+static void on_serve_end(void *context, const struct message *m, int fd)
+{
+	struct process *p = context;
+	struct waiter *waiter = tell_of_session(p, m);
+
+	(void)fd;
+	if (!waiter)
+		return;
+	drop_waiter(waiter);
+	process_linger_when_idle(p);
 }
 
 static void on_delivery(void *context, const struct message *m, int fd)
@@ -235,6 +251,7 @@ static void on_alarm(void *context, const struct message *m, int fd)
 }
 
 static const struct message_row link_rows[] = {
+	{ MESSAGE_SERVED, false, on_served },
 	{ MESSAGE_SERVE_END, false, on_serve_end },
 	{ MESSAGE_STAGED, false, on_delivery },
 	{ MESSAGE_DELIVERED, false, on_delivery },

@@ -50,13 +50,14 @@ struct session {
 	struct relay *relay;           /* in RELAY and DRAINING */
 	struct unseen_flow *unseen;    /* the host's; NULL: its bytes are seen */
 	struct stream *client, *source;
-	char *account;                /* owned; NULL: not known */
-	int64_t account_id;           /* 0: not known */
-	const char *why;              /* it ends, once that is decided; a constant */
-	uint64_t started_ms;          /* wall time */
-	uint64_t accepted_at;         /* loop time */
-	uint64_t deadline;            /* loop time; 0: none */
-	uint64_t bytes_in, bytes_out; /* when they are no longer counted by the relay */
+	char *account;                  /* owned; NULL: not known */
+	int64_t account_id;             /* 0: not known */
+	const char *why;                /* it ends, once that is decided; a constant */
+	uint64_t started_ms;            /* wall time */
+	uint64_t accepted_at;           /* loop time */
+	uint64_t deadline;              /* loop time; 0: none */
+	uint64_t bytes_in, bytes_out;   /* when they are no longer counted by the relay */
+	uint64_t served_in, served_out; /* by the mailstore so far, as it told last */
 	uint32_t number;
 	struct client_networks networks;
 	unsigned places; /* of the memory before login */

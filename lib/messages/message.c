@@ -54,6 +54,7 @@ static const char *const type_names[] = {
 	[MESSAGE_IDENTITY] = "IDENTITY",
 	[MESSAGE_SIGN] = "SIGN",
 	[MESSAGE_SIGNED] = "SIGNED",
+	[MESSAGE_SERVED] = "SERVED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

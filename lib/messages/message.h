@@ -10,7 +10,7 @@
  * on a control socket it costs that client its connection.
  *
  *   worker ──SERVE(fd)──► mailstore master ──SERVE(fd)──► account process
- *          ◄─SERVE_END──                   ◄─SERVE_END──
+ *          ◄─SERVED, SERVE_END──           ◄─SERVED, SERVE_END──
  *   worker ──STAGE(fd), DELIVER──►  and on to the account process
  *          ◄─STAGED, DELIVERED──
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
@@ -163,6 +163,9 @@ enum message_type {
 	   key << 16 | TLS scheme. Answered by SIGNED. */
 	MESSAGE_SIGN,
 	MESSAGE_SIGNED, /* number = of the question, payload = signature; "": refused */
+	/* From the mailstore, every few seconds while bytes pass: that session goes on.
+	   session, number = bytes from the client so far, number2 = bytes to it. */
+	MESSAGE_SERVED,
 
 	MESSAGE_TYPE_COUNT
 };

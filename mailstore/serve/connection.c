@@ -10,6 +10,7 @@
 
 #define READ_SIZE 65536 /* an APPEND's bytes go to the store in such pieces */
 #define TURN_RUNS 16    /* pieces of work in one turn, then the others have theirs */
+#define COUNTS_MS 2000  /* `mailferry flows` is as old as that */
 #define ENDING_MS 30000 /* a client that does not take our last words is cut off */
 
 enum connection_state {
@@ -26,16 +27,22 @@ struct connection {
 	bool wants_turn; /* it has work to do, or something to say */
 	struct timer *timer;
 	uint64_t bytes_in;
+	uint64_t told; /* bytes, both ways */
 	struct connection *next, **place;
 };
 
+static struct connection_end so_far(const struct connection *c)
+{
+	return (struct connection_end){ .session = str_from(c->session.id),
+		.bytes_in = c->bytes_in,
+		.bytes_out = c->session.out.sent };
+}
+
 static void close_connection(struct connection *c, const char *reason)
 {
-	struct connection_end end = { .session = str_from(c->session.id),
-		.bytes_in = c->bytes_in,
-		.bytes_out = c->session.out.sent,
-		.reason = c->session.end ? c->session.end : reason };
+	struct connection_end end = so_far(c);
 
+	end.reason = c->session.end ? c->session.end : reason;
 	*c->place = c->next;
 	if (c->next)
 		c->next->place = c->place;
@@ -62,6 +69,34 @@ static void restart_timer(struct connection *c)
 	timer_start(c->timer, ms);
 }
 
+/* ── what has passed ───────────────────────────────────────────────────────────────── */
+
+static void on_counts(void *context)
+{
+	struct connections *all = context;
+
+	for (struct connection *c = all->first; c; c = c->next) {
+		struct connection_end now = so_far(c);
+
+		if (c->told == now.bytes_in + now.bytes_out)
+			continue;
+		c->told = now.bytes_in + now.bytes_out;
+		all->passed(all->context, &now);
+	}
+}
+
+/* The timer runs only while something passes: idle clients wake nobody. */
+static void bytes_passed(struct connection *c)
+{
+	struct connections *all = c->all;
+
+	restart_timer(c);
+	if (all->passed && !timer_runs(all->counts))
+		timer_start(all->counts, COUNTS_MS);
+}
+
+/* ── a connection's work ───────────────────────────────────────────────────────────── */
+
 /* 0, -EAGAIN, or what broke it. */
 static int flush(struct connection *c)
 {
@@ -69,7 +104,7 @@ static int flush(struct connection *c)
 	int r = output_send(&c->session.out, c->stream);
 
 	if (c->session.out.sent != before)
-		restart_timer(c);
+		bytes_passed(c);
 	return r;
 }
 
@@ -137,7 +172,7 @@ static bool read_some(struct connection *c)
 
 	if (n > 0) {
 		c->bytes_in += (uint64_t)n;
-		restart_timer(c);
+		bytes_passed(c);
 	}
 	if (n > 0 || n == -EAGAIN)
 		return true;
@@ -183,6 +218,8 @@ void connections_init(struct connections *all, struct loop *loop, struct serve *
 	all->loop = loop;
 	all->serve = serve;
 	all->first = NULL;
+	all->counts = NULL;
+	all->passed = NULL;
 	serve->wake = wake;
 }
 
@@ -201,7 +238,11 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 	struct connection *c = calloc(1, sizeof(*c));
 	int r = c ? timer_new(all->loop, on_timeout, c, &c->timer) : -ENOMEM;
 
+	if (r == 0 && !all->counts)
+		r = timer_new(all->loop, on_counts, all, &all->counts);
 	if (r < 0) {
+		if (c)
+			timer_free(c->timer);
 		stream_free(stream);
 		free(c);
 		return r;
@@ -247,4 +288,6 @@ void connections_fini(struct connections *all)
 {
 	while (all->first)
 		close_connection(all->first, "ended");
+	timer_free(all->counts);
+	all->counts = NULL;
 }

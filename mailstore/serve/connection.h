@@ -18,7 +18,11 @@ struct connections {
 	struct loop *loop;
 	struct serve *serve;
 	struct connection *first;
+	struct timer *counts;
 	void (*ended)(void *context, const struct connection_end *end);
+	/* Bytes have passed since it was told last, some seconds ago. reason is NULL. The
+	   whole may be NULL: nobody wants to know. */
+	void (*passed)(void *context, const struct connection_end *so_far);
 	void *context;
 };
 

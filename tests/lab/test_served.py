@@ -7,12 +7,14 @@ correct servers differ (ENVELOPE of broken mail, texts behind OK), nothing is co
 """
 import re
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, mail  # noqa: E402
-from lab.harness import World, case, equal, main, table, true  # noqa: E402
+from lab.harness import World, case, equal, main, registry, table, true  # noqa: E402
 from lab.imap import parse  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
 
 NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n"
 
@@ -273,6 +275,41 @@ def many_changes(world):
     # Without a date APPEND takes now; and a zone is kept here, but not by Dovecot.
     lines = [x for x in lines if not x.startswith("INBOX: UID") or "internaldate" not in x]
     equal(lines, [], "differences at the end")
+
+
+@case
+def flows_say_what_a_session_has_moved(world):
+    """To the byte, the login with it, and also when the client did not wait for its answer."""
+    user = world.here_user
+    connection = world.connect(user)
+    sent = b"a LOGIN %s %s\r\nb SELECT INBOX\r\nc FETCH 1:20 BODY.PEEK[]\r\n" % (
+        user.encode(), world.password(user).encode())
+    connection.sendall(sent)
+    got = b""
+    while b"\r\nc OK" not in got:
+        got += connection.recv(65536)
+
+    def flow():
+        return [(f["bytes_in"], f["bytes_out"]) for f in world.ferry.json("flows")
+                if f["account"] == user]
+    wait_until("what has passed", lambda: flow() == [(len(sent), len(got))], 10, 0.3)
+    connection.close()
+    wait_until("its end", lambda: not flow(), 5)
+    ends = re.findall(r" end reason=\S+ in=local account=%s bytes_in=(\d+) bytes_out=(\d+)" % user,
+                      world.ferry.log.read_text(errors="replace"))
+    true((str(len(sent)), str(len(got))) in ends, f"{len(sent)} {len(got)} in {ends[-3:]}")
+
+
+@case
+def a_login_here_is_a_login(world):
+    """`account` says when it was, to the minute, and `accounts` too."""
+    user = world.here_user
+    registry(world, "UPDATE account SET last_login_at = 5 WHERE name = ?", (user,))
+    began = time.time() * 1000
+    world.session(user).logout()
+    said = [a["last_login_at"] for a in world.ferry.json("accounts") if a["name"] == user]
+    said.append(world.ferry.account(user)["last_login_at"])
+    true(all(began - 60_000 <= at <= time.time() * 1000 for at in said), f"{said} at {began}")
 
 
 @case
