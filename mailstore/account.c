@@ -28,6 +28,7 @@
 #define ENDING_MS 5000        /* for the last words to clients; then they are cut off */
 #define QUEUE_MAX (16u << 20) /* answers, each less than 1 KB; more: no master reads */
 #define BUSY_WHY "The mailbox is in use by a transfer, try again in a moment."
+#define RESTORED_WHY "Your mailbox was restored, please log in again."
 #define LEFT_WHY "Your mailbox has moved, please log in again."
 #define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
 
@@ -55,6 +56,8 @@ struct pending_delivery {
 };
 
 /* ── what the master is told ───────────────────────────────────────────────────────── */
+
+static void end_all(struct account *a, const char *why);
 
 static void send_to_master(struct account *a, const struct message *m)
 {
@@ -141,6 +144,30 @@ static int refuse_left(struct account *a, const char **ret_why)
 	a->serve.store = NULL;
 	*ret_why = LEFT_WHY;
 	return -EBUSY;
+}
+
+/* Somebody copies the folder back while we have it open. What we hold is shown to nobody,
+   and nothing is written any more; the next process opens what is there then. */
+static bool is_replaced(void *context)
+{
+	struct account *a = context;
+	struct error err = { .code = -EUCLEAN };
+	enum store_presence is =
+		a->serve.store ? store_presence(a->serve.store) : STORE_THERE;
+
+	if (is == STORE_THERE)
+		return false;
+	if (a->ending)
+		return true;
+	(void)error_set(&err, -EUCLEAN,
+		is == STORE_GONE ? "another folder is in its place"
+				 : "files of it were replaced while it was open; remove "
+				   "the whole folder, then copy it once more");
+	log_warning(NULL, "replaced", "account=%s error=\"%s\"", a->name, err.text);
+	if (is == STORE_OVERWRITTEN)
+		alarm_admin(a, &err);
+	end_all(a, RESTORED_WHY);
+	return true;
 }
 
 /* A transfer may hold the folder for a while: each login tries again. */
@@ -339,7 +366,7 @@ static void run_pending(struct account *a)
 		return;
 	for (size_t i = 0; i < a->n_deliveries; i++)
 		batch[i] = &a->deliveries[i]->delivery;
-	code = open_store(a, &why);
+	code = is_replaced(a) ? -ESTALE : open_store(a, &why);
 	if (code == 0)
 		deliveries_run(
 			a->serve.store, a->serve.message_bytes, batch, a->n_deliveries);
@@ -381,8 +408,12 @@ static int settle(struct account *a)
 {
 	struct error err = { 0 };
 	uint64_t count = 0;
-	int code = a->serve.store ? store_settle(a->serve.store, &count, &err) : 0;
+	int code = 0;
 
+	if (a->serve.store && store_presence(a->serve.store) != STORE_THERE)
+		return -ESTALE; /* what it has taken is asked for once more */
+	if (a->serve.store)
+		code = store_settle(a->serve.store, &count, &err);
 	if (code < 0)
 		log_error(NULL, "settle", "account=%s error=\"%s\"", a->name, err.text);
 	else if (count)
@@ -484,6 +515,7 @@ static int start_loop(struct account *a)
 	connections_init(&a->connections, &a->loop, &a->serve);
 	a->connections.ended = on_ended;
 	a->connections.passed = on_passed;
+	a->connections.is_over = is_replaced;
 	a->connections.context = a;
 	a->serve.complain = complain;
 	a->serve.context = &a->connections;

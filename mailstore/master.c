@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "event/signals.h"
+#include "event/timer.h"
 #include "mailstore/processes.h"
 #include "mailstore/tickets.h"
 
@@ -218,6 +219,8 @@ static int set_up(
 	if (r < 0)
 		return r;
 	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);
+	if (r == 0)
+		r = processes_init(&master->processes);
 	return r < 0 ? error_errno(err, r, "cannot watch for signals") : 0;
 }
 
@@ -227,6 +230,7 @@ static void fini(struct master *master)
 		close_peer(LIST_FIRST(&master->peers));
 	channel_listener_close(&master->listener);
 	signals_close(&master->signals);
+	timer_free(master->processes.looks);
 	(void)loop_fini(&master->loop);
 	free(master);
 }
@@ -245,6 +249,7 @@ int master_run(const char *config, const struct settings *settings)
 	}
 	master->processes = (struct processes){ .loop = &master->loop,
 		.config = config,
+		.settings = settings,
 		.send = send_to_peer,
 		.admit = admit,
 		.empty = on_empty,

@@ -7,6 +7,7 @@
 #include "mailstore/processes.h"
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 enum delivery_state {
 	DELIVERY_STAGING,    /* the process was given the message */
@@ -50,6 +51,12 @@ struct waiting {
 	char bytes[];
 };
 
+/* Which folder it is; zeros: not known. */
+struct folder_id {
+	dev_t device;
+	ino_t inode;
+};
+
 struct process {
 	struct processes *all;
 	struct process *next, **place;
@@ -62,6 +69,7 @@ struct process {
 	LIST_HEAD(, delivery_waiter) deliveries;
 	STAILQ_HEAD(, waiting) waiting;
 	unsigned waiting_fds;
+	struct folder_id folder; /* as it was at its start */
 };
 
 /* ---- processes.c ---- */
@@ -81,6 +89,15 @@ void process_kill(struct process *p, const char *why);
 /* Something was done: it may stay a while, or has nothing left to do. */
 void process_is_busy(struct process *p);
 void process_linger_when_idle(struct process *p);
+
+/* RUNNING: it is told to go; logins wait for the next one. */
+void process_leave(struct process *p);
+
+/* ---- folders.c ---- */
+
+void process_remember_folder(struct process *p);
+/* It leaves when another folder has the name of its own. */
+void process_leave_if_moved(struct process *p);
 
 /* ---- deliveries.c ---- */
 

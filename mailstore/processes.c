@@ -156,7 +156,7 @@ static void on_child_ended(void *context, int status)
 /* ── ending one ────────────────────────────────────────────────────────────────────── */
 
 /* The socket's end tells it to go. */
-static void leave(struct process *p)
+void process_leave(struct process *p)
 {
 	p->state = PROCESS_LEAVING;
 	channel_close(&p->link);
@@ -178,7 +178,7 @@ static void on_timer(void *context)
 	struct process *p = context;
 
 	if (p->state == PROCESS_RUNNING)
-		leave(p);
+		process_leave(p);
 	else
 		process_kill(p, "it does not end");
 }
@@ -264,7 +264,7 @@ static void lost(struct process *p)
 {
 	channel_close(&p->link);
 	if (p->state == PROCESS_RUNNING)
-		leave(p);
+		process_leave(p);
 }
 
 static void on_link(void *context, struct channel *c, struct packet *packet)
@@ -363,6 +363,7 @@ static struct process *start(struct processes *all, struct str account)
 		give_up(p, &err);
 		return NULL;
 	}
+	process_remember_folder(p);
 	p->next = all->first;
 	p->place = &all->first;
 	if (p->next)
@@ -386,6 +387,8 @@ struct process *process_get(struct processes *all, struct str account)
 {
 	struct process *p = process_find(all, account);
 
+	if (p)
+		process_leave_if_moved(p);
 	return p || all->ending ? p : start(all, account);
 }
 
@@ -545,5 +548,5 @@ void processes_end(struct processes *all)
 	all->ending = true;
 	for (struct process *p = all->first; p; p = p->next)
 		if (p->state == PROCESS_RUNNING)
-			leave(p);
+			process_leave(p);
 }

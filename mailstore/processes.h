@@ -21,6 +21,8 @@ struct peer;
 struct processes {
 	struct loop *loop;
 	const char *config;
+	const struct settings *settings;
+	struct timer *looks; /* at folders that somebody exchanges */
 	struct process *first;
 	bool ending; /* none is started any more */
 	struct alarms alarms;
@@ -49,6 +51,8 @@ void processes_release(
 /* The peer is gone: its sessions live on, nobody waits for their end; what it staged is
    delivered. */
 void processes_forget_peer(struct processes *all, struct peer *peer);
+/* 0 or -errno. */
+int processes_init(struct processes *all);
 /* All of them end, RELEASE or not. */
 void processes_end(struct processes *all);
 

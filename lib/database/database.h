@@ -45,6 +45,8 @@ struct database_schema {
 int database_open(const char *path, bool create, const struct database_schema *schema,
 	struct database **ret, struct error *err);
 void database_close(struct database *d); /* rolls back; NULL is fine */
+/* The files under it are others now: its close, which follows, writes nothing. */
+void database_abandon(struct database *d);
 const char *database_path(const struct database *d);
 /* How long it waits for the lock of somebody else, asleep; 5 s at first. Then -EBUSY. */
 void database_set_patience(struct database *d, unsigned ms);

@@ -141,6 +141,11 @@ int database_open(const char *path, bool create, const struct database_schema *s
 	return 0;
 }
 
+void database_abandon(struct database *d)
+{
+	(void)sqlite3_db_config(d->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void database_close(struct database *d)
 {
 	if (!d)

@@ -188,6 +188,9 @@ static void on_ready(void *context, int events, int error)
 		close_connection(c, strerror(-error));
 		return;
 	}
+	if (c->state == CONNECTION_LIVE && c->all->is_over &&
+		c->all->is_over(c->all->context))
+		return; /* it may be gone */
 	if ((events & UV_READABLE) && c->state == CONNECTION_LIVE && !read_some(c))
 		return;
 	pump(c);
@@ -220,6 +223,7 @@ void connections_init(struct connections *all, struct loop *loop, struct serve *
 	all->first = NULL;
 	all->counts = NULL;
 	all->passed = NULL;
+	all->is_over = NULL;
 	serve->wake = wake;
 }
 

@@ -23,6 +23,8 @@ struct connections {
 	/* Bytes have passed since it was told last, some seconds ago. reason is NULL. The
 	   whole may be NULL: nobody wants to know. */
 	void (*passed)(void *context, const struct connection_end *so_far);
+	/* Asked before anything is read; true: all were told good-bye. May be NULL. */
+	bool (*is_over)(void *context);
 	void *context;
 };
 

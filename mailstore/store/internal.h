@@ -9,6 +9,8 @@
 #include "mailstore/store/sql.h"
 #include "mailstore/store/store.h"
 
+#include <sys/stat.h>
+
 /* Counters of one mailbox while a transaction is open: adding 500 messages updates its
    row once. */
 struct box {
@@ -28,9 +30,18 @@ struct watch_walk {
 	struct watch_walk *outer;
 };
 
+/* presence.c */
+struct presence {
+	uint64_t number; /* that `lock` holds */
+	struct stat folder, lock, index;
+	bool is_known; /* all of these */
+	enum store_presence is;
+};
+
 struct store {
 	char *folder;
 	int lock;
+	struct presence presence;
 	struct database *db;
 	bool in_transaction;
 	uint64_t modseq, committed_modseq;
@@ -54,6 +65,14 @@ struct store {
 
 /* 0 inside a transaction, else -EINVAL (a bug of the caller) or what broke it. */
 int store_writing(struct store *s, struct error *err);
+
+/* ── presence.c ────────────────────────────────────────────────────────────────────── */
+
+/* With the lock taken. -EUCLEAN: files of it were replaced under somebody. */
+int presence_begin(struct store *s, struct error *err);
+int presence_of_index(struct store *s, struct error *err);
+/* A commit: a copy that was made before it is another one. */
+void presence_next(struct store *s);
 
 /* ── box.c ─────────────────────────────────────────────────────────────────────────── */
 

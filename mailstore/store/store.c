@@ -50,7 +50,7 @@ static int take_lock(struct store *s, struct error *err)
 	if (s->lock < 0)
 		return error_errno(err, -errno, "cannot open %s", path);
 	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+		return presence_begin(s, err);
 	if (errno == EWOULDBLOCK)
 		return error_set(err, -EBUSY, "%s is open in another process", s->folder);
 	return error_errno(err, -errno, "cannot lock %s", path);
@@ -142,6 +142,8 @@ static int open_all(struct store *s, bool create, struct error *err)
 	if (code == 0)
 		code = open_index(s, create, err);
 	if (code == 0)
+		code = presence_of_index(s, err);
+	if (code == 0)
 		code = load_modseq(s, err);
 	if (code == 0)
 		code = store_open_packs(s, err);
@@ -179,6 +181,8 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	store_rollback(s);
+	if (s->presence.is != STORE_THERE && s->db)
+		database_abandon(s->db);
 	database_close(s->db);
 	packs_close(&s->packs);
 	pack_set_clear(&s->candidates);
@@ -208,6 +212,9 @@ int store_begin(struct store *s, struct error *err)
 	if (s->in_transaction)
 		return error_set(
 			err, -EALREADY, "%s: a transaction is open already", s->folder);
+	if (store_presence(s) != STORE_THERE)
+		return error_set(
+			err, -ESTALE, "%s was replaced while it was open", s->folder);
 	code = database_begin(s->db, true, err);
 	s->in_transaction = code == 0;
 	return code;
@@ -295,6 +302,7 @@ int store_commit(struct store *s, struct error *err)
 		store_rollback(s);
 		return code;
 	}
+	presence_next(s);
 	boxes = end_transaction(s);
 	s->committed_modseq = s->modseq;
 	s->list_changed = false;

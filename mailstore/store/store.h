@@ -47,6 +47,17 @@ void store_close(struct store *s);
    beyond them. Changes of what is there go on. 0, as at first: no reserve. */
 void store_set_reserve(struct store *s, uint64_t bytes);
 
+/* ── a folder that somebody copies back ────────────────────────────────────────────── */
+
+enum store_presence {
+	STORE_THERE,
+	STORE_GONE,        /* another folder is in its place, or none */
+	STORE_OVERWRITTEN, /* files in it are others: it cannot be opened again */
+};
+/* Whether what is open is still what has that name. From the moment on when it is not,
+   store_begin() answers -ESTALE, and nothing that is read means anything. */
+enum store_presence store_presence(struct store *s);
+
 /* ── whose it is ───────────────────────────────────────────────────────────────────── */
 
 /* The folder says it, so that a registry that is lost or too old is no reason to copy

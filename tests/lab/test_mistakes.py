@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.harness import World, case, equal, main, table, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 ONLY_HERE = b"Subject: only here\r\n\r\nnobody else has this\r\n"
@@ -128,6 +128,81 @@ def flipped_bytes_are_refused_and_said(world):
     equal(done.returncode, 1, "status")
     true(user in done.stdout and "is damaged" in done.stdout and
          "restore it from a backup" in done.stdout, done.stdout)
+
+
+def renamed(folder, backup):
+    """A copy beside it, then two renames."""
+    subprocess.run(["cp", "-a", backup, folder.with_name("beside")], check=True)
+    folder.rename(folder.with_name("away"))
+    folder.with_name("beside").rename(folder)
+    subprocess.run(["rm", "-rf", folder.with_name("away")], check=True)
+
+
+def removed(folder, backup):
+    subprocess.run(f"rm -rf {folder} && cp -a {backup} {folder}", shell=True, check=True)
+
+
+def move_and_back_up(world):
+    """A user, their folder, and a copy of it from before their last mail."""
+    user = world.user(30)
+    world.move(user)
+    world.session(user).logout()
+    folder = Path(world.ferry.settings["state_dir"]) / "mail" / user
+    backup = world.ferry.folder / f"backup-{user}"
+    free(folder)
+    subprocess.run(["cp", "-a", folder, backup], check=True)
+    deliver(world, user)
+    equal(found(world, user), 1, "mail that the backup lacks")
+    return user, folder, backup
+
+
+def free(folder):
+    wait_until("the process to leave",
+               lambda: subprocess.run(["flock", "-n", folder / "lock", "true"],
+                                      check=False).returncode == 0, 60)
+
+
+def said_at_the_end(client):
+    """What an open session is told by its next command."""
+    client.send(b"x NOOP\r\n")
+    return client.file.read()
+
+
+@table([("by renaming", renamed), ("by removing", removed)])
+def a_folder_copied_back_is_served_from_then_on(world, restore):
+    user, folder, backup = move_and_back_up(world)
+    client = world.session(user)
+    client.ok("SELECT INBOX")
+    restore(folder, backup)
+    world.ferry.settle(2.5)  # the master looks every two seconds
+    said = said_at_the_end(client)
+    true(b"BYE" in said and b"x OK" not in said, f"{said!r}")
+    equal(found(world, user), 0, "what the backup lacks")
+    deliver(world, user)
+    equal(found(world, user), 1, "new mail")
+    free(folder)
+    equal(found(world, user), 1, "and it is still there")
+
+
+@case
+def files_replaced_under_a_user_are_refused_and_said(world):
+    """With what was written meanwhile beside them they would be no mailbox."""
+    user, folder, backup = move_and_back_up(world)
+    client = world.session(user)
+    client.ok("SELECT INBOX")
+    client.ok("STORE 1 +FLAGS (meanwhile)")
+    subprocess.run(f"cp -a {backup}/. {folder}/", shell=True, check=True)
+    answer = said_at_the_end(client)
+    true(b"BYE" in answer and b"x OK" not in answer, f"{answer!r}")
+    client = world.imap(user)
+    answer = client.login(user, world.password(user))
+    true(b"[UNAVAILABLE]" in answer, f"{answer!r}")
+    client.close()
+    done = world.ferry.command("status", "--exit-code")
+    equal(done.returncode, 1, "status")
+    true(user in done.stdout and "remove the whole folder" in done.stdout, done.stdout)
+    removed(folder, backup)
+    equal(found(world, user), 0, "what the backup lacks")
 
 
 if __name__ == "__main__":

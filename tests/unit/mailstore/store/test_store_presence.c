@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A folder that somebody copies back while it is open. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A commit. */
+static void change(struct fixture *f, enum store_service service)
+{
+	struct error err = { 0 };
+
+	OK(store_set_service(f->store, service, 4711, &err));
+}
+
+static const struct {
+	const char *name;
+	const char *command; /* $d: the folder; $d.was: its copy, a commit ago */
+	enum store_presence is;
+} rows[] = {
+	{ "nothing", ":", STORE_THERE },
+	{ "somebody reads it", "cp -a $d $d.new; rm -rf $d.new", STORE_THERE },
+	{ "links to it", "ln $d/lock $d.link; rm $d.link", STORE_THERE },
+	{ "another owner for the lock", "chmod 640 $d/lock", STORE_THERE },
+	{ "removed", "rm -rf $d", STORE_GONE },
+	{ "removed and copied", "rm -rf $d; cp -a $d.was $d", STORE_GONE },
+	{ "renamed", "mv $d $d.away; mv $d.was $d", STORE_GONE },
+	{ "copied into", "cp -a $d.was/. $d/", STORE_OVERWRITTEN },
+	{ "copied into without times", "cp -r $d.was/. $d/", STORE_OVERWRITTEN },
+	{ "another index", "cp $d.was/index.sqlite $d/x; mv $d/x $d/index.sqlite",
+		STORE_OVERWRITTEN },
+	{ "no index", "rm $d/index.sqlite", STORE_OVERWRITTEN },
+};
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		void *fixture = NULL;
+		struct fixture *f;
+		struct store *other = NULL;
+		struct error err = { 0 };
+
+		assert_int_equal(fixture_setup(&fixture), 0);
+		f = fixture;
+		change(f, STORE_SERVED);
+		fixture_shell(f, "cp -a $d $d.was");
+		change(f, STORE_LEAVING);
+		assert_int_equal(store_presence(f->store), STORE_THERE);
+		fixture_shell(f, rows[i].command);
+		if (store_presence(f->store) != rows[i].is)
+			fail_msg("%s: %d", rows[i].name, store_presence(f->store));
+		if (rows[i].is != STORE_THERE)
+			FAILS(-ESTALE, store_begin(f->store, &err));
+		store_close(f->store);
+		f->store = NULL;
+		err = (struct error){ 0 };
+		if (rows[i].is == STORE_OVERWRITTEN)
+			FAILS(-EUCLEAN, store_open(f->folder, false, &other, &err));
+		else if (strcmp(rows[i].name, "removed") != 0)
+			OK(store_open(f->folder, false, &other, &err));
+		store_close(other);
+		fixture_shell(f, "rm -rf $d.*");
+		assert_int_equal(fixture_teardown(&fixture), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
