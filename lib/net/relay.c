@@ -226,10 +226,11 @@ static enum pump move_bytes(
 	return p;
 }
 
-/* The end of file goes on, unless both sockets are closed in a moment anyway. */
-static void pass_end(struct relay_way *w, const struct relay_way *back)
+/* The end of file goes on, unless both sockets are closed in a moment anyway: a
+   connection that broke has no end that could go on (TLS says so: close_notify). */
+static void pass_end(struct relay_way *w, const struct relay_way *back, enum pump p)
 {
-	if (!is_over(back))
+	if (!is_over(back) && p != PUMP_BROKEN)
 		stream_shutdown(w->to, SHUT_WR);
 	w->state = WAY_DONE;
 }
@@ -253,7 +254,7 @@ static enum pump pump(struct relay_way *w, const struct relay_way *back,
 		w->pipe = NULL;
 	}
 	if (w->state == WAY_DRAINING && !has_left(w))
-		pass_end(w, back);
+		pass_end(w, back, p);
 	return p;
 }
 
