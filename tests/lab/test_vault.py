@@ -13,7 +13,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import client_address  # noqa: E402
-from lab.processes import descendants  # noqa: E402
+from lab.processes import descendants, memory_of  # noqa: E402
 
 GUESSERS, EACH, USERS = 3, 100, 20
 SECRET = "Geheimnis-4711-xyzzy"
@@ -66,21 +66,6 @@ def right_passwords_go_in_while_three_addresses_guess(world):
     lines = re.findall(r" refused account=\S+ reason=wrong-password service=imap client=(\S+):",
                        world.ferry.log.read_text(errors="replace"))
     equal(set(lines), {client_address(11 + n) for n in range(GUESSERS)}, "who is logged as refused")
-
-
-def memory_of(pid):
-    """All that can be read of it."""
-    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
-            open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            start, end = (int(n, 16) for n in line.split()[0].split("-"))
-            if line.split()[1][0] != "r" or end > 1 << 47 or end - start > 1 << 30:
-                continue
-            try:
-                memory.seek(start)
-                yield memory.read(end - start)
-            except (OSError, OverflowError, ValueError):
-                continue
 
 
 @case
