@@ -268,31 +268,3 @@ void smtp_abort(struct session *s)
 	staging_drop(f->staging);
 	f->staging = NULL;
 }
-
-/* ---- AUTH ---- */
-
-/* A proof like any other login, but the session stays here: it may only send mail. */
-void smtp_authenticated(struct session *s)
-{
-	const struct smtp_login *l = &smtp_of(s)->proxy.login;
-	struct proven_login login = { .name = l->user,
-		.service = str_from(service_name(s->service)) };
-	struct account_route route;
-	char id[SESSION_ID_MAX];
-
-	log_info(session_id(s, id), "auth", "mechanism=\"%.*s\" account=%.*s",
-		STR_ARG(l->mechanism), STR_ARG(l->user));
-	if (!l->user.ptr)
-		return;
-	if (l->master.len || str_index(l->user, '*') < l->user.len)
-		login.why = STR_LIT("master user");
-	else if (!l->password.ptr)
-		login.why = l->mechanism;
-	else
-		login.password = l->password;
-	if (login.why.len)
-		log_info(
-			id, "uncapturable", "account=- why=\"%.*s\"", STR_ARG(login.why));
-	if (s->host->ops->learn(s->host, s, &login, &route) == 0)
-		(void)session_set_account(s, str_from(route.name), route.id);
-}

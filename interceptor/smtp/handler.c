@@ -83,6 +83,7 @@ static void end(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	smtp_abort(s);
+	smtp_forget_check(s);
 	tls_hello_fini(&f->hello);
 	smtp_proxy_fini(&f->proxy);
 	arena_fini(&f->arena);
@@ -134,6 +135,9 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 		break;
 	case SMTP_PROXY_ABORT:
 		smtp_abort(s);
+		break;
+	case SMTP_PROXY_CHECK:
+		smtp_check_login(s);
 		break;
 	case SMTP_PROXY_AUTHENTICATED:
 		smtp_authenticated(s);

@@ -6,7 +6,8 @@
  * for the whole session.
  *
  *   handler.c    the session's handler
- *   actions.c    what the proxy asks for: whose a recipient is, staging, AUTH
+ *   actions.c    what the proxy asks for: whose a recipient is, staging
+ *   login.c      AUTH
  *   starttls.c   STARTTLS: whether, and for which names it ends here
  *   quiesce.c    transactions of an account that switches
  *
@@ -21,7 +22,8 @@
 #include "wire/smtp/proxy.h"
 #include "wire/tls/hello.h"
 
-#define SMTP_REFUSAL_MAX 256 /* a reply line of ours */
+#define SMTP_REFUSAL_MAX 256  /* a reply line of ours */
+#define SMTP_MECHANISM_MAX 64 /* RFC 4422 has 20 */
 
 /* A recipient that the source is asked for. */
 struct smtp_at_source {
@@ -38,6 +40,7 @@ struct smtp_session {
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
 	size_t hello_seen;              /* bytes of from_client */
+	bool is_checking;               /* the vault looks at a password */
 	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
@@ -63,6 +66,10 @@ void smtp_stage_bytes(struct session *s);
 void smtp_stage_end(struct session *s);
 void smtp_commit(struct session *s);
 void smtp_abort(struct session *s);
+
+/* login.c */
+void smtp_check_login(struct session *s);
+void smtp_forget_check(struct session *s);
 void smtp_authenticated(struct session *s);
 
 /* starttls.c */

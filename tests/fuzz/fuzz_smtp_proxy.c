@@ -19,8 +19,9 @@ struct play {
 	struct smtp_offer offer;
 	struct buf client, source, to_client, to_source;
 	enum stage stage;
-	bool routing, tls, closed, hold; /* hold: the caller answers later */
-	unsigned char mood;              /* what the caller answers */
+	bool routing, tls, checking, closed, hold; /* hold: the caller answers later */
+	bool let_in;        /* somebody said so: the caller, or the source */
+	unsigned char mood; /* what the caller answers */
 };
 
 static void must(bool promise)
@@ -39,6 +40,13 @@ static void answer(struct play *p)
 	if (p->routing) {
 		p->routing = false;
 		smtp_proxy_routed(&p->proxy, routes[p->mood++ % 5], STR_LIT("alice"));
+		return;
+	}
+	if (p->checking) {
+		p->checking = false;
+		p->let_in = p->mood % SMTP_CHECK_COUNT == SMTP_CHECK_RIGHT;
+		smtp_proxy_checked(
+			&p->proxy, (enum smtp_check)(p->mood++ % SMTP_CHECK_COUNT));
 		return;
 	}
 	if (p->tls) {
@@ -87,6 +95,7 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AGAIN:
 	case SMTP_PROXY_ROUTE:
 	case SMTP_PROXY_AT_SOURCE:
+	case SMTP_PROXY_CHECK:
 	case SMTP_PROXY_AUTHENTICATED:
 	case SMTP_PROXY_START_TLS:
 	case SMTP_PROXY_UPGRADE:
@@ -102,8 +111,13 @@ static void act(struct play *p, enum smtp_proxy_action action)
 	if (action == SMTP_PROXY_ROUTE) {
 		must(p->proxy.recipient && !p->routing);
 		p->routing = true;
+	} else if (action == SMTP_PROXY_CHECK) {
+		must(p->proxy.login.user.ptr && p->proxy.login.password.ptr);
+		must(!p->checking && !p->proxy.client.authenticated);
+		p->checking = true;
 	} else if (action == SMTP_PROXY_AUTHENTICATED) {
 		must(p->proxy.login.mechanism.ptr != NULL);
+		p->let_in = true;
 	} else if (action == SMTP_PROXY_START_TLS) {
 		/* what it says next is TLS, and so is what it is told */
 		must(p->offer.tls == SMTP_TLS_HERE && !p->proxy.client.secure);
@@ -131,6 +145,7 @@ static void turn(struct play *p)
 		buf_consume(&p->source, io.source_used);
 		must(!p->tls || (!io.client_used && !buf_len(&p->to_client)));
 		act(p, action);
+		must(p->let_in || !p->proxy.client.authenticated);
 		buf_clear(&p->to_client);
 		buf_clear(&p->to_source);
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS of SMTP: other mail servers on 25, users on 465 and 587, with our key and without."""
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import tls  # noqa: E402
 from lab.harness import case, equal, main, table, true  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.smtp import Smtp, at, swaks  # noqa: E402
@@ -142,6 +144,57 @@ def a_user_sends(world, port):
     equal(done.returncode, 0, done.stdout[-1500:])
     true(b"with ESMTPSA id" in world.arrives(world.here, token.encode()), "ESMTPSA")
     world.arrives(world.there, token.encode(), source=True)
+
+
+def send(world, user, password, *recipients, port=465, token="token-"):
+    """CompletedProcess of curl, which logs in and sends."""
+    scheme, options = ("smtps", []) if port == 465 else ("smtp", ["--ssl-reqd"])
+    wanted = [o for r in recipients for o in ("--mail-rcpt", r)]
+    return world.lab.client.run(
+        "curl", "-sSk", *options, f"{scheme}://{SOURCE_ADDRESS[0]}:{port}/client.example.org",
+        "--user", f"{user}:{password}", "--mail-from", at(user), *wanted, "-T", "-",
+        input=f"Subject: {token}\r\n\r\ntext\r\n", timeout=30)
+
+
+@table([("587", 587), ("465", 465)])
+def who_lives_here_is_let_in_here(world, port):
+    """And the old server relays what they send, as long as it takes their password."""
+    token = f"token-moved-{port}-"
+    done = send(world, world.here, world.password(world.here), at(world.here), at(world.there),
+                port=port, token=token)
+    equal(done.returncode, 0, done.stdout)
+    world.arrives(world.here, token.encode())
+    world.arrives(world.there, token.encode(), source=True)
+    log = world.lab.postfix.log_text()
+    done = send(world, world.here, "wrong", at(world.here), port=port)
+    equal(done.returncode, 67, f"login denied: {done.stdout}")
+    equal([line for line in world.lab.postfix.log_text()[len(log):].splitlines()
+           if "authentication failed" in line], [], "a wrong password goes nowhere")
+
+
+@case
+def a_new_password_counts_here_alone(world):
+    user = world.user(3)
+    world.move(user)
+    done = world.lab.router.run(*world.ferry.arguments("passwd", "--only", user),
+                                input="another\n", env={**os.environ,
+                                                        **world.ferry.environment()})
+    equal(done.returncode, 0, done.stdout)
+    equal(send(world, user, world.password(user), at(user)).returncode, 67, "the old one")
+    done = send(world, user, "another", at(user), token="token-new-password-")
+    equal(done.returncode, 0, done.stdout)
+    client = world.imap(user)
+    true(b" OK " in client.login(user, "another"), "the new one")
+    client.logout()
+
+
+@table([("25", 25, b"454"), ("587", 587, b"5")])
+def nobody_relays_without_a_login(world, port, refusal):
+    client = world.starttls(port)
+    client.command("MAIL FROM:<a@example.org>")
+    true(client.command("RCPT TO:<b@example.net>").startswith((refusal, b"554", b"530")),
+         "a stranger's mail to a stranger")
+    client.quit()
 
 
 @case

@@ -33,6 +33,11 @@
  *     account switches. A client that was offered them and then names somebody who
  *     lives here gets 421, and comes again.
  *   - what would blind us is refused in any case (smtp/command.h).
+ *   - AUTH PLAIN and LOGIN: we ask the client for it, and then the caller whose word
+ *     counts (CHECK). Of somebody at the source it is the source's, which gets the same
+ *     lines. Somebody who lives here is let in by the caller alone; the source gets the
+ *     lines all the same, so that it relays what they send; one that refuses them is
+ *     left, and nobody hears of that. Other mechanisms are between client and source.
  *   - STARTTLS, where TLS ends here (offer->tls): the source does not see it, and its
  *     connection stays. Bytes in clear behind it end the session, and so they do where
  *     TLS is the source's.
@@ -53,7 +58,7 @@
  * There are two machines. The dialogue (smtp_proxy_state) says who is awaited:
  *
  *   COMMAND ◄──► ROUTING
- *      │ ◄──► AUTH_REPLY ◄─► AUTH_LINE
+ *      │ ◄──► AUTH_LINE ◄─► AUTH_CHECK ─► AUTH_REPLY
  *      │ ◄──► TLS_REPLY ─► BLIND
  *      │ ◄──► TLS_HELLO ─► TLS_REPLY
  *      ▼
@@ -83,6 +88,7 @@
 
 #define SMTP_COMMAND_MAX 2048    /* RFC 5321, 4.5.3.1.4: 512, more with extensions */
 #define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
+#define SMTP_AUTH_LINES_MAX 3    /* AUTH LOGIN, a name, a password */
 #define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
 #define SMTP_SLOTS_MAX 32 /* commands on their way; more of them wait in the input */
 /* Servers slow down and at last close a session that names many unknown recipients
@@ -127,6 +133,15 @@ enum smtp_route {
 	SMTP_ROUTE_COUNT
 };
 
+/* Whose word on a login counts, and what it is. */
+enum smtp_check {
+	SMTP_CHECK_SOURCE,
+	SMTP_CHECK_RIGHT, /* it lives here */
+	SMTP_CHECK_WRONG,
+	SMTP_CHECK_LATER, /* 454 4.7.0: we cannot say now */
+	SMTP_CHECK_COUNT
+};
+
 struct smtp_recipient {
 	struct smtp_recipient *next;
 	struct str address; /* as the client spelt it, what <> hold */
@@ -146,6 +161,7 @@ enum smtp_proxy_state {
 	SMTP_PROXY_ROUTING,    /* smtp_proxy_routed() */
 	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */
 	SMTP_PROXY_AUTH_LINE,  /* the client's next answer */
+	SMTP_PROXY_AUTH_CHECK, /* smtp_proxy_checked() */
 	SMTP_PROXY_TLS_REPLY,
 	SMTP_PROXY_TLS_HELLO,  /* smtp_proxy_tls_begun(), smtp_proxy_tls_passes() */
 	SMTP_PROXY_STAGING,    /* smtp_proxy_done(): STAGE_BEGIN */
@@ -197,6 +213,7 @@ enum smtp_proxy_action {
 	SMTP_PROXY_STAGE_END,     /* (!) all of it was given: make it durable */
 	SMTP_PROXY_COMMIT,        /* (!) deliver what is staged */
 	SMTP_PROXY_ABORT,         /* forget what is staged */
+	SMTP_PROXY_CHECK,         /* (!) p->login is complete: smtp_proxy_checked() */
 	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
 	SMTP_PROXY_START_TLS,     /* (!) once all is written, the client speaks TLS */
 	SMTP_PROXY_UPGRADE,       /* relay blindly */
@@ -243,6 +260,13 @@ struct smtp_login {
 	struct str user;     /* ptr NULL: the mechanism does not show it */
 	struct str password; /* ptr NULL: nor that */
 	struct str master;   /* whose password it is when not the user's own; else "" */
+	/* what the source is to get, when we have asked for all of it */
+	struct str lines[SMTP_AUTH_LINES_MAX];
+	unsigned n_lines, next_line;
+	unsigned responses; /* of the client, the initial one included */
+	bool is_odd;        /* no base64 */
+	bool is_asked_here; /* by us, not by the source */
+	bool is_right_here; /* whatever the source says */
 };
 
 /* Its strings lie in `arena`. */
@@ -296,6 +320,7 @@ struct smtp_proxy {
 	const struct smtp_recipient *repeat_next; /* in REPEATING */
 	uint64_t chunk;                           /* bytes that are still to come */
 	bool source_has_tls;                      /* it offered STARTTLS */
+	bool source_has_auth;
 	unsigned probes_refused; /* for the mailbox's sake, in this session */
 	unsigned n_errors;       /* commands that we refused ourselves */
 
@@ -318,6 +343,8 @@ enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_i
 
 /* Answers ROUTE. account: of LOCAL; copied. */
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account);
+/* Answers CHECK. */
+void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check);
 /* Answers STAGE_BEGIN, STAGE_END, COMMIT. refusal: "" when it went well, else the reply
    that the client is to get, without CRLF ("452 4.3.1 ..."; a constant, or alive until
    smtp_proxy_next()). Also at any time in DATA, when a write failed: then the rest of the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The SMTP proxy: AUTH (RFC 4954) is the source's; we look at what passes. */
+/* The SMTP proxy: AUTH (RFC 4954). What shows a password is asked for by us and judged by
+   the caller; the rest is the source's, and we look at what passes. */
 #include "wire/smtp/proxy_parts.h"
 
 #include "wire/line.h"
@@ -26,29 +27,43 @@ static void saw_login(struct smtp_proxy *p, struct str message)
 		p->login.password = message;
 }
 
+#define LATER_TEXT "454 4.7.0 Login is not possible now, try again later"
+#define RESPONSES_MAX 2
+
 static const struct mechanism_row {
 	struct str name, mechanism;
 	void (*saw)(struct smtp_proxy *p, struct str message);
+	unsigned responses;
+	const char *requests[RESPONSES_MAX]; /* what we ask with */
 } mechanism_rows[] = {
-	{ STR("PLAIN"), STR("AUTH PLAIN"), saw_plain },
-	{ STR("LOGIN"), STR("AUTH LOGIN"), saw_login },
+	{ STR("PLAIN"), STR("AUTH PLAIN"), saw_plain, 1, { "334 " } },
+	{ STR("LOGIN"), STR("AUTH LOGIN"), saw_login, 2,
+		{ "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6" } },
 };
 
+/* NULL: it is between client and source. */
+static const struct mechanism_row *row_of(const struct smtp_login *l)
+{
+	for (size_t i = 0; i < sizeof(mechanism_rows) / sizeof(mechanism_rows[0]); i++)
+		if (str_eq(l->mechanism, mechanism_rows[i].mechanism))
+			return &mechanism_rows[i];
+	return NULL;
+}
+
+/* What is no base64 proves nothing and names nobody. */
 static void saw(struct smtp_proxy *p, struct str line)
 {
+	struct smtp_login *l = &p->login;
+	const struct mechanism_row *row = row_of(l);
 	struct str message, user;
 
-	for (size_t i = 0; i < sizeof(mechanism_rows) / sizeof(mechanism_rows[0]); i++) {
-		const struct mechanism_row *m = &mechanism_rows[i];
-
-		if (!str_eq(p->login.mechanism, m->mechanism))
-			continue;
-		if (base64_decode(line, &p->secrets, &message))
-			m->saw(p, message);
-		return;
-	}
-	if (!p->login.user.ptr && sasl_user(p->login.mechanism, line, &p->secrets, &user))
-		p->login.user = user;
+	l->responses++;
+	if (row && !l->is_odd && base64_decode(line, &p->secrets, &message))
+		row->saw(p, message);
+	else if (row)
+		l->is_odd = true;
+	else if (!l->user.ptr && sasl_user(l->mechanism, line, &p->secrets, &user))
+		l->user = user;
 }
 
 static void forget_login(struct smtp_proxy *p)
@@ -67,34 +82,228 @@ static void begin_login(struct smtp_proxy *p, struct str name)
 			p->login.mechanism = mechanism_rows[i].mechanism;
 }
 
+/* Why there can be no login now; NULL: there can. */
+static const char *no_login(const struct smtp_proxy *p)
+{
+	if (p->client.must_greet)
+		return "503 5.5.1 Send EHLO first";
+	if (p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE)
+		return "530 5.7.0 Send STARTTLS first";
+	if (p->client.authenticated)
+		return "503 5.5.1 You have logged in already"; /* RFC 4954, 4 */
+	if (proxy_has_sender(&p->transaction))
+		return "503 5.5.1 AUTH comes before MAIL";
+	if (p->offer->retired)
+		return "502 5.5.1 Login is not available here";
+	return NULL;
+}
+
+static enum smtp_proxy_action let_in(struct smtp_proxy *p, enum smtp_proxy_action action)
+{
+	p->client.authenticated = true;
+	p->state = SMTP_PROXY_COMMAND;
+	return action;
+}
+
+/* By the caller's word alone. */
+static void let_in_here(struct smtp_proxy *p)
+{
+	proxy_answer(p, "235 2.7.0 Authentication successful");
+	(void)let_in(p, SMTP_PROXY_AGAIN);
+}
+
+static void refuse_login(struct smtp_proxy *p, const char *text)
+{
+	proxy_answer(p, text);
+	forget_login(p);
+	p->state = SMTP_PROXY_COMMAND;
+}
+
+/* ---- the source's word ---- */
+
+/* The next of the lines that it is to get; "*" when it wants more than there are. */
+static void tell_next_line(struct smtp_proxy *p)
+{
+	struct smtp_login *l = &p->login;
+
+	proxy_tell_source(
+		p, l->next_line < l->n_lines ? l->lines[l->next_line++] : STR_LIT("*"));
+	if (p->state != SMTP_PROXY_CLOSED)
+		p->state = SMTP_PROXY_AUTH_REPLY;
+}
+
+static void ask_source(struct smtp_proxy *p)
+{
+	if (proxy_has_source(p))
+		tell_next_line(p);
+	else
+		refuse_login(p, "454 4.7.0 Login is not available now");
+}
+
+/* Of somebody who is let in all the same. The source is left then. */
+static bool is_refusal_hidden(struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (!p->login.is_right_here || reply->code == 235)
+		return false;
+	p->last_reply = SMTP_LAST_REPLY_GOOD;
+	proxy_drop_source(p);
+	let_in_here(p);
+	return true;
+}
+
+enum smtp_proxy_action proxy_auth_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (p->login.is_asked_here && reply->code == 334) {
+		tell_next_line(p);
+		return SMTP_PROXY_AGAIN;
+	}
+	if (is_refusal_hidden(p, reply))
+		return SMTP_PROXY_AGAIN;
+	proxy_say(p, reply->bytes);
+	if (p->state == SMTP_PROXY_CLOSED)
+		return SMTP_PROXY_AGAIN;
+	if (reply->code == 334) {
+		p->state = SMTP_PROXY_AUTH_LINE;
+		return SMTP_PROXY_AGAIN;
+	}
+	if (reply->code == 235)
+		return let_in(p, SMTP_PROXY_AUTHENTICATED);
+	p->state = SMTP_PROXY_COMMAND;
+	forget_login(p);
+	return SMTP_PROXY_AGAIN;
+}
+
+void proxy_login_lost(struct smtp_proxy *p)
+{
+	if (p->login.is_right_here)
+		let_in_here(p);
+	else
+		refuse_login(p, "454 4.7.0 The mail server was lost");
+}
+
+/* The client's next line is for us, or for nobody any more. */
+void proxy_line_lost(struct smtp_proxy *p)
+{
+	if (!p->login.is_asked_here)
+		proxy_login_lost(p);
+}
+
+/* ---- the caller's word ---- */
+
+void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check)
+{
+	if (p->state != SMTP_PROXY_AUTH_CHECK)
+		return;
+	switch (check) {
+	case SMTP_CHECK_RIGHT:
+		p->login.is_right_here = true;
+		if (proxy_has_source(p) && p->source_has_auth)
+			ask_source(p);
+		else
+			let_in_here(p);
+		return;
+	case SMTP_CHECK_WRONG:
+		refuse_login(p, "535 5.7.8 Authentication failed");
+		return;
+	case SMTP_CHECK_LATER:
+		refuse_login(p, LATER_TEXT);
+		return;
+	case SMTP_CHECK_SOURCE:
+	case SMTP_CHECK_COUNT:
+		break;
+	}
+	ask_source(p);
+}
+
+/* ---- the client's ---- */
+
+static enum smtp_proxy_action go_on(struct smtp_proxy *p)
+{
+	const struct mechanism_row *row = row_of(&p->login);
+
+	if (p->login.responses < row->responses) {
+		proxy_answer(p, row->requests[p->login.responses]);
+		p->state = SMTP_PROXY_AUTH_LINE;
+		return SMTP_PROXY_AGAIN;
+	}
+	if (p->login.is_odd || !p->login.user.ptr || !p->login.password.ptr) {
+		ask_source(p); /* it says best what is wrong with it */
+		return SMTP_PROXY_AGAIN;
+	}
+	p->state = SMTP_PROXY_AUTH_CHECK;
+	return SMTP_PROXY_CHECK;
+}
+
+static bool keep_line(struct smtp_proxy *p, struct str line)
+{
+	struct smtp_login *l = &p->login;
+
+	if (l->n_lines == SMTP_AUTH_LINES_MAX)
+		return false;
+	l->lines[l->n_lines] = arena_str(&p->secrets, line);
+	return l->lines[l->n_lines++].ptr != NULL;
+}
+
+/* A source that shows no AUTH refuses it before anybody says a password. */
+static bool asks_here(const struct smtp_proxy *p)
+{
+	return row_of(&p->login) && (p->source_has_auth || !proxy_has_source(p));
+}
+
 enum smtp_proxy_action proxy_auth_begin(
 	struct smtp_proxy *p, struct str line, struct str args)
 {
 	struct str initial = args, name = str_split(&initial, ' ');
+	const char *refusal = no_login(p);
 
-	if (p->client.must_greet) {
-		proxy_answer(p, "503 5.5.1 Send EHLO first");
-		return SMTP_PROXY_AGAIN;
-	}
-	if (p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE) {
-		proxy_answer(p, "530 5.7.0 Send STARTTLS first");
-		return SMTP_PROXY_AGAIN;
-	}
-	if (p->offer->retired) {
-		proxy_answer(p, "502 5.5.1 Login is not available here");
-		return SMTP_PROXY_AGAIN;
-	}
-	if (!proxy_has_source(p)) {
-		proxy_answer(p, "454 4.7.0 Login is not available now");
+	if (refusal) {
+		proxy_answer(p, refusal);
 		return SMTP_PROXY_AGAIN;
 	}
 	begin_login(p, name);
 	initial = str_trim(initial);
 	/* "=" is an empty answer (RFC 4954, 4): with LOGIN it is none */
-	if (initial.len && !str_eq(initial, STR_LIT("=")))
+	if (str_eq(initial, STR_LIT("=")) && str_ieq(name, STR_LIT("LOGIN"))) {
+		line = STR_LIT("AUTH LOGIN");
+		initial = STR_LIT("");
+	}
+	if (initial.len)
 		saw(p, initial);
-	proxy_tell_source(p, line);
-	p->state = SMTP_PROXY_AUTH_REPLY;
+	if (asks_here(p)) {
+		p->login.is_asked_here = true;
+		if (keep_line(p, line))
+			return go_on(p);
+		refuse_login(p, LATER_TEXT);
+	} else if (!proxy_has_source(p)) {
+		refuse_login(p, "454 4.7.0 Login is not available now");
+	} else {
+		proxy_tell_source(p, line);
+		p->state = SMTP_PROXY_AUTH_REPLY;
+	}
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action take_line(struct smtp_proxy *p, struct str line)
+{
+	bool given_up = smtp_line_is_unsafe(line) || str_eq(line, STR_LIT("*"));
+
+	if (given_up && p->login.is_asked_here) {
+		refuse_login(p, "501 5.7.0 Login was given up");
+		return SMTP_PROXY_AGAIN;
+	}
+	if (given_up)
+		line = STR_LIT("*"); /* the source refuses it in its own words */
+	else
+		saw(p, line);
+	if (!p->login.is_asked_here) {
+		proxy_tell_source(p, line);
+		p->state = SMTP_PROXY_AUTH_REPLY;
+		return SMTP_PROXY_AGAIN;
+	}
+	if (keep_line(p, line))
+		return go_on(p);
+	refuse_login(p, LATER_TEXT);
 	return SMTP_PROXY_AGAIN;
 }
 
@@ -112,36 +321,5 @@ enum smtp_proxy_action proxy_auth_line(struct smtp_proxy *p, struct smtp_proxy_i
 	case LINE_COMPLETE:
 		break;
 	}
-	if (smtp_line_is_unsafe(line))
-		line = STR_LIT("*"); /* the source refuses it in its own words */
-	else
-		saw(p, line);
-	proxy_tell_source(p, line);
-	p->state = SMTP_PROXY_AUTH_REPLY;
-	return SMTP_PROXY_AGAIN;
-}
-
-enum smtp_proxy_action proxy_auth_reply(
-	struct smtp_proxy *p, const struct smtp_reply *reply)
-{
-	proxy_say(p, reply->bytes);
-	if (p->state == SMTP_PROXY_CLOSED)
-		return SMTP_PROXY_AGAIN;
-	if (reply->code == 334) {
-		p->state = SMTP_PROXY_AUTH_LINE;
-		return SMTP_PROXY_AGAIN;
-	}
-	p->state = SMTP_PROXY_COMMAND;
-	if (reply->code == 235) {
-		p->client.authenticated = true;
-		return SMTP_PROXY_AUTHENTICATED;
-	}
-	forget_login(p);
-	return SMTP_PROXY_AGAIN;
-}
-
-void proxy_login_lost(struct smtp_proxy *p)
-{
-	proxy_answer(p, "454 4.7.0 The mail server was lost");
-	p->state = SMTP_PROXY_COMMAND;
+	return take_line(p, line);
 }

@@ -74,7 +74,7 @@ enum smtp_proxy_action proxy_auth_begin(
 	struct smtp_proxy *p, struct str line, struct str args);
 proxy_bytes_fn proxy_auth_line;
 proxy_reply_fn proxy_auth_reply;
-proxy_lost_fn proxy_login_lost;
+proxy_lost_fn proxy_login_lost, proxy_line_lost;
 
 /* proxy_message.c */
 /* Nothing of the message stays anywhere; what still comes of it is thrown away. At its

@@ -302,6 +302,7 @@ static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
 {
 	struct str args;
 
+	p->source_has_auth = smtp_ehlo_has(reply->bytes, STR_LIT("AUTH"), &args);
 	p->source_has_tls = smtp_ehlo_has(reply->bytes, STR_LIT("STARTTLS"), &args);
 	if (reply->code / 100 == 2)
 		say_ehlo(p, reply->bytes);

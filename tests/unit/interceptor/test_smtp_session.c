@@ -129,6 +129,46 @@ static const struct script_row ends[] = {
 
 #define EHLO GREETED, "C EHLO client", "s EHLO client", "S 250-old", "S 250 STARTTLS"
 
+#define AUTH                                                                             \
+	GREETED, "C EHLO client", "s EHLO client", "S 250-old",                          \
+		"S 250 AUTH PLAIN LOGIN", "c 250-old", "c 250 AUTH PLAIN LOGIN"
+#define CAROLS "AUTH PLAIN AGNhcm9sAHNlY3JldA=="
+
+/* Who lives here is let in by the vault alone. */
+static const struct script_row logins[] = {
+	{ "right, and the source takes it", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C " CAROLS, "verifying 1", "verdict right", "s " CAROLS,
+			"S 235 yes", "c 235 yes", "learned 0",
+			"C MAIL FROM:<carol@example.com>",
+			"s MAIL FROM:<carol@example.com>", "S 250 Ok", "c 250 Ok",
+			"C RCPT TO:<x@example.org>", "s RCPT TO:<x@example.org>",
+			"S 250 Ok", "c 250 Ok", "C RCPT TO:<carol@example.com>",
+			"s RCPT TO:<carol@example.com>", "S 250 Ok", "c 250 2.1.5 Ok" } },
+	{ "right, and the source has another password", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C " CAROLS, "verdict right", "s " CAROLS, "S 535 no",
+			"c 235 2.7.0 Authentication successful", "learned 0" } },
+	{ "wrong: it goes nowhere", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C " CAROLS, "verdict wrong", "c 535 5.7.8 Authentication failed",
+			"C NOOP", "s NOOP", "S 250 Ok", "c 250 Ok" } },
+	{ "it cannot be looked at now", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C " CAROLS, "verdict unknown",
+			"c 454 4.7.0 Login is not possible now, try again later" } },
+	{ "she leaves meanwhile", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C " CAROLS, "verifying 1", "client breaks", "state gone",
+			"verifying 0" } },
+	{ "her account switches", SERVICE_SUBMISSION, "bob",
+		{ AUTH, "C AUTH PLAIN AGJvYgBzZWNyZXQ=",
+			"c 454 4.7.0 Login is not possible now, try again later" } },
+	{ "by a master's password", SERVICE_SUBMISSION, "carol",
+		{ AUTH, "C AUTH PLAIN Y2Fyb2wAbWFzdGVyAHNlY3JldA==",
+			"c 535 5.7.8 Authentication failed", "verifying 0" } },
+	{ "without the source", SERVICE_SMTP, "carol",
+		{ "source breaks", "c 220 mail.example.com ESMTP", "C " CAROLS,
+			"verdict right", "c 235 2.7.0 Authentication successful",
+			"C MAIL FROM:<carol@example.com>", "c 250 2.1.0 Ok", CAROL_ALONE,
+			"C RCPT TO:<x@example.org>", "c " AWAY } },
+};
+
 static const struct script_row tls[] = {
 	{ "without a key no mail for carol can go where it is not seen", SERVICE_SMTP,
 		"carol",
@@ -265,6 +305,12 @@ static void test_chunks(void **state)
 	run(chunks, ROWS(chunks), true);
 }
 
+static void test_logins(void **state)
+{
+	(void)state;
+	run(logins, ROWS(logins), false);
+}
+
 static void test_tls(void **state)
 {
 	(void)state;
@@ -278,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_tls),
 	};
 

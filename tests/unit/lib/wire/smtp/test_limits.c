@@ -91,6 +91,9 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AUTHENTICATED:
 	case SMTP_PROXY_UPGRADE:
 		return true;
+	case SMTP_PROXY_CHECK:
+		smtp_proxy_checked(&p->proxy, SMTP_CHECK_SOURCE);
+		return true;
 	case SMTP_PROXY_START_TLS:
 		smtp_proxy_tls_begun(&p->proxy);
 		return true;

@@ -5,6 +5,7 @@
  *
  *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
  *                         elsewhere, unreadable; else source
+ *   K: alice right        whose word on a login counts: right, wrong, later; else source
  *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here,
  * policy, retired, size 100,
  * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
@@ -131,6 +132,26 @@ static void say_login(struct play *p)
 	buf_fini(&text);
 }
 
+/* "K: alice right": all others are the source's. */
+static void check(struct play *p)
+{
+	static const struct str names[SMTP_CHECK_COUNT] = { STR("source"), STR("right"),
+		STR("wrong"), STR("later") };
+
+	for (size_t i = 0; i < p->t->n_lines; i++) {
+		struct str line = str_trim(p->t->lines[i].text);
+
+		if (p->t->lines[i].mark != 'K' ||
+			!str_eq(word(&line), p->proxy.login.user))
+			continue;
+		for (unsigned k = 0; k < SMTP_CHECK_COUNT; k++)
+			if (str_eq(line, names[k]))
+				smtp_proxy_checked(&p->proxy, (enum smtp_check)k);
+		return;
+	}
+	smtp_proxy_checked(&p->proxy, SMTP_CHECK_SOURCE);
+}
+
 static void say_at_source(struct play *p)
 {
 	char text[300];
@@ -173,6 +194,9 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_ABORT:
 		say(p, "abort");
 		buf_clear(&p->staged);
+		break;
+	case SMTP_PROXY_CHECK:
+		check(p);
 		break;
 	case SMTP_PROXY_AUTHENTICATED:
 		say_login(p);
@@ -315,7 +339,7 @@ static void in_order(const struct transcript *t, size_t step)
 			event(&p, t->lines[i].text);
 	}
 	assert_same_trace(
-		t, step, buf_view(&p.trace), transcript_trace(t, "CSLROEN", &want));
+		t, step, buf_view(&p.trace), transcript_trace(t, "CSLROENK", &want));
 	buf_fini(&want);
 	finish(&p);
 }
@@ -383,7 +407,7 @@ static void compare_marks(struct play *p)
 	struct buf want;
 
 	buf_init(&want, 0);
-	transcript_trace(p->t, "CSLROENA", &want);
+	transcript_trace(p->t, "CSLROENKA", &want);
 	for (const char *mark = "cst"; *mark; mark++) {
 		struct buf a, b;
 
