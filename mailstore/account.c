@@ -259,13 +259,17 @@ static void refuse_login(
 	send_to_master(a, &end);
 }
 
+/* Below what the routers on the way remember; what has no TCP is not asked. */
+#define TCP_KEEPALIVE_SECONDS 110
+
 /* A peer that vanished is found out by the kernel; small answers go at once. */
 static void tune(int socket)
 {
-	int on = 1;
+	int on = 1, idle = TCP_KEEPALIVE_SECONDS;
 
 	(void)fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
 	(void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 

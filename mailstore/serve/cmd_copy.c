@@ -149,8 +149,8 @@ static bool parse_copy(struct copying *w, struct imap_cursor *args)
 	struct str name;
 
 	if (!imap_space(args) || !imap_set(args, &s->arena, &w->set) ||
-		!imap_space(args) || !imap_astring(args, &s->arena, &name) ||
-		!imap_end(args) || !imap_walk(s, w->set, &w->walk)) {
+		!imap_space(args) || !imap_mailbox(s, args, &name) || !imap_end(args) ||
+		!imap_walk(s, w->set, &w->walk)) {
 		imap_bad_arguments(s);
 		return false;
 	}

@@ -126,6 +126,11 @@ static int put_item(struct imap *s, struct fetching *f, struct fetch_message *m,
 		return r;
 	if (item->kind == IMAP_FETCH_SECTION)
 		return fetch_put_section(m, item, &s->session->out);
+	if (item->kind == IMAP_FETCH_BINARY || item->kind == IMAP_FETCH_BINARY_SIZE)
+		return fetch_put_binary(m, item, &s->session->out);
+	if (item->kind == IMAP_FETCH_PREVIEW || item->kind == IMAP_FETCH_SNIPPET)
+		return fetch_put_preview(m, item, s->serve->charsets,
+			s->enabled & (IMAP_UTF8 | IMAP_REV2), imap_out(s));
 	if (item->kind == IMAP_FETCH_MODSEQ)
 		return buf_printf(imap_out(s), "MODSEQ (%" PRIu64 ")", view->modseq);
 	if (item->kind != IMAP_FETCH_FLAGS)
@@ -193,6 +198,11 @@ static int load(struct fetching *f, struct fetch_message *m, struct error *err)
 
 	if (code == 0 && f->needs_body)
 		code = fetch_message_body(m, f->needs_whole, err);
+	/* before a word of the message is written */
+	for (const struct imap_fetch_item *i = f->in_message ? NULL : f->items;
+		i && code == 0; i = i->next)
+		if (i->kind == IMAP_FETCH_BINARY || i->kind == IMAP_FETCH_BINARY_SIZE)
+			code = fetch_check_binary(m, i);
 	return code;
 }
 

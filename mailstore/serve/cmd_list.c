@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* LIST and LSUB (RFC 3501, 6.3.8 and 6.3.9), with LIST-EXTENDED (RFC 5258), SPECIAL-USE
-   (RFC 6154) and LIST-STATUS (RFC 5819). */
+   (RFC 6154), LIST-STATUS (RFC 5819), LIST-MYRIGHTS (RFC 8440); XLIST as Gmail had it
+   before there was SPECIAL-USE. */
+#include "mailstore/serve/acl.h"
 #include "mailstore/serve/imap_commands.h"
 #include "mailstore/serve/names.h"
 #include "mailstore/serve/status.h"
@@ -17,6 +19,7 @@ enum list_option { /* bits: of selection, and of what to return */
 	LIST_RECURSIVE = 1 << 2,
 	LIST_REMOTE = 1 << 3,
 	LIST_CHILDREN = 1 << 4,
+	LIST_MYRIGHTS = 1 << 5,
 };
 
 static const struct option_row {
@@ -29,11 +32,15 @@ static const struct option_row {
 	{ STR("RECURSIVEMATCH"), LIST_RECURSIVE, true, false },
 	{ STR("REMOTE"), LIST_REMOTE, true, false },
 	{ STR("CHILDREN"), LIST_CHILDREN, false, true },
+	{ STR("MYRIGHTS"), LIST_MYRIGHTS, false, true },
 };
+
+enum list_verb { LIST, LSUB, XLIST };
 
 struct listing {
 	struct imap *s;
-	const char *verb;
+	const char *name; /* of the verb */
+	enum list_verb verb;
 	bool lsub;
 	unsigned select, returns;
 	unsigned status; /* enum status_item */
@@ -96,6 +103,8 @@ static bool add_pattern(struct listing *l, struct imap_cursor *c)
 	else
 		joined = arena_str(&l->s->arena, buf_view(&text));
 	buf_fini(&text);
+	if (joined.ptr && !imap_name_from_client(l->s, &joined))
+		return false;
 	l->patterns[l->n_patterns++] = pattern.len ? joined : STR_LIT("");
 	return joined.ptr != NULL;
 }
@@ -126,7 +135,8 @@ static bool parse_list(struct listing *l, struct imap_cursor *c)
 			!parse_options(l, c, false)))
 		return false;
 	/* RFC 5258, 3.1: it modifies another option */
-	if ((l->select & LIST_RECURSIVE) && !(l->select & LIST_SUBSCRIBED))
+	if ((l->select & LIST_RECURSIVE) &&
+		!(l->select & (LIST_SUBSCRIBED | LIST_SPECIAL_USE)))
 		return false;
 	return imap_end(c);
 }
@@ -185,7 +195,7 @@ static enum shown shown(const struct listing *l, size_t index)
 		return NOT_SHOWN;
 	if (is_chosen(l, node) && (l->lsub || l->select || node->mailbox))
 		return SHOWN;
-	if (l->select & LIST_SPECIAL_USE)
+	if ((l->select & LIST_SPECIAL_USE) && !(l->select & LIST_RECURSIVE))
 		return NOT_SHOWN;
 	if (l->lsub || l->select)
 		return (level || (l->select & LIST_RECURSIVE)) &&
@@ -233,6 +243,26 @@ static void put_special_use(struct attributes *a, const struct node *node)
 		put_attribute(a, node->mailbox->special_use);
 }
 
+static void put_xlist_use(struct attributes *a, const struct node *node)
+{
+	static const struct {
+		struct str use, name;
+	} rows[] = {
+		{ STR("\\All"), STR("\\AllMail") },
+		{ STR("\\Flagged"), STR("\\Starred") },
+		{ STR("\\Junk"), STR("\\Spam") },
+	};
+	struct str use = node->mailbox ? node->mailbox->special_use : STR_LIT("");
+
+	if (imap_is_inbox(node->name))
+		put_attribute(a, STR_LIT("\\Inbox"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_ieq(use, rows[i].use))
+			use = rows[i].name;
+	if (use.len)
+		put_attribute(a, use);
+}
+
 static int put_attributes(const struct listing *l, size_t index, enum shown how)
 {
 	const struct node *node = &l->names.nodes[index];
@@ -250,7 +280,10 @@ static int put_attributes(const struct listing *l, size_t index, enum shown how)
 	put_attribute(&a, names_has_children(&l->names, index)
 				  ? STR_LIT("\\HasChildren")
 				  : STR_LIT("\\HasNoChildren"));
-	put_special_use(&a, node);
+	if (l->verb == XLIST)
+		put_xlist_use(&a, node);
+	else
+		put_special_use(&a, node);
 	if (node->subscribed && ((l->select | l->returns) & LIST_SUBSCRIBED))
 		put_attribute(&a, STR_LIT("\\Subscribed"));
 	return a.result;
@@ -265,11 +298,21 @@ static int put_separator(struct buf *out, char separator)
 	return buf_printf(out, " \"%c\" ", separator);
 }
 
+/* RFC 5258, 4: which of the selection options something below it meets. */
+static int put_child_info(const struct listing *l)
+{
+	const char *subscribed = l->select & LIST_SUBSCRIBED ? "\"SUBSCRIBED\"" : "";
+	const char *special = l->select & LIST_SPECIAL_USE ? "\"SPECIAL-USE\"" : "";
+
+	return buf_printf(imap_out(l->s), " (\"CHILDINFO\" (%s%s%s))", subscribed,
+		*subscribed && *special ? " " : "", special);
+}
+
 static int put_line(const struct listing *l, size_t index, enum shown how)
 {
 	const struct node *node = &l->names.nodes[index];
 	struct buf *out = imap_out(l->s);
-	int r = buf_printf(out, "* %s (", l->verb);
+	int r = buf_printf(out, "* %s (", l->name);
 
 	if (r == 0)
 		r = put_attributes(l, index, how);
@@ -278,38 +321,71 @@ static int put_line(const struct listing *l, size_t index, enum shown how)
 	if (r == 0)
 		r = put_separator(out, node->separator);
 	if (r == 0)
-		r = imap_put_astring(out, node->name);
+		r = imap_put_mailbox(l->s, node->name);
 	if (r == 0 && (l->select & LIST_RECURSIVE) && has_chosen_below(l, index))
-		r = buf_append_c(out, " (CHILDINFO (\"SUBSCRIBED\"))");
-	if (r == 0)
-		r = buf_append_c(out, "\r\n");
-	if (r == 0 && l->status && node->mailbox &&
-		!(node->mailbox->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)))
-		r = status_put(out, l->s->serve, node->mailbox, l->status);
+		r = put_child_info(l);
+	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+/* What RETURN asks for of mailboxes that were listed by themselves. */
+static int put_returned(const struct listing *l, const struct node *node)
+{
+	const unsigned unreal = MAILBOX_NOSELECT | MAILBOX_NONEXISTENT;
+	int r = 0;
+
+	if (!node->mailbox || (node->mailbox->attributes & MAILBOX_NONEXISTENT))
+		return 0;
+	if (l->returns & LIST_MYRIGHTS)
+		r = acl_put_my_rights(l->s, node->name);
+	if (r == 0 && l->status && !(node->mailbox->attributes & unreal))
+		r = status_put(l->s, node->mailbox, l->status);
 	return r;
 }
 
 /* An empty pattern asks for the separator and the root (RFC 3501, 6.3.8). */
 static int put_root(const struct listing *l)
 {
-	int r = buf_printf(imap_out(l->s), "* %s (\\Noselect)", l->verb);
+	int r = buf_printf(imap_out(l->s), "* %s (\\Noselect)", l->name);
 
 	if (r == 0)
 		r = put_separator(imap_out(l->s), l->names.separator);
 	return r < 0 ? r : buf_append_c(imap_out(l->s), "\"\"\r\n");
 }
 
-static void list(struct imap *s, struct imap_cursor *args, bool lsub)
+static int put_all(const struct listing *l)
 {
+	int r = 0;
+
+	for (size_t i = 0; i < l->names.count && r == 0; i++) {
+		enum shown how = shown(l, i);
+
+		if (how != NOT_SHOWN)
+			r = put_line(l, i, how);
+		if (r == 0 && how == SHOWN)
+			r = put_returned(l, &l->names.nodes[i]);
+	}
+	return r;
+}
+
+static void list(struct imap *s, struct imap_cursor *args, enum list_verb verb)
+{
+	static const char *const names[] = {
+		[LIST] = "LIST", [LSUB] = "LSUB", [XLIST] = "XLIST"
+	};
+	static const char *const nouns[] = {
+		[LIST] = "List", [LSUB] = "Lsub", [XLIST] = "Xlist"
+	};
 	struct listing *l = arena_alloc(&s->arena, sizeof(*l));
 	struct error err = { 0 };
-	int r = 0;
+	int r;
 
 	if (!l) {
 		imap_wrote(s, -ENOMEM);
 		return;
 	}
-	*l = (struct listing){ .s = s, .verb = lsub ? "LSUB" : "LIST", .lsub = lsub };
+	*l = (struct listing){
+		.s = s, .name = names[verb], .verb = verb, .lsub = verb == LSUB
+	};
 	if (!parse_list(l, args)) {
 		imap_bad_arguments(s);
 		return;
@@ -318,25 +394,24 @@ static void list(struct imap *s, struct imap_cursor *args, bool lsub)
 		imap_failed(s, &err);
 		return;
 	}
-	if (l->n_patterns == 1 && !l->patterns[0].len)
-		r = put_root(l);
-	else
-		for (size_t i = 0; i < l->names.count && r == 0; i++) {
-			enum shown how = shown(l, i);
-
-			if (how != NOT_SHOWN)
-				r = put_line(l, i, how);
-		}
+	if (l->status & STATUS_HIGHESTMODSEQ)
+		imap_enable_condstore(s);
+	r = l->n_patterns == 1 && !l->patterns[0].len ? put_root(l) : put_all(l);
 	imap_wrote(s, r);
-	imap_done(s, IMAP_OK, "%s completed.", lsub ? "Lsub" : "List");
+	imap_done(s, IMAP_OK, "%s completed.", nouns[verb]);
 }
 
 void cmd_list(struct imap *s, struct imap_cursor *args)
 {
-	list(s, args, false);
+	list(s, args, LIST);
 }
 
 void cmd_lsub(struct imap *s, struct imap_cursor *args)
 {
-	list(s, args, true);
+	list(s, args, LSUB);
+}
+
+void cmd_xlist(struct imap *s, struct imap_cursor *args)
+{
+	list(s, args, XLIST);
 }

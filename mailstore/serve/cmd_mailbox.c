@@ -3,9 +3,11 @@
 #include "mailstore/serve/imap_commands.h"
 #include "mailstore/serve/names.h"
 #include "wire/imap/encode.h"
+#include "wire/imap/flags.h"
 #include "wire/imap/pattern.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* ── NAMESPACE ─────────────────────────────────────────────────────────────────────── */
@@ -54,7 +56,7 @@ void cmd_namespace(struct imap *s, struct imap_cursor *args)
 
 static bool parse_name(struct imap *s, struct imap_cursor *args, struct str *ret)
 {
-	if (imap_space(args) && imap_astring(args, &s->arena, ret) && imap_end(args))
+	if (imap_space(args) && imap_mailbox(s, args, ret) && imap_end(args))
 		return true;
 	imap_bad_arguments(s);
 	return false;
@@ -177,13 +179,49 @@ struct creating {
 		mailbox; /* id: one that could not be selected becomes a real one */
 };
 
+/* RFC 6154, 3. \All and \Flagged would be views of other mailboxes: there are none. */
+static bool is_use(struct str word)
+{
+	static const struct str words[] = { STR("\\Archive"), STR("\\Drafts"),
+		STR("\\Junk"), STR("\\Sent"), STR("\\Trash"), STR("\\Important") };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_ieq(word, words[i]))
+			return true;
+	return false;
+}
+
+/* " (USE (\Sent \Trash))" when it is there. *ret_ok: we can give it all of them. */
+static bool parse_use(
+	struct imap *s, struct imap_cursor *c, struct str *ret, bool *ret_ok)
+{
+	unsigned bits = 0;
+
+	*ret = STR_LIT("");
+	*ret_ok = true;
+	if (!imap_space(c))
+		return true;
+	if (!imap_char(c, '(') || !imap_keyword(c, STR_LIT("USE")) || !imap_space(c) ||
+		!imap_flags(c, &s->arena, &bits, ret) || !imap_char(c, ')'))
+		return false;
+	*ret_ok = !bits;
+	for (struct str words = *ret; words.len;)
+		*ret_ok &= is_use(str_split(&words, ' '));
+	return true;
+}
+
 static int create(void *context, struct error *err)
 {
 	struct creating *w = context;
-	int64_t id;
+	int64_t id = 0;
+	int code;
 
-	return w->mailbox.id ? store_update_mailbox(w->store, &w->mailbox, err)
-	                     : store_create_mailbox(w->store, &w->mailbox, &id, err);
+	if (w->mailbox.id)
+		return store_update_mailbox(w->store, &w->mailbox, err);
+	code = store_create_mailbox(w->store, &w->mailbox, &id, err);
+	if (code == 0)
+		w->mailbox.id = id;
+	return code;
 }
 
 void cmd_create(struct imap *s, struct imap_cursor *args)
@@ -191,25 +229,38 @@ void cmd_create(struct imap *s, struct imap_cursor *args)
 	struct creating w = { .store = s->serve->store };
 	const unsigned unreal = MAILBOX_NOSELECT | MAILBOX_NONEXISTENT;
 	struct name_space space;
-	struct str name;
+	struct str name, use;
+	bool use_ok;
 
-	if (!parse_name(s, args, &name) || !load_space(s, &space))
+	if (!imap_space(args) || !imap_mailbox(s, args, &name) ||
+		!parse_use(s, args, &use, &use_ok) || !imap_end(args)) {
+		imap_bad_arguments(s);
 		return;
+	}
+	if (!load_space(s, &space))
+		return;
+	if (!use_ok) {
+		imap_done(s, IMAP_NO, "[USEATTR] A mailbox cannot have that use here.");
+		return;
+	}
 	if (name.len > 1 && name.ptr[name.len - 1] == space.separator)
 		name.len--; /* "others will be below it": they may always be */
 	if (!check_new_name(s, &space, name))
 		return;
 	if (store_find_mailbox(w.store, name, &s->arena, &w.mailbox, NULL) < 0) {
 		w.mailbox = (struct mailbox){
-			.name = name, .separator = space.separator, .special_use = STR("")
+			.name = name, .separator = space.separator, .special_use = use
 		};
 	} else if (!(w.mailbox.attributes & unreal)) {
 		imap_done(s, IMAP_NO, "[ALREADYEXISTS] Mailbox already exists.");
 		return;
 	}
 	w.mailbox.attributes &= ~unreal;
+	if (use.len)
+		w.mailbox.special_use = use;
 	if (imap_transaction(s, create, &w) == 0)
-		imap_done(s, IMAP_OK, "Create completed.");
+		imap_done(s, IMAP_OK, "[MAILBOXID (F%" PRId64 ")] Create completed.",
+			w.mailbox.id);
 }
 
 /* ── DELETE ────────────────────────────────────────────────────────────────────────── */
@@ -372,9 +423,8 @@ static bool parse_rename(struct renaming *w, struct imap_cursor *args)
 {
 	struct imap *s = w->s;
 
-	if (imap_space(args) && imap_astring(args, &s->arena, &w->from) &&
-		imap_space(args) && imap_astring(args, &s->arena, &w->to) &&
-		imap_end(args))
+	if (imap_space(args) && imap_mailbox(s, args, &w->from) && imap_space(args) &&
+		imap_mailbox(s, args, &w->to) && imap_end(args))
 		return true;
 	imap_bad_arguments(s);
 	return false;

@@ -101,7 +101,7 @@ static void say_mailbox(struct imap *s, const struct mailbox *m)
 static bool parse(struct imap *s, struct imap_cursor *args, struct str *ret_name,
 	struct imap_select_params *ret)
 {
-	if (imap_space(args) && imap_astring(args, &s->arena, ret_name) &&
+	if (imap_space(args) && imap_mailbox(s, args, ret_name) &&
 		imap_select_params(args, &s->arena, ret) && imap_end(args) &&
 		(!ret->qresync || (s->enabled & IMAP_QRESYNC)))
 		return true;

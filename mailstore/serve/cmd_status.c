@@ -17,6 +17,7 @@ static const struct row {
 	{ STR("UNSEEN"), STATUS_UNSEEN },
 	{ STR("SIZE"), STATUS_SIZE },
 	{ STR("DELETED"), STATUS_DELETED },
+	{ STR("DELETED-STORAGE"), STATUS_DELETED_STORAGE },
 	{ STR("HIGHESTMODSEQ"), STATUS_HIGHESTMODSEQ },
 	{ STR("APPENDLIMIT"), STATUS_APPENDLIMIT },
 	{ STR("MAILBOXID"), STATUS_MAILBOXID },
@@ -51,6 +52,16 @@ bool status_items(struct imap_cursor *c, unsigned *ret_items)
 	return true;
 }
 
+/* RFC 9208, 4.1.4: counted when it is asked for, which is rare. */
+static uint64_t deleted_storage(struct store *store, const struct mailbox *m)
+{
+	uint64_t bytes = 0;
+
+	if (m->deleted)
+		(void)store_deleted_bytes(store, m->id, &bytes, NULL);
+	return bytes;
+}
+
 static uint64_t value_of(
 	const struct serve *serve, const struct mailbox *m, enum status_item item)
 {
@@ -69,6 +80,8 @@ static uint64_t value_of(
 		return m->bytes;
 	case STATUS_DELETED:
 		return m->deleted;
+	case STATUS_DELETED_STORAGE:
+		return deleted_storage(serve->store, m);
 	case STATUS_HIGHESTMODSEQ:
 		return m->highestmodseq;
 	case STATUS_APPENDLIMIT:
@@ -79,14 +92,14 @@ static uint64_t value_of(
 	return (uint64_t)m->id;
 }
 
-int status_put(struct buf *out, const struct serve *serve, const struct mailbox *m,
-	unsigned items)
+int status_put(struct imap *s, const struct mailbox *m, unsigned items)
 {
+	struct buf *out = imap_out(s);
 	const char *gap = "";
 	int r = buf_append_c(out, "* STATUS ");
 
 	if (r == 0)
-		r = imap_put_astring(out, m->name);
+		r = imap_put_mailbox(s, m->name);
 	if (r == 0)
 		r = buf_append_c(out, " (");
 	for (size_t i = 0; i < N_ROWS && r == 0; i++) {
@@ -95,7 +108,7 @@ int status_put(struct buf *out, const struct serve *serve, const struct mailbox 
 		r = buf_printf(out,
 			rows[i].item == STATUS_MAILBOXID ? "%s%.*s (F%" PRIu64 ")"
 							 : "%s%.*s %" PRIu64,
-			gap, STR_ARG(rows[i].name), value_of(serve, m, rows[i].item));
+			gap, STR_ARG(rows[i].name), value_of(s->serve, m, rows[i].item));
 		gap = " ";
 	}
 	return r < 0 ? r : buf_append_c(out, ")\r\n");
@@ -107,8 +120,8 @@ void cmd_status(struct imap *s, struct imap_cursor *args)
 	struct str name;
 	unsigned items;
 
-	if (!imap_space(args) || !imap_astring(args, &s->arena, &name) ||
-		!imap_space(args) || !status_items(args, &items) || !imap_end(args)) {
+	if (!imap_space(args) || !imap_mailbox(s, args, &name) || !imap_space(args) ||
+		!status_items(args, &items) || !imap_end(args)) {
 		imap_bad_arguments(s);
 		return;
 	}
@@ -116,6 +129,6 @@ void cmd_status(struct imap *s, struct imap_cursor *args)
 		return;
 	if (items & STATUS_HIGHESTMODSEQ)
 		imap_enable_condstore(s);
-	imap_wrote(s, status_put(imap_out(s), s->serve, &m, items));
+	imap_wrote(s, status_put(s, &m, items));
 	imap_done(s, IMAP_OK, "Status completed.");
 }

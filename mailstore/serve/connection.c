@@ -2,6 +2,7 @@
 #include "mailstore/serve/connection.h"
 
 #include "event/timer.h"
+#include "net/stream_deflate.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,10 +27,13 @@ struct connection {
 	struct stream *stream;
 	bool wants_turn; /* it has work to do, or something to say */
 	struct timer *timer;
+	uint64_t silent_ms; /* since the client was heard, but for kept alive ones */
 	uint64_t bytes_in;
 	uint64_t told; /* bytes, both ways */
 	struct connection *next, **place;
 };
+
+static void on_ready(void *context, int events, int error);
 
 static struct connection_end so_far(const struct connection *c)
 {
@@ -64,9 +68,9 @@ static void want_turn(struct connection *c)
 
 static void restart_timer(struct connection *c)
 {
-	uint64_t ms = c->state == CONNECTION_ENDING ? ENDING_MS : CONNECTION_IDLE_MS;
-
-	timer_start(c->timer, ms);
+	c->silent_ms = 0;
+	timer_start(c->timer,
+		c->state == CONNECTION_ENDING ? ENDING_MS : c->all->keepalive_ms);
 }
 
 /* ── what has passed ───────────────────────────────────────────────────────────────── */
@@ -120,6 +124,21 @@ static void end(struct connection *c)
 		close_connection(c, "ended");
 }
 
+/* The answer to COMPRESS is sent; what the client has sent behind it is compressed. */
+static int begin_deflate(struct connection *c)
+{
+	struct stream *over;
+	int r = stream_deflate_new(c->stream, buf_view(&c->session.in), &over);
+
+	if (r < 0)
+		return r;
+	buf_clear(&c->session.in);
+	stream_set_owner(over, on_ready, c);
+	c->stream = over;
+	c->session.deflated = true;
+	return 0;
+}
+
 /* Pieces of work until the session waits, or its turn is over. */
 static enum service_need run(struct connection *c, int *ret_sent)
 {
@@ -130,7 +149,9 @@ static enum service_need run(struct connection *c, int *ret_sent)
 		if (need == SERVICE_AGAIN)
 			continue;
 		*ret_sent = flush(c);
-		if (need != SERVICE_OUTPUT || *ret_sent < 0)
+		if (need == SERVICE_DEFLATE && *ret_sent == 0)
+			*ret_sent = begin_deflate(c);
+		if ((need != SERVICE_OUTPUT && need != SERVICE_DEFLATE) || *ret_sent < 0)
 			return need;
 	}
 	*ret_sent = flush(c);
@@ -204,7 +225,16 @@ static void on_timeout(void *context)
 		close_connection(c, "timeout");
 		return;
 	}
-	session_bye(&c->session, "Idle for too long.");
+	if (!session_keepalive(&c->session)) {
+		c->silent_ms += c->all->keepalive_ms;
+		if (c->silent_ms < CONNECTION_IDLE_MS) {
+			timer_start(c->timer, c->all->keepalive_ms);
+			return;
+		}
+		session_bye(&c->session, "Idle for too long.");
+	} else {
+		restart_timer(c);
+	}
 	pump(c);
 }
 
@@ -219,6 +249,7 @@ static void wake(void *context, struct session *s)
 void connections_init(struct connections *all, struct loop *loop, struct serve *serve)
 {
 	all->loop = loop;
+	all->keepalive_ms = CONNECTION_KEEPALIVE_MS;
 	all->serve = serve;
 	all->first = NULL;
 	all->counts = NULL;

@@ -7,6 +7,8 @@
 #include "mailstore/serve/service.h"
 
 #define CONNECTION_IDLE_MS (30 * 60 * 1000) /* RFC 3501, 5.4: at least half an hour */
+/* NATs forget a connection after five minutes and more; those of phones sooner. */
+#define CONNECTION_KEEPALIVE_MS (2 * 60 * 1000)
 
 struct connection_end {
 	struct str session; /* id */
@@ -16,6 +18,7 @@ struct connection_end {
 
 struct connections {
 	struct loop *loop;
+	unsigned keepalive_ms; /* CONNECTION_KEEPALIVE_MS; a test has less time */
 	struct serve *serve;
 	struct connection *first;
 	struct timer *counts;

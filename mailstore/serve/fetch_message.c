@@ -61,7 +61,7 @@ int fetch_message_body(struct fetch_message *m, bool whole, struct error *err)
 
 /* ── items ─────────────────────────────────────────────────────────────────────────── */
 
-static int need_tree(struct fetch_message *m)
+int fetch_message_tree(struct fetch_message *m)
 {
 	int r = m->has_tree ? 0 : mime_scan(m->body.bytes, &m->tree);
 
@@ -71,7 +71,7 @@ static int need_tree(struct fetch_message *m)
 
 static int put_structure(struct fetch_message *m, bool extended, struct buf *out)
 {
-	int r = need_tree(m);
+	int r = fetch_message_tree(m);
 
 	return r < 0 ? r : imap_put_structure(out, &m->tree, extended, &m->arena);
 }
@@ -181,7 +181,7 @@ static int find_section(
 	int r;
 
 	if (item->n_numbers) {
-		r = need_tree(m);
+		r = fetch_message_tree(m);
 		if (r == 0)
 			*ret = part_section(&m->tree, item);
 		return r;
@@ -198,6 +198,21 @@ static struct str partial(const struct imap_fetch_item *item, struct str bytes)
 	if (!item->partial)
 		return bytes;
 	return str_take(str_skip(bytes, item->offset), item->length);
+}
+
+int fetch_section(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct buf *space, struct str *ret)
+{
+	struct str bytes = { 0 };
+	int r = find_section(m, item, &bytes);
+
+	if (r == 0 && bytes.ptr && item->section >= IMAP_SECTION_FIELDS) {
+		r = choose_fields(item, bytes, space);
+		bytes = buf_len(space) ? buf_view(space) : STR_LIT("");
+	}
+	if (r == 0)
+		*ret = bytes.ptr ? partial(item, bytes) : bytes;
+	return r;
 }
 
 static int put_bytes(

@@ -6,6 +6,7 @@
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view.h"
 #include "wire/imap/fetch.h"
+#include "wire/mime/charset.h"
 #include "wire/mime/scan.h"
 
 struct fetch_message {
@@ -33,11 +34,27 @@ int fetch_message_row(struct fetch_message *m, struct error *err);
 /* whole: more of it than its header is wanted. */
 int fetch_message_body(struct fetch_message *m, bool whole, struct error *err);
 
+/* Its parts; the body is there. */
+int fetch_message_tree(struct fetch_message *m);
+
+/* The bytes of a section, cut as the item says; fields are chosen into `space`. ptr NULL:
+   there is no such part. The body is there. */
+int fetch_section(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct buf *space, struct str *ret);
 /* "ENVELOPE (…)" and so on; body and row are there. */
 int fetch_put_item(
 	struct fetch_message *m, const struct imap_fetch_item *item, struct buf *out);
 /* "BODY[…] {n}…": a large one becomes the output's piece, and takes the body along. */
 int fetch_put_section(
 	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out);
+
+/* fetch_binary.c */
+/* -EPROTONOSUPPORT: that part's encoding is not known. */
+int fetch_check_binary(struct fetch_message *m, const struct imap_fetch_item *item);
+int fetch_put_binary(
+	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out);
+/* utf8: the client takes UTF-8 between quotes. */
+int fetch_put_preview(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct mime_charsets *charsets, bool utf8, struct buf *out);
 
 #endif

@@ -124,6 +124,14 @@ static enum service_need run_job(struct imap *s)
 	return s->job.step(s);
 }
 
+static enum service_need run_deflate(struct imap *s)
+{
+	if (!s->session->deflated)
+		return SERVICE_DEFLATE;
+	s->phase = IMAP_PHASE_COMMAND;
+	return SERVICE_AGAIN;
+}
+
 static enum service_need run_end(struct imap *s)
 {
 	(void)s;
@@ -136,6 +144,7 @@ static enum service_need (*const phases[])(struct imap *s) = {
 	[IMAP_PHASE_APPEND] = imap_append_line,
 	[IMAP_PHASE_IDLE] = run_idle,
 	[IMAP_PHASE_JOB] = run_job,
+	[IMAP_PHASE_DEFLATE] = run_deflate,
 	[IMAP_PHASE_END] = run_end,
 };
 _Static_assert(sizeof(phases) / sizeof(phases[0]) == IMAP_PHASE_COUNT, "one a phase");
@@ -183,6 +192,17 @@ static int imap_open(struct session *session, struct str tag)
 	return r < 0 ? r : buf_append_c(imap_out(s), "] Logged in\r\n");
 }
 
+/* RFC 2177: the server may end an IDLE of 30 minutes; one that takes our words lives. */
+static bool imap_keepalive(struct session *session)
+{
+	struct imap *s = session->state;
+
+	if (s->phase != IMAP_PHASE_IDLE)
+		return false;
+	imap_say(s, "OK Still here");
+	return true;
+}
+
 static void imap_service_bye(struct session *session, const char *why)
 {
 	struct imap *s = session->state;
@@ -218,5 +238,6 @@ const struct service_ops imap_service = {
 	.run = imap_run,
 	.bye = imap_service_bye,
 	.close = imap_close,
+	.keepalive = imap_keepalive,
 	.refuse = imap_refuse,
 };

@@ -10,7 +10,9 @@ static const char capabilities[] =
 	"MULTIAPPEND MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN "
 	"PARTIAL SEARCH=FUZZY SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
 	"THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 CONDSTORE QRESYNC STATUS=SIZE "
-	"OBJECTID SAVEDATE";
+	"OBJECTID SAVEDATE PREVIEW SNIPPET=FUZZY BINARY XLIST LIST-MYRIGHTS "
+	"CREATE-SPECIAL-USE ACL RIGHTS=kxte QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "
+	"METADATA COMPRESS=DEFLATE INPROGRESS CATENATE REPLACE";
 
 int imap_put_capabilities(const struct imap *s, struct buf *out)
 {
@@ -31,12 +33,24 @@ static const struct imap_command commands[] = {
 	{ STR("LOGOUT"), ANY, 0, cmd_logout },
 	{ STR("ID"), ANY, 0, cmd_id },
 	{ STR("ENABLE"), ANY, 0, cmd_enable },
+	{ STR("COMPRESS"), ANY, 0, cmd_compress },
 	{ STR("LOGIN"), ANY, 0, cmd_logged_in },
 	{ STR("AUTHENTICATE"), ANY, 0, cmd_logged_in },
 	{ STR("STARTTLS"), ANY, 0, cmd_logged_in },
 	{ STR("NAMESPACE"), ANY, 0, cmd_namespace },
 	{ STR("LIST"), ANY, 0, cmd_list },
 	{ STR("LSUB"), ANY, 0, cmd_lsub },
+	{ STR("XLIST"), ANY, 0, cmd_xlist },
+	{ STR("MYRIGHTS"), ANY, 0, cmd_myrights },
+	{ STR("GETACL"), ANY, 0, cmd_getacl },
+	{ STR("LISTRIGHTS"), ANY, 0, cmd_listrights },
+	{ STR("SETACL"), ANY, 0, cmd_setacl },
+	{ STR("DELETEACL"), ANY, 0, cmd_deleteacl },
+	{ STR("GETQUOTA"), ANY, 0, cmd_getquota },
+	{ STR("GETQUOTAROOT"), ANY, 0, cmd_getquotaroot },
+	{ STR("SETQUOTA"), ANY, 0, cmd_setquota },
+	{ STR("GETMETADATA"), ANY, 0, cmd_getmetadata },
+	{ STR("SETMETADATA"), ANY, 0, cmd_setmetadata },
 	{ STR("SUBSCRIBE"), ANY, 0, cmd_subscribe },
 	{ STR("UNSUBSCRIBE"), ANY, 0, cmd_unsubscribe },
 	{ STR("CREATE"), ANY, 0, cmd_create },
@@ -57,8 +71,9 @@ static const struct imap_command commands[] = {
 	{ STR("STORE"), SELECTED, UID | NUMBERS | WRITES, cmd_store },
 	{ STR("COPY"), SELECTED, UID | NAMES, cmd_copy },
 	{ STR("MOVE"), SELECTED, UID | WRITES | NAMES, cmd_move },
-	/* APPEND is known by its literal (imap_append_begin()) before it is complete */
-	{ STR("APPEND"), ANY, 0, cmd_append_incomplete },
+	/* mostly known by their literals (imap_append_begin()) before they end */
+	{ STR("APPEND"), ANY, 0, cmd_append },
+	{ STR("REPLACE"), SELECTED, UID | WRITES | NAMES, cmd_replace },
 };
 
 static const struct imap_command *find_command(struct str name)

@@ -116,6 +116,8 @@ static const struct failure {
 	{ -ENAMETOOLONG, "[CANNOT] Mailbox name is too long.", true },
 	{ -EINVAL, "[SERVERBUG] Internal error.", false },
 	{ -EOVERFLOW, "[LIMIT] The mailbox is full.", true },
+	{ -EPROTONOSUPPORT, "[UNKNOWN-CTE] A part is encoded in a way that is not known.",
+		true },
 };
 
 static const struct failure *failure_of(int code)
@@ -136,24 +138,6 @@ void imap_failed(struct imap *s, const struct error *err)
 	if (!failure->shown && s->serve->complain)
 		s->serve->complain(s->serve->context, s->session, err);
 	imap_done(s, IMAP_NO, "%s", failure->answer);
-}
-
-bool imap_find_mailbox(
-	struct imap *s, struct str name, const char *missing, struct mailbox *ret)
-{
-	struct error err = { 0 };
-	int code = store_find_mailbox(s->serve->store, name, &s->arena, ret, &err);
-
-	if (code == -ENOENT) {
-		imap_done(s, IMAP_NO, "[%s] Mailbox does not exist.", missing);
-	} else if (code < 0) {
-		imap_failed(s, &err);
-	} else if (ret->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)) {
-		imap_done(s, IMAP_NO, "[CANNOT] Mailbox holds no messages.");
-	} else {
-		return true;
-	}
-	return false;
 }
 
 int imap_transaction(

@@ -30,7 +30,8 @@ enum imap_phase {
 	IMAP_PHASE_MESSAGE, /* a message of APPEND passes through */
 	IMAP_PHASE_APPEND,  /* what follows it */
 	IMAP_PHASE_IDLE,
-	IMAP_PHASE_JOB, /* a command that works piece by piece */
+	IMAP_PHASE_JOB,     /* a command that works piece by piece */
+	IMAP_PHASE_DEFLATE, /* what comes next is compressed */
 	IMAP_PHASE_END,
 	IMAP_PHASE_COUNT
 };
@@ -130,13 +131,22 @@ void imap_bye(struct imap *s, const char *text);
 /* True when there is nothing left; else answers BAD. */
 bool imap_no_more(struct imap *s, const struct imap_cursor *args);
 
-/* A mailbox that can be opened, or the answer is given: missing is "TRYCREATE" or
-   "NONEXISTENT". */
-bool imap_find_mailbox(
-	struct imap *s, struct str name, const char *missing, struct mailbox *ret);
 /* Runs between store_begin() and store_commit(): 0, or the answer is given. */
 int imap_transaction(
 	struct imap *s, int (*change)(void *context, struct error *err), void *context);
+
+/* imap_name.c */
+/* A mailbox's name, as the store has it. */
+bool imap_mailbox(struct imap *s, struct imap_cursor *c, struct str *ret);
+bool imap_name_from_client(struct imap *s, struct str *name);
+/* As the client has it. */
+int imap_put_mailbox(struct imap *s, struct str name);
+/* It exists, or the answer is given: missing is "TRYCREATE" or "NONEXISTENT". */
+bool imap_find_name(
+	struct imap *s, struct str name, const char *missing, struct mailbox *ret);
+/* The same for one that can be opened. */
+bool imap_find_mailbox(
+	struct imap *s, struct str name, const char *missing, struct mailbox *ret);
 
 /* cmd_select.c */
 void imap_unselect(struct imap *s);

@@ -50,6 +50,12 @@ void session_rest(struct session *s)
 		buf_fini(&s->out.text);
 }
 
+/* One that takes nothing is not kept alive. */
+bool session_keepalive(struct session *s)
+{
+	return s->ops->keepalive && output_is_empty(&s->out) && s->ops->keepalive(s);
+}
+
 void session_bye(struct session *s, const char *why)
 {
 	if (!s->end)

@@ -28,7 +28,8 @@ struct login {
 struct serve {
 	struct store *store;
 	struct mime_charsets *charsets;
-	uint64_t message_bytes; /* the largest message accepted */
+	uint64_t message_bytes;               /* the largest message accepted */
+	uint64_t quota_bytes, quota_messages; /* of the account; 0: no limit */
 	/* The session has something to say though its client sent nothing: run it soon,
 	   but not from within this call. */
 	void (*wake)(void *context, struct session *s);
@@ -40,10 +41,12 @@ struct serve {
 };
 
 enum service_need {
-	SERVICE_INPUT,  /* nothing to do until more comes */
-	SERVICE_OUTPUT, /* the client has to take what there is first */
-	SERVICE_AGAIN,  /* there is more to do at once; others may have their turn */
-	SERVICE_END,    /* send what there is, then close */
+	SERVICE_INPUT,   /* nothing to do until more comes */
+	SERVICE_OUTPUT,  /* the client has to take what there is first */
+	SERVICE_AGAIN,   /* there is more to do at once; others may have their turn */
+	SERVICE_DEFLATE, /* send what there is, then both directions are compressed:
+	                    session_deflated() */
+	SERVICE_END,     /* send what there is, then close */
 };
 
 struct service_ops {
@@ -55,6 +58,10 @@ struct service_ops {
 	/* We end the session: says so; the next run() answers SERVICE_END. */
 	void (*bye)(struct session *s, const char *why);
 	void (*close)(struct session *s);
+	/* The client has been silent for a while and may go on being so: says something,
+	   so that nothing on the way forgets the connection. false: it is no such state.
+	   NULL: there is none. */
+	bool (*keepalive)(struct session *s);
 	/* The answer to a login that cannot be served now; never "wrong password". */
 	int (*refuse)(struct buf *out, struct str tag, const char *why);
 };
@@ -72,7 +79,8 @@ struct session {
 	struct output out;
 	char id[SESSION_ID_MAX];
 	const char *end; /* why it ended, for the log; NULL: it lives */
-	void *owner;     /* of who runs it */
+	bool deflated;
+	void *owner; /* of who runs it */
 };
 
 /* Answers the login and takes the payload in. 0 or -ENOMEM. */
@@ -81,6 +89,7 @@ int session_open(struct session *s, const struct service_ops *ops, struct serve 
 enum service_need session_run(struct session *s);
 /* It waits for its client: gives back the buffers that are empty. */
 void session_rest(struct session *s);
+bool session_keepalive(struct session *s);
 void session_bye(struct session *s, const char *why);
 void session_close(struct session *s); /* may be called twice */
 

@@ -2,7 +2,7 @@
 #ifndef MAILSTORE_SERVE_STATUS_H
 #define MAILSTORE_SERVE_STATUS_H
 /* The items of STATUS, asked for by two commands. */
-#include "mailstore/serve/service.h"
+#include "mailstore/serve/imap_session.h"
 #include "wire/imap/cursor.h"
 
 enum status_item { /* bits */
@@ -16,12 +16,12 @@ enum status_item { /* bits */
 	STATUS_HIGHESTMODSEQ = 1 << 7,
 	STATUS_APPENDLIMIT = 1 << 8,
 	STATUS_MAILBOXID = 1 << 9,
+	STATUS_DELETED_STORAGE = 1 << 10,
 };
 
 /* "(MESSAGES UNSEEN)" */
 bool status_items(struct imap_cursor *c, unsigned *ret_items);
 /* "* STATUS name (…)" */
-int status_put(struct buf *out, const struct serve *serve, const struct mailbox *m,
-	unsigned items);
+int status_put(struct imap *s, const struct mailbox *m, unsigned items);
 
 #endif

@@ -157,3 +157,10 @@ int store_usage(
 	query_end(&q);
 	return code < 0 ? code : 0;
 }
+
+int store_deleted_bytes(
+	struct store *s, int64_t mailbox, uint64_t *ret_bytes, struct error *err)
+{
+	return sql_get(s->db, SQL_DELETED_BYTES, SQL_VALUES(sql_signed(mailbox)),
+		ret_bytes, err);
+}

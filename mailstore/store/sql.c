@@ -108,6 +108,8 @@ const char *const store_statements[SQL_COUNT] = {
 			      " ORDER BY entry",
 	[SQL_ADD_KEYWORD] = "INSERT OR IGNORE INTO keyword VALUES (?1, ?2)",
 	[SQL_EACH_KEYWORD] = "SELECT word FROM keyword WHERE mailbox = ?1 ORDER BY word",
+	[SQL_DELETED_BYTES] = "SELECT sum(size) FROM message WHERE mailbox = ?1"
+			      " AND flags & 8",
 	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
 		      " FROM mailbox",
 

@@ -313,6 +313,9 @@ int store_each_keyword(struct store *s, int64_t mailbox, name_each_fn *each,
 	void *context, struct error *err);
 
 /* Of the whole account. */
+/* Of messages with \\Deleted in that mailbox. */
+int store_deleted_bytes(
+	struct store *s, int64_t mailbox, uint64_t *ret_bytes, struct error *err);
 int store_usage(
 	struct store *s, uint64_t *ret_bytes, uint64_t *ret_messages, struct error *err);
 

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/imap/encode.h"
 
+#include <unistr.h>
+
 #define QUOTED_MAX 1000 /* longer ones go as literals: some clients cap a line */
+
+static bool has_no_line_end(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] == '\0' || s.ptr[i] == '\r' || s.ptr[i] == '\n')
+			return false;
+	return s.len <= QUOTED_MAX;
+}
 
 bool imap_is_quotable(struct str s)
 {
-	if (s.len > QUOTED_MAX)
-		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] == '\0' || s.ptr[i] == '\r' || s.ptr[i] == '\n' ||
-			(unsigned char)s.ptr[i] >= 0x80)
+		if ((unsigned char)s.ptr[i] >= 0x80)
 			return false;
-	return true;
+	return has_no_line_end(s);
 }
 
 bool imap_is_atom(struct str s)
@@ -56,6 +63,14 @@ int imap_put_nstring(struct buf *out, struct str s)
 		return buf_append_c(out, "NIL");
 	return imap_is_quotable(s) ? imap_put_quoted(out, s)
 	                           : imap_put_literal(out, s, false);
+}
+
+int imap_put_utf8(struct buf *out, struct str s)
+{
+	bool valid = !s.len || !u8_check((const uint8_t *)s.ptr, s.len);
+
+	return valid && has_no_line_end(s) ? imap_put_quoted(out, s)
+	                                   : imap_put_literal(out, s, false);
 }
 
 int imap_put_astring(struct buf *out, struct str s)

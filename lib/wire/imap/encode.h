@@ -16,6 +16,8 @@ int imap_put_literal(struct buf *out, struct str s, bool plus);
 
 /* Server to client: quoted when it can be, else a literal; NULL ptr gives NIL. */
 int imap_put_nstring(struct buf *out, struct str s);
+/* The same for a client that takes UTF-8 between quotes (RFC 6855, 3). */
+int imap_put_utf8(struct buf *out, struct str s);
 /* Server to client: atom, quoted or literal. For mailbox names. */
 int imap_put_astring(struct buf *out, struct str s);
 

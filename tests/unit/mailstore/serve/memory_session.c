@@ -210,7 +210,8 @@ static int run(struct memory_session *s)
 	do {
 		need = session_run(&s->session);
 		r = take_output(s);
-	} while (r == 0 && (need == SERVICE_AGAIN || need == SERVICE_OUTPUT));
+		s->session.deflated |= need == SERVICE_DEFLATE; /* not here */
+	} while (r == 0 && need != SERVICE_INPUT && need != SERVICE_END);
 	if (need == SERVICE_END) {
 		session_close(&s->session);
 		s->open = false;
