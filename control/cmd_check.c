@@ -46,6 +46,22 @@ static int wanted_rules(struct control *c, struct ruleset *ret, struct error *er
 	return code;
 }
 
+static void check_queue(struct control *c, struct findings *f)
+{
+	static const char *const texts[] = {
+		[RULES_QUEUE_NONE] =
+			"none: new connections are judged by prefix alone, not "
+			"by our load; load nft_queue or xt_NFQUEUE",
+		[RULES_QUEUE_NFT] = "nft's own `queue` expression",
+		[RULES_QUEUE_XT] = "the xt target NFQUEUE through nft_compat",
+	};
+	enum rules_queue queue = RULES_QUEUE_NONE;
+
+	if (rules_probe_queue(&queue, &c->err) == 0)
+		finding(f, queue == RULES_QUEUE_NONE ? FINDING_NOTE : FINDING_OK,
+			"kernel", "queue", "%s", texts[queue]);
+}
+
 static void check_kernel(struct control *c, struct findings *f)
 {
 	struct rules_feature features[RULES_FEATURES_MAX];
@@ -60,6 +76,7 @@ static void check_kernel(struct control *c, struct findings *f)
 		if (rules_feature_is_wanted(&c->settings, features[i].name))
 			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
 				"kernel", features[i].name, "%s", features[i].text);
+	check_queue(c, f);
 	if (wanted_rules(c, &wanted, &c->err) < 0 || rules_dry_run(&wanted, &c->err) < 0)
 		finding(f, FINDING_PROBLEM, "kernel", "rules", "%s", c->err.text);
 	else

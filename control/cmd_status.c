@@ -89,7 +89,8 @@ static json_t *flows_json(const struct status *s)
 static int print_json(const struct control *c, const struct status *s)
 {
 	return output_json(
-		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O}",
+		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O?, "
+			  "s:O}",
 			"source", sources_json(&c->settings), "retired",
 			s->retired_at != 0, "strategy",
 			strategy_name(c->settings.strategy), "rules",
@@ -97,7 +98,7 @@ static int print_json(const struct control *c, const struct status *s)
 			"programs", programs_json(s), "services",
 			services_json(&c->settings), "accounts",
 			accounts_json(&s->counts), "flows", flows_json(s), "unseen",
-			s->unseen, "attention", s->attention),
+			s->unseen, "admission", s->admission, "attention", s->attention),
 		stdout);
 }
 
@@ -189,6 +190,24 @@ static void print_unseen(const struct status *s)
 			n - UNSEEN_SHOWN_MAX);
 }
 
+static uint64_t judged(const struct status *s, const char *what)
+{
+	return (uint64_t)json_integer_value(json_object_get(s->admission, what));
+}
+
+static void print_admission(const struct status *s)
+{
+	const char *load = json_string_value(json_object_get(s->admission, "load"));
+
+	if (!load)
+		return;
+	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64 " refused, %" PRIu64
+		     " left to the fail mode; ",
+		judged(s, "diverted"), judged(s, "refused"), judged(s, "left"));
+	output_clean(str_from(load), stdout);
+	(void)putchar('\n');
+}
+
 static void print_attention(const struct status *s)
 {
 	if (!json_array_size(s->attention))
@@ -209,6 +228,7 @@ static int print_text(const struct control *c, const struct status *s)
 	print_accounts(&s->counts);
 	print_flows(s);
 	print_unseen(s);
+	print_admission(s);
 	print_attention(s);
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct admitting {
 	const struct settings *settings;
@@ -68,16 +67,6 @@ static int add_admissions(const struct settings *s, struct registry *registry,
 	return code == 0 && r->n_admissions ? admit_probe(r, err) : code;
 }
 
-static int add_queue(struct ruleset *r, struct error *err)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	r->n_queues = cpus < 1                  ? 1
-	              : cpus > RULES_QUEUES_MAX ? RULES_QUEUES_MAX
-	                                        : (uint16_t)cpus;
-	return rules_probe_queue(&r->queue, err);
-}
-
 int rules_wanted(const struct settings *s, struct registry *registry, bool any_local,
 	struct ruleset *ret, struct error *err)
 {
@@ -90,7 +79,9 @@ int rules_wanted(const struct settings *s, struct registry *registry, bool any_l
 	                                                            : RULES_FAIL_CLOSED;
 	if (registry)
 		code = add_admissions(s, registry, &r, err);
-	(void)add_queue;
+	r.n_queues = rules_queues();
+	if (code == 0)
+		code = rules_probe_queue(&r.queue, err);
 	if (code == 0)
 		*ret = r;
 	return code;

@@ -9,6 +9,7 @@
 #include "control/unseen_view.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "messages/ask.h"
 #include "registry/retire.h"
 
@@ -30,6 +31,7 @@ static const struct {
 	[STATUS_INTERCEPTOR] = { "interceptor", INTERCEPTOR_SOCKET },
 	[STATUS_MAILSTORE] = { "mailstore", MAILSTORE_SOCKET },
 	[STATUS_TRANSFER] = { "transfer", TRANSFER_SOCKET },
+	[STATUS_ADMISSION] = { "admission", ADMISSION_SOCKET },
 };
 _Static_assert(sizeof(rules_names) / sizeof(rules_names[0]) == STATUS_RULES_COUNT,
 	"a name for each");
@@ -278,6 +280,20 @@ static void gather_flows(struct control *c, struct status *s)
 	json_decref(flows);
 }
 
+static void gather_admission(struct control *c, struct status *s)
+{
+	struct message question = { .type = MESSAGE_JUDGED }, answer;
+	char bytes[IPC_MESSAGE_MAX];
+	CLEANUP(fd_closep) int fd = -1;
+
+	if (s->runs[STATUS_ADMISSION])
+		fd = ask_begin(c->settings.run_dir, ADMISSION_SOCKET, &question, NULL);
+	if (fd >= 0 && ask_receive(fd, bytes, &ask_patience, &answer, NULL) == 0 &&
+		answer.type == MESSAGE_JUDGED_IS)
+		s->admission =
+			json_loadb(answer.payload.ptr, answer.payload.len, 0, NULL);
+}
+
 int status_gather(struct control *c, struct status *ret)
 {
 	struct status s = { .attention = json_array(), .unseen = json_array() };
@@ -303,6 +319,7 @@ int status_gather(struct control *c, struct status *ret)
 	gather_features(c, &s);
 	gather_events(c, &s);
 	gather_flows(c, &s);
+	gather_admission(c, &s);
 	*ret = s;
 	return 0;
 }
@@ -311,5 +328,6 @@ void status_fini(struct status *s)
 {
 	json_decref(s->attention);
 	json_decref(s->unseen);
-	s->attention = NULL;
+	json_decref(s->admission);
+	s->attention = s->admission = NULL;
 }

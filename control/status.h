@@ -18,6 +18,7 @@ enum status_program {
 	STATUS_INTERCEPTOR,
 	STATUS_MAILSTORE,
 	STATUS_TRANSFER,
+	STATUS_ADMISSION,
 	STATUS_PROGRAM_COUNT
 };
 
@@ -28,8 +29,9 @@ struct status {
 	uint64_t retired_at; /* the source; 0: it is not */
 	struct registry_counts counts;
 	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
-	json_t *attention;               /* array of sentences */
 	json_t *unseen;                  /* array of objects: what passed unseen lately */
+	json_t *admission; /* what was judged (clients.c there); NULL: it does not run */
+	json_t *attention; /* array of sentences */
 };
 
 const char *status_rules_name(enum status_rules r);

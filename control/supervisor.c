@@ -35,7 +35,7 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SUPERVISOR_STATE_
 /* In the order of their start: one that is asked must be there before the one that asks.
  */
 static const char *const programs[] = { "mailferry-vault", "mailferry-mailstore",
-	"mailferry-transfer", "mailferry-interceptor" };
+	"mailferry-transfer", "mailferry-interceptor", "mailferry-admission" };
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
 
 struct slot {
@@ -182,7 +182,8 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
 	if (!ask_runs(s->control->settings.run_dir, VAULT_SOCKET) ||
-		!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET))
+		!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET) ||
+		!ask_runs(s->control->settings.run_dir, ADMISSION_SOCKET))
 		return;
 	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0) {
 		give_up(s);

@@ -198,6 +198,9 @@ static const struct alarm_kind {
 		"mails for users here came in clear: the old server offers STARTTLS on "
 		"smtp, and we hold no key for it, so senders that insist on TLS cannot "
 		"deliver; give the key (tls { certificate, key })" },
+	{ "full", 1, 600000,
+		"that many new connections got no room here and went as `fail` says; see "
+		"`mailferry status` and the log of `mailferry up` (event \"load\")" },
 	{ "damage", 1, 86400000,
 		"restore it from a backup, or move the folder away and transfer the "
 		"account again" },
@@ -272,4 +275,6 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 		ask_for_alarms(c, INTERCEPTOR_SOCKET, s, source_answers);
 	if (s->runs[STATUS_MAILSTORE])
 		ask_for_alarms(c, MAILSTORE_SOCKET, s, source_answers);
+	if (s->runs[STATUS_ADMISSION])
+		ask_for_alarms(c, ADMISSION_SOCKET, s, source_answers);
 }

@@ -227,12 +227,25 @@ static void ask_alarms(void *context, const struct message *m, int fd)
 	alarms_tell(&c->master->alarms, tell_alarm, c);
 }
 
+static void tell_load(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+	struct message answer = { .type = MESSAGE_LOAD_IS,
+		.number = connections_counted(&c->master->limits),
+		.number2 = c->master->settings->limits.connections };
+
+	(void)m;
+	(void)fd;
+	tell(c, &answer);
+}
+
 static const struct message_row control_rows[] = {
 	{ MESSAGE_AWAIT_LOGOFF, false, await_logoff },
 	{ MESSAGE_QUIESCE, false, ask_workers },
 	{ MESSAGE_ROUTE_CHANGED, false, route_changed },
 	{ MESSAGE_FLOWS, false, ask_workers },
 	{ MESSAGE_ALARMS, false, ask_alarms },
+	{ MESSAGE_LOAD, false, tell_load },
 };
 
 /* ---- clients ---- */

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void ruleset_init(struct ruleset *r)
 {
@@ -149,6 +150,13 @@ int ruleset_add_admission(
 	};
 	memcpy(a->address, p.address, sizeof(a->address));
 	return 0;
+}
+
+uint16_t rules_queues(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 1 ? 1 : cpus > RULES_QUEUES_MAX ? RULES_QUEUES_MAX : (uint16_t)cpus;
 }
 
 bool ruleset_has_admission(const struct ruleset *r)

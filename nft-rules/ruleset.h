@@ -59,6 +59,9 @@ enum rules_queue {
 #define RULES_QUEUE_FIRST 19782U /* "MF"; nobody else's, it is hoped: `check` looks */
 #define RULES_QUEUES_MAX 16
 
+/* How many: one for each processor. */
+uint16_t rules_queues(void);
+
 struct rules_service {
 	char name[RULES_NAME_MAX]; /* [a-z][a-z0-9-]*, part of the counters' names */
 	uint16_t port;             /* as clients use it */

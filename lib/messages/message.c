@@ -55,6 +55,10 @@ static const char *const type_names[] = {
 	[MESSAGE_SIGN] = "SIGN",
 	[MESSAGE_SIGNED] = "SIGNED",
 	[MESSAGE_SERVED] = "SERVED",
+	[MESSAGE_LOAD] = "LOAD",
+	[MESSAGE_LOAD_IS] = "LOAD_IS",
+	[MESSAGE_JUDGED] = "JUDGED",
+	[MESSAGE_JUDGED_IS] = "JUDGED_IS",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -16,6 +16,7 @@
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
  *   anybody ──ACCOUNT_DUE, RETURN──► transfer.sock
+ *   admission ──LOAD──► interceptor.sock; anybody ──JUDGED──► admission.sock
  *   worker ──CHECK──► vault ──VERDICT(ticket)──► worker ──SERVE(ticket)──► mailstore
  *   scheduler ──LEND(fd)──► vault ──PASSWORD──► process of that account
  */
@@ -166,6 +167,15 @@ enum message_type {
 	/* From the mailstore, every few seconds while bytes pass: that session goes on.
 	   session, number = bytes from the client so far, number2 = bytes to it. */
 	MESSAGE_SERVED,
+
+	/* To the interceptor: how many sessions are there? Answered by LOAD_IS: number =
+	   connections of all workers, number2 = the most that there may be. */
+	MESSAGE_LOAD,
+	MESSAGE_LOAD_IS,
+	/* To the admission: what was judged? Answered by JUDGED_IS, whose payload is a
+	   JSON object of numbers and one reason. */
+	MESSAGE_JUDGED,
+	MESSAGE_JUDGED_IS,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -172,6 +172,10 @@ static const struct option limit_rows[] = {
 		.most = 1000000,
 		.help = "made in an hour by first logins; the others are served by the "
 			"source and tried again at their next login" },
+	{ "new_connections", OPTION_NUMBER, LIMIT(new_connections), "2000", .least = 0,
+		.most = 1000000,
+		.help = "in a second, begun by one client network (IPv4 /24, IPv6 /56), "
+			"twice as many at once; more are reset. 0: any number" },
 };
 #undef LIMIT
 

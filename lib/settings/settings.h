@@ -107,6 +107,7 @@ struct limits {
 	uint32_t message_bytes;      /* the largest message accepted here */
 	uint32_t disk_reserve;       /* bytes that mail leaves free on the disk */
 	uint32_t new_accounts;       /* made in an hour by first logins */
+	uint32_t new_connections;    /* a second, of one client network; 0: any */
 };
 
 struct settings {
@@ -203,6 +204,7 @@ int settings_mail_path(
 #define REGISTRY_FILE "registry.sqlite"       /* in state_dir */
 #define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
 #define STAGING_DIRECTORY "staging"           /* in state_dir: mail on its way in */
+#define ADMISSION_SOCKET "admission.sock"     /* in run_dir */
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
 #define TRANSFER_SOCKET "transfer.sock"       /* in run_dir */

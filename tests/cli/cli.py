@@ -45,7 +45,8 @@ class House:
         bin_dir.mkdir()
         self.run.mkdir()
         shutil.copy(mailferry, bin_dir / "mailferry")
-        shutil.copy(Path(mailferry).parent / "mailferry-vault", bin_dir)  # needs no stand-in
+        for name in ("vault", "admission"):  # need no stand-in
+            shutil.copy(Path(mailferry).parent / f"mailferry-{name}", bin_dir)
         self.mailferry = str(bin_dir / "mailferry")
         for name in STUBS:
             shutil.copy(HERE / "stub_program.py", bin_dir / f"mailferry-{name}")
@@ -107,6 +108,11 @@ class House:
                              str(self.config))
         wait_until((self.run / f"{name}.pid").exists, f"{name} listens")
         return process
+
+    def start_real(self, name):
+        """One that needs no stand-in, without `up`."""
+        self.start(str(self.root / "bin" / f"mailferry-{name}"), "-c", str(self.config))
+        wait_until((self.run / f"{name}.sock").exists, f"{name} listens")
 
     def real(self, name):
         """The program itself instead of its stand-in; it is started by others."""

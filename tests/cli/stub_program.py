@@ -11,6 +11,7 @@ takes no clients).
 """
 import os
 import re
+import select
 import signal
 import socket
 import struct
@@ -23,7 +24,8 @@ TYPES = ["NONE", "SERVE", "SERVE_END", "SESSION_BEGIN", "SESSION_END", "AWAIT_LO
          "FACTS_CHANGED", "STAGE", "STAGED", "DELIVER", "DELIVERED", "DISCARD",
          "DELIVERY_FAILED", "RETURN", "RETURNED", "VAULT_READY", "CHECK", "VERDICT",
          "COMPARE", "COMPARED", "LEND", "PASSWORD", "PREPARE", "PROVED", "SET_PASSWORD",
-         "DONE", "ALARM", "ALARMS", "ALARMS_END"]
+         "DONE", "ALARM", "ALARMS", "ALARMS_END", "IDENTITIES", "IDENTITY", "SIGN", "SIGNED",
+         "SERVED", "LOAD", "LOAD_IS"]
 FIELDS = 7  # account first, payload last
 FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"alice",'
         b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')
@@ -44,6 +46,7 @@ ANSWERS = {
     "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
     "QUIESCE": [encode("QUIESCED", number=1)],
     "RELEASE": [encode("RELEASED")],
+    "LOAD": [encode("LOAD_IS", number=1, number2=20000)],
 }
 
 
@@ -66,12 +69,34 @@ def alarms(base):
 
 
 def serve(connection, log, base):
-    while message := connection.recv(131072):
-        kind, account = decode(message)
+    """One message; False: the other end has gone."""
+    message = connection.recv(131072)
+    if not message:
+        return False
+    kind, account = decode(message)
+    if kind != "LOAD":  # the admission asks all the time
         log.write(f"{kind} {account}\n")
         log.flush()
-        for answer in alarms(base) if kind == "ALARMS" else ANSWERS.get(kind, []):
-            connection.send(answer)
+    for answer in alarms(base) if kind == "ALARMS" else ANSWERS.get(kind, []):
+        connection.send(answer)
+    return True
+
+
+def serve_all(listener, log, base):
+    """In the order in which they connected."""
+    connections = []
+    while True:
+        for ready in select.select([listener, *connections], [], [])[0]:
+            if ready is listener:
+                connections.append(listener.accept()[0])
+                continue
+            try:
+                stays = serve(ready, log, base)
+            except OSError:
+                stays = False
+            if not stays:
+                connections.remove(ready)
+                ready.close()
 
 
 IP_TRANSPARENT = 19
@@ -114,10 +139,7 @@ def main():
     with open(base + ".pid", "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
     with open(base + ".log", "a", encoding="utf-8") as log:
-        while True:
-            connection, _ = listener.accept()
-            with connection:
-                serve(connection, log, base)
+        serve_all(listener, log, base)
 
 
 main()

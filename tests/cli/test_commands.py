@@ -90,7 +90,7 @@ def test_nobody_yet(house):
     status = json.loads(house.good("status", "--json"))
     expect(status["accounts"]["total"] == 0, status)
     expect(status["programs"] == {"vault": False, "interceptor": False, "mailstore": False,
-                                  "transfer": False}, status)
+                                  "transfer": False, "admission": False}, status)
     expect(any("mailferry up" in line for line in status["attention"]), status)
 
 

@@ -33,6 +33,7 @@ def everything_runs(house):
                             f"services {{ {services} }}\n")
     for name in cli.STUBS:
         house.stub(name)
+    house.start_real("admission")
     return listener
 
 

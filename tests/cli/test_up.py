@@ -184,9 +184,14 @@ def moved(house):
 
 
 def table_is_closed():
-    return "reject with tcp reset" in subprocess.run(
-        ["nft", "list", "table", "inet", "mailferry"], capture_output=True, text=True,
-        check=False).stdout
+    """The wall of ip rules is there, and nobody who is not admitted gets past the table."""
+    chain = subprocess.run(["nft", "list", "chain", "inet", "mailferry", "direct"],
+                           capture_output=True, text=True, check=False).stdout
+    wall = subprocess.run(["ip", "route", "show", "table", "19783"], capture_output=True,
+                          text=True, check=False).stdout
+    closed = chain.rstrip("}\n\t ").endswith("reject with tcp reset")
+    expect(closed == ("prohibit" in wall), chain + wall)
+    return closed
 
 
 def remove_for_good(house):

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "admission/admission.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/sandbox.h"
+#include "nft-rules/rules.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 100
+#define FULL_ALARM "full"
+
+/* ---- packets ---- */
+
+static uint32_t judge_one(void *context, struct str packet, uint32_t mark)
+{
+	struct admission *a = context;
+
+	return judge_mark(judge_packet(&a->judge, packet, clock_monotonic_ms()), mark);
+}
+
+static void on_queue(struct admission *a, struct queue *q, int error)
+{
+	int code = error < 0 ? error : queue_serve(q, judge_one, a);
+
+	if (code == 0)
+		return;
+	/* Begun anew by the supervisor; until then the fail mode decides. */
+	log_error(NULL, "queue", "number=%u error=\"%s\"", q->number, strerror(-code));
+	a->result = EXIT_FAILURE;
+	loop_stop(&a->loop);
+}
+
+static void on_readable(void *context, int events, int error)
+{
+	struct admission *a = context;
+
+	(void)events;
+	for (size_t i = 0; i < a->n_queues && a->result == EXIT_SUCCESS; i++)
+		on_queue(a, &a->queues[i], error);
+}
+
+static int open_queues(struct admission *a, struct error *err)
+{
+	enum rules_queue kind = RULES_QUEUE_NONE;
+	int r = rules_probe_queue(&kind, err);
+
+	if (r == 0 && kind == RULES_QUEUE_NONE)
+		log_warning(NULL, "queue",
+			"this kernel has none: what no prefix decides is diverted");
+	for (uint16_t i = 0; r == 0 && kind != RULES_QUEUE_NONE && i < rules_queues();
+		i++) {
+		r = queue_open(&a->queues[i], (uint16_t)(RULES_QUEUE_FIRST + i), err);
+		if (r == 0)
+			a->n_queues++;
+	}
+	return r;
+}
+
+static int watch_queues(struct admission *a)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->n_queues && r == 0; i++) {
+		r = watch_new(&a->loop, queue_fd(&a->queues[i]), on_readable, a,
+			&a->watches[i]);
+		if (r == 0)
+			watch_want(a->watches[i], UV_READABLE);
+	}
+	return r;
+}
+
+static void close_queues(struct admission *a)
+{
+	for (size_t i = 0; i < a->n_queues; i++) {
+		if (a->watches[i])
+			(void)watch_take(a->watches[i]);
+		queue_close(&a->queues[i]);
+	}
+}
+
+/* ---- load ---- */
+
+static void tell_full(struct admission *a, enum load_reason reason)
+{
+	uint64_t left = a->judge.counts[JUDGE_LEAVE] - a->left_before;
+	struct message alarm = { .type = MESSAGE_ALARM,
+		.service = STR(FULL_ALARM),
+		.account = str_from(load_reason_name(reason)),
+		.text = str_from(load_reason_name(reason)),
+		.number = left };
+
+	if (left)
+		alarms_take(&a->alarms, &alarm, clock_wall_ms());
+	a->left_before = a->judge.counts[JUDGE_LEAVE];
+}
+
+static void look(struct admission *a)
+{
+	enum load_reason before = a->reason;
+
+	load_look(&a->load, &a->view);
+	interceptor_ask(a);
+	a->reason = load_judge(&a->view, before);
+	a->judge.is_full = a->reason != LOAD_ROOM;
+	if (before != LOAD_ROOM)
+		tell_full(a, before);
+	if (a->reason != before)
+		log_warning(NULL, "load",
+			"%s -> %s sessions=%" PRIu64 " waiting=%" PRIu32 " of=%" PRIu32
+			" left=%" PRIu64,
+			load_reason_name(before), load_reason_name(a->reason),
+			a->view.sessions, a->view.waiting, a->view.backlog,
+			a->judge.counts[JUDGE_LEAVE]);
+}
+
+static void on_tick(void *context)
+{
+	look(context);
+}
+
+/* ---- the process ---- */
+
+static void on_signal(void *context, int number)
+{
+	struct admission *a = context;
+
+	(void)number;
+	loop_stop(&a->loop);
+}
+
+static int open_loop(struct admission *a)
+{
+	static const int numbers[] = { SIGTERM, SIGINT };
+	int r = loop_init(&a->loop, false);
+
+	if (r == 0)
+		r = timer_new(&a->loop, on_tick, a, &a->tick);
+	if (r == 0)
+		r = signals_open(&a->signals, &a->loop, numbers, 2, on_signal, a);
+	if (r == 0)
+		timer_start_every(a->tick, TICK_MS);
+	return r;
+}
+
+/* It has its queues; of files it needs the sockets in run_dir. */
+static int drop_rights(const struct admission *a, struct error *err)
+{
+	static const int kept[] = { CAP_NET_ADMIN };
+	const struct sandbox_path paths[] = { { a->settings->run_dir, false } };
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+		.capabilities = kept,
+		.n_capabilities = 1,
+		.paths = paths,
+		.n_paths = 1 };
+
+	return sandbox_enter(&sandbox, err);
+}
+
+static int set_up(struct admission *a, struct error *err)
+{
+	int r = process_make_directory(a->settings->run_dir, 0755, err);
+
+	if (r == 0)
+		r = load_open(&a->load, a->settings, err);
+	if (r == 0)
+		r = open_queues(a, err);
+	if (r < 0)
+		return r;
+	a->judge.rates = rates_new(a->settings->limits.new_connections);
+	r = a->judge.rates ? open_loop(a) : -ENOMEM;
+	if (r == 0)
+		r = watch_queues(a);
+	if (r < 0)
+		return error_errno(err, r, "cannot start");
+	r = clients_open(a, err);
+	return r < 0 ? r : drop_rights(a, err);
+}
+
+int admission_run(const struct settings *settings)
+{
+	static struct admission admission; /* large, and one */
+	struct admission *a = &admission;
+	struct error err = { 0 };
+
+	a->settings = settings;
+	LIST_INIT(&a->clients);
+	if (set_up(a, &err) < 0) {
+		log_error(NULL, "start", "error=\"%s\"", err.text);
+		return EXIT_FAILURE;
+	}
+	log_info(NULL, "ready", "queues=%zu", a->n_queues);
+	loop_run(&a->loop, clients_sweep, a);
+	log_info(NULL, "stop", "diverted=%" PRIu64 " refused=%" PRIu64 " left=%" PRIu64,
+		a->judge.counts[JUDGE_DIVERT], a->judge.counts[JUDGE_REFUSE],
+		a->judge.counts[JUDGE_LEAVE]);
+	close_queues(a);
+	load_close(&a->load);
+	rates_free(a->judge.rates);
+	return a->result;
+}

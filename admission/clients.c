@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* admission.sock: questions of the `mailferry` command. */
+#include "admission/admission.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "messages/exchange.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SOCKET_MODE 0600
+#define QUEUE_BYTES 65536 /* all alarms */
+#define ANSWER_MAX 512
+
+struct client {
+	struct channel channel;
+	struct admission *admission;
+	LIST_ENTRY(client) all;
+};
+
+static void tell(struct client *c, const struct message *m)
+{
+	if (message_send(&c->channel, m, -1) < 0)
+		channel_close(&c->channel); /* found and freed by the sweep */
+}
+
+static void tell_alarm(void *context, const struct message *m)
+{
+	tell(context, m);
+}
+
+static void ask_alarms(void *context, const struct message *m, int fd)
+{
+	struct client *c = context;
+
+	(void)m;
+	(void)fd;
+	alarms_tell(&c->admission->alarms, tell_alarm, c);
+}
+
+static void ask_judged(void *context, const struct message *m, int fd)
+{
+	struct client *c = context;
+	const struct admission *a = c->admission;
+	struct message answer = { .type = MESSAGE_JUDGED_IS };
+	uint64_t packets = 0, batches = 0, lost = 0;
+	char text[ANSWER_MAX];
+
+	(void)m;
+	(void)fd;
+	for (size_t i = 0; i < a->n_queues; i++) {
+		packets += a->queues[i].packets;
+		batches += a->queues[i].batches;
+		lost += a->queues[i].lost;
+	}
+	(void)snprintf(text, sizeof(text),
+		"{\"queues\":%zu,\"packets\":%" PRIu64 ",\"batches\":%" PRIu64
+		",\"lost\":%" PRIu64 ",\"diverted\":%" PRIu64 ",\"refused\":%" PRIu64
+		",\"left\":%" PRIu64 ",\"load\":\"%s\",\"sessions\":%" PRIu64
+		",\"waiting\":%" PRIu32 ",\"backlog\":%" PRIu32 "}",
+		a->n_queues, packets, batches, lost, a->judge.counts[JUDGE_DIVERT],
+		a->judge.counts[JUDGE_REFUSE], a->judge.counts[JUDGE_LEAVE],
+		load_reason_name(a->reason), a->view.sessions, a->view.waiting,
+		a->view.backlog);
+	answer.payload = str_from(text);
+	tell(c, &answer);
+}
+
+static const struct message_row rows[] = {
+	{ MESSAGE_ALARMS, false, ask_alarms },
+	{ MESSAGE_JUDGED, false, ask_judged },
+};
+
+static void on_message(void *context, struct channel *channel, struct packet *p)
+{
+	struct error err;
+
+	if (message_handle(rows, sizeof(rows) / sizeof(rows[0]), p, context, &err) == 0)
+		return;
+	log_warning(NULL, "control", "client=dropped error=\"%s\"", err.text);
+	channel_close(channel);
+}
+
+static void on_lost(void *context, struct channel *c, int code)
+{
+	(void)context;
+	(void)code;
+	channel_close(c);
+}
+
+static const struct channel_ops ops = {
+	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_BYTES
+};
+
+static void add_client(void *context, int fd)
+{
+	struct admission *a = context;
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c || channel_open(&c->channel, &a->loop, fd, &ops, c) < 0) {
+		free(c);
+		fd_closep(&fd);
+		return;
+	}
+	c->admission = a;
+	LIST_INSERT_HEAD(&a->clients, c, all);
+}
+
+void clients_sweep(void *admission)
+{
+	struct admission *a = admission;
+	struct client *c, *next;
+
+	for (c = LIST_FIRST(&a->clients); c; c = next) {
+		next = LIST_NEXT(c, all);
+		if (channel_is_open(&c->channel))
+			continue;
+		LIST_REMOVE(c, all);
+		free(c);
+	}
+}
+
+int clients_open(struct admission *a, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_run_path(a->settings, ADMISSION_SOCKET, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "run_dir");
+	return channel_listen(&a->door, &a->loop, path, SOCKET_MODE, add_client, a, err);
+}

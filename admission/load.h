@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ADMISSION_LOAD_H
+#define ADMISSION_LOAD_H
+/*
+ * Whether there is room for one more connection. Looked at several times a second:
+ *
+ *   accept queues   of our listeners, from the kernel (sock_diag): half full means that
+ *                   workers do not keep up, or one hangs
+ *   sessions        of all workers, asked of the interceptor (MESSAGE_LOAD)
+ *   memory          of this host, from /proc/meminfo
+ *   silence         the interceptor has not answered for seconds
+ *
+ * Each has a mark at which it is full, and a lower one at which it has room again.
+ */
+#include "base/error.h"
+#include "settings/settings.h"
+
+enum load_reason {
+	LOAD_ROOM,
+	LOAD_ACCEPT_QUEUE,
+	LOAD_SESSIONS,
+	LOAD_MEMORY,
+	LOAD_SILENCE,
+	LOAD_REASON_COUNT
+};
+
+#define LOAD_SILENCE_MS 3000
+
+/* What was seen. */
+struct load_view {
+	uint32_t waiting, backlog; /* of the fullest accept queue; backlog 0: none */
+	uint64_t sessions, sessions_max; /* max 0: not known yet */
+	uint64_t free_kib, all_kib;      /* all 0: not known */
+	uint64_t silent_ms; /* since the interceptor's last answer; 0: never asked */
+};
+
+/* `before` as it was judged last. */
+enum load_reason load_judge(const struct load_view *view, enum load_reason before);
+const char *load_reason_name(enum load_reason reason); /* "accept queue full" */
+
+struct load {
+	const struct settings *settings;
+	int meminfo;             /* /proc/meminfo, opened before the sandbox */
+	struct mnl_socket *diag; /* sock_diag */
+};
+
+int load_open(struct load *l, const struct settings *settings, struct error *err);
+void load_close(struct load *l);
+/* Fills in what the kernel says; what cannot be read stays as it was. */
+void load_look(struct load *l, struct load_view *view);
+
+/* From the text of /proc/meminfo. false: it has not both numbers. */
+bool load_read_memory(struct str text, uint64_t *ret_free_kib, uint64_t *ret_all_kib);
+
+#endif

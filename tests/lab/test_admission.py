@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is intercepted: one desk first, then all; and what a client sees while nobody judges."""
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+
+
+def names(world):
+    return [account["name"] for account in world.ferry.json("accounts")]
+
+
+def admit(world, *words):
+    world.ferry.ok("admit", *words)
+    wait_until("the rules to follow", lambda: world.ferry.command("rules", "check").returncode == 0,
+               10, 0.1)
+
+
+def refused_at_once(world, user):
+    began = time.monotonic()
+    try:
+        world.connect(user, timeout=5).close()
+    except ConnectionRefusedError:
+        return time.monotonic() - began < 0.9  # a SYN that is sent again comes after a second
+    return False
+
+
+@case
+def one_desk_then_all(world):
+    """Whoever is direct is none of our business, and is not disturbed when that ends."""
+    desk, other = world.user(5), world.user(5)
+    admit(world, "0.0.0.0/0", "direct")
+    admit(world, world.address(desk), "divert")
+    before = world.session(other)
+    world.session(desk).logout()
+    equal(names(world), [desk], "the desk alone is seen")
+    world.ferry.wait_account(desk, stage="done", route="local", timeout=60)
+    # somebody lives here now: closed, and yet the others go to the source
+    before.ok("NOOP")
+    world.session(other).logout()
+    equal(names(world), [desk], "the others are still left alone")
+    admit(world, "--remove", "0.0.0.0/0")
+    before.ok("NOOP")
+    world.session(other).logout()
+    equal(sorted(names(world)), sorted([desk, other]), "now everybody is seen")
+    before.ok("NOOP")
+    before.logout()
+    admit(world, "--remove", world.address(desk))
+
+
+@case
+def refused(world):
+    user = world.user(1)
+    admit(world, "192.0.2.0/24", "refuse")
+    true(refused_at_once(world, user), "a reset")
+    admit(world, "--remove", "192.0.2.0/24")
+    world.session(user).logout()
+
+
+@case
+def nobody_judges(world):
+    """Killed: it is started again, those who are connected do not notice, who comes in between
+    is refused at once since somebody lives here."""
+    user = world.user(1)
+    client = world.session(user)
+    supervisor = world.ferry.daemon.pid
+    os.kill(supervisor, signal.SIGSTOP)  # so that it is not started again at once
+    try:
+        true(world.ferry.kill("admission"), "it runs")
+        wait_until("it to be gone", lambda: refused_at_once(world, user), 10)
+        client.ok("NOOP")
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    wait_until("it to be back", world.ferry.programs_run, 20)
+    client.ok("NOOP")
+    world.session(user).logout()
+    client.logout()
+
+
+@case
+def status_and_check_say_how(world):
+    judged = world.ferry.json("status")["admission"]
+    true(judged["diverted"] > 0 and judged["load"] == "room", judged)
+    true(" diverted, " in world.ferry.ok("status"), "text")
+    said = [f for f in world.ferry.json("check")["findings"] if f["name"] == "queue"]
+    true(said and said[0]["level"] == "ok", said)
+
+
+main(World)

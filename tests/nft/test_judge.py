@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program behind the queue, between a real kernel and a stand-in for the interceptor.
+
+    test_judge.py RULES_DRIVER MAILFERRY_ADMISSION [NAME…]
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from network import SOURCE4, SOURCE6
+from rules_lab import FAMILIES, MARK_LISTENER, equal, exchange, main
+
+LISTENER = 19782  # of IMAP, as the settings give it
+RULES = [f"source={SOURCE4}", f"source={SOURCE6}", f"service=imap:143:143:{LISTENER}"]
+OPEN, CLOSED = [*RULES, "fail=open"], [*RULES, "fail=closed"]
+ADMISSION = os.path.abspath(sys.argv.pop(2)) if len(sys.argv) > 2 else ""
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def types():
+    """The numbers of messages, from the header."""
+    path = os.path.join(HERE, "../../lib/messages/message.h")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    enum = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
+    names, comment = [], False
+    for line in enum.splitlines()[1:]:
+        line = line.strip()
+        if not comment and line.startswith("MESSAGE_"):
+            names.append(line.split(",")[0])
+        comment = (comment or "/*" in line) and "*/" not in line
+    return {name: number for number, name in enumerate(names)}
+
+
+TYPES = types()
+
+
+def encode(kind, number=0, number2=0):
+    return bytes([1, TYPES[kind]]) + struct.pack(">QQ", number, number2) + bytes(4 * 7)
+
+
+class Interceptor:
+    """Answers how many sessions there are, or nothing at all."""
+
+    def __init__(self, run_dir):
+        self.sessions, self.silent = 1, False
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(f"{run_dir}/interceptor.sock")
+        self.socket.listen(8)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self.socket.accept()
+                while message := peer.recv(4096):
+                    assert message[1] == TYPES["MESSAGE_LOAD"], message
+                    while self.silent:
+                        time.sleep(0.02)
+                    peer.send(encode("MESSAGE_LOAD_IS", self.sessions, 100))
+
+
+class Judge:
+    """The program in the router's namespace."""
+
+    def __init__(self, lab, limits=""):
+        self.lab = lab
+        self.dir = tempfile.mkdtemp(prefix="mf-judge-")
+        self.config = f"{self.dir}/mailferry.conf"
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(f'source = {{"{SOURCE4}", "{SOURCE6}"}}\ndomains = {{"example.com"}}\n'
+                       f'strategy = "after-logoff"\nstate_dir = "{self.dir}"\n'
+                       f'run_dir = "{self.dir}"\nlimits {{ {limits} }}\n')
+        self.interceptor = Interceptor(self.dir)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", self.lab.router.name, ADMISSION, "-c", self.config])
+        self.until(lambda judged: judged["queues"] > 0)
+
+    def judged(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.connect(f"{self.dir}/admission.sock")
+            sock.send(encode("MESSAGE_JUDGED"))
+            answer = sock.recv(65536)
+        return json.loads(answer[answer.index(b"{"):])
+
+    def until(self, question):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, ValueError):
+                if question(self.judged()):
+                    return
+            time.sleep(0.02)
+        raise AssertionError(self.judged())
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            assert self.end() == 0
+        self.interceptor.socket.close()
+        subprocess.run(["rm", "-r", self.dir], check=True)
+
+
+def goes(lab, ours, there, family, source):
+    try:
+        sock = lab.connect(family, source)
+    except ConnectionRefusedError:
+        return "refused"
+    with sock:
+        listener = select.select([ours, there], [], [], 5)[0][0]
+        with listener.accept()[0] as peer:
+            peer.settimeout(5)
+            exchange(sock, peer, 20000)
+            return "direct" if listener is there else "diverted"
+
+
+@contextlib.contextmanager
+def both(lab, family, backlog=16):
+    with lab.listen(lab.router, family, LISTENER, MARK_LISTENER, through=True) as ours, \
+            lab.listen(lab.net.source, family, 143) as there:
+        ours.listen(backlog)
+        yield ours, there
+
+
+def test_judged_and_diverted(lab):
+    before = lab.state()
+    with Judge(lab) as judge:
+        queues = judge.judged()["queues"]
+        for mode in (OPEN, CLOSED):
+            lab.rules("install", *mode, f"queue=xt:{queues}")
+            for family, _, source in FAMILIES:
+                with both(lab, family) as (ours, there):
+                    for _ in range(5):
+                        assert goes(lab, ours, there, family, source) == "diverted"
+        judged = judge.judged()
+        assert judged["diverted"] == judged["packets"] == 20, judged
+        assert not judged["refused"] and not judged["left"] and judged["load"] == "room", judged
+        # what a prefix decides does not come to the queue
+        lab.rules("install", *CLOSED, "admit=0.0.0.0/0=direct", f"queue=xt:{queues}")
+        with both(lab, socket.AF_INET) as (ours, there):
+            assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "direct"
+        assert judge.judged()["packets"] == 20
+    lab.rules("remove")
+    equal(before, lab.state())
+
+
+def test_nobody_judges(lab):
+    """It ends, it is killed: at once the fail mode decides, and nobody waits."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with Judge(lab) as judge:
+            queues = judge.judged()["queues"]
+            for mode, wanted in ((OPEN, "direct"), (CLOSED, "refused")):
+                lab.rules("install", *mode, f"queue=xt:{queues}")
+                with both(lab, socket.AF_INET) as (ours, there):
+                    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+                    judge.end(number)
+                    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == wanted
+                    judge.start()
+                    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+    lab.rules("remove")
+
+
+def test_full(lab):
+    """Overload sheds as the fail mode says, in no time: too many sessions, a silent
+    interceptor, an accept queue that nobody empties."""
+    with Judge(lab) as judge:
+        queues = judge.judged()["queues"]
+
+        def sheds(reason, there):
+            judge.until(lambda judged: judged["load"] == reason)
+            for mode, wanted in ((OPEN, "direct"), (CLOSED, "refused")):
+                lab.rules("install", *mode, f"queue=xt:{queues}")
+                began = time.monotonic()
+                assert goes(lab, there, there, socket.AF_INET, SOURCE4) == wanted
+                assert time.monotonic() - began < 0.9, "a SYN was sent twice"
+
+        def recovers(ours, there):
+            judge.until(lambda judged: judged["load"] == "room")
+            assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+
+        lab.rules("install", *OPEN, f"queue=xt:{queues}")
+        with both(lab, socket.AF_INET) as (ours, there):
+            recovers(ours, there)
+            judge.interceptor.sessions = 100
+            sheds("too many sessions", there)
+            judge.interceptor.sessions = 90
+            recovers(ours, there)
+            judge.interceptor.silent = True
+            sheds("interceptor silent", there)
+            judge.interceptor.silent = False
+            recovers(ours, there)
+            waiting = [lab.connect(socket.AF_INET, SOURCE4) for _ in range(8)]
+            sheds("accept queue full", there)
+            for sock in waiting:
+                ours.accept()[0].close()
+                sock.close()
+            recovers(ours, there)
+        assert judge.judged()["left"] == 6
+    lab.rules("remove")
+
+
+def test_rate(lab):
+    """A network that begins too many is reset; the queue's other customers go on."""
+    with Judge(lab, "new_connections = 2") as judge:
+        lab.rules("install", *OPEN, f"queue=xt:{judge.judged()['queues']}")
+        with both(lab, socket.AF_INET) as (ours, there):
+            got = [goes(lab, ours, there, socket.AF_INET, SOURCE4) for _ in range(20)]
+        assert got[:4] == ["diverted"] * 4 and got.count("refused") >= 10, got
+        with both(lab, socket.AF_INET6) as (ours, there):
+            assert goes(lab, ours, there, socket.AF_INET6, SOURCE6) == "diverted"
+        judged = judge.judged()
+        assert judged["refused"] == got.count("refused") and not judged["left"], judged
+    lab.rules("remove")
+
+
+def test_others_marks_stay(lab):
+    """Also when packets of one batch differ."""
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet other {
+            chain pre { type filter hook prerouting priority mangle;
+                tcp dport 143 tcp sport 42000-42014 meta mark set 0x81
+                tcp dport 143 tcp sport 42015-42029 meta mark set 0x82
+            }
+            counter one { }
+            counter two { }
+            chain to-us { type filter hook input priority 10;
+                meta mark & 0x8fffffff == 0x81 tcp flags & (syn | ack) == syn counter name one
+                meta mark & 0x8fffffff == 0x82 tcp flags & (syn | ack) == syn counter name two
+            }
+        }""")
+    with Judge(lab) as judge:
+        lab.rules("install", *CLOSED, f"queue=xt:{judge.judged()['queues']}")
+        with both(lab, socket.AF_INET, 64) as (ours, _):
+            socks = []
+            for i in range(30):
+                sock = lab.net.client.socket(socket.AF_INET)
+                sock.bind(("0.0.0.0", 42000 + i // 2 + 15 * (i % 2)))
+                sock.setblocking(False)
+                socks.append(sock)
+            for sock in socks:
+                sock.connect_ex((SOURCE4, 143))
+            for sock in socks:
+                ours.accept()[0].close()
+                sock.close()
+        judged = judge.judged()
+        assert judged["diverted"] == 30, judged
+        for name in ("one", "two"):
+            text = lab.router.text("nft", "list", "counter", "inet", "other", name)
+            assert "packets 15 bytes" in text, text
+    lab.router.run("nft", "delete", "table", "inet", "other")
+    lab.rules("remove")
+
+
+def test_a_queue_that_is_taken(lab):
+    """A second one says so and ends; the first goes on."""
+    with Judge(lab):
+        with tempfile.TemporaryDirectory(prefix="mf-judge-") as other:
+            config = f"{other}/mailferry.conf"
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(f'source = "{SOURCE4}"\ndomains = {{"example.com"}}\n'
+                           f'strategy = "after-logoff"\nstate_dir = "{other}"\n'
+                           f'run_dir = "{other}"\n')
+            done = lab.router.run(ADMISSION, "-c", config, check=False)
+        assert done.returncode == 1 and "queue 19782 is taken" in done.stderr, done
+
+
+TESTS = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
+
+if __name__ == "__main__":
+    sys.exit(main(TESTS))

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What becomes of a new connection: by its network's rate, by our load. */
+#include "admission/judge.h"
+#include "admission/load.h"
+#include "nft-rules/marks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- rates ---- */
+
+static size_t taken(struct rates *r, uint64_t network, uint64_t now_ms, size_t tries)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tries; i++)
+		n += rates_take(r, network, now_ms);
+	return n;
+}
+
+static void test_rate(void **state)
+{
+	struct rates *r = rates_new(10);
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(taken(r, 1, 1000, 100), 20); /* twice as many at once */
+	assert_int_equal(taken(r, 2, 1000, 5), 5);    /* others do not notice */
+	assert_int_equal(taken(r, 1, 1099, 100), 0);
+	assert_int_equal(taken(r, 1, 1100, 100), 1);
+	assert_int_equal(taken(r, 1, 2100, 100), 10);
+	assert_int_equal(taken(r, 1, 1000000, 100), 20); /* never more than twice */
+	assert_int_equal(taken(r, 1, 999000, 100), 0);   /* a clock that goes back */
+	rates_free(r);
+}
+
+/* One a millisecond at 1000 a second, for a minute: the rate is kept to the piece. */
+static void test_rate_is_exact(void **state)
+{
+	struct rates *r = rates_new(500);
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(r);
+	for (uint64_t ms = 0; ms < 60000; ms++)
+		n += taken(r, 7, 1000 + ms, 1);
+	assert_in_range(n, 500 * 61 - 1, 500 * 62);
+	rates_free(r);
+}
+
+static void test_no_limit(void **state)
+{
+	struct rates *r = rates_new(0);
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(taken(r, 1, 1, 100000), 100000);
+	rates_free(r);
+}
+
+/* A flood from everywhere: whoever comes anew gets in, and nothing grows. */
+static void test_many_networks(void **state)
+{
+	struct rates *r = rates_new(1);
+
+	(void)state;
+	assert_non_null(r);
+	for (uint64_t network = 1; network < 500000; network++)
+		assert_true(rates_take(r, network, network / 100));
+	rates_free(r);
+}
+
+static void test_networks(void **state)
+{
+	static const unsigned char a[16] = { 192, 0, 2, 1 }, b[16] = { 192, 0, 2, 200 },
+				   c[16] = { 192, 0, 3, 1 };
+	static const unsigned char d[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 1, 0, 9 },
+				   e[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 1, 0xff, 7 },
+				   f[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 2 };
+
+	(void)state;
+	assert_true(rates_network(4, a) == rates_network(4, b));
+	assert_true(rates_network(4, a) != rates_network(4, c));
+	assert_true(rates_network(6, d) == rates_network(6, e));
+	assert_true(rates_network(6, d) != rates_network(6, f));
+	assert_true(rates_network(4, a) != rates_network(6, a));
+}
+
+/* ---- judging ---- */
+
+static const struct str syn = STR("\x45\0\0\x28\0\0\0\0\x40\6\0\0\xc0\0\2\1\xcb\0\x71\x0a"
+				  "\x9c\x40\0\x8f\0\0\0\1\0\0\0\0\x50\2\xfa\xf0\0\0\0\0");
+
+static void test_judge(void **state)
+{
+	struct judge j = { .rates = rates_new(1) };
+
+	(void)state;
+	assert_non_null(j.rates);
+	assert_int_equal(judge_packet(&j, syn, 1), JUDGE_DIVERT);
+	assert_int_equal(judge_packet(&j, syn, 1), JUDGE_DIVERT);
+	assert_int_equal(judge_packet(&j, syn, 1), JUDGE_REFUSE);
+	assert_int_equal(judge_packet(&j, str_take(syn, 33), 1), JUDGE_LEAVE);
+	j.is_full = true;
+	assert_int_equal(judge_packet(&j, syn, 5000), JUDGE_LEAVE);
+	j.is_full = false;
+	assert_int_equal(judge_packet(&j, syn, 5000), JUDGE_DIVERT);
+	assert_int_equal(j.counts[JUDGE_DIVERT], 3);
+	assert_int_equal(j.counts[JUDGE_REFUSE], 1);
+	assert_int_equal(j.counts[JUDGE_LEAVE], 2);
+	rates_free(j.rates);
+}
+
+static void test_marks(void **state)
+{
+	(void)state;
+	assert_int_equal(judge_mark(JUDGE_DIVERT, 0), MARK_VERDICT_DIVERT);
+	assert_int_equal(judge_mark(JUDGE_REFUSE, 0x82), MARK_VERDICT_REFUSE | 0x82);
+	assert_int_equal(judge_mark(JUDGE_LEAVE, 0xffffffff), 0xffffffff & ~MARK_MASK);
+}
+
+/* ---- load ---- */
+
+static void test_load(void **state)
+{
+	static const struct {
+		const char *name;
+		struct load_view view;
+		enum load_reason from_room, again; /* from room; and while it is so */
+	} rows[] = {
+		{ "nothing is known", { 0 }, LOAD_ROOM, LOAD_ROOM },
+		{ "queue empty", { .waiting = 0, .backlog = 4096 }, LOAD_ROOM,
+			LOAD_ROOM },
+		{ "queue a third full", { .waiting = 1365, .backlog = 4096 }, LOAD_ROOM,
+			LOAD_ACCEPT_QUEUE },
+		{ "queue half full", { .waiting = 2048, .backlog = 4096 },
+			LOAD_ACCEPT_QUEUE, LOAD_ACCEPT_QUEUE },
+		{ "sessions", { .sessions = 19999, .sessions_max = 20000 }, LOAD_ROOM,
+			LOAD_SESSIONS },
+		{ "all sessions", { .sessions = 20000, .sessions_max = 20000 },
+			LOAD_SESSIONS, LOAD_SESSIONS },
+		{ "memory", { .free_kib = 4, .all_kib = 100 }, LOAD_ROOM, LOAD_MEMORY },
+		{ "no memory", { .free_kib = 2, .all_kib = 100 }, LOAD_MEMORY,
+			LOAD_MEMORY },
+		{ "no answer yet", { .silent_ms = 200 }, LOAD_ROOM, LOAD_ROOM },
+		{ "no answer", { .silent_ms = LOAD_SILENCE_MS + 1 }, LOAD_SILENCE,
+			LOAD_SILENCE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum load_reason reason = load_judge(&rows[i].view, LOAD_ROOM);
+
+		if (reason != rows[i].from_room)
+			fail_msg("%s: %s", rows[i].name, load_reason_name(reason));
+		for (int before = 1; before < LOAD_REASON_COUNT; before++) {
+			reason = load_judge(&rows[i].view, (enum load_reason)before);
+			if (reason != rows[i].from_room &&
+				(reason != rows[i].again || (int)reason != before))
+				fail_msg("%s, before %s: %s", rows[i].name,
+					load_reason_name((enum load_reason)before),
+					load_reason_name(reason));
+		}
+	}
+}
+
+static void test_memory(void **state)
+{
+	uint64_t free_kib = 7, all_kib = 7;
+
+	(void)state;
+	assert_true(load_read_memory(
+		STR_LIT("MemTotal:       4038312 kB\nMemFree:         100 kB\n"
+			"MemAvailable:   2000000 kB\nBuffers: 1 kB\n"),
+		&free_kib, &all_kib));
+	assert_int_equal(free_kib, 2000000);
+	assert_int_equal(all_kib, 4038312);
+	assert_false(load_read_memory(STR_LIT("MemTotal: 1 kB\n"), &free_kib, &all_kib));
+	assert_false(load_read_memory(
+		STR_LIT("MemTotal: x kB\nMemAvailable: 3 kB"), &free_kib, &all_kib));
+	assert_false(load_read_memory(STR_LIT(""), &free_kib, &all_kib));
+	assert_int_equal(free_kib, 2000000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_is_exact),
+		cmocka_unit_test(test_no_limit),
+		cmocka_unit_test(test_many_networks),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
