@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "control/certificate_view.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
 
@@ -16,12 +17,12 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#define CONNECT_MS 5000
 #define HANDSHAKE_MS 35000 /* a tarpit in front of it takes up to 30 s */
 
 struct shown {
-	unsigned char pin[TLS_PIN_SIZE];
+	struct certificate_view certificate;
 	char version[16];
-	char expiry[64];
 };
 
 /* ── what it shows ─────────────────────────────────────────────────────────────────── */
@@ -46,9 +47,9 @@ static int open_socket(const struct settings *s, enum service_id id)
 	return fd_steal(&fd);
 }
 
-static int shake(struct stream *s)
+static int shake(struct stream *s, unsigned ms)
 {
-	uint64_t end = clock_monotonic_ms() + HANDSHAKE_MS, now;
+	uint64_t end = clock_monotonic_ms() + ms, now;
 	int r, events;
 
 	while ((r = stream_connected(s)) == -EINPROGRESS) {
@@ -61,29 +62,14 @@ static int shake(struct stream *s)
 	return r;
 }
 
-static void read_expiry(X509 *x, char *text, size_t size)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *bytes;
-	long len;
-
-	text[0] = '\0';
-	if (bio && ASN1_TIME_print(bio, X509_get0_notAfter(x))) {
-		len = BIO_get_mem_data(bio, &bytes);
-		(void)snprintf(text, size, "%.*s", (int)len, bytes);
-	}
-	BIO_free(bio);
-}
-
 static int read_shown(struct stream *s, struct shown *ret)
 {
 	SSL *ssl = stream_tls_ssl(s);
 	X509 *x = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
 
-	if (!x || !tls_certificate_pin(x, ret->pin))
+	if (!x || !certificate_view_of(x, &ret->certificate))
 		return -ENODATA;
 	(void)snprintf(ret->version, sizeof(ret->version), "%s", SSL_get_version(ssl));
-	read_expiry(x, ret->expiry, sizeof(ret->expiry));
 	return 0;
 }
 
@@ -96,6 +82,9 @@ static int ask(struct control *c, enum service_id id, struct shown *ret)
 	int fd = open_socket(&c->settings, id), r = fd;
 
 	anybody.services[id].source_verify = SOURCE_VERIFY_NONE;
+	/* however we speak with it: this is what its clients are shown */
+	if (!service_is_implicit(id))
+		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
 	if (anybody.services[id].source_tls == SOURCE_TLS_CLIENT)
 		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
 	if (fd >= 0)
@@ -104,11 +93,11 @@ static int ask(struct control *c, enum service_id id, struct shown *ret)
 		fd_closep(&fd);
 		return error_errno(&c->err, r, "cannot connect");
 	}
-	r = shake(s);
+	r = shake(s, CONNECT_MS);
 	if (r == 0)
 		r = source_tls_wrap(&tls, &anybody, NULL, id, &s, &c->err);
 	if (r == 0)
-		r = shake(s);
+		r = shake(s, HANDSHAKE_MS);
 	if (r == 0)
 		r = read_shown(s, ret);
 	if (r < 0)
@@ -120,22 +109,25 @@ static int ask(struct control *c, enum service_id id, struct shown *ret)
 
 /* ── what we know of it ────────────────────────────────────────────────────────────── */
 
-static bool is_ours(const struct settings *s, const unsigned char pin[TLS_PIN_SIZE])
+/* Whether one of our certificates has the source's key; names: of all of ours. */
+static bool is_ours(
+	const struct settings *s, const struct shown *shown, char *names, size_t size)
 {
 	bool found = false;
 
-	for (size_t i = 0; !found && i < s->tls.certificates.n; i++) {
-		unsigned char ours[TLS_PIN_SIZE];
-		FILE *file = fopen(s->tls.certificates.paths[i], "re");
-		X509 *x = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+	names[0] = '\0';
+	for (size_t i = 0; i < s->tls.certificates.n; i++) {
+		struct certificate_view ours;
+		size_t len = strlen(names);
 
-		found = x && tls_certificate_pin(x, ours) &&
-		        memcmp(ours, pin, TLS_PIN_SIZE) == 0;
-		X509_free(x);
-		if (file)
-			(void)fclose(file);
+		if (certificate_view_read(s->tls.certificates.paths[i], &ours, NULL) < 0)
+			continue;
+		found = found ||
+		        memcmp(ours.pin, shown->certificate.pin, TLS_PIN_SIZE) == 0;
+		if (!strstr(names, ours.names))
+			(void)snprintf(names + len, size - len, "%s%s", len ? ", " : "",
+				ours.names);
 	}
-	ERR_clear_error();
 	return found;
 }
 
@@ -157,7 +149,7 @@ static int compare(struct control *c, enum service_id id, const struct shown *sh
 	if (code == 0)
 		code = source_pin(r, id, pin, &c->err);
 	registry_close(r);
-	if (code == 0 && memcmp(pin, shown->pin, TLS_PIN_SIZE) != 0)
+	if (code == 0 && memcmp(pin, shown->certificate.pin, TLS_PIN_SIZE) != 0)
 		return -EKEYREJECTED;
 	return code;
 }
@@ -168,7 +160,7 @@ static int confirm(struct control *c, enum service_id id, const struct shown *sh
 	int code = open_registry(c, &r);
 
 	if (code == 0)
-		code = source_confirm_pin(r, id, shown->pin, &c->err);
+		code = source_confirm_pin(r, id, shown->certificate.pin, &c->err);
 	registry_close(r);
 	return code;
 }
@@ -188,50 +180,92 @@ static const char *verdict(int code, enum finding_level *level)
 	                 "it at the source itself, then `mailferry check --trust-source`";
 }
 
+/* How our leg to it is verified. */
+static const char *judge(struct control *c, enum service_id id, const struct shown *shown,
+	enum finding_level *level)
+{
+	const struct service_settings *s = &c->settings.services[id];
+	int code;
+
+	if (s->source_tls == SOURCE_TLS_NONE)
+		return "we speak with it in clear (source_tls)";
+	if (!c->settings.tls.certificates.n && service_is_implicit(id) &&
+		!c->trust_source)
+		return "we do not speak with it there";
+	if (s->source_verify == SOURCE_VERIFY_CA)
+		return "verified by its certificate";
+	if (s->source_verify == SOURCE_VERIFY_NONE)
+		return "it is not verified (source_verify = \"none\")";
+	code = c->trust_source ? confirm(c, id, shown) : 0;
+	return verdict(code < 0 ? code : compare(c, id, shown), level);
+}
+
 static void say(struct control *c, struct findings *f, enum service_id id,
 	const struct shown *shown)
 {
 	enum finding_level level = FINDING_OK;
-	char pin[PIN_TEXT_MAX];
-	const char *words = "it is not verified (source_verify = \"none\")";
-	int code = 0;
+	char pin[PIN_TEXT_MAX], left[64], names[512];
+	bool ours = is_ours(&c->settings, shown, names, sizeof(names));
+	bool none = !c->settings.tls.certificates.n;
+	const char *words = judge(c, id, shown, &level);
 
-	pin_text(shown->pin, pin);
-	if (c->settings.services[id].source_verify == SOURCE_VERIFY_CA)
-		words = "verified by its certificate";
-	if (c->settings.services[id].source_verify == SOURCE_VERIFY_PIN) {
-		code = c->trust_source ? confirm(c, id, shown) : 0;
-		code = code < 0 ? code : compare(c, id, shown);
-		words = verdict(code, &level);
-		/* then it is reached in clear, as by clients in clear */
-		if (code == -ENOENT &&
-			c->settings.services[id].source_tls == SOURCE_TLS_CLIENT)
-			level = FINDING_NOTE;
-	}
+	pin_text(shown->certificate.pin, pin);
+	certificate_view_left(&shown->certificate, left, sizeof(left));
 	finding(f, level, "tls", service_name(id),
-		"the source shows the key %s (%s, until %s)%s; %s", pin, shown->version,
-		shown->expiry,
-		is_ours(&c->settings, shown->pin) ? ", which is the one in `certificate`"
-						  : "",
-		words);
+		"the source shows the key %s for %s (%s, %s); %s%s%s; %s", pin,
+		shown->certificate.names, shown->version, left,
+		none ? "no key here: clients' TLS passes unseen, and who reads by it is "
+		       "not switched"
+		: ours ? "our key fits: it is the same one"
+		       : "our key is another one, for ",
+		none || ours ? "" : names,
+		none || ours ? "" : " (clients that compare keys will notice)", words);
+}
+
+/* ── ours ──────────────────────────────────────────────────────────────────────────── */
+
+static void say_own(struct findings *f, const char *file)
+{
+	struct certificate_view v;
+	struct error err;
+	char left[64];
+
+	if (certificate_view_read(file, &v, &err) < 0) {
+		finding(f, FINDING_PROBLEM, "tls", "certificate", "%s", err.text);
+		return;
+	}
+	certificate_view_left(&v, left, sizeof(left));
+	finding(f,
+		v.days_left < 0                       ? FINDING_PROBLEM
+		: v.days_left < CERTIFICATE_SOON_DAYS ? FINDING_NOTE
+						      : FINDING_OK,
+		"tls", "certificate", "%s: %s, %s", file, v.names, left);
+}
+
+/* STARTTLS that is not there is no trouble, where we do not need it. */
+static bool is_wanted(const struct settings *s, enum service_id id)
+{
+	return s->services[id].source_tls != SOURCE_TLS_NONE &&
+	       s->services[id].source_tls != SOURCE_TLS_CLIENT &&
+	       (s->tls.certificates.n || !service_is_implicit(id));
 }
 
 void check_tls(struct control *c, struct findings *f)
 {
+	const struct settings *s = &c->settings;
+
+	for (size_t i = 0; i < s->tls.certificates.n; i++)
+		say_own(f, s->tls.certificates.paths[i]);
 	for (int i = 0; i < SERVICE_COUNT; i++) {
-		const struct service_settings *s = &c->settings.services[i];
+		enum service_id id = (enum service_id)i;
 		struct shown shown;
 
-		/* without keys of ours the TLS of 993 and its likes passes unseen */
-		if (!s->enabled || s->source_tls == SOURCE_TLS_NONE ||
-			(!c->settings.tls.certificates.n &&
-				(service_is_implicit((enum service_id)i) ||
-					s->source_tls == SOURCE_TLS_CLIENT)))
+		if (!s->services[id].enabled)
 			continue;
-		if (ask(c, (enum service_id)i, &shown) == 0)
-			say(c, f, (enum service_id)i, &shown);
-		else
-			finding(f, FINDING_NOTE, "tls", service_name((enum service_id)i),
+		if (ask(c, id, &shown) == 0)
+			say(c, f, id, &shown);
+		else if (is_wanted(s, id))
+			finding(f, FINDING_NOTE, "tls", service_name(id),
 				"the source's key cannot be seen: %s", c->err.text);
 	}
 }

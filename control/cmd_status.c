@@ -89,7 +89,7 @@ static json_t *flows_json(const struct status *s)
 static int print_json(const struct control *c, const struct status *s)
 {
 	return output_json(
-		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O?, "
+		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O, s:O?, "
 			  "s:O}",
 			"source", sources_json(&c->settings), "retired",
 			s->retired_at != 0, "strategy",
@@ -97,8 +97,9 @@ static int print_json(const struct control *c, const struct status *s)
 			status_rules_name(s->rules), "fail", fail_mode_name(s->fail),
 			"programs", programs_json(s), "services",
 			services_json(&c->settings), "accounts",
-			accounts_json(&s->counts), "flows", flows_json(s), "unseen",
-			s->unseen, "admission", s->admission, "attention", s->attention),
+			accounts_json(&s->counts), "flows", flows_json(s), "certificates",
+			s->certificates, "unseen", s->unseen, "admission", s->admission,
+			"attention", s->attention),
 		stdout);
 }
 
@@ -172,6 +173,17 @@ static const char *text_of(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
+static void print_certificates(const struct status *s)
+{
+	for (size_t i = 0; i < json_array_size(s->certificates); i++) {
+		const json_t *one = json_array_get(s->certificates, i);
+
+		(void)printf("%s%s, %lld days left\n",
+			i ? "            " : "TLS         ", text_of(one, "names"),
+			json_integer_value(json_object_get(one, "days_left")));
+	}
+}
+
 static void print_unseen(const struct status *s)
 {
 	size_t n = json_array_size(s->unseen);
@@ -227,6 +239,7 @@ static int print_text(const struct control *c, const struct status *s)
 	print_programs(s);
 	print_accounts(&s->counts);
 	print_flows(s);
+	print_certificates(s);
 	print_unseen(s);
 	print_admission(s);
 	print_attention(s);

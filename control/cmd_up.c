@@ -5,6 +5,7 @@
 #include "control/folders.h"
 #include "control/make_registry.h"
 #include "control/rights.h"
+#include "control/running.h"
 #include "control/supervisor.h"
 
 #include "base/log.h"
@@ -55,6 +56,8 @@ enum exit_code cmd_up(struct control *c)
 		code = make_registry(c, &r);
 	if (code == 0)
 		code = check_registry(c, r);
+	if (code == 0)
+		code = running_write(&c->settings, &c->err);
 	if (code == 0)
 		code = supervisor_run(c, r);
 	registry_close(r);

@@ -50,6 +50,9 @@ static const struct command commands[] = {
 	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
 		"look the registry through, copy it, or make it anew from a copy and "
 		"the mail folders" },
+	{ "reload", "", 0, 0, 0, cmd_reload,
+		"certificates and keys, without dropping a session; says what else of the "
+		"configuration has changed and needs a restart" },
 	{ "counters", "", 0, 0, OPTION_JSON, cmd_counters,
 		"packets and bytes by service and route, from the kernel" },
 	{ "flows", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },

@@ -85,3 +85,26 @@ int event_note(const struct settings *s, const char *kind, const char *sentence)
 	json_decref(all);
 	return code;
 }
+
+int event_forget(const struct settings *s, const char *kind)
+{
+	char path[PATH_MAX];
+	json_t *all = events_read(s), *event;
+	size_t i;
+	int code = all ? events_path(s, path) : -ENOMEM;
+	bool found = false;
+
+	json_array_foreach(all, i, event)
+	{
+		const char *is = json_string_value(json_object_get(event, "kind"));
+
+		if (!is || strcmp(is, kind) != 0)
+			continue;
+		found = json_array_remove(all, i) == 0;
+		break;
+	}
+	if (code == 0 && found)
+		code = write_all(path, all);
+	json_decref(all);
+	return code;
+}

@@ -18,6 +18,9 @@
    the caller: nothing else depends on it. 0 or -errno. */
 int event_note(const struct settings *s, const char *kind, const char *sentence);
 
+/* It is put right: nobody needs to hear of it any more. */
+int event_forget(const struct settings *s, const char *kind);
+
 /* Array of {"kind", "at" (wall clock, ms), "count", "text"}; empty when there are none.
    NULL without memory. */
 json_t *events_read(const struct settings *s);

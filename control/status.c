@@ -296,12 +296,14 @@ static void gather_admission(struct control *c, struct status *s)
 
 int status_gather(struct control *c, struct status *ret)
 {
-	struct status s = { .attention = json_array(), .unseen = json_array() };
+	struct status s = { .attention = json_array(),
+		.unseen = json_array(),
+		.certificates = json_array() };
 	struct registry *r = NULL;
 	bool any_local = false;
 	int code;
 
-	if (!s.attention || !s.unseen)
+	if (!s.attention || !s.unseen || !s.certificates)
 		return error_set(&c->err, -ENOMEM, "no memory");
 	gather_programs(c, &s);
 	code = control_registry(c, &r);
@@ -328,6 +330,7 @@ void status_fini(struct status *s)
 {
 	json_decref(s->attention);
 	json_decref(s->unseen);
+	json_decref(s->certificates);
 	json_decref(s->admission);
 	s->attention = s->admission = NULL;
 }

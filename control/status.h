@@ -29,6 +29,7 @@ struct status {
 	uint64_t retired_at; /* the source; 0: it is not */
 	struct registry_counts counts;
 	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
+	json_t *certificates;            /* array of objects: ours */
 	json_t *unseen;                  /* array of objects: what passed unseen lately */
 	json_t *admission; /* what was judged (clients.c there); NULL: it does not run */
 	json_t *attention; /* array of sentences */

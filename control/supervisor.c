@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
 
+#include "control/certificates.h"
 #include "control/copies.h"
 #include "control/daemons.h"
 #include "control/notify.h"
@@ -49,6 +50,7 @@ struct supervisor {
 	enum supervisor_state state;
 	struct slot slots[PROGRAMS];
 	struct up_rules *rules;
+	struct certificate_watch certificates;
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
 	int result;          /* what supervisor_run() returns */
@@ -197,6 +199,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
 	up_rules_tick(s->rules);
+	certificates_watch_tick(&s->certificates, &s->control->settings, now);
 	keep_copies(s, now);
 }
 
@@ -230,11 +233,32 @@ static void on_tick(void *context)
 	tick(context);
 }
 
+/* Certificates and keys; the rest takes a restart (control/cmd_reload.c says so). */
+static void reload(struct supervisor *s)
+{
+	struct control *c = s->control;
+	struct settings fresh;
+
+	if (settings_load(c->config, &fresh, &c->err) < 0) {
+		log_error(
+			NULL, "reload", "error=\"%s\": nothing was changed", c->err.text);
+		return;
+	}
+	settings_take_files(&c->settings, &fresh);
+	settings_fini(&fresh);
+	if (s->state == SUPERVISOR_SERVING)
+		certificates_watch_renew(&s->certificates, &c->settings);
+}
+
 static void on_signal(void *context, int number)
 {
 	struct supervisor *s = context;
 
 	log_info(NULL, "signal", "number=%d", number);
+	if (number == SIGHUP) {
+		reload(s);
+		return;
+	}
 	if (s->state == SUPERVISOR_STOPPING)
 		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
 	stop(s);
@@ -284,6 +308,7 @@ int supervisor_run(struct control *c, struct registry *r)
 
 	if (code == 0)
 		code = up_rules_begin(s.rules, &c->err);
+	certificates_watch_begin(&s.certificates, &c->settings);
 	if (code == 0)
 		code = find_programs(&s);
 	if (code == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/trouble.h"
 
+#include "control/certificate_view.h"
+
 #include "control/port_probe.h"
 
 #include "base/clock.h"
@@ -183,6 +185,33 @@ static void look_at_domains(struct control *c, struct registry *r, struct status
 	}
 }
 
+/* ── certificates ──────────────────────────────────────────────────────────────────── */
+
+static void look_at_certificates(struct control *c, struct status *s)
+{
+	for (size_t i = 0; i < c->settings.tls.certificates.n; i++) {
+		const char *file = c->settings.tls.certificates.paths[i];
+		struct certificate_view v;
+		struct error err;
+		char left[64];
+
+		if (certificate_view_read(file, &v, &err) < 0) {
+			status_attend(s, "%s", err.text);
+			continue;
+		}
+		certificate_view_left(&v, left, sizeof(left));
+		(void)json_array_append_new(s->certificates,
+			json_pack("{s:s, s:s, s:I, s:I}", "file", file, "names", v.names,
+				"expires_at", (json_int_t)v.expires_at, "days_left",
+				(json_int_t)v.days_left));
+		if (v.days_left < CERTIFICATE_SOON_DAYS)
+			status_attend(s,
+				"the certificate in %s (%s): %s; renew it, it is taken by "
+				"itself",
+				file, v.names, left);
+	}
+}
+
 /* ── what the programs have seen ───────────────────────────────────────────────────── */
 
 static const struct alarm_kind {
@@ -268,6 +297,7 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 	if (r && registry_check(r, &err) == -EUCLEAN)
 		status_attend(s, "%s", err.text);
 	look_at_disk(c, s);
+	look_at_certificates(c, s);
 	source_answers = look_at_source(c, s);
 	if (r)
 		look_at_domains(c, r, s);

@@ -51,6 +51,7 @@ static void free_asker(uv_handle_t *handle)
 	while (!STAILQ_EMPTY(&a->queue))
 		drop_first(a);
 	arena_fini(&a->arena);
+	request_drop_renewal(a);
 	for (size_t i = 0; i < a->n_loans; i++)
 		buf_fini(&a->loans[i].verifier);
 	free(a->loans);
@@ -168,7 +169,7 @@ static int enqueue(struct asker *a, struct str bytes)
 
 void asker_send(struct asker *a, const struct message *m)
 {
-	char bytes[MESSAGE_SMALL_MAX];
+	char bytes[IPC_MESSAGE_MAX]; /* a chain of certificates is long */
 	ssize_t len = message_encode(m, bytes, sizeof(bytes));
 	int r = len < 0 ? (int)len : -EAGAIN;
 

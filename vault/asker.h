@@ -8,6 +8,7 @@
  * may ask what; who asks anything else is cut off for good.
  */
 #include "base/ipc.h"
+#include "vault/tls.h"
 #include "vault/vault.h"
 
 #include <sys/queue.h>
@@ -38,6 +39,9 @@ struct asker {
 	STAILQ_HEAD(, answer) queue;
 	size_t queued;
 	unsigned jobs; /* scrypt that will answer it */
+	/* ROLE_COMMAND */
+	struct vault_tls *renewal; /* what has come of it; NULL: nothing */
+	struct error renewal_err;  /* the first that was wrong with it */
 	/* ROLE_ACCOUNT */
 	int64_t account;
 	struct arena arena;
@@ -61,6 +65,7 @@ void asker_job_done(struct asker *a);
 /* What it says: fds[n_fds] are taken or closed. false: it may not, and is to be closed.
  */
 bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds);
+void request_drop_renewal(struct asker *a);
 /* The first word to one that has connected. */
 void request_greet(struct asker *a);
 

@@ -11,9 +11,11 @@
 #include "wire/challenge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MAY(role) (1u << (role))
+#define FILE_NAME_MAX 1024
 #define JOBS_SHARE 2 /* of one network in the helper thread's queue */
 
 /* ── workers ───────────────────────────────────────────────────────────────────────── */
@@ -128,11 +130,15 @@ static void on_sign(struct asker *a, const struct message *m, int fd)
 {
 	unsigned char bytes[TLS_SIGNATURE_MAX];
 	struct message answer = { .type = MESSAGE_SIGNED, .number = m->number };
+	unsigned scheme = (unsigned)(m->number2 & 0xffff);
 	size_t len;
-	int r = vault_tls_sign(&a->server->tls, m->number2 >> 16,
-		(unsigned)(m->number2 & 0xffff), m->payload, bytes, &len);
+	int r = vault_tls_sign(
+		&a->server->tls, m->number2 >> 16, scheme, m->payload, bytes, &len);
 
 	(void)fd;
+	if (r == -ENOENT) /* a handshake that began before they were renewed */
+		r = vault_tls_sign(&a->server->tls_before, m->number2 >> 16, scheme,
+			m->payload, bytes, &len);
 	if (r == 0)
 		answer.payload = str_of(bytes, len);
 	else
@@ -273,6 +279,77 @@ static void on_proved(struct asker *a, const struct message *m, int fd)
 	see_loan(a, (int64_t)m->number, true);
 }
 
+/* ── certificates ──────────────────────────────────────────────────────────────────── */
+
+static void send_identities(struct asker *a)
+{
+	const struct vault_tls *t = &a->server->tls;
+	struct message m = { .type = MESSAGE_IDENTITIES,
+		.number = t->n,
+		.number2 = t->secret_at_s,
+		.payload = str_of(t->secret, sizeof(t->secret)) };
+
+	asker_send(a, &m);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct tls_identity *one = &t->identities[i];
+
+		m = (struct message){ .type = MESSAGE_IDENTITY,
+			.number = t->first + i,
+			.text = str_from(one->file),
+			.tag = buf_view(&one->staple),
+			.payload = buf_view(&one->chain) };
+		asker_send(a, &m);
+	}
+}
+
+static void on_renewal_file(struct asker *a, const struct message *m, int fd)
+{
+	char file[FILE_NAME_MAX];
+
+	(void)snprintf(file, sizeof(file), "%.*s", STR_ARG(m->text));
+	if (!a->renewal)
+		a->renewal = calloc(1, sizeof(*a->renewal));
+	if (a->renewal && !a->renewal_err.code && m->number < RENEWAL_FILE_COUNT)
+		(void)vault_tls_add(a->renewal, (enum renewal_file)m->number, fd, file,
+			&a->renewal_err);
+	else
+		fd_closep(&fd);
+}
+
+void request_drop_renewal(struct asker *a)
+{
+	if (a->renewal)
+		vault_tls_close(a->renewal);
+	free(a->renewal);
+	a->renewal = NULL;
+	a->renewal_err = (struct error){ 0 };
+}
+
+static void on_renew(struct asker *a, const struct message *m, int fd)
+{
+	struct server *s = a->server;
+	struct vault_tls none = { 0 };
+	struct error err = a->renewal_err;
+	uint32_t first = s->tls.first;
+	struct message done = { .type = MESSAGE_DONE };
+	struct asker *each;
+
+	(void)fd;
+	(void)m;
+	if (!err.code && vault_tls_renew(&s->tls, &s->tls_before,
+				 a->renewal ? a->renewal : &none, &err) == 0) {
+		LIST_FOREACH(each, &s->askers, all)
+		if (each->role == ROLE_LOGIN && s->tls.first != first)
+			send_identities(each);
+		log_info(NULL, "renewed", "certificates=%zu changed=%s", s->tls.n,
+			s->tls.first != first ? "yes" : "no");
+		asker_send(a, &done);
+	} else {
+		asker_send_failed(a, &err);
+	}
+	request_drop_renewal(a);
+}
+
 /* ── commands ──────────────────────────────────────────────────────────────────────── */
 
 static void on_set_password(struct asker *a, const struct message *m, int fd)
@@ -309,6 +386,8 @@ static const struct request_row {
 	{ MESSAGE_PREPARE, 0, MAY(ROLE_ACCOUNT), on_prepare },
 	{ MESSAGE_PROVED, 0, MAY(ROLE_ACCOUNT), on_proved },
 	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
+	{ MESSAGE_RENEWAL_FILE, 1, MAY(ROLE_COMMAND), on_renewal_file },
+	{ MESSAGE_RENEW, 0, MAY(ROLE_COMMAND), on_renew },
 };
 
 bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds)
@@ -325,27 +404,6 @@ bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds)
 	while (n_fds)
 		fd_closep(&fds[--n_fds]);
 	return false;
-}
-
-static void send_identities(struct asker *a)
-{
-	const struct vault_tls *t = &a->server->tls;
-	struct message m = { .type = MESSAGE_IDENTITIES,
-		.number = t->n,
-		.number2 = t->secret_at_s,
-		.payload = str_of(t->secret, sizeof(t->secret)) };
-
-	asker_send(a, &m);
-	for (size_t i = 0; i < t->n; i++) {
-		const struct tls_identity *one = &t->identities[i];
-
-		m = (struct message){ .type = MESSAGE_IDENTITY,
-			.number = i,
-			.text = str_from(one->file),
-			.tag = buf_view(&one->staple),
-			.payload = buf_view(&one->chain) };
-		asker_send(a, &m);
-	}
 }
 
 static void greet_login(struct asker *a)

@@ -178,6 +178,7 @@ static void destroy(struct server *s)
 	guesses_free(s->guesses);
 	vault_close(&s->vault);
 	vault_tls_close(&s->tls);
+	vault_tls_close(&s->tls_before);
 	explicit_bzero(s->buffer, sizeof(s->buffer));
 	free(s);
 }

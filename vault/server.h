@@ -12,7 +12,7 @@
 
 struct server {
 	struct vault vault;
-	struct vault_tls tls;
+	struct vault_tls tls, tls_before; /* the one before the last renewal */
 	uv_loop_t loop;
 	uv_signal_t terminate, interrupt;
 	struct listener *listeners;

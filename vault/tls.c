@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,14 +30,13 @@ static int refuse(struct error *err, const char *file, const char *why)
 }
 
 /* Appended. */
-static int read_file(const char *file, struct buf *out, struct error *err)
+static int read_file(int fd, const char *file, struct buf *out, struct error *err)
 {
-	CLEANUP(fd_closep) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	struct stat about;
 	char *space;
 	int r;
 
-	if (fd < 0 || fstat(fd, &about) < 0)
+	if (fstat(fd, &about) < 0)
 		return error_errno(err, -errno, "cannot read %s", file);
 	if (!S_ISREG(about.st_mode) || about.st_size > FILE_MAX)
 		return error_set(err, -EINVAL, "%s is no file of at most 64 KiB", file);
@@ -132,7 +132,7 @@ static int no_passphrase(char *space, int size, int writing, void *context)
 	return -1;
 }
 
-static int read_key(const char *file, EVP_PKEY **ret, struct error *err)
+static int read_key(int fd, const char *file, EVP_PKEY **ret, struct error *err)
 {
 	struct buf bytes;
 	BIO *bio;
@@ -140,7 +140,7 @@ static int read_key(const char *file, EVP_PKEY **ret, struct error *err)
 	int r;
 
 	buf_init(&bytes, 0);
-	r = read_file(file, &bytes, err);
+	r = read_file(fd, file, &bytes, err);
 	if (r == 0) {
 		bio = bio_of(&bytes);
 		key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL)
@@ -166,14 +166,14 @@ static X509 *first_certificate(const struct buf *pem)
 	return x;
 }
 
-static int read_chain(const char *file, struct buf *out, struct error *err)
+static int read_chain(int fd, const char *file, struct buf *out, struct error *err)
 {
 	struct buf bytes;
 	X509 *x;
 	int r;
 
 	buf_init(&bytes, 0);
-	r = read_file(file, &bytes, err);
+	r = read_file(fd, file, &bytes, err);
 	x = r == 0 ? first_certificate(&bytes) : NULL;
 	if (x)
 		r = buf_append(out, buf_view(&bytes));
@@ -200,35 +200,77 @@ static int check_fit(
 			      i->file);
 }
 
+static int add_certificate(
+	struct vault_tls *t, int fd, const char *file, struct error *err)
+{
+	struct tls_identity *i = &t->identities[t->n];
+
+	if (t->n == SETTINGS_FILES_MAX)
+		return error_set(
+			err, -EINVAL, "more than %d certificates", SETTINGS_FILES_MAX);
+	t->n++;
+	buf_init(&i->chain, 0);
+	buf_init(&i->staple, 0);
+	i->file = strdup(file);
+	return i->file ? read_chain(fd, file, &i->chain, err)
+	               : error_set(err, -ENOMEM, "no memory");
+}
+
+static int add_key(struct vault_tls *t, int fd, const char *file, struct error *err)
+{
+	struct tls_identity *i = t->n ? &t->identities[t->n - 1] : NULL;
+	int r;
+
+	if (!i || i->key)
+		return error_set(err, -EINVAL, "%s: a key without a certificate", file);
+	r = read_key(fd, file, &i->key, err);
+	return r == 0 ? check_fit(i, file, err) : r;
+}
+
+/* One that is too long is left out. */
+static int add_staple(struct vault_tls *t, int fd, const char *file, struct error *err)
+{
+	struct tls_identity *i = t->n ? &t->identities[t->n - 1] : NULL;
+	int r = i ? read_file(fd, file, &i->staple, err) : 0;
+
+	if (i && buf_len(&i->staple) > STAPLE_MAX)
+		buf_clear(&i->staple);
+	return r;
+}
+
+int vault_tls_add(struct vault_tls *t, enum renewal_file kind, int fd, const char *file,
+	struct error *err)
+{
+	static int (*const adds[RENEWAL_FILE_COUNT])(
+		struct vault_tls * t, int fd, const char *file, struct error *err) = {
+		[RENEWAL_CERTIFICATE] = add_certificate,
+		[RENEWAL_KEY] = add_key,
+		[RENEWAL_STAPLE] = add_staple,
+	};
+	int r = adds[kind](t, fd, file, err);
+
+	close(fd);
+	return r;
+}
+
+static int add_path(
+	struct vault_tls *t, enum renewal_file kind, const char *file, struct error *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_errno(err, -errno, "cannot read %s", file)
+	              : vault_tls_add(t, kind, fd, file, err);
+}
+
 /* What certbot's and other hooks write beside the certificate. */
-static void read_staple(struct tls_identity *i)
+static void add_staple_of(struct vault_tls *t, const char *certificate)
 {
 	char path[1100];
 	struct error ignored;
 
-	if (snprintf(path, sizeof(path), "%s.ocsp", i->file) < (int)sizeof(path) &&
+	if (snprintf(path, sizeof(path), "%s.ocsp", certificate) < (int)sizeof(path) &&
 		access(path, R_OK) == 0)
-		(void)read_file(path, &i->staple, &ignored);
-	if (buf_len(&i->staple) > STAPLE_MAX)
-		buf_clear(&i->staple);
-}
-
-static int open_identity(
-	struct tls_identity *i, const char *file, const char *key_file, struct error *err)
-{
-	int r;
-
-	i->file = file;
-	buf_init(&i->chain, 0);
-	buf_init(&i->staple, 0);
-	r = read_chain(file, &i->chain, err);
-	if (r == 0)
-		r = read_key(key_file, &i->key, err);
-	if (r == 0)
-		r = check_fit(i, key_file, err);
-	if (r == 0)
-		read_staple(i);
-	return r;
+		(void)add_path(t, RENEWAL_STAPLE, path, &ignored);
 }
 
 int vault_tls_open(const struct settings *s, struct vault_tls *ret, struct error *err)
@@ -238,10 +280,53 @@ int vault_tls_open(const struct settings *s, struct vault_tls *ret, struct error
 	*ret = (struct vault_tls){ .secret_at_s = clock_wall_ms() / 1000 };
 	if (RAND_bytes(ret->secret, sizeof(ret->secret)) != 1)
 		return error_set(err, -EIO, "no randomness for TLS");
-	for (size_t i = 0; r == 0 && i < s->tls.certificates.n; i++, ret->n++)
-		r = open_identity(&ret->identities[i], s->tls.certificates.paths[i],
-			s->tls.keys.paths[i], err);
+	for (size_t i = 0; r == 0 && i < s->tls.certificates.n; i++) {
+		r = add_path(ret, RENEWAL_CERTIFICATE, s->tls.certificates.paths[i], err);
+		if (r == 0)
+			r = add_path(ret, RENEWAL_KEY, s->tls.keys.paths[i], err);
+		if (r == 0)
+			add_staple_of(ret, s->tls.certificates.paths[i]);
+	}
 	return r;
+}
+
+static bool is_same(const struct vault_tls *a, const struct vault_tls *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++) {
+		const struct tls_identity *x = &a->identities[i], *y = &b->identities[i];
+
+		same = strcmp(x->file, y->file) == 0 &&
+		       str_eq(buf_view(&x->chain), buf_view(&y->chain)) &&
+		       str_eq(buf_view(&x->staple), buf_view(&y->staple)) &&
+		       EVP_PKEY_eq(x->key, y->key) == 1;
+	}
+	return same;
+}
+
+int vault_tls_renew(struct vault_tls *t, struct vault_tls *before, struct vault_tls *next,
+	struct error *err)
+{
+	for (size_t i = 0; i < next->n; i++)
+		if (!next->identities[i].key) {
+			error_set(err, -EINVAL, "%s: its key is missing",
+				next->identities[i].file);
+			vault_tls_close(next);
+			return -EINVAL;
+		}
+	if (is_same(t, next)) {
+		vault_tls_close(next);
+		return 0;
+	}
+	next->first = t->first + SETTINGS_FILES_MAX;
+	memcpy(next->secret, t->secret, sizeof(next->secret));
+	next->secret_at_s = t->secret_at_s;
+	vault_tls_close(before);
+	*before = *t;
+	*t = *next;
+	OPENSSL_cleanse(next, sizeof(*next));
+	return 0;
 }
 
 void vault_tls_close(struct vault_tls *t)
@@ -250,6 +335,7 @@ void vault_tls_close(struct vault_tls *t)
 		EVP_PKEY_free(t->identities[i].key); /* OpenSSL wipes it */
 		buf_fini(&t->identities[i].chain);
 		buf_fini(&t->identities[i].staple);
+		free(t->identities[i].file);
 	}
 	OPENSSL_cleanse(t, sizeof(*t));
 }
@@ -257,6 +343,7 @@ void vault_tls_close(struct vault_tls *t)
 int vault_tls_sign(const struct vault_tls *t, uint64_t number, unsigned scheme,
 	struct str digest, unsigned char ret[static TLS_SIGNATURE_MAX], size_t *ret_len)
 {
+	number -= t->first; /* below it: far above n */
 	return number < t->n
 	               ? tls_sign(t->identities[number].key, scheme, digest, ret, ret_len)
 	               : -ENOENT;

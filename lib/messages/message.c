@@ -59,6 +59,8 @@ static const char *const type_names[] = {
 	[MESSAGE_LOAD_IS] = "LOAD_IS",
 	[MESSAGE_JUDGED] = "JUDGED",
 	[MESSAGE_JUDGED_IS] = "JUDGED_IS",
+	[MESSAGE_RENEWAL_FILE] = "RENEWAL_FILE",
+	[MESSAGE_RENEW] = "RENEW",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -37,6 +37,14 @@ enum verdict {
 	VERDICT_COUNT
 };
 
+/* A certificate is followed by its key and what else belongs to it. */
+enum renewal_file {
+	RENEWAL_CERTIFICATE,
+	RENEWAL_KEY,
+	RENEWAL_STAPLE,
+	RENEWAL_FILE_COUNT
+};
+
 enum message_type {
 	MESSAGE_NONE,
 
@@ -167,6 +175,13 @@ enum message_type {
 	/* From the mailstore, every few seconds while bytes pass: that session goes on.
 	   session, number = bytes from the client so far, number2 = bytes to it. */
 	MESSAGE_SERVED,
+	/* From a command: the next file (1 descriptor) of the certificates and keys that
+	   shall take the place of those there are. number = enum renewal_file, text = its
+	   name. No answer. */
+	MESSAGE_RENEWAL_FILE,
+	/* These were all. Answered by DONE; by FAILED when they do not fit: the old ones
+	   stay. */
+	MESSAGE_RENEW,
 
 	/* To the interceptor: how many sessions are there? Answered by LOAD_IS: number =
 	   connections of all workers, number2 = the most that there may be. */

@@ -60,6 +60,16 @@ bool settings_ends_tls(const struct settings *s, enum service_id id)
 	return s->services[id].tls == SERVICE_TLS_AUTO && s->tls.certificates.n;
 }
 
+void settings_take_files(struct settings *s, struct settings *from)
+{
+	struct settings_files certificates = s->tls.certificates, keys = s->tls.keys;
+
+	s->tls.certificates = from->tls.certificates;
+	s->tls.keys = from->tls.keys;
+	from->tls.certificates = certificates;
+	from->tls.keys = keys;
+}
+
 bool service_is_implicit(enum service_id id)
 {
 	return service_rows[id].implicit_tls;

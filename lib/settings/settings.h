@@ -150,6 +150,9 @@ int settings_parse(
 	const char *name, const char *text, struct settings *ret, struct error *err);
 void settings_fini(struct settings *s); /* may be called twice */
 
+/* The certificates and keys of `from`, which has those of s instead. */
+void settings_take_files(struct settings *s, struct settings *from);
+
 /* Prints every option with its value, in a form settings_parse() reads back. */
 void settings_print(const struct settings *s, FILE *to);
 

@@ -28,6 +28,23 @@ int state_lock_of(const char *program, enum state_lock *ret)
 	return -ENOENT;
 }
 
+int state_lock_holder(const struct settings *s, enum state_lock which)
+{
+	char path[PATH_MAX];
+	struct flock is = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)which,
+		.l_len = 1 };
+	int fd = settings_state_path(s, STATE_LOCK_FILE, path, sizeof(path)) < 0
+	                 ? -1
+	                 : open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -1 : fcntl(fd, F_GETLK, &is);
+
+	if (fd >= 0)
+		close(fd);
+	return r == 0 && is.l_type != F_UNLCK ? (int)is.l_pid : 0;
+}
+
 static int refuse(const char *directory, int fd, struct flock wanted, struct error *err)
 {
 	struct flock is = wanted;

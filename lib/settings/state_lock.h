@@ -27,6 +27,8 @@ enum state_lock {
 /* Held until the process ends. -EBUSY: the sentence says who has it. -ENOENT: there is no
    such directory. */
 int state_lock_take(const struct settings *s, enum state_lock which, struct error *err);
+/* The pid of who has it; 0: nobody. */
+int state_lock_holder(const struct settings *s, enum state_lock which);
 /* The byte of a program by its name after "mailferry-"; -ENOENT: it needs none. */
 int state_lock_of(const char *program, enum state_lock *ret);
 

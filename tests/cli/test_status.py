@@ -124,9 +124,36 @@ def test_what_the_programs_have_seen(house):
         silent(house, "gateway")
 
 
+def certificate(house, days):
+    """Below 0: it has expired."""
+    files = [house.root / "own.pem", house.root / "own.key"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days),
+         "-subj", "/CN=x", "-addext", "subjectAltName=DNS:mail.example.com,IP:192.0.2.1",
+         "-keyout", files[1], "-out", files[0]], check=True, capture_output=True)
+    house.config.write_text(house.config.read_text().split("tls {")[0] +
+                            'tls { certificate = {"%s"} key = {"%s"} }\n' % tuple(files))
+
+
+def test_certificates(house):
+    for days, attended in ((40, False), (5, True)):
+        certificate(house, days)
+        told = json.loads(house.good("status", "--json"))
+        expect([(c["names"], c["days_left"] in (days - 1, days)) for c in told["certificates"]]
+               == [("mail.example.com, 192.0.2.1", True)], told)
+        expect(any("days left" in line for line in told["attention"]) == attended, told)
+        expect("mail.example.com, 192.0.2.1, " in house.good("status"), "text")
+        found = [f for f in json.loads(house.command("check", "--json").stdout)["findings"]
+                 if f["name"] == "certificate"]
+        expect([f["level"] for f in found] == ["note" if attended else "ok"], found)
+    (house.root / "own.pem").unlink()
+    says(house, "cannot read", "own.pem")
+    house.bad("does not run here, so there is nothing to reload", "reload")
+
+
 TESTS = [test_nothing_is_wrong, test_exit_code, test_source_is_away, test_domains,
          test_mail_for_other_domains, test_disk, test_damaged_registry,
-         test_what_the_programs_have_seen]
+         test_what_the_programs_have_seen, test_certificates]
 
 if __name__ == "__main__":
     cli.own_network()

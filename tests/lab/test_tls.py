@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS ends here for the names that we hold keys for, and passes unseen for all others."""
 import json
+import os
+import signal
 import sqlite3
 import ssl
 import subprocess
@@ -142,6 +144,59 @@ def certificates_are_not_lost_with_the_vault(world):
 
 
 @case
+def certificates_are_renewed_by_themselves(world):
+    """As certbot does it: links to new files, the key and the certificate one after the other.
+    A session that is there stays."""
+    user = world.user(3)
+    client = imap_inside(world, user, world.secure(993, user))
+    old = tls.in_file(world.ours[0])
+    links = [Path(world.ours[0]), Path(world.ferry.settings["tls"]["key"][0])]
+    fresh = [Path(p) for p in tls.make_certificate(world.lab.folder, "renewed")]
+
+    def swap(which):
+        spare = links[which].with_suffix(".new")
+        spare.symlink_to(fresh[which])
+        spare.rename(links[which])
+
+    def attention():
+        return str(world.ferry.json("status")["attention"])
+    swap(0)
+    wait_until("the mismatch to be told", lambda: "the old ones stay" in attention(), 10, 0.2)
+    equal(tls.shown(world.secure(993)), old, "the old pair is kept")
+    swap(1)
+    wait_until("the new certificate", lambda: tls.shown(world.secure(993)) ==
+               tls.in_file(fresh[0]), 10, 0.2)
+    wait_until("no complaint", lambda: "the old ones stay" not in attention(), 10, 0.2)
+    client.ok("NOOP")
+    client.logout()
+
+
+@case
+def reload_takes_what_the_configuration_names(world):
+    name = "second.example.com"
+    user = world.user(3)
+    client = imap_inside(world, user, world.secure(993, user))
+    pair = tls.make_certificate(world.lab.folder, "second", name=name)
+    ours = world.ferry.settings["tls"]
+    world.ferry.write_config(hold=21, tls={
+        **ours, "certificate": [*ours["certificate"], pair[0]], "key": [*ours["key"], pair[1]]})
+    told = world.ferry.ok("reload")
+    true("certificates: 3 in use" in told and "hold: needs a restart" in told
+         and told.count("restart") == 1, told)
+    equal(tls.shown(world.secure(993, name=name)), tls.in_file(pair[0]), "its certificate")
+    client.ok("NOOP")
+    client.logout()
+    world.ferry.write_config(hold=20, tls={**ours, "key": list(reversed(ours["key"]))})
+    done = world.ferry.command("reload")
+    true(done.returncode == 1 and "is not the key of the certificate" in done.stderr, done)
+    equal(tls.shown(world.secure(993, name=name)), tls.in_file(pair[0]), "still there")
+    world.ferry.write_config(tls=ours)
+    os.kill(world.ferry.daemon.pid, signal.SIGHUP)
+    wait_until("SIGHUP", lambda: tls.shown(world.secure(993, name=name)) ==
+               world.source_certificate, 10, 0.2)
+
+
+@case
 def many_at_once(world):
     users = [world.user(3) for _ in range(8)]
     failures = []
@@ -179,6 +234,7 @@ def the_source_is_known_by_its_key(world):
     world.ferry.wait_account(user, 30, stage="done", route="local")
     with sqlite3.connect(Path(world.ferry.settings["state_dir"]) / "registry.sqlite") as registry:
         registry.execute("UPDATE fact SET value=? WHERE name='imaps.pin'", (b"00" * 32,))
+    true("our key is another one, for mail.example.com" in found["imap"]["text"], found)
     true("NOT the one" in tls_findings(world)["imaps"]["text"], "another key is told")
     world.ferry.stop()
     world.ferry.start()

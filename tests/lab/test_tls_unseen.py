@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Without a key TLS passes unseen, is told of, and holds the switch of whoever may read by
 it."""
+import json
 import sys
 from pathlib import Path
 
@@ -66,6 +67,15 @@ def an_unseen_flow_holds_the_switch(world, service, begin):
     client.close()
     world.ferry.wait_account(user, 30, stage="done", route="local")
     equal(held(world, user), "", "not any more")
+
+
+@case
+def check_says_what_passes(world):
+    found = {f["name"]: f for f in json.loads(world.ferry.command("check", "--json").stdout)[
+        "findings"] if f["area"] == "tls"}
+    for service in ("imap", "imaps", "pop3s"):
+        true(found[service]["level"] == "ok" and "no key here" in found[service]["text"]
+             and f"for {tls.NAME}" in found[service]["text"], found)
 
 
 @case

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_RUNNING_H
+#define CONTROL_RUNNING_H
+/* The settings with which `mailferry up` was started, in run_dir: what has changed in
+   mailferry.conf since then takes a restart, but for certificates and keys. */
+#include "settings/settings.h"
+
+#define RUNNING_FILE "settings"
+
+int running_write(const struct settings *s, struct error *err);
+
+/* "services imap port", for each option that is another one now. Nothing when no `up` has
+   written them. */
+typedef int running_change_fn(void *context, const char *option);
+int running_each_change(const struct settings *s, running_change_fn *each, void *context,
+	struct error *err);
+
+#endif
