@@ -4,6 +4,7 @@
 #include "control/certificates.h"
 #include "control/copies.h"
 #include "control/daemons.h"
+#include "control/direct_flows.h"
 #include "control/notify.h"
 #include "control/up_rules.h"
 
@@ -51,6 +52,7 @@ struct supervisor {
 	struct slot slots[PROGRAMS];
 	struct up_rules *rules;
 	struct certificate_watch certificates;
+	struct direct_flows direct;
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
 	int result;          /* what supervisor_run() returns */
@@ -200,6 +202,8 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	start_due(s, now);
 	up_rules_tick(s->rules);
 	certificates_watch_tick(&s->certificates, &s->control->settings, now);
+	if (up_rules_in(s->rules))
+		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
 	keep_copies(s, now);
 }
 
@@ -303,7 +307,9 @@ static void run(struct supervisor *s)
 
 int supervisor_run(struct control *c, struct registry *r)
 {
-	struct supervisor s = { .control = c, .registry = r };
+	struct supervisor s = {
+		.control = c, .registry = r, .direct = { .registry = r }
+	};
 	int code = up_rules_new(&c->settings, r, &s.rules, &c->err);
 
 	if (code == 0)

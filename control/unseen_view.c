@@ -2,6 +2,7 @@
 #include "control/unseen_view.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define SENTENCE_MAX 1024
 
@@ -38,9 +39,25 @@ static bool is_moving(const struct unseen_reader *u)
 	       u->stage != STAGE_DONE;
 }
 
+static void describe_direct(const struct unseen_reader *u, char *text, size_t size)
+{
+	(void)snprintf(text, size,
+		"%" PRIu64
+		" clients that `mailferry admit` lets past us are connected by "
+		"%.*s; whose they are is not known, and they would go on to see the old "
+		"mailbox: wait until they have ended, or switch all the same: mailferry "
+		"route %.*s local --yes",
+		u->what.open, STR_ARG(u->what.service), STR_ARG(u->account));
+}
+
 static void describe(const struct unseen_reader *u, char *text, size_t size)
 {
 	const struct unseen *w = &u->what;
+
+	if (str_eq(w->client, STR_LIT(UNSEEN_DIRECT))) {
+		describe_direct(u, text, size);
+		return;
+	}
 
 	(void)snprintf(text, size,
 		"%.*s, where its user logs in from, %s by %.*s unseen (%.*s)%s%.*s%s",

@@ -28,6 +28,7 @@ struct up_rules {
 	enum fail_mode fail;                    /* as in the kernel now */
 	uint64_t admissions;                    /* likewise: their stamp */
 	uint64_t repaired_at;
+	struct ruleset in; /* once is_in */
 };
 
 int up_rules_new(const struct settings *settings, struct registry *registry,
@@ -80,6 +81,7 @@ static int install(struct up_rules *u, bool *ret_changed, struct error *err)
 		return code;
 	u->fail = fail;
 	u->admissions = admissions;
+	u->in = rules;
 	u->is_in = true;
 	return 0;
 }
@@ -240,6 +242,11 @@ void up_rules_tick(struct up_rules *u)
 	if (put_in(u, &err) <
 		0) /* at the next tick again; the old rules hold meanwhile */
 		log_error(NULL, "rules", "error=\"%s\"", err.text);
+}
+
+const struct ruleset *up_rules_in(const struct up_rules *u)
+{
+	return u->is_in ? &u->in : NULL;
 }
 
 /* ── the end ───────────────────────────────────────────────────────────────────────── */

@@ -14,6 +14,7 @@
  */
 #include "control/control.h"
 #include "event/loop.h"
+#include "nft-rules/ruleset.h"
 #include "registry/registry.h"
 
 struct up_rules;
@@ -27,6 +28,8 @@ int up_rules_begin(struct up_rules *u, struct error *err);
 /* Watches from then on. */
 int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err);
 void up_rules_tick(struct up_rules *u);
+/* As they are in the kernel; NULL: not yet. Until the next tick. */
+const struct ruleset *up_rules_in(const struct up_rules *u);
 /* Ends the watch. */
 int up_rules_end(struct up_rules *u, struct error *err);
 

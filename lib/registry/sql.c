@@ -41,6 +41,7 @@
 	" sum(count) AS count, sum(open) AS open"
 
 /* By which mail is read. */
+#define PAST_US "'direct clients'" /* UNSEEN_DIRECT */
 #define READ_BY "('imap', 'pop3', 'imaps', 'pop3s')"
 
 static const char *const statements[] = {
@@ -204,24 +205,30 @@ static const char *const statements[] = {
 			    " GROUP BY client, service, why"
 			    " HAVING sum(open) > 0 OR max(last_at) >= ?1"
 			    " ORDER BY sum(open) > 0 DESC, max(last_at) DESC",
-	/* of one account: from its few addresses */
+	/* of one account: from its few addresses, and past us */
 	[SQL_IS_HELD] =
 		"SELECT a.name, a.route, a.stage, " UNSEEN_COLUMNS
-		" FROM client c JOIN unseen u ON u.client = c.address"
-		" JOIN account a ON a.id = c.account"
-		" WHERE c.account = ?3 AND c.seen_at >= ?2 AND NOT a.unseen_allowed"
+		" FROM account a JOIN unseen u ON u.client IN"
+		"  (SELECT address FROM client WHERE account = ?3 AND seen_at >= ?2"
+		"   UNION ALL SELECT " PAST_US ")"
+		" WHERE a.id = ?3 AND NOT a.unseen_allowed"
 		" AND u.service IN " READ_BY " GROUP BY client, service, why"
-		" HAVING sum(open) > 0 OR (sum(count) > 1 AND max(last_at) > ?1)"
+		" HAVING sum(open) > 0 OR (u.client <> " PAST_US
+		"  AND sum(count) > 1 AND max(last_at) > ?1)"
 		" ORDER BY sum(open) > 0 DESC, max(last_at) DESC LIMIT 1",
-	/* by max() SQLite takes the other columns from the same row */
+	/* by max() SQLite takes the other columns from the same row; who lives here has
+	   the admin's word for what goes past us */
 	[SQL_EACH_UNSEEN_READER] =
 		"SELECT a.name, a.route, a.stage, u.*,"
 		" max((u.open > 0) << 50 | u.last_at)"
 		" FROM (SELECT " UNSEEN_COLUMNS " FROM unseen"
 		"  WHERE service IN " READ_BY " GROUP BY client, service, why) u"
-		" JOIN client c ON c.address = u.client"
+		" JOIN (SELECT account, address, seen_at FROM client UNION ALL"
+		"  SELECT id, " PAST_US ", ?2 FROM account WHERE route <> 'local') c"
+		"  ON c.address = u.client"
 		" JOIN account a ON a.id = c.account"
-		" WHERE (u.open > 0 OR (u.count > 1 AND u.last_at > ?1))"
+		" WHERE (u.open > 0 OR (u.client <> " PAST_US
+		"  AND u.count > 1 AND u.last_at > ?1))"
 		" AND c.seen_at >= ?2 AND NOT a.unseen_allowed"
 		" GROUP BY a.id ORDER BY a.name",
 	[SQL_ALLOW_UNSEEN] = "UPDATE account SET unseen_allowed = ?2 WHERE id = ?1",

@@ -7,11 +7,18 @@
  * it comes from a client address from which an account logs in, it may be that one's.
  * Such an account does not switch: the client would go on to see its old mailbox.
  *
+ * So do connections past us (`mailferry admit … direct`), of which only their number is
+ * known: while there are any by which mail is read, they hold every account.
+ *
  * A client address is that of the host, in IPv6 its network of 64 bits (hosts change the
  * rest by themselves). Each worker writes its own rows, so that those of a dead one can
  * be told to be over.
  */
 #include "registry/registry.h"
+
+/* The client of all connections that go past us, and who writes of them. */
+#define UNSEEN_DIRECT "direct clients"
+#define UNSEEN_DIRECT_WORKER 1000000u
 
 /* An account logs in from an address for so long after it did. */
 #define CLIENT_LATELY_MS (UINT64_C(7) * 86400000)

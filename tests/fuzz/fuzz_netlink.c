@@ -4,6 +4,7 @@
    behind libnftnl: that one trusts the kernel (an expression without a name ends it). */
 #include "fuzz.h"
 
+#include "nft-rules/conntrack.h"
 #include "nft-rules/policy.h"
 #include "nft-rules/watch.h"
 
@@ -39,11 +40,29 @@ static void check_difference(const struct plan *p)
 	buf_fini(&text);
 }
 
+/* Every source and every port is ours. */
+static void read_connection(const struct nlmsghdr *m)
+{
+	const struct sockaddr_in any4 = { .sin_family = AF_INET };
+	const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6 };
+	struct linked_flow f;
+	struct ruleset r;
+
+	ruleset_init(&r);
+	(void)ruleset_add_source(&r, (const struct sockaddr *)&any4);
+	(void)ruleset_add_source(&r, (const struct sockaddr *)&any6);
+	(void)ruleset_add_service(&r, "imap", 143, 0, 0);
+	if (conntrack_read(&r, m, &f) && f.service != &r.services[0])
+		abort();
+}
+
 static void read_all(struct plan *p, const struct nlmsghdr *m, int left)
 {
 	for (; mnl_nlmsg_ok(m, left) && m->nlmsg_len <= (uint32_t)left;
-		m = mnl_nlmsg_next(m, &left))
+		m = mnl_nlmsg_next(m, &left)) {
 		(void)policy_read_answer(p, RULES_ROUTE_TABLE, m);
+		read_connection(m);
+	}
 }
 
 /* As expression_read() leaves them: a kind that exists, no more data than fits. */

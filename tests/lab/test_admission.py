@@ -40,6 +40,12 @@ def one_desk_then_all(world):
     before = world.session(other)
     world.session(desk).logout()
     equal(names(world), [desk], "the desk alone is seen")
+    # whose that session is cannot be known: it may be the desk's owner
+    wait_until("the account to be held", lambda: "lets past us are connected by imap" in
+               world.ferry.account(desk)["held"], 20, 0.2)
+    equal(world.ferry.account(desk)["route"], "source", "it waits")
+    true("lets past us" in world.ferry.ok("account", desk), "and says why")
+    world.ferry.ok("route", desk, "local", "--yes")
     world.ferry.wait_account(desk, stage="done", route="local", timeout=60)
     # somebody lives here now: closed, and yet the others go to the source
     before.ok("NOOP")
@@ -51,6 +57,20 @@ def one_desk_then_all(world):
     equal(sorted(names(world)), sorted([desk, other]), "now everybody is seen")
     before.ok("NOOP")
     before.logout()
+    admit(world, "--remove", world.address(desk))
+
+
+@case
+def a_switch_waits_until_they_have_ended(world):
+    desk, other = world.user(5), world.user(5)
+    admit(world, "192.0.2.0/24", "direct", "--yes")
+    admit(world, world.address(desk), "divert")
+    past_us = world.session(other)
+    world.session(desk).logout()
+    wait_until("the account to be held", lambda: world.ferry.account(desk)["held"], 20, 0.2)
+    past_us.logout()
+    world.ferry.wait_account(desk, stage="done", route="local", timeout=60)
+    admit(world, "--remove", "192.0.2.0/24")
     admit(world, "--remove", world.address(desk))
 
 

@@ -51,6 +51,9 @@ static const struct held_row {
 	{ "nobody reads mail by it", "192.0.2.1", "smtps", 0, 1, 1, 0 },
 	{ "it is over", "192.0.2.1", "imaps", 0, 1, 0, 0 },
 	{ "it comes again and again", "192.0.2.1", "imaps", 1000, 2, 0, 1 },
+	{ "past us", "direct clients", "imap", 0, 12, 12, 1 },
+	{ "past us, to send", "direct clients", "smtp", 0, 12, 12, 0 },
+	{ "past us, over", "direct clients", "imap", 1000, 12, 0, 0 },
 	{ "not any more", "192.0.2.1", "imaps", 2 * HOUR_MS, 2, 0, 0 },
 };
 
