@@ -31,6 +31,14 @@ def wait_until(condition, text):
         time.sleep(0.05)
 
 
+def message_types():
+    """The names in lib/messages/message.h, without MESSAGE_, in their order."""
+    text = (HERE.parents[1] / "lib/messages/message.h").read_text()
+    text = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    return re.findall(r"MESSAGE_([A-Z0-9_]+)", text)
+
+
 class House:
     """A directory with a configuration, the command, and stand-ins for our programs."""
 
@@ -48,6 +56,7 @@ class House:
         for name in ("vault", "admission"):  # need no stand-in
             shutil.copy(Path(mailferry).parent / f"mailferry-{name}", bin_dir)
         self.mailferry = str(bin_dir / "mailferry")
+        (bin_dir / "message-types").write_text("\n".join(message_types()))
         for name in STUBS:
             shutil.copy(HERE / "stub_program.py", bin_dir / f"mailferry-{name}")
         self.config.write_text(

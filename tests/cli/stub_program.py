@@ -18,14 +18,10 @@ import struct
 import sys
 import time
 
-TYPES = ["NONE", "SERVE", "SERVE_END", "SESSION_BEGIN", "SESSION_END", "AWAIT_LOGOFF",
-         "LOGGED_OFF", "QUIESCE", "QUIESCED", "ROUTE_CHANGED", "FLOWS", "FLOW", "FLOWS_END",
-         "ACCOUNT_DUE", "RELEASE", "RELEASED", "FAILED",
-         "FACTS_CHANGED", "STAGE", "STAGED", "DELIVER", "DELIVERED", "DISCARD",
-         "DELIVERY_FAILED", "RETURN", "RETURNED", "VAULT_READY", "CHECK", "VERDICT",
-         "COMPARE", "COMPARED", "LEND", "PASSWORD", "PREPARE", "PROVED", "SET_PASSWORD",
-         "DONE", "ALARM", "ALARMS", "ALARMS_END", "IDENTITIES", "IDENTITY", "SIGN", "SIGNED",
-         "SERVED", "LOAD", "LOAD_IS"]
+# of lib/messages/message.h; whoever copies this program writes them beside it
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "message-types"),
+          encoding="ascii") as names:
+    TYPES = names.read().split()
 FIELDS = 7  # account first, payload last
 FLOW = (b'{"id":"5f2c01","service":"imap","client":"192.0.2.1:40000","account":"alice",'
         b'"route":"source","started":1700000000000,"bytes_in":120,"bytes_out":3500000}')

@@ -8,6 +8,7 @@
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -30,17 +31,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def types():
     """The numbers of messages, from the header."""
-    path = os.path.join(HERE, "../../lib/messages/message.h")
-    with open(path, encoding="utf-8") as file:
+    with open(os.path.join(HERE, "../../lib/messages/message.h"), encoding="utf-8") as file:
         text = file.read()
-    enum = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
-    names, comment = [], False
-    for line in enum.splitlines()[1:]:
-        line = line.strip()
-        if not comment and line.startswith("MESSAGE_"):
-            names.append(line.split(",")[0])
-        comment = (comment or "/*" in line) and "*/" not in line
-    return {name: number for number, name in enumerate(names)}
+    text = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    return {name: number for number, name in enumerate(re.findall(r"MESSAGE_[A-Z0-9_]+", text))}
 
 
 TYPES = types()
