@@ -76,7 +76,7 @@ void cmd_expunge(struct imap *s, struct imap_cursor *args)
 	imap_sync(s, true);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if (s->uid && !imap_resolve_uids(s, &uids)) {
+	if (s->uid && !imap_resolve_uids(s, &s->arena, &uids)) {
 		imap_wrote(s, -ENOMEM);
 		return;
 	}

@@ -10,6 +10,9 @@ static const struct row {
 } rows[] = {
 	{ STR("CONDSTORE"), IMAP_CONDSTORE },
 	{ STR("QRESYNC"), IMAP_QRESYNC | IMAP_CONDSTORE },
+	{ STR("IMAP4rev2"), IMAP_REV2 },
+	{ STR("UTF8=ACCEPT"), IMAP_UTF8 },
+	{ STR("UIDONLY"), IMAP_UIDONLY },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -399,7 +399,7 @@ static bool copy_set(struct imap *s, struct imap_set set, struct imap_set *ret)
 		if (!set.ranges[i].to && set.ranges[i].from)
 			ret->ranges[i].to = UINT32_MAX;
 	}
-	return imap_resolve_uids(s, ret);
+	return imap_resolve_uids(s, &s->arena, ret);
 }
 
 static bool tell_vanished(struct imap *s, struct fetching *f, struct imap_set set)

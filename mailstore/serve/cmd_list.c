@@ -5,11 +5,13 @@
 #include "mailstore/serve/acl.h"
 #include "mailstore/serve/imap_commands.h"
 #include "mailstore/serve/names.h"
+#include "mailstore/serve/notify.h"
 #include "mailstore/serve/status.h"
 #include "wire/imap/encode.h"
 #include "wire/imap/pattern.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define PATTERNS_MAX 64 /* in one LIST; clients send up to a handful */
 
@@ -414,4 +416,54 @@ void cmd_lsub(struct imap *s, struct imap_cursor *args)
 void cmd_xlist(struct imap *s, struct imap_cursor *args)
 {
 	list(s, args, XLIST);
+}
+
+/* What NOTIFY and SELECT say of a mailbox; of one that is not there, that it is not. */
+static int put_mailbox(struct listing *l, struct str name, struct str old_name)
+{
+	struct buf *out = imap_out(l->s);
+	struct node none = { .name = name, .separator = l->names.separator };
+	const struct node *node = &none;
+	size_t index = 0;
+	int r;
+
+	while (index < l->names.count && !str_eq(l->names.nodes[index].name, name))
+		index++;
+	r = buf_append_c(out, "* LIST (");
+	if (index < l->names.count) {
+		node = &l->names.nodes[index];
+		r = r < 0 ? r : put_attributes(l, index, SHOWN);
+	} else {
+		r = r < 0 ? r : buf_append_c(out, "\\NonExistent");
+	}
+	if (r == 0)
+		r = buf_byte(out, ')');
+	if (r == 0)
+		r = put_separator(out, node->separator);
+	if (r == 0)
+		r = imap_put_mailbox(l->s, name);
+	if (r == 0 && old_name.len) {
+		r = buf_append_c(out, " (\"OLDNAME\" (");
+		r = r < 0 ? r : imap_put_mailbox(l->s, old_name);
+		r = r < 0 ? r : buf_append_c(out, "))");
+	}
+	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+int list_put_mailbox(struct imap *s, struct str name, struct str old_name)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+	struct arena arena;
+	int r = l ? 0 : -ENOMEM;
+
+	arena_init(&arena);
+	if (r == 0) {
+		*l = (struct listing){ .s = s, .returns = LIST_SUBSCRIBED };
+		r = names_load(s->serve->store, &arena, &l->names, NULL);
+	}
+	if (r == 0)
+		r = put_mailbox(l, name, old_name);
+	arena_fini(&arena);
+	free(l);
+	return r;
 }

@@ -2,6 +2,7 @@
 /* GETMETADATA and SETMETADATA (RFC 5464). Entries are the owner's, "/private" and
    "/shared" alike, since nobody else is let in. */
 #include "mailstore/serve/imap_commands.h"
+#include "mailstore/serve/notify.h"
 #include "wire/imap/encode.h"
 
 #include <errno.h>
@@ -333,6 +334,16 @@ static int set_all(void *context, struct error *err)
 	return code;
 }
 
+/* RFC 5465, 5.6 and 5.7 */
+static void tell_others(struct entries *e)
+{
+	struct str names[ENTRIES_MAX];
+
+	for (size_t i = 0; i < e->count; i++)
+		names[i] = e->list[i].name;
+	notify_metadata(e->s, e->mailbox, names, e->count);
+}
+
 void cmd_setmetadata(struct imap *s, struct imap_cursor *args)
 {
 	struct entries *e = begin(s);
@@ -343,6 +354,8 @@ void cmd_setmetadata(struct imap *s, struct imap_cursor *args)
 		imap_bad_arguments(s);
 		return;
 	}
-	if (find_mailbox(e) && check_values(e) && imap_transaction(s, set_all, e) == 0)
-		imap_done(s, IMAP_OK, "Setmetadata completed.");
+	if (!find_mailbox(e) || !check_values(e) || imap_transaction(s, set_all, e) < 0)
+		return;
+	tell_others(e);
+	imap_done(s, IMAP_OK, "Setmetadata completed.");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SEARCH (RFC 3501, 6.4.4; RETURN: RFC 4731). */
 #include "mailstore/serve/imap_commands.h"
-#include "mailstore/serve/search.h"
+#include "mailstore/serve/notify.h"
 
 #include <errno.h>
 
@@ -16,9 +16,17 @@ void cmd_search(struct imap *s, struct imap_cursor *args)
 	w->verb = STR_LIT("SEARCH");
 	w->noun = "Search";
 	w->finish = search_finish;
-	if (!imap_space(args) || !imap_returns(args, &w->returns) ||
-		!imap_search(args, &s->arena, &w->search) || !imap_end(args)) {
+	if (!imap_space(args) || !imap_returns(args, &w->returns)) {
 		imap_bad_arguments(s);
+		return;
+	}
+	w->keys = args->rest;
+	if (!imap_search(args, &s->arena, &w->search) || !imap_end(args)) {
+		imap_bad_arguments(s);
+		return;
+	}
+	if (context_has_tag(s, s->tag) && (w->returns.options & IMAP_RETURN_UPDATE)) {
+		imap_done(s, IMAP_BAD, "Tag reuse.");
 		return;
 	}
 	/* RFC 9051, 6.4.4: there is no other answer */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SELECT, EXAMINE, CLOSE, UNSELECT, and keeping the selected mailbox in step. */
 #include "mailstore/serve/imap_commands.h"
+#include "mailstore/serve/notify.h"
 #include "wire/imap/condstore.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@ void imap_unselect(struct imap *s)
 	if (s->state != IMAP_SELECTED)
 		return;
 	view_close(&s->view);
+	contexts_end(s);
 	imap_save_result(s, STR_LIT(""));
 	s->state = IMAP_AUTHENTICATED;
 }
@@ -37,7 +39,19 @@ void imap_sync(struct imap *s, bool expunges)
 	if (s->state != IMAP_SELECTED)
 		return;
 	s->view.form = form_of(s);
-	code = view_sync(&s->view, expunges, imap_out(s), &err);
+	if (notify_mutes(s)) {
+		code = view_tell(&s->view, imap_out(s), &err);
+	} else {
+		uint32_t last_uid = view_last_uid(&s->view);
+
+		code = contexts_before(s, expunges, &err);
+		if (code == 0)
+			code = view_sync(&s->view, expunges, imap_out(s), &err);
+		if (code == 0)
+			code = contexts_after(s, &err);
+		if (code == 0)
+			notify_new_messages(s, last_uid);
+	}
 	if (code >= 0)
 		return;
 	if (code == -ENOMEM) {
@@ -87,6 +101,8 @@ static void say_mailbox(struct imap *s, const struct mailbox *m)
 {
 	imap_wrote(s, view_put_flags(&s->view, imap_out(s)));
 	imap_say(s, "%" PRIu32 " EXISTS", s->view.count);
+	if (s->enabled & IMAP_REV2) /* RFC 9051, 6.3.2 */
+		imap_wrote(s, list_put_mailbox(s, m->name, STR_LIT("")));
 	if (!(s->enabled & IMAP_REV2)) {
 		imap_say(s, "%" PRIu32 " RECENT", s->view.recent);
 		if (!(s->enabled & IMAP_UIDONLY))
@@ -103,7 +119,8 @@ static bool parse(struct imap *s, struct imap_cursor *args, struct str *ret_name
 {
 	if (imap_space(args) && imap_mailbox(s, args, ret_name) &&
 		imap_select_params(args, &s->arena, ret) && imap_end(args) &&
-		(!ret->qresync || (s->enabled & IMAP_QRESYNC)))
+		(!ret->qresync || (s->enabled & IMAP_QRESYNC)) &&
+		(!ret->has_numbers || !(s->enabled & IMAP_UIDONLY)))
 		return true;
 	imap_bad_arguments(s);
 	return false;

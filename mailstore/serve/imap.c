@@ -154,6 +154,8 @@ static enum service_need imap_run(struct session *session)
 	struct imap *s = session->state;
 
 	s->awake = false;
+	if (s->phase == IMAP_PHASE_COMMAND || s->phase == IMAP_PHASE_IDLE)
+		notify_tell(s);
 	return phases[s->phase](s);
 }
 
@@ -163,10 +165,13 @@ static void changed(void *context, int64_t mailbox)
 {
 	struct imap *s = context;
 
-	if (s->state != IMAP_SELECTED || mailbox != s->view.mailbox)
-		return;
-	s->view.dirty = true;
-	if (s->phase == IMAP_PHASE_IDLE && !s->awake && s->serve->wake) {
+	bool selected = s->state == IMAP_SELECTED && mailbox == s->view.mailbox;
+	bool tell = notify_changed(s, mailbox);
+
+	if (selected)
+		s->view.dirty = true;
+	tell |= selected && s->phase == IMAP_PHASE_IDLE;
+	if (tell && !s->awake && s->serve->wake) {
 		s->awake = true;
 		s->serve->wake(s->serve->context, s->session);
 	}
@@ -221,6 +226,7 @@ static void imap_close(struct session *session)
 		s->job.end(s);
 	imap_append_end(s);
 	imap_unselect(s);
+	notify_end(s);
 	store_unwatch(s->serve->store, &s->watch);
 	arena_fini(&s->arena);
 	free(s);

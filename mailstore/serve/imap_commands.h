@@ -20,6 +20,8 @@ imap_handler cmd_namespace, cmd_subscribe, cmd_unsubscribe, cmd_create, cmd_dele
 imap_handler cmd_status;                                       /* cmd_status.c */
 imap_handler cmd_select, cmd_examine, cmd_close, cmd_unselect; /* cmd_select.c */
 imap_handler cmd_expunge, cmd_copy, cmd_move;                  /* cmd_copy.c */
+imap_handler cmd_notify;                                       /* notify.c */
+imap_handler cmd_cancelupdate;                                 /* context.c */
 imap_handler cmd_search;                                       /* cmd_search.c */
 imap_handler cmd_sort;                                         /* cmd_sort.c */
 imap_handler cmd_thread;                                       /* cmd_thread.c */

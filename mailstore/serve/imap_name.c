@@ -30,12 +30,13 @@ bool imap_name_from_client(struct imap *s, struct str *name)
 		return true;
 	buf_init(&text, 0);
 	kept = imap_mutf7_encode(*name, &text) ? arena_str(&s->arena, buf_view(&text))
-	                                       : *name;
+	                                       : (struct str){ 0 };
 	buf_fini(&text);
-	if (kept.ptr && !str_eq(kept, *name) && !is_there(s, kept) && is_there(s, *name))
-		return true;
-	*name = kept;
-	return kept.ptr != NULL;
+	if (!kept.ptr) /* RFC 6855, 3: what is no UTF-8 is BAD */
+		return is_there(s, *name);
+	if (str_eq(kept, *name) || is_there(s, kept) || !is_there(s, *name))
+		*name = kept;
+	return true;
 }
 
 bool imap_mailbox(struct imap *s, struct imap_cursor *c, struct str *ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Answers: tagged, untagged, and what an error is called (RFC 5530). */
-#include "mailstore/serve/imap_session.h"
+#include "mailstore/serve/notify.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -151,8 +151,10 @@ int imap_transaction(
 		return code;
 	}
 	code = change(context, &err);
+	notify_begin_own(s);
 	if (code == 0)
 		code = store_commit(s->serve->store, &err);
+	notify_end_own(s);
 	if (code < 0) {
 		store_rollback(s->serve->store);
 		err.code = code;

@@ -75,6 +75,8 @@ struct imap_job {
 };
 
 struct append;
+struct search_context;
+struct notify;
 
 struct imap {
 	struct session *session;
@@ -88,7 +90,9 @@ struct imap {
 	bool uid;         /* its UID form */
 	unsigned enabled; /* enum imap_enabled */
 	struct view view;
-	struct imap_range *saved; /* "$": UIDs (RFC 5182); owned */
+	struct search_context *contexts; /* notify.h */
+	struct notify *notify;           /* NULL: NOTIFY was not used */
+	struct imap_range *saved;        /* "$": UIDs (RFC 5182); owned */
 	size_t n_saved;
 	struct store_watch watch;
 	bool awake; /* the owner was told */
@@ -135,6 +139,13 @@ bool imap_no_more(struct imap *s, const struct imap_cursor *args);
 int imap_transaction(
 	struct imap *s, int (*change)(void *context, struct error *err), void *context);
 
+/* notify.c; see notify.h */
+/* A commit touched that mailbox (0: the list). True: there may be something to say. */
+bool notify_changed(struct imap *s, int64_t mailbox);
+/* Tells what is to be told between two commands. */
+void notify_tell(struct imap *s);
+void notify_end(struct imap *s); /* may be called twice */
+
 /* imap_name.c */
 /* A mailbox's name, as the store has it. */
 bool imap_mailbox(struct imap *s, struct imap_cursor *c, struct str *ret);
@@ -157,7 +168,7 @@ void imap_sync(struct imap *s, bool expunges);
 /* Begins the walk over what the command names: numbers, UIDs, or "$". */
 bool imap_walk(struct imap *s, struct imap_set set, struct view_walk *ret);
 /* Makes a set of UIDs ready for imap_set_has(), "$" too. false: no memory. */
-bool imap_resolve_uids(struct imap *s, struct imap_set *set);
+bool imap_resolve_uids(struct imap *s, struct arena *arena, struct imap_set *set);
 /* "$" is from now on what the writer's text says ("": nothing). */
 void imap_save_result(struct imap *s, struct str uids);
 

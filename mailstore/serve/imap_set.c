@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool take_saved(struct imap *s, struct imap_set *set)
+static bool take_saved(struct imap *s, struct arena *arena, struct imap_set *set)
 {
 	if (!set->saved)
 		return true;
 	set->count = s->n_saved;
-	set->ranges = arena_alloc(&s->arena, (s->n_saved + 1) * sizeof(*set->ranges));
+	set->ranges = arena_alloc(arena, (s->n_saved + 1) * sizeof(*set->ranges));
 	if (set->ranges && s->n_saved)
 		memcpy(set->ranges, s->saved, s->n_saved * sizeof(*set->ranges));
 	return set->ranges != NULL;
@@ -18,13 +18,13 @@ static bool take_saved(struct imap *s, struct imap_set *set)
 
 bool imap_walk(struct imap *s, struct imap_set set, struct view_walk *ret)
 {
-	return take_saved(s, &set) &&
+	return take_saved(s, &s->arena, &set) &&
 	       view_walk_begin(&s->view, set, s->uid || set.saved, ret);
 }
 
-bool imap_resolve_uids(struct imap *s, struct imap_set *set)
+bool imap_resolve_uids(struct imap *s, struct arena *arena, struct imap_set *set)
 {
-	if (!take_saved(s, set))
+	if (!take_saved(s, arena, set))
 		return false;
 	imap_set_resolve(set, view_last_uid(&s->view), NULL);
 	return true;

@@ -114,9 +114,9 @@ static void end(struct imap *s)
 /* ── preparing ─────────────────────────────────────────────────────────────────────── */
 
 /* In UTF-8, as it is compared. */
-static int prepare_text(struct imap *s, const struct searching *w, struct str *text)
+static int prepare_text(
+	struct imap *s, struct arena *arena, struct str charset, struct str *text)
 {
-	struct str charset = w->search.charset;
 	struct buf utf8;
 	int r;
 
@@ -124,25 +124,32 @@ static int prepare_text(struct imap *s, const struct searching *w, struct str *t
 	r = mime_to_utf8(s->serve->charsets, charset.len ? charset : STR_LIT("utf-8"),
 		*text, &utf8);
 	if (r == 0)
-		r = search_fold(&utf8, &s->arena, text);
+		r = search_fold(&utf8, arena, text);
 	buf_fini(&utf8);
 	return r;
 }
 
-static bool prepare(
-	struct imap *s, const struct searching *w, struct imap_search_key *key)
+static bool prepare(struct imap *s, struct arena *arena, struct str charset,
+	struct imap_search_key *key)
 {
 	for (; key; key = key->next) {
-		if (!prepare(s, w, key->first))
+		if (!prepare(s, arena, charset, key->first))
 			return false;
 		if (key->kind == IMAP_SEARCH_SEQUENCE)
 			imap_set_resolve(&key->set, s->view.count, NULL);
-		if (key->kind == IMAP_SEARCH_UID && !imap_resolve_uids(s, &key->set))
+		if (key->kind == IMAP_SEARCH_UID &&
+			!imap_resolve_uids(s, arena, &key->set))
 			return false;
-		if (key->kind >= IMAP_SEARCH_HEADER && prepare_text(s, w, &key->text) < 0)
+		if (key->kind >= IMAP_SEARCH_HEADER &&
+			prepare_text(s, arena, charset, &key->text) < 0)
 			return false;
 	}
 	return true;
+}
+
+bool search_prepare(struct imap *s, struct arena *arena, struct imap_search *search)
+{
+	return prepare(s, arena, search->charset, search->program);
 }
 
 static bool check(struct imap *s, const struct searching *w)
@@ -173,7 +180,7 @@ void search_begin(struct imap *s, struct searching *w)
 		return;
 	if (w->search.has_modseq)
 		imap_enable_condstore(s);
-	if (!prepare(s, w, w->search.program)) {
+	if (!search_prepare(s, &s->arena, &w->search)) {
 		imap_wrote(s, -ENOMEM);
 		return;
 	}

@@ -31,8 +31,11 @@ struct searching {
 	/* Answers; it ends with imap_done(). */
 	void (*finish)(struct imap *s, struct searching *w);
 	void *context;
+	struct str keys; /* the text of charset and keys: for UPDATE */
 };
 
+/* Sets and texts as they are compared, in the arena. false: no memory. */
+bool search_prepare(struct imap *s, struct arena *arena, struct imap_search *search);
 /* Starts it, or answers what is wrong with it. w in the session's arena. */
 void search_begin(struct imap *s, struct searching *w);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What was found, as the client wants to hear it: a list (RFC 3501, RFC 5256) or an
    ESEARCH (RFC 4731, RFC 9394); and what "$" is from then on (RFC 5182, RFC 9394, 3.2). */
-#include "mailstore/serve/search.h"
+#include "mailstore/serve/notify.h"
 #include "wire/imap/encode.h"
 
 #include <inttypes.h>
@@ -168,12 +168,24 @@ static void save(struct imap *s, struct searching *w)
 	imap_wrote(s, r);
 }
 
+/* RFC 5267, 4.3.1; the results of SORT are not kept up to date. */
+static void begin_updates(struct imap *s, struct searching *w)
+{
+	if (w->keys.len && context_begin(s, w, w->keys))
+		return;
+	imap_wrote(s, buf_append_c(imap_out(s), "* NO [NOUPDATE "));
+	imap_wrote(s, imap_put_quoted(imap_out(s), s->tag));
+	imap_wrote(s, buf_append_c(imap_out(s), "] Not kept up to date.\r\n"));
+}
+
 void search_finish(struct imap *s, struct searching *w)
 {
 	bool quiet = w->returns.given && w->returns.options == IMAP_RETURN_SAVE;
 
 	if (w->returns.options & IMAP_RETURN_SAVE)
 		save(s, w);
+	if (w->returns.options & IMAP_RETURN_UPDATE)
+		begin_updates(s, w);
 	if (w->returns.given && !quiet)
 		put_esearch(s, w);
 	else if (!quiet)

@@ -14,6 +14,7 @@
 #include "wire/mime/charset.h"
 
 struct session;
+struct notify;
 
 /* A login that was handed over. All strings live only during the call. */
 struct login {
@@ -36,6 +37,7 @@ struct serve {
 	/* What only the admin needs to know. */
 	void (*complain)(void *context, struct session *s, const struct error *err);
 	void *context;
+	struct notify *notifiers; /* sessions that NOTIFY (serve/notify.c) */
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
 	struct session *maildrop_holder;
 };

@@ -14,6 +14,7 @@ static bool qresync(
 		return false;
 	while (imap_space(c)) {
 		if (imap_char(c, '(')) {
+			ret->has_numbers = true;
 			if (!imap_set(c, arena, &numbers) || !imap_space(c) ||
 				!imap_set(c, arena, &numbers) || !imap_char(c, ')'))
 				return false;

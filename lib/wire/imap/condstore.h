@@ -9,7 +9,7 @@ struct imap_select_params {
 	/* of QRESYNC */
 	uint32_t uidvalidity;
 	uint64_t modseq;
-	bool has_known;
+	bool has_known, has_numbers;
 	struct imap_set known; /* UIDs */
 };
 
