@@ -54,7 +54,7 @@ static void done_expunging(struct imap *s)
 	if ((s->enabled & IMAP_QRESYNC) &&
 		store_mailbox_counts(s->serve->store, s->view.mailbox, &m, NULL) == 0)
 		imap_done(s, IMAP_OK, "[HIGHESTMODSEQ %" PRIu64 "] Expunge completed.",
-			m.highestmodseq);
+			mailbox_modseq(&m, m.highestmodseq));
 	else
 		imap_done(s, IMAP_OK, "Expunge completed.");
 }

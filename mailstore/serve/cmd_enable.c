@@ -38,7 +38,8 @@ static void say_modseq(struct imap *s)
 
 	if (s->state == IMAP_SELECTED &&
 		store_mailbox_counts(s->serve->store, s->view.mailbox, &m, NULL) == 0)
-		imap_say(s, "OK [HIGHESTMODSEQ %" PRIu64 "] Highest", m.highestmodseq);
+		imap_say(s, "OK [HIGHESTMODSEQ %" PRIu64 "] Highest",
+			mailbox_modseq(&m, m.highestmodseq));
 }
 
 void imap_enable_condstore(struct imap *s)

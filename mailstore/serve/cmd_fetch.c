@@ -65,7 +65,7 @@ static int mark_one(struct marking *w, struct view_message *m, struct error *err
 			v->store, v->mailbox, m->uid, flags, w->keywords, &modseq, err);
 	if (code < 0)
 		return code == -ENOENT ? 0 : code;
-	view_set(m, flags, w->keywords, modseq);
+	view_set(v, m, flags, w->keywords, modseq);
 	m->untold = v->untold = true; /* told with the items, or after all */
 	return 0;
 }

@@ -110,7 +110,8 @@ static void say_mailbox(struct imap *s, const struct mailbox *m)
 	}
 	imap_say(s, "OK [UIDVALIDITY %" PRIu32 "] UIDs valid", m->uidvalidity);
 	imap_say(s, "OK [UIDNEXT %" PRIu32 "] Predicted next UID", m->uidnext);
-	imap_say(s, "OK [HIGHESTMODSEQ %" PRIu64 "] Highest", m->highestmodseq);
+	imap_say(s, "OK [HIGHESTMODSEQ %" PRIu64 "] Highest",
+		mailbox_modseq(m, m->highestmodseq));
 	imap_say(s, "OK [MAILBOXID (F%" PRId64 ")] Mailbox id", m->id);
 }
 

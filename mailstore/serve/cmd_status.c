@@ -83,7 +83,7 @@ static uint64_t value_of(
 	case STATUS_DELETED_STORAGE:
 		return deleted_storage(serve->store, m);
 	case STATUS_HIGHESTMODSEQ:
-		return m->highestmodseq;
+		return mailbox_modseq(m, m->highestmodseq);
 	case STATUS_APPENDLIMIT:
 		return serve->message_bytes;
 	case STATUS_MAILBOXID:

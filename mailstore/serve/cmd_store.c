@@ -101,7 +101,7 @@ static int store_one(struct storing *w, struct view_message *m, struct error *er
 	}
 	if (code < 0)
 		return code;
-	view_set(m, flags, keywords, modseq);
+	view_set(v, m, flags, keywords, modseq);
 	tell(w, m, w->row->silent);
 	return 0;
 }

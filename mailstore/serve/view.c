@@ -26,12 +26,12 @@ static uint32_t keywords_hash(struct str keywords)
 	return hash ? hash : 1;
 }
 
-void view_set(
-	struct view_message *m, unsigned flags, struct str keywords, uint64_t modseq)
+void view_set(const struct view *v, struct view_message *m, unsigned flags,
+	struct str keywords, uint64_t modseq)
 {
 	m->flags = (uint8_t)(flags & STORED_FLAGS);
 	m->keywords = keywords_hash(keywords);
-	m->modseq = modseq;
+	m->modseq = modseq > v->base_from ? modseq : v->base;
 }
 
 /* ── keywords of the mailbox ───────────────────────────────────────────────────────── */
@@ -108,7 +108,7 @@ static int append(struct view *v, const struct store_message *m)
 		return r;
 	place = &v->messages[v->count++];
 	*place = (struct view_message){ .uid = m->uid };
-	view_set(place, m->flags, m->keywords, m->modseq);
+	view_set(v, place, m->flags, m->keywords, m->modseq);
 	place->recent = (m->flags & FLAG_RECENT) != 0;
 	v->recent += place->recent;
 	return 0;
@@ -157,6 +157,8 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 	*v = (struct view){ .store = store,
 		.mailbox = m->id,
 		.uidvalidity = m->uidvalidity,
+		.base = m->modseq_base,
+		.base_from = m->modseq_from,
 		.read_only = read_only };
 	buf_init(&v->keywords, 0);
 	v->seen = v->seen_expunges = store_modseq(store);
@@ -287,7 +289,7 @@ static int see_change(void *context, const struct store_message *m)
 	if (known->uid != m->uid)
 		return 0; /* a place in the middle: seen with the next SELECT */
 	before = *known;
-	view_set(known, m->flags, m->keywords, m->modseq);
+	view_set(v, known, m->flags, m->keywords, m->modseq);
 	if (known->flags == before.flags && known->keywords == before.keywords)
 		return 0;
 	known->untold = v->untold = true;

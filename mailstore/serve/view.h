@@ -40,6 +40,7 @@ struct view {
 	bool untold;   /* of some message */
 	struct view_message *messages;
 	uint32_t count, cap, recent;
+	uint64_t base, base_from;     /* modseqs up to base_from are shown as base */
 	uint64_t seen, seen_expunges; /* modseqs up to which we have looked */
 	struct buf keywords;          /* words used in this mailbox, spaces between */
 };
@@ -68,8 +69,8 @@ int view_put_message_flags(
 	struct view *v, const struct view_message *m, struct buf *out, struct error *err);
 
 /* After a change of our own: what the message has now. */
-void view_set(
-	struct view_message *m, unsigned flags, struct str keywords, uint64_t modseq);
+void view_set(const struct view *v, struct view_message *m, unsigned flags,
+	struct str keywords, uint64_t modseq);
 /* Remembers new words of `keywords`; true when there were some. -ENOMEM in *ret. */
 bool view_add_keywords(struct view *v, struct str keywords, int *ret);
 /* The word as this mailbox spells it, or as it is. */

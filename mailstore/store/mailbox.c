@@ -51,6 +51,8 @@ static void read_mailbox(const struct query *q, struct mailbox *m)
 		.recent = (uint32_t)query_number(q, 11),
 		.deleted = (uint32_t)query_number(q, 12),
 		.bytes = query_number(q, 13),
+		.modseq_from = query_number(q, 14),
+		.source_modseq = query_number(q, 15),
 	};
 }
 
@@ -385,5 +387,31 @@ int store_raise_uidnext(struct store *s, int64_t id, uint32_t uidnext, struct er
 
 	if (code == 0)
 		box_raise_uidnext(b, uidnext);
+	return code;
+}
+
+int store_base_modseq(struct store *s, int64_t id, uint64_t modseq, struct error *err)
+{
+	struct mailbox m = { .id = id };
+	struct box *b;
+	uint64_t base;
+	int code = box_get(s, id, &b, err);
+
+	if (code == 0)
+		code = store_mailbox_counts(s, id, &m, err);
+	if (code < 0)
+		return code;
+	base = modseq;
+	if (m.source_modseq != modseq || b->highestmodseq > m.modseq_from)
+		base++;
+	if (m.modseq_base == base && m.source_modseq == modseq &&
+		b->highestmodseq <= m.modseq_from)
+		return 0;
+	code = store_raise_modseq(s, base, err);
+	if (code == 0)
+		code = sql_run(s->db, SQL_BASE_MODSEQ,
+			SQL_VALUES(sql_signed(id), sql_number(base),
+				sql_number(s->modseq), sql_number(modseq)),
+			err);
 	return code;
 }

@@ -129,6 +129,10 @@ static const char *const upgrades[] = {
 	" DELETE FROM metadata WHERE mailbox = old.id;"
 	" DELETE FROM keyword WHERE mailbox = old.id;"
 	" END;",
+
+	/* so that modseqs which clients have of the source go on: store_base_modseq() */
+	"ALTER TABLE mailbox ADD COLUMN modseq_from INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE mailbox ADD COLUMN source_modseq INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema store_schema = {

@@ -20,7 +20,9 @@
  *   ├─ key, name            key: what names are compared by (INBOX in capitals)
  *   ├─ messages, unseen, recent, deleted, bytes
  *   │                       counted as messages come and go: STATUS reads one row
- *   ├─ modseq_base          expunged UIDs are known from here on
+ *   ├─ modseq_base          expunged UIDs are known from here on; and what a modseq up
+ *   │                       to modseq_from is shown as (those of the copy itself)
+ *   ├─ source_modseq        the source's HIGHESTMODSEQ when it was compared last
  *   ├─ metadata             what clients noted about it; mailbox 0: about the account
  *   └─ keyword              words that FLAGS shows though no message has them
  *   uidvalidity            each one that a name ever had, and the mailbox that had it

@@ -4,7 +4,8 @@
 /* Order as mailbox.c reads it. */
 #define MAILBOX_COLUMNS                                                                  \
 	"id, name, separator, attributes, special_use, uidvalidity, uidnext,"            \
-	" highestmodseq, modseq_base, messages, unseen, recent, deleted, bytes"
+	" highestmodseq, modseq_base, messages, unseen, recent, deleted, bytes,"         \
+	" modseq_from, source_modseq"
 /* Order as message.c reads it. */
 #define MESSAGE_COLUMNS                                                                  \
 	"uid, flags, keywords, date, zone, size, len, modseq, uidl, pop3_order, saved,"  \
@@ -33,8 +34,10 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_RENAME_MAILBOX] =
 		"UPDATE mailbox SET key = ?2, name = ?3, uidvalidity = ?4 WHERE id = ?1",
 	[SQL_DELETE_MAILBOX] = "DELETE FROM mailbox WHERE id = ?1",
-	[SQL_RESET_MAILBOX] = "UPDATE mailbox SET uidvalidity = ?2, modseq_base = ?3"
-			      " WHERE id = ?1",
+	[SQL_RESET_MAILBOX] = "UPDATE mailbox SET uidvalidity = ?2, modseq_base = ?3,"
+			      " modseq_from = 0, source_modseq = 0 WHERE id = ?1",
+	[SQL_BASE_MODSEQ] = "UPDATE mailbox SET modseq_base = ?2, modseq_from = ?3,"
+			    " source_modseq = ?4 WHERE id = ?1",
 	[SQL_UIDVALIDITY_OWNER] = "SELECT mailbox FROM uidvalidity"
 				  " WHERE key = ?1 AND uidvalidity = ?2",
 	[SQL_NOTE_UIDVALIDITY] = "INSERT OR REPLACE INTO uidvalidity"

@@ -114,6 +114,8 @@ struct mailbox {
 	uint32_t uidvalidity, uidnext;
 	uint64_t highestmodseq;
 	uint64_t modseq_base; /* expunged UIDs are known from here on (QRESYNC) */
+	uint64_t modseq_from; /* those up to it are shown as modseq_base */
+	uint64_t source_modseq;
 	uint32_t messages, unseen, recent, deleted; /* kept with the row: no counting */
 	uint64_t bytes;                             /* of RFC822.SIZE */
 };
@@ -337,6 +339,18 @@ uint64_t store_modseq(struct store *s);
    when it is absurd (RFC 7162 gives 63 bits; changes of centuries must still fit). */
 #define STORE_MODSEQ_MAX ((uint64_t)1 << 62)
 int store_raise_modseq(struct store *s, uint64_t modseq, struct error *err);
+
+/* The mailbox was compared with the source, whose HIGHESTMODSEQ was that: clients know
+   such numbers. Those of the copy itself are shown as it is; when the source's was the
+   same and nothing had to be changed the time before, it is proven that this is what a
+   client has that knows of it, else all of the mailbox is news to that client (RFC 7162).
+   Every later change lies above both. */
+int store_base_modseq(struct store *s, int64_t id, uint64_t modseq, struct error *err);
+/* As clients are shown it. */
+static inline uint64_t mailbox_modseq(const struct mailbox *m, uint64_t modseq)
+{
+	return modseq > m->modseq_from ? modseq : m->modseq_base;
+}
 
 /* Called after each commit for each mailbox it touched (0: the list of mailboxes, or the
    subscriptions). A watcher may unwatch, itself or others, and begin a transaction. */

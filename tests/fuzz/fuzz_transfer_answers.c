@@ -48,6 +48,17 @@ static int on_text(void *context, struct str text)
 	return 0;
 }
 
+/* Words as the store has them: single spaces, nothing that a line could not hold. */
+static int on_keywords(void *context, size_t folder, struct str words)
+{
+	(void)context;
+	(void)folder;
+	for (size_t i = 0; i < words.len; i++)
+		if ((unsigned char)words.ptr[i] < 0x20)
+			abort();
+	return 0;
+}
+
 static int on_opened(void *context, size_t folder, const struct source_status *s)
 {
 	struct model *m = context;
@@ -150,6 +161,7 @@ static const struct source_events events = {
 	.subscription = on_text,
 	.namespaces = on_text,
 	.opened = on_opened,
+	.keywords = on_keywords,
 	.row = on_row,
 	.unreadable = on_unreadable,
 	.listed = on_listed,

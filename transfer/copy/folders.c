@@ -38,6 +38,7 @@ static void folder_fini(struct folder *f)
 	free(f->name);
 	free(f->special_use);
 	free(f->wanted);
+	free(f->keywords);
 }
 
 void folders_fini(struct folders *f)

@@ -25,6 +25,7 @@ struct folder {
 
 	bool is_listed; /* the listing is complete and compared */
 	struct source_status status;
+	char *keywords;                /* that the source shows; owned; NULL: none */
 	uint64_t messages, bytes;      /* at the source, as listed */
 	uint64_t unlisted;             /* of these, what could not be understood */
 	uint64_t unknown_sizes;        /* and whose size the source does not say */

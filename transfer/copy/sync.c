@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAMESPACE_NOTE "namespace" /* what the IMAP server here shows as its own */
@@ -117,6 +118,18 @@ static int on_opened(void *context, size_t folder, const struct source_status *s
 	f->status = *status;
 	if (s->listing_folder == folder)
 		listing_fini(&s->listing);
+	return 0;
+}
+
+static int on_keywords(void *context, size_t folder, struct str words)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+
+	if (f->is_listed)
+		return 0;
+	free(f->keywords);
+	f->keywords = str_dup_c(words); /* without them it goes as well */
 	return 0;
 }
 
@@ -272,25 +285,32 @@ static int list_all(struct sync *s)
 	return r;
 }
 
-/* After the messages, since a UID below UIDNEXT costs a look at what was expunged. */
-static int raise(struct sync *s)
+/* What the source says of the folder itself: after the messages, since a UID below
+   UIDNEXT costs a look at what was expunged, and all that was changed has its modseq by
+   then. */
+static int finish_folder(struct sync *s, struct folder *f)
 {
-	uint64_t modseq = 0;
+	const struct destination_ops *to = s->to.ops;
+	int r = 0;
+
+	if (f->status.uidnext > f->here_uidnext)
+		r = to->raise_uidnext(s->to.self, f->id, f->status.uidnext, s->err);
+	if (r == 0 && f->keywords)
+		r = to->add_keywords(s->to.self, f->id, str_from(f->keywords), s->err);
+	if (r == 0 && f->status.highestmodseq)
+		r = to->base_modseq(s->to.self, f->id, f->status.highestmodseq, s->err);
+	return r;
+}
+
+static int finish(struct sync *s)
+{
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->folders.count; i++) {
-		struct folder *f = &s->folders.at[i];
-
-		if (!f->is_listed)
-			continue;
-		if (f->status.highestmodseq > modseq)
-			modseq = f->status.highestmodseq;
-		if (f->status.uidnext <= f->here_uidnext)
-			continue;
-		r = s->to.ops->raise_uidnext(
-			s->to.self, f->id, f->status.uidnext, s->err);
+		if (s->folders.at[i].is_listed)
+			r = finish_folder(s, &s->folders.at[i]);
 	}
-	return r ? r : s->to.ops->raise_modseq(s->to.self, modseq, s->err);
+	return r;
 }
 
 static const struct source_events events = {
@@ -298,6 +318,7 @@ static const struct source_events events = {
 	.subscription = on_subscription,
 	.namespaces = on_namespaces,
 	.opened = on_opened,
+	.keywords = on_keywords,
 	.row = on_row,
 	.unreadable = on_unreadable,
 	.listed = on_listed,
@@ -333,7 +354,7 @@ static int pass(struct sync *s)
 		r = list_all(s);
 	if (r == 0)
 		r = run(s);
-	return r ? r : raise(s);
+	return r ? r : finish(s);
 }
 
 int sync_pass(struct sync *s, struct error *err)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/imap_answers.h"
 
+#include "wire/imap/flags.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -81,9 +83,23 @@ static int inbox_data(struct answer *a, struct imap_response *is, struct str lin
 	return a->events->folder(a->events->context, &folder);
 }
 
+/* A list that cannot be read costs only words that no message carries. */
+static void keep_keywords(struct answer *a, const struct imap_response *is)
+{
+	struct imap_cursor c = imap_cursor(str_trim(is->rest.rest));
+	struct str words;
+	unsigned bits;
+
+	buf_clear(&a->imap->keywords);
+	if (imap_flags(&c, &a->imap->arena, &bits, &words))
+		(void)buf_append(&a->imap->keywords, words);
+}
+
 static int examine_data(struct answer *a, struct imap_response *is, struct str line)
 {
 	(void)line;
+	if (str_ieq(is->name, STR_LIT("FLAGS")))
+		keep_keywords(a, is);
 	if (str_ieq(is->name, STR_LIT("EXISTS")))
 		a->imap->status.messages = is->number;
 	return 0;
@@ -151,9 +167,14 @@ static int examine_end(struct answer *a, const struct imap_response *is)
 	struct imap_connection *imap = a->imap;
 
 	if (is->status == IMAP_STATUS_OK && imap->status.uidvalidity) {
-		imap->open_folder = a->command->folder;
-		return a->events->opened(
+		int r = a->events->opened(
 			a->events->context, a->command->folder, &imap->status);
+
+		imap->open_folder = a->command->folder;
+		if (r == 0 && buf_len(&imap->keywords))
+			r = a->events->keywords(a->events->context, a->command->folder,
+				buf_view(&imap->keywords));
+		return r;
 	}
 	if (imap->examined == a->command->folder)
 		imap->examined = IMAP_NO_FOLDER;

@@ -15,6 +15,7 @@ void imap_connection_init(struct imap_connection *imap)
 	arena_init(&imap->arena);
 	imap_rows_init(&imap->rows);
 	buf_init(&imap->pending_keywords, 0);
+	buf_init(&imap->keywords, 0);
 	imap_response_init(&imap->reader);
 }
 
@@ -25,6 +26,7 @@ void imap_connection_close(struct imap_connection *imap)
 	arena_fini(&imap->arena);
 	imap_rows_fini(&imap->rows);
 	buf_fini(&imap->pending_keywords);
+	buf_fini(&imap->keywords);
 	imap_connection_init(imap);
 }
 

@@ -60,6 +60,7 @@ struct imap_connection {
 	uint32_t current_tag;        /* of the head that they are about */
 	size_t open_folder;          /* IMAP_NO_FOLDER: none */
 	struct source_status status; /* of the folder that is open, or being opened */
+	struct buf keywords;         /* that it shows */
 	char why[256];               /* the last one could not be opened */
 	struct imap_rows rows;       /* of the listing that comes in */
 	bool has_inbox;              /* LIST showed it */

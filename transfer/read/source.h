@@ -101,6 +101,8 @@ struct source_events {
 
 	/* From list and fetch: the folder was opened, and looks like that. */
 	int (*opened)(void *context, size_t folder, const struct source_status *s);
+	/* Words that the folder that was just opened shows in FLAGS; may never come. */
+	int (*keywords)(void *context, size_t folder, struct str words);
 	/* From list: its messages in any order (one may come again, the last one counts),
 	   those that are there and cannot be understood (uid 0: not known), the end.
 	   Lists come one after the other; a folder that is opened again begins anew. */

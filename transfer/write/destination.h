@@ -65,8 +65,13 @@ struct destination_ops {
 		void *self, int64_t folder, uint32_t uidvalidity, struct error *err);
 	int (*raise_uidnext)(
 		void *self, int64_t folder, uint32_t uidnext, struct error *err);
-	/* What is absurd or lies below ours already changes nothing. */
-	int (*raise_modseq)(void *self, uint64_t modseq, struct error *err);
+	/* The folder was compared, and the source's HIGHESTMODSEQ was that: later changes
+	   lie above it. What is absurd changes nothing. */
+	int (*base_modseq)(
+		void *self, int64_t folder, uint64_t modseq, struct error *err);
+	/* Words that FLAGS shows, single spaces between; those that it has stay. */
+	int (*add_keywords)(
+		void *self, int64_t folder, struct str words, struct error *err);
 	int (*subscribe)(void *self, struct str name, bool subscribed, struct error *err);
 	int (*set_flags)(
 		void *self, int64_t folder, const struct mail *m, struct error *err);

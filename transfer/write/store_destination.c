@@ -286,15 +286,40 @@ static int raise_uidnext(void *self, int64_t folder, uint32_t uidnext, struct er
 	return changed(d, r ? r : store_raise_uidnext(d->store, folder, uidnext, err));
 }
 
-static int raise_modseq(void *self, uint64_t to, struct error *err)
+static int base_modseq(void *self, int64_t folder, uint64_t modseq, struct error *err)
 {
 	struct store_destination *d = self;
 	int r;
 
-	if (to <= store_modseq(d->store) || to >= STORE_MODSEQ_MAX)
+	if (modseq >= STORE_MODSEQ_MAX)
 		return 0;
 	r = begin(d, err);
-	return changed(d, r ? r : store_raise_modseq(d->store, to, err));
+	return changed(d, r ? r : store_base_modseq(d->store, folder, modseq, err));
+}
+
+static int see_word(void *context, struct str word)
+{
+	return str_eq(word, *(const struct str *)context);
+}
+
+/* What is there already is no reason for a transaction. */
+static int add_keywords(void *self, int64_t folder, struct str words, struct error *err)
+{
+	struct store_destination *d = self;
+	int r = 0;
+
+	while (words.len && r == 0) {
+		struct str word = str_split(&words, ' ');
+
+		r = store_each_keyword(d->store, folder, see_word, &word, err);
+		if (r) {
+			r = r < 0 ? r : 0;
+			continue;
+		}
+		r = begin(d, err);
+		r = changed(d, r ? r : store_add_keyword(d->store, folder, word, err));
+	}
+	return r;
 }
 
 static int subscribe(void *self, struct str name, bool subscribed, struct error *err)
@@ -438,7 +463,8 @@ static const struct destination_ops store_ops = {
 	.delete_folder = delete_folder,
 	.reset_folder = reset_folder,
 	.raise_uidnext = raise_uidnext,
-	.raise_modseq = raise_modseq,
+	.base_modseq = base_modseq,
+	.add_keywords = add_keywords,
 	.subscribe = subscribe,
 	.set_flags = set_flags,
 	.set_uidl = set_uidl,

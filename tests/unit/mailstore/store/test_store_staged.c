@@ -282,6 +282,8 @@ static void upgrades(void **state)
 	fixture_shell(f, "sqlite3 $d/index.sqlite \"DROP TRIGGER staged_gone;"
 			 " DROP TRIGGER mailbox_gone; DROP TABLE metadata;"
 			 " DROP TABLE keyword;"
+			 " ALTER TABLE mailbox DROP COLUMN modseq_from;"
+			 " ALTER TABLE mailbox DROP COLUMN source_modseq;"
 			 " ALTER TABLE message DROP COLUMN saved;"
 			 " ALTER TABLE message DROP COLUMN email;"
 			 " ALTER TABLE message DROP COLUMN checksum;"

@@ -204,10 +204,21 @@ static int raise_uidnext(void *self, int64_t folder, uint32_t uidnext, struct er
 	return r;
 }
 
-static int raise_modseq(void *self, uint64_t to, struct error *err)
+static int add_keywords(void *self, int64_t folder, struct str words, struct error *err)
+{
+	(void)self;
+	(void)folder;
+	(void)words;
+	(void)err;
+	return 0;
+}
+
+static int base_modseq(void *self, int64_t folder, uint64_t to, struct error *err)
 {
 	struct memory_destination *d = self;
 	int r;
+
+	(void)folder;
 
 	if (to <= d->now.modseq)
 		return 0;
@@ -400,7 +411,8 @@ static const struct destination_ops memory_ops = {
 	.delete_folder = delete_folder,
 	.reset_folder = reset_folder,
 	.raise_uidnext = raise_uidnext,
-	.raise_modseq = raise_modseq,
+	.base_modseq = base_modseq,
+	.add_keywords = add_keywords,
 	.subscribe = subscribe,
 	.set_flags = set_flags,
 	.set_uidl = set_uidl,
