@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real mail programs over TLS: each gets at the source and here what it gets in clear; and
+what other programs say first, as transcripts (tests/transcripts/clients).
+
+test_tls_clients.py [--all | --immediate] [WORD...]
+
+Without --all each program in one way of TLS, and in none in clear.
+"""
+import base64
+import re
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare, harness, tls  # noqa: E402
+from lab.harness import case, equal, nothing, table, true  # noqa: E402
+from lab.tls_clients import PROGRAMS, Program  # noqa: E402
+from lab.tls_world import TlsWorld  # noqa: E402
+
+IMMEDIATE = "--immediate" in sys.argv[1:]
+TRANSCRIPTS = Path(__file__).resolve().parents[1] / "transcripts/clients"
+SOME = {"curl STARTTLS", "curl pop3s", "mbsync imaps", "fetchmail STLS", "getmail pop3s",
+        "mpop STLS", "mutt STARTTLS", "neomutt imaps", "s_client imaps"}
+ALL = "--all" in sys.argv[1:]
+MESSAGES = 40 if ALL else 5
+
+
+def programs(world, user):
+    return [Program(world, user, *row) for row in PROGRAMS if ALL or IMMEDIATE or row[0] in SOME]
+
+
+def run_all(all_of_them):
+    """{name: what it has got}"""
+    got, complaints = {}, []
+    for program in all_of_them:
+        try:
+            got[program.name] = program.run()
+        except subprocess.TimeoutExpired as why:
+            complaints.append(f"{program.name}: it hangs; it said {why.output!r:.2000}")
+        except AssertionError as why:
+            complaints.append(str(why))
+    nothing(complaints, "programs that failed")
+    return got
+
+
+def all_programs_before_and_after_the_move(world):
+    """Twice each: the second time those that remember have nothing to do."""
+    user = world.user(MESSAGES)
+    world.session(user).logout()
+    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.ok("route", user, "source")
+    all_of_them = programs(world, user)
+    first = run_all(all_of_them)
+    again = run_all(all_of_them)
+    before = world.at_source(user)
+    account = world.ferry.account(user)
+    equal((account["route"], account["pin"]), ("source", "source"), "while it is at the source")
+    logins = len(world.source_logins(user))
+    world.ferry.ok("route", user, "auto")
+    world.session(user).logout()
+    world.ferry.wait_account(user, 60, stage="done", route="local")
+    here = run_all(all_of_them)
+    for p in all_of_them:
+        true(first[p.name], f"{p.name} has got something")
+        equal(here[p.name], again[p.name], f"{p.name}: here and at the source")
+        if p.twin in first:
+            equal(first[p.name], first[p.twin], f"{p.name}: as {p.twin}")
+    nothing(compare.differences(before, world.here(user)), "source and here")
+    equal(len(world.source_logins(user)), logins + 1, "logins there: the last before the move")
+
+
+def at_once(world, name):
+    """strategy = "immediate": the first run is held while the mailbox comes."""
+    user = world.user(MESSAGES)
+    program = next(p for p in programs(world, user) if p.name == name)
+    first = program.run()
+    equal(world.ferry.account(user)["route"], "local", "during the first login")
+    true(first, "it has got something")
+    true(program.run() in (first, 0), "and again")
+
+
+if IMMEDIATE:
+    table([(name, name) for name in ("curl imaps", "mbsync STARTTLS", "fetchmail pop3s")])(at_once)
+else:
+    case(all_programs_before_and_after_the_move)
+
+
+# ---- transcripts ----
+
+def read_transcript(path):
+    """(port, newest version, [(who, text)])"""
+    port, version, lines = None, None, []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("T: "):
+            port, version = line[3:].split()
+        elif line[:3] in ("C: ", "S: ", "C> "):
+            lines.append((line[0], line[3:]))
+        elif line == "TLS":
+            lines.append(("TLS", ""))
+    return int(port), {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version], lines
+
+
+def pattern(text):
+    return re.compile(".*".join(re.escape(part) for part in text.split("...")).encode() + rb"\r\n")
+
+
+def expect(file, text):
+    """Reads to a line like that one."""
+    wanted, line, last = pattern(text), b"", b""
+    while not wanted.fullmatch(line):
+        last = line
+        try:
+            line = file.readline()
+        except TimeoutError:
+            line = b""
+        true(line, f"nothing like {text!r} came; last came {last!r}")
+        true(b" BAD " not in line[:12], f"{line!r} instead of {text!r}")
+
+
+def play(world, user, path):
+    port, version, lines = read_transcript(path)
+    context = tls.client_context(newest=version)
+    if version == ssl.TLSVersion.TLSv1_2:  # a program of that time offers no curve that is younger
+        context.set_ecdh_curve("prime256v1")
+    connection = world.lab.connect(port, world.address(user), timeout=5)
+    if port in (993, 995):
+        connection = tls.begin(connection, context=context)
+    file = connection.makefile("rb")
+    password = world.password(user)
+    words = {"user": user, "password": password,
+             "plain": base64.b64encode(f"\0{user}\0{password}".encode()).decode(),
+             "user64": base64.b64encode(user.encode()).decode(),
+             "password64": base64.b64encode(password.encode()).decode()}
+    for who, text in lines:
+        for name, value in words.items():
+            text = text.replace("{%s}" % name, value)
+        if who == "TLS":
+            connection = tls.begin(connection, context=context)
+            file = connection.makefile("rb")
+        elif who == "C":
+            connection.sendall(text.encode() + b"\r\n")
+        else:
+            expect(file, text)
+    connection.close()
+
+
+@table([(path.stem, path) for path in sorted(TRANSCRIPTS.glob("*.txt"))])
+def first_words(world, path):
+    user = world.user(5)
+    play(world, user, path)
+    world.ferry.wait_account(user, 60, stage="done", route="local")
+    play(world, user, path)
+
+
+if __name__ == "__main__":
+    harness.main(lambda: TlsWorld(settings={
+        "hold": 20, "strategy": "immediate" if IMMEDIATE else "after-logoff"}),
+                 [a for a in sys.argv[1:] if not a.startswith("--")])
