@@ -122,6 +122,7 @@ enum step { GREETED, LOGGED_IN, LOGGED_OUT };
 
 struct dialogue {
 	int fd;
+	size_t user;
 	enum step waits_for;
 	size_t have;
 	char in[1024];
@@ -141,7 +142,7 @@ static void start(struct run *r)
 	if (!d)
 		die("out of memory");
 	d->fd = connect_to(r->address, r->port);
-	r->started++;
+	d->user = r->started++ % r->users;
 	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, d->fd, &event) < 0)
 		die("epoll_ctl");
 }
@@ -158,15 +159,13 @@ static void end(struct run *r, struct dialogue *d, bool good)
 		start(r);
 }
 
-static void line_came(struct run *r, struct dialogue *d, const char *line)
+static void line_came(struct dialogue *d, const char *line)
 {
 	char text[96];
 
 	if (d->waits_for == GREETED && strncmp(line, "* OK", 4) == 0) {
-		size_t user = r->started % r->users;
-
-		(void)snprintf(
-			text, sizeof(text), "a LOGIN u%zu secret%zu\r\n", user, user);
+		(void)snprintf(text, sizeof(text), "a LOGIN u%zu secret%zu\r\n", d->user,
+			d->user);
 		say(d->fd, text);
 		d->waits_for = LOGGED_IN;
 	} else if (d->waits_for == LOGGED_IN && strncmp(line, "a OK", 4) == 0) {
@@ -187,7 +186,7 @@ static void readable(struct run *r, struct dialogue *d)
 	d->have += (size_t)n;
 	d->in[d->have] = '\0';
 	while ((newline = strchr(line, '\n'))) {
-		line_came(r, d, line);
+		line_came(d, line);
 		line = newline + 1;
 	}
 	d->have -= (size_t)(line - d->in);

@@ -35,7 +35,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from bench.relay import ROUTER, SOURCE, Bench, ReadWrite, Routing, ended_children  # noqa: E402
 from lab import tls  # noqa: E402
-from lab.processes import Daemon, descendants, wait_for_port, wait_until  # noqa: E402
+from lab.processes import Daemon, wait_for_port, wait_until  # noqa: E402
 
 PLAIN, TLS = 143, 993
 AT_ONCE = 32
@@ -47,8 +47,8 @@ class Haproxy(Routing):
 
     def start(self, bench):
         upstream = f"{SOURCE}:{PLAIN}" if self.legs == 1 else f"{SOURCE}:{TLS} ssl verify none"
-        self.daemon = bench.run_on_router("haproxy", "-db", "-f", haproxy_config(
-            bench, "haproxy.cfg", os.cpu_count(), ROUTER, upstream))
+        self.daemons = [bench.run_on_router("haproxy", "-db", "-f", haproxy_config(
+            bench, "haproxy.cfg", os.cpu_count(), ROUTER, upstream))]
 
 
 class Nginx(Routing):
@@ -78,7 +78,7 @@ class Nginx(Routing):
                 server {{ listen {ROUTER}:{TLS} ssl; protocol imap; }}
             }}
             """)
-        self.daemon = bench.run_on_router("nginx", "-p", folder, "-c", config)
+        self.daemons = [bench.run_on_router("nginx", "-p", folder, "-c", config)]
 
 
 class Mailferry(Routing):
@@ -106,18 +106,16 @@ class Mailferry(Routing):
             """)
         for name in ("state", "run"):
             (bench.folder / name).mkdir(mode=0o700, exist_ok=True)
-        self.vault = bench.run_on_router(programs / "mailferry-vault", "-c", config)
-        wait_until("the vault", (bench.folder / "run/vault-login.sock").exists, timeout=20)
-        self.daemon = bench.run_on_router(programs / "mailferry-interceptor", "-c", config)
-        wait_until("the interceptor", (bench.folder / "run/interceptor.sock").exists,
-                   timeout=20)
+        for name, door in (("vault", "vault-login"), ("interceptor", "interceptor")):
+            self.daemons.append(
+                bench.run_on_router(programs / f"mailferry-{name}", "-c", config))
+            wait_until(f"the {name}", (bench.folder / f"run/{door}.sock").exists, timeout=20)
         done = bench.network.router.run(programs / "mailferry", "rules", "install", "-c", config)
         if done.returncode != 0:
             raise SystemExit(done.stdout)
 
     def stop(self, bench):
         super().stop(bench)
-        self.vault.stop()  # after those that it serves
         bench.network.router.run(self.programs(bench) / "mailferry", "rules", "remove",
                                  "-c", bench.folder / "mailferry.conf")
         for name in ("state", "run"):
@@ -135,8 +133,8 @@ class ReadWriteOfBytes(ReadWrite):
     legs = 0
 
     def start(self, bench):
-        self.daemon = bench.run_on_router(
-            bench.program("rw_relay"), ROUTER, PLAIN, SOURCE, PLAIN)
+        self.daemons = [bench.run_on_router(
+            bench.program("rw_relay"), ROUTER, PLAIN, SOURCE, PLAIN)]
 
 
 CONTENDERS = (ReadWriteOfBytes, Haproxy, Nginx, Before, Mailferry)
@@ -183,10 +181,9 @@ class TlsBench(Bench):
     def cpu_of(self, contender):
         """On-CPU seconds of all its threads, the vault's too; what has ended counts as well."""
         total = ended_children(contender)
-        for daemon in filter(None, (contender.daemon, getattr(contender, "vault", None))):
-            for pid in [daemon.pid] + [pid for pid, _ in descendants(daemon.pid)]:
-                for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                    total += int(thread.read_text(encoding="ascii").split()[0]) / 1e9
+        for pid in contender.pids():
+            for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                total += int(thread.read_text(encoding="ascii").split()[0]) / 1e9
         return total
 
     def spent(self, contender, *arguments):
@@ -224,7 +221,7 @@ class TlsBench(Bench):
         try:
             if contender.target == ROUTER:
                 wait_for_port(self.network.client, ROUTER, TLS if contender.legs else PLAIN,
-                              contender.daemon)
+                              contender.daemons[0])
             self.warm(contender)
             if contender.legs == 1:
                 result.update(self.handshakes(contender, options.handshakes))
@@ -251,7 +248,7 @@ class TlsBench(Bench):
 
 def private_bytes(contender):
     total = 0
-    for pid in [contender.daemon.pid] + [p for p, _ in descendants(contender.daemon.pid)]:
+    for pid in contender.pids():
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         except OSError:
