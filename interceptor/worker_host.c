@@ -98,19 +98,15 @@ static void note_attempt(struct host *h, struct session *s, bool right)
 
 static void report_live(struct host *h, const struct session *s, bool live)
 {
-	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
-	struct message m = {
+	char id[SESSION_ID_MAX];
+	const struct message m = {
 		.type = live ? MESSAGE_SESSION_BEGIN : MESSAGE_SESSION_END,
 		.number = s->route == ROUTE_LOCAL ? ROUTE_LOCAL : ROUTE_SOURCE,
-		.session = str_from(session_id(s, id)),
 		.account = str_from(s->account),
-		.service = str_from(service_name(s->service)),
 	};
 
-	endpoint_text(&s->peer, client);
-	m.client = str_from(client);
 	if (message_post(&worker_of(h)->master, &m) < 0) {
-		log_error(id, "master", "error=\"cannot be told\"");
+		log_error(session_id(s, id), "master", "error=\"cannot be told\"");
 		abort(); /* a wrong count would end a session that somebody is in */
 	}
 }

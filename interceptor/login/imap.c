@@ -7,9 +7,8 @@
 #include "wire/imap/upstream.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <sys/random.h>
 
 #define TAG_BYTES 8u /* random: no client can guess them */
 
@@ -65,13 +64,16 @@ static enum prelogin_action client_next(
 static void source_begin(void *machine)
 {
 	struct imap_machine *f = machine;
-	unsigned char bytes[TAG_BYTES];
+	static const char digits[] = "0123456789abcdef";
+	unsigned char bytes[TAG_BYTES] = { 0 };
 	char unique[2 * TAG_BYTES + 1];
+	bool random = getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes);
 
-	bool random = RAND_bytes(bytes, sizeof(bytes)) == 1;
-
-	for (size_t i = 0; i < TAG_BYTES; i++)
-		(void)snprintf(&unique[2 * i], 3, "%02x", random ? bytes[i] : 0u);
+	for (size_t i = 0; i < TAG_BYTES; i++) {
+		unique[2 * i] = digits[bytes[i] >> 4];
+		unique[2 * i + 1] = digits[bytes[i] & 0xf];
+	}
+	unique[2 * TAG_BYTES] = '\0';
 	imap_upstream_init(&f->source, str_from(unique));
 	if (!random)
 		f->source.state = IMAP_UPSTREAM_CLOSED;

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -43,9 +44,24 @@ const char *session_state_name(const struct session *s)
 	                                   : states[s->state].name;
 }
 
+/* From the end; it is made several times in each login. */
+static char *put_hex(char *end, unsigned number)
+{
+	do
+		*--end = "0123456789abcdef"[number & 0xf];
+	while (number >>= 4);
+	return end;
+}
+
 const char *session_id(const struct session *s, char id[static SESSION_ID_MAX])
 {
-	(void)snprintf(id, SESSION_ID_MAX, "%x-%x", s->host->pid, s->number);
+	char *end = id + SESSION_ID_MAX - 1, *at = end;
+
+	*at = '\0';
+	at = put_hex(at, s->number);
+	*--at = '-';
+	at = put_hex(at, s->host->pid);
+	memmove(id, at, (size_t)(end - at) + 1);
 	return id;
 }
 
@@ -75,7 +91,8 @@ void session_set_state(struct session *s, enum session_state state)
 	log_debug(session_id(s, id), "state", "from=%s to=%s", session_state_name(s),
 		states[state].name);
 	if (!(states[s->state].next & 1u << state)) {
-		log_error(id, "state", "error=\"%s cannot follow\"", states[state].name);
+		log_error(session_id(s, id), "state", "error=\"%s cannot follow\"",
+			states[state].name);
 		assert(!"a change of state that may not be");
 	}
 	s->state = state;
@@ -242,6 +259,8 @@ static void log_begin(const struct session *s)
 {
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
 
+	if (!log_shows(LOG_LEVEL_DEBUG))
+		return;
 	endpoint_text(&s->peer, client);
 	endpoint_text(&s->destination, to);
 	log_debug(session_id(s, id), "connect", "service=%s client=%s to=%s",

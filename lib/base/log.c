@@ -6,7 +6,6 @@
 
 #include <limits.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +29,11 @@ void log_init(const char *program, enum log_level most)
 {
 	log_state.program = program;
 	log_state.most = most;
+}
+
+bool log_shows(enum log_level level)
+{
+	return level <= log_state.most;
 }
 
 enum log_level log_level_from_environment(void)
@@ -96,7 +100,7 @@ void log_event(enum log_level level, const char *session, const char *event,
 	va_list args;
 	size_t len;
 
-	if (level > log_state.most)
+	if (!log_shows(level))
 		return;
 	len = put_head(line, sizeof(line) - 1, level, session, event);
 	va_start(args, format);

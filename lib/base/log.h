@@ -11,9 +11,12 @@
  * line of their own. Passwords are never arguments: what holds one is not printed at all.
  * Libraries do not log; the program that decides does, once.
  */
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_init(const char *program, enum log_level most);
+bool log_shows(enum log_level level);
 /* MAILFERRY_LOG=error|warning|info|debug, else info. */
 enum log_level log_level_from_environment(void);
 
@@ -33,7 +36,11 @@ void log_event(enum log_level level, const char *session, const char *event,
 	log_event(LOG_LEVEL_WARNING, session, event, __VA_ARGS__)
 #define log_info(session, event, ...)                                                    \
 	log_event(LOG_LEVEL_INFO, session, event, __VA_ARGS__)
+/* Its arguments cost nothing when nobody wants to see it: they are not looked at. */
 #define log_debug(session, event, ...)                                                   \
-	log_event(LOG_LEVEL_DEBUG, session, event, __VA_ARGS__)
+	do {                                                                             \
+		if (log_shows(LOG_LEVEL_DEBUG))                                          \
+			log_event(LOG_LEVEL_DEBUG, session, event, __VA_ARGS__);         \
+	} while (0)
 
 #endif

@@ -59,7 +59,7 @@ enum message_type {
 	MESSAGE_SERVE_END,
 
 	/* Worker to interceptor master: a session of a known account now exists / has
-	   ended. session, account, service, client, number = enum route. */
+	   ended. account, number = enum route. */
 	MESSAGE_SESSION_BEGIN,
 	MESSAGE_SESSION_END,
 
