@@ -10,7 +10,7 @@
 
 struct shared {
 	uint64_t key;
-	struct password_prints prints;
+	struct known_passwords passwords;
 	struct known_networks known;
 	struct connection_counts rows[];
 };
@@ -24,7 +24,7 @@ static int map(struct connection_limits *t, size_t size)
 		return -errno;
 	t->n_rows = (unsigned)((size - sizeof(*shared)) / sizeof(t->rows[0]));
 	t->rows = shared->rows;
-	t->prints = &shared->prints;
+	t->passwords = &shared->passwords;
 	t->known = &shared->known;
 	if (t->key)
 		shared->key = t->key;
@@ -47,9 +47,8 @@ int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 	if (ftruncate(t->fd, (off_t)size) < 0)
 		return -errno;
 	r = map(t, size);
-	/* an empty place must not be something that can be hit */
-	if (r == 0 && getrandom(t->prints, sizeof(*t->prints), 0) !=
-			      (ssize_t)sizeof(*t->prints))
+	if (r == 0 && getrandom(t->passwords->key, sizeof(t->passwords->key), 0) !=
+			      (ssize_t)sizeof(t->passwords->key))
 		r = -EIO;
 	return r;
 }

@@ -9,6 +9,7 @@
  * up when it must decide. When a worker dies, its row is set to zero and is right again.
  * Who has not logged in is counted in prelogin_limits.h.
  */
+#include "interceptor/known_passwords.h"
 #include "interceptor/prelogin_limits.h"
 
 #define LIMITS_SLOW 64 /* accounts whose user has waited for the move in vain */
@@ -20,20 +21,10 @@ struct connection_counts {
 	struct prelogin_counts prelogin;
 };
 
-#define PRINT_SIZE 32
-#define PRINTS 4096 /* 128 KiB; two that share a place take turns */
-
-/* Keyed hashes of passwords that are known to be those that are kept (keeper.h). One that
-   another worker is just writing is not found. */
-struct password_prints {
-	uint8_t key[PRINT_SIZE];
-	uint8_t places[PRINTS][PRINT_SIZE];
-};
-
 struct connection_limits {
-	struct connection_counts *rows; /* shared */
-	struct password_prints *prints; /* shared */
-	struct known_networks *known;   /* shared */
+	struct connection_counts *rows;    /* shared */
+	struct known_passwords *passwords; /* shared */
+	struct known_networks *known;      /* shared */
 	unsigned n_rows;
 	uint64_t key;
 	int fd; /* of the memory, for connection_limits_attach() */

@@ -9,30 +9,18 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define GUESSES_MAX (CANDIDATES_MAX * 2) /* an account rarely has more */
 #define COMPARISONS_MAX                                                                  \
 	1024 /* under way; more logins than that teach at the next one                   \
 	      */
-
-_Static_assert(PRINT_SIZE == crypto_generichash_KEYBYTES, "a key of libsodium's");
-
-/* Rows that may hold a password, and how it is known if they do. */
-struct guesses {
-	size_t n;
-	struct {
-		int64_t id;
-		uint8_t print[PRINT_SIZE];
-	} rows[GUESSES_MAX];
-};
 
 /* A question to the vault. The password is closed already. */
 struct comparison {
 	LIST_ENTRY(comparison) all;
 	uint64_t number;
-	struct guesses guesses;
-	int64_t same; /* what it said */
+	int64_t account;
+	known_print print; /* of the password */
+	int64_t same;      /* the row that the vault said */
 	struct arena arena;
 	struct str name, service; /* as in struct proven_login */
 	struct str box;
@@ -41,63 +29,38 @@ struct comparison {
 /* One look of registry_learn(). */
 struct look {
 	struct vault_link *link;
-	bool found;
-	struct guesses guesses;
+	known_print print; /* of the password that was shown */
+	bool asks;         /* a row may hold it, and it is not known which */
 	char account[REGISTRY_NAME_MAX + 1];
 };
 
-int keeper_init(struct vault_link *v, struct password_prints *prints)
+int keeper_init(struct vault_link *v, struct known_passwords *known)
 {
-	v->prints = prints;
+	v->known = known;
 	return sodium_init() < 0 ? -ENOSYS : 0;
 }
 
-/* ---- what is known ---- */
-
-static void make_print(const struct vault_link *v, struct str sealed, struct str password,
-	uint8_t ret[static PRINT_SIZE])
+void keeper_forget_key(struct vault_link *v)
 {
-	crypto_generichash_state state;
-
-	(void)crypto_generichash_init(
-		&state, v->prints->key, sizeof(v->prints->key), PRINT_SIZE);
-	(void)crypto_generichash_update(
-		&state, (const unsigned char *)sealed.ptr, sealed.len);
-	(void)crypto_generichash_update(
-		&state, (const unsigned char *)password.ptr, password.len);
-	(void)crypto_generichash_final(&state, ret, PRINT_SIZE);
-	sodium_memzero(&state, sizeof(state));
-}
-
-static uint8_t *place_of(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
-{
-	return v->prints->places[((size_t)print[0] << 8 | print[1]) % PRINTS];
-}
-
-static bool is_known(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
-{
-	return sodium_memcmp(place_of(v, print), print, PRINT_SIZE) == 0;
-}
-
-static void remember(struct vault_link *v, const uint8_t print[static PRINT_SIZE])
-{
-	memcpy(place_of(v, print), print, PRINT_SIZE);
+	box_forget_key(&v->closer);
 }
 
 /* ---- struct password_keeper ---- */
 
+static int64_t known_row(void *context, int64_t account, struct str password)
+{
+	struct look *look = context;
+
+	look->print = known_passwords_print(look->link->known, account, password);
+	return known_passwords_row(look->link->known, account, look->print);
+}
+
 static bool holds(void *context, const struct password *p, struct str password)
 {
 	struct look *look = context;
-	struct guesses *g = &look->guesses;
-	uint8_t print[PRINT_SIZE];
 
-	make_print(look->link, p->sealed, password, print);
-	look->found = look->found || is_known(look->link, print);
-	if (look->found || g->n == GUESSES_MAX)
-		return look->found;
-	g->rows[g->n].id = p->id;
-	memcpy(g->rows[g->n++].print, print, PRINT_SIZE);
+	(void)password;
+	look->asks = true;
 	(void)snprintf(
 		look->account, sizeof(look->account), "%.*s", STR_ARG(p->account_name));
 	return false;
@@ -107,47 +70,34 @@ static bool asks(void *context)
 {
 	const struct look *look = context;
 
-	return !look->found && look->guesses.n;
+	return look->asks;
 }
 
 static int close_box(
 	void *context, struct str account, struct str password, struct buf *out)
 {
 	struct look *look = context;
-	uint8_t print[PRINT_SIZE];
-	int r;
 
 	if (!channel_is_open(&look->link->channel))
 		return -ENOTCONN;
-	r = box_seal(look->link->public_key, account, password, out);
-	if (r == 0) {
-		make_print(look->link, buf_view(out), password, print);
-		remember(look->link, print);
-	}
-	return r;
+	return box_close(&look->link->closer, account, password, out);
 }
 
-struct knowledge {
-	struct vault_link *link;
-	struct str password;
-};
-
-static int look_at(void *context, const struct password *p)
+static void kept(void *context, int64_t account, int64_t row, struct str password)
 {
-	const struct knowledge *k = context;
-	uint8_t print[PRINT_SIZE];
+	const struct look *look = context;
+	struct known_passwords *known = look->link->known;
 
-	if (!p->sealed.len)
-		return 0;
-	make_print(k->link, p->sealed, k->password, print);
-	return is_known(k->link, print);
+	known_passwords_add(
+		known, account, row, known_passwords_print(known, account, password));
 }
 
-bool keeper_knows(struct worker *w, int64_t account, struct str password)
+bool keeper_knows(const struct worker *w, int64_t account, struct str password)
 {
-	struct knowledge k = { .link = &w->vault, .password = password };
+	const struct known_passwords *known = w->vault.known;
 
-	return registry_each_password(w->host.registry, account, look_at, &k, NULL) == 1;
+	return known_passwords_row(known, account,
+		       known_passwords_print(known, account, password)) != 0;
 }
 
 /* ---- the same, once the vault has answered ---- */
@@ -176,6 +126,16 @@ static int take_box(
 	return buf_append(out, c->box);
 }
 
+/* The account of the name may be another one since. */
+static void box_is_kept(void *context, int64_t account, int64_t row, struct str password)
+{
+	struct comparison *c = context;
+
+	(void)password;
+	if (account == c->account)
+		c->same = row;
+}
+
 /* ---- asking ---- */
 
 static void drop(struct comparison *c)
@@ -195,8 +155,8 @@ static bool too_many(const struct vault_link *v)
 	return n >= COMPARISONS_MAX;
 }
 
-static struct comparison *comparison_new(
-	struct vault_link *v, const struct look *look, const struct proven_login *login)
+static struct comparison *comparison_new(struct vault_link *v, const struct look *look,
+	int64_t account, const struct proven_login *login)
 {
 	struct comparison *c = too_many(v) ? NULL : calloc(1, sizeof(*c));
 	struct buf box;
@@ -207,10 +167,11 @@ static struct comparison *comparison_new(
 	arena_init(&c->arena);
 	buf_init(&box, 0);
 	c->number = v->next_comparison++;
-	c->guesses = look->guesses;
+	c->account = account;
+	c->print = look->print;
 	c->name = arena_str(&c->arena, login->name);
 	c->service = arena_str(&c->arena, login->service);
-	if (box_seal(v->public_key, str_from(look->account), login->password, &box) == 0)
+	if (box_close(&v->closer, str_from(look->account), login->password, &box) == 0)
 		c->box = arena_str(&c->arena, buf_view(&box));
 	buf_fini(&box);
 	if (c->name.ptr && c->service.ptr && c->box.ptr)
@@ -222,8 +183,9 @@ static struct comparison *comparison_new(
 static void compare(struct worker *w, const struct look *look, int64_t account,
 	const struct proven_login *login)
 {
-	struct comparison *c =
-		vault_link_is_ready(w) ? comparison_new(&w->vault, look, login) : NULL;
+	struct comparison *c = vault_link_is_ready(w)
+	                               ? comparison_new(&w->vault, look, account, login)
+	                               : NULL;
 	char number[24];
 	struct message m = { .type = MESSAGE_COMPARE, .number = (uint64_t)account };
 
@@ -241,7 +203,12 @@ int keeper_learn(struct worker *w, const struct proven_login *login,
 {
 	struct look look = { .link = &w->vault };
 	const struct password_keeper keeper = {
-		.holds = holds, .asks = asks, .seal = close_box, .context = &look
+		.row = known_row,
+		.holds = holds,
+		.asks = asks,
+		.seal = close_box,
+		.kept = kept,
+		.context = &look,
 	};
 	int r;
 
@@ -260,7 +227,11 @@ int keeper_learn(struct worker *w, const struct proven_login *login,
 static void learn_again(struct worker *w, struct comparison *c)
 {
 	const struct password_keeper keeper = {
-		.holds = is_the_same, .asks = asks_no_more, .seal = take_box, .context = c
+		.holds = is_the_same,
+		.asks = asks_no_more,
+		.seal = take_box,
+		.kept = box_is_kept,
+		.context = c,
 	};
 	/* the password itself is in the box */
 	struct proven_login login = {
@@ -298,10 +269,9 @@ void keeper_answered(void *context, const struct message *m, int fd)
 	if (!c)
 		return;
 	c->same = (int64_t)m->number;
-	for (size_t i = 0; i < c->guesses.n; i++)
-		if (c->guesses.rows[i].id == c->same)
-			remember(&w->vault, c->guesses.rows[i].print);
 	learn_again(w, c);
+	if (c->same)
+		known_passwords_add(w->vault.known, c->account, c->same, c->print);
 	drop(c);
 }
 

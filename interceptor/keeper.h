@@ -4,7 +4,7 @@
 /*
  * What a login at the source teaches about its password (registry_learn()). A worker
  * cannot look into what lies there: that two are the same it knows of those that one of
- * the workers has seen before, by a keyed hash. Of any other it asks the vault
+ * the workers has seen before (known_passwords.h). Of any other it asks the vault
  * afterwards; nobody waits for the answer, and a password that is new is kept then.
  */
 #include "interceptor/vault_link.h"
@@ -12,13 +12,15 @@
 
 struct worker;
 
-int keeper_init(struct vault_link *v, struct password_prints *prints);
+int keeper_init(struct vault_link *v, struct known_passwords *known);
 
 /* registry_learn(), and the question if there is one. */
 int keeper_learn(struct worker *w, const struct proven_login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err);
 /* Whether it is known that this is one of the account's passwords. */
-bool keeper_knows(struct worker *w, int64_t account, struct str password);
+bool keeper_knows(const struct worker *w, int64_t account, struct str password);
+/* Now and then: what could open what was closed before. */
+void keeper_forget_key(struct vault_link *v);
 
 /* The vault has answered, or is gone. */
 void keeper_answered(void *context, const struct message *m, int fd);

@@ -83,7 +83,7 @@ static int take_key(struct vault_link *v, int fd)
 	if (message_decode(str_of(bytes, (size_t)n), &m) < 0 ||
 		m.type != MESSAGE_VAULT_READY || m.payload.len != BOX_KEY_SIZE)
 		return -EBADMSG;
-	memcpy(v->public_key, m.payload.ptr, BOX_KEY_SIZE);
+	box_closer_init(&v->closer, (const uint8_t *)m.payload.ptr);
 	return 0;
 }
 
@@ -144,5 +144,5 @@ int vault_link_init(struct worker *w)
 	LIST_INIT(&v->comparisons);
 	return tls_keys_init(&w->tls, w->host.settings, ask_for_tls, w) < 0
 	               ? -ENOMEM
-	               : keeper_init(v, w->limits->prints);
+	               : keeper_init(v, w->limits->passwords);
 }

@@ -17,10 +17,9 @@ struct settings;
 struct vault_link {
 	struct channel channel;
 	uint64_t again_at; /* loop time: it was not there */
-	uint8_t public_key[BOX_KEY_SIZE];
+	struct box_closer closer;
 	LIST_HEAD(, check) checks[VAULT_CHECKS]; /* verify.c */
-	/* keeper.c: passwords that are known to be the kept ones */
-	struct password_prints *prints; /* of all workers */
+	struct known_passwords *known;           /* of all workers */
 	LIST_HEAD(, comparison) comparisons;
 	uint64_t next_comparison;
 };

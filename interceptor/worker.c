@@ -225,6 +225,7 @@ static void on_tick(void *context)
 	struct session *s, *next;
 
 	w->ticks++;
+	keeper_forget_key(&w->vault);
 	if (w->host.settings->tls.certificates.n)
 		(void)vault_link_is_ready(w); /* handshakes begin with its keys */
 	for (size_t i = 0; i < w->n_listeners; i++)

@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define BOX_OVERHEAD (1 + BOX_KEY_SIZE + BOX_NONCE_SIZE + crypto_box_MACBYTES)
+
 _Static_assert(BOX_KEY_SIZE == crypto_box_PUBLICKEYBYTES, "a key of libsodium's");
 _Static_assert(BOX_KEY_SIZE == crypto_box_SEEDBYTES, "a seed of libsodium's");
 
@@ -45,18 +47,21 @@ static int check_name(struct str account, struct str plain, struct str *ret_clea
 static int box_open(const struct vault_keys *keys, struct str account, struct str box,
 	struct arena *arena, struct str *ret_clear)
 {
+	const unsigned char *by, *nonce, *closed;
 	size_t len;
 	char *plain;
 
-	if (box.len < 2 + crypto_box_SEALBYTES)
+	if (box.len < BOX_OVERHEAD + 1)
 		return -EBADMSG;
-	len = box.len - 1 - crypto_box_SEALBYTES;
+	by = (const unsigned char *)box.ptr + 1;
+	nonce = by + BOX_KEY_SIZE;
+	closed = nonce + BOX_NONCE_SIZE;
+	len = box.len - BOX_OVERHEAD;
 	plain = arena_alloc(arena, len + 1);
 	if (!plain)
 		return -ENOMEM;
-	if (crypto_box_seal_open((unsigned char *)plain,
-		    (const unsigned char *)box.ptr + 1, box.len - 1, keys->box_public,
-		    keys->box_secret) != 0)
+	if (crypto_box_open_easy((unsigned char *)plain, closed,
+		    len + crypto_box_MACBYTES, nonce, by, keys->box_secret) != 0)
 		return -EBADMSG;
 	return check_name(account, str_of(plain, len), ret_clear);
 }

@@ -55,13 +55,44 @@ static int compare(void *context, const struct password *p)
 	return 1;
 }
 
+static int walk(struct registry *r, const struct login *login, struct look *look,
+	struct error *err)
+{
+	const struct password_keeper *k = login->keeper;
+	struct wanted w = { .login = login };
+	int code = registry_each_password(r, look->route.id, compare, &w, err);
+
+	look->password = w.id;
+	look->password_failed = w.failed;
+	look->asks = code >= 0 && !w.id && k->asks(k->context);
+	return code < 0 ? code : 0;
+}
+
+/* Nearly always it is a row that was seen before. */
+static int find_password(struct registry *r, const struct login *login, struct look *look,
+	struct error *err)
+{
+	const struct password_keeper *k = login->keeper;
+	int64_t account = look->route.id, row = 0;
+	uint64_t is_good = 0;
+	int code = 0;
+
+	if (k->row && account)
+		row = k->row(k->context, account, login->proven->password);
+	if (row)
+		code = sql_get(r->db, SQL_IS_GOOD,
+			SQL_VALUES(sql_signed(row), sql_signed(account)), &is_good, err);
+	if (code < 0)
+		return code;
+	look->password = row;
+	return is_good ? 0 : walk(r, login, look, err);
+}
+
 /* ── the look ──────────────────────────────────────────────────────────────────────── */
 
 static int read_look(struct registry *r, const struct login *login,
 	const struct query *row, struct look *look, struct error *err)
 {
-	const struct password_keeper *k = login->keeper;
-	struct wanted w = { .login = login };
 	int code = route_from_row(r, row, &look->route, err);
 
 	look->time_is_due = login->now >= query_number(row, 7) + LOGIN_TIME_MS;
@@ -70,11 +101,8 @@ static int read_look(struct registry *r, const struct login *login,
 	look->service_is_known = query_number(row, 10) != 0;
 	look->client_is_known = !login->proven->client.len || query_number(row, 11);
 	if (code == 0 && login->proven->password.ptr)
-		code = registry_each_password(r, look->route.id, compare, &w, err);
-	look->password = w.id;
-	look->password_failed = w.failed;
-	look->asks = code == 0 && login->proven->password.ptr && k->asks(k->context);
-	return code < 0 ? code : 0;
+		code = find_password(r, login, look, err);
+	return code;
 }
 
 static int look_up(struct registry *r, const struct login *login, struct look *ret,
@@ -136,7 +164,10 @@ static int keep_password(struct registry *r, const struct login *login,
 	const struct look *look, struct error *err)
 {
 	const struct account_route *account = &look->route;
+	const struct password_keeper *k = login->keeper;
+	struct str password = login->proven->password;
 	struct buf sealed;
+	int64_t row = 0;
 	int code;
 
 	if (look->password)
@@ -144,13 +175,14 @@ static int keep_password(struct registry *r, const struct login *login,
 			SQL_VALUES(sql_signed(look->password), sql_number(login->now)),
 			err);
 	buf_init(&sealed, 0);
-	code = login->keeper->seal(login->keeper->context, str_from(account->name),
-		login->proven->password, &sealed);
+	code = k->seal(k->context, str_from(account->name), password, &sealed);
 	if (code < 0)
 		error_set(err, code, "cannot seal a password");
 	else
 		code = registry_add_candidate(r, account->id, login->proven->name,
-			buf_view(&sealed), NULL, err);
+			buf_view(&sealed), &row, err);
+	if (code == 0 && k->kept)
+		k->kept(k->context, account->id, row, password);
 	buf_fini(&sealed);
 	return code;
 }
@@ -236,14 +268,15 @@ static int write_account(struct registry *r, const struct login *login, struct l
 static int check_new_accounts(
 	struct registry *r, uint64_t now, bool *ret_too_many, struct error *err)
 {
+	struct sql_value since = sql_number(now > HOUR_MS ? now - HOUR_MS : 0);
 	uint64_t n = 0;
 	int code = 0;
 
 	if (r->new_accounts_max)
+		code = sql_get(r->db, SQL_SPAN_NEW, SQL_VALUES(since), &n, err);
+	if (code == 0 && r->new_accounts_max && n >= r->new_accounts_max)
 		code = sql_get(r->db, SQL_COUNT_NEW,
-			SQL_VALUES(sql_number(now > HOUR_MS ? now - HOUR_MS : 0),
-				sql_number(r->new_accounts_max)),
-			&n, err);
+			SQL_VALUES(since, sql_number(r->new_accounts_max)), &n, err);
 	*ret_too_many = r->new_accounts_max && n >= r->new_accounts_max;
 	return code;
 }

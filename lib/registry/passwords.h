@@ -54,6 +54,10 @@ int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 /* Who can say what lies in a row, and close what goes into one: a worker's link to the
    vault, for registry_learn(). */
 struct password_keeper {
+	/* The row of the account that is known to hold it, 0: none. Nothing is asked of
+	   the others while it is there, sealed, and the source has not refused it from
+	   us. May be NULL. */
+	int64_t (*row)(void *context, int64_t account, struct str password);
 	/* Whether it is known that p, which is sealed, holds that password. */
 	bool (*holds)(void *context, const struct password *p, struct str password);
 	/* After all of them: whether one may hold it that was not known to. Then nothing
@@ -62,6 +66,8 @@ struct password_keeper {
 	/* Appends the password's closed form for the account. 0 or -errno. */
 	int (*seal)(
 		void *context, struct str account, struct str password, struct buf *out);
+	/* It is in that row now, unless the transaction fails. May be NULL. */
+	void (*kept)(void *context, int64_t account, int64_t row, struct str password);
 	void *context;
 };
 

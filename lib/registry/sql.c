@@ -86,6 +86,8 @@ static const char *const statements[] = {
 			      " ORDER BY p.refused_at <> 0, p.proven_at = 0, p.id DESC",
 	[SQL_FIND_PASSWORD] = "SELECT " PASSWORD_COLUMNS " FROM password p"
 			      " JOIN account a ON a.id = p.account WHERE p.id = ?1",
+	[SQL_IS_GOOD] = "SELECT EXISTS (SELECT 1 FROM password WHERE id = ?1 AND"
+			" account = ?2 AND sealed IS NOT NULL AND refused_at = 0)",
 	[SQL_ADD_CANDIDATE] =
 		"INSERT INTO password (account, origin, login, sealed, seen_at)"
 		" VALUES (?1, 'source', ?2, ?3, ?4)",
@@ -171,6 +173,11 @@ static const char *const statements[] = {
 			    " VALUES (?1, ?2)",
 	[SQL_ERASE_SEALED] = "UPDATE password SET sealed = NULL WHERE sealed IS NOT NULL",
 	[SQL_FORGET_UNPROVEN] = "DELETE FROM password WHERE verifier IS NULL",
+	/* at most so many are newer: numbers follow each other. Read from two ends, where
+	   the count reads all of an hour */
+	[SQL_SPAN_NEW] = "SELECT coalesce((SELECT max(id) FROM account) - (SELECT id"
+			 " FROM account WHERE first_login_at > ?1"
+			 " ORDER BY first_login_at LIMIT 1) + 1, 0)",
 	[SQL_COUNT_NEW] = "SELECT count(*) FROM (SELECT 1 FROM account"
 			  " WHERE first_login_at > ?1 LIMIT ?2)",
 	[SQL_ADMIT] = "INSERT INTO admission (prefix, service, verdict, at)"

@@ -67,8 +67,10 @@ static int close_box(
 	void *context, struct str account, struct str password, struct buf *out)
 {
 	const struct tool *t = context;
+	struct box_closer closer;
 
-	return box_seal(t->vault.keys.box_public, account, password, out);
+	box_closer_init(&closer, t->vault.keys.box_public);
+	return box_close(&closer, account, password, out);
 }
 
 static bool holds(void *context, const struct password *p, struct str password)

@@ -53,6 +53,83 @@ static void test_round_trip(void **state)
 	}
 }
 
+static struct str key_in(const struct buf *box)
+{
+	return str_take(str_skip(buf_view(box), 1), BOX_KEY_SIZE);
+}
+
+/* Several boxes by one agreed key, then one by another: each opens by itself. */
+static void test_boxes(void **state)
+{
+	const uint8_t key[SEAL_KEY_SIZE] = { 1, 2, 3 };
+	static const uint8_t zero[BOX_KEY_SIZE];
+	struct str alice = STR_LIT("alice"), clear;
+	struct vault_keys keys;
+	struct box_closer closer;
+	struct buf boxes[COUNT + 1];
+	struct arena arena;
+	bool proven = true;
+
+	(void)state;
+	arena_init(&arena);
+	assert_int_equal(keys_derive(key, &keys), 0);
+	box_closer_init(&closer, keys.box_public);
+	for (size_t i = 0; i <= COUNT; i++) {
+		if (i == COUNT)
+			box_forget_key(&closer);
+		buf_init(&boxes[i], 0);
+		assert_int_equal(
+			box_close(&closer, alice, passwords[i % COUNT], &boxes[i]), 0);
+	}
+	box_forget_key(&closer);
+	assert_memory_equal(closer.agreed, zero, sizeof(zero));
+	assert_false(str_eq(buf_view(&boxes[0]), buf_view(&boxes[COUNT])));
+	assert_true(str_eq(key_in(&boxes[0]), key_in(&boxes[1])));
+	assert_false(str_eq(key_in(&boxes[0]), key_in(&boxes[COUNT])));
+	for (size_t i = 0; i <= COUNT; i++) {
+		assert_int_equal(seal_open(&keys, alice, buf_view(&boxes[i]), &arena,
+					 &clear, &proven),
+			0);
+		assert_false(proven);
+		assert_true(str_eq(clear, passwords[i % COUNT]));
+		assert_int_equal(seal_open(&keys, STR_LIT("alic"), buf_view(&boxes[i]),
+					 &arena, &clear, &proven),
+			-EBADMSG);
+		buf_fini(&boxes[i]);
+	}
+	arena_fini(&arena);
+}
+
+static void test_damaged_box(void **state)
+{
+	const uint8_t key[SEAL_KEY_SIZE] = { 9 };
+	struct str alice = STR_LIT("alice"), clear;
+	struct vault_keys keys;
+	struct box_closer closer;
+	struct arena arena;
+	struct buf box;
+	bool proven;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&box, 0);
+	assert_int_equal(keys_derive(key, &keys), 0);
+	box_closer_init(&closer, keys.box_public);
+	assert_int_equal(box_close(&closer, alice, STR_LIT("secret"), &box), 0);
+	for (size_t i = 0; i < buf_len(&box); i++) {
+		assert_int_equal(seal_open(&keys, alice, str_take(buf_view(&box), i),
+					 &arena, &clear, &proven),
+			-EBADMSG);
+		box.data[i] ^= 1;
+		assert_int_equal(
+			seal_open(&keys, alice, buf_view(&box), &arena, &clear, &proven),
+			-EBADMSG);
+		box.data[i] ^= 1;
+	}
+	buf_fini(&box);
+	arena_fini(&arena);
+}
+
 /* Every bit counts, and every byte. */
 static void test_damage(void **state)
 {
@@ -151,6 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_boxes),
+		cmocka_unit_test(test_damaged_box),
 		cmocka_unit_test(test_verifier),
 		cmocka_unit_test(test_bad_verifiers),
 		cmocka_unit_test(test_key_file),

@@ -96,8 +96,10 @@ static int close_box(
 	void *context, struct str account, struct str password, struct buf *out)
 {
 	const struct test *t = context;
+	struct box_closer closer;
 
-	return box_seal(t->v.keys.box_public, account, password, out);
+	box_closer_init(&closer, t->v.keys.box_public);
+	return box_close(&closer, account, password, out);
 }
 
 static int64_t capture(struct test *t, const char *login, const char *password)
