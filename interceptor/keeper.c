@@ -198,25 +198,43 @@ static void compare(struct worker *w, const struct look *look, int64_t account,
 		drop(c);
 }
 
-int keeper_learn(struct worker *w, const struct proven_login *login,
-	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+static struct password_keeper keeper_of(struct look *look)
 {
-	struct look look = { .link = &w->vault };
-	const struct password_keeper keeper = {
+	return (struct password_keeper){
 		.row = known_row,
 		.holds = holds,
 		.asks = asks,
 		.seal = close_box,
 		.kept = kept,
-		.context = &look,
+		.context = look,
 	};
+}
+
+int keeper_look(struct worker *w, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_is_news, struct error *err)
+{
+	struct look look = { .link = &w->vault };
+	const struct password_keeper keeper = keeper_of(&look);
+	int r = registry_look(
+		w->host.registry, login, &keeper, ret_route, ret_is_news, err);
+
+	if (r == 0 && !*ret_is_news && look.asks)
+		compare(w, &look, ret_route->id, login);
+	return r;
+}
+
+int keeper_learn(struct worker *w, const struct proven_login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+{
+	struct look look = { .link = &w->vault };
+	const struct password_keeper keeper = keeper_of(&look);
 	int r;
 
 	if (login->password.ptr)
 		(void)vault_link_is_ready(w);
 	r = registry_learn(
 		w->host.registry, login, &keeper, ret_route, ret_became_due, err);
-	if (r == 0 && ret_route->id && login->password.ptr && asks(&look))
+	if (r == 0 && ret_route->id && look.asks)
 		compare(w, &look, ret_route->id, login);
 	return r;
 }

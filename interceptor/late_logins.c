@@ -7,11 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define GROUP_MAX 64 /* of one transaction: others wait for it */
+
 struct late_login {
 	STAILQ_ENTRY(late_login) next;
 	struct arena arena; /* the strings; wipes them */
 	struct proven_login login;
 	char session[LATE_LOGIN_ID_MAX];
+	char account[REGISTRY_NAME_MAX + 1];
+	/* what came of it */
+	struct account_route route;
+	bool is_due;
+	int code;
 };
 
 void late_logins_init(struct late_logins *l)
@@ -37,8 +44,8 @@ static bool copy(struct arena *arena, struct str from, struct str *to)
 	return !from.ptr || to->ptr;
 }
 
-int late_logins_add(
-	struct late_logins *l, const char *session, const struct proven_login *login)
+int late_logins_add(struct late_logins *l, const char *session, const char *account,
+	const struct proven_login *login)
 {
 	struct late_login *late;
 
@@ -49,6 +56,7 @@ int late_logins_add(
 		return -ENOMEM;
 	arena_init(&late->arena);
 	(void)snprintf(late->session, sizeof(late->session), "%s", session);
+	(void)snprintf(late->account, sizeof(late->account), "%s", account);
 	STAILQ_INSERT_TAIL(&l->all, late, next);
 	l->n++;
 	if (copy(&late->arena, login->name, &late->login.name) &&
@@ -64,23 +72,47 @@ int late_logins_add(
 	return -ENOMEM;
 }
 
-void late_logins_retry(
-	struct late_logins *l, late_learn_fn *learn, late_due_fn *due, void *context)
+/* The first n, in one transaction. -EBUSY: none of them. */
+static int learn_group(struct late_logins *l, size_t n, const struct late_login_ops *ops,
+	void *context, struct error *err)
 {
-	while (!STAILQ_EMPTY(&l->all)) {
-		const struct late_login *late = STAILQ_FIRST(&l->all);
-		struct account_route route;
-		struct error err;
-		bool is_due = false;
-		int code = learn(context, &late->login, &route, &is_due, &err);
+	struct late_login *late = STAILQ_FIRST(&l->all);
+	int r = ops->begin(context, err);
 
-		if (code == -EBUSY)
+	if (r < 0)
+		return r;
+	for (; n; n--, late = STAILQ_NEXT(late, next)) {
+		struct error why;
+
+		late->is_due = false;
+		late->code = ops->learn(
+			context, &late->login, &late->route, &late->is_due, &why);
+		if (late->code < 0)
+			log_error(late->session, "capture", "error=\"%s\"", why.text);
+	}
+	return ops->end(context, err);
+}
+
+void late_logins_retry(
+	struct late_logins *l, const struct late_login_ops *ops, void *context)
+{
+	while (l->n) {
+		size_t n = l->n < GROUP_MAX ? l->n : GROUP_MAX;
+		struct error err;
+		int r = learn_group(l, n, ops, context, &err);
+
+		if (r == -EBUSY)
 			return;
-		if (code < 0)
-			log_error(late->session, "capture", "error=\"%s\"", err.text);
-		else if (is_due)
-			due(context, late->session, route.name);
-		drop_first(l);
+		if (r < 0)
+			log_error(NULL, "capture", "error=\"%s\"", err.text);
+		for (; n; n--) {
+			const struct late_login *late = STAILQ_FIRST(&l->all);
+
+			if (r == 0 && late->code == 0)
+				ops->learnt(context, late->session, late->account,
+					&late->route, late->is_due);
+			drop_first(l);
+		}
 	}
 }
 

@@ -179,10 +179,40 @@ void worker_write_unseen(struct worker *w)
 
 /* ---- time ---- */
 
+static int begin_group(void *context, struct error *err)
+{
+	return registry_begin_group(((struct worker *)context)->host.registry, err);
+}
+
 static int learn_late(void *context, const struct proven_login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err)
 {
 	return keeper_learn(context, login, ret_route, ret_became_due, err);
+}
+
+static int end_group(void *context, struct error *err)
+{
+	return registry_end_group(((struct worker *)context)->host.registry, err);
+}
+
+bool worker_learn_late(struct worker *w)
+{
+	static const struct late_login_ops ops = { .begin = begin_group,
+		.learn = learn_late,
+		.end = end_group,
+		.learnt = worker_learnt };
+
+	/* connects, if it must, before the registry is locked */
+	if (w->late_logins.n) {
+		(void)vault_link_is_ready(w);
+		late_logins_retry(&w->late_logins, &ops, w);
+	}
+	return w->late_logins.n == 0;
+}
+
+static void on_learning(void *context)
+{
+	(void)worker_learn_late(context);
 }
 
 static void report_notes(struct worker *w)
@@ -241,7 +271,8 @@ static void on_tick(void *context)
 	worker_write_unseen(w);
 	follow_retirement(w);
 	staging_tick(&w->host);
-	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
+	if (!timer_runs(w->learning))
+		(void)worker_learn_late(w);
 	quiesce_check(&w->host);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
@@ -325,6 +356,8 @@ static int open_loop(struct worker *w)
 		r = timer_new(&w->loop, on_tick, w, &w->tick);
 	if (r == 0)
 		timer_start_every(w->tick, TICK_MS);
+	if (r == 0)
+		r = timer_new(&w->loop, on_learning, w, &w->learning);
 	return r;
 }
 
@@ -425,7 +458,7 @@ static int run(const struct worker_parts *parts)
 	loop_run(&w->loop, sweep, w);
 	/* there are no sessions any more: now it may wait */
 	registry_set_patience(w->host.registry, LAST_PATIENCE_MS);
-	late_logins_retry(&w->late_logins, learn_late, worker_is_due, w);
+	(void)worker_learn_late(w);
 	late_logins_fini(&w->late_logins);
 	worker_hand_over_recipients(w);
 	worker_write_unseen(w);

@@ -52,7 +52,7 @@ struct worker {
 	bool is_retired;        /* the source, as the offers were made for */
 	uint64_t poke_again_at; /* loop time */
 
-	struct timer *tick;
+	struct timer *tick, *learning; /* late_logins */
 	struct signals signals;
 };
 
@@ -103,7 +103,10 @@ void worker_handle(struct worker *w, const char *from, const struct message_row 
 
 /* worker_host.c */
 /* That account is to be moved: logs it and tells the transfer. A late_due_fn. */
-void worker_is_due(void *worker, const char *session, const char *account);
+void worker_learnt(void *worker, const char *session, const char *was,
+	const struct account_route *route, bool became_due);
+/* false: the registry is busy, and some are left. */
+bool worker_learn_late(struct worker *w);
 extern const struct host_ops worker_host_ops;
 
 /* worker_link.c: the master's messages */

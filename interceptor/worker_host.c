@@ -13,7 +13,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* After one that was written, what comes is written at the end of that time: its users
+   are in by then, and twice as many in one transaction cost little more. */
+#define LEARN_LATER_MS 20
 
 static uint64_t now(const struct host *h)
 {
@@ -111,48 +116,97 @@ static void report_live(struct host *h, const struct session *s, bool live)
 	}
 }
 
-void worker_is_due(void *worker, const char *session, const char *account)
+static void learnt_login(struct worker *w, const char *session, const char *account,
+	const struct account_route *route, bool became_due)
 {
-	log_info(session, "due", "account=%s", account);
-	worker_poke_transfer(worker, account);
+	if (!route->id)
+		log_warning(session, "new-accounts",
+			"login=%s: above `limits.new_accounts`, moved later", account);
+	if (became_due) {
+		log_info(session, "due", "account=%s", route->name);
+		worker_poke_transfer(w, route->name);
+	}
+}
+
+/* Its first login was under another of the account's names, at the same moment. */
+static void rename_session(struct worker *w, const char *session, const char *was,
+	const struct account_route *route)
+{
+	struct session *s;
+	char id[SESSION_ID_MAX];
+	bool live;
+
+	LIST_FOREACH(s, &w->host.sessions, all)
+	{
+		if (!session_is_of(s, str_from(was)) ||
+			strcmp(session_id(s, id), session) != 0)
+			continue;
+		live = s->live;
+		if (session_set_account(s, str_from(route->name), route->id))
+			session_set_live(s, live);
+		return;
+	}
+}
+
+void worker_learnt(void *worker, const char *session, const char *was,
+	const struct account_route *route, bool became_due)
+{
+	if (route->id && strcmp(route->name, was) != 0)
+		rename_session(worker, session, was, route);
+	learnt_login(worker, session, was, route, became_due);
 }
 
 /* The user is in; what this login taught is kept until the registry takes it. */
-static void learn_later(
-	struct host *h, const struct session *s, const struct proven_login *login)
+static int learn_later(struct host *h, const struct session *s,
+	const struct proven_login *login, const char *account)
 {
+	struct worker *w = worker_of(h);
 	char id[SESSION_ID_MAX];
-	int r = late_logins_add(&worker_of(h)->late_logins, session_id(s, id), login);
+	int r = late_logins_add(&w->late_logins, session_id(s, id), account, login);
 
 	if (r < 0)
 		log_error(id, "capture", "error=\"the registry is busy\" code=%d", r);
-	else
-		log_debug(id, "capture", "later=yes");
+	return r;
+}
+
+static int learn_now(struct host *h, struct session *s, const struct proven_login *login,
+	struct account_route *ret, struct error *err)
+{
+	char id[SESSION_ID_MAX];
+	bool due;
+	int r = keeper_learn(worker_of(h), login, ret, &due, err);
+
+	if (r == -EBUSY)
+		(void)learn_later(h, s, login, s->account ? s->account : "");
+	if (r == 0)
+		learnt_login(worker_of(h), session_id(s, id), ret->name, ret, due);
+	return r;
 }
 
 static int learn(struct host *h, struct session *s, const struct proven_login *login,
 	struct account_route *ret)
 {
-	struct error err;
+	struct worker *w = worker_of(h);
+	struct error err = { 0 };
 	char id[SESSION_ID_MAX];
-	bool due;
-	int r = keeper_learn(worker_of(h), login, ret, &due, &err);
+	bool is_news = true;
+	int r = 0;
 
-	if (r == -EBUSY) {
-		learn_later(h, s, login);
-		return r;
+	/* a client that may be held has to know whether its account is due */
+	if (h->settings->strategy == STRATEGY_IMMEDIATE) {
+		r = learn_now(h, s, login, ret, &err);
+	} else {
+		r = keeper_look(w, login, ret, &is_news, &err);
+		if (r == 0 && is_news &&
+			(!timer_runs(w->learning) ||
+				learn_later(h, s, login, ret->name) < 0)) {
+			r = learn_now(h, s, login, ret, &err);
+			timer_start(w->learning, LEARN_LATER_MS);
+		}
 	}
-	if (r < 0) {
+	if (r < 0 && r != -EBUSY)
 		log_error(session_id(s, id), "capture", "error=\"%s\"", err.text);
-		return r;
-	}
-	if (!ret->id)
-		log_warning(session_id(s, id), "new-accounts",
-			"login=%.*s: above `limits.new_accounts`, moved later",
-			STR_ARG(login->name));
-	if (due)
-		worker_is_due(worker_of(h), session_id(s, id), ret->name);
-	return 0;
+	return r;
 }
 
 static bool knows(struct host *h, const struct session *s,

@@ -23,6 +23,11 @@ static void on_quiesce(void *context, const struct message *m, int fd)
 	struct worker *w = context;
 
 	(void)fd;
+	/* until then a session may be known by another name of its account */
+	if (!worker_learn_late(w)) {
+		w->host.ops->quiesced(&w->host, m->account, m->number2, false);
+		return;
+	}
 	quiesce_begin(&w->host, m->account, m->number == 1, m->number2);
 }
 

@@ -132,6 +132,9 @@ int database_commit(struct database *d, struct error *err);
 void database_rollback(struct database *d); /* without one it does nothing */
 /* Commits when result is 0, else rolls back; returns what happened. */
 int database_finish(struct database *d, int result, struct error *err);
+/* Of a transaction: what fails in it undoes itself, and the rest goes on. */
+int database_begin_part(struct database *d, struct error *err);
+int database_finish_part(struct database *d, int result, struct error *err);
 /* The engine ends a transaction by itself after some errors (disk full …). */
 bool database_in_transaction(const struct database *d);
 

@@ -18,6 +18,9 @@ static const char *const own_statements[] = {
 	[OWN_BEGIN_READING] = "BEGIN",
 	[OWN_COMMIT] = "COMMIT",
 	[OWN_ROLLBACK] = "ROLLBACK",
+	[OWN_BEGIN_PART] = "SAVEPOINT part",
+	[OWN_KEEP_PART] = "RELEASE part",
+	[OWN_UNDO_PART] = "ROLLBACK TO part",
 };
 _Static_assert(sizeof(own_statements) / sizeof(own_statements[0]) == OWN_COUNT,
 	"one text a statement");
@@ -356,6 +359,23 @@ int database_finish(struct database *d, int result, struct error *err)
 		result = database_commit(d, err);
 	if (result != 0)
 		database_rollback(d);
+	return result;
+}
+
+int database_begin_part(struct database *d, struct error *err)
+{
+	return run_own(d, OWN_BEGIN_PART, err);
+}
+
+int database_finish_part(struct database *d, int result, struct error *err)
+{
+	if (result != 0 && database_in_transaction(d))
+		(void)run_own(d, OWN_UNDO_PART, NULL);
+	if (database_in_transaction(d)) {
+		int code = run_own(d, OWN_KEEP_PART, err);
+
+		result = result ? result : code;
+	}
 	return result;
 }
 

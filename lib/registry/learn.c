@@ -308,35 +308,94 @@ static int write_news(struct registry *r, const struct login *login,
 	return code;
 }
 
-int registry_learn(struct registry *r, const struct proven_login *proven,
-	const struct password_keeper *keeper, struct account_route *ret_route,
-	bool *ret_became_due, struct error *err)
+static int login_init(const struct registry *r, const struct proven_login *proven,
+	const struct password_keeper *keeper, struct login *ret, struct error *err)
 {
-	struct login login = {
-		.proven = proven, .keeper = keeper, .now = clock_wall_ms()
-	};
-	struct look look;
-	int code;
+	int code = name_keys(r, proven->name, &ret->keys);
 
-	code = name_keys(r, proven->name, &login.keys);
 	if (code < 0)
 		return error_set(err, code,
 			"a login that is empty, longer than %d bytes or holds a NUL is "
 			"not captured",
 			REGISTRY_NAME_MAX);
-	code = look_up(r, &login, &look, err);
+	ret->proven = proven;
+	ret->keeper = keeper;
+	ret->now = clock_wall_ms();
+	return 0;
+}
+
+/* 1: there is something to learn. */
+static int look_for_news(struct registry *r, const struct login *login,
+	struct account_route *ret_route, struct error *err)
+{
+	struct look look;
+	int code = look_up(r, login, &look, err);
+
 	if (code < 0)
 		return code;
-	if (!is_news(&login, &look)) {
-		*ret_route = look.route;
-		*ret_became_due = false;
-		return 0;
-	}
+	if (!look.route.id)
+		memcpy(look.route.name, login->keys.whole.ptr, login->keys.whole.len);
+	*ret_route = look.route;
+	return is_news(login, &look);
+}
+
+int registry_look(struct registry *r, const struct proven_login *proven,
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_is_news, struct error *err)
+{
+	struct login login;
+	int code = login_init(r, proven, keeper, &login, err);
+
+	if (code == 0)
+		code = look_for_news(r, &login, ret_route, err);
+	*ret_is_news = code > 0;
+	return code < 0 ? code : 0;
+}
+
+/* In a group the look is left to the transaction that is there anyway. */
+static int learn_part(struct registry *r, const struct login *login,
+	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+{
+	int code = database_begin_part(r->db, err);
+
+	if (code < 0)
+		return code;
+	return database_finish_part(
+		r->db, write_news(r, login, ret_route, ret_became_due, err), err);
+}
+
+int registry_learn(struct registry *r, const struct proven_login *proven,
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_became_due, struct error *err)
+{
+	struct login login;
+	int code = login_init(r, proven, keeper, &login, err);
+
+	*ret_became_due = false;
+	if (code < 0)
+		return code;
+	if (database_in_transaction(r->db))
+		return learn_part(r, &login, ret_route, ret_became_due, err);
+	code = look_for_news(r, &login, ret_route, err);
+	if (code <= 0)
+		return code;
 	code = database_begin(r->db, false, err);
 	if (code < 0)
 		return code;
 	return database_finish(
 		r->db, write_news(r, &login, ret_route, ret_became_due, err), err);
+}
+
+int registry_begin_group(struct registry *r, struct error *err)
+{
+	return database_begin(r->db, false, err);
+}
+
+int registry_end_group(struct registry *r, struct error *err)
+{
+	/* a full disk has ended it before */
+	return database_in_transaction(r->db) ? database_finish(r->db, 0, err)
+	                                      : error_set(err, -EIO, "not written");
 }
 
 int registry_note_login(struct registry *r, int64_t id, struct error *err)

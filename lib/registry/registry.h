@@ -167,6 +167,16 @@ struct password_keeper; /* passwords.h; NULL: no password is shown */
 int registry_learn(struct registry *r, const struct proven_login *login,
 	const struct password_keeper *keeper, struct account_route *ret_route,
 	bool *ret_became_due, struct error *err);
+/* The read alone. *ret_route of a name that nobody has: id 0, and the name that its
+   account would get. */
+int registry_look(struct registry *r, const struct proven_login *login,
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_is_news, struct error *err);
+/* What registry_learn() learns in between is written in one transaction; a login that
+   fails takes none with it. What it says holds when the end has returned 0. -EBUSY: not
+   begun. */
+int registry_begin_group(struct registry *r, struct error *err);
+int registry_end_group(struct registry *r, struct error *err);
 
 /* A login that was answered here: last_login_at, kept to the minute. */
 int registry_note_login(struct registry *r, int64_t id, struct error *err);

@@ -10,15 +10,32 @@
 #define PATIENCE_MS 20
 #define LONG_MS 2000 /* far from the 5 s that a registry waits otherwise */
 
-static unsigned told;
-static char last[64];
+static unsigned told, due, groups;
+static char last[REGISTRY_NAME_MAX + 1];
 
-static void due(void *context, const char *session, const char *account)
+static void learnt(void *context, const char *session, const char *was,
+	const struct account_route *route, bool became_due)
 {
-	(void)context;
+	struct test *t = context;
+	struct account_route now;
+
 	assert_string_equal(session, "s1");
-	(void)snprintf(last, sizeof(last), "%s", account);
+	assert_string_equal(was, "as it was");
+	/* written by now */
+	if (route->id)
+		NO_ERROR(registry_route(t->r, str_from(route->name), &now, &t->err));
+	(void)snprintf(last, sizeof(last), "%s", route->name);
 	told++;
+	due += became_due;
+}
+
+static const struct str unsealable = STR("fail");
+
+static int seal(void *context, struct str account, struct str password, struct buf *out)
+{
+	return str_eq(password, unsealable)
+	               ? -EIO
+	               : open_keeper.seal(context, account, password, out);
 }
 
 static int learn(void *context, const struct proven_login *login,
@@ -26,7 +43,30 @@ static int learn(void *context, const struct proven_login *login,
 {
 	const struct test *t = context;
 
-	return registry_learn(t->r, login, &open_keeper, ret_route, ret_became_due, err);
+	struct password_keeper keeper = open_keeper;
+
+	keeper.seal = seal;
+	return registry_learn(t->r, login, &keeper, ret_route, ret_became_due, err);
+}
+
+static int begin(void *context, struct error *err)
+{
+	return registry_begin_group(((const struct test *)context)->r, err);
+}
+
+static int end(void *context, struct error *err)
+{
+	groups++;
+	return registry_end_group(((const struct test *)context)->r, err);
+}
+
+static const struct late_login_ops ops = {
+	.begin = begin, .learn = learn, .end = end, .learnt = learnt
+};
+
+static int add(struct late_logins *late, const struct proven_login *login)
+{
+	return late_logins_add(late, "s1", "as it was", login);
 }
 
 static sqlite3 *lock(const struct test *t)
@@ -70,16 +110,17 @@ static void test_busy(void **state)
 
 	/* it is the copy that is learnt */
 	login.password = str_of(password, 6);
-	assert_int_equal(late_logins_add(&late, "s1", &login), 0);
+	assert_int_equal(add(&late, &login), 0);
 	memset(password, 'x', 6);
-	told = 0;
-	late_logins_retry(&late, learn, due, t);
+	told = due = 0;
+	late_logins_retry(&late, &ops, t);
 	assert_int_equal(late.n, 1);
 	assert_int_equal(told, 0);
 	unlock(db);
-	late_logins_retry(&late, learn, due, t);
+	late_logins_retry(&late, &ops, t);
 	assert_int_equal(late.n, 0);
 	assert_int_equal(told, 1);
+	assert_int_equal(due, 1);
 	assert_string_equal(last, "ada");
 	NO_ERROR(registry_find(t->r, STR_LIT("ada"), &t->arena, &account, &t->err));
 	assert_true(knows_password(t, account.id, STR_LIT("secret"), false));
@@ -97,17 +138,51 @@ static void test_others(void **state)
 	struct late_logins late;
 
 	late_logins_init(&late);
-	told = 0;
-	assert_int_equal(late_logins_add(&late, "s1", &none), 0);
-	assert_int_equal(late_logins_add(&late, "s1", &cram), 0);
-	late_logins_retry(&late, learn, due, t);
+	told = due = 0;
+	assert_int_equal(add(&late, &none), 0);
+	assert_int_equal(add(&late, &cram), 0);
+	late_logins_retry(&late, &ops, t);
 	assert_int_equal(late.n, 0);
-	assert_int_equal(told, 0);
+	assert_int_equal(told, 1);
+	assert_int_equal(due, 0);
 	for (size_t i = 0; i < LATE_LOGINS_MAX; i++)
-		assert_int_equal(late_logins_add(&late, "s1", &cram), 0);
-	assert_int_equal(late_logins_add(&late, "s1", &cram), -ENOBUFS);
+		assert_int_equal(add(&late, &cram), 0);
+	assert_int_equal(add(&late, &cram), -ENOBUFS);
 	late_logins_fini(&late);
 	assert_int_equal(late.n, 0);
+}
+
+/* Many at once, two spellings of one name, and one that cannot be sealed among them. */
+static void test_group(void **state)
+{
+	struct test *t = *state;
+	struct late_logins late;
+	struct account_route route;
+	char names[100][16];
+
+	late_logins_init(&late);
+	told = due = groups = 0;
+	for (size_t i = 0; i < 100; i++) {
+		struct proven_login login = { .password = STR("secret"),
+			.service = STR("imap") };
+
+		(void)snprintf(
+			names[i], sizeof(names[i]), "user%zu%s", i / 2, i % 2 ? " " : "");
+		if (i != 30)
+			login.name = str_from(names[i]);
+		if (i / 2 == 20)
+			login.password = unsealable;
+		assert_int_equal(add(&late, &login), 0);
+	}
+	late_logins_retry(&late, &ops, t);
+	assert_int_equal(groups, 2); /* of 64 and 36 */
+	assert_int_equal(told, 97);
+	assert_int_equal(due, 49);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(
+			registry_route(t->r, str_from(names[i]), &route, &t->err),
+			i / 2 == 20 ? -ENOENT : 0);
+	late_logins_fini(&late);
 }
 
 int main(void)
@@ -117,6 +192,8 @@ int main(void)
 			test_busy, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_others, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_group, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
