@@ -25,9 +25,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run(*words, check=True, stdin=None):
-    done = subprocess.run(words, capture_output=True, text=True, input=stdin)
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, input=stdin)
     if check and done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+        raise RuntimeError(f"{' '.join(map(str, words))}: {done.stderr.strip()}")
     return done
 
 
