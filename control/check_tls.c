@@ -6,6 +6,7 @@
 #include "control/certificate_view.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
+#include "wire/sasl_bound.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -250,6 +251,38 @@ static bool is_wanted(const struct settings *s, enum service_id id)
 	       (s->tls.certificates.n || !service_is_implicit(id));
 }
 
+/* What a client's TLS that ends here takes from it, as the interceptor saw it offered. */
+static void say_bound(struct control *c, struct findings *f, enum service_id id)
+{
+	struct registry *r = NULL;
+	struct arena arena;
+	struct str offered;
+	char name[64];
+	bool is_bound = false;
+
+	if (!settings_ends_tls(&c->settings, id) || control_registry(c, &r) < 0)
+		return;
+	arena_init(&arena);
+	(void)snprintf(name, sizeof(name), "%s.capability", service_name(id));
+	if (registry_fact(r, str_from(name), &arena, &offered, NULL) == 0)
+		while (!is_bound && offered.len) { /* POP3 has lines */
+			struct str line = str_trim(str_split(&offered, '\n'));
+
+			is_bound = sasl_any_bound(line, STR_LIT("")) ||
+			           sasl_any_bound(line, STR_LIT("AUTH="));
+		}
+	arena_fini(&arena);
+	registry_close(r);
+	if (is_bound)
+		finding(f, FINDING_NOTE, "tls", service_name(id),
+			"the source offers logins that are bound to its own TLS "
+			"(EXTERNAL, which is a client's certificate, or SCRAM-…-PLUS); "
+			"they and SCRAM are not offered where TLS ends here: who needs "
+			"them needs services { %s { tls = \"pass\" } }, and cannot be "
+			"moved by that service",
+			service_name(id));
+}
+
 void check_tls(struct control *c, struct findings *f)
 {
 	const struct settings *s = &c->settings;
@@ -262,6 +295,7 @@ void check_tls(struct control *c, struct findings *f)
 
 		if (!s->services[id].enabled)
 			continue;
+		say_bound(c, f, id);
 		if (ask(c, id, &shown) == 0)
 			say(c, f, id, &shown);
 		else if (is_wanted(s, id))

@@ -321,9 +321,15 @@ static void note_relayed(struct host *h, struct str local, struct str domain)
 
 /* ---- TLS ---- */
 
-static int tls_context(struct host *h, const char *name, SSL_CTX **ret)
+static int tls_context(
+	struct host *h, const struct session *s, const char *name, SSL_CTX **ret)
 {
-	return tls_keys_context(&worker_of(h)->tls, name, ret);
+	char wanted[ADDRESS_TEXT_MAX];
+	struct sockaddr_storage destination = { 0 };
+
+	memcpy(&destination, &s->destination, sizeof(s->destination));
+	address_text(&destination, wanted);
+	return tls_keys_context(&worker_of(h)->tls, name, wanted, ret);
 }
 
 /* For `flows`, `status` and `report`. */

@@ -36,7 +36,7 @@ static bool may_end_here(struct session *s)
 	SSL_CTX *any;
 
 	return s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO &&
-	       s->host->ops->tls_context(s->host, "", &any) != -ENOENT;
+	       s->host->ops->tls_context(s->host, s, "", &any) != -ENOENT;
 }
 
 void login_starttls(struct session *s)

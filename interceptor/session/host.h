@@ -96,7 +96,8 @@ struct host_ops {
 	/* ---- TLS ---- */
 	/* For a client that asks for that name ("": for none), whose TLS is to end here.
 	   0; -ENOENT: we hold no key for it; -EAGAIN: that is not known yet. */
-	int (*tls_context)(struct host *h, const char *name, SSL_CTX **ret);
+	int (*tls_context)(
+		struct host *h, const struct session *s, const char *name, SSL_CTX **ret);
 	/* A connection whose bytes cannot be seen goes to the source. name: that it asks
 	   for, or "". */
 	void (*pass_unseen)(struct host *h, struct session *s, const char *name);

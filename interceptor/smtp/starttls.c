@@ -18,7 +18,7 @@ static bool holds_key(struct session *s)
 {
 	SSL_CTX *any;
 
-	return s->host->ops->tls_context(s->host, "", &any) != -ENOENT;
+	return s->host->ops->tls_context(s->host, s, "", &any) != -ENOENT;
 }
 
 /* What passes unseen may be for anybody: the admin says so, or nobody is here. */

@@ -99,7 +99,7 @@ bool tls_hello_accept(struct session *s, const struct tls_hello *hello, const ch
 	int r = -ENOENT;
 
 	if (s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
-		r = s->host->ops->tls_context(s->host, hello->name, &context);
+		r = s->host->ops->tls_context(s->host, s, hello->name, &context);
 	if (r == -ENOENT)
 		return false;
 	if (r == 0)

@@ -111,12 +111,15 @@ void tls_keys_identity(struct tls_keys *k, const struct message *m)
 	}
 }
 
-int tls_keys_context(struct tls_keys *k, const char *name, SSL_CTX **ret)
+int tls_keys_context(
+	struct tls_keys *k, const char *name, const char *address, SSL_CTX **ret)
 {
 	/* a client that is passed on now could be one whose mailbox is here */
 	if (!k->server && k->settings->tls.certificates.n)
 		return -EAGAIN;
-	*ret = k->server ? tls_server_context(k->server, name) : NULL;
+	*ret = k->server ? tls_server_context(
+				   k->server, name, address, k->settings->source_name)
+	                 : NULL;
 	return *ret ? 0 : -ENOENT;
 }
 

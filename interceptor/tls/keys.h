@@ -40,6 +40,7 @@ void tls_keys_signed(struct tls_keys *k, const struct message *m);
 void tls_keys_vault_lost(struct tls_keys *k);
 
 /* host_ops.tls_context() */
-int tls_keys_context(struct tls_keys *k, const char *name, SSL_CTX **ret);
+int tls_keys_context(
+	struct tls_keys *k, const char *name, const char *address, SSL_CTX **ret);
 
 #endif

@@ -386,22 +386,42 @@ int tls_server_add(struct tls_server *s, struct str chain, uint32_t number,
 	return r;
 }
 
-SSL_CTX *tls_server_context(const struct tls_server *s, const char *name)
+static const struct entry *by_name(const struct tls_server *s, const char *name)
 {
 	const struct entry *e;
 
-	if (!*name)
-		return tls_server_any_context(s, name);
 	STAILQ_FOREACH(e, &s->entries, next)
 	if (X509_check_host(e->shown->certificate, name, strlen(name), 0, NULL) == 1)
-		return e->context;
-	return NULL;
+		break;
+	return e;
+}
+
+static const struct entry *by_address(const struct tls_server *s, const char *address)
+{
+	const struct entry *e;
+
+	STAILQ_FOREACH(e, &s->entries, next)
+	if (X509_check_ip_asc(e->shown->certificate, address, 0) == 1)
+		break;
+	return e;
+}
+
+SSL_CTX *tls_server_context(const struct tls_server *s, const char *name,
+	const char *address, const char *usual)
+{
+	const struct entry *e = NULL;
+
+	if (*name)
+		e = by_name(s, name);
+	else if (!(e = by_address(s, address)) && !(*usual && (e = by_name(s, usual))))
+		e = STAILQ_FIRST(&s->entries);
+	return e ? e->context : NULL;
 }
 
 SSL_CTX *tls_server_any_context(const struct tls_server *s, const char *name)
 {
 	const struct entry *first = STAILQ_FIRST(&s->entries);
-	SSL_CTX *context = *name ? tls_server_context(s, name) : NULL;
+	SSL_CTX *context = *name ? tls_server_context(s, name, "", "") : NULL;
 
 	return context ? context : first ? first->context : NULL;
 }

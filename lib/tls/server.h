@@ -44,9 +44,11 @@ void tls_server_free(struct tls_server *s);
 int tls_server_add(struct tls_server *s, struct str chain, uint32_t number,
 	struct str staple, const char *file, struct error *err);
 
-/* The context for a client that asks for that name ("": for none); NULL: we hold no key
-   for it. */
-SSL_CTX *tls_server_context(const struct tls_server *s, const char *name);
+/* The context for a client that asks for that name; NULL: we hold no key for it. "": it
+   asks for none, and gets what is for the address that it wanted ("192.0.2.10"), else for
+   the host's usual name (may be ""), else the first. */
+SSL_CTX *tls_server_context(const struct tls_server *s, const char *name,
+	const char *address, const char *usual);
 /* The same, when its TLS has to end here whatever it asks for: the name's, or the first;
    NULL: there is none at all. */
 SSL_CTX *tls_server_any_context(const struct tls_server *s, const char *name);

@@ -98,8 +98,7 @@ def a_client_that_comes_again_holds_it_too(world):
     for _ in range(2):
         unseen(world, user).logout()
     see_login(world, user)
-    why = wait_until("the reason", lambda: held(world, user), 10, 0.1)
-    true("comes again and again" in why, why)
+    wait_until("the reason", lambda: "comes again and again" in held(world, user), 10, 0.1)
     world.ferry.settle(1)
     equal(world.ferry.account(user)["route"], "source", "held")
 

@@ -7,6 +7,7 @@
  * for the login itself. After login the server in charge speaks for itself.
  */
 #include "wire/imap/prelogin.h"
+#include "wire/sasl_bound.h"
 
 static const struct keep_row {
 	struct str name;
@@ -67,13 +68,15 @@ int imap_capability_after(struct str capability, struct buf *out)
 
 int imap_capability_filter(struct str capability, bool starttls, struct buf *out)
 {
+	struct str all = capability;
 	bool first = true;
 	int r = 0;
 
 	while (capability.len && r == 0) {
 		struct str name = str_split(&capability, ' ');
 
-		if (!name.len || !is_kept(name, starttls))
+		if (!name.len || !is_kept(name, starttls) ||
+			sasl_is_bound(all, STR_LIT("AUTH="), name))
 			continue;
 		if (!first)
 			r = buf_byte(out, ' ');

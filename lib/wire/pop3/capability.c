@@ -7,6 +7,8 @@
  */
 #include "wire/pop3/prelogin.h"
 
+#include "wire/sasl_bound.h"
+
 static const struct keep_row {
 	struct str name;
 	bool only_starttls;   /* only when STLS is carried out */
@@ -49,6 +51,21 @@ static bool ends_in_user(struct str line)
 	return line.len > 5 && str_ieq(str_skip(line, line.len - 5), STR_LIT(" USER"));
 }
 
+/* "SASL" with those that can pass. */
+static int put_mechanisms(struct str line, struct buf *out)
+{
+	struct str all = str_trim(str_skip(line, name_of(line).len)), rest = all;
+	int r = buf_append_c(out, "SASL");
+
+	while (r == 0 && rest.len) {
+		struct str name = str_split(&rest, ' ');
+
+		if (name.len && !sasl_is_bound(all, STR_LIT(""), name))
+			r = buf_printf(out, " %.*s", STR_ARG(name));
+	}
+	return r;
+}
+
 int pop3_capability_filter(struct str capability, bool starttls, struct buf *out)
 {
 	int r = 0;
@@ -59,7 +76,8 @@ int pop3_capability_filter(struct str capability, bool starttls, struct buf *out
 
 		if (!k || (k->only_starttls && !starttls))
 			continue;
-		r = buf_append(out, line);
+		r = str_ieq(name_of(line), STR_LIT("SASL")) ? put_mechanisms(line, out)
+		                                            : buf_append(out, line);
 		if (r == 0 && k->differs_by_user && !ends_in_user(line))
 			r = buf_append_c(out, " USER");
 		if (r == 0)

@@ -189,9 +189,11 @@ static void host_quiesced(
 	script_of(h)->settled = settled;
 }
 
-static int host_tls_context(struct host *h, const char *name, SSL_CTX **ret)
+static int host_tls_context(
+	struct host *h, const struct session *s, const char *name, SSL_CTX **ret)
 {
 	(void)h;
+	(void)s;
 	(void)name;
 	(void)ret;
 	return -ENOENT;

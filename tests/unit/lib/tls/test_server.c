@@ -79,21 +79,52 @@ static void test_names(void **state)
 	struct world *w = *state;
 	SSL_CTX *first, *second;
 
-	assert_null(tls_server_context(w->server, "mail.example.com"));
+	assert_null(tls_server_context(w->server, "mail.example.com", "", ""));
 	assert_null(tls_server_any_context(w->server, ""));
 	add(w->server, w->ec, "DNS:mail.example.com,DNS:imap.example.com", STR_LIT(""));
 	add(w->server, w->ec, "DNS:*.example.net", STR_LIT(""));
-	first = tls_server_context(w->server, "mail.example.com");
-	second = tls_server_context(w->server, "a.example.net");
+	first = tls_server_context(w->server, "mail.example.com", "", "");
+	second = tls_server_context(w->server, "a.example.net", "", "");
 	assert_non_null(first);
 	assert_non_null(second);
 	assert_ptr_not_equal(first, second);
-	assert_ptr_equal(tls_server_context(w->server, "imap.example.com"), first);
-	assert_ptr_equal(tls_server_context(w->server, ""), first);
-	assert_null(tls_server_context(w->server, "a.b.example.net"));
-	assert_null(tls_server_context(w->server, "example.net"));
-	assert_null(tls_server_context(w->server, "other.example.com"));
+	assert_ptr_equal(
+		tls_server_context(w->server, "imap.example.com", "", ""), first);
+	assert_ptr_equal(tls_server_context(w->server, "", "", ""), first);
+	assert_null(tls_server_context(w->server, "a.b.example.net", "", ""));
+	assert_null(tls_server_context(w->server, "example.net", "", ""));
+	assert_null(tls_server_context(w->server, "other.example.com", "", ""));
 	assert_ptr_equal(tls_server_any_context(w->server, "other.example.com"), first);
+}
+
+/* Clients that ask for no name: Outlook of 2010, fetchmail. */
+static void test_no_name(void **state)
+{
+	struct world *w = *state;
+	SSL_CTX *first, *by_address, *by_name;
+
+	assert_null(tls_server_context(w->server, "", "192.0.2.10", "mail.example.com"));
+	add(w->server, w->ec, "DNS:www.example.com", STR_LIT(""));
+	add(w->server, w->ec, "DNS:mail.example.com", STR_LIT(""));
+	add(w->server, w->ec, "DNS:a.example.net,IP:192.0.2.10,IP:2001:db8::10",
+		STR_LIT(""));
+	first = tls_server_context(w->server, "www.example.com", "", "");
+	by_name = tls_server_context(w->server, "mail.example.com", "", "");
+	by_address = tls_server_context(w->server, "a.example.net", "", "");
+	assert_ptr_equal(tls_server_context(w->server, "", "192.0.2.10", ""), by_address);
+	assert_ptr_equal(
+		tls_server_context(w->server, "", "2001:db8::10", ""), by_address);
+	assert_ptr_equal(
+		tls_server_context(w->server, "", "192.0.2.10", "mail.example.com"),
+		by_address);
+	assert_ptr_equal(
+		tls_server_context(w->server, "", "192.0.2.11", "mail.example.com"),
+		by_name);
+	assert_ptr_equal(
+		tls_server_context(w->server, "", "192.0.2.11", "x.example.com"), first);
+	/* a name that is asked for is a name that is wanted */
+	assert_null(tls_server_context(
+		w->server, "x.example.com", "192.0.2.10", "mail.example.com"));
 }
 
 /* A handshake; the ends are the caller's. */
@@ -124,16 +155,18 @@ static void test_both_kinds_of_key(void **state)
 	add(w->server, w->ec, "DNS:mail.example.com", STR_LIT(""));
 	add(w->server, w->rsa, "DNS:mail.example.com", STR_LIT(""));
 	assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ctx, "ECDSA+SHA256"), 1);
-	assert_int_equal(handshake(tls_server_context(w->server, "mail.example.com"),
-				 client_ctx, &server, &client),
+	assert_int_equal(
+		handshake(tls_server_context(w->server, "mail.example.com", "", ""),
+			client_ctx, &server, &client),
 		0);
 	assert_int_equal(EVP_PKEY_base_id(X509_get0_pubkey(SSL_get_certificate(server))),
 		EVP_PKEY_EC);
 	done(server, client);
 	w->vault.key = w->rsa;
 	assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ctx, "RSA-PSS+SHA256"), 1);
-	assert_int_equal(handshake(tls_server_context(w->server, "mail.example.com"),
-				 client_ctx, &server, &client),
+	assert_int_equal(
+		handshake(tls_server_context(w->server, "mail.example.com", "", ""),
+			client_ctx, &server, &client),
 		0);
 	assert_true(EVP_PKEY_is_a(
 		X509_get0_pubkey(SSL_get0_peer_certificate(client)), "RSA"));
@@ -155,7 +188,7 @@ static void test_versions(void **state)
 	SSL_CTX *ctx;
 
 	add(w->server, w->ec, "DNS:a", STR_LIT(""));
-	ctx = tls_server_context(w->server, "a");
+	ctx = tls_server_context(w->server, "a", "", "");
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
 		struct tls_client_policy any = { .verify = TLS_VERIFY_NONE,
 			.min_version = TLS1_VERSION };
@@ -194,7 +227,7 @@ static void resume(struct world *w, SSL_CTX *client_ctx, int version, bool expec
 
 	add(other, w->ec, "DNS:a", STR_LIT(""));
 	SSL_CTX_set_max_proto_version(client_ctx, version);
-	server = SSL_new(tls_server_context(w->server, "a"));
+	server = SSL_new(tls_server_context(w->server, "a", "", ""));
 	client = SSL_new(client_ctx);
 	SSL_set_app_data(client, &session);
 	fake_connect(client, server);
@@ -204,7 +237,7 @@ static void resume(struct world *w, SSL_CTX *client_ctx, int version, bool expec
 	done(server, client);
 	assert_non_null(session);
 
-	server = SSL_new(tls_server_context(other, "a"));
+	server = SSL_new(tls_server_context(other, "a", "", ""));
 	client = SSL_new(client_ctx);
 	SSL_set_session(client, session);
 	fake_connect(client, server);
@@ -273,7 +306,7 @@ static void test_alpn_and_staple(void **state)
 	assert_int_equal(SSL_CTX_set_alpn_protos(
 				 client_ctx, (const unsigned char *)"\4http\4imap", 10),
 		0);
-	server = SSL_new(tls_server_context(w->server, "a"));
+	server = SSL_new(tls_server_context(w->server, "a", "", ""));
 	tls_server_offer_alpn(server, "imap");
 	client = SSL_new(client_ctx);
 	SSL_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
@@ -284,7 +317,7 @@ static void test_alpn_and_staple(void **state)
 	assert_int_equal(SSL_get_tlsext_status_ocsp_resp(client, &chosen), 6);
 	done(server, client);
 	/* another protocol's client goes on without */
-	server = SSL_new(tls_server_context(w->server, "a"));
+	server = SSL_new(tls_server_context(w->server, "a", "", ""));
 	tls_server_offer_alpn(server, "pop3");
 	client = SSL_new(client_ctx);
 	fake_connect(client, server);
@@ -303,7 +336,7 @@ static void test_reload(void **state)
 	SSL *server, *client;
 
 	add(w->server, w->ec, "DNS:a", STR_LIT(""));
-	server = SSL_new(tls_server_context(w->server, "a"));
+	server = SSL_new(tls_server_context(w->server, "a", "", ""));
 	client = SSL_new(client_ctx);
 	fake_connect(client, server);
 	assert_int_equal(SSL_do_handshake(client), -1);
@@ -338,7 +371,8 @@ static int reach(struct world *w, const struct tls_client_policy *p)
 	int r;
 
 	assert_int_equal(tls_client_context(p, &client_ctx, &err), 0);
-	r = handshake(tls_server_context(w->server, ""), client_ctx, &server, &client);
+	r = handshake(
+		tls_server_context(w->server, "", "", ""), client_ctx, &server, &client);
 	done(server, client);
 	SSL_CTX_free(client_ctx);
 	return r;
@@ -370,6 +404,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_names),
+		TEST(test_no_name),
 		TEST(test_both_kinds_of_key),
 		TEST(test_versions),
 		TEST(test_resumption),
