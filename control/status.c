@@ -84,8 +84,11 @@ static void attend_account(struct watch *w, const struct account *a)
 			STR_ARG(a->name),
 			(unsigned long long)((w->now - a->stage_at) / 3600000));
 	else
-		status_attend(s, "%.*s cannot be moved: logs in with %.*s",
-			STR_ARG(a->name), STR_ARG(a->uncapturable_why));
+		status_attend(s,
+			"%.*s cannot be moved: logs in with %.*s, which shows no "
+			"password; one login with it (IMAP or POP3) is enough, or, when "
+			"the account lives here: mailferry passwd %.*s",
+			STR_ARG(a->name), STR_ARG(a->uncapturable_why), STR_ARG(a->name));
 }
 
 static int look_at(void *context, const struct account *a)

@@ -45,6 +45,8 @@ def a_user_moves(world, way):
     flows = [f for f in world.ferry.json("flows") if f["account"] == user]
     equal([f["route"] for f in flows], ["local"], "flows")
     client.ok("SELECT INBOX")
+    flows = [f for f in world.ferry.json("flows") if f["account"] == user]
+    true(flows[0]["bytes_out"] > 200 and flows[0]["bytes_in"] > 10, f"its bytes: {flows}")
     client.send(b"I IDLE\r\n")
     true(client.line().startswith(b"+"), "idling here")
     client.send(b"DONE\r\n")
