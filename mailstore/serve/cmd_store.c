@@ -95,8 +95,10 @@ static int store_one(struct storing *w, struct view_message *m, struct error *er
 	if (code == 0)
 		code = store_set_flags(
 			v->store, v->mailbox, m->uid, flags, keywords, &modseq, err);
-	if (code == -ENOENT) { /* another session expunged it: RFC 2180, 4.2 */
+	if (code == -ENOENT) { /* another session expunged it: RFC 2180, 4.2.2 */
 		w->gone = true;
+		view_set(v, m, flags, STR_LIT(""), modseq);
+		tell(w, m, w->row->silent);
 		return 0;
 	}
 	if (code < 0)
@@ -167,7 +169,8 @@ static bool parse(struct storing *w, struct imap_cursor *args)
 
 bool imap_may_be_keyword(struct str word)
 {
-	return word.ptr[0] != '\\' && imap_is_atom(word);
+	return word.ptr[0] != '\\' &&
+	       (imap_is_atom(word) || str_ieq(word, STR_LIT("NIL")));
 }
 
 /* Keywords are taken as the mailbox spells them already. Of those that look like system

@@ -465,9 +465,12 @@ static int put_status(struct notify *n)
 			(node->mailbox->attributes &
 				(MAILBOX_NOSELECT | MAILBOX_NONEXISTENT)))
 			continue;
-		items = STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY;
+		if (events & IMAP_EVENT_NEW)
+			items |= STATUS_MESSAGES | STATUS_UIDNEXT | STATUS_UIDVALIDITY;
+		if (events & IMAP_EVENT_EXPUNGE)
+			items |= STATUS_MESSAGES;
 		if (events & IMAP_EVENT_FLAGS)
-			items |= STATUS_HIGHESTMODSEQ;
+			items |= STATUS_UIDVALIDITY | STATUS_HIGHESTMODSEQ;
 		r = status_put(n->s, node->mailbox, items);
 	}
 	return r;

@@ -157,6 +157,8 @@ static bool check(struct imap *s, const struct searching *w)
 	struct str charset = w->search.charset;
 
 	if (charset.len && !mime_charset_is_known(s->serve->charsets, charset)) {
+		if (w->returns.options & IMAP_RETURN_SAVE)
+			imap_save_result(s, STR_LIT("")); /* RFC 5182, 2.1 */
 		imap_done(s, IMAP_NO, "[BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 		return false;
 	}

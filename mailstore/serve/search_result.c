@@ -84,7 +84,10 @@ static void partial_range(const struct searching *w, uint32_t *ret_from, uint32_
 static int put_partial(struct imap *s, struct searching *w, struct buf *out)
 {
 	uint32_t from, to;
-	int r = buf_printf(out, " PARTIAL (%.*s ", STR_ARG(w->returns.partial.text));
+	const struct imap_partial *p = &w->returns.partial;
+	const char *sign = p->from_end ? "-" : "";
+	int r = buf_printf(out, " PARTIAL (%s%" PRIu32 ":%s%" PRIu32 " ", sign, p->first,
+		sign, p->last);
 
 	partial_range(w, &from, &to);
 	if (r == 0)

@@ -61,14 +61,8 @@ static bool take_event(struct imap_cursor *c, struct imap_notify_group *g)
 	return true;
 }
 
-/* RFC 5465, 5: both or neither of the first two, and both with FlagChange. */
-static bool are_together(unsigned events)
-{
-	const unsigned both = IMAP_EVENT_NEW | IMAP_EVENT_EXPUNGE;
-
-	return !(events & IMAP_EVENTS_OF_MESSAGES) || (events & both) == both;
-}
-
+/* RFC 5465, 5 wants MessageNew, MessageExpunge and FlagChange together, and BAD else;
+   Dovecot takes each alone, and so do we. */
 static bool take_events(struct imap_cursor *c, struct imap_notify_group *g)
 {
 	if (imap_keyword(c, STR_LIT("NONE")))
@@ -79,7 +73,7 @@ static bool take_events(struct imap_cursor *c, struct imap_notify_group *g)
 		if (!take_event(c, g))
 			return false;
 	} while (imap_space(c));
-	if (!imap_char(c, ')') || !are_together(g->events))
+	if (!imap_char(c, ')'))
 		return false;
 	return g->of > IMAP_NOTIFY_SELECTED_DELAYED ||
 	       !(g->events & ~(unsigned)(IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_UNKNOWN));

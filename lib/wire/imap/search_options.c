@@ -34,10 +34,9 @@ bool imap_partial(struct imap_cursor *c, struct imap_partial *ret)
 	if (!signed_number(&at, &minus, &a) || !imap_char(&at, ':') ||
 		!signed_number(&at, &other, &b) || minus != other)
 		return false;
-	*ret = (struct imap_partial){ .first = a < b ? a : b,
-		.last = a < b ? b : a,
-		.from_end = minus,
-		.text = str_take(c->rest, c->rest.len - at.rest.len) };
+	*ret = (struct imap_partial){
+		.first = a < b ? a : b, .last = a < b ? b : a, .from_end = minus
+	};
 	*c = at;
 	return true;
 }

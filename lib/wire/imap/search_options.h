@@ -24,7 +24,6 @@ enum imap_return { /* bits */
 struct imap_partial {
 	uint32_t first, last;
 	bool from_end;
-	struct str text; /* as it was asked for: "-1:-100" */
 };
 
 struct imap_returns {

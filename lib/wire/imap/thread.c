@@ -82,9 +82,11 @@ static bool is_above(const struct node *above, const struct node *node)
 /* Only parents are noted until all are known; children are gathered in the end. */
 static void link_to(struct node *child, struct node *parent, bool replace)
 {
-	if ((child->parent && !replace) || is_above(child, parent))
+	if (child->parent && !replace)
 		return;
-	child->parent = parent;
+	child->parent = NULL; /* also when the new one would make a loop */
+	if (!is_above(child, parent))
+		child->parent = parent;
 }
 
 /* Step 1 of REFERENCES for one message. */

@@ -12,8 +12,11 @@ struct mime_decoder {
 	enum mime_encoding encoding;
 	uint32_t bits; /* base64: not yet a byte */
 	unsigned n_bits;
-	char pending[3]; /* quoted-printable: "=", "=4", "=\r" at a piece's end */
+	char pending[2]; /* quoted-printable: "=", "=4" at a piece's end */
 	size_t n_pending;
+	char held
+		[128]; /* white space that goes if the line ends behind it; lines of 76 */
+	size_t n_held;
 };
 
 /* "quoted-printable", "base64"; everything else is identity. */

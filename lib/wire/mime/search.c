@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/search.h"
 
+#include "wire/mime/address.h"
 #include "wire/mime/content.h"
 #include "wire/mime/decode.h"
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
 
+#define ADDRESSES_LOOK ((size_t)65536) /* bytes of one field, for ENVELOPE too */
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
 
@@ -28,6 +30,48 @@ static int search_field(struct mime_charsets *c, const struct mime_field *field,
 	return r;
 }
 
+/* Addresses are also found as they are read: "a (comment)@ b" is a@b. */
+static int search_addresses(struct mime_charsets *c, const struct mime_field *field,
+	struct mime_finder *finder)
+{
+	struct mime_addresses addresses;
+	struct mime_address address;
+	struct arena arena;
+	struct buf text;
+	int r = 0;
+
+	arena_init(&arena);
+	buf_init(&text, 0);
+	mime_addresses_init(&addresses, str_take(field->value, ADDRESSES_LOOK), &arena);
+	while (r == 0 && mime_next_address(&addresses, &address)) {
+		if (address.kind != MIME_ADDRESS)
+			continue;
+		if (address.name.ptr)
+			r = mime_decode_words(c, address.name, &text);
+		if (r == 0)
+			r = buf_printf(&text, " <%.*s@%.*s>\n", STR_ARG(address.mailbox),
+				STR_ARG(address.host));
+	}
+	if (r == 0) {
+		mime_finder_break(finder);
+		r = mime_finder_add(finder, buf_view(&text));
+	}
+	buf_fini(&text);
+	arena_fini(&arena);
+	return r;
+}
+
+static bool has_addresses(struct str name)
+{
+	static const struct str names[] = { STR("From"), STR("To"), STR("Cc"), STR("Bcc"),
+		STR("Sender"), STR("Reply-To") };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
 static int search_fields(struct mime_charsets *c, struct str header, struct str name,
 	struct mime_finder *finder)
 {
@@ -35,8 +79,11 @@ static int search_fields(struct mime_charsets *c, struct str header, struct str 
 	int r = 0;
 
 	while (r == 0 && !finder->found && mime_next_field(&header, &field))
-		if (!name.len || str_ieq(field.name, name))
+		if (!name.len || str_ieq(field.name, name)) {
 			r = search_field(c, &field, !name.len, finder);
+			if (r == 0 && !finder->found && name.len && has_addresses(name))
+				r = search_addresses(c, &field, finder);
+		}
 	return r;
 }
 
