@@ -74,7 +74,9 @@ def _message(answer, messages):
     messages[int(items[b"UID"])] = {
         "flags": frozenset(f.lower() if f.startswith(b"\\") else f
                            for f in items[b"FLAGS"] if f.lower() != b"\\recent"),
-        "internaldate": items[b"INTERNALDATE"],
+        # RFC 3501: a day of one digit has a space or a zero before it
+        "internaldate": items[b"INTERNALDATE"].replace(b" ", b"0", 1)
+        if items[b"INTERNALDATE"].startswith(b" ") else items[b"INTERNALDATE"],
         "size": int(items[b"RFC822.SIZE"]),
         "body": (len(items[b"BODY[]"]), hashlib.sha256(items[b"BODY[]"]).hexdigest()[:16]),
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the POP3 tests share: a World that speaks POP3, and the choice of an old server.
 
-    test_x.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...]
+    test_x.py [--dovecot|--heir|--courier|--cyrus|--mailutils|--pop3-only] [WORD...]
 """
 import sys
 
@@ -10,6 +10,7 @@ from .harness import World, true
 from .network import SOURCE_ADDRESS
 from .pop3 import Pop3
 from .server_courier import Courier
+from .server_cyrus import Cyrus
 from .server_dovecot import Dovecot
 from .server_dovecot_heir import DovecotHeir
 from .server_mailutils import Mailutils
@@ -20,6 +21,7 @@ SERVERS = {
     "--heir": {"server": DovecotHeir},
     "--courier": {"server": Courier},
     "--mailutils": {"server": Mailutils},
+    "--cyrus": {"server": Cyrus},
     "--pop3-only": {"server": Mailutils, "imap": False},
 }
 

@@ -3,6 +3,7 @@
 """Closed stays closed: once an account lives here, no stop, crash, failed start or flush of
 the rules sends its user or its mail to the old mailbox, while both come all the time."""
 import contextlib
+import shutil
 import signal
 import sys
 import threading
@@ -74,13 +75,46 @@ class Traffic:
                    len(self.taken) > taken + 1, 30)
 
 
-def kill_everything(world):
+def kill_all(world):
     everything = [world.ferry.daemon.pid] + [p for p, _ in descendants(world.ferry.daemon.pid)]
     world.ferry.daemon.stop(signal.SIGKILL)
     world.ferry.daemon = None
     wait_until("the end of all", lambda: not any(Path(f"/proc/{p}").exists()
                                                  for p in everything), 10)
+
+
+def kill_everything(world):
+    kill_all(world)
     time.sleep(0.5)
+    world.ferry.start()
+
+
+def reboot(world):
+    """What the kernel had is gone; the rules come before it forwards, the programs later."""
+    router = world.lab.router
+    kill_all(world)
+    router.sysctl("net.ipv4.ip_forward", 0)
+    router.sysctl("net.ipv6.conf.all.forwarding", 0)
+    router.run("nft", "flush", "ruleset", check=True)
+    for family in ("-4", "-6"):
+        for priority in world.our_priorities(family):
+            router.run("ip", family, "rule", "del", "priority", priority, check=True)
+        router.run("ip", family, "route", "flush", "table", "19782")
+    world.ferry.ok("rules", "install", "--closed")
+    router.sysctl("net.ipv4.ip_forward", 1)
+    router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    time.sleep(1)
+    world.ferry.start()
+
+
+def upgrade(world):
+    """New programs are put in place under those that run."""
+    old, new = world.ferry.bin, world.ferry.folder / "bin"
+    new.mkdir()
+    for program in old.glob("mailferry*"):
+        shutil.copy2(program, new)
+    world.ferry.bin = new
+    equal(world.ferry.stop(), 0, "exit status")
     world.ferry.start()
 
 
@@ -121,6 +155,8 @@ def in_front(world):
     ("stop", stop),
     ("kill -9 of everything", kill_everything),
     ("a start that fails", fail_to_start),
+    ("reboot", reboot),
+    ("upgrade", upgrade),
     ("nft flush ruleset", command("nft", "flush", "ruleset")),
     ("nft -f of a file that flushes", command(
         "sh", "-c", "echo 'flush ruleset; table inet filter { }' | nft -f -")),
@@ -146,5 +182,13 @@ def what_was_repaired_is_shown(world):
     true(any("somebody removed or changed our rules" in line for line in attention), attention)
 
 
+class ClosedWorld(Mail):
+    def our_priorities(self, family):
+        """Of all `ip rule`s that a boot would not bring back."""
+        listed = self.lab.router.run("ip", family, "rule", "show").stdout
+        found = [line.split(":")[0] for line in listed.splitlines()]
+        return [priority for priority in found if priority not in ("0", "32766", "32767")]
+
+
 if __name__ == "__main__":
-    main(Mail)
+    main(ClosedWorld)

@@ -17,6 +17,7 @@ INSIDE = """\
 mount -t overlay overlay -o lowerdir="$1/usr:/usr" /usr &&
 mount -t overlay overlay -o lowerdir="$2:/etc" /etc &&
 mount --bind "$3" /run || exit
+if [ -d /run/dev ]; then mount -t overlay overlay -o lowerdir=/run/dev:/dev /dev || exit; fi
 shift 3
 exec "$@"
 """
@@ -24,7 +25,7 @@ exec "$@"
 
 class Unpacked:
     """packages: those of the server and the libraries that the machine may lack. etc and
-    run: the folders (of the lab) that become its /etc and /run."""
+    run: the folders (of the lab) that become its /etc and /run. run/dev is laid over /dev."""
 
     def __init__(self, name, packages, etc, run):
         self.path = CACHE / name

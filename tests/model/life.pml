@@ -15,7 +15,7 @@
  * Mail is a set of messages. A message that is sent again because nobody answered is
  * another message: SMTP doubles those by itself (RFC 5321 4.5.3.2.6).
  *
- * One thing is taken for granted, which the code has a second for (passed.h): the source
+ * One thing is taken for granted, which the code has a second for (recently_relayed.h): the source
  * delivers what it took before a quiesce ends.
  *
  * Each BREAK_* drops one rule of the code, and verify.py wants a counter-example for it.
