@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mailstore import (DELIVER, DELIVERED, DELIVERY_FAILED, DISCARD, RELEASE,  # noqa: E402
-                       RELEASED, SERVE_END, STAGE, STAGED, Link, Mailstore, encode, programs, wait_for)
+                       RELEASED, SERVE_END, STAGE, STAGED, Link, Mailstore, encode, programs,
+                       rss_kib, wait_for)
 
 HEADER = b"Return-Path: <bob@example.org>\r\nReceived: from x by y; now\r\n"
 MAIL = b"Subject: news\r\n\r\n.leading dot\r\nbare\nlf \xff\x80\r\n"
@@ -304,6 +305,33 @@ class OneAccountAlone(DeliveryTest):
         self.assertIsNone(self.store.process.poll())
         self.assertEqual(self.store.process.pid, master)
         wait_for(self.alice_can_log_in)
+
+    def test_process_that_hangs(self):
+        """Its queue has a bound: mail beyond it gets 451, a login a word, and nobody waits."""
+        many = 1000
+        alice = self.store.imap("alice")[0]
+        pid = self.store.account_pid("alice")
+        before = rss_kib(self.store.process.pid)
+        os.kill(pid, signal.SIGSTOP)
+        for _ in range(many):
+            self.stage(MAIL, at_once=True)
+        first = self.store.link.receive()
+        self.assertEqual((first["kind"], first["text"][:10]), (DELIVERY_FAILED, b"451 4.3.0 "))
+        other = Link(self.store.run_dir / "mailstore.sock")
+        self.delivered(self.stage(b"to bob\r\n", "bob", at_once=True, link=other), other)
+        self.assertTrue(self.store.imap("bob")[1].startswith(b"login OK"))
+        self.assertIn(b"NO [UNAVAILABLE]", self.store.imap("alice")[0].line())
+        self.assertLess(rss_kib(self.store.process.pid) - before, 16384)
+        os.kill(pid, signal.SIGCONT)
+        kinds = [first["kind"]]
+        while len(kinds) < many:
+            message = self.store.link.receive()
+            if message["kind"] != SERVE_END:
+                kinds.append(message["kind"])
+        alice.ok("NOOP")
+        self.assertGreater(kinds.count(DELIVERED), 50)
+        self.assertEqual(kinds.count(DELIVERED) + kinds.count(DELIVERY_FAILED), many)
+        self.assertEqual(self.status(), kinds.count(DELIVERED))
 
     def alice_can_log_in(self):
         return self.store.imap("alice")[1].startswith(b"login OK")
