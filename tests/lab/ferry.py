@@ -178,10 +178,10 @@ class Ferry:
         return True
 
     def memory(self):
-        """Bytes of resident memory of its processes, but for the vault: comparing a password
-        takes 32 MiB there for a moment."""
+        """Bytes of resident memory of its processes, but for the vault (comparing a password
+        takes 32 MiB there for a moment) and `up` (it copies the registry now and then)."""
         total = 0
-        for pid, name in [(self.daemon.pid, "")] + descendants(self.daemon.pid):
+        for pid, name in descendants(self.daemon.pid):
             if name == "mailferry-vault":
                 continue
             with contextlib.suppress(OSError):

@@ -13,6 +13,7 @@ from lab.harness import World, case, equal, main, true  # noqa: E402
 from lab.hostile import Remembers  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import client_address  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
 
 SILENT = 10_000
 ADDRESSES = 15
@@ -30,6 +31,12 @@ def log_in_beside_them(world):
     client.logout()
     true(took < 5, f"a login beside them took {took:.1f} s")
     return took
+
+
+def alone(world):
+    """No account moves and none is served: the interceptor's memory is what changes."""
+    wait_until("the end of others", lambda: all(
+        len(world.ferry.processes(program)) == 1 for program in ("transfer", "mailstore")), 15)
 
 
 def read_all(connections, enough, timeout):
@@ -55,6 +62,7 @@ def read_all(connections, enough, timeout):
 @case
 def ten_thousand_who_say_nothing(world):
     log_in_beside_them(world)
+    alone(world)
     before = world.ferry.memory()
     began = time.monotonic()
     silent = [world.lab.connect(143, client_address(11 + n % ADDRESSES))
@@ -63,6 +71,7 @@ def ten_thousand_who_say_nothing(world):
     made = time.monotonic() - began
     true(made < LOGIN_TIMEOUT, f"they are there after {made:.1f} s")
     equal(sum(g.startswith(b"* OK") for g in greetings.values()), SILENT, "greeted")
+    alone(world)
     each = (world.ferry.memory() - before) / SILENT
     took = log_in_beside_them(world)
     print(f"    {SILENT} in {made:.1f} s, {each:.0f} bytes each, a login beside: {took:.2f} s")
