@@ -119,25 +119,42 @@ bool source_is(const struct settings *settings, const union endpoint *destinatio
 	return false;
 }
 
+/* text: "" or an address; 0, or -EINVAL: it is none. */
+static int read_address(const char *text, uint16_t port, union endpoint *ret)
+{
+	union endpoint e = { 0 };
+
+	if (inet_pton(AF_INET, text, &e.v4.sin_addr) == 1) {
+		e.any.sa_family = AF_INET;
+		e.v4.sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, text, &e.v6.sin6_addr) == 1) {
+		e.any.sa_family = AF_INET6;
+		e.v6.sin6_port = htons(port);
+	} else {
+		return -EINVAL;
+	}
+	*ret = e;
+	return 0;
+}
+
+int source_relay_address(const struct settings *settings, union endpoint *ret)
+{
+	return read_address(settings->smart_host, settings->smart_host_port, ret);
+}
+
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret)
 {
 	const char *moved = settings->source_moved_to;
+	uint16_t port = settings->services[service].upstream_port;
 	union endpoint e = *destination;
 
-	if (moved && *moved) {
-		e = (union endpoint){ 0 };
-		if (inet_pton(AF_INET, moved, &e.v4.sin_addr) == 1)
-			e.any.sa_family = AF_INET;
-		else if (inet_pton(AF_INET6, moved, &e.v6.sin6_addr) == 1)
-			e.any.sa_family = AF_INET6;
-		else
-			return -EINVAL;
-	}
+	if (moved && *moved)
+		return read_address(moved, port, ret);
 	if (e.any.sa_family == AF_INET6)
-		e.v6.sin6_port = htons(settings->services[service].upstream_port);
+		e.v6.sin6_port = htons(port);
 	else
-		e.v4.sin_port = htons(settings->services[service].upstream_port);
+		e.v4.sin_port = htons(port);
 	*ret = e;
 	return 0;
 }

@@ -42,18 +42,35 @@ static int secure(struct host *h, const struct session *s, struct stream **strea
 	return r;
 }
 
-static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
+/* From our own address: it is known to a smart host, not the client's. */
+static int open_relay(const struct settings *settings)
+{
+	union endpoint relay;
+	int r = source_relay_address(settings, &relay);
+
+	return r < 0 ? r : source_connect(&relay, NULL);
+}
+
+static int open_source(const struct settings *settings, const struct session *s)
 {
 	union endpoint source;
-	int r = source_address(h->settings, s->service, &s->destination, &source);
-	int fd = r < 0 ? r : source_connect(&source, &s->peer);
+	int r = source_address(settings, s->service, &s->destination, &source);
+
+	return r < 0 ? r : source_connect(&source, &s->peer);
+}
+
+static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
+{
+	int fd = s->connects_to_relay ? open_relay(h->settings)
+	                              : open_source(h->settings, s);
+	int r;
 
 	if (fd < 0)
 		return fd;
 	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
 	if (r < 0)
 		close(fd);
-	if (r < 0 || s->is_unseen || s->connects_in_clear)
+	if (r < 0 || s->is_unseen || s->connects_in_clear || s->connects_to_relay)
 		return r;
 	r = secure(h, s, ret);
 	if (r < 0)

@@ -78,6 +78,7 @@ struct session {
 	bool is_secure;     /* the client's TLS ends here */
 	bool is_upgraded;   /* by STARTTLS: it has been greeted */
 	bool is_unseen;     /* its TLS is the source's: the leg there is in clear, too */
+	bool connects_to_relay; /* the smart host is its source now */
 	bool connects_in_clear; /* to the source: the client's TLS may yet pass there */
 	bool ends_at_switch; /* unseen, it may carry mail for any account that switches */
 	bool is_bridged; /* the mailstore has it, behind our TLS: source is that bridge */

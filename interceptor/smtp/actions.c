@@ -36,12 +36,15 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 }
 
 /* There is no source any more: an address that is nobody's now will never be anybody's.
- */
-static enum smtp_route without_source(
+   Elsewhere only those may send who have logged in here. */
+static enum smtp_route without_source(const struct smtp_session *f,
 	const struct recipient_names *names, const struct recipient *to)
 {
-	return recipient_is_ours(names, to->address.domain) ? SMTP_ROUTE_UNKNOWN
-	                                                    : SMTP_ROUTE_ELSEWHERE;
+	if (recipient_is_ours(names, to->address.domain))
+		return SMTP_ROUTE_UNKNOWN;
+	if (!f->proxy.client.authenticated || !f->offer.relay)
+		return SMTP_ROUTE_ELSEWHERE;
+	return f->proxy.relay == SMTP_RELAY_READY ? SMTP_ROUTE_SOURCE : SMTP_ROUTE_LATER;
 }
 
 /* What the source is asked for is remembered: a switch waits for it. */
@@ -55,7 +58,7 @@ static enum smtp_route route_of(struct session *s, const struct recipient_names 
 	if (to->is == RECIPIENT_KNOWN)
 		is = to_route(s, &to->account);
 	if (is == SMTP_ROUTE_SOURCE && smtp_of(s)->offer.retired)
-		return without_source(names, to);
+		return without_source(smtp_of(s), names, to);
 	if (is == SMTP_ROUTE_SOURCE && !smtp_remember_at_source(s, to))
 		return SMTP_ROUTE_LATER;
 	return is;
@@ -188,7 +191,7 @@ void smtp_stage_bytes(struct session *s)
 		done(s, STR_LIT(FULL_REPLY));
 }
 
-static int write_header(struct session *s, struct buf *header)
+static int write_header(struct session *s, bool is_relayed, struct buf *header)
 {
 	const struct smtp_session *f = smtp_of(s);
 	const struct smtp_proxy *m = &f->proxy;
@@ -203,14 +206,26 @@ static int write_header(struct session *s, struct buf *header)
 		.esmtp = m->client.esmtp,
 		.secure = s->is_secure,
 		.authenticated = m->client.authenticated,
+		.is_relayed = is_relayed,
 		.at = now };
 
 	(void)localtime_r(&now, &local);
 	trace.zone = (int16_t)(local.tm_gmtoff / 60);
-	if (m->transaction.n_accepted + m->transaction.remote.n ==
-		1) /* else it would tell of blind copies */
+	if (!is_relayed && m->transaction.n_accepted + m->transaction.remote.n ==
+				   1) /* else it would tell of blind copies */
 		trace.recipient = m->transaction.local.first->address;
 	return smtp_trace(&trace, header);
+}
+
+void smtp_trace_relayed(struct session *s)
+{
+	struct buf header;
+
+	buf_init(&header, HEADER_MAX);
+	if (write_header(s, true, &header) < 0 ||
+		buf_append(&s->memory->to_source, buf_view(&header)) < 0)
+		session_close(s, "no memory");
+	buf_fini(&header);
 }
 
 static int send_staging(struct session *s, struct buf *header)
@@ -222,7 +237,7 @@ static int send_staging(struct session *s, struct buf *header)
 		.recipients = first,
 		.at_once =
 			!first->next && f->proxy.message.destination == SMTP_TO_LOCAL };
-	int r = write_header(s, header);
+	int r = write_header(s, false, header);
 
 	if (r < 0)
 		return r;

@@ -69,6 +69,8 @@ static void init(struct session *s)
 	f->offer.source_is_secure = smtp_is_source_secure(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
+	f->offer.relay = settings->smart_host && *settings->smart_host;
+	f->offer.is_secure = s->is_secure;
 	f->offer.size_max = settings->limits.message_bytes;
 	smtp_proxy_init(&f->proxy, &f->offer, &m->to_client, &m->to_source);
 	arena_init(&f->arena);
@@ -135,6 +137,12 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 		break;
 	case SMTP_PROXY_ABORT:
 		smtp_abort(s);
+		break;
+	case SMTP_PROXY_CONNECT_RELAY:
+		smtp_connect_relay(s);
+		break;
+	case SMTP_PROXY_TRACE:
+		smtp_trace_relayed(s);
 		break;
 	case SMTP_PROXY_CHECK:
 		smtp_check_login(s);

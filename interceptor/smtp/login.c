@@ -8,6 +8,7 @@
 #include "interceptor/smtp/smtp.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- whose word counts ---- */
 
@@ -108,6 +109,9 @@ void smtp_check_login(struct session *s)
 		r = look_up(s, n.prover, &other);
 	if (r < 0) {
 		smtp_proxy_checked(p, SMTP_CHECK_LATER);
+	} else if (route.route != ROUTE_LOCAL && smtp_of(s)->offer.retired) {
+		log_refused(s, n.account);
+		smtp_proxy_checked(p, SMTP_CHECK_WRONG);
 	} else if (route.route == ROUTE_SOURCE && other.route == ROUTE_SOURCE) {
 		smtp_proxy_checked(p, SMTP_CHECK_SOURCE);
 	} else if (n.prover.len) { /* nobody opens it by another's password here */
@@ -118,6 +122,22 @@ void smtp_check_login(struct session *s)
 	} else {
 		smtp_proxy_checked(p, SMTP_CHECK_LATER);
 	}
+}
+
+/* ---- what they send elsewhere ---- */
+
+void smtp_connect_relay(struct session *s)
+{
+	char id[SESSION_ID_MAX];
+	int r;
+
+	s->connects_to_relay = true;
+	r = session_connect(s);
+	if (r == 0)
+		smtp_proxy_relay_begun(&smtp_of(s)->proxy);
+	else
+		log_warning(
+			session_id(s, id), "smart-host", "error=\"%s\"", strerror(-r));
 }
 
 /* ---- the source's word ---- */

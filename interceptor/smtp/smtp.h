@@ -65,12 +65,15 @@ void smtp_stage_begin(struct session *s);
 void smtp_stage_bytes(struct session *s);
 void smtp_stage_end(struct session *s);
 void smtp_commit(struct session *s);
+/* Our Received line, before a message that is for the smart host. */
+void smtp_trace_relayed(struct session *s);
 void smtp_abort(struct session *s);
 
 /* login.c */
 void smtp_check_login(struct session *s);
 void smtp_forget_check(struct session *s);
 void smtp_authenticated(struct session *s);
+void smtp_connect_relay(struct session *s);
 
 /* starttls.c */
 enum smtp_tls smtp_tls_of(struct session *s);

@@ -18,7 +18,8 @@
  *                  password; so it cannot be told who exists.
  *     SMTP         registry_address() with route `local`: as ever. Every other recipient
  *                  of a domain of the configuration: `550 5.1.1`. Other domains:
- *                  `550 5.7.1`, we relay for nobody. AUTH is neither offered nor taken.
+ *                  `550 5.7.1`, but for those who have logged in here, with a
+ *                  `smart_host`. Without one AUTH is neither offered nor taken.
  *
  *   transfer      starts nothing and sweeps nothing.
  */

@@ -100,6 +100,12 @@ static const struct option root_rows[] = {
 		.most = 65535 - SERVICE_COUNT,
 		.help = "the first of seven ports on which the interceptor waits for "
 			"what the rules divert to it" },
+	{ "smart_host", OPTION_ADDRESS, ROOT(smart_host), "",
+		.help = "the mail server that takes what users here send elsewhere, once "
+			"the source is retired or does not take their password; by SMTP "
+			"in clear: best one on this host. Empty: none" },
+	{ "smart_host_port", OPTION_PORT, ROOT(smart_host_port), "25", .least = 1,
+		.most = 65535, .help = "its port" },
 	{ "source_name", OPTION_TEXT, ROOT(source_name), "",
 		.help = "host name of the old server, as its certificate has it; needed "
 			"for source_verify = \"ca\"" },

@@ -355,6 +355,7 @@ void settings_fini(struct settings *s)
 	free(s->window);
 	free(s->master_separator);
 	free(s->source_moved_to);
+	free(s->smart_host);
 	free(s->source_name);
 	free(s->tls.ciphers);
 	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {

@@ -139,7 +139,9 @@ struct settings {
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
 	struct tls_settings tls;
-	char *source_name;     /* "" or the host name that clients know it by */
+	char *source_name; /* "" or the host name that clients know it by */
+	char *smart_host;  /* "" or the address of one */
+	uint16_t smart_host_port;
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 };
 

@@ -95,6 +95,8 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AGAIN:
 	case SMTP_PROXY_ROUTE:
 	case SMTP_PROXY_AT_SOURCE:
+	case SMTP_PROXY_CONNECT_RELAY:
+	case SMTP_PROXY_TRACE:
 	case SMTP_PROXY_CHECK:
 	case SMTP_PROXY_AUTHENTICATED:
 	case SMTP_PROXY_START_TLS:
@@ -123,6 +125,10 @@ static void act(struct play *p, enum smtp_proxy_action action)
 		must(p->offer.tls == SMTP_TLS_HERE && !p->proxy.client.secure);
 		must(!buf_len(&p->client) && !p->tls);
 		p->tls = true;
+	} else if (action == SMTP_PROXY_CONNECT_RELAY) {
+		must(p->offer.relay && p->let_in && p->proxy.client.authenticated);
+		buf_clear(&p->source);
+		smtp_proxy_relay_begun(&p->proxy);
 	} else if (action == SMTP_PROXY_CLOSE) {
 		must(p->stage == NONE || p->stage == COMMITTING);
 		p->closed = true;
@@ -178,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  .tls = (enum smtp_tls)(size / 2 % 3),
 				  .source_is_secure = size % 5 == 4,
 				  .policy = size % 2,
+				  .relay = size % 4 == 3,
 				  .nobody_here = size % 8 >= 6,
 				  .retired = size % 16 == 15,
 				  .size_max = 100 } };

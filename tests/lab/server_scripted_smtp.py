@@ -58,6 +58,7 @@ class ScriptedSmtp:
 
     def stop(self):
         if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)  # an accept() that waits ends, too
             self.listener.close()
             self.listener = None
 

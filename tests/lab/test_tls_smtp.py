@@ -12,6 +12,7 @@ from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
+from lab.server_scripted_smtp import ScriptedSmtp  # noqa: E402
 from lab.smtp import Smtp, at, swaks  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -24,6 +25,8 @@ class TlsMail(Mail):
         self.ferry.settings["services"] = {
             "submission": {"enabled": True},
             "smtps": {"enabled": True}}
+        self.ferry.settings["smart_host"] = "127.0.0.1"
+        self.smart_host = ScriptedSmtp(self.lab.router)
         self.ours = None
 
     def __enter__(self):
@@ -32,6 +35,7 @@ class TlsMail(Mail):
         def prepared():
             self.ferry.start = start
             self.ours = tls.hold_keys(self)
+            self.smart_host.start()
             return start()
         self.ferry.start = prepared
         return super().__enter__()
@@ -186,6 +190,24 @@ def a_new_password_counts_here_alone(world):
     client = world.imap(user)
     true(b" OK " in client.login(user, "another"), "the new one")
     client.logout()
+    goes_by_the_smart_host(world, user, "another", 587)
+
+
+def goes_by_the_smart_host(world, user, password, port):
+    """To one elsewhere and one here: the old server does not get it."""
+    log, token = world.lab.postfix.log_text(), f"token-smart-{user}-{port}-"
+    done = send(world, user, password, "b@example.net", at(user), port=port, token=token)
+    equal(done.returncode, 0, done.stdout)
+    recipients, message = world.smart_host.taken.pop()
+    equal(recipients, ["b@example.net"], "at the smart host")
+    true(b"with ESMTPSA id" in message and token.encode() in message, message)
+    true(b"Return-Path" not in message, message)
+    true("b@example.net" not in world.lab.postfix.log_text()[len(log):], "at the old server")
+    client = world.imap(user)
+    client.login(user, password)
+    client.ok("SELECT INBOX")
+    true(len(client.ok("SEARCH SUBJECT " + token)[0].split()) == 3, "here, once")
+    client.logout()
 
 
 @table([("25", 25, b"454"), ("587", 587, b"5")])
@@ -219,6 +241,34 @@ def without_a_key_no_mail_passes_unseen(world):
         client.quit()
     finally:
         world.again(tls=kept)
+
+
+@case
+def after_the_old_server(world):
+    """Users here send by the smart host, and nobody else."""
+    world.ferry.ok("route", world.there, "auto")
+    world.move(world.there)
+    world.ferry.ok("retire", "--force", "--yes")
+    user = world.here
+    for port in (465, 587):
+        goes_by_the_smart_host(world, user, world.password(user), port)
+    equal(send(world, user, "wrong", at(user)).returncode, 67, "a wrong password")
+    equal(send(world, "nobody", "secret", at(user)).returncode, 67, "a stranger's login")
+    for port in (25, 587):
+        client = world.starttls(port)
+        equal(client.mail("b@example.net", at(user), "nobody@example.com"), [550, 250, 550],
+              f"without a login on {port}")
+        client.quit()
+    equal(world.smart_host.taken, [], "nothing of that")
+    with world.smart_host.says():
+        world.smart_host.router = {"RCPT": b"550 5.7.1 not for you\r\n"}
+        true(send(world, user, world.password(user), "b@example.net").returncode != 0,
+             "its refusal is the client's")
+        world.smart_host.router = {}
+    world.smart_host.stop()
+    true(send(world, user, world.password(user), "b@example.net").returncode != 0,
+         "without the smart host it is not taken")
+    equal(send(world, user, world.password(user), at(user)).returncode, 0, "but mail for here")
 
 
 if __name__ == "__main__":

@@ -153,6 +153,20 @@ const char *smtp_peer_state_name(enum smtp_peer_state s)
 	return (unsigned)s < SMTP_PEER_STATE_COUNT ? peer_names[s] : "unknown";
 }
 
+static const char *const relay_names[] = {
+	[SMTP_RELAY_NONE] = "none",
+	[SMTP_RELAY_DUE] = "due",
+	[SMTP_RELAY_GREETING] = "greeting",
+	[SMTP_RELAY_EHLO] = "EHLO",
+	[SMTP_RELAY_READY] = "ready",
+};
+_Static_assert(COUNT(relay_names) == SMTP_RELAY_STATE_COUNT, "a name for each state");
+
+const char *smtp_relay_state_name(enum smtp_relay_state r)
+{
+	return (unsigned)r < SMTP_RELAY_STATE_COUNT ? relay_names[r] : "unknown";
+}
+
 static const char *const last_reply_names[] = {
 	[SMTP_LAST_REPLY_GOOD] = "good",
 	[SMTP_LAST_REPLY_AWAITED] = "awaited",
@@ -172,6 +186,7 @@ void smtp_proxy_init(struct smtp_proxy *p, const struct smtp_offer *offer,
 	*p = (struct smtp_proxy){
 		.offer = offer, .to_client = to_client, .to_source = to_source
 	};
+	p->client.secure = offer->is_secure;
 	arena_init(&p->secrets);
 	proxy_transaction_init(&p->transaction);
 	proxy_push(p)->verb = SMTP_GREETING;
@@ -265,6 +280,10 @@ static enum smtp_proxy_action due_action(struct smtp_proxy *p)
 		p->source_state = SMTP_PEER_GONE;
 		return SMTP_PROXY_DROP_SOURCE;
 	}
+	if (p->relay == SMTP_RELAY_DUE) {
+		p->relay = SMTP_RELAY_NONE;
+		return SMTP_PROXY_CONNECT_RELAY;
+	}
 	if (copy == SMTP_COPY_COMMIT_DUE) {
 		p->copy = SMTP_COPY_NONE;
 		return SMTP_PROXY_COMMIT;
@@ -278,6 +297,8 @@ static enum smtp_proxy_action state_reply(
 	enum smtp_proxy_action action;
 
 	p->last_reply = SMTP_LAST_REPLY_GOOD;
+	if (proxy_awaits_relay(p))
+		return proxy_relay_reply(p, reply);
 	if (p->pipeline.n_hidden) {
 		p->pipeline.n_hidden--;
 		return SMTP_PROXY_AGAIN; /* 421: its connection ends, and we see that */
@@ -351,7 +372,8 @@ static void source_hung_up(struct smtp_proxy *p)
 
 void smtp_proxy_source_connected(struct smtp_proxy *p)
 {
-	p->last_reply = SMTP_LAST_REPLY_AWAITED;
+	if (p->relay == SMTP_RELAY_NONE)
+		p->last_reply = SMTP_LAST_REPLY_AWAITED;
 }
 
 void smtp_proxy_done(struct smtp_proxy *p, struct str refusal)
@@ -363,6 +385,9 @@ void smtp_proxy_source_lost(struct smtp_proxy *p)
 {
 	p->source_state = SMTP_PEER_GONE;
 	p->pipeline.n_hidden = 0;
+	if (p->relay != SMTP_RELAY_NONE)
+		p->last_reply = SMTP_LAST_REPLY_GOOD; /* it says nothing of the client */
+	p->relay = SMTP_RELAY_NONE;
 	if (p->last_reply == SMTP_LAST_REPLY_GOOD)
 		states[p->state].source_lost(p);
 	else

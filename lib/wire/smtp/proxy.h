@@ -38,6 +38,8 @@
  *     lines. Somebody who lives here is let in by the caller alone; the source gets the
  *     lines all the same, so that it relays what they send; one that refuses them is
  *     left, and nobody hears of that. Other mechanisms are between client and source.
+ *   - behind such a login without the source a smart host takes its place (offer->relay):
+ *     there is no other way to it, so that nobody sends elsewhere who has not logged in.
  *   - STARTTLS, where TLS ends here (offer->tls): the source does not see it, and its
  *     connection stays. Bytes in clear behind it end the session, and so they do where
  *     TLS is the source's.
@@ -118,6 +120,8 @@ struct smtp_offer {
 	bool source_is_secure;   /* by TLS of ours: what it shows is not for the clear */
 	bool nobody_here;        /* nobody lives here: the source's own offer stands */
 	bool policy;             /* the source is asked about local recipients, too */
+	bool relay;              /* a smart host takes what users here send elsewhere */
+	bool is_secure;          /* the client is, from the beginning */
 	bool retired;            /* there is no source any more */
 	uint64_t size_max;       /* of a local message; 0: no limit */
 };
@@ -193,6 +197,16 @@ enum smtp_copy_state {
 	SMTP_COPY_STATE_COUNT
 };
 
+/* The smart host; it takes the source's place behind a login that counts here alone. */
+enum smtp_relay_state {
+	SMTP_RELAY_NONE,
+	SMTP_RELAY_DUE,      /* the next action */
+	SMTP_RELAY_GREETING, /* it is to greet, */
+	SMTP_RELAY_EHLO,     /* to answer our EHLO, */
+	SMTP_RELAY_READY,    /* and gets what the client says */
+	SMTP_RELAY_STATE_COUNT
+};
+
 enum smtp_peer_state {
 	SMTP_PEER_PRESENT,
 	SMTP_PEER_DROP_DUE, /* the source alone: the next action closes its connection */
@@ -214,6 +228,8 @@ enum smtp_proxy_action {
 	SMTP_PROXY_COMMIT,        /* (!) deliver what is staged */
 	SMTP_PROXY_ABORT,         /* forget what is staged */
 	SMTP_PROXY_CHECK,         /* (!) p->login is complete: smtp_proxy_checked() */
+	SMTP_PROXY_CONNECT_RELAY, /* to the smart host: smtp_proxy_relay_begun() */
+	SMTP_PROXY_TRACE,         /* (!) append our Received line to to_source */
 	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
 	SMTP_PROXY_START_TLS,     /* (!) once all is written, the client speaks TLS */
 	SMTP_PROXY_UPGRADE,       /* relay blindly */
@@ -306,6 +322,7 @@ struct smtp_proxy {
 	enum smtp_proxy_state state;
 	enum smtp_copy_state copy;
 	enum smtp_peer_state client_state, source_state;
+	enum smtp_relay_state relay;
 	const struct smtp_offer *offer;
 	struct buf *to_client, *to_source; /* the caller's */
 
@@ -337,12 +354,15 @@ void smtp_proxy_fini(struct smtp_proxy *p);
 const char *smtp_proxy_state_name(enum smtp_proxy_state s);
 const char *smtp_copy_state_name(enum smtp_copy_state s);
 const char *smtp_peer_state_name(enum smtp_peer_state s);
+const char *smtp_relay_state_name(enum smtp_relay_state r);
 const char *smtp_last_reply_name(enum smtp_last_reply r);
 
 enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_io *io);
 
 /* Answers ROUTE. account: of LOCAL; copied. */
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account);
+/* The smart host is being connected to. Its end is smtp_proxy_source_lost(). */
+void smtp_proxy_relay_begun(struct smtp_proxy *p);
 /* Answers CHECK. */
 void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check);
 /* Answers STAGE_BEGIN, STAGE_END, COMMIT. refusal: "" when it went well, else the reply

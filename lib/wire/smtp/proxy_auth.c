@@ -93,7 +93,7 @@ static const char *no_login(const struct smtp_proxy *p)
 		return "503 5.5.1 You have logged in already"; /* RFC 4954, 4 */
 	if (proxy_has_sender(&p->transaction))
 		return "503 5.5.1 AUTH comes before MAIL";
-	if (p->offer->retired)
+	if (p->offer->retired && !p->offer->relay)
 		return "502 5.5.1 Login is not available here";
 	return NULL;
 }
@@ -110,6 +110,7 @@ static void let_in_here(struct smtp_proxy *p)
 {
 	proxy_answer(p, "235 2.7.0 Authentication successful");
 	(void)let_in(p, SMTP_PROXY_AGAIN);
+	proxy_wants_relay(p);
 }
 
 static void refuse_login(struct smtp_proxy *p, const char *text)

@@ -56,7 +56,8 @@ static enum smtp_proxy_action relay_and_keep(
 /* Whether the source is the only one to deliver anything in this session. */
 static bool is_sources_alone(const struct smtp_proxy *p)
 {
-	return p->offer->nobody_here && proxy_has_source(p) && !p->transaction.n_accepted;
+	return p->offer->nobody_here && proxy_has_source(p) &&
+	       p->relay == SMTP_RELAY_NONE && !p->transaction.n_accepted;
 }
 
 static enum smtp_proxy_action cmd_refused(struct smtp_proxy *p, const struct command *c)
@@ -128,7 +129,7 @@ static void route_local(struct smtp_proxy *p, struct smtp_slot *slot, struct str
 		return;
 	}
 	slot->kind = SMTP_SLOT_LOCAL;
-	if (!p->offer->policy || !proxy_has_source(p) ||
+	if (!p->offer->policy || !proxy_has_source(p) || p->relay != SMTP_RELAY_NONE ||
 		p->probes_refused >= SMTP_PROBES_REFUSED_MAX)
 		return;
 	slot->kind = SMTP_SLOT_PROBE;
@@ -245,7 +246,8 @@ static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 	const struct smtp_slot *last =
 		&l->slots[(l->first + l->n + SMTP_SLOTS_MAX - 1) % SMTP_SLOTS_MAX];
 
-	if ((l->n_hidden && !l->is_offered) || l->n_probing >= SMTP_PROBES_MAX)
+	if (proxy_awaits_relay(p) || (l->n_hidden && !l->is_offered) ||
+		l->n_probing >= SMTP_PROBES_MAX)
 		return false;
 	if (!l->n)
 		return true;

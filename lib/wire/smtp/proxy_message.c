@@ -135,9 +135,11 @@ enum smtp_proxy_action proxy_data_reply(
 	proxy_say(p, reply->bytes);
 	if (p->state == SMTP_PROXY_CLOSED)
 		return SMTP_PROXY_AGAIN;
-	if (reply->code == 354)
+	if (reply->code == 354) {
 		p->state = SMTP_PROXY_DATA;
-	else if (p->message.destination == SMTP_TO_BOTH)
+		return p->relay == SMTP_RELAY_READY ? SMTP_PROXY_TRACE : SMTP_PROXY_AGAIN;
+	}
+	if (p->message.destination == SMTP_TO_BOTH)
 		give_up(p, NULL);
 	else
 		p->state = SMTP_PROXY_COMMAND;

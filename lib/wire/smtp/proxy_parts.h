@@ -10,6 +10,7 @@
  *   proxy_command.c  commands of the client
  *   proxy_auth.c     AUTH
  *   proxy_tls.c      STARTTLS
+ *   proxy_relay.c    the smart host's beginning
  *   proxy_message.c  DATA and the message
  */
 #include "wire/smtp/proxy.h"
@@ -64,6 +65,13 @@ enum smtp_tls proxy_tls(const struct smtp_proxy *p);
 enum smtp_proxy_action proxy_starttls(struct smtp_proxy *p, struct str line);
 proxy_reply_fn proxy_tls_reply;
 proxy_lost_fn proxy_tls_lost;
+
+/* proxy_relay.c */
+/* Behind a login that counts here alone. */
+void proxy_wants_relay(struct smtp_proxy *p);
+/* A smart host that is not ready to be told anything. */
+bool proxy_awaits_relay(const struct smtp_proxy *p);
+proxy_reply_fn proxy_relay_reply;
 
 /* proxy_command.c */
 proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;

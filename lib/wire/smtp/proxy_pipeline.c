@@ -154,30 +154,58 @@ static void greet(struct smtp_proxy *p)
 		say_name(p, "220");
 }
 
-/* What the source shows inside TLS is not shown in clear: it may be for TLS alone. */
-static bool shows_auth(const struct smtp_proxy *p)
+/* Without the source we take logins ourselves, where it has shown that it takes some. */
+static bool takes_logins(const struct smtp_proxy *p)
 {
-	return !p->offer->retired &&
-	       !(p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE);
+	struct str args;
+
+	return p->relay == SMTP_RELAY_NONE && (p->offer->relay || !p->offer->retired) &&
+	       ((p->offer->relay && p->client.secure) ||
+		       smtp_ehlo_has(p->offer->ehlo, STR_LIT("AUTH"), &args));
 }
 
-/* No TLS of the source without it, and no login once it is gone for good. */
+static unsigned auth_shown(const struct smtp_proxy *p)
+{
+	if (!proxy_has_source(p) || p->relay != SMTP_RELAY_NONE)
+		return takes_logins(p) ? SMTP_ADD_AUTH : 0;
+	/* what the source shows inside TLS may be for TLS alone */
+	return p->offer->source_is_secure && proxy_tls(p) == SMTP_TLS_HERE
+	               ? 0
+	               : SMTP_KEEP_AUTH;
+}
+
+/* No TLS of the source without it. */
 static void say_ehlo(struct smtp_proxy *p, struct str reply)
 {
-	unsigned keep = 0;
+	unsigned keep = auth_shown(p);
 
 	if (proxy_tls(p) == SMTP_TLS_HERE)
 		keep |= SMTP_KEEP_STARTTLS | SMTP_ADD_STARTTLS;
 	else if (proxy_tls(p) == SMTP_TLS_PASS && proxy_has_source(p))
 		keep |= SMTP_KEEP_STARTTLS;
-	if (shows_auth(p))
-		keep |= SMTP_KEEP_AUTH;
-	if (p->offer->nobody_here && proxy_has_source(p))
+	if (p->offer->nobody_here && proxy_has_source(p) && p->relay == SMTP_RELAY_NONE)
 		keep |= SMTP_KEEP_FOLLOWED;
 	p->client.offered_more =
 		keep & SMTP_KEEP_FOLLOWED && smtp_ehlo_has_followed(reply);
 	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)
 		proxy_close(p);
+}
+
+/* In the source's place; of one that nothing is known of, what we have ourselves. */
+static void say_own_ehlo(struct smtp_proxy *p)
+{
+	struct buf plain;
+
+	if (p->offer->ehlo.len) {
+		say_ehlo(p, p->offer->ehlo);
+		return;
+	}
+	buf_init(&plain, SMTP_REPLY_LINE_MAX);
+	if (buf_printf(&plain, "250 %.*s ESMTP\r\n", STR_ARG(p->offer->name)) < 0)
+		proxy_close(p);
+	else
+		say_ehlo(p, buf_view(&plain));
+	buf_fini(&plain);
 }
 
 /* What is wrong with it; NULL: nothing. */
@@ -205,10 +233,10 @@ static void answer_away(struct smtp_proxy *p, const struct smtp_slot *slot)
 	}
 	if (slot->verb == SMTP_GREETING) {
 		greet(p);
-	} else if (slot->verb == SMTP_EHLO && p->offer->ehlo.len) {
-		say_ehlo(p, p->offer->ehlo);
+	} else if (slot->verb == SMTP_EHLO) {
+		say_own_ehlo(p);
 		p->pipeline.is_offered = true; /* we are the other end */
-	} else if (slot->verb == SMTP_EHLO || slot->verb == SMTP_HELO) {
+	} else if (slot->verb == SMTP_HELO) {
 		say_name(p, "250");
 	} else {
 		proxy_say_line(p, away_text(p, slot->verb));
@@ -329,7 +357,8 @@ enum smtp_proxy_action proxy_slot_reply(
 		accepted(p, &slot);
 	if (slot.verb == SMTP_QUIT)
 		proxy_close(p);
-	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len)
+	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len ||
+		p->relay != SMTP_RELAY_NONE)
 		return SMTP_PROXY_AGAIN;
 	p->recipient = slot.recipient;
 	p->code = reply->code;

@@ -164,15 +164,29 @@ static bool keeps_all(struct str reply, unsigned keep)
 	return true;
 }
 
+#define OWN_LINES_MAX 2
+
+/* What we add to a reply that does not have it, or not as we have it. */
+static size_t own_lines(struct str reply, unsigned keep, struct str ret[OWN_LINES_MAX])
+{
+	struct str args;
+	size_t n = 0;
+
+	if (keep & SMTP_ADD_AUTH)
+		ret[n++] = STR_LIT("AUTH PLAIN LOGIN");
+	if (keep & SMTP_ADD_STARTTLS && !smtp_ehlo_has(reply, STR_LIT("STARTTLS"), &args))
+		ret[n++] = STR_LIT("STARTTLS");
+	return n;
+}
+
 /* A line is written when the next one is known: the last has no '-'. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 {
-	struct str text, kept, args;
-	bool adds = keep & SMTP_ADD_STARTTLS &&
-	            !smtp_ehlo_has(reply, STR_LIT("STARTTLS"), &args);
+	struct str text, kept, own[OWN_LINES_MAX];
+	size_t n = own_lines(reply, keep, own);
 	int r = 0;
 
-	if ((!adds && keeps_all(reply, keep)) || !next_text(&reply, &kept))
+	if ((!n && keeps_all(reply, keep)) || !next_text(&reply, &kept))
 		return buf_append(out, reply);
 	while (r == 0 && next_text(&reply, &text)) {
 		if (!is_kept(keyword_of(text), keep))
@@ -180,9 +194,9 @@ int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 		r = put_line(out, "250-", kept);
 		kept = text;
 	}
-	if (r == 0 && adds) {
+	for (size_t i = 0; i < n && r == 0; i++) {
 		r = put_line(out, "250-", kept);
-		kept = STR_LIT("STARTTLS");
+		kept = own[i];
 	}
 	return r < 0 ? r : put_line(out, "250 ", kept);
 }

@@ -73,9 +73,12 @@ static int put_date(const struct smtp_trace *t, struct buf *out)
 
 int smtp_trace(const struct smtp_trace *t, struct buf *out)
 {
-	int r = put_address(out, "Return-Path: <", t->sender);
+	int r = 0;
 
-	r = r < 0 ? r : buf_append_c(out, "\r\n");
+	if (!t->is_relayed)
+		r = put_address(out, "Return-Path: <", t->sender);
+	if (!t->is_relayed && r == 0)
+		r = buf_append_c(out, "\r\n");
 	r = r < 0 ? r : put_from(t, out);
 	r = r < 0 ? r
 	          : buf_printf(out, "\tby %.*s with %s id %.*s", STR_ARG(t->by),

@@ -13,8 +13,9 @@ struct smtp_trace {
 	struct str
 		recipient; /* "": not named (there are several, and some may be blind) */
 	bool esmtp, secure, authenticated;
-	int64_t at;   /* seconds since 1970 */
-	int16_t zone; /* minutes east */
+	bool is_relayed; /* no delivery: no Return-Path */
+	int64_t at;      /* seconds since 1970 */
+	int16_t zone;    /* minutes east */
 };
 
 /* Appends them, each with its CRLF. What would break a line or a comment becomes '?'.

@@ -91,6 +91,9 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AUTHENTICATED:
 	case SMTP_PROXY_UPGRADE:
 		return true;
+	case SMTP_PROXY_CONNECT_RELAY:
+	case SMTP_PROXY_TRACE:
+		return true;
 	case SMTP_PROXY_CHECK:
 		smtp_proxy_checked(&p->proxy, SMTP_CHECK_SOURCE);
 		return true;

@@ -195,6 +195,13 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 		say(p, "abort");
 		buf_clear(&p->staged);
 		break;
+	case SMTP_PROXY_CONNECT_RELAY:
+		say(p, "connect relay");
+		smtp_proxy_relay_begun(&p->proxy);
+		break;
+	case SMTP_PROXY_TRACE:
+		buf_append_c(&p->source.out, "Received: us\r\n");
+		break;
 	case SMTP_PROXY_CHECK:
 		check(p);
 		break;
@@ -259,6 +266,10 @@ static void offer_line(struct play *p, struct str line)
 		p->offer.policy = true;
 	else if (str_eq(what, STR_LIT("retired")))
 		p->offer.retired = true;
+	else if (str_eq(what, STR_LIT("relay")))
+		p->offer.relay = true;
+	else if (str_eq(what, STR_LIT("secure")))
+		p->offer.is_secure = true;
 	else if (str_eq(what, STR_LIT("unknown")))
 		p->offer.unknown_user = line;
 	else if (str_eq(what, STR_LIT("size")))

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The SMTP proxy: a smart host takes the source's place. Its greeting, and its answer to
+   our EHLO, are not the client's, which waits meanwhile. */
+#include "wire/smtp/proxy_parts.h"
+
+void proxy_wants_relay(struct smtp_proxy *p)
+{
+	if (p->offer->relay && !proxy_has_source(p))
+		p->relay = SMTP_RELAY_DUE;
+}
+
+bool proxy_awaits_relay(const struct smtp_proxy *p)
+{
+	return p->relay != SMTP_RELAY_NONE && p->relay != SMTP_RELAY_READY;
+}
+
+void smtp_proxy_relay_begun(struct smtp_proxy *p)
+{
+	p->relay = SMTP_RELAY_GREETING;
+	p->source_state = SMTP_PEER_PRESENT;
+	p->last_reply = SMTP_LAST_REPLY_GOOD;
+	p->pipeline.n_hidden = 0;
+	p->source_has_auth = p->source_has_tls = false;
+}
+
+static void tell_ehlo(struct smtp_proxy *p)
+{
+	p->relay = SMTP_RELAY_EHLO;
+	if (buf_printf(p->to_source, "EHLO %.*s\r\n", STR_ARG(p->offer->name)) < 0)
+		proxy_close(p);
+}
+
+enum smtp_proxy_action proxy_relay_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	struct str args;
+
+	if (p->relay == SMTP_RELAY_GREETING && reply->code == 220) {
+		tell_ehlo(p);
+	} else if (p->relay == SMTP_RELAY_EHLO && reply->code / 100 == 2) {
+		p->relay = SMTP_RELAY_READY;
+		p->pipeline.is_offered =
+			smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
+	} else {
+		p->relay = SMTP_RELAY_NONE;
+		proxy_drop_source(p);
+	}
+	return SMTP_PROXY_AGAIN;
+}
