@@ -21,7 +21,6 @@ struct stream_tls {
 	struct stream stream; /* first: it is one */
 	struct tls_waiter waiter;
 	SSL *ssl;
-	BIO_METHOD *method;
 	enum tls_state state;
 	bool at_end;      /* of the stream below */
 	bool has_shut;    /* close_notify is said; the end follows when `out` is empty */
@@ -192,16 +191,28 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 	return command == BIO_CTRL_FLUSH;
 }
 
+/* OpenSSL has numbers for 127 kinds of BIO in a process: one for all streams. */
+static BIO_METHOD *bio_method(void)
+{
+	static BIO_METHOD *method;
+
+	if (method)
+		return method;
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+	if (method && (!BIO_meth_set_read(method, bio_read) ||
+			      !BIO_meth_set_write(method, bio_write) ||
+			      !BIO_meth_set_ctrl(method, bio_control))) {
+		BIO_meth_free(method);
+		method = NULL;
+	}
+	return method;
+}
+
 static int add_bio(struct stream_tls *t)
 {
-	BIO *bio;
+	BIO_METHOD *method = bio_method();
+	BIO *bio = method ? BIO_new(method) : NULL;
 
-	t->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
-	if (!t->method || !BIO_meth_set_read(t->method, bio_read) ||
-		!BIO_meth_set_write(t->method, bio_write) ||
-		!BIO_meth_set_ctrl(t->method, bio_control))
-		return -ENOMEM;
-	bio = BIO_new(t->method);
 	if (!bio)
 		return -ENOMEM;
 	BIO_set_data(bio, t);
@@ -407,7 +418,6 @@ static void tls_free(struct stream *s)
 
 	cancel(t);
 	SSL_free(t->ssl);
-	BIO_meth_free(t->method);
 	buf_fini(&t->in);
 	buf_fini(&t->out);
 	free(t);
