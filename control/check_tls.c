@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "control/certificate_view.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
@@ -132,11 +133,14 @@ static bool is_ours(
 	return found;
 }
 
+/* Before the first `up`, too: a key is confirmed while `check` is still being read. */
 static int open_registry(struct control *c, struct registry **ret)
 {
 	char path[PATH_MAX];
 	int r = settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path));
 
+	if (r == 0)
+		r = process_make_directory(c->settings.state_dir, 0700, &c->err);
 	return r < 0 ? r : registry_open(path, ret, &c->err);
 }
 
