@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import DEMO_USERS, SOURCE_ADDRESS, Lab, client_address, compare, mail  # noqa: E402
+from lab import DEMO_USERS, SOURCE_ADDRESS, Lab, client_address, compare, mail, tls  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.mbsync import Mbsync  # noqa: E402
@@ -69,6 +69,7 @@ class Demo:
         self.before = {}
         self.laptop = None
         self.uids = ""
+        self.certificate = None
 
     # small things --------------------------------------------------------------------
 
@@ -130,11 +131,15 @@ class Demo:
     def up(self):
         self.page.title("mailferry on the router")
         # precopy would copy while alice is still logged in: here we want to watch it.
-        self.ferry.write_config(precopy=False)
+        self.certificate, key = tls.make_certificate(self.lab.folder, "mail")
+        self.ferry.write_config(precopy=False, services={"smtps": {"enabled": False}}, tls={
+            "certificate": [self.certificate], "key": [key]})
         self.page.command("cat mailferry.conf")
         self.page.output(self.ferry.config.read_text(encoding="utf-8"))
         # All options with their defaults come first; what it found is behind them.
-        done = self.admin("check", show=lambda text: text.split("\n\n")[-1])
+        self.page.say("It has a certificate for mail.example.com. What the old server shows us "
+                      "for a key is confirmed once:")
+        done = self.admin("check", "--trust-source", show=lambda text: text.split("\n\n")[-1])
         if not self.page.check(done.returncode == 0, "it would work", f"exit {done.returncode}"):
             raise Failure("mailferry check found something")
         self.page.command("mailferry up &")
@@ -216,8 +221,8 @@ class Demo:
     def the_laptop(self, before_the_move):
         """mbsync keeps a local copy and knows each UID: it notices everything."""
         if before_the_move:
-            self.page.title("carol's laptop keeps a copy with mbsync")
-            self.laptop = Mbsync(self.lab, "carol", DEMO_USERS["carol"])
+            self.page.title("carol's laptop keeps a copy with mbsync, over TLS (port 993)")
+            self.laptop = Mbsync(self.lab, "carol", DEMO_USERS["carol"], self.certificate)
             self.page.command("mbsync carol")
             new, _, _ = self.laptop.sync()
             self.page.check(new > 50, f"its first run fetched {new} messages from the old server")

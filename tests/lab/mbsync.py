@@ -2,6 +2,7 @@
 """mbsync in the lab's client: a real program that remembers UIDs and hates surprises."""
 import os
 
+from . import tls
 from .network import SOURCE_ADDRESS
 
 CONFIG = """\
@@ -9,10 +10,9 @@ FSync no
 
 IMAPAccount old
 Host {host}
-Port 143
 User {user}
 Pass "{password}"
-SSLType None
+{tls}
 AuthMechs LOGIN
 Timeout 60
 
@@ -41,15 +41,19 @@ BOXES = ",".join(PLAIN_FOLDERS)
 
 
 class Mbsync:
-    """One local copy of one user's mailbox, with its state, over several runs."""
+    """One local copy of one user's mailbox, with its state, over several runs. certificate:
+    it uses port 993, and takes no other."""
 
-    def __init__(self, lab, user, password):
+    def __init__(self, lab, user, password, certificate=None):
         self.lab = lab
         self.folder = lab.folder / f"mbsync-{user}"
         for name in ("mail", "state"):
             (self.folder / name).mkdir(parents=True)
-        config = CONFIG.format(host=SOURCE_ADDRESS[0], user=user, password=password,
-                               folder=self.folder)
+        self.prefix = tls.by_name(self.folder) if certificate else []
+        config = CONFIG.format(
+            host=tls.NAME if certificate else SOURCE_ADDRESS[0], user=user, password=password,
+            folder=self.folder, tls=f"SSLType IMAPS\nCertificateFile {certificate}"
+            if certificate else "SSLType None")
         (self.folder / "mbsyncrc").write_text(config, encoding="utf-8")
         os.chmod(self.folder / "mbsyncrc", 0o600)
 
@@ -57,7 +61,7 @@ class Mbsync:
         """(new, changed, removed) files of the local copy. What it changes at the far side
         is for a snapshot to say."""
         before = self._files()
-        done = self.lab.client.run("mbsync", "-c", self.folder / "mbsyncrc", "all:" + BOXES)
+        done = self.lab.client.run(*self.prefix, "mbsync", "-c", self.folder / "mbsyncrc", "all:" + BOXES)
         if done.returncode != 0:
             raise AssertionError(f"mbsync: exit {done.returncode}\n{done.stdout[-2000:]}")
         after = self._files()

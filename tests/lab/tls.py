@@ -3,6 +3,8 @@
 import ssl
 import subprocess
 
+from .network import SOURCE_ADDRESS
+
 NAME = "mail.example.com"
 
 
@@ -25,6 +27,14 @@ def hold_keys(world):
     world.ferry.settings["tls"] = {"certificate": [c for c, _ in pairs],
                                    "key": [k for _, k in pairs], "source_verify": "none"}
     return [certificate for certificate, _ in pairs]
+
+
+def by_name(folder):
+    """What goes before a command of the client, so that NAME is the old server's address."""
+    hosts = folder / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{SOURCE_ADDRESS[0]} {NAME}\n", encoding="ascii")
+    # each command in a namespace has a view of the files of its own
+    return ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
 
 
 def client_context(oldest=None, newest=None, ciphers=None):

@@ -11,7 +11,6 @@ import os
 import re
 
 from . import tls
-from .network import SOURCE_ADDRESS
 from .server_courier import give_away
 from .server_dovecot import OWNER
 
@@ -204,12 +203,10 @@ class Program:
         self.words["rc"].write_text(config.format(**self.words), encoding="utf-8")
 
     def _trusted(self):
-        """Our certificates and no other; the address of the name."""
+        """Our certificates and no other."""
         file = self.folder / "trusted.pem"
         file.write_text("".join(open(f, encoding="ascii").read() for f in self.world.ours),
                         encoding="ascii")
-        (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n{SOURCE_ADDRESS[0]} {tls.NAME}\n",
-                                           encoding="ascii")
         return file
 
     def count_new(self):
@@ -222,8 +219,7 @@ class Program:
         user, password = self.words["user"], self.words["password"]
         say = f"a LOGIN {user} {password}\r\nb EXAMINE INBOX\r\nc UID SEARCH ALL\r\nd LOGOUT\r\n"
         done = self.world.lab.client.run(
-            "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', self.folder / "hosts",
-            *self.command, timeout=15, input=say if "s_client" in self.name else "",
+            *tls.by_name(self.folder), *self.command, timeout=15, input=say if "s_client" in self.name else "",
             env={**os.environ, "HOME": str(self.folder), "FETCHMAILHOME": str(self.folder),
                  "TERM": "xterm", "RES_OPTIONS": "timeout:1 attempts:1"})
         program = self.name.split()[0]
