@@ -106,7 +106,10 @@ class Mailferry(Routing):
             """)
         for name in ("state", "run"):
             (bench.folder / name).mkdir(mode=0o700, exist_ok=True)
-        for name, door in (("vault", "vault-login"), ("interceptor", "interceptor")):
+        for name, door in (("vault", "vault-login"), ("interceptor", "interceptor"),
+                           ("admission", "admission")):
+            if not (programs / f"mailferry-{name}").exists():
+                continue  # an older build
             self.daemons.append(
                 bench.run_on_router(programs / f"mailferry-{name}", "-c", config))
             wait_until(f"the {name}", (bench.folder / f"run/{door}.sock").exists, timeout=20)
