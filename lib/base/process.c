@@ -3,13 +3,20 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int process_sibling(const char *name, char *path, size_t size, struct error *err)
@@ -35,22 +42,136 @@ int process_sibling(const char *name, char *path, size_t size, struct error *err
 	return 0;
 }
 
-int process_keep_capabilities(const int *capabilities, size_t count, struct error *err)
+/* ── the user ──────────────────────────────────────────────────────────────────────── */
+
+/* A change of user leaves them permitted, but not in effect. */
+static int raise_permitted(void)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &head, sets) < 0)
+		return -errno;
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		sets[i].effective = sets[i].permitted;
+	return syscall(SYS_capset, &head, sets) < 0 ? -errno : 0;
+}
+
+/* The kernel forgets with a change of user that we asked for our parent's end. */
+static int ask_again(int end_signal, pid_t parent)
+{
+	if (!end_signal)
+		return 0;
+	if (prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+int process_become(const struct process_user *user, struct error *err)
+{
+	gid_t groups[PROCESS_GROUPS_MAX];
+	pid_t parent = getppid();
+	int r = 0, end_signal = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	(void)prctl(PR_GET_PDEATHSIG, &end_signal, 0, 0, 0);
+	for (size_t i = 0; i < user->n_groups; i++)
+		groups[i] = user->groups[i];
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+		setgroups(user->n_groups, groups) < 0 ||
+		setresgid(user->gid, user->gid, user->gid) < 0 ||
+		setresuid(user->uid, user->uid, user->uid) < 0)
+		r = -errno;
+	if (r == 0)
+		r = raise_permitted();
+	if (r == 0)
+		r = ask_again(end_signal, parent);
+	if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		r = -errno;
+	return r < 0 ? error_errno(err, r, "cannot become user %u, group %u", user->uid,
+			       user->gid)
+	             : 0;
+}
+
+static _Noreturn void run_as(unsigned uid, int (*run)(void *context), void *context)
+{
+	int r = setresuid(uid, uid, uid) < 0 ? -errno : run(context);
+
+	_exit(r < 0 ? -r : 0);
+}
+
+int process_run_as(unsigned uid, int (*run)(void *context), void *context)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		run_as(uid, run, context);
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+/* ── capabilities ──────────────────────────────────────────────────────────────────── */
+
+static int add(
+	capng_type_t sets, const int *capabilities, size_t count, struct error *err)
+{
 	for (size_t i = 0; i < count; i++)
-		if (capng_update(CAPNG_ADD,
-			    (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-					   CAPNG_BOUNDING_SET),
-			    (unsigned)capabilities[i]) < 0)
+		if (capng_update(CAPNG_ADD, sets, (unsigned)capabilities[i]) < 0)
 			return error_set(err, -EINVAL, "capability %d is unknown here",
 				capabilities[i]);
-	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+	return 0;
+}
+
+/* What could come back with another program. Whoever may not has no_new_privs, or had it
+   done by its parent. */
+static void bound(const int *capabilities, size_t count)
+{
+	uint64_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		kept |= UINT64_C(1) << capabilities[i];
+	for (unsigned c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (!(kept >> c & 1))
+			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+}
+
+int process_keep_capabilities(const int *capabilities, size_t count, struct error *err)
+{
+	int r;
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	r = add((capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED), capabilities, count,
+		err);
+	if (r < 0)
+		return r;
+	bound(capabilities, count);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
 		return error_set(err, -EPERM, "cannot give up capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_errno(err, -errno, "cannot set no_new_privs");
 	return 0;
 }
+
+int process_pass_capabilities(const int *capabilities, size_t count, struct error *err)
+{
+	int r = add(CAPNG_INHERITABLE, capabilities, count, err);
+
+	if (r == 0 && count && capng_apply(CAPNG_SELECT_CAPS) < 0)
+		r = error_set(err, -EPERM, "cannot pass capabilities on");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilities[i], 0, 0) <
+			0)
+			r = error_errno(err, -errno, "cannot pass capabilities on");
+	return r;
+}
+
+/* ── walls ─────────────────────────────────────────────────────────────────────────── */
 
 int process_enter(const char *directory, struct error *err)
 {
@@ -76,6 +197,20 @@ int process_end_with_parent(int parent, struct error *err)
 		return error_set(err, -ESRCH, "the parent process is gone");
 	return 0;
 }
+
+int process_end_with_pipe(int pipe, struct error *err)
+{
+	struct pollfd end = { .fd = pipe, .events = POLLIN };
+
+	if (fcntl(pipe, F_SETOWN, getpid()) < 0 || fcntl(pipe, F_SETSIG, SIGTERM) < 0 ||
+		fcntl(pipe, F_SETFL, O_ASYNC) < 0)
+		return error_errno(err, -errno, "cannot ask for the parent's end");
+	if (poll(&end, 1, 0) != 0)
+		return error_set(err, -ESRCH, "the parent process is gone");
+	return 0;
+}
+
+/* ── files ─────────────────────────────────────────────────────────────────────────── */
 
 static int make_one(const char *path, unsigned mode, struct error *err)
 {

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -91,8 +93,6 @@ static const int never[] = {
 	SCMP_SYS(setgid),
 	SCMP_SYS(setreuid),
 	SCMP_SYS(setregid),
-	SCMP_SYS(setresuid),
-	SCMP_SYS(setresgid),
 	SCMP_SYS(setgroups),
 	SCMP_SYS(setfsuid),
 	SCMP_SYS(setfsgid),
@@ -103,6 +103,8 @@ static const int of_children[] = { SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SY
 	SCMP_SYS(vfork), SCMP_SYS(chroot), SCMP_SYS(setpgid), SCMP_SYS(kill),
 	SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo),
 	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal) };
+/* A program that starts others as other users does these. */
+static const int of_users[] = { SCMP_SYS(setresuid), SCMP_SYS(setresgid) };
 static const int of_sockets[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),
 	SCMP_SYS(listen), SCMP_SYS(socketpair) };
 
@@ -122,23 +124,67 @@ static int refuse_signals(scmp_filter_ctx filter)
 		SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
 }
 
-static int add_rules(scmp_filter_ctx filter, unsigned allows)
+/* In a namespace of its own a process is root, and with CAP_SETUID it says there which
+   users that root may be. clone3() hides its flags from us; without it libc uses clone(). */
+static int refuse_namespaces(scmp_filter_ctx filter)
 {
-	int r = refuse(filter, never, COUNT(never));
+	static const scmp_datum_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET,
+		CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP };
+	int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
-	if (r == 0 && !(allows & SANDBOX_CHILDREN))
-		r = refuse(filter, of_children, COUNT(of_children));
-	if (r == 0 && !(allows & SANDBOX_CHILDREN))
-		r = refuse_signals(filter);
-	if (r == 0 && !(allows & SANDBOX_SOCKETS))
-		r = refuse(filter, of_sockets, COUNT(of_sockets));
+	for (size_t i = 0; r == 0 && i < COUNT(flags); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
 	return r;
 }
 
-static int enter_seccomp(unsigned allows, struct error *err)
+/* Real, effective and saved one. */
+static int refuse_other_users(scmp_filter_ctx filter, const struct sandbox *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT(of_users); i++)
+		for (unsigned argument = 0; r == 0 && argument < 3; argument++) {
+			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), of_users[i],
+				1, SCMP_CMP(argument, SCMP_CMP_LT, s->user_first));
+			if (r == 0)
+				r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+					of_users[i], 1,
+					SCMP_CMP(argument, SCMP_CMP_GT, s->user_last));
+		}
+	return r;
+}
+
+static int refuse_sockets(scmp_filter_ctx filter, unsigned allows)
+{
+	if (allows & SANDBOX_SOCKETS)
+		return 0;
+	if (allows & SANDBOX_LOCAL_SOCKETS)
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket),
+			1, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+	return refuse(filter, of_sockets, COUNT(of_sockets));
+}
+
+static int add_rules(scmp_filter_ctx filter, const struct sandbox *s)
+{
+	int r = refuse(filter, never, COUNT(never));
+
+	if (r == 0)
+		r = refuse_namespaces(filter);
+	if (r == 0 && !(s->allows & SANDBOX_CHILDREN))
+		r = refuse(filter, of_children, COUNT(of_children));
+	if (r == 0 && !(s->allows & SANDBOX_CHILDREN))
+		r = refuse_signals(filter);
+	if (r == 0)
+		r = s->allows & SANDBOX_USERS ? refuse_other_users(filter, s)
+		                              : refuse(filter, of_users, COUNT(of_users));
+	return r == 0 ? refuse_sockets(filter, s->allows) : r;
+}
+
+static int enter_seccomp(const struct sandbox *s, struct error *err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? add_rules(filter, allows) : -ENOMEM;
+	int r = filter ? add_rules(filter, s) : -ENOMEM;
 
 	if (r == 0)
 		r = seccomp_load(filter);
@@ -202,7 +248,8 @@ static int add_path(int rules, uint64_t all, const struct sandbox_path *p)
 	               : 0;
 }
 
-static int enter_landlock(const struct sandbox *s, struct error *err)
+/* *ret_rules stays -1 where the kernel has none. */
+static int open_landlock(const struct sandbox *s, int *ret_rules, struct error *err)
 {
 	int version = abi(), r = 0;
 	struct ruleset_attributes attributes = { .fs = handled(version) };
@@ -224,7 +271,13 @@ static int enter_landlock(const struct sandbox *s, struct error *err)
 		if (r < 0)
 			return error_errno(err, r, "cannot keep %s", s->paths[i].path);
 	}
-	if (syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+	*ret_rules = fd_steal(&rules);
+	return 0;
+}
+
+static int enter_landlock(int rules, struct error *err)
+{
+	if (rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		return error_errno(err, -errno, "cannot restrict files");
 	return 0;
 }
@@ -233,14 +286,24 @@ static int enter_landlock(const struct sandbox *s, struct error *err)
 
 int sandbox_enter(const struct sandbox *s, struct error *err)
 {
-	int r = process_keep_capabilities(s->capabilities, s->n_capabilities, err);
+	CLEANUP(fd_closep) int rules = -1;
+	int r = 0;
 
+	/* as who it was: the last time that it may look at every folder on the way */
+	if (!(s->allows & SANDBOX_CHILDREN))
+		r = open_landlock(s, &rules, err);
+	if (r == 0 && s->user)
+		r = process_become(s->user, err);
+	if (r == 0)
+		r = process_keep_capabilities(s->capabilities, s->n_capabilities, err);
+	if (r == 0)
+		r = process_pass_capabilities(s->passed, s->n_passed, err);
 	if (r == 0)
 		r = process_protect_memory(err);
-	if (r == 0 && !(s->allows & SANDBOX_CHILDREN))
-		r = enter_landlock(s, err);
 	if (r == 0)
-		r = enter_seccomp(s->allows, err);
+		r = enter_landlock(rules, err);
+	if (r == 0)
+		r = enter_seccomp(s, err);
 #ifdef __SANITIZE_ADDRESS__
 	is_entered = r == 0;
 #endif

@@ -26,10 +26,11 @@ static int move_up(int fd, size_t n_fds)
 	return moved < 0 ? -errno : moved;
 }
 
-/* report: its end of the pipe, moved up; stays open until exec(). */
-static int lay_out_fds(const struct child_plan *plan, int *report)
+/* report: its end of the pipe, moved up; stays open until exec(). pulse: -1, or what its 0
+   is to be. */
+static int lay_out_fds(const struct child_plan *plan, int *report, int pulse)
 {
-	int moved[CHILD_FDS_MAX], null;
+	int moved[CHILD_FDS_MAX], in;
 
 	*report = move_up(*report, plan->n_fds);
 	if (*report < 0)
@@ -37,8 +38,9 @@ static int lay_out_fds(const struct child_plan *plan, int *report)
 	for (size_t i = 0; i < plan->n_fds; i++)
 		if ((moved[i] = move_up(plan->fds[i], plan->n_fds)) < 0)
 			return moved[i];
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	in = pulse >= 0 ? move_up(pulse, plan->n_fds)
+	                : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0 ||
 		dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		return -errno;
 	for (size_t i = 0; i < plan->n_fds; i++)
@@ -61,27 +63,39 @@ static int reset_signals(void)
 	return 0;
 }
 
-/* Returns only when it fails. */
-static int become(const struct child_plan *plan, pid_t parent, int *report)
+static int change_user(unsigned user)
 {
-	int r = lay_out_fds(plan, report);
+	return setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0 ? -errno
+	                                                                          : 0;
+}
 
-	if (r == 0)
-		r = process_end_with_parent(parent, NULL);
+/* Returns only when it fails. */
+static int become(const struct child_plan *plan, pid_t parent, int *report, int pulse)
+{
+	int r = lay_out_fds(plan, report, pulse);
+
 	if (r == 0 && plan->own_group && setpgid(0, 0) < 0)
 		r = -errno;
 	if (r == 0)
 		r = reset_signals();
+	if (r == 0 && plan->user)
+		r = change_user(plan->user);
+	/* after it: the kernel forgets both with a change of user */
+	if (r == 0)
+		r = plan->user ? process_end_with_pipe(STDIN_FILENO, NULL)
+		               : process_end_with_parent(parent, NULL);
 	if (r < 0)
 		return r;
 	/* execv(3) changes nothing of them, whatever its prototype says */
-	(void)execv(plan->program, (char *const *)(uintptr_t)plan->arguments);
+	(void)execv(plan->program ? plan->program : "/proc/self/exe",
+		(char *const *)(uintptr_t)plan->arguments);
 	return -errno;
 }
 
-static _Noreturn void run_child(const struct child_plan *plan, pid_t parent, int report)
+static _Noreturn void run_child(
+	const struct child_plan *plan, pid_t parent, int report, int pulse)
 {
-	int code = become(plan, parent, &report);
+	int code = become(plan, parent, &report, pulse);
 
 	if (report >= 0)
 		(void)!write(report, &code, sizeof(code));
@@ -95,6 +109,8 @@ void child_forget(struct child *c)
 	watch_free(c->end);
 	c->end = NULL;
 	c->pid = 0;
+	if (c->user)
+		fd_closep(&c->pulse);
 }
 
 static void over(struct child *c, int status)
@@ -144,7 +160,7 @@ static int watch_end(struct child *c, struct loop *loop)
 	return r;
 }
 
-static int fork_and_exec(const struct child_plan *plan, pid_t *ret_pid)
+static int fork_and_exec(const struct child_plan *plan, int pulse, pid_t *ret_pid)
 {
 	pid_t parent = getpid(), pid;
 	int ends[2], r;
@@ -155,7 +171,7 @@ static int fork_and_exec(const struct child_plan *plan, pid_t *ret_pid)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		run_child(plan, parent, ends[1]);
+		run_child(plan, parent, ends[1], pulse);
 	r = pid < 0 ? -errno : 0;
 	fd_closep(&ends[1]);
 	if (r == 0 && (r = read_report(ends[0])) < 0)
@@ -166,19 +182,38 @@ static int fork_and_exec(const struct child_plan *plan, pid_t *ret_pid)
 	return r;
 }
 
+/* Ours is closed by exec() in every other child: one pipe, one parent. */
+static int start_with_pulse(struct child *c, const struct child_plan *plan)
+{
+	int ends[2] = { -1, -1 }, r = 0;
+
+	if (plan->user && pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	r = fork_and_exec(plan, ends[0], &c->pid);
+	fd_closep(&ends[0]);
+	if (r < 0)
+		fd_closep(&ends[1]);
+	c->pulse = ends[1];
+	return r;
+}
+
 int child_start(struct child *c, struct loop *loop, const struct child_plan *plan,
 	child_ended_fn *ended, void *context, struct error *err)
 {
 	int r;
 
-	*c = (struct child){ .ended = ended, .context = context };
-	r = fork_and_exec(plan, &c->pid);
+	*c = (struct child){
+		.ended = ended, .context = context, .user = plan->user, .pulse = -1
+	};
+	r = start_with_pulse(c, plan);
 	if (r == 0 && (r = watch_end(c, loop)) < 0) {
-		(void)kill(c->pid, SIGKILL);
+		child_signal(c, SIGKILL);
 		(void)waitpid(c->pid, NULL, 0);
-		c->pid = 0;
+		child_forget(c);
 	}
-	return r < 0 ? error_errno(err, r, "cannot start %s", plan->program) : 0;
+	return r < 0 ? error_errno(err, r, "cannot start %s",
+			       plan->program ? plan->program : plan->arguments[0])
+	             : 0;
 }
 
 bool child_runs(const struct child *c)
@@ -186,10 +221,24 @@ bool child_runs(const struct child *c)
 	return c->pid != 0;
 }
 
+struct signal_order {
+	pid_t pid;
+	int number;
+};
+
+static int send_signal(void *context)
+{
+	const struct signal_order *o = context;
+
+	return kill(o->pid, o->number) < 0 ? -errno : 0;
+}
+
 void child_signal(struct child *c, int number)
 {
-	if (c->pid)
-		(void)kill(c->pid, number);
+	struct signal_order order = { c->pid, number };
+
+	if (c->pid && send_signal(&order) == -EPERM && c->user)
+		(void)process_run_as(c->user, send_signal, &order);
 }
 
 void child_end_text(int status, char *text, size_t size)

@@ -11,6 +11,9 @@
  * No signal is blocked in it, it ends (SIGTERM) when we end, and its end is told by the
  * loop. Whether it is started again is for the caller to decide.
  *
+ * A child that is another user is beyond our signals. It has the end of a pipe as its 0,
+ * by which the kernel tells it our end, and to signal it we become that user for a moment.
+ *
  * fork() and not uv_spawn(), because a child must ask the kernel for its end with its
  * parent before it becomes another program: after a kill -9 of the parent nothing is
  * left.
@@ -26,11 +29,14 @@
 	    */
 
 struct child_plan {
-	const char *program;          /* absolute */
+	const char
+		*program; /* absolute; NULL: our own once more, whatever has become of its
+	                        file and of the folders above it */
 	const char *const *arguments; /* as execv(3) wants them, NULL at the end */
 	const int *fds;               /* stay the caller's */
 	size_t n_fds;
 	bool own_group; /* Ctrl-C does not reach it: the order of the end is ours */
+	unsigned user;  /* and its group, of the same number; 0: ours */
 };
 
 /* status: as waitpid(2) gave it. The child may be started again in the callback. */
@@ -39,6 +45,8 @@ typedef void child_ended_fn(void *context, int status);
 struct child {
 	pid_t pid;         /* 0: not running */
 	struct watch *end; /* its pidfd */
+	unsigned user;
+	int pulse; /* of one that is another user: our end of the pipe */
 	child_ended_fn *ended;
 	void *context;
 };
