@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "nft-rules/rules.h"
+#include "users/users.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -153,11 +154,13 @@ static int open_loop(struct admission *a)
 }
 
 /* It has its queues; of files it needs the sockets in run_dir. */
-static int drop_rights(const struct admission *a, struct error *err)
+static int drop_rights(
+	const struct admission *a, const struct users *users, struct error *err)
 {
 	static const int kept[] = { CAP_NET_ADMIN };
 	const struct sandbox_path paths[] = { { a->settings->run_dir, false } };
 	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+		.user = &users->of[USER_ADMISSION],
 		.capabilities = kept,
 		.n_capabilities = 1,
 		.paths = paths,
@@ -175,9 +178,12 @@ static void go_first(void)
 
 static int set_up(struct admission *a, struct error *err)
 {
-	int r = process_make_directory(a->settings->run_dir, 0755, err);
+	struct users users;
+	int r = users_load(a->settings, &users, err);
 
 	go_first();
+	if (r == 0)
+		r = process_make_directory(a->settings->run_dir, 0755, err);
 	if (r == 0)
 		r = load_open(&a->load, a->settings, err);
 	if (r == 0)
@@ -191,7 +197,7 @@ static int set_up(struct admission *a, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, "cannot start");
 	r = clients_open(a, err);
-	return r < 0 ? r : drop_rights(a, err);
+	return r < 0 ? r : drop_rights(a, &users, err);
 }
 
 int admission_run(const struct settings *settings)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/account_return.h"
+#include "control/ownership.h"
 
 #include "base/clock.h"
 #include "base/process.h"
@@ -97,7 +98,12 @@ static int run_alone(struct control *c, const struct account *a)
 	pid_t pid;
 
 	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(a->name));
-	code = process_sibling("mailferry-transfer", program, sizeof(program), &c->err);
+	code = ownership_of_directories(c);
+	if (code == 0) /* no `up` may have been there yet */
+		code = ownership_of_files(c);
+	if (code == 0)
+		code = process_sibling(
+			"mailferry-transfer", program, sizeof(program), &c->err);
 	if (code < 0)
 		return code;
 	pid = fork();

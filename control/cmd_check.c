@@ -4,6 +4,7 @@
 #include "control/check_tls.h"
 #include "control/control.h"
 #include "control/findings.h"
+#include "control/ownership.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/source_probe.h"
@@ -430,6 +431,7 @@ enum exit_code cmd_check(struct control *c)
 		check_kernel(c, &f);
 		check_path(c, &f);
 		check_files(c, &f);
+		check_ownership(c, &f);
 		check_ports(c, &f);
 		check_source(c, &f);
 		check_refusals(c, &f);

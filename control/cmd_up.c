@@ -4,32 +4,15 @@
 #include "control/copies.h"
 #include "control/folders.h"
 #include "control/make_registry.h"
+#include "control/ownership.h"
 #include "control/rights.h"
 #include "control/running.h"
 #include "control/supervisor.h"
 
 #include "base/log.h"
-#include "base/process.h"
 #include "settings/state_lock.h"
 
 #include <errno.h>
-#include <limits.h>
-
-static int make_directories(struct control *c)
-{
-	const struct settings *s = &c->settings;
-	char mail[PATH_MAX];
-	int code = settings_state_path(s, MAIL_DIRECTORY, mail, sizeof(mail));
-
-	if (code < 0)
-		return error_errno(&c->err, code, "%s", s->state_dir);
-	code = process_make_directory(s->state_dir, 0700, &c->err);
-	if (code == 0)
-		code = process_make_directory(mail, 0700, &c->err);
-	if (code == 0)
-		code = process_make_directory(s->run_dir, 0755, &c->err);
-	return code;
-}
 
 /* Better not to start than to serve from a registry that is damaged or too old. */
 static int check_registry(struct control *c, struct registry *r)
@@ -49,11 +32,15 @@ enum exit_code cmd_up(struct control *c)
 	int code = rights_require_all(&c->err);
 
 	if (code == 0)
-		code = make_directories(c);
+		code = ownership_of_directories(c);
+	if (code == 0)
+		code = ownership_is_reachable(c);
 	if (code == 0)
 		code = state_lock_take(&c->settings, STATE_LOCK_UP, &c->err);
 	if (code == 0)
 		code = make_registry(c, &r);
+	if (code == 0)
+		code = ownership_of_files(c);
 	if (code == 0)
 		code = check_registry(c, r);
 	if (code == 0)

@@ -8,6 +8,12 @@ const struct right rights[] = {
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", "packet rules, counters, TPROXY" },
 	{ CAP_NET_RAW, "CAP_NET_RAW", "connections from the clients' own addresses" },
 	{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "listening on mail's ports" },
+	{ CAP_SETUID, "CAP_SETUID", "each program and each account its own user" },
+	{ CAP_SETGID, "CAP_SETGID", "and its own group" },
+	{ CAP_CHOWN, "CAP_CHOWN", "giving them their files" },
+	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "looking at those files afterwards" },
+	{ CAP_FOWNER, "CAP_FOWNER", "their modes" },
+	{ CAP_KILL, "CAP_KILL", "ending the programs" },
 	{ CAP_SYS_CHROOT, "CAP_SYS_CHROOT",
 		"one mailbox, one process that sees no other" },
 };

@@ -6,6 +6,7 @@
 #include "control/daemons.h"
 #include "control/direct_flows.h"
 #include "control/notify.h"
+#include "control/ownership.h"
 #include "control/up_rules.h"
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #define TICK_MS 100   /* how soon the rules follow the registry */
 #define STOP_MS 10000 /* a program has that long to say BYE and sync */
 #define COPY_MS 3600000
+#define OWNERS_MS 1000
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 
 enum supervisor_state {
@@ -55,7 +57,9 @@ struct supervisor {
 	struct direct_flows direct;
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
-	int result;          /* what supervisor_run() returns */
+	uint64_t owners_at;  /* the next look at the mail folders' owners */
+	struct timespec folders_seen;
+	int result; /* what supervisor_run() returns */
 	struct loop loop;
 	struct timer *tick;
 	struct signals signals;
@@ -96,6 +100,16 @@ static void keep_copies(struct supervisor *s, uint64_t now)
 	s->copy_at = now + COPY_MS;
 	if (copies_make(s->control, s->registry) < 0)
 		log_error(NULL, "registry-copy", "error=\"%s\"", s->control->err.text);
+}
+
+/* A mailbox that the admin copies back is served a moment later. */
+static void follow_owners(struct supervisor *s, uint64_t now)
+{
+	if (now < s->owners_at)
+		return;
+	s->owners_at = now + OWNERS_MS;
+	if (ownership_follow(s->control, &s->folders_seen) < 0)
+		log_error(NULL, "owner", "error=\"%s\"", s->control->err.text);
 }
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
@@ -205,6 +219,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	if (up_rules_in(s->rules))
 		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
 	keep_copies(s, now);
+	follow_owners(s, now);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)

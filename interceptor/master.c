@@ -7,6 +7,7 @@
 #include "base/sandbox.h"
 #include "interceptor/source.h"
 #include "registry/unseen.h"
+#include "users/users.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -174,31 +175,60 @@ static void raise_descriptor_limit(const struct settings *s)
 		(unsigned long long)limit.rlim_max, (unsigned long long)wanted);
 }
 
-static int drop_rights(struct error *err)
+static int drop_rights(const struct users *users, struct error *err)
 {
 	/* only to give them to workers that it starts again */
 	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
 	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN,
+		.user = &users->of[USER_INTERCEPTOR],
 		.capabilities = kept,
-		.n_capabilities = 2 };
+		.n_capabilities = 2,
+		.passed = kept,
+		.n_passed = 2 };
 
 	return sandbox_enter(&sandbox, err);
 }
 
-static int set_up(struct master *m, struct error *err)
+/* Where workers keep mail that is on its way in. */
+static int make_staging(
+	const struct settings *s, const struct users *users, struct error *err)
 {
-	int r = process_make_directory(m->settings->state_dir, 0700, err);
+	const struct process_user *user = &users->of[USER_INTERCEPTOR];
+	char path[PATH_MAX];
+	int r = settings_state_path(s, STAGING_DIRECTORY, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "state_dir");
+	r = process_make_directory(path, 0700, err);
+	if (r == 0)
+		r = users_give(path, user->uid, user->gid, 0700, err);
+	return r < 0 ? r : 0;
+}
+
+static int make_files(
+	const struct settings *s, const struct users *users, struct error *err)
+{
+	int r = process_make_directory(s->state_dir, 0711, err);
 
 	if (r == 0)
-		r = process_make_directory(m->settings->run_dir, 0755, err);
+		r = process_make_directory(s->run_dir, 0755, err);
 	if (r == 0)
-		r = try_registry(m->settings, err);
+		r = make_staging(s, users, err);
+	if (r == 0)
+		r = try_registry(s, err);
+	return r < 0 ? r : users_share_registry(s, users, err);
+}
+
+static int set_up(struct master *m, struct error *err)
+{
+	struct users users;
+	int r = users_load(m->settings, &users, err);
+
+	if (r == 0)
+		r = make_files(m->settings, &users, err);
 	if (r < 0)
 		return r;
 	raise_descriptor_limit(m->settings);
-	r = process_sibling("mailferry-interceptor", m->program, sizeof(m->program), err);
-	if (r < 0)
-		return r;
 	r = make_slots(m);
 	if (r == 0)
 		r = open_loop(m);
@@ -207,7 +237,10 @@ static int set_up(struct master *m, struct error *err)
 	r = open_services(m, err);
 	if (r == 0)
 		r = control_open(m, err);
-	return r < 0 ? r : drop_rights(err);
+	if (r == 0)
+		r = users_share_socket(
+			m->settings, INTERCEPTOR_SOCKET, users.sockets, err);
+	return r < 0 ? r : drop_rights(&users, err);
 }
 
 int master_run(const struct settings *settings)

@@ -65,7 +65,6 @@ struct master {
 	struct channel_listener control;
 	struct signals signals;
 	struct timer *tick, *rest;
-	char program[PATH_MAX];
 	int settings_fd;
 	struct probe probes[SERVICE_COUNT];
 	size_t n_probes;

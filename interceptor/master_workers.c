@@ -6,11 +6,9 @@
 #include "interceptor/master.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -179,11 +177,10 @@ static int launch(struct worker_slot *slot, int link, struct error *err)
 {
 	struct master *m = slot->master;
 	char index[16], settings[32];
-	const char *const arguments[] = { m->program, "-c", settings, "--worker", index,
-		NULL };
+	const char *const arguments[] = { "mailferry-interceptor", "-c", settings,
+		"--worker", index, NULL };
 	int fds[CHILD_FDS_MAX] = { link, m->limits.fd, m->settings_fd };
-	struct child_plan plan = { .program = m->program,
-		.arguments = arguments,
+	struct child_plan plan = { .arguments = arguments,
 		.fds = fds,
 		.n_fds = WORKER_FD_LISTENERS - CHILD_FD_FIRST };
 
@@ -238,22 +235,9 @@ void workers_restart(struct master *m)
 /* The settings as the master read them, whatever becomes of the file. */
 int workers_init(struct master *m)
 {
-	FILE *file;
-	int fd;
-
-	m->settings_fd = memfd_create("mailferry-settings", MFD_CLOEXEC);
-	if (m->settings_fd < 0)
-		return -errno;
-	fd = fcntl(m->settings_fd, F_DUPFD_CLOEXEC, 0);
-	file = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!file) {
-		fd_closep(&fd);
-		return -ENOMEM;
-	}
-	settings_print(m->settings, file);
-	if (fclose(file) != 0)
-		return -errno;
-	return timer_new(&m->loop, on_rested, m, &m->rest);
+	m->settings_fd = settings_descriptor(m->settings);
+	return m->settings_fd < 0 ? m->settings_fd
+	                          : timer_new(&m->loop, on_rested, m, &m->rest);
 }
 
 static bool any_runs(const struct master *m)

@@ -344,8 +344,7 @@ static int drop_rights(struct worker *w, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, "state_dir");
 	registry_files(w->host.registry, files);
-	r = process_make_directory(staging, 0700, err);
-	return r < 0 ? r : sandbox_enter(&sandbox, err);
+	return sandbox_enter(&sandbox, err);
 }
 
 static int open_loop(struct worker *w)

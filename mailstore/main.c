@@ -17,7 +17,8 @@ static const struct program program = {
 		"\n"
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		"  -h, --help  this help\n",
-	.has_account = true, /* descriptor 3 is then the master's socket */
+	.has_account =
+		true, /* descriptor 3 is then the master's socket, 4 the settings */
 };
 
 int main(int argc, char **argv)
@@ -29,7 +30,7 @@ int main(int argc, char **argv)
 		return r;
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile has no MSG_NOSIGNAL */
 	r = start.account ? account_run(&start.settings, start.account)
-	                  : master_run(start.config, &start.settings);
+	                  : master_run(&start.settings);
 	settings_fini(&start.settings);
 	return r;
 }

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOCKET_MODE 0600     /* whoever can connect can read all mail */
+#define SOCKET_MODE 0600     /* at first: whoever can connect can send mail */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
 /* Somebody connected to mailstore.sock. */
@@ -35,6 +35,7 @@ struct master {
 	LIST_HEAD(, peer) peers;
 	struct processes processes;
 	struct tickets tickets;
+	struct users users;
 };
 
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
@@ -199,25 +200,46 @@ static int listen_on(
 	if (code < 0)
 		return error_errno(err, code, "%s", settings->run_dir);
 	code = process_make_directory(settings->run_dir, 0755, err);
+	if (code == 0)
+		code = channel_listen(&master->listener, &master->loop, path, SOCKET_MODE,
+			add_peer, master, err);
 	return code < 0 ? code
-	                : channel_listen(&master->listener, &master->loop, path,
-				  SOCKET_MODE, add_peer, master, err);
+	                : users_share_socket(
+				  settings, MAILSTORE_SOCKET, master->users.sockets, err);
+}
+
+/* To become the accounts' users, and to go into their folders. */
+static int drop_rights(const struct users *users, struct error *err)
+{
+	static const int kept[] = { CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID };
+	const struct sandbox sandbox = { .allows = SANDBOX_LOCAL_SOCKETS |
+		                                   SANDBOX_CHILDREN | SANDBOX_USERS,
+		.user = &users->of[USER_MAILSTORE],
+		.user_first = users->first,
+		.user_last = users->last,
+		.capabilities = kept,
+		.n_capabilities = 3,
+		.passed = kept,
+		.n_passed = 1 };
+
+	return sandbox_enter(&sandbox, err);
 }
 
 static int set_up(
 	struct master *master, const struct settings *settings, struct error *err)
 {
-	static const int kept[] = { CAP_SYS_CHROOT }; /* for the account processes */
 	static const int numbers[] = { SIGTERM, SIGINT };
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN,
-		.capabilities = kept,
-		.n_capabilities = 1 };
-	int r = listen_on(master, settings, err);
+	int r = users_load(settings, &master->users, err);
 
 	if (r == 0)
-		r = sandbox_enter(&sandbox, err);
+		r = listen_on(master, settings, err);
+	if (r == 0)
+		r = drop_rights(&master->users, err);
 	if (r < 0)
 		return r;
+	master->processes.settings_fd = settings_descriptor(settings);
+	if (master->processes.settings_fd < 0)
+		return error_errno(err, master->processes.settings_fd, "no memory file");
 	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);
 	if (r == 0)
 		r = processes_init(&master->processes);
@@ -232,10 +254,11 @@ static void fini(struct master *master)
 	signals_close(&master->signals);
 	timer_free(master->processes.looks);
 	(void)loop_fini(&master->loop);
+	fd_closep(&master->processes.settings_fd);
 	free(master);
 }
 
-int master_run(const char *config, const struct settings *settings)
+int master_run(const struct settings *settings)
 {
 	struct master *master = calloc(1, sizeof(*master));
 	struct error err = { 0 };
@@ -248,8 +271,9 @@ int master_run(const char *config, const struct settings *settings)
 		return EXIT_FAILURE;
 	}
 	master->processes = (struct processes){ .loop = &master->loop,
-		.config = config,
 		.settings = settings,
+		.users = &master->users,
+		.settings_fd = -1,
 		.send = send_to_peer,
 		.admit = admit,
 		.empty = on_empty,

@@ -14,7 +14,7 @@
  */
 #include "settings/settings.h"
 
-/* Returns the exit status. config: the file that the account processes read too. */
-int master_run(const char *config, const struct settings *settings);
+/* Returns the exit status. */
+int master_run(const struct settings *settings);
 
 #endif

@@ -4,13 +4,14 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "mailstore/account.h"
 #include "mailstore/refuse.h"
+#include "users/folders.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,17 +304,30 @@ bool process_keeps_up(const struct process *p)
 
 /* ── starting one ──────────────────────────────────────────────────────────────────── */
 
+/* Only the folder says which user its account is. */
+static int owner_of(struct process *p, unsigned *ret_uid, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_mail_path(
+		p->all->settings, str_from(p->account), path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "no folder for %s", p->account);
+	return folder_owner(p->all->users, path, ret_uid, err);
+}
+
 static int spawn(struct process *p, int theirs, struct error *err)
 {
-	char program[PATH_MAX];
-	const char *const arguments[] = { program, "-c", p->all->config, "--account",
-		p->account, NULL };
-	struct child_plan plan = {
-		.program = program, .arguments = arguments, .fds = &theirs, .n_fds = 1
-	};
-	int r = process_sibling("mailferry-mailstore", program, sizeof(program), err);
+	char settings[32];
+	const char *const arguments[] = { "mailferry-mailstore", "-c", settings,
+		"--account", p->account, NULL };
+	const int fds[] = { theirs, p->all->settings_fd };
+	struct child_plan plan = { .arguments = arguments, .fds = fds, .n_fds = 2 };
+	int r = owner_of(p, &plan.user, err);
 
 	_Static_assert(CHILD_FD_FIRST == ACCOUNT_SOCKET, "its end");
+	(void)snprintf(
+		settings, sizeof(settings), "/proc/self/fd/%d", ACCOUNT_SOCKET + 1);
 	return r < 0 ? r
 	             : child_start(
 			       &p->child, p->all->loop, &plan, on_child_ended, p, err);

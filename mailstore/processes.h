@@ -15,13 +15,15 @@
 #include "messages/alarms.h"
 #include "messages/exchange.h"
 #include "settings/settings.h"
+#include "users/users.h"
 
 struct peer;
 
 struct processes {
 	struct loop *loop;
-	const char *config;
 	const struct settings *settings;
+	const struct users *users;
+	int settings_fd;     /* the same for the processes */
 	struct timer *looks; /* at folders that somebody exchanges */
 	struct process *first;
 	bool ending; /* none is started any more */

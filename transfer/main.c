@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 	else if (start.account)
 		r = (int)account_run(&start.settings, start.account);
 	else
-		r = scheduler_run(&start.settings, start.config);
+		r = scheduler_run(&start.settings);
 	settings_fini(&start.settings);
 	return r;
 }

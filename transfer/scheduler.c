@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/process.h"
-#include "base/sandbox.h"
 #include "event/child.h"
 #include "event/signals.h"
 #include "event/timer.h"
@@ -13,7 +11,7 @@
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
 #include "transfer/account/held.h"
-#include "transfer/account/loan.h"
+#include "transfer/mover.h"
 #include "transfer/roster.h"
 
 #include <errno.h>
@@ -52,8 +50,7 @@ struct runner {
 
 struct scheduler {
 	const struct settings *settings;
-	const char *config;
-	char program[PATH_MAX];
+	struct movers movers;
 	struct registry *registry;
 	struct roster roster;
 	uint64_t look_at; /* monotonic: the next look into the registry */
@@ -276,21 +273,10 @@ static void on_child_ended(void *context, int status)
 
 static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
 {
-	const char *const arguments[] = { s->program, "-c", s->config, "--account",
-		e->name, e->is_return ? "--return" : NULL, NULL };
-	struct child_plan plan = { .program = s->program, .arguments = arguments };
-	CLEANUP(fd_closep) int loan = -1;
-	struct runner *runner;
-	int r = e->is_return ? 0 : loan_order(s->settings, e->id, &loan, err);
-
-	if (r < 0)
-		return r;
-	plan.fds = &loan; /* LOAN_SOCKET */
-	plan.n_fds = loan >= 0;
-	runner = calloc(1, sizeof(*runner));
-	r = runner ? child_start(
-			     &runner->child, &s->loop, &plan, on_child_ended, runner, err)
-	           : error_set(err, -ENOMEM, "no memory");
+	struct runner *runner = calloc(1, sizeof(*runner));
+	int r = runner ? mover_start(&s->movers, e, &runner->child, &s->loop,
+				 on_child_ended, runner, err)
+	               : error_set(err, -ENOMEM, "no memory");
 
 	if (r < 0) {
 		free(runner);
@@ -517,9 +503,6 @@ static int open_registry(struct scheduler *s, struct error *err)
 
 	if (r == 0)
 		r = registry_open(path, &s->registry, err);
-	if (r == 0)
-		r = process_sibling(
-			"mailferry-transfer", s->program, sizeof(s->program), err);
 	return r;
 }
 
@@ -542,9 +525,12 @@ static int listen_on(struct scheduler *s, struct error *err)
 	char path[PATH_MAX];
 	int r = settings_run_path(s->settings, TRANSFER_SOCKET, path, sizeof(path));
 
-	return r < 0 ? error_errno(err, r, "%s", s->settings->run_dir)
-	             : channel_listen(&s->listener, &s->loop, path, SOCKET_MODE,
-			       add_caller, s, err);
+	if (r < 0)
+		return error_errno(err, r, "%s", s->settings->run_dir);
+	r = channel_listen(&s->listener, &s->loop, path, SOCKET_MODE, add_caller, s, err);
+	return r < 0 ? r
+	             : users_share_socket(s->settings, TRANSFER_SOCKET,
+			       s->movers.users.sockets, err);
 }
 
 /* Each process ends by itself, and the next scheduler begins where it was. */
@@ -571,22 +557,24 @@ static void end(struct scheduler *s)
 	timer_free(s->tick);
 	(void)loop_fini(&s->loop);
 	roster_fini(&s->roster);
+	movers_close(&s->movers);
 	registry_close(s->registry);
 }
 
-int scheduler_run(const struct settings *settings, const char *config)
+int scheduler_run(const struct settings *settings)
 {
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN };
-	struct scheduler s = { .settings = settings, .config = config };
+	struct scheduler s = { .settings = settings, .movers = { .settings_fd = -1 } };
 	struct error err = { 0 };
 	int r = open_loop(&s);
 
 	if (r == 0)
 		r = open_registry(&s, &err);
 	if (r == 0)
+		r = movers_open(&s.movers, settings, &err);
+	if (r == 0)
 		r = listen_on(&s, &err);
 	if (r == 0)
-		r = sandbox_enter(&sandbox, &err);
+		r = movers_enter_sandbox(&s.movers, &err);
 	if (r < 0)
 		log_error(NULL, "start", "%s", err.code ? err.text : strerror(-r));
 	else

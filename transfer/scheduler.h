@@ -12,7 +12,7 @@
  */
 #include "settings/settings.h"
 
-/* Until SIGTERM or SIGINT. config: passed on to the processes. Returns the exit code. */
-int scheduler_run(const struct settings *settings, const char *config);
+/* Until SIGTERM or SIGINT. Returns the exit code. */
+int scheduler_run(const struct settings *settings);
 
 #endif

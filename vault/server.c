@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "messages/ask.h"
+#include "users/users.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,15 +15,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where each role comes in. ROLE_ACCOUNT has no door: the scheduler brings it. */
+/* Where each role comes in, and whose it is besides root's; USER_COUNT: nobody's.
+   ROLE_ACCOUNT has no door: the scheduler brings it. */
 static const struct door {
 	enum role role;
 	const char *socket;
+	enum user_id user;
 } doors[] = {
-	{ ROLE_LOGIN, VAULT_LOGIN_SOCKET },
-	{ ROLE_MAIL, VAULT_MAIL_SOCKET },
-	{ ROLE_MOVE, VAULT_MOVE_SOCKET },
-	{ ROLE_COMMAND, VAULT_SOCKET },
+	{ ROLE_LOGIN, VAULT_LOGIN_SOCKET, USER_INTERCEPTOR },
+	{ ROLE_MAIL, VAULT_MAIL_SOCKET, USER_MAILSTORE },
+	{ ROLE_MOVE, VAULT_MOVE_SOCKET, USER_TRANSFER },
+	{ ROLE_COMMAND, VAULT_SOCKET, USER_COUNT },
 };
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
 
@@ -96,10 +99,23 @@ static int start_loop(struct server *s)
 	return r < 0 ? r : uv_signal_start(&s->interrupt, on_signal, SIGINT);
 }
 
-static int open_doors(
-	struct server *s, const struct settings *settings, struct error *err)
+static int open_door(struct listener *l, const struct door *door,
+	const struct settings *settings, const struct users *users, struct error *err)
 {
 	char path[PATH_MAX];
+	int r = settings_run_path(settings, door->socket, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "%s", settings->run_dir);
+	l->fd = ipc_listen(path, 0600, err);
+	if (l->fd < 0 || door->user == USER_COUNT)
+		return l->fd < 0 ? l->fd : 0;
+	return users_share_socket(settings, door->socket, users->of[door->user].gid, err);
+}
+
+static int open_doors(struct server *s, const struct settings *settings,
+	const struct users *users, struct error *err)
+{
 	int r = 0;
 
 	s->listeners = calloc(DOORS, sizeof(*s->listeners));
@@ -108,13 +124,8 @@ static int open_doors(
 	for (size_t i = 0; i < DOORS; i++)
 		s->listeners[i] =
 			(struct listener){ .server = s, .role = doors[i].role, .fd = -1 };
-	for (size_t i = 0; r == 0 && i < DOORS; i++) {
-		r = settings_run_path(settings, doors[i].socket, path, sizeof(path));
-		if (r < 0)
-			return error_errno(err, r, "%s", settings->run_dir);
-		s->listeners[i].fd = ipc_listen(path, 0600, err);
-		r = s->listeners[i].fd < 0 ? s->listeners[i].fd : 0;
-	}
+	for (size_t i = 0; r == 0 && i < DOORS; i++)
+		r = open_door(&s->listeners[i], &doors[i], settings, users, err);
 	return r;
 }
 
@@ -184,12 +195,14 @@ static void destroy(struct server *s)
 }
 
 /* It has its sockets, and needs no file but the registry. */
-static int drop_rights(struct server *s, struct error *err)
+static int drop_rights(struct server *s, const struct users *users, struct error *err)
 {
 	char files[REGISTRY_FILES][REGISTRY_FILE_MAX];
 	const struct sandbox_path paths[REGISTRY_FILES] = { { files[0], false },
 		{ files[1], true }, { files[2], true } };
-	const struct sandbox sandbox = { .paths = paths, .n_paths = REGISTRY_FILES };
+	const struct sandbox sandbox = {
+		.user = &users->of[USER_VAULT], .paths = paths, .n_paths = REGISTRY_FILES
+	};
 
 	registry_files(s->vault.registry, files);
 	return sandbox_enter(&sandbox, err);
@@ -197,16 +210,21 @@ static int drop_rights(struct server *s, struct error *err)
 
 static int set_up(struct server *s, const struct settings *settings, struct error *err)
 {
-	int r = vault_open(settings, true, &s->vault, err);
+	struct users users;
+	int r = users_load(settings, &users, err);
 
+	if (r == 0)
+		r = vault_open(settings, true, &s->vault, err);
+	if (r == 0)
+		r = users_share_registry(settings, &users, err);
 	if (r == 0)
 		r = vault_tls_open(settings, &s->tls, err);
 	if (r == 0)
 		r = process_make_directory(settings->run_dir, 0755, err);
 	if (r == 0)
-		r = open_doors(s, settings, err);
+		r = open_doors(s, settings, &users, err);
 	if (r == 0)
-		r = drop_rights(s, err);
+		r = drop_rights(s, &users, err);
 	if (r < 0)
 		return r;
 	r = start_loop(s);
@@ -240,10 +258,13 @@ int server_run(const struct settings *settings)
 static int set_up_once(
 	struct server *s, const struct settings *settings, int fd, struct error *err)
 {
-	int r = vault_open(settings, true, &s->vault, err);
+	struct users users;
+	int r = users_load(settings, &users, err);
 
 	if (r == 0)
-		r = drop_rights(s, err);
+		r = vault_open(settings, true, &s->vault, err);
+	if (r == 0)
+		r = drop_rights(s, &users, err);
 	if (r == 0 && (r = start_loop(s)) < 0)
 		r = error_set(err, r, "%s", uv_strerror(r));
 	if (r == 0 && !asker_new(s, ROLE_COMMAND, fd))

@@ -125,7 +125,8 @@ static int refuse_signals(scmp_filter_ctx filter)
 }
 
 /* In a namespace of its own a process is root, and with CAP_SETUID it says there which
-   users that root may be. clone3() hides its flags from us; without it libc uses clone(). */
+   users that root may be. clone3() hides its flags from us; without it libc uses
+   clone(). */
 static int refuse_namespaces(scmp_filter_ctx filter)
 {
 	static const scmp_datum_t flags[] = { CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET,

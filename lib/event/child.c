@@ -26,8 +26,8 @@ static int move_up(int fd, size_t n_fds)
 	return moved < 0 ? -errno : moved;
 }
 
-/* report: its end of the pipe, moved up; stays open until exec(). pulse: -1, or what its 0
-   is to be. */
+/* report: its end of the pipe, moved up; stays open until exec(). pulse: -1, or what its
+   0 is to be. */
 static int lay_out_fds(const struct child_plan *plan, int *report, int pulse)
 {
 	int moved[CHILD_FDS_MAX], in;

@@ -12,7 +12,8 @@
  * loop. Whether it is started again is for the caller to decide.
  *
  * A child that is another user is beyond our signals. It has the end of a pipe as its 0,
- * by which the kernel tells it our end, and to signal it we become that user for a moment.
+ * by which the kernel tells it our end, and to signal it we become that user for a
+ * moment.
  *
  * fork() and not uv_spawn(), because a child must ask the kernel for its end with its
  * parent before it becomes another program: after a kill -9 of the parent nothing is

@@ -62,6 +62,17 @@ static const struct option root_rows[] = {
 		.help = "sockets of the running programs" },
 	{ "key_file", OPTION_PATH, ROOT(key_file), NULL,
 		.help = "seals passwords; default: key in state_dir" },
+	{ "user_prefix", OPTION_TEXT, ROOT(user_prefix), "mailferry-",
+		.help = "the programs run as the system users PREFIXadmission, "
+			"PREFIXinterceptor, PREFIXmailstore, PREFIXtransfer and "
+			"PREFIXvault, and share files by the groups PREFIXregistry and "
+			"PREFIXsockets; one that there is not gets a number of "
+			"uid_range" },
+	{ "uid_range", OPTION_UIDS, ROOT(uid_range), "1900000000-1900999999",
+		.least = 1000, .most = 4294967293,
+		.help = "numbers of users and groups that nobody else has: the first 16 "
+			"for our programs, each other for one account's mail and "
+			"processes" },
 	{ "hold", OPTION_NUMBER, ROOT(hold_s), "20", .least = 0, .most = 120,
 		.help = "seconds a login may be held while its account switches" },
 	{ "unseen_hold", OPTION_NUMBER, ROOT(unseen_hold_s), "3600", .least = 0,

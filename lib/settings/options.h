@@ -17,6 +17,7 @@ enum option_kind {
 	OPTION_TEXT,      /* char *, printable ASCII */
 	OPTION_WINDOW,    /* char *, "" or "22:00-05:00" */
 	OPTION_SEPARATOR, /* char *, "" or one byte that is no part of a name */
+	OPTION_UIDS,      /* struct uid_range */
 	OPTION_ADDRESS,   /* char *, "" or one address */
 	OPTION_ADDRESSES, /* settings.sources */
 	OPTION_DOMAINS,   /* settings.domains */

@@ -3,6 +3,12 @@
  */
 #include "settings/options.h"
 
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
 enum style { STYLE_PLAIN, STYLE_COMMENTED };
 
 static void print_choices(const struct option *o, FILE *to)
@@ -75,6 +81,20 @@ static void print_all(const struct settings *s, enum style style, FILE *to)
 void settings_print(const struct settings *s, FILE *to)
 {
 	print_all(s, STYLE_PLAIN, to);
+}
+
+int settings_descriptor(const struct settings *s)
+{
+	CLEANUP(fd_closep) int kept = memfd_create("mailferry-settings", MFD_CLOEXEC);
+	CLEANUP(fd_closep)
+	int written = kept < 0 ? -1 : fcntl(kept, F_DUPFD_CLOEXEC, 0);
+	FILE *file = written < 0 ? NULL : fdopen(written, "w");
+
+	if (!file)
+		return -errno;
+	(void)fd_steal(&written);
+	settings_print(s, file);
+	return fclose(file) != 0 ? -errno : fd_steal(&kept);
 }
 
 void settings_print_reference(const struct settings *s, FILE *to)

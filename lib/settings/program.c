@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 enum wish { WISH_RUN, WISH_HELP, WISH_UNCLEAR };
 
@@ -60,6 +61,7 @@ int program_begin(
 {
 	struct error err;
 	enum wish wish;
+	char name[64];
 	int r;
 
 	*ret = (struct program_start){ .config = PROGRAM_CONFIG };
@@ -68,6 +70,9 @@ int program_begin(
 		(void)fputs(p->usage, wish == WISH_HELP ? stdout : stderr);
 		return wish == WISH_HELP ? EXIT_SUCCESS : PROGRAM_MISUSED;
 	}
+	/* one that was started as /proc/self/exe would be called "exe" */
+	(void)snprintf(name, sizeof(name), "mailferry-%s", p->name);
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 	log_init(p->name, log_level_from_environment());
 	r = settings_load(ret->config, &ret->settings, &err);
 	/* whatever the daemon itself has started is under its lock */

@@ -353,6 +353,7 @@ void settings_fini(struct settings *s)
 	free(s->run_dir);
 	free(s->key_file);
 	free(s->window);
+	free(s->user_prefix);
 	free(s->master_separator);
 	free(s->source_moved_to);
 	free(s->smart_host);

@@ -110,6 +110,11 @@ struct limits {
 	uint32_t new_connections;    /* a second, of one client network; 0: any */
 };
 
+/* Numbers of users, and of groups. */
+struct uid_range {
+	uint32_t first, last;
+};
+
 struct settings {
 	struct sockaddr_storage sources[SETTINGS_SOURCES_MAX]; /* port 0 */
 	size_t n_sources;
@@ -122,6 +127,8 @@ struct settings {
 	char *state_dir;        /* default /var/lib/mailferry; owned, as all below */
 	char *run_dir;          /* default /run/mailferry */
 	char *key_file;         /* default <state_dir>/key */
+	char *user_prefix;      /* users/users.h */
+	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */
 	bool precopy;           /* copy while the source still serves */
@@ -157,6 +164,10 @@ void settings_take_files(struct settings *s, struct settings *from);
 
 /* Prints every option with its value, in a form settings_parse() reads back. */
 void settings_print(const struct settings *s, FILE *to);
+/* The same in a nameless file, for a child that may not reach the one it was read from:
+   its descriptor (close-on-exec), which settings_load() reads in the child as
+   /proc/self/fd/N; or -errno. */
+int settings_descriptor(const struct settings *s);
 
 /* The same with the meaning, range and default of each option as a comment before it: the
    reference, and a file to start from. */

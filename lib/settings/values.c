@@ -297,6 +297,36 @@ static void print_choice(const struct option *o, const void *base, FILE *to)
 	print_quoted(o->choices[*(const int *)const_field(o, base)], to);
 }
 
+#define UIDS_LEAST 32u /* 16 for the programs */
+#define UIDS_MOST (1u << 24)
+
+static int parse_uids(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	struct uid_range *range = field(o, base);
+	const char *dash = strchr(text, '-');
+	uint32_t first = 0, last = 0;
+
+	(void)index;
+	if (!dash || !str_to_u32(str_of(text, (size_t)(dash - text)), &first) ||
+		!str_to_u32(str_from(dash + 1), &last) || first < o->least ||
+		last > o->most || last < first || last - first + 1 < UIDS_LEAST ||
+		last - first >= UIDS_MOST)
+		return error_set(err, -EINVAL,
+			"`%s` is %u to %u numbers between %u and %u, as in "
+			"\"1900000000-1900999999\", not \"%s\"",
+			o->name, UIDS_LEAST, UIDS_MOST, o->least, o->most, text);
+	*range = (struct uid_range){ first, last };
+	return 0;
+}
+
+static void print_uids(const struct option *o, const void *base, FILE *to)
+{
+	const struct uid_range *range = const_field(o, base);
+
+	(void)fprintf(to, "\"%u-%u\"", range->first, range->last);
+}
+
 static int parse_separator(const struct option *o, void *base, size_t index,
 	const char *text, struct error *err)
 {
@@ -372,6 +402,7 @@ static const struct kind {
 	[OPTION_TEXT] = { parse_text, print_text },
 	[OPTION_WINDOW] = { parse_window, print_text },
 	[OPTION_SEPARATOR] = { parse_separator, print_text },
+	[OPTION_UIDS] = { parse_uids, print_uids },
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },

@@ -313,7 +313,7 @@ static const struct verb {
 
 static int open_registry(struct tool *t)
 {
-	int code = process_make_directory(t->settings.state_dir, 0700, &t->err);
+	int code = process_make_directory(t->settings.state_dir, 0711, &t->err);
 
 	if (code == 0)
 		code = vault_open(&t->settings, true, &t->vault, &t->err);

@@ -104,7 +104,7 @@ def test_up_and_down(house):
     for name in cli.STUBS:
         expect(cli.alive(house.pid(name)), f"{name} runs")
     expect(oct((house.state / "key").stat().st_mode & 0o777) == "0o600", "key")
-    expect(oct(house.state.stat().st_mode & 0o777) == "0o700", "state_dir")
+    expect(oct(house.state.stat().st_mode & 0o777) == "0o711", "state_dir")
     house.bad(f"mailferry up \\(pid {process.pid}\\) runs in {house.state} already", "up")
     # another run_dir makes no second place of it
     other = house.root / "other.conf"

@@ -92,9 +92,12 @@ def status(pid):
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
 
 
-NET_ADMIN, NET_RAW, SYS_CHROOT = 1 << 12, 1 << 13, 1 << 18
-CAPABILITIES = {"mailferry-vault": 0, "mailferry-inter": NET_ADMIN | NET_RAW,
-                "mailferry-mails": SYS_CHROOT, "mailferry-trans": 0}
+NET_ADMIN, NET_RAW, SYS_CHROOT, SETUID, SETGID = 1 << 12, 1 << 13, 1 << 18, 1 << 7, 1 << 6
+# of the one that `up` started, and of those that that one starts
+CAPABILITIES = {"mailferry-vault": (0, 0),
+                "mailferry-inter": (NET_ADMIN | NET_RAW, NET_ADMIN | NET_RAW),
+                "mailferry-mails": (SYS_CHROOT | SETUID | SETGID, 0),
+                "mailferry-trans": (SETUID | SETGID, 0)}
 
 
 @case
@@ -109,7 +112,8 @@ def processes_have_no_rights_that_they_do_not_use(world):
         seen.add(name)
         about = status(pid)
         equal((about["NoNewPrivs"], about["Seccomp"]), ("1", "2"), f"{name} ({pid})")
-        extra = int(about["CapEff"], 16) & ~CAPABILITIES[name]
+        is_child = int(about["PPid"]) != world.ferry.daemon.pid
+        extra = int(about["CapPrm"], 16) & ~CAPABILITIES[name][is_child]
         equal(extra, 0, f"capabilities of {name} ({pid})")
         limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
         true(re.search(r"Max core file size\s+0\s+0\s", limits), f"core files of {name}")

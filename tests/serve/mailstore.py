@@ -26,6 +26,7 @@ SERVE, SERVE_END, RELEASE, RELEASED = 1, 2, 14, 15
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
 VAULT_READY = 26
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
+FIRST_UID, FOLDERS = 1900000016, {}
 CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
 
 
@@ -81,6 +82,7 @@ class Vault:
         path.unlink(missing_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(str(path))
+        path.chmod(0o666)  # the mailstore is no root
         self.listener.listen(8)
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -107,9 +109,19 @@ class Vault:
         self.listener.close()
 
 
+def give(folder):
+    """To a user of the default uid_range, as `up` does."""
+    FOLDERS.setdefault(folder, FIRST_UID + len(FOLDERS))
+    for place in (folder, *folder.rglob("*")):
+        os.chown(place, FOLDERS[folder], FOLDERS[folder])
+
+
 class Mailstore:
     def __init__(self, folder, programs):
         self.folder, self.programs = Path(folder), Path(programs)
+        for place in (self.folder, *self.folder.parents):  # below /tmp: ours
+            if place.parent != Path("/") and place.stat().st_mode & 0o011 != 0o011:
+                place.chmod(0o711)
         self.run_dir, self.state_dir = self.folder / "run", self.folder / "state"
         self.config = self.folder / "mailferry.conf"
         self.config.write_text(
@@ -143,8 +155,10 @@ class Mailstore:
 
     def add_account(self, account, separator="/", *mailboxes):
         (self.state_dir / "mail").mkdir(exist_ok=True)
-        subprocess.run([self.programs / "store_make", self.account_folder(account),
-                        separator, *mailboxes], check=True)
+        folder = self.account_folder(account)
+        subprocess.run([self.programs / "store_make", folder, separator, *mailboxes],
+                       check=True)
+        give(folder)
 
     def serve(self, account, client, tag=b"login", payload=b"", service="imap", link=None,
               ticket=None):

@@ -245,7 +245,7 @@ class Refusals(DeliveryTest):
         folder = self.store.account_folder("alice")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
-        subprocess.run([programs() / "store_make", folder, "/"], check=True)
+        self.store.add_account("alice")
         self.limits("disk_reserve = 5000000")
         self.delivered(self.stage(at_once=True))
         self.failed(self.stage(b"x" * 3_000_000, at_once=True), b"452 4.3.1 ")
@@ -265,7 +265,7 @@ class Refusals(DeliveryTest):
         folder = self.store.account_folder("alice")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
-        subprocess.run([programs() / "store_make", folder, "/"], check=True)
+        self.store.add_account("alice")
         self.delivered(self.stage(at_once=True))
         # one that does not fit takes no other with it
         pid = self.store.account_pid("alice")

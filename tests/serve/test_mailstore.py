@@ -101,7 +101,10 @@ class Processes(MailstoreTest):
         self.store.imap("alice")[0].ok("NOOP")
         pid = self.store.account_pid("alice")
         status = Path(f"/proc/{pid}/status").read_text()
-        for line in ("CapEff:\t0000000000000000", "CapPrm:\t0000000000000000",
+        user = self.store.account_folder("alice").stat().st_uid
+        self.assertNotEqual(user, self.store.account_folder("bob").stat().st_uid)
+        for line in (f"Uid:\t{user}\t{user}\t{user}\t{user}", "Groups:\t \n",
+                     f"Gid:\t{user}\t{user}\t{user}\t{user}", "CapEff:\t0000000000000000", "CapPrm:\t0000000000000000",
                      "CapInh:\t0000000000000000", "NoNewPrivs:\t1"):
             self.assertIn(line, status)
         self.assertEqual(os.readlink(f"/proc/{pid}/root"),

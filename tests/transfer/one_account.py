@@ -51,6 +51,7 @@ class OneAccount:
 
     def __init__(self, server, **settings):
         self.folder = Path(tempfile.mkdtemp(prefix="mf-transfer-"))
+        self.folder.chmod(0o711)  # our programs are no root, and pass it
         for name in ("run", "state"):
             (self.folder / name).mkdir()
         self.server = server

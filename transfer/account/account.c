@@ -552,8 +552,6 @@ enum account_exit account_run(const struct settings *settings, const char *name)
 	arena_init(&j.arena);
 	r = process_protect_memory(&j.err);
 	if (r == 0)
-		r = process_keep_capabilities(NULL, 0, &j.err);
-	if (r == 0)
 		r = job_open(&j, name);
 	if (r == 0)
 		result = walk(&j);

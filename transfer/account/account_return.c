@@ -260,6 +260,8 @@ static int open_account(struct returning *b, const char *name)
 		r = settings_mail_path(
 			b->settings, b->account.name, b->folder, sizeof(b->folder));
 	if (r == 0)
+		r = job_become_owner(b->settings, &b->account, &b->err);
+	if (r == 0)
 		r = take_turn(b);
 	if (r == 0)
 		r = registry_find_id(
@@ -294,9 +296,7 @@ enum account_exit account_return(const struct settings *settings, const char *na
 	int r;
 
 	arena_init(&b.arena);
-	r = process_keep_capabilities(NULL, 0, &b.err); /* it sees no password */
-	if (r == 0)
-		r = open_account(&b, name);
+	r = open_account(&b, name);
 	if (r == 0)
 		r = job_drop_rights(b.registry, settings, &b.account, &b.err);
 	if (r == 0)

@@ -8,11 +8,13 @@
 #include "base/sandbox.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
+#include "users/folders.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TELL_EVERY_MS 1000     /* progress, and a look whether it is still wanted */
 #define BUSY_PATIENCE_MS 20000 /* while somebody is held at the login */
@@ -119,6 +121,33 @@ int job_source_addresses(struct job *j, enum service_id service,
 	return 0;
 }
 
+int job_become_owner(const struct settings *s, const struct account *a, struct error *err)
+{
+	char path[PATH_MAX];
+	struct process_user user;
+	struct users users;
+	struct uid_pool uids;
+	int r = settings_mail_path(s, a->name, path, sizeof(path));
+
+	if (geteuid() != 0)
+		return 0;
+	if (r < 0)
+		return error_errno(err, r, "%s", s->state_dir);
+	r = users_load(s, &users, err);
+	if (r == 0)
+		r = folders_prepare(s, &users, err);
+	if (r == 0)
+		r = uid_pool_open(&uids, s, &users, err);
+	if (r < 0)
+		return r;
+	r = folder_owner_or_make(&users, &uids, path, &user.uid, err);
+	uid_pool_close(&uids);
+	if (r < 0)
+		return r;
+	user = folder_mover(&users, user.uid);
+	return process_become(&user, err);
+}
+
 int job_drop_rights(const struct registry *r, const struct settings *s,
 	const struct account *a, struct error *err)
 {
@@ -145,6 +174,8 @@ int job_open(struct job *j, const char *name)
 	dial_init(&j->dial_imap, j->settings, j->registry, SERVICE_IMAP);
 	dial_init(&j->dial_pop3, j->settings, j->registry, SERVICE_POP3);
 
+	if (r == 0)
+		r = job_become_owner(j->settings, &j->account, &j->err);
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);

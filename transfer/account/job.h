@@ -54,6 +54,10 @@ int job_source_addresses(struct job *j, enum service_id service,
 	struct sockaddr_storage *ret, size_t *ret_n);
 int job_open(struct job *j, const char *name);
 void job_close(struct job *j);
+/* Of one that the scheduler has not started: becomes the user who owns the account's
+   folder, before anything is made in it. */
+int job_become_owner(
+	const struct settings *s, const struct account *a, struct error *err);
 /* Of an account's process: no file but the registry and the account's folder, which must
    be there by then. */
 int job_drop_rights(const struct registry *r, const struct settings *s,

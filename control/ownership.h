@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_OWNERSHIP_H
+#define CONTROL_OWNERSHIP_H
+/* Who may have what below state_dir and run_dir (users/users.h): put right by `up` before
+   it starts anything, also where an older version left all of it to root, or a backup was
+   put back as another user; looked at by `check`. */
+#include "control/control.h"
+#include "control/findings.h"
+
+#include <time.h>
+
+/* The folders; makes those that are not there. */
+int ownership_of_directories(struct control *c);
+/* The registry and each account's folder. What changes is logged. */
+int ownership_of_files(struct control *c);
+/* While `up` runs: a folder that somebody has copied back as root gets its owner. Looks
+   when folders have come or gone since *seen. */
+int ownership_follow(struct control *c, struct timespec *seen);
+/* Each of our programs reaches its files, also as the user that it becomes. */
+int ownership_is_reachable(struct control *c);
+
+void check_ownership(struct control *c, struct findings *f);
+
+#endif

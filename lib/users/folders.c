@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "users/folders.h"
+
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER_MODE 0700
+/* Others pass it and see no name; a transfer makes folders, and changes nobody's. */
+#define MAIL_MODE 01771
+
+int folders_prepare(const struct settings *s, const struct users *u, struct error *err)
+{
+	char mail[PATH_MAX];
+	int r = settings_state_path(s, MAIL_DIRECTORY, mail, sizeof(mail));
+
+	if (r < 0)
+		return error_errno(err, r, "%s", s->state_dir);
+	if (mkdir(mail, FOLDER_MODE) == 0) /* of a new one nothing is to be said */
+		r = lchown(mail, 0, u->of[USER_TRANSFER].gid) < 0 ||
+		                    chmod(mail, MAIL_MODE) < 0
+		            ? -errno
+		            : 0;
+	else if (errno != EEXIST)
+		r = -errno;
+	if (r < 0)
+		return error_errno(err, r, "cannot make the directory %s", mail);
+	return users_give(mail, 0, u->of[USER_TRANSFER].gid, MAIL_MODE, err);
+}
+
+int folder_owner(
+	const struct users *u, const char *path, unsigned *ret_uid, struct error *err)
+{
+	struct stat is;
+
+	if (lstat(path, &is) < 0)
+		return error_errno(err, -errno, "cannot look at %s", path);
+	if (!S_ISDIR(is.st_mode) || is.st_uid < u->first || is.st_uid > u->last)
+		return error_set(err, -EPERM,
+			"the mail folder %s belongs to user %u, which is none of "
+			"`uid_range`; `mailferry up` gives it an owner when it starts",
+			path, (unsigned)is.st_uid);
+	*ret_uid = is.st_uid;
+	return 0;
+}
+
+/* ── numbers ───────────────────────────────────────────────────────────────────────── */
+
+static bool is_taken(const struct uid_pool *p, unsigned place)
+{
+	return p->taken[place / 8] >> place % 8 & 1;
+}
+
+bool uid_pool_claim(struct uid_pool *p, unsigned uid)
+{
+	unsigned place = uid - p->first;
+
+	if (uid < p->first || place >= p->count || is_taken(p, place))
+		return false;
+	p->taken[place / 8] |= (unsigned char)(1u << place % 8);
+	if (place >= p->next)
+		p->next = place + 1;
+	return true;
+}
+
+static int look_at_all(struct uid_pool *p, const char *mail, struct error *err)
+{
+	DIR *d = opendir(mail);
+	struct dirent *entry;
+	struct stat is;
+
+	if (!d)
+		return errno == ENOENT ? 0
+		                       : error_errno(err, -errno, "cannot read %s", mail);
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.' &&
+			fstatat(dirfd(d), entry->d_name, &is, AT_SYMLINK_NOFOLLOW) == 0)
+			(void)uid_pool_claim(p, is.st_uid);
+	(void)closedir(d);
+	return 0;
+}
+
+int uid_pool_empty(struct uid_pool *p, const struct users *u, struct error *err)
+{
+	*p = (struct uid_pool){ .first = u->first, .count = u->last - u->first + 1 };
+	p->taken = calloc(1, p->count / 8 + 1);
+	return p->taken ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+int uid_pool_open(struct uid_pool *p, const struct settings *s, const struct users *u,
+	struct error *err)
+{
+	char mail[PATH_MAX];
+	int r = uid_pool_empty(p, u, err);
+
+	if (r < 0)
+		return r;
+	r = settings_state_path(s, MAIL_DIRECTORY, mail, sizeof(mail));
+	r = r < 0 ? error_errno(err, r, "%s", s->state_dir) : look_at_all(p, mail, err);
+	if (r < 0)
+		uid_pool_close(p);
+	return r;
+}
+
+void uid_pool_close(struct uid_pool *p)
+{
+	free(p->taken);
+	*p = (struct uid_pool){ 0 };
+}
+
+/* Behind the highest first: a number of a folder that was removed comes last. */
+int uid_pool_take(struct uid_pool *p, unsigned *ret_uid, struct error *err)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		unsigned place = (p->next + i) % p->count;
+
+		if (is_taken(p, place))
+			continue;
+		*ret_uid = p->first + place;
+		(void)uid_pool_claim(p, *ret_uid);
+		return 0;
+	}
+	return error_set(err, -ENOSPC,
+		"each number of `uid_range` has a mail folder; make the range longer at "
+		"its end");
+}
+
+/* ── folders ───────────────────────────────────────────────────────────────────────── */
+
+/* A new name is durable with the folder that holds it. */
+static int sync_parent(const char *path)
+{
+	char parent[PATH_MAX];
+	CLEANUP(fd_closep) int fd = -1;
+
+	(void)snprintf(parent, sizeof(parent), "%s", path);
+	*strrchr(parent, '/') = '\0';
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int make(void *path)
+{
+	return mkdir(path, FOLDER_MODE) < 0 ? -errno : sync_parent(path);
+}
+
+static int make_as_root(char *path, unsigned uid)
+{
+	int r = make(path);
+
+	return r < 0 ? r : lchown(path, uid, uid) < 0 ? -errno : 0;
+}
+
+struct process_user folder_mover(const struct users *u, unsigned uid)
+{
+	return (struct process_user){ .uid = uid,
+		.gid = uid,
+		.groups = { u->registry, u->sockets },
+		.n_groups = 2 };
+}
+
+int folder_owner_or_make(const struct users *u, struct uid_pool *p, const char *path,
+	unsigned *ret_uid, struct error *err)
+{
+	char copy[PATH_MAX];
+	unsigned uid;
+	int r = folder_owner(u, path, ret_uid, err);
+
+	if (r != -ENOENT)
+		return r;
+	r = uid_pool_take(p, &uid, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	r = geteuid() == 0 ? make_as_root(copy, uid) : process_run_as(uid, make, copy);
+	if (r < 0)
+		return error_errno(err, r, "cannot make the mail folder %s", path);
+	*ret_uid = uid;
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/mover.h"
+
+#include "base/fd.h"
+#include "base/sandbox.h"
+#include "transfer/account/loan.h"
+
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+
+int movers_open(struct movers *m, const struct settings *s, struct error *err)
+{
+	int r = users_load(s, &m->users, err);
+
+	m->settings = s;
+	m->settings_fd = settings_descriptor(s);
+	if (r == 0 && m->settings_fd < 0)
+		r = error_errno(err, m->settings_fd, "no file in memory");
+	if (r == 0)
+		r = users_share_registry(s, &m->users, err);
+	if (r == 0)
+		r = folders_prepare(s, &m->users, err);
+	return r < 0 ? r : uid_pool_open(&m->uids, s, &m->users, err);
+}
+
+void movers_close(struct movers *m)
+{
+	uid_pool_close(&m->uids);
+	fd_closep(&m->settings_fd);
+}
+
+int movers_enter_sandbox(const struct movers *m, struct error *err)
+{
+	static const int kept[] = { CAP_SETUID, CAP_SETGID }; /* to become the owners */
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN |
+		                                   SANDBOX_USERS,
+		.user = &m->users.of[USER_TRANSFER],
+		.user_first = m->users.first,
+		.user_last = m->users.last,
+		.capabilities = kept,
+		.n_capabilities = 2 };
+
+	return sandbox_enter(&sandbox, err);
+}
+
+static int owner_of(
+	struct movers *m, const struct entry *e, unsigned *ret_uid, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_mail_path(m->settings, str_from(e->name), path, sizeof(path));
+
+	return r < 0 ? error_errno(err, r, "no folder for %s", e->name)
+	             : folder_owner_or_make(&m->users, &m->uids, path, ret_uid, err);
+}
+
+int mover_start(struct movers *m, const struct entry *e, struct child *c,
+	struct loop *loop, child_ended_fn *ended, void *context, struct error *err)
+{
+	char settings[32];
+	const char *const arguments[] = { "mailferry-transfer", "-c", settings,
+		"--account", e->name, e->is_return ? "--return" : NULL, NULL };
+	int fds[2]; /* LOAN_SOCKET first */
+	struct child_plan plan = { .arguments = arguments, .fds = fds };
+	CLEANUP(fd_closep) int loan = -1;
+	int r = owner_of(m, e, &plan.user, err);
+
+	if (r == 0 && !e->is_return)
+		r = loan_order(m->settings, e->id, &loan, err);
+	if (r < 0)
+		return r;
+	if (loan >= 0)
+		fds[plan.n_fds++] = loan;
+	fds[plan.n_fds++] = m->settings_fd;
+	(void)snprintf(settings, sizeof(settings), "/proc/self/fd/%zu",
+		CHILD_FD_FIRST + plan.n_fds - 1);
+	return child_start(c, loop, &plan, ended, context, err);
+}

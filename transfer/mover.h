@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_MOVER_H
+#define TRANSFER_MOVER_H
+/* Starts the process that moves an account, as the user who owns the account's folder. */
+#include "event/child.h"
+#include "transfer/roster.h"
+#include "users/folders.h"
+
+struct movers {
+	const struct settings *settings;
+	int settings_fd; /* the same for the processes */
+	struct users users;
+	struct uid_pool uids;
+};
+
+/* Looks at all folders: while it is root, before movers_enter_sandbox(). */
+int movers_open(struct movers *m, const struct settings *s, struct error *err);
+void movers_close(struct movers *m);
+
+/* From then on it may start processes and no more. */
+int movers_enter_sandbox(const struct movers *m, struct error *err);
+
+/* Makes the folder when there is none. */
+int mover_start(struct movers *m, const struct entry *e, struct child *c,
+	struct loop *loop, child_ended_fn *ended, void *context, struct error *err);
+
+#endif
