@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Many users who log in within seconds from one address, as an office does at nine."""
 import asyncio
+import resource
 import statistics
 import time
 
@@ -71,4 +72,6 @@ async def come_and_go(lab, address, users, seconds):
 
 def run(lab, address, users, seconds):
     """All log in within so many seconds, stay until the last one is in, and log out."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return asyncio.run(come_and_go(lab, address, users, seconds))
