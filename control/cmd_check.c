@@ -282,6 +282,20 @@ static void note_slow(
 			where, (unsigned long long)(o->took_ms / 1000));
 }
 
+/* Only what it shows before a login is seen here. */
+static void note_vanishing(
+	struct findings *f, const char *name, const char *where, const struct offer *o)
+{
+	struct str words = buf_view(&o->vanishing);
+
+	if (words.len)
+		finding(f, FINDING_NOTE, "source", name,
+			"%s shows capabilities that accounts do not have after the move: "
+			"%.*s. ARCHITECTURE.md says why; the session after the login may "
+			"show more",
+			where, STR_ARG(words));
+}
+
 static void print_offer(
 	struct findings *f, const char *name, const char *where, const struct offer *o)
 {
@@ -320,13 +334,14 @@ static bool probe_one(struct findings *f, const struct sockaddr_storage *address
 		((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
 	address_port_text(&to, where);
 	code = source_probe(&to, &o, &err);
-	if (code == 0)
+	if (code == 0) {
 		print_offer(f, service_name(id), where, &o);
-	if (code == 0)
 		note_slow(f, service_name(id), where, &o);
-	else
+		note_vanishing(f, service_name(id), where, &o);
+	} else {
 		finding(f, code == -ECONNREFUSED ? FINDING_NOTE : FINDING_PROBLEM,
 			"source", service_name(id), "%s: %s", where, err.text);
+	}
 	*ret_reached = *ret_reached || (code == 0 && offer_wants_login(&o));
 	offer_fini(&o);
 	return code == 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/source_offer.h"
 
+#include "wire/imap/served.h"
+
 #include <errno.h>
 
 struct offer_protocol {
@@ -53,6 +55,8 @@ static void imap_capability(struct offer *o, struct str word)
 		o->starttls = true;
 	else if (str_ieq(word, STR_LIT("LOGINDISABLED")))
 		o->login_disabled = true;
+	else if (word.len && !imap_is_served(word))
+		add_word(&o->vanishing, word);
 }
 
 static void imap_answer(struct offer *o, struct str line)
@@ -154,6 +158,7 @@ int offer_init(struct offer *o, enum service_id service)
 	buf_init(&o->greeting, OFFER_TEXT_MAX);
 	buf_init(&o->capturable, OFFER_TEXT_MAX);
 	buf_init(&o->not_capturable, OFFER_TEXT_MAX);
+	buf_init(&o->vanishing, OFFER_TEXT_MAX);
 	return 0;
 }
 
@@ -162,6 +167,7 @@ void offer_fini(struct offer *o)
 	buf_fini(&o->greeting);
 	buf_fini(&o->capturable);
 	buf_fini(&o->not_capturable);
+	buf_fini(&o->vanishing);
 }
 
 void offer_line(struct offer *o, struct str line)

@@ -27,6 +27,7 @@ struct offer {
 	struct buf greeting;
 	struct buf capturable;     /* "LOGIN PLAIN": logins we can learn from */
 	struct buf not_capturable; /* "CRAM-MD5" */
+	struct buf vanishing;      /* "ANNOTATE": what users have there, and not here */
 	bool starttls;
 	bool login_disabled; /* a plain login is refused before TLS */
 	uint64_t took_ms;    /* from connecting to the end of its answer */

@@ -2,22 +2,14 @@
 /* The commands that are served, and in which state. */
 #include "mailstore/serve/imap_commands.h"
 
-#include <inttypes.h>
+#include "wire/imap/served.h"
 
-/* What is here must be true. */
-static const char capabilities[] =
-	"IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS "
-	"MULTIAPPEND MOVE SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN "
-	"PARTIAL SEARCH=FUZZY SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT "
-	"THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 CONDSTORE QRESYNC STATUS=SIZE "
-	"OBJECTID SAVEDATE PREVIEW SNIPPET=FUZZY BINARY XLIST LIST-MYRIGHTS "
-	"CREATE-SPECIAL-USE ACL RIGHTS=kxte QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE "
-	"METADATA COMPRESS=DEFLATE INPROGRESS CATENATE REPLACE UTF8=ACCEPT UIDONLY CONTEXT=SEARCH NOTIFY";
+#include <inttypes.h>
 
 int imap_put_capabilities(const struct imap *s, struct buf *out)
 {
 	return buf_printf(
-		out, "%s APPENDLIMIT=%" PRIu64, capabilities, s->serve->message_bytes);
+		out, "%s APPENDLIMIT=%" PRIu64, imap_served, s->serve->message_bytes);
 }
 
 #define ANY IMAP_ANY_STATE

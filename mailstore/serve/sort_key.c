@@ -274,13 +274,19 @@ static size_t count_ids(struct reading *r, struct str value)
 	return n;
 }
 
+/* Ids of that many bytes in all, then each message's last one alone: a mailbox of long
+   References takes no more memory than that. */
+#define REFERENCES_BYTES_MAX ((size_t)32 << 20)
+
 /* RFC 5256, REFERENCES (1): In-Reply-To counts when References has none, and of it the
    first id alone. */
 static int read_references(struct reading *r, struct imap_thread_message *m)
 {
 	struct mime_field field = { .value = STR("") };
 	struct str value, id;
-	size_t count, skip;
+	size_t most =
+		r->arena->used < REFERENCES_BYTES_MAX ? IMAP_THREAD_REFERENCES_MAX : 1;
+	size_t count, skip, kept;
 	int code = 0;
 
 	if (mime_find_field(r->header, STR_LIT("References"), &field))
@@ -289,9 +295,9 @@ static int read_references(struct reading *r, struct imap_thread_message *m)
 		count = 0;
 	if (!count && mime_find_field(r->header, STR_LIT("In-Reply-To"), &field))
 		count = count_ids(r, field.value) ? 1 : 0;
-	skip = count > IMAP_THREAD_REFERENCES_MAX ? count - IMAP_THREAD_REFERENCES_MAX
-	                                          : 0;
-	m->references = arena_alloc(r->arena, (count + 1) * sizeof(struct str));
+	skip = count > most ? count - most : 0;
+	kept = count - skip;
+	m->references = arena_alloc(r->arena, (kept + 1) * sizeof(struct str));
 	if (!m->references)
 		return -ENOMEM;
 	value = field.value;

@@ -19,46 +19,54 @@ static const struct {
 	enum offer_step step;
 	const char *capturable, *not_capturable;
 	bool starttls, disabled;
+	const char *vanishing; /* NULL: nothing */
 } rows[] = {
 	{ "Dovecot IMAP", SERVICE_IMAP,
 		{ "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] Dovecot ready.",
 			"* CAPABILITY IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE STARTTLS "
 			"AUTH=PLAIN AUTH=LOGIN",
 			"mailferry1 OK Pre-login capabilities listed." },
-		OFFER_OVER, "PLAIN LOGIN the LOGIN command", "", true, false },
+		OFFER_OVER, "PLAIN LOGIN the LOGIN command", "", true, false, NULL },
+	{ "IMAP that can more", SERVICE_IMAP,
+		{ "* OK ready",
+			"* CAPABILITY IMAP4 IMAP4rev1 LITERAL- URLAUTH RIGHTS=tekx SORT "
+			"APPENDLIMIT=5 ANNOTATE-EXPERIMENT-1",
+			"mailferry1 OK done" },
+		OFFER_OVER, "the LOGIN command", "", false, false,
+		"URLAUTH ANNOTATE-EXPERIMENT-1" },
 	{ "IMAP, TLS first", SERVICE_IMAP,
 		{ "* OK ready", "* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED",
 			"mailferry1 OK done" },
-		OFFER_OVER, "", "", true, true },
+		OFFER_OVER, "", "", true, true, NULL },
 	{ "IMAP, challenges", SERVICE_IMAP,
 		{ "* ok hi", "* capability imap4rev1 auth=cram-md5 auth=gssapi",
 			"MAILFERRY1 OK done" },
-		OFFER_OVER, "the LOGIN command", "cram-md5 gssapi", false, false },
+		OFFER_OVER, "the LOGIN command", "cram-md5 gssapi", false, false, NULL },
 	{ "IMAP, not done yet", SERVICE_IMAP, { "* OK hi", "* CAPABILITY IMAP4rev1" },
-		OFFER_ANSWER, "", "", false, false },
+		OFFER_ANSWER, "", "", false, false, NULL },
 	{ "IMAP, says BYE", SERVICE_IMAP, { "* BYE too many connections" }, OFFER_FOREIGN,
-		"", "", false, false },
+		"", "", false, false, NULL },
 	{ "SMTP where IMAP should be", SERVICE_IMAP, { "220 mx ESMTP" }, OFFER_FOREIGN,
-		"", "", false, false },
+		"", "", false, false, NULL },
 	{ "Dovecot POP3", SERVICE_POP3,
 		{ "+OK Dovecot ready.", "+OK", "CAPA", "TOP", "UIDL", "STLS", "USER",
 			"SASL PLAIN LOGIN", "." },
-		OFFER_OVER, "USER PLAIN LOGIN", "", true, false },
+		OFFER_OVER, "USER PLAIN LOGIN", "", true, false, NULL },
 	{ "POP3 with APOP", SERVICE_POP3,
 		{ "+OK POP3 <1896.697170952@dbc.example>", "-ERR unknown command" },
-		OFFER_OVER, "USER", "APOP", false, false },
+		OFFER_OVER, "USER", "APOP", false, false, NULL },
 	{ "POP3, TLS first", SERVICE_POP3, { "+OK hi", "+OK", "STLS", "UIDL", "." },
-		OFFER_OVER, "", "", true, true },
+		OFFER_OVER, "", "", true, true, NULL },
 	{ "Postfix", SERVICE_SMTP,
 		{ "220 mx.example.com ESMTP Postfix", "250-mx.example.com",
 			"250-PIPELINING", "250-STARTTLS", "250-AUTH PLAIN LOGIN CRAM-MD5",
 			"250 CHUNKING" },
-		OFFER_OVER, "PLAIN LOGIN", "CRAM-MD5", true, false },
+		OFFER_OVER, "PLAIN LOGIN", "CRAM-MD5", true, false, NULL },
 	{ "SMTP, greeting of two lines", SERVICE_SUBMISSION,
 		{ "220-mx.example.com", "220 no spam", "250 mx.example.com" }, OFFER_OVER,
-		"", "", false, false },
+		"", "", false, false, NULL },
 	{ "SMTP without EHLO", SERVICE_SMTP, { "220 mx", "500 what?" }, OFFER_OVER, "",
-		"", false, false },
+		"", false, false, NULL },
 };
 
 static void feed(struct offer *o, const char *const *lines)
@@ -80,6 +88,7 @@ static void test_rows(void **state)
 		feed(&o, rows[i].lines);
 		if (o.step != rows[i].step || o.starttls != rows[i].starttls ||
 			o.login_disabled != rows[i].disabled ||
+			!str_eq(buf_view(&o.vanishing), str_from(rows[i].vanishing)) ||
 			!str_eq(buf_view(&o.capturable), str_from(rows[i].capturable)) ||
 			!str_eq(buf_view(&o.not_capturable),
 				str_from(rows[i].not_capturable)))
