@@ -39,7 +39,7 @@ async def log_in(burst, lab, address, user, at):
         connection.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=connection)
         greeting = await reader.readline()
-        writer.write(b"a LOGIN %s %s\r\n" % (user.encode(), PASSWORD.encode()))
+        writer.write(b'a LOGIN "%s" "%s"\r\n' % (user.encode(), PASSWORD.encode()))
         said = await asyncio.wait_for(reader.readline(), PATIENCE)
         while said.startswith(b"* ") and not said.startswith(b"* BYE"):
             said = await asyncio.wait_for(reader.readline(), PATIENCE)
