@@ -111,6 +111,8 @@ def processes_have_no_rights_that_they_do_not_use(world):
             continue
         seen.add(name)
         about = status(pid)
+        for ids in (about["Uid"].split(), about["Gid"].split(), about["Groups"].split()):
+            true("0" not in ids, f"{name} ({pid}) is root or in its group: {ids}")
         equal((about["NoNewPrivs"], about["Seccomp"]), ("1", "2"), f"{name} ({pid})")
         is_child = int(about["PPid"]) != world.ferry.daemon.pid
         extra = int(about["CapPrm"], 16) & ~CAPABILITIES[name][is_child]
