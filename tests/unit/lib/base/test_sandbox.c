@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -231,6 +233,75 @@ static void test_attempts(void **state)
 		}
 }
 
+/* ── users ─────────────────────────────────────────────────────────────────────────── */
+
+#define MASTER_USER 1900000001u
+#define FIRST_USER 1900000016u
+#define LAST_USER 1900000031u
+
+static int be(unsigned user)
+{
+	return result(setresuid(user, user, user));
+}
+
+static int be_group(unsigned group)
+{
+	return result(setresgid(group, group, group));
+}
+
+static int make_user_namespace(void)
+{
+	return result(
+		syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL));
+}
+
+/* The number of the first thing that a master could do and should not, or could not. */
+static int master_of_users(void)
+{
+	static const int kept[] = { CAP_SETUID, CAP_SETGID };
+	const struct process_user user = { .uid = MASTER_USER, .gid = MASTER_USER };
+	const struct sandbox master = { .allows = SANDBOX_LOCAL_SOCKETS |
+		                                  SANDBOX_CHILDREN | SANDBOX_USERS,
+		.user = &user,
+		.user_first = FIRST_USER,
+		.user_last = LAST_USER,
+		.capabilities = kept,
+		.n_capabilities = 2 };
+	const bool held[] = { sandbox_enter(&master, NULL) == 0, getuid() == MASTER_USER,
+		getgid() == MASTER_USER, getgroups(0, NULL) == 0, is_protected() == 0,
+		be(0) == EPERM, be(FIRST_USER - 1) == EPERM, be(LAST_USER + 1) == EPERM,
+		be((unsigned)-1) == EPERM, be_group(0) == EPERM,
+		result(setgroups(0, NULL)) == EPERM, make_user_namespace() == EPERM,
+		make_socket() == EPERM, make_unix_socket() == 0, read_shadow() == EACCES,
+		read_other() == EACCES, signal_it() == EPERM, attach() == EPERM,
+		be_group(FIRST_USER) == 0, be(FIRST_USER) == 0, read_own() == 0,
+		read_other() == EACCES, signal_it() == EPERM, be(0) == EPERM };
+
+	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++)
+		if (!held[i])
+			return (int)i + 1;
+	return 0;
+}
+
+static void test_users(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(folder, 0711), 0);
+	assert_int_equal(chown(own, FIRST_USER, FIRST_USER), 0);
+	assert_int_equal(chown(other, FIRST_USER + 1, FIRST_USER + 1), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(master_of_users());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* raise() and abort() go on working, so that a bug ends the process. */
 static void test_abort(void **state)
 {
@@ -304,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attempts),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_users),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
