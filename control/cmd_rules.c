@@ -4,6 +4,7 @@
 #include "control/output.h"
 #include "control/prompt.h"
 #include "control/rights.h"
+#include "control/rules_confirm.h"
 #include "control/rules_wanted.h"
 
 #include "messages/ask.h"
@@ -55,14 +56,87 @@ static enum exit_code print_changed(
 	return EXIT_DONE;
 }
 
+/* The rules as an nft file, and what would change in the kernel. */
+static int print_dry(struct control *c, struct str text, struct str lines)
+{
+	json_t *all;
+
+	if (!c->json) {
+		(void)fwrite(text.ptr, 1, text.len, stdout);
+		(void)puts(lines.len ? "# now in the kernel, and as wanted:"
+				     : "# the kernel has them already");
+		while (lines.len) {
+			struct str line = str_split(&lines, '\n');
+
+			(void)printf("# %.*s\n", STR_ARG(line));
+		}
+		return 0;
+	}
+	all = json_array();
+	while (lines.len)
+		(void)json_array_append_new(all, output_string(str_split(&lines, '\n')));
+	return output_json(json_pack("{s:b, s:o, s:o}", "dry_run", true, "rules",
+				   output_string(text), "differences", all),
+		stdout);
+}
+
+static enum exit_code dry_run(struct control *c)
+{
+	struct ruleset rules;
+	struct buf text, lines;
+	size_t n = 0;
+	int code = wanted(c, &rules);
+
+	buf_init(&text, 0);
+	buf_init(&lines, 0);
+	if (code == 0)
+		code = rules_dry_run(&rules, &c->err);
+	if (code == 0)
+		code = rules_text(&rules, &text, &c->err);
+	if (code == 0)
+		code = rules_check(&rules, &lines, &n, &c->err);
+	if (code == 0)
+		code = print_dry(c, buf_view(&text), buf_view(&lines));
+	buf_fini(&text);
+	buf_fini(&lines);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}
+
+/* Whoever takes them back waits before they go in: they may cut us off. */
+static int await_confirmation(struct control *c)
+{
+	unsigned seconds = 0;
+	int code = c->confirm ? rules_confirm_seconds(c, &seconds) : 0;
+
+	if (code < 0 || !c->confirm)
+		return code;
+	if (ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET))
+		return error_set(&c->err, -EBUSY,
+			"`mailferry up` runs and keeps them; --confirm is for rules "
+			"alone");
+	code = rules_confirm_await(c, seconds);
+	if (code == 0 && !c->json)
+		(void)printf("They go again in %u s unless you say: mailferry rules "
+			     "confirm\n",
+			seconds);
+	(void)fflush(stdout);
+	return code;
+}
+
 static enum exit_code install(struct control *c)
 {
 	struct ruleset rules;
 	bool changed;
-	int code = wanted(c, &rules);
+	int code = c->dry_run ? 0 : wanted(c, &rules);
 
+	if (c->dry_run)
+		return dry_run(c);
+	if (code == 0)
+		code = await_confirmation(c);
 	if (code == 0)
 		code = rules_install(&rules, &changed, &c->err);
+	if (code == -EINVAL && c->confirm)
+		return control_misuse(c);
 	if (code < 0)
 		return control_fail(c);
 	return print_changed(c, changed, "installed", "installed already, nothing to do");
@@ -102,6 +176,13 @@ static enum exit_code take_out(struct control *c)
 		rules_remove(RULES_ROUTE_TABLE, &changed, &c->err) < 0)
 		return control_fail(c);
 	return print_changed(c, changed, "removed", "nothing was installed");
+}
+
+static enum exit_code confirm(struct control *c)
+{
+	if (rules_confirm_now(c) < 0)
+		return control_fail(c);
+	return print_changed(c, true, "confirmed: they stay", "");
 }
 
 static enum exit_code show(struct control *c)
@@ -169,6 +250,7 @@ static const struct verb {
 	enum exit_code (*run)(struct control *c);
 } verbs[] = {
 	{ "install", install },
+	{ "confirm", confirm },
 	{ "show", show },
 	{ "check", check },
 	{ "remove", take_out },
@@ -181,7 +263,7 @@ enum exit_code cmd_rules(struct control *c)
 			return rights_require_network(&c->err) < 0 ? control_fail(c)
 			                                           : verbs[i].run(c);
 	error_set(&c->err, -EINVAL,
-		"rules wants install, show, check or remove, not \"%s\"",
+		"rules wants install, confirm, show, check or remove, not \"%s\"",
 		c->arguments[0]);
 	(void)control_fail(c);
 	return EXIT_USAGE;

@@ -12,9 +12,10 @@ static const struct command commands[] = {
 	{ "up", "", 0, 0, 0, cmd_up,
 		"run everything in the foreground; at its end the rules go while nobody "
 		"lives here, else they stay and refuse" },
-	{ "rules", "install|show|check|remove", 1, 1,
-		OPTION_JSON | OPTION_CLOSED | OPTION_YES, cmd_rules,
-		"the kernel's side alone: packet rules, routing, counters" },
+	{ "rules", "install|confirm|show|check|remove", 1, 1,
+		OPTION_JSON | OPTION_CLOSED | OPTION_YES | OPTION_DRY_RUN |
+			OPTION_CONFIRM,
+		cmd_rules, "the kernel's side alone: packet rules, routing, counters" },
 	{ "status", "", 0, 0, OPTION_JSON | OPTION_EXIT_CODE, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
@@ -96,6 +97,9 @@ static const struct command_option options[] = {
 		"back" },
 	{ "--exit-code", NULL, OPTION_EXIT_CODE, offsetof(struct control, exit_code),
 		"exit 1 when anything needs attention" },
+	{ "--confirm", "SECONDS", OPTION_CONFIRM, offsetof(struct control, confirm),
+		"install: take them back unless `rules confirm` comes in time; once an "
+		"account lives here they refuse instead" },
 	{ "--list", NULL, OPTION_LIST, offsetof(struct control, list),
 		"what was said of each prefix" },
 	{ "--remove", NULL, OPTION_REMOVE, offsetof(struct control, remove),

@@ -26,6 +26,7 @@ enum option_bit {
 	OPTION_LIST = 1 << 17,
 	OPTION_REMOVE = 1 << 18,
 	OPTION_SERVICE = 1 << 19,
+	OPTION_CONFIRM = 1 << 20,
 };
 
 struct command {

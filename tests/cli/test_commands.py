@@ -29,7 +29,7 @@ USAGE = [
     (["accounts", "alice"], 2, "one argument too many"),
     (["route", "alice"], 2, "route USER auto"),
     (["route", "alice", "home"], 2, 'not "home"'),
-    (["rules", "beer"], 2, "install, show, check or remove"),
+    (["rules", "beer"], 2, "install, confirm, show, check or remove"),
     (["alias"], 2, "mailferry alias import FILE"),
     (["admit"], 2, r"it is: mailferry admit PREFIX divert\|direct\|refuse\|drop, admit --remove"),
     (["admit", "192.0.2.0/24"], 2, "it is: mailferry admit"),

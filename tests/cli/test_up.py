@@ -60,6 +60,39 @@ def test_rules(house):
     nothing_left()
 
 
+def test_dry_run_and_confirm(house):
+    text = house.good("rules", "install", "--dry-run")
+    expect("table inet mailferry {" in text and "# missing: table inet mailferry" in text, text)
+    nothing_left()
+    subprocess.run(["nft", "-c", "-f", "-"], input=re.sub(r"(?m)^.*queue flags.*$", "", text),
+                   text=True, check=True)
+    house.bad('from 1 to 3600, not "0"', "rules", "install", "--confirm", "0", code=2)
+    house.bad("no rules wait", "rules", "confirm")
+    # taken back by itself
+    expect("rules confirm" in house.good("rules", "install", "--confirm", "1"), "says how")
+    expect(house.good("rules", "check") == "as wanted\n", "in")
+    wait_until(lambda: house.good("rules", "show") == "# nothing is installed\n", "taken back")
+    nothing_left()
+    # confirmed
+    house.good("rules", "install", "--confirm", "1")
+    expect("they stay" in house.good("rules", "confirm"), "confirmed")
+    house.bad("no rules wait", "rules", "confirm")
+    time.sleep(1.3)
+    expect(house.good("rules", "check") == "as wanted\n", "still in")
+    expect("has them already" in house.good("rules", "install", "--dry-run"), "no difference")
+    house.good("rules", "remove")
+    # once somebody lives here: back to refusing, never to open, whatever is admitted
+    house.good("admit", "0.0.0.0/0", "direct")
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    house.good("rules", "install", "--confirm", "1")
+    expect("admit-direct4" in kernel_rules(), "in, with what is admitted")
+    wait_until(lambda: "mailferry" in kernel_rules() and "admit-direct4" not in kernel_rules(),
+               "taken back to refusing")
+    expect(table_is_closed(), "closed")
+    remove_for_good(house)
+
+
 def kernel_rules():
     return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True,
                           check=True).stdout
@@ -457,7 +490,7 @@ def test_check_without_a_source(house):
     expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
 
 
-TESTS = [test_rules, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
+TESTS = [test_rules, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
