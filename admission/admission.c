@@ -19,6 +19,7 @@
 #define TICK_MS 100
 #define PRIORITY (-15) /* as nice(1) counts */
 #define FULL_ALARM "full"
+#define BLOCKED_ALARM "blocked"
 
 /* ---- packets ---- */
 
@@ -103,6 +104,26 @@ static void tell_full(struct admission *a, enum load_reason reason)
 	if (left)
 		alarms_take(&a->alarms, &alarm, clock_wall_ms());
 	a->left_before = a->judge.counts[JUDGE_LEAVE];
+}
+
+void admission_reach(struct admission *a)
+{
+	struct message alarm = { .type = MESSAGE_ALARM,
+		.service = STR(BLOCKED_ALARM),
+		.text = STR("between the rules and the interceptor") };
+	bool before = a->reach.is_blocked;
+
+	if (!reach_look(&a->reach, a->judge.counts[JUDGE_DIVERT], a->accepted,
+		    clock_monotonic_ms()))
+		return;
+	alarm.number = a->reach.now - a->reach.arrived;
+	if (a->reach.is_blocked)
+		alarms_take(&a->alarms, &alarm, clock_wall_ms());
+	if (before != a->reach.is_blocked)
+		log_warning(NULL, "reach",
+			"blocked=%s diverted=%" PRIu64 " accepted=%" PRIu64,
+			a->reach.is_blocked ? "yes" : "no", a->reach.now,
+			a->reach.arrived);
 }
 
 static void look(struct admission *a)

@@ -15,6 +15,7 @@
 #include "admission/judge.h"
 #include "admission/load.h"
 #include "admission/queue.h"
+#include "admission/reach.h"
 #include "event/channel.h"
 #include "event/signals.h"
 #include "event/timer.h"
@@ -37,6 +38,8 @@ struct admission {
 	struct channel interceptor;
 	uint64_t asked_at; /* of it, without an answer yet; 0: nothing is asked */
 	uint64_t call_at;  /* not before is it called again */
+	uint64_t accepted; /* by it, in all */
+	struct reach reach;
 	struct alarms alarms;
 	struct channel_listener door;
 	LIST_HEAD(, client) clients;
@@ -44,6 +47,8 @@ struct admission {
 };
 
 int admission_run(const struct settings *settings);
+/* The interceptor has told how many it accepted. */
+void admission_reach(struct admission *a);
 
 /* clients.c: admission.sock. */
 int clients_open(struct admission *a, struct error *err);

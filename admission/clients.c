@@ -60,11 +60,12 @@ static void ask_judged(void *context, const struct message *m, int fd)
 		"{\"queues\":%zu,\"packets\":%" PRIu64 ",\"batches\":%" PRIu64
 		",\"lost\":%" PRIu64 ",\"diverted\":%" PRIu64 ",\"refused\":%" PRIu64
 		",\"left\":%" PRIu64 ",\"load\":\"%s\",\"sessions\":%" PRIu64
-		",\"waiting\":%" PRIu32 ",\"backlog\":%" PRIu32 "}",
+		",\"accepted\":%" PRIu64 ",\"blocked\":%s,\"waiting\":%" PRIu32
+		",\"backlog\":%" PRIu32 "}",
 		a->n_queues, packets, batches, lost, a->judge.counts[JUDGE_DIVERT],
 		a->judge.counts[JUDGE_REFUSE], a->judge.counts[JUDGE_LEAVE],
-		load_reason_name(a->reason), a->view.sessions, a->view.waiting,
-		a->view.backlog);
+		load_reason_name(a->reason), a->view.sessions, a->accepted,
+		a->reach.is_blocked ? "true" : "false", a->view.waiting, a->view.backlog);
 	answer.payload = str_from(text);
 	tell(c, &answer);
 }

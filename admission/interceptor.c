@@ -20,6 +20,8 @@ static void take_load(void *context, const struct message *m, int fd)
 	a->view.sessions = m->number;
 	a->view.sessions_max = m->number2;
 	a->asked_at = 0;
+	if (str_to_u64(m->text, &a->accepted))
+		admission_reach(a);
 }
 
 static const struct message_row rows[] = { { MESSAGE_LOAD_IS, false, take_load } };

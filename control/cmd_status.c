@@ -213,9 +213,10 @@ static void print_admission(const struct status *s)
 
 	if (!load)
 		return;
-	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64 " refused, %" PRIu64
-		     " left to the fail mode; ",
-		judged(s, "diverted"), judged(s, "refused"), judged(s, "left"));
+	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64 " accepted, %" PRIu64
+		     " refused, %" PRIu64 " left to the fail mode; ",
+		judged(s, "diverted"), judged(s, "accepted"), judged(s, "refused"),
+		judged(s, "left"));
 	output_clean(str_from(load), stdout);
 	(void)putchar('\n');
 }

@@ -227,6 +227,10 @@ static const struct alarm_kind {
 		"mails for users here came in clear: the old server offers STARTTLS on "
 		"smtp, and we hold no key for it, so senders that insist on TLS cannot "
 		"deliver; give the key (tls { certificate, key })" },
+	{ "blocked", 1, 60000,
+		"new connections were diverted and did not reach the interceptor: a "
+		"firewall of this host drops them; `mailferry check` names it and the "
+		"statement that cures it" },
 	{ "full", 1, 600000,
 		"that many new connections got no room here and went as `fail` says; see "
 		"`mailferry status` and the log of `mailferry up` (event \"load\")" },

@@ -92,9 +92,20 @@ uint32_t connections_counted(const struct connection_limits *t)
 	return sum;
 }
 
+uint64_t connections_accepted(const struct connection_limits *t)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < t->n_rows; i++)
+		sum += look(&t->rows[i].accepted);
+	return sum;
+}
+
 void connection_limits_add_connection(
 	struct connection_limits *t, unsigned worker, int change)
 {
+	if (change > 0)
+		change_by(&t->rows[worker].accepted, change);
 	change_by(&t->rows[worker].connections, change);
 }
 

@@ -18,6 +18,7 @@ struct connection_counts {
 	int64_t slow[LIMITS_SLOW];
 	uint32_t next_slow;
 	uint32_t connections;
+	uint32_t accepted; /* since the worker began; it may wrap */
 	struct prelogin_counts prelogin;
 };
 
@@ -37,6 +38,8 @@ int connection_limits_attach(struct connection_limits *t, int fd);
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker);
 
 uint32_t connections_counted(const struct connection_limits *t);
+/* All that were ever accepted, but for workers that are gone. */
+uint64_t connections_accepted(const struct connection_limits *t);
 void connection_limits_add_connection(
 	struct connection_limits *t, unsigned worker, int change);
 

@@ -5,7 +5,9 @@
 #include "interceptor/master.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,12 +232,16 @@ static void ask_alarms(void *context, const struct message *m, int fd)
 static void tell_load(void *context, const struct message *m, int fd)
 {
 	struct control_client *c = context;
+	char accepted[24];
 	struct message answer = { .type = MESSAGE_LOAD_IS,
 		.number = connections_counted(&c->master->limits),
 		.number2 = c->master->settings->limits.connections };
 
 	(void)m;
 	(void)fd;
+	(void)snprintf(accepted, sizeof(accepted), "%" PRIu64,
+		connections_accepted(&c->master->limits));
+	answer.text = str_from(accepted);
 	tell(c, &answer);
 }
 

@@ -184,7 +184,8 @@ enum message_type {
 	MESSAGE_RENEW,
 
 	/* To the interceptor: how many sessions are there? Answered by LOAD_IS: number =
-	   connections of all workers, number2 = the most that there may be. */
+	   connections of all workers, number2 = the most that there may be, text = how
+	   many were accepted so far. */
 	MESSAGE_LOAD,
 	MESSAGE_LOAD_IS,
 	/* To the admission: what was judged? Answered by JUDGED_IS, whose payload is a

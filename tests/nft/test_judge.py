@@ -41,17 +41,20 @@ def types():
 TYPES = types()
 
 
-def encode(kind, number=0, number2=0):
-    return bytes([1, TYPES[kind]]) + struct.pack(">QQ", number, number2) + bytes(4 * 7)
+def encode(kind, number=0, number2=0, text=b""):
+    """text is the sixth field of seven."""
+    return (bytes([1, TYPES[kind]]) + struct.pack(">QQ", number, number2) + bytes(4 * 5) +
+            struct.pack(">I", len(text)) + text + bytes(4))
 
 
 class Interceptor:
     """Answers how many sessions there are, or nothing at all."""
 
     def __init__(self, run_dir):
-        self.sessions, self.silent = 1, False
+        self.sessions, self.accepted, self.silent = 1, 0, False
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.bind(f"{run_dir}/interceptor.sock")
+        os.chmod(f"{run_dir}/interceptor.sock", 0o666)
         self.socket.listen(8)
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -63,7 +66,8 @@ class Interceptor:
                     assert message[1] == TYPES["MESSAGE_LOAD"], message
                     while self.silent:
                         time.sleep(0.02)
-                    peer.send(encode("MESSAGE_LOAD_IS", self.sessions, 100))
+                    peer.send(encode("MESSAGE_LOAD_IS", self.sessions, 100,
+                                     str(self.accepted).encode()))
 
 
 class Judge:
@@ -72,6 +76,7 @@ class Judge:
     def __init__(self, lab, limits=""):
         self.lab = lab
         self.dir = tempfile.mkdtemp(prefix="mf-judge-")
+        os.chmod(self.dir, 0o755)  # the program has a user of its own
         self.config = f"{self.dir}/mailferry.conf"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f'source = {{"{SOURCE4}", "{SOURCE6}"}}\ndomains = {{"example.com"}}\n'
@@ -210,6 +215,35 @@ def test_full(lab):
                 sock.close()
             recovers(ours, there)
         assert judge.judged()["left"] == 6
+    lab.rules("remove")
+
+
+def test_what_is_diverted_must_arrive(lab):
+    """Somebody starts a firewall on the router that drops it."""
+    with Judge(lab) as judge:
+        lab.rules("install", *CLOSED, f"queue=xt:{judge.judged()['queues']}")
+
+        def some_come():
+            socks = [lab.net.client.socket(socket.AF_INET) for _ in range(10)]
+            for sock in socks:
+                sock.setblocking(False)
+                sock.connect_ex((SOURCE4, 143))
+            time.sleep(0.3)
+            for sock in socks:
+                sock.close()
+
+        with both(lab, socket.AF_INET, 64) as (ours, _):
+            for dropped in (True, False):
+                if dropped:
+                    lab.router.run("nft", "-f", "-", stdin="""table inet fw {
+                        chain in { type filter hook input priority 10; policy drop; }\n}""")
+                else:
+                    lab.router.run("nft", "delete", "table", "inet", "fw")
+                    judge.interceptor.accepted = 10  # as it would tell by then
+                some_come()
+                judge.until(lambda judged, blocked=dropped: judged["blocked"] == blocked)
+            for _ in range(10):
+                ours.accept()[0].close()
     lab.rules("remove")
 
 

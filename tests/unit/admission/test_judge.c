@@ -2,6 +2,7 @@
 /* What becomes of a new connection: by its network's rate, by our load. */
 #include "admission/judge.h"
 #include "admission/load.h"
+#include "admission/reach.h"
 #include "nft-rules/marks.h"
 
 #include <setjmp.h>
@@ -186,6 +187,38 @@ static void test_memory(void **state)
 	assert_int_equal(free_kib, 2000000);
 }
 
+/* ---- reach ---- */
+
+static void test_reach(void **state)
+{
+	static const struct {
+		uint64_t at_ms, diverted, accepted;
+		bool is_judged, is_blocked;
+	} rows[] = {
+		{ 1000, 100, 50, false, false },  /* where it begins */
+		{ 1500, 200, 50, false, false },  /* too soon */
+		{ 4000, 200, 140, true, false },  /* some were scans */
+		{ 7100, 207, 140, false, false }, /* too few */
+		{ 7200, 208, 140, true, true },   /* none arrives */
+		{ 10300, 300, 150, true,
+			false }, /* a tenth is enough for life to go on */
+		{ 13400, 400, 151, true, true },
+		{ 13500, 900, 3, false, true }, /* a worker began anew: another window */
+		{ 16600, 1000, 103, true, false },
+	};
+	struct reach r = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool is_judged =
+			reach_look(&r, rows[i].diverted, rows[i].accepted, rows[i].at_ms);
+
+		if (is_judged != rows[i].is_judged || r.is_blocked != rows[i].is_blocked)
+			fail_msg("row %zu: judged %d, blocked %d", i, is_judged,
+				r.is_blocked);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
