@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "messages/ask.h"
+#include "nft-rules/collisions.h"
 #include "nft-rules/flow_probe.h"
 
 #include <arpa/inet.h>
@@ -47,6 +48,12 @@ static int wanted_rules(struct control *c, struct ruleset *ret, struct error *er
 	return code;
 }
 
+static void note_collision(void *context, enum collision kind, const char *sentence)
+{
+	finding(context, kind == COLLISION_IP_RULE ? FINDING_PROBLEM : FINDING_NOTE,
+		"kernel", "marks", "%s", sentence);
+}
+
 static void check_queue(struct control *c, struct findings *f)
 {
 	static const char *const texts[] = {
@@ -78,6 +85,8 @@ static void check_kernel(struct control *c, struct findings *f)
 			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
 				"kernel", features[i].name, "%s", features[i].text);
 	check_queue(c, f);
+	if (collisions_find(note_collision, f, &c->err) < 0)
+		finding(f, FINDING_NOTE, "kernel", "marks", "%s", c->err.text);
 	if (wanted_rules(c, &wanted, &c->err) < 0 || rules_dry_run(&wanted, &c->err) < 0)
 		finding(f, FINDING_PROBLEM, "kernel", "rules", "%s", c->err.text);
 	else

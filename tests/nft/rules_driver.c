@@ -10,6 +10,7 @@
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
  * found something; 2: wrong use.
  */
+#include "nft-rules/collisions.h"
 #include "nft-rules/flow_probe.h"
 #include "nft-rules/nft_write.h"
 #include "nft-rules/plan.h"
@@ -231,6 +232,18 @@ static int run_counters(const struct ruleset *r, struct error *err)
 	return code;
 }
 
+static void print_collision(void *context, enum collision kind, const char *sentence)
+{
+	(void)context;
+	(void)printf("%d %s\n", (int)kind, sentence);
+}
+
+static int run_collisions(const struct ruleset *r, struct error *err)
+{
+	(void)r;
+	return collisions_find(print_collision, NULL, err);
+}
+
 static int run_probe_queue(const struct ruleset *r, struct error *err)
 {
 	static const char *const names[] = { "none", "nft", "xt" };
@@ -310,6 +323,7 @@ static const struct command {
 	{ "counters", run_counters },
 	{ "probe", run_probe },
 	{ "probe-queue", run_probe_queue },
+	{ "collisions", run_collisions },
 	{ "flow-probe", flow_probe },
 };
 

@@ -106,6 +106,42 @@ def test_a_source_that_is_this_host_is_refused(lab):
     lab.rules("dry-run", "source=10.71.1.1", f"upstream={SOURCE4}", "service=imap:143")
 
 
+NO_COLLISIONS = ("pref 10000 fwmark 0x2/0xff lookup 201",  # multi-WAN
+                 "pref 5210 fwmark 0x80000/0xff0000 lookup 52",  # Tailscale
+                 "pref 220 lookup 220", "pref 221 fwmark 0x2 lookup 220",  # strongSwan
+                 "pref 500 from 192.0.2.0/24 lookup 202")
+
+
+def test_collisions_of_marks_are_named(lab):
+    for rule in NO_COLLISIONS:
+        lab.router.run("ip", "rule", "add", *rule.split())
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet wan { chain pre { type filter hook prerouting priority mangle;
+            meta mark set ct mark
+            ct mark set ct mark and 0xffffff00 or 0x2
+            ct mark set meta mark and 0x000000ff
+            }
+        }""")
+    lab.rules("install", *CLOSED)
+    lines = lab.rules("collisions").stdout.splitlines()
+    assert len(lines) == 1 and "table inet wan, chain pre" in lines[0], lines
+    lab.router.run("nft", "flush", "chain", "inet", "wan", "pre")
+    lab.router.run("nft", "add", "rule", "inet", "wan", "pre", "meta mark set ct mark")
+    assert lab.rules("collisions").stdout == ""
+    lab.router.run("nft", "add", "rule", "inet", "wan", "pre", "ct mark set 0x1")
+    assert "table inet wan, chain pre" in lab.rules("collisions").stdout
+    lab.router.run("nft", "delete", "table", "inet", "wan")
+    for family in ((), ("-6",)):
+        lab.router.run("ip", *family, "rule", "add", "pref", "99", "fwmark", "0x40000000/0xf0000000",
+                       "lookup", "201")
+        lines = lab.rules("collisions").stdout.splitlines()
+        assert len(lines) == 1 and "preference 99 (fwmark 0x40000000/0xf0000000)" in lines[0], lines
+        lab.router.run("ip", *family, "rule", "del", "pref", "99")
+    for rule in NO_COLLISIONS:
+        lab.router.run("ip", "rule", "del", *rule.split())
+    lab.rules("remove")
+
+
 def test_policy_routing_of_others(lab):
     """Rules of theirs stand before ours, or take a mark's low bits for their own; marks are
     restored from conntrack."""
