@@ -173,7 +173,7 @@ static enum exit_code take_out(struct control *c)
 	bool changed;
 
 	if (confirm_removal(c) < 0 ||
-		rules_remove(RULES_ROUTE_TABLE, &changed, &c->err) < 0)
+		rules_remove(c->settings.route_table, &changed, &c->err) < 0)
 		return control_fail(c);
 	return print_changed(c, changed, "removed", "nothing was installed");
 }
@@ -191,7 +191,7 @@ static enum exit_code show(struct control *c)
 	enum exit_code code = EXIT_DONE;
 
 	buf_init(&text, 0);
-	if (rules_show(RULES_ROUTE_TABLE, &text, &c->err) < 0)
+	if (rules_show(c->settings.route_table, &text, &c->err) < 0)
 		code = control_fail(c);
 	else if (c->json)
 		code = output_json(json_pack("{s:o}", "rules",

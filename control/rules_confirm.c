@@ -93,8 +93,9 @@ static int take_back(struct control *c)
 {
 	bool changed;
 
-	return anybody_lives_here(c) ? refuse_all(c)
-	                             : rules_remove(RULES_ROUTE_TABLE, &changed, &c->err);
+	return anybody_lives_here(c)
+	               ? refuse_all(c)
+	               : rules_remove(c->settings.route_table, &changed, &c->err);
 }
 
 static void wait_for_it(struct control *c, const char *path, uint64_t until)

@@ -158,7 +158,7 @@ static void end_watch(struct up_rules *u)
 static int begin_watch(struct up_rules *u, struct loop *loop, struct error *err)
 {
 	int fds[RULES_WATCH_FDS];
-	int code = rules_watch_new(RULES_ROUTE_TABLE, &u->watch, err);
+	int code = rules_watch_new(u->settings->route_table, &u->watch, err);
 
 	if (code < 0)
 		return code;
@@ -183,7 +183,7 @@ static int unanswered(struct up_rules *u, bool any, struct error *err)
 	bool changed;
 
 	if (!any) {
-		(void)rules_remove(RULES_ROUTE_TABLE, &changed, NULL);
+		(void)rules_remove(u->settings->route_table, &changed, NULL);
 		u->is_in = false;
 		return err->code;
 	}
@@ -251,10 +251,10 @@ const struct ruleset *up_rules_in(const struct up_rules *u)
 
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
-static int take_out(struct error *err)
+static int take_out(struct up_rules *u, struct error *err)
 {
 	bool changed;
-	int code = rules_remove(RULES_ROUTE_TABLE, &changed, err);
+	int code = rules_remove(u->settings->route_table, &changed, err);
 
 	if (code == 0)
 		log_info(NULL, "rules-out", "changed=%s", changed ? "yes" : "no");
@@ -279,5 +279,5 @@ int up_rules_end(struct up_rules *u, struct error *err)
 	end_watch(u);
 	/* even if ours never went in: those of an `up` that was killed may be there */
 	return wanted_fail(u, &any) == FAIL_CLOSED && any ? leave_closed(u, err)
-	                                                  : take_out(err);
+	                                                  : take_out(u, err);
 }

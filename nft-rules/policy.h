@@ -15,9 +15,10 @@
  *   p+3   ipproto tcp dport 143    lookup 19783   prohibit 192.0.2.10  (one a service)
  *   p+4   nop
  *
- * p is 1000, or less: before the first rule of somebody else, who would take diverted
- * packets for theirs (`from 192.0.2.0/24 lookup 202`). What counts as ours: every rule to
- * one of our tables or of our protocol number, and every route in these tables.
+ * p is `rule_preference` (1000), or less: before the first rule of somebody else, who
+ * would take diverted packets for theirs (`from 192.0.2.0/24 lookup 202`). What counts
+ * as ours: every rule to one of our tables or of our protocol number, and every route in
+ * these tables.
  */
 #include "nft-rules/plan.h"
 
@@ -31,9 +32,10 @@
 size_t policy_address_length(int family);
 
 /* Adds to *p the rules and routes that are ours. A kernel without IPv6 has none.
-   *ret_priority: where ours belong, before the rules of others. */
+   *priority: where ours are wanted; afterwards where they belong, before the rules of
+   others. */
 int policy_read(
-	struct plan *p, uint32_t route_table, uint32_t *ret_priority, struct error *err);
+	struct plan *p, uint32_t route_table, uint32_t *priority, struct error *err);
 
 /* One rule or route as the kernel would tell it; of another kind: nothing. 0 or -errno.
    For tests with any bytes. */

@@ -312,7 +312,7 @@ static int read_family(
 }
 
 int policy_read(
-	struct plan *p, uint32_t route_table, uint32_t *ret_priority, struct error *err)
+	struct plan *p, uint32_t route_table, uint32_t *priority, struct error *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
@@ -327,9 +327,9 @@ int policy_read(
 			"what is diverted: give it one above %u",
 			r.lowest, POLICY_PRIORITIES);
 	if (!code)
-		*ret_priority = r.lowest < RULES_ROUTE_PRIORITY + POLICY_PRIORITIES
-		                        ? r.lowest - POLICY_PRIORITIES
-		                        : RULES_ROUTE_PRIORITY;
+		*priority = r.lowest < *priority + POLICY_PRIORITIES
+		                    ? r.lowest - POLICY_PRIORITIES
+		                    : *priority;
 	return code;
 }
 

@@ -19,11 +19,11 @@ static int make_wanted(const struct ruleset *r, struct plan *p, struct error *er
 }
 
 static int read_found(
-	uint32_t route_table, struct plan *p, uint32_t *ret_priority, struct error *err)
+	uint32_t route_table, struct plan *p, uint32_t *priority, struct error *err)
 {
 	int code = nft_read(p, err);
 
-	return code ? code : policy_read(p, route_table, ret_priority, err);
+	return code ? code : policy_read(p, route_table, priority, err);
 }
 
 /* What is there comes first: it says where our ip rules belong. */
@@ -57,7 +57,7 @@ int rules_text(const struct ruleset *r, struct buf *text, struct error *err)
 int rules_show(uint32_t route_table, struct buf *text, struct error *err)
 {
 	struct plan found;
-	uint32_t priority;
+	uint32_t priority = RULES_ROUTE_PRIORITY;
 	int code;
 
 	plan_init(&found);
@@ -145,7 +145,7 @@ int rules_check(
 int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err)
 {
 	struct plan found;
-	uint32_t priority;
+	uint32_t priority = RULES_ROUTE_PRIORITY;
 	int code;
 
 	plan_init(&found);

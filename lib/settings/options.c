@@ -117,6 +117,15 @@ static const struct option root_rows[] = {
 			"in clear: best one on this host. Empty: none" },
 	{ "smart_host_port", OPTION_PORT, ROOT(smart_host_port), "25", .least = 1,
 		.most = 65535, .help = "its port" },
+	{ "route_table", OPTION_NUMBER, ROOT(route_table), "19782", .least = 256,
+		.most = 2147483646,
+		.help = "number of the routing table that delivers what is diverted; it "
+			"and the next one are ours alone. After a change: `mailferry rules "
+			"remove` before" },
+	{ "rule_preference", OPTION_NUMBER, ROOT(rule_preference), "1000", .least = 6,
+		.most = 32000,
+		.help = "of our first ip rule, which has four behind it; it is less when "
+			"somebody else's rule would come before" },
 	{ "source_name", OPTION_TEXT, ROOT(source_name), "",
 		.help = "host name of the old server, as its certificate has it; needed "
 			"for source_verify = \"ca\"" },

@@ -142,6 +142,8 @@ struct settings {
 	bool fail_explicit; /* the admin wrote it. Not so: open, but closed as soon as an
 	                       account lives here (its source mailbox is stale) */
 	uint32_t workers;   /* interceptor processes; 0: one per CPU */
+	uint32_t route_table;     /* ours alone, and the next one */
+	uint32_t rule_preference; /* of our first ip rule */
 	uint16_t listen_port; /* the first of SERVICE_COUNT, where our listeners wait */
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];

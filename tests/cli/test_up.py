@@ -60,6 +60,23 @@ def test_rules(house):
     nothing_left()
 
 
+def test_table_and_preference(house):
+    """Where they are in the way of somebody, the admin has them elsewhere."""
+    house.config.write_text(house.config.read_text() +
+                            "route_table = 4242\nrule_preference = 700\n")
+    process = house.up()
+    serving(house)
+    expect(rules_state(house) == "in place", "in")
+    rule = subprocess.run(["ip", "rule", "show", "priority", "700"], capture_output=True, text=True,
+                          check=True).stdout
+    expect("lookup 4242" in rule, rule)
+    stop(process)
+    nothing_left()
+    for line, word in (("route_table = 254", "route_table"), ("rule_preference = 5", "preference")):
+        house.config.write_text(house.config.read_text().split("route_table")[0] + line + "\n")
+        house.bad(word, "rules", "install", code=2)
+
+
 def test_dry_run_and_confirm(house):
     text = house.good("rules", "install", "--dry-run")
     expect("table inet mailferry {" in text and "# missing: table inet mailferry" in text, text)
@@ -490,7 +507,7 @@ def test_check_without_a_source(house):
     expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
 
 
-TESTS = [test_rules, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
+TESTS = [test_rules, test_table_and_preference, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
