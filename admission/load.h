@@ -8,7 +8,7 @@
  *                   workers do not keep up, or one hangs
  *   sessions        of all workers, asked of the interceptor (MESSAGE_LOAD)
  *   memory          of this host, from /proc/meminfo
- *   silence         the interceptor has not answered for seconds
+ *   silence         the interceptor has not answered for six seconds
  *
  * Each has a mark at which it is full, and a lower one at which it has room again.
  */
@@ -24,7 +24,9 @@ enum load_reason {
 	LOAD_REASON_COUNT
 };
 
-#define LOAD_SILENCE_MS 3000
+/* A machine under load may be late with an answer; what is late is not gone, and new
+   clients would be refused meanwhile. */
+#define LOAD_SILENCE_MS 6000
 
 /* What was seen. */
 struct load_view {

@@ -95,7 +95,8 @@ class SilentWorld(Remembers, World):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         super().__init__(settings={
-            "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": SILENT}})
+            "limits": {"login_timeout": LOGIN_TIMEOUT, "connections_per_ip": SILENT,
+                       "new_connections": 0}})  # they come from one /24, in some seconds
 
 
 main(SilentWorld)
