@@ -189,6 +189,64 @@ def search(world, key):
         client.logout()
 
 
+EXTENDED = [f"SORT ({keys}) UTF-8 ALL" for keys in (
+    "ARRIVAL", "DATE", "REVERSE DATE", "SUBJECT", "FROM", "TO DATE", "CC", "SIZE", "DISPLAYFROM",
+    "DISPLAYTO")] + [
+    "THREAD REFERENCES UTF-8 ALL", "THREAD ORDEREDSUBJECT UTF-8 ALL", "THREAD REFERENCES UTF-8 SEEN",
+    "SEARCH RETURN (MIN MAX ALL) UNSEEN", "SEARCH RETURN (COUNT) SUBJECT none",
+    "SEARCH RETURN (PARTIAL 2:5) ALL", "SORT RETURN (MIN COUNT) (DATE) UTF-8 ALL",
+    "SEARCH OLDER 60", "SEARCH YOUNGER 60"]
+
+
+@table([(command, command) for command in EXTENDED])
+def extensions(world, command):
+    clients = world.both()
+    for folder in USUAL:
+        same(clients, f'EXAMINE "{folder}"')
+        same(clients, command)
+        same(clients, f"UID {command}")
+    for client in clients:
+        client.logout()
+
+
+@case
+def a_client_goes_on_with_its_modseqs(world):
+    """RFC 7162: who was up to date at the source is told nothing here, who was not, all."""
+    user = world.user(mailbox=mail.generate("modseqs", 60))
+
+    def select(known, validity):
+        client = world.session(user)
+        client.ok("ENABLE QRESYNC")
+        said = b"".join(client.ok(f"SELECT Sent (QRESYNC ({validity} {known}))" if known
+                                  else "SELECT Sent (CONDSTORE)"))
+        found = {key: int(re.search(rb"\[%s (\d+)\]" % key, said)[1])
+                 for key in (b"HIGHESTMODSEQ", b"UIDVALIDITY")}
+        return client, found[b"HIGHESTMODSEQ"], found[b"UIDVALIDITY"], said
+    client, before, validity, _ = select(0, 0)
+    client.ok("STORE 1:3 +FLAGS.SILENT (\\Flagged $mine)")
+    client.ok("STORE 4 +FLAGS.SILENT (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 1:3 -FLAGS.SILENT ($mine)")
+    client.logout()
+    client, at_source, validity, _ = select(before, validity)
+    client.logout()
+    true(at_source > before, f"{at_source} after {before}")
+    world.move(user)
+    client, here, same_validity, said = select(at_source, validity)
+    client.logout()
+    equal((here, same_validity), (at_source, validity), "HIGHESTMODSEQ and UIDVALIDITY")
+    true(b"FETCH" not in said and b"VANISHED" not in said, f"nothing is news: {said!r:.300}")
+    true(b"$mine" in said, "a keyword that no message carries")
+    client, _, _, said = select(before, validity)
+    exists = int(re.search(rb"(\d+) EXISTS", said)[1])
+    equal(said.count(b" FETCH ("), exists, "all is news")
+    true(b"VANISHED (EARLIER)" in said, "and so is what went")
+    client.ok("STORE 1 -FLAGS.SILENT (\\Flagged)")
+    client.logout()
+    _, later, _, said = select(at_source, validity)
+    true(later > at_source and said.count(b" FETCH (") == 1, f"one change: {said!r:.300}")
+
+
 def client_ok(clients, command):
     for client in clients:
         client.ok(command)
