@@ -151,6 +151,42 @@ static void test_neighbours(void **state)
 	assert_int_equal(come_in("2001:db8:0:200::1", 10000, &then), 2000);
 }
 
+/* An address whose host shares a bucket with the office's, and whose /24 does not. */
+static struct client_networks shares_bucket(const struct client_networks *office)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct client_networks n;
+
+	for (uint32_t i = 0;; i++) {
+		assert_true(i < 100 * NETWORK_BUCKETS);
+		v4.sin_addr.s_addr = htonl(0x0a000000 + i);
+		n = client_networks(t.key, (const struct sockaddr *)&v4);
+		if (n.bucket[NETWORK_HOST] == office->bucket[NETWORK_HOST] &&
+			n.bucket[NETWORK_SITE] != office->bucket[NETWORK_SITE])
+			return n;
+	}
+}
+
+/* They are counted together, and what one has earned is not the other's. */
+static void test_two_in_one_bucket(void **state)
+{
+	struct client_networks office = networks_of(OFFICE);
+	struct client_networks other = shares_bucket(&office);
+
+	(void)state;
+	for (int i = 0; i < 70; i++)
+		prelogin_failed(&t, 0, &other, NOW);
+	prelogin_add_waiting(&t, 0, &other, 100);
+	assert_int_equal(prelogin_crowd(&t, &limits, &office, NOW), CROWD_NETWORK);
+	prelogin_succeeded(&t, 0, &office, NOW);
+	assert_true(network_is_known(&t, &office));
+	assert_false(network_is_known(&t, &other));
+	/* another key, and they are strangers */
+	t.key = 43;
+	office = networks_of(OFFICE);
+	assert_int_equal(prelogin_crowd(&t, &limits, &office, NOW), CROWD_NONE);
+}
+
 /* Those who could not be told apart leave room for those who are known. */
 static void test_places_are_kept(void **state)
 {
@@ -209,6 +245,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_networks, begin, end),
 		cmocka_unit_test_setup_teardown(test_numbers, begin, end),
 		cmocka_unit_test_setup_teardown(test_neighbours, begin, end),
+		cmocka_unit_test_setup_teardown(test_two_in_one_bucket, begin, end),
 		cmocka_unit_test_setup_teardown(test_places_are_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_connections_are_kept, begin, end),
 		cmocka_unit_test_setup_teardown(test_failures_are_forgotten, begin, end),
