@@ -2,6 +2,7 @@
 /* mailferry flows [--watch]: the interceptor tells, as one JSON object for each flow. */
 #include "control/control.h"
 #include "control/flows.h"
+#include "control/flows_past.h"
 #include "control/output.h"
 
 #include "base/fd.h"
@@ -112,6 +113,10 @@ static int show(struct control *c)
 
 	if (r < 0)
 		return r;
+	if (flows_add_past(&c->settings, flows) < 0) {
+		json_decref(flows);
+		return error_set(&c->err, -ENOMEM, "no memory");
+	}
 	if (c->json && !c->watch)
 		return output_json(flows, stdout);
 	if (c->watch && !c->json && isatty(STDOUT_FILENO))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
 
+#include "control/accounting.h"
 #include "control/certificates.h"
 #include "control/copies.h"
 #include "control/daemons.h"
@@ -188,6 +189,7 @@ static void finish(struct supervisor *s)
 {
 	struct error err;
 
+	accounting_end(&s->control->settings);
 	if (up_rules_end(s->rules, &err) < 0) {
 		s->control->err = err;
 		s->result = err.code;
@@ -203,6 +205,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 		!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET) ||
 		!ask_runs(s->control->settings.run_dir, ADMISSION_SOCKET))
 		return;
+	accounting_begin(&s->control->settings);
 	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0) {
 		give_up(s);
 		return;

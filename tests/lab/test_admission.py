@@ -31,6 +31,13 @@ def refused_at_once(world, user):
     return False
 
 
+def seen_past_us(world):
+    """mailferry looks once a second for those who are direct."""
+    wait_until("direct clients to be seen", lambda: any(
+        u["client"] == "direct clients" and u["open"] for u in world.ferry.json("status")["unseen"]),
+        10, 0.1)
+
+
 @case
 def one_desk_then_all(world):
     """Whoever is direct is none of our business, and is not disturbed when that ends."""
@@ -38,12 +45,17 @@ def one_desk_then_all(world):
     admit(world, "0.0.0.0/0", "direct")
     admit(world, world.address(desk), "divert")
     before = world.session(other)
+    seen_past_us(world)
     world.session(desk).logout()
     equal(names(world), [desk], "the desk alone is seen")
     # whose that session is cannot be known: it may be the desk's owner
     wait_until("the account to be held", lambda: "lets past us are connected by imap" in
                world.ferry.account(desk)["held"], 20, 0.2)
     equal(world.ferry.account(desk)["route"], "source", "it waits")
+    past = [f for f in world.ferry.json("flows") if f["route"] == "direct"]
+    equal([(f["service"], f["client"].split(":")[0], f["account"]) for f in past],
+          [("imap", world.address(other), "")], "flows shows who goes past us")
+    true(past[0]["bytes_out"] > 100 and past[0]["started"], past)
     true("lets past us" in world.ferry.ok("account", desk), "and says why")
     world.ferry.ok("route", desk, "local", "--yes")
     world.ferry.wait_account(desk, stage="done", route="local", timeout=60)
@@ -66,6 +78,7 @@ def a_switch_waits_until_they_have_ended(world):
     admit(world, "192.0.2.0/24", "direct", "--yes")
     admit(world, world.address(desk), "divert")
     past_us = world.session(other)
+    seen_past_us(world)
     world.session(desk).logout()
     wait_until("the account to be held", lambda: world.ferry.account(desk)["held"], 20, 0.2)
     past_us.logout()
@@ -110,6 +123,17 @@ def status_and_check_say_how(world):
     true(" diverted, " in world.ferry.ok("status"), "text")
     said = [f for f in world.ferry.json("check")["findings"] if f["name"] == "queue"]
     true(said and said[0]["level"] == "ok", said)
+
+
+@case
+def accounting_is_put_back(world):
+    """It is on for `flows`, and was off in a new network namespace."""
+    def setting():
+        return world.lab.router.run("cat", "/proc/sys/net/netfilter/nf_conntrack_acct").stdout.strip()
+    equal(setting(), "1", "while it runs")
+    world.ferry.stop()
+    equal(setting(), "0", "afterwards")
+    world.ferry.start()
 
 
 main(World)
