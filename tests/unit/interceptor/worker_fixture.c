@@ -49,6 +49,9 @@ int worker_test_setup(void **state)
 	b->settings.run_dir = b->t->directory;
 	b->settings.limits.login_bytes = 8192;
 	b->settings.limits.login_timeout_s = 180;
+	b->settings.limits.connections = 1000;
+	b->settings.limits.connections_per_ip = 1000;
+	b->settings.limits.prelogin_bytes = 1000 * PRELOGIN_PLACE;
 	b->settings.tls.ciphers = (char *)(uintptr_t) "";
 	b->settings.source_name = (char *)(uintptr_t) "";
 	b->w = calloc(1, sizeof(*b->w));
