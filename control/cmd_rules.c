@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry rules install|show|check|remove */
 #include "control/control.h"
+#include "control/counts_keep.h"
 #include "control/output.h"
 #include "control/prompt.h"
 #include "control/rights.h"
@@ -54,6 +55,28 @@ static enum exit_code print_changed(
 		               : EXIT_DONE;
 	(void)puts(changed ? news : no_news);
 	return EXIT_DONE;
+}
+
+/* The counters go on where they were. */
+static int install_kept(struct control *c, const struct ruleset *rules, bool *ret_changed)
+{
+	struct registry *r = NULL;
+	int code;
+
+	if (!c->closed)
+		(void)control_registry(c, &r);
+	code = counts_install(r, rules, ret_changed, &c->err);
+	registry_close(r);
+	return code;
+}
+
+static void keep_counts(struct control *c)
+{
+	struct registry *r = NULL;
+
+	if (control_registry(c, &r) == 0)
+		(void)counts_save(r, NULL);
+	registry_close(r);
 }
 
 /* The rules as an nft file, and what would change in the kernel. */
@@ -134,7 +157,7 @@ static enum exit_code install(struct control *c)
 	if (code == 0)
 		code = await_confirmation(c);
 	if (code == 0)
-		code = rules_install(&rules, &changed, &c->err);
+		code = install_kept(c, &rules, &changed);
 	if (code == -EINVAL && c->confirm)
 		return control_misuse(c);
 	if (code < 0)
@@ -172,6 +195,7 @@ static enum exit_code take_out(struct control *c)
 {
 	bool changed;
 
+	keep_counts(c);
 	if (confirm_removal(c) < 0 ||
 		rules_remove(c->settings.route_table, &changed, &c->err) < 0)
 		return control_fail(c);

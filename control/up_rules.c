@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/up_rules.h"
 
+#include "control/counts_keep.h"
 #include "control/events.h"
 #include "control/rules_wanted.h"
 
@@ -17,6 +18,7 @@
 /* Between two repairs: another program that insists is not fought with at full speed, and
    an account's user still meets rules within a second. */
 #define REPAIR_PAUSE_MS 100
+#define COUNTS_MS 10000
 
 struct up_rules {
 	const struct settings *settings;
@@ -28,7 +30,8 @@ struct up_rules {
 	enum fail_mode fail;                    /* as in the kernel now */
 	uint64_t admissions;                    /* likewise: their stamp */
 	uint64_t repaired_at;
-	struct ruleset in; /* once is_in */
+	uint64_t counts_at; /* the next time that counters are kept */
+	struct ruleset in;  /* once is_in */
 };
 
 int up_rules_new(const struct settings *settings, struct registry *registry,
@@ -76,7 +79,7 @@ static int install(struct up_rules *u, bool *ret_changed, struct error *err)
 		code = rules_wanted(u->settings, u->registry, any, &rules, err);
 
 	if (code == 0)
-		code = rules_install(&rules, ret_changed, err);
+		code = counts_install(u->registry, &rules, ret_changed, err);
 	if (code < 0)
 		return code;
 	u->fail = fail;
@@ -232,11 +235,24 @@ static bool follows_registry(struct up_rules *u)
 	return wanted_fail(u, &any) == u->fail && admissions == u->admissions;
 }
 
+static void keep_counts(struct up_rules *u)
+{
+	struct error err;
+	uint64_t now = clock_monotonic_ms();
+
+	if (!u->is_in || now < u->counts_at)
+		return;
+	u->counts_at = now + COUNTS_MS;
+	if (counts_save(u->registry, &err) < 0)
+		log_warning(NULL, "counters", "not kept error=\"%s\"", err.text);
+}
+
 void up_rules_tick(struct up_rules *u)
 {
 	struct error err;
 
 	repair_soon(u);
+	keep_counts(u);
 	if (!u->is_in || follows_registry(u))
 		return;
 	if (put_in(u, &err) <
@@ -277,6 +293,8 @@ int up_rules_end(struct up_rules *u, struct error *err)
 	bool any;
 
 	end_watch(u);
+	u->counts_at = 0;
+	keep_counts(u);
 	/* even if ours never went in: those of an `up` that was killed may be there */
 	return wanted_fail(u, &any) == FAIL_CLOSED && any ? leave_closed(u, err)
 	                                                  : take_out(u, err);

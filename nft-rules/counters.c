@@ -121,3 +121,26 @@ int rules_unseen(struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t 
 	*ret_n = n;
 	return 0;
 }
+
+static void begin_with(struct plan_counter *c, const struct rules_count *start, size_t n)
+{
+	enum rules_route route = RULES_ROUTE_UNDECIDED;
+	struct str service = { 0 };
+	bool in = false;
+
+	if (!take_apart(str_from(c->name), &service, &route, &in))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (start[i].route != route ||
+			!str_eq(str_from(start[i].service), service))
+			continue;
+		c->packets = in ? start[i].packets_in : start[i].packets_out;
+		c->bytes = in ? start[i].bytes_in : start[i].bytes_out;
+	}
+}
+
+void plan_start_counters(struct plan *p, const struct rules_count *start, size_t n)
+{
+	for (size_t i = 0; i < p->n_counters; i++)
+		begin_with(&p->counters[i], start, n);
+}

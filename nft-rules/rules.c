@@ -88,6 +88,12 @@ static int replace(const struct plan *wanted, const struct plan *found, bool tab
 
 int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err)
 {
+	return rules_install_from(r, NULL, 0, ret_changed, err);
+}
+
+int rules_install_from(const struct ruleset *r, const struct rules_count *start,
+	size_t n_start, bool *ret_changed, struct error *err)
+{
 	struct plan wanted, found;
 	bool table = false, routing = false;
 	int code;
@@ -97,6 +103,8 @@ int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err)
 	code = own_address_refuse(r, err);
 	if (!code)
 		code = read_both(r, &wanted, &found, err);
+	if (!code)
+		plan_start_counters(&wanted, start, n_start);
 	if (!code) {
 		code = plan_differs(&wanted, &found, &table, &routing);
 		if (code)

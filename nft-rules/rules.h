@@ -32,6 +32,12 @@ int rules_show(uint32_t route_table, struct buf *text, struct error *err);
    was. *ret_changed: false when there was nothing to do. */
 int rules_install(const struct ruleset *r, bool *ret_changed, struct error *err);
 
+struct rules_count;
+
+/* The same; counters that are not in the kernel yet begin with these values. */
+int rules_install_from(const struct ruleset *r, const struct rules_count *start,
+	size_t n_start, bool *ret_changed, struct error *err);
+
 /* Lets the kernel judge the table's transaction without committing it. */
 int rules_dry_run(const struct ruleset *r, struct error *err);
 

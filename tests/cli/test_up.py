@@ -60,6 +60,30 @@ def test_rules(house):
     nothing_left()
 
 
+def direct_bytes(house):
+    return sum(c["bytes"] for c in json.loads(house.good("counters", "--json"))
+               if (c["service"], c["route"]) == ("imap", "undecided"))
+
+
+def test_counters_go_on(house):
+    """Over the end of `up`, over rules that are removed, over a flush by others."""
+    process = house.up()
+    serving(house)
+    before = direct_bytes(house)
+    expect(before > 0, "our own probe was counted")
+    stop(process)
+    nothing_left()
+    house.good("rules", "install")
+    expect(direct_bytes(house) >= before, "installed alone")
+    house.good("rules", "remove")
+    (house.root / "log").write_text("")
+    process = house.up()
+    serving(house)
+    expect(direct_bytes(house) > before, "and the probe comes on top")
+    stop(process)
+    nothing_left()
+
+
 def test_table_and_preference(house):
     """Where they are in the way of somebody, the admin has them elsewhere."""
     house.config.write_text(house.config.read_text() +
@@ -507,7 +531,7 @@ def test_check_without_a_source(house):
     expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
 
 
-TESTS = [test_rules, test_table_and_preference, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
+TESTS = [test_rules, test_counters_go_on, test_table_and_preference, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
