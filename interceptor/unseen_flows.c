@@ -18,8 +18,8 @@ struct unseen_flow {
 	enum service_id service;
 	bool is_changed;
 	uint64_t first_at, last_at;
-	uint64_t news; /* connections that the registry does not know of */
-	uint64_t open;
+	uint64_t news;               /* connections that the registry does not know of */
+	uint64_t open, open_written; /* now; as the registry knows */
 	char why[];
 };
 
@@ -124,6 +124,11 @@ void unseen_flows_end(struct unseen_flows *all, struct unseen_flow *f)
 	changes(all, f);
 }
 
+bool unseen_flow_is_written(const struct unseen_flow *f)
+{
+	return f->open_written > 0;
+}
+
 const char *unseen_flow_why(const struct unseen_flow *f)
 {
 	return f->why;
@@ -145,6 +150,7 @@ static void is_written(struct unseen_flow *f)
 	LIST_REMOVE(f, changed);
 	f->is_changed = false;
 	f->news = 0;
+	f->open_written = f->open;
 	if (!f->open)
 		drop(f);
 }

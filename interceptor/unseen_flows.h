@@ -3,9 +3,9 @@
 #define INTERCEPTOR_UNSEEN_FLOWS_H
 /*
  * A worker's connections that go to the source with bytes that it cannot see, by client,
- * service and reason. The registry gets the changes with each tick of the worker, and
- * before it answers that an account's sessions have ended: the transfer then asks the
- * registry (registry/unseen.h).
+ * service and reason. The registry gets the changes with each tick of the worker, before
+ * the first of a kind goes on to the source, and before the worker answers that an
+ * account's sessions have ended: the transfer then asks the registry (registry/unseen.h).
  */
 #include "interceptor/endpoint.h"
 #include "registry/unseen.h"
@@ -31,6 +31,9 @@ struct unseen_flow *unseen_flows_begin(struct unseen_flows *all,
 	const union endpoint *client, enum service_id service, const char *why);
 void unseen_flows_end(
 	struct unseen_flows *all, struct unseen_flow *f); /* f may be NULL */
+/* The registry knows that one of these is open. Before, no byte of it may reach the
+   source: an account of that client could arrive here meanwhile (registry_arrive()). */
+bool unseen_flow_is_written(const struct unseen_flow *f);
 const char *unseen_flow_why(const struct unseen_flow *f);
 
 /* 0; -EBUSY: kept for the next time. */

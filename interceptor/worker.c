@@ -33,7 +33,8 @@
 #define POKE_AGAIN_MS 1000      /* the transfer was not there */
 #define REGISTRY_PATIENCE_MS 20 /* several commits of others */
 #define LAST_PATIENCE_MS 1000
-#define RECHECK_TICKS 4 /* held sessions look at the route once a second */
+#define FORGET_TICKS 240 /* of unseen connections, once a minute */
+#define RECHECK_TICKS 4  /* held sessions look at the route once a second */
 /* Free memory that stays with the process: a session's comes and goes at the end of the
    heap, and the kernel would clear the same pages for each login again. */
 #define HEAP_KEPT (4 << 20)
@@ -168,13 +169,14 @@ void worker_hand_over_recipients(struct worker *w)
 		log_error(NULL, "recipients", "error=\"%s\"", err.text);
 }
 
-void worker_write_unseen(struct worker *w)
+int worker_write_unseen(struct worker *w)
 {
 	struct error err = { 0 };
 	int r = unseen_flows_write(&w->unseen, w->host.registry, w->index, &err);
 
 	if (r < 0 && r != -EBUSY)
 		log_error(NULL, "unseen", "error=\"%s\"", err.text);
+	return r;
 }
 
 /* ---- time ---- */
@@ -268,7 +270,10 @@ static void on_tick(void *context)
 			session_tick(s);
 	}
 	report_notes(w);
-	worker_write_unseen(w);
+	(void)worker_write_unseen(w);
+	if (w->index == 0 && w->ticks % FORGET_TICKS == 0)
+		(void)registry_forget_unseen(
+			w->host.registry, NULL); /* or the next time */
 	follow_retirement(w);
 	staging_tick(&w->host);
 	if (!timer_runs(w->learning))

@@ -89,7 +89,7 @@ void worker_load_offer(struct worker *w, enum service_id service);
 
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);
-void worker_write_unseen(struct worker *w);
+int worker_write_unseen(struct worker *w); /* 0 or -errno; it has logged why */
 /* Tells the transfer that an account is due; fine when it is not running. */
 void worker_poke_transfer(struct worker *w, const char *account);
 

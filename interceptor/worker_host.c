@@ -361,16 +361,29 @@ static void unseen_why(enum service_tls tls, const char *name, char why[UNSEEN_W
 		(void)snprintf(why, UNSEEN_WHY_MAX, "no key (the name is not known)");
 }
 
-static void pass_unseen(struct host *h, struct session *s, const char *name)
+static int begin_unseen(struct worker *w, struct session *s, const char *name)
 {
-	struct worker *w = worker_of(h);
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX], why[UNSEEN_WHY_MAX];
 
-	unseen_why(h->settings->services[s->service].tls, name, why);
+	unseen_why(w->host.settings->services[s->service].tls, name, why);
 	s->unseen = unseen_flows_begin(&w->unseen, &s->peer, s->service, why);
+	if (!s->unseen)
+		return -ENOMEM;
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "unseen", "service=%s client=%s name=%s why=\"%s\"",
 		service_name(s->service), client, *name ? name : "-", why);
+	return 0;
+}
+
+/* One whose registry is broken, not busy, moves no account either: its users go on. */
+static int pass_unseen(struct host *h, struct session *s, const char *name)
+{
+	struct worker *w = worker_of(h);
+	int r = s->unseen ? 0 : begin_unseen(w, s, name);
+
+	if (r < 0 || unseen_flow_is_written(s->unseen))
+		return r;
+	return worker_write_unseen(w) == -EBUSY ? -EBUSY : 0;
 }
 
 static void unseen_over(struct host *h, struct session *s)
@@ -394,7 +407,7 @@ static void quiesced(struct host *h, struct str account, uint64_t request, bool 
 		.number = settled,
 		.number2 = request };
 
-	worker_write_unseen(worker_of(h)); /* the transfer looks at it next */
+	(void)worker_write_unseen(worker_of(h)); /* the transfer looks at it next */
 	worker_reply(worker_of(h), &m);
 }
 

@@ -30,9 +30,11 @@ static const struct step {
 	[LOGIN_IN_PRELOGIN] = { "prelogin",
 		TO_ROUTE | TO(HELLO) | TO(UPGRADING) | TO(EXCHANGE),
 		{ UV_READABLE, UV_READABLE } },
-	[LOGIN_IN_HELLO] = { "tls-hello", TO(UPGRADING), { UV_READABLE, 0 } },
-	[LOGIN_IN_UPGRADING] = { "upgrading", TO(PRELOGIN) | TO(HELLO),
+	[LOGIN_IN_HELLO] = { "tls-hello", TO(UPGRADING) | TO(RECORDING),
+		{ UV_READABLE, 0 } },
+	[LOGIN_IN_UPGRADING] = { "upgrading", TO(PRELOGIN) | TO(HELLO) | TO(RECORDING),
 		{ UV_DISCONNECT, UV_READABLE } },
+	[LOGIN_IN_RECORDING] = { "recording", 0, { UV_DISCONNECT, 0 } },
 	[LOGIN_IN_LOGGING_IN] = { "logging-in", TO_ROUTE | TO(PROVED),
 		{ UV_DISCONNECT, UV_READABLE } },
 	[LOGIN_IN_EXCHANGE] = { "exchange", TO_ROUTE | TO(EXCHANGE) | TO(PROVED),
@@ -516,6 +518,9 @@ static void timeout(struct session *s)
 	case LOGIN_IN_VERIFYING:
 		session_close(s, "timeout");
 		break;
+	case LOGIN_IN_RECORDING:
+		session_close(s, "the registry is busy");
+		break;
 	case LOGIN_STEP_COUNT:
 		break;
 	}
@@ -523,7 +528,10 @@ static void timeout(struct session *s)
 
 static void tick(struct session *s)
 {
-	login_recheck(s, false);
+	if (s->step == LOGIN_IN_RECORDING)
+		login_record_unseen(s);
+	else
+		login_recheck(s, false);
 }
 
 static enum quiesce quiesce(struct session *s, struct str account, bool force)
@@ -549,6 +557,7 @@ static enum quiesce quiesce(struct session *s, struct str account, bool force)
 	case LOGIN_IN_PRELOGIN:
 	case LOGIN_IN_HELLO:
 	case LOGIN_IN_UPGRADING:
+	case LOGIN_IN_RECORDING:
 	case LOGIN_IN_BUSY:
 	case LOGIN_IN_VERIFYING:
 	case LOGIN_IN_REFUSING:

@@ -33,6 +33,7 @@ enum login_step {
 	LOGIN_IN_PRELOGIN,   /* we speak with the client */
 	LOGIN_IN_HELLO,      /* the client was told to begin TLS */
 	LOGIN_IN_UPGRADING,  /* the source has the client's STARTTLS */
+	LOGIN_IN_RECORDING,  /* it goes on unseen once the registry knows of it */
 	LOGIN_IN_LOGGING_IN, /* the source has the attempt, or is being connected for it
 	                      */
 	LOGIN_IN_EXCHANGE, /* a mechanism between client and source, which we pass; for an
@@ -127,6 +128,8 @@ void login_refuse(struct session *s, enum refusal_reason why);
 void login_starttls(struct session *s);
 /* In HELLO: the client has sent more of its first message, or has left. */
 void login_read_hello(struct session *s);
+/* In RECORDING: tries again. */
+void login_record_unseen(struct session *s);
 /* In UPGRADING: the source has answered, the answer is in `answer`. */
 void login_upgraded(struct session *s, bool ok);
 

@@ -20,6 +20,7 @@
 #include <errno.h>
 
 #define HELLO_MS 60000   /* for the client to begin */
+#define RECORD_MS 10000  /* for the registry to take that it passes unseen */
 #define UPGRADE_MS 30000 /* for the source to answer STARTTLS */
 
 static void ask_source(struct session *s)
@@ -61,11 +62,15 @@ void login_starttls(struct session *s)
 	login_set_step(s, LOGIN_IN_HELLO, HELLO_MS);
 }
 
+static void keep_name(struct session *s, const struct tls_hello *hello)
+{
+	login_of(s)->tls_name = arena_str(&s->memory->arena, str_from(hello->name));
+}
+
 static void decide(struct session *s, const struct tls_hello *hello)
 {
 	if (!tls_hello_accept(s, hello, login_protocol_of(s)->alpn)) {
-		login_of(s)->tls_name =
-			arena_str(&s->memory->arena, str_from(hello->name));
+		keep_name(s, hello);
 		ask_source(s);
 		return;
 	}
@@ -75,12 +80,27 @@ static void decide(struct session *s, const struct tls_hello *hello)
 			s, (struct service_handler){ &login_handler, s->protocol });
 }
 
-/* All that the client says from now on is between it and the source. */
-static void go_unseen(struct session *s, const char *name)
+/* All that the client says from now on is between it and the source. Recorded first, so
+   that no account switches without its being known. */
+void login_record_unseen(struct session *s)
 {
-	s->host->ops->pass_unseen(s->host, s, name);
+	const char *name = login_of(s)->tls_name.ptr;
+	int r = s->host->ops->pass_unseen(s->host, s, name ? name : "");
+
+	if (r == -EBUSY)
+		return;
+	if (r < 0) {
+		session_close(s, "no memory");
+		return;
+	}
 	session_set_route(s, ROUTE_SOURCE);
 	session_relay(s);
+}
+
+static void go_unseen(struct session *s)
+{
+	login_set_step(s, LOGIN_IN_RECORDING, RECORD_MS);
+	login_record_unseen(s);
 }
 
 void login_read_hello(struct session *s)
@@ -92,9 +112,10 @@ void login_read_hello(struct session *s)
 		tls_hello_read(&l->hello, str_skip(bytes, l->hello_seen), &hello);
 
 	l->hello_seen = bytes.len;
-	if (l->is_source_ready && (result != TLS_HELLO_NEED_MORE || s->client_ended))
-		go_unseen(s, hello.name); /* what it means is the source's to say */
-	else if (result == TLS_HELLO_DONE)
+	if (l->is_source_ready && (result != TLS_HELLO_NEED_MORE || s->client_ended)) {
+		keep_name(s, &hello);
+		go_unseen(s); /* what it means is the source's to say */
+	} else if (result == TLS_HELLO_DONE)
 		decide(s, &hello);
 	else if (result != TLS_HELLO_NEED_MORE)
 		session_close(s, "no TLS behind STARTTLS");
@@ -109,7 +130,7 @@ void login_upgraded(struct session *s, bool ok)
 	if (!l->is_tls_promised)
 		session_say(s, buf_view(&l->answer));
 	if (ok && l->is_tls_promised) {
-		go_unseen(s, l->tls_name.ptr ? l->tls_name.ptr : "");
+		go_unseen(s);
 		return;
 	}
 	if (ok) {

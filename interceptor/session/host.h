@@ -98,9 +98,9 @@ struct host_ops {
 	   0; -ENOENT: we hold no key for it; -EAGAIN: that is not known yet. */
 	int (*tls_context)(
 		struct host *h, const struct session *s, const char *name, SSL_CTX **ret);
-	/* A connection whose bytes cannot be seen goes to the source. name: that it asks
-	   for, or "". */
-	void (*pass_unseen)(struct host *h, struct session *s, const char *name);
+	/* A connection whose bytes cannot be seen is to go to the source. name: that it
+	   asks for, or "". 0: it may; -EBUSY: it waits until this is asked again. */
+	int (*pass_unseen)(struct host *h, struct session *s, const char *name);
 	/* The session ends; one that was seen as well. */
 	void (*unseen_over)(struct host *h, struct session *s);
 

@@ -6,16 +6,25 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <uv.h>
 
 #define READ_SIZE 4096
 #define SILENT_MS 60000 /* for the client to begin */
 
-enum hello_step { HELLO_IN_HELLO, HELLO_IN_PASSING, HELLO_STEP_COUNT };
+#define RECORD_MS 10000 /* for the registry to take that it passes unseen */
+
+enum hello_step {
+	HELLO_IN_HELLO,
+	HELLO_IN_RECORDING,
+	HELLO_IN_PASSING,
+	HELLO_STEP_COUNT
+};
 
 struct hello_state {
 	struct tls_hello_reader reader;
-	size_t seen; /* bytes of from_client */
+	size_t seen;                 /* bytes of from_client */
+	char name[TLS_NAME_MAX + 1]; /* that it asks for, or "" */
 };
 
 static const struct step {
@@ -23,6 +32,7 @@ static const struct step {
 	struct session_events wants; /* of client and source */
 } steps[HELLO_STEP_COUNT] = {
 	[HELLO_IN_HELLO] = { "tls-hello", { UV_READABLE, 0 } },
+	[HELLO_IN_RECORDING] = { "recording", { UV_DISCONNECT, 0 } },
 	[HELLO_IN_PASSING] = { "passing", { UV_DISCONNECT, UV_WRITABLE } },
 };
 
@@ -59,19 +69,44 @@ static struct session_events wants(const struct session *s)
 
 /* ---- to the source, unseen ---- */
 
-static void pass(struct session *s, const char *name)
+static void go_on(struct session *s)
 {
-	int r;
-
 	s->is_unseen = true;
-	r = s->host->ops->is_retired(s->host) ? -ECONNREFUSED : session_connect(s);
-	if (r < 0) {
+	if (session_connect(s) < 0) {
 		session_close(s, "source unavailable");
 		return;
 	}
 	s->step = HELLO_IN_PASSING;
 	session_set_route(s, ROUTE_SOURCE);
-	s->host->ops->pass_unseen(s->host, s, name);
+}
+
+/* Recorded first, so that no account switches without its being known. */
+static void record(struct session *s)
+{
+	int r = s->host->ops->pass_unseen(s->host, s, state_of(s)->name);
+
+	if (r == 0)
+		go_on(s);
+	else if (r != -EBUSY)
+		session_close(s, "no memory");
+}
+
+static void pass(struct session *s, const char *name)
+{
+	if (s->host->ops->is_retired(s->host)) {
+		session_close(s, "source unavailable");
+		return;
+	}
+	(void)snprintf(state_of(s)->name, sizeof(state_of(s)->name), "%s", name);
+	s->step = HELLO_IN_RECORDING;
+	session_set_deadline(s, RECORD_MS);
+	record(s);
+}
+
+static void tick(struct session *s)
+{
+	if (s->step == HELLO_IN_RECORDING)
+		record(s);
 }
 
 static void source_connected(struct session *s)
@@ -142,7 +177,13 @@ static void client_ready(struct session *s)
 
 static void timeout(struct session *s)
 {
-	session_close(s, s->step == HELLO_IN_HELLO ? "timeout" : "source unavailable");
+	static const char *const reasons[HELLO_STEP_COUNT] = {
+		[HELLO_IN_HELLO] = "timeout",
+		[HELLO_IN_RECORDING] = "the registry is busy",
+		[HELLO_IN_PASSING] = "source unavailable",
+	};
+
+	session_close(s, reasons[s->step]);
 }
 
 static enum quiesce quiesce(struct session *s, struct str account, bool force)
@@ -179,6 +220,7 @@ const struct handler tls_hello_handler = {
 	.source_ready = source_ready,
 	.source_lost = source_lost,
 	.timeout = timeout,
+	.tick = tick,
 	.quiesce = quiesce,
 	.words = words,
 	.state_name = state_name,

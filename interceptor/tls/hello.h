@@ -6,8 +6,11 @@
  *
  *   HELLO ─► we hold a key for it: TLS ends here, and the service's own handler begins
  *     │
- *     └────► PASSING: connects to the source and relays, unseen, unchanged and from the
- *            client's own address; nobody is shown another certificate than the source's
+ *     └────► RECORDING: the registry is told of it
+ *              │
+ *              └─► PASSING: connects to the source and relays, unseen, unchanged and
+ *                  from the client's own address; nobody is shown another certificate
+ *                  than the source's
  */
 #include "interceptor/session/session.h"
 #include "wire/tls/hello.h"

@@ -212,7 +212,8 @@ static const char *const statements[] = {
 			    " GROUP BY client, service, why"
 			    " HAVING sum(open) > 0 OR max(last_at) >= ?1"
 			    " ORDER BY sum(open) > 0 DESC, max(last_at) DESC",
-	/* of one account: from its few addresses, and past us */
+	/* of one account: from its few addresses, and past us; ?4: also what was there
+	   since it switched, although it is over */
 	[SQL_IS_HELD] =
 		"SELECT a.name, a.route, a.stage, " UNSEEN_COLUMNS
 		" FROM account a JOIN unseen u ON u.client IN"
@@ -221,7 +222,8 @@ static const char *const statements[] = {
 		" WHERE a.id = ?3 AND NOT a.unseen_allowed"
 		" AND u.service IN " READ_BY " GROUP BY client, service, why"
 		" HAVING sum(open) > 0 OR (u.client <> " PAST_US
-		"  AND sum(count) > 1 AND max(last_at) > ?1)"
+		"  AND (sum(count) > 1 AND max(last_at) > ?1"
+		"   OR ?4 AND a.route = 'busy' AND max(last_at) >= a.busy_since))"
 		" ORDER BY sum(open) > 0 DESC, max(last_at) DESC LIMIT 1",
 	/* by max() SQLite takes the other columns from the same row; who lives here has
 	   the admin's word for what goes past us */

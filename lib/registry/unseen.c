@@ -24,19 +24,11 @@ static int write_row(
 static int write_rows(struct registry *r, unsigned worker, const struct unseen *rows,
 	size_t n, struct error *err)
 {
-	uint64_t now = clock_wall_ms(), new_ones = 0;
 	int code = 0;
 
-	for (size_t i = 0; code == 0 && i < n; i++) {
+	for (size_t i = 0; code == 0 && i < n; i++)
 		code = write_row(r, worker, &rows[i], err);
-		new_ones += rows[i].count;
-	}
-	if (code < 0 || !new_ones)
-		return code;
-	return sql_run(r->db, SQL_FORGET_UNSEEN,
-		SQL_VALUES(sql_number(now > UNSEEN_KEPT_MS ? now - UNSEEN_KEPT_MS : 0),
-			sql_number(UNSEEN_ROWS_MAX)),
-		err);
+	return code;
 }
 
 int registry_write_unseen(struct registry *r, unsigned worker, const struct unseen *rows,
@@ -47,6 +39,16 @@ int registry_write_unseen(struct registry *r, unsigned worker, const struct unse
 	if (code < 0 || !n)
 		return code;
 	return database_finish(r->db, write_rows(r, worker, rows, n, err), err);
+}
+
+int registry_forget_unseen(struct registry *r, struct error *err)
+{
+	uint64_t now = clock_wall_ms();
+
+	return sql_run(r->db, SQL_FORGET_UNSEEN,
+		SQL_VALUES(sql_number(now > UNSEEN_KEPT_MS ? now - UNSEEN_KEPT_MS : 0),
+			sql_number(UNSEEN_ROWS_MAX)),
+		err);
 }
 
 int registry_unseen_over(struct registry *r, unsigned worker, struct error *err)
@@ -134,13 +136,14 @@ int registry_each_unseen_reader(struct registry *r, uint64_t again_ms,
 	return n;
 }
 
-int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
-	struct arena *arena, struct unseen *ret, struct error *err)
+static int find_holder(struct registry *r, int64_t account, uint64_t again_ms,
+	bool since_switch, struct arena *arena, struct unseen *ret, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
 	struct unseen_reader one;
 	int n = query_first(r->db, SQL_IS_HELD,
-		SQL_VALUES(since(again_ms), since(CLIENT_LATELY_MS), sql_signed(account)),
+		SQL_VALUES(since(again_ms), since(CLIENT_LATELY_MS), sql_signed(account),
+			sql_number(since_switch)),
 		&row, err);
 
 	if (n != 1)
@@ -155,6 +158,25 @@ int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
 	if (!ret->client.ptr || !ret->service.ptr || !ret->why.ptr)
 		return error_set(err, -ENOMEM, "no memory");
 	return 1;
+}
+
+int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
+	struct arena *arena, struct unseen *ret, struct error *err)
+{
+	return find_holder(r, account, again_ms, false, arena, ret, err);
+}
+
+int registry_arrive(struct registry *r, int64_t account, uint64_t again_ms, struct str by,
+	struct arena *arena, struct unseen *ret, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	if (code < 0)
+		return code;
+	code = find_holder(r, account, again_ms, true, arena, ret, err);
+	if (code == 0)
+		code = change_state(r, account, EVENT_ARRIVE, by, STR_LIT(""), err);
+	return database_finish(r->db, code, err);
 }
 
 int registry_allow_unseen(

@@ -39,6 +39,8 @@ struct unseen {
    is now. One transaction. */
 int registry_write_unseen(struct registry *r, unsigned worker, const struct unseen *rows,
 	size_t n, struct error *err);
+/* What is too old or too much of what is over; looks at every row, so now and then. */
+int registry_forget_unseen(struct registry *r, struct error *err);
 /* The worker is gone, or begins, and with it all that was open. */
 int registry_unseen_over(struct registry *r, unsigned worker, struct error *err);
 /* Likewise all workers. */
@@ -67,6 +69,13 @@ int registry_each_unseen_reader(struct registry *r, uint64_t again_ms,
 
 /* 1: that one is held, *ret (strings in the arena) says by what; 0: it is not. */
 int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
+	struct arena *arena, struct unseen *ret, struct error *err);
+/* EVENT_ARRIVE, unless it is held by then, or a client of its had such a connection since
+   it switched. One transaction: a worker writes of a connection before the source gets a
+   byte of it, so that either that row is found here, or the connection finds the account
+   here (and is told of as one that goes past us). 0; 1: nothing has changed, *ret as
+   above; -EPERM: it is not switching any more. */
+int registry_arrive(struct registry *r, int64_t account, uint64_t again_ms, struct str by,
 	struct arena *arena, struct unseen *ret, struct error *err);
 /* The admin has said that it may switch all the same, or takes that back. */
 int registry_allow_unseen(

@@ -18,7 +18,7 @@ from fake_interceptor import FakeInterceptor, encode
 
 PROGRAM, TOOL = (os.path.abspath(p) for p in sys.argv[1:3])
 CASES = []
-OVER, PARKED = 0, 3
+OVER, PARKED, HELD = 0, 3, 4
 
 
 def case(function):

@@ -18,7 +18,7 @@ from fake_interceptor import FakeInterceptor  # noqa: E402
 from imap_world import ImapWorld as World  # noqa: E402
 from mini_server import Folder, MiniServer  # noqa: E402
 from one_account import (  # noqa: E402
-    OVER, PARKED, PROGRAM, case, equal, main, true, wait_until)
+    HELD, OVER, PARKED, PROGRAM, case, equal, main, true, wait_until)
 
 @case
 def a_move(world):
@@ -89,6 +89,25 @@ def somebody_slips_in(world):
     events = [e for (e,) in world.rows("SELECT event FROM journal ORDER BY id",
                                        "state/registry.sqlite")]
     equal(events.count("switch-back"), 2, "switches in vain")
+
+
+@case
+def somebody_begins_to_read_it_unseen(world):
+    """Behind the quiesce: just before the arrival, by a row that the registry adds then."""
+    registry = "state/registry.sqlite"
+    world.rows("INSERT INTO client SELECT id, '192.0.2.1', strftime('%s') * 1000 FROM account",
+               registry)
+    world.rows("CREATE TRIGGER slips_in AFTER UPDATE OF certificate ON account"
+               " WHEN NEW.route = 'busy' AND NOT EXISTS (SELECT 1 FROM unseen) BEGIN"
+               " INSERT INTO unseen VALUES ('192.0.2.1', 'imaps', 'no key', 0,"
+               " strftime('%s') * 1000, strftime('%s') * 1000, 1, 1); END", registry)
+    world.run(wanted=HELD)
+    equal(world.state(), "source/catching-up", "it stays")
+    equal(world.rows("SELECT detail FROM journal WHERE event = 'switch-back'", registry),
+          [("somebody may read it unseen",)], "journal")
+    world.rows("UPDATE unseen SET open = 0, last_at = 0", registry)
+    world.run()
+    world.arrived()
 
 
 @case

@@ -341,30 +341,36 @@ static int quiesce(struct job *j, uint64_t *ret_quiet)
 	return r;
 }
 
+#define UNSEEN_TEXT "somebody may read it unseen"
+
+static int switch_back(struct job *j, struct str why)
+{
+	int r = job_event(j, EVENT_SWITCH_BACK, why);
+
+	if (r < 0)
+		return r;
+	j->is_busy = false;
+	job_route_changed(j);
+	return 0;
+}
+
 static int step_quiesce(struct job *j, enum step *next)
 {
 	uint64_t quiet = 0;
 	int r = quiesce(j, &quiet);
-	bool settled = r == 0 && quiet, unseen = false;
+	bool settled = r == 0 && quiet;
 
 	*next = STEP_PROVE;
 	/* the interceptor has written all that it sees */
 	if (settled)
 		r = held(j);
-	unseen = r == 1;
 	if (r == -ECANCELED || (settled && !r))
 		return r;
-	/* somebody slipped in, or nobody can say so */
-	r = job_event(j, EVENT_SWITCH_BACK,
-		unseen   ? STR_LIT("somebody may read it unseen")
-		: r == 0 ? STR_LIT("a session is open")
-			 : str_from(j->err.text));
-	if (r < 0)
-		return r;
-	j->is_busy = false;
-	job_route_changed(j);
 	*next = STEP_AWAIT;
-	return 0;
+	/* somebody slipped in, or nobody can say so */
+	return switch_back(j, r == 1   ? STR_LIT(UNSEEN_TEXT)
+			      : r == 0 ? STR_LIT("a session is open")
+				       : str_from(j->err.text));
 }
 
 /* Those that came with the messages are proven by their reader. */
@@ -457,11 +463,14 @@ static int step_arrive(struct job *j, enum step *next)
 	if (r < 0)
 		return r;
 	job_close_destination(j); /* the next login opens it */
-	r = job_event(j, EVENT_ARRIVE, STR_LIT(""));
+	r = held_or_arrived(j);
 	if (r < 0)
 		return r;
+	/* one that began meanwhile; another process tries again when it is over */
+	*next = r ? STEP_HELD : STEP_OVER;
+	if (r)
+		return switch_back(j, STR_LIT(UNSEEN_TEXT));
 	job_route_changed(j);
-	*next = STEP_OVER;
 	return 0;
 }
 

@@ -17,6 +17,13 @@ bool held_still(struct registry *r, const struct settings *s, int64_t account)
 	return code == 1;
 }
 
+static void log_held(const struct job *j, const struct unseen *by)
+{
+	log_info(NULL, "held", "account=%.*s client=%.*s service=%.*s why=\"%.*s\"",
+		STR_ARG(j->account.name), STR_ARG(by->client), STR_ARG(by->service),
+		STR_ARG(by->why));
+}
+
 int held(struct job *j)
 {
 	struct unseen by;
@@ -24,9 +31,18 @@ int held(struct job *j)
 		j->settings->unseen_hold_s * UINT64_C(1000), &j->arena, &by, &j->err);
 
 	if (r == 1)
-		log_info(NULL, "held",
-			"account=%.*s client=%.*s service=%.*s why=\"%.*s\"",
-			STR_ARG(j->account.name), STR_ARG(by.client), STR_ARG(by.service),
-			STR_ARG(by.why));
+		log_held(j, &by);
 	return r;
+}
+
+int held_or_arrived(struct job *j)
+{
+	struct unseen by;
+	int r = registry_arrive(j->registry, j->account.id,
+		j->settings->unseen_hold_s * UINT64_C(1000), STR_LIT("transfer"),
+		&j->arena, &by, &j->err);
+
+	if (r == 1)
+		log_held(j, &by);
+	return job_event_is_over(j, EVENT_ARRIVE, STR_LIT(""), r);
 }

@@ -414,16 +414,20 @@ int job_pass(struct job *j)
 
 /* ---- the state ---- */
 
-int job_event(struct job *j, enum account_event event, struct str detail)
+int job_event_is_over(struct job *j, enum account_event event, struct str detail, int r)
 {
-	int r = registry_transition(
-		j->registry, j->account.id, event, STR_LIT("transfer"), detail, &j->err);
-
 	if (r == 0)
 		log_info(NULL, "state", "account=%.*s event=%s detail=\"%.*s\"",
 			STR_ARG(j->account.name), account_event_name(event),
 			STR_ARG(detail));
 	return r == -EPERM ? -ECANCELED : r;
+}
+
+int job_event(struct job *j, enum account_event event, struct str detail)
+{
+	return job_event_is_over(j, event, detail,
+		registry_transition(j->registry, j->account.id, event,
+			STR_LIT("transfer"), detail, &j->err));
 }
 
 /* Counts as one attempt, however far this process gets. */

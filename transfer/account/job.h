@@ -72,6 +72,8 @@ int job_pass(struct job *j);
 void job_disconnect(struct job *j);
 /* -ECANCELED: the admin has decided otherwise, or somebody else moved it on. */
 int job_event(struct job *j, enum account_event event, struct str detail);
+/* What comes of an event that was recorded by another call: r is its result. */
+int job_event_is_over(struct job *j, enum account_event event, struct str detail, int r);
 int job_begin_copy(struct job *j);
 /* Tells the interceptor that the route is another one; it need not be there. */
 void job_route_changed(struct job *j);

@@ -243,6 +243,7 @@ static const struct flag {
 	{ "hand-off fail", offsetof(struct script, hand_off_fails) },
 	{ "password be known", offsetof(struct script, knows) },
 	{ "mailstore be away", offsetof(struct script, mailstore_is_away) },
+	{ "registry be busy", offsetof(struct script, is_registry_busy) },
 	{ "mail be on its way", offsetof(struct script, recently_relayed) },
 };
 

@@ -199,11 +199,14 @@ static int host_tls_context(
 	return -ENOENT;
 }
 
-static void host_pass_unseen(struct host *h, struct session *s, const char *name)
+static int host_pass_unseen(struct host *h, struct session *s, const char *name)
 {
 	(void)s;
 	(void)name;
+	if (script_of(h)->is_registry_busy)
+		return -EBUSY;
 	script_of(h)->unseen++;
+	return 0;
 }
 
 static void host_unseen_over(struct host *h, struct session *s)

@@ -28,7 +28,7 @@ struct script {
 	int stale; /* how often the offer was said to be */
 	bool is_crowded, is_filled, is_many, is_retired, is_slow, connect_fails,
 		hand_off_fails, knows;
-	bool connects_slowly, recently_relayed;
+	bool connects_slowly, recently_relayed, is_registry_busy;
 	unsigned unseen; /* connections that were passed so */
 	int live, learned, settled, connections, waiting, places, failed, right;
 	char learned_password[64], handed[256];

@@ -122,6 +122,64 @@ static void test_workers(void **state)
 	assert_int_equal(registry_is_held(t->r, alice, 0, &t->arena, &by, &t->err), 0);
 }
 
+/* Between the quiesce and the arrival: alice has switched just now. */
+static const struct arrival_row {
+	const char *name, *client, *service;
+	uint64_t ago_ms, count, open;
+	bool allowed;
+	int result;
+} arrival_rows[] = {
+	{ "nobody", "192.0.2.2", "imaps", 0, 1, 1, false, 0 },
+	{ "open", "192.0.2.1", "imaps", 0, 1, 1, false, 1 },
+	{ "an old one that is open", "192.0.2.1", "imaps", 2 * HOUR_MS, 1, 1, false, 1 },
+	{ "it came and went", "192.0.2.1", "imaps", 0, 1, 0, false, 1 },
+	{ "before the switch", "192.0.2.1", "imaps", 2 * HOUR_MS, 1, 0, false, 0 },
+	{ "to send mail", "192.0.2.1", "submission", 0, 1, 1, false, 0 },
+	{ "past us", "direct clients", "imap", 0, 3, 3, false, 1 },
+	{ "the admin allows it", "192.0.2.1", "imaps", 0, 1, 1, true, 0 },
+};
+
+static enum route route_of(struct test *t, int64_t id)
+{
+	struct account a;
+
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	return a.route;
+}
+
+static void test_arrival(void **state)
+{
+	static const enum account_event before[] = { EVENT_COPY, EVENT_CATCH_UP,
+		EVENT_SWITCH };
+
+	for (size_t i = 0; i < ROWS(arrival_rows); i++) {
+		const struct arrival_row *row = &arrival_rows[i];
+		struct test *t = *state;
+		struct unseen by;
+		int64_t alice = log_in_from(t, "alice", "192.0.2.1");
+		int result;
+
+		for (size_t j = 0; j < ROWS(before); j++)
+			NO_ERROR(registry_transition(t->r, alice, before[j],
+				STR_LIT("test"), STR_LIT(""), &t->err));
+		NO_ERROR(registry_allow_unseen(t->r, alice, row->allowed, &t->err));
+		see(t, 0, row->client, row->service, row->ago_ms, row->count, row->open);
+		result = registry_arrive(
+			t->r, alice, HOUR_MS, STR_LIT("test"), &t->arena, &by, &t->err);
+		if (result != row->result)
+			fail_msg("%s: %d: %s", row->name, result, t->err.text);
+		assert_int_equal(route_of(t, alice), result ? ROUTE_BUSY : ROUTE_LOCAL);
+		/* that it is over once it has arrived */
+		if (result == 0)
+			assert_int_equal(
+				registry_arrive(t->r, alice, HOUR_MS, STR_LIT("test"),
+					&t->arena, &by, &t->err),
+				-EPERM);
+		fixture_teardown(state);
+		fixture_setup(state);
+	}
+}
+
 static int count_rows(void *context, const struct unseen *u)
 {
 	size_t *n = context;
@@ -142,6 +200,7 @@ static void test_what_is_kept(void **state)
 	see(t, 0, "192.0.2.7", "imaps", UNSEEN_KEPT_MS + HOUR_MS, 1, 0);
 	see(t, 0, "192.0.2.8", "imaps", UNSEEN_KEPT_MS + HOUR_MS, 1, 1);
 	see(t, 0, "192.0.2.9", "imaps", HOUR_MS, 1, 0);
+	NO_ERROR(registry_forget_unseen(t->r, &t->err));
 	NO_ERROR(registry_each_unseen(t->r, 0, count_rows, &n, &t->err));
 	assert_int_equal(n, 2); /* what is over was forgotten, what is open not */
 	n = 0;
@@ -192,6 +251,7 @@ int main(void)
 		ROW(test_held),
 		ROW(test_others_are_not_held),
 		ROW(test_workers),
+		ROW(test_arrival),
 		ROW(test_what_is_kept),
 		ROW(test_readers),
 	};
