@@ -191,23 +191,35 @@ static const struct expression_probe queues[] = {
 			.data_len = 8 } } },
 };
 
+/* What the kernel says to an expression that it does not have. All else says nothing of
+   the kernel: rules must not change because of it. */
+static bool is_missing(int code)
+{
+	return code == -ENOENT || code == -EOPNOTSUPP || code == -EINVAL;
+}
+
 int rules_probe_queue(enum rules_queue *ret_queue, struct error *err)
 {
 	struct expression_probe probe = queues[RULES_QUEUE_XT];
 	struct xt_NFQ_info_v3 info = {
 		.queuenum = RULES_QUEUE_FIRST, .queues_total = 1, .flags = NFQ_FLAG_BYPASS
 	};
+	enum rules_queue queue = RULES_QUEUE_NFT;
 	struct error said = { 0 };
 	int code = probe_expression(&queues[RULES_QUEUE_NFT], &said);
 
-	if (code == -EPERM || code == -ENOMEM)
+	if (is_missing(code)) {
+		memcpy(probe.ops[0].data, &info, sizeof(info));
+		queue = RULES_QUEUE_XT;
+		code = probe_expression(&probe, &said);
+	}
+	if (is_missing(code)) {
+		queue = RULES_QUEUE_NONE;
+		code = 0;
+	}
+	if (code < 0)
 		return error_set(err, code, "%s", said.text);
-	*ret_queue = RULES_QUEUE_NFT;
-	if (code == 0)
-		return 0;
-	memcpy(probe.ops[0].data, &info, sizeof(info));
-	*ret_queue =
-		probe_expression(&probe, &said) == 0 ? RULES_QUEUE_XT : RULES_QUEUE_NONE;
+	*ret_queue = queue;
 	return 0;
 }
 
