@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Debian package on a machine of its own: built, held against lintian, installed in a
+fresh Debian 12 that systemd boots in namespaces, started, killed, rebooted, upgraded under
+a running service, removed. Needs root and the packages of tests/package/packages. Minutes.
+
+test_package.py [DIRECTORY]      where it builds; kept, so that a second run is shorter
+"""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+INCLUDE = "systemd,systemd-sysv,dbus,nftables,iproute2,sqlite3,procps"
+EXPOSURE_MAX = 3.5  # the supervisor is root, and has the network and its rules
+CONF = """source = "192.0.2.10"
+domains = {"example.com"}
+strategy = "after-logoff"
+"""
+# what becomes of a machine: its own processes, network, mounts; the root is the folder
+BOOT = r"""
+set -e
+mount --make-rprivate /
+mount --bind "$ROOT" "$ROOT"
+cd "$ROOT"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=755 tmpfs dev
+mkdir dev/pts dev/shm
+for n in null zero full random urandom tty; do : >dev/$n; mount --bind /dev/$n dev/$n; done
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs tmpfs dev/shm
+[ ! -e /dev/net/tun ] || { mkdir dev/net; : >dev/net/tun; mount --bind /dev/net/tun dev/net/tun; }
+ip link set lo up
+echo 1 >/proc/sys/net/ipv4/ip_forward
+mkdir -p old
+pivot_root . old
+umount -l /old
+exec env -i container=mailferry-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
+"""
+
+
+def run(*words, check=True, **more):
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True,
+                          timeout=1200, **more)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(map(str, words))}: {done.returncode}\n"
+                             f"{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def until(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.3)
+    print(f"  ok: {what}", flush=True)
+
+
+def ensure(what, condition):
+    if not condition:
+        raise AssertionError(what)
+    print(f"  ok: {what}", flush=True)
+
+
+def build(place, version=None):
+    """The package of the last commit, as VERSION."""
+    tree = place / "mailferry-build"
+    run("rm", "-rf", tree)
+    tree.mkdir(parents=True)
+    archive = subprocess.run(["git", "-C", str(SOURCE), "archive", "HEAD"],
+                             stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(["tar", "x", "-C", str(tree)], input=archive, check=True)
+    if version:
+        log = tree / "debian/changelog"
+        log.write_text(re.sub(r"\([^)]*\)", f"({version})", log.read_text(), count=1))
+    run("dpkg-buildpackage", "-b", "-us", "-uc", cwd=tree)
+    packages = sorted(place.glob("mailferry_*.deb"), key=lambda p: p.stat().st_mtime)
+    return packages[-1]
+
+
+def check_lintian(place):
+    changes = sorted(place.glob("mailferry_*.changes"), key=lambda p: p.stat().st_mtime)[-1]
+    said = run("lintian", "--fail-on", "none", changes, check=False)
+    ensure(f"lintian says nothing ({said.strip()})", not re.search(r"(?m)^[EW]:", said))
+
+
+def make_root(place, package):
+    root = place / "root"
+    if not (root / "lib/systemd/systemd").exists():
+        needed = re.sub(r"\([^)]*\)|\s|\|[^,]*", "",
+                        run("dpkg-deb", "-f", package, "Depends"))
+        run("rm", "-rf", root)
+        run("mmdebstrap", "--variant=minbase", f"--include={INCLUDE},{needed}", "bookworm",
+            root)
+    return root
+
+
+class Machine:
+    """systemd on ROOT, in namespaces."""
+
+    def __init__(self, root):
+        self.root, self.boot = root, None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.boot = subprocess.Popen(
+            ["unshare", "--pid", "--mount", "--net", "--uts", "--ipc", "--cgroup", "--fork",
+             "--kill-child=KILL", "sh", "-c", BOOT], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "ROOT": str(self.root)})
+        until("systemd has booted", lambda: self("systemctl", "is-system-running", "--wait",
+                                                 check=False).strip() == "running")
+
+    def stop(self):
+        if self.boot:
+            self.boot.send_signal(signal.SIGKILL)  # the namespace ends with it
+            self.boot.wait()
+        self.boot = None
+
+    def _init(self):
+        path = f"/proc/{self.boot.pid}/task/{self.boot.pid}/children"
+        with contextlib.suppress(OSError, IndexError):  # not born yet
+            return Path(path).read_text().split()[0]
+        return None
+
+    def __call__(self, *words, **more):
+        init = self._init() if self.boot else None
+        if not init:
+            return ""
+        return run("nsenter", "-t", init, "-a", "env", "-i",
+                   "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *words, **more)
+
+    def install(self, package):
+        inside = self.root / "root" / package.name
+        inside.write_bytes(package.read_bytes())
+        self("dpkg", "-i", f"/root/{package.name}")
+
+    def pids(self):
+        return self("sh", "-c", "pgrep -f ^/usr/sbin/mailferry || true").split()
+
+
+def check_units(machine):
+    for unit in ("mailferry.service", "mailferry-rules.service"):
+        said = machine("systemd-analyze", "security", "--no-pager", unit, check=False)
+        exposure = float(re.search(r"exposure level for \S+: ([0-9.]+)", said)[1])
+        ensure(f"{unit}: exposure {exposure}", exposure <= EXPOSURE_MAX)
+
+
+def check_service(machine):
+    ensure("nothing starts before it is configured", not machine.pids())
+    (machine.root / "etc/mailferry/mailferry.conf").write_text(CONF)
+    machine("systemctl", "enable", "--now", "mailferry-rules", "mailferry")
+    until("it serves", lambda: machine("systemctl", "is-active", "mailferry",
+                                       check=False).strip() == "active")
+    ensure("its rules are in", "tproxy" in machine("nft", "list", "table", "inet",
+                                                   "mailferry"))
+    before = machine("systemctl", "show", "-P", "MainPID", "mailferry").strip()
+    machine("systemctl", "kill", "-s", "KILL", "mailferry")
+    until("killed, it is started again", lambda: machine(
+        "systemctl", "show", "-P", "MainPID", "mailferry").strip() not in ("0", before))
+    until("and serves", lambda: machine("systemctl", "is-active", "mailferry",
+                                        check=False).strip() == "active")
+
+
+def check_end(machine):
+    machine("dpkg", "--remove", "mailferry")
+    ensure("removed, nothing runs", not machine.pids())
+    ensure("its state stays", (machine.root / "var/lib/mailferry/registry.sqlite").exists())
+
+
+def main():
+    place = Path(sys.argv[1] if len(sys.argv) > 1 else "build/package").resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    package = build(place)
+    check_lintian(place)
+    root = make_root(place, package)
+    with Machine(root) as machine:
+        machine.install(package)
+        check_units(machine)
+        check_service(machine)
+        machine.stop()
+        machine.start()
+        until("it serves after a boot", lambda: machine(
+            "systemctl", "is-active", "mailferry", check=False).strip() == "active")
+        newer = build(place, "0.1.0+test")
+        machine.install(newer)
+        until("upgraded, it serves", lambda: machine(
+            "systemctl", "is-active", "mailferry", check=False).strip() == "active")
+        check_end(machine)
+        machine("dpkg", "--purge", "mailferry")
+    print("1 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main()
