@@ -8,7 +8,7 @@
 
 /* ---- the loop ---- */
 
-static void call(struct script *s)
+void script_call(struct script *s)
 {
 	int calls = 0;
 	bool called;
@@ -21,13 +21,13 @@ static void call(struct script *s)
 	} while (called);
 }
 
-static void say(struct script *s, struct stream *to, struct str bytes)
+void script_say(struct script *s, struct stream *to, struct str bytes)
 {
 	size_t split = s->way.split;
 
 	if (split && split < bytes.len) {
 		odd_say_bytes(to, str_take(bytes, split));
-		call(s);
+		script_call(s);
 		bytes = str_skip(bytes, split);
 	}
 	if (to == s->client || to == s->source)
@@ -88,7 +88,7 @@ static void do_client_blocks(struct script *s)
 static void do_client_reads(struct script *s)
 {
 	odd_block(s->client, false);
-	call(s);
+	script_call(s);
 	buf_clear(&s->client_heard);
 }
 
@@ -211,6 +211,7 @@ static const struct event {
 	{ "client blocks", do_client_blocks },
 	{ "client reads", do_client_reads },
 	{ "more than fits", do_more_than_fits },
+	{ "handshake", script_tls_handshake },
 	{ "quiesce", do_quiesce },
 	{ "quiesce by force", do_quiesce_by_force },
 	{ "verdict right", do_right },
@@ -238,6 +239,8 @@ static const struct flag {
 	{ "memory be full", offsetof(struct script, is_filled) },
 	{ "retired", offsetof(struct script, is_retired) },
 	{ "slow account", offsetof(struct script, is_slow) },
+	{ "keys be here", offsetof(struct script, keys_are_here) },
+	{ "keys be late", offsetof(struct script, keys_are_late) },
 	{ "connect fail", offsetof(struct script, connect_fails) },
 	{ "connect take time", offsetof(struct script, connects_slowly) },
 	{ "hand-off fail", offsetof(struct script, hand_off_fails) },
@@ -303,13 +306,16 @@ static void check_text(struct script *s, const char *is, const char *wanted)
 
 static bool check(struct script *s, const char *line)
 {
-	static const char state[] = "state ", learned[] = "learned \"",
-			  handed[] = "handed ", told[] = "told ", mail[] = "mail is ";
+	static const char state[] = "state ", asked[] = "asked ",
+			  learned[] = "learned \"", handed[] = "handed ",
+			  told[] = "told ", mail[] = "mail is ";
 	char name[32];
 	int value;
 
 	if (strncmp(line, state, strlen(state)) == 0)
 		check_text(s, session_state_name(s->session), line + strlen(state));
+	else if (strncmp(line, asked, strlen(asked)) == 0)
+		check_text(s, s->asked_name, line + strlen(asked));
 	else if (strncmp(line, learned, strlen(learned)) == 0)
 		check_text(s, s->learned_password, line + strlen(learned));
 	else if (strncmp(line, handed, strlen(handed)) == 0)
@@ -367,12 +373,14 @@ static void words(struct script *s, const char *line)
 	char space[512];
 	struct str text = text_of(s, line + 2, space);
 
+	if (script_tls_words(s, line[0], line + 2, text))
+		return;
 	switch (line[0]) {
 	case 'C':
 	case 'S':
 		if (!(line[0] == 'C' ? s->client : s->source))
 			FAIL(s, "it is closed");
-		say(s, line[0] == 'C' ? s->client : s->source, text);
+		script_say(s, line[0] == 'C' ? s->client : s->source, text);
 		break;
 	case 'c':
 		hears(s, &s->client_heard, line + 2);
@@ -400,7 +408,7 @@ static void play(struct script *s, const char *line)
 			FAIL(s, "what is that?");
 		events[i].happens(s);
 	}
-	call(s);
+	script_call(s);
 }
 
 /* ---- a run ---- */
@@ -415,7 +423,7 @@ static void client_connects(struct script *s)
 	s->session = LIST_FIRST(&s->host.sessions);
 	if (!s->session)
 		s->session = LIST_FIRST(&s->host.gone);
-	call(s);
+	script_call(s);
 }
 
 static void show(struct script *s, enum service_id service, const char *capability)
@@ -435,6 +443,7 @@ static void offers_begin(struct script *s)
 {
 	show(s, SERVICE_IMAP,
 		"IMAP4rev1 SASL-IR STARTTLS AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 AUTH=GSSAPI");
+	show(s, SERVICE_IMAPS, "IMAP4rev1");
 	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\nSTLS\r\nSASL PLAIN CRAM-MD5\r\n");
 	show(s, SERVICE_SMTP, "250-mail.example.com\r\n250 SIZE\r\n");
 	script_load_offer(s, s->row->service);
@@ -447,6 +456,7 @@ static void begin(struct script *s, const struct script_row *row, struct script_
 	struct test *registry = s->registry;
 	const struct service_handler *handlers = s->handlers;
 	const struct script_setup *setup = s->setup;
+	struct script_tls *tls = s->tls;
 
 	memset(s, 0, sizeof(*s));
 	s->host = host;
@@ -454,6 +464,7 @@ static void begin(struct script *s, const struct script_row *row, struct script_
 	s->registry = registry;
 	s->handlers = handlers;
 	s->setup = setup;
+	s->tls = tls;
 	s->host.settings = &s->settings;
 	s->row = row;
 	s->way = way;
@@ -470,6 +481,7 @@ static void begin(struct script *s, const struct script_row *row, struct script_
 static void end(struct script *s)
 {
 	s->line = "the end";
+	script_tls_end(s);
 	if (buf_len(&s->client_heard) || buf_len(&s->source_heard))
 		FAIL(s, "not expected: client \"%.*s\" source \"%.*s\"",
 			STR_ARG(buf_view(&s->client_heard)),
@@ -567,6 +579,7 @@ void script_free(struct script *s)
 {
 	void *state = s->registry;
 
+	script_tls_free(s);
 	relay_shared_fini(&s->host.relay);
 	(void)fixture_teardown(&state);
 	free(s);

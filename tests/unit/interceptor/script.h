@@ -8,6 +8,11 @@
  *   C text    the client sends the text and CRLF     c text   the client has received it
  *   S text    the source does                        s text   the source has
  *
+ *   H name    the client begins TLS and asks for that name, "-" for none; `handshake` goes
+ *             on with it
+ *   h name    the source has received that beginning as it was, and nothing else
+ *   T text    the client sends it by TLS             t text   it has received it by TLS
+ *
  * In s and S a first word `%` is any word, and `$` is what the last `%` was (IMAP's tag
  * towards the source cannot be guessed). The line `plain`, the first, has the row run
  * only over a stream that is not odd. All other lines name something that happens, or

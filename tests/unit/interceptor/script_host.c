@@ -192,20 +192,18 @@ static void host_quiesced(
 static int host_tls_context(
 	struct host *h, const struct session *s, const char *name, SSL_CTX **ret)
 {
-	(void)h;
 	(void)s;
-	(void)name;
-	(void)ret;
-	return -ENOENT;
+	return script_tls_context(script_of(h), name, ret);
 }
 
 static int host_pass_unseen(struct host *h, struct session *s, const char *name)
 {
 	(void)s;
-	(void)name;
 	if (script_of(h)->is_registry_busy)
 		return -EBUSY;
 	script_of(h)->unseen++;
+	(void)snprintf(script_of(h)->asked_name, sizeof(script_of(h)->asked_name), "%s",
+		*name ? name : "-");
 	return 0;
 }
 

@@ -13,6 +13,7 @@ struct script {
 	struct test *registry;
 	const struct service_handler *handlers;
 	const struct script_setup *setup;
+	struct script_tls *tls; /* NULL: no row has needed it yet */
 
 	/* of one run */
 	const struct script_row *row;
@@ -29,7 +30,9 @@ struct script {
 	bool is_crowded, is_filled, is_many, is_retired, is_slow, connect_fails,
 		hand_off_fails, knows;
 	bool connects_slowly, recently_relayed, is_registry_busy;
-	unsigned unseen; /* connections that were passed so */
+	bool keys_are_here, keys_are_late;
+	char asked_name[64]; /* by the client of TLS, last; "-": none */
+	unsigned unseen;     /* connections that were passed so */
 	int live, learned, settled, connections, waiting, places, failed, right;
 	char learned_password[64], handed[256];
 	/* script_mail.c */
@@ -45,6 +48,16 @@ struct script {
 		fail_msg(__VA_ARGS__);                                                   \
 	} while (0)
 
+/* script.c: somebody's words, cut as the way says; and what is to be called then. */
+void script_say(struct script *s, struct stream *to, struct str bytes);
+void script_call(struct script *s);
+/* script_tls.c */
+int script_tls_context(struct script *s, const char *name, SSL_CTX **ret);
+void script_tls_handshake(struct script *s);
+/* A line of TLS (script.h); false: it is none. */
+bool script_tls_words(struct script *s, char kind, const char *name, struct str text);
+void script_tls_end(struct script *s); /* of a run */
+void script_tls_free(struct script *s);
 /* script_host.c */
 extern const struct host_ops script_host_ops;
 void script_load_offer(struct script *s, enum service_id service);

@@ -64,7 +64,8 @@ static const struct {
 	{ "192.0.2.2", SERVICE_IMAPS, KEY },                    /* f */
 };
 
-/* a+ it begins, a- it ends, w the worker writes, l somebody locks the registry, u and
+/* a+ it begins, a- it ends, a? the registry knows that it is open, a! it does not yet, w
+   the worker writes, l somebody locks the registry, u and
    unlocks it. */
 static const struct row {
 	const char *name, *steps, *registry;
@@ -88,6 +89,15 @@ static const struct row {
 		"192.0.2.1 pop3s " KEY " 1 0;",
 		false },
 	{ "hosts of one network", "d+ e+ d- w", "2001:db8:1:2::/64 imaps " KEY " 2 1;",
+		false },
+	{ "may pass once it is told", "a+ a! w a? a+ a?", "192.0.2.1 imaps " KEY " 1 1;",
+		false },
+	{ "may pass: the registry has one as open", "a+ w a- a+ a? w a?",
+		"192.0.2.1 imaps " KEY " 2 1;", false },
+	{ "may not pass while it is busy", "l a+ w a! u w a?",
+		"192.0.2.1 imaps " KEY " 1 1;", false },
+	{ "may not pass because of another", "a+ w c+ a? c! w c?",
+		"192.0.2.1 imaps " KEY " 1 1;192.0.2.1 imaps no key for b.example 1 1;",
 		false },
 	{ "busy: kept", "l a+ w u w", "192.0.2.1 imaps " KEY " 1 1;", false },
 	{ "busy, and over meanwhile", "l a+ w a- w u w", "192.0.2.1 imaps " KEY " 1 0;",
@@ -140,6 +150,8 @@ static void step(struct run *run, const char *what)
 		begin_one(run, i);
 	else if (what[1] == '-')
 		unseen_flows_end(&run->all, run->flows[i]);
+	else if (what[1] == '?' || what[1] == '!')
+		assert_int_equal(unseen_flow_is_written(run->flows[i]), what[1] == '?');
 	else if (what[0] == 'l')
 		lock(run);
 	else if (what[0] == 'u')

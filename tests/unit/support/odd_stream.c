@@ -21,7 +21,7 @@ struct odd_stream {
 	struct buf decoded;
 	/* in memory */
 	struct buf in, *heard;
-	bool in_ended, out_ended, is_connecting, is_blocked;
+	bool in_ended, out_ended, is_connecting, is_blocked, is_woken;
 	int broken; /* -errno */
 	struct stream **place;
 };
@@ -271,6 +271,11 @@ void odd_block(struct stream *s, bool blocked)
 	odd_of(s)->is_blocked = blocked;
 }
 
+void odd_wake(struct stream *s)
+{
+	odd_of(s)->is_woken = true;
+}
+
 bool odd_heard_end(const struct stream *s)
 {
 	return odd_seen(s)->out_ended;
@@ -320,6 +325,9 @@ bool odd_call(struct stream *s)
 		events = s->wanted & (UV_READABLE | UV_WRITABLE | events);
 	if (odd_pending(s))
 		events |= s->wanted & UV_READABLE;
+	if (o->is_woken)
+		events |= s->wanted & (UV_READABLE | UV_WRITABLE);
+	o->is_woken = false;
 	if (!events)
 		return false;
 	s->ready(s->context, events, 0);

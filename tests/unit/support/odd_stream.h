@@ -36,6 +36,8 @@ void odd_connecting(struct stream *s);
 void odd_connect(struct stream *s);
 /* The peer takes nothing any more, until it does again. */
 void odd_block(struct stream *s, bool blocked);
+/* As stream_wake() does it in a loop: the owner is called once for all it wants. */
+void odd_wake(struct stream *s);
 bool odd_heard_end(const struct stream *s);
 /* What the owner has not read yet is added to b. */
 void odd_unread(const struct stream *s, struct buf *b);
