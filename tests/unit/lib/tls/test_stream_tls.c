@@ -279,6 +279,17 @@ static const struct {
 	{ "BYE", STARTTLS_IMAP, "* BYE full\r\n", { NULL }, { NULL }, -EPROTONOSUPPORT },
 	{ "bytes behind its word", STARTTLS_IMAP, "* OK hi\r\n", { "mf1 STARTTLS\r\n" },
 		{ "mf1 OK go\r\n* OK injected\r\n" }, -EPROTO },
+	{ "bytes behind it, POP3", STARTTLS_POP3, "+OK hi\r\n", { "STLS\r\n" },
+		{ "+OK go\r\n+OK injected\r\n" }, -EPROTO },
+	{ "bytes behind it, SMTP", STARTTLS_SMTP, "220 hi\r\n",
+		{ "EHLO [127.0.0.1]\r\n", "STARTTLS\r\n" },
+		{ "250-me\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n" }, -EPROTO },
+	{ "half a line behind it", STARTTLS_SMTP, "220 hi\r\n",
+		{ "EHLO [127.0.0.1]\r\n", "STARTTLS\r\n" },
+		{ "250-me\r\n250 STARTTLS\r\n", "220 go\r\n250 in" }, -EPROTO },
+	{ "a word before we asked", STARTTLS_SMTP, "220 hi\r\n",
+		{ "EHLO [127.0.0.1]\r\n" }, { "250 STARTTLS\r\n250 early\r\n" },
+		-EPROTONOSUPPORT },
 };
 
 static void expect(int fd, struct stream *client, const char *words)
