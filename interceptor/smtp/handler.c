@@ -150,6 +150,9 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 	case SMTP_PROXY_AUTHENTICATED:
 		smtp_authenticated(s);
 		break;
+	case SMTP_PROXY_LOGIN_REFUSED:
+		smtp_login_refused(s);
+		break;
 	case SMTP_PROXY_START_TLS:
 		smtp_start_tls(s);
 		break;

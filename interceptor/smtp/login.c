@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define WRONG "reason=wrong-password"
+
 /* ---- whose word counts ---- */
 
 struct names {
@@ -45,16 +47,17 @@ static int look_up(struct session *s, struct str name, struct account_route *ret
 	return r;
 }
 
-static void log_refused(struct session *s, struct str name)
+/* whose: as contrib/fail2ban reads it. */
+static void log_refused(struct session *s, struct str name, const char *whose)
 {
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
 
 	s->host->notes[NOTE_REFUSED]++;
 	session_has_failed(s);
 	endpoint_text(&s->peer, client);
-	log_info(session_id(s, id), "refused",
-		"account=%.*s reason=wrong-password service=%s client=%s", STR_ARG(name),
-		service_name(s->service), client);
+	log_info(session_id(s, id), "refused", "account=%.*s %s service=%s client=%s",
+		STR_ARG(name.len ? name : STR_LIT("-")), whose, service_name(s->service),
+		client);
 }
 
 /* ---- the vault's word ---- */
@@ -74,7 +77,7 @@ static void checked(struct session *s, enum verdict verdict, struct str ticket)
 	if (is == SMTP_CHECK_RIGHT)
 		session_is_proven(s);
 	else if (is == SMTP_CHECK_WRONG)
-		log_refused(s, str_from(s->account));
+		log_refused(s, str_from(s->account), WRONG);
 	smtp_proxy_checked(&f->proxy, is);
 	session_again(s);
 	session_leave(s);
@@ -110,12 +113,12 @@ void smtp_check_login(struct session *s)
 	if (r < 0) {
 		smtp_proxy_checked(p, SMTP_CHECK_LATER);
 	} else if (route.route != ROUTE_LOCAL && smtp_of(s)->offer.retired) {
-		log_refused(s, n.account);
+		log_refused(s, n.account, WRONG);
 		smtp_proxy_checked(p, SMTP_CHECK_WRONG);
 	} else if (route.route == ROUTE_SOURCE && other.route == ROUTE_SOURCE) {
 		smtp_proxy_checked(p, SMTP_CHECK_SOURCE);
 	} else if (n.prover.len) { /* nobody opens it by another's password here */
-		log_refused(s, n.account);
+		log_refused(s, n.account, WRONG);
 		smtp_proxy_checked(p, SMTP_CHECK_WRONG);
 	} else if (route.route == ROUTE_LOCAL) {
 		ask_vault(s, &route);
@@ -151,6 +154,11 @@ static const char *why_not(const struct session *s, const struct smtp_login *l,
 		return NULL;
 	(void)snprintf(text, SMTP_MECHANISM_MAX, "%.*s", STR_ARG(l->mechanism));
 	return text;
+}
+
+void smtp_login_refused(struct session *s)
+{
+	log_refused(s, names_of_login(s).account, "by=source");
 }
 
 void smtp_authenticated(struct session *s)

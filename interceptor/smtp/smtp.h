@@ -73,6 +73,7 @@ void smtp_abort(struct session *s);
 void smtp_check_login(struct session *s);
 void smtp_forget_check(struct session *s);
 void smtp_authenticated(struct session *s);
+void smtp_login_refused(struct session *s); /* by the source */
 void smtp_connect_relay(struct session *s);
 
 /* starttls.c */

@@ -16,6 +16,8 @@ LINES = [
     ("refused account=- by=source service=pop3 client=192.0.2.8:4000", "192.0.2.8"),
     ("refused account=alice by=source service=imap client=[2001:db8::7]:4000",
      "2001:db8::7"),
+    ("refused account=alice by=source service=submission client=192.0.2.13:4000", "192.0.2.13"),
+    ("refused account=- by=source service=smtp client=192.0.2.14:4000", "192.0.2.14"),
     ("refused account=x by=source service=imap client=198.51.100.9:1 reason=wrong-password "
      "service=imap client=192.0.2.9:4000", "192.0.2.9"),
     ("refused account=alice reason=busy service=imap client=192.0.2.10:4000", None),

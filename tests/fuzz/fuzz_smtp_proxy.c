@@ -99,6 +99,7 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_TRACE:
 	case SMTP_PROXY_CHECK:
 	case SMTP_PROXY_AUTHENTICATED:
+	case SMTP_PROXY_LOGIN_REFUSED:
 	case SMTP_PROXY_START_TLS:
 	case SMTP_PROXY_UPGRADE:
 	case SMTP_PROXY_DROP_SOURCE:
@@ -120,6 +121,8 @@ static void act(struct play *p, enum smtp_proxy_action action)
 	} else if (action == SMTP_PROXY_AUTHENTICATED) {
 		must(p->proxy.login.mechanism.ptr != NULL);
 		p->let_in = true;
+	} else if (action == SMTP_PROXY_LOGIN_REFUSED) {
+		must(p->proxy.login.mechanism.ptr && !p->proxy.client.authenticated);
 	} else if (action == SMTP_PROXY_START_TLS) {
 		/* what it says next is TLS, and so is what it is told */
 		must(p->offer.tls == SMTP_TLS_HERE && !p->proxy.client.secure);

@@ -150,6 +150,15 @@ def a_user_sends(world, port):
     world.arrives(world.there, token.encode(), source=True)
 
 
+@case
+def a_password_that_the_old_server_refuses(world):
+    """It leaves the line that contrib/fail2ban reads."""
+    done = send(world, world.there, "wrong", at(world.there), port=587)
+    equal(done.returncode, 67, f"login denied: {done.stdout}")
+    line = f" refused account={world.there} by=source service=submission client=192.0.2."
+    wait_until("the line", lambda: line in world.ferry.log.read_text(errors="replace"), 5)
+
+
 def send(world, user, password, *recipients, port=465, token="token-"):
     """CompletedProcess of curl, which logs in and sends."""
     scheme, options = ("smtps", []) if port == 465 else ("smtp", ["--ssl-reqd"])

@@ -337,6 +337,8 @@ enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_i
 	enum smtp_proxy_action action;
 
 	io->client_used = io->source_used = 0;
+	if (p->login.is_refused)
+		proxy_forget_login(p);
 	proxy_drain(p);
 	action = due_action(p);
 	if (action == SMTP_PROXY_NEED_MORE)

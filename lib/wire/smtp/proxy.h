@@ -231,6 +231,7 @@ enum smtp_proxy_action {
 	SMTP_PROXY_CONNECT_RELAY, /* to the smart host: smtp_proxy_relay_begun() */
 	SMTP_PROXY_TRACE,         /* (!) append our Received line to to_source */
 	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
+	SMTP_PROXY_LOGIN_REFUSED, /* the source found p->login wrong */
 	SMTP_PROXY_START_TLS,     /* (!) once all is written, the client speaks TLS */
 	SMTP_PROXY_UPGRADE,       /* relay blindly */
 	SMTP_PROXY_DROP_SOURCE,   /* close that connection at once, in the middle */
@@ -283,6 +284,7 @@ struct smtp_login {
 	bool is_odd;        /* no base64 */
 	bool is_asked_here; /* by us, not by the source */
 	bool is_right_here; /* whatever the source says */
+	bool is_refused;    /* by the source: to be forgotten */
 };
 
 /* Its strings lie in `arena`. */

@@ -66,7 +66,7 @@ static void saw(struct smtp_proxy *p, struct str line)
 		l->user = user;
 }
 
-static void forget_login(struct smtp_proxy *p)
+void proxy_forget_login(struct smtp_proxy *p)
 {
 	arena_fini(&p->secrets);
 	arena_init(&p->secrets);
@@ -75,7 +75,7 @@ static void forget_login(struct smtp_proxy *p)
 
 static void begin_login(struct smtp_proxy *p, struct str name)
 {
-	forget_login(p);
+	proxy_forget_login(p);
 	p->login.mechanism = arena_str(&p->secrets, name);
 	for (size_t i = 0; i < sizeof(mechanism_rows) / sizeof(mechanism_rows[0]); i++)
 		if (str_ieq(name, mechanism_rows[i].name))
@@ -116,7 +116,7 @@ static void let_in_here(struct smtp_proxy *p)
 static void refuse_login(struct smtp_proxy *p, const char *text)
 {
 	proxy_answer(p, text);
-	forget_login(p);
+	proxy_forget_login(p);
 	p->state = SMTP_PROXY_COMMAND;
 }
 
@@ -152,6 +152,13 @@ static bool is_refusal_hidden(struct smtp_proxy *p, const struct smtp_reply *rep
 	return true;
 }
 
+/* Not a login that was given up, that came in clear or by an unknown mechanism, or that
+   nobody could look at: of RFC 4954, 4 and 6, and what servers say beside it. */
+static bool finds_wrong(const struct smtp_reply *reply)
+{
+	return reply->code == 535 || reply->code == 525 || reply->code / 10 == 55;
+}
+
 enum smtp_proxy_action proxy_auth_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -171,8 +178,8 @@ enum smtp_proxy_action proxy_auth_reply(
 	if (reply->code == 235)
 		return let_in(p, SMTP_PROXY_AUTHENTICATED);
 	p->state = SMTP_PROXY_COMMAND;
-	forget_login(p);
-	return SMTP_PROXY_AGAIN;
+	p->login.is_refused = true;
+	return finds_wrong(reply) ? SMTP_PROXY_LOGIN_REFUSED : SMTP_PROXY_AGAIN;
 }
 
 void proxy_login_lost(struct smtp_proxy *p)

@@ -78,6 +78,8 @@ proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;
 proxy_lost_fn proxy_chunk_lost;
 
 /* proxy_auth.c */
+/* With its passwords. */
+void proxy_forget_login(struct smtp_proxy *p);
 enum smtp_proxy_action proxy_auth_begin(
 	struct smtp_proxy *p, struct str line, struct str args);
 proxy_bytes_fn proxy_auth_line;

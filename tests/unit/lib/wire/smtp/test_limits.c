@@ -89,6 +89,7 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AGAIN:
 	case SMTP_PROXY_AT_SOURCE:
 	case SMTP_PROXY_AUTHENTICATED:
+	case SMTP_PROXY_LOGIN_REFUSED:
 	case SMTP_PROXY_UPGRADE:
 		return true;
 	case SMTP_PROXY_CONNECT_RELAY:

@@ -120,13 +120,13 @@ static void say_recipients(struct play *p)
 	buf_fini(&text);
 }
 
-static void say_login(struct play *p)
+static void say_login(struct play *p, const char *what)
 {
 	const struct smtp_login *l = &p->proxy.login;
 	struct buf text;
 
 	buf_init(&text, 0);
-	buf_printf(&text, "login %.*s|%.*s|%.*s|%.*s", STR_ARG(l->mechanism),
+	buf_printf(&text, "%s %.*s|%.*s|%.*s|%.*s", what, STR_ARG(l->mechanism),
 		STR_ARG(l->user), STR_ARG(l->password), STR_ARG(l->master));
 	trace_line(&p->trace, 'A', buf_view(&text));
 	buf_fini(&text);
@@ -206,13 +206,12 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 		check(p);
 		break;
 	case SMTP_PROXY_AUTHENTICATED:
-		say_login(p);
+	case SMTP_PROXY_LOGIN_REFUSED:
+		say_login(p, action == SMTP_PROXY_AUTHENTICATED ? "login" : "refused");
 		break;
 	case SMTP_PROXY_UPGRADE:
-		say(p, "upgrade");
-		break;
 	case SMTP_PROXY_START_TLS:
-		say(p, "start tls");
+		say(p, action == SMTP_PROXY_UPGRADE ? "upgrade" : "start tls");
 		break;
 	case SMTP_PROXY_DROP_SOURCE:
 		say(p, "drop source");
