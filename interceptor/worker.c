@@ -416,6 +416,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 {
 	int r = open_registry(w, err);
 
+	source_tls_prepare(&w->source_tls, w->host.settings);
 	if (r == 0)
 		r = drop_rights(w, err);
 	if (r < 0)

@@ -87,8 +87,8 @@ static int version_of(enum tls_version v)
 	return numbers[v];
 }
 
-static int make_context(const struct settings *s, struct registry *r,
-	enum service_id service, SSL_CTX **ret, struct error *err)
+static int make_context(const struct source_tls *t, const struct settings *s,
+	struct registry *r, enum service_id service, SSL_CTX **ret, struct error *err)
 {
 	static const enum tls_verify kinds[SOURCE_VERIFY_COUNT] = {
 		[SOURCE_VERIFY_PIN] = TLS_VERIFY_PIN,
@@ -99,6 +99,7 @@ static int make_context(const struct settings *s, struct registry *r,
 	struct tls_client_policy policy = {
 		.verify = kinds[service_settings->source_verify],
 		.name = source_tls_name(s),
+		.authorities = t->authorities,
 		.min_version = version_of(service_settings->source_min_version)
 	};
 	int code = 0;
@@ -114,10 +115,26 @@ static int make_context(const struct settings *s, struct registry *r,
 	return code < 0 ? code : tls_client_context(&policy, ret, err);
 }
 
+static bool wants_authorities(const struct settings *s)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (s->services[i].source_verify == SOURCE_VERIFY_CA &&
+			s->services[i].source_tls != SOURCE_TLS_NONE)
+			return true;
+	return false;
+}
+
+void source_tls_prepare(struct source_tls *t, const struct settings *s)
+{
+	if (!t->authorities && wants_authorities(s))
+		t->authorities = tls_authorities();
+}
+
 void source_tls_fini(struct source_tls *t)
 {
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		SSL_CTX_free(t->contexts[i]);
+	X509_STORE_free(t->authorities);
 	*t = (struct source_tls){ 0 };
 }
 
@@ -137,7 +154,7 @@ static int wrap(struct source_tls *t, const struct settings *s, struct registry 
 	int code = 0;
 
 	if (!*context)
-		code = make_context(s, r, service, context, err);
+		code = make_context(t, s, r, service, context, err);
 	if (code < 0)
 		return code;
 	code = implicit ? stream_tls_connect(

@@ -17,8 +17,12 @@
 /* What is the same for all connections of a process; all zero at first. */
 struct source_tls {
 	SSL_CTX *contexts[SERVICE_COUNT]; /* made when they are needed */
+	X509_STORE *authorities;          /* NULL: not read yet, or not needed */
 };
 void source_tls_fini(struct source_tls *t);
+/* Reads what cannot be read any more behind a sandbox: the authorities, where the
+   settings want some. Without it they are read when they are needed. */
+void source_tls_prepare(struct source_tls *t, const struct settings *s);
 
 /* *stream: a connection to that service that nothing was read from yet. It is put inside
    TLS when the service's `source_tls` says so; then the first bytes that are read are the

@@ -80,11 +80,41 @@ static bool verify_pin(SSL_CTX *ctx, const struct tls_client_policy *policy)
 	return true;
 }
 
+/* OpenSSL's own folder of authorities is looked at during a handshake, which is too late
+   here. The same are in one file: that of the environment, of OpenSSL, of Debian, of Red
+   Hat. */
+X509_STORE *tls_authorities(void)
+{
+	const char *named = getenv(X509_get_default_cert_file_env());
+	const char *const files[] = { named ? named : X509_get_default_cert_file(),
+		"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt" };
+	X509_STORE *store = X509_STORE_new();
+	bool found = false;
+
+	for (size_t i = 0;
+		store && !found && i < (named ? 1 : sizeof(files) / sizeof(files[0]));
+		i++)
+		found = X509_STORE_load_file(store, files[i]);
+	ERR_clear_error();
+	if (found)
+		return store;
+	X509_STORE_free(store);
+	return NULL;
+}
+
 static bool verify_ca(SSL_CTX *ctx, const struct tls_client_policy *policy)
 {
+	X509_STORE *known = policy->authorities ? policy->authorities : tls_authorities();
+	bool ok = known && policy->name && *policy->name &&
+	          X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(ctx), policy->name, 0);
+
+	if (ok)
+		SSL_CTX_set1_cert_store(ctx, known);
+	if (!policy->authorities)
+		X509_STORE_free(known);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	return policy->name && *policy->name && SSL_CTX_set_default_verify_paths(ctx) &&
-	       X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(ctx), policy->name, 0);
+	return ok;
 }
 
 static bool verify_nothing(SSL_CTX *ctx, const struct tls_client_policy *policy)

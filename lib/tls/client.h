@@ -23,9 +23,14 @@ struct tls_client_policy {
 	enum tls_verify verify;
 	unsigned char pin[TLS_PIN_SIZE]; /* with TLS_VERIFY_PIN */
 	const char *name; /* with TLS_VERIFY_CA: the name that must be in it; copied */
-	int min_version;  /* TLS1_VERSION: for an old server, with the weak ciphers of its
+	X509_STORE *authorities; /* with TLS_VERIFY_CA; NULL: tls_authorities() */
+	int min_version; /* TLS1_VERSION: for an old server, with the weak ciphers of its
 	                     time */
 };
+
+/* Those that this host knows, all read now: behind Landlock a process reads no more
+   files. The caller's, for X509_STORE_free(); NULL: none is there. */
+X509_STORE *tls_authorities(void);
 
 /* The caller's, for SSL_CTX_free(). 0 or -errno. */
 int tls_client_context(

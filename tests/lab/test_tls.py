@@ -222,6 +222,33 @@ def tls_findings(world, *options):
 
 
 @case
+def the_source_is_known_by_its_certificate(world):
+    """Workers and transfers, behind Landlock, still know whom the host trusts."""
+    before = dict(world.ferry.settings)
+    os.environ["SSL_CERT_FILE"] = str(world.server.folder / "cert.pem")
+    world.ferry.stop()
+    world.ferry.write_config(tls={**before["tls"], "source_verify": "ca"}, source_name=tls.NAME,
+                             services={"imap": {"source_tls": "starttls"}})
+    try:
+        world.ferry.start()
+        user = world.user(3)
+        imap_inside(world, user, world.secure(993, user)).logout()
+        world.ferry.wait_account(user, 30, stage="done", route="local")
+        world.ferry.stop()
+        world.ferry.write_config(source_name="other.example.com")
+        world.ferry.start()
+        stranger = world.user(3)
+        client = Imap(world.secure(993, stranger))
+        client.send(f"a LOGIN {stranger} {world.password(stranger)}\r\n".encode())
+        true(b"UNAVAILABLE" in client.line(), "another name")
+    finally:
+        os.environ.pop("SSL_CERT_FILE")
+        world.ferry.stop()
+        world.ferry.settings = before
+        world.ferry.start()
+
+
+@case
 def the_source_is_known_by_its_key(world):
     world.ferry.stop()
     world.ferry.write_config(tls={**world.ferry.settings["tls"], "source_verify": "pin"})

@@ -173,6 +173,8 @@ int job_open(struct job *j, const char *name)
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
 	dial_init(&j->dial_imap, j->settings, j->registry, SERVICE_IMAP);
 	dial_init(&j->dial_pop3, j->settings, j->registry, SERVICE_POP3);
+	source_tls_prepare(&j->dial_imap.tls, j->settings);
+	source_tls_prepare(&j->dial_pop3.tls, j->settings);
 
 	if (r == 0)
 		r = job_become_owner(j->settings, &j->account, &j->err);

@@ -8,6 +8,7 @@
 #include "tls/client.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 struct world {
 	struct fake_vault vault;
@@ -398,6 +399,40 @@ static void test_source_verification(void **state)
 	X509_free(x);
 }
 
+/* Behind a sandbox the file is out of reach. */
+static void test_authorities_are_read_at_once(void **state)
+{
+	struct world *w = *state;
+	struct tls_client_policy p = { .verify = TLS_VERIFY_CA,
+		.name = "mail.example.com",
+		.min_version = TLS1_2_VERSION };
+	X509 *x = fake_certificate_for(w->ec, "DNS:mail.example.com");
+	char path[] = "/tmp/authorities-XXXXXX";
+	int fd = mkstemp(path);
+	struct error err;
+	struct buf pem;
+
+	buf_init(&pem, 0);
+	fake_pem(x, &pem);
+	X509_free(x);
+	assert_int_equal(write(fd, buf_view(&pem).ptr, buf_len(&pem)), buf_len(&pem));
+	close(fd);
+	assert_int_equal(tls_server_add(w->server, buf_view(&pem), FAKE_KEY_NUMBER,
+				 STR_LIT(""), "test", &err),
+		0);
+	buf_fini(&pem);
+	setenv("SSL_CERT_FILE", path, 1);
+	p.authorities = tls_authorities();
+	unlink(path);
+	assert_non_null(p.authorities);
+	assert_null(tls_authorities());
+	assert_int_equal(reach(w, &p), 0);
+	p.name = "other.example.com";
+	assert_int_equal(reach(w, &p), -EPROTO);
+	X509_STORE_free(p.authorities);
+	unsetenv("SSL_CERT_FILE");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -413,6 +448,7 @@ int main(void)
 		TEST(test_reload),
 		TEST(test_bad_input),
 		TEST(test_source_verification),
+		TEST(test_authorities_are_read_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
