@@ -51,6 +51,9 @@ static const struct command commands[] = {
 	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
 		"look the registry through, copy it, or make it anew from a copy and "
 		"the mail folders" },
+	{ "store", "check USER", 2, 2, OPTION_REPAIR | OPTION_JSON, cmd_store,
+		"look a mailbox through that is kept here: its index, and each message's "
+		"bytes against their checksum, while it is in use" },
 	{ "reload", "", 0, 0, 0, cmd_reload,
 		"certificates and keys, without dropping a session; says what else of the "
 		"configuration has changed and needs a restart" },
@@ -108,6 +111,9 @@ static const struct command_option options[] = {
 		"for imap, pop3, smtp, … alone" },
 	{ "--only", NULL, OPTION_ONLY, offsetof(struct control, only),
 		"no other password opens the mailbox any more" },
+	{ "--repair", NULL, OPTION_REPAIR, offsetof(struct control, repair),
+		"check: correct what the index can tell by itself; ends the user's "
+		"sessions" },
 	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
 		"install: refuse whoever comes until mailferry listens, without asking "
 		"the registry; for boot, before forwarding begins" },

@@ -27,6 +27,7 @@ enum option_bit {
 	OPTION_REMOVE = 1 << 18,
 	OPTION_SERVICE = 1 << 19,
 	OPTION_CONFIRM = 1 << 20,
+	OPTION_REPAIR = 1 << 21,
 };
 
 struct command {

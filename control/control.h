@@ -20,7 +20,7 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
-		exit_code, closed, trust_source, list, remove;
+		exit_code, closed, trust_source, list, remove, repair;
 	const char *format, *domain, *days, *users, *service,
 		*confirm; /* values of options; NULL: not given */
 	const char *arguments[ARGUMENTS_MAX];
@@ -33,7 +33,7 @@ typedef enum exit_code command_fn(struct control *c);
 
 command_fn cmd_account, cmd_accounts, cmd_admit, cmd_alias, cmd_check, cmd_counters,
 	cmd_flows, cmd_passwd, cmd_registry, cmd_reload, cmd_report, cmd_retire,
-	cmd_route, cmd_rules, cmd_status, cmd_transfer, cmd_up;
+	cmd_route, cmd_rules, cmd_status, cmd_store, cmd_transfer, cmd_up;
 
 /* Prints "mailferry: " and the sentence in c->err; returns EXIT_FAILED. */
 enum exit_code control_fail(const struct control *c);

@@ -162,4 +162,34 @@ const char *const store_statements[SQL_COUNT] = {
 			   " ORDER BY pack, offset, len",
 	[SQL_EACH_CHECKSUM] = "SELECT mailbox, uid FROM message"
 			      " WHERE checksum IS NOT NULL ORDER BY pack, offset",
+	[SQL_EACH_PACK] = "SELECT pack FROM message WHERE pack <> 0"
+			  " UNION SELECT pack FROM staged WHERE pack <> 0 ORDER BY pack",
+	[SQL_EACH_BODY] =
+		"SELECT coalesce(name, format('(mailbox %d)', mailbox)), uid, pack,"
+		" offset, len, checksum FROM message LEFT JOIN mailbox ON id = mailbox"
+		" UNION ALL SELECT '', id, pack, offset, len, checksum FROM staged"
+		" ORDER BY 3, 4",
+
+	[SQL_REPAIR_PAGES] = "REINDEX",
+	[SQL_REPAIR_COUNTS] =
+		"UPDATE mailbox SET (messages, unseen, recent, deleted, bytes) ="
+		" (SELECT count(*), coalesce(sum(flags & 1 = 0), 0),"
+		"  coalesce(sum(flags & 32 <> 0), 0), coalesce(sum(flags & 8 <> 0), 0),"
+		"  coalesce(sum(size), 0) FROM message WHERE message.mailbox = mailbox.id)",
+	[SQL_REPAIR_UIDS] =
+		"UPDATE mailbox SET uidnext = min(4294967295, max(uidnext, coalesce("
+		" (SELECT max(uid) + 1 FROM message WHERE message.mailbox = mailbox.id),"
+		" 0)))",
+	[SQL_REPAIR_MODSEQS] =
+		"UPDATE mailbox SET highestmodseq = max(highestmodseq, coalesce("
+		" (SELECT max(modseq) FROM message WHERE message.mailbox = mailbox.id),"
+		" 0))",
+	[SQL_REPAIR_MODSEQ] = "UPDATE account SET modseq = max(modseq, coalesce("
+			      " (SELECT max(highestmodseq) FROM mailbox), 0))",
+	[SQL_REPAIR_EXPUNGED] =
+		"DELETE FROM expunged WHERE EXISTS (SELECT 1 FROM message m WHERE"
+		" m.mailbox = expunged.mailbox AND m.uid = expunged.uid)",
+	[SQL_REPAIR_UNUSED] =
+		"DELETE FROM body WHERE id NOT IN (SELECT offset FROM message"
+		" WHERE pack = 0 UNION ALL SELECT offset FROM staged WHERE pack = 0)",
 };

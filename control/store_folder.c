@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/store_folder.h"
+
+#include "messages/ask.h"
+#include "users/folders.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Without a registry, or beside it, the folder's own name is all there is. */
+static struct str name_of(struct control *c, const char *user, struct arena *arena)
+{
+	struct str name = str_from(user);
+	struct registry *r;
+	struct account a;
+
+	if (control_registry(c, &r) < 0)
+		return name;
+	if (registry_find(r, name, arena, &a, NULL) == 0)
+		name = a.name;
+	registry_close(r);
+	return name;
+}
+
+/* Root alone becomes somebody else; others have what they may. */
+static int find_owner(struct control *c, struct store_folder *f)
+{
+	struct users users;
+	int code;
+
+	if (geteuid() != 0)
+		return access(f->path, F_OK) < 0 ? -errno : 0;
+	code = users_load(&c->settings, &users, &c->err);
+	return code < 0 ? code : folder_owner(&users, f->path, &f->uid, &c->err);
+}
+
+int store_folder_of(struct control *c, const char *user, struct arena *arena,
+	struct store_folder *ret)
+{
+	char path[PATH_MAX];
+	int code;
+
+	*ret = (struct store_folder){ .account = name_of(c, user, arena) };
+	code = settings_mail_path(&c->settings, ret->account, path, sizeof(path));
+	if (code < 0)
+		return error_errno(&c->err, code, "no folder can be named \"%s\"", user);
+	ret->path = arena_str(arena, str_from(path)).ptr;
+	if (!ret->path)
+		return error_set(&c->err, -ENOMEM, "no memory");
+	code = find_owner(c, ret);
+	if (code == -ENOENT)
+		return error_set(&c->err, code,
+			"no mail of \"%s\" is kept here (there is no %s)", user, path);
+	return code;
+}
+
+struct work {
+	struct control *control;
+	const struct store_folder *folder;
+	int (*run)(struct control *c, const struct store_folder *f);
+};
+
+static int run_and_say(void *context)
+{
+	struct work *w = context;
+	int code = w->run(w->control, w->folder);
+
+	if (code < 0)
+		(void)control_fail(w->control);
+	if (fflush(stdout) != 0 && code == 0)
+		code = -EIO;
+	return code;
+}
+
+int store_folder_run(struct control *c, const struct store_folder *f,
+	int (*run)(struct control *c, const struct store_folder *f))
+{
+	struct work w = { .control = c, .folder = f, .run = run };
+	int code;
+
+	c->err = (struct error){ 0 };
+	(void)fflush(stdout); /* else the copy prints it once more */
+	if (geteuid() == 0)
+		return process_run_as(f->uid, run_and_say, &w);
+	code = run_and_say(&w);
+	c->err = (struct error){ 0 };
+	return code;
+}
+
+int store_folder_release(struct control *c, const struct store_folder *f)
+{
+	struct message m = { .type = MESSAGE_RELEASE, .account = f->account };
+	int code = ask(c->settings.run_dir, MAILSTORE_SOCKET, &m, MESSAGE_RELEASED,
+		&ask_patience, NULL, &c->err);
+
+	return code == -ECONNREFUSED ? 0 : code; /* nobody has it open */
+}

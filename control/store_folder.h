@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_STORE_FOLDER_H
+#define CONTROL_STORE_FOLDER_H
+/* Mail folders, for commands that work on them: whose they are, and work in them as their
+   user, so that root neither follows what lies in them nor leaves files of its own. */
+#include "control/control.h"
+
+struct store_folder {
+	struct str account;
+	const char *path;
+	unsigned uid; /* its owner */
+};
+
+/* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */
+int store_folder_of(struct control *c, const char *user, struct arena *arena,
+	struct store_folder *ret);
+/* run() as the folder's user, in a process of its own that prints what it has to say, an
+   error's sentence, too: 0 or -errno, and nothing is left to print. */
+int store_folder_run(struct control *c, const struct store_folder *f,
+	int (*run)(struct control *c, const struct store_folder *f));
+/* Ends the account's process, so that its lock is free. */
+int store_folder_release(struct control *c, const struct store_folder *f);
+
+#endif

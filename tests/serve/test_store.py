@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`mailferry store` on the folder of an account whose process is at work in it."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from mailstore import FOLDERS, Mailstore, programs  # noqa: E402
+
+LARGE = 100000  # a body of its own in a pack; small ones lie in the index
+
+
+def text(number, size=0):
+    head = b"Subject: %d\r\n\r\n" % number
+    line = b"%078d\r\n" % number
+    return head + line * max(1, size // len(line))
+
+
+def append(client, data, mailbox=b"INBOX", flags=b"", date=b""):
+    client.ok(b"APPEND %s (%s)%s {%d+}\r\n%s" % (mailbox, flags, date, len(data), data))
+
+
+class StoreTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="mailferry-store-"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.folder.chmod(0o711)
+        (self.folder / "store").mkdir()
+        self.store = Mailstore(self.folder / "store", programs())
+        self.addCleanup(self.store.close)
+        self.store.add_account("alice", "/", "Sent=\\Sent", "Archive")
+        self.mail = self.store.account_folder("alice")
+
+    def command(self, *arguments):
+        return subprocess.run(
+            [programs() / "mailferry", "-c", self.store.config, "store", *arguments],
+            capture_output=True, text=True, timeout=60, check=False)
+
+    def good(self, *arguments):
+        done = self.command(*arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def sql(self, statement):
+        return subprocess.run(["sqlite3", self.mail / "index.sqlite", statement], check=True,
+                              capture_output=True, text=True).stdout.strip()
+
+    def fill(self):
+        client = self.store.imap("alice")[0]
+        append(client, text(1))
+        append(client, text(2, LARGE), b"INBOX", b"\\Seen")
+        append(client, text(3, LARGE), b"Archive")
+        client.ok(b"SELECT INBOX")
+        client.ok(b"COPY 2 Archive")
+        return client
+
+
+class Check(StoreTest):
+    def findings(self, *arguments, code=1):
+        done = self.command("check", "alice", "--json", *arguments)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        found = json.loads(done.stdout)
+        return found, [(f["kind"], f["mailbox"], f["uid"]) for f in found["findings"]]
+
+    def test_sound(self):
+        """Beside the account's process, which goes on; nothing of root's is left."""
+        client = self.fill()
+        out = self.good("check", "alice")
+        self.assertIn("4 messages", out)
+        self.assertIn("all is sound", out)
+        self.assertTrue(self.store.account_pid("alice"))
+        client.ok(b"NOOP")
+        owners = {path.stat().st_uid for path in (self.mail, *self.mail.rglob("*"))}
+        self.assertEqual(owners, {FOLDERS[self.mail]})
+
+    def test_lost_bodies_are_named(self):
+        self.fill()
+        pack, offset = self.sql("SELECT pack, offset FROM message JOIN mailbox ON id = mailbox"
+                                " WHERE name = 'INBOX' AND uid = 2").split("|")
+        with open(self.mail / "bodies" / f"{int(pack):04}.pack", "r+b") as file:
+            file.seek(int(offset) + 5000)
+            file.write(b"?")
+        lost = [("lost", "Archive", 2), ("lost", "INBOX", 2)]
+        self.assertEqual(sorted(self.findings()[1]), lost)
+        done = self.command("check", "alice")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^lost: INBOX, UID 2: .*damaged")
+        self.assertIn("not sound", done.stderr)
+        # it cannot be repaired, and its entry stays for the day the pack comes back
+        found, named = self.findings("--repair")
+        self.assertEqual((sorted(named), found["lost"], found["repaired"]), (lost, 2, 0))
+        (self.mail / "bodies" / f"{int(pack):04}.pack").unlink()
+        self.assertEqual(len(self.findings()[1]), 3)
+
+    def test_repair(self):
+        self.fill().ok(b"LOGOUT")
+        self.store.stop()
+        self.sql("UPDATE mailbox SET messages = 7, bytes = 1, uidnext = 1 WHERE name = 'INBOX';"
+                 "UPDATE mailbox SET highestmodseq = 0 WHERE name = 'Archive';"
+                 "INSERT INTO body (bytes) VALUES ('nobody needs it');"
+                 "INSERT INTO expunged SELECT mailbox, 1, uid FROM message LIMIT 1;")
+        for path in self.mail.glob("bodies/*.pack"):  # a number below: without rows
+            path.rename(path.with_name("0005.pack"))
+        self.sql("UPDATE message SET pack = 5 WHERE pack <> 0")
+        (self.mail / "bodies" / "0003.pack").write_bytes(b"left over")
+        before, named = self.findings()
+        self.assertEqual({kind for kind, _, _ in named},
+                         {"counters", "uidnext", "modseq", "expunged", "unused"})
+        self.assertEqual(before["repaired"], 0)
+        after, named = self.findings("--repair", code=0)
+        self.assertEqual((after["found"], after["repaired"]), (before["found"],) * 2)
+        self.assertFalse((self.mail / "bodies" / "0003.pack").exists())
+        self.assertEqual(self.findings(code=0)[0]["found"], 0)
+        self.assertEqual(self.sql("SELECT messages, uidnext FROM mailbox"
+                                  " WHERE name = 'INBOX'"), "2|3")
+        self.store.start()
+        client = self.store.imap("alice")[0]
+        self.assertIn(b"* 2 EXISTS", b"\n".join(client.ok(b"SELECT INBOX")))
+
+    def test_repair_ends_sessions(self):
+        self.fill()
+        self.assertIn("all is sound", self.good("check", "alice", "--repair"))
+        self.store.imap("alice")[0].ok(b"SELECT INBOX")
+
+    def test_wrong_use(self):
+        self.assertRegex(self.command("check", "nobody").stderr, "no mail of \"nobody\"")
+        done = self.command("mend", "alice")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("not one of check", done.stderr)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("needs root: the account processes are chrooted")
+        sys.exit(77)
+    unittest.main()
