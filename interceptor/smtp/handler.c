@@ -158,7 +158,7 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 		break;
 	case SMTP_PROXY_UPGRADE:
 		smtp_upgrade(s);
-		break;
+		return false;
 	case SMTP_PROXY_DROP_SOURCE:
 		session_drop_source(s);
 		break;
@@ -191,6 +191,10 @@ static bool is_at_end(const struct session *s)
 
 static void client_lost(struct session *s)
 {
+	if (smtp_of(s)->proxy.state == SMTP_PROXY_BLIND) {
+		session_close(s, "client left");
+		return;
+	}
 	s->client_dead = true;
 	smtp_proxy_client_gone(&smtp_of(s)->proxy);
 	session_again(s);
@@ -206,10 +210,19 @@ static void look_after_recipients(struct session *s)
 	quiesce_check(s->host);
 }
 
+/* In the middle of a STARTTLS that no word in clear may come behind. */
+static bool awaits_hello(const struct session *s)
+{
+	return smtp_of(s)->proxy.state == SMTP_PROXY_TLS_HELLO ||
+	       smtp_of(s)->proxy.state == SMTP_PROXY_BLIND;
+}
+
 static void run(struct session *s)
 {
-	if (smtp_of(s)->proxy.state == SMTP_PROXY_TLS_HELLO)
+	if (awaits_hello(s))
 		smtp_read_hello(s);
+	if (session_is_handled(s) && smtp_of(s)->proxy.state == SMTP_PROXY_BLIND)
+		return;
 	while (session_is_handled(s) && act(s, step(s)))
 		;
 	if (!session_is_handled(s))
@@ -237,6 +250,10 @@ static void source_lost(struct session *s, int code)
 {
 	const char *state;
 
+	if (smtp_of(s)->proxy.state == SMTP_PROXY_BLIND) {
+		session_close(s, "source lost");
+		return;
+	}
 	run(s); /* its last words */
 	if (!session_is_handled(s) || s->source_state == SOURCE_NONE)
 		return;
@@ -274,9 +291,8 @@ static void begin(struct session *s)
 void smtp_say_bye(struct session *s, enum close_reason why)
 {
 	smtp_abort(s);
-	if (smtp_of(s)->proxy.state == SMTP_PROXY_TLS_HELLO)
-		session_close(
-			s, "no TLS behind STARTTLS"); /* nothing in clear any more */
+	if (awaits_hello(s))
+		session_close(s, "no TLS behind STARTTLS");
 	else
 		session_say_bye(s, why);
 	quiesce_check(s->host);

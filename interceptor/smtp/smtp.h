@@ -40,6 +40,7 @@ struct smtp_session {
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
 	size_t hello_seen;              /* bytes of from_client */
+	const char *tls_name;           /* that the client asks for; NULL: not known */
 	bool is_checking;               /* the vault looks at a password */
 	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
@@ -81,7 +82,9 @@ enum smtp_tls smtp_tls_of(struct session *s);
 /* Whether we speak TLS to it whatever the client does. */
 bool smtp_is_source_secure(const struct session *s);
 void smtp_start_tls(struct session *s);
+/* The client has sent more of its first message, or has left. */
 void smtp_read_hello(struct session *s);
+/* The source is ready for TLS with the client. */
 void smtp_upgrade(struct session *s);
 
 /* quiesce.c */

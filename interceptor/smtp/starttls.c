@@ -7,6 +7,9 @@
  *
  *   START_TLS ─► the client's hello ─┬─ a name of ours: TLS ends here
  *                                    └─ another: the source has it, where that may be
+ *
+ * Where no key could end it here, the source is asked first, and the client's hello is
+ * read only for the name.
  */
 #include "base/log.h"
 #include "interceptor/smtp/smtp.h"
@@ -88,10 +91,36 @@ static void decide(struct session *s, const struct tls_hello *hello)
 		renew_source(s);
 		return;
 	}
-	if (may_pass(s, smtp_is_nobody_here(s)))
+	if (may_pass(s, smtp_is_nobody_here(s))) {
+		f->tls_name = arena_str(&s->memory->arena, str_from(hello->name)).ptr;
 		smtp_proxy_tls_passes(&f->proxy);
-	else
+	} else {
 		session_close(s, "no key for that name");
+	}
+}
+
+/* Both sides speak TLS with each other from here on. What the source has said in clear
+   behind its 220 is as void as what the client did. The registry may learn of it later:
+   no mail is read by it. */
+static void go_unseen(struct session *s, const char *name)
+{
+	if (buf_len(&s->memory->from_source)) {
+		session_close(s, "bytes behind STARTTLS");
+		return;
+	}
+	if (!may_pass(s, smtp_is_nobody_here(s))) {
+		session_close(s, "somebody lives here now");
+		return;
+	}
+	s->is_unseen = true;
+	s->ends_at_switch =
+		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO;
+	if (s->host->ops->pass_unseen(s->host, s, name) == -ENOMEM) {
+		session_close(s, "no memory");
+		return;
+	}
+	session_set_route(s, ROUTE_SOURCE);
+	session_relay(s);
 }
 
 void smtp_read_hello(struct session *s)
@@ -103,7 +132,11 @@ void smtp_read_hello(struct session *s)
 		tls_hello_read(&f->hello, str_skip(bytes, f->hello_seen), &hello);
 
 	f->hello_seen = bytes.len;
-	if (result == TLS_HELLO_DONE)
+	if (f->proxy.state == SMTP_PROXY_BLIND) {
+		/* what it means is the source's to say */
+		if (result != TLS_HELLO_NEED_MORE || s->client_ended)
+			go_unseen(s, hello.name);
+	} else if (result == TLS_HELLO_DONE)
 		decide(s, &hello);
 	else if (result != TLS_HELLO_NEED_MORE)
 		session_close(s, "no TLS behind STARTTLS");
@@ -111,25 +144,17 @@ void smtp_read_hello(struct session *s)
 		session_close(s, "client left");
 }
 
-/* Both sides speak TLS with each other from here on. What the source has said in clear
-   behind its 220 is as void as what the client did. */
+/* A client that has not begun yet tells its name first. */
 void smtp_upgrade(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 
-	if (buf_len(&s->memory->from_source) ||
-		(!f->proxy.client.tls_promised && buf_len(&s->memory->from_client))) {
+	if (!f->proxy.client.tls_promised && buf_len(&s->memory->from_client))
 		session_close(s, "bytes behind STARTTLS");
-		return;
-	}
-	if (!may_pass(s, smtp_is_nobody_here(s))) {
+	else if (!may_pass(s, smtp_is_nobody_here(s)))
 		session_close(s, "somebody lives here now");
-		return;
-	}
-	s->is_unseen = true;
-	s->ends_at_switch =
-		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO;
-	s->host->ops->pass_unseen(s->host, s, "");
-	session_set_route(s, ROUTE_SOURCE);
-	session_relay(s);
+	else if (f->proxy.client.tls_promised)
+		go_unseen(s, f->tls_name ? f->tls_name : "");
+	else if (buf_len(&s->memory->from_source))
+		session_close(s, "bytes behind STARTTLS");
 }

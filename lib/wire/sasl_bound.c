@@ -39,3 +39,21 @@ bool sasl_any_bound(struct str all, struct str prefix)
 			return true;
 	return false;
 }
+
+int sasl_put_unbound(struct str all, char first, struct buf *out)
+{
+	struct str rest = all;
+	int r = 0;
+
+	while (r == 0 && rest.len) {
+		struct str name = str_split(&rest, ' ');
+
+		if (!name.len || sasl_is_bound(all, STR_LIT(""), name))
+			continue;
+		r = buf_byte(out, first);
+		if (r == 0)
+			r = buf_append(out, name);
+		first = ' ';
+	}
+	return r;
+}

@@ -247,6 +247,8 @@ def without_a_key_no_mail_passes_unseen(world):
         true("mail comes in clear" in report, report[-1500:])
         client = world.starttls(587)  # users are not locked out
         equal(tls.shown(client.socket), world.source_certificate, "the source's own")
+        equal([f["unseen"] for f in world.ferry.json("flows") if "unseen" in f],
+              [f"no key for {tls.NAME}"], "its name")
         client.quit()
     finally:
         world.again(tls=kept)

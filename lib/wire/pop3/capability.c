@@ -54,16 +54,10 @@ static bool ends_in_user(struct str line)
 /* "SASL" with those that can pass. */
 static int put_mechanisms(struct str line, struct buf *out)
 {
-	struct str all = str_trim(str_skip(line, name_of(line).len)), rest = all;
+	struct str all = str_trim(str_skip(line, name_of(line).len));
 	int r = buf_append_c(out, "SASL");
 
-	while (r == 0 && rest.len) {
-		struct str name = str_split(&rest, ' ');
-
-		if (name.len && !sasl_is_bound(all, STR_LIT(""), name))
-			r = buf_printf(out, " %.*s", STR_ARG(name));
-	}
-	return r;
+	return r < 0 ? r : sasl_put_unbound(all, ' ', out);
 }
 
 int pop3_capability_filter(struct str capability, bool starttls, struct buf *out)

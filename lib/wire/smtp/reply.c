@@ -2,6 +2,7 @@
 #include "wire/smtp/reply.h"
 
 #include "wire/line.h"
+#include "wire/sasl_bound.h"
 
 static bool is_digit(char c)
 {
@@ -145,12 +146,53 @@ static bool next_text(struct str *reply, struct str *ret_text)
 	return split_line(line, &code, &last, ret_text);
 }
 
+/* Behind AUTH; "": the line is another one. */
+static struct str mechanisms_of(struct str text)
+{
+	struct str name = keyword_of(text);
+
+	return str_ieq(name, STR_LIT("AUTH")) ? str_trim(str_skip(text, name.len + 1))
+	                                      : STR_LIT("");
+}
+
+/* A line of AUTH without those that cannot pass (wire/sasl_bound.h). */
+static int put_text(struct buf *out, struct str text)
+{
+	struct str name = keyword_of(text), all = mechanisms_of(text);
+	int r;
+
+	if (!sasl_any_bound(all, STR_LIT("")))
+		return buf_append(out, text);
+	r = buf_append(out, name);
+	return r < 0 ? r : sasl_put_unbound(all, text.ptr[name.len], out);
+}
+
 static int put_line(struct buf *out, const char *code, struct str text)
 {
 	int r = buf_append_c(out, code);
 
-	r = r < 0 ? r : buf_append(out, text);
+	r = r < 0 ? r : put_text(out, text);
 	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+static bool any_unbound(struct str all)
+{
+	struct str rest = all;
+
+	while (rest.len) {
+		struct str name = str_split(&rest, ' ');
+
+		if (name.len && !sasl_is_bound(all, STR_LIT(""), name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_line_kept(struct str text, unsigned keep)
+{
+	struct str all = mechanisms_of(text);
+
+	return is_kept(keyword_of(text), keep) && (!all.len || any_unbound(all));
 }
 
 static bool keeps_all(struct str reply, unsigned keep)
@@ -159,7 +201,8 @@ static bool keeps_all(struct str reply, unsigned keep)
 
 	(void)next_text(&reply, &text);
 	while (next_text(&reply, &text))
-		if (!is_kept(keyword_of(text), keep))
+		if (!is_line_kept(text, keep) ||
+			sasl_any_bound(mechanisms_of(text), STR_LIT("")))
 			return false;
 	return true;
 }
@@ -189,7 +232,7 @@ int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 	if ((!n && keeps_all(reply, keep)) || !next_text(&reply, &kept))
 		return buf_append(out, reply);
 	while (r == 0 && next_text(&reply, &text)) {
-		if (!is_kept(keyword_of(text), keep))
+		if (!is_line_kept(text, keep))
 			continue;
 		r = put_line(out, "250-", kept);
 		kept = text;

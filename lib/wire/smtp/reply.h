@@ -33,7 +33,8 @@ enum smtp_ehlo_keep {
 
 /* The answer to EHLO, appended to `out`: what we speak ourselves and what `keep` allows.
    All else is left out: what nobody here has heard of may change how commands and answers
-   follow each other. Unchanged when nothing is left out or added. */
+   follow each other; and in the line of AUTH what is bound to the source's own TLS
+   (wire/sasl_bound.h). Unchanged when nothing is left out or added. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out);
 /* Whether it offers something that SMTP_KEEP_FOLLOWED alone lets through. */
 bool smtp_ehlo_has_followed(struct str reply);

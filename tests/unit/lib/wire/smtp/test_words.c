@@ -326,6 +326,33 @@ static void test_ehlo(void **state)
 	}
 }
 
+/* What is bound to the source's own TLS passes nobody who ends it. */
+static void test_ehlo_bound(void **state)
+{
+	static const struct {
+		struct str reply, shown;
+	} rows[] = {
+		{ STR("250-mx\r\n250-AUTH EXTERNAL PLAIN SCRAM-SHA-1 "
+		      "scram-sha-1-plus XOAUTH2\r\n250 AUTH=LOGIN EXTERNAL\r\n"),
+			STR("250-mx\r\n250-AUTH PLAIN XOAUTH2\r\n"
+			    "250 AUTH=LOGIN\r\n") },
+		{ STR("250-mx\r\n250 AUTH SCRAM-SHA-1 PLAIN\r\n"),
+			STR("250-mx\r\n250 AUTH SCRAM-SHA-1 PLAIN\r\n") },
+		{ STR("250-mx\r\n250 AUTH EXTERNAL\r\n"), STR("250 mx\r\n") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct buf out;
+
+		buf_init(&out, 0);
+		assert_int_equal(
+			smtp_ehlo_filter(rows[i].reply, SMTP_KEEP_AUTH, &out), 0);
+		SAME("bound", buf_view(&out), rows[i].shown);
+		buf_fini(&out);
+	}
+}
+
 static void test_ehlo_has(void **state)
 {
 	const struct str reply = STR("250-SIZE\r\n250-size 100\r\n250 AUTH=PLAIN\r\n");
@@ -491,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_reply_limits),
 		cmocka_unit_test(test_enhanced),
 		cmocka_unit_test(test_ehlo),
+		cmocka_unit_test(test_ehlo_bound),
 		cmocka_unit_test(test_ehlo_has),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_inner_addresses),
