@@ -257,14 +257,25 @@ def moved(house):
     house.tool("arrive", "alice")
 
 
-def table_is_closed():
-    """The wall of ip rules is there, and nobody who is not admitted gets past the table."""
+def walls():
+    """Whether the table refuses whoever is not admitted, whether the ip rules do; the text."""
     chain = subprocess.run(["nft", "list", "chain", "inet", "mailferry", "direct"],
                            capture_output=True, text=True, check=False).stdout
     wall = subprocess.run(["ip", "route", "show", "table", "19783"], capture_output=True,
                           text=True, check=False).stdout
     closed = chain.rstrip("}\n\t ").endswith("reject with tcp reset")
-    expect(closed == ("prohibit" in wall), chain + wall)
+    return closed, "prohibit" in wall, chain + wall
+
+
+def closes():
+    """Both do. They go in one after the other: until then one may be there alone."""
+    return walls()[:2] == (True, True)
+
+
+def table_is_closed():
+    """Both do, or neither."""
+    closed, wall, text = walls()
+    expect(closed == wall, text)
     return closed
 
 
@@ -289,7 +300,7 @@ def test_closed_before_a_start_that_fails(house):
     moved(house)
     (house.run / "interceptor.exit").write_text("1")
     process = house.up()
-    wait_until(table_is_closed, "closed, whatever comes of the start")
+    wait_until(closes, "closed, whatever comes of the start")
     expect(process.wait(cli.PATIENCE) == 1, "exit 1")
     expect(table_is_closed(), "they refuse")
     (house.root / "bin" / "mailferry-transfer").unlink()
