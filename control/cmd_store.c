@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mailferry store check USER [--repair]
+ * mailferry store check USER [--repair] | export USER DIR
  *
  * check reads while the account is in use. --repair takes the folder's lock: the user's
  * sessions end, and begin again when it is done.
@@ -8,11 +8,15 @@
 #include "control/output.h"
 #include "control/store_folder.h"
 
-#include "mailstore/store/inspect.h"
+#include "base/fd.h"
+#include "mailstore/store/export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ── check ─────────────────────────────────────────────────────────────────────────── */
 
@@ -35,13 +39,12 @@ static const struct column total_columns[] = {
 static int add_finding(void *context, const struct store_finding *f)
 {
 	json_t *one = json_object();
-	bool lost = strcmp(f->kind, "lost") == 0;
 
 	if (!one || json_object_set_new(one, "kind", json_string(f->kind)) < 0 ||
 		json_object_set_new(one, "mailbox",
-			lost ? output_string(f->mailbox) : json_null()) < 0 ||
+			f->mailbox.len ? output_string(f->mailbox) : json_null()) < 0 ||
 		json_object_set_new(
-			one, "uid", lost ? json_integer(f->uid) : json_null()) < 0 ||
+			one, "uid", f->uid ? json_integer(f->uid) : json_null()) < 0 ||
 		json_object_set_new(one, "text", output_string(f->text)) < 0 ||
 		json_object_set_new(one, "repaired", json_boolean(f->is_repaired)) < 0) {
 		json_decref(one);
@@ -53,14 +56,14 @@ static int add_finding(void *context, const struct store_finding *f)
 static int print_finding(void *context, const struct store_finding *f)
 {
 	(void)context;
-	if (strcmp(f->kind, "lost") == 0) {
-		(void)fputs("lost: ", stdout);
-		output_clean(
-			f->mailbox.len ? f->mailbox : STR_LIT("(on its way in)"), stdout);
-		(void)printf(", UID %u: ", f->uid);
-	} else {
-		(void)printf("%s: ", f->kind);
-	}
+	(void)printf("%s: ", f->kind);
+	if (f->uid && !f->mailbox.len)
+		(void)fputs("(on its way in)", stdout);
+	output_clean(f->mailbox, stdout);
+	if (f->uid)
+		(void)printf(", UID %u", f->uid);
+	if (f->uid || f->mailbox.len)
+		(void)fputs(": ", stdout);
 	output_clean(f->text, stdout);
 	(void)puts(f->is_repaired ? " (repaired)" : "");
 	return 0;
@@ -85,17 +88,14 @@ static void print_total(
 		(void)puts("`--repair` corrects what can be.");
 }
 
-static int print_json(
-	const struct store_folder *f, const struct store_inspected *is, json_t *findings)
+static int print_json(const struct store_folder *f, json_t *totals, json_t *findings)
 {
-	json_t *all = output_object(total_columns, TOTAL_COLUMNS, is);
-
-	if (json_object_set_new(all, "account", output_string(f->account)) < 0 ||
-		json_object_set(all, "findings", findings) < 0) {
-		json_decref(all);
+	if (json_object_set_new(totals, "account", output_string(f->account)) < 0 ||
+		json_object_set(totals, "findings", findings) < 0) {
+		json_decref(totals);
 		return -ENOMEM;
 	}
-	return output_json(all, stdout);
+	return output_json(totals, stdout);
 }
 
 /* Room that nobody needs is no damage. */
@@ -112,7 +112,8 @@ static int inspect(struct control *c, const struct store_folder *f)
 		c->json ? add_finding : print_finding, findings, &is, &c->err);
 
 	if (code == 0 && c->json)
-		code = print_json(f, &is, findings);
+		code = print_json(
+			f, output_object(total_columns, TOTAL_COLUMNS, &is), findings);
 	else if (code == 0)
 		print_total(c, f, &is);
 	json_decref(findings);
@@ -131,6 +132,83 @@ static int check(struct control *c, struct arena *arena)
 	return code < 0 ? code : store_folder_run(c, &f, inspect);
 }
 
+/* ── export ────────────────────────────────────────────────────────────────────────── */
+
+static const struct column export_columns[] = {
+	{ "mailboxes", "mailboxes", COLUMN_NUMBER, IN_JSON,
+		offsetof(struct store_exported, mailboxes) },
+	{ "messages", "messages", COLUMN_NUMBER, IN_JSON,
+		offsetof(struct store_exported, messages) },
+	{ "bytes", "bytes", COLUMN_BYTES, IN_JSON,
+		offsetof(struct store_exported, bytes) },
+	{ "lost", "lost", COLUMN_NUMBER, IN_JSON, offsetof(struct store_exported, lost) },
+};
+
+static void print_exported(
+	struct control *c, const struct store_folder *f, const struct store_exported *is)
+{
+	output_clean(f->account, stdout);
+	(void)printf(": %" PRIu64 " messages in %" PRIu64 " mailboxes, %" PRIu64
+		     " bytes, to ",
+		is->messages, is->mailboxes, is->bytes);
+	output_clean(str_from(c->arguments[2]), stdout);
+	(void)printf("\nFor Dovecot: mail_location = maildir:, a namespace with "
+		     "separator = %c and an empty prefix; give the files to its user "
+		     "(chown -R)\n",
+		is->separator ? is->separator : '/');
+}
+
+static int export_as_owner(struct control *c, const struct store_folder *f)
+{
+	struct store_exported is;
+	json_t *findings = json_array();
+	int code = store_export(f->path, f->to, c->json ? add_finding : print_finding,
+		findings, &is, &c->err);
+
+	if (code == 0 && c->json)
+		code = print_json(f,
+			output_object(export_columns,
+				sizeof(export_columns) / sizeof(export_columns[0]), &is),
+			findings);
+	else if (code == 0)
+		print_exported(c, f, &is);
+	json_decref(findings);
+	if (code == 0 && is.lost)
+		code = error_set(&c->err, -EUCLEAN, "%s is not sound", f->path);
+	return code;
+}
+
+/* The account's user writes into it, and need not reach what is above it. */
+static int make_target(struct control *c, const struct store_folder *f, int *ret)
+{
+	const char *path = c->arguments[2];
+
+	if (mkdir(path, 0700) < 0)
+		return error_errno(&c->err, -errno,
+			"cannot make %s (export makes a new folder)", path);
+	*ret = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret < 0 || (geteuid() == 0 && fchown(*ret, f->uid, f->uid) < 0))
+		return error_errno(&c->err, -errno, "cannot open %s", path);
+	return 0;
+}
+
+static int export(struct control *c, struct arena *arena)
+{
+	struct store_folder f;
+	int code;
+
+	if (c->n_arguments < 3)
+		return error_set(
+			&c->err, -EINVAL, "store export wants a USER and a new folder");
+	code = store_folder_of(c, c->arguments[1], arena, &f);
+	if (code == 0)
+		code = make_target(c, &f, &f.to);
+	if (code == 0)
+		code = store_folder_run(c, &f, export_as_owner);
+	fd_closep(&f.to);
+	return code;
+}
+
 /* ── the verbs ─────────────────────────────────────────────────────────────────────── */
 
 static const struct {
@@ -138,13 +216,14 @@ static const struct {
 	int (*run)(struct control *c, struct arena *arena);
 } verbs[] = {
 	{ "check", check },
+	{ "export", export },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static enum exit_code misuse(struct control *c)
 {
-	(void)error_set(
-		&c->err, -EINVAL, "store: %s is not one of check", c->arguments[0]);
+	(void)error_set(&c->err, -EINVAL, "store: %s is not one of check, export",
+		c->arguments[0]);
 	return control_misuse(c);
 }
 

@@ -42,7 +42,7 @@ int store_folder_of(struct control *c, const char *user, struct arena *arena,
 	char path[PATH_MAX];
 	int code;
 
-	*ret = (struct store_folder){ .account = name_of(c, user, arena) };
+	*ret = (struct store_folder){ .account = name_of(c, user, arena), .to = -1 };
 	code = settings_mail_path(&c->settings, ret->account, path, sizeof(path));
 	if (code < 0)
 		return error_errno(&c->err, code, "no folder can be named \"%s\"", user);

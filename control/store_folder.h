@@ -9,6 +9,7 @@ struct store_folder {
 	struct str account;
 	const char *path;
 	unsigned uid; /* its owner */
+	int to;       /* where something of it goes; -1 */
 };
 
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */

@@ -2,7 +2,6 @@
 #include "mailstore/serve/maildrop.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct maildrop_message *message(const struct maildrop *m, uint32_t number)
@@ -163,7 +162,7 @@ static struct str uidl(void *context, uint32_t number)
 
 	if (one->uidl_len)
 		return str_take(str_skip(buf_view(&m->uidls), one->uidl), one->uidl_len);
-	(void)snprintf(m->made, sizeof(m->made), "%08x%08x", one->uid, m->uidvalidity);
+	store_make_uidl(one->uid, m->uidvalidity, m->made);
 	return str_from(m->made);
 }
 

@@ -4,6 +4,7 @@
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static int no_message(struct error *err, int64_t mailbox, uint32_t uid)
 {
@@ -421,4 +422,10 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 		code = sql_run(
 			s->db, SQL_CLEAR_EXPUNGED, SQL_VALUES(sql_signed(mailbox)), err);
 	return code;
+}
+
+void store_make_uidl(
+	uint32_t uid, uint32_t uidvalidity, char text[static STORE_UIDL_SIZE])
+{
+	(void)snprintf(text, STORE_UIDL_SIZE, "%08x%08x", uid, uidvalidity);
 }

@@ -170,6 +170,14 @@ const char *const store_statements[SQL_COUNT] = {
 		" UNION ALL SELECT '', id, pack, offset, len, checksum FROM staged"
 		" ORDER BY 3, 4",
 
+	[SQL_EACH_TO_EXPORT] =
+		"SELECT uid, flags, keywords, date, uidl, pop3_order, pack, offset, len,"
+		" checksum FROM message WHERE mailbox = ?1 ORDER BY uid",
+	[SQL_EACH_KEYWORDS] =
+		"SELECT keywords FROM (SELECT DISTINCT keywords, 0 AS place FROM message"
+		" WHERE mailbox = ?1 UNION ALL SELECT word, 1 FROM keyword"
+		" WHERE mailbox = ?1) ORDER BY place, keywords",
+
 	[SQL_REPAIR_PAGES] = "REINDEX",
 	[SQL_REPAIR_COUNTS] =
 		"UPDATE mailbox SET (messages, unseen, recent, deleted, bytes) ="

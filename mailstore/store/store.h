@@ -211,6 +211,10 @@ int store_take_recent(
 int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str uidl,
 	uint32_t pop3_order, struct error *err);
 int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *err);
+/* The unique-id that POP3 shows of a message that has none of the source. */
+#define STORE_UIDL_SIZE 17
+void store_make_uidl(
+	uint32_t uid, uint32_t uidvalidity, char text[static STORE_UIDL_SIZE]);
 
 /* ── bodies ────────────────────────────────────────────────────────────────────────── */
 

@@ -3,7 +3,9 @@
 """`mailferry store` on the folder of an account whose process is at work in it."""
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mailstore import FOLDERS, Mailstore, programs  # noqa: E402
+from lab.imap import Imap  # noqa: E402
 
+DOVECOT = """\
+base_dir = {folder}/run
+log_path = {folder}/log
+mail_location = maildir:{mail}
+mail_home = {folder}
+mail_uid = mail
+mail_gid = mail
+first_valid_uid = 1
+first_valid_gid = 1
+mail_plugins = listescape
+ssl = no
+stats_writer_socket_path =
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+"""
 LARGE = 100000  # a body of its own in a pack; small ones lie in the index
 
 
@@ -59,6 +79,121 @@ class StoreTest(unittest.TestCase):
         client.ok(b"SELECT INBOX")
         client.ok(b"COPY 2 Archive")
         return client
+
+
+def flags_of(answer):
+    flags = re.search(rb"FLAGS \(([^)]*)\)", answer).group(1).split()
+    return sorted(flag for flag in flags if flag != b"\\Recent")
+
+
+def mailbox_of(client, name):
+    """What a client has of it: UIDs, flags, dates, sizes, bytes."""
+    untagged = client.ok(b'EXAMINE "%s"' % name)
+    numbers = [re.search(word + rb" (\d+)", b" ".join(untagged)).group(1)
+               for word in (b"UIDVALIDITY", b"UIDNEXT")]
+    rows = []
+    for answer in client.ok(b"UID FETCH 1:* (FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"):
+        if b" FETCH " in answer:
+            date = re.search(rb'INTERNALDATE "([^"]*)"', answer).group(1)
+            uid, size = (re.search(word + rb" (\d+)", answer).group(1)
+                         for word in (b"UID", b"RFC822.SIZE"))
+            body = answer[answer.index(b"}\r\n") + 3:][:int(size)]
+            rows.append((uid, flags_of(answer.replace(body, b"")), date, size, body))
+    return numbers, rows
+
+
+class Export(StoreTest):
+    """A real Dovecot, opened on what was written, shows the same as the mailstore."""
+
+    def dovecot(self, program, out):
+        """One of its programs before a session that is logged in already."""
+        folder = self.folder / "dovecot"
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "conf").write_text(DOVECOT.format(folder=folder, mail=out))
+            for path in (self.folder, folder, out, *out.rglob("*")):
+                shutil.chown(path, "mail", "mail")
+        ours, theirs = socket.socketpair()
+        ours.settimeout(30)
+        server = subprocess.Popen(
+            ["setpriv", "--reuid", "mail", "--regid", "mail", "--clear-groups",
+             f"/usr/lib/dovecot/{program}", "-c", folder / "conf"], stdin=theirs,
+            stdout=theirs, env={"USER": "mail", "HOME": str(folder), "TZ": "UTC"})
+        self.addCleanup(server.wait, 20)
+        self.addCleanup(ours.close)
+        theirs.close()
+        return ours
+
+    def uidls(self, connection):
+        connection.sendall(b"UIDL\r\n")
+        text_so_far = b""
+        while b"\r\n.\r\n" not in text_so_far:
+            piece = connection.recv(65536)
+            self.assertTrue(piece, text_so_far)
+            text_so_far += piece
+        return re.findall(rb"(?m)^(\d+) (\S+)\r$", text_so_far)
+
+    def pop3_here(self):
+        ours, theirs = socket.socketpair()
+        ours.settimeout(30)
+        self.addCleanup(ours.close)
+        self.store.serve("alice", theirs, service="pop3", tag=b"")
+        return ours
+
+    def test_dovecot_shows_the_same(self):
+        date = b' "01-Feb-2020 10:11:12 +0000"'
+        client = self.fill()
+        for number, flags in enumerate((b"\\Answered $Forwarded", b"\\Draft \\Flagged",
+                                        b"\\Deleted $Junk odd-Word \\Seen", b"")):
+            append(client, text(10 + number), b"INBOX", flags, date)
+        client.ok(b"SELECT INBOX")
+        client.ok(b"STORE 5 +FLAGS (\\Deleted)")
+        client.ok(b"UID EXPUNGE 5")
+        for name in (b"Archive/2019", b"Archive/2019/&AOQ-rger", b"a.b", b"gone"):
+            client.ok(b'CREATE "%s"' % name)
+        append(client, text(20, LARGE), b'"Archive/2019/&AOQ-rger"', b"\\Seen", date)
+        client.ok(b'SUBSCRIBE "Archive/2019"')
+        client.ok(b"DELETE gone")
+        client.ok(b"LOGOUT")
+        self.store.stop()
+        self.sql("UPDATE message SET uidl = 'qmail.' || uid || ':x', pop3_order = 9 - uid"
+                 " WHERE uid < 4 AND mailbox = (SELECT id FROM mailbox WHERE name = 'INBOX')")
+        self.store.start()
+        here, out = self.store.imap("alice")[0], self.folder / "out"
+        printed = self.good("export", "alice", str(out))
+        self.assertIn("separator = /", printed)
+        self.assertRegex(printed, r"name: a\.b: .*listescape")
+        there = Imap(self.dovecot("imap", out))
+        for command in (b'LIST "" *', b'LSUB "" *'):
+            names = [sorted(re.search(rb'"/" "?([^"\r]*)"?', line).group(1)
+                            for line in c.ok(command)) for c in (here, there)]
+            self.assertEqual(*names)
+        boxes = [re.search(rb'"/" "?([^"\r]*)"?', a).group(1) for a in here.ok(b'LIST "" *')]
+        self.assertEqual(len(boxes), 6)
+        for name in boxes:
+            with self.subTest(mailbox=name):
+                self.assertEqual(mailbox_of(here, name), mailbox_of(there, name))
+        here.ok(b"LOGOUT")
+        there.ok(b"LOGOUT")
+        mine = self.uidls(self.pop3_here())
+        self.assertEqual([uidl[:6] for _, uidl in mine[:3]], [b"qmail."] * 3)
+        self.assertEqual(mine, self.uidls(self.dovecot("pop3", out)))
+        again = self.command("export", "alice", str(out))
+        self.assertIn("export makes a new folder", again.stderr)
+        self.assertEqual(again.returncode, 1)
+
+    def test_what_is_lost_is_named(self):
+        self.fill()
+        for path in self.mail.glob("bodies/*.pack"):
+            path.unlink()
+        done = self.command("export", "alice", str(self.folder / "out"), "--json")
+        self.assertEqual(done.returncode, 1)
+        found = json.loads(done.stdout)
+        self.assertEqual((found["lost"], found["messages"]), (3, 1))
+        self.assertEqual(sorted((f["kind"], f["mailbox"], f["uid"])
+                                for f in found["findings"]),
+                         [("lost", "Archive", 1), ("lost", "Archive", 2),
+                          ("lost", "INBOX", 2)])
 
 
 class Check(StoreTest):
