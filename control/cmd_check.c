@@ -7,6 +7,7 @@
 #include "control/ownership.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
+#include "control/smart_host_probe.h"
 #include "control/source_probe.h"
 #include "control/vault.h"
 
@@ -23,6 +24,27 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static void check_smart_host(struct control *c, struct findings *f)
+{
+	struct smart_host_view v;
+
+	if (!*c->settings.smart_host)
+		return;
+	if (smart_host_probe(&c->settings, SMART_HOST_CHECK_MS, &v, &c->err) < 0)
+		finding(f, FINDING_PROBLEM, "smtp", "smart host", "%s: %s",
+			c->settings.smart_host, c->err.text);
+	else
+		finding(f, v.has_auth ? FINDING_NOTE : FINDING_OK, "smtp", "smart host",
+			"%s answers%s%s", c->settings.smart_host,
+			v.is_secure ? " inside TLS" : "",
+			v.has_auth
+				? " and offers logins; we never log in there (no password "
+				  "of it is kept here): it must take mail from this "
+				  "host's address, or else name an MTA on this host "
+				  "that logs in there"
+				: "");
+}
 
 static void check_rights(struct findings *f)
 {
@@ -460,6 +482,7 @@ enum exit_code cmd_check(struct control *c)
 		check_source(c, &f);
 		check_refusals(c, &f);
 		check_tls(c, &f);
+		check_smart_host(c, &f);
 		code = print(c, &f);
 	}
 	if (code < 0)

@@ -4,6 +4,7 @@
 #include "control/certificate_view.h"
 
 #include "control/port_probe.h"
+#include "control/smart_host_probe.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -95,6 +96,19 @@ static bool look_at_source(struct control *c, struct status *s)
 			"be used; start it, or repair the way to it",
 			where, strerror(-code));
 	return answered > 0;
+}
+
+static void look_at_smart_host(struct control *c, struct status *s)
+{
+	struct smart_host_view v;
+	struct error err;
+
+	if (*c->settings.smart_host && s->runs[STATUS_INTERCEPTOR] &&
+		smart_host_probe(&c->settings, SMART_HOST_STATUS_MS, &v, &err) < 0)
+		status_attend(s,
+			"the smart host %s is away (%s): users here cannot send "
+			"elsewhere by it; `mailferry check` tries it, too",
+			c->settings.smart_host, err.text);
 }
 
 /* ── domains ───────────────────────────────────────────────────────────────────────── */
@@ -302,6 +316,7 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 		status_attend(s, "%s", err.text);
 	look_at_disk(c, s);
 	look_at_certificates(c, s);
+	look_at_smart_host(c, s);
 	source_answers = look_at_source(c, s);
 	if (r)
 		look_at_domains(c, r, s);

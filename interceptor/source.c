@@ -137,11 +137,6 @@ static int read_address(const char *text, uint16_t port, union endpoint *ret)
 	return 0;
 }
 
-int source_relay_address(const struct settings *settings, union endpoint *ret)
-{
-	return read_address(settings->smart_host, settings->smart_host_port, ret);
-}
-
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret)
 {

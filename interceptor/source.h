@@ -12,8 +12,6 @@ int source_listen(int family, uint16_t port, struct error *err);
 /* The address to connect to for a client that wanted to go to `destination`. */
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret);
-/* Of `smart_host`. 0; -EINVAL: there is none. */
-int source_relay_address(const struct settings *settings, union endpoint *ret);
 /* Whether that is one of the source's addresses as clients use them. */
 bool source_is(const struct settings *settings, const union endpoint *destination);
 

@@ -8,6 +8,7 @@
 #include "interceptor/verify.h"
 #include "interceptor/worker.h"
 #include "registry/retire.h"
+#include "source/smart_host.h"
 #include "wire/smtp/address.h"
 
 #include <errno.h>
@@ -31,7 +32,9 @@ static int secure(struct host *h, const struct session *s, struct stream **strea
 {
 	char id[SESSION_ID_MAX];
 	struct error err = { 0 };
-	int r = s->is_upgraded
+	int r = s->connects_to_relay ? smart_host_wrap(&worker_of(h)->source_tls,
+					       h->settings, stream, &err)
+	        : s->is_upgraded
 	                ? source_tls_wrap_for_tls(&worker_of(h)->source_tls, h->settings,
 				  h->registry, s->service, stream, &err)
 	                : source_tls_wrap(&worker_of(h)->source_tls, h->settings,
@@ -40,15 +43,6 @@ static int secure(struct host *h, const struct session *s, struct stream **strea
 	if (r < 0)
 		log_error(session_id(s, id), "source-tls", "error=\"%s\"", err.text);
 	return r;
-}
-
-/* From our own address: it is known to a smart host, not the client's. */
-static int open_relay(const struct settings *settings)
-{
-	union endpoint relay;
-	int r = source_relay_address(settings, &relay);
-
-	return r < 0 ? r : source_connect(&relay, NULL);
 }
 
 static int open_source(const struct settings *settings, const struct session *s)
@@ -61,7 +55,7 @@ static int open_source(const struct settings *settings, const struct session *s)
 
 static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
 {
-	int fd = s->connects_to_relay ? open_relay(h->settings)
+	int fd = s->connects_to_relay ? smart_host_connect(h->settings)
 	                              : open_source(h->settings, s);
 	int r;
 
@@ -70,7 +64,7 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
 	if (r < 0)
 		close(fd);
-	if (r < 0 || s->is_unseen || s->connects_in_clear || s->connects_to_relay)
+	if (r < 0 || s->is_unseen || s->connects_in_clear)
 		return r;
 	r = secure(h, s, ret);
 	if (r < 0)

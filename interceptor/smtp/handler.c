@@ -5,6 +5,7 @@
 #include "interceptor/offer.h"
 #include "interceptor/session/quiesce.h"
 #include "interceptor/smtp/smtp.h"
+#include "settings/smart_host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,6 +51,16 @@ bool smtp_is_nobody_here(struct session *s)
 	return registry_any_local(s->host->registry, &any_local, NULL) == 0 && !any_local;
 }
 
+static enum smtp_relay relay_of(const struct settings *settings)
+{
+	struct smart_host h = { .kind = SMART_HOST_NONE };
+
+	if (!settings->smart_host || smart_host_parse(settings->smart_host, &h) < 0 ||
+		h.kind == SMART_HOST_NONE)
+		return SMTP_RELAY_BY_NONE;
+	return h.kind == SMART_HOST_LMTP ? SMTP_RELAY_BY_LMTP : SMTP_RELAY_BY_SMTP;
+}
+
 static void init(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
@@ -69,7 +80,7 @@ static void init(struct session *s)
 	f->offer.source_is_secure = smtp_is_source_secure(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
-	f->offer.relay = settings->smart_host && *settings->smart_host;
+	f->offer.relay = relay_of(settings);
 	f->offer.is_secure = s->is_secure;
 	f->offer.size_max = settings->limits.message_bytes;
 	smtp_proxy_init(&f->proxy, &f->offer, &m->to_client, &m->to_source);
@@ -242,8 +253,9 @@ static void log_lost(const struct session *s, const char *state, int code)
 	if (smtp_of(s)->proxy.source_state == SMTP_PEER_HUNG_UP)
 		log_info(session_id(s, id), "source-refused", "in=\"%s\"", state);
 	else
-		log_warning(session_id(s, id), "source", "error=\"%s\" in=\"%s\"",
-			strerror(-code), state);
+		log_warning(session_id(s, id),
+			s->connects_to_relay ? "smart-host" : "source",
+			"error=\"%s\" in=\"%s\"", strerror(-code), state);
 }
 
 static void source_lost(struct session *s, int code)

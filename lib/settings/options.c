@@ -16,6 +16,7 @@ static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
 static const char *const source_tls_choices[] = { "none", "starttls", "implicit",
 	"client", NULL };
 static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
+static const char *const smart_host_verify_choices[] = { "ca", "none", NULL };
 static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
@@ -28,6 +29,8 @@ _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for e
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 _Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for each");
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
+_Static_assert(COUNT(smart_host_verify_choices) == SMART_HOST_VERIFY_NONE + 2,
+	"a name for each");
 _Static_assert(COUNT(version_choices) == TLS_VERSION_1_3 + 2, "a name for each");
 
 #define ROOT(field) .offset = offsetof(struct settings, field)
@@ -111,12 +114,20 @@ static const struct option root_rows[] = {
 		.most = 65535 - SERVICE_COUNT,
 		.help = "the first of seven ports on which the interceptor waits for "
 			"what the rules divert to it" },
-	{ "smart_host", OPTION_ADDRESS, ROOT(smart_host), "",
+	{ "smart_host", OPTION_SMART_HOST, ROOT(smart_host), "",
 		.help = "the mail server that takes what users here send elsewhere, once "
-			"the source is retired or does not take their password; by SMTP "
-			"in clear: best one on this host. Empty: none" },
-	{ "smart_host_port", OPTION_PORT, ROOT(smart_host_port), "25", .least = 1,
-		.most = 65535, .help = "its port" },
+			"the source is retired or does not take their password: "
+			"\"127.0.0.1\" or \"smtp://127.0.0.1:25\" in clear (best one on "
+			"this host), \"smtp+starttls://192.0.2.20:25\", "
+			"\"smtps://192.0.2.20:465\", \"lmtp://127.0.0.1:24\", "
+			"\"lmtp:/path/of/socket\". Empty: none. It must take mail from "
+			"this host without a login" },
+	{ "smart_host_name", OPTION_TEXT, ROOT(smart_host_name), "",
+		.help = "host name of the smart host, as its certificate has it" },
+	{ "smart_host_verify", OPTION_CHOICE, ROOT(smart_host_verify), "ca",
+		.choices = smart_host_verify_choices,
+		.help = "by what we know the smart host when it is reached by TLS: a "
+			"certificate for its name by a known authority, or not at all" },
 	{ "route_table", OPTION_NUMBER, ROOT(route_table), "19782", .least = 256,
 		.most = 2147483646,
 		.help = "number of the routing table that delivers what is diverted; it "

@@ -8,19 +8,20 @@
 #include "settings/settings.h"
 
 enum option_kind {
-	OPTION_SWITCH,    /* bool */
-	OPTION_NUMBER,    /* uint32_t */
-	OPTION_PORT,      /* uint16_t */
-	OPTION_CHOICE,    /* an enum: place in .choices */
-	OPTION_PATH,      /* char *, absolute */
-	OPTION_PATHS,     /* struct settings_files */
-	OPTION_TEXT,      /* char *, printable ASCII */
-	OPTION_WINDOW,    /* char *, "" or "22:00-05:00" */
-	OPTION_SEPARATOR, /* char *, "" or one byte that is no part of a name */
-	OPTION_UIDS,      /* struct uid_range */
-	OPTION_ADDRESS,   /* char *, "" or one address */
-	OPTION_ADDRESSES, /* settings.sources */
-	OPTION_DOMAINS,   /* settings.domains */
+	OPTION_SWITCH,     /* bool */
+	OPTION_NUMBER,     /* uint32_t */
+	OPTION_PORT,       /* uint16_t */
+	OPTION_CHOICE,     /* an enum: place in .choices */
+	OPTION_PATH,       /* char *, absolute */
+	OPTION_PATHS,      /* struct settings_files */
+	OPTION_TEXT,       /* char *, printable ASCII */
+	OPTION_WINDOW,     /* char *, "" or "22:00-05:00" */
+	OPTION_SEPARATOR,  /* char *, "" or one byte that is no part of a name */
+	OPTION_UIDS,       /* struct uid_range */
+	OPTION_ADDRESS,    /* char *, "" or one address */
+	OPTION_ADDRESSES,  /* settings.sources */
+	OPTION_SMART_HOST, /* char *, as smart_host.h has it */
+	OPTION_DOMAINS,    /* settings.domains */
 };
 
 struct option {
@@ -58,6 +59,9 @@ const char *option_closest(struct option_section section, const char *name);
    the sentence without file and line. */
 int option_parse(const struct option *o, void *base, size_t index, const char *text,
 	struct error *err);
+/* A host's own unicast address; no name, so that no resolver decides where mail goes. 0
+   or -EINVAL. */
+int option_read_address(const char *text, struct sockaddr_storage *ret);
 int option_set_defaults(struct option_section section, void *base, struct error *err);
 void option_print_value(const struct option *o, const void *base, FILE *to);
 

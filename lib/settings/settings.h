@@ -55,6 +55,8 @@ enum source_verify {
 	SOURCE_VERIFY_NONE, /* not at all */
 	SOURCE_VERIFY_COUNT /* while it is read: as `tls { source_verify }` says */
 };
+/* The certificate of a smart host that is reached by TLS. */
+enum smart_host_verify { SMART_HOST_VERIFY_CA, SMART_HOST_VERIFY_NONE };
 /* Places in the list of versions: "1.0" to "1.3". */
 enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
@@ -148,9 +150,10 @@ struct settings {
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
 	struct tls_settings tls;
-	char *source_name; /* "" or the host name that clients know it by */
-	char *smart_host;  /* "" or the address of one */
-	uint16_t smart_host_port;
+	char *source_name;     /* "" or the host name that clients know it by */
+	char *smart_host;      /* "" or smart_host.h */
+	char *smart_host_name; /* "" or as its certificate has it */
+	enum smart_host_verify smart_host_verify;
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 };
 

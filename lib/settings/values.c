@@ -4,6 +4,7 @@
  * this file decides what it means, so that each mistake gets its own cure.
  */
 #include "settings/options.h"
+#include "settings/smart_host.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -157,8 +158,7 @@ static int parse_window(const struct option *o, void *base, size_t index,
 	return replace_text(o, base, text, err);
 }
 
-/* A host's own unicast address; no name, so that no resolver decides where mail goes. */
-static int read_address(const char *text, struct sockaddr_storage *ret)
+int option_read_address(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_storage a = { 0 };
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&a;
@@ -198,7 +198,7 @@ static int parse_addresses(const struct option *o, void *base, size_t index,
 	struct sockaddr_storage *all = field(o, base);
 	struct sockaddr_storage one;
 
-	if (read_address(text, &one) < 0)
+	if (option_read_address(text, &one) < 0)
 		return bad_address(o, text, err);
 	if (index >= o->most)
 		return error_set(err, -EINVAL, "`%s` takes at most %u addresses", o->name,
@@ -217,8 +217,24 @@ static int parse_address(const struct option *o, void *base, size_t index,
 	struct sockaddr_storage one;
 
 	(void)index;
-	if (*text && read_address(text, &one) < 0)
+	if (*text && option_read_address(text, &one) < 0)
 		return bad_address(o, text, err);
+	return replace_text(o, base, text, err);
+}
+
+static int parse_smart_host(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	struct smart_host h;
+
+	(void)index;
+	if (smart_host_parse(text, &h) < 0)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is no address of a mail server; write it as in "
+			"\"192.0.2.20:25\", \"smtp+starttls://192.0.2.20:25\", "
+			"\"smtps://[2001:db8::20]:465\", \"lmtp://127.0.0.1:24\" or "
+			"\"lmtp:/path/of/socket\" (names are not resolved)",
+			o->name, text);
 	return replace_text(o, base, text, err);
 }
 
@@ -404,6 +420,7 @@ static const struct kind {
 	[OPTION_SEPARATOR] = { parse_separator, print_text },
 	[OPTION_UIDS] = { parse_uids, print_uids },
 	[OPTION_ADDRESS] = { parse_address, print_text },
+	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },
 };

@@ -121,7 +121,7 @@ static bool wants_authorities(const struct settings *s)
 		if (s->services[i].source_verify == SOURCE_VERIFY_CA &&
 			s->services[i].source_tls != SOURCE_TLS_NONE)
 			return true;
-	return false;
+	return *s->smart_host && s->smart_host_verify == SMART_HOST_VERIFY_CA;
 }
 
 void source_tls_prepare(struct source_tls *t, const struct settings *s)
@@ -134,6 +134,7 @@ void source_tls_fini(struct source_tls *t)
 {
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		SSL_CTX_free(t->contexts[i]);
+	SSL_CTX_free(t->smart_host);
 	X509_STORE_free(t->authorities);
 	*t = (struct source_tls){ 0 };
 }

@@ -17,7 +17,8 @@
 /* What is the same for all connections of a process; all zero at first. */
 struct source_tls {
 	SSL_CTX *contexts[SERVICE_COUNT]; /* made when they are needed */
-	X509_STORE *authorities;          /* NULL: not read yet, or not needed */
+	SSL_CTX *smart_host;
+	X509_STORE *authorities; /* NULL: not read yet, or not needed */
 };
 void source_tls_fini(struct source_tls *t);
 /* Reads what cannot be read any more behind a sandbox: the authorities, where the

@@ -187,7 +187,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  .tls = (enum smtp_tls)(size / 2 % 3),
 				  .source_is_secure = size % 5 == 4,
 				  .policy = size % 2,
-				  .relay = size % 4 == 3,
+				  .relay = size % 4 != 3     ? SMTP_RELAY_BY_NONE
+		                           : size % 32 >= 16 ? SMTP_RELAY_BY_LMTP
+		                                             : SMTP_RELAY_BY_SMTP,
 				  .nobody_here = size % 8 >= 6,
 				  .retired = size % 16 == 15,
 				  .size_max = 100 } };

@@ -5,12 +5,15 @@ import contextlib
 import re
 import select
 import socket
+import ssl
 import threading
 
 PATH = re.compile(rb"<([^>]*)>")
 ORDINARY = {
     "GREETING": b"220 mail.example.com ESMTP\r\n",
     "EHLO": b"250-mail.example.com\r\n250 PIPELINING\r\n",
+    "LHLO": b"250-mail.example.com\r\n250 PIPELINING\r\n",
+    "STARTTLS": b"220 go on\r\n",
     "DATA": b"354 go on\r\n",
     "QUIT": b"221 bye\r\n",
 }
@@ -37,23 +40,28 @@ SILENT = hang_up(b"")
 class ScriptedSmtp:
     """Serves port 25 of `namespace` from threads of the test itself.
 
+    context: of TLS, behind STARTTLS or (implicit) from the first byte. lmtp: RFC 2033; an
+    answer to "." is then one of a list, a recipient each.
+
     answers: by verb ("GREETING", "EHLO", "RCPT", …) bytes, or a function of the line and the
     client's address that returns bytes (None: the ordinary answer). They hold for clients
     alone: the router, which asks what the server shows, is answered by `router`.
     """
 
-    def __init__(self, namespace):
+    def __init__(self, namespace, port=25, context=None, implicit=False, lmtp=False):
         self.namespace = namespace
+        self.port, self.context, self.implicit, self.lmtp = port, context, implicit, lmtp
         self.answers = {}
         self.router = {}
         self.lines = []  # (address, line) of clients
         self.taken = []  # (recipients, message)
         self.listener = None
         self.patience = 0  # seconds; a client that speaks in them is refused
+        self.final = []  # LMTP's answers to a message
 
     def start(self):
         with self.namespace.entered():
-            self.listener = socket.create_server(("", 25), backlog=64)
+            self.listener = socket.create_server(("", self.port), backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
@@ -93,6 +101,8 @@ class ScriptedSmtp:
 
     def _converse(self, connection, address):
         with connection, contextlib.suppress(OSError):
+            if self.implicit:
+                connection = self.context.wrap_socket(connection, server_side=True)
             answer = self._answer("GREETING", b"", address)
             if select.select([connection], [], [], self.patience)[0]:
                 answer = hang_up(TOO_EARLY)
@@ -111,7 +121,12 @@ class ScriptedSmtp:
                     recipients = []
                 if verb == "RCPT" and answer.startswith(b"2"):
                     recipients.append(PATH.search(line)[1].decode("latin-1"))
+                if verb == ("EHLO" if self.lmtp else "LHLO"):
+                    answer = b"500 not here\r\n"
                 connection.sendall(answer)
+                if verb == "STARTTLS" and self.context:
+                    connection = self.context.wrap_socket(connection, server_side=True)
+                    file = connection.makefile("rb")
                 if verb == "DATA" and answer.startswith(b"354"):
                     self._message(connection, file, recipients)
                 if verb == "QUIT":
@@ -122,6 +137,7 @@ class ScriptedSmtp:
         for line in file:
             if line == b".\r\n":
                 self.taken.append((recipients, message))
-                connection.sendall(b"250 taken\r\n")
+                for answer in self.final if self.lmtp else [b"250 taken\r\n"]:
+                    connection.sendall(answer)
                 return
             message += line

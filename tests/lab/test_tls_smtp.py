@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS of SMTP: other mail servers on 25, users on 465 and 587, with our key and without."""
+import json
 import os
 import ssl
 import sys
@@ -254,6 +255,81 @@ def without_a_key_no_mail_passes_unseen(world):
         world.again(tls=kept)
 
 
+def smart_host_is(world, host, **settings):
+    """Until the next one: mailferry and one that listens as `host` says."""
+    world.ferry.stop()
+    world.ferry.settings.update({"smart_host_name": "", "smart_host_verify": "ca", **settings})
+    world.smart_host = host
+    world.smart_host.start()
+    world.ferry.start()
+
+
+def smart_hosts_of_all_kinds(world, user):
+    """By STARTTLS and TLS, whose certificate is right and is not; by LMTP."""
+    certificate, key = tls.make_certificate(world.lab.folder, "smart-host", "relay.example.net")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    router, before = world.lab.router, dict(world.ferry.settings)
+    os.environ["SSL_CERT_FILE"] = certificate
+    try:
+        for scheme, implicit in (("smtp+starttls", False), ("smtps", True)):
+            host = ScriptedSmtp(router, 2525, context, implicit)
+            url = f"{scheme}://127.0.0.1:2525"
+            smart_host_is(world, host, smart_host=url, smart_host_name="relay.example.net")
+            relays(world, user)
+            true("answers inside TLS" in smart_host_found(world, "ok"), "in check")
+            if not implicit:
+                host.router = {"STARTTLS": b"220 go on\r\n250 injected\r\n"}
+                relays_not(world, user)
+                host.router = {"STARTTLS": b"502 no\r\n"}
+                relays_not(world, user)
+                host.router = {}
+                relays(world, user)
+            host.stop()
+        host = ScriptedSmtp(router, 2525, context)
+        smart_host_is(world, host, smart_host="smtp+starttls://127.0.0.1:2525",
+                      smart_host_name="other.example.net")
+        relays_not(world, user)
+        true("not one for `smart_host_name`" in smart_host_found(world, "problem"), "its name")
+        host.stop()
+        true(any("smart host" in line and "is away" in line
+                 for line in world.ferry.json("status")["attention"]), "it is away")
+        host = ScriptedSmtp(router, 2424, lmtp=True)
+        smart_host_is(world, host, smart_host="lmtp://127.0.0.1:2424")
+        host.final = [b"250 one\r\n", b"250 two\r\n"]
+        relays(world, user, "b@example.net", "c@example.net")
+        host.final = [b"250 one\r\n", b"550 nobody\r\n"]
+        true(send(world, user, world.password(user), "b@example.net", "c@example.net"
+                  ).returncode != 0, "one of two is refused")
+        host.stop()
+    finally:
+        os.environ.pop("SSL_CERT_FILE")
+        world.ferry.stop()
+        world.ferry.settings = before
+        world.ferry.start()
+
+
+def smart_host_found(world, level):
+    findings = json.loads(world.ferry.command("check", "--json").stdout)["findings"]
+    found = [f for f in findings if f["name"] == "smart host"]
+    equal([f["level"] for f in found], [level], found)
+    return found[0]["text"]
+
+
+def relays(world, user, *recipients):
+    recipients = recipients or ("b@example.net",)
+    world.smart_host.taken.clear()
+    done = send(world, user, world.password(user), *recipients)
+    equal(done.returncode, 0, f"{done.stdout}\n{world.ferry.log_tail(5)}")
+    equal([to for to, _ in world.smart_host.taken], [list(recipients)], "at the smart host")
+
+
+def relays_not(world, user):
+    world.smart_host.taken.clear()
+    true(send(world, user, world.password(user), "b@example.net").returncode != 0, "no TLS")
+    equal(world.smart_host.taken, [], "in clear, or to another one")
+
+
 @case
 def after_the_old_server(world):
     """Users here send by the smart host, and nobody else."""
@@ -277,6 +353,7 @@ def after_the_old_server(world):
              "its refusal is the client's")
         world.smart_host.router = {}
     world.smart_host.stop()
+    smart_hosts_of_all_kinds(world, user)
     true(send(world, user, world.password(user), "b@example.net").returncode != 0,
          "without the smart host it is not taken")
     equal(send(world, user, world.password(user), at(user)).returncode, 0, "but mail for here")

@@ -40,6 +40,10 @@
  *     left, and nobody hears of that. Other mechanisms are between client and source.
  *   - behind such a login without the source a smart host takes its place (offer->relay):
  *     there is no other way to it, so that nobody sends elsewhere who has not logged in.
+ *     One that speaks LMTP answers for each recipient; we have one answer. Only when all
+ *     are taken it is 250. Else it is a refusal, so that nothing is lost in silence: a
+ *     permanent one if there is one, as a client that repeats the message for that one's
+ *     sake would give it to the others each time; else the temporary one.
  *   - STARTTLS, where TLS ends here (offer->tls): the source does not see it, and its
  *     connection stays. Bytes in clear behind it end the session, and so they do where
  *     TLS is the source's.
@@ -109,6 +113,9 @@ enum smtp_tls {
 	SMTP_TLS_HERE, /* it ends here, whether the source has it or not */
 };
 
+/* A smart host, and what it speaks. */
+enum smtp_relay { SMTP_RELAY_BY_NONE, SMTP_RELAY_BY_SMTP, SMTP_RELAY_BY_LMTP };
+
 /* What is said in the source's place while it cannot be reached; the caller's, and alive
    as long as the machine. */
 struct smtp_offer {
@@ -120,7 +127,7 @@ struct smtp_offer {
 	bool source_is_secure;   /* by TLS of ours: what it shows is not for the clear */
 	bool nobody_here;        /* nobody lives here: the source's own offer stands */
 	bool policy;             /* the source is asked about local recipients, too */
-	bool relay;              /* a smart host takes what users here send elsewhere */
+	enum smtp_relay relay;   /* who takes what users here send elsewhere */
 	bool is_secure;          /* the client is, from the beginning */
 	bool retired;            /* there is no source any more */
 	uint64_t size_max;       /* of a local message; 0: no limit */
@@ -311,8 +318,9 @@ struct smtp_message {
 	struct smtp_data data;
 	enum smtp_destination destination;
 	uint64_t size;
-	size_t n_replies; /* that still come for it (PRDR) */
+	size_t n_replies; /* that still come for it (PRDR, LMTP) */
 	struct buf reply; /* the client's, when all is done */
+	unsigned code;    /* that of the reply that is kept, of several; 0: none yet */
 };
 
 struct smtp_proxy_io {

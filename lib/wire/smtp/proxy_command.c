@@ -49,7 +49,10 @@ static enum smtp_proxy_action relay_and_keep(
 	slot->verb = c->verb;
 	slot->line = line;
 	slot->args = str_of(line.ptr + (c->args.ptr - c->line.ptr), c->args.len);
-	proxy_tell_source(p, c->line);
+	if (proxy_is_lmtp(p) && (c->verb == SMTP_EHLO || c->verb == SMTP_HELO))
+		proxy_tell_hello(p, c->args);
+	else
+		proxy_tell_source(p, c->line);
 	return SMTP_PROXY_AGAIN;
 }
 

@@ -33,6 +33,9 @@ static const char *no_message(const struct smtp_proxy *p, struct str args)
 	/* all that the source has is a recipient that it was only asked about */
 	if (t->n_probed && !t->remote.n && !t->n_accepted)
 		return "554 5.5.1 There is no recipient";
+	/* no answer would come for the message (RFC 2033, 4.2) */
+	if (proxy_is_lmtp(p) && !t->remote.n && !t->n_accepted)
+		return "554 5.5.1 There is no recipient";
 	if (proxy_has_source(p))
 		return NULL;
 	if (!proxy_has_sender(t))
@@ -73,7 +76,9 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 	}
 	p->message.destination = destination(p);
 	p->message.size = 0;
-	p->message.n_replies = 1;
+	p->message.n_replies =
+		proxy_is_lmtp(p) && p->transaction.remote.n ? p->transaction.remote.n : 1;
+	p->message.code = 0;
 	smtp_data_init(&p->message.data);
 	if (p->message.destination != SMTP_TO_SOURCE) {
 		p->state = SMTP_PROXY_STAGING;
@@ -303,7 +308,7 @@ void proxy_ending_done(struct smtp_proxy *p, struct str refusal)
 	finish(p);
 }
 
-enum smtp_proxy_action proxy_final_reply(
+static enum smtp_proxy_action message_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
 	if (p->copy == SMTP_COPY_HELD && reply->code / 100 == 2) {
@@ -325,6 +330,41 @@ enum smtp_proxy_action proxy_final_reply(
 	proxy_abort_copy(p);
 	finish(p);
 	return SMTP_PROXY_AGAIN;
+}
+
+/* The gravest one is kept. */
+static bool is_graver(unsigned code, unsigned than)
+{
+	return !than || (code / 100 > than / 100);
+}
+
+/* One for each recipient; what they come to is as if it were the only one. */
+static enum smtp_proxy_action recipient_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	struct smtp_reply sum;
+	struct buf bytes;
+	enum smtp_proxy_action action;
+
+	if (is_graver(reply->code, p->message.code)) {
+		p->message.code = reply->code;
+		keep_reply(p, reply->bytes);
+	}
+	if (--p->message.n_replies)
+		return SMTP_PROXY_AGAIN;
+	p->message.n_replies = 1;
+	bytes = p->message.reply; /* it is kept anew below */
+	buf_init(&p->message.reply, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
+	sum = (struct smtp_reply){ .code = p->message.code, .bytes = buf_view(&bytes) };
+	action = message_reply(p, &sum);
+	buf_fini(&bytes);
+	return action;
+}
+
+enum smtp_proxy_action proxy_final_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	return proxy_is_lmtp(p) ? recipient_reply(p, reply) : message_reply(p, reply);
 }
 
 void proxy_committing_done(struct smtp_proxy *p, struct str refusal)

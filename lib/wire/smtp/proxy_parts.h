@@ -69,6 +69,9 @@ proxy_lost_fn proxy_tls_lost;
 /* proxy_relay.c */
 /* Behind a login that counts here alone. */
 void proxy_wants_relay(struct smtp_proxy *p);
+bool proxy_is_lmtp(const struct smtp_proxy *p);
+/* The client's HELO or EHLO, to one that speaks LMTP. */
+void proxy_tell_hello(struct smtp_proxy *p, struct str args);
 /* A smart host that is not ready to be told anything. */
 bool proxy_awaits_relay(const struct smtp_proxy *p);
 proxy_reply_fn proxy_relay_reply;

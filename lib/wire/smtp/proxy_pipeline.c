@@ -351,6 +351,8 @@ enum smtp_proxy_action proxy_slot_reply(
 	}
 	if (slot.verb == SMTP_EHLO)
 		hello_reply(p, reply);
+	else if (slot.verb == SMTP_HELO && proxy_is_lmtp(p) && reply->code / 100 == 2)
+		say_name(p, "250");
 	else
 		proxy_say(p, reply->bytes);
 	if (reply->code / 100 == 2)

@@ -9,6 +9,18 @@ void proxy_wants_relay(struct smtp_proxy *p)
 		p->relay = SMTP_RELAY_DUE;
 }
 
+bool proxy_is_lmtp(const struct smtp_proxy *p)
+{
+	return p->relay != SMTP_RELAY_NONE && p->offer->relay == SMTP_RELAY_BY_LMTP;
+}
+
+/* RFC 2033, 4.1: there is neither HELO nor EHLO. */
+void proxy_tell_hello(struct smtp_proxy *p, struct str args)
+{
+	if (buf_printf(p->to_source, "LHLO %.*s\r\n", STR_ARG(args)) < 0)
+		proxy_close(p);
+}
+
 bool proxy_awaits_relay(const struct smtp_proxy *p)
 {
 	return p->relay != SMTP_RELAY_NONE && p->relay != SMTP_RELAY_READY;
@@ -26,7 +38,8 @@ void smtp_proxy_relay_begun(struct smtp_proxy *p)
 static void tell_ehlo(struct smtp_proxy *p)
 {
 	p->relay = SMTP_RELAY_EHLO;
-	if (buf_printf(p->to_source, "EHLO %.*s\r\n", STR_ARG(p->offer->name)) < 0)
+	if (buf_printf(p->to_source, "%s %.*s\r\n", proxy_is_lmtp(p) ? "LHLO" : "EHLO",
+		    STR_ARG(p->offer->name)) < 0)
 		proxy_close(p);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry.conf: what is taken, what is refused in which words, and the way back. */
 #include "settings/settings.h"
+#include "settings/smart_host.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 
@@ -67,6 +69,8 @@ static const struct {
 		"c:4: `certificate` is a path from /" },
 	{ "TLS version", THREE "tls { min_version = \"2\" }",
 		"c:4: `min_version` is \"1.0\" or \"1.1\"" },
+	{ "smart host by name", THREE "smart_host = \"mail.example.net\"",
+		"names are not resolved" },
 	{ "ciphers", THREE "tls { ciphers = \"a\001b\" }", "c:4: `ciphers` holds" },
 	{ "unknown in tls", THREE "tls { certificates = {} }",
 		"unknown key `certificates`; did you mean `certificate`?" },
@@ -89,6 +93,72 @@ static void test_refused(void **state)
 		if (r != -EINVAL || !strstr(err.text, refused[i].sentence))
 			fail_msg("%s: %d \"%s\", expected \"%s\"", refused[i].name, r,
 				err.text, refused[i].sentence);
+	}
+}
+
+static const struct {
+	const char *text;
+	enum smart_host_kind kind; /* NONE: refused */
+	const char *address;
+} smart_hosts[] = {
+	{ "192.0.2.20", SMART_HOST_SMTP, "192.0.2.20:25" },
+	{ "127.0.0.1:2525", SMART_HOST_SMTP, "127.0.0.1:2525" },
+	{ "2001:db8::20", SMART_HOST_SMTP, "[2001:db8::20]:25" },
+	{ "[2001:db8::20]", SMART_HOST_SMTP, "[2001:db8::20]:25" },
+	{ "[2001:db8::20]:2525", SMART_HOST_SMTP, "[2001:db8::20]:2525" },
+	{ "smtp://192.0.2.20", SMART_HOST_SMTP, "192.0.2.20:25" },
+	{ "smtp+starttls://192.0.2.20", SMART_HOST_STARTTLS, "192.0.2.20:25" },
+	{ "smtp+starttls://192.0.2.20:587", SMART_HOST_STARTTLS, "192.0.2.20:587" },
+	{ "smtps://[2001:db8::20]:1", SMART_HOST_SMTPS, "[2001:db8::20]:1" },
+	{ "smtps://192.0.2.20", SMART_HOST_SMTPS, "192.0.2.20:465" },
+	{ "lmtp://127.0.0.1:65535", SMART_HOST_LMTP, "127.0.0.1:65535" },
+	{ "lmtp:/run/mta/lmtp", SMART_HOST_LMTP, "/run/mta/lmtp" },
+	{ "lmtp:/", SMART_HOST_NONE, NULL },
+	{ "lmtp:run/mta", SMART_HOST_NONE, NULL },
+	{ "lmtp:/run/\001", SMART_HOST_NONE, NULL },
+	{ "lmtp:/01234567890123456789012345678901234567890123456789012345678901234567890123"
+	  "456789012345678901234567890123456789",
+		SMART_HOST_NONE, NULL },
+	{ "lmtp:///run/mta/lmtp", SMART_HOST_NONE, NULL },
+	{ "smtps:/run/mta", SMART_HOST_NONE, NULL },
+	{ "mail.example.net", SMART_HOST_NONE, NULL },
+	{ "smtp://", SMART_HOST_NONE, NULL },
+	{ "smtp://[", SMART_HOST_NONE, NULL },
+	{ "smtp://[]:25", SMART_HOST_NONE, NULL },
+	{ "smtp://[192.0.2.20]:25", SMART_HOST_NONE, NULL },
+	{ "[2001:db8::20", SMART_HOST_NONE, NULL },
+	{ "[2001:db8::20]25", SMART_HOST_NONE, NULL },
+	{ "192.0.2.20:", SMART_HOST_NONE, NULL },
+	{ "192.0.2.20:0", SMART_HOST_NONE, NULL },
+	{ "192.0.2.20:65536", SMART_HOST_NONE, NULL },
+	{ "192.0.2.20:25/", SMART_HOST_NONE, NULL },
+	{ "0.0.0.0", SMART_HOST_NONE, NULL },
+	{ "SMTP://192.0.2.20", SMART_HOST_NONE, NULL },
+	{ "user@192.0.2.20", SMART_HOST_NONE, NULL },
+};
+
+static void test_smart_host(void **state)
+{
+	struct smart_host h;
+
+	(void)state;
+	assert_int_equal(smart_host_parse("", &h), 0);
+	assert_int_equal(h.kind, SMART_HOST_NONE);
+	for (size_t i = 0; i < sizeof(smart_hosts) / sizeof(smart_hosts[0]); i++) {
+		char text[128];
+		int r = smart_host_parse(smart_hosts[i].text, &h);
+		bool good = smart_hosts[i].kind != SMART_HOST_NONE;
+
+		if ((r == 0) != good || (good && h.kind != smart_hosts[i].kind))
+			fail_msg("%s: %d, kind %d", smart_hosts[i].text, r, h.kind);
+		if (!good)
+			continue;
+		if (h.address.ss_family == AF_UNIX)
+			(void)snprintf(text, sizeof(text), "%s",
+				((struct sockaddr_un *)&h.address)->sun_path);
+		else
+			address_port_text(&h.address, text);
+		assert_string_equal(text, smart_hosts[i].address);
 	}
 }
 
@@ -133,6 +203,9 @@ static void test_defaults(void **state)
 	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
 	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
 	"smtp_policy = \"none\"\n"                                                       \
+	"smart_host = \"smtps://[2001:db8::20]:465\"\n"                                  \
+	"smart_host_name = \"mx.example.net\"\n"                                         \
+	"smart_host_verify = \"none\"\n"                                                 \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
@@ -164,6 +237,9 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(s->workers, 3);
 	assert_int_equal(s->subaddress, SUBADDRESS_BOTH);
 	assert_int_equal(s->smtp_policy, SMTP_POLICY_NONE);
+	assert_string_equal(s->smart_host, "smtps://[2001:db8::20]:465");
+	assert_string_equal(s->smart_host_name, "mx.example.net");
+	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_NONE);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
 	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
 	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);
@@ -372,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_smart_host),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_reference),
 		cmocka_unit_test(test_subaddress),

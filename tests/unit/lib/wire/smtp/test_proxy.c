@@ -266,7 +266,9 @@ static void offer_line(struct play *p, struct str line)
 	else if (str_eq(what, STR_LIT("retired")))
 		p->offer.retired = true;
 	else if (str_eq(what, STR_LIT("relay")))
-		p->offer.relay = true;
+		p->offer.relay = SMTP_RELAY_BY_SMTP;
+	else if (str_eq(what, STR_LIT("lmtp")))
+		p->offer.relay = SMTP_RELAY_BY_LMTP;
 	else if (str_eq(what, STR_LIT("secure")))
 		p->offer.is_secure = true;
 	else if (str_eq(what, STR_LIT("unknown")))
