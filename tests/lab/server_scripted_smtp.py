@@ -2,6 +2,7 @@
 """An SMTP server that answers as a test wants: servers that refuse and hang up, or say why in
 words alone, are many, and their packages evict one another."""
 import contextlib
+import os
 import re
 import select
 import socket
@@ -40,7 +41,7 @@ SILENT = hang_up(b"")
 class ScriptedSmtp:
     """Serves port 25 of `namespace` from threads of the test itself.
 
-    context: of TLS, behind STARTTLS or (implicit) from the first byte. lmtp: RFC 2033; an
+    port: or the path of a UNIX socket. context: of TLS, behind STARTTLS or (implicit) from the first byte. lmtp: RFC 2033; an
     answer to "." is then one of a list, a recipient each.
 
     answers: by verb ("GREETING", "EHLO", "RCPT", …) bytes, or a function of the line and the
@@ -61,7 +62,13 @@ class ScriptedSmtp:
 
     def start(self):
         with self.namespace.entered():
-            self.listener = socket.create_server(("", self.port), backlog=64)
+            self.listener = (
+                socket.create_server(("", self.port), backlog=64) if isinstance(self.port, int)
+                else socket.socket(socket.AF_UNIX))
+        if not isinstance(self.port, int):
+            self.listener.bind(self.port)
+            self.listener.listen(64)
+            os.chmod(self.port, 0o666)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
@@ -86,10 +93,11 @@ class ScriptedSmtp:
         listener = self.listener
         while True:
             try:
-                connection, (address, *_) = listener.accept()
+                connection, peer = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._converse, args=(connection, address),
+            threading.Thread(target=self._converse,
+                             args=(connection, peer[0] if peer else "a socket"),
                              daemon=True).start()
 
     def _answer(self, verb, line, address):

@@ -330,8 +330,9 @@ def smart_hosts_of_all_kinds(world, user):
         host.stop()
         true(any("smart host" in line and "is away" in line
                  for line in world.ferry.json("status")["attention"]), "it is away")
-        host = ScriptedSmtp(router, 2424, lmtp=True)
-        smart_host_is(world, host, smart_host="lmtp://127.0.0.1:2424")
+        path = str(world.lab.folder / "lmtp")
+        host = ScriptedSmtp(router, path, lmtp=True)
+        smart_host_is(world, host, smart_host=f"lmtp:{path}")
         host.final = [b"250 one\r\n", b"250 two\r\n"]
         relays(world, user, "b@example.net", "c@example.net")
         host.final = [b"250 one\r\n", b"550 nobody\r\n"]
