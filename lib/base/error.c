@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* By way of a copy: what is printed may be the old text. */
+static void set_text(struct error *e, const char *format, va_list args)
+{
+	char text[ERROR_TEXT_MAX];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	memcpy(e->text, text, strlen(text) + 1);
+}
+
 int error_set(struct error *e, int code, const char *format, ...)
 {
 	va_list args;
@@ -13,7 +22,7 @@ int error_set(struct error *e, int code, const char *format, ...)
 		return code;
 	e->code = code;
 	va_start(args, format);
-	(void)vsnprintf(e->text, sizeof(e->text), format, args);
+	set_text(e, format, args);
 	va_end(args);
 	return code;
 }
@@ -27,7 +36,7 @@ int error_errno(struct error *e, int code, const char *format, ...)
 		return code;
 	e->code = code;
 	va_start(args, format);
-	(void)vsnprintf(e->text, sizeof(e->text), format, args);
+	set_text(e, format, args);
 	va_end(args);
 	len = strlen(e->text);
 	(void)snprintf(e->text + len, sizeof(e->text) - len, ": %s", strerror(-code));

@@ -22,6 +22,13 @@ static void test_sentences(void **state)
 	assert_int_equal(error_errno(&e, -ENOENT, "cannot open %s", "f"), -ENOENT);
 	assert_int_equal(e.code, -ENOENT);
 	assert_string_equal(e.text, "cannot open f: No such file or directory");
+	/* the old sentence as a part of the new one */
+	error_set(&e, -EIO, "line 7");
+	error_set(&e, -EIO, "nothing was changed: %s", e.text);
+	assert_string_equal(e.text, "nothing was changed: line 7");
+	error_errno(&e, -EIO, "again: %s", e.text);
+	assert_string_equal(
+		e.text, "again: nothing was changed: line 7: Input/output error");
 }
 
 static void test_without_one(void **state)
