@@ -20,7 +20,7 @@ enum judgement { JUDGE_DIVERT, JUDGE_REFUSE, JUDGE_LEAVE, JUDGEMENT_COUNT };
 struct judge {
 	struct rates *rates;
 	bool is_full;                     /* as load.h last saw it */
-	uint64_t counts[JUDGEMENT_COUNT]; /* since the start */
+	uint64_t counts[JUDGEMENT_COUNT]; /* since the start; no flow probes */
 };
 
 enum judgement judge_packet(struct judge *j, struct str packet, uint64_t now_ms);

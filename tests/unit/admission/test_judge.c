@@ -116,6 +116,25 @@ static void test_judge(void **state)
 	rates_free(j.rates);
 }
 
+/* It is let through and never accepted: not counted, or each `check` would look like a
+   firewall that drops. */
+static void test_flow_probe(void **state)
+{
+	char probe[40];
+	struct judge j = { .rates = rates_new(1) };
+
+	(void)state;
+	assert_non_null(j.rates);
+	memcpy(probe, syn.ptr, sizeof(probe));
+	memcpy(probe + 12, "\xc6\x12\x4d\x46", 4); /* 198.18.77.70 */
+	assert_int_equal(judge_packet(&j, str_of(probe, sizeof(probe)), 1), JUDGE_DIVERT);
+	assert_int_equal(j.counts[JUDGE_DIVERT], 0);
+	probe[15]++;
+	assert_int_equal(judge_packet(&j, str_of(probe, sizeof(probe)), 1), JUDGE_DIVERT);
+	assert_int_equal(j.counts[JUDGE_DIVERT], 1);
+	rates_free(j.rates);
+}
+
 static void test_marks(void **state)
 {
 	(void)state;
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_many_networks),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_flow_probe),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_memory),
