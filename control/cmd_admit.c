@@ -27,6 +27,12 @@ static const struct column columns[] = {
 #undef COLUMN
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
+struct entry {
+	char prefix[PREFIX_TEXT_MAX];
+	struct str service; /* empty: all */
+	enum rules_verdict verdict;
+};
+
 /* ── list ──────────────────────────────────────────────────────────────────────────── */
 
 struct lister {
@@ -49,11 +55,12 @@ static int list_one(void *context, const struct admission *a)
 	return table_add(&l->table, &shown);
 }
 
-static int run_list(struct control *c, struct registry *r)
+static int run_list(struct control *c, struct registry *r, const struct entry *e)
 {
 	struct lister l = { .array = c->json ? json_array() : NULL };
 	int code = table_init(&l.table, columns, COLUMNS);
 
+	(void)e;
 	if (code == 0 && r)
 		code = registry_each_admission(r, list_one, &l, &c->err);
 	if (code == 0 && c->json)
@@ -95,6 +102,25 @@ static int read_service(struct control *c, struct str *ret)
 	                  : 0;
 }
 
+static int read_verdict(struct control *c, enum rules_verdict *ret)
+{
+	return rules_verdict_by_name(c->arguments[1], ret) < 0
+	               ? error_set(&c->err, -EINVAL,
+				 "admit takes divert, direct, refuse or drop, not \"%s\"",
+				 c->arguments[1])
+	               : 0;
+}
+
+/* What the arguments say, before anything is opened or made. */
+static int read_entry(struct control *c, struct entry *ret)
+{
+	int code = c->n_arguments > 0 ? read_prefix(c, ret->prefix) : 0;
+
+	if (code == 0 && c->n_arguments > 1)
+		code = read_verdict(c, &ret->verdict);
+	return code < 0 ? code : read_service(c, &ret->service);
+}
+
 /* Who lives here must not meet the old mailbox without somebody having said so. */
 static int confirm_direct(struct control *c, struct registry *r, const char *prefix)
 {
@@ -117,51 +143,35 @@ static void say_done(const struct control *c, const char *prefix, const char *ve
 
 	(void)printf("%s%s%s: %s; %s\n", prefix, c->service ? ", " : "",
 		c->service ? c->service : "", verdict,
-		runs ? "new connections meet it from now on, those that exist stay as "
-		       "they are"
-		     : "in effect with the next `mailferry up` or `mailferry rules "
+		runs ? "new connections follow it from now on, open ones are not "
+		       "changed"
+		     : "takes effect with the next `mailferry up` or `mailferry rules "
 		       "install`");
 }
 
-static int run_set(struct control *c, struct registry *r)
+static int run_set(struct control *c, struct registry *r, const struct entry *e)
 {
-	char prefix[PREFIX_TEXT_MAX];
-	struct str service;
-	enum rules_verdict verdict = RULES_DIVERT;
-	int code = read_prefix(c, prefix);
+	const char *verdict = rules_verdict_name(e->verdict);
+	int code = e->verdict == RULES_DIRECT ? confirm_direct(c, r, e->prefix) : 0;
 
-	if (code == 0 && rules_verdict_by_name(c->arguments[1], &verdict) < 0)
-		code = error_set(&c->err, -EINVAL,
-			"admit wants divert, direct, refuse or drop, not \"%s\"",
-			c->arguments[1]);
 	if (code == 0)
-		code = read_service(c, &service);
-	if (code == 0 && verdict == RULES_DIRECT)
-		code = confirm_direct(c, r, prefix);
+		code = registry_admit(
+			r, str_from(e->prefix), e->service, str_from(verdict), &c->err);
 	if (code == 0)
-		code = registry_admit(r, str_from(prefix), service,
-			str_from(rules_verdict_name(verdict)), &c->err);
-	if (code == 0)
-		say_done(c, prefix, rules_verdict_name(verdict));
+		say_done(c, e->prefix, verdict);
 	return code;
 }
 
-static int run_remove(struct control *c, struct registry *r)
+static int run_remove(struct control *c, struct registry *r, const struct entry *e)
 {
-	char prefix[PREFIX_TEXT_MAX];
-	struct str service;
-	int code = read_prefix(c, prefix);
+	int code = registry_forget_admission(r, str_from(e->prefix), e->service, &c->err);
 
-	if (code == 0)
-		code = read_service(c, &service);
-	if (code == 0)
-		code = registry_forget_admission(r, str_from(prefix), service, &c->err);
 	if (code == -ENOENT)
 		return error_set(&c->err, code,
-			"nothing was said about %s%s%s; see `mailferry admit --list`",
-			prefix, c->service ? ", " : "", c->service ? c->service : "");
+			"there is no entry for %s%s%s; see `mailferry admit --list`",
+			e->prefix, c->service ? ", " : "", c->service ? c->service : "");
 	if (code == 0)
-		say_done(c, prefix, "as the rest");
+		say_done(c, e->prefix, "removed");
 	return code;
 }
 
@@ -171,7 +181,7 @@ static const struct form {
 	bool list, remove;
 	size_t arguments;
 	bool makes; /* the registry, when there is none yet */
-	int (*run)(struct control *c, struct registry *r);
+	int (*run)(struct control *c, struct registry *r, const struct entry *e);
 } forms[] = {
 	{ true, false, 0, false, run_list },
 	{ false, true, 1, false, run_remove },
@@ -190,20 +200,23 @@ static const struct form *choose(const struct control *c)
 enum exit_code cmd_admit(struct control *c)
 {
 	const struct form *form = choose(c);
+	struct entry entry = { .verdict = RULES_DIVERT };
 	struct registry *r = NULL;
 	int code;
 
 	if (!form) {
 		error_set(&c->err, -EINVAL,
-			"it is: mailferry admit PREFIX divert|direct|refuse|drop, admit "
+			"usage: mailferry admit PREFIX divert|direct|refuse|drop, admit "
 			"--remove PREFIX, or admit --list");
 		return control_misuse(c);
 	}
-	code = form->makes ? make_registry(c, &r) : control_registry(c, &r);
+	code = read_entry(c, &entry);
+	if (code == 0)
+		code = form->makes ? make_registry(c, &r) : control_registry(c, &r);
 	if (code == -ENOENT && form->list)
 		code = 0; /* nothing was ever said */
 	if (code == 0)
-		code = form->run(c, r);
+		code = form->run(c, r, &entry);
 	registry_close(r);
 	return code == -EINVAL ? control_misuse(c)
 	       : code < 0      ? control_fail(c)

@@ -314,11 +314,11 @@ static const struct verb *choose_verb(struct control *c)
 
 	if (!v)
 		error_set(&c->err, -EINVAL,
-			"alias wants import, add, remove or list, not \"%s\"",
+			"alias takes import, add, remove or list, not \"%s\"",
 			c->arguments[0]);
 	else if (c->n_arguments < v->least || c->n_arguments > v->most ||
 		 (!v->import && (c->format || c->domain || c->dry_run)))
-		error_set(&c->err, -EINVAL, "it is: mailferry alias %s %s", v->name,
+		error_set(&c->err, -EINVAL, "usage: mailferry alias %s %s", v->name,
 			v->usage);
 	else if (c->format && !alias_format_by_name(c->format, &format))
 		error_set(&c->err, -EINVAL, "--format is virtual or aliases, not \"%s\"",

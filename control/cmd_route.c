@@ -114,7 +114,7 @@ enum exit_code cmd_route(struct control *c)
 
 	if (!way) {
 		error_set(&c->err, -EINVAL,
-			"route wants auto, source or local, not \"%s\"", c->arguments[1]);
+			"route takes auto, source or local, not \"%s\"", c->arguments[1]);
 		return control_misuse(c);
 	}
 	if (control_registry(c, &r) < 0)

@@ -287,7 +287,7 @@ enum exit_code cmd_rules(struct control *c)
 			return rights_require_network(&c->err) < 0 ? control_fail(c)
 			                                           : verbs[i].run(c);
 	error_set(&c->err, -EINVAL,
-		"rules wants install, confirm, show, check or remove, not \"%s\"",
+		"rules takes install, confirm, show, check or remove, not \"%s\"",
 		c->arguments[0]);
 	(void)control_fail(c);
 	return EXIT_USAGE;

@@ -106,9 +106,9 @@ static const struct command_option options[] = {
 		"install: take them back unless `rules confirm` comes in time; once an "
 		"account lives here they refuse instead" },
 	{ "--list", NULL, OPTION_LIST, offsetof(struct control, list),
-		"what was said of each prefix" },
+		"the verdict for each prefix" },
 	{ "--remove", NULL, OPTION_REMOVE, offsetof(struct control, remove),
-		"nothing is said of that prefix any more" },
+		"forget the verdict for that prefix" },
 	{ "--service", "SERVICE", OPTION_SERVICE, offsetof(struct control, service),
 		"for imap, pop3, smtp, … alone" },
 	{ "--only", NULL, OPTION_ONLY, offsetof(struct control, only),
@@ -230,17 +230,18 @@ static int read_option(
 	const struct command_option *o = option_by_word(word, len);
 	char *place = o ? (char *)&r->request.control + o->offset : NULL;
 
-	if (!o || (!o->value && word[len]))
+	if (o && !o->value && word[len])
+		return error_set(err, -EINVAL, "option '%s' takes no value", o->name);
+	if (!o)
 		return error_set(err, -EINVAL,
-			"unknown option %s; `mailferry --help` lists what there is",
-			word);
+			"unknown option '%.*s'; see `mailferry --help`", (int)len, word);
 	r->given |= o->bit;
 	if (!o->value) {
 		*(bool *)place = true;
 		return 0;
 	}
 	if (!word[len] && !next)
-		return error_set(err, -EINVAL, "%s wants a value behind it: %s %s",
+		return error_set(err, -EINVAL, "option '%s' requires a value: %s %s",
 			o->name, o->name, o->value);
 	*(const char **)(void *)place = word[len] ? word + len + 1 : next;
 	return word[len] ? 0 : 1;
@@ -254,14 +255,13 @@ static int read_argument(struct reader *r, const char *word, struct error *err)
 		q->command = command_by_name(word);
 		if (!q->command)
 			return error_set(err, -EINVAL,
-				"unknown command %s; `mailferry --help` lists what there "
-				"is",
-				word);
+				"unknown command '%s'; see `mailferry --help`", word);
 		return 0;
 	}
 	if (q->control.n_arguments == q->command->most)
-		return error_set(err, -EINVAL, "%s: \"%s\" is one argument too many",
-			q->command->name, word);
+		return error_set(err, -EINVAL,
+			"unexpected argument '%s'; see `mailferry %s --help`", word,
+			q->command->name);
 	q->control.arguments[q->control.n_arguments++] = word;
 	return 0;
 }
@@ -275,7 +275,7 @@ static int read_config(
 		return 0;
 	}
 	if (!next)
-		return error_set(err, -EINVAL, "-c wants a file behind it");
+		return error_set(err, -EINVAL, "option '-c' requires a value: -c FILE");
 	r->request.control.config = next;
 	return 1;
 }
@@ -309,15 +309,15 @@ static int check_complete(const struct reader *r, struct error *err)
 	if (r->request.help || r->request.version)
 		return 0;
 	if (!command)
-		return error_set(err, -EINVAL,
-			"what shall be done? `mailferry --help` lists what there is");
+		return error_set(
+			err, -EINVAL, "no command given; see `mailferry --help`");
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (options[i].bit & r->given & ~command->options)
 			return error_set(err, -EINVAL,
-				"%s has no option %s; see `mailferry %s --help`",
+				"'%s' takes no option '%s'; see `mailferry %s --help`",
 				command->name, options[i].name, command->name);
 	if (r->request.control.n_arguments < command->least)
-		return error_set(err, -EINVAL, "%s wants: mailferry %s %s", command->name,
+		return error_set(err, -EINVAL, "missing argument; usage: mailferry %s %s",
 			command->name, command->arguments);
 	return 0;
 }

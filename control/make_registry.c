@@ -2,6 +2,7 @@
 #include "control/make_registry.h"
 
 #include "control/folders.h"
+#include "control/ownership.h"
 #include "control/vault.h"
 
 #include "base/process.h"
@@ -17,7 +18,8 @@ int make_registry(struct control *c, struct registry **ret)
 
 	if (code < 0)
 		return error_errno(&c->err, code, "%s", c->settings.state_dir);
-	code = process_make_directory(c->settings.state_dir, 0700, &c->err);
+	code = process_make_directory(
+		c->settings.state_dir, STATE_DIRECTORY_MODE, &c->err);
 	if (code == 0 && access(path, F_OK) < 0 && errno == ENOENT)
 		code = folders_refuse_strays(c, NULL);
 	if (code == 0)

@@ -51,7 +51,8 @@ int ownership_of_directories(struct control *c)
 	int code = users_load(s, &users, &c->err);
 
 	if (code == 0)
-		code = process_make_directory(s->state_dir, 0711, &c->err);
+		code = process_make_directory(
+			s->state_dir, STATE_DIRECTORY_MODE, &c->err);
 	if (code == 0)
 		code = open_to_search(s->state_dir, &c->err);
 	if (code == 0)

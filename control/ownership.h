@@ -9,6 +9,9 @@
 
 #include <time.h>
 
+/* Of state_dir: our programs, which are no root, pass it and see nothing. */
+#define STATE_DIRECTORY_MODE 0711
+
 /* The folders; makes those that are not there. */
 int ownership_of_directories(struct control *c);
 /* The registry and each account's folder. What changes is logged. */

@@ -123,8 +123,7 @@ int prompt_yes(const char *question, bool *ret_yes, struct error *err)
 	char line[16] = "";
 
 	if (!isatty(STDIN_FILENO))
-		return error_set(err, -ENOTTY,
-			"nobody is there to be asked; say --yes if you are sure");
+		return error_set(err, -ENOTTY, "no terminal; use --yes");
 	(void)fputs(question, stdout);
 	(void)fflush(stdout);
 	*ret_yes = fgets(line, sizeof(line), stdin) && strcmp(line, "yes\n") == 0;

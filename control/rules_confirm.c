@@ -26,7 +26,7 @@ int rules_confirm_seconds(struct control *c, unsigned *ret_seconds)
 	if (!str_to_u32(str_from(c->confirm), &seconds) || !seconds ||
 		seconds > SECONDS_MOST)
 		return error_set(&c->err, -EINVAL,
-			"--confirm wants seconds from 1 to %d, not \"%s\"", SECONDS_MOST,
+			"--confirm takes seconds from 1 to %d, not \"%s\"", SECONDS_MOST,
 			c->confirm);
 	*ret_seconds = seconds;
 	return 0;
