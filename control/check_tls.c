@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "control/certificate_view.h"
+#include "control/ownership.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
 #include "wire/sasl_bound.h"
@@ -140,7 +141,8 @@ static int open_registry(struct control *c, struct registry **ret)
 	int r = settings_state_path(&c->settings, REGISTRY_FILE, path, sizeof(path));
 
 	if (r == 0)
-		r = process_make_directory(c->settings.state_dir, 0700, &c->err);
+		r = process_make_directory(
+			c->settings.state_dir, STATE_DIRECTORY_MODE, &c->err);
 	return r < 0 ? r : registry_open(path, ret, &c->err);
 }
 
@@ -194,9 +196,9 @@ static const char *judge(struct control *c, enum service_id id, const struct sho
 
 	if (s->source_tls == SOURCE_TLS_NONE)
 		return "we speak with it in clear (source_tls)";
-	if (!c->settings.tls.certificates.n && service_is_implicit(id) &&
-		!c->trust_source)
-		return "we do not speak with it there";
+	if (!c->settings.tls.certificates.n && !c->trust_source &&
+		(service_is_implicit(id) || s->source_tls == SOURCE_TLS_CLIENT))
+		return "we do not speak TLS with it there";
 	if (s->source_verify == SOURCE_VERIFY_CA)
 		return "verified by its certificate";
 	if (s->source_verify == SOURCE_VERIFY_NONE)

@@ -327,8 +327,8 @@ static void note_vanishing(
 			where, STR_ARG(words));
 }
 
-static void print_offer(
-	struct findings *f, const char *name, const char *where, const struct offer *o)
+static void print_offer(struct findings *f, const char *name, const char *where,
+	const struct offer *o, bool ends_tls)
 {
 	struct str greeting = buf_view(&o->greeting), yes = buf_view(&o->capturable);
 	struct str no = buf_view(&o->not_capturable);
@@ -342,15 +342,18 @@ static void print_offer(
 		"%s \"%.*s\"; logins that can be captured: %.*s; not: %.*s%s%s", where,
 		STR_ARG(greeting), STR_ARG(yes.len ? yes : STR_LIT("none")),
 		STR_ARG(no.len ? no : STR_LIT("none")),
-		o->starttls ? "; STARTTLS goes to the source unseen" : "",
+		!o->starttls ? ""
+		: ends_tls   ? "; STARTTLS ends here"
+			     : "; STARTTLS goes to the source unseen",
 		useless ? "; it takes no password before TLS, so nobody here can be moved"
 			: "");
 }
 
 /* Whether it answers. *ret_reached is set when it takes logins, too. */
-static bool probe_one(struct findings *f, const struct sockaddr_storage *address,
-	enum service_id id, uint16_t port, bool *ret_reached)
+static bool probe_one(const struct settings *s, struct findings *f,
+	const struct sockaddr_storage *address, enum service_id id, bool *ret_reached)
 {
+	uint16_t port = s->services[id].upstream_port;
 	struct sockaddr_storage to = *address;
 	char where[ADDRESS_TEXT_MAX];
 	struct error err;
@@ -366,7 +369,7 @@ static bool probe_one(struct findings *f, const struct sockaddr_storage *address
 	address_port_text(&to, where);
 	code = source_probe(&to, &o, &err);
 	if (code == 0) {
-		print_offer(f, service_name(id), where, &o);
+		print_offer(f, service_name(id), where, &o, settings_ends_tls(s, id));
 		note_slow(f, service_name(id), where, &o);
 		note_vanishing(f, service_name(id), where, &o);
 	} else {
@@ -405,8 +408,8 @@ static void check_source(struct control *c, struct findings *f)
 	for (size_t i = 0; i < n; i++)
 		for (int id = 0; id < SERVICE_COUNT; id++)
 			if (c->settings.services[id].enabled &&
-				probe_one(f, &all[i], (enum service_id)id,
-					c->settings.services[id].upstream_port, &reached))
+				probe_one(&c->settings, f, &all[i], (enum service_id)id,
+					&reached))
 				answers[id] = true;
 	if (answers[SERVICE_POP3] && !answers[SERVICE_IMAP])
 		finding(f, FINDING_NOTE, "source", "mailboxes",
@@ -448,13 +451,14 @@ static int print(struct control *c, struct findings *f)
 	FILE *memory = c->json ? open_memstream(&text, &len) : NULL;
 	int code;
 
-	settings_print(&c->settings, memory ? memory : stdout);
-	if (!memory) {
-		(void)putchar('\n');
+	if (!c->json) {
 		findings_print(f, stdout);
 		(void)printf("%zu problem%s\n", f->problems, f->problems == 1 ? "" : "s");
 		return 0;
 	}
+	if (!memory)
+		return -ENOMEM;
+	settings_print(&c->settings, memory);
 	(void)fclose(memory);
 	code = output_json(json_pack("{s:o, s:O, s:I}", "configuration",
 				   output_string(str_from(text)), "findings", f->all,

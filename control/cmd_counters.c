@@ -60,7 +60,8 @@ static int print_table(const struct rules_count *counts, size_t n)
 	for (size_t i = 0; code == 0 && i < n; i++) {
 		struct count_row row = row_of(&counts[i]);
 
-		code = table_add(&t, &row);
+		if (row.packets) /* of fifty rows most are 0; --json has all */
+			code = table_add(&t, &row);
 	}
 	if (code == 0)
 		table_print(&t, stdout);

@@ -78,6 +78,26 @@ static void print_account(const struct report_account *a)
 	(void)puts(")");
 }
 
+/* Addresses that only the source can deliver. */
+static void print_rules(struct str rest)
+{
+	for (; rest.len; rest = str_skip(rest, sizeof(struct report_rule))) {
+		const struct report_rule *rule = (const void *)rest.ptr;
+
+		(void)fputs("  ", stdout);
+		output_clean(rule->address, stdout);
+		(void)fputs(": mail to it is refused (it leads to ", stdout);
+		output_clean(rule->rule, stdout);
+		(void)puts(")");
+	}
+}
+
+static bool anybody_loses(const struct report *p)
+{
+	return buf_len(&p->accounts) || buf_len(&p->missing) || buf_len(&p->unseen) ||
+	       buf_len(&p->specials) || p->n_open || p->more;
+}
+
 static void print_losses(const struct report *p)
 {
 	struct str rest = buf_view(&p->accounts);
@@ -90,6 +110,8 @@ static void print_losses(const struct report *p)
 		output_clean(*(const struct str *)(const void *)rest.ptr, stdout);
 		(void)puts(": has never logged in through us; cannot log in any more");
 	}
+	print_rules(buf_view(&p->unseen));
+	print_rules(buf_view(&p->specials));
 	rest = buf_view(&p->addresses);
 	for (; rest.len; rest = str_skip(rest, sizeof(struct report_address))) {
 		const struct report_address *a = (const void *)rest.ptr;
@@ -111,7 +133,10 @@ static void print_plan(const struct control *c, const struct report *p)
 	if (!safe) {
 		(void)fputs("not safe to retire: ", stdout);
 		report_print_reasons(p, stdout);
-		(void)puts("\nretiring now, these lose:");
+		(void)puts(anybody_loses(p)
+				   ? "\nretiring now, these lose:"
+				   : "\nretiring now, nobody that mailferry has seen "
+				     "loses anything");
 		print_losses(p);
 	}
 	if (c->dry_run)

@@ -179,8 +179,6 @@ static void gather_programs(struct control *c, struct status *s)
 		s->runs[i] = ask_runs(c->settings.run_dir, programs[i].socket);
 		up += s->runs[i];
 	}
-	if (up == 0)
-		status_attend(s, "mailferry does not run; start `mailferry up`");
 	for (size_t i = 0; up && i < STATUS_PROGRAM_COUNT; i++)
 		if (!s->runs[i])
 			status_attend(s,
@@ -230,6 +228,21 @@ static void gather_rules(
 			"down their users see the source's old mailbox");
 }
 
+/* What that means for clients, too: who has moved must not meet the old mailbox. */
+static void attend_stopped(struct status *s, bool any_local)
+{
+	for (size_t i = 0; i < STATUS_PROGRAM_COUNT; i++)
+		if (s->runs[i])
+			return;
+	status_attend(s, "mailferry does not run%s; start `mailferry up`",
+		s->rules == STATUS_RULES_ABSENT && any_local
+			? ", and no rules are in place: users who have moved meet their "
+			  "old mailboxes"
+		: s->rules == STATUS_RULES_IN_PLACE && s->fail == FAIL_CLOSED
+			? ", and the rules refuse new connections"
+			: "");
+}
+
 /* A setting of this host that spoils it may be set at any time. */
 static void gather_features(struct control *c, struct status *s)
 {
@@ -256,7 +269,7 @@ static void gather_events(struct control *c, struct status *s)
 		uint64_t ago = clock_wall_ms() - at;
 
 		if (ago < EVENT_SHOWN_MS)
-			status_attend(s, "%s (%lld times, the last %llu min ago)",
+			status_attend(s, "%s (times: %lld; the last one %llu min ago)",
 				json_string_value(json_object_get(event, "text")),
 				json_integer_value(json_object_get(event, "count")),
 				(unsigned long long)(ago / 60000));
@@ -317,9 +330,10 @@ int status_gather(struct control *c, struct status *ret)
 		status_fini(&s);
 		return code;
 	}
+	gather_rules(c, &s, r, any_local);
+	attend_stopped(&s, any_local);
 	gather_unseen(c, r, &s);
 	trouble_gather(c, r, &s);
-	gather_rules(c, &s, r, any_local);
 	registry_close(r);
 	gather_features(c, &s);
 	gather_events(c, &s);

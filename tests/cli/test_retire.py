@@ -356,6 +356,17 @@ def test_dry_run_and_losses(house):
     house.bad("do not go together", "retire", "--dry-run", "--undo", code=2)
 
 
+def test_nobody_loses(house):
+    moved(house)
+    text = house.good("retire", "--dry-run")
+    expect("watched for 0 of 7 days\nretiring now, nobody that mailferry has seen loses anything"
+           in text, text)
+    house.good("alias", "add", "info@example.com", "carol")
+    text = house.good("retire", "--dry-run")
+    expect("these lose:\n  info@example.com: mail to it is refused (it leads to carol)" in text,
+           text)
+
+
 def test_retire(house):
     moved(house)
     house.tool("capture", "bob", "x")
@@ -365,7 +376,7 @@ def test_retire(house):
     house.tool("arrive", "bob")
     watched(house)
     expect(house.good("report").splitlines()[-1].startswith("safe to retire"), "safe")
-    house.bad("say --yes", "retire", code=2)
+    house.bad("no terminal; use --yes", "retire", code=2)
     expect(not report(house)["retired"], "nobody confirmed")
     house.bad("is not retired", "retire", "--undo")
     house.bad("is not retired", "retire", "--erase", "--yes")
@@ -439,7 +450,7 @@ TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refu
          test_alias_import_from_stdin, test_alias_add_and_remove, test_subaddress,
          test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
          test_report_with_several_domains, test_period_is_watched_as_a_whole,
-         test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses,
+         test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses, test_nobody_loses,
          test_retire, test_retire_has_a_way_back, test_retire_by_force,
          test_retire_without_the_key, test_print_config]
 

@@ -45,7 +45,13 @@ def test_nothing_is_wrong(house):
 
 def test_exit_code(house):
     done = house.command("status", "--exit-code")
-    expect(done.returncode == 1 and "mailferry does not run" in done.stdout, done)
+    expect(done.returncode == 1 and "mailferry does not run; start" in done.stdout, done)
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    says(house, "no rules are in place: users who have moved meet their old mailboxes", "start")
+    house.good("rules", "install")
+    says(house, "mailferry does not run, and the rules refuse new connections", "start")
+    house.good("rules", "remove", "--yes")
     expect(house.command("status").returncode == 0, "without it")
 
 
