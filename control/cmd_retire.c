@@ -211,7 +211,7 @@ static int refuse(struct control *c, const struct report *p)
 	report_print_reasons(p, memory);
 	(void)fclose(memory);
 	error_set(&c->err, -EPERM,
-		"not safe to retire: %s; see `mailferry report`, or say --force", text);
+		"not safe to retire: %s; see `mailferry report`, or use --force", text);
 	free(text);
 	return -EPERM;
 }

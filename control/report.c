@@ -116,8 +116,7 @@ static int find_unseen(struct control *c, struct registry *r, struct report *p)
 		const struct unseen *first = (const void *)rows.ptr;
 
 		add_sentence(p->reasons,
-			"sessions passed unseen inside TLS (%zu clients; %.*s from %.*s: "
-			"%.*s)",
+			"sessions passed unseen (clients: %zu; %.*s from %.*s: %.*s)",
 			rows.len / sizeof(*first), STR_ARG(first->service),
 			STR_ARG(first->client), STR_ARG(first->why));
 	}

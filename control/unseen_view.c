@@ -42,12 +42,12 @@ static bool is_moving(const struct unseen_reader *u)
 static void describe_direct(const struct unseen_reader *u, char *text, size_t size)
 {
 	(void)snprintf(text, size,
-		"%" PRIu64
-		" clients that `mailferry admit` lets past us are connected by "
-		"%.*s; whose they are is not known, and they would go on to see the old "
+		"clients that `mailferry admit` lets past us are connected by %.*s "
+		"(%" PRIu64
+		" connections); whose they are is not known, and they would go on to see the old "
 		"mailbox: wait until they have ended, or switch all the same: mailferry "
 		"route %.*s local --yes",
-		u->what.open, STR_ARG(u->what.service), STR_ARG(u->account));
+		STR_ARG(u->what.service), u->what.open, STR_ARG(u->account));
 }
 
 static void describe(const struct unseen_reader *u, char *text, size_t size)

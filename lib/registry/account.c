@@ -176,7 +176,8 @@ int registry_find(struct registry *r, struct str name, struct arena *arena,
 			r, SQL_FIND_KEYS, SQL_VALUES(KEY_VALUES(&keys)), arena, ret, err);
 	if (n == 0)
 		return error_set(err, -ENOENT,
-			"there is no account \"%.*s\" (one appears at its first login)",
+			"there is no account \"%.*s\" (one appears at the first login "
+			"that mailferry sees)",
 			STR_ARG(name));
 	return n < 0 ? n : 0;
 }
