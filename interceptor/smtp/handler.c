@@ -228,6 +228,22 @@ static bool awaits_hello(const struct session *s)
 	       smtp_of(s)->proxy.state == SMTP_PROXY_BLIND;
 }
 
+/* An SMTP session goes on for long behind its login. */
+static void wipe_login(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+	struct session_memory *m = s->memory;
+
+	if (smtp_proxy_is_logging_in(&f->proxy)) {
+		f->is_to_wipe = true;
+	} else if (f->is_to_wipe && !buf_len(&m->from_client) &&
+		   !buf_len(&m->to_source)) {
+		buf_wipe(&m->from_client);
+		buf_wipe(&m->to_source);
+		f->is_to_wipe = false;
+	}
+}
+
 static void run(struct session *s)
 {
 	if (awaits_hello(s))
@@ -241,6 +257,7 @@ static void run(struct session *s)
 	if (is_at_end(s))
 		client_lost(s);
 	look_after_recipients(s);
+	wipe_login(s);
 	if (!smtp_of(s)->must_end && s->source_state != SOURCE_CONNECTING)
 		session_set_deadline(s, IDLE_MS);
 }

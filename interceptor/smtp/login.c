@@ -108,6 +108,7 @@ void smtp_check_login(struct session *s)
 	struct account_route route, other = { .route = ROUTE_SOURCE };
 	int r = look_up(s, n.account, &route);
 
+	smtp_of(s)->is_to_wipe = true;
 	if (r == 0 && n.prover.len)
 		r = look_up(s, n.prover, &other);
 	if (r < 0) {

@@ -42,6 +42,7 @@ struct smtp_session {
 	size_t hello_seen;              /* bytes of from_client */
 	const char *tls_name;           /* that the client asks for; NULL: not known */
 	bool is_checking;               /* the vault looks at a password */
+	bool is_to_wipe;                /* one is in the buffers, or was */
 	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;

@@ -337,8 +337,8 @@ enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_i
 	enum smtp_proxy_action action;
 
 	io->client_used = io->source_used = 0;
-	if (p->login.is_refused)
-		proxy_forget_login(p);
+	if (p->login.is_refused || p->client.authenticated)
+		proxy_forget_login(p); /* the caller has seen it */
 	proxy_drain(p);
 	action = due_action(p);
 	if (action == SMTP_PROXY_NEED_MORE)
@@ -414,6 +414,12 @@ bool smtp_proxy_awaits_client(const struct smtp_proxy *p)
 {
 	return !p->pipeline.n && !p->pipeline.n_hidden && p->state < SMTP_PROXY_BLIND &&
 	       states[p->state].client_bytes != wait;
+}
+
+bool smtp_proxy_is_logging_in(const struct smtp_proxy *p)
+{
+	return p->state == SMTP_PROXY_AUTH_REPLY || p->state == SMTP_PROXY_AUTH_LINE ||
+	       p->state == SMTP_PROXY_AUTH_CHECK;
 }
 
 bool smtp_proxy_is_receiving(const struct smtp_proxy *p)

@@ -237,8 +237,8 @@ enum smtp_proxy_action {
 	SMTP_PROXY_CHECK,         /* (!) p->login is complete: smtp_proxy_checked() */
 	SMTP_PROXY_CONNECT_RELAY, /* to the smart host: smtp_proxy_relay_begun() */
 	SMTP_PROXY_TRACE,         /* (!) append our Received line to to_source */
-	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login */
-	SMTP_PROXY_LOGIN_REFUSED, /* the source found p->login wrong */
+	SMTP_PROXY_AUTHENTICATED, /* the source accepted p->login, forgotten next */
+	SMTP_PROXY_LOGIN_REFUSED, /* the source found p->login wrong; likewise */
 	SMTP_PROXY_START_TLS,     /* (!) once all is written, the client speaks TLS */
 	SMTP_PROXY_UPGRADE,       /* relay blindly */
 	SMTP_PROXY_DROP_SOURCE,   /* close that connection at once, in the middle */
@@ -403,6 +403,8 @@ void smtp_proxy_client_gone(struct smtp_proxy *p);
 bool smtp_proxy_is_idle(const struct smtp_proxy *p);
 /* Whether it is the client's turn, and nothing that it sent waits for an answer. */
 bool smtp_proxy_awaits_client(const struct smtp_proxy *p);
+/* What the client says, and what the source gets, may be a password. */
+bool smtp_proxy_is_logging_in(const struct smtp_proxy *p);
 /* A message is coming. */
 bool smtp_proxy_is_receiving(const struct smtp_proxy *p);
 /* The message is complete, and it is not decided yet whether it is taken. */

@@ -289,6 +289,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "relayed", s->relayed },
 		{ "slow", s->is_slow },
 		{ "stale", s->stale },
+		{ "secrets", script_secrets(s) },
 	};
 
 	for (size_t i = 0; i < ROWS(values); i++)

@@ -309,3 +309,17 @@ void script_accounts_begin(struct script *s)
 	begins(s, "carol", ROUTE_LOCAL, false);
 	begins(s, "dora", ROUTE_SOURCE, true);
 }
+
+static int finds_secret(const struct buf *b)
+{
+	static const char secret[] = "AHNlY3JldA"; /* "\0secret" in base64 */
+
+	return b->data && memmem(b->data, b->cap, secret, sizeof(secret) - 1);
+}
+
+int script_secrets(const struct script *s)
+{
+	const struct session_memory *m = s->session ? s->session->memory : NULL;
+
+	return m ? finds_secret(&m->from_client) + finds_secret(&m->to_source) : 0;
+}

@@ -61,6 +61,8 @@ void script_tls_free(struct script *s);
 /* script_host.c */
 extern const struct host_ops script_host_ops;
 void script_load_offer(struct script *s, enum service_id service);
+/* Of its session in buffers, also in what of them is free. */
+int script_secrets(const struct script *s);
 /* script_mail.c: the mailstore, and what is counted of mail. */
 int script_reach_mailstore(struct host *h);
 int script_tell_mailstore(struct host *h, const struct message *m, int fd);

@@ -66,7 +66,7 @@ static const struct script_row ordinary[] = {
 	{ "a login at the source", SERVICE_SMTP, "alice",
 		{ HELO, "C AUTH PLAIN AGFsaWNlAHNlY3JldA==",
 			"s AUTH PLAIN AGFsaWNlAHNlY3JldA==", "S 235 yes", "c 235 yes",
-			"learned 1", "learned \"secret" } },
+			"learned 1", "learned \"secret", "secrets 0" } },
 	{ "to an account that is switching", SERVICE_SMTP, "bob",
 		{ MAIL, "C RCPT TO:<bob@example.com>",
 			"c 450 4.2.1 This mailbox is being moved; please try again in a "
@@ -138,7 +138,7 @@ static const struct script_row ends[] = {
 static const struct script_row logins[] = {
 	{ "right, and the source takes it", SERVICE_SUBMISSION, "carol",
 		{ AUTH, "C " CAROLS, "verifying 1", "verdict right", "s " CAROLS,
-			"S 235 yes", "c 235 yes", "learned 0",
+			"S 235 yes", "c 235 yes", "learned 0", "secrets 0",
 			"C MAIL FROM:<carol@example.com>",
 			"s MAIL FROM:<carol@example.com>", "S 250 Ok", "c 250 Ok",
 			"C RCPT TO:<x@example.org>", "s RCPT TO:<x@example.org>",
@@ -149,7 +149,7 @@ static const struct script_row logins[] = {
 			"c 235 2.7.0 Authentication successful", "learned 0" } },
 	{ "wrong: it goes nowhere", SERVICE_SUBMISSION, "carol",
 		{ AUTH, "C " CAROLS, "verdict wrong", "c 535 5.7.8 Authentication failed",
-			"C NOOP", "s NOOP", "S 250 Ok", "c 250 Ok" } },
+			"secrets 0", "C NOOP", "s NOOP", "S 250 Ok", "c 250 Ok" } },
 	{ "it cannot be looked at now", SERVICE_SUBMISSION, "carol",
 		{ AUTH, "C " CAROLS, "verdict unknown",
 			"c 454 4.7.0 Login is not possible now, try again later" } },

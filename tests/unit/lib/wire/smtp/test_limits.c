@@ -270,6 +270,23 @@ static void test_refused_login_is_forgotten(void **state)
 	finish(&p);
 }
 
+/* The session may go on for a day. */
+static void test_accepted_login_is_forgotten(void **state)
+{
+	struct play p;
+
+	(void)state;
+	begin(&p, SMTP_ROUTE_SOURCE);
+	p.silent = true;
+	turn(&p, STR_LIT("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"));
+	buf_append_c(&p.source, "235 yes\r\n");
+	turn(&p, STR_LIT(""));
+	assert_true(p.proxy.client.authenticated);
+	assert_null(p.proxy.login.password.ptr);
+	assert_int_equal(p.proxy.secrets.used, 0);
+	finish(&p);
+}
+
 /* A message of some size goes through in portions. */
 static void test_portions(void **state)
 {
@@ -390,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_too_many_errors),
 		cmocka_unit_test(test_refused_login_is_forgotten),
+		cmocka_unit_test(test_accepted_login_is_forgotten),
 		cmocka_unit_test(test_portions),
 		cmocka_unit_test(test_full_buffers),
 		cmocka_unit_test(test_silent_source),
