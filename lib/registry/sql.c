@@ -205,9 +205,17 @@ static const char *const statements[] = {
 	/* ?1 < 0: of all workers */
 	[SQL_UNSEEN_OVER] = "UPDATE unseen SET open = 0, last_at = max(last_at, ?2)"
 			    " WHERE open > 0 AND (?1 < 0 OR worker = ?1)",
-	[SQL_FORGET_UNSEEN] = "DELETE FROM unseen WHERE open = 0 AND last_at < max(?1,"
-			      " coalesce((SELECT last_at FROM unseen WHERE open = 0"
-			      "  ORDER BY last_at DESC LIMIT 1 OFFSET ?2), 0))",
+	/* who comes by as many names as there are drives out neither another client that
+	   may be somebody's, nor what says that one comes again */
+	[SQL_FORGET_UNSEEN] = "DELETE FROM unseen WHERE open = 0 AND (last_at < ?1 OR"
+			      " (last_at < (SELECT last_at FROM unseen WHERE open = 0"
+			      "   ORDER BY last_at DESC LIMIT 1 OFFSET ?2)"
+			      "  AND client NOT IN (SELECT address FROM client)))",
+	[SQL_FORGET_NAMES] =
+		"DELETE FROM unseen WHERE client = ?1 AND service = ?2 AND open = 0"
+		" AND (why, worker) NOT IN (SELECT why, worker FROM unseen"
+		"  WHERE client = ?1 AND service = ?2 AND open = 0"
+		"  ORDER BY count > 1 DESC, last_at DESC LIMIT ?3)",
 	[SQL_EACH_UNSEEN] = "SELECT " UNSEEN_COLUMNS " FROM unseen"
 			    " GROUP BY client, service, why"
 			    " HAVING sum(open) > 0 OR max(last_at) >= ?1"

@@ -13,11 +13,18 @@
 static int write_row(
 	struct registry *r, unsigned worker, const struct unseen *u, struct error *err)
 {
-	return sql_run(r->db, SQL_WRITE_UNSEEN,
+	int code = sql_run(r->db, SQL_WRITE_UNSEEN,
 		SQL_VALUES(sql_text(u->client), sql_text(u->service), sql_text(u->why),
 			sql_number(worker), sql_number(u->first_at),
 			sql_number(u->last_at), sql_number(u->count),
 			sql_number(u->open)),
+		err);
+
+	if (code < 0 || u->open)
+		return code;
+	return sql_run(r->db, SQL_FORGET_NAMES,
+		SQL_VALUES(sql_text(u->client), sql_text(u->service),
+			sql_number(UNSEEN_NAMES_MAX)),
 		err);
 }
 

@@ -22,8 +22,11 @@
 
 /* An account logs in from an address for so long after it did. */
 #define CLIENT_LATELY_MS (UINT64_C(7) * 86400000)
-#define CLIENTS_MAX 32        /* addresses of one account; the newest are kept */
-#define UNSEEN_ROWS_MAX 10000 /* of what is over; the newest are kept */
+#define CLIENTS_MAX 32 /* addresses of one account; the newest are kept */
+/* Of what is over the newest are kept: of a client and service so many, and so many of
+   all clients from whose address nobody logs in. */
+#define UNSEEN_NAMES_MAX 64
+#define UNSEEN_ROWS_MAX 10000
 #define UNSEEN_KEPT_MS (UINT64_C(30) * 86400000)
 
 struct unseen {

@@ -219,6 +219,78 @@ static void test_what_is_kept(void **state)
 	assert_true(str_eq(by.client, STR_LIT("203.0.113.1")));
 }
 
+/* One that is over, by a name of its own. */
+static struct unseen by_name(const char *client, const char *why, uint64_t count)
+{
+	uint64_t at = clock_wall_ms();
+
+	return (struct unseen){ .client = str_from(client),
+		.service = STR_LIT("imaps"),
+		.why = str_from(why),
+		.first_at = at,
+		.last_at = at,
+		.count = count };
+}
+
+static void flood(struct test *t, bool from_one, int n)
+{
+	static struct unseen rows[UNSEEN_ROWS_MAX + 100];
+	static char clients[UNSEEN_ROWS_MAX + 100][32], names[UNSEEN_ROWS_MAX + 100][32];
+
+	assert_true(n <= (int)ROWS(rows));
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(clients[i], sizeof(clients[i]), "198.51.%d.%d",
+			from_one ? 0 : i / 256, from_one ? 1 : i % 256);
+		(void)snprintf(names[i], sizeof(names[i]), "no key for x%d", i);
+		rows[i] = by_name(clients[i], names[i], 1);
+		rows[i].last_at -= (uint64_t)(n - i);
+	}
+	NO_ERROR(registry_write_unseen(t->r, 1, rows, (size_t)n, &t->err));
+	NO_ERROR(registry_forget_unseen(t->r, &t->err));
+}
+
+static int count_any(void *context, const struct unseen *u)
+{
+	(void)u;
+	++*(size_t *)context;
+	return 0;
+}
+
+static size_t count_all(struct test *t)
+{
+	size_t n = 0;
+
+	NO_ERROR(registry_each_unseen(t->r, 0, count_any, &n, &t->err));
+	return n;
+}
+
+/* Alice's phone comes again and again. A stranger makes connections by as many names,
+   and from as many addresses, as they like. */
+static void test_flood(void **state)
+{
+	struct test *t = *state;
+	struct unseen by, name;
+	int64_t alice = log_in_from(t, "alice", "192.0.2.1");
+
+	see(t, 0, "192.0.2.1", "imaps", 60000, 2, 0);
+	assert_int_equal(is_held(t, alice, &by), 1);
+	flood(t, false, UNSEEN_ROWS_MAX + 50);
+	assert_int_equal(is_held(t, alice, &by), 1);
+	assert_true(count_all(t) <= UNSEEN_ROWS_MAX + 2);
+	flood(t, true, 500);
+	/* from her own address, which may be an office's, too */
+	for (int i = 0; i < UNSEEN_NAMES_MAX + 50; i++) {
+		char why[32];
+
+		(void)snprintf(why, sizeof(why), "no key for y%d", i);
+		name = by_name("192.0.2.1", why, 1);
+		NO_ERROR(registry_write_unseen(t->r, 0, &name, 1, &t->err));
+	}
+	NO_ERROR(registry_forget_unseen(t->r, &t->err));
+	assert_int_equal(is_held(t, alice, &by), 1);
+	assert_true(count_all(t) <= UNSEEN_ROWS_MAX + 2 + 2 * UNSEEN_NAMES_MAX);
+}
+
 static int take_reader(void *context, const struct unseen_reader *u)
 {
 	return buf_printf(context, "%.*s %s %s %.*s;", STR_ARG(u->account),
@@ -253,6 +325,7 @@ int main(void)
 		ROW(test_workers),
 		ROW(test_arrival),
 		ROW(test_what_is_kept),
+		ROW(test_flood),
 		ROW(test_readers),
 	};
 
