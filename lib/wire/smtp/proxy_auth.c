@@ -141,6 +141,30 @@ static void ask_source(struct smtp_proxy *p)
 		refuse_login(p, "454 4.7.0 Login is not available now");
 }
 
+/* ---- what the client has said ---- */
+
+static enum smtp_proxy_action go_on(struct smtp_proxy *p)
+{
+	const struct mechanism_row *row = row_of(&p->login);
+
+	if (p->login.responses < row->responses) {
+		proxy_answer(p, row->requests[p->login.responses]);
+		p->state = SMTP_PROXY_AUTH_LINE;
+		return SMTP_PROXY_AGAIN;
+	}
+	if (p->login.is_odd || !p->login.user.ptr || !p->login.password.ptr) {
+		if (p->offer->nobody_here)
+			ask_source(p); /* it says best what is wrong with it */
+		else /* it might take it, from somebody who lives here */
+			refuse_login(p, "501 5.5.2 This login is not understood");
+		return SMTP_PROXY_AGAIN;
+	}
+	p->state = SMTP_PROXY_AUTH_CHECK;
+	return SMTP_PROXY_CHECK;
+}
+
+/* ---- the source's answer ---- */
+
 /* Of somebody who is let in all the same. The source is left then. */
 static bool is_refusal_hidden(struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -159,13 +183,34 @@ static bool finds_wrong(const struct smtp_reply *reply)
 	return reply->code == 535 || reply->code == 525 || reply->code / 10 == 55;
 }
 
+/* The source takes what it does not show. It was asked for the mechanism alone, and asks
+   for a name now that may be of somebody here: it waits for our word, as with all
+   others. */
+static enum smtp_proxy_action begin_anew(struct smtp_proxy *p)
+{
+	proxy_tell_source_hidden(p, STR_LIT("*"));
+	p->source_has_auth = true;
+	p->login.is_asked_here = true;
+	return p->state == SMTP_PROXY_CLOSED ? SMTP_PROXY_AGAIN : go_on(p);
+}
+
+/* It has not got all of it yet, or nothing. */
+static bool is_half_asked(const struct smtp_login *l)
+{
+	return row_of(l) && (!l->is_asked_here || l->next_line < l->n_lines);
+}
+
 enum smtp_proxy_action proxy_auth_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
+	if (reply->code == 235 && is_half_asked(&p->login))
+		return proxy_give_up_source(p); /* it proves nothing of anybody */
 	if (p->login.is_asked_here && reply->code == 334) {
 		tell_next_line(p);
 		return SMTP_PROXY_AGAIN;
 	}
+	if (row_of(&p->login) && reply->code == 334)
+		return begin_anew(p);
 	if (is_refusal_hidden(p, reply))
 		return SMTP_PROXY_AGAIN;
 	proxy_say(p, reply->bytes);
@@ -206,7 +251,7 @@ void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check)
 	switch (check) {
 	case SMTP_CHECK_RIGHT:
 		p->login.is_right_here = true;
-		if (proxy_has_source(p) && p->source_has_auth)
+		if (proxy_has_source(p))
 			ask_source(p);
 		else
 			let_in_here(p);
@@ -226,23 +271,6 @@ void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check)
 
 /* ---- the client's ---- */
 
-static enum smtp_proxy_action go_on(struct smtp_proxy *p)
-{
-	const struct mechanism_row *row = row_of(&p->login);
-
-	if (p->login.responses < row->responses) {
-		proxy_answer(p, row->requests[p->login.responses]);
-		p->state = SMTP_PROXY_AUTH_LINE;
-		return SMTP_PROXY_AGAIN;
-	}
-	if (p->login.is_odd || !p->login.user.ptr || !p->login.password.ptr) {
-		ask_source(p); /* it says best what is wrong with it */
-		return SMTP_PROXY_AGAIN;
-	}
-	p->state = SMTP_PROXY_AUTH_CHECK;
-	return SMTP_PROXY_CHECK;
-}
-
 static bool keep_line(struct smtp_proxy *p, struct str line)
 {
 	struct smtp_login *l = &p->login;
@@ -253,7 +281,8 @@ static bool keep_line(struct smtp_proxy *p, struct str line)
 	return l->lines[l->n_lines++].ptr != NULL;
 }
 
-/* A source that shows no AUTH refuses it before anybody says a password. */
+/* A source that shows no AUTH refuses it before anybody says a password; to HELO none
+   shows it. */
 static bool asks_here(const struct smtp_proxy *p)
 {
 	return row_of(&p->login) && (p->source_has_auth || !proxy_has_source(p));
@@ -278,15 +307,15 @@ enum smtp_proxy_action proxy_auth_begin(
 	}
 	if (initial.len)
 		saw(p, initial);
-	if (asks_here(p)) {
-		p->login.is_asked_here = true;
-		if (keep_line(p, line))
-			return go_on(p);
+	p->login.is_asked_here = asks_here(p);
+	if (row_of(&p->login) && !keep_line(p, line)) {
 		refuse_login(p, LATER_TEXT);
+	} else if (p->login.is_asked_here) {
+		return go_on(p);
 	} else if (!proxy_has_source(p)) {
 		refuse_login(p, "454 4.7.0 Login is not available now");
 	} else {
-		proxy_tell_source(p, line);
+		proxy_tell_source(p, row_of(&p->login) ? p->login.mechanism : line);
 		p->state = SMTP_PROXY_AUTH_REPLY;
 	}
 	return SMTP_PROXY_AGAIN;
