@@ -9,83 +9,127 @@
 /* A message, or a place for one that is only referred to. */
 struct node {
 	const struct imap_thread_message *message; /* NULL: a dummy */
-	struct str id;
 	struct node *parent, *child, *next;
+	struct node *stays; /* of a dummy: the parent of messages below it, once known */
 	int64_t date; /* what siblings are sorted by; then by their rank in the mailbox */
 	size_t rank;
 	size_t slot; /* of a thread: its place in the list of them */
 };
 
+struct place {
+	struct str text;
+	struct node *node;
+};
+
+/* A mailbox of ordinary mail takes some; 20,000 messages in one chain 200 million. */
+#define STEPS_MAX ((size_t)400 << 20)
+#define STEPS_THEN 100 /* of each link: what is deeper begins a thread of its own */
+
 struct threads {
 	enum imap_thread algorithm;
 	struct arena *arena;
-	struct node **table; /* by id; open addressing */
-	size_t size;         /* a power of two */
+	struct place *places; /* by id, later by subject */
+	size_t n_places;
+	size_t steps;        /* up from a node, to find loops */
 	struct node root;    /* its children are the threads */
 	struct node **nodes; /* of the messages */
 	size_t n;
 };
 
-/* ── nodes by their ids ────────────────────────────────────────────────────────────── */
+/* ── nodes by a text ───────────────────────────────────────────────────────────────── */
 
-static uint64_t hash_of(struct str s)
+/* Sorted and not hashed: what others send decides the texts, so they could all fall into
+   one place of a table. */
+static int by_text(const void *a, const void *b)
 {
-	uint64_t hash = 1469598103934665603u;
+	const struct place *x = a, *y = b;
 
-	for (size_t i = 0; i < s.len; i++)
-		hash = (hash ^ (unsigned char)s.ptr[i]) * 1099511628211u;
-	return hash;
+	return str_cmp(x->text, y->text);
 }
 
-static int make_table(struct threads *t, const struct imap_thread_message *m, size_t n)
+static void sort_places(struct threads *t)
 {
-	size_t ids = n;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < n; i++)
-		ids += m[i].n_references;
-	for (t->size = 16; t->size < ids * 2;)
-		t->size *= 2;
-	t->table = arena_alloc(t->arena, t->size * sizeof(struct node *));
-	return t->table ? 0 : -ENOMEM;
+	qsort(t->places, t->n_places, sizeof(*t->places), by_text);
+	for (size_t i = 0; i < t->n_places; i++)
+		if (!kept || !str_eq(t->places[kept - 1].text, t->places[i].text))
+			t->places[kept++] = t->places[i];
+	t->n_places = kept;
 }
 
-static struct node *new_node(struct threads *t, struct str id)
+/* Of a text that is there. */
+static struct node **place_of(struct threads *t, struct str text)
 {
-	struct node *node = arena_alloc(t->arena, sizeof(*node));
+	const struct place wanted = { .text = text };
+	struct place *place =
+		bsearch(&wanted, t->places, t->n_places, sizeof(*t->places), by_text);
 
-	if (node)
-		node->id = id;
-	return node;
+	return &place->node;
+}
+
+static size_t first_reference(const struct imap_thread_message *m)
+{
+	return m->n_references > IMAP_THREAD_REFERENCES_MAX
+	               ? m->n_references - IMAP_THREAD_REFERENCES_MAX
+	               : 0;
+}
+
+static int make_places(struct threads *t, const struct imap_thread_message *m)
+{
+	size_t most = t->n; /* of ids, and later of subjects */
+
+	for (size_t i = 0; i < t->n; i++)
+		most += m[i].n_references;
+	t->places = arena_alloc(t->arena, most * sizeof(*t->places));
+	if (!t->places)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n; i++) {
+		if (m[i].id.len)
+			t->places[t->n_places++].text = m[i].id;
+		for (size_t k = first_reference(&m[i]); k < m[i].n_references; k++)
+			t->places[t->n_places++].text = m[i].references[k];
+	}
+	sort_places(t);
+	return 0;
+}
+
+static struct node *new_node(struct threads *t)
+{
+	return arena_alloc(t->arena, sizeof(struct node));
 }
 
 /* The node of that id, made when there is none. NULL: no memory. */
 static struct node *node_of(struct threads *t, struct str id)
 {
-	size_t at = (size_t)hash_of(id) & (t->size - 1);
+	struct node **place = place_of(t, id);
 
-	while (t->table[at] && !str_eq(t->table[at]->id, id))
-		at = (at + 1) & (t->size - 1);
-	if (!t->table[at])
-		t->table[at] = new_node(t, id);
-	return t->table[at];
+	if (!*place)
+		*place = new_node(t);
+	return *place;
 }
 
 /* ── links ─────────────────────────────────────────────────────────────────────────── */
 
-static bool is_above(const struct node *above, const struct node *node)
+/* Or perhaps, when it costs too much to say. */
+static bool is_above(struct threads *t, const struct node *above, const struct node *node)
 {
-	while (node && node != above)
+	size_t most = t->steps < STEPS_MAX ? SIZE_MAX : STEPS_THEN, steps = 0;
+
+	for (; node && node != above && steps < most; steps++)
 		node = node->parent;
+	t->steps += steps;
 	return node != NULL;
 }
 
 /* Only parents are noted until all are known; children are gathered in the end. */
-static void link_to(struct node *child, struct node *parent, bool replace)
+static void link_to(
+	struct threads *t, struct node *child, struct node *parent, bool replace)
 {
 	if (child->parent && !replace)
 		return;
 	child->parent = NULL; /* also when the new one would make a loop */
-	if (!is_above(child, parent))
+	if (!is_above(t, child, parent))
 		child->parent = parent;
 }
 
@@ -94,26 +138,23 @@ static int link_message(
 	struct threads *t, const struct imap_thread_message *m, struct node **ret_node)
 {
 	struct node *node = m->id.len ? node_of(t, m->id) : NULL, *above = NULL;
-	size_t first = m->n_references > IMAP_THREAD_REFERENCES_MAX
-	                       ? m->n_references - IMAP_THREAD_REFERENCES_MAX
-	                       : 0;
 
 	if (!node || node->message) /* none, or taken: it has one of its own */
-		node = new_node(t, STR_LIT(""));
+		node = new_node(t);
 	if (!node)
 		return -ENOMEM;
 	node->message = m;
-	for (size_t i = first; i < m->n_references; i++) {
+	for (size_t i = first_reference(m); i < m->n_references; i++) {
 		struct node *next = node_of(t, m->references[i]);
 
 		if (!next)
 			return -ENOMEM;
 		if (above)
-			link_to(next, above, false);
+			link_to(t, next, above, false);
 		above = next;
 	}
 	if (above)
-		link_to(node, above, true);
+		link_to(t, node, above, true);
 	else
 		node->parent = NULL;
 	*ret_node = node;
@@ -131,14 +172,21 @@ static void add_child(struct node *parent, struct node *child)
    message's parent is then the next message above it, or the topmost dummy. */
 static struct node *parent_that_stays(struct threads *t, struct node *node)
 {
-	struct node *top = NULL;
+	struct node *found = NULL, *top = node->parent;
 
-	for (node = node->parent; node; node = node->parent) {
-		if (node->message)
-			return node;
-		top = node;
+	if (!top)
+		return &t->root;
+	for (struct node *up = top; up && !found; up = up->parent) {
+		top = up;
+		found = up->message ? up : up->stays;
 	}
-	return top ? top : &t->root;
+	if (!found)
+		found = top;
+	/* the way is long only once */
+	for (struct node *up = node->parent; up && up != found && !up->stays;
+		up = up->parent)
+		up->stays = found;
+	return found;
 }
 
 static int gather(struct threads *t)
@@ -230,19 +278,25 @@ static int sort_all(struct threads *t)
 	return r < 0 ? r : sort_children(t, &t->root);
 }
 
+/* The next one of a tree, whose parents stand before their children; NULL: none. */
+static struct node *next_below(struct node *n, const struct node *top)
+{
+	if (n->child)
+		return n->child;
+	while (n != top && !n->next)
+		n = n->parent;
+	return n == top ? NULL : n->next;
+}
+
 /* REFS: threads by the message that came last. */
 static int sort_by_last(struct threads *t)
 {
 	int r = sort_all(t);
 
-	for (size_t i = 0; i < t->n; i++) {
-		struct node *top = t->nodes[i];
-
-		while (top->parent != &t->root)
-			top = top->parent;
-		if (t->nodes[i]->date > top->date)
-			top->date = t->nodes[i]->date;
-	}
+	for (struct node *top = t->root.child; top; top = top->next)
+		for (struct node *n = top; n; n = next_below(n, top))
+			if (n->date > top->date)
+				top->date = n->date;
 	return r < 0 ? r : sort_children(t, &t->root);
 }
 
@@ -260,24 +314,17 @@ static bool is_better(const struct node *n, const struct node *than)
 	return than->message->is_reply && !n->message->is_reply;
 }
 
-/* The table is free again: now it finds threads by their subjects. */
-static struct node **subject_place(struct threads *t, struct str subject)
-{
-	size_t at = (size_t)hash_of(subject) & (t->size - 1);
-
-	while (t->table[at] && !str_eq(first_message(t->table[at])->subject, subject))
-		at = (at + 1) & (t->size - 1);
-	return &t->table[at];
-}
-
 static void fill_subjects(struct threads *t)
 {
-	memset(t->table, 0, t->size * sizeof(*t->table));
+	t->n_places = 0; /* they are free again; no more threads than messages */
+	for (struct node *n = t->root.child; n; n = n->next)
+		t->places[t->n_places++] =
+			(struct place){ .text = first_message(n)->subject };
+	sort_places(t);
 	for (struct node *n = t->root.child; n; n = n->next) {
-		struct str subject = first_message(n)->subject;
-		struct node **place = subject.len ? subject_place(t, subject) : NULL;
+		struct node **place = place_of(t, first_message(n)->subject);
 
-		if (place && (!*place || is_better(n, *place)))
+		if (!*place || is_better(n, *place))
 			*place = n;
 	}
 }
@@ -296,7 +343,7 @@ static void move_children(struct node *to, struct node *from)
 static int join_below_dummy(
 	struct threads *t, struct node **place, struct node *n, struct node **list)
 {
-	struct node *dummy = new_node(t, STR_LIT("")), *old = *place;
+	struct node *dummy = new_node(t), *old = *place;
 
 	if (!dummy)
 		return -ENOMEM;
@@ -350,7 +397,7 @@ static int join_subjects(struct threads *t)
 
 		if (!subject.len)
 			continue;
-		place = subject_place(t, subject);
+		place = place_of(t, subject);
 		/* a dummy stands where one of its children stood */
 		if (*place != n)
 			r = join(t, place, n, list);
@@ -366,7 +413,7 @@ static int join_subjects(struct threads *t)
 
 static int make_references(struct threads *t, const struct imap_thread_message *m)
 {
-	int r = make_table(t, m, t->n);
+	int r = make_places(t, m);
 
 	for (size_t i = 0; i < t->n && r == 0; i++) {
 		r = link_message(t, &m[i], &t->nodes[i]);
@@ -403,7 +450,7 @@ static int make_ordered(struct threads *t, const struct imap_thread_message *m)
 	struct node *top = NULL;
 
 	for (size_t i = 0; i < t->n; i++) {
-		t->nodes[i] = new_node(t, STR_LIT(""));
+		t->nodes[i] = new_node(t);
 		if (!t->nodes[i])
 			return -ENOMEM;
 		t->nodes[i]->message = &m[i];

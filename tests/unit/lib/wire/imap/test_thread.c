@@ -172,12 +172,131 @@ static void test_deep(void **state)
 	free(messages);
 }
 
+/* Ids that one hash function puts into one place: blocks of two that agree in its low
+   bits, so that each of 2^BLOCKS strings of them does. */
+#define BLOCKS 16
+#define BLOCK 4 /* bytes */
+#define LOW_BITS ((1u << 20) - 1)
+
+static uint32_t fnv(uint32_t hash, uint32_t block)
+{
+	for (int i = 0; i < BLOCK; i++)
+		hash = (hash ^ ('0' + (block >> (5 * i) & 31))) * 0x1b3u;
+	return hash & LOW_BITS;
+}
+
+/* Far from each other, so that they differ in all bytes. */
+static uint32_t block_of(uint32_t i)
+{
+	return i * 2654435761u >> 12;
+}
+
+static uint32_t find_blocks(uint32_t hash, uint32_t pair[static 2])
+{
+	for (uint32_t a = 0; a < 65536; a++) {
+		uint32_t wanted = fnv(hash, block_of(a));
+
+		for (uint32_t b = 0; b < a; b++) {
+			pair[0] = block_of(a);
+			pair[1] = block_of(b);
+			if (fnv(hash, pair[1]) == wanted)
+				return wanted;
+		}
+	}
+	fail_msg("no two blocks");
+	return 0;
+}
+
+static void put_block(char *to, uint32_t block)
+{
+	for (int i = 0; i < BLOCK; i++)
+		to[i] = (char)('0' + (block >> (5 * i) & 31));
+}
+
+static void test_chosen_ids(void **state)
+{
+	const uint32_t n = 1u << BLOCKS;
+	struct imap_thread_message *messages = calloc(n, sizeof(*messages));
+	uint32_t pairs[BLOCKS][2], hash = 0x739d0383u & LOW_BITS;
+	uint64_t begin = clock_monotonic_ms();
+	struct arena arena;
+	struct buf out;
+
+	(void)state;
+	assert_non_null(messages);
+	arena_init(&arena);
+	buf_init(&out, 0);
+	for (int i = 0; i < BLOCKS; i++)
+		hash = find_blocks(hash, pairs[i]);
+	for (uint32_t k = 0; k < n; k++) {
+		char id[BLOCK * BLOCKS];
+
+		for (int i = 0; i < BLOCKS; i++)
+			put_block(id + BLOCK * i, pairs[i][k >> i & 1]);
+		messages[k] = (struct imap_thread_message){ .number = k + 1,
+			.id = arena_str(&arena, str_of(id, sizeof(id))) };
+	}
+	assert_int_equal(
+		imap_put_threads(&out, IMAP_THREAD_REFS, messages, n, &arena), 0);
+	assert_true(str_starts(buf_view(&out), STR_LIT("(1)(2)(3)")));
+	assert_true(clock_monotonic_ms() - begin < 20000);
+	buf_fini(&out);
+	arena_fini(&arena);
+	free(messages);
+}
+
+/* A million ids in one line, none of which is here, and replies to the last of them. */
+#define LINE 1000000
+#define REPLIES 5000
+
+static void test_long_line(void **state)
+{
+	const uint32_t parts = LINE / IMAP_THREAD_REFERENCES_MAX, n = parts + REPLIES;
+	struct imap_thread_message *messages = calloc(n, sizeof(*messages));
+	struct str *ids = calloc(LINE + 1, sizeof(*ids));
+	uint64_t begin = clock_monotonic_ms();
+	struct arena arena;
+	struct buf out;
+
+	(void)state;
+	assert_true(messages && ids);
+	arena_init(&arena);
+	buf_init(&out, 0);
+	for (uint32_t i = 0; i <= LINE; i++) {
+		char text[16];
+
+		(void)snprintf(text, sizeof(text), "%u", i);
+		ids[i] = arena_str(&arena, str_from(text));
+	}
+	/* the end first: each part is linked below nothing */
+	for (uint32_t k = 0; k < n; k++)
+		messages[k] = (struct imap_thread_message){ .number = k + 1,
+			.id = STR(""),
+			.references =
+				k < parts
+					? &ids[LINE + 1 -
+						  (k + 1) * (IMAP_THREAD_REFERENCES_MAX -
+								    1) -
+						  1]
+					: &ids[LINE],
+			.n_references = k < parts ? IMAP_THREAD_REFERENCES_MAX : 1 };
+	assert_int_equal(
+		imap_put_threads(&out, IMAP_THREAD_REFERENCES, messages, n, &arena), 0);
+	assert_true(clock_monotonic_ms() - begin < 20000);
+	buf_fini(&out);
+	arena_fini(&arena);
+	free(ids);
+	free(messages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_ordered_subject),
 		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_chosen_ids),
+		cmocka_unit_test(test_long_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
