@@ -12,6 +12,7 @@ struct shared {
 	uint64_t key;
 	struct known_passwords passwords;
 	struct known_networks known;
+	struct source_answers answers;
 	struct connection_counts rows[];
 };
 
@@ -26,6 +27,7 @@ static int map(struct connection_limits *t, size_t size)
 	t->rows = shared->rows;
 	t->passwords = &shared->passwords;
 	t->known = &shared->known;
+	t->answers = &shared->answers;
 	if (t->key)
 		shared->key = t->key;
 	t->key = shared->key;
@@ -49,6 +51,9 @@ int connection_limits_init(struct connection_limits *t, unsigned n_workers)
 	r = map(t, size);
 	if (r == 0 && getrandom(t->passwords->key, sizeof(t->passwords->key), 0) !=
 			      (ssize_t)sizeof(t->passwords->key))
+		r = -EIO;
+	if (r == 0 && getrandom(t->answers->key, sizeof(t->answers->key), 0) !=
+			      (ssize_t)sizeof(t->answers->key))
 		r = -EIO;
 	return r;
 }

@@ -2,8 +2,8 @@
 #ifndef INTERCEPTOR_CONNECTION_LIMITS_H
 #define INTERCEPTOR_CONNECTION_LIMITS_H
 /*
- * How many connections there are, over all workers, and which passwords are known: the
- * memory that they share.
+ * How many connections there are, over all workers, which passwords are known, and what
+ * the source has said of mail: the memory that they share.
  *
  * Each worker counts in a row of its own, in memory that all can read, and adds the rows
  * up when it must decide. When a worker dies, its row is set to zero and is right again.
@@ -11,6 +11,7 @@
  */
 #include "interceptor/known_passwords.h"
 #include "interceptor/prelogin_limits.h"
+#include "interceptor/smtp/source_answers.h"
 
 #define LIMITS_SLOW 64 /* accounts whose user has waited for the move in vain */
 
@@ -26,6 +27,7 @@ struct connection_limits {
 	struct connection_counts *rows;    /* shared */
 	struct known_passwords *passwords; /* shared */
 	struct known_networks *known;      /* shared */
+	struct source_answers *answers;    /* shared */
 	unsigned n_rows;
 	uint64_t key;
 	int fd; /* of the memory, for connection_limits_attach() */

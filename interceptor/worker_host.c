@@ -325,6 +325,22 @@ static void count_recipient(
 		&w->recipients, to->local, to->domain, client, accepted, at);
 }
 
+static bool source_agreed(struct host *h, struct str question)
+{
+	return source_answers_has(worker_of(h)->limits->answers, question, now(h) / 1000,
+		h->settings->smtp_policy_ttl_s);
+}
+
+static void note_source_agreed(struct host *h, struct str question)
+{
+	source_answers_add(worker_of(h)->limits->answers, question, now(h) / 1000);
+}
+
+static void forget_source_agreed(struct host *h, struct str question)
+{
+	source_answers_drop(worker_of(h)->limits->answers, question);
+}
+
 static void note_relayed(struct host *h, struct str local, struct str domain)
 {
 	recently_relayed_note(&worker_of(h)->recently_relayed, local, domain, now(h));
@@ -434,5 +450,8 @@ const struct host_ops worker_host_ops = {
 	.pass_unseen = pass_unseen,
 	.unseen_over = unseen_over,
 	.recently_relayed = recently_relayed,
+	.source_agreed = source_agreed,
+	.note_source_agreed = note_source_agreed,
+	.forget_source_agreed = forget_source_agreed,
 	.quiesced = quiesced,
 };

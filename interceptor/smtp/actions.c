@@ -24,8 +24,10 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
-		return s->host->ops->reach_mailstore(s->host) < 0 ? SMTP_ROUTE_LATER
-		                                                  : SMTP_ROUTE_LOCAL;
+		if (s->host->ops->reach_mailstore(s->host) < 0)
+			return SMTP_ROUTE_LATER;
+		return smtp_source_is_known_to_agree(s) ? SMTP_ROUTE_LOCAL_KNOWN
+		                                        : SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return SMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:
@@ -91,7 +93,8 @@ void smtp_route_recipient(struct session *s)
 	else
 		is = route_of(s, &names, &to);
 	arena_fini(&arena);
-	if (is == SMTP_ROUTE_LOCAL && f->proxy.source_has_tls && !s->is_secure &&
+	if ((is == SMTP_ROUTE_LOCAL || is == SMTP_ROUTE_LOCAL_KNOWN) &&
+		f->proxy.source_has_tls && !s->is_secure &&
 		f->offer.tls == SMTP_TLS_NONE &&
 		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
 		s->host->notes[NOTE_CLEAR_MAIL]++;

@@ -120,6 +120,21 @@ static enum smtp_proxy_action step(struct session *s)
 	return action;
 }
 
+/* Actions that are about what the source is asked, and what it has said. */
+static void act_on_source(struct session *s, enum smtp_proxy_action action)
+{
+	if (action == SMTP_PROXY_AT_SOURCE)
+		smtp_count_recipient(s);
+	else if (action == SMTP_PROXY_KNOWN_SENDER)
+		smtp_recall_sender(s);
+	else if (action == SMTP_PROXY_REMEMBER)
+		smtp_remember_answer(s);
+	else if (action == SMTP_PROXY_FORGET)
+		smtp_forget_sender(s);
+	else
+		smtp_renew_source(s);
+}
+
 /* false: the proxy stops here. */
 static bool act(struct session *s, enum smtp_proxy_action action)
 {
@@ -132,7 +147,11 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 		smtp_route_recipient(s);
 		break;
 	case SMTP_PROXY_AT_SOURCE:
-		smtp_count_recipient(s);
+	case SMTP_PROXY_KNOWN_SENDER:
+	case SMTP_PROXY_REMEMBER:
+	case SMTP_PROXY_FORGET:
+	case SMTP_PROXY_RENEW_SOURCE:
+		act_on_source(s, action);
 		break;
 	case SMTP_PROXY_STAGE_BEGIN:
 		smtp_stage_begin(s);
@@ -277,6 +296,7 @@ static void log_lost(const struct session *s, const char *state, int code)
 
 static void source_lost(struct session *s, int code)
 {
+	bool was_open = s->source_state == SOURCE_OPEN;
 	const char *state;
 
 	if (smtp_of(s)->proxy.state == SMTP_PROXY_BLIND) {
@@ -284,7 +304,8 @@ static void source_lost(struct session *s, int code)
 		return;
 	}
 	run(s); /* its last words */
-	if (!session_is_handled(s) || s->source_state == SOURCE_NONE)
+	if (!session_is_handled(s) || s->source_state == SOURCE_NONE ||
+		(was_open && s->source_state != SOURCE_OPEN))
 		return;
 	state = smtp_proxy_state_name(smtp_of(s)->proxy.state);
 	session_drop_source(s);

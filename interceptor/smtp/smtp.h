@@ -7,12 +7,13 @@
  *
  *   handler.c    the session's handler
  *   actions.c    what the proxy asks for: whose a recipient is, staging
+ *   policy.c     what the source has said of a sender before
  *   login.c      AUTH
  *   starttls.c   STARTTLS: whether, and for which names it ends here
  *   quiesce.c    transactions of an account that switches
  *
  * with recipient.h (an address's account) and staging.h (a message for users here). For
- * the worker: recently_relayed.h and recipient_counts.h.
+ * the worker: recently_relayed.h, recipient_counts.h and source_answers.h.
  */
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/session.h"
@@ -70,6 +71,14 @@ void smtp_commit(struct session *s);
 /* Our Received line, before a message that is for the smart host. */
 void smtp_trace_relayed(struct session *s);
 void smtp_abort(struct session *s);
+
+/* policy.c */
+/* Of the recipient that is being routed. */
+bool smtp_source_is_known_to_agree(struct session *s);
+void smtp_recall_sender(struct session *s);
+void smtp_remember_answer(struct session *s);
+void smtp_forget_sender(struct session *s);
+void smtp_renew_source(struct session *s);
 
 /* login.c */
 void smtp_check_login(struct session *s);

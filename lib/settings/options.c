@@ -59,6 +59,10 @@ static const struct option root_rows[] = {
 			"RCPT "
 			"whether it takes it from this client and sender (access lists, "
 			"SPF, grey-listing); \"none\": it is not" },
+	{ "smtp_policy_ttl", OPTION_NUMBER, ROOT(smtp_policy_ttl_s), "3600", .least = 0,
+		.most = 86400,
+		.help = "seconds for which its \"yes\" to a client address, HELO, sender "
+			"and recipient counts again; 0: it is asked each time" },
 	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
 		.help = "registry, key and mail; survives a reboot" },
 	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",

@@ -125,11 +125,12 @@ struct settings {
 	enum strategy strategy;
 	enum subaddress subaddress;
 	enum smtp_policy smtp_policy;
-	char *master_separator; /* of "alice*master"; "": there are no such names */
-	char *state_dir;        /* default /var/lib/mailferry; owned, as all below */
-	char *run_dir;          /* default /run/mailferry */
-	char *key_file;         /* default <state_dir>/key */
-	char *user_prefix;      /* users/users.h */
+	uint32_t smtp_policy_ttl_s; /* an answer of the source counts; 0: only once */
+	char *master_separator;     /* of "alice*master"; "": there are no such names */
+	char *state_dir;            /* default /var/lib/mailferry; owned, as all below */
+	char *run_dir;              /* default /run/mailferry */
+	char *key_file;             /* default <state_dir>/key */
+	char *user_prefix;          /* users/users.h */
 	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */

@@ -33,7 +33,7 @@ static void must(bool promise)
 static void answer(struct play *p)
 {
 	static const enum smtp_route routes[] = { SMTP_ROUTE_LOCAL, SMTP_ROUTE_SOURCE,
-		SMTP_ROUTE_LOCAL, SMTP_ROUTE_BUSY, SMTP_ROUTE_LATER };
+		SMTP_ROUTE_LOCAL_KNOWN, SMTP_ROUTE_BUSY, SMTP_ROUTE_LATER };
 	bool fails = p->mood % 7 == 6;
 	struct str refusal = fails ? STR_LIT("452 4.3.1 full") : STR_LIT("");
 
@@ -95,6 +95,10 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_AGAIN:
 	case SMTP_PROXY_ROUTE:
 	case SMTP_PROXY_AT_SOURCE:
+	case SMTP_PROXY_KNOWN_SENDER:
+	case SMTP_PROXY_REMEMBER:
+	case SMTP_PROXY_FORGET:
+	case SMTP_PROXY_RENEW_SOURCE:
 	case SMTP_PROXY_CONNECT_RELAY:
 	case SMTP_PROXY_TRACE:
 	case SMTP_PROXY_CHECK:
@@ -132,6 +136,16 @@ static void act(struct play *p, enum smtp_proxy_action action)
 		must(p->offer.relay && p->let_in && p->proxy.client.authenticated);
 		buf_clear(&p->source);
 		smtp_proxy_relay_begun(&p->proxy);
+	} else if (action == SMTP_PROXY_KNOWN_SENDER) {
+		must(p->offer.policy && !p->proxy.client.authenticated);
+		smtp_proxy_sender_known(&p->proxy, p->mood++ & 1);
+	} else if (action == SMTP_PROXY_REMEMBER) {
+		must(p->offer.policy && !p->proxy.client.authenticated);
+		must(p->proxy.transaction.mail_line.ptr != NULL);
+	} else if (action == SMTP_PROXY_RENEW_SOURCE) {
+		must(!p->proxy.client.authenticated && !p->proxy.transaction.remote.n);
+		buf_clear(&p->source);
+		smtp_proxy_source_reopened(&p->proxy);
 	} else if (action == SMTP_PROXY_CLOSE) {
 		must(p->stage == NONE || p->stage == COMMITTING);
 		p->closed = true;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the source thinks of a client, a sender or a message holds for users who live here, too."""
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,77 @@ from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
+
+
+class Asked(Mail):
+    """The source is asked each time, but where a case says otherwise."""
+
+    def __init__(self):
+        super().__init__(settings={"smtp_policy_ttl": 0})
+
+
+@contextlib.contextmanager
+def remembering(world):
+    world.ferry.stop()
+    world.ferry.settings["smtp_policy_ttl"] = 3600
+    world.ferry.start()
+    try:
+        yield
+    finally:
+        world.ferry.stop()
+        world.ferry.settings["smtp_policy_ttl"] = 0
+        world.ferry.start()
+
+
+def sessions_at_source(world, before):
+    """What Postfix has counted in each of them: [{"mail": 1, …}, …]"""
+    lines = re.findall(r"disconnect from .*?\[192\.0\.2\.[0-9]+\] (.*)",
+                       world.lab.postfix.log_text()[before:])
+    return [{word: int(n) for word, n in re.findall(r"(\w+)=(\d+)", line)} for line in lines]
+
+
+def counted(world, say, wanted):
+    """The sessions, once so many have ended, of what say() says to a client of ours."""
+    before = len(world.lab.postfix.log_text())
+    client = world.smtp()
+    say(client)
+    client.quit()
+    wait_until("the end of the source's sessions",
+               lambda: len(sessions_at_source(world, before)) >= wanted, 15, 0.1)
+    return sessions_at_source(world, before)
+
+
+@case
+def a_sender_who_comes_back_is_no_transaction_there(world):
+    token, message = world.message()
+    say = lambda client: equal(client.deliver(message, at(world.here)), 250, "here")  # noqa: E731
+    with remembering(world):
+        equal(counted(world, say, 1), [{"ehlo": 1, "mail": 1, "rcpt": 1, "rset": 1, "quit": 1,
+                                        "commands": 5}], "a new one")
+        for _ in range(2):
+            equal(counted(world, say, 1), [{"ehlo": 1, "quit": 1, "commands": 2}], "again")
+        # with somebody at the source: one envelope, and nobody else in it
+        both = lambda client: equal(client.deliver(  # noqa: E731
+            message, at(world.here), at(world.there)), 250, "both")
+        equal(counted(world, both, 1), [{"ehlo": 1, "mail": 1, "rcpt": 1, "data": 1, "quit": 1,
+                                         "commands": 5}], "both")
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 4, 20)
+    world.arrives(world.there, token, source=True)
+
+
+@case
+def the_source_gets_a_new_session_before_it_has_enough(world):
+    def say(client):
+        for n in range(20):
+            equal(client.deliver(message, at(world.here), sender=f"sender{n}@example.org"), 250,
+                  f"sender {n}")
+
+    token, message = world.message()
+    with remembering(world):
+        sessions = counted(world, say, 3)
+    equal([s["rset"] for s in sessions], [8, 8, 4], "questions taken back, by session")
+    true(all(s["quit"] == 1 for s in sessions), f"{sessions}")
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 20, 20)
 
 
 @contextlib.contextmanager
@@ -116,4 +188,4 @@ def the_source_refuses_the_message_itself(world):
 
 
 if __name__ == "__main__":
-    main(Mail)
+    main(Asked)

@@ -21,7 +21,7 @@ class Scripted(Mail):
     """self.script is the source's port 25."""
 
     def __init__(self):
-        super().__init__(postfix=False)
+        super().__init__(postfix=False, settings={"smtp_policy_ttl": 0})
         self.script = ScriptedSmtp(self.lab.source)
         self.script.router["RCPT"] = self.asked_by_router
         self.asked = []

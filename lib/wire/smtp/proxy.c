@@ -73,6 +73,8 @@ static const struct state_row {
 		proxy_command, command_reply, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_ROUTING] = { "routing",
 		wait, nobody_asked, nothing_done, nothing_lost, proxy_close },
+	[SMTP_PROXY_RECALLING] = { "recalling",
+		wait, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_AUTH_REPLY] = { "auth reply",
 		wait, proxy_auth_reply, nothing_done, proxy_login_lost, proxy_close },
 	[SMTP_PROXY_AUTH_LINE] = { "auth line",
@@ -165,6 +167,19 @@ _Static_assert(COUNT(relay_names) == SMTP_RELAY_STATE_COUNT, "a name for each st
 const char *smtp_relay_state_name(enum smtp_relay_state r)
 {
 	return (unsigned)r < SMTP_RELAY_STATE_COUNT ? relay_names[r] : "unknown";
+}
+
+static const char *const renewal_names[] = {
+	[SMTP_RENEWAL_NONE] = "none",
+	[SMTP_RENEWAL_DUE] = "due",
+	[SMTP_RENEWAL_GREETING] = "greeting",
+	[SMTP_RENEWAL_HELLO] = "hello",
+};
+_Static_assert(COUNT(renewal_names) == SMTP_RENEWAL_COUNT, "a name for each state");
+
+const char *smtp_renewal_name(enum smtp_renewal r)
+{
+	return (unsigned)r < SMTP_RENEWAL_COUNT ? renewal_names[r] : "unknown";
 }
 
 static const char *const last_reply_names[] = {
@@ -284,6 +299,10 @@ static enum smtp_proxy_action due_action(struct smtp_proxy *p)
 		p->relay = SMTP_RELAY_NONE;
 		return SMTP_PROXY_CONNECT_RELAY;
 	}
+	if (p->renewal == SMTP_RENEWAL_DUE) {
+		p->renewal = SMTP_RENEWAL_NONE;
+		return SMTP_PROXY_RENEW_SOURCE;
+	}
 	if (copy == SMTP_COPY_COMMIT_DUE) {
 		p->copy = SMTP_COPY_NONE;
 		return SMTP_PROXY_COMMIT;
@@ -299,9 +318,15 @@ static enum smtp_proxy_action state_reply(
 	p->last_reply = SMTP_LAST_REPLY_GOOD;
 	if (proxy_awaits_relay(p))
 		return proxy_relay_reply(p, reply);
+	if (p->renewal != SMTP_RENEWAL_NONE)
+		return proxy_renewal_reply(p, reply);
 	if (p->pipeline.n_hidden) {
 		p->pipeline.n_hidden--;
 		return SMTP_PROXY_AGAIN; /* 421: its connection ends, and we see that */
+	}
+	if (reply->code == 421 && proxy_may_reopen(p)) {
+		p->renewal = SMTP_RENEWAL_DUE;
+		return SMTP_PROXY_AGAIN;
 	}
 	if (reply->code >= 400)
 		p->last_reply = SMTP_LAST_REPLY_BAD;
@@ -385,11 +410,14 @@ void smtp_proxy_done(struct smtp_proxy *p, struct str refusal)
 
 void smtp_proxy_source_lost(struct smtp_proxy *p)
 {
+	bool reopens = p->last_reply == SMTP_LAST_REPLY_GOOD && proxy_may_reopen(p);
+
 	p->source_state = SMTP_PEER_GONE;
 	p->pipeline.n_hidden = 0;
 	if (p->relay != SMTP_RELAY_NONE)
 		p->last_reply = SMTP_LAST_REPLY_GOOD; /* it says nothing of the client */
 	p->relay = SMTP_RELAY_NONE;
+	p->renewal = reopens ? SMTP_RENEWAL_DUE : SMTP_RENEWAL_NONE;
 	if (p->last_reply == SMTP_LAST_REPLY_GOOD)
 		states[p->state].source_lost(p);
 	else
@@ -413,7 +441,7 @@ bool smtp_proxy_is_idle(const struct smtp_proxy *p)
 bool smtp_proxy_awaits_client(const struct smtp_proxy *p)
 {
 	return !p->pipeline.n && !p->pipeline.n_hidden && p->state < SMTP_PROXY_BLIND &&
-	       states[p->state].client_bytes != wait;
+	       p->renewal == SMTP_RENEWAL_NONE && states[p->state].client_bytes != wait;
 }
 
 bool smtp_proxy_is_logging_in(const struct smtp_proxy *p)

@@ -19,7 +19,11 @@
  *   - RCPT: the caller is asked whose address it is (ROUTE). BUSY is refused for now, and
  *     the source does not see it. LOCAL is answered by us; with offer->policy only when
  *     the source has been asked and does not refuse the client or the sender, as many
- *     servers do at RCPT and no earlier. What it says of the mailbox does not count.
+ *     servers do at RCPT and no earlier. What it says of the mailbox does not count. It
+ *     is not asked when the caller remembers that it was (LOCAL_KNOWN, REMEMBER).
+ *   - MAIL: of a sender who is remembered likewise (KNOWN_SENDER) it is answered by us,
+ *     and told to the source before the first recipient that the source must hear of.
+ *     Refused then, the whole transaction is (FORGET).
  *   - DATA: with local recipients the message is staged (STAGE_BEGIN, STAGE_BYTES,
  *     STAGE_END: on disk then). With recipients on both sides it goes to the source as it
  *     comes, but for its final dot, which the source gets when the copy is staged. Its
@@ -101,8 +105,12 @@
    (Postfix from 10 and 20 on): recipients known only here must not bring it there. */
 #define SMTP_PROBES_REFUSED_MAX 3 /* then local recipients are asked about no more */
 #define SMTP_PROBES_MAX 6         /* on their way; the others wait in the input */
-#define SMTP_PROXY_PORTION 32768  /* of a message, in one call */
-#define SMTP_HELO_MAX 255         /* RFC 5321: a domain */
+/* RSETs of ours in one session at the source, then it gets a new one: Exim ends a session
+   with 10 commands that are no mail (smtp_accept_max_nonmail), EHLO being one, Postfix
+   slows down one with 100 (smtpd_junk_command_limit). */
+#define SMTP_RESETS_MAX 8
+#define SMTP_PROXY_PORTION 32768 /* of a message, in one call */
+#define SMTP_HELO_MAX 255        /* RFC 5321: a domain */
 /* What the addresses of one transaction may take: 1,000 of usual length take 100 KB. */
 #define SMTP_TRANSACTION_MAX 1048576
 
@@ -136,11 +144,12 @@ struct smtp_offer {
 enum smtp_route {
 	SMTP_ROUTE_SOURCE,
 	SMTP_ROUTE_LOCAL,
-	SMTP_ROUTE_BUSY,       /* 450 4.2.1: the account switches */
-	SMTP_ROUTE_LATER,      /* 451 4.3.0: we cannot say now */
-	SMTP_ROUTE_UNKNOWN,    /* 550 5.1.1: nobody's, and there is no source to ask */
-	SMTP_ROUTE_ELSEWHERE,  /* 550 5.7.1: likewise, and we relay for nobody */
-	SMTP_ROUTE_UNREADABLE, /* 553 5.1.3: it cannot be told whose it is */
+	SMTP_ROUTE_LOCAL_KNOWN, /* the same, and the source need not be asked */
+	SMTP_ROUTE_BUSY,        /* 450 4.2.1: the account switches */
+	SMTP_ROUTE_LATER,       /* 451 4.3.0: we cannot say now */
+	SMTP_ROUTE_UNKNOWN,     /* 550 5.1.1: nobody's, and there is no source to ask */
+	SMTP_ROUTE_ELSEWHERE,   /* 550 5.7.1: likewise, and we relay for nobody */
+	SMTP_ROUTE_UNREADABLE,  /* 553 5.1.3: it cannot be told whose it is */
 	SMTP_ROUTE_COUNT
 };
 
@@ -170,6 +179,7 @@ struct smtp_recipient_list {
 enum smtp_proxy_state {
 	SMTP_PROXY_COMMAND,
 	SMTP_PROXY_ROUTING,    /* smtp_proxy_routed() */
+	SMTP_PROXY_RECALLING,  /* smtp_proxy_sender_known() */
 	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */
 	SMTP_PROXY_AUTH_LINE,  /* the client's next answer */
 	SMTP_PROXY_AUTH_CHECK, /* smtp_proxy_checked() */
@@ -214,6 +224,15 @@ enum smtp_relay_state {
 	SMTP_RELAY_STATE_COUNT
 };
 
+/* A new session at the source, of which the client learns nothing. */
+enum smtp_renewal {
+	SMTP_RENEWAL_NONE,
+	SMTP_RENEWAL_DUE,      /* the next action */
+	SMTP_RENEWAL_GREETING, /* it is to greet, */
+	SMTP_RENEWAL_HELLO,    /* and to answer the client's EHLO, said by us */
+	SMTP_RENEWAL_COUNT
+};
+
 enum smtp_peer_state {
 	SMTP_PEER_PRESENT,
 	SMTP_PEER_DROP_DUE, /* the source alone: the next action closes its connection */
@@ -229,6 +248,10 @@ enum smtp_proxy_action {
 	SMTP_PROXY_AGAIN,         /* consume, send, ask again */
 	SMTP_PROXY_ROUTE,         /* (!) whose is p->recipient? smtp_proxy_routed() */
 	SMTP_PROXY_AT_SOURCE,     /* the source answered RCPT p->recipient with p->code */
+	SMTP_PROXY_KNOWN_SENDER,  /* (!) is p->sender? smtp_proxy_sender_known() */
+	SMTP_PROXY_REMEMBER,      /* the source does not mind sender and p->recipient */
+	SMTP_PROXY_FORGET,        /* it minds p->transaction.sender by now */
+	SMTP_PROXY_RENEW_SOURCE,  /* QUIT there, connect: smtp_proxy_source_reopened() */
 	SMTP_PROXY_STAGE_BEGIN,   /* (!) for p->transaction.local: smtp_proxy_done() */
 	SMTP_PROXY_STAGE_BYTES,   /* p->bytes, valid until the next call */
 	SMTP_PROXY_STAGE_END,     /* (!) all of it was given: make it durable */
@@ -247,11 +270,12 @@ enum smtp_proxy_action {
 
 /* A command that is not answered yet. */
 struct smtp_slot {
-	enum {
+	enum smtp_slot_kind {
 		SMTP_SLOT_SOURCE,
 		SMTP_SLOT_OWN,
 		SMTP_SLOT_LOCAL,
-		SMTP_SLOT_PROBE /* LOCAL, and the source is asked */
+		SMTP_SLOT_PROBE,    /* LOCAL, and the source is asked */
+		SMTP_SLOT_LATE_MAIL /* the client has its answer */
 	} kind;
 	enum smtp_verb verb;
 	struct smtp_recipient *recipient; /* of RCPT */
@@ -277,6 +301,7 @@ struct smtp_client {
 	bool secure;       /* inside TLS that ends here */
 	bool must_greet;   /* TLS has just begun: what it said before is void */
 	bool tls_promised; /* it was told to begin, and waits for the source's TLS */
+	bool speaks_for_another; /* by XCLIENT */
 };
 
 struct smtp_login {
@@ -303,6 +328,8 @@ struct smtp_transaction {
 	struct smtp_recipient_list remote; /* those that the source is to deliver */
 	size_t n_accepted;                 /* RCPTs for local ones that we accepted */
 	size_t n_probed; /* RCPTs that the source accepted and is not to deliver */
+	bool is_untold;  /* the source knows nothing of it */
+	bool is_refused; /* by the source at last, with p->hidden_reply */
 };
 
 /* The source's latest reply: a server that closes behind a refusal means both. */
@@ -333,6 +360,7 @@ struct smtp_proxy {
 	enum smtp_copy_state copy;
 	enum smtp_peer_state client_state, source_state;
 	enum smtp_relay_state relay;
+	enum smtp_renewal renewal;
 	const struct smtp_offer *offer;
 	struct buf *to_client, *to_source; /* the caller's */
 
@@ -348,11 +376,16 @@ struct smtp_proxy {
 	uint64_t chunk;                           /* bytes that are still to come */
 	bool source_has_tls;                      /* it offered STARTTLS */
 	bool source_has_auth;
-	unsigned probes_refused; /* for the mailbox's sake, in this session */
-	unsigned n_errors;       /* commands that we refused ourselves */
+	uint64_t source_size_max;   /* of its SIZE; 0: not said */
+	struct smtp_slot held_mail; /* in RECALLING */
+	bool spares_source;         /* it was not told of a MAIL */
+	unsigned n_resets;          /* of ours, in its session */
+	unsigned probes_refused;    /* for the mailbox's sake, in this session */
+	unsigned n_errors;          /* commands that we refused ourselves */
 
 	/* of the action */
 	struct smtp_recipient *recipient;
+	struct str sender;
 	unsigned code;
 	struct str bytes;
 };
@@ -365,10 +398,18 @@ const char *smtp_proxy_state_name(enum smtp_proxy_state s);
 const char *smtp_copy_state_name(enum smtp_copy_state s);
 const char *smtp_peer_state_name(enum smtp_peer_state s);
 const char *smtp_relay_state_name(enum smtp_relay_state r);
+const char *smtp_renewal_name(enum smtp_renewal r);
 const char *smtp_last_reply_name(enum smtp_last_reply r);
 
 enum smtp_proxy_action smtp_proxy_next(struct smtp_proxy *p, struct smtp_proxy_io *io);
 
+/* Whether an answer of the source to RCPT p->recipient that was given before counts: not
+   behind a login, nor while the sender is not settled. Else LOCAL_KNOWN is LOCAL. */
+bool smtp_proxy_may_recall(const struct smtp_proxy *p);
+/* Answers KNOWN_SENDER: the source has accepted it lately, from this client. */
+void smtp_proxy_sender_known(struct smtp_proxy *p, bool known);
+/* Answers RENEW_SOURCE: a new connection is on its way. */
+void smtp_proxy_source_reopened(struct smtp_proxy *p);
 /* Answers ROUTE. account: of LOCAL; copied. */
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account);
 /* The smart host is being connected to. Its end is smtp_proxy_source_lost(). */

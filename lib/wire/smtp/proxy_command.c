@@ -4,6 +4,7 @@
 
 #include "wire/line.h"
 
+#define TOO_MUCH_TEXT "452 4.3.1 Too much in one transaction"
 #define ERRORS_MAX 20 /* refused by us; no mail server goes on after that many */
 
 struct command {
@@ -42,7 +43,7 @@ static enum smtp_proxy_action relay_and_keep(
 	struct str line;
 
 	if (!proxy_keep(&p->transaction, c->line, &line)) {
-		proxy_answer(p, "452 4.3.1 Too much in one transaction");
+		proxy_answer(p, TOO_MUCH_TEXT);
 		return SMTP_PROXY_AGAIN;
 	}
 	slot = proxy_push(p);
@@ -84,16 +85,47 @@ static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct com
 
 #define PARAMETER_TEXT "555 5.5.4 A parameter of this command is not available here"
 
+/* Only the caller knows whether its sender is known. */
+static enum smtp_proxy_action recall_sender(struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_path path = { 0 };
+	struct str line;
+
+	if (!proxy_keep(&p->transaction, c->line, &line)) {
+		proxy_answer(p, TOO_MUCH_TEXT);
+		return SMTP_PROXY_AGAIN;
+	}
+	p->held_mail = (struct smtp_slot){ .verb = SMTP_MAIL,
+		.line = line,
+		.args = str_of(line.ptr + (c->args.ptr - c->line.ptr), c->args.len) };
+	(void)smtp_path_parse(p->held_mail.args, STR_LIT("FROM"), &path);
+	p->sender = path.address;
+	p->state = SMTP_PROXY_RECALLING;
+	return SMTP_PROXY_KNOWN_SENDER;
+}
+
 static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct command *c)
 {
 	struct smtp_path path = { 0 };
+	bool is_path = smtp_path_parse(c->args, STR_LIT("FROM"), &path);
 
 	if (p->client.must_greet)
 		return refuse(p, "503 5.5.1 Send EHLO first");
-	(void)smtp_path_parse(c->args, STR_LIT("FROM"), &path);
 	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
-	return relay_and_keep(p, c);
+	if (proxy_is_untold(p))
+		return refuse(p, "503 5.5.1 There is a sender already");
+	return is_path && proxy_may_hold_mail(p, path.params) ? recall_sender(p, c)
+	                                                      : relay_and_keep(p, c);
+}
+
+static enum smtp_proxy_action cmd_rset(struct smtp_proxy *p, const struct command *c)
+{
+	if (!proxy_reset_is_ours(p))
+		return relay(p, c);
+	proxy_forget_transaction(p);
+	proxy_answer(p, "250 2.0.0 Ok");
+	return SMTP_PROXY_AGAIN;
 }
 
 static enum smtp_proxy_action cmd_quit(struct smtp_proxy *p, const struct command *c)
@@ -125,19 +157,21 @@ static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct comman
 }
 
 /* Its answer comes from the source, from us, or from us when the source agrees. */
-static void route_local(struct smtp_proxy *p, struct smtp_slot *slot, struct str account)
+static enum smtp_slot_kind local_kind(const struct smtp_proxy *p, bool is_known)
 {
-	if (!proxy_keep(&p->transaction, account, &slot->recipient->account)) {
-		slot->text = "452 4.5.3 Too many recipients";
-		return;
-	}
-	slot->kind = SMTP_SLOT_LOCAL;
 	if (!p->offer->policy || !proxy_has_source(p) || p->relay != SMTP_RELAY_NONE ||
-		p->probes_refused >= SMTP_PROBES_REFUSED_MAX)
-		return;
-	slot->kind = SMTP_SLOT_PROBE;
-	p->pipeline.n_probing++;
-	proxy_tell_source(p, slot->recipient->line);
+		proxy_is_refused(p) || p->probes_refused >= SMTP_PROBES_REFUSED_MAX)
+		return SMTP_SLOT_LOCAL;
+	return is_known && smtp_proxy_may_recall(p) ? SMTP_SLOT_LOCAL : SMTP_SLOT_PROBE;
+}
+
+static enum smtp_slot_kind kind_of(const struct smtp_proxy *p, enum smtp_route route)
+{
+	if (route == SMTP_ROUTE_LOCAL || route == SMTP_ROUTE_LOCAL_KNOWN)
+		return local_kind(p, route == SMTP_ROUTE_LOCAL_KNOWN);
+	if (route == SMTP_ROUTE_SOURCE && !proxy_is_refused(p))
+		return SMTP_SLOT_SOURCE;
+	return SMTP_SLOT_OWN;
 }
 
 /* The answers of those that get no further. */
@@ -151,27 +185,38 @@ static const char *const route_texts[SMTP_ROUTE_COUNT] = {
 				  "user@domain is wanted",
 };
 
+static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
+{
+	enum smtp_slot_kind kind = kind_of(p, route);
+	bool is_told = kind == SMTP_SLOT_SOURCE || kind == SMTP_SLOT_PROBE;
+
+	if (is_told)
+		proxy_tell_held_mail(p);
+	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_RCPT,
+		.kind = kind,
+		.text = route_texts[route],
+		.recipient = p->recipient };
+	if (is_told)
+		proxy_tell_source(p, p->recipient->line);
+	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
+}
+
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account)
 {
-	struct smtp_slot *slot;
+	bool is_local = route == SMTP_ROUTE_LOCAL || route == SMTP_ROUTE_LOCAL_KNOWN;
 
 	if (p->state != SMTP_PROXY_ROUTING)
 		return;
 	p->state = SMTP_PROXY_COMMAND;
-	slot = proxy_push(p);
-	*slot = (struct smtp_slot){ .verb = SMTP_RCPT,
-		.kind = SMTP_SLOT_OWN,
-		.text = route_texts[route],
-		.recipient = p->recipient };
-	if (route == SMTP_ROUTE_LOCAL && p->client.offered_more && proxy_has_source(p)) {
-		slot->text = "421 4.3.2 This server offers something else by now; please "
-			     "connect again";
+	if (is_local && p->client.offered_more && proxy_has_source(p)) {
+		proxy_answer(p, "421 4.3.2 This server offers something else by now; "
+				"please connect again");
 		p->state = SMTP_PROXY_LEAVING;
-	} else if (route == SMTP_ROUTE_LOCAL) {
-		route_local(p, slot, account);
-	} else if (route == SMTP_ROUTE_SOURCE) {
-		slot->kind = SMTP_SLOT_SOURCE;
-		proxy_tell_source(p, slot->recipient->line);
+	} else if (is_local &&
+		   !proxy_keep(&p->transaction, account, &p->recipient->account)) {
+		proxy_answer(p, "452 4.5.3 Too many recipients");
+	} else {
+		push_recipient(p, route);
 	}
 }
 
@@ -227,7 +272,7 @@ static const struct verb_row {
 	[SMTP_MAIL] = { cmd_mail, IN_LINE },
 	[SMTP_RCPT] = { cmd_rcpt, IN_LINE },
 	[SMTP_DATA] = { cmd_data, ALONE },
-	[SMTP_RSET] = { relay, IN_LINE },
+	[SMTP_RSET] = { cmd_rset, IN_LINE },
 	[SMTP_NOOP] = { relay, IN_LINE },
 	[SMTP_QUIT] = { cmd_quit, ALONE },
 	[SMTP_VRFY] = { relay, ALONE },
@@ -249,14 +294,15 @@ static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 	const struct smtp_slot *last =
 		&l->slots[(l->first + l->n + SMTP_SLOTS_MAX - 1) % SMTP_SLOTS_MAX];
 
-	if (proxy_awaits_relay(p) || (l->n_hidden && !l->is_offered) ||
-		l->n_probing >= SMTP_PROBES_MAX)
+	if (proxy_awaits_relay(p) || p->renewal != SMTP_RENEWAL_NONE ||
+		(l->n_hidden && !l->is_offered) || l->n_probing >= SMTP_PROBES_MAX)
 		return false;
 	if (!l->n)
 		return true;
 	if (last->verb == SMTP_GREETING)
 		return verb_rows[verb].place == EARLY;
-	return l->is_offered && l->n < SMTP_SLOTS_MAX &&
+	/* MAIL may come late, in a slot of its own */
+	return l->is_offered && l->n + p->transaction.is_untold < SMTP_SLOTS_MAX &&
 	       verb_rows[verb].place == IN_LINE && verb_rows[last->verb].place == IN_LINE;
 }
 
@@ -287,8 +333,11 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	parsed = smtp_command(c.line);
 	c.verb = parsed.verb;
 	c.args = parsed.args;
+	if (c.verb == SMTP_MAIL && proxy_wants_renewal(p))
+		p->renewal = SMTP_RENEWAL_DUE;
 	if (!may_run(p, c.verb))
-		return SMTP_PROXY_NEED_MORE;
+		return p->renewal == SMTP_RENEWAL_DUE ? SMTP_PROXY_AGAIN
+		                                      : SMTP_PROXY_NEED_MORE;
 	io->client_used = used;
 	if (smtp_line_is_unsafe(c.line))
 		return refuse(p, "500 5.5.2 Invalid character in a command");

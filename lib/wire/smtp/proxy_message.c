@@ -31,7 +31,7 @@ static const char *no_message(const struct smtp_proxy *p, struct str args)
 	if (args.len)
 		return "501 5.5.4 DATA takes no argument";
 	/* all that the source has is a recipient that it was only asked about */
-	if (t->n_probed && !t->remote.n && !t->n_accepted)
+	if ((t->n_probed || t->is_untold) && !t->remote.n && !t->n_accepted)
 		return "554 5.5.1 There is no recipient";
 	/* no answer would come for the message (RFC 2033, 4.2) */
 	if (proxy_is_lmtp(p) && !t->remote.n && !t->n_accepted)
@@ -50,6 +50,7 @@ static void begin_at_source(struct smtp_proxy *p)
 {
 	if (p->transaction.n_probed) {
 		p->state = SMTP_PROXY_RESETTING;
+		p->n_resets++;
 		proxy_tell_source(p, STR_LIT("RSET"));
 		return;
 	}
@@ -74,6 +75,10 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 		proxy_answer(p, refusal);
 		return SMTP_PROXY_AGAIN;
 	}
+	if (p->transaction.is_refused) {
+		proxy_say(p, buf_view(&p->hidden_reply));
+		return SMTP_PROXY_AGAIN;
+	}
 	p->message.destination = destination(p);
 	p->message.size = 0;
 	p->message.n_replies =
@@ -92,7 +97,7 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 static void give_up(struct smtp_proxy *p, const char *text)
 {
 	proxy_abort_copy(p);
-	proxy_tell_source_hidden(p, STR_LIT("RSET"));
+	proxy_reset_source(p);
 	if (text)
 		proxy_answer(p, text);
 	finish(p);
@@ -105,7 +110,7 @@ void proxy_staging_done(struct smtp_proxy *p, struct str refusal)
 		give_up(p, refusal.ptr);
 	} else if (!is_for_source(&p->message)) {
 		p->state = SMTP_PROXY_DATA;
-		proxy_tell_source_hidden(p, STR_LIT("RSET"));
+		proxy_reset_source(p);
 		proxy_answer(p, "354 End data with <CR><LF>.<CR><LF>");
 	} else if (proxy_has_source(p)) {
 		begin_at_source(p);

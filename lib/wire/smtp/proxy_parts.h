@@ -11,6 +11,7 @@
  *   proxy_auth.c     AUTH
  *   proxy_tls.c      STARTTLS
  *   proxy_relay.c    the smart host's beginning
+ *   proxy_policy.c   questions that the source is spared
  *   proxy_message.c  DATA and the message
  */
 #include "wire/smtp/proxy.h"
@@ -49,6 +50,10 @@ struct smtp_slot *proxy_push(struct smtp_proxy *p); /* room was looked for befor
 void proxy_drain(struct smtp_proxy *p);
 enum smtp_proxy_action proxy_slot_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply);
+/* In the transaction's memory as long as it lasts; a second MAIL is never accepted. */
+void proxy_mail_accepted(struct smtp_proxy *p, const struct smtp_slot *slot);
+/* What the source says of itself. */
+void proxy_note_hello(struct smtp_proxy *p, const struct smtp_reply *reply);
 
 /* What a state does with bytes of the client, a reply that belongs to no slot, and the
    end of a peer. */
@@ -75,6 +80,25 @@ void proxy_tell_hello(struct smtp_proxy *p, struct str args);
 /* A smart host that is not ready to be told anything. */
 bool proxy_awaits_relay(const struct smtp_proxy *p);
 proxy_reply_fn proxy_relay_reply;
+
+/* proxy_policy.c */
+/* The source's answer counts for those who come later. */
+bool proxy_may_remember(const struct smtp_proxy *p);
+/* Whether the source may hear of this MAIL later, or never. */
+bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params);
+/* It has not heard of this transaction; it has, too late, and refused it. */
+bool proxy_is_untold(const struct smtp_proxy *p);
+bool proxy_is_refused(const struct smtp_proxy *p);
+/* Before a recipient that it must hear of. */
+void proxy_tell_held_mail(struct smtp_proxy *p);
+proxy_reply_fn proxy_late_mail_reply, proxy_renewal_reply;
+/* Unless it knows of no transaction. */
+void proxy_reset_source(struct smtp_proxy *p);
+/* The client's RSET concerns nothing at the source. */
+bool proxy_reset_is_ours(const struct smtp_proxy *p);
+bool proxy_wants_renewal(const struct smtp_proxy *p);
+/* A source that had nothing to do for us, and so has lost its patience. */
+bool proxy_may_reopen(const struct smtp_proxy *p);
 
 /* proxy_command.c */
 proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;

@@ -54,8 +54,7 @@ static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
 }
 
-/* In the transaction's memory as long as it lasts; a second MAIL is never accepted. */
-static void mail_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
+void proxy_mail_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
 	struct smtp_path path = { 0 };
 
@@ -75,7 +74,8 @@ static void xclient_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
 	(void)slot;
 	p->client = (struct smtp_client){ .offered_more = p->client.offered_more,
-		.secure = p->client.secure };
+		.secure = p->client.secure,
+		.speaks_for_another = true };
 	p->pipeline.is_offered = false;
 	proxy_forget_transaction(p);
 }
@@ -99,7 +99,7 @@ static void accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 		struct smtp_proxy * p, const struct smtp_slot *slot) = {
 		[SMTP_EHLO] = helo_accepted,
 		[SMTP_HELO] = helo_accepted,
-		[SMTP_MAIL] = mail_accepted,
+		[SMTP_MAIL] = proxy_mail_accepted,
 		[SMTP_RCPT] = rcpt_accepted,
 		[SMTP_RSET] = rset_accepted,
 		[SMTP_BDAT] = bdat_accepted,
@@ -274,7 +274,8 @@ static bool waits_for_source(const struct smtp_proxy *p)
 	const struct smtp_slot *slot = &p->pipeline.slots[p->pipeline.first];
 
 	return proxy_has_source(p) &&
-	       (slot->kind == SMTP_SLOT_SOURCE || slot->kind == SMTP_SLOT_PROBE);
+	       (slot->kind == SMTP_SLOT_SOURCE || slot->kind == SMTP_SLOT_PROBE ||
+		       slot->kind == SMTP_SLOT_LATE_MAIL);
 }
 
 void proxy_drain(struct smtp_proxy *p)
@@ -282,7 +283,11 @@ void proxy_drain(struct smtp_proxy *p)
 	while (p->pipeline.n && !waits_for_source(p)) {
 		struct smtp_slot slot = pop(&p->pipeline);
 
-		if (slot.verb == SMTP_RCPT && !proxy_has_sender(&p->transaction))
+		if (slot.kind == SMTP_SLOT_LATE_MAIL)
+			continue;
+		if (slot.verb == SMTP_RCPT && p->transaction.is_refused)
+			proxy_say(p, buf_view(&p->hidden_reply));
+		else if (slot.verb == SMTP_RCPT && !proxy_has_sender(&p->transaction))
 			proxy_say_line(p, "503 5.5.1 There is no sender yet");
 		else if (slot.kind == SMTP_SLOT_SOURCE)
 			answer_away(p, &slot);
@@ -308,12 +313,12 @@ static bool is_refusal_of_client(const struct smtp_proxy *p, const struct smtp_s
 }
 
 /* The recipient lives here: only a refusal of the client or the sender counts. */
-static void probe_reply(struct smtp_proxy *p, const struct smtp_slot *slot,
-	const struct smtp_reply *reply)
+static enum smtp_proxy_action probe_reply(struct smtp_proxy *p,
+	const struct smtp_slot *slot, const struct smtp_reply *reply)
 {
 	if (is_refusal_of_client(p, slot, reply)) {
 		proxy_say(p, reply->bytes);
-		return;
+		return SMTP_PROXY_AGAIN;
 	}
 	if (reply->code / 100 == 2) {
 		p->transaction.n_probed++;
@@ -324,20 +329,32 @@ static void probe_reply(struct smtp_proxy *p, const struct smtp_slot *slot,
 		(void)buf_append(&p->hidden_reply, reply->bytes);
 	}
 	proxy_say_line(p, accept_local(p, slot->recipient));
+	p->recipient = slot->recipient;
+	p->sender = p->transaction.sender;
+	return reply->code / 100 != 4 && proxy_may_remember(p) ? SMTP_PROXY_REMEMBER
+	                                                       : SMTP_PROXY_AGAIN;
 }
 
-static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
+void proxy_note_hello(struct smtp_proxy *p, const struct smtp_reply *reply)
 {
 	struct str args;
 
 	p->source_has_auth = smtp_ehlo_has(reply->bytes, STR_LIT("AUTH"), &args);
 	p->source_has_tls = smtp_ehlo_has(reply->bytes, STR_LIT("STARTTLS"), &args);
+	p->pipeline.is_offered =
+		smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
+	p->source_size_max = 0;
+	if (smtp_ehlo_has(reply->bytes, STR_LIT("SIZE"), &args))
+		(void)str_to_u64(args, &p->source_size_max);
+}
+
+static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	proxy_note_hello(p, reply);
 	if (reply->code / 100 == 2)
 		say_ehlo(p, reply->bytes);
 	else
 		proxy_say(p, reply->bytes);
-	p->pipeline.is_offered =
-		smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
 }
 
 enum smtp_proxy_action proxy_slot_reply(
@@ -345,10 +362,14 @@ enum smtp_proxy_action proxy_slot_reply(
 {
 	struct smtp_slot slot = pop(&p->pipeline);
 
-	if (slot.kind == SMTP_SLOT_PROBE) {
-		probe_reply(p, &slot, reply);
+	if (slot.kind == SMTP_SLOT_LATE_MAIL)
+		return proxy_late_mail_reply(p, reply);
+	if (slot.verb == SMTP_RCPT && p->transaction.is_refused) {
+		proxy_say(p, buf_view(&p->hidden_reply)); /* not that MAIL is missing */
 		return SMTP_PROXY_AGAIN;
 	}
+	if (slot.kind == SMTP_SLOT_PROBE)
+		return probe_reply(p, &slot, reply);
 	if (slot.verb == SMTP_EHLO)
 		hello_reply(p, reply);
 	else if (slot.verb == SMTP_HELO && proxy_is_lmtp(p) && reply->code / 100 == 2)

@@ -470,6 +470,8 @@ static void begin(struct script *s, const struct script_row *row, struct script_
 	s->row = row;
 	s->way = way;
 	s->now = 1000000;
+	s->answers = calloc(1, sizeof(*s->answers));
+	assert_non_null(s->answers);
 	s->settled = -1;
 	s->line = "the client connects";
 	buf_init(&s->client_heard, 0);
@@ -498,6 +500,8 @@ static void end(struct script *s)
 	offer_unref(s->offers[s->row->service]);
 	buf_fini(&s->client_heard);
 	buf_fini(&s->source_heard);
+	free(s->answers);
+	s->answers = NULL;
 }
 
 void script_run(struct script *s, const struct script_row *row, struct script_way way)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The mailstore as scripts need one (script.h): it is told, and answers when the script
    says so. */
+#include "interceptor/smtp/source_answers.h"
 #include "interceptor/smtp/staging.h"
 #include "script_parts.h"
 
@@ -93,6 +94,24 @@ void script_count_recipient(
 	(void)client;
 	(void)accepted;
 	script_of(h)->counted++;
+}
+
+bool script_source_agreed(struct host *h, struct str question)
+{
+	struct script *s = script_of(h);
+
+	return source_answers_has(
+		s->answers, question, s->now / 1000, s->settings.smtp_policy_ttl_s);
+}
+
+void script_note_source_agreed(struct host *h, struct str question)
+{
+	source_answers_add(script_of(h)->answers, question, script_of(h)->now / 1000);
+}
+
+void script_forget_source_agreed(struct host *h, struct str question)
+{
+	source_answers_drop(script_of(h)->answers, question);
 }
 
 void script_note_relayed(struct host *h, struct str local, struct str domain)

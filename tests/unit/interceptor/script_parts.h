@@ -3,6 +3,7 @@
 #define TEST_INTERCEPTOR_SCRIPT_PARTS_H
 /* What the files of script.h share. */
 #include "interceptor/offer.h"
+#include "interceptor/smtp/source_answers.h"
 #include "lib/registry/registry_fixture.h"
 #include "messages/message.h"
 #include "script.h"
@@ -38,6 +39,7 @@ struct script {
 	/* script_mail.c */
 	bool mailstore_is_away;
 	int counted, relayed, mail_waiting;
+	struct source_answers *answers; /* smtp/source_answers.h */
 	char told[512], mail_text[512], mail_ids[4][64];
 };
 
@@ -68,6 +70,9 @@ int script_reach_mailstore(struct host *h);
 int script_tell_mailstore(struct host *h, const struct message *m, int fd);
 void script_count_recipient(
 	struct host *h, const struct smtp_address *to, struct str client, bool accepted);
+bool script_source_agreed(struct host *h, struct str question);
+void script_note_source_agreed(struct host *h, struct str question);
+void script_forget_source_agreed(struct host *h, struct str question);
 void script_note_relayed(struct host *h, struct str local, struct str domain);
 /* Its answer to all that it was told last. */
 void script_mailstore_answers(struct script *s, enum message_type type, const char *text);

@@ -202,10 +202,10 @@ static void test_defaults(void **state)
 	"state_dir = \"/srv/a \\\"b\\\" \\\\ \\${HOME}\"\nrun_dir = '/run/x y'\n"        \
 	"key_file = \"/etc/k\"\nhold = 0\nprecopy = no\ndeadline = 86400\n"              \
 	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
-	"smtp_policy = \"none\"\n"                                                       \
 	"smart_host = \"smtps://[2001:db8::20]:465\"\n"                                  \
 	"smart_host_name = \"mx.example.net\"\n"                                         \
 	"smart_host_verify = \"none\"\n"                                                 \
+	"smtp_policy = \"none\"\nsmtp_policy_ttl = 60\n"                                 \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
@@ -240,6 +240,7 @@ static void check_everything(const struct settings *s)
 	assert_string_equal(s->smart_host, "smtps://[2001:db8::20]:465");
 	assert_string_equal(s->smart_host_name, "mx.example.net");
 	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_NONE);
+	assert_int_equal(s->smtp_policy_ttl_s, 60);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
 	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
 	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);

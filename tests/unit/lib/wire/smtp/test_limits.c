@@ -12,7 +12,9 @@ struct play {
 	struct buf client, source, to_client, to_source;
 	enum smtp_route route;
 	bool in_data, closed, silent; /* silent: the source does not answer */
-	bool dropped;
+	bool dropped, is_known;
+	unsigned renewals;
+	size_t resets;
 	size_t staged, portion; /* bytes; the most that one call gave the source */
 	unsigned commits, aborts;
 };
@@ -43,6 +45,7 @@ static void answer_line(struct play *p, struct str line)
 	if (p->in_data && !str_eq(line, STR_LIT(".\r")))
 		return;
 	p->in_data = str_eq(line, STR_LIT("DATA\r"));
+	p->resets += str_eq(line, STR_LIT("RSET\r"));
 	buf_append_c(&p->source, p->in_data ? "354 go\r\n"
 				 : str_starts(line, STR_LIT("EHLO"))
 					 ? "250-old\r\n250 PIPELINING\r\n"
@@ -86,6 +89,17 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_CLOSE:
 		p->closed = true;
 		return false;
+	case SMTP_PROXY_KNOWN_SENDER:
+		smtp_proxy_sender_known(&p->proxy, p->is_known);
+		return true;
+	case SMTP_PROXY_RENEW_SOURCE:
+		p->renewals++;
+		buf_clear(&p->source);
+		buf_append_c(&p->source, "220 old\r\n");
+		smtp_proxy_source_reopened(&p->proxy);
+		return true;
+	case SMTP_PROXY_REMEMBER:
+	case SMTP_PROXY_FORGET:
 	case SMTP_PROXY_AGAIN:
 	case SMTP_PROXY_AT_SOURCE:
 	case SMTP_PROXY_AUTHENTICATED:
@@ -155,6 +169,35 @@ static void test_1001_local_recipients(void **state)
 	assert_false(p.closed);
 	/* the memory of it is given back */
 	assert_true(p.proxy.transaction.arena.used < 1000);
+	finish(&p);
+}
+
+/* New senders: one RSET a message, and a new session before the source has had enough. */
+static void test_renewal(void **state)
+{
+	struct play p;
+
+	(void)state;
+	begin(&p, SMTP_ROUTE_LOCAL);
+	p.offer.policy = true;
+	turn(&p, STR_LIT("EHLO x\r\n"));
+	for (int i = 0; i < 3 * SMTP_RESETS_MAX + 1; i++)
+		turn(&p,
+			STR_LIT("MAIL FROM:<a@b>\r\nRCPT TO:<l@x>\r\nDATA\r\nx\r\n.\r\n"));
+	assert_int_equal(p.commits, 3 * SMTP_RESETS_MAX + 1);
+	assert_int_equal(p.resets, p.commits);
+	assert_int_equal(p.renewals, 3);
+	/* nothing is asked any more, and nothing reset */
+	p.route = SMTP_ROUTE_LOCAL_KNOWN;
+	p.is_known = true;
+	for (int i = 0; i < 3 * SMTP_RESETS_MAX; i++)
+		turn(&p,
+			STR_LIT("RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<l@x>\r\nDATA\r\nx\r\n.\r\n"));
+	assert_int_equal(p.commits, 6 * SMTP_RESETS_MAX + 1);
+	assert_int_equal(
+		p.resets, 3 * SMTP_RESETS_MAX + 1 + 1); /* the first is the client's */
+	assert_int_equal(p.renewals, 3);
+	assert_false(p.closed);
 	finish(&p);
 }
 
@@ -391,6 +434,10 @@ static void test_state_names(void **state)
 	for (unsigned s = 0; s < SMTP_PEER_STATE_COUNT; s++)
 		assert_string_not_equal(
 			smtp_peer_state_name((enum smtp_peer_state)s), "unknown");
+	for (unsigned s = 0; s < SMTP_RENEWAL_COUNT; s++)
+		assert_string_not_equal(
+			smtp_renewal_name((enum smtp_renewal)s), "unknown");
+	assert_string_equal(smtp_renewal_name(SMTP_RENEWAL_COUNT), "unknown");
 	for (unsigned s = 0; s < SMTP_LAST_REPLY_COUNT; s++)
 		assert_string_not_equal(
 			smtp_last_reply_name((enum smtp_last_reply)s), "unknown");
@@ -404,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_1001_local_recipients),
+		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_endless_recipients),
 		cmocka_unit_test(test_endless_mail),
 		cmocka_unit_test(test_long_lines),

@@ -3,8 +3,10 @@
  * The SMTP proxy between a client and a source, driven by tests/transcripts/smtp. A file
  * is one dialogue in the order in which things happen:
  *
- *   R: a@x local alice    where an address lives: local ACCOUNT, busy, later, unknown,
+ *   R: a@x local alice    where an address lives: local ACCOUNT, known ACCOUNT (the
+ *                         same, and the source was asked before), busy, later, unknown,
  *                         elsewhere, unreadable; else source
+ *   M: a@x                a sender whom the source has accepted before
  *   K: alice right        whose word on a login counts: right, wrong, later; else source
  *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here,
  * policy, retired, size 100,
@@ -54,6 +56,7 @@ static enum smtp_route route_by_name(struct str name)
 		enum smtp_route route;
 	} rows[] = {
 		{ STR("local"), SMTP_ROUTE_LOCAL },
+		{ STR("known"), SMTP_ROUTE_LOCAL_KNOWN },
 		{ STR("busy"), SMTP_ROUTE_BUSY },
 		{ STR("later"), SMTP_ROUTE_LATER },
 		{ STR("unknown"), SMTP_ROUTE_UNKNOWN },
@@ -82,6 +85,18 @@ static void route(struct play *p)
 		return;
 	}
 	smtp_proxy_routed(&p->proxy, SMTP_ROUTE_SOURCE, STR_LIT(""));
+}
+
+/* "M: x@example.net": the source has accepted it before. */
+static void recall(struct play *p)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < p->t->n_lines; i++)
+		known = known ||
+		        (p->t->lines[i].mark == 'M' &&
+				str_eq(str_trim(p->t->lines[i].text), p->proxy.sender));
+	smtp_proxy_sender_known(&p->proxy, known);
 }
 
 static void done(struct play *p, const char *what)
@@ -152,6 +167,15 @@ static void check(struct play *p)
 	smtp_proxy_checked(&p->proxy, SMTP_CHECK_SOURCE);
 }
 
+static void say_remember(struct play *p)
+{
+	char text[300];
+
+	(void)snprintf(text, sizeof(text), "remember <%.*s> %.*s",
+		STR_ARG(p->proxy.sender), STR_ARG(p->proxy.recipient->address));
+	say(p, text);
+}
+
 static void say_at_source(struct play *p)
 {
 	char text[300];
@@ -159,6 +183,43 @@ static void say_at_source(struct play *p)
 	(void)snprintf(text, sizeof(text), "at source %.*s %u",
 		STR_ARG(p->proxy.recipient->address), p->proxy.code);
 	say(p, text);
+}
+
+/* About what the source is asked, and what it has said. */
+static void act_on_source(struct play *p, enum smtp_proxy_action action)
+{
+	if (action == SMTP_PROXY_AT_SOURCE) {
+		say_at_source(p);
+	} else if (action == SMTP_PROXY_KNOWN_SENDER) {
+		recall(p);
+	} else if (action == SMTP_PROXY_REMEMBER) {
+		say_remember(p);
+	} else if (action == SMTP_PROXY_FORGET) {
+		say(p, "forget sender");
+	} else {
+		say(p, "renew source");
+		buf_clear(&p->source.in);
+		smtp_proxy_source_reopened(&p->proxy);
+	}
+}
+
+static void act_on_copy(struct play *p, enum smtp_proxy_action action)
+{
+	const char *what = action == SMTP_PROXY_COMMIT ? "commit" : "end";
+
+	if (action == SMTP_PROXY_STAGE_BEGIN) {
+		say_recipients(p);
+		done(p, "begin");
+	} else if (action == SMTP_PROXY_STAGE_BYTES) {
+		buf_append(&p->staged, p->proxy.bytes);
+		trace_bytes(&p->trace, 't', &p->staged);
+	} else if (action == SMTP_PROXY_ABORT) {
+		say(p, "abort");
+		buf_clear(&p->staged);
+	} else {
+		say(p, what);
+		done(p, what);
+	}
 }
 
 /* false: nothing more to do for now. */
@@ -173,27 +234,18 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 		route(p);
 		break;
 	case SMTP_PROXY_AT_SOURCE:
-		say_at_source(p);
+	case SMTP_PROXY_KNOWN_SENDER:
+	case SMTP_PROXY_REMEMBER:
+	case SMTP_PROXY_FORGET:
+	case SMTP_PROXY_RENEW_SOURCE:
+		act_on_source(p, action);
 		break;
 	case SMTP_PROXY_STAGE_BEGIN:
-		say_recipients(p);
-		done(p, "begin");
-		break;
 	case SMTP_PROXY_STAGE_BYTES:
-		buf_append(&p->staged, p->proxy.bytes);
-		trace_bytes(&p->trace, 't', &p->staged);
-		break;
 	case SMTP_PROXY_STAGE_END:
-		say(p, "end");
-		done(p, "end");
-		break;
 	case SMTP_PROXY_COMMIT:
-		say(p, "commit");
-		done(p, "commit");
-		break;
 	case SMTP_PROXY_ABORT:
-		say(p, "abort");
-		buf_clear(&p->staged);
+		act_on_copy(p, action);
 		break;
 	case SMTP_PROXY_CONNECT_RELAY:
 		say(p, "connect relay");
@@ -351,7 +403,7 @@ static void in_order(const struct transcript *t, size_t step)
 			event(&p, t->lines[i].text);
 	}
 	assert_same_trace(
-		t, step, buf_view(&p.trace), transcript_trace(t, "CSLROENK", &want));
+		t, step, buf_view(&p.trace), transcript_trace(t, "CSLROENKM", &want));
 	buf_fini(&want);
 	finish(&p);
 }
@@ -419,7 +471,7 @@ static void compare_marks(struct play *p)
 	struct buf want;
 
 	buf_init(&want, 0);
-	transcript_trace(p->t, "CSLROENKA", &want);
+	transcript_trace(p->t, "CSLROENKMA", &want);
 	for (const char *mark = "cst"; *mark; mark++) {
 		struct buf a, b;
 
