@@ -92,6 +92,22 @@ static int listen_on(struct worker_slot *slot, enum service_id service, struct e
 	return 0;
 }
 
+static void ask_source(struct master *m, enum service_id service)
+{
+	enum offer_kind other =
+		offer_other_kind(m->settings->services[service].source_tls);
+
+	probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service, OFFER_OURS,
+		&probe_ops, m);
+	/* all its clients speak TLS, or none whose TLS we see */
+	if (other == OFFER_OURS ||
+		(other == OFFER_CLEAR && service_is_implicit(service)) ||
+		(other == OFFER_TLS && !settings_ends_tls(m->settings, service)))
+		return;
+	probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service, other,
+		&probe_ops, m);
+}
+
 static int open_service(struct master *m, enum service_id service, struct error *err)
 {
 	int r = 0;
@@ -101,8 +117,7 @@ static int open_service(struct master *m, enum service_id service, struct error 
 	/* what is only passed on need not be known */
 	if (r == 0 && (!service_is_implicit(service) ||
 			      settings_ends_tls(m->settings, service)))
-		probe_init(&m->probes[m->n_probes++], &m->loop, m->settings, service,
-			&probe_ops, m);
+		ask_source(m, service);
 	return r;
 }
 

@@ -66,7 +66,7 @@ struct master {
 	struct signals signals;
 	struct timer *tick, *rest;
 	int settings_fd;
-	struct probe probes[SERVICE_COUNT];
+	struct probe probes[2 * SERVICE_COUNT]; /* some are asked in two ways (offer.h) */
 	size_t n_probes;
 	LIST_HEAD(, control_client) clients;
 	LIST_HEAD(, request) requests;

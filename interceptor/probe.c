@@ -2,7 +2,6 @@
 #include "interceptor/probe.h"
 
 #include "base/log.h"
-#include "interceptor/offer.h"
 #include "interceptor/source.h"
 #include "registry/retire.h"
 #include "source/tls.h"
@@ -23,11 +22,13 @@
 #define RECIPIENTS_MS 86400000
 
 void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
-	enum service_id service, const struct probe_ops *ops, void *context)
+	enum service_id service, enum offer_kind kind, const struct probe_ops *ops,
+	void *context)
 {
 	*p = (struct probe){ .loop = loop,
 		.settings = settings,
 		.service = service,
+		.kind = kind,
 		.protocol = protocol_of(service),
 		.ops = ops,
 		.context = context };
@@ -61,9 +62,9 @@ static void store(struct probe *p, const struct learnt *learnt, struct str resul
 	int code = open_registry(p, &r, &err);
 
 	if (code == 0 && learnt)
-		code = offer_store(r, p->service, learnt, &changed, &err);
+		code = offer_store(r, p->service, p->kind, learnt, &changed, &err);
 	if (code == 0)
-		code = offer_store_probe(r, p->service, result, &err);
+		code = offer_store_probe(r, p->service, p->kind, result, &err);
 	registry_close(r);
 	if (code < 0)
 		log_error(NULL, "probe", "service=%s error=\"%s\"",
@@ -81,6 +82,12 @@ static void asked_in_vain(struct probe *p, const char *why)
 	finish(p, 0);
 }
 
+/* A source need not have STARTTLS where `source_tls` is "client". */
+static bool is_optional(const struct probe *p)
+{
+	return p->kind == OFFER_TLS;
+}
+
 static void failed(struct probe *p, const char *why)
 {
 	if (p->asks_recipients && !p->connecting) {
@@ -89,14 +96,14 @@ static void failed(struct probe *p, const char *why)
 	}
 	if (p->asks_recipients)
 		p->recipients_at = 0; /* it was not */
-	if (!p->failed)
+	if (!p->failed && !is_optional(p))
 		log_warning(NULL, "probe", "service=%s error=\"%s\"",
 			service_name(p->service), why);
 	if (!p->failed)
 		store(p, NULL, str_from(why));
 	p->failed = true;
 	p->address++;
-	finish(p, RETRY_MS);
+	finish(p, is_optional(p) ? AGAIN_MS : RETRY_MS);
 }
 
 static void succeeded(struct probe *p)
@@ -199,8 +206,8 @@ static struct str domain_to_ask(struct probe *p)
 {
 	uint64_t now = loop_now(p->loop);
 
-	p->asks_recipients = !p->failed && now >= p->recipients_at &&
-	                     p->settings->n_domains &&
+	p->asks_recipients = p->kind == OFFER_OURS && !p->failed &&
+	                     now >= p->recipients_at && p->settings->n_domains &&
 	                     p->settings->smtp_policy == SMTP_POLICY_SOURCE;
 	if (!p->asks_recipients)
 		return STR_LIT("");
@@ -208,20 +215,27 @@ static struct str domain_to_ask(struct probe *p)
 	return str_from(p->settings->domains[0]);
 }
 
-/* As our own sessions do. Without a confirmed pin nothing is asked. */
+/* As our own sessions do, or a client's. Without a confirmed pin nothing is asked. */
 static int secure(struct probe *p)
 {
+	const struct stream *clear = p->source;
 	struct source_tls tls = { 0 };
 	struct registry *r = NULL;
 	struct error err = { 0 };
-	int code = open_registry(p, &r, &err);
+	int code = p->kind == OFFER_CLEAR ? 0 : open_registry(p, &r, &err);
 
-	if (code == 0)
+	if (code == 0 && p->kind == OFFER_OURS)
 		code = source_tls_wrap(
 			&tls, p->settings, r, p->service, &p->source, &err);
+	if (code == 0 && p->kind == OFFER_TLS) {
+		code = source_tls_wrap_for_tls(
+			&tls, p->settings, r, p->service, &p->source, &err);
+		if (code == 0 && p->source == clear)
+			code = -ENOKEY;
+	}
 	source_tls_fini(&tls); /* the stream keeps what it uses */
 	registry_close(r);
-	if (code < 0 && !p->failed)
+	if (code < 0 && !p->failed && !is_optional(p))
 		log_warning(NULL, "probe", "service=%s error=\"%s\"",
 			service_name(p->service), err.text);
 	return code;

@@ -6,7 +6,7 @@
  * address, and keeps the answer as facts in the registry.
  */
 #include "event/loop.h"
-#include "interceptor/protocols/protocol.h"
+#include "interceptor/offer.h"
 #include "net/stream.h"
 
 struct probe_ops {
@@ -19,6 +19,7 @@ struct probe {
 	const struct settings *settings;
 	const struct protocol *protocol;
 	enum service_id service;
+	enum offer_kind kind; /* on which kind of connection it is asked */
 	const struct probe_ops *ops;
 	void *context;
 	struct stream *source; /* NULL: none is running */
@@ -35,7 +36,8 @@ struct probe {
 
 /* The service has a protocol. */
 void probe_init(struct probe *p, struct loop *loop, const struct settings *settings,
-	enum service_id service, const struct probe_ops *ops, void *context);
+	enum service_id service, enum offer_kind kind, const struct probe_ops *ops,
+	void *context);
 /* Now and then: begins and times out. */
 void probe_tick(struct probe *p);
 /* The source has refused what it was shown to offer: it is asked again in seconds. */

@@ -125,7 +125,8 @@ void worker_load_offer(struct worker *w, enum service_id service)
 	/* nobody is there any more with whom TLS could be spoken */
 	enum service_tls tls = w->is_retired ? SERVICE_TLS_HIDE
 	                                     : w->host.settings->services[service].tls;
-	int r = offer_load(w->host.registry, service, tls, &o, &err);
+	int r = offer_load(w->host.registry, service,
+		&w->host.settings->services[service], tls, &o, &err);
 
 	if (r < 0) {
 		if (r != -ENOENT)

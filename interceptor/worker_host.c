@@ -272,7 +272,7 @@ static void learnt(struct host *h, enum service_id service, const struct learnt 
 	struct error err;
 	bool changed;
 
-	if (offer_store(h->registry, service, shown, &changed, &err) < 0)
+	if (offer_store(h->registry, service, OFFER_OURS, shown, &changed, &err) < 0)
 		log_error(NULL, "offer", "service=%s error=\"%s\"", service_name(service),
 			err.text);
 	worker_load_offer(worker_of(h), service);

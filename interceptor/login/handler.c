@@ -371,7 +371,7 @@ static bool is_personal(const struct session *s, const struct offer *o)
 {
 	const struct protocol *p = login_protocol_of(s)->protocol;
 
-	return p->is_personal && p->is_personal(&o->shown);
+	return p->is_personal && p->is_personal(s->is_secure ? &o->secure : &o->shown);
 }
 
 static void begin(struct session *s)
@@ -396,11 +396,13 @@ static struct offer *offer_from(struct session *s, const struct learnt *learnt)
 {
 	struct offer *mine = NULL, *common;
 
-	s->host->ops->learnt(s->host, s->service, learnt);
+	/* behind a client's STARTTLS it may show something else (offer.h) */
+	if (!s->is_upgraded)
+		s->host->ops->learnt(s->host, s->service, learnt);
 	common = s->host->ops->offer(s->host, s->service);
 	if (!common || !is_personal(s, common))
 		return common ? offer_ref(common) : NULL;
-	return offer_make(s->service, learnt, common, &mine) < 0 ? NULL : mine;
+	return offer_make(learnt->greeting, common, &mine) < 0 ? NULL : mine;
 }
 
 static void learnt_all(struct session *s)
@@ -422,16 +424,15 @@ static void learnt_all(struct session *s)
 
 static int own_offer(struct session *s, const struct offer *common, struct offer **ret)
 {
-	struct learnt learnt = common->shown;
+	const struct learnt *shown = s->is_secure ? &common->secure : &common->shown;
 	struct buf greeting;
 	int r;
 
 	buf_init(&greeting, 0);
 	r = login_protocol_of(s)->protocol->own_greeting(
-		learnt.greeting, s->host->ops->is_retired(s->host), &greeting);
-	learnt.greeting = buf_view(&greeting);
+		shown->greeting, s->host->ops->is_retired(s->host), &greeting);
 	if (r == 0)
-		r = offer_make(s->service, &learnt, common, ret);
+		r = offer_make(buf_view(&greeting), common, ret);
 	buf_fini(&greeting);
 	return r;
 }

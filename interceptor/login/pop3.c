@@ -24,7 +24,8 @@ static void take_offer(void *machine, const struct offer *o, bool secure)
 	f->offer = (struct pop3_offer){ .greeting = shown->greeting,
 		.capability = shown->capability,
 		.starttls = !secure && o->tls != SERVICE_TLS_HIDE &&
-		            pop3_capability_has(shown->capability, STR_LIT("STLS")) };
+		            pop3_capability_has(shown->capability, STR_LIT("STLS")),
+		.tls_first = !secure && o->tls_first };
 }
 
 static void init(void *machine, struct arena *arena, size_t login_bytes)

@@ -71,7 +71,9 @@ static void init(struct session *s)
 	/* copied: the offer may be another one soon */
 	if (o) {
 		f->offer.greeting = arena_str(&m->arena, o->shown.greeting);
-		f->offer.ehlo = arena_str(&m->arena, o->shown.capability);
+		f->offer.ehlo = arena_str(&m->arena,
+			s->is_secure ? o->secure.capability : o->shown.capability);
+		f->ehlo_secure = arena_str(&m->arena, o->secure.capability);
 		f->offer.unknown_user = arena_str(&m->arena, o->refusal);
 	}
 	f->offer.name = take_name(f->offer.greeting, f->name);

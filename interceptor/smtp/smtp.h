@@ -37,6 +37,7 @@ struct smtp_session {
 	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	char name[PROTOCOL_NAME_MAX];
+	struct str ehlo_secure;         /* that the source shows inside TLS */
 	struct staging *staging;        /* NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */

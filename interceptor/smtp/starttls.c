@@ -87,6 +87,7 @@ static void decide(struct session *s, const struct tls_hello *hello)
 
 	if (tls_hello_accept(s, hello, NULL)) {
 		s->is_upgraded = true;
+		f->offer.ehlo = f->ehlo_secure;
 		smtp_proxy_tls_begun(&f->proxy);
 		renew_source(s);
 		return;

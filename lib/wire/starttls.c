@@ -36,12 +36,30 @@ static enum starttls_result say(
 	return buf_append(out, words) < 0 ? STARTTLS_BROKEN : STARTTLS_NEED_MORE;
 }
 
+/* Without the capabilities: in clear they are others than inside TLS, and void there (RFC
+   3501, 6.2.1), so that whoever speaks inside asks for them. */
+static int keep_greeting(const struct starttls *t, struct str line, struct buf *greeting)
+{
+	const struct str code = STR("[CAPABILITY ");
+	size_t open = str_index(line, '['), close = str_index(line, ']');
+	struct str after = str_skip(line, close + 1);
+	int r;
+
+	if (t->protocol != STARTTLS_IMAP || close == line.len ||
+		!str_istarts(str_skip(line, open), code))
+		return buf_append(greeting, line);
+	r = buf_append(greeting, str_take(line, open));
+	return r < 0 ? r
+	             : buf_append(greeting,
+			       str_skip(after, str_starts(after, STR_LIT(" "))));
+}
+
 static enum starttls_result on_greeting(
 	struct starttls *t, struct str line, struct buf *to_server, struct buf *greeting)
 {
 	const struct row *row = &rows[t->protocol];
 
-	if (buf_len(greeting) > STARTTLS_LINE_MAX || buf_append(greeting, line) < 0)
+	if (buf_len(greeting) > STARTTLS_LINE_MAX || keep_greeting(t, line, greeting) < 0)
 		return STARTTLS_BROKEN;
 	if (goes_on(t, line))
 		return STARTTLS_NEED_MORE;

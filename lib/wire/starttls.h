@@ -8,7 +8,8 @@
  *   GREETING ─► (EHLO ─►) ANSWER ─► TLS
  *
  * What the server says before TLS proves nothing. Its greeting is kept, since the
- * protocols send none behind STARTTLS and whoever speaks inside TLS waits for one.
+ * protocols send none behind STARTTLS and whoever speaks inside TLS waits for one; less
+ * the capabilities of an IMAP server, which are those that it has in clear.
  */
 #include "base/buf.h"
 

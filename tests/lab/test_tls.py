@@ -248,6 +248,51 @@ def the_source_is_known_by_its_certificate(world):
         world.ferry.start()
 
 
+def tls_first(world, on):
+    """The old server takes passwords inside TLS only, and we speak TLS with it."""
+    config = world.server.config
+    words = ("disable_plaintext_auth = no", "disable_plaintext_auth = yes")
+    world.ferry.stop()
+    config.write_text(config.read_text().replace(*(words if on else words[::-1])))
+    world.server.doveadm("reload")
+    world.ferry.write_config(services={name: {"source_tls": "starttls" if on else "none"}
+                                       for name in ("imap", "pop3")})
+    world.ferry.start()
+
+
+@case
+def what_a_source_wants_tls_for_is_not_offered_in_clear(world):
+    """LOGINDISABLED and no mechanism in clear, AUTH=PLAIN inside TLS: each as shown there."""
+    tls_first(world, True)
+    try:
+        user = world.user(3)
+        shown = wait_until("what it shows in clear", lambda: [
+            line for line in [str(world.imap(user).ok("CAPABILITY"))]
+            if "LOGINDISABLED" in line], 10)[0]
+        true("STARTTLS" in shown and "AUTH=" not in shown, shown)
+        client = world.imap(user)
+        answer = client.login(user, world.password(user))
+        true(b"NO [PRIVACYREQUIRED]" in answer, answer)
+        equal(world.source_logins(user), [], "no password goes there")
+        client.close()
+        inside = Imap(world.starttls(user), greeting=False)
+        shown = str(inside.ok("CAPABILITY"))
+        true("AUTH=PLAIN" in shown and "LOGINDISABLED" not in shown
+             and "STARTTLS" not in shown, shown)
+        true(b" OK " in inside.login(user, world.password(user)), "login inside TLS")
+        inside.logout()
+        clear = Pop3(world.lab.connect(110, world.address(user)))
+        shown = b" ".join(clear.lines("CAPA"))
+        true(b"STLS" in shown and b"USER" not in shown, shown)
+        clear.send(f"USER {user}\r\n".encode())
+        true(clear.line().startswith(b"-ERR [AUTH]"), "USER in clear")
+        clear.quit()
+        shown = b" ".join(Pop3(world.stls(user), greeting=False).lines("CAPA"))
+        true(b"USER" in shown and b"PLAIN" in shown and b"STLS" not in shown, shown)
+    finally:
+        tls_first(world, False)
+
+
 @case
 def the_source_is_known_by_its_key(world):
     world.ferry.stop()

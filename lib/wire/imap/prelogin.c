@@ -246,6 +246,9 @@ static enum prelogin_action cmd_login(
 {
 	struct wire_login *l = &p->login;
 
+	if (p->offer->tls_first &&
+		imap_capability_has(p->offer->capability, STR_LIT("LOGINDISABLED")))
+		return bad(p, reply, l->tag, "NO [PRIVACYREQUIRED] Begin TLS first.");
 	if (!spaces(c) || !login_word(p, c, &l->user, &l->user_literal) ||
 		(!spaces(c) && imap_peek(c) != '"') ||
 		!login_word(p, c, &l->password, &l->password_literal) || !ends(c))
@@ -307,7 +310,7 @@ static bool take_mechanism(struct imap_prelogin *p, struct str name)
 	struct str spelt;
 
 	l->kind = sasl_login_kind(name);
-	if (l->kind == LOGIN_EXCHANGE &&
+	if ((l->kind == LOGIN_EXCHANGE || p->offer->tls_first) &&
 		!sasl_offered(p->offer->capability, STR_LIT("AUTH="), name, &spelt))
 		return false;
 	if (l->kind != LOGIN_EXCHANGE)

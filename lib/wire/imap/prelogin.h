@@ -27,6 +27,8 @@ struct imap_offer {
 	struct str capability; /* "IMAP4rev1 SASL-IR ..." */
 	struct str id;         /* "(...)" or "NIL": our answer to ID */
 	bool starttls;         /* STARTTLS is the caller's to carry out */
+	bool tls_first; /* the client is in clear and the server would not see it: what it
+	                   does not offer in clear is refused here */
 };
 
 enum imap_prelogin_state {

@@ -112,6 +112,9 @@ static enum prelogin_action cmd_user(
 	struct str name = str_trim(args);
 
 	pop3_prelogin_answered(p); /* a second USER replaces the first */
+	if (p->offer->tls_first &&
+		!pop3_capability_has(p->offer->capability, STR_LIT("USER")))
+		return bad(p, reply, "-ERR [AUTH] Begin TLS first.");
 	if (!name.len)
 		return bad(p, reply, "-ERR USER wants a name.");
 	if (name.len > POP3_NAME_MAX)
@@ -247,7 +250,7 @@ static bool find_mechanism(
 	struct str offered;
 
 	*ret_spelt = name;
-	if (sasl_login_kind(name) != LOGIN_EXCHANGE)
+	if (sasl_login_kind(name) != LOGIN_EXCHANGE && !p->offer->tls_first)
 		return true;
 	return pop3_capability_args(p->offer->capability, STR_LIT("SASL"), &offered) &&
 	       sasl_offered(offered, STR_LIT(""), name, ret_spelt);

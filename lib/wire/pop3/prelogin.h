@@ -35,6 +35,8 @@ struct pop3_offer {
 	struct str
 		capability; /* lines of CAPA, each with CRLF; "": CAPA is unknown here */
 	bool starttls;      /* STLS is the caller's to carry out */
+	bool tls_first; /* the client is in clear and the server would not see it: what it
+	                   does not offer in clear is refused here */
 };
 
 enum pop3_prelogin_state {

@@ -434,8 +434,8 @@ static void show(struct script *s, enum service_id service, const char *capabili
 		.id = STR("NIL") };
 	bool changed;
 
-	assert_int_equal(offer_store(s->registry->r, service, &learnt, &changed,
-				 &s->registry->err),
+	assert_int_equal(offer_store(s->registry->r, service, OFFER_OURS, &learnt,
+				 &changed, &s->registry->err),
 		0);
 }
 

@@ -150,8 +150,8 @@ void script_load_offer(struct script *s, enum service_id service)
 {
 	offer_unref(s->offers[service]);
 	s->offers[service] = NULL;
-	(void)offer_load(s->host.registry, service, SERVICE_TLS_PASS, &s->offers[service],
-		&s->registry->err);
+	(void)offer_load(s->host.registry, service, &s->host.settings->services[service],
+		SERVICE_TLS_PASS, &s->offers[service], &s->registry->err);
 }
 
 static void host_learnt(
@@ -159,7 +159,8 @@ static void host_learnt(
 {
 	bool changed;
 
-	assert_int_equal(offer_store(h->registry, service, learnt, &changed, NULL), 0);
+	assert_int_equal(
+		offer_store(h->registry, service, OFFER_OURS, learnt, &changed, NULL), 0);
 	script_load_offer(script_of(h), service);
 }
 

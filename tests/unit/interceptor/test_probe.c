@@ -15,6 +15,7 @@
 struct bench {
 	struct test *registry;
 	struct settings settings;
+	char no_name[1];
 	struct loop loop;
 	uv_timer_t pulse; /* so that a turn does not wait long */
 	struct probe probe;
@@ -60,13 +61,14 @@ static int setup(void **state)
 	if (fixture_setup(&registry) < 0)
 		return -1;
 	b->registry = registry;
+	b->settings.source_name = b->no_name;
 	b->settings.state_dir = b->registry->directory;
 	b->source = -1;
 	assert_int_equal(loop_init(&b->loop, false), 0);
 	assert_int_equal(uv_timer_init(&b->loop.uv, &b->pulse), 0);
 	assert_int_equal(uv_timer_start(&b->pulse, on_pulse, 1, 1), 0);
 	listen_somewhere(b);
-	probe_init(&b->probe, &b->loop, &b->settings, SERVICE_IMAP, &ops, b);
+	probe_init(&b->probe, &b->loop, &b->settings, SERVICE_IMAP, OFFER_OURS, &ops, b);
 	*state = b;
 	return 0;
 }
@@ -229,6 +231,35 @@ static void test_is_silent(void **state)
 	assert_fact(b, "imap.probe", "it does not answer");
 }
 
+/* Clients in clear are shown what it shows in clear, though we speak TLS with it. */
+static void test_in_clear(void **state)
+{
+	struct bench *b = *state;
+
+	b->settings.services[SERVICE_IMAP].source_tls = SOURCE_TLS_STARTTLS;
+	probe_init(&b->probe, &b->loop, &b->settings, SERVICE_IMAP, OFFER_CLEAR, &ops, b);
+	answer_all(b);
+	assert_int_equal(b->changes, 1);
+	assert_fact(b, "imap.clear.greeting", "* OK ready");
+	assert_fact(b, "imap.clear.capability", "IMAP4rev1");
+	assert_fact(b, "imap.clear.probe", "ok");
+	assert_fact(b, "imap.greeting", "");
+}
+
+/* Without a key that is confirmed nothing is asked, and it is not asked again at once. */
+static void test_as_a_client_inside_tls(void **state)
+{
+	struct bench *b = *state;
+
+	b->settings.services[SERVICE_IMAP].source_tls = SOURCE_TLS_CLIENT;
+	probe_init(&b->probe, &b->loop, &b->settings, SERVICE_IMAP, OFFER_TLS, &ops, b);
+	probe_tick(&b->probe);
+	assert_null(b->probe.source);
+	assert_int_equal(b->changes, 0);
+	assert_fact(b, "imap.tls.greeting", "");
+	assert_true(b->probe.next_at > loop_now(&b->loop) + 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +268,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hangs_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_no_mail_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_clear, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_as_a_client_inside_tls, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,29 +252,28 @@ static void store(struct test *t, const char *greeting, bool wanted)
 		.id = STR("NIL") };
 	bool changed;
 
-	NO_ERROR(offer_store(t->r, SERVICE_IMAP, &learnt, &changed, &t->err));
+	NO_ERROR(offer_store(t->r, SERVICE_IMAP, OFFER_OURS, &learnt, &changed, &t->err));
 	assert_int_equal(changed, wanted);
 }
 
 static void test_offer(void **state)
 {
 	struct test *t = *state;
+	const struct service_settings plain = { .source_tls = SOURCE_TLS_NONE };
 	struct offer *o, *mine;
-	struct learnt learnt;
 
 	assert_int_equal(
-		offer_load(t->r, SERVICE_IMAP, SERVICE_TLS_HIDE, &o, &t->err), -ENOENT);
+		offer_load(t->r, SERVICE_IMAP, &plain, SERVICE_TLS_HIDE, &o, &t->err),
+		-ENOENT);
 	store(t, "* OK one", true);
 	store(t, "* OK one", false);
 	NO_ERROR(offer_store_refusal(
 		t->r, SERVICE_IMAP, STR_LIT("NO [AUTHENTICATIONFAILED] no"), &t->err));
-	NO_ERROR(offer_load(t->r, SERVICE_IMAP, SERVICE_TLS_HIDE, &o, &t->err));
+	NO_ERROR(offer_load(t->r, SERVICE_IMAP, &plain, SERVICE_TLS_HIDE, &o, &t->err));
 	assert_true(str_eq(o->shown.greeting, STR_LIT("* OK one")));
 	assert_true(str_eq(o->refusal, STR_LIT("NO [AUTHENTICATIONFAILED] no")));
 	/* one session's own, the words for a wrong password as all have them */
-	learnt = o->shown;
-	learnt.greeting = STR_LIT("* OK two");
-	NO_ERROR(offer_make(SERVICE_IMAP, &learnt, o, &mine));
+	NO_ERROR(offer_make(STR_LIT("* OK two"), o, &mine));
 	assert_true(str_eq(mine->shown.greeting, STR_LIT("* OK two")));
 	assert_true(str_eq(mine->refusal, o->refusal));
 	/* whoever holds a reference keeps it */
@@ -284,6 +283,77 @@ static void test_offer(void **state)
 	offer_unref(o);
 	offer_unref(mine);
 	offer_unref(NULL);
+}
+
+/* What a source says on each kind of connection, and what clients are shown. */
+static const struct kind_row {
+	const char *name;
+	enum service_id service;
+	enum source_tls_mode source_tls;
+	enum service_tls tls;
+	const char *ours, *other; /* NULL: not known yet */
+	const char *clear, *secure;
+	bool tls_first;
+} kind_rows[] = {
+	{ "a source that wants TLS first", SERVICE_IMAP, SOURCE_TLS_STARTTLS,
+		SERVICE_TLS_AUTO, "IMAP4rev1 AUTH=PLAIN",
+		"IMAP4rev1 STARTTLS LOGINDISABLED", "IMAP4rev1 STARTTLS LOGINDISABLED",
+		"IMAP4rev1 AUTH=PLAIN", true },
+	{ "what cannot pass is dropped from both", SERVICE_IMAP, SOURCE_TLS_STARTTLS,
+		SERVICE_TLS_AUTO, "IMAP4rev1 AUTH=EXTERNAL XODD",
+		"IMAP4rev1 STARTTLS XODD", "IMAP4rev1 STARTTLS", "IMAP4rev1", true },
+	{ "in clear it was not asked yet", SERVICE_IMAP, SOURCE_TLS_STARTTLS,
+		SERVICE_TLS_AUTO, "IMAP4rev1 AUTH=PLAIN", NULL, "IMAP4rev1 AUTH=PLAIN",
+		"IMAP4rev1 AUTH=PLAIN", false },
+	{ "clients that have no TLS", SERVICE_IMAP, SOURCE_TLS_STARTTLS, SERVICE_TLS_HIDE,
+		"IMAP4rev1 AUTH=PLAIN", "IMAP4rev1 STARTTLS LOGINDISABLED",
+		"IMAP4rev1 AUTH=PLAIN", "IMAP4rev1 AUTH=PLAIN", false },
+	{ "a leg in clear", SERVICE_IMAP, SOURCE_TLS_NONE, SERVICE_TLS_AUTO,
+		"IMAP4rev1 STARTTLS", "IMAP4rev1 AUTH=PLAIN", "IMAP4rev1 STARTTLS",
+		"IMAP4rev1", false },
+	{ "as the client", SERVICE_POP3, SOURCE_TLS_CLIENT, SERVICE_TLS_AUTO,
+		"STLS\r\nUIDL\r\n", "USER\r\nUIDL\r\nSASL PLAIN\r\n", "STLS\r\nUIDL\r\n",
+		"USER\r\nUIDL\r\nSASL PLAIN\r\n", false },
+	{ "as the client, where it has no TLS", SERVICE_POP3, SOURCE_TLS_CLIENT,
+		SERVICE_TLS_AUTO, "USER\r\n", NULL, "USER\r\n", "USER\r\n", false },
+};
+
+static void store_kind(struct test *t, const struct kind_row *row, enum offer_kind kind,
+	const char *what)
+{
+	struct learnt learnt = {
+		.greeting = STR("+OK hi"), .capability = str_from(what), .id = STR("")
+	};
+	bool changed;
+
+	if (what)
+		NO_ERROR(offer_store(
+			t->r, row->service, kind, &learnt, &changed, &t->err));
+}
+
+static void test_kinds(void **state)
+{
+	for (size_t i = 0; i < ROWS(kind_rows); i++) {
+		const struct kind_row *row = &kind_rows[i];
+		const struct service_settings s = { .source_tls = row->source_tls };
+		struct test *t = *state;
+		struct offer *o;
+
+		store_kind(t, row, OFFER_OURS, row->ours);
+		store_kind(t, row,
+			row->source_tls == SOURCE_TLS_CLIENT ? OFFER_TLS : OFFER_CLEAR,
+			row->other);
+		NO_ERROR(offer_load(t->r, row->service, &s, row->tls, &o, &t->err));
+		if (!str_eq(o->shown.capability, str_from(row->clear)) ||
+			!str_eq(o->secure.capability, str_from(row->secure)) ||
+			o->tls_first != row->tls_first)
+			fail_msg("%s: \"%.*s\" \"%.*s\" %d", row->name,
+				STR_ARG(o->shown.capability),
+				STR_ARG(o->secure.capability), o->tls_first);
+		offer_unref(o);
+		fixture_teardown(state);
+		fixture_setup(state);
+	}
 }
 
 int main(void)
@@ -296,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_services),
 		cmocka_unit_test_setup_teardown(
 			test_offer, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_kinds, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

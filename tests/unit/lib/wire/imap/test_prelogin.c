@@ -453,6 +453,37 @@ static void test_many_literals(void **state)
 	arena_fini(&t.arena);
 }
 
+/* The source reached inside TLS, what it does not offer in clear is refused in clear. */
+static void test_tls_first(void **state)
+{
+	static const struct {
+		const char *capability, *says, *reply;
+	} tries[] = {
+		{ "IMAP4rev1 STARTTLS LOGINDISABLED", "a LOGIN b c\r\n",
+			"a NO [PRIVACYREQUIRED] Begin TLS first.\r\n" },
+		{ "IMAP4rev1 STARTTLS LOGINDISABLED", "a AUTHENTICATE PLAIN AGEAYg==\r\n",
+			"a NO Unsupported authentication mechanism.\r\n" },
+		{ "IMAP4rev1 STARTTLS AUTH=PLAIN", "a AUTHENTICATE PLAIN\r\n", "+ \r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct imap_offer first = offer;
+		struct talk t = { 0 };
+
+		first.capability = str_from(tries[i].capability);
+		first.tls_first = true;
+		arena_init(&t.arena);
+		imap_prelogin_init(&t.machine, &first, &t.arena, COMMAND_MAX);
+		assert_true(feed(&t, str_from(tries[i].says)));
+		if (!str_eq(buf_view(&t.out), str_from(tries[i].reply)))
+			fail_msg("%s%.*s", tries[i].says, STR_ARG(buf_view(&t.out)));
+		buf_fini(&t.input);
+		buf_fini(&t.out);
+		arena_fini(&t.arena);
+	}
+}
+
 static void test_starttls_not_offered(void **state)
 {
 	struct imap_offer plain = offer;
@@ -534,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_exchange_waits),
 		cmocka_unit_test(test_many_literals),
 		cmocka_unit_test(test_starttls_not_offered),
+		cmocka_unit_test(test_tls_first),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_capability_after),
 	};

@@ -171,7 +171,7 @@ static void run_in_steps(const struct transcript *t, const struct pop3_offer *of
 static void run(const struct transcript *t)
 {
 	struct buf bytes, greeting, capability, options;
-	struct pop3_offer offer;
+	struct pop3_offer offer = { 0 };
 	struct str input;
 
 	buf_init(&bytes, 0);
@@ -196,6 +196,44 @@ static void test_transcripts(void **state)
 {
 	(void)state;
 	transcripts_run("pop3/prelogin", run);
+}
+
+/* The source reached inside TLS, what it does not offer in clear is refused in clear. */
+static void test_tls_first(void **state)
+{
+	static const struct {
+		const char *capability, *says, *reply;
+	} rows[] = {
+		{ "STLS\r\n", "USER a\r\nPASS b\r\n",
+			"-ERR [AUTH] Begin TLS first.\r\n-ERR USER first.\r\n" },
+		{ "STLS\r\n", "AUTH PLAIN AGEAYg==\r\n",
+			"-ERR Unsupported authentication mechanism.\r\n" },
+		{ "STLS\r\nUSER\r\n", "USER a\r\n", "+OK\r\n" },
+		{ "STLS\r\nSASL PLAIN\r\n", "AUTH PLAIN\r\n", "+ \r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct pop3_offer offer = { .greeting = STR("+OK"),
+			.capability = str_from(rows[i].capability),
+			.tls_first = true };
+		struct str input = str_from(rows[i].says);
+		struct pop3_prelogin p;
+		struct arena arena;
+		struct buf reply;
+		size_t used;
+
+		arena_init(&arena);
+		buf_init(&reply, 0);
+		pop3_prelogin_init(&p, &offer, &arena, 100);
+		while (input.len &&
+			pop3_prelogin_next(&p, input, &used, &reply) == PRELOGIN_AGAIN)
+			input = str_skip(input, used);
+		if (!str_eq(buf_view(&reply), str_from(rows[i].reply)))
+			fail_msg("%s%.*s", rows[i].says, STR_ARG(buf_view(&reply)));
+		buf_fini(&reply);
+		arena_fini(&arena);
+	}
 }
 
 /* While somebody looks at an attempt, nothing more is taken. */
@@ -351,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_transcripts),
+		cmocka_unit_test(test_tls_first),
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_reply_is_full),
 		cmocka_unit_test(test_capability_filter),
