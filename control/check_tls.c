@@ -76,15 +76,16 @@ static int read_shown(struct stream *s, struct shown *ret)
 	return 0;
 }
 
-/* Whoever it is: that is the question. */
-static int ask(struct control *c, enum service_id id, struct shown *ret)
+/* verify NONE: whoever it is, that is the question. */
+static int ask(struct control *c, enum service_id id, enum source_verify verify,
+	struct shown *ret)
 {
 	struct settings anybody = c->settings; /* nothing in it is freed here */
 	struct source_tls tls = { 0 };
 	struct stream *s = NULL;
 	int fd = open_socket(&c->settings, id), r = fd;
 
-	anybody.services[id].source_verify = SOURCE_VERIFY_NONE;
+	anybody.services[id].source_verify = verify;
 	/* however we speak with it: this is what its clients are shown */
 	if (!service_is_implicit(id))
 		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
@@ -187,6 +188,19 @@ static const char *verdict(int code, enum finding_level *level)
 	                 "it at the source itself, then `mailferry check --trust-source`";
 }
 
+/* Another handshake: by it we know what the interceptor's will find. */
+static const char *verify(
+	struct control *c, enum service_id id, enum finding_level *level)
+{
+	struct shown again;
+
+	if (ask(c, id, SOURCE_VERIFY_CA, &again) == 0)
+		return "verified by its certificate";
+	*level = FINDING_PROBLEM;
+	return "its certificate is not one for `source_name` by a known authority "
+	       "(source_verify = \"ca\"), so nobody is taken there by TLS";
+}
+
 /* How our leg to it is verified. */
 static const char *judge(struct control *c, enum service_id id, const struct shown *shown,
 	enum finding_level *level)
@@ -200,7 +214,7 @@ static const char *judge(struct control *c, enum service_id id, const struct sho
 		(service_is_implicit(id) || s->source_tls == SOURCE_TLS_CLIENT))
 		return "we do not speak TLS with it there";
 	if (s->source_verify == SOURCE_VERIFY_CA)
-		return "verified by its certificate";
+		return verify(c, id, level);
 	if (s->source_verify == SOURCE_VERIFY_NONE)
 		return "it is not verified (source_verify = \"none\")";
 	code = c->trust_source ? confirm(c, id, shown) : 0;
@@ -302,7 +316,7 @@ void check_tls(struct control *c, struct findings *f)
 		if (!s->services[id].enabled)
 			continue;
 		say_bound(c, f, id);
-		if (ask(c, id, &shown) == 0)
+		if (ask(c, id, SOURCE_VERIFY_NONE, &shown) == 0)
 			say(c, f, id, &shown);
 		else if (is_wanted(s, id))
 			finding(f, FINDING_NOTE, "tls", service_name(id),

@@ -234,8 +234,12 @@ def the_source_is_known_by_its_certificate(world):
         user = world.user(3)
         imap_inside(world, user, world.secure(993, user)).logout()
         world.ferry.wait_account(user, 30, stage="done", route="local")
+        found = tls_findings(world)["imaps"]
+        true(found["level"] == "ok" and "verified by its certificate" in found["text"], found)
         world.ferry.stop()
         world.ferry.write_config(source_name="other.example.com")
+        found = tls_findings(world)["imaps"]
+        true(found["level"] == "problem" and "known authority" in found["text"], found)
         world.ferry.start()
         stranger = world.user(3)
         client = Imap(world.secure(993, stranger))
