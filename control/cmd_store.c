@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mailferry store check USER [--repair] | export USER DIR
+ * mailferry store check USER [--repair] | export USER DIR | backup DIR [USER]
  *
  * check reads while the account is in use. --repair takes the folder's lock: the user's
  * sessions end, and begin again when it is done.
  */
 #include "control/output.h"
+#include "control/store_backup.h"
 #include "control/store_folder.h"
 
 #include "base/fd.h"
@@ -217,12 +218,13 @@ static const struct {
 } verbs[] = {
 	{ "check", check },
 	{ "export", export },
+	{ "backup", store_backup_command },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static enum exit_code misuse(struct control *c)
 {
-	(void)error_set(&c->err, -EINVAL, "store: %s is not one of check, export",
+	(void)error_set(&c->err, -EINVAL, "store: %s is not one of check, export, backup",
 		c->arguments[0]);
 	return control_misuse(c);
 }

@@ -25,7 +25,7 @@ static struct str name_of(struct control *c, const char *user, struct arena *are
 }
 
 /* Root alone becomes somebody else; others have what they may. */
-static int find_owner(struct control *c, struct store_folder *f)
+int store_folder_owner(struct control *c, struct store_folder *f)
 {
 	struct users users;
 	int code;
@@ -49,7 +49,7 @@ int store_folder_of(struct control *c, const char *user, struct arena *arena,
 	ret->path = arena_str(arena, str_from(path)).ptr;
 	if (!ret->path)
 		return error_set(&c->err, -ENOMEM, "no memory");
-	code = find_owner(c, ret);
+	code = store_folder_owner(c, ret);
 	if (code == -ENOENT)
 		return error_set(&c->err, code,
 			"no mail of \"%s\" is kept here (there is no %s)", user, path);

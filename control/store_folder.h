@@ -8,13 +8,16 @@
 struct store_folder {
 	struct str account;
 	const char *path;
-	unsigned uid; /* its owner */
-	int to;       /* where something of it goes; -1 */
+	unsigned uid;       /* its owner */
+	const char *backup; /* where it is copied to; NULL */
+	int to;             /* where something of it goes; -1 */
 };
 
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */
 int store_folder_of(struct control *c, const char *user, struct arena *arena,
 	struct store_folder *ret);
+/* The same for a folder whose path is known. */
+int store_folder_owner(struct control *c, struct store_folder *f);
 /* run() as the folder's user, in a process of its own that prints what it has to say, an
    error's sentence, too: 0 or -errno, and nothing is left to print. */
 int store_folder_run(struct control *c, const struct store_folder *f,

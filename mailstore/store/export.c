@@ -291,6 +291,8 @@ static int export_message(struct export *x, struct folder *f, const struct row *
 	struct error why = { 0 };
 	int code = snapshot_body(&x->snapshot, &r->place, r->checksum, &body, &why);
 
+	if (code == -ESTALE) /* deleted while we were at it */
+		return 0;
 	if (code == -EIO) {
 		x->count->lost++;
 		return tell(x, "lost", f->name, r->uid, str_from(why.text));

@@ -105,7 +105,7 @@ static int check_body(struct inspection *x, const struct query *q, struct last_b
 	}
 	x->count->messages++;
 	x->count->bytes += p.len;
-	if (!last->err.code)
+	if (!last->err.code || last->err.code == -ESTALE)
 		return 0;
 	if (last->err.code != -EIO) /* no memory: it says nothing about the body */
 		return last->err.code;

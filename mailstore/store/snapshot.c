@@ -117,6 +117,7 @@ void snapshot_close(struct snapshot *s)
 	if (s->db)
 		database_rollback(s->db);
 	database_close(s->db);
+	database_close(s->now);
 	*s = (struct snapshot){ 0 };
 }
 
@@ -172,7 +173,7 @@ static int map_packed(const struct snapshot *s, const struct body_place *place,
 	return 0;
 }
 
-int snapshot_body(const struct snapshot *s, const struct body_place *place,
+static int read_body(const struct snapshot *s, const struct body_place *place,
 	int64_t checksum, struct snapshot_body *ret, struct error *err)
 {
 	int code = 0;
@@ -190,6 +191,32 @@ int snapshot_body(const struct snapshot *s, const struct body_place *place,
 				     " of bodies/%04u.pack are damaged",
 				     place->len, place->offset, place->pack)
 	                   : error_set(err, -EIO, "its body in the index is damaged");
+}
+
+/* Whether a row says so by now; what cannot be asked is taken for a yes. */
+static bool is_still_there(struct snapshot *s, const struct body_place *place)
+{
+	char path[PATH_MAX];
+	uint64_t is = 1;
+
+	(void)snprintf(path, sizeof(path), "%s/index.sqlite", s->folder);
+	if (!s->now && database_open(path, false, &store_schema, &s->now, NULL) < 0)
+		return true;
+	(void)sql_get(s->now, SQL_HAS_PLACE,
+		SQL_VALUES(sql_number(place->pack), sql_number(place->offset),
+			sql_number(place->len)),
+		&is, NULL);
+	return is;
+}
+
+int snapshot_body(struct snapshot *s, const struct body_place *place, int64_t checksum,
+	struct snapshot_body *ret, struct error *err)
+{
+	int code = read_body(s, place, checksum, ret, err);
+
+	if (code != -EIO || is_still_there(s, place))
+		return code;
+	return error_set(err, -ESTALE, "its message was deleted meanwhile");
 }
 
 void snapshot_body_release(struct snapshot_body *b)

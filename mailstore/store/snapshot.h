@@ -17,6 +17,7 @@ struct snapshot_pack {
 struct snapshot {
 	const char *folder; /* the caller's */
 	struct database *db;
+	struct database *now;        /* the index as it is by now; NULL: not asked yet */
 	struct snapshot_pack *packs; /* by number */
 	size_t n_packs;
 };
@@ -28,14 +29,15 @@ void snapshot_close(struct snapshot *s); /* {0} is fine */
 const struct snapshot_pack *snapshot_pack(const struct snapshot *s, uint32_t number);
 
 /* A body, whole: a mapping, or a copy of what is in the index. checksum -1: not compared.
-   -EIO with the sentence: it is not there as its row says. */
+   -EIO with the sentence: it is not there as its row says. -ESTALE: its message is gone
+   meanwhile, and a new process of the account has used its place again. */
 struct snapshot_body {
 	struct str bytes;
 	void *map, *copy;
 	size_t map_len;
 };
-int snapshot_body(const struct snapshot *s, const struct body_place *place,
-	int64_t checksum, struct snapshot_body *ret, struct error *err);
+int snapshot_body(struct snapshot *s, const struct body_place *place, int64_t checksum,
+	struct snapshot_body *ret, struct error *err);
 void snapshot_body_release(struct snapshot_body *b);
 
 #endif

@@ -170,6 +170,14 @@ const char *const store_statements[SQL_COUNT] = {
 		" UNION ALL SELECT '', id, pack, offset, len, checksum FROM staged"
 		" ORDER BY 3, 4",
 
+	[SQL_HAS_PLACE] =
+		"SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1 AND offset = ?2"
+		" AND len = ?3) OR EXISTS (SELECT 1 FROM staged WHERE pack = ?1"
+		" AND offset = ?2 AND len = ?3)",
+	[SQL_EACH_RANGE] =
+		"SELECT pack, offset, len, checksum FROM message WHERE pack <> 0"
+		" UNION SELECT pack, offset, len, checksum FROM staged WHERE pack <> 0"
+		" ORDER BY 1, 2",
 	[SQL_EACH_TO_EXPORT] =
 		"SELECT uid, flags, keywords, date, uidl, pop3_order, pack, offset, len,"
 		" checksum FROM message WHERE mailbox = ?1 ORDER BY uid",

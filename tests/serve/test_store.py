@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mailstore import FOLDERS, Mailstore, programs  # noqa: E402
+from mailstore import FOLDERS, Mailstore, give, programs, wait_for  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 
 DOVECOT = """\
@@ -194,6 +195,113 @@ class Export(StoreTest):
                                 for f in found["findings"]),
                          [("lost", "Archive", 1), ("lost", "Archive", 2),
                           ("lost", "INBOX", 2)])
+
+
+class Backup(StoreTest):
+    def setUp(self):
+        super().setUp()
+        self.to = self.folder / "backup"
+        self.copy = self.to / "mail" / "alice"
+
+    def backup(self):
+        return json.loads(self.good("backup", str(self.to), "--json").splitlines()[0])
+
+    def restore(self, name):
+        """Puts the copy back as that account; what it has then, in INBOX."""
+        place = self.store.account_folder(name)
+        shutil.copytree(self.copy, place)
+        give(place)
+        self.assertIn("all is sound", self.good("check", name))
+        client = self.store.imap(name)[0]
+        client.ok(b"EXAMINE INBOX")
+        rows = b"".join(client.ok(b"FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"))
+        client.ok(b"LOGOUT")
+        return [int(number) for number in re.findall(rb"Subject: (\d+)", rows)]
+
+    def test_only_what_is_new_is_copied(self):
+        client = self.fill()
+        first = self.backup()
+        self.assertEqual((first["account"], first["bodies"], first["copied_bodies"]),
+                         ("alice", 2, 2))
+        self.assertEqual(self.backup()["copied_bodies"], 0)
+        append(client, text(4, LARGE))
+        self.assertEqual(self.backup()["copied_bodies"], 1)
+        self.assertEqual(self.restore("bob"), [1, 2, 4])
+        owners = {path.stat().st_uid for path in (self.copy, *self.copy.rglob("*"))}
+        self.assertEqual(owners, {FOLDERS[self.mail]})
+        self.assertFalse((self.copy / "incomplete").exists())
+
+    def test_a_place_that_is_used_again(self):
+        """The last body goes, the next process writes another one over it."""
+        client = self.fill()
+        append(client, text(4, 3 * LARGE))
+        last = self.sql("SELECT pack, max(offset) FROM message")
+        self.backup()
+        client.ok(b"SELECT INBOX")
+        client.ok(b"STORE 3 +FLAGS (\\Deleted)")
+        client.ok(b"EXPUNGE")
+        client.ok(b"LOGOUT")
+        wait_for(lambda: not self.store.account_pid("alice"))
+        append(self.store.imap("alice")[0], text(5, LARGE))
+        self.assertEqual(self.sql("SELECT pack, max(offset) FROM message"), last)
+        self.assertEqual(self.backup()["copied_bodies"], 1)
+        self.assertEqual(self.restore("bob"), [1, 2, 5])
+
+    def test_one_that_was_killed(self):
+        self.fill()
+        self.backup()
+        mark = self.copy / "incomplete"
+        mark.touch()
+        os.chown(mark, FOLDERS[self.mail], FOLDERS[self.mail])
+        pack = next(self.copy.glob("bodies/*.pack"))
+        pack.write_bytes(bytes(pack.stat().st_size))
+        self.assertEqual(self.backup()["copied_bodies"], 2)
+        self.assertEqual(self.restore("bob"), [1, 2])
+
+    def test_restores_while_writing_goes_on(self):
+        """Each copy is the account at one moment: a row of messages without a gap, up to
+        one that came after the copy had begun."""
+        self.fill()
+        told, done = [2], threading.Event()
+
+        def write():
+            client = self.store.imap("alice")[0]
+            client.ok(b"SELECT Sent")
+            while not done.is_set():
+                number = told[0] + 1
+                append(client, text(number, LARGE if number % 3 else 0))
+                told[0] = number
+                append(client, text(number, LARGE), b"Sent", b"\\Deleted")
+                if number % 4 == 0:
+                    client.ok(b"EXPUNGE")
+            client.ok(b"LOGOUT")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        self.addCleanup(writer.join)
+        self.addCleanup(done.set)
+        for name in ("bob", "carol", "dora"):
+            before = told[0]
+            wait_for(lambda: told[0] > before + 5)  # pylint: disable=W0640
+            before = told[0]
+            self.good("backup", str(self.to), "alice")
+            after = told[0] + 1
+            found = self.restore(name)
+            self.assertEqual(found, list(range(1, len(found) + 1)))
+            self.assertTrue(before <= len(found) <= after, (before, len(found), after))
+
+    def test_two_accounts_and_a_damaged_one(self):
+        self.fill()
+        self.store.add_account("zoe", "/")
+        for path in self.mail.glob("bodies/*.pack"):
+            path.unlink()
+        done = self.command("backup", str(self.to), "--json")
+        self.assertEqual(done.returncode, 1)
+        lines = {line["account"]: line for line in map(json.loads, done.stdout.splitlines())}
+        self.assertEqual(sorted(lines), ["alice", "zoe"])
+        self.assertIn("not sound", lines["alice"]["error"])
+        self.assertIsNone(lines["zoe"]["error"])
+        self.assertIn("1 account could not be backed up", done.stderr)
 
 
 class Check(StoreTest):
