@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * mailferry store check USER [--repair] | export USER DIR | backup DIR [USER]
+ *           | compact USER
  *
  * check reads while the account is in use. --repair takes the folder's lock: the user's
  * sessions end, and begin again when it is done.
@@ -10,6 +11,7 @@
 #include "control/store_folder.h"
 
 #include "base/fd.h"
+#include "mailstore/store/compact.h"
 #include "mailstore/store/export.h"
 
 #include <errno.h>
@@ -210,6 +212,51 @@ static int export(struct control *c, struct arena *arena)
 	return code;
 }
 
+/* ── compact ───────────────────────────────────────────────────────────────────────── */
+
+static const struct column compact_columns[] = {
+	{ "packs", "packs", COLUMN_NUMBER, IN_JSON,
+		offsetof(struct store_compacted, packs) },
+	{ "moved_bytes", "moved", COLUMN_BYTES, IN_JSON,
+		offsetof(struct store_compacted, moved_bytes) },
+	{ "before", "before", COLUMN_BYTES, IN_JSON,
+		offsetof(struct store_compacted, before) },
+	{ "after", "after", COLUMN_BYTES, IN_JSON,
+		offsetof(struct store_compacted, after) },
+	{ "left", "left", COLUMN_NUMBER, IN_JSON,
+		offsetof(struct store_compacted, left) },
+};
+#define COMPACT_COLUMNS (sizeof(compact_columns) / sizeof(compact_columns[0]))
+
+static int compact_as_owner(struct control *c, const struct store_folder *f)
+{
+	struct store_compacted is;
+	int code = store_compact(f->path, &is, &c->err);
+
+	if (code == 0 && c->json)
+		code = output_json(
+			output_object(compact_columns, COMPACT_COLUMNS, &is), stdout);
+	else if (code == 0)
+		(void)printf("%" PRIu64 " packs written anew; %" PRIu64
+			     " bytes in packs, %" PRIu64 " before\n",
+			is.packs, is.after, is.before);
+	if (code == 0 && is.left)
+		code = error_set(&c->err, -EUCLEAN,
+			"%s is not sound; `mailferry store check` names the messages",
+			f->path);
+	return code;
+}
+
+static int compact(struct control *c, struct arena *arena)
+{
+	struct store_folder f;
+	int code = store_folder_of(c, c->arguments[1], arena, &f);
+
+	if (code == 0)
+		code = store_folder_release(c, &f);
+	return code < 0 ? code : store_folder_run(c, &f, compact_as_owner);
+}
+
 /* ── the verbs ─────────────────────────────────────────────────────────────────────── */
 
 static const struct {
@@ -219,12 +266,14 @@ static const struct {
 	{ "check", check },
 	{ "export", export },
 	{ "backup", store_backup_command },
+	{ "compact", compact },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static enum exit_code misuse(struct control *c)
 {
-	(void)error_set(&c->err, -EINVAL, "store: %s is not one of check, export, backup",
+	(void)error_set(&c->err, -EINVAL,
+		"store: %s is not one of check, export, backup, compact",
 		c->arguments[0]);
 	return control_misuse(c);
 }

@@ -51,12 +51,12 @@ static const struct command commands[] = {
 	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
 		"look the registry through, copy it, or make it anew from a copy and "
 		"the mail folders" },
-	{ "store", "check USER|export USER DIR|backup DIR [USER]", 2, 3,
+	{ "store", "check USER|export USER DIR|backup DIR [USER]|compact USER", 2, 3,
 		OPTION_REPAIR | OPTION_JSON, cmd_store,
 		"mailboxes that are kept here, also while they are in use: look one "
 		"through, its index and each message against its checksum; write one as "
 		"Maildir++ for Dovecot; copy one or all, only what the last copy has "
-		"not" },
+		"not; give deleted room back (ends the user's sessions)" },
 	{ "reload", "", 0, 0, 0, cmd_reload,
 		"certificates and keys, without dropping a session; says what else of the "
 		"configuration has changed and needs a restart" },

@@ -170,6 +170,10 @@ const char *const store_statements[SQL_COUNT] = {
 		" UNION ALL SELECT '', id, pack, offset, len, checksum FROM staged"
 		" ORDER BY 3, 4",
 
+	[SQL_MOVE_MESSAGES] = "UPDATE message SET pack = ?3, offset = ?4"
+			      " WHERE pack = ?1 AND offset = ?2",
+	[SQL_MOVE_STAGED] = "UPDATE staged SET pack = ?3, offset = ?4"
+			    " WHERE pack = ?1 AND offset = ?2",
 	[SQL_HAS_PLACE] =
 		"SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1 AND offset = ?2"
 		" AND len = ?3) OR EXISTS (SELECT 1 FROM staged WHERE pack = ?1"
