@@ -122,9 +122,11 @@ void worker_load_offer(struct worker *w, enum service_id service)
 {
 	struct offer *o;
 	struct error err = { 0 };
-	/* nobody is there any more with whom TLS could be spoken */
-	enum service_tls tls = w->is_retired ? SERVICE_TLS_HIDE
-	                                     : w->host.settings->services[service].tls;
+	/* without a key of ours nobody is there any more with whom TLS could be spoken */
+	enum service_tls tls =
+		w->is_retired && !settings_ends_tls(w->host.settings, service)
+			? SERVICE_TLS_HIDE
+			: w->host.settings->services[service].tls;
 	int r = offer_load(w->host.registry, service,
 		&w->host.settings->services[service], tls, &o, &err);
 

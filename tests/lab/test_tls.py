@@ -324,5 +324,25 @@ def the_source_is_known_by_its_key(world):
     equal(world.source_logins(stranger), [], "at the source")
 
 
+@case
+def after_the_old_server(world):
+    """The last one: TLS is ours, and goes on."""
+    tls_findings(world, "--trust-source")
+    world.ferry.stop()
+    world.ferry.start()
+    user = world.user(3)
+    imap_inside(world, user, world.secure(993, user)).logout()
+    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.ok("retire", "--force", "--yes")
+    for _, way in WAYS_OF_IMAP:
+        connection, greeting = way(world, user)
+        client = imap_inside(world, user, connection, greeting)
+        client.ok("SELECT INBOX")
+        client.logout()
+    connection = Pop3(world.stls(user), greeting=False)
+    true(connection.login(user, world.password(user)).startswith(b"+OK"), "STLS")
+    connection.quit()
+
+
 if __name__ == "__main__":
     main(lambda: TlsWorld(settings={"hold": 20}))
