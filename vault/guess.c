@@ -22,6 +22,7 @@ enum scope {
 	SCOPE_PAIR,
 	SCOPE_LOGGED_IN,
 	SCOPE_WRONG,
+	SCOPE_COMPARED,
 	SCOPE_COUNT
 };
 static const struct scope_row {
@@ -37,6 +38,7 @@ static const struct scope_row {
 	[SCOPE_PAIR] = { 3, 8, true, 5, GUESS_WAIT_MAX_MS },
 	[SCOPE_LOGGED_IN] = { 3, 8, true, 0, 0 },
 	[SCOPE_WRONG] = { 3, 8, true, 0, 0 },
+	[SCOPE_COMPARED] = { 0, 0, true, 10, GUESS_WAIT_MAX_MS },
 };
 _Static_assert(sizeof(scopes) / sizeof(scopes[0]) == SCOPE_COUNT, "a row for each");
 
@@ -236,4 +238,18 @@ void guess_was_wrong(struct guesses *g, const struct guess *a, uint64_t now)
 void guess_was_right(struct guesses *g, const struct guess *a, uint64_t now)
 {
 	take(g->users, key_of(g, SCOPE_LOGGED_IN, a))->at = now;
+}
+
+bool guess_may_compare(struct guesses *g, int64_t account, uint64_t now)
+{
+	const struct guess a = { .account = account };
+
+	return wait_in(g, SCOPE_COMPARED, &a, now) == 0;
+}
+
+void guess_compared_in_vain(struct guesses *g, int64_t account, uint64_t now)
+{
+	const struct guess a = { .account = account };
+
+	count_in(g, SCOPE_COMPARED, &a, now);
 }

@@ -23,6 +23,7 @@
  */
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #define GUESS_WAIT_MAX_MS 16000 /* clients wait 30 s and more for an answer */
@@ -44,6 +45,12 @@ uint64_t guess_wait(struct guesses *g, const struct guess *a, uint64_t now);
 /* It was looked at, and was wrong, or right. */
 void guess_was_wrong(struct guesses *g, const struct guess *a, uint64_t now);
 void guess_was_right(struct guesses *g, const struct guess *a, uint64_t now);
+
+/* A worker asks whether a password that the source has taken is one of the account's. One
+   that somebody runs code in could ask for guesses: those that are none of them make the
+   next one wait, too. */
+bool guess_may_compare(struct guesses *g, int64_t account, uint64_t now);
+void guess_compared_in_vain(struct guesses *g, int64_t account, uint64_t now);
 
 /* The same for all attempts from one network. */
 uint64_t guess_network(const struct guesses *g, struct str client);

@@ -119,10 +119,17 @@ static void on_check(struct asker *a, const struct message *m, int fd)
 static void on_compare(struct asker *a, const struct message *m, int fd)
 {
 	struct message answer = { .type = MESSAGE_COMPARED, .session = m->session };
+	struct guesses *g = a->server->guesses;
+	int64_t account = (int64_t)m->number, same = 0;
+	uint64_t now = clock_monotonic_ms();
 
 	(void)fd;
-	answer.number =
-		(uint64_t)judge_same(&a->server->vault, (int64_t)m->number, m->payload);
+	if (guess_may_compare(g, account, now)) {
+		same = judge_same(&a->server->vault, account, m->payload);
+		if (!same)
+			guess_compared_in_vain(g, account, now);
+	}
+	answer.number = (uint64_t)same; /* none: it is kept as a new candidate */
 	asker_send(a, &answer);
 }
 

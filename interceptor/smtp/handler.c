@@ -376,6 +376,13 @@ static struct str words(const void *protocol, enum close_reason reason)
 	return texts[reason];
 }
 
+/* A sender that has nothing under way comes again. */
+static bool is_idle(const struct session *s)
+{
+	return smtp_proxy_is_idle(&smtp_of(s)->proxy) &&
+	       s->source_state != SOURCE_CONNECTING;
+}
+
 static const char *state_name(const struct session *s)
 {
 	(void)s;
@@ -388,6 +395,7 @@ const struct handler smtp_handler = {
 	.begin = begin,
 	.init = init,
 	.end = end,
+	.is_idle = is_idle,
 	.wants = wants,
 	.client_ready = run,
 	.client_lost = client_lost,

@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#define ENTRIES_MAX 64      /* in one command */
-#define VALUE_MAX 65536     /* clients store settings and signatures */
-#define KEPT_MAX 1000       /* of one mailbox, or of the account */
-#define NAME_MAX_BYTES 1024 /* of an entry */
+#define ENTRIES_MAX 64                   /* in one command */
+#define VALUE_MAX 65536                  /* clients store settings and signatures */
+#define KEPT_MAX 1000                    /* of one mailbox, or of the account */
+#define KEPT_BYTES_MAX ((size_t)4 << 20) /* all of them: one answer may have them all */
+#define NAME_MAX_BYTES 1024              /* of an entry */
 #define INFINITE UINT32_MAX
 
 struct entry {
@@ -31,7 +32,7 @@ struct entries {
 	bool has_maxsize;
 	uint64_t maxsize, longest;
 	bool some; /* an answer is begun */
-	size_t kept, is_new;
+	size_t kept, is_new, bytes;
 	int result;
 };
 
@@ -291,13 +292,11 @@ static int count_kept(void *context, struct str name, struct str value)
 {
 	struct entries *e = context;
 
-	(void)value;
-	e->kept++;
 	for (size_t i = 0; i < e->count; i++)
-		if (str_eq(e->list[i].name, name)) {
-			e->kept--;
-			break;
-		}
+		if (str_eq(e->list[i].name, name))
+			return 0; /* it is replaced */
+	e->kept++;
+	e->bytes += value.len;
 	return 0;
 }
 
@@ -307,6 +306,7 @@ static bool check_values(struct entries *e)
 
 	for (size_t i = 0; i < e->count; i++) {
 		e->is_new += e->list[i].value.ptr != NULL;
+		e->bytes += e->list[i].value.len;
 		if (e->list[i].value.len <= VALUE_MAX)
 			continue;
 		imap_done(e->s, IMAP_NO, "[METADATA MAXSIZE %d] Value is too long.",
@@ -317,7 +317,7 @@ static bool check_values(struct entries *e)
 		imap_failed(e->s, &err);
 		return false;
 	}
-	if (e->kept + e->is_new <= KEPT_MAX)
+	if (e->kept + e->is_new <= KEPT_MAX && e->bytes <= KEPT_BYTES_MAX)
 		return true;
 	imap_done(e->s, IMAP_NO, "[METADATA TOOMANY] Too many entries.");
 	return false;

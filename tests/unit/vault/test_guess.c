@@ -157,6 +157,24 @@ static void test_office(void **state)
 	}
 }
 
+/* Comparing is free for who has a password, and costs who guesses, account by account. */
+static void test_comparing(void **state)
+{
+	struct guesses *g = *state;
+
+	for (int i = 0; i < 11; i++) {
+		assert_true(guess_may_compare(g, 1, now));
+		guess_compared_in_vain(g, 1, now);
+	}
+	assert_false(guess_may_compare(g, 1, now));
+	assert_true(guess_may_compare(g, 2, now));
+	assert_int_equal(wait_of(g, 1, "192.0.2.1:1"), 0); /* logins do not pay */
+	for (int i = 0; i < 20; i++)
+		guess_compared_in_vain(g, 1, now);
+	assert_false(guess_may_compare(g, 1, now + GUESS_WAIT_MAX_MS - 1));
+	assert_true(guess_may_compare(g, 1, now + GUESS_WAIT_MAX_MS));
+}
+
 /* Names that cannot be read share one place, and harm nobody else. */
 static void test_odd_clients(void **state)
 {
@@ -199,6 +217,7 @@ int main(void)
 		ROW(test_office),
 		ROW(test_odd_clients),
 		ROW(test_flood),
+		ROW(test_comparing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
