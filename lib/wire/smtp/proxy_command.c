@@ -190,13 +190,16 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
 	enum smtp_slot_kind kind = kind_of(p, route);
 	bool is_told = kind == SMTP_SLOT_SOURCE || kind == SMTP_SLOT_PROBE;
 
+	bool waits;
+
 	if (is_told)
 		proxy_tell_held_mail(p);
+	waits = p->pipeline.n && !p->pipeline.is_offered;
 	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_RCPT,
 		.kind = kind,
 		.text = route_texts[route],
 		.recipient = p->recipient };
-	if (is_told)
+	if (is_told && !waits)
 		proxy_tell_source(p, p->recipient->line);
 	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
 }

@@ -44,7 +44,7 @@ static bool fits_source(const struct smtp_proxy *p, struct str params)
 
 bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params)
 {
-	return policy_applies(p) && !p->pipeline.n && p->pipeline.is_offered &&
+	return policy_applies(p) && !p->pipeline.n &&
 	       !proxy_has_sender(&p->transaction) && fits_source(p, params);
 }
 
@@ -86,13 +86,29 @@ void proxy_tell_held_mail(struct smtp_proxy *p)
 	proxy_tell_source(p, p->transaction.mail_line);
 }
 
+/* Without PIPELINING the recipient has waited for this answer (push_recipient()). */
+static void go_on_with_recipient(struct smtp_proxy *p)
+{
+	struct smtp_slot *next = &p->pipeline.slots[p->pipeline.first];
+
+	if (p->pipeline.is_offered || !p->pipeline.n)
+		return;
+	if (!p->transaction.is_refused) {
+		proxy_tell_source(p, next->recipient->line);
+		return;
+	}
+	p->pipeline.n_probing -= next->kind == SMTP_SLOT_PROBE;
+	next->kind = SMTP_SLOT_OWN;
+}
+
 /* Refused, it is refused to all recipients, whatever is remembered. */
 enum smtp_proxy_action proxy_late_mail_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
-	if (reply->code / 100 == 2)
+	p->transaction.is_refused = reply->code / 100 != 2;
+	go_on_with_recipient(p);
+	if (!p->transaction.is_refused)
 		return SMTP_PROXY_AGAIN;
-	p->transaction.is_refused = true;
 	p->last_reply = SMTP_LAST_REPLY_HIDDEN;
 	buf_clear(&p->hidden_reply);
 	(void)buf_append(&p->hidden_reply, reply->bytes);
