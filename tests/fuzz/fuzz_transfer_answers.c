@@ -194,20 +194,37 @@ static int ask_and_take(struct model *m, const struct imap_answers *answers)
 	return r;
 }
 
-static void run(struct str input, size_t step)
+static int queue_looks(struct model *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < FOLDERS; i++)
+		r = imap_queue_status(&m->queue, i, names[i]);
+	return r;
+}
+
+static int queue_lists(struct model *m)
+{
+	int r = 0;
+
+	imap_queue_folders(&m->queue);
+	for (size_t i = 0; r == 0 && i < FOLDERS; i++)
+		r = imap_queue_list(&m->queue, i, names[i], 0);
+	return r;
+}
+
+static void run(struct str input, size_t step, int (*queue)(struct model *m))
 {
 	struct model m = { .is_careful = false };
 	struct source_events e = events;
 	struct imap_answers answers = {
 		.events = &e, .queue = &m.queue, .ret_careful = &m.is_careful
 	};
-	int r = 0;
+	int r;
 
 	e.context = &m;
 	imap_connection_init(&m.imap);
-	imap_queue_folders(&m.queue);
-	for (size_t i = 0; r == 0 && i < FOLDERS; i++)
-		r = imap_queue_list(&m.queue, i, names[i]);
+	r = queue(&m);
 	for (; r == 0 && input.len; input = str_skip(input, step)) {
 		r = buf_append(&m.imap.net.in, str_take(input, step));
 		if (r == 0)
@@ -219,8 +236,9 @@ static void run(struct str input, size_t step)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	run(str_of(data, size), SIZE_MAX);
-	run(str_of(data, size), 1);
-	run(str_of(data, size), 13);
+	run(str_of(data, size), SIZE_MAX, queue_lists);
+	run(str_of(data, size), 1, queue_lists);
+	run(str_of(data, size), 13, queue_lists);
+	run(str_of(data, size), 7, queue_looks);
 	return 0;
 }

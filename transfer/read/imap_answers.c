@@ -144,6 +144,35 @@ static void examine_code(struct answer *a, const struct imap_response *is)
 		(void)str_to_u64(value, &status->highestmodseq);
 }
 
+/* "(MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)": behind the name, which may hold anything. */
+static int status_data(struct answer *a, struct imap_response *is, struct str line)
+{
+	struct source_status *looks = &a->imap->looks;
+	struct str rest = str_trim(is->rest.rest);
+	size_t at = rest.len;
+
+	(void)line;
+	if (!str_ieq(is->name, STR_LIT("STATUS")))
+		return 0;
+	while (at && rest.ptr[at - 1] != '(')
+		at--;
+	rest = str_skip(rest, at);
+	rest = str_take(rest, str_index(rest, ')'));
+	while ((rest = str_trim(rest)).len) {
+		struct str item = str_split(&rest, ' '), value;
+
+		rest = str_trim(rest);
+		value = str_split(&rest, ' ');
+		if (str_ieq(item, STR_LIT("UIDVALIDITY")))
+			(void)str_to_u32(value, &looks->uidvalidity);
+		else if (str_ieq(item, STR_LIT("UIDNEXT")))
+			(void)str_to_u32(value, &looks->uidnext);
+		else if (str_ieq(item, STR_LIT("MESSAGES")))
+			(void)str_to_u32(value, &looks->messages);
+	}
+	return 0;
+}
+
 /* ---- the tagged end ---- */
 
 static int list_end(struct answer *a, const struct imap_response *is)
@@ -186,6 +215,16 @@ static int examine_end(struct answer *a, const struct imap_response *is)
 	return 0;
 }
 
+static int status_end(struct answer *a, const struct imap_response *is)
+{
+	const struct source_status *looks = &a->imap->looks;
+
+	if (is->status == IMAP_STATUS_OK && looks->uidvalidity && looks->uidnext)
+		return a->events->opened(a->events->context, a->command->folder, looks);
+	return a->events->listed(
+		a->events->context, a->command->folder, SOURCE_REFUSED, is->text);
+}
+
 /* ---- one row for each kind of command ---- */
 
 static const struct asked_row {
@@ -198,6 +237,7 @@ static const struct asked_row {
 	[IMAP_ASKED_LSUB] = { lsub_data, ignored_end },
 	[IMAP_ASKED_LIST_INBOX] = { list_data, ignored_end },
 	[IMAP_ASKED_STATUS_INBOX] = { inbox_data, ignored_end },
+	[IMAP_ASKED_STATUS] = { status_data, status_end },
 	[IMAP_ASKED_EXAMINE] = { examine_data, examine_end },
 	[IMAP_ASKED_ROWS] = { mailbox_data, imap_rows_end },
 	[IMAP_ASKED_ROW] = { mailbox_data, imap_row_end },
@@ -306,6 +346,7 @@ static void look_at_head(struct answer *a)
 	imap->current_tag = a->command->tag;
 	imap->odd[0] = '\0';
 	imap->pending.has = 0;
+	imap->looks = (struct source_status){ 0 };
 	if (a->command->asked != IMAP_ASKED_EXAMINE)
 		return;
 	imap_rows_fini(&imap->rows);

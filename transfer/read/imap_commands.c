@@ -41,9 +41,16 @@ static struct imap_job *front(struct imap_jobs *jobs)
 	return jobs->next < jobs->end ? &jobs->at[jobs->next] : NULL;
 }
 
-int imap_queue_list(struct imap_queue *q, size_t folder, struct str name)
+int imap_queue_list(struct imap_queue *q, size_t folder, struct str name, uint32_t from)
 {
-	struct imap_job job = { .folder = folder, .name = name };
+	struct imap_job job = { .folder = folder, .name = name, .from = from };
+
+	return push(&q->lists, &job);
+}
+
+int imap_queue_status(struct imap_queue *q, size_t folder, struct str name)
+{
+	struct imap_job job = { .folder = folder, .name = name, .status_only = true };
 
 	return push(&q->lists, &job);
 }
@@ -69,10 +76,10 @@ int imap_queue_select(struct imap_queue *q, size_t folder)
 }
 
 int imap_queue_list_again(struct imap_queue *q, size_t folder, struct str name,
-	struct imap_odd *odd, size_t n_odd)
+	uint32_t from, struct imap_odd *odd, size_t n_odd)
 {
 	struct imap_job job = {
-		.folder = folder, .name = name, .odd = odd, .n_odd = n_odd
+		.folder = folder, .name = name, .from = from, .odd = odd, .n_odd = n_odd
 	};
 
 	return push(&q->lists, &job);
@@ -196,6 +203,22 @@ static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 	return 0;
 }
 
+static int ask_status(struct imap_connection *imap, const struct imap_job *job)
+{
+	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_STATUS);
+	int r = c ? buf_append_c(&imap->net.out, "STATUS ") : -ENOBUFS;
+
+	if (r == 0)
+		r = put_name(imap, job->name);
+	if (r == 0)
+		r = buf_append_c(&imap->net.out, " (MESSAGES UIDNEXT UIDVALIDITY)\r\n");
+	if (r < 0)
+		return r;
+	c->folder = job->folder;
+	c->name = job->name;
+	return 0;
+}
+
 #define ROW_ITEMS " (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n"
 
 /* All rows; then, where it is listed again, those that were odd one after the other. */
@@ -209,11 +232,13 @@ static int ask_rows(struct imap_connection *imap, struct imap_job *job)
 		return -ENOBUFS;
 	c->folder = job->folder;
 	c->name = job->name;
+	c->from = job->from;
 	c->is_again = job->n_odd > 0;
 	if (!job->rows_asked) {
 		job->rows_asked = true;
 		c->is_last = !job->n_odd;
-		return buf_append_c(&imap->net.out, "UID FETCH 1:*" ROW_ITEMS);
+		return buf_printf(&imap->net.out, "UID FETCH %u:*" ROW_ITEMS,
+			job->from ? job->from : 1);
 	}
 	odd = &job->odd[job->next_odd++];
 	c->is_last = job->next_odd == job->n_odd;
@@ -314,9 +339,10 @@ static int send_list(struct imap_queue *q, struct imap_connection *imap, bool ca
 {
 	struct imap_job *job = front(&q->lists);
 	/* opened anew, so that it shows what came since */
-	int r = send_job(q, imap, job, !job->rows_asked, careful);
+	int r = job->status_only ? ask_status(imap, job)
+	                         : send_job(q, imap, job, !job->rows_asked, careful);
 
-	if (job->rows_asked && job->next_odd == job->n_odd)
+	if (job->status_only || (job->rows_asked && job->next_odd == job->n_odd))
 		list_done(&q->lists);
 	return r;
 }

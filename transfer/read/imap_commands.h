@@ -15,6 +15,8 @@ struct imap_job { /* a folder's listing (wanted NULL), or n bodies */
 	struct imap_odd *odd;
 	size_t n_odd, next_odd;
 	bool rows_asked;
+	uint32_t from;    /* of a listing: the first UID; 0: all */
+	bool status_only; /* no listing: how the folder looks */
 };
 
 struct imap_jobs {
@@ -32,13 +34,14 @@ struct imap_queue {
 };
 
 void imap_queue_folders(struct imap_queue *q);
-int imap_queue_list(struct imap_queue *q, size_t folder, struct str name);
+int imap_queue_list(struct imap_queue *q, size_t folder, struct str name, uint32_t from);
+int imap_queue_status(struct imap_queue *q, size_t folder, struct str name);
 /* From here on the folder is opened by SELECT, which takes \Recent. -ENOMEM. */
 int imap_queue_select(struct imap_queue *q, size_t folder);
 bool imap_queue_selects(const struct imap_queue *q, size_t folder);
 /* Takes odd on success. */
 int imap_queue_list_again(struct imap_queue *q, size_t folder, struct str name,
-	struct imap_odd *odd, size_t n_odd);
+	uint32_t from, struct imap_odd *odd, size_t n_odd);
 int imap_queue_fetch(struct imap_queue *q, const struct imap_job *job);
 bool imap_queue_is_empty(const struct imap_queue *q);
 void imap_queue_clear(struct imap_queue *q);

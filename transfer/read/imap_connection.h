@@ -24,6 +24,7 @@ enum imap_asked { /* what a command was for; rows of the table in imap_answers.c
 	IMAP_ASKED_LSUB,
 	IMAP_ASKED_LIST_INBOX, /* which LIST did not show */
 	IMAP_ASKED_STATUS_INBOX,
+	IMAP_ASKED_STATUS,
 	IMAP_ASKED_EXAMINE,
 	IMAP_ASKED_ROWS,
 	IMAP_ASKED_ROW, /* one of them, by itself */
@@ -37,6 +38,7 @@ struct imap_command {
 	size_t folder;
 	struct str name;
 	uint32_t uidvalidity; /* of bodies: as it was when they were listed */
+	uint32_t from;        /* ROWS, ROW: only the UIDs from here on; 0: all */
 	bool is_again;        /* ROWS: those that were odd are asked for alone */
 	bool is_last;         /* ROWS, ROW: no more of this listing follows */
 	const struct wanted *first;
@@ -60,6 +62,7 @@ struct imap_connection {
 	uint32_t current_tag;        /* of the head that they are about */
 	size_t open_folder;          /* IMAP_NO_FOLDER: none */
 	struct source_status status; /* of the folder that is open, or being opened */
+	struct source_status looks;  /* what STATUS says of a folder */
 	struct buf keywords;         /* that it shows */
 	char why[256];               /* the last one could not be opened */
 	struct imap_rows rows;       /* of the listing that comes in */

@@ -289,8 +289,8 @@ static int list_again(struct answer *a)
 	for (size_t i = 0; i < rows->count; i++)
 		odd[i] = (struct imap_odd){ .uid = rows->at[i].fetched.uid,
 			.number = rows->at[i].number };
-	r = imap_queue_list_again(
-		a->queue, a->command->folder, a->command->name, odd, rows->count);
+	r = imap_queue_list_again(a->queue, a->command->folder, a->command->name,
+		a->command->from, odd, rows->count);
 	if (r < 0)
 		free(odd);
 	return r < 0 ? no_memory(a) : 0;
@@ -326,7 +326,7 @@ static int end_of_listing(struct answer *a)
 		return r;
 	n_odd = imap->rows.count;
 	told = imap_rows_told(&imap->rows);
-	if (told + n_odd < imap->status.messages) {
+	if (!a->command->from && told + n_odd < imap->status.messages) {
 		(void)snprintf(text, sizeof(text), "only %zu of %u messages are listed",
 			told + n_odd, imap->status.messages);
 		return listed(a, SOURCE_REFUSED, str_from(text));
@@ -350,7 +350,7 @@ static int not_open(struct answer *a)
 		imap_queue_selects(a->queue, c->folder))
 		return listed(a, SOURCE_REFUSED, str_from(a->imap->why));
 	if (imap_queue_select(a->queue, c->folder) < 0 ||
-		imap_queue_list_again(a->queue, c->folder, c->name, NULL, 0) < 0)
+		imap_queue_list_again(a->queue, c->folder, c->name, c->from, NULL, 0) < 0)
 		return no_memory(a);
 	return 0;
 }

@@ -141,7 +141,26 @@ static int imap_list(void *self, size_t folder, struct str name, struct error *e
 {
 	struct imap_source *s = self;
 
-	return imap_queue_list(&s->queue, folder, name) < 0
+	return imap_queue_list(&s->queue, folder, name, 0) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int imap_status(void *self, size_t folder, struct str name, struct error *err)
+{
+	struct imap_source *s = self;
+
+	return imap_queue_status(&s->queue, folder, name) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int imap_list_from(
+	void *self, size_t folder, struct str name, uint32_t first, struct error *err)
+{
+	struct imap_source *s = self;
+
+	return imap_queue_list(&s->queue, folder, name, first) < 0
 	               ? error_set(err, -ENOMEM, "no memory")
 	               : 0;
 }
@@ -265,6 +284,8 @@ static const struct source_ops imap_ops = {
 	.test = imap_test,
 	.folders = imap_folders,
 	.list = imap_list,
+	.status = imap_status,
+	.list_from = imap_list_from,
 	.fetch = imap_fetch,
 	.run = imap_run,
 	.patience = imap_patience,

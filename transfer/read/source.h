@@ -99,7 +99,8 @@ struct source_events {
 	/* What the source says of its name spaces, in its own form; may never come. */
 	int (*namespaces)(void *context, struct str text);
 
-	/* From list and fetch: the folder was opened, and looks like that. */
+	/* From list and fetch: the folder was opened, and looks like that. From status:
+	   it looks like that (`listed` when that is refused). */
 	int (*opened)(void *context, size_t folder, const struct source_status *s);
 	/* Words that the folder that was just opened shows in FLAGS; may never come. */
 	int (*keywords)(void *context, size_t folder, struct str words);
@@ -150,6 +151,12 @@ struct source_ops {
 	int (*folders)(void *self, struct error *err);
 	/* name: lives until run() returns, as do the wanted ones. */
 	int (*list)(void *self, size_t folder, struct str name, struct error *err);
+	/* NULL where a message has no UID. status: how the folder looks, without its
+	   messages; it is not opened. list_from: as list, of the UIDs from `first`
+	   on (the last one may come, too, though it lies below). */
+	int (*status)(void *self, size_t folder, struct str name, struct error *err);
+	int (*list_from)(void *self, size_t folder, struct str name, uint32_t first,
+		struct error *err);
 	int (*fetch)(void *self, size_t folder, struct str name, uint32_t uidvalidity,
 		const struct wanted *wanted, size_t n, struct error *err);
 	int (*run)(void *self, const struct source_events *events, struct error *err);

@@ -139,8 +139,14 @@ static struct memory_folder *by_name(struct memory_source *m, struct str name)
 	return NULL;
 }
 
+/* As "n:*" means it: the last one always comes. */
+static bool is_asked_for(const struct memory_folder *f, size_t at, uint32_t from)
+{
+	return f->messages[at].uid >= from || at == f->count - 1;
+}
+
 static int rows(struct memory_source *m, const struct source_events *e, size_t index,
-	const struct memory_folder *f)
+	const struct memory_folder *f, uint32_t from)
 {
 	int r = 0;
 
@@ -148,6 +154,8 @@ static int rows(struct memory_source *m, const struct source_events *e, size_t i
 		size_t at = m->backwards ? f->count - 1 - i : i;
 		struct mail row = message_of(&f->messages[at]);
 
+		if (!is_asked_for(f, at, from))
+			continue;
 		r = event(m);
 		if (r == 0 && m->backwards && i == 0) {
 			struct mail old = row;
@@ -160,7 +168,22 @@ static int rows(struct memory_source *m, const struct source_events *e, size_t i
 	return r;
 }
 
-static int list(struct memory_source *m, const struct source_events *e, size_t index)
+static int refuse(
+	const struct memory_folder *f, const struct source_events *e, size_t index)
+{
+	return e->listed(e->context, index, SOURCE_REFUSED,
+		str_from(f ? f->refuses : "no such folder"));
+}
+
+static struct source_status status_of(const struct memory_folder *f)
+{
+	return (struct source_status){ .uidvalidity = f->uidvalidity,
+		.uidnext = f->uidnext,
+		.messages = (uint32_t)f->count,
+		.highestmodseq = f->highestmodseq };
+}
+
+static int look(struct memory_source *m, const struct source_events *e, size_t index)
 {
 	struct memory_folder *f = by_name(m, m->names[index]);
 	struct source_status status;
@@ -169,14 +192,25 @@ static int list(struct memory_source *m, const struct source_events *e, size_t i
 	if (r)
 		return r;
 	if (!f || f->refuses)
-		return e->listed(e->context, index, SOURCE_REFUSED,
-			str_from(f ? f->refuses : "no such folder"));
-	status = (struct source_status){ .uidvalidity = f->uidvalidity,
-		.uidnext = f->uidnext,
-		.messages = (uint32_t)f->count,
-		.highestmodseq = f->highestmodseq };
+		return refuse(f, e, index);
+	status = status_of(f);
+	return e->opened(e->context, index, &status);
+}
+
+static int list(struct memory_source *m, const struct source_events *e, size_t index,
+	uint32_t from)
+{
+	struct memory_folder *f = by_name(m, m->names[index]);
+	struct source_status status;
+	int r = event(m);
+
+	if (r)
+		return r;
+	if (!f || f->refuses)
+		return refuse(f, e, index);
+	status = status_of(f);
 	r = e->opened(e->context, index, &status);
-	r = r ? r : rows(m, e, index, f);
+	r = r ? r : rows(m, e, index, f, from);
 	r = r ? r : event(m);
 	return r ? r : e->listed(e->context, index, SOURCE_DONE, STR_LIT(""));
 }
@@ -250,13 +284,30 @@ static int memory_folders(void *self, struct error *err)
 	return 0;
 }
 
-static int memory_list(void *self, size_t folder, struct str name, struct error *err)
+static int memory_list_from(
+	void *self, size_t folder, struct str name, uint32_t first, struct error *err)
 {
 	struct memory_source *m = self;
 
 	(void)err;
 	m->names[folder] = name;
+	m->from[m->n_listing] = first;
 	m->listing[m->n_listing++] = folder;
+	return 0;
+}
+
+static int memory_list(void *self, size_t folder, struct str name, struct error *err)
+{
+	return memory_list_from(self, folder, name, 0, err);
+}
+
+static int memory_status(void *self, size_t folder, struct str name, struct error *err)
+{
+	struct memory_source *m = self;
+
+	(void)err;
+	m->names[folder] = name;
+	m->looking[m->n_looking++] = folder;
 	return 0;
 }
 
@@ -276,7 +327,7 @@ static void memory_close(void *self)
 	struct memory_source *m = self;
 
 	m->wants_folders = false;
-	m->n_listing = m->n_fetching = 0;
+	m->n_listing = m->n_looking = m->n_fetching = 0;
 }
 
 static int memory_run(void *self, const struct source_events *e, struct error *err)
@@ -289,7 +340,9 @@ static int memory_run(void *self, const struct source_events *e, struct error *e
 		r = folders(m, e);
 	m->wants_folders = false;
 	for (size_t i = 0; r == 0 && i < m->n_listing; i++)
-		r = list(m, e, m->listing[i]);
+		r = list(m, e, m->listing[i], m->from[i]);
+	for (size_t i = 0; r == 0 && i < m->n_looking; i++)
+		r = look(m, e, m->looking[i]);
 	for (size_t i = 0; r == 0 && i < m->n_fetching; i++)
 		r = fetch(m, e, &m->fetching[i]); /* may be given more meanwhile */
 	memory_close(m);
@@ -307,6 +360,8 @@ static const struct source_ops memory_ops = {
 	.connect = memory_connect,
 	.folders = memory_folders,
 	.list = memory_list,
+	.status = memory_status,
+	.list_from = memory_list_from,
 	.fetch = memory_fetch,
 	.run = memory_run,
 	.patience = memory_patience,

@@ -48,7 +48,10 @@ struct memory_source {
 	unsigned fetches;       /* asked for, in messages */
 
 	size_t listing[MEMORY_FOLDERS_MAX]; /* what is queued */
+	uint32_t from[MEMORY_FOLDERS_MAX];  /* the first UID of that listing; 0: all */
 	size_t n_listing;
+	size_t looking[MEMORY_FOLDERS_MAX]; /* by STATUS */
+	size_t n_looking;
 	struct memory_fetch {
 		size_t folder;
 		struct str name;
