@@ -10,6 +10,7 @@
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
+#include "mailstore/swept_message.h"
 #include "messages/exchange.h"
 #include "net/stream.h"
 
@@ -301,6 +302,8 @@ static void serve_login(struct account *a, const struct message *m, int socket)
 
 static enum delivery_what what_of(const struct message *m)
 {
+	if (m->type == MESSAGE_SWEEP)
+		return DELIVERY_SWEEP;
 	if (m->type == MESSAGE_DELIVER)
 		return DELIVERY_DELIVER;
 	if (m->type == MESSAGE_DISCARD)
@@ -313,6 +316,7 @@ static void log_delivery(const struct account *a, const struct pending_delivery 
 	static const char *const events[DELIVERY_WHAT_COUNT] = {
 		[DELIVERY_STAGE] = "staged",
 		[DELIVERY_AT_ONCE] = "delivered",
+		[DELIVERY_SWEEP] = "swept",
 		[DELIVERY_DELIVER] = "delivered",
 		[DELIVERY_DISCARD] = "discarded",
 	};
@@ -323,7 +327,7 @@ static void log_delivery(const struct account *a, const struct pending_delivery 
 	if (d->code < 0)
 		log_error(
 			id, "delivery", "account=%s error=\"%s\"", a->name, d->err.text);
-	else if (d->fd < 0)
+	else if (d->fd < 0 || d->what == DELIVERY_SWEEP)
 		log_info(id, events[d->what], "account=%s", a->name);
 	else
 		log_info(id, events[d->what],
@@ -401,7 +405,8 @@ static void take_delivery(struct account *a, const struct message *m, int fd)
 	p->delivery = (struct delivery){ .what = what_of(&p->m),
 		.id = (int64_t)p->m.number,
 		.fd = fd,
-		.header = p->m.payload };
+		.header = p->m.payload,
+		.swept = swept_of(&p->m) };
 	a->deliveries[a->n_deliveries++] = p;
 	if (a->n_deliveries == DELIVERY_BATCH)
 		run_pending(a);
@@ -465,6 +470,7 @@ static void on_release(void *context, const struct message *m, int fd)
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_STAGE, true, on_delivery },
+	{ MESSAGE_SWEEP, true, on_delivery },
 	{ MESSAGE_DELIVER, false, on_delivery },
 	{ MESSAGE_DISCARD, false, on_delivery },
 	{ MESSAGE_RELEASE, false, on_release },

@@ -112,6 +112,7 @@ static void on_alarms(void *context, const struct message *m, int fd)
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_STAGE, true, on_stage },
+	{ MESSAGE_SWEEP, true, on_stage },
 	{ MESSAGE_DELIVER, false, on_deliver },
 	{ MESSAGE_DISCARD, false, on_discard },
 	{ MESSAGE_RELEASE, false, on_release },

@@ -103,6 +103,7 @@ static const struct waiting_row {
 } waiting_rows[] = {
 	{ MESSAGE_SERVE, serve_admitted, refuse_moving },
 	{ MESSAGE_STAGE, processes_stage, deliveries_refuse },
+	{ MESSAGE_SWEEP, processes_stage, deliveries_refuse },
 	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },
 };
 

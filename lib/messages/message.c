@@ -59,6 +59,7 @@ static const char *const type_names[] = {
 	[MESSAGE_LOAD_IS] = "LOAD_IS",
 	[MESSAGE_JUDGED] = "JUDGED",
 	[MESSAGE_JUDGED_IS] = "JUDGED_IS",
+	[MESSAGE_SWEEP] = "SWEEP",
 	[MESSAGE_RENEWAL_FILE] = "RENEWAL_FILE",
 	[MESSAGE_RENEW] = "RENEW",
 };

@@ -193,6 +193,14 @@ enum message_type {
 	MESSAGE_JUDGED,
 	MESSAGE_JUDGED_IS,
 
+	/* To the mailstore, with a message of the source as a file (1 descriptor): into
+	   the mailbox that the source calls `tag` (INBOX, when there is none here),
+	   unless it came before. account, session, number = UIDVALIDITY << 32 | UID at
+	   the source, number2 = flags, client = INTERNALDATE ("seconds zone", unsigned),
+	   text = keywords. Each folder's come in the order of their UIDs, the next one
+	   after the answer: DELIVERED or DELIVERY_FAILED. */
+	MESSAGE_SWEEP,
+
 	MESSAGE_TYPE_COUNT
 };
 

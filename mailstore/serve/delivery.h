@@ -7,7 +7,7 @@
  * at the same time share one transaction, hence one fsync; when that fails, each is tried
  * alone, so that one that does not fit takes no other with it.
  */
-#include "mailstore/store/store.h"
+#include "mailstore/serve/swept.h"
 
 /* Files open at the same time, and what one transaction holds; with 64 an fsync is a
    small part of what they cost. */
@@ -16,6 +16,7 @@
 enum delivery_what {
 	DELIVERY_STAGE,   /* durable, in no mailbox; sets id */
 	DELIVERY_AT_ONCE, /* into INBOX */
+	DELIVERY_SWEEP,   /* what came at the source, unless it is here already */
 	DELIVERY_DELIVER, /* the staged one with that id; fine when it is delivered
 	                     already */
 	DELIVERY_DISCARD, /* likewise, if it is not */
@@ -27,7 +28,8 @@ struct delivery {
 	int64_t id;
 	int fd; /* of a regular file with the message, read from its beginning; the
 	           caller's */
-	struct str header; /* lines to be put before it */
+	struct str header;  /* lines to be put before it */
+	struct swept swept; /* of DELIVERY_SWEEP */
 
 	/* what became of it */
 	int code; /* 0 or -errno */
