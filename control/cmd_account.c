@@ -2,6 +2,7 @@
 /* mailferry account USER: one account, the certificate of its move, its journal. */
 #include "control/account_view.h"
 #include "control/control.h"
+#include "control/sweep_view.h"
 #include "control/unseen_view.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ static json_t *certificate_of(const struct account *a)
 static int print_json(struct control *c, struct registry *r, const struct account *a,
 	const struct account_view *view)
 {
-	json_t *object, *journal = json_array();
+	json_t *object, *journal = json_array(), *swept = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
@@ -67,6 +68,10 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	if (json_object_set_new(object, "certificate", certificate_of(a)) < 0)
 		code = -ENOMEM;
 	if (json_object_set_new(object, "journal", journal) < 0)
+		code = -ENOMEM;
+	if (code == 0)
+		code = sweep_view_json(r, a->id, &swept, &c->err);
+	if (code == 0 && json_object_set_new(object, "swept", swept) < 0)
 		code = -ENOMEM;
 	if (code == 0)
 		return output_json(object, stdout);
@@ -92,10 +97,16 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	struct table t;
+	json_t *swept = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
 	output_list(account_columns, account_column_count, view, stdout);
 	print_certificate(a);
+	if (code == 0)
+		code = sweep_view_json(r, a->id, &swept, &c->err);
+	if (code == 0)
+		sweep_view_print(swept, stdout);
+	json_decref(swept);
 	if (code == 0)
 		code = registry_journal(r, a->id, JOURNAL_LINES, add_row, &t, &c->err);
 	if (code == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry report [--days N] */
 #include "control/report.h"
+#include "control/sweep_view.h"
 #include "control/unseen_view.h"
 
 #include <errno.h>
@@ -31,6 +32,15 @@ static const struct column account_columns[] = {
 	{ "why", "why", COLUMN_TEXT, ALL, ROW(why) },
 };
 #undef ROW
+#define ROW(field) offsetof(struct report_swept, field)
+static const struct column swept_columns[] = {
+	{ "account", "account", COLUMN_TEXT, ALL, ROW(account) },
+	{ "folder", "folder", COLUMN_TEXT, ALL, ROW(folder) },
+	{ "count", "messages", COLUMN_NUMBER, ALL, ROW(count) },
+	{ "last_at", "last", COLUMN_TIME, ALL, ROW(last_at) },
+	{ "why", "why", COLUMN_TEXT, ALL, ROW(why) },
+};
+#undef ROW
 #define ROW(field) offsetof(struct report_rule, field)
 static const struct column rule_columns[] = {
 	{ "address", "address", COLUMN_TEXT, ALL, ROW(address) },
@@ -53,6 +63,8 @@ static const struct part parts[] = {
 		PART(report_address, addresses) },
 	{ "accounts", "accounts that the source is needed for", COLUMNS(account_columns),
 		PART(report_account, accounts) },
+	{ "swept", "what still comes to old mailboxes of accounts that live here",
+		COLUMNS(swept_columns), PART(report_swept, swept) },
 	{ "never_seen", "aliases of users who have never logged in",
 		COLUMNS(rule_columns), PART(report_rule, unseen) },
 	{ "special_rules", "rules that only the source expands", COLUMNS(rule_columns),

@@ -63,6 +63,8 @@ static void find_reasons(struct control *c, struct report *p)
 		"accounts here have no password");
 	count_reason(p, p->n_open, "address still gets its mail there",
 		"addresses still get their mail there");
+	count_reason(p, p->n_swept, "account here still gets mail at the source",
+		"accounts here still get mail at the source");
 	count_reason(p, rows_of(&p->unseen, sizeof(struct report_rule)),
 		"alias leads to a user who has never logged in",
 		"aliases lead to users who have never logged in");
@@ -208,6 +210,7 @@ int report_gather(
 	buf_init(&ret->addresses, 0);
 	buf_init(&ret->accounts, 0);
 	buf_init(&ret->unseen, 0);
+	buf_init(&ret->swept, 0);
 	buf_init(&ret->specials, 0);
 	buf_init(&ret->flows, 0);
 	buf_init(&ret->missing, 0);
@@ -229,6 +232,7 @@ void report_fini(struct report *p)
 	buf_fini(&p->addresses);
 	buf_fini(&p->accounts);
 	buf_fini(&p->unseen);
+	buf_fini(&p->swept);
 	buf_fini(&p->specials);
 	buf_fini(&p->flows);
 	buf_fini(&p->missing);

@@ -41,9 +41,11 @@ struct report {
 	uint64_t days, since_day, watched_ms, retired_at;
 	struct buf addresses; /* of struct report_address, … */
 	struct buf accounts, unseen, specials;
+	struct buf swept;   /* of struct report_swept (sweep_view.h) */
 	struct buf flows;   /* of struct unseen: connections, not aliases */
 	struct buf missing; /* of struct str: known to be at the source, unknown here */
 	uint64_t n_accounts, n_local, n_moving, n_without_password;
+	uint64_t n_swept;    /* accounts that got mail there in these days */
 	uint64_t n_open;     /* addresses that still go there */
 	uint64_t refused;    /* recipients that the source refused */
 	uint64_t more;       /* recipients beyond the most that are kept apart */

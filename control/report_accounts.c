@@ -3,12 +3,14 @@
 #include "control/report.h"
 
 #include "base/clock.h"
+#include "control/sweep_view.h"
 
 #include <errno.h>
 
 struct listing {
 	struct registry *registry;
 	struct report *report;
+	struct error *err;
 	uint64_t first_login_at; /* of all; 0: nobody's */
 };
 
@@ -68,6 +70,25 @@ static void note_first_login(struct listing *l, const struct account *a)
 		l->first_login_at = a->first_login_at;
 }
 
+/* What still comes to its old mailbox. */
+static int add_swept(struct listing *l, const struct account *a)
+{
+	struct report *p = l->report;
+	size_t before = buf_len(&p->swept);
+	const struct report_swept *row;
+	uint64_t last = 0;
+	int code = report_swept_add(l->registry, a, p, l->err);
+	struct str rows = buf_view(&p->swept);
+
+	for (rows = str_skip(rows, before); rows.len;
+		rows = str_skip(rows, sizeof(*row))) {
+		row = (const void *)rows.ptr;
+		last = row->last_at > last ? row->last_at : last;
+	}
+	p->n_swept += last / DAY_MS >= p->since_day;
+	return code;
+}
+
 static int take_account(void *context, const struct account *a)
 {
 	struct listing *l = context;
@@ -76,6 +97,9 @@ static int take_account(void *context, const struct account *a)
 
 	l->report->n_accounts++;
 	note_first_login(l, a);
+	code = a->route == ROUTE_LOCAL ? add_swept(l, a) : 0;
+	if (code < 0)
+		return code;
 	l->report->n_local += a->route == ROUTE_LOCAL;
 	l->report->n_moving += is_moving(a);
 	if (can_log_in_here(a))
@@ -115,7 +139,7 @@ static int take_alias(void *context, const struct alias *a)
 
 int report_accounts(struct control *c, struct registry *r, struct report *p)
 {
-	struct listing l = { .registry = r, .report = p };
+	struct listing l = { .registry = r, .report = p, .err = &c->err };
 	uint64_t now = clock_wall_ms();
 	int code = registry_each(r, take_account, &l, &c->err);
 

@@ -44,29 +44,33 @@ int movers_enter_sandbox(const struct movers *m, struct error *err)
 	return sandbox_enter(&sandbox, err);
 }
 
-static int owner_of(
-	struct movers *m, const struct entry *e, unsigned *ret_uid, struct error *err)
+static const char *const task_options[] = { NULL, "--return", "--sweep" };
+_Static_assert(sizeof(task_options) / sizeof(task_options[0]) == MOVER_TASK_COUNT,
+	"one for each");
+
+static int owner_of(struct movers *m, const struct mover_order *o, unsigned *ret_uid,
+	struct error *err)
 {
 	char path[PATH_MAX];
-	int r = settings_mail_path(m->settings, str_from(e->name), path, sizeof(path));
+	int r = settings_mail_path(m->settings, str_from(o->name), path, sizeof(path));
 
-	return r < 0 ? error_errno(err, r, "no folder for %s", e->name)
+	return r < 0 ? error_errno(err, r, "no folder for %s", o->name)
 	             : folder_owner_or_make(&m->users, &m->uids, path, ret_uid, err);
 }
 
-int mover_start(struct movers *m, const struct entry *e, struct child *c,
+int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	struct loop *loop, child_ended_fn *ended, void *context, struct error *err)
 {
 	char settings[32];
 	const char *const arguments[] = { "mailferry-transfer", "-c", settings,
-		"--account", e->name, e->is_return ? "--return" : NULL, NULL };
+		"--account", o->name, task_options[o->task], NULL };
 	int fds[2]; /* LOAN_SOCKET first */
 	struct child_plan plan = { .arguments = arguments, .fds = fds };
 	CLEANUP(fd_closep) int loan = -1;
-	int r = owner_of(m, e, &plan.user, err);
+	int r = owner_of(m, o, &plan.user, err);
 
-	if (r == 0 && !e->is_return)
-		r = loan_order(m->settings, e->id, &loan, err);
+	if (r == 0 && o->task != MOVER_RETURN)
+		r = loan_order(m->settings, o->id, &loan, err);
 	if (r < 0)
 		return r;
 	if (loan >= 0)

@@ -20,8 +20,16 @@ void movers_close(struct movers *m);
 /* From then on it may start processes and no more. */
 int movers_enter_sandbox(const struct movers *m, struct error *err);
 
+enum mover_task { MOVER_MOVE, MOVER_RETURN, MOVER_SWEEP, MOVER_TASK_COUNT };
+
+struct mover_order {
+	int64_t id;
+	char name[ENTRY_NAME_MAX];
+	enum mover_task task;
+};
+
 /* Makes the folder when there is none. */
-int mover_start(struct movers *m, const struct entry *e, struct child *c,
+int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	struct loop *loop, child_ended_fn *ended, void *context, struct error *err);
 
 #endif

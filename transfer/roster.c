@@ -108,6 +108,11 @@ struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 	return NULL;
 }
 
+unsigned roster_places(struct roster *r, unsigned most, uint64_t now)
+{
+	return r->running < most && !roster_next(r, most, now) ? most - r->running : 0;
+}
+
 void roster_started(struct roster *r, struct entry *e, pid_t pid)
 {
 	e->state = ENTRY_RUNNING;

@@ -54,6 +54,8 @@ void roster_look_end(struct roster *r);
 
 /* The next one to start, or NULL. A return does not wait for a place. */
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now);
+/* For what comes after the moves: how many of `most` places they leave. */
+unsigned roster_places(struct roster *r, unsigned most, uint64_t now);
 void roster_started(struct roster *r, struct entry *e, pid_t pid);
 struct entry *roster_by_pid(struct roster *r, pid_t pid);
 struct entry *roster_by_name(struct roster *r, struct str name);

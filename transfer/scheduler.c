@@ -13,6 +13,7 @@
 #include "transfer/account/held.h"
 #include "transfer/mover.h"
 #include "transfer/roster.h"
+#include "transfer/sweeps.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,6 +58,7 @@ struct scheduler {
 	LIST_HEAD(, caller) callers;
 	unsigned n_callers;
 	LIST_HEAD(, runner) runners;
+	struct sweeps sweeps;
 	struct loop loop;
 	struct channel_listener listener;
 	struct channel interceptor;
@@ -274,9 +276,14 @@ static void on_child_ended(void *context, int status)
 static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
 {
 	struct runner *runner = calloc(1, sizeof(*runner));
-	int r = runner ? mover_start(&s->movers, e, &runner->child, &s->loop,
-				 on_child_ended, runner, err)
-	               : error_set(err, -ENOMEM, "no memory");
+	struct mover_order order = { .id = e->id,
+		.task = e->is_return ? MOVER_RETURN : MOVER_MOVE };
+	int r;
+
+	memcpy(order.name, e->name, sizeof(order.name));
+	r = runner ? mover_start(&s->movers, &order, &runner->child, &s->loop,
+			     on_child_ended, runner, err)
+	           : error_set(err, -ENOMEM, "no memory");
 
 	if (r < 0) {
 		free(runner);
@@ -383,6 +390,8 @@ static void step(struct scheduler *s)
 	}
 	await_parked(s);
 	start_due(s);
+	sweeps_step(&s->sweeps,
+		roster_places(&s->roster, s->settings->limits.transfers, now), now);
 }
 
 static void on_tick(void *context)
@@ -549,6 +558,7 @@ static void end_runners(struct scheduler *s)
 static void end(struct scheduler *s)
 {
 	end_runners(s);
+	sweeps_end(&s->sweeps);
 	hang_up(s);
 	while (!LIST_EMPTY(&s->callers))
 		caller_free(LIST_FIRST(&s->callers));
@@ -569,6 +579,7 @@ int scheduler_run(const struct settings *settings)
 
 	if (r == 0)
 		r = open_registry(&s, &err);
+	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
 	if (r == 0)
 		r = movers_open(&s.movers, settings, &err);
 	if (r == 0)

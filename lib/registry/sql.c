@@ -249,6 +249,24 @@ static const char *const statements[] = {
 		" AND c.seen_at >= ?2 AND NOT a.unseen_allowed"
 		" GROUP BY a.id ORDER BY a.name",
 	[SQL_ALLOW_UNSEEN] = "UPDATE account SET unseen_allowed = ?2 WHERE id = ?1",
+	[SQL_EACH_SWEEP_DUE] =
+		"SELECT a.id, a.name FROM account a LEFT JOIN sweep s ON s.account = a.id"
+		" WHERE a.route = 'local' AND a.stage = 'done' AND a.uids_kept = 1"
+		" AND coalesce(s.next_at, a.stage_at + ?3) <= ?1 AND" HAS_SEALED
+		" AND NOT EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
+		" ORDER BY coalesce(s.next_at, a.stage_at + ?3), a.id LIMIT ?2",
+	[SQL_PLAN_SWEEP] = "INSERT INTO sweep (account, next_at) VALUES (?1, ?2)"
+			   " ON CONFLICT (account) DO UPDATE SET"
+			   " next_at = excluded.next_at",
+	[SQL_SWEEP] = "SELECT next_at, looked_at, last_at, messages, error, state"
+		      " FROM sweep WHERE account = ?1",
+	[SQL_SET_SWEEP] =
+		"INSERT INTO sweep (account, next_at, looked_at, last_at, messages, error,"
+		" state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" ON CONFLICT (account) DO UPDATE SET next_at = excluded.next_at,"
+		" looked_at = excluded.looked_at, last_at = excluded.last_at,"
+		" messages = excluded.messages, error = excluded.error,"
+		" state = excluded.state",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -371,6 +389,15 @@ static const char *const upgrades[] = {
 	" open INTEGER NOT NULL,"
 	" PRIMARY KEY (client, service, why, worker)) WITHOUT ROWID;"
 	"ALTER TABLE account ADD COLUMN unseen_allowed INTEGER NOT NULL DEFAULT 0;",
+	/* 7: what still comes to the old mailboxes of those that moved (sweeps.h) */
+	"CREATE TABLE sweep ("
+	" account INTEGER PRIMARY KEY REFERENCES account (id),"
+	" next_at INTEGER NOT NULL,"
+	" looked_at INTEGER NOT NULL DEFAULT 0,"
+	" last_at INTEGER NOT NULL DEFAULT 0,"
+	" messages INTEGER NOT NULL DEFAULT 0,"
+	" error TEXT NOT NULL DEFAULT '',"
+	" state TEXT NOT NULL DEFAULT '');",
 };
 
 const struct database_schema registry_schema = {

@@ -90,6 +90,10 @@ static const struct option root_rows[] = {
 			"after it left: it may look for mail now and then" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
+	{ "sweep", OPTION_NUMBER, ROOT(sweep_s), "300", .least = 0, .most = DAY_S,
+		.help = "seconds between two looks at the old mailbox of an account that "
+			"lives here: mail that the source's own aliases, lists or webmail "
+			"still put there comes over; 0: never" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },

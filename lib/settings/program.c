@@ -19,6 +19,7 @@ static enum wish read_arguments(
 		{ "help", no_argument, NULL, 'h' },
 		{ "account", required_argument, NULL, 'a' },
 		{ "return", no_argument, NULL, 'r' },
+		{ "sweep", no_argument, NULL, 's' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
@@ -34,6 +35,8 @@ static enum wish read_arguments(
 			ret->account = optarg;
 		else if (option == 'r' && p->has_return)
 			ret->returns = true;
+		else if (option == 's' && p->has_return)
+			ret->sweeps = true;
 		else if (option == 'w' && p->has_worker)
 			ret->worker = optarg;
 		else if (option == 't' && p->has_task)
@@ -41,7 +44,9 @@ static enum wish read_arguments(
 		else
 			return WISH_UNCLEAR;
 	}
-	return optind < argc || (ret->returns && !ret->account) ? WISH_UNCLEAR : WISH_RUN;
+	if ((ret->returns || ret->sweeps) && !ret->account)
+		return WISH_UNCLEAR;
+	return optind < argc || (ret->returns && ret->sweeps) ? WISH_UNCLEAR : WISH_RUN;
 }
 
 /* Without a state_dir there is nothing to share; what needs one says so. */

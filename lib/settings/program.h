@@ -15,7 +15,7 @@ struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
 	bool has_account; /* knows --account */
-	bool has_return;  /* and with it --return */
+	bool has_return;  /* and with it --return and --sweep */
 	bool has_worker;  /* knows --worker */
 	bool has_task;    /* knows --task */
 };
@@ -25,6 +25,7 @@ struct program_start {
 	const char *account; /* NULL: the daemon itself */
 	const char *worker;  /* as account */
 	bool returns;        /* --return */
+	bool sweeps;         /* --sweep */
 	const char *task;    /* NULL: the daemon itself */
 	struct settings settings;
 };

@@ -22,8 +22,8 @@ later@example.com  frank
 example.com        anything
 """
 REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "safe_to_retire", "reasons",
-                 "not_watched", "addresses", "accounts", "never_seen", "special_rules",
-                 "unseen"]
+                 "not_watched", "addresses", "accounts", "swept", "never_seen",
+                 "special_rules", "unseen"]
 
 
 def write(house, name, text):

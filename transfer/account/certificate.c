@@ -42,6 +42,12 @@ static const char *result_of(const struct folder *f)
 	return f->copied == f->messages ? "equal" : "different";
 }
 
+/* What came between EXAMINE and its listing is here, too, and no news later on. */
+static uint32_t uidnext_of(const struct folder *f)
+{
+	return f->here_uidnext > f->status.uidnext ? f->here_uidnext : f->status.uidnext;
+}
+
 static int put_folder(json_t *list, const struct folder *f)
 {
 	json_t *o = json_object();
@@ -51,7 +57,7 @@ static int put_folder(json_t *list, const struct folder *f)
 	if (folder_is_selectable(f)) {
 		(void)json_object_set_new(
 			o, "uidvalidity", number(f->status.uidvalidity));
-		(void)json_object_set_new(o, "uidnext", number(f->status.uidnext));
+		(void)json_object_set_new(o, "uidnext", number(uidnext_of(f)));
 		(void)json_object_set_new(o, "messages", number(f->messages));
 		(void)json_object_set_new(o, "bytes", number(f->copied_bytes));
 	}

@@ -165,7 +165,7 @@ int job_drop_rights(const struct registry *r, const struct settings *s,
 	return sandbox_enter(&sandbox, err);
 }
 
-int job_open(struct job *j, const char *name)
+int job_begin(struct job *j, const char *name)
 {
 	int r = open_registry(j, name);
 
@@ -178,6 +178,13 @@ int job_open(struct job *j, const char *name)
 
 	if (r == 0)
 		r = job_become_owner(j->settings, &j->account, &j->err);
+	return r;
+}
+
+int job_open(struct job *j, const char *name)
+{
+	int r = job_begin(j, name);
+
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);

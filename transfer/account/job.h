@@ -52,6 +52,9 @@ struct job {
 /* Where a service of the source is reached, with ports; ret[SETTINGS_SOURCES_MAX]. */
 int job_source_addresses(struct job *j, enum service_id service,
 	struct sockaddr_storage *ret, size_t *ret_n);
+/* The registry and the account, as the user who owns its folder; the first half of
+   job_open(). */
+int job_begin(struct job *j, const char *name);
 int job_open(struct job *j, const char *name);
 void job_close(struct job *j);
 /* Of one that the scheduler has not started: becomes the user who owns the account's

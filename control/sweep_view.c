@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/sweep_view.h"
+
+#include "registry/sweeps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define COMES_BY_ITSELF                                                                  \
+	"the source itself still delivers there (alias, list, cron, webmail): see the "  \
+	"Received lines"
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *folders_of(struct str state)
+{
+	json_t *all = state.len ? json_loadb(state.ptr, state.len, 0, NULL) : NULL;
+	json_t *list = json_incref(json_object_get(all, "folders"));
+
+	json_decref(all);
+	return list ? list : json_array();
+}
+
+static json_t *make(const struct sweep_record *record)
+{
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "messages", number(record->messages));
+	(void)json_object_set_new(o, "looked_at", number(record->looked_at));
+	(void)json_object_set_new(o, "last_at", number(record->last_at));
+	(void)json_object_set_new(o, "next_at", number(record->next_at));
+	(void)json_object_set_new(o, "error", output_string(record->error));
+	(void)json_object_set_new(o, "folders", folders_of(record->state));
+	return o;
+}
+
+int sweep_view_json(struct registry *r, int64_t account, json_t **ret, struct error *err)
+{
+	struct sweep_record record;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = registry_sweep(r, account, &arena, &record, err);
+	if (code == 0)
+		*ret = record.next_at ? make(&record) : json_null();
+	arena_fini(&arena);
+	return code == 0 && !*ret ? -ENOMEM : code;
+}
+
+void sweep_view_print(const json_t *swept, FILE *to)
+{
+	const json_t *list = json_object_get(swept, "folders");
+
+	if (json_is_null(swept))
+		return;
+	(void)fprintf(to,
+		"\nstill came to the old mailbox: %" JSON_INTEGER_FORMAT " message(s)\n",
+		json_integer_value(json_object_get(swept, "messages")));
+	if (json_string_length(json_object_get(swept, "error")))
+		(void)fprintf(to, "  the last look failed: %s\n",
+			json_string_value(json_object_get(swept, "error")));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *f = json_array_get(list, i);
+		const char *note = json_string_value(json_object_get(f, "note"));
+
+		(void)fprintf(to, "  %s: %" JSON_INTEGER_FORMAT "%s%s\n",
+			json_string_value(json_object_get(f, "name")),
+			json_integer_value(json_object_get(f, "messages")),
+			note && *note ? "; " : "", note ? note : "");
+	}
+}
+
+/* ---- for the report ---- */
+
+static struct str text_of(struct report *p, const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return arena_str(&p->arena, str_from(text ? text : ""));
+}
+
+static int add(struct report *p, const struct report_swept *row)
+{
+	return row->account.ptr && row->folder.ptr && row->why.ptr
+	               ? buf_append(&p->swept, str_of(row, sizeof(*row)))
+	               : -ENOMEM;
+}
+
+static int add_folder(struct report *p, const struct account *a, const json_t *f)
+{
+	struct report_swept row = { .account = arena_str(&p->arena, a->name),
+		.folder = text_of(p, f, "name"),
+		.count = (uint64_t)json_integer_value(json_object_get(f, "messages")),
+		.last_at = (uint64_t)json_integer_value(json_object_get(f, "last_at")),
+		.why = text_of(p, f, "note") };
+
+	if (row.count && row.why.ptr && !row.why.len)
+		row.why = STR_LIT(COMES_BY_ITSELF);
+	return row.why.len ? add(p, &row) : 0;
+}
+
+static int add_error(struct report *p, const struct account *a, const json_t *swept)
+{
+	struct report_swept row = { .account = arena_str(&p->arena, a->name),
+		.folder = STR_LIT(""),
+		.why = text_of(p, swept, "error") };
+
+	return row.why.len ? add(p, &row) : 0;
+}
+
+int report_swept_add(
+	struct registry *r, const struct account *a, struct report *p, struct error *err)
+{
+	json_t *swept = NULL;
+	const json_t *list;
+	int code = sweep_view_json(r, a->id, &swept, err);
+
+	if (code < 0)
+		return code;
+	list = json_object_get(swept, "folders");
+	code = json_is_null(swept) ? 0 : add_error(p, a, swept);
+	for (size_t i = 0; code == 0 && i < json_array_size(list); i++)
+		code = add_folder(p, a, json_array_get(list, i));
+	json_decref(swept);
+	return code;
+}

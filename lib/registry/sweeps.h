@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_SWEEPS_H
+#define REGISTRY_SWEEPS_H
+/* What still comes to the old mailboxes of accounts that have moved: when each is looked
+   at, and what was found. */
+#include "registry/registry.h"
+
+struct sweep_record {
+	uint64_t next_at;   /* the next look */
+	uint64_t looked_at; /* the last one that got through; 0: none yet */
+	uint64_t last_at;   /* the last message that came over; 0: none */
+	uint64_t messages;  /* that came over so far */
+	struct str error;   /* why the last look failed; "" */
+	struct str state;   /* JSON of the transfer's: its folders; "" */
+};
+
+typedef int sweep_due_fn(void *context, int64_t id, struct str name);
+/* Accounts that live here, can be looked at and are due, the longest first (the first
+   time an interval after it moved, in ms); none once the
+   source is retired. */
+int registry_each_sweep_due(struct registry *r, uint64_t now, uint64_t interval,
+	unsigned most, sweep_due_fn *each, void *context, struct error *err);
+int registry_plan_sweep(
+	struct registry *r, int64_t account, uint64_t next_at, struct error *err);
+/* All zero, when it was never looked at. */
+int registry_sweep(struct registry *r, int64_t account, struct arena *arena,
+	struct sweep_record *ret, struct error *err);
+int registry_set_sweep(struct registry *r, int64_t account,
+	const struct sweep_record *record, struct error *err);
+
+#endif

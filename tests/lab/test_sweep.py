@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail that the old server itself still puts into the mailbox of who lives here: it comes
+over once, whoever is killed meanwhile."""
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+
+KILLS = 12
+
+
+class Swept(World):
+    def mail(self, user, token, folder="INBOX"):
+        self.server.deliver(user, b"Subject: %s\r\n\r\n%s\r\n" % (
+            token.encode(), token.encode() * 200), folder)
+
+    def found(self, user, token, folder="INBOX"):
+        """UIDs here."""
+        client = self.session(user)
+        client.ok(f"EXAMINE {folder}")
+        uids = client.ok(f"UID SEARCH SUBJECT {token}")[0].split()[2:]
+        client.logout()
+        return uids
+
+    def wait_swept(self, user, count):
+        def reached():
+            return (self.ferry.account(user)["swept"] or {}).get("messages", 0) >= count
+        wait_until(f"{count} swept of {user}", reached, 90, 0.2)
+        swept = self.ferry.account(user)["swept"]
+        equal(swept["messages"], count, "swept")
+        return swept
+
+
+def kill(pids, master):
+    """The master, or the last of its children."""
+    for pid in pids[:1] if master else pids[1:][-1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@case
+def it_comes_over_once_and_idle_is_told(world):
+    user = world.user(5)
+    world.move(user)
+    reader = world.session(user)
+    before = reader.ok("SELECT INBOX")
+    exists = next(int(line.split()[1]) for line in before if b"EXISTS" in line)
+    reader.send(b"I1 IDLE\r\n")
+    true(reader.line().startswith(b"+"), "IDLE")
+    world.mail(user, "late-one")
+    while not (line := reader.line()).endswith(b" EXISTS\r\n"):
+        true(line.startswith(b"* "), f"{line!r}")
+    equal(int(line.split()[1]), exists + 1, "EXISTS")
+    reader.send(b"DONE\r\n")
+    reader.until(b"I1")
+    answer = b"".join(reader.ok(f"FETCH {exists + 1} (FLAGS BODY.PEEK[TEXT])"))
+    true(b"\\Recent" in answer and b"late-one" * 200 in answer, f"{answer!r:.200}")
+    reader.ok(f"STORE {exists + 1} +FLAGS (\\Deleted)")
+    reader.ok("EXPUNGE")
+    reader.logout()
+    world.mail(user, "late-two")
+    swept = world.wait_swept(user, 2)
+    equal(world.found(user, "late-one"), [], "what was removed here")
+    equal(len(world.found(user, "late-two")), 1, "the second")
+    equal([(f["name"], f["messages"]) for f in swept["folders"]], [("INBOX", 2)], "folders")
+    rows = [r for r in world.ferry.json("report")["swept"] if r["account"] == user]
+    equal([(r["folder"], r["count"]) for r in rows], [("INBOX", 2)], "report")
+
+
+@case
+def the_source_is_not_changed(world):
+    user = world.user(5)
+    world.move(user)
+    world.mail(user, "untouched")
+    world.wait_swept(user, 1)
+    flags = world.server.doveadm("-f", "tab", "fetch", "-u", user, "flags", "mailbox",
+                                 "INBOX", "subject", "untouched")
+    true("\\Recent" in flags and "\\Seen" not in flags, flags)
+
+
+@case
+def a_new_folder_and_one_made_anew_are_told_and_not_copied(world):
+    user = world.user(5)
+    world.server.doveadm("mailbox", "create", "-u", user, "Anew")
+    world.mail(user, "before", "Anew")
+    world.move(user)
+    world.server.doveadm("mailbox", "delete", "-u", user, "Anew")
+    time.sleep(1.1)  # its UIDVALIDITY is a time in seconds
+    world.server.doveadm("mailbox", "create", "-u", user, "Anew", "Fresh")
+    world.mail(user, "anew", "Anew")
+    world.mail(user, "fresh", "Fresh")
+    world.mail(user, "witness")
+    swept = world.wait_swept(user, 1)
+    notes = {f["name"]: f["note"] for f in swept["folders"]}
+    true("anew" in notes["Anew"] and "new at the source" in notes["Fresh"], f"{notes}")
+    equal(world.found(user, "before", "Anew")[:1] != [], True, "what was copied")
+    equal(world.found(user, "anew", "Anew"), [], "of the folder made anew")
+
+
+@case
+def killed_at_any_moment_nothing_is_doubled_or_lost(world):
+    """The process that looks, the mailstore's, the scheduler: one after the other."""
+    user = world.user(5)
+    world.move(user)
+    tokens = []
+    for n in range(KILLS):
+        for k in range(6):
+            tokens.append(f"kill-{n}-{k}-x")
+            world.mail(user, tokens[-1])
+        wait_until("a process that looks", lambda: len(world.ferry.processes(
+            "transfer")) > 1, 20, 0.002)
+        time.sleep(0.004 * n)
+        kill(world.ferry.processes("mailstore" if n % 3 == 1 else "transfer"), n % 3 == 2)
+    swept = world.wait_swept(user, len(tokens))
+    for token in tokens:
+        equal(len(world.found(user, token)), 1, token)
+    equal([f["messages"] for f in swept["folders"]], [len(tokens)], "of INBOX")
+
+
+if __name__ == "__main__":
+    main(lambda: Swept(settings={"sweep": 1}))

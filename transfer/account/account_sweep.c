@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/account_sweep.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "registry/sweeps.h"
+#include "transfer/account/job.h"
+#include "transfer/account/reader.h"
+#include "transfer/account/sweep_state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define REFUSED_AGAIN_MS                                                                 \
+	(UINT64_C(6) * 3600 * 1000) /* no source shall lock anybody out */
+#define PATIENCE_MS 30000
+#define DELIVERY_MS 60000 /* the disk; a process that starts */
+
+struct sweeping {
+	struct job job;
+	struct sweep sweep;
+	struct sweep_record record;
+	char folder[PATH_MAX];
+	int mailstore; /* -1: not asked yet */
+	uint64_t before, came;
+};
+
+/* ---- to the mailstore ---- */
+
+/* What it is called there: of one round of one process. */
+static void name_session(const struct sweeping *w, const struct sweep_folder *f,
+	const struct mail *m, char *text, size_t size)
+{
+	(void)snprintf(text, size, "sweep-%lld-%d-%zu-%u", (long long)w->job.account.id,
+		(int)getpid(), (size_t)(f - w->sweep.at), m->uid);
+}
+
+static int send_message(struct sweeping *w, const struct message *m, int fd)
+{
+	char bytes[IPC_MESSAGE_MAX];
+	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+	struct error *err = &w->job.err;
+	int r;
+
+	if (w->mailstore < 0)
+		w->mailstore = ask_open(w->job.settings->run_dir, MAILSTORE_SOCKET, err);
+	if (w->mailstore < 0)
+		return w->mailstore;
+	r = len < 0 ? (int)len
+	            : ipc_send(w->mailstore, str_of(bytes, (size_t)len), &fd, 1);
+	return r < 0 ? error_errno(err, r, "cannot hand mail to the mailstore") : 0;
+}
+
+static int receive_answer(struct sweeping *w, struct error *err)
+{
+	const struct patience patience = { .ms = DELIVERY_MS };
+	char bytes[IPC_MESSAGE_MAX];
+	struct message answer;
+	int r = ask_receive(w->mailstore, bytes, &patience, &answer, err);
+
+	if (r < 0)
+		return r;
+	if (answer.type == MESSAGE_DELIVERED)
+		return 0;
+	return error_set(err, -EREMOTEIO, "the mailstore does not take it: %.*s",
+		STR_ARG(answer.text));
+}
+
+static int hand_on(void *context, const struct sweep_folder *f, const struct mail *mail,
+	int fd, struct error *err)
+{
+	struct sweeping *w = context;
+	char session[80], date[48];
+	struct message m = { .type = MESSAGE_SWEEP,
+		.account = w->job.account.name,
+		.number = (uint64_t)f->uidvalidity << 32 | mail->uid,
+		.number2 = mail->flags,
+		.tag = f->name,
+		.text = mail->keywords };
+	int r;
+
+	name_session(w, f, mail, session, sizeof(session));
+	(void)snprintf(date, sizeof(date), "%" PRIu64 " %" PRIu64, (uint64_t)mail->date,
+		(uint64_t)(int64_t)mail->zone);
+	m.session = str_from(session);
+	m.client = str_from(date);
+	r = send_message(w, &m, fd);
+	if (r == 0)
+		r = receive_answer(w, err);
+	if (r < 0)
+		return r;
+	w->came++;
+	log_info(session, "swept", "account=%.*s folder=\"%.*s\" uid=%u",
+		STR_ARG(w->job.account.name), STR_ARG(f->name), mail->uid);
+	return 0;
+}
+
+/* ---- a round ---- */
+
+static bool lives_here(const struct account *a)
+{
+	return a->route == ROUTE_LOCAL && a->stage == STAGE_DONE;
+}
+
+static int open_source(struct sweeping *w)
+{
+	struct job *j = &w->job;
+	int r = passwords_read(j);
+
+	if (r == 0)
+		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
+	if (r == 0)
+		r = reader_open(j);
+	if (r == 0 && !j->source.ops->list_from)
+		r = error_set(&j->err, -ENODATA,
+			"the source has only POP3, whose messages have no UIDs: what still "
+			"comes there is not seen");
+	if (r == 0)
+		j->source.ops->patience(j->source.self, PATIENCE_MS);
+	return r;
+}
+
+/* With the password that was proven last, and no other: this is nobody's login, and the
+   ones that open the mailbox here stay as they are, whatever the source says of them. */
+static int log_in(struct job *j)
+{
+	const struct own_password *p = &j->passwords.at[0];
+	int r = j->source.ops->use(j->source.self, p->login, p->clear, &j->err);
+
+	return r ? r : j->source.ops->connect(j->source.self, &j->err);
+}
+
+static int run_round(struct sweeping *w)
+{
+	struct job *j = &w->job;
+	int r = settings_mail_path(
+		j->settings, j->account.name, w->folder, sizeof(w->folder));
+
+	if (r < 0)
+		return error_errno(&j->err, r, "%s", j->settings->state_dir);
+	r = open_source(w);
+	if (r < 0)
+		return r;
+	sweep_init(&w->sweep, &j->source);
+	w->sweep.hand_on = hand_on;
+	w->sweep.context = w;
+	w->sweep.spool_folder = w->folder;
+	r = sweep_state_read(&w->sweep, j->account.certificate, w->record.state, &j->err);
+	if (r == 0)
+		r = log_in(j);
+	return r ? r : sweep_round(&w->sweep, &j->err);
+}
+
+/* ---- what is noted ---- */
+
+static void count(struct sweeping *w)
+{
+	for (size_t i = 0; i < w->sweep.count; i++)
+		if (w->sweep.at[i].last_at > w->record.last_at)
+			w->record.last_at = w->sweep.at[i].last_at;
+	w->record.messages += w->came;
+}
+
+static int write_down(struct sweeping *w, int code)
+{
+	struct job *j = &w->job;
+	struct error why = j->err;
+	uint64_t now = clock_wall_ms();
+	char *state = w->sweep.count
+	                      ? sweep_state_write(&w->sweep, j->account.certificate)
+	                      : NULL;
+	int r;
+
+	count(w);
+	if (state)
+		w->record.state = str_from(state);
+	if (code == 0)
+		w->record.looked_at = now;
+	else if ((code == -EACCES || code == -ENODATA) &&
+		 w->record.next_at < now + REFUSED_AGAIN_MS)
+		w->record.next_at = now + REFUSED_AGAIN_MS;
+	w->record.error = code ? str_from(why.text) : STR_LIT("");
+	r = registry_set_sweep(j->registry, j->account.id, &w->record, &j->err);
+	free(state);
+	return r;
+}
+
+static int sweep_account(struct sweeping *w, const char *name)
+{
+	struct job *j = &w->job;
+	int code, r = job_begin(j, name);
+
+	if (r == 0)
+		r = registry_sweep(
+			j->registry, j->account.id, &j->arena, &w->record, &j->err);
+	if (r < 0 || !lives_here(&j->account))
+		return r;
+	code = run_round(w);
+	if (code < 0)
+		log_warning(NULL, "sweep", "account=%.*s reason=\"%s\"",
+			STR_ARG(j->account.name), j->err.text);
+	return write_down(w, code);
+}
+
+enum account_exit account_sweep(const struct settings *settings, const char *name)
+{
+	struct sweeping *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return ACCOUNT_BROKEN;
+	*w = (struct sweeping){ .job = { .settings = settings }, .mailstore = -1 };
+	w->sweep.file = -1;
+	arena_init(&w->job.arena);
+	r = process_protect_memory(&w->job.err);
+	if (r == 0)
+		r = sweep_account(w, name);
+	if (r < 0)
+		log_error(NULL, "broken", "account=%s reason=\"%s\"", name,
+			w->job.err.text);
+	sweep_fini(&w->sweep);
+	fd_closep(&w->mailstore);
+	job_close(&w->job);
+	free(w);
+	return r < 0 ? ACCOUNT_BROKEN : ACCOUNT_OVER;
+}
