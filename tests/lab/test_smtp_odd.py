@@ -144,7 +144,8 @@ def commands_behind_auth(world, right):
 
 @case
 def a_command_as_the_answer_of_auth(world):
-    """AUTH without its answer, and MAIL behind it: that line is the answer, to both."""
+    """AUTH without its answer, and MAIL behind it: that line is the answer, to both. It is
+    no base64: where somebody lives here that is said here, in the words of RFC 4954."""
     replies = []
     for client in (world.smtp(), Smtp(world.lab.source.connect("198.51.100.10", 25))):
         client.ok("EHLO client.example.org")
@@ -153,7 +154,8 @@ def a_command_as_the_answer_of_auth(world):
         with contextlib.suppress(EOFError):
             replies.append([int(client.reply()[:3]) for _ in range(4)])
         client.close()
-    equal(replies[0], replies[1], "as at the source")
+    equal(replies[1], [334, 535, *replies[1][2:]], "at the source")
+    equal(replies[0], [334, 501, *replies[1][2:]], "here")
 
 
 def auth(client, mechanism, *answers):
@@ -210,8 +212,10 @@ def a_mechanism_nobody_knows_is_the_sources_word(world):
     direct = Smtp(world.lab.source.connect("198.51.100.10", 25))
     direct.ok("EHLO client.example.org")
     client = world.smtp()
-    for words in ("AUTH X-NOBODY", "AUTH X-NOBODY YWJj", "AUTH", "AUTH PLAIN !"):
+    for words in ("AUTH X-NOBODY", "AUTH X-NOBODY YWJj", "AUTH"):
         equal(client.command(words), direct.command(words), words)
+    equal(direct.code("AUTH PLAIN !"), 535, "what is no base64")
+    equal(client.code("AUTH PLAIN !"), 501, "the same, where somebody lives here (RFC 4954)")
     equal(client.code("NOOP"), 250, "the session goes on")
     client.quit()
     direct.quit()
