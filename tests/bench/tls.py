@@ -84,11 +84,11 @@ class Nginx(Routing):
 class Mailferry(Routing):
     name, target, legs = "mailferry", SOURCE, 1
 
-    def programs(self, bench):
-        return bench.build / "bin"
+    def build(self, bench):
+        return bench.build
 
     def start(self, bench):
-        programs = self.programs(bench)
+        programs = bench.programs_without_transfer(self.build(bench))
         inside = (f'source_tls = "none" upstream = {PLAIN}' if self.legs == 1
                   else 'source_tls = "implicit"')
         config = bench.write("mailferry.conf", f"""
@@ -104,32 +104,18 @@ class Mailferry(Routing):
                    source_verify = "none" }}
             limits {{ connections_per_ip = 4000 }}
             """)
-        for name in ("state", "run"):
-            (bench.folder / name).mkdir(mode=0o700, exist_ok=True)
-        for name, door in (("vault", "vault-login"), ("interceptor", "interceptor"),
-                           ("admission", "admission")):
-            if not (programs / f"mailferry-{name}").exists():
-                continue  # an older build
-            self.daemons.append(
-                bench.run_on_router(programs / f"mailferry-{name}", "-c", config))
-            wait_until(f"the {name}", (bench.folder / f"run/{door}.sock").exists, timeout=20)
-        done = bench.network.router.run(programs / "mailferry", "rules", "install", "-c", config)
-        if done.returncode != 0:
-            raise SystemExit(done.stdout)
+        self.daemons = [bench.up(programs, config)]
 
     def stop(self, bench):
         super().stop(bench)
-        bench.network.router.run(self.programs(bench) / "mailferry", "rules", "remove",
-                                 "-c", bench.folder / "mailferry.conf")
-        for name in ("state", "run"):
-            shutil.rmtree(bench.folder / name)
+        shutil.rmtree(bench.folder / "state")
 
 
 class Before(Mailferry):
     name = "before"
 
-    def programs(self, bench):
-        return bench.before / "bin"
+    def build(self, bench):
+        return bench.before
 
 
 class ReadWriteOfBytes(ReadWrite):
@@ -330,6 +316,7 @@ def rounds(bench, options):
 def main():
     options = parse()
     with tempfile.TemporaryDirectory(prefix="mf-bench-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # the programs have users of their own
         bench = TlsBench(options, folder)
         try:
             bench.network.create()
