@@ -292,3 +292,17 @@ bool imap_skip_value(struct imap_cursor *c)
 	*c = at;
 	return true;
 }
+
+bool imap_optional_list(struct imap_cursor *c, struct str *ret)
+{
+	struct imap_cursor at = *c;
+
+	if (!imap_space(&at) || imap_peek(&at) != '(')
+		return true;
+	*c = at;
+	if (!imap_skip_value(&at))
+		return false;
+	*ret = str_take(c->rest, c->rest.len - at.rest.len);
+	*c = at;
+	return true;
+}

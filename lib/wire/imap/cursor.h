@@ -55,4 +55,8 @@ bool imap_number64(struct imap_cursor *c, uint64_t *ret);
    limited). For response items that we do not read. */
 bool imap_skip_value(struct imap_cursor *c);
 
+/* A list that may follow behind a space, with its parentheses, as it stands there. Where
+   none follows nothing is taken, ret is left alone, and the answer is true. */
+bool imap_optional_list(struct imap_cursor *c, struct str *ret);
+
 #endif

@@ -31,20 +31,6 @@ static const struct filter_row {
 
 /* ── events ────────────────────────────────────────────────────────────────────────── */
 
-static bool take_items(struct imap_cursor *c, struct str *ret)
-{
-	struct imap_cursor at = *c;
-
-	if (!imap_space(&at) || imap_peek(&at) != '(')
-		return true;
-	*c = at;
-	if (!imap_skip_value(&at))
-		return false;
-	*ret = str_take(c->rest, c->rest.len - at.rest.len);
-	*c = at;
-	return true;
-}
-
 static bool take_event(struct imap_cursor *c, struct imap_notify_group *g)
 {
 	struct str name;
@@ -55,7 +41,8 @@ static bool take_event(struct imap_cursor *c, struct imap_notify_group *g)
 		if (!str_ieq(name, event_rows[i].name))
 			continue;
 		g->events |= event_rows[i].event;
-		return event_rows[i].event != IMAP_EVENT_NEW || take_items(c, &g->items);
+		return event_rows[i].event != IMAP_EVENT_NEW ||
+		       imap_optional_list(c, &g->items);
 	}
 	g->events |= IMAP_EVENT_UNKNOWN;
 	return true;

@@ -41,21 +41,6 @@ bool imap_partial(struct imap_cursor *c, struct imap_partial *ret)
 	return true;
 }
 
-/* RFC 5465, 7: "UPDATE (UID BODY[…])". */
-static bool update_items(struct imap_cursor *c, struct str *ret)
-{
-	struct imap_cursor at = *c;
-
-	if (!imap_space(&at) || imap_peek(&at) != '(')
-		return true;
-	*c = at;
-	if (!imap_skip_value(&at))
-		return false;
-	*ret = str_take(c->rest, c->rest.len - at.rest.len);
-	*c = at;
-	return true;
-}
-
 static bool return_option(struct imap_cursor *c, struct imap_returns *ret)
 {
 	struct str name;
@@ -69,8 +54,9 @@ static bool return_option(struct imap_cursor *c, struct imap_returns *ret)
 		if (return_rows[i].option == IMAP_RETURN_PARTIAL)
 			return imap_space(c) && !ret->partial.first &&
 			       imap_partial(c, &ret->partial);
+		/* RFC 5465, 7: "UPDATE (UID BODY[…])" */
 		return return_rows[i].option != IMAP_RETURN_UPDATE ||
-		       update_items(c, &ret->update_items);
+		       imap_optional_list(c, &ret->update_items);
 	}
 	return false;
 }

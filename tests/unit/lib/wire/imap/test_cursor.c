@@ -247,6 +247,35 @@ static void test_small_ones(void **state)
 	assert_int_equal(imap_peek(&c), '\0');
 }
 
+/* Taken with its parentheses, or nothing is; what has no end is refused. */
+static void test_optional_list(void **state)
+{
+	static const struct {
+		const char *text, *list, *rest; /* list NULL: refused */
+	} lists[] = {
+		{ " (UID FLAGS) X", "(UID FLAGS)", " X" },
+		{ " (UID (a b))", "(UID (a b))", "" },
+		{ " ()", "()", "" },
+		{ "", "before", "" },
+		{ " UID", "before", " UID" },
+		{ "(UID)", "before", "(UID)" },
+		{ " (UID", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct imap_cursor c = imap_cursor(str_from(lists[i].text));
+		struct str list = STR_LIT("before");
+
+		if (imap_optional_list(&c, &list) != (lists[i].list != NULL))
+			fail_msg("row %zu", i);
+		if (lists[i].list && (!str_eq(list, str_from(lists[i].list)) ||
+					     !str_eq(c.rest, str_from(lists[i].rest))))
+			fail_msg("row %zu: \"%.*s\" and \"%.*s\"", i, STR_ARG(list),
+				STR_ARG(c.rest));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_nil_is_not_empty),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_small_ones),
+		cmocka_unit_test(test_optional_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
