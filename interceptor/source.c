@@ -14,7 +14,11 @@
 
 #define BACKLOG 4096       /* a morning's worth of phones; the kernel caps it */
 #define KEEPALIVE_IDLE 600 /* s; clients that vanished must not keep an account here */
-#define PORT_TRIES 3       /* to get another port than the client's own */
+#define PORT_FIRST 10000   /* services lie below */
+#define PORT_COUNT 22768   /* Linux clients choose from 32768 on, others from 49152 */
+#define PORT_STEP 7919     /* a prime: the tries of two clients do not run together */
+#define PORT_TRIES 16      /* with ports of our own choice, then ... */
+#define KERNEL_TRIES 3     /* ... with the kernel's, which may take the client's own */
 
 socklen_t endpoint_length(const union endpoint *e)
 {
@@ -154,40 +158,54 @@ int source_address(const struct settings *settings, enum service_id service,
 	return 0;
 }
 
-static int bind_as(int fd, const union endpoint *client)
+static in_port_t *port_of(union endpoint *e)
+{
+	return e->any.sa_family == AF_INET6 ? &e->v6.sin6_port : &e->v4.sin_port;
+}
+
+/* The port of the nth try. One that the client uses itself would give two connections
+   the same four numbers, and connection tracking would take them for one: where both
+   begin at the same instant it drops a SYN, and somebody waits a second. Below the
+   ports that clients choose from there is none. A client's next port gives our next
+   one, so that one is used again only when the client itself uses one again. */
+static uint16_t port_for(uint16_t clients, unsigned nth)
+{
+	unsigned port = PORT_FIRST + (clients + nth * PORT_STEP) % PORT_COUNT;
+
+	return (uint16_t)(port == clients ? port ^ 1u : port);
+}
+
+/* The address of the client; a port of our choice, or (the last try) of the kernel's,
+   which it chooses at connect(), where it need only differ for this source: a client
+   behind NAT may have more sessions than there are ports. */
+static int bind_as(int fd, const union endpoint *client, unsigned nth)
 {
 	union endpoint from = *client;
+	uint16_t clients = ntohs(*port_of(&from));
 	int r = set_transparent(fd, client->any.sa_family);
 
-	/* the port is chosen at connect(), where it need only differ for this source:
-	   a client behind NAT may have more sessions than there are ports */
-	if (r == 0)
+	*port_of(&from) = nth < PORT_TRIES ? htons(port_for(clients, nth)) : 0;
+	if (r == 0 && nth < PORT_TRIES)
+		r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	else if (r == 0)
 		r = set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	if (r < 0)
 		return r;
-	if (client->any.sa_family == AF_INET6)
-		from.v6.sin6_port = 0;
-	else
-		from.v4.sin_port = 0;
 	return bind(fd, &from.any, endpoint_length(&from)) < 0 ? -errno : 0;
 }
 
-static in_port_t port_of(const union endpoint *e)
-{
-	return e->any.sa_family == AF_INET6 ? e->v6.sin6_port : e->v4.sin_port;
-}
-
-/* The client's own port would give both legs the same four numbers, and connection
-   tracking would take them for one connection. */
+/* Whether the kernel chose the client's own port. */
 static bool port_clashes(int fd, const union endpoint *client)
 {
-	union endpoint here = { 0 };
+	union endpoint here = { 0 }, there = *client;
 	socklen_t len = sizeof(here);
 
-	return getsockname(fd, &here.any, &len) == 0 && port_of(&here) == port_of(client);
+	return getsockname(fd, &here.any, &len) == 0 &&
+	       *port_of(&here) == *port_of(&there);
 }
 
-static int connect_once(const union endpoint *source, const union endpoint *client)
+static int connect_once(
+	const union endpoint *source, const union endpoint *client, unsigned nth)
 {
 	CLEANUP(fd_closep)
 	int fd = socket(
@@ -195,7 +213,7 @@ static int connect_once(const union endpoint *source, const union endpoint *clie
 	int r = fd < 0 ? -errno : 0;
 
 	if (r == 0 && client)
-		r = bind_as(fd, client);
+		r = bind_as(fd, client, nth);
 	if (r < 0)
 		return r;
 	tune(fd);
@@ -215,7 +233,9 @@ int source_connect(const union endpoint *source, const union endpoint *client)
 	 * there */
 	if (client && client->any.sa_family != source->any.sa_family)
 		client = NULL;
-	for (int i = 0; i < PORT_TRIES && r == -EADDRINUSE; i++)
-		r = connect_once(source, client);
+	for (unsigned i = 0; i < PORT_TRIES + KERNEL_TRIES &&
+			     (r == -EADDRINUSE || r == -EADDRNOTAVAIL);
+		i++)
+		r = connect_once(source, client, i);
 	return r;
 }

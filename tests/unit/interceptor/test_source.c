@@ -141,6 +141,50 @@ static void test_connect(void **state)
 	}
 }
 
+/* Connects as that client and returns the port that the source sees. */
+static uint16_t port_seen(const union endpoint *there, int listener,
+	const union endpoint *client, int *ret_fd)
+{
+	union endpoint seen = { 0 };
+	socklen_t len = sizeof(seen);
+	int fd = source_connect(there, client), accepted;
+
+	if (fd == -EPERM)
+		skip(); /* IP_TRANSPARENT is root's */
+	assert_true(fd >= 0);
+	accepted = accept4(listener, &seen.any, &len, SOCK_CLOEXEC);
+	assert_true(accepted >= 0);
+	close(accepted);
+	assert_int_equal(seen.v4.sin_addr.s_addr, client->v4.sin_addr.s_addr);
+	*ret_fd = fd;
+	return ntohs(seen.v4.sin_port);
+}
+
+/* A client's own ports are never ours: connection tracking would mix up the two. */
+static void test_port_of_our_leg(void **state)
+{
+	static const uint16_t clients[] = { 32768, 40000, 60999, 65535, 2768, 12345 };
+	union endpoint there;
+	int listener = listen_on("127.0.0.1", &there);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		union endpoint client = endpoint("127.0.0.5", clients[i]);
+		int one, two;
+		uint16_t a = port_seen(&there, listener, &client, &one);
+		uint16_t b = port_seen(&there, listener, &client, &two);
+
+		assert_in_range(a, 10000, 32767);
+		assert_in_range(b, 10000, 32767);
+		assert_int_not_equal(a, b);
+		assert_int_not_equal(a, clients[i]);
+		assert_int_not_equal(b, clients[i]);
+		close(one);
+		close(two);
+	}
+	close(listener);
+}
+
 /* The client's address cannot be shown over the other family: then it is ours. */
 static void test_other_family(void **state)
 {
@@ -172,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_address_is_none),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_port_of_our_leg),
 		cmocka_unit_test(test_other_family),
 		cmocka_unit_test(test_lengths),
 	};
