@@ -220,7 +220,7 @@ static int connect_once(
 	if (connect(fd, &source->any, endpoint_length(source)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
-	if (client && port_clashes(fd, client))
+	if (client && nth >= PORT_TRIES && port_clashes(fd, client))
 		return -EADDRINUSE;
 	return fd_steal(&fd);
 }

@@ -357,14 +357,26 @@ static void source_connected(struct session *s)
 
 /* ---- GREETING: the source shows itself to this client first ---- */
 
+/* In one packet. */
+static void say_greeting(struct session *s, struct str greeting)
+{
+	struct buf line;
+
+	buf_init(&line, 0);
+	if (buf_append(&line, greeting) == 0 && buf_append_c(&line, "\r\n") == 0)
+		session_say(s, buf_view(&line));
+	else
+		session_close(s, "no memory");
+	buf_fini(&line);
+}
+
 /* After STARTTLS there is no second greeting. */
 static void greet(struct session *s, const struct offer *o)
 {
-	if (!s->is_upgraded) {
-		session_say(s, s->is_secure ? o->secure.greeting : o->shown.greeting);
-		session_say(s, STR_LIT("\r\n"));
-	}
-	login_resume(s);
+	if (!s->is_upgraded)
+		say_greeting(s, s->is_secure ? o->secure.greeting : o->shown.greeting);
+	if (s->state != SESSION_GONE)
+		login_resume(s);
 }
 
 static bool is_personal(const struct session *s, const struct offer *o)
