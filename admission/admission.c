@@ -30,25 +30,19 @@ static uint32_t judge_one(void *context, struct str packet, uint32_t mark)
 	return judge_mark(judge_packet(&a->judge, packet, clock_monotonic_ms()), mark);
 }
 
-static void on_queue(struct admission *a, struct queue *q, int error)
+static void on_readable(void *context, int events, int error)
 {
-	int code = error < 0 ? error : queue_serve(q, judge_one, a);
+	struct queue *q = context;
+	struct admission *a = q->context;
+	int code = error < 0 ? error : queue_serve(q);
 
+	(void)events;
 	if (code == 0)
 		return;
 	/* Begun anew by the supervisor; until then the fail mode decides. */
 	log_error(NULL, "queue", "number=%u error=\"%s\"", q->number, strerror(-code));
 	a->result = EXIT_FAILURE;
 	loop_stop(&a->loop);
-}
-
-static void on_readable(void *context, int events, int error)
-{
-	struct admission *a = context;
-
-	(void)events;
-	for (size_t i = 0; i < a->n_queues && a->result == EXIT_SUCCESS; i++)
-		on_queue(a, &a->queues[i], error);
 }
 
 static int open_queues(struct admission *a, struct error *err)
@@ -61,7 +55,8 @@ static int open_queues(struct admission *a, struct error *err)
 			"this kernel has none: what no prefix decides is diverted");
 	for (uint16_t i = 0; r == 0 && kind != RULES_QUEUE_NONE && i < rules_queues();
 		i++) {
-		r = queue_open(&a->queues[i], (uint16_t)(RULES_QUEUE_FIRST + i), err);
+		r = queue_open(&a->queues[i], (uint16_t)(RULES_QUEUE_FIRST + i),
+			judge_one, a, err);
 		if (r == 0)
 			a->n_queues++;
 	}
@@ -73,8 +68,8 @@ static int watch_queues(struct admission *a)
 	int r = 0;
 
 	for (size_t i = 0; i < a->n_queues && r == 0; i++) {
-		r = watch_new(&a->loop, queue_fd(&a->queues[i]), on_readable, a,
-			&a->watches[i]);
+		r = watch_new(&a->loop, queue_fd(&a->queues[i]), on_readable,
+			&a->queues[i], &a->watches[i]);
 		if (r == 0)
 			watch_want(a->watches[i], UV_READABLE);
 	}

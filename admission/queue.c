@@ -23,9 +23,15 @@ struct waiting {
 	uint32_t id, mark;
 };
 
+/* What one turn reads: a message each. */
+struct inbox {
+	struct mmsghdr messages[TURN_PACKETS];
+	struct iovec rooms[TURN_PACKETS];
+	_Alignas(struct nlmsghdr) char bytes[TURN_PACKETS][MESSAGE_MAX];
+};
+
 struct turn {
-	queue_judge_fn *judge;
-	void *context;
+	const struct queue *queue;
 	struct waiting packets[TURN_PACKETS];
 	size_t n;
 	bool is_mixed; /* not all have one mark */
@@ -60,14 +66,27 @@ static int set_parameters(struct queue *q)
 	return configure(q, m);
 }
 
-int queue_open(struct queue *q, uint16_t number, struct error *err)
+static struct inbox *new_inbox(void)
+{
+	struct inbox *in = calloc(1, sizeof(*in));
+
+	for (size_t i = 0; in && i < TURN_PACKETS; i++) {
+		in->rooms[i] = (struct iovec){ in->bytes[i], MESSAGE_MAX };
+		in->messages[i].msg_hdr.msg_iov = &in->rooms[i];
+		in->messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	return in;
+}
+
+int queue_open(struct queue *q, uint16_t number, queue_judge_fn *judge, void *context,
+	struct error *err)
 {
 	int size = RECEIVE_BYTES, on = 1;
 	int code;
 
-	*q = (struct queue){ .number = number };
-	q->bytes = malloc(MESSAGE_MAX);
-	code = q->bytes ? netlink_open(NETLINK_NETFILTER, &q->socket, err)
+	*q = (struct queue){ .number = number, .judge = judge, .context = context };
+	q->inbox = new_inbox();
+	code = q->inbox ? netlink_open(NETLINK_NETFILTER, &q->socket, err)
 	                : error_errno(err, -ENOMEM, "a queue");
 	if (code < 0)
 		return code;
@@ -88,8 +107,8 @@ int queue_open(struct queue *q, uint16_t number, struct error *err)
 void queue_close(struct queue *q)
 {
 	netlink_close(&q->socket);
-	free(q->bytes);
-	q->bytes = NULL;
+	free(q->inbox);
+	q->inbox = NULL;
 }
 
 int queue_fd(const struct queue *q)
@@ -113,7 +132,7 @@ static void take_packet(struct turn *t, struct nlattr *const *attributes)
 	                        : 0;
 
 	w->id = ntohl(head->packet_id);
-	w->mark = t->judge(t->context, packet, mark);
+	w->mark = t->queue->judge(t->queue->context, packet, mark);
 	t->is_mixed = t->is_mixed || w->mark != t->packets[0].mark;
 }
 
@@ -126,21 +145,23 @@ static void take_message(struct turn *t, const struct nlmsghdr *message)
 		take_packet(t, attributes);
 }
 
-/* One packet a message, one message a datagram. 0: nothing is left. */
-static int read_one(struct queue *q, struct turn *t)
+/* One packet a message, one message a datagram; all that are there in one call. */
+static int read_all(struct queue *q, struct turn *t)
 {
-	ssize_t n = recv(queue_fd(q), q->bytes, MESSAGE_MAX, MSG_DONTWAIT);
-	const struct nlmsghdr *message = (const struct nlmsghdr *)(void *)q->bytes;
+	int n = recvmmsg(
+		queue_fd(q), q->inbox->messages, TURN_PACKETS, MSG_DONTWAIT, NULL);
 
-	if (n < 0 && errno == ENOBUFS) {
+	if (n < 0 && errno == ENOBUFS)
 		q->lost++;
-		return 1;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -errno;
+	for (int i = 0; i < n; i++) {
+		const struct nlmsghdr *message = q->inbox->rooms[i].iov_base;
+
+		if (mnl_nlmsg_ok(message, (int)q->inbox->messages[i].msg_len))
+			take_message(t, message);
 	}
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (mnl_nlmsg_ok(message, (int)n))
-		take_message(t, message);
-	return 1;
+	return 0;
 }
 
 /* ---- answering ---- */
@@ -169,16 +190,12 @@ static int answer(struct queue *q, const struct turn *t)
 	return mnl_socket_sendto(q->socket, bytes, len) < 0 ? -errno : 0;
 }
 
-int queue_serve(struct queue *q, queue_judge_fn *judge, void *context)
+int queue_serve(struct queue *q)
 {
-	struct turn t = { .judge = judge, .context = context };
-	int code = 1;
+	struct turn t = { .queue = q };
+	int code = read_all(q, &t);
 
-	while (code > 0 && t.n < TURN_PACKETS)
-		code = read_one(q, &t);
 	q->packets += t.n;
 	q->batches += t.n > 0;
-	if (t.n && code >= 0)
-		code = answer(q, &t);
-	return code < 0 ? code : 0;
+	return code == 0 && t.n ? answer(q, &t) : code;
 }

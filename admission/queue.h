@@ -14,22 +14,25 @@
 
 #include <stdint.h>
 
-struct queue {
-	struct mnl_socket *socket; /* NULL: closed */
-	uint16_t number;
-	char *bytes;                     /* what one turn reads */
-	uint64_t packets, batches, lost; /* lost: the kernel could not tell us of them */
-};
-
 /* The packet's first bytes; returns its new mark. */
 typedef uint32_t queue_judge_fn(void *context, struct str packet, uint32_t mark);
 
+struct queue {
+	struct mnl_socket *socket; /* NULL: closed */
+	uint16_t number;
+	struct inbox *inbox; /* what one turn reads; owned */
+	queue_judge_fn *judge;
+	void *context;                   /* the judge's */
+	uint64_t packets, batches, lost; /* lost: the kernel could not tell us of them */
+};
+
 /* -EBUSY: another program has it. */
-int queue_open(struct queue *q, uint16_t number, struct error *err);
+int queue_open(struct queue *q, uint16_t number, queue_judge_fn *judge, void *context,
+	struct error *err);
 void queue_close(struct queue *q); /* may be called twice */
 int queue_fd(const struct queue *q);
 
 /* Reads and answers what is there. 0 or -errno: the queue is broken. */
-int queue_serve(struct queue *q, queue_judge_fn *judge, void *context);
+int queue_serve(struct queue *q);
 
 #endif
