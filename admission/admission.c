@@ -27,7 +27,8 @@ static uint32_t judge_one(void *context, struct str packet, uint32_t mark)
 {
 	struct admission *a = context;
 
-	return judge_mark(judge_packet(&a->judge, packet, clock_monotonic_ms()), mark);
+	return judge_mark(
+		&a->judge, judge_packet(&a->judge, packet, clock_monotonic_ms()), mark);
 }
 
 static void on_readable(void *context, int events, int error)
@@ -206,6 +207,7 @@ static int set_up(struct admission *a, struct error *err)
 		r = open_queues(a, err);
 	if (r < 0)
 		return r;
+	a->judge.marks = marks_of(a->settings->mark_mask, a->settings->mark);
 	a->judge.rates = rates_new(a->settings->limits.new_connections);
 	r = a->judge.rates ? open_loop(a) : -ENOMEM;
 	if (r == 0)

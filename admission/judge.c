@@ -2,7 +2,6 @@
 #include "admission/judge.h"
 
 #include "nft-rules/flow_probe.h"
-#include "nft-rules/marks.h"
 #include "wire/packet.h"
 
 #include <arpa/inet.h>
@@ -41,11 +40,11 @@ enum judgement judge_packet(struct judge *j, struct str packet, uint64_t now_ms)
 	return judgement;
 }
 
-uint32_t judge_mark(enum judgement judgement, uint32_t mark)
+uint32_t judge_mark(const struct judge *j, enum judgement judgement, uint32_t mark)
 {
-	static const uint32_t marks[] = { [JUDGE_DIVERT] = MARK_VERDICT_DIVERT,
+	static const enum mark marks[] = { [JUDGE_DIVERT] = MARK_VERDICT_DIVERT,
 		[JUDGE_REFUSE] = MARK_VERDICT_REFUSE,
-		[JUDGE_LEAVE] = 0 };
+		[JUDGE_LEAVE] = MARK_NONE };
 
-	return (mark & ~MARK_MASK) | marks[judgement];
+	return (mark & ~j->marks.mask) | mark_bits(&j->marks, marks[judgement]);
 }

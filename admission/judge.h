@@ -14,11 +14,13 @@
  */
 #include "admission/rates.h"
 #include "base/str.h"
+#include "nft-rules/marks.h"
 
 enum judgement { JUDGE_DIVERT, JUDGE_REFUSE, JUDGE_LEAVE, JUDGEMENT_COUNT };
 
 struct judge {
 	struct rates *rates;
+	struct marks marks;
 	bool is_full;                     /* as load.h last saw it */
 	uint64_t counts[JUDGEMENT_COUNT]; /* since the start; no flow probes */
 };
@@ -26,7 +28,7 @@ struct judge {
 enum judgement judge_packet(struct judge *j, struct str packet, uint64_t now_ms);
 
 /* The packet's mark as the rules read it; others' bits stay. */
-uint32_t judge_mark(enum judgement judgement, uint32_t mark);
+uint32_t judge_mark(const struct judge *j, enum judgement judgement, uint32_t mark);
 
 const char *judgement_name(enum judgement judgement);
 

@@ -72,8 +72,10 @@ static int wanted_rules(struct control *c, struct ruleset *ret, struct error *er
 
 static void note_collision(void *context, enum collision kind, const char *sentence)
 {
-	finding(context, kind == COLLISION_IP_RULE ? FINDING_PROBLEM : FINDING_NOTE,
-		"kernel", "marks", "%s", sentence);
+	finding(context,
+		kind == COLLISION_CONNECTION_MARK ? FINDING_NOTE : FINDING_PROBLEM,
+		"kernel", kind == COLLISION_ROUTE_TABLE ? "route_table" : "marks", "%s",
+		sentence);
 }
 
 static void check_queue(struct control *c, struct findings *f)
@@ -107,13 +109,14 @@ static void check_kernel(struct control *c, struct findings *f)
 			finding(f, features[i].code ? FINDING_PROBLEM : FINDING_OK,
 				"kernel", features[i].name, "%s", features[i].text);
 	check_queue(c, f);
-	if (collisions_find(note_collision, f, &c->err) < 0)
-		finding(f, FINDING_NOTE, "kernel", "marks", "%s", c->err.text);
 	if (wanted_rules(c, &wanted, &c->err) < 0 || rules_dry_run(&wanted, &c->err) < 0)
 		finding(f, FINDING_PROBLEM, "kernel", "rules", "%s", c->err.text);
 	else
 		finding(f, FINDING_OK, "kernel", "rules",
 			"the kernel takes them (nothing was installed)");
+	if (ruleset_from_settings(&c->settings, &wanted, &c->err) < 0 ||
+		collisions_find(&wanted, note_collision, f, &c->err) < 0)
+		finding(f, FINDING_NOTE, "kernel", "marks", "%s", c->err.text);
 }
 
 /* Rules and a listener must be there for it. */

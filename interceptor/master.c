@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "interceptor/source.h"
+#include "nft-rules/marks.h"
 #include "registry/unseen.h"
 #include "users/users.h"
 
@@ -77,13 +78,15 @@ static int listen_on(struct worker_slot *slot, enum service_id service, struct e
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	const struct settings *s = slot->master->settings;
+	const struct marks marks = marks_of(s->mark_mask, s->mark);
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		int fd;
 
 		if (!settings_source(s, families[i]))
 			continue;
-		fd = source_listen(families[i], settings_listen_port(s, service), err);
+		fd = source_listen(families[i], settings_listen_port(s, service),
+			mark_bits(&marks, MARK_LISTENER), err);
 		if (fd < 0)
 			return fd;
 		slot->listeners[slot->n_listeners++] =

@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "nft-rules/marks.h"
-
 #define BACKLOG 4096       /* a morning's worth of phones; the kernel caps it */
 #define KEEPALIVE_IDLE 600 /* s; clients that vanished must not keep an account here */
 #define PORT_FIRST 10000   /* services lie below */
@@ -52,7 +50,7 @@ static void tune(int fd)
 	(void)set_option(fd, SOL_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
 }
 
-static int listener_options(int fd, int family)
+static int listener_options(int fd, int family, uint32_t mark)
 {
 	int r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -63,7 +61,7 @@ static int listener_options(int fd, int family)
 	if (r == 0)
 		r = set_transparent(fd, family);
 	if (r == 0)
-		r = set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_LISTENER);
+		r = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
 	if (r == 0)
 		tune(fd); /* accepted sockets inherit it */
 	return r;
@@ -81,7 +79,7 @@ static union endpoint any_address(int family, uint16_t port)
 	return e;
 }
 
-int source_listen(int family, uint16_t port, struct error *err)
+int source_listen(int family, uint16_t port, uint32_t mark, struct error *err)
 {
 	CLEANUP(fd_closep)
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -90,7 +88,7 @@ int source_listen(int family, uint16_t port, struct error *err)
 
 	if (fd < 0)
 		return error_errno(err, -errno, "cannot make a socket");
-	r = listener_options(fd, family);
+	r = listener_options(fd, family, mark);
 	if (r == -EPERM)
 		return error_set(err, r,
 			"no right to intercept connections: run as root, or with "

@@ -5,9 +5,10 @@
 #include "base/error.h"
 #include "interceptor/endpoint.h"
 
-/* A transparent listener on all addresses of that family; port in host order.
-   Returns the descriptor or -errno with the sentence. */
-int source_listen(int family, uint16_t port, struct error *err);
+/* A transparent listener on all addresses of that family; port in host order; mark: what
+   it and its accepted sockets carry. Returns the descriptor or -errno with the sentence.
+   */
+int source_listen(int family, uint16_t port, uint32_t mark, struct error *err);
 
 /* The address to connect to for a client that wanted to go to `destination`. */
 int source_address(const struct settings *settings, enum service_id service,

@@ -2,7 +2,6 @@
 /* Who else judges packets on their way to a local socket: base chains at the INPUT hook,
    of whatever table, and what makes each of them let pass what we divert. */
 #include "nft-rules/flow_probe.h"
-#include "nft-rules/marks.h"
 #include "nft-rules/netlink.h"
 
 #include "base/fd.h"
@@ -27,6 +26,7 @@ static const struct {
 };
 
 struct search {
+	const struct marks *marks;
 	char *text; /* [BLOCKER_TEXT_MAX] */
 	bool has_ufw;
 };
@@ -62,11 +62,12 @@ static void add_chain(
 		(void)snprintf(cure, sizeof(cure),
 			"%s -I ufw%s-before-input -m mark --mark 0x%x/0x%x -j ACCEPT",
 			strcmp(family, "ip6") == 0 ? "ip6tables" : "iptables",
-			strcmp(family, "ip6") == 0 ? "6" : "", MARK_DIVERT, MARK_MASK);
+			strcmp(family, "ip6") == 0 ? "6" : "", s->marks->divert,
+			s->marks->mask);
 	else
 		(void)snprintf(cure, sizeof(cure),
 			"nft insert rule %s %s %s meta mark and 0x%x == 0x%x accept",
-			family, table, chain, MARK_MASK, MARK_DIVERT);
+			family, table, chain, s->marks->mask, s->marks->divert);
 	add(s, name, chain, cure);
 }
 
@@ -116,10 +117,11 @@ static int dump(struct mnl_socket *socket, mnl_cb_t callback, struct search *s)
 	return netlink_ask(socket, request, callback, s);
 }
 
-int flow_probe_blockers(char text[static BLOCKER_TEXT_MAX], struct error *err)
+int flow_probe_blockers(
+	const struct marks *m, char text[static BLOCKER_TEXT_MAX], struct error *err)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
-	struct search s = { .text = text };
+	struct search s = { .marks = m, .text = text };
 	int code = netlink_open(NETLINK_NETFILTER, &socket, err);
 
 	text[0] = '\0';

@@ -2,7 +2,6 @@
 #include "nft-rules/conntrack.h"
 
 #include "base/fd.h"
-#include "nft-rules/marks.h"
 #include "nft-rules/netlink.h"
 
 #include <arpa/inet.h>
@@ -162,7 +161,7 @@ bool conntrack_read(
 		return false;
 	f.client = client.address;
 	mark = has(all.at[CTA_MARK], 4) ? ntohl(mnl_attr_get_u32(all.at[CTA_MARK])) : 0;
-	f.is_direct = mark & CT_MARK_DIRECT;
+	f.is_direct = mark & r->marks.direct;
 	f.is_alive = is_alive(all.at[CTA_PROTOINFO]);
 	f.bytes_in = bytes(all.at[CTA_COUNTERS_ORIG]);
 	f.bytes_out = bytes(all.at[CTA_COUNTERS_REPLY]);

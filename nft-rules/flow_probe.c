@@ -189,7 +189,8 @@ static void add_flows(struct probe *p, const struct ruleset *r, bool v6)
 				.service = &r->services[i] };
 }
 
-static int say_unanswered(const struct probe *p, struct error *err)
+static int say_unanswered(
+	const struct probe *p, const struct ruleset *r, struct error *err)
 {
 	char blockers[BLOCKER_TEXT_MAX] = "", address[INET6_ADDRSTRLEN] = "?";
 	const struct flow *flow = p->flows;
@@ -204,7 +205,7 @@ static int say_unanswered(const struct probe *p, struct error *err)
 		(void)inet_ntop(AF_INET,
 			&((const struct sockaddr_in *)flow->source)->sin_addr, address,
 			sizeof(address));
-	(void)flow_probe_blockers(blockers, NULL);
+	(void)flow_probe_blockers(&r->marks, blockers, NULL);
 	return error_set(err, -EHOSTUNREACH,
 		"a client's connection to %s port %u does not reach us (%zu of %zu were "
 		"answered): %s",
@@ -228,5 +229,5 @@ int flow_probe(const struct ruleset *r, struct error *err)
 	code = try_all(&p);
 	if (code < 0)
 		return error_errno(err, code, "sending a probe");
-	return p.answered == p.n ? 0 : say_unanswered(&p, err);
+	return p.answered == p.n ? 0 : say_unanswered(&p, r, err);
 }

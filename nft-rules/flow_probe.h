@@ -28,6 +28,7 @@ int flow_probe(const struct ruleset *r, struct error *err);
 /* The sentence's second half: who else judges packets on their way to a local socket,
    with the cure; "" when nobody does. */
 #define BLOCKER_TEXT_MAX 512
-int flow_probe_blockers(char text[static BLOCKER_TEXT_MAX], struct error *err);
+int flow_probe_blockers(
+	const struct marks *m, char text[static BLOCKER_TEXT_MAX], struct error *err);
 
 #endif

@@ -163,6 +163,11 @@ static bool has_route(const struct plan *p, const struct plan_route *route)
 	return false;
 }
 
+bool policy_is_foreign(const struct plan_route *route)
+{
+	return route->other || (route->type != RTN_LOCAL && route->type != RTN_PROHIBIT);
+}
+
 /* Takes out the first n rules and routes that `found` had not: the other half of
    policy_add(). What fails here has gone already. */
 static void undo(struct mnl_socket *socket, const struct plan *wanted,

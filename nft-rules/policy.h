@@ -9,11 +9,16 @@
  * ports from elsewhere, and was neither diverted nor seen by the forward chain, is
  * prohibited.
  *
- *   p     fwmark divert            lookup 19782   local default dev lo
- *   p+1   fwmark refused           goto p+4
- *   p+2   iif lo (our own)         goto p+4
- *   p+3   ipproto tcp dport 143    lookup 19783   prohibit 192.0.2.10  (one a service)
- *   p+4   nop
+ *   p     iif lo (our own)         goto p+4
+ *   p+1   fwmark divert            lookup 19782   local default dev lo
+ *   p+2   fwmark refused           goto p+4                            (closed)
+ *   p+3   ipproto tcp dport 143    lookup 19783   prohibit 192.0.2.10  (closed; one a
+ *   p+4   nop                                                           service)
+ *
+ * Our own come first: others save a diverted packet's mark in its connection and restore
+ * it to our answer, which must leave by the main table all the same. And with
+ * src_valid_mark the kernel looks for the way back to a client under the packet's mark:
+ * that, too, is a question from `lo`, and must not be answered "local".
  *
  * p is `rule_preference` (1000), or less: before the first rule of somebody else, who
  * would take diverted packets for theirs (`from 192.0.2.0/24 lookup 202`). What counts
@@ -36,6 +41,9 @@ size_t policy_address_length(int family);
    others. */
 int policy_read(
 	struct plan *p, uint32_t route_table, uint32_t *priority, struct error *err);
+
+/* A route in our tables that we would never make: somebody else uses them. */
+bool policy_is_foreign(const struct plan_route *route);
 
 /* One rule or route as the kernel would tell it; of another kind: nothing. 0 or -errno.
    For tests with any bytes. */

@@ -125,9 +125,6 @@ static const struct setting_probe settings[] = {
 	{ "forwarding-ipv6", "/proc/sys/net/ipv6/conf/all/forwarding", '0',
 		"this host does not route IPv6: sysctl -w "
 		"net.ipv6.conf.all.forwarding=1" },
-	{ "src-valid-mark", "/proc/sys/net/ipv4/conf/all/src_valid_mark", '1',
-		"diverted packets would fail the kernel's check of their source address: "
-		"sysctl -w net.ipv4.conf.all.src_valid_mark=0" },
 	{ "fwmark-reflect-ipv4", "/proc/sys/net/ipv4/fwmark_reflect", '1',
 		"resets would carry our mark and never leave: sysctl -w "
 		"net.ipv4.fwmark_reflect=0" },

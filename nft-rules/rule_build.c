@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/rule_build.h"
-#include "nft-rules/marks.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -129,43 +128,45 @@ static void set_bits(struct plan_rule *rule, enum op_kind load, uint32_t key,
 	o->v[1] = R1;
 }
 
-void rule_set_mark(struct plan_rule *rule, uint32_t mark)
+void rule_set_mark(struct plan_rule *rule, const struct marks *m, enum mark mark)
 {
-	set_bits(rule, OP_META_LOAD, NFT_META_MARK, MARK_MASK, mark);
+	set_bits(rule, OP_META_LOAD, NFT_META_MARK, m->mask, mark_bits(m, mark));
 }
 
-static void compare_mark(struct plan_rule *rule, uint32_t comparison, uint32_t mark)
+static void compare_mark(struct plan_rule *rule, uint32_t comparison,
+	const struct marks *m, enum mark mark)
 {
+	const uint32_t bits = mark_bits(m, mark);
+
 	rule_meta(rule, NFT_META_MARK, R1);
-	bitwise(rule, MARK_MASK, 0);
-	rule_equals(rule, &mark, sizeof(mark));
+	bitwise(rule, m->mask, 0);
+	rule_equals(rule, &bits, sizeof(bits));
 	rule->ops[rule->n_ops - 1].v[1] = comparison;
 }
 
-void rule_mark_is(struct plan_rule *rule, uint32_t mark)
+void rule_mark_is(struct plan_rule *rule, const struct marks *m, enum mark mark)
 {
-	compare_mark(rule, NFT_CMP_EQ, mark);
+	compare_mark(rule, NFT_CMP_EQ, m, mark);
 }
 
-void rule_mark_differs(struct plan_rule *rule, uint32_t mark)
+void rule_mark_differs(struct plan_rule *rule, const struct marks *m, enum mark mark)
 {
-	compare_mark(rule, NFT_CMP_NEQ, mark);
+	compare_mark(rule, NFT_CMP_NEQ, m, mark);
 }
 
-void rule_set_direct(struct plan_rule *rule)
+void rule_set_direct(struct plan_rule *rule, const struct marks *m)
 {
-	set_bits(rule, OP_CT_LOAD, NFT_CT_MARK, CT_MARK_DIRECT, CT_MARK_DIRECT);
+	set_bits(rule, OP_CT_LOAD, NFT_CT_MARK, m->direct, m->direct);
 }
 
-void rule_is_direct(struct plan_rule *rule)
+void rule_is_direct(struct plan_rule *rule, const struct marks *m)
 {
-	const uint32_t direct = CT_MARK_DIRECT;
 	struct op *o = rule_op(rule, OP_CT_LOAD);
 
 	o->v[0] = NFT_CT_MARK;
 	o->v[1] = R1;
-	bitwise(rule, CT_MARK_DIRECT, 0);
-	rule_equals(rule, &direct, sizeof(direct));
+	bitwise(rule, m->direct, 0);
+	rule_equals(rule, &m->direct, sizeof(m->direct));
 }
 
 void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set)
@@ -181,9 +182,9 @@ void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set)
 	rule_lookup(rule, OP_LOOKUP, set);
 }
 
-void rule_divert(struct plan_rule *rule, uint32_t mark)
+void rule_divert(struct plan_rule *rule, const struct marks *m)
 {
-	rule_set_mark(rule, mark);
+	rule_set_mark(rule, m, MARK_DIVERT);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 }
 

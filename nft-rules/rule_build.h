@@ -3,6 +3,7 @@
 #define NFT_RULES_RULE_BUILD_H
 /* Rules as code that reads as the rule: one helper for each expression, appended to the
    rule. */
+#include "nft-rules/marks.h"
 #include "nft-rules/plan.h"
 
 #include <linux/netfilter/nf_tables.h>
@@ -32,16 +33,16 @@ void rule_lookup(struct plan_rule *rule, enum op_kind kind, const char *set);
 void rule_verdict(struct plan_rule *rule, int32_t code, const char *chain);
 void rule_is_tcp(struct plan_rule *rule);
 void rule_tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg);
-/* Our bits of the packet's mark (marks.h). */
-void rule_set_mark(struct plan_rule *rule, uint32_t mark);
-void rule_mark_is(struct plan_rule *rule, uint32_t mark);
-void rule_mark_differs(struct plan_rule *rule, uint32_t mark);
+/* Our bits of the packet's mark. */
+void rule_set_mark(struct plan_rule *rule, const struct marks *m, enum mark mark);
+void rule_mark_is(struct plan_rule *rule, const struct marks *m, enum mark mark);
+void rule_mark_differs(struct plan_rule *rule, const struct marks *m, enum mark mark);
 /* The connection goes to the source, now and for ever. */
-void rule_set_direct(struct plan_rule *rule);
-void rule_is_direct(struct plan_rule *rule);
+void rule_set_direct(struct plan_rule *rule, const struct marks *m);
+void rule_is_direct(struct plan_rule *rule, const struct marks *m);
 /* The packet's source address, or its destination, is in that set. */
 void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set);
-void rule_divert(struct plan_rule *rule, uint32_t mark);
+void rule_divert(struct plan_rule *rule, const struct marks *m);
 struct plan_rule *rule_add(struct plan *p, const char *chain);
 
 #endif

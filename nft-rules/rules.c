@@ -36,6 +36,19 @@ static int read_both(const struct ruleset *r, struct plan *wanted, struct plan *
 	return code ? code : make_wanted(&settled, wanted, err);
 }
 
+/* What lies in our tables is taken for ours, and goes at the end. Unless nothing of ours
+   is in the kernel: then somebody was there before us. */
+static int refuse_foreign(const struct plan *found, struct error *err)
+{
+	for (size_t i = 0; i < found->n_routes && !found->has_table; i++)
+		if (policy_is_foreign(&found->routes[i]))
+			return error_set(err, -EEXIST,
+				"routing table %u is in use by somebody else: set "
+				"`route_table` to another number",
+				found->routes[i].table);
+	return 0;
+}
+
 static int append(int code, struct error *err)
 {
 	return code ? error_errno(err, code, "writing the answer") : 0;
@@ -103,6 +116,8 @@ int rules_install_from(const struct ruleset *r, const struct rules_count *start,
 	code = own_address_refuse(r, err);
 	if (!code)
 		code = read_both(r, &wanted, &found, err);
+	if (!code)
+		code = refuse_foreign(&found, err);
 	if (!code)
 		plan_start_counters(&wanted, start, n_start);
 	if (!code) {

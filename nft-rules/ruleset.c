@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/ruleset.h"
-#include "nft-rules/marks.h"
 #include "nft-rules/prefix.h"
 
 #include <ctype.h>
@@ -16,7 +15,7 @@ void ruleset_init(struct ruleset *r)
 	r->fail = RULES_FAIL_CLOSED;
 	r->route_table = RULES_ROUTE_TABLE;
 	r->rule_priority = RULES_ROUTE_PRIORITY;
-	r->mark_divert = MARK_DIVERT;
+	r->marks = marks_of(RULES_MARK_MASK, RULES_MARK);
 }
 
 static bool same_address(
@@ -231,7 +230,7 @@ int ruleset_validate(const struct ruleset *r, struct error *err)
 		return error_set(err, -EINVAL,
 			"routing table %u belongs to the system: use another number",
 			r->route_table);
-	if (!r->mark_divert)
+	if (!(r->marks.divert & r->marks.mask))
 		return error_set(
 			err, -EINVAL, "the divert mark is 0, which every packet carries");
 	for (size_t i = 0; i < r->n_services; i++) {

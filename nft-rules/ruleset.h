@@ -4,6 +4,7 @@
 /* What is wanted of the kernel, in the words of the configuration: the source's
    addresses, the services, and what happens when nobody listens. */
 #include "base/error.h"
+#include "nft-rules/marks.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -12,6 +13,8 @@
 
 #define RULES_TABLE "mailferry"  /* family inet; ours alone */
 #define RULES_ROUTE_TABLE 19782U /* 0x4d46, "MF"; ours alone */
+#define RULES_MARK_MASK 0x78000000U
+#define RULES_MARK 0x10000000U
 #define RULES_ROUTE_PRIORITY                                                             \
 	1000U /* of the ip rule: before main (32766) and what VPN tools                  \
 	         commonly add above it, after local (0) */
@@ -86,7 +89,7 @@ struct ruleset {
 	enum rules_fail fail;
 	uint32_t route_table;
 	uint32_t rule_priority; /* of the first ip rule; rules.c finds the right one */
-	uint32_t mark_divert;   /* MARK_DIVERT, unless a test wants another */
+	struct marks marks;
 };
 
 /* Nothing to divert yet, fail closed, the default routing table and mark. */

@@ -37,7 +37,6 @@
  * What is neither TCP nor the source's leaves after one or two comparisons a rule.
  */
 #include "nft-rules/wanted.h"
-#include "nft-rules/marks.h"
 #include "nft-rules/rule_build.h"
 
 #include <arpa/inet.h>
@@ -53,6 +52,7 @@
    before ours. */
 #define PRIORITY_DIVERT (-98)
 #define PRIORITY_FILTER 0
+#define PRIORITY_OUTPUT (-310) /* before raw (-300): a packet has its socket's mark yet */
 
 /* `ip daddr @source4 tcp dport @services goto …` and its three siblings. */
 struct branch {
@@ -151,7 +151,7 @@ static int add_half_open(struct plan *p, const struct ruleset *r)
 	rule_equals_u8(rule, 1);
 	rule_tcp_port(rule, TCP_DPORT, R1);
 	rule_lookup(rule, OP_COUNTER_MAP, "undecided-in");
-	rule_divert(rule, r->mark_divert);
+	rule_divert(rule, &r->marks);
 	return 0;
 }
 
@@ -163,7 +163,7 @@ static int add_begun_before(struct plan *p, const struct ruleset *r)
 		return -ENOMEM;
 	wanted_no_syn(rule);
 	if (r->fail == RULES_FAIL_CLOSED)
-		rule_set_mark(rule, MARK_REFUSED);
+		rule_set_mark(rule, &r->marks, MARK_REFUSED);
 	rule_verdict(rule, NFT_RETURN, NULL);
 	return 0;
 }
@@ -171,7 +171,8 @@ static int add_begun_before(struct plan *p, const struct ruleset *r)
 /* Where it is closed the mark leads past the wall of ip rules, to the forward chain. */
 static void forward(struct plan_rule *rule, const struct ruleset *r)
 {
-	rule_set_mark(rule, r->fail == RULES_FAIL_CLOSED ? MARK_REFUSED : 0);
+	rule_set_mark(
+		rule, &r->marks, r->fail == RULES_FAIL_CLOSED ? MARK_REFUSED : MARK_NONE);
 	rule_verdict(rule, NFT_RETURN, NULL);
 }
 
@@ -181,7 +182,7 @@ static int add_admitted_before(struct plan *p, const struct ruleset *r)
 
 	if (!rule)
 		return -ENOMEM;
-	rule_is_direct(rule);
+	rule_is_direct(rule, &r->marks);
 	forward(rule, r);
 	return 0;
 }
@@ -192,20 +193,20 @@ static int add_verdicts(struct plan *p, const struct ruleset *r)
 
 	if (!rule)
 		return -ENOMEM;
-	rule_mark_is(rule, MARK_VERDICT_DIRECT);
-	rule_set_direct(rule);
+	rule_mark_is(rule, &r->marks, MARK_VERDICT_DIRECT);
+	rule_set_direct(rule, &r->marks);
 	forward(rule, r);
 	rule = rule_add(p, "from-client");
 	if (!rule)
 		return -ENOMEM;
-	rule_mark_is(rule, MARK_VERDICT_REFUSE);
+	rule_mark_is(rule, &r->marks, MARK_VERDICT_REFUSE);
 	rule_verdict(rule, NFT_RETURN, NULL);
 	if (r->queue == RULES_QUEUE_NONE)
 		return 0;
 	rule = rule_add(p, "from-client"); /* nobody judged: by the fail mode */
 	if (!rule)
 		return -ENOMEM;
-	rule_mark_differs(rule, MARK_VERDICT_DIVERT);
+	rule_mark_differs(rule, &r->marks, MARK_VERDICT_DIVERT);
 	forward(rule, r);
 	return 0;
 }
@@ -231,19 +232,19 @@ static int add_tproxy(
 	o->v[0] = NFT_OBJECT_COUNTER;
 	(void)snprintf(o->name, sizeof(o->name), "%s-%s-in", service->name,
 		rules_route_name(RULES_ROUTE_UNDECIDED));
-	rule_divert(rule, r->mark_divert);
+	rule_divert(rule, &r->marks);
 	return 0;
 }
 
 /* Past the wall of ip rules, to the forward chain, which counts and resets it: kinder to
    the client than an ICMP message. */
-static int add_refused(struct plan *p)
+static int add_refused(struct plan *p, const struct ruleset *r)
 {
 	struct plan_rule *rule = rule_add(p, "from-client");
 
 	if (!rule)
 		return -ENOMEM;
-	rule_set_mark(rule, MARK_REFUSED);
+	rule_set_mark(rule, &r->marks, MARK_REFUSED);
 	return 0;
 }
 
@@ -258,7 +259,7 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	rule_socket(rule, NFT_SOCKET_MARK, R1);
 	rule_tcp_port(rule, TCP_DPORT, R2);
 	rule_lookup(rule, OP_COUNTER_MAP, "count-in");
-	rule_divert(rule, r->mark_divert);
+	rule_divert(rule, &r->marks);
 	code = add_half_open(p, r);
 	if (!code && ruleset_has_admission(r))
 		code = add_admitted_before(p, r);
@@ -269,7 +270,7 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_tproxy(p, r, &r->services[i]);
 	if (!code && r->fail == RULES_FAIL_CLOSED)
-		code = add_refused(p);
+		code = add_refused(p, r);
 	return code;
 }
 
@@ -281,7 +282,7 @@ static int add_from_source(struct plan *p, const struct ruleset *r)
 		return -ENOMEM;
 	rule_socket(rule, NFT_SOCKET_TRANSPARENT, R1);
 	rule_equals_u8(rule, 1);
-	rule_divert(rule, r->mark_divert);
+	rule_divert(rule, &r->marks);
 	return 0;
 }
 
@@ -299,26 +300,27 @@ static int add_count(struct plan *p, const char *chain, uint32_t port, const cha
 
 /* What the forward chain does with a packet, and which. */
 struct forwarded {
-	void (*is)(struct plan_rule *rule); /* NULL: any */
+	/* NULL: any */
+	void (*is)(struct plan_rule *rule, const struct marks *m);
 	bool resets;
 	const char *map_in, *map_out; /* to the source, from it */
 };
 
-static void is_refused(struct plan_rule *rule)
+static void is_refused(struct plan_rule *rule, const struct marks *m)
 {
-	rule_mark_is(rule, MARK_REFUSED);
+	rule_mark_is(rule, m, MARK_REFUSED);
 }
 
 /* Counted first and alone: a lookup that misses ends its rule, not the decision. */
-static int add_forwarded(
-	struct plan *p, const struct forwarded *f, const char *chain, bool to_source)
+static int add_forwarded(struct plan *p, const struct ruleset *r,
+	const struct forwarded *f, const char *chain, bool to_source)
 {
 	struct plan_rule *rule = rule_add(p, chain);
 
 	if (!rule)
 		return -ENOMEM;
 	if (f->is)
-		f->is(rule);
+		f->is(rule, &r->marks);
 	rule_is_tcp(rule);
 	rule_tcp_port(rule, to_source ? TCP_DPORT : TCP_SPORT, R1);
 	rule_lookup(rule, OP_COUNTER_MAP, to_source ? f->map_in : f->map_out);
@@ -326,7 +328,7 @@ static int add_forwarded(
 	if (!rule)
 		return -ENOMEM;
 	if (f->is)
-		f->is(rule);
+		f->is(rule, &r->marks);
 	if (!f->resets) {
 		rule_verdict(rule, NF_ACCEPT, NULL);
 		return 0;
@@ -350,13 +352,13 @@ static int add_direct(
 					      "refused-out" };
 	bool open = r->fail == RULES_FAIL_OPEN;
 	int code = ruleset_has_admission(r)
-	                   ? add_forwarded(p, open ? &some_refused : &some_direct, chain,
-				     to_source)
+	                   ? add_forwarded(p, r, open ? &some_refused : &some_direct,
+				     chain, to_source)
 	                   : 0;
 
 	return code ? code
 	            : add_forwarded(
-			      p, open ? &any_direct : &any_refused, chain, to_source);
+			      p, r, open ? &any_direct : &any_refused, chain, to_source);
 }
 
 static int add_output(struct plan *p)
@@ -414,7 +416,7 @@ static int add_chains(struct plan *p, const struct ruleset *r)
 	if (!code)
 		code = wanted_base_chain(p, "forward", NF_INET_FORWARD, PRIORITY_FILTER);
 	return code ? code
-	            : wanted_base_chain(p, "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER);
+	            : wanted_base_chain(p, "output", NF_INET_LOCAL_OUT, PRIORITY_OUTPUT);
 }
 
 static int add_rules(struct plan *p, const struct ruleset *r)

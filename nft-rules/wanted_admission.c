@@ -13,7 +13,6 @@
  *
  * A packet that comes back from the queue goes on with the next base chain.
  */
-#include "nft-rules/marks.h"
 #include "nft-rules/ranges.h"
 #include "nft-rules/rule_build.h"
 #include "nft-rules/wanted.h"
@@ -143,7 +142,8 @@ int wanted_admission_chains(struct plan *p, const struct ruleset *r)
 
 /* ---- rules ---- */
 
-static void give_verdict(struct plan_rule *rule, enum rules_verdict verdict)
+static void give_verdict(
+	struct plan_rule *rule, const struct marks *m, enum rules_verdict verdict)
 {
 	if (verdict == RULES_DROP) {
 		rule_is_tcp(rule);
@@ -152,7 +152,7 @@ static void give_verdict(struct plan_rule *rule, enum rules_verdict verdict)
 		rule_verdict(rule, NF_DROP, NULL);
 		return;
 	}
-	rule_set_mark(rule,
+	rule_set_mark(rule, m,
 		verdict == RULES_DIRECT ? MARK_VERDICT_DIRECT : MARK_VERDICT_REFUSE);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 }
@@ -206,7 +206,7 @@ static int add_table_rules(struct plan *p, const struct ruleset *r, const struct
 		if (!rule)
 			return -ENOMEM;
 		rule_address(rule, families[i % 2] == AF_INET6, true, set);
-		give_verdict(rule, by_prefix[i / 2]);
+		give_verdict(rule, &r->marks, by_prefix[i / 2]);
 	}
 	return r->queue == RULES_QUEUE_NONE ? 0 : add_queue(p, r, t);
 }
@@ -234,7 +234,7 @@ static int add_own_tables(struct plan *p, const struct ruleset *r)
 	return 0;
 }
 
-static int add_before(struct plan *p)
+static int add_before(struct plan *p, const struct ruleset *r)
 {
 	struct plan_rule *rule = rule_add(p, "admit");
 
@@ -245,11 +245,11 @@ static int add_before(struct plan *p)
 	rule = rule_add(p, "admit");
 	if (!rule)
 		return -ENOMEM;
-	rule_set_mark(rule, 0);
+	rule_set_mark(rule, &r->marks, MARK_NONE);
 	rule = rule_add(p, "admit");
 	if (!rule)
 		return -ENOMEM;
-	rule_is_direct(rule);
+	rule_is_direct(rule, &r->marks);
 	rule_verdict(rule, NFT_RETURN, NULL);
 	return 0;
 }
@@ -274,7 +274,7 @@ static int add_entrance(struct plan *p, const struct ruleset *r, int family)
 
 int wanted_admission_rules(struct plan *p, const struct ruleset *r)
 {
-	int code = add_before(p);
+	int code = add_before(p, r);
 
 	if (!code)
 		code = add_own_tables(p, r);

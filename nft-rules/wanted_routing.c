@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The policy routing of a ruleset, as policy.h draws it. */
-#include "nft-rules/marks.h"
 #include "nft-rules/policy.h"
 #include "nft-rules/wanted.h"
 
@@ -12,8 +11,8 @@
 
 #define LOOPBACK 1U /* lo is always the first interface of a network namespace */
 
-/* The wall's ip rules, behind rule_priority. */
-enum { WALL_REFUSED = 1, WALL_OWN, WALL_PORTS, WALL_END };
+/* Our ip rules, from rule_priority on. */
+enum { RULE_OWN, RULE_DIVERT, RULE_REFUSED, RULE_PORTS, RULE_END };
 
 static int add_ip_rule(struct plan *p, const struct plan_ip_rule *rule)
 {
@@ -55,7 +54,7 @@ static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
 
 	for (size_t i = 0; i < r->n_services && !code; i++)
 		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = r->rule_priority + WALL_PORTS,
+					      .priority = r->rule_priority + RULE_PORTS,
 					      .port = r->services[i].port,
 					      .action = FR_ACT_TO_TBL,
 					      .to = POLICY_WALL_TABLE(r->route_table) });
@@ -65,36 +64,24 @@ static int add_wall_ports(struct plan *p, const struct ruleset *r, int family)
 	return code;
 }
 
-/* See policy.h. */
 static int add_wall(struct plan *p, const struct ruleset *r, int family)
 {
-	const uint32_t end = r->rule_priority + WALL_END;
 	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = r->rule_priority + WALL_REFUSED,
-					  .mark = MARK_REFUSED,
-					  .mask = MARK_MASK,
+					  .priority = r->rule_priority + RULE_REFUSED,
+					  .mark = mark_bits(&r->marks, MARK_REFUSED),
+					  .mask = r->marks.mask,
 					  .action = FR_ACT_GOTO,
-					  .to = end });
+					  .to = r->rule_priority + RULE_END });
 
-	if (!code)
-		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = r->rule_priority + WALL_OWN,
-					      .from_here = true,
-					      .action = FR_ACT_GOTO,
-					      .to = end });
-	if (!code)
-		code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					      .priority = end,
-					      .action = FR_ACT_NOP });
 	return code ? code : add_wall_ports(p, r, family);
 }
 
-static int add_routing(struct plan *p, const struct ruleset *r, int family)
+static int add_divert(struct plan *p, const struct ruleset *r, int family)
 {
 	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
-					  .priority = r->rule_priority,
-					  .mark = r->mark_divert,
-					  .mask = MARK_MASK,
+					  .priority = r->rule_priority + RULE_DIVERT,
+					  .mark = r->marks.divert,
+					  .mask = r->marks.mask,
 					  .action = FR_ACT_TO_TBL,
 					  .to = r->route_table });
 	struct plan_route *route = code ? NULL : plan_add_route(p);
@@ -105,10 +92,28 @@ static int add_routing(struct plan *p, const struct ruleset *r, int family)
 	route->table = r->route_table;
 	route->type = RTN_LOCAL;
 	route->oif = LOOPBACK;
-	if (r->fail == RULES_FAIL_CLOSED &&
-		wanted_has_family(r->sources, r->n_sources, family))
-		return add_wall(p, r, family);
 	return 0;
+}
+
+/* See policy.h. */
+static int add_routing(struct plan *p, const struct ruleset *r, int family)
+{
+	const uint32_t end = r->rule_priority + RULE_END;
+	int code = add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					  .priority = r->rule_priority + RULE_OWN,
+					  .from_here = true,
+					  .action = FR_ACT_GOTO,
+					  .to = end });
+
+	if (!code)
+		code = add_divert(p, r, family);
+	if (!code && r->fail == RULES_FAIL_CLOSED &&
+		wanted_has_family(r->sources, r->n_sources, family))
+		code = add_wall(p, r, family);
+	return code ? code
+	            : add_ip_rule(p, &(struct plan_ip_rule){ .family = family,
+					     .priority = end,
+					     .action = FR_ACT_NOP });
 }
 
 /* A family that has no address is left alone: the kernel may lack IPv6. */

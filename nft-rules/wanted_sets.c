@@ -12,7 +12,6 @@
  *
  * A counter is named service-route-direction: rules_counters() takes it apart again.
  */
-#include "nft-rules/marks.h"
 #include "nft-rules/wanted.h"
 
 #include <arpa/inet.h>
@@ -131,7 +130,7 @@ static void counter_name(char name[static PLAN_NAME_MAX],
 
 /* Which marks are counted as which route. MARK_LISTENER only outwards: see above. */
 static const struct counted {
-	uint32_t mark;
+	enum mark mark;
 	enum rules_route route;
 	bool in;
 } counted[] = {
@@ -212,6 +211,7 @@ static int add_service_elements(
 	struct plan *p, const struct rules_service *s, const struct ruleset *r)
 {
 	char in[PLAN_NAME_MAX], out[PLAN_NAME_MAX];
+	uint32_t mark;
 	int code = add_port(p, "services", s->port, "");
 
 	if (!code)
@@ -219,9 +219,10 @@ static int add_service_elements(
 	for (size_t i = 0; i < N_COUNTED && !code; i++) {
 		counter_name(in, s, counted[i].route, "in");
 		counter_name(out, s, counted[i].route, "out");
-		code = add_mark_port(p, "count-out", counted[i].mark, s->port, out);
+		mark = mark_bits(&r->marks, counted[i].mark);
+		code = add_mark_port(p, "count-out", mark, s->port, out);
 		if (!code && counted[i].in)
-			code = add_mark_port(p, "count-in", counted[i].mark, s->port, in);
+			code = add_mark_port(p, "count-in", mark, s->port, in);
 	}
 	counter_name(in, s, RULES_ROUTE_UNDECIDED, "in");
 	if (!code)

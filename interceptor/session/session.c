@@ -185,9 +185,17 @@ bool session_set_account(struct session *s, struct str name, int64_t id)
 	return true;
 }
 
+static void set_mark(struct session *s, enum mark mark)
+{
+	const struct settings *settings = s->host->settings;
+	struct marks marks = marks_of(settings->mark_mask, settings->mark);
+
+	stream_mark(s->client, mark_bits(&marks, mark));
+}
+
 void session_set_route(struct session *s, enum route route)
 {
-	static const uint32_t marks[ROUTE_COUNT] = {
+	static const enum mark marks[ROUTE_COUNT] = {
 		[ROUTE_SOURCE] = MARK_SOURCE,
 		[ROUTE_BUSY] = MARK_BUSY,
 		[ROUTE_LOCAL] = MARK_LOCAL,
@@ -199,7 +207,7 @@ void session_set_route(struct session *s, enum route route)
 		session_set_live(s, false); /* at the source */
 	s->route = route;
 	if (s->client)
-		stream_mark(s->client, marks[route]);
+		set_mark(s, marks[route]);
 }
 
 void session_set_live(struct session *s, bool live)
@@ -251,7 +259,7 @@ static struct session *make(struct host *h, const struct service_handler *servic
 	s->accepted_at = h->ops->now(h);
 	s->client = client;
 	stream_set_owner(client, session_client_event, s);
-	stream_mark(client, MARK_UNDECIDED);
+	set_mark(s, MARK_UNDECIDED);
 	return s;
 }
 

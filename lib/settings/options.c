@@ -136,6 +136,16 @@ static const struct option root_rows[] = {
 		.choices = smart_host_verify_choices,
 		.help = "by what we know the smart host when it is reached by TLS: a "
 			"certificate for its name by a known authority, or not at all" },
+	{ "mark_mask", OPTION_BITS, ROOT(mark_mask), "0x78000000", .least = 4,
+		.help = "the four bits of firewall marks that are ours: the lowest one "
+			"of connections, the others of packets and sockets. All other "
+			"bits are left alone. `mailferry check` says who else uses them, "
+			"and proposes four that nobody does. After a change: `mailferry "
+			"rules remove` before" },
+	{ "mark", OPTION_BITS, ROOT(mark), "0",
+		.help = "the mark of packets that are diverted to the interceptor, for a "
+			"firewall that has to let them in: one or more of the upper three "
+			"bits of mark_mask; 0: the lowest of them" },
 	{ "route_table", OPTION_NUMBER, ROOT(route_table), "19782", .least = 256,
 		.most = 2147483646,
 		.help = "number of the routing table that delivers what is diverted; it "

@@ -11,6 +11,7 @@ enum option_kind {
 	OPTION_SWITCH,     /* bool */
 	OPTION_NUMBER,     /* uint32_t */
 	OPTION_PORT,       /* uint16_t */
+	OPTION_BITS,       /* uint32_t, "0x78000000" */
 	OPTION_CHOICE,     /* an enum: place in .choices */
 	OPTION_PATH,       /* char *, absolute */
 	OPTION_PATHS,      /* struct settings_files */

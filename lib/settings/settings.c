@@ -202,6 +202,21 @@ static int check_services(const char *name, const struct settings *s, struct err
 	return 0;
 }
 
+/* `mark` lies in the upper three bits of `mark_mask`. */
+static int settle_mark(const char *name, struct settings *s, struct error *err)
+{
+	uint32_t packets = s->mark_mask & (s->mark_mask - 1);
+
+	if (!s->mark)
+		s->mark = packets & -packets;
+	if (s->mark & ~packets)
+		return error_set(err, -EINVAL,
+			"%s: `mark` 0x%x has bits that are none of 0x%x, the upper three "
+			"of `mark_mask`; leave it out, or take one of those",
+			name, s->mark, packets);
+	return 0;
+}
+
 #define SOCKET_PATH_MAX 107 /* sun_path without its NUL, unix(7) */
 
 /* What follows from other options, and what must fit together. */
@@ -223,6 +238,9 @@ static int complete(const char *name, struct settings *s, struct error *err)
 			"%s: tls: %zu in `certificate` and %zu in `key`; each "
 			"certificate needs its key, in the same order",
 			name, s->tls.certificates.n, s->tls.keys.n);
+	r = settle_mark(name, s, err);
+	if (r < 0)
+		return r;
 	if (!s->key_file && asprintf(&s->key_file, "%s/key", s->state_dir) < 0) {
 		s->key_file = NULL;
 		return error_set(err, -ENOMEM, "no memory");

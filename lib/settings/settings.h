@@ -146,6 +146,8 @@ struct settings {
 	bool fail_explicit; /* the admin wrote it. Not so: open, but closed as soon as an
 	                       account lives here (its source mailbox is stale) */
 	uint32_t workers;   /* interceptor processes; 0: one per CPU */
+	uint32_t mark_mask; /* our bits of firewall marks (nft-rules/marks.h) */
+	uint32_t mark;      /* of what is diverted, in it */
 	uint32_t route_table;     /* ours alone, and the next one */
 	uint32_t rule_preference; /* of our first ip rule */
 	uint16_t listen_port; /* the first of SERVICE_COUNT, where our listeners wait */

@@ -58,6 +58,31 @@ static int parse_number(const struct option *o, void *base, size_t index,
 	return 0;
 }
 
+static unsigned count_bits(uint32_t bits)
+{
+	unsigned n = 0;
+
+	for (; bits; bits &= bits - 1)
+		n++;
+	return n;
+}
+
+static int parse_bits(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	char *end = NULL;
+	unsigned long value = strtoul(text, &end, 0);
+
+	(void)index;
+	if (!isdigit((unsigned char)*text) || *end || value > UINT32_MAX ||
+		(o->least && count_bits((uint32_t)value) != o->least))
+		return error_set(err, -EINVAL,
+			"`%s` is a number as in \"0x10000000\"%s, not \"%s\" (%s)",
+			o->name, o->least ? ", with four bits" : "", text, o->help);
+	*(uint32_t *)field(o, base) = (uint32_t)value;
+	return 0;
+}
+
 static int parse_choice(const struct option *o, void *base, size_t index,
 	const char *text, struct error *err)
 {
@@ -308,6 +333,11 @@ static void print_port(const struct option *o, const void *base, FILE *to)
 	(void)fprintf(to, "%u", *(const uint16_t *)const_field(o, base));
 }
 
+static void print_bits(const struct option *o, const void *base, FILE *to)
+{
+	(void)fprintf(to, "0x%08x", *(const uint32_t *)const_field(o, base));
+}
+
 static void print_choice(const struct option *o, const void *base, FILE *to)
 {
 	print_quoted(o->choices[*(const int *)const_field(o, base)], to);
@@ -412,6 +442,7 @@ static const struct kind {
 	[OPTION_SWITCH] = { parse_switch, print_switch },
 	[OPTION_NUMBER] = { parse_number, print_number },
 	[OPTION_PORT] = { parse_number, print_port },
+	[OPTION_BITS] = { parse_bits, print_bits },
 	[OPTION_CHOICE] = { parse_choice, print_choice },
 	[OPTION_PATH] = { parse_path, print_text },
 	[OPTION_PATHS] = { parse_paths, print_paths },

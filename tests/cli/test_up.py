@@ -84,20 +84,24 @@ def test_counters_go_on(house):
     nothing_left()
 
 
-def test_table_and_preference(house):
+def test_table_preference_and_marks(house):
     """Where they are in the way of somebody, the admin has them elsewhere."""
     house.config.write_text(house.config.read_text() +
-                            "route_table = 4242\nrule_preference = 700\n")
+                            "route_table = 4242\nrule_preference = 700\n"
+                            "mark_mask = 0x00f00000\nmark = 0x00400000\n")
     process = house.up()
     serving(house)
     expect(rules_state(house) == "in place", "in")
-    rule = subprocess.run(["ip", "rule", "show", "priority", "700"], capture_output=True, text=True,
+    rule = subprocess.run(["ip", "rule", "show", "priority", "701"], capture_output=True, text=True,
                           check=True).stdout
-    expect("lookup 4242" in rule, rule)
+    expect("fwmark 0x400000/0xe00000 lookup 4242" in rule, rule)
+    expect("0x70000000" not in house.good("rules", "show"), "none of the usual bits")
     stop(process)
     nothing_left()
-    for line, word in (("route_table = 254", "route_table"), ("rule_preference = 5", "preference")):
-        house.config.write_text(house.config.read_text().split("route_table")[0] + line + "\n")
+    base = house.config.read_text().split("route_table")[0]
+    for line, word in (("route_table = 254", "route_table"), ("rule_preference = 5", "preference"),
+                       ("mark_mask = 0xff", "four bits"), ("mark = 0x1", "of `mark_mask`")):
+        house.config.write_text(base + line + "\n")
         house.bad(word, "rules", "install", code=2)
 
 
@@ -332,21 +336,20 @@ def test_closed_at_boot(house):
 TAKEN_AWAY = (["nft", "flush", "ruleset"], ["nft", "delete", "table", "inet", "mailferry"],
               ["nft", "flush", "chain", "inet", "mailferry", "prerouting"],
               ["nft", "delete", "element", "inet", "mailferry", "services", "{ 143 }"],
-              ["ip", "rule", "del", "priority", "1000"],
+              ["ip", "rule", "del", "priority", "1000"], ["ip", "rule", "del", "priority", "1001"],
               ["ip", "route", "flush", "table", "19782"])
 
 
 def test_status_sees_settings_that_spoil_it(house):
     process = house.up()
     serving(house)
-    for path, spoilt, good in (("ip_forward", "0", "1"), ("conf/all/src_valid_mark", "1", "0")):
+    for path, spoilt, good in (("ip_forward", "0", "1"), ("fwmark_reflect", "1", "0")):
         for value in (spoilt, good):
             with open(f"/proc/sys/net/ipv4/{path}", "w", encoding="utf-8") as file:
                 file.write(value)
             attention = json.loads(house.good("status", "--json"))["attention"]
-            name = path.split("/")[-1]
-            expect(any(f"net.ipv4.{'conf.all.' if '/' in path else ''}{name}=" in line
-                       for line in attention) == (value == spoilt), attention)
+            expect(any(f"net.ipv4.{path}=" in line for line in attention) == (value == spoilt),
+                   attention)
     stop(process)
 
 
@@ -550,7 +553,8 @@ def test_check_without_a_source(house):
     expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
 
 
-TESTS = [test_rules, test_counters_go_on, test_table_and_preference, test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
+TESTS = [test_rules, test_counters_go_on, test_table_preference_and_marks,
+             test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,

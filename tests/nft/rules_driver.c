@@ -5,7 +5,7 @@
  *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
  * [service=NAME:PORT[:UPSTREAM[:LISTENER]]] [unseen=NAME:PORT] [fail=open|closed]
  * [admit=PREFIX=VERDICT[=PORT]] [queue=none|nft|xt[:N]]
- * [table=NUMBER]
+ * [table=NUMBER] [marks=MASK:MARK]
  *
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
  * found something; 2: wrong use.
@@ -126,6 +126,18 @@ static int take_table(struct ruleset *r, const char *value)
 	return str_to_u32(str_from(value), &r->route_table) ? 0 : -EINVAL;
 }
 
+/* MASK:MARK, as in 0x78000000:0x10000000 */
+static int take_marks(struct ruleset *r, const char *value)
+{
+	char *end;
+	unsigned long mask = strtoul(value, &end, 0);
+
+	if (*end != ':')
+		return -EINVAL;
+	r->marks = marks_of((uint32_t)mask, (uint32_t)strtoul(end + 1, NULL, 0));
+	return 0;
+}
+
 static const struct word {
 	const char *name;
 	int (*take)(struct ruleset *r, const char *value);
@@ -138,6 +150,7 @@ static const struct word {
 	{ "admit=", take_admission },
 	{ "queue=", take_queue },
 	{ "table=", take_table },
+	{ "marks=", take_marks },
 };
 
 static int take_word(struct ruleset *r, const char *argument)
@@ -240,8 +253,7 @@ static void print_collision(void *context, enum collision kind, const char *sent
 
 static int run_collisions(const struct ruleset *r, struct error *err)
 {
-	(void)r;
-	return collisions_find(print_collision, NULL, err);
+	return collisions_find(r, print_collision, NULL, err);
 }
 
 static int run_probe_queue(const struct ruleset *r, struct error *err)

@@ -31,7 +31,7 @@ def test_install_and_remove_leave_nothing(lab):
         equal(before, lab.state())
     assert lab.rules("remove").stdout == "unchanged\n"
     equal(before, lab.state())
-    assert len(lab.check(*OPEN)) == 5, "table, two ip rules, two routes"
+    assert len(lab.check(*OPEN)) == 9, "table, six ip rules, two routes"
     lab.router.run("ip", "rule", "del", "pref", "77")
     lab.router.run("nft", "flush", "ruleset")
 
@@ -119,8 +119,9 @@ TAMPER = [
      r"not wanted: element 10.9.9.9 of set source4$"),
     ("nft delete element inet mailferry count-in { 0x40000000 . 143 }",
      r'missing: element 0x40000000 . 143 : "imap-source-in" of set count-in$'),
-    ("ip rule del pref 1000", r"missing: ip rule add pref 1000 fwmark 0x10000000/0x70000000 lookup 19782$"),
-    ("ip -6 rule del pref 1000", r"missing: ip -6 rule add pref 1000 .* lookup 19782$"),
+    ("ip rule del pref 1001", r"missing: ip rule add pref 1001 fwmark 0x10000000/0x70000000 lookup 19782$"),
+    ("ip -6 rule del pref 1001", r"missing: ip -6 rule add pref 1001 .* lookup 19782$"),
+    ("ip -6 rule del pref 1000", r"missing: ip -6 rule add pref 1000 iif lo goto 1004$"),
     ("ip rule add pref 900 from 10.0.0.0/8 lookup 19782",
      r"not wanted: ip rule add pref 900 .*lookup 19782 \(and more conditions\)$"),
     ("ip route flush table 19782", r"missing: ip route add local default dev lo table 19782$"),
@@ -158,8 +159,7 @@ def handle_of(lab, chain):
 
 
 TAMPER_WALL = [
-    ("ip rule del pref 1001", r"missing: ip rule add pref 1001 fwmark 0x70000000/0x70000000 goto 1004$"),
-    ("ip -6 rule del pref 1002", r"missing: ip -6 rule add pref 1002 iif lo goto 1004$"),
+    ("ip rule del pref 1002", r"missing: ip rule add pref 1002 fwmark 0x70000000/0x70000000 goto 1004$"),
     ("ip rule del pref 1003 ipproto tcp dport 25",
      r"missing: ip rule add pref 1003 ipproto tcp dport 25 lookup 19783$"),
     ("ip -6 rule del pref 1004", r"missing: ip -6 rule add pref 1004 nop$"),
@@ -275,10 +275,10 @@ def test_probe(lab):
                                         "named-counters", "policy-routing-ipv6"}
     assert all(row[1] == "0" for row in rows), rows
     assert "mailferry" not in lab.router.text("nft", "list", "tables")
-    lab.router.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=1")
+    lab.router.run("sysctl", "-qw", "net.ipv4.fwmark_reflect=1")
     probe = lab.rules("probe").stdout
-    lab.router.run("sysctl", "-qw", "net.ipv4.conf.all.src_valid_mark=0")
-    assert re.search(r"^src-valid-mark -\d+ .*src_valid_mark=0$", probe, re.M), probe
+    lab.router.run("sysctl", "-qw", "net.ipv4.fwmark_reflect=0")
+    assert re.search(r"^fwmark-reflect-ipv4 -\d+ .*fwmark_reflect=0$", probe, re.M), probe
 
 
 # ---- what packets do ----

@@ -6,12 +6,13 @@
 """
 
 import errno
+import re
 import socket
 import sys
 import time
 
-from network import CLIENT4, CLIENT6, SOURCE4, SOURCE6
-from rules_lab import CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, exchange, main
+from network import CLIENT4, CLIENT6, SOURCE4, SOURCE6, transparent
+from rules_lab import (CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, equal, exchange, main)
 
 
 def test_the_wall_holds_without_the_table(lab):
@@ -125,6 +126,16 @@ def test_collisions_of_marks_are_named(lab):
     lab.rules("install", *CLOSED)
     lines = lab.rules("collisions").stdout.splitlines()
     assert len(lines) == 1 and "table inet wan, chain pre" in lines[0], lines
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet late { chain pre { type filter hook prerouting priority 0;
+            meta mark set meta mark and 0xf8ffffff or 0x01000000
+            meta mark set 0x7
+            }
+        }""")
+    lines = lab.rules("collisions").stdout.splitlines()
+    assert len(lines) == 2 and any("table inet late, chain pre (prerouting, priority 0)" in line
+                                   for line in lines), lines
+    lab.router.run("nft", "delete", "table", "inet", "late")
     lab.router.run("nft", "flush", "chain", "inet", "wan", "pre")
     lab.router.run("nft", "add", "rule", "inet", "wan", "pre", "meta mark set ct mark")
     assert lab.rules("collisions").stdout == ""
@@ -136,9 +147,135 @@ def test_collisions_of_marks_are_named(lab):
                        "lookup", "201")
         lines = lab.rules("collisions").stdout.splitlines()
         assert len(lines) == 1 and "preference 99 (fwmark 0x40000000/0xf0000000)" in lines[0], lines
+        # 0x2, 0x80000/0xff0000 and 0xf0000000 are taken
+        assert lines[0].endswith('or set mark_mask = "0x0f000000"'), lines
+        free = ("marks=0x0f000000:0x02000000", "table=19790")
+        assert lab.rules("collisions", *free).stdout == ""
         lab.router.run("ip", *family, "rule", "del", "pref", "99")
     for rule in NO_COLLISIONS:
         lab.router.run("ip", "rule", "del", *rule.split())
+    lab.rules("remove")
+
+
+def test_a_routing_table_of_others(lab):
+    """We take nothing of theirs, and never delete it."""
+    before = lab.state()
+    for family, to in (("-4", "10.9.0.0/16"), ("-6", "2001:db8:9::/48")):
+        via = CLIENT4 if family == "-4" else CLIENT6
+        for table in ("19782", "19783"):
+            lab.router.run("ip", family, "route", "add", to, "via", via, "table", table)
+            theirs = lab.state()
+            done = lab.rules("install", *OPEN, ok=False)
+            assert f"routing table {table} is in use by somebody else" in done.stderr, done
+            equal(theirs, lab.state())
+            lines = lab.rules("collisions").stdout.splitlines()
+            assert len(lines) == 1 and f"routing table {table} is in use" in lines[0], lines
+            lab.rules("install", *OPEN, "table=19790")
+            lab.rules("remove", "table=19790")
+            equal(theirs, lab.state())
+            lab.router.run("ip", family, "route", "del", to, "table", table)
+    lab.router.run("ip", "rule", "add", "pref", "90", "fwmark", "0x1", "lookup", "19782")
+    lines = lab.rules("collisions").stdout.splitlines()
+    assert len(lines) == 1 and "(preference 90) leads there" in lines[0], lines
+    lab.router.run("ip", "rule", "del", "pref", "90")
+    equal(before, lab.state())
+
+
+def diverted(lab, words, mark=MARK_LISTENER, size=50000):
+    """Each family's client reaches our listener, and bytes pass both ways."""
+    for family, client, source in FAMILIES:
+        with lab.listen(lab.router, family, LISTENER, mark, through=True) as listener:
+            with lab.connect(family, source) as sock:
+                peer, name = listener.accept()
+                peer.settimeout(5)
+                with peer:
+                    assert name[0] == client, (words, name)
+                    exchange(sock, peer, size)
+
+
+def test_marks_saved_and_restored_by_others(lab):
+    """The whole mark, also of a diverted packet at INPUT, and back to our answers."""
+    lab.router.run("nft", "-f", "-", stdin="""
+        table inet theirs {
+          chain pre { type filter hook prerouting priority mangle; meta mark set ct mark; }
+          chain in { type filter hook input priority mangle; ct mark set meta mark; }
+          chain out { type route hook output priority mangle; meta mark set ct mark; }
+          chain post { type filter hook postrouting priority mangle; ct mark set meta mark; }
+        }""")
+    for words in (OPEN, CLOSED, [*CLOSED, "marks=0x00f00000:0x00400000"]):
+        lab.rules("install", *words)
+        before = lab.counters()["imap", "undecided"]
+        diverted(lab, words, 0x00200000 if "marks" in words[-1] else MARK_LISTENER)
+        after = lab.counters()["imap", "undecided"]
+        # what leaves is counted by its socket's mark, before others change it
+        assert after[3] - before[3] > (100000 if "marks" not in words[-1] else 0), (before, after)
+    lab.router.run("nft", "delete", "table", "inet", "theirs")
+    lab.rules("remove")
+
+
+def test_source_address_checks(lab):
+    """rp_filter 0, 1, 2, with and without src_valid_mark, towards the client and back."""
+    for strict in ("0", "1", "2"):
+        for valid in ("0", "1"):
+            for where in ("all", "toclient", "tosource", "lo"):
+                lab.router.run("sysctl", "-qw", f"net.ipv4.conf.{where}.rp_filter={strict}",
+                               f"net.ipv4.conf.{where}.src_valid_mark={valid}")
+            for words in (OPEN, CLOSED):
+                lab.rules("install", *words)
+                diverted(lab, (strict, valid), size=5000)
+                upstream(lab)
+    for where in ("all", "toclient", "tosource", "lo"):
+        lab.router.run("sysctl", "-qw", f"net.ipv4.conf.{where}.rp_filter=0",
+                       f"net.ipv4.conf.{where}.src_valid_mark=0")
+    lab.rules("remove")
+
+
+def upstream(lab):
+    """From the client's own address to the source, and its answers back to us."""
+    for family, client, source in FAMILIES:
+        with lab.listen(lab.net.source, family, 143) as there, \
+                lab.router.socket(family) as ours:
+            transparent(ours)
+            ours.bind((client, 0))
+            ours.connect((source, 143))
+            peer, name = there.accept()
+            peer.settimeout(5)
+            with peer:
+                assert name[0] == client, name
+                exchange(ours, peer, 5000)
+
+
+def test_only_our_bits_of_a_mark_change(lab):
+    """A multi-WAN host marks everything 0x2 in 0xff; its bits are there behind us, too."""
+    for marks, listener in (("0x78000000:0x10000000", MARK_LISTENER),
+                            ("0x0f000000:0x08000000", 0x04000000),
+                            ("0x00000f00:0x00000200", 0x00000400)):
+        words = [*OPEN, f"marks={marks}", "admit=10.71.1.0/24=direct", "admit=fd71:1::/64=direct"]
+        lab.router.run("nft", "-f", "-", stdin="""
+            table inet theirs {
+              counter kept { }
+              counter lost { }
+              chain pre { type filter hook prerouting priority mangle;
+                meta mark set meta mark and 0xffffff00 or 0x2; ct mark set meta mark; }
+              chain passing { type filter hook forward priority -1;
+                meta mark and 0xff == 0x2 ct mark and 0xff == 0x2 counter name kept return
+                counter name lost; }
+              chain entering { type filter hook input priority mangle;
+                meta mark and 0xff == 0x2 counter name kept return
+                counter name lost; }
+            }""")
+        lab.rules("install", *[word for word in words if not word.startswith("admit")])
+        diverted(lab, words, listener)
+        lab.rules("install", *words)
+        for family, client, source in FAMILIES:
+            with lab.listen(lab.net.source, family, 143) as there, \
+                    lab.connect(family, source) as sock, there.accept()[0] as peer:
+                peer.settimeout(5)
+                exchange(sock, peer, 5000)
+        listing = lab.router.text("nft", "list", "counters", "table", "inet", "theirs")
+        packets = [int(n) for n in re.findall(r"packets (\d+)", listing)]
+        assert packets[0] > 20 and packets[1] == 0, listing
+        lab.router.run("nft", "delete", "table", "inet", "theirs")
     lab.rules("remove")
 
 

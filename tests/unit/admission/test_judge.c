@@ -137,10 +137,12 @@ static void test_flow_probe(void **state)
 
 static void test_marks(void **state)
 {
+	struct judge j = { .marks = marks_of(0x78000000, 0x10000000) };
+
 	(void)state;
-	assert_int_equal(judge_mark(JUDGE_DIVERT, 0), MARK_VERDICT_DIVERT);
-	assert_int_equal(judge_mark(JUDGE_REFUSE, 0x82), MARK_VERDICT_REFUSE | 0x82);
-	assert_int_equal(judge_mark(JUDGE_LEAVE, 0xffffffff), 0xffffffff & ~MARK_MASK);
+	assert_int_equal(judge_mark(&j, JUDGE_DIVERT, 0), 0x30000000);
+	assert_int_equal(judge_mark(&j, JUDGE_REFUSE, 0x82), 0x70000082);
+	assert_int_equal(judge_mark(&j, JUDGE_LEAVE, 0xffffffff), 0x8fffffff);
 }
 
 /* ---- load ---- */

@@ -126,17 +126,17 @@ static void test_text(void **state)
 		/* without prefixes and queue nobody judges */
 		{ "admi", false, false },
 		{ "ct mark", false, false },
-		{ "# ip rule add pref 1000 fwmark 0x10000000/0x70000000 lookup 19782\n",
+		{ "# ip -6 rule add pref 1000 iif lo goto 1004\n", true, true },
+		{ "# ip rule add pref 1001 fwmark 0x10000000/0x70000000 lookup 19782\n",
 			true, true },
 		{ "# ip -6 route add local default dev lo table 19782\n", true, true },
 		{ "\t\tmeta mark set meta mark & 0x8fffffff | 0x70000000\n", false,
 			true },
-		{ "# ip rule add pref 1001 fwmark 0x70000000/0x70000000 goto 1004\n",
+		{ "# ip rule add pref 1002 fwmark 0x70000000/0x70000000 goto 1004\n",
 			false, true },
-		{ "# ip -6 rule add pref 1002 iif lo goto 1004\n", false, true },
 		{ "# ip rule add pref 1003 ipproto tcp dport 25 lookup 19783\n", false,
 			true },
-		{ "# ip rule add pref 1004 nop\n", false, true },
+		{ "# ip rule add pref 1004 nop\n", true, true },
 		{ "# ip -6 route add prohibit 2001:db8::10 table 19783\n", false, true },
 	};
 
@@ -422,7 +422,7 @@ static void double_route(struct plan *p)
 
 static void alter_ip_rule(struct plan *p)
 {
-	p->ip_rules[0].mask = 0xff;
+	p->ip_rules[1].mask = 0xff;
 }
 
 static void test_diff(void **state)
@@ -451,7 +451,7 @@ static void test_diff(void **state)
 		{ alter_priority,
 			"altered: chain output { type filter hook output priority 7; "
 			"policy accept; }; wanted: chain output { type filter hook "
-			"output priority 0; policy accept; }\n",
+			"output priority -310; policy accept; }\n",
 			true, false },
 		{ alter_element,
 			"missing: element 143 of set services\n"
@@ -461,8 +461,8 @@ static void test_diff(void **state)
 			"not wanted: ip route add local default dev lo table 19782\n",
 			false, true },
 		{ alter_ip_rule,
-			"altered: ip rule add pref 1000 fwmark 0x10000000/0x000000ff "
-			"lookup 19782; wanted: ip rule add pref 1000 fwmark "
+			"altered: ip rule add pref 1001 fwmark 0x10000000/0x000000ff "
+			"lookup 19782; wanted: ip rule add pref 1001 fwmark "
 			"0x10000000/0x70000000 lookup 19782\n",
 			false, true },
 	};

@@ -92,7 +92,7 @@ static void table_zero(struct ruleset *r)
 
 static void mark_zero(struct ruleset *r)
 {
-	r->mark_divert = 0;
+	r->marks.divert = 0;
 }
 
 static void test_validate(void **state)
@@ -166,7 +166,8 @@ static void test_from_settings(void **state)
 				   "domains = {\"example.com\"}\n"
 				   "strategy = \"after-logoff\"\n"
 				   "fail = \"open\"\n"
-				   "source_moved_to = \"198.51.100.7\"\n";
+				   "source_moved_to = \"198.51.100.7\"\n"
+				   "mark_mask = \"0x00001b00\"\nmark = 0x1000\n";
 	struct settings s;
 	struct error err = { 0 };
 	struct ruleset r;
@@ -188,6 +189,40 @@ static void test_from_settings(void **state)
 				       r.services[i].port == 143 &&
 				       r.services[i].upstream_port == 143);
 	assert_true(imap);
+	assert_int_equal(r.marks.mask, 0x1a00);
+	assert_int_equal(r.marks.direct, 0x100);
+}
+
+/* Whatever bits they are, no two marks are the same and none is 0. */
+static void test_marks(void **state)
+{
+	static const struct {
+		uint32_t mask, mark, refused, listener;
+	} rows[] = {
+		{ 0x78000000, 0x10000000, 0x70000000, 0x20000000 },
+		{ 0x78000000, 0x40000000, 0x70000000, 0x20000000 },
+		{ 0x78000000, 0x70000000, 0x10000000, 0x20000000 },
+		{ 0x00001b00, 0x00000200, 0x00001a00, 0x00000800 },
+		{ 0x80000007, 0x00000002, 0x80000006, 0x00000004 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct marks m = marks_of(rows[i].mask, rows[i].mark);
+		uint32_t seen[MARK_REFUSED + 1] = { 0 };
+
+		assert_int_equal(m.mask | m.direct, rows[i].mask);
+		assert_int_equal(mark_bits(&m, MARK_NONE), 0);
+		assert_int_equal(mark_bits(&m, MARK_DIVERT), rows[i].mark);
+		assert_int_equal(mark_bits(&m, MARK_REFUSED), rows[i].refused);
+		assert_int_equal(mark_bits(&m, MARK_LISTENER), rows[i].listener);
+		for (int n = MARK_DIVERT; n <= MARK_REFUSED; n++) {
+			seen[n] = mark_bits(&m, (enum mark)n);
+			assert_int_equal(seen[n] & ~m.mask, 0);
+			for (int before = MARK_NONE; before < n; before++)
+				assert_int_not_equal(seen[before], seen[n]);
+		}
+	}
 }
 
 int main(void)
@@ -196,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_validate),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_from_settings),
+		cmocka_unit_test(test_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

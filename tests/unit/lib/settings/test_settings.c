@@ -71,6 +71,12 @@ static const struct {
 		"c:4: `min_version` is \"1.0\" or \"1.1\"" },
 	{ "smart host by name", THREE "smart_host = \"mail.example.net\"",
 		"names are not resolved" },
+	{ "three bits", THREE "mark_mask = 0x70000000",
+		"c:4: `mark_mask` is a number as in \"0x10000000\", with four bits" },
+	{ "no number", THREE "mark = high", "c:4: `mark` is a number" },
+	{ "mark outside", THREE "mark = 0x80000000",
+		"`mark` 0x80000000 has bits that are none of 0x70000000" },
+	{ "mark of connections", THREE "mark = 0x08000000", "`mark` 0x8000000 has bits" },
 	{ "ciphers", THREE "tls { ciphers = \"a\001b\" }", "c:4: `ciphers` holds" },
 	{ "unknown in tls", THREE "tls { certificates = {} }",
 		"unknown key `certificates`; did you mean `certificate`?" },
@@ -207,6 +213,7 @@ static void test_defaults(void **state)
 	"smart_host_verify = \"none\"\n"                                                 \
 	"smtp_policy = \"none\"\nsmtp_policy_ttl = 60\n"                                 \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
+	"mark_mask = 0x00f00000\nmark = \"0x400000\"\n"                                  \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
 	"  pop3 { enabled = false } submission { enabled = true } }\n"                   \
 	"limits { connections = 5 message_bytes = 2147483647 }\n"                        \
@@ -242,6 +249,8 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_NONE);
 	assert_int_equal(s->smtp_policy_ttl_s, 60);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
+	assert_int_equal(s->mark_mask, 0x00f00000);
+	assert_int_equal(s->mark, 0x00400000);
 	assert_int_equal(s->services[SERVICE_IMAP].port, 1143);
 	assert_int_equal(s->services[SERVICE_IMAP].tls, SERVICE_TLS_HIDE);
 	assert_int_equal(s->services[SERVICE_IMAP].upstream_port, 143);
