@@ -82,6 +82,23 @@ static int add_counter(struct transaction *t, const struct plan_counter *c)
 	return object && message ? 0 : -ENOMEM;
 }
 
+static int delete_counter(struct transaction *t, const struct plan_counter *c)
+{
+	struct nftnl_obj *object = nftnl_obj_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_DELOBJ, 0);
+
+	if (object && message) {
+		nftnl_obj_set_str(object, NFTNL_OBJ_TABLE, t->table);
+		nftnl_obj_set_str(object, NFTNL_OBJ_NAME, c->name);
+		nftnl_obj_set_u32(object, NFTNL_OBJ_TYPE, c->type);
+		nftnl_obj_nlmsg_build_payload(message, object);
+		netlink_batch_add(t->batch, message, "delete counter %s", c->name);
+	}
+	if (object)
+		nftnl_obj_free(object);
+	return object && message ? 0 : -ENOMEM;
+}
+
 static struct nftnl_set *new_set(
 	const struct transaction *t, const struct plan_set *s, uint32_t id)
 {
@@ -109,6 +126,22 @@ static int add_set(struct transaction *t, const struct plan_set *s, uint32_t id)
 	if (set && message) {
 		nftnl_set_nlmsg_build_payload(message, set);
 		netlink_batch_add(t->batch, message, "set %s", s->name);
+	}
+	if (set)
+		nftnl_set_free(set);
+	return set && message ? 0 : -ENOMEM;
+}
+
+static int delete_set(struct transaction *t, const struct plan_set *s)
+{
+	struct nftnl_set *set = nftnl_set_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_DELSET, 0);
+
+	if (set && message) {
+		(void)nftnl_set_set_str(set, NFTNL_SET_TABLE, t->table);
+		(void)nftnl_set_set_str(set, NFTNL_SET_NAME, s->name);
+		nftnl_set_nlmsg_build_payload(message, set);
+		netlink_batch_add(t->batch, message, "delete set %s", s->name);
 	}
 	if (set)
 		nftnl_set_free(set);
@@ -150,14 +183,36 @@ static bool put_element(struct nftnl_set *set, const struct plan_element *e)
 	return !e->is_interval || put_interval(set, e);
 }
 
-/* As many from *at on as one statement holds. */
-static bool put_elements(struct nftnl_set *set, const char *name, const struct plan *p,
-	size_t *at, size_t *ret_n)
+static bool has_element(const struct plan *p, const struct plan_element *e)
 {
+	for (size_t i = 0; p && i < p->n_elements; i++) {
+		const struct plan_element *is = &p->elements[i];
+
+		if (is->key_len == e->key_len && is->is_interval == e->is_interval &&
+			!memcmp(is->key, e->key, e->key_len) &&
+			(!e->is_interval || !memcmp(is->last, e->last, e->key_len)) &&
+			!strcmp(is->set, e->set) && !strcmp(is->object, e->object))
+			return true;
+	}
+	return false;
+}
+
+/* Elements of p that another plan (NULL: none) has not. */
+struct elements {
+	const struct plan *p, *without;
+	uint16_t type; /* of the message */
+};
+
+/* As many from *at on as one statement holds. */
+static bool put_elements(struct nftnl_set *set, const char *name,
+	const struct elements *of, size_t *at, size_t *ret_n)
+{
+	const struct plan *p = of->p;
 	size_t n = 0;
 
 	for (; *at < p->n_elements && n < ELEMENTS_MAX; (*at)++) {
-		if (strcmp(p->elements[*at].set, name) != 0)
+		if (strcmp(p->elements[*at].set, name) != 0 ||
+			has_element(of->without, &p->elements[*at]))
 			continue;
 		if (!put_element(set, &p->elements[*at]))
 			return false;
@@ -167,35 +222,36 @@ static bool put_elements(struct nftnl_set *set, const char *name, const struct p
 	return true;
 }
 
-static int add_some_elements(struct transaction *t, const struct plan *p,
+static int send_some_elements(struct transaction *t, const struct elements *of,
 	const struct plan_set *s, uint32_t id, size_t *at)
 {
 	struct nftnl_set *set = new_set(t, s, id);
 	struct nlmsghdr *message = NULL;
 	size_t n = 0;
-	bool fine = set && put_elements(set, s->name, p, at, &n);
+	bool fine = set && put_elements(set, s->name, of, at, &n);
 
 	if (fine && n) {
-		message = start(t, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+		message = start(
+			t, of->type, of->type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
 		fine = message != NULL;
 	}
 	if (message) {
 		nftnl_set_elems_nlmsg_build_payload(message, set);
-		netlink_batch_add(
-			t->batch, message, "%zu elements of set %s", n, s->name);
+		netlink_batch_add(t->batch, message, "%s%zu elements of set %s",
+			of->type == NFT_MSG_NEWSETELEM ? "" : "delete ", n, s->name);
 	}
 	if (set)
 		nftnl_set_free(set);
 	return fine ? 0 : -ENOMEM;
 }
 
-static int add_elements(struct transaction *t, const struct plan *p,
+static int send_elements(struct transaction *t, const struct elements *of,
 	const struct plan_set *s, uint32_t id)
 {
 	int code = 0;
 
-	for (size_t at = 0; at < p->n_elements && !code;)
-		code = add_some_elements(t, p, s, id, &at);
+	for (size_t at = 0; at < of->p->n_elements && !code;)
+		code = send_some_elements(t, of, s, id, &at);
 	return code;
 }
 
@@ -215,6 +271,22 @@ static int add_chain(struct transaction *t, const struct plan_chain *c)
 		}
 		nftnl_chain_nlmsg_build_payload(message, chain);
 		netlink_batch_add(t->batch, message, "chain %s", c->name);
+	}
+	if (chain)
+		nftnl_chain_free(chain);
+	return chain && message ? 0 : -ENOMEM;
+}
+
+static int delete_chain(struct transaction *t, const struct plan_chain *c)
+{
+	struct nftnl_chain *chain = nftnl_chain_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_DELCHAIN, 0);
+
+	if (chain && message) {
+		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, t->table);
+		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, c->name);
+		nftnl_chain_nlmsg_build_payload(message, chain);
+		netlink_batch_add(t->batch, message, "delete chain %s", c->name);
 	}
 	if (chain)
 		nftnl_chain_free(chain);
@@ -254,54 +326,160 @@ static int add_rule(struct transaction *t, const struct plan_rule *r)
 	return fine ? 0 : -ENOMEM;
 }
 
+/* Of all chains. */
+static int delete_rules(struct transaction *t)
+{
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	struct nlmsghdr *message = start(t, NFT_MSG_DELRULE, 0);
+
+	if (rule && message) {
+		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, t->table);
+		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+		nftnl_rule_nlmsg_build_payload(message, rule);
+		netlink_batch_add(t->batch, message, "delete all rules");
+	}
+	if (rule)
+		nftnl_rule_free(rule);
+	return rule && message ? 0 : -ENOMEM;
+}
+
 /* ---- the whole ---- */
 
-static struct plan_counter start_value(
-	const struct plan_counter *wanted, const struct plan *old)
+static const struct plan_counter *find_counter(
+	const struct plan *p, const struct plan_counter *c)
 {
-	for (size_t i = 0; old && i < old->n_counters; i++)
-		if (!strcmp(old->counters[i].name, wanted->name) &&
-			old->counters[i].type == wanted->type)
-			return old->counters[i];
-	return *wanted;
+	for (size_t i = 0; p && i < p->n_counters; i++)
+		if (!strcmp(p->counters[i].name, c->name) &&
+			p->counters[i].type == c->type)
+			return &p->counters[i];
+	return NULL;
+}
+
+/* As it is, but for single elements. Intervals are made anew. */
+static bool has_set(const struct plan *p, const struct plan_set *s)
+{
+	for (size_t i = 0; p && i < p->n_sets; i++) {
+		const struct plan_set *is = &p->sets[i];
+
+		if (!strcmp(is->name, s->name))
+			return is->flags == s->flags && is->key_type == s->key_type &&
+			       is->key_len == s->key_len &&
+			       is->object_type == s->object_type &&
+			       !(s->flags & NFT_SET_INTERVAL);
+	}
+	return false;
+}
+
+static int add_sets(struct transaction *t, const struct plan *p, const struct plan *old)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < p->n_sets && !code; i++)
+		if (!has_set(old, &p->sets[i]))
+			code = add_set(t, &p->sets[i], (uint32_t)i + 1);
+	for (size_t i = 0; i < p->n_sets && !code; i++) {
+		const struct plan_set *s = &p->sets[i];
+		bool is_kept = has_set(old, s);
+
+		if (is_kept)
+			code = send_elements(t,
+				&(struct elements){ old, p, NFT_MSG_DELSETELEM }, s,
+				(uint32_t)i + 1);
+		if (!code)
+			code = send_elements(t,
+				&(struct elements){
+					p, is_kept ? old : NULL, NFT_MSG_NEWSETELEM },
+				s, (uint32_t)i + 1);
+	}
+	return code;
+}
+
+/* As it is, but for its rules. */
+static bool has_chain(const struct plan *p, const struct plan_chain *c)
+{
+	for (size_t i = 0; p && i < p->n_chains; i++) {
+		const struct plan_chain *is = &p->chains[i];
+
+		if (!strcmp(is->name, c->name))
+			return is->base == c->base && !strcmp(is->type, c->type) &&
+			       is->hook == c->hook && is->priority == c->priority &&
+			       is->policy == c->policy;
+	}
+	return false;
 }
 
 static int add_contents(
-	struct transaction *t, const struct plan *p, const struct plan *old)
+	struct transaction *t, const struct plan *p, const struct plan *old, bool over)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < p->n_counters && !code; i++) {
-		struct plan_counter c = start_value(&p->counters[i], old);
+		const struct plan_counter *was = find_counter(old, &p->counters[i]);
 
-		code = add_counter(t, &c);
+		if (!was || !over)
+			code = add_counter(t, was ? was : &p->counters[i]);
 	}
-	for (size_t i = 0; i < p->n_sets && !code; i++)
-		code = add_set(t, &p->sets[i], (uint32_t)i + 1);
-	for (size_t i = 0; i < p->n_sets && !code; i++)
-		code = add_elements(t, p, &p->sets[i], (uint32_t)i + 1);
+	if (!code)
+		code = add_sets(t, p, over ? old : NULL);
 	for (size_t i = 0; i < p->n_chains && !code; i++)
-		code = add_chain(t, &p->chains[i]);
+		if (!over || !has_chain(old, &p->chains[i]))
+			code = add_chain(t, &p->chains[i]);
 	for (size_t i = 0; i < p->n_rules && !code; i++)
 		code = add_rule(t, &p->rules[i]);
 	return code;
 }
 
+/* Behind all that may have referred to them. */
+static int delete_counters(
+	struct transaction *t, const struct plan *p, const struct plan *old)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < old->n_counters && !code; i++)
+		if (!find_counter(p, &old->counters[i]))
+			code = delete_counter(t, &old->counters[i]);
+	return code;
+}
+
 /* Create, delete, create: deleting fails where nothing is, so first make sure there is
    something. */
+static int add_new_table(struct transaction *t)
+{
+	int code = add_table(t, NFT_MSG_NEWTABLE, "create");
+
+	if (!code)
+		code = add_table(t, NFT_MSG_DELTABLE, "delete the old");
+	return code ? code : add_table(t, NFT_MSG_NEWTABLE, "create");
+}
+
+/* All but the counters that are wanted: what they count meanwhile is not lost. And but
+   the chains and sets: a packet that is on its way through an old one would find it
+   empty. */
+static int add_emptied_table(
+	struct transaction *t, const struct plan *p, const struct plan *old)
+{
+	int code = delete_rules(t);
+
+	for (size_t i = 0; i < old->n_chains && !code; i++)
+		if (!has_chain(p, &old->chains[i]))
+			code = delete_chain(t, &old->chains[i]);
+	for (size_t i = 0; i < old->n_sets && !code; i++)
+		if (!has_set(p, &old->sets[i]))
+			code = delete_set(t, &old->sets[i]);
+	return code;
+}
+
 static int add_all(struct transaction *t, const struct plan *p, const struct plan *old,
-	enum nft_commit commit)
+	bool over, enum nft_commit commit)
 {
 	int code = add_edge(t, nftnl_batch_begin, "transaction");
 
 	if (!code)
-		code = add_table(t, NFT_MSG_NEWTABLE, "create");
+		code = over ? add_emptied_table(t, p, old) : add_new_table(t);
 	if (!code)
-		code = add_table(t, NFT_MSG_DELTABLE, "delete the old");
-	if (!code)
-		code = add_table(t, NFT_MSG_NEWTABLE, "create");
-	if (!code)
-		code = add_contents(t, p, old);
+		code = add_contents(t, p, old, over);
+	if (!code && over)
+		code = delete_counters(t, p, old);
 	if (!code && commit == NFT_COMMIT)
 		code = add_edge(t, nftnl_batch_end, "end of the transaction");
 	return code;
@@ -317,15 +495,27 @@ static int send_transaction(const struct transaction *t, int code, struct error 
 	return code ? code : netlink_batch_send(socket, t->batch, err);
 }
 
-int nft_write(const struct plan *p, const struct plan *old, const char *table,
-	enum nft_commit commit, struct error *err)
+static int write_table(const struct plan *p, const struct plan *old, bool over,
+	const char *table, enum nft_commit commit, struct error *err)
 {
 	struct transaction t = { .batch = netlink_batch_new(), .table = table };
-	int code = t.batch ? add_all(&t, p, old, commit) : -ENOMEM;
+	int code = t.batch ? add_all(&t, p, old, over, commit) : -ENOMEM;
 
 	code = send_transaction(&t, code, err);
 	netlink_batch_free(&t.batch);
 	return code;
+}
+
+/* Deleting what is not there any more, or is in use by what we did not see, is refused;
+   a table that is dormant or another program's is made anew, too. */
+int nft_write(const struct plan *p, const struct plan *old, const char *table,
+	enum nft_commit commit, struct error *err)
+{
+	bool over = old && old->has_table && !old->table_flags;
+
+	if (over && write_table(p, old, true, table, commit, err) == 0)
+		return 0;
+	return write_table(p, old, false, table, commit, err);
 }
 
 int nft_delete(const char *table, struct error *err)

@@ -10,8 +10,9 @@ enum nft_commit {
 	NFT_ABORT, /* the transaction stays open at its end: judged, never committed */
 };
 
-/* Replaces whatever table is called `table` by p's: delete, create, fill, all or nothing.
-   Counters that `old` has too start at their old values; NULL: at what the plan says. */
+/* Replaces whatever table is called `table` by p's, all or nothing. Counters that `old`
+   (what the kernel has now) has, too, go on counting; the others, and all when `old` is
+   NULL, start at what the plan says. */
 int nft_write(const struct plan *p, const struct plan *old, const char *table,
 	enum nft_commit commit, struct error *err);
 

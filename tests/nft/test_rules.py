@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from network import CLIENT4, IP_BIND_ADDRESS_NO_PORT, SO_MARK, SOURCE4, SOURCE6, transparent
@@ -83,6 +84,56 @@ def test_install_again_keeps_counters(lab):
     lab.rules("remove")
 
 
+CLIENT_COUNTS = """table inet counted {
+    counter out {}
+    counter in {}
+    chain o { type filter hook output priority 300; tcp dport 143 counter name out; }
+    chain i { type filter hook input priority -300; tcp sport 143 counter name in; }
+}"""
+
+
+def client_counts(lab):
+    """(packets, bytes) out and in, as the client's own kernel counts them."""
+    text = lab.net.client.text("nft", "list", "counters", "table", "inet", "counted")
+    return [tuple(map(int, pair)) for pair in re.findall(r"packets (\d+) bytes (\d+)", text)]
+
+
+def send_until(stop, sock, peer):
+    while not stop.is_set():
+        exchange(sock, peer, 3000)
+
+
+def test_replaced_under_traffic_counts_all(lab):
+    """What is counted between reading the old rules and the new ones is not lost."""
+    stop = threading.Event()
+    before = lab.counters() if lab.rules("install", *OPEN) else {}
+    lab.net.client.run("nft", "-f", "-", stdin=CLIENT_COUNTS)
+    with lab.listen(lab.net.source, socket.AF_INET, 143) as there:
+        sock = lab.connect(socket.AF_INET, SOURCE4)
+        peer = there.accept()[0]
+        traffic = threading.Thread(target=send_until, args=(stop, sock, peer))
+        traffic.start()
+        try:
+            for round_ in range(100):
+                more = ["service=pop3:110"] if round_ % 2 == 0 else []
+                assert lab.rules("install", *OPEN, *more).stdout == "changed\n"
+        finally:
+            stop.set()
+            traffic.join()
+        sock.close()
+        peer.close()
+    handles = lab.router.text("nft", "-a", "list", "counters", "table", "inet", "mailferry")
+    assert "counter pop3-" not in handles, handles
+
+    def ours():
+        row = [b - a for a, b in zip(before["imap", "direct"], lab.counters()["imap", "direct"])]
+        return [tuple(row[:2]), tuple(row[2:])]
+    eventually(lambda: ours() == client_counts(lab), f"{ours()} {client_counts(lab)}")
+    assert ours()[0][0] > 1000, ours()
+    lab.net.client.run("nft", "delete", "table", "inet", "counted")
+    lab.rules("remove")
+
+
 def ping(lab, port):
     """A connection past us, to a real listener at the source."""
     with lab.listen(lab.net.source, socket.AF_INET, port) as there:
@@ -136,21 +187,21 @@ def test_check_names_each_tampering_and_install_repairs_it(lab):
     for command, pattern in TAMPER:
         lab.rules("install", *OPEN)
         wanted = lab.state()
-        words = command.split()
-        for i, word in enumerate(words):
-            if word.startswith("{from-"):
-                words[i] = handle_of(lab, word.strip("{}"))
-        if words[0] == "nft":
-            words = ["nft", " ".join(words[1:])]
-        lab.router.run(*words)
+        lab.router.run(*words_of(lab, command))
         lines = lab.check(*OPEN)
         assert len(lines) == 1 and re.match(pattern, lines[0]), (command, lines)
         assert lab.rules("install", *OPEN).stdout == "changed\n", command
         equal(sorted(wanted), sorted(lab.state()))
         # Removal takes out what somebody put into our places, too.
-        lab.router.run(*words)
+        lab.router.run(*words_of(lab, command))
         lab.rules("remove")
         equal(before, lab.state())
+
+
+def words_of(lab, command):
+    words = [handle_of(lab, word.strip("{}")) if word.startswith("{from-") else word
+             for word in command.split()]
+    return ["nft", " ".join(words[1:])] if words[0] == "nft" else words
 
 
 def handle_of(lab, chain):
