@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry counters */
+/* mailferry counters [--since TIME [--by PERIOD]] */
 #include "control/control.h"
+#include "control/counts_keep.h"
 #include "control/output.h"
 #include "control/rights.h"
-#include "nft-rules/rules.h"
+#include "control/since.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 
 struct count_row {
+	uint64_t at;
 	struct str service, route;
 	uint64_t packets, bytes; /* both ways */
 	uint64_t packets_in, bytes_in, packets_out, bytes_out;
@@ -16,72 +20,173 @@ struct count_row {
 #define ROW(field) offsetof(struct count_row, field)
 #define ALL (IN_JSON | IN_TABLE)
 static const struct column count_columns[] = {
+	{ "at", "from", COLUMN_TIME, ALL, ROW(at) }, /* with --by alone */
 	{ "service", "service", COLUMN_TEXT, ALL, ROW(service) },
 	{ "route", "route", COLUMN_TEXT, ALL, ROW(route) },
 	{ "packets", "packets", COLUMN_NUMBER, ALL, ROW(packets) },
 	{ "bytes", "bytes", COLUMN_BYTES, ALL, ROW(bytes) },
-	{ "packets_in", "packets in", COLUMN_NUMBER, IN_TABLE, ROW(packets_in) },
-	{ "bytes_in", "bytes in", COLUMN_BYTES, IN_TABLE, ROW(bytes_in) },
-	{ "packets_out", "packets out", COLUMN_NUMBER, IN_TABLE, ROW(packets_out) },
-	{ "bytes_out", "bytes out", COLUMN_BYTES, IN_TABLE, ROW(bytes_out) },
+	{ "packets_in", "packets in", COLUMN_NUMBER, ALL, ROW(packets_in) },
+	{ "bytes_in", "bytes in", COLUMN_BYTES, ALL, ROW(bytes_in) },
+	{ "packets_out", "packets out", COLUMN_NUMBER, ALL, ROW(packets_out) },
+	{ "bytes_out", "bytes out", COLUMN_BYTES, ALL, ROW(bytes_out) },
 };
 #define COUNT_COLUMNS (sizeof(count_columns) / sizeof(count_columns[0]))
 
+/* Where rows go: to JSON or to a table. */
+struct printer {
+	const struct column *columns;
+	size_t n_columns;
+	json_t *json; /* NULL: the table */
+	struct table table;
+};
+
+static int printer_begin(struct printer *p, bool json, bool by_time)
+{
+	*p = (struct printer){ .columns = count_columns + !by_time,
+		.n_columns = COUNT_COLUMNS - !by_time };
+	if (!json)
+		return table_init(&p->table, p->columns, p->n_columns);
+	p->json = json_array();
+	return p->json ? 0 : -ENOMEM;
+}
+
+static int printer_add(struct printer *p, const struct count_row *row)
+{
+	if (!p->json) /* of fifty rows most are 0; --json has all */
+		return row->packets ? table_add(&p->table, row) : 0;
+	return json_array_append_new(
+		       p->json, output_object(p->columns, p->n_columns, row)) < 0
+	               ? -ENOMEM
+	               : 0;
+}
+
+static int printer_end(struct printer *p, int code)
+{
+	if (p->json && code == 0)
+		return output_json(p->json, stdout);
+	if (!p->json && code == 0)
+		table_print(&p->table, stdout);
+	json_decref(p->json);
+	table_fini(&p->table);
+	return code;
+}
+
 static struct count_row row_of(const struct rules_count *count)
 {
-	return (struct count_row){ str_from(count->service),
+	return (struct count_row){ 0, str_from(count->service),
 		str_from(rules_route_name(count->route)),
 		count->packets_in + count->packets_out,
 		count->bytes_in + count->bytes_out, count->packets_in, count->bytes_in,
 		count->packets_out, count->bytes_out };
 }
 
-static int print_json(const struct rules_count *counts, size_t n)
+static int print_counts(struct control *c, const struct rules_count *counts, size_t n)
 {
-	json_t *all = json_array();
+	struct printer p;
+	int code = printer_begin(&p, c->json, false);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && code == 0; i++) {
 		struct count_row row = row_of(&counts[i]);
 
-		if (json_array_append_new(
-			    all, output_object(count_columns, COUNT_COLUMNS, &row)) < 0) {
-			json_decref(all);
-			return -ENOMEM;
-		}
+		code = printer_add(&p, &row);
 	}
-	return output_json(all, stdout);
+	return printer_end(&p, code);
 }
 
-static int print_table(const struct rules_count *counts, size_t n)
+/* ── by time ───────────────────────────────────────────────────────────────────────── */
+
+static int add_period(void *context, const struct count *c)
 {
-	struct table t;
-	int code = table_init(&t, count_columns, COUNT_COLUMNS);
+	struct count_row row = { .at = c->at,
+		.service = c->service,
+		.route = c->route,
+		.packets = c->n[COUNT_PACKETS_IN] + c->n[COUNT_PACKETS_OUT],
+		.bytes = c->n[COUNT_BYTES_IN] + c->n[COUNT_BYTES_OUT],
+		.packets_in = c->n[COUNT_PACKETS_IN],
+		.bytes_in = c->n[COUNT_BYTES_IN],
+		.packets_out = c->n[COUNT_PACKETS_OUT],
+		.bytes_out = c->n[COUNT_BYTES_OUT] };
 
-	for (size_t i = 0; code == 0 && i < n; i++) {
-		struct count_row row = row_of(&counts[i]);
+	return printer_add(context, &row);
+}
 
-		if (row.packets) /* of fifty rows most are 0; --json has all */
-			code = table_add(&t, &row);
-	}
+/* What was counted up to now belongs to it: kept as `up` keeps it. */
+static int print_periods(
+	struct control *c, struct registry *r, enum count_span period, uint64_t since)
+{
+	struct printer p;
+	int code = counts_save(r, &c->err);
+
+	if (code < 0)
+		return code;
+	code = printer_begin(&p, c->json, true);
 	if (code == 0)
-		table_print(&t, stdout);
-	table_fini(&t);
+		code = registry_each_count(r, period,
+			since - since % count_period_ms(period), add_period, &p, &c->err);
+	return printer_end(&p, code);
+}
+
+static int print_since(struct control *c, struct registry *r, uint64_t since)
+{
+	struct rules_count counts[RULES_COUNTS_MAX];
+	uint64_t from = 0;
+	size_t n = 0;
+	int code = counts_since(r, since, counts, &n, &from, &c->err);
+
+	return code < 0 ? code : print_counts(c, counts, n);
+}
+
+static int show_past(struct control *c, enum count_span period, uint64_t since)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code < 0)
+		return code;
+	code = c->by ? print_periods(c, r, period, since) : print_since(c, r, since);
+	registry_close(r);
 	return code;
+}
+
+/* ── all ───────────────────────────────────────────────────────────────────────────── */
+
+static int show_total(struct control *c)
+{
+	struct rules_count counts[RULES_COUNTS_MAX];
+	struct registry *r = NULL;
+	size_t n = 0;
+	int code;
+
+	(void)control_registry(c, &r);
+	code = counts_total(r, counts, &n, &c->err);
+	registry_close(r);
+	if (code == -ENOENT)
+		return error_set(&c->err, code,
+			"no rules are installed, so nothing is counted; start `mailferry "
+			"up`");
+	return code < 0 ? code : print_counts(c, counts, n);
+}
+
+static int read_times(struct control *c, enum count_span *ret_period, uint64_t *ret_since)
+{
+	if (c->by && !c->since)
+		return error_set(&c->err, -EINVAL, "option '--by' needs '--since TIME'");
+	if (c->by && count_period_by_name(c->by, ret_period) < 0)
+		return error_set(&c->err, -EINVAL,
+			"--by takes minute, hour or day, not \"%s\"", c->by);
+	return c->since ? since_read(c->since, clock_wall_ms(), ret_since, &c->err) : 0;
 }
 
 enum exit_code cmd_counters(struct control *c)
 {
-	struct rules_count counts[RULES_COUNTS_MAX];
-	size_t n;
-	int code = rights_require_network(&c->err);
+	enum count_span period = COUNT_MINUTE;
+	uint64_t since = 0;
+	int code = read_times(c, &period, &since);
 
+	if (code < 0)
+		return control_misuse(c);
+	code = rights_require_network(&c->err);
 	if (code == 0)
-		code = rules_counters(counts, &n, &c->err);
-	if (code == -ENOENT)
-		error_set(&c->err, code,
-			"no rules are installed, so nothing is counted; start `mailferry "
-			"up`");
-	if (code == 0)
-		code = c->json ? print_json(counts, n) : print_table(counts, n);
+		code = c->since ? show_past(c, period, since) : show_total(c);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -195,9 +195,10 @@ static enum exit_code take_out(struct control *c)
 {
 	bool changed;
 
+	if (confirm_removal(c) < 0)
+		return control_fail(c);
 	keep_counts(c);
-	if (confirm_removal(c) < 0 ||
-		rules_remove(c->settings.route_table, &changed, &c->err) < 0)
+	if (rules_remove(c->settings.route_table, &changed, &c->err) < 0)
 		return control_fail(c);
 	return print_changed(c, changed, "removed", "nothing was installed");
 }

@@ -28,6 +28,8 @@ enum option_bit {
 	OPTION_SERVICE = 1 << 19,
 	OPTION_CONFIRM = 1 << 20,
 	OPTION_REPAIR = 1 << 21,
+	OPTION_SINCE = 1 << 22,
+	OPTION_BY = 1 << 23,
 };
 
 struct command {

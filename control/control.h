@@ -21,8 +21,8 @@ struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
 		exit_code, closed, trust_source, list, remove, repair;
-	const char *format, *domain, *days, *users, *service,
-		*confirm; /* values of options; NULL: not given */
+	/* values of options; NULL: not given */
+	const char *format, *domain, *days, *users, *service, *confirm, *since, *by;
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;

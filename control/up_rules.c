@@ -18,7 +18,7 @@
 /* Between two repairs: another program that insists is not fought with at full speed, and
    an account's user still meets rules within a second. */
 #define REPAIR_PAUSE_MS 100
-#define COUNTS_MS 10000
+#define COUNTS_MS 2000 /* what is lost when others flush the table, at most */
 
 struct up_rules {
 	const struct settings *settings;

@@ -44,6 +44,13 @@
 #define PAST_US "'direct clients'" /* UNSEEN_DIRECT */
 #define READ_BY "('imap', 'pop3', 'imaps', 'pop3s')"
 
+/* Order as counts.c reads and writes it. */
+#define COUNT_COLUMNS "packets_in, bytes_in, packets_out, bytes_out"
+#define INSERT_COUNT                                                                     \
+	"INSERT INTO count (span, at, service, route, " COUNT_COLUMNS ")"                \
+	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                                       \
+	" ON CONFLICT (span, at, service, route) DO UPDATE SET "
+
 static const char *const statements[] = {
 	/* always one row: what a login needs comes with one look, also of a stranger */
 	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ","
@@ -267,6 +274,21 @@ static const char *const statements[] = {
 		" looked_at = excluded.looked_at, last_at = excluded.last_at,"
 		" messages = excluded.messages, error = excluded.error,"
 		" state = excluded.state",
+	[SQL_ADD_COUNT] = INSERT_COUNT "packets_in = packets_in + ?5,"
+				       " bytes_in = bytes_in + ?6,"
+				       " packets_out = packets_out + ?7,"
+				       " bytes_out = bytes_out + ?8",
+	[SQL_SET_COUNT] = INSERT_COUNT "packets_in = ?5, bytes_in = ?6,"
+				       " packets_out = ?7, bytes_out = ?8",
+	[SQL_COUNT_OF] = "SELECT " COUNT_COLUMNS " FROM count WHERE span = ?1"
+			 " AND at = ?2 AND service = ?3 AND route = ?4",
+	[SQL_EACH_COUNT] = "SELECT at, service, route, " COUNT_COLUMNS " FROM count"
+			   " WHERE span = ?1 AND at >= ?2 ORDER BY at, service, route",
+	[SQL_SUM_COUNTS] = "SELECT min(at), service, route, sum(packets_in),"
+			   " sum(bytes_in), sum(packets_out), sum(bytes_out)"
+			   " FROM count WHERE span = ?1 AND at >= ?2"
+			   " GROUP BY service, route",
+	[SQL_FORGET_COUNTS] = "DELETE FROM count WHERE span = ?1 AND at < ?2",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 
@@ -398,6 +420,18 @@ static const char *const upgrades[] = {
 	" messages INTEGER NOT NULL DEFAULT 0,"
 	" error TEXT NOT NULL DEFAULT '',"
 	" state TEXT NOT NULL DEFAULT '');",
+	/* 8: what the kernel has counted (counts.h), which was a fact before */
+	"CREATE TABLE count ("
+	" span TEXT NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" service TEXT NOT NULL,"
+	" route TEXT NOT NULL,"
+	" packets_in INTEGER NOT NULL,"
+	" bytes_in INTEGER NOT NULL,"
+	" packets_out INTEGER NOT NULL,"
+	" bytes_out INTEGER NOT NULL,"
+	" PRIMARY KEY (span, at, service, route)) WITHOUT ROWID;"
+	"DELETE FROM fact WHERE name = 'counters';",
 };
 
 const struct database_schema registry_schema = {

@@ -50,7 +50,7 @@ def test_rules(house):
     expect(rules_state(house) == "differ", "status sees it")
     house.good("rules", "install")
     counters = json.loads(house.good("counters", "--json"))
-    expect(all(list(c) == ["service", "route", "packets", "bytes"] for c in counters),
+    expect(all(list(c)[:4] == ["service", "route", "packets", "bytes"] for c in counters),
            counters)
     expect({c["service"] for c in counters if c["route"] != "unseen"} ==
            {"smtp", "pop3", "imap", "smtps", "submission", "imaps", "pop3s"}, counters)
