@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "control/certificate_view.h"
 #include "control/ownership.h"
+#include "net/stream_ktls.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
 #include "wire/sasl_bound.h"
@@ -303,10 +304,26 @@ static void say_bound(struct control *c, struct findings *f, enum service_id id)
 			service_name(id));
 }
 
+static void say_kernel(const struct settings *s, struct findings *f)
+{
+	int code = s->tls.certificates.n ? stream_ktls_probe() : 0;
+
+	if (!s->tls.certificates.n)
+		return;
+	if (code == 0)
+		finding(f, FINDING_OK, "kernel", "tls",
+			"the kernel does the TLS of sessions after their login (kTLS)");
+	else
+		finding(f, FINDING_NOTE, "kernel", "tls",
+			"no kTLS: TLS of sessions is done by the workers, which costs "
+			"more processor time; the kernel's module is called tls");
+}
+
 void check_tls(struct control *c, struct findings *f)
 {
 	const struct settings *s = &c->settings;
 
+	say_kernel(s, f);
 	for (size_t i = 0; i < s->tls.certificates.n; i++)
 		say_own(f, s->tls.certificates.paths[i]);
 	for (int i = 0; i < SERVICE_COUNT; i++) {

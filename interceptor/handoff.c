@@ -137,11 +137,13 @@ static int make_bridge(struct worker *w, struct stream **ret_near, int *ret_far)
 	return 0;
 }
 
-/* What the mailstore gets: the client's own socket, or a bridge to it (*ret_near). */
+/* What the mailstore gets: the client's own socket, where it is plain or the kernel does
+   its TLS, or a bridge to it (*ret_near). */
 static int client_for_mailstore(
 	struct worker *w, struct session *s, struct stream **ret_near)
 {
-	int r, fd = stream_share(s->client);
+	int r = stream_tls_offload(&s->client);
+	int fd = r == -EIO ? r : stream_share(s->client);
 
 	*ret_near = NULL;
 	if (fd != -EOPNOTSUPP)

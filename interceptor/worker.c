@@ -18,6 +18,7 @@
 #include "messages/ask.h"
 #include "registry/alias.h"
 #include "registry/retire.h"
+#include "tls/traffic.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -420,6 +421,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	int r = open_registry(w, err);
 
 	source_tls_prepare(&w->source_tls, w->host.settings);
+	tls_traffic_enable(stream_ktls_probe() == 0);
 	if (r == 0)
 		r = drop_rights(w, err);
 	if (r < 0)

@@ -12,7 +12,7 @@
 #include "mailstore/serve/delivery.h"
 #include "mailstore/swept_message.h"
 #include "messages/exchange.h"
-#include "net/stream.h"
+#include "net/stream_ktls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -292,7 +292,7 @@ static void serve_login(struct account *a, const struct message *m, int socket)
 		return;
 	}
 	tune(socket);
-	if (stream_plain_new(&a->loop, socket, &stream) < 0)
+	if (stream_socket_new(&a->loop, socket, &stream) < 0)
 		refuse_login(a, m, socket, BROKEN_WHY);
 	else if (connection_start(&a->connections, ops, &login, stream) < 0)
 		refuse_login(a, m, -1, why);

@@ -2,6 +2,7 @@
 /* A session whose bytes pass, and the end of it that the client did not choose. */
 #include "base/log.h"
 #include "interceptor/session/internal.h"
+#include "tls/stream_starttls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -67,11 +68,23 @@ void session_bridge(struct session *s, struct stream *near_end)
 	stream_set_owner(near_end, session_source_event, s);
 }
 
+/* Where the kernel can, it does their TLS from now on, and bulk is spliced. */
+static bool offload(struct session *s)
+{
+	return stream_starttls_offload(&s->client) != -EIO &&
+	       stream_starttls_offload(&s->source) != -EIO;
+}
+
 void session_relay_begin(struct session *s)
 {
 	struct session_memory *m = s->memory;
-	struct relay *r = calloc(1, sizeof(*r));
+	struct relay *r;
 
+	if (!offload(s)) {
+		session_close(s, "kernel TLS failed");
+		return;
+	}
+	r = calloc(1, sizeof(*r));
 	if (!r || buf_append(&m->to_client, buf_view(&m->from_source)) < 0 ||
 		buf_append(&m->to_source, buf_view(&m->from_client)) < 0) {
 		free(r);

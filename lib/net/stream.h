@@ -30,7 +30,8 @@
  *   - pending(): one record holds up to 16 KiB, and its rest lies with OpenSSL, not in
  *     the socket.
  *   - shutdown(SHUT_WR) sends close_notify, and keeps it back when the socket is full.
- *   - splice and sendfile are NULL; a kTLS row has them again. share() refuses.
+ *   - splice and sendfile are NULL, and share() refuses; stream_ktls, where the kernel
+ *     does the TLS, has them again.
  * COMPRESS (inflated data) will be a row like TLS: both are over another stream
  * (stream_init_over()), so that a test can put them over a stream that stutters.
  */

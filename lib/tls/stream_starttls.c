@@ -225,3 +225,25 @@ int stream_starttls_connect(struct stream *below, SSL_CTX *context, const char *
 	*ret = &t->stream;
 	return 0;
 }
+
+int stream_starttls_offload(struct stream **s)
+{
+	struct stream_starttls *t = of(*s);
+	struct stream *below;
+	int r;
+
+	if ((*s)->ops != &starttls_ops)
+		return stream_tls_offload(s);
+	if (t->phase != PHASE_TLS || buf_len(&t->greeting))
+		return -EAGAIN;
+	r = stream_tls_offload(&t->stream.below);
+	if (r < 0)
+		return r;
+	below = t->stream.below;
+	below->is_below = false;
+	stream_set_owner(below, t->stream.ready, t->stream.context);
+	t->stream.below = NULL;
+	stream_free(&t->stream);
+	*s = below;
+	return 0;
+}

@@ -17,4 +17,7 @@
 int stream_starttls_connect(struct stream *below, SSL_CTX *context, const char *name,
 	enum starttls_protocol protocol, struct stream **ret);
 
+/* stream_tls_offload(), for a stream that began in clear, too. */
+int stream_starttls_offload(struct stream **s);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tls/stream_tls.h"
 
+#include "tls/traffic.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -436,6 +438,36 @@ static const struct stream_ops tls_ops = {
 	.free = tls_free,
 };
 
+/* ---- to the kernel ---- */
+
+static bool can_leave(const struct stream_tls *t)
+{
+	return t->state == TLS_OPEN && !t->code && !t->has_shut && !t->at_end &&
+	       !buf_len(&t->in) && !buf_len(&t->out) && t->stream.below->fd >= 0;
+}
+
+int stream_tls_offload(struct stream **s)
+{
+	struct stream_tls *t = tls_of(*s);
+	struct stream_ktls_keys keys;
+	struct stream *over;
+	int r;
+
+	if ((*s)->ops != &tls_ops || !can_leave(t))
+		return -EOPNOTSUPP;
+	r = tls_traffic_keys(t->ssl, &keys);
+	if (r == 0)
+		r = stream_ktls_new(t->stream.below, &keys, &over);
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	if (r < 0)
+		return r;
+	stream_set_owner(over, t->stream.ready, t->stream.context);
+	t->stream.below = NULL; /* it has another one over it */
+	stream_free(&t->stream);
+	*s = over;
+	return 0;
+}
+
 /* ---- new ones ---- */
 
 static void wake(struct tls_waiter *waiter)
@@ -463,7 +495,9 @@ static int prepare(struct stream_tls *t, SSL_CTX *context)
 	SSL_set_mode(
 		t->ssl, SSL_MODE_ASYNC | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 	SSL_set_options(t->ssl, SSL_OP_NO_RENEGOTIATION);
-	return SSL_set_async_callback(t->ssl, on_async) ? 0 : -EINVAL;
+	if (!SSL_set_async_callback(t->ssl, on_async))
+		return -EINVAL;
+	return tls_traffic_attach(t->ssl);
 }
 
 static int tls_new(struct stream *below, SSL_CTX *context, struct stream_tls **ret)

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "net/stream_ktls.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+#define ULP "tls" /* the kernel's name of it */
+#define ULP_MAX 16
+
+/* RFC 8446, 5.1 and 6 */
+enum record_type { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, RECORD_DATA = 23 };
+enum alert {
+	ALERT_CLOSE_NOTIFY = 0,
+	ALERT_UNEXPECTED_MESSAGE = 10,
+	ALERT_USER_CANCELED = 90,
+	ALERT_NO_RENEGOTIATION = 100,
+};
+enum alert_level { ALERT_WARNING = 1, ALERT_FATAL = 2 };
+#define ALERT_SIZE 2
+
+struct stream_ktls {
+	struct stream stream; /* first: it is one */
+	bool has_ended;       /* the peer has said close_notify */
+	bool owes_end;        /* ours has not gone yet */
+	int code;             /* why it is broken */
+};
+
+static struct stream_ktls *ktls_of(struct stream *s)
+{
+	return (struct stream_ktls *)s;
+}
+
+static const struct stream_ktls *ktls_seen(const struct stream *s)
+{
+	return (const struct stream_ktls *)s;
+}
+
+/* ---- records that are no data ---- */
+
+static int send_alert(struct stream_ktls *t, enum alert_level level, enum alert alert)
+{
+	unsigned char bytes[ALERT_SIZE] = { (unsigned char)level, (unsigned char)alert };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(1)];
+	} control = { 0 };
+	struct iovec part = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	struct msghdr m = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	ssize_t n;
+
+	c->cmsg_level = SOL_TLS;
+	c->cmsg_type = TLS_SET_RECORD_TYPE;
+	c->cmsg_len = CMSG_LEN(1);
+	*CMSG_DATA(c) = RECORD_ALERT;
+	do
+		n = sendmsg(t->stream.below->fd, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* One record, or data of several. type: RECORD_DATA at TCP's end, too. */
+static ssize_t receive(struct stream_ktls *t, void *space, size_t size, int *ret_type)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(1)];
+	} control;
+	struct iovec part = { .iov_base = space, .iov_len = size };
+	struct msghdr m = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(t->stream.below->fd, &m, 0);
+	while (n < 0 && errno == EINTR);
+	c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	*ret_type = RECORD_DATA;
+	if (c && c->cmsg_level == SOL_TLS && c->cmsg_type == TLS_GET_RECORD_TYPE)
+		*ret_type = *CMSG_DATA(c);
+	return n < 0 ? -errno : n;
+}
+
+static int break_down(struct stream_ktls *t, int code)
+{
+	t->code = code;
+	return code;
+}
+
+/* 0: the end; -EAGAIN: it means nothing; else the connection is broken. */
+static int judge_alert(struct stream_ktls *t, const unsigned char *bytes, size_t len)
+{
+	if (len < ALERT_SIZE)
+		return break_down(t, -EPROTO);
+	if (bytes[1] == ALERT_CLOSE_NOTIFY) {
+		t->has_ended = true;
+		return 0;
+	}
+	/* the two that are no error (RFC 8446, 6.1; RFC 5246, 7.2.2) */
+	if (bytes[1] == ALERT_USER_CANCELED || bytes[1] == ALERT_NO_RENEGOTIATION)
+		return -EAGAIN;
+	return break_down(t, -EPROTO);
+}
+
+static int judge(struct stream_ktls *t, int type, const unsigned char *bytes, size_t len)
+{
+	if (type == RECORD_ALERT)
+		return judge_alert(t, bytes, len);
+	(void)send_alert(t, ALERT_FATAL, ALERT_UNEXPECTED_MESSAGE);
+	return break_down(t, -EPROTO);
+}
+
+/* ---- the row ---- */
+
+static ssize_t ktls_read(struct stream *s, void *space, size_t size)
+{
+	struct stream_ktls *t = ktls_of(s);
+	int type, r;
+	ssize_t n;
+
+	if (t->has_ended || t->code)
+		return t->code;
+	do {
+		n = receive(t, space, size, &type);
+		if (n == 0 && type == RECORD_DATA)
+			return break_down(t, -ECONNRESET);
+		if (n < 0 && n != -EAGAIN)
+			return break_down(t, (int)n);
+		if (n < 0 || type == RECORD_DATA)
+			return n;
+		r = judge(t, type, space, (size_t)n);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+static ssize_t ktls_write(struct stream *s, struct str bytes, bool more)
+{
+	struct stream_ktls *t = ktls_of(s);
+
+	return t->code ? t->code : stream_write(s->below, bytes, more);
+}
+
+/* -EINVAL: a record comes that is no data, for read(). */
+static ssize_t ktls_splice_in(struct stream *s, int pipe, size_t max)
+{
+	struct stream_ktls *t = ktls_of(s);
+	ssize_t n;
+
+	if (t->has_ended || t->code)
+		return t->code;
+	n = stream_splice_in(s->below, pipe, max);
+	return n ? n : break_down(t, -ECONNRESET);
+}
+
+static ssize_t ktls_splice_out(struct stream *s, int pipe, size_t len)
+{
+	return stream_splice_out(s->below, pipe, len);
+}
+
+static ssize_t ktls_sendfile(struct stream *s, int file, off_t offset, size_t len)
+{
+	return stream_sendfile(s->below, file, offset, len);
+}
+
+static bool ktls_pending(const struct stream *s)
+{
+	return ktls_seen(s)->has_ended || ktls_seen(s)->code;
+}
+
+static int ktls_wants(const struct stream *s, int wanted)
+{
+	return wanted | (ktls_seen(s)->owes_end ? UV_WRITABLE : 0);
+}
+
+/* The end that did not fit before. */
+static void ktls_advance(struct stream *s)
+{
+	struct stream_ktls *t = ktls_of(s);
+
+	if (t->owes_end)
+		stream_shutdown(s, SHUT_WR);
+}
+
+/* What is broken has no end to be told. */
+static void ktls_shutdown(struct stream *s, int how)
+{
+	struct stream_ktls *t = ktls_of(s);
+	int r = t->code ? 0 : send_alert(t, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
+
+	t->owes_end = r == -EAGAIN && how == SHUT_WR;
+	if (!t->owes_end)
+		stream_shutdown(s->below, how);
+}
+
+static int ktls_share(struct stream *s)
+{
+	const struct stream_ktls *t = ktls_of(s);
+
+	/* the other process would not know of it */
+	return t->has_ended || t->code || t->owes_end ? -EOPNOTSUPP
+	                                              : stream_share(s->below);
+}
+
+static void ktls_free(struct stream *s)
+{
+	free(s);
+}
+
+static const struct stream_ops ktls_ops = {
+	.kind = "ktls",
+	.read = ktls_read,
+	.write = ktls_write,
+	.splice_in = ktls_splice_in,
+	.splice_out = ktls_splice_out,
+	.sendfile = ktls_sendfile,
+	.pending = ktls_pending,
+	.wants = ktls_wants,
+	.advance = ktls_advance,
+	.shutdown = ktls_shutdown,
+	.share = ktls_share,
+	.free = ktls_free,
+};
+
+/* ---- new ones ---- */
+
+static int set_ulp(int fd)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_ULP, ULP, sizeof(ULP)) < 0 ? -errno : 0;
+}
+
+/* A socket that is not connected is refused for that, by a kernel that could. */
+int stream_ktls_probe(void)
+{
+	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : set_ulp(fd);
+
+	return r == -ENOTCONN ? 0 : r;
+}
+
+static int set_keys(int fd, const struct stream_ktls_keys *keys)
+{
+	socklen_t len = (socklen_t)keys->len;
+	int r = set_ulp(fd);
+
+	/* without keys such a socket is as it was */
+	if (r == 0 && setsockopt(fd, SOL_TLS, TLS_RX, &keys->receive, len) < 0)
+		r = -errno;
+	if (r < 0)
+		return r == -EIO ? -EINVAL : r;
+	return setsockopt(fd, SOL_TLS, TLS_TX, &keys->send, len) < 0 ? -EIO : 0;
+}
+
+int stream_ktls_new(
+	struct stream *below, const struct stream_ktls_keys *keys, struct stream **ret)
+{
+	struct stream_ktls *t = calloc(1, sizeof(*t));
+	int r = t ? set_keys(below->fd, keys) : -ENOMEM;
+
+	if (r < 0) {
+		free(t);
+		return r;
+	}
+	stream_init_over(&t->stream, &ktls_ops, below);
+	*ret = &t->stream;
+	return 0;
+}
+
+static bool has_keys(int fd)
+{
+	char name[ULP_MAX] = "";
+	socklen_t len = sizeof(name) - 1;
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &len) == 0 &&
+	       strcmp(name, ULP) == 0;
+}
+
+int stream_socket_new(struct loop *loop, int fd, struct stream **ret)
+{
+	bool over = has_keys(fd);
+	struct stream_ktls *t = over ? calloc(1, sizeof(*t)) : NULL;
+	struct stream *plain;
+	int r = over && !t ? -ENOMEM : stream_plain_new(loop, fd, &plain);
+
+	if (r < 0) {
+		free(t);
+		return r;
+	}
+	if (t)
+		stream_init_over(&t->stream, &ktls_ops, plain);
+	*ret = t ? &t->stream : plain;
+	return 0;
+}
