@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/account.h"
+#include "mailstore/background.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -43,6 +44,7 @@ struct account {
 	bool ending;
 	struct serve serve; /* store NULL: not open */
 	struct connections connections;
+	struct background background;
 	struct pending_delivery
 		*deliveries[DELIVERY_BATCH]; /* came in this turn of the loop */
 	size_t n_deliveries;
@@ -192,6 +194,7 @@ static int open_store(struct account *a, const char **ret_why)
 	}
 	if (code == 0) {
 		log_settled(a);
+		background_start(&a->background);
 		return 0;
 	}
 	if (a->entered) {
@@ -519,6 +522,8 @@ static int start_loop(struct account *a)
 	if (r == 0)
 		r = timer_new(&a->loop, on_timer, a, &a->timer);
 	if (r == 0)
+		r = background_init(&a->background, a->name, &a->loop, &a->serve);
+	if (r == 0)
 		r = channel_open(&a->master, &a->loop, ACCOUNT_SOCKET, &master_ops, a);
 	if (r < 0)
 		return r;
@@ -535,6 +540,7 @@ static int start_loop(struct account *a)
 static void stop_loop(struct account *a)
 {
 	connections_fini(&a->connections);
+	background_fini(&a->background);
 	channel_close(&a->master);
 	timer_free(a->timer);
 	(void)loop_fini(&a->loop);

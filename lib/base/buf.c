@@ -116,17 +116,39 @@ int buf_byte(struct buf *b, char c)
 	return buf_append(b, str_of(&c, 1));
 }
 
+#define NUMBER_DIGITS 20 /* of 2^64 - 1 */
+
+int buf_number(struct buf *b, uint64_t n)
+{
+	char digits[NUMBER_DIGITS];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	return buf_append(b, str_of(digits + at, sizeof(digits) - at));
+}
+
+/* Into the room there is, and once more when that was too little. */
 int buf_printf(struct buf *b, const char *format, ...)
 {
+	size_t room = b->cap - b->end;
 	va_list args;
 	char *space;
 	int len, r;
 
+	if (b->limit) /* what is past it must not be written */
+		room = 0;
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(room ? b->data + b->end : NULL, room, format, args);
 	va_end(args);
 	if (len < 0)
 		return -EINVAL;
+	if ((size_t)len < room) {
+		buf_commit(b, (size_t)len);
+		return 0;
+	}
 	r = buf_reserve(b, (size_t)len + 1, &space);
 	if (r < 0)
 		return r;

@@ -31,6 +31,7 @@ size_t buf_len(const struct buf *b);
 int buf_append(struct buf *b, struct str bytes);
 int buf_append_c(struct buf *b, const char *c_string);
 int buf_byte(struct buf *b, char c);
+int buf_number(struct buf *b, uint64_t n); /* in decimal */
 int buf_printf(struct buf *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

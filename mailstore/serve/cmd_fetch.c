@@ -8,6 +8,7 @@
  */
 #include "mailstore/serve/fetch_message.h"
 #include "mailstore/serve/imap_commands.h"
+#include "mailstore/serve/kept.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,8 @@
 
 struct fetching {
 	struct imap_fetch_item *items;
-	bool needs_row, needs_body, needs_whole, marks_seen;
+	bool needs_row, marks_seen;
+	struct store_rows rows;
 	struct view_walk walk;
 	struct imap_fetch_modifiers modifiers;
 	uint32_t skip, left; /* of PARTIAL: messages to pass over, then to answer */
@@ -97,6 +99,7 @@ static void mark_seen(struct imap *s, struct fetching *f, const struct view_walk
 
 	if (!f->marks_seen || v->read_only)
 		return;
+	store_rows_end(&f->rows);
 	code = store_begin(v->store, &err);
 	if (code == 0) {
 		arena_init(&w.arena);
@@ -192,12 +195,49 @@ static int put_items(struct imap *s, struct fetching *f, struct fetch_message *m
 	return end_message(s, f);
 }
 
-static int load(struct fetching *f, struct fetch_message *m, struct error *err)
+static int load_row(
+	struct imap *s, struct fetching *f, struct fetch_message *m, struct error *err)
 {
-	int code = f->needs_row ? fetch_message_row(m, err) : 0;
+	struct store_row row;
+	int n = store_rows_find(
+		&f->rows, m->uid, view_walk_last(&s->view, &f->walk), &row, err);
 
-	if (code == 0 && f->needs_body)
-		code = fetch_message_body(m, f->needs_whole, err);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	fetch_message_take(m, &row);
+	return 0;
+}
+
+/* Its answer is made of the beginning of a message. */
+static bool is_of_the_header(const struct imap_fetch_item *i)
+{
+	return i->kind <= IMAP_FETCH_ENVELOPE ||
+	       (i->kind == IMAP_FETCH_SECTION && !i->n_numbers &&
+		       (i->section == IMAP_SECTION_HEADER ||
+			       i->section >= IMAP_SECTION_FIELDS));
+}
+
+/* For what is not kept of it. */
+static int load_body(struct fetching *f, struct fetch_message *m, struct error *err)
+{
+	bool needed = false, whole = false;
+
+	for (const struct imap_fetch_item *i = f->items; i; i = i->next) {
+		if (i->kind < IMAP_FETCH_ENVELOPE || fetch_is_kept(m, i))
+			continue;
+		needed = true;
+		whole |= !is_of_the_header(i);
+	}
+	return needed ? fetch_message_body(m, whole, err) : 0;
+}
+
+static int load(
+	struct imap *s, struct fetching *f, struct fetch_message *m, struct error *err)
+{
+	int code = f->needs_row ? load_row(s, f, m, err) : 0;
+
+	if (code == 0)
+		code = load_body(f, m, err);
 	/* before a word of the message is written */
 	for (const struct imap_fetch_item *i = f->in_message ? NULL : f->items;
 		i && code == 0; i = i->next)
@@ -225,7 +265,7 @@ static void run_message(struct imap *s, struct fetching *f)
 	int code;
 
 	fetch_message_init(&m, &s->view, s->view.messages[f->index].uid);
-	code = f->item ? load(f, &m, &err) : 0;
+	code = f->item ? load(s, f, &m, &err) : 0;
 	if (code < 0) {
 		skip_message(f, code, &err);
 		f->item = NULL;
@@ -282,40 +322,47 @@ static bool next_message(struct imap *s, struct fetching *f)
 	return true;
 }
 
+/* false: it was the last one. */
+static bool take_messages(struct imap *s, struct fetching *f)
+{
+	for (size_t n = 0; n < STEP_MESSAGES && s->phase == IMAP_PHASE_JOB &&
+			   !output_is_full(&s->session->out);
+		n++) {
+		if (!f->in_message && !next_message(s, f))
+			return false;
+		run_message(s, f);
+	}
+	return true;
+}
+
 static enum service_need step(struct imap *s)
 {
 	struct fetching *f = s->job.data;
+	bool more;
 
-	for (size_t n = 0; n < STEP_MESSAGES && s->phase == IMAP_PHASE_JOB; n++) {
-		if (output_is_full(&s->session->out))
-			return SERVICE_OUTPUT;
-		if (!f->in_message && !next_message(s, f)) {
-			finish(s, f);
-			break;
-		}
-		run_message(s, f);
-	}
-	return SERVICE_AGAIN;
+	/* should it fail, each reading says why */
+	(void)store_read_begin(s->serve->store, NULL);
+	more = take_messages(s, f);
+	store_rows_end(&f->rows);
+	store_read_end(s->serve->store);
+	if (!more)
+		finish(s, f);
+	return output_is_full(&s->session->out) && s->phase == IMAP_PHASE_JOB
+	               ? SERVICE_OUTPUT
+	               : SERVICE_AGAIN;
 }
 
-/* Its answer is made of the beginning of a message. */
-static bool is_of_the_header(const struct imap_fetch_item *i)
+static void find_needs(struct imap *s, struct fetching *f)
 {
-	return i->kind <= IMAP_FETCH_ENVELOPE ||
-	       (i->kind == IMAP_FETCH_SECTION && !i->n_numbers &&
-		       (i->section == IMAP_SECTION_HEADER ||
-			       i->section >= IMAP_SECTION_FIELDS));
-}
+	unsigned wants = fetch_wants(f->items);
 
-static void find_needs(struct fetching *f)
-{
 	for (const struct imap_fetch_item *i = f->items; i; i = i->next) {
 		f->needs_row |= i->kind >= IMAP_FETCH_INTERNALDATE &&
 		                i->kind < IMAP_FETCH_ENVELOPE;
-		f->needs_body |= i->kind >= IMAP_FETCH_ENVELOPE;
-		f->needs_whole |= !is_of_the_header(i);
 		f->marks_seen |= !i->peek;
 	}
+	f->needs_row |= wants != 0;
+	store_rows_begin(&f->rows, s->view.store, s->view.mailbox, KEPT_VERSION, wants);
 }
 
 static bool add_item(
@@ -454,7 +501,7 @@ void cmd_fetch(struct imap *s, struct imap_cursor *args)
 	}
 	if (!tell_vanished(s, f, gone))
 		return;
-	find_needs(f);
+	find_needs(s, f);
 	apply_partial(s, f);
 	s->job = (struct imap_job){ .step = step, .data = f };
 	s->phase = IMAP_PHASE_JOB;

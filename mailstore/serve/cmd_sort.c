@@ -17,14 +17,14 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 	struct error *err)
 {
 	struct sorting *sorting = w->context;
+	struct sort_source source = { &s->view, &w->rows, s->serve->charsets, &s->arena };
 
 	if (!sorting->rows)
 		sorting->rows = arena_alloc(&s->arena, w->count * sizeof(*sorting->rows));
 	if (!sorting->rows)
 		return -ENOMEM;
 	sorting->rows[i].index = w->found[i];
-	return sort_row_read(&sorting->rows[i], &sorting->sort, &s->view,
-		s->serve->charsets, &s->arena, ret_bytes, err);
+	return sort_row_read(&sorting->rows[i], &sorting->sort, &source, ret_bytes, err);
 }
 
 static void finish(struct imap *s, struct searching *w)
@@ -63,6 +63,7 @@ void cmd_sort(struct imap *s, struct imap_cursor *args)
 	sorting->searching.verb = STR_LIT("SORT");
 	sorting->searching.noun = "Sort";
 	sorting->searching.read = read_row;
+	sorting->searching.wants = sort_wants(&sorting->sort);
 	sorting->searching.finish = finish;
 	sorting->searching.context = sorting;
 	search_begin(s, &sorting->searching);

@@ -16,6 +16,7 @@ struct threading {
 static int read_message(struct imap *s, struct searching *w, uint32_t i,
 	size_t *ret_bytes, struct error *err)
 {
+	struct sort_source source = { &s->view, &w->rows, s->serve->charsets, &s->arena };
 	struct threading *t = w->context;
 	struct imap_thread_message *m;
 	int code;
@@ -28,8 +29,7 @@ static int read_message(struct imap *s, struct searching *w, uint32_t i,
 	*m = (struct imap_thread_message){ .id = STR("") };
 	m->number = s->uid ? s->view.messages[w->found[i]].uid : w->found[i] + 1;
 	code = sort_thread_read(m, w->found[i],
-		t->algorithm != IMAP_THREAD_ORDEREDSUBJECT, &s->view, s->serve->charsets,
-		&s->arena, ret_bytes, err);
+		t->algorithm != IMAP_THREAD_ORDEREDSUBJECT, &source, ret_bytes, err);
 	if (code == 0)
 		t->n++;
 	return code;
@@ -70,6 +70,7 @@ void cmd_thread(struct imap *s, struct imap_cursor *args)
 	}
 	t->searching.verb = STR_LIT("THREAD");
 	t->searching.read = read_message;
+	t->searching.wants = STORE_FIELDS;
 	t->searching.finish = finish;
 	t->searching.context = t;
 	search_begin(s, &t->searching);

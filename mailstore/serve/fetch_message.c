@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/fetch_message.h"
 
+#include "mailstore/serve/kept.h"
 #include "wire/imap/date.h"
 #include "wire/imap/encode.h"
 #include "wire/imap/envelope.h"
@@ -37,6 +38,16 @@ static int take_row(void *context, const struct store_message *row)
 	return 1;
 }
 
+void fetch_message_take(struct fetch_message *m, const struct store_row *row)
+{
+	m->date = row->date;
+	m->zone = row->zone;
+	m->size = row->size;
+	m->saved = row->saved;
+	m->email = row->email;
+	m->kept = row->header;
+}
+
 int fetch_message_row(struct fetch_message *m, struct error *err)
 {
 	int code = store_each_message(
@@ -59,6 +70,49 @@ int fetch_message_body(struct fetch_message *m, bool whole, struct error *err)
 	return code;
 }
 
+/* ── what is kept ──────────────────────────────────────────────────────────────────── */
+
+static bool is_top_level_fields(const struct imap_fetch_item *i)
+{
+	return i->kind == IMAP_FETCH_SECTION && i->section == IMAP_SECTION_FIELDS &&
+	       !i->n_numbers;
+}
+
+static bool has_other_fields(const struct imap_fetch_item *i)
+{
+	for (size_t n = 0; n < i->n_fields; n++)
+		if (!kept_has_field(i->fields[n]))
+			return true;
+	return false;
+}
+
+/* The fields for all items or for none. */
+unsigned fetch_wants(const struct imap_fetch_item *first)
+{
+	unsigned wants = 0;
+	bool others = false;
+
+	for (const struct imap_fetch_item *i = first; i; i = i->next) {
+		if (i->kind == IMAP_FETCH_ENVELOPE)
+			wants |= STORE_ENVELOPE;
+		else if (i->kind == IMAP_FETCH_BODYSTRUCTURE)
+			wants |= STORE_STRUCTURE;
+		else if (is_top_level_fields(i))
+			wants |= STORE_FIELDS;
+		others |= is_top_level_fields(i) && has_other_fields(i);
+	}
+	return others ? wants & ~(unsigned)STORE_FIELDS : wants;
+}
+
+bool fetch_is_kept(const struct fetch_message *m, const struct imap_fetch_item *item)
+{
+	if (item->kind == IMAP_FETCH_ENVELOPE)
+		return m->kept.envelope.ptr;
+	if (item->kind == IMAP_FETCH_BODYSTRUCTURE)
+		return m->kept.structure.ptr;
+	return m->kept.fields.ptr && is_top_level_fields(item);
+}
+
 /* ── items ─────────────────────────────────────────────────────────────────────────── */
 
 int fetch_message_tree(struct fetch_message *m)
@@ -71,9 +125,22 @@ int fetch_message_tree(struct fetch_message *m)
 
 static int put_structure(struct fetch_message *m, bool extended, struct buf *out)
 {
-	int r = fetch_message_tree(m);
+	int r;
 
+	if (extended && m->kept.structure.ptr)
+		return buf_append(out, m->kept.structure);
+	r = fetch_message_tree(m);
 	return r < 0 ? r : imap_put_structure(out, &m->tree, extended, &m->arena);
+}
+
+static int put_envelope(struct fetch_message *m, struct buf *out)
+{
+	struct str whole = m->body.bytes;
+
+	if (m->kept.envelope.ptr)
+		return buf_append(out, m->kept.envelope);
+	return imap_put_envelope(
+		out, str_take(whole, mime_header_length(whole)), &m->arena);
 }
 
 static struct str message_header(const struct fetch_message *m)
@@ -81,22 +148,29 @@ static struct str message_header(const struct fetch_message *m)
 	return str_take(m->body.bytes, mime_header_length(m->body.bytes));
 }
 
+static int put_label(const struct imap_fetch_item *item, struct buf *out)
+{
+	int r = buf_append(out, item->label);
+
+	return r < 0 ? r : buf_byte(out, ' ');
+}
+
 int fetch_put_item(
 	struct fetch_message *m, const struct imap_fetch_item *item, struct buf *out)
 {
-	int r = buf_printf(out, "%.*s ", STR_ARG(item->label));
+	int r = put_label(item, out);
 
 	if (r < 0)
 		return r;
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
-		return buf_printf(out, "%" PRIu32, m->uid);
+		return buf_number(out, m->uid);
 	case IMAP_FETCH_INTERNALDATE:
 		return imap_put_date_time(out, (struct imap_date){ m->date, m->zone });
 	case IMAP_FETCH_SIZE:
-		return buf_printf(out, "%" PRIu64, m->size);
+		return buf_number(out, m->size);
 	case IMAP_FETCH_ENVELOPE:
-		return imap_put_envelope(out, message_header(m), &m->arena);
+		return put_envelope(m, out);
 	case IMAP_FETCH_BODY:
 	case IMAP_FETCH_BODYSTRUCTURE:
 		return put_structure(m, item->kind == IMAP_FETCH_BODYSTRUCTURE, out);
@@ -180,6 +254,10 @@ static int find_section(
 	struct str whole = m->body.bytes;
 	int r;
 
+	if (fetch_is_kept(m, item)) {
+		*ret = m->kept.fields;
+		return 0;
+	}
 	if (item->n_numbers) {
 		r = fetch_message_tree(m);
 		if (r == 0)
@@ -218,7 +296,7 @@ int fetch_section(struct fetch_message *m, const struct imap_fetch_item *item,
 static int put_bytes(
 	const struct imap_fetch_item *item, struct str bytes, struct buf *out)
 {
-	int r = buf_printf(out, "%.*s ", STR_ARG(item->label));
+	int r = put_label(item, out);
 
 	if (r < 0)
 		return r;

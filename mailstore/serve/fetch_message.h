@@ -5,6 +5,7 @@
    item asks for it. */
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view.h"
+#include "mailstore/store/rows.h"
 #include "wire/imap/fetch.h"
 #include "wire/mime/charset.h"
 #include "wire/mime/scan.h"
@@ -19,6 +20,7 @@ struct fetch_message {
 	uint64_t size;
 	int64_t saved;
 	uint64_t email;
+	struct store_header kept; /* serve/kept.h; what is not asked for is NULL */
 	/* of its body */
 	bool has_body, has_tree;
 	struct body body;
@@ -31,6 +33,13 @@ void fetch_message_fini(struct fetch_message *m);
 
 /* -ENOENT: it was expunged. */
 int fetch_message_row(struct fetch_message *m, struct error *err);
+void fetch_message_take(struct fetch_message *m, const struct store_row *row);
+
+/* What of kept headers these items can be answered from (enum store_kept), and whether
+   that one can be, of this message. */
+unsigned fetch_wants(const struct imap_fetch_item *first);
+bool fetch_is_kept(const struct fetch_message *m, const struct imap_fetch_item *item);
+
 /* whole: more of it than its header is wanted. */
 int fetch_message_body(struct fetch_message *m, bool whole, struct error *err);
 

@@ -2,6 +2,7 @@
 #include "mailstore/serve/search.h"
 
 #include "base/clock.h"
+#include "mailstore/serve/kept.h"
 #include "wire/imap/encode.h"
 #include "wire/mime/fold.h"
 
@@ -59,7 +60,7 @@ static void say_progress(struct imap *s, struct searching *w)
 }
 
 /* Messages that are gone meanwhile are not found: not an error. */
-static void take_piece(struct imap *s, struct searching *w)
+static void take_messages(struct imap *s, struct searching *w)
 {
 	size_t cost = 0;
 
@@ -77,6 +78,20 @@ static void take_piece(struct imap *s, struct searching *w)
 			w->err.code = code;
 		cost += 1 + bytes / BYTES_PER_COST;
 	}
+}
+
+/* What it reads is of one moment, and read in one go. */
+static void take_piece(struct imap *s, struct searching *w)
+{
+	const struct view *v = &s->view;
+
+	(void)store_read_begin(v->store, NULL);
+	store_rows_begin(&w->rows, v->store, v->mailbox, KEPT_VERSION,
+		w->reading ? w->wants : search_wants(w->search.program));
+	w->match.rows = &w->rows;
+	take_messages(s, w);
+	store_rows_end(&w->rows);
+	store_read_end(v->store);
 }
 
 static enum service_need step(struct imap *s)

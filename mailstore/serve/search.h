@@ -18,6 +18,8 @@ struct searching {
 	struct imap_search search;
 	struct imap_returns returns;
 	struct search_match match;
+	struct store_rows rows;      /* while a piece is taken */
+	unsigned wants;              /* of kept headers, for read() */
 	struct str verb;             /* "SEARCH", "SORT": of the plain answer */
 	const char *noun;            /* of the tagged one */
 	uint32_t *found, count, cap; /* indexes of the view; owned */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/search_match.h"
 
+#include "mailstore/serve/kept.h"
 #include "wire/mime/date.h"
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
@@ -22,10 +23,9 @@ struct subject {
 	int64_t date, day, saved_day; /* of INTERNALDATE, of SAVEDATE */
 	uint64_t size, email;
 	struct str keywords;
-	struct arena arena;
 	struct body body;
-	size_t header_len;
-	int result; /* -errno of a search in it */
+	struct str header; /* of the body, or what is kept of it */
+	int result;        /* -errno of a search in it */
 };
 
 static enum answer yes_if(bool condition)
@@ -160,7 +160,7 @@ static enum answer ask_row(const struct subject *m, const struct imap_search_key
 
 static enum answer ask_sent(const struct subject *m, const struct imap_search_key *key)
 {
-	struct str header = str_take(m->body.bytes, m->header_len);
+	struct str header = m->header;
 	struct mime_field field;
 	int64_t day;
 
@@ -173,19 +173,36 @@ static enum answer ask_sent(const struct subject *m, const struct imap_search_ke
 		key->kind == IMAP_SEARCH_SENTON ? day == key->day : day >= key->day);
 }
 
-static enum answer ask_body(struct subject *m, const struct imap_search_key *key)
+static bool is_of_dates(const struct imap_search_key *key)
 {
-	struct mime_charsets *charsets = m->match->charsets;
-	struct str header = str_take(m->body.bytes, m->header_len);
+	return key->kind >= IMAP_SEARCH_SENTBEFORE && key->kind <= IMAP_SEARCH_SENTSINCE;
+}
+
+static bool is_kept(const struct imap_search_key *key)
+{
+	return is_of_dates(key) ||
+	       (key->kind == IMAP_SEARCH_HEADER && kept_has_field(key->name));
+}
+
+static enum answer ask_header(struct subject *m, const struct imap_search_key *key)
+{
 	bool found = false;
 
-	if (key->kind >= IMAP_SEARCH_SENTBEFORE && key->kind <= IMAP_SEARCH_SENTSINCE)
+	if (is_of_dates(key))
 		return ask_sent(m, key);
-	m->result = key->kind == IMAP_SEARCH_HEADER
-	                    ? mime_search_header(
-				      charsets, header, key->name, key->text, &found)
-	                    : mime_search_message(charsets, m->body.bytes,
-				      key->kind == IMAP_SEARCH_TEXT, key->text, &found);
+	m->result = mime_search_header(
+		m->match->charsets, m->header, key->name, key->text, &found);
+	return yes_if(found && m->result == 0);
+}
+
+static enum answer ask_body(struct subject *m, const struct imap_search_key *key)
+{
+	bool found = false;
+
+	if (is_of_dates(key) || key->kind == IMAP_SEARCH_HEADER)
+		return ask_header(m, key);
+	m->result = mime_search_message(m->match->charsets, m->body.bytes,
+		key->kind == IMAP_SEARCH_TEXT, key->text, &found);
 	return yes_if(found && m->result == 0);
 }
 
@@ -227,8 +244,18 @@ static enum answer ask(struct subject *m, const struct imap_search_key *key)
 	if (a == OPEN && m->has_row)
 		a = ask_row(m, key);
 	if (a == OPEN && m->has_body)
-		a = ask_body(m, key);
+		return ask_body(m, key);
+	if (a == OPEN && m->header.ptr && is_kept(key))
+		return ask_header(m, key);
 	return a;
+}
+
+unsigned search_wants(const struct imap_search_key *program)
+{
+	for (const struct imap_search_key *key = program; key; key = key->next)
+		if (is_kept(key) || search_wants(key->first))
+			return STORE_FIELDS;
+	return 0;
 }
 
 static int64_t day_of(int64_t seconds)
@@ -238,10 +265,8 @@ static int64_t day_of(int64_t seconds)
 	return seconds % DAY < 0 ? day - DAY : day;
 }
 
-static int take_row(void *context, const struct store_message *row)
+static void take_row(struct subject *m, const struct store_row *row)
 {
-	struct subject *m = context;
-
 	m->has_row = true;
 	m->size = row->size;
 	/* the day as INTERNALDATE shows it (RFC 3501: "disregarding time and timezone")
@@ -250,29 +275,39 @@ static int take_row(void *context, const struct store_message *row)
 	m->saved_day = day_of(row->saved + (int64_t)row->zone * 60);
 	m->date = row->date;
 	m->email = row->email;
-	m->keywords = arena_str(&m->arena, row->keywords);
-	return m->keywords.ptr ? 0 : -ENOMEM;
+	m->keywords = row->keywords;
+	m->header = row->header.fields;
 }
 
-static int look_closer(struct subject *m, const struct view *v, enum answer *answer,
+static int look_into_body(struct subject *m, const struct view *v, enum answer *answer,
 	size_t *ret_bytes, struct error *err)
 {
-	uint32_t uid = m->view->uid;
-	int code = store_each_message(v->store, v->mailbox, uid, uid, take_row, m, err);
+	int code = store_body(v->store, v->mailbox, m->view->uid, &m->body, err);
+	struct str bytes = m->body.bytes;
 
-	if (code < 0)
-		return code;
-	*answer = m->has_row ? ask(m, m->match->program) : NO;
-	if (*answer != OPEN)
-		return 0;
-	code = store_body(v->store, v->mailbox, uid, &m->body, err);
 	if (code < 0)
 		return code;
 	m->has_body = true;
-	m->header_len = mime_header_length(m->body.bytes);
-	*ret_bytes = m->body.bytes.len;
+	m->header = str_take(bytes, mime_header_length(bytes));
+	*ret_bytes = bytes.len;
 	*answer = ask(m, m->match->program);
 	return m->result;
+}
+
+static int look_closer(struct subject *m, const struct view *v, struct store_rows *rows,
+	enum answer *answer, size_t *ret_bytes, struct error *err)
+{
+	struct store_row row;
+	int n = store_rows_find(rows, m->view->uid, view_last_uid(v), &row, err);
+
+	*answer = NO;
+	if (n <= 0)
+		return n;
+	take_row(m, &row);
+	*answer = ask(m, m->match->program);
+	if (*answer != OPEN || m->result < 0)
+		return m->result;
+	return look_into_body(m, v, answer, ret_bytes, err);
 }
 
 int search_match(const struct search_match *w, const struct view *v, uint32_t index,
@@ -287,10 +322,14 @@ int search_match(const struct search_match *w, const struct view *v, uint32_t in
 
 	*ret_bytes = 0;
 	if (answer == OPEN) {
-		arena_init(&m.arena);
-		code = look_closer(&m, v, &answer, ret_bytes, err);
+		struct store_rows one;
+
+		store_rows_begin(&one, v->store, v->mailbox, KEPT_VERSION,
+			search_wants(w->program));
+		code = look_closer(
+			&m, v, w->rows ? w->rows : &one, &answer, ret_bytes, err);
 		store_body_release(&m.body);
-		arena_fini(&m.arena);
+		store_rows_end(&one);
 	}
 	*ret_found = answer == YES;
 	return code;

@@ -3,14 +3,19 @@
 #define MAILSTORE_SERVE_SEARCH_MATCH_H
 /* Whether a message is what a SEARCH looks for. */
 #include "mailstore/serve/view.h"
+#include "mailstore/store/rows.h"
 #include "wire/imap/search.h"
 #include "wire/mime/charset.h"
 
 struct search_match {
 	const struct imap_search_key *program; /* sets resolved, texts folded */
 	struct mime_charsets *charsets;
-	int64_t now; /* what OLDER and YOUNGER count from */
+	int64_t now;             /* what OLDER and YOUNGER count from */
+	struct store_rows *rows; /* begun by who asks of many; NULL: one is asked of */
 };
+
+/* What of kept headers the program asks of (enum store_kept). */
+unsigned search_wants(const struct imap_search_key *program);
 
 /* *ret_bytes: how much of bodies was looked at. A message that is not there any more is
    not found. 0 or -errno. */

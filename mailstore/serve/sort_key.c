@@ -16,32 +16,26 @@ struct reading {
 	struct mime_charsets *charsets;
 	struct arena *arena; /* where they stay */
 	struct arena scratch;
-	struct store_message row;
-	bool has_row;
+	struct store_row row; /* numbers only: its strings end with the next one's */
 	struct body body;
 	struct str header;
 };
 
-static int take_row(void *context, const struct store_message *row)
+static int open_message(struct reading *r, const struct sort_source *source,
+	uint32_t index, bool header, size_t *ret_bytes, struct error *err)
 {
-	struct reading *r = context;
-
-	r->row = *row; /* numbers only: its strings end with this call */
-	r->has_row = true;
-	return 1;
-}
-
-static int open_message(struct reading *r, const struct view *v, uint32_t index,
-	bool header, size_t *ret_bytes, struct error *err)
-{
+	const struct view *v = source->view;
 	uint32_t uid = v->messages[index].uid;
-	int code = store_each_message(v->store, v->mailbox, uid, uid, take_row, r, err);
+	int code;
 
+	*r = (struct reading){ .charsets = source->charsets, .arena = source->arena };
 	r->body = (struct body){ .bytes = STR(""), .fd = -1 };
 	arena_init(&r->scratch);
-	if (code < 0 || !r->has_row)
+	code = store_rows_find(source->rows, uid, view_last_uid(v), &r->row, err);
+	if (code <= 0)
 		return code < 0 ? code : -ENOENT;
-	if (!header)
+	r->header = r->row.header.fields;
+	if (!header || r->header.ptr)
 		return 0;
 	code = store_body_head(v->store, v->mailbox, uid, &r->body, err);
 	if (code < 0)
@@ -198,13 +192,17 @@ static bool needs_header(const struct imap_sort *sort)
 	return false;
 }
 
-int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
-	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
-	size_t *ret_bytes, struct error *err)
+unsigned sort_wants(const struct imap_sort *sort)
 {
-	struct reading r = { .charsets = charsets, .arena = arena };
+	return needs_header(sort) ? STORE_FIELDS : 0;
+}
+
+int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
+	const struct sort_source *source, size_t *ret_bytes, struct error *err)
+{
+	struct reading r;
 	bool header = needs_header(sort);
-	int code = open_message(&r, v, row->index, header, ret_bytes, err);
+	int code = open_message(&r, source, row->index, header, ret_bytes, err);
 
 	if (code == 0) {
 		row->arrived = r.row.date;
@@ -321,11 +319,10 @@ static int read_ids(struct reading *r, struct imap_thread_message *m)
 }
 
 int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool references,
-	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
-	size_t *ret_bytes, struct error *err)
+	const struct sort_source *source, size_t *ret_bytes, struct error *err)
 {
-	struct reading r = { .charsets = charsets, .arena = arena };
-	int code = open_message(&r, v, index, true, ret_bytes, err);
+	struct reading r;
+	int code = open_message(&r, source, index, true, ret_bytes, err);
 
 	if (code == 0)
 		code = read_subject(&r, &m->subject, &m->is_reply);

@@ -3,6 +3,7 @@
 #define MAILSTORE_SERVE_SORT_KEY_H
 /* What SORT and THREAD compare of a message (RFC 5256, 3 and RFC 5957). */
 #include "mailstore/serve/view.h"
+#include "mailstore/store/rows.h"
 #include "wire/imap/search_options.h"
 #include "wire/imap/thread.h"
 #include "wire/mime/charset.h"
@@ -18,16 +19,24 @@ struct sort_row {
 	struct str texts[IMAP_SORT_KEYS_MAX]; /* of the keys that are texts */
 };
 
-/* Fills all but index. Texts lie in the arena. -ENOENT: it is not there any more. */
+/* Where they are read from. */
+struct sort_source {
+	const struct view *view;
+	struct store_rows *rows;
+	struct mime_charsets *charsets;
+	struct arena *arena; /* where texts lie */
+};
+
+/* What of kept headers they ask of (enum store_kept). */
+unsigned sort_wants(const struct imap_sort *sort);
+/* Fills all but index. -ENOENT: it is not there any more. */
 int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
-	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
-	size_t *ret_bytes, struct error *err);
+	const struct sort_source *source, size_t *ret_bytes, struct error *err);
 /* By the keys, then as they are in the mailbox. */
 void sort_rows(struct sort_row *rows, size_t n, const struct imap_sort *sort);
 
 /* Fills all but the number. */
 int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool references,
-	const struct view *v, struct mime_charsets *charsets, struct arena *arena,
-	size_t *ret_bytes, struct error *err);
+	const struct sort_source *source, size_t *ret_bytes, struct error *err);
 
 #endif

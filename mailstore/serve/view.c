@@ -371,10 +371,12 @@ int view_put_message_flags(
 
 int view_put_fetch(const struct view *v, uint32_t index, struct buf *out)
 {
-	if (v->form & VIEW_UIDFETCH)
-		return buf_printf(
-			out, "* %" PRIu32 " UIDFETCH (", v->messages[index].uid);
-	return buf_printf(out, "* %" PRIu32 " FETCH (", index + 1);
+	bool by_uid = v->form & VIEW_UIDFETCH;
+	int r = buf_append_c(out, "* ");
+
+	if (r == 0)
+		r = buf_number(out, by_uid ? v->messages[index].uid : index + 1);
+	return r < 0 ? r : buf_append_c(out, by_uid ? " UIDFETCH (" : " FETCH (");
 }
 
 static int tell_one(struct view *v, uint32_t index, struct buf *out, struct error *err)
@@ -513,4 +515,13 @@ bool view_walk_next(const struct view *v, struct view_walk *w, uint32_t *ret_ind
 		w->range++;
 	}
 	return false;
+}
+
+uint32_t view_walk_last(const struct view *v, const struct view_walk *w)
+{
+	uint32_t to = w->range < w->set.count ? w->set.ranges[w->range].to : 0;
+
+	if (w->by_uid || !v->count || !to)
+		return to;
+	return v->messages[(to < v->count ? to : v->count) - 1].uid;
 }

@@ -91,5 +91,7 @@ struct view_walk {
 bool view_walk_begin(
 	const struct view *v, struct imap_set set, bool by_uid, struct view_walk *ret);
 bool view_walk_next(const struct view *v, struct view_walk *w, uint32_t *ret_index);
+/* The highest UID that the walk comes to before it may go back. */
+uint32_t view_walk_last(const struct view *v, const struct view_walk *w);
 
 #endif

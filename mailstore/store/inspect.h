@@ -9,7 +9,7 @@
 
 struct store_finding {
 	const char *kind; /* "lost": a body is not there, "index", "counters", "uidnext",
-	                       "modseq", "expunged", "reference", "unused" */
+	                       "modseq", "expunged", "reference", "header", "unused" */
 	struct str mailbox; /* of "lost"; "": of a message that is not delivered yet */
 	uint32_t uid;       /* of "lost" */
 	struct str text;

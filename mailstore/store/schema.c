@@ -133,6 +133,21 @@ static const char *const upgrades[] = {
 	/* so that modseqs which clients have of the source go on: store_base_modseq() */
 	"ALTER TABLE mailbox ADD COLUMN modseq_from INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE mailbox ADD COLUMN source_modseq INTEGER NOT NULL DEFAULT 0;",
+
+	/* what is kept of headers, so that their messages need not be read: rows.h */
+	"CREATE TABLE header ("
+	" email INTEGER PRIMARY KEY,"
+	" version INTEGER NOT NULL,"
+	" fields BLOB,"
+	" envelope BLOB,"
+	" structure BLOB);"
+	"CREATE INDEX message_email ON message (email);"
+	"ALTER TABLE account ADD COLUMN read_version INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN read_to INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TRIGGER email_gone AFTER DELETE ON message"
+	" WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
+	" DELETE FROM header WHERE email = old.email;"
+	" END;",
 };
 
 const struct database_schema store_schema = {

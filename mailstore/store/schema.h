@@ -25,6 +25,10 @@
  *   ├─ source_modseq        the source's HIGHESTMODSEQ when it was compared last
  *   ├─ metadata             what clients noted about it; mailbox 0: about the account
  *   └─ keyword              words that FLAGS shows though no message has them
+ *   header                 of the messages with that email: fields of the header, and how
+ *                          FETCH shows them (rows.h); a trigger removes the row with the
+ *                          last of them. Derived: it may be emptied at any time, with
+ *                          account.read_to set to 0
  *   uidvalidity            each one that a name ever had, and the mailbox that had it
  *   staged                 messages on their way to INBOX: date, size, and the place
  *   subscription           names, whether there is such a mailbox or not

@@ -11,6 +11,9 @@
 	"uid, flags, keywords, date, zone, size, len, modseq, uidl, pop3_order, saved,"  \
 	" email"
 
+/* Order as rows.c reads it. */
+#define ROW_COLUMNS "uid, keywords, date, zone, size, len, saved, message.email"
+
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
 	[SQL_SET_MODSEQ] = "UPDATE account SET modseq = ?1",
@@ -116,6 +119,24 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
 		      " FROM mailbox",
 
+	[SQL_EACH_ROW] = "SELECT " ROW_COLUMNS " FROM message WHERE mailbox = ?1"
+			 " AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
+	/* ?5: which of them are wanted, so that no other is read from its pages */
+	[SQL_EACH_ROW_KEPT] =
+		"SELECT " ROW_COLUMNS ", CASE WHEN ?5 & 1 THEN fields END,"
+		" CASE WHEN ?5 & 2 THEN envelope END, CASE WHEN ?5 & 4 THEN structure END"
+		" FROM message LEFT JOIN header ON header.email = message.email"
+		" AND version = ?4 WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3"
+		" ORDER BY uid",
+	[SQL_SET_HEADER] = "INSERT OR REPLACE INTO header VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_READ_TO] = "SELECT read_to FROM account WHERE read_version = ?1",
+	[SQL_SET_READ_TO] = "UPDATE account SET read_version = ?1, read_to = ?2",
+	[SQL_EACH_UNREAD] =
+		"SELECT message.email, mailbox, uid, len, header.email IS NOT NULL"
+		" FROM message INDEXED BY message_email"
+		" LEFT JOIN header ON header.email = message.email AND version = ?2"
+		" WHERE message.email > ?1 ORDER BY message.email LIMIT ?3",
+
 	/* Each of these answers with rows only when something is wrong; the first column
 	   is the sentence. */
 	[SQL_CHECK_PAGES] = "SELECT integrity_check FROM pragma_integrity_check(1)"
@@ -157,6 +178,9 @@ const char *const store_statements[SQL_COUNT] = {
 		"SELECT format('body %d belongs to no message', id) FROM body WHERE id"
 		" NOT IN (SELECT offset FROM message WHERE pack = 0"
 		" UNION ALL SELECT offset FROM staged WHERE pack = 0)",
+	[SQL_CHECK_HEADERS] =
+		"SELECT format('what is kept of email %d belongs to no message', email)"
+		" FROM header WHERE email NOT IN (SELECT email FROM message)",
 	[SQL_EACH_PLACE] = "SELECT pack, offset, len FROM message WHERE pack <> 0"
 			   " UNION SELECT pack, offset, len FROM staged WHERE pack <> 0"
 			   " ORDER BY pack, offset, len",
@@ -212,4 +236,6 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_REPAIR_UNUSED] =
 		"DELETE FROM body WHERE id NOT IN (SELECT offset FROM message"
 		" WHERE pack = 0 UNION ALL SELECT offset FROM staged WHERE pack = 0)",
+	[SQL_REPAIR_HEADERS] =
+		"DELETE FROM header WHERE email NOT IN (SELECT email FROM message)",
 };

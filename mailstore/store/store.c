@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "mailstore/store/internal.h"
+#include "mailstore/store/rows.h"
 #include "mailstore/store/schema.h"
 
 #include <errno.h>
@@ -215,6 +216,7 @@ int store_begin(struct store *s, struct error *err)
 	if (store_presence(s) != STORE_THERE)
 		return error_set(
 			err, -ESTALE, "%s was replaced while it was open", s->folder);
+	store_read_end(s);
 	code = database_begin(s->db, true, err);
 	s->in_transaction = code == 0;
 	return code;

@@ -111,6 +111,7 @@ int store_verify(struct store *s, struct error *err)
 		SQL_CHECK_EXPUNGED,
 		SQL_CHECK_INLINE,
 		SQL_CHECK_UNUSED,
+		SQL_CHECK_HEADERS,
 	};
 	int code = boxes_save(s, err);
 

@@ -287,8 +287,13 @@ class Trouble(MailstoreTest):
                     break
                 kept += 1
             self.assertIn(b"NO [OVERQUOTA] ", end)
-            self.assertIn(b"NO [OVERQUOTA] ", client.command("COPY 1:* INBOX")[1]
-                          if size == 20_000 else end)
+        # what SQLite's log gives back meanwhile may take some copies more
+        for _ in range(20):
+            _, end = client.command("COPY 1:* INBOX")
+            if b" OK " not in end:
+                break
+            kept *= 2
+        self.assertIn(b"NO [OVERQUOTA] ", end)
         self.assertEqual(len(client.ok("FETCH 1:* UID")), kept)
         # reading must go on, \\Seen or not
         self.assertIn(b"BODY[HEADER]", client.ok("FETCH 1 BODY[HEADER]")[0])

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const struct str months[] = { STR("Jan"), STR("Feb"), STR("Mar"), STR("Apr"),
@@ -97,17 +98,36 @@ bool imap_date_time(struct str text, struct imap_date *ret)
 	return true;
 }
 
+static void put_digits(char *at, int n, size_t digits)
+{
+	for (; digits; n /= 10)
+		at[--digits] = (char)('0' + n % 10);
+}
+
+/* One of these for each message of a list: printf would be most of its time. */
 int imap_put_date_time(struct buf *out, struct imap_date date)
 {
 	time_t local = (time_t)(date.seconds + (int64_t)date.zone * 60);
+	char text[] = "\"dd-Mmm-yyyy hh:mm:ss +zzzz\"";
 	int minutes = abs((int)date.zone);
 	struct tm t;
 
 	if (!gmtime_r(&local, &t))
 		return -EINVAL;
-	return buf_printf(out, "\"%02d-%.*s-%04d %02d:%02d:%02d %c%02d%02d\"", t.tm_mday,
-		STR_ARG(months[t.tm_mon]), t.tm_year + 1900, t.tm_hour, t.tm_min,
-		t.tm_sec, date.zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
+	if (t.tm_year < -1900 || t.tm_year > 9999 - 1900)
+		return buf_printf(out, "\"%02d-%.*s-%04d %02d:%02d:%02d %c%02d%02d\"",
+			t.tm_mday, STR_ARG(months[t.tm_mon]), t.tm_year + 1900, t.tm_hour,
+			t.tm_min, t.tm_sec, date.zone < 0 ? '-' : '+', minutes / 60,
+			minutes % 60);
+	put_digits(text + 1, t.tm_mday, 2);
+	memcpy(text + 4, months[t.tm_mon].ptr, months[t.tm_mon].len);
+	put_digits(text + 8, t.tm_year + 1900, 4);
+	put_digits(text + 13, t.tm_hour, 2);
+	put_digits(text + 16, t.tm_min, 2);
+	put_digits(text + 19, t.tm_sec, 2);
+	text[22] = date.zone < 0 ? '-' : '+';
+	put_digits(text + 23, minutes / 60 * 100 + minutes % 60, 4);
+	return buf_append(out, str_from(text));
 }
 
 bool imap_day(struct str text, int64_t *ret_seconds)

@@ -136,18 +136,20 @@ bool imap_flags(struct imap_cursor *c, struct arena *arena, unsigned *ret_bits,
 
 int imap_put_flags(struct buf *out, unsigned bits, struct str keywords)
 {
-	const char *gap = "";
+	struct str gap = STR("");
 	int r = 0;
 
 	for (size_t i = 0; i < N_SYSTEM_FLAGS && r == 0; i++) {
 		if (!(bits & system_flags[i].bit))
 			continue;
-		r = buf_printf(out, "%s%.*s", gap, STR_ARG(system_flags[i].name));
-		gap = " ";
+		r = buf_append(out, gap);
+		if (r == 0)
+			r = buf_append(out, system_flags[i].name);
+		gap = STR_LIT(" ");
 	}
 	if (r == 0 && keywords.len)
-		r = buf_printf(out, "%s%.*s", gap, STR_ARG(keywords));
-	return r;
+		r = buf_append(out, gap);
+	return r < 0 ? r : buf_append(out, keywords);
 }
 
 bool imap_keywords_has(struct str have, struct str word)

@@ -62,6 +62,42 @@ void fixture_reopen(struct fixture *f)
 	OK(store_open(f->folder, false, &f->store, &err));
 }
 
+/* What takes version n + 1 back to n (rows of schema.c). */
+static const char *const downgrades[] = {
+	[1] = "DROP TRIGGER staged_gone; DROP TABLE staged; DROP TRIGGER message_gone;"
+	      "CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN"
+	      " DELETE FROM body WHERE id = old.offset; END;",
+	[2] = "ALTER TABLE message DROP COLUMN checksum;"
+	      "ALTER TABLE staged DROP COLUMN checksum;"
+	      "ALTER TABLE account DROP COLUMN owner;"
+	      "ALTER TABLE account DROP COLUMN service;"
+	      "ALTER TABLE account DROP COLUMN served_at;",
+	[3] = "DROP TRIGGER mailbox_gone; DROP TABLE metadata; DROP TABLE keyword;"
+	      "ALTER TABLE message DROP COLUMN saved;"
+	      "ALTER TABLE message DROP COLUMN email;",
+	[4] = "ALTER TABLE mailbox DROP COLUMN modseq_from;"
+	      "ALTER TABLE mailbox DROP COLUMN source_modseq;",
+	[5] = "DROP TRIGGER email_gone; DROP INDEX message_email; DROP TABLE header;"
+	      "ALTER TABLE account DROP COLUMN read_version;"
+	      "ALTER TABLE account DROP COLUMN read_to;",
+};
+
+void fixture_downgrade(struct fixture *f, unsigned version)
+{
+	struct error err = { 0 };
+	char command[1024];
+
+	store_close(f->store);
+	f->store = NULL;
+	for (size_t i = sizeof(downgrades) / sizeof(downgrades[0]); i-- > version;) {
+		(void)snprintf(command, sizeof(command),
+			"sqlite3 $d/index.sqlite '%s PRAGMA user_version = %zu'",
+			downgrades[i], i);
+		fixture_shell(f, command);
+	}
+	OK(store_open(f->folder, false, &f->store, &err));
+}
+
 int64_t add_mailbox(struct store *s, const char *name)
 {
 	struct error err = { 0 };

@@ -35,6 +35,9 @@ void fixture_reopen(struct fixture *f);
 /* A command of the shell in which %s is the folder. */
 void fixture_shell(const struct fixture *f, const char *command);
 
+/* Makes the index what an older program left; opens it again, which upgrades it. */
+void fixture_downgrade(struct fixture *f, unsigned version);
+
 /* -1: no such file. */
 off_t fixture_size(const struct fixture *f, const char *name);
 /* Bytes that tell where they belong; from malloc. */

@@ -86,22 +86,7 @@ static void old_folders_are_told_apart(void **state)
 		OK(store_set_checkpoint(
 			f->store, STR_LIT(SWITCH_MODSEQ), str_from(olds[i].note), &err));
 		OK(store_commit(f->store, &err));
-		store_close(f->store);
-		f->store = NULL;
-		fixture_shell(f, "sqlite3 $d/index.sqlite '"
-				 "DROP TRIGGER mailbox_gone; DROP TABLE metadata;"
-				 "DROP TABLE keyword;"
-				 "ALTER TABLE mailbox DROP COLUMN modseq_from;"
-				 "ALTER TABLE mailbox DROP COLUMN source_modseq;"
-				 "ALTER TABLE message DROP COLUMN saved;"
-				 "ALTER TABLE message DROP COLUMN email;"
-				 "ALTER TABLE message DROP COLUMN checksum;"
-				 "ALTER TABLE staged DROP COLUMN checksum;"
-				 "ALTER TABLE account DROP COLUMN owner;"
-				 "ALTER TABLE account DROP COLUMN service;"
-				 "ALTER TABLE account DROP COLUMN served_at;"
-				 "PRAGMA user_version = 2'");
-		OK(store_open(f->folder, false, &f->store, &err));
+		fixture_downgrade(f, 2);
 		assert_int_equal(identity_of(f).service, olds[i].service);
 		(void)fixture_teardown(&own);
 	}

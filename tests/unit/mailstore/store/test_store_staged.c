@@ -278,23 +278,7 @@ static void upgrades(void **state)
 	OK(store_begin(f->store, &err));
 	(void)add_inline(f->store, inbox, 0, STR_LIT("old"));
 	OK(store_commit(f->store, &err));
-	store_close(f->store);
-	fixture_shell(f, "sqlite3 $d/index.sqlite \"DROP TRIGGER staged_gone;"
-			 " DROP TRIGGER mailbox_gone; DROP TABLE metadata;"
-			 " DROP TABLE keyword;"
-			 " ALTER TABLE mailbox DROP COLUMN modseq_from;"
-			 " ALTER TABLE mailbox DROP COLUMN source_modseq;"
-			 " ALTER TABLE message DROP COLUMN saved;"
-			 " ALTER TABLE message DROP COLUMN email;"
-			 " ALTER TABLE message DROP COLUMN checksum;"
-			 " ALTER TABLE account DROP COLUMN owner;"
-			 " ALTER TABLE account DROP COLUMN service;"
-			 " ALTER TABLE account DROP COLUMN served_at;"
-			 " DROP TABLE staged; DROP TRIGGER message_gone;"
-			 " CREATE TRIGGER message_gone AFTER DELETE ON message BEGIN"
-			 " DELETE FROM body WHERE id = old.offset; END;"
-			 " PRAGMA user_version = 1\"");
-	OK(store_open(f->folder, false, &f->store, &err));
+	fixture_downgrade(f, 1);
 	(void)stage_one(f, STR_LIT("new"), false);
 	fixture_reopen(f);
 	assert_body(f->store, inbox, 1, STR_LIT("old"));

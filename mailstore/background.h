@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_BACKGROUND_H
+#define MAILSTORE_BACKGROUND_H
+/* What an account's process does for itself beside its sessions, in small pieces: reading
+   new messages once, so that clients' lists need not (serve/kept.h). */
+#include "event/loop.h"
+#include "mailstore/serve/service.h"
+
+struct background {
+	const char *account;
+	struct serve *serve;
+	struct timer *timer;
+	struct store_watch watch;
+	bool watches;
+	int failed; /* what was logged last; 0: nothing */
+};
+int background_init(struct background *b, const char *account, struct loop *loop,
+	struct serve *serve);
+/* The store is open, or is about to be closed. Both may be called twice. */
+void background_start(struct background *b);
+void background_stop(struct background *b);
+void background_fini(struct background *b);
+
+#endif

@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mailstore bench: a mailbox's IMAP commands, served here beside Dovecot, in one run.
+
+    tests/bench/store.py [--build build/release] [--messages 20000] [--rounds 2]
+
+alice's mailbox (37 KB mean) has moved, so both have it; one client measures ours, then
+Dovecot by plain routing (our rules are taken out). Milliseconds until the tagged
+answer, the median of the rounds; appending in messages a second. "cold": the first time
+after the account's process has started. What is kept of headers and texts is built first;
+--unbuilt measures without. Beside our time: how many times faster it is than Dovecot's.
+"""
+import argparse
+import os
+import sqlite3
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from lab import SOURCE_ADDRESS, Lab  # noqa: E402
+from lab.ferry import Ferry  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.mail import bulk  # noqa: E402
+
+PASSWORD = "wonderland"
+CHUNK = 1 << 20
+APPENDS = 1000
+FIELDS = "HEADER.FIELDS (FROM TO SUBJECT DATE)"
+COMMANDS = [
+    ("SELECT", "SELECT INBOX"),
+    ("FETCH FLAGS", "FETCH 1:* (FLAGS)"),
+    ("FETCH UID FLAGS INTERNALDATE SIZE",
+     "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)"),
+    ("FETCH ENVELOPE", "FETCH 1:* (ENVELOPE)"),
+    ("FETCH ENVELOPE BODYSTRUCTURE",
+     "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"),
+    ("FETCH HEADER.FIELDS (4)", f"FETCH 1:* (UID BODY.PEEK[{FIELDS}])"),
+    ("SEARCH SUBJECT", "SEARCH SUBJECT xyzzyplugh"),
+    ("SEARCH TEXT", "SEARCH TEXT xyzzyplugh"),
+    ("SEARCH BODY", "SEARCH BODY xyzzyplugh"),
+    ("SORT (DATE)", "SORT (DATE) UTF-8 ALL"),
+    ("SORT (SUBJECT)", "SORT (SUBJECT) UTF-8 ALL"),
+    ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL"),
+    ("STORE +FLAGS.SILENT", "STORE 1:* +FLAGS.SILENT (\\Answered)"),
+    ("STORE -FLAGS.SILENT", "STORE 1:* -FLAGS.SILENT (\\Answered)"),
+    ("FETCH BODY.PEEK[]", "FETCH 1:* (BODY.PEEK[])"),
+]
+
+
+class Reader:
+    """IMAP with as little work as Python can do for it."""
+
+    def __init__(self, connect):
+        client = Imap(connect())
+        client.login("alice", PASSWORD)
+        self.socket = client.socket
+        self.socket.settimeout(300)
+        self.buffer = bytearray(CHUNK)
+        self.view = memoryview(self.buffer)
+        self.tags = 0
+
+    def command(self, text):
+        """Milliseconds until its tagged answer."""
+        self.tags += 1
+        tag = b"M%d" % self.tags
+        begin = time.monotonic()
+        self.socket.sendall(tag + b" " + text.encode() + b"\r\n")
+        self.ends(b"\n" + tag + b" ")
+        return (time.monotonic() - begin) * 1000
+
+    def ends(self, mark):
+        tail = b"\n"
+        while True:
+            n = self.socket.recv_into(self.buffer)
+            if not n:
+                raise SystemExit("closed in the middle")
+            last = tail + bytes(self.view[max(0, n - 400):n])
+            tail = last[-400:]
+            at = last.find(mark)
+            if at >= 0 and last.endswith(b"\r\n"):
+                if not last[at + len(mark):].startswith(b"OK"):
+                    raise SystemExit(f"{last[at:]!r}")
+                return
+
+    # ── appending ──────────────────────────────────────────────────────────────────
+
+    def append_one_by_one(self, message):
+        begin = time.monotonic()
+        for number in range(APPENDS):
+            tag = b"A%d" % number
+            self.socket.sendall(tag + b" APPEND Appended {%d+}\r\n" % len(message)
+                                + message + b"\r\n")
+            self.ends(b"\n" + tag + b" ")
+        return APPENDS / (time.monotonic() - begin)
+
+    def append_pipelined(self, message):
+        begin = time.monotonic()
+        self.socket.sendall(b"".join(
+            b"P%d APPEND Appended {%d+}\r\n" % (number, len(message)) + message + b"\r\n"
+            for number in range(APPENDS)))
+        self.ends(b"\nP%d " % (APPENDS - 1))
+        return APPENDS / (time.monotonic() - begin)
+
+    def append_multi(self, message):
+        begin = time.monotonic()
+        self.socket.sendall(b"MULTI APPEND Appended" + b"".join(
+            b" {%d+}\r\n" % len(message) + message for _ in range(APPENDS)) + b"\r\n")
+        self.ends(b"\nMULTI ")
+        return APPENDS / (time.monotonic() - begin)
+
+
+def measure(connect, rounds):
+    """{name: milliseconds}, and "… cold" of what ours keeps ready."""
+    results = {}
+    for number in range(rounds + 1):
+        reader = Reader(connect)
+        for name, command in COMMANDS:
+            took = reader.command(command)
+            results.setdefault(name if number else name + " cold", []).append(took)
+        reader.socket.close()
+        time.sleep(0.3)
+    return {name: statistics.median(took) for name, took in results.items()}
+
+
+def appending(connect, message):
+    reader = Reader(connect)
+    reader.command("CREATE Appended")
+    rates = {"APPEND one by one": reader.append_one_by_one(message),
+             "APPEND pipelined": reader.append_pipelined(message),
+             "MULTIAPPEND": reader.append_multi(message)}
+    reader.command("DELETE Appended")
+    reader.socket.close()
+    return rates
+
+
+def wait_until_built(index, connect, seconds=600):
+    """A session stays while our process reads what it has not read yet."""
+    reader = Reader(connect)
+    deadline = time.monotonic() + seconds
+    while True:
+        with sqlite3.connect(f"file:{index}?mode=ro", uri=True) as db:
+            left = db.execute("SELECT count(*) FROM message m WHERE len > 0 AND NOT EXISTS"
+                              " (SELECT 1 FROM header h WHERE h.email = m.email)"
+                              ).fetchone()[0]
+        if not left:
+            break
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{left} messages are still not read")
+        time.sleep(0.5)
+    reader.socket.close()
+    time.sleep(0.5)
+
+
+def move(lab):
+    """alice lives here from now on."""
+    ferry = Ferry(lab).start()
+    client = Imap(lab.connect(143))
+    client.login("alice", PASSWORD)
+    client.logout()
+    ferry.wait_account("alice", timeout=300, stage="done", route="local")
+    return ferry
+
+
+def row(name, theirs, ours, faster):
+    print(f"{name:36}{theirs:10.1f}{ours:12.1f}{faster:9.2f}x")
+
+
+def show(theirs, ours, rates):
+    print(f"{'milliseconds':36}{'dovecot':>10}{'mailferry':>12}{'faster':>10}")
+    for name in [name for name, _ in COMMANDS] + [name + " cold" for name, _ in COMMANDS]:
+        row(name, theirs[name], ours[name], theirs[name] / ours[name])
+    print(f"{'messages a second':36}")
+    for name in rates[0]:
+        row(name, rates[0][name], rates[1][name], rates[1][name] / rates[0][name])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=str(ROOT / "build/release"))
+    parser.add_argument("--messages", type=int, default=20000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--storage", default="mdbox", help="Dovecot's: mdbox or maildir")
+    parser.add_argument("--unbuilt", action="store_true", help="nothing is kept ready")
+    parser.add_argument("--pause", action="store_true", help="wait for Enter at the end")
+    options = parser.parse_args()
+    os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
+    with Lab(users={"alice": PASSWORD}, storage=options.storage) as lab:
+        mailbox = bulk(1, options.messages, folders=1)
+        for m in mailbox.folders[0].messages:  # so that searches have something to read
+            m.data = m.data.replace(b"application/octet-stream", b"text/plain", 1)
+        lab.server.fill("alice", mailbox)
+        message = min((m.data for m in mailbox.folders[0].messages), key=len)
+
+        def connect():
+            return lab.client.connect(SOURCE_ADDRESS[0], 143)
+        ferry = move(lab)
+        if not options.unbuilt:
+            wait_until_built(ferry.folder / "state/mail/alice/index.sqlite", connect)
+        ours = measure(connect, options.rounds)
+        rates = [None, appending(connect, message)]
+        if options.pause:
+            input(f"{ferry.folder}: Enter ends it ")
+        ferry.stop()
+        ferry.ok("rules", "remove", "--yes")
+        theirs = measure(connect, options.rounds)
+        rates[0] = appending(connect, message)
+    print(f"{options.messages} messages of {len(message)} bytes and more; "
+          f"Dovecot: {options.storage}")
+    show(theirs, ours, rates)
+
+
+if __name__ == "__main__":
+    main()
