@@ -39,7 +39,7 @@ static void on_served(void *context, const struct message *m, int fd)
 	struct session *s = by_id(context, m->session);
 
 	(void)fd;
-	if (!s)
+	if (!s || s->bridge)
 		return;
 	s->served_in = m->number;
 	s->served_out = m->number2;
@@ -52,6 +52,10 @@ static void on_end(void *context, const struct message *m, int fd)
 	(void)fd;
 	if (!s)
 		return;
+	if (s->bridge) {
+		session_bridge_ended(s, m->type == MESSAGE_SERVE_END);
+		return;
+	}
 	s->bytes_in += m->number;
 	s->bytes_out += m->number2;
 	s->served_in = s->served_out = 0;
@@ -82,7 +86,16 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 		sizeof(messages) / sizeof(messages[0]), p);
 }
 
-/* Its master is gone; what its account processes still serve is not known to us. */
+static void lose(struct session *s)
+{
+	if (s->bridge)
+		session_bridge_orphaned(s);
+	else
+		session_close(s, "mailstore ended");
+}
+
+/* Its master is gone; what its account processes still serve is not known to us, but for
+   what goes by a bridge. */
 static void on_lost(void *context, struct channel *c, int code)
 {
 	struct worker *w = context;
@@ -91,7 +104,7 @@ static void on_lost(void *context, struct channel *c, int code)
 	channel_close(c);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		while (!LIST_EMPTY(&w->host.local[i]))
-			session_close(LIST_FIRST(&w->host.local[i]), "mailstore ended");
+			lose(LIST_FIRST(&w->host.local[i]));
 	staging_mailstore_lost(&w->host);
 }
 

@@ -36,24 +36,19 @@ static void drop_waiter(struct waiter *waiter)
 	free(waiter);
 }
 
-static void send_end(
-	struct process *p, struct peer *peer, struct str session, const char *why)
+/* Those that it has not told the end of itself. */
+static void end_sessions(struct process *p, bool crashed)
 {
-	struct message m = { .type = MESSAGE_SERVE_END,
+	struct message m = { .type = crashed ? MESSAGE_FAILED : MESSAGE_SERVE_END,
 		.account = str_from(p->account),
-		.session = session,
-		.text = str_from(why) };
+		.text = str_from(crashed ? "crashed" : "ended") };
 
-	if (peer)
-		p->all->send(peer, &m);
-}
-
-static void end_sessions(struct process *p, const char *why)
-{
 	while (!LIST_EMPTY(&p->sessions)) {
 		struct waiter *waiter = LIST_FIRST(&p->sessions);
 
-		send_end(p, waiter->peer, str_from(waiter->id), why);
+		m.session = str_from(waiter->id);
+		if (waiter->peer)
+			p->all->send(waiter->peer, &m);
 		drop_waiter(waiter);
 	}
 }
@@ -132,7 +127,7 @@ static void gone(struct process *p, bool crashed)
 		p->next->place = p->place;
 	channel_close(&p->link);
 	timer_free(p->timer);
-	end_sessions(p, crashed ? "crashed" : "ended");
+	end_sessions(p, crashed);
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
 	empty_waiting(p, true);

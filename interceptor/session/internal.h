@@ -7,6 +7,9 @@
 /* The only way from one state to another; asserts that the change is one that may be. */
 void session_set_state(struct session *s, enum session_state state);
 
+/* Into the list of those that the mailstore has. */
+void session_add_numbered(struct session *s);
+
 /* session_io.c */
 stream_ready_fn session_client_event, session_source_event;
 void session_want_events(struct session *s);

@@ -119,8 +119,9 @@ void session_close(struct session *s, const char *why)
 		return;
 	session_relay_end(s);
 	log_end(s, s->why ? s->why : why);
-	if (s->state == SESSION_LOCAL)
+	if (s->state == SESSION_LOCAL || s->bridge == BRIDGE_LIVE)
 		LIST_REMOVE(s, numbered);
+	s->bridge = BRIDGE_NONE;
 	session_set_live(s, false);
 	session_is_known(s); /* not counted any more */
 	h->ops->unseen_over(h, s);
@@ -220,11 +221,16 @@ void session_set_live(struct session *s, bool live)
 	s->host->ops->report_live(s->host, s, live);
 }
 
+void session_add_numbered(struct session *s)
+{
+	LIST_INSERT_HEAD(&s->host->local[s->number % HOST_LOCAL_BUCKETS], s, numbered);
+}
+
 void session_give_away(struct session *s)
 {
 	if (s->state != SESSION_HANDLED)
 		return;
-	if (s->is_bridged) {
+	if (s->bridge) {
 		session_set_state(s, SESSION_RELAY);
 		return;
 	}
@@ -233,7 +239,7 @@ void session_give_away(struct session *s)
 	session_drop_source(s);
 	session_set_state(s, SESSION_LOCAL);
 	session_set_live(s, true);
-	LIST_INSERT_HEAD(&s->host->local[s->number % HOST_LOCAL_BUCKETS], s, numbered);
+	session_add_numbered(s);
 }
 
 /* ---- the beginning ---- */

@@ -32,6 +32,15 @@ enum session_state {
 
 enum source_state { SOURCE_NONE, SOURCE_CONNECTING, SOURCE_OPEN };
 
+/* The mailstore has it, behind our TLS: source is a socket pair. Its end is no end: the
+   kernel closes what a process that is killed has open. The mailstore says which it is,
+   and a client that was cut off gets no close_notify. */
+enum bridge {
+	BRIDGE_NONE,
+	BRIDGE_LIVE,
+	BRIDGE_ORPHANED, /* the mailstore's master is gone: nobody will say it */
+};
+
 struct session_memory {
 	struct arena arena;
 	struct buf from_client, to_client, from_source, to_source;
@@ -81,7 +90,7 @@ struct session {
 	bool connects_to_relay; /* the smart host is its source now */
 	bool connects_in_clear; /* to the source: the client's TLS may yet pass there */
 	bool ends_at_switch; /* unseen, it may carry mail for any account that switches */
-	bool is_bridged; /* the mailstore has it, behind our TLS: source is that bridge */
+	enum bridge bridge;
 	struct service_handler next; /* takes it over from this handler; NULLs: none */
 	union endpoint peer, destination; /* the client, and where it wanted to go */
 };
@@ -175,5 +184,9 @@ void session_relay(struct session *s);
 void session_give_away(struct session *s);
 /* For hand_off(): the near end of the bridge, taken. */
 void session_bridge(struct session *s, struct stream *near_end);
+/* What the mailstore says of it: the session has ended, or its process has died. */
+void session_bridge_ended(struct session *s, bool cleanly);
+/* It will say nothing any more. */
+void session_bridge_orphaned(struct session *s);
 
 #endif

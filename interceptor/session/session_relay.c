@@ -17,6 +17,10 @@ static void judge(struct session *s, enum relay_result result)
 		session_close(s, "over");
 		return;
 	}
+	if (s->bridge == BRIDGE_ORPHANED && relay_source_drained(s->relay)) {
+		session_close(s, "mailstore ended");
+		return;
+	}
 	/* a server that has said its last word has ended that login, however long the
 	   client takes to notice; what the client still says is passed on */
 	if (relay_source_ended(s->relay))
@@ -64,8 +68,29 @@ void session_bridge(struct session *s, struct stream *near_end)
 	buf_wipe(&s->memory->from_client);
 	s->source = near_end;
 	s->source_state = SOURCE_OPEN;
-	s->is_bridged = true;
+	s->bridge = BRIDGE_LIVE;
+	session_add_numbered(s);
 	stream_set_owner(near_end, session_source_event, s);
+}
+
+void session_bridge_ended(struct session *s, bool cleanly)
+{
+	if (s->state != SESSION_RELAY)
+		return;
+	if (cleanly) {
+		judge(s, relay_pass_source_end(s->relay, s->host->ops->now(s->host)));
+		return;
+	}
+	session_relay_event(s, s->source, UV_READABLE, 0); /* what came before */
+	session_close(s, "mailstore failed");
+}
+
+void session_bridge_orphaned(struct session *s)
+{
+	LIST_REMOVE(s, numbered);
+	s->bridge = BRIDGE_ORPHANED;
+	if (s->state == SESSION_RELAY)
+		judge(s, RELAY_GOES_ON);
 }
 
 /* Where the kernel can, it does their TLS from now on, and bulk is spliced. */
@@ -94,6 +119,8 @@ void session_relay_begin(struct session *s)
 	relay_begin(
 		r, &s->host->relay, s->client, s->source, &m->to_source, &m->to_client);
 	s->relay = r;
+	if (s->bridge)
+		relay_hold_source_end(r);
 	session_set_live(s, true);
 	judge(s, relay_start(r, s->host->ops->now(s->host)));
 }

@@ -55,7 +55,7 @@ enum message_type {
 	   The account process answers the login itself, under `tag`. */
 	MESSAGE_SERVE,
 	/* From the mailstore: that session has ended. session, number = bytes from the
-	   client, number2 = bytes to it, text = reason. */
+	   client, number2 = bytes to it, text = reason. FAILED: its process has died. */
 	MESSAGE_SERVE_END,
 
 	/* Worker to interceptor master: a session of a known account now exists / has

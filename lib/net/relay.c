@@ -253,7 +253,7 @@ static enum pump pump(struct relay_way *w, const struct relay_way *back,
 		pipes_give_back(&shared->pipes, w->pipe);
 		w->pipe = NULL;
 	}
-	if (w->state == WAY_DRAINING && !has_left(w))
+	if (w->state == WAY_DRAINING && !has_left(w) && !w->holds_end)
 		pass_end(w, back, p);
 	return p;
 }
@@ -306,6 +306,23 @@ enum relay_result relay_event(
 
 	run(r, client ? in : out, client ? out : in, now);
 	return settle(r);
+}
+
+void relay_hold_source_end(struct relay *r)
+{
+	r->down.holds_end = true;
+}
+
+enum relay_result relay_pass_source_end(struct relay *r, uint64_t now)
+{
+	r->down.holds_end = false;
+	run(r, false, true, now);
+	return settle(r);
+}
+
+bool relay_source_drained(const struct relay *r)
+{
+	return r->down.state != WAY_OPEN && !has_left(&r->down);
 }
 
 bool relay_source_ended(const struct relay *r)

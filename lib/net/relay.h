@@ -49,6 +49,7 @@ struct relay_way {
 	uint64_t moved_at; /* loop time of the last byte */
 	bool ends_line;    /* the last byte seen was LF; not known after a splice */
 	bool can_splice;
+	bool holds_end; /* relay_hold_source_end() */
 };
 
 struct relay {
@@ -65,6 +66,9 @@ void relay_shared_fini(struct relay_shared *shared);
    relay_start() next. */
 void relay_begin(struct relay *r, struct relay_shared *shared, struct stream *client,
 	struct stream *source, struct buf *to_source, struct buf *to_client);
+/* Before it starts: that the source's bytes end does not tell whether all have come, and
+   the client is told no end until somebody else says so. */
+void relay_hold_source_end(struct relay *r);
 enum relay_result relay_start(struct relay *r, uint64_t now);
 void relay_fini(struct relay *r);
 
@@ -72,10 +76,15 @@ void relay_fini(struct relay *r);
 enum relay_result relay_event(
 	struct relay *r, const struct stream *which, int events, int error, uint64_t now);
 
+/* They have, or will: their end is told after the last of them. */
+enum relay_result relay_pass_source_end(struct relay *r, uint64_t now);
+
 /* One side has ended and the other has not yet. */
 bool relay_half_closed(const struct relay *r);
 /* The source has ended, and the client has all that it said. */
 bool relay_source_ended(const struct relay *r);
+/* The source's bytes have ended, and the client has them all; it may not be told yet. */
+bool relay_source_drained(const struct relay *r);
 /* Nothing is under way to the client, and the last that it got was a whole line. */
 bool relay_between_lines(const struct relay *r, uint64_t now);
 

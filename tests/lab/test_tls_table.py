@@ -255,15 +255,25 @@ def kill_servers(world):
                 os.kill(pid, signal.SIGKILL)
 
 
+def kill_mailboxes(world):
+    """The processes of accounts that live here."""
+    for pid in world.ferry.processes("mailstore")[1:]:
+        os.kill(pid, signal.SIGKILL)
+
+
 def say_goodbye(world):
     del world
 
 
-@table([("LOGOUT", say_goodbye, True), ("our worker dies", kill_workers, False),
-        ("the old server's process dies", kill_servers, False)])
-def a_cut_connection_is_no_end(world, strike, ends):
+@table([("LOGOUT", say_goodbye, True, False), ("our worker dies", kill_workers, False, False),
+        ("the old server's process dies", kill_servers, False, False),
+        ("LOGOUT here", say_goodbye, True, True), ("the account's process dies", kill_mailboxes, False, True)])
+def a_cut_connection_is_no_end(world, strike, ends, here):
     """close_notify says that nothing is missing; a connection that breaks has none."""
     user = world.user(3)
+    if here:
+        imap_inside(world, user, world.secure(993, user)).logout()
+        world.ferry.wait_account(user, 30, stage="done", route="local")
     strict = tls.client_context()
     strict.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     connection = strict.wrap_socket(world.lab.connect(993, world.address(user)),

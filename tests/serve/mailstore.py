@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab.imap import Imap  # noqa: E402
 
-SERVE, SERVE_END, RELEASE, RELEASED = 1, 2, 14, 15
+SERVE, SERVE_END, RELEASE, RELEASED, FAILED = 1, 2, 14, 15, 16
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
 VAULT_READY = 26
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mailstore import (RELEASE, RELEASED, SERVE_END, Link, Mailstore, encode,  # noqa: E402
+from mailstore import (FAILED, RELEASE, RELEASED, SERVE_END, Link, Mailstore, encode,  # noqa: E402
                        programs, rss_kib, wait_for)
 from lab.imap import Imap  # noqa: E402
 from lab.mail_odd import odd_messages  # noqa: E402
@@ -35,7 +35,7 @@ class MailstoreTest(unittest.TestCase):
     def end_of(self, session, link=None):
         while True:
             message = (link or self.store.link).receive()
-            if message["kind"] == SERVE_END and message["session"] == session.encode():
+            if message["kind"] in (SERVE_END, FAILED) and message["session"] == session.encode():
                 return message
 
     def append(self, client, data, mailbox=b"INBOX", flags=b""):
@@ -118,7 +118,8 @@ class Processes(MailstoreTest):
         bob.ok("SELECT INBOX")
         os.kill(self.store.account_pid("alice"), signal.SIGKILL)
         self.assertEqual(alice.line(), b"")
-        self.assertEqual(self.end_of(session)["text"], b"crashed")
+        end = self.end_of(session)
+        self.assertEqual((end["kind"], end["text"]), (FAILED, b"crashed"))
         bob.ok("NOOP")
         alice = self.store.imap("alice")[0]
         alice.ok("SELECT INBOX")

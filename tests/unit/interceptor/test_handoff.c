@@ -76,6 +76,14 @@ static int refuses(struct stream *s)
 	return -EOPNOTSUPP;
 }
 
+static unsigned ends_told; /* to clients of such streams */
+
+static void tells_end(struct stream *s, int how)
+{
+	ends_told++;
+	(void)shutdown(s->fd, how);
+}
+
 /* As one of TLS: another process could do nothing with its socket. */
 static int secure_stream_new(struct loop *loop, int fd, struct stream **ret)
 {
@@ -86,6 +94,7 @@ static int secure_stream_new(struct loop *loop, int fd, struct stream **ret)
 		return r;
 	ops = *(*ret)->ops;
 	ops.share = refuses;
+	ops.shutdown = tells_end;
 	(*ret)->ops = &ops;
 	return 0;
 }
@@ -391,7 +400,7 @@ static void test_bridge(void **state)
 	send_text(b, fd, "a1 OK\r\n");
 	assert_string_equal(got(c.fd), "a1 OK\r\n");
 
-	/* it ends with its bridge, not by what the mailstore counts */
+	/* its end is what the mailstore says, after what it has written */
 	says(b, mailstore, MESSAGE_SERVED, c.id, 100);
 	assert_int_equal(c.s->served_in, 0);
 	says(b, mailstore, MESSAGE_SERVE_END, c.id, 100);
@@ -405,6 +414,64 @@ static void test_bridge(void **state)
 	worker_test_turns(b);
 	assert_int_equal(sessions(b), 0);
 	(void)close(mailstore);
+}
+
+/* Whether the client is told that it was the end (TLS: close_notify). */
+static void test_bridge_ends(void **state)
+{
+	static const struct {
+		const char *name;
+		enum message_type said; /* 0: the mailstore's master has gone */
+		bool first;             /* before the bridge's end is seen */
+		bool is_told;
+	} rows[] = {
+		{ "logged out", MESSAGE_SERVE_END, true, true },
+		{ "logged out, and the bridge was faster", MESSAGE_SERVE_END, false,
+			true },
+		{ "killed", MESSAGE_FAILED, true, false },
+		{ "killed, and the bridge was faster", MESSAGE_FAILED, false, false },
+		{ "nobody is left to say it", 0, true, false },
+		{ "nobody is left, afterwards", 0, false, false },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct worker_test *b = *state;
+		struct client c;
+		struct message m;
+		int mailstore, fd;
+
+		worker_test_listen(b, MAILSTORE_SOCKET);
+		c = connects(b, SECURE, "carol", "");
+		assert_int_equal(hand_over(c.s), 0);
+		mailstore = accept_worker(b);
+		fd = takes(mailstore, &m);
+		ends_told = 0;
+		assert_int_equal(write(fd, "* 1 EXISTS\r\n", 12), 12);
+		for (int step = 0; step < 2; step++) {
+			if (rows[i].first == (step == 1)) {
+				(void)close(fd);
+				worker_test_turns(b);
+			} else if (rows[i].said) {
+				says(b, mailstore, rows[i].said, c.id, 1);
+			} else {
+				(void)close(mailstore);
+				worker_test_turns(b);
+			}
+			if (step == 0 && ends_told)
+				fail_msg("%s: told too early", rows[i].name);
+		}
+		assert_string_equal(got(c.fd), "* 1 EXISTS\r\n");
+		assert_string_equal(got(c.fd), "(end)");
+		if (ends_told != rows[i].is_told)
+			fail_msg("%s: told %u", rows[i].name, ends_told);
+		(void)close(c.fd);
+		worker_test_turns(b);
+		assert_int_equal(sessions(b), 0);
+		if (rows[i].said)
+			(void)close(mailstore);
+		worker_test_teardown(state);
+		worker_test_setup(state);
+	}
 }
 
 /* ---- it ends ---- */
@@ -449,6 +516,8 @@ static void test_lost(void **state)
 	master_hears(b, MESSAGE_SESSION_BEGIN);
 	(void)close(mailstore);
 	(void)close(bridge);
+	worker_test_turns(b);
+	assert_string_equal(got(bridged.fd), "(end)");
 	for (size_t i = 0; i < 3; i++) {
 		(void)close(fds[i]);
 		(void)close(given[i].fd);
@@ -509,6 +578,7 @@ int main(void)
 		ROW(test_which_ends),
 		ROW(test_refused),
 		ROW(test_bridge),
+		ROW(test_bridge_ends),
 		ROW(test_lost),
 		ROW(test_nonsense),
 	};
