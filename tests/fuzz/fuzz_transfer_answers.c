@@ -4,6 +4,7 @@
  *   - a body has as many bytes as were announced before its message is told
  *   - a message is told of the folder that was asked for, as it was when it was listed
  *   - every listing and every fetch ends once
+ *   - UIDs of a folder of which the changes are listed ascend
  */
 #include "fuzz.h"
 
@@ -22,6 +23,7 @@ struct model {
 	struct wanted wanted[FOLDERS][WANTED_MOST];
 	size_t n_wanted[FOLDERS], to_fetch[FOLDERS];
 	bool is_listed[FOLDERS], has_body;
+	uint32_t last_uid[FOLDERS];
 	uint64_t announced, come;
 	struct error err;
 };
@@ -68,6 +70,7 @@ static int on_opened(void *context, size_t folder, const struct source_status *s
 		return 0;
 	m->uidvalidity[folder] = s->uidvalidity;
 	m->n_wanted[folder] = 0;
+	m->last_uid[folder] = 0;
 	return 0;
 }
 
@@ -79,6 +82,16 @@ static int on_row(void *context, size_t folder, const struct mail *mail)
 	if (m->n_wanted[folder] < WANTED_MOST)
 		m->wanted[folder][m->n_wanted[folder]++] =
 			(struct wanted){ .uid = mail->uid };
+	return 0;
+}
+
+static int on_uids(void *context, size_t folder, uint32_t first, uint32_t last)
+{
+	struct model *m = context;
+
+	must(folder < FOLDERS && !m->is_listed[folder]);
+	must(first > m->last_uid[folder] && last >= first);
+	m->last_uid[folder] = last;
 	return 0;
 }
 
@@ -163,6 +176,7 @@ static const struct source_events events = {
 	.opened = on_opened,
 	.keywords = on_keywords,
 	.row = on_row,
+	.uids = on_uids,
 	.unreadable = on_unreadable,
 	.listed = on_listed,
 	.body = on_body,
@@ -213,6 +227,18 @@ static int queue_lists(struct model *m)
 	return r;
 }
 
+static int queue_changes(struct model *m)
+{
+	static const uint32_t cuts[] = { 5, 300 };
+	static const struct source_known known[FOLDERS] = { { .modseq = 7 },
+		{ .modseq = 9, .cuts = cuts, .n_cuts = 2 } };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < FOLDERS; i++)
+		r = imap_queue_changes(&m->queue, i, names[i], &known[i]);
+	return r;
+}
+
 static void run(struct str input, size_t step, int (*queue)(struct model *m))
 {
 	struct model m = { .is_careful = false };
@@ -240,5 +266,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(str_of(data, size), 1, queue_lists);
 	run(str_of(data, size), 13, queue_lists);
 	run(str_of(data, size), 7, queue_looks);
+	run(str_of(data, size), 11, queue_changes);
 	return 0;
 }

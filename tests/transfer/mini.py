@@ -55,9 +55,12 @@ class Session:
     def __init__(self, server, connection):
         self.server, self.connection = server, connection
         self.pending = b""
+        self.has_spoken = False
+        self.turns = 0  # how often it was spoken to after it had spoken
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def say(self, text):
+        self.has_spoken = True
         self.connection.sendall(text.encode("latin-1") + b"\r\n")
 
     def line(self):
@@ -66,5 +69,7 @@ class Session:
             if not data:
                 raise EOFError
             self.pending += data
+            self.turns += self.has_spoken
+            self.has_spoken = False
         line, self.pending = self.pending.split(b"\r\n", 1)
         return line.decode("latin-1")

@@ -11,6 +11,7 @@ import time
 from mini import Server, Session
 
 CAPABILITY = "IMAP4rev1 AUTH=PLAIN SASL-IR NAMESPACE LITERAL+"
+CHANGES = " CONDSTORE ESEARCH"  # with it, it says what has changed
 
 
 class Folder:
@@ -19,6 +20,16 @@ class Folder:
         self.attributes = attributes
         self.given_uidnext = uidnext
         self.messages = {}  # uid -> (flags, date, body)
+        self.modseq = 1
+        self.seen = {}  # uid -> (message, modseq), as it was looked at last
+
+    def look(self):
+        """What a test has changed since gets its modification sequence."""
+        if self.messages == {uid: m for uid, (m, _) in self.seen.items()}:
+            return
+        self.modseq += 1
+        self.seen = {uid: self.seen[uid] if uid in self.seen and self.seen[uid][0] == m
+                     else (m, self.modseq) for uid, m in self.messages.items()}
 
     def add(self, uid, body, flags="", date="01-Feb-2003 04:05:06 +0100"):
         self.messages[uid] = (flags, date, body)
@@ -54,6 +65,9 @@ class MiniServer(Server):
         self.edit = lambda kind, data: data
         self.passwords = set()  # further ones that it takes
         self.logins = []  # (password, taken)
+        self.namespace = '(("" "/")) NIL NIL'
+        self.turns = []  # of each command: how often the client spoke after it was spoken to
+        self.rows = 0  # of listings
         super().__init__(port, listener)
 
     def serve(self, connection):
@@ -63,10 +77,11 @@ class MiniServer(Server):
 class ImapSession(Session):
     def __init__(self, server, connection):
         super().__init__(server, connection)
-        self.folder = None
+        self.folder = self.tag = None
         self.has_id = False
 
     def emit(self, kind, data):
+        self.has_spoken = True
         self.connection.sendall(self.server.edit(kind, data))
 
     def command_line(self):
@@ -86,12 +101,14 @@ class ImapSession(Session):
         self.say(f"* OK [CAPABILITY {self.server.capability}] mini")
         while True:
             tag, _, rest = self.command_line().partition(" ")
+            self.tag = tag
             name, _, arguments = rest.partition(" ")
             if name.upper() == "UID":
                 name, _, arguments = arguments.partition(" ")
                 name = "UID " + name
             with self.server.lock:
                 self.server.commands.append(f"{name} {arguments}".strip())
+                self.server.turns.append(self.turns)
             if self.server.one_at_a_time and self.pending:
                 self.say(f"{tag} BAD one at a time, please")
                 self.pending = b""
@@ -134,7 +151,7 @@ class ImapSession(Session):
         return "OK in" if taken else "NO [AUTHENTICATIONFAILED] wrong"
 
     def do_NAMESPACE(self, _):  # pylint: disable=C0103
-        self.say('* NAMESPACE (("" "/")) NIL NIL')
+        self.say(f"* NAMESPACE {self.server.namespace}")
         return "OK done"
 
     def do_LIST(self, arguments):  # pylint: disable=C0103
@@ -163,7 +180,7 @@ class ImapSession(Session):
         return "OK done"
 
     def do_EXAMINE(self, arguments):  # pylint: disable=C0103
-        name = arguments.strip('"')
+        name = arguments.removesuffix(" (CONDSTORE)").strip('"')
         self.folder = None
         if name in self.server.refuses:
             return f"NO {self.server.refuses[name]}"
@@ -173,6 +190,9 @@ class ImapSession(Session):
         self.emit("examine", b"* %d EXISTS\r\n" % len(folder.messages))
         self.emit("examine", b"* OK [UIDVALIDITY %d] x\r\n" % folder.uidvalidity)
         self.emit("examine", b"* OK [UIDNEXT %d] x\r\n" % folder.uidnext)
+        folder.look()
+        if arguments.endswith(" (CONDSTORE)"):
+            self.emit("examine", b"* OK [HIGHESTMODSEQ %d] x\r\n" % folder.modseq)
         return "OK [READ-ONLY] done"
 
     def do_FETCH(self, arguments):  # pylint: disable=C0103
@@ -185,10 +205,14 @@ class ImapSession(Session):
         if not self.folder:
             return "BAD no folder"
         uids, _, items = arguments.partition(" ")
+        since = re.search(r"CHANGEDSINCE (\d+)", items)
         kind = "body" if "BODY.PEEK[]" in items else "row" if ":" in uids else "alone"
         for number, uid in enumerate(sorted(self.folder.messages), 1):
             if not self._is_in(uid, uids):
                 continue
+            if since and self.folder.seen[uid][1] <= int(since[1]):
+                continue
+            self.server.rows += kind == "row"
             if kind == "body" and uid in self.server.broken:
                 if self.server.broken[uid]:
                     return f"NO {self.server.broken[uid]}"
@@ -221,6 +245,17 @@ class ImapSession(Session):
                 self.connection.sendall(body[:len(body) // 2])
                 raise EOFError
         self.emit(kind, head.encode() + b" BODY[] {%d}\r\n" % len(body) + body + b")\r\n")
+
+    def do_UID_SEARCH(self, arguments):  # pylint: disable=C0103
+        """RETURN (ALL) of a range, or of all."""
+        words = arguments.split()
+        uids = [uid for uid in sorted(self.folder.messages)
+                if words[-1] == "ALL" or self._is_in(uid, words[-1])]
+        if not uids and words[-1].endswith("*"):
+            uids = sorted(self.folder.messages)[-1:]
+        found = ",".join(map(str, uids))
+        self.say(f'* ESEARCH (TAG "{self.tag}") UID' + (f" ALL {found}" if uids else ""))
+        return "OK done"
 
     def do_NOOP(self, _):  # pylint: disable=C0103
         return "OK done"

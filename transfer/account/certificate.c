@@ -48,6 +48,18 @@ static uint32_t uidnext_of(const struct folder *f)
 	return f->here_uidnext > f->status.uidnext ? f->here_uidnext : f->status.uidnext;
 }
 
+static json_t *time_text(uint64_t at)
+{
+	time_t seconds = (time_t)(at / 1000);
+	char shown[32];
+	struct tm t;
+
+	if (!gmtime_r(&seconds, &t) ||
+		!strftime(shown, sizeof(shown), "%Y-%m-%dT%H:%M:%SZ", &t))
+		return json_null();
+	return json_string(shown);
+}
+
 static int put_folder(json_t *list, const struct folder *f)
 {
 	json_t *o = json_object();
@@ -64,6 +76,11 @@ static int put_folder(json_t *list, const struct folder *f)
 	if (f->odd_sizes) /* RFC822.SIZE is kept as it was shown, the bytes as they are */
 		(void)json_object_set_new(
 			o, "sizes_wrong_at_source", number(f->odd_sizes));
+	if (f->is_listed) {
+		(void)json_object_set_new(o, "listed", time_text(f->listed_at));
+		if (f->since)
+			(void)json_object_set_new(o, "since", number(f->since));
+	}
 	if (f->unknown_sizes) /* what the source does not say was not compared */
 		(void)json_object_set_new(
 			o, "sizes_unknown_at_source", number(f->unknown_sizes));
@@ -80,18 +97,6 @@ static int put_unreadable(json_t *list, const struct sync *s, const struct unrea
 		(void)json_object_set_new(o, "uid", number(u->uid));
 	(void)json_object_set_new(o, "reason", text(str_from(u->text)));
 	return json_array_append_new(list, o);
-}
-
-static json_t *time_text(uint64_t at)
-{
-	time_t seconds = (time_t)(at / 1000);
-	char shown[32];
-	struct tm t;
-
-	if (!gmtime_r(&seconds, &t) ||
-		!strftime(shown, sizeof(shown), "%Y-%m-%dT%H:%M:%SZ", &t))
-		return json_null();
-	return json_string(shown);
 }
 
 static json_t *folders(const struct sync *s)
@@ -135,6 +140,16 @@ static json_t *uidls(const struct certificate_facts *facts)
 	return o;
 }
 
+/* Of how many folders the proof rests on a listing of earlier in the same session. */
+static uint64_t count_by_changes(const struct sync *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->folders.count; i++)
+		n += s->folders.at[i].since > 0;
+	return n;
+}
+
 static const char *result(const struct sync *s, const struct certificate_facts *facts)
 {
 	if (facts->equal)
@@ -153,6 +168,14 @@ int certificate_make(
 	(void)json_object_set_new(o, "source", json_string(facts->source));
 	(void)json_object_set_new(o, "reader", json_string(facts->reader->name));
 	(void)json_object_set_new(o, "compared", json_string(facts->reader->compares));
+	if (count_by_changes(s)) {
+		(void)json_object_set_new(
+			o, "folders_by_changes", number(count_by_changes(s)));
+		(void)json_object_set_new(o, "by_changes",
+			json_string("UIDs as listed last; flags, keywords, dates and "
+				    "sizes as listed before in the same session, and "
+				    "what changed since by HIGHESTMODSEQ"));
+	}
 	if (*facts->reader->cannot_see)
 		(void)json_object_set_new(
 			o, "unknown", json_string(facts->reader->cannot_see));

@@ -136,8 +136,8 @@ static int each_known(void *context,
 		j->destination.self, STR_LIT("INBOX"), &inbox, err);
 
 	return r < 0 ? r
-	             : j->destination.ops->each_mail(
-			       j->destination.self, inbox.id, each, each_context, err);
+	             : j->destination.ops->each_mail(j->destination.self, inbox.id, 1,
+			       UINT32_MAX, each, each_context, err);
 }
 
 static int open_pop3(struct job *j, const struct sockaddr_storage *addresses, size_t n)

@@ -87,7 +87,8 @@ static int read_inbox(struct reading *r)
 	if (code < 0)
 		return code;
 	r->inbox = inbox.id;
-	return to->ops->each_mail(to->self, inbox.id, add_inbox, r, &r->j->err);
+	return to->ops->each_mail(
+		to->self, inbox.id, 1, UINT32_MAX, add_inbox, r, &r->j->err);
 }
 
 static int ask_word(void *context, size_t i, struct buf *out)
@@ -449,7 +450,8 @@ static int recent_in_inbox(struct job *j, size_t *ret)
 	int code = to->ops->find_folder(to->self, STR_LIT("INBOX"), &inbox, &j->err);
 
 	if (code == 0)
-		code = to->ops->each_mail(to->self, inbox.id, count_recent, &n, &j->err);
+		code = to->ops->each_mail(
+			to->self, inbox.id, 1, UINT32_MAX, count_recent, &n, &j->err);
 	if (code == 0)
 		*ret = n;
 	return code;

@@ -85,43 +85,43 @@ struct walk {
 	size_t next; /* of the listing */
 };
 
-static int want(struct walk *w, const struct mail *m)
+int compare_want(struct sync *s, struct folder *f, const struct mail *m, bool joined)
 {
-	struct folder *f = w->f;
-	/* the row before it in the listing is wanted as well */
-	bool joined =
-		w->next > 0 && f->n_wanted > 0 &&
-		f->wanted[f->n_wanted - 1].uid == w->s->listing.rows[w->next - 1].uid;
 	uint64_t size = m->size == MAIL_SIZE_UNKNOWN ? 0 : m->size;
 
-	sync_note(w->s, f, "UID %u is new", m->uid);
+	sync_note(s, f, "UID %u is new", m->uid);
 	return folder_want(f, m->uid, size, joined) < 0
-	               ? error_set(w->s->err, -ENOMEM, "no memory")
+	               ? error_set(s->err, -ENOMEM, "no memory")
 	               : 0;
 }
 
-static int expunge(struct walk *w, uint32_t uid)
+/* The row before it in the listing is wanted as well. */
+static bool is_joined(const struct walk *w)
 {
-	const struct destination *to = &w->s->to;
+	const struct folder *f = w->f;
 
-	return to->ops->expunge(to->self, w->f->id, uid, w->s->err);
+	return w->next > 0 && f->n_wanted > 0 &&
+	       f->wanted[f->n_wanted - 1].uid == w->s->listing.rows[w->next - 1].uid;
 }
 
-static int set_flags(struct walk *w, const struct mail *m)
+static int want(struct walk *w, const struct mail *m)
 {
-	const struct destination *to = &w->s->to;
+	return compare_want(w->s, w->f, m, is_joined(w));
+}
 
-	return to->ops->set_flags(to->self, w->f->id, m, w->s->err);
+static int expunge(struct sync *s, struct folder *f, uint32_t uid)
+{
+	return s->to.ops->expunge(s->to.self, f->id, uid, s->err);
 }
 
 /* Others were removed before it: no difference that anybody sees. */
-static int set_order(struct walk *w, const struct mail *m, const struct mail *row)
+static int set_order(
+	struct sync *s, struct folder *f, const struct mail *m, const struct mail *row)
 {
-	const struct destination *to = &w->s->to;
 	struct mail moved = *row;
 
 	moved.pop3_order = m->pop3_order;
-	return to->ops->set_uidl(to->self, w->f->id, &moved, w->s->err);
+	return s->to.ops->set_uidl(s->to.self, f->id, &moved, s->err);
 }
 
 static bool same_flags(const struct mail *m, const struct mail *row)
@@ -137,23 +137,35 @@ static bool same_size(const struct mail *m, const struct mail *row)
 
 /* The same UID on both sides. A date or a size never changes; if it does, it is another
    message after all, and is fetched anew. */
-static int compare_message(struct walk *w, const struct mail *m, const struct mail *row)
+static bool is_another(const struct mail *m, const struct mail *row)
 {
-	if (m->date != row->date || m->zone != row->zone || !same_size(m, row)) {
-		int r = want(w, m);
+	return m->date != row->date || m->zone != row->zone || !same_size(m, row);
+}
 
-		return r < 0 ? r : expunge(w, m->uid);
-	}
-	w->f->copied++;
-	w->f->copied_bytes += row->body_len;
-	w->f->odd_sizes += row->body_len != row->size;
+static int compare_same(
+	struct sync *s, struct folder *f, const struct mail *m, const struct mail *row)
+{
+	f->copied++;
+	f->copied_bytes += row->body_len;
+	f->odd_sizes += row->body_len != row->size;
 	if (m->pop3_order && m->pop3_order != row->pop3_order)
-		return set_order(w, m, row);
+		return set_order(s, f, m, row);
 	if (!same_flags(m, row))
-		sync_note(w->s, w->f, "UID %u has other flags", m->uid);
+		sync_note(s, f, "UID %u has other flags", m->uid);
 	else if (m->flags == row->flags)
 		return 0;
-	return set_flags(w, m);
+	return s->to.ops->set_flags(s->to.self, f->id, m, s->err);
+}
+
+int compare_message(struct sync *s, struct folder *f, const struct mail *m,
+	const struct mail *row, bool joined)
+{
+	int r;
+
+	if (!is_another(m, row))
+		return compare_same(s, f, m, row);
+	r = compare_want(s, f, m, joined);
+	return r < 0 ? r : expunge(s, f, m->uid);
 }
 
 /* A row of the destination; those of the listing that lie before it are wanted. */
@@ -172,14 +184,14 @@ static int each_row(void *context, const struct mail *row)
 	if (r == 0 && w->next < l->count && l->rows[w->next].uid == row->uid) {
 		struct mail m = listing_at(l, w->next);
 
-		r = compare_message(w, &m, row);
+		r = compare_message(w->s, w->f, &m, row, is_joined(w));
 		w->next++;
 		return r;
 	}
 	/* not understood this time is not gone */
 	if (r == 0 && !(w->f->unlisted && sync_is_unreadable(w->s, w->f, row->uid))) {
 		sync_note(w->s, w->f, "UID %u is gone", row->uid);
-		r = expunge(w, row->uid);
+		r = expunge(w->s, w->f, row->uid);
 	}
 	return r;
 }
@@ -215,6 +227,7 @@ int compare_messages(struct sync *s, struct folder *f)
 	else if (f->here_uidvalidity != f->status.uidvalidity)
 		r = make_anew(s, f);
 	if (r == 0)
-		r = s->to.ops->each_mail(s->to.self, f->id, each_row, &w, s->err);
+		r = s->to.ops->each_mail(
+			s->to.self, f->id, 1, UINT32_MAX, each_row, &w, s->err);
 	return r ? r : want_the_rest(&w);
 }

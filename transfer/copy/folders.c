@@ -39,6 +39,8 @@ static void folder_fini(struct folder *f)
 	free(f->special_use);
 	free(f->wanted);
 	free(f->keywords);
+	free(f->cuts);
+	uid_set_fini(&f->uids);
 }
 
 void folders_fini(struct folders *f)
@@ -147,7 +149,13 @@ void folders_settle(struct folders *f)
 		else
 			f->at[++kept] = f->at[i];
 	}
-	f->count = kept + 1;
+	f->count = f->settled = kept + 1;
+}
+
+const struct folder *folders_find(const struct folders *f, struct str name)
+{
+	return f->settled ? bsearch(&name, f->at, f->settled, sizeof(*f->at), by_name)
+	                  : NULL;
 }
 
 /* ---- subscriptions ---- */

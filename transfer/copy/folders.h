@@ -6,6 +6,7 @@
  * destination has, and what is still wanted of each. The index of a folder is its name
  * for the reader.
  */
+#include "transfer/copy/uid_set.h"
 #include "transfer/write/destination.h"
 
 struct folder {
@@ -26,7 +27,7 @@ struct folder {
 	bool is_listed; /* the listing is complete and compared */
 	struct source_status status;
 	char *keywords;                /* that the source shows; owned; NULL: none */
-	uint64_t messages, bytes;      /* at the source, as listed */
+	uint64_t messages;             /* at the source, as listed */
 	uint64_t unlisted;             /* of these, what could not be understood */
 	uint64_t unknown_sizes;        /* and whose size the source does not say */
 	uint64_t copied, copied_bytes; /* of these, here */
@@ -34,6 +35,15 @@ struct folder {
 
 	struct wanted *wanted; /* owned */
 	size_t n_wanted, cap_wanted;
+
+	/* Where the source tells what has changed (changes.h): */
+	struct uid_set uids;         /* as listed */
+	bool is_known;               /* they, and nothing else, are at the destination */
+	uint64_t listed_at;          /* it was listed as a whole; wall milliseconds */
+	const struct folder *before; /* only what changed since is asked for; NULL: all */
+	uint64_t since;              /* it was compared so; 0: by a whole listing */
+	struct source_known known;   /* for the reader; its cuts are owned */
+	uint32_t *cuts;
 };
 
 struct subscription {
@@ -45,6 +55,7 @@ struct subscription {
 struct folders {
 	struct folder *at;
 	size_t count, cap;
+	size_t settled; /* those up to here are sorted */
 	struct subscription *subscriptions;
 	size_t n_subscriptions, cap_subscriptions;
 };
@@ -58,6 +69,8 @@ int folders_add(struct folders *f, const struct mail_folder *folder);
 int folders_subscribe(struct folders *f, struct str name, bool at_source, bool here);
 /* Sorts by name and joins doubles: indexes are valid from here on. */
 void folders_settle(struct folders *f);
+/* Of a settled table, among what the source lists; NULL: not there. */
+const struct folder *folders_find(const struct folders *f, struct str name);
 /* Reads what the destination has into the settled table (adding what only it has). */
 int folders_read_destination(
 	struct folders *f, const struct destination *to, struct error *err);

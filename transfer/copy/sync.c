@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/copy/sync.h"
 
+#include "base/clock.h"
+#include "transfer/copy/changes.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +24,10 @@ void sync_init(struct sync *s, const struct source *source, const struct destina
 void sync_fini(struct sync *s)
 {
 	folders_fini(&s->folders);
+	folders_fini(&s->before);
 	listing_fini(&s->listing);
+	free(s->namespaces);
+	s->namespaces = NULL;
 }
 
 /* ---- noting differences ---- */
@@ -98,6 +104,9 @@ static int on_namespaces(void *context, struct str text)
 	struct str have;
 	int r;
 
+	free(s->namespaces);
+	s->namespaces =
+		str_dup_c(text); /* without it, no folder is known to be their own */
 	arena_init(&arena);
 	r = s->to.ops->note(s->to.self, STR_LIT(NAMESPACE_NOTE), &arena, &have, s->err);
 	if (r == -ENOENT || (r == 0 && !str_eq(have, text)))
@@ -116,6 +125,7 @@ static int on_opened(void *context, size_t folder, const struct source_status *s
 	if (f->is_listed)
 		return 0;
 	f->status = *status;
+	uid_set_fini(&f->uids);
 	if (s->listing_folder == folder)
 		listing_fini(&s->listing);
 	return 0;
@@ -142,6 +152,16 @@ static int on_row(void *context, size_t folder, const struct mail *m)
 	return r < 0 ? error_set(s->err, r, "cannot keep the list of a folder") : 0;
 }
 
+static int on_uids(void *context, size_t folder, uint32_t first, uint32_t last)
+{
+	struct sync *s = context;
+	struct folder *f = &s->folders.at[folder];
+
+	if (!f->before || uid_set_add(&f->uids, first, last) != -ENOMEM)
+		return 0; /* what is no set has too few of them */
+	return no_memory(s);
+}
+
 /* It is there, so it is a difference. */
 static int on_unreadable(void *context, size_t folder, uint32_t uid, struct str text)
 {
@@ -158,10 +178,31 @@ static void count_listing(struct sync *s, struct folder *f)
 {
 	f->messages = s->listing.count + f->unlisted;
 	for (size_t i = 0; i < s->listing.count; i++)
-		if (s->listing.rows[i].size != MAIL_SIZE_UNKNOWN)
-			f->bytes += s->listing.rows[i].size;
-		else
-			f->unknown_sizes++;
+		f->unknown_sizes += s->listing.rows[i].size == MAIL_SIZE_UNKNOWN;
+}
+
+static int whole_listing(struct sync *s, struct folder *f)
+{
+	int r;
+
+	f->is_listed = true;
+	f->listed_at = clock_wall_ms();
+	count_listing(s, f);
+	r = changes_keep_listing(s, f);
+	return r ? r : compare_messages(s, f);
+}
+
+/* What has changed; or the folder is asked for as a whole. */
+static int changes_listed(struct sync *s, struct folder *f, enum source_end end)
+{
+	bool whole = true;
+	int r = end == SOURCE_DONE ? changes_compare(s, f, &whole) : 0;
+
+	if (r || !whole)
+		return r;
+	f->before = NULL;
+	return s->source.ops->list(
+		s->source.self, (size_t)(f - s->folders.at), folder_name(f), s->err);
 }
 
 static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
@@ -170,15 +211,15 @@ static int on_listed(void *context, size_t folder, enum source_end end, struct s
 	struct folder *f = &s->folders.at[folder];
 	int r = 0;
 
-	if (end != SOURCE_DONE) {
+	if (end == SOURCE_DONE)
+		r = listing_finish(&s->listing) < 0 ? no_memory(s) : 0;
+	if (r == 0 && f->before) {
+		r = changes_listed(s, f, end);
+	} else if (end != SOURCE_DONE) {
 		sync_note(s, f, "cannot be listed: %.*s", STR_ARG(str_take(text, 100)));
 		sync_note_unreadable(s, f, 0, text);
-	} else {
-		f->is_listed = true;
-		r = listing_finish(&s->listing) < 0 ? no_memory(s) : 0;
-		count_listing(s, f);
-		if (r == 0)
-			r = compare_messages(s, f);
+	} else if (r == 0) {
+		r = whole_listing(s, f);
 	}
 	listing_fini(&s->listing);
 	if (r == 0 && f->n_wanted)
@@ -278,10 +319,16 @@ static int list_all(struct sync *s)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < s->folders.count; i++)
-		if (folder_is_selectable(&s->folders.at[i]))
+	for (size_t i = 0; r == 0 && i < s->folders.count; i++) {
+		bool asked = false;
+
+		if (!folder_is_selectable(&s->folders.at[i]))
+			continue;
+		r = changes_ask(s, &s->folders.at[i], &asked);
+		if (r == 0 && !asked)
 			r = s->source.ops->list(s->source.self, i,
 				folder_name(&s->folders.at[i]), s->err);
+	}
 	return r;
 }
 
@@ -320,6 +367,7 @@ static const struct source_events events = {
 	.opened = on_opened,
 	.keywords = on_keywords,
 	.row = on_row,
+	.uids = on_uids,
 	.unreadable = on_unreadable,
 	.listed = on_listed,
 	.body = on_body,
@@ -362,19 +410,29 @@ int sync_pass(struct sync *s, struct error *err)
 	struct error ignored;
 	int r;
 
-	sync_fini(s);
+	folders_fini(&s->before);
+	s->before = s->folders;
+	s->folders = (struct folders){ 0 };
+	free(s->namespaces);
+	s->namespaces = NULL;
 	s->err = err;
 	s->differences = 0;
 	s->n_unreadable = 0;
 	s->first[0] = '\0';
 	s->listing_folder = SIZE_MAX;
 	r = pass(s);
-	for (size_t i = 0; i < s->folders.count; i++)
+	for (size_t i = 0; i < s->folders.count; i++) {
 		folder_want_nothing(&s->folders.at[i]);
+		s->folders.at[i].before = NULL;
+	}
 	listing_fini(&s->listing);
+	folders_fini(&s->before);
 	if (r == 0)
-		return s->to.ops->commit(s->to.self, err);
-	(void)s->to.ops->commit(s->to.self, &ignored);
+		r = s->to.ops->commit(s->to.self, err);
+	else
+		(void)s->to.ops->commit(s->to.self, &ignored);
+	if (r == 0)
+		changes_settle(s);
 	return r;
 }
 

@@ -28,6 +28,9 @@ struct sync {
 	struct source source;   /* the caller's */
 	struct destination to;  /* the caller's */
 	struct folders folders; /* of the last pass */
+	struct folders before;  /* of the one before it, while one runs */
+	uint64_t session;       /* of the source, in which folders are known; 0: none */
+	char *namespaces;       /* that the source shows; owned; NULL: none */
 	struct listing listing; /* of the folder that is being listed */
 	size_t listing_folder;
 	uint64_t body_len[SOURCE_CONNECTIONS_MAX]; /* of those on their way */
@@ -58,7 +61,7 @@ struct sync_progress sync_progress(const struct sync *s);
 /* No difference but what the source does not give. */
 bool sync_is_equal_but_unreadable(const struct sync *s);
 
-/* ---- between sync.c and compare.c ---- */
+/* ---- between sync.c, compare.c and changes.c ---- */
 
 void sync_note(struct sync *s, const struct folder *f, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -69,5 +72,10 @@ int compare_folders(struct sync *s);
 bool sync_is_unreadable(const struct sync *s, const struct folder *f, uint32_t uid);
 /* One folder with its listing: changes the rows, notes what is wanted. */
 int compare_messages(struct sync *s, struct folder *f);
+/* One message that is there on both sides, or only at the source. joined: no other one
+   lies between it and the last one that was wanted. */
+int compare_message(struct sync *s, struct folder *f, const struct mail *m,
+	const struct mail *row, bool joined);
+int compare_want(struct sync *s, struct folder *f, const struct mail *m, bool joined);
 
 #endif

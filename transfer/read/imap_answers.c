@@ -107,7 +107,7 @@ static int examine_data(struct answer *a, struct imap_response *is, struct str l
 
 /* What goes while the folder is open is not missed in its listing; what comes is not
    asked for. */
-static int mailbox_data(struct answer *a, struct imap_response *is, struct str line)
+int imap_mailbox_data(struct answer *a, struct imap_response *is, struct str line)
 {
 	struct source_status *status = &a->imap->status;
 
@@ -142,6 +142,8 @@ static void examine_code(struct answer *a, const struct imap_response *is)
 		(void)str_to_u32(value, &status->uidnext);
 	else if (str_ieq(is->code, STR_LIT("HIGHESTMODSEQ")))
 		(void)str_to_u64(value, &status->highestmodseq);
+	else if (str_ieq(is->code, STR_LIT("NOMODSEQ")))
+		status->highestmodseq = 0;
 }
 
 /* "(MESSAGES 3 UIDNEXT 9 UIDVALIDITY 7)": behind the name, which may hold anything. */
@@ -239,9 +241,10 @@ static const struct asked_row {
 	[IMAP_ASKED_STATUS_INBOX] = { inbox_data, ignored_end },
 	[IMAP_ASKED_STATUS] = { status_data, status_end },
 	[IMAP_ASKED_EXAMINE] = { examine_data, examine_end },
-	[IMAP_ASKED_ROWS] = { mailbox_data, imap_rows_end },
-	[IMAP_ASKED_ROW] = { mailbox_data, imap_row_end },
-	[IMAP_ASKED_BODIES] = { mailbox_data, imap_bodies_end },
+	[IMAP_ASKED_ROWS] = { imap_uids_data, imap_rows_end },
+	[IMAP_ASKED_ROW] = { imap_mailbox_data, imap_row_end },
+	[IMAP_ASKED_UIDS] = { imap_uids_data, imap_uids_end },
+	[IMAP_ASKED_BODIES] = { imap_mailbox_data, imap_bodies_end },
 };
 _Static_assert(
 	sizeof(asked_rows) / sizeof(asked_rows[0]) == IMAP_ASKED_COUNT, "one for each");
@@ -268,6 +271,7 @@ static int end_of_command(
 		return imap_nonsense(a, "an answer to a question", line);
 	/* some servers cannot have a second command before the first is answered */
 	if (is->status == IMAP_STATUS_BAD && a->imap->n_sent > 1 && !*a->careful &&
+		!a->command->is_changes &&
 		(a->command->asked < IMAP_ASKED_ROWS || imap_is_open(a))) {
 		*a->careful = true;
 		return error_set(a->err, -EAGAIN,
@@ -350,6 +354,8 @@ static void look_at_head(struct answer *a)
 	if (a->command->asked != IMAP_ASKED_EXAMINE)
 		return;
 	imap_rows_fini(&imap->rows);
+	imap->n_uids = imap->last_uid = 0;
+	imap->uids_are_odd = false;
 	imap->open_folder = IMAP_NO_FOLDER;
 	imap->status = (struct source_status){ 0 };
 	imap->why[0] = '\0';

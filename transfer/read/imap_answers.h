@@ -16,7 +16,7 @@ struct imap_answers {
 int imap_answers_take(const struct imap_answers *a, struct imap_connection *imap,
 	unsigned number, struct error *err);
 
-/* ---- between imap_answers.c and imap_messages.c ---- */
+/* ---- between imap_answers.c, imap_messages.c and imap_uids.c ---- */
 
 struct answer {
 	const struct source_events *events;
@@ -33,6 +33,9 @@ int imap_nonsense(struct answer *a, const char *what, struct str line);
 /* Whether the folder that this command is about is the one that is open. */
 bool imap_is_open(const struct answer *a);
 
+/* What comes untagged of an open folder. */
+int imap_mailbox_data(struct answer *a, struct imap_response *is, struct str line);
+
 /* A line of a FETCH response: its beginning, or its rest. */
 int imap_fetch_begin(struct answer *a, struct imap_response *is, struct str line);
 int imap_fetch_rest(struct answer *a, struct str part);
@@ -41,6 +44,8 @@ int imap_fetch_over(struct answer *a);
 
 int imap_rows_end(struct answer *a, const struct imap_response *is);
 int imap_row_end(struct answer *a, const struct imap_response *is);
+int imap_uids_data(struct answer *a, struct imap_response *is, struct str line);
+int imap_uids_end(struct answer *a, const struct imap_response *is);
 int imap_bodies_end(struct answer *a, const struct imap_response *is);
 
 #endif

@@ -55,23 +55,34 @@ int imap_queue_status(struct imap_queue *q, size_t folder, struct str name)
 	return push(&q->lists, &job);
 }
 
-bool imap_queue_selects(const struct imap_queue *q, size_t folder)
+int imap_queue_changes(struct imap_queue *q, size_t folder, struct str name,
+	const struct source_known *known)
 {
-	for (size_t i = 0; i < q->n_by_select; i++)
-		if (q->by_select[i] == folder)
-			return true;
-	return false;
+	struct imap_job job = { .folder = folder, .name = name, .known = known };
+
+	return push(&q->lists, &job);
 }
 
-int imap_queue_select(struct imap_queue *q, size_t folder)
+enum imap_opening imap_queue_opening(
+	const struct imap_queue *q, const struct imap_connection *imap, size_t folder)
 {
-	size_t *more =
-		reallocarray(q->by_select, q->n_by_select + 1, sizeof(*q->by_select));
+	for (size_t i = q->n_odd; i-- > 0;)
+		if (q->odd[i].folder == folder)
+			return q->odd[i].opening;
+	return imap_connection_has(imap, STR_LIT("CONDSTORE")) ||
+	                       imap_connection_has(imap, STR_LIT("QRESYNC"))
+	               ? IMAP_EXAMINE_CONDSTORE
+	               : IMAP_EXAMINE;
+}
+
+int imap_queue_open_by(struct imap_queue *q, size_t folder, enum imap_opening opening)
+{
+	struct imap_opened *more = reallocarray(q->odd, q->n_odd + 1, sizeof(*q->odd));
 
 	if (!more)
 		return -ENOMEM;
-	q->by_select = more;
-	q->by_select[q->n_by_select++] = folder;
+	q->odd = more;
+	q->odd[q->n_odd++] = (struct imap_opened){ folder, opening };
 	return 0;
 }
 
@@ -122,7 +133,7 @@ void imap_queue_clear(struct imap_queue *q)
 void imap_queue_fini(struct imap_queue *q)
 {
 	imap_queue_clear(q);
-	free(q->by_select);
+	free(q->odd);
 	free(q->lists.at);
 	free(q->fetches.at);
 	*q = (struct imap_queue){ 0 };
@@ -187,14 +198,16 @@ static int ask_folders(struct imap_queue *q, struct imap_connection *imap)
 static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 	const struct imap_job *job)
 {
-	const char *word = imap_queue_selects(q, job->folder) ? "SELECT " : "EXAMINE ";
+	enum imap_opening how = imap_queue_opening(q, imap, job->folder);
+	const char *word = how == IMAP_SELECT ? "SELECT " : "EXAMINE ";
+	bool condstore = how == IMAP_EXAMINE_CONDSTORE && !job->wanted && !job->from;
 	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_EXAMINE);
 	int r = c ? buf_append_c(&imap->net.out, word) : -ENOBUFS;
 
 	if (r == 0)
 		r = put_name(imap, job->name);
 	if (r == 0)
-		r = buf_append_c(&imap->net.out, "\r\n");
+		r = buf_append_c(&imap->net.out, condstore ? " (CONDSTORE)\r\n" : "\r\n");
 	if (r < 0)
 		return r;
 	c->folder = job->folder;
@@ -220,6 +233,41 @@ static int ask_status(struct imap_connection *imap, const struct imap_job *job)
 }
 
 #define ROW_ITEMS " (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n"
+
+/* What has changed (RFC 7162, 3.1.4.1). Behind it, the UIDs that are there: a part of
+   them with each command (RFC 4731). */
+static int ask_changes(struct imap_connection *imap, struct imap_job *job)
+{
+	const struct source_known *known = job->known;
+	size_t part = job->parts_asked;
+	struct imap_command *c = imap_connection_ask(
+		imap, job->rows_asked ? IMAP_ASKED_UIDS : IMAP_ASKED_ROWS);
+	struct buf *out = &imap->net.out;
+	int r;
+
+	if (!c)
+		return -ENOBUFS;
+	c->folder = job->folder;
+	c->name = job->name;
+	c->is_changes = true;
+	if (!job->rows_asked) {
+		job->rows_asked = true;
+		return buf_printf(out,
+			"UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE) "
+			"(CHANGEDSINCE %llu)\r\n",
+			(unsigned long long)known->modseq);
+	}
+	job->parts_asked++;
+	c->from = part ? known->cuts[part - 1] : 0;
+	c->is_last = part == known->n_cuts;
+	if (!known->n_cuts)
+		return buf_append_c(out, "UID SEARCH RETURN (ALL) ALL\r\n");
+	r = buf_printf(out, "UID SEARCH RETURN (ALL) UID %u:", c->from ? c->from : 1);
+	if (r == 0)
+		r = c->is_last ? buf_byte(out, '*')
+		               : buf_printf(out, "%u", known->cuts[part] - 1);
+	return r ? r : buf_append_c(out, "\r\n");
+}
 
 /* All rows; then, where it is listed again, those that were odd one after the other. */
 static int ask_rows(struct imap_connection *imap, struct imap_job *job)
@@ -307,7 +355,7 @@ static int ask_bodies(
 void imap_queue_folders(struct imap_queue *q)
 {
 	q->folder_questions = FOLDER_QUESTIONS;
-	q->n_by_select = 0; /* the numbers of folders are those of one pass */
+	q->n_odd = 0; /* the numbers of folders are those of one pass */
 }
 
 /* ---- what next ---- */
@@ -332,7 +380,18 @@ static int send_job(struct imap_queue *q, struct imap_connection *imap,
 			return r;
 	}
 	job->examined = false;
+	if (job->known)
+		return ask_changes(imap, job);
 	return job->wanted ? ask_bodies(q, imap, job) : ask_rows(imap, job);
+}
+
+static bool is_all_asked(const struct imap_job *list)
+{
+	if (list->status_only)
+		return true;
+	if (list->known)
+		return list->parts_asked > list->known->n_cuts;
+	return list->rows_asked && list->next_odd == list->n_odd;
 }
 
 static int send_list(struct imap_queue *q, struct imap_connection *imap, bool careful)
@@ -342,7 +401,7 @@ static int send_list(struct imap_queue *q, struct imap_connection *imap, bool ca
 	int r = job->status_only ? ask_status(imap, job)
 	                         : send_job(q, imap, job, !job->rows_asked, careful);
 
-	if (job->status_only || (job->rows_asked && job->next_odd == job->n_odd))
+	if (is_all_asked(job))
 		list_done(&q->lists);
 	return r;
 }

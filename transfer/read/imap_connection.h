@@ -28,6 +28,7 @@ enum imap_asked { /* what a command was for; rows of the table in imap_answers.c
 	IMAP_ASKED_EXAMINE,
 	IMAP_ASKED_ROWS,
 	IMAP_ASKED_ROW, /* one of them, by itself */
+	IMAP_ASKED_UIDS,
 	IMAP_ASKED_BODIES,
 	IMAP_ASKED_COUNT
 };
@@ -38,9 +39,11 @@ struct imap_command {
 	size_t folder;
 	struct str name;
 	uint32_t uidvalidity; /* of bodies: as it was when they were listed */
-	uint32_t from;        /* ROWS, ROW: only the UIDs from here on; 0: all */
+	uint32_t from;        /* ROWS, ROW, UIDS: only from here on; 0: all */
+	bool is_changes;      /* ROWS, UIDS: where it is refused, all is asked for */
+	bool has_answer;      /* UIDS */
 	bool is_again;        /* ROWS: those that were odd are asked for alone */
-	bool is_last;         /* ROWS, ROW: no more of this listing follows */
+	bool is_last;         /* ROWS, ROW, UIDS: no more of this listing follows */
 	const struct wanted *first;
 	size_t n;
 	uint64_t bytes; /* expected */
@@ -69,6 +72,10 @@ struct imap_connection {
 	bool has_inbox;              /* LIST showed it */
 	char separator;              /* of any folder */
 	bool rows_refused, open_refused;
+	/* of what has changed: how many UIDs were told, and the last one */
+	uint64_t n_uids;
+	uint32_t last_uid;
+	bool uids_are_odd;
 	struct arena arena; /* of one response */
 	struct imap_fetched fetched;
 	uint32_t fetched_number;

@@ -345,11 +345,13 @@ static int end_of_listing(struct answer *a)
 static int not_open(struct answer *a)
 {
 	const struct imap_command *c = a->command;
+	enum imap_opening how = imap_queue_opening(a->queue, a->imap, c->folder);
+	bool is_last =
+		how == IMAP_SELECT || (how == IMAP_EXAMINE && !a->queue->allow_select);
 
-	if (!a->imap->open_refused || !a->queue->allow_select ||
-		imap_queue_selects(a->queue, c->folder))
+	if (!a->imap->open_refused || is_last)
 		return listed(a, SOURCE_REFUSED, str_from(a->imap->why));
-	if (imap_queue_select(a->queue, c->folder) < 0 ||
+	if (imap_queue_open_by(a->queue, c->folder, how + 1) < 0 ||
 		imap_queue_list_again(a->queue, c->folder, c->name, c->from, NULL, 0) < 0)
 		return no_memory(a);
 	return 0;

@@ -26,7 +26,8 @@ struct imap_source {
 	unsigned patience_ms;
 	bool careful; /* one command at a time: the server cannot do more */
 	struct imap_connection imap[SOURCE_CONNECTIONS_MAX];
-	unsigned n_open; /* open */
+	unsigned n_open;  /* open */
+	uint64_t session; /* of the first of them; from 1 */
 	struct imap_queue queue;
 };
 
@@ -54,6 +55,7 @@ static int imap_connect(void *self, struct error *err)
 	int r = connect_any(s, &s->imap[0], &s->account, err);
 
 	s->n_open = r == 0;
+	s->session++;
 	return r;
 }
 
@@ -161,6 +163,32 @@ static int imap_list_from(
 	struct imap_source *s = self;
 
 	return imap_queue_list(&s->queue, folder, name, first) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static bool has_any(const struct imap_source *s, struct str a, struct str b)
+{
+	return imap_connection_has(&s->imap[0], a) || imap_connection_has(&s->imap[0], b);
+}
+
+/* QRESYNC brings CONDSTORE along, and IMAP4rev2 ESEARCH. */
+static uint64_t imap_changes_session(void *self)
+{
+	const struct imap_source *s = self;
+
+	return s->n_open && has_any(s, STR_LIT("CONDSTORE"), STR_LIT("QRESYNC")) &&
+	                       has_any(s, STR_LIT("ESEARCH"), STR_LIT("IMAP4REV2"))
+	               ? s->session
+	               : 0;
+}
+
+static int imap_list_changed(void *self, size_t folder, struct str name,
+	const struct source_known *known, struct error *err)
+{
+	struct imap_source *s = self;
+
+	return imap_queue_changes(&s->queue, folder, name, known) < 0
 	               ? error_set(err, -ENOMEM, "no memory")
 	               : 0;
 }
@@ -286,6 +314,8 @@ static const struct source_ops imap_ops = {
 	.list = imap_list,
 	.status = imap_status,
 	.list_from = imap_list_from,
+	.changes_session = imap_changes_session,
+	.list_changed = imap_list_changed,
 	.fetch = imap_fetch,
 	.run = imap_run,
 	.patience = imap_patience,

@@ -72,6 +72,15 @@ struct source_status {
 	uint64_t highestmodseq; /* 0: unknown */
 };
 
+/* What a caller knows of a folder that was read before, in the same session. */
+struct source_known {
+	uint64_t modseq; /* its HIGHESTMODSEQ then */
+	/* The UIDs are asked for in n_cuts parts and one: each but the first begins
+	   with one of these. */
+	const uint32_t *cuts;
+	size_t n_cuts;
+};
+
 /* A message to fetch. */
 struct wanted {
 	uint32_t uid;
@@ -108,6 +117,8 @@ struct source_events {
 	   those that are there and cannot be understood (uid 0: not known), the end.
 	   Lists come one after the other; a folder that is opened again begins anew. */
 	int (*row)(void *context, size_t folder, const struct mail *m);
+	/* From list_changed: the folder has these UIDs; ascending, before its end. */
+	int (*uids)(void *context, size_t folder, uint32_t first, uint32_t last);
 	int (*unreadable)(void *context, size_t folder, uint32_t uid, struct str text);
 	int (*listed)(void *context, size_t folder, enum source_end end, struct str text);
 
@@ -157,6 +168,14 @@ struct source_ops {
 	int (*status)(void *self, size_t folder, struct str name, struct error *err);
 	int (*list_from)(void *self, size_t folder, struct str name, uint32_t first,
 		struct error *err);
+	/* The session in which HIGHESTMODSEQ and CHANGEDSINCE (RFC 7162) mean something;
+	   0: not in this one. NULL: never. */
+	uint64_t (*changes_session)(void *self);
+	/* As list: the UIDs of all messages, and the rows of those that are new or
+	   changed since. *known lives until run() returns. SOURCE_REFUSED: it has to be
+	   listed as a whole. */
+	int (*list_changed)(void *self, size_t folder, struct str name,
+		const struct source_known *known, struct error *err);
 	int (*fetch)(void *self, size_t folder, struct str name, uint32_t uidvalidity,
 		const struct wanted *wanted, size_t n, struct error *err);
 	int (*run)(void *self, const struct source_events *events, struct error *err);

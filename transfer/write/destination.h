@@ -38,10 +38,10 @@ struct destination_ops {
 	/* INBOX without case. The strings of *ret are empty. */
 	int (*find_folder)(void *self, struct str name, struct destination_folder *ret,
 		struct error *err);
-	/* By UID. The callback may change and expunge what it is shown; its strings live
-	   until it does so. */
-	int (*each_mail)(void *self, int64_t folder, destination_mail_fn *each,
-		void *context, struct error *err);
+	/* By UID, from..to inclusive. The callback may change and expunge what it is
+	   shown; its strings live until it does so. */
+	int (*each_mail)(void *self, int64_t folder, uint32_t from, uint32_t to,
+		destination_mail_fn *each, void *context, struct error *err);
 	/* One message's bytes, in one piece. */
 	int (*read_body)(void *self, int64_t folder, uint32_t uid,
 		destination_name_fn *take, void *context, struct error *err);

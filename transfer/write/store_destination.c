@@ -189,13 +189,13 @@ static int each_message(void *context, const struct store_message *row)
 	return w->each(w->context, &m);
 }
 
-static int each_mail(void *self, int64_t folder, destination_mail_fn *each, void *context,
-	struct error *err)
+static int each_mail(void *self, int64_t folder, uint32_t from, uint32_t to,
+	destination_mail_fn *each, void *context, struct error *err)
 {
 	struct store_destination *d = self;
 	struct mail_walk w = { each, context };
 
-	return store_each_message(d->store, folder, 1, UINT32_MAX, each_message, &w, err);
+	return store_each_message(d->store, folder, from, to, each_message, &w, err);
 }
 
 static int read_body(void *self, int64_t folder, uint32_t uid, destination_name_fn *take,

@@ -156,6 +156,7 @@ static int rows(struct memory_source *m, const struct source_events *e, size_t i
 
 		if (!is_asked_for(f, at, from))
 			continue;
+		m->rows++;
 		r = event(m);
 		if (r == 0 && m->backwards && i == 0) {
 			struct mail old = row;
@@ -197,8 +198,71 @@ static int look(struct memory_source *m, const struct source_events *e, size_t i
 	return e->opened(e->context, index, &status);
 }
 
+/* ---- what has changed ---- */
+
+static struct memory_folder *then_of(
+	struct memory_source *m, const struct memory_folder *f)
+{
+	for (size_t i = 0; i < m->n_then; i++)
+		if (strcmp(m->then[i].name, f->name) == 0)
+			return &m->then[i];
+	assert(m->n_then < MEMORY_FOLDERS_MAX);
+	m->then[m->n_then] = (struct memory_folder){ .name = f->name };
+	return &m->then[m->n_then++];
+}
+
+static bool has_changed(struct memory_folder *then, const struct memory_message *now)
+{
+	const struct memory_message *was = memory_find(then, now->uid);
+
+	return !was || was->flags != now->flags || was->date != now->date ||
+	       strcmp(was->keywords, now->keywords) != 0 ||
+	       memory_size(was) != memory_size(now);
+}
+
+/* Changes since the last look raise it. */
+static void raise_modseq(struct memory_source *m, struct memory_folder *f)
+{
+	struct memory_folder *then = then_of(m, f);
+	bool changed = f->count != then->count, is_new = false;
+
+	f->highestmodseq = f->highestmodseq ? f->highestmodseq : 1;
+	for (size_t i = 0; i < f->count; i++) {
+		changed = changed || has_changed(then, &f->messages[i]);
+		is_new = is_new || !memory_find(then, f->messages[i].uid);
+	}
+	if (m->lie == LIE_FALLS)
+		f->highestmodseq--;
+	else if (changed && !(is_new && m->lie == LIE_STAYS))
+		f->highestmodseq++;
+	else if (m->lie == LIE_SILENT)
+		f->highestmodseq++;
+}
+
+static int changed_rows(struct memory_source *m, const struct source_events *e,
+	size_t index, const struct memory_folder *f)
+{
+	struct memory_folder *then = then_of(m, f);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < f->count; i++) {
+		struct mail row = message_of(&f->messages[i]);
+		bool is_new = !memory_find(then, row.uid);
+
+		if (!has_changed(then, &f->messages[i]) || m->lie == LIE_SILENT ||
+			(is_new && m->lie == LIE_NO_NEW))
+			continue;
+		m->rows++;
+		r = event(m);
+		r = r ? r : e->row(e->context, index, &row);
+	}
+	for (size_t i = 0; r == 0 && i < f->count; i++)
+		r = e->uids(e->context, index, f->messages[i].uid, f->messages[i].uid);
+	return r ? r : event(m);
+}
+
 static int list(struct memory_source *m, const struct source_events *e, size_t index,
-	uint32_t from)
+	uint32_t from, const struct source_known *known)
 {
 	struct memory_folder *f = by_name(m, m->names[index]);
 	struct source_status status;
@@ -208,11 +272,21 @@ static int list(struct memory_source *m, const struct source_events *e, size_t i
 		return r;
 	if (!f || f->refuses)
 		return refuse(f, e, index);
+	if (m->session)
+		raise_modseq(m, f);
 	status = status_of(f);
 	r = e->opened(e->context, index, &status);
-	r = r ? r : rows(m, e, index, f, from);
+	if (r == 0 && known && m->lie == LIE_REFUSES)
+		return e->listed(e->context, index, SOURCE_REFUSED, STR_LIT("BAD"));
+	m->wholes += !known;
+	if (r == 0)
+		r = known ? changed_rows(m, e, index, f) : rows(m, e, index, f, from);
 	r = r ? r : event(m);
-	return r ? r : e->listed(e->context, index, SOURCE_DONE, STR_LIT(""));
+	r = r ? r : e->listed(e->context, index, SOURCE_DONE, STR_LIT(""));
+	/* what could not be trusted is listed again: that is about the same time */
+	if (m->session && !(known && m->lie))
+		*then_of(m, f) = *f;
+	return r;
 }
 
 static int body(struct memory_source *m, const struct source_events *e,
@@ -292,6 +366,7 @@ static int memory_list_from(
 	(void)err;
 	m->names[folder] = name;
 	m->from[m->n_listing] = first;
+	m->known[m->n_listing] = NULL;
 	m->listing[m->n_listing++] = folder;
 	return 0;
 }
@@ -299,6 +374,21 @@ static int memory_list_from(
 static int memory_list(void *self, size_t folder, struct str name, struct error *err)
 {
 	return memory_list_from(self, folder, name, 0, err);
+}
+
+static uint64_t memory_changes_session(void *self)
+{
+	return ((struct memory_source *)self)->session;
+}
+
+static int memory_list_changed(void *self, size_t folder, struct str name,
+	const struct source_known *known, struct error *err)
+{
+	struct memory_source *m = self;
+	int r = memory_list_from(self, folder, name, 0, err);
+
+	m->known[m->n_listing - 1] = known;
+	return r;
 }
 
 static int memory_status(void *self, size_t folder, struct str name, struct error *err)
@@ -340,7 +430,7 @@ static int memory_run(void *self, const struct source_events *e, struct error *e
 		r = folders(m, e);
 	m->wants_folders = false;
 	for (size_t i = 0; r == 0 && i < m->n_listing; i++)
-		r = list(m, e, m->listing[i], m->from[i]);
+		r = list(m, e, m->listing[i], m->from[i], m->known[i]);
 	for (size_t i = 0; r == 0 && i < m->n_looking; i++)
 		r = look(m, e, m->looking[i]);
 	for (size_t i = 0; r == 0 && i < m->n_fetching; i++)
@@ -362,6 +452,8 @@ static const struct source_ops memory_ops = {
 	.list = memory_list,
 	.status = memory_status,
 	.list_from = memory_list_from,
+	.changes_session = memory_changes_session,
+	.list_changed = memory_list_changed,
 	.fetch = memory_fetch,
 	.run = memory_run,
 	.patience = memory_patience,

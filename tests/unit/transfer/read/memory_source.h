@@ -34,6 +34,17 @@ struct memory_folder {
 	const char *refuses; /* to be opened, with that text */
 };
 
+/* How a server that tells what has changed gets it wrong, and can be caught at it. */
+enum memory_lie {
+	LIE_NONE,
+	LIE_STAYS,   /* new mail leaves HIGHESTMODSEQ as it was */
+	LIE_FALLS,   /* HIGHESTMODSEQ is a lower one */
+	LIE_SILENT,  /* it rises, and no row comes */
+	LIE_NO_NEW,  /* rows of new messages do not come */
+	LIE_REFUSES, /* CHANGEDSINCE is no command it knows */
+	LIE_COUNT
+};
+
 struct memory_source {
 	struct memory_folder folders[MEMORY_FOLDERS_MAX];
 	size_t n_folders;
@@ -46,9 +57,17 @@ struct memory_source {
 	uint32_t unreadable;    /* a UID that is listed and never comes; 0: none */
 	bool backwards;         /* lists by falling UID, and the first one twice */
 	unsigned fetches;       /* asked for, in messages */
+	unsigned rows, wholes;  /* told; folders that were listed as a whole */
 
-	size_t listing[MEMORY_FOLDERS_MAX]; /* what is queued */
-	uint32_t from[MEMORY_FOLDERS_MAX];  /* the first UID of that listing; 0: all */
+	/* Tells what has changed since a folder was listed last: as it was then. */
+	uint64_t session; /* 0: it does not */
+	enum memory_lie lie;
+	struct memory_folder then[MEMORY_FOLDERS_MAX];
+	size_t n_then;
+
+	size_t listing[2 * MEMORY_FOLDERS_MAX]; /* what is queued */
+	uint32_t from[2 * MEMORY_FOLDERS_MAX];  /* its first UID; 0: all */
+	const struct source_known *known[2 * MEMORY_FOLDERS_MAX]; /* NULL: as a whole */
 	size_t n_listing;
 	size_t looking[MEMORY_FOLDERS_MAX]; /* by STATUS */
 	size_t n_looking;

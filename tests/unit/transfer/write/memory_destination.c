@@ -80,11 +80,11 @@ static int find_folder(
 	return error_set(err, -ENOENT, "no such folder");
 }
 
-static int each_mail(void *self, int64_t folder, destination_mail_fn *each, void *context,
-	struct error *err)
+static int each_mail(void *self, int64_t folder, uint32_t from, uint32_t to,
+	destination_mail_fn *each, void *context, struct error *err)
 {
 	struct memory_kept_folder *f = by_id(self, folder);
-	uint32_t next = 1;
+	uint32_t next = from;
 	int r = 0;
 
 	(void)err;
@@ -92,6 +92,8 @@ static int each_mail(void *self, int64_t folder, destination_mail_fn *each, void
 	while (r == 0 && place_of(f, next) < f->count) {
 		struct mail m = f->mail[place_of(f, next)].is;
 
+		if (m.uid > to)
+			break;
 		r = each(context, &m);
 		if (m.uid == UINT32_MAX)
 			break;

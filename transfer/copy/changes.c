@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/copy/changes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* UIDs of so many ranges come in one answer: 176 KB at the most, below what a line may
+   have. Twice as many may have come since. */
+#define RANGES_AT_ONCE 4000
+#define NAMESPACES 3 /* the user's own, other users', shared */
+
+static int no_memory(struct sync *s)
+{
+	return error_set(s->err, -ENOMEM, "no memory");
+}
+
+/* ---- whose a folder is ---- */
+
+/* A quoted string; false: it has no end. */
+static bool take_quoted(struct str *text, char *ret, size_t size, size_t *ret_len)
+{
+	size_t i = 1, n = 0;
+
+	for (; i < text->len && text->ptr[i] != '"' && n < size; i++) {
+		if (text->ptr[i] == '\\' && i + 1 < text->len)
+			i++;
+		ret[n++] = text->ptr[i];
+	}
+	if (i >= text->len || text->ptr[i] != '"')
+		return false;
+	*text = str_skip(*text, i + 1);
+	*ret_len = n;
+	return true;
+}
+
+struct namespaces {
+	int group, depth;
+	bool at_prefix; /* the next string is one */
+};
+
+/* One step over it that is no string; false: it is not understood. */
+static bool step(struct namespaces *n, struct str *text)
+{
+	char c = *text->ptr;
+
+	if (c == '(') {
+		n->at_prefix = ++n->depth == 2;
+	} else if (c == ')') {
+		n->group += --n->depth == 0;
+	} else if (str_istarts(*text, STR_LIT("NIL"))) {
+		n->group += n->depth == 0;
+		*text = str_skip(*text, 3);
+		return true;
+	} else if (c != ' ') {
+		return false;
+	}
+	*text = str_skip(*text, 1);
+	return n->depth >= 0 && n->depth <= 3;
+}
+
+/* The longest prefix says whose it is: Cyrus has "INBOX." beside a shared "". */
+bool changes_is_own(struct str text, struct str name)
+{
+	struct namespaces n = { 0 };
+	size_t len, own = 0, others = 0; /* of the longest ones, and one more; 0: none */
+	char prefix[256];
+
+	while (text.len && n.group < NAMESPACES) {
+		if (*text.ptr != '"') {
+			if (!step(&n, &text))
+				return false;
+			continue;
+		}
+		if (!take_quoted(&text, prefix, sizeof(prefix), &len))
+			return false;
+		if (n.at_prefix && str_starts(name, str_of(prefix, len))) {
+			size_t *longest = n.group ? &others : &own;
+
+			*longest = len >= *longest ? len + 1 : *longest;
+		}
+		n.at_prefix = false;
+	}
+	return n.group == NAMESPACES && (own > others || str_ieq(name, STR_LIT("INBOX")));
+}
+
+/* ---- asking ---- */
+
+/* So that no answer becomes longer than a line may be. */
+static int cut(struct folder *f, const struct uid_set *uids)
+{
+	size_t n = uids->count / RANGES_AT_ONCE;
+
+	free(f->cuts);
+	f->cuts = n ? reallocarray(NULL, n, sizeof(*f->cuts)) : NULL;
+	if (n && !f->cuts)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		f->cuts[i] = uids->at[(i + 1) * RANGES_AT_ONCE - 1].first;
+	f->known.cuts = f->cuts;
+	f->known.n_cuts = n;
+	return 0;
+}
+
+static bool is_enough(const struct sync *s, const struct folder *f,
+	const struct folder *before, uint64_t session)
+{
+	return session && session == s->session && before && before->is_known &&
+	       before->id == f->id && before->status.uidvalidity == f->here_uidvalidity &&
+	       changes_is_own(str_from(s->namespaces), folder_name(f));
+}
+
+int changes_ask(struct sync *s, struct folder *f, bool *ret_asked)
+{
+	const struct source_ops *from = s->source.ops;
+	const struct folder *before = folders_find(&s->before, folder_name(f));
+	uint64_t session =
+		from->changes_session ? from->changes_session(s->source.self) : 0;
+
+	*ret_asked = is_enough(s, f, before, session);
+	if (!*ret_asked)
+		return 0;
+	f->before = before;
+	f->known.modseq = before->status.highestmodseq;
+	if (cut(f, &before->uids) < 0)
+		return no_memory(s);
+	return from->list_changed(s->source.self, (size_t)(f - s->folders.at),
+		folder_name(f), &f->known, s->err);
+}
+
+/* ---- what came ---- */
+
+static bool has_row(const struct listing *l, uint32_t uid)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->rows[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < l->count && l->rows[low].uid == uid;
+}
+
+static bool is_plausible(const struct sync *s, const struct folder *f)
+{
+	uint64_t now = f->status.highestmodseq, then = f->before->status.highestmodseq;
+	const struct uid_set *had = &f->before->uids;
+	uint32_t new = uid_set_next_missing(&f->uids, had, 1), uid = new;
+
+	if (f->status.uidvalidity != f->before->status.uidvalidity || now < then ||
+		(new &&now == then))
+		return false;
+	if (now > then && !s->listing.count && uid_set_is_equal(&f->uids, had))
+		return false;
+	while (uid && has_row(&s->listing, uid))
+		uid = uid == UINT32_MAX ? 0
+		                        : uid_set_next_missing(&f->uids, had, uid + 1);
+	return !uid;
+}
+
+struct change {
+	struct sync *s;
+	struct folder *f;
+	const struct mail *now; /* NULL: it is gone */
+	bool is_found;
+};
+
+/* The row of the destination as it is; it does not count any more. */
+static int each_row(void *context, const struct mail *row)
+{
+	struct change *c = context;
+	const struct destination *to = &c->s->to;
+
+	c->is_found = true;
+	c->f->copied--;
+	c->f->copied_bytes -= row->body_len;
+	c->f->odd_sizes -= row->body_len != row->size;
+	if (c->now)
+		return compare_message(c->s, c->f, c->now, row, false);
+	sync_note(c->s, c->f, "UID %u is gone", row->uid);
+	return to->ops->expunge(to->self, c->f->id, row->uid, c->s->err);
+}
+
+static int change(struct sync *s, struct folder *f, uint32_t uid, const struct mail *now)
+{
+	struct change c = { .s = s, .f = f, .now = now };
+	int r = s->to.ops->each_mail(s->to.self, f->id, uid, uid, each_row, &c, s->err);
+
+	if (r == 0 && !c.is_found)
+		r = error_set(s->err, -EUCLEAN,
+			"\"%.*s\": UID %u was copied, and is not there",
+			STR_ARG(folder_name(f)), uid);
+	return r;
+}
+
+static int apply_gone(struct sync *s, struct folder *f)
+{
+	const struct uid_set *had = &f->before->uids;
+	uint32_t uid = uid_set_next_missing(had, &f->uids, 1);
+	int r = 0;
+
+	while (r == 0 && uid) {
+		r = change(s, f, uid, NULL);
+		uid = uid == UINT32_MAX ? 0
+		                        : uid_set_next_missing(had, &f->uids, uid + 1);
+	}
+	return r;
+}
+
+/* A row whose UID is not listed is one that went in between. */
+static int apply_rows(struct sync *s, struct folder *f)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->listing.count; i++) {
+		struct mail m = listing_at(&s->listing, i);
+
+		if (!uid_set_has(&f->uids, m.uid))
+			continue;
+		r = uid_set_has(&f->before->uids, m.uid) ? change(s, f, m.uid, &m)
+		                                         : compare_want(s, f, &m, false);
+	}
+	return r;
+}
+
+int changes_compare(struct sync *s, struct folder *f, bool *ret_whole)
+{
+	const struct folder *before = f->before;
+	int r;
+
+	*ret_whole = !is_plausible(s, f);
+	if (*ret_whole)
+		return 0;
+	f->is_listed = true;
+	f->since = before->status.highestmodseq;
+	f->listed_at = before->listed_at;
+	f->messages = f->uids.n;
+	f->copied = before->copied;
+	f->copied_bytes = before->copied_bytes;
+	f->odd_sizes = before->odd_sizes;
+	r = apply_gone(s, f);
+	return r ? r : apply_rows(s, f);
+}
+
+/* ---- what is known then ---- */
+
+int changes_keep_listing(struct sync *s, struct folder *f)
+{
+	int r = 0;
+
+	uid_set_fini(&f->uids);
+	if (!s->source.ops->changes_session)
+		return 0;
+	for (size_t i = 0; r == 0 && i < s->listing.count; i++)
+		r = uid_set_add(&f->uids, s->listing.rows[i].uid, s->listing.rows[i].uid);
+	return r < 0 ? no_memory(s) : 0;
+}
+
+static bool is_known(const struct folder *f)
+{
+	return f->is_listed && f->status.highestmodseq && f->copied == f->messages &&
+	       !f->unlisted && !f->unknown_sizes && f->uids.n == f->messages;
+}
+
+void changes_settle(struct sync *s)
+{
+	const struct source_ops *from = s->source.ops;
+
+	s->session = from->changes_session ? from->changes_session(s->source.self) : 0;
+	for (size_t i = 0; i < s->folders.count; i++)
+		s->folders.at[i].is_known = is_known(&s->folders.at[i]);
+}
