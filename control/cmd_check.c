@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry check: would it work? Changes nothing, but for --trust-source. */
+#include "control/check_filters.h"
 #include "control/check_refusals.h"
 #include "control/check_tls.h"
 #include "control/control.h"
@@ -490,6 +491,7 @@ enum exit_code cmd_check(struct control *c)
 		check_refusals(c, &f);
 		check_tls(c, &f);
 		check_smart_host(c, &f);
+		check_filters(c, &f);
 		code = print(c, &f);
 	}
 	if (code < 0)

@@ -112,10 +112,11 @@ static json_t *part_json(const struct report *p, const struct part *part)
 
 static int print_json(const struct report *p)
 {
-	json_t *all = json_pack("{s:I, s:I, s:I, s:b, s:b, s:O, s:O}", "days",
+	json_t *all = json_pack("{s:I, s:I, s:I, s:b, s:b, s:b, s:O, s:O}", "days",
 		(json_int_t)p->days, "watched_ms", (json_int_t)p->watched_ms, "refused",
-		(json_int_t)p->refused, "retired", p->retired_at != 0, "safe_to_retire",
-		report_is_safe(p), "reasons", p->reasons, "not_watched", p->not_watched);
+		(json_int_t)p->refused, "retired", p->retired_at != 0, "unfiltered",
+		p->is_unfiltered, "safe_to_retire", report_is_safe(p), "reasons",
+		p->reasons, "not_watched", p->not_watched);
 
 	for (size_t i = 0; i < PARTS; i++)
 		if (json_object_set_new(all, parts[i].name, part_json(p, &parts[i])) <
@@ -152,6 +153,10 @@ static void print_not_watched(const struct report *p)
 		(void)printf("%s%s%s", i ? "; " : "not watched: ",
 			json_string_value(json_array_get(p->not_watched, i)),
 			i + 1 < n ? "" : "\n");
+	if (p->is_unfiltered)
+		(void)puts(
+			"not filtered: mail for accounts here does not pass the source's "
+			"content filters, and `milter` is not set");
 	if (p->refused)
 		(void)printf(
 			"recipients that the source refused: %" PRIu64 "\n", p->refused);

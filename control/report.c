@@ -2,6 +2,7 @@
 #include "control/report.h"
 
 #include "base/clock.h"
+#include "control/check_filters.h"
 #include "control/unseen_view.h"
 #include "registry/retire.h"
 
@@ -193,6 +194,7 @@ static int gather(struct control *c, struct registry *r, struct report *p)
 	if (code < 0)
 		return code;
 	find_blind_spots(c, p);
+	p->is_unfiltered = p->n_local && is_mail_unfiltered(&c->settings);
 	return 0;
 }
 

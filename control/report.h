@@ -49,6 +49,7 @@ struct report {
 	uint64_t n_open;     /* addresses that still go there */
 	uint64_t refused;    /* recipients that the source refused */
 	uint64_t more;       /* recipients beyond the most that are kept apart */
+	bool is_unfiltered;  /* mail for those who live here, check_filters.h */
 	json_t *not_watched; /* sentences */
 	json_t *reasons;     /* likewise; empty: safe to retire */
 };

@@ -241,6 +241,10 @@ static const struct alarm_kind {
 		"mails for users here came in clear: the old server offers STARTTLS on "
 		"smtp, and we hold no key for it, so senders that insist on TLS cannot "
 		"deliver; give the key (tls { certificate, key })" },
+	{ "filter", 1, 600000,
+		"mails for users here got no verdict of a content filter (`milter`): it "
+		"cannot be reached, breaks off or is too slow, and `milter_default` "
+		"decides; the log has each (event \"milter\")" },
 	{ "blocked", 1, 60000,
 		"new connections were diverted and did not reach the interceptor: a "
 		"firewall of this host drops them; `mailferry check` names it and the "

@@ -11,6 +11,7 @@
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
+#include "interceptor/smtp/filter.h"
 #include "interceptor/smtp/smtp.h"
 #include "interceptor/smtp/staging.h"
 #include "interceptor/source.h"
@@ -227,6 +228,7 @@ static void report_notes(struct worker *w)
 		[NOTE_REFUSED] = "refused-logins",
 		[NOTE_UNANSWERED] = "unanswered",
 		[NOTE_CLEAR_MAIL] = "clear-mail",
+		[NOTE_FILTER] = "filter",
 	};
 
 	if (w->host.notes[NOTE_CLEAR_MAIL])
@@ -280,6 +282,7 @@ static void on_tick(void *context)
 			w->host.registry, NULL); /* or the next time */
 	follow_retirement(w);
 	staging_tick(&w->host);
+	filter_tick(&w->host);
 	if (!timer_runs(w->learning))
 		(void)worker_learn_late(w);
 	quiesce_check(&w->host);
@@ -411,6 +414,7 @@ static void init_lists(struct worker *w)
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		LIST_INIT(&h->local[i]);
 	LIST_INIT(&w->host.stagings);
+	LIST_INIT(&w->host.filters);
 	recipient_counts_init(&w->recipients);
 	late_logins_init(&w->late_logins);
 	unseen_flows_init(&w->unseen);

@@ -8,6 +8,7 @@
 #include "interceptor/verify.h"
 #include "interceptor/worker.h"
 #include "registry/retire.h"
+#include "settings/milter.h"
 #include "source/smart_host.h"
 #include "wire/smtp/address.h"
 
@@ -69,6 +70,17 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 	r = secure(h, s, ret);
 	if (r < 0)
 		stream_free(*ret);
+	return r;
+}
+
+static int connect_filter(struct host *h, const char *where, struct stream **ret)
+{
+	int fd = milter_connect(where), r = fd;
+
+	if (fd >= 0)
+		r = stream_plain_new(&worker_of(h)->loop, fd, ret);
+	if (r < 0 && fd >= 0)
+		close(fd);
 	return r;
 }
 
@@ -424,6 +436,7 @@ static void quiesced(struct host *h, struct str account, uint64_t request, bool 
 const struct host_ops worker_host_ops = {
 	.now = now,
 	.connect = connect_to_source,
+	.connect_filter = connect_filter,
 	.hand_off = handoff,
 	.crowd = crowd,
 	.count_connection = count_connection,

@@ -40,6 +40,8 @@ struct host_ops {
 	/* ---- connections ---- */
 	/* Begins to connect to the source, from the client's own address. */
 	int (*connect)(struct host *h, struct session *s, struct stream **ret);
+	/* Begins to connect to the content filter at that place (settings/milter.h). */
+	int (*connect_filter)(struct host *h, const char *where, struct stream **ret);
 	/* Gives the client, with the bytes it has sent already, to the mailstore. On
 	   failure the session is as it was. tag, ticket: what the mailstore needs to
 	   answer the login and to open the mailbox. */
@@ -124,6 +126,7 @@ enum host_note {
 	NOTE_REFUSED,    /* a login */
 	NOTE_UNANSWERED, /* a connection to the source, from the client's address */
 	NOTE_CLEAR_MAIL, /* for a user here: for want of a key there was no STARTTLS */
+	NOTE_FILTER,     /* a content filter gave no verdict */
 	NOTE_COUNT
 };
 
@@ -139,6 +142,7 @@ struct host {
 	struct session_list local[HOST_LOCAL_BUCKETS];
 	LIST_HEAD(, pending_quiesce) quiescing;
 	LIST_HEAD(, staging) stagings; /* messages on their way to the mailstore */
+	LIST_HEAD(, filter) filters;   /* messages before the content filters */
 	unsigned pid;
 	uint32_t next_number, next_staging;
 	uint64_t notes[NOTE_COUNT];

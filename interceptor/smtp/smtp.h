@@ -7,6 +7,7 @@
  *
  *   handler.c    the session's handler
  *   actions.c    what the proxy asks for: whose a recipient is, staging
+ *   deliver.c    the end of a message: content filters, the mailstore
  *   policy.c     what the source has said of a sender before
  *   login.c      AUTH
  *   starttls.c   STARTTLS: whether, and for which names it ends here
@@ -17,6 +18,7 @@
  */
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/session.h"
+#include "interceptor/smtp/filter.h"
 #include "interceptor/smtp/recipient.h"
 #include "interceptor/smtp/staging.h"
 #include "wire/smtp/address.h"
@@ -39,6 +41,7 @@ struct smtp_session {
 	char name[PROTOCOL_NAME_MAX];
 	struct str ehlo_secure;         /* that the source shows inside TLS */
 	struct staging *staging;        /* NULL: none */
+	struct filter *filter;          /* before it is sent; NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
 	size_t hello_seen;              /* bytes of from_client */
@@ -63,8 +66,15 @@ void smtp_say_bye(struct session *s, enum close_reason why);
 bool smtp_is_nobody_here(struct session *s);
 
 /* actions.c */
+/* IP address of the client as text. */
+struct str smtp_client_address(
+	const struct session *s, char text[static INET6_ADDRSTRLEN]);
+/* Whose that address is; ptr NULL: of nobody who lives here. */
+struct str smtp_account_here(struct session *s, struct str address, struct arena *arena);
 void smtp_route_recipient(struct session *s);
 void smtp_count_recipient(struct session *s);
+
+/* deliver.c */
 void smtp_stage_begin(struct session *s);
 void smtp_stage_bytes(struct session *s);
 void smtp_stage_end(struct session *s);

@@ -7,16 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define MEMORY_MAX 65536 /* of a message; most mail is smaller, and never sees a disk */
-#define AGAIN_MS 10000   /* for the mailstore to come back */
+#define AGAIN_MS 10000               /* for the mailstore to come back */
 #define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
 
 #define AWAY_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
@@ -46,10 +41,7 @@ struct staging {
 	uint32_t number;
 	char session_id[SESSION_ID_MAX];
 
-	struct buf bytes; /* what is not in the file */
-	int file;         /* -1: all is in memory */
-	bool broken;
-
+	struct content content;
 	struct arena arena; /* names of accounts */
 	struct pending_delivery *deliveries;
 	size_t n, waiting;
@@ -73,8 +65,7 @@ struct staging *staging_new(struct session *s, staging_fn *done)
 	g->done = done;
 	g->number = h->next_staging++;
 	(void)session_id(s, g->session_id);
-	g->file = -1;
-	buf_init(&g->bytes, 0);
+	content_init(&g->content, h->settings);
 	arena_init(&g->arena);
 	LIST_INSERT_HEAD(&h->stagings, g, all);
 	return g;
@@ -83,85 +74,23 @@ struct staging *staging_new(struct session *s, staging_fn *done)
 static void free_staging(struct staging *g)
 {
 	LIST_REMOVE(g, all);
-	buf_fini(&g->bytes);
+	content_fini(&g->content);
 	arena_fini(&g->arena);
-	fd_closep(&g->file);
 	free(g);
-}
-
-/* Some file systems cannot make a file without a name. */
-static int open_unnamed(const char *directory)
-{
-	char path[PATH_MAX];
-	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd < 0 ? -errno : fd;
-	if (snprintf(path, sizeof(path), "%s/staging-XXXXXX", directory) >=
-		(int)sizeof(path))
-		return -ENAMETOOLONG;
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	(void)unlink(path);
-	return fd;
-}
-
-/* The folder is there already, but for a worker that was started by itself. */
-static int open_file(const struct settings *s)
-{
-	char path[PATH_MAX];
-	int r = settings_state_path(s, STAGING_DIRECTORY, path, sizeof(path));
-
-	if (r == 0)
-		r = open_unnamed(path);
-	if (r != -ENOENT)
-		return r;
-	return mkdir(path, 0700) < 0 ? -errno : open_unnamed(path);
-}
-
-static int write_file(struct staging *g)
-{
-	struct str bytes = buf_view(&g->bytes);
-	int r = 0;
-
-	if (g->file < 0)
-		g->file = open_file(g->host->settings);
-	if (g->file < 0)
-		r = g->file;
-	if (r == 0)
-		r = fd_leaves_room(
-			g->file, bytes.len, g->host->settings->limits.disk_reserve);
-	if (r == 0)
-		r = fd_write_all(g->file, bytes.ptr, bytes.len);
-	buf_clear(&g->bytes);
-	return r;
 }
 
 int staging_write(struct staging *g, struct str bytes)
 {
-	int r = g->broken ? -EIO : buf_append(&g->bytes, bytes);
+	int r = content_write(&g->content, bytes);
 
-	if (r == 0 && buf_len(&g->bytes) > MEMORY_MAX)
-		r = write_file(g);
-	if (r < 0) {
+	if (r < 0)
 		log_error(g->session_id, "staging", "error=\"%s\"", strerror(-r));
-		g->broken = true;
-	}
 	return r;
 }
 
-/* All of it in g->file. */
-static int complete_file(struct staging *g)
+struct content *staging_content(struct staging *g)
 {
-	if (g->broken)
-		return -EIO;
-	if (g->file < 0) {
-		g->file = memfd_create("mail", MFD_CLOEXEC);
-		if (g->file < 0)
-			return -errno;
-	}
-	return write_file(g);
+	return &g->content;
 }
 
 /* ---- asking the mailstore ---- */
@@ -200,7 +129,7 @@ static int send_delivery(struct staging *g, struct pending_delivery *d,
 		.text = mail->sender,
 		.tag = recipient->address,
 		.payload = mail->header };
-	int r, fd = fcntl(g->file, F_DUPFD_CLOEXEC, 0);
+	int r, fd = fcntl(g->content.file, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -237,9 +166,9 @@ static int make_deliveries(struct staging *g, const struct smtp_recipient *first
 int staging_send(struct staging *g, const struct staging_mail *mail)
 {
 	const struct smtp_recipient *recipient = mail->recipients;
-	int r = complete_file(g);
+	int r = content_file(&g->content);
 
-	if (r == 0)
+	if (r >= 0)
 		r = g->host->ops->reach_mailstore(g->host);
 	if (r == 0)
 		r = make_deliveries(g, mail->recipients);
@@ -248,7 +177,7 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 		r = send_delivery(g, &g->deliveries[i], mail, recipient);
 		recipient = recipient->next;
 	}
-	fd_closep(&g->file);
+	content_fini(&g->content);
 	return r;
 }
 

@@ -8,12 +8,11 @@
  *   write … ─► send ─STAGE─► mailstore ─STAGED─► (told) ─┬─► deliver ─DELIVER─► (told)
  *                                                        └─► drop ─DISCARD─►
  *
- * Small messages are gathered in memory, larger ones in a file without a name in
- * state_dir. What is staged is on the disk and survives everybody's death: it is
+ * What is staged is on the disk and survives everybody's death: it is
  * delivered when the account is opened next. So a delivery that cannot be confirmed (the
  * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
  */
-#include "base/buf.h"
+#include "interceptor/smtp/content.h"
 #include "messages/message.h"
 #include "wire/smtp/proxy.h"
 
@@ -36,6 +35,8 @@ struct staging *staging_new(struct session *s, staging_fn *done);
 
 /* 0 or -errno: it cannot be sent any more. */
 int staging_write(struct staging *g, struct str bytes);
+/* For filters, before it is sent. */
+struct content *staging_content(struct staging *g);
 /* 0: done() will be called, later. Else -errno. */
 int staging_send(struct staging *g, const struct staging_mail *mail);
 /* false: there is nothing to wait for. */

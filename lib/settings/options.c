@@ -12,6 +12,8 @@ static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const smtp_policy_choices[] = { "source", "none", NULL };
+static const char *const milter_default_choices[] = { "tempfail", "accept", "reject",
+	NULL };
 static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
 static const char *const source_tls_choices[] = { "none", "starttls", "implicit",
 	"client", NULL };
@@ -26,6 +28,8 @@ _Static_assert(
 	COUNT(on_unreadable_choices) == ON_UNREADABLE_LEAVE + 2, "a name for each");
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
+_Static_assert(
+	COUNT(milter_default_choices) == MILTER_DEFAULT_REJECT + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 _Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for each");
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
@@ -63,6 +67,25 @@ static const struct option root_rows[] = {
 		.most = 86400,
 		.help = "seconds for which its \"yes\" to a client address, HELO, sender "
 			"and recipient counts again; 0: it is asked each time" },
+	{ "milter", OPTION_MILTERS, ROOT(milters), .most = SETTINGS_MILTERS_MAX,
+		.help = "content filters for mail to accounts that live here, in this "
+			"order, by the milter protocol (rspamd, ClamAV, OpenDKIM, …): "
+			"\"inet:127.0.0.1:11332\" or \"unix:/path/of/socket\", which user "
+			"PREFIXinterceptor must be able to write to. The source's own "
+			"filters do not see that mail" },
+	{ "milter_default", OPTION_CHOICE, ROOT(milter_default), "tempfail",
+		.choices = milter_default_choices,
+		.help = "when a filter cannot be reached, breaks off or is too slow: "
+			"\"tempfail\", the sender tries again; \"accept\", as if it were "
+			"not there; \"reject\"" },
+	{ "milter_connect_timeout", OPTION_NUMBER, ROOT(milter_connect_timeout_s), "30",
+		.least = 1, .most = 3600, .help = "seconds to reach a filter" },
+	{ "milter_command_timeout", OPTION_NUMBER, ROOT(milter_command_timeout_s), "30",
+		.least = 1, .most = 3600,
+		.help = "seconds for each of its answers before the message" },
+	{ "milter_content_timeout", OPTION_NUMBER, ROOT(milter_content_timeout_s), "300",
+		.least = 1, .most = 3600,
+		.help = "seconds for each of its answers to the message itself" },
 	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
 		.help = "registry, key and mail; survives a reboot" },
 	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",

@@ -22,6 +22,7 @@ enum option_kind {
 	OPTION_ADDRESS,    /* char *, "" or one address */
 	OPTION_ADDRESSES,  /* settings.sources */
 	OPTION_SMART_HOST, /* char *, as smart_host.h has it */
+	OPTION_MILTERS,    /* struct settings_files, as milter.h has them */
 	OPTION_DOMAINS,    /* settings.domains */
 };
 

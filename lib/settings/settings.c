@@ -119,7 +119,7 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 	for (size_t i = 0; i < section.count; i++) {
 		const struct option *o = &section.rows[i];
 		bool list = o->kind == OPTION_ADDRESSES || o->kind == OPTION_DOMAINS ||
-		            o->kind == OPTION_PATHS;
+		            o->kind == OPTION_PATHS || o->kind == OPTION_MILTERS;
 		cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
 		cfg_opt_t many =
 			CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
@@ -381,6 +381,7 @@ void settings_fini(struct settings *s)
 	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {
 		free(s->tls.certificates.paths[i]);
 		free(s->tls.keys.paths[i]);
+		free(s->milters.paths[i]);
 	}
 	*s = (struct settings){ 0 };
 }

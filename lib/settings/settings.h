@@ -98,6 +98,14 @@ enum subaddress { SUBADDRESS_PLUS, SUBADDRESS_MINUS, SUBADDRESS_BOTH, SUBADDRESS
 /* Who judges clients and senders of mail for accounts that live here. */
 enum smtp_policy { SMTP_POLICY_SOURCE, SMTP_POLICY_NONE };
 
+/* What counts when a content filter gives no verdict. */
+enum milter_default {
+	MILTER_DEFAULT_TEMPFAIL,
+	MILTER_DEFAULT_ACCEPT,
+	MILTER_DEFAULT_REJECT
+};
+#define SETTINGS_MILTERS_MAX 8 /* real ones have three */
+
 struct limits {
 	uint32_t connections;        /* at once, over all workers */
 	uint32_t connections_per_ip; /* not logged in, from an unknown network */
@@ -127,10 +135,14 @@ struct settings {
 	enum smtp_policy smtp_policy;
 	uint32_t smtp_policy_ttl_s; /* an answer of the source counts; 0: only once */
 	char *master_separator;     /* of "alice*master"; "": there are no such names */
-	char *state_dir;            /* default /var/lib/mailferry; owned, as all below */
-	char *run_dir;              /* default /run/mailferry */
-	char *key_file;             /* default <state_dir>/key */
-	char *user_prefix;          /* users/users.h */
+	struct settings_files milters; /* milter.h */
+	enum milter_default milter_default;
+	uint32_t milter_connect_timeout_s, milter_command_timeout_s;
+	uint32_t milter_content_timeout_s;
+	char *state_dir;   /* default /var/lib/mailferry; owned, as all below */
+	char *run_dir;     /* default /run/mailferry */
+	char *key_file;    /* default <state_dir>/key */
+	char *user_prefix; /* users/users.h */
 	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */

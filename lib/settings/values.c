@@ -3,6 +3,7 @@
  * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
  * this file decides what it means, so that each mistake gets its own cure.
  */
+#include "settings/milter.h"
 #include "settings/options.h"
 #include "settings/smart_host.h"
 
@@ -148,6 +149,29 @@ static int parse_paths(const struct option *o, void *base, size_t index, const c
 	r = parse_path(&one, &files->paths[index], 0, text, err);
 	if (r == 0)
 		files->n = index + 1;
+	return r;
+}
+
+static int parse_milters(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	struct settings_files *all = field(o, base);
+	struct option one = { .name = o->name, .kind = OPTION_TEXT };
+	struct sockaddr_storage address;
+	int r;
+
+	if (index >= o->most)
+		return error_set(
+			err, -EINVAL, "`%s` takes at most %u filters", o->name, o->most);
+	if (milter_address_parse(text, &address) < 0)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is not where a filter waits; write it as in "
+			"\"inet:127.0.0.1:11332\", \"inet:[::1]:11332\" or "
+			"\"unix:/path/of/socket\" (names are not resolved)",
+			o->name, text);
+	r = replace_text(&one, &all->paths[index], text, err);
+	if (r == 0)
+		all->n = index + 1;
 	return r;
 }
 
@@ -452,6 +476,7 @@ static const struct kind {
 	[OPTION_UIDS] = { parse_uids, print_uids },
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
+	[OPTION_MILTERS] = { parse_milters, print_paths },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },
 };

@@ -21,7 +21,7 @@ list@example.com   alice, bob@example.net
 later@example.com  frank
 example.com        anything
 """
-REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "safe_to_retire", "reasons",
+REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "unfiltered", "safe_to_retire", "reasons",
                  "not_watched", "addresses", "accounts", "swept", "never_seen",
                  "special_rules", "unseen"]
 

@@ -566,6 +566,7 @@ struct script *script_new(
 	TAILQ_INIT(&s->host.unproven);
 	LIST_INIT(&s->host.quiescing);
 	LIST_INIT(&s->host.stagings);
+	LIST_INIT(&s->host.filters);
 	assert_int_equal(relay_shared_init(&s->host.relay), 0);
 	s->settings.limits.login_bytes = 8192;
 	s->settings.limits.login_timeout_s = 180;

@@ -31,6 +31,7 @@ static void init_lists(struct worker *w)
 	TAILQ_INIT(&h->unproven);
 	LIST_INIT(&h->quiescing);
 	LIST_INIT(&h->stagings);
+	LIST_INIT(&h->filters);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		LIST_INIT(&h->local[i]);
 	late_logins_init(&w->late_logins);

@@ -77,6 +77,19 @@ static const struct {
 	{ "mark outside", THREE "mark = 0x80000000",
 		"`mark` 0x80000000 has bits that are none of 0x70000000" },
 	{ "mark of connections", THREE "mark = 0x08000000", "`mark` 0x8000000 has bits" },
+	{ "filter by name", THREE "milter = {\"inet:localhost:11332\"}",
+		"c:4: `milter`: \"inet:localhost:11332\" is not where a filter waits" },
+	{ "filter without a port", THREE "milter = {\"inet:127.0.0.1\"}",
+		"is not where a filter waits" },
+	{ "filter, IPv6 without a port", THREE "milter = {\"inet:2001:db8::1\"}",
+		"is not where a filter waits" },
+	{ "filter, relative path", THREE "milter = {\"unix:socket\"}",
+		"is not where a filter waits" },
+	{ "filters",
+		THREE "milter = {\"unix:/1\", \"unix:/2\", \"unix:/3\", "
+		      "\"unix:/4\", \"unix:/5\", \"unix:/6\", \"unix:/7\", "
+		      "\"unix:/8\", \"unix:/9\"}",
+		"`milter` takes at most 8 filters" },
 	{ "ciphers", THREE "tls { ciphers = \"a\001b\" }", "c:4: `ciphers` holds" },
 	{ "unknown in tls", THREE "tls { certificates = {} }",
 		"unknown key `certificates`; did you mean `certificate`?" },
@@ -212,6 +225,8 @@ static void test_defaults(void **state)
 	"smart_host_name = \"mx.example.net\"\n"                                         \
 	"smart_host_verify = \"none\"\n"                                                 \
 	"smtp_policy = \"none\"\nsmtp_policy_ttl = 60\n"                                 \
+	"milter = {\"inet:127.0.0.1:11332\", \"inet:[::1]:1\", \"unix:/a b\"}\n"         \
+	"milter_default = \"accept\"\nmilter_content_timeout = 60\n"                     \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"mark_mask = 0x00f00000\nmark = \"0x400000\"\n"                                  \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
@@ -248,6 +263,12 @@ static void check_everything(const struct settings *s)
 	assert_string_equal(s->smart_host_name, "mx.example.net");
 	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_NONE);
 	assert_int_equal(s->smtp_policy_ttl_s, 60);
+	assert_int_equal(s->milters.n, 3);
+	assert_string_equal(s->milters.paths[1], "inet:[::1]:1");
+	assert_string_equal(s->milters.paths[2], "unix:/a b");
+	assert_int_equal(s->milter_default, MILTER_DEFAULT_ACCEPT);
+	assert_int_equal(s->milter_command_timeout_s, 30);
+	assert_int_equal(s->milter_content_timeout_s, 60);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
 	assert_int_equal(s->mark_mask, 0x00f00000);
 	assert_int_equal(s->mark, 0x00400000);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/check_filters.h"
+
+#include "base/clock.h"
+#include "net/stream.h"
+#include "settings/milter.h"
+#include "wire/milter/milter.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define PATIENCE_MS 3000
+#define READ_SIZE 4096
+
+struct talk {
+	struct stream *stream;
+	struct buf in, out;
+	uint64_t end; /* monotonic */
+};
+
+static int wait_for(struct talk *t, int events)
+{
+	uint64_t now = clock_monotonic_ms();
+	int ready;
+
+	if (now >= t->end)
+		return -ETIMEDOUT;
+	stream_want(t->stream, events);
+	(void)stream_wait(&t->stream, 1, (unsigned)(t->end - now), &ready);
+	return 0;
+}
+
+/* Writes what there is, reads what comes. */
+static int exchange(struct talk *t)
+{
+	ssize_t n;
+
+	while (buf_len(&t->out)) {
+		n = stream_write_buf(t->stream, &t->out);
+		if (n < 0 && (n != -EAGAIN || wait_for(t, UV_WRITABLE) < 0))
+			return n == -EAGAIN ? -ETIMEDOUT : (int)n;
+	}
+	n = stream_read_buf(t->stream, &t->in, READ_SIZE);
+	if (n == 0)
+		return -ECONNRESET;
+	if (n == -EAGAIN)
+		return wait_for(t, UV_READABLE);
+	return n < 0 ? (int)n : 0;
+}
+
+/* Its offer is all that is asked for. */
+static int converse(struct talk *t)
+{
+	static const struct milter_mail nothing;
+	struct milter m;
+	int r;
+
+	while ((r = stream_connected(t->stream)) == -EINPROGRESS)
+		if (wait_for(t, UV_READABLE | UV_WRITABLE) < 0)
+			return -ETIMEDOUT;
+	milter_init(&m, &nothing, &t->out);
+	while (r == 0 && m.state == MILTER_NEGOTIATE) {
+		size_t used;
+		enum milter_action action = milter_next(&m, buf_view(&t->in), &used);
+
+		buf_consume(&t->in, used);
+		if (action == MILTER_BROKEN)
+			r = -EPROTO;
+		else if (action == MILTER_NEED_MORE)
+			r = exchange(t);
+	}
+	milter_fini(&m);
+	return r;
+}
+
+static int probe(const char *where)
+{
+	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
+	int fd = milter_connect(where), r = fd;
+
+	if (fd >= 0)
+		r = stream_plain_new(NULL, fd, &t.stream);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	buf_init(&t.in, MILTER_PACKET_MAX + READ_SIZE);
+	buf_init(&t.out, 2 * MILTER_PIECE);
+	r = converse(&t);
+	buf_fini(&t.in);
+	buf_fini(&t.out);
+	stream_free(t.stream);
+	return r;
+}
+
+bool is_mail_unfiltered(const struct settings *s)
+{
+	return s->services[SERVICE_SMTP].enabled && !s->milters.n;
+}
+
+void check_filters(struct control *c, struct findings *f)
+{
+	const struct settings *s = &c->settings;
+
+	if (is_mail_unfiltered(s))
+		finding(f, FINDING_NOTE, "smtp", "filter",
+			"mail for accounts that live here is not filtered: content "
+			"filters of the source (spam, viruses, signatures) do not see "
+			"it; if it has some, name yours in `milter`");
+	for (size_t i = 0; i < s->milters.n; i++) {
+		const char *where = s->milters.paths[i];
+		int r = probe(where);
+
+		if (r == 0)
+			finding(f, FINDING_OK, "smtp", "filter", "%s answers", where);
+		else if (r == -EPROTO)
+			finding(f, FINDING_PROBLEM, "smtp", "filter",
+				"%s: does not speak the milter protocol", where);
+		else
+			finding(f, FINDING_PROBLEM, "smtp", "filter",
+				"%s: cannot be reached (%s)", where, strerror(-r));
+	}
+}
