@@ -60,6 +60,8 @@ static const struct command commands[] = {
 	{ "reload", "", 0, 0, 0, cmd_reload,
 		"certificates and keys, without dropping a session; says what else of the "
 		"configuration has changed and needs a restart" },
+	{ "log", "USER|SESSION", 1, 1, OPTION_JSON | OPTION_SINCE | OPTION_FILE, cmd_log,
+		"what happened to a user or in a session, in order, from the journal" },
 	{ "counters", "", 0, 0, OPTION_JSON | OPTION_SINCE | OPTION_BY, cmd_counters,
 		"packets and bytes by service, route and direction, from the kernel; "
 		"they go on over restarts" },
@@ -119,11 +121,13 @@ static const struct command_option options[] = {
 		"check: correct what the index can tell by itself; ends the user's "
 		"sessions" },
 	{ "--since", "TIME", OPTION_SINCE, offsetof(struct control, since),
-		"what was counted since then: 15m, 1h, 2d, or 2026-11-25, or "
-		"\"2026-11-25 14:00\"; by minutes for two days, by hours for 60, "
-		"by days (UTC) before that" },
+		"what was counted or logged since then: 15m, 1h, 2d, or 2026-11-25, or "
+		"\"2026-11-25 14:00\"; counted by minutes for two days, by hours for "
+		"60, by days (UTC) before that" },
 	{ "--by", "PERIOD", OPTION_BY, offsetof(struct control, by),
 		"with --since, a row for each minute, hour or day" },
+	{ "--file", "FILE", OPTION_FILE, offsetof(struct control, file),
+		"what `mailferry up` wrote to stderr, instead of the journal" },
 	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
 		"install: refuse whoever comes until mailferry listens, without asking "
 		"the registry; for boot, before forwarding begins" },

@@ -30,6 +30,7 @@ enum option_bit {
 	OPTION_REPAIR = 1 << 21,
 	OPTION_SINCE = 1 << 22,
 	OPTION_BY = 1 << 23,
+	OPTION_FILE = 1 << 24,
 };
 
 struct command {

@@ -18,6 +18,7 @@ static enum exit_code run(struct request *q)
 		(void)control_fail(c);
 		return loaded == -EACCES ? EXIT_FAILED : EXIT_USAGE;
 	}
+	settings_apply_log(&c->settings);
 	code = q->command->run(c);
 	settings_fini(&c->settings);
 	if (fflush(stdout) != 0 && code == EXIT_DONE)
@@ -30,7 +31,7 @@ int main(int argc, char **argv)
 	struct request q;
 	struct error err;
 
-	log_init("mailferry", log_level_from_environment());
+	log_init("mailferry", log_level_from_environment(LOG_LEVEL_INFO));
 	if (command_line_read(argc, argv, &q, &err) < 0) {
 		(void)fprintf(stderr, "mailferry: %s\n", err.text);
 		return EXIT_USAGE;

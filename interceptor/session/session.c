@@ -104,11 +104,16 @@ void session_set_state(struct session *s, enum session_state state)
 static void log_end(struct session *s, const char *why)
 {
 	char id[SESSION_ID_MAX];
+	unsigned long long in = s->bytes_in, out = s->bytes_out;
 
-	log_info(session_id(s, id), "end",
-		"reason=\"%s\" in=%s account=%s bytes_in=%llu bytes_out=%llu", why,
-		session_state_name(s), s->account ? s->account : "-",
-		(unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out);
+	if (s->account)
+		log_info(session_id(s, id), "end",
+			"reason=\"%s\" in=%s account=%s bytes_in=%llu bytes_out=%llu",
+			why, session_state_name(s), s->account, in, out);
+	else
+		log_stranger(session_id(s, id), "end",
+			"reason=\"%s\" in=%s account=- bytes_in=%llu bytes_out=%llu", why,
+			session_state_name(s), in, out);
 }
 
 void session_close(struct session *s, const char *why)

@@ -19,6 +19,9 @@ static const char *const source_tls_choices[] = { "none", "starttls", "implicit"
 	"client", NULL };
 static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
 static const char *const smart_host_verify_choices[] = { "ca", "none", NULL };
+static const char *const log_level_choices[] = { "error", "warning", "info", "debug",
+	NULL };
+static const char *const log_target_choices[] = { "auto", "journal", "stderr", NULL };
 static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
@@ -35,6 +38,8 @@ _Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for e
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
 _Static_assert(COUNT(smart_host_verify_choices) == SMART_HOST_VERIFY_NONE + 2,
 	"a name for each");
+_Static_assert(COUNT(log_level_choices) == LOG_LEVEL_DEBUG + 2, "a name for each");
+_Static_assert(COUNT(log_target_choices) == LOG_TARGET_STDERR + 2, "a name for each");
 _Static_assert(COUNT(version_choices) == TLS_VERSION_1_3 + 2, "a name for each");
 
 #define ROOT(field) .offset = offsetof(struct settings, field)
@@ -103,6 +108,15 @@ static const struct option root_rows[] = {
 		.help = "numbers of users and groups that nobody else has: the first 16 "
 			"for our programs, each other for one account's mail and "
 			"processes" },
+	{ "log_level", OPTION_CHOICE, ROOT(log_level), "info",
+		.choices = log_level_choices,
+		.help = "how much is logged; MAILFERRY_LOG in the environment counts "
+			"before it" },
+	{ "log_target", OPTION_CHOICE, ROOT(log_target), "auto",
+		.choices = log_target_choices,
+		.help = "where to: systemd's journal with a field for each of account, "
+			"client, service, session and event, or lines to stderr. "
+			"\"auto\": the journal when systemd has started us" },
 	{ "hold", OPTION_NUMBER, ROOT(hold_s), "20", .least = 0, .most = 120,
 		.help = "seconds a login may be held while its account switches" },
 	{ "unseen_hold", OPTION_NUMBER, ROOT(unseen_hold_s), "3600", .least = 0,

@@ -78,8 +78,10 @@ int program_begin(
 	/* one that was started as /proc/self/exe would be called "exe" */
 	(void)snprintf(name, sizeof(name), "mailferry-%s", p->name);
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
-	log_init(p->name, log_level_from_environment());
+	log_init(p->name, log_level_from_environment(LOG_LEVEL_INFO));
 	r = settings_load(ret->config, &ret->settings, &err);
+	if (r == 0)
+		settings_apply_log(&ret->settings);
 	/* whatever the daemon itself has started is under its lock */
 	if (r == 0 && (ret->account || ret->worker || ret->task))
 		return -1;

@@ -10,6 +10,7 @@
  * sentence with file, line and cure. parse(print(x)) == x.
  */
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 
 #include <netinet/in.h>
@@ -160,6 +161,8 @@ struct settings {
 	uint32_t workers;   /* interceptor processes; 0: one per CPU */
 	uint32_t mark_mask; /* our bits of firewall marks (nft-rules/marks.h) */
 	uint32_t mark;      /* of what is diverted, in it */
+	enum log_level log_level;
+	enum log_target log_target;
 	uint32_t route_table;     /* ours alone, and the next one */
 	uint32_t rule_preference; /* of our first ip rule */
 	uint16_t listen_port; /* the first of SERVICE_COUNT, where our listeners wait */
@@ -202,6 +205,8 @@ uint16_t settings_listen_port(const struct settings *s, enum service_id id);
    here (registry_any_local()). */
 enum fail_mode settings_effective_fail(const struct settings *s, bool any_local);
 const char *fail_mode_name(enum fail_mode f);
+/* From now on this process logs as they say. Before it gives up its rights. */
+void settings_apply_log(const struct settings *s);
 /* The characters: "+", "-", "+-" or "". */
 const char *settings_subaddress(const struct settings *s);
 const char *service_tls_name(enum service_tls t);

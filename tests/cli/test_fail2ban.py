@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The filter for fail2ban, against lines as the interceptor writes them."""
+import itertools
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import tempfile
 from pathlib import Path
 
 FILTER = Path(__file__).resolve().parents[2] / "contrib/fail2ban/filter.d/mailferry.conf"
-HEAD = "2026-11-26T15:22:21.193Z interceptor info 4d2-11 "
+# as stderr takes them, and as fail2ban makes them of an entry of systemd's journal
+HEADS = ("2026-11-26T15:22:21.193Z interceptor info 4d2-11 ",
+         "2026-11-26T15:22:21.193Z router mailferry-interceptor[712]: 4d2-11 ")
 # (line, the address that is to be counted)
 LINES = [
     ("refused account=alice reason=wrong-password service=imap client=192.0.2.7:4000",
@@ -31,17 +34,17 @@ def main():
         print("skipped: no fail2ban-regex here")
         sys.exit(77)
     failed = 0
-    for line, wanted in LINES:
+    for head, (line, wanted) in itertools.product(HEADS, LINES):
         with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
-            log.write(HEAD + line + "\n")
+            log.write(head + line + "\n")
             log.flush()
             done = subprocess.run(["fail2ban-regex", "--out", "ip", log.name, str(FILTER)],
                                   capture_output=True, text=True, timeout=60, check=False)
         found = done.stdout.split()
         if found != ([wanted] if wanted else []):
             failed += 1
-            print(f"{line}: {found}, not {wanted}\n{done.stderr}")
-    print(f"{len(LINES)} lines, {failed} failed")
+            print(f"{head}{line}: {found}, not {wanted}\n{done.stderr}")
+    print(f"{len(HEADS) * len(LINES)} lines, {failed} failed")
     sys.exit(1 if failed else 0)
 
 

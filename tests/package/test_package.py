@@ -173,6 +173,8 @@ def check_service(machine):
                                        check=False).strip() == "active")
     ensure("its rules are in", "tproxy" in machine("nft", "list", "table", "inet",
                                                    "mailferry"))
+    ensure("its journal has fields", "EVENT=ready" in machine(
+        "journalctl", "--output=export", "_SYSTEMD_UNIT=mailferry.service", "EVENT=ready"))
     before = machine("systemctl", "show", "-P", "MainPID", "mailferry").strip()
     machine("systemctl", "kill", "-s", "KILL", "mailferry")
     until("killed, it is started again", lambda: machine(

@@ -81,11 +81,38 @@ static void test_levels(void **state)
 	end(&c);
 	expect(c.text, "^[^ \n]+ prog error - yes x=1\n$");
 	(void)setenv("MAILFERRY_LOG", "debug", 1);
-	assert_int_equal(log_level_from_environment(), LOG_LEVEL_DEBUG);
+	assert_int_equal(log_level_from_environment(LOG_LEVEL_INFO), LOG_LEVEL_DEBUG);
 	(void)setenv("MAILFERRY_LOG", "loud", 1);
-	assert_int_equal(log_level_from_environment(), LOG_LEVEL_INFO);
+	assert_int_equal(log_level_from_environment(LOG_LEVEL_INFO), LOG_LEVEL_INFO);
 	(void)unsetenv("MAILFERRY_LOG");
-	assert_int_equal(log_level_from_environment(), LOG_LEVEL_INFO);
+	assert_int_equal(log_level_from_environment(LOG_LEVEL_INFO), LOG_LEVEL_INFO);
+}
+
+/* As often as a stranger likes: so many a second, and how many are missing. */
+static void test_strangers(void **state)
+{
+	struct capture c;
+	const char *at;
+	int n = 0;
+
+	(void)state;
+	log_init("prog", LOG_LEVEL_INFO);
+	begin(&c);
+	for (int i = 0; i < LOG_STRANGERS_MOST + 50; i++)
+		log_stranger("s", "end", "n=%d", i);
+	/* what is no stranger's goes out all the same */
+	log_info(NULL, "mine", "x=%d", 1);
+	end(&c);
+	for (at = c.text; (at = strstr(at, " end n=")) != NULL; at++)
+		n++;
+	assert_int_equal(n, LOG_STRANGERS_MOST);
+	assert_non_null(strstr(c.text, " mine x=1"));
+	begin(&c);
+	(void)usleep((LOG_STRANGERS_MS + 50) * 1000);
+	log_stranger("s", "end", "n=%d", 1000);
+	end(&c);
+	expect(c.text,
+		"^[^ ]+ prog warning - log lines_left_out=50: [^\n]*\n[^\n]* end n=1000\n$");
 }
 
 /* A long one is cut, and is one line all the same. */
@@ -138,8 +165,8 @@ static void test_gather(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_levels), cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_gather) };
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_long_line), cmocka_unit_test(test_gather) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
