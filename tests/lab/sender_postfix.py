@@ -16,22 +16,26 @@ transport_maps = inline:{{ {{ example.org = discard: }} }}
 smtp_tls_security_level = {tls}
 smtp_tls_CAfile = {authority}
 smtp_tls_secure_cert_match = mail.example.com
+smtp_tls_verify_cert_match = mail.example.com
+smtp_tls_fingerprint_digest = sha256
+smtp_tls_fingerprint_cert_match = {fingerprints}
 smtp_tls_loglevel = 1
 """
 
 
 class SendingPostfix:
-    """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known."""
+    """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known;
+    fingerprints: of the only keys that are taken, as with DANE's 3 1 1."""
 
-    def __init__(self, folder, namespace, tls="none", authority=""):
+    def __init__(self, folder, namespace, tls="none", authority="", fingerprints=()):
         self.folder, self.namespace, self.daemon = Path(folder), namespace, None
-        self.tls, self.authority = tls, authority
+        self.tls, self.authority, self.fingerprints = tls, authority, " ".join(fingerprints)
 
     def start(self):
         furnish(self.folder)
         (self.folder / "main.cf").write_text(
             MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0], tls=self.tls,
-                        authority=self.authority), encoding="ascii")
+                        authority=self.authority, fingerprints=self.fingerprints), encoding="ascii")
         (self.folder / "master.cf").write_text(
             MASTER.replace("virtual    unix", "smtp       unix  - - n - -   smtp\nvirtual    unix"),
             encoding="ascii")

@@ -205,6 +205,15 @@ def cram_md5_is_passed_on_and_listed(world):
     true("CRAM-MD5" in (account["uncapturable_why"] or ""), f"{account['uncapturable_why']!r}")
     world.move(user)  # once the password was shown
     equal(world.ferry.account(user)["capturable"], True)
+    # who lives here goes on sending by it, as far as the old server takes it
+    client = world.smtp(user)
+    true(auth(client, "CRAM-MD5", cram(user, "wrong")).startswith(b"535"), "a wrong one")
+    true(auth(client, "CRAM-MD5", cram(user, world.password(user))).startswith(b"235"), "the right")
+    token, message = world.message()
+    equal(client.deliver(message, at(user), at(world.there), sender=at(user)), 250)
+    client.quit()
+    world.arrives(user, token)
+    world.arrives(world.there, token, source=True)
 
 
 @case

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS of SMTP: other mail servers on 25, users on 465 and 587, with our key and without."""
+import hashlib
 import json
 import os
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,11 +68,36 @@ class TlsMail(Mail):
         return tls.in_file(self.server.folder / "cert.pem")
 
 
-@table([("may", "may"), ("encrypt", "encrypt"), ("secure", "secure")])
+def key_fingerprint(certificate):
+    """Of the public key: what a TLSA record 3 1 1 has (RFC 7671), and Postfix's digests."""
+    key = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], check=True,
+                         capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], check=True, input=key,
+                         capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest().upper()
+
+
+@case
+def a_strict_postfix_delivers_to_no_other_key(world):
+    sender = SendingPostfix(world.lab.folder / "sender-other", world.lab.client, "fingerprint",
+                            "", [":".join(["AB"] * 32)])
+    sender.start()
+    try:
+        sender.submit(world.message()[1], at(world.here))
+        wait_until("its complaint", lambda: "Server certificate not verified" in sender.log_text()
+                   or "not trusted" in sender.log_text(), 10)
+        equal(sender.queued(), 1, "still in its queue")
+    finally:
+        sender.stop()
+
+
+@table([("may", "may"), ("encrypt", "encrypt"), ("verify", "verify"), ("secure, as by MTA-STS", "secure"),
+        ("fingerprint, as by DANE", "fingerprint")])
 def a_postfix_delivers(world, level):
-    """As it comes, one that insists on TLS, and one that wants the certificate to be right."""
-    sender = SendingPostfix(world.lab.folder / f"sender-{level}", world.lab.client,
-                            level, world.ours[0])
+    """As it comes, one that insists on TLS, and ones that want the certificate to be right."""
+    sender = SendingPostfix(
+        world.lab.folder / f"sender-{level}", world.lab.client, level, world.ours[0],
+        [":".join(f[n:n + 2] for n in range(0, 64, 2)) for f in map(key_fingerprint, world.ours)])
     sender.start()
     try:
         token, message = world.message()
@@ -78,7 +105,7 @@ def a_postfix_delivers(world, level):
         copy = world.arrives(world.here, token)
         true(b"with ESMTPS id" in copy, copy[:400])
         world.arrives(world.there, token, source=True)
-        how = "Verified" if level == "secure" else "Trusted"
+        how = "Trusted" if level in ("may", "encrypt") else "Verified"
         wait_until("TLS in its log",
                    lambda: f"{how} TLS connection established" in sender.log_text(), 5)
         wait_until("an empty queue", lambda: sender.queued() == 0, 10)
