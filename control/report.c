@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "control/check_filters.h"
+#include "control/senders_tls.h"
 #include "control/unseen_view.h"
 #include "registry/retire.h"
 
@@ -95,6 +96,10 @@ static int find_clear_mail(struct control *c, struct registry *r, struct report 
 	uint64_t at = 0;
 	int code = registry_clear_mail(r, &at, &c->err);
 
+	if (code == 0 && senders_lack_tls(c, r))
+		add_sentence(p->reasons,
+			"senders that insist on TLS cannot deliver: there is no key for "
+			"STARTTLS on smtp, which the source offers");
 	if (code == 0 && at / DAY_MS >= p->since_day &&
 		!settings_ends_tls(&c->settings, SERVICE_SMTP))
 		add_sentence(p->reasons,

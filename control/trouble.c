@@ -4,6 +4,7 @@
 #include "control/certificate_view.h"
 
 #include "control/port_probe.h"
+#include "control/senders_tls.h"
 #include "control/smart_host_probe.h"
 
 #include "base/clock.h"
@@ -239,8 +240,8 @@ static const struct alarm_kind {
 		"each with its client (event \"refused\")" },
 	{ "clear-mail", 1, 600000,
 		"mails for users here came in clear: the old server offers STARTTLS on "
-		"smtp, and we hold no key for it, so senders that insist on TLS cannot "
-		"deliver; give the key (tls { certificate, key })" },
+		"smtp, and we hold no key for it; give the key "
+		"(tls { certificate, key })" },
 	{ "filter", 1, 600000,
 		"mails for users here got no verdict of a content filter (`milter`): it "
 		"cannot be reached, breaks off or is too slow, and `milter_default` "
@@ -324,6 +325,11 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 	source_answers = look_at_source(c, s);
 	if (r)
 		look_at_domains(c, r, s);
+	if (r && senders_lack_tls(c, r))
+		status_attend(s,
+			"senders that insist on TLS cannot deliver: the old server offers "
+			"STARTTLS on smtp, and we hold no key for it; give the key "
+			"(tls { certificate, key })");
 	if (s->runs[STATUS_INTERCEPTOR])
 		ask_for_alarms(c, INTERCEPTOR_SOCKET, s, source_answers);
 	if (s->runs[STATUS_MAILSTORE])

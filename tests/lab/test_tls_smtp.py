@@ -294,10 +294,22 @@ def nobody_relays_without_a_login(world, port, refusal):
 
 @case
 def without_a_key_no_mail_passes_unseen(world):
-    """Who lives here gets mail in clear then, and the admin is told."""
+    """Who lives here gets mail in clear then, and the admin is told: of senders that insist on
+    TLS before any of them, of mail in clear from the first on."""
+    def told(what):
+        return [line for line in world.ferry.json("status")["attention"] if what in line]
+
+    def reasons():
+        report = world.ferry.json("report")
+        equal(report["safe_to_retire"], False, "safe to retire")
+        return " | ".join(report["reasons"])
+    true(not told("insist on TLS") and "insist on TLS" not in reasons(), "with the key")
     kept = world.ferry.settings.pop("tls")
     world.again()
     try:
+        wait_until("the first warning", lambda: told("senders that insist on TLS"), 10)
+        true("senders that insist on TLS cannot deliver" in reasons(), reasons())
+        true(not told("came in clear") and "comes in clear" not in reasons(), "none has come yet")
         client = world.clear(25)
         true(b"STARTTLS" not in client.ehlo, client.ehlo)
         equal(client.code("STARTTLS"), 502)
@@ -305,15 +317,19 @@ def without_a_key_no_mail_passes_unseen(world):
         equal(client.deliver(message, at(world.here)), 250)
         client.quit()
         world.arrives(world.here, token)
-        wait_until("the warning", lambda: any(
-            "came in clear" in line for line in world.ferry.json("status")["attention"]), 10)
-        report = world.ferry.command("report", "--json").stdout
-        true("mail comes in clear" in report, report[-1500:])
+        wait_until("the warning", lambda: told("came in clear"), 10)
+        true("mail comes in clear" in reasons(), reasons())
         client = world.starttls(587)  # users are not locked out
         equal(tls.shown(client.socket), world.source_certificate, "the source's own")
         equal([f["unseen"] for f in world.ferry.json("flows") if "unseen" in f],
               [f"no key for {tls.NAME}"], "its name")
         client.quit()
+        tls.begin(world.lab.connect(465, world.address("user98"))).close()
+        passed = wait_until("both in the report", lambda: [rows for rows in [
+            [u for u in world.ferry.json("report")["unseen"]
+             if u["service"] in ("submission", "smtps")]] if len(rows) == 2], 10)[0]
+        equal({u["why"] for u in passed}, {f"no key for {tls.NAME}"}, "why")
+        true("sessions passed unseen" in reasons(), reasons())
     finally:
         world.again(tls=kept)
 
