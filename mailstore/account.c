@@ -586,6 +586,7 @@ int account_run(const struct settings *settings, const char *name)
 	(void)signal(SIGINT, SIG_IGN);
 	a->name = name;
 	r = serve(a, settings);
+	view_images_fini(&a->serve.images);
 	store_close(a->serve.store);
 	mime_charsets_free(a->serve.charsets);
 	free(a);

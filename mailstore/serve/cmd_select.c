@@ -11,6 +11,7 @@ void imap_unselect(struct imap *s)
 {
 	if (s->state != IMAP_SELECTED)
 		return;
+	view_images_keep(&s->serve->images, &s->view);
 	view_close(&s->view);
 	contexts_end(s);
 	imap_save_result(s, STR_LIT(""));
@@ -144,7 +145,8 @@ static void select_mailbox(struct imap *s, struct imap_cursor *args, bool read_o
 		return;
 	if (params.condstore)
 		s->enabled |= IMAP_CONDSTORE;
-	if (view_open(&s->view, s->serve->store, &m, read_only, &err) < 0) {
+	if (view_images_open(&s->serve->images, &s->view, s->serve->store, &m, read_only,
+		    &err) < 0) {
 		imap_failed(s, &err);
 		return;
 	}

@@ -117,12 +117,76 @@ static int leave_one(struct storing *w, uint32_t index)
 	return imap_set_put(&w->modified_writer, w->s->uid ? m->uid : index + 1);
 }
 
+/* ── many at once ──────────────────────────────────────────────────────────────────── */
+
+/* Flags of one range, where the view knows all that the store has of it. */
+static bool is_simple(struct storing *w)
+{
+	struct view *v = &w->s->view;
+	struct mailbox m = { 0 };
+
+	return w->row->change != REPLACE && !w->keywords.len && !w->conditional &&
+	       w->walk.set.count == 1 && !v->dirty &&
+	       store_mailbox_counts(v->store, v->mailbox, &m, NULL) == 0 &&
+	       m.messages == v->count;
+}
+
+static unsigned changed_flags(const struct store_range *r, const struct view_message *m)
+{
+	return (m->flags | r->add) & ~r->take;
+}
+
+static bool find_range(struct storing *w, struct store_range *ret)
+{
+	struct view *v = &w->s->view;
+	struct view_walk walk = w->walk;
+	uint32_t index;
+
+	*ret = (struct store_range){ .add = w->row->change == ADD ? w->flags : 0,
+		.take = w->row->change == REMOVE ? w->flags : 0 };
+	while (view_walk_next(v, &walk, &index)) {
+		const struct view_message *m = &v->messages[index];
+
+		if (!ret->from)
+			ret->from = m->uid;
+		ret->to = m->uid;
+		ret->n_changed += changed_flags(ret, m) != m->flags;
+	}
+	return ret->from;
+}
+
+/* 1: all is done; 0: they have to be looked at one by one. */
+static int store_range(struct storing *w, struct error *err)
+{
+	struct view *v = &w->s->view;
+	struct store_range range;
+	uint64_t modseq = 0;
+	uint32_t index;
+	int code;
+
+	if (!is_simple(w) || !find_range(w, &range))
+		return 0;
+	code = store_change_range(v->store, v->mailbox, &range, &modseq, err);
+	while (code == 1 && view_walk_next(v, &w->walk, &index)) {
+		struct view_message *m = &v->messages[index];
+
+		if (changed_flags(&range, m) != m->flags) {
+			m->flags = (uint8_t)changed_flags(&range, m);
+			m->modseq = modseq;
+		}
+		tell(w, m, w->row->silent);
+	}
+	return code;
+}
+
 static int store_all(void *context, struct error *err)
 {
 	struct storing *w = context;
 	uint32_t index;
-	int code = 0;
+	int code = store_range(w, err);
 
+	if (code != 0)
+		return code < 0 ? code : 0;
 	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index)) {
 		struct view_message *m = &w->s->view.messages[index];
 
@@ -233,8 +297,10 @@ static void answer(struct storing *w)
 void cmd_store(struct imap *s, struct imap_cursor *args)
 {
 	struct storing w = { .s = s };
+	bool was_in_step;
 
 	imap_sync(s, s->uid);
+	was_in_step = !s->view.dirty && !s->contexts;
 	if (s->phase == IMAP_PHASE_END)
 		return;
 	if (!parse(&w, args)) {
@@ -250,7 +316,10 @@ void cmd_store(struct imap *s, struct imap_cursor *args)
 	announce_keywords(&w);
 	buf_init(&w.modified, 0);
 	w.modified_writer.out = &w.modified;
-	if (imap_transaction(s, store_all, &w) == 0)
+	if (imap_transaction(s, store_all, &w) == 0) {
+		if (was_in_step) /* and still is: nobody else has written */
+			view_is_in_step(&s->view);
 		answer(&w);
+	}
 	buf_fini(&w.modified);
 }

@@ -11,6 +11,7 @@
  * Nothing here asks which protocol it is.
  */
 #include "mailstore/serve/output.h"
+#include "mailstore/serve/view_image.h"
 #include "wire/mime/charset.h"
 
 struct session;
@@ -37,6 +38,7 @@ struct serve {
 	/* What only the admin needs to know. */
 	void (*complain)(void *context, struct session *s, const struct error *err);
 	void *context;
+	struct view_images images;
 	struct notify *notifiers; /* sessions that NOTIFY (serve/notify.c) */
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
 	struct session *maildrop_holder;

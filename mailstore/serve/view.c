@@ -26,12 +26,21 @@ static uint32_t keywords_hash(struct str keywords)
 	return hash ? hash : 1;
 }
 
-void view_set(const struct view *v, struct view_message *m, unsigned flags,
-	struct str keywords, uint64_t modseq)
+void view_set(struct view *v, struct view_message *m, unsigned flags, struct str keywords,
+	uint64_t modseq)
 {
+	uint32_t before = m->keywords;
+
 	m->flags = (uint8_t)(flags & STORED_FLAGS);
 	m->keywords = keywords_hash(keywords);
+	v->lost_words |= before && before != m->keywords;
 	m->modseq = modseq > v->base_from ? modseq : v->base;
+}
+
+void view_is_in_step(struct view *v)
+{
+	v->seen = store_modseq(v->store);
+	v->dirty = false;
 }
 
 /* ── keywords of the mailbox ───────────────────────────────────────────────────────── */
@@ -164,7 +173,7 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 	v->seen = v->seen_expunges = store_modseq(store);
 	code = store_each_keyword(store, m->id, load_keyword, v, err);
 	if (code == 0)
-		code = store_each_message(store, m->id, 1, UINT32_MAX, load_one, v, err);
+		code = store_each_state(store, m->id, load_one, v, err);
 	if (code < 0) {
 		view_close(v);
 		return code;
@@ -246,6 +255,7 @@ static int tell_expunges(struct view *v, struct buf *out)
 			continue;
 		}
 		v->recent -= v->messages[i].recent;
+		v->lost_words |= v->messages[i].keywords != 0;
 		if (r == 0 && !vanished)
 			r = buf_printf(out, "* %" PRIu32 " EXPUNGE\r\n", kept + 1);
 	}

@@ -35,9 +35,10 @@ struct view {
 	int64_t mailbox; /* 0: none selected */
 	uint32_t uidvalidity;
 	bool read_only;
-	unsigned form; /* enum view_form */
-	bool dirty;    /* the store is ahead */
-	bool untold;   /* of some message */
+	unsigned form;   /* enum view_form */
+	bool dirty;      /* the store is ahead */
+	bool untold;     /* of some message */
+	bool lost_words; /* some of `keywords` may be of no message any more */
 	struct view_message *messages;
 	uint32_t count, cap, recent;
 	uint64_t base, base_from;     /* modseqs up to base_from are shown as base */
@@ -69,8 +70,10 @@ int view_put_message_flags(
 	struct view *v, const struct view_message *m, struct buf *out, struct error *err);
 
 /* After a change of our own: what the message has now. */
-void view_set(const struct view *v, struct view_message *m, unsigned flags,
-	struct str keywords, uint64_t modseq);
+void view_set(struct view *v, struct view_message *m, unsigned flags, struct str keywords,
+	uint64_t modseq);
+/* It has all that the store has of this mailbox, but for what was expunged. */
+void view_is_in_step(struct view *v);
 /* Remembers new words of `keywords`; true when there were some. -ENOMEM in *ret. */
 bool view_add_keywords(struct view *v, struct str keywords, int *ret);
 /* The word as this mailbox spells it, or as it is. */

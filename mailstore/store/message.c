@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages: walking, adding, flags, expunging. */
 #include "base/clock.h"
+#include "base/fd.h"
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -69,6 +70,25 @@ int store_each_message(struct store *s, int64_t mailbox, uint32_t from, uint32_t
 	do
 		code = walk_unchanged(s, mailbox, &from, to, each, context, &again, err);
 	while (code == 0 && again);
+	return code;
+}
+
+int store_each_state(struct store *s, int64_t mailbox, message_each_fn *each,
+	void *context, struct error *err)
+{
+	struct query q;
+	int code = query_begin(
+		s->db, SQL_EACH_STATE, SQL_VALUES(sql_signed(mailbox)), &q, err);
+
+	while (code == 0 && (code = query_next(&q, err)) == 1) {
+		struct store_message m = { .uid = (uint32_t)query_number(&q, 0),
+			.flags = (unsigned)query_number(&q, 1),
+			.keywords = query_bytes(&q, 2),
+			.modseq = query_number(&q, 3) };
+
+		code = each(context, &m);
+	}
+	query_end(&q);
 	return code;
 }
 
@@ -337,6 +357,51 @@ out:
 	if (ret_modseq)
 		*ret_modseq = state.modseq;
 	return 0;
+}
+
+/* What becomes of those that had it not (`without`) among n. */
+static uint32_t left_without(
+	const struct store_range *r, unsigned flag, uint32_t without, uint32_t n)
+{
+	if (r->take & flag)
+		return n;
+	return r->add & flag ? 0 : without;
+}
+
+static int change_range(struct store *s, struct box *b, const struct store_range *r,
+	uint32_t unseen, uint32_t deleted, uint64_t *ret_modseq, struct error *err)
+{
+	uint32_t n = r->n_changed;
+
+	box_change(s, b, ret_modseq);
+	b->unseen += left_without(r, FLAG_SEEN, unseen, n) - unseen;
+	b->deleted += n - left_without(r, FLAG_DELETED, n - deleted, n) - deleted;
+	return sql_run(s->db, SQL_CHANGE_RANGE,
+		SQL_VALUES(sql_signed(b->id), sql_number(r->from), sql_number(r->to),
+			sql_number(r->add), sql_number(r->take), sql_number(*ret_modseq)),
+		err);
+}
+
+int store_change_range(struct store *s, int64_t mailbox, const struct store_range *range,
+	uint64_t *ret_modseq, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	struct box *b;
+	int code = box_get(s, mailbox, &b, err);
+
+	if (code < 0)
+		return code;
+	code = query_first(s->db, SQL_COUNT_RANGE,
+		SQL_VALUES(sql_signed(mailbox), sql_number(range->from),
+			sql_number(range->to), sql_number(range->add),
+			sql_number(range->take)),
+		&q, err);
+	if (code < 0 || query_number(&q, 0) != range->n_changed)
+		return code < 0 ? code : 0;
+	if (range->n_changed)
+		code = change_range(s, b, range, (uint32_t)query_number(&q, 1),
+			(uint32_t)query_number(&q, 2), ret_modseq, err);
+	return code < 0 ? code : 1;
 }
 
 int store_take_recent(

@@ -14,6 +14,11 @@
 /* Order as rows.c reads it. */
 #define ROW_COLUMNS "uid, keywords, date, zone, size, len, saved, message.email"
 
+/* Those whose flags it changes to add ?4 and to take ?5. */
+#define CHANGED_IN_RANGE                                                                 \
+	" WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3"                                  \
+	" AND flags <> (flags | ?4) & ~?5"
+
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
 	[SQL_SET_MODSEQ] = "UPDATE account SET modseq = ?1",
@@ -49,6 +54,8 @@ const char *const store_statements[SQL_COUNT] = {
 
 	[SQL_EACH_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE mailbox = ?1"
 			     " AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
+	[SQL_EACH_STATE] = "SELECT uid, flags, keywords, modseq FROM message"
+			   " WHERE mailbox = ?1 ORDER BY uid",
 	[SQL_EACH_CHANGED] = "SELECT " MESSAGE_COLUMNS " FROM message"
 			     " INDEXED BY message_modseq"
 			     " WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
@@ -64,6 +71,11 @@ const char *const store_statements[SQL_COUNT] = {
 		" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_SET_FLAGS] = "UPDATE message SET flags = ?3, keywords = ?4, modseq = ?5"
 			  " WHERE mailbox = ?1 AND uid = ?2",
+	[SQL_COUNT_RANGE] =
+		"SELECT count(*), coalesce(sum(flags & 1 = 0), 0),"
+		" coalesce(sum(flags & 8 <> 0), 0) FROM message" CHANGED_IN_RANGE,
+	[SQL_CHANGE_RANGE] = "UPDATE message SET flags = (flags | ?4) & ~?5,"
+			     " modseq = ?6" CHANGED_IN_RANGE,
 	[SQL_SET_UIDL] = "UPDATE message SET uidl = ?3, pop3_order = ?4"
 			 " WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_CLEAR_RECENT] = "UPDATE message SET flags = flags & ~?2"

@@ -162,8 +162,9 @@ bool imap_keywords_has(struct str have, struct str word)
 
 struct str imap_keywords_add(struct arena *arena, struct str have, struct str more)
 {
-	struct words words = { .count = 0 };
+	struct words words;
 
+	words.count = 0;
 	while (have.len)
 		if (!words_add(&words, str_split(&have, ' ')))
 			return (struct str){ 0 };
@@ -175,8 +176,9 @@ struct str imap_keywords_add(struct arena *arena, struct str have, struct str mo
 
 struct str imap_keywords_remove(struct arena *arena, struct str have, struct str less)
 {
-	struct words words = { .count = 0 };
+	struct words words;
 
+	words.count = 0;
 	while (have.len) {
 		struct str word = str_split(&have, ' ');
 

@@ -182,6 +182,7 @@ void memory_server_close(struct memory_server *m)
 			session_close(&m->sessions[i].session);
 		buf_fini(&m->sessions[i].output);
 	}
+	view_images_fini(&m->serve.images);
 	store_close(m->serve.store);
 	if (m->folder[0])
 		(void)nftw(m->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
