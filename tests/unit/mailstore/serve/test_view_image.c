@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Two sessions do what comes to their minds to one mailbox, closing and selecting it again
- * and again (from an image, mostly); each time one of them asks for everything, the answer
- * is what the rows say.
+ * Two sessions do what comes to their minds to one mailbox, closing and selecting it
+ * again and again (from an image, mostly); each time one of them asks for everything, the
+ * answer is what the rows say.
  */
 #include "mailstore/serve/memory_session.h"
 #include "wire/imap/flags.h"
