@@ -13,7 +13,8 @@ routing (the physical limit) and against the plain read/write relay:
     read-write   rw_relay.c: 64 KiB read and write, one process a connection
     haproxy      mode tcp, one thread, its defaults
     transparent  the same, put where we stand: diverted by tproxy behind connection
-                 tracking, and to the source from the client's own address
+                 tracking, and to the source from the client's own address; for NOOP
+                 and CPU alone: its logins/s suffer from SYNs that the kernel drops
     nginx        mail proxy, its defaults; nginx-64k: with 64 KiB buffers
     mailferry    rules, vault and interceptor, capture switched on
     before       the same, from another build folder (--before)
