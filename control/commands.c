@@ -37,6 +37,9 @@ static const struct command commands[] = {
 			OPTION_FORCE,
 		cmd_alias,
 		"addresses of accounts, and rules that only the source knows to expand" },
+	{ "import", "accounts FILE|-", 2, 2, OPTION_DRY_RUN | OPTION_JSON, cmd_import,
+		"move users who do not log in by themselves: user:password or CSV, a line "
+		"each; the source is asked before a password opens anything" },
 	{ "passwd", "USER", 1, 1, OPTION_ONLY, cmd_passwd,
 		"a new password for a user who is served here; asked for, or from "
 		"stdin" },

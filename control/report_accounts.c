@@ -66,7 +66,8 @@ static int add_account(struct listing *l, const struct account *a, struct str wh
 
 static void note_first_login(struct listing *l, const struct account *a)
 {
-	if (!l->first_login_at || a->first_login_at < l->first_login_at)
+	if (a->first_login_at &&
+		(!l->first_login_at || a->first_login_at < l->first_login_at))
 		l->first_login_at = a->first_login_at;
 }
 

@@ -123,6 +123,14 @@ int vault_call_open(struct control *c, struct vault_call *ret)
 
 int vault_call_ask(struct control *c, const struct vault_call *t, const struct message *m)
 {
+	uint64_t ignored;
+
+	return vault_call_number(c, t, m, &ignored);
+}
+
+int vault_call_number(struct control *c, const struct vault_call *t,
+	const struct message *m, uint64_t *ret)
+{
 	const struct patience patience = { .ms = PATIENCE_MS };
 	char bytes[IPC_MESSAGE_MAX];
 	struct message answer;
@@ -134,6 +142,8 @@ int vault_call_ask(struct control *c, const struct vault_call *t, const struct m
 	if (r == 0 && answer.type != MESSAGE_DONE)
 		r = error_set(&c->err, -EBADMSG, "the vault answered %s",
 			message_type_name(answer.type));
+	if (r == 0)
+		*ret = answer.number;
 	return r;
 }
 

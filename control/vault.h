@@ -22,6 +22,9 @@ int vault_call_open(struct control *c, struct vault_call *ret);
 /* A question whose answer is DONE. */
 int vault_call_ask(
 	struct control *c, const struct vault_call *t, const struct message *m);
+/* The same; *ret: the number that comes with it. */
+int vault_call_number(struct control *c, const struct vault_call *t,
+	const struct message *m, uint64_t *ret);
 void vault_call_close(struct vault_call *t);
 
 #endif

@@ -98,6 +98,81 @@ int keep_proven(struct vault *v, const struct loan *loan, struct error *err)
 	return r;
 }
 
+/* ---- brought by the admin ---- */
+
+struct import {
+	struct vault *vault;
+	struct arena arena;
+};
+
+static bool holds(void *context, const struct password *p, struct str password)
+{
+	struct import *i = context;
+	struct str clear;
+	bool proven;
+
+	return seal_open(&i->vault->keys, p->account_name, p->sealed, &i->arena, &clear,
+		       &proven) == 0 &&
+	       seal_same(clear, password);
+}
+
+static bool asks_nobody(void *context)
+{
+	(void)context;
+	return false;
+}
+
+/* As a worker closes it: only the transfer's login makes a seal of it. */
+static int close_box(
+	void *context, struct str account, struct str password, struct buf *out)
+{
+	const struct import *i = context;
+	struct box_closer closer;
+	int r;
+
+	box_closer_init(&closer, i->vault->keys.box_public);
+	r = box_close(&closer, account, password, out);
+	box_forget_key(&closer);
+	return r;
+}
+
+static enum import_outcome outcome_of(
+	bool was_known, bool due, const struct account_route *route)
+{
+	if (route->route == ROUTE_LOCAL)
+		return IMPORT_LOCAL;
+	if (route->pin == PIN_SOURCE)
+		return IMPORT_PINNED;
+	if (due)
+		return was_known ? IMPORT_DUE : IMPORT_NEW;
+	return IMPORT_KNOWN;
+}
+
+int keep_import(struct vault *v, struct str login, struct str password,
+	enum import_outcome *ret, struct error *err)
+{
+	struct import i = { .vault = v };
+	const struct password_keeper keeper = {
+		.holds = holds, .asks = asks_nobody, .seal = close_box, .context = &i
+	};
+	const struct proven_login proven = { .name = login,
+		.password = password,
+		.service = STR_LIT(""),
+		.is_imported = true };
+	struct account_route before, after = { 0 };
+	bool is_news, due = false;
+	int r;
+
+	arena_init(&i.arena);
+	r = registry_look(v->registry, &proven, &keeper, &before, &is_news, err);
+	if (r == 0)
+		r = registry_learn(v->registry, &proven, &keeper, &after, &due, err);
+	arena_fini(&i.arena);
+	if (r == 0)
+		*ret = outcome_of(before.id != 0, due, &after);
+	return r;
+}
+
 int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 	struct error *err)
 {

@@ -377,6 +377,21 @@ static void on_set_password(struct asker *a, const struct message *m, int fd)
 	asker_send_failed(a, &err);
 }
 
+static void on_import_password(struct asker *a, const struct message *m, int fd)
+{
+	enum import_outcome outcome;
+	struct error err = { 0 };
+	struct message done = { .type = MESSAGE_DONE };
+
+	(void)fd;
+	if (keep_import(&a->server->vault, m->account, m->payload, &outcome, &err) < 0) {
+		asker_send_failed(a, &err);
+		return;
+	}
+	done.number = outcome;
+	asker_send(a, &done);
+}
+
 /* ── the table ─────────────────────────────────────────────────────────────────────── */
 
 static const struct request_row {
@@ -393,6 +408,7 @@ static const struct request_row {
 	{ MESSAGE_PREPARE, 0, MAY(ROLE_ACCOUNT), on_prepare },
 	{ MESSAGE_PROVED, 0, MAY(ROLE_ACCOUNT), on_proved },
 	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
+	{ MESSAGE_IMPORT_PASSWORD, 0, MAY(ROLE_COMMAND), on_import_password },
 	{ MESSAGE_RENEWAL_FILE, 1, MAY(ROLE_COMMAND), on_renewal_file },
 	{ MESSAGE_RENEW, 0, MAY(ROLE_COMMAND), on_renew },
 };

@@ -84,6 +84,9 @@ int keep_lend(struct vault *v, int64_t account, struct arena *arena,
 /* The source took it: it opens the mailbox from now on. -ENOENT: it is not kept any
    more. */
 int keep_proven(struct vault *v, const struct loan *loan, struct error *err);
+/* A login that the admin brings: kept as a candidate, which opens nothing. */
+int keep_import(struct vault *v, struct str login, struct str password,
+	enum import_outcome *ret, struct error *err);
 /* A new password for logins here; only: no other opens the mailbox then. */
 int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 	struct error *err);

@@ -154,6 +154,10 @@ enum message_type {
 	/* From a command: payload is a new password for logins here, number2 = 1: no
 	   other opens the mailbox then. number = account. Answered by DONE or FAILED. */
 	MESSAGE_SET_PASSWORD,
+	/* From a command: the admin says that the source takes that login (account) with
+	   that password (payload); what comes of it is the transfer's business. Answered
+	   by DONE (number = enum import_outcome, registry/passwords.h) or FAILED. */
+	MESSAGE_IMPORT_PASSWORD,
 	MESSAGE_DONE,
 	/* Something that the admin should know of (alarms.h). service = kind, account,
 	   text, number = how often. A worker or an account process to its master; a

@@ -100,6 +100,10 @@ static int read_look(struct registry *r, const struct login *login,
 	look->key_is_known = query_number(row, 9) != 0;
 	look->service_is_known = query_number(row, 10) != 0;
 	look->client_is_known = !login->proven->client.len || query_number(row, 11);
+	if (login->proven->is_imported) {
+		look->time_is_due = false;
+		look->service_is_known = true;
+	}
 	if (code == 0 && login->proven->password.ptr)
 		code = find_password(r, login, look, err);
 	return code;
@@ -109,7 +113,7 @@ static int look_up(struct registry *r, const struct login *login, struct look *r
 	struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
-	struct look look = { 0 };
+	struct look look = { .service_is_known = login->proven->is_imported };
 	int n = query_first(r->db, SQL_LEARN_LOOK,
 		SQL_VALUES(KEY_VALUES(&login->keys), sql_text(login->proven->service),
 			sql_text(login->proven->client),
@@ -150,6 +154,7 @@ static int insert_account(struct registry *r, const struct login *login,
 	struct str name = login->keys.whole;
 	int code = sql_run(r->db, SQL_INSERT_ACCOUNT,
 		SQL_VALUES(sql_text(name), sql_text(login->proven->name),
+			sql_number(login->proven->is_imported ? 0 : login->now),
 			sql_number(login->now)),
 		err);
 
@@ -181,6 +186,9 @@ static int keep_password(struct registry *r, const struct login *login,
 	else
 		code = registry_add_candidate(r, account->id, login->proven->name,
 			buf_view(&sealed), &row, err);
+	if (code == 0 && login->proven->is_imported)
+		code = sql_run(
+			r->db, SQL_MARK_IMPORTED, SQL_VALUES(sql_signed(row)), err);
 	if (code == 0 && k->kept)
 		k->kept(k->context, account->id, row, password);
 	buf_fini(&sealed);
@@ -281,6 +289,16 @@ static int check_new_accounts(
 	return code;
 }
 
+static struct str proven_by(const struct proven_login *p)
+{
+	return p->is_imported ? STR_LIT("admin") : STR_LIT("interceptor");
+}
+
+static struct str proven_how(const struct proven_login *p)
+{
+	return p->is_imported ? STR_LIT("import") : STR_LIT("login");
+}
+
 static int write_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err)
 {
@@ -290,14 +308,14 @@ static int write_news(struct registry *r, const struct login *login,
 
 	if (code == 0)
 		code = look_up(r, login, &look, err);
-	if (code == 0 && !look.route.id)
+	if (code == 0 && !look.route.id && !login->proven->is_imported)
 		code = check_new_accounts(r, login->now, &too_many, err);
 	if (code == 0 && !too_many)
 		code = write_account(r, login, &look, err);
 	due = !too_many && code == 0 && becomes_due(login, &look);
 	if (due)
-		code = change_state(r, look.route.id, EVENT_DUE, STR_LIT("interceptor"),
-			STR_LIT("login"), err);
+		code = change_state(r, look.route.id, EVENT_DUE, proven_by(login->proven),
+			proven_how(login->proven), err);
 	/* as it is now, its name included */
 	if (code == 0)
 		code = registry_route(r, login->proven->name, ret_route, err);

@@ -10,6 +10,15 @@ static const char *const origin_names[] = { "source", "local" };
 _Static_assert(sizeof(origin_names) / sizeof(origin_names[0]) == PASSWORD_ORIGIN_COUNT,
 	"a name for each");
 
+static const char *const outcome_names[] = { "new", "due", "known", "pinned", "local" };
+_Static_assert(sizeof(outcome_names) / sizeof(outcome_names[0]) == IMPORT_OUTCOME_COUNT,
+	"a name for each");
+
+const char *import_outcome_name(enum import_outcome o)
+{
+	return outcome_names[o];
+}
+
 static const char *origin_word(int value)
 {
 	return origin_names[value];
@@ -185,6 +194,12 @@ static int refuse(struct registry *r, int64_t account, int64_t id, struct error 
 	if (code == 0 && route == ROUTE_LOCAL)
 		return error_set(err, -EPERM,
 			"the account lives here; what the source refuses still opens it");
+	/* what the source has never taken from anybody is not kept */
+	if (code == 0)
+		code = sql_run(r->db, SQL_FORGET_IMPORTED,
+			SQL_VALUES(sql_signed(account), sql_signed(id)), err);
+	if (code < 0 || database_changes(r->db) > 0)
+		return code;
 	if (code == 0)
 		code = sql_run(r->db, SQL_REFUSE_PASSWORD,
 			SQL_VALUES(sql_signed(account), sql_signed(id),

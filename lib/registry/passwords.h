@@ -51,6 +51,17 @@ int registry_each_password(struct registry *r, int64_t account, password_each_fn
 int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 	struct password *ret, struct error *err);
 
+/* What an imported login has done. */
+enum import_outcome {
+	IMPORT_NEW,    /* an account that was not known; it is due */
+	IMPORT_DUE,    /* a known one is due now */
+	IMPORT_KNOWN,  /* nothing new, or it is on its way already */
+	IMPORT_PINNED, /* it stays at the source: the admin has said so */
+	IMPORT_LOCAL,  /* it lives here: the password changes nothing */
+	IMPORT_OUTCOME_COUNT
+};
+const char *import_outcome_name(enum import_outcome o); /* "new" */
+
 /* Who can say what lies in a row, and close what goes into one: a worker's link to the
    vault, for registry_learn(). */
 struct password_keeper {
@@ -80,7 +91,8 @@ int registry_add_candidate(struct registry *r, int64_t account, struct str login
    returns. -ENOENT: it is not kept any more. */
 int registry_prove(struct registry *r, int64_t account, int64_t id, struct str verifier,
 	struct str sealed, struct error *err);
-/* The source refused it from the transfer: it opens nothing here any more. -EPERM of an
+/* The source refused it from the transfer: it opens nothing here any more. One that was
+   imported, and never proven, is erased. -EPERM of an
    account that lives here: the source does not decide about it. */
 int registry_refuse(struct registry *r, int64_t account, int64_t id, struct error *err);
 

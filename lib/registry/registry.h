@@ -152,6 +152,9 @@ struct proven_login {
 	struct str why;      /* then why: "CRAM-MD5", "master user" */
 	struct str service;  /* "pop3" */
 	struct str client;   /* the host's address (unseen.h); "": not known any more */
+	/* Nobody has logged in: the admin says that the source would take it. It is no
+	   login, and its password is forgotten when the source refuses it from us. */
+	bool is_imported;
 };
 struct password_keeper; /* passwords.h; NULL: no password is shown */
 /* What it teaches: makes the account when it is new, learns the name and the service,

@@ -77,10 +77,12 @@ static const char *const statements[] = {
 		"  WHERE account = a.id AND address = ?4 AND seen_at >= ?5)"
 		" FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
-			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?3)",
+			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?4)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
 	[SQL_LOGIN_TIME] = "SELECT last_login_at FROM account WHERE id = ?1",
-	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2 WHERE id = ?1",
+	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2, first_login_at ="
+			       " CASE first_login_at WHEN 0 THEN ?2 ELSE first_login_at"
+			       " END WHERE id = ?1",
 	[SQL_SET_UNCAPTURABLE] = "UPDATE account SET uncapturable_why = ?2"
 				 " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM"
 				 "  password WHERE account = ?1 AND sealed IS NOT NULL)",
@@ -100,12 +102,15 @@ static const char *const statements[] = {
 		" VALUES (?1, 'source', ?2, ?3, ?4)",
 	[SQL_SEE_AGAIN] = "UPDATE password SET refused_at = 0, seen_at = ?2"
 			  " WHERE id = ?1",
+	[SQL_MARK_IMPORTED] = "UPDATE password SET imported = 1 WHERE id = ?1",
+	[SQL_FORGET_IMPORTED] =
+		"DELETE FROM password WHERE account = ?1 AND id = ?2 AND imported",
 	[SQL_FORGET_CANDIDATES] =
 		"DELETE FROM password WHERE account = ?1 AND proven_at = 0"
 		" AND id NOT IN (SELECT id FROM password WHERE account = ?1"
 		"  AND proven_at = 0 ORDER BY refused_at <> 0, id DESC LIMIT ?2)",
 	[SQL_PROVE] = "UPDATE password SET verifier = ?3, proven_at = ?4,"
-		      " refused_at = 0, sealed = coalesce(?5, sealed)"
+		      " refused_at = 0, imported = 0, sealed = coalesce(?5, sealed)"
 		      " WHERE account = ?1 AND id = ?2 AND origin = 'source'",
 	[SQL_UNPROVE] = "UPDATE password SET verifier = NULL, proven_at = 0"
 			" WHERE account = ?1 AND origin = 'source' AND proven_at <> 0",
@@ -432,6 +437,8 @@ static const char *const upgrades[] = {
 	" bytes_out INTEGER NOT NULL,"
 	" PRIMARY KEY (span, at, service, route)) WITHOUT ROWID;"
 	"DELETE FROM fact WHERE name = 'counters';",
+	/* 9: passwords that an admin has brought, and the source has not taken yet */
+	"ALTER TABLE password ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

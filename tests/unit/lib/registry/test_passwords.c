@@ -216,6 +216,72 @@ static void new_accounts_are_limited(void **state)
 	assert_true(log_in(t, "user4", "pw", "", &route));
 }
 
+/* ---- brought by the admin ---- */
+
+static bool import(struct test *t, const char *login, const char *password,
+	struct account_route *ret)
+{
+	struct proven_login p = { .name = str_from(login),
+		.password = str_from(password),
+		.service = STR_LIT(""),
+		.is_imported = true };
+	bool due;
+
+	NO_ERROR(registry_learn(t->r, &p, &open_keeper, ret, &due, &t->err));
+	return due;
+}
+
+static void imported_ones(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct account a;
+
+	set_domains(t, 1);
+	registry_limit_new_accounts(t->r, 1); /* of logins, not of the admin's */
+	assert_true(import(t, "Alice@example.com", "secret", &route));
+	assert_true(import(t, "bob", "secret", &route));
+	NO_ERROR(registry_find(t->r, STR_LIT("alice"), &t->arena, &a, &t->err));
+	assert_int_equal(a.stage, STAGE_DUE);
+	assert_true(str_eq(a.login, STR_LIT("Alice@example.com")));
+	assert_int_equal(a.first_login_at, 0);
+	assert_int_equal(a.last_login_at, 0);
+	assert_passwords(t, a.id, "candidate+sealed: ");
+	assert_false(import(t, "alice", "secret", &route)); /* it is known, and due */
+	assert_passwords(t, a.id, "candidate+sealed: ");
+
+	/* nothing is kept that the source has taken from nobody */
+	NO_ERROR(registry_refuse(t->r, a.id, first(t, a.id, "secret"), &t->err));
+	assert_passwords(t, a.id, "");
+	transition(t, a.id, EVENT_FAIL);
+	assert_true(import(t, "alice", "right", &route));
+
+	/* once it was proven, it is as any other */
+	assert_false(log_in(t, "alice", "right", "", &route));
+	NO_ERROR(registry_find_id(t->r, a.id, &t->arena, &a, &t->err));
+	assert_true(a.first_login_at > 0 && a.last_login_at > 0);
+	prove(t, a.id, "v");
+	NO_ERROR(registry_refuse(t->r, a.id, first(t, a.id, "right"), &t->err));
+	assert_passwords(t, a.id, "refused+sealed: ");
+}
+
+static void imported_and_here(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	int64_t id;
+
+	assert_true(import(t, "alice", "secret", &route));
+	id = route.id;
+	transition(t, id, EVENT_CANCEL);
+	prove(t, id, "v");
+	arrive(t, id);
+	assert_false(import(t, "alice", "another", &route));
+	assert_false(knows_password(t, id, STR_LIT("another"), false));
+	NO_ERROR(registry_set_pin(t->r, id, PIN_SOURCE, &t->err));
+	assert_int_equal(route.route, ROUTE_LOCAL);
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -227,6 +293,8 @@ int main(void)
 		ROW(only_the_newest_are_kept),
 		ROW(local_ones),
 		ROW(new_accounts_are_limited),
+		ROW(imported_ones),
+		ROW(imported_and_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,7 +258,7 @@ static void test_upgrade(void **state)
 	run_sql(t,
 		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
 		"DROP TABLE admission;"
-		"DROP TABLE client; DROP TABLE unseen; DROP TABLE sweep;"
+		"DROP TABLE client; DROP TABLE unseen; DROP TABLE sweep; DROP TABLE count;"
 		"ALTER TABLE account DROP COLUMN unseen_allowed;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
