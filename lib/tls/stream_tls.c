@@ -33,7 +33,7 @@ struct stream_tls {
 	bool more;        /* inside a call: another record follows, so this one waits */
 	int code;         /* why it is broken, or -errno of the stream below */
 	struct buf in, out; /* not given to OpenSSL yet; not taken by below yet */
-	char error[ERROR_MAX];
+	char *error;        /* NULL: none */
 };
 
 /* Several records in one call of the stream below: each call costs as much as enciphering
@@ -230,8 +230,12 @@ static int break_down(struct stream_tls *t)
 	unsigned long first = ERR_get_error();
 
 	t->state = TLS_BROKEN;
-	if (first)
-		ERR_error_string_n(first, t->error, sizeof(t->error));
+	if (first) {
+		free(t->error);
+		t->error = malloc(ERROR_MAX);
+	}
+	if (first && t->error)
+		ERR_error_string_n(first, t->error, ERROR_MAX);
 	/* OpenSSL's name for an end without close_notify; its alert may have failed, too
 	 */
 	if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
@@ -262,6 +266,22 @@ static int result_of(struct stream_tls *t, int n)
 	}
 }
 
+/* OpenSSL keeps both keys of the exchange as long as the connection, for whoever asks
+   what they were: half a KiB, and a secret. */
+static void forget_exchange(SSL *ssl)
+{
+	EVP_PKEY *keys[2] = { NULL };
+
+	(void)SSL_get_tmp_key(ssl, &keys[0]);
+	(void)SSL_get_peer_tmp_key(ssl, &keys[1]);
+	for (int i = 0; i < 2; i++) {
+		if (keys[i])
+			(void)EVP_PKEY_set_type(keys[i], EVP_PKEY_get_base_id(keys[i]));
+		EVP_PKEY_free(keys[i]);
+	}
+	ERR_clear_error();
+}
+
 /* 0: it is over; -EAGAIN, or why it failed. */
 static int shake(struct stream_tls *t)
 {
@@ -281,6 +301,7 @@ static int shake(struct stream_tls *t)
 	t->state = TLS_OPEN;
 	t->read_rests = false; /* more than the handshake may have come */
 	SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+	forget_exchange(t->ssl);
 	return 0;
 }
 
@@ -422,6 +443,7 @@ static void tls_free(struct stream *s)
 	SSL_free(t->ssl);
 	buf_fini(&t->in);
 	buf_fini(&t->out);
+	free(t->error);
 	free(t);
 }
 
@@ -571,5 +593,7 @@ SSL *stream_tls_ssl(struct stream *s)
 
 const char *stream_tls_error(const struct stream *s)
 {
-	return s->ops == &tls_ops ? tls_seen(s)->error : "";
+	const char *error = s->ops == &tls_ops ? tls_seen(s)->error : NULL;
+
+	return error ? error : "";
 }

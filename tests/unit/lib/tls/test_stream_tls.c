@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -153,6 +154,34 @@ static void test_bytes_over_odd_streams(void **state)
 		}
 	}
 	buf_fini(&bytes);
+}
+
+/* Of the exchange no key is left, on either side. */
+static void test_exchange_forgotten(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(versions) * 2; i++) {
+		struct pair p;
+		EVP_PKEY *key = NULL;
+		unsigned char raw[64];
+		size_t len = sizeof(raw);
+		SSL *ssl;
+
+		begin(&p, versions[i / 2], ODD_NONE, false);
+		shake(&p);
+		ssl = stream_tls_ssl(i % 2 ? p.server : p.client);
+		if (SSL_get_tmp_key(ssl, &key))
+			assert_int_equal(EVP_PKEY_get_raw_private_key(key, raw, &len), 0);
+		EVP_PKEY_free(key);
+		key = NULL;
+		if (SSL_get_peer_tmp_key(ssl, &key))
+			assert_int_equal(EVP_PKEY_get_raw_public_key(key, raw, &len), 0);
+		EVP_PKEY_free(key);
+		ERR_clear_error();
+		end(&p, false);
+	}
 }
 
 /* The first bytes were read before: all of them, or some. */
@@ -506,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_over_odd_streams),
+		cmocka_unit_test(test_exchange_forgotten),
 		cmocka_unit_test(test_early_bytes),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_no_tls),
