@@ -3,9 +3,10 @@
 """Real mail programs over TLS: each gets at the source and here what it gets in clear; and
 what other programs say first, as transcripts (tests/transcripts/clients).
 
-test_tls_clients.py [--all | --immediate] [WORD...]
+test_tls_clients.py [--all | --only=PROGRAM | --immediate] [WORD...]
 
 Without --all each program in one way of TLS, and getmail, which is slow, not at all.
+--only=getmail: that one in all its ways.
 """
 import base64
 import re
@@ -24,12 +25,14 @@ IMMEDIATE = "--immediate" in sys.argv[1:]
 TRANSCRIPTS = Path(__file__).resolve().parents[1] / "transcripts/clients"
 SOME = {"curl STARTTLS", "curl pop3s", "mbsync imaps", "fetchmail STLS",
         "mpop STLS", "mutt STARTTLS", "neomutt imaps", "s_client imaps"}
-ALL = "--all" in sys.argv[1:]
+ONLY = next((a.split("=")[1] for a in sys.argv[1:] if a.startswith("--only=")), "")
+ALL = "--all" in sys.argv[1:] or ONLY
 MESSAGES = 40 if ALL else 5
 
 
 def programs(world, user):
-    return [Program(world, user, *row) for row in PROGRAMS if ALL or IMMEDIATE or row[0] in SOME]
+    return [Program(world, user, *row) for row in PROGRAMS
+            if (ALL or IMMEDIATE or row[0] in SOME) and row[0].startswith(ONLY)]
 
 
 def run_all(all_of_them):

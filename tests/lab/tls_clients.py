@@ -182,6 +182,7 @@ PROGRAMS = [
         twin="s_client imaps"),
 ]
 NOTHING_NEW = {"fetchmail": 1}  # exit status
+SECONDS = {"getmail": 90}       # it starts a process for each message
 
 
 class Program:
@@ -219,7 +220,7 @@ class Program:
         user, password = self.words["user"], self.words["password"]
         say = f"a LOGIN {user} {password}\r\nb EXAMINE INBOX\r\nc UID SEARCH ALL\r\nd LOGOUT\r\n"
         done = self.world.lab.client.run(
-            *tls.by_name(self.folder), *self.command, timeout=15, input=say if "s_client" in self.name else "",
+            *tls.by_name(self.folder), *self.command, timeout=SECONDS.get(self.name.split()[0], 15), input=say if "s_client" in self.name else "",
             env={**os.environ, "HOME": str(self.folder), "FETCHMAILHOME": str(self.folder),
                  "TERM": "xterm", "RES_OPTIONS": "timeout:1 attempts:1"})
         program = self.name.split()[0]
