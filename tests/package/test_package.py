@@ -7,6 +7,7 @@ a running service, removed. Needs root and the packages of tests/package/package
 test_package.py [DIRECTORY]      where it builds; kept, so that a second run is shorter
 """
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
 INCLUDE = "systemd,systemd-sysv,dbus,nftables,iproute2,sqlite3,procps"
+PROFILES = "contrib/apparmor/mailferry"
 EXPOSURE_MAX = 3.5  # the supervisor is root, and has the network and its rules
 CONF = """source = "192.0.2.10"
 domains = {"example.com"}
@@ -85,6 +87,21 @@ def build(place, version=None):
     run("dpkg-buildpackage", "-b", "-us", "-uc", cwd=tree)
     packages = sorted(place.glob("mailferry_*.deb"), key=lambda p: p.stat().st_mtime)
     return packages[-1]
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_reproducible(place, package):
+    """The same bytes from another folder, at another time."""
+    again = build(place / "elsewhere" / "deeper")
+    ensure("built elsewhere, it is the same to the byte", digest(package) == digest(again))
+
+
+def check_profiles():
+    run("apparmor_parser", "--skip-kernel-load", "--skip-cache", SOURCE / PROFILES)
+    print("  ok: AppArmor's parser takes the profiles", flush=True)
 
 
 def check_lintian(place):
@@ -194,6 +211,8 @@ def main():
     place.mkdir(parents=True, exist_ok=True)
     package = build(place)
     check_lintian(place)
+    check_profiles()
+    check_reproducible(place, package)
     root = make_root(place, package)
     with Machine(root) as machine:
         machine.install(package)
