@@ -43,6 +43,8 @@ static const struct command commands[] = {
 	{ "passwd", "USER", 1, 1, OPTION_ONLY, cmd_passwd,
 		"a new password for a user who is served here; asked for, or from "
 		"stdin" },
+	{ "quota", "[USER]", 0, 1, OPTION_SET | OPTION_JSON, cmd_quota,
+		"how much mail accounts that live here hold, and how much they may" },
 	{ "report", "", 0, 0, OPTION_JSON | OPTION_DAYS | OPTION_USERS, cmd_report,
 		"what still reaches the source and why; whether it may be retired" },
 	{ "retire", "", 0, 0,
@@ -131,6 +133,9 @@ static const struct command_option options[] = {
 		"with --since, a row for each minute, hour or day" },
 	{ "--file", "FILE", OPTION_FILE, offsetof(struct control, file),
 		"what `mailferry up` wrote to stderr, instead of the journal" },
+	{ "--set", "QUOTA", OPTION_SET, offsetof(struct control, set),
+		"what USER may hold: 10G, 500M, 10G,100000 (and so many messages), none, "
+		"or default (what the configuration says); at once" },
 	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
 		"install: refuse whoever comes until mailferry listens, without asking "
 		"the registry; for boot, before forwarding begins" },

@@ -31,6 +31,7 @@ enum option_bit {
 	OPTION_SINCE = 1 << 22,
 	OPTION_BY = 1 << 23,
 	OPTION_FILE = 1 << 24,
+	OPTION_SET = 1 << 25,
 };
 
 struct command {

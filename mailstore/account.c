@@ -379,8 +379,7 @@ static void run_pending(struct account *a)
 		batch[i] = &a->deliveries[i]->delivery;
 	code = is_replaced(a) ? -ESTALE : open_store(a, &why);
 	if (code == 0)
-		deliveries_run(
-			a->serve.store, a->serve.message_bytes, batch, a->n_deliveries);
+		deliveries_run(&a->serve, batch, a->n_deliveries);
 	else
 		fail_deliveries(a, code);
 	for (size_t i = 0; i < a->n_deliveries; i++) {
@@ -554,6 +553,8 @@ static int serve(struct account *a, const struct settings *settings)
 	int r;
 
 	a->serve.message_bytes = settings->limits.message_bytes;
+	a->serve.quota.bytes = (uint64_t)settings->quota_megabytes << 20;
+	a->serve.quota.messages = settings->quota_messages;
 	a->disk_reserve = settings->limits.disk_reserve;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);

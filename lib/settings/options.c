@@ -131,6 +131,13 @@ static const struct option root_rows[] = {
 		.help = "seconds between two looks at the old mailbox of an account that "
 			"lives here: mail that the source's own aliases, lists or webmail "
 			"still put there comes over; 0: never" },
+	{ "quota_megabytes", OPTION_NUMBER, ROOT(quota_megabytes), "0", .least = 0,
+		.most = 2147483647,
+		.help = "how much mail an account that lives here may hold (1,048,576 "
+			"bytes each), unless `quota USER` says otherwise; a move is "
+			"never held back; 0: no limit" },
+	{ "quota_messages", OPTION_NUMBER, ROOT(quota_messages), "0", .least = 0,
+		.most = 2147483647, .help = "the same in messages" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },

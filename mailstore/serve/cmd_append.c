@@ -107,6 +107,15 @@ static bool new_message(struct imap *s, struct imap_cursor *c)
 	return true;
 }
 
+/* Before it comes; what is replaced makes room first. */
+static void refuse_over_quota(struct imap *s, struct append *a, uint64_t size)
+{
+	struct error err = { 0 };
+
+	if (quota_check(s->serve->store, &s->serve->quota, size, 1, &err) < 0)
+		append_refuse_error(a, &err);
+}
+
 static void begin_single(struct imap *s, struct append *a, uint64_t size, bool binary)
 {
 	struct append_message *m = a->current;
@@ -117,6 +126,8 @@ static void begin_single(struct imap *s, struct append *a, uint64_t size, bool b
 		append_refuse(a, "[CANNOT] A message of no bytes.");
 	else if (size > s->serve->message_bytes)
 		append_refuse(a, "[TOOBIG] Message is too large.");
+	else if (!a->replace)
+		refuse_over_quota(s, a, size);
 	if (!a->refused && !binary)
 		append_begin_body(s, a, m);
 }
@@ -306,6 +317,8 @@ static int add_all(void *context, struct error *err)
 	if (code == 0 && s->append->replace)
 		code = store_expunge(
 			s->serve->store, s->view.mailbox, s->append->replaced, err);
+	if (code == 0)
+		code = quota_check(s->serve->store, &s->serve->quota, 0, 0, err);
 	return code;
 }
 

@@ -138,6 +138,8 @@ static int copy_all(void *context, struct error *err)
 
 	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index))
 		code = copy_one(w, w->s->view.messages[index].uid, err);
+	if (code == 0 && !w->move) /* a move makes the account no larger */
+		code = quota_check(w->s->serve->store, &w->s->serve->quota, 0, 0, err);
 	if (code == 0)
 		code = imap_set_end(&w->from_writer);
 	return code < 0 ? code : imap_set_end(&w->to_writer);

@@ -16,20 +16,24 @@ static uint64_t in_units(uint64_t bytes)
 /* What is not limited is not in the list (4.2.1). */
 static int put_quota(struct imap *s, struct error *err)
 {
+	struct store *store = s->serve->store;
+	struct quota quota = { 0 };
 	uint64_t bytes = 0, messages = 0;
 	const char *gap = "";
-	int r = store_usage(s->serve->store, &bytes, &messages, err);
+	int r = store_usage(store, &bytes, &messages, err);
 
 	if (r == 0)
+		r = quota_of(store, &s->serve->quota, &quota, err);
+	if (r == 0)
 		r = buf_append_c(imap_out(s), "* QUOTA \"\" (");
-	if (r == 0 && s->serve->quota_bytes) {
+	if (r == 0 && quota.bytes) {
 		r = buf_printf(imap_out(s), "STORAGE %" PRIu64 " %" PRIu64,
-			in_units(bytes), s->serve->quota_bytes / STORAGE_UNIT);
+			in_units(bytes), quota.bytes / STORAGE_UNIT);
 		gap = " ";
 	}
-	if (r == 0 && s->serve->quota_messages)
+	if (r == 0 && quota.messages)
 		r = buf_printf(imap_out(s), "%sMESSAGE %" PRIu64 " %" PRIu64, gap,
-			messages, s->serve->quota_messages);
+			messages, quota.messages);
 	return r < 0 ? r : buf_append_c(imap_out(s), ")\r\n");
 }
 

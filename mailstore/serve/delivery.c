@@ -29,7 +29,7 @@ static bool has_file(const struct delivery *d)
 	       d->what == DELIVERY_SWEEP;
 }
 
-static int measure(struct work *w, uint64_t message_bytes)
+static int measure(struct work *w, const struct serve *serve)
 {
 	struct delivery *d = w->d;
 	struct stat st;
@@ -41,11 +41,14 @@ static int measure(struct work *w, uint64_t message_bytes)
 	w->file_size = (uint64_t)st.st_size;
 	d->size = w->file_size + d->header.len;
 	/* the source has taken it: it comes over as the others did */
-	if (d->size > message_bytes && d->what != DELIVERY_SWEEP)
+	if (d->size > serve->message_bytes && d->what != DELIVERY_SWEEP)
 		return error_set(&d->err, -EFBIG,
 			"%llu bytes; limits.message_bytes are %llu",
-			(unsigned long long)d->size, (unsigned long long)message_bytes);
-	return 0;
+			(unsigned long long)d->size,
+			(unsigned long long)serve->message_bytes);
+	if (d->what == DELIVERY_SWEEP)
+		return 0;
+	return quota_check(serve->store, &serve->quota, d->size, 1, &d->err);
 }
 
 /* No IMAP literal may hold a NUL (RFC 9051 4.3), so that mail with one could be read by
@@ -123,16 +126,15 @@ static int write_large(struct store *s, struct work *w, struct buf *bytes)
 	return code;
 }
 
-static int prepare(
-	struct store *s, struct work *w, uint64_t message_bytes, struct buf *bytes)
+static int prepare(struct serve *serve, struct work *w, struct buf *bytes)
 {
 	int code;
 
 	if (!has_file(w->d))
 		return 0;
-	code = measure(w, message_bytes);
+	code = measure(w, serve);
 	if (code == 0 && w->d->size > STORE_INLINE_MAX)
-		code = write_large(s, w, bytes);
+		code = write_large(serve->store, w, bytes);
 	return code;
 }
 
@@ -254,36 +256,35 @@ static void give_back(struct store *s, struct work *works, size_t n)
 	}
 }
 
-static int run(struct store *s, uint64_t message_bytes, struct work *works, size_t n,
-	struct buf *bytes, struct error *err)
+static int run(struct serve *serve, struct work *works, size_t n, struct buf *bytes,
+	struct error *err)
 {
+	struct store *s = serve->store;
 	int code;
 
 	for (size_t i = 0; i < n; i++)
-		works[i].d->code = prepare(s, &works[i], message_bytes, bytes);
+		works[i].d->code = prepare(serve, &works[i], bytes);
 	code = run_together(s, works, n, bytes, err);
 	if (code < 0)
 		give_back(s, works, n);
 	return code;
 }
 
-static void run_alone(
-	struct store *s, uint64_t message_bytes, struct work *w, struct buf *bytes)
+static void run_alone(struct serve *serve, struct work *w, struct buf *bytes)
 {
 	struct error err = { 0 };
 	int code;
 
 	if (w->d->code < 0)
 		return;
-	code = run(s, message_bytes, w, 1, bytes, &err);
+	code = run(serve, w, 1, bytes, &err);
 	if (code == 0 || w->d->code < 0)
 		return;
 	w->d->code = code;
 	w->d->err = err;
 }
 
-void deliveries_run(
-	struct store *s, uint64_t message_bytes, struct delivery **list, size_t n)
+void deliveries_run(struct serve *serve, struct delivery **list, size_t n)
 {
 	struct work works[DELIVERY_BATCH];
 	struct error err = { 0 };
@@ -294,9 +295,9 @@ void deliveries_run(
 	for (size_t i = 0; i < n; i++)
 		works[i] = (struct work){ .d = list[i] };
 	buf_init(&bytes, 0);
-	if (run(s, message_bytes, works, n, &bytes, &err) < 0)
+	if (run(serve, works, n, &bytes, &err) < 0)
 		for (size_t i = 0; i < n; i++)
-			run_alone(s, message_bytes, &works[i], &bytes);
+			run_alone(serve, &works[i], &bytes);
 	buf_fini(&bytes);
 }
 
@@ -307,7 +308,8 @@ const char *delivery_reply(int code)
 		const char *reply;
 	} replies[] = {
 		{ -ENOSPC, "452 4.3.1 Insufficient system storage" },
-		{ -EDQUOT, "452 4.3.1 Insufficient system storage" },
+		{ -EDQUOT, "452 4.2.2 Mailbox is full, try again later" },
+		{ -EMSGSIZE, "552 5.2.2 Message is larger than the mailbox may be" },
 		{ -EFBIG, "552 5.3.4 Message too big" },
 		{ -EBUSY, "450 4.2.1 The mailbox is in use by a transfer, try again in a "
 			  "moment" },

@@ -7,6 +7,7 @@
  * at the same time share one transaction, hence one fsync; when that fails, each is tried
  * alone, so that one that does not fit takes no other with it.
  */
+#include "mailstore/serve/service.h"
 #include "mailstore/serve/swept.h"
 
 /* Files open at the same time, and what one transaction holds; with 64 an fsync is a
@@ -37,9 +38,9 @@ struct delivery {
 	struct error err;
 };
 
-/* message_bytes: more is -EFBIG. No transaction may be open. */
-void deliveries_run(
-	struct store *s, uint64_t message_bytes, struct delivery **list, size_t n);
+/* Too large is -EFBIG, over the quota -EDQUOT or -EMSGSIZE. No transaction may be open.
+ */
+void deliveries_run(struct serve *serve, struct delivery **list, size_t n);
 
 /* What the SMTP client is told of an error: 4xx: it may try again; 5xx: it may not. */
 const char *delivery_reply(int code);

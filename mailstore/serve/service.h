@@ -12,6 +12,7 @@
  */
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view_image.h"
+#include "mailstore/store/quota.h"
 #include "wire/mime/charset.h"
 
 struct session;
@@ -30,8 +31,8 @@ struct login {
 struct serve {
 	struct store *store;
 	struct mime_charsets *charsets;
-	uint64_t message_bytes;               /* the largest message accepted */
-	uint64_t quota_bytes, quota_messages; /* of the account; 0: no limit */
+	uint64_t message_bytes; /* the largest message accepted */
+	struct quota quota;     /* of accounts that have none of their own */
 	/* The session has something to say though its client sent nothing: run it soon,
 	   but not from within this call. */
 	void (*wake)(void *context, struct session *s);

@@ -148,6 +148,10 @@ static const char *const upgrades[] = {
 	" WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
 	" DELETE FROM header WHERE email = old.email;"
 	" END;",
+
+	/* NULL: the one of mailferry.conf; 0: none */
+	"ALTER TABLE account ADD COLUMN quota_bytes INTEGER;"
+	"ALTER TABLE account ADD COLUMN quota_messages INTEGER;",
 };
 
 const struct database_schema store_schema = {

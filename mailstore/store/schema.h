@@ -7,7 +7,8 @@
  *   sqlite3 index.sqlite "SELECT name, uid, date FROM message, mailbox ON mailbox = id"
  *
  *   account                one row: the highest modseq, the owner's name, and whether it
- *                          is being copied, served here, or has left
+ *                          is being copied, served here, or has left; its quota
+ *                          (quota.h)
  *   mailbox ◄──┬─ message  one row a UID: flags, keywords, date, sizes, UIDL, and where
  *   │          │   │         its body lies, with a checksum (CRC-32, NULL: none):
  *   │          │   │           pack 7, offset 4711, len 37000   bodies/0007.pack

@@ -131,6 +131,8 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
 		      " FROM mailbox",
 
+	[SQL_QUOTA] = "SELECT quota_bytes, quota_messages FROM account",
+	[SQL_SET_QUOTA] = "UPDATE account SET quota_bytes = ?1, quota_messages = ?2",
 	[SQL_EACH_ROW] = "SELECT " ROW_COLUMNS " FROM message WHERE mailbox = ?1"
 			 " AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
 	/* ?5: which of them are wanted, so that no other is read from its pages */

@@ -58,9 +58,9 @@ class StoreTest(unittest.TestCase):
         self.store.add_account("alice", "/", "Sent=\\Sent", "Archive")
         self.mail = self.store.account_folder("alice")
 
-    def command(self, *arguments):
+    def command(self, *arguments, command="store"):
         return subprocess.run(
-            [programs() / "mailferry", "-c", self.store.config, "store", *arguments],
+            [programs() / "mailferry", "-c", self.store.config, command, *arguments],
             capture_output=True, text=True, timeout=60, check=False)
 
     def good(self, *arguments):
@@ -417,6 +417,60 @@ class Check(StoreTest):
         done = self.command("mend", "alice")
         self.assertEqual(done.returncode, 2)
         self.assertIn("not one of check", done.stderr)
+
+
+class Quota(StoreTest):
+    """Set while the account's process is at work, which heeds it at once."""
+
+    def quota(self, *arguments):
+        done = self.command(*arguments, command="quota")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+    def refused(self, client, command):
+        _, end = client.command(command)
+        self.assertIn(b"NO [OVERQUOTA]", end)
+
+    def test_holds_at_once_and_is_taken_back(self):
+        client = self.fill()
+        self.assertEqual(self.quota("alice", "--json")["messages"], 4)
+        said = self.quota("alice", "--set", "1G,4", "--json")
+        self.assertEqual((said["quota_bytes"], said["quota_messages"], said["own"]),
+                         (1 << 30, 4, True))
+        self.refused(client, b"COPY 1 Archive")
+        self.refused(client, b"APPEND INBOX {10+}\r\nSubject: x")
+        self.assertEqual(client.ok(b'GETQUOTA ""'),
+                         [b'* QUOTA "" (STORAGE 294 1048576 MESSAGE 4 4)\r\n'])
+        self.quota("alice", "--set", "none")
+        client.ok(b"COPY 1 Archive")
+        self.quota("alice", "--set", "default")
+        client.ok(b"COPY 1 Archive")
+        self.assertEqual(self.sql("SELECT quota_bytes IS NULL FROM account"), "1")
+        self.assertEqual(os.stat(self.mail / "index.sqlite").st_uid,
+                         os.stat(self.mail).st_uid)
+
+    def test_default_is_of_those_without_one(self):
+        self.store.stop()
+        with open(self.store.config, "a", encoding="utf-8") as config:
+            config.write("quota_messages = 4\n")
+        self.store.start()
+        client = self.fill()
+        self.refused(client, b"COPY 1 Archive")
+        self.assertEqual(self.quota("alice", "--json")["quota_messages"], 4)
+        self.quota("alice", "--set", "0,5")
+        client.ok(b"COPY 1 Archive")
+        self.refused(client, b"COPY 1 Archive")
+
+    def test_what_is_no_quota_is_said(self):
+        for words in ("10X", "", "-1", "1G,", ",5", "1G,2,3", "99999999999999999999"):
+            done = self.command("alice", "--set", words, command="quota")
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("is no quota", done.stderr)
+        self.assertEqual(self.command("--set", "1G", command="quota").returncode, 2)
+        done = self.command("nobody", command="quota")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('no mail of "nobody" is kept here', done.stderr)
+        self.assertEqual(self.sql("SELECT quota_bytes IS NULL FROM account"), "1")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ static const char *const downgrades[] = {
 	[5] = "DROP TRIGGER email_gone; DROP INDEX message_email; DROP TABLE header;"
 	      "ALTER TABLE account DROP COLUMN read_version;"
 	      "ALTER TABLE account DROP COLUMN read_to;",
+	[6] = "ALTER TABLE account DROP COLUMN quota_bytes;"
+	      "ALTER TABLE account DROP COLUMN quota_messages;",
 };
 
 void fixture_downgrade(struct fixture *f, unsigned version)

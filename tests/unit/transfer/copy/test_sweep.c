@@ -45,13 +45,17 @@ static int hand_on(void *context, const struct sweep_folder *folder, const struc
 			.keywords = m->keywords,
 			.date = m->date,
 			.zone = m->zone } };
+	/* which limit what the source has in no way */
+	struct serve serve = {
+		.store = w->f->store, .message_bytes = 1, .quota = { 1, 1 }
+	};
 	struct delivery *list[] = { &d };
 
 	if (w->fails) {
 		w->fails--;
 		return error_set(err, -EREMOTEIO, "451");
 	}
-	deliveries_run(w->f->store, 1, list, 1); /* 1: no limit on what the source has */
+	deliveries_run(&serve, list, 1);
 	if (d.code < 0)
 		*err = d.err;
 	return d.code;

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * mailferry quota [USER] [--set SIZE[,MESSAGES]|none|default]
+ *
+ * What accounts that live here hold, and what they may. An account's own quota lies in
+ * its folder and goes where the folder goes; live sessions heed it at once.
+ */
+#include "control/output.h"
+#include "control/store_folder.h"
+
+#include "base/fd.h"
+#include "mailstore/store/quota.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct view {
+	struct str account;
+	struct quota_use use;
+};
+
+#define ALL (IN_JSON | IN_LIST | IN_TABLE)
+static const struct column columns[] = {
+	{ "account", "account", COLUMN_TEXT, ALL, offsetof(struct view, account) },
+	{ "bytes", "bytes", COLUMN_BYTES, ALL, offsetof(struct view, use.bytes) },
+	{ "messages", "messages", COLUMN_NUMBER, ALL,
+		offsetof(struct view, use.messages) },
+	{ "quota_bytes", "quota (0: none)", COLUMN_BYTES, ALL,
+		offsetof(struct view, use.quota.bytes) },
+	{ "quota_messages", "in messages", COLUMN_NUMBER, ALL,
+		offsetof(struct view, use.quota.messages) },
+	{ "own", "its own", COLUMN_YES_NO, ALL, offsetof(struct view, use.is_own) },
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* ── --set ─────────────────────────────────────────────────────────────────────────── */
+
+/* "10G", "500M", "1000000" */
+static bool parse_size(struct str text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	const char *unit = text.len ? strchr(units, text.ptr[text.len - 1]) : NULL;
+	unsigned shift = 0;
+
+	if (unit) {
+		shift = (unsigned)(unit - units + 1) * 10;
+		text.len--;
+	}
+	if (!str_to_u64(text, ret) || *ret > (uint64_t)INT64_MAX >> shift)
+		return false;
+	*ret <<= shift;
+	return true;
+}
+
+static bool parse_quota(const char *words, struct quota *ret)
+{
+	struct str left = str_from(words);
+	struct str size = str_split(&left, ',');
+
+	*ret = (struct quota){ 0 };
+	if (strcmp(words, "none") == 0)
+		return true;
+	if (!parse_size(size, &ret->bytes))
+		return false;
+	return !left.len ? !strchr(words, ',')
+	                 : str_to_u64(left, &ret->messages) && ret->messages <= INT64_MAX;
+}
+
+static int set_as_user(struct control *c, const struct store_folder *f)
+{
+	struct quota quota = { 0 };
+	bool usual = strcmp(c->set, "default") == 0;
+
+	(void)parse_quota(c->set, &quota);
+	return quota_set(f->path, usual ? NULL : &quota, &c->err);
+}
+
+/* ── looking ───────────────────────────────────────────────────────────────────────── */
+
+static int look_as_user(struct control *c, const struct store_folder *f)
+{
+	const struct quota usual = { (uint64_t)c->settings.quota_megabytes << 20,
+		c->settings.quota_messages };
+	struct quota_use use = { 0 };
+	int code = quota_look(f->path, &usual, &use, &c->err);
+
+	if (code == 0 && pwrite(f->to, &use, sizeof(use), 0) != (ssize_t)sizeof(use))
+		code = error_errno(&c->err, -errno, "cannot hand it on");
+	return code;
+}
+
+static int look(struct control *c, const struct store_folder *folder, struct view *ret)
+{
+	CLEANUP(fd_closep) int fd = memfd_create("quota", MFD_CLOEXEC);
+	struct store_folder f = *folder;
+	int code;
+
+	if (fd < 0)
+		return error_errno(&c->err, -errno, "cannot ask for its quota");
+	f.to = fd;
+	code = store_folder_run(c, &f, look_as_user);
+	if (code < 0)
+		return code;
+	ret->account = f.account;
+	if (pread(fd, &ret->use, sizeof(ret->use), 0) != (ssize_t)sizeof(ret->use))
+		return error_set(&c->err, -EIO, "its quota was not told");
+	return 0;
+}
+
+static enum exit_code of_one(struct control *c, struct arena *arena)
+{
+	struct store_folder f;
+	struct view view = { 0 };
+	int code = store_folder_of(c, c->arguments[0], arena, &f);
+
+	if (code < 0)
+		return control_fail(c);
+	if (c->set)
+		code = store_folder_run(c, &f, set_as_user);
+	if (code == 0)
+		code = look(c, &f, &view);
+	if (code < 0) /* the sentence is printed, if it was the user's process */
+		return c->err.text[0] ? control_fail(c) : EXIT_FAILED;
+	if (c->json)
+		return output_json(output_object(columns, COLUMNS, &view), stdout) < 0
+		               ? EXIT_FAILED
+		               : EXIT_DONE;
+	output_list(columns, COLUMNS, &view, stdout);
+	return EXIT_DONE;
+}
+
+/* ── all ───────────────────────────────────────────────────────────────────────────── */
+
+struct names {
+	struct arena *arena;
+	struct buf all; /* a NUL behind each */
+};
+
+static int add_name(void *context, const struct account *a)
+{
+	struct names *n = context;
+	int r = a->route == ROUTE_LOCAL ? buf_append(&n->all, a->name) : 0;
+
+	return r < 0 || a->route != ROUTE_LOCAL ? r : buf_byte(&n->all, '\0');
+}
+
+static int gather(struct control *c, struct names *n)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code == -ENOENT)
+		return 0;
+	if (code < 0)
+		return code;
+	code = registry_each(r, add_name, n, &c->err);
+	registry_close(r);
+	return code;
+}
+
+/* One that cannot be read is said on stderr and left out. */
+static int each(struct control *c, struct names *n, json_t *json, struct table *table,
+	bool *ret_all)
+{
+	struct str left = buf_view(&n->all);
+	int code = 0;
+
+	while (left.len && code == 0) {
+		struct str name = str_split(&left, '\0');
+		struct store_folder f;
+		struct view view = { 0 };
+
+		if (store_folder_of(c, name.ptr, n->arena, &f) < 0) {
+			(void)control_fail(c);
+			*ret_all = false;
+		} else if (look(c, &f, &view) < 0) {
+			*ret_all = false;
+		} else if (json) {
+			code = json_array_append_new(
+				json, output_object(columns, COLUMNS, &view));
+		} else {
+			code = table_add(table, &view);
+		}
+	}
+	return code < 0 ? error_set(&c->err, -ENOMEM, "no memory") : 0;
+}
+
+static enum exit_code of_all(struct control *c, struct arena *arena)
+{
+	struct names n = { .arena = arena };
+	json_t *json = c->json ? json_array() : NULL;
+	struct table table;
+	bool all = true;
+	int code = table_init(&table, columns, COLUMNS);
+
+	buf_init(&n.all, 0);
+	if (code == 0)
+		code = gather(c, &n);
+	if (code == 0)
+		code = each(c, &n, json, &table, &all);
+	if (code == 0 && json)
+		code = output_json(json_incref(json), stdout);
+	else if (code == 0)
+		table_print(&table, stdout);
+	json_decref(json);
+	table_fini(&table);
+	buf_fini(&n.all);
+	if (code < 0)
+		return control_fail(c);
+	return all ? EXIT_DONE : EXIT_FAILED;
+}
+
+enum exit_code cmd_quota(struct control *c)
+{
+	enum exit_code code;
+	struct arena arena;
+	struct quota quota;
+
+	if (c->set && !c->n_arguments) {
+		(void)error_set(&c->err, -EINVAL,
+			"whose? mailferry quota USER --set …; for all others: "
+			"`quota_megabytes`, `quota_messages` in the configuration");
+		return control_misuse(c);
+	}
+	if (c->set && strcmp(c->set, "default") != 0 && !parse_quota(c->set, &quota)) {
+		(void)error_set(&c->err, -EINVAL,
+			"\"%s\" is no quota; write 10G, 500M, 10G,100000 (messages), "
+			"none, or default",
+			c->set);
+		return control_misuse(c);
+	}
+	arena_init(&arena);
+	code = c->n_arguments ? of_one(c, &arena) : of_all(c, &arena);
+	arena_fini(&arena);
+	return code;
+}

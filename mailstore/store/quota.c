@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/store/quota.h"
+#include "base/fd.h"
+#include "mailstore/store/internal.h"
+#include "mailstore/store/schema.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+static int read_quota(struct database *db, const struct quota *usual, struct quota *ret,
+	bool *ret_own, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(db, SQL_QUOTA, SQL_NO_VALUES, &q, err);
+
+	if (n < 0)
+		return n;
+	*ret_own = n && !query_is_null(&q, 0);
+	*ret = *usual;
+	if (*ret_own)
+		*ret = (struct quota){ query_number(&q, 0), query_number(&q, 1) };
+	return 0;
+}
+
+int quota_of(
+	struct store *s, const struct quota *usual, struct quota *ret, struct error *err)
+{
+	bool own;
+
+	return read_quota(s->db, usual, ret, &own, err);
+}
+
+static bool is_too_much(uint64_t limit, uint64_t used, uint64_t more)
+{
+	return limit && (used > limit || more > limit - used);
+}
+
+int quota_check(struct store *s, const struct quota *usual, uint64_t bytes,
+	uint64_t messages, struct error *err)
+{
+	struct quota quota;
+	uint64_t used_bytes, used_messages;
+	int code = quota_of(s, usual, &quota, err);
+
+	if (code < 0 || (!quota.bytes && !quota.messages))
+		return code;
+	if (messages == 1 && is_too_much(quota.bytes, 0, bytes))
+		return error_set(err, -EMSGSIZE,
+			"a message of %" PRIu64 " bytes; the quota is %" PRIu64, bytes,
+			quota.bytes);
+	code = store_usage(s, &used_bytes, &used_messages, err);
+	if (code < 0)
+		return code;
+	if (is_too_much(quota.bytes, used_bytes, bytes))
+		return error_set(
+			err, -EDQUOT, "over the quota of %" PRIu64 " bytes", quota.bytes);
+	if (is_too_much(quota.messages, used_messages, messages))
+		return error_set(err, -EDQUOT, "over the quota of %" PRIu64 " messages",
+			quota.messages);
+	return 0;
+}
+
+/* ── for commands ──────────────────────────────────────────────────────────────────── */
+
+static int open_index(const char *folder, struct database **ret, struct error *err)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
+
+	if (n >= PATH_MAX)
+		return error_errno(err, -ENAMETOOLONG, "%s", folder);
+	return database_open(path, false, &store_schema, ret, err);
+}
+
+static int read_usage(struct database *db, struct quota_use *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(db, SQL_USAGE, SQL_NO_VALUES, &q, err);
+
+	if (n < 0)
+		return n;
+	ret->bytes = n ? query_number(&q, 0) : 0;
+	ret->messages = n ? query_number(&q, 1) : 0;
+	return 0;
+}
+
+int quota_look(const char *folder, const struct quota *usual, struct quota_use *ret,
+	struct error *err)
+{
+	struct database *db;
+	int code = open_index(folder, &db, err);
+
+	if (code < 0)
+		return code;
+	code = read_usage(db, ret, err);
+	if (code == 0)
+		code = read_quota(db, usual, &ret->quota, &ret->is_own, err);
+	database_close(db);
+	return code;
+}
+
+int quota_set(const char *folder, const struct quota *own, struct error *err)
+{
+	struct database *db;
+	int code = open_index(folder, &db, err);
+
+	if (code < 0)
+		return code;
+	if (own)
+		code = sql_run(db, SQL_SET_QUOTA,
+			SQL_VALUES(sql_number(own->bytes), sql_number(own->messages)),
+			err);
+	else
+		code = sql_run(
+			db, SQL_SET_QUOTA, SQL_VALUES(sql_null(), sql_null()), err);
+	database_close(db);
+	return code;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a quota holds back, what it does not, and what is said of it. INBOX has four
+   messages at the beginning (memory_session.h). */
+#include "mailstore/serve/delivery.h"
+#include "mailstore/serve/memory_session.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+	struct memory_server *m = calloc(1, sizeof(*m));
+
+	assert_non_null(m);
+	assert_return_code(memory_server_open(m), 0);
+	assert_return_code(memory_session_open(m, 0, STR_LIT("")), 0);
+	*state = m;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	memory_server_close(*state);
+	free(*state);
+	return 0;
+}
+
+static void says(struct memory_server *m, const char *command, const char *words)
+{
+	struct buf *output = &m->sessions[0].output;
+	struct str said;
+	struct buf line;
+
+	buf_clear(output);
+	buf_init(&line, 0);
+	assert_return_code(buf_printf(&line, "t %s\r\n", command), 0);
+	assert_return_code(memory_session_feed(m, 0, buf_view(&line)), 0);
+	buf_fini(&line);
+	said = buf_view(output);
+	if (!memmem(said.ptr, said.len, words, strlen(words)))
+		fail_msg("%s: no \"%s\" in %.*s", command, words, STR_ARG(said));
+}
+
+#define OVER "t NO [OVERQUOTA] The account's quota is used up."
+
+static void holds_back(void **state)
+{
+	struct memory_server *m = *state;
+
+	m->serve.quota.messages = 5;
+	says(m, "SELECT INBOX", "t OK");
+	says(m, "GETQUOTAROOT INBOX", "* QUOTA \"\" (MESSAGE 4 5)");
+	says(m, "COPY 1:2 Sent", OVER);
+	says(m, "STATUS Sent (MESSAGES)", "(MESSAGES 0)");
+	says(m, "APPEND Sent {4+}\r\na\r\n\r", "t OK [APPENDUID");
+	says(m, "COPY 1 Sent", OVER);
+	says(m, "APPEND Sent {4}", OVER); /* before it comes */
+	says(m, "APPEND Sent {4+}\r\na\r\n\r", OVER);
+	says(m, "APPEND Sent CATENATE (TEXT {4+}\r\na\r\n\r)", OVER);
+	says(m, "STATUS Sent (MESSAGES)", "(MESSAGES 1)");
+	/* what makes it no larger is allowed, to make room first of all */
+	says(m, "MOVE 1 Sent", "t OK");
+	says(m, "REPLACE 1 INBOX {4+}\r\nb\r\n\r", "t OK");
+	says(m, "STORE 1 +FLAGS (\\Deleted)", "t OK");
+	says(m, "EXPUNGE", "t OK");
+	says(m, "APPEND Sent {4+}\r\na\r\n\r", "t OK [APPENDUID");
+}
+
+static void several_count_together(void **state)
+{
+	struct memory_server *m = *state;
+
+	m->serve.quota.messages = 6;
+	says(m, "APPEND Sent {4+}\r\na\r\n\r {4+}\r\nb\r\n\r {4+}\r\nc\r\n\r", OVER);
+	says(m, "STATUS Sent (MESSAGES)", "(MESSAGES 0)");
+	says(m, "APPEND Sent {4+}\r\na\r\n\r {4+}\r\nb\r\n\r", "t OK [APPENDUID");
+}
+
+static void of_bytes(void **state)
+{
+	struct memory_server *m = *state;
+
+	m->serve.quota.bytes = 4096;
+	says(m, "APPEND Sent {5000}",
+		"t NO [OVERQUOTA] The message is larger than the account's quota.");
+	says(m, "APPEND Sent {4000}", OVER);
+	says(m, "GETQUOTA \"\"", "* QUOTA \"\" (STORAGE 1 4)");
+	says(m, "SETQUOTA \"\" (STORAGE 9999)", "t NO [NOPERM]");
+	m->serve.quota.bytes = 1; /* lowered below what is there */
+	says(m, "SELECT INBOX", "t OK");
+	says(m, "COPY 1 Sent", OVER);
+	says(m, "MOVE 1 Sent", "t OK");
+}
+
+/* Set by another process while this one goes on. */
+static void its_own(void **state)
+{
+	struct memory_server *m = *state;
+	const struct quota four = { .messages = 4 }, none = { 0 };
+	struct quota_use use = { 0 };
+
+	m->serve.quota.messages = 100;
+	says(m, "SELECT INBOX", "t OK");
+	assert_return_code(quota_set(m->folder, &four, NULL), 0);
+	says(m, "COPY 1 Sent", OVER);
+	says(m, "GETQUOTA \"\"", "(MESSAGE 4 4)");
+	assert_return_code(quota_look(m->folder, &m->serve.quota, &use, NULL), 0);
+	assert_true(use.is_own);
+	assert_int_equal(use.messages, 4);
+	assert_int_equal(use.quota.messages, 4);
+	assert_return_code(quota_set(m->folder, &none, NULL), 0);
+	m->serve.quota.messages = 4;
+	says(m, "COPY 1 Sent", "t OK");
+	says(m, "GETQUOTA \"\"", "* QUOTA \"\" ()");
+	assert_return_code(quota_set(m->folder, NULL, NULL), 0);
+	says(m, "COPY 1 Sent", OVER);
+	assert_return_code(store_verify(m->serve.store, NULL), 0);
+}
+
+static const char *deliver(struct memory_server *m, enum delivery_what what, size_t size)
+{
+	struct delivery d = { .what = what, .fd = memfd_create("message", MFD_CLOEXEC) };
+	struct delivery *list[] = { &d };
+	char *bytes = malloc(size);
+
+	assert_true(d.fd >= 0);
+	assert_non_null(bytes);
+	memset(bytes, 'x', size);
+	assert_int_equal(write(d.fd, bytes, size), (ssize_t)size);
+	free(bytes);
+	deliveries_run(&m->serve, list, 1);
+	(void)close(d.fd);
+	return d.code < 0 ? delivery_reply(d.code) : "250";
+}
+
+static void of_mail(void **state)
+{
+	struct memory_server *m = *state;
+
+	m->serve.quota = (struct quota){ .bytes = 10000, .messages = 6 };
+	assert_string_equal(deliver(m, DELIVERY_STAGE, 20000),
+		"552 5.2.2 Message is larger than the mailbox may be");
+	assert_string_equal(deliver(m, DELIVERY_AT_ONCE, 5000), "250");
+	assert_string_equal(deliver(m, DELIVERY_STAGE, 5000),
+		"452 4.2.2 Mailbox is full, try again later");
+	assert_string_equal(deliver(m, DELIVERY_AT_ONCE, 10), "250");
+	assert_string_equal(deliver(m, DELIVERY_AT_ONCE, 10),
+		"452 4.2.2 Mailbox is full, try again later");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(holds_back),
+		TEST(several_count_together),
+		TEST(of_bytes),
+		TEST(its_own),
+		TEST(of_mail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
