@@ -22,13 +22,14 @@ static const struct verb_row {
 	{ STR("XCLIENT"), SMTP_XCLIENT },
 	{ STR("XFORWARD"), SMTP_FOLLOWED },
 	{ STR("ETRN"), SMTP_FOLLOWED }, /* mail that goes the other way */
-	{ STR("TURN"), SMTP_REFUSED },
-	{ STR("ATRN"), SMTP_REFUSED },
-	{ STR("BURL"), SMTP_REFUSED },    /* a message that we do not see */
-	{ STR("XEXCH50"), SMTP_REFUSED }, /* binary data behind the line */
-	{ STR("SEND"), SMTP_REFUSED },    /* RFC 821: a MAIL of other names */
-	{ STR("SOML"), SMTP_REFUSED },
-	{ STR("SAML"), SMTP_REFUSED },
+	{ STR("TURN"), SMTP_TO_BE_REFUSED },
+	{ STR("ATRN"), SMTP_TO_BE_REFUSED },
+	{ STR("BURL"),
+		SMTP_REFUSED }, /* a message that we do not see; taken, it is sent */
+	{ STR("XEXCH50"), SMTP_TO_BE_REFUSED }, /* binary data behind the line */
+	{ STR("SEND"), SMTP_TO_BE_REFUSED },    /* RFC 821: a MAIL of other names */
+	{ STR("SOML"), SMTP_TO_BE_REFUSED },
+	{ STR("SAML"), SMTP_TO_BE_REFUSED },
 };
 
 static const char *const verb_names[] = {
@@ -50,6 +51,7 @@ static const char *const verb_names[] = {
 	[SMTP_XCLIENT] = "XCLIENT",
 	[SMTP_FOLLOWED] = "followed",
 	[SMTP_REFUSED] = "refused",
+	[SMTP_TO_BE_REFUSED] = "to be refused",
 	[SMTP_GREETING] = "greeting",
 };
 _Static_assert(sizeof(verb_names) / sizeof(verb_names[0]) == SMTP_VERB_COUNT,

@@ -25,8 +25,9 @@ enum smtp_verb {
 	SMTP_BDAT,     /* RFC 3030: a chunk of a message follows the line */
 	SMTP_XCLIENT,  /* the session begins anew, for another client (Postfix) */
 	SMTP_FOLLOWED, /* goes to the source while nobody lives here: ETRN, XFORWARD */
-	SMTP_REFUSED,  /* what would blind or deceive us: BURL, TURN, XEXCH50 … */
-	SMTP_GREETING, /* no command: what the server says first */
+	SMTP_REFUSED,  /* what would blind or deceive us: BURL */
+	SMTP_TO_BE_REFUSED, /* the same, but it ends there and nothing is lost: TURN */
+	SMTP_GREETING,      /* no command: what the server says first */
 	SMTP_VERB_COUNT
 };
 const char *smtp_verb_name(enum smtp_verb v);

@@ -334,8 +334,9 @@ static enum smtp_proxy_action state_reply(
 		action = proxy_slot_reply(p, reply);
 	else
 		action = states[p->state].source_reply(p, reply);
-	/* it says that it closes (RFC 5321, 4.2.1), and the client has been told */
-	if (reply->code == 421 && p->state == SMTP_PROXY_COMMAND)
+	/* it says that it closes (RFC 5321, 4.2.1; Postfix with 221, to who talks
+	   HTTP), and the client has been told */
+	if ((reply->code == 421 || reply->code == 221) && p->state == SMTP_PROXY_COMMAND)
 		proxy_close(p);
 	return action;
 }

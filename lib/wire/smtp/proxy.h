@@ -36,7 +36,8 @@
  *     source pass, as far as we can follow them: its recipients must be known when an
  *     account switches. A client that was offered them and then names somebody who
  *     lives here gets 421, and comes again.
- *   - what would blind us is refused in any case (smtp/command.h).
+ *   - what would blind us is refused; while nobody lives here the source gets the most of
+ *     it and says so itself (smtp/command.h), and taking it is the end of the session.
  *   - AUTH PLAIN and LOGIN: we ask the client for it, and then the caller whose word
  *     counts (CHECK). Of somebody at the source it is the source's, which gets the same
  *     lines. Somebody who lives here is let in by the caller alone; the source gets the
@@ -52,7 +53,8 @@
  *     connection stays. Bytes in clear behind it end the session, and so they do where
  *     TLS is the source's.
  *   - a command that comes before the greeting goes on at once: some servers refuse
- *     clients that cannot wait (postscreen, Exim), and must see it.
+ *     clients that cannot wait (postscreen, Exim), and must see it. While nobody lives
+ *     here so do commands that wait for no answer where none was offered (PIPELINING).
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -282,6 +284,7 @@ struct smtp_slot {
 	struct str args, line;            /* of MAIL, HELO, EHLO */
 	const char *text;                 /* OWN: the answer, without CRLF */
 	bool ends_message;                /* of BDAT: LAST */
+	bool must_fail; /* taken by the source, it could not be followed: the end */
 };
 
 struct smtp_pipeline {

@@ -70,6 +70,23 @@ static enum smtp_proxy_action cmd_refused(struct smtp_proxy *p, const struct com
 	return refuse(p, "502 5.5.1 This command is not available here");
 }
 
+/* The source's words for it, which are a refusal nearly everywhere. */
+static enum smtp_proxy_action relay_to_fail(struct smtp_proxy *p, const struct command *c)
+{
+	struct smtp_slot *slot = proxy_push(p);
+
+	slot->verb = c->verb;
+	slot->must_fail = true;
+	proxy_tell_source(p, c->line);
+	return SMTP_PROXY_AGAIN;
+}
+
+static enum smtp_proxy_action cmd_to_be_refused(
+	struct smtp_proxy *p, const struct command *c)
+{
+	return is_sources_alone(p) ? relay_to_fail(p, c) : cmd_refused(p, c);
+}
+
 static enum smtp_proxy_action cmd_followed(struct smtp_proxy *p, const struct command *c)
 {
 	return is_sources_alone(p) ? relay(p, c) : cmd_refused(p, c);
@@ -194,7 +211,7 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
 
 	if (is_told)
 		proxy_tell_held_mail(p);
-	waits = p->pipeline.n && !p->pipeline.is_offered;
+	waits = p->pipeline.n && !p->pipeline.is_offered && !is_sources_alone(p);
 	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_RCPT,
 		.kind = kind,
 		.text = route_texts[route],
@@ -246,6 +263,9 @@ static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct comman
 	bool is_last = false, is_relayed = is_sources_alone(p);
 
 	if (!smtp_bdat_size(c->args, &p->chunk, &is_last)) {
+		p->chunk = 0;
+		if (is_relayed)
+			return relay_to_fail(p, c);
 		proxy_answer(p, "421 5.5.4 BDAT without a size");
 		proxy_close(p);
 		return SMTP_PROXY_AGAIN;
@@ -277,17 +297,42 @@ static const struct verb_row {
 	[SMTP_DATA] = { cmd_data, ALONE },
 	[SMTP_RSET] = { cmd_rset, IN_LINE },
 	[SMTP_NOOP] = { relay, IN_LINE },
-	[SMTP_QUIT] = { cmd_quit, ALONE },
-	[SMTP_VRFY] = { relay, ALONE },
-	[SMTP_EXPN] = { relay, ALONE },
-	[SMTP_HELP] = { relay, ALONE },
+	[SMTP_QUIT] = { cmd_quit, EARLY },
+	[SMTP_VRFY] = { relay, EARLY },
+	[SMTP_EXPN] = { relay, EARLY },
+	[SMTP_HELP] = { relay, EARLY },
 	[SMTP_AUTH] = { cmd_auth, ALONE },
 	[SMTP_STARTTLS] = { cmd_starttls, ALONE },
 	[SMTP_BDAT] = { cmd_bdat, ALONE },
 	[SMTP_XCLIENT] = { cmd_followed, ALONE },
 	[SMTP_FOLLOWED] = { cmd_followed, ALONE },
 	[SMTP_REFUSED] = { cmd_refused, ALONE },
+	[SMTP_TO_BE_REFUSED] = { cmd_to_be_refused, ALONE },
 };
+
+static bool is_early_hello(enum smtp_verb verb)
+{
+	return verb == SMTP_GREETING || verb == SMTP_EHLO || verb == SMTP_HELO;
+}
+
+static bool awaits_ehlo(const struct smtp_pipeline *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->slots[(l->first + i) % SMTP_SLOTS_MAX].verb == SMTP_EHLO)
+			return true;
+	return false;
+}
+
+/* The source is to see who does not wait for it: many refuse such clients. What EHLO
+   offers decides what becomes of a recipient here (smtp_proxy_routed()). */
+static bool may_be_hasty(
+	const struct smtp_proxy *p, enum smtp_verb last, enum smtp_verb verb)
+{
+	return is_sources_alone(p) && p->pipeline.n < SMTP_SLOTS_MAX &&
+	       (verb != SMTP_RCPT || !awaits_ehlo(&p->pipeline)) &&
+	       verb_rows[verb].place == IN_LINE &&
+	       (verb_rows[last].place == IN_LINE || is_early_hello(last));
+}
 
 /* What it means may depend on answers that are not there yet (RFC 2920, 3.1), and a
    source that does not pipeline gets one command at a time. */
@@ -301,6 +346,8 @@ static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 		(l->n_hidden && !l->is_offered) || l->n_probing >= SMTP_PROBES_MAX)
 		return false;
 	if (!l->n)
+		return true;
+	if (may_be_hasty(p, last->verb, verb))
 		return true;
 	if (last->verb == SMTP_GREETING)
 		return verb_rows[verb].place == EARLY;

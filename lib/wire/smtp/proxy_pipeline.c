@@ -370,6 +370,11 @@ enum smtp_proxy_action proxy_slot_reply(
 	}
 	if (slot.kind == SMTP_SLOT_PROBE)
 		return probe_reply(p, &slot, reply);
+	if (slot.must_fail && reply->code < 400) {
+		proxy_say_line(p, "421 4.7.0 This command is not available here");
+		proxy_close(p);
+		return SMTP_PROXY_AGAIN;
+	}
 	if (slot.verb == SMTP_EHLO)
 		hello_reply(p, reply);
 	else if (slot.verb == SMTP_HELO && proxy_is_lmtp(p) && reply->code / 100 == 2)

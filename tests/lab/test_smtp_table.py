@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What senders do, said to the old server directly and through us, and every byte that comes
+back compared: the same while nobody lives here; afterwards the differences of DIFFERENT.
+
+    ./test_smtp_table.py [--show] [WORD...]
+"""
+import re
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import smtp_behaviours  # noqa: E402
+from lab.harness import CASES, case, main, nothing  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.smtp import at  # noqa: E402
+from lab.smtp_world import Mail  # noqa: E402
+
+SHOW = "--show" in sys.argv
+
+
+class Nobody(Mail):
+    """Two users at the source; nobody lives here until all was said once."""
+
+    def __enter__(self):
+        super(Mail, self).__enter__()  # not Mail's, which moves one of them
+        self.here, self.there = self.user(5), self.user(5)
+        self.moved = False
+        return self
+
+    def direct(self):
+        return self.lab.router.connect(SOURCE_ADDRESS[0], 25)
+
+    def through(self):
+        return self.lab.connect(25, self.address("", 4), 4)
+
+
+# (what the source says, what we say, why): the only differences that there are.
+# While nobody lives here:
+NEVER_SAME = [
+    ("250 2.0.0 Ok", "500 5.5.2 Invalid character in a command",
+     "some servers take CR or NUL for the end of a line: what follows would be a command that "
+     "nobody has looked at, and its recipient be missed when an account switches"),
+]
+# Afterwards:
+DIFFERENT = [
+    *NEVER_SAME,
+    ("250 (ETRN|DSN|CHUNKING|STARTTLS)", "", "not shown: STARTTLS for want of a key in this lab, "
+     "ETRN as it is about the source's own queue, the others until we speak them"),
+    ("250 2.0.0 Ok: queued as ID", "250 2.0.0 Ok", "it is delivered, there is no queue"),
+    (".*", "502 5.5.1 BDAT is not available here", "it is not shown"),
+    (".*", "421 5.5.4 BDAT without a size", "the same"),
+    (".*", "555 5.5.4 A parameter of this command is not available here", "as the source says it"),
+    ("221 2.7.0 .*", "500 5.5.2 Command not recognized", "its lines are not shown to the source"),
+    ("", "(500 5.5.2 Command not recognized|221 2.0.0 Bye|\\[closed\\])", "behind that"),
+    ("\\[closed\\]", "500 5.5.2 Command not recognized", "likewise"),
+    ("500 5.5.2 .*", "500 5.5.2 Command not recognized", "other words"),
+    ("(459|550|50[0-2]) .*", "502 5.5.1 (This command|TLS) is not available here",
+     "refused by both"),
+    ("503 5.5.1 .*", "503 5.5.1 There is a sender already", "other words"),
+    ("554 5.5.1 .*", "554 5.5.1 There is no recipient", "other words"),
+    ("(501|550) .*", "553 5.1.3 This form of an address is not understood; user@domain is wanted",
+     "it may be somebody's who has moved"),
+]
+
+
+def table_of(world, name, to):
+    rows = smtp_behaviours.differences(smtp_behaviours.run(name, world.direct, to),
+                                       smtp_behaviours.run(name, world.through, to))
+    if SHOW:
+        for direct, through in rows:
+            print(f"    {name:32} {direct[:70]!r}\n    {'':32} {through[:70]!r}")
+    return rows
+
+
+def is_argued(row, rows):
+    return any(re.fullmatch(direct, row[0]) and re.fullmatch(through, row[1])
+               for direct, through, _ in rows)
+
+
+def same(world, name, users, rows):
+    nothing([f"{row[0]!r} became {row[1]!r}" for row in
+             table_of(world, name, [at(user) for user in users]) if not is_argued(row, rows)], name)
+
+
+def nobody_moved(name):
+    def one(world):
+        same(world, name, [world.here, world.there], NEVER_SAME)
+    one.__name__ = f"nobody_moved: {name}"
+    return one
+
+
+@case
+def the_source_sees_who_does_not_wait(world):
+    world.lab.postfix.configure(smtpd_recipient_restrictions="permit_mynetworks, "
+                                "reject_unauth_pipelining, reject_unauth_destination")
+    try:
+        wait_until("its configuration", lambda: b"503 5.5.0" in smtp_behaviours.run(
+            "pipelining_without_an_offer", world.direct, [at(world.here)]), 10)
+        for name in ("pipelining_without_an_offer", "early_mail", "early_all", "ordinary"):
+            same(world, name, [world.here], [])
+    finally:
+        world.lab.postfix.configure()
+
+
+CASES.extend(nobody_moved(name) for name in smtp_behaviours.BEHAVIOURS)
+
+def some_moved(name, recipients):
+    def one(world):
+        if not world.moved:
+            world.move(world.here)
+            world.moved = True
+        same(world, name, [getattr(world, r) for r in recipients], DIFFERENT)
+    one.__name__ = f"{' and '.join(recipients)}: {name}"
+    return one
+
+
+for who in (["here"], ["here", "there"]):
+    CASES.extend(some_moved(name, who) for name in smtp_behaviours.BEHAVIOURS)
+
+if __name__ == "__main__":
+    main(Nobody, [word for word in sys.argv[1:] if word != "--show"])
