@@ -8,21 +8,17 @@ test_tls_clients.py [--all | --only=PROGRAM | --immediate] [WORD...]
 Without --all each program in one way of TLS, and getmail, which is slow, not at all.
 --only=getmail: that one in all its ways.
 """
-import base64
-import re
-import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import compare, harness, tls  # noqa: E402
+from lab import client_transcripts, compare, harness  # noqa: E402
 from lab.harness import case, equal, nothing, table, true  # noqa: E402
 from lab.tls_clients import PROGRAMS, Program  # noqa: E402
 from lab.tls_world import TlsWorld  # noqa: E402
 
 IMMEDIATE = "--immediate" in sys.argv[1:]
-TRANSCRIPTS = Path(__file__).resolve().parents[1] / "transcripts/clients"
 SOME = {"curl STARTTLS", "curl pop3s", "mbsync imaps", "fetchmail STLS",
         "mpop STLS", "mutt STARTTLS", "neomutt imaps", "s_client imaps"}
 ONLY = next((a.split("=")[1] for a in sys.argv[1:] if a.startswith("--only=")), "")
@@ -93,69 +89,12 @@ else:
 
 # ---- transcripts ----
 
-def read_transcript(path):
-    """(port, newest version, [(who, text)])"""
-    port, version, lines = None, None, []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("T: "):
-            port, version = line[3:].split()
-        elif line[:3] in ("C: ", "S: ", "C> "):
-            lines.append((line[0], line[3:]))
-        elif line == "TLS":
-            lines.append(("TLS", ""))
-    return int(port), {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version], lines
-
-
-def pattern(text):
-    return re.compile(".*".join(re.escape(part) for part in text.split("...")).encode() + rb"\r\n")
-
-
-def expect(file, text):
-    """Reads to a line like that one."""
-    wanted, line, last = pattern(text), b"", b""
-    while not wanted.fullmatch(line):
-        last = line
-        try:
-            line = file.readline()
-        except TimeoutError:
-            line = b""
-        true(line, f"nothing like {text!r} came; last came {last!r}")
-        true(b" BAD " not in line[:12], f"{line!r} instead of {text!r}")
-
-
-def play(world, user, path):
-    port, version, lines = read_transcript(path)
-    context = tls.client_context(newest=version)
-    if version == ssl.TLSVersion.TLSv1_2:  # a program of that time offers no curve that is younger
-        context.set_ecdh_curve("prime256v1")
-    connection = world.lab.connect(port, world.address(user), timeout=5)
-    if port in (993, 995):
-        connection = tls.begin(connection, context=context)
-    file = connection.makefile("rb")
-    password = world.password(user)
-    words = {"user": user, "password": password,
-             "plain": base64.b64encode(f"\0{user}\0{password}".encode()).decode(),
-             "user64": base64.b64encode(user.encode()).decode(),
-             "password64": base64.b64encode(password.encode()).decode()}
-    for who, text in lines:
-        for name, value in words.items():
-            text = text.replace("{%s}" % name, value)
-        if who == "TLS":
-            connection = tls.begin(connection, context=context)
-            file = connection.makefile("rb")
-        elif who == "C":
-            connection.sendall(text.encode() + b"\r\n")
-        else:
-            expect(file, text)
-    connection.close()
-
-
-@table([(path.stem, path) for path in sorted(TRANSCRIPTS.glob("*.txt"))])
+@table(client_transcripts.rows("imap", "pop3"))
 def first_words(world, path):
     user = world.user(5)
-    play(world, user, path)
+    client_transcripts.play(world, user, path)
     world.ferry.wait_account(user, 60, stage="done", route="local")
-    play(world, user, path)
+    client_transcripts.play(world, user, path)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import tls  # noqa: E402
+from lab import client_transcripts, tls  # noqa: E402
 from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
@@ -212,6 +212,15 @@ def a_user_sends(world, port):
     equal(done.returncode, 0, done.stdout[-1500:])
     true(b"with ESMTPSA id" in world.arrives(world.here, token.encode()), "ESMTPSA")
     world.arrives(world.there, token.encode(), source=True)
+
+
+@table(client_transcripts.rows("smtp"))
+def first_words(world, path):
+    """Of a user at the source, and of one who lives here."""
+    for user, at_source in ((world.there, True), (world.here, False)):
+        token = f"token-{path.stem}-{user}-"
+        client_transcripts.play(world, user, path, token=token)
+        world.arrives(user, token.encode(), source=at_source)
 
 
 @case
