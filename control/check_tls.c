@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_tls.h"
 
+#include "control/leg_probe.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/process.h"
@@ -33,7 +35,7 @@ struct shown {
 
 static int open_socket(const struct settings *s, enum service_id id)
 {
-	struct sockaddr_storage to = s->sources[0];
+	struct sockaddr_storage to = leg_upstream(s);
 	in_port_t port = htons(s->services[id].upstream_port);
 	socklen_t len = to.ss_family == AF_INET ? sizeof(struct sockaddr_in)
 	                                        : sizeof(struct sockaddr_in6);

@@ -5,10 +5,12 @@
 #include "control/check_tls.h"
 #include "control/control.h"
 #include "control/findings.h"
+#include "control/leg_probe.h"
 #include "control/ownership.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/smart_host_probe.h"
+#include "control/source_leg.h"
 #include "control/source_probe.h"
 #include "control/vault.h"
 
@@ -385,28 +387,26 @@ static bool probe_one(const struct settings *s, struct findings *f,
 	return code == 0;
 }
 
-static size_t upstreams(const struct settings *s,
-	struct sockaddr_storage all[static SETTINGS_SOURCES_MAX])
+static void note_leg(void *context, enum finding_level level, const char *sentence)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&all[0];
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&all[0];
+	finding(context, level, "source", "source_leg", "%s", sentence);
+}
 
-	memset(&all[0], 0, sizeof(all[0]));
-	if (!s->source_moved_to[0]) {
-		memcpy(all, s->sources, sizeof(s->sources));
-		return s->n_sources;
-	}
-	v4->sin_family = AF_INET;
-	if (inet_pton(AF_INET, s->source_moved_to, &v4->sin_addr) == 1)
-		return 1;
-	v6->sin6_family = AF_INET6;
-	return inet_pton(AF_INET6, s->source_moved_to, &v6->sin6_addr) == 1;
+/* With the pins and what `up` has found out, when there is a registry. */
+static void check_leg(struct control *c, struct findings *f)
+{
+	struct registry *r = NULL;
+	struct legs legs;
+
+	(void)control_registry(c, &r);
+	(void)source_leg_find(&c->settings, r, note_leg, f, &legs, &c->err);
+	registry_close(r);
 }
 
 static void check_source(struct control *c, struct findings *f)
 {
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
-	size_t n = upstreams(&c->settings, all);
+	size_t n = leg_upstreams(&c->settings, all);
 	bool answers[SERVICE_COUNT] = { false }, reached = false;
 
 	for (size_t i = 0; i < n; i++)
@@ -488,6 +488,7 @@ enum exit_code cmd_check(struct control *c)
 		check_ownership(c, &f);
 		check_ports(c, &f);
 		check_source(c, &f);
+		check_leg(c, &f);
 		check_refusals(c, &f);
 		check_tls(c, &f);
 		check_smart_host(c, &f);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/port_probe.h"
 
+#include "control/leg_probe.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -13,7 +15,7 @@
 
 static int begin(const struct settings *s, enum service_id service, int *ret_fd)
 {
-	struct sockaddr_storage to = s->sources[0];
+	struct sockaddr_storage to = leg_upstream(s);
 	bool four = to.ss_family == AF_INET;
 	in_port_t port = htons(s->services[service].upstream_port);
 	socklen_t len = four ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);

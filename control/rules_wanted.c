@@ -91,6 +91,9 @@ bool rules_feature_is_wanted(const struct settings *s, const char *feature)
 {
 	size_t len = strlen(feature);
 
+	/* who has taken over the address routes nothing */
+	if (*s->source_moved_to && strncmp(feature, "forwarding-", 11) == 0)
+		return false;
 	if (len > 5 && strcmp(feature + len - 5, "-ipv4") == 0)
 		return settings_source(s, AF_INET);
 	if (len > 5 && strcmp(feature + len - 5, "-ipv6") == 0)

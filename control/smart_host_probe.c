@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/smart_host_probe.h"
 
+#include "control/smtp_talk.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "source/smart_host.h"
@@ -10,103 +12,35 @@
 #include <string.h>
 #include <uv.h>
 
-struct talk {
-	struct stream *stream;
-	struct buf in;
-	uint64_t end; /* monotonic */
-};
-
-/* 0; -ETIMEDOUT. */
-static int wait_for(struct talk *t, int wanted)
-{
-	uint64_t now = clock_monotonic_ms();
-	int events;
-
-	if (now >= t->end)
-		return -ETIMEDOUT;
-	stream_want(t->stream, wanted);
-	(void)stream_wait(&t->stream, 1, (unsigned)(t->end - now), &events);
-	return 0;
-}
-
-static int connected(struct talk *t)
-{
-	int r;
-
-	while ((r = stream_connected(t->stream)) == -EINPROGRESS)
-		if (wait_for(t, UV_READABLE | UV_WRITABLE) < 0)
-			return -ETIMEDOUT;
-	return r;
-}
-
-/* The next reply, a view until more is read. */
-static int hear(struct talk *t, struct smtp_reply *ret)
-{
-	size_t used;
-
-	for (;;) {
-		ssize_t n;
-
-		switch (smtp_reply_next(buf_view(&t->in), ret, &used)) {
-		case SMTP_REPLY_COMPLETE:
-			return 0;
-		case SMTP_REPLY_BROKEN:
-			return -EPROTO;
-		case SMTP_REPLY_NEED_MORE:
-			break;
-		}
-		n = stream_read_buf(t->stream, &t->in, SMTP_REPLY_LINE_MAX);
-		if (n == 0)
-			return -ECONNRESET;
-		if (n < 0 && n != -EAGAIN)
-			return (int)n;
-		if (n == -EAGAIN && wait_for(t, UV_READABLE) < 0)
-			return -ETIMEDOUT;
-	}
-}
-
-static int say(struct talk *t, struct str line)
-{
-	while (line.len) {
-		ssize_t n = stream_write(t->stream, line, false);
-
-		if (n < 0 && n != -EAGAIN)
-			return (int)n;
-		if (n == -EAGAIN && wait_for(t, UV_WRITABLE) < 0)
-			return -ETIMEDOUT;
-		line = str_skip(line, n > 0 ? (size_t)n : 0);
-	}
-	return 0;
-}
-
 static int refuses(const struct smtp_reply *reply, struct error *err)
 {
 	return error_set(err, -ECONNREFUSED, "it says %.*s",
 		STR_ARG(str_trim(str_take(reply->bytes, 200))));
 }
 
-static int converse(struct talk *t, const struct smart_host *h,
+static int converse(struct smtp_talk *t, const struct smart_host *h,
 	struct smart_host_view *ret, struct error *err)
 {
 	struct smtp_reply reply;
 	struct str args;
-	int r = hear(t, &reply);
+	int r = smtp_talk_hear(t, &reply);
 
 	if (r == 0 && reply.code != 220)
 		return refuses(&reply, err);
 	if (r == 0) {
 		buf_clear(&t->in);
-		r = say(t, h->kind == SMART_HOST_LMTP ? STR_LIT("LHLO [127.0.0.1]\r\n")
-						      : STR_LIT("EHLO [127.0.0.1]\r\n"));
+		r = smtp_talk_say(t, h->kind == SMART_HOST_LMTP
+					     ? STR_LIT("LHLO [127.0.0.1]\r\n")
+					     : STR_LIT("EHLO [127.0.0.1]\r\n"));
 	}
 	if (r == 0)
-		r = hear(t, &reply);
+		r = smtp_talk_hear(t, &reply);
 	if (r == 0 && reply.code / 100 != 2)
 		return refuses(&reply, err);
 	if (r == 0) {
 		ret->has_auth = smtp_ehlo_has(reply.bytes, STR_LIT("AUTH"), &args);
 		ret->is_secure = smart_host_has_tls(h);
-		(void)say(t, STR_LIT("QUIT\r\n"));
+		(void)smtp_talk_say(t, STR_LIT("QUIT\r\n"));
 	}
 	return r;
 }
@@ -122,10 +56,10 @@ static int explain(int code, const struct smart_host *h, struct error *err)
 	return error_errno(err, code, "no answer as of a mail server");
 }
 
-static int reach(struct talk *t, struct source_tls *tls, const struct settings *s,
+static int reach(struct smtp_talk *t, struct source_tls *tls, const struct settings *s,
 	struct error *err)
 {
-	int r = connected(t);
+	int r = smtp_talk_connected(t);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot connect");
@@ -135,7 +69,7 @@ static int reach(struct talk *t, struct source_tls *tls, const struct settings *
 int smart_host_probe(const struct settings *s, unsigned patience_ms,
 	struct smart_host_view *ret, struct error *err)
 {
-	struct talk t = { .end = clock_monotonic_ms() + patience_ms };
+	struct smtp_talk t = { .end = clock_monotonic_ms() + patience_ms };
 	struct source_tls tls = { 0 };
 	struct smart_host h;
 	struct error why = { 0 };

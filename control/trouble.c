@@ -3,6 +3,7 @@
 
 #include "control/certificate_view.h"
 
+#include "control/leg_probe.h"
 #include "control/port_probe.h"
 #include "control/senders_tls.h"
 #include "control/smart_host_probe.h"
@@ -77,6 +78,7 @@ static bool look_at_source(struct control *c, struct status *s)
 	struct port_probe k = { 0 };
 	size_t answered = 0;
 	int code = 0;
+	struct sockaddr_storage upstream;
 	char where[ADDRESS_TEXT_MAX];
 
 	if (s->retired_at || !s->runs[STATUS_INTERCEPTOR])
@@ -88,7 +90,8 @@ static bool look_at_source(struct control *c, struct status *s)
 		answered += k.asked[i] && k.code[i] == 0;
 		code = k.asked[i] && !code ? k.code[i] : code;
 	}
-	address_text(&c->settings.sources[0], where);
+	upstream = leg_upstream(&c->settings);
+	address_text(&upstream, where);
 	if (answered)
 		attend_services(s, &k, where);
 	else

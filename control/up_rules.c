@@ -4,12 +4,14 @@
 #include "control/counts_keep.h"
 #include "control/events.h"
 #include "control/rules_wanted.h"
+#include "control/source_leg.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "nft-rules/flow_probe.h"
 #include "nft-rules/watch.h"
 #include "registry/admission.h"
+#include "registry/retire.h"
 
 #include <stdlib.h>
 
@@ -195,6 +197,42 @@ static int unanswered(struct up_rules *u, bool any, struct error *err)
 	return 0;
 }
 
+#define LEG_EVENT "source-leg"
+
+static void say_leg(void *context, enum finding_level level, const char *sentence)
+{
+	struct up_rules *u = context;
+
+	if (level == FINDING_OK) {
+		log_info(NULL, LEG_EVENT, "text=\"%s\"", sentence);
+		return;
+	}
+	log_warning(NULL, LEG_EVENT, "text=\"%s\"", sentence);
+	if (level == FINDING_PROBLEM)
+		(void)event_note(u->settings, LEG_EVENT, sentence);
+}
+
+/* Before the rules: from which address do workers connect to the source? Where mail must
+   not go there it is refused; nobody begins so, but who lives here is served all the
+   same. */
+static int find_leg(struct up_rules *u, struct error *err)
+{
+	struct error why;
+	struct legs legs;
+	uint64_t retired = 0;
+	bool any;
+	int code;
+
+	if (registry_retired(u->registry, &retired, &why) == 0 && retired)
+		return 0;
+	(void)event_forget(u->settings, LEG_EVENT);
+	code = source_leg_find(u->settings, u->registry, say_leg, u, &legs, err);
+	if (legs_write(u->registry, &legs, &why) < 0)
+		log_error(NULL, LEG_EVENT, "not written error=\"%s\"", why.text);
+	(void)wanted_fail(u, &any);
+	return any ? 0 : code;
+}
+
 /* A client's connection is tried, through all that this host does with one. */
 static int try_flow(struct up_rules *u, struct error *err)
 {
@@ -220,6 +258,8 @@ int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
 {
 	int code = u->watch ? 0 : begin_watch(u, loop, err);
 
+	if (code == 0)
+		code = find_leg(u, err);
 	if (code == 0)
 		code = put_in(u, err);
 	return code < 0 ? code : try_flow(u, err);

@@ -31,6 +31,7 @@ struct offer {
 	struct learnt shown;  /* in clear */
 	struct learnt secure; /* inside TLS that ends here: without STARTTLS */
 	enum service_tls tls;
+	bool from_us;   /* we connect to it from our own address (source/leg.h) */
 	bool tls_first; /* in clear the source was asked by itself, and has STARTTLS */
 	struct str refusal; /* the source's words for a wrong password, or (SMTP) for a
 	                       recipient that cannot exist; "" when unknown */

@@ -227,10 +227,6 @@ int source_connect(const union endpoint *source, const union endpoint *client)
 {
 	int r = -EADDRINUSE;
 
-	/* another family (the source has moved): the client's address cannot be shown
-	 * there */
-	if (client && client->any.sa_family != source->any.sa_family)
-		client = NULL;
 	for (unsigned i = 0; i < PORT_TRIES + KERNEL_TRIES &&
 			     (r == -EADDRINUSE || r == -EADDRNOTAVAIL);
 		i++)

@@ -16,8 +16,8 @@ int source_address(const struct settings *settings, enum service_id service,
 /* Whether that is one of the source's addresses as clients use them. */
 bool source_is(const struct settings *settings, const union endpoint *destination);
 
-/* Begins to connect; from the client's own address when that is of the same family
-   (NULL: from ours). Returns the descriptor or -errno. */
+/* Begins to connect; from the client's own address, which is of the same family, or from
+   ours (NULL). Returns the descriptor or -errno. */
 int source_connect(const union endpoint *source, const union endpoint *client);
 
 #endif

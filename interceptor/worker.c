@@ -138,6 +138,7 @@ void worker_load_offer(struct worker *w, enum service_id service)
 				service_name(service), err.text);
 		return;
 	}
+	o->from_us = w->host.legs.of[service].from == LEG_OWN;
 	offer_unref(w->offers[service]);
 	w->offers[service] = o;
 }
@@ -256,6 +257,17 @@ static void follow_retirement(struct worker *w)
 		worker_load_offer(w, (enum service_id)i);
 }
 
+/* Likewise what `up` finds out of the way to the source. */
+static void follow_legs(struct worker *w)
+{
+	struct legs before = w->host.legs;
+
+	legs_read(w->host.settings, w->host.registry, &w->host.legs);
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (before.of[i].from != w->host.legs.of[i].from)
+			worker_load_offer(w, (enum service_id)i);
+}
+
 static void on_tick(void *context)
 {
 	struct worker *w = context;
@@ -281,6 +293,8 @@ static void on_tick(void *context)
 		(void)registry_forget_unseen(
 			w->host.registry, NULL); /* or the next time */
 	follow_retirement(w);
+	if (w->ticks % RECHECK_TICKS == 0)
+		follow_legs(w);
 	staging_tick(&w->host);
 	filter_tick(&w->host);
 	if (!timer_runs(w->learning))
@@ -332,6 +346,7 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_leave_checkpoints(w->host.registry);
 		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
+		legs_read(s, w->host.registry, &w->host.legs);
 		/* those of a worker that died */
 		r = registry_unseen_over(w->host.registry, w->index, err);
 	}

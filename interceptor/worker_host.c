@@ -46,18 +46,47 @@ static int secure(struct host *h, const struct session *s, struct stream **strea
 	return r;
 }
 
-static int open_source(const struct settings *settings, const struct session *s)
+static enum introduction_kind introduction_of(enum leg_introduction i)
 {
-	union endpoint source;
-	int r = source_address(settings, s->service, &s->destination, &source);
+	static const enum introduction_kind kinds[INTRODUCE_COUNT] = {
+		[INTRODUCE_NOT] = INTRODUCTION_NONE,
+		[INTRODUCE_XCLIENT] = INTRODUCTION_XCLIENT,
+		[INTRODUCE_ID] = INTRODUCTION_ID,
+	};
 
-	return r < 0 ? r : source_connect(&source, &s->peer);
+	return kinds[i];
+}
+
+/* From the client's address, or from ours where that may be (source/leg.h). */
+static int open_source(struct worker *w, struct session *s)
+{
+	const struct leg *leg = &w->host.legs.of[s->service];
+	union endpoint source;
+	int r = source_address(w->host.settings, s->service, &s->destination, &source);
+	bool is_shown;
+
+	if (r < 0)
+		return r;
+	is_shown = s->peer.any.sa_family == source.any.sa_family;
+	s->introduces = INTRODUCTION_NONE;
+	if (leg->from == LEG_NONE)
+		return -EACCES;
+	if (leg->from == LEG_OWN) {
+		if (s->is_unseen && leg_is_smtp(s->service))
+			return -EACCES; /* interceptor/smtp/starttls.c, may_pass() */
+		if (!s->is_unseen)
+			s->introduces = introduction_of(leg->introduction);
+		return source_connect(&source, NULL);
+	}
+	if (leg_is_smtp(s->service) && !is_shown)
+		return -EAFNOSUPPORT; /* nobody knows whether we are trusted there */
+	return source_connect(&source, is_shown ? &s->peer : NULL);
 }
 
 static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
 {
 	int fd = s->connects_to_relay ? smart_host_connect(h->settings)
-	                              : open_source(h->settings, s);
+	                              : open_source(worker_of(h), s);
 	int r;
 
 	if (fd < 0)

@@ -74,7 +74,7 @@ static void fill_v4(struct iphdr *ip, const struct sockaddr_storage *to)
 		.ttl = 64,
 		.protocol = IPPROTO_TCP,
 		.tot_len = htons(sizeof(struct iphdr) + sizeof(struct tcphdr)) };
-	(void)inet_pton(AF_INET, TUN_CLIENT4, &ip->saddr);
+	(void)inet_pton(AF_INET, FLOW_PROBE_CLIENT4, &ip->saddr);
 	ip->daddr = ((const struct sockaddr_in *)to)->sin_addr.s_addr;
 	ip->check = fold(add_words(0, ip, sizeof(*ip)));
 }
@@ -86,7 +86,7 @@ static void fill_v6(struct ip6_hdr *ip, const struct sockaddr_storage *to)
 	ip->ip6_plen = htons(sizeof(struct tcphdr));
 	ip->ip6_nxt = IPPROTO_TCP;
 	ip->ip6_hlim = 64;
-	(void)inet_pton(AF_INET6, TUN_CLIENT6, &ip->ip6_src);
+	(void)inet_pton(AF_INET6, FLOW_PROBE_CLIENT6, &ip->ip6_src);
 	ip->ip6_dst = ((const struct sockaddr_in6 *)to)->sin6_addr;
 }
 
@@ -220,7 +220,7 @@ int flow_probe(const struct ruleset *r, struct error *err)
 	CLEANUP(fd_closep) int tun = -1;
 	struct probe p = { 0 };
 	bool v6 = false;
-	int code = tun_open(&tun, &v6, err);
+	int code = tun_open(&tun_client, &tun, &v6, err);
 
 	if (code < 0)
 		return code;

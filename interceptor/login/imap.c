@@ -33,7 +33,8 @@ static void take_offer(void *machine, const struct offer *o, bool secure)
 		.id = shown->id,
 		.starttls = !secure && o->tls != SERVICE_TLS_HIDE &&
 		            imap_capability_has(shown->capability, STR_LIT("STARTTLS")),
-		.tls_first = !secure && o->tls_first };
+		.tls_first = !secure && o->tls_first,
+		.from_us = o->from_us };
 }
 
 static void init(void *machine, struct arena *arena, size_t login_bytes)

@@ -11,6 +11,7 @@
 #include "net/relay.h"
 #include "registry/registry.h"
 #include "settings/settings.h"
+#include "source/leg.h"
 #include "wire/challenge.h"
 
 #include <openssl/ssl.h>
@@ -134,6 +135,7 @@ struct host {
 	const struct host_ops *ops;
 	const struct settings *settings;
 	struct registry *registry;
+	struct legs legs; /* from where we connect to the source */
 	struct relay_shared relay;
 	struct session_list sessions;
 	struct session_list timed;     /* those with a deadline */

@@ -18,6 +18,7 @@
 #include "interceptor/session/handler.h"
 #include "interceptor/session/host.h"
 #include "tls/stream_tls.h"
+#include "wire/introduction.h"
 
 enum session_state {
 	SESSION_HANDLED,   /* the handler has it */
@@ -69,9 +70,11 @@ struct session {
 	uint64_t served_in, served_out; /* by the mailstore so far, as it told last */
 	uint32_t number;
 	struct client_networks networks;
-	unsigned places; /* of the memory before login */
-	unsigned step;   /* of the handler: its own enum */
-	unsigned calls;  /* of the handler on the stack */
+	unsigned places;                   /* of the memory before login */
+	struct introduction *introduction; /* in the arena; NULL: not begun */
+	enum introduction_kind introduces; /* us to the source, for this client */
+	unsigned step;                     /* of the handler: its own enum */
+	unsigned calls;                    /* of the handler on the stack */
 	enum service_id service;
 	enum session_state state;
 	enum source_state source_state;

@@ -332,6 +332,45 @@ void session_connected(struct session *s)
 	s->handler->source_connected(s);
 }
 
+static int begin_introduction(struct session *s)
+{
+	struct sockaddr_storage peer = { 0 };
+	char address[ADDRESS_TEXT_MAX];
+
+	s->introduction = arena_alloc(&s->memory->arena, sizeof(*s->introduction));
+	if (!s->introduction)
+		return -ENOMEM;
+	memcpy(&peer, &s->peer, endpoint_length(&s->peer));
+	address_text(&peer, address);
+	introduction_begin(s->introduction, s->introduces, address,
+		ntohs(s->peer.any.sa_family == AF_INET6 ? s->peer.v6.sin6_port
+							: s->peer.v4.sin_port));
+	return 0;
+}
+
+/* Says for whom we connect, before the handler hears of it. false: there is more to come.
+   *ret_n: the bytes for the handler, or why the source is lost. */
+static bool introduce(struct session *s, ssize_t *ret_n)
+{
+	enum introduction_is is = INTRODUCTION_FAILED;
+	struct buf words;
+
+	buf_init(&words, 0);
+	if (s->introduction || begin_introduction(s) == 0)
+		is = introduction_feed(s->introduction, &s->memory->from_source, &words);
+	/* one line: a new connection has room for it */
+	if (buf_len(&words) && stream_write(s->source, buf_view(&words), false) !=
+				       (ssize_t)buf_len(&words))
+		is = INTRODUCTION_FAILED;
+	buf_fini(&words);
+	if (is == INTRODUCTION_MORE)
+		return false;
+	s->introduces = INTRODUCTION_NONE;
+	*ret_n = is == INTRODUCTION_OVER ? (ssize_t)buf_len(&s->memory->from_source)
+	                                 : -EPROTO;
+	return true;
+}
+
 /* A server speaks first, so that its first bytes tell that it is connected. */
 static void read_source(struct session *s)
 {
@@ -339,6 +378,8 @@ static void read_source(struct session *s)
 		s->source, &s->memory->from_source, s->handler->read_size);
 
 	if (n == -EAGAIN)
+		return;
+	if (n > 0 && s->introduces && !introduce(s, &n))
 		return;
 	if (n >= 0 && s->source_state == SOURCE_CONNECTING)
 		session_connected(s);
@@ -358,7 +399,7 @@ void session_source_event(void *context, int events, int error)
 	}
 	session_enter(s);
 	if (events & UV_WRITABLE && s->source_state == SOURCE_CONNECTING &&
-		stream_connected(s->source) == 0)
+		!s->introduces && stream_connected(s->source) == 0)
 		session_connected(s);
 	if (s->source && (error || events & UV_READABLE))
 		read_source(s);
@@ -385,6 +426,8 @@ void session_drop_source(struct session *s)
 	stream_free(s->source);
 	s->source = NULL;
 	s->source_state = SOURCE_NONE;
+	s->introduction = NULL;
+	s->introduces = INTRODUCTION_NONE;
 	if (s->memory) {
 		buf_wipe(&s->memory->from_source);
 		buf_wipe(&s->memory->to_source);

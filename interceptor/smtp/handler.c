@@ -82,6 +82,7 @@ static void init(struct session *s)
 	f->offer.source_is_secure = smtp_is_source_secure(s);
 	f->offer.policy = settings->smtp_policy == SMTP_POLICY_SOURCE;
 	f->offer.retired = s->host->ops->is_retired(s->host);
+	f->offer.from_us = s->host->legs.of[s->service].from != LEG_CLIENT;
 	f->offer.relay = relay_of(settings);
 	f->offer.is_secure = s->is_secure;
 	f->offer.size_max = settings->limits.message_bytes;

@@ -24,9 +24,13 @@ static bool holds_key(struct session *s)
 	return s->host->ops->tls_context(s->host, s, "", &any) != -ENOENT;
 }
 
-/* What passes unseen may be for anybody: the admin says so, or nobody is here. */
+/* What passes unseen may be for anybody: the admin says so, or nobody is here. From our
+   own address nothing passes: the source may believe what we say of others (XCLIENT), and
+   we would not see who says it. */
 static bool may_pass(const struct session *s, bool nobody_here)
 {
+	if (s->host->legs.of[s->service].from != LEG_CLIENT)
+		return false;
 	return s->service != SERVICE_SMTP || nobody_here ||
 	       s->host->settings->services[s->service].tls == SERVICE_TLS_PASS;
 }
@@ -41,7 +45,7 @@ enum smtp_tls smtp_tls_of(struct session *s)
 	case SERVICE_TLS_HIDE:
 		break;
 	case SERVICE_TLS_PASS:
-		return SMTP_TLS_PASS;
+		return may ? SMTP_TLS_PASS : SMTP_TLS_NONE;
 	case SERVICE_TLS_AUTO:
 		if (holds_key(s))
 			return SMTP_TLS_HERE;

@@ -8,6 +8,7 @@
 
 static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
 static const char *const fail_choices[] = { "open", "closed", NULL };
+static const char *const source_leg_choices[] = { "client", "own", NULL };
 static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
@@ -26,6 +27,7 @@ static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL 
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
+_Static_assert(COUNT(source_leg_choices) == SOURCE_LEG_OWN + 2, "a name for each");
 _Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
 _Static_assert(
 	COUNT(on_unreadable_choices) == ON_UNREADABLE_LEAVE + 2, "a name for each");
@@ -204,6 +206,13 @@ static const struct option root_rows[] = {
 			"for source_verify = \"ca\"" },
 	{ "source_moved_to", OPTION_ADDRESS, ROOT(source_moved_to), "",
 		.help = "the source's new address when we took over the old one" },
+	{ "source_leg", OPTION_CHOICE, ROOT(source_leg), "client",
+		.choices = source_leg_choices,
+		.help = "from which address we connect to the source for a client: the "
+			"client's, so that its logs, bans and access lists see who it is; "
+			"its answers must come back through this host. Or our own: all "
+			"clients look like this host there. Not set: the client's, and for "
+			"IMAP and POP3 our own where only that is answered" },
 };
 #undef ROOT
 

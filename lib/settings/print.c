@@ -47,12 +47,19 @@ static void print_section(struct option_section section, const void *base,
 	}
 }
 
+/* Not written, which is another thing than its default. */
+static bool is_unset(const struct settings *s, const struct option *o)
+{
+	if (o->offset == offsetof(struct settings, source_leg))
+		return !s->source_leg_explicit;
+	return o->offset == offsetof(struct settings, fail) && !s->fail_explicit;
+}
+
 static void print_root(const struct settings *s, enum style style, FILE *to)
 {
 	for (size_t i = 0; i < root_options.count; i++) {
 		const struct option *o = &root_options.rows[i];
-		bool unset =
-			o->offset == offsetof(struct settings, fail) && !s->fail_explicit;
+		bool unset = is_unset(s, o);
 
 		if (style == STYLE_COMMENTED)
 			print_comment(o, "", to);

@@ -266,6 +266,7 @@ static void read_all(FILE *stream, cfg_t *cfg, struct parse *p)
 	p->settings->n_sources = cfg_size(cfg, "source");
 	p->settings->n_domains = cfg_size(cfg, "domains");
 	p->settings->fail_explicit = cfg_size(cfg, "fail") > 0;
+	p->settings->source_leg_explicit = cfg_size(cfg, "source_leg") > 0;
 }
 
 static int run_parser(const char *text, struct parse *p)

@@ -86,6 +86,9 @@ struct service_settings {
 	enum tls_version source_min_version;
 };
 
+/* From which address we connect to the source for a client. */
+enum source_leg { SOURCE_LEG_CLIENT, SOURCE_LEG_OWN };
+
 enum strategy { STRATEGY_AFTER_LOGOFF, STRATEGY_IMMEDIATE };
 enum fail_mode { FAIL_OPEN, FAIL_CLOSED };
 /* POP3 unique-ids: read for those who were seen to use POP3, or for everybody, and then
@@ -175,6 +178,8 @@ struct settings {
 	char *smart_host_name; /* "" or as its certificate has it */
 	enum smart_host_verify smart_host_verify;
 	char *source_moved_to; /* "" or the source's new address: address take-over */
+	enum source_leg source_leg;
+	bool source_leg_explicit; /* the admin wrote it; if not: source/leg.h */
 };
 
 /* Reads `path`. On error: the sentence with file and line, the code -EINVAL (bad

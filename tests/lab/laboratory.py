@@ -14,14 +14,14 @@ import signal
 import sys
 from pathlib import Path
 
-from .network import SOURCE_ADDRESS, Network, run
+from .network import SOURCE_ADDRESS, Lan, Network, run
 from .processes import start_time
 from .server_dovecot import Dovecot
 from .server_postfix import Postfix
 
 FOLDERS = Path("/tmp")  # short: a UNIX socket's path has 107 bytes
 FOLDER_NAME = re.compile(r"^mf-(\d+)(?:\.\d+)?$")
-NAMESPACE_NAME = re.compile(r"^mf-((\d+)(?:\.\d+)?)-(?:client|router|source)$")
+NAMESPACE_NAME = re.compile(r"^mf-((\d+)(?:\.\d+)?)-(?:client|gateway|router|source)$")
 
 # Who lives in `lab up` and in the demo; bob's password has all that quoting can break.
 DEMO_USERS = {"alice": "wonderland", "bob": 'b"o\\b 8', "carol": "pässwörd"}
@@ -29,15 +29,17 @@ DEMO_USERS = {"alice": "wonderland", "bob": 'b"o\\b 8', "carol": "pässwörd"}
 
 class Lab:
     """server: the class of the old server (server_*.py), with its options. postfix=True
-    adds a mail server on 25 that delivers to it."""
+    adds a mail server on 25 that delivers to it. network: another way in which the three
+    stand."""
 
-    def __init__(self, users=None, postfix=False, server=Dovecot, **server_options):
+    def __init__(self, users=None, postfix=False, server=Dovecot, network=Network,
+                 **server_options):
         if os.geteuid() != 0:
             raise SystemExit("the lab needs root: it makes network namespaces")
         self.users = dict(users if users is not None else DEMO_USERS)
         self.id = self._free_id()
         self.folder = FOLDERS / f"mf-{self.id}"
-        self.network = Network(self.id)
+        self.network = network(self.id)
         self.client = self.network.client
         self.router = self.network.router
         self.source = self.network.source
@@ -167,6 +169,6 @@ def sweep():
         if found and found[1] not in known and start_time(int(found[2])) is None:
             dead.add(found[1])
     for lab_id in dead:
-        Network(lab_id).remove()
+        Lan(lab_id).remove()  # it has every namespace that another has
         shutil.rmtree(FOLDERS / f"mf-{lab_id}", ignore_errors=True)
     return sorted(dead)

@@ -156,3 +156,70 @@ class Network:
     def remove(self):
         for namespace in self.namespaces():
             namespace.remove()
+
+
+LAN_ROUTER = ("198.51.100.2", "2001:db8:5::2")    # mailferry's own
+LAN_SOURCE = ("198.51.100.20", "2001:db8:5::20")  # the old server's second address
+
+
+class Lan(Network):
+    """The old server on a LAN with another gateway, and mailferry beside it:
+
+        client ── gateway ──┬── router (mailferry)   198.51.100.2
+                            └── source               198.51.100.10 and .20
+
+    take_over() moves the old address from the source to the router, give_back() back."""
+
+    def __init__(self, lab_id):
+        super().__init__(lab_id)
+        self.gateway = Namespace(f"mf-{lab_id}-gateway")
+
+    def namespaces(self):
+        return (self.client, self.gateway, self.router, self.source)
+
+    def create(self):
+        for namespace in self.namespaces():
+            namespace.create()
+        self.gateway.ip("link", "add", "lan", "type", "bridge")
+        self.gateway.ip("link", "add", "client", "type", "veth", "peer", "name", "eth0",
+                        "netns", self.client.name)
+        for namespace in (self.router, self.source):
+            side = namespace.name.rsplit("-", 1)[1]
+            self.gateway.ip("link", "add", side, "type", "veth", "peer", "name", "eth0",
+                            "netns", namespace.name)
+            self.gateway.ip("link", "set", side, "master", "lan", "up")
+        self._address(self.gateway, "client", CLIENT_GATEWAY)
+        self._address(self.gateway, "lan", SOURCE_GATEWAY)
+        self._address(self.router, "eth0", LAN_ROUTER)
+        self._address(self.source, "eth0", LAN_SOURCE)
+        self._address(self.source, "eth0", SOURCE_ADDRESS)
+        for host in CLIENT_HOSTS:
+            self._address(self.client, "eth0", (client_address(host), client_address(host, 6)))
+        self._default(self.client, CLIENT_GATEWAY)
+        for namespace in (self.router, self.source):
+            self._default(namespace, SOURCE_GATEWAY)
+        for namespace in (self.gateway, self.router):
+            namespace.sysctl("net.ipv4.ip_forward", 1)
+            namespace.sysctl("net.ipv6.conf.all.forwarding", 1)
+
+    @staticmethod
+    def _default(namespace, gateway):
+        namespace.ip("route", "replace", "default", "via", gateway[0])
+        namespace.ip("-6", "route", "replace", "default", "via", gateway[1])
+
+    def source_gateway(self, through_us):
+        self._default(self.source, LAN_ROUTER if through_us else SOURCE_GATEWAY)
+
+    def _move(self, giver, taker):
+        for address, length in zip(SOURCE_ADDRESS, ("/24", "/64")):
+            giver.ip("addr", "del", address + length, "dev", "eth0")
+        self._address(taker, "eth0", SOURCE_ADDRESS)
+        for namespace, device in ((self.gateway, "lan"), (giver, "eth0"), (taker, "eth0")):
+            namespace.ip("neigh", "flush", "dev", device)
+            namespace.ip("-6", "neigh", "flush", "dev", device)
+
+    def take_over(self):
+        self._move(self.source, self.router)
+
+    def give_back(self):
+        self._move(self.router, self.source)

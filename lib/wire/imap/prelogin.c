@@ -149,30 +149,39 @@ static enum prelogin_action cmd_noop(
 }
 
 /* One value of ID, written anew: what is no short string becomes NIL. */
-static bool id_value(struct imap_prelogin *p, struct imap_cursor *c, struct buf *out)
+static bool put_id_value(struct buf *out, struct str value)
 {
-	struct str value;
-
-	if (!imap_nstring(c, p->arena, &value))
-		return false;
 	if (!value.ptr || !imap_is_quotable(value))
 		return buf_append_c(out, "NIL") == 0;
 	return imap_put_quoted(out, value) == 0;
 }
 
+/* "x-originating-ip" and its likes are a proxy's to say. */
+static bool is_withheld(const struct imap_prelogin *p, struct str name)
+{
+	return p->offer->from_us && str_istarts(name, STR_LIT("x-"));
+}
+
 /* "(" string SP nstring ... ")" (RFC 2971, 3.1). */
 static bool id_list(struct imap_prelogin *p, struct imap_cursor *c, struct buf *out)
 {
-	bool first = true;
+	bool first = true, is_name = true, withheld = false;
+	struct str value;
 
 	if (!imap_char(c, '(') || buf_byte(out, '(') < 0)
 		return false;
 	(void)spaces(c);
-	while (!imap_char(c, ')')) {
-		if ((!first && buf_byte(out, ' ') < 0) || !id_value(p, c, out))
+	for (; !imap_char(c, ')'); is_name = !is_name) {
+		if (!imap_nstring(c, p->arena, &value))
+			return false;
+		(void)spaces(c);
+		if (is_name)
+			withheld = is_withheld(p, value);
+		if (withheld)
+			continue;
+		if ((!first && buf_byte(out, ' ') < 0) || !put_id_value(out, value))
 			return false;
 		first = false;
-		(void)spaces(c);
 	}
 	return buf_byte(out, ')') == 0 && ends(c);
 }

@@ -29,6 +29,8 @@ struct imap_offer {
 	bool starttls;         /* STARTTLS is the caller's to carry out */
 	bool tls_first; /* the client is in clear and the server would not see it: what it
 	                   does not offer in clear is refused here */
+	bool from_us;   /* the server sees us, and may believe what we say of others: what
+	                   a client says of itself in x-… fields does not get there */
 };
 
 enum imap_prelogin_state {

@@ -140,7 +140,9 @@ struct smtp_offer {
 	enum smtp_relay relay;   /* who takes what users here send elsewhere */
 	bool is_secure;          /* the client is, from the beginning */
 	bool retired;            /* there is no source any more */
-	uint64_t size_max;       /* of a local message; 0: no limit */
+	bool from_us; /* the source sees us, and may believe what we say of others: what
+	                 only a trusted client may say does not get there */
+	uint64_t size_max; /* of a local message; 0: no limit */
 };
 
 enum smtp_route {

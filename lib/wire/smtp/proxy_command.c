@@ -89,13 +89,14 @@ static enum smtp_proxy_action cmd_to_be_refused(
 
 static enum smtp_proxy_action cmd_followed(struct smtp_proxy *p, const struct command *c)
 {
-	return is_sources_alone(p) ? relay(p, c) : cmd_refused(p, c);
+	return is_sources_alone(p) && !p->offer->from_us ? relay(p, c)
+	                                                 : cmd_refused(p, c);
 }
 
 /* Without the source it is answered as all others are. */
 static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct command *c)
 {
-	if (is_sources_alone(p) || !proxy_has_source(p))
+	if ((is_sources_alone(p) && !p->offer->from_us) || !proxy_has_source(p))
 		return relay(p, c);
 	return refuse(p, "500 5.5.2 Command not recognized");
 }

@@ -184,7 +184,8 @@ static void say_ehlo(struct smtp_proxy *p, struct str reply)
 	else if (proxy_tls(p) == SMTP_TLS_PASS && proxy_has_source(p))
 		keep |= SMTP_KEEP_STARTTLS;
 	if (p->offer->nobody_here && proxy_has_source(p) && p->relay == SMTP_RELAY_NONE)
-		keep |= SMTP_KEEP_FOLLOWED;
+		keep |= SMTP_KEEP_FOLLOWED |
+		        (p->offer->from_us ? 0U : (unsigned)SMTP_KEEP_TRUSTED);
 	p->client.offered_more =
 		keep & SMTP_KEEP_FOLLOWED && smtp_ehlo_has_followed(reply);
 	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)

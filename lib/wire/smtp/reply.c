@@ -91,12 +91,14 @@ static const struct keyword_row {
 	{ STR("EXPN"), ALWAYS },
 	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS },
 	{ STR("AUTH"), SMTP_KEEP_AUTH },
-	{ STR("DSN"), SMTP_KEEP_FOLLOWED },        /* RFC 3461 */
-	{ STR("CHUNKING"), SMTP_KEEP_FOLLOWED },   /* RFC 3030: BDAT */
-	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED }, /* needs it */
-	{ STR("ETRN"), SMTP_KEEP_FOLLOWED },       /* RFC 1985 */
-	{ STR("XCLIENT"), SMTP_KEEP_FOLLOWED },    /* Postfix, for filters before it */
-	{ STR("XFORWARD"), SMTP_KEEP_FOLLOWED },
+	{ STR("DSN"), SMTP_KEEP_FOLLOWED },                      /* RFC 3461 */
+	{ STR("CHUNKING"), SMTP_KEEP_FOLLOWED },                 /* RFC 3030: BDAT */
+	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED },               /* needs it */
+	{ STR("ETRN"), SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED }, /* RFC 1985 */
+	{ STR("XCLIENT"),
+		SMTP_KEEP_FOLLOWED |
+			SMTP_KEEP_TRUSTED }, /* Postfix, for filters before it */
+	{ STR("XFORWARD"), SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED },
 	{ STR("PRDR"), SMTP_KEEP_FOLLOWED },      /* Exim: a reply for each recipient */
 	{ STR("DELIVERBY"), SMTP_KEEP_FOLLOWED }, /* RFC 2852: parameters, as below */
 	{ STR("MT-PRIORITY"), SMTP_KEEP_FOLLOWED },
@@ -252,7 +254,7 @@ bool smtp_ehlo_has_followed(struct str reply)
 	(void)next_text(&reply, &text);
 	while (next_text(&reply, &text)) {
 		row = find_keyword(keyword_of(text));
-		if (row && row->needs == SMTP_KEEP_FOLLOWED)
+		if (row && row->needs & SMTP_KEEP_FOLLOWED)
 			return true;
 	}
 	return false;

@@ -27,8 +27,10 @@ enum smtp_ehlo_keep {
 	SMTP_KEEP_AUTH = 1 << 1,
 	SMTP_KEEP_FOLLOWED = 1 << 2, /* extensions of the source that we follow, but do
 	                  not speak ourselves: good while nobody lives here */
-	SMTP_ADD_STARTTLS = 1 << 3,  /* ours, where the source has none */
-	SMTP_ADD_AUTH = 1 << 4       /* ours, in the place of the source's */
+	SMTP_KEEP_TRUSTED =
+		1 << 5, /* of those, what is only for clients that it trusts */
+	SMTP_ADD_STARTTLS = 1 << 3, /* ours, where the source has none */
+	SMTP_ADD_AUTH = 1 << 4      /* ours, in the place of the source's */
 };
 
 /* The answer to EHLO, appended to `out`: what we speak ourselves and what `keep` allows.

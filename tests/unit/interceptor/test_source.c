@@ -185,19 +185,6 @@ static void test_port_of_our_leg(void **state)
 	close(listener);
 }
 
-/* The client's address cannot be shown over the other family: then it is ours. */
-static void test_other_family(void **state)
-{
-	union endpoint there, client = endpoint("2001:db8::1", 4000);
-	int listener = listen_on("127.0.0.1", &there), fd;
-
-	(void)state;
-	fd = source_connect(&there, &client);
-	assert_true(fd >= 0);
-	close(fd);
-	close(listener);
-}
-
 static void test_lengths(void **state)
 {
 	union endpoint v4 = endpoint("192.0.2.1", 25), v6 = endpoint("2001:db8::1", 25);
@@ -217,7 +204,6 @@ int main(void)
 		cmocka_unit_test(test_address_is_none),
 		cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_port_of_our_leg),
-		cmocka_unit_test(test_other_family),
 		cmocka_unit_test(test_lengths),
 	};
 

@@ -313,6 +313,13 @@ static void put_action(struct talk *t, enum prelogin_action action)
 	}
 }
 
+static void finish(struct talk *t)
+{
+	buf_fini(&t->input);
+	buf_fini(&t->out);
+	arena_fini(&t->arena);
+}
+
 /* false: closed. */
 static bool feed(struct talk *t, struct str bytes)
 {
@@ -349,9 +356,7 @@ static void run(const struct row *row, size_t piece)
 	if (!str_eq(got, str_from(row->expected)))
 		fail_msg("%s, %zu bytes at a time\n got: %.*s\nwant: %s", row->name,
 			piece, STR_ARG(got), row->expected);
-	buf_fini(&t.input);
-	buf_fini(&t.out);
-	arena_fini(&t.arena);
+	finish(&t);
 }
 
 static void test_rows(void **state)
@@ -398,9 +403,7 @@ static void test_many_bad_commands(void **state)
 		answered++;
 	assert_int_equal(answered, 19);
 	assert_int_equal(t.machine.state, IMAP_PRELOGIN_CLOSED);
-	buf_fini(&t.input);
-	buf_fini(&t.out);
-	arena_fini(&t.arena);
+	finish(&t);
 }
 
 /* In an exchange the client has the word for one line, and not before the challenge. */
@@ -448,9 +451,7 @@ static void test_many_literals(void **state)
 	while (taken < 100 && feed(&t, STR_LIT("{0}\r\n")))
 		taken++;
 	assert_int_equal(taken, 15);
-	buf_fini(&t.input);
-	buf_fini(&t.out);
-	arena_fini(&t.arena);
+	finish(&t);
 }
 
 /* The source reached inside TLS, what it does not offer in clear is refused in clear. */
@@ -478,9 +479,35 @@ static void test_tls_first(void **state)
 		assert_true(feed(&t, str_from(tries[i].says)));
 		if (!str_eq(buf_view(&t.out), str_from(tries[i].reply)))
 			fail_msg("%s%.*s", tries[i].says, STR_ARG(buf_view(&t.out)));
-		buf_fini(&t.input);
-		buf_fini(&t.out);
-		arena_fini(&t.arena);
+		finish(&t);
+	}
+}
+
+static void test_id_is_not_for_clients(void **state)
+{
+	static const struct {
+		const char *says, *kept;
+	} tries[] = {
+		{ "a ID (\"x-originating-ip\" \"10.0.0.1\")\r\n", "()" },
+		{ "a ID (\"name\" \"x-y\" \"X-Originating-IP\" NIL \"os\" \"z\")\r\n",
+			"(\"name\" \"x-y\" \"os\" \"z\")" },
+		{ "a ID (\"x-a\" \"b\" \"name\" \"c\" \"x-proxy-ttl\" \"1\")\r\n",
+			"(\"name\" \"c\")" },
+		{ "a ID ({4+}\r\nx-ip \"1\" \"n\" \"v\")\r\n", "(\"n\" \"v\")" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct imap_offer ours = offer;
+		struct talk t = { 0 };
+
+		ours.from_us = true;
+		arena_init(&t.arena);
+		imap_prelogin_init(&t.machine, &ours, &t.arena, COMMAND_MAX);
+		assert_true(feed(&t, str_from(tries[i].says)));
+		if (!str_eq(t.machine.id, str_from(tries[i].kept)))
+			fail_msg("%s%.*s", tries[i].says, STR_ARG(t.machine.id));
+		finish(&t);
 	}
 }
 
@@ -496,9 +523,7 @@ static void test_starttls_not_offered(void **state)
 	assert_true(feed(&t, STR_LIT("a STARTTLS\r\n")));
 	assert_true(str_eq(
 		buf_view(&t.out), STR_LIT("a BAD TLS is not available here.\r\n")));
-	buf_fini(&t.input);
-	buf_fini(&t.out);
-	arena_fini(&t.arena);
+	finish(&t);
 }
 
 static const struct filter_row {
@@ -565,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_exchange_waits),
 		cmocka_unit_test(test_many_literals),
 		cmocka_unit_test(test_starttls_not_offered),
+		cmocka_unit_test(test_id_is_not_for_clients),
 		cmocka_unit_test(test_tls_first),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_capability_after),

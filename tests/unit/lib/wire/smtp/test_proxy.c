@@ -8,7 +8,7 @@
  *                         elsewhere, unreadable; else source
  *   M: a@x                a sender whom the source has accepted before
  *   K: alice right        whose word on a login counts: right, wrong, later; else source
- *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here,
+ *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here, from-us,
  * policy, retired, size 100,
  * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
  * fails: begin, end, commit C: S:                 what client and source say L: source
@@ -313,6 +313,8 @@ static void offer_line(struct play *p, struct str line)
 		p->offer.source_is_secure = true;
 	else if (str_eq(what, STR_LIT("nobody-here")))
 		p->offer.nobody_here = true;
+	else if (str_eq(what, STR_LIT("from-us")))
+		p->offer.from_us = true;
 	else if (str_eq(what, STR_LIT("policy")))
 		p->offer.policy = true;
 	else if (str_eq(what, STR_LIT("retired")))

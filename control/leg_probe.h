@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_LEG_PROBE_H
+#define CONTROL_LEG_PROBE_H
+/*
+ * Does the source answer a client's own address by way of this host? A connection from a
+ * foreign address (nft-rules/tun.h) is tried beside one from our own, to each of its
+ * addresses and services at once.
+ *
+ *   own        foreign
+ *   answers    answers    it works
+ *   answers    silent     its answers go another way: only our own address works
+ *   silent     any        says nothing: the service is not there
+ *
+ * A source that refuses the foreign one by a reset has answered it.
+ */
+#include "control/control.h"
+
+enum leg_way {
+	LEG_WAY_UNKNOWN, /* the service does not answer at all */
+	LEG_WAY_WORKS,
+	LEG_WAY_ELSEWHERE, /* answers to others do not come back through us */
+};
+
+struct leg_probe {
+	enum leg_way of[SERVICE_COUNT];
+	char own[ADDRESS_TEXT_MAX]; /* what the source sees when we connect ourselves */
+};
+
+/* Where the source answers us, without ports; the number of addresses. */
+size_t leg_upstreams(const struct settings *s,
+	struct sockaddr_storage ret[static SETTINGS_SOURCES_MAX]);
+
+/* The first of them. */
+struct sockaddr_storage leg_upstream(const struct settings *s);
+
+/* Takes 3 s at the most. -errno: it could not be tried, with the reason. */
+int leg_probe_run(const struct settings *s, struct leg_probe *ret, struct error *err);
+
+/* Services whose way is that, "imap pop3", into text; false: none. */
+#define LEG_SERVICES_MAX 96
+bool leg_probe_names(const struct settings *s, const struct leg_probe *p, bool smtp,
+	char text[static LEG_SERVICES_MAX]);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/relay_probe.h"
+
+#include "control/leg_probe.h"
+#include "control/smtp_talk.h"
+#include "nft-rules/tun.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "source/tls.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#define PATIENCE_MS 20000 /* a reverse look-up of our address takes 5 s and more */
+#define COMMAND_MAX 512   /* RFC 5321, 4.5.3.1.4 */
+
+/* Domains of others, which exist: a server may refuse what does not. */
+static const char *const foreign[] = { "example.net", "example.org", "iana.org" };
+#define N_FOREIGN (sizeof(foreign) / sizeof(foreign[0]))
+
+static void keep_words(struct relay_view *v, const struct smtp_reply *reply)
+{
+	(void)snprintf(v->words, sizeof(v->words), "%.*s",
+		STR_ARG(str_trim(str_take(reply->bytes, sizeof(v->words) - 1))));
+}
+
+static bool mentions(struct str bytes, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i + len <= bytes.len; i++)
+		if (strncasecmp(bytes.ptr + i, word, len) == 0)
+			return true;
+	return false;
+}
+
+/* A refusal of relaying, and not of this sender, name or moment: x.7.1 (RFC 3463, 3.8),
+   a login that is wanted (530), or what servers without such codes say. */
+static bool refuses_relaying(const struct smtp_reply *reply)
+{
+	struct str code;
+
+	if (reply->code == 530)
+		return true;
+	if (reply->code / 100 != 5 && reply->code / 100 != 4)
+		return false;
+	if (smtp_enhanced_code(reply->text, &code) && code.len >= 5 &&
+		(str_eq(str_skip(code, 1), STR_LIT(".7.1")) ||
+			str_eq(str_skip(code, 1), STR_LIT(".7.54"))))
+		return true;
+	return mentions(reply->bytes, "relay") || mentions(reply->bytes, "rcpthosts") ||
+	       mentions(reply->bytes, "authenticat");
+}
+
+static enum relay_answer answer_of(const struct smtp_reply *reply)
+{
+	if (reply->code / 100 == 2)
+		return RELAY_ACCEPTS;
+	return refuses_relaying(reply) ? RELAY_REFUSES : RELAY_UNKNOWN;
+}
+
+/* One acceptance is one too many; what is not clear leaves it open. */
+static int ask_recipients(
+	struct smtp_talk *t, struct relay_view *v, enum relay_answer *ret)
+{
+	enum relay_answer all = RELAY_UNKNOWN;
+	char line[COMMAND_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < N_FOREIGN && r == 0 && all != RELAY_ACCEPTS; i++) {
+		struct smtp_reply reply;
+		enum relay_answer one;
+
+		(void)snprintf(
+			line, sizeof(line), "RCPT TO:<postmaster@%s>\r\n", foreign[i]);
+		r = smtp_talk_ask(t, str_from(line), &reply);
+		if (r < 0)
+			break;
+		keep_words(v, &reply);
+		one = answer_of(&reply);
+		all = one == RELAY_UNKNOWN ? all : one;
+	}
+	*ret = all;
+	return r;
+}
+
+/* As a user of the source's, whom a trusted host may send for. */
+static int ask_transaction(struct smtp_talk *t, const struct settings *s,
+	struct relay_view *v, enum relay_answer *ret)
+{
+	char line[COMMAND_MAX];
+	struct smtp_reply reply;
+	int r;
+
+	(void)snprintf(
+		line, sizeof(line), "MAIL FROM:<postmaster@%s>\r\n", s->domains[0]);
+	r = smtp_talk_ask(t, str_from(line), &reply);
+	if (r < 0)
+		return r;
+	keep_words(v, &reply);
+	if (reply.code / 100 != 2) {
+		*ret = refuses_relaying(&reply) ? RELAY_REFUSES : RELAY_UNKNOWN;
+		return 0;
+	}
+	r = ask_recipients(t, v, ret);
+	return r < 0 ? r : smtp_talk_ask(t, STR_LIT("RSET\r\n"), &reply);
+}
+
+static int greet(struct smtp_talk *t, const char *own, struct relay_view *v,
+	struct smtp_reply *ret)
+{
+	char line[COMMAND_MAX];
+	int r;
+
+	(void)snprintf(line, sizeof(line), "EHLO [%s%s]\r\n",
+		strchr(own, ':') ? "IPv6:" : "", own);
+	r = smtp_talk_ask(t, str_from(line), ret);
+	if (r < 0)
+		return r;
+	keep_words(v, ret);
+	return ret->code / 100 == 2 ? 0 : -EPROTO;
+}
+
+/* Again as a stranger: that the source has taken XCLIENT is seen by what it refuses. */
+static int ask_stranger(struct smtp_talk *t, const struct settings *s, const char *own,
+	struct relay_view *v)
+{
+	char line[COMMAND_MAX];
+	struct smtp_reply reply;
+	int r;
+
+	(void)snprintf(line, sizeof(line), "XCLIENT NAME=[UNAVAILABLE] ADDR=%s\r\n",
+		tun_foreign.address4);
+	r = smtp_talk_ask(t, str_from(line), &reply);
+	if (r < 0)
+		return r;
+	keep_words(v, &reply);
+	if (reply.code != 220)
+		return 0; /* unknown, and so not allowed */
+	r = greet(t, own, v, &reply);
+	return r < 0 ? r : ask_transaction(t, s, v, &v->xclient);
+}
+
+static int converse(struct smtp_talk *t, const struct settings *s, const char *own,
+	struct relay_view *v)
+{
+	struct smtp_reply reply;
+	struct str args;
+	int r = smtp_talk_hear(t, &reply);
+
+	if (r == 0) {
+		keep_words(v, &reply);
+		r = reply.code == 220 ? greet(t, own, v, &reply) : -EPROTO;
+	}
+	if (r < 0)
+		return r;
+	v->has_xclient = smtp_ehlo_has(reply.bytes, STR_LIT("XCLIENT"), &args);
+	r = ask_transaction(t, s, v, &v->own);
+	if (r == 0 && v->has_xclient)
+		r = ask_stranger(t, s, own, v);
+	if (r == 0)
+		(void)smtp_talk_say(t, STR_LIT("QUIT\r\n"));
+	return r;
+}
+
+static int connect_to(struct sockaddr_storage *to, in_port_t port)
+{
+	bool v4 = to->ss_family == AF_INET;
+	CLEANUP(fd_closep)
+	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (v4)
+		((struct sockaddr_in *)to)->sin_port = port;
+	else
+		((struct sockaddr_in6 *)to)->sin6_port = port;
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)to,
+		    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) < 0 &&
+		errno != EINPROGRESS)
+		return -errno;
+	return fd_steal(&fd);
+}
+
+static int talk_to(struct smtp_talk *t, const struct settings *s, struct registry *r,
+	enum service_id service, const char *own, struct relay_view *v, struct error *err)
+{
+	struct source_tls tls = { 0 };
+	int code = smtp_talk_connected(t);
+
+	if (code == 0)
+		code = source_tls_wrap(&tls, s, r, service, &t->stream, err);
+	if (code == 0)
+		code = converse(t, s, own, v);
+	source_tls_fini(&tls);
+	return code;
+}
+
+static int ask_address(const struct settings *s, struct registry *r,
+	enum service_id service, struct sockaddr_storage *to, const char *own,
+	struct relay_view *ret, struct error *err)
+{
+	struct smtp_talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
+	struct error why = { 0 };
+	int fd = connect_to(to, htons(s->services[service].upstream_port)), code = fd;
+
+	*ret = (struct relay_view){ 0 };
+	if (fd >= 0)
+		code = stream_plain_new(NULL, fd, &t.stream);
+	if (code < 0) {
+		fd_closep(&fd);
+		return error_errno(err, code, "cannot connect");
+	}
+	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
+	code = talk_to(&t, s, r, service, own, ret, &why);
+	buf_fini(&t.in);
+	stream_free(t.stream);
+	if (code < 0 && why.code)
+		return error_set(err, code, "%s", why.text);
+	return code < 0 ? error_errno(err, code, "no answer as of a mail server (\"%s\")",
+				  ret->words)
+	                : 0;
+}
+
+static enum relay_answer worse(enum relay_answer a, enum relay_answer b)
+{
+	if (a == RELAY_ACCEPTS || b == RELAY_ACCEPTS)
+		return RELAY_ACCEPTS;
+	return a == b ? a : RELAY_UNKNOWN;
+}
+
+int relay_probe(const struct settings *s, struct registry *r, enum service_id service,
+	const char *own, struct relay_view *ret, struct error *err)
+{
+	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
+	struct relay_view one, sum;
+	size_t n = leg_upstreams(s, all);
+	int code = n ? 0 : -EINVAL;
+
+	/* we have another address in each family, and networks of each are trusted */
+	for (size_t i = 0; i < n && code == 0; i++) {
+		code = ask_address(s, r, service, &all[i], own, &one, err);
+		if (i == 0)
+			sum = one;
+		if (worse(sum.own, one.own) != sum.own)
+			memcpy(sum.words, one.words, sizeof(sum.words));
+		sum.own = worse(sum.own, one.own);
+		sum.xclient = worse(sum.xclient, one.xclient);
+		sum.has_xclient = sum.has_xclient && one.has_xclient;
+	}
+	if (code == 0)
+		*ret = sum;
+	return code;
+}
+
+bool relay_allows(const struct relay_view *v, enum leg_introduction *ret)
+{
+	*ret = v->has_xclient && v->xclient == RELAY_REFUSES ? INTRODUCE_XCLIENT
+	                                                     : INTRODUCE_NOT;
+	return *ret == INTRODUCE_XCLIENT || v->own == RELAY_REFUSES;
+}

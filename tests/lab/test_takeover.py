@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Address take-over: mailferry has the old server's address, the old server another one on
+the same LAN, whose gateway is somebody else. What the source sees, and what it must not be
+made to do.
+
+test_takeover.py [WORD...]
+"""
+import json
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.network import LAN_ROUTER, LAN_SOURCE, SOURCE_ADDRESS, Lan  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.smtp import Smtp  # noqa: E402
+
+NO_MAIL = {"services": {name: {"enabled": False} for name in ("smtp", "smtps", "submission")}}
+# the router has both since the take-over; which one it shows is the kernel's choice
+DENIED = (454, 554)  # Postfix: Relay access denied
+OURS = {LAN_ROUTER[0], LAN_ROUTER[1], *SOURCE_ADDRESS}
+
+
+class TakeOver(World):
+    def __init__(self):
+        super().__init__(postfix=True, network=Lan,
+                         settings={"source_moved_to": LAN_SOURCE[0]})
+
+    def __enter__(self):
+        self.lab.up()
+        self.lab.network.take_over()
+        self.postfix(mynetworks="127.0.0.0/8", smtpd_authorized_xclient_hosts="")
+        self.ferry.write_config()
+        return self
+
+    def postfix(self, **lines):
+        self.lab.postfix.configure(**lines)
+
+    def direct(self):
+        return self.lab.source.connect(LAN_SOURCE[0], 143)
+
+    def configure(self, **settings):
+        self.ferry.settings = {k: v for k, v in self.ferry.settings.items()
+                               if k not in ("source_leg", "services")}
+        self.ferry.settings.update(settings)
+
+    def up(self, **settings):
+        self.configure(**settings)
+        served = self.times_serving()
+        self.ferry.start()
+        # who lives here is served before the way to the source is known
+        wait_until("the way to be known", lambda: self.times_serving() > served, 30)
+        self.ferry.settle(1.5)  # the workers read it once a second
+
+    def times_serving(self):
+        log = self.ferry.log
+        return log.read_text().count("starting -> serving") if log.exists() else 0
+
+    def refused(self, **settings):
+        """What it says when it does not start."""
+        try:
+            self.up(**settings)
+        except RuntimeError as error:
+            self.ferry.stop()
+            return str(error)
+        self.ferry.stop()
+        raise AssertionError("it started")
+
+    def down(self):
+        equal(self.ferry.stop(), 0, "exit status")
+
+    def leg(self, **settings):
+        """What `check` says about the way to the source: (levels, text)."""
+        self.configure(**settings)
+        self.ferry.write_config()
+        done = self.ferry.command("check", "--json")
+        found = [f for f in json.loads(done.stdout)["findings"] if f["name"] == "source_leg"]
+        return {f["level"] for f in found}, " ".join(f["text"] for f in found)
+
+    def rip(self, user):
+        """The addresses of this user's logins in the source's log."""
+        return [address for _, address in self.server.logins(user)]
+
+    def smtp(self, family=4, number=11):
+        client = Smtp(self.lab.connect(25, self.address(f"u{number}", family), family))
+        client.ehlo = client.ok("EHLO client.example.org")
+        return client
+
+    def smtp_clients(self):
+        return self.lab.postfix.log_text()
+
+
+@case
+def check_and_up_find_that_the_answers_go_another_way(world):
+    levels, text = world.leg()
+    true("problem" in levels, (levels, text))
+    true("do not come back through this host (pop3 imap imaps pop3s)" in text and
+         LAN_ROUTER[0] in text and "(smtp)" in text, text)
+    said = world.refused()
+    true("do not come back through this host (smtp): mail would time out" in said, said[-800:])
+    nothing([line for line in world.lab.router.run("nft", "list", "tables").stdout.splitlines()
+             if "mailferry" in line], "no rules were left")
+
+
+@case
+def an_open_relay_is_not_made(world):
+    """The source trusts its LAN: strangers would be taken for us."""
+    world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24")
+    levels, text = world.leg(source_leg="own")
+    true("problem" in levels and "the source relays for 198.51.100." in text, (levels, text))
+    said = world.refused(source_leg="own")
+    true("the source relays for 198.51.100." in said and "mynetworks" in said, said[-900:])
+
+
+@case
+def the_minute_of_the_swap_and_the_way_back(world):
+    """As the handbook has it; nobody has moved yet."""
+    user = world.user(3)
+    world.up(**NO_MAIL)
+    world.ferry.ok("route", user, "source") if world.ferry.account(user) else None
+    client = world.session(user)
+    world.ferry.ok("route", user, "source")
+    client.logout()
+    world.down()
+    world.lab.network.give_back()
+    client = world.session(user)
+    equal(world.rip(user)[-1], world.address(user), "the old server by itself")
+    client.logout()
+    world.lab.network.take_over()
+
+
+@case
+def mailboxes_move_from_our_own_address(world):
+    """Nothing is set: for IMAP and POP3 it is chosen. All looks as it does to clients."""
+    world.up(**NO_MAIL)
+    true("we connect from ours" in world.ferry.log.read_text(), "it says so")
+    for family in (4, 6):
+        user = world.user(40)
+        before = compare.snapshot(world.direct(), user, world.password(user))
+        client = world.session(user, family)
+        true(world.rip(user)[-1] in OURS, world.rip(user))
+        client.logout()
+        world.ferry.wait_account(user, stage="done", route="local")
+        nothing(compare.differences(before, world.here(user)), "source and here")
+    world.down()
+
+
+@case
+def imap_says_whose_connection_it_is(world):
+    """Dovecot takes the client's address from those that it trusts, and from nobody else:
+    what the client itself says of it does not get there."""
+    config = world.server.config
+    text = config.read_text()
+    config.write_text(text + f"login_trusted_networks = {' '.join(sorted(OURS))}\n")
+    world.server.doveadm("reload")
+    world.up(source_leg="own", **NO_MAIL)
+    for family in (4, 6):
+        user = world.user(5)
+        client = world.imap(user, family)
+        client.ok('ID ("x-originating-ip" "192.0.2.99" "name" "liar")')
+        true(b" OK " in client.login(user, world.password(user)), "login")
+        equal(world.rip(user)[-1], world.address(user, family), "the source sees the client")
+        client.logout()
+    world.down()
+    config.write_text(text)
+    world.server.doveadm("reload")
+
+
+@case
+def who_lives_here_is_served_where_mail_may_not_go(world):
+    """It starts, says why, and no mail goes to the source: the sender comes again."""
+    world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24")
+    world.up(source_leg="own")
+    user = world.user(3)
+    client = world.smtp(number=16)
+    true(client.mail(f"{user}@example.com")[0] // 100 == 4, "later")
+    client.ok("RSET")
+    true(client.mail("stranger@example.net")[0] // 100 != 2, "not for strangers")
+    attention = " ".join(world.ferry.json("status")["attention"])
+    true("the source relays for 198.51.100." in attention, attention)
+    world.session(user).logout()
+    world.down()
+
+
+@case
+def xclient_carries_the_clients_address(world):
+    world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24",
+                  smtpd_authorized_xclient_hosts="198.51.100.0/24")
+    world.up(source_leg="own")
+    for family in (4, 6):
+        user = world.user(3)
+        client = world.smtp(family)
+        shown = b"XCLIENT" in client.ehlo
+        true(not shown, client.ehlo)
+        equal(client.code("XCLIENT ADDR=127.0.0.1"), 502, "nobody but us says XCLIENT")
+        equal(client.deliver(b"Subject: x\r\n\r\nx\r\n", f"{user}@example.com"), 250)
+        true(client.mail("stranger@example.net")[0] in DENIED, "it does not relay for a stranger")
+        client.ok("RSET")
+        client.ok("QUIT")
+        address = world.address("u11", family)
+        wait_until("the client in the log", lambda: f"client=unknown[{address}]" in
+                   world.smtp_clients(), 5)
+    world.down()
+
+
+@case
+def xclient_that_is_withdrawn_ends_the_session(world):
+    """Never from our own address without it."""
+    world.up(source_leg="own")
+    world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24", smtpd_authorized_xclient_hosts="")
+    client = Smtp(world.lab.connect(25, world.address("u12")))
+    true(client.greeting[:1] in (b"4", b"2"), client.greeting)
+    code = client.code("EHLO client.example.org") if client.greeting[:1] == b"2" else 421
+    if code == 250:
+        code = client.code("MAIL FROM:<a@example.org>")
+        code = client.code("RCPT TO:<stranger@example.net>") if code == 250 else code
+    true(code // 100 == 4, code)
+    world.down()
+
+
+@case
+def a_source_that_relays_for_nobody_takes_mail_from_us(world):
+    world.postfix(mynetworks="127.0.0.0/8", smtpd_authorized_xclient_hosts="")
+    world.up(source_leg="own")
+    user = world.user(3)
+    client = world.smtp(number=13)
+    equal(client.deliver(b"Subject: y\r\n\r\ny\r\n", f"{user}@example.com"), 250)
+    true(client.mail("stranger@example.net")[0] in DENIED, "nor for a stranger")
+    client.ok("QUIT")
+    wait_until("ours in the log", lambda: any(f"client=unknown[{a}]" in world.smtp_clients()
+                                              for a in OURS), 5)
+    world.down()
+
+
+@case
+def with_us_as_its_gateway_it_sees_the_clients(world):
+    world.lab.network.source_gateway(True)
+    levels, text = world.leg()
+    equal(levels, {"ok"}, text)
+    world.up()
+    user = world.user(10)
+    client = world.session(user)
+    equal(world.rip(user)[-1], world.address(user), "the client itself")
+    client.logout()
+    world.ferry.wait_account(user, stage="done", route="local")
+    mail = world.smtp(number=14)
+    equal(mail.deliver(b"Subject: z\r\n\r\nz\r\n", f"{user}@example.com"), 250)
+    mail.ok("QUIT")
+    # the source has only an IPv4 address there: a sender from IPv6 would look like us
+    six = Smtp(world.lab.connect(25, world.address("u15", 6), 6))
+    code = int(six.greeting[:3])
+    code = six.code("EHLO x.example.org") if code == 220 else code
+    code = six.code("MAIL FROM:<a@example.org>") if code == 250 else code
+    code = six.code("RCPT TO:<b@example.net>") if code == 250 else code
+    true(code in (421, 451, 450, 550), code)
+    world.down()
+    world.lab.network.source_gateway(False)
+
+
+main(TakeOver)
