@@ -176,7 +176,8 @@ static int drop_rights(
 {
 	static const int kept[] = { CAP_NET_ADMIN };
 	const struct sandbox_path paths[] = { { a->settings->run_dir, false } };
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+	const struct sandbox sandbox = { .allows =
+						 SANDBOX_LOCAL_SOCKETS | SANDBOX_LISTENS,
 		.user = &users->of[USER_ADMISSION],
 		.capabilities = kept,
 		.n_capabilities = 1,

@@ -197,7 +197,9 @@ static int drop_rights(const struct users *users, struct error *err)
 {
 	/* only to give them to workers that it starts again */
 	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN,
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
+		                                   SANDBOX_DATABASE | SANDBOX_FOLDER |
+		                                   SANDBOX_BULK | SANDBOX_CHILDREN,
 		.user = &users->of[USER_INTERCEPTOR],
 		.capabilities = kept,
 		.n_capabilities = 2,

@@ -360,7 +360,8 @@ static int drop_rights(struct worker *w, struct error *err)
 	char files[REGISTRY_FILES][REGISTRY_FILE_MAX], staging[PATH_MAX];
 	const struct sandbox_path paths[] = { { files[0], false }, { files[1], true },
 		{ files[2], true }, { staging, false } };
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
+		                                   SANDBOX_DATABASE | SANDBOX_BULK,
 		.capabilities = kept,
 		.n_capabilities = 2,
 		.paths = paths,

@@ -548,7 +548,9 @@ static void stop_loop(struct account *a)
 static int serve(struct account *a, const struct settings *settings)
 {
 	const struct sandbox_path folder = { .path = "/" };
-	struct sandbox sandbox = { .paths = &folder };
+	struct sandbox sandbox = { .allows = SANDBOX_DATABASE | SANDBOX_FOLDER |
+		                             SANDBOX_BULK,
+		.paths = &folder };
 	struct error err = { 0 };
 	int r;
 

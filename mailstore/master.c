@@ -214,6 +214,8 @@ static int drop_rights(const struct users *users, struct error *err)
 {
 	static const int kept[] = { CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID };
 	const struct sandbox sandbox = { .allows = SANDBOX_LOCAL_SOCKETS |
+		                                   SANDBOX_LISTENS | SANDBOX_DATABASE |
+		                                   SANDBOX_FOLDER | SANDBOX_BULK |
 		                                   SANDBOX_CHILDREN | SANDBOX_USERS,
 		.user = &users->of[USER_MAILSTORE],
 		.user_first = users->first,

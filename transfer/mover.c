@@ -33,8 +33,9 @@ void movers_close(struct movers *m)
 int movers_enter_sandbox(const struct movers *m, struct error *err)
 {
 	static const int kept[] = { CAP_SETUID, CAP_SETGID }; /* to become the owners */
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN |
-		                                   SANDBOX_USERS,
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
+		                                   SANDBOX_DATABASE | SANDBOX_FOLDER |
+		                                   SANDBOX_CHILDREN | SANDBOX_USERS,
 		.user = &m->users.of[USER_TRANSFER],
 		.user_first = m->users.first,
 		.user_last = m->users.last,

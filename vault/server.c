@@ -201,7 +201,10 @@ static int drop_rights(struct server *s, const struct users *users, struct error
 	const struct sandbox_path paths[REGISTRY_FILES] = { { files[0], false },
 		{ files[1], true }, { files[2], true } };
 	const struct sandbox sandbox = {
-		.user = &users->of[USER_VAULT], .paths = paths, .n_paths = REGISTRY_FILES
+		.allows = SANDBOX_LISTENS | SANDBOX_DATABASE | SANDBOX_THREADS,
+		.user = &users->of[USER_VAULT],
+		.paths = paths,
+		.n_paths = REGISTRY_FILES,
 	};
 
 	registry_files(s->vault.registry, files);

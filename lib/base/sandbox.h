@@ -7,11 +7,11 @@
  *
  *   always    a user of its own (root becomes the row's), no core file, no ptrace by
  *             others (PR_SET_DUMPABLE), no_new_privs, only the capabilities of the row
- *   seccomp   refuses (EPERM) what none of ours calls: looking into other processes,
- *             signals to them, other programs, mounts, namespaces, kernel keys, modules,
- *             BPF, other users, ...; and sockets, where the row has none
- *   Landlock  no file but those of the row; no signal and no abstract socket out of here.
- *             Where the kernel has none (sandbox_has_landlock()) that wall is missing.
+ *   seccomp   a list of the system calls that the process makes (sandbox_calls.c). Any
+ *             other one ends it, with a line in the log that names the call.
+ *   Landlock  no file but those of the row, no TCP where the row has no sockets; no
+ *             signal and no abstract socket out of here. Where the kernel has none
+ *             (sandbox_has_landlock()) that wall is missing.
  */
 #include "base/error.h"
 #include "base/process.h"
@@ -19,13 +19,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What it does besides computing, its descriptors, and opening files. */
 enum sandbox_allows {
 	SANDBOX_LOCAL_SOCKETS = 1, /* makes UNIX sockets, connects */
-	SANDBOX_SOCKETS = 2,       /* any */
-	SANDBOX_CHILDREN = 4, /* starts our own programs and ends them; all files that
-	                              its user may have */
-	SANDBOX_USERS = 8,    /* they are other users, of a range and no other: to be
-	                              one of them CAP_SETUID and CAP_SETGID are needed */
+	SANDBOX_SOCKETS = 2,       /* those, and TCP */
+	SANDBOX_LISTENS = 4,       /* takes connections of listeners that it has */
+	SANDBOX_DATABASE = 8,      /* SQLite's files: written, cut, synced, removed */
+	SANDBOX_FOLDER = 16,       /* a folder's names: listed, made, changed */
+	SANDBOX_BULK = 32,         /* bytes that pass without being copied */
+	SANDBOX_THREADS = 64,      /* has a helper thread */
+	/* starts our own programs and ends them; all files that its user may have. What
+	   the children do it may do, too */
+	SANDBOX_CHILDREN = 128,
+	/* they are other users, of a range and no other: to be one of them CAP_SETUID and
+	   CAP_SETGID are needed */
+	SANDBOX_USERS = 256,
 };
 
 /* A file, or a folder with all below it: read and written. */
@@ -47,6 +55,10 @@ struct sandbox {
 };
 
 int sandbox_enter(const struct sandbox *s, struct error *err);
+
+/* A call that is refused, here or by the sandbox of who started us, is told in the log
+   before it ends us. sandbox_enter() does so, too. */
+void sandbox_tell_refused_calls(void);
 
 bool sandbox_has_landlock(void);
 

@@ -2,6 +2,7 @@
 #include "settings/program.h"
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "settings/state_lock.h"
 
 #include <errno.h>
@@ -79,6 +80,7 @@ int program_begin(
 	(void)snprintf(name, sizeof(name), "mailferry-%s", p->name);
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 	log_init(p->name, log_level_from_environment(LOG_LEVEL_INFO));
+	sandbox_tell_refused_calls();
 	r = settings_load(ret->config, &ret->settings, &err);
 	if (r == 0)
 		settings_apply_log(&ret->settings);

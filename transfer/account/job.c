@@ -154,7 +154,8 @@ int job_drop_rights(const struct registry *r, const struct settings *s,
 	char files[REGISTRY_FILES][REGISTRY_FILE_MAX], folder[PATH_MAX];
 	const struct sandbox_path paths[] = { { files[0], false }, { files[1], true },
 		{ files[2], true }, { folder, true } };
-	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS,
+	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_DATABASE |
+		                                   SANDBOX_FOLDER,
 		.paths = paths,
 		.n_paths = sizeof(paths) / sizeof(paths[0]) };
 	int code = settings_mail_path(s, a->name, folder, sizeof(folder));

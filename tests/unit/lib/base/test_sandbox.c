@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A child becomes each kind of process, after its drop of rights, and tries what a thief
-   in it would. */
+   in it would. What is refused says so, or is the end of it. */
 #include "base/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -122,17 +125,73 @@ static int leave(void)
 	return result(unshare(CLONE_NEWNS));
 }
 
+static int make_raw_socket(void)
+{
+	return result(socket(AF_INET, SOCK_RAW, IPPROTO_TCP));
+}
+
+static int make_packet_socket(void)
+{
+	return result(socket(AF_PACKET, SOCK_RAW, 0));
+}
+
+static int make_netlink_socket(void)
+{
+	return result(socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER));
+}
+
+static int map_program(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+	               ? errno
+	               : 0;
+}
+
+static int make_program(void)
+{
+	void *page = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return page == MAP_FAILED ? errno
+	                          : result(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+}
+
+/* The kernel signals for us when something can be read. */
+static int signal_by_pipe(void)
+{
+	int ends[2];
+
+	return pipe2(ends, 0) < 0 ? errno : result(fcntl(ends[0], F_SETOWN, stranger));
+}
+
+/* To go on after a call that is refused. */
+static int ignore_refusals(void)
+{
+	return signal(SIGSYS, SIG_IGN) == SIG_ERR ? errno : 0;
+}
+
+static int use_ring(void)
+{
+	return result(syscall(SYS_io_uring_setup, 1, NULL));
+}
+
 static int change_user(void)
 {
 	return result(setuid(getuid()));
 }
 
-static int is_protected(void)
+static int has_no_core(void)
 {
 	struct rlimit core;
 
-	return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 &&
-	                       prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 ? 0 : EPERM;
+}
+
+/* Only a master may ask. Of the others the laboratory reads it (test_intruder.py). */
+static int is_protected(void)
+{
+	return has_no_core() == 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 &&
 	                       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
 	                       prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2
 	               ? 0
@@ -153,7 +212,8 @@ static const struct attempt {
 	unsigned who;
 	bool needs_landlock; /* else it can be refused by owner and mode alone */
 } attempts[] = {
-	{ "is protected", is_protected, ALL, false },
+	{ "has no core", has_no_core, ALL, false },
+	{ "is protected", is_protected, MAY(MASTER), false },
 	{ "read /etc/shadow", read_shadow, MAY(MASTER), true },
 	{ "read another account's file", read_other, MAY(MASTER), true },
 	{ "write beside it", write_other, MAY(MASTER), true },
@@ -164,12 +224,19 @@ static const struct attempt {
 	{ "make a file and unlink it", make_and_unlink, MAY(WORKER) | MAY(MASTER), true },
 	{ "ptrace", attach, NOBODY, false },
 	{ "read memory", read_memory, NOBODY, false },
-	{ "signal", signal_it, MAY(MASTER), false },
+	{ "signal", signal_it, NOBODY, true },
 	{ "make an internet socket", make_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
 		false },
 	{ "make a UNIX socket", make_unix_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
 		false },
-	{ "unshare", leave, NOBODY, false },
+	{ "make a raw socket", make_raw_socket, NOBODY, false },
+	{ "make a packet socket", make_packet_socket, NOBODY, false },
+	{ "make a netlink socket", make_netlink_socket, NOBODY, false },
+	{ "map memory that is run", map_program, MAY(MASTER), false },
+	{ "make memory that is run", make_program, MAY(MASTER), false },
+	{ "let the kernel signal", signal_by_pipe, MAY(MASTER), true },
+	{ "ignore refusals", ignore_refusals, MAY(MASTER), false },
+	{ "io_uring", use_ring, NOBODY, false }, { "unshare", leave, NOBODY, false },
 	{ "change the user", change_user, NOBODY, false },
 	{ "run a program", run_program, MAY(MASTER), false }, /* the last one */
 };
@@ -181,11 +248,21 @@ static const struct sandbox_path with_staging[] = { { registry, false },
 static const struct sandbox_path with_folder[] = { { own, false } };
 static const struct sandbox_path with_both[] = { { registry, false }, { own, false } };
 static const struct sandbox sandboxes[KINDS] = {
-	[VAULT] = { .paths = with_registry, .n_paths = 2 },
-	[WORKER] = { .allows = SANDBOX_SOCKETS, .paths = with_staging, .n_paths = 2 },
-	[MOVER] = { .allows = SANDBOX_SOCKETS, .paths = with_both, .n_paths = 2 },
-	[MAILBOX] = { .paths = with_folder, .n_paths = 1 },
-	[MASTER] = { .allows = SANDBOX_SOCKETS | SANDBOX_CHILDREN },
+	[VAULT] = { .allows = SANDBOX_LISTENS | SANDBOX_DATABASE | SANDBOX_THREADS,
+		.paths = with_registry,
+		.n_paths = 2 },
+	[WORKER] = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS | SANDBOX_DATABASE |
+	                       SANDBOX_BULK,
+		.paths = with_staging,
+		.n_paths = 2 },
+	[MOVER] = { .allows = SANDBOX_SOCKETS | SANDBOX_DATABASE | SANDBOX_FOLDER,
+		.paths = with_both,
+		.n_paths = 2 },
+	[MAILBOX] = { .allows = SANDBOX_DATABASE | SANDBOX_FOLDER | SANDBOX_BULK,
+		.paths = with_folder,
+		.n_paths = 1 },
+	[MASTER] = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS | SANDBOX_DATABASE |
+	                       SANDBOX_FOLDER | SANDBOX_BULK | SANDBOX_CHILDREN },
 };
 
 /* ── the test ──────────────────────────────────────────────────────────────────────── */
@@ -202,16 +279,26 @@ static int become(enum kind kind, const struct attempt *a)
 	return a->try();
 }
 
+#define ENDED 254 /* by a call that is refused */
+
+static int end_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return ENDED;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 static int outcome(enum kind kind, const struct attempt *a)
 {
 	pid_t pid = fork();
-	int status;
 
 	if (pid == 0)
 		_exit(become(kind, a));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return end_of(pid);
 }
 
 static void test_attempts(void **state)
@@ -239,6 +326,16 @@ static void test_attempts(void **state)
 #define FIRST_USER 1900000016u
 #define LAST_USER 1900000031u
 
+/* In a child: the end of it. */
+static bool ends(int (*try)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(try());
+	return end_of(pid) == ENDED;
+}
+
 static int be(unsigned user)
 {
 	return result(setresuid(user, user, user));
@@ -255,12 +352,17 @@ static int make_user_namespace(void)
 		syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL));
 }
 
+static int give_up_groups(void)
+{
+	return result(setgroups(0, NULL));
+}
+
 /* The number of the first thing that a master could do and should not, or could not. */
 static int master_of_users(void)
 {
 	static const int kept[] = { CAP_SETUID, CAP_SETGID };
 	const struct process_user user = { .uid = MASTER_USER, .gid = MASTER_USER };
-	const struct sandbox master = { .allows = SANDBOX_LOCAL_SOCKETS |
+	const struct sandbox master = { .allows = SANDBOX_LOCAL_SOCKETS | SANDBOX_FOLDER |
 		                                  SANDBOX_CHILDREN | SANDBOX_USERS,
 		.user = &user,
 		.user_first = FIRST_USER,
@@ -270,12 +372,12 @@ static int master_of_users(void)
 	const bool held[] = { sandbox_enter(&master, NULL) == 0, getuid() == MASTER_USER,
 		getgid() == MASTER_USER, getgroups(0, NULL) == 0, is_protected() == 0,
 		be(0) == EPERM, be(FIRST_USER - 1) == EPERM, be(LAST_USER + 1) == EPERM,
-		be((unsigned)-1) == EPERM, be_group(0) == EPERM,
-		result(setgroups(0, NULL)) == EPERM, make_user_namespace() == EPERM,
-		make_socket() == EPERM, make_unix_socket() == 0, read_shadow() == EACCES,
-		read_other() == EACCES, signal_it() == EPERM, attach() == EPERM,
-		be_group(FIRST_USER) == 0, be(FIRST_USER) == 0, read_own() == 0,
-		read_other() == EACCES, signal_it() == EPERM, be(0) == EPERM };
+		be((unsigned)-1) == EPERM, be_group(0) == EPERM, ends(give_up_groups),
+		ends(make_user_namespace), ends(make_socket), make_unix_socket() == 0,
+		read_shadow() == EACCES, read_other() == EACCES, signal_it() == EPERM,
+		ends(attach), be_group(FIRST_USER) == 0, be(FIRST_USER) == 0,
+		read_own() == 0, read_other() == EACCES, signal_it() == EPERM,
+		be(0) == EPERM };
 
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++)
 		if (!held[i])
@@ -300,6 +402,30 @@ static void test_users(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* An admin can report it. */
+static void test_refused_call(void **state)
+{
+	char line[512] = "";
+	int ends[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(ends[1], STDERR_FILENO);
+		if (sandbox_enter(&sandboxes[MAILBOX], NULL) == 0)
+			(void)kill(stranger, SIGUSR1);
+		_exit(0);
+	}
+	close(ends[1]);
+	assert_int_equal(end_of(pid), ENDED);
+	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
+	close(ends[0]);
+	assert_non_null(strstr(line, " error - refused-call call=kill number="));
+	assert_ptr_equal(strchr(line, '\n'), strrchr(line, '\n'));
 }
 
 /* raise() and abort() go on working, so that a bug ends the process. */
@@ -374,6 +500,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_refused_call),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_users),
 	};

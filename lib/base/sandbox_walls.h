@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_SANDBOX_WALLS_H
+#define BASE_SANDBOX_WALLS_H
+/* The parts of sandbox.h, for sandbox.c alone. */
+#include "base/sandbox.h"
+
+/* sandbox_calls.c: the last one, it ends what the others need. */
+int sandbox_enter_calls(const struct sandbox *s, struct error *err);
+
+/* sandbox_files.c. Opened as who the process was: the last time that it may look at every
+   folder on the way. *ret_rules stays -1 where the kernel has no Landlock. */
+int sandbox_open_files(const struct sandbox *s, int *ret_rules, struct error *err);
+int sandbox_enter_files(int rules, struct error *err);
+
+#endif
