@@ -198,7 +198,8 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 	}
 	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
 	/* of use to the admin alone: a registry that is busy is not waited for */
-	(void)registry_note_login(h->registry, s->account_id, NULL);
+	client_text(&s->peer, client);
+	(void)registry_note_login(h->registry, s->account_id, str_from(client), NULL);
 	if (near_end)
 		session_bridge(s, near_end);
 	return 0;

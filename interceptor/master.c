@@ -174,6 +174,26 @@ static int try_registry(const struct settings *s, struct error *err)
 	return code;
 }
 
+/* Without it an office that logs in at once is a crowd of strangers for a minute: no
+   reason not to start. */
+static void recall_networks(struct master *m)
+{
+	struct registry *r = NULL;
+	struct error err = { 0 };
+	char path[PATH_MAX];
+	int n = settings_state_path(m->settings, REGISTRY_FILE, path, sizeof(path));
+
+	if (n == 0)
+		n = registry_open(path, &r, &err);
+	if (n == 0)
+		n = networks_recall(&m->limits, r, &err);
+	registry_close(r);
+	if (n < 0)
+		log_warning(NULL, "networks", "error=\"%s\"", err.text);
+	else
+		log_info(NULL, "networks", "known_clients=%d", n);
+}
+
 /* A relayed session is two descriptors; all of them may fall to one worker. */
 static void raise_descriptor_limit(const struct settings *s)
 {
@@ -250,6 +270,8 @@ static int set_up(struct master *m, struct error *err)
 		return r;
 	raise_descriptor_limit(m->settings);
 	r = make_slots(m);
+	if (r == 0)
+		recall_networks(m);
 	if (r == 0)
 		r = open_loop(m);
 	if (r < 0)

@@ -10,7 +10,6 @@
 #define FAILURES_A_STEP 8 /* that halve what a network may have */
 #define KNOWN_FREE 16     /* times as many are free for a known network */
 #define KEPT_PART 4       /* of the places, for known networks: one in so many */
-#define WAYS 4
 
 static const struct scope_row {
 	uint32_t shares; /* of limits.connections_per_ip: neighbours are others */
@@ -67,35 +66,6 @@ void prelogin_failed(struct connection_limits *t, unsigned worker,
 	}
 }
 
-/* ---- known networks ---- */
-
-static uint64_t *first_way(const struct connection_limits *t, uint64_t site)
-{
-	return &t->known->sites[site / 2 % (KNOWN_NETWORKS / WAYS) * WAYS];
-}
-
-bool network_is_known(const struct connection_limits *t, const struct client_networks *n)
-{
-	const uint64_t *way = first_way(t, n->site);
-
-	for (int i = 0; i < WAYS; i++)
-		if (__atomic_load_n(&way[i], __ATOMIC_RELAXED) == n->site)
-			return true;
-	return false;
-}
-
-/* Where all ways are taken, the newest is kept first: the oldest goes. */
-static void remember(struct connection_limits *t, const struct client_networks *n)
-{
-	uint64_t *way = first_way(t, n->site);
-
-	if (network_is_known(t, n))
-		return;
-	for (int i = WAYS - 1; i > 0; i--)
-		__atomic_store_n(&way[i], way[i - 1], __ATOMIC_RELAXED);
-	__atomic_store_n(&way[0], n->site, __ATOMIC_RELAXED);
-}
-
 void prelogin_succeeded(struct connection_limits *t, unsigned worker,
 	const struct client_networks *n, uint64_t now)
 {
@@ -106,7 +76,7 @@ void prelogin_succeeded(struct connection_limits *t, unsigned worker,
 		if (was)
 			set_failures(cell, was - 1, now);
 	}
-	remember(t, n);
+	network_remember(t, n);
 }
 
 /* ---- who may stay ---- */

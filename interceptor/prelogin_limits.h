@@ -8,8 +8,8 @@
  * Memory is one budget (`limits.prelogin_bytes`) in places of 16 KiB. A connection takes
  * one with its first byte, or more when it needs more, until its login was right. A
  * quarter of the places, and of all connections (`limits.connections`), is kept for known
- * networks: those that somebody logged in from since we started. What is left goes to
- * those who come: the oldest in which nothing is under way makes room.
+ * networks (known_networks.h). What is left goes to those who come: the oldest in which
+ * nothing is under way makes room.
  *
  * A network that is not known has at most `limits.connections_per_ip` connections that
  * have not logged in, by address (IPv6: /64); the networks around it (/24; /56 and /48)
@@ -19,7 +19,7 @@
  * fails many times more often than it succeeds, and never to a few. Those that are held
  * while their account switches are not counted.
  */
-#include "interceptor/client_networks.h"
+#include "interceptor/known_networks.h"
 
 struct connection_limits;
 struct limits;
@@ -34,13 +34,6 @@ struct prelogin_counts {
 	uint64_t failures[NETWORK_BUCKETS]; /* second of the last one << 32, how many */
 };
 
-#define KNOWN_NETWORKS 16384 /* 128 KiB */
-
-/* Networks that somebody logged in from, by client_networks.site. All workers write. */
-struct known_networks {
-	uint64_t sites[KNOWN_NETWORKS];
-};
-
 enum crowd {
 	CROWD_NONE,
 	CROWD_NETWORK, /* that network has its share */
@@ -51,8 +44,6 @@ enum crowd {
 /* Whether one more may stay that is counted already. now: s. */
 enum crowd prelogin_crowd(const struct connection_limits *t, const struct limits *limits,
 	const struct client_networks *n, uint64_t now);
-
-bool network_is_known(const struct connection_limits *t, const struct client_networks *n);
 
 /* Changes of the worker's own row. */
 void prelogin_add_places(

@@ -229,13 +229,11 @@ static bool is_news(const struct login *login, const struct look *look)
 	       becomes_due(login, look);
 }
 
-static int see_client(
-	struct registry *r, const struct login *login, int64_t account, struct error *err)
+static int see_client(struct registry *r, struct str client, int64_t account,
+	uint64_t now, struct error *err)
 {
 	int code = sql_run(r->db, SQL_SEE_CLIENT,
-		SQL_VALUES(sql_signed(account), sql_text(login->proven->client),
-			sql_number(login->now)),
-		err);
+		SQL_VALUES(sql_signed(account), sql_text(client), sql_number(now)), err);
 
 	return code < 0
 	               ? code
@@ -266,7 +264,7 @@ static int write_account(struct registry *r, const struct login *login, struct l
 			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->service)),
 			err);
 	if (code == 0 && !look->client_is_known)
-		code = see_client(r, login, a->id, err);
+		code = see_client(r, login->proven->client, a->id, login->now, err);
 	if (code == 0 && look->time_is_due)
 		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
 			SQL_VALUES(sql_signed(a->id), sql_number(login->now)), err);
@@ -416,15 +414,57 @@ int registry_end_group(struct registry *r, struct error *err)
 	                                      : error_set(err, -EIO, "not written");
 }
 
-int registry_note_login(struct registry *r, int64_t id, struct error *err)
+static int look_at_login(struct registry *r, int64_t id, struct str client,
+	uint64_t *ret_last, bool *ret_client_is_known, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_first(r->db, SQL_LOGIN_SEEN,
+		SQL_VALUES(sql_signed(id), sql_text(client),
+			sql_number(clock_wall_ms() - CLIENT_TIME_MS)),
+		&row, err);
+
+	if (n == 0)
+		return error_set(err, -ENOENT, "no such account");
+	if (n < 0)
+		return n;
+	*ret_last = query_number(&row, 0);
+	*ret_client_is_known = query_number(&row, 1) != 0;
+	return 0;
+}
+
+int registry_note_login(
+	struct registry *r, int64_t id, struct str client, struct error *err)
 {
 	uint64_t last = 0, now = clock_wall_ms();
-	int code = sql_get(r->db, SQL_LOGIN_TIME, SQL_VALUES(sql_signed(id)), &last, err);
+	bool client_is_known = true, time_is_due;
+	int code = look_at_login(r, id, client, &last, &client_is_known, err);
 
-	if (code < 0 || now < last + LOGIN_TIME_MS)
+	time_is_due = now >= last + LOGIN_TIME_MS;
+	if (code < 0 || (client_is_known && !time_is_due))
 		return code;
-	return sql_run(r->db, SQL_SET_LOGIN_TIME,
-		SQL_VALUES(sql_signed(id), sql_number(now)), err);
+	code = database_begin(r->db, false, err);
+	if (code < 0)
+		return code;
+	if (!client_is_known)
+		code = see_client(r, client, id, now, err);
+	if (code == 0 && time_is_due)
+		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
+			SQL_VALUES(sql_signed(id), sql_number(now)), err);
+	return database_finish(r->db, code, err);
+}
+
+int registry_each_client(struct registry *r, uint64_t ms, size_t most,
+	registry_client_fn *each, void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	uint64_t now = clock_wall_ms();
+	int n = query_begin(r->db, SQL_EACH_CLIENT,
+		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
+		err);
+
+	while (n == 0 && (n = query_next(&row, err)) == 1)
+		n = each(context, query_bytes(&row, 0));
+	return n;
 }
 
 int registry_uses_service(struct registry *r, int64_t id, struct str service,

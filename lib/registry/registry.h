@@ -181,8 +181,15 @@ int registry_look(struct registry *r, const struct proven_login *login,
 int registry_begin_group(struct registry *r, struct error *err);
 int registry_end_group(struct registry *r, struct error *err);
 
-/* A login that was answered here: last_login_at, kept to the minute. */
-int registry_note_login(struct registry *r, int64_t id, struct error *err);
+/* A login that was answered here: last_login_at, kept to the minute, and where it came
+   from, to the hour. */
+int registry_note_login(
+	struct registry *r, int64_t id, struct str client, struct error *err);
+/* The addresses that any account has logged in from in the last ms: the newest of them,
+   in the order of their last time. What a callback returns but 0 ends it. */
+typedef int registry_client_fn(void *context, struct str address);
+int registry_each_client(struct registry *r, uint64_t ms, size_t most,
+	registry_client_fn *each, void *context, struct error *err);
 
 /* Whether the account's owner was seen to log in by that service. */
 int registry_uses_service(struct registry *r, int64_t id, struct str service,

@@ -79,7 +79,9 @@ static const char *const statements[] = {
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?4)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
-	[SQL_LOGIN_TIME] = "SELECT last_login_at FROM account WHERE id = ?1",
+	[SQL_LOGIN_SEEN] = "SELECT last_login_at, EXISTS (SELECT 1 FROM client"
+			   "  WHERE account = ?1 AND address = ?2 AND seen_at >= ?3)"
+			   " FROM account WHERE id = ?1",
 	[SQL_SET_LOGIN_TIME] = "UPDATE account SET last_login_at = ?2, first_login_at ="
 			       " CASE first_login_at WHEN 0 THEN ?2 ELSE first_login_at"
 			       " END WHERE id = ?1",
@@ -206,6 +208,9 @@ static const char *const statements[] = {
 	[SQL_SEE_CLIENT] = "INSERT INTO client (account, address, seen_at)"
 			   " VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
 			   " seen_at = excluded.seen_at",
+	[SQL_EACH_CLIENT] = "SELECT address FROM (SELECT address, max(seen_at) AS at"
+			    "  FROM client WHERE seen_at >= ?1 GROUP BY address"
+			    "  ORDER BY at DESC LIMIT ?2) ORDER BY at",
 	[SQL_FORGET_CLIENTS] = "DELETE FROM client WHERE account = ?1 AND address NOT IN"
 			       " (SELECT address FROM client WHERE account = ?1"
 			       "  ORDER BY seen_at DESC LIMIT ?2)",

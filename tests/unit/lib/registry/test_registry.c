@@ -184,13 +184,14 @@ static void test_login_here(void **state)
 	arrive(t, id);
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	first = a.last_login_at;
-	NO_ERROR(registry_note_login(t->r, id, &t->err)); /* within the minute */
+	NO_ERROR(registry_note_login(
+		t->r, id, STR_LIT("192.0.2.1"), &t->err)); /* within the minute */
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_int_equal(a.last_login_at, first);
 	(void)snprintf(command, sizeof(command),
 		"sqlite3 %s 'UPDATE account SET last_login_at = 5'", t->path);
 	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): our own words */
-	NO_ERROR(registry_note_login(t->r, id, &t->err));
+	NO_ERROR(registry_note_login(t->r, id, STR_LIT("192.0.2.1"), &t->err));
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_true(a.last_login_at >= first);
 }
