@@ -26,7 +26,9 @@ static int make_account(struct registry *r, struct str name, uint64_t served_at,
 		return error_set(
 			err, code, "\"%.*s\" is no name of an account", STR_ARG(name));
 	code = sql_run(r->db, SQL_INSERT_ACCOUNT,
-		SQL_VALUES(sql_text(name), sql_text(name), sql_number(served_at)), err);
+		SQL_VALUES(sql_text(name), sql_text(name), sql_number(served_at),
+			sql_number(served_at)),
+		err);
 	if (code < 0)
 		return code;
 	*ret_id = database_last_id(r->db);
