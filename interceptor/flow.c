@@ -4,6 +4,36 @@
 #include "interceptor/unseen_flows.h"
 
 #include <jansson.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Of the socket below all that is over it. */
+static bool tcp_info_of(const struct stream *s, struct tcp_info *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	while (s && s->below)
+		s = s->below;
+	memset(ret, 0, sizeof(*ret));
+	return s && s->fd >= 0 &&
+	       getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, ret, &len) == 0;
+}
+
+/* The client's side is the kernel's to tell, also of a session that the mailstore has
+   (control/flows_join.h). A bridge to the mailstore has no TCP. */
+static void add_source_leg(json_t *flow, const struct session *s)
+{
+	struct tcp_info info;
+
+	if (!flow || s->source_state != SOURCE_OPEN || !tcp_info_of(s->source, &info))
+		return;
+	(void)json_object_set_new(
+		flow, "source_rtt_us", json_integer((json_int_t)info.tcpi_rtt));
+	(void)json_object_set_new(flow, "source_retransmits",
+		json_integer((json_int_t)info.tcpi_total_retrans));
+}
 
 char *flow_json(const struct session *s)
 {
@@ -23,6 +53,7 @@ char *flow_json(const struct session *s)
 		(json_int_t)s->started_ms, "bytes_in", (json_int_t)in, "bytes_out",
 		(json_int_t)out, "state", session_state_name(s), "unseen",
 		s->unseen ? unseen_flow_why(s->unseen) : NULL);
+	add_source_leg(flow, s);
 	text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
 	json_decref(flow);
 	return text;

@@ -52,6 +52,7 @@ struct request {
 	enum message_type type;
 	uint64_t id;
 	bool left;               /* QUIESCE: a worker left sessions alone */
+	bool found;              /* KICK: a worker has that session */
 	bool asked[WORKERS_MAX]; /* that worker has not answered yet */
 	char account[];
 };

@@ -86,6 +86,9 @@ static void conclude(struct master *m, struct request *q)
 	if (q->type == MESSAGE_QUIESCE) {
 		answer.type = MESSAGE_QUIESCED;
 		answer.number = !q->left;
+	} else if (q->type == MESSAGE_KICK) {
+		answer.type = MESSAGE_KICKED;
+		answer.number = q->found;
 	} else {
 		answer.type = MESSAGE_FLOWS_END;
 	}
@@ -139,6 +142,8 @@ void control_answer(struct master *m, unsigned worker, const struct message *mes
 	}
 	if (message->type == MESSAGE_QUIESCED && !message->number)
 		q->left = true;
+	if (message->type == MESSAGE_KICKED && message->number)
+		q->found = true;
 	q->asked[worker] = false;
 	conclude(m, q);
 }
@@ -250,6 +255,7 @@ static const struct message_row control_rows[] = {
 	{ MESSAGE_QUIESCE, false, ask_workers },
 	{ MESSAGE_ROUTE_CHANGED, false, route_changed },
 	{ MESSAGE_FLOWS, false, ask_workers },
+	{ MESSAGE_KICK, false, ask_workers },
 	{ MESSAGE_ALARMS, false, ask_alarms },
 	{ MESSAGE_LOAD, false, tell_load },
 };

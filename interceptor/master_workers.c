@@ -120,6 +120,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_QUIESCED, false, on_answer },
 	{ MESSAGE_FLOW, false, on_answer },
 	{ MESSAGE_FLOWS_END, false, on_answer },
+	{ MESSAGE_KICKED, false, on_answer },
 	{ MESSAGE_FACTS_CHANGED, false, on_stale },
 	{ MESSAGE_ALARM, false, on_alarm },
 };

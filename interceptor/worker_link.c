@@ -65,6 +65,36 @@ static void on_flows(void *context, const struct message *m, int fd)
 	worker_reply(w, &flow);
 }
 
+static struct session *session_by_id(struct worker *w, struct str text)
+{
+	char id[SESSION_ID_MAX];
+	struct session *s;
+
+	LIST_FOREACH(s, &w->host.sessions, all)
+	if (str_eq(str_from(session_id(s, id)), text))
+		return s;
+	return NULL;
+}
+
+static void on_kick(void *context, const struct message *m, int fd)
+{
+	struct worker *w = context;
+	struct session *s = session_by_id(w, m->session);
+	struct message kicked = {
+		.type = MESSAGE_KICKED, .number = s != NULL, .number2 = m->number2
+	};
+	struct message there = { .type = MESSAGE_KICK, .session = m->session };
+
+	(void)fd;
+	if (s && s->state == SESSION_LOCAL) {
+		there.account = str_from(s->account);
+		(void)message_send(&w->mailstore, &there, -1);
+	}
+	if (s)
+		session_kick(s);
+	worker_reply(w, &kicked);
+}
+
 static void on_facts(void *context, const struct message *m, int fd)
 {
 	struct worker *w = context;
@@ -81,6 +111,7 @@ static const struct message_row messages[] = {
 	{ MESSAGE_QUIESCE, false, on_quiesce },
 	{ MESSAGE_ROUTE_CHANGED, false, on_route_changed },
 	{ MESSAGE_FLOWS, false, on_flows },
+	{ MESSAGE_KICK, false, on_kick },
 	{ MESSAGE_FACTS_CHANGED, false, on_facts },
 };
 

@@ -31,6 +31,7 @@
 #define QUEUE_MAX (16u << 20) /* answers, each less than 1 KB; more: no master reads */
 #define BUSY_WHY "The mailbox is in use by a transfer, try again in a moment."
 #define RESTORED_WHY "Your mailbox was restored, please log in again."
+#define KICKED_WHY "Closed by the administrator, please log in again."
 #define LEFT_WHY "Your mailbox has moved, please log in again."
 #define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
 
@@ -277,8 +278,9 @@ static void tune(int socket)
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-static void serve_login(struct account *a, const struct message *m, int socket)
+static void on_serve(void *context, const struct message *m, int socket)
 {
+	struct account *a = context;
 	const struct service_ops *ops = service_find(m->service);
 	struct login login = { .session = m->session,
 		.service = m->service,
@@ -452,11 +454,6 @@ static void end_all(struct account *a, const char *why)
 	stop_when_done(a);
 }
 
-static void on_serve(void *context, const struct message *m, int fd)
-{
-	serve_login(context, m, fd);
-}
-
 static void on_delivery(void *context, const struct message *m, int fd)
 {
 	take_delivery(context, m, fd);
@@ -469,6 +466,13 @@ static void on_release(void *context, const struct message *m, int fd)
 	end_all(context, "Your mailbox moves, please log in again.");
 }
 
+static void on_kick(void *context, const struct message *m, int fd)
+{
+	(void)fd;
+	connections_kick(
+		&((struct account *)context)->connections, m->session, KICKED_WHY);
+}
+
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_STAGE, true, on_delivery },
@@ -476,6 +480,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_DELIVER, false, on_delivery },
 	{ MESSAGE_DISCARD, false, on_delivery },
 	{ MESSAGE_RELEASE, false, on_release },
+	{ MESSAGE_KICK, false, on_kick },
 };
 
 static void on_message(void *context, struct channel *c, struct packet *p)

@@ -95,6 +95,14 @@ static void on_release(void *context, const struct message *m, int fd)
 	processes_release(&peer->master->processes, peer, m, fd);
 }
 
+static void on_kick(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	(void)fd;
+	processes_kick(&peer->master->processes, m);
+}
+
 static void tell_alarm(void *context, const struct message *m)
 {
 	send_to_peer(context, m);
@@ -116,6 +124,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_DELIVER, false, on_deliver },
 	{ MESSAGE_DISCARD, false, on_discard },
 	{ MESSAGE_RELEASE, false, on_release },
+	{ MESSAGE_KICK, false, on_kick },
 	{ MESSAGE_ALARMS, false, on_alarms },
 };
 

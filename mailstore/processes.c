@@ -530,6 +530,14 @@ void processes_release(
 	release(p);
 }
 
+void processes_kick(struct processes *all, const struct message *m)
+{
+	struct process *p = process_find(all, m->account);
+
+	if (p && p->state == PROCESS_RUNNING && process_keeps_up(p))
+		(void)message_send(&p->link, m, -1);
+}
+
 static void forget(struct waiters *list, const struct peer *peer)
 {
 	struct waiter *waiter;

@@ -50,6 +50,8 @@ void processes_discard(
 	struct processes *all, struct peer *peer, const struct message *m, int fd);
 void processes_release(
 	struct processes *all, struct peer *peer, const struct message *m, int fd);
+/* Ends one session, when it is there. */
+void processes_kick(struct processes *all, const struct message *m);
 /* The peer is gone: its sessions live on, nobody waits for their end; what it staged is
    delivered. */
 void processes_forget_peer(struct processes *all, struct peer *peer);

@@ -234,5 +234,6 @@ const struct login_protocol login_imap = {
 		[CLOSE_UNAVAILABLE] = STR("* BYE [UNAVAILABLE] The mail server is not available; "
 			"please try again later.\r\n"),
 		[CLOSE_MOVED] = STR("* BYE Your mailbox has moved; please log in again.\r\n"),
+		[CLOSE_KICKED] = STR("* BYE Closed by the administrator; please log in again.\r\n"),
 	},
 };

@@ -202,5 +202,6 @@ const struct login_protocol login_pop3 = {
 			"please try again later.\r\n"),
 		/* a line of ours would be taken for the next answer */
 		[CLOSE_MOVED] = STR(""),
+		[CLOSE_KICKED] = STR(""),
 	},
 };

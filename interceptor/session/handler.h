@@ -29,7 +29,8 @@ enum close_reason {
 	CLOSE_TOO_MUCH, /* sent before login */
 	CLOSE_CROWDED,  /* too many connections */
 	CLOSE_UNAVAILABLE,
-	CLOSE_MOVED, /* a live session must end: the account goes elsewhere */
+	CLOSE_MOVED,  /* a live session must end: the account goes elsewhere */
+	CLOSE_KICKED, /* by the admin */
 	CLOSE_REASON_COUNT
 };
 
@@ -84,6 +85,8 @@ struct handler {
 	enum quiesce (*quiesce)(struct session *s, struct str account, bool force);
 	/* Something of that account is still on its way. NULL: never. */
 	bool (*is_ending)(const struct session *s, struct str account);
+	/* The admin wants it out. NULL: said good-bye to, at once. */
+	void (*kick)(struct session *s);
 
 	/* A line to end a connection with, between two answers; may be "". protocol: of
 	   struct service_handler. */

@@ -31,6 +31,8 @@ void session_relay_begin(struct session *s);
 void session_relay_event(
 	struct session *s, const struct stream *which, int events, int error);
 void session_relay_end(struct session *s); /* keeps its counts */
+/* The client is told why, and the source finishes what it was told. */
+void session_relay_leave(struct session *s, enum close_reason reason);
 enum quiesce session_relay_quiesce(struct session *s, bool force);
 
 #endif

@@ -159,6 +159,7 @@ void session_say_bye(struct session *s, enum close_reason reason)
 		[CLOSE_CROWDED] = "too many connections",
 		[CLOSE_UNAVAILABLE] = "source unavailable",
 		[CLOSE_MOVED] = "account is moving",
+		[CLOSE_KICKED] = "kicked by the administrator",
 	};
 
 	if (reason == CLOSE_TIMEOUT || reason == CLOSE_TOO_MUCH)
@@ -358,6 +359,23 @@ enum quiesce session_quiesce(struct session *s, struct str account, bool force)
 	result = s->handler->quiesce(s, account, force);
 	session_leave(s);
 	return result;
+}
+
+void session_kick(struct session *s)
+{
+	char id[SESSION_ID_MAX];
+
+	log_info(session_id(s, id), "kick", "account=%s", s->account ? s->account : "-");
+	if (s->state == SESSION_RELAY)
+		session_relay_leave(s, CLOSE_KICKED);
+	if (s->state != SESSION_HANDLED)
+		return;
+	session_enter(s);
+	if (s->handler->kick)
+		s->handler->kick(s);
+	else
+		session_say_bye(s, CLOSE_KICKED);
+	session_leave(s);
 }
 
 bool session_is_ending(const struct session *s, struct str account)

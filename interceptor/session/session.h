@@ -124,6 +124,8 @@ void session_tick(struct session *s);
 /* The account switches: ends what is on its way to it. */
 enum quiesce session_quiesce(struct session *s, struct str account, bool force);
 bool session_is_ending(const struct session *s, struct str account);
+/* The admin wants it out. One that the mailstore serves is ended there, by the host. */
+void session_kick(struct session *s);
 /* Memory of a GONE session. */
 void session_free(struct session *s);
 

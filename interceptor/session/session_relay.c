@@ -136,24 +136,31 @@ void session_relay_end(struct session *s)
 	s->relay = NULL;
 }
 
+void session_relay_leave(struct session *s, enum close_reason reason)
+{
+	char id[SESSION_ID_MAX];
+	struct str words = s->handler->words(s->protocol, reason);
+
+	/* in the middle of an answer the words would become part of a message */
+	if (!s->is_unseen && relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
+		stream_write(s->client, words, false) < 0)
+		log_debug(session_id(s, id), "leave", "client=gone");
+	stream_shutdown(s->client, SHUT_RDWR);
+	stream_want(s->client, 0);
+	stream_shutdown(s->source, SHUT_WR);
+	session_set_state(s, SESSION_DRAINING);
+	stream_want(s->source, UV_READABLE);
+}
+
 enum quiesce session_relay_quiesce(struct session *s, bool force)
 {
 	char id[SESSION_ID_MAX];
-	struct str words = s->handler->words(s->protocol, CLOSE_MOVED);
 
 	/* the source may have ended it: only the client has not noticed yet */
 	if (!force && !relay_source_ended(s->relay))
 		return QUIESCE_LEFT;
 	log_info(session_id(s, id), "quiesce", "account=%s",
 		s->account ? s->account : "-");
-	/* in the middle of an answer the words would become part of a message */
-	if (!s->is_unseen && relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
-		stream_write(s->client, words, false) < 0)
-		log_debug(id, "quiesce", "client=gone");
-	stream_shutdown(s->client, SHUT_RDWR);
-	stream_want(s->client, 0);
-	stream_shutdown(s->source, SHUT_WR);
-	session_set_state(s, SESSION_DRAINING);
-	stream_want(s->source, UV_READABLE);
+	session_relay_leave(s, CLOSE_MOVED);
 	return QUIESCE_ENDING;
 }

@@ -280,6 +280,10 @@ static void run(struct session *s)
 		client_lost(s);
 	look_after_recipients(s);
 	wipe_login(s);
+	if (smtp_of(s)->is_kicked && smtp_proxy_is_idle(&smtp_of(s)->proxy)) {
+		smtp_say_bye(s, CLOSE_KICKED);
+		return;
+	}
 	if (!smtp_of(s)->must_end && s->source_state != SOURCE_CONNECTING)
 		session_set_deadline(s, IDLE_MS);
 }
@@ -371,6 +375,8 @@ static struct str words(const void *protocol, enum close_reason reason)
 			    "again later\r\n"),
 		[CLOSE_MOVED] = STR("421 4.2.1 A mailbox is being moved; please try "
 				    "again in a moment\r\n"),
+		[CLOSE_KICKED] = STR("421 4.3.2 Closed by the administrator; please try "
+				     "again\r\n"),
 	};
 
 	(void)protocol;
@@ -404,6 +410,7 @@ const struct handler smtp_handler = {
 	.source_ready = run,
 	.source_lost = source_lost,
 	.timeout = timeout,
+	.kick = smtp_kick,
 	.quiesce = smtp_quiesce,
 	.is_ending = smtp_is_ending,
 	.words = words,

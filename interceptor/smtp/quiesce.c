@@ -114,6 +114,19 @@ bool smtp_is_ending(const struct session *s, struct str account)
 	return goes_to_source(f, account) || is_with_mailstore(f, account);
 }
 
+/* A message whose fate is being decided is not left in doubt. */
+void smtp_kick(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	if (!smtp_proxy_is_deciding(&f->proxy)) {
+		smtp_say_bye(s, CLOSE_KICKED);
+		return;
+	}
+	session_set_deadline(s, ANSWER_MS);
+	f->must_end = f->is_kicked = true;
+}
+
 enum quiesce smtp_quiesce(struct session *s, struct str account, bool force)
 {
 	struct smtp_session *f = smtp_of(s);

@@ -48,7 +48,8 @@ struct smtp_session {
 	const char *tls_name;           /* that the client asks for; NULL: not known */
 	bool is_checking;               /* the vault looks at a password */
 	bool is_to_wipe;                /* one is in the buffers, or was */
-	bool must_end; /* an account switches: the deadline is not put off any more */
+	bool is_kicked; /* it ends behind the message that is being decided */
+	bool must_end;  /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
 	struct smtp_at_source *at_source;
@@ -113,6 +114,7 @@ void smtp_upgrade(struct session *s);
 bool smtp_remember_at_source(struct session *s, const struct recipient *to);
 /* The transaction is over: nothing of it is on its way to the source. */
 void smtp_forget_at_source(struct session *s);
+void smtp_kick(struct session *s);
 enum quiesce smtp_quiesce(struct session *s, struct str account, bool force);
 bool smtp_is_ending(const struct session *s, struct str account);
 

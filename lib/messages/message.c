@@ -63,6 +63,8 @@ static const char *const type_names[] = {
 	[MESSAGE_SWEEP] = "SWEEP",
 	[MESSAGE_RENEWAL_FILE] = "RENEWAL_FILE",
 	[MESSAGE_RENEW] = "RENEW",
+	[MESSAGE_KICK] = "KICK",
+	[MESSAGE_KICKED] = "KICKED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -14,7 +14,7 @@
  *   worker ──STAGE(fd), DELIVER──►  and on to the account process
  *          ◄─STAGED, DELIVERED──
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
- *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS──► interceptor.sock
+ *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS / KICK──► interceptor.sock
  *   anybody ──ACCOUNT_DUE, RETURN──► transfer.sock
  *   admission ──LOAD──► interceptor.sock; anybody ──JUDGED──► admission.sock
  *   worker ──CHECK──► vault ──VERDICT(ticket)──► worker ──SERVE(ticket)──► mailstore
@@ -204,6 +204,12 @@ enum message_type {
 	   text = keywords. Each folder's come in the order of their UIDs, the next one
 	   after the answer: DELIVERED or DELIVERY_FAILED. */
 	MESSAGE_SWEEP,
+
+	/* To the interceptor: end that session. session = its id, as in FLOW. Answered by
+	   KICKED: number = 1: it is on its way out, 0: there is none. For one that is
+	   served there the worker says it to the mailstore, with account; no answer. */
+	MESSAGE_KICK,
+	MESSAGE_KICKED,
 
 	MESSAGE_TYPE_COUNT
 };

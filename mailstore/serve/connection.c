@@ -297,17 +297,32 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 	return 0;
 }
 
+static void bye(struct connection *c, const char *why)
+{
+	if (c->state != CONNECTION_LIVE)
+		return;
+	session_bye(&c->session, why);
+	end(c);
+}
+
 void connections_bye(struct connections *all, const char *why)
 {
 	struct connection *next;
 
 	for (struct connection *c = all->first; c; c = next) {
 		next = c->next;
-		if (c->state == CONNECTION_LIVE) {
-			session_bye(&c->session, why);
-			end(c);
-		}
+		bye(c, why);
 	}
+}
+
+void connections_kick(struct connections *all, struct str session, const char *why)
+{
+	struct connection *c = all->first;
+
+	while (c && !str_eq(str_from(c->session.id), session))
+		c = c->next;
+	if (c)
+		bye(c, why);
 }
 
 size_t connections_count(const struct connections *all)

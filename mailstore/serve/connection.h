@@ -40,6 +40,8 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 
 /* Says good-bye to all and closes them. */
 void connections_bye(struct connections *all, const char *why);
+/* The same for one of them, when it is there. */
+void connections_kick(struct connections *all, struct str session, const char *why);
 size_t connections_count(const struct connections *all);
 /* Ends whoever is left, at once. */
 void connections_fini(struct connections *all);

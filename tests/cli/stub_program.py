@@ -42,6 +42,7 @@ ANSWERS = {
     "FLOWS": [encode("FLOW", FLOW), encode("FLOWS_END")],
     "QUIESCE": [encode("QUIESCED", number=1)],
     "RELEASE": [encode("RELEASED")],
+    "KICK": [encode("KICKED", number=1)],
     "LOAD": [encode("LOAD_IS", number=1, number2=20000)],
 }
 
