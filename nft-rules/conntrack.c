@@ -128,13 +128,22 @@ static const struct rules_service *service_of(const struct ruleset *r, uint16_t 
 	return NULL;
 }
 
-static bool is_alive(const struct nlattr *protoinfo)
+static uint8_t tcp_state(const struct nlattr *protoinfo)
 {
 	struct attributes parts = inside(protoinfo);
 	struct attributes tcp = inside(parts.at[CTA_PROTOINFO_TCP]);
 	const struct nlattr *state = tcp.at[CTA_PROTOINFO_TCP_STATE];
 
-	return has(state, 1) && mnl_attr_get_u8(state) == TCP_CONNTRACK_ESTABLISHED;
+	return has(state, 1) ? mnl_attr_get_u8(state) : TCP_CONNTRACK_NONE;
+}
+
+static const char *state_name(uint8_t state)
+{
+	static const char *const names[] = { "NONE", "SYN_SENT", "SYN_RECV",
+		"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",
+		"SYN_SENT2" };
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : names[0];
 }
 
 static uint64_t bytes(const struct nlattr *counters)
@@ -162,7 +171,8 @@ bool conntrack_read(
 	f.client = client.address;
 	mark = has(all.at[CTA_MARK], 4) ? ntohl(mnl_attr_get_u32(all.at[CTA_MARK])) : 0;
 	f.is_direct = mark & r->marks.direct;
-	f.is_alive = is_alive(all.at[CTA_PROTOINFO]);
+	f.is_alive = tcp_state(all.at[CTA_PROTOINFO]) == TCP_CONNTRACK_ESTABLISHED;
+	f.state = state_name(tcp_state(all.at[CTA_PROTOINFO]));
 	f.bytes_in = bytes(all.at[CTA_COUNTERS_ORIG]);
 	f.bytes_out = bytes(all.at[CTA_COUNTERS_REPLY]);
 	f.started_ms =

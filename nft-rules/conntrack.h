@@ -8,8 +8,9 @@
 struct linked_flow {
 	struct sockaddr_storage client; /* with its port */
 	const struct rules_service *service;
-	bool is_direct; /* admitted to the source (marks.h) */
-	bool is_alive;  /* established, and not closing */
+	bool is_direct;    /* admitted to the source (marks.h) */
+	bool is_alive;     /* established, and not closing */
+	const char *state; /* of TCP, as conntrack(8) calls it: "ESTABLISHED" */
 	uint64_t bytes_in,
 		bytes_out;   /* from the client, to it; 0 without nf_conntrack_acct */
 	uint64_t started_ms; /* wall clock; 0 without nf_conntrack_timestamp */

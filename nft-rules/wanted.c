@@ -18,7 +18,7 @@
  *               │                                   was admitted, and by the fail mode
  *               ├─ from it       ──► direct-reply
  *               └─ ports that are not diverted ──► unseen-to, unseen-from   count
- *   output ──────── from a socket of ours, by its mark: count
+ *   output ──────── from a socket of ours, by its mark: count; a reset: count
  *
  * Rule 1 asks for the socket's mark instead of `socket transparent` and then again for
  * the mark: each `socket` expression is a lookup in the kernel's connection table, and
@@ -361,10 +361,36 @@ static int add_direct(
 			      p, r, open ? &any_direct : &any_refused, chain, to_source);
 }
 
-static int add_output(struct plan *p)
+/* A reset has no socket, and so no mark: of what is refused, or came too late. */
+static int add_reset(struct plan *p, const struct ruleset *r, int family)
 {
-	struct plan_rule *rule = rule_add(p, "output");
+	bool v6 = family == AF_INET6;
+	struct plan_rule *rule;
 
+	if (!wanted_has_family(r->sources, r->n_sources, family))
+		return 0;
+	rule = rule_add(p, "output");
+	if (!rule)
+		return -ENOMEM;
+	rule_meta(rule, NFT_META_MARK, R1);
+	rule_equals(rule, &(uint32_t){ 0 }, sizeof(uint32_t));
+	rule_address(rule, v6, true, v6 ? "source6" : "source4");
+	rule_is_tcp(rule);
+	rule_tcp_port(rule, TCP_SPORT, R1);
+	rule_lookup(rule, OP_COUNTER_MAP, "refused-out");
+	return 0;
+}
+
+static int add_output(struct plan *p, const struct ruleset *r)
+{
+	struct plan_rule *rule;
+	int code = add_reset(p, r, AF_INET);
+
+	if (!code)
+		code = add_reset(p, r, AF_INET6);
+	if (code)
+		return code;
+	rule = rule_add(p, "output");
 	if (!rule)
 		return -ENOMEM;
 	rule_is_tcp(rule);
@@ -438,7 +464,7 @@ static int add_rules(struct plan *p, const struct ruleset *r)
 	if (!code && ruleset_has_admission(r))
 		code = wanted_admission_rules(p, r);
 	if (!code)
-		code = add_output(p);
+		code = add_output(p, r);
 	return code;
 }
 

@@ -154,13 +154,13 @@ static int add_counter(
 	return 0;
 }
 
-/* Past us go only those that the fail mode has, unless there are verdicts on flows. */
+/* Past us go only those that the fail mode has, unless there are verdicts on flows.
+   Resets there are always: what comes too late for its socket. */
 static bool is_counted(const struct ruleset *r, enum rules_route route)
 {
-	enum rules_route by_fail_mode =
-		r->fail == RULES_FAIL_OPEN ? RULES_ROUTE_DIRECT : RULES_ROUTE_REFUSED;
-
-	if (route <= RULES_ROUTE_LOCAL || route == by_fail_mode)
+	if (route <= RULES_ROUTE_LOCAL || route == RULES_ROUTE_REFUSED)
+		return true;
+	if (route == RULES_ROUTE_DIRECT && r->fail == RULES_FAIL_OPEN)
 		return true;
 	return route != RULES_ROUTE_UNSEEN && ruleset_has_admission(r);
 }

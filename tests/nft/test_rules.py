@@ -146,7 +146,7 @@ TAMPER = [
     ("nft delete table inet mailferry", r"missing: table inet mailferry$"),
     ("nft add table inet mailferry { flags dormant; }",
      r"altered: table inet mailferry \(dormant\); wanted: table inet mailferry$"),
-    ("nft flush chain inet mailferry output",
+    ("nft delete rule inet mailferry output handle {output}",
      r"missing: rule meta l4proto tcp counter name meta mark . tcp sport map @count-out of chain output$"),
     ("nft flush chain inet mailferry from-source",
      r"missing: rule socket transparent 1 meta mark set meta mark & 0x8fffffff \| 0x10000000 accept of chain from-source$"),
@@ -199,7 +199,7 @@ def test_check_names_each_tampering_and_install_repairs_it(lab):
 
 
 def words_of(lab, command):
-    words = [handle_of(lab, word.strip("{}")) if word.startswith("{from-") else word
+    words = [handle_of(lab, word.strip("{}")) if re.fullmatch("{[a-z-]+}", word) else word
              for word in command.split()]
     return ["nft", " ".join(words[1:])] if words[0] == "nft" else words
 

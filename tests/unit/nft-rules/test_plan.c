@@ -98,7 +98,7 @@ static void test_text(void **state)
 		{ "table inet mailferry {\n", true, true },
 		{ "\tcounter imap-source-in { packets 0 bytes 0 }\n", true, true },
 		{ "imap-direct-in", true, false },
-		{ "imap-refused-in", false, true },
+		{ "imap-refused-in", true, true },
 		{ "\t\t\t192.0.2.10\n", true, true },
 		{ "\t\t\t2001:db8::10\n", true, true },
 		{ "0x40000000 . 143 : \"imap-source-in\"", true, true },

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "nft-rules/tcp_sockets.h"
+
+#include "base/fd.h"
+#include "nft-rules/netlink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define REQUEST_MAX 256
+
+static bool is_service(const struct ruleset *r, uint16_t port)
+{
+	for (size_t i = 0; i < r->n_services; i++)
+		if (r->services[i].port == port)
+			return true;
+	return false;
+}
+
+static bool is_source(
+	const struct ruleset *r, const struct inet_diag_sockid *id, unsigned char family)
+{
+	for (size_t i = 0; i < r->n_sources; i++) {
+		const struct sockaddr_storage *s = &r->sources[i];
+
+		if (s->ss_family != family)
+			continue;
+		if (family == AF_INET
+				? ((const struct sockaddr_in *)s)->sin_addr.s_addr ==
+					  id->idiag_src[0]
+				: memcmp(&((const struct sockaddr_in6 *)s)->sin6_addr,
+					  id->idiag_src, 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void read_client(const struct inet_diag_sockid *id, unsigned char family,
+	struct sockaddr_storage *ret)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = id->idiag_dport };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+		.sin6_port = id->idiag_dport };
+
+	memset(ret, 0, sizeof(*ret));
+	v4.sin_addr.s_addr = id->idiag_dst[0];
+	memcpy(&v6.sin6_addr, id->idiag_dst, sizeof(v6.sin6_addr));
+	if (family == AF_INET)
+		memcpy(ret, &v4, sizeof(v4));
+	else
+		memcpy(ret, &v6, sizeof(v6));
+}
+
+/* A newer kernel has more behind it, an older one less. */
+static int read_info(const struct nlattr *attr, void *data)
+{
+	struct tcp_socket *s = data;
+	struct tcp_info info = { 0 };
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	if (mnl_attr_get_type(attr) != INET_DIAG_INFO)
+		return MNL_CB_OK;
+	memcpy(&info, mnl_attr_get_payload(attr),
+		len < sizeof(info) ? len : sizeof(info));
+	s->rtt_us = info.tcpi_rtt;
+	s->retransmits = info.tcpi_total_retrans;
+	return MNL_CB_OK;
+}
+
+bool tcp_socket_read(
+	const struct ruleset *r, const struct nlmsghdr *message, struct tcp_socket *ret)
+{
+	struct inet_diag_msg m;
+	struct tcp_socket s = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(m))
+		return false;
+	memcpy(&m, mnl_nlmsg_get_payload(message), sizeof(m));
+	s.port = ntohs(m.id.idiag_sport);
+	if ((m.idiag_family != AF_INET && m.idiag_family != AF_INET6) ||
+		!is_service(r, s.port) || !is_source(r, &m.id, m.idiag_family))
+		return false;
+	read_client(&m.id, m.idiag_family, &s.client);
+	(void)mnl_attr_parse(message, sizeof(m), read_info, &s);
+	*ret = s;
+	return true;
+}
+
+struct listing {
+	const struct ruleset *rules;
+	tcp_socket_fn *each;
+	void *context;
+	int code;
+};
+
+static int take(const struct nlmsghdr *message, void *data)
+{
+	struct listing *l = data;
+	struct tcp_socket s;
+
+	if (!l->code && tcp_socket_read(l->rules, message, &s))
+		l->code = l->each(l->context, &s);
+	return MNL_CB_OK;
+}
+
+static int ask(struct mnl_socket *socket, uint8_t family, struct listing *l)
+{
+	char bytes[REQUEST_MAX] = { 0 };
+	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
+	struct inet_diag_req_v2 *wanted;
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = family;
+	wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
+	wanted->sdiag_family = family;
+	wanted->sdiag_protocol = IPPROTO_TCP;
+	wanted->idiag_states = 1u << TCP_ESTABLISHED;
+	wanted->idiag_ext = 1u << (INET_DIAG_INFO - 1);
+	return netlink_ask(socket, request, take, l);
+}
+
+int tcp_sockets_each(
+	const struct ruleset *r, tcp_socket_fn *each, void *context, struct error *err)
+{
+	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
+	struct listing l = { .rules = r, .each = each, .context = context };
+	int code = netlink_open(NETLINK_SOCK_DIAG, &socket, err);
+
+	if (code == 0)
+		code = ask(socket, AF_INET, &l);
+	if (code == 0 && !l.code)
+		code = ask(socket, AF_INET6, &l);
+	if (code < 0)
+		return error_errno(err, code, "reading the connected sockets");
+	return l.code;
+}
