@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry counters [--since TIME [--by PERIOD]] */
 #include "control/control.h"
+#include "control/counters_view.h"
 #include "control/counts_keep.h"
 #include "control/output.h"
 #include "control/rights.h"
@@ -174,6 +175,10 @@ static int read_times(struct control *c, enum count_span *ret_period, uint64_t *
 	if (c->by && count_period_by_name(c->by, ret_period) < 0)
 		return error_set(&c->err, -EINVAL,
 			"--by takes minute, hour or day, not \"%s\"", c->by);
+	if (c->watch && (c->since || c->json))
+		return error_set(&c->err, -EINVAL,
+			"--watch is a screen of all that is counted; without it, --since "
+			"and --json are fine");
 	return c->since ? since_read(c->since, clock_wall_ms(), ret_since, &c->err) : 0;
 }
 
@@ -181,12 +186,16 @@ enum exit_code cmd_counters(struct control *c)
 {
 	enum count_span period = COUNT_MINUTE;
 	uint64_t since = 0;
+	struct counters counters = { .control = c };
+	struct view view = counters_view(&counters);
 	int code = read_times(c, &period, &since);
 
 	if (code < 0)
 		return control_misuse(c);
 	code = rights_require_network(&c->err);
-	if (code == 0)
+	if (code == 0 && c->watch)
+		code = views_run(&view, 1, "", &c->err);
+	else if (code == 0)
 		code = c->since ? show_past(c, period, since) : show_total(c);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

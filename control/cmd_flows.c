@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry flows [--watch]: the interceptor tells, as one JSON object for each flow. */
+/* mailferry flows [--watch] [--kick ID]: the interceptor tells, as one JSON object for
+   each flow. */
 #include "control/control.h"
 #include "control/flows.h"
-#include "control/flows_past.h"
 #include "control/output.h"
-
-#include "base/fd.h"
-#include "messages/ask.h"
+#include "control/screen.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,36 +30,6 @@ static const struct column flow_columns[] = {
 	{ "bytes_out", "out", COLUMN_BYTES, IN_TABLE, ROW(bytes_out) },
 };
 #define FLOW_COLUMNS (sizeof(flow_columns) / sizeof(flow_columns[0]))
-
-int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err)
-{
-	struct message question = { .type = MESSAGE_FLOWS }, m;
-	char bytes[IPC_MESSAGE_MAX];
-	CLEANUP(fd_closep)
-	int fd = ask_begin(s->run_dir, INTERCEPTOR_SOCKET, &question, err);
-	json_t *flows = json_array();
-	int r = fd < 0 ? fd : 0;
-
-	while (r == 0) {
-		r = ask_receive(fd, bytes, &ask_patience, &m, err);
-		if (r == 0 && m.type != MESSAGE_FLOW)
-			break;
-		if (r == 0 &&
-			json_array_append_new(flows,
-				json_loadb(m.payload.ptr, m.payload.len, 0, NULL)) < 0)
-			r = error_set(err, -EBADMSG,
-				"the interceptor described a flow that is not JSON");
-	}
-	if (r == 0 && m.type != MESSAGE_FLOWS_END)
-		r = error_set(err, -EBADMSG, "the interceptor answered %s to FLOWS",
-			message_type_name(m.type));
-	if (r < 0) {
-		json_decref(flows);
-		return r;
-	}
-	*ret_flows = flows;
-	return 0;
-}
 
 static struct str text_of(const json_t *flow, const char *name)
 {
@@ -106,21 +73,49 @@ static int print_line(const json_t *flows)
 	return r < 0 ? -ENOMEM : 0;
 }
 
-static int show(struct control *c)
+/* What the options leave of them, as a filter of views. -EINVAL: too long. */
+static int make_filter(struct control *c, char *filter, size_t size)
+{
+	const struct {
+		const char *name, *value;
+	} parts[] = { { "account", c->account }, { "client", c->client },
+		{ "service", c->service } };
+	size_t len = 0;
+
+	filter[0] = '\0';
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int n = parts[i].value
+		                ? snprintf(filter + len, size - len, "%s%s=%s",
+					  len ? " " : "", parts[i].name, parts[i].value)
+		                : 0;
+
+		len += (size_t)n;
+		if (len >= size)
+			return error_set(
+				&c->err, -EINVAL, "\"%s\" is too long", parts[i].value);
+	}
+	return 0;
+}
+
+static void drop_others(json_t *flows, const char *filter)
+{
+	size_t i = json_array_size(flows);
+
+	while (i-- > 0)
+		if (!view_matches(json_array_get(flows, i), filter))
+			(void)json_array_remove(flows, i);
+}
+
+static int show(struct control *c, const char *filter)
 {
 	json_t *flows;
-	int r = flows_ask(&c->settings, &flows, &c->err);
+	int r = flows_gather(&c->settings, &flows, &c->err);
 
 	if (r < 0)
 		return r;
-	if (flows_add_past(&c->settings, flows) < 0) {
-		json_decref(flows);
-		return error_set(&c->err, -ENOMEM, "no memory");
-	}
+	drop_others(flows, filter);
 	if (c->json && !c->watch)
 		return output_json(flows, stdout);
-	if (c->watch && !c->json && isatty(STDOUT_FILENO))
-		(void)fputs("\033[H\033[2J", stdout); /* home, clear */
 	r = c->json ? print_line(flows) : print_table(flows);
 	json_decref(flows);
 	if (r == 0 && fflush(stdout) != 0)
@@ -128,13 +123,40 @@ static int show(struct control *c)
 	return r;
 }
 
-enum exit_code cmd_flows(struct control *c)
+static int kick(struct control *c)
 {
-	int r = show(c);
+	int r = flows_kick(&c->settings, c->kick, &c->err);
 
+	if (r == 0 && c->json)
+		return output_json(
+			json_pack("{s:s, s:b}", "id", c->kick, "kicked", true), stdout);
+	if (r == 0)
+		(void)puts("on its way out; its client may come again");
+	return r;
+}
+
+static int run(struct control *c, const char *filter)
+{
+	struct view view = flows_view(c);
+	int r;
+
+	if (c->kick)
+		return kick(c);
+	if (c->watch && !c->json && screen_is_possible())
+		return views_run(&view, 1, filter, &c->err);
+	r = show(c, filter);
 	while (r == 0 && c->watch) {
 		(void)sleep(WATCH_S);
-		r = show(c);
+		r = show(c, filter);
 	}
-	return r < 0 ? control_fail(c) : EXIT_DONE;
+	return r;
+}
+
+enum exit_code cmd_flows(struct control *c)
+{
+	char filter[256];
+
+	if (make_filter(c, filter, sizeof(filter)) < 0)
+		return control_misuse(c);
+	return run(c, filter) < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -67,10 +67,20 @@ static const struct command commands[] = {
 		"configuration has changed and needs a restart" },
 	{ "log", "USER|SESSION", 1, 1, OPTION_JSON | OPTION_SINCE | OPTION_FILE, cmd_log,
 		"what happened to a user or in a session, in order, from the journal" },
-	{ "counters", "", 0, 0, OPTION_JSON | OPTION_SINCE | OPTION_BY, cmd_counters,
+	{ "counters", "", 0, 0, OPTION_JSON | OPTION_SINCE | OPTION_BY | OPTION_WATCH,
+		cmd_counters,
 		"packets and bytes by service, route and direction, from the kernel; "
 		"they go on over restarts" },
-	{ "flows", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_flows, "live connections" },
+	{ "flows", "", 0, 0,
+		OPTION_JSON | OPTION_WATCH | OPTION_ACCOUNT | OPTION_CLIENT |
+			OPTION_SERVICE | OPTION_KICK,
+		cmd_flows,
+		"live connections, also those that go past us; --watch is a screen on "
+		"which they are sorted, filtered and kicked" },
+	{ "transfers", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_transfers,
+		"accounts on their way: how far, how fast, how long it will yet take" },
+	{ "top", "", 0, 0, 0, cmd_top,
+		"a screen to leave open: accounts, flows, transfers, counters" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -136,6 +146,12 @@ static const struct command_option options[] = {
 	{ "--set", "QUOTA", OPTION_SET, offsetof(struct control, set),
 		"what USER may hold: 10G, 500M, 10G,100000 (and so many messages), none, "
 		"or default (what the configuration says); at once" },
+	{ "--account", "TEXT", OPTION_ACCOUNT, offsetof(struct control, account),
+		"only those whose account has TEXT in its name" },
+	{ "--client", "TEXT", OPTION_CLIENT, offsetof(struct control, client),
+		"only those whose client's address has TEXT in it" },
+	{ "--kick", "ID", OPTION_KICK, offsetof(struct control, kick),
+		"end that one, with a word to its client" },
 	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
 		"install: refuse whoever comes until mailferry listens, without asking "
 		"the registry; for boot, before forwarding begins" },

@@ -32,6 +32,9 @@ enum option_bit {
 	OPTION_BY = 1 << 23,
 	OPTION_FILE = 1 << 24,
 	OPTION_SET = 1 << 25,
+	OPTION_KICK = 1 << 26,
+	OPTION_ACCOUNT = 1 << 27,
+	OPTION_CLIENT = 1 << 28,
 };
 
 struct command {

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CONTROL_FLOWS_H
 #define CONTROL_FLOWS_H
-/* The live flows, as the interceptor lists them. */
-#include "settings/settings.h"
-
-#include <jansson.h>
+/* The live flows: as the interceptor lists them, and what the kernel knows of them. */
+#include "control/control.h"
+#include "control/view.h"
 
 /* An array of objects as in the operator contract; the caller's. */
 int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err);
+/* The same, joined with what the kernel knows (flows_join.h). */
+int flows_gather(const struct settings *s, json_t **ret_flows, struct error *err);
+/* -ENOENT: there is no such session; it may have ended by itself. */
+int flows_kick(const struct settings *s, const char *id, struct error *err);
+
+/* On a screen. */
+struct view flows_view(struct control *c);
 
 #endif

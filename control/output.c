@@ -102,6 +102,16 @@ static int time_text(struct buf *out, const struct column *column, const void *r
 	return buf_append_c(out, text);
 }
 
+static int span_text(struct buf *out, const struct column *column, const void *row)
+{
+	uint64_t s = number_at(column, row);
+
+	if (s < 3600)
+		return buf_printf(out, "%" PRIu64 ":%02" PRIu64, s / 60, s % 60);
+	return buf_printf(out, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600,
+		s / 60 % 60, s % 60);
+}
+
 /* ── values as JSON ────────────────────────────────────────────────────────────────── */
 
 json_t *output_string(struct str s)
@@ -161,7 +171,35 @@ static const struct kind {
 	[COLUMN_YES_NO] = { yes_no_text, yes_no_json, false },
 	[COLUMN_KEPT] = { kept_text, kept_json, false },
 	[COLUMN_TIME] = { time_text, time_json, false },
+	[COLUMN_SPAN] = { span_text, number_json, true },
 };
+
+bool output_is_right(enum column_kind kind)
+{
+	return kinds[kind].right;
+}
+
+int output_value(struct buf *out, enum column_kind kind, const json_t *value)
+{
+	const struct column here = { .kind = kind };
+	struct str text = str_of(json_string_value(value), json_string_length(value));
+	uint64_t number = (uint64_t)json_integer_value(value);
+	int kept = json_is_null(value) ? -1 : json_is_true(value);
+	bool yes = json_is_true(value);
+	const void *const places[] = {
+		[COLUMN_TEXT] = &text,
+		[COLUMN_NUMBER] = &number,
+		[COLUMN_BYTES] = &number,
+		[COLUMN_YES_NO] = &yes,
+		[COLUMN_KEPT] = &kept,
+		[COLUMN_TIME] = &number,
+		[COLUMN_SPAN] = &number,
+	};
+
+	if (!value || json_is_null(value))
+		return buf_byte(out, '-');
+	return kinds[kind].text(out, &here, places[kind]);
+}
 
 /* ── printers ──────────────────────────────────────────────────────────────────────── */
 
@@ -242,8 +280,7 @@ void table_fini(struct table *t)
 	buf_fini(&t->cells);
 }
 
-/* UTF-8 characters, which is what a terminal's columns nearly always are. */
-static size_t width_of(struct str s)
+size_t output_width(struct str s)
 {
 	size_t width = 0;
 
@@ -260,7 +297,7 @@ static void measure(const struct table *t, size_t widths[static COLUMNS_MAX])
 
 	for (size_t row = 0; row < t->n_rows; row++)
 		for (size_t i = 0; i < t->n_columns; i++) {
-			size_t width = width_of(str_split(&rest, '\0'));
+			size_t width = output_width(str_split(&rest, '\0'));
 
 			if (i < COLUMNS_MAX && width > widths[i])
 				widths[i] = width;
@@ -275,7 +312,7 @@ static void pad(size_t width, FILE *to)
 
 static void print_cell(struct str cell, size_t width, bool right, bool last, FILE *to)
 {
-	size_t gap = width - width_of(cell);
+	size_t gap = width - output_width(cell);
 
 	if (right)
 		pad(gap, to);

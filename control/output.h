@@ -18,6 +18,7 @@ enum column_kind {
 	COLUMN_YES_NO, /* bool */
 	COLUMN_KEPT,   /* int: 1 yes, 0 no, -1 not known (JSON null) */
 	COLUMN_TIME,   /* uint64_t, wall milliseconds; 0: never (JSON null) */
+	COLUMN_SPAN,   /* uint64_t, seconds; text: 1:02:03 */
 };
 
 enum column_where { IN_JSON = 1 << 0, IN_LIST = 1 << 1, IN_TABLE = 1 << 2 };
@@ -45,6 +46,13 @@ int table_init(struct table *t, const struct column *columns, size_t n);
 int table_add(struct table *t, const void *row);
 void table_print(const struct table *t, FILE *to);
 void table_fini(struct table *t);
+
+/* A value of such an object as text; NULL, null: "-". 0 or -ENOMEM. */
+int output_value(struct buf *out, enum column_kind kind, const json_t *value);
+/* Whether such a column is aligned to the right. */
+bool output_is_right(enum column_kind kind);
+/* UTF-8 characters, which is what a terminal's columns nearly always are. */
+size_t output_width(struct str s);
 
 /* Prints it with a newline and drops the reference; NULL is an error. 0 or -ENOMEM. */
 int output_json(json_t *value, FILE *to);
