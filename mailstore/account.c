@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "event/timer.h"
+#include "mailstore/client_socket.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
@@ -16,15 +17,11 @@
 #include "net/stream_ktls.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #define ENDING_MS 5000        /* for the last words to clients; then they are cut off */
@@ -264,20 +261,6 @@ static void refuse_login(
 	send_to_master(a, &end);
 }
 
-/* Below what the routers on the way remember; what has no TCP is not asked. */
-#define TCP_KEEPALIVE_SECONDS 110
-
-/* A peer that vanished is found out by the kernel; small answers go at once. */
-static void tune(int socket)
-{
-	int on = 1, idle = TCP_KEEPALIVE_SECONDS;
-
-	(void)fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
-	(void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 static void on_serve(void *context, const struct message *m, int socket)
 {
 	struct account *a = context;
@@ -296,7 +279,7 @@ static void on_serve(void *context, const struct message *m, int socket)
 		refuse_login(a, m, socket, why);
 		return;
 	}
-	tune(socket);
+	client_socket_tune(socket);
 	if (stream_socket_new(&a->loop, socket, &stream) < 0)
 		refuse_login(a, m, socket, BROKEN_WHY);
 	else if (connection_start(&a->connections, ops, &login, stream) < 0)
