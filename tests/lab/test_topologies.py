@@ -1,0 +1,233 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks as they are: each with a login, a move, and the same mailbox from here afterwards.
+
+test_topologies.py [--all] [WORD...]    --all: rp_filter in each setting, and more
+"""
+import contextlib
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare  # noqa: E402
+from lab.ferry import Ferry  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.network import SOURCE_ADDRESS, SOURCE_GATEWAY, client_address  # noqa: E402
+
+SECOND = ("198.51.100.11", "2001:db8:5::11")  # the source's other addresses
+ALL = "--all" in sys.argv
+
+
+class Topologies(World):
+    def __init__(self):
+        super().__init__(ferry=False)
+        self.count = 0
+
+    @contextlib.contextmanager
+    def ferried(self, **settings):
+        """mailferry with an empty registry; its rules are gone afterwards."""
+        self.count += 1
+        self.ferry = Ferry(self.lab, f"ferry{self.count}", **settings)
+        self.ferry.start()
+        try:
+            yield self.ferry
+            equal(self.ferry.stop(), 0, "exit status")
+            nothing(self.ferry.complaints(), "sanitizers")
+        finally:
+            self.ferry.stop()
+            self.ferry.ok("rules", "remove", "--yes")
+
+    def router(self, command):
+        done = self.lab.router.run(*command.split())
+        if done.returncode:
+            raise AssertionError(f"{command}: {done.stdout}")
+
+    def crosses(self, address=SOURCE_ADDRESS[0], seen=None):
+        """A user logs in at that address, moves, and finds everything; both families look at
+        it afterwards when the source has both. seen: where the source sees the login from."""
+        user = self.user(20)
+        family = 6 if ":" in address else 4
+        client_from = client_address(12, family)
+        before = self.at_source(user)
+
+        def session():
+            client = Imap(self.lab.client.connect(address, 143, client_from))
+            true(b" OK " in client.login(user, self.password(user)), f"login at {address}")
+            return client
+        session().logout()
+        logins = [a for _, a in self.server.logins(user)]
+        true((seen or client_from) in logins, (seen or client_from, logins))
+        self.ferry.wait_account(user, stage="done", route="local")
+        count = len(self.server.logins(user))
+        connection = self.lab.client.connect(address, 143, client_from)
+        nothing(compare.differences(before, compare.snapshot(connection, user,
+                                                             self.password(user))), "here")
+        session().logout()
+        equal(len(self.server.logins(user)), count, "logins at the source after the move")
+        return user
+
+
+@case
+def ipv6_alone(world):
+    with world.ferried(source=[SOURCE_ADDRESS[1]]):
+        world.crosses(SOURCE_ADDRESS[1])
+
+
+@case
+def ipv4_alone(world):
+    with world.ferried(source=[SOURCE_ADDRESS[0]]):
+        world.crosses(SOURCE_ADDRESS[0])
+
+
+@case
+def several_addresses_are_one_source(world):
+    """Four addresses, one mailbox: it moves once, and each shows it from here."""
+    for address, length in zip(SECOND, (24, 64)):
+        world.lab.source.ip("addr", "add", f"{address}/{length}", "dev", "eth0", "nodad")
+    try:
+        with world.ferried(source=[*SOURCE_ADDRESS, *SECOND]):
+            for address in (SECOND[1], SECOND[0], SOURCE_ADDRESS[1]):
+                user = world.crosses(address)
+                count = len(world.server.logins(user))
+                for other in (*SOURCE_ADDRESS, *SECOND):
+                    client = Imap(world.lab.client.connect(other, 143))
+                    true(b" OK " in client.login(user, world.password(user)), other)
+                    client.logout()
+                equal(len(world.server.logins(user)), count, "no login at the source")
+    finally:
+        for address, length in zip(SECOND, (24, 64)):
+            world.lab.source.ip("addr", "del", f"{address}/{length}", "dev", "eth0")
+
+
+def rp_filters(world, values, valid_marks):
+    places = ("all", "default", "client", "source", "lo")
+    try:
+        for value in values:
+            for valid in valid_marks:
+                for place in places:
+                    world.lab.router.sysctl(f"net.ipv4.conf.{place}.rp_filter", value)
+                    world.lab.router.sysctl(f"net.ipv4.conf.{place}.src_valid_mark", valid)
+                with world.ferried():
+                    world.crosses()
+    finally:
+        for place in places:
+            world.lab.router.sysctl(f"net.ipv4.conf.{place}.rp_filter", 0)
+            world.lab.router.sysctl(f"net.ipv4.conf.{place}.src_valid_mark", 0)
+
+
+@case
+def source_address_checks_of_the_kernel(world):
+    """Strict; by hand each of them."""
+    values, marks = ((0, 1, 2), (0, 1)) if ALL else ((1,), (1,))
+    rp_filters(world, values, marks)
+
+
+@contextlib.contextmanager
+def second_link(world):
+    """Between client and router; what goes to the client leaves by it, what comes from there
+    comes by the first one."""
+    router, client = world.lab.router, world.lab.client
+    router.ip("link", "add", "back", "type", "veth", "peer", "name", "eth1", "netns", client.name)
+    router.ip("link", "set", "back", "up")
+    client.ip("link", "set", "eth1", "up")
+    for space, device, last in ((router, "back", 1), (client, "eth1", 2)):
+        space.ip("addr", "add", f"203.0.113.{last}/24", "dev", device)
+        space.ip("addr", "add", f"2001:db8:b::{last}/64", "dev", device, "nodad")
+    for number in (11, 12):
+        router.ip("route", "add", f"{client_address(number)}/32", "via", "203.0.113.2")
+        router.ip("-6", "route", "add", f"{client_address(number, 6)}/128", "via", "2001:db8:b::2")
+    try:
+        yield
+    finally:
+        router.ip("link", "del", "back")
+
+
+@case
+def answers_leave_by_another_link(world):
+    """Asymmetric towards the clients. A strict rp_filter would drop their packets without us,
+    too; a loose one does not."""
+    for place in ("all", "client", "source"):
+        world.lab.router.sysctl(f"net.ipv4.conf.{place}.rp_filter", 2)
+    with second_link(world), world.ferried():
+        world.crosses(SOURCE_ADDRESS[0])
+        world.crosses(SOURCE_ADDRESS[1])
+    for place in ("all", "client", "source"):
+        world.lab.router.sysctl(f"net.ipv4.conf.{place}.rp_filter", 0)
+
+
+@case
+def the_sources_way_back_is_not_ours(world):
+    """It answers clients by a link of its own: a router that sees one direction alone. IMAP goes
+    from our own address by itself; without us nothing was wrong there."""
+    source, client = world.lab.source, world.lab.client
+    source.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth2", "netns", client.name)
+    for space, device, last in ((source, "eth1", 1), (client, "eth2", 2)):
+        space.ip("link", "set", device, "up")
+        space.ip("addr", "add", f"203.0.113.{last}/24", "dev", device)
+        space.ip("addr", "add", f"2001:db8:b::{last}/64", "dev", device, "nodad")
+    source.ip("route", "replace", "default", "via", "203.0.113.2")
+    source.ip("-6", "route", "replace", "default", "via", "2001:db8:b::2")
+    try:
+        with world.ferried() as ferry:
+            true("we connect from ours" in ferry.log.read_text(), ferry.log_tail())
+            world.crosses(SOURCE_ADDRESS[0], seen=SOURCE_GATEWAY[0])
+            world.crosses(SOURCE_ADDRESS[1], seen=SOURCE_GATEWAY[1])
+    finally:
+        source.ip("link", "del", "eth1")
+        source.ip("route", "replace", "default", "via", SOURCE_GATEWAY[0])
+        source.ip("-6", "route", "replace", "default", "via", SOURCE_GATEWAY[1])
+
+
+# Two ways out, chosen by the low byte of a mark that is kept in the connection; everything is
+# saved and restored, also at INPUT and OUTPUT. strongSwan's and Tailscale's rules beside it.
+OTHERS = """
+table inet wan {
+  chain pre { type filter hook prerouting priority mangle;
+    meta mark set ct mark
+    iifname "client" meta mark set meta mark and 0xffffff00 or 0x2
+    ct mark set meta mark
+  }
+  chain enter { type filter hook input priority mangle; ct mark set meta mark; }
+  chain out { type route hook output priority mangle; meta mark set ct mark; }
+  chain post { type filter hook postrouting priority mangle; ct mark set meta mark; }
+}
+"""
+OTHER_RULES = ("pref 200 fwmark 0x2/0xff lookup 201", "pref 220 lookup 220",
+               "pref 5210 fwmark 0x80000/0xff0000 lookup main")
+
+
+def beside_others(world, **settings):
+    world.lab.router.run("nft", "-f", "-", input=OTHERS)
+    for family in ("-4", "-6"):
+        for rule in OTHER_RULES:
+            world.router(f"ip {family} rule add {rule}")
+    # what they mark goes to the source by their table, as by the main one
+    world.router("ip route add 198.51.100.0/24 dev source table 201")
+    world.router("ip route add 192.0.2.0/24 dev client table 201")
+    world.router("ip -6 route add 2001:db8:5::/64 dev source table 201")
+    world.router("ip -6 route add 2001:db8:c::/64 dev client table 201")
+    try:
+        with world.ferried(**settings):
+            for address in SOURCE_ADDRESS:
+                world.crosses(address)
+    finally:
+        world.lab.router.run("nft", "delete", "table", "inet", "wan")
+        for family in ("-4", "-6"):
+            for rule in OTHER_RULES:
+                world.router(f"ip {family} rule del {rule}")
+            world.router(f"ip {family} route flush table 201")
+
+
+@case
+def marks_and_rules_of_others(world):
+    beside_others(world)
+
+
+@case
+def with_bits_and_tables_of_our_choice(world):
+    beside_others(world, mark_mask="0x00f00000", mark="0x00400000", route_table=4242,
+                  rule_preference=150)
+
+
+main(Topologies, [word for word in sys.argv[1:] if word != "--all"])
