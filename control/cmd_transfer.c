@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry transfer USER [--wait] */
+/* mailferry transfer USER [--wait], or for all of them: transfer --pause, --resume */
 #include "control/account_view.h"
 #include "control/control.h"
 #include "control/poke.h"
@@ -7,6 +7,7 @@
 #include "control/unseen_view.h"
 
 #include "messages/ask.h"
+#include "registry/pause.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -117,9 +118,15 @@ static int wait_and_tell(
 static int start(
 	struct control *c, struct registry *r, struct arena *arena, struct account *a)
 {
+	uint64_t paused = 0;
 	bool running;
 	int code = control_refuse_retired(c, r);
 
+	if (code == 0)
+		code = registry_paused(r, &paused, &c->err);
+	if (code == 0 && paused && c->wait)
+		code = error_set(&c->err, -EPERM,
+			"all transfers are paused; first: mailferry transfer --resume");
 	if (code == 0)
 		code = check_possible(c, a);
 	if (code == 0)
@@ -133,8 +140,9 @@ static int start(
 		code = registry_find_id(r, a->id, arena, a, &c->err);
 		return code < 0 ? code : print_account(c, r, a);
 	}
-	(void)puts(running ? "due now"
-			   : "due; mailferry does not run now, it begins when it does");
+	(void)puts(paused ? "due; all transfers are paused (mailferry transfer --resume)"
+		   : running ? "due now"
+			     : "due; mailferry does not run now, it begins when it does");
 	return 0;
 }
 
@@ -158,14 +166,51 @@ static int go(struct control *c, struct registry *r)
 	return code;
 }
 
-enum exit_code cmd_transfer(struct control *c)
+/* ---- all of them ---- */
+
+static int pause_all(struct control *c, struct registry *r)
 {
-	struct registry *r;
-	int code = control_registry(c, &r);
+	const struct message look = { .type = MESSAGE_ACCOUNT_DUE };
+	int code = registry_set_paused(r, c->pause, &c->err);
 
 	if (code < 0)
+		return code;
+	(void)ask_tell(c->settings.run_dir, TRANSFER_SOCKET, &look, NULL);
+	(void)puts(c->pause ? "paused: no account moves until `mailferry transfer "
+			      "--resume`; a switch that has begun is finished"
+			    : "resumed");
+	return 0;
+}
+
+/* NULL: it is. */
+static const char *wrong_use(const struct control *c)
+{
+	bool all = c->pause || c->resume;
+
+	if (c->pause && c->resume)
+		return "--pause and --resume at once";
+	if (all && (c->n_arguments || c->wait || c->json))
+		return "--pause and --resume are for all accounts: no USER, no other "
+		       "option";
+	return all || c->n_arguments ? NULL
+	                             : "missing argument; usage: mailferry "
+	                               "transfer USER, or --pause, or --resume";
+}
+
+enum exit_code cmd_transfer(struct control *c)
+{
+	const char *wrong = wrong_use(c);
+	struct registry *r;
+	int code;
+
+	if (wrong) {
+		error_set(&c->err, -EINVAL, "%s", wrong);
+		return control_misuse(c);
+	}
+	code = control_registry(c, &r);
+	if (code < 0)
 		return control_fail(c);
-	code = go(c, r);
+	code = c->n_arguments ? go(c, r) : pause_all(c, r);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

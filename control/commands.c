@@ -25,8 +25,9 @@ static const struct command commands[] = {
 	{ "route", "USER auto|source|local", 2, 2, OPTION_YES, cmd_route,
 		"the toggle: who serves this user. local --yes: although somebody may go "
 		"on to read the old mailbox unseen (see `account`)" },
-	{ "transfer", "USER", 1, 1, OPTION_WAIT | OPTION_JSON, cmd_transfer,
-		"move this account now, not later" },
+	{ "transfer", "USER | --pause | --resume", 0, 1,
+		OPTION_WAIT | OPTION_JSON | OPTION_PAUSE | OPTION_RESUME, cmd_transfer,
+		"move this account now, not later; or stop all moves for a while" },
 	{ "admit", "PREFIX divert|direct|refuse|drop", 0, 2,
 		OPTION_LIST | OPTION_REMOVE | OPTION_SERVICE | OPTION_YES | OPTION_JSON,
 		cmd_admit,
@@ -89,6 +90,11 @@ static const struct command_option options[] = {
 		"print JSON instead of text" },
 	{ "--wait", NULL, OPTION_WAIT, offsetof(struct control, wait),
 		"stay until it is done or has failed, show progress" },
+	{ "--pause", NULL, OPTION_PAUSE, offsetof(struct control, pause),
+		"no account begins to move or goes on with it, until --resume; switches "
+		"that have begun are finished" },
+	{ "--resume", NULL, OPTION_RESUME, offsetof(struct control, resume),
+		"moves go on where they were" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"again every second until interrupted" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,

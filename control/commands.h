@@ -35,6 +35,8 @@ enum option_bit {
 	OPTION_KICK = 1 << 26,
 	OPTION_ACCOUNT = 1 << 27,
 	OPTION_CLIENT = 1 << 28,
+	OPTION_PAUSE = 1 << 29,
+	OPTION_RESUME = 1 << 30,
 };
 
 struct command {

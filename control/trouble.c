@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "messages/ask.h"
+#include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
 
@@ -55,6 +56,18 @@ static void look_at_disk(struct control *c, struct status *s)
 }
 
 /* ── the source ────────────────────────────────────────────────────────────────────── */
+
+static void look_at_pause(struct registry *r, struct status *s)
+{
+	uint64_t since, now = clock_wall_ms();
+
+	if (registry_paused(r, &since, NULL) < 0 || !since)
+		return;
+	status_attend(s,
+		"all transfers are paused, for %" PRIu64
+		" minutes now; mailferry transfer --resume",
+		now > since ? (now - since) / 60000 : 0);
+}
 
 static bool is_asked(const struct settings *s, int service)
 {
@@ -328,6 +341,8 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 	source_answers = look_at_source(c, s);
 	if (r)
 		look_at_domains(c, r, s);
+	if (r)
+		look_at_pause(r, s);
 	if (r && senders_lack_tls(c, r))
 		status_attend(s,
 			"senders that insist on TLS cannot deliver: the old server offers "

@@ -8,9 +8,11 @@
 #include "event/signals.h"
 #include "event/timer.h"
 #include "messages/exchange.h"
+#include "registry/pause.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
 #include "transfer/account/held.h"
+#include "transfer/logoffs.h"
 #include "transfer/mover.h"
 #include "transfer/roster.h"
 #include "transfer/sweeps.h"
@@ -55,113 +57,17 @@ struct scheduler {
 	struct registry *registry;
 	struct roster roster;
 	uint64_t look_at; /* monotonic: the next look into the registry */
+	bool is_paused;   /* the admin has said so, as it was at that look */
 	LIST_HEAD(, caller) callers;
 	unsigned n_callers;
 	LIST_HEAD(, runner) runners;
 	struct sweeps sweeps;
+	struct logoffs logoffs;
 	struct loop loop;
 	struct channel_listener listener;
-	struct channel interceptor;
 	struct signals signals;
 	struct timer *tick;
 };
-
-/* ---- the interceptor: log-offs ---- */
-
-static void on_logged_off(void *context, const struct message *m, int fd)
-{
-	struct scheduler *s = context;
-	struct entry *e = roster_by_name(&s->roster, m->account);
-
-	(void)fd;
-	if (e)
-		roster_wake(e);
-}
-
-/* It could not say: this one is asked about again. */
-static void on_failed(void *context, const struct message *m, int fd)
-{
-	(void)context;
-	(void)fd;
-	log_warning(NULL, "interceptor", "error=\"%.*s\"", STR_ARG(m->text));
-}
-
-static const struct message_row interceptor_rows[] = {
-	{ MESSAGE_LOGGED_OFF, false, on_logged_off },
-	{ MESSAGE_FAILED, false, on_failed },
-};
-
-static void hang_up(struct scheduler *s)
-{
-	channel_close(&s->interceptor);
-	for (struct entry *e = s->roster.first; e; e = e->next)
-		e->is_awaited = false;
-}
-
-static void on_interceptor(void *context, struct channel *c, struct packet *p)
-{
-	struct error err;
-
-	(void)c;
-	if (message_handle(interceptor_rows,
-		    sizeof(interceptor_rows) / sizeof(interceptor_rows[0]), p, context,
-		    &err) == 0)
-		return;
-	log_error(NULL, "interceptor", "error=\"%s\"", err.text);
-	hang_up(context);
-}
-
-static void on_interceptor_lost(void *context, struct channel *c, int code)
-{
-	(void)c;
-	(void)code;
-	hang_up(context);
-}
-
-static const struct channel_ops interceptor_ops = {
-	.message = on_interceptor, .lost = on_interceptor_lost, .bytes_max = QUEUE_MAX
-};
-
-static bool call_interceptor(struct scheduler *s)
-{
-	char path[PATH_MAX];
-	CLEANUP(fd_closep) int fd = -1;
-
-	if (channel_is_open(&s->interceptor))
-		return true;
-	if (settings_run_path(s->settings, INTERCEPTOR_SOCKET, path, sizeof(path)) < 0)
-		return false;
-	fd = ipc_connect(path, NULL);
-	if (fd < 0 ||
-		channel_open(&s->interceptor, &s->loop, fd, &interceptor_ops, s) < 0)
-		return false;
-	(void)fd_steal(&fd);
-	return true;
-}
-
-/* While it does not run nobody's session lasts, but it knows best: it is asked when it is
-   back. */
-static void await_parked(struct scheduler *s)
-{
-	uint64_t now = clock_wall_ms();
-
-	for (struct entry *e = s->roster.first; e; e = e->next) {
-		struct message m = { .type = MESSAGE_AWAIT_LOGOFF,
-			.account = str_from(e->name) };
-
-		if (e->state != ENTRY_PARKED || e->is_held)
-			continue;
-		if (e->forced_at && now >= e->forced_at) {
-			roster_wake(e);
-			continue;
-		}
-		if (e->is_awaited)
-			continue;
-		if (!call_interceptor(s))
-			return;
-		e->is_awaited = message_send(&s->interceptor, &m, -1) == 0;
-	}
-}
 
 /* ---- processes ---- */
 
@@ -348,9 +254,27 @@ static int each_work(void *context, const struct account *a)
 			seen->left[seen->n_left++] = a->id;
 		return 0;
 	}
+	/* one that is busy is finished: its user waits */
+	if (seen->scheduler->is_paused && a->route != ROUTE_BUSY)
+		return 0;
 	/* one without a password waits for a login that shows it */
 	return a->has_password ? roster_want(&seen->scheduler->roster, a->id, a->name)
 	                       : 0;
+}
+
+static void look_whether_paused(struct scheduler *s)
+{
+	uint64_t since;
+	struct error err;
+
+	if (registry_paused(s->registry, &since, &err) < 0) {
+		log_error(NULL, "look", "%s", err.text);
+		return; /* as it was */
+	}
+	if (s->is_paused != (since != 0))
+		log_info(NULL, since ? "paused" : "resumed", "running=%u",
+			s->roster.running);
+	s->is_paused = since != 0;
 }
 
 static void look(struct scheduler *s)
@@ -358,6 +282,7 @@ static void look(struct scheduler *s)
 	struct observation seen = { .scheduler = s, .now = clock_wall_ms() };
 	struct error err;
 
+	look_whether_paused(s);
 	roster_look_begin(&s->roster);
 	if (registry_each_work(s->registry, seen.now, each_work, &seen, &err) < 0) {
 		log_error(NULL, "look", "%s", err.text);
@@ -388,10 +313,12 @@ static void step(struct scheduler *s)
 		release_held(s);
 		plan_look(s, now);
 	}
-	await_parked(s);
+	logoffs_await(&s->logoffs);
 	start_due(s);
-	sweeps_step(&s->sweeps,
-		roster_places(&s->roster, s->settings->limits.transfers, now), now);
+	if (!s->is_paused)
+		sweeps_step(&s->sweeps,
+			roster_places(&s->roster, s->settings->limits.transfers, now),
+			now);
 }
 
 static void on_tick(void *context)
@@ -559,7 +486,7 @@ static void end(struct scheduler *s)
 {
 	end_runners(s);
 	sweeps_end(&s->sweeps);
-	hang_up(s);
+	logoffs_close(&s->logoffs);
 	while (!LIST_EMPTY(&s->callers))
 		caller_free(LIST_FIRST(&s->callers));
 	channel_listener_close(&s->listener);
@@ -580,6 +507,7 @@ int scheduler_run(const struct settings *settings)
 	if (r == 0)
 		r = open_registry(&s, &err);
 	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
+	logoffs_init(&s.logoffs, settings, &s.roster, &s.loop);
 	if (r == 0)
 		r = movers_open(&s.movers, settings, &err);
 	if (r == 0)

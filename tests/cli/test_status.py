@@ -55,6 +55,16 @@ def test_exit_code(house):
     expect(house.command("status").returncode == 0, "without it")
 
 
+def test_paused(house):
+    house.tool("capture", "alice", "secret")
+    silent(house, "paused")
+    house.good("transfer", "--pause")
+    says(house, "all transfers are paused", "mailferry transfer --resume")
+    house.good("transfer", "--pause")
+    house.good("transfer", "--resume")
+    silent(house, "paused")
+
+
 def test_source_is_away(house):
     listener = everything_runs(house)
     silent(house, "is away")

@@ -26,7 +26,7 @@ def decode(data):
     _, kind, number, _ = HEAD.unpack_from(data)
     size = struct.unpack_from(">I", data, HEAD.size)[0]
     start = HEAD.size + 4
-    return TYPES[kind], data[start:start + size], number
+    return TYPES[kind] if kind < len(TYPES) else str(kind), data[start:start + size], number
 
 
 class FakeInterceptor(Listener):

@@ -68,6 +68,7 @@ class MiniServer(Server):
         self.namespace = '(("" "/")) NIL NIL'
         self.turns = []  # of each command: how often the client spoke after it was spoken to
         self.rows = 0  # of listings
+        self.hangs = None  # an event that bodies of a megabyte and more wait for
         super().__init__(port, listener)
 
     def serve(self, connection):
@@ -244,6 +245,11 @@ class ImapSession(Session):
                 self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body))
                 self.connection.sendall(body[:len(body) // 2])
                 raise EOFError
+        if self.server.hangs and len(body) > 1_000_000:
+            self.connection.sendall(head.encode() + b" BODY[] {%d}\r\n" % len(body))
+            self.server.hangs.wait()
+            self.connection.sendall(body + b")\r\n")
+            return
         self.emit(kind, head.encode() + b" BODY[] {%d}\r\n" % len(body) + body + b")\r\n")
 
     def do_UID_SEARCH(self, arguments):  # pylint: disable=C0103

@@ -322,6 +322,58 @@ def the_scheduler(world):
     world.arrived()
 
 
+def command(world, *arguments):
+    program = os.path.join(os.path.dirname(PROGRAM), "mailferry")
+    return subprocess.run([program, *arguments, "-c", world.config], check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=world.environment())
+
+
+def pauses(world, lines):
+    """In the middle of a copy, and what is here stays; parked, a log-off starts nothing."""
+    wait_until("the first body", lambda: any("BODY.PEEK" in c for c in world.server.commands))
+    equal(command(world, "transfer", "--pause").returncode, 0, "--pause")
+    wait_until("its end", lambda: any(" paused " in x for x in lines) and
+               any("makes-way" in x for x in lines))
+    world.server.hangs.set()
+    time.sleep(0.5)
+    equal(world.state(), "source/copying", "it does not go on")
+    equal(sum(" begin " in x for x in lines), 1, "processes")
+    done = command(world, "transfer", "alice", "--wait")
+    true(done.returncode == 1 and "--resume" in done.stdout, done.stdout)
+    true("paused" in command(world, "transfer", "alice").stdout, "said")
+    equal(command(world, "transfer", "--resume").returncode, 0, "--resume")
+    wait_until("the copy", lambda: world.state() == "source/catching-up")
+    equal(command(world, "transfer", "--pause").returncode, 0, "--pause again")
+    world.interceptor.log_off(b"alice")
+    time.sleep(0.5)
+    equal(world.state(), "source/catching-up", "while it is paused")
+    equal(command(world, "transfer", "--resume").returncode, 0, "--resume again")
+
+
+@case
+def all_are_paused(world):
+    world.interceptor.logged_in.add(b"alice")
+    world.server.folders["INBOX"].add(90, b"x" * 3_000_000 + b"\r\n")
+    world.server.hangs = threading.Event()  # in the middle of that one
+    scheduler = subprocess.Popen([PROGRAM, "-c", world.config], env=world.environment(),
+                                 stderr=subprocess.PIPE, text=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(scheduler.stderr), daemon=True)
+    reader.start()
+    try:
+        pauses(world, lines)
+        wait_until("the switch", lambda: world.state() == "local/done")
+    finally:
+        scheduler.terminate()
+        equal(scheduler.wait(10), 0, "exit code")
+        reader.join()
+    true(not any("Sanitizer" in x for x in lines), "".join(lines))
+    world.arrived()
+    for arguments in (["--pause", "--resume"], ["--pause", "alice"], []):
+        equal(command(world, "transfer", *arguments).returncode, 2, f"exit code of {arguments}")
+
+
 @case
 def the_scheduler_is_killed(world):
     """Its processes end with it."""

@@ -295,13 +295,13 @@ static bool is_synced(const struct job *j, uint64_t now)
 static int step_switch(struct job *j, enum step *next)
 {
 	uint64_t now = clock_monotonic_ms();
-	int r = 0;
+	int r = job_check_wanted(j);
 
 	if (j->is_connected &&
 		now - j->connected_at > FRESH_MS + FRESH_TIMES * j->connect_ms)
 		job_disconnect(j);
 	/* a maildrop only after the sessions that must end have ended */
-	if (!(job_is_exclusive(j) && j->is_forced) && !is_synced(j, now))
+	if (r == 0 && !(job_is_exclusive(j) && j->is_forced) && !is_synced(j, now))
 		r = catch_up(j);
 	if (r == 0 && !(job_is_exclusive(j) && j->is_forced))
 		r = passwords_try_others(j);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "registry/pause.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
 #include "users/folders.h"
@@ -233,6 +234,15 @@ void job_close(struct job *j)
 
 /* ---- now and then ---- */
 
+/* What is here stays, and the next process goes on with it. */
+static int check_paused(struct job *j)
+{
+	uint64_t since = 0;
+
+	(void)registry_paused(j->registry, &since, NULL);
+	return since ? error_set(&j->err, -EINTR, "transfers are paused") : 0;
+}
+
 /* Only what may have changed since; the strings stay. */
 int job_check_wanted(struct job *j)
 {
@@ -248,7 +258,7 @@ int job_check_wanted(struct job *j)
 		 (now.pin == PIN_SOURCE && now.route == ROUTE_SOURCE))
 		r = error_set(&j->err, -ECANCELED, "cancelled");
 	arena_fini(&arena);
-	return r;
+	return r || j->is_busy ? r : check_paused(j);
 }
 
 static void tell_progress(struct job *j)

@@ -80,6 +80,7 @@ int job_event_is_over(struct job *j, enum account_event event, struct str detail
 int job_begin_copy(struct job *j);
 /* Tells the interceptor that the route is another one; it need not be there. */
 void job_route_changed(struct job *j);
+/* -ECANCELED as above; -EINTR: transfers are paused. */
 int job_check_wanted(struct job *j);
 int job_tick(void *context);
 int job_pause(struct job *j, unsigned ms);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_LOGOFFS_H
+#define TRANSFER_LOGOFFS_H
+/* Asks the interceptor when the users of parked accounts have logged off, and wakes those
+   accounts. */
+#include "event/channel.h"
+#include "settings/settings.h"
+#include "transfer/roster.h"
+
+struct logoffs {
+	const struct settings *settings;
+	struct roster *roster;
+	struct loop *loop;
+	struct channel interceptor;
+};
+
+void logoffs_init(struct logoffs *l, const struct settings *settings,
+	struct roster *roster, struct loop *loop);
+/* Now and then: asks about those that were not asked about; wakes those whose time has
+   come, whoever is logged in. */
+void logoffs_await(struct logoffs *l);
+void logoffs_close(struct logoffs *l); /* may be called twice */
+
+#endif
