@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.harness import World, case, equal, main, registry, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 KILLS = 12
@@ -122,6 +122,59 @@ def killed_at_any_moment_nothing_is_doubled_or_lost(world):
     for token in tokens:
         equal(len(world.found(user, token)), 1, token)
     equal([f["messages"] for f in swept["folders"]], [len(tokens)], "of INBOX")
+
+
+@case
+def a_password_that_the_source_refuses(world):
+    """It goes on opening the mailbox here, and the source is not asked again and again."""
+    user = world.user(5)
+    world.move(user)
+    password = world.password(user)
+    world.server.add_user(user, "another one")
+    world.mail(user, "unseen")
+    swept = wait_until("a refusal", lambda: _refused(world, user), 60, 0.2)
+    true("Authentication failed" in swept["error"], swept["error"])
+    true(swept["next_at"] - time.time() * 1000 > 5 * 3600_000, "the next look is hours away")
+    equal(swept["messages"], 0, "messages")
+    refused = _refusals(world, user)
+    true(refused, "the source was asked")
+    time.sleep(4)  # four intervals
+    equal(_refusals(world, user), refused, "asked again")
+    equal(registry(world, "SELECT count(*) FROM password p JOIN account a ON a.id = p.account"
+                          " WHERE a.name = ? AND p.refused_at <> 0", (user,))[0][0], 0,
+          "passwords that open it no more")
+    client = world.imap(user)
+    true(b" OK " in client.login(user, password), "it opens the mailbox here")
+    client.logout()
+    rows = [r for r in world.ferry.json("report")["swept"] if r["account"] == user]
+    true("Authentication failed" in rows[0]["why"], rows)
+
+
+def _refused(world, user):
+    swept = world.ferry.account(user)["swept"]
+    return swept if swept and swept["error"] else None
+
+
+def _refusals(world, user):
+    return len([line for line in world.server.log_text().splitlines()
+                if "auth failed" in line and f"user=<{user}>" in line])
+
+
+@case
+def at_retire_it_stops(world):
+    user = world.user(5)
+    world.move(user)
+    world.mail(user, "before")
+    world.wait_swept(user, 1)
+    world.ferry.ok("retire", "--yes", "--force")
+    time.sleep(2)  # one that had begun
+    logins = len(world.server.logins(user))
+    world.mail(user, "after")
+    time.sleep(4)
+    equal(len(world.server.logins(user)), logins, "logins at the source")
+    equal(world.ferry.account(user)["swept"]["messages"], 1, "swept")
+    world.ferry.ok("retire", "--undo", "--yes")
+    world.wait_swept(user, 2)
 
 
 if __name__ == "__main__":
