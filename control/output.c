@@ -239,6 +239,8 @@ void output_list(const struct column *columns, size_t n, const void *row, FILE *
 			continue;
 		buf_clear(&value);
 		(void)kinds[columns[i].kind].text(&value, &columns[i], row);
+		if (!buf_len(&value)) /* there is nothing to say */
+			continue;
 		(void)fprintf(
 			to, "%-18s %.*s\n", columns[i].title, STR_ARG(buf_view(&value)));
 	}

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "database/internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -219,6 +220,9 @@ int query_begin(struct database *d, unsigned statement, const struct sql_value *
 
 	*ret = (struct query){ .database = d };
 	rc = prepare(d, statement, ret);
+	/* a missing one would be NULL, silently: a bug of ours */
+	assert(rc != SQLITE_OK ||
+		(size_t)sqlite3_bind_parameter_count(ret->statement) == n_values);
 	for (size_t i = 0; i < n_values && rc == SQLITE_OK; i++)
 		rc = bind(ret->statement, (int)i + 1, &values[i]);
 	return rc == SQLITE_OK ? 0 : database_error(d, rc, err);
