@@ -127,6 +127,8 @@ static void look(struct admission *a)
 	enum load_reason before = a->reason;
 
 	load_look(&a->load, &a->view);
+	load_look_at_queues(
+		&a->load, RULES_QUEUE_FIRST, (uint16_t)a->n_queues, &a->queued);
 	interceptor_ask(a);
 	a->reason = load_judge(&a->view, before);
 	a->judge.is_full = a->reason != LOAD_ROOM;

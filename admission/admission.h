@@ -33,6 +33,7 @@ struct admission {
 	struct judge judge;
 	struct load load;
 	struct load_view view;
+	struct queue_state queued;
 	enum load_reason reason;
 	uint64_t left_before; /* judged so when that reason was last told of */
 	struct channel interceptor;

@@ -13,7 +13,7 @@
 
 #define SOCKET_MODE 0600
 #define QUEUE_BYTES 65536 /* all alarms */
-#define ANSWER_MAX 512
+#define ANSWER_MAX 1024
 
 struct client {
 	struct channel channel;
@@ -61,11 +61,16 @@ static void ask_judged(void *context, const struct message *m, int fd)
 		",\"lost\":%" PRIu64 ",\"diverted\":%" PRIu64 ",\"refused\":%" PRIu64
 		",\"left\":%" PRIu64 ",\"load\":\"%s\",\"sessions\":%" PRIu64
 		",\"accepted\":%" PRIu64 ",\"blocked\":%s,\"waiting\":%" PRIu32
-		",\"backlog\":%" PRIu32 "}",
+		",\"backlog\":%" PRIu32 ",\"queue_waiting\":%" PRIu64
+		",\"queue_longest\":%" PRIu64
+		",\"queue_limit\":%u,\"queue_dropped\":%" PRIu64
+		",\"queue_offered\":%" PRIu64 ",\"queue_overruns\":%" PRIu64 "}",
 		a->n_queues, packets, batches, lost, a->judge.counts[JUDGE_DIVERT],
 		a->judge.counts[JUDGE_REFUSE], a->judge.counts[JUDGE_LEAVE],
 		load_reason_name(a->reason), a->view.sessions, a->accepted,
-		a->reach.is_blocked ? "true" : "false", a->view.waiting, a->view.backlog);
+		a->reach.is_blocked ? "true" : "false", a->view.waiting, a->view.backlog,
+		a->queued.waiting, a->queued.longest, QUEUE_LENGTH_MAX, a->queued.dropped,
+		a->queued.offered, queue_state_overruns(&a->queued, packets));
 	answer.payload = str_from(text);
 	tell(c, &answer);
 }

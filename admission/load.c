@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MEMINFO_MAX 4096
+#define QUEUES_FILE "/proc/self/net/netfilter/nfnetlink_queue"
 #define REQUEST_MAX 256
 #define MEMORY_FULL 3 /* percent that are still free */
 #define MEMORY_ROOM 5
@@ -105,7 +105,7 @@ bool load_read_memory(struct str text, uint64_t *ret_free_kib, uint64_t *ret_all
 
 static void look_at_memory(const struct load *l, struct load_view *view)
 {
-	char text[MEMINFO_MAX];
+	char text[LOAD_FILE_MAX];
 	ssize_t n = pread(l->meminfo, text, sizeof(text), 0);
 
 	if (n > 0)
@@ -182,12 +182,14 @@ int load_open(struct load *l, const struct settings *settings, struct error *err
 	l->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	if (l->meminfo < 0)
 		return error_errno(err, -errno, "cannot open /proc/meminfo");
+	l->queues = open(QUEUES_FILE, O_RDONLY | O_CLOEXEC);
 	return netlink_open(NETLINK_SOCK_DIAG, &l->diag, err);
 }
 
 void load_close(struct load *l)
 {
 	fd_closep(&l->meminfo);
+	fd_closep(&l->queues);
 	netlink_close(&l->diag);
 }
 
@@ -195,4 +197,14 @@ void load_look(struct load *l, struct load_view *view)
 {
 	look_at_memory(l, view);
 	look_at_listeners(l, view);
+}
+
+void load_look_at_queues(
+	const struct load *l, uint16_t first, uint16_t n, struct queue_state *state)
+{
+	char text[LOAD_FILE_MAX];
+	ssize_t len = l->queues < 0 ? -1 : pread(l->queues, text, sizeof(text), 0);
+
+	if (len > 0)
+		(void)queue_state_read(str_of(text, (size_t)len), first, n, state);
 }

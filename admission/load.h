@@ -12,6 +12,7 @@
  *
  * Each has a mark at which it is full, and a lower one at which it has room again.
  */
+#include "admission/queue_state.h"
 #include "base/error.h"
 #include "settings/settings.h"
 
@@ -40,9 +41,13 @@ struct load_view {
 enum load_reason load_judge(const struct load_view *view, enum load_reason before);
 const char *load_reason_name(enum load_reason reason); /* "accept queue full" */
 
+/* What is read of a file of /proc. */
+#define LOAD_FILE_MAX 4096
+
 struct load {
 	const struct settings *settings;
 	int meminfo;             /* /proc/meminfo, opened before the sandbox */
+	int queues;              /* nfnetlink_queue's file, likewise; -1: there is none */
 	struct mnl_socket *diag; /* sock_diag */
 };
 
@@ -50,6 +55,10 @@ int load_open(struct load *l, const struct settings *settings, struct error *err
 void load_close(struct load *l);
 /* Fills in what the kernel says; what cannot be read stays as it was. */
 void load_look(struct load *l, struct load_view *view);
+
+/* The same of our queues: n from `first` on. */
+void load_look_at_queues(
+	const struct load *l, uint16_t first, uint16_t n, struct queue_state *state);
 
 /* From the text of /proc/meminfo. false: it has not both numbers. */
 bool load_read_memory(struct str text, uint64_t *ret_free_kib, uint64_t *ret_all_kib);

@@ -12,11 +12,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define HEAD_BYTES 128   /* of each packet: IPv6 with two extensions, and TCP */
-#define LENGTH_MAX 8192  /* packets in the queue: a third of a second at 20,000/s */
-#define TURN_PACKETS 128 /* then others have their turn */
-#define MESSAGE_MAX 1024 /* of one packet, its attributes included */
-#define VERDICT_MAX 64   /* one verdict as a message: 40 bytes */
+#define HEAD_BYTES 128          /* of each packet: IPv6 with two extensions, and TCP */
+#define TURN_PACKETS 128        /* then others have their turn */
+#define MESSAGE_MAX 1024        /* of one packet, its attributes included */
+#define VERDICT_MAX 64          /* one verdict as a message: 40 bytes */
 #define RECEIVE_BYTES (8 << 20) /* a kilobyte and a half for each packet, as accounted */
 
 struct waiting {
@@ -60,7 +59,7 @@ static int set_parameters(struct queue *q)
 	struct nlmsghdr *m = nfq_nlmsg_put(bytes, NFQNL_MSG_CONFIG, q->number);
 
 	nfq_nlmsg_cfg_put_params(m, NFQNL_COPY_PACKET, HEAD_BYTES);
-	nfq_nlmsg_cfg_put_qmaxlen(m, LENGTH_MAX);
+	nfq_nlmsg_cfg_put_qmaxlen(m, QUEUE_LENGTH_MAX);
 	mnl_attr_put_u32(m, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_FAIL_OPEN));
 	mnl_attr_put_u32(m, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
 	return configure(q, m);

@@ -17,6 +17,8 @@
 /* The packet's first bytes; returns its new mark. */
 typedef uint32_t queue_judge_fn(void *context, struct str packet, uint32_t mark);
 
+#define QUEUE_LENGTH_MAX 8192 /* packets: a third of a second at 20,000/s */
+
 struct queue {
 	struct mnl_socket *socket; /* NULL: closed */
 	uint16_t number;

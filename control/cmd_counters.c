@@ -3,6 +3,7 @@
 #include "control/control.h"
 #include "control/counters_view.h"
 #include "control/counts_keep.h"
+#include "control/judged.h"
 #include "control/output.h"
 #include "control/rights.h"
 #include "control/since.h"
@@ -168,6 +169,19 @@ static int show_total(struct control *c)
 	return code < 0 ? code : print_counts(c, counts, n);
 }
 
+/* Of new connections that wait to be judged; --json of `status` has it. */
+static void print_queue(const struct control *c)
+{
+	json_t *judged = judged_ask(&c->settings);
+
+	if (judged) {
+		(void)fputs("new connections: ", stdout);
+		judged_print_queue(judged, stdout);
+		(void)putchar('\n');
+	}
+	json_decref(judged);
+}
+
 static int read_times(struct control *c, enum count_span *ret_period, uint64_t *ret_since)
 {
 	if (c->by && !c->since)
@@ -197,5 +211,7 @@ enum exit_code cmd_counters(struct control *c)
 		code = views_run(&view, 1, "", &c->err);
 	else if (code == 0)
 		code = c->since ? show_past(c, period, since) : show_total(c);
+	if (code == 0 && !c->watch && !c->json && !c->since)
+		print_queue(c);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -2,6 +2,8 @@
 /* mailferry status: one screen. */
 #include "control/status.h"
 
+#include "control/judged.h"
+
 #include <errno.h>
 #include <inttypes.h>
 
@@ -202,11 +204,6 @@ static void print_unseen(const struct status *s)
 			n - UNSEEN_SHOWN_MAX);
 }
 
-static uint64_t judged(const struct status *s, const char *what)
-{
-	return (uint64_t)json_integer_value(json_object_get(s->admission, what));
-}
-
 static void print_admission(const struct status *s)
 {
 	const char *load = json_string_value(json_object_get(s->admission, "load"));
@@ -215,9 +212,13 @@ static void print_admission(const struct status *s)
 		return;
 	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64 " accepted, %" PRIu64
 		     " refused, %" PRIu64 " left to the fail mode; ",
-		judged(s, "diverted"), judged(s, "accepted"), judged(s, "refused"),
-		judged(s, "left"));
+		judged_number(s->admission, "diverted"),
+		judged_number(s->admission, "accepted"),
+		judged_number(s->admission, "refused"),
+		judged_number(s->admission, "left"));
 	output_clean(str_from(load), stdout);
+	(void)fputs("\nqueue       ", stdout);
+	judged_print_queue(s->admission, stdout);
 	(void)putchar('\n');
 }
 

@@ -3,13 +3,13 @@
 
 #include "control/events.h"
 #include "control/flows.h"
+#include "control/judged.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/trouble.h"
 #include "control/unseen_view.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "messages/ask.h"
 #include "registry/retire.h"
 
@@ -296,20 +296,6 @@ static void gather_flows(struct control *c, struct status *s)
 	json_decref(flows);
 }
 
-static void gather_admission(struct control *c, struct status *s)
-{
-	struct message question = { .type = MESSAGE_JUDGED }, answer;
-	char bytes[IPC_MESSAGE_MAX];
-	CLEANUP(fd_closep) int fd = -1;
-
-	if (s->runs[STATUS_ADMISSION])
-		fd = ask_begin(c->settings.run_dir, ADMISSION_SOCKET, &question, NULL);
-	if (fd >= 0 && ask_receive(fd, bytes, &ask_patience, &answer, NULL) == 0 &&
-		answer.type == MESSAGE_JUDGED_IS)
-		s->admission =
-			json_loadb(answer.payload.ptr, answer.payload.len, 0, NULL);
-}
-
 int status_gather(struct control *c, struct status *ret)
 {
 	struct status s = { .attention = json_array(),
@@ -338,7 +324,8 @@ int status_gather(struct control *c, struct status *ret)
 	gather_features(c, &s);
 	gather_events(c, &s);
 	gather_flows(c, &s);
-	gather_admission(c, &s);
+	if (s.runs[STATUS_ADMISSION])
+		s.admission = judged_ask(&c->settings);
 	*ret = s;
 	return 0;
 }

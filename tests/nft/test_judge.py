@@ -153,6 +153,9 @@ def test_judged_and_diverted(lab):
                         assert goes(lab, ours, there, family, source) == "diverted"
         judged = judge.judged()
         assert judged["diverted"] == judged["packets"] == 20, judged
+        # as the kernel itself tells of the queues
+        judge.until(lambda judged: judged["queue_offered"] == 20 and not judged["queue_waiting"])
+        assert (judged["queue_limit"], judged["queue_overruns"]) == (8192, 0), judged
         assert not judged["refused"] and not judged["left"] and judged["load"] == "room", judged
         # what a prefix decides does not come to the queue
         lab.rules("install", *CLOSED, "admit=0.0.0.0/0=direct", f"queue=xt:{queues}")

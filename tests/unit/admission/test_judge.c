@@ -240,6 +240,28 @@ static void test_reach(void **state)
 	}
 }
 
+static void test_queues(void **state)
+{
+	struct queue_state s = { .longest = 5 };
+
+	(void)state;
+	assert_true(queue_state_read(
+		STR_LIT("    7      1     99 2   128     0     0      500  1\n"
+			"19782   4711      3 2   128     1     2      100  1\n"
+			"19783   4712     12 2   128     0     0       20  1\n"
+			"19784   4713    400 2   128     9     9     9999  1\n"),
+		19782, 2, &s));
+	assert_int_equal(s.waiting, 15);
+	assert_int_equal(s.longest, 12);
+	assert_int_equal(s.dropped, 3);
+	assert_int_equal(s.offered, 120);
+	assert_int_equal(queue_state_overruns(&s, 100), 5);
+	assert_int_equal(queue_state_overruns(&s, 106), 0); /* read at another moment */
+	assert_false(queue_state_read(STR_LIT("19782 x\n\n"), 19782, 2, &s));
+	assert_false(queue_state_read(STR_LIT(""), 19782, 2, &s));
+	assert_int_equal(s.longest, 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_reach),
 	};
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "admission/queue_state.h"
+
+/* A line: number, portid, waiting, copy mode, copy range, dropped, dropped because our
+   socket had no room, the last packet's id, 1; padded by spaces. */
+enum {
+	NUMBER,
+	PORTID,
+	WAITING,
+	COPY_MODE,
+	COPY_RANGE,
+	DROPPED,
+	USER_DROPPED,
+	LAST_ID,
+	FIELDS
+};
+
+static bool read_line(struct str line, uint64_t fields[static FIELDS])
+{
+	for (int i = 0; i < FIELDS; i++) {
+		while (line.len && line.ptr[0] == ' ')
+			line = str_skip(line, 1);
+		if (!str_to_u64(str_take(line, str_index(line, ' ')), &fields[i]))
+			return false;
+		line = str_skip(line, str_index(line, ' '));
+	}
+	return true;
+}
+
+bool queue_state_read(
+	struct str text, uint16_t first, uint16_t n, struct queue_state *state)
+{
+	struct queue_state s = { .longest = state->longest };
+	bool any = false;
+
+	while (text.len) {
+		uint64_t fields[FIELDS];
+
+		if (!read_line(str_split(&text, '\n'), fields) ||
+			fields[NUMBER] < first || fields[NUMBER] >= (uint64_t)first + n)
+			continue;
+		any = true;
+		s.waiting += fields[WAITING];
+		s.dropped += fields[DROPPED] + fields[USER_DROPPED];
+		s.offered += fields[LAST_ID];
+		if (fields[WAITING] > s.longest)
+			s.longest = fields[WAITING];
+	}
+	if (any)
+		*state = s;
+	return any;
+}
+
+uint64_t queue_state_overruns(const struct queue_state *state, uint64_t judged)
+{
+	uint64_t known = judged + state->waiting;
+
+	return state->offered > known ? state->offered - known : 0;
+}
