@@ -87,18 +87,22 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 {
 	int fd = s->connects_to_relay ? smart_host_connect(h->settings)
 	                              : open_source(worker_of(h), s);
+	struct stream *stream;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = stream_plain_new(&worker_of(h)->loop, fd, ret);
-	if (r < 0)
+	r = stream_plain_new(&worker_of(h)->loop, fd, &stream);
+	if (r < 0) {
 		close(fd);
-	if (r < 0 || s->is_unseen || s->connects_in_clear)
 		return r;
-	r = secure(h, s, ret);
+	}
+	if (!s->is_unseen && !s->connects_in_clear)
+		r = secure(h, s, &stream);
 	if (r < 0)
-		stream_free(*ret);
+		stream_free(stream);
+	else
+		*ret = stream;
 	return r;
 }
 
