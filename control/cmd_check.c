@@ -39,8 +39,9 @@ static void check_smart_host(struct control *c, struct findings *f)
 			c->settings.smart_host, c->err.text);
 	else
 		finding(f, v.has_auth ? FINDING_NOTE : FINDING_OK, "smtp", "smart host",
-			"%s answers%s%s", c->settings.smart_host,
-			v.is_secure ? " inside TLS" : "",
+			"%s answers%s%s%s%s", c->settings.smart_host,
+			v.is_secure ? " inside TLS" : "", *v.pin ? ", with the key " : "",
+			v.pin,
 			v.has_auth
 				? " and offers logins; we never log in there (no password "
 				  "of it is kept here): it must take mail from this "

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "source/smart_host.h"
+#include "tls/stream_tls.h"
 #include "wire/smtp/reply.h"
 
 #include <errno.h>
@@ -16,6 +17,14 @@ static int refuses(const struct smtp_reply *reply, struct error *err)
 {
 	return error_set(err, -ECONNREFUSED, "it says %.*s",
 		STR_ARG(str_trim(str_take(reply->bytes, 200))));
+}
+
+static void take_pin(SSL *ssl, struct smart_host_view *ret)
+{
+	unsigned char pin[TLS_PIN_SIZE];
+
+	if (ssl && tls_peer_pin(ssl, pin))
+		pin_text(pin, ret->pin);
 }
 
 static int converse(struct smtp_talk *t, const struct smart_host *h,
@@ -40,6 +49,7 @@ static int converse(struct smtp_talk *t, const struct smart_host *h,
 	if (r == 0) {
 		ret->has_auth = smtp_ehlo_has(reply.bytes, STR_LIT("AUTH"), &args);
 		ret->is_secure = smart_host_has_tls(h);
+		take_pin(stream_tls_ssl(t->stream), ret);
 		(void)smtp_talk_say(t, STR_LIT("QUIT\r\n"));
 	}
 	return r;
@@ -66,7 +76,7 @@ static int reach(struct smtp_talk *t, struct source_tls *tls, const struct setti
 	return smart_host_wrap(tls, s, &t->stream, err);
 }
 
-int smart_host_probe(const struct settings *s, unsigned patience_ms,
+static int probe(const struct settings *s, unsigned patience_ms,
 	struct smart_host_view *ret, struct error *err)
 {
 	struct smtp_talk t = { .end = clock_monotonic_ms() + patience_ms };
@@ -93,5 +103,30 @@ int smart_host_probe(const struct settings *s, unsigned patience_ms,
 	buf_fini(&t.in);
 	stream_free(t.stream);
 	source_tls_fini(&tls);
+	return r;
+}
+
+/* It could not be taken for the right one: which key does it show? */
+static void show_key(const struct settings *s, unsigned patience_ms, struct error *err)
+{
+	struct settings any = *s;
+	struct smart_host_view v;
+	struct error ignored;
+
+	any.smart_host_verify = SMART_HOST_VERIFY_NONE;
+	if (probe(&any, patience_ms, &v, &ignored) == 0 && *v.pin)
+		(void)error_set(err, err->code,
+			"it shows the key %s, which is not `smart_host_pin`; if that is "
+			"its key, set smart_host_pin = \"%s\"",
+			v.pin, v.pin);
+}
+
+int smart_host_probe(const struct settings *s, unsigned patience_ms,
+	struct smart_host_view *ret, struct error *err)
+{
+	int r = probe(s, patience_ms, ret, err);
+
+	if (r < 0 && s->smart_host_verify == SMART_HOST_VERIFY_PIN)
+		show_key(s, patience_ms, err);
 	return r;
 }

@@ -19,7 +19,7 @@ static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
 static const char *const source_tls_choices[] = { "none", "starttls", "implicit",
 	"client", NULL };
 static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
-static const char *const smart_host_verify_choices[] = { "ca", "none", NULL };
+static const char *const smart_host_verify_choices[] = { "ca", "none", "pin", NULL };
 static const char *const log_level_choices[] = { "error", "warning", "info", "debug",
 	NULL };
 static const char *const log_target_choices[] = { "auto", "journal", "stderr", NULL };
@@ -38,8 +38,8 @@ _Static_assert(
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 _Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for each");
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
-_Static_assert(COUNT(smart_host_verify_choices) == SMART_HOST_VERIFY_NONE + 2,
-	"a name for each");
+_Static_assert(
+	COUNT(smart_host_verify_choices) == SMART_HOST_VERIFY_PIN + 2, "a name for each");
 _Static_assert(COUNT(log_level_choices) == LOG_LEVEL_DEBUG + 2, "a name for each");
 _Static_assert(COUNT(log_target_choices) == LOG_TARGET_STDERR + 2, "a name for each");
 _Static_assert(COUNT(version_choices) == TLS_VERSION_1_3 + 2, "a name for each");
@@ -181,7 +181,11 @@ static const struct option root_rows[] = {
 	{ "smart_host_verify", OPTION_CHOICE, ROOT(smart_host_verify), "ca",
 		.choices = smart_host_verify_choices,
 		.help = "by what we know the smart host when it is reached by TLS: a "
-			"certificate for its name by a known authority, or not at all" },
+			"certificate for its name by a known authority, not at all, or its "
+			"key (`smart_host_pin`)" },
+	{ "smart_host_pin", OPTION_TEXT, ROOT(smart_host_pin), "",
+		.help = "the key of the smart host, as `mailferry check` shows it: 64 "
+			"hexadecimal digits, SHA-256 of its public key" },
 	{ "mark_mask", OPTION_BITS, ROOT(mark_mask), "0x78000000", .least = 4,
 		.help = "the four bits of firewall marks that are ours: the lowest one "
 			"of connections, the others of packets and sockets. All other "

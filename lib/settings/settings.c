@@ -377,6 +377,7 @@ void settings_fini(struct settings *s)
 	free(s->source_moved_to);
 	free(s->smart_host);
 	free(s->smart_host_name);
+	free(s->smart_host_pin);
 	free(s->source_name);
 	free(s->tls.ciphers);
 	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {

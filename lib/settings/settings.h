@@ -57,7 +57,11 @@ enum source_verify {
 	SOURCE_VERIFY_COUNT /* while it is read: as `tls { source_verify }` says */
 };
 /* The certificate of a smart host that is reached by TLS. */
-enum smart_host_verify { SMART_HOST_VERIFY_CA, SMART_HOST_VERIFY_NONE };
+enum smart_host_verify {
+	SMART_HOST_VERIFY_CA,
+	SMART_HOST_VERIFY_NONE,
+	SMART_HOST_VERIFY_PIN
+};
 /* Places in the list of versions: "1.0" to "1.3". */
 enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
@@ -177,6 +181,7 @@ struct settings {
 	char *smart_host;      /* "" or smart_host.h */
 	char *smart_host_name; /* "" or as its certificate has it */
 	enum smart_host_verify smart_host_verify;
+	char *smart_host_pin;  /* "" or its key, as `check` shows it */
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 	enum source_leg source_leg;
 	bool source_leg_explicit; /* the admin wrote it; if not: source/leg.h */

@@ -38,9 +38,13 @@ int smart_host_connect(const struct settings *s)
 
 static int context_of(struct source_tls *t, const struct settings *s, struct error *err)
 {
+	static const enum tls_verify verifiers[] = {
+		[SMART_HOST_VERIFY_CA] = TLS_VERIFY_CA,
+		[SMART_HOST_VERIFY_NONE] = TLS_VERIFY_NONE,
+		[SMART_HOST_VERIFY_PIN] = TLS_VERIFY_PIN,
+	};
 	struct tls_client_policy policy = {
-		.verify = s->smart_host_verify == SMART_HOST_VERIFY_CA ? TLS_VERIFY_CA
-		                                                       : TLS_VERIFY_NONE,
+		.verify = verifiers[s->smart_host_verify],
 		.name = s->smart_host_name,
 		.authorities = t->authorities,
 		.min_version = TLS1_2_VERSION,
@@ -52,6 +56,11 @@ static int context_of(struct source_tls *t, const struct settings *s, struct err
 		return error_set(err, -EINVAL,
 			"the smart host's certificate cannot be verified without its "
 			"name: set `smart_host_name`, or `smart_host_verify = \"none\"`");
+	if (policy.verify == TLS_VERIFY_PIN &&
+		!pin_read(str_from(s->smart_host_pin), policy.pin))
+		return error_set(err, -ENOKEY,
+			"smart_host_verify = \"pin\" needs the smart host's key, 64 "
+			"hexadecimal digits: set `smart_host_pin`");
 	return tls_client_context(&policy, &t->smart_host, err);
 }
 

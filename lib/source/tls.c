@@ -28,7 +28,7 @@ static int hex_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-static bool read_pin(struct str text, unsigned char ret[static TLS_PIN_SIZE])
+bool pin_read(struct str text, unsigned char ret[static TLS_PIN_SIZE])
 {
 	if (text.len != (size_t)2 * TLS_PIN_SIZE)
 		return false;
@@ -53,7 +53,7 @@ int source_pin(struct registry *r, enum service_id service,
 
 	arena_init(&arena);
 	code = registry_fact(r, fact_name(service, name), &arena, &text, err);
-	if (code == 0 && !read_pin(text, ret))
+	if (code == 0 && !pin_read(text, ret))
 		code = error_set(err, -EBADMSG,
 			"the pin of %s in the registry is damaged",
 			service_name(service));

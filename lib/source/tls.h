@@ -41,6 +41,8 @@ int source_tls_wrap_for_tls(struct source_tls *t, const struct settings *s,
 const char *source_tls_name(const struct settings *s);
 
 #define PIN_TEXT_MAX (2 * TLS_PIN_SIZE + 1) /* hexadecimal */
+/* false: it is none. */
+bool pin_read(struct str text, unsigned char ret[static TLS_PIN_SIZE]);
 void pin_text(
 	const unsigned char pin[static TLS_PIN_SIZE], char ret[static PIN_TEXT_MAX]);
 /* -ENOENT: none is confirmed. */

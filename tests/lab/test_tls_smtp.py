@@ -379,6 +379,7 @@ def smart_hosts_of_all_kinds(world, user):
                       smart_host_name="other.example.net")
         relays_not(world, user)
         true("not one for `smart_host_name`" in smart_host_found(world, "problem"), "its name")
+        known_by_its_key(world, user)
         host.stop()
         true(any("smart host" in line and "is away" in line
                  for line in world.ferry.json("status")["attention"]), "it is away")
@@ -396,6 +397,22 @@ def smart_hosts_of_all_kinds(world, user):
         world.ferry.stop()
         world.ferry.settings = before
         world.ferry.start()
+
+
+def known_by_its_key(world, user):
+    """The same one: check shows the key, and no other is taken for it."""
+    key = key_fingerprint(world.lab.folder / "smart-host.pem").lower()
+    for pin in ("", "ab" * 32, "no key"):
+        world.ferry.write_config(smart_host_verify="pin", smart_host_pin=pin)
+        found = smart_host_found(world, "problem")
+        true(f'set smart_host_pin = "{key}"' in found, found)
+        if pin != "no key":
+            world.again()
+            relays_not(world, user)
+    world.again(smart_host_pin=key)
+    relays(world, user)
+    true(f"answers inside TLS, with the key {key}" in smart_host_found(world, "ok"), "the right one")
+    world.ferry.settings["smart_host_pin"] = ""
 
 
 def smart_host_found(world, level):

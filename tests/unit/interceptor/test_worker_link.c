@@ -3,6 +3,8 @@
    test is the master. */
 #include "worker_fixture.h"
 
+#include "interceptor/session/session.h"
+
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -239,6 +241,28 @@ static void test_nonsense(void **state)
 			fail_msg("row %zu", i);
 }
 
+/* A connection that cannot be put inside TLS is nobody's any more. */
+static void test_no_tls_to_the_smart_host(void **state)
+{
+	static char host[] = "smtps://127.0.0.1:9", none[] = "", wrong[] = "12";
+	static const enum smart_host_verify verifies[] = { SMART_HOST_VERIFY_CA,
+		SMART_HOST_VERIFY_PIN };
+	struct worker_test *b = *state;
+
+	b->settings.smart_host = host;
+	b->settings.smart_host_name = none;
+	b->settings.smart_host_pin = wrong;
+	for (size_t i = 0; i < ROWS(verifies); i++) {
+		struct session *s = worker_test_session(b, "carol");
+
+		b->settings.smart_host_verify = verifies[i];
+		s->connects_to_relay = true;
+		assert_true(session_connect(s) < 0);
+		assert_null(s->source);
+		session_free(s);
+	}
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, worker_test_setup, worker_test_teardown)
@@ -247,6 +271,7 @@ int main(void)
 		ROW(test_route_changed),
 		ROW(test_quiesce_while_busy),
 		ROW(test_unseen_while_busy),
+		ROW(test_no_tls_to_the_smart_host),
 		ROW(test_nonsense),
 	};
 

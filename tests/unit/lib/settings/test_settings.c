@@ -223,7 +223,8 @@ static void test_defaults(void **state)
 	"window = \"22:00-05:00\"\nfail = \"open\"\nworkers = 3\nsubaddress = \"+-\"\n"  \
 	"smart_host = \"smtps://[2001:db8::20]:465\"\n"                                  \
 	"smart_host_name = \"mx.example.net\"\n"                                         \
-	"smart_host_verify = \"none\"\n"                                                 \
+	"smart_host_verify = \"pin\"\n"                                                  \
+	"smart_host_pin = \"00ff\"\n"                                                    \
 	"smtp_policy = \"none\"\nsmtp_policy_ttl = 60\n"                                 \
 	"milter = {\"inet:127.0.0.1:11332\", \"inet:[::1]:1\", \"unix:/a b\"}\n"         \
 	"milter_default = \"accept\"\nmilter_content_timeout = 60\n"                     \
@@ -261,7 +262,8 @@ static void check_everything(const struct settings *s)
 	assert_int_equal(s->smtp_policy, SMTP_POLICY_NONE);
 	assert_string_equal(s->smart_host, "smtps://[2001:db8::20]:465");
 	assert_string_equal(s->smart_host_name, "mx.example.net");
-	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_NONE);
+	assert_int_equal(s->smart_host_verify, SMART_HOST_VERIFY_PIN);
+	assert_string_equal(s->smart_host_pin, "00ff");
 	assert_int_equal(s->smtp_policy_ttl_s, 60);
 	assert_int_equal(s->milters.n, 3);
 	assert_string_equal(s->milters.paths[1], "inet:[::1]:1");
