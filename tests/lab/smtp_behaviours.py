@@ -16,7 +16,7 @@ CHANGES = [
     (rb"id=[0-9A-Za-z]+-[0-9A-Za-z]+-[0-9A-Za-z]+", b"id=ID"),  # Exim
     (rb"\b[0-9a-f]{8} Message accepted", b"ID Message accepted"),  # OpenSMTPD
     (rb"\b[0-9A-Za-z]{14}(?= Message accepted)|(?<=2\.0\.0 )[0-9A-Za-z]{14}\b", b"ID"),  # Sendmail
-    (rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d+ [A-Z][a-z]+ \d+ [\d:]+ [+-]\d+( \(UTC\))?", b"DATE"),
+    (rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d+ [A-Z][a-z]+ \d+ [\d:]+ ([+-]\d+|GMT)( \(UTC\))?", b"DATE"),
     (rb"\[(?:IPv6:)?[0-9a-f.:]+\]|\b192\.0\.2\.\d+|\b198\.51\.100\.\d+", b"[ADDRESS]"),
 ]
 

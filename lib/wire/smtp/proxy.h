@@ -381,6 +381,7 @@ struct smtp_proxy {
 	uint64_t chunk;                           /* bytes that are still to come */
 	bool source_has_tls;                      /* it offered STARTTLS */
 	bool source_has_auth;
+	bool source_has_chunking;
 	uint64_t source_size_max;   /* of its SIZE; 0: not said */
 	struct smtp_slot held_mail; /* in RECALLING */
 	bool spares_source;         /* it was not told of a MAIL */

@@ -93,9 +93,17 @@ static enum smtp_proxy_action cmd_followed(struct smtp_proxy *p, const struct co
 	                                                 : cmd_refused(p, c);
 }
 
+/* What follows is commands to a source that does not know BDAT, and so it is to us. */
+static bool is_no_chunk(const struct smtp_proxy *p, enum smtp_verb verb)
+{
+	return verb == SMTP_BDAT && is_sources_alone(p) && !p->source_has_chunking;
+}
+
 /* Without the source it is answered as all others are. */
 static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct command *c)
 {
+	if (is_no_chunk(p, smtp_command(c->line).verb))
+		return relay_to_fail(p, c);
 	if ((is_sources_alone(p) && !p->offer->from_us) || !proxy_has_source(p))
 		return relay(p, c);
 	return refuse(p, "500 5.5.2 Command not recognized");
@@ -311,11 +319,6 @@ static const struct verb_row {
 	[SMTP_TO_BE_REFUSED] = { cmd_to_be_refused, ALONE },
 };
 
-static bool is_early_hello(enum smtp_verb verb)
-{
-	return verb == SMTP_GREETING || verb == SMTP_EHLO || verb == SMTP_HELO;
-}
-
 static bool awaits_ehlo(const struct smtp_pipeline *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -331,8 +334,8 @@ static bool may_be_hasty(
 {
 	return is_sources_alone(p) && p->pipeline.n < SMTP_SLOTS_MAX &&
 	       (verb != SMTP_RCPT || !awaits_ehlo(&p->pipeline)) &&
-	       verb_rows[verb].place == IN_LINE &&
-	       (verb_rows[last].place == IN_LINE || is_early_hello(last));
+	       verb_rows[verb].place != ALONE &&
+	       (verb_rows[last].place != ALONE || last == SMTP_GREETING);
 }
 
 /* What it means may depend on answers that are not there yet (RFC 2920, 3.1), and a
@@ -382,7 +385,7 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	if (!proxy_has_sender(&p->transaction) && !p->pipeline.n)
 		proxy_forget_transaction(p); /* what one that never began left */
 	parsed = smtp_command(c.line);
-	c.verb = parsed.verb;
+	c.verb = is_no_chunk(p, parsed.verb) ? SMTP_UNKNOWN : parsed.verb;
 	c.args = parsed.args;
 	if (c.verb == SMTP_MAIL && proxy_wants_renewal(p))
 		p->renewal = SMTP_RENEWAL_DUE;

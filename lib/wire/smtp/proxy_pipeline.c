@@ -50,7 +50,8 @@ static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 	p->client.esmtp = slot->verb == SMTP_EHLO;
 	p->client.must_greet = false;
 	if (slot->verb == SMTP_HELO)
-		p->client.offered_more = p->pipeline.is_offered = false;
+		p->client.offered_more = p->pipeline.is_offered = p->source_has_chunking =
+			false;
 	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
 }
 
@@ -342,6 +343,7 @@ void proxy_note_hello(struct smtp_proxy *p, const struct smtp_reply *reply)
 
 	p->source_has_auth = smtp_ehlo_has(reply->bytes, STR_LIT("AUTH"), &args);
 	p->source_has_tls = smtp_ehlo_has(reply->bytes, STR_LIT("STARTTLS"), &args);
+	p->source_has_chunking = smtp_ehlo_has(reply->bytes, STR_LIT("CHUNKING"), &args);
 	p->pipeline.is_offered =
 		smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
 	p->source_size_max = 0;
@@ -384,8 +386,10 @@ enum smtp_proxy_action proxy_slot_reply(
 		proxy_say(p, reply->bytes);
 	if (reply->code / 100 == 2)
 		accepted(p, &slot);
-	if (slot.verb == SMTP_QUIT)
+	if (slot.verb == SMTP_QUIT && reply->code / 100 == 2)
 		proxy_close(p);
+	else if (slot.verb == SMTP_QUIT && p->state == SMTP_PROXY_QUIT)
+		p->state = SMTP_PROXY_COMMAND; /* "QUIT now": it is no QUIT to it */
 	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len ||
 		p->relay != SMTP_RELAY_NONE)
 		return SMTP_PROXY_AGAIN;

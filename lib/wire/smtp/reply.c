@@ -85,7 +85,9 @@ static const struct keyword_row {
 	{ STR("8BITMIME"), ALWAYS },            /* RFC 6152 */
 	{ STR("SMTPUTF8"), ALWAYS },            /* RFC 6531 */
 	{ STR("ENHANCEDSTATUSCODES"), ALWAYS }, /* RFC 2034 */
-	{ STR("LIMITS"), ALWAYS },              /* RFC 9422: of the source */
+	{ STR("PIPECONNECT"), ALWAYS }, /* Exim: EHLO and MAIL before the greeting */
+	{ STR("X_PIPE_CONNECT"), ALWAYS },
+	{ STR("LIMITS"), ALWAYS }, /* RFC 9422: of the source */
 	{ STR("HELP"), ALWAYS },
 	{ STR("VRFY"), ALWAYS },
 	{ STR("EXPN"), ALWAYS },
