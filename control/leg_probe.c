@@ -9,15 +9,19 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define WAIT_MS 2500 /* a SYN, and another after a second */
-#define FLOWS_MAX ((size_t)2 * SETTINGS_SOURCES_MAX * SERVICE_COUNT)
 
-/* Two of each: from our own address, then from the foreign one. */
+/* Each service of each address is asked from these. */
+enum { FROM_OWN, FROM_FOREIGN, FROM_OUTER, FROM_COUNT };
+#define FLOWS_MAX ((size_t)FROM_COUNT * SETTINGS_SOURCES_MAX * SERVICE_COUNT)
+
 struct flow {
 	enum service_id service;
 	int code; /* 0: connected; -EINPROGRESS: nothing heard */
@@ -28,6 +32,11 @@ struct probing {
 	struct pollfd fds[FLOWS_MAX];
 	size_t n;
 	char *own; /* [ADDRESS_TEXT_MAX] */
+};
+
+/* Where a connection comes from; address "": the kernel chooses. */
+struct from {
+	char address[ADDRESS_TEXT_MAX], interface[IF_NAMESIZE];
 };
 
 size_t leg_upstreams(const struct settings *s,
@@ -77,30 +86,115 @@ static int bind_to(int fd, int family, const char *text)
 	return r < 0 ? -errno : 0;
 }
 
-/* from: NULL: our own address. */
-static int begin(const struct sockaddr_storage *to, const char *from, int *ret_fd)
+/* ---- our addresses ---- */
+
+static bool same_address(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+	if (!a || a->sa_family != b->ss_family)
+		return false;
+	if (a->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return a->sa_family == AF_INET6 &&
+	       !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		       &((const struct sockaddr_in6 *)b)->sin6_addr,
+		       sizeof(struct in6_addr));
+}
+
+/* That the kernel would take towards `to`; nothing is sent. */
+static bool own_address(const struct sockaddr_storage *to, struct sockaddr_storage *ret)
+{
+	CLEANUP(fd_closep) int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)to, length_of(to)) == 0 &&
+	       getsockname(fd, (struct sockaddr *)ret, &len) == 0;
+}
+
+static bool is_usable(const struct ifaddrs *i, int family)
+{
+	if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
+		!(i->ifa_flags & IFF_UP) || i->ifa_flags & IFF_LOOPBACK ||
+		strcmp(i->ifa_name, tun_foreign.name) == 0)
+		return false;
+	return family != AF_INET6 ||
+	       !IN6_IS_ADDR_LINKLOCAL(
+		       &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)
+				->sin6_addr);
+}
+
+static const struct ifaddrs *find_own(
+	const struct ifaddrs *all, const struct sockaddr_storage *own)
+{
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next)
+		if (same_address(i->ifa_addr, own))
+			return i;
+	return NULL;
+}
+
+static const struct ifaddrs *find_outer(
+	const struct ifaddrs *all, const struct ifaddrs *inner, int family)
+{
+	for (const struct ifaddrs *i = all; i && inner; i = i->ifa_next)
+		if (is_usable(i, family) && strcmp(i->ifa_name, inner->ifa_name) != 0)
+			return i;
+	return NULL;
+}
+
+/* An address on another interface than the one towards `to`, which is to be answered by
+   that one. false: we have none. */
+static bool outer_address(const struct sockaddr_storage *to, struct from *ret)
+{
+	struct sockaddr_storage own = { 0 }, address = { 0 };
+	const struct ifaddrs *inner, *outer;
+	struct ifaddrs *all;
+
+	if (!own_address(to, &own) || getifaddrs(&all) < 0)
+		return false;
+	inner = find_own(all, &own);
+	outer = find_outer(all, inner, to->ss_family);
+	if (outer) {
+		address.ss_family = to->ss_family;
+		memcpy(&address, outer->ifa_addr, length_of(to));
+		address_text(&address, ret->address);
+		(void)snprintf(
+			ret->interface, sizeof(ret->interface), "%s", inner->ifa_name);
+	}
+	freeifaddrs(all);
+	return outer != NULL;
+}
+
+/* ---- connections ---- */
+
+static int begin(const struct sockaddr_storage *to, const struct from *from, int *ret_fd)
 {
 	int r = 0;
 
 	*ret_fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (*ret_fd < 0)
 		return -errno;
-	if (from)
-		r = bind_to(*ret_fd, to->ss_family, from);
+	if (from->interface[0] &&
+		setsockopt(*ret_fd, SOL_SOCKET, SO_BINDTODEVICE, from->interface,
+			(socklen_t)strlen(from->interface)) < 0)
+		return -errno;
+	if (from->address[0])
+		r = bind_to(*ret_fd, to->ss_family, from->address);
 	if (r == 0 && connect(*ret_fd, (const struct sockaddr *)to, length_of(to)) < 0)
 		r = -errno;
 	return r;
 }
 
+/* from: NULL: there is none. */
 static void add_flow(struct probing *p, enum service_id service,
-	const struct sockaddr_storage *to, const char *from)
+	const struct sockaddr_storage *to, const struct from *from)
 {
 	struct pollfd *fd = &p->fds[p->n];
+	struct flow *flow = &p->flows[p->n];
 
 	*fd = (struct pollfd){ .fd = -1, .events = POLLOUT };
-	p->flows[p->n].service = service;
-	p->flows[p->n].code = begin(to, from, &fd->fd);
-	if (p->flows[p->n].code != -EINPROGRESS)
+	flow->service = service;
+	flow->code = from ? begin(to, from, &fd->fd) : -EADDRNOTAVAIL;
+	if (flow->code != -EINPROGRESS)
 		fd_closep(&fd->fd);
 	p->n++;
 }
@@ -108,8 +202,13 @@ static void add_flow(struct probing *p, enum service_id service,
 static void add_flows(struct probing *p, const struct settings *s,
 	const struct sockaddr_storage *to, bool v6)
 {
+	struct from own = { 0 }, foreign = { 0 }, outer = { 0 };
+	struct sockaddr_storage there = *to;
+	bool has_outer = outer_address(to, &outer);
+
+	(void)snprintf(foreign.address, sizeof(foreign.address), "%s",
+		to->ss_family == AF_INET ? tun_foreign.address4 : tun_foreign.address6);
 	for (int i = 0; i < SERVICE_COUNT; i++) {
-		struct sockaddr_storage there = *to;
 		in_port_t port = htons(s->services[i].upstream_port);
 
 		if (!s->services[i].enabled || (to->ss_family == AF_INET6 && !v6))
@@ -118,10 +217,9 @@ static void add_flows(struct probing *p, const struct settings *s,
 			((struct sockaddr_in *)&there)->sin_port = port;
 		else
 			((struct sockaddr_in6 *)&there)->sin6_port = port;
-		add_flow(p, (enum service_id)i, &there, NULL);
-		add_flow(p, (enum service_id)i, &there,
-			to->ss_family == AF_INET ? tun_foreign.address4
-						 : tun_foreign.address6);
+		add_flow(p, (enum service_id)i, &there, &own);
+		add_flow(p, (enum service_id)i, &there, &foreign);
+		add_flow(p, (enum service_id)i, &there, has_outer ? &outer : NULL);
 	}
 }
 
@@ -139,7 +237,7 @@ static void note_own(struct probing *p, size_t i)
 	struct sockaddr_storage own = { 0 };
 	socklen_t len = sizeof(own);
 
-	if (i % 2 == 0 && !p->own[0] && p->flows[i].code == 0 &&
+	if (i % FROM_COUNT == FROM_OWN && !p->own[0] && p->flows[i].code == 0 &&
 		getsockname(p->fds[i].fd, (struct sockaddr *)&own, &len) == 0)
 		address_text(&own, p->own);
 }
@@ -175,12 +273,14 @@ static bool is_answered(int code)
 /* One address of the source that is answered another way spoils the service. */
 static void judge(const struct probing *p, struct leg_probe *ret)
 {
-	for (size_t i = 0; i + 1 < p->n; i += 2) {
-		enum leg_way *way = &ret->of[p->flows[i].service];
+	for (size_t i = 0; i < p->n; i += FROM_COUNT) {
+		const struct flow *flows = &p->flows[i];
+		enum leg_way *way = &ret->of[flows->service];
 
-		if (p->flows[i].code != 0)
+		if (flows[FROM_OWN].code != 0)
 			continue;
-		if (!is_answered(p->flows[i + 1].code))
+		if (!is_answered(flows[FROM_FOREIGN].code) &&
+			!is_answered(flows[FROM_OUTER].code))
 			*way = LEG_WAY_ELSEWHERE;
 		else if (*way == LEG_WAY_UNKNOWN)
 			*way = LEG_WAY_WORKS;

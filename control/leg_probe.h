@@ -4,14 +4,16 @@
 /*
  * Does the source answer a client's own address by way of this host? A connection from a
  * foreign address (nft-rules/tun.h) is tried beside one from our own, to each of its
- * addresses and services at once.
+ * addresses and services at once; and one from an address that we have on another
+ * interface, if we have one, since a source may drop addresses that are nobody's.
  *
- *   own        foreign
- *   answers    answers    it works
- *   answers    silent     its answers go another way: only our own address works
- *   silent     any        says nothing: the service is not there
+ *   own        one of the others
+ *   answers    answers             it works
+ *   answers    silent              its answers go another way: only our own address works
+ *   silent     any                 says nothing: the service is not there
  *
- * A source that refuses the foreign one by a reset has answered it.
+ * A source that refuses by a reset has answered. To our other address it must answer by
+ * the interface that leads to it: the long way round is not the clients'.
  */
 #include "control/control.h"
 

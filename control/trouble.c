@@ -8,6 +8,8 @@
 #include "control/senders_tls.h"
 #include "control/smart_host_probe.h"
 
+#include "source/leg.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "messages/ask.h"
@@ -85,6 +87,26 @@ static void attend_services(
 				service_name((enum service_id)i));
 }
 
+/* Mail that waits because it may not go to the source from our own address. */
+static void attend_legs(struct control *c, struct status *s, const struct port_probe *k)
+{
+	struct registry *r = NULL;
+	struct legs legs;
+
+	if (control_registry(c, &r) < 0)
+		return;
+	legs_read(&c->settings, r, &legs);
+	registry_close(r);
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (k->asked[i] && k->code[i] == 0 && legs.of[i].from == LEG_NONE)
+			status_attend(s,
+				"no mail goes to the source by %s: when `mailferry up` "
+				"began it was not proven that it does not relay for our "
+				"address (source_leg = \"own\"); see `mailferry check`, "
+				"then start `mailferry up` again",
+				service_name((enum service_id)i));
+}
+
 /* Whether anything of it can be connected to from this host. */
 static bool look_at_source(struct control *c, struct status *s)
 {
@@ -105,9 +127,10 @@ static bool look_at_source(struct control *c, struct status *s)
 	}
 	upstream = leg_upstream(&c->settings);
 	address_text(&upstream, where);
-	if (answered)
+	if (answered) {
 		attend_services(s, &k, where);
-	else
+		attend_legs(c, s, &k);
+	} else
 		status_attend(s,
 			"the source %s is away (%s): accounts that have not moved cannot "
 			"be used; start it, or repair the way to it",

@@ -180,6 +180,7 @@ def who_lives_here_is_served_where_mail_may_not_go(world):
     true(client.mail("stranger@example.net")[0] // 100 != 2, "not for strangers")
     attention = " ".join(world.ferry.json("status")["attention"])
     true("the source relays for 198.51.100." in attention, attention)
+    true("no mail goes to the source by smtp" in attention, attention)
     world.session(user).logout()
     world.down()
 

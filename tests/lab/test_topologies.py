@@ -179,6 +179,26 @@ def the_sources_way_back_is_not_ours(world):
         source.ip("-6", "route", "replace", "default", "via", SOURCE_GATEWAY[1])
 
 
+@case
+def a_source_that_drops_addresses_of_nobody(world):
+    """Ranges for benchmarks are in lists of bogons: that is no reason to hide the clients."""
+    done = world.lab.source.run("nft", "-f", "-", input="""
+        table inet bogons {
+          chain enter { type filter hook input priority 0;
+            ip saddr 198.18.0.0/15 drop
+            ip6 saddr 2001:2::/48 drop
+          }
+        }""")
+    equal(done.returncode, 0, done.stdout)
+    try:
+        with world.ferried() as ferry:
+            true("clients' own addresses come back" in ferry.log.read_text(), ferry.log_tail())
+            for address in SOURCE_ADDRESS:
+                world.crosses(address)
+    finally:
+        world.lab.source.run("nft", "delete", "table", "inet", "bogons")
+
+
 # Two ways out, chosen by the low byte of a mark that is kept in the connection; everything is
 # saved and restored, also at INPUT and OUTPUT. strongSwan's and Tailscale's rules beside it.
 OTHERS = """
@@ -198,7 +218,8 @@ OTHER_RULES = ("pref 200 fwmark 0x2/0xff lookup 201", "pref 220 lookup 220",
 
 
 def beside_others(world, **settings):
-    world.lab.router.run("nft", "-f", "-", input=OTHERS)
+    done = world.lab.router.run("nft", "-f", "-", input=OTHERS)
+    equal(done.returncode, 0, done.stdout)
     for family in ("-4", "-6"):
         for rule in OTHER_RULES:
             world.router(f"ip {family} rule add {rule}")
