@@ -36,6 +36,9 @@ const struct column account_columns[] = {
 		ACCOUNT(candidates) },
 	{ "local_password_at", "password set", COLUMN_TIME, IN_JSON | IN_LIST,
 		ACCOUNT(local_password_at) },
+	{ "made_here", "made here", COLUMN_YES_NO, IN_JSON | IN_LIST,
+		ACCOUNT(is_made_here) },
+	{ "disabled", "disabled", COLUMN_YES_NO, EVERYWHERE, ACCOUNT(is_disabled) },
 	{ "held", "held", COLUMN_TEXT, IN_JSON | IN_LIST, ROW(held) },
 	{ "last_error", "last error", COLUMN_TEXT, EVERYWHERE, ACCOUNT(last_error) },
 };

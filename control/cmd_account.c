@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry account USER: one account, the certificate of its move, its journal. */
+/*
+ * mailferry account USER: one account, the certificate of its move, its journal.
+ * mailferry account add|disable|enable USER
+ */
+#include "control/account_change.h"
 #include "control/account_view.h"
 #include "control/control.h"
 #include "control/sweep_view.h"
 #include "control/unseen_view.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define JOURNAL_LINES 20 /* one move writes about six */
 
@@ -130,7 +135,24 @@ static int show(struct control *c, struct registry *r, const struct account *a)
 	return code;
 }
 
+static const struct {
+	const char *name;
+	command_fn *run;
+} changes[] = {
+	{ "add", account_add },
+	{ "disable", account_disable },
+	{ "enable", account_enable },
+};
+
 enum exit_code cmd_account(struct control *c)
 {
-	return control_on_account(c, show);
+	if (c->n_arguments == 1)
+		return control_on_account(c, show);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		if (strcmp(c->arguments[0], changes[i].name) == 0)
+			return changes[i].run(c);
+	(void)error_set(&c->err, -EINVAL,
+		"account takes a USER, or add, disable or enable with one; not \"%s\"",
+		c->arguments[0]);
+	return control_misuse(c);
 }

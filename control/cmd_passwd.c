@@ -17,22 +17,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-static int set_password(struct control *c, const struct account *a, struct str password)
-{
-	struct message m = { .type = MESSAGE_SET_PASSWORD,
-		.number = (uint64_t)a->id,
-		.number2 = c->only,
-		.payload = password };
-	struct vault_call call;
-	int code = vault_call_open(c, &call);
-
-	if (code < 0)
-		return code;
-	code = vault_call_ask(c, &call, &m);
-	vault_call_close(&call);
-	return code;
-}
-
 /* Before anybody types a password in vain. */
 static int check_lives_here(struct control *c, const struct account *a)
 {
@@ -69,7 +53,7 @@ static int ask_and_set(struct control *c, struct registry *r, const struct accou
 	buf_init(&password, PASSWORD_MAX);
 	code = prompt_new_password(&password, &c->err);
 	if (code == 0)
-		code = set_password(c, a, buf_view(&password));
+		code = vault_set_password(c, a->id, buf_view(&password));
 	buf_wipe(&password);
 	buf_fini(&password);
 	if (code == 0) {

@@ -50,6 +50,10 @@ static int to_source(struct control *c, struct registry *r, const struct account
 {
 	int code;
 
+	if (a->is_made_here)
+		return error_set(&c->err, -EINVAL,
+			"\"%.*s\" was made here; the source does not know it",
+			STR_ARG(a->name));
 	if (a->route == ROUTE_LOCAL || is_returning(a))
 		return account_return(c, r, a);
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);

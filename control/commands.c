@@ -20,8 +20,10 @@ static const struct command commands[] = {
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
 		"list the accounts that have logged in through us" },
-	{ "account", "USER", 1, 1, OPTION_JSON, cmd_account,
-		"one account with its certificate and its journal" },
+	{ "account", "USER | add|disable|enable USER", 1, 2, OPTION_JSON, cmd_account,
+		"one account with its certificate and its journal; make one that never "
+		"was at the source (its password is asked for, or from stdin); let "
+		"nobody log in to one that lives here, and in again" },
 	{ "route", "USER auto|source|local", 2, 2, OPTION_YES, cmd_route,
 		"the toggle: who serves this user. local --yes: although somebody may go "
 		"on to read the old mailbox unseen (see `account`)" },

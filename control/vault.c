@@ -153,3 +153,19 @@ void vault_call_close(struct vault_call *t)
 	if (t->pid > 0)
 		(void)ended_well(t->pid);
 }
+
+int vault_set_password(struct control *c, int64_t account, struct str password)
+{
+	struct message m = { .type = MESSAGE_SET_PASSWORD,
+		.number = (uint64_t)account,
+		.number2 = c->only,
+		.payload = password };
+	struct vault_call call;
+	int code = vault_call_open(c, &call);
+
+	if (code < 0)
+		return code;
+	code = vault_call_ask(c, &call, &m);
+	vault_call_close(&call);
+	return code;
+}

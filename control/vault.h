@@ -27,4 +27,7 @@ int vault_call_number(struct control *c, const struct vault_call *t,
 	const struct message *m, uint64_t *ret);
 void vault_call_close(struct vault_call *t);
 
+/* A new password for logins here; c->only: no other one opens the mailbox any more. */
+int vault_set_password(struct control *c, int64_t account, struct str password);
+
 #endif

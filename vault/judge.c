@@ -158,7 +158,9 @@ void judge(struct vault *v, const struct question *q, struct arena *arena,
 	if (registry_find_id(v->registry, q->account, arena, &a, NULL) == 0 &&
 		a.route == ROUTE_LOCAL) {
 		answer.name = a.name;
-		answer.verdict = judge_account(v, q, a.name, arena, &answer);
+		answer.verdict = a.is_disabled
+		                         ? VERDICT_WRONG
+		                         : judge_account(v, q, a.name, arena, &answer);
 	}
 	*ret = answer;
 }

@@ -120,6 +120,8 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.local_password_at = query_number(row, 23),
 		.stage_at = query_number(row, 24),
 		.candidates = query_number(row, 25),
+		.is_made_here = query_number(row, 26) != 0,
+		.is_disabled = query_number(row, 27) != 0,
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 

@@ -46,6 +46,12 @@ int refuse_when_retired(struct registry *r, struct error *err);
 int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
 	struct str detail, struct error *err);
 
+/* rescue.c: rows of an account that no login has made; outside the table of transitions.
+ */
+int account_make(struct registry *r, struct str name, uint64_t served_at, int64_t *ret_id,
+	struct error *err);
+int account_set_local(struct registry *r, int64_t id, uint64_t now, struct error *err);
+
 int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err);
 

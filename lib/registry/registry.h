@@ -15,8 +15,8 @@
  *             ▲         │                        → switching → done      | failed
  *             └─────────┘ ◄───────┘
  *
- * Passwords are in passwords.h, addresses in alias.h, recipients that went to the source
- * in recipients.h, its end in retire.h.
+ * Passwords are in passwords.h, addresses in alias.h, accounts of our own in here.h,
+ * recipients that went to the source in recipients.h, its end in retire.h.
  *
  * Passwords lie here in a form that only the vault opens, each bound to its account's
  * name (vault/seal.h): a row copied to another account is worth nothing.
@@ -92,6 +92,8 @@ struct account {
 	struct str last_error;
 	struct str certificate;     /* JSON of the verification, "" before */
 	uint64_t local_password_at; /* 0: none was set here */
+	bool is_made_here;          /* by the admin: it never was at the source */
+	bool is_disabled;           /* nobody may log in (here.h) */
 };
 
 /* Opens, and makes or upgrades (PRAGMA user_version), the file at path. */

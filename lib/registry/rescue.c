@@ -16,8 +16,8 @@ int registry_copy(struct registry *r, const char *to, struct error *err)
 	return database_copy(r->db, to, err);
 }
 
-static int make_account(struct registry *r, struct str name, uint64_t served_at,
-	int64_t *ret_id, struct error *err)
+int account_make(struct registry *r, struct str name, uint64_t served_at, int64_t *ret_id,
+	struct error *err)
 {
 	struct name_keys keys;
 	int code = name_keys(r, name, &keys);
@@ -40,6 +40,16 @@ static int make_account(struct registry *r, struct str name, uint64_t served_at,
 	return code;
 }
 
+int account_set_local(struct registry *r, int64_t id, uint64_t now, struct error *err)
+{
+	return sql_run(r->db, SQL_SET_STATE,
+		SQL_VALUES(sql_signed(id), sql_text(str_from(route_name(ROUTE_LOCAL))),
+			sql_text(str_from(stage_name(STAGE_DONE))), sql_number(now),
+			sql_number(0), sql_number(0), sql_number(0), sql_number(0),
+			sql_text(STR_LIT(""))),
+		err);
+}
+
 static int adopt(struct registry *r, struct str name, uint64_t served_at, int64_t *ret_id,
 	struct error *err)
 {
@@ -50,17 +60,11 @@ static int adopt(struct registry *r, struct str name, uint64_t served_at, int64_
 	if (code == 0)
 		*ret_id = route.id;
 	else if (code == -ENOENT)
-		code = make_account(r, name, served_at, ret_id, err);
+		code = account_make(r, name, served_at, ret_id, err);
 	else
 		return error_set(err, code, "cannot look for \"%.*s\"", STR_ARG(name));
 	if (code == 0)
-		code = sql_run(r->db, SQL_SET_STATE,
-			SQL_VALUES(sql_signed(*ret_id),
-				sql_text(str_from(route_name(ROUTE_LOCAL))),
-				sql_text(str_from(stage_name(STAGE_DONE))),
-				sql_number(now), sql_number(0), sql_number(0),
-				sql_number(0), sql_number(0), sql_text(STR_LIT(""))),
-			err);
+		code = account_set_local(r, *ret_id, now, err);
 	if (code < 0)
 		return code;
 	return journal_write(r, *ret_id,

@@ -23,7 +23,7 @@
 					"0),"                                            \
 					" a.stage_at," COUNT_PASSWORDS(                  \
 						"verifier IS NULL AND sealed IS NOT "    \
-						"NULL")
+						"NULL") ", a.made_here, a.disabled"
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
@@ -104,6 +104,9 @@ static const char *const statements[] = {
 		" VALUES (?1, 'source', ?2, ?3, ?4)",
 	[SQL_SEE_AGAIN] = "UPDATE password SET refused_at = 0, seen_at = ?2"
 			  " WHERE id = ?1",
+	[SQL_MARK_MADE_HERE] = "UPDATE account SET made_here = 1 WHERE id = ?1",
+	[SQL_SET_DISABLED] = "UPDATE account SET disabled = ?2 WHERE id = ?1"
+			     " AND disabled <> ?2",
 	[SQL_MARK_IMPORTED] = "UPDATE password SET imported = 1 WHERE id = ?1",
 	[SQL_FORGET_IMPORTED] =
 		"DELETE FROM password WHERE account = ?1 AND id = ?2 AND imported",
@@ -444,6 +447,9 @@ static const char *const upgrades[] = {
 	"DELETE FROM fact WHERE name = 'counters';",
 	/* 9: passwords that an admin has brought, and the source has not taken yet */
 	"ALTER TABLE password ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;",
+	/* 10: accounts that never were at the source, and those that may not log in */
+	"ALTER TABLE account ADD COLUMN made_here INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,16 +168,33 @@ struct process_user folder_mover(const struct users *u, unsigned uid)
 		.n_groups = 2 };
 }
 
-int folder_owner_or_make(const struct users *u, struct uid_pool *p, const char *path,
-	unsigned *ret_uid, struct error *err)
+/* Others give numbers, too (`mailferry account add` beside a transfer): one at a time,
+   and each sees what the others gave. The descriptor holds the lock. */
+static int look_again(
+	struct uid_pool *p, const char *path, int *ret_fd, struct error *err)
+{
+	char parent[PATH_MAX];
+	int fd;
+
+	(void)snprintf(parent, sizeof(parent), "%s", path);
+	*strrchr(parent, '/') = '\0';
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+		int r = error_errno(err, -errno, "cannot lock %s", parent);
+
+		fd_closep(&fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return look_at_all(p, parent, err);
+}
+
+static int make_with_number(
+	struct uid_pool *p, const char *path, unsigned *ret_uid, struct error *err)
 {
 	char copy[PATH_MAX];
 	unsigned uid;
-	int r = folder_owner(u, path, ret_uid, err);
-
-	if (r != -ENOENT)
-		return r;
-	r = uid_pool_take(p, &uid, err);
+	int r = uid_pool_take(p, &uid, err);
 
 	if (r < 0)
 		return r;
@@ -186,4 +204,18 @@ int folder_owner_or_make(const struct users *u, struct uid_pool *p, const char *
 		return error_errno(err, r, "cannot make the mail folder %s", path);
 	*ret_uid = uid;
 	return 0;
+}
+
+int folder_owner_or_make(const struct users *u, struct uid_pool *p, const char *path,
+	unsigned *ret_uid, struct error *err)
+{
+	CLEANUP(fd_closep) int lock = -1;
+	int r = folder_owner(u, path, ret_uid, err);
+
+	if (r != -ENOENT)
+		return r;
+	r = look_again(p, path, &lock, err);
+	if (r == 0)
+		r = folder_owner(u, path, ret_uid, err); /* somebody was faster */
+	return r == -ENOENT ? make_with_number(p, path, ret_uid, err) : r;
 }

@@ -260,6 +260,8 @@ static void test_upgrade(void **state)
 		"DROP TABLE admission;"
 		"DROP TABLE client; DROP TABLE unseen; DROP TABLE sweep; DROP TABLE count;"
 		"ALTER TABLE account DROP COLUMN unseen_allowed;"
+		"ALTER TABLE account DROP COLUMN made_here;"
+		"ALTER TABLE account DROP COLUMN disabled;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
 		"ALTER TABLE account ADD COLUMN verifier TEXT;"

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/account_change.h"
+
+#include "base/process.h"
+#include "control/output.h"
+#include "control/prompt.h"
+#include "control/store_folder.h"
+#include "control/vault.h"
+#include "mailstore/store/store.h"
+#include "registry/here.h"
+#include "registry/retire.h"
+#include "users/folders.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <time.h>
+
+/* ── add: the mail folder ──────────────────────────────────────────────────────────── */
+
+static const struct {
+	const char *name, *use;
+} mailboxes[] = {
+	{ "INBOX", "" },
+	{ "Drafts", "\\Drafts" },
+	{ "Sent", "\\Sent" },
+	{ "Junk", "\\Junk" },
+	{ "Trash", "\\Trash" },
+};
+
+static int make_mailbox(struct store *s, size_t i, struct error *err)
+{
+	struct mailbox m = { .name = str_from(mailboxes[i].name),
+		.separator = '/',
+		.special_use = str_from(mailboxes[i].use),
+		.uidvalidity = (uint32_t)time(NULL) };
+	int64_t id;
+	int code = store_create_mailbox(s, &m, &id, err);
+
+	if (code == -EEXIST) /* an `account add` that did not come to its end */
+		return 0;
+	return code < 0 ? code : store_subscribe(s, m.name, true, err);
+}
+
+/* Somebody's mail is not made another's. */
+static int check_free(struct store *s, struct str account, struct error *err)
+{
+	struct store_identity is;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_identity(s, &arena, &is, err);
+	if (code == 0 && ((is.owner.len && !str_eq(is.owner, account)) ||
+				 is.service != STORE_COPYING))
+		code = error_set(err, -EEXIST,
+			"there is mail in the folder of \"%.*s\" already; if it is this "
+			"user's: mailferry registry rebuild; else move it away",
+			STR_ARG(account));
+	arena_fini(&arena);
+	return code;
+}
+
+static int fill(struct store *s, struct str account, struct error *err)
+{
+	const struct store_identity is = { .owner = account, .service = STORE_COPYING };
+	int code = check_free(s, account, err);
+
+	if (code == 0)
+		code = store_begin(s, err);
+	if (code == 0)
+		code = store_set_identity(s, &is, err);
+	for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]) && code == 0; i++)
+		code = make_mailbox(s, i, err);
+	return code < 0 ? code : store_commit(s, err);
+}
+
+static int make_as_user(struct control *c, const struct store_folder *f)
+{
+	struct store *s = NULL;
+	int code = store_open(f->path, true, &s, &c->err);
+
+	if (code == 0)
+		code = fill(s, f->account, &c->err);
+	store_close(s);
+	return code;
+}
+
+static int make_owner(struct control *c, struct store_folder *f)
+{
+	struct uid_pool pool = { 0 };
+	struct users users;
+	int code = users_load(&c->settings, &users, &c->err);
+
+	if (code == 0)
+		code = uid_pool_open(&pool, &c->settings, &users, &c->err);
+	if (code == 0)
+		code = folder_owner_or_make(&users, &pool, f->path, &f->uid, &c->err);
+	uid_pool_close(&pool);
+	return code;
+}
+
+static int make_folder(struct control *c, struct str account)
+{
+	char path[PATH_MAX];
+	struct store_folder f = { .account = account, .path = path, .to = -1 };
+	int code = settings_mail_path(&c->settings, account, path, sizeof(path));
+
+	if (code < 0)
+		return error_errno(&c->err, code, "no folder can be named \"%.*s\"",
+			STR_ARG(account));
+	code = make_owner(c, &f);
+	return code < 0 ? code : store_folder_run(c, &f, make_as_user);
+}
+
+/* ── add ───────────────────────────────────────────────────────────────────────────── */
+
+/* In the order in which a crash does least: a folder that nobody knows, an account
+   without a password. */
+static int add(struct control *c, struct registry *r, struct str password)
+{
+	struct str name = str_from(c->arguments[1]);
+	struct account_route route;
+	int64_t id;
+	int code = registry_route(r, name, &route, NULL);
+
+	if (code == 0)
+		return error_set(&c->err, -EEXIST, "there is an account \"%s\" already",
+			route.name);
+	if (code != -ENOENT)
+		return error_set(&c->err, code, "\"%s\" is no name of an account",
+			c->arguments[1]);
+	code = registry_name_of(r, name, route.name, &c->err);
+	if (code == 0)
+		code = make_folder(c, str_from(route.name));
+	if (code == 0)
+		code = registry_add_here(r, str_from(route.name), &id, &c->err);
+	if (code == 0)
+		code = vault_set_password(c, id, password);
+	if (code < 0)
+		return code;
+	output_clean(str_from(route.name), stdout);
+	(void)puts(": added; it lives here");
+	if (!route.retired)
+		(void)puts("a mailbox of that name at the source is not reached any more "
+			   "through mailferry");
+	return 0;
+}
+
+enum exit_code account_add(struct control *c)
+{
+	struct registry *r = NULL;
+	struct buf password;
+	int code = process_protect_memory(&c->err);
+
+	buf_init(&password, PASSWORD_MAX);
+	if (code == 0)
+		code = control_registry(c, &r);
+	if (code == 0)
+		code = prompt_new_password(&password, &c->err);
+	if (code == 0)
+		code = add(c, r, buf_view(&password));
+	buf_wipe(&password);
+	buf_fini(&password);
+	registry_close(r);
+	if (code < 0 && !c->err.text[0]) /* the user's process has said it */
+		return EXIT_FAILED;
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}
+
+/* ── disable, enable ───────────────────────────────────────────────────────────────── */
+
+static int find_and_set(struct control *c, struct registry *r, bool disabled)
+{
+	struct store_folder f = { .to = -1 };
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find(r, str_from(c->arguments[1]), &arena, &a, &c->err);
+	if (code == 0)
+		code = registry_set_disabled(r, a.id, disabled, &c->err);
+	f.account = a.name;
+	if (code == 0 && disabled)
+		code = store_folder_release(c, &f);
+	if (code == 0) {
+		output_clean(a.name, stdout);
+		(void)puts(disabled ? ": disabled; nobody may log in, mail for it is kept"
+				    : ": enabled; its passwords open it again");
+	}
+	arena_fini(&arena);
+	return code;
+}
+
+static enum exit_code set(struct control *c, bool disabled)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code < 0)
+		return control_fail(c);
+	code = find_and_set(c, r, disabled);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}
+
+enum exit_code account_disable(struct control *c)
+{
+	return set(c, true);
+}
+
+enum exit_code account_enable(struct control *c)
+{
+	return set(c, false);
+}

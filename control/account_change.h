@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_ACCOUNT_CHANGE_H
+#define CONTROL_ACCOUNT_CHANGE_H
+/* `mailferry account add|disable|enable USER`: accounts as a mail server's admin keeps
+   them. */
+#include "control/control.h"
+
+/* A mailbox for a user who never was at the source; the password is asked for. */
+enum exit_code account_add(struct control *c);
+/* Nobody may log in to it any more: its sessions end, mail for it is kept. */
+enum exit_code account_disable(struct control *c);
+enum exit_code account_enable(struct control *c);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "registry/here.h"
+
+#include "base/clock.h"
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int write_line(struct registry *r, int64_t id, const char *event, const char *to,
+	struct error *err)
+{
+	return journal_write(r, id,
+		(struct journal_line){ .at = clock_wall_ms(),
+			.event = str_from(event),
+			.to = str_from(to),
+			.by = STR_LIT("admin") },
+		err);
+}
+
+int registry_name_of(
+	struct registry *r, struct str login, char ret[static 256], struct error *err)
+{
+	struct name_keys keys;
+	int code = name_keys(r, login, &keys);
+
+	if (code < 0)
+		return error_set(
+			err, code, "\"%.*s\" is no name of an account", STR_ARG(login));
+	memcpy(ret, keys.key.ptr, keys.key.len);
+	ret[keys.key.len] = '\0';
+	return 0;
+}
+
+static int add(struct registry *r, struct str name, int64_t *ret_id, struct error *err)
+{
+	struct account_route route;
+	struct name_keys keys;
+	int64_t id = 0;
+	int code = name_keys(r, name, &keys);
+
+	if (code < 0)
+		return error_set(
+			err, code, "\"%.*s\" is no name of an account", STR_ARG(name));
+	code = registry_route(r, name, &route, NULL);
+	if (code == 0)
+		return error_set(
+			err, -EEXIST, "there is an account \"%s\" already", route.name);
+	if (code != -ENOENT)
+		return error_set(err, code, "cannot look for \"%.*s\"", STR_ARG(name));
+	code = account_make(r, keys.key, 0, &id, err);
+	if (code == 0)
+		code = account_set_local(r, id, clock_wall_ms(), err);
+	if (code == 0)
+		code = sql_run(
+			r->db, SQL_MARK_MADE_HERE, SQL_VALUES(sql_signed(id)), err);
+	if (code == 0)
+		code = write_line(r, id, "add", "local/done", err);
+	if (code == 0)
+		*ret_id = id;
+	return code;
+}
+
+int registry_add_here(
+	struct registry *r, struct str name, int64_t *ret_id, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code : database_finish(r->db, add(r, name, ret_id, err), err);
+}
+
+static int set_disabled(struct registry *r, int64_t id, bool disabled, struct error *err)
+{
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find_id(r, id, &arena, &a, err);
+	if (code == 0 && a.route != ROUTE_LOCAL)
+		code = error_set(err, -EPERM,
+			"\"%.*s\" does not live here: who may log in there is the "
+			"source's",
+			STR_ARG(a.name));
+	arena_fini(&arena);
+	if (code == 0)
+		code = sql_run(r->db, SQL_SET_DISABLED,
+			SQL_VALUES(sql_signed(id), sql_number(disabled)), err);
+	if (code < 0 || !database_changes(r->db))
+		return code;
+	return write_line(r, id, disabled ? "disable" : "enable", "", err);
+}
+
+int registry_set_disabled(
+	struct registry *r, int64_t id, bool disabled, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code
+	                : database_finish(r->db, set_disabled(r, id, disabled, err), err);
+}
