@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define TICK_MS 100
 #define PRIORITY (-15) /* as nice(1) counts */
@@ -23,7 +24,7 @@
 
 /* ---- packets ---- */
 
-static uint32_t judge_one(void *context, struct str packet, uint32_t mark)
+uint32_t admission_judge(void *context, struct str packet, uint32_t mark)
 {
 	struct admission *a = context;
 
@@ -57,7 +58,7 @@ static int open_queues(struct admission *a, struct error *err)
 	for (uint16_t i = 0; r == 0 && kind != RULES_QUEUE_NONE && i < rules_queues();
 		i++) {
 		r = queue_open(&a->queues[i], (uint16_t)(RULES_QUEUE_FIRST + i),
-			judge_one, a, err);
+			admission_judge, a, err);
 		if (r == 0)
 			a->n_queues++;
 	}
@@ -207,7 +208,7 @@ static int set_up(struct admission *a, struct error *err)
 	if (r == 0)
 		r = load_open(&a->load, a->settings, err);
 	if (r == 0)
-		r = open_queues(a, err);
+		r = a->start->takes_over ? follow_ask(a, err) : open_queues(a, err);
 	if (r < 0)
 		return r;
 	a->judge.marks = marks_of(a->settings->mark_mask, a->settings->mark);
@@ -217,17 +218,25 @@ static int set_up(struct admission *a, struct error *err)
 		r = watch_queues(a);
 	if (r < 0)
 		return error_errno(err, r, "cannot start");
-	r = clients_open(a, err);
-	return r < 0 ? r : drop_rights(a, &users, err);
+	if (!a->start->takes_over)
+		r = clients_open(a, err);
+	if (r == 0)
+		r = drop_rights(a, &users, err);
+	if (r == 0 && a->start->takes_over)
+		r = follow_commit(a, err);
+	return r;
 }
 
-int admission_run(const struct settings *settings)
+int admission_run(struct program_start *start)
 {
 	static struct admission admission; /* large, and one */
 	struct admission *a = &admission;
 	struct error err = { 0 };
 
-	a->settings = settings;
+	a->start = start;
+	a->settings = &start->settings;
+	a->started_by = geteuid();
+	a->takeover = a->handed_door = -1;
 	LIST_INIT(&a->clients);
 	if (set_up(a, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);

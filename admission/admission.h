@@ -21,6 +21,9 @@
 #include "event/timer.h"
 #include "messages/alarms.h"
 #include "nft-rules/ruleset.h"
+#include "settings/program.h"
+
+#include <sys/types.h>
 
 struct admission {
 	const struct settings *settings;
@@ -44,16 +47,32 @@ struct admission {
 	struct alarms alarms;
 	struct channel_listener door;
 	LIST_HEAD(, client) clients;
+	struct program_start *start;
+	uid_t started_by;
+	int takeover, handed_door; /* takeover.c; -1: none */
+	bool is_retired;
 	int result;
 };
 
-int admission_run(const struct settings *settings);
+int admission_run(struct program_start *start);
+/* Of one packet: a queue_judge_fn. */
+uint32_t admission_judge(void *admission, struct str packet, uint32_t mark);
 /* The interceptor has told how many it accepted. */
 void admission_reach(struct admission *a);
 
 /* clients.c: admission.sock. */
 int clients_open(struct admission *a, struct error *err);
 void clients_sweep(void *admission); /* frees those that have gone */
+/* The same on a socket that listens already, which it takes. 0 or -errno. */
+int clients_open_on(struct admission *a, int fd);
+
+/* takeover.c: the one that runs is followed by this one, whose queues are handed over:
+   they have a listener all the time. 0 or -errno. */
+int follow_ask(struct admission *a, struct error *err);
+int follow_commit(struct admission *a, struct error *err);
+/* And this one by the next. */
+void retire_hand(struct admission *a, struct channel *to);
+void retire_begin(struct admission *a, struct channel *to);
 
 /* interceptor.c: asks for its sessions. Called at each tick. */
 void interceptor_ask(struct admission *a);

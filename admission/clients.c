@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "messages/exchange.h"
+#include "messages/takeover.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -75,7 +76,23 @@ static void ask_judged(void *context, const struct message *m, int fd)
 	tell(c, &answer);
 }
 
+static void take_over(void *context, const struct message *m, int fd)
+{
+	struct client *c = context;
+	struct admission *a = c->admission;
+
+	(void)fd;
+	if (!takeover_is_allowed(channel_fd(&c->channel), a->started_by))
+		channel_close(&c->channel);
+	else if (m->type == MESSAGE_TAKE_OVER)
+		retire_hand(a, &c->channel);
+	else
+		retire_begin(a, &c->channel);
+}
+
 static const struct message_row rows[] = {
+	{ MESSAGE_TAKE_OVER, false, take_over },
+	{ MESSAGE_RETIRE, false, take_over },
 	{ MESSAGE_ALARMS, false, ask_alarms },
 	{ MESSAGE_JUDGED, false, ask_judged },
 };
@@ -127,6 +144,11 @@ void clients_sweep(void *admission)
 		LIST_REMOVE(c, all);
 		free(c);
 	}
+}
+
+int clients_open_on(struct admission *a, int fd)
+{
+	return channel_listen_on(&a->door, &a->loop, fd, add_client, a);
 }
 
 int clients_open(struct admission *a, struct error *err)

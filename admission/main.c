@@ -16,6 +16,7 @@ static const struct program program = {
 		"\n"
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		"  -h, --help  this help\n",
+	.has_takeover = true,
 };
 
 int main(int argc, char **argv)
@@ -25,7 +26,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = admission_run(&start.settings);
+	r = admission_run(&start);
 	settings_fini(&start.settings);
 	return r;
 }

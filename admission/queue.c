@@ -103,6 +103,15 @@ int queue_open(struct queue *q, uint16_t number, queue_judge_fn *judge, void *co
 	return code < 0 ? error_errno(err, code, "queue %u", number) : 0;
 }
 
+int queue_open_on(struct queue *q, uint16_t number, int fd, queue_judge_fn *judge,
+	void *context, struct error *err)
+{
+	*q = (struct queue){ .number = number, .judge = judge, .context = context };
+	q->inbox = new_inbox();
+	q->socket = q->inbox ? mnl_socket_fdopen(fd) : NULL;
+	return q->socket ? 0 : error_errno(err, -errno, "queue %u", number);
+}
+
 void queue_close(struct queue *q)
 {
 	netlink_close(&q->socket);

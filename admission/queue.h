@@ -31,6 +31,10 @@ struct queue {
 /* -EBUSY: another program has it. */
 int queue_open(struct queue *q, uint16_t number, queue_judge_fn *judge, void *context,
 	struct error *err);
+/* The same with the socket of one that listens there already, which it takes on success.
+ */
+int queue_open_on(struct queue *q, uint16_t number, int fd, queue_judge_fn *judge,
+	void *context, struct error *err);
 void queue_close(struct queue *q); /* may be called twice */
 int queue_fd(const struct queue *q);
 

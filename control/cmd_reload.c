@@ -15,7 +15,8 @@ static int say_restart(void *context, const char *option)
 {
 	(void)context;
 	(void)printf(
-		"%s: needs a restart (stop `mailferry up`, start it again)\n", option);
+		"%s: needs a restart (`mailferry upgrade` does it, or says why not)\n",
+		option);
 	return 0;
 }
 

@@ -67,7 +67,10 @@ static const struct command commands[] = {
 		"not; give deleted room back (ends the user's sessions)" },
 	{ "reload", "", 0, 0, 0, cmd_reload,
 		"certificates and keys, without dropping a session; says what else of the "
-		"configuration has changed and needs a restart" },
+		"configuration has changed and needs an upgrade" },
+	{ "upgrade", "", 0, 0, OPTION_WAIT | OPTION_JSON, cmd_upgrade,
+		"programs and configuration, without dropping a session: new ones take "
+		"over, old ones end with their last session. --wait says when that was" },
 	{ "log", "USER|SESSION", 1, 1, OPTION_JSON | OPTION_SINCE | OPTION_FILE, cmd_log,
 		"what happened to a user or in a session, in order, from the journal" },
 	{ "counters", "", 0, 0, OPTION_JSON | OPTION_SINCE | OPTION_BY | OPTION_WATCH,

@@ -14,7 +14,7 @@
 enum daemon_state {
 	DAEMON_WAITING, /* to be started at .start_at */
 	DAEMON_RUNNING,
-	DAEMON_STOPPED, /* and not to be started again */
+	DAEMON_STOPPED, /* or about to end; not to be started again */
 	DAEMON_STATE_COUNT
 };
 
@@ -26,6 +26,7 @@ struct daemon {
 	uint64_t started_at, start_at; /* monotonic */
 	unsigned failures;             /* ends in a row, each soon after its start */
 	int last_status;               /* as waitpid(2) gave it */
+	int ready;                     /* of one that follows another; -1: no more */
 };
 
 /* Finds the program. */
@@ -35,6 +36,12 @@ int daemon_init(struct daemon *d, const char *name, struct error *err);
    called. */
 int daemon_run(struct daemon *d, struct loop *loop, const char *config, uint64_t now,
 	child_ended_fn *ended, void *context, struct error *err);
+
+/* Starts it at once, to follow the one that runs (messages/takeover.h). */
+int daemon_follow(struct daemon *d, struct loop *loop, const char *config, uint64_t now,
+	child_ended_fn *ended, void *context, struct error *err);
+/* Whether it has. */
+bool daemon_has_followed(struct daemon *d);
 
 /* It has ended: the next start is set by back-off. */
 void daemon_ended(struct daemon *d, int status, uint64_t now);

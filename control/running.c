@@ -108,3 +108,25 @@ int running_each_change(const struct settings *s, running_change_fn *each, void 
 	settings_fini(&then);
 	return r;
 }
+
+/* Where the registry, the sockets and the mailboxes are, whose they are, and what the
+   kernel was told to know our packets by. */
+static int refuse_fixed(void *context, const char *option)
+{
+	static const char *const fixed[] = { "state_dir", "run_dir", "uid_range",
+		"source", "source_moved_to", "mark", "mark_mask", "route_table",
+		"rule_preference" };
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (strcmp(fixed[i], option) == 0)
+			return error_set(context, -EINVAL,
+				"%s has changed, which takes a restart (stop `mailferry "
+				"up`, start it again)",
+				option);
+	return 0;
+}
+
+int running_refuse_others(const struct settings *s, struct error *err)
+{
+	return running_each_change(s, refuse_fixed, err, err);
+}

@@ -9,6 +9,10 @@
 
 int running_write(const struct settings *s, struct error *err);
 
+/* -EINVAL with a sentence: an option is another one with which programs that run and
+   those that follow them could not work side by side. */
+int running_refuse_others(const struct settings *s, struct error *err);
+
 /* "services imap port", for each option that is another one now. Nothing when no `up` has
    written them. */
 typedef int running_change_fn(void *context, const char *option);

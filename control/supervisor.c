@@ -4,11 +4,12 @@
 #include "control/accounting.h"
 #include "control/certificates.h"
 #include "control/copies.h"
-#include "control/daemons.h"
 #include "control/direct_flows.h"
+#include "control/generations.h"
 #include "control/notify.h"
 #include "control/ownership.h"
 #include "control/up_rules.h"
+#include "control/upgrade.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,7 +19,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define TICK_MS 100   /* how soon the rules follow the registry */
 #define STOP_MS 10000 /* a program has that long to say BYE and sync */
@@ -37,22 +41,12 @@ static const char *const state_names[] = { "starting", "serving", "stopping", "d
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SUPERVISOR_STATE_COUNT,
 	"a name for each");
 
-/* In the order of their start: one that is asked must be there before the one that asks.
- */
-static const char *const programs[] = { "mailferry-vault", "mailferry-mailstore",
-	"mailferry-transfer", "mailferry-interceptor", "mailferry-admission" };
-#define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
-
-struct slot {
-	struct supervisor *supervisor;
-	struct daemon daemon;
-};
-
 struct supervisor {
 	struct control *control;
 	struct registry *registry;
 	enum supervisor_state state;
-	struct slot slots[PROGRAMS];
+	struct generations programs;
+	struct upgrade upgrade;
 	struct up_rules *rules;
 	struct certificate_watch certificates;
 	struct direct_flows direct;
@@ -60,7 +54,8 @@ struct supervisor {
 	uint64_t copy_at;    /* the next copy of the registry */
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
 	struct timespec folders_seen;
-	int result; /* what supervisor_run() returns */
+	int resumed; /* file of the mailferry before this one; -1: none */
+	int result;  /* what supervisor_run() returns */
 	struct loop loop;
 	struct timer *tick;
 	struct signals signals;
@@ -78,8 +73,7 @@ static void stop(struct supervisor *s)
 {
 	if (s->state >= SUPERVISOR_STOPPING)
 		return;
-	for (size_t i = 0; i < PROGRAMS; i++)
-		daemon_stop(&s->slots[i].daemon, SIGTERM);
+	generations_signal(&s->programs, SIGTERM);
 	s->stop_until = clock_monotonic_ms() + STOP_MS;
 	notify_stopping();
 	set_state(s, SUPERVISOR_STOPPING);
@@ -131,14 +125,18 @@ static void judge_start(struct supervisor *s, const struct daemon *d, const char
 
 static void tick(struct supervisor *s);
 
-static void ended(struct supervisor *s, struct daemon *d, int status)
+static void ended(void *context, struct slot *slot, int status)
 {
+	struct supervisor *s = context;
+	struct daemon *d = &slot->daemon;
 	uint64_t now = clock_monotonic_ms();
+	bool is_wanted;
 	char how[64];
 
 	daemon_ended(d, status, now);
+	is_wanted = upgrade_program_ended(&s->upgrade, slot, now);
 	child_end_text(status, how, sizeof(how));
-	if (d->state == DAEMON_STOPPED)
+	if (is_wanted || d->state == DAEMON_STOPPED || !generations_is_current(slot))
 		log_info(NULL, "ended", "program=%s how=%s", d->name, how);
 	else
 		log_warning(NULL, "ended", "program=%s how=%s again_in_ms=%llu", d->name,
@@ -147,40 +145,20 @@ static void ended(struct supervisor *s, struct daemon *d, int status)
 	tick(s);
 }
 
-static void on_ended(void *context, int status)
-{
-	struct slot *slot = context;
-
-	ended(slot->supervisor, &slot->daemon, status);
-}
-
 static void start_due(struct supervisor *s, uint64_t now)
 {
-	for (size_t i = 0; i < PROGRAMS; i++) {
-		struct daemon *d = &s->slots[i].daemon;
+	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++) {
+		const struct daemon *d =
+			generations_current(&s->programs, (enum up_program)i);
 		enum daemon_state before = d->state;
 
-		if (daemon_run(d, &s->loop, s->control->config, now, on_ended,
-			    &s->slots[i], &s->control->err) < 0)
+		if (generations_run(&s->programs, (enum up_program)i, &s->loop,
+			    s->control->config, now, &s->control->err) < 0)
 			log_error(NULL, "start", "%s", s->control->err.text);
 		else if (before != d->state)
 			log_info(NULL, "started", "program=%s pid=%d", d->name,
 				(int)d->child.pid);
 	}
-}
-
-static bool any_runs(const struct supervisor *s)
-{
-	for (size_t i = 0; i < PROGRAMS; i++)
-		if (child_runs(&s->slots[i].daemon.child))
-			return true;
-	return false;
-}
-
-static void kill_all(struct supervisor *s)
-{
-	for (size_t i = 0; i < PROGRAMS; i++)
-		daemon_stop(&s->slots[i].daemon, SIGKILL);
 }
 
 /* ── the loop ──────────────────────────────────────────────────────────────────────── */
@@ -207,8 +185,12 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 		return;
 	accounting_begin(&s->control->settings);
 	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0) {
-		give_up(s);
-		return;
+		if (s->resumed < 0) {
+			give_up(s);
+			return;
+		}
+		/* those who are served are not ended for it */
+		log_error(NULL, "rules", "error=\"%s\"", s->control->err.text);
 	}
 	notify_ready();
 	set_state(s, SUPERVISOR_SERVING);
@@ -223,14 +205,17 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
 	keep_copies(s, now);
 	follow_owners(s, now);
+	upgrade_tick(&s->upgrade, now);
+	if (s->upgrade.state == UPGRADE_EXEC)
+		loop_stop(&s->loop);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)
 {
-	if (!any_runs(s))
+	if (!generations_any_runs(&s->programs))
 		finish(s);
 	else if (now >= s->stop_until)
-		kill_all(s);
+		generations_signal(&s->programs, SIGKILL);
 }
 
 static void tick_done(struct supervisor *s, uint64_t now)
@@ -281,6 +266,10 @@ static void on_signal(void *context, int number)
 		reload(s);
 		return;
 	}
+	if (number == SIGUSR2) {
+		upgrade_begin(&s->upgrade, clock_monotonic_ms());
+		return;
+	}
 	if (s->state == SUPERVISOR_STOPPING)
 		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
 	stop(s);
@@ -289,7 +278,7 @@ static void on_signal(void *context, int number)
 
 static int begin(struct supervisor *s)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2 };
 	int code = loop_init(&s->loop, false);
 
 	notify_init(&s->notify);
@@ -306,41 +295,79 @@ static int begin(struct supervisor *s)
 
 static int find_programs(struct supervisor *s)
 {
-	int code = 0;
-
-	for (size_t i = 0; i < PROGRAMS && code == 0; i++) {
-		s->slots[i].supervisor = s;
-		code = daemon_init(&s->slots[i].daemon, programs[i], &s->control->err);
-	}
-	return code;
+	s->programs.ended = ended;
+	s->programs.context = s;
+	return generations_init(&s->programs, &s->control->err);
 }
 
-static void run(struct supervisor *s)
+/* What the mailferry before this one has left to it. */
+static void resume(struct supervisor *s)
 {
+	char line[128];
+	FILE *file = s->resumed < 0 ? NULL : fdopen(s->resumed, "re");
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		if (!generations_read(&s->programs, line, &s->loop) &&
+			!upgrade_read(&s->upgrade, line))
+			log_error(NULL, "resume", "line=\"%s\"", line);
+	(void)fclose(file);
+	log_info(NULL, "resumed", "number=%u", s->upgrade.number);
+}
+
+/* The loop's own are closed, the children go on. Returns the file or -1. */
+static int leave(struct supervisor *s)
+{
+	int fd = memfd_create("mailferry-up", 0); /* it stays open over exec() */
+	int copy = fd < 0 ? -1 : dup(fd);
+	FILE *file = copy < 0 ? NULL : fdopen(copy, "we");
+
+	if (file) {
+		(void)generations_write(&s->programs, file);
+		(void)upgrade_write(&s->upgrade, file);
+		(void)fclose(file);
+		(void)lseek(fd, 0, SEEK_SET);
+	}
+	generations_forget(&s->programs);
+	return fd;
+}
+
+static void run(struct supervisor *s, int *ret_state)
+{
+	upgrade_init(&s->upgrade, &s->programs, &s->loop, &s->control->settings,
+		s->control->config);
+	resume(s);
 	loop_run(&s->loop, NULL, NULL);
+	if (s->upgrade.state == UPGRADE_EXEC)
+		*ret_state = leave(s);
 	signals_close(&s->signals);
 	timer_free(s->tick);
 	(void)loop_fini(&s->loop);
 }
 
-int supervisor_run(struct control *c, struct registry *r)
+int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_state)
 {
-	struct supervisor s = {
-		.control = c, .registry = r, .direct = { .registry = r }
-	};
-	int code = up_rules_new(&c->settings, r, &s.rules, &c->err);
+	static struct supervisor supervisor; /* large, and one */
+	struct supervisor *s = &supervisor;
+	int code = up_rules_new(&c->settings, r, &s->rules, &c->err);
 
+	s->control = c;
+	s->registry = r;
+	s->direct.registry = r;
+	s->resumed = resumed;
+	*ret_state = -1;
 	if (code == 0)
-		code = up_rules_begin(s.rules, &c->err);
-	certificates_watch_begin(&s.certificates, &c->settings);
+		code = up_rules_begin(s->rules, &c->err);
+	certificates_watch_begin(&s->certificates, &c->settings);
 	if (code == 0)
-		code = find_programs(&s);
+		code = find_programs(s);
 	if (code == 0)
-		code = s.result = begin(&s);
+		code = s->result = begin(s);
 	if (code == 0) {
-		run(&s);
-		code = s.result;
+		run(s, ret_state);
+		code = s->result;
 	}
-	up_rules_free(&s.rules);
+	up_rules_free(&s->rules);
 	return code;
 }

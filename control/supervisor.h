@@ -11,10 +11,15 @@
  * Rules go in only when somebody listens, and out only when nobody does any more: no
  * connection is diverted to nothing. When an interceptor dies in between, the rules stay
  * and their fail mode holds.
+ *
+ * Once there is a new mailferry, the same process becomes it by exec() and goes on where
+ * it was (upgrade.h).
  */
 #include "control/control.h"
 
-/* Runs until a signal ends it. 0, or -errno with the sentence. */
-int supervisor_run(struct control *c, struct registry *r);
+/* Runs until a signal ends it. 0, or -errno with the sentence. resumed: the file that the
+   mailferry before this one has left, or -1. *ret_state: the file for the one after it,
+   or -1. */
+int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_state);
 
 #endif

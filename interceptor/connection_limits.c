@@ -9,12 +9,18 @@
 #include <unistd.h>
 
 struct shared {
+	uint64_t layout; /* as `layout` below */
 	uint64_t key;
+	uint64_t first;
 	struct known_passwords passwords;
 	struct known_networks known;
 	struct source_answers answers;
 	struct connection_counts rows[];
 };
+
+/* Another version's memory has another one, as far as sizes tell. */
+static const uint64_t layout =
+	sizeof(struct shared) << 32 | sizeof(struct connection_counts);
 
 static int map(struct connection_limits *t, size_t size)
 {
@@ -28,20 +34,26 @@ static int map(struct connection_limits *t, size_t size)
 	t->passwords = &shared->passwords;
 	t->known = &shared->known;
 	t->answers = &shared->answers;
-	if (t->key)
+	if (t->key) {
+		shared->layout = layout;
 		shared->key = t->key;
+		shared->first = t->first;
+	}
 	t->key = shared->key;
+	t->first = (unsigned)shared->first;
 	return 0;
 }
 
-int connection_limits_init(struct connection_limits *t, unsigned n_workers)
+int connection_limits_init(
+	struct connection_limits *t, unsigned n_workers, unsigned first)
 {
-	size_t size =
-		sizeof(struct shared) + sizeof(struct connection_counts) * n_workers;
+	size_t size = sizeof(struct shared) +
+	              sizeof(struct connection_counts) * (n_workers + (size_t)1);
 	int r;
 
-	*t = (struct connection_limits){ .fd = memfd_create(
-						 "mailferry-connections", MFD_CLOEXEC) };
+	*t = (struct connection_limits){
+		.fd = memfd_create("mailferry-connections", MFD_CLOEXEC), .first = first
+	};
 	if (t->fd < 0)
 		return -errno;
 	if (getrandom(&t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key))
@@ -69,6 +81,34 @@ int connection_limits_attach(struct connection_limits *t, int fd)
 		((size_t)st.st_size - sizeof(struct shared)) % sizeof(t->rows[0]))
 		return -EBADMSG;
 	return map(t, (size_t)st.st_size);
+}
+
+void connection_limits_inherit(struct connection_limits *t, int fd)
+{
+	struct shared *mine =
+		(struct shared *)((char *)t->rows - offsetof(struct shared, rows));
+	struct shared *theirs = mmap(NULL, sizeof(*theirs), PROT_READ, MAP_SHARED, fd, 0);
+	struct stat st;
+
+	if (theirs == MAP_FAILED)
+		return;
+	if (fstat(fd, &st) == 0 && (size_t)st.st_size > sizeof(*theirs) &&
+		theirs->layout == layout) {
+		mine->key = t->key = theirs->key;
+		mine->passwords = theirs->passwords;
+		mine->known = theirs->known;
+		mine->answers = theirs->answers;
+	}
+	(void)munmap(theirs, sizeof(*theirs));
+}
+
+void connection_limits_set_retired(
+	struct connection_limits *t, uint32_t connections, uint32_t accepted)
+{
+	struct connection_counts *row = &t->rows[t->n_rows - 1];
+
+	__atomic_store_n(&row->connections, connections, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->accepted, accepted, __ATOMIC_RELAXED);
 }
 
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker)

@@ -7,6 +7,8 @@
  *
  * Each worker counts in a row of its own, in memory that all can read, and adds the rows
  * up when it must decide. When a worker dies, its row is set to zero and is right again.
+ * One row more is for those who have retired (messages/takeover.h); their master tells
+ * how many connections they have.
  * Who has not logged in is counted in prelogin_limits.h.
  */
 #include "interceptor/known_passwords.h"
@@ -29,12 +31,20 @@ struct connection_limits {
 	struct known_networks *known;      /* shared */
 	struct source_answers *answers;    /* shared */
 	unsigned n_rows;
+	unsigned first; /* number of the first worker; those of others have others */
 	uint64_t key;
 	int fd; /* of the memory, for connection_limits_attach() */
 };
 
 /* Makes the memory. 0 or -errno. */
-int connection_limits_init(struct connection_limits *t, unsigned n_workers);
+int connection_limits_init(
+	struct connection_limits *t, unsigned n_workers, unsigned first);
+/* What those whose memory it is have learnt: networks, passwords, answers. One of another
+   version is passed over. */
+void connection_limits_inherit(struct connection_limits *t, int fd);
+/* The row of those who have retired. */
+void connection_limits_set_retired(
+	struct connection_limits *t, uint32_t connections, uint32_t accepted);
 /* In a worker, with the master's descriptor. -EBADMSG: it is something else. */
 int connection_limits_attach(struct connection_limits *t, int fd);
 void connection_limits_clear_row(struct connection_limits *t, unsigned worker);

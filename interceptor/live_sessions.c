@@ -79,6 +79,33 @@ uint64_t live_sessions_count(
 	return e ? e->sessions[route] : 0;
 }
 
+struct walk {
+	void (*each)(void *context, struct str account, enum route route, uint64_t count);
+	void *context;
+};
+
+static void visit(const void *node, VISIT when, void *context)
+{
+	const struct user_sessions *e = *(struct user_sessions *const *)node;
+	const struct walk *walk = context;
+
+	if (when != postorder && when != leaf)
+		return;
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		if (e->sessions[i])
+			walk->each(
+				walk->context, e->account, (enum route)i, e->sessions[i]);
+}
+
+void live_sessions_each(const struct live_sessions *c,
+	void (*each)(void *context, struct str account, enum route route, uint64_t count),
+	void *context)
+{
+	struct walk walk = { each, context };
+
+	twalk_r(c->root, visit, &walk);
+}
+
 void live_sessions_clear(struct live_sessions *c)
 {
 	tdestroy(c->root, free);

@@ -16,6 +16,10 @@ int live_sessions_change(
 	struct live_sessions *c, struct str account, enum route route, int change);
 uint64_t live_sessions_count(
 	const struct live_sessions *c, struct str account, enum route route);
+/* For each account and route that has some. */
+void live_sessions_each(const struct live_sessions *c,
+	void (*each)(void *context, struct str account, enum route route, uint64_t count),
+	void *context);
 void live_sessions_clear(struct live_sessions *c);
 
 #endif

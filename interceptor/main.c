@@ -15,6 +15,7 @@ static const struct program program = {
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		"  -h, --help  this help\n",
 	.has_worker = true, /* only it itself says so: worker.h */
+	.has_takeover = true,
 };
 
 int main(int argc, char **argv)
@@ -24,8 +25,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = start.worker ? worker_run(&start.settings, start.worker)
-	                 : master_run(&start.settings);
+	r = start.worker ? worker_run(&start.settings, start.worker) : master_run(&start);
 	settings_fini(&start.settings);
 	return r;
 }

@@ -27,9 +27,8 @@ static void facts_changed(void *context, enum service_id service)
 	struct message news = { .type = MESSAGE_FACTS_CHANGED,
 		.service = str_from(service_name(service)) };
 
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (child_runs(&m->slots[i].child))
-			(void)message_send(&m->slots[i].link, &news, -1);
+	for (unsigned i = 0; i < m->n_links; i++)
+		(void)message_send(&m->slots[i].link, &news, -1);
 }
 
 static const struct probe_ops probe_ops = { .changed = facts_changed };
@@ -40,6 +39,10 @@ static void on_tick(void *context)
 {
 	struct master *m = context;
 
+	if (m->successor) {
+		retire_tell_left(m);
+		return;
+	}
 	workers_restart(m);
 	for (size_t i = 0; i < m->n_probes; i++)
 		probe_tick(&m->probes[i]);
@@ -85,8 +88,9 @@ static int listen_on(struct worker_slot *slot, enum service_id service, struct e
 
 		if (!settings_source(s, families[i]))
 			continue;
-		fd = source_listen(families[i], settings_listen_port(s, service),
-			mark_bits(&marks, MARK_LISTENER), err);
+		if (follow_give_listener(slot, service, families[i], &fd) < 0)
+			fd = source_listen(families[i], settings_listen_port(s, service),
+				mark_bits(&marks, MARK_LISTENER), err);
 		if (fd < 0)
 			return fd;
 		slot->listeners[slot->n_listeners++] =
@@ -145,20 +149,25 @@ static int make_slots(struct master *m)
 	m->n_slots = m->settings->workers ? m->settings->workers
 	             : cpus > 0           ? (unsigned)cpus
 	                                  : 1;
+	/* a worker's listening sockets need a worker: their clients wait in them */
+	for (size_t i = 0; i < m->n_handed; i++)
+		if (m->handed[i].worker >= m->n_slots)
+			m->n_slots = m->handed[i].worker + 1;
 	if (m->n_slots > WORKERS_MAX)
 		m->n_slots = WORKERS_MAX;
-	m->slots = calloc(m->n_slots, sizeof(*m->slots));
+	m->n_links = m->n_slots + 1;
+	m->slots = calloc(m->n_links, sizeof(*m->slots));
 	if (!m->slots)
 		return -ENOMEM;
-	for (unsigned i = 0; i < m->n_slots; i++) {
+	for (unsigned i = 0; i < m->n_links; i++) {
 		m->slots[i].master = m;
 		m->slots[i].index = i;
 	}
-	return connection_limits_init(&m->limits, m->n_slots);
+	return connection_limits_init(&m->limits, m->n_slots, m->first_number);
 }
 
 /* Made here, while it is one process, and errors are still for a person. */
-static int try_registry(const struct settings *s, struct error *err)
+static int try_registry(const struct settings *s, bool begins, struct error *err)
 {
 	struct registry *r = NULL;
 	char path[PATH_MAX];
@@ -167,7 +176,7 @@ static int try_registry(const struct settings *s, struct error *err)
 	if (code < 0)
 		return error_errno(err, code, "state_dir");
 	code = registry_open(path, &r, err);
-	if (code == 0)
+	if (code == 0 && begins)
 		code = registry_unseen_all_over(
 			r, err); /* there may be fewer workers now */
 	registry_close(r);
@@ -245,8 +254,8 @@ static int make_staging(
 	return r < 0 ? r : 0;
 }
 
-static int make_files(
-	const struct settings *s, const struct users *users, struct error *err)
+static int make_files(const struct settings *s, bool begins, const struct users *users,
+	struct error *err)
 {
 	int r = process_make_directory(s->state_dir, 0711, err);
 
@@ -255,8 +264,17 @@ static int make_files(
 	if (r == 0)
 		r = make_staging(s, users, err);
 	if (r == 0)
-		r = try_registry(s, err);
+		r = try_registry(s, begins, err);
 	return r < 0 ? r : users_share_registry(s, users, err);
+}
+
+static int open_control(struct master *m, const struct users *users, struct error *err)
+{
+	int r = control_open(m, err);
+
+	return r < 0 ? r
+	             : users_share_socket(
+			       m->settings, INTERCEPTOR_SOCKET, users->sockets, err);
 }
 
 static int set_up(struct master *m, struct error *err)
@@ -265,7 +283,9 @@ static int set_up(struct master *m, struct error *err)
 	int r = users_load(m->settings, &users, err);
 
 	if (r == 0)
-		r = make_files(m->settings, &users, err);
+		r = make_files(m->settings, !m->start->takes_over, &users, err);
+	if (r == 0 && m->start->takes_over)
+		r = follow_ask(m, err);
 	if (r < 0)
 		return r;
 	raise_descriptor_limit(m->settings);
@@ -277,23 +297,32 @@ static int set_up(struct master *m, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, "cannot start");
 	r = open_services(m, err);
+	if (r == 0 && !m->start->takes_over)
+		r = open_control(m, &users, err);
 	if (r == 0)
-		r = control_open(m, err);
-	if (r == 0)
-		r = users_share_socket(
-			m->settings, INTERCEPTOR_SOCKET, users.sockets, err);
-	return r < 0 ? r : drop_rights(&users, err);
+		r = drop_rights(&users, err);
+	if (r == 0 && m->start->takes_over)
+		r = follow_commit(m, err);
+	return r;
 }
 
-int master_run(const struct settings *settings)
+static void init(struct master *m, struct program_start *start)
+{
+	m->start = start;
+	m->settings = &start->settings;
+	m->started_by = geteuid();
+	m->takeover = m->door = m->memory = -1;
+	LIST_INIT(&m->clients);
+	LIST_INIT(&m->requests);
+}
+
+int master_run(struct program_start *start)
 {
 	static struct master master; /* large, and one */
 	struct master *m = &master;
 	struct error err = { 0 };
 
-	m->settings = settings;
-	LIST_INIT(&m->clients);
-	LIST_INIT(&m->requests);
+	init(m, start);
 	if (set_up(m, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);
 		return EXIT_FAILURE;

@@ -8,6 +8,9 @@
  *
  *   interceptor.sock ──► master_control.c ──► workers (one socketpair each)
  *                                         ◄──
+ *
+ * The master before it, whose sessions have not ended yet, is one worker more, and it is
+ * one to the master after it (master_takeover.c). It has the place behind the workers.
  */
 #include "event/child.h"
 #include "event/signals.h"
@@ -18,8 +21,10 @@
 #include "interceptor/worker.h"
 #include "messages/alarms.h"
 #include "messages/exchange.h"
+#include "settings/program.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 #define WORKERS_MAX 256 /* as the settings allow */
 
@@ -38,6 +43,13 @@ struct worker_slot {
 	size_t n_listeners;
 };
 
+/* What the master before this one has handed over. */
+struct handed {
+	int fd;
+	enum service_id service;
+	unsigned worker;
+};
+
 /* Somebody at interceptor.sock. */
 struct control_client {
 	LIST_ENTRY(control_client) all;
@@ -51,9 +63,10 @@ struct request {
 	struct control_client *client;
 	enum message_type type;
 	uint64_t id;
-	bool left;               /* QUIESCE: a worker left sessions alone */
-	bool found;              /* KICK: a worker has that session */
-	bool asked[WORKERS_MAX]; /* that worker has not answered yet */
+	uint64_t asked_as;           /* what the asker calls it */
+	bool left;                   /* QUIESCE: a worker left sessions alone */
+	bool found;                  /* KICK: a worker has that session */
+	bool asked[WORKERS_MAX + 1]; /* that worker has not answered yet */
 	char account[];
 };
 
@@ -62,8 +75,18 @@ struct master {
 	const struct settings *settings;
 	struct connection_limits limits;
 	struct worker_slot *slots;
-	unsigned n_slots;
+	unsigned n_slots;      /* workers */
+	unsigned n_links;      /* and the master before this one */
+	unsigned first_number; /* of its workers, in the registry */
+	unsigned oldest;       /* first number of the master before this one */
 	struct channel_listener control;
+	struct program_start *start;
+	uid_t started_by;
+	int takeover;          /* connection to the one before, until RETIRE; -1: none */
+	struct handed *handed; /* by it */
+	size_t n_handed;
+	int door, memory;                 /* likewise; -1: none, or taken */
+	struct control_client *successor; /* NULL: it has not retired */
 	struct signals signals;
 	struct timer *tick, *rest;
 	int settings_fd;
@@ -77,7 +100,7 @@ struct master {
 };
 
 /* Until SIGTERM; the exit status. */
-int master_run(const struct settings *settings);
+int master_run(struct program_start *start);
 
 /* Takes what the workers have reported so far: the counts of live sessions are exact
  * then. */
@@ -85,17 +108,49 @@ void master_hear(struct master *m);
 /* Hears each word of theirs at once, until the next report of a session. */
 void master_listen(struct master *m);
 
+/* The slot of the master before this one. */
+static inline struct worker_slot *master_before(struct master *m)
+{
+	return &m->slots[m->n_slots];
+}
+
+/* ---- master_takeover.c: this one follows another ---- */
+/* Takes what the one that runs hands over. 0 or -errno. */
+int follow_ask(struct master *m, struct error *err);
+/* A listening socket of that worker and service; -ENOENT: none that fits. */
+int follow_give_listener(
+	struct worker_slot *slot, enum service_id service, int family, int *ret_fd);
+/* The other one retires, and this one goes on. 0 or -errno. */
+int follow_commit(struct master *m, struct error *err);
+
+/* ---- master_retire.c: another one follows this one ---- */
+void retire_hand(struct control_client *c);
+void retire_begin(struct control_client *c);
+/* What a worker has said of its sessions, to the next one, if there is one. */
+void retire_report(struct master *m, const struct message *message);
+/* A worker has died: the next one hears of the sessions that are gone. */
+void retire_report_lost(struct worker_slot *slot);
+/* At each tick: how many are left; and when none is, it ends. */
+void retire_tell_left(struct master *m);
+
 /* ---- master_workers.c ---- */
+/* What a worker says, and the master before this one. 0 or -EBADMSG. */
+int workers_handle(struct worker_slot *slot, struct packet *p, struct error *err);
 int workers_init(struct master *m); /* 0 or -errno */
 /* Starts those that do not run, when it is time. */
 void workers_restart(struct master *m);
 /* Ends them, and waits a while for it. */
 void workers_stop(struct master *m);
+bool workers_run(const struct master *m);
 
 /* ---- master_control.c ---- */
 int control_open(struct master *m, struct error *err);
 /* Once a turn: frees clients that are gone, with their questions. */
 void control_sweep(struct master *m);
+/* All but the successor: whoever asks asks the next one again. */
+void control_retire(struct master *m);
+/* On a socket that listens already, which it takes. 0 or -errno. */
+int control_open_on(struct master *m, int fd);
 /* Whether a worker's answer is waited for. */
 bool control_waits_for_workers(const struct master *m);
 /* A worker has said something that concerns a question. */

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/master.h"
+#include "messages/takeover.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static struct request *request_new(
 
 static bool is_complete(const struct master *m, const struct request *q)
 {
-	for (unsigned i = 0; i < m->n_slots; i++)
+	for (unsigned i = 0; i < m->n_links; i++)
 		if (q->asked[i])
 			return false;
 	return true;
@@ -79,7 +80,8 @@ bool control_waits_for_workers(const struct master *m)
 
 static void conclude(struct master *m, struct request *q)
 {
-	struct message answer = { .account = str_from(q->account) };
+	struct message answer = { .account = str_from(q->account),
+		.number2 = q->asked_as };
 
 	if (!is_complete(m, q))
 		return;
@@ -110,10 +112,10 @@ static void ask_workers(void *context, const struct message *question, int fd)
 		tell(c, &no);
 		return;
 	}
+	q->asked_as = question->number2;
 	sent.number2 = q->id;
-	for (unsigned i = 0; i < m->n_slots; i++)
-		q->asked[i] = child_runs(&m->slots[i].child) &&
-		              message_send(&m->slots[i].link, &sent, -1) == 0;
+	for (unsigned i = 0; i < m->n_links; i++)
+		q->asked[i] = message_send(&m->slots[i].link, &sent, -1) == 0;
 	master_listen(m);
 	conclude(m, q);
 }
@@ -135,7 +137,7 @@ void control_answer(struct master *m, unsigned worker, const struct message *mes
 
 	if (!q)
 		return; /* the asker has left */
-	flow.number2 = 0;
+	flow.number2 = q->asked_as;
 	if (message->type == MESSAGE_FLOW) {
 		tell(q->client, &flow);
 		return;
@@ -152,7 +154,7 @@ void control_answer(struct master *m, unsigned worker, const struct message *mes
 
 static bool has_sessions(const struct master *m, struct str account)
 {
-	for (unsigned i = 0; i < m->n_slots; i++)
+	for (unsigned i = 0; i < m->n_links; i++)
 		if (live_sessions_count(&m->slots[i].live, account, ROUTE_SOURCE))
 			return true;
 	return false;
@@ -215,9 +217,72 @@ static void route_changed(void *context, const struct message *m, int fd)
 	struct control_client *c = context;
 
 	(void)fd;
-	for (unsigned i = 0; i < c->master->n_slots; i++)
-		if (child_runs(&c->master->slots[i].child))
-			(void)message_send(&c->master->slots[i].link, m, -1);
+	for (unsigned i = 0; i < c->master->n_links; i++)
+		(void)message_send(&c->master->slots[i].link, m, -1);
+}
+
+/* From the next master alone: a news for all workers. */
+static void pass_facts(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+
+	if (c == c->master->successor)
+		route_changed(context, m, fd);
+}
+
+/* ---- the next master ---- */
+
+static bool may_take_over(const struct control_client *c)
+{
+	return takeover_is_allowed(channel_fd(&c->channel), c->master->started_by);
+}
+
+static void take_over(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+
+	(void)m;
+	(void)fd;
+	if (may_take_over(c))
+		retire_hand(c);
+	else
+		channel_close(&c->channel);
+}
+
+static void retire(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+
+	(void)m;
+	(void)fd;
+	if (may_take_over(c) && !c->master->successor)
+		retire_begin(c);
+	else
+		channel_close(&c->channel);
+}
+
+void control_retire(struct master *m)
+{
+	struct control_client *c;
+
+	channel_listener_close(&m->control);
+	LIST_FOREACH(c, &m->clients, all)
+	if (c != m->successor)
+		channel_close(&c->channel);
+}
+
+static void tell_retired(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+	struct master *master = c->master;
+	const struct connection_counts *row =
+		&master->limits.rows[master->limits.n_rows - 1];
+	struct message answer = { .type = MESSAGE_RETIRED_IS,
+		.number = row->connections };
+
+	(void)m;
+	(void)fd;
+	tell(c, &answer);
 }
 
 static void tell_alarm(void *context, const struct message *m)
@@ -258,6 +323,10 @@ static const struct message_row control_rows[] = {
 	{ MESSAGE_KICK, false, ask_workers },
 	{ MESSAGE_ALARMS, false, ask_alarms },
 	{ MESSAGE_LOAD, false, tell_load },
+	{ MESSAGE_FACTS_CHANGED, false, pass_facts },
+	{ MESSAGE_TAKE_OVER, false, take_over },
+	{ MESSAGE_RETIRE, false, retire },
+	{ MESSAGE_RETIRED, false, tell_retired },
 };
 
 /* ---- clients ---- */
@@ -274,11 +343,15 @@ static void on_message(void *context, struct channel *channel, struct packet *p)
 	channel_close(channel);
 }
 
+/* Without the next master nobody knows of the sessions here. */
 static void on_lost(void *context, struct channel *c, int code)
 {
-	(void)context;
+	struct control_client *client = context;
+
 	(void)code;
 	channel_close(c);
+	if (client == client->master->successor)
+		loop_stop(&client->master->loop);
 }
 
 static const struct channel_ops client_ops = {
@@ -306,10 +379,15 @@ void control_sweep(struct master *m)
 
 	for (c = LIST_FIRST(&m->clients); c; c = next) {
 		next = LIST_NEXT(c, all);
-		if (channel_is_open(&c->channel))
+		if (channel_is_open(&c->channel) || c == m->successor)
 			continue;
 		client_free(c);
 	}
+}
+
+int control_open_on(struct master *m, int fd)
+{
+	return channel_listen_on(&m->control, &m->loop, fd, add_client, m);
 }
 
 int control_open(struct master *m, struct error *err)

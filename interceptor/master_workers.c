@@ -24,7 +24,7 @@
    after a report the master rests; a question about live sessions has them read first. */
 static void pause_links(struct master *m, bool paused)
 {
-	for (unsigned i = 0; i < m->n_slots; i++)
+	for (unsigned i = 0; i < m->n_links; i++)
 		if (channel_is_open(&m->slots[i].link))
 			channel_pause(&m->slots[i].link, paused);
 }
@@ -50,7 +50,7 @@ void master_listen(struct master *m)
 
 void master_hear(struct master *m)
 {
-	for (unsigned i = 0; i < m->n_slots; i++)
+	for (unsigned i = 0; i < m->n_links; i++)
 		channel_read(&m->slots[i].link);
 }
 
@@ -66,7 +66,9 @@ static void count(struct worker_slot *slot, const struct message *m, int change)
 		log_error(NULL, "census", "worker=%u error=%d", slot->index, r);
 		/* a bug: its sessions cannot be trusted */
 		child_signal(&slot->child, SIGKILL);
+		channel_shut(&slot->link);
 	}
+	retire_report(slot->master, m);
 	rest(slot->master);
 }
 
@@ -98,6 +100,7 @@ static void on_stale(void *context, const struct message *m, int fd)
 	struct worker_slot *slot = context;
 
 	(void)fd;
+	retire_report(slot->master, m);
 	for (size_t i = 0; i < slot->master->n_probes; i++) {
 		struct probe *p = &slot->master->probes[i];
 
@@ -111,7 +114,19 @@ static void on_alarm(void *context, const struct message *m, int fd)
 	struct worker_slot *slot = context;
 
 	(void)fd;
+	retire_report(slot->master, m);
 	alarms_take(&slot->master->alarms, m, clock_wall_ms());
+}
+
+/* From the master before this one. */
+static void on_left(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+
+	(void)fd;
+	if (slot == master_before(slot->master))
+		connection_limits_set_retired(
+			&slot->master->limits, (uint32_t)m->number, (uint32_t)m->number2);
 }
 
 static const struct message_row message_rows[] = {
@@ -123,7 +138,14 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_KICKED, false, on_answer },
 	{ MESSAGE_FACTS_CHANGED, false, on_stale },
 	{ MESSAGE_ALARM, false, on_alarm },
+	{ MESSAGE_RETIRED_IS, false, on_left },
 };
+
+int workers_handle(struct worker_slot *slot, struct packet *p, struct error *err)
+{
+	return message_handle(message_rows,
+		sizeof(message_rows) / sizeof(message_rows[0]), p, slot, err);
+}
 
 /* Its end is told by the loop, and does the rest. */
 static void on_message(void *context, struct channel *c, struct packet *p)
@@ -131,8 +153,7 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 	struct worker_slot *slot = context;
 	struct error err;
 
-	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
-		    p, slot, &err) == 0)
+	if (workers_handle(slot, p, &err) == 0)
 		return;
 	log_error(NULL, "worker", "worker=%u error=\"%s\"", slot->index, err.text);
 	channel_close(c);
@@ -162,11 +183,13 @@ static void ended(void *context, int status)
 	uint64_t now = loop_now(&m->loop);
 
 	channel_read(&slot->link);
-	log_warning(NULL, "worker", "worker=%u ended=%s code=%d sessions=%llu",
-		slot->index, WIFSIGNALED(status) ? "signal" : "exit",
+	log_event(m->successor && status == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, NULL,
+		"worker", "worker=%u ended=%s code=%d sessions=%llu",
+		m->first_number + slot->index, WIFSIGNALED(status) ? "signal" : "exit",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		(unsigned long long)slot->live.sessions);
 	channel_close(&slot->link);
+	retire_report_lost(slot);
 	live_sessions_clear(&slot->live);
 	connection_limits_clear_row(&m->limits, slot->index);
 	slot->restart_at = now - slot->started_at >= STABLE_MS ? now : now + BACKOFF_MS;
@@ -241,7 +264,7 @@ int workers_init(struct master *m)
 	                          : timer_new(&m->loop, on_rested, m, &m->rest);
 }
 
-static bool any_runs(const struct master *m)
+bool workers_run(const struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (child_runs(&m->slots[i].child))
@@ -264,7 +287,7 @@ void workers_stop(struct master *m)
 	if (timer_new(&m->loop, on_too_late, &too_late, &patience) < 0)
 		return;
 	timer_start(patience, SHUTDOWN_MS);
-	while (any_runs(m) && !too_late)
+	while (workers_run(m) && !too_late)
 		loop_turn(&m->loop);
 	timer_free(patience);
 }

@@ -26,14 +26,21 @@ static void on_identities(void *context, const struct message *m, int fd)
 
 static void on_identity(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
+
 	(void)fd;
-	tls_keys_identity(&((struct worker *)context)->tls, m);
+	tls_keys_identity(&w->tls, m);
+	worker_accept(w);
 }
 
 static void on_signed(void *context, const struct message *m, int fd)
 {
+	struct worker *w = context;
+	const struct message asked = { .type = MESSAGE_SIGN, .number = m->number };
+
 	(void)fd;
-	tls_keys_signed(&((struct worker *)context)->tls, m);
+	vault_question_drop(&w->vault, &asked);
+	tls_keys_signed(&w->tls, m);
 }
 
 static const struct message_row messages[] = {
@@ -57,9 +64,7 @@ static void on_lost(void *context, struct channel *c, int code)
 
 	log_warning(NULL, "vault", "connection=lost code=%d", code);
 	channel_close(c);
-	verify_vault_lost(w);
 	keeper_vault_lost(w);
-	tls_keys_vault_lost(&w->tls);
 }
 
 static const struct channel_ops ops = {
@@ -102,8 +107,10 @@ static int connect_vault(struct worker *w)
 	r = take_key(&w->vault, fd);
 	if (r == 0)
 		r = channel_open(&w->vault.channel, &w->loop, fd, &ops, w);
-	if (r == 0)
+	if (r == 0) {
 		(void)fd_steal(&fd);
+		vault_questions_again(w);
+	}
 	return r;
 }
 
@@ -132,7 +139,7 @@ int vault_link_ask(struct worker *w, const struct message *m)
 
 static int ask_for_tls(void *context, const struct message *m)
 {
-	return vault_link_ask(context, m);
+	return vault_question_ask(context, m);
 }
 
 int vault_link_init(struct worker *w)
@@ -142,6 +149,7 @@ int vault_link_init(struct worker *w)
 	for (size_t i = 0; i < VAULT_CHECKS; i++)
 		LIST_INIT(&v->checks[i]);
 	LIST_INIT(&v->comparisons);
+	TAILQ_INIT(&v->questions);
 	return tls_keys_init(&w->tls, w->host.settings, ask_for_tls, w) < 0
 	               ? -ENOMEM
 	               : keeper_init(v, w->limits->passwords);

@@ -5,6 +5,8 @@
  * A worker's connection to the vault. The worker can close a password with the vault's
  * public key, which the vault gives it with the connection, but open none; whether one is
  * right it asks (verify.h, keeper.h).
+ *
+ * A vault that is started again is asked again: who waits for an answer does not notice.
  */
 #include "interceptor/connection_limits.h"
 #include "messages/exchange.h"
@@ -13,6 +15,9 @@
 struct settings;
 
 #define VAULT_CHECKS 256 /* buckets of sessions that wait for a verdict */
+/* A question waits so long for a vault that answers. It starts within a second; a client
+   waits longer than this. */
+#define VAULT_PATIENCE_MS 4000
 
 struct vault_link {
 	struct channel channel;
@@ -21,6 +26,7 @@ struct vault_link {
 	LIST_HEAD(, check) checks[VAULT_CHECKS]; /* verify.c */
 	struct known_passwords *known;           /* of all workers */
 	LIST_HEAD(, comparison) comparisons;
+	TAILQ_HEAD(, vault_question) questions; /* vault_questions.c; the oldest first */
 	uint64_t next_comparison;
 };
 
@@ -32,5 +38,15 @@ int vault_link_init(struct worker *w);
 bool vault_link_is_ready(struct worker *w);
 /* 0; -ENOTCONN: it does not run. */
 int vault_link_ask(struct worker *w, const struct message *m);
+
+/* ---- vault_questions.c: what is asked until it is answered (CHECK, SIGN) ---- */
+
+/* 0 or -ENOMEM. Without an answer in time there is one that says so. */
+int vault_question_ask(struct worker *w, const struct message *m);
+/* By its type, and by its session or its number: it needs no answer any more. */
+void vault_question_drop(struct vault_link *v, const struct message *like);
+void vault_questions_again(struct worker *w); /* to a vault that has just begun */
+void vault_questions_tick(struct worker *w);
+void vault_questions_fini(struct vault_link *v);
 
 #endif

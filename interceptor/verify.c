@@ -72,7 +72,7 @@ static int ask(
 
 	endpoint_text(&s->peer, client);
 	m.client = str_from(client);
-	return vault_link_ask(w, &m);
+	return vault_question_ask(w, &m);
 }
 
 void verify_password(
@@ -100,10 +100,14 @@ void verify_password(
 void verify_forget(struct worker *w, struct session *s)
 {
 	char id[SESSION_ID_MAX];
-	struct check *c = find(w, str_from(session_id(s, id)));
+	const struct message asked = { .type = MESSAGE_CHECK,
+		.session = str_from(session_id(s, id)) };
+	struct check *c = find(w, asked.session);
 
-	if (c)
-		drop(c);
+	if (!c)
+		return;
+	vault_question_drop(&w->vault, &asked);
+	drop(c);
 }
 
 static void answer(struct check *c, enum verdict verdict, struct str ticket)
@@ -117,20 +121,15 @@ static void answer(struct check *c, enum verdict verdict, struct str ticket)
 
 void verify_answered(void *context, const struct message *m, int fd)
 {
-	struct check *c = find(context, m->session);
+	struct worker *w = context;
+	const struct message asked = { .type = MESSAGE_CHECK, .session = m->session };
+	struct check *c = find(w, m->session);
 
 	(void)fd;
+	vault_question_drop(&w->vault, &asked);
 	if (c) /* else it has gone meanwhile */
 		answer(c,
 			m->number < VERDICT_COUNT ? (enum verdict)m->number
 						  : VERDICT_UNKNOWN,
 			m->payload);
-}
-
-void verify_vault_lost(struct worker *w)
-{
-	for (size_t i = 0; i < VAULT_CHECKS; i++)
-		while (!LIST_EMPTY(&w->vault.checks[i]))
-			answer(LIST_FIRST(&w->vault.checks[i]), VERDICT_UNKNOWN,
-				STR_LIT(""));
 }

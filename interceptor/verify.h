@@ -16,8 +16,7 @@ void verify_password(
 /* s is not interested any more. */
 void verify_forget(struct worker *w, struct session *s);
 
-/* The vault has answered, or is gone. */
+/* The vault has answered. */
 void verify_answered(void *context, const struct message *m, int fd);
-void verify_vault_lost(struct worker *w);
 
 #endif

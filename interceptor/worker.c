@@ -36,6 +36,7 @@
 #define REGISTRY_PATIENCE_MS 20 /* several commits of others */
 #define LAST_PATIENCE_MS 1000
 #define FORGET_TICKS 240 /* of unseen connections, once a minute */
+#define KEYS_TICKS 12    /* so long a worker that begins waits for its keys: 3 s */
 #define RECHECK_TICKS 4  /* held sessions look at the route once a second */
 /* Free memory that stays with the process: a session's comes and goes at the end of the
    heap, and the kernel would clear the same pages for each login again. */
@@ -118,6 +119,26 @@ static void listener_ready(void *context, int events, int error)
 		accepted(l, fd, &peer, &to);
 }
 
+/* Clients wait for the keys of the TLS that is offered to them, but not for a vault that
+   does not come. */
+void worker_accept(struct worker *w)
+{
+	bool may = !w->host.settings->tls.certificates.n || w->tls.server ||
+	           w->ticks > KEYS_TICKS;
+
+	for (size_t i = 0; i < w->n_listeners && may; i++)
+		watch_want(w->listeners[i].watch, UV_READABLE);
+}
+
+/* They stay open in the next worker, with whoever waits in them. */
+void worker_retire(struct worker *w)
+{
+	for (size_t i = 0; i < w->n_listeners; i++)
+		close(watch_take(w->listeners[i].watch)); /* others have it, too */
+	w->n_listeners = 0;
+	w->takes_no_more = true;
+}
+
 /* ---- what the source shows ---- */
 
 void worker_load_offer(struct worker *w, enum service_id service)
@@ -178,7 +199,7 @@ void worker_hand_over_recipients(struct worker *w)
 int worker_write_unseen(struct worker *w)
 {
 	struct error err = { 0 };
-	int r = unseen_flows_write(&w->unseen, w->host.registry, w->index, &err);
+	int r = unseen_flows_write(&w->unseen, w->host.registry, w->number, &err);
 
 	if (r < 0 && r != -EBUSY)
 		log_error(NULL, "unseen", "error=\"%s\"", err.text);
@@ -268,6 +289,14 @@ static void follow_legs(struct worker *w)
 			worker_load_offer(w, (enum service_id)i);
 }
 
+/* What it has learnt is written at its end. */
+static void stop_when_left(struct worker *w)
+{
+	if (w->takes_no_more && LIST_EMPTY(&w->host.sessions) &&
+		LIST_EMPTY(&w->host.gone) && LIST_EMPTY(&w->host.stagings))
+		loop_stop(&w->loop);
+}
+
 static void on_tick(void *context)
 {
 	struct worker *w = context;
@@ -278,8 +307,8 @@ static void on_tick(void *context)
 	keeper_forget_key(&w->vault);
 	if (w->host.settings->tls.certificates.n)
 		(void)vault_link_is_ready(w); /* handshakes begin with its keys */
-	for (size_t i = 0; i < w->n_listeners; i++)
-		watch_want(w->listeners[i].watch, UV_READABLE);
+	vault_questions_tick(w);
+	worker_accept(w);
 	for (s = LIST_FIRST(&w->host.timed); s; s = next) {
 		next = LIST_NEXT(s, timed);
 		if (s->deadline <= now)
@@ -300,6 +329,7 @@ static void on_tick(void *context)
 	if (!timer_runs(w->learning))
 		(void)worker_learn_late(w);
 	quiesce_check(&w->host);
+	stop_when_left(w);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
 		worker_hand_over_recipients(w);
@@ -348,7 +378,7 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 		legs_read(s, w->host.registry, &w->host.legs);
 		/* those of a worker that died */
-		r = registry_unseen_over(w->host.registry, w->index, err);
+		r = registry_unseen_over(w->host.registry, w->number, err);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }
@@ -399,8 +429,10 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 		r = watch_new(&w->loop, l->fd, listener_ready, l, &l->watch);
 		if (r < 0)
 			return r;
-		watch_want(l->watch, UV_READABLE);
 	}
+	if (w->host.settings->tls.certificates.n)
+		(void)vault_link_is_ready(w);
+	worker_accept(w);
 	return 0;
 }
 
@@ -476,6 +508,7 @@ static int run(const struct worker_parts *parts)
 	w->host.settings = parts->settings;
 	w->limits = parts->limits;
 	w->index = parts->index;
+	w->number = parts->limits->first + parts->index;
 	w->host.pid = (unsigned)getpid();
 	init_lists(w);
 	if (set_up(w, parts, &err) < 0) {
@@ -483,7 +516,7 @@ static int run(const struct worker_parts *parts)
 		free(w);
 		return EXIT_FAILURE;
 	}
-	log_info(NULL, "ready", "worker=%u", w->index);
+	log_info(NULL, "ready", "worker=%u", w->number);
 	log_gather();
 	loop_run(&w->loop, sweep, w);
 	/* there are no sessions any more: now it may wait */
@@ -492,11 +525,11 @@ static int run(const struct worker_parts *parts)
 	late_logins_fini(&w->late_logins);
 	worker_hand_over_recipients(w);
 	worker_write_unseen(w);
-	(void)registry_unseen_over(w->host.registry, w->index, NULL);
+	(void)registry_unseen_over(w->host.registry, w->number, NULL);
 	unseen_flows_fini(&w->unseen);
 	/* the kernel closes the rest */
 	registry_close(w->host.registry);
-	log_info(NULL, "stop", "worker=%u", w->index);
+	log_info(NULL, "stop", "worker=%u", w->number);
 	log_flush();
 	free(w);
 	return EXIT_SUCCESS;
@@ -553,7 +586,7 @@ int worker_run(const struct settings *settings, const char *index)
 
 	if (r == 0)
 		r = connection_limits_attach(&limits, WORKER_FD_LIMITS);
-	if (r == 0 && number >= limits.n_rows)
+	if (r == 0 && number + 1 >= limits.n_rows)
 		r = -EINVAL;
 	if (r == 0)
 		r = find_listeners(settings, listeners, &parts.n_listeners);

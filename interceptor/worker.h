@@ -33,7 +33,9 @@ struct worker {
 	struct host host; /* first: its sessions know no more of it */
 	struct loop loop;
 	struct connection_limits *limits;
-	unsigned index;
+	unsigned index;     /* of its row there */
+	unsigned number;    /* in the registry: of all workers that there are */
+	bool takes_no_more; /* it ends with its last session */
 
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -86,6 +88,10 @@ static inline struct worker *worker_of(struct host *h)
 }
 
 void worker_load_offer(struct worker *w, enum service_id service);
+/* Accepts connections, once it can. */
+void worker_accept(struct worker *w);
+/* It accepts no more connections, and ends with its last session. */
+void worker_retire(struct worker *w);
 
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);

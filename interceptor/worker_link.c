@@ -107,7 +107,15 @@ static void on_facts(void *context, const struct message *m, int fd)
 		worker_load_offer(w, service);
 }
 
+static void on_retire(void *context, const struct message *m, int fd)
+{
+	(void)m;
+	(void)fd;
+	worker_retire(context);
+}
+
 static const struct message_row messages[] = {
+	{ MESSAGE_RETIRE, false, on_retire },
 	{ MESSAGE_QUIESCE, false, on_quiesce },
 	{ MESSAGE_ROUTE_CHANGED, false, on_route_changed },
 	{ MESSAGE_FLOWS, false, on_flows },

@@ -82,7 +82,7 @@ static void forget(struct process *p, struct delivery_waiter *waiter)
 /* 0: it has it, or it is queued for it, and fd is closed. */
 static int forward(struct process *p, const struct message *m, int fd)
 {
-	int r = message_send(&p->link, m, fd);
+	int r = process_tell(p, m, fd);
 
 	if (r < 0) {
 		log_error(NULL, "delivery", "account=%s error=%d", p->account, -r);
@@ -248,7 +248,7 @@ static void tell_delivered(struct process *p, const struct delivery_waiter *wait
 		p->all->send(waiter->peer, &m);
 }
 
-static void process_gone(
+static void settle_gone(
 	struct process *p, const struct delivery_waiter *waiter, bool clean)
 {
 	struct message m = make_deliver(p, waiter);
@@ -281,7 +281,7 @@ void deliveries_process_gone(struct process *p, bool clean)
 		struct delivery_waiter *waiter = LIST_FIRST(&p->deliveries);
 
 		LIST_REMOVE(waiter, entry);
-		process_gone(p, waiter, clean);
+		settle_gone(p, waiter, clean);
 		free(waiter);
 	}
 }

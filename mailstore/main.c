@@ -19,6 +19,7 @@ static const struct program program = {
 		"  -h, --help  this help\n",
 	.has_account =
 		true, /* descriptor 3 is then the master's socket, 4 the settings */
+	.has_takeover = true,
 };
 
 int main(int argc, char **argv)
@@ -30,7 +31,7 @@ int main(int argc, char **argv)
 		return r;
 	(void)signal(SIGPIPE, SIG_IGN); /* sendfile has no MSG_NOSIGNAL */
 	r = start.account ? account_run(&start.settings, start.account)
-	                  : master_run(&start.settings);
+	                  : master_run(&start);
 	settings_fini(&start.settings);
 	return r;
 }

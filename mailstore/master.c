@@ -5,10 +5,8 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
-#include "event/signals.h"
 #include "event/timer.h"
-#include "mailstore/processes.h"
-#include "mailstore/tickets.h"
+#include "messages/takeover.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,36 +14,26 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SOCKET_MODE 0600     /* at first: whoever can connect can send mail */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
-/* Somebody connected to mailstore.sock. */
-struct peer {
-	LIST_ENTRY(peer) all;
-	struct master *master;
-	struct channel channel;
-};
-
-struct master {
-	struct loop loop;
-	struct channel_listener listener;
-	struct signals signals;
-	bool ending;
-	LIST_HEAD(, peer) peers;
-	struct processes processes;
-	struct tickets tickets;
-	struct users users;
-};
-
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
 
-static void close_peer(struct peer *peer)
+void master_close_peer(struct peer *peer)
 {
+	struct master *master = peer->master;
+	bool was_next = peer == master->successor;
+
 	LIST_REMOVE(peer, all);
-	processes_forget_peer(&peer->master->processes, peer);
+	processes_forget_peer(&master->processes, peer);
 	channel_close(&peer->channel);
 	free(peer);
+	if (was_next) /* nobody knows of the sessions here any more */
+		master_end(master);
+	else
+		master_look_for_end(master);
 }
 
 /* One that does not read is broken; its sessions live on. */
@@ -117,7 +105,32 @@ static void on_alarms(void *context, const struct message *m, int fd)
 	alarms_tell(&peer->master->processes.alarms, tell_alarm, peer);
 }
 
+static void on_leave(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	(void)m;
+	(void)fd;
+	processes_let_leave(&peer->master->processes, peer);
+}
+
+static void on_take_over(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+	struct master *master = peer->master;
+
+	(void)fd;
+	if (master->successor ||
+		!takeover_is_allowed(channel_fd(&peer->channel), master->started_by))
+		channel_shut(&peer->channel);
+	else
+		(m->type == MESSAGE_TAKE_OVER ? retire_hand : retire_begin)(peer);
+}
+
 static const struct message_row message_rows[] = {
+	{ MESSAGE_LEAVE, false, on_leave },
+	{ MESSAGE_TAKE_OVER, false, on_take_over },
+	{ MESSAGE_RETIRE, false, on_take_over },
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_STAGE, true, on_stage },
 	{ MESSAGE_SWEEP, true, on_stage },
@@ -135,37 +148,53 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 	struct error err;
 
 	(void)c;
+	peer->heard++;
 	if (message_handle(message_rows, sizeof(message_rows) / sizeof(message_rows[0]),
 		    p, peer, &err) == 0)
 		return;
 	log_warning(NULL, "peer", "dropped error=\"%s\"", err.text);
-	close_peer(peer);
+	master_close_peer(peer);
 }
 
 static void on_lost(void *context, struct channel *c, int code)
 {
 	(void)c;
 	(void)code;
-	close_peer(context);
+	master_close_peer(context);
 }
 
 static const struct channel_ops peer_ops = {
 	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
 };
 
-static void add_peer(void *context, int socket)
+struct peer *master_add_peer(struct master *master, int socket)
 {
-	struct master *master = context;
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (!peer || channel_open(&peer->channel, &master->loop, socket, &peer_ops,
 			     peer) < 0) {
 		free(peer);
 		fd_closep(&socket);
-		return;
+		return NULL;
 	}
 	peer->master = master;
 	LIST_INSERT_HEAD(&master->peers, peer, all);
+	return peer;
+}
+
+void master_accepted(void *master, int socket)
+{
+	(void)master_add_peer(master, socket);
+}
+
+static uint64_t heard(const struct peer *peer)
+{
+	return peer->heard;
+}
+
+static int reach_next(void *context)
+{
+	return retire_reach_next(context);
 }
 
 static int admit(void *context, const struct message *m)
@@ -177,26 +206,36 @@ static int admit(void *context, const struct message *m)
 
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
-static void on_empty(void *context)
+/* One that has retired waits for its peers, too: they do not know. */
+void master_look_for_end(struct master *master)
 {
-	struct master *master = context;
+	bool alone = LIST_EMPTY(&master->peers) ||
+	             (LIST_FIRST(&master->peers) == master->successor &&
+			     !LIST_NEXT(master->successor, all));
 
-	if (master->ending)
+	if (!master->processes.first && (master->ending || (master->successor && alone)))
 		loop_stop(&master->loop);
 }
 
-static void on_signal(void *context, int number)
+static void on_empty(void *context)
 {
-	struct master *master = context;
+	master_look_for_end(context);
+}
 
-	(void)number;
+void master_end(struct master *master)
+{
 	if (master->ending)
 		return;
 	master->ending = true;
 	channel_listener_close(&master->listener);
 	processes_end(&master->processes);
-	if (!master->processes.first)
-		loop_stop(&master->loop);
+	master_look_for_end(master);
+}
+
+static void on_signal(void *context, int number)
+{
+	(void)number;
+	master_end(context);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */
@@ -212,7 +251,7 @@ static int listen_on(
 	code = process_make_directory(settings->run_dir, 0755, err);
 	if (code == 0)
 		code = channel_listen(&master->listener, &master->loop, path, SOCKET_MODE,
-			add_peer, master, err);
+			master_accepted, master, err);
 	return code < 0 ? code
 	                : users_share_socket(
 				  settings, MAILSTORE_SOCKET, master->users.sockets, err);
@@ -244,7 +283,8 @@ static int set_up(
 	int r = users_load(settings, &master->users, err);
 
 	if (r == 0)
-		r = listen_on(master, settings, err);
+		r = master->start->takes_over ? follow_ask(master, err)
+		                              : listen_on(master, settings, err);
 	if (r == 0)
 		r = drop_rights(&master->users, err);
 	if (r < 0)
@@ -255,13 +295,16 @@ static int set_up(
 	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);
 	if (r == 0)
 		r = processes_init(&master->processes);
-	return r < 0 ? error_errno(err, r, "cannot watch for signals") : 0;
+	if (r < 0)
+		return error_errno(err, r, "cannot watch for signals");
+	return master->start->takes_over ? follow_commit(master, err) : 0;
 }
 
 static void fini(struct master *master)
 {
 	while (!LIST_EMPTY(&master->peers))
-		close_peer(LIST_FIRST(&master->peers));
+		master_close_peer(LIST_FIRST(&master->peers));
+	channel_close(&master->before);
 	channel_listener_close(&master->listener);
 	signals_close(&master->signals);
 	timer_free(master->processes.looks);
@@ -270,8 +313,28 @@ static void fini(struct master *master)
 	free(master);
 }
 
-int master_run(const struct settings *settings)
+static void init(struct master *master, struct program_start *start)
 {
+	master->start = start;
+	master->started_by = geteuid();
+	master->takeover = master->door = -1;
+	master->processes = (struct processes){ .loop = &master->loop,
+		.settings = &start->settings,
+		.users = &master->users,
+		.settings_fd = -1,
+		.send = send_to_peer,
+		.admit = admit,
+		.reach_next = reach_next,
+		.heard = heard,
+		.hang_up = master_close_peer,
+		.empty = on_empty,
+		.context = master };
+	master->tickets.settings = &start->settings;
+}
+
+int master_run(struct program_start *start)
+{
+	const struct settings *settings = &start->settings;
 	struct master *master = calloc(1, sizeof(*master));
 	struct error err = { 0 };
 	int r;
@@ -282,15 +345,7 @@ int master_run(const struct settings *settings)
 		free(master);
 		return EXIT_FAILURE;
 	}
-	master->processes = (struct processes){ .loop = &master->loop,
-		.settings = settings,
-		.users = &master->users,
-		.settings_fd = -1,
-		.send = send_to_peer,
-		.admit = admit,
-		.empty = on_empty,
-		.context = master };
-	master->tickets.settings = settings;
+	init(master, start);
 	r = set_up(master, settings, &err);
 	if (r < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);

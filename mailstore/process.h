@@ -51,6 +51,9 @@ struct waiting {
 	char bytes[];
 };
 
+/* Whose child it is: ours, the one's before us, the one's after us. */
+enum process_place { PROCESS_HERE, PROCESS_BEFORE, PROCESS_AFTER };
+
 /* Which folder it is; zeros: not known. */
 struct folder_id {
 	dev_t device;
@@ -61,6 +64,10 @@ struct process {
 	struct processes *all;
 	struct process *next, **place;
 	enum process_state state;
+	enum process_place lives;
+	uint64_t sent;         /* messages, over the link */
+	struct peer *follower; /* who speaks to it from the mailstore after this one */
+	bool has_crashed;      /* so we were told of one that lives elsewhere */
 	char *account;
 	struct child child;
 	struct channel link;
@@ -74,6 +81,42 @@ struct process {
 
 /* ---- processes.c ---- */
 
+/* Without a link, and in no list; NULL: no memory. */
+struct process *process_new(struct processes *all, struct str account);
+void process_free(struct process *p); /* the same */
+void process_insert(struct process *p);
+/* It has ended, or its link when it is not ours. */
+void process_gone(struct process *p, bool crashed);
+void waiter_drop(struct waiter *waiter);
+
+/* ---- reports.c: what it says of its sessions, its messages, what is wrong ---- */
+void process_served(void *process, const struct message *m, int fd);
+void process_serve_end(void *process, const struct message *m, int fd);
+void process_delivery(void *process, const struct message *m, int fd);
+void process_alarm(void *process, const struct message *m, int fd);
+
+/* ---- processes.c ---- */
+
+void process_timer(void *process);
+/* To it. As message_send(). */
+int process_tell(struct process *p, const struct message *m, int fd);
+/* What waits is asked once more. */
+void process_serve_waiting(struct process *p);
+bool process_is_idle(const struct process *p);
+
+/* ---- remote.c ---- */
+
+/* One that the mailstore after this one has, or will have. NULL: it cannot be reached. */
+struct process *remote_start(struct processes *all, struct str account);
+/* Nothing is left to do for one that the mailstore after this one speaks to: it is asked
+   whether more will come. */
+void remote_tell_idle(struct process *p);
+/* One that has ended already is forgotten now. */
+void remote_look(struct process *p);
+
+/* after: one that the mailstore after this one has; else one of the others. */
+struct process *process_find_at(struct processes *all, struct str account, bool after);
+/* Of the others, else after. */
 struct process *process_find(struct processes *all, struct str account);
 /* The one that is there, or a new one; NULL: it cannot be started. */
 struct process *process_get(struct processes *all, struct str account);

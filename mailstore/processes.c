@@ -30,7 +30,7 @@
 
 /* ── the end of one ────────────────────────────────────────────────────────────────── */
 
-static void drop_waiter(struct waiter *waiter)
+void waiter_drop(struct waiter *waiter)
 {
 	LIST_REMOVE(waiter, entry);
 	free(waiter);
@@ -49,7 +49,7 @@ static void end_sessions(struct process *p, bool crashed)
 		m.session = str_from(waiter->id);
 		if (waiter->peer)
 			p->all->send(waiter->peer, &m);
-		drop_waiter(waiter);
+		waiter_drop(waiter);
 	}
 }
 
@@ -62,7 +62,7 @@ static void answer_requests(struct process *p)
 
 		if (waiter->peer)
 			p->all->send(waiter->peer, &m);
-		drop_waiter(waiter);
+		waiter_drop(waiter);
 	}
 }
 
@@ -118,21 +118,39 @@ static void empty_waiting(struct process *p, bool serve)
 	}
 }
 
-static void gone(struct process *p, bool crashed)
+void process_serve_waiting(struct process *p)
+{
+	empty_waiting(p, true);
+}
+
+/* The mailstore after this one has the account from now on. */
+static void release_follower(struct process *p, bool crashed)
+{
+	struct message failed = { .type = MESSAGE_FAILED, .text = STR_LIT("crashed") };
+
+	if (!p->follower)
+		return;
+	answer_requests(p);
+	if (crashed)
+		p->all->send(p->follower, &failed);
+	p->all->hang_up(p->follower);
+}
+
+void process_gone(struct process *p, bool crashed)
 {
 	struct processes *all = p->all;
 
-	*p->place = p->next;
-	if (p->next)
-		p->next->place = p->place;
 	channel_close(&p->link);
 	timer_free(p->timer);
 	end_sessions(p, crashed);
+	release_follower(p, crashed);
+	*p->place = p->next;
+	if (p->next)
+		p->next->place = p->place;
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
 	empty_waiting(p, true);
-	free(p->account);
-	free(p);
+	process_free(p);
 	if (!all->first && all->empty)
 		all->empty(all->context);
 }
@@ -147,7 +165,7 @@ static void on_child_ended(void *context, int status)
 	if (status)
 		log_error(NULL, "process", "account=%s ended=\"%s\"", p->account, how);
 	channel_read(&p->link);
-	gone(p, status != 0);
+	process_gone(p, status != 0);
 }
 
 /* ── ending one ────────────────────────────────────────────────────────────────────── */
@@ -156,12 +174,20 @@ static void on_child_ended(void *context, int status)
 void process_leave(struct process *p)
 {
 	p->state = PROCESS_LEAVING;
+	if (p->lives != PROCESS_HERE) {
+		process_gone(p, false);
+		return;
+	}
 	channel_close(&p->link);
 	timer_start(p->timer, PATIENCE_MS);
 }
 
 void process_kill(struct process *p, const char *why)
 {
+	if (p->lives != PROCESS_HERE) {
+		channel_shut(&p->link);
+		return;
+	}
 	if (!child_runs(&p->child))
 		return;
 	log_error(NULL, "process", "account=%s pid=%d event=killed reason=\"%s\"",
@@ -170,11 +196,14 @@ void process_kill(struct process *p, const char *why)
 }
 
 /* RUNNING: nobody needs it any more. Else it was told to end. */
-static void on_timer(void *context)
+void process_timer(void *context)
 {
 	struct process *p = context;
 
-	if (p->state == PROCESS_RUNNING)
+	if (p->state == PROCESS_RUNNING && p->follower) {
+		remote_tell_idle(p);
+		timer_start(p->timer, LINGER_MS);
+	} else if (p->state == PROCESS_RUNNING)
 		process_leave(p);
 	else
 		process_kill(p, "it does not end");
@@ -188,72 +217,34 @@ void process_is_busy(struct process *p)
 
 void process_linger_when_idle(struct process *p)
 {
-	if (p->state == PROCESS_RUNNING && LIST_EMPTY(&p->sessions) &&
-		LIST_EMPTY(&p->deliveries))
+	if (p->state == PROCESS_RUNNING && p->lives != PROCESS_BEFORE &&
+		process_is_idle(p))
 		timer_start(p->timer, LINGER_MS);
+}
+
+bool process_is_idle(const struct process *p)
+{
+	return LIST_EMPTY(&p->sessions) && LIST_EMPTY(&p->deliveries);
+}
+
+int process_tell(struct process *p, const struct message *m, int fd)
+{
+	int r = message_send(&p->link, m, fd);
+
+	if (r == 0)
+		p->sent++;
+	return r;
 }
 
 /* ── what it says ──────────────────────────────────────────────────────────────────── */
 
-/* Hands on what it says of a session of its own, whose waiter is the answer; or NULL. */
-static struct waiter *tell_of_session(struct process *p, const struct message *m)
-{
-	struct message told = *m;
-	struct waiter *waiter;
-
-	told.account = str_from(p->account); /* it speaks for no other */
-	LIST_FOREACH(waiter, &p->sessions, entry)
-	{
-		if (!str_eq(m->session, str_from(waiter->id)))
-			continue;
-		if (waiter->peer)
-			p->all->send(waiter->peer, &told);
-		return waiter;
-	}
-	return NULL;
-}
-
-static void on_served(void *context, const struct message *m, int fd)
-{
-	(void)fd;
-	(void)tell_of_session(context, m);
-}
-
-static void on_serve_end(void *context, const struct message *m, int fd)
-{
-	struct process *p = context;
-	struct waiter *waiter = tell_of_session(p, m);
-
-	(void)fd;
-	if (!waiter)
-		return;
-	drop_waiter(waiter);
-	process_linger_when_idle(p);
-}
-
-static void on_delivery(void *context, const struct message *m, int fd)
-{
-	(void)fd;
-	deliveries_answered(context, m);
-}
-
-static void on_alarm(void *context, const struct message *m, int fd)
-{
-	struct process *p = context;
-	struct message told = *m;
-
-	(void)fd;
-	told.account = str_from(p->account); /* it speaks for no other */
-	alarms_take(&p->all->alarms, &told, clock_wall_ms());
-}
-
 static const struct message_row link_rows[] = {
-	{ MESSAGE_SERVED, false, on_served },
-	{ MESSAGE_SERVE_END, false, on_serve_end },
-	{ MESSAGE_STAGED, false, on_delivery },
-	{ MESSAGE_DELIVERED, false, on_delivery },
-	{ MESSAGE_DELIVERY_FAILED, false, on_delivery },
-	{ MESSAGE_ALARM, false, on_alarm },
+	{ MESSAGE_SERVED, false, process_served },
+	{ MESSAGE_SERVE_END, false, process_serve_end },
+	{ MESSAGE_STAGED, false, process_delivery },
+	{ MESSAGE_DELIVERED, false, process_delivery },
+	{ MESSAGE_DELIVERY_FAILED, false, process_delivery },
+	{ MESSAGE_ALARM, false, process_alarm },
 };
 
 /* Nothing can be said to it any more: what comes waits for the process after it. */
@@ -339,7 +330,7 @@ static int start_child(struct process *p, struct error *err)
 		return error_errno(err, r, "no socket for the process");
 	ours = ends[0];
 	theirs = ends[1];
-	r = timer_new(p->all->loop, on_timer, p, &p->timer);
+	r = timer_new(p->all->loop, process_timer, p, &p->timer);
 	if (r == 0)
 		r = channel_open(&p->link, p->all->loop, ours, &link_ops, p);
 	if (r < 0)
@@ -348,48 +339,25 @@ static int start_child(struct process *p, struct error *err)
 	return spawn(p, theirs, err);
 }
 
-static void give_up(struct process *p, const struct error *err)
-{
-	log_error(NULL, "process", "account=%s error=\"%s\"", p->account, err->text);
-	channel_close(&p->link);
-	timer_free(p->timer);
-	free(p->account);
-	free(p);
-}
-
 static struct process *start(struct processes *all, struct str account)
 {
-	struct process *p = calloc(1, sizeof(*p));
-	struct error err = { .text = "no memory" };
+	struct process *p = process_new(all, account);
+	struct error err;
 
 	if (!p)
 		return NULL;
-	*p = (struct process){ .all = all, .account = str_dup_c(account) };
-	LIST_INIT(&p->sessions);
-	LIST_INIT(&p->requests);
-	LIST_INIT(&p->deliveries);
-	STAILQ_INIT(&p->waiting);
-	if (!p->account || start_child(p, &err) < 0) {
-		give_up(p, &err);
+	if (start_child(p, &err) < 0) {
+		log_error(
+			NULL, "process", "account=%s error=\"%s\"", p->account, err.text);
+		channel_close(&p->link);
+		timer_free(p->timer);
+		process_free(p);
 		return NULL;
 	}
 	process_remember_folder(p);
-	p->next = all->first;
-	p->place = &all->first;
-	if (p->next)
-		p->next->place = &p->next;
-	all->first = p;
+	process_insert(p);
 	log_debug(NULL, "process", "account=%s pid=%d event=started", p->account,
 		(int)p->child.pid);
-	return p;
-}
-
-struct process *process_find(struct processes *all, struct str account)
-{
-	struct process *p = all->first;
-
-	while (p && !str_eq(account, str_from(p->account)))
-		p = p->next;
 	return p;
 }
 
@@ -397,9 +365,15 @@ struct process *process_get(struct processes *all, struct str account)
 {
 	struct process *p = process_find(all, account);
 
-	if (p)
+	if (p && p->lives == PROCESS_BEFORE && !p->follower) {
+		remote_look(p);
+		p = process_find(all, account);
+	} else if (p) {
 		process_leave_if_moved(p);
-	return p || all->ending ? p : start(all, account);
+	}
+	if (p || all->ending)
+		return p;
+	return (all->retired ? remote_start : start)(all, account);
 }
 
 /* ── what is asked of it ───────────────────────────────────────────────────────────── */
@@ -447,32 +421,17 @@ static int forward(
 	if (!process_keeps_up(p))
 		return -ENOBUFS;
 	waiter = add_waiter(&p->sessions, peer, m->session);
-	r = waiter ? message_send(&p->link, m, socket) : -ENOMEM;
+	r = waiter ? process_tell(p, m, socket) : -ENOMEM;
 	if (r < 0 && waiter)
-		drop_waiter(waiter);
+		waiter_drop(waiter);
 	if (r == 0)
 		process_is_busy(p);
 	return r;
 }
 
-/* No right password, or one that was judged too long ago. */
-static bool is_refused(
-	struct processes *all, struct peer *peer, const struct message *m, int socket)
+static void serve_by(struct process *p, struct processes *all, struct peer *peer,
+	const struct message *m, int socket)
 {
-	int r = all->admit(all->context, m);
-
-	if (r == 0)
-		return false;
-	log_warning(NULL, "ticket", "account=%.*s session=%.*s refused: %s",
-		STR_ARG(m->account), STR_ARG(m->session), strerror(-r));
-	refuse_login(all, peer, m, socket, TICKET_WHY);
-	return true;
-}
-
-static void serve_admitted(
-	struct processes *all, struct peer *peer, const struct message *m, int socket)
-{
-	struct process *p = process_get(all, m->account);
 	int r;
 
 	if (p && p->state == PROCESS_RELEASING) {
@@ -488,12 +447,39 @@ static void serve_admitted(
 		refuse_login(all, peer, m, socket, BROKEN_WHY);
 }
 
-/* Its ticket is good once: what waits for the next process has been admitted. */
+static void serve_admitted(
+	struct processes *all, struct peer *peer, const struct message *m, int socket)
+{
+	serve_by(process_get(all, m->account), all, peer, m, socket);
+}
+
+/* Whether the next mailstore has looked at its ticket. */
+static bool is_admitted(
+	struct processes *all, const struct peer *peer, const struct message *m)
+{
+	const struct process *p = process_find_at(all, m->account, false);
+
+	return p && p->follower == peer;
+}
+
+/* Its ticket is good once: what waits for the next process has been admitted. Without the
+   right password, or with one that was judged too long ago, it is refused. */
 void processes_serve(
 	struct processes *all, struct peer *peer, const struct message *m, int socket)
 {
-	if (!is_refused(all, peer, m, socket))
+	int r = is_admitted(all, peer, m) ? 0 : all->admit(all->context, m);
+	struct process *p;
+
+	if (r == 0) {
 		serve_admitted(all, peer, m, socket);
+	} else if (r == -ESTALE) {
+		p = process_find_at(all, m->account, true);
+		serve_by(p ? p : remote_start(all, m->account), all, peer, m, socket);
+	} else {
+		log_warning(NULL, "ticket", "account=%.*s session=%.*s refused: %s",
+			STR_ARG(m->account), STR_ARG(m->session), strerror(-r));
+		refuse_login(all, peer, m, socket, TICKET_WHY);
+	}
 }
 
 static void release(struct process *p)
@@ -505,7 +491,7 @@ static void release(struct process *p)
 	empty_waiting(p, false);
 	if (before != PROCESS_RUNNING) /* it is on its way already */
 		return;
-	if (message_send(&p->link, &m, -1) < 0)
+	if (process_tell(p, &m, -1) < 0)
 		process_kill(p, "it does not read");
 	timer_start(p->timer, PATIENCE_MS);
 }
@@ -535,7 +521,7 @@ void processes_kick(struct processes *all, const struct message *m)
 	struct process *p = process_find(all, m->account);
 
 	if (p && p->state == PROCESS_RUNNING && process_keeps_up(p))
-		(void)message_send(&p->link, m, -1);
+		(void)process_tell(p, m, -1);
 }
 
 static void forget(struct waiters *list, const struct peer *peer)
@@ -552,6 +538,8 @@ void processes_forget_peer(struct processes *all, struct peer *peer)
 	for (struct process *p = all->first; p; p = p->next) {
 		struct waiting *w;
 
+		if (p->follower == peer)
+			p->follower = NULL;
 		forget(&p->sessions, peer);
 		forget(&p->requests, peer);
 		deliveries_forget_peer(p, peer);
@@ -563,8 +551,12 @@ void processes_forget_peer(struct processes *all, struct peer *peer)
 
 void processes_end(struct processes *all)
 {
+	struct process *p, *next;
+
 	all->ending = true;
-	for (struct process *p = all->first; p; p = p->next)
+	for (p = all->first; p; p = next) {
+		next = p->next;
 		if (p->state == PROCESS_RUNNING)
 			process_leave(p);
+	}
 }

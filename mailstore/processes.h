@@ -11,6 +11,11 @@
  *
  * Only the master decides that one leaves, and a login that comes meanwhile waits for the
  * exit: so none is sent to a process that does not read any more.
+ *
+ * One mailstore follows the other (messages/takeover.h) account by account: where the old
+ * one has a process, that one goes on, and the new one reaches it by way of the old one;
+ * once it has left, the account is the new one's. So no account has two processes, and no
+ * session is ended (remote.c).
  */
 #include "messages/alarms.h"
 #include "messages/exchange.h"
@@ -26,12 +31,19 @@ struct processes {
 	int settings_fd;     /* the same for the processes */
 	struct timer *looks; /* at folders that somebody exchanges */
 	struct process *first;
-	bool ending; /* none is started any more */
+	bool ending;  /* none is started any more */
+	bool retired; /* not here, but by the mailstore after this one */
 	struct alarms alarms;
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
 	/* Whether a session comes with what opens its mailbox. 0 or -errno. */
 	int (*admit)(void *context, const struct message *m);
+	/* The mailstore after this one: a connection to it, or -errno. */
+	int (*reach_next)(void *context);
+	/* Of a peer that is the mailstore after this one, for one account: how many
+	   messages came from it; and it is not needed any more. */
+	uint64_t (*heard)(const struct peer *peer);
+	void (*hang_up)(struct peer *peer);
 	/* The last one is gone. */
 	void (*empty)(void *context);
 	void *context;
@@ -57,6 +69,11 @@ void processes_kick(struct processes *all, const struct message *m);
 void processes_forget_peer(struct processes *all, struct peer *peer);
 /* 0 or -errno. */
 int processes_init(struct processes *all);
+/* From the mailstore before this one: it has the account's process, which is spoken to
+   over fd (taken on success). 0 or -errno. */
+int processes_adopt(struct processes *all, const struct message *m, int fd);
+/* From the mailstore after this one, over the peer: no more will come for the process. */
+void processes_let_leave(struct processes *all, struct peer *peer);
 /* All of them end, RELEASE or not. */
 void processes_end(struct processes *all);
 

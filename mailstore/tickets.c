@@ -24,9 +24,9 @@ static int take_key(struct tickets *t, int fd, struct error *err)
 		r = error_set(err, -EBADMSG, "the vault's first word makes no sense");
 	if (r)
 		return r;
-	t->key.epoch = m.number;
-	memcpy(t->key.key, m.payload.ptr, TICKET_KEY_SIZE);
-	memset(&t->window, 0, sizeof(t->window));
+	t->books[1] = t->books[0];
+	t->books[0] = (struct ticket_book){ .key.epoch = m.number };
+	memcpy(t->books[0].key.key, m.payload.ptr, TICKET_KEY_SIZE);
 	explicit_bzero(bytes, sizeof(bytes));
 	return 0;
 }
@@ -47,18 +47,56 @@ static void renew_key(struct tickets *t)
 		log_warning(NULL, "vault", "error=\"%s\"", err.text);
 }
 
+static struct ticket_book *book_of(struct tickets *t, uint64_t epoch)
+{
+	for (size_t i = 0; i < TICKET_BOOKS; i++)
+		if (t->books[i].key.epoch == epoch)
+			return &t->books[i];
+	return NULL;
+}
+
 int tickets_use(struct tickets *t, const struct message *m)
 {
 	const struct ticket_bearer bearer = {
 		.account = m->account, .session = m->session, .service = m->service
 	};
 	uint64_t epoch = ticket_epoch(m->text);
+	struct ticket_book *book;
 
 	if (!epoch)
 		return -EACCES;
-	if (epoch != t->key.epoch)
+	if (t->is_given)
+		return -ESTALE;
+	if (!book_of(t, epoch))
 		renew_key(t);
-	return t->key.epoch ? ticket_use(&t->key, &t->window, m->text,
-				      clock_monotonic_ms(), &bearer)
-	                    : -ENOTCONN;
+	book = book_of(t, epoch);
+	if (!book)
+		return t->books[0].key.epoch ? -EACCES : -ENOTCONN;
+	return ticket_use(
+		&book->key, &book->window, m->text, clock_monotonic_ms(), &bearer);
+}
+
+/* ---- from one mailstore to the next ---- */
+
+struct message tickets_book_message(const struct tickets *t, size_t book)
+{
+	return (struct message){ .type = MESSAGE_HANDED,
+		.text = STR_LIT(TICKETS_HANDED),
+		.number = book,
+		.payload =
+			str_of((const char *)&t->books[book], sizeof(t->books[book])) };
+}
+
+void tickets_give_away(struct tickets *t)
+{
+	explicit_bzero(t->books, sizeof(t->books));
+	t->is_given = true;
+}
+
+int tickets_take_book(struct tickets *t, const struct message *m)
+{
+	if (m->number >= TICKET_BOOKS || m->payload.len != sizeof(t->books[0]))
+		return -EBADMSG;
+	memcpy(&t->books[m->number], m->payload.ptr, sizeof(t->books[0]));
+	return 0;
 }

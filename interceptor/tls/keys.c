@@ -45,16 +45,6 @@ void tls_keys_signed(struct tls_keys *k, const struct message *m)
 	}
 }
 
-void tls_keys_vault_lost(struct tls_keys *k)
-{
-	struct tls_signature *s;
-
-	while ((s = LIST_FIRST(&k->asked))) {
-		LIST_REMOVE(s, all);
-		tls_signature_done(s, -ECONNRESET, STR_LIT(""));
-	}
-}
-
 /* ---- certificates ---- */
 
 static void put_in_place(struct tls_keys *k)

@@ -36,8 +36,6 @@ int tls_keys_init(struct tls_keys *k, const struct settings *settings, tls_keys_
 void tls_keys_begin(struct tls_keys *k, const struct message *m);
 void tls_keys_identity(struct tls_keys *k, const struct message *m);
 void tls_keys_signed(struct tls_keys *k, const struct message *m);
-/* The handshakes that wait fail; the certificates stay. */
-void tls_keys_vault_lost(struct tls_keys *k);
 
 /* host_ops.tls_context() */
 int tls_keys_context(

@@ -221,6 +221,11 @@ bool channel_is_open(const struct channel *c)
 	return c->watch != NULL;
 }
 
+int channel_fd(const struct channel *c)
+{
+	return c->watch ? c->watch->fd : -1;
+}
+
 static void drop_queue(struct channel *c)
 {
 	while (c->first)
@@ -278,6 +283,22 @@ static void on_rested(void *context)
 	watch_want(l->watch, UV_READABLE);
 }
 
+int channel_listen_on(struct channel_listener *l, struct loop *loop, int fd,
+	void (*accepted)(void *context, int fd), void *context)
+{
+	int r;
+
+	*l = (struct channel_listener){ .accepted = accepted, .context = context };
+	r = timer_new(loop, on_rested, l, &l->rest);
+	if (r == 0)
+		r = watch_new(loop, fd, accept_ready, l, &l->watch);
+	if (r < 0)
+		channel_listener_close(l);
+	else
+		watch_want(l->watch, UV_READABLE);
+	return r;
+}
+
 int channel_listen(struct channel_listener *l, struct loop *loop, const char *path,
 	unsigned mode, void (*accepted)(void *context, int fd), void *context,
 	struct error *err)
@@ -285,25 +306,27 @@ int channel_listen(struct channel_listener *l, struct loop *loop, const char *pa
 	CLEANUP(fd_closep) int fd = ipc_listen(path, mode, err);
 	int r;
 
-	*l = (struct channel_listener){ .accepted = accepted, .context = context };
+	*l = (struct channel_listener){ 0 };
 	if (fd < 0)
 		return fd;
-	r = timer_new(loop, on_rested, l, &l->rest);
-	if (r == 0)
-		r = watch_new(loop, fd, accept_ready, l, &l->watch);
-	if (r < 0) {
-		channel_listener_close(l);
+	r = channel_listen_on(l, loop, fd, accepted, context);
+	if (r < 0)
 		return error_errno(err, r, "cannot watch %s", path);
-	}
 	(void)fd_steal(&fd);
-	watch_want(l->watch, UV_READABLE);
 	return 0;
+}
+
+int channel_listener_fd(const struct channel_listener *l)
+{
+	return l->watch ? l->watch->fd : -1;
 }
 
 void channel_listener_close(struct channel_listener *l)
 {
+	int fd = l->watch ? watch_take(l->watch) : -1;
+
+	fd_closep(&fd); /* another process may have it, too */
 	timer_free(l->rest);
-	watch_free(l->watch);
 	l->rest = NULL;
 	l->watch = NULL;
 }

@@ -43,6 +43,7 @@ struct channel {
 int channel_open(struct channel *c, struct loop *loop, int fd,
 	const struct channel_ops *ops, void *context);
 bool channel_is_open(const struct channel *c);
+int channel_fd(const struct channel *c); /* stays the channel's; -1: closed */
 /* Drops the queue. May be called twice, and in the channel's own callbacks; its memory
    may be freed afterwards. */
 void channel_close(struct channel *c);
@@ -77,6 +78,10 @@ struct channel_listener {
 int channel_listen(struct channel_listener *l, struct loop *loop, const char *path,
 	unsigned mode, void (*accepted)(void *context, int fd), void *context,
 	struct error *err);
-void channel_listener_close(struct channel_listener *l); /* may be called twice */
+/* The same on a socket that listens already, which it takes on success. */
+int channel_listen_on(struct channel_listener *l, struct loop *loop, int fd,
+	void (*accepted)(void *context, int fd), void *context);
+int channel_listener_fd(const struct channel_listener *l); /* stays its; -1: closed */
+void channel_listener_close(struct channel_listener *l);   /* may be called twice */
 
 #endif

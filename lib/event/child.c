@@ -216,6 +216,20 @@ int child_start(struct child *c, struct loop *loop, const struct child_plan *pla
 	             : 0;
 }
 
+int child_adopt(struct child *c, struct loop *loop, pid_t pid, child_ended_fn *ended,
+	void *context)
+{
+	int r;
+
+	*c = (struct child){
+		.pid = pid, .ended = ended, .context = context, .pulse = -1
+	};
+	r = watch_end(c, loop);
+	if (r < 0)
+		child_forget(c);
+	return r;
+}
+
 bool child_runs(const struct child *c)
 {
 	return c->pid != 0;

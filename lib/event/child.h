@@ -61,6 +61,11 @@ void child_signal(struct child *c, int number); /* none runs: nothing */
 /* Looks without the loop whether it has ended; ended() is called then. */
 void child_look(struct child *c);
 
+/* One that runs already: a child from before we became another program by exec(). 0 or
+   -errno. */
+int child_adopt(struct child *c, struct loop *loop, pid_t pid, child_ended_fn *ended,
+	void *context);
+
 /* It goes on without us: its end is not told. */
 void child_forget(struct child *c);
 

@@ -65,6 +65,16 @@ static const char *const type_names[] = {
 	[MESSAGE_RENEW] = "RENEW",
 	[MESSAGE_KICK] = "KICK",
 	[MESSAGE_KICKED] = "KICKED",
+	[MESSAGE_TAKE_OVER] = "TAKE_OVER",
+	[MESSAGE_HANDED] = "HANDED",
+	[MESSAGE_RETIRE] = "RETIRE",
+	[MESSAGE_TAKEN_OVER] = "TAKEN_OVER",
+	[MESSAGE_RETIRED_IS] = "RETIRED_IS",
+	[MESSAGE_RETIRED] = "RETIRED",
+	[MESSAGE_ADOPT] = "ADOPT",
+	[MESSAGE_IDLE] = "IDLE",
+	[MESSAGE_LEAVE] = "LEAVE",
+	[MESSAGE_BUSY] = "BUSY",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

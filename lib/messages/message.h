@@ -211,6 +211,34 @@ enum message_type {
 	MESSAGE_KICK,
 	MESSAGE_KICKED,
 
+	/* ---- one generation of a program follows the other (takeover.h) ---- */
+
+	/* To the one that runs: give what the next one needs. Answered by a HANDED each,
+	   then TAKEN_OVER; it goes on as before. */
+	MESSAGE_TAKE_OVER,
+	/* With a descriptor of what text says: "door", the program's own listening socket;
+	   "memory", what workers share; "queue", number = which; else a service's
+	   listening socket, number = which worker's. */
+	MESSAGE_HANDED,
+	/* To the one that runs, and on to its workers: take no new sessions, end with the
+	   last of those there are. What the follower must know is told first, then
+	   TAKEN_OVER; what changes is told later on the same connection. */
+	MESSAGE_RETIRE,
+	MESSAGE_TAKEN_OVER, /* number, number2: as the program says */
+	/* To its follower, or in answer to RETIRED: number = connections that are left
+	   with those that have retired, number2 = all that were ever accepted. */
+	MESSAGE_RETIRED_IS,
+	MESSAGE_RETIRED, /* from a command */
+	/* From a mailstore that retires: that account has its process here, and what
+	   concerns it is to be told over this descriptor, as to a process. account. */
+	MESSAGE_ADOPT,
+	/* Over that descriptor. Nothing is left to do, after all that was told so far
+	   (number = how many messages); and back: so end it, I send nothing more; and
+	   again: there is something now, go on. */
+	MESSAGE_IDLE,
+	MESSAGE_LEAVE,
+	MESSAGE_BUSY,
+
 	MESSAGE_TYPE_COUNT
 };
 

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/program.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "settings/state_lock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
+
+#define READY_FD 3 /* the first that a child of ours has (event/child.h) */
 
 enum wish { WISH_RUN, WISH_HELP, WISH_UNCLEAR };
 
@@ -23,6 +27,7 @@ static enum wish read_arguments(
 		{ "sweep", no_argument, NULL, 's' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
+		{ "take-over", no_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -42,6 +47,8 @@ static enum wish read_arguments(
 			ret->worker = optarg;
 		else if (option == 't' && p->has_task)
 			ret->task = optarg;
+		else if (option == 'o' && p->has_takeover)
+			ret->takes_over = true;
 		else
 			return WISH_UNCLEAR;
 	}
@@ -52,14 +59,30 @@ static enum wish read_arguments(
 
 /* Without a state_dir there is nothing to share; what needs one says so. */
 static int lock_state(
-	const struct program *p, const struct settings *s, struct error *err)
+	const struct program *p, struct program_start *start, struct error *err)
 {
 	enum state_lock which;
 	int r = state_lock_of(p->name, &which);
 
 	if (r == 0)
-		r = state_lock_take(s, which, err);
+		r = state_lock_open(&start->settings, &start->lock, err);
+	if (r == 0 && !start->takes_over &&
+		(r = state_lock_set(&start->lock, which, err)) < 0)
+		state_lock_close(&start->lock);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* One that somebody starts by hand may have none. */
+static int find_ready(void)
+{
+	return fcntl(READY_FD, F_SETFD, FD_CLOEXEC) < 0 ? -1 : READY_FD;
+}
+
+void program_has_taken_over(struct program_start *start)
+{
+	if (start->ready >= 0)
+		(void)!write(start->ready, "1", 1);
+	fd_closep(&start->ready);
 }
 
 int program_begin(
@@ -70,12 +93,16 @@ int program_begin(
 	char name[64];
 	int r;
 
-	*ret = (struct program_start){ .config = PROGRAM_CONFIG };
+	*ret = (struct program_start){
+		.config = PROGRAM_CONFIG, .ready = -1, .lock = { .fds = { -1, -1 } }
+	};
 	wish = read_arguments(p, argc, argv, ret);
 	if (wish != WISH_RUN) {
 		(void)fputs(p->usage, wish == WISH_HELP ? stdout : stderr);
 		return wish == WISH_HELP ? EXIT_SUCCESS : PROGRAM_MISUSED;
 	}
+	if (ret->takes_over)
+		ret->ready = find_ready();
 	/* one that was started as /proc/self/exe would be called "exe" */
 	(void)snprintf(name, sizeof(name), "mailferry-%s", p->name);
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
@@ -88,7 +115,7 @@ int program_begin(
 	if (r == 0 && (ret->account || ret->worker || ret->task))
 		return -1;
 	if (r == 0) {
-		r = lock_state(p, &ret->settings, &err);
+		r = lock_state(p, ret, &err);
 		if (r == 0)
 			return -1;
 		settings_fini(&ret->settings);

@@ -5,8 +5,12 @@
  * How each of our daemons begins: command line, log, settings. A daemon that starts
  * itself once more for a single account is told so by --account NAME, for a worker by
  * --worker NUMBER.
+ *
+ * --take-over: another one of it runs, and this one is to follow it
+ * (messages/takeover.h). Descriptor 3 is then a pipe that hears when that is done.
  */
 #include "settings/settings.h"
+#include "settings/state_lock.h"
 
 #define PROGRAM_CONFIG "/etc/mailferry/mailferry.conf"
 #define PROGRAM_MISUSED 2 /* exit status: a mistake of whoever called */
@@ -14,10 +18,11 @@
 struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
-	bool has_account; /* knows --account */
-	bool has_return;  /* and with it --return and --sweep */
-	bool has_worker;  /* knows --worker */
-	bool has_task;    /* knows --task */
+	bool has_account;  /* knows --account */
+	bool has_return;   /* and with it --return and --sweep */
+	bool has_worker;   /* knows --worker */
+	bool has_task;     /* knows --task */
+	bool has_takeover; /* knows --take-over */
 };
 
 struct program_start {
@@ -27,6 +32,10 @@ struct program_start {
 	bool returns;        /* --return */
 	bool sweeps;         /* --sweep */
 	const char *task;    /* NULL: the daemon itself */
+	bool takes_over;     /* --take-over */
+	int ready;           /* the pipe; -1: nobody wants to know */
+	/* Of the daemon itself: locked already, or to be locked (takes_over). */
+	struct state_lock_files lock;
 	struct settings settings;
 };
 
@@ -34,5 +43,8 @@ struct program_start {
    (0), the settings cannot be used (1), a mistake of whoever called (2). */
 int program_begin(
 	const struct program *p, int argc, char **argv, struct program_start *ret);
+
+/* Tells whoever started us that the other one has been followed. */
+void program_has_taken_over(struct program_start *start);
 
 #endif

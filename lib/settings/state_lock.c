@@ -62,35 +62,80 @@ static int refuse(const char *directory, int fd, struct flock wanted, struct err
 		name, pid, directory);
 }
 
-static int take(const char *directory, enum state_lock which, struct error *err)
+static int open_in(const char *directory, int *ret_fd, struct error *err)
 {
 	char path[PATH_MAX];
-	struct flock lock = { .l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = which == STATE_LOCK_ALL ? 0 : (off_t)which,
-		.l_len = which == STATE_LOCK_ALL ? 0 : 1 };
-	int fd, code,
-		len = snprintf(path, sizeof(path), "%s/" STATE_LOCK_FILE, directory);
+	int len = snprintf(path, sizeof(path), "%s/" STATE_LOCK_FILE, directory);
 
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return error_errno(err, -ENAMETOOLONG, "%s", directory);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_errno(err, -errno, "cannot open %s", path);
-	if (fcntl(fd, F_SETLK, &lock) == 0)
-		return 0; /* the descriptor stays open: closing it would drop the lock */
-	code = errno == EAGAIN || errno == EACCES
-	               ? refuse(directory, fd, lock, err)
-	               : error_errno(err, -errno, "cannot lock %s", path);
-	close(fd);
-	return code;
+	*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return *ret_fd < 0 ? error_errno(err, -errno, "cannot open %s", path) : 0;
+}
+
+int state_lock_open(
+	const struct settings *s, struct state_lock_files *ret, struct error *err)
+{
+	int r;
+
+	*ret = (struct state_lock_files){ .directories = { s->state_dir, s->run_dir },
+		.fds = { -1, -1 } };
+	r = open_in(s->state_dir, &ret->fds[0], err);
+	if (r == 0 && strcmp(s->run_dir, s->state_dir) != 0)
+		r = open_in(s->run_dir, &ret->fds[1], err);
+	if (r < 0)
+		state_lock_close(ret);
+	return r;
+}
+
+void state_lock_close(struct state_lock_files *f)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (f->fds[i] >= 0)
+			close(f->fds[i]);
+		f->fds[i] = -1;
+	}
+}
+
+static struct flock range_of(enum state_lock which, short type)
+{
+	return (struct flock){ .l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = which == STATE_LOCK_ALL ? 0 : (off_t)which,
+		.l_len = which == STATE_LOCK_ALL ? 0 : 1 };
+}
+
+int state_lock_set(
+	const struct state_lock_files *f, enum state_lock which, struct error *err)
+{
+	struct flock lock = range_of(which, F_WRLCK);
+
+	for (size_t i = 0; i < 2; i++) {
+		if (f->fds[i] < 0 || fcntl(f->fds[i], F_SETLK, &lock) == 0)
+			continue;
+		return errno == EAGAIN || errno == EACCES
+		               ? refuse(f->directories[i], f->fds[i], lock, err)
+		               : error_errno(err, -errno, "cannot lock %s/%s",
+					 f->directories[i], STATE_LOCK_FILE);
+	}
+	return 0;
+}
+
+void state_lock_drop(const struct state_lock_files *f, enum state_lock which)
+{
+	struct flock lock = range_of(which, F_UNLCK);
+
+	for (size_t i = 0; i < 2; i++)
+		if (f->fds[i] >= 0)
+			(void)fcntl(f->fds[i], F_SETLK, &lock);
 }
 
 int state_lock_take(const struct settings *s, enum state_lock which, struct error *err)
 {
-	int code = take(s->state_dir, which, err);
+	struct state_lock_files files;
+	int r = state_lock_open(s, &files, err);
 
-	if (code == 0 && strcmp(s->run_dir, s->state_dir) != 0)
-		code = take(s->run_dir, which, err);
-	return code;
+	if (r == 0 && (r = state_lock_set(&files, which, err)) < 0)
+		state_lock_close(&files);
+	return r; /* the descriptors stay open: closing them would drop the lock */
 }

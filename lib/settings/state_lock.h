@@ -27,6 +27,21 @@ enum state_lock {
 /* Held until the process ends. -EBUSY: the sentence says who has it. -ENOENT: there is no
    such directory. */
 int state_lock_take(const struct settings *s, enum state_lock which, struct error *err);
+
+/* The same in steps, for a program that follows one that runs: the files are opened while
+   that is allowed, the lock is taken once the other has dropped it. Closing one of the
+   files drops it, too. */
+struct state_lock_files {
+	const char *directories[2]; /* the settings' */
+	int fds[2];                 /* state_dir, run_dir; -1: none */
+};
+
+int state_lock_open(
+	const struct settings *s, struct state_lock_files *ret, struct error *err);
+int state_lock_set(
+	const struct state_lock_files *f, enum state_lock which, struct error *err);
+void state_lock_drop(const struct state_lock_files *f, enum state_lock which);
+void state_lock_close(struct state_lock_files *f); /* may be called twice */
 /* The pid of who has it; 0: nobody. */
 int state_lock_holder(const struct settings *s, enum state_lock which);
 /* The byte of a program by its name after "mailferry-"; -ENOENT: it needs none. */

@@ -18,7 +18,7 @@
 
 static void begin(struct connection_limits *l)
 {
-	assert_int_equal(connection_limits_init(l, WORKERS), 0);
+	assert_int_equal(connection_limits_init(l, WORKERS, 0), 0);
 }
 
 static void end(struct connection_limits *l)
@@ -52,7 +52,7 @@ static void test_attach(void **state)
 	(void)state;
 	begin(&l);
 	assert_int_equal(connection_limits_attach(&worker, l.fd), 0);
-	assert_int_equal(worker.n_rows, WORKERS);
+	assert_int_equal(worker.n_rows, WORKERS + 1);
 	assert_int_equal(worker.key, l.key);
 	connection_limits_add_connection(&worker, 1, 1);
 	assert_int_equal(connections_counted(&l), 1);

@@ -27,7 +27,7 @@ static bool knows(const struct connection_limits *l, const char *client)
 /* As after a restart. */
 static void recall(struct test *t, int n, struct connection_limits *ret)
 {
-	assert_int_equal(connection_limits_init(ret, 1), 0);
+	assert_int_equal(connection_limits_init(ret, 1, 0), 0);
 	assert_int_equal(networks_recall(ret, t->r, &t->err), n);
 }
 

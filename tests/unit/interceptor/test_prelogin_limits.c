@@ -26,7 +26,7 @@ static struct connection_limits t;
 static int begin(void **state)
 {
 	(void)state;
-	if (connection_limits_init(&t, 2) < 0)
+	if (connection_limits_init(&t, 2, 0) < 0)
 		return -1;
 	t.key = 42; /* a random one lets two networks share a bucket now and then */
 	return 0;

@@ -213,13 +213,14 @@ static void test_verdict(void **state)
 
 #define MANY (VAULT_CHECKS + 50) /* some share a bucket */
 
+/* Nobody who waits notices: the next one is asked what this one has not answered. */
 static void test_lost(void **state)
 {
 	const struct question q = { .password = STR("secret") };
 	struct worker_test *b = *state;
 	struct session *s[MANY];
 	char id[SESSION_ID_MAX];
-	struct message stale = { .type = MESSAGE_VERDICT };
+	struct message m = { .type = MESSAGE_VERDICT };
 	int vault = worker_test_vault_begins(b);
 
 	for (size_t i = 0; i < MANY; i++) {
@@ -228,32 +229,53 @@ static void test_lost(void **state)
 	}
 	for (size_t i = 0; i < MANY; i += 3) /* these clients have left */
 		verify_forget(b->w, s[i]);
-	assert_int_equal(answers, 0);
 	(void)close(vault);
 	worker_test_turns(b);
-	assert_int_equal(answers, MANY - (MANY + 2) / 3);
-	assert_int_equal(answered, VERDICT_UNKNOWN);
-	assert_string_equal(ticket_text, "");
+	assert_int_equal(answers, 0);
 	assert_false(channel_is_open(&b->w->vault.channel));
 
-	/* nobody is left to wait: told at once, and once */
-	answers = 0;
-	verify_password(b->w, s[0], &q, done);
+	vault = worker_test_vault_begins(b);
+	for (size_t i = 0; i < MANY; i++) {
+		if (i % 3 == 0)
+			continue;
+		assert_true(worker_test_hears(vault, &m, NULL));
+		assert_int_equal(m.type, MESSAGE_CHECK);
+		assert_true(str_eq(m.session, str_from(session_id(s[i], id))));
+		assert_true(str_eq(m.payload, STR_LIT("secret")));
+	}
+	assert_false(worker_test_hears(vault, &m, NULL));
+	m = (struct message){ .type = MESSAGE_VERDICT,
+		.session = str_from(session_id(s[1], id)) };
+	worker_test_tell(b, vault, &m);
+	worker_test_tell(b, vault, &m); /* once */
+	assert_int_equal(answers, 1);
+	assert_int_equal(answered, VERDICT_RIGHT);
+	for (size_t i = 0; i < MANY; i++) {
+		verify_forget(b->w, s[i]);
+		session_free(s[i]);
+	}
+	assert_true(TAILQ_EMPTY(&b->w->vault.questions));
+	(void)close(vault);
+}
+
+/* One that does not come back is not waited for without end. */
+static void test_patience(void **state)
+{
+	const struct question q = { .password = STR("secret") };
+	struct worker_test *b = *state;
+	struct session *s = worker_test_session(b, "carol");
+
+	verify_password(b->w, s, &q, done);
+	vault_questions_tick(b->w);
+	assert_int_equal(answers, 0);
+	b->w->loop.uv.time += VAULT_PATIENCE_MS;
+	vault_questions_tick(b->w);
 	assert_int_equal(answers, 1);
 	assert_int_equal(answered, VERDICT_UNKNOWN);
-
-	/* the next vault answers what the last one was asked */
-	vault = worker_test_vault_begins(b);
-	stale.session = str_from(session_id(s[1], id));
-	worker_test_tell(b, vault, &stale);
+	assert_string_equal(ticket_text, "");
+	vault_questions_tick(b->w);
 	assert_int_equal(answers, 1);
-	verify_password(b->w, s[1], &q, done);
-	worker_test_tell(b, vault, &stale);
-	assert_int_equal(answers, 2);
-	assert_int_equal(answered, VERDICT_RIGHT);
-	for (size_t i = 0; i < MANY; i++)
-		session_free(s[i]);
-	(void)close(vault);
+	session_free(s);
 }
 
 /* ---- what makes no sense ends the worker: it is a bug of ours ---- */
@@ -297,6 +319,7 @@ int main(void)
 		ROW(test_question),
 		ROW(test_verdict),
 		ROW(test_lost),
+		ROW(test_patience),
 		ROW(test_nonsense),
 	};
 

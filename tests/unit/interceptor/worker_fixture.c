@@ -62,7 +62,7 @@ int worker_test_setup(void **state)
 	b->w->host.pid = 0x4d2;
 	b->w->limits = &b->limits;
 	init_lists(b->w);
-	assert_int_equal(connection_limits_init(&b->limits, 1), 0);
+	assert_int_equal(connection_limits_init(&b->limits, 1, 0), 0);
 	assert_int_equal(loop_init(&b->w->loop, false), 0);
 	assert_int_equal(relay_shared_init(&b->w->host.relay), 0);
 	assert_int_equal(vault_link_init(b->w), 0);
@@ -96,6 +96,7 @@ int worker_test_teardown(void **state)
 		session_close(LIST_FIRST(&b->w->host.sessions), "test");
 	free_gone(b->w);
 	keeper_vault_lost(b->w);
+	vault_questions_fini(&b->w->vault);
 	channel_close(&b->w->vault.channel);
 	channel_close(&b->w->mailstore);
 	channel_close(&b->w->master);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One admission follows the other (messages/takeover.h). It has no sessions: the old one
+   ends at once. What it knew of networks' rates is forgotten; one that begins too many
+   gets the burst of a new one. */
+#include "admission/admission.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "messages/exchange.h"
+#include "messages/takeover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* ---- the next one ---- */
+
+static int take_queue(
+	struct admission *a, const struct message *m, int fd, struct error *err)
+{
+	int r;
+
+	if (!str_eq(m->text, STR_LIT(TAKEOVER_QUEUE)) || a->n_queues == RULES_QUEUES_MAX)
+		return error_set(err, -EBADMSG, "what the one that runs hands over");
+	r = queue_open_on(&a->queues[a->n_queues], (uint16_t)m->number, fd,
+		admission_judge, a, err);
+	if (r == 0)
+		a->n_queues++;
+	return r;
+}
+
+static int take_handed(void *context, const struct message *m, int fd, struct error *err)
+{
+	struct admission *a = context;
+	int r;
+
+	if (m->type != MESSAGE_HANDED || fd < 0)
+		return error_set(err, -EBADMSG, "what the one that runs hands over");
+	if (str_eq(m->text, STR_LIT(TAKEOVER_DOOR))) {
+		fd_closep(&a->handed_door);
+		a->handed_door = fd;
+		return 0;
+	}
+	r = take_queue(a, m, fd, err);
+	if (r < 0)
+		fd_closep(&fd);
+	return r;
+}
+
+int follow_ask(struct admission *a, struct error *err)
+{
+	struct message last;
+
+	a->takeover = takeover_begin(
+		a->settings->run_dir, ADMISSION_SOCKET, take_handed, a, &last, err);
+	if (a->takeover < 0)
+		return a->takeover;
+	return a->handed_door < 0 ? error_set(err, -EBADMSG, "it has handed no door over")
+	                          : 0;
+}
+
+static int take_nothing(void *context, const struct message *m, int fd, struct error *err)
+{
+	(void)context;
+	(void)m;
+	fd_closep(&fd);
+	return error_set(err, -EBADMSG, "the one that runs says too much");
+}
+
+int follow_commit(struct admission *a, struct error *err)
+{
+	struct message last;
+	int r = takeover_retire(a->takeover, take_nothing, NULL, &last, err);
+
+	fd_closep(&a->takeover);
+	if (r == 0)
+		r = state_lock_set(&a->start->lock, STATE_LOCK_ADMISSION, err);
+	if (r < 0)
+		return r;
+	r = clients_open_on(a, a->handed_door);
+	if (r < 0)
+		return error_errno(err, r, "cannot follow the one that runs");
+	a->handed_door = -1;
+	program_has_taken_over(a->start);
+	return 0;
+}
+
+/* ---- the one that runs ---- */
+
+static int send_copy(struct channel *to, const char *what, uint64_t number, int fd)
+{
+	struct message m = {
+		.type = MESSAGE_HANDED, .text = str_from(what), .number = number
+	};
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r = copy < 0 ? -errno : message_send(to, &m, copy);
+
+	if (r < 0)
+		fd_closep(&copy);
+	return r;
+}
+
+void retire_hand(struct admission *a, struct channel *to)
+{
+	struct message last = { .type = MESSAGE_TAKEN_OVER };
+	int r = send_copy(to, TAKEOVER_DOOR, 0, channel_listener_fd(&a->door));
+
+	for (size_t i = 0; i < a->n_queues && r == 0; i++)
+		r = send_copy(
+			to, TAKEOVER_QUEUE, a->queues[i].number, queue_fd(&a->queues[i]));
+	if (r == 0)
+		r = message_send(to, &last, -1);
+	if (r == 0)
+		return;
+	log_error(NULL, "hand-over", "error=%d", -r);
+	channel_close(to);
+}
+
+void retire_begin(struct admission *a, struct channel *to)
+{
+	struct message last = { .type = MESSAGE_TAKEN_OVER };
+
+	state_lock_drop(&a->start->lock, STATE_LOCK_ADMISSION);
+	a->is_retired = true;
+	loop_stop(&a->loop);
+	(void)message_send(to, &last, -1);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_UPGRADE_FILE_H
+#define CONTROL_UPGRADE_FILE_H
+/* How far an upgrade is, in run_dir: `mailferry up` writes it, commands read it. */
+#include "control/generations.h"
+#include "settings/settings.h"
+
+#include <jansson.h>
+
+#define UPGRADE_FILE "upgrade.json"
+
+/* failed: code 0: it has not. Whoever reads sees the old one or the new one. 0 or -errno.
+ */
+int upgrade_file_write(const struct settings *s, const struct generations *g,
+	const char *state, unsigned number, const struct error *failed);
+/* What was written last; NULL: nothing. */
+json_t *upgrade_file_read(const struct settings *s);
+
+#endif

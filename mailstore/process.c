@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The account processes, as a list. */
+#include "mailstore/process.h"
+
+#include <stdlib.h>
+
+struct process *process_new(struct processes *all, struct str account)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = (struct process){ .all = all, .account = str_dup_c(account) };
+	LIST_INIT(&p->sessions);
+	LIST_INIT(&p->requests);
+	LIST_INIT(&p->deliveries);
+	STAILQ_INIT(&p->waiting);
+	if (p->account)
+		return p;
+	free(p);
+	return NULL;
+}
+
+void process_free(struct process *p)
+{
+	free(p->account);
+	free(p);
+}
+
+void process_insert(struct process *p)
+{
+	struct processes *all = p->all;
+
+	p->next = all->first;
+	p->place = &all->first;
+	if (p->next)
+		p->next->place = &p->next;
+	all->first = p;
+}
+
+struct process *process_find_at(struct processes *all, struct str account, bool after)
+{
+	struct process *p = all->first;
+
+	while (p && ((p->lives == PROCESS_AFTER) != after ||
+			    !str_eq(account, str_from(p->account))))
+		p = p->next;
+	return p;
+}
+
+struct process *process_find(struct processes *all, struct str account)
+{
+	struct process *p = process_find_at(all, account, false);
+
+	return p ? p : process_find_at(all, account, true);
+}
