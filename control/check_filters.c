@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_filters.h"
 
+#include "control/outsider.h"
+
 #include "base/clock.h"
 #include "net/stream.h"
 #include "settings/milter.h"
@@ -75,10 +77,12 @@ static int converse(struct talk *t)
 	return r;
 }
 
-static int probe(const char *where)
+static int ask(void *context, struct error *err)
 {
 	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
-	int fd = milter_connect(where), r = fd;
+	int fd = milter_connect(context), r = fd;
+
+	(void)err;
 
 	if (fd >= 0)
 		r = stream_plain_new(NULL, fd, &t.stream);
@@ -96,6 +100,14 @@ static int probe(const char *where)
 	return r;
 }
 
+static int probe(const struct settings *s, char *where)
+{
+	static const struct outsider asker = { .ask = ask };
+	char nothing = 0;
+
+	return outsider_ask(s, &asker, where, &nothing, sizeof(nothing), NULL);
+}
+
 bool is_mail_unfiltered(const struct settings *s)
 {
 	return s->services[SERVICE_SMTP].enabled && !s->milters.n;
@@ -111,8 +123,8 @@ void check_filters(struct control *c, struct findings *f)
 			"filters of the source (spam, viruses, signatures) do not see "
 			"it; if it has some, name yours in `milter`");
 	for (size_t i = 0; i < s->milters.n; i++) {
-		const char *where = s->milters.paths[i];
-		int r = probe(where);
+		char *where = s->milters.paths[i];
+		int r = probe(s, where);
 
 		if (r == 0)
 			finding(f, FINDING_OK, "smtp", "filter", "%s answers", where);

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "control/certificate_view.h"
+#include "control/outsider.h"
 #include "control/ownership.h"
 #include "net/stream_ktls.h"
 #include "source/tls.h"
@@ -79,39 +80,68 @@ static int read_shown(struct stream *s, struct shown *ret)
 	return 0;
 }
 
-/* verify NONE: whoever it is, that is the question. */
-static int ask(struct control *c, enum service_id id, enum source_verify verify,
-	struct shown *ret)
-{
-	struct settings anybody = c->settings; /* nothing in it is freed here */
-	struct source_tls tls = { 0 };
-	struct stream *s = NULL;
-	int fd = open_socket(&c->settings, id), r = fd;
+struct question {
+	struct settings settings; /* nothing in it is freed here */
+	enum service_id id;
+	struct source_tls tls;
+	struct shown shown;
+};
 
-	anybody.services[id].source_verify = verify;
-	/* however we speak with it: this is what its clients are shown */
-	if (!service_is_implicit(id))
-		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
-	if (anybody.services[id].source_tls == SOURCE_TLS_CLIENT)
-		anybody.services[id].source_tls = SOURCE_TLS_STARTTLS;
+static int prepare(void *context, struct error *err)
+{
+	struct question *q = context;
+
+	(void)err;
+	source_tls_prepare(&q->tls, &q->settings);
+	return 0;
+}
+
+static int ask_it(void *context, struct error *err)
+{
+	struct question *q = context;
+	struct stream *s = NULL;
+	int fd = open_socket(&q->settings, q->id), r = fd;
+
 	if (fd >= 0)
 		r = stream_plain_new(NULL, fd, &s);
 	if (r < 0) {
 		fd_closep(&fd);
-		return error_errno(&c->err, r, "cannot connect");
+		return error_errno(err, r, "cannot connect");
 	}
 	r = shake(s, CONNECT_MS);
 	if (r == 0)
-		r = source_tls_wrap(&tls, &anybody, NULL, id, &s, &c->err);
+		r = source_tls_wrap(&q->tls, &q->settings, NULL, q->id, &s, err);
 	if (r == 0)
 		r = shake(s, HANDSHAKE_MS);
 	if (r == 0)
-		r = read_shown(s, ret);
+		r = read_shown(s, &q->shown);
 	if (r < 0)
-		error_errno(&c->err, r, "no TLS");
+		error_errno(err, r, "no TLS");
 	stream_free(s);
-	source_tls_fini(&tls);
+	source_tls_fini(&q->tls);
 	return r;
+}
+
+/* verify NONE: whoever it is, that is the question. */
+static int ask(struct control *c, enum service_id id, enum source_verify verify,
+	struct shown *ret)
+{
+	static const struct outsider asker = { prepare, ask_it };
+	struct question q = { .settings = c->settings, .id = id };
+	struct service_settings *how = &q.settings.services[id];
+	int r;
+
+	how->source_verify = verify;
+	/* however we speak with it: this is what its clients are shown */
+	if (!service_is_implicit(id) || how->source_tls == SOURCE_TLS_CLIENT)
+		how->source_tls = SOURCE_TLS_STARTTLS;
+	r = outsider_ask(&c->settings, &asker, &q, &q.shown, sizeof(q.shown), &c->err);
+	if (r < 0)
+		return r;
+	*ret = q.shown;
+	ret->version[sizeof(ret->version) - 1] = '\0';
+	ret->certificate.names[sizeof(ret->certificate.names) - 1] = '\0';
+	return 0;
 }
 
 /* ── what we know of it ────────────────────────────────────────────────────────────── */

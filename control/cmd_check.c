@@ -374,7 +374,7 @@ static bool probe_one(const struct settings *s, struct findings *f,
 	else
 		((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
 	address_port_text(&to, where);
-	code = source_probe(&to, &o, &err);
+	code = source_probe(s, &to, &o, &err);
 	if (code == 0) {
 		print_offer(f, service_name(id), where, &o, settings_ends_tls(s, id));
 		note_slow(f, service_name(id), where, &o);

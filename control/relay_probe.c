@@ -2,6 +2,7 @@
 #include "control/relay_probe.h"
 
 #include "control/leg_probe.h"
+#include "control/outsider.h"
 #include "control/smtp_talk.h"
 #include "nft-rules/tun.h"
 
@@ -185,27 +186,32 @@ static int connect_to(struct sockaddr_storage *to, in_port_t port)
 	return fd_steal(&fd);
 }
 
-static int talk_to(struct smtp_talk *t, const struct settings *s, struct registry *r,
-	enum service_id service, const char *own, struct relay_view *v, struct error *err)
+struct question {
+	const struct settings *settings;
+	enum service_id service;
+	const char *own;
+	struct source_tls tls;
+	struct relay_view view;
+};
+
+static int talk_to(
+	struct smtp_talk *t, struct question *q, struct relay_view *v, struct error *err)
 {
-	struct source_tls tls = { 0 };
 	int code = smtp_talk_connected(t);
 
 	if (code == 0)
-		code = source_tls_wrap(&tls, s, r, service, &t->stream, err);
-	if (code == 0)
-		code = converse(t, s, own, v);
-	source_tls_fini(&tls);
-	return code;
+		code = source_tls_wrap(
+			&q->tls, q->settings, NULL, q->service, &t->stream, err);
+	return code == 0 ? converse(t, q->settings, q->own, v) : code;
 }
 
-static int ask_address(const struct settings *s, struct registry *r,
-	enum service_id service, struct sockaddr_storage *to, const char *own,
+static int ask_address(struct question *q, struct sockaddr_storage *to,
 	struct relay_view *ret, struct error *err)
 {
 	struct smtp_talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
 	struct error why = { 0 };
-	int fd = connect_to(to, htons(s->services[service].upstream_port)), code = fd;
+	in_port_t port = htons(q->settings->services[q->service].upstream_port);
+	int fd = connect_to(to, port), code = fd;
 
 	*ret = (struct relay_view){ 0 };
 	if (fd >= 0)
@@ -215,7 +221,7 @@ static int ask_address(const struct settings *s, struct registry *r,
 		return error_errno(err, code, "cannot connect");
 	}
 	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
-	code = talk_to(&t, s, r, service, own, ret, &why);
+	code = talk_to(&t, q, ret, &why);
 	buf_fini(&t.in);
 	stream_free(t.stream);
 	if (code < 0 && why.code)
@@ -232,17 +238,17 @@ static enum relay_answer worse(enum relay_answer a, enum relay_answer b)
 	return a == b ? a : RELAY_UNKNOWN;
 }
 
-int relay_probe(const struct settings *s, struct registry *r, enum service_id service,
-	const char *own, struct relay_view *ret, struct error *err)
+static int ask(void *context, struct error *err)
 {
+	struct question *q = context;
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
 	struct relay_view one, sum;
-	size_t n = leg_upstreams(s, all);
+	size_t n = leg_upstreams(q->settings, all);
 	int code = n ? 0 : -EINVAL;
 
 	/* we have another address in each family, and networks of each are trusted */
 	for (size_t i = 0; i < n && code == 0; i++) {
-		code = ask_address(s, r, service, &all[i], own, &one, err);
+		code = ask_address(q, &all[i], &one, err);
 		if (i == 0)
 			sum = one;
 		if (worse(sum.own, one.own) != sum.own)
@@ -252,7 +258,25 @@ int relay_probe(const struct settings *s, struct registry *r, enum service_id se
 		sum.has_xclient = sum.has_xclient && one.has_xclient;
 	}
 	if (code == 0)
-		*ret = sum;
+		q->view = sum;
+	return code;
+}
+
+int relay_probe(const struct settings *s, struct registry *r, enum service_id service,
+	const char *own, struct relay_view *ret, struct error *err)
+{
+	static const struct outsider asker = { .ask = ask };
+	struct question q = { .settings = s, .service = service, .own = own };
+	/* the registry is not for the child: SQLite's are not carried over a fork() */
+	int code = source_tls_prepare_service(&q.tls, s, r, service, err);
+
+	if (code == 0)
+		code = outsider_ask(s, &asker, &q, &q.view, sizeof(q.view), err);
+	source_tls_fini(&q.tls);
+	if (code == 0)
+		*ret = q.view;
+	if (code == 0)
+		ret->words[sizeof(ret->words) - 1] = '\0';
 	return code;
 }
 

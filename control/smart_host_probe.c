@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/smart_host_probe.h"
 
+#include "control/outsider.h"
+
 #include "control/smtp_talk.h"
 
 #include "base/clock.h"
@@ -76,33 +78,56 @@ static int reach(struct smtp_talk *t, struct source_tls *tls, const struct setti
 	return smart_host_wrap(tls, s, &t->stream, err);
 }
 
-static int probe(const struct settings *s, unsigned patience_ms,
-	struct smart_host_view *ret, struct error *err)
-{
-	struct smtp_talk t = { .end = clock_monotonic_ms() + patience_ms };
-	struct source_tls tls = { 0 };
-	struct smart_host h;
-	struct error why = { 0 };
-	int fd = smart_host_connect(s), r = fd;
+struct question {
+	const struct settings *settings;
+	unsigned patience_ms;
+	struct source_tls tls;
+	struct smart_host_view view;
+};
 
-	*ret = (struct smart_host_view){ 0 };
+static int prepare(void *context, struct error *err)
+{
+	struct question *q = context;
+
+	(void)err;
+	source_tls_prepare(&q->tls, q->settings);
+	return 0;
+}
+
+static int ask(void *context, struct error *err)
+{
+	struct question *q = context;
+	struct smtp_talk t = { .end = clock_monotonic_ms() + q->patience_ms };
+	struct smart_host h;
+	int fd = smart_host_connect(q->settings), r = fd;
+
 	if (fd >= 0)
 		r = stream_plain_new(NULL, fd, &t.stream);
-	if (r < 0 || smart_host_parse(s->smart_host, &h) < 0) {
+	if (r < 0 || smart_host_parse(q->settings->smart_host, &h) < 0) {
 		fd_closep(&fd);
 		return error_errno(err, r, "cannot connect");
 	}
 	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
-	r = reach(&t, &tls, s, &why);
+	r = reach(&t, &q->tls, q->settings, err);
 	if (r == 0)
-		r = converse(&t, &h, ret, &why);
-	if (r < 0 && !why.code)
-		(void)explain(r, &h, &why);
-	if (r < 0)
-		*err = why;
+		r = converse(&t, &h, &q->view, err);
+	if (r < 0 && !err->code)
+		(void)explain(r, &h, err);
 	buf_fini(&t.in);
 	stream_free(t.stream);
-	source_tls_fini(&tls);
+	source_tls_fini(&q->tls);
+	return r;
+}
+
+static int probe(const struct settings *s, unsigned patience_ms,
+	struct smart_host_view *ret, struct error *err)
+{
+	static const struct outsider asker = { prepare, ask };
+	struct question q = { .settings = s, .patience_ms = patience_ms };
+	int r = outsider_ask(s, &asker, &q, &q.view, sizeof(q.view), err);
+
+	*ret = q.view;
+	ret->pin[sizeof(ret->pin) - 1] = '\0';
 	return r;
 }
 

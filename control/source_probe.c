@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/source_probe.h"
 
+#include "control/outsider.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -134,24 +137,85 @@ static int explain(int code, struct error *err)
 	return error_errno(err, code, "cannot connect");
 }
 
-int source_probe(
-	const struct sockaddr_storage *address, struct offer *o, struct error *err)
+/* As it comes from the child. */
+struct told {
+	uint64_t took_ms;
+	bool starttls, login_disabled;
+	struct {
+		uint32_t len;
+		char bytes[OFFER_TEXT_MAX];
+	} texts[4];
+};
+
+struct question {
+	const struct sockaddr_storage *address;
+	struct offer *offer;
+	struct told told;
+};
+
+static int ask(struct question *q, struct error *err)
 {
 	uint64_t begin = clock_monotonic_ms();
 	struct probe p = { .fd = -1, .end = begin + CONNECT_MS };
 	int r;
 
 	buf_init(&p.in, LINE_LIMIT);
-	r = open_connection(&p, address);
+	r = open_connection(&p, q->address);
 	if (r == 0) {
 		p.end = clock_monotonic_ms() + ANSWER_MS;
-		r = converse(&p, o);
+		r = converse(&p, q->offer);
 		r = r == -ETIMEDOUT ? -ETIME : r;
 	}
-	o->took_ms = clock_monotonic_ms() - begin;
+	q->told.took_ms = clock_monotonic_ms() - begin;
 	if (r == 0)
-		(void)say(&p, offer_farewell(o));
+		(void)say(&p, offer_farewell(q->offer));
 	buf_fini(&p.in);
 	fd_closep(&p.fd);
 	return r < 0 ? explain(r, err) : 0;
+}
+
+static int ask_and_tell(void *context, struct error *err)
+{
+	struct question *q = context;
+	const struct buf *const texts[] = { &q->offer->greeting, &q->offer->capturable,
+		&q->offer->not_capturable, &q->offer->vanishing };
+	int r = ask(q, err);
+
+	q->told.starttls = q->offer->starttls;
+	q->told.login_disabled = q->offer->login_disabled;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct str text = str_take(buf_view(texts[i]), OFFER_TEXT_MAX);
+
+		q->told.texts[i].len = (uint32_t)text.len;
+		memcpy(q->told.texts[i].bytes, text.ptr, text.len);
+	}
+	return r;
+}
+
+static const struct outsider asker = { .ask = ask_and_tell };
+
+int source_probe(const struct settings *s, const struct sockaddr_storage *address,
+	struct offer *o, struct error *err)
+{
+	struct buf *const texts[] = { &o->greeting, &o->capturable, &o->not_capturable,
+		&o->vanishing };
+	struct question *q = calloc(1, sizeof(*q));
+	int r;
+
+	if (!q)
+		return error_set(err, -ENOMEM, "no memory");
+	q->address = address;
+	q->offer = o;
+	r = outsider_ask(s, &asker, q, &q->told, sizeof(q->told), err);
+	o->step = OFFER_OVER;
+	o->took_ms = q->told.took_ms;
+	o->starttls = q->told.starttls;
+	o->login_disabled = q->told.login_disabled;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && r == 0; i++)
+		if (q->told.texts[i].len > OFFER_TEXT_MAX ||
+			buf_append(texts[i],
+				str_of(q->told.texts[i].bytes, q->told.texts[i].len)) < 0)
+			r = error_set(err, -EIO, "its answer is lost");
+	free(q);
+	return r;
 }

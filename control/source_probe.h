@@ -6,7 +6,7 @@
 
 /* address: with its port. -ECONNREFUSED: nothing listens there; else -errno with the
    sentence. On success *o holds what was said (o->step OFFER_OVER). */
-int source_probe(
-	const struct sockaddr_storage *address, struct offer *o, struct error *err);
+int source_probe(const struct settings *s, const struct sockaddr_storage *address,
+	struct offer *o, struct error *err);
 
 #endif

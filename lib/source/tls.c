@@ -147,6 +147,16 @@ static enum starttls_protocol dialogue_of(enum service_id service)
 	                                                           : STARTTLS_SMTP;
 }
 
+int source_tls_prepare_service(struct source_tls *t, const struct settings *s,
+	struct registry *r, enum service_id service, struct error *err)
+{
+	enum source_tls_mode how = s->services[service].source_tls;
+
+	if (how == SOURCE_TLS_NONE || how == SOURCE_TLS_CLIENT || t->contexts[service])
+		return 0;
+	return make_context(t, s, r, service, &t->contexts[service], err);
+}
+
 static int wrap(struct source_tls *t, const struct settings *s, struct registry *r,
 	enum service_id service, bool implicit, struct stream **stream, struct error *err)
 {

@@ -25,6 +25,11 @@ void source_tls_fini(struct source_tls *t);
    settings want some. Without it they are read when they are needed. */
 void source_tls_prepare(struct source_tls *t, const struct settings *s);
 
+/* All that a connection to that service needs besides: behind it neither files nor the
+   registry are asked. -ENOKEY: as below. */
+int source_tls_prepare_service(struct source_tls *t, const struct settings *s,
+	struct registry *r, enum service_id service, struct error *err);
+
 /* *stream: a connection to that service that nothing was read from yet. It is put inside
    TLS when the service's `source_tls` says so; then the first bytes that are read are the
    server's greeting, and errors of TLS are errors of the stream. On an error here *stream
