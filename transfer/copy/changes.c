@@ -259,10 +259,30 @@ int changes_keep_listing(struct sync *s, struct folder *f)
 	return r < 0 ? no_memory(s) : 0;
 }
 
+/* FNV-1a: it has to tell mistakes, not malice. */
+static uint64_t add_bytes(uint64_t sum, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+uint64_t changes_of_row(const struct mail *m)
+{
+	const uint64_t numbers[] = { m->flags & ~(unsigned)MAIL_RECENT, (uint64_t)m->date,
+		(uint64_t)(int64_t)m->zone, m->size };
+	uint64_t sum = add_bytes(UINT64_C(0xcbf29ce484222325), numbers, sizeof(numbers));
+
+	return m->keywords.len ? add_bytes(sum, m->keywords.ptr, m->keywords.len) : sum;
+}
+
 static bool is_known(const struct folder *f)
 {
-	return f->is_listed && f->status.highestmodseq && f->copied == f->messages &&
-	       !f->unlisted && !f->unknown_sizes && f->uids.n == f->messages;
+	return f->is_listed && !f->is_unlike && f->status.highestmodseq &&
+	       f->copied == f->messages && !f->unlisted && !f->unknown_sizes &&
+	       f->uids.n == f->messages;
 }
 
 void changes_settle(struct sync *s)

@@ -20,7 +20,8 @@
  *    does both);
  *  - while it does not contradict what comes: it falls, it stays although there is new
  *    mail, it rises and nothing shows why, a new UID comes without its row.
- * Else the folder is listed as a whole, as is each one that was not copied completely.
+ * Else the folder is listed as a whole, as is each one that was not copied completely, or
+ * of which a message came otherwise than it was listed.
  */
 #include "transfer/copy/sync.h"
 
@@ -31,6 +32,9 @@ int changes_ask(struct sync *s, struct folder *f, bool *ret_asked);
 int changes_compare(struct sync *s, struct folder *f, bool *ret_whole);
 /* After a whole listing: its UIDs. */
 int changes_keep_listing(struct sync *s, struct folder *f);
+/* What a row says of a message, its UID apart, in one number: the row that comes with a
+   body has to say what the listing said, since it is not listed again. */
+uint64_t changes_of_row(const struct mail *m);
 /* At the end of a pass that is durable: which folders are known. */
 void changes_settle(struct sync *s);
 

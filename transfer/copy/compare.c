@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What differs between source and destination, and the destination's side of mending it.
  */
-#include "transfer/copy/sync.h"
+#include "transfer/copy/changes.h"
 
 #include <errno.h>
 
@@ -90,9 +90,10 @@ int compare_want(struct sync *s, struct folder *f, const struct mail *m, bool jo
 	uint64_t size = m->size == MAIL_SIZE_UNKNOWN ? 0 : m->size;
 
 	sync_note(s, f, "UID %u is new", m->uid);
-	return folder_want(f, m->uid, size, joined) < 0
-	               ? error_set(s->err, -ENOMEM, "no memory")
-	               : 0;
+	if (folder_want(f, m->uid, size, joined) < 0)
+		return error_set(s->err, -ENOMEM, "no memory");
+	f->wanted[f->n_wanted - 1].listed = changes_of_row(m);
+	return 0;
 }
 
 /* The row before it in the listing is wanted as well. */

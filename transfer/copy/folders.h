@@ -39,6 +39,7 @@ struct folder {
 	/* Where the source tells what has changed (changes.h): */
 	struct uid_set uids;         /* as listed */
 	bool is_known;               /* they, and nothing else, are at the destination */
+	bool is_unlike;              /* a message came with another row than was listed */
 	uint64_t listed_at;          /* it was listed as a whole; wall milliseconds */
 	const struct folder *before; /* only what changed since is asked for; NULL: all */
 	uint64_t since;              /* it was compared so; 0: by a whole listing */

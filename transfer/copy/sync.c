@@ -265,6 +265,7 @@ static int on_message(
 	if (r < 0)
 		return r;
 	w->came = true;
+	f->is_unlike = f->is_unlike || changes_of_row(m) != w->listed;
 	f->copied++;
 	f->copied_bytes += bytes;
 	f->odd_sizes += bytes != mail.size;

@@ -84,11 +84,12 @@ struct source_known {
 /* A message to fetch. */
 struct wanted {
 	uint32_t uid;
-	uint32_t size; /* for planning only; at most 4 GiB */
-	bool joined;   /* no other message lies between it and the one before */
-	bool came;     /* the caller's notes */
-	bool alone;    /* asked for once more, by itself */
-	bool empty;    /* it came without a byte, and has a size */
+	uint32_t size;   /* for planning only; at most 4 GiB */
+	bool joined;     /* no other message lies between it and the one before */
+	bool came;       /* the caller's notes */
+	bool alone;      /* asked for once more, by itself */
+	bool empty;      /* it came without a byte, and has a size */
+	uint64_t listed; /* what its row said */
 };
 
 /* How a list or a fetch ended. */

@@ -264,6 +264,30 @@ static void not_copied_completely(void **state)
 	end(&run);
 }
 
+/* What came with a body was not listed so: it is listed before it passes for equal. */
+static void another_row_with_the_body(void **state)
+{
+	struct run run;
+
+	(void)state;
+	begin(&run, END_STORE);
+	run.m->unlike = 12;
+	(void)pass(&run);
+	run.m->unlike = 0;
+	assert_int_equal(pass(&run), 1);
+	assert_int_equal(run.m->wholes, 1);
+	check_equal(&run.end, run.m);
+	memory_add(memory_folder(run.m, "Sent"), 3, 400);
+	run.m->unlike = 3; /* the same of one that is new */
+	(void)pass(&run);
+	assert_int_equal(run.m->wholes, 0);
+	run.m->unlike = 0;
+	assert_int_equal(pass(&run), 1);
+	assert_int_equal(run.m->wholes, 1);
+	nothing_is_listed(&run, "at last");
+	end(&run);
+}
+
 static void lies(void **state)
 {
 	(void)state;
@@ -293,6 +317,7 @@ int main(void)
 		cmocka_unit_test(in_proportion),
 		cmocka_unit_test(all_anew),
 		cmocka_unit_test(not_copied_completely),
+		cmocka_unit_test(another_row_with_the_body),
 		cmocka_unit_test(lies),
 	};
 

@@ -329,6 +329,7 @@ static int fetch(struct memory_source *m, const struct source_events *e,
 		if (!from || from->uid == m->unreadable)
 			continue;
 		message = message_of(from);
+		message.flags ^= from->uid == m->unlike ? MAIL_FLAGGED : 0;
 		r = body(m, e, connection, from);
 		r = r ? r : event(m);
 		r = r ? r : e->message(e->context, connection, job->folder, &message);

@@ -179,7 +179,7 @@ static void run_row(const struct change_row *row)
 	sync_fini(&sync);
 	source.ops->free(source.self);
 	to.ops->free(to.self);
-	script_end(&script);
+	assert_true(script_end(&script));
 }
 
 static void changes(void **state)

@@ -281,7 +281,7 @@ static uint64_t one_dialect(const struct dialect_row *row)
 	sync_fini(&sync);
 	source.ops->free(source.self);
 	to.ops->free(to.self);
-	script_end(&script);
+	assert_true(script_end(&script));
 	return began;
 }
 

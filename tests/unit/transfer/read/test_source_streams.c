@@ -147,7 +147,7 @@ static void copy_over(const struct protocol_row *row, int stream)
 	sync_fini(&sync);
 	source.ops->free(source.self);
 	to.ops->free(to.self);
-	script_end(&script);
+	assert_true(script_end(&script));
 }
 
 static void every_stream(void **state)

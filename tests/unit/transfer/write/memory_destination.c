@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEMORY_BODY_MAX (1u << 30)
+
 /* Before each change. */
 static int change(struct memory_destination *d, struct error *err)
 {
@@ -317,6 +319,8 @@ static int body(void *self, unsigned connection, uint64_t len, struct error *err
 	struct memory_destination *d = self;
 	int r = change(d, err);
 
+	if (len > MEMORY_BODY_MAX)
+		return error_set(err, -ENOSPC, "the disk is full");
 	d->incoming[connection].bytes = arena_alloc(&d->arena, len + 1);
 	d->incoming[connection].len = len;
 	d->incoming[connection].come = 0;
