@@ -2,6 +2,7 @@
 /* A message for those who live here: gathered, filtered, given to the mailstore. */
 #include "base/log.h"
 #include "interceptor/smtp/smtp.h"
+#include "wire/smtp/loop.h"
 #include "wire/smtp/trace.h"
 
 #include <errno.h>
@@ -129,6 +130,22 @@ static int send_staging(struct session *s, struct str sender,
 	return staging_send(f->staging, &mail);
 }
 
+/* As Postfix says it. */
+static const char *loops(struct session *s, const struct smtp_recipient *first)
+{
+	struct str message;
+	enum smtp_loop loop;
+
+	if (content_view(staging_content(smtp_of(s)->staging), &message) < 0)
+		return FULL_REPLY;
+	loop = smtp_loop_find(message, first);
+	if (loop == SMTP_LOOP_HOPS)
+		return "554 5.4.6 Too many hops";
+	return loop == SMTP_LOOP_DELIVERED
+	               ? "554 5.4.6 Mail forwarding loop: it was delivered here before"
+	               : NULL;
+}
+
 static void deliver(
 	struct session *s, struct str sender, const struct smtp_recipient *first)
 {
@@ -137,6 +154,8 @@ static void deliver(
 	struct buf header;
 	int r = 0;
 
+	if (!refusal)
+		refusal = loops(s, first);
 	buf_init(&header, HEADER_MAX);
 	if (!refusal)
 		r = send_staging(s, sender, first, &header);

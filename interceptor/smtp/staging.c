@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/session/session.h"
+#include "wire/smtp/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,8 +117,9 @@ static int ask(
 	return r < 0 ? r : g->host->ops->tell_mailstore(g->host, &m, -1);
 }
 
-static int send_delivery(struct staging *g, struct pending_delivery *d,
-	const struct staging_mail *mail, const struct smtp_recipient *recipient)
+static int tell(struct staging *g, struct pending_delivery *d,
+	const struct staging_mail *mail, const struct smtp_recipient *recipient,
+	struct str header)
 {
 	char id[ID_MAX];
 	struct message m = { .type = MESSAGE_STAGE,
@@ -128,16 +130,30 @@ static int send_delivery(struct staging *g, struct pending_delivery *d,
 		.client = mail->client,
 		.text = mail->sender,
 		.tag = recipient->address,
-		.payload = mail->header };
+		.payload = header };
 	int r, fd = fcntl(g->content.file, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	r = g->host->ops->tell_mailstore(g->host, &m, fd);
-	if (r < 0) {
+	if (r < 0)
 		fd_closep(&fd);
+	return r;
+}
+
+static int send_delivery(struct staging *g, struct pending_delivery *d,
+	const struct staging_mail *mail, const struct smtp_recipient *recipient)
+{
+	struct buf header;
+	int r;
+
+	buf_init(&header, 0);
+	r = smtp_trace_delivered_to(mail->header, recipient->address, &header);
+	if (r == 0)
+		r = tell(g, d, mail, recipient, buf_view(&header));
+	buf_fini(&header);
+	if (r < 0)
 		return r;
-	}
 	d->state = DELIVERY_STAGING;
 	g->waiting++;
 	return 0;

@@ -22,7 +22,7 @@ struct staging;
 
 /* Of one message; strings only for the call. */
 struct staging_mail {
-	struct str header; /* trace lines */
+	struct str header; /* trace lines; Delivered-To is put among them */
 	struct str sender, client;
 	const struct smtp_recipient *recipients; /* one for each account */
 	bool at_once; /* nobody else has to take it: staged and delivered in one step */

@@ -46,11 +46,33 @@ def local_recipient(world):
     address = world.address(world.here).encode()
     true(re.fullmatch(
         rb"Return-Path: <sender@example\.org>\r\n"
+        rb"Delivered-To: " + re.escape(at(world.here).encode()) + rb"\r\n"
         rb"Received: from client\.example\.org \(\[" + re.escape(address) + rb"\]\)\r\n"
         rb"\tby mail\.example\.com with ESMTP id [0-9a-f]+-[0-9a-f]+\r\n"
         rb"\tfor <" + at(world.here).encode() + rb">;\r\n"
         rb"\t\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n", header), f"{header!r}")
     equal(world.copies(world.here, token, source=True), [], "at the source")
+
+
+@case
+def a_message_that_comes_round_again(world):
+    """A forward elsewhere that leads back: refused, for whomever else it is."""
+    token, message = world.message()
+    client = world.smtp(world.here)
+    equal(client.deliver(message, at(world.here)), 250, "at first")
+    forwarded = world.arrives(world.here, token)
+    for users in ((world.here,), (world.here, world.there)):
+        client.mail(*[at(user) for user in users])
+        equal(client.data(forwarded)[:22], b"554 5.4.6 Mail forward", f"{users}")
+        if len(users) == 1:
+            client.ok("RSET")
+    client.close()
+    client = world.smtp(world.here)
+    client.mail(at(world.here))
+    equal(client.data(b"Received: by x\r\n" * 101 + message)[:9], b"554 5.4.6", "hops")
+    client.quit()
+    equal(len(world.copies(world.here, token)), 1, "here")
+    equal(world.copies(world.there, token, source=True), [], "there")
 
 
 @case

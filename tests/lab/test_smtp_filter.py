@@ -93,7 +93,7 @@ def what_it_changes_is_delivered(world):
     equal((seen.body, seen.sender), (b"good\r\ntext\r\n", "<other@example.org>"), "second one")
     trace, rest = re.fullmatch(rb"(Return-Path: .*?\r\n(?:Received:|\t).*?)(X-First.*)",
                                world.arrives(world.here, token), re.DOTALL).groups()
-    true(trace.startswith(b"Return-Path: <other@example.org>\r\nReceived: from"), f"{trace!r}")
+    true(trace.startswith(b"Return-Path: <other@example.org>\r\nDelivered-To: "), f"{trace!r}")
     equal(rest, b"X-First: 1\r\nSubject: " + token +
           b"\r\nX-Spam: no\r\n really\r\n\r\ngood\r\ntext\r\n", "message")
 

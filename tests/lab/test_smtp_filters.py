@@ -46,7 +46,7 @@ def a_message_is_signed_and_rated(world):
     client.quit()
     got = world.arrives(world.here, token)
     header, text = got.split(b"\r\n\r\n", 1)
-    true(header.startswith(b"Return-Path: <sender@example.org>\r\nReceived: "), f"{header!r}")
+    true(header.startswith(b"Return-Path: <sender@example.org>\r\nDelivered-To: "), f"{header!r}")
     true(b"DKIM-Signature: v=1; a=rsa-sha256;" in header, f"{header!r}")
     true(b"\r\nX-Spam" in header, f"{header!r}")
     equal(text, message.split(b"\r\n\r\n", 1)[1], "body")

@@ -88,3 +88,14 @@ int smtp_trace(const struct smtp_trace *t, struct buf *out)
 	r = r < 0 ? r : buf_append_c(out, ";\r\n");
 	return r < 0 ? r : put_date(t, out);
 }
+
+int smtp_trace_delivered_to(struct str lines, struct str recipient, struct buf *out)
+{
+	struct str first = str_take(lines, str_index(lines, '\n') + 1);
+	int r = buf_append(out, first);
+
+	r = r < 0 ? r : buf_append_c(out, "Delivered-To: ");
+	r = r < 0 ? r : put_clean(out, recipient, "<>");
+	r = r < 0 ? r : buf_append_c(out, "\r\n");
+	return r < 0 ? r : buf_append(out, str_skip(lines, first.len));
+}

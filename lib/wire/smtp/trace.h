@@ -21,5 +21,7 @@ struct smtp_trace {
 /* Appends them, each with its CRLF. What would break a line or a comment becomes '?'.
    0 or what buf_append() says. */
 int smtp_trace(const struct smtp_trace *t, struct buf *out);
+/* The same lines, which begin with Return-Path, with Delivered-To behind that. */
+int smtp_trace_delivered_to(struct str lines, struct str recipient, struct buf *out);
 
 #endif

@@ -119,11 +119,27 @@ static void test_limit(void **state)
 	}
 }
 
+static void test_delivered_to(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_int_equal(
+		smtp_trace_delivered_to(STR_LIT("Return-Path: <>\r\nReceived: x\r\n"),
+			STR_LIT("a\n<b>@c"), &out),
+		0);
+	assert_true(str_eq(buf_view(&out), STR_LIT("Return-Path: <>\r\nDelivered-To: "
+						   "a??b?@c\r\nReceived: x\r\n")));
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_delivered_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
