@@ -33,9 +33,9 @@ struct control {
 typedef enum exit_code command_fn(struct control *c);
 
 command_fn cmd_account, cmd_accounts, cmd_admit, cmd_alias, cmd_check, cmd_counters,
-	cmd_flows, cmd_import, cmd_log, cmd_passwd, cmd_quota, cmd_registry, cmd_reload,
-	cmd_report, cmd_retire, cmd_route, cmd_rules, cmd_status, cmd_store, cmd_top,
-	cmd_transfer, cmd_transfers, cmd_up, cmd_upgrade;
+	cmd_flows, cmd_import, cmd_log, cmd_metrics, cmd_passwd, cmd_quota, cmd_registry,
+	cmd_reload, cmd_report, cmd_retire, cmd_route, cmd_rules, cmd_status, cmd_store,
+	cmd_top, cmd_transfer, cmd_transfers, cmd_up, cmd_upgrade;
 
 /* Prints "mailferry: " and the sentence in c->err; returns EXIT_FAILED. */
 enum exit_code control_fail(const struct control *c);

@@ -9,8 +9,10 @@
  *   manual --config FILE  FILE, and behind it every other option with its default, as a
  *                         comment
  *   manual --completion
+ *   manual --metrics      the handbook's list of metrics
  */
 #include "control/commands.h"
+#include "control/metrics.h"
 
 #include "settings/options.h"
 
@@ -281,18 +283,33 @@ static void put_completion(void)
 		   "complete -F _mailferry mailferry");
 }
 
+/* ── metrics ───────────────────────────────────────────────────────────────────────── */
+
+static void put_metrics(void)
+{
+	(void)puts("| metric | type | labels | what it says |\n|---|---|---|---|");
+	for (int i = 0; i < METRIC_COUNT; i++)
+		(void)printf("| `%s%s` | %s | %s | %s |\n", metrics[i].name,
+			metrics[i].type == METRIC_COUNTER ? "_total" : "",
+			metric_type_name(metrics[i].type), metrics[i].labels,
+			metrics[i].help);
+}
+
 int main(int argc, char **argv)
 {
 	int code = 0;
 
 	if (argc == 2 && strcmp(argv[1], "--completion") == 0) {
 		put_completion();
+	} else if (argc == 2 && strcmp(argv[1], "--metrics") == 0) {
+		put_metrics();
 	} else if (argc == 3 && strcmp(argv[1], "--config") == 0) {
 		code = put_config(argv[2]);
 	} else if (argc == 2) {
 		code = each_line(argv[1], put_line);
 	} else {
-		(void)fputs("usage: manual TEMPLATE | --config FILE | --completion\n",
+		(void)fputs(
+			"usage: manual TEMPLATE | --config FILE | --completion | --metrics\n",
 			stderr);
 		return EXIT_USAGE;
 	}

@@ -48,6 +48,11 @@ const char *status_program_name(enum status_program p)
 	return programs[p].name;
 }
 
+bool status_program_runs(const struct settings *s, enum status_program p)
+{
+	return ask_runs(s->run_dir, programs[p].socket);
+}
+
 void status_attend(struct status *s, const char *format, ...)
 {
 	char text[SENTENCE_MAX];
@@ -176,7 +181,7 @@ static void gather_programs(struct control *c, struct status *s)
 	size_t up = 0;
 
 	for (size_t i = 0; i < STATUS_PROGRAM_COUNT; i++) {
-		s->runs[i] = ask_runs(c->settings.run_dir, programs[i].socket);
+		s->runs[i] = status_program_runs(&c->settings, (enum status_program)i);
 		up += s->runs[i];
 	}
 	for (size_t i = 0; up && i < STATUS_PROGRAM_COUNT; i++)

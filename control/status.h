@@ -37,6 +37,7 @@ struct status {
 
 const char *status_rules_name(enum status_rules r);
 const char *status_program_name(enum status_program p);
+bool status_program_runs(const struct settings *s, enum status_program p);
 
 int status_gather(struct control *c, struct status *ret);
 void status_fini(struct status *s);

@@ -2,6 +2,8 @@
 #include "interceptor/connection_limits.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -152,6 +154,47 @@ void connection_limits_add_connection(
 	if (change > 0)
 		change_by(&t->rows[worker].accepted, change);
 	change_by(&t->rows[worker].connections, change);
+}
+
+void connection_limits_count_login(
+	struct connection_limits *t, unsigned worker, enum login_result result)
+{
+	change_by(&t->rows[worker].logins[result], 1);
+}
+
+void connection_limits_count_hold(
+	struct connection_limits *t, unsigned worker, uint64_t ms)
+{
+	static const uint64_t ends_s[HELD_BUCKETS - 1] = { 1, 3, 10, 30, 60 };
+	size_t bucket = 0;
+
+	while (bucket < HELD_BUCKETS - 1 && ms > ends_s[bucket] * 1000)
+		bucket++;
+	change_by(&t->rows[worker].held[bucket], 1);
+	change_by(&t->rows[worker].held_s, (int)((ms + 500) / 1000));
+}
+
+void connection_limits_tally(const struct connection_limits *t, char *text, size_t size)
+{
+	uint64_t logins[LOGIN_RESULT_COUNT] = { 0 }, held[HELD_BUCKETS] = { 0 }, sum = 0;
+
+	for (unsigned i = 0; i < t->n_rows; i++) {
+		for (size_t k = 0; k < LOGIN_RESULT_COUNT; k++)
+			logins[k] += look(&t->rows[i].logins[k]);
+		for (size_t k = 0; k < HELD_BUCKETS; k++)
+			held[k] += look(&t->rows[i].held[k]);
+		sum += look(&t->rows[i].held_s);
+	}
+	(void)snprintf(text, size,
+		"{\"connections\":%" PRIu32 ",\"accepted\":%" PRIu64
+		",\"logins_source\":%" PRIu64 ",\"logins_local\":%" PRIu64
+		",\"logins_failed\":%" PRIu64 ",\"held_1\":%" PRIu64
+		",\"held_3\":%" PRIu64 ",\"held_10\":%" PRIu64 ",\"held_30\":%" PRIu64
+		",\"held_60\":%" PRIu64 ",\"held_more\":%" PRIu64 ",\"held_s\":%" PRIu64
+		"}",
+		connections_counted(t), connections_accepted(t), logins[LOGIN_TO_SOURCE],
+		logins[LOGIN_TO_LOCAL], logins[LOGIN_FAILED], held[0], held[1], held[2],
+		held[3], held[4], held[5], sum);
 }
 
 bool connection_limits_is_slow(const struct connection_limits *t, int64_t account)

@@ -17,11 +17,20 @@
 
 #define LIMITS_SLOW 64 /* accounts whose user has waited for the move in vain */
 
+enum login_result { LOGIN_TO_SOURCE, LOGIN_TO_LOCAL, LOGIN_FAILED, LOGIN_RESULT_COUNT };
+
+/* How long clients were held while their account switched: up to 1, 3, 10, 30 and 60 s,
+   and longer. */
+#define HELD_BUCKETS 6
+
 struct connection_counts {
 	int64_t slow[LIMITS_SLOW];
 	uint32_t next_slow;
 	uint32_t connections;
 	uint32_t accepted; /* since the worker began; it may wrap */
+	uint32_t logins[LOGIN_RESULT_COUNT];
+	uint32_t held[HELD_BUCKETS];
+	uint32_t held_s; /* in all */
 	struct prelogin_counts prelogin;
 };
 
@@ -54,6 +63,13 @@ uint32_t connections_counted(const struct connection_limits *t);
 uint64_t connections_accepted(const struct connection_limits *t);
 void connection_limits_add_connection(
 	struct connection_limits *t, unsigned worker, int change);
+
+void connection_limits_count_login(
+	struct connection_limits *t, unsigned worker, enum login_result result);
+void connection_limits_count_hold(
+	struct connection_limits *t, unsigned worker, uint64_t ms);
+/* As JSON: what was counted by the workers that there are. */
+void connection_limits_tally(const struct connection_limits *t, char *text, size_t size);
 
 /* Accounts that take longer to move than a client is held. */
 void connection_limits_remember_slow(

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SOCKET_MODE 0600
+#define TALLY_MAX 1024
 #define QUEUE_MAX (64u << 20) /* a listing of 100,000 flows takes 40 MB */
 
 static void request_free(struct request *q)
@@ -315,6 +316,19 @@ static void tell_load(void *context, const struct message *m, int fd)
 	tell(c, &answer);
 }
 
+static void tell_tally(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+	char text[TALLY_MAX];
+	struct message answer = { .type = MESSAGE_TALLY_IS };
+
+	(void)m;
+	(void)fd;
+	connection_limits_tally(&c->master->limits, text, sizeof(text));
+	answer.payload = str_from(text);
+	tell(c, &answer);
+}
+
 static const struct message_row control_rows[] = {
 	{ MESSAGE_AWAIT_LOGOFF, false, await_logoff },
 	{ MESSAGE_QUIESCE, false, ask_workers },
@@ -327,6 +341,7 @@ static const struct message_row control_rows[] = {
 	{ MESSAGE_TAKE_OVER, false, take_over },
 	{ MESSAGE_RETIRE, false, retire },
 	{ MESSAGE_RETIRED, false, tell_retired },
+	{ MESSAGE_TALLY, false, tell_tally },
 };
 
 /* ---- clients ---- */

@@ -153,6 +153,13 @@ static void note_attempt(struct host *h, struct session *s, bool right)
 		prelogin_succeeded(w->limits, w->index, &s->networks, now(h) / 1000);
 	else
 		prelogin_failed(w->limits, w->index, &s->networks, now(h) / 1000);
+	connection_limits_count_login(w->limits, w->index,
+		!right                    ? LOGIN_FAILED
+		: s->route == ROUTE_LOCAL ? LOGIN_TO_LOCAL
+					  : LOGIN_TO_SOURCE);
+	if (s->held_at)
+		connection_limits_count_hold(w->limits, w->index, now(h) - s->held_at);
+	s->held_at = 0;
 }
 
 /* ---- accounts ---- */

@@ -66,6 +66,7 @@ struct session {
 	uint64_t started_ms;            /* wall time */
 	uint64_t accepted_at;           /* loop time */
 	uint64_t deadline;              /* loop time; 0: none */
+	uint64_t held_at;               /* loop time; 0: it is not held, or was counted */
 	uint64_t bytes_in, bytes_out;   /* when they are no longer counted by the relay */
 	uint64_t served_in, served_out; /* by the mailstore so far, as it told last */
 	uint32_t number;

@@ -31,6 +31,8 @@ void session_count_begin(struct session *s)
 void session_is_held(struct session *s)
 {
 	set_waiting(s, false);
+	if (!s->held_at)
+		s->held_at = s->host->ops->now(s->host);
 }
 
 void session_is_known(struct session *s)

@@ -75,6 +75,8 @@ static const char *const type_names[] = {
 	[MESSAGE_IDLE] = "IDLE",
 	[MESSAGE_LEAVE] = "LEAVE",
 	[MESSAGE_BUSY] = "BUSY",
+	[MESSAGE_TALLY] = "TALLY",
+	[MESSAGE_TALLY_IS] = "TALLY_IS",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

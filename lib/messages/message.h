@@ -238,6 +238,10 @@ enum message_type {
 	MESSAGE_IDLE,
 	MESSAGE_LEAVE,
 	MESSAGE_BUSY,
+	/* To the interceptor: what was counted? Answered by TALLY_IS, whose payload is a
+	   JSON object of numbers; they begin anew with the processes that count. */
+	MESSAGE_TALLY,
+	MESSAGE_TALLY_IS,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -24,6 +24,7 @@ static const char *const names[] = {
 	[USER_MAILSTORE] = "mailstore",
 	[USER_TRANSFER] = "transfer",
 	[USER_VAULT] = "vault",
+	[USER_METRICS] = "metrics",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == USER_COUNT, "a name for each");
 _Static_assert(PLACES <= USERS_RESERVED, "room for all");

@@ -32,6 +32,7 @@ enum user_id {
 	USER_MAILSTORE,
 	USER_TRANSFER,
 	USER_VAULT,
+	USER_METRICS, /* of `mailferry metrics http` */
 	USER_COUNT
 };
 

@@ -65,6 +65,12 @@ def alarms(base):
     yield encode("ALARMS_END")
 
 
+def tally(base):
+    """Of interceptor.tally, JSON, or nothing counted yet."""
+    text = read(base + ".tally", '{"connections":1,"accepted":0}')
+    return [encode("TALLY_IS", text.encode())]
+
+
 def serve(connection, log, base):
     """One message; False: the other end has gone."""
     message = connection.recv(131072)
@@ -74,7 +80,8 @@ def serve(connection, log, base):
     if kind != "LOAD":  # the admission asks all the time
         log.write(f"{kind} {account}\n")
         log.flush()
-    for answer in alarms(base) if kind == "ALARMS" else ANSWERS.get(kind, []):
+    special = {"ALARMS": alarms, "TALLY": tally}
+    for answer in special[kind](base) if kind in special else ANSWERS.get(kind, []):
         connection.send(answer)
     return True
 

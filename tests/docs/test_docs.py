@@ -46,6 +46,12 @@ class Pages(unittest.TestCase):
         self.assertRegex(run(MAILFERRY, "--version"), r"^mailferry \d+\.\d+\.\d+\n$")
 
 
+class Metrics(unittest.TestCase):
+    def test_the_handbook_has_the_table(self):
+        self.assertIn(run(BUILD / "bin/manual", "--metrics"),
+                      (SOURCE / "docs/handbook/metrics.md").read_text())
+
+
 class Configuration(unittest.TestCase):
     def shown(self, text):
         path = BUILD / "docs/test.conf"
