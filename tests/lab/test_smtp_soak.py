@@ -4,6 +4,7 @@
 accepted recipient gets each message once, in the right place.
 
     test_smtp_soak.py [--count N] [--seed N]     ./test takes few; --count 1000 is full
+    test_smtp_soak.py --filter                   a content filter that dies, hangs and puts off
 
 Messages with 1-10 recipients (here, at the source, switching, aliases, unknown) come from
 20 sessions of our own and from a Postfix. Meanwhile accounts move, one after the other,
@@ -24,7 +25,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import harness  # noqa: E402
+from lab import harness, milter  # noqa: E402
 from lab.harness import busy, equal, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
@@ -53,6 +54,7 @@ class Post:
         self.unsure = collections.Counter()  # (number, user): a dot without a 250
         self.answers = collections.Counter()  # those that were not 250
         self.wrong = []  # answers that nobody may get
+        self.is_filtered = False
 
     def _make(self, rng, number):
         names = rng.sample(self.users + list(UNKNOWN), rng.randint(1, 10))
@@ -237,7 +239,7 @@ def hold_busy(world, user, seconds):
 
 # What arrived ------------------------------------------------------------------------------
 
-Copy = collections.namedtuple("Copy", "number id by whole")
+Copy = collections.namedtuple("Copy", "number id by whole filtered")
 
 
 def copies(client, post):
@@ -253,7 +255,8 @@ def copies(client, post):
                        answer)
         body = post.made[number][1].split(b"\r\n\r\n", 1)[1]
         whole = b"\r\n\r\n" + body + b")" in answer
-        found.append(Copy(number, by[2].decode(), "source" if by[1] else "us", whole))
+        found.append(Copy(number, by[2].decode(), "source" if by[1] else "us", whole,
+                          b"\r\nX-Filtered: 1\r\n" in answer))
     client.logout()
     return found
 
@@ -283,6 +286,9 @@ def check(user, arrived, post, unsure):
     # the source delivers again what it was killed with, as it always did
     wrong += [f"{c.number} twice by {c.by}: {c.id}" for c, n in
               collections.Counter(arrived.here).items() if n > 1 and c.by == "us"]
+    if post.is_filtered:
+        wrong += [f"{c.number} was not filtered" for c in arrived.all
+                  if c.by == "us" and not c.filtered]
     wrong += [f"{c.number} by us at the source" for c in arrived.source if c.by == "us"]
     return [f"{user}: {sentence}" for sentence in sorted(wrong)]
 
@@ -344,9 +350,33 @@ def come_to_rest(world, post, postfix):
         world.ferry.wait_account(user, stage="done", route="local", timeout=120)
 
 
+class Filtered(Mail):
+    """Nine of ten messages pass, with a line more; else it breaks off in the middle, says nothing
+    for longer than we wait, or puts the message off."""
+
+    def __init__(self):
+        super().__init__()
+        self.filter = milter.Milter(self.lab.router, 11332)
+        self.rng = random.Random()
+        self.ferry.settings.update({"milter": [self.filter.name], "milter_content_timeout": 2})
+        self.filter.answers = {"END": self.verdict}
+
+    def verdict(self, _):
+        if self.rng.random() < 0.9:
+            return milter.insert(0, b"X-Filtered", b"1") + milter.ACCEPT
+        return self.rng.choice((milter.DIES, milter.HANGS, milter.TEMPFAIL))
+
+    def __enter__(self):
+        super().__enter__()
+        self.lab.at_down.append(self.filter.stop)
+        self.filter.start()
+        return self
+
+
 def soak(world, options):
     rng = random.Random(options.seed)
     post = prepare(world, rng, options)
+    post.is_filtered = options.filter
     postfix = SendingPostfix(world.lab.folder / "sender", world.lab.client)
     postfix.start()
     began = time.monotonic()
@@ -379,12 +409,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--seed", type=int, default=random.randrange(1000))
+    parser.add_argument("--filter", action="store_true")
     options = parser.parse_args()
 
     @harness.case
     def each_message_reaches_each_recipient_once(world):
         soak(world, options)
-    harness.main(Mail, [])
+    harness.main(Filtered if options.filter else Mail, [])
 
 
 main()
