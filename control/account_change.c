@@ -5,6 +5,7 @@
 #include "control/output.h"
 #include "control/prompt.h"
 #include "control/store_folder.h"
+#include "control/trash.h"
 #include "control/vault.h"
 #include "mailstore/store/store.h"
 #include "registry/here.h"
@@ -213,4 +214,65 @@ enum exit_code account_disable(struct control *c)
 enum exit_code account_enable(struct control *c)
 {
 	return set(c, false);
+}
+
+/* ── remove ────────────────────────────────────────────────────────────────────────── */
+
+/* The folder first: without it the account's process serves nobody, and a command that is
+   killed in between can be given once more. */
+static int remove_account(struct control *c, struct registry *r, const struct account *a)
+{
+	const struct store_folder f = { .account = a->name, .to = -1 };
+	bool kept = false;
+	int code = registry_set_disabled(r, a->id, true, &c->err);
+
+	if (code == 0)
+		code = store_folder_release(c, &f);
+	if (code == 0)
+		code = trash_put(c, a->name, &kept);
+	if (code == 0)
+		code = registry_remove_here(r, a->id, &c->err);
+	if (code < 0)
+		return code;
+	output_clean(a->name, stdout);
+	if (kept)
+		(void)printf(": removed; its mail is kept in %s/trash for %u days\n",
+			c->settings.state_dir, c->settings.trash_days);
+	else
+		(void)puts(": removed; there was no mail of it");
+	return 0;
+}
+
+static int find_and_remove(struct control *c, struct registry *r)
+{
+	bool yes = c->yes;
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find(r, str_from(c->arguments[1]), &arena, &a, &c->err);
+	if (code == 0)
+		code = registry_may_remove(r, &a, &c->err);
+	if (code == 0 && !yes)
+		code = prompt_yes("Nobody will reach this mailbox any more. Type yes: ",
+			&yes, &c->err);
+	if (code == 0 && !yes)
+		code = error_set(&c->err, -ECANCELED, "nothing was removed");
+	if (code == 0)
+		code = remove_account(c, r, &a);
+	arena_fini(&arena);
+	return code;
+}
+
+enum exit_code account_remove(struct control *c)
+{
+	struct registry *r;
+	int code = control_registry(c, &r);
+
+	if (code < 0)
+		return control_fail(c);
+	code = find_and_remove(c, r);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

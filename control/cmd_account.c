@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * mailferry account USER: one account, the certificate of its move, its journal.
- * mailferry account add|disable|enable USER
+ * mailferry account add|disable|enable|remove USER
  */
 #include "control/account_change.h"
 #include "control/account_view.h"
@@ -142,6 +142,7 @@ static const struct {
 	{ "add", account_add },
 	{ "disable", account_disable },
 	{ "enable", account_enable },
+	{ "remove", account_remove },
 };
 
 enum exit_code cmd_account(struct control *c)
@@ -152,7 +153,7 @@ enum exit_code cmd_account(struct control *c)
 		if (strcmp(c->arguments[0], changes[i].name) == 0)
 			return changes[i].run(c);
 	(void)error_set(&c->err, -EINVAL,
-		"account takes a USER, or add, disable or enable with one; not \"%s\"",
+		"account takes a USER, or add, disable, enable or remove with one; not \"%s\"",
 		c->arguments[0]);
 	return control_misuse(c);
 }

@@ -20,7 +20,8 @@ static const struct command commands[] = {
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
 		"list the accounts that have logged in through us" },
-	{ "account", "USER | add|disable|enable USER", 1, 2, OPTION_JSON, cmd_account,
+	{ "account", "USER | add|disable|enable|remove USER", 1, 2,
+		OPTION_JSON | OPTION_YES, cmd_account,
 		"one account with its certificate and its journal; make one that never "
 		"was at the source (its password is asked for, or from stdin); let "
 		"nobody log in to one that lives here, and in again" },

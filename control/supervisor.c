@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/supervisor.h"
+#include "control/trash.h"
 
 #include "control/accounting.h"
 #include "control/certificates.h"
@@ -85,16 +86,30 @@ static void give_up(struct supervisor *s)
 	stop(s);
 }
 
+static void empty_trash(struct supervisor *s)
+{
+	struct error err = { 0 };
+	unsigned count = 0;
+
+	if (trash_empty(&s->control->settings, clock_wall_ms() / 1000, &count, &err) < 0)
+		log_error(NULL, "trash", "error=\"%s\"", err.text);
+	if (count)
+		log_info(NULL, "trash", "erased=%u", count);
+}
+
 /* Damage is said by the log and by `status`; the copies from before it stay. */
 static void keep_copies(struct supervisor *s, uint64_t now)
 {
-	if (!s->copy_at)
+	if (!s->copy_at) {
 		s->copy_at = now + COPY_MS; /* one was made before we began */
+		empty_trash(s);
+	}
 	if (now < s->copy_at)
 		return;
 	s->copy_at = now + COPY_MS;
 	if (copies_make(s->control, s->registry) < 0)
 		log_error(NULL, "registry-copy", "error=\"%s\"", s->control->err.text);
+	empty_trash(s);
 }
 
 /* A mailbox that the admin copies back is served a moment later. */

@@ -99,3 +99,53 @@ int registry_set_disabled(
 	return code < 0 ? code
 	                : database_finish(r->db, set_disabled(r, id, disabled, err), err);
 }
+
+int registry_may_remove(struct registry *r, const struct account *a, struct error *err)
+{
+	struct account_route route;
+	int code = registry_route(r, a->name, &route, err);
+
+	if (code < 0)
+		return code;
+	if (a->route == ROUTE_LOCAL && (a->is_made_here || route.retired))
+		return 0;
+	return error_set(err, -EPERM,
+		"\"%.*s\" came from the source, which is not retired: the next login "
+		"would bring the account back; `account disable` keeps everybody out",
+		STR_ARG(a->name));
+}
+
+/* Those that refer to the account before itself; names last of what finds others. */
+static int remove_rows(struct registry *r, int64_t id, struct error *err)
+{
+	static const enum sql_id rows[] = { SQL_REMOVE_ITS_ALIASES,
+		SQL_REMOVE_ITS_PASSWORDS, SQL_REMOVE_ITS_SERVICES, SQL_REMOVE_ITS_CLIENTS,
+		SQL_REMOVE_ITS_SWEEP, SQL_REMOVE_ITS_JOURNAL, SQL_REMOVE_ITS_NAMES,
+		SQL_REMOVE_ITS_ACCOUNT };
+	int code = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && code == 0; i++)
+		code = sql_run(r->db, rows[i], SQL_VALUES(sql_signed(id)), err);
+	return code;
+}
+
+static int remove_here(struct registry *r, int64_t id, struct error *err)
+{
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find_id(r, id, &arena, &a, err);
+	if (code == 0)
+		code = registry_may_remove(r, &a, err);
+	arena_fini(&arena);
+	return code < 0 ? code : remove_rows(r, id, err);
+}
+
+int registry_remove_here(struct registry *r, int64_t id, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code : database_finish(r->db, remove_here(r, id, err), err);
+}

@@ -20,4 +20,10 @@ int registry_add_here(
 int registry_set_disabled(
 	struct registry *r, int64_t id, bool disabled, struct error *err);
 
+/* All that is kept of it, with the aliases that lead to it: nobody of that name is known
+   any more. -EPERM while the source could bring it back: it was not made here, and the
+   source is not retired. The mail folder is the caller's business, before. */
+int registry_may_remove(struct registry *r, const struct account *a, struct error *err);
+int registry_remove_here(struct registry *r, int64_t id, struct error *err);
+
 #endif

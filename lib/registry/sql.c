@@ -107,6 +107,16 @@ static const char *const statements[] = {
 	[SQL_MARK_MADE_HERE] = "UPDATE account SET made_here = 1 WHERE id = ?1",
 	[SQL_SET_DISABLED] = "UPDATE account SET disabled = ?2 WHERE id = ?1"
 			     " AND disabled <> ?2",
+	[SQL_REMOVE_ITS_ALIASES] =
+		"DELETE FROM alias WHERE target IN (SELECT key FROM name"
+		" WHERE account = ?1)",
+	[SQL_REMOVE_ITS_PASSWORDS] = "DELETE FROM password WHERE account = ?1",
+	[SQL_REMOVE_ITS_SERVICES] = "DELETE FROM seen_service WHERE account = ?1",
+	[SQL_REMOVE_ITS_CLIENTS] = "DELETE FROM client WHERE account = ?1",
+	[SQL_REMOVE_ITS_SWEEP] = "DELETE FROM sweep WHERE account = ?1",
+	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
+	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
+	[SQL_REMOVE_ITS_ACCOUNT] = "DELETE FROM account WHERE id = ?1",
 	[SQL_MARK_IMPORTED] = "UPDATE password SET imported = 1 WHERE id = ?1",
 	[SQL_FORGET_IMPORTED] =
 		"DELETE FROM password WHERE account = ?1 AND id = ?2 AND imported",

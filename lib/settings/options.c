@@ -140,6 +140,9 @@ static const struct option root_rows[] = {
 			"never held back; 0: no limit" },
 	{ "quota_messages", OPTION_NUMBER, ROOT(quota_messages), "0", .least = 0,
 		.most = 2147483647, .help = "the same in messages" },
+	{ "trash_days", OPTION_NUMBER, ROOT(trash_days), "30", .least = 0, .most = 3650,
+		.help = "days for which the mail of an account that `account remove` "
+			"has removed is kept in state_dir/trash" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },

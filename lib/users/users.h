@@ -14,6 +14,7 @@
  *   registry.sqlite, -wal, -shm  root:registry      0660
  *   key, copies, lock            root               0600, 0700
  *   staging                      interceptor        0700
+ *   trash                        root               0700
  *   mail                         root:transfer      1771
  *   mail/ACCOUNT                 the account's own  0700
  *   run_dir                      root               0755

@@ -112,5 +112,32 @@ def disabled_and_enabled(world):
     true("does not live here" in done.stderr, done.stderr)
 
 
+@case
+def removed(world):
+    good(world, "add", "xenia")
+    world.ferry.ok("alias", "add", "x@example.com", "xenia")
+    client, _ = login(world, "xenia")
+    state = Path(world.ferry.settings["state_dir"])
+    done = account(world, "remove", "xenia", password="no")
+    equal(done.returncode, 1, "not without a yes")
+    true("no terminal; use --yes" in done.stderr, done.stderr)
+    true("its mail is kept" in good(world, "remove", "xenia", "--yes"), "said")
+    true(b"* BYE" in client.line(), "the session ends")
+    client.close()
+    true(not lets_in(world, "xenia"), "nobody logs in")
+    equal(world.ferry.account("xenia"), None, "nobody knows it")
+    true(not (state / "mail" / "xenia").exists(), "its folder is gone")
+    kept, = (state / "trash").iterdir()
+    true((kept / "index.sqlite").exists() and kept.name.startswith("xenia."), f"{kept}")
+    true("x@example.com" not in world.ferry.ok("alias", "list"), "its alias is gone")
+    good(world, "add", "xenia", password="another-one")
+    true(lets_in(world, "xenia", "another-one"), "another of that name")
+    true(not lets_in(world, "xenia"), "the old password")
+    done = account(world, "remove", world.here, "--yes")
+    equal(done.returncode, 1, "one that came from the source")
+    true("came from the source" in done.stderr, done.stderr)
+    true(lets_in(world, world.here, world.password(world.here)), "it is as it was")
+
+
 if __name__ == "__main__":
     main(Mail)
