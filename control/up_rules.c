@@ -212,9 +212,18 @@ static void say_leg(void *context, enum finding_level level, const char *sentenc
 		(void)event_note(u->settings, LEG_EVENT, sentence);
 }
 
+/* Those of an `up` before this one: after an upgrade, or a crash. */
+static bool are_in(void)
+{
+	struct rules_count counts[RULES_COUNTS_MAX];
+	size_t n;
+
+	return rules_counters(counts, &n, NULL) == 0;
+}
+
 /* Before the rules: from which address do workers connect to the source? Where mail must
-   not go there it is refused; nobody begins so, but who lives here is served all the
-   same. */
+   not go there it is refused; nobody begins so, but who lives here, or is served already,
+   goes on. */
 static int find_leg(struct up_rules *u, struct error *err)
 {
 	struct error why;
@@ -230,7 +239,7 @@ static int find_leg(struct up_rules *u, struct error *err)
 	if (legs_write(u->registry, &legs, &why) < 0)
 		log_error(NULL, LEG_EVENT, "not written error=\"%s\"", why.text);
 	(void)wanted_fail(u, &any);
-	return any ? 0 : code;
+	return any || are_in() ? 0 : code;
 }
 
 /* A client's connection is tried, through all that this host does with one. */
