@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define TICK_MS 100
+#define BEGIN_LOOKS 10 /* the process before us may read its queues so long */
 #define PRIORITY (-15) /* as nice(1) counts */
 #define FULL_ALARM "full"
 #define BLOCKED_ALARM "blocked"
@@ -123,6 +124,15 @@ void admission_reach(struct admission *a)
 			a->reach.arrived);
 }
 
+uint64_t admission_packets(const struct admission *a)
+{
+	uint64_t packets = 0;
+
+	for (size_t i = 0; i < a->n_queues; i++)
+		packets += a->queues[i].packets;
+	return packets;
+}
+
 static void look(struct admission *a)
 {
 	enum load_reason before = a->reason;
@@ -130,6 +140,10 @@ static void look(struct admission *a)
 	load_look(&a->load, &a->view);
 	load_look_at_queues(
 		&a->load, RULES_QUEUE_FIRST, (uint16_t)a->n_queues, &a->queued);
+	if (a->looks < BEGIN_LOOKS) {
+		a->looks++;
+		queue_state_begin(&a->queued, admission_packets(a));
+	}
 	interceptor_ask(a);
 	a->reason = load_judge(&a->view, before);
 	a->judge.is_full = a->reason != LOAD_ROOM;

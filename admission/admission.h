@@ -37,6 +37,7 @@ struct admission {
 	struct load load;
 	struct load_view view;
 	struct queue_state queued;
+	unsigned looks; /* up to BEGIN_LOOKS */
 	enum load_reason reason;
 	uint64_t left_before; /* judged so when that reason was last told of */
 	struct channel interceptor;
@@ -53,6 +54,9 @@ struct admission {
 	bool is_retired;
 	int result;
 };
+
+/* Packets of all queues that were judged here. */
+uint64_t admission_packets(const struct admission *a);
 
 int admission_run(struct program_start *start);
 /* Of one packet: a queue_judge_fn. */

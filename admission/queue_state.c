@@ -30,7 +30,7 @@ static bool read_line(struct str line, uint64_t fields[static FIELDS])
 bool queue_state_read(
 	struct str text, uint16_t first, uint16_t n, struct queue_state *state)
 {
-	struct queue_state s = { .longest = state->longest };
+	struct queue_state s = { .longest = state->longest, .before = state->before };
 	bool any = false;
 
 	while (text.len) {
@@ -46,14 +46,23 @@ bool queue_state_read(
 		if (fields[WAITING] > s.longest)
 			s.longest = fields[WAITING];
 	}
+	if (s.offered < s.before) /* opened anew: its numbers begin at 1 */
+		s.before = 0;
 	if (any)
 		*state = s;
 	return any;
 }
 
+void queue_state_begin(struct queue_state *state, uint64_t judged)
+{
+	uint64_t ours = state->waiting + judged;
+
+	state->before = state->offered > ours ? state->offered - ours : 0;
+}
+
 uint64_t queue_state_overruns(const struct queue_state *state, uint64_t judged)
 {
-	uint64_t known = judged + state->waiting;
+	uint64_t known = state->before + judged + state->waiting;
 
 	return state->offered > known ? state->offered - known : 0;
 }

@@ -16,7 +16,8 @@ struct queue_state {
 	uint64_t waiting; /* now, in all queues */
 	uint64_t longest; /* ever seen of one queue */
 	uint64_t dropped; /* by the kernel */
-	uint64_t offered; /* to us, in all */
+	uint64_t offered; /* in all, since the queues were opened */
+	uint64_t before;  /* of them, to the process that had them before us */
 };
 
 /* From the file's text, of n queues from `first` on; `longest` only grows. false: none of
@@ -24,7 +25,11 @@ struct queue_state {
 bool queue_state_read(
 	struct str text, uint16_t first, uint16_t n, struct queue_state *state);
 
-/* Of those offered, the ones that were neither judged nor are waiting. */
+/* All that was offered so far, but for what waits and what we have judged, was not
+   offered to us. */
+void queue_state_begin(struct queue_state *state, uint64_t judged);
+
+/* Of those offered to us, the ones that were neither judged nor are waiting. */
 uint64_t queue_state_overruns(const struct queue_state *state, uint64_t judged);
 
 #endif

@@ -121,6 +121,25 @@ def kicked_while_sending(world):
     true(client.reply().startswith(b"421 4.3.2 Closed by the administrator"), "told")
 
 
+@case
+def over_an_upgrade(world):
+    """Sessions from before are seen and can be kicked; the kernel's queue, which is handed on,
+    has lost nothing."""
+    user = world.user(5)
+    client = world.session(user)
+    before = flow_of(world, user)
+    world.ferry.ok("upgrade")
+    wait_until("all programs to be the new ones", world.ferry.programs_run, 20, 0.2)
+    for _ in range(5):
+        world.session(user).logout()
+    flow = flow_of(world, user, id=before["id"])
+    world.ferry.settle(1.5)
+    queue = world.ferry.json("status")["admission"]
+    true(queue["queue_offered"] > 5 and queue["queue_overruns"] == 0, queue)
+    kick(world, flow)
+    true(client.line().startswith(b"* BYE Closed by the administrator"), "told")
+
+
 # ---- counters ----
 
 def witness_table(services, out, in_):

@@ -257,6 +257,16 @@ static void test_queues(void **state)
 	assert_int_equal(s.offered, 120);
 	assert_int_equal(queue_state_overruns(&s, 100), 5);
 	assert_int_equal(queue_state_overruns(&s, 106), 0); /* read at another moment */
+	/* the queue is handed on to another process */
+	queue_state_begin(&s, 0);
+	assert_int_equal(queue_state_overruns(&s, 0), 0);
+	assert_true(queue_state_read(
+		STR_LIT("19782 4711 2 2 128 0 0 150 1\n"), 19782, 2, &s));
+	assert_int_equal(queue_state_overruns(&s, 40), 3); /* of 45, 2 wait */
+	/* and opened anew */
+	assert_true(
+		queue_state_read(STR_LIT("19782 4711 0 2 128 0 0 7 1\n"), 19782, 2, &s));
+	assert_int_equal(queue_state_overruns(&s, 7), 0);
 	assert_false(queue_state_read(STR_LIT("19782 x\n\n"), 19782, 2, &s));
 	assert_false(queue_state_read(STR_LIT(""), 19782, 2, &s));
 	assert_int_equal(s.longest, 12);
