@@ -140,6 +140,7 @@ static enum pump read_failed(struct relay_way *w, int code)
 		return PUMP_WAIT;
 	/* ECONNRESET, ETIMEDOUT, EHOSTUNREACH...: what came before still goes on */
 	(void)no_more_input(w);
+	w->is_broken = true;
 	return PUMP_BROKEN;
 }
 
@@ -228,9 +229,9 @@ static enum pump move_bytes(
 
 /* The end of file goes on, unless both sockets are closed in a moment anyway: a
    connection that broke has no end that could go on (TLS says so: close_notify). */
-static void pass_end(struct relay_way *w, const struct relay_way *back, enum pump p)
+static void pass_end(struct relay_way *w, const struct relay_way *back)
 {
-	if (!is_over(back) && p != PUMP_BROKEN)
+	if (!is_over(back) && !w->is_broken)
 		stream_shutdown(w->to, SHUT_WR);
 	w->state = WAY_DONE;
 }
@@ -253,8 +254,10 @@ static enum pump pump(struct relay_way *w, const struct relay_way *back,
 		pipes_give_back(&shared->pipes, w->pipe);
 		w->pipe = NULL;
 	}
-	if (w->state == WAY_DRAINING && !has_left(w) && !w->holds_end)
-		pass_end(w, back, p);
+	/* what the stream holds back would be lost with it */
+	if (w->state == WAY_DRAINING && !has_left(w) && !w->holds_end &&
+		!stream_holds_back(w->to))
+		pass_end(w, back);
 	return p;
 }
 

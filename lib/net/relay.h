@@ -50,6 +50,7 @@ struct relay_way {
 	bool ends_line;    /* the last byte seen was LF; not known after a splice */
 	bool can_splice;
 	bool holds_end; /* relay_hold_source_end() */
+	bool is_broken; /* `from` broke: it has no end that could go on */
 };
 
 struct relay {

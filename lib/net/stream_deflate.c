@@ -85,6 +85,11 @@ static ssize_t deflate_read(struct stream *s, void *space, size_t size)
 	return n;
 }
 
+static bool deflate_holds_back(const struct stream *s)
+{
+	return stream_holds_back(s->below);
+}
+
 static bool deflate_pending(const struct stream *s)
 {
 	const struct stream_deflate *d = seen(s);
@@ -182,6 +187,7 @@ static const struct stream_ops deflate_ops = {
 	.read = deflate_read,
 	.write = deflate_write,
 	.pending = deflate_pending,
+	.holds_back = deflate_holds_back,
 	.wants = deflate_wants,
 	.advance = deflate_advance,
 	.connected = deflate_connected,

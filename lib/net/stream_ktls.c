@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -178,6 +179,20 @@ static ssize_t ktls_sendfile(struct stream *s, int file, off_t offset, size_t le
 	return stream_sendfile(s->below, file, offset, len);
 }
 
+/* The kernel keeps a record that did not fit whole and takes it for sent. It goes when
+   there is room, and is thrown away when the socket is closed without. */
+static bool has_room(const struct stream_ktls *t)
+{
+	struct pollfd p = { .fd = t->stream.below->fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static bool ktls_holds_back(const struct stream *s)
+{
+	return !ktls_seen(s)->code && !has_room(ktls_seen(s));
+}
+
 static bool ktls_pending(const struct stream *s)
 {
 	return ktls_seen(s)->has_ended || ktls_seen(s)->code;
@@ -201,9 +216,10 @@ static void ktls_advance(struct stream *s)
 static void ktls_shutdown(struct stream *s, int how)
 {
 	struct stream_ktls *t = ktls_of(s);
-	int r = t->code ? 0 : send_alert(t, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
+	bool waits = how == SHUT_WR && ktls_holds_back(s);
+	int r = t->code || waits ? 0 : send_alert(t, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
 
-	t->owes_end = r == -EAGAIN && how == SHUT_WR;
+	t->owes_end = waits || (r == -EAGAIN && how == SHUT_WR);
 	if (!t->owes_end)
 		stream_shutdown(s->below, how);
 }
@@ -230,6 +246,7 @@ static const struct stream_ops ktls_ops = {
 	.splice_out = ktls_splice_out,
 	.sendfile = ktls_sendfile,
 	.pending = ktls_pending,
+	.holds_back = ktls_holds_back,
 	.wants = ktls_wants,
 	.advance = ktls_advance,
 	.shutdown = ktls_shutdown,

@@ -114,11 +114,14 @@ static int flush(struct connection *c)
 
 static void end(struct connection *c)
 {
+	int r;
+
 	if (c->state == CONNECTION_LIVE) {
 		c->state = CONNECTION_ENDING;
 		restart_timer(c);
 	}
-	if (flush(c) == -EAGAIN)
+	r = flush(c);
+	if (r == -EAGAIN || (r == 0 && stream_holds_back(c->stream)))
 		stream_want(c->stream, UV_WRITABLE);
 	else
 		close_connection(c, "ended");

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -34,6 +35,8 @@ struct socket {
 	ino_t inode; /* 0: free */
 	bool has_ulp;
 	struct way send, receive;
+	unsigned char kept[RECORD + 512]; /* taken for sent */
+	size_t n_kept;
 	unsigned char raw[RECORD + 512]; /* of a record that has not come whole */
 	size_t n_raw;
 	unsigned char plain[RECORD + 512]; /* not read yet */
@@ -43,7 +46,7 @@ struct socket {
 
 static struct socket sockets[SOCKETS];
 static enum kernel_tls_fault fault;
-static bool is_blocked;
+static bool is_blocked, keeps_next;
 static unsigned splices;
 
 int __real_setsockopt(int, int, int, const void *, socklen_t);
@@ -54,6 +57,7 @@ ssize_t __real_recvmsg(int, struct msghdr *, int);
 ssize_t __real_sendmsg(int, const struct msghdr *, int);
 ssize_t __real_splice(int, off_t *, int, off_t *, size_t, unsigned);
 ssize_t __real_sendfile(int, int, off_t *, size_t);
+int __real_poll(struct pollfd *, nfds_t, int);
 int __wrap_setsockopt(int, int, int, const void *, socklen_t);
 int __wrap_getsockopt(int, int, int, void *, socklen_t *);
 ssize_t __wrap_recv(int, void *, size_t, int);
@@ -62,6 +66,7 @@ ssize_t __wrap_recvmsg(int, struct msghdr *, int);
 ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
 ssize_t __wrap_splice(int, off_t *, int, off_t *, size_t, unsigned);
 ssize_t __wrap_sendfile(int, int, off_t *, size_t);
+int __wrap_poll(struct pollfd *, nfds_t, int);
 
 void kernel_tls_set(enum kernel_tls_fault f)
 {
@@ -73,6 +78,11 @@ void kernel_tls_block(bool blocked)
 	is_blocked = blocked;
 }
 
+void kernel_tls_keep_next(void)
+{
+	keeps_next = true;
+}
+
 unsigned kernel_tls_splices(void)
 {
 	return splices;
@@ -82,7 +92,7 @@ void kernel_tls_forget(void)
 {
 	memset(sockets, 0, sizeof(sockets));
 	fault = KERNEL_TLS_WORKS;
-	is_blocked = false;
+	is_blocked = keeps_next = false;
 	splices = 0;
 }
 
@@ -303,6 +313,14 @@ static bool open_record(struct socket *s, size_t whole)
 	return ok;
 }
 
+static void send_kept(int fd, struct socket *s)
+{
+	if (s->n_kept)
+		assert(__real_send(fd, s->kept, s->n_kept, MSG_NOSIGNAL) ==
+			(ssize_t)s->n_kept);
+	s->n_kept = 0;
+}
+
 static ssize_t send_record(
 	int fd, struct socket *s, int type, const void *bytes, size_t len)
 {
@@ -313,6 +331,14 @@ static ssize_t send_record(
 		return fail(EAGAIN);
 	len = len < RECORD ? len : RECORD;
 	whole = seal(&s->send, type, bytes, len, record);
+	if (keeps_next) {
+		memcpy(s->kept, record, whole);
+		s->n_kept = whole;
+		keeps_next = false;
+		is_blocked = true;
+		return (ssize_t)len;
+	}
+	send_kept(fd, s);
 	if (__real_send(fd, record, whole, MSG_NOSIGNAL) != (ssize_t)whole)
 		return fail(EPIPE); /* tests leave room for what they write */
 	return (ssize_t)len;
@@ -481,4 +507,17 @@ ssize_t __wrap_sendfile(int to, int from, off_t *offset, size_t len)
 		n = send_record(to, s, DATA, space, (size_t)n);
 	*offset += n > 0 ? n : 0;
 	return n;
+}
+
+/* Of one socket alone: whether there is room, which lets what is kept go. */
+int __wrap_poll(struct pollfd *polls, nfds_t n, int ms)
+{
+	struct socket *s = n == 1 ? find(polls->fd, false) : NULL;
+
+	if (!s || !s->send.is_set || polls->events != POLLOUT)
+		return __real_poll(polls, n, ms);
+	if (is_blocked)
+		return 0;
+	send_kept(polls->fd, s);
+	return __real_poll(polls, n, ms);
 }

@@ -20,6 +20,8 @@ enum kernel_tls_fault {
 void kernel_tls_set(enum kernel_tls_fault fault);
 /* Whether sockets take anything. */
 void kernel_tls_block(bool blocked);
+/* Takes one record more, keeps it back until there is room, and is blocked. */
+void kernel_tls_keep_next(void);
 /* Calls of splice() that moved bytes of such a socket. */
 unsigned kernel_tls_splices(void);
 void kernel_tls_forget(void);

@@ -14,6 +14,7 @@
 #define TURNS 100
 #define BULK 40000 /* three records; a socket pair takes them at once */
 #define SPLICED (16 * BULK)
+#define LAST 8000 /* what is spliced; one record */
 
 static void fill(char *space, size_t len)
 {
@@ -164,6 +165,55 @@ static void test_relay(void **state)
 	pair_end(&p);
 }
 
+/* A client that has ended its side reads slowly: the relay is not over before the last
+   record has gone. */
+static void test_relay_ends_last(void **state)
+{
+	struct relay_shared shared;
+	struct relay relay = { 0 };
+	struct buf none = { 0 }, none_back = { 0 };
+	struct pair p;
+	struct stream *source;
+	static char bytes[SPLICED];
+	size_t n = 0;
+	int fds[2];
+
+	(void)state;
+	pair_begin(&p, &kinds[0]);
+	pair_offload(&p.server, "relay");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	source = pair_plain(fds[0]);
+	assert_int_equal(relay_shared_init(&shared), 0);
+	relay_begin(&relay, &shared, p.server, source, &none, &none_back);
+	(void)relay_start(&relay, 1);
+	stream_shutdown(p.client, SHUT_WR);
+	assert_int_equal(relay_event(&relay, p.server, UV_READABLE, 0, 1), RELAY_GOES_ON);
+	assert_int_equal(send(fds[1], bytes, BULK, 0), BULK);
+	for (int i = 0; i < TURNS && n < BULK; i++) {
+		ssize_t r;
+
+		(void)relay_event(&relay, source, UV_READABLE, 0, 1);
+		r = stream_read(p.client, bytes, sizeof(bytes));
+		n += r > 0 ? (size_t)r : 0;
+	}
+	assert_int_equal(n, BULK);
+	assert_int_equal(relay.down.mode, WAY_SPLICE);
+	kernel_tls_keep_next();
+	assert_int_equal(send(fds[1], bytes, LAST, 0), LAST);
+	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+	assert_int_equal(relay_event(&relay, source, UV_READABLE, 0, 1), RELAY_GOES_ON);
+	assert_int_equal(relay.down.state, WAY_DRAINING);
+	assert_true(p.server->wanted & UV_WRITABLE);
+	kernel_tls_block(false);
+	assert_int_equal(relay_event(&relay, p.server, UV_WRITABLE, 0, 1), RELAY_OVER);
+	assert_int_equal(stream_read(p.client, bytes, sizeof(bytes)), LAST);
+	relay_fini(&relay);
+	relay_shared_fini(&shared);
+	stream_free(source);
+	close(fds[1]);
+	pair_end(&p);
+}
+
 /* A source that began in clear: its own stream goes, too. */
 static void test_starttls(void **state)
 {
@@ -233,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_resumed),
 		cmocka_unit_test(test_splice),
 		cmocka_unit_test(test_relay),
+		cmocka_unit_test(test_relay_ends_last),
 		cmocka_unit_test(test_starttls),
 		cmocka_unit_test(test_given_away),
 	};

@@ -47,6 +47,12 @@ static void test_ends(void **state)
 	close(pipe_ends[1]);
 }
 
+static void begin_offloaded(struct pair *p)
+{
+	pair_begin(p, &kinds[0]);
+	pair_offload(&p->server, "server");
+}
+
 static void test_end_waits_for_room(void **state)
 {
 	struct pair p;
@@ -62,6 +68,28 @@ static void test_end_waits_for_room(void **state)
 	kernel_tls_block(false);
 	p.server->ops->advance(p.server);
 	assert_int_equal(p.server->ops->wants(p.server, 0), 0);
+	assert_int_equal(stream_read(p.client, space, sizeof(space)), 0);
+	pair_end(&p);
+}
+
+/* A record that was taken and has not gone: the end comes behind it. */
+static void test_end_behind_what_is_kept(void **state)
+{
+	struct pair p;
+	char space[64];
+
+	(void)state;
+	begin_offloaded(&p);
+	assert_false(stream_holds_back(p.server));
+	kernel_tls_keep_next();
+	assert_int_equal(stream_write(p.server, STR_LIT("last"), false), 4);
+	assert_true(stream_holds_back(p.server));
+	stream_shutdown(p.server, SHUT_WR);
+	assert_int_equal(stream_read(p.client, space, sizeof(space)), -EAGAIN);
+	kernel_tls_block(false);
+	p.server->ops->advance(p.server);
+	assert_false(stream_holds_back(p.server));
+	assert_int_equal(stream_read(p.client, space, sizeof(space)), 4);
 	assert_int_equal(stream_read(p.client, space, sizeof(space)), 0);
 	pair_end(&p);
 }
@@ -266,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_end_waits_for_room),
+		cmocka_unit_test(test_end_behind_what_is_kept),
 		cmocka_unit_test(test_handshake_refused),
 		cmocka_unit_test(test_alerts),
 		cmocka_unit_test(test_under_way),
