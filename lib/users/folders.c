@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NEW_FOLDER ".new" /* while it has no owner yet */
+#define NEW_FOLDER ".new" /* while it has no owner yet */
 #define FOLDER_MODE 0700
 /* Others pass it and see no name; a transfer makes folders, and changes nobody's. */
 #define MAIL_MODE 01771
@@ -153,11 +155,22 @@ static int make(void *path)
 	return mkdir(path, FOLDER_MODE) < 0 ? -errno : sync_parent(path);
 }
 
-static int make_as_root(char *path, unsigned uid)
+/* Under its name it has its owner from the first: a folder that a kill left between the
+   two would be nobody's. All who look pass over names with a dot; we hold the lock. */
+static int make_as_root(const char *path, unsigned uid)
 {
-	int r = make(path);
+	char new[PATH_MAX];
+	int n = snprintf(new, sizeof(new), "%.*s/" NEW_FOLDER,
+		(int)(strrchr(path, '/') - path), path);
 
-	return r < 0 ? r : lchown(path, uid, uid) < 0 ? -errno : 0;
+	if (n < 0 || (size_t)n >= sizeof(new))
+		return -ENAMETOOLONG;
+	if (rmdir(new) < 0 && errno != ENOENT)
+		return -errno;
+	if (mkdir(new, FOLDER_MODE) < 0 || lchown(new, uid, uid) < 0 ||
+		rename(new, path) < 0)
+		return -errno;
+	return sync_parent(path);
 }
 
 struct process_user folder_mover(const struct users *u, unsigned uid)
