@@ -104,6 +104,41 @@ static void test_slow(void **state)
 #define ALICE STR_LIT("alice")
 #define BOB STR_LIT("bob")
 
+struct told {
+	unsigned calls;
+	uint64_t sum, alice_at_source;
+};
+
+static void tell(void *context, struct str account, enum route route, uint64_t count)
+{
+	struct told *told = context;
+
+	told->calls++;
+	told->sum += count;
+	if (str_eq(account, ALICE) && route == ROUTE_SOURCE)
+		told->alice_at_source = count;
+}
+
+/* As the next master hears of them. */
+static void test_each_live(void **state)
+{
+	struct live_sessions l = { 0 };
+	struct told told = { 0 };
+
+	(void)state;
+	live_sessions_each(&l, tell, &told);
+	assert_int_equal(told.calls, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_SOURCE, 1), 0);
+	assert_int_equal(live_sessions_change(&l, ALICE, ROUTE_LOCAL, 1), 0);
+	assert_int_equal(live_sessions_change(&l, BOB, ROUTE_LOCAL, 1), 0);
+	live_sessions_each(&l, tell, &told);
+	assert_int_equal(told.calls, 3);
+	assert_int_equal(told.sum, 5);
+	assert_int_equal(told.alice_at_source, 3);
+	live_sessions_clear(&l);
+}
+
 static void test_live(void **state)
 {
 	struct live_sessions l = { 0 };
@@ -145,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_each_live),
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_live_wrong),
 	};

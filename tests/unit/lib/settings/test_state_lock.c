@@ -85,6 +85,27 @@ static void one_of_each(void **state)
 		-ENOENT);
 }
 
+/* One that runs drops it, and whoever follows has opened it before. */
+static void handed_on(void **state)
+{
+	struct settings s = { .state_dir = state_dir, .run_dir = run_dir };
+	struct state_lock_files files;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(state_lock_open(&s, &files, &err), 0);
+	assert_int_equal(try(state_dir, run_dir, STATE_LOCK_VAULT, ""), 0);
+	assert_int_equal(state_lock_set(&files, STATE_LOCK_VAULT, &err), 0);
+	assert_int_equal(try(state_dir, run_dir, STATE_LOCK_VAULT, "vault"), -EBUSY);
+	assert_int_equal(try(state_dir, run_dir, STATE_LOCK_TRANSFER, ""), 0);
+	state_lock_drop(&files, STATE_LOCK_VAULT);
+	assert_int_equal(try(state_dir, run_dir, STATE_LOCK_VAULT, ""), 0);
+	assert_int_equal(state_lock_set(&files, STATE_LOCK_VAULT, &err), 0);
+	state_lock_close(&files);
+	state_lock_close(&files);
+	assert_int_equal(try(state_dir, run_dir, STATE_LOCK_VAULT, ""), 0);
+}
+
 static void by_name(void **state)
 {
 	enum state_lock which = STATE_LOCK_ALL;
@@ -98,6 +119,7 @@ static void by_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(handed_on), /* first: closing a file drops all */
 		cmocka_unit_test(one_of_each),
 		cmocka_unit_test(by_name),
 	};
