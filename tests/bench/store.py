@@ -191,7 +191,8 @@ def main():
     with Lab(users={"alice": PASSWORD}, storage=options.storage) as lab:
         mailbox = bulk(1, options.messages, folders=1)
         for m in mailbox.folders[0].messages:  # so that searches have something to read
-            m.data = m.data.replace(b"application/octet-stream", b"text/plain", 1)
+            m.data = m.data.replace(b"application/octet-stream", b"text/plain", 1).replace(
+                b"Encoding: base64", b"Encoding: 7bit", 1)
         lab.server.fill("alice", mailbox)
         message = min((m.data for m in mailbox.folders[0].messages), key=len)
 
