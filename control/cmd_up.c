@@ -28,12 +28,13 @@ static int check_registry(struct control *c, struct registry *r)
 	return code < 0 ? code : folders_refuse_strays(c, r);
 }
 
-/* What is said only by a log line once others are served already. */
+/* What is said only by a log line once others are served already; they do not wait for a
+   copy of the registry, which is made once an hour. */
 static int check_state(struct control *c, struct registry *r, bool is_resumed)
 {
 	int code = ownership_of_files(c);
 
-	if (code == 0)
+	if (code == 0 && !is_resumed)
 		code = check_registry(c, r);
 	if (code == 0)
 		code = running_write(&c->settings, &c->err);
