@@ -55,8 +55,9 @@ struct supervisor {
 	uint64_t copy_at;    /* the next copy of the registry */
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
 	struct timespec folders_seen;
-	int resumed; /* file of the mailferry before this one; -1: none */
-	int result;  /* what supervisor_run() returns */
+	int resumed;  /* file of the mailferry before this one; -1: none */
+	int state_fd; /* and of the one after it, in UPGRADE_EXEC */
+	int result;   /* what supervisor_run() returns */
 	struct loop loop;
 	struct timer *tick;
 	struct signals signals;
@@ -211,6 +212,16 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	set_state(s, SUPERVISOR_SERVING);
 }
 
+/* While what is needed for it can still be missing. */
+static void leave_soon(struct supervisor *s)
+{
+	s->state_fd = memfd_create("mailferry-up", 0); /* it stays open over exec() */
+	if (s->state_fd < 0)
+		upgrade_cannot_exec(&s->upgrade, -errno);
+	else
+		loop_stop(&s->loop);
+}
+
 static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
@@ -222,7 +233,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	follow_owners(s, now);
 	upgrade_tick(&s->upgrade, now);
 	if (s->upgrade.state == UPGRADE_EXEC)
-		loop_stop(&s->loop);
+		leave_soon(s);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)
@@ -331,21 +342,20 @@ static void resume(struct supervisor *s)
 	log_info(NULL, "resumed", "number=%u", s->upgrade.number);
 }
 
-/* The loop's own are closed, the children go on. Returns the file or -1. */
+/* The loop's own are closed, the children go on. Returns the file. */
 static int leave(struct supervisor *s)
 {
-	int fd = memfd_create("mailferry-up", 0); /* it stays open over exec() */
-	int copy = fd < 0 ? -1 : dup(fd);
+	int copy = dup(s->state_fd);
 	FILE *file = copy < 0 ? NULL : fdopen(copy, "we");
 
 	if (file) {
 		(void)generations_write(&s->programs, file);
 		(void)upgrade_write(&s->upgrade, file);
 		(void)fclose(file);
-		(void)lseek(fd, 0, SEEK_SET);
+		(void)lseek(s->state_fd, 0, SEEK_SET);
 	}
 	generations_forget(&s->programs);
-	return fd;
+	return s->state_fd;
 }
 
 static void run(struct supervisor *s, int *ret_state)

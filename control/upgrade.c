@@ -261,6 +261,12 @@ bool upgrade_read(struct upgrade *u, const char *line)
 	return true;
 }
 
+void upgrade_cannot_exec(struct upgrade *u, int code)
+{
+	(void)error_errno(&u->err, code, "cannot become the new mailferry");
+	fail(u);
+}
+
 int upgrade_exec(const char *config, int state, struct error *err)
 {
 	char path[PATH_MAX], number[16];

@@ -55,6 +55,8 @@ bool upgrade_program_ended(struct upgrade *u, struct slot *slot, uint64_t now);
 
 int upgrade_write(const struct upgrade *u, FILE *to);
 bool upgrade_read(struct upgrade *u, const char *line);
+/* UPGRADE_EXEC is not possible now; what runs goes on. */
+void upgrade_cannot_exec(struct upgrade *u, int code);
 /* Becomes the new mailferry, which reads that file. Returns only when it fails. */
 int upgrade_exec(const char *config, int state, struct error *err);
 /* The file of one that has just become so; -1: this one was started. */
