@@ -5,8 +5,59 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
+
+#define FOLDED_MAX 11 /* bytes; the longest, of an Arabic ligature, has 33 */
+#define KNOWN 1024    /* characters, of 16 bytes each */
+
+/* What one character folds to. libunistring takes a text as a whole, and some 150 ns for
+   each of its bytes; most characters fold alone. */
+struct folded {
+	ucs4_t c;    /* 0: no entry */
+	uint8_t len; /* 0: not alone: its place depends on what stands beside it */
+	uint8_t bytes[FOLDED_MAX];
+};
+
+static uint8_t *fold_text(struct str s, size_t *ret_len)
+{
+	*ret_len = 0;
+	return u8_casefold(
+		(const uint8_t *)s.ptr, s.len, NULL, UNINORM_NFKD, NULL, ret_len);
+}
+
+/* NFKD moves marks behind a character into an order of their own, and stops at what is
+   no mark: such a character, when it does not become a mark, folds alone. */
+static void look_up(struct str one, ucs4_t c, struct folded *ret)
+{
+	size_t len;
+	uint8_t *bytes = fold_text(one, &len);
+	ucs4_t first = 0;
+
+	*ret = (struct folded){ .c = c };
+	if (bytes && len && len <= sizeof(ret->bytes) && uc_combining_class(c) == 0 &&
+		u8_mbtouc(&first, bytes, len) > 0 && uc_combining_class(first) == 0) {
+		memcpy(ret->bytes, bytes, len);
+		ret->len = (uint8_t)len;
+	}
+	free(bytes);
+}
+
+/* The character that `s` begins with, its bytes into *ret_len. */
+static const struct folded *fold_one(struct str s, size_t *ret_len)
+{
+	static _Thread_local struct folded known[KNOWN];
+	struct folded *f;
+	ucs4_t c;
+	int n = u8_mbtouc(&c, (const uint8_t *)s.ptr, s.len);
+
+	*ret_len = n > 0 ? (size_t)n : 1;
+	f = &known[c % KNOWN];
+	if (f->c != c || c == 0)
+		look_up(str_take(s, *ret_len), c, f);
+	return f;
+}
 
 static size_t ascii_length(struct str s)
 {
@@ -33,14 +84,36 @@ static int fold_ascii(struct str s, struct buf *out)
 	return 0;
 }
 
-static int fold_unicode(struct str s, struct buf *out)
+/* How many bytes at the front are of characters that do not fold alone. */
+static size_t marks_length(struct str s)
 {
-	size_t len = 0;
-	uint8_t *folded = u8_casefold(
-		(const uint8_t *)s.ptr, s.len, NULL, UNINORM_NFKD, NULL, &len);
-	int r = folded ? buf_append(out, str_of(folded, len)) : -errno;
+	size_t n = 0, one;
 
-	free(folded);
+	while (n < s.len && (unsigned char)s.ptr[n] >= 0x80 &&
+		!fold_one(str_skip(s, n), &one)->len)
+		n += one;
+	return n;
+}
+
+/* One character, and the marks behind it. */
+static int fold_next(struct str *s, struct buf *out)
+{
+	size_t len, marks;
+	const struct folded f = *fold_one(*s, &len);
+	uint8_t *folded;
+	int r;
+
+	marks = marks_length(str_skip(*s, len));
+	if (f.len && !marks) {
+		r = buf_append(out, str_of(f.bytes, f.len));
+	} else {
+		size_t n;
+
+		folded = fold_text(str_take(*s, len + marks), &n);
+		r = folded ? buf_append(out, str_of(folded, n)) : -errno;
+		free(folded);
+	}
+	*s = str_skip(*s, len + marks);
 	return r;
 }
 
@@ -48,14 +121,16 @@ int mime_fold(struct str utf8, struct buf *out)
 {
 	int r = 0;
 
-	while (utf8.len && r == 0) { /* a character and what combines with it stay in
-		                        one line */
-		size_t line = str_index(utf8, '\n');
-		struct str piece = str_take(utf8, line < utf8.len ? line + 1 : line);
+	while (utf8.len && r == 0) {
+		size_t plain = ascii_length(utf8);
 
-		r = ascii_length(piece) == piece.len ? fold_ascii(piece, out)
-		                                     : fold_unicode(piece, out);
-		utf8 = str_skip(utf8, piece.len);
+		/* the last may have marks behind it */
+		if (plain && plain < utf8.len)
+			plain--;
+		r = fold_ascii(str_take(utf8, plain), out);
+		utf8 = str_skip(utf8, plain);
+		if (utf8.len && r == 0)
+			r = fold_next(&utf8, out);
 	}
 	return r;
 }
