@@ -186,7 +186,7 @@ static const struct command *command_by_name(const char *name)
 	return NULL;
 }
 
-static void print_options(unsigned which, FILE *to)
+static void print_options(option_bits which, FILE *to)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct command_option *o = &options[i];
@@ -261,7 +261,7 @@ void help_print(const struct command *command, FILE *to)
 
 struct reader {
 	struct request request;
-	unsigned given;      /* enum option_bit */
+	option_bits given;
 	bool only_arguments; /* after -- */
 };
 

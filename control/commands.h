@@ -5,45 +5,46 @@
    them. */
 #include "control/control.h"
 
-enum option_bit {
-	OPTION_JSON = 1 << 0,
-	OPTION_WAIT = 1 << 1,
-	OPTION_WATCH = 1 << 2,
-	OPTION_PRINT_CONFIG = 1 << 3,
-	OPTION_FORMAT = 1 << 4,
-	OPTION_DOMAIN = 1 << 5,
-	OPTION_DRY_RUN = 1 << 6,
-	OPTION_DAYS = 1 << 7,
-	OPTION_YES = 1 << 8,
-	OPTION_FORCE = 1 << 9,
-	OPTION_ONLY = 1 << 10,
-	OPTION_EXIT_CODE = 1 << 12,
-	OPTION_UNDO = 1 << 13,
-	OPTION_ERASE = 1 << 14,
-	OPTION_USERS = 1 << 15,
-	OPTION_CLOSED = 1 << 11,
-	OPTION_TRUST_SOURCE = 1 << 16,
-	OPTION_LIST = 1 << 17,
-	OPTION_REMOVE = 1 << 18,
-	OPTION_SERVICE = 1 << 19,
-	OPTION_CONFIRM = 1 << 20,
-	OPTION_REPAIR = 1 << 21,
-	OPTION_SINCE = 1 << 22,
-	OPTION_BY = 1 << 23,
-	OPTION_FILE = 1 << 24,
-	OPTION_SET = 1 << 25,
-	OPTION_KICK = 1 << 26,
-	OPTION_ACCOUNT = 1 << 27,
-	OPTION_CLIENT = 1 << 28,
-	OPTION_PAUSE = 1 << 29,
-	OPTION_RESUME = 1 << 30,
-};
+/* Which options a command takes: at most 64. */
+typedef uint64_t option_bits;
+#define OPTION_BIT(n) (UINT64_C(1) << (n))
+#define OPTION_JSON OPTION_BIT(0)
+#define OPTION_WAIT OPTION_BIT(1)
+#define OPTION_WATCH OPTION_BIT(2)
+#define OPTION_PRINT_CONFIG OPTION_BIT(3)
+#define OPTION_FORMAT OPTION_BIT(4)
+#define OPTION_DOMAIN OPTION_BIT(5)
+#define OPTION_DRY_RUN OPTION_BIT(6)
+#define OPTION_DAYS OPTION_BIT(7)
+#define OPTION_YES OPTION_BIT(8)
+#define OPTION_FORCE OPTION_BIT(9)
+#define OPTION_ONLY OPTION_BIT(10)
+#define OPTION_EXIT_CODE OPTION_BIT(11)
+#define OPTION_UNDO OPTION_BIT(12)
+#define OPTION_ERASE OPTION_BIT(13)
+#define OPTION_USERS OPTION_BIT(14)
+#define OPTION_CLOSED OPTION_BIT(15)
+#define OPTION_TRUST_SOURCE OPTION_BIT(16)
+#define OPTION_LIST OPTION_BIT(17)
+#define OPTION_REMOVE OPTION_BIT(18)
+#define OPTION_SERVICE OPTION_BIT(19)
+#define OPTION_CONFIRM OPTION_BIT(20)
+#define OPTION_REPAIR OPTION_BIT(21)
+#define OPTION_SINCE OPTION_BIT(22)
+#define OPTION_BY OPTION_BIT(23)
+#define OPTION_FILE OPTION_BIT(24)
+#define OPTION_SET OPTION_BIT(25)
+#define OPTION_KICK OPTION_BIT(26)
+#define OPTION_ACCOUNT OPTION_BIT(27)
+#define OPTION_CLIENT OPTION_BIT(28)
+#define OPTION_PAUSE OPTION_BIT(29)
+#define OPTION_RESUME OPTION_BIT(30)
 
 struct command {
 	const char *name;
 	const char *arguments; /* as help shows them */
 	size_t least, most;    /* how many */
-	unsigned options;      /* enum option_bit; -c and --help go everywhere */
+	option_bits options;   /* -c and --help go everywhere */
 	command_fn *run;
 	const char *help;
 };
@@ -51,7 +52,7 @@ struct command {
 struct command_option {
 	const char *name;  /* with its "--" */
 	const char *value; /* as help shows it; NULL: takes none */
-	unsigned bit;
+	option_bits bit;
 	size_t offset; /* in struct control, of a const char *; without a value of a bool
 	                */
 	const char *help;

@@ -161,16 +161,26 @@ def witnesses(world):
 
 
 def seen(world, services):
-    """{service: (packets out, bytes out, packets in, bytes in)} as the witnesses have it."""
-    sums = {s: [0, 0, 0, 0] for s in services}
+    """For each witness {service: (packets out, bytes out, packets in, bytes in)}."""
+    both = []
     for space, *_ in witnesses(world):
+        sums = {s: [0, 0, 0, 0] for s in services}
         text = space.run("nft", "list", "counters", "table", "inet", "witness").stdout
         for service, way, packets, size in re.findall(
                 r"counter (\w+)-(\w+) \{\s+packets (\d+) bytes (\d+)", text):
             at = 0 if way == "out" else 2
             sums[service][at] += int(packets)
             sums[service][at + 1] += int(size)
-    return {s: tuple(numbers) for s, numbers in sums.items()}
+        both.append(sums)
+    return both
+
+
+def is_as_seen(counted, seen_by):
+    """All of the client's, and of what `up` sends itself what came as far as the rules: while it
+    starts, the kernel may drop some of that before."""
+    client, itself = seen_by
+    return all(client[s][i] <= counted[s][i] <= client[s][i] + itself[s][i]
+               for s in counted for i in range(4))
 
 
 def by_counter(world, services, *options):
@@ -225,10 +235,10 @@ def every_byte_is_counted(world):
             true(all(b >= a for s in services for a, b in zip(last[s], now[s])),
                  f"a counter got smaller: {last} {now}")
             last = now
-    try:
-        wait_until("the last packets", lambda: counted() == seen(world, services), 10, 0.2)
-    except TimeoutError:
-        equal(counted(), seen(world, services), "packets and bytes, out and in")
+    with contextlib.suppress(TimeoutError):
+        wait_until("the last packets", lambda: is_as_seen(counted(), seen(world, services)), 10, 0.2)
+    true(is_as_seen(counted(), seen(world, services)),
+         f"counted {counted()}, seen {seen(world, services)}")
     true(counted()["imap"][3] > OPTIONS.flows * 5000, counted())
     for space, *_ in witnesses(world):
         space.run("nft", "delete", "table", "inet", "witness")
