@@ -210,6 +210,11 @@ def code_in_each_process_reaches_nothing_else(world):
     world.ferry.wait_account(leaving, stage="done", route="local")
 
 
+def account_processes(world):
+    return [pid for pid, name in descendants(world.ferry.daemon.pid)
+            if name == "mailferry-mails"][1:]  # behind their master
+
+
 @case
 def refused_call_ends_its_process_with_a_line_that_names_it(world):
     user, other = world.user(3), world.user(3)
@@ -217,9 +222,8 @@ def refused_call_ends_its_process_with_a_line_that_names_it(world):
     world.move(other)
     world.session(user)
     stays = world.session(other)
-    pids = [pid for pid, name in descendants(world.ferry.daemon.pid)
-            if name == "mailferry-mails"][1:]  # behind their master
-    equal(len(pids), 2, "processes of accounts")
+    wait_until("others have ended", lambda: len(account_processes(world)) == 2, 60)
+    pids = account_processes(world)
     intruder = Intruder(pids[0]).__enter__()
     intruder.call_and_end("ptrace", 0x4206, pids[1], 0, 0)
     wait_until("its end", lambda: start_time(pids[0]) is None)
