@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Characters that are folded one by one give what libunistring makes of the whole text. */
+/* Characters folded one by one give what libunistring makes of the whole text. */
 #include "wire/mime/fold.h"
 
 #include <setjmp.h>
