@@ -161,7 +161,7 @@ def judge(times, seen, accepted, closed):
 def met(server, seconds=5):
     """Clients have come there: one that was cut off needs a second to come again."""
     end, before = time.monotonic() + seconds, len(server.accepted)
-    while len(server.accepted) < before + 4 and time.monotonic() < end:
+    while len(server.accepted) < before + 2 and time.monotonic() < end:
         time.sleep(0.01)
 
 
