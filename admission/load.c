@@ -8,13 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
 #define QUEUES_FILE "/proc/self/net/netfilter/nfnetlink_queue"
-#define REQUEST_MAX 256
 #define MEMORY_FULL 3 /* percent that are still free */
 #define MEMORY_ROOM 5
 
@@ -150,18 +148,7 @@ static int take_listener(const struct nlmsghdr *answer, void *data)
 
 static int ask_listeners(const struct load *l, uint8_t family, struct queues *q)
 {
-	char bytes[REQUEST_MAX] = { 0 };
-	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
-	struct inet_diag_req_v2 *wanted;
-
-	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = family;
-	wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
-	wanted->sdiag_family = family;
-	wanted->sdiag_protocol = IPPROTO_TCP;
-	wanted->idiag_states = 1u << TCP_LISTEN;
-	return netlink_ask(l->diag, request, take_listener, q);
+	return netlink_ask_tcp(l->diag, family, TCP_LISTEN, false, take_listener, q);
 }
 
 static void look_at_listeners(const struct load *l, struct load_view *view)

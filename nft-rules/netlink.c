@@ -2,8 +2,11 @@
 #include "nft-rules/netlink.h"
 
 #include <errno.h>
+#include <linux/inet_diag.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +17,8 @@
 	1048576           /* answers to a batch: some hundred, a kilobyte each as the    \
 	                     kernel accounts them */
 #define RECEIVE_MAX 65536 /* a dump comes in pieces of up to 32 KiB */
-#define TEXT_MAX 320      /* of a statement, within an error's sentence */
+#define TCP_REQUEST_MAX 256
+#define TEXT_MAX 320 /* of a statement, within an error's sentence */
 
 struct statement {
 	char text[TEXT_MAX];
@@ -307,4 +311,22 @@ int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t ca
 	code = code < 0 ? -errno : 0;
 	free(bytes);
 	return code;
+}
+
+int netlink_ask_tcp(struct mnl_socket *socket, uint8_t family, int state, bool info,
+	mnl_cb_t callback, void *data)
+{
+	char bytes[TCP_REQUEST_MAX] = { 0 };
+	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
+	struct inet_diag_req_v2 *wanted;
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = family;
+	wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
+	wanted->sdiag_family = family;
+	wanted->sdiag_protocol = IPPROTO_TCP;
+	wanted->idiag_states = 1u << state;
+	wanted->idiag_ext = info ? 1u << (INET_DIAG_INFO - 1) : 0;
+	return netlink_ask(socket, request, callback, data);
 }

@@ -46,5 +46,9 @@ int netlink_batch_send(
    changed in between, ask again. No sentence: the caller knows what it asked for. */
 int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t callback,
 	void *data);
+/* The same, of a NETLINK_SOCK_DIAG socket: this network's TCP sockets (struct
+   inet_diag_msg) of that family and state; info: with their struct tcp_info. */
+int netlink_ask_tcp(struct mnl_socket *socket, uint8_t family, int state, bool info,
+	mnl_cb_t callback, void *data);
 
 #endif

@@ -7,11 +7,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <string.h>
-
-#define REQUEST_MAX 256
 
 static bool is_service(const struct ruleset *r, uint16_t port)
 {
@@ -109,19 +106,7 @@ static int take(const struct nlmsghdr *message, void *data)
 
 static int ask(struct mnl_socket *socket, uint8_t family, struct listing *l)
 {
-	char bytes[REQUEST_MAX] = { 0 };
-	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
-	struct inet_diag_req_v2 *wanted;
-
-	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request->nlmsg_seq = family;
-	wanted = mnl_nlmsg_put_extra_header(request, sizeof(*wanted));
-	wanted->sdiag_family = family;
-	wanted->sdiag_protocol = IPPROTO_TCP;
-	wanted->idiag_states = 1u << TCP_ESTABLISHED;
-	wanted->idiag_ext = 1u << (INET_DIAG_INFO - 1);
-	return netlink_ask(socket, request, take, l);
+	return netlink_ask_tcp(socket, family, TCP_ESTABLISHED, true, take, l);
 }
 
 int tcp_sockets_each(
