@@ -18,7 +18,7 @@ static enum exit_code run(struct request *q)
 		(void)control_fail(c);
 		return loaded == -EACCES ? EXIT_FAILED : EXIT_USAGE;
 	}
-	settings_apply_log(&c->settings);
+	program_log_as(&c->settings);
 	code = q->command->run(c);
 	settings_fini(&c->settings);
 	if (fflush(stdout) != 0 && code == EXIT_DONE)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/journal.h"
+#include "base/log_line.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048 /* below PIPE_BUF: a line is written whole or not at all */
@@ -67,28 +67,15 @@ enum log_level log_level_from_environment(enum log_level otherwise)
 	return otherwise;
 }
 
-/* "2026-03-01T10:11:12": made once a second, since it costs more than the rest. */
-static const char *second_text(time_t second)
-{
-	static time_t made_for = -1;
-	static char text[32];
-	struct tm utc;
-
-	if (second != made_for && gmtime_r(&second, &utc)) {
-		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-		made_for = second;
-	}
-	return text;
-}
-
 static size_t put_head(char *line, size_t size, enum log_level level, const char *session,
 	const char *event)
 {
-	uint64_t now = clock_wall_ms();
-	int n = snprintf(line, size, "%s.%03uZ %s %s %s %s ",
-		second_text((time_t)(now / 1000)), (unsigned)(now % 1000),
-		log_state.program, level_names[level], session, event);
+	char time[LOG_TIME_MAX];
+	int n;
 
+	(void)log_time_text(clock_wall_ms(), time);
+	n = snprintf(line, size, "%s %s %s %s %s ", time, log_state.program,
+		level_names[level], session, event);
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 

@@ -24,16 +24,25 @@ bool log_line_read(struct str line, struct log_line *ret)
 	return true;
 }
 
+/* "2026-03-01T10:11:12": made once a second, since it costs more than the rest. */
+static const char *second_text(time_t second)
+{
+	static time_t made_for = -1;
+	static char text[LOG_TIME_MAX];
+	struct tm utc;
+
+	if (second != made_for && gmtime_r(&second, &utc)) {
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+		made_for = second;
+	}
+	return text;
+}
+
 struct str log_time_text(uint64_t ms, char text[static LOG_TIME_MAX])
 {
-	time_t second = (time_t)(ms / 1000);
-	char day[LOG_TIME_MAX] = "";
-	struct tm utc;
-	int n;
+	int n = snprintf(text, LOG_TIME_MAX, "%.19s.%03uZ",
+		second_text((time_t)(ms / 1000)), (unsigned)(ms % 1000));
 
-	if (gmtime_r(&second, &utc))
-		(void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
-	n = snprintf(text, LOG_TIME_MAX, "%.19s.%03uZ", day, (unsigned)(ms % 1000));
 	return str_of(text, n > 0 ? (size_t)n : 0);
 }
 

@@ -15,7 +15,8 @@ struct log_line {
 /* False: it is no such line. All of ret are views of `line`. */
 bool log_line_read(struct str line, struct log_line *ret);
 
-/* A time as lines begin with it; wall clock, ms. Such times compare as bytes do. */
+/* A time as lines begin with it, with a NUL behind it; wall clock, ms. Such times compare
+   as bytes do. */
 #define LOG_TIME_MAX 32
 struct str log_time_text(uint64_t ms, char text[static LOG_TIME_MAX]);
 

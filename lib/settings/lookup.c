@@ -33,14 +33,6 @@ const char *strategy_name(enum strategy s)
 	return choice_name(root_options, "strategy", (int)s);
 }
 
-void settings_apply_log(const struct settings *s)
-{
-	log_set_level(log_level_from_environment(s->log_level));
-	if (!log_set_target(s->log_target))
-		log_warning(
-			NULL, "log", "target=journal error=\"it is not there: stderr\"");
-}
-
 const char *fail_mode_name(enum fail_mode f)
 {
 	return choice_name(root_options, "fail", (int)f);

@@ -85,6 +85,14 @@ void program_has_taken_over(struct program_start *start)
 	fd_closep(&start->ready);
 }
 
+void program_log_as(const struct settings *s)
+{
+	log_set_level(log_level_from_environment(s->log_level));
+	if (!log_set_target(s->log_target))
+		log_warning(
+			NULL, "log", "target=journal error=\"it is not there: stderr\"");
+}
+
 int program_begin(
 	const struct program *p, int argc, char **argv, struct program_start *ret)
 {
@@ -110,7 +118,7 @@ int program_begin(
 	sandbox_tell_refused_calls();
 	r = settings_load(ret->config, &ret->settings, &err);
 	if (r == 0)
-		settings_apply_log(&ret->settings);
+		program_log_as(&ret->settings);
 	/* whatever the daemon itself has started is under its lock */
 	if (r == 0 && (ret->account || ret->worker || ret->task))
 		return -1;

@@ -44,6 +44,9 @@ struct program_start {
 int program_begin(
 	const struct program *p, int argc, char **argv, struct program_start *ret);
 
+/* From now on this process logs as the settings say. Before it gives up its rights. */
+void program_log_as(const struct settings *s);
+
 /* Tells whoever started us that the other one has been followed. */
 void program_has_taken_over(struct program_start *start);
 

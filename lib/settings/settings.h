@@ -217,8 +217,6 @@ uint16_t settings_listen_port(const struct settings *s, enum service_id id);
    here (registry_any_local()). */
 enum fail_mode settings_effective_fail(const struct settings *s, bool any_local);
 const char *fail_mode_name(enum fail_mode f);
-/* From now on this process logs as they say. Before it gives up its rights. */
-void settings_apply_log(const struct settings *s);
 /* The characters: "+", "-", "+-" or "". */
 const char *settings_subaddress(const struct settings *s);
 const char *service_tls_name(enum service_tls t);
