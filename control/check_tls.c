@@ -36,7 +36,7 @@ struct shown {
 
 static int open_socket(const struct settings *s, enum service_id id)
 {
-	struct sockaddr_storage to = leg_upstream(s);
+	struct sockaddr_storage to = settings_upstream(s);
 	in_port_t port = htons(s->services[id].upstream_port);
 	socklen_t len = to.ss_family == AF_INET ? sizeof(struct sockaddr_in)
 	                                        : sizeof(struct sockaddr_in6);

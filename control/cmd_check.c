@@ -407,7 +407,7 @@ static void check_leg(struct control *c, struct findings *f)
 static void check_source(struct control *c, struct findings *f)
 {
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
-	size_t n = leg_upstreams(&c->settings, all);
+	size_t n = settings_upstreams(&c->settings, all);
 	bool answers[SERVICE_COUNT] = { false }, reached = false;
 
 	for (size_t i = 0; i < n; i++)

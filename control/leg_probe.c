@@ -39,51 +39,19 @@ struct from {
 	char address[ADDRESS_TEXT_MAX], interface[IF_NAMESIZE];
 };
 
-size_t leg_upstreams(const struct settings *s,
-	struct sockaddr_storage ret[static SETTINGS_SOURCES_MAX])
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&ret[0];
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ret[0];
-
-	memset(&ret[0], 0, sizeof(ret[0]));
-	if (!s->source_moved_to[0]) {
-		memcpy(ret, s->sources, sizeof(s->sources));
-		return s->n_sources;
-	}
-	v4->sin_family = AF_INET;
-	if (inet_pton(AF_INET, s->source_moved_to, &v4->sin_addr) == 1)
-		return 1;
-	v6->sin6_family = AF_INET6;
-	return inet_pton(AF_INET6, s->source_moved_to, &v6->sin6_addr) == 1;
-}
-
-struct sockaddr_storage leg_upstream(const struct settings *s)
-{
-	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
-
-	return leg_upstreams(s, all) ? all[0] : s->sources[0];
-}
-
 static socklen_t length_of(const struct sockaddr_storage *a)
 {
 	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
 	                               : sizeof(struct sockaddr_in6);
 }
 
-static int bind_to(int fd, int family, const char *text)
+static int bind_to(int fd, const char *text)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	int r;
+	struct sockaddr_storage a;
 
-	if (family == AF_INET) {
-		(void)inet_pton(AF_INET, text, &v4.sin_addr);
-		r = bind(fd, (const struct sockaddr *)&v4, sizeof(v4));
-	} else {
-		(void)inet_pton(AF_INET6, text, &v6.sin6_addr);
-		r = bind(fd, (const struct sockaddr *)&v6, sizeof(v6));
-	}
-	return r < 0 ? -errno : 0;
+	if (!address_read(text, &a))
+		return -EINVAL;
+	return bind(fd, (const struct sockaddr *)&a, length_of(&a)) < 0 ? -errno : 0;
 }
 
 /* ---- our addresses ---- */
@@ -178,7 +146,7 @@ static int begin(const struct sockaddr_storage *to, const struct from *from, int
 			(socklen_t)strlen(from->interface)) < 0)
 		return -errno;
 	if (from->address[0])
-		r = bind_to(*ret_fd, to->ss_family, from->address);
+		r = bind_to(*ret_fd, from->address);
 	if (r == 0 && connect(*ret_fd, (const struct sockaddr *)to, length_of(to)) < 0)
 		r = -errno;
 	return r;
@@ -291,7 +259,7 @@ int leg_probe_run(const struct settings *s, struct leg_probe *ret, struct error 
 {
 	CLEANUP(fd_closep) int tun = -1;
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
-	size_t n = leg_upstreams(s, all);
+	size_t n = settings_upstreams(s, all);
 	struct probing p = { .own = ret->own };
 	bool v6 = false;
 	int code;

@@ -28,13 +28,6 @@ struct leg_probe {
 	char own[ADDRESS_TEXT_MAX]; /* what the source sees when we connect ourselves */
 };
 
-/* Where the source answers us, without ports; the number of addresses. */
-size_t leg_upstreams(const struct settings *s,
-	struct sockaddr_storage ret[static SETTINGS_SOURCES_MAX]);
-
-/* The first of them. */
-struct sockaddr_storage leg_upstream(const struct settings *s);
-
 /* Takes 3 s at the most. -errno: it could not be tried, with the reason. */
 int leg_probe_run(const struct settings *s, struct leg_probe *ret, struct error *err);
 

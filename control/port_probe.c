@@ -15,7 +15,7 @@
 
 static int begin(const struct settings *s, enum service_id service, int *ret_fd)
 {
-	struct sockaddr_storage to = leg_upstream(s);
+	struct sockaddr_storage to = settings_upstream(s);
 	bool four = to.ss_family == AF_INET;
 	in_port_t port = htons(s->services[service].upstream_port);
 	socklen_t len = four ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);

@@ -243,7 +243,7 @@ static int ask(void *context, struct error *err)
 	struct question *q = context;
 	struct sockaddr_storage all[SETTINGS_SOURCES_MAX];
 	struct relay_view one, sum;
-	size_t n = leg_upstreams(q->settings, all);
+	size_t n = settings_upstreams(q->settings, all);
 	int code = n ? 0 : -EINVAL;
 
 	/* we have another address in each family, and networks of each are trusted */

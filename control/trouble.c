@@ -125,7 +125,7 @@ static bool look_at_source(struct control *c, struct status *s)
 		answered += k.asked[i] && k.code[i] == 0;
 		code = k.asked[i] && !code ? k.code[i] : code;
 	}
-	upstream = leg_upstream(&c->settings);
+	upstream = settings_upstream(&c->settings);
 	address_text(&upstream, where);
 	if (answered) {
 		attend_services(s, &k, where);

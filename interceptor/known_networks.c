@@ -3,8 +3,8 @@
 
 #include "interceptor/connection_limits.h"
 #include "registry/registry.h"
+#include "settings/settings.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #define WAYS 4
@@ -40,8 +40,6 @@ void network_remember(struct connection_limits *t, const struct client_networks 
 /* As client_text() writes it: "192.0.2.1", "2001:db8::/64". */
 static bool read_address(struct str text, struct sockaddr_storage *ret)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	struct str host = str_split(&text, '/');
 	char name[INET6_ADDRSTRLEN];
 
@@ -49,13 +47,7 @@ static bool read_address(struct str text, struct sockaddr_storage *ret)
 		return false;
 	memcpy(name, host.ptr, host.len);
 	name[host.len] = '\0';
-	if (inet_pton(AF_INET, name, &v4.sin_addr) == 1)
-		memcpy(ret, &v4, sizeof(v4));
-	else if (inet_pton(AF_INET6, name, &v6.sin6_addr) == 1)
-		memcpy(ret, &v6, sizeof(v6));
-	else
-		return false;
-	return true;
+	return address_read(name, ret);
 }
 
 struct recall {

@@ -121,44 +121,27 @@ bool source_is(const struct settings *settings, const union endpoint *destinatio
 	return false;
 }
 
-/* text: "" or an address; 0, or -EINVAL: it is none. */
-static int read_address(const char *text, uint16_t port, union endpoint *ret)
+static in_port_t *port_of(union endpoint *e)
 {
-	union endpoint e = { 0 };
-
-	if (inet_pton(AF_INET, text, &e.v4.sin_addr) == 1) {
-		e.any.sa_family = AF_INET;
-		e.v4.sin_port = htons(port);
-	} else if (inet_pton(AF_INET6, text, &e.v6.sin6_addr) == 1) {
-		e.any.sa_family = AF_INET6;
-		e.v6.sin6_port = htons(port);
-	} else {
-		return -EINVAL;
-	}
-	*ret = e;
-	return 0;
+	return e->any.sa_family == AF_INET6 ? &e->v6.sin6_port : &e->v4.sin_port;
 }
 
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret)
 {
 	const char *moved = settings->source_moved_to;
-	uint16_t port = settings->services[service].upstream_port;
 	union endpoint e = *destination;
 
-	if (moved && *moved)
-		return read_address(moved, port, ret);
-	if (e.any.sa_family == AF_INET6)
-		e.v6.sin6_port = htons(port);
-	else
-		e.v4.sin_port = htons(port);
+	if (moved && *moved) {
+		struct sockaddr_storage a;
+
+		if (!address_read(moved, &a))
+			return -EINVAL;
+		memcpy(&e, &a, sizeof(e));
+	}
+	*port_of(&e) = htons(settings->services[service].upstream_port);
 	*ret = e;
 	return 0;
-}
-
-static in_port_t *port_of(union endpoint *e)
-{
-	return e->any.sa_family == AF_INET6 ? &e->v6.sin6_port : &e->v4.sin_port;
 }
 
 /* The port of the nth try. One that the client uses itself would give two connections

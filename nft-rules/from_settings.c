@@ -3,22 +3,18 @@
 #include "nft-rules/ruleset.h"
 #include "settings/settings.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 static int add_moved_to(struct ruleset *r, const char *text, struct error *err)
 {
-	struct sockaddr_in a4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_storage a;
 
-	if (inet_pton(AF_INET, text, &a4.sin_addr) == 1)
-		return ruleset_add_upstream(r, (const struct sockaddr *)&a4);
-	if (inet_pton(AF_INET6, text, &a6.sin6_addr) == 1)
-		return ruleset_add_upstream(r, (const struct sockaddr *)&a6);
-	return error_set(
-		err, -EINVAL, "source_moved_to = \"%s\" is not an address", text);
+	if (!address_read(text, &a))
+		return error_set(
+			err, -EINVAL, "source_moved_to = \"%s\" is not an address", text);
+	return ruleset_add_upstream(r, (const struct sockaddr *)&a);
 }
 
 int ruleset_from_settings(

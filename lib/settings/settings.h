@@ -236,6 +236,15 @@ const char *strategy_name(enum strategy s);
 const struct sockaddr_storage *settings_source(const struct settings *s, int family);
 bool settings_has_domain(const struct settings *s, struct str domain);
 
+/* Where the source answers us, without ports: at source_moved_to, else at its addresses.
+   Returns how many; 0: source_moved_to is no address. */
+size_t settings_upstreams(const struct settings *s,
+	struct sockaddr_storage ret[static SETTINGS_SOURCES_MAX]);
+/* The first of them. */
+struct sockaddr_storage settings_upstream(const struct settings *s);
+
+/* "192.0.2.1" or "2001:db8::1", without a port; false: it is neither. */
+bool address_read(const char *text, struct sockaddr_storage *ret);
 /* "192.0.2.1" or "2001:db8::1" into text[INET6_ADDRSTRLEN]; address with port for logs
    into text[ADDRESS_TEXT_MAX]: "192.0.2.1:143", "[2001:db8::1]:143". */
 #define ADDRESS_TEXT_MAX 64

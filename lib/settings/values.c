@@ -209,24 +209,18 @@ static int parse_window(const struct option *o, void *base, size_t index,
 
 int option_read_address(const char *text, struct sockaddr_storage *ret)
 {
-	struct sockaddr_storage a = { 0 };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&a;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a;
+	struct sockaddr_storage a;
+	const struct in6_addr *v6 = &((struct sockaddr_in6 *)&a)->sin6_addr;
 
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		uint32_t host = ntohl(v4->sin_addr.s_addr);
+	if (!address_read(text, &a))
+		return -EINVAL;
+	if (a.ss_family == AF_INET) {
+		uint32_t host = ntohl(((struct sockaddr_in *)&a)->sin_addr.s_addr);
 
 		if (host >> 24 == 0 || host >> 28 >= 0xe)
 			return -EINVAL;
-		a.ss_family = AF_INET;
-	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ||
-			IN6_IS_ADDR_MULTICAST(&v6->sin6_addr) ||
-			IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ||
-			IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
-			return -EINVAL;
-		a.ss_family = AF_INET6;
-	} else {
+	} else if (IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_MULTICAST(v6) ||
+		   IN6_IS_ADDR_V4MAPPED(v6) || IN6_IS_ADDR_LINKLOCAL(v6)) {
 		return -EINVAL;
 	}
 	*ret = a;

@@ -91,31 +91,13 @@ static void set_port(struct sockaddr_storage *a, uint16_t port)
 		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
 }
 
-static bool address_of(const char *text, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-	struct sockaddr_in *four = (struct sockaddr_in *)ret;
-
-	*ret = (struct sockaddr_storage){ 0 };
-	if (inet_pton(AF_INET, text, &four->sin_addr) == 1)
-		ret->ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1)
-		ret->ss_family = AF_INET6;
-	return ret->ss_family != 0;
-}
-
 int job_source_addresses(struct job *j, enum service_id service,
 	struct sockaddr_storage *ret, size_t *ret_n)
 {
-	size_t n = j->settings->n_sources;
+	size_t n = settings_upstreams(j->settings, ret);
 
-	memcpy(ret, j->settings->sources, sizeof(j->settings->sources));
-	if (*j->settings->source_moved_to) {
-		n = 1;
-		if (!address_of(j->settings->source_moved_to, &ret[0]))
-			return error_set(
-				&j->err, -EINVAL, "source_moved_to is no address");
-	}
+	if (!n)
+		return error_set(&j->err, -EINVAL, "source_moved_to is no address");
 	for (size_t i = 0; i < n; i++)
 		set_port(&ret[i], j->settings->services[service].upstream_port);
 	*ret_n = n;
