@@ -171,49 +171,40 @@ enum exit_code account_add(struct control *c)
 
 /* ── disable, enable ───────────────────────────────────────────────────────────────── */
 
-static int find_and_set(struct control *c, struct registry *r, bool disabled)
+static int set_disabled(
+	struct control *c, struct registry *r, const struct account *a, bool disabled)
 {
-	struct store_folder f = { .to = -1 };
-	struct arena arena;
-	struct account a;
-	int code;
+	const struct store_folder f = { .account = a->name, .to = -1 };
+	int code = registry_set_disabled(r, a->id, disabled, &c->err);
 
-	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[1]), &arena, &a, &c->err);
-	if (code == 0)
-		code = registry_set_disabled(r, a.id, disabled, &c->err);
-	f.account = a.name;
 	if (code == 0 && disabled)
 		code = store_folder_release(c, &f);
-	if (code == 0) {
-		output_clean(a.name, stdout);
-		(void)puts(disabled ? ": disabled; nobody may log in, mail for it is kept"
-				    : ": enabled; its passwords open it again");
-	}
-	arena_fini(&arena);
-	return code;
+	if (code < 0)
+		return code;
+	output_clean(a->name, stdout);
+	(void)puts(disabled ? ": disabled; nobody may log in, mail for it is kept"
+			    : ": enabled; its passwords open it again");
+	return 0;
 }
 
-static enum exit_code set(struct control *c, bool disabled)
+static int disable(struct control *c, struct registry *r, const struct account *a)
 {
-	struct registry *r;
-	int code = control_registry(c, &r);
+	return set_disabled(c, r, a, true);
+}
 
-	if (code < 0)
-		return control_fail(c);
-	code = find_and_set(c, r, disabled);
-	registry_close(r);
-	return code < 0 ? control_fail(c) : EXIT_DONE;
+static int enable(struct control *c, struct registry *r, const struct account *a)
+{
+	return set_disabled(c, r, a, false);
 }
 
 enum exit_code account_disable(struct control *c)
 {
-	return set(c, true);
+	return control_on_account(c, c->arguments[1], disable);
 }
 
 enum exit_code account_enable(struct control *c)
 {
-	return set(c, false);
+	return control_on_account(c, c->arguments[1], enable);
 }
 
 /* ── remove ────────────────────────────────────────────────────────────────────────── */
@@ -243,36 +234,20 @@ static int remove_account(struct control *c, struct registry *r, const struct ac
 	return 0;
 }
 
-static int find_and_remove(struct control *c, struct registry *r)
+static int ask_and_remove(struct control *c, struct registry *r, const struct account *a)
 {
 	bool yes = c->yes;
-	struct arena arena;
-	struct account a;
-	int code;
+	int code = registry_may_remove(r, a, &c->err);
 
-	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[1]), &arena, &a, &c->err);
-	if (code == 0)
-		code = registry_may_remove(r, &a, &c->err);
 	if (code == 0 && !yes)
 		code = prompt_yes("Nobody will reach this mailbox any more. Type yes: ",
 			&yes, &c->err);
 	if (code == 0 && !yes)
 		code = error_set(&c->err, -ECANCELED, "nothing was removed");
-	if (code == 0)
-		code = remove_account(c, r, &a);
-	arena_fini(&arena);
-	return code;
+	return code < 0 ? code : remove_account(c, r, a);
 }
 
 enum exit_code account_remove(struct control *c)
 {
-	struct registry *r;
-	int code = control_registry(c, &r);
-
-	if (code < 0)
-		return control_fail(c);
-	code = find_and_remove(c, r);
-	registry_close(r);
-	return code < 0 ? control_fail(c) : EXIT_DONE;
+	return control_on_account(c, c->arguments[1], ask_and_remove);
 }

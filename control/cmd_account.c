@@ -148,7 +148,7 @@ static const struct {
 enum exit_code cmd_account(struct control *c)
 {
 	if (c->n_arguments == 1)
-		return control_on_account(c, show);
+		return control_on_account(c, c->arguments[0], show);
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
 		if (strcmp(c->arguments[0], changes[i].name) == 0)
 			return changes[i].run(c);

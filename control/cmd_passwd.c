@@ -68,5 +68,5 @@ enum exit_code cmd_passwd(struct control *c)
 {
 	if (process_protect_memory(&c->err) < 0)
 		return control_fail(c);
-	return control_on_account(c, ask_and_set);
+	return control_on_account(c, c->arguments[0], ask_and_set);
 }

@@ -66,28 +66,30 @@ int control_refuse_retired(struct control *c, struct registry *r)
 	return code;
 }
 
-static int find_and_act(struct control *c, struct registry *r, control_account_fn *act)
+static int find_and_act(
+	struct control *c, struct registry *r, const char *name, control_account_fn *act)
 {
 	struct arena arena;
 	struct account a;
 	int code;
 
 	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
+	code = registry_find(r, str_from(name), &arena, &a, &c->err);
 	if (code == 0)
 		code = act(c, r, &a);
 	arena_fini(&arena);
 	return code;
 }
 
-enum exit_code control_on_account(struct control *c, control_account_fn *act)
+enum exit_code control_on_account(
+	struct control *c, const char *name, control_account_fn *act)
 {
 	struct registry *r;
 	int code = control_registry(c, &r);
 
 	if (code < 0)
 		return control_fail(c);
-	code = find_and_act(c, r, act);
+	code = find_and_act(c, r, name, act);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -49,8 +49,9 @@ int control_registry(struct control *c, struct registry **ret);
 /* 0 or -errno with the sentence in c->err. */
 typedef int control_account_fn(
 	struct control *c, struct registry *r, const struct account *a);
-/* Opens the registry and lets act() see the account that the first argument names. */
-enum exit_code control_on_account(struct control *c, control_account_fn *act);
+/* Opens the registry and lets act() see the account that the name (an argument) means. */
+enum exit_code control_on_account(
+	struct control *c, const char *name, control_account_fn *act);
 
 /* -EPERM with the sentence once the source is retired. */
 int control_refuse_retired(struct control *c, struct registry *r);
