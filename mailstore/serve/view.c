@@ -158,11 +158,9 @@ static void take_recent(struct view *v)
 		store_rollback(v->store);
 }
 
-int view_open(struct view *v, struct store *store, const struct mailbox *m,
-	bool read_only, struct error *err)
+void view_init(
+	struct view *v, struct store *store, const struct mailbox *m, bool read_only)
 {
-	int code;
-
 	*v = (struct view){ .store = store,
 		.mailbox = m->id,
 		.uidvalidity = m->uidvalidity,
@@ -170,6 +168,14 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 		.base_from = m->modseq_from,
 		.read_only = read_only };
 	buf_init(&v->keywords, 0);
+}
+
+int view_open(struct view *v, struct store *store, const struct mailbox *m,
+	bool read_only, struct error *err)
+{
+	int code;
+
+	view_init(v, store, m, read_only);
 	v->seen = v->seen_expunges = store_modseq(store);
 	code = store_each_keyword(store, m->id, load_keyword, v, err);
 	if (code == 0)

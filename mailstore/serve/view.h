@@ -46,6 +46,9 @@ struct view {
 	struct buf keywords;          /* words used in this mailbox, spaces between */
 };
 
+/* Without a message and a word yet: as of no time. */
+void view_init(
+	struct view *v, struct store *store, const struct mailbox *m, bool read_only);
 /* Reads the mailbox; when not read_only, takes \Recent. 0 or -errno. */
 int view_open(struct view *v, struct store *store, const struct mailbox *m,
 	bool read_only, struct error *err);

@@ -90,13 +90,7 @@ static bool recall(struct view_images *all, struct view *v, struct store *store,
 
 	if (!image)
 		return false;
-	*v = (struct view){ .store = store,
-		.mailbox = m->id,
-		.uidvalidity = m->uidvalidity,
-		.base = m->modseq_base,
-		.base_from = m->modseq_from,
-		.read_only = read_only };
-	buf_init(&v->keywords, 0);
+	view_init(v, store, m, read_only);
 	if (copy(image, v) == 0 && catch_up(v, NULL) == 0 && v->count == m->messages &&
 		!v->lost_words)
 		return true;
