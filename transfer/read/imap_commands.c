@@ -148,6 +148,19 @@ static int ask(struct imap_connection *imap, enum imap_asked asked, const char *
 	return buf_append_c(&imap->net.out, text);
 }
 
+/* A command about the job's folder, without its words yet; NULL: there is no room. */
+static struct imap_command *ask_for(
+	struct imap_connection *imap, const struct imap_job *job, enum imap_asked asked)
+{
+	struct imap_command *c = imap_connection_ask(imap, asked);
+
+	if (c) {
+		c->folder = job->folder;
+		c->name = job->name;
+	}
+	return c;
+}
+
 /* A name that is neither atom nor quotable: sent without waiting where the server has
    LITERAL+ (RFC 7888). Others get it between quotes: 8-bit names come from servers that
    take them back so. */
@@ -201,8 +214,9 @@ static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 	enum imap_opening how = imap_queue_opening(q, imap, job->folder);
 	const char *word = how == IMAP_SELECT ? "SELECT " : "EXAMINE ";
 	bool condstore = how == IMAP_EXAMINE_CONDSTORE && !job->wanted && !job->from;
-	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_EXAMINE);
-	int r = c ? buf_append_c(&imap->net.out, word) : -ENOBUFS;
+	int r = ask_for(imap, job, IMAP_ASKED_EXAMINE)
+	                ? buf_append_c(&imap->net.out, word)
+	                : -ENOBUFS;
 
 	if (r == 0)
 		r = put_name(imap, job->name);
@@ -210,26 +224,21 @@ static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 		r = buf_append_c(&imap->net.out, condstore ? " (CONDSTORE)\r\n" : "\r\n");
 	if (r < 0)
 		return r;
-	c->folder = job->folder;
-	c->name = job->name;
 	imap->examined = job->folder;
 	return 0;
 }
 
 static int ask_status(struct imap_connection *imap, const struct imap_job *job)
 {
-	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_STATUS);
-	int r = c ? buf_append_c(&imap->net.out, "STATUS ") : -ENOBUFS;
+	int r = ask_for(imap, job, IMAP_ASKED_STATUS)
+	                ? buf_append_c(&imap->net.out, "STATUS ")
+	                : -ENOBUFS;
 
 	if (r == 0)
 		r = put_name(imap, job->name);
 	if (r == 0)
 		r = buf_append_c(&imap->net.out, " (MESSAGES UIDNEXT UIDVALIDITY)\r\n");
-	if (r < 0)
-		return r;
-	c->folder = job->folder;
-	c->name = job->name;
-	return 0;
+	return r;
 }
 
 #define ROW_ITEMS " (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n"
@@ -240,15 +249,13 @@ static int ask_changes(struct imap_connection *imap, struct imap_job *job)
 {
 	const struct source_known *known = job->known;
 	size_t part = job->parts_asked;
-	struct imap_command *c = imap_connection_ask(
-		imap, job->rows_asked ? IMAP_ASKED_UIDS : IMAP_ASKED_ROWS);
+	struct imap_command *c =
+		ask_for(imap, job, job->rows_asked ? IMAP_ASKED_UIDS : IMAP_ASKED_ROWS);
 	struct buf *out = &imap->net.out;
 	int r;
 
 	if (!c)
 		return -ENOBUFS;
-	c->folder = job->folder;
-	c->name = job->name;
 	c->is_changes = true;
 	if (!job->rows_asked) {
 		job->rows_asked = true;
@@ -272,14 +279,12 @@ static int ask_changes(struct imap_connection *imap, struct imap_job *job)
 /* All rows; then, where it is listed again, those that were odd one after the other. */
 static int ask_rows(struct imap_connection *imap, struct imap_job *job)
 {
-	struct imap_command *c = imap_connection_ask(
-		imap, job->rows_asked ? IMAP_ASKED_ROW : IMAP_ASKED_ROWS);
+	struct imap_command *c =
+		ask_for(imap, job, job->rows_asked ? IMAP_ASKED_ROW : IMAP_ASKED_ROWS);
 	const struct imap_odd *odd;
 
 	if (!c)
 		return -ENOBUFS;
-	c->folder = job->folder;
-	c->name = job->name;
 	c->from = job->from;
 	c->is_again = job->n_odd > 0;
 	if (!job->rows_asked) {
@@ -328,14 +333,12 @@ static int put_uids(struct buf *out, const struct wanted *wanted, size_t n)
 static int ask_bodies(
 	struct imap_queue *q, struct imap_connection *imap, struct imap_job *job)
 {
-	struct imap_command *c = imap_connection_ask(imap, IMAP_ASKED_BODIES);
+	struct imap_command *c = ask_for(imap, job, IMAP_ASKED_BODIES);
 	struct buf *out = &imap->net.out;
 	int r;
 
 	if (!c)
 		return -ENOBUFS;
-	c->folder = job->folder;
-	c->name = job->name;
 	c->uidvalidity = job->uidvalidity;
 	c->first = job->wanted;
 	c->n = chunk_of(job, &c->bytes);
