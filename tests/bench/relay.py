@@ -80,9 +80,10 @@ class ReadWrite(Routing):
 
 class Haproxy(Routing):
     name, target = "haproxy", ROUTER
+    bind, server = f"{ROUTER}:{PORT}", f"{SOURCE}:{PORT}"
 
     def start(self, bench):
-        config = bench.write("haproxy.cfg", f"""
+        config = bench.write(f"{self.name}.cfg", f"""
             global
                 nbthread 1
                 maxconn 4000
@@ -92,29 +93,18 @@ class Haproxy(Routing):
                 timeout client 60s
                 timeout server 60s
             listen mail
-                bind {ROUTER}:{PORT}
-                server source {SOURCE}:{PORT}
+                bind {self.bind}
+                server source {self.server}
             """)
         self.daemons = [bench.run_on_router("haproxy", "-db", "-f", config)]
 
 
-class HaproxyTransparent(Routing):
-    name, diverted = "transparent", 10143
+class HaproxyTransparent(Haproxy):
+    name, target, diverted = "transparent", SOURCE, 10143
+    bind = f"0.0.0.0:{diverted} transparent"
+    server = f"{SOURCE}:{PORT} source 0.0.0.0 usesrc clientip"
 
     def start(self, bench):
-        config = bench.write("transparent.cfg", f"""
-            global
-                nbthread 1
-                maxconn 4000
-            defaults
-                mode tcp
-                timeout connect 5s
-                timeout client 60s
-                timeout server 60s
-            listen mail
-                bind 0.0.0.0:{self.diverted} transparent
-                server source {SOURCE}:{PORT} source 0.0.0.0 usesrc clientip
-            """)
         rules = bench.write("transparent.nft", f"""
             table ip transparent {{
                 chain prerouting {{
@@ -131,7 +121,7 @@ class HaproxyTransparent(Routing):
         router.run("nft", "-f", rules)
         router.ip("rule", "add", "pref", "100", "fwmark", "1", "lookup", "100")
         router.ip("route", "add", "local", "default", "dev", "lo", "table", "100")
-        self.daemons = [bench.run_on_router("haproxy", "-db", "-f", config)]
+        super().start(bench)
 
     def stop(self, bench):
         super().stop(bench)

@@ -156,6 +156,18 @@ struct source_dialer script_dialer(struct script *s)
 	return (struct source_dialer){ .dial = dial, .context = s };
 }
 
+struct imap_source_options script_imap(struct script *s)
+{
+	static const struct sockaddr_storage nowhere;
+
+	return (struct imap_source_options){ .addresses = &nowhere,
+		.n_addresses = 1,
+		.login = STR_LIT("alice"),
+		.password = STR_LIT("secret"),
+		.connections = 1,
+		.dialer = script_dialer(s) };
+}
+
 bool script_end(struct script *s)
 {
 	while (s->connections)

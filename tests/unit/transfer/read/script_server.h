@@ -9,6 +9,7 @@
  *   { "LIST",  "* LIST () \"/\" INBOX\r\n@ OK done\r\n" }     '@': the command's tag
  *                                                            '#': the script's body
  */
+#include "transfer/read/imap_source.h"
 #include "transfer/read/source_connection.h"
 
 #include <pthread.h>
@@ -53,6 +54,8 @@ struct script {
 
 /* s: lives as long as the connections. */
 struct source_dialer script_dialer(struct script *s);
+/* Of an IMAP source over one such connection, as alice. */
+struct imap_source_options script_imap(struct script *s);
 /* Waits for the threads: their connections are closed. false: a forbidden command came
    to one. */
 bool script_end(struct script *s);

@@ -184,19 +184,12 @@ static const struct dialect_row rows[] = {
 		0, NULL, "a line of a length that makes no sense" },
 };
 
-static const struct sockaddr_storage nowhere;
-
 static void open_source(struct script *s, struct source *ret)
 {
-	struct imap_source_options o = { .addresses = &nowhere,
-		.n_addresses = 1,
-		.login = STR_LIT("alice"),
-		.password = STR_LIT("secret"),
-		.connections = 1,
-		.allow_select = true,
-		.dialer = script_dialer(s) };
+	struct imap_source_options o = script_imap(s);
 	struct error err = { 0 };
 
+	o.allow_select = true;
 	assert_int_equal(imap_source_new(&o, ret, &err), 0);
 	ret->ops->patience(ret->self, 300);
 }

@@ -99,16 +99,9 @@ static const struct fault_row {
 
 static size_t step = STEP;
 
-static const struct sockaddr_storage nowhere;
-
 static void open_source(struct script *s, struct source *ret, unsigned patience_ms)
 {
-	struct imap_source_options o = { .addresses = &nowhere,
-		.n_addresses = 1,
-		.login = STR_LIT("alice"),
-		.password = STR_LIT("secret"),
-		.connections = 1,
-		.dialer = script_dialer(s) };
+	struct imap_source_options o = script_imap(s);
 	struct error err = { 0 };
 
 	assert_int_equal(imap_source_new(&o, ret, &err), 0);

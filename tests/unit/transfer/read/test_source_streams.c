@@ -69,12 +69,7 @@ static int nothing_known(
 
 static void open_imap(struct script *s, struct source *ret)
 {
-	struct imap_source_options o = { .addresses = &nowhere,
-		.n_addresses = 1,
-		.login = STR_LIT("alice"),
-		.password = STR_LIT("secret"),
-		.connections = 1,
-		.dialer = script_dialer(s) };
+	struct imap_source_options o = script_imap(s);
 	struct error err = { 0 };
 
 	assert_int_equal(imap_source_new(&o, ret, &err), 0);
