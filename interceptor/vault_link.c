@@ -64,6 +64,7 @@ static void on_lost(void *context, struct channel *c, int code)
 
 	log_warning(NULL, "vault", "connection=lost code=%d", code);
 	channel_close(c);
+	vault_questions_lost(w);
 	keeper_vault_lost(w);
 }
 
@@ -109,7 +110,7 @@ static int connect_vault(struct worker *w)
 		r = channel_open(&w->vault.channel, &w->loop, fd, &ops, w);
 	if (r == 0) {
 		(void)fd_steal(&fd);
-		vault_questions_again(w);
+		vault_questions_send(w);
 	}
 	return r;
 }

@@ -15,9 +15,12 @@
 struct settings;
 
 #define VAULT_CHECKS 256 /* buckets of sessions that wait for a verdict */
-/* A question waits so long for a vault that answers. It starts within a second; a client
-   waits longer than this. */
+/* A question waits so long for a vault to begin, which takes a second; and so long for
+   one that runs: it signs at once, but lets a guess wait, and says itself when that is
+   too long (vault/waiting.c). */
 #define VAULT_PATIENCE_MS 4000
+#define VAULT_SIGN_MS 4000
+#define VAULT_CHECK_MS 25000
 
 struct vault_link {
 	struct channel channel;
@@ -45,7 +48,9 @@ int vault_link_ask(struct worker *w, const struct message *m);
 int vault_question_ask(struct worker *w, const struct message *m);
 /* By its type, and by its session or its number: it needs no answer any more. */
 void vault_question_drop(struct vault_link *v, const struct message *like);
-void vault_questions_again(struct worker *w); /* to a vault that has just begun */
+/* What the vault that runs has not been asked yet. */
+void vault_questions_send(struct worker *w);
+void vault_questions_lost(struct worker *w); /* it has ended */
 void vault_questions_tick(struct worker *w);
 void vault_questions_fini(struct vault_link *v);
 

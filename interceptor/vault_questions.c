@@ -13,6 +13,7 @@
 struct vault_question {
 	TAILQ_ENTRY(vault_question) all;
 	uint64_t until; /* loop time */
+	bool is_sent;   /* to the vault that runs now */
 	size_t len;
 	char bytes[];
 };
@@ -40,6 +41,7 @@ static int keep(struct worker *w, const struct message *m)
 
 	if (q) {
 		q->until = loop_now(&w->loop) + VAULT_PATIENCE_MS;
+		q->is_sent = false;
 		q->len = (size_t)len;
 		memcpy(q->bytes, bytes, q->len);
 		TAILQ_INSERT_TAIL(&w->vault.questions, q, all);
@@ -48,14 +50,32 @@ static int keep(struct worker *w, const struct message *m)
 	return len < 0 ? (int)len : q ? 0 : -ENOMEM;
 }
 
+/* What there is no room for now is sent at a tick. */
+void vault_questions_send(struct worker *w)
+{
+	struct vault_question *q;
+
+	TAILQ_FOREACH(q, &w->vault.questions, all)
+	{
+		struct message m = message_of(q);
+
+		if (q->is_sent)
+			continue;
+		if (message_send(&w->vault.channel, &m, -1) < 0)
+			return;
+		q->is_sent = true;
+		q->until = loop_now(&w->loop) +
+		           (m.type == MESSAGE_SIGN ? VAULT_SIGN_MS : VAULT_CHECK_MS);
+	}
+}
+
 int vault_question_ask(struct worker *w, const struct message *m)
 {
-	/* first: one that begins now is asked all that is kept */
-	bool is_ready = vault_link_is_ready(w);
 	int r = keep(w, m);
 
-	if (r == 0 && is_ready && vault_link_ask(w, m) < 0)
-		log_warning(NULL, "vault", "question=kept");
+	/* one that begins now is asked all that is kept */
+	if (r == 0 && vault_link_is_ready(w))
+		vault_questions_send(w);
 	return r;
 }
 
@@ -77,16 +97,14 @@ void vault_question_drop(struct vault_link *v, const struct message *like)
 	}
 }
 
-void vault_questions_again(struct worker *w)
+void vault_questions_lost(struct worker *w)
 {
 	struct vault_question *q;
 
 	TAILQ_FOREACH(q, &w->vault.questions, all)
 	{
-		struct message m = message_of(q);
-
-		if (message_send(&w->vault.channel, &m, -1) < 0)
-			return;
+		q->is_sent = false;
+		q->until = loop_now(&w->loop) + VAULT_PATIENCE_MS;
 	}
 }
 
@@ -110,15 +128,26 @@ static void give_up(struct worker *w, struct vault_question *q)
 	free(q);
 }
 
+static struct vault_question *overdue(const struct worker *w)
+{
+	struct vault_question *q;
+
+	TAILQ_FOREACH(q, &w->vault.questions, all)
+	{
+		if (q->until <= loop_now(&w->loop))
+			return q;
+	}
+	return NULL;
+}
+
 void vault_questions_tick(struct worker *w)
 {
-	struct vault_question *q = TAILQ_FIRST(&w->vault.questions);
-	uint64_t now = loop_now(&w->loop);
+	struct vault_question *q;
 
-	if (q)
-		(void)vault_link_is_ready(w);
+	if (!TAILQ_EMPTY(&w->vault.questions) && vault_link_is_ready(w))
+		vault_questions_send(w);
 	/* an answer may end a session, and drop its question */
-	while ((q = TAILQ_FIRST(&w->vault.questions)) && q->until <= now)
+	while ((q = overdue(w)))
 		give_up(w, q);
 }
 

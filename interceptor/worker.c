@@ -527,6 +527,7 @@ static int run(const struct worker_parts *parts)
 	worker_write_unseen(w);
 	(void)registry_unseen_over(w->host.registry, w->number, NULL);
 	unseen_flows_fini(&w->unseen);
+	vault_questions_fini(&w->vault); /* passwords */
 	/* the kernel closes the rest */
 	registry_close(w->host.registry);
 	log_info(NULL, "stop", "worker=%u", w->number);

@@ -3,6 +3,7 @@
    away, ends, or says what makes no sense. The test is the vault. */
 #include "interceptor/verify.h"
 
+#include "vault/guess.h"
 #include "worker_fixture.h"
 
 #include <unistd.h>
@@ -278,6 +279,28 @@ static void test_patience(void **state)
 	session_free(s);
 }
 
+/* One that runs may let a guess wait, longer than one that does not run is waited for. */
+static void test_slow_answer(void **state)
+{
+	const struct question q = { .password = STR("secret") };
+	struct worker_test *b = *state;
+	int vault = worker_test_vault_begins(b);
+	struct session *s = worker_test_session(b, "carol");
+	struct message m;
+
+	verify_password(b->w, s, &q, done);
+	assert_true(worker_test_hears(vault, &m, NULL));
+	b->w->loop.uv.time += GUESS_WAIT_MAX_MS;
+	vault_questions_tick(b->w);
+	assert_int_equal(answers, 0);
+	b->w->loop.uv.time += VAULT_CHECK_MS - GUESS_WAIT_MAX_MS;
+	vault_questions_tick(b->w);
+	assert_int_equal(answers, 1);
+	assert_int_equal(answered, VERDICT_UNKNOWN);
+	session_free(s);
+	(void)close(vault);
+}
+
 /* ---- what makes no sense ends the worker: it is a bug of ours ---- */
 
 static void say(struct worker_test *b, int fd, const void *what)
@@ -320,6 +343,7 @@ int main(void)
 		ROW(test_verdict),
 		ROW(test_lost),
 		ROW(test_patience),
+		ROW(test_slow_answer),
 		ROW(test_nonsense),
 	};
 
