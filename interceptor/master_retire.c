@@ -131,12 +131,13 @@ void retire_begin(struct control_client *c)
 	struct telling begins = { m, MESSAGE_SESSION_BEGIN };
 	struct message last;
 
+	/* what waits to be counted is counted here, and told once */
+	master_listen(m);
+	master_hear(m);
 	m->successor = c;
 	control_retire(m);
 	for (unsigned i = 0; i < m->n_slots; i++)
 		stop_accepting(&m->slots[i]);
-	master_listen(m);
-	master_hear(m);
 	for (unsigned i = 0; i < m->n_links; i++)
 		live_sessions_each(&m->slots[i].live, tell_sessions, &begins);
 	state_lock_drop(&m->start->lock, STATE_LOCK_INTERCEPTOR);
