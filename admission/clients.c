@@ -47,13 +47,12 @@ static void ask_judged(void *context, const struct message *m, int fd)
 	struct client *c = context;
 	const struct admission *a = c->admission;
 	struct message answer = { .type = MESSAGE_JUDGED_IS };
-	uint64_t packets = 0, batches = 0, lost = 0;
+	uint64_t batches = 0, lost = 0;
 	char text[ANSWER_MAX];
 
 	(void)m;
 	(void)fd;
 	for (size_t i = 0; i < a->n_queues; i++) {
-		packets += a->queues[i].packets;
 		batches += a->queues[i].batches;
 		lost += a->queues[i].lost;
 	}
@@ -66,12 +65,13 @@ static void ask_judged(void *context, const struct message *m, int fd)
 		",\"queue_longest\":%" PRIu64
 		",\"queue_limit\":%u,\"queue_dropped\":%" PRIu64
 		",\"queue_offered\":%" PRIu64 ",\"queue_overruns\":%" PRIu64 "}",
-		a->n_queues, packets, batches, lost, a->judge.counts[JUDGE_DIVERT],
-		a->judge.counts[JUDGE_REFUSE], a->judge.counts[JUDGE_LEAVE],
-		load_reason_name(a->reason), a->view.sessions, a->accepted,
-		a->reach.is_blocked ? "true" : "false", a->view.waiting, a->view.backlog,
-		a->queued.waiting, a->queued.longest, QUEUE_LENGTH_MAX, a->queued.dropped,
-		a->queued.offered, queue_state_overruns(&a->queued, packets));
+		a->n_queues, admission_packets(a), batches, lost,
+		a->judge.counts[JUDGE_DIVERT], a->judge.counts[JUDGE_REFUSE],
+		a->judge.counts[JUDGE_LEAVE], load_reason_name(a->reason),
+		a->view.sessions, a->accepted, a->reach.is_blocked ? "true" : "false",
+		a->view.waiting, a->view.backlog, a->queued.waiting, a->queued.longest,
+		QUEUE_LENGTH_MAX, a->queued.dropped, a->queued.offered,
+		queue_state_overruns(&a->queued, admission_packets(a)));
 	answer.payload = str_from(text);
 	tell(c, &answer);
 }

@@ -170,12 +170,8 @@ static int make_slots(struct master *m)
 static int try_registry(const struct settings *s, bool begins, struct error *err)
 {
 	struct registry *r = NULL;
-	char path[PATH_MAX];
-	int code = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+	int code = registry_open_in(s->state_dir, &r, err);
 
-	if (code < 0)
-		return error_errno(err, code, "state_dir");
-	code = registry_open(path, &r, err);
 	if (code == 0 && begins)
 		code = registry_unseen_all_over(
 			r, err); /* there may be fewer workers now */
@@ -189,11 +185,8 @@ static void recall_networks(struct master *m)
 {
 	struct registry *r = NULL;
 	struct error err = { 0 };
-	char path[PATH_MAX];
-	int n = settings_state_path(m->settings, REGISTRY_FILE, path, sizeof(path));
+	int n = registry_open_in(m->settings->state_dir, &r, &err);
 
-	if (n == 0)
-		n = registry_open(path, &r, &err);
 	if (n == 0)
 		n = networks_recall(&m->limits, r, &err);
 	registry_close(r);

@@ -45,21 +45,13 @@ static void finish(struct probe *p, uint64_t again_ms)
 	p->next_at = p->ended_at + again_ms;
 }
 
-static int open_registry(const struct probe *p, struct registry **ret, struct error *err)
-{
-	char path[PATH_MAX];
-	int r = settings_state_path(p->settings, REGISTRY_FILE, path, sizeof(path));
-
-	return r < 0 ? r : registry_open(path, ret, err);
-}
-
 /* Opened for the moment: no handle may be open when a worker is forked. */
 static void store(struct probe *p, const struct learnt *learnt, struct str result)
 {
 	struct registry *r = NULL;
 	struct error err = { 0 };
 	bool changed = false;
-	int code = open_registry(p, &r, &err);
+	int code = registry_open_in(p->settings->state_dir, &r, &err);
 
 	if (code == 0 && learnt)
 		code = offer_store(r, p->service, p->kind, learnt, &changed, &err);
@@ -195,7 +187,7 @@ static bool is_retired(const struct probe *p)
 	struct error err;
 	uint64_t since = 0;
 
-	if (open_registry(p, &r, &err) == 0)
+	if (registry_open_in(p->settings->state_dir, &r, &err) == 0)
 		(void)registry_retired(r, &since, NULL);
 	registry_close(r);
 	return since != 0;
@@ -222,7 +214,9 @@ static int secure(struct probe *p)
 	struct source_tls tls = { 0 };
 	struct registry *r = NULL;
 	struct error err = { 0 };
-	int code = p->kind == OFFER_CLEAR ? 0 : open_registry(p, &r, &err);
+	int code = p->kind == OFFER_CLEAR
+	                   ? 0
+	                   : registry_open_in(p->settings->state_dir, &r, &err);
 
 	if (code == 0 && p->kind == OFFER_OURS)
 		code = source_tls_wrap(

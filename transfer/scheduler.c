@@ -432,16 +432,6 @@ static void on_signal(void *context, int number)
 	loop_stop(&s->loop);
 }
 
-static int open_registry(struct scheduler *s, struct error *err)
-{
-	char path[PATH_MAX];
-	int r = settings_state_path(s->settings, REGISTRY_FILE, path, sizeof(path));
-
-	if (r == 0)
-		r = registry_open(path, &s->registry, err);
-	return r;
-}
-
 static int open_loop(struct scheduler *s)
 {
 	static const int numbers[] = { SIGTERM, SIGINT };
@@ -505,7 +495,7 @@ int scheduler_run(const struct settings *settings)
 	int r = open_loop(&s);
 
 	if (r == 0)
-		r = open_registry(&s, &err);
+		r = registry_open_in(settings->state_dir, &s.registry, &err);
 	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
 	logoffs_init(&s.logoffs, settings, &s.roster, &s.loop);
 	if (r == 0)

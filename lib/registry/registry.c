@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Opening and closing. */
 #include "registry/internal.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,6 +46,16 @@ int registry_open(const char *path, struct registry **ret, struct error *err)
 	}
 	*ret = r;
 	return 0;
+}
+
+int registry_open_in(const char *state_dir, struct registry **ret, struct error *err)
+{
+	char path[REGISTRY_FILE_MAX];
+	int n = snprintf(path, sizeof(path), "%s/" REGISTRY_FILE, state_dir);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return error_errno(err, -ENAMETOOLONG, "%s", state_dir);
+	return registry_open(path, ret, err);
 }
 
 void registry_set_patience(struct registry *r, unsigned ms)

@@ -98,6 +98,8 @@ struct account {
 
 /* Opens, and makes or upgrades (PRAGMA user_version), the file at path. */
 int registry_open(const char *path, struct registry **ret, struct error *err);
+/* The one of that state_dir. */
+int registry_open_in(const char *state_dir, struct registry **ret, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 /* The files that it is: what a process must still reach that gives up all others. */
 #define REGISTRY_FILES 3

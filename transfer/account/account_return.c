@@ -244,12 +244,8 @@ static int take_turn(struct returning *b)
 
 static int open_account(struct returning *b, const char *name)
 {
-	char path[PATH_MAX];
-	int r = settings_state_path(b->settings, REGISTRY_FILE, path, sizeof(path));
+	int r = registry_open_in(b->settings->state_dir, &b->registry, &b->err);
 
-	if (r < 0)
-		return error_errno(&b->err, r, "%s", b->settings->state_dir);
-	r = registry_open(path, &b->registry, &b->err);
 	if (r == 0)
 		r = registry_set_domains(
 			b->registry, b->settings->domains, b->settings->n_domains);

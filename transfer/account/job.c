@@ -34,12 +34,8 @@
 
 static int open_registry(struct job *j, const char *name)
 {
-	char path[PATH_MAX];
-	int r = settings_state_path(j->settings, REGISTRY_FILE, path, sizeof(path));
+	int r = registry_open_in(j->settings->state_dir, &j->registry, &j->err);
 
-	if (r < 0)
-		return error_errno(&j->err, r, "%s", j->settings->state_dir);
-	r = registry_open(path, &j->registry, &j->err);
 	if (r == 0)
 		r = registry_set_domains(
 			j->registry, j->settings->domains, j->settings->n_domains);
