@@ -172,7 +172,7 @@ int source_leg_find(const struct settings *s, struct registry *r,
 	char names[LEG_SERVICES_MAX];
 	struct error why = { 0 };
 
-	legs_read(s, r, ret); /* what does not answer now is as it was */
+	(void)legs_read(s, r, ret); /* what does not answer now is as it was */
 	if (leg_probe_run(s, &f.probe, &why) < 0) {
 		say(&f, FINDING_NOTE,
 			"whether the source's answers to clients come back through this host "

@@ -95,7 +95,7 @@ static void attend_legs(struct control *c, struct status *s, const struct port_p
 
 	if (control_registry(c, &r) < 0)
 		return;
-	legs_read(&c->settings, r, &legs);
+	(void)legs_read(&c->settings, r, &legs);
 	registry_close(r);
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		if (k->asked[i] && k->code[i] == 0 && legs.of[i].from == LEG_NONE)

@@ -281,9 +281,11 @@ static void follow_retirement(struct worker *w)
 /* Likewise what `up` finds out of the way to the source. */
 static void follow_legs(struct worker *w)
 {
-	struct legs before = w->host.legs;
+	struct legs before = w->host.legs, now;
 
-	legs_read(w->host.settings, w->host.registry, &w->host.legs);
+	if (legs_read(w->host.settings, w->host.registry, &now) < 0)
+		return; /* busy: the next time */
+	w->host.legs = now;
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		if (before.of[i].from != w->host.legs.of[i].from)
 			worker_load_offer(w, (enum service_id)i);
@@ -363,12 +365,8 @@ static void on_signal(void *context, int number)
 static int open_registry(struct worker *w, struct error *err)
 {
 	const struct settings *s = w->host.settings;
-	char path[PATH_MAX];
-	int r = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
+	int r = registry_open_in(s->state_dir, &w->host.registry, err);
 
-	if (r < 0)
-		return error_errno(err, r, "state_dir");
-	r = registry_open(path, &w->host.registry, err);
 	if (r == 0)
 		r = registry_set_domains(w->host.registry, s->domains, s->n_domains);
 	if (r == 0) {
@@ -376,7 +374,7 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_leave_checkpoints(w->host.registry);
 		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
-		legs_read(s, w->host.registry, &w->host.legs);
+		(void)legs_read(s, w->host.registry, &w->host.legs);
 		/* those of a worker that died */
 		r = registry_unseen_over(w->host.registry, w->number, err);
 	}

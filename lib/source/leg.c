@@ -23,11 +23,6 @@ bool leg_is_smtp(enum service_id service)
 	       service == SERVICE_SUBMISSION;
 }
 
-const char *leg_introduction_name(enum leg_introduction i)
-{
-	return introduction_names[i];
-}
-
 /* "imap:own:id smtp:client:- …" */
 int legs_write(struct registry *r, const struct legs *found, struct error *err)
 {
@@ -94,13 +89,15 @@ static struct leg settle(
 	return (struct leg){ LEG_CLIENT, INTRODUCE_NOT };
 }
 
-void legs_read(const struct settings *s, struct registry *r, struct legs *ret)
+int legs_read(const struct settings *s, struct registry *r, struct legs *ret)
 {
 	struct str text = STR_LIT("");
 	struct arena arena;
+	int code;
 
 	arena_init(&arena);
-	if (!r || registry_fact(r, FACT, &arena, &text, NULL) < 0)
+	code = r ? registry_fact(r, FACT, &arena, &text, NULL) : -ENOENT;
+	if (code < 0)
 		text = STR_LIT("");
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		struct leg found;
@@ -109,4 +106,5 @@ void legs_read(const struct settings *s, struct registry *r, struct legs *ret)
 		ret->of[i] = settle(s, (enum service_id)i, is_found ? &found : NULL);
 	}
 	arena_fini(&arena);
+	return code == -ENOENT ? 0 : code;
 }

@@ -14,7 +14,8 @@
  *
  * `mailferry up` finds out before the rules go in and writes it down: a fact of the
  * registry. For mail our own address is never taken without it: a source that trusts its
- * neighbours would take strangers for one.
+ * neighbours would take strangers for one. What a mailbox client says inside TLS that we
+ * cannot read is its own word: of another address, too, where the source believes us.
  */
 #include "registry/registry.h"
 #include "settings/settings.h"
@@ -44,11 +45,11 @@ struct legs {
 
 /* Mail comes in by it: 25, 465, 587. */
 bool leg_is_smtp(enum service_id service);
-const char *leg_introduction_name(enum leg_introduction i);
 
 /* What `up` has found out. */
 int legs_write(struct registry *r, const struct legs *found, struct error *err);
-/* What holds. Without a registry, or where it cannot be read: the most careful. */
-void legs_read(const struct settings *s, struct registry *r, struct legs *ret);
+/* What holds. Without a registry, or where it cannot be read (-errno): the most
+   careful. */
+int legs_read(const struct settings *s, struct registry *r, struct legs *ret);
 
 #endif
