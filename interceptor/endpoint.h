@@ -14,6 +14,7 @@ union endpoint {
 };
 
 socklen_t endpoint_length(const union endpoint *e);
+uint16_t endpoint_port(const union endpoint *e);
 void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX]);
 
 #endif

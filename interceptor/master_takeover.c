@@ -73,7 +73,7 @@ static bool fits(const struct handed *h, const struct settings *s,
 
 	if (h->service != service || getsockname(h->fd, &at.any, &len) < 0)
 		return false;
-	port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+	port = endpoint_port(&at);
 	return at.any.sa_family == family && port == settings_listen_port(s, service);
 }
 
@@ -123,12 +123,9 @@ static int take_report(
 static void forget_unseen(struct master *m)
 {
 	struct registry *r = NULL;
-	struct error err;
-	char path[PATH_MAX];
-	int code = settings_state_path(m->settings, REGISTRY_FILE, path, sizeof(path));
+	struct error err = { 0 };
+	int code = registry_open_in(m->settings->state_dir, &r, &err);
 
-	if (code == 0)
-		code = registry_open(path, &r, &err);
 	for (unsigned i = m->oldest; code == 0 && i < m->first_number; i++)
 		code = registry_unseen_over(r, i, &err);
 	if (code < 0)

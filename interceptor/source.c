@@ -23,6 +23,18 @@ socklen_t endpoint_length(const union endpoint *e)
 	return e->any.sa_family == AF_INET6 ? sizeof(e->v6) : sizeof(e->v4);
 }
 
+static in_port_t *port_of(union endpoint *e)
+{
+	return e->any.sa_family == AF_INET6 ? &e->v6.sin6_port : &e->v4.sin_port;
+}
+
+uint16_t endpoint_port(const union endpoint *e)
+{
+	union endpoint copy = *e;
+
+	return ntohs(*port_of(&copy));
+}
+
 void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX])
 {
 	struct sockaddr_storage a = { 0 };
@@ -121,11 +133,6 @@ bool source_is(const struct settings *settings, const union endpoint *destinatio
 	return false;
 }
 
-static in_port_t *port_of(union endpoint *e)
-{
-	return e->any.sa_family == AF_INET6 ? &e->v6.sin6_port : &e->v4.sin_port;
-}
-
 int source_address(const struct settings *settings, enum service_id service,
 	const union endpoint *destination, union endpoint *ret)
 {
@@ -162,7 +169,7 @@ static uint16_t port_for(uint16_t clients, unsigned nth)
 static int bind_as(int fd, const union endpoint *client, unsigned nth)
 {
 	union endpoint from = *client;
-	uint16_t clients = ntohs(*port_of(&from));
+	uint16_t clients = endpoint_port(client);
 	int r = set_transparent(fd, client->any.sa_family);
 
 	*port_of(&from) = nth < PORT_TRIES ? htons(port_for(clients, nth)) : 0;
@@ -178,11 +185,11 @@ static int bind_as(int fd, const union endpoint *client, unsigned nth)
 /* Whether the kernel chose the client's own port. */
 static bool port_clashes(int fd, const union endpoint *client)
 {
-	union endpoint here = { 0 }, there = *client;
+	union endpoint here = { 0 };
 	socklen_t len = sizeof(here);
 
 	return getsockname(fd, &here.any, &len) == 0 &&
-	       *port_of(&here) == *port_of(&there);
+	       endpoint_port(&here) == endpoint_port(client);
 }
 
 static int connect_once(

@@ -544,7 +544,7 @@ static int find_service(const struct settings *s, int fd, enum service_id *ret)
 
 	if (getsockname(fd, &at.any, &len) < 0)
 		return -errno;
-	port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+	port = endpoint_port(&at);
 	for (size_t i = 0; i < SERVICE_COUNT; i++) {
 		if (!s->services[i].enabled ||
 			settings_listen_port(s, (enum service_id)i) != port)

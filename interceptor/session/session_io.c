@@ -342,9 +342,8 @@ static int begin_introduction(struct session *s)
 		return -ENOMEM;
 	memcpy(&peer, &s->peer, endpoint_length(&s->peer));
 	address_text(&peer, address);
-	introduction_begin(s->introduction, s->introduces, address,
-		ntohs(s->peer.any.sa_family == AF_INET6 ? s->peer.v6.sin6_port
-							: s->peer.v4.sin_port));
+	introduction_begin(
+		s->introduction, s->introduces, address, endpoint_port(&s->peer));
 	return 0;
 }
 

@@ -191,19 +191,21 @@ void smtp_stage_end(struct session *s)
 	static const struct filter_ops ops = { filtered, smtp_account_here };
 	struct smtp_session *f = smtp_of(s);
 	const struct smtp_transaction *t = &f->proxy.transaction;
-	const char *refusal = all_live_here(s, t->local.first);
+	const char *refusal;
 
-	if (refusal) {
-		done(s, str_from(refusal));
-	} else if (!s->host->settings->milters.n) {
+	if (!s->host->settings->milters.n) {
 		deliver(s, t->sender, t->local.first);
-	} else {
-		f->filter = filter_new(s, staging_content(f->staging), &ops);
-		if (f->filter)
-			filter_start(f->filter);
-		else
-			done(s, STR_LIT(LATER_REPLY));
+		return;
 	}
+	refusal = all_live_here(s, t->local.first);
+	if (!refusal) {
+		f->filter = filter_new(s, staging_content(f->staging), &ops);
+		refusal = f->filter ? NULL : LATER_REPLY;
+	}
+	if (refusal)
+		done(s, str_from(refusal));
+	else
+		filter_start(f->filter);
 }
 
 void smtp_commit(struct session *s)

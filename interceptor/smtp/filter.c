@@ -40,7 +40,6 @@ struct filter {
 	struct smtp_recipient *recipients;
 	const char *refusal;
 	char reply[MILTER_TEXT_MAX];
-	bool is_over;
 
 	/* of one filter */
 	size_t index;
@@ -53,7 +52,7 @@ struct filter {
 	struct milter_edit edit;
 	struct content body;
 	struct envelope_change *changes, **last_change;
-	bool is_open, has_edit, has_body;
+	bool is_open, is_connected, has_edit, has_body;
 };
 
 /* ---- the envelope ---- */
@@ -73,21 +72,23 @@ static struct smtp_recipient *add_recipient(
 	r->address = arena_str(&f->arena, address);
 	r->params = arena_str(&f->arena, params);
 	r->account = arena_str(&f->arena, account);
+	if (!r->address.ptr || !r->params.ptr || !r->account.ptr)
+		return NULL;
 	*at = r;
 	return r;
 }
 
-static void add_address(struct filter *f, struct str address)
+static int add_address(struct filter *f, struct str address)
 {
 	char id[SESSION_ID_MAX];
 	struct str account = f->ops->account_of(f->session, address, &f->arena);
 
-	if (!account.ptr)
-		log_warning(session_id(f->session, id), "milter",
-			"event=\"does not live here, and is not sent to\" to=<%.*s>",
-			STR_ARG(address));
-	else
-		(void)add_recipient(f, address, STR_LIT(""), account);
+	if (account.ptr)
+		return add_recipient(f, address, STR_LIT(""), account) ? 0 : -ENOMEM;
+	log_warning(session_id(f->session, id), "milter",
+		"event=\"does not live here, and is not sent to\" to=<%.*s>",
+		STR_ARG(address));
+	return 0;
 }
 
 static void delete_address(struct filter *f, struct str address)
@@ -100,16 +101,22 @@ static void delete_address(struct filter *f, struct str address)
 		*at = (*at)->next;
 }
 
-static void apply_to_envelope(struct filter *f)
+/* Behind a failure it is half changed, and good for nothing. */
+static int apply_to_envelope(struct filter *f)
 {
-	for (const struct envelope_change *c = f->changes; c; c = c->next) {
-		if (c->kind == MILTER_ADD_RECIPIENT)
-			add_address(f, c->address);
-		else if (c->kind == MILTER_DELETE_RECIPIENT)
+	int r = 0;
+
+	for (const struct envelope_change *c = f->changes; c && r == 0; c = c->next) {
+		if (c->kind == MILTER_ADD_RECIPIENT) {
+			r = add_address(f, c->address);
+		} else if (c->kind == MILTER_DELETE_RECIPIENT) {
 			delete_address(f, c->address);
-		else
+		} else {
 			f->sender = arena_str(&f->arena, c->address);
+			r = f->sender.ptr ? 0 : -ENOMEM;
+		}
 	}
+	return r;
 }
 
 /* ---- beginning and end ---- */
@@ -151,7 +158,7 @@ static void close_one(struct filter *f)
 		milter_edit_fini(&f->edit);
 	if (f->has_body)
 		content_fini(&f->body);
-	f->has_edit = f->has_body = false;
+	f->is_connected = f->has_edit = f->has_body = false;
 	buf_fini(&f->in);
 	buf_fini(&f->out);
 	arena_fini(&f->mail_arena);
@@ -176,7 +183,6 @@ static const char *name_of(const struct filter *f)
 static void finish(struct filter *f, const char *refusal)
 {
 	close_one(f);
-	f->is_over = true;
 	f->refusal = refusal;
 	f->ops->done(f->session);
 }
@@ -191,7 +197,7 @@ static void failed(struct filter *f, const char *why)
 
 	log_warning(session_id(f->session, id), "milter", "at=%s error=\"%s\" in=\"%s\"",
 		name_of(f), why,
-		f->is_open ? milter_state_name(f->machine.state) : "connect");
+		f->is_connected ? milter_state_name(f->machine.state) : "connect");
 	f->session->host->notes[NOTE_FILTER]++;
 	close_one(f);
 	if (settings->milter_default == MILTER_DEFAULT_ACCEPT) {
@@ -211,14 +217,18 @@ static int put_piece(void *context, struct str piece)
 	return content_write(context, piece);
 }
 
+static int begin_edit(struct filter *f)
+{
+	if (f->has_edit)
+		return 0;
+	f->has_edit = true;
+	return milter_edit_init(&f->edit, f->mail.message);
+}
+
 static int change_header(struct filter *f, const struct milter_change *c)
 {
-	int r = 0;
+	int r = begin_edit(f);
 
-	if (!f->has_edit) {
-		f->has_edit = true;
-		r = milter_edit_init(&f->edit, f->mail.message);
-	}
 	return r < 0 ? r : milter_edit_apply(&f->edit, c);
 }
 
@@ -272,14 +282,9 @@ static int change(struct filter *f, const struct milter_change *c)
 /* The message as it is from now on. */
 static int rewrite(struct filter *f, struct content *fresh)
 {
-	struct str body;
-	int r = 0;
+	int r = begin_edit(f);
+	struct str body = f->edit.body;
 
-	if (!f->has_edit) {
-		f->has_edit = true;
-		r = milter_edit_init(&f->edit, f->mail.message);
-	}
-	body = f->edit.body;
 	if (r == 0 && f->has_body)
 		r = content_view(&f->body, &body);
 	if (r == 0)
@@ -287,24 +292,20 @@ static int rewrite(struct filter *f, struct content *fresh)
 	return r < 0 ? r : content_write(fresh, body);
 }
 
-static int take_changes(struct filter *f)
+static int take_content(struct filter *f)
 {
 	struct content fresh;
 	int r;
 
-	if (!f->has_edit && !f->has_body) {
-		apply_to_envelope(f);
+	if (!f->has_edit && !f->has_body)
 		return 0;
-	}
 	content_init(&fresh, f->session->host->settings);
 	r = rewrite(f, &fresh);
 	if (r < 0) {
 		content_fini(&fresh);
 		return r;
 	}
-	apply_to_envelope(f);
-	close_one(f); /* it looks at the old one */
-	content_fini(f->content);
+	content_fini(f->content); /* which nobody looks at any more */
 	*f->content = fresh;
 	return 0;
 }
@@ -322,9 +323,13 @@ static void decided(struct filter *f)
 	(void)snprintf(f->reply, sizeof(f->reply), "%s", f->machine.text);
 	switch (verdict) {
 	case MILTER_ACCEPT:
-		r = take_changes(f);
+		r = take_content(f);
 		if (r < 0) {
 			failed(f, strerror(-r));
+			return;
+		}
+		if (apply_to_envelope(f) < 0) {
+			finish(f, TEMPFAIL_TEXT);
 			return;
 		}
 		close_one(f);
@@ -444,24 +449,22 @@ static void run(struct filter *f)
 static void ready(void *context, int events, int error)
 {
 	struct filter *f = context;
+	struct session *s = f->session;
 	int r = error ? error : stream_connected(f->stream);
 
 	(void)events;
 	if (r == -EINPROGRESS)
 		return;
-	session_enter(f->session);
-	{
-		struct session *s = f->session;
-
-		if (r < 0)
-			failed(f, strerror(-r));
-		else
-			run(f);
-		session_leave(s);
-	}
+	f->is_connected = f->is_connected || r == 0;
+	session_enter(s);
+	if (r < 0)
+		failed(f, strerror(-r));
+	else
+		run(f);
+	session_leave(s);
 }
 
-static void describe(struct filter *f)
+static int describe(struct filter *f)
 {
 	struct session *s = f->session;
 	const struct smtp_session *smtp = smtp_of(s);
@@ -474,7 +477,7 @@ static void describe(struct filter *f)
 	to = arena_alloc(&f->mail_arena, n * sizeof(*to));
 	f->mail = (struct milter_mail){
 		.client = arena_str(&f->mail_arena, smtp_client_address(s, text)),
-		.port = ntohs(s->peer.v4.sin_port), /* at the same place in IPv6's */
+		.port = endpoint_port(&s->peer),
 		.helo = str_from(smtp->proxy.client.helo),
 		.sender = f->sender,
 		.params = f->params,
@@ -484,11 +487,12 @@ static void describe(struct filter *f)
 	};
 	if (smtp->proxy.client.authenticated)
 		f->mail.user = s->account ? str_from(s->account) : STR_LIT("unknown");
-	if (!to)
-		return;
+	if (!to || !f->mail.client.ptr || !f->mail.id.ptr)
+		return -ENOMEM;
 	for (const struct smtp_recipient *r = f->recipients; r; r = r->next)
 		to[f->mail.n_recipients++] =
 			(struct milter_recipient){ r->address, r->params };
+	return 0;
 }
 
 static int open_one(struct filter *f)
@@ -502,8 +506,9 @@ static int open_one(struct filter *f)
 	f->changes = NULL;
 	f->last_change = &f->changes;
 	f->is_open = true;
-	describe(f);
-	r = content_view(f->content, &f->mail.message);
+	r = describe(f);
+	if (r == 0)
+		r = content_view(f->content, &f->mail.message);
 	milter_init(&f->machine, &f->mail, &f->out);
 	if (r == 0)
 		r = h->ops->connect_filter(h, name_of(f), &f->stream);

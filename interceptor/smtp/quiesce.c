@@ -104,7 +104,8 @@ static bool is_with_mailstore(const struct smtp_session *f, struct str account)
 		r = r->next)
 		if (str_eq(r->account, account))
 			return true;
-	return false;
+	/* a content filter may have added some */
+	return f->staging && staging_is_for(f->staging, account);
 }
 
 bool smtp_is_ending(const struct session *s, struct str account)

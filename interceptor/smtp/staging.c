@@ -205,6 +205,14 @@ static void deliver(struct staging *g, struct pending_delivery *d)
 	d->state = r < 0 ? DELIVERY_AGAIN : DELIVERY_DELIVERING;
 }
 
+bool staging_is_for(const struct staging *g, struct str account)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (str_eq(g->deliveries[i].account, account))
+			return true;
+	return false;
+}
+
 bool staging_deliver(struct staging *g)
 {
 	g->give_up_at = g->host->ops->now(g->host) + AGAIN_MS;

@@ -41,6 +41,8 @@ struct content *staging_content(struct staging *g);
 int staging_send(struct staging *g, const struct staging_mail *mail);
 /* false: there is nothing to wait for. */
 bool staging_deliver(struct staging *g);
+/* Whether it was sent for that account. */
+bool staging_is_for(const struct staging *g, struct str account);
 /* Forgets it, whatever it is waiting for; what is delivered stays so. NULL is fine. */
 void staging_drop(struct staging *g);
 
