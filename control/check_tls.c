@@ -177,7 +177,7 @@ static int open_registry(struct control *c, struct registry **ret)
 	if (r == 0)
 		r = process_make_directory(
 			c->settings.state_dir, STATE_DIRECTORY_MODE, &c->err);
-	return r < 0 ? r : registry_open(path, ret, &c->err);
+	return r < 0 ? r : registry_make(path, ret, &c->err);
 }
 
 /* 0: it is the confirmed one; -ENOENT: none is; -EKEYREJECTED: it is another one. */

@@ -124,7 +124,7 @@ static int replace_registry(struct control *c)
 		return code;
 	if (copies_newest(c, copy_path, sizeof(copy_path)) == 0)
 		return restore_copy(c, copy_path, path);
-	code = registry_open(path, &r, &c->err);
+	code = registry_make(path, &r, &c->err);
 	if (code < 0)
 		return code;
 	registry_close(r);

@@ -166,7 +166,7 @@ static int make_slots(struct master *m)
 	return connection_limits_init(&m->limits, m->n_slots, m->first_number);
 }
 
-/* Made here, while it is one process, and errors are still for a person. */
+/* While it is one process, and errors are still for a person. */
 static int try_registry(const struct settings *s, bool begins, struct error *err)
 {
 	struct registry *r = NULL;

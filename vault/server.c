@@ -217,7 +217,7 @@ static int set_up(struct server *s, const struct settings *settings, struct erro
 	int r = users_load(settings, &users, err);
 
 	if (r == 0)
-		r = vault_open(settings, true, &s->vault, err);
+		r = vault_open(settings, false, &s->vault, err);
 	if (r == 0)
 		r = users_share_registry(settings, &users, err);
 	if (r == 0)
@@ -265,7 +265,7 @@ static int set_up_once(
 	int r = users_load(settings, &users, err);
 
 	if (r == 0)
-		r = vault_open(settings, true, &s->vault, err);
+		r = vault_open(settings, false, &s->vault, err);
 	if (r == 0)
 		r = drop_rights(s, &users, err);
 	if (r == 0 && (r = start_loop(s)) < 0)

@@ -126,14 +126,16 @@ static int load_key(struct vault *v, const struct settings *s, bool create,
 	return r;
 }
 
-static int open_registry(struct vault *v, const struct settings *s, struct error *err)
+static int open_registry(
+	struct vault *v, const struct settings *s, bool create, struct error *err)
 {
 	char path[PATH_MAX];
 	int r = settings_state_path(s, REGISTRY_FILE, path, sizeof(path));
 
 	if (r < 0)
 		return error_errno(err, r, "%s", s->state_dir);
-	r = registry_open(path, &v->registry, err);
+	r = create ? registry_make(path, &v->registry, err)
+	           : registry_open(path, &v->registry, err);
 	if (r == 0)
 		r = registry_set_domains(v->registry, s->domains, s->n_domains);
 	return r;
@@ -157,7 +159,7 @@ int vault_open(
 {
 	struct vault v = { .next_serial = 1 };
 	bool sealed = false;
-	int r = open_registry(&v, s, err);
+	int r = open_registry(&v, s, create, err);
 
 	if (r == 0)
 		r = registry_any_password(v.registry, &sealed, err);

@@ -28,8 +28,8 @@ struct vault {
 	uint8_t (*fingerprints)[FINGERPRINT_SIZE];
 };
 
-/* Reads the key, or makes it when `create` and nothing is sealed yet; opens the registry
-   and looks whether they belong together. */
+/* Reads the key and opens the registry, or makes both when `create`, the key only when
+   nothing is sealed yet; looks whether they belong together. */
 int vault_open(
 	const struct settings *s, bool create, struct vault *ret, struct error *err);
 /* Whether they belong together, as far as they are there; makes nothing. */

@@ -31,7 +31,8 @@ void registry_files(
 			ret[i], REGISTRY_FILE_MAX, "%s%s", database_path(r->db), ends[i]);
 }
 
-int registry_open(const char *path, struct registry **ret, struct error *err)
+static int open_or_make(
+	const char *path, bool create, struct registry **ret, struct error *err)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 	int code;
@@ -39,7 +40,7 @@ int registry_open(const char *path, struct registry **ret, struct error *err)
 	if (!r)
 		return error_set(err, -ENOMEM, "no memory");
 	r->delimiters = "+";
-	code = database_open(path, true, &registry_schema, &r->db, err);
+	code = database_open(path, create, &registry_schema, &r->db, err);
 	if (code < 0) {
 		registry_close(r);
 		return code;
@@ -56,6 +57,16 @@ int registry_open_in(const char *state_dir, struct registry **ret, struct error 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return error_errno(err, -ENAMETOOLONG, "%s", state_dir);
 	return registry_open(path, ret, err);
+}
+
+int registry_open(const char *path, struct registry **ret, struct error *err)
+{
+	return open_or_make(path, false, ret, err);
+}
+
+int registry_make(const char *path, struct registry **ret, struct error *err)
+{
+	return open_or_make(path, true, ret, err);
 }
 
 void registry_set_patience(struct registry *r, unsigned ms)

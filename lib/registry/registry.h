@@ -96,10 +96,14 @@ struct account {
 	bool is_disabled;           /* nobody may log in (here.h) */
 };
 
-/* Opens, and makes or upgrades (PRAGMA user_version), the file at path. */
+/* Opens, and upgrades (PRAGMA user_version), the file at path. -ENOENT: there is none. An
+   empty registry in the place of one that somebody has moved away would send all accounts
+   to the source, so programs that are started again make none. */
 int registry_open(const char *path, struct registry **ret, struct error *err);
 /* The one of that state_dir. */
 int registry_open_in(const char *state_dir, struct registry **ret, struct error *err);
+/* The same, and makes one where there is none: for who has seen that there never was. */
+int registry_make(const char *path, struct registry **ret, struct error *err);
 void registry_close(struct registry *r); /* NULL is fine */
 /* The files that it is: what a process must still reach that gives up all others. */
 #define REGISTRY_FILES 3

@@ -189,6 +189,66 @@ def locked(world):
         base.execute("ROLLBACK")
 
 
+@contextlib.contextmanager
+def renamed(world):
+    """Programs that have it open go on with it; none can be started."""
+    registry = registry_of(world)
+    away = registry.with_name("away")
+    registry.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(registry)
+
+
+@contextlib.contextmanager
+def renamed_before_start(world):
+    with renamed(world):
+        signal_all(world.ferry.processes("interceptor"), signal.SIGKILL)
+        wait_until("a start that fails", lambda: "interceptor error - start" in
+                   world.ferry.log_tail(200), 10)
+        yield
+
+
+@contextlib.contextmanager
+def forbidden(world):
+    """To all but root, when the interceptor is started: which gives it its rights again."""
+    registry_of(world).chmod(0)
+    signal_all(world.ferry.processes("interceptor"), signal.SIGKILL)
+    wait_until("its start", lambda: registry_of(world).stat().st_mode & 0o777 and
+               world.ferry.programs_run(), 10)
+    yield
+
+
+def change(base):
+    """Whoever has pages of the registry in memory reads them anew."""
+    base.execute("INSERT OR REPLACE INTO fact VALUES ('test', 'x')")
+
+
+@contextlib.contextmanager
+def damaged(world):
+    """No page of it makes sense."""
+    registry = registry_of(world)
+
+    def write(content):
+        with open(registry, "r+b", buffering=0) as file:
+            file.write(content)
+    with contextlib.closing(sqlite3.connect(registry, isolation_level=None)) as base:
+        base.execute("PRAGMA busy_timeout = 10000")
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        base.execute("BEGIN IMMEDIATE")
+        change(base)
+        sound = registry.read_bytes()
+        write(os.urandom(len(sound)))
+        base.execute("COMMIT")
+        try:
+            yield
+        finally:
+            write(sound)
+            with contextlib.closing(sqlite3.connect(registry)) as other, other:
+                change(other)
+
+
 def registry_of(world):
     return Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
 
@@ -228,6 +288,10 @@ FAULTS = {
     "admission dead: the kernel's queue without a listener":
         lambda world: dead(world, "admission"),
     "registry locked": locked,
+    "registry renamed": renamed,
+    "registry renamed, interceptor started again": renamed_before_start,
+    "registry not readable for its users, interceptor started again": forbidden,
+    "registry damaged": damaged,
     "mailstore dead": lambda world: dead(world, "mailstore"),
     "vault dead": lambda world: dead(world, "vault"),
     "source dead": source_dead,

@@ -98,6 +98,7 @@ class OneAccount:
     def start_vault(self):
         program = os.path.join(os.path.dirname(PROGRAM), "mailferry-vault")
         with open(self.folder / "vault.log", "ab") as log:
+            subprocess.run([program, "-c", self.config, "--task", "make"], check=True, stderr=log)
             vault = subprocess.Popen([program, "-c", self.config], stderr=log)  # pylint: disable=R1732
         wait_until("the vault", (self.folder / "run/vault.sock").exists)
         return vault

@@ -16,7 +16,7 @@ int fixture_setup(void **state)
 	(void)snprintf(t->path, sizeof(t->path), "%s/registry.sqlite", t->directory);
 	arena_init(&t->arena);
 	*state = t;
-	if (registry_open(t->path, &t->r, &t->err) < 0) {
+	if (registry_make(t->path, &t->r, &t->err) < 0) {
 		(void)fprintf(stderr, "%s\n", t->err.text);
 		return -1;
 	}

@@ -514,6 +514,17 @@ static void test_two_handles(void **state)
 	registry_close(other);
 }
 
+static void test_opening_makes_none(void **state)
+{
+	struct test *t = *state;
+	struct registry *none = NULL;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/none.sqlite", t->directory);
+	assert_int_equal(registry_open(path, &none, &t->err), -ENOENT);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 #define STARTERS 6
 
 static void test_many_start_at_once(void **state)
@@ -528,7 +539,7 @@ static void test_many_start_at_once(void **state)
 
 		if (pid == 0) {
 			struct registry *r;
-			int code = registry_open(path, &r, &t->err);
+			int code = registry_make(path, &r, &t->err);
 
 			if (code < 0)
 				(void)fprintf(stderr, "%s\n", t->err.text);
@@ -569,6 +580,7 @@ int main(void)
 		ROW(test_facts_and_counts),
 		ROW(test_each),
 		ROW(test_two_handles),
+		ROW(test_opening_makes_none),
 		ROW(test_many_start_at_once),
 	};
 
