@@ -79,6 +79,9 @@ static int advance(struct store_rows *r, uint32_t uid, struct error *err)
 {
 	int n = 1;
 
+	r->from = uid;
+	if (r->is_over) /* another step would begin the statement anew */
+		return 0;
 	for (unsigned steps = 0; r->row.uid < uid && steps < STEPS_MAX; steps++) {
 		n = query_next(r->query, err);
 		if (n <= 0)
@@ -94,7 +97,7 @@ int store_rows_find(struct store_rows *r, uint32_t uid, uint32_t to,
 {
 	int code = 0;
 
-	if (!r->query || uid > r->to || uid < r->row.uid)
+	if (!r->query || uid > r->to || uid < r->from)
 		code = look_anew(r, uid, to, err);
 	if (code == 0)
 		code = advance(r, uid, err);

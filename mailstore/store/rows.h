@@ -39,8 +39,8 @@ struct store_rows {
 	unsigned wants;       /* enum store_kept */
 	struct query *query;  /* owned */
 	struct store_row row; /* where the query stands; uid 0: nowhere */
-	uint32_t to;          /* where it ends */
-	bool is_over;         /* there is no row behind this one */
+	uint32_t from, to;    /* its rows below `from` have gone by; where it ends */
+	bool is_over;         /* there is no row from `from` on */
 };
 void store_rows_begin(struct store_rows *r, struct store *s, int64_t mailbox,
 	uint32_t version, unsigned wants);

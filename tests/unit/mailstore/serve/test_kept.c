@@ -303,6 +303,32 @@ static bool is_kept(struct store *s, uint32_t uid)
 	return n == 1 && row.header.envelope.ptr;
 }
 
+/* Another step would begin the statement anew. */
+static void the_end_is_reached_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->server.serve.store;
+	struct store_rows rows;
+	struct store_row row = { 0 };
+	uint32_t uid = 0, n = 0;
+
+	store_rows_begin(&rows, s, inbox_of(s), KEPT_VERSION, 0);
+	while (!rows.is_over) /* some are missing */
+		n += store_rows_find(&rows, ++uid, UINT32_MAX, &row, NULL) == 1;
+	assert_true(n > 20);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+			store_rows_find(&rows, ++uid, UINT32_MAX, &row, NULL), 0);
+		assert_int_equal(rows.row.uid, row.uid);
+	}
+	/* the last one's strings went with the statement */
+	uid = row.uid;
+	assert_int_equal(store_rows_find(&rows, uid, UINT32_MAX, &row, NULL), 1);
+	assert_int_equal(row.uid, uid);
+	assert_false(rows.is_over);
+	store_rows_end(&rows);
+}
+
 /* New mail is read next time; copies have it at once; it goes with the last of them
    (store_verify() would find what is left over). */
 static void it_comes_and_goes(void **state)
@@ -335,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(same_answers),
 		TEST(it_is_asked),
+		TEST(the_end_is_reached_once),
 		TEST(it_comes_and_goes),
 	};
 
