@@ -322,10 +322,11 @@ int search_match(const struct search_match *w, const struct view *v, uint32_t in
 
 	*ret_bytes = 0;
 	if (answer == OPEN) {
-		struct store_rows one;
+		struct store_rows one = { 0 };
 
-		store_rows_begin(&one, v->store, v->mailbox, KEPT_VERSION,
-			search_wants(w->program));
+		if (!w->rows)
+			store_rows_begin(&one, v->store, v->mailbox, KEPT_VERSION,
+				search_wants(w->program));
 		code = look_closer(
 			&m, v, w->rows ? w->rows : &one, &answer, ret_bytes, err);
 		store_body_release(&m.body);
