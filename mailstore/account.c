@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/account.h"
-#include "mailstore/background.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -8,6 +7,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "event/timer.h"
+#include "mailstore/background.h"
 #include "mailstore/client_socket.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
@@ -343,6 +343,14 @@ static void answer_delivery(struct account *a, const struct pending_delivery *p)
 		send_to_master(a, &answer);
 }
 
+static void end_delivery(struct account *a, struct pending_delivery *p)
+{
+	log_delivery(a, p);
+	answer_delivery(a, p);
+	fd_closep(&p->delivery.fd);
+	free(p);
+}
+
 static void fail_deliveries(struct account *a, int code)
 {
 	for (size_t i = 0; i < a->n_deliveries; i++)
@@ -367,14 +375,8 @@ static void run_pending(struct account *a)
 		deliveries_run(&a->serve, batch, a->n_deliveries);
 	else
 		fail_deliveries(a, code);
-	for (size_t i = 0; i < a->n_deliveries; i++) {
-		struct pending_delivery *p = a->deliveries[i];
-
-		log_delivery(a, p);
-		answer_delivery(a, p);
-		fd_closep(&p->delivery.fd);
-		free(p);
-	}
+	for (size_t i = 0; i < a->n_deliveries; i++)
+		end_delivery(a, a->deliveries[i]);
 	a->n_deliveries = 0;
 }
 
@@ -383,6 +385,7 @@ static void take_delivery(struct account *a, const struct message *m, int fd)
 {
 	struct pending_delivery *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
 	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
+	struct delivery *d;
 
 	if (len < 0)
 		abort();
@@ -392,8 +395,13 @@ static void take_delivery(struct account *a, const struct message *m, int fd)
 	p->delivery = (struct delivery){ .what = what_of(&p->m),
 		.id = (int64_t)p->m.number,
 		.fd = fd,
-		.header = p->m.payload,
-		.swept = swept_of(&p->m) };
+		.header = p->m.payload };
+	d = &p->delivery;
+	if (d->what == DELIVERY_SWEEP && (d->code = swept_of(&p->m, &d->swept)) < 0) {
+		(void)error_set(&d->err, d->code, "the message's date cannot be read");
+		end_delivery(a, p);
+		return;
+	}
 	a->deliveries[a->n_deliveries++] = p;
 	if (a->n_deliveries == DELIVERY_BATCH)
 		run_pending(a);

@@ -4,7 +4,8 @@
 #include "mailstore/serve/swept.h"
 #include "messages/message.h"
 
-/* What MESSAGE_SWEEP says of the mail that comes with it; views into m. */
-struct swept swept_of(const struct message *m);
+/* What MESSAGE_SWEEP says of the mail that comes with it; views into m. -EBADMSG: its
+   date or its zone is no number. */
+int swept_of(const struct message *m, struct swept *ret);
 
 #endif
