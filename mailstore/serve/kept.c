@@ -228,13 +228,12 @@ static int build_one(void *context, const struct store_unread *m)
 
 int kept_build(struct store *s, unsigned ms, bool *ret_done, struct error *err)
 {
-	struct building b = {
-		.store = s, .until = clock_monotonic_ms() + ms, .err = err
-	};
+	struct building b = { .store = s, .err = err };
 	int code = store_begin(s, err);
 
 	if (code < 0)
 		return code;
+	b.until = clock_monotonic_ms() + ms; /* a wait for the lock is no work done */
 	code = store_each_unread(s, KEPT_VERSION, EXAMINED, build_one, &b, err);
 	if (code < 0) {
 		store_rollback(s);
