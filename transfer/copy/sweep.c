@@ -156,7 +156,7 @@ static int on_body(void *context, unsigned connection, uint64_t len)
 	(void)connection;
 	s->body_len = len;
 	s->written = 0;
-	if (ftruncate(s->file, 0) < 0)
+	if (ftruncate(s->file, 0) < 0 || lseek(s->file, 0, SEEK_SET) < 0)
 		return error_errno(s->err, -errno, "cannot write the message down");
 	return 0;
 }
@@ -164,19 +164,12 @@ static int on_body(void *context, unsigned connection, uint64_t len)
 static int on_bytes(void *context, unsigned connection, struct str bytes)
 {
 	struct sweep *s = context;
+	int r = fd_write_all(s->file, bytes.ptr, bytes.len);
 
 	(void)connection;
-	while (bytes.len) {
-		ssize_t n = pwrite(s->file, bytes.ptr, bytes.len, (off_t)s->written);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_errno(s->err, n < 0 ? -errno : -EIO,
-				"cannot write the message down");
-		s->written += (uint64_t)n;
-		bytes = str_skip(bytes, (size_t)n);
-	}
+	if (r < 0)
+		return error_errno(s->err, r, "cannot write the message down");
+	s->written += bytes.len;
 	return 0;
 }
 
@@ -227,9 +220,8 @@ static int on_fetched(void *context, size_t folder, const struct wanted *first, 
 
 static int on_tick(void *context)
 {
-	struct sweep *s = context;
-
-	return s->tick ? s->tick(s->context) : 0;
+	(void)context; /* a round has nobody who waits for it */
+	return 0;
 }
 
 static int run(struct sweep *s)

@@ -38,7 +38,6 @@ struct sweep {
 	/* One message, whose bytes are in the file. 0: it is here, durably. */
 	int (*hand_on)(void *context, const struct sweep_folder *f, const struct mail *m,
 		int fd, struct error *err);
-	int (*tick)(void *context);
 	void *context;
 	const char *spool_folder; /* where the nameless file may be */
 
