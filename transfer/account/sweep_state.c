@@ -118,7 +118,7 @@ char *sweep_state_write(const struct sweep *s, struct str certificate)
 		json_pack("{s:s, s:o}", "certificate", time_of(proven), "folders", list);
 	char *text;
 
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; all && i < s->count; i++)
 		if (has_news(&s->at[i]))
 			(void)put_folder(list, &s->at[i]);
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;

@@ -11,9 +11,12 @@
 #include "transfer/read/memory_source.h"
 
 #include <errno.h>
+#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define VALIDITY 77u
 #define LARGE (STORE_INLINE_MAX + 1000)
@@ -267,6 +270,63 @@ static void test_made_anew_and_new_are_named(void **state)
 	end(&w);
 }
 
+/* ---- without memory ---- */
+
+static unsigned until_failure; /* so many allocations succeed, then one does not */
+
+/* A mapping each, that nobody may touch once it was given back: in a library that was not
+   built for it the sanitizer does not see it. */
+static void *allocate(size_t size)
+{
+	max_align_t *p;
+
+	if (!until_failure--)
+		return NULL;
+	p = mmap(NULL, size + sizeof(*p), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	memcpy(p, &size, sizeof(size));
+	return p + 1;
+}
+
+static void give_back(void *bytes)
+{
+	max_align_t *p = bytes;
+	size_t size;
+
+	if (!p)
+		return;
+	memcpy(&size, --p, sizeof(size));
+	assert_int_equal(mprotect(p, size + sizeof(*p), PROT_NONE), 0);
+}
+
+static void test_no_memory_for_what_is_noted(void **state)
+{
+	struct error err = { 0 };
+	char *text = NULL;
+	struct world w;
+
+	begin(&w, state);
+	(void)memory_add(inbox_of(&w), 5, 100);
+	OK(round_with(&w, false, &err));
+	json_set_alloc_funcs(allocate, give_back);
+	for (unsigned n = 0; !text || strcmp(text, w.state) != 0; n++) {
+		struct source from = memory_source(w.source);
+
+		until_failure = UINT_MAX;
+		sweep_init(&w.sweep, &from);
+		OK(sweep_state_read(
+			&w.sweep, STR_LIT(CERTIFICATE), str_from(w.state), &err));
+		give_back(text);
+		until_failure = n;
+		text = sweep_state_write(&w.sweep, STR_LIT(CERTIFICATE));
+		sweep_fini(&w.sweep);
+	}
+	json_set_alloc_funcs(malloc, free);
+	give_back(text);
+	end(&w);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -277,6 +337,7 @@ int main(void)
 		CASE(test_what_is_not_taken_comes_later),
 		CASE(test_unreadable_is_not_passed_over),
 		CASE(test_made_anew_and_new_are_named),
+		CASE(test_no_memory_for_what_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
