@@ -17,14 +17,6 @@ struct compaction {
 	struct error *err;
 };
 
-static bool is_chosen(const struct compaction *c, uint32_t number)
-{
-	for (size_t i = 0; i < c->packs.count; i++)
-		if (c->packs.numbers[i] == number)
-			return true;
-	return false;
-}
-
 static int judge(struct compaction *c, uint32_t number, uint64_t living)
 {
 	const struct snapshot_pack *pack = snapshot_pack(&c->snapshot, number);
@@ -110,7 +102,7 @@ static int move_row(struct compaction *c, const struct query *q)
 	struct snapshot_body body;
 	int code;
 
-	if (!is_chosen(c, p.pack))
+	if (!pack_set_has(&c->packs, p.pack))
 		return 0;
 	code = snapshot_body(&c->snapshot, &p, checksum, &body, c->err);
 	if (code == -EIO) {

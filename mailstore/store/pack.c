@@ -438,11 +438,18 @@ void packs_settle(struct packs *p)
 
 /* ── a set of numbers ──────────────────────────────────────────────────────────────── */
 
-int pack_set_add(struct pack_set *set, uint32_t number)
+bool pack_set_has(const struct pack_set *set, uint32_t number)
 {
 	for (size_t i = 0; i < set->count; i++)
 		if (set->numbers[i] == number)
-			return 0;
+			return true;
+	return false;
+}
+
+int pack_set_add(struct pack_set *set, uint32_t number)
+{
+	if (pack_set_has(set, number))
+		return 0;
 	if (set->count == set->cap) {
 		size_t cap = set->cap ? set->cap * 2 : 8;
 		uint32_t *numbers =

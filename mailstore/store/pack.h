@@ -94,6 +94,7 @@ struct pack_set {
 	uint32_t *numbers;
 	size_t count, cap;
 };
+bool pack_set_has(const struct pack_set *set, uint32_t number);
 int pack_set_add(struct pack_set *set, uint32_t number);
 void pack_set_clear(struct pack_set *set); /* frees */
 
