@@ -67,12 +67,9 @@ static int step_old(struct backup *b)
 /* One that cannot be read is no help. */
 static int open_old(struct backup *b)
 {
-	char path[PATH_MAX];
-
 	b->at_end = true;
-	(void)snprintf(path, sizeof(path), "%s/index.sqlite", b->path);
 	if (faccessat(b->to, INCOMPLETE, F_OK, 0) == 0 ||
-		database_open(path, false, &store_schema, &b->old, NULL) < 0)
+		index_open(b->path, &b->old, NULL) < 0)
 		return 0;
 	if (query_begin(b->old, SQL_EACH_RANGE, SQL_NO_VALUES, &b->old_places, b->err) <
 		0)

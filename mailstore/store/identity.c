@@ -103,19 +103,19 @@ int store_set_service(
 
 /* Killed before its tables were there: no mail was ever in it. With bodies beside it an
    empty index is a damaged one. */
-static bool has_just_begun(const char *folder, const char *index)
+static bool has_just_begun(const char *folder)
 {
-	char bodies[PATH_MAX];
+	char path[PATH_MAX];
 	struct dirent *entry;
 	struct stat about;
 	bool any = false;
 	DIR *d;
 
-	if (stat(index, &about) < 0 || about.st_size > PAGE)
+	(void)snprintf(path, sizeof(path), "%s/index.sqlite", folder);
+	if (stat(path, &about) < 0 || about.st_size > PAGE)
 		return false;
-	if (snprintf(bodies, sizeof(bodies), "%s/bodies", folder) >= (int)sizeof(bodies))
-		return false;
-	d = opendir(bodies);
+	(void)snprintf(path, sizeof(path), "%s/bodies", folder); /* shorter */
+	d = opendir(path);
 	while (d && !any && (entry = readdir(d)))
 		any = entry->d_name[0] != '.';
 	if (d)
@@ -126,15 +126,10 @@ static bool has_just_begun(const char *folder, const char *index)
 int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
 	struct error *err)
 {
-	char path[PATH_MAX];
 	struct database *d;
-	int len = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
-	int code;
+	int code = index_open(folder, &d, err);
 
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return error_errno(err, -ENAMETOOLONG, "%s", folder);
-	code = database_open(path, false, &store_schema, &d, err);
-	if (code == -EUCLEAN && has_just_begun(folder, path))
+	if (code == -EUCLEAN && has_just_begun(folder))
 		return error_set(err, -ENOENT, "%s has just begun", folder);
 	if (code < 0)
 		return code;

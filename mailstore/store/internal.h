@@ -89,6 +89,12 @@ int boxes_save(struct store *s, struct error *err);
 void boxes_free(struct box *first);
 int store_save_modseq(struct store *s, struct error *err);
 
+/* ── names.c ───────────────────────────────────────────────────────────────────────── */
+
+/* What the rows of all mailboxes say: boxes_save() first, where there are boxes. */
+int usage_read(struct database *db, uint64_t *ret_bytes, uint64_t *ret_messages,
+	struct error *err);
+
 /* ── mailbox.c, message.c, body.c ──────────────────────────────────────────────────── */
 
 bool store_is_inbox(struct str name);

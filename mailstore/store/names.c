@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Subscriptions, checkpoints, metadata, keywords: names with little behind them. */
+#include "base/fd.h"
 #include "mailstore/store/internal.h"
 
 #include <errno.h>
@@ -141,21 +142,25 @@ int store_each_keyword(struct store *s, int64_t mailbox, name_each_fn *each,
 	return code;
 }
 
+int usage_read(struct database *db, uint64_t *ret_bytes, uint64_t *ret_messages,
+	struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(db, SQL_USAGE, SQL_NO_VALUES, &q, err);
+
+	if (n < 0)
+		return n;
+	*ret_bytes = query_number(&q, 0);
+	*ret_messages = query_number(&q, 1);
+	return 0;
+}
+
 int store_usage(
 	struct store *s, uint64_t *ret_bytes, uint64_t *ret_messages, struct error *err)
 {
-	struct query q;
 	int code = boxes_save(s, err);
 
-	if (code < 0)
-		return code;
-	code = query_first(s->db, SQL_USAGE, SQL_NO_VALUES, &q, err);
-	if (code == 1) {
-		*ret_bytes = query_number(&q, 0);
-		*ret_messages = query_number(&q, 1);
-	}
-	query_end(&q);
-	return code < 0 ? code : 0;
+	return code < 0 ? code : usage_read(s->db, ret_bytes, ret_messages, err);
 }
 
 int store_deleted_bytes(

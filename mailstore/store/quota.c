@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
 
 static int read_quota(struct database *db, const struct quota *usual, struct quota *ret,
 	bool *ret_own, struct error *err)
@@ -64,37 +62,15 @@ int quota_check(struct store *s, const struct quota *usual, uint64_t bytes,
 
 /* ── for commands ──────────────────────────────────────────────────────────────────── */
 
-static int open_index(const char *folder, struct database **ret, struct error *err)
-{
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
-
-	if (n >= PATH_MAX)
-		return error_errno(err, -ENAMETOOLONG, "%s", folder);
-	return database_open(path, false, &store_schema, ret, err);
-}
-
-static int read_usage(struct database *db, struct quota_use *ret, struct error *err)
-{
-	CLEANUP(query_end) struct query q = { 0 };
-	int n = query_first(db, SQL_USAGE, SQL_NO_VALUES, &q, err);
-
-	if (n < 0)
-		return n;
-	ret->bytes = n ? query_number(&q, 0) : 0;
-	ret->messages = n ? query_number(&q, 1) : 0;
-	return 0;
-}
-
 int quota_look(const char *folder, const struct quota *usual, struct quota_use *ret,
 	struct error *err)
 {
 	struct database *db;
-	int code = open_index(folder, &db, err);
+	int code = index_open(folder, &db, err);
 
 	if (code < 0)
 		return code;
-	code = read_usage(db, ret, err);
+	code = usage_read(db, &ret->bytes, &ret->messages, err);
 	if (code == 0)
 		code = read_quota(db, usual, &ret->quota, &ret->is_own, err);
 	database_close(db);
@@ -104,7 +80,7 @@ int quota_look(const char *folder, const struct quota *usual, struct quota_use *
 int quota_set(const char *folder, const struct quota *own, struct error *err)
 {
 	struct database *db;
-	int code = open_index(folder, &db, err);
+	int code = index_open(folder, &db, err);
 
 	if (code < 0)
 		return code;

@@ -2,6 +2,10 @@
 #include "mailstore/store/schema.h"
 #include "mailstore/store/sql.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
 #define APPLICATION_ID 1835431521 /* "mfra": mailferry account, for file(1) */
 
 /* Row n brings version n to n + 1. Rows are never changed once released. */
@@ -166,3 +170,13 @@ const struct database_schema store_schema = {
 	.upgrades = upgrades,
 	.n_upgrades = sizeof(upgrades) / sizeof(upgrades[0]),
 };
+
+int index_open(const char *folder, struct database **ret, struct error *err)
+{
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
+
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return error_errno(err, -ENAMETOOLONG, "%s", folder);
+	return database_open(path, false, &store_schema, ret, err);
+}

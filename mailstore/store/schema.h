@@ -43,4 +43,7 @@
 
 extern const struct database_schema store_schema;
 
+/* The index of a mail folder that is there, beside whoever has the store open. */
+int index_open(const char *folder, struct database **ret, struct error *err);
+
 #endif

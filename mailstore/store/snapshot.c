@@ -95,15 +95,11 @@ static int take_moment(struct snapshot *s, struct error *err)
 
 int snapshot_open(const char *folder, struct snapshot *s, struct error *err)
 {
-	char path[PATH_MAX];
-	int len = snprintf(path, sizeof(path), "%s/index.sqlite", folder);
 	int code;
 
 	*s = (struct snapshot){ .folder = folder };
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return error_errno(err, -ENAMETOOLONG, "%s", folder);
 	allow_many_files();
-	code = database_open(path, false, &store_schema, &s->db, err);
+	code = index_open(folder, &s->db, err);
 	if (code == 0)
 		code = take_moment(s, err);
 	if (code < 0)
@@ -196,11 +192,9 @@ static int read_body(const struct snapshot *s, const struct body_place *place,
 /* Whether a row says so by now; what cannot be asked is taken for a yes. */
 static bool is_still_there(struct snapshot *s, const struct body_place *place)
 {
-	char path[PATH_MAX];
 	uint64_t is = 1;
 
-	(void)snprintf(path, sizeof(path), "%s/index.sqlite", s->folder);
-	if (!s->now && database_open(path, false, &store_schema, &s->now, NULL) < 0)
+	if (!s->now && index_open(s->folder, &s->now, NULL) < 0)
 		return true;
 	(void)sql_get(s->now, SQL_HAS_PLACE,
 		SQL_VALUES(sql_number(place->pack), sql_number(place->offset),
