@@ -53,16 +53,11 @@ void background_start(struct background *b)
 	timer_start(b->timer, PAUSE_MS);
 }
 
-void background_stop(struct background *b)
+void background_fini(struct background *b)
 {
 	if (b->watches)
 		store_unwatch(b->serve->store, &b->watch);
 	b->watches = false;
-}
-
-void background_fini(struct background *b)
-{
-	background_stop(b);
 	timer_free(b->timer);
 	b->timer = NULL;
 }

@@ -16,9 +16,7 @@ struct background {
 };
 int background_init(struct background *b, const char *account, struct loop *loop,
 	struct serve *serve);
-/* The store is open, or is about to be closed. Both may be called twice. */
-void background_start(struct background *b);
-void background_stop(struct background *b);
-void background_fini(struct background *b);
+void background_start(struct background *b); /* the store is open */
+void background_fini(struct background *b);  /* before it is closed */
 
 #endif

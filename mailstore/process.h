@@ -79,24 +79,22 @@ struct process {
 	struct folder_id folder; /* as it was at its start */
 };
 
-/* ---- processes.c ---- */
+/* ---- process.c ---- */
 
 /* Without a link, and in no list; NULL: no memory. */
 struct process *process_new(struct processes *all, struct str account);
 void process_free(struct process *p); /* the same */
 void process_insert(struct process *p);
-/* It has ended, or its link when it is not ours. */
-void process_gone(struct process *p, bool crashed);
-void waiter_drop(struct waiter *waiter);
-
-/* ---- reports.c: what it says of its sessions, its messages, what is wrong ---- */
-void process_served(void *process, const struct message *m, int fd);
-void process_serve_end(void *process, const struct message *m, int fd);
-void process_delivery(void *process, const struct message *m, int fd);
-void process_alarm(void *process, const struct message *m, int fd);
+/* after: one that the mailstore after this one has; else one of the others. */
+struct process *process_find_at(struct processes *all, struct str account, bool after);
+/* Of the others, else after. */
+struct process *process_find(struct processes *all, struct str account);
 
 /* ---- processes.c ---- */
 
+/* It has ended, or its link when it is not ours. */
+void process_gone(struct process *p, bool crashed);
+void waiter_drop(struct waiter *waiter);
 void process_timer(void *process);
 /* To it. As message_send(). */
 int process_tell(struct process *p, const struct message *m, int fd);
@@ -104,20 +102,6 @@ int process_tell(struct process *p, const struct message *m, int fd);
 void process_serve_waiting(struct process *p);
 bool process_is_idle(const struct process *p);
 
-/* ---- remote.c ---- */
-
-/* One that the mailstore after this one has, or will have. NULL: it cannot be reached. */
-struct process *remote_start(struct processes *all, struct str account);
-/* Nothing is left to do for one that the mailstore after this one speaks to: it is asked
-   whether more will come. */
-void remote_tell_idle(struct process *p);
-/* One that has ended already is forgotten now. */
-void remote_look(struct process *p);
-
-/* after: one that the mailstore after this one has; else one of the others. */
-struct process *process_find_at(struct processes *all, struct str account, bool after);
-/* Of the others, else after. */
-struct process *process_find(struct processes *all, struct str account);
 /* The one that is there, or a new one; NULL: it cannot be started. */
 struct process *process_get(struct processes *all, struct str account);
 /* For the process after this one. Takes fd on success. 0, -ENOBUFS (too many logins and
@@ -132,9 +116,25 @@ void process_kill(struct process *p, const char *why);
 /* Something was done: it may stay a while, or has nothing left to do. */
 void process_is_busy(struct process *p);
 void process_linger_when_idle(struct process *p);
-
 /* RUNNING: it is told to go; logins wait for the next one. */
 void process_leave(struct process *p);
+
+/* ---- reports.c: what it says of its sessions, its messages, what is wrong ---- */
+
+void process_served(void *process, const struct message *m, int fd);
+void process_serve_end(void *process, const struct message *m, int fd);
+void process_delivery(void *process, const struct message *m, int fd);
+void process_alarm(void *process, const struct message *m, int fd);
+
+/* ---- remote.c ---- */
+
+/* One that the mailstore after this one has, or will have. NULL: it cannot be reached. */
+struct process *remote_start(struct processes *all, struct str account);
+/* Nothing is left to do for one that the mailstore after this one speaks to: it is asked
+   whether more will come. */
+void remote_tell_idle(struct process *p);
+/* One that has ended already is forgotten now. */
+void remote_look(struct process *p);
 
 /* ---- folders.c ---- */
 

@@ -133,19 +133,16 @@ static int put_structure(struct fetch_message *m, bool extended, struct buf *out
 	return r < 0 ? r : imap_put_structure(out, &m->tree, extended, &m->arena);
 }
 
-static int put_envelope(struct fetch_message *m, struct buf *out)
-{
-	struct str whole = m->body.bytes;
-
-	if (m->kept.envelope.ptr)
-		return buf_append(out, m->kept.envelope);
-	return imap_put_envelope(
-		out, str_take(whole, mime_header_length(whole)), &m->arena);
-}
-
 static struct str message_header(const struct fetch_message *m)
 {
 	return str_take(m->body.bytes, mime_header_length(m->body.bytes));
+}
+
+static int put_envelope(struct fetch_message *m, struct buf *out)
+{
+	if (m->kept.envelope.ptr)
+		return buf_append(out, m->kept.envelope);
+	return imap_put_envelope(out, message_header(m), &m->arena);
 }
 
 static int put_label(const struct imap_fetch_item *item, struct buf *out)

@@ -55,14 +55,14 @@ static int copy(const struct view *image, struct view *v)
 }
 
 /* What changed since is news to no client: it has not seen the image. */
-static int catch_up(struct view *v, struct error *err)
+static int catch_up(struct view *v)
 {
 	struct buf unheard;
 	int code;
 
 	buf_init(&unheard, 0);
 	v->dirty = true;
-	code = view_sync(v, true, &unheard, err);
+	code = view_sync(v, true, &unheard, NULL);
 	buf_fini(&unheard);
 	forget_told(v);
 	return code;
@@ -91,7 +91,7 @@ static bool recall(struct view_images *all, struct view *v, struct store *store,
 	if (!image)
 		return false;
 	view_init(v, store, m, read_only);
-	if (copy(image, v) == 0 && catch_up(v, NULL) == 0 && v->count == m->messages &&
+	if (copy(image, v) == 0 && catch_up(v) == 0 && v->count == m->messages &&
 		!v->lost_words)
 		return true;
 	view_close(v);
