@@ -2,11 +2,11 @@
 #include "control/trash.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/process.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,16 +18,6 @@
 #define TRASH_DIRECTORY "trash"
 #define DAY_S 86400u
 #define TREE_FILES 16 /* open at the same time while one is erased */
-
-static int sync_directory(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return r;
-}
 
 int trash_put(struct control *c, struct str account, bool *ret_kept)
 {
@@ -53,7 +43,7 @@ int trash_put(struct control *c, struct str account, bool *ret_kept)
 		                       : error_errno(&c->err, -errno,
 						 "cannot move %s to %s", from, to);
 	*ret_kept = true;
-	code = sync_directory(trash);
+	code = fd_sync_directory(trash);
 	return code < 0 ? error_errno(&c->err, code, "cannot sync %s", trash) : 0;
 }
 

@@ -33,15 +33,13 @@ static int check_file(int fd, const char *path, struct error *err)
 static int sync_directory_of(const char *path)
 {
 	char directory[PATH_MAX];
-	CLEANUP(fd_closep) int fd = -1;
 	char *slash;
 
 	(void)snprintf(directory, sizeof(directory), "%s", path);
 	slash = strrchr(directory, '/');
 	if (slash)
 		slash[slash == directory ? 1 : 0] = '\0';
-	fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	return fd_sync_directory(slash ? directory : ".");
 }
 
 static int write_key(const char *path)

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ int fd_read_all(int fd, void *bytes, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int fd_sync_directory(const char *path)
+{
+	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int fd_leaves_room(int fd, uint64_t len, uint64_t reserve)

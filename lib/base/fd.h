@@ -18,6 +18,9 @@ int fd_steal(int *fd);
 int fd_write_all(int fd, const void *bytes, size_t len);
 int fd_read_all(int fd, void *bytes, size_t len);
 
+/* A new name is durable with the directory that holds it: 0 or -errno. */
+int fd_sync_directory(const char *path);
+
 /* Whether so many bytes more leave the reserve of the disk under fd free: 0 or -ENOSPC.
    A disk that cannot be asked says by itself when it is full. */
 int fd_leaves_room(int fd, uint64_t len, uint64_t reserve);

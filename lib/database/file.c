@@ -55,9 +55,9 @@ int database_check(struct database *d, struct error *err)
 	return code;
 }
 
-static int sync_path(const char *path, int flags)
+static int sync_file(const char *path)
 {
-	CLEANUP(fd_closep) int fd = open(path, flags | O_CLOEXEC);
+	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
@@ -70,9 +70,9 @@ static int sync_names(const char *to)
 	(void)snprintf(directory, sizeof(directory), "%s", to);
 	slash = strrchr(directory, '/');
 	if (!slash)
-		return sync_path(".", O_RDONLY | O_DIRECTORY);
+		return fd_sync_directory(".");
 	slash[slash == directory ? 1 : 0] = '\0';
-	return sync_path(directory, O_RDONLY | O_DIRECTORY);
+	return fd_sync_directory(directory);
 }
 
 /* In one step: it is of one moment, and no writer makes it begin anew. */
@@ -110,7 +110,7 @@ int database_copy(struct database *d, const char *to, struct error *err)
 		return error_errno(err, -errno, "cannot make %s", part);
 	fd_closep(&fd);
 	code = copy_pages(d, part, err);
-	if (code == 0 && ((code = sync_path(part, O_RDONLY)) < 0 ||
+	if (code == 0 && ((code = sync_file(part)) < 0 ||
 				 (code = rename(part, to) < 0 ? -errno : 0) < 0 ||
 				 (code = sync_names(to)) < 0))
 		error_errno(err, code, "cannot write %s", to);

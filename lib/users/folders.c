@@ -138,16 +138,13 @@ int uid_pool_take(struct uid_pool *p, unsigned *ret_uid, struct error *err)
 
 /* ── folders ───────────────────────────────────────────────────────────────────────── */
 
-/* A new name is durable with the folder that holds it. */
 static int sync_parent(const char *path)
 {
 	char parent[PATH_MAX];
-	CLEANUP(fd_closep) int fd = -1;
 
 	(void)snprintf(parent, sizeof(parent), "%s", path);
 	*strrchr(parent, '/') = '\0';
-	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	return fd_sync_directory(parent);
 }
 
 static int make(void *path)

@@ -25,19 +25,15 @@ static int path_of(const struct store *s, const char *name, char path[static PAT
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* A new name is durable only with the directory that holds it. */
 static int sync_directory(struct store *s, const char *name, struct error *err)
 {
 	char path[PATH_MAX];
-	CLEANUP(fd_closep) int fd = -1;
 	int code = path_of(s, name, path);
 
 	if (code < 0)
 		return error_errno(err, code, "%s", s->folder);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		return error_errno(err, -errno, "cannot sync %s", path);
-	return 0;
+	code = fd_sync_directory(path);
+	return code < 0 ? error_errno(err, code, "cannot sync %s", path) : 0;
 }
 
 static int take_lock(struct store *s, struct error *err)
