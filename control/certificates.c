@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -69,19 +68,10 @@ static int send_file(
 	struct message m = {
 		.type = MESSAGE_RENEWAL_FILE, .number = kind, .text = str_from(path)
 	};
-	char bytes[MESSAGE_SMALL_MAX];
-	ssize_t len = message_encode(&m, bytes, sizeof(bytes));
 	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = len < 0 ? (int)len : -EAGAIN;
 
-	if (fd < 0)
-		return error_errno(err, -errno, "cannot read %s", path);
-	while (r == -EAGAIN) {
-		r = ipc_send(vault, str_of(bytes, (size_t)len), &fd, 1);
-		if (r == -EAGAIN && wait_for(vault, POLLOUT, &patience) < 0)
-			r = -ETIMEDOUT;
-	}
-	return r < 0 ? error_errno(err, r, "the vault does not take %s", path) : 0;
+	return fd < 0 ? error_errno(err, -errno, "cannot read %s", path)
+	              : ask_send_fd(vault, &m, fd, &patience, err);
 }
 
 static int send_all(int vault, const struct settings *s, struct error *err)

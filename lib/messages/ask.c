@@ -41,27 +41,34 @@ static int wait_until(int fd, short events, const struct patience *p, struct err
 	return r;
 }
 
-static int send_now(int fd, const struct message *m)
+static int send_now(int fd, const struct message *m, int with)
 {
 	char bytes[IPC_MESSAGE_MAX];
 	ssize_t len = message_encode(m, bytes, sizeof(bytes));
 
-	return len < 0 ? (int)len : ipc_send(fd, str_of(bytes, (size_t)len), NULL, 0);
+	return len < 0 ? (int)len
+	               : ipc_send(fd, str_of(bytes, (size_t)len), &with, with >= 0);
 }
 
-int ask_send(int fd, const struct message *m, const struct patience *p, struct error *err)
+int ask_send_fd(int fd, const struct message *m, int with, const struct patience *p,
+	struct error *err)
 {
-	int r = send_now(fd, m);
+	int r = send_now(fd, m, with);
 
 	if (r == -EAGAIN) {
 		r = wait_until(fd, POLLOUT, p, err);
 		if (r)
 			return r;
-		r = send_now(fd, m);
+		r = send_now(fd, m, with);
 	}
 	return r < 0 ? error_errno(err, r, "cannot send a %s message",
 			       message_type_name(m->type))
 	             : 0;
+}
+
+int ask_send(int fd, const struct message *m, const struct patience *p, struct error *err)
+{
+	return ask_send_fd(fd, m, -1, p, err);
 }
 
 static int take(struct str bytes, struct message *ret, struct error *err)

@@ -26,6 +26,9 @@ extern const struct patience ask_patience;
 int ask_open(const char *run_dir, const char *socket_name, struct error *err);
 int ask_send(
 	int fd, const struct message *m, const struct patience *p, struct error *err);
+/* With a descriptor, which stays the caller's; -1: none. */
+int ask_send_fd(int fd, const struct message *m, int with, const struct patience *p,
+	struct error *err);
 /* The next message, whose views point into bytes. Descriptors are not expected and
    closed. */
 int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,

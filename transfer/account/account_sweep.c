@@ -41,20 +41,13 @@ static void name_session(const struct sweeping *w, const struct sweep_folder *f,
 		(int)getpid(), (size_t)(f - w->sweep.at), m->uid);
 }
 
-static int send_message(struct sweeping *w, const struct message *m, int fd)
+static int send_message(
+	struct sweeping *w, const struct message *m, int fd, struct error *err)
 {
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-	struct error *err = &w->job.err;
-	int r;
-
 	if (w->mailstore < 0)
 		w->mailstore = ask_open(w->job.settings->run_dir, MAILSTORE_SOCKET, err);
-	if (w->mailstore < 0)
-		return w->mailstore;
-	r = len < 0 ? (int)len
-	            : ipc_send(w->mailstore, str_of(bytes, (size_t)len), &fd, 1);
-	return r < 0 ? error_errno(err, r, "cannot hand mail to the mailstore") : 0;
+	return w->mailstore < 0 ? w->mailstore
+	                        : ask_send_fd(w->mailstore, m, fd, &ask_patience, err);
 }
 
 static int receive_answer(struct sweeping *w, struct error *err)
@@ -90,7 +83,7 @@ static int hand_on(void *context, const struct sweep_folder *f, const struct mai
 		(uint64_t)(int64_t)mail->zone);
 	m.session = str_from(session);
 	m.client = str_from(date);
-	r = send_message(w, &m, fd);
+	r = send_message(w, &m, fd, err);
 	if (r == 0)
 		r = receive_answer(w, err);
 	if (r < 0)

@@ -11,18 +11,16 @@
 int loan_order(const struct settings *s, int64_t account, int *ret_end, struct error *err)
 {
 	const struct message m = { .type = MESSAGE_LEND, .number = (uint64_t)account };
-	char bytes[MESSAGE_SMALL_MAX];
-	ssize_t len = message_encode(&m, bytes, sizeof(bytes));
 	CLEANUP(fd_closep) int vault = ask_open(s->run_dir, VAULT_MOVE_SOCKET, err);
 	int pair[2], r = vault < 0 ? vault : ipc_pair(pair);
 
 	if (r < 0)
 		return r;
-	r = len < 0 ? (int)len : ipc_send(vault, str_of(bytes, (size_t)len), &pair[0], 1);
+	r = ask_send_fd(vault, &m, pair[0], &ask_patience, err);
 	close(pair[0]);
 	if (r < 0) {
 		close(pair[1]);
-		return error_errno(err, r, "cannot ask the vault for a password");
+		return r;
 	}
 	*ret_end = pair[1];
 	return 0;
