@@ -6,11 +6,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "messages/exchange.h"
 #include "messages/takeover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 /* ---- the next one ---- */
 
@@ -86,26 +84,13 @@ int follow_commit(struct admission *a, struct error *err)
 
 /* ---- the one that runs ---- */
 
-static int send_copy(struct channel *to, const char *what, uint64_t number, int fd)
-{
-	struct message m = {
-		.type = MESSAGE_HANDED, .text = str_from(what), .number = number
-	};
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int r = copy < 0 ? -errno : message_send(to, &m, copy);
-
-	if (r < 0)
-		fd_closep(&copy);
-	return r;
-}
-
 void retire_hand(struct admission *a, struct channel *to)
 {
 	struct message last = { .type = MESSAGE_TAKEN_OVER };
-	int r = send_copy(to, TAKEOVER_DOOR, 0, channel_listener_fd(&a->door));
+	int r = takeover_hand(to, TAKEOVER_DOOR, 0, channel_listener_fd(&a->door));
 
 	for (size_t i = 0; i < a->n_queues && r == 0; i++)
-		r = send_copy(
+		r = takeover_hand(
 			to, TAKEOVER_QUEUE, a->queues[i].number, queue_fd(&a->queues[i]));
 	if (r == 0)
 		r = message_send(to, &last, -1);

@@ -6,24 +6,10 @@
 #include "messages/takeover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 /* Workers are numbered on from generation to generation, and begin anew somewhere below
    those who are not workers (registry/unseen.h). */
 #define NUMBERS 900000u
-
-static int send_copy(
-	struct control_client *c, struct message *m, const char *what, int fd)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0), r;
-
-	m->type = MESSAGE_HANDED;
-	m->text = str_from(what);
-	r = copy < 0 ? -errno : message_send(&c->channel, m, copy);
-	if (r < 0)
-		fd_closep(&copy);
-	return r;
-}
 
 static int send_listeners(struct control_client *c, const struct worker_slot *slot)
 {
@@ -31,9 +17,9 @@ static int send_listeners(struct control_client *c, const struct worker_slot *sl
 
 	for (size_t i = 0; i < slot->n_listeners && r == 0; i++) {
 		const struct listener *l = &slot->listeners[i];
-		struct message m = { .number = slot->index };
 
-		r = send_copy(c, &m, service_name(l->service), l->fd);
+		r = takeover_hand(
+			&c->channel, service_name(l->service), slot->index, l->fd);
 	}
 	return r;
 }
@@ -42,7 +28,6 @@ void retire_hand(struct control_client *c)
 {
 	struct master *m = c->master;
 	bool follows = channel_is_open(&master_before(m)->link);
-	struct message door = { 0 }, memory = { 0 };
 	struct message last = { .type = MESSAGE_TAKEN_OVER,
 		.number = (m->first_number + m->n_slots) % NUMBERS,
 		.number2 = follows ? m->oldest : m->first_number };
@@ -51,9 +36,10 @@ void retire_hand(struct control_client *c)
 	for (unsigned i = 0; i < m->n_slots && r == 0; i++)
 		r = send_listeners(c, &m->slots[i]);
 	if (r == 0)
-		r = send_copy(c, &door, TAKEOVER_DOOR, channel_listener_fd(&m->control));
+		r = takeover_hand(
+			&c->channel, TAKEOVER_DOOR, 0, channel_listener_fd(&m->control));
 	if (r == 0)
-		r = send_copy(c, &memory, TAKEOVER_MEMORY, m->limits.fd);
+		r = takeover_hand(&c->channel, TAKEOVER_MEMORY, 0, m->limits.fd);
 	if (r == 0)
 		r = message_send(&c->channel, &last, -1);
 	if (r == 0)

@@ -7,7 +7,6 @@
 #include "messages/takeover.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 /* ── the next one ──────────────────────────────────────────────────────────────────── */
 
@@ -111,7 +110,7 @@ int follow_commit(struct master *master, struct error *err)
 
 static int send_fd(struct peer *peer, const struct message *m, int fd)
 {
-	int r = fd < 0 ? -errno : message_send(&peer->channel, m, fd);
+	int r = message_send(&peer->channel, m, fd);
 
 	if (r < 0)
 		fd_closep(&fd);
@@ -120,10 +119,9 @@ static int send_fd(struct peer *peer, const struct message *m, int fd)
 
 void retire_hand(struct peer *peer)
 {
-	struct message door = { .type = MESSAGE_HANDED, .text = STR(TAKEOVER_DOOR) };
 	struct message last = { .type = MESSAGE_TAKEN_OVER };
-	int r = send_fd(peer, &door,
-		fcntl(channel_listener_fd(&peer->master->listener), F_DUPFD_CLOEXEC, 0));
+	int r = takeover_hand(&peer->channel, TAKEOVER_DOOR, 0,
+		channel_listener_fd(&peer->master->listener));
 
 	if (r == 0)
 		r = message_send(&peer->channel, &last, -1);

@@ -6,6 +6,7 @@
 #include "messages/ask.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -69,6 +70,19 @@ int takeover_retire(int connection, takeover_fn *told, void *context,
 	struct message *ret_last, struct error *err)
 {
 	return ask_and_take(connection, MESSAGE_RETIRE, told, context, ret_last, err);
+}
+
+int takeover_hand(struct channel *to, const char *what, uint64_t number, int fd)
+{
+	const struct message m = {
+		.type = MESSAGE_HANDED, .text = str_from(what), .number = number
+	};
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r = copy < 0 ? -errno : message_send(to, &m, copy);
+
+	if (r < 0)
+		fd_closep(&copy);
+	return r;
 }
 
 bool takeover_is_allowed(int connection, uid_t started_by)

@@ -17,7 +17,7 @@
  * workers do without their master. So there is always one that knows of all sessions.
  */
 #include "base/error.h"
-#include "messages/message.h"
+#include "messages/exchange.h"
 
 #include <sys/types.h>
 
@@ -36,6 +36,10 @@ int takeover_begin(const char *run_dir, const char *socket_name, takeover_fn *ha
 /* RETIRE. told(): each answer but the last one, which is *ret_last's numbers. */
 int takeover_retire(int connection, takeover_fn *told, void *context,
 	struct message *ret_last, struct error *err);
+
+/* What the old one does: HANDED, with that name and number and a copy of fd. As
+   message_send(). */
+int takeover_hand(struct channel *to, const char *what, uint64_t number, int fd);
 
 /* Whether whoever connected may ask so: root, or, of programs that were not started by
    root, their own user. */
