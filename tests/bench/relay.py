@@ -31,6 +31,7 @@ import json
 import math
 import re
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -202,6 +203,7 @@ class Bench:
         self.build, self.folder = Path(options.build).resolve(), Path(folder)
         self.before = Path(options.before or options.build).resolve()
         self.network = Network(f"bench{self.folder.name[-6:]}")
+        signal.signal(signal.SIGTERM, lambda sign, _: sys.exit(128 + sign))  # `finally` runs
 
     def program(self, name):
         return self.build / "bin" / name

@@ -5,13 +5,16 @@
       fd71:1::2            fd71:1::1       fd71:2::1        fd71:2::2
 
 Everything is named with a prefix and the process id, so that two runs do not meet, and
-`Network.close()` leaves nothing behind.
+`Network.close()` leaves nothing behind; a SIGTERM lets `finally` run, and at exit it is closed.
 """
 
+import atexit
 import ctypes
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 
 CLIENT4, CLIENT6 = "10.71.1.2", "fd71:1::2"
@@ -76,9 +79,16 @@ def transparent(sock):
         sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
 
 
+def leave(sign, _frame):
+    sys.exit(128 + sign)
+
+
 class Network:
     def __init__(self):
         self.spaces = []
+        atexit.register(self.close)
+        for sign in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sign, leave)
         self.client = self.add("client")
         self.router = self.add("router")
         self.source = self.add("source")
@@ -108,5 +118,5 @@ class Network:
         end.run("ip", "-6", "route", "add", "default", "via", f"{prefix6}1")
 
     def close(self):
-        for space in self.spaces:
-            space.close()
+        while self.spaces:
+            self.spaces.pop().close()

@@ -29,10 +29,10 @@ class Server:
 
     def __init__(self, lab, space, port, letter, through=False):
         self.letter, self.through, self.running = letter, through, True
-        self.accepted = []  # when
+        self.accepted = []  # (when, whom)
         self.sockets = [lab.listen(space, family, port, MARK_LISTENER if through else 0, through)
                         for family, _, _ in FAMILIES]
-        self.threads = [threading.Thread(target=self.accept, args=(s,)) for s in self.sockets]
+        self.threads = [threading.Thread(target=self.accept, args=(s,), daemon=True) for s in self.sockets]
         self.open = []
         for thread in self.threads:
             thread.start()
@@ -43,11 +43,11 @@ class Server:
             if not select.select([listener], [], [], 0.05)[0]:
                 continue
             with contextlib.suppress(OSError):
-                peer = listener.accept()[0]
-                self.accepted.append(time.monotonic())
+                peer, name = listener.accept()
+                self.accepted.append((time.monotonic(), name[:2]))
                 if self.through:
                     peer.setsockopt(socket.SOL_SOCKET, SO_MARK, MARK_UNDECIDED)
-                thread = threading.Thread(target=self.serve, args=(peer,))
+                thread = threading.Thread(target=self.serve, args=(peer,), daemon=True)
                 self.open.append(thread)
                 thread.start()
 
@@ -68,11 +68,12 @@ class Server:
 
 
 class Traffic:
-    """Short connections without a pause: (began, ended, letters, error)."""
+    """Short connections without a pause: (began, ended, letters, error, socket): socket is
+    None or its own address, and when it was connected at the latest."""
 
     def __init__(self, lab):
         self.lab, self.running, self.seen = lab, True, []
-        self.threads = [threading.Thread(target=self.run, args=(FAMILIES[i % 2],))
+        self.threads = [threading.Thread(target=self.run, args=(FAMILIES[i % 2],), daemon=True)
                         for i in range(CLIENTS)]
         for thread in self.threads:
             thread.start()
@@ -80,15 +81,16 @@ class Traffic:
     def run(self, way):
         family, _, source = way
         while self.running:
-            began, letters, error = time.monotonic(), b"", None
+            began, letters, error, own = time.monotonic(), b"", None, None
             try:
                 with self.lab.connect(family, source) as sock:
+                    own = sock.getsockname()[:2], time.monotonic()
                     for _ in range(ROUNDS):
                         sock.sendall(b"?")
                         letters += sock.recv(1)
             except OSError as why:
                 error = type(why).__name__
-            self.seen.append((began, time.monotonic(), letters, error))
+            self.seen.append((began, time.monotonic(), letters, error, own))
 
     def stop(self):
         self.running = False
@@ -104,7 +106,7 @@ class Session:
         family, _, source = FAMILIES[0]
         self.sock = lab.connect(family, source)
         self.running, self.error, self.count = True, None, 0
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
@@ -134,10 +136,17 @@ def drained(lab):
     raise AssertionError("connections stay at the router")
 
 
+def came(seen, at, whom):
+    """When the connection began that was accepted then, and when it was there at the latest: of
+    two threads that wait for their turn the first one knows. A port comes again: the last one."""
+    return max(((began, min(at, own[1])) for began, _, _, _, own in seen
+                if own and own[0] == whom and began < at), default=(at, at))
+
+
 def judge(times, seen, accepted, closed):
     """times: of each cycle, (asked, in, opening, listening, deaf, drained, out)."""
     bad = []
-    for began, ended, letters, error in seen:
+    for began, ended, letters, error, _ in seen:
         if len(set(letters)) > 1:
             bad.append(f"changed sides: {letters}")
         for asked, there, opening, listening, deaf, _, out in times:
@@ -148,13 +157,15 @@ def judge(times, seen, accepted, closed):
             if asked < began < out and b"S" in letters and closed and there < began and ended < deaf:
                 bad.append("reached the source")
     outside = [(0, times[0][0])] + [(a[-1], b[0]) for a, b in zip(times, times[1:])]
-    for began, ended, letters, error in seen:
+    for began, ended, letters, error, _ in seen:
         if any(a < began and ended < b for a, b in outside) and (error or
                                                                  set(letters) != set(b"S")):
             bad.append(f"without rules: {letters} {error}")
     if closed:
-        bad += ["the source accepted one behind the rules" for at in accepted
-                for _, there, _, _, deaf, _, _ in times if there + 0.05 < at < deaf]
+        bad += ["the source accepted one behind the rules" for at, whom in accepted
+                for _, there, _, _, deaf, _, _ in times
+                for began, there_at in [came(seen, at, whom)]
+                if there < at < deaf and (there < began or there + 0.05 < there_at)]
     return bad
 
 
