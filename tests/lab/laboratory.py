@@ -114,7 +114,7 @@ class Lab:
             self.network.remove()
             for server in filter(None, (self.server, self.postfix)):
                 server.stop()  # killed already; this only reaps it
-            shutil.rmtree(self.folder, ignore_errors=True)
+            _remove(self.folder)
             for sign, handler in held.items():
                 signal.signal(sign, handler)
 
@@ -145,6 +145,16 @@ def _leave(sign, _frame):
     sys.exit(128 + sign)  # `finally`, `with` and atexit do the rest
 
 
+def _remove(folder):
+    """With all that was mounted below it."""
+    mounted = [line.split(" ")[1] for line in
+               Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
+    for place in reversed(mounted):
+        if place.startswith(f"{folder}/"):
+            run("umount", "-l", place, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def labs():
     """The states of all labs with a folder, living or not."""
     for folder in sorted(FOLDERS.glob("mf-*")):
@@ -170,5 +180,5 @@ def sweep():
             dead.add(found[1])
     for lab_id in dead:
         Lan(lab_id).remove()  # it has every namespace that another has
-        shutil.rmtree(FOLDERS / f"mf-{lab_id}", ignore_errors=True)
+        _remove(FOLDERS / f"mf-{lab_id}")
     return sorted(dead)

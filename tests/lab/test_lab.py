@@ -87,6 +87,9 @@ def a_killed_lab_is_swept(_world):
     lab_id = up.stdout.split()[1]
     folder = Path(f"/tmp/mf-{lab_id}")
     state = json.loads((folder / "lab.json").read_text(encoding="utf-8"))
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
     os.kill(state["pid"], signal.SIGKILL)
     subprocess.run([script, "sweep"], stdout=subprocess.DEVNULL, check=True)
     wait_until("its end", lambda: not folder.exists())  # another lab may be sweeping it, too
