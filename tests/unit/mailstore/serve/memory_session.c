@@ -258,3 +258,19 @@ int memory_session_feed(struct memory_server *m, size_t index, struct str bytes)
 		r = run(s);
 	return r < 0 ? r : run_woken(m);
 }
+
+int memory_session_say(
+	struct memory_server *m, size_t index, const char *command, struct str *ret_said)
+{
+	struct buf line;
+	int r;
+
+	buf_clear(&m->sessions[index].output);
+	buf_init(&line, 0);
+	r = buf_printf(&line, "t %s\r\n", command);
+	if (r == 0)
+		r = memory_session_feed(m, index, buf_view(&line));
+	buf_fini(&line);
+	*ret_said = buf_view(&m->sessions[index].output);
+	return r;
+}

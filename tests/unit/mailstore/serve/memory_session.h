@@ -28,5 +28,8 @@ void memory_server_close(struct memory_server *m);
 int memory_session_open(struct memory_server *m, size_t index, struct str payload);
 /* Bytes of its client, and all that follows from them in all sessions. */
 int memory_session_feed(struct memory_server *m, size_t index, struct str bytes);
+/* "t COMMAND", and what is said then: a view of the session's output. */
+int memory_session_say(
+	struct memory_server *m, size_t index, const char *command, struct str *ret_said);
 
 #endif

@@ -180,15 +180,10 @@ static int teardown(void **state)
 
 static void ask(struct fixture *f, const char *command, struct buf *ret)
 {
-	struct buf *output = &f->server.sessions[0].output;
-	struct buf line;
+	struct str said;
 
-	buf_clear(output);
-	buf_init(&line, 0);
-	assert_return_code(buf_printf(&line, "t %s\r\n", command), 0);
-	assert_return_code(memory_session_feed(&f->server, 0, buf_view(&line)), 0);
-	buf_fini(&line);
-	assert_return_code(buf_append(ret, buf_view(output)), 0);
+	assert_return_code(memory_session_say(&f->server, 0, command, &said), 0);
+	assert_return_code(buf_append(ret, said), 0);
 }
 
 static void build(struct fixture *f)

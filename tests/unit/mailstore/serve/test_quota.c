@@ -35,16 +35,9 @@ static int teardown(void **state)
 
 static void says(struct memory_server *m, const char *command, const char *words)
 {
-	struct buf *output = &m->sessions[0].output;
 	struct str said;
-	struct buf line;
 
-	buf_clear(output);
-	buf_init(&line, 0);
-	assert_return_code(buf_printf(&line, "t %s\r\n", command), 0);
-	assert_return_code(memory_session_feed(m, 0, buf_view(&line)), 0);
-	buf_fini(&line);
-	said = buf_view(output);
+	assert_return_code(memory_session_say(m, 0, command, &said), 0);
 	if (!memmem(said.ptr, said.len, words, strlen(words)))
 		fail_msg("%s: no \"%s\" in %.*s", command, words, STR_ARG(said));
 }

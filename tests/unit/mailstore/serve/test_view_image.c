@@ -55,15 +55,10 @@ static unsigned random_below(struct fixture *f, size_t n)
 
 static struct str tell(struct fixture *f, size_t session, const char *command)
 {
-	struct buf *output = &f->server.sessions[session].output;
-	struct buf line;
+	struct str said;
 
-	buf_clear(output);
-	buf_init(&line, 0);
-	assert_return_code(buf_printf(&line, "t %s\r\n", command), 0);
-	assert_return_code(memory_session_feed(&f->server, session, buf_view(&line)), 0);
-	buf_fini(&line);
-	return buf_view(output);
+	assert_return_code(memory_session_say(&f->server, session, command, &said), 0);
+	return said;
 }
 
 struct writing {
