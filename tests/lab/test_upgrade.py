@@ -66,8 +66,8 @@ class Upgrades(TlsWorld):
             shutil.copy2(program, fresh)
             fresh.rename(program)
 
-    def masters(self):
-        """{program: pid of the one that works}: the youngest that is no child of itself."""
+    def all_processes(self):
+        """{program: pids of its masters and their children}"""
         return {p: self.ferry.processes(p) for p in PROGRAMS}
 
 
@@ -91,7 +91,7 @@ def a_relayed_session_goes_on(world):
     user = world.user(20)
     old = world.session(user)
     old.ok("SELECT INBOX")
-    before = world.masters()
+    before = world.all_processes()
     done = upgrade(world)
     true("interceptor" in [r["program"] for r in done["retired"]], done)
     true(world.ferry.daemon.running(), "`up` is the same process")
@@ -114,7 +114,7 @@ def a_served_account_has_one_process(world):
     old = world.session(world.here)
     old.ok("SELECT INBOX")
     process = world.ferry.processes("mailstore")[-1]
-    before = world.masters()
+    before = world.all_processes()
     upgrade(world)
     new = world.session(world.here)
     new.ok("SELECT INBOX")
@@ -143,7 +143,7 @@ def a_served_account_has_one_process(world):
 def old_and_new_several_times(world):
     """A session through three generations."""
     relayed, served = world.session(world.there), world.session(world.here)
-    before = world.masters()
+    before = world.all_processes()
     for _ in range(3):
         upgrade(world)
         late = world.session(world.here)
@@ -185,7 +185,7 @@ def nobody_is_refused(world):
     plan = ["restart", "upgrade", "restart"] if CONNECTIONS < 20000 else \
         ["restart", "upgrade", "restart", "restart", "upgrade", "restart", "restart"]
     standing = Standing(world)
-    before = world.masters()
+    before = world.all_processes()
     with Load(world) as load:
         for i, what in enumerate(plan):
             load.until(CONNECTIONS * (i + 1) // (len(plan) + 1), CONNECTIONS)
@@ -208,7 +208,7 @@ def nobody_is_refused(world):
 @case
 def it_says_when_the_last_has_gone(world):
     old = world.session(world.there)
-    before = world.masters()
+    before = world.all_processes()
     command = world.lab.router.start(*world.ferry.arguments("upgrade", "--wait"), stdout=subprocess.PIPE,
                                      text=True, env={**os.environ, **world.ferry.environment()})
     equal(command.stdout.readline(), "the new programs run\n")
@@ -254,7 +254,7 @@ def what_cannot_change_is_refused(world):
 @case
 def the_configuration_is_read_again(world):
     """One worker more, without a restart."""
-    before = world.masters()
+    before = world.all_processes()
     world.ferry.write_config(workers=3)
     upgrade(world)
     only_new(world, before)
@@ -318,7 +318,7 @@ def up_is_killed(world, delay):
     command = world.lab.router.start(*world.ferry.arguments("upgrade"),
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(delay)
-    pids = [pid for pids in world.masters().values() for pid in pids]
+    pids = [pid for pids in world.all_processes().values() for pid in pids]
     world.ferry.daemon.stop(signal.SIGKILL)
     command.wait(60)
     wait_until("its children to end", lambda: not any(

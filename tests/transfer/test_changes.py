@@ -95,7 +95,7 @@ def the_number_goes_back(world):
     def change():
         folder = world.server.folders["F3"]
         folder.messages[7] = ("\\Flagged", *folder.messages[7][1:])
-        folder.seen, folder.modseq = dict.fromkeys(folder.messages, (None, 1)), 0
+        folder.modseq = 0
         folder.seen = {uid: (m, 1) for uid, m in folder.messages.items()}
     world.last_moment = change
     world.run()

@@ -22,7 +22,7 @@ static const struct row {
 	const char *server[3]; /* what it says, then after each of our words */
 	const char *said;
 	enum introduction_is is;
-	const char *left; /* for the session */
+	const char *left; /* for the session; NULL: there is none */
 } rows[] = {
 	{ "XCLIENT", INTRODUCTION_XCLIENT, "192.0.2.1",
 		{ "220 a ESMTP\r\n", "250-a\r\n250 XCLIENT NAME ADDR\r\n",
@@ -36,17 +36,17 @@ static const struct row {
 		INTRODUCTION_OVER, "220 b\r\n" },
 	{ "not offered", INTRODUCTION_XCLIENT, "192.0.2.1",
 		{ "220 a\r\n", "250-a\r\n250 SIZE\r\n", "" }, EHLO, INTRODUCTION_FAILED,
-		"" },
+		NULL },
 	{ "refused", INTRODUCTION_XCLIENT, "192.0.2.1",
 		{ "220 a\r\n", "250-a\r\n250 XCLIENT ADDR\r\n", "550 no\r\n" },
 		EHLO "XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1\r\n", INTRODUCTION_FAILED,
-		"550 no\r\n" },
+		NULL },
 	{ "no EHLO", INTRODUCTION_XCLIENT, "192.0.2.1",
-		{ "220 a\r\n", "502 what\r\n", "" }, EHLO, INTRODUCTION_FAILED, "" },
+		{ "220 a\r\n", "502 what\r\n", "" }, EHLO, INTRODUCTION_FAILED, NULL },
 	{ "a greeting that refuses", INTRODUCTION_XCLIENT, "192.0.2.1",
 		{ "554 go away\r\n", "", "" }, "", INTRODUCTION_OVER, "554 go away\r\n" },
 	{ "no SMTP", INTRODUCTION_XCLIENT, "192.0.2.1", { "* OK IMAP\r\n", "", "" }, "",
-		INTRODUCTION_FAILED, "* OK IMAP\r\n" },
+		INTRODUCTION_FAILED, NULL },
 	{ "ID", INTRODUCTION_ID, "192.0.2.1",
 		{ DOVECOT, "* ID (\"name\" \"Dovecot\")\r\nmf0 OK done\r\n", "" }, ID4,
 		INTRODUCTION_OVER, DOVECOT },
@@ -58,10 +58,10 @@ static const struct row {
 	{ "no capabilities", INTRODUCTION_ID, "192.0.2.1", { "* OK ID\r\n", "", "" }, "",
 		INTRODUCTION_OVER, "* OK ID\r\n" },
 	{ "BYE", INTRODUCTION_ID, "192.0.2.1", { DOVECOT, "* BYE full\r\n", "" }, ID4,
-		INTRODUCTION_FAILED, "* BYE full\r\n" },
+		INTRODUCTION_FAILED, NULL },
 	{ "more than an answer", INTRODUCTION_ID, "192.0.2.1",
 		{ DOVECOT, "mf0 OK\r\n* OK more\r\n", "" }, ID4, INTRODUCTION_FAILED,
-		"* OK more\r\n" },
+		NULL },
 };
 
 static void run(const struct row *row, bool split)
@@ -83,12 +83,10 @@ static void run(const struct row *row, bool split)
 			bytes = str_skip(bytes, part);
 			is = introduction_feed(&i, &from, &to);
 		}
-		if (split && row->is == INTRODUCTION_FAILED)
-			(void)buf_append(&from, bytes);
 	}
 	if (is != row->is || !str_eq(buf_view(&to), str_from(row->said)))
 		fail_msg("%s: %d, said \"%.*s\"", row->name, is, STR_ARG(buf_view(&to)));
-	if (is == INTRODUCTION_OVER && !str_eq(buf_view(&from), str_from(row->left)))
+	if (row->left && !str_eq(buf_view(&from), str_from(row->left)))
 		fail_msg("%s: left \"%.*s\"", row->name, STR_ARG(buf_view(&from)));
 	buf_fini(&from);
 	buf_fini(&to);
