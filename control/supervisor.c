@@ -56,7 +56,7 @@ struct supervisor {
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
 	struct timespec folders_seen;
 	int resumed;  /* file of the mailferry before this one; -1: none */
-	int state_fd; /* and of the one after it, in UPGRADE_EXEC */
+	int state_fd; /* and of the one after it, once this one is to become it; -1 */
 	int result;   /* what supervisor_run() returns */
 	struct loop loop;
 	struct timer *tick;
@@ -232,8 +232,6 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	keep_copies(s, now);
 	follow_owners(s, now);
 	upgrade_tick(&s->upgrade, now);
-	if (s->upgrade.state == UPGRADE_EXEC)
-		leave_soon(s);
 }
 
 static void tick_stopping(struct supervisor *s, uint64_t now)
@@ -261,9 +259,15 @@ static void tick(struct supervisor *s)
 	notify_alive(&s->notify, now);
 }
 
+/* The timer is the last of a turn of the loop: no signal comes between this and exec(),
+   where it waits for the new one. */
 static void on_tick(void *context)
 {
-	tick(context);
+	struct supervisor *s = context;
+
+	tick(s);
+	if (s->state == SUPERVISOR_SERVING && s->upgrade.state == UPGRADE_EXEC)
+		leave_soon(s);
 }
 
 /* Certificates and keys; the rest takes a restart (control/cmd_reload.c says so). */
@@ -364,7 +368,7 @@ static void run(struct supervisor *s, int *ret_state)
 		s->control->config);
 	resume(s);
 	loop_run(&s->loop, NULL, NULL);
-	if (s->upgrade.state == UPGRADE_EXEC)
+	if (s->state_fd >= 0)
 		*ret_state = leave(s);
 	signals_close(&s->signals);
 	timer_free(s->tick);
@@ -381,6 +385,7 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	s->registry = r;
 	s->direct.registry = r;
 	s->resumed = resumed;
+	s->state_fd = -1;
 	*ret_state = -1;
 	if (code == 0)
 		code = up_rules_begin(s->rules, &c->err);

@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`up` before it becomes the mailferry that follows it."""
+import os
+import signal
+import sys
+
+import cli
+from cli import expect, wait_until
+from test_up import nothing_left, serving, stop
+
+
+def test_stop_during_an_upgrade(house):
+    process = house.up()
+    serving(house)
+    os.kill(house.pid("mailstore"), signal.SIGSTOP)  # the stop takes as long as we want
+    new = house.root / "new"
+    new.write_text('#!/bin/sh\n[ "$MAILFERRY_RESUME" = trial ] || exit 3\nsleep 0.5\n')
+    new.chmod(0o755)
+    new.rename(house.mailferry)
+    process.send_signal(signal.SIGUSR2)
+    wait_until(lambda: "idle -> trying" in house.log(), "the new one is tried")
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "trying -> exec" in house.log(), "it would start")
+    stop(process)
+    nothing_left()
+
+
+TESTS = [test_stop_during_an_upgrade]
+
+if __name__ == "__main__":
+    cli.own_network()
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
