@@ -103,8 +103,7 @@ static int conclude(int code, struct report *report, pid_t pid, void *result, si
 	char how[64];
 	int status = 0;
 
-	if (code < 0)
-		(void)kill(pid, SIGKILL);
+	(void)kill(pid, SIGKILL); /* it may stay, whatever it has reported */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (code < 0) {

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -146,11 +148,42 @@ static void test_failures(void **state)
 	}
 }
 
+/* Taken over by the server that it asks, it may write what it likes, and stay. */
+static int stay(void *context, struct error *err)
+{
+	static const struct {
+		int code;
+		struct error err;
+		char result;
+	} report = { .result = 'x' };
+
+	(void)context;
+	(void)err;
+	(void)!write(STDERR_FILENO + 1, &report,
+		offsetof(__typeof__(report), result) + sizeof(report.result));
+	(void)poll(NULL, 0, -1);
+	return 0;
+}
+
+static void test_one_that_stays(void **state)
+{
+	static const struct outsider asker = { .ask = stay };
+	struct error err = { 0 };
+	char result = '\0';
+
+	(void)state;
+	(void)alarm(10); /* by itself it never ends */
+	assert_int_equal(outsider_ask(&settings, &asker, NULL, &result, 1, &err), 0);
+	(void)alarm(0);
+	assert_int_equal(result, 'x');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_asks),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_one_that_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
