@@ -54,6 +54,8 @@ static enum exit_code try(struct control *c)
 	if (code == 0)
 		code = running_refuse_others(&c->settings, &c->err);
 	if (code == 0)
+		code = ownership_is_reachable(c);
+	if (code == 0)
 		code = generations_init(&programs, &c->err);
 	if (code == 0)
 		code = control_registry(c, &r);

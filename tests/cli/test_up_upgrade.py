@@ -26,7 +26,18 @@ def test_stop_during_an_upgrade(house):
     nothing_left()
 
 
-TESTS = [test_stop_during_an_upgrade]
+def test_trial(house):
+    """What would end `up` once it has become the new one is found before."""
+    house.root.chmod(0o700)
+    os.environ["MAILFERRY_RESUME"] = "trial"
+    try:
+        house.bad("cannot pass .* run: chmod", "up")
+    finally:
+        del os.environ["MAILFERRY_RESUME"]
+        house.root.chmod(0o711)
+
+
+TESTS = [test_stop_during_an_upgrade, test_trial]
 
 if __name__ == "__main__":
     cli.own_network()
