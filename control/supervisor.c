@@ -11,6 +11,7 @@
 #include "control/ownership.h"
 #include "control/up_rules.h"
 #include "control/upgrade.h"
+#include "control/upgrade_file.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -336,6 +337,8 @@ static void resume(struct supervisor *s)
 	char line[128];
 	FILE *file = s->resumed < 0 ? NULL : fdopen(s->resumed, "re");
 
+	if (s->resumed < 0)
+		upgrade_file_forget(&s->control->settings);
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file))

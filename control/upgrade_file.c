@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Those whose last session has not ended. */
 static json_t *retired(const struct generations *g)
@@ -39,6 +40,14 @@ int upgrade_file_write(const struct settings *s, const struct generations *g,
 		code = -EIO;
 	json_decref(now);
 	return code;
+}
+
+void upgrade_file_forget(const struct settings *s)
+{
+	char path[PATH_MAX];
+
+	if (settings_run_path(s, UPGRADE_FILE, path, sizeof(path)) == 0)
+		(void)unlink(path);
 }
 
 json_t *upgrade_file_read(const struct settings *s)

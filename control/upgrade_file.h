@@ -13,6 +13,8 @@
  */
 int upgrade_file_write(const struct settings *s, const struct generations *g,
 	const char *state, unsigned number, const struct error *failed);
+/* A new `mailferry up` counts its upgrades from 0 again. */
+void upgrade_file_forget(const struct settings *s);
 /* What was written last; NULL: nothing. */
 json_t *upgrade_file_read(const struct settings *s);
 

@@ -37,7 +37,16 @@ def test_trial(house):
         house.root.chmod(0o711)
 
 
-TESTS = [test_stop_during_an_upgrade, test_trial]
+def test_old_upgrade_is_forgotten(house):
+    """Its number would be that of none of this one's for long."""
+    (house.run / "upgrade.json").write_text('{"number":7,"state":"idle","retired":[]}')
+    process = house.up()
+    serving(house)
+    expect(not (house.run / "upgrade.json").exists(), "it stays")
+    stop(process)
+
+
+TESTS = [test_stop_during_an_upgrade, test_trial, test_old_upgrade_is_forgotten]
 
 if __name__ == "__main__":
     cli.own_network()
