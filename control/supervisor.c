@@ -201,7 +201,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 		!ask_runs(s->control->settings.run_dir, ADMISSION_SOCKET))
 		return;
 	accounting_begin(&s->control->settings);
-	if (up_rules_open(s->rules, &s->loop, &s->control->err) < 0) {
+	if (up_rules_open(s->rules, &s->loop, s->resumed >= 0, &s->control->err) < 0) {
 		if (s->resumed < 0) {
 			give_up(s);
 			return;

@@ -242,6 +242,18 @@ static int find_leg(struct up_rules *u, struct error *err)
 	return any || are_in() ? 0 : code;
 }
 
+/* Whether what was found out before is enough to serve all that is enabled. */
+static bool has_leg(const struct up_rules *u)
+{
+	struct legs legs;
+
+	(void)legs_read(u->settings, u->registry, &legs);
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (u->settings->services[i].enabled && legs.of[i].from == LEG_NONE)
+			return false;
+	return true;
+}
+
 /* A client's connection is tried, through all that this host does with one. */
 static int try_flow(struct up_rules *u, struct error *err)
 {
@@ -263,11 +275,13 @@ static int try_flow(struct up_rules *u, struct error *err)
 }
 
 /* The watch first: what happens in between is then seen, too. */
-int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
+int up_rules_open(
+	struct up_rules *u, struct loop *loop, bool is_resumed, struct error *err)
 {
 	int code = u->watch ? 0 : begin_watch(u, loop, err);
 
-	if (code == 0)
+	/* it takes up to a minute, and sessions of the one before are served meanwhile */
+	if (code == 0 && !(is_resumed && has_leg(u)))
 		code = find_leg(u, err);
 	if (code == 0)
 		code = put_in(u, err);

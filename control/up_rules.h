@@ -25,8 +25,10 @@ int up_rules_new(const struct settings *settings, struct registry *registry,
 void up_rules_free(struct up_rules **rules); /* after its loop has ended */
 
 int up_rules_begin(struct up_rules *u, struct error *err);
-/* Watches from then on. */
-int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err);
+/* Watches from then on. is_resumed: after an upgrade; the way to the source is asked for
+   only when what is known of it is not enough. */
+int up_rules_open(
+	struct up_rules *u, struct loop *loop, bool is_resumed, struct error *err);
 void up_rules_tick(struct up_rules *u);
 /* As they are in the kernel; NULL: not yet. Until the next tick. */
 const struct ruleset *up_rules_in(const struct up_rules *u);
