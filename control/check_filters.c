@@ -2,78 +2,44 @@
 #include "control/check_filters.h"
 
 #include "control/outsider.h"
+#include "control/talk.h"
 
 #include "base/clock.h"
-#include "net/stream.h"
 #include "settings/milter.h"
 #include "wire/milter/milter.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #define PATIENCE_MS 3000
 #define READ_SIZE 4096
-
-struct talk {
-	struct stream *stream;
-	struct buf in, out;
-	uint64_t end; /* monotonic */
-};
-
-static int wait_for(struct talk *t, int events)
-{
-	uint64_t now = clock_monotonic_ms();
-	int ready;
-
-	if (now >= t->end)
-		return -ETIMEDOUT;
-	stream_want(t->stream, events);
-	(void)stream_wait(&t->stream, 1, (unsigned)(t->end - now), &ready);
-	return 0;
-}
-
-/* Writes what there is, reads what comes. */
-static int exchange(struct talk *t)
-{
-	ssize_t n;
-
-	while (buf_len(&t->out)) {
-		n = stream_write_buf(t->stream, &t->out);
-		if (n < 0 && (n != -EAGAIN || wait_for(t, UV_WRITABLE) < 0))
-			return n == -EAGAIN ? -ETIMEDOUT : (int)n;
-	}
-	n = stream_read_buf(t->stream, &t->in, READ_SIZE);
-	if (n == 0)
-		return -ECONNRESET;
-	if (n == -EAGAIN)
-		return wait_for(t, UV_READABLE);
-	return n < 0 ? (int)n : 0;
-}
 
 /* Its offer is all that is asked for. */
 static int converse(struct talk *t)
 {
 	static const struct milter_mail nothing;
 	struct milter m;
-	int r;
+	struct buf out;
+	int r = talk_connected(t);
 
-	while ((r = stream_connected(t->stream)) == -EINPROGRESS)
-		if (wait_for(t, UV_READABLE | UV_WRITABLE) < 0)
-			return -ETIMEDOUT;
-	milter_init(&m, &nothing, &t->out);
+	buf_init(&out, 2 * MILTER_PIECE);
+	milter_init(&m, &nothing, &out);
 	while (r == 0 && m.state == MILTER_NEGOTIATE) {
 		size_t used;
 		enum milter_action action = milter_next(&m, buf_view(&t->in), &used);
 
 		buf_consume(&t->in, used);
-		if (action == MILTER_BROKEN)
+		if (action == MILTER_BROKEN) {
 			r = -EPROTO;
-		else if (action == MILTER_NEED_MORE)
-			r = exchange(t);
+		} else if (action == MILTER_NEED_MORE) {
+			r = talk_say(t, buf_view(&out));
+			buf_clear(&out);
+			r = r < 0 ? r : talk_read(t, READ_SIZE);
+		}
 	}
 	milter_fini(&m);
+	buf_fini(&out);
 	return r;
 }
 
@@ -92,10 +58,8 @@ static int ask(void *context, struct error *err)
 		return r;
 	}
 	buf_init(&t.in, MILTER_PACKET_MAX + READ_SIZE);
-	buf_init(&t.out, 2 * MILTER_PIECE);
 	r = converse(&t);
 	buf_fini(&t.in);
-	buf_fini(&t.out);
 	stream_free(t.stream);
 	return r;
 }

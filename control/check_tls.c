@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_tls.h"
 
-#include "control/leg_probe.h"
-
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/process.h"
 #include "control/certificate_view.h"
+#include "control/dial.h"
 #include "control/outsider.h"
 #include "control/ownership.h"
+#include "control/talk.h"
 #include "net/stream_ktls.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
@@ -16,13 +16,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <uv.h>
 
 #define CONNECT_MS 5000
 #define HANDSHAKE_MS 35000 /* a tarpit in front of it takes up to 30 s */
@@ -33,41 +30,6 @@ struct shown {
 };
 
 /* ── what it shows ─────────────────────────────────────────────────────────────────── */
-
-static int open_socket(const struct settings *s, enum service_id id)
-{
-	struct sockaddr_storage to = settings_upstream(s);
-	in_port_t port = htons(s->services[id].upstream_port);
-	socklen_t len = to.ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                                        : sizeof(struct sockaddr_in6);
-	CLEANUP(fd_closep)
-	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (to.ss_family == AF_INET)
-		((struct sockaddr_in *)&to)->sin_port = port;
-	else
-		((struct sockaddr_in6 *)&to)->sin6_port = port;
-	if (connect(fd, (struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS)
-		return -errno;
-	return fd_steal(&fd);
-}
-
-static int shake(struct stream *s, unsigned ms)
-{
-	uint64_t end = clock_monotonic_ms() + ms, now;
-	int r, events;
-
-	while ((r = stream_connected(s)) == -EINPROGRESS) {
-		now = clock_monotonic_ms();
-		if (now >= end)
-			return -ETIMEDOUT;
-		stream_want(s, UV_READABLE | UV_WRITABLE);
-		(void)stream_wait(&s, 1, (unsigned)(end - now), &events);
-	}
-	return r;
-}
 
 static int read_shown(struct stream *s, struct shown *ret)
 {
@@ -99,25 +61,29 @@ static int prepare(void *context, struct error *err)
 static int ask_it(void *context, struct error *err)
 {
 	struct question *q = context;
-	struct stream *s = NULL;
-	int fd = open_socket(&q->settings, q->id), r = fd;
+	struct sockaddr_storage to = settings_upstream(&q->settings);
+	struct talk t = { .end = clock_monotonic_ms() + CONNECT_MS };
+	int fd, r;
 
+	dial_set_port(&to, &q->settings, q->id);
+	r = dial(&to, &fd);
 	if (fd >= 0)
-		r = stream_plain_new(NULL, fd, &s);
+		r = stream_plain_new(NULL, fd, &t.stream);
 	if (r < 0) {
 		fd_closep(&fd);
 		return error_errno(err, r, "cannot connect");
 	}
-	r = shake(s, CONNECT_MS);
+	r = talk_connected(&t);
 	if (r == 0)
-		r = source_tls_wrap(&q->tls, &q->settings, NULL, q->id, &s, err);
+		r = source_tls_wrap(&q->tls, &q->settings, NULL, q->id, &t.stream, err);
+	t.end = clock_monotonic_ms() + HANDSHAKE_MS;
 	if (r == 0)
-		r = shake(s, HANDSHAKE_MS);
+		r = talk_connected(&t);
 	if (r == 0)
-		r = read_shown(s, &q->shown);
+		r = read_shown(t.stream, &q->shown);
 	if (r < 0)
 		error_errno(err, r, "no TLS");
-	stream_free(s);
+	stream_free(t.stream);
 	source_tls_fini(&q->tls);
 	return r;
 }

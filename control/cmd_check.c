@@ -4,6 +4,7 @@
 #include "control/check_refusals.h"
 #include "control/check_tls.h"
 #include "control/control.h"
+#include "control/dial.h"
 #include "control/findings.h"
 #include "control/leg_probe.h"
 #include "control/ownership.h"
@@ -360,7 +361,6 @@ static void print_offer(struct findings *f, const char *name, const char *where,
 static bool probe_one(const struct settings *s, struct findings *f,
 	const struct sockaddr_storage *address, enum service_id id, bool *ret_reached)
 {
-	uint16_t port = s->services[id].upstream_port;
 	struct sockaddr_storage to = *address;
 	char where[ADDRESS_TEXT_MAX];
 	struct error err;
@@ -369,10 +369,7 @@ static bool probe_one(const struct settings *s, struct findings *f,
 
 	if (offer_init(&o, id) < 0)
 		return false;
-	if (to.ss_family == AF_INET)
-		((struct sockaddr_in *)&to)->sin_port = htons(port);
-	else
-		((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
+	dial_set_port(&to, s, id);
 	address_port_text(&to, where);
 	code = source_probe(s, &to, &o, &err);
 	if (code == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/leg_probe.h"
 
+#include "control/dial.h"
 #include "nft-rules/tun.h"
 #include "source/leg.h"
 
@@ -39,19 +40,13 @@ struct from {
 	char address[ADDRESS_TEXT_MAX], interface[IF_NAMESIZE];
 };
 
-static socklen_t length_of(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                               : sizeof(struct sockaddr_in6);
-}
-
 static int bind_to(int fd, const char *text)
 {
 	struct sockaddr_storage a;
 
 	if (!address_read(text, &a))
 		return -EINVAL;
-	return bind(fd, (const struct sockaddr *)&a, length_of(&a)) < 0 ? -errno : 0;
+	return bind(fd, (const struct sockaddr *)&a, dial_length(&a)) < 0 ? -errno : 0;
 }
 
 /* ---- our addresses ---- */
@@ -75,7 +70,8 @@ static bool own_address(const struct sockaddr_storage *to, struct sockaddr_stora
 	CLEANUP(fd_closep) int fd = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(*ret);
 
-	return fd >= 0 && connect(fd, (const struct sockaddr *)to, length_of(to)) == 0 &&
+	return fd >= 0 &&
+	       connect(fd, (const struct sockaddr *)to, dial_length(to)) == 0 &&
 	       getsockname(fd, (struct sockaddr *)ret, &len) == 0;
 }
 
@@ -123,7 +119,7 @@ static bool outer_address(const struct sockaddr_storage *to, struct from *ret)
 	outer = find_outer(all, inner, to->ss_family);
 	if (outer) {
 		address.ss_family = to->ss_family;
-		memcpy(&address, outer->ifa_addr, length_of(to));
+		memcpy(&address, outer->ifa_addr, dial_length(to));
 		address_text(&address, ret->address);
 		(void)snprintf(
 			ret->interface, sizeof(ret->interface), "%s", inner->ifa_name);
@@ -147,7 +143,7 @@ static int begin(const struct sockaddr_storage *to, const struct from *from, int
 		return -errno;
 	if (from->address[0])
 		r = bind_to(*ret_fd, from->address);
-	if (r == 0 && connect(*ret_fd, (const struct sockaddr *)to, length_of(to)) < 0)
+	if (r == 0 && connect(*ret_fd, (const struct sockaddr *)to, dial_length(to)) < 0)
 		r = -errno;
 	return r;
 }
@@ -177,27 +173,13 @@ static void add_flows(struct probing *p, const struct settings *s,
 	(void)snprintf(foreign.address, sizeof(foreign.address), "%s",
 		to->ss_family == AF_INET ? tun_foreign.address4 : tun_foreign.address6);
 	for (int i = 0; i < SERVICE_COUNT; i++) {
-		in_port_t port = htons(s->services[i].upstream_port);
-
 		if (!s->services[i].enabled || (to->ss_family == AF_INET6 && !v6))
 			continue;
-		if (to->ss_family == AF_INET)
-			((struct sockaddr_in *)&there)->sin_port = port;
-		else
-			((struct sockaddr_in6 *)&there)->sin6_port = port;
+		dial_set_port(&there, s, (enum service_id)i);
 		add_flow(p, (enum service_id)i, &there, &own);
 		add_flow(p, (enum service_id)i, &there, &foreign);
 		add_flow(p, (enum service_id)i, &there, has_outer ? &outer : NULL);
 	}
-}
-
-static int outcome(int fd)
-{
-	int failed = 0;
-	socklen_t size = sizeof(failed);
-
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0 ? -errno
-	                                                                : -failed;
 }
 
 static void note_own(struct probing *p, size_t i)
@@ -221,7 +203,7 @@ static void wait_for_all(struct probing *p)
 		left = 0;
 		for (size_t i = 0; i < p->n; i++) {
 			if (p->fds[i].fd >= 0 && p->fds[i].revents) {
-				p->flows[i].code = outcome(p->fds[i].fd);
+				p->flows[i].code = dial_outcome(p->fds[i].fd);
 				note_own(p, i);
 				fd_closep(&p->fds[i].fd);
 			}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/relay_probe.h"
 
-#include "control/leg_probe.h"
+#include "control/dial.h"
 #include "control/outsider.h"
-#include "control/smtp_talk.h"
+#include "control/talk.h"
 #include "nft-rules/tun.h"
 
 #include "base/clock.h"
@@ -64,8 +64,7 @@ static enum relay_answer answer_of(const struct smtp_reply *reply)
 }
 
 /* One acceptance is one too many; what is not clear leaves it open. */
-static int ask_recipients(
-	struct smtp_talk *t, struct relay_view *v, enum relay_answer *ret)
+static int ask_recipients(struct talk *t, struct relay_view *v, enum relay_answer *ret)
 {
 	enum relay_answer all = RELAY_UNKNOWN;
 	char line[COMMAND_MAX];
@@ -77,7 +76,7 @@ static int ask_recipients(
 
 		(void)snprintf(
 			line, sizeof(line), "RCPT TO:<postmaster@%s>\r\n", foreign[i]);
-		r = smtp_talk_ask(t, str_from(line), &reply);
+		r = talk_ask(t, str_from(line), &reply);
 		if (r < 0)
 			break;
 		keep_words(v, &reply);
@@ -89,8 +88,8 @@ static int ask_recipients(
 }
 
 /* As a user of the source's, whom a trusted host may send for. */
-static int ask_transaction(struct smtp_talk *t, const struct settings *s,
-	struct relay_view *v, enum relay_answer *ret)
+static int ask_transaction(struct talk *t, const struct settings *s, struct relay_view *v,
+	enum relay_answer *ret)
 {
 	char line[COMMAND_MAX];
 	struct smtp_reply reply;
@@ -98,7 +97,7 @@ static int ask_transaction(struct smtp_talk *t, const struct settings *s,
 
 	(void)snprintf(
 		line, sizeof(line), "MAIL FROM:<postmaster@%s>\r\n", s->domains[0]);
-	r = smtp_talk_ask(t, str_from(line), &reply);
+	r = talk_ask(t, str_from(line), &reply);
 	if (r < 0)
 		return r;
 	keep_words(v, &reply);
@@ -107,18 +106,18 @@ static int ask_transaction(struct smtp_talk *t, const struct settings *s,
 		return 0;
 	}
 	r = ask_recipients(t, v, ret);
-	return r < 0 ? r : smtp_talk_ask(t, STR_LIT("RSET\r\n"), &reply);
+	return r < 0 ? r : talk_ask(t, STR_LIT("RSET\r\n"), &reply);
 }
 
-static int greet(struct smtp_talk *t, const char *own, struct relay_view *v,
-	struct smtp_reply *ret)
+static int greet(
+	struct talk *t, const char *own, struct relay_view *v, struct smtp_reply *ret)
 {
 	char line[COMMAND_MAX];
 	int r;
 
 	(void)snprintf(line, sizeof(line), "EHLO [%s%s]\r\n",
 		strchr(own, ':') ? "IPv6:" : "", own);
-	r = smtp_talk_ask(t, str_from(line), ret);
+	r = talk_ask(t, str_from(line), ret);
 	if (r < 0)
 		return r;
 	keep_words(v, ret);
@@ -126,8 +125,8 @@ static int greet(struct smtp_talk *t, const char *own, struct relay_view *v,
 }
 
 /* Again as a stranger: that the source has taken XCLIENT is seen by what it refuses. */
-static int ask_stranger(struct smtp_talk *t, const struct settings *s, const char *own,
-	struct relay_view *v)
+static int ask_stranger(
+	struct talk *t, const struct settings *s, const char *own, struct relay_view *v)
 {
 	char line[COMMAND_MAX];
 	struct smtp_reply reply;
@@ -135,7 +134,7 @@ static int ask_stranger(struct smtp_talk *t, const struct settings *s, const cha
 
 	(void)snprintf(line, sizeof(line), "XCLIENT NAME=[UNAVAILABLE] ADDR=%s\r\n",
 		tun_foreign.address4);
-	r = smtp_talk_ask(t, str_from(line), &reply);
+	r = talk_ask(t, str_from(line), &reply);
 	if (r < 0)
 		return r;
 	keep_words(v, &reply);
@@ -145,12 +144,12 @@ static int ask_stranger(struct smtp_talk *t, const struct settings *s, const cha
 	return r < 0 ? r : ask_transaction(t, s, v, &v->xclient);
 }
 
-static int converse(struct smtp_talk *t, const struct settings *s, const char *own,
-	struct relay_view *v)
+static int converse(
+	struct talk *t, const struct settings *s, const char *own, struct relay_view *v)
 {
 	struct smtp_reply reply;
 	struct str args;
-	int r = smtp_talk_hear(t, &reply);
+	int r = talk_hear(t, &reply);
 
 	if (r == 0) {
 		keep_words(v, &reply);
@@ -163,27 +162,8 @@ static int converse(struct smtp_talk *t, const struct settings *s, const char *o
 	if (r == 0 && v->has_xclient)
 		r = ask_stranger(t, s, own, v);
 	if (r == 0)
-		(void)smtp_talk_say(t, STR_LIT("QUIT\r\n"));
+		(void)talk_say(t, STR_LIT("QUIT\r\n"));
 	return r;
-}
-
-static int connect_to(struct sockaddr_storage *to, in_port_t port)
-{
-	bool v4 = to->ss_family == AF_INET;
-	CLEANUP(fd_closep)
-	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (v4)
-		((struct sockaddr_in *)to)->sin_port = port;
-	else
-		((struct sockaddr_in6 *)to)->sin6_port = port;
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)to,
-		    v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) < 0 &&
-		errno != EINPROGRESS)
-		return -errno;
-	return fd_steal(&fd);
 }
 
 struct question {
@@ -195,9 +175,9 @@ struct question {
 };
 
 static int talk_to(
-	struct smtp_talk *t, struct question *q, struct relay_view *v, struct error *err)
+	struct talk *t, struct question *q, struct relay_view *v, struct error *err)
 {
-	int code = smtp_talk_connected(t);
+	int code = talk_connected(t);
 
 	if (code == 0)
 		code = source_tls_wrap(
@@ -208,12 +188,13 @@ static int talk_to(
 static int ask_address(struct question *q, struct sockaddr_storage *to,
 	struct relay_view *ret, struct error *err)
 {
-	struct smtp_talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
+	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
 	struct error why = { 0 };
-	in_port_t port = htons(q->settings->services[q->service].upstream_port);
-	int fd = connect_to(to, port), code = fd;
+	int fd, code;
 
 	*ret = (struct relay_view){ 0 };
+	dial_set_port(to, q->settings, q->service);
+	code = dial(to, &fd);
 	if (fd >= 0)
 		code = stream_plain_new(NULL, fd, &t.stream);
 	if (code < 0) {

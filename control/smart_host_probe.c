@@ -3,7 +3,7 @@
 
 #include "control/outsider.h"
 
-#include "control/smtp_talk.h"
+#include "control/talk.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -29,30 +29,30 @@ static void take_pin(SSL *ssl, struct smart_host_view *ret)
 		pin_text(pin, ret->pin);
 }
 
-static int converse(struct smtp_talk *t, const struct smart_host *h,
+static int converse(struct talk *t, const struct smart_host *h,
 	struct smart_host_view *ret, struct error *err)
 {
 	struct smtp_reply reply;
 	struct str args;
-	int r = smtp_talk_hear(t, &reply);
+	int r = talk_hear(t, &reply);
 
 	if (r == 0 && reply.code != 220)
 		return refuses(&reply, err);
 	if (r == 0) {
 		buf_clear(&t->in);
-		r = smtp_talk_say(t, h->kind == SMART_HOST_LMTP
-					     ? STR_LIT("LHLO [127.0.0.1]\r\n")
-					     : STR_LIT("EHLO [127.0.0.1]\r\n"));
+		r = talk_say(t, h->kind == SMART_HOST_LMTP
+					? STR_LIT("LHLO [127.0.0.1]\r\n")
+					: STR_LIT("EHLO [127.0.0.1]\r\n"));
 	}
 	if (r == 0)
-		r = smtp_talk_hear(t, &reply);
+		r = talk_hear(t, &reply);
 	if (r == 0 && reply.code / 100 != 2)
 		return refuses(&reply, err);
 	if (r == 0) {
 		ret->has_auth = smtp_ehlo_has(reply.bytes, STR_LIT("AUTH"), &args);
 		ret->is_secure = smart_host_has_tls(h);
 		take_pin(stream_tls_ssl(t->stream), ret);
-		(void)smtp_talk_say(t, STR_LIT("QUIT\r\n"));
+		(void)talk_say(t, STR_LIT("QUIT\r\n"));
 	}
 	return r;
 }
@@ -68,10 +68,10 @@ static int explain(int code, const struct smart_host *h, struct error *err)
 	return error_errno(err, code, "no answer as of a mail server");
 }
 
-static int reach(struct smtp_talk *t, struct source_tls *tls, const struct settings *s,
+static int reach(struct talk *t, struct source_tls *tls, const struct settings *s,
 	struct error *err)
 {
-	int r = smtp_talk_connected(t);
+	int r = talk_connected(t);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot connect");
@@ -97,7 +97,7 @@ static int prepare(void *context, struct error *err)
 static int ask(void *context, struct error *err)
 {
 	struct question *q = context;
-	struct smtp_talk t = { .end = clock_monotonic_ms() + q->patience_ms };
+	struct talk t = { .end = clock_monotonic_ms() + q->patience_ms };
 	struct smart_host h;
 	int fd = smart_host_connect(q->settings), r = fd;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/source_probe.h"
 
+#include "control/dial.h"
 #include "control/outsider.h"
 
 #include "base/clock.h"
@@ -38,22 +39,12 @@ static int wait_for(struct probe *p, short events)
 
 static int open_connection(struct probe *p, const struct sockaddr_storage *address)
 {
-	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                                              : sizeof(struct sockaddr_in6);
-	int failed = 0, r;
-	socklen_t size = sizeof(failed);
+	int r = dial(address, &p->fd);
 
-	p->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0)
-		return -errno;
-	if (connect(p->fd, (const struct sockaddr *)address, len) == 0)
-		return 0;
-	if (errno != EINPROGRESS)
-		return -errno;
+	if (r != -EINPROGRESS)
+		return r;
 	r = wait_for(p, POLLOUT);
-	if (r == 0 && getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
-		r = -errno;
-	return r < 0 ? r : -failed;
+	return r < 0 ? r : dial_outcome(p->fd);
 }
 
 /* Our questions are shorter than any socket's buffer. */
