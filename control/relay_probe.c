@@ -38,25 +38,27 @@ static bool mentions(struct str bytes, const char *word)
 	return false;
 }
 
-/* A refusal of relaying, and not of this sender, name or moment: x.7.1 (RFC 3463, 3.8),
-   a login that is wanted (530), or what servers without such codes say. */
+/* A refusal of relaying, and not of this sender, name or moment: a login that is wanted
+   (530), Exchange's X.7.54, or what servers say in words. X.7.1 (RFC 3463, 3.8) alone is
+   none: greylisting, black lists and policies about senders have it, too. Postfix by
+   default defers relaying (454), so 4xx counts, but not for the failure of a login. */
 static bool refuses_relaying(const struct smtp_reply *reply)
 {
+	unsigned class = reply->code / 100;
 	struct str code;
 
 	if (reply->code == 530)
 		return true;
-	if (reply->code / 100 != 5 && reply->code / 100 != 4)
+	if (class != 5 && class != 4)
 		return false;
-	if (smtp_enhanced_code(reply->text, &code) && code.len >= 5 &&
-		(str_eq(str_skip(code, 1), STR_LIT(".7.1")) ||
-			str_eq(str_skip(code, 1), STR_LIT(".7.54"))))
+	if (smtp_enhanced_code(reply->text, &code) &&
+		str_eq(str_skip(code, 1), STR_LIT(".7.54")))
 		return true;
 	return mentions(reply->bytes, "relay") || mentions(reply->bytes, "rcpthosts") ||
-	       mentions(reply->bytes, "authenticat");
+	       (class == 5 && mentions(reply->bytes, "authenticat"));
 }
 
-static enum relay_answer answer_of(const struct smtp_reply *reply)
+enum relay_answer relay_answer_to_rcpt(const struct smtp_reply *reply)
 {
 	if (reply->code / 100 == 2)
 		return RELAY_ACCEPTS;
@@ -80,7 +82,7 @@ static int ask_recipients(struct talk *t, struct relay_view *v, enum relay_answe
 		if (r < 0)
 			break;
 		keep_words(v, &reply);
-		one = answer_of(&reply);
+		one = relay_answer_to_rcpt(&reply);
 		all = one == RELAY_UNKNOWN ? all : one;
 	}
 	*ret = all;
@@ -102,7 +104,8 @@ static int ask_transaction(struct talk *t, const struct settings *s, struct rela
 		return r;
 	keep_words(v, &reply);
 	if (reply.code / 100 != 2) {
-		*ret = refuses_relaying(&reply) ? RELAY_REFUSES : RELAY_UNKNOWN;
+		/* another sender may be one that it relays for, unless all must log in */
+		*ret = reply.code == 530 ? RELAY_REFUSES : RELAY_UNKNOWN;
 		return 0;
 	}
 	r = ask_recipients(t, v, ret);

@@ -8,6 +8,7 @@
  */
 #include "control/control.h"
 #include "source/leg.h"
+#include "wire/smtp/reply.h"
 
 enum relay_answer {
 	RELAY_UNKNOWN, /* it says neither; the reason is a sentence */
@@ -25,6 +26,9 @@ struct relay_view {
 /* own: our address as the source sees it. -errno: it cannot be asked. */
 int relay_probe(const struct settings *s, struct registry *r, enum service_id service,
 	const char *own, struct relay_view *ret, struct error *err);
+
+/* What an answer to RCPT with an address of others says. */
+enum relay_answer relay_answer_to_rcpt(const struct smtp_reply *reply);
 
 /* Whether clients' mail may go there from our address, and by which introduction. */
 bool relay_allows(const struct relay_view *v, enum leg_introduction *ret);
