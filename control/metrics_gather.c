@@ -24,7 +24,8 @@ struct gathering {
 
 /* ── what programs count ───────────────────────────────────────────────────────────── */
 
-/* As the registry keeps it: a row of its own for each. */
+/* As the registry keeps it: a row of its own for each, and none of a time: `counters` has
+   packets. */
 #define KEPT_ROUTE "program"
 
 static const struct kept {
@@ -41,8 +42,6 @@ static const struct kept {
 	{ "left", METRIC_VERDICTS, "verdict", "left" },
 	{ "queue_dropped", METRIC_QUEUE_DROPPED, NULL, NULL },
 	{ "queue_overruns", METRIC_QUEUE_OVERRUNS, NULL, NULL },
-	{ "copied_messages", METRIC_COPIED_MESSAGES, NULL, NULL },
-	{ "copied_bytes", METRIC_COPIED_BYTES, NULL, NULL },
 	/* of the histogram of holds */
 	{ "held_1", METRIC_COUNT, NULL, NULL },
 	{ "held_3", METRIC_COUNT, NULL, NULL },
@@ -142,8 +141,7 @@ static int gather_tallies(struct gathering *g, struct tallies *t)
 	json_decref(tally);
 	if (!g->registry)
 		return 0;
-	code = registry_keep_counts(
-		g->registry, clock_wall_ms(), read_tallies, t, &g->control->err);
+	code = registry_keep_counts(g->registry, clock_wall_ms(), read_tallies, t, &g->control->err);
 	if (code == 0)
 		code = registry_each_count(
 			g->registry, COUNT_TOTAL, 0, take_total, t, &g->control->err);
@@ -179,7 +177,7 @@ static int add_account(void *context, const struct account *a)
 	return 0;
 }
 
-static int gather_accounts(struct gathering *g, struct tallies *t)
+static int gather_accounts(struct gathering *g)
 {
 	struct registry_counts counts;
 	struct accounts all = { .out_sum = 0 };
@@ -198,10 +196,8 @@ static int gather_accounts(struct gathering *g, struct tallies *t)
 	page_number(g->page, METRIC_UNCAPTURABLE, NULL, NULL, counts.uncapturable);
 	page_histogram(
 		g->page, METRIC_OUT_OF_SERVICE, out_ends, OUT_ENDS, all.out, all.out_sum);
-	(void)json_object_set_new(
-		t->told, "copied_messages", json_integer((json_int_t)all.messages));
-	(void)json_object_set_new(
-		t->told, "copied_bytes", json_integer((json_int_t)all.bytes));
+	page_number(g->page, METRIC_COPIED_MESSAGES, NULL, NULL, all.messages);
+	page_number(g->page, METRIC_COPIED_BYTES, NULL, NULL, all.bytes);
 	return 0;
 }
 
@@ -325,7 +321,7 @@ static void gather_programs(struct gathering *g)
 static int gather_all(struct gathering *g)
 {
 	struct tallies t = { .told = json_object() };
-	int code = g->registry ? gather_accounts(g, &t) : 0;
+	int code = g->registry ? gather_accounts(g) : 0;
 
 	gather_programs(g);
 	if (code == 0)

@@ -94,7 +94,9 @@ def test_counters_never_get_smaller(house):
         seen += [page(house)["mailferry_accepted_total"]]
     expect(seen == [10, 15, 17, 18, 18, 22], seen)
     house.tool("progress", "alice", "10", "8")
-    expect(page(house)["mailferry_copied_messages_total"] == 8, "copied")
+    expect(page(house)["mailferry_copied_messages"] == 8, "copied")
+    house.tool("progress", "alice", "10", "3")  # it is copied anew
+    expect(page(house)["mailferry_copied_messages"] == 3, "a sum of accounts gets smaller")
     (house.run / "interceptor.sock").unlink()
     expect(page(house)["mailferry_accepted_total"] == 22, "also while it does not run")
 
