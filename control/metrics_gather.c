@@ -141,7 +141,7 @@ static int gather_tallies(struct gathering *g, struct tallies *t)
 	json_decref(tally);
 	if (!g->registry)
 		return 0;
-	code = registry_keep_counts(g->registry, clock_wall_ms(), read_tallies, t, &g->control->err);
+	code = registry_keep_counts(g->registry, 0, read_tallies, t, &g->control->err);
 	if (code == 0)
 		code = registry_each_count(
 			g->registry, COUNT_TOTAL, 0, take_total, t, &g->control->err);

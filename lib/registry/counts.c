@@ -18,11 +18,6 @@ static const struct span {
 };
 _Static_assert(sizeof(spans) / sizeof(spans[0]) == COUNT_SPAN_COUNT, "a row for each");
 
-const char *count_span_name(enum count_span span)
-{
-	return spans[span].name;
-}
-
 int count_period_by_name(const char *name, enum count_span *ret)
 {
 	for (int i = COUNT_MINUTE; i < COUNT_SPAN_COUNT; i++)
@@ -116,7 +111,8 @@ static int keep_one(
 	if (!any)
 		return 0;
 	code = run_on(r, SQL_SET_COUNT, COUNT_KERNEL, 0, is, err);
-	for (int i = COUNT_TOTAL; i < COUNT_SPAN_COUNT && code == 0; i++)
+	for (int i = COUNT_TOTAL;
+		i < (now_ms ? COUNT_SPAN_COUNT : COUNT_MINUTE) && code == 0; i++)
 		code = run_on(r, SQL_ADD_COUNT, (enum count_span)i,
 			spans[i].ms ? now_ms - now_ms % spans[i].ms : 0, &more, err);
 	return code;

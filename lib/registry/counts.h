@@ -29,7 +29,6 @@ enum count_span {
 	COUNT_SPAN_COUNT
 };
 
-const char *count_span_name(enum count_span span);
 /* Those of a time, by name; -ENOENT. */
 int count_period_by_name(const char *name, enum count_span *ret);
 /* How long one of them is. */
@@ -52,7 +51,7 @@ uint64_t count_gained(uint64_t was, uint64_t is);
 
 /* The kernel's numbers now, which are read inside the transaction: two that do so at a
    time add nothing twice. read: sets *ret, and *ret_n; what it borrows stays until it is
-   called again. now_ms: wall clock. */
+   called again. now_ms: wall clock; 0: they are kept in the total alone. */
 typedef int count_read_fn(
 	void *context, const struct count **ret, size_t *ret_n, struct error *err);
 int registry_keep_counts(struct registry *r, uint64_t now_ms, count_read_fn *read,

@@ -97,6 +97,8 @@ def test_counters_never_get_smaller(house):
     expect(page(house)["mailferry_copied_messages"] == 8, "copied")
     house.tool("progress", "alice", "10", "3")  # it is copied anew
     expect(page(house)["mailferry_copied_messages"] == 3, "a sum of accounts gets smaller")
+    periods = json.loads(house.good("counters", "--since", "1h", "--by", "minute", "--json"))
+    expect(not [row for row in periods if row["route"] == "program"], periods)
     (house.run / "interceptor.sock").unlink()
     expect(page(house)["mailferry_accepted_total"] == 22, "also while it does not run")
 

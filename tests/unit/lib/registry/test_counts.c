@@ -137,6 +137,18 @@ static void test_which_period(void **state)
 	assert_int_equal(count_period_since(0, NOW), COUNT_DAY);
 }
 
+/* What has no time is counted in the total, and in no minute. */
+static void test_no_time(void **state)
+{
+	struct test *t = *state;
+
+	keep(t, 0, 100, 0);
+	keep(t, 0, 300, 0);
+	expect(t, false, COUNT_TOTAL, 0, "+0 imap source 3/300");
+	expect(t, false, COUNT_MINUTE, 0, "");
+	expect(t, false, COUNT_DAY, 0, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +160,8 @@ int main(void)
 			test_no_rules, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_forgets, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_no_time, fixture_setup, fixture_teardown),
 		cmocka_unit_test(test_which_period),
 	};
 
