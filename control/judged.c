@@ -6,17 +6,28 @@
 
 #include <inttypes.h>
 
-json_t *judged_ask(const struct settings *s)
+static json_t *ask_numbers(const struct settings *s, const char *socket_name,
+	enum message_type type, enum message_type wanted)
 {
-	struct message question = { .type = MESSAGE_JUDGED }, answer;
+	struct message question = { .type = type }, answer;
 	char bytes[IPC_MESSAGE_MAX];
 	CLEANUP(fd_closep)
-	int fd = ask_begin(s->run_dir, ADMISSION_SOCKET, &question, NULL);
+	int fd = ask_begin(s->run_dir, socket_name, &question, NULL);
 
 	if (fd < 0 || ask_receive(fd, bytes, &ask_patience, &answer, NULL) < 0 ||
-		answer.type != MESSAGE_JUDGED_IS)
+		answer.type != wanted)
 		return NULL;
 	return json_loadb(answer.payload.ptr, answer.payload.len, 0, NULL);
+}
+
+json_t *judged_ask(const struct settings *s)
+{
+	return ask_numbers(s, ADMISSION_SOCKET, MESSAGE_JUDGED, MESSAGE_JUDGED_IS);
+}
+
+json_t *tally_ask(const struct settings *s)
+{
+	return ask_numbers(s, INTERCEPTOR_SOCKET, MESSAGE_TALLY, MESSAGE_TALLY_IS);
 }
 
 uint64_t judged_number(const json_t *judged, const char *what)

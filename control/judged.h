@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CONTROL_JUDGED_H
 #define CONTROL_JUDGED_H
-/* What the admission has judged, and how the kernel's queue is (admission/clients.c). */
+/* What programs count: of the admission what it has judged, and how the kernel's queue is
+   (admission/clients.c); of the interceptor its clients. */
 #include "settings/settings.h"
 
 #include <jansson.h>
@@ -9,6 +10,7 @@
 
 /* An object of numbers; NULL: it does not run. */
 json_t *judged_ask(const struct settings *s);
+json_t *tally_ask(const struct settings *s);
 /* One number of it; 0 when it is not there. */
 uint64_t judged_number(const json_t *judged, const char *what);
 /* "0 of 8192 packets wait (at most 12 so far), …" without a newline. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Where the numbers come from. */
+#include "control/alarms.h"
 #include "control/certificate_view.h"
 #include "control/counts_keep.h"
 #include "control/judged.h"
@@ -8,8 +9,6 @@
 #include "control/status.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "messages/ask.h"
 #include "registry/retire.h"
 
 #include <errno.h>
@@ -61,19 +60,6 @@ struct tallies {
 	uint64_t totals[KEPT];
 };
 
-static json_t *ask_tally(const struct settings *s)
-{
-	struct message question = { .type = MESSAGE_TALLY }, answer;
-	char bytes[IPC_MESSAGE_MAX];
-	CLEANUP(fd_closep)
-	int fd = ask_begin(s->run_dir, INTERCEPTOR_SOCKET, &question, NULL);
-
-	if (fd < 0 || ask_receive(fd, bytes, &ask_patience, &answer, NULL) < 0 ||
-		answer.type != MESSAGE_TALLY_IS)
-		return NULL;
-	return json_loadb(answer.payload.ptr, answer.payload.len, 0, NULL);
-}
-
 /* One that does not run has told nothing new. */
 static int read_tallies(
 	void *context, const struct count **ret, size_t *ret_n, struct error *err)
@@ -120,7 +106,7 @@ static void write_tallies(struct gathering *g, const struct tallies *t)
 static int gather_tallies(struct gathering *g, struct tallies *t)
 {
 	json_t *judged = judged_ask(&g->control->settings);
-	json_t *tally = ask_tally(&g->control->settings);
+	json_t *tally = tally_ask(&g->control->settings);
 	int code;
 
 	(void)json_object_update(t->told, judged);
@@ -280,28 +266,22 @@ static void gather_certificates(struct gathering *g)
 	}
 }
 
+static void add_alarm(void *context, const struct message *m)
+{
+	json_t *sums = context;
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(m->service));
+	(void)json_object_set_new(sums, name,
+		json_integer((json_int_t)(judged_number(sums, name) + m->number)));
+}
+
 static void gather_alarms(struct gathering *g)
 {
-	static const char *const sockets[] = { INTERCEPTOR_SOCKET, MAILSTORE_SOCKET,
-		ADMISSION_SOCKET };
 	json_t *sums = json_object(), *sum;
 	const char *kind;
 
-	for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
-		struct message question = { .type = MESSAGE_ALARMS }, m;
-		char bytes[IPC_MESSAGE_MAX], name[64];
-		CLEANUP(fd_closep)
-		int fd = ask_begin(
-			g->control->settings.run_dir, sockets[i], &question, NULL);
-
-		while (fd >= 0 && ask_receive(fd, bytes, &ask_patience, &m, NULL) == 0 &&
-			m.type == MESSAGE_ALARM) {
-			(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(m.service));
-			(void)json_object_set_new(sums, name,
-				json_integer((json_int_t)(judged_number(sums, name) +
-							  m.number)));
-		}
-	}
+	alarms_each(&g->control->settings, add_alarm, sums);
 	json_object_foreach(sums, kind, sum) page_number(
 		g->page, METRIC_ALARMS, "kind", kind, (uint64_t)json_integer_value(sum));
 	json_decref(sums);

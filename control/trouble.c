@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/trouble.h"
 
+#include "control/alarms.h"
 #include "control/certificate_view.h"
-
-#include "control/leg_probe.h"
 #include "control/port_probe.h"
 #include "control/senders_tls.h"
 #include "control/smart_host_probe.h"
@@ -11,8 +10,6 @@
 #include "source/leg.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
-#include "messages/ask.h"
 #include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
@@ -88,15 +85,14 @@ static void attend_services(
 }
 
 /* Mail that waits because it may not go to the source from our own address. */
-static void attend_legs(struct control *c, struct status *s, const struct port_probe *k)
+static void attend_legs(struct control *c, struct registry *r, struct status *s,
+	const struct port_probe *k)
 {
-	struct registry *r = NULL;
 	struct legs legs;
 
-	if (control_registry(c, &r) < 0)
+	if (!r)
 		return;
 	(void)legs_read(&c->settings, r, &legs);
-	registry_close(r);
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		if (k->asked[i] && k->code[i] == 0 && legs.of[i].from == LEG_NONE)
 			status_attend(s,
@@ -108,7 +104,7 @@ static void attend_legs(struct control *c, struct status *s, const struct port_p
 }
 
 /* Whether anything of it can be connected to from this host. */
-static bool look_at_source(struct control *c, struct status *s)
+static bool look_at_source(struct control *c, struct registry *r, struct status *s)
 {
 	struct port_probe k = { 0 };
 	size_t answered = 0;
@@ -129,7 +125,7 @@ static bool look_at_source(struct control *c, struct status *s)
 	address_text(&upstream, where);
 	if (answered) {
 		attend_services(s, &k, where);
-		attend_legs(c, s, &k);
+		attend_legs(c, r, s, &k);
 	} else
 		status_attend(s,
 			"the source %s is away (%s): accounts that have not moved cannot "
@@ -312,14 +308,22 @@ static const struct alarm_kind *kind_of(struct str name)
 	return NULL;
 }
 
-static void attend_alarm(
-	struct status *s, const struct message *m, uint64_t ago, bool source_answers)
+struct alarm_look {
+	struct status *status;
+	bool source_answers;
+	uint64_t now; /* wall clock */
+};
+
+static void attend_alarm(void *context, const struct message *m)
 {
+	const struct alarm_look *look = context;
 	const struct alarm_kind *kind = kind_of(m->service);
+	uint64_t ago = look->now > m->number2 ? look->now - m->number2 : 0;
 
 	if (str_eq(m->service, STR_LIT(UNANSWERED_KIND))) {
-		if (source_answers && m->number >= UNANSWERED_LEAST && ago < LATELY_MS)
-			status_attend(s,
+		if (look->source_answers && m->number >= UNANSWERED_LEAST &&
+			ago < LATELY_MS)
+			status_attend(look->status,
 				"the source answers this host, but not connections from "
 				"clients' addresses (%" PRIu64 " lately): its answers do "
 				"not come back through this router; make it the source's "
@@ -330,38 +334,23 @@ static void attend_alarm(
 	if (!kind || m->number < kind->least || ago >= kind->keep_ms)
 		return;
 	if (m->account.len)
-		status_attend(s, "%.*s: %.*s (%" PRIu64 " times); %s",
+		status_attend(look->status, "%.*s: %.*s (%" PRIu64 " times); %s",
 			STR_ARG(m->account), STR_ARG(m->text), m->number, kind->cure);
 	else
-		status_attend(s, "%" PRIu64 " %s", m->number, kind->cure);
-}
-
-static void ask_for_alarms(
-	struct control *c, const char *socket_name, struct status *s, bool source_answers)
-{
-	struct message question = { .type = MESSAGE_ALARMS }, m;
-	char bytes[IPC_MESSAGE_MAX];
-	uint64_t now = clock_wall_ms();
-	CLEANUP(fd_closep)
-	int fd = ask_begin(c->settings.run_dir, socket_name, &question, NULL);
-
-	while (fd >= 0 && ask_receive(fd, bytes, &ask_patience, &m, NULL) == 0 &&
-		m.type == MESSAGE_ALARM)
-		attend_alarm(
-			s, &m, now > m.number2 ? now - m.number2 : 0, source_answers);
+		status_attend(look->status, "%" PRIu64 " %s", m->number, kind->cure);
 }
 
 void trouble_gather(struct control *c, struct registry *r, struct status *s)
 {
 	struct error err = { 0 };
-	bool source_answers;
+	struct alarm_look look = { .status = s, .now = clock_wall_ms() };
 
 	if (r && registry_check(r, &err) == -EUCLEAN)
 		status_attend(s, "%s", err.text);
 	look_at_disk(c, s);
 	look_at_certificates(c, s);
 	look_at_smart_host(c, s);
-	source_answers = look_at_source(c, s);
+	look.source_answers = look_at_source(c, r, s);
 	if (r)
 		look_at_domains(c, r, s);
 	if (r)
@@ -371,10 +360,5 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 			"senders that insist on TLS cannot deliver: the old server offers "
 			"STARTTLS on smtp, and we hold no key for it; give the key "
 			"(tls { certificate, key })");
-	if (s->runs[STATUS_INTERCEPTOR])
-		ask_for_alarms(c, INTERCEPTOR_SOCKET, s, source_answers);
-	if (s->runs[STATUS_MAILSTORE])
-		ask_for_alarms(c, MAILSTORE_SOCKET, s, source_answers);
-	if (s->runs[STATUS_ADMISSION])
-		ask_for_alarms(c, ADMISSION_SOCKET, s, source_answers);
+	alarms_each(&c->settings, attend_alarm, &look);
 }
