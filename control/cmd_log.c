@@ -30,7 +30,8 @@ static const struct column line_columns[] = {
 struct reading {
 	struct control *control;
 	struct log_story story;
-	json_t *lines; /* NULL: text */
+	struct users users; /* of the programs that write it */
+	json_t *lines;      /* NULL: text */
 	uint64_t told;
 	uint64_t since; /* wall clock in ms; 0: from the beginning */
 };
@@ -71,14 +72,16 @@ static int read_log(struct reading *r, log_each_fn *each)
 
 	if (c->file)
 		return log_read_file(c->file, each, r, &c->err);
-	return log_read_journal(c->arguments[0], r->story.sessions, r->story.n_sessions,
-		r->since, each, r, &c->err);
+	return log_read_journal(&r->users, c->arguments[0], r->story.sessions,
+		r->story.n_sessions, r->since, each, r, &c->err);
 }
 
 static int run(struct reading *r)
 {
-	int code = read_log(r, look);
+	int code = users_load(&r->control->settings, &r->users, &r->control->err);
 
+	if (code == 0)
+		code = read_log(r, look);
 	log_story_looked(&r->story);
 	if (code == 0)
 		code = read_log(r, tell);

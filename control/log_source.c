@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/log_source.h"
 
+#include "control/status.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 
@@ -15,7 +17,7 @@
 #include <unistd.h>
 
 #define IDENTIFIER "mailferry-" /* and the program */
-#define SESSIONS_MAX 2000 /* of one question, the newest: a command line has an end */
+#define SESSIONS_MAX 2000       /* of one question: a command line has an end */
 
 /* ---- a file ---- */
 
@@ -68,8 +70,22 @@ static struct str level_of(struct str priority)
 	return str_from(names[number < 8 ? number : 7]);
 }
 
+/* Whether the journal (_UID is its own word) had it from one of our programs. */
+static bool is_ours(const json_t *entry, const struct users *u)
+{
+	uint64_t uid;
+
+	if (!str_to_u64(field(entry, "_UID"), &uid))
+		return false;
+	for (size_t i = 0; i < USER_COUNT; i++)
+		if (uid == u->of[i].uid)
+			return true;
+	return uid == 0 || uid == geteuid() || (uid >= u->first && uid <= u->last);
+}
+
 /* MESSAGE is "session event key=value …" (base/journal.h). */
-static int take_entry(const json_t *entry, log_each_fn *each, void *context)
+static int take_entry(
+	const json_t *entry, const struct users *users, log_each_fn *each, void *context)
 {
 	struct str message = field(entry, "MESSAGE"), program;
 	char time[LOG_TIME_MAX];
@@ -77,7 +93,8 @@ static int take_entry(const json_t *entry, log_each_fn *each, void *context)
 		.level = level_of(field(entry, "PRIORITY")) };
 
 	program = field(entry, "SYSLOG_IDENTIFIER");
-	if (!field(entry, "EVENT").len || !str_starts(program, STR_LIT(IDENTIFIER)))
+	if (!field(entry, "EVENT").len || !str_starts(program, STR_LIT(IDENTIFIER)) ||
+		!is_ours(entry, users))
 		return 0;
 	l.program = str_skip(program, sizeof(IDENTIFIER) - 1);
 	l.session = str_split(&message, ' ');
@@ -86,7 +103,8 @@ static int take_entry(const json_t *entry, log_each_fn *each, void *context)
 	return each(context, &l);
 }
 
-static int read_entries(int fd, log_each_fn *each, void *context)
+static int read_entries(
+	int fd, const struct users *users, log_each_fn *each, void *context)
 {
 	FILE *file = fdopen(fd, "r");
 	char *line = NULL;
@@ -102,7 +120,7 @@ static int read_entries(int fd, log_each_fn *each, void *context)
 		json_t *entry = json_loadb(line, (size_t)n, 0, NULL);
 
 		if (entry)
-			r = take_entry(entry, each, context);
+			r = take_entry(entry, users, each, context);
 		json_decref(entry);
 	}
 	free(line);
@@ -132,11 +150,30 @@ static int add(struct question *q, const char *name, const char *value)
 	               : 0;
 }
 
+static int add_sessions(struct question *q, char *const *sessions, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add(q, "SESSION=", sessions[i]);
+	return r;
+}
+
+static int add_programs(struct question *q)
+{
+	int r = add(q, "SYSLOG_IDENTIFIER=" IDENTIFIER, "mailferry");
+
+	for (int i = 0; i < STATUS_PROGRAM_COUNT && r == 0; i++)
+		r = add(q, "SYSLOG_IDENTIFIER=" IDENTIFIER,
+			status_program_name((enum status_program)i));
+	return r;
+}
+
 /* Alternatives of one field stand side by side, those of two fields around a "+". */
 static int ask(struct question *q, const char *wanted, char *const *sessions, size_t n,
 	uint64_t since)
 {
-	size_t first = n > SESSIONS_MAX ? n - SESSIONS_MAX : 0;
+	bool all = n > SESSIONS_MAX;
 	char from[32];
 	int r = 0;
 
@@ -148,11 +185,12 @@ static int ask(struct question *q, const char *wanted, char *const *sessions, si
 	r = r ? r : add(q, "--no-pager", "");
 	r = r ? r : add(q, "--output=json", "");
 	r = r ? r : add(q, "--since=", from);
-	r = r ? r : add(q, "ACCOUNT=", wanted);
-	r = r ? r : add(q, "+", "");
-	r = r ? r : add(q, "SESSION=", wanted);
-	for (size_t i = first; i < n && r == 0; i++)
-		r = add(q, "SESSION=", sessions[i]);
+	if (!all) {
+		r = r ? r : add(q, "ACCOUNT=", wanted);
+		r = r ? r : add(q, "+", "");
+		r = r ? r : add(q, "SESSION=", wanted);
+	}
+	r = r ? r : all ? add_programs(q) : add_sessions(q, sessions, n);
 	q->argv = r < 0 ? NULL : calloc(q->n + 1, sizeof(*q->argv));
 	if (!q->argv)
 		return -ENOMEM;
@@ -197,8 +235,9 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
-int log_read_journal(const char *wanted, char *const *sessions, size_t n_sessions,
-	uint64_t since, log_each_fn *each, void *context, struct error *err)
+int log_read_journal(const struct users *users, const char *wanted, char *const *sessions,
+	size_t n_sessions, uint64_t since, log_each_fn *each, void *context,
+	struct error *err)
 {
 	struct question q = { .argv = NULL };
 	pid_t pid;
@@ -213,7 +252,7 @@ int log_read_journal(const char *wanted, char *const *sessions, size_t n_session
 			"no journalctl here; --file FILE reads what `mailferry up` wrote");
 	if (r < 0)
 		return error_errno(err, r, "journalctl");
-	read = read_entries(fd, each, context);
+	read = read_entries(fd, users, each, context);
 	ended = wait_for(pid);
 	if (read < 0)
 		return error_errno(err, read, "the journal");

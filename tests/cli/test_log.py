@@ -44,9 +44,9 @@ print("not JSON")
 """
 
 
-def entry(second, program, session, event, text, **fields):
+def entry(second, program, session, event, text, _UID="0", **fields):
     e = {"__REALTIME_TIMESTAMP": str(1772359200000000 + second * 1000000), "PRIORITY": "6",
-         "SYSLOG_IDENTIFIER": f"mailferry-{program}", "EVENT": event,
+         "SYSLOG_IDENTIFIER": f"mailferry-{program}", "EVENT": event, "_UID": _UID,
          "MESSAGE": f"{session} {event} {text}", **fields}
     return json.dumps(e | ({"SESSION": session} if session != "-" else {}))
 
@@ -56,7 +56,9 @@ ENTRIES = [
     entry(1, "interceptor", "4d2-2", "login", "account=bob route=source", ACCOUNT="bob"),
     entry(2, "interceptor", "4d2-1", "hand-off", "unread=0"),
     entry(3, "transfer", "-", "due", "account=alice", ACCOUNT="alice"),
+    entry(4, "vault", "-", "forged", "account=alice", ACCOUNT="alice", _UID="1000"),
 ]
+MANY = 2100  # sessions; of so many the command line has no room
 
 
 def story(house, *args):
@@ -98,15 +100,19 @@ def test_nothing(house):
     house.bad("missing argument", "log", code=2)
 
 
-def test_journal(house):
+def with_journal(house, entries):
     bin_dir = house.root / "journal"
     bin_dir.mkdir()
     (bin_dir / "journalctl").write_text(JOURNALCTL)
     (bin_dir / "journalctl").chmod(0o755)
-    (house.root / "entries").write_text("\n".join(ENTRIES) + "\n")
-    before = dict(os.environ)
-    os.environ.update(PATH=f"{bin_dir}:{before['PATH']}", ASKED=str(house.root / "asked"),
+    (house.root / "entries").write_text("\n".join(entries) + "\n")
+    os.environ.update(PATH=f"{bin_dir}:{os.environ['PATH']}", ASKED=str(house.root / "asked"),
                       ENTRIES=str(house.root / "entries"))
+
+
+def test_journal(house):
+    before = dict(os.environ)
+    with_journal(house, ENTRIES)
     try:
         lines = story(house, "alice", "--since", "2026-02-01")
         expect([line["event"] for line in lines] == ["login", "hand-off", "due"], lines)
@@ -126,7 +132,22 @@ def test_journal(house):
         os.environ.update(before)
 
 
-TESTS = [test_user, test_session, test_since, test_nothing, test_journal]
+def test_many_sessions(house):
+    before = dict(os.environ)
+    with_journal(house, [entry(n, "interceptor", f"4d2-{n}", event, f"account={user}", **fields)
+                         for n in range(MANY)
+                         for event, user, fields in (("login", "alice", {"ACCOUNT": "alice"}),
+                                                     ("login", "bob", {"ACCOUNT": "bob"}),
+                                                     ("end", "", {}))])
+    try:
+        lines = story(house, "alice", "--since", "2026-02-01")
+        expect(len({line["session"] for line in lines if line["event"] == "end"}) == MANY, len(lines))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+TESTS = [test_user, test_session, test_since, test_nothing, test_journal, test_many_sessions]
 
 if __name__ == "__main__":
     cli.own_network()
