@@ -172,7 +172,7 @@ static int each(struct control *c, struct names *n, json_t *json, struct table *
 		struct store_folder f;
 		struct view view = { 0 };
 
-		if (store_folder_of(c, name.ptr, n->arena, &f) < 0) {
+		if (store_folder_named(c, name, n->arena, &f) < 0) {
 			(void)control_fail(c);
 			*ret_all = false;
 		} else if (look(c, &f, &view) < 0) {

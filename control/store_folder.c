@@ -36,24 +36,32 @@ int store_folder_owner(struct control *c, struct store_folder *f)
 	return code < 0 ? code : folder_owner(&users, f->path, &f->uid, &c->err);
 }
 
-int store_folder_of(struct control *c, const char *user, struct arena *arena,
+int store_folder_named(struct control *c, struct str account, struct arena *arena,
 	struct store_folder *ret)
 {
 	char path[PATH_MAX];
 	int code;
 
-	*ret = (struct store_folder){ .account = name_of(c, user, arena), .to = -1 };
+	*ret = (struct store_folder){ .account = account, .to = -1 };
 	code = settings_mail_path(&c->settings, ret->account, path, sizeof(path));
 	if (code < 0)
-		return error_errno(&c->err, code, "no folder can be named \"%s\"", user);
+		return error_errno(&c->err, code, "no folder can be named \"%.*s\"",
+			STR_ARG(account));
 	ret->path = arena_str(arena, str_from(path)).ptr;
 	if (!ret->path)
 		return error_set(&c->err, -ENOMEM, "no memory");
 	code = store_folder_owner(c, ret);
 	if (code == -ENOENT)
 		return error_set(&c->err, code,
-			"no mail of \"%s\" is kept here (there is no %s)", user, path);
+			"no mail of \"%.*s\" is kept here (there is no %s)",
+			STR_ARG(account), path);
 	return code;
+}
+
+int store_folder_of(struct control *c, const char *user, struct arena *arena,
+	struct store_folder *ret)
+{
+	return store_folder_named(c, name_of(c, user, arena), arena, ret);
 }
 
 struct work {

@@ -16,6 +16,9 @@ struct store_folder {
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */
 int store_folder_of(struct control *c, const char *user, struct arena *arena,
 	struct store_folder *ret);
+/* The same, by the account's own name: the registry is not asked. */
+int store_folder_named(struct control *c, struct str account, struct arena *arena,
+	struct store_folder *ret);
 /* The same for a folder whose path is known. */
 int store_folder_owner(struct control *c, struct store_folder *f);
 /* run() as the folder's user, in a process of its own that prints what it has to say, an
