@@ -131,9 +131,8 @@ static int print_periods(
 static int print_since(struct control *c, struct registry *r, uint64_t since)
 {
 	struct rules_count counts[RULES_COUNTS_MAX];
-	uint64_t from = 0;
 	size_t n = 0;
-	int code = counts_since(r, since, counts, &n, &from, &c->err);
+	int code = counts_since(r, since, counts, &n, &c->err);
 
 	return code < 0 ? code : print_counts(c, counts, n);
 }

@@ -147,7 +147,7 @@ int counts_total(struct registry *registry,
 
 int counts_since(struct registry *registry, uint64_t since_ms,
 	struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
-	uint64_t *ret_from, struct error *err)
+	struct error *err)
 {
 	enum count_span period = count_period_since(since_ms, clock_wall_ms());
 	uint64_t from = since_ms - since_ms % count_period_ms(period);
@@ -161,6 +161,5 @@ int counts_since(struct registry *registry, uint64_t since_ms,
 	for (size_t i = 0; i < l.n; i++)
 		ret_counts[i] = l.counts[i];
 	*ret_n = l.n;
-	*ret_from = from;
 	return 0;
 }

@@ -21,10 +21,10 @@ int counts_total(struct registry *registry,
 	struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
 	struct error *err);
 
-/* What was counted since then, up to now. *ret_from: since when indeed: the registry
-   keeps minutes for two days, hours for two months. */
+/* What was counted since then, up to now; from the beginning of that minute, hour or day:
+   the registry keeps minutes for two days, hours for two months. */
 int counts_since(struct registry *registry, uint64_t since_ms,
 	struct rules_count ret_counts[static RULES_COUNTS_MAX], size_t *ret_n,
-	uint64_t *ret_from, struct error *err);
+	struct error *err);
 
 #endif

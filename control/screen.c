@@ -143,16 +143,6 @@ size_t screen_rows(const struct screen *s)
 	return s->rows;
 }
 
-size_t screen_columns(const struct screen *s)
-{
-	return s->columns;
-}
-
-size_t screen_left(const struct screen *s)
-{
-	return s->row < s->rows ? s->rows - s->row : 0;
-}
-
 void screen_begin(struct screen *s)
 {
 	buf_clear(&s->lines);

@@ -38,14 +38,11 @@ int screen_open(struct screen **ret, struct error *err);
 void screen_close(struct screen **screen); /* as it was before; NULL is fine */
 
 size_t screen_rows(const struct screen *s);
-size_t screen_columns(const struct screen *s);
 
 void screen_begin(struct screen *s);
 /* The next line, cut at the edge; what would steer the terminal is shown as '?'. Lines
    below the last row are left out. */
 void screen_line(struct screen *s, enum screen_style style, struct str text);
-/* How many lines are free. */
-size_t screen_left(const struct screen *s);
 void screen_end(struct screen *s);
 
 /* The next key, or what happened, after ms at the latest. */

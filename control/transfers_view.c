@@ -8,7 +8,7 @@
 #define LEAST_MS 1000 /* between two looks that a rate is made of */
 #define SMOOTH 0.3    /* of the newest */
 
-const struct column transfer_columns[] = {
+static const struct column columns[] = {
 	{ "name", "account", COLUMN_TEXT, 0, 0 },
 	{ "stage", "stage", COLUMN_TEXT, 0, 0 },
 	{ "percent", "%", COLUMN_NUMBER, 0, 0 },
@@ -20,8 +20,7 @@ const struct column transfer_columns[] = {
 	{ "attempts", "attempts", COLUMN_NUMBER, 0, 0 },
 	{ "last_error", "last error", COLUMN_TEXT, 0, 0 },
 };
-const size_t transfer_column_count =
-	sizeof(transfer_columns) / sizeof(transfer_columns[0]);
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 /* ── rates ─────────────────────────────────────────────────────────────────────────── */
 
@@ -137,8 +136,8 @@ json_t *transfers_gather(void *transfers, struct error *err)
 struct view transfers_view(struct transfers *t)
 {
 	return (struct view){ .title = "transfers",
-		.columns = transfer_columns,
-		.n_columns = transfer_column_count,
+		.columns = columns,
+		.n_columns = COLUMNS,
 		.row_name = "name",
 		.sort = 2,
 		.descending = true,

@@ -25,9 +25,6 @@ struct transfers {
    bytes_per_s, eta_s (null: not known), attempts, last_error. NULL with the sentence. */
 json_t *transfers_gather(void *transfers, struct error *err);
 struct view transfers_view(struct transfers *t);
-/* The columns of that view. */
-extern const struct column transfer_columns[];
-extern const size_t transfer_column_count;
 
 /* Another look: the rates by what is new since. */
 void transfer_seen_update(

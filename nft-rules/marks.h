@@ -30,8 +30,6 @@
  */
 #include <stdint.h>
 
-#define MARKS_MASK_BITS 4 /* three on packets, for the marks below; one on connections */
-
 /* Numbers: mark_bits() says where they lie. */
 enum mark {
 	MARK_NONE,

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define NEW_FOLDER ".new" /* while it has no owner yet */
-#define NEW_FOLDER ".new" /* while it has no owner yet */
 #define FOLDER_MODE 0700
 /* Others pass it and see no name; a transfer makes folders, and changes nobody's. */
 #define MAIL_MODE 01771
