@@ -15,12 +15,12 @@ static int say_restart(void *context, const char *option)
 {
 	(void)context;
 	(void)printf(
-		"%s: needs a restart (`mailferry upgrade` does it, or says why not)\n",
+		"%s: needs a restart; run `mailferry upgrade`, which keeps the sessions\n",
 		option);
 	return 0;
 }
 
-/* It watches the files by their names, which may be others now. */
+/* `up` watches the certificate files; the configuration may name other ones now. */
 static void tell_up(const struct settings *s)
 {
 	int pid = state_lock_holder(s, STATE_LOCK_UP);

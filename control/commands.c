@@ -22,9 +22,11 @@ static const struct command commands[] = {
 		"list the accounts that have logged in through us" },
 	{ "account", "USER | add|disable|enable|remove USER", 1, 2,
 		OPTION_JSON | OPTION_YES, cmd_account,
-		"one account with its certificate and its journal; make one that never "
-		"was at the source (its password is asked for, or from stdin); let "
-		"nobody log in to one that lives here, and in again" },
+		"show one account with its certificate and its journal. add: make one "
+		"that never was at the source (its password is asked for, or read from "
+		"stdin). disable, enable: refuse logins to an account that lives here, "
+		"allow them again. remove: delete one that has no mailbox at the "
+		"source; its mail goes to the trash" },
 	{ "route", "USER auto|source|local", 2, 2, OPTION_YES, cmd_route,
 		"the toggle: who serves this user. local --yes: although somebody may go "
 		"on to read the old mailbox unseen (see `account`)" },
@@ -106,7 +108,7 @@ static const struct command_option options[] = {
 	{ "--resume", NULL, OPTION_RESUME, offsetof(struct control, resume),
 		"moves go on where they were" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
-		"again every second until interrupted" },
+		"a screen that is renewed every second; q ends it" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,
 		offsetof(struct control, print_config),
 		"print every option with its value and meaning, check nothing" },
@@ -145,7 +147,7 @@ static const struct command_option options[] = {
 	{ "--remove", NULL, OPTION_REMOVE, offsetof(struct control, remove),
 		"forget the verdict for that prefix" },
 	{ "--service", "SERVICE", OPTION_SERVICE, offsetof(struct control, service),
-		"for imap, pop3, smtp, … alone" },
+		"only that service: imap, pop3, smtp, …" },
 	{ "--only", NULL, OPTION_ONLY, offsetof(struct control, only),
 		"no other password opens the mailbox any more" },
 	{ "--repair", NULL, OPTION_REPAIR, offsetof(struct control, repair),

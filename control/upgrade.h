@@ -8,12 +8,13 @@
  *     ▲              │                              │       the last session ends
  *     └── it does not┴─────── one does not ─────────┘
  *
- * `up` becomes the new mailferry first, as the same process with the same children, so
- * that what follows is done by the new one. Programs that hold sessions are followed
- * (messages/takeover.h); the vault and the transfer are ended and started: whoever asks
- * them asks again. When a step fails, what ran before it goes on.
+ * First `up` executes the new mailferry: the process and its children stay the same, and
+ * the new version does the other steps. Programs that hold sessions are replaced by
+ * takeover (messages/takeover.h). The vault and the transfer are stopped and started;
+ * their clients repeat their requests. When a step fails, the programs that ran before it
+ * keep running.
  *
- * How far it is, is written into run_dir, for the command and for `status`.
+ * The state is written to a file in run_dir, which the command and `status` read.
  */
 #include "control/generations.h"
 #include "settings/settings.h"
@@ -21,7 +22,7 @@
 enum upgrade_state {
 	UPGRADE_IDLE,
 	UPGRADE_TRYING,
-	UPGRADE_EXEC, /* the supervisor is to do it */
+	UPGRADE_EXEC, /* the supervisor executes the new mailferry */
 	UPGRADE_PROGRAMS,
 	UPGRADE_DRAINING,
 	UPGRADE_STATE_COUNT
@@ -33,35 +34,35 @@ struct upgrade {
 	const struct settings *settings;
 	const char *config;
 	enum upgrade_state state;
-	unsigned number;    /* of the upgrade; 0: none yet */
-	size_t step;        /* which program, in UPGRADE_PROGRAMS */
-	bool begun;         /* that step */
-	uint64_t until;     /* then it has failed; monotonic */
-	struct slot *next;  /* that is to follow */
-	pid_t was;          /* the process that is to be replaced */
-	struct child trial; /* of the new mailferry */
-	struct error err;   /* why the last one failed; code 0: it did not */
-	size_t told;        /* retired programs, as written last */
+	unsigned number;    /* of the last upgrade; 0: none yet */
+	size_t step;        /* index of the program, in UPGRADE_PROGRAMS */
+	bool begun;         /* whether that step has begun */
+	uint64_t until;     /* when the step has failed; monotonic */
+	struct slot *next;  /* the program that takes over */
+	pid_t was;          /* the process that it replaces */
+	struct child trial; /* the new mailferry, tried */
+	struct error err;   /* why the last upgrade failed; code 0: it did not */
+	size_t told;        /* number of retired programs in the file */
 };
 
 void upgrade_init(struct upgrade *u, struct generations *all, struct loop *loop,
 	const struct settings *settings, const char *config);
-void upgrade_begin(struct upgrade *u, uint64_t now); /* asked for */
+void upgrade_begin(struct upgrade *u, uint64_t now); /* on request */
 void upgrade_tick(struct upgrade *u, uint64_t now);
-/* A program has ended. true: as the upgrade wants it; it needs no word. */
+/* A program has ended. true: the upgrade expected that; it is not logged as a failure. */
 bool upgrade_program_ended(struct upgrade *u, struct slot *slot, uint64_t now);
 
 /* ---- across exec() ---- */
 
 int upgrade_write(const struct upgrade *u, FILE *to);
 bool upgrade_read(struct upgrade *u, const char *line);
-/* UPGRADE_EXEC is not possible now; what runs goes on. */
+/* exec() is not possible; the running programs stay as they are. */
 void upgrade_cannot_exec(struct upgrade *u, int code);
-/* Becomes the new mailferry, which reads that file. Returns only when it fails. */
+/* Executes the new mailferry, which reads the file `state`. Returns only on failure. */
 int upgrade_exec(const char *config, int state, struct error *err);
-/* The file of one that has just become so; -1: this one was started. */
+/* The file that the mailferry before this one left; -1: there was none. */
 int upgrade_resumed(void);
-/* This one is only to look whether it would start. */
+/* Whether this process only tries whether the new mailferry would start. */
 bool upgrade_is_trial(void);
 
 #endif
