@@ -2,8 +2,9 @@
 /*
  * A client, a source and a caller that do anything. The input is a list of events: a byte
  * that says whose turn it is, a length, that many bytes. Promised: actions come in an
- * order that makes sense, nothing is used that was not given, the final dot of a message
- * that is staged goes to the source after it is on disk, nothing of the client is read in
+ * order that makes sense, nothing is used that was not given, the final dot or last chunk
+ * of a message that is staged goes to the source after it is on disk, no call writes more
+ * to it than a portion, nothing of the client is read in
  * clear and nothing is said to it between STARTTLS and TLS, and a close is the end.
  */
 #include "fuzz.h"
@@ -167,6 +168,10 @@ static void turn(struct play *p)
 		buf_consume(&p->client, io.client_used);
 		buf_consume(&p->source, io.source_used);
 		must(!p->tls || (!io.client_used && !buf_len(&p->to_client)));
+		must(buf_len(&p->to_source) <=
+			SMTP_PROXY_PORTION + SMTP_AUTH_LINE_MAX + SMTP_REPLY_LINE_MAX);
+		must(p->proxy.copy != SMTP_COPY_HELD ||
+			p->proxy.state != SMTP_PROXY_FINAL_REPLY || p->stage == DURABLE);
 		act(p, action);
 		must(p->let_in || !p->proxy.client.authenticated);
 		buf_clear(&p->to_client);

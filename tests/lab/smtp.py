@@ -51,6 +51,15 @@ class Smtp:
         self.send(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
         return self.reply()
 
+    def chunks(self, recipients, *parts, sender="sender@example.org"):
+        """MAIL, RCPTs and the message by BDAT, all of it in one write; the replies."""
+        lines = [f"MAIL FROM:<{sender}>\r\n".encode(),
+                 *[f"RCPT TO:<{r}>\r\n".encode() for r in recipients]]
+        for n, part in enumerate(parts, 1):
+            lines.append(b"BDAT %d%s\r\n%s" % (len(part), b" LAST" * (n == len(parts)), part))
+        self.send(b"".join(lines))
+        return [self.reply() for _ in lines]
+
     def deliver(self, message, *recipients, **options):
         """The final answer's code; every recipient must be accepted."""
         codes = self.mail(*recipients, **options)

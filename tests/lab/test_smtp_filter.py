@@ -175,6 +175,26 @@ def it_gives_no_verdict(world, code):
 
 
 @case
+def chunks_are_filtered_as_they_came(world):
+    """By BDAT; and what it refuses neither side has."""
+    token, message = world.message(b".\r\n..text\r\n" + b"x" * 5000)
+    parts, both = (message[:30], b"", message[30:]), [at(world.here), at(world.there)]
+    client = world.smtp()
+    with world.first.says():
+        equal([r[:3] for r in client.chunks(both, *parts)], [b"250"] * 6, "accepted")
+        equal(world.first.seen[0].body, message.split(b"\r\n\r\n", 1)[1], "body")
+    world.arrives(world.here, token)
+    world.arrives(world.there, token, source=True)
+    again, message = world.message()
+    with world.first.says(END=REJECT):
+        equal(client.chunks(both, message)[-1][:3], b"550", "refused")
+    equal(client.code("NOOP"), 250, "the session goes on")
+    client.quit()
+    equal(world.copies(world.here, again), [], "here")
+    equal(world.copies(world.there, again, source=True), [], "there")
+
+
+@case
 def the_source_gets_its_dot_after_the_verdict(world):
     """While the filter is at work the old server has all but the end."""
     token, message = world.message()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import case, equal, main, true  # noqa: E402
+from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
@@ -23,16 +23,6 @@ class Offer(Mail):
         return self
 
 
-def chunks(client, recipient, *parts):
-    """BDAT, all of it in one write; the replies."""
-    lines = [b"MAIL FROM:<sender@example.org>\r\n", b"RCPT TO:<%s>\r\n" % recipient.encode()]
-    for n, part in enumerate(parts):
-        last = b" LAST" if n == len(parts) - 1 else b""
-        lines.append(b"BDAT %d%s\r\n%s" % (len(part), last, part))
-    client.send(b"".join(lines))
-    return [client.reply() for _ in lines]
-
-
 @case
 def nobody_here_the_offer_is_the_sources(world):
     client, straight = world.smtp(), world.direct_smtp()
@@ -47,7 +37,7 @@ def nobody_here_a_message_in_chunks(world):
     """Its text has commands and lines with a dot, and its last chunk is empty."""
     token, message = world.message(b"RCPT TO:<x@y>\r\n.\r\nQUIT")
     client = world.smtp()
-    replies = chunks(client, at(world.there), message[:20], message[20:], b"")
+    replies = client.chunks([at(world.there)], message[:20], message[20:], b"")
     equal([reply[:3] for reply in replies], [b"250"] * 5, f"{replies}")
     equal(client.code("NOOP"), 250, "the session goes on")
     client.quit()
@@ -66,7 +56,7 @@ def nobody_here_commands_of_the_source(world):
 
 @case
 def an_account_moves_under_two_sessions(world):
-    """One was offered CHUNKING and has to come again, one said HELO and has not."""
+    """One was offered DSN and has to come again, one said HELO and has not."""
     late, plain = world.smtp(LATE), Smtp(world.lab.connect(25, world.address(LATE)))
     plain.ok("HELO client.example.org")
     world.move(world.here)
@@ -87,14 +77,65 @@ def afterwards_what_we_speak_is_offered(world):
     words = [line[4:].split()[0] for line in client.ehlo.split(b"\r\n")[1:] if line]
     for word in words:
         true(word in (b"PIPELINING", b"SIZE", b"8BITMIME", b"SMTPUTF8", b"VRFY", b"AUTH",
-                      b"ENHANCEDSTATUSCODES", b"STARTTLS"), f"{word!r}")
+                      b"ENHANCEDSTATUSCODES", b"STARTTLS", b"CHUNKING"), f"{word!r}")
     true(b"PIPELINING" in words and b"SIZE" in words, f"{words}")
-    equal(client.code("BDAT 0 LAST"), 502, "BDAT")
+    equal(client.code("BDAT 0 LAST"), 503, "BDAT without a sender")
     equal(client.code("ETRN nowhere.example"), 502, "ETRN")
     equal(client.code("FROBNICATE"), 500, "what nobody knows")
     equal(client.code("MAIL FROM:<a@example.org> BODY=BINARYMIME"), 555, "a parameter")
     equal(client.code("MAIL FROM:<a@example.org> SIZE=100 BODY=8BITMIME"), 250, "others")
     client.quit()
+
+
+@table([("here", True, False), ("there", False, True), ("on both sides", True, True)])
+def afterwards_a_message_in_chunks(world, here, there):
+    """As above; each gets the same bytes."""
+    token, message = world.message(b"RCPT TO:<x@y>\r\n.\r\n..\r\nQUIT\xff")
+    client = world.smtp()
+    to = [at(world.here)] * here + [at(world.there)] * there
+    replies = client.chunks(to, message[:20], message[20:], b"")
+    equal([reply[:3] for reply in replies], [b"250"] * (4 + len(to)), f"{replies}")
+    equal(client.code("NOOP"), 250, "the session goes on")
+    client.quit()
+    if here:
+        copy = world.arrives(world.here, token)
+        true(copy.endswith(message), f"as it was sent: {copy!r}")
+    if there:
+        true(world.arrives(world.there, token, source=True).endswith(message), "there as well")
+
+
+@case
+def afterwards_a_large_chunk(world):
+    """More than any buffer, in one chunk, on both sides."""
+    token, message = world.message((b"x" * 70 + b"\r\n") * 30000)
+    client = world.smtp()
+    replies = client.chunks([at(world.here), at(world.there)], message)
+    equal([reply[:3] for reply in replies], [b"250"] * 4, f"{replies}")
+    client.quit()
+    true(world.arrives(world.here, token).endswith(message), "here")
+    true(world.arrives(world.there, token, source=True).endswith(message), "there")
+
+
+@case
+def afterwards_a_message_that_is_given_up(world):
+    """RSET between two chunks, the end of the client, a filter's no: nobody has it."""
+    token, message = world.message()
+    both = [at(world.here), at(world.there)]
+    client = world.smtp()
+    client.send(b"MAIL FROM:<a@example.org>\r\n" +
+                b"".join(b"RCPT TO:<%s>\r\n" % to.encode() for to in both) +
+                b"BDAT %d\r\n%sRSET\r\n" % (len(message), message))
+    equal([client.reply()[:3] for _ in range(5)], [b"250"] * 5, "with RSET")
+    again, other = world.message()
+    equal([r[:3] for r in client.chunks(both, other)], [b"250"] * 4, "another one")
+    client.send(b"MAIL FROM:<a@example.org>\r\nRCPT TO:<%s>\r\nBDAT %d\r\n%s" % (
+        both[1].encode(), len(message), message))
+    equal([client.reply()[:3] for _ in range(3)], [b"250"] * 3, "and it leaves")
+    client.close()
+    world.arrives(world.here, again)
+    world.arrives(world.there, again, source=True)
+    equal(world.copies(world.here, token), [], "here")
+    equal(world.copies(world.there, token, source=True), [], "there")
 
 
 if __name__ == "__main__":

@@ -137,6 +137,7 @@ def an_exim_delivers(world):
     sender.submit(message, at(world.here), at(world.there))
     log = sender.log_text()
     true(log.count(" => ") + log.count(" -> ") == 2 and " CV=yes" in log, log)
+    true(" K " in log, f"by BDAT: {log}")
     true(b"with ESMTPS id" in world.arrives(world.here, token), "ESMTPS")
     world.arrives(world.there, token, source=True)
 

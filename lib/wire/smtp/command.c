@@ -48,6 +48,7 @@ static const char *const verb_names[] = {
 	[SMTP_AUTH] = "AUTH",
 	[SMTP_STARTTLS] = "STARTTLS",
 	[SMTP_BDAT] = "BDAT",
+	[SMTP_NO_CHUNK] = "BDAT without CHUNKING",
 	[SMTP_XCLIENT] = "XCLIENT",
 	[SMTP_FOLLOWED] = "followed",
 	[SMTP_REFUSED] = "refused",
@@ -180,10 +181,10 @@ uint64_t smtp_param_size(struct str params)
 
 bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last)
 {
-	struct str size = word_of(args);
+	struct str size = word_of(args), rest = str_trim(str_skip(args, size.len));
 
-	*ret_last = str_ieq(str_trim(str_skip(args, size.len)), STR_LIT("LAST"));
-	return str_to_u64(size, ret_size);
+	*ret_last = str_ieq(rest, STR_LIT("LAST"));
+	return str_to_u64(size, ret_size) && (*ret_last || !rest.len);
 }
 
 /* BODY=BINARYMIME comes with BDAT alone (RFC 3030, 3). */

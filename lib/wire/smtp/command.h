@@ -23,6 +23,7 @@ enum smtp_verb {
 	SMTP_AUTH,
 	SMTP_STARTTLS,
 	SMTP_BDAT,     /* RFC 3030: a chunk of a message follows the line */
+	SMTP_NO_CHUNK, /* BDAT to a server without CHUNKING: commands follow it */
 	SMTP_XCLIENT,  /* the session begins anew, for another client (Postfix) */
 	SMTP_FOLLOWED, /* goes to the source while nobody lives here: ETRN, XFORWARD */
 	SMTP_REFUSED,  /* what would blind or deceive us: BURL */
@@ -56,7 +57,7 @@ bool smtp_path_parse(struct str args, struct str keyword, struct smtp_path *ret)
 bool smtp_param_next(struct str *params, struct str *ret_name, struct str *ret_value);
 /* The value of SIZE= (RFC 1870), 0: none. */
 uint64_t smtp_param_size(struct str params);
-/* "1000 LAST" of BDAT. */
+/* "1000 LAST" of BDAT; false: nothing else. */
 bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last);
 /* Whether all parameters of MAIL or RCPT are of extensions that we speak. */
 bool smtp_params_are_spoken(struct str params);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/smtp/data.h"
 
+#include <errno.h>
+
 #define WINDOW 256 /* a few lines */
 
 enum byte_class { OTHER, CR, LF, DOT, NUL, CLASS_COUNT };
@@ -162,4 +164,49 @@ enum smtp_data_is smtp_data_next(struct smtp_data *d, struct str input,
 		is = step(d, str_skip(input, used), ret_raw, ret_text, &used);
 	*ret_used = used;
 	return is;
+}
+
+/* ---- the other way round ---- */
+
+/* Takes what can be decided at once off the front. */
+static int put_some(struct smtp_data *d, struct str *text, struct buf *out)
+{
+	struct str some = str_take(*text, 1);
+
+	if (d->state == SMTP_DATA_BARE_DOT) {
+		d->state = after(d->state, text->ptr[0]);
+		if (d->state == SMTP_DATA_SUSPECT_SEEN)
+			return -EILSEQ;
+	} else if (d->state == SMTP_DATA_LINE_START && text->ptr[0] == '.') {
+		d->state = SMTP_DATA_TEXT;
+		*text = str_skip(*text, 1);
+		return buf_append_c(out, "..");
+	} else {
+		some = str_take(*text, plain(&d->state, *text));
+		if (!some.len) {
+			some = str_take(*text, 1);
+			d->state = after(d->state, text->ptr[0]);
+		}
+	}
+	*text = str_skip(*text, some.len);
+	return buf_append(out, some);
+}
+
+int smtp_data_put(struct smtp_data *d, struct str text, struct buf *out)
+{
+	int r = d->state == SMTP_DATA_SUSPECT_SEEN ? -EILSEQ : 0;
+
+	while (text.len && r == 0)
+		r = put_some(d, &text, out);
+	return r;
+}
+
+int smtp_data_put_end(struct smtp_data *d, struct buf *out)
+{
+	bool is_whole = d->state == SMTP_DATA_LINE_START;
+
+	if (d->state == SMTP_DATA_BARE_DOT || d->state == SMTP_DATA_SUSPECT_SEEN)
+		return -EILSEQ;
+	d->state = SMTP_DATA_ENDED;
+	return buf_append_c(out, is_whole ? ".\r\n" : "\r\n.\r\n");
 }

@@ -12,7 +12,7 @@
  * relayed from the dot's line on, and nothing may be. Bare CRs and LFs elsewhere are not
  * touched: they make no end anywhere, and the source has always had them.
  */
-#include "base/str.h"
+#include "base/buf.h"
 
 enum smtp_data_state {
 	SMTP_DATA_LINE_START,
@@ -40,6 +40,10 @@ enum smtp_data_is {
 };
 
 void smtp_data_init(struct smtp_data *d);
+/* The other way round: text as DATA carries it, and its end. A dot alone between other
+   line ends gets no further: -EILSEQ. Else 0 or as buf_append(). */
+int smtp_data_put(struct smtp_data *d, struct str text, struct buf *out);
+int smtp_data_put_end(struct smtp_data *d, struct buf *out);
 /* One piece a call: views into input or constants, one of both may be empty. END: the
    line
    "." was taken; it is in neither. */

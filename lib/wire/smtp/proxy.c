@@ -108,10 +108,19 @@ static const struct state_row {
 		proxy_discard, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_SKIP_LINE] = { "skip line",
 		proxy_skip_line, nobody_asked, nothing_done, nothing_lost, proxy_close },
+	[SMTP_PROXY_RELAYED_CHUNK] = { "relayed chunk",
+		proxy_relayed_chunk, nobody_asked, nothing_done, proxy_chunk_lost,
+		proxy_close },
+	[SMTP_PROXY_SKIPPED_CHUNK] = { "skipped chunk",
+		proxy_skipped_chunk, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_CHUNK] = { "chunk",
-		proxy_chunk, nobody_asked, nothing_done, proxy_chunk_lost, proxy_close },
-	[SMTP_PROXY_SKIP_CHUNK] = { "skip chunk",
-		proxy_skip_chunk, nobody_asked, nothing_done, nothing_lost, proxy_close },
+		proxy_chunk, proxy_data_interrupted, proxy_write_failed, proxy_data_lost,
+		proxy_message_left },
+	[SMTP_PROXY_CHUNK_REPLY] = { "chunk reply",
+		wait, proxy_chunk_reply, nothing_done, proxy_reply_lost, proxy_message_left },
+	[SMTP_PROXY_BETWEEN_CHUNKS] = { "between chunks",
+		proxy_command, proxy_data_interrupted, nothing_done, proxy_data_lost,
+		proxy_message_left },
 	[SMTP_PROXY_LEAVING] = { "leaving",
 		leave, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_QUIT] = { "quit",
@@ -387,6 +396,10 @@ static void source_hung_up(struct smtp_proxy *p)
 		return; /* what is delivered is answered; then it ends */
 	if (hidden && p->state == SMTP_PROXY_DATA)
 		proxy_refuse_message(p, buf_view(&p->hidden_reply));
+	if (hidden && p->state == SMTP_PROXY_CHUNK) {
+		proxy_refuse_message(p, buf_view(&p->hidden_reply));
+		return; /* it is read to its end */
+	}
 	if (p->state == SMTP_PROXY_DISCARD)
 		p->state = SMTP_PROXY_DISCARD_AND_CLOSE;
 	if (p->state == SMTP_PROXY_DISCARD_AND_CLOSE)
@@ -453,13 +466,15 @@ bool smtp_proxy_is_logging_in(const struct smtp_proxy *p)
 
 bool smtp_proxy_is_receiving(const struct smtp_proxy *p)
 {
-	return p->state == SMTP_PROXY_DATA || p->state == SMTP_PROXY_CHUNK;
+	return p->state == SMTP_PROXY_DATA || p->state == SMTP_PROXY_RELAYED_CHUNK ||
+	       p->state == SMTP_PROXY_CHUNK || p->state == SMTP_PROXY_CHUNK_REPLY ||
+	       p->state == SMTP_PROXY_BETWEEN_CHUNKS;
 }
 
 bool smtp_proxy_is_deciding(const struct smtp_proxy *p)
 {
 	if (p->pipeline.n && p->pipeline.slots[p->pipeline.first].ends_message)
-		return p->state != SMTP_PROXY_CHUNK;
+		return p->state != SMTP_PROXY_RELAYED_CHUNK;
 	return p->state == SMTP_PROXY_ENDING || p->state == SMTP_PROXY_FINAL_REPLY ||
 	       p->state == SMTP_PROXY_COMMITTING;
 }

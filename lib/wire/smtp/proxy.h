@@ -31,6 +31,11 @@
  *     ones alone the source gets RSET: it saw MAIL, and may have refused the client or
  *     the sender by then. When it has accepted local ones (it was only asked), it gets
  *     RSET, MAIL and its own recipients again before DATA (REPEATING).
+ *   - BDAT (RFC 3030): chunks for the source alone pass as they are. With local ones
+ *     they are a message as that of DATA is: staged as they came, and in chunks to the
+ *     source, which gets an empty last one in the place of the final dot. One that
+ *     takes no chunks (a smart host, or it has changed) gets DATA. A chunk that is
+ *     refused is read to its end first, and undone at the source by RSET.
  *   - extensions and commands that we do not speak are not shown (smtp/reply.h) and
  *     refused, once somebody lives here. Until then (offer->nobody_here) those of the
  *     source pass, as far as we can follow them: its recipients must be known when an
@@ -77,6 +82,10 @@
  *   STAGING ─► RESETTING ─► REPEATING ─► DATA_REPLY ─► DATA ─► ENDING ─► FINAL_REPLY
  *                                                        │           └─► COMMITTING
  *                                                        └─► DISCARD (it was refused)
+ *   COMMAND ─► RELAYED_CHUNK, SKIPPED_CHUNK ─► COMMAND
+ *   COMMAND ─► as for DATA ─► CHUNK ──► CHUNK_REPLY ──► ENDING as above
+ *                              ▲             ▼
+ *                              └─── BETWEEN_CHUNKS
  *
  * The staged copy (smtp_copy_state) says what is to become of it:
  *
@@ -200,8 +209,11 @@ enum smtp_proxy_state {
 	SMTP_PROXY_DISCARD,           /* the rest of a message that is refused */
 	SMTP_PROXY_DISCARD_AND_CLOSE, /* the same, and no command after it */
 	SMTP_PROXY_SKIP_LINE,         /* the rest of a line that is too long */
-	SMTP_PROXY_CHUNK,             /* the bytes behind BDAT, for the source */
-	SMTP_PROXY_SKIP_CHUNK,        /* the same, for nobody */
+	SMTP_PROXY_RELAYED_CHUNK,     /* the bytes behind BDAT, for the source alone */
+	SMTP_PROXY_SKIPPED_CHUNK,     /* the same, for nobody; then message.reply */
+	SMTP_PROXY_CHUNK,             /* the same, of a message that we look after */
+	SMTP_PROXY_CHUNK_REPLY,       /* the source's word on that chunk */
+	SMTP_PROXY_BETWEEN_CHUNKS,    /* BDAT, RSET, NOOP or QUIT */
 	SMTP_PROXY_LEAVING,           /* the last answers, then the end */
 	SMTP_PROXY_QUIT,              /* the source's goodbye */
 	SMTP_PROXY_BLIND,             /* TLS from now on: relay, do not look */
@@ -246,6 +258,13 @@ enum smtp_peer_state {
 };
 
 enum smtp_destination { SMTP_TO_SOURCE, SMTP_TO_LOCAL, SMTP_TO_BOTH };
+
+/* How a message comes, and how the source gets it. */
+enum smtp_form {
+	SMTP_FORM_DATA,
+	SMTP_FORM_CHUNKS,
+	SMTP_FORM_CHUNKS_AS_DATA /* it does not take chunks */
+};
 
 enum smtp_proxy_action {
 	SMTP_PROXY_NEED_MORE,
@@ -332,9 +351,10 @@ struct smtp_transaction {
 	struct smtp_recipient_list local;  /* an account once */
 	struct smtp_recipient_list remote; /* those that the source is to deliver */
 	size_t n_accepted;                 /* RCPTs for local ones that we accepted */
-	size_t n_probed; /* RCPTs that the source accepted and is not to deliver */
-	bool is_untold;  /* the source knows nothing of it */
-	bool is_refused; /* by the source at last, with p->hidden_reply */
+	size_t n_probed;   /* RCPTs that the source accepted and is not to deliver */
+	bool is_untold;    /* the source knows nothing of it */
+	bool is_refused;   /* by the source at last, with p->hidden_reply */
+	bool is_in_chunks; /* the source has the beginning of its message */
 };
 
 /* The source's latest reply: a server that closes behind a refusal means both. */
@@ -348,10 +368,13 @@ enum smtp_last_reply {
 
 struct smtp_message {
 	struct smtp_data data;
+	enum smtp_form form;
 	enum smtp_destination destination;
 	uint64_t size;
+	uint64_t chunk_size; /* of the latest */
+	bool is_last_chunk;
 	size_t n_replies; /* that still come for it (PRDR, LMTP) */
-	struct buf reply; /* the client's, when all is done */
+	struct buf reply; /* the client's, when all is done; of chunks: it is refused */
 	unsigned code;    /* that of the reply that is kept, of several; 0: none yet */
 };
 

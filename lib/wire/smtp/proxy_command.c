@@ -57,8 +57,7 @@ static enum smtp_proxy_action relay_and_keep(
 	return SMTP_PROXY_AGAIN;
 }
 
-/* Whether the source is the only one to deliver anything in this session. */
-static bool is_sources_alone(const struct smtp_proxy *p)
+bool proxy_is_sources_alone(const struct smtp_proxy *p)
 {
 	return p->offer->nobody_here && proxy_has_source(p) &&
 	       p->relay == SMTP_RELAY_NONE && !p->transaction.n_accepted;
@@ -84,27 +83,19 @@ static enum smtp_proxy_action relay_to_fail(struct smtp_proxy *p, const struct c
 static enum smtp_proxy_action cmd_to_be_refused(
 	struct smtp_proxy *p, const struct command *c)
 {
-	return is_sources_alone(p) ? relay_to_fail(p, c) : cmd_refused(p, c);
+	return proxy_is_sources_alone(p) ? relay_to_fail(p, c) : cmd_refused(p, c);
 }
 
 static enum smtp_proxy_action cmd_followed(struct smtp_proxy *p, const struct command *c)
 {
-	return is_sources_alone(p) && !p->offer->from_us ? relay(p, c)
-	                                                 : cmd_refused(p, c);
-}
-
-/* What follows is commands to a source that does not know BDAT, and so it is to us. */
-static bool is_no_chunk(const struct smtp_proxy *p, enum smtp_verb verb)
-{
-	return verb == SMTP_BDAT && is_sources_alone(p) && !p->source_has_chunking;
+	return proxy_is_sources_alone(p) && !p->offer->from_us ? relay(p, c)
+	                                                       : cmd_refused(p, c);
 }
 
 /* Without the source it is answered as all others are. */
 static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct command *c)
 {
-	if (is_no_chunk(p, smtp_command(c->line).verb))
-		return relay_to_fail(p, c);
-	if ((is_sources_alone(p) && !p->offer->from_us) || !proxy_has_source(p))
+	if ((proxy_is_sources_alone(p) && !p->offer->from_us) || !proxy_has_source(p))
 		return relay(p, c);
 	return refuse(p, "500 5.5.2 Command not recognized");
 }
@@ -137,7 +128,7 @@ static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct comman
 
 	if (p->client.must_greet)
 		return refuse(p, "503 5.5.1 Send EHLO first");
-	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
+	if (!proxy_is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
 	if (proxy_is_untold(p))
 		return refuse(p, "503 5.5.1 There is a sender already");
@@ -168,7 +159,7 @@ static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct comman
 	bool is_empty =
 		smtp_path_parse(c->args, STR_LIT("TO"), &path) && !path.address.len;
 
-	if (!is_sources_alone(p) && !smtp_params_are_spoken(path.params))
+	if (!proxy_is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
 	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
 	if (!p->recipient) {
@@ -220,7 +211,7 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
 
 	if (is_told)
 		proxy_tell_held_mail(p);
-	waits = p->pipeline.n && !p->pipeline.is_offered && !is_sources_alone(p);
+	waits = p->pipeline.n && !p->pipeline.is_offered && !proxy_is_sources_alone(p);
 	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_RCPT,
 		.kind = kind,
 		.text = route_texts[route],
@@ -241,6 +232,8 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
 		proxy_answer(p, "421 4.3.2 This server offers something else by now; "
 				"please connect again");
 		p->state = SMTP_PROXY_LEAVING;
+	} else if (is_local && p->transaction.is_in_chunks) {
+		proxy_answer(p, "503 5.5.1 There can be no recipient behind BDAT");
 	} else if (is_local &&
 		   !proxy_keep(&p->transaction, account, &p->recipient->account)) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
@@ -266,25 +259,17 @@ static enum smtp_proxy_action cmd_starttls(struct smtp_proxy *p, const struct co
 	return proxy_starttls(p, c->line);
 }
 
-/* The chunk is on its way, whatever we say (RFC 3030, 4.2). */
+/* Where the size cannot be read nobody knows where the next command begins. */
 static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct command *c)
 {
-	bool is_last = false, is_relayed = is_sources_alone(p);
+	bool is_last = false;
 
-	if (!smtp_bdat_size(c->args, &p->chunk, &is_last)) {
-		p->chunk = 0;
-		if (is_relayed)
-			return relay_to_fail(p, c);
-		proxy_answer(p, "421 5.5.4 BDAT without a size");
-		proxy_close(p);
-		return SMTP_PROXY_AGAIN;
-	}
-	if (p->chunk)
-		p->state = is_relayed ? SMTP_PROXY_CHUNK : SMTP_PROXY_SKIP_CHUNK;
-	if (!is_relayed)
-		return refuse(p, "502 5.5.1 BDAT is not available here");
-	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_BDAT, .ends_message = is_last };
-	proxy_tell_source(p, c->line);
+	if (smtp_bdat_size(c->args, &p->chunk, &is_last))
+		return proxy_chunk_begin(p, c->line, is_last);
+	if (proxy_is_sources_alone(p))
+		return relay_to_fail(p, c);
+	proxy_answer(p, "421 5.5.4 BDAT without a size");
+	proxy_close(p);
 	return SMTP_PROXY_AGAIN;
 }
 
@@ -313,6 +298,7 @@ static const struct verb_row {
 	[SMTP_AUTH] = { cmd_auth, ALONE },
 	[SMTP_STARTTLS] = { cmd_starttls, ALONE },
 	[SMTP_BDAT] = { cmd_bdat, ALONE },
+	[SMTP_NO_CHUNK] = { relay_to_fail, EARLY },
 	[SMTP_XCLIENT] = { cmd_followed, ALONE },
 	[SMTP_FOLLOWED] = { cmd_followed, ALONE },
 	[SMTP_REFUSED] = { cmd_refused, ALONE },
@@ -332,7 +318,7 @@ static bool awaits_ehlo(const struct smtp_pipeline *l)
 static bool may_be_hasty(
 	const struct smtp_proxy *p, enum smtp_verb last, enum smtp_verb verb)
 {
-	return is_sources_alone(p) && p->pipeline.n < SMTP_SLOTS_MAX &&
+	return proxy_is_sources_alone(p) && p->pipeline.n < SMTP_SLOTS_MAX &&
 	       (verb != SMTP_RCPT || !awaits_ehlo(&p->pipeline)) &&
 	       verb_rows[verb].place != ALONE &&
 	       (verb_rows[last].place != ALONE || last == SMTP_GREETING);
@@ -362,14 +348,43 @@ static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 
 static enum smtp_proxy_action too_long(struct smtp_proxy *p)
 {
+	if (p->state == SMTP_PROXY_BETWEEN_CHUNKS) {
+		proxy_answer(p, "421 5.5.2 Line too long");
+		proxy_close(p);
+		return SMTP_PROXY_AGAIN;
+	}
 	p->state = SMTP_PROXY_SKIP_LINE;
 	return refuse(p, "500 5.5.2 Line too long");
+}
+
+static void parse(const struct smtp_proxy *p, struct command *c)
+{
+	struct smtp_command parsed = smtp_command(c->line);
+	bool has_no_chunk = parsed.verb == SMTP_BDAT && proxy_is_sources_alone(p) &&
+	                    !p->source_has_chunking;
+
+	c->verb = has_no_chunk ? SMTP_NO_CHUNK : parsed.verb;
+	c->args = parsed.args;
+}
+
+/* The source hears of these, and they end the message there as well. */
+static bool ends_chunks(enum smtp_verb verb)
+{
+	return verb == SMTP_RSET || verb == SMTP_QUIT;
+}
+
+static enum smtp_proxy_action between_chunks(struct smtp_proxy *p, enum smtp_verb verb)
+{
+	if (verb != SMTP_NOOP)
+		return refuse(p, "503 5.5.1 Only BDAT, RSET, NOOP and QUIT may come "
+				 "between two chunks");
+	proxy_answer(p, "250 2.0.0 Ok");
+	return SMTP_PROXY_AGAIN;
 }
 
 enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io *io)
 {
 	bool auth = str_istarts(io->client, STR_LIT("AUTH "));
-	struct smtp_command parsed;
 	struct command c;
 	size_t used;
 
@@ -384,9 +399,11 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	}
 	if (!proxy_has_sender(&p->transaction) && !p->pipeline.n)
 		proxy_forget_transaction(p); /* what one that never began left */
-	parsed = smtp_command(c.line);
-	c.verb = is_no_chunk(p, parsed.verb) ? SMTP_UNKNOWN : parsed.verb;
-	c.args = parsed.args;
+	parse(p, &c);
+	if (p->state == SMTP_PROXY_BETWEEN_CHUNKS && ends_chunks(c.verb))
+		proxy_leave_chunks(p);
+	if (p->state == SMTP_PROXY_CLOSED)
+		return SMTP_PROXY_AGAIN;
 	if (c.verb == SMTP_MAIL && proxy_wants_renewal(p))
 		p->renewal = SMTP_RENEWAL_DUE;
 	if (!may_run(p, c.verb))
@@ -401,6 +418,8 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 			p); /* they were never meant to be inside TLS (CVE-2011-0411) */
 		return SMTP_PROXY_AGAIN;
 	}
+	if (p->state == SMTP_PROXY_BETWEEN_CHUNKS && c.verb != SMTP_BDAT)
+		return between_chunks(p, c.verb);
 	return verb_rows[c.verb].run(p, &c);
 }
 
@@ -415,37 +434,4 @@ enum smtp_proxy_action proxy_skip_line(struct smtp_proxy *p, struct smtp_proxy_i
 	}
 	io->client_used = io->client.len;
 	return io->client_used ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
-}
-
-/* As much of the chunk as there is. */
-static struct str take_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
-{
-	struct str bytes = str_take(io->client, SMTP_PROXY_PORTION);
-
-	if (bytes.len > p->chunk)
-		bytes.len = (size_t)p->chunk;
-	io->client_used = bytes.len;
-	p->chunk -= bytes.len;
-	if (!p->chunk)
-		p->state = SMTP_PROXY_COMMAND;
-	return bytes;
-}
-
-enum smtp_proxy_action proxy_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
-{
-	struct str bytes = take_chunk(p, io);
-
-	if (buf_append(p->to_source, bytes) < 0)
-		proxy_close(p);
-	return bytes.len ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
-}
-
-enum smtp_proxy_action proxy_skip_chunk(struct smtp_proxy *p, struct smtp_proxy_io *io)
-{
-	return take_chunk(p, io).len ? SMTP_PROXY_AGAIN : SMTP_PROXY_NEED_MORE;
-}
-
-void proxy_chunk_lost(struct smtp_proxy *p)
-{
-	p->state = SMTP_PROXY_SKIP_CHUNK;
 }

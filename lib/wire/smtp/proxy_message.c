@@ -7,13 +7,12 @@
 	"451 4.3.0 The mail server does not take it any more; please send it again "     \
 	"later"
 
-static bool is_for_source(const struct smtp_message *m)
+bool proxy_is_for_source(const struct smtp_message *m)
 {
 	return m->destination != SMTP_TO_LOCAL;
 }
 
-/* The transaction is over, however it went. */
-static void finish(struct smtp_proxy *p)
+void proxy_message_finish(struct smtp_proxy *p)
 {
 	p->state = SMTP_PROXY_COMMAND;
 	proxy_forget_transaction(p);
@@ -23,13 +22,10 @@ static void finish(struct smtp_proxy *p)
 
 /* ---- DATA ---- */
 
-/* Why there can be no message now; NULL: there can. */
-static const char *no_message(const struct smtp_proxy *p, struct str args)
+const char *proxy_no_message(const struct smtp_proxy *p)
 {
 	const struct smtp_transaction *t = &p->transaction;
 
-	if (args.len)
-		return "501 5.5.4 DATA takes no argument";
 	/* all that the source has is a recipient that it was only asked about */
 	if ((t->n_probed || t->is_untold) && !t->remote.n && !t->n_accepted)
 		return "554 5.5.1 There is no recipient";
@@ -54,6 +50,11 @@ static void begin_at_source(struct smtp_proxy *p)
 		proxy_tell_source(p, STR_LIT("RSET"));
 		return;
 	}
+	if (p->message.form == SMTP_FORM_CHUNKS) {
+		p->state = SMTP_PROXY_CHUNK;
+		proxy_tell_chunk(p);
+		return;
+	}
 	p->state = SMTP_PROXY_DATA_REPLY;
 	proxy_tell_source(p, STR_LIT("DATA"));
 }
@@ -69,7 +70,8 @@ static enum smtp_destination destination(const struct smtp_proxy *p)
 
 enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 {
-	const char *refusal = no_message(p, args);
+	const char *refusal =
+		args.len ? "501 5.5.4 DATA takes no argument" : proxy_no_message(p);
 
 	if (refusal) {
 		proxy_answer(p, refusal);
@@ -79,11 +81,18 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 		proxy_say(p, buf_view(&p->hidden_reply));
 		return SMTP_PROXY_AGAIN;
 	}
+	return proxy_message_begin(p, SMTP_FORM_DATA);
+}
+
+enum smtp_proxy_action proxy_message_begin(struct smtp_proxy *p, enum smtp_form form)
+{
+	p->message.form = form;
 	p->message.destination = destination(p);
 	p->message.size = 0;
 	p->message.n_replies =
 		proxy_is_lmtp(p) && p->transaction.remote.n ? p->transaction.remote.n : 1;
 	p->message.code = 0;
+	buf_clear(&p->message.reply);
 	smtp_data_init(&p->message.data);
 	if (p->message.destination != SMTP_TO_SOURCE) {
 		p->state = SMTP_PROXY_STAGING;
@@ -93,14 +102,53 @@ enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args)
 	return SMTP_PROXY_AGAIN;
 }
 
-/* The source's MAIL and RCPTs are void as well. text: NULL when the client was told. */
-static void give_up(struct smtp_proxy *p, const char *text)
+static void keep_reply(struct smtp_proxy *p, struct str bytes)
+{
+	buf_clear(&p->message.reply);
+	(void)buf_append(&p->message.reply, bytes); /* its limit is a reply's */
+}
+
+static void keep_line(struct smtp_proxy *p, struct str line)
+{
+	keep_reply(p, line);
+	(void)buf_append_c(&p->message.reply, "\r\n");
+}
+
+/* Before it has come, or behind it: the client hears `p->message.reply`, behind the chunk
+   that is on its way. */
+static void say_at_end(struct smtp_proxy *p)
+{
+	if (p->message.form == SMTP_FORM_DATA)
+		proxy_say(p, buf_view(&p->message.reply));
+	else
+		proxy_skip_chunk(p);
+}
+
+/* The source's MAIL and RCPTs are void as well. */
+static void give_up_with_reply(struct smtp_proxy *p)
 {
 	proxy_abort_copy(p);
 	proxy_reset_source(p);
-	if (text)
-		proxy_answer(p, text);
-	finish(p);
+	proxy_message_finish(p);
+	if (p->state != SMTP_PROXY_CLOSED)
+		say_at_end(p);
+}
+
+static void give_up(struct smtp_proxy *p, const char *text)
+{
+	keep_line(p, str_from(text));
+	give_up_with_reply(p);
+}
+
+/* Its bytes come next. Who sends chunks has not asked for leave. */
+static void await_bytes(struct smtp_proxy *p)
+{
+	if (p->message.form != SMTP_FORM_DATA) {
+		p->state = SMTP_PROXY_CHUNK;
+		return;
+	}
+	p->state = SMTP_PROXY_DATA;
+	proxy_answer(p, "354 End data with <CR><LF>.<CR><LF>");
 }
 
 void proxy_staging_done(struct smtp_proxy *p, struct str refusal)
@@ -108,10 +156,9 @@ void proxy_staging_done(struct smtp_proxy *p, struct str refusal)
 	p->copy = refusal.len ? SMTP_COPY_NONE : SMTP_COPY_HELD;
 	if (refusal.len) {
 		give_up(p, refusal.ptr);
-	} else if (!is_for_source(&p->message)) {
-		p->state = SMTP_PROXY_DATA;
+	} else if (!proxy_is_for_source(&p->message)) {
 		proxy_reset_source(p);
-		proxy_answer(p, "354 End data with <CR><LF>.<CR><LF>");
+		await_bytes(p);
 	} else if (proxy_has_source(p)) {
 		begin_at_source(p);
 	} else {
@@ -139,43 +186,55 @@ enum smtp_proxy_action proxy_repeat_reply(
 	return SMTP_PROXY_AGAIN;
 }
 
+static enum smtp_proxy_action data_refused(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	if (p->message.destination == SMTP_TO_BOTH || p->message.form != SMTP_FORM_DATA) {
+		keep_reply(p, reply->bytes);
+		give_up_with_reply(p);
+	} else {
+		proxy_say(p, reply->bytes);
+		if (p->state != SMTP_PROXY_CLOSED)
+			p->state = SMTP_PROXY_COMMAND;
+	}
+	return SMTP_PROXY_AGAIN;
+}
+
 enum smtp_proxy_action proxy_data_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
-	proxy_say(p, reply->bytes);
+	if (reply->code != 354)
+		return data_refused(p, reply);
+	if (p->message.form == SMTP_FORM_DATA)
+		proxy_say(p, reply->bytes);
 	if (p->state == SMTP_PROXY_CLOSED)
 		return SMTP_PROXY_AGAIN;
-	if (reply->code == 354) {
-		p->state = SMTP_PROXY_DATA;
-		return p->relay == SMTP_RELAY_READY ? SMTP_PROXY_TRACE : SMTP_PROXY_AGAIN;
-	}
-	if (p->message.destination == SMTP_TO_BOTH)
-		give_up(p, NULL);
-	else
-		p->state = SMTP_PROXY_COMMAND;
-	return SMTP_PROXY_AGAIN;
+	p->state = p->message.form == SMTP_FORM_DATA ? SMTP_PROXY_DATA : SMTP_PROXY_CHUNK;
+	return p->relay == SMTP_RELAY_READY ? SMTP_PROXY_TRACE : SMTP_PROXY_AGAIN;
 }
 
 /* ---- its bytes ---- */
 
-static void keep_reply(struct smtp_proxy *p, struct str bytes)
+/* Where it gets DATA there is no other way to undo it. */
+static bool needs_drop(const struct smtp_proxy *p)
 {
-	buf_clear(&p->message.reply);
-	(void)buf_append(&p->message.reply, bytes); /* its limit is a reply's */
+	return proxy_is_for_source(&p->message) && proxy_has_source(p) &&
+	       p->message.form != SMTP_FORM_CHUNKS;
 }
 
 void proxy_refuse_message(struct smtp_proxy *p, struct str reply)
 {
-	bool undo = is_for_source(&p->message) && proxy_has_source(p);
+	bool drop = needs_drop(p);
 
 	keep_reply(p, reply);
 	proxy_abort_copy(p);
-	if (undo)
+	if (drop)
 		proxy_drop_source(p);
-	p->state = undo ? SMTP_PROXY_DISCARD_AND_CLOSE : SMTP_PROXY_DISCARD;
+	if (p->message.form == SMTP_FORM_DATA)
+		p->state = drop ? SMTP_PROXY_DISCARD_AND_CLOSE : SMTP_PROXY_DISCARD;
 }
 
-static void refuse_message_with(struct smtp_proxy *p, struct str line)
+void proxy_refuse_message_with(struct smtp_proxy *p, struct str line)
 {
 	proxy_refuse_message(p, line);
 	(void)buf_append_c(&p->message.reply, "\r\n");
@@ -191,30 +250,44 @@ static enum smtp_proxy_action suspect(struct smtp_proxy *p)
 	return SMTP_PROXY_AGAIN;
 }
 
-static enum smtp_proxy_action end_of_data(struct smtp_proxy *p)
+/* The source has all of it but this. */
+static void tell_end(struct smtp_proxy *p)
+{
+	p->state = SMTP_PROXY_FINAL_REPLY;
+	if (p->message.form == SMTP_FORM_DATA)
+		proxy_tell_source(p, STR_LIT("."));
+	else
+		proxy_tell_last_chunk(p);
+}
+
+enum smtp_proxy_action proxy_message_end(struct smtp_proxy *p)
 {
 	if (p->copy == SMTP_COPY_HELD) {
 		p->state = SMTP_PROXY_ENDING;
 		return SMTP_PROXY_STAGE_END;
 	}
-	p->state = SMTP_PROXY_FINAL_REPLY;
-	proxy_tell_source(p, STR_LIT("."));
+	tell_end(p);
 	return SMTP_PROXY_AGAIN;
 }
 
 static enum smtp_proxy_action piece(struct smtp_proxy *p, struct str raw, struct str text)
 {
-	uint64_t max = p->offer->size_max;
-
-	if (is_for_source(&p->message) && buf_append(p->to_source, raw) < 0) {
+	if (proxy_is_for_source(&p->message) && buf_append(p->to_source, raw) < 0) {
 		proxy_close(p);
 		return SMTP_PROXY_AGAIN;
 	}
+	return proxy_stage_piece(p, text);
+}
+
+enum smtp_proxy_action proxy_stage_piece(struct smtp_proxy *p, struct str text)
+{
+	uint64_t max = p->offer->size_max;
+
 	p->message.size += text.len;
 	if (p->copy != SMTP_COPY_HELD)
 		return SMTP_PROXY_AGAIN;
 	if (max && p->message.size > max) {
-		refuse_message_with(p, STR_LIT("552 5.3.4 The message is too big"));
+		proxy_refuse_message_with(p, STR_LIT("552 5.3.4 The message is too big"));
 		return SMTP_PROXY_AGAIN;
 	}
 	p->bytes = text;
@@ -232,7 +305,7 @@ enum smtp_proxy_action proxy_data(struct smtp_proxy *p, struct smtp_proxy_io *io
 	case SMTP_DATA_BYTES:
 		return piece(p, raw, text);
 	case SMTP_DATA_END:
-		return end_of_data(p);
+		return proxy_message_end(p);
 	case SMTP_DATA_SUSPECT:
 		break;
 	}
@@ -242,7 +315,7 @@ enum smtp_proxy_action proxy_data(struct smtp_proxy *p, struct smtp_proxy_io *io
 void proxy_write_failed(struct smtp_proxy *p, struct str refusal)
 {
 	if (refusal.len)
-		refuse_message_with(p, refusal);
+		proxy_refuse_message_with(p, refusal);
 }
 
 /* The source says something before the message is over: its verdict when it gets the
@@ -250,8 +323,10 @@ void proxy_write_failed(struct smtp_proxy *p, struct str refusal)
 enum smtp_proxy_action proxy_data_interrupted(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
-	if (!is_for_source(&p->message))
+	if (!proxy_is_for_source(&p->message))
 		return proxy_give_up_source(p);
+	if (p->message.form == SMTP_FORM_CHUNKS)
+		proxy_drop_source(p); /* what else it will say nobody knows */
 	proxy_refuse_message(p, reply->bytes);
 	return SMTP_PROXY_AGAIN;
 }
@@ -261,7 +336,7 @@ static enum smtp_proxy_action discarded(struct smtp_proxy *p)
 	bool close = p->state == SMTP_PROXY_DISCARD_AND_CLOSE;
 
 	proxy_say(p, buf_view(&p->message.reply));
-	finish(p);
+	proxy_message_finish(p);
 	if (close)
 		proxy_close(p);
 	return SMTP_PROXY_AGAIN;
@@ -290,7 +365,7 @@ enum smtp_proxy_action proxy_discard(struct smtp_proxy *p, struct smtp_proxy_io 
 
 void proxy_ending_done(struct smtp_proxy *p, struct str refusal)
 {
-	bool for_source = is_for_source(&p->message);
+	bool for_source = proxy_is_for_source(&p->message);
 
 	if (!refusal.len && !for_source) {
 		p->copy = SMTP_COPY_COMMIT_DUE;
@@ -298,19 +373,20 @@ void proxy_ending_done(struct smtp_proxy *p, struct str refusal)
 		return;
 	}
 	if (!refusal.len && proxy_has_source(p)) {
-		p->state = SMTP_PROXY_FINAL_REPLY;
-		proxy_tell_source(p, STR_LIT("."));
+		tell_end(p);
 		return;
 	}
 	proxy_answer(p, refusal.len ? refusal.ptr : LOST_TEXT);
 	proxy_abort_copy(p);
-	if (for_source && proxy_has_source(p)) { /* it waits for a dot */
+	if (needs_drop(p)) { /* it waits for a dot */
 		proxy_drop_source(p);
-		finish(p);
+		proxy_message_finish(p);
 		proxy_close(p);
 		return;
 	}
-	finish(p);
+	if (for_source)
+		proxy_reset_source(p);
+	proxy_message_finish(p);
 }
 
 static enum smtp_proxy_action message_reply(
@@ -333,7 +409,7 @@ static enum smtp_proxy_action message_reply(
 		return SMTP_PROXY_AGAIN;
 	}
 	proxy_abort_copy(p);
-	finish(p);
+	proxy_message_finish(p);
 	return SMTP_PROXY_AGAIN;
 }
 
@@ -376,11 +452,11 @@ void proxy_committing_done(struct smtp_proxy *p, struct str refusal)
 {
 	if (refusal.len)
 		proxy_answer(p, refusal.ptr);
-	else if (is_for_source(&p->message))
+	else if (proxy_is_for_source(&p->message))
 		proxy_say(p, buf_view(&p->message.reply));
 	else
 		proxy_answer(p, "250 2.0.0 Ok");
-	finish(p);
+	proxy_message_finish(p);
 }
 
 /* ---- one side goes away ---- */
@@ -392,13 +468,13 @@ void proxy_reply_lost(struct smtp_proxy *p)
 
 void proxy_data_lost(struct smtp_proxy *p)
 {
-	if (is_for_source(&p->message))
-		refuse_message_with(p, STR_LIT(LOST_TEXT));
+	if (proxy_is_for_source(&p->message))
+		proxy_refuse_message_with(p, STR_LIT(LOST_TEXT));
 }
 
 void proxy_message_left(struct smtp_proxy *p)
 {
-	if (is_for_source(&p->message))
+	if (proxy_is_for_source(&p->message))
 		proxy_drop_source(p);
 	proxy_close(p);
 }

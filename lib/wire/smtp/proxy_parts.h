@@ -13,6 +13,7 @@
  *   proxy_relay.c    the smart host's beginning
  *   proxy_policy.c   questions that the source is spared
  *   proxy_message.c  DATA and the message
+ *   proxy_chunk.c    BDAT
  */
 #include "wire/smtp/proxy.h"
 
@@ -101,8 +102,9 @@ bool proxy_wants_renewal(const struct smtp_proxy *p);
 bool proxy_may_reopen(const struct smtp_proxy *p);
 
 /* proxy_command.c */
-proxy_bytes_fn proxy_command, proxy_skip_line, proxy_chunk, proxy_skip_chunk;
-proxy_lost_fn proxy_chunk_lost;
+/* Whether the source is the only one to deliver anything in this session. */
+bool proxy_is_sources_alone(const struct smtp_proxy *p);
+proxy_bytes_fn proxy_command, proxy_skip_line;
 
 /* proxy_auth.c */
 /* With its passwords. */
@@ -117,7 +119,17 @@ proxy_lost_fn proxy_login_lost, proxy_line_lost;
 /* Nothing of the message stays anywhere; what still comes of it is thrown away. At its
    end the client gets `reply`, unless it is empty. */
 void proxy_refuse_message(struct smtp_proxy *p, struct str reply);
+void proxy_refuse_message_with(struct smtp_proxy *p, struct str line);
 enum smtp_proxy_action proxy_data_begin(struct smtp_proxy *p, struct str args);
+/* Why there can be no message now, without CRLF; NULL: there can. */
+const char *proxy_no_message(const struct smtp_proxy *p);
+enum smtp_proxy_action proxy_message_begin(struct smtp_proxy *p, enum smtp_form form);
+bool proxy_is_for_source(const struct smtp_message *m);
+/* Bytes for those who live here. */
+enum smtp_proxy_action proxy_stage_piece(struct smtp_proxy *p, struct str text);
+enum smtp_proxy_action proxy_message_end(struct smtp_proxy *p);
+/* The transaction is over, however it went. */
+void proxy_message_finish(struct smtp_proxy *p);
 proxy_bytes_fn proxy_data, proxy_discard;
 proxy_reply_fn proxy_repeat_reply, proxy_data_reply, proxy_data_interrupted,
 	proxy_final_reply;
@@ -125,5 +137,21 @@ proxy_done_fn proxy_staging_done, proxy_write_failed, proxy_ending_done,
 	proxy_committing_done;
 proxy_lost_fn proxy_data_lost, proxy_reply_lost; /* the source */
 proxy_lost_fn proxy_message_left;                /* the client */
+
+/* proxy_chunk.c */
+/* The line of BDAT was taken; p->chunk bytes follow it. */
+enum smtp_proxy_action proxy_chunk_begin(
+	struct smtp_proxy *p, struct str line, bool is_last);
+/* Before its bytes, to a source that takes chunks. */
+void proxy_tell_chunk(struct smtp_proxy *p);
+/* In the place of the final dot. */
+void proxy_tell_last_chunk(struct smtp_proxy *p);
+/* What is left of it is for nobody; then p->message.reply. */
+void proxy_skip_chunk(struct smtp_proxy *p);
+/* Between two: the client wants no more of it. */
+void proxy_leave_chunks(struct smtp_proxy *p);
+proxy_bytes_fn proxy_relayed_chunk, proxy_skipped_chunk, proxy_chunk;
+proxy_reply_fn proxy_chunk_reply;
+proxy_lost_fn proxy_chunk_lost;
 
 #endif

@@ -81,12 +81,6 @@ static void xclient_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 	proxy_forget_transaction(p);
 }
 
-static void bdat_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
-{
-	if (slot->ends_message)
-		proxy_forget_transaction(p);
-}
-
 static void rset_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
 	(void)slot;
@@ -103,7 +97,6 @@ static void accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 		[SMTP_MAIL] = proxy_mail_accepted,
 		[SMTP_RCPT] = rcpt_accepted,
 		[SMTP_RSET] = rset_accepted,
-		[SMTP_BDAT] = bdat_accepted,
 		[SMTP_XCLIENT] = xclient_accepted,
 	};
 
@@ -386,6 +379,9 @@ enum smtp_proxy_action proxy_slot_reply(
 		proxy_say(p, reply->bytes);
 	if (reply->code / 100 == 2)
 		accepted(p, &slot);
+	if (slot.ends_message)
+		proxy_forget_transaction(
+			p); /* refused, only RSET may come (RFC 3030, 2) */
 	if (slot.verb == SMTP_QUIT && reply->code / 100 == 2)
 		proxy_close(p);
 	else if (slot.verb == SMTP_QUIT && p->state == SMTP_PROXY_QUIT)

@@ -83,6 +83,7 @@ static const struct keyword_row {
 	{ STR("PIPELINING"), ALWAYS },          /* RFC 2920 */
 	{ STR("SIZE"), ALWAYS },                /* RFC 1870 */
 	{ STR("8BITMIME"), ALWAYS },            /* RFC 6152 */
+	{ STR("CHUNKING"), ALWAYS },            /* RFC 3030: BDAT */
 	{ STR("SMTPUTF8"), ALWAYS },            /* RFC 6531 */
 	{ STR("ENHANCEDSTATUSCODES"), ALWAYS }, /* RFC 2034 */
 	{ STR("PIPECONNECT"), ALWAYS }, /* Exim: EHLO and MAIL before the greeting */
@@ -93,9 +94,9 @@ static const struct keyword_row {
 	{ STR("EXPN"), ALWAYS },
 	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS },
 	{ STR("AUTH"), SMTP_KEEP_AUTH },
-	{ STR("DSN"), SMTP_KEEP_FOLLOWED },                      /* RFC 3461 */
-	{ STR("CHUNKING"), SMTP_KEEP_FOLLOWED },                 /* RFC 3030: BDAT */
-	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED },               /* needs it */
+	{ STR("DSN"), SMTP_KEEP_FOLLOWED }, /* RFC 3461 */
+	/* RFC 3030; IMAP cannot show a NUL, and nobody here converts */
+	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED },
 	{ STR("ETRN"), SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED }, /* RFC 1985 */
 	{ STR("XCLIENT"),
 		SMTP_KEEP_FOLLOWED |

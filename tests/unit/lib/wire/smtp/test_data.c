@@ -4,6 +4,8 @@
 
 #include "lib/wire/wire_test.h"
 
+#include <errno.h>
+
 static const struct row {
 	const char *name;
 	struct str input;
@@ -158,11 +160,63 @@ static void test_all_short_messages(void **state)
 	}
 }
 
+/* ---- the other way round ---- */
+
+static const struct put_row {
+	const char *name;
+	struct str text, wire;
+	bool is_refused;
+} put_rows[] = {
+	{ "nothing", STR(""), STR(".\r\n"), false },
+	{ "a line", STR("a\r\n"), STR("a\r\n.\r\n"), false },
+	{ "no line end", STR("a"), STR("a\r\n.\r\n"), false },
+	{ "dots", STR(".\r\n..a\r\nb.\r\n.c"), STR("..\r\n...a\r\nb.\r\n..c\r\n.\r\n"),
+		false },
+	{ "an end", STR("a\r\n.\r\nQUIT"), STR("a\r\n..\r\nQUIT\r\n.\r\n"), false },
+	{ "bare LF, dot and text", STR("a\n.b"), STR("a\n.b\r\n.\r\n"), false },
+	{ "CR at the end", STR("a\r"), STR("a\r\r\n.\r\n"), false },
+	{ "LF . LF", STR("a\n.\nb"), STR("a\n."), true },
+	{ "LF . CRLF", STR("a\n.\r\nb"), STR("a\n."), true },
+	{ "CR . CR", STR("a\r.\rb"), STR("a\r."), true },
+	{ "NUL . CRLF", STR("a\r\n\0.\r\n"), STR("a\r\n\0."), true },
+	{ "LF . at the end", STR("a\n."), STR("a\n."), true },
+};
+
+static int put(struct str text, size_t step, struct buf *wire)
+{
+	struct smtp_data d;
+	int r = 0;
+
+	smtp_data_init(&d);
+	for (size_t at = 0; at < text.len && r == 0; at += step)
+		r = smtp_data_put(&d, str_take(str_skip(text, at), step), wire);
+	if (r < 0) /* it stays so */
+		assert_int_equal(smtp_data_put(&d, STR_LIT("x"), wire), -EILSEQ);
+	return r < 0 ? r : smtp_data_put_end(&d, wire);
+}
+
+static void test_put(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(put_rows); i++)
+		for (size_t step = 1; step <= put_rows[i].text.len + 1; step++) {
+			struct buf wire;
+
+			buf_init(&wire, 0);
+			if (put(put_rows[i].text, step, &wire) !=
+				(put_rows[i].is_refused ? -EILSEQ : 0))
+				fail_msg("%s in steps of %zu", put_rows[i].name, step);
+			SAME(put_rows[i].name, buf_view(&wire), put_rows[i].wire);
+			buf_fini(&wire);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_all_short_messages),
+		cmocka_unit_test(test_put),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,6 +416,7 @@ struct script {
 	size_t at;    /* the next line of the transcript to look at for an S: */
 	size_t seen;  /* bytes of the trace that were looked at */
 	bool in_data; /* behind 354 */
+	size_t chunk; /* bytes that are left of one */
 	size_t owed;  /* replies */
 };
 
@@ -440,6 +441,20 @@ static bool next_reply(struct play *p, struct script *s)
 	return false;
 }
 
+/* Whether it is text of a chunk. */
+static bool is_of_chunk(const struct play *p, struct script *s, struct str line)
+{
+	size_t len = line.len - 2; /* with its LF, without the mark */
+
+	if (s->chunk)
+		s->chunk -= len < s->chunk ? len : s->chunk;
+	else if (str_starts(line, STR_LIT("s: BDAT ")) && p->proxy.source_has_chunking)
+		s->chunk = (size_t)strtoul(line.ptr + 8, NULL, 10);
+	else
+		return false;
+	return !str_starts(line, STR_LIT("s: BDAT "));
+}
+
 /* Counts what the source was asked since the last look. */
 static void look(struct play *p, struct script *s)
 {
@@ -449,7 +464,7 @@ static void look(struct play *p, struct script *s)
 	while (fresh.len) {
 		struct str line = str_split(&fresh, '\n');
 
-		if (!str_starts(line, STR_LIT("s: ")))
+		if (!str_starts(line, STR_LIT("s: ")) || is_of_chunk(p, s, line))
 			continue;
 		if (!s->in_data || str_eq(line, STR_LIT("s: .\r"))) {
 			s->owed++;

@@ -123,7 +123,8 @@ static void test_bdat(void **state)
 		{ STR("1000 LAST"), 1000, true, true },
 		{ STR("1000  last"), 1000, true, true },
 		{ STR("0"), 0, true, false },
-		{ STR("5 LATEST"), 5, true, false },
+		{ STR("5 LATEST"), 0, false, false },
+		{ STR("5 LAST 6"), 0, false, false },
 		{ STR(""), 0, false, false },
 		{ STR("-1"), 0, false, false },
 		{ STR("LAST"), 0, false, false },
@@ -275,13 +276,13 @@ static void test_ehlo(void **state)
 		{ "Postfix",
 			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-ETRN\r\n"
 			    "250-STARTTLS\r\n250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n"
-			    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"),
-			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250 SMTPUTF8\r\n"),
+			    "250-DSN\r\n250 CHUNKING\r\n"),
+			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250 CHUNKING\r\n"),
 			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-STARTTLS\r\n"
-			    "250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n250 SMTPUTF8\r\n"),
+			    "250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n250 CHUNKING\r\n"),
 			STR("250-mx\r\n250-PIPELINING\r\n250-SIZE 1\r\n250-ETRN\r\n"
 			    "250-STARTTLS\r\n250-AUTH PLAIN\r\n250-AUTH=PLAIN\r\n"
-			    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"),
+			    "250-DSN\r\n250 CHUNKING\r\n"),
 			true },
 		{ "Exchange",
 			STR("250-mx Hello\r\n250-X-EXPS GSSAPI\r\n250-XEXCH50\r\n"
