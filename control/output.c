@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/output.h"
 
+#include "base/human.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 static const void *place(const struct column *column, const void *row)
 {
@@ -62,18 +63,7 @@ static int number_text(struct buf *out, const struct column *column, const void 
 
 static int bytes_text(struct buf *out, const struct column *column, const void *row)
 {
-	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
-	uint64_t value = number_at(column, row);
-	size_t unit = 0;
-
-	if (value < 1000)
-		return buf_printf(out, "%" PRIu64 " B", value);
-	while (value >= 1000000) {
-		value /= 1000;
-		unit++;
-	}
-	return buf_printf(out, "%" PRIu64 ".%" PRIu64 " %s", value / 1000,
-		value % 1000 / 100, units[unit]);
+	return human_bytes(out, number_at(column, row));
 }
 
 static int yes_no_text(struct buf *out, const struct column *column, const void *row)
@@ -90,26 +80,12 @@ static int kept_text(struct buf *out, const struct column *column, const void *r
 
 static int time_text(struct buf *out, const struct column *column, const void *row)
 {
-	time_t seconds = (time_t)(number_at(column, row) / 1000);
-	struct tm local;
-	char text[32];
-
-	if (!seconds)
-		return buf_append_c(out, "never");
-	if (!localtime_r(&seconds, &local) ||
-		!strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local))
-		return buf_append_c(out, "?");
-	return buf_append_c(out, text);
+	return human_time(out, number_at(column, row));
 }
 
 static int span_text(struct buf *out, const struct column *column, const void *row)
 {
-	uint64_t s = number_at(column, row);
-
-	if (s < 3600)
-		return buf_printf(out, "%" PRIu64 ":%02" PRIu64, s / 60, s % 60);
-	return buf_printf(out, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600,
-		s / 60 % 60, s % 60);
+	return human_span(out, number_at(column, row));
 }
 
 /* ── values as JSON ────────────────────────────────────────────────────────────────── */
