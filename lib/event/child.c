@@ -26,11 +26,22 @@ static int move_up(int fd, size_t n_fds)
 	return moved < 0 ? -errno : moved;
 }
 
+/* 1 before 2: what takes the place of 2 may be what was 2. */
+static int lay_out_outputs(const struct child_plan *plan)
+{
+	int out = plan->outputs ? move_up(plan->outputs[0], plan->n_fds) : STDERR_FILENO;
+	int err = plan->outputs ? move_up(plan->outputs[1], plan->n_fds) : STDERR_FILENO;
+
+	if (out < 0 || err < 0)
+		return out < 0 ? out : err;
+	return dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0 ? -errno : 0;
+}
+
 /* report: its end of the pipe, moved up; stays open until exec(). pulse: -1, or what its
    0 is to be. */
 static int lay_out_fds(const struct child_plan *plan, int *report, int pulse)
 {
-	int moved[CHILD_FDS_MAX], in;
+	int moved[CHILD_FDS_MAX], in, r;
 
 	*report = move_up(*report, plan->n_fds);
 	if (*report < 0)
@@ -40,9 +51,11 @@ static int lay_out_fds(const struct child_plan *plan, int *report, int pulse)
 			return moved[i];
 	in = pulse >= 0 ? move_up(pulse, plan->n_fds)
 	                : open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (in < 0 || dup2(in, STDIN_FILENO) < 0 ||
-		dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return -errno;
+	r = lay_out_outputs(plan);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < plan->n_fds; i++)
 		if (dup2(moved[i], CHILD_FD_FIRST + (int)i) < 0)
 			return -errno;

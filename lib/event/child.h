@@ -8,6 +8,8 @@
  *
  *   0 /dev/null   1 and 2 our own 2   3, 4, ... those of the plan, in its order
  *
+ * Its 1 and 2 may be given, too: of a command whose words are wanted.
+ *
  * No signal is blocked in it, it ends (SIGTERM) when we end, and its end is told by the
  * loop. Whether it is started again is for the caller to decide.
  *
@@ -36,8 +38,9 @@ struct child_plan {
 	const char *const *arguments; /* as execv(3) wants them, NULL at the end */
 	const int *fds;               /* stay the caller's */
 	size_t n_fds;
-	bool own_group; /* Ctrl-C does not reach it: the order of the end is ours */
-	unsigned user;  /* and its group, of the same number; 0: ours */
+	const int *outputs; /* two, for its 1 and 2, the caller's; NULL: our own 2 */
+	bool own_group;     /* Ctrl-C does not reach it: the order of the end is ours */
+	unsigned user;      /* and its group, of the same number; 0: ours */
 };
 
 /* status: as waitpid(2) gave it. The child may be started again in the callback. */

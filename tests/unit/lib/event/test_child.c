@@ -284,6 +284,36 @@ static void test_timer(void **state)
 	timer_stop(NULL);
 }
 
+/* Its words are the caller's; ours are as they were. */
+static void test_outputs(void **state)
+{
+	struct bench *b = *state;
+	const char *const arguments[] = { "sh", "-c", "echo out; echo err >&2", NULL };
+	int out[2], err[2], outputs[2];
+	const struct child_plan plan = {
+		.program = "/bin/sh", .arguments = arguments, .outputs = outputs
+	};
+	struct child c;
+	struct error error = { 0 };
+	char text[16];
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
+	outputs[0] = out[1];
+	outputs[1] = err[1];
+	assert_int_equal(child_start(&c, &b->loop, &plan, on_ended, b, &error), 0);
+	run_until(b, &b->ended, 1);
+	assert_int_equal(b->status, 0);
+	close(out[1]);
+	close(err[1]);
+	assert_int_equal(read(out[0], text, sizeof(text)), 4);
+	assert_memory_equal(text, "out\n", 4);
+	assert_int_equal(read(err[0], text, sizeof(text)), 4);
+	assert_memory_equal(text, "err\n", 4);
+	close(out[0]);
+	close(err[0]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -291,7 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = { TEST(test_ends), TEST(test_no_program),
 		TEST(test_what_it_has), TEST(test_dies_at_once),
 		TEST(test_signal_and_look), TEST(test_ends_with_parent),
-		TEST(test_signals), TEST(test_timer) };
+		TEST(test_signals), TEST(test_timer), TEST(test_outputs) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
