@@ -149,6 +149,11 @@ static void put_tls(void)
 	put_section(tls_options);
 }
 
+static void put_dashboard(void)
+{
+	put_section(dashboard_options);
+}
+
 static const struct {
 	const char *line;
 	void (*put)(void);
@@ -158,6 +163,7 @@ static const struct {
 	{ "@SERVICES@\n", put_services },
 	{ "@LIMITS@\n", put_limits },
 	{ "@TLS@\n", put_tls },
+	{ "@DASHBOARD@\n", put_dashboard },
 };
 
 static void put_line(const char *line)

@@ -101,10 +101,10 @@ static const struct option root_rows[] = {
 		.help = "seals passwords; default: key in state_dir" },
 	{ "user_prefix", OPTION_TEXT, ROOT(user_prefix), "mailferry-",
 		.help = "the programs run as the system users PREFIXadmission, "
-			"PREFIXinterceptor, PREFIXmailstore, PREFIXtransfer and "
-			"PREFIXvault, and share files by the groups PREFIXregistry and "
-			"PREFIXsockets; one that there is not gets a number of "
-			"uid_range" },
+			"PREFIXinterceptor, PREFIXmailstore, PREFIXtransfer, "
+			"PREFIXvault and PREFIXdashboard, and share files by the groups "
+			"PREFIXregistry and PREFIXsockets; one that there is not gets a "
+			"number of uid_range" },
 	{ "uid_range", OPTION_UIDS, ROOT(uid_range), "1900000000-1900999999",
 		.least = 1000, .most = 4294967293,
 		.help = "numbers of users and groups that nobody else has: the first 16 "
@@ -315,11 +315,27 @@ static const struct option tls_rows[] = {
 };
 #undef TLS
 
+#define DASHBOARD(field) .offset = offsetof(struct dashboard_settings, field)
+static const struct option dashboard_rows[] = {
+	{ "listen", OPTION_LOOPBACK, DASHBOARD(listen), "",
+		.help = "where the dashboard waits for a browser on this host: "
+			"\"127.0.0.1:8625\", \"[::1]:8625\" or \"unix:/path\"; \"\": there "
+			"is none" },
+	{ "token_file", OPTION_PATH, DASHBOARD(token_file), NULL,
+		.help = "the secret to log in with, at least 20 characters in one line; "
+			"default: dashboard.token in state_dir, made at the first start" },
+	{ "admin", OPTION_SWITCH, DASHBOARD(admin), "false",
+		.help = "whoever has the token may also change routes, start transfers "
+			"and end connections; false: only look" },
+};
+#undef DASHBOARD
+
 const struct option_section root_options = { root_rows, COUNT(root_rows) };
 const struct option_section service_options = { service_option_rows,
 	COUNT(service_option_rows) };
 const struct option_section limit_options = { limit_rows, COUNT(limit_rows) };
 const struct option_section tls_options = { tls_rows, COUNT(tls_rows) };
+const struct option_section dashboard_options = { dashboard_rows, COUNT(dashboard_rows) };
 
 const struct service_row service_rows[SERVICE_COUNT] = {
 	[SERVICE_SMTP] = { "smtp", 25, false, SOURCE_TLS_CLIENT },

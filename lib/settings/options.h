@@ -22,6 +22,7 @@ enum option_kind {
 	OPTION_ADDRESS,    /* char *, "" or one address */
 	OPTION_ADDRESSES,  /* settings.sources */
 	OPTION_SMART_HOST, /* char *, as smart_host.h has it */
+	OPTION_LOOPBACK,   /* char *, as loopback.h has it */
 	OPTION_MILTERS,    /* struct settings_files, as milter.h has them */
 	OPTION_DOMAINS,    /* settings.domains */
 };
@@ -42,7 +43,7 @@ struct option_section {
 };
 
 extern const struct option_section root_options, service_options, limit_options,
-	tls_options;
+	tls_options, dashboard_options;
 
 /* How a service comes out of the box. */
 struct service_row {

@@ -82,6 +82,8 @@ static void print_all(const struct settings *s, enum style style, FILE *to)
 	print_section(limit_options, &s->limits, "\t", style, to);
 	(void)fputs("}\ntls {\n", to);
 	print_section(tls_options, &s->tls, "\t", style, to);
+	(void)fputs("}\ndashboard {\n", to);
+	print_section(dashboard_options, &s->dashboard, "\t", style, to);
 	(void)fputs("}\n", to);
 }
 

@@ -51,6 +51,10 @@ static struct option_section section_of(const cfg_t *cfg, void **ret_base)
 		*ret_base = &current->settings->tls;
 		return tls_options;
 	}
+	if (strcmp(name, "dashboard") == 0) {
+		*ret_base = &current->settings->dashboard;
+		return dashboard_options;
+	}
 	*ret_base = current->settings;
 	return root_options;
 }
@@ -131,7 +135,7 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 
 struct grammar {
 	cfg_opt_t service[OPTIONS_MAX], limits[OPTIONS_MAX], root[OPTIONS_MAX];
-	cfg_opt_t tls[OPTIONS_MAX];
+	cfg_opt_t tls[OPTIONS_MAX], dashboard[OPTIONS_MAX];
 	cfg_opt_t services[SERVICE_COUNT + 1];
 };
 
@@ -142,6 +146,7 @@ static void describe_all(struct grammar *g)
 	describe(service_options, g->service);
 	describe(limit_options, g->limits);
 	describe(tls_options, g->tls);
+	describe(dashboard_options, g->dashboard);
 	describe(root_options, g->root);
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		g->services[i] = (cfg_opt_t)CFG_SEC(
@@ -150,8 +155,9 @@ static void describe_all(struct grammar *g)
 	g->root[n] = (cfg_opt_t)CFG_SEC("services", g->services, CFGF_NODEFAULT);
 	g->root[n + 1] = (cfg_opt_t)CFG_SEC("limits", g->limits, CFGF_NODEFAULT);
 	g->root[n + 2] = (cfg_opt_t)CFG_SEC("tls", g->tls, CFGF_NODEFAULT);
-	g->root[n + 3] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
-	g->root[n + 4] = (cfg_opt_t)CFG_END();
+	g->root[n + 3] = (cfg_opt_t)CFG_SEC("dashboard", g->dashboard, CFGF_NODEFAULT);
+	g->root[n + 4] = (cfg_opt_t)CFG_STR(SENTINEL, NULL, CFGF_NODEFAULT);
+	g->root[n + 5] = (cfg_opt_t)CFG_END();
 }
 
 static int set_defaults(struct settings *s, struct error *err)
@@ -167,6 +173,8 @@ static int set_defaults(struct settings *s, struct error *err)
 	}
 	if (r == 0)
 		r = option_set_defaults(tls_options, &s->tls, err);
+	if (r == 0)
+		r = option_set_defaults(dashboard_options, &s->dashboard, err);
 	return r < 0 ? r : option_set_defaults(limit_options, &s->limits, err);
 }
 
@@ -217,6 +225,16 @@ static int settle_mark(const char *name, struct settings *s, struct error *err)
 	return 0;
 }
 
+/* One that is not set is that file in state_dir. */
+static int settle_path(
+	char **path, const char *directory, const char *name, struct error *err)
+{
+	if (*path || asprintf(path, "%s/%s", directory, name) >= 0)
+		return 0;
+	*path = NULL;
+	return error_set(err, -ENOMEM, "no memory");
+}
+
 #define SOCKET_PATH_MAX 107 /* sun_path without its NUL, unix(7) */
 
 /* What follows from other options, and what must fit together. */
@@ -241,10 +259,12 @@ static int complete(const char *name, struct settings *s, struct error *err)
 	r = settle_mark(name, s, err);
 	if (r < 0)
 		return r;
-	if (!s->key_file && asprintf(&s->key_file, "%s/key", s->state_dir) < 0) {
-		s->key_file = NULL;
-		return error_set(err, -ENOMEM, "no memory");
-	}
+	r = settle_path(&s->key_file, s->state_dir, "key", err);
+	if (r == 0)
+		r = settle_path(
+			&s->dashboard.token_file, s->state_dir, "dashboard.token", err);
+	if (r < 0)
+		return r;
 	if (strlen(s->run_dir) > most)
 		return error_set(err, -EINVAL,
 			"%s: `run_dir` is longer than %zu bytes, too long for a socket's "
@@ -380,6 +400,8 @@ void settings_fini(struct settings *s)
 	free(s->smart_host_pin);
 	free(s->source_name);
 	free(s->tls.ciphers);
+	free(s->dashboard.listen);
+	free(s->dashboard.token_file);
 	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {
 		free(s->tls.certificates.paths[i]);
 		free(s->tls.keys.paths[i]);

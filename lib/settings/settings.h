@@ -80,6 +80,12 @@ struct tls_settings {
 	enum source_verify source_verify;         /* for services that do not say */
 };
 
+struct dashboard_settings {
+	char *listen;     /* "" or loopback.h; owned, as the next one */
+	char *token_file; /* default <state_dir>/dashboard.token */
+	bool admin;       /* not only to look at */
+};
+
 struct service_settings {
 	bool enabled;  /* diverted at all */
 	uint16_t port; /* as clients use it */
@@ -178,6 +184,7 @@ struct settings {
 	struct limits limits;
 	struct service_settings services[SERVICE_COUNT];
 	struct tls_settings tls;
+	struct dashboard_settings dashboard;
 	char *source_name;     /* "" or the host name that clients know it by */
 	char *smart_host;      /* "" or smart_host.h */
 	char *smart_host_name; /* "" or as its certificate has it */

@@ -15,6 +15,7 @@ static const char *const names[] = {
 	[STATE_LOCK_TRANSFER] = "transfer",
 	[STATE_LOCK_VAULT] = "vault",
 	[STATE_LOCK_ADMISSION] = "admission",
+	[STATE_LOCK_DASHBOARD] = "dashboard",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == STATE_LOCK_ALL, "a name for each");
 

@@ -21,6 +21,7 @@ enum state_lock {
 	STATE_LOCK_TRANSFER,
 	STATE_LOCK_VAULT,
 	STATE_LOCK_ADMISSION,
+	STATE_LOCK_DASHBOARD,
 	STATE_LOCK_ALL, /* nothing else runs: to repair what they work on */
 };
 

@@ -3,6 +3,7 @@
  * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
  * this file decides what it means, so that each mistake gets its own cure.
  */
+#include "settings/loopback.h"
 #include "settings/milter.h"
 #include "settings/options.h"
 #include "settings/smart_host.h"
@@ -281,6 +282,27 @@ static int parse_smart_host(const struct option *o, void *base, size_t index,
 	return replace_text(o, base, text, err);
 }
 
+static int parse_loopback(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	struct sockaddr_storage where;
+	int r = loopback_parse(text, &where);
+
+	(void)index;
+	if (r == -EACCES)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" can be reached from other hosts; use 127.0.0.1 or "
+			"[::1], and from elsewhere come by SSH or a reverse proxy",
+			o->name, text);
+	if (r < 0)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is no place to listen; write it as in "
+			"\"127.0.0.1:8625\", \"[::1]:8625\" or "
+			"\"unix:/run/mailferry/dashboard.sock\"",
+			o->name, text);
+	return replace_text(o, base, text, err);
+}
+
 #define DOMAIN_MAX 253 /* RFC 1035, 2.3.4 */
 
 /* Letters, digits, '-', '.', '_' (seen in use) and UTF-8. */
@@ -470,6 +492,7 @@ static const struct kind {
 	[OPTION_UIDS] = { parse_uids, print_uids },
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
+	[OPTION_LOOPBACK] = { parse_loopback, print_text },
 	[OPTION_MILTERS] = { parse_milters, print_paths },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },

@@ -91,6 +91,25 @@ static const struct {
 		      "\"unix:/8\", \"unix:/9\"}",
 		"`milter` takes at most 8 filters" },
 	{ "ciphers", THREE "tls { ciphers = \"a\001b\" }", "c:4: `ciphers` holds" },
+	{ "dashboard for all", THREE "dashboard { listen = \"0.0.0.0:8625\" }",
+		"c:4: `listen`: \"0.0.0.0:8625\" can be reached from other hosts" },
+	{ "dashboard for a network", THREE "dashboard { listen = \"[fe80::1]:8625\" }",
+		"can be reached from other hosts" },
+	{ "dashboard by mapped address",
+		THREE "dashboard { listen = \"[::ffff:127.0.0.1]:1\" }",
+		"can be reached from other hosts" },
+	{ "dashboard by name", THREE "dashboard { listen = \"localhost:8625\" }",
+		"is no place to listen" },
+	{ "dashboard without a port", THREE "dashboard { listen = \"127.0.0.1\" }",
+		"is no place to listen" },
+	{ "dashboard at port 0", THREE "dashboard { listen = \"127.0.0.1:0\" }",
+		"is no place to listen" },
+	{ "dashboard, IPv6 without brackets", THREE "dashboard { listen = \"::1:1\" }",
+		"is no place to listen" },
+	{ "dashboard, open bracket", THREE "dashboard { listen = \"[::1\" }",
+		"is no place to listen" },
+	{ "dashboard, relative path", THREE "dashboard { listen = \"unix:sock\" }",
+		"is no place to listen" },
 	{ "unknown in tls", THREE "tls { certificates = {} }",
 		"unknown key `certificates`; did you mean `certificate`?" },
 	{ "syntax", THREE "hold 20\n", "c:4: " },
@@ -237,7 +256,8 @@ static void test_defaults(void **state)
 	"  min_version = \"1.3\" ciphers = \"AES128-SHA:\\$x\" source_verify = \"ca\" "  \
 	"}\n"                                                                            \
 	"services { pop3s { source_tls = \"starttls\" source_verify = \"none\"\n"        \
-	"  source_min_version = \"1.0\" } }\n"
+	"  source_min_version = \"1.0\" } }\n"                                           \
+	"dashboard { listen = \"[::1]:8625\" token_file = \"/t\" admin = true }\n"
 
 static void check_everything(const struct settings *s)
 {
@@ -251,6 +271,9 @@ static void check_everything(const struct settings *s)
 	assert_string_equal(s->state_dir, "/srv/a \"b\" \\ ${HOME}");
 	assert_string_equal(s->run_dir, "/run/x y");
 	assert_string_equal(s->key_file, "/etc/k");
+	assert_string_equal(s->dashboard.listen, "[::1]:8625");
+	assert_string_equal(s->dashboard.token_file, "/t");
+	assert_true(s->dashboard.admin);
 	assert_int_equal(s->hold_s, 0);
 	assert_false(s->precopy);
 	assert_int_equal(s->deadline_s, 86400);

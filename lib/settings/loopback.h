@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_LOOPBACK_H
+#define SETTINGS_LOOPBACK_H
+/*
+ * A place to listen that only this host reaches.
+ *
+ *   127.0.0.1:8625, [::1]:8625   TCP; any local user can connect
+ *   unix:/run/mailferry/x.sock   a socket file; its mode says who can connect
+ */
+#include <netinet/in.h>
+
+/* "": ret->ss_family is AF_UNSPEC. 0, -EINVAL, or -EACCES: that address is not the
+   loopback's. */
+int loopback_parse(const char *text, struct sockaddr_storage *ret);
+
+#endif
