@@ -92,7 +92,7 @@ static int print_json(const struct control *c, const struct status *s)
 {
 	return output_json(
 		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O, s:O?, "
-			  "s:O}",
+			  "s:O, s:O, s:I}",
 			"source", sources_json(&c->settings), "retired",
 			s->retired_at != 0, "strategy",
 			strategy_name(c->settings.strategy), "rules",
@@ -101,7 +101,8 @@ static int print_json(const struct control *c, const struct status *s)
 			services_json(&c->settings), "accounts",
 			accounts_json(&s->counts), "flows", flows_json(s), "certificates",
 			s->certificates, "unseen", s->unseen, "admission", s->admission,
-			"attention", s->attention),
+			"attention", s->attention, "source_ports", s->ports, "source_ms",
+			(json_int_t)s->ports_ms),
 		stdout);
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "messages/ask.h"
 #include "registry/retire.h"
+#include "settings/state_lock.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -189,6 +190,10 @@ static void gather_programs(struct control *c, struct status *s)
 			status_attend(s,
 				"the %s does not answer; see the log of `mailferry up`",
 				programs[i].name);
+	if (up && *c->settings.dashboard.listen &&
+		!state_lock_holder(&c->settings, STATE_LOCK_DASHBOARD))
+		status_attend(
+			s, "the dashboard does not run; see the log of `mailferry up`");
 }
 
 static enum status_rules look_at_rules(
@@ -305,12 +310,13 @@ int status_gather(struct control *c, struct status *ret)
 {
 	struct status s = { .attention = json_array(),
 		.unseen = json_array(),
-		.certificates = json_array() };
+		.certificates = json_array(),
+		.ports = json_array() };
 	struct registry *r = NULL;
 	bool any_local = false;
 	int code;
 
-	if (!s.attention || !s.unseen || !s.certificates)
+	if (!s.attention || !s.unseen || !s.certificates || !s.ports)
 		return error_set(&c->err, -ENOMEM, "no memory");
 	gather_programs(c, &s);
 	code = control_registry(c, &r);
@@ -340,6 +346,7 @@ void status_fini(struct status *s)
 	json_decref(s->attention);
 	json_decref(s->unseen);
 	json_decref(s->certificates);
+	json_decref(s->ports);
 	json_decref(s->admission);
 	s->attention = s->admission = NULL;
 }

@@ -33,6 +33,8 @@ struct status {
 	json_t *unseen;                  /* array of objects: what passed unseen lately */
 	json_t *admission; /* what was judged (clients.c there); NULL: it does not run */
 	json_t *attention; /* array of sentences */
+	json_t *ports;     /* array of objects: what the source's ports answered */
+	uint64_t ports_ms; /* all of them */
 };
 
 const char *status_rules_name(enum status_rules r);

@@ -103,6 +103,19 @@ static void attend_legs(struct control *c, struct registry *r, struct status *s,
 				service_name((enum service_id)i));
 }
 
+/* What each port said, for who wants to see more than what needs attention. */
+static void add_ports(struct control *c, struct status *s, const struct port_probe *k)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (k->asked[i])
+			(void)json_array_append_new(s->ports,
+				json_pack("{s:s, s:i, s:b, s:s}", "service",
+					service_name((enum service_id)i), "port",
+					c->settings.services[i].upstream_port, "answers",
+					k->code[i] == 0, "error",
+					k->code[i] ? strerror(-k->code[i]) : ""));
+}
+
 /* Whether anything of it can be connected to from this host. */
 static bool look_at_source(struct control *c, struct registry *r, struct status *s)
 {
@@ -110,6 +123,7 @@ static bool look_at_source(struct control *c, struct registry *r, struct status 
 	size_t answered = 0;
 	int code = 0;
 	struct sockaddr_storage upstream;
+	uint64_t began = clock_monotonic_ms();
 	char where[ADDRESS_TEXT_MAX];
 
 	if (s->retired_at || !s->runs[STATUS_INTERCEPTOR])
@@ -117,6 +131,8 @@ static bool look_at_source(struct control *c, struct registry *r, struct status 
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		k.asked[i] = is_asked(&c->settings, i);
 	port_probe_run(&c->settings, &k);
+	s->ports_ms = clock_monotonic_ms() - began;
+	add_ports(c, s, &k);
 	for (int i = 0; i < SERVICE_COUNT; i++) {
 		answered += k.asked[i] && k.code[i] == 0;
 		code = k.asked[i] && !code ? k.code[i] : code;
