@@ -15,6 +15,7 @@ pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(NFQUEUE REQUIRED IMPORTED_TARGET libnetfilter_queue)
 pkg_check_modules(NFTNL REQUIRED IMPORTED_TARGET libnftnl)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(CAPNG REQUIRED IMPORTED_TARGET libcap-ng)
 find_library(UNISTRING unistring REQUIRED) # Debian 12 ships no .pc file for it
 if(MAILFERRY_TESTS)

@@ -243,6 +243,16 @@ enum message_type {
 	MESSAGE_TALLY,
 	MESSAGE_TALLY_IS,
 
+	/* ---- the dashboard's two processes (dashboard/questions.h) ---- */
+
+	/* From the one that reads what browsers send: run that command. number = enum
+	   question, number2 = of the request, account = its argument or "". */
+	MESSAGE_RUN,
+	/* It has ended. number = its exit code, number2 = of the request, text = what it
+	   said of its failure; with its output as a file (1 descriptor), or none when it
+	   was not run. */
+	MESSAGE_RAN,
+
 	MESSAGE_TYPE_COUNT
 };
 

@@ -16,7 +16,19 @@
 #define SOCKET_MODE 0660
 #define NAME_SIZE 256
 
-enum { PLACE_REGISTRY = USER_COUNT, PLACE_SOCKETS, PLACES };
+/* In the range, of those that the system does not know. They stay when more come: an
+   upgrade finds files and processes that have them. */
+enum { PLACE_REGISTRY = 6, PLACE_SOCKETS = 7, PLACES = 9 };
+static const unsigned places[] = {
+	[USER_ADMISSION] = 0,
+	[USER_INTERCEPTOR] = 1,
+	[USER_MAILSTORE] = 2,
+	[USER_TRANSFER] = 3,
+	[USER_VAULT] = 4,
+	[USER_METRICS] = 5,
+	[USER_DASHBOARD] = 8,
+};
+_Static_assert(sizeof(places) / sizeof(places[0]) == USER_COUNT, "a place for each");
 
 static const char *const names[] = {
 	[USER_ADMISSION] = "admission",
@@ -25,6 +37,7 @@ static const char *const names[] = {
 	[USER_TRANSFER] = "transfer",
 	[USER_VAULT] = "vault",
 	[USER_METRICS] = "metrics",
+	[USER_DASHBOARD] = "dashboard",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == USER_COUNT, "a name for each");
 _Static_assert(PLACES <= USERS_RESERVED, "room for all");
@@ -58,8 +71,8 @@ static int find_user(
 	errno = 0;
 	found = getpwnam(full);
 	u->is_named[id] = found != NULL;
-	u->of[id].uid = found ? found->pw_uid : s->uid_range.first + id;
-	u->of[id].gid = found ? found->pw_gid : s->uid_range.first + id;
+	u->of[id].uid = found ? found->pw_uid : s->uid_range.first + places[id];
+	u->of[id].gid = found ? found->pw_gid : s->uid_range.first + places[id];
 	if (!u->of[id].uid || !u->of[id].gid)
 		return error_set(err, -EPERM,
 			"the system user %s is root, or in its group; it is to be one of "

@@ -34,6 +34,7 @@ enum user_id {
 	USER_TRANSFER,
 	USER_VAULT,
 	USER_METRICS, /* of `mailferry metrics http` */
+	USER_DASHBOARD,
 	USER_COUNT
 };
 
