@@ -13,6 +13,7 @@ static const char *const programs[] = {
 	[UP_TRANSFER] = "mailferry-transfer",
 	[UP_INTERCEPTOR] = "mailferry-interceptor",
 	[UP_ADMISSION] = "mailferry-admission",
+	[UP_DASHBOARD] = "mailferry-dashboard",
 };
 _Static_assert(
 	sizeof(programs) / sizeof(programs[0]) == UP_PROGRAM_COUNT, "a name for each");

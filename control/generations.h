@@ -17,6 +17,7 @@ enum up_program {
 	UP_TRANSFER,
 	UP_INTERCEPTOR,
 	UP_ADMISSION,
+	UP_DASHBOARD, /* where `dashboard { listen }` is set */
 	UP_PROGRAM_COUNT
 };
 

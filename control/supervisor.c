@@ -158,8 +158,14 @@ static void ended(void *context, struct slot *slot, int status)
 	else
 		log_warning(NULL, "ended", "program=%s how=%s again_in_ms=%llu", d->name,
 			how, (unsigned long long)(d->start_at - now));
-	judge_start(s, d, how);
+	if (slot->program != UP_DASHBOARD) /* nobody's mail waits for it */
+		judge_start(s, d, how);
 	tick(s);
+}
+
+static bool is_wanted(const struct supervisor *s, enum up_program program)
+{
+	return program != UP_DASHBOARD || *s->control->settings.dashboard.listen;
 }
 
 static void start_due(struct supervisor *s, uint64_t now)
@@ -169,6 +175,8 @@ static void start_due(struct supervisor *s, uint64_t now)
 			generations_current(&s->programs, (enum up_program)i);
 		enum daemon_state before = d->state;
 
+		if (!is_wanted(s, (enum up_program)i))
+			continue;
 		if (generations_run(&s->programs, (enum up_program)i, &s->loop,
 			    s->control->config, now, &s->control->err) < 0)
 			log_error(NULL, "start", "%s", s->control->err.text);

@@ -33,13 +33,14 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == UPGRADE_STATE_COU
 static const struct step {
 	enum up_program program;
 	bool restarts;      /* else the next one takes over */
-	const char *socket; /* one that restarts answers there */
+	const char *socket; /* one that restarts answers there; NULL: nobody waits */
 } steps[] = {
 	{ UP_VAULT, true, VAULT_SOCKET },
 	{ UP_MAILSTORE, false, NULL },
 	{ UP_TRANSFER, true, TRANSFER_SOCKET },
 	{ UP_INTERCEPTOR, false, NULL },
 	{ UP_ADMISSION, false, NULL },
+	{ UP_DASHBOARD, true, NULL },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -146,6 +147,8 @@ static void begin_step(struct upgrade *u, const struct step *s, uint64_t now)
 		next_step(u);
 	} else if (s->restarts) {
 		child_signal(&d->child, SIGTERM);
+		if (!s->socket)
+			next_step(u);
 	} else {
 		u->next = generations_follow(
 			u->all, s->program, u->loop, u->config, now, &u->err);

@@ -54,7 +54,7 @@ class House:
         bin_dir.mkdir()
         self.run.mkdir()
         shutil.copy(mailferry, bin_dir / "mailferry")
-        for name in ("vault", "admission"):  # need no stand-in
+        for name in ("vault", "admission", "dashboard"):  # need no stand-in
             shutil.copy(Path(mailferry).parent / f"mailferry-{name}", bin_dir)
         self.mailferry = str(bin_dir / "mailferry")
         (bin_dir / "message-types").write_text("\n".join(message_types()))
