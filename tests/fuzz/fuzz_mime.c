@@ -6,6 +6,7 @@
 
 #include "wire/imap/envelope.h"
 #include "wire/mime/charset.h"
+#include "wire/mime/grams.h"
 #include "wire/mime/search.h"
 
 #include <stdlib.h>
@@ -45,6 +46,31 @@ static void check_answers(const struct mime_tree *tree)
 	arena_fini(&arena);
 }
 
+/* A text that is found is one of those that the list of trigrams says may be there. */
+static void check_grams(struct mime_charsets *charsets, struct str message)
+{
+	struct str needle = str_take(str_skip(message, message.len / 2), 5);
+	struct mime_grams g;
+	struct buf folded;
+	bool found;
+
+	buf_init(&folded, 0);
+	if (mime_fold(needle, &folded) < 0 || mime_grams_init(&g) < 0)
+		abort();
+	if (mime_read_message(charsets, message, &g.listener) == 0 &&
+		mime_search_message(charsets, message, true, buf_view(&folded), &found) ==
+			0 &&
+		found) {
+		size_t count = g.count;
+
+		g.listener.pause(&g.listener);
+		if (mime_grams_add(&g, buf_view(&folded)) < 0 || g.count != count)
+			abort();
+	}
+	mime_grams_fini(&g);
+	buf_fini(&folded);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct mime_charsets *charsets;
@@ -60,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (mime_search_message(
 		    charsets, tree.message, true, STR_LIT("\x01zz\x02"), &found) < 0)
 		abort();
+	check_grams(charsets, tree.message);
 	mime_tree_fini(&tree);
 	return 0;
 }

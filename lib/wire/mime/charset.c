@@ -81,6 +81,17 @@ void mime_charsets_free(struct mime_charsets *c)
 	free(c);
 }
 
+uint64_t mime_charsets_there(const struct mime_charsets *c)
+{
+	uint64_t there = 0;
+
+	_Static_assert(N_ROWS <= 64, "a bit for each");
+	for (size_t i = 0; c && i < N_ROWS; i++)
+		if (c->converters[i] != (iconv_t)-1)
+			there |= UINT64_C(1) << i;
+	return there;
+}
+
 static struct str normal_label(struct str label, char space[static LABEL_MAX])
 {
 	size_t len = 0;

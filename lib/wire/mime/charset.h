@@ -16,6 +16,8 @@ struct mime_charsets;
 struct mime_charsets *mime_charsets_new(void); /* NULL: no memory */
 void mime_charsets_free(struct mime_charsets *c);
 
+/* Which of them this system has: a bit for each. */
+uint64_t mime_charsets_there(const struct mime_charsets *c);
 bool mime_charset_is_known(struct mime_charsets *c, struct str charset);
 
 /* Appends `bytes` as valid UTF-8. What is invalid, and 8-bit bytes of an unknown

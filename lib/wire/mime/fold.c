@@ -172,36 +172,41 @@ int mime_casemap(struct str utf8, struct buf *out)
 	return r;
 }
 
+/* ── finding ───────────────────────────────────────────────────────────────────────── */
+
+static int find_in(struct mime_listener *l, struct str utf8)
+{
+	struct mime_finder *f = (struct mime_finder *)l;
+	struct str window;
+	int r;
+
+	if (l->done)
+		return 0;
+	r = mime_fold(utf8, &f->window);
+	if (r < 0)
+		return r;
+	window = buf_view(&f->window);
+	l->done = !f->needle.len ||
+	          memmem(window.ptr, window.len, f->needle.ptr, f->needle.len);
+	if (window.len >= f->needle.len && f->needle.len)
+		buf_consume(&f->window, window.len - f->needle.len + 1);
+	return 0;
+}
+
+static void forget_window(struct mime_listener *l)
+{
+	buf_clear(&((struct mime_finder *)l)->window);
+}
+
 void mime_finder_init(struct mime_finder *f, struct str folded_needle)
 {
-	*f = (struct mime_finder){ .needle = folded_needle };
+	*f = (struct mime_finder){ .listener = { .hear = find_in,
+					   .pause = forget_window },
+		.needle = folded_needle };
 	buf_init(&f->window, 0);
 }
 
 void mime_finder_fini(struct mime_finder *f)
 {
 	buf_fini(&f->window);
-}
-
-int mime_finder_add(struct mime_finder *f, struct str utf8)
-{
-	struct str window;
-	int r;
-
-	if (f->found)
-		return 0;
-	r = mime_fold(utf8, &f->window);
-	if (r < 0)
-		return r;
-	window = buf_view(&f->window);
-	f->found = !f->needle.len ||
-	           memmem(window.ptr, window.len, f->needle.ptr, f->needle.len);
-	if (window.len >= f->needle.len && f->needle.len)
-		buf_consume(&f->window, window.len - f->needle.len + 1);
-	return 0;
-}
-
-void mime_finder_break(struct mime_finder *f)
-{
-	buf_clear(&f->window);
 }

@@ -11,17 +11,24 @@ int mime_fold(struct str utf8, struct buf *out);
 /* i;unicode-casemap (RFC 5051), what SORT compares by: titlecase, decomposed. */
 int mime_casemap(struct str utf8, struct buf *out);
 
-/* Looks for one needle in text that comes in pieces (cut where no character is). */
+/* Who hears a text that comes in pieces (cut where no character is). Embedded in what
+   makes something of it. */
+struct mime_listener {
+	int (*hear)(struct mime_listener *l, struct str utf8); /* 0, or the end */
+	/* What comes next is not joined to what was (another header field, another part).
+	 */
+	void (*pause)(struct mime_listener *l);
+	bool done; /* it need not hear more */
+};
+
+/* Looks for one needle. */
 struct mime_finder {
-	struct str needle; /* folded; the caller's */
+	struct mime_listener listener; /* done: it was found */
+	struct str needle;             /* folded; the caller's */
 	struct buf window;
-	bool found;
 };
 
 void mime_finder_init(struct mime_finder *f, struct str folded_needle);
 void mime_finder_fini(struct mime_finder *f);
-int mime_finder_add(struct mime_finder *f, struct str utf8);
-/* What comes next is not joined to what was (another header field, another part). */
-void mime_finder_break(struct mime_finder *f);
 
 #endif

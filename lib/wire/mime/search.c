@@ -7,12 +7,17 @@
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
 
+#include <gnu/libc-version.h>
+#include <unistring/version.h>
+
 #define ADDRESSES_LOOK ((size_t)65536) /* bytes of one field, for ENVELOPE too */
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
 
-static int search_field(struct mime_charsets *c, const struct mime_field *field,
-	bool with_name, struct mime_finder *finder)
+static int read_field(struct mime_charsets *c, const struct mime_field *field,
+	bool with_name, struct mime_listener *l)
 {
 	struct buf text;
 	int r = 0;
@@ -23,16 +28,16 @@ static int search_field(struct mime_charsets *c, const struct mime_field *field,
 	if (r == 0)
 		r = mime_decode_words(c, str_trim(field->value), &text);
 	if (r == 0) {
-		mime_finder_break(finder);
-		r = mime_finder_add(finder, buf_view(&text));
+		l->pause(l);
+		r = l->hear(l, buf_view(&text));
 	}
 	buf_fini(&text);
 	return r;
 }
 
 /* Addresses are also found as they are read: "a (comment)@ b" is a@b. */
-static int search_addresses(struct mime_charsets *c, const struct mime_field *field,
-	struct mime_finder *finder)
+static int read_addresses(
+	struct mime_charsets *c, const struct mime_field *field, struct mime_listener *l)
 {
 	struct mime_addresses addresses;
 	struct mime_address address;
@@ -53,8 +58,8 @@ static int search_addresses(struct mime_charsets *c, const struct mime_field *fi
 				STR_ARG(address.host));
 	}
 	if (r == 0) {
-		mime_finder_break(finder);
-		r = mime_finder_add(finder, buf_view(&text));
+		l->pause(l);
+		r = l->hear(l, buf_view(&text));
 	}
 	buf_fini(&text);
 	arena_fini(&arena);
@@ -72,17 +77,17 @@ static bool has_addresses(struct str name)
 	return false;
 }
 
-static int search_fields(struct mime_charsets *c, struct str header, struct str name,
-	struct mime_finder *finder)
+static int read_fields(struct mime_charsets *c, struct str header, struct str name,
+	struct mime_listener *l)
 {
 	struct mime_field field;
 	int r = 0;
 
-	while (r == 0 && !finder->found && mime_next_field(&header, &field))
+	while (r == 0 && !l->done && mime_next_field(&header, &field))
 		if (!name.len || str_ieq(field.name, name)) {
-			r = search_field(c, &field, !name.len, finder);
-			if (r == 0 && !finder->found && name.len && has_addresses(name))
-				r = search_addresses(c, &field, finder);
+			r = read_field(c, &field, !name.len, l);
+			if (r == 0 && !l->done && name.len && has_addresses(name))
+				r = read_addresses(c, &field, l);
 		}
 	return r;
 }
@@ -94,8 +99,8 @@ int mime_search_header(struct mime_charsets *c, struct str header, struct str na
 	int r;
 
 	mime_finder_init(&finder, folded_needle);
-	r = search_fields(c, header, name, &finder);
-	*ret_found = finder.found;
+	r = read_fields(c, header, name, &finder.listener);
+	*ret_found = finder.listener.done;
 	mime_finder_fini(&finder);
 	return r;
 }
@@ -107,8 +112,8 @@ struct text_part {
 };
 
 /* Whole lines go on, so that no character is cut. */
-static int pass_lines(struct mime_charsets *c, struct text_part *t, bool last,
-	struct mime_finder *finder)
+static int pass_lines(
+	struct mime_charsets *c, struct text_part *t, bool last, struct mime_listener *l)
 {
 	struct str text = buf_view(&t->decoded);
 	struct buf utf8;
@@ -126,24 +131,24 @@ static int pass_lines(struct mime_charsets *c, struct text_part *t, bool last,
 	buf_init(&utf8, 0);
 	r = mime_to_utf8(c, t->charset, str_take(text, len), &utf8);
 	if (r == 0)
-		r = mime_finder_add(finder, buf_view(&utf8));
+		r = l->hear(l, buf_view(&utf8));
 	buf_fini(&utf8);
 	buf_consume(&t->decoded, len);
 	return r;
 }
 
-static int search_text(struct mime_charsets *c, struct text_part *t, struct str body,
-	struct mime_finder *finder)
+static int read_text(struct mime_charsets *c, struct text_part *t, struct str body,
+	struct mime_listener *l)
 {
 	int r = 0;
 
 	buf_init(&t->decoded, 0);
-	mime_finder_break(finder);
-	while (body.len && r == 0 && !finder->found) {
+	l->pause(l);
+	while (body.len && r == 0 && !l->done) {
 		r = mime_decode(&t->decoder, str_take(body, PIECE_SIZE), &t->decoded);
 		body = str_skip(body, PIECE_SIZE);
 		if (r == 0)
-			r = pass_lines(c, t, !body.len, finder);
+			r = pass_lines(c, t, !body.len, l);
 	}
 	buf_fini(&t->decoded);
 	return r;
@@ -157,8 +162,8 @@ static bool is_searched(const struct mime_content *content)
 	       str_ieq(content->type, STR_LIT("message"));
 }
 
-static int search_leaf(struct mime_charsets *c, struct mime_tree *tree,
-	const struct mime_part *part, struct mime_finder *finder)
+static int read_leaf(struct mime_charsets *c, struct mime_tree *tree,
+	const struct mime_part *part, struct mime_listener *l)
 {
 	struct text_part text = { .charset = STR("utf-8") };
 	struct mime_content content;
@@ -172,36 +177,80 @@ static int search_leaf(struct mime_charsets *c, struct mime_tree *tree,
 		text.charset = charset;
 	mime_decoder_init(
 		&text.decoder, mime_encoding_by_name(mime_transfer_encoding(header)));
-	return search_text(c, &text, mime_part_body(tree, part), finder);
+	return read_text(c, &text, mime_part_body(tree, part), l);
 }
 
-static int search_part(struct mime_charsets *c, struct mime_tree *tree, uint32_t index,
-	bool with_header, struct mime_finder *finder)
+static int read_part(struct mime_charsets *c, struct mime_tree *tree, uint32_t index,
+	bool with_header, struct mime_listener *l)
 {
 	const struct mime_part *part = &tree->parts[index];
 	int r = 0;
 
 	if (index || with_header)
-		r = search_fields(c, mime_part_header(tree, part), STR_LIT(""), finder);
-	if (r < 0 || finder->found || part->kind != MIME_LEAF)
+		r = read_fields(c, mime_part_header(tree, part), STR_LIT(""), l);
+	if (r < 0 || l->done || part->kind != MIME_LEAF)
 		return r;
-	return search_leaf(c, tree, part, finder);
+	return read_leaf(c, tree, part, l);
+}
+
+static int read_parts(struct mime_charsets *c, struct str message, bool with_header,
+	struct mime_listener *l)
+{
+	struct mime_tree tree;
+	int r = mime_scan(message, &tree);
+
+	for (uint32_t i = 0; r == 0 && i < tree.count && !l->done; i++)
+		r = read_part(c, &tree, i, with_header, l);
+	mime_tree_fini(&tree);
+	return r;
 }
 
 int mime_search_message(struct mime_charsets *c, struct str message, bool with_header,
 	struct str folded_needle, bool *ret_found)
 {
 	struct mime_finder finder;
-	struct mime_tree tree;
-	int r = mime_scan(message, &tree);
+	int r;
 
-	if (r < 0)
-		return r;
 	mime_finder_init(&finder, folded_needle);
-	for (uint32_t i = 0; i < tree.count && r == 0 && !finder.found; i++)
-		r = search_part(c, &tree, i, with_header, &finder);
-	*ret_found = finder.found || !folded_needle.len;
+	r = read_parts(c, message, with_header, &finder.listener);
+	*ret_found = finder.listener.done || !folded_needle.len;
 	mime_finder_fini(&finder);
-	mime_tree_fini(&tree);
 	return r;
+}
+
+/* Each field as it is read when its name is given. */
+static int read_named_fields(
+	struct mime_charsets *c, struct str header, struct mime_listener *l)
+{
+	struct mime_field field;
+	int r = 0;
+
+	while (r == 0 && !l->done && mime_next_field(&header, &field)) {
+		r = read_field(c, &field, false, l);
+		if (r == 0 && has_addresses(field.name))
+			r = read_addresses(c, &field, l);
+	}
+	return r;
+}
+
+int mime_read_message(
+	struct mime_charsets *c, struct str message, struct mime_listener *l)
+{
+	struct str header = str_take(message, mime_header_length(message));
+	int r = read_named_fields(c, header, l);
+
+	return r < 0 ? r : read_parts(c, message, true, l);
+}
+
+uint64_t mime_text_version(const struct mime_charsets *c)
+{
+	uint64_t parts[] = { MIME_TEXT_VERSION, (uint64_t)_libunistring_version,
+		mime_charsets_there(c) };
+	uint64_t hash = FNV_BASIS;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		hash = (hash ^ parts[i]) * FNV_PRIME;
+	for (const char *p = gnu_get_libc_version(); *p; p++)
+		hash = (hash ^ (uint8_t)*p) * FNV_PRIME;
+	return hash >> 1 | 1; /* a positive number of SQLite, and not 0 */
 }

@@ -112,8 +112,8 @@ static bool finds(struct str text, struct str needle, size_t piece)
 	assert_int_equal(mime_fold(needle, &folded), 0);
 	mime_finder_init(&f, buf_view(&folded));
 	for (; text.len; text = str_skip(text, piece))
-		assert_int_equal(mime_finder_add(&f, str_take(text, piece)), 0);
-	found = f.found;
+		assert_int_equal(f.listener.hear(&f.listener, str_take(text, piece)), 0);
+	found = f.listener.done;
 	mime_finder_fini(&f);
 	buf_fini(&folded);
 	return found;
