@@ -41,6 +41,7 @@ static const struct {
 	{ SQL_CHECK_MODSEQS, SQL_REPAIR_MODSEQ, "modseq" },
 	{ SQL_CHECK_EXPUNGED, SQL_REPAIR_EXPUNGED, "expunged" },
 	{ SQL_CHECK_HEADERS, SQL_REPAIR_HEADERS, "header" },
+	{ SQL_CHECK_GRAMS, SQL_REPAIR_GRAMS, "text-index" },
 	{ SQL_CHECK_UNUSED, SQL_REPAIR_UNUSED, "unused" },
 };
 #define INDEX_CHECKS (sizeof(index_checks) / sizeof(index_checks[0]))

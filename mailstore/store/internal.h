@@ -47,7 +47,8 @@ struct store {
 	uint64_t modseq, committed_modseq;
 	uint64_t settled; /* at open */
 	struct packs packs;
-	uint64_t reserve;   /* of the disk; bodies leave it free */
+	uint64_t reserve;       /* of the disk; bodies leave it free */
+	bool grams_are_damaged; /* the text index: the next tidying empties it */
 	uint64_t *compared; /* bodies whose checksum was right (body.c); NULL: none yet */
 
 	/* of the open transaction */

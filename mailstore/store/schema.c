@@ -156,6 +156,34 @@ static const char *const upgrades[] = {
 	/* NULL: the one of mailferry.conf; 0: none */
 	"ALTER TABLE account ADD COLUMN quota_bytes INTEGER;"
 	"ALTER TABLE account ADD COLUMN quota_messages INTEGER;",
+
+	/* which texts may be in which message: grams.h */
+	"CREATE TABLE gram_block ("
+	" first INTEGER PRIMARY KEY," /* the email of the first */
+	" emails BLOB NOT NULL);"
+	"CREATE TABLE gram_row ("
+	" block INTEGER NOT NULL,"
+	" pair INTEGER NOT NULL,"
+	" lists BLOB NOT NULL,"
+	" PRIMARY KEY (block, pair)) WITHOUT ROWID;"
+	"CREATE TABLE gram_new (email INTEGER PRIMARY KEY, grams BLOB NOT NULL);"
+	"CREATE TABLE gram_gone (email INTEGER PRIMARY KEY, since INTEGER NOT NULL);"
+	"ALTER TABLE account ADD COLUMN grams_version INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN grams_to INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TRIGGER grams_void AFTER UPDATE OF grams_version ON account"
+	" WHEN new.grams_version = 0 BEGIN"
+	" DELETE FROM gram_row; DELETE FROM gram_block; DELETE FROM gram_new;"
+	" DELETE FROM gram_gone;"
+	" END;"
+	"DROP TRIGGER email_gone;"
+	"CREATE TRIGGER email_gone AFTER DELETE ON message"
+	" WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
+	" DELETE FROM header WHERE email = old.email;"
+	" DELETE FROM gram_new WHERE email = old.email;"
+	" INSERT OR IGNORE INTO gram_gone"
+	"  SELECT old.email, CAST(strftime('%s') AS INTEGER) FROM account"
+	"  WHERE grams_to >= old.email;"
+	" END;",
 };
 
 const struct database_schema store_schema = {

@@ -30,6 +30,10 @@
  *                          FETCH shows them (rows.h); a trigger removes the row with the
  *                          last of them. Derived: it may be emptied at any time, with
  *                          account.read_to set to 0
+ *   gram_block ◄─ gram_row which texts may be in which message (grams.h), for 256 of them
+ *   gram_new, gram_gone    at a time; those that are in no block yet; those that are in
+ *                          one and no message any more. Derived: setting
+ *                          account.grams_version to 0 empties all four
  *   uidvalidity            each one that a name ever had, and the mailbox that had it
  *   staged                 messages on their way to INBOX: date, size, and the place
  *   subscription           names, whether there is such a mailbox or not

@@ -151,6 +151,37 @@ const char *const store_statements[SQL_COUNT] = {
 		" LEFT JOIN header ON header.email = message.email AND version = ?2"
 		" WHERE message.email > ?1 ORDER BY message.email LIMIT ?3",
 
+	/* a trigger empties it when the version becomes 0 */
+	[SQL_GRAMS_STATE] = "SELECT grams_version, grams_to FROM account",
+	[SQL_SET_GRAMS_STATE] = "UPDATE account SET grams_version = ?1, grams_to = ?2",
+	[SQL_EACH_UNGRAMMED] = "SELECT email, mailbox, uid, len FROM message"
+			       " INDEXED BY message_email WHERE email > ?1"
+			       " ORDER BY email LIMIT ?2",
+	[SQL_ADD_GRAMS] = "INSERT OR REPLACE INTO gram_new VALUES (?1, ?2)",
+	[SQL_COUNT_NEW_GRAMS] = "SELECT count(*), total(length(grams)) FROM gram_new",
+	[SQL_EACH_NEW_GRAMS] = "SELECT email, grams FROM gram_new ORDER BY email"
+			       " LIMIT ?1",
+	[SQL_DELETE_NEW_GRAMS] = "DELETE FROM gram_new WHERE email <= ?1",
+	[SQL_EACH_BLOCK] = "SELECT first, emails FROM gram_block ORDER BY first",
+	[SQL_BLOCK_OF] = "SELECT first, emails FROM gram_block WHERE first <= ?1"
+			 " ORDER BY first DESC LIMIT 1",
+	[SQL_BLOCK_BEFORE] = "SELECT first, emails FROM gram_block WHERE first < ?1"
+			     " ORDER BY first DESC LIMIT 1",
+	[SQL_BLOCK_AFTER] = "SELECT first, emails FROM gram_block WHERE first > ?1"
+			    " ORDER BY first LIMIT 1",
+	[SQL_INSERT_BLOCK] = "INSERT INTO gram_block VALUES (?1, ?2)",
+	[SQL_DELETE_BLOCK] = "DELETE FROM gram_block WHERE first = ?1",
+	[SQL_BLOCK_BYTES] = "SELECT total(length(lists)) FROM gram_row WHERE block = ?1",
+	[SQL_EACH_GRAM_ROW] = "SELECT pair, lists FROM gram_row WHERE block = ?1"
+			      " ORDER BY pair",
+	[SQL_GRAM_ROW] = "SELECT lists FROM gram_row WHERE block = ?1 AND pair = ?2",
+	[SQL_INSERT_GRAM_ROW] = "INSERT INTO gram_row VALUES (?1, ?2, ?3)",
+	[SQL_DELETE_GRAM_ROWS] = "DELETE FROM gram_row WHERE block = ?1",
+	[SQL_COUNT_GONE] = "SELECT count(*), min(since), min(email) FROM gram_gone",
+	[SQL_EACH_GONE] = "SELECT email FROM gram_gone WHERE email BETWEEN ?1 AND ?2"
+			  " ORDER BY email",
+	[SQL_FORGET_GONE] = "DELETE FROM gram_gone WHERE email BETWEEN ?1 AND ?2",
+
 	/* Each of these answers with rows only when something is wrong; the first column
 	   is the sentence. */
 	[SQL_CHECK_PAGES] = "SELECT integrity_check FROM pragma_integrity_check(1)"
@@ -195,6 +226,17 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_CHECK_HEADERS] =
 		"SELECT format('what is kept of email %d belongs to no message', email)"
 		" FROM header WHERE email NOT IN (SELECT email FROM message)",
+	[SQL_CHECK_GRAMS] =
+		"SELECT format('the text index has email %d, which belongs to no message',"
+		" email) FROM gram_new WHERE email NOT IN (SELECT email FROM message)"
+		" UNION ALL SELECT format('block %d of the text index is of no whole"
+		" emails', first) FROM gram_block WHERE length(emails) = 0"
+		" OR length(emails) % 8 OR length(emails) > 2048"
+		" UNION ALL SELECT format('email %d is gone from the text index and still"
+		" there', email) FROM gram_gone JOIN message USING (email)"
+		" UNION ALL SELECT DISTINCT format('a row of block %d of the text index is"
+		" of no block', block) FROM gram_row"
+		" WHERE block NOT IN (SELECT first FROM gram_block)",
 	[SQL_EACH_PLACE] = "SELECT pack, offset, len FROM message WHERE pack <> 0"
 			   " UNION SELECT pack, offset, len FROM staged WHERE pack <> 0"
 			   " ORDER BY pack, offset, len",
@@ -250,6 +292,8 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_REPAIR_UNUSED] =
 		"DELETE FROM body WHERE id NOT IN (SELECT offset FROM message"
 		" WHERE pack = 0 UNION ALL SELECT offset FROM staged WHERE pack = 0)",
+	/* a trigger empties it */
+	[SQL_REPAIR_GRAMS] = "UPDATE account SET grams_version = 0, grams_to = 0",
 	[SQL_REPAIR_HEADERS] =
 		"DELETE FROM header WHERE email NOT IN (SELECT email FROM message)",
 };

@@ -202,7 +202,7 @@ int store_writing(struct store *s, struct error *err)
 	return 0;
 }
 
-int store_begin(struct store *s, struct error *err)
+static int begin(struct store *s, bool durable, struct error *err)
 {
 	int code;
 
@@ -213,9 +213,19 @@ int store_begin(struct store *s, struct error *err)
 		return error_set(
 			err, -ESTALE, "%s was replaced while it was open", s->folder);
 	store_read_end(s);
-	code = database_begin(s->db, true, err);
+	code = database_begin(s->db, durable, err);
 	s->in_transaction = code == 0;
 	return code;
+}
+
+int store_begin(struct store *s, struct error *err)
+{
+	return begin(s, true, err);
+}
+
+int store_begin_derived(struct store *s, struct error *err)
+{
+	return begin(s, false, err);
 }
 
 /* What the transaction gathered in memory; its boxes are the caller's to free. */

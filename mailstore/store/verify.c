@@ -112,6 +112,7 @@ int store_verify(struct store *s, struct error *err)
 		SQL_CHECK_INLINE,
 		SQL_CHECK_UNUSED,
 		SQL_CHECK_HEADERS,
+		SQL_CHECK_GRAMS,
 	};
 	int code = boxes_save(s, err);
 

@@ -82,6 +82,14 @@ static const char *const downgrades[] = {
 	      "ALTER TABLE account DROP COLUMN read_to;",
 	[6] = "ALTER TABLE account DROP COLUMN quota_bytes;"
 	      "ALTER TABLE account DROP COLUMN quota_messages;",
+	[7] = "DROP TABLE gram_row; DROP TABLE gram_block; DROP TABLE gram_new;"
+	      "DROP TABLE gram_gone;"
+	      "DROP TRIGGER email_gone; DROP TRIGGER grams_void;"
+	      "ALTER TABLE account DROP COLUMN grams_version;"
+	      "ALTER TABLE account DROP COLUMN grams_to;"
+	      "CREATE TRIGGER email_gone AFTER DELETE ON message"
+	      " WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
+	      " DELETE FROM header WHERE email = old.email; END;",
 };
 
 void fixture_downgrade(struct fixture *f, unsigned version)
