@@ -12,6 +12,7 @@
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
+#include "mailstore/serve/text_index.h"
 #include "mailstore/swept_message.h"
 #include "messages/exchange.h"
 #include "net/stream_ktls.h"
@@ -556,6 +557,8 @@ static int serve(struct account *a, const struct settings *settings)
 	a->disk_reserve = settings->limits.disk_reserve;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
+	if (settings->search_index)
+		text_index_allow(&a->serve);
 	/* outside of the folder there is nothing that it could name */
 	sandbox.n_paths = a->entered;
 	if (sandbox_enter(&sandbox, &err) < 0) {

@@ -4,10 +4,22 @@
 #include "base/log.h"
 #include "event/timer.h"
 #include "mailstore/serve/kept.h"
+#include "mailstore/serve/text_index.h"
 
 #define PIECE_MS 8    /* that long a client may wait for it */
 #define PAUSE_MS 24   /* between two pieces: a quarter of one processor at the most */
 #define GATHER_MS 250 /* after new mail: what comes together is read with one commit */
+#define REST_MS (10 * 60 * 1000) /* between two looks at what is left for later */
+
+/* Headers first: lists are what clients show. */
+static int build(struct serve *serve, bool *ret_done, struct error *err)
+{
+	int code = kept_build(serve->store, PIECE_MS, ret_done, err);
+
+	if (code < 0 || !*ret_done)
+		return code;
+	return text_index_build(serve, PIECE_MS, ret_done, err);
+}
 
 static void on_timer(void *context)
 {
@@ -16,9 +28,10 @@ static void on_timer(void *context)
 	bool done = false;
 	int code;
 
+	b->rests = false;
 	if (!b->watches || store_presence(b->serve->store) != STORE_THERE)
 		return;
-	code = kept_build(b->serve->store, PIECE_MS, &done, &err);
+	code = build(b->serve, &done, &err);
 	if (code < 0 && code != b->failed)
 		log_warning(NULL, "background", "account=%s error=\"%s\"", b->account,
 			err.text);
@@ -26,14 +39,19 @@ static void on_timer(void *context)
 	/* after an error the next change of the mailbox begins anew */
 	if (code == 0 && !done)
 		timer_start(b->timer, PAUSE_MS);
+	b->rests = code == 0 && done && store_grams_wait(b->serve->store);
+	if (b->rests)
+		timer_start(b->timer, REST_MS);
 }
 
 static void on_commit(void *context, int64_t mailbox)
 {
 	struct background *b = context;
 
-	if (mailbox && !timer_runs(b->timer))
-		timer_start(b->timer, GATHER_MS);
+	if (!mailbox || (timer_runs(b->timer) && !b->rests))
+		return;
+	b->rests = false;
+	timer_start(b->timer, GATHER_MS);
 }
 
 int background_init(

@@ -2,7 +2,8 @@
 #ifndef MAILSTORE_BACKGROUND_H
 #define MAILSTORE_BACKGROUND_H
 /* What an account's process does for itself beside its sessions, in small pieces: reading
-   new messages once, so that clients' lists need not (serve/kept.h). */
+   new messages once, so that clients' lists and searches need not (serve/kept.h,
+   serve/text_index.h). */
 #include "event/loop.h"
 #include "mailstore/serve/service.h"
 
@@ -12,6 +13,7 @@ struct background {
 	struct timer *timer;
 	struct store_watch watch;
 	bool watches;
+	bool rests; /* the timer runs, but for nothing that is new */
 	int failed; /* what was logged last; 0: nothing */
 };
 int background_init(struct background *b, const char *account, struct loop *loop,

@@ -140,6 +140,11 @@ static const struct option root_rows[] = {
 			"never held back; 0: no limit" },
 	{ "quota_messages", OPTION_NUMBER, ROOT(quota_messages), "0", .least = 0,
 		.most = 2147483647, .help = "the same in messages" },
+	{ "search_index", OPTION_SWITCH, ROOT(search_index), "true",
+		.help = "accounts that live here have an index of their texts, so that a "
+			"search opens only messages that may have what it looks for; it "
+			"grows by about a tenth of the text (attachments do not count). "
+			"Off: it is removed, and searches read all" },
 	{ "trash_days", OPTION_NUMBER, ROOT(trash_days), "30", .least = 0, .most = 3650,
 		.help = "days for which the mail of an account that `account remove` "
 			"has removed is kept in state_dir/trash" },

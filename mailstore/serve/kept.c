@@ -229,7 +229,7 @@ static int build_one(void *context, const struct store_unread *m)
 int kept_build(struct store *s, unsigned ms, bool *ret_done, struct error *err)
 {
 	struct building b = { .store = s, .err = err };
-	int code = store_begin(s, err);
+	int code = store_begin_derived(s, err);
 
 	if (code < 0)
 		return code;

@@ -80,17 +80,28 @@ static void take_messages(struct imap *s, struct searching *w)
 	}
 }
 
+/* Kept headers cost as much as the rest of the row: with hints, few are needed. */
+static void begin_rows(struct searching *w, const struct view *v)
+{
+	unsigned wants = w->reading ? w->wants : search_wants(w->search.program);
+	bool apart = !w->reading && wants && w->match.hints.count;
+
+	store_rows_begin(&w->rows, v->store, v->mailbox, KEPT_VERSION, apart ? 0 : wants);
+	store_rows_begin(&w->kept, v->store, v->mailbox, KEPT_VERSION, wants);
+	w->match.rows = &w->rows;
+	w->match.kept = apart ? &w->kept : NULL;
+}
+
 /* What it reads is of one moment, and read in one go. */
 static void take_piece(struct imap *s, struct searching *w)
 {
 	const struct view *v = &s->view;
 
 	(void)store_read_begin(v->store, NULL);
-	store_rows_begin(&w->rows, v->store, v->mailbox, KEPT_VERSION,
-		w->reading ? w->wants : search_wants(w->search.program));
-	w->match.rows = &w->rows;
+	begin_rows(w, v);
 	take_messages(s, w);
 	store_rows_end(&w->rows);
+	store_rows_end(&w->kept);
 	store_read_end(v->store);
 }
 
@@ -122,6 +133,7 @@ static void end(struct imap *s)
 {
 	struct searching *w = s->job.data;
 
+	text_hints_fini(&w->match.hints);
 	free(w->found);
 	w->found = NULL;
 }
@@ -204,6 +216,7 @@ void search_begin(struct imap *s, struct searching *w)
 	w->match = (struct search_match){ .program = w->search.program,
 		.charsets = s->serve->charsets,
 		.now = (int64_t)(clock_wall_ms() / 1000) };
+	text_hints_init(&w->match.hints, s->serve, w->search.program);
 	w->last_word = clock_monotonic_ms();
 	s->job = (struct imap_job){ .step = step, .end = end, .data = w };
 	s->phase = IMAP_PHASE_JOB;

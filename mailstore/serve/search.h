@@ -18,12 +18,12 @@ struct searching {
 	struct imap_search search;
 	struct imap_returns returns;
 	struct search_match match;
-	struct store_rows rows;      /* while a piece is taken */
-	unsigned wants;              /* of kept headers, for read() */
-	struct str verb;             /* "SEARCH", "SORT": of the plain answer */
-	const char *noun;            /* of the tagged one */
-	uint32_t *found, count, cap; /* indexes of the view; owned */
-	uint32_t next;               /* to be looked at, then to be read */
+	struct store_rows rows, kept; /* while a piece is taken */
+	unsigned wants;               /* of kept headers, for read() */
+	struct str verb;              /* "SEARCH", "SORT": of the plain answer */
+	const char *noun;             /* of the tagged one */
+	uint32_t *found, count, cap;  /* indexes of the view; owned */
+	uint32_t next;                /* to be looked at, then to be read */
 	bool reading;
 	uint64_t last_word; /* when the client heard of us */
 	struct error err;

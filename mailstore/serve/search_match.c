@@ -243,6 +243,9 @@ static enum answer ask(struct subject *m, const struct imap_search_key *key)
 	a = ask_view(m, key);
 	if (a == OPEN && m->has_row)
 		a = ask_row(m, key);
+	if (a == OPEN && m->has_row &&
+		text_hints_exclude(&m->match->hints, key, m->email))
+		return NO;
 	if (a == OPEN && m->has_body)
 		return ask_body(m, key);
 	if (a == OPEN && m->header.ptr && is_kept(key))
@@ -294,8 +297,9 @@ static int look_into_body(struct subject *m, const struct view *v, enum answer *
 	return m->result;
 }
 
-static int look_closer(struct subject *m, const struct view *v, struct store_rows *rows,
-	enum answer *answer, size_t *ret_bytes, struct error *err)
+/* 1, 0: it is not there, or -errno. */
+static int look_into_row(struct subject *m, const struct view *v, struct store_rows *rows,
+	enum answer *answer, struct error *err)
 {
 	struct store_row row;
 	int n = store_rows_find(rows, m->view->uid, view_last_uid(v), &row, err);
@@ -305,8 +309,18 @@ static int look_closer(struct subject *m, const struct view *v, struct store_row
 		return n;
 	take_row(m, &row);
 	*answer = ask(m, m->match->program);
-	if (*answer != OPEN || m->result < 0)
-		return m->result;
+	return m->result < 0 ? m->result : 1;
+}
+
+static int look_closer(struct subject *m, const struct view *v, struct store_rows *rows,
+	enum answer *answer, size_t *ret_bytes, struct error *err)
+{
+	int n = look_into_row(m, v, rows, answer, err);
+
+	if (n == 1 && *answer == OPEN && m->match->kept)
+		n = look_into_row(m, v, m->match->kept, answer, err);
+	if (n <= 0 || *answer != OPEN)
+		return n < 0 ? n : 0;
 	return look_into_body(m, v, answer, ret_bytes, err);
 }
 

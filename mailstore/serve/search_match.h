@@ -2,6 +2,7 @@
 #ifndef MAILSTORE_SERVE_SEARCH_MATCH_H
 #define MAILSTORE_SERVE_SEARCH_MATCH_H
 /* Whether a message is what a SEARCH looks for. */
+#include "mailstore/serve/text_index.h"
 #include "mailstore/serve/view.h"
 #include "mailstore/store/rows.h"
 #include "wire/imap/search.h"
@@ -12,6 +13,10 @@ struct search_match {
 	struct mime_charsets *charsets;
 	int64_t now;             /* what OLDER and YOUNGER count from */
 	struct store_rows *rows; /* begun by who asks of many; NULL: one is asked of */
+	struct text_hints hints; /* of who asks of many */
+	/* With hints: rows are without kept headers, and those that need them are asked
+	   of here. */
+	struct store_rows *kept;
 };
 
 /* What of kept headers the program asks of (enum store_kept). */

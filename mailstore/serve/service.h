@@ -32,7 +32,9 @@ struct serve {
 	struct store *store;
 	struct mime_charsets *charsets;
 	uint64_t message_bytes; /* the largest message accepted */
-	struct quota quota;     /* of accounts that have none of their own */
+	/* Of the text index (text_index.h): mime_text_version(); 0: it is off. */
+	uint64_t text_version;
+	struct quota quota; /* of accounts that have none of their own */
 	/* The session has something to say though its client sent nothing: run it soon,
 	   but not from within this call. */
 	void (*wake)(void *context, struct session *s);

@@ -5,11 +5,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -101,6 +103,83 @@ def mailbox_of(client, name):
             body = answer[answer.index(b"}\r\n") + 3:][:int(size)]
             rows.append((uid, flags_of(answer.replace(body, b"")), date, size, body))
     return numbers, rows
+
+
+class TextIndex(StoreTest):
+    """What is built beside the sessions: a search finds the same before and after."""
+
+    MESSAGES = 900
+    QUESTIONS = (b"TEXT zephyr7", b"BODY \"quagga 1\"", b"NOT TEXT zephyr", b"SUBJECT 88",
+                 b"OR TEXT zephyr3 HEADER X-None a", b"TEXT nowhere")
+
+    def fill_with_words(self):
+        client = self.store.imap("alice")[0]
+        texts = [b"Subject: number %d\r\n\r\nzephyr%d quagga %d\r\n%s" % (
+            n, n % 10, n % 3, os.urandom(900).hex(" ").encode()) for n in range(self.MESSAGES)]
+        client.ok(b"APPEND INBOX" + b"".join(b" {%d+}\r\n%s" % (len(t), t) for t in texts))
+        return client
+
+    def answers(self, client):
+        client.ok(b"SELECT INBOX")
+        return [client.ok(b"SEARCH " + question) for question in self.QUESTIONS]
+
+    def left(self):
+        return int(self.sql("SELECT count(*) FROM message, account WHERE email > grams_to"
+                            " OR grams_version = 0"))
+
+    def rows(self):
+        return int(self.sql("SELECT (SELECT count(*) FROM gram_block)"
+                            " + (SELECT count(*) FROM gram_new)"))
+
+    def restart(self, **settings):
+        self.store.stop()
+        with open(self.store.config, "a", encoding="utf-8") as config:
+            config.writelines(f"{key} = {value}\n" for key, value in settings.items())
+        self.store.start()
+        return self.store.imap("alice")[0]
+
+    def test_killed_while_it_is_built(self):
+        before, seen = self.answers(self.fill_with_words()), set()
+        for _ in range(300):
+            pid = self.store.account_pid("alice")
+            seen.add(self.left())
+            killed = self.store.log_text().count("signal 9")
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda n=killed: self.store.log_text().count("signal 9") > n)
+            client = self.store.imap("alice")[0]
+            self.assertEqual(self.answers(client), before)
+            if not self.left():
+                break
+            time.sleep(0.15)
+        self.assertEqual(self.left(), 0)
+        self.assertGreater(len(seen), 3)  # it was killed in the middle
+        self.assertEqual(self.answers(client), before)
+        self.assertIn("all is sound", self.good("check", "alice"))
+
+    def test_switched_off_and_on(self):
+        client = self.fill_with_words()
+        before = self.answers(client)
+        wait_for(lambda: not self.left())
+        self.assertGreater(self.rows(), 3)
+        client = self.restart(search_index="false")
+        self.assertEqual(self.answers(client), before)
+        wait_for(lambda: not self.rows())
+        self.assertEqual(self.answers(client), before)
+        client = self.restart(search_index="true")
+        wait_for(lambda: not self.left())
+        self.assertEqual(self.answers(client), before)
+
+    def test_mail_of_others_does_not_wait(self):
+        """New mail is found at once, and what is gone is not."""
+        client = self.fill_with_words()
+        wait_for(lambda: not self.left())
+        client.ok(b"SELECT INBOX")
+        append(client, b"Subject: new\r\n\r\nunheard of\r\n")
+        self.assertIn(b"* SEARCH %d" % (self.MESSAGES + 1), b"".join(client.ok(b"SEARCH TEXT unheard")))
+        client.ok(b"STORE 1:* +FLAGS (\\Deleted)")
+        client.ok(b"EXPUNGE")
+        self.assertEqual(client.ok(b"SEARCH TEXT zephyr"), [b"* SEARCH\r\n"])
+        self.assertIn("all is sound", self.good("check", "alice"))
 
 
 class Export(StoreTest):

@@ -5,9 +5,9 @@
  * its lines in other orders), and both answers are compared byte by byte.
  */
 #include "mailstore/serve/kept.h"
-#include "mailstore/serve/memory_session.h"
 
-#include <dirent.h>
+#include "mailstore/serve/nasty_mail.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,10 +16,6 @@
 
 #include <cmocka.h>
 
-#define FILE_MAX_BYTES 65536
-#define FILES_MAX 64
-#define LINES_MAX 4096
-#define MIXED 600 /* messages made of the corpus's lines */
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char *const commands[] = {
@@ -54,139 +50,23 @@ static const char *const commands[] = {
 	"SEARCH CC e BCC a",
 };
 
-struct fixture {
-	struct memory_server server;
-	char *files[FILES_MAX];
-	struct str bodies[FILES_MAX];
-	size_t n_files;
-	struct str lines[LINES_MAX];
-	size_t n_lines;
-	unsigned seed;
-};
-
-/* ── the mail ──────────────────────────────────────────────────────────────────────── */
-
-static void read_file(struct fixture *f, const char *name)
-{
-	char path[1024], *bytes = malloc(FILE_MAX_BYTES);
-	struct str left;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", CORPUS, name);
-	file = fopen(path, "rb");
-	assert_non_null(file);
-	assert_non_null(bytes);
-	left = str_of(bytes, fread(bytes, 1, FILE_MAX_BYTES, file));
-	(void)fclose(file);
-	f->files[f->n_files] = bytes;
-	f->bodies[f->n_files++] = left;
-	while (left.len && f->n_lines < LINES_MAX) {
-		size_t len = str_index(left, '\n') + 1;
-
-		f->lines[f->n_lines++] = str_take(left, len);
-		left = str_skip(left, len);
-	}
-}
-
-static void read_corpus(struct fixture *f)
-{
-	struct dirent **entries;
-	int count = scandir(CORPUS, &entries, NULL, alphasort);
-
-	assert_true(count > 10);
-	for (int i = 0; i < count; i++) {
-		if (entries[i]->d_name[0] != '.' && f->n_files < FILES_MAX)
-			read_file(f, entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-}
-
-static unsigned random_below(struct fixture *f, size_t n)
-{
-	f->seed = f->seed * 1103515245 + 12345;
-	return (f->seed >> 8) % (unsigned)n;
-}
-
-static void add(struct store *s, int64_t inbox, struct str body)
-{
-	struct store_message m = {
-		.size = body.len, .date = 1704186000, .uidl = STR(""), .keywords = STR("")
-	};
-	struct body_place place = store_body_inline(body);
-
-	assert_return_code(store_add(s, inbox, &m, &place, NULL, NULL), 0);
-}
-
-static void add_mixed(struct fixture *f, struct store *s, int64_t inbox)
-{
-	struct buf body;
-	unsigned lines = 1 + random_below(f, 30);
-
-	buf_init(&body, 0);
-	for (unsigned i = 0; i < lines; i++)
-		assert_return_code(
-			buf_append(&body, f->lines[random_below(f, f->n_lines)]), 0);
-	add(s, inbox, buf_view(&body));
-	buf_fini(&body);
-}
-
-static int64_t inbox_of(struct store *s)
-{
-	struct mailbox m = { 0 };
-	struct arena arena;
-
-	arena_init(&arena);
-	assert_return_code(store_find_mailbox(s, STR_LIT("INBOX"), &arena, &m, NULL), 0);
-	arena_fini(&arena);
-	return m.id;
-}
-
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct store *s;
-	int64_t inbox;
-
-	assert_non_null(f);
-	*state = f;
-	f->seed = 1;
-	read_corpus(f);
-	assert_return_code(memory_server_open(&f->server), 0);
-	s = f->server.serve.store;
-	inbox = inbox_of(s);
-	assert_return_code(store_begin(s, NULL), 0);
-	for (size_t i = 0; i < f->n_files; i++)
-		add(s, inbox, f->bodies[i]);
-	for (unsigned i = 0; i < MIXED; i++)
-		add_mixed(f, s, inbox);
-	assert_return_code(store_commit(s, NULL), 0);
-	assert_return_code(memory_session_open(&f->server, 0, STR_LIT("")), 0);
-	return 0;
+	*state = calloc(1, sizeof(struct nasty_mail));
+	assert_non_null(*state);
+	return nasty_mail_open(*state);
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
-
-	memory_server_close(&f->server);
-	for (size_t i = 0; i < f->n_files; i++)
-		free(f->files[i]);
-	free(f);
+	nasty_mail_close(*state);
+	free(*state);
 	return 0;
 }
 
 /* ── asking ────────────────────────────────────────────────────────────────────────── */
 
-static void ask(struct fixture *f, const char *command, struct buf *ret)
-{
-	struct str said;
-
-	assert_return_code(memory_session_say(&f->server, 0, command, &said), 0);
-	assert_return_code(buf_append(ret, said), 0);
-}
-
-static void build(struct fixture *f)
+static void build(struct nasty_mail *f)
 {
 	struct error err = { 0 };
 	bool done = false;
@@ -196,35 +76,24 @@ static void build(struct fixture *f)
 	assert_true(done);
 }
 
-static void assert_same(const char *command, struct str before, struct str after)
-{
-	size_t at = 0;
-
-	while (at < before.len && at < after.len && before.ptr[at] == after.ptr[at])
-		at++;
-	if (at < before.len || at < after.len)
-		fail_msg("%s: at byte %zu\nbefore: %.*s\n after: %.*s", command, at,
-			STR_ARG(str_take(str_skip(before, at), 300)),
-			STR_ARG(str_take(str_skip(after, at), 300)));
-}
-
 static void same_answers(void **state)
 {
-	struct fixture *f = *state;
+	struct nasty_mail *f = *state;
 	struct buf before[COMMANDS], after;
 
 	buf_init(&after, 0);
-	ask(f, "EXAMINE INBOX", &after);
+	nasty_mail_ask(f, STR_LIT("EXAMINE INBOX"), &after);
 	for (size_t i = 0; i < COMMANDS; i++) {
 		buf_init(&before[i], 0);
-		ask(f, commands[i], &before[i]);
+		nasty_mail_ask(f, str_from(commands[i]), &before[i]);
 		assert_true(buf_len(&before[i]) > 20);
 	}
 	build(f);
 	for (size_t i = 0; i < COMMANDS; i++) {
 		buf_clear(&after);
-		ask(f, commands[i], &after);
-		assert_same(commands[i], buf_view(&before[i]), buf_view(&after));
+		nasty_mail_ask(f, str_from(commands[i]), &after);
+		nasty_mail_same(
+			str_from(commands[i]), buf_view(&before[i]), buf_view(&after));
 		buf_fini(&before[i]);
 	}
 	buf_fini(&after);
@@ -237,12 +106,12 @@ static bool says(struct str text, const char *words)
 	return memmem(text.ptr, text.len, words, strlen(words)) != NULL;
 }
 
-static void assert_says(struct fixture *f, const char *command, const char *words)
+static void assert_says(struct nasty_mail *f, const char *command, const char *words)
 {
 	struct buf answer;
 
 	buf_init(&answer, 0);
-	ask(f, command, &answer);
+	nasty_mail_ask(f, str_from(command), &answer);
 	if (!says(buf_view(&answer), words))
 		fail_msg("%s: no \"%s\" in %.*s", command, words,
 			STR_ARG(buf_view(&answer)));
@@ -252,7 +121,7 @@ static void assert_says(struct fixture *f, const char *command, const char *word
 /* A mark in what is kept of UID 3 shows who is asked, and of which version. */
 static void it_is_asked(void **state)
 {
-	struct fixture *f = *state;
+	struct nasty_mail *f = *state;
 	struct store *s = f->server.serve.store;
 	struct store_header mark = { .fields = STR("Subject: kept mark\r\n"),
 		.envelope = STR("(kept mark)"),
@@ -262,7 +131,7 @@ static void it_is_asked(void **state)
 	uint64_t email;
 
 	build(f);
-	store_rows_begin(&rows, s, inbox_of(s), KEPT_VERSION, 0);
+	store_rows_begin(&rows, s, nasty_mail_inbox(s), KEPT_VERSION, 0);
 	assert_int_equal(store_rows_find(&rows, 3, 3, &row, NULL), 1);
 	email = row.email;
 	store_rows_end(&rows);
@@ -291,7 +160,7 @@ static bool is_kept(struct store *s, uint32_t uid)
 	struct store_row row;
 	int n;
 
-	store_rows_begin(&rows, s, inbox_of(s), KEPT_VERSION, STORE_ENVELOPE);
+	store_rows_begin(&rows, s, nasty_mail_inbox(s), KEPT_VERSION, STORE_ENVELOPE);
 	n = store_rows_find(&rows, uid, uid, &row, NULL);
 	assert_true(n >= 0);
 	store_rows_end(&rows);
@@ -301,13 +170,13 @@ static bool is_kept(struct store *s, uint32_t uid)
 /* Another step would begin the statement anew. */
 static void the_end_is_reached_once(void **state)
 {
-	struct fixture *f = *state;
+	struct nasty_mail *f = *state;
 	struct store *s = f->server.serve.store;
 	struct store_rows rows;
 	struct store_row row = { 0 };
 	uint32_t uid = 0, n = 0;
 
-	store_rows_begin(&rows, s, inbox_of(s), KEPT_VERSION, 0);
+	store_rows_begin(&rows, s, nasty_mail_inbox(s), KEPT_VERSION, 0);
 	while (!rows.is_over) /* some are missing */
 		n += store_rows_find(&rows, ++uid, UINT32_MAX, &row, NULL) == 1;
 	assert_true(n > 20);
@@ -328,7 +197,7 @@ static void the_end_is_reached_once(void **state)
    (store_verify() would find what is left over). */
 static void it_comes_and_goes(void **state)
 {
-	struct fixture *f = *state;
+	struct nasty_mail *f = *state;
 	struct store *s = f->server.serve.store;
 
 	build(f);
@@ -336,14 +205,14 @@ static void it_comes_and_goes(void **state)
 	assert_says(f, "SELECT INBOX", "t OK");
 	assert_says(f, "APPEND INBOX {13+}\r\nSubject: a\r\n\r\n", "APPENDUID");
 	assert_says(f, "UID FETCH * ENVELOPE", "(NIL \"a\" NIL");
-	assert_false(is_kept(s, 20 + (uint32_t)f->n_files + MIXED));
+	assert_false(is_kept(s, 20 + (uint32_t)f->n_files + NASTY_MIXED));
 	build(f);
-	assert_true(is_kept(s, 20 + (uint32_t)f->n_files + MIXED));
+	assert_true(is_kept(s, 20 + (uint32_t)f->n_files + NASTY_MIXED));
 	assert_says(f, "UID COPY 3 INBOX", "COPYUID");
-	assert_true(is_kept(s, 21 + (uint32_t)f->n_files + MIXED));
+	assert_true(is_kept(s, 21 + (uint32_t)f->n_files + NASTY_MIXED));
 	assert_says(f, "UID STORE 3 +FLAGS.SILENT \\Deleted", "t OK");
 	assert_says(f, "UID EXPUNGE 3", "EXPUNGE");
-	assert_true(is_kept(s, 21 + (uint32_t)f->n_files + MIXED));
+	assert_true(is_kept(s, 21 + (uint32_t)f->n_files + NASTY_MIXED));
 	assert_says(f, "STORE 1:* +FLAGS.SILENT \\Deleted", "t OK");
 	assert_says(f, "EXPUNGE", "t OK");
 	assert_return_code(store_verify(s, NULL), 0);
