@@ -133,16 +133,21 @@ def signal_all(pids, sign):
             os.kill(pid, sign)
 
 
+def kill(world, program):
+    """Until their sockets are gone, too."""
+    pids = world.ferry.processes(program)
+    signal_all(pids, signal.SIGKILL)
+    wait_until("their end", lambda: not any(
+        Path(f"/proc/{pid}/fd/0").is_symlink() for pid in pids), 5)
+
+
 @contextlib.contextmanager
 def dead(world, program):
     """Killed, and nobody starts it again."""
     up = world.ferry.daemon.pid
-    masters = world.ferry.processes(program)
     os.kill(up, signal.SIGSTOP)
     try:
-        signal_all(masters, signal.SIGKILL)
-        wait_until("their end", lambda: not any(
-            Path(f"/proc/{pid}/fd/0").is_symlink() for pid in masters), 5)
+        kill(world, program)
         yield
     finally:
         os.kill(up, signal.SIGCONT)
@@ -204,7 +209,7 @@ def renamed(world):
 @contextlib.contextmanager
 def renamed_before_start(world):
     with renamed(world):
-        signal_all(world.ferry.processes("interceptor"), signal.SIGKILL)
+        kill(world, "interceptor")
         wait_until("a start that fails", lambda: "interceptor error - start" in
                    world.ferry.log_tail(200), 10)
         yield
@@ -214,7 +219,7 @@ def renamed_before_start(world):
 def forbidden(world):
     """To all but root, when the interceptor is started: which gives it its rights again."""
     registry_of(world).chmod(0)
-    signal_all(world.ferry.processes("interceptor"), signal.SIGKILL)
+    kill(world, "interceptor")
     wait_until("its start", lambda: registry_of(world).stat().st_mode & 0o777 and
                world.ferry.programs_run(), 10)
     yield
