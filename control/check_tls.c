@@ -10,6 +10,7 @@
 #include "control/ownership.h"
 #include "control/talk.h"
 #include "net/stream_ktls.h"
+#include "source/proxy.h"
 #include "source/tls.h"
 #include "tls/stream_tls.h"
 #include "wire/sasl_bound.h"
@@ -73,7 +74,9 @@ static int ask_it(void *context, struct error *err)
 		fd_closep(&fd);
 		return error_errno(err, r, "cannot connect");
 	}
-	r = talk_connected(&t);
+	r = source_proxy_begin(&q->settings, q->id, NULL, NULL, t.stream);
+	if (r == 0)
+		r = talk_connected(&t);
 	if (r == 0)
 		r = source_tls_wrap(&q->tls, &q->settings, NULL, q->id, &t.stream, err);
 	t.end = clock_monotonic_ms() + HANDSHAKE_MS;

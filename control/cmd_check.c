@@ -371,7 +371,7 @@ static bool probe_one(const struct settings *s, struct findings *f,
 		return false;
 	dial_set_port(&to, s, id);
 	address_port_text(&to, where);
-	code = source_probe(s, &to, &o, &err);
+	code = source_probe(s, id, &to, &o, &err);
 	if (code == 0) {
 		print_offer(f, service_name(id), where, &o, settings_ends_tls(s, id));
 		note_slow(f, service_name(id), where, &o);

@@ -3,6 +3,7 @@
 
 #include "control/dial.h"
 #include "control/outsider.h"
+#include "control/proxy_probe.h"
 #include "control/talk.h"
 #include "nft-rules/tun.h"
 
@@ -160,7 +161,8 @@ static int converse(
 	}
 	if (r < 0)
 		return r;
-	v->has_xclient = smtp_ehlo_has(reply.bytes, STR_LIT("XCLIENT"), &args);
+	v->has_xclient =
+		!v->by_proxy && smtp_ehlo_has(reply.bytes, STR_LIT("XCLIENT"), &args);
 	r = ask_transaction(t, s, v, &v->own);
 	if (r == 0 && v->has_xclient)
 		r = ask_stranger(t, s, own, v);
@@ -177,11 +179,13 @@ struct question {
 	struct relay_view view;
 };
 
-static int talk_to(
-	struct talk *t, struct question *q, struct relay_view *v, struct error *err)
+static int talk_to(struct talk *t, struct question *q, const struct sockaddr_storage *to,
+	struct relay_view *v, struct error *err)
 {
-	int code = talk_connected(t);
+	int code = proxy_probe_begin(q->settings, q->service, to, t->stream);
 
+	if (code == 0)
+		code = talk_connected(t);
 	if (code == 0)
 		code = source_tls_wrap(
 			&q->tls, q->settings, NULL, q->service, &t->stream, err);
@@ -195,7 +199,10 @@ static int ask_address(struct question *q, struct sockaddr_storage *to,
 	struct error why = { 0 };
 	int fd, code;
 
-	*ret = (struct relay_view){ 0 };
+	*ret = (struct relay_view){
+		.by_proxy =
+			q->settings->services[q->service].source_proxy != SOURCE_PROXY_NO
+	};
 	dial_set_port(to, q->settings, q->service);
 	code = dial(to, &fd);
 	if (fd >= 0)
@@ -205,7 +212,7 @@ static int ask_address(struct question *q, struct sockaddr_storage *to,
 		return error_errno(err, code, "cannot connect");
 	}
 	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
-	code = talk_to(&t, q, ret, &why);
+	code = talk_to(&t, q, to, ret, &why);
 	buf_fini(&t.in);
 	stream_free(t.stream);
 	if (code < 0 && why.code)
@@ -266,7 +273,8 @@ int relay_probe(const struct settings *s, struct registry *r, enum service_id se
 
 bool relay_allows(const struct relay_view *v, enum leg_introduction *ret)
 {
-	*ret = v->has_xclient && v->xclient == RELAY_REFUSES ? INTRODUCE_XCLIENT
-	                                                     : INTRODUCE_NOT;
+	*ret = v->by_proxy                                     ? INTRODUCE_PROXY
+	       : v->has_xclient && v->xclient == RELAY_REFUSES ? INTRODUCE_XCLIENT
+	                                                       : INTRODUCE_NOT;
 	return *ret == INTRODUCE_XCLIENT || v->own == RELAY_REFUSES;
 }

@@ -4,7 +4,8 @@
 /*
  * Would the source relay mail of strangers, if they all came from our address? RCPT to
  * domains of others is asked, and nothing is sent. Where it would, whether it believes
- * XCLIENT: then a stranger's own address is asked about.
+ * XCLIENT: then a stranger's own address is asked about. Where `source_proxy` is set the
+ * stranger is named by the PROXY protocol from the first.
  */
 #include "control/control.h"
 #include "source/leg.h"
@@ -17,7 +18,8 @@ enum relay_answer {
 };
 
 struct relay_view {
-	enum relay_answer own;     /* as ourselves */
+	enum relay_answer own;     /* as ourselves; by_proxy: as a stranger */
+	bool by_proxy;             /* asked by the PROXY protocol */
 	bool has_xclient;          /* it offers it to us */
 	enum relay_answer xclient; /* as a stranger, by XCLIENT */
 	char words[160];           /* what it said last */

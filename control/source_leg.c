@@ -2,6 +2,7 @@
 #include "control/source_leg.h"
 
 #include "control/leg_probe.h"
+#include "control/proxy_probe.h"
 #include "control/relay_probe.h"
 
 #include <errno.h>
@@ -57,11 +58,74 @@ static bool is_own(const struct settings *s)
 	"the source then sees %s for every login: let its fail2ban and its limits "      \
 	"for one address leave that one alone"
 
+static bool has_proxy(const struct finding_leg *f, enum service_id service)
+{
+	return f->settings->services[service].source_proxy != SOURCE_PROXY_NO;
+}
+
+/* Whether somebody reads mail by a service in which the source is not told who it is. */
+static bool hides_a_client(const struct finding_leg *f)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (!leg_is_smtp((enum service_id)i) &&
+			f->settings->services[i].enabled &&
+			!has_proxy(f, (enum service_id)i))
+			return true;
+	return false;
+}
+
+static bool takes_proxy(struct finding_leg *f, enum service_id service, struct error *why)
+{
+	return proxy_probe(f->settings, service, why) == 0;
+}
+
+#define HOW_TO_TAKE_PROXY                                                                \
+	"let that port expect it from %s (Dovecot: haproxy = yes in its inet_listener, " \
+	"haproxy_trusted_networks; Postfix: smtpd_upstream_proxy_protocol = haproxy), "  \
+	"or set source_proxy = \"no\""
+
+/* Who comes past us to a port that expects the header is not served there. */
+static void note_port(struct finding_leg *f, enum service_id service)
+{
+	const struct service_settings *s = &f->settings->services[service];
+
+	if (s->upstream_port == s->port && !*f->settings->source_moved_to)
+		say(f, FINDING_NOTE,
+			"%s: clients that reach port %u of the source past us (fail = "
+			"\"open\", admit direct) send no PROXY header and are not served "
+			"there; give us a port of our own (upstream)",
+			service_name(service), s->port);
+}
+
+static void judge_proxies(struct finding_leg *f)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++) {
+		enum service_id service = (enum service_id)i;
+		struct error why = { 0 };
+
+		if (leg_is_smtp(service) || !has_proxy(f, service) ||
+			!f->settings->services[i].enabled ||
+			f->probe.of[i] == LEG_WAY_UNKNOWN)
+			continue;
+		note_port(f, service);
+		if (takes_proxy(f, service, &why))
+			say(f, FINDING_OK,
+				"%s: the source takes each client's address by the PROXY "
+				"protocol",
+				service_name(service));
+		else
+			say(f, FINDING_PROBLEM,
+				"%s: the source does not take the PROXY protocol: %s; " HOW_TO_TAKE_PROXY,
+				service_name(service), why.text, f->probe.own);
+	}
+}
+
 static void judge_mailboxes(struct finding_leg *f)
 {
 	const struct settings *s = f->settings;
 	char names[LEG_SERVICES_MAX];
 	bool elsewhere = leg_probe_names(s, &f->probe, false, names);
+	bool hides = is_own(s) && hides_a_client(f);
 
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		if (!leg_is_smtp((enum service_id)i) && f->probe.of[i] != LEG_WAY_UNKNOWN)
@@ -70,13 +134,13 @@ static void judge_mailboxes(struct finding_leg *f)
 						     f->probe.of[i] == LEG_WAY_ELSEWHERE)
 					? LEG_OWN
 					: LEG_CLIENT;
-	if (!elsewhere && is_own(s) && f->probe.own[0])
+	if (!elsewhere && hides && f->probe.own[0])
 		say(f, FINDING_NOTE,
 			"source_leg = \"own\": " SEEN_AS_US
 			". Its answers to clients' own "
 			"addresses do come back through this host, so \"client\" would work",
 			f->probe.own);
-	else if (elsewhere && is_own(s))
+	else if (elsewhere && hides)
 		say(f, FINDING_NOTE, "source_leg = \"own\": " SEEN_AS_US, f->probe.own);
 	else if (elsewhere && !s->source_leg_explicit)
 		say(f, FINDING_NOTE,
@@ -86,7 +150,7 @@ static void judge_mailboxes(struct finding_leg *f)
 			". With this host as its gateway it sees "
 			"the clients themselves",
 			names, f->probe.own);
-	else if (elsewhere)
+	else if (elsewhere && !is_own(s))
 		say(f, FINDING_PROBLEM,
 			"source_leg = \"client\", but the source's answers to clients' own "
 			"addresses do not come back through this host (%s): every login "
@@ -96,14 +160,42 @@ static void judge_mailboxes(struct finding_leg *f)
 
 /* ---- mail ---- */
 
+static void say_taken(
+	struct finding_leg *f, enum service_id service, enum leg_introduction how)
+{
+	static const char *const seen[INTRODUCE_COUNT] = {
+		[INTRODUCE_NOT] =
+			" for every sender, and does not relay for it; its SPF, "
+			"grey-listing, bans and limits by address mean nothing "
+			"any more",
+		[INTRODUCE_XCLIENT] = ", which tells it each client's address by XCLIENT",
+		[INTRODUCE_ID] = "",
+		[INTRODUCE_PROXY] = ", which tells it each client's address by the PROXY "
+				    "protocol",
+	};
+
+	say(f, FINDING_NOTE, "%s: source_leg = \"own\": the source sees %s%s",
+		service_name(service), f->probe.own, seen[how]);
+}
+
 static void judge_relaying(struct finding_leg *f, enum service_id service)
 {
 	struct relay_view v;
 	struct error why = { 0 };
 	struct leg *leg = &f->legs->of[service];
-	int code = relay_probe(f->settings, f->registry, service, f->probe.own, &v, &why);
+	bool by_proxy = has_proxy(f, service);
+	int code = 0;
 
+	if (by_proxy)
+		note_port(f, service);
 	leg->from = LEG_NONE;
+	if (by_proxy && !takes_proxy(f, service, &why)) {
+		refuse(f,
+			"%s: the source does not take the PROXY protocol: %s; " HOW_TO_TAKE_PROXY,
+			service_name(service), why.text, f->probe.own);
+		return;
+	}
+	code = relay_probe(f->settings, f->registry, service, f->probe.own, &v, &why);
 	if (code < 0) {
 		refuse(f,
 			"%s: with source_leg = \"own\" it must be known whether the source "
@@ -111,13 +203,13 @@ static void judge_relaying(struct finding_leg *f, enum service_id service)
 			service_name(service), f->probe.own, why.text);
 	} else if (relay_allows(&v, &leg->introduction)) {
 		leg->from = LEG_OWN;
-		say(f, FINDING_NOTE, "%s: source_leg = \"own\": the source sees %s%s",
-			service_name(service), f->probe.own,
-			leg->introduction == INTRODUCE_XCLIENT
-				? ", which tells it each client's address by XCLIENT"
-				: " for every sender, and does not relay for it; its SPF, "
-				  "grey-listing, bans and limits by address mean nothing any "
-				  "more");
+		say_taken(f, service, leg->introduction);
+	} else if (by_proxy && v.own == RELAY_ACCEPTS) {
+		refuse(f,
+			"%s: the source relays for an address that is nobody's, which it "
+			"was told by the PROXY protocol (\"%s\"): strangers could send "
+			"through it",
+			service_name(service), v.words);
 	} else if (v.own == RELAY_ACCEPTS) {
 		refuse(f,
 			"%s: the source relays for %s (\"%s\"): with source_leg = \"own\" "
@@ -181,6 +273,7 @@ int source_leg_find(const struct settings *s, struct registry *r,
 		return 0;
 	}
 	judge_mailboxes(&f);
+	judge_proxies(&f);
 	judge_mail(&f);
 	if (!is_own(s) && f.probe.own[0] && !leg_probe_names(s, &f.probe, false, names) &&
 		!leg_probe_names(s, &f.probe, true, names))

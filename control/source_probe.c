@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "source/proxy.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -47,12 +48,17 @@ static int open_connection(struct probe *p, const struct sockaddr_storage *addre
 	return r < 0 ? r : dial_outcome(p->fd);
 }
 
-/* Our questions are shorter than any socket's buffer. */
+/* What we say is shorter than any socket's buffer. */
+static int say_bytes(struct probe *p, struct str bytes)
+{
+	return send(p->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL) == (ssize_t)bytes.len
+	               ? 0
+	               : -EPIPE;
+}
+
 static int say(struct probe *p, const char *line)
 {
-	size_t len = strlen(line);
-
-	return send(p->fd, line, len, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -EPIPE;
+	return say_bytes(p, str_from(line));
 }
 
 /* 1: *ret_line is a line without CRLF, living until the next read; 0: none is complete.
@@ -140,6 +146,8 @@ struct told {
 
 struct question {
 	const struct sockaddr_storage *address;
+	char header[SOURCE_PROXY_MAX];
+	size_t header_len;
 	struct offer *offer;
 	struct told told;
 };
@@ -152,6 +160,8 @@ static int ask(struct question *q, struct error *err)
 
 	buf_init(&p.in, LINE_LIMIT);
 	r = open_connection(&p, q->address);
+	if (r == 0)
+		r = say_bytes(&p, str_of(q->header, q->header_len));
 	if (r == 0) {
 		p.end = clock_monotonic_ms() + ANSWER_MS;
 		r = converse(&p, q->offer);
@@ -185,8 +195,8 @@ static int ask_and_tell(void *context, struct error *err)
 
 static const struct outsider asker = { .ask = ask_and_tell };
 
-int source_probe(const struct settings *s, const struct sockaddr_storage *address,
-	struct offer *o, struct error *err)
+int source_probe(const struct settings *s, enum service_id service,
+	const struct sockaddr_storage *address, struct offer *o, struct error *err)
 {
 	struct buf *const texts[] = { &o->greeting, &o->capturable, &o->not_capturable,
 		&o->vanishing };
@@ -196,6 +206,8 @@ int source_probe(const struct settings *s, const struct sockaddr_storage *addres
 	if (!q)
 		return error_set(err, -ENOMEM, "no memory");
 	q->address = address;
+	q->header_len = source_proxy_header(
+		s->services[service].source_proxy, NULL, NULL, q->header);
 	q->offer = o;
 	r = outsider_ask(s, &asker, q, &q->told, sizeof(q->told), err);
 	o->step = OFFER_OVER;

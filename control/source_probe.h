@@ -4,9 +4,10 @@
 /* Asks the source on one port what it offers, politely and without a login. */
 #include "control/source_offer.h"
 
-/* address: with its port. -ECONNREFUSED: nothing listens there; else -errno with the
-   sentence. On success *o holds what was said (o->step OFFER_OVER). */
-int source_probe(const struct settings *s, const struct sockaddr_storage *address,
-	struct offer *o, struct error *err);
+/* address: with its port; as ourselves, where the service has `source_proxy`.
+   -ECONNREFUSED: nothing listens there; else -errno with the sentence. On success *o
+   holds what was said (o->step OFFER_OVER). */
+int source_probe(const struct settings *s, enum service_id service,
+	const struct sockaddr_storage *address, struct offer *o, struct error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "interceptor/source.h"
 #include "registry/retire.h"
+#include "source/proxy.h"
 #include "source/tls.h"
 
 #include <errno.h>
@@ -247,6 +248,8 @@ static void start(struct probe *p)
 	p->machine = arena_alloc(&p->arena, p->protocol->probe_size);
 	if (r >= 0)
 		r = stream_plain_new(p->loop, fd, &p->source);
+	if (r == 0)
+		r = source_proxy_begin(p->settings, p->service, NULL, NULL, p->source);
 	if (r == 0)
 		r = secure(p);
 	if (r < 0 || !p->machine) {

@@ -9,6 +9,7 @@
 #include "interceptor/worker.h"
 #include "registry/retire.h"
 #include "settings/milter.h"
+#include "source/proxy.h"
 #include "source/smart_host.h"
 #include "wire/smtp/address.h"
 
@@ -52,6 +53,7 @@ static enum introduction_kind introduction_of(enum leg_introduction i)
 		[INTRODUCE_NOT] = INTRODUCTION_NONE,
 		[INTRODUCE_XCLIENT] = INTRODUCTION_XCLIENT,
 		[INTRODUCE_ID] = INTRODUCTION_ID,
+		[INTRODUCE_PROXY] = INTRODUCTION_NONE, /* below, by begin_as() */
 	};
 
 	return kinds[i];
@@ -72,7 +74,8 @@ static int open_source(struct worker *w, struct session *s)
 	if (leg->from == LEG_NONE)
 		return -EACCES;
 	if (leg->from == LEG_OWN) {
-		if (s->is_unseen && leg_is_smtp(s->service))
+		if (s->is_unseen && leg_is_smtp(s->service) &&
+			leg->introduction != INTRODUCE_PROXY)
 			return -EACCES; /* interceptor/smtp/starttls.c, may_pass() */
 		if (!s->is_unseen)
 			s->introduces = introduction_of(leg->introduction);
@@ -81,6 +84,19 @@ static int open_source(struct worker *w, struct session *s)
 	if (leg_is_smtp(s->service) && !is_shown)
 		return -EAFNOSUPPORT; /* nobody knows whether we are trusted there */
 	return source_connect(&source, is_shown ? &s->peer : NULL);
+}
+
+/* A client that goes another way than from our address needs no header; the settings do
+   not allow one there. */
+static int begin_as(struct host *h, const struct session *s, struct stream *stream)
+{
+	struct sockaddr_storage client = { 0 }, wanted = { 0 };
+
+	if (s->connects_to_relay)
+		return 0;
+	memcpy(&client, &s->peer, endpoint_length(&s->peer));
+	memcpy(&wanted, &s->destination, endpoint_length(&s->destination));
+	return source_proxy_begin(h->settings, s->service, &client, &wanted, stream);
 }
 
 static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
@@ -97,7 +113,8 @@ static int connect_to_source(struct host *h, struct session *s, struct stream **
 		close(fd);
 		return r;
 	}
-	if (!s->is_unseen && !s->connects_in_clear)
+	r = begin_as(h, s, stream);
+	if (r == 0 && !s->is_unseen && !s->connects_in_clear)
 		r = secure(h, s, &stream);
 	if (r < 0)
 		stream_free(stream);

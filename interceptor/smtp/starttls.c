@@ -26,10 +26,13 @@ static bool holds_key(struct session *s)
 
 /* What passes unseen may be for anybody: the admin says so, or nobody is here. From our
    own address nothing passes: the source may believe what we say of others (XCLIENT), and
-   we would not see who says it. */
+   we would not see who says it. Behind a header of the PROXY protocol it believes that of
+   nobody but that client. */
 static bool may_pass(const struct session *s, bool nobody_here)
 {
-	if (s->host->legs.of[s->service].from != LEG_CLIENT)
+	const struct leg *leg = &s->host->legs.of[s->service];
+
+	if (leg->from != LEG_CLIENT && leg->introduction != INTRODUCE_PROXY)
 		return false;
 	return s->service != SERVICE_SMTP || nobody_here ||
 	       s->host->settings->services[s->service].tls == SERVICE_TLS_PASS;

@@ -53,8 +53,9 @@ static void rearm(struct stream *s)
 static void on_event(void *context, int events, int error)
 {
 	struct stream *s = context;
+	bool advances = s->ops->advance; /* which may make it another kind */
 
-	if (s->ops->advance)
+	if (advances)
 		s->ops->advance(s);
 	if (error)
 		s->wanted = 0;
@@ -63,7 +64,7 @@ static void on_event(void *context, int events, int error)
 	/* less may be wanted since it was called for; a stream above knows itself */
 	if (!s->is_below)
 		events &= s->wanted;
-	if (s->ops->advance && !events)
+	if (advances && !events)
 		rearm(s);
 	if (!events && !error)
 		return;

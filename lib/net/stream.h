@@ -104,6 +104,12 @@ struct stream {
    loop NULL: for stream_wait(). 0 or -errno. */
 int stream_plain_new(struct loop *loop, int fd, struct stream **ret);
 
+/* Of such a one that nothing was written to: these bytes go first, as soon as it is
+   connected, and stream_connected() waits for them. At most STREAM_OPENING_MAX; a new
+   connection has room for them. */
+#define STREAM_OPENING_MAX 128
+int stream_plain_open_with(struct stream *s, struct str bytes);
+
 /* Who is called. Before the first stream_want(). */
 void stream_set_owner(struct stream *s, stream_ready_fn *ready, void *context);
 /* Costs nothing when it is wanted already. s NULL is fine. */

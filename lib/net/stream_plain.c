@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 static ssize_t plain_read(struct stream *s, void *space, size_t size)
 {
@@ -86,9 +88,17 @@ static int plain_share(struct stream *s)
 	return fd < 0 ? -errno : fd;
 }
 
+struct plain {
+	struct stream stream;
+	struct opening *opening; /* of what goes first; NULL: nothing, or it has gone */
+};
+
 static void plain_free(struct stream *s)
 {
-	free(s);
+	struct plain *p = (struct plain *)s;
+
+	free(p->opening);
+	free(p);
 }
 
 static const struct stream_ops plain_ops = {
@@ -104,14 +114,105 @@ static const struct stream_ops plain_ops = {
 	.free = plain_free,
 };
 
+/* ---- with bytes that go first ---- */
+
+struct opening {
+	int code; /* why they could not be sent */
+	size_t len;
+	char bytes[STREAM_OPENING_MAX];
+};
+
+/* 0: they have gone, and it is a socket as it is from then on. */
+static int send_opening(struct stream *s)
+{
+	struct plain *p = (struct plain *)s;
+	struct opening *o = p->opening;
+	ssize_t n;
+
+	if (o->code)
+		return o->code;
+	n = plain_write(s, str_of(o->bytes, o->len), false);
+	if (n == -EAGAIN)
+		return -EAGAIN;
+	if (n != (ssize_t)o->len)
+		return o->code = n < 0 ? (int)n : -EPIPE;
+	free(o);
+	p->opening = NULL;
+	s->ops = &plain_ops;
+	return 0;
+}
+
+static ssize_t opening_read(struct stream *s, void *space, size_t size)
+{
+	int r = send_opening(s);
+
+	return r < 0 ? r : plain_read(s, space, size);
+}
+
+static ssize_t opening_write(struct stream *s, struct str bytes, bool more)
+{
+	int r = send_opening(s);
+
+	return r < 0 ? r : plain_write(s, bytes, more);
+}
+
+static int opening_wants(const struct stream *s, int wanted)
+{
+	(void)s;
+	return wanted | UV_WRITABLE;
+}
+
+static void opening_advance(struct stream *s)
+{
+	(void)send_opening(s); /* what is wrong is said by the next call */
+}
+
+static int opening_connected(struct stream *s)
+{
+	int r = plain_connected(s);
+
+	if (r == 0)
+		r = send_opening(s);
+	return r == -EAGAIN ? -EINPROGRESS : r;
+}
+
+static const struct stream_ops opening_ops = {
+	.kind = "opening",
+	.read = opening_read,
+	.write = opening_write,
+	.wants = opening_wants,
+	.advance = opening_advance,
+	.connected = opening_connected,
+	.shutdown = plain_shutdown,
+	.free = plain_free,
+};
+
+int stream_plain_open_with(struct stream *s, struct str bytes)
+{
+	struct plain *p = (struct plain *)s;
+	struct opening *o;
+
+	if (s->ops != &plain_ops || bytes.len > sizeof(o->bytes))
+		return -EINVAL;
+	o = malloc(sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->code = 0;
+	o->len = bytes.len;
+	memcpy(o->bytes, bytes.ptr, bytes.len);
+	p->opening = o;
+	s->ops = &opening_ops;
+	return 0;
+}
+
 int stream_plain_new(struct loop *loop, int fd, struct stream **ret)
 {
-	struct stream *s = calloc(1, sizeof(*s));
-	int r = s ? stream_init(s, &plain_ops, loop, fd) : -ENOMEM;
+	struct plain *p = calloc(1, sizeof(*p));
+	int r = p ? stream_init(&p->stream, &plain_ops, loop, fd) : -ENOMEM;
 
 	if (r < 0)
-		free(s);
+		free(p);
 	else
-		*ret = s;
+		*ret = &p->stream;
 	return r;
 }

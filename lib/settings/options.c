@@ -18,6 +18,7 @@ static const char *const milter_default_choices[] = { "tempfail", "accept", "rej
 static const char *const tls_choices[] = { "auto", "pass", "hide", NULL };
 static const char *const source_tls_choices[] = { "none", "starttls", "implicit",
 	"client", NULL };
+static const char *const source_proxy_choices[] = { "no", "v1", "v2", NULL };
 static const char *const verify_choices[] = { "pin", "ca", "none", NULL };
 static const char *const smart_host_verify_choices[] = { "ca", "none", "pin", NULL };
 static const char *const log_level_choices[] = { "error", "warning", "info", "debug",
@@ -37,6 +38,7 @@ _Static_assert(
 	COUNT(milter_default_choices) == MILTER_DEFAULT_REJECT + 2, "a name for each");
 _Static_assert(COUNT(tls_choices) == SERVICE_TLS_HIDE + 2, "a name per tls mode");
 _Static_assert(COUNT(source_tls_choices) == SOURCE_TLS_CLIENT + 2, "a name for each");
+_Static_assert(COUNT(source_proxy_choices) == SOURCE_PROXY_V2 + 2, "a name for each");
 _Static_assert(COUNT(verify_choices) == SOURCE_VERIFY_COUNT + 1, "a name for each");
 _Static_assert(
 	COUNT(smart_host_verify_choices) == SMART_HOST_VERIFY_PIN + 2, "a name for each");
@@ -256,6 +258,13 @@ static const struct option service_option_rows[] = {
 		.choices = version_choices,
 		.help = "the oldest TLS that the source may speak to us; below 1.2 with "
 			"the weak ciphers of its time" },
+	{ "source_proxy", OPTION_CHOICE, SERVICE(source_proxy), "no",
+		.choices = source_proxy_choices,
+		.help = "with source_leg = \"own\": each connection to this port of the "
+			"source begins with a header of the PROXY protocol, version 1 or "
+			"2, that says which client it is for. The port must expect it "
+			"from our address and take no connection without; best one that "
+			"clients do not use (upstream)" },
 };
 #undef SERVICE
 

@@ -237,6 +237,19 @@ static int settle_path(
 
 #define SOCKET_PATH_MAX 107 /* sun_path without its NUL, unix(7) */
 
+static int require_own_leg(const char *name, const struct settings *s, struct error *err)
+{
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		if (s->services[i].source_proxy != SOURCE_PROXY_NO &&
+			(!s->source_leg_explicit || s->source_leg != SOURCE_LEG_OWN))
+			return error_set(err, -EINVAL,
+				"%s: services: %s: `source_proxy` tells the source of "
+				"clients that it does not see itself; set source_leg = "
+				"\"own\"",
+				name, service_name((enum service_id)i));
+	return 0;
+}
+
 /* What follows from other options, and what must fit together. */
 static int complete(const char *name, struct settings *s, struct error *err)
 {
@@ -257,6 +270,8 @@ static int complete(const char *name, struct settings *s, struct error *err)
 			"certificate needs its key, in the same order",
 			name, s->tls.certificates.n, s->tls.keys.n);
 	r = settle_mark(name, s, err);
+	if (r == 0)
+		r = require_own_leg(name, s, err);
 	if (r < 0)
 		return r;
 	r = settle_path(&s->key_file, s->state_dir, "key", err);

@@ -86,6 +86,9 @@ struct dashboard_settings {
 	bool admin;       /* not only to look at */
 };
 
+/* The PROXY protocol towards the source. */
+enum source_proxy { SOURCE_PROXY_NO, SOURCE_PROXY_V1, SOURCE_PROXY_V2 };
+
 struct service_settings {
 	bool enabled;  /* diverted at all */
 	uint16_t port; /* as clients use it */
@@ -94,6 +97,7 @@ struct service_settings {
 	enum source_tls_mode source_tls;
 	enum source_verify source_verify;
 	enum tls_version source_min_version;
+	enum source_proxy source_proxy;
 };
 
 /* From which address we connect to the source for a client. */

@@ -10,7 +10,7 @@
 #define FACT_MAX 256
 
 static const char *const address_names[] = { "client", "own", "none" };
-static const char *const introduction_names[] = { "-", "xclient", "id" };
+static const char *const introduction_names[] = { "-", "xclient", "id", "proxy" };
 _Static_assert(sizeof(address_names) / sizeof(address_names[0]) == LEG_ADDRESS_COUNT,
 	"a name for each");
 _Static_assert(
@@ -69,19 +69,35 @@ static bool find_service(struct str text, enum service_id service, struct leg *r
 	return false;
 }
 
+static enum leg_introduction introduction_of_mailbox(
+	const struct settings *s, enum service_id service)
+{
+	if (s->services[service].source_proxy != SOURCE_PROXY_NO)
+		return INTRODUCE_PROXY;
+	return service == SERVICE_IMAP || service == SERVICE_IMAPS ? INTRODUCE_ID
+	                                                           : INTRODUCE_NOT;
+}
+
+/* What was proven, as long as the settings are those that it was proven with. */
+static bool is_proven(
+	const struct settings *s, enum service_id service, const struct leg *found)
+{
+	bool by_proxy = s->services[service].source_proxy != SOURCE_PROXY_NO;
+
+	return found && found->from == LEG_OWN &&
+	       (found->introduction == INTRODUCE_PROXY) == by_proxy;
+}
+
 static struct leg settle(
 	const struct settings *s, enum service_id service, const struct leg *found)
 {
-	struct leg own = { LEG_OWN, service == SERVICE_IMAP || service == SERVICE_IMAPS
-					    ? INTRODUCE_ID
-					    : INTRODUCE_NOT };
+	struct leg own = { LEG_OWN, introduction_of_mailbox(s, service) };
 	bool wants_own = s->source_leg_explicit && s->source_leg == SOURCE_LEG_OWN;
 
 	if (leg_is_smtp(service)) {
 		if (wants_own)
-			return found && found->from == LEG_OWN
-			               ? *found
-			               : (struct leg){ LEG_NONE, 0 };
+			return is_proven(s, service, found) ? *found
+			                                    : (struct leg){ LEG_NONE, 0 };
 		return (struct leg){ LEG_CLIENT, INTRODUCE_NOT };
 	}
 	if (wants_own || (!s->source_leg_explicit && found && found->from == LEG_OWN))

@@ -12,6 +12,9 @@
  *   "own"          ours                           ours, once it is proven that nobody
  *                                                 relays there for being us; else none
  *
+ * Where `source_proxy` is set for a service, the PROXY protocol says whose connection it
+ * is (proxy.h), also of TLS that passes unseen.
+ *
  * `mailferry up` finds out before the rules go in and writes it down: a fact of the
  * registry. For mail our own address is never taken without it: a source that trusts its
  * neighbours would take strangers for one. What a mailbox client says inside TLS that we
@@ -30,7 +33,8 @@ enum leg_address {
 enum leg_introduction {
 	INTRODUCE_NOT,
 	INTRODUCE_XCLIENT, /* SMTP: the source must take it, else the session ends */
-	INTRODUCE_ID, /* IMAP: said where ID is offered; whether it counts is unseen */
+	INTRODUCE_ID,    /* IMAP: said where ID is offered; whether it counts is unseen */
+	INTRODUCE_PROXY, /* before all else, by `source_proxy` */
 	INTRODUCE_COUNT
 };
 

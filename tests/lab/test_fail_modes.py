@@ -133,12 +133,18 @@ def signal_all(pids, sign):
             os.kill(pid, sign)
 
 
+def is_over(pid):
+    """Its sockets are closed before it is a zombie, and not when it has no descriptors."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2][1] == "Z"
+    except OSError:
+        return True
+
+
 def kill(world, program):
-    """Until their sockets are gone, too."""
     pids = world.ferry.processes(program)
     signal_all(pids, signal.SIGKILL)
-    wait_until("their end", lambda: not any(
-        Path(f"/proc/{pid}/fd/0").is_symlink() for pid in pids), 5)
+    wait_until("their end", lambda: all(map(is_over, pids)), 5)
 
 
 @contextlib.contextmanager

@@ -6,14 +6,18 @@ made to do.
 
 test_takeover.py [WORD...]
 """
+import contextlib
 import json
+import ssl
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
 from lab.network import LAN_ROUTER, LAN_SOURCE, SOURCE_ADDRESS, Lan  # noqa: E402
+from lab.pop3 import Pop3  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.smtp import Smtp  # noqa: E402
 
@@ -242,6 +246,170 @@ def a_source_that_relays_for_nobody_takes_mail_from_us(world):
     wait_until("ours in the log", lambda: any(f"client=unknown[{a}]" in world.smtp_clients()
                                               for a in OURS), 5)
     world.down()
+
+
+# Ports that expect the PROXY protocol beside those that do not; Postfix's trust its LAN.
+DOVECOT_BEHIND_A_PROXY = f"""
+haproxy_trusted_networks = {" ".join(sorted(OURS))}
+service imap-login {{
+  inet_listener imap-behind {{
+    port = 10143
+    haproxy = yes
+  }}
+  inet_listener imaps-behind {{
+    port = 10993
+    haproxy = yes
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3-behind {{
+    port = 10110
+    haproxy = yes
+  }}
+}}
+"""
+POSTFIX_BEHIND_A_PROXY = """
+10025      inet  n - n - -   smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy
+10465      inet  n - n - -   smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy -o smtpd_tls_wrappermode=yes
+10026      inet  n - n - 1   postscreen
+  -o postscreen_upstream_proxy_protocol=haproxy -o postscreen_greet_wait=1s
+smtpd      pass  - - n - -   smtpd
+dnsblog    unix  - - n - 0   dnsblog
+tlsproxy   unix  - - n - 0   tlsproxy
+"""
+
+
+@contextlib.contextmanager
+def ports_behind_a_proxy(world):
+    dovecot, postfix = world.server.config, world.lab.postfix.folder / "master.cf"
+    added = ((dovecot, DOVECOT_BEHIND_A_PROXY), (postfix, POSTFIX_BEHIND_A_PROXY))
+    texts = [(path, path.read_text()) for path, _ in added]
+    for path, more in added:
+        path.write_text(path.read_text() + more)
+    world.server.doveadm("reload")
+    world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24")
+    for port in (10143, 10993, 10110, 10025, 10465, 10026):
+        wait_until(f"port {port}", lambda p=port: listens(world, p), 10)
+    try:
+        yield
+    finally:
+        for path, text in texts:
+            path.write_text(text)
+        world.server.doveadm("reload")
+        world.postfix(mynetworks="127.0.0.0/8")
+
+
+def listens(world, port):
+    return f":{port} " in world.lab.source.run("ss", "-Hltn").stdout
+
+
+def behind(smtp=10025, smtp_version="v2", pop3_version="v1"):
+    return {"source_leg": "own", "services": {
+        "imap": {"upstream": 10143, "source_proxy": "v2"},
+        "imaps": {"upstream": 10993, "source_proxy": "v2"},
+        "pop3": {"upstream": 10110, "source_proxy": pop3_version},
+        "smtp": {"upstream": smtp, "source_proxy": smtp_version},
+        "smtps": {"upstream": 10465, "source_proxy": "v1", "source_verify": "none"},
+        "pop3s": {"enabled": False}, "submission": {"enabled": False}}}
+
+
+def over_tls(connection):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(connection)
+
+
+@case
+def the_proxy_protocol_carries_the_clients_address(world):
+    """To a source that trusts its LAN, in both versions; before TLS that passes unseen, too."""
+    with ports_behind_a_proxy(world):
+        levels, text = world.leg(**behind())
+        equal(levels - {"ok", "note"}, set(), text)
+        true("smtp: source_leg" in text and "by the PROXY protocol" in text, text)
+        world.up(**behind())
+        for family in (4, 6):
+            user = world.user(5)
+            world.imap(user, family).close()
+            client = world.session(user, family)
+            equal(world.rip(user)[-1], world.address(user, family), "imap")
+            client.logout()
+            pop3 = Pop3(world.lab.connect(110, world.address(user, family), family))
+            true(pop3.login(user, world.password(user)).startswith(b"+OK"), "pop3")
+            pop3.quit()
+            equal(world.rip(user)[-1], world.address(user, family), "pop3")
+            unseen = world.user(3)
+            client = Imap(over_tls(world.lab.connect(993, world.address(unseen, family), family)))
+            true(b" OK " in client.login(unseen, world.password(unseen)), "imaps, unseen")
+            equal(world.rip(unseen)[-1], world.address(unseen, family), "imaps")
+            client.logout()
+        world.down()
+
+
+@case
+def mail_comes_from_its_client_by_the_proxy_protocol(world):
+    with ports_behind_a_proxy(world):
+        for number, (smtp, version) in enumerate([(10025, "v2"), (10026, "v1")], 21):
+            world.up(**behind(smtp, version))
+            for family in (4, 6):
+                user = world.user(3)
+                client = world.smtp(family, number)
+                equal(client.deliver(b"Subject: x\r\n\r\nx\r\n", f"{user}@example.com"), 250)
+                true(client.mail("stranger@example.net")[0] in DENIED, "not for a stranger")
+                client.ok("QUIT")
+                address = world.address(f"u{number}", family)
+                wait_until("the client in the log", lambda: f"client=unknown[{address}]" in
+                           world.smtp_clients(), 5)
+            client = Smtp(over_tls(world.lab.connect(465, world.address("u23"))))
+            client.ok("EHLO client.example.org")
+            true(client.mail("stranger@example.net")[0] in DENIED, "nor inside TLS")
+            client.ok("QUIT")
+            wait_until("it in the log", lambda: f"connect from unknown[{world.address('u23')}]"
+                       in world.smtp_clients(), 5)
+            world.down()
+
+
+@case
+def a_mailbox_moves_behind_the_proxy_protocol(world):
+    """The transfer's own connections have a header, too, and the probes'."""
+    with ports_behind_a_proxy(world):
+        world.up(**behind(pop3_version="v2"))
+        user = world.user(40)
+        before = compare.snapshot(world.direct(), user, world.password(user))
+        world.session(user).logout()
+        pop3 = Pop3(world.lab.connect(110, world.address(user)))
+        true(pop3.login(user, world.password(user)).startswith(b"+OK"), "pop3")
+        pop3.quit()
+        world.ferry.wait_account(user, stage="done", route="local")
+        nothing(compare.differences(before, world.here(user)), "source and here")
+        world.somebody_lives_here = True
+        true(world.ferry.account(user)["uidls_kept"], "POP3 unique-ids")
+        world.down()
+
+
+@case
+def a_source_that_takes_no_header_is_found_out(world):
+    """Nobody is harmed by the question."""
+    plain = {"source_leg": "own", "services": {
+        "imap": {"source_proxy": "v2"}, "pop3": {"source_proxy": "v1"},
+        "smtp": {"source_proxy": "v2"}, "smtps": {"enabled": False},
+        "submission": {"enabled": False}}}
+    levels, text = world.leg(**plain)
+    true("problem" in levels, text)
+    for service in ("imap", "pop3", "smtp"):
+        true(f"{service}: the source does not take the PROXY protocol" in text, text)
+    true("has taken the header for a command" in text and "give us a port of our own" not in text,
+         text)
+    if not world.somebody_lives_here:
+        true("does not take the PROXY protocol" in world.refused(**plain), "nor does it start")
+    with ports_behind_a_proxy(world):
+        world.server.config.write_text(world.server.config.read_text().replace(
+            "haproxy_trusted_networks = ", "haproxy_trusted_networks = 192.0.2.99 #"))
+        world.server.doveadm("reload")
+        _, text = world.leg(**behind())
+        true("imap: the source does not take the PROXY protocol: it hangs up" in text, text)
 
 
 @case

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/dial.h"
 
+#include "source/proxy.h"
+
 #include "base/log.h"
 
 void dial_init(struct dial *d, const struct settings *s, struct registry *r,
@@ -24,7 +26,10 @@ static int dial(void *context, const struct sockaddr_storage *to, unsigned patie
 	if (r < 0)
 		return r;
 	d->err.code = 0;
-	r = source_tls_wrap(&d->tls, d->settings, d->registry, d->service, &s, &d->err);
+	r = source_proxy_begin(d->settings, d->service, NULL, NULL, s);
+	if (r == 0)
+		r = source_tls_wrap(
+			&d->tls, d->settings, d->registry, d->service, &s, &d->err);
 	if (r == 0)
 		r = source_dial_finish(s, patience_ms);
 	if (d->err.code)

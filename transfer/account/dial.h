@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef TRANSFER_DIAL_H
 #define TRANSFER_DIAL_H
-/* How a transfer connects to the source: by TCP, inside TLS where the service's
-   `source_tls` says so (source/tls.h). */
+/* How a transfer connects to the source: by TCP, as itself where the source expects the
+   PROXY protocol (source/proxy.h), inside TLS where the service's `source_tls` says so
+   (source/tls.h). */
 #include "source/tls.h"
 #include "transfer/read/source_connection.h"
 

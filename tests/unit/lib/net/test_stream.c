@@ -9,7 +9,9 @@
 #include "event/loop.h"
 #include "support/odd_stream.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -159,6 +161,123 @@ static void test_pauses(void **state)
 	}
 }
 
+/* ---- bytes that go first ---- */
+
+static int connecting_pair(int *ret_accepted)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(here);
+	int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(door, (struct sockaddr *)&here, len), 0);
+	assert_int_equal(listen(door, 1), 0);
+	assert_int_equal(getsockname(door, (struct sockaddr *)&here, &len), 0);
+	if (connect(fd, (struct sockaddr *)&here, len) < 0)
+		assert_int_equal(errno, EINPROGRESS);
+	*ret_accepted = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(*ret_accepted >= 0);
+	fd_closep(&door);
+	return fd;
+}
+
+static void hear(struct bench *b, const char *wanted)
+{
+	char bytes[64];
+	ssize_t n = -1;
+
+	for (int i = 0; i < TURNS_MAX && n < 0; i++) {
+		loop_turn(&b->loop);
+		n = read(b->peer, bytes, sizeof(bytes));
+	}
+	assert_int_equal(n, strlen(wanted));
+	assert_memory_equal(bytes, wanted, (size_t)n);
+}
+
+/* Whatever the owner wants; then it is as any other, and nobody is called for it. */
+static void test_opening_goes_first(void **state)
+{
+	static const int wants[] = { UV_READABLE, UV_DISCONNECT,
+		UV_READABLE | UV_DISCONNECT };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		struct bench b;
+		unsigned calls;
+
+		begin(&b, PLAIN);
+		stream_free(b.stream);
+		fd_closep(&b.peer);
+		assert_int_equal(
+			stream_plain_new(&b.loop, connecting_pair(&b.peer), &b.stream),
+			0);
+		assert_int_equal(stream_plain_open_with(b.stream, STR_LIT("first")), 0);
+		assert_int_equal(
+			stream_plain_open_with(b.stream, STR_LIT("twice")), -EINVAL);
+		stream_set_owner(b.stream, ready, &b);
+		stream_want(b.stream, wants[i]);
+		hear(&b, "first");
+		calls = b.calls;
+		for (int turn = 0; turn < 50; turn++)
+			loop_turn(&b.loop);
+		assert_int_equal(b.calls, calls);
+		assert_int_equal(stream_connected(b.stream), 0);
+		assert_int_equal(stream_write(b.stream, STR_LIT("then"), false), 4);
+		hear(&b, "then");
+		say(b.peer, 100);
+		stream_want(b.stream, UV_READABLE);
+		for (int turn = 0; turn < TURNS_MAX && buf_len(&b.got) < 100; turn++)
+			loop_turn(&b.loop);
+		assert_int_equal(buf_len(&b.got), 100);
+		end(&b);
+	}
+}
+
+/* Without a loop, by the first thing that is done with it. */
+static void test_opening_without_a_loop(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		char bytes[16], space[16];
+		struct stream *s;
+		ssize_t n;
+		int peer;
+
+		assert_int_equal(stream_plain_new(NULL, connecting_pair(&peer), &s), 0);
+		assert_int_equal(stream_plain_open_with(s, STR_LIT("first")), 0);
+		if (how == 0)
+			assert_int_equal(stream_connected(s), 0);
+		else if (how == 1)
+			assert_int_equal(stream_write(s, STR_LIT("x"), false), 1);
+		else
+			assert_int_equal(stream_read(s, space, sizeof(space)), -EAGAIN);
+		n = read(peer, bytes, sizeof(bytes));
+		assert_int_equal(n, how == 1 ? 6 : 5);
+		assert_memory_equal(bytes, "firstx", (size_t)n);
+		stream_free(s);
+		fd_closep(&peer);
+	}
+}
+
+/* The peer has gone: what happens is what happens to any other. */
+static void test_opening_fails(void **state)
+{
+	int pair[2];
+	struct stream *s;
+
+	(void)state;
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+		0);
+	assert_int_equal(stream_plain_new(NULL, pair[0], &s), 0);
+	assert_int_equal(stream_plain_open_with(s, STR_LIT("first")), 0);
+	fd_closep(&pair[1]);
+	assert_int_equal(stream_connected(s) < 0, true);
+	assert_int_equal(stream_write(s, STR_LIT("x"), false), -EPIPE);
+	stream_free(s);
+}
+
 static void on_writable(void *context, int events, int error)
 {
 	struct bench *b = context;
@@ -295,6 +414,9 @@ static void test_refused_connection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_opening_goes_first),
+		cmocka_unit_test(test_opening_without_a_loop),
+		cmocka_unit_test(test_opening_fails),
 		cmocka_unit_test(test_reads_all),
 		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_writes_all),

@@ -30,6 +30,10 @@ static const struct {
 		"c:5: unknown key `nntp`" },
 	{ "unknown in service", THREE "services {\n imap {\n prot = 119 }\n}\n",
 		"c:6: unknown key `prot`; did you mean `port`?" },
+	{ "a header for clients that the source sees itself",
+		THREE "services { imap { source_proxy = \"v2\" } }",
+		"c: services: imap: `source_proxy` tells the source of clients that it "
+		"does not see itself; set source_leg = \"own\"" },
 	{ "unknown in limits", THREE "limits { transfer = 1 }",
 		"unknown key `transfer`; did you mean `transfers`?" },
 	{ "address", "source = \"192.0.2.300\"\n",

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum set { UNSET, CLIENT, OWN };
+enum set { UNSET, CLIENT, OWN, BY_PROXY };
 
 static const struct row {
 	enum set set;
@@ -32,6 +32,12 @@ static const struct row {
 	{ OWN, "smtp:own", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
 	{ OWN, "smtp:own:- ", LEG_OWN, LEG_OWN, INTRODUCE_NOT },
 	{ OWN, "smtp:own:what smtp:mine:-", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
+	{ OWN, "smtp:own:proxy", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
+	{ BY_PROXY, NULL, LEG_OWN, LEG_NONE, INTRODUCE_NOT },
+	{ BY_PROXY, "smtp:own:proxy", LEG_OWN, LEG_OWN, INTRODUCE_PROXY },
+	{ BY_PROXY, "smtp:own:xclient", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
+	{ BY_PROXY, "smtp:own:-", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
+	{ BY_PROXY, "smtp:none:proxy", LEG_OWN, LEG_NONE, INTRODUCE_NOT },
 	{ UNSET, "::: \n", LEG_CLIENT, LEG_CLIENT, INTRODUCE_NOT },
 };
 
@@ -41,9 +47,14 @@ static void test_read(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct settings s = { .source_leg_explicit = rows[i].set != UNSET,
-			.source_leg =
-				rows[i].set == OWN ? SOURCE_LEG_OWN : SOURCE_LEG_CLIENT };
+			.source_leg = rows[i].set == OWN || rows[i].set == BY_PROXY
+			                      ? SOURCE_LEG_OWN
+			                      : SOURCE_LEG_CLIENT };
 		struct legs legs;
+
+		if (rows[i].set == BY_PROXY)
+			s.services[SERVICE_IMAP].source_proxy =
+				s.services[SERVICE_SMTP].source_proxy = SOURCE_PROXY_V2;
 
 		if (rows[i].fact)
 			assert_int_equal(registry_set_fact(r, STR_LIT("source-leg"),
@@ -56,6 +67,9 @@ static void test_read(void **state)
 			fail_msg("row %zu: %d %d %d", i, legs.of[SERVICE_IMAP].from,
 				legs.of[SERVICE_SMTP].from,
 				legs.of[SERVICE_SMTP].introduction);
+		if (rows[i].set == BY_PROXY)
+			assert_int_equal(
+				legs.of[SERVICE_IMAP].introduction, INTRODUCE_PROXY);
 		assert_int_equal(legs.of[SERVICE_SUBMISSION].from == LEG_OWN, false);
 	}
 }
