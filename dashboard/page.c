@@ -101,17 +101,33 @@ const json_t *page_answer(struct html *h, const struct page *p, enum question q)
 
 /* ── the main page ─────────────────────────────────────────────────────────────────── */
 
-static void write_reasons(struct html *h, const json_t *reasons)
+static void write_sentence(struct html *h, const json_t *sentence)
 {
-	html_put(h, "<details open><summary>why</summary><ul>\n");
-	for (size_t i = 0; i < json_array_size(reasons); i++) {
-		const json_t *reason = json_array_get(reasons, i);
+	html_put(h, "<li>");
+	html_text(h, str_of(json_string_value(sentence), json_string_length(sentence)));
+	html_put(h, "</li>\n");
+}
 
-		html_put(h, "<li>");
-		html_text(
-			h, str_of(json_string_value(reason), json_string_length(reason)));
-		html_put(h, "</li>\n");
-	}
+#define SENTENCES_SHOWN 5u /* the others are unfolded by who wants to see them */
+
+static void write_sentences(struct html *h, const char *id, const json_t *all)
+{
+	size_t n = json_array_size(all),
+	       shown = n > SENTENCES_SHOWN ? SENTENCES_SHOWN : n;
+
+	html_put(h, "<ul>\n");
+	for (size_t i = 0; i < shown; i++)
+		write_sentence(h, json_array_get(all, i));
+	html_put(h, "</ul>\n");
+	if (n == shown)
+		return;
+	html_put(h, "<details id=\"");
+	html_put(h, id);
+	html_put(h, "-more\"><summary>and ");
+	html_number(h, n - shown);
+	html_put(h, " more</summary>\n<ul>\n");
+	for (size_t i = shown; i < n; i++)
+		write_sentence(h, json_array_get(all, i));
 	html_put(h, "</ul></details>\n");
 }
 
@@ -128,7 +144,7 @@ static void write_verdict(struct html *h, const struct page *p)
 			    "server</p>\n");
 	else if (report) {
 		html_put(h, "<p class=\"verdict\">the old server is still needed</p>\n");
-		write_reasons(h, json_object_get(report, "reasons"));
+		write_sentences(h, "verdict", json_object_get(report, "reasons"));
 	}
 	section_end(h);
 }
@@ -139,19 +155,10 @@ static void write_attention(struct html *h, const struct page *p)
 
 	section_begin(h, "attention", "Needs attention");
 	all = json_object_get(page_answer(h, p, QUESTION_STATUS), "attention");
-	if (all && !json_array_size(all))
-		html_put(h, "<p class=\"note\">nothing</p>\n");
-	else if (all)
-		html_put(h, "<ul class=\"attention\">\n");
-	for (size_t i = 0; i < json_array_size(all); i++) {
-		const json_t *one = json_array_get(all, i);
-
-		html_put(h, "<li>");
-		html_text(h, str_of(json_string_value(one), json_string_length(one)));
-		html_put(h, "</li>\n");
-	}
 	if (json_array_size(all))
-		html_put(h, "</ul>\n");
+		write_sentences(h, "attention", all);
+	else if (all)
+		html_put(h, "<p class=\"note\">nothing</p>\n");
 	section_end(h);
 }
 
@@ -262,9 +269,9 @@ static void write_counters(struct html *h, const struct page *p)
 void page_main(struct html *h, const struct page *p)
 {
 	page_begin(h, p, true);
+	write_crossing(h, p);
 	write_verdict(h, p);
 	write_attention(h, p);
-	write_crossing(h, p);
 	write_moving(h, p);
 	write_failed(h, p);
 	page_source(h, p);

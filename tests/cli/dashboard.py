@@ -2,6 +2,7 @@
 """A dashboard in a house of its own, and a client that speaks HTTP to it."""
 import http.client
 import re
+import socket
 import time
 import urllib.parse
 
@@ -12,11 +13,24 @@ PORT = 8625
 FIRST_PLACE = 8  # of the dashboard's user in uid_range (lib/users/users.c)
 
 
-class Client:
-    """One browser: it keeps its cookie."""
+class FileConnection(http.client.HTTPConnection):
+    """HTTP by a socket file."""
 
-    def __init__(self, token=None, port=PORT):
-        self.cookie, self.port = "", port
+    def __init__(self, path):
+        super().__init__("localhost", timeout=cli.PATIENCE)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Client:
+    """One browser: it keeps its cookie. file: a socket instead of the port."""
+
+    def __init__(self, token=None, file=None):
+        self.cookie, self.file = "", file
         if token:
             status, headers, _ = self.post("/login", token=token)
             expect((status, headers["Location"]) == (303, "/"), f"login: {status}")
@@ -24,7 +38,8 @@ class Client:
 
     def ask(self, method, path, body=None, **headers):
         """(status, headers, text)"""
-        http_client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=cli.PATIENCE)
+        http_client = FileConnection(self.file) if self.file else http.client.HTTPConnection(
+            "127.0.0.1", PORT, timeout=cli.PATIENCE)
         sent = {"Cookie": self.cookie} if self.cookie else {}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
         if body is not None:

@@ -80,6 +80,10 @@ class Demo:
         self.page.output(done.stdout + done.stderr, most)
         return done
 
+    def page_socket(self):
+        """Where the dashboard waits."""
+        return self.ferry.folder / "run/dashboard.sock"
+
     def login(self, user):
         """A mail client of that user, logged in, from their own address."""
         client = Imap(self.lab.connect(143, ADDRESS[user]))
@@ -133,7 +137,9 @@ class Demo:
         # precopy would copy while alice is still logged in: here we want to watch it.
         self.certificate, key = tls.make_certificate(self.lab.folder, "mail")
         self.ferry.write_config(precopy=False, services={"smtps": {"enabled": False}}, tls={
-            "certificate": [self.certificate], "key": [key]})
+            "certificate": [self.certificate], "key": [key]},
+            # a file, since the router has a network of its own that no browser reaches
+            dashboard={"listen": f"unix:{self.page_socket()}", "admin": True})
         self.page.command("cat mailferry.conf")
         self.page.output(self.ferry.config.read_text(encoding="utf-8"))
         self.page.say("It has a certificate for mail.example.com. What the old server shows us "
@@ -264,6 +270,15 @@ class Demo:
         rows = self.ferry.json("counters")
         total = sum(row["bytes"] for row in rows if row["service"] == "imap")
         self.page.check(good and total > 0, f"{total} bytes of IMAP counted by the kernel")
+        self.page.say("The same for a browser, and for scripts:")
+        token = (self.ferry.folder / "state/dashboard.token").read_text().strip()
+        words = ["curl", "-s", "--unix-socket", str(self.page_socket()), "-H"]
+        self.page.command([*words, "Authorization: Bearer …", "http://localhost/json/accounts"])
+        done = subprocess.run([*words, f"Authorization: Bearer {token}",
+                               "http://localhost/json/accounts"], capture_output=True, text=True,
+                              check=False)
+        self.page.check(done.stdout == self.ferry.command("accounts", "--json").stdout,
+                        "the dashboard says what the command says", done.stdout)
 
     def the_end(self):
         self.page.title("The end")
@@ -302,6 +317,9 @@ def how_to_look_around(demo, page):
   $mf flows --watch
   {tool} exec {demo.lab.id} client curl -s --interface {ADDRESS['alice']} \\
       -u alice:{DEMO_USERS['alice']} imap://{SOURCE_ADDRESS[0]}/
+  the dashboard: from your desk
+    ssh -L 8625:{demo.page_socket()} root@HERE       # then http://localhost:8625
+    the token is in {demo.ferry.folder}/state/dashboard.token
   tail -f {demo.server.log} {demo.ferry.log}
 
   users: {', '.join(f'{u} ({p})' for u, p in DEMO_USERS.items())}

@@ -19,7 +19,7 @@ from lab.processes import descendants, start_time, wait_until  # noqa: E402
 
 AT_FDCWD = -100
 EVERYBODY = {"vault", "admission", "interceptor", "worker", "mailstore", "account",
-             "scheduler", "mover"}
+             "scheduler", "mover", "web"}
 MASTERS = {"interceptor", "mailstore", "scheduler"}
 WITH_REGISTRY = {"interceptor", "worker", "scheduler", "mover"}
 WITH_TCP = {"interceptor", "worker", "scheduler", "mover"}
@@ -27,7 +27,9 @@ WITH_UNIX = WITH_TCP | {"admission", "mailstore"}
 KINDS = {("mailferry-vault", False): "vault", ("mailferry-admis", False): "admission",
          ("mailferry-inter", False): "interceptor", ("mailferry-inter", True): "worker",
          ("mailferry-mails", False): "mailstore", ("mailferry-mails", True): "account",
-         ("mailferry-trans", False): "scheduler", ("mailferry-trans", True): "mover"}
+         ("mailferry-trans", False): "scheduler", ("mailferry-trans", True): "mover",
+         # its parent is root, and reads no byte of a browser
+         ("mailferry-dashb", True): "web"}
 
 
 def running(world):
@@ -239,4 +241,4 @@ def refused_call_ends_its_process_with_a_line_that_names_it(world):
 if not POSSIBLE:
     print("skipped: knows the calls of x86_64 only")
     sys.exit(SKIPPED)
-main(World)
+main(lambda: World(settings={"dashboard": {"listen": "127.0.0.1:8625", "admin": True}}))
