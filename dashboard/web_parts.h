@@ -17,7 +17,7 @@
 #include <sys/queue.h>
 
 #define CONNECTIONS_MAX 64        /* a browser has six */
-#define CONNECTION_SECONDS 30     /* in which nothing is sent or taken */
+#define CONNECTION_SECONDS 10     /* in which nothing is sent or taken */
 #define CONNECTION_LIFE_MS 90000u /* however busy: an action may take a minute */
 #define CONNECTION_MEMORY 32768u  /* its head may have that much */
 #define BODY_MAX 4096u            /* the largest form has a name of 512 bytes */
