@@ -49,14 +49,12 @@ void page_form_secret(struct html *h, const struct page *p)
 	html_put(h, "\">");
 }
 
-void page_begin(struct html *h, const struct page *p, bool is_live)
+void page_begin(struct html *h, const struct page *p, const char *refresh)
 {
 	struct str rest = file_by_name(STR_LIT("frame.html"))->bytes;
 
 	put_until(h, &rest, MARK_REFRESH);
-	if (is_live)
-		html_put(h, "<noscript><meta http-equiv=\"refresh\" content=\"10\">"
-			    "</noscript>\n<script src=\"/page.js\" defer></script>\n");
+	html_put(h, refresh);
 	put_until(h, &rest, MARK_HEAD);
 	if (p->session)
 		write_navigation(h, p);
@@ -94,7 +92,7 @@ const json_t *page_answer(struct html *h, const struct page *p, enum question q)
 	if (p->says[q].len)
 		html_text(h, p->says[q]);
 	else
-		html_put(h, "not known yet");
+		html_put(h, "<span class=\"later\">a moment, please</span>");
 	html_put(h, "</p>\n");
 	return NULL;
 }
@@ -266,9 +264,23 @@ static void write_counters(struct html *h, const struct page *p)
 	section_end(h);
 }
 
+#define SCRIPT "<script src=\"/page.js\" defer></script>\n"
+#define REFRESH(seconds)                                                                 \
+	"<noscript><meta http-equiv=\"refresh\" content=\"" seconds                      \
+	"\"></noscript>\n" SCRIPT
+
+/* Sooner while an answer is missing. */
+static const char *refresh_of(const struct page *p)
+{
+	for (int q = 0; q < QUESTION_WHOLE_COUNT; q++)
+		if (!p->of[q] && !p->says[q].len)
+			return REFRESH("2");
+	return REFRESH("10");
+}
+
 void page_main(struct html *h, const struct page *p)
 {
-	page_begin(h, p, true);
+	page_begin(h, p, refresh_of(p));
 	write_crossing(h, p);
 	write_verdict(h, p);
 	write_attention(h, p);
@@ -288,7 +300,7 @@ void page_login(struct html *h, const char *why)
 {
 	static const struct page nobody = { .admin = false };
 
-	page_begin(h, &nobody, false);
+	page_begin(h, &nobody, "");
 	html_put(h, "<form class=\"box\" method=\"post\" action=\"/login\">\n"
 		    "<h2>Log in</h2>\n<label for=\"token\">token</label>\n"
 		    "<input id=\"token\" name=\"token\" type=\"password\" "
@@ -309,7 +321,7 @@ void page_error(struct html *h, const char *why)
 {
 	static const struct page nobody = { .admin = false };
 
-	page_begin(h, &nobody, false);
+	page_begin(h, &nobody, "");
 	html_put(h, "<div class=\"box\"><p role=\"alert\">");
 	html_text(h, str_from(why));
 	html_put(h, "</p>\n<p><a href=\"/\">to the dashboard</a></p></div>\n");

@@ -209,7 +209,7 @@ static void write_journal(struct html *h, const json_t *account)
 void page_account(struct html *h, const struct page *p, struct str name, json_t *account,
 	struct str says)
 {
-	page_begin(h, p, false);
+	page_begin(h, p, "");
 	html_put(h, "<section>\n<h2>");
 	html_name(h, name);
 	html_put(h, "</h2>\n");
@@ -246,7 +246,7 @@ static void write_way_back(
 void page_confirm(
 	struct html *h, const struct page *p, enum question q, struct str argument)
 {
-	page_begin(h, p, false);
+	page_begin(h, p, "");
 	html_put(h, "<form class=\"box\" method=\"post\" action=\"/do\">\n<h2>");
 	html_put(h, question_rows[q].says);
 	html_put(h, " ");
@@ -266,7 +266,7 @@ void page_confirm(
 void page_done(struct html *h, const struct page *p, enum question q, struct str argument,
 	bool done, struct str says)
 {
-	page_begin(h, p, false);
+	page_begin(h, p, "");
 	html_put(h, "<div class=\"box\">\n<h2>");
 	html_put(h, question_rows[q].says);
 	html_put(h, " ");

@@ -5,8 +5,9 @@
 #include "dashboard/page.h"
 #include "dashboard/table.h"
 
-/* The page around its content. is_live: read again every few seconds. */
-void page_begin(struct html *h, const struct page *p, bool is_live);
+/* The page around its content. refresh: what stands in the head of one that is read again
+   every few seconds; "" for others. */
+void page_begin(struct html *h, const struct page *p, const char *refresh);
 void page_end(struct html *h);
 
 /* A part of the page that page.js keeps up to date, with its heading. */

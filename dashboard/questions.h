@@ -36,6 +36,7 @@ struct question_row {
 	/* What stands after `mailferry -c FILE`; "" is the place of the argument. */
 	const char *words[QUESTION_WORDS_MAX + 1];
 	bool is_action;
+	bool is_slow;      /* a page is shown before it, and again with it */
 	const char *says;  /* of an action, before the argument: "Move", … */
 	uint64_t waits_ms; /* in which it only waits: two looks make a rate */
 };

@@ -249,7 +249,7 @@ static bool is_of_whole(const struct visit *v, enum question q)
 	return v->judgement.view == VIEW_MAIN || v->judgement.question == q;
 }
 
-/* A page is shown soon with what it has; a rate takes a second and comes later. */
+/* A page is shown soon with what it has. */
 static bool is_ready_for(const struct visit *v, enum question q, uint64_t waited)
 {
 	enum answer_state state = answers_state(&v->web->answers, q, v->began + waited);
@@ -258,8 +258,7 @@ static bool is_ready_for(const struct visit *v, enum question q, uint64_t waited
 		return true;
 	if (v->judgement.view != VIEW_MAIN || waited < SOON_MS)
 		return false;
-	return state == ANSWER_STALE ||
-	       (!v->web->answers.of[q].last.at && question_rows[q].waits_ms);
+	return state == ANSWER_STALE || question_rows[q].is_slow;
 }
 
 static bool is_ready(const struct visit *v, uint64_t now)

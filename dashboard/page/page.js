@@ -4,6 +4,7 @@
 "use strict";
 
 const EVERY_MS = 3000;
+const SOON_MS = 400; // while an answer is missing
 
 // What a person has in hand stays: a part with the focus in a field, or with marked text.
 function isInUse(part) {
@@ -68,7 +69,11 @@ async function watch() {
 			stale.hidden = false;
 		}
 	}
-	setTimeout(watch, EVERY_MS);
+	start();
+}
+
+function start() {
+	setTimeout(watch, document.querySelector(".later") ? SOON_MS : EVERY_MS);
 }
 
 // "/" goes to the search, as in many pages.
@@ -80,4 +85,4 @@ document.addEventListener("keydown", event => {
 	}
 });
 
-setTimeout(watch, EVERY_MS);
+start();

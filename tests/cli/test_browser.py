@@ -143,9 +143,13 @@ def test_without_javascript(house):
         log_in(b, opened(house, admin=False))
         b.without_scripts()
         b.go(URL)
-        page = b.one("main").text()
-        for word in ("the old server is still needed", "alice", "not moved yet", "Live flows"):
-            expect(word in page, f"{word}: {page}")
+        words = ("the old server is still needed", "alice", "not moved yet", "Live flows")
+
+        def has_all():
+            b.go(URL)
+            page = b.one("main").text()
+            return all(word in page for word in words)
+        wait_until(has_all, words)
         refresh = b.all("head noscript meta, head meta[http-equiv=refresh]")
         expect(refresh, "it loads itself anew")
         b.one('#accounts a[href="/account?name=alice"]').click()

@@ -200,6 +200,25 @@ def check_service(machine):
                                         check=False).strip() == "active")
 
 
+ASK = """exec 3<>/dev/tcp/127.0.0.1/8625
+printf 'GET /json/accounts HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n' \\
+  "$(cat /var/lib/mailferry/dashboard.token)" >&3
+cat <&3"""
+
+
+def check_dashboard(machine):
+    """It comes with a changed configuration, as a user of its own, and its commands run
+    inside the unit's walls."""
+    conf = machine.root / "etc/mailferry/mailferry.conf"
+    conf.write_text(CONF + 'dashboard { listen = "127.0.0.1:8625" }\n')
+    machine("mailferry", "upgrade")
+    until("the dashboard says what the command says", lambda: machine(
+        "bash", "-c", ASK, check=False).partition("\n\n")[2].strip() == "[]")
+    owners = machine("ps", "-eo", "user:32,args").splitlines()
+    ensure("browsers talk to a user of its own", any(
+        line.startswith("mailferry-dashboard ") and "--worker web" in line for line in owners))
+
+
 def check_end(machine):
     machine("dpkg", "--remove", "mailferry")
     ensure("removed, nothing runs", not machine.pids())
@@ -218,6 +237,7 @@ def main():
         machine.install(package)
         check_units(machine)
         check_service(machine)
+        check_dashboard(machine)
         machine.stop()
         machine.start()
         until("it serves after a boot", lambda: machine(
