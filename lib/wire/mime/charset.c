@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/charset.h"
+#include "wire/mime/fold.h"
 
 #include <errno.h>
 #include <iconv.h>
@@ -110,10 +111,19 @@ static bool has_label(struct str labels, struct str label)
 	return false;
 }
 
+/* Most of mail; no label of a row. */
+static bool is_utf8(struct str label)
+{
+	return str_ieq(label, STR_LIT("utf-8")) || str_ieq(label, STR_LIT("us-ascii"));
+}
+
 static iconv_t find_converter(struct mime_charsets *c, struct str label)
 {
 	char space[LABEL_MAX];
 	struct str normal = normal_label(label, space);
+
+	if (is_utf8(label))
+		return (iconv_t)-1;
 
 	for (size_t i = 0; c && i < N_ROWS; i++)
 		if (has_label(str_from(rows[i].labels), normal))
@@ -141,7 +151,8 @@ static int put_utf8(struct str bytes, struct buf *out)
 
 	while (bytes.len && r == 0) {
 		const uint8_t *start = (const uint8_t *)bytes.ptr;
-		const uint8_t *bad = u8_check(start, bytes.len);
+		size_t plain = mime_ascii_length(bytes);
+		const uint8_t *bad = u8_check(start + plain, bytes.len - plain);
 		size_t good = bad ? (size_t)(bad - start) : bytes.len;
 
 		r = buf_append(out, str_take(bytes, good));

@@ -10,7 +10,9 @@
 #include <unistr.h>
 
 #define FOLDED_MAX 11 /* bytes; the longest, of an Arabic ligature, has 33 */
-#define KNOWN 1024    /* characters, of 16 bytes each */
+#define EIGHT sizeof(uint64_t)
+#define EACH UINT64_C(0x0101010101010101) /* of eight bytes: 1 */
+#define KNOWN 1024                        /* characters, of 16 bytes each */
 
 /* What one character folds to. libunistring takes a text as a whole, and some 150 ns for
    each of its bytes; most characters fold alone. */
@@ -59,27 +61,45 @@ static const struct folded *fold_one(struct str s, size_t *ret_len)
 	return f;
 }
 
-static size_t ascii_length(struct str s)
+size_t mime_ascii_length(struct str s)
 {
 	size_t n = 0;
+	uint64_t bytes;
 
+	for (; n + EIGHT <= s.len; n += EIGHT) {
+		memcpy(&bytes, s.ptr + n, EIGHT);
+		if (bytes & 0x80 * EACH)
+			break;
+	}
 	while (n < s.len && (unsigned char)s.ptr[n] < 0x80)
 		n++;
 	return n;
 }
 
+/* Of eight bytes of ASCII: 0x80 in those that are "A" to "Z". */
+static uint64_t capitals(uint64_t bytes)
+{
+	return (bytes + (0x80 - 'A') * EACH) & ~(bytes + (0x80 - 'Z' - 1) * EACH) &
+	       0x80 * EACH;
+}
+
 static int fold_ascii(struct str s, struct buf *out)
 {
 	char *space;
+	size_t i = 0;
 	int r = buf_reserve(out, s.len, &space);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < s.len; i++) {
-		space[i] = s.ptr[i];
-		if (space[i] >= 'A' && space[i] <= 'Z')
-			space[i] |= 0x20;
+	for (; i + EIGHT <= s.len; i += EIGHT) {
+		uint64_t bytes;
+
+		memcpy(&bytes, s.ptr + i, EIGHT);
+		bytes |= capitals(bytes) >> 2;
+		memcpy(space + i, &bytes, EIGHT);
 	}
+	for (; i < s.len; i++)
+		space[i] = (char)(s.ptr[i] | (s.ptr[i] >= 'A' && s.ptr[i] <= 'Z') << 5);
 	buf_commit(out, s.len);
 	return 0;
 }
@@ -122,7 +142,7 @@ int mime_fold(struct str utf8, struct buf *out)
 	int r = 0;
 
 	while (utf8.len && r == 0) {
-		size_t plain = ascii_length(utf8);
+		size_t plain = mime_ascii_length(utf8);
 
 		/* the last may have marks behind it */
 		if (plain && plain < utf8.len)
@@ -152,6 +172,20 @@ static int titlecase(struct str utf8, struct buf *out)
 	return 0;
 }
 
+/* ASCII is decomposed already, and its titlecase are the capitals. */
+static int casemap_ascii(struct str s, struct buf *out)
+{
+	char *space;
+	int r = buf_reserve(out, s.len, &space);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s.len; i++)
+		space[i] = (char)(s.ptr[i] - (s.ptr[i] >= 'a' && s.ptr[i] <= 'z') * 0x20);
+	buf_commit(out, s.len);
+	return 0;
+}
+
 int mime_casemap(struct str utf8, struct buf *out)
 {
 	struct buf title;
@@ -159,6 +193,8 @@ int mime_casemap(struct str utf8, struct buf *out)
 	size_t len = 0;
 	int r;
 
+	if (mime_ascii_length(utf8) == utf8.len)
+		return casemap_ascii(utf8, out);
 	buf_init(&title, 0);
 	r = titlecase(utf8, &title);
 	if (r == 0 && buf_len(&title)) {

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* How many bytes at the front are ASCII. */
+size_t mime_ascii_length(struct str s);
 int mime_fold(struct str utf8, struct buf *out);
 /* i;unicode-casemap (RFC 5051), what SORT compares by: titlecase, decomposed. */
 int mime_casemap(struct str utf8, struct buf *out);

@@ -102,6 +102,54 @@ static void test_words(void **state)
 	}
 }
 
+/* Eight bytes at a time or one: the same. */
+static void test_long_ascii(void **state)
+{
+	struct buf whole[3], apart[3];
+	char text[40];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		buf_init(&whole[i], 0);
+		buf_init(&apart[i], 0);
+	}
+	for (unsigned n = 0; n < 4000; n++) {
+		size_t len = n % sizeof(text);
+
+		for (size_t i = 0; i < len; i++)
+			text[i] = (char)((n * 37 + i * 11 + n / 40) % 128);
+		if (len && n % 3 == 0)
+			text[n / 3 % len] = (char)0xff; /* no UTF-8 */
+		for (size_t i = 0; i < 3; i++) {
+			buf_clear(&whole[i]);
+			buf_clear(&apart[i]);
+		}
+		assert_int_equal(mime_to_utf8(NULL, STR_LIT("utf-8"), str_of(text, len),
+					 &whole[0]),
+			0);
+		for (size_t i = 0; i < len; i++)
+			assert_int_equal(mime_to_utf8(NULL, STR_LIT("utf-8"),
+						 str_of(text + i, 1), &apart[0]),
+				0);
+		SAME("utf-8", buf_view(&whole[0]), buf_view(&apart[0]));
+		assert_int_equal(mime_fold(buf_view(&whole[0]), &whole[1]), 0);
+		assert_int_equal(mime_casemap(buf_view(&whole[0]), &whole[2]), 0);
+		for (struct str left = buf_view(&whole[0]); left.len;) {
+			size_t one = (unsigned char)left.ptr[0] < 0x80 ? 1 : 3;
+
+			assert_int_equal(mime_fold(str_take(left, one), &apart[1]), 0);
+			assert_int_equal(mime_casemap(str_take(left, one), &apart[2]), 0);
+			left = str_skip(left, one);
+		}
+		SAME("fold", buf_view(&whole[1]), buf_view(&apart[1]));
+		SAME("casemap", buf_view(&whole[2]), buf_view(&apart[2]));
+	}
+	for (size_t i = 0; i < 3; i++) {
+		buf_fini(&whole[i]);
+		buf_fini(&apart[i]);
+	}
+}
+
 static bool finds(struct str text, struct str needle, size_t piece)
 {
 	struct buf folded;
@@ -419,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decode),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_long_ascii),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_charsets),
