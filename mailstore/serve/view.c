@@ -148,10 +148,12 @@ static void trim(struct view *v)
 	v->cap = v->count;
 }
 
-/* A disk that is full must not keep anybody from reading: then \Recent stays. */
+/* A disk that is full must not keep anybody from reading: then \Recent stays. Where it
+   cannot be known who is the first to see a message, it may be shown twice (RFC 3501,
+   2.3.2): the client does not wait for the disk. */
 static void take_recent(struct view *v)
 {
-	if (v->read_only || store_begin(v->store, NULL) < 0)
+	if (v->read_only || store_begin_derived(v->store, NULL) < 0)
 		return;
 	if (store_take_recent(v->store, v->mailbox, NULL, NULL) < 0 ||
 		store_commit(v->store, NULL) < 0)

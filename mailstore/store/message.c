@@ -418,8 +418,7 @@ int store_take_recent(
 		return 0;
 	b->recent = 0;
 	b->unsaved = true;
-	return sql_run(s->db, SQL_CLEAR_RECENT,
-		SQL_VALUES(sql_signed(mailbox), sql_number(FLAG_RECENT)), err);
+	return sql_run(s->db, SQL_CLEAR_RECENT, SQL_VALUES(sql_signed(mailbox)), err);
 }
 
 int store_set_uidl(struct store *s, int64_t mailbox, uint32_t uid, struct str uidl,

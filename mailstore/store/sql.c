@@ -78,8 +78,9 @@ const char *const store_statements[SQL_COUNT] = {
 			     " modseq = ?6" CHANGED_IN_RANGE,
 	[SQL_SET_UIDL] = "UPDATE message SET uidl = ?3, pop3_order = ?4"
 			 " WHERE mailbox = ?1 AND uid = ?2",
-	[SQL_CLEAR_RECENT] = "UPDATE message SET flags = flags & ~?2"
-			     " WHERE mailbox = ?1 AND flags & ?2",
+	[SQL_CLEAR_RECENT] = "UPDATE message INDEXED BY message_recent"
+			     " SET flags = flags & ~32"
+			     " WHERE mailbox = ?1 AND flags & 32",
 	[SQL_DELETE_MESSAGE] = "DELETE FROM message WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_DELETE_MESSAGES] = "DELETE FROM message WHERE mailbox = ?1",
 	[SQL_INSERT_EXPUNGED] = "INSERT INTO expunged VALUES (?1, ?2, ?3)",

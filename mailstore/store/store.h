@@ -93,8 +93,8 @@ int store_peek(const char *folder, struct arena *arena, struct store_identity *r
 
 /* -EALREADY: one is open. */
 int store_begin(struct store *s, struct error *err);
-/* For what is derived and may be lost: a power failure may take the commit, and nobody
-   waits for the disk. */
+/* For what may be lost, such as what is derived: a power failure may take the commit, and
+   nobody waits for the disk. */
 int store_begin_derived(struct store *s, struct error *err);
 /* With an error everything was rolled back. */
 int store_commit(struct store *s, struct error *err);

@@ -90,6 +90,7 @@ static const char *const downgrades[] = {
 	      "CREATE TRIGGER email_gone AFTER DELETE ON message"
 	      " WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
 	      " DELETE FROM header WHERE email = old.email; END;",
+	[8] = "DROP INDEX message_recent;",
 };
 
 void fixture_downgrade(struct fixture *f, unsigned version)
