@@ -35,7 +35,7 @@ PRIVATE = {
     "nft-rules/plan.h", "nft-rules/policy.h", "nft-rules/ranges.h", "nft-rules/rule_build.h",
     "nft-rules/wanted.h",
     "transfer/read/imap_answers.h", "transfer/read/imap_commands.h",
-    "transfer/read/imap_connection.h", "transfer/read/imap_login.h",
+    "transfer/read/imap_login.h",
     "transfer/read/pop3_drop.h", "transfer/read/pop3_listing.h", "transfer/read/spool.h",
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/imap_commands.h"
 
-#include "wire/imap/encode.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,18 +159,6 @@ static struct imap_command *ask_for(
 	return c;
 }
 
-/* A name that is neither atom nor quotable: sent without waiting where the server has
-   LITERAL+ (RFC 7888). Others get it between quotes: 8-bit names come from servers that
-   take them back so. */
-static int put_name(struct imap_connection *imap, struct str name)
-{
-	bool plus = imap_connection_has(imap, STR_LIT("LITERAL+"));
-
-	if (!imap_is_quotable(name) && plus)
-		return imap_put_literal(&imap->net.out, name, true);
-	return imap_put_quoted(&imap->net.out, name);
-}
-
 static const struct folder_question {
 	enum imap_asked asked;
 	struct str needs[2]; /* capabilities */
@@ -219,7 +205,7 @@ static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 	                : -ENOBUFS;
 
 	if (r == 0)
-		r = put_name(imap, job->name);
+		r = imap_connection_put_name(imap, job->name);
 	if (r == 0)
 		r = buf_append_c(&imap->net.out, condstore ? " (CONDSTORE)\r\n" : "\r\n");
 	if (r < 0)
@@ -235,7 +221,7 @@ static int ask_status(struct imap_connection *imap, const struct imap_job *job)
 	                : -ENOBUFS;
 
 	if (r == 0)
-		r = put_name(imap, job->name);
+		r = imap_connection_put_name(imap, job->name);
 	if (r == 0)
 		r = buf_append_c(&imap->net.out, " (MESSAGES UIDNEXT UIDVALIDITY)\r\n");
 	return r;

@@ -2,6 +2,7 @@
 #include "transfer/read/imap_connection.h"
 
 #include "base/clock.h"
+#include "wire/imap/encode.h"
 #include "wire/imap/prelogin.h"
 
 #define CAPABILITY_MAX 65536 /* some hundred bytes in practice */
@@ -33,6 +34,15 @@ void imap_connection_close(struct imap_connection *imap)
 bool imap_connection_has(const struct imap_connection *imap, struct str capability)
 {
 	return imap_capability_has(buf_view(&imap->capability), capability);
+}
+
+int imap_connection_put_name(struct imap_connection *imap, struct str name)
+{
+	bool plus = imap_connection_has(imap, STR_LIT("LITERAL+"));
+
+	if (!imap_is_quotable(name) && plus)
+		return imap_put_literal(&imap->net.out, name, true);
+	return imap_put_quoted(&imap->net.out, name);
 }
 
 enum imap_response_event imap_connection_next(

@@ -95,6 +95,11 @@ void imap_connection_init(struct imap_connection *imap);
 void imap_connection_close(struct imap_connection *imap);
 bool imap_connection_has(const struct imap_connection *imap, struct str capability);
 
+/* A folder's name, into net.out. One that is neither atom nor quotable is sent without
+   waiting where the server has LITERAL+ (RFC 7888). Others get it between quotes: 8-bit
+   names come from servers that take them back so. */
+int imap_connection_put_name(struct imap_connection *imap, struct str name);
+
 /* The next thing that was said; NEED_MORE: nothing is complete. *ret_part is valid until
    imap_connection_took() with the same `used`. */
 enum imap_response_event imap_connection_next(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/imap_login.h"
 
+#include "transfer/read/imap_dialogue.h"
 #include "wire/imap/encode.h"
 #include "wire/imap/prelogin.h"
 #include "wire/sasl.h"
@@ -11,110 +12,6 @@
 /* Name look-ups and tarpits take half of it; clients wait about as long. */
 #define GREETING_PATIENCE_MS 60000
 
-/* ---- one response at a time ---- */
-
-static int nonsense(struct str line, struct error *err)
-{
-	return error_set(err, -EPROTO, "the source does not speak IMAP: \"%.*s\"",
-		STR_ARG(str_take(str_trim(line), 80)));
-}
-
-/* Waits for a whole response; *ret_line lives until *ret_used bytes are consumed. */
-static int response(struct imap_connection *imap, unsigned patience_ms,
-	struct str *ret_line, size_t *ret_used, struct error *err)
-{
-	struct source_connection *const connections[] = { &imap->net };
-	int r = 0;
-
-	while (r >= 0) {
-		enum imap_response_event is =
-			imap_connection_next(imap, ret_line, ret_used);
-
-		if (is == IMAP_RESPONSE_COMPLETE)
-			return 0;
-		if (is != IMAP_RESPONSE_NEED_MORE)
-			return nonsense(buf_view(&imap->net.in), err);
-		r = source_connection_flush(&imap->net, err);
-		if (r == 0)
-			r = source_connection_wait(
-				connections, 1, patience_ms, patience_ms, err);
-		if (r == 0)
-			r = source_connection_fill(&imap->net, err);
-	}
-	return r;
-}
-
-static int learn_capability(struct imap_connection *imap, struct str line)
-{
-	struct str list;
-
-	if (!imap_capability_of(line, &list))
-		return 0;
-	buf_clear(&imap->capability);
-	imap->capabilities++;
-	return buf_append(&imap->capability, list);
-}
-
-/* What a command is made of where the server has to say "+" in between. */
-struct dialogue {
-	const struct str *steps; /* behind the first, which is sent already */
-	size_t n, next;
-};
-
-/* A server that wants more than we have is told so: "*" ends it with its BAD. */
-static int next_step(struct imap_connection *imap, struct dialogue *d)
-{
-	struct str step = STR("*\r\n");
-
-	if (d->next < d->n)
-		step = d->steps[d->next++];
-	return buf_append(&imap->net.out, step);
-}
-
-static int one_answer(struct imap_connection *imap, struct str line, struct dialogue *d,
-	struct imap_response *ret, struct error *err)
-{
-	int r;
-
-	if (!imap_response_parse(line, ret))
-		return nonsense(line, err);
-	r = learn_capability(imap, line);
-	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
-		r = next_step(imap, d);
-	return r < 0 ? error_set(err, r, "no memory") : 0;
-}
-
-static bool is_the_end(const struct imap_response *is)
-{
-	return is->kind == IMAP_IS_STATUS &&
-	       (is->tag.len || is->status == IMAP_STATUS_BYE);
-}
-
-/* Reads to the tagged answer; its code and text are copied to the connection's arena. */
-static int answer(struct imap_connection *imap, struct dialogue d, unsigned patience_ms,
-	struct imap_response *ret, struct error *err)
-{
-	bool is_end = false;
-	struct str line;
-	size_t used;
-	int r = 0;
-
-	while (r == 0 && !is_end) {
-		r = response(imap, patience_ms, &line, &used, err);
-		if (r == 0)
-			r = one_answer(imap, line, &d, ret, err);
-		if (r < 0)
-			return r;
-		is_end = is_the_end(ret);
-		if (is_end) { /* the views would die with the line */
-			ret->code = arena_str(&imap->arena, ret->code);
-			ret->text = arena_str(&imap->arena, ret->text);
-		}
-		buf_consume(&imap->net.in, used);
-	}
-	return ret->code.ptr && ret->text.ptr ? 0 : error_set(err, -ENOMEM, "no memory");
-}
-
 /* ---- greeting ---- */
 
 static int greeting(struct imap_connection *imap, unsigned patience_ms, struct error *err)
@@ -122,19 +19,19 @@ static int greeting(struct imap_connection *imap, unsigned patience_ms, struct e
 	struct imap_response is;
 	struct str line;
 	size_t used;
-	int r = response(imap, patience_ms, &line, &used, err);
+	int r = imap_dialogue_response(imap, patience_ms, &line, &used, err);
 
 	if (r < 0)
 		return r;
 	if (!imap_response_parse(line, &is) || is.kind != IMAP_IS_STATUS || is.tag.len)
-		r = nonsense(line, err);
+		r = imap_dialogue_nonsense(line, err);
 	else if (is.status == IMAP_STATUS_BYE)
 		r = error_set(
 			err, -EAGAIN, "the source turns us away: %.*s", STR_ARG(is.text));
 	else if (is.status != IMAP_STATUS_OK)
 		r = error_set(err, -EPERM, "the source wants no login (PREAUTH)");
 	else
-		r = learn_capability(imap, line);
+		r = imap_dialogue_learn(imap, line);
 	buf_consume(&imap->net.in, used);
 	return r;
 }
@@ -146,7 +43,8 @@ static int ask_capability(
 	int r = buf_printf(&imap->net.out, "m%u CAPABILITY\r\n", ++imap->next_tag);
 
 	if (r == 0)
-		r = answer(imap, (struct dialogue){ 0 }, patience_ms, &is, err);
+		r = imap_dialogue(
+			imap, &(struct imap_dialogue){ 0 }, patience_ms, &is, err);
 	return r;
 }
 
@@ -235,7 +133,8 @@ static int log_in_plain(struct imap_connection *imap, const struct imap_account 
 	if (r == 0 && at_once)
 		r = buf_append(&imap->net.out, step);
 	if (r == 0)
-		r = answer(imap, (struct dialogue){ .steps = &step, .n = !at_once },
+		r = imap_dialogue(imap,
+			&(struct imap_dialogue){ .steps = &step, .n = !at_once },
 			patience_ms, &is, err);
 	buf_wipe(&line);
 	buf_fini(&line);
@@ -289,7 +188,8 @@ static int log_in_login(struct imap_connection *imap, const struct imap_account 
 	if (r == 0)
 		r = buf_append(&imap->net.out, steps[0]);
 	if (r == 0)
-		r = answer(imap, (struct dialogue){ .steps = steps + 1, .n = n - 1 },
+		r = imap_dialogue(imap,
+			&(struct imap_dialogue){ .steps = steps + 1, .n = n - 1 },
 			patience_ms, &is, err);
 	for (size_t i = 0; i < 3; i++) {
 		buf_wipe(&parts[i]);
@@ -342,7 +242,7 @@ static int say_id(struct imap_connection *imap, unsigned patience_ms, struct err
 
 	if (r < 0)
 		return error_set(err, r, "no memory");
-	return answer(imap, (struct dialogue){ 0 }, patience_ms, &is, err);
+	return imap_dialogue(imap, &(struct imap_dialogue){ 0 }, patience_ms, &is, err);
 }
 
 /* What is offered after the login may differ, and not all servers say so by themselves.

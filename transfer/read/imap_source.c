@@ -59,6 +59,14 @@ static int imap_connect(void *self, struct error *err)
 	return r;
 }
 
+int imap_source_log_in(
+	const struct source *imap, struct imap_connection *ret, struct error *err)
+{
+	struct imap_source *s = imap->self;
+
+	return connect_any(s, ret, &s->account, err);
+}
+
 /* A courtesy: its log says "logged out" and not "connection lost". */
 static void log_out(struct imap_connection *imap)
 {

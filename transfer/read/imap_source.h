@@ -31,4 +31,10 @@ struct imap_source_options {
 int imap_source_new(
 	const struct imap_source_options *options, struct source *ret, struct error *err);
 
+/* A further connection as the same user, for who changes the mailbox (transfer/back).
+   Results as source_ops.connect. */
+struct imap_connection;
+int imap_source_log_in(
+	const struct source *imap, struct imap_connection *ret, struct error *err);
+
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_IMAP_DIALOGUE_H
+#define TRANSFER_IMAP_DIALOGUE_H
+/*
+ * One command at a time: what is said up to its tagged answer, and what has to be sent in
+ * between where the server says "+". The login, and whoever changes a mailbox; the reader
+ * sends ahead instead (imap_commands.h).
+ */
+#include "transfer/read/imap_connection.h"
+
+/* What a command is made of behind its first part, which is in net.out already. */
+struct imap_dialogue {
+	const struct str *steps;
+	size_t n, next;
+	/* Of each untagged line; NULL: nothing in them is wanted. Non-zero ends it. */
+	int (*untagged)(void *context, const struct imap_response *is);
+	void *context;
+};
+
+/* Reads to the tagged answer (or BYE); its code, the code's value and its text are copied
+   to the connection's arena. -EPROTO: no IMAP; else as the connection. */
+int imap_dialogue(struct imap_connection *imap, struct imap_dialogue *d,
+	unsigned patience_ms, struct imap_response *ret, struct error *err);
+
+/* ---- for the greeting, too ---- */
+
+/* Waits for a whole response; *ret_line lives until *ret_used bytes are consumed. */
+int imap_dialogue_response(struct imap_connection *imap, unsigned patience_ms,
+	struct str *ret_line, size_t *ret_used, struct error *err);
+int imap_dialogue_nonsense(struct str line, struct error *err);
+/* Keeps the capabilities when the line has them. */
+int imap_dialogue_learn(struct imap_connection *imap, struct str line);
+
+#endif
