@@ -182,10 +182,44 @@ static struct store_message make_row(const struct delivery *d)
 		.zone = (int16_t)(local.tm_gmtoff / 60) };
 }
 
+static int digest_file(struct delivery *d, unsigned char ret[static BODY_DIGEST_SIZE])
+{
+	struct body_digest digest;
+	struct buf bytes;
+	uint64_t at = 0;
+	int code = 0;
+
+	buf_init(&bytes, 0);
+	body_digest_begin(&digest);
+	while (code == 0 && at < d->size) {
+		uint64_t left = d->size - at;
+		size_t part = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
+
+		buf_clear(&bytes);
+		code = read_file(d, at, part, &bytes);
+		if (code == 0)
+			body_digest_add(&digest, buf_view(&bytes));
+		at += part;
+	}
+	body_digest_end(&digest, ret);
+	buf_fini(&bytes);
+	return code;
+}
+
+/* One of those that were sent to the source from here may be this one. */
 static int sweep(struct store *s, struct work *w, int64_t inbox)
 {
 	struct delivery *d = w->d;
-	int code = swept_put(s, &d->swept, d->size, &w->place, inbox, &d->err);
+	unsigned char digest[BODY_DIGEST_SIZE];
+	int code = store_has_planned(s, d->swept.folder, d->swept.uidvalidity, &d->err);
+
+	if (code == 1) {
+		code = digest_file(d, digest);
+		d->swept.digest = str_of(digest, sizeof(digest));
+	}
+	if (code == 0)
+		code = swept_put(s, &d->swept, d->size, &w->place, inbox, &d->err);
+	d->swept.digest = STR_LIT("");
 
 	if (code == 1 && w->written) {
 		store_body_abort(s, &w->writer);

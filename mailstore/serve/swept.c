@@ -38,6 +38,14 @@ static bool came_before(struct str checkpoint, const struct swept *m)
 	       validity == m->uidvalidity && m->uid < next;
 }
 
+static struct store_counterpart counterpart_of(const struct swept *m)
+{
+	return (struct store_counterpart){ .folder = m->folder,
+		.uidvalidity = m->uidvalidity,
+		.source_uid = m->uid,
+		.digest = m->digest.ptr ? m->digest : STR_LIT("") };
+}
+
 static int add(struct store *s, const struct swept *m, uint64_t size,
 	const struct body_place *place, int64_t inbox, struct error *err)
 {
@@ -47,19 +55,22 @@ static int add(struct store *s, const struct swept *m, uint64_t size,
 		.size = size,
 		.date = m->date,
 		.zone = m->zone };
-	int64_t mailbox = inbox;
-	int code = find_place(s, m->folder, inbox, &mailbox, err);
+	struct store_counterpart pair = counterpart_of(m);
+	int code = find_place(s, m->folder, inbox, &pair.mailbox, err);
 
-	return code < 0 ? code : store_add(s, mailbox, &row, place, NULL, err);
+	if (code == 0)
+		code = store_add(s, pair.mailbox, &row, place, &pair.uid, err);
+	return code < 0 ? code : store_set_counterpart(s, &pair, err);
 }
 
 static int put(struct store *s, const struct swept *m, uint64_t size,
 	const struct body_place *place, int64_t inbox, struct str name, struct error *err)
 {
+	const struct store_counterpart pair = counterpart_of(m);
 	struct arena arena;
 	struct str before = STR_LIT("");
 	char next[32];
-	int code;
+	int code, is_here;
 
 	arena_init(&arena);
 	code = store_checkpoint(s, name, &arena, &before, err);
@@ -72,8 +83,11 @@ static int put(struct store *s, const struct swept *m, uint64_t size,
 		return code;
 	(void)snprintf(
 		next, sizeof(next), "%" PRIu32 " %" PRIu32, m->uidvalidity, m->uid + 1);
-	code = add(s, m, size, place, inbox, err);
-	return code < 0 ? code : store_set_checkpoint(s, name, str_from(next), err);
+	is_here = store_knows_counterpart(s, &pair, err);
+	code = is_here ? is_here : add(s, m, size, place, inbox, err);
+	if (code >= 0)
+		code = store_set_checkpoint(s, name, str_from(next), err);
+	return code < 0 ? code : is_here;
 }
 
 int swept_put(struct store *s, const struct swept *m, uint64_t size,

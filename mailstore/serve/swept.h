@@ -6,9 +6,10 @@
  * mail here: a UID of its own, \\Recent, a new modseq; flags, keywords and date are kept.
  *
  * Which one comes next is a checkpoint of the store (one for each folder), written in the
- * transaction that adds the message: one that is told twice is added once.
+ * transaction that adds the message: one that is told twice is added once. What was
+ * carried to the source from here (source_side.h) does not come back from there.
  */
-#include "mailstore/store/store.h"
+#include "mailstore/store/source_side.h"
 
 struct swept {
 	struct str folder; /* as the source spells it */
@@ -17,6 +18,7 @@ struct swept {
 	struct str keywords;
 	int64_t date;
 	int16_t zone;
+	struct str digest; /* of its body, where one of ours may be it; "" */
 };
 
 /* In a transaction. 1: it came before, and nothing is added. inbox: where mail goes whose

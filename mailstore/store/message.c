@@ -454,16 +454,16 @@ int store_expunge(struct store *s, int64_t mailbox, uint32_t uid, struct error *
 		code = find_state(s, mailbox, uid, STR_LIT(""), &state, err);
 	if (code == 0)
 		code = store_lose_pack(s, state.pack, err);
-	if (code == 0)
-		code = sql_run(s->db, SQL_DELETE_MESSAGE,
-			SQL_VALUES(sql_signed(mailbox), sql_number(uid)), err);
 	if (code < 0)
 		return code;
 	box_change(s, b, &modseq);
 	box_count(b, -1, state.flags, state.size);
-	return sql_run(s->db, SQL_INSERT_EXPUNGED,
+	code = sql_run(s->db, SQL_INSERT_EXPUNGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(modseq), sql_number(uid)),
 		err);
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_DELETE_MESSAGE,
+				  SQL_VALUES(sql_signed(mailbox), sql_number(uid)), err);
 }
 
 int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)

@@ -187,6 +187,26 @@ static const char *const upgrades[] = {
 
 	/* whoever selects the mailbox takes \Recent from these few, not from all */
 	"CREATE INDEX message_recent ON message (mailbox) WHERE flags & 32;",
+
+	/* the source's side of an account that lives here: source_side.h */
+	"CREATE TABLE base ("
+	" mailbox INTEGER PRIMARY KEY," /* may be gone */
+	" name TEXT NOT NULL,"
+	" uidvalidity INTEGER NOT NULL,"
+	" uidnext INTEGER NOT NULL);"
+	"CREATE TABLE base_subscription ("
+	" key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE counterpart ("
+	" mailbox INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL," /* may be gone, both */
+	" folder TEXT NOT NULL," /* a name's key */
+	" uidvalidity INTEGER NOT NULL,"
+	" source_uid INTEGER NOT NULL,"
+	" digest BLOB NOT NULL,"
+	" PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;"
+	"ALTER TABLE expunged ADD COLUMN date INTEGER;" /* NULL: not kept then */
+	"ALTER TABLE expunged ADD COLUMN size INTEGER;"
+	"CREATE INDEX counterpart_source ON counterpart (folder, uidvalidity, source_uid);",
 };
 
 const struct database_schema store_schema = {

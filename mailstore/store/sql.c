@@ -83,8 +83,11 @@ const char *const store_statements[SQL_COUNT] = {
 			     " WHERE mailbox = ?1 AND flags & 32",
 	[SQL_DELETE_MESSAGE] = "DELETE FROM message WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_DELETE_MESSAGES] = "DELETE FROM message WHERE mailbox = ?1",
-	[SQL_INSERT_EXPUNGED] = "INSERT INTO expunged VALUES (?1, ?2, ?3)",
+	[SQL_INSERT_EXPUNGED] = "INSERT INTO expunged SELECT mailbox, ?2, uid, date, size"
+				" FROM message WHERE mailbox = ?1 AND uid = ?3",
 	[SQL_FORGET_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1 AND uid = ?2",
+	[SQL_FORGET_EXPUNGED_FROM] = "DELETE FROM expunged WHERE mailbox = ?1"
+				     " AND uid >= ?2",
 	[SQL_CLEAR_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1",
 
 	[SQL_PLACE] = "SELECT pack, offset, len, checksum FROM message"
@@ -120,6 +123,33 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_SET_CHECKPOINT] = "INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2)",
 	[SQL_DELETE_CHECKPOINT] = "DELETE FROM checkpoint WHERE name = ?1",
 	[SQL_CHECKPOINT] = "SELECT value FROM checkpoint WHERE name = ?1",
+
+	[SQL_CLEAR_BASES] = "DELETE FROM base",
+	[SQL_NOTE_BASES] = "INSERT INTO base SELECT id, name, uidvalidity, uidnext"
+			   " FROM mailbox",
+	[SQL_EACH_REMOVED] = "SELECT uid, date, size FROM expunged WHERE mailbox = ?1"
+			     " AND modseq > ?2 AND date NOT NULL ORDER BY uid",
+	[SQL_EACH_BASE] = "SELECT mailbox, name, uidvalidity, uidnext FROM base"
+			  " ORDER BY name",
+	[SQL_RENAME_BASE] = "UPDATE base SET name = ?2 WHERE mailbox = ?1",
+	[SQL_CLEAR_BASE_SUBSCRIPTIONS] = "DELETE FROM base_subscription",
+	[SQL_NOTE_BASE_SUBSCRIPTIONS] = "INSERT INTO base_subscription"
+					" SELECT key, name FROM subscription",
+	[SQL_EACH_BASE_SUBSCRIPTION] = "SELECT name FROM base_subscription ORDER BY key",
+	[SQL_CLEAR_COUNTERPARTS] = "DELETE FROM counterpart",
+	[SQL_SET_COUNTERPART] = "INSERT OR REPLACE INTO counterpart"
+				" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_EACH_COUNTERPART] = "SELECT mailbox, uid, uidvalidity, source_uid, digest"
+				 " FROM counterpart WHERE folder = ?1"
+				 " ORDER BY mailbox, uid",
+	[SQL_FIND_COUNTERPART] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE"
+				 " folder = ?1 AND uidvalidity = ?2 AND source_uid = ?3)",
+	[SQL_FIND_PLANNED] = "SELECT mailbox, uid FROM counterpart WHERE folder = ?1"
+			     " AND uidvalidity = ?2 AND source_uid IN (0, 4294967295)"
+			     " AND digest = ?3 ORDER BY uid LIMIT 1",
+	[SQL_HAS_PLANNED] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE folder = ?1"
+			    " AND uidvalidity = ?2"
+			    " AND source_uid IN (0, 4294967295))",
 
 	[SQL_SET_METADATA] = "INSERT OR REPLACE INTO metadata VALUES (?1, ?2, ?3)",
 	[SQL_DELETE_METADATA] = "DELETE FROM metadata WHERE mailbox = ?1 AND entry = ?2",

@@ -151,20 +151,43 @@ static int open_all(struct store *s, bool create, struct error *err)
 	return code;
 }
 
-int store_open(const char *folder, bool create, struct store **ret, struct error *err)
+static struct store *new_store(const char *folder)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	int code = -ENOMEM;
 
 	if (!s)
-		return error_set(err, -ENOMEM, "no memory");
+		return NULL;
 	s->lock = -1;
 	s->packs.directory = -1;
 	s->folder = strdup(folder);
 	if (s->folder)
-		code = open_all(s, create, err);
-	else
-		(void)error_set(err, code, "no memory");
+		return s;
+	store_close(s);
+	return NULL;
+}
+
+int store_open(const char *folder, bool create, struct store **ret, struct error *err)
+{
+	struct store *s = new_store(folder);
+	int code = s ? open_all(s, create, err) : error_set(err, -ENOMEM, "no memory");
+
+	if (code < 0) {
+		store_close(s);
+		return code;
+	}
+	*ret = s;
+	return 0;
+}
+
+int store_open_reading(const char *folder, struct store **ret, struct error *err)
+{
+	struct store *s = new_store(folder);
+	int code = s ? open_index(s, false, err) : error_set(err, -ENOMEM, "no memory");
+
+	if (code == 0)
+		code = database_begin_reading(s->db, err);
+	if (code == 0)
+		code = load_modseq(s, err);
 	if (code < 0) {
 		store_close(s);
 		return code;

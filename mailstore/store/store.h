@@ -42,6 +42,9 @@ struct store;
 int store_open(const char *folder, bool create, struct store **ret, struct error *err);
 /* Rolls an open transaction back; NULL is fine. Release all bodies before. */
 void store_close(struct store *s);
+/* As it is at this moment, for a look at its rows: without the lock, while its process
+   goes on. No body can be read, and nothing changed. */
+int store_open_reading(const char *folder, struct store **ret, struct error *err);
 
 /* So many bytes of the disk are left free by bodies that are added from now on: -ENOSPC
    beyond them. Changes of what is there go on. 0, as at first: no reserve. */

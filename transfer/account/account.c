@@ -438,16 +438,12 @@ static int write_certificate(struct job *j, bool equal)
 	return r;
 }
 
-/* From which change on everything is news that the source does not have. */
+/* From here on everything is news that the source does not have. */
 static int note_switch(struct job *j)
 {
 	const struct destination *to = &j->destination;
-	char text[24];
-	int r;
+	int r = to->ops->note_switch(to->self, &j->err);
 
-	(void)snprintf(text, sizeof(text), "%llu",
-		(unsigned long long)to->ops->modseq(to->self));
-	r = to->ops->set_note(to->self, STR_LIT(SWITCH_MODSEQ), str_from(text), &j->err);
 	return r ? r : to->ops->commit(to->self, &j->err);
 }
 

@@ -81,6 +81,9 @@ struct destination_ops {
 	int (*expunge)(void *self, int64_t folder, uint32_t uid, struct error *err);
 	int (*set_note)(void *self, struct str name, struct str value, struct error *err);
 
+	/* All that is here is the source's at this moment. */
+	int (*note_switch)(void *self, struct error *err);
+
 	/* ---- messages ---- */
 
 	/* A body of so many bytes begins on this connection; one that was begun and not

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/write/store_destination.h"
 
-#include "mailstore/store/store.h"
+#include "mailstore/store/source_side.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -372,6 +372,14 @@ static int set_note(void *self, struct str name, struct str value, struct error 
 	return changed(d, r ? r : store_set_checkpoint(d->store, name, value, err));
 }
 
+static int note_switch(void *self, struct error *err)
+{
+	struct store_destination *d = self;
+	int r = begin(d, err);
+
+	return changed(d, r ? r : store_note_switch(d->store, err));
+}
+
 /* ---- messages ---- */
 
 static int body(void *self, unsigned connection, uint64_t len, struct error *err)
@@ -470,6 +478,7 @@ static const struct destination_ops store_ops = {
 	.set_uidl = set_uidl,
 	.expunge = expunge,
 	.set_note = set_note,
+	.note_switch = note_switch,
 	.body = body,
 	.bytes = bytes,
 	.give_up = give_up_body,
@@ -478,6 +487,20 @@ static const struct destination_ops store_ops = {
 	.rollback = store_rollback_all,
 	.free = store_free,
 };
+
+/* It becomes a copy. Of one that went back, the source gives the UIDs again. */
+static int take_over(
+	struct store *s, struct str account, enum store_service was, struct error *err)
+{
+	const struct store_identity is = { .owner = account };
+	int r = store_begin(s, err);
+
+	if (r == 0 && (was == STORE_LEAVING || was == STORE_LEFT))
+		r = store_drop_ours(s, err);
+	if (r == 0)
+		r = store_set_identity(s, &is, err);
+	return r == 0 ? store_commit(s, err) : r;
+}
 
 /* Whose folder is it, and may it be made equal to what the source has? */
 static int claim(
@@ -502,11 +525,7 @@ static int claim(
 			STR_ARG(account));
 	if (is.owner.len && is.service == STORE_COPYING)
 		return 0;
-	is = (struct store_identity){ .owner = account };
-	r = store_begin(s, err);
-	if (r == 0)
-		r = store_set_identity(s, &is, err);
-	return r == 0 ? store_commit(s, err) : r;
+	return take_over(s, account, is.service, err);
 }
 
 int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,

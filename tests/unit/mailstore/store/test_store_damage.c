@@ -105,7 +105,8 @@ static const struct {
 	{ "inline longer", "UPDATE body SET bytes = bytes || 'x'" },
 	{ "inline unused", "INSERT INTO body (bytes) VALUES ('x')" },
 	{ "of no mailbox", "PRAGMA foreign_keys = OFF; DELETE FROM mailbox" },
-	{ "there and gone", "INSERT INTO expunged VALUES (1, 1, 1)" },
+	{ "there and gone",
+		"INSERT INTO expunged (mailbox, modseq, uid) VALUES (1, 1, 1)" },
 };
 
 static void verify_finds(void **state)

@@ -371,6 +371,13 @@ static int add(void *self, unsigned connection, int64_t folder, const struct mai
 	return 0;
 }
 
+static int note_switch(void *self, struct error *err)
+{
+	(void)self;
+	(void)err;
+	return 0;
+}
+
 /* ---- the end ---- */
 
 static void rollback(void *self)
@@ -425,6 +432,7 @@ static const struct destination_ops memory_ops = {
 	.set_uidl = set_uidl,
 	.expunge = expunge,
 	.set_note = set_note,
+	.note_switch = note_switch,
 	.body = body,
 	.bytes = bytes,
 	.give_up = give_up,
