@@ -5,8 +5,9 @@
 Includes: see includes.py. Files: an SPDX line first, at most 600 lines. C: lines of at most
 90 columns, but for texts and what is fenced off (clang-format leaves comments and texts
 alone, so that a drawing or a help text stays as it was made), functions of at most 60 lines
-from brace to brace.
+from brace to brace. Who copies only reads: commands that change a source are in one file.
 """
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,24 @@ def check_columns(path, lines):
             yield f"{path}:{number}: more than {COLUMNS_MAX} columns"
 
 
+# Invariant 4: who copies only reads. Commands that change a source are written here alone,
+# and this is only used where the admin has said that an account goes back.
+WRITING = re.compile(r'"(?:UID )?(?:APPEND|STORE|EXPUNGE|CREATE|DELETE|RENAME|SUBSCRIBE|'
+                     r'UNSUBSCRIBE|COPY|MOVE|SETACL|DELE)(?: |\\r)')
+MAY_WRITE = "transfer/back/imap_writer.c"
+MAY_USE_WRITER = ("transfer/account/account_carry.c", MAY_WRITE)
+
+
+def check_reads_only(path, lines):
+    if not path.startswith("transfer/"):
+        return
+    for number, line in enumerate(lines, 1):
+        if path != MAY_WRITE and WRITING.search(line):
+            yield f"{path}:{number}: a command that changes the source"
+        if "imap_writer.h" in line and path not in MAY_USE_WRITER:
+            yield f"{path}:{number}: changes the source; only the way back does"
+
+
 def check_spdx(path, lines):
     if not any("SPDX-License-Identifier: GPL-3.0-or-later" in l for l in lines[:2]):
         yield f"{path}: no SPDX line at its top"
@@ -62,6 +81,7 @@ def main():
         complaints += check_size(path, lines)
         if not path.endswith(".py"):
             complaints += check_columns(path, lines)
+            complaints += check_reads_only(path, lines)
     drawing = includes.read_drawing((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
     code = {path: lines for path, lines in files.items() if not path.endswith(".py")}
     complaints += includes.Tree(code, drawing).complaints()

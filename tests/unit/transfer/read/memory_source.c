@@ -303,7 +303,8 @@ static int body(struct memory_source *m, const struct source_events *e,
 
 		len = len < sizeof(piece) ? len : sizeof(piece);
 		for (size_t i = 0; i < len; i++)
-			piece[i] = memory_byte(from->uid, at + i);
+			piece[i] = from->body ? from->body[at + i]
+			                      : memory_byte(from->uid, at + i);
 		r = event(m);
 		r = r ? r : e->bytes(e->context, connection, str_of(piece, len));
 		at += len;

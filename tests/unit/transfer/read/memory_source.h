@@ -19,6 +19,7 @@ struct memory_message {
 	int64_t date;
 	int16_t zone;
 	unsigned body_len;  /* its bytes follow from the UID */
+	const char *body;   /* or are these */
 	unsigned said_size; /* RFC822.SIZE when it is another one; 0: the same */
 };
 

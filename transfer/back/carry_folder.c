@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One folder: its messages on both sides, what is a pair, what is still to be done. */
+#include "transfer/back/carry_parts.h"
+
+#include "wire/imap/flags.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define COMMIT_EVERY 64 /* answers of APPEND; one that is not noted is found again */
+
+/* ---- lists ---- */
+
+static void *grown(void *at, size_t n, size_t *cap, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 64;
+	void *new_at;
+
+	if (n < *cap)
+		return at;
+	new_at = reallocarray(at, more, size);
+	if (new_at)
+		*cap = more;
+	return new_at;
+}
+
+int carry_doom(struct carry_match *m, uint32_t source_uid)
+{
+	uint32_t *at = grown(m->doomed, m->n_doomed, &m->cap_doomed, sizeof(*m->doomed));
+
+	if (!at)
+		return -ENOMEM;
+	m->doomed = at;
+	m->doomed[m->n_doomed++] = source_uid;
+	return 0;
+}
+
+static void match_fini(struct carry_match *m)
+{
+	free(m->rows);
+	free(m->notes);
+	free(m->removed);
+	free(m->used);
+	free(m->doomed);
+	free(m->wanted);
+	free(m->found);
+}
+
+/* ---- what is known of it here ---- */
+
+struct reading {
+	struct carry *c;
+	struct carry_match *m;
+};
+
+static int add_row(void *context, const struct store_message *is)
+{
+	struct reading *w = context;
+	struct carry_match *m = w->m;
+	struct carry_row *row = grown(m->rows, m->n_rows, &m->cap_rows, sizeof(*m->rows));
+
+	if (!row)
+		return carry_no_memory(w->c);
+	m->rows = row;
+	row = &m->rows[m->n_rows++];
+	*row = (struct carry_row){ .uid = is->uid,
+		.flags = is->flags & KEPT_FLAGS,
+		.keywords = is->keywords.len ? arena_str(&w->c->arena, is->keywords)
+		                             : STR_LIT(""),
+		.date = is->date,
+		.zone = is->zone,
+		.size = is->size,
+		.modseq = is->modseq,
+		.pair = CARRY_ALONE,
+		.was_there = m->is_same && is->uid < m->box->base.uidnext };
+	return row->keywords.ptr ? 0 : carry_no_memory(w->c);
+}
+
+static int add_removed(void *context, const struct store_removed *is)
+{
+	struct reading *w = context;
+	struct carry_match *m = w->m;
+	struct store_removed *at;
+
+	if (!m->is_same || is->uid >= m->box->base.uidnext)
+		return 0;
+	at = grown(m->removed, m->n_removed, &m->cap_removed, sizeof(*at));
+	if (!at)
+		return carry_no_memory(w->c);
+	m->removed = at;
+	m->removed[m->n_removed++] = *is;
+	return 0;
+}
+
+/* Of another UIDVALIDITY they mean nothing any more. */
+static int add_note(void *context, const struct store_counterpart *is)
+{
+	struct reading *w = context;
+	struct carry_match *m = w->m;
+	struct carry_note *n;
+	struct str digest = is->digest;
+
+	if (is->uidvalidity != m->box->looks.uidvalidity)
+		return 0;
+	n = grown(m->notes, m->n_notes, &m->cap_notes, sizeof(*n));
+	if (!n)
+		return carry_no_memory(w->c);
+	m->notes = n;
+	if (digest.len == BODY_DIGEST_SIZE)
+		digest = arena_str(&w->c->arena, digest);
+	m->notes[m->n_notes++] = (struct carry_note){ .mailbox = is->mailbox,
+		.uid = is->uid,
+		.source_uid = is->source_uid,
+		.digest = digest.len == BODY_DIGEST_SIZE
+		                  ? (const unsigned char *)digest.ptr
+		                  : NULL };
+	return 0;
+}
+
+static int read_here(struct carry *c, struct carry_match *m)
+{
+	struct reading w = { c, m };
+	const struct carry_box *b = m->box;
+	int r;
+
+	m->is_same = b->has_base && b->base.uidvalidity == b->looks.uidvalidity &&
+	             str_eq(b->base.name, b->name);
+	m->used = calloc(c->listing.count + 1, sizeof(*m->used));
+	if (!m->used)
+		return carry_no_memory(c);
+	r = store_each_message(c->store, b->id, 1, UINT32_MAX, add_row, &w, c->err);
+	if (r == 0)
+		r = store_each_removed(
+			c->store, b->id, c->since, add_removed, &w, c->err);
+	if (r == 0)
+		r = store_each_counterpart(c->store, b->name, add_note, &w, c->err);
+	return r;
+}
+
+/* ---- pairs that are known by UID ---- */
+
+static void pair(struct carry_match *m, struct carry_row *row, size_t k, bool is_noted)
+{
+	if (k == CARRY_ALONE || m->used[k])
+		return;
+	row->pair = k;
+	row->is_noted = is_noted;
+	m->used[k] = true;
+}
+
+/* A date or a size never changes: with another one it is another message after all. */
+static bool is_another(const struct listing_row *there, int64_t date, uint64_t size)
+{
+	return there->date != date ||
+	       (there->size != size && there->size != MAIL_SIZE_UNKNOWN);
+}
+
+static bool is_at(const struct carry *c, uint32_t uid, int64_t date, uint64_t size)
+{
+	size_t k = carry_find(&c->listing, uid);
+
+	return k == CARRY_ALONE || !is_another(&c->listing.rows[k], date, size);
+}
+
+/* Courier gives what lies in new/ other UIDs at each EXAMINE, with the same UIDVALIDITY.
+   Where that shows, no UID of the folder means anything: bytes tell, and nothing is
+   expunged by a UID that may be another message's. */
+static void look_whether_same(struct carry *c, struct carry_match *m)
+{
+	bool is_same = m->is_same;
+
+	for (size_t i = 0; is_same && i < m->n_rows; i++)
+		is_same = !m->rows[i].was_there ||
+		          is_at(c, m->rows[i].uid, m->rows[i].date, m->rows[i].size);
+	for (size_t i = 0; is_same && i < m->n_removed; i++)
+		is_same = is_at(
+			c, m->removed[i].uid, m->removed[i].date, m->removed[i].size);
+	if (is_same || !m->is_same)
+		return;
+	m->is_same = false;
+	c->lost.expunges += m->n_removed;
+	m->n_removed = 0;
+	for (size_t i = 0; i < m->n_rows; i++)
+		m->rows[i].was_there = false;
+}
+
+static void pair_by_uid(struct carry *c, struct carry_match *m, struct carry_row *row)
+{
+	if (row->was_there)
+		pair(m, row, carry_find(&c->listing, row->uid), false);
+}
+
+static struct carry_row *row_of(const struct carry_match *m, const struct carry_note *n)
+{
+	size_t low = 0, high = n->mailbox == m->box->id ? m->n_rows : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->rows[middle].uid < n->uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->n_rows && n->mailbox == m->box->id && m->rows[low].uid == n->uid
+	               ? &m->rows[low]
+	               : NULL;
+}
+
+/* What was removed here since it came from there, or was carried there. */
+static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
+{
+	struct carry_row *row = row_of(m, n);
+	size_t k = n->source_uid ? carry_find(&c->listing, n->source_uid) : CARRY_ALONE;
+
+	if (row && row->pair == CARRY_ALONE) {
+		row->is_taken = n->source_uid == STORE_UID_UNSAID;
+		row->is_planned = !n->source_uid || row->is_taken;
+		row->digest = n->digest;
+		/* under its UID no more (Courier may give another one): its bytes tell */
+		row->is_planned = row->is_planned || k == CARRY_ALONE;
+		pair(m, row, k, true);
+		return 0;
+	}
+	if (row || k == CARRY_ALONE || m->used[k])
+		return 0;
+	m->used[k] = true;
+	return carry_doom(m, n->source_uid) < 0 ? carry_no_memory(c) : 0;
+}
+
+static int pair_known(struct carry *c, struct carry_match *m)
+{
+	int r = 0;
+
+	look_whether_same(c, m);
+	for (size_t i = 0; i < m->n_rows; i++)
+		pair_by_uid(c, m, &m->rows[i]);
+	for (size_t i = 0; r == 0 && i < m->n_notes; i++)
+		r = pair_note(c, m, &m->notes[i]);
+	for (size_t i = 0; r == 0 && i < m->n_removed; i++) {
+		size_t k = carry_find(&c->listing, m->removed[i].uid);
+
+		if (k == CARRY_ALONE || m->used[k])
+			continue;
+		m->used[k] = true;
+		if (carry_doom(m, m->removed[i].uid) < 0)
+			r = carry_no_memory(c);
+	}
+	/* what else lies below the base was left there unread: it is none of ours */
+	for (size_t k = 0; m->is_same && k < c->listing.count; k++)
+		if (c->listing.rows[k].uid < m->box->base.uidnext)
+			m->used[k] = true;
+	return r;
+}
+
+/* ---- appending ---- */
+
+static int plan(struct carry *c, const struct carry_match *m)
+{
+	int r = store_begin(c->store, c->err);
+
+	for (size_t i = 0; r == 0 && i < m->n_rows; i++) {
+		struct carry_row *row = &m->rows[i];
+		struct store_counterpart pair = { .mailbox = m->box->id,
+			.uid = row->uid,
+			.folder = m->box->name,
+			.uidvalidity = m->box->looks.uidvalidity };
+
+		if (row->pair != CARRY_ALONE)
+			continue;
+		if (!carry_digest(c, m, row))
+			r = c->err->code ? c->err->code : -EIO;
+		pair.digest = str_of(row->digest, BODY_DIGEST_SIZE);
+		if (r == 0)
+			r = store_set_counterpart(c->store, &pair, c->err);
+	}
+	if (r == 0)
+		return store_commit(c->store, c->err);
+	store_rollback(c->store);
+	return r;
+}
+
+/* A UID that may be any other's is as if it had not been said: its bytes find it. */
+static int note_answer(struct carry *c, const struct carry_match *m,
+	const struct carry_row *row, uint32_t uidvalidity, uint32_t uid)
+{
+	struct store_counterpart pair = { .mailbox = m->box->id,
+		.uid = row->uid,
+		.folder = m->box->name,
+		.uidvalidity = m->box->looks.uidvalidity,
+		.source_uid = uid,
+		.digest = str_of(row->digest, BODY_DIGEST_SIZE) };
+
+	if (!uid || uidvalidity != pair.uidvalidity ||
+		carry_find(&c->listing, uid) != CARRY_ALONE)
+		pair.source_uid = STORE_UID_UNSAID;
+	return store_set_counterpart(c->store, &pair, c->err);
+}
+
+/* \\Deleted comes at the end: without UIDPLUS it would stand in the way of an expunge. */
+static int append_one(struct carry *c, const struct carry_match *m,
+	const struct writer_folder *f, const struct carry_row *row)
+{
+	struct mail mail = { .flags = row->flags & f->flags & ~(unsigned)MAIL_DELETED,
+		.keywords = carry_keywords(c, f, row->keywords),
+		.date = row->date,
+		.zone = row->zone };
+	uint32_t uidvalidity = 0, uid = 0;
+	struct body body;
+	uint64_t len;
+	int r = mail.keywords.ptr
+	                ? store_body(c->store, m->box->id, row->uid, &body, c->err)
+	                : carry_no_memory(c);
+
+	if (r < 0)
+		return r;
+	len = body.bytes.len;
+	r = c->writer.ops->append(c->writer.self, m->box->name, &mail, body.bytes,
+		&uidvalidity, &uid, c->err);
+	store_body_release(&body);
+	if (r == -EREMOTEIO) {
+		struct error why = *c->err;
+
+		return error_set(c->err, r, "UID %u of \"%.*s\": %s", row->uid,
+			STR_ARG(m->box->name), why.text);
+	}
+	if (r < 0)
+		return r;
+	c->sums.messages++;
+	c->sums.bytes += len;
+	c->sums.put_back += row->was_there;
+	return note_answer(c, m, row, uidvalidity, uid);
+}
+
+static int append_some(struct carry *c, const struct carry_match *m,
+	const struct writer_folder *f, size_t *i)
+{
+	struct error ignored;
+	int r = store_begin(c->store, c->err);
+
+	for (unsigned n = 0; r == 0 && *i < m->n_rows && n < COMMIT_EVERY; ++*i) {
+		if (m->rows[*i].pair != CARRY_ALONE)
+			continue;
+		n++;
+		r = append_one(c, m, f, &m->rows[*i]);
+		if (r == 0 && c->tick)
+			r = c->tick(c->context);
+	}
+	/* what was answered is known, however it ended */
+	if (r == 0)
+		return store_commit(c->store, c->err);
+	(void)store_commit(c->store, &ignored);
+	return r;
+}
+
+static int append_all(struct carry *c, const struct carry_match *m)
+{
+	struct writer_folder f;
+	int r = carry_open(c, m, &f);
+	if (r == 0)
+		r = plan(c, m);
+	for (size_t i = 0; r == 0 && i < m->n_rows;)
+		r = append_some(c, m, &f, &i);
+	return r;
+}
+
+static int check_taken(struct carry *c, const struct carry_match *m)
+{
+	for (size_t i = 0; i < m->n_rows; i++)
+		if (m->rows[i].pair == CARRY_ALONE && m->rows[i].is_taken)
+			return error_set(c->err, -EREMOTEIO,
+				"UID %u of \"%.*s\": the source has taken it, and does not "
+				"show it",
+				m->rows[i].uid, STR_ARG(m->box->name));
+	return 0;
+}
+
+static size_t count_alone(const struct carry_match *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_rows; i++)
+		n += m->rows[i].pair == CARRY_ALONE;
+	return n;
+}
+
+/* Without opening it for changes it is not known what the source takes: words that it
+   does not show now may be lost. */
+static void name_unknown(struct carry *c, struct str words)
+{
+	while (words.len) {
+		struct str word = str_split(&words, ' ');
+
+		if (!imap_keywords_has(c->words, word))
+			carry_name(c, &c->lost.keywords, word);
+	}
+}
+
+static void foretell(struct carry *c, const struct carry_match *m)
+{
+	for (size_t i = 0; i < m->n_rows; i++) {
+		if (m->rows[i].pair != CARRY_ALONE)
+			continue;
+		c->sums.messages++;
+		c->sums.bytes += m->rows[i].size;
+		c->sums.put_back += m->rows[i].was_there;
+		c->lost.uids++;
+		c->lost.uidls += str_ieq(m->box->name, STR_LIT("INBOX"));
+		name_unknown(c, m->rows[i].keywords);
+	}
+	c->sums.expunged += m->n_doomed;
+}
+
+/* ---- expunging ---- */
+
+static int compare_uids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int expunge_all(struct carry *c, const struct carry_match *m)
+{
+	struct writer_folder f;
+	int r = carry_open(c, m, &f);
+
+	qsort(m->doomed, m->n_doomed, sizeof(*m->doomed), compare_uids);
+	if (r == 0)
+		r = c->writer.ops->expunge(
+			c->writer.self, m->doomed, m->n_doomed, c->err);
+	if (r == 0)
+		c->sums.expunged += m->n_doomed;
+	return r == -EBUSY || r == -EREMOTEIO ? 0 : r;
+}
+
+/* ---- what cannot be kept ---- */
+
+static void count_losses(struct carry *c, const struct carry_match *m)
+{
+	bool is_inbox = str_ieq(m->box->name, STR_LIT("INBOX"));
+
+	for (size_t i = 0; i < m->n_rows; i++) {
+		const struct carry_row *row = &m->rows[i];
+		const struct listing_row *there;
+
+		if (row->pair == CARRY_ALONE || !row->is_noted)
+			continue;
+		there = &c->listing.rows[row->pair];
+		if (there->uid != row->uid ||
+			m->box->uidvalidity != m->box->looks.uidvalidity) {
+			c->lost.uids++;
+			c->lost.uidls += is_inbox;
+		}
+		c->lost.dates += there->date != row->date;
+		c->lost.sizes +=
+			there->size != row->size && there->size != MAIL_SIZE_UNKNOWN;
+	}
+}
+
+/* Tried once: what is left then is what the source does not take. */
+static bool was_tried(struct carry *c, const struct carry_box *b, bool flags)
+{
+	int64_t key = b->id * 2 + flags, *more;
+
+	for (size_t i = 0; i < c->n_tried; i++)
+		if (c->tried[i] == key)
+			return true;
+	more = reallocarray(c->tried, c->n_tried + 1, sizeof(*more));
+	if (more) {
+		c->tried = more;
+		c->tried[c->n_tried++] = key;
+	}
+	return false;
+}
+
+/* ---- one folder ---- */
+
+static int compare(struct carry *c, struct carry_match *m)
+{
+	size_t flags;
+	int r = check_taken(c, m);
+
+	if (r < 0)
+		return r;
+	if (!c->writer.ops)
+		foretell(c, m);
+	else if (count_alone(m)) {
+		c->again = true;
+		return append_all(c, m);
+	}
+	if (m->n_doomed && c->writer.ops) {
+		if (!was_tried(c, m->box, false)) {
+			c->again = true;
+			return expunge_all(c, m);
+		}
+		c->lost.expunges += m->n_doomed;
+	}
+	flags = carry_count_flags(c, m);
+	if (!c->writer.ops) {
+		c->sums.flags += flags;
+	} else if (flags && !was_tried(c, m->box, true)) {
+		c->again = true;
+		return carry_flags(c, m);
+	} else {
+		c->lost.flags += flags;
+	}
+	count_losses(c, m);
+	return 0;
+}
+
+static int list(struct carry *c, const struct carry_box *box)
+{
+	int r = c->source.ops->list(
+		c->source.self, (size_t)(box - c->boxes), box->name, c->err);
+
+	listing_fini(&c->listing);
+	c->words = STR_LIT("");
+	if (r == 0)
+		r = carry_run(c);
+	if (r == 0 && *c->refused)
+		return error_set(c->err, -EREMOTEIO,
+			"the source does not list \"%.*s\": %s", STR_ARG(box->name),
+			c->refused);
+	return r == 0 && listing_finish(&c->listing) < 0 ? carry_no_memory(c) : r;
+}
+
+int carry_folder(struct carry *c, const struct carry_box *box)
+{
+	struct carry_match m = { .box = box };
+	int r = list(c, box);
+
+	if (r == 0)
+		r = read_here(c, &m);
+	if (r == 0)
+		r = pair_known(c, &m);
+	if (r == 0)
+		r = carry_match(c, &m);
+	if (r == 0)
+		r = compare(c, &m);
+	match_fini(&m);
+	if (r == 1) {
+		c->again = true;
+		r = 0;
+	}
+	return r;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Messages that may be at the source without that it was seen: found by their bytes, each
+   of the source's for one of ours. */
+#include "transfer/back/carry_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t carry_find(const struct listing *l, uint32_t uid)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->rows[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < l->count && l->rows[low].uid == uid ? low : CARRY_ALONE;
+}
+
+/* ---- ours ---- */
+
+static const unsigned char *digest_of(struct carry *c, int64_t mailbox, uint32_t uid)
+{
+	unsigned char *digest = arena_alloc(&c->arena, BODY_DIGEST_SIZE);
+	struct body_digest d;
+	struct body body;
+
+	if (!digest) {
+		(void)carry_no_memory(c);
+		return NULL;
+	}
+	if (store_body(c->store, mailbox, uid, &body, c->err) < 0)
+		return NULL;
+	body_digest_begin(&d);
+	body_digest_add(&d, body.bytes);
+	body_digest_end(&d, digest);
+	store_body_release(&body);
+	return digest;
+}
+
+const unsigned char *carry_digest(
+	struct carry *c, const struct carry_match *m, struct carry_row *row)
+{
+	if (!row->digest)
+		row->digest = digest_of(c, m->box->id, row->uid);
+	return row->digest;
+}
+
+/* ---- the source's ---- */
+
+void carry_body(struct carry_match *m, unsigned connection)
+{
+	body_digest_begin(&m->digests[connection]);
+}
+
+void carry_bytes(struct carry_match *m, unsigned connection, struct str bytes)
+{
+	body_digest_add(&m->digests[connection], bytes);
+}
+
+static int by_uid(const void *uid, const void *element)
+{
+	uint32_t x = *(const uint32_t *)uid, y = ((const struct wanted *)element)->uid;
+
+	return (x > y) - (x < y);
+}
+
+void carry_message(struct carry_match *m, unsigned connection, uint32_t uid)
+{
+	struct wanted *w =
+		bsearch(&uid, m->wanted, m->n_wanted, sizeof(*m->wanted), by_uid);
+
+	if (!w || w->came)
+		return;
+	w->came = true;
+	body_digest_end(&m->digests[connection], m->found[w - m->wanted]);
+}
+
+/* Those that no pair was found for. */
+static int want_rest(struct carry *c, struct carry_match *m)
+{
+	const struct listing *l = &c->listing;
+
+	m->wanted = calloc(l->count + 1, sizeof(*m->wanted));
+	m->found = calloc(l->count + 1, sizeof(*m->found));
+	if (!m->wanted || !m->found)
+		return carry_no_memory(c);
+	for (size_t i = 0; i < l->count; i++) {
+		uint64_t size = l->rows[i].size;
+
+		if (m->used[i])
+			continue;
+		m->wanted[m->n_wanted++] = (struct wanted){ .uid = l->rows[i].uid,
+			.size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size };
+	}
+	return 0;
+}
+
+static int fetch(struct carry *c, struct carry_match *m)
+{
+	size_t index = (size_t)(m->box - c->boxes);
+	int r;
+
+	if (!m->n_wanted)
+		return 0;
+	c->match = m;
+	r = c->source.ops->fetch(c->source.self, index, m->box->name,
+		m->box->looks.uidvalidity, m->wanted, m->n_wanted, c->err);
+	if (r == 0)
+		r = carry_run(c);
+	c->match = NULL;
+	if (r == 0 && *c->refused)
+		r = error_set(c->err, -EREMOTEIO,
+			"the source does not give a message of \"%.*s\", so it cannot be "
+			"told whether it is one of ours: %s",
+			STR_ARG(m->box->name), c->refused);
+	return r;
+}
+
+/* ---- pairs ---- */
+
+static int note(struct carry *c, const struct carry_match *m, int64_t mailbox,
+	uint32_t uid, uint32_t source_uid, const unsigned char *digest)
+{
+	const struct store_counterpart pair = { .mailbox = mailbox,
+		.uid = uid,
+		.folder = m->box->name,
+		.uidvalidity = m->box->looks.uidvalidity,
+		.source_uid = source_uid,
+		.digest = str_of(digest, BODY_DIGEST_SIZE) };
+
+	return store_set_counterpart(c->store, &pair, c->err);
+}
+
+/* The next of the source's with that digest and that date; NULL: with any. */
+static size_t find_there(const struct carry *c, const struct carry_match *m,
+	const unsigned char *digest, const int64_t *date)
+{
+	for (size_t i = 0; i < m->n_wanted; i++) {
+		size_t k = carry_find(&c->listing, m->wanted[i].uid);
+
+		if (m->wanted[i].came && !m->used[k] &&
+			(!digest || memcmp(m->found[i], digest, BODY_DIGEST_SIZE) == 0) &&
+			(!date || c->listing.rows[k].date == *date))
+			return k;
+	}
+	return CARRY_ALONE;
+}
+
+/* In that order. */
+enum closeness { BYTES_AND_DATE, BYTES, TAKEN_AND_DATE, CLOSENESS_COUNT };
+
+static int pair_row(
+	struct carry *c, struct carry_match *m, struct carry_row *row, enum closeness how)
+{
+	size_t k;
+
+	if (row->pair != CARRY_ALONE || (m->is_same && !row->is_planned) ||
+		(how == TAKEN_AND_DATE && !row->is_taken))
+		return 0;
+	if (!carry_digest(c, m, row))
+		return c->err->code ? c->err->code : -EIO;
+	k = find_there(c, m, how == TAKEN_AND_DATE ? NULL : row->digest,
+		how == BYTES ? NULL : &row->date);
+	if (k == CARRY_ALONE)
+		return 0;
+	row->pair = k;
+	row->is_noted = true;
+	m->used[k] = true;
+	return note(c, m, m->box->id, row->uid, c->listing.rows[k].uid, row->digest);
+}
+
+static bool is_planned(const struct carry_note *n)
+{
+	return !n->source_uid || n->source_uid == STORE_UID_UNSAID;
+}
+
+static bool is_here(const struct carry_match *m, const struct carry_note *n)
+{
+	for (size_t i = 0; n->mailbox == m->box->id && i < m->n_rows; i++)
+		if (m->rows[i].uid == n->uid)
+			return true;
+	return false;
+}
+
+/* Planned, perhaps sent, and removed here since: what is found is expunged there. */
+static int pair_gone(struct carry *c, struct carry_match *m, struct carry_note *n)
+{
+	size_t k;
+
+	if (!is_planned(n) || !n->digest || is_here(m, n))
+		return 0;
+	k = find_there(c, m, n->digest, NULL);
+	if (k == CARRY_ALONE)
+		return 0;
+	m->used[k] = true;
+	n->source_uid = c->listing.rows[k].uid;
+	if (carry_doom(m, n->source_uid) < 0)
+		return carry_no_memory(c);
+	return note(c, m, n->mailbox, n->uid, n->source_uid, n->digest);
+}
+
+static int pair_all(struct carry *c, struct carry_match *m)
+{
+	int r = 0;
+
+	for (enum closeness how = 0; r == 0 && how < CLOSENESS_COUNT; how++)
+		for (size_t i = 0; r == 0 && i < m->n_rows; i++)
+			r = pair_row(c, m, &m->rows[i], how);
+	for (size_t i = 0; r == 0 && i < m->n_notes; i++)
+		r = pair_gone(c, m, &m->notes[i]);
+	return r;
+}
+
+/* What a dry run finds is not noted. */
+static int pair_and_note(struct carry *c, struct carry_match *m)
+{
+	int r = store_begin(c->store, c->err);
+
+	if (r < 0)
+		return r;
+	r = pair_all(c, m);
+	if (r == 0)
+		return store_commit(c->store, c->err);
+	store_rollback(c->store);
+	return r;
+}
+
+static bool is_needed(const struct carry_match *m)
+{
+	bool any = false;
+
+	for (size_t i = 0; !any && i < m->n_rows; i++)
+		any = m->rows[i].pair == CARRY_ALONE &&
+		      (!m->is_same || m->rows[i].is_planned);
+	for (size_t i = 0; !any && i < m->n_notes; i++)
+		any = is_planned(&m->notes[i]) && !is_here(m, &m->notes[i]);
+	return any;
+}
+
+int carry_match(struct carry *c, struct carry_match *m)
+{
+	int r;
+
+	if (!is_needed(m) || !c->writer.ops)
+		return 0;
+	r = want_rest(c, m);
+	if (r == 0)
+		r = fetch(c, m);
+	return r || !m->n_wanted ? r : pair_and_note(c, m);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_IMAP_WRITER_H
+#define TRANSFER_IMAP_WRITER_H
+/*
+ * The only place that sends commands which change a source: CREATE, RENAME, SUBSCRIBE,
+ * UNSUBSCRIBE, SELECT, APPEND, UID STORE, UID EXPUNGE. DELETE never: it takes what came
+ * meanwhile. One command at a time, on a connection of its own, so that of at most one it
+ * is not known whether it was done.
+ *
+ * Without UIDPLUS (RFC 4315), EXPUNGE takes all that is marked \Deleted: it is only sent
+ * when UID SEARCH DELETED names none but ours.
+ */
+#include "transfer/back/writer.h"
+
+/* imap: an IMAP source that is connected, or will be; it lives longer. -ENOMEM. */
+int imap_writer_new(const struct source *imap, unsigned patience_ms, struct writer *ret,
+	struct error *err);
+
+#endif
