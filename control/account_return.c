@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/account_return.h"
+#include "control/carry_view.h"
 #include "control/ownership.h"
 
 #include "base/clock.h"
@@ -15,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Two answers of other programs at 10 s each, and a transfer that is started again. */
-#define PATIENCE_MS 60000
+/* What is new here is carried meanwhile: a large mailbox at an APPEND each. */
+#define PATIENCE_MS (24u * 3600 * 1000)
 #define AGAIN_MS 300
 #define AGAIN_MAX 50       /* 15 s: a transfer that ran a moment ago is being restarted */
 #define TELL_AFTER_MS 2000 /* what takes longer than usual */
@@ -32,6 +33,7 @@ bool is_returning(const struct account *a)
 
 struct waiting {
 	uint64_t since; /* monotonic */
+	bool is_dry;
 	bool is_told;
 };
 
@@ -39,17 +41,20 @@ static int tick(void *context)
 {
 	struct waiting *w = context;
 
-	if (w->is_told || clock_monotonic_ms() - w->since < TELL_AFTER_MS)
+	if (w->is_told || w->is_dry || clock_monotonic_ms() - w->since < TELL_AFTER_MS)
 		return 0;
 	w->is_told = true;
-	(void)puts("going back to the source; interrupting this command changes nothing");
-	(void)fflush(stdout);
+	(void)fputs(
+		"going back to the source; interrupting this command changes nothing\n",
+		stderr);
 	return 0;
 }
 
 static int ask_transfer(struct control *c, const struct account *a, struct waiting *w)
 {
-	struct message m = { .type = MESSAGE_RETURN, .account = a->name };
+	struct message m = {
+		.type = MESSAGE_RETURN, .account = a->name, .number = w->is_dry
+	};
 	struct patience patience = { .ms = PATIENCE_MS, .tick = tick, .context = w };
 
 	return ask(c->settings.run_dir, TRANSFER_SOCKET, &m, MESSAGE_RETURNED, &patience,
@@ -138,14 +143,33 @@ static int take_reason(void *context, const struct journal_line *line)
 	return 0;
 }
 
+/* Why it did not even leave. */
+static int take_carried(struct control *c, struct registry *r, const struct account *a,
+	struct reason *reason)
+{
+	json_t *carried = NULL;
+	const char *text;
+	int code = carry_view_json(r, a->id, false, reason->since, &carried, &c->err);
+
+	if (code < 0)
+		return code;
+	text = json_string_value(json_object_get(carried, "reason"));
+	if (text)
+		(void)snprintf(reason->text, sizeof(reason->text), "%s", text);
+	json_decref(carried);
+	return 0;
+}
+
 /* The journal says why it stays. */
 static int stays(
 	struct control *c, struct registry *r, const struct account *a, uint64_t since)
 {
 	struct reason reason = { .since = since };
-	int code =
-		registry_journal(r, a->id, JOURNAL_LINES, take_reason, &reason, &c->err);
+	int code = take_carried(c, r, a, &reason);
 
+	if (code == 0)
+		code = registry_journal(
+			r, a->id, JOURNAL_LINES, take_reason, &reason, &c->err);
 	if (code < 0)
 		return code;
 	if (!*reason.text)
@@ -182,4 +206,16 @@ int account_return(struct control *c, struct registry *r, const struct account *
 	if (code == -ECONNREFUSED)
 		code = run_alone(c, a);
 	return code < 0 && code != -ETIMEDOUT ? code : outcome(c, r, a, since);
+}
+
+int account_foretell(struct control *c, const struct account *a)
+{
+	struct waiting w = { .is_dry = true };
+	int code = ask_until_answered(c, a, &w);
+
+	return code == -ECONNREFUSED
+	               ? error_set(&c->err, code,
+				 "what is new here is compared with the source by the "
+				 "transfer service, which does not run")
+	               : code;
 }

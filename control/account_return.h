@@ -16,4 +16,7 @@ bool is_returning(const struct account *a);
    here. -EPERM: somebody else settled it, look again. */
 int account_return(struct control *c, struct registry *r, const struct account *a);
 
+/* What would be carried back: the transfer looks, which must run. */
+int account_foretell(struct control *c, const struct account *a);
+
 #endif

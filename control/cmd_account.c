@@ -5,6 +5,7 @@
  */
 #include "control/account_change.h"
 #include "control/account_view.h"
+#include "control/carry_view.h"
 #include "control/control.h"
 #include "control/sweep_view.h"
 #include "control/unseen_view.h"
@@ -65,7 +66,7 @@ static json_t *certificate_of(const struct account *a)
 static int print_json(struct control *c, struct registry *r, const struct account *a,
 	const struct account_view *view)
 {
-	json_t *object, *journal = json_array(), *swept = NULL;
+	json_t *object, *journal = json_array(), *swept = NULL, *carried = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
@@ -77,6 +78,10 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	if (code == 0)
 		code = sweep_view_json(r, a->id, &swept, &c->err);
 	if (code == 0 && json_object_set_new(object, "swept", swept) < 0)
+		code = -ENOMEM;
+	if (code == 0)
+		code = carry_view_json(r, a->id, false, 0, &carried, &c->err);
+	if (code == 0 && json_object_set_new(object, "carried", carried) < 0)
 		code = -ENOMEM;
 	if (code == 0)
 		return output_json(object, stdout);
@@ -102,7 +107,7 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	struct table t;
-	json_t *swept = NULL;
+	json_t *swept = NULL, *carried = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
 	output_list(account_columns, account_column_count, view, stdout);
@@ -112,6 +117,13 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	if (code == 0)
 		sweep_view_print(swept, stdout);
 	json_decref(swept);
+	if (code == 0)
+		code = carry_view_json(r, a->id, false, 0, &carried, &c->err);
+	if (code == 0 && !json_is_null(carried)) {
+		(void)putchar('\n');
+		carry_view_print(carried, stdout);
+	}
+	json_decref(carried);
 	if (code == 0)
 		code = registry_journal(r, a->id, JOURNAL_LINES, add_row, &t, &c->err);
 	if (code == 0) {

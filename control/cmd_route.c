@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry route USER auto|source|local: the toggle for a single user. */
+#include "base/clock.h"
 #include "control/account_return.h"
+#include "control/account_view.h"
+#include "control/carry_view.h"
 #include "control/control.h"
 #include "control/output.h"
 #include "control/poke.h"
@@ -84,8 +87,35 @@ static void print_state(const struct account *a)
 		route_name(a->route), stage_name(a->stage));
 }
 
+/* What was carried by this command, if anything was. */
+static int print_all(
+	struct control *c, struct registry *r, const struct account *a, uint64_t since)
+{
+	struct account_view view;
+	json_t *object, *carried = NULL;
+	int code = carry_view_json(r, a->id, c->dry_run, since, &carried, &c->err);
+
+	if (code < 0)
+		return code;
+	if (!c->json) {
+		if (!c->dry_run)
+			print_state(a);
+		carry_view_print(carried, stdout);
+		json_decref(carried);
+		return 0;
+	}
+	account_view(a, STR_LIT(""), &view);
+	object = output_object(account_columns, account_column_count, &view);
+	if (json_object_set_new(object, "carried", carried) < 0) {
+		json_decref(object);
+		return error_set(&c->err, -ENOMEM, "no memory");
+	}
+	return output_json(object, stdout);
+}
+
 static int go(struct control *c, struct registry *r, const struct way *way)
 {
+	uint64_t since = clock_wall_ms();
 	struct arena arena;
 	struct account a;
 	int code = -EPERM;
@@ -101,11 +131,35 @@ static int go(struct control *c, struct registry *r, const struct way *way)
 
 		code = registry_find_id(r, a.id, &arena, &a, &c->err);
 		if (code == 0)
-			print_state(&a);
+			code = print_all(c, r, &a, since);
 		if (!running)
-			(void)puts("mailferry does not run now; it takes effect when it "
-				   "does");
+			(void)fputs("mailferry does not run now; it takes effect when it "
+				    "does\n",
+				c->json ? stderr : stdout);
 	}
+	arena_fini(&arena);
+	return code;
+}
+
+/* --dry-run */
+static int foretell(struct control *c, struct registry *r)
+{
+	uint64_t since = clock_wall_ms();
+	struct arena arena;
+	struct account a;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
+	if (code == 0 && a.route != ROUTE_LOCAL)
+		code = error_set(&c->err, -EINVAL,
+			"\"%.*s\" is served by the source: there is nothing to be carried "
+			"back",
+			STR_ARG(a.name));
+	if (code == 0)
+		code = account_foretell(c, &a);
+	if (code == 0)
+		code = print_all(c, r, &a, since);
 	arena_fini(&arena);
 	return code;
 }
@@ -121,11 +175,15 @@ enum exit_code cmd_route(struct control *c)
 			"route takes auto, source or local, not \"%s\"", c->arguments[1]);
 		return control_misuse(c);
 	}
+	if (c->dry_run && way->go != to_source) {
+		error_set(&c->err, -EINVAL, "--dry-run goes with source alone");
+		return control_misuse(c);
+	}
 	if (control_registry(c, &r) < 0)
 		return control_fail(c);
 	code = control_refuse_retired(c, r);
 	if (code == 0)
-		code = go(c, r, way);
+		code = c->dry_run ? foretell(c, r) : go(c, r, way);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

@@ -27,9 +27,12 @@ static const struct command commands[] = {
 		"stdin). disable, enable: refuse logins to an account that lives here, "
 		"allow them again. remove: delete one that has no mailbox at the "
 		"source; its mail goes to the trash" },
-	{ "route", "USER auto|source|local", 2, 2, OPTION_YES, cmd_route,
-		"the toggle: who serves this user. local --yes: although somebody may go "
-		"on to read the old mailbox unseen (see `account`)" },
+	{ "route", "USER auto|source|local", 2, 2,
+		OPTION_YES | OPTION_DRY_RUN | OPTION_JSON, cmd_route,
+		"the toggle: who serves this user. source: what is new here since the "
+		"move is carried back; --dry-run says what, and what cannot be kept. "
+		"local --yes: although somebody may go on to read the old mailbox unseen "
+		"(see `account`)" },
 	{ "transfer", "USER | --pause | --resume", 0, 1,
 		OPTION_WAIT | OPTION_JSON | OPTION_PAUSE | OPTION_RESUME, cmd_transfer,
 		"move this account now, not later; or stop all moves for a while" },

@@ -12,7 +12,7 @@
 static const struct program program = {
 	.name = "transfer",
 	// clang-format off
-	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME [--return|--sweep]]\n"
+	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME [--return|--foretell|--sweep]]\n"
 		 "\n"
 		 "Copies accounts from the old server and switches them over, several at a time.\n"
 		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts it.\n"
@@ -20,6 +20,7 @@ static const struct program program = {
 		 "  -c FILE         configuration (default " PROGRAM_CONFIG ")\n"
 		 "  --account NAME  move this one account and end\n"
 		 "  --return        take it back to the old server instead\n"
+		 "  --foretell      look what that would carry there, and change nothing\n"
 		 "  --sweep         look once for mail that still comes to its old mailbox\n"
 		 "  -h, --help      this help\n",
 	// clang-format on
@@ -38,6 +39,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (start.returns)
 		r = (int)account_return(&start.settings, start.account);
+	else if (start.foretells)
+		r = (int)account_foretell(&start.settings, start.account);
 	else if (start.sweeps)
 		r = (int)account_sweep(&start.settings, start.account);
 	else if (start.account)

@@ -45,7 +45,7 @@ int movers_enter_sandbox(const struct movers *m, struct error *err)
 	return sandbox_enter(&sandbox, err);
 }
 
-static const char *const task_options[] = { NULL, "--return", "--sweep" };
+static const char *const task_options[] = { NULL, "--return", "--foretell", "--sweep" };
 _Static_assert(sizeof(task_options) / sizeof(task_options[0]) == MOVER_TASK_COUNT,
 	"one for each");
 
@@ -70,9 +70,11 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	CLEANUP(fd_closep) int loan = -1;
 	int r = owner_of(m, o, &plan.user, err);
 
-	if (r == 0 && o->task != MOVER_RETURN)
-		r = loan_order(m->settings, o->id, &loan, err);
 	if (r < 0)
+		return r;
+	r = loan_order(m->settings, o->id, &loan, err);
+	/* where nothing is new, going back takes no password */
+	if (r < 0 && o->task != MOVER_RETURN)
 		return r;
 	if (loan >= 0)
 		fds[plan.n_fds++] = loan;

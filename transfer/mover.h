@@ -20,7 +20,13 @@ void movers_close(struct movers *m);
 /* From then on it may start processes and no more. */
 int movers_enter_sandbox(const struct movers *m, struct error *err);
 
-enum mover_task { MOVER_MOVE, MOVER_RETURN, MOVER_SWEEP, MOVER_TASK_COUNT };
+enum mover_task {
+	MOVER_MOVE,
+	MOVER_RETURN,
+	MOVER_FORETELL, /* what the return would carry */
+	MOVER_SWEEP,
+	MOVER_TASK_COUNT
+};
 
 struct mover_order {
 	int64_t id;

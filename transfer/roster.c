@@ -83,6 +83,24 @@ int roster_want_return(struct roster *r, int64_t id, struct str name)
 	return 0;
 }
 
+int roster_want_foretell(struct roster *r, int64_t id, struct str name)
+{
+	struct entry *e = made(r, id, name);
+
+	if (!e)
+		return -ENOMEM;
+	e->is_foretell = true;
+	if (e->state == ENTRY_PARKED)
+		e->state = ENTRY_WAITING;
+	return 0;
+}
+
+/* Somebody waits for it, whatever the registry says. */
+static bool is_asked_for(const struct entry *e)
+{
+	return e->is_return || e->is_foretell;
+}
+
 void roster_look_end(struct roster *r)
 {
 	struct entry **at = &r->first;
@@ -90,7 +108,7 @@ void roster_look_end(struct roster *r)
 	while (*at) {
 		struct entry *e = *at;
 
-		if (e->is_wanted || e->is_return || e->state == ENTRY_RUNNING) {
+		if (e->is_wanted || is_asked_for(e) || e->state == ENTRY_RUNNING) {
 			at = &e->next;
 			continue;
 		}
@@ -103,7 +121,7 @@ struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 {
 	for (struct entry *e = r->first; e; e = e->next)
 		if (e->state == ENTRY_WAITING && now >= e->not_before &&
-			(e->is_return || (e->is_wanted && r->running < most)))
+			(is_asked_for(e) || (e->is_wanted && r->running < most)))
 			return e;
 	return NULL;
 }
@@ -117,6 +135,7 @@ void roster_started(struct roster *r, struct entry *e, pid_t pid)
 {
 	e->state = ENTRY_RUNNING;
 	e->runs_return = e->is_return;
+	e->runs_foretell = e->is_foretell && !e->is_return;
 	e->pid = pid;
 	r->running++;
 }
@@ -151,6 +170,8 @@ void roster_ended(struct roster *r, struct entry *e, uint64_t now)
 	e->crashes = 0;
 	if (e->runs_return)
 		e->is_return = false;
+	if (e->runs_foretell)
+		e->is_foretell = false;
 	e->not_before = now + AGAIN_MS; /* should it still have work: no race around */
 }
 

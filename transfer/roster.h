@@ -33,7 +33,9 @@ struct entry {
 	bool is_held;        /* PARKED: it must not switch, whoever is logged in */
 	bool is_wanted;      /* the registry's last word */
 	bool is_return;      /* it is to go back to the source */
+	bool is_foretell;    /* what that would carry is asked for */
 	bool runs_return;    /* RUNNING: and its process does that */
+	bool runs_foretell;  /* or that */
 };
 
 struct roster {
@@ -50,6 +52,7 @@ int roster_want(struct roster *r, int64_t id, struct str name);
 /* At any time: it is to go back to the source, and is kept until its process has ended as
    it should. -ENOMEM. */
 int roster_want_return(struct roster *r, int64_t id, struct str name);
+int roster_want_foretell(struct roster *r, int64_t id, struct str name);
 void roster_look_end(struct roster *r);
 
 /* The next one to start, or NULL. A return does not wait for a place. */

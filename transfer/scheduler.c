@@ -106,8 +106,9 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 	char why[128];
 	struct error err;
 
-	if (e->runs_return) {
-		let_stay(s, e->id);
+	if (e->runs_return || e->runs_foretell) {
+		if (e->runs_return)
+			let_stay(s, e->id);
 		roster_ended(&s->roster, e, clock_monotonic_ms());
 		tell_returned(s, e);
 		return;
@@ -150,7 +151,7 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 
 	if (code == ACCOUNT_OVER) {
 		roster_ended(&s->roster, e, now);
-		if (e->runs_return)
+		if (e->runs_return || e->runs_foretell)
 			tell_returned(s, e);
 	} else if (code == ACCOUNT_PARKED) {
 		park(s, e);
@@ -183,7 +184,9 @@ static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
 {
 	struct runner *runner = calloc(1, sizeof(*runner));
 	struct mover_order order = { .id = e->id,
-		.task = e->is_return ? MOVER_RETURN : MOVER_MOVE };
+		.task = e->is_return     ? MOVER_RETURN
+		        : e->is_foretell ? MOVER_FORETELL
+		                         : MOVER_MOVE };
 	int r;
 
 	memcpy(order.name, e->name, sizeof(order.name));
@@ -355,6 +358,14 @@ static void fail_return(struct caller *c, const struct error *err)
 	(void)message_send(&c->channel, &no, -1);
 }
 
+static int want(struct scheduler *s, const struct account *a, bool dry, struct error *err)
+{
+	int r = dry ? roster_want_foretell(&s->roster, a->id, a->name)
+	            : roster_want_return(&s->roster, a->id, a->name);
+
+	return r < 0 ? error_set(err, r, "no memory") : 0;
+}
+
 /* Answered when its process has ended. */
 static void on_return(void *context, const struct message *m, int fd)
 {
@@ -368,8 +379,8 @@ static void on_return(void *context, const struct message *m, int fd)
 	(void)fd;
 	arena_init(&arena);
 	r = registry_find(s->registry, m->account, &arena, &a, &err);
-	if (r == 0 && (r = roster_want_return(&s->roster, a.id, a.name)) < 0)
-		(void)error_set(&err, r, "no memory");
+	if (r == 0)
+		r = want(s, &a, m->number != 0, &err);
 	if (r == 0)
 		c->awaits = a.id;
 	else

@@ -114,6 +114,7 @@ static const char *const statements[] = {
 	[SQL_REMOVE_ITS_SERVICES] = "DELETE FROM seen_service WHERE account = ?1",
 	[SQL_REMOVE_ITS_CLIENTS] = "DELETE FROM client WHERE account = ?1",
 	[SQL_REMOVE_ITS_SWEEP] = "DELETE FROM sweep WHERE account = ?1",
+	[SQL_REMOVE_ITS_CARRIES] = "DELETE FROM carry WHERE account = ?1",
 	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
 	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
 	[SQL_REMOVE_ITS_ACCOUNT] = "DELETE FROM account WHERE id = ?1",
@@ -297,6 +298,8 @@ static const char *const statements[] = {
 		" looked_at = excluded.looked_at, last_at = excluded.last_at,"
 		" messages = excluded.messages, error = excluded.error,"
 		" state = excluded.state",
+	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",
+	[SQL_SET_CARRY] = "INSERT OR REPLACE INTO carry VALUES (?1, ?2, ?3, ?4)",
 	[SQL_ADD_COUNT] = INSERT_COUNT "packets_in = packets_in + ?5,"
 				       " bytes_in = bytes_in + ?6,"
 				       " packets_out = packets_out + ?7,"
@@ -460,6 +463,13 @@ static const char *const upgrades[] = {
 	/* 10: accounts that never were at the source, and those that may not log in */
 	"ALTER TABLE account ADD COLUMN made_here INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE account ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;",
+	/* 11: what was carried back to the source, or would be (carries.h) */
+	"CREATE TABLE carry ("
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" dry INTEGER NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" result TEXT NOT NULL,"
+	" PRIMARY KEY (account, dry)) WITHOUT ROWID;",
 };
 
 const struct database_schema registry_schema = {

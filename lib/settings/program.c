@@ -24,13 +24,14 @@ static enum wish read_arguments(
 		{ "help", no_argument, NULL, 'h' },
 		{ "account", required_argument, NULL, 'a' },
 		{ "return", no_argument, NULL, 'r' },
+		{ "foretell", no_argument, NULL, 'f' },
 		{ "sweep", no_argument, NULL, 's' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
 		{ "take-over", no_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	int option, tasks;
 
 	while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
 		if (option == 'h')
@@ -41,6 +42,8 @@ static enum wish read_arguments(
 			ret->account = optarg;
 		else if (option == 'r' && p->has_return)
 			ret->returns = true;
+		else if (option == 'f' && p->has_return)
+			ret->foretells = true;
 		else if (option == 's' && p->has_return)
 			ret->sweeps = true;
 		else if (option == 'w' && p->has_worker)
@@ -52,9 +55,9 @@ static enum wish read_arguments(
 		else
 			return WISH_UNCLEAR;
 	}
-	if ((ret->returns || ret->sweeps) && !ret->account)
-		return WISH_UNCLEAR;
-	return optind < argc || (ret->returns && ret->sweeps) ? WISH_UNCLEAR : WISH_RUN;
+	tasks = ret->returns + ret->foretells + ret->sweeps;
+	return optind < argc || tasks > 1 || (tasks && !ret->account) ? WISH_UNCLEAR
+	                                                              : WISH_RUN;
 }
 
 /* Without a state_dir there is nothing to share; what needs one says so. */

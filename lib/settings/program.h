@@ -19,7 +19,7 @@ struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
 	bool has_account;  /* knows --account */
-	bool has_return;   /* and with it --return and --sweep */
+	bool has_return;   /* and with it --return, --foretell and --sweep */
 	bool has_worker;   /* knows --worker */
 	bool has_task;     /* knows --task */
 	bool has_takeover; /* knows --take-over */
@@ -30,6 +30,7 @@ struct program_start {
 	const char *account; /* NULL: the daemon itself */
 	const char *worker;  /* as account */
 	bool returns;        /* --return */
+	bool foretells;      /* --foretell */
 	bool sweeps;         /* --sweep */
 	const char *task;    /* NULL: the daemon itself */
 	bool takes_over;     /* --take-over */

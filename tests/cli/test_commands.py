@@ -202,14 +202,18 @@ def test_way_back_with_news(house):
     house.stub("interceptor")
     house.tool("deliver", "alice")
     house.tool("deliver", "alice")
-    house.bad("would lose 2 changed messages, and carrying them back is not built yet",
-              "route", "alice", "source")
-    expect(state_of(house, "alice") == ("local", "done", "auto"), "they are served again")
-    expect(last_events(house, 1) == [("stay", "busy/done", "local/done")], "noted")
-    expect(house.told("interceptor") == ["ROUTE_CHANGED alice", "QUIESCE alice",
-                                         "ROUTE_CHANGED alice"], "who was held goes in")
+    before = last_events(house, 1)
+    house.bad("carrying back what is new here takes the account's password: mailferry must be"
+              " running", "route", "alice", "source")
+    expect(state_of(house, "alice") == ("local", "done", "auto"), "they are served here")
+    expect(last_events(house, 1) == before, "they were never busy")
+    expect(house.told("interceptor") == [], "nobody was held")
     account = json.loads(house.good("account", "alice", "--json"))
     expect(account["last_error"] == "", "nothing failed")
+    expect(account["carried"]["result"] == "stays" and account["carried"]["messages"] == 0,
+           account["carried"])
+    house.bad("the transfer service, which does not run", "route", "alice", "source",
+              "--dry-run")
 
 
 def test_way_back_without_the_folder(house):

@@ -1,151 +1,71 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/account_return.h"
 
-#include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "mailstore/store/store.h"
 #include "messages/ask.h"
-#include "registry/registry.h"
-#include "transfer/account/job.h"
+#include "transfer/account/account_carry.h"
+#include "transfer/account/carry_result.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/file.h>
 
 #define TURN_MS 100   /* between two looks whether another process is done */
 #define TURNS_MAX 600 /* 60 s */
+#define LOOK_EVERY_MS 1000
+#define STORE_BUSY_TRIES 20 /* late mail is being put into it */
+#define STORE_BUSY_MS 100
 
 struct returning {
-	const struct settings *settings;
-	struct registry *registry;
-	struct arena arena;
-	struct account account;
+	struct job job;
+	struct account_carry carry;
 	char folder[PATH_MAX];
 	int turn; /* locks the folder against a second process like this one; -1: none */
-	struct error err;
+	uint64_t looked_at; /* monotonic: whether it is still wanted */
 };
-
-/* ---- what is new here ---- */
-
-static int add_id(void *context, const struct mailbox *m)
-{
-	return buf_append(context, str_of(&m->id, sizeof(m->id)));
-}
-
-static int count_changed(void *context, const struct store_message *m)
-{
-	(void)m;
-	(*(uint64_t *)context)++;
-	return 0;
-}
-
-static int count_expunged(void *context, uint32_t uid)
-{
-	(void)uid;
-	(*(uint64_t *)context)++;
-	return 0;
-}
-
-/* Messages that came, went or changed their flags since. */
-static int count_changes(
-	struct store *s, uint64_t since, uint64_t *ret_changes, struct error *err)
-{
-	struct buf ids;
-	uint64_t changes = 0;
-	int code;
-
-	buf_init(&ids, 0);
-	code = store_each_mailbox(s, add_id, &ids, err);
-	while (code == 0 && buf_len(&ids) >= sizeof(int64_t)) {
-		int64_t id;
-
-		memcpy(&id, buf_view(&ids).ptr, sizeof(id));
-		buf_consume(&ids, sizeof(id));
-		code = store_each_changed(s, id, since, count_changed, &changes, err);
-		if (code == 0)
-			code = store_each_expunged(
-				s, id, since, count_expunged, &changes, err);
-	}
-	buf_fini(&ids);
-	if (code == 0)
-		*ret_changes = changes;
-	return code;
-}
-
-static int read_switch_modseq(struct store *s, uint64_t *ret_modseq, struct error *err)
-{
-	struct arena arena;
-	struct str value;
-	int code;
-
-	arena_init(&arena);
-	code = store_checkpoint(s, STR_LIT(SWITCH_MODSEQ), &arena, &value, NULL);
-	if (code == 0 && !str_to_u64(value, ret_modseq))
-		code = -EBADMSG;
-	arena_fini(&arena);
-	return code < 0 ? error_set(err, code,
-				  "it is not noted what was here at the switch, so it "
-				  "cannot be told what is new since; the account stays "
-				  "here")
-	                : 0;
-}
-
-static int check_unchanged(struct store *s, struct str account, struct error *err)
-{
-	uint64_t since = 0, changes = 0;
-	int code = read_switch_modseq(s, &since, err);
-
-	if (code < 0 || store_modseq(s) <= since)
-		return code;
-	code = count_changes(s, since, &changes, err);
-	if (code < 0)
-		return code;
-	return error_set(err, -ENOTEMPTY,
-		"\"%.*s\" stays here: going back would lose %" PRIu64
-		" changed messages%s, and carrying them back is not built yet",
-		STR_ARG(account), changes, changes ? "" : " and changed folders");
-}
 
 /* ---- who still has it ---- */
 
 /* Held logins look at once; without an interceptor there are none. */
 static void tell_route(struct returning *b)
 {
-	struct message m = { .type = MESSAGE_ROUTE_CHANGED, .account = b->account.name };
+	struct message m = { .type = MESSAGE_ROUTE_CHANGED,
+		.account = b->job.account.name };
 
-	(void)ask_tell(b->settings->run_dir, INTERCEPTOR_SOCKET, &m, NULL);
+	(void)ask_tell(b->job.settings->run_dir, INTERCEPTOR_SOCKET, &m, NULL);
 }
 
 /* One that does not run has nothing under way, and reads the route when it starts. */
 static int quiesce(struct returning *b)
 {
 	struct message question = {
-		.type = MESSAGE_QUIESCE, .account = b->account.name, .number = 1
+		.type = MESSAGE_QUIESCE, .account = b->job.account.name, .number = 1
 	};
 	uint64_t quiet = 0;
-	int code = ask(b->settings->run_dir, INTERCEPTOR_SOCKET, &question,
-		MESSAGE_QUIESCED, &ask_patience, &quiet, &b->err);
+	int code = ask(b->job.settings->run_dir, INTERCEPTOR_SOCKET, &question,
+		MESSAGE_QUIESCED, &ask_patience, &quiet, &b->job.err);
 
 	if (code == -ECONNREFUSED)
 		return 0;
 	return code < 0 || quiet ? code
-	                         : error_set(&b->err, -EAGAIN,
+	                         : error_set(&b->job.err, -EAGAIN,
 					   "a session of \"%.*s\" did not end; it stays "
 					   "here, try again",
-					   STR_ARG(b->account.name));
+					   STR_ARG(b->job.account.name));
 }
 
 /* A mailstore that does not run holds no folder. */
 static int release(struct returning *b)
 {
-	struct message question = { .type = MESSAGE_RELEASE, .account = b->account.name };
-	int code = ask(b->settings->run_dir, MAILSTORE_SOCKET, &question,
-		MESSAGE_RELEASED, &ask_patience, NULL, &b->err);
+	struct message question = { .type = MESSAGE_RELEASE,
+		.account = b->job.account.name };
+	int code = ask(b->job.settings->run_dir, MAILSTORE_SOCKET, &question,
+		MESSAGE_RELEASED, &ask_patience, NULL, &b->job.err);
 
 	return code == -ECONNREFUSED ? 0 : code;
 }
@@ -154,21 +74,33 @@ static int release(struct returning *b)
 
 static int step(struct returning *b, enum account_event event, const char *detail)
 {
-	return registry_transition(b->registry, b->account.id, event, STR_LIT("admin"),
-		str_from(detail), &b->err);
+	return registry_transition(b->job.registry, b->job.account.id, event,
+		STR_LIT("admin"), str_from(detail), &b->job.err);
 }
 
 /* Pinned first: else the next login would make it due again at once. */
 static int pin_and_return(struct returning *b)
 {
-	int code = registry_set_pin(b->registry, b->account.id, PIN_SOURCE, &b->err);
+	struct job *j = &b->job;
+	char line[ERROR_TEXT_MAX];
+	int code = registry_set_pin(j->registry, j->account.id, PIN_SOURCE, &j->err);
 
 	if (code < 0)
 		return code;
-	code = step(b, EVENT_RETURN, "nothing was new here");
+	carry_result_line(&b->carry.carry, line, sizeof(line));
+	code = step(b, EVENT_RETURN, line);
 	if (code < 0)
-		(void)registry_set_pin(b->registry, b->account.id, b->account.pin, NULL);
+		(void)registry_set_pin(j->registry, j->account.id, j->account.pin, NULL);
 	return code;
+}
+
+/* The source has all that is new here. */
+static int carry_news(struct returning *b, struct store *s)
+{
+	bool has_news = false;
+	int code = carry_has_news(s, &has_news, &b->job.err);
+
+	return code < 0 || !has_news ? code : account_carry_run(&b->carry, s);
 }
 
 /* A crash after the first mark: the account stays, and its next login takes the mark
@@ -176,16 +108,29 @@ static int pin_and_return(struct returning *b)
    missed. */
 static int return_locked(struct returning *b, struct store *s)
 {
-	int code = check_unchanged(s, b->account.name, &b->err);
+	int code = carry_news(b, s);
 
 	if (code == 0)
-		code = store_set_service(s, STORE_LEAVING, 0, &b->err);
+		code = store_set_service(s, STORE_LEAVING, 0, &b->job.err);
 	if (code < 0)
 		return code;
 	code = pin_and_return(b);
 	if (code == 0)
-		return store_set_service(s, STORE_LEFT, 0, &b->err);
+		return store_set_service(s, STORE_LEFT, 0, &b->job.err);
 	(void)store_set_service(s, STORE_SERVED, 0, NULL);
+	return code;
+}
+
+static int open_store(struct returning *b, struct store **ret)
+{
+	struct patience pause = { .ms = STORE_BUSY_MS };
+	int code = store_open(b->folder, false, ret, &b->job.err);
+
+	for (int i = 0; code == -EBUSY && i < STORE_BUSY_TRIES; i++) {
+		(void)release(b);
+		(void)wait_pause(&pause);
+		code = store_open(b->folder, false, ret, &b->job.err);
+	}
 	return code;
 }
 
@@ -197,7 +142,7 @@ static int go_back(struct returning *b)
 	if (code == 0)
 		code = release(b);
 	if (code == 0)
-		code = store_open(b->folder, false, &s, &b->err);
+		code = open_store(b, &s);
 	if (code < 0)
 		return code;
 	code = return_locked(b, s);
@@ -209,11 +154,11 @@ static enum account_exit stay(struct returning *b, const char *why)
 {
 	struct error ignored;
 
-	log_info(NULL, "stays", "account=%.*s reason=\"%s\"", STR_ARG(b->account.name),
-		why);
+	log_info(NULL, "stays", "account=%.*s reason=\"%s\"",
+		STR_ARG(b->job.account.name), why);
 	/* refused when it is there already, or somebody else was faster */
-	if (registry_transition(b->registry, b->account.id, EVENT_STAY, STR_LIT("admin"),
-		    str_from(why), &ignored) == 0)
+	if (registry_transition(b->job.registry, b->job.account.id, EVENT_STAY,
+		    STR_LIT("admin"), str_from(why), &ignored) == 0)
 		tell_route(b);
 	return ACCOUNT_OVER;
 }
@@ -234,9 +179,9 @@ static int take_turn(struct returning *b)
 	b->turn = open(b->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (int i = 0; b->turn >= 0 && flock(b->turn, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK || i == TURNS_MAX)
-			return error_set(&b->err, -EBUSY,
+			return error_set(&b->job.err, -EBUSY,
 				"\"%.*s\" is on its way back already",
-				STR_ARG(b->account.name));
+				STR_ARG(b->job.account.name));
 		(void)wait_pause(&pause);
 	}
 	return 0;
@@ -244,63 +189,166 @@ static int take_turn(struct returning *b)
 
 static int open_account(struct returning *b, const char *name)
 {
-	int r = registry_open_in(b->settings->state_dir, &b->registry, &b->err);
+	struct job *j = &b->job;
+	int r = job_begin(j, name);
 
 	if (r == 0)
-		r = registry_set_domains(
-			b->registry, b->settings->domains, b->settings->n_domains);
-	if (r == 0)
-		r = registry_find(
-			b->registry, str_from(name), &b->arena, &b->account, &b->err);
-	if (r == 0)
 		r = settings_mail_path(
-			b->settings, b->account.name, b->folder, sizeof(b->folder));
-	if (r == 0)
-		r = job_become_owner(b->settings, &b->account, &b->err);
+			j->settings, j->account.name, b->folder, sizeof(b->folder));
 	if (r == 0)
 		r = take_turn(b);
 	if (r == 0)
 		r = registry_find_id(
-			b->registry, b->account.id, &b->arena, &b->account, &b->err);
+			j->registry, j->account.id, &j->arena, &j->account, &j->err);
+	if (r == 0) /* before the source has said a word */
+		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
 	return r;
 }
 
-static enum account_exit leave_and_go_back(struct returning *b)
+/* The admin may let it stay while it is carried. */
+static int tick(void *context)
 {
-	int code = is_returning(&b->account) ? 0 : step(b, EVENT_LEAVE, "route command");
+	struct returning *b = context;
+	uint64_t now = clock_monotonic_ms();
+	struct account is;
+	struct arena arena;
+	int code = 0;
 
-	if (code == -EPERM)
-		return ACCOUNT_OVER; /* somebody else moved it on: the registry says it */
-	if (code < 0)
-		return ACCOUNT_BROKEN;
-	tell_route(b);
-	code = go_back(b);
-	if (code < 0) {
-		struct error why = b->err;
+	if (now - b->looked_at < LOOK_EVERY_MS)
+		return 0;
+	b->looked_at = now;
+	arena_init(&arena);
+	if (registry_find_id(b->job.registry, b->job.account.id, &arena, &is, NULL) ==
+			0 &&
+		!is_returning(&is))
+		code = error_set(&b->job.err, -ECANCELED, "the admin lets it stay");
+	arena_fini(&arena);
+	return code;
+}
 
-		return stay(b, why.text);
-	}
-	log_info(NULL, "returned", "account=%.*s", STR_ARG(b->account.name));
+/* What takes time, or fails, does so before nobody is served: the logins, where something
+   is new by now. */
+static int prepare(struct returning *b)
+{
+	bool has_news = false;
+	struct store *s;
+
+	if (store_open_reading(b->folder, &s, NULL) < 0)
+		return 0; /* its sentence comes when it is locked */
+	if (carry_has_news(s, &has_news, NULL) < 0)
+		has_news = false;
+	store_close(s);
+	return has_news ? account_carry_connect(&b->carry) : 0;
+}
+
+static int leave(struct returning *b)
+{
+	int code;
+
+	if (is_returning(&b->job.account))
+		return 0;
+	code = prepare(b);
+	if (code == 0)
+		code = step(b, EVENT_LEAVE, "route command");
+	return code;
+}
+
+static enum account_exit came_back(struct returning *b)
+{
+	log_info(NULL, "returned", "account=%.*s", STR_ARG(b->job.account.name));
+	(void)account_carry_note(&b->carry, "returned", "");
 	tell_route(b);
 	return ACCOUNT_OVER;
 }
 
-enum account_exit account_return(const struct settings *settings, const char *name)
+/* Before it was busy, only the journal hears of it. */
+static enum account_exit did_not_leave(struct returning *b)
 {
-	struct returning b = { .settings = settings, .turn = -1 };
+	struct job *j = &b->job;
+	struct error why = j->err;
+
+	log_info(NULL, "stays", "account=%.*s reason=\"%s\"", STR_ARG(j->account.name),
+		why.text);
+	(void)account_carry_note(&b->carry, "stays", why.text);
+	return ACCOUNT_OVER;
+}
+
+static enum account_exit leave_and_go_back(struct returning *b)
+{
+	int code = leave(b);
+
+	if (code == -EPERM)
+		return ACCOUNT_OVER; /* somebody else moved it on: the registry says it */
+	if (code < 0)
+		return did_not_leave(b);
+	tell_route(b);
+	code = go_back(b);
+	if (code < 0) {
+		struct error why = b->job.err;
+
+		(void)account_carry_note(&b->carry, "stays", why.text);
+		return stay(b, why.text);
+	}
+	return came_back(b);
+}
+
+/* ---- what it would be ---- */
+
+static enum account_exit foretell(struct returning *b)
+{
+	struct error *err = &b->job.err;
+	bool has_news = false;
+	struct store *s;
+	int code = store_open_reading(b->folder, &s, err);
+
+	if (code == 0) {
+		code = carry_has_news(s, &has_news, err);
+		if (code == 0 && has_news)
+			code = account_carry_run(&b->carry, s);
+		store_close(s);
+	}
+	code = account_carry_note(
+		&b->carry, code < 0 ? "stays" : "dry run", code < 0 ? err->text : "");
+	return code < 0 ? ACCOUNT_BROKEN : ACCOUNT_OVER;
+}
+
+/* ---- both ---- */
+
+static enum account_exit run(const struct settings *settings, const char *name,
+	bool may_change, enum account_exit (*go)(struct returning *b))
+{
+	struct returning *b = calloc(1, sizeof(*b));
 	enum account_exit result = ACCOUNT_BROKEN;
 	int r;
 
-	arena_init(&b.arena);
-	r = open_account(&b, name);
+	if (!b)
+		return ACCOUNT_BROKEN;
+	*b = (struct returning){ .job = { .settings = settings }, .turn = -1 };
+	arena_init(&b->job.arena);
+	account_carry_init(&b->carry, &b->job, may_change);
+	b->carry.tick = may_change ? tick : NULL;
+	b->carry.context = b;
+	r = process_protect_memory(&b->job.err);
 	if (r == 0)
-		r = job_drop_rights(b.registry, settings, &b.account, &b.err);
+		r = open_account(b, name);
 	if (r == 0)
-		result = leave_and_go_back(&b);
+		result = go(b);
 	if (result == ACCOUNT_BROKEN)
-		log_error(NULL, "broken", "account=%s reason=\"%s\"", name, b.err.text);
-	fd_closep(&b.turn);
-	registry_close(b.registry);
-	arena_fini(&b.arena);
+		log_error(NULL, "broken", "account=%s reason=\"%s\"", name,
+			b->job.err.text);
+	fd_closep(&b->turn);
+	account_carry_fini(&b->carry);
+	job_close(&b->job);
+	free(b);
 	return result;
+}
+
+enum account_exit account_return(const struct settings *settings, const char *name)
+{
+	return run(settings, name, true, leave_and_go_back);
+}
+
+enum account_exit account_foretell(const struct settings *settings, const char *name)
+{
+	return run(settings, name, false, foretell);
 }

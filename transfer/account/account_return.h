@@ -2,12 +2,14 @@
 #ifndef TRANSFER_ACCOUNT_RETURN_H
 #define TRANSFER_ACCOUNT_RETURN_H
 /*
- * The process that takes an account back to the source, as long as nothing is new here.
+ * The process that takes an account back to the source, with all that is new here
+ * (transfer/back/carry.h).
  *
- *   local ─leave─► busy ─► interceptor: QUIESCE ─► mailstore: RELEASE ─► lock, look
- *     ▲              └──────────────── something is new, or anything fails ───┤
- *     └────────────────────────────stay───────────────────────────────────────┤
- *                                       source ◄─return───────────────────────┘
+ *   local ─logins─leave─► busy ─► interceptor: QUIESCE ─► mailstore: RELEASE ─► lock
+ *     ▲                     │                                                    │
+ *     └────────────stay─────┴──── the source does not take it, or anything fails ┤
+ *                                                                           carry, prove
+ *                                       source ◄─return──────────────────────────┘
  *
  * Busy comes first, so that nobody is let in and no message is taken any more; then what
  * is under way ends, and what was acknowledged is in the folder. That stays locked until
@@ -22,5 +24,8 @@
 #include "transfer/account/account.h"
 
 enum account_exit account_return(const struct settings *settings, const char *name);
+/* What would be carried, and what could not be kept: noted in the registry (carries.h),
+   and nothing is changed here or there. */
+enum account_exit account_foretell(const struct settings *settings, const char *name);
 
 #endif

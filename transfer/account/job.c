@@ -310,7 +310,7 @@ int job_pause(struct job *j, unsigned ms)
 
 /* ---- a pass ---- */
 
-static bool may_pass_by_itself(int code)
+bool job_may_pass(int code)
 {
 	static const int codes[] = { -EAGAIN, -ECONNRESET, -ECONNREFUSED, -ECONNABORTED,
 		-ETIMEDOUT, -EPIPE, -EPROTO, -EHOSTUNREACH, -ENETUNREACH, -ENETDOWN };
@@ -372,8 +372,7 @@ static int passes(struct job *j)
 	int r;
 
 	j->source.ops->patience(j->source.self, j->is_busy ? BUSY_PATIENCE_MS : 0);
-	while ((r = one_pass(j)) != 0 && may_pass_by_itself(r) &&
-		tries++ < tries_for(j, r)) {
+	while ((r = one_pass(j)) != 0 && job_may_pass(r) && tries++ < tries_for(j, r)) {
 		int stop;
 
 		log_info(NULL, "again", "account=%.*s in_ms=%u reason=\"%s\"",

@@ -82,6 +82,8 @@ int job_begin_copy(struct job *j);
 void job_route_changed(struct job *j);
 /* -ECANCELED as above; -EINTR: transfers are paused. */
 int job_check_wanted(struct job *j);
+/* What may pass by itself: it is tried again. */
+bool job_may_pass(int code);
 int job_tick(void *context);
 int job_pause(struct job *j, unsigned ms);
 

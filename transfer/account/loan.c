@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int loan_order(const struct settings *s, int64_t account, int *ret_end, struct error *err)
@@ -24,6 +25,15 @@ int loan_order(const struct settings *s, int64_t account, int *ret_end, struct e
 	}
 	*ret_end = pair[1];
 	return 0;
+}
+
+bool loan_is_there(void)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return getsockopt(LOAN_SOCKET, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
 }
 
 /* What it answers, up to DONE. */

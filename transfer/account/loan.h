@@ -21,6 +21,8 @@ struct loan {
 	int64_t id; /* the registry's */
 	struct str login, password;
 };
+/* A process that a command has started, or without a vault, has none. */
+bool loan_is_there(void);
 /* Those that it was not lent yet; views until each() returns, whose value other than 0
    ends it. */
 int loan_take(int (*each)(void *context, const struct loan *loan), void *context,
