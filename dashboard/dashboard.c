@@ -106,7 +106,7 @@ static int start_web(struct dashboard *d, struct error *err)
 	static const struct channel_ops ops = { .message = on_message,
 		.lost = on_lost,
 		.bytes_max = 1u << 20,
-		.fds_max = 2 * COMMANDS_MAX };
+		.fds_max = (size_t)2 * COMMANDS_MAX };
 	const char *const arguments[] = { "mailferry-dashboard", "--worker", "web", "-c",
 		d->config, NULL };
 	CLEANUP(fd_closep) int ours = -1;

@@ -10,11 +10,11 @@
  */
 #include "base/str.h"
 
-#define SESSIONS_MAX 16 /* browsers at a time; the oldest makes room */
-#define SESSION_MS (12 * 3600 * 1000u)
-#define LOGIN_PAUSE_MS 1000 /* after a wrong token nobody logs in for so long */
-#define SECRET_TEXT 33      /* 128 bits in hexadecimal, with its NUL */
-#define TOKEN_LEAST 20      /* characters: no token that can be guessed */
+#define SESSIONS_MAX 16               /* browsers at a time; the oldest makes room */
+#define SESSION_MS UINT64_C(43200000) /* 12 hours */
+#define LOGIN_PAUSE_MS 1000           /* after a wrong token nobody logs in for so long */
+#define SECRET_TEXT 33                /* 128 bits in hexadecimal, with its NUL */
+#define TOKEN_LEAST 20                /* characters: no token that can be guessed */
 #define COOKIE_NAME "mailferry"
 
 struct session {
