@@ -249,18 +249,24 @@ static void write_flows(struct html *h, const struct page *p)
 	section_end(h);
 }
 
+static bool is_counted(const json_t *row)
+{
+	return json_number_at(row, "packets") > 0;
+}
+
 static void write_counters(struct html *h, const struct page *p)
 {
 	static const struct column columns[] = { { "service", "service", CELL_TEXT },
 		{ "route", "route", CELL_TEXT }, { "packets", "packets", CELL_NUMBER },
 		{ "bytes", "bytes", CELL_BYTES } };
-	const json_t *counters;
+	json_t *rows;
 
 	section_begin(h, "counters", "Counters");
-	counters = page_answer(h, p, QUESTION_COUNTERS);
-	if (counters)
-		table_write(h, COLUMNS(columns), counters, ROWS_SHOWN,
+	rows = pick(page_answer(h, p, QUESTION_COUNTERS), is_counted);
+	if (p->of[QUESTION_COUNTERS])
+		table_write(h, COLUMNS(columns), rows, ROWS_SHOWN,
 			"nothing has been counted");
+	json_decref(rows);
 	section_end(h);
 }
 

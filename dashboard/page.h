@@ -20,8 +20,8 @@ struct page {
 
 void page_main(struct html *h, const struct page *p);
 /* account: as `account --json` says it, NULL with why not. */
-void page_account(struct html *h, const struct page *p, struct str name, json_t *account,
-	struct str says);
+void page_account(struct html *h, const struct page *p, struct str name,
+	const json_t *account, struct str says);
 /* "Really?", before an action. */
 void page_confirm(
 	struct html *h, const struct page *p, enum question q, struct str argument);

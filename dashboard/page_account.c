@@ -4,7 +4,6 @@
 #include "dashboard/page_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ── the list ──────────────────────────────────────────────────────────────────────── */
 
@@ -147,47 +146,36 @@ static void write_buttons(struct html *h, struct str name)
 	html_put(h, "</p>\n");
 }
 
-static void write_value(struct html *h, const json_t *value)
+static void write_members(struct html *h, const json_t *account)
 {
-	char *text;
+	static const struct column columns[] = { { "route", "where", CELL_PLACE },
+		{ "stage", "stage", CELL_TEXT }, { "pin", "pin", CELL_TEXT },
+		{ "held", "held", CELL_TEXT }, { "last_error", "last error", CELL_TEXT },
+		{ "next_try_at", "next try", CELL_TIME },
+		{ "attempts", "attempts", CELL_NUMBER },
+		{ "capturable", "can be moved", CELL_YES_NO },
+		{ "uncapturable_why", "why not", CELL_TEXT },
+		{ "folders", "folders", CELL_NUMBER },
+		{ "messages_total", "messages", CELL_NUMBER },
+		{ "messages_copied", "copied", CELL_NUMBER },
+		{ "bytes_copied", "bytes", CELL_BYTES },
+		{ "out_of_service_ms", "out of service, ms", CELL_NUMBER },
+		{ "first_login_at", "first login", CELL_TIME },
+		{ "last_login_at", "last login", CELL_TIME } };
 
-	if (json_is_string(value)) {
-		html_name(h, str_of(json_string_value(value), json_string_length(value)));
-		return;
-	}
-	text = json_dumps(value, JSON_ENCODE_ANY | JSON_INDENT(2));
-	html_put(h, json_is_object(value) || json_is_array(value) ? "<pre>" : "");
+	table_write_row(h, COLUMNS(columns), account);
+}
+
+/* As the transfer has written it. */
+static void write_certificate(struct html *h, const json_t *certificate)
+{
+	char *text = json_is_object(certificate) ? json_dumps(certificate, JSON_INDENT(2))
+	                                         : NULL;
+
+	html_put(h, text ? "<pre>" : "<p class=\"note\">nothing was moved yet</p>\n");
 	html_text(h, str_from(text));
-	html_put(h, json_is_object(value) || json_is_array(value) ? "</pre>" : "");
+	html_put(h, text ? "</pre>\n" : "");
 	free(text);
-}
-
-static bool is_time(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len > 3 && strcmp(name + len - 3, "_at") == 0;
-}
-
-/* Its members as the CLI names them; lists have tables of their own. */
-static void write_members(struct html *h, json_t *account)
-{
-	const char *name;
-	json_t *value;
-
-	html_put(h, "<dl>\n");
-	json_object_foreach(account, name, value)
-	{
-		if (json_is_array(value) || json_is_object(value) ||
-			json_is_null(value) || is_time(name))
-			continue;
-		html_put(h, "<dt>");
-		html_text(h, str_from(name));
-		html_put(h, "</dt><dd>");
-		write_value(h, value);
-		html_put(h, "</dd>\n");
-	}
-	html_put(h, "</dl>\n");
 }
 
 static void write_journal(struct html *h, const json_t *account)
@@ -202,12 +190,12 @@ static void write_journal(struct html *h, const json_t *account)
 		"nothing has happened yet");
 	section_end(h);
 	section_begin(h, "certificate", "Certificate of the move");
-	write_value(h, json_object_get(account, "certificate"));
+	write_certificate(h, json_object_get(account, "certificate"));
 	section_end(h);
 }
 
-void page_account(struct html *h, const struct page *p, struct str name, json_t *account,
-	struct str says)
+void page_account(struct html *h, const struct page *p, struct str name,
+	const json_t *account, struct str says)
 {
 	page_begin(h, p, "");
 	html_put(h, "<section>\n<h2>");

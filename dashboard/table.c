@@ -170,3 +170,25 @@ void table_write(struct html *h, const struct column *columns, size_t n_columns,
 	html_number(h, n - most);
 	html_put(h, " more</p>\n");
 }
+
+static bool has_value(const json_t *value)
+{
+	return value && !json_is_null(value) &&
+	       (!json_is_string(value) || json_string_length(value));
+}
+
+void table_write_row(
+	struct html *h, const struct column *columns, size_t n_columns, const json_t *row)
+{
+	html_put(h, "<dl>\n");
+	for (size_t i = 0; i < n_columns; i++) {
+		if (!has_value(json_object_get(row, columns[i].name)))
+			continue;
+		html_put(h, "<dt>");
+		html_put(h, columns[i].title);
+		html_put(h, "</dt><dd>");
+		cells[columns[i].kind].write(h, row, columns[i].name);
+		html_put(h, "</dd>\n");
+	}
+	html_put(h, "</dl>\n");
+}

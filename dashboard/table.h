@@ -31,4 +31,8 @@ struct column {
 void table_write(struct html *h, const struct column *columns, size_t n_columns,
 	const json_t *rows, size_t most, const char *empty);
 
+/* One row as a list of titles and values, without those that have none. */
+void table_write_row(struct html *h, const struct column *columns, size_t n_columns,
+	const json_t *row);
+
 #endif

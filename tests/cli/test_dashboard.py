@@ -150,7 +150,7 @@ def test_hostile_names(house):
     for name in HOSTILE:
         path = f"/account?{dashboard.urllib.parse.urlencode({'name': name})}"
         text = client.page(path)
-        expect("first_login" not in text and "<dt>capturable</dt>" in text, name)
+        expect("<dt>can be moved</dt><dd>yes</dd>" in text, name)
         expect("<script>" not in text and "<img" not in text, name)
         secret = client.secret()
         status, _, text = client.post("/do", do="route-local", of=name, form=secret)

@@ -71,8 +71,8 @@ static json_t *account(const char *name)
 
 static json_t *flow(const char *name)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", name, "service", name,
-		"client", name, "account", name, "route", name);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "id", name, "service", name,
+		"client", name, "account", name, "route", name, "packets", (json_int_t)1);
 }
 
 static char *main_page(const char *name)
