@@ -19,7 +19,7 @@ from lab import compare  # noqa: E402
 from lab.harness import Skipped, case, equal, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.pop3_world import Pop3World, imap_differences, options  # noqa: E402
-from lab.processes import wait_until  # noqa: E402
+from lab.processes import descendants, wait_until  # noqa: E402
 
 KILLS = 8
 PREFIX = {"dovecot": "", "courier": "INBOX.", "cyrus": "INBOX."}
@@ -211,6 +211,34 @@ def killed_at_any_moment(world):
         check_content(content(here), content(world.at_source(user)), f"kill {n}")
         world.there(user)
         check_content(content(here), content(world.snapshot(user)), f"moved after kill {n}")
+
+
+@case
+def the_source_cuts_the_connections(world):
+    """Again and again, after any command: its answer is then never seen."""
+    world.imap_needed()
+    if world.server.name != "dovecot":
+        raise Skipped("a process for each connection is known of Dovecot")
+    user = world.prepare()
+    for n in range(3):
+        client = world.session(user)
+        for k in range(60):
+            world.append(client, "INBOX", f"cut-{n}-{k}")
+        client.logout()
+        here = world.snapshot(user)
+        command = world.lab.router.start(*world.ferry.arguments("route", user, "source"))
+        wait_until("busy", lambda: world.ferry.account(user)["route"] != "local", 20, 0.002)
+        for k in range(3):
+            time.sleep(0.02 + 0.013 * (n + k))
+            for pid, name in descendants(world.server.daemon.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    if name == "imap":
+                        os.kill(pid, signal.SIGKILL)
+        command.wait(90)
+        world.ferry.wait_account(user, stage="idle", route="source", timeout=60)
+        check_content(content(here), content(world.at_source(user)), f"cut {n}")
+        world.there(user)
+        check_content(content(here), content(world.snapshot(user)), f"moved after cut {n}")
 
 
 @case

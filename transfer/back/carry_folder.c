@@ -190,7 +190,7 @@ static void pair_by_uid(struct carry *c, struct carry_match *m, struct carry_row
 		pair(m, row, carry_find(&c->listing, row->uid), false);
 }
 
-static struct carry_row *row_of(const struct carry_match *m, const struct carry_note *n)
+struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_note *n)
 {
 	size_t low = 0, high = n->mailbox == m->box->id ? m->n_rows : 0;
 
@@ -210,7 +210,7 @@ static struct carry_row *row_of(const struct carry_match *m, const struct carry_
 /* What was removed here since it came from there, or was carried there. */
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
-	struct carry_row *row = row_of(m, n);
+	struct carry_row *row = carry_row_of(m, n);
 	size_t k = n->source_uid ? carry_find(&c->listing, n->source_uid) : CARRY_ALONE;
 
 	if (row && row->pair == CARRY_ALONE) {

@@ -137,18 +137,29 @@ static int note(struct carry *c, const struct carry_match *m, int64_t mailbox,
 	return store_set_counterpart(c->store, &pair, c->err);
 }
 
-/* The next of the source's with that digest and that date; NULL: with any. */
-static size_t find_there(const struct carry *c, const struct carry_match *m,
+static bool is_pair(const struct carry *c, const struct carry_match *m, size_t i,
 	const unsigned char *digest, const int64_t *date)
 {
-	for (size_t i = 0; i < m->n_wanted; i++) {
-		size_t k = carry_find(&c->listing, m->wanted[i].uid);
+	size_t k;
 
-		if (m->wanted[i].came && !m->used[k] &&
-			(!digest || memcmp(m->found[i], digest, BODY_DIGEST_SIZE) == 0) &&
-			(!date || c->listing.rows[k].date == *date))
-			return k;
-	}
+	if (!m->wanted[i].came ||
+		(digest && memcmp(m->found[i], digest, BODY_DIGEST_SIZE) != 0))
+		return false;
+	k = carry_find(&c->listing, m->wanted[i].uid);
+	return !m->used[k] && (!date || c->listing.rows[k].date == *date);
+}
+
+/* The next of the source's with that digest and that date; NULL: with any. Both sides are
+   mostly in the same order. */
+static size_t find_there(const struct carry *c, struct carry_match *m,
+	const unsigned char *digest, const int64_t *date)
+{
+	while (m->first_free < m->n_wanted &&
+		m->used[carry_find(&c->listing, m->wanted[m->first_free].uid)])
+		m->first_free++;
+	for (size_t i = m->first_free; i < m->n_wanted; i++)
+		if (is_pair(c, m, i, digest, date))
+			return carry_find(&c->listing, m->wanted[i].uid);
 	return CARRY_ALONE;
 }
 
@@ -180,20 +191,12 @@ static bool is_planned(const struct carry_note *n)
 	return !n->source_uid || n->source_uid == STORE_UID_UNSAID;
 }
 
-static bool is_here(const struct carry_match *m, const struct carry_note *n)
-{
-	for (size_t i = 0; n->mailbox == m->box->id && i < m->n_rows; i++)
-		if (m->rows[i].uid == n->uid)
-			return true;
-	return false;
-}
-
 /* Planned, perhaps sent, and removed here since: what is found is expunged there. */
 static int pair_gone(struct carry *c, struct carry_match *m, struct carry_note *n)
 {
 	size_t k;
 
-	if (!is_planned(n) || !n->digest || is_here(m, n))
+	if (!is_planned(n) || !n->digest || carry_row_of(m, n))
 		return 0;
 	k = find_there(c, m, n->digest, NULL);
 	if (k == CARRY_ALONE)
@@ -239,7 +242,7 @@ static bool is_needed(const struct carry_match *m)
 		any = m->rows[i].pair == CARRY_ALONE &&
 		      (!m->is_same || m->rows[i].is_planned);
 	for (size_t i = 0; !any && i < m->n_notes; i++)
-		any = is_planned(&m->notes[i]) && !is_here(m, &m->notes[i]);
+		any = is_planned(&m->notes[i]) && !carry_row_of(m, &m->notes[i]);
 	return any;
 }
 

@@ -62,7 +62,7 @@ struct carry_match { /* one folder, while it is compared */
 	struct body_digest digests[SOURCE_CONNECTIONS_MAX];
 	struct wanted *wanted;
 	unsigned char (*found)[BODY_DIGEST_SIZE]; /* of each wanted one that came */
-	size_t n_wanted;
+	size_t n_wanted, first_free;
 };
 
 int carry_no_memory(struct carry *c);
@@ -82,6 +82,8 @@ struct str carry_keywords(
 size_t carry_count_flags(struct carry *c, const struct carry_match *m);
 int carry_flags(struct carry *c, const struct carry_match *m);
 
+/* The message here that the note is about; NULL: gone. */
+struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_note *n);
 int carry_doom(struct carry_match *m, uint32_t source_uid); /* -ENOMEM */
 
 /* Pairs those that may be there by their bytes, and notes them. */

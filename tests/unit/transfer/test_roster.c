@@ -153,9 +153,35 @@ static void a_return_is_kept_until_it_is_done(void **state)
 	roster_fini(&r);
 }
 
+/* A look at what a return would carry: needs no place, is nothing that the registry wants,
+   and gives way to the return itself. */
+static void a_foretelling_is_done_once(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	assert_int_equal(roster_want_foretell(&r, 1, STR_LIT("a")), 0);
+	want(&r, 2, 2);
+	e = start_next(&r, 0, 0);
+	assert_int_equal(e->id, 1);
+	assert_true(e->runs_foretell && !e->runs_return);
+	assert_int_equal(roster_want_return(&r, 1, STR_LIT("a")), 0);
+	roster_ended(&r, e, 0);
+	assert_false(e->is_foretell);
+	assert_true(e->is_return);
+	e = start_next(&r, 0, 100000);
+	assert_true(e->runs_return && !e->runs_foretell);
+	roster_ended(&r, e, 100000);
+	want(&r, 2, 2);
+	assert_null(roster_by_name(&r, STR_LIT("a")));
+	roster_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_foretelling_is_done_once),
 		cmocka_unit_test(places_are_limited),
 		cmocka_unit_test(nobody_runs_twice),
 		cmocka_unit_test(crashes_wait_longer_and_longer),

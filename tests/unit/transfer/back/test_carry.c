@@ -139,6 +139,33 @@ static void test_killed_everywhere_without_uids(void **state)
 		.no_uids = true, .adds_line_end = true, .end = END_AFTER });
 }
 
+/* The connection is lost before a step is done, or after it and before its answer; the same
+   process tries again. */
+static void test_answers_lost_everywhere(void **state)
+{
+	struct error err = { 0 };
+	bool goes_on = true;
+
+	(void)state;
+	for (unsigned step = 1; goes_on; step++) {
+		struct world w;
+
+		world_begin(&w);
+		w.writer.no_uids = step % 3 == 0;
+		w.writer.end = step % 2 ? END_AFTER : END_BEFORE;
+		world_lives_here(&w);
+		world_lives_there(&w);
+		w.writer.end_at = step;
+		goes_on = world_carry(&w, &err) != 0;
+		w.writer.end_at = 0;
+		OK(world_carry(&w, &err));
+		world_check_equal(&w, false);
+		world_check_source();
+		world_end(&w);
+		assert_true(step < 200);
+	}
+}
+
 /* The reading connection breaks at each event of the source. */
 static void test_broken_everywhere(void **state)
 {
@@ -380,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_dry_run_changes_nothing),
 		cmocka_unit_test(test_killed_everywhere),
 		cmocka_unit_test(test_killed_everywhere_without_uids),
+		cmocka_unit_test(test_answers_lost_everywhere),
 		cmocka_unit_test(test_broken_everywhere),
 		cmocka_unit_test(test_stays_and_is_swept),
 		cmocka_unit_test(test_altered_without_uids),
