@@ -153,7 +153,7 @@ static void a_return_is_kept_until_it_is_done(void **state)
 	roster_fini(&r);
 }
 
-/* A look at what a return would carry: needs no place, is nothing that the registry wants,
+/* A look at what a return would carry needs no place, is nothing that the registry wants,
    and gives way to the return itself. */
 static void a_foretelling_is_done_once(void **state)
 {

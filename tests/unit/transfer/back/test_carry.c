@@ -139,8 +139,7 @@ static void test_killed_everywhere_without_uids(void **state)
 		.no_uids = true, .adds_line_end = true, .end = END_AFTER });
 }
 
-/* The connection is lost before a step is done, or after it and before its answer; the same
-   process tries again. */
+/* The connection is lost before a step is done, or after it and before its answer. */
 static void test_answers_lost_everywhere(void **state)
 {
 	struct error err = { 0 };
