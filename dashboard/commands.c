@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #define PROGRAM "mailferry"
-#define NOT_EXITED 255 /* instead of its exit code: a signal has ended it */
 
 static void on_late(void *context)
 {
 	struct command_slot *s = context;
 
+	s->is_late = true;
 	child_signal(&s->child, SIGKILL); /* its end is told */
 }
 
@@ -75,8 +75,10 @@ static void on_ended(void *context, int status)
 
 	timer_stop(s->late);
 	s->all->ended(s->all->context, s->id,
-		WIFEXITED(status) ? WEXITSTATUS(status) : NOT_EXITED, &s->outputs[0],
-		says);
+		s->is_late          ? QUESTION_UNFINISHED
+		: WIFEXITED(status) ? WEXITSTATUS(status)
+				    : EXIT_FAILURE,
+		&s->outputs[0], says);
 	close_outputs(s);
 }
 
@@ -125,6 +127,7 @@ int command_run(struct commands *c, enum question q, struct str argument, uint64
 	if (r < 0)
 		(void)error_errno(err, r, "cannot run `mailferry`");
 	s->id = id;
+	s->is_late = false;
 	if (r == 0)
 		r = start(s, question_rows[q].words, copy, err);
 	if (r == 0)

@@ -11,12 +11,13 @@
 
 #include <limits.h>
 
-#define COMMANDS_MAX 8   /* at a time: more is nothing that browsers need */
-#define COMMAND_MS 60000 /* the way back to the source waits for its user's sessions */
+#define COMMANDS_MAX 8 /* at a time: more is nothing that browsers need */
+/* Then it is not waited for: what it has begun goes on without it. */
+#define COMMAND_MS 20000
 #define COMMAND_SAYS_MAX 512 /* of its failure: a sentence */
 
-/* One has ended. output: its file, the callee's to take by fd_steal(); says: what it
-   wrote to stderr, without the line's end. */
+/* One has ended, or is not waited for. output: its file, the callee's to take by
+   fd_steal(); says: what it wrote to stderr, without the line's end. */
 typedef void command_ended_fn(
 	void *context, uint64_t id, int exit_code, int *output, struct str says);
 
@@ -28,6 +29,7 @@ struct command_slot {
 	struct timer *late;
 	uint64_t id;
 	int outputs[2]; /* -1: empty */
+	bool is_late;
 };
 
 struct commands {

@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 #define QUESTION_WORDS_MAX 5
+#define QUESTION_UNFINISHED 255   /* instead of an exit code: nobody waited for its end */
 #define QUESTION_ARGUMENT_MAX 512 /* bytes; the longest user names have some 300 */
 
 enum question {

@@ -13,7 +13,7 @@
 
 #define SOON_MS 100u  /* so long a page waits for what is new, when it has something */
 #define WAIT_MS 8000u /* and so long when it has nothing */
-#define OWN_MS 65000u /* for a command of its own: longer than it may run */
+#define OWN_MS 25000u /* for a command of its own: longer than it may run */
 #define HTML_TYPE "text/html; charset=utf-8"
 #define JSON_TYPE "application/json"
 
@@ -142,18 +142,31 @@ static enum MHD_Result show_confirm(struct visit *v)
 }
 
 /* What it says is on one of two outputs. */
+static struct str says_of(const struct visit *v, bool done)
+{
+	if (!v->own.at || v->own.exit_code == QUESTION_UNFINISHED)
+		return STR_LIT(
+			"It has begun and takes longer; the account's page says how "
+			"it goes.");
+	return done ? str_trim(str_of(v->own.text, v->own.len)) : str_from(v->own.says);
+}
+
 static enum MHD_Result show_done(struct visit *v)
 {
 	struct page p = page_of(v);
-	bool done = v->own.at && v->own.exit_code == 0;
-	struct str says =
-		done ? str_trim(str_of(v->own.text, v->own.len)) : str_from(v->own.says);
+	bool goes_on = !v->own.at || v->own.exit_code == QUESTION_UNFINISHED;
+	bool done = goes_on || v->own.exit_code == 0;
 	struct html h;
 
 	answers_forget(&v->web->answers);
 	html_init(&h);
-	page_done(&h, &p, v->judgement.question, v->judgement.argument, done, says);
-	return respond_html(v, done ? MHD_HTTP_OK : MHD_HTTP_CONFLICT, &h);
+	page_done(&h, &p, v->judgement.question, v->judgement.argument, done,
+		says_of(v, done));
+	return respond_html(v,
+		goes_on ? MHD_HTTP_ACCEPTED
+		: done  ? MHD_HTTP_OK
+			: MHD_HTTP_CONFLICT,
+		&h);
 }
 
 static enum MHD_Result show_json(struct visit *v)

@@ -18,7 +18,7 @@
 
 #define CONNECTIONS_MAX 64        /* a browser has six */
 #define CONNECTION_SECONDS 10     /* in which nothing is sent or taken */
-#define CONNECTION_LIFE_MS 90000u /* however busy: an action may take a minute */
+#define CONNECTION_LIFE_MS 60000u /* however busy; an action is waited for 20 s */
 #define CONNECTION_MEMORY 32768u  /* its head may have that much */
 #define BODY_MAX 4096u            /* the largest form has a name of 512 bytes */
 

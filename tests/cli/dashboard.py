@@ -10,6 +10,7 @@ import cli
 from cli import expect, wait_until
 
 PORT = 8625
+PATIENCE = 2 * cli.PATIENCE  # an action is waited for so long
 FIRST_PLACE = 8  # of the dashboard's user in uid_range (lib/users/users.c)
 
 
@@ -17,7 +18,7 @@ class FileConnection(http.client.HTTPConnection):
     """HTTP by a socket file."""
 
     def __init__(self, path):
-        super().__init__("localhost", timeout=cli.PATIENCE)
+        super().__init__("localhost", timeout=PATIENCE)
         self.path = str(path)
 
     def connect(self):
@@ -39,7 +40,7 @@ class Client:
     def ask(self, method, path, body=None, **headers):
         """(status, headers, text)"""
         http_client = FileConnection(self.file) if self.file else http.client.HTTPConnection(
-            "127.0.0.1", PORT, timeout=cli.PATIENCE)
+            "127.0.0.1", PORT, timeout=PATIENCE)
         sent = {"Cookie": self.cookie} if self.cookie else {}
         sent.update({name.replace("_", "-"): value for name, value in headers.items()})
         if body is not None:

@@ -193,6 +193,25 @@ def test_actions(house):
            "the log has it")
 
 
+SLOW_ROUTE = """#!/bin/sh
+case "$*" in *" route "*) exec sleep 100;; esac
+exec "$0.real" "$@"
+"""
+
+
+def test_long_action(house):
+    """A way back may carry mail for hours: the page comes, and what has begun goes on."""
+    command = house.root / "bin/mailferry"
+    client = Client(start_alone(house, admin=True))
+    secret = client.secret()
+    command.rename(f"{command}.real")
+    command.write_text(SLOW_ROUTE)
+    command.chmod(0o755)
+    status, _, text = client.post("/do", do="route-source", of="alice", form=secret)
+    expect(status == 202 and "It has begun and takes longer" in text, text)
+    expect(client.get("/json/accounts")[0] == 200, "others were not waited for")
+
+
 # ── what nobody can do ────────────────────────────────────────────────────────────────
 
 
@@ -300,7 +319,7 @@ def test_port_is_taken(house):
 
 
 TESTS = [test_it_is_off, test_login, test_bad_tokens, test_headers, test_json_is_the_commands,
-         test_hostile_names, test_only_to_look, test_actions, test_it_owns_nothing,
+         test_hostile_names, test_only_to_look, test_actions, test_long_action, test_it_owns_nothing,
          test_odd_requests, test_unix_socket, test_with_up, test_port_is_taken]
 
 if __name__ == "__main__":
