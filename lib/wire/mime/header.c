@@ -15,10 +15,9 @@ bool mime_is_blank(struct str line)
 	return str_eq(line, STR_LIT("\r\n")) || str_eq(line, STR_LIT("\n"));
 }
 
-static size_t field_length(struct str header)
+/* `len`: of its first line. */
+static size_t field_length(struct str header, size_t len)
 {
-	size_t len = mime_line(header);
-
 	while (len < header.len && (header.ptr[len] == ' ' || header.ptr[len] == '\t'))
 		len += mime_line(str_skip(header, len));
 	return len;
@@ -35,21 +34,19 @@ static struct str without_line_end(struct str s)
 
 bool mime_next_field(struct str *header, struct mime_field *ret)
 {
-	struct str all, name;
-	size_t colon;
+	struct str line = str_take(*header, mime_line(*header)), all;
+	size_t colon = str_index(line, ':');
 
-	if (!header->len || mime_is_blank(str_take(*header, mime_line(*header))))
+	if (!line.len || mime_is_blank(line))
 		return false;
-	all = str_take(*header, field_length(*header));
+	all = str_take(*header, field_length(*header, line.len));
 	*header = str_skip(*header, all.len);
-	colon = str_index(str_take(all, mime_line(all)), ':');
-	name = str_trim(str_take(all, colon));
-	if (colon >= mime_line(all)) { /* no colon in its first line */
+	if (colon == line.len) {
 		*ret = (struct mime_field){ STR_LIT(""), without_line_end(all), all };
 		return true;
 	}
-	*ret = (struct mime_field){ name, without_line_end(str_skip(all, colon + 1)),
-		all };
+	*ret = (struct mime_field){ str_trim(str_take(all, colon)),
+		without_line_end(str_skip(all, colon + 1)), all };
 	return true;
 }
 
