@@ -163,6 +163,15 @@ static size_t find_there(const struct carry *c, struct carry_match *m,
 	return CARRY_ALONE;
 }
 
+static int keep_pair(
+	struct carry *c, struct carry_match *m, struct carry_row *row, size_t k)
+{
+	row->pair = k;
+	row->is_noted = true;
+	m->used[k] = true;
+	return note(c, m, m->box->id, row->uid, c->listing.rows[k].uid, row->digest);
+}
+
 /* In that order. */
 enum closeness { BYTES_AND_DATE, BYTES, TAKEN_AND_DATE, CLOSENESS_COUNT };
 
@@ -178,12 +187,24 @@ static int pair_row(
 		return c->err->code ? c->err->code : -EIO;
 	k = find_there(c, m, how == TAKEN_AND_DATE ? NULL : row->digest,
 		how == BYTES ? NULL : &row->date);
-	if (k == CARRY_ALONE)
-		return 0;
-	row->pair = k;
-	row->is_noted = true;
-	m->used[k] = true;
-	return note(c, m, m->box->id, row->uid, c->listing.rows[k].uid, row->digest);
+	return k == CARRY_ALONE ? 0 : keep_pair(c, m, row, k);
+}
+
+/* mailutils keeps neither bytes nor date. What it has taken is there: where nothing else
+   is new, it is that, in the order in which it was sent. */
+static int pair_in_order(struct carry *c, struct carry_match *m)
+{
+	size_t taken = 0, free_there = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < m->n_rows; i++)
+		taken += m->rows[i].pair == CARRY_ALONE && m->rows[i].is_taken;
+	for (size_t i = 0; i < m->n_wanted; i++)
+		free_there += is_pair(c, m, i, NULL, NULL);
+	for (size_t i = 0; r == 0 && taken == free_there && i < m->n_rows; i++)
+		if (m->rows[i].pair == CARRY_ALONE && m->rows[i].is_taken)
+			r = keep_pair(c, m, &m->rows[i], find_there(c, m, NULL, NULL));
+	return r;
 }
 
 static bool is_planned(const struct carry_note *n)
@@ -215,6 +236,8 @@ static int pair_all(struct carry *c, struct carry_match *m)
 	for (enum closeness how = 0; r == 0 && how < CLOSENESS_COUNT; how++)
 		for (size_t i = 0; r == 0 && i < m->n_rows; i++)
 			r = pair_row(c, m, &m->rows[i], how);
+	if (r == 0)
+		r = pair_in_order(c, m);
 	for (size_t i = 0; r == 0 && i < m->n_notes; i++)
 		r = pair_gone(c, m, &m->notes[i]);
 	return r;

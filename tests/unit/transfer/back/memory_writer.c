@@ -142,7 +142,7 @@ static int writer_append(void *self, struct str name, const struct mail *m,
 		new->body = w->keep(body);
 		new->flags = m->flags;
 		new->keywords = w->keep(m->keywords);
-		new->date = m->date;
+		new->date = w->forgets_dates ? 1 : m->date;
 		new->zone = m->zone;
 		*ret_uidvalidity = w->no_uids ? 0 : f->uidvalidity;
 		*ret_uid = w->no_uids ? 0 : new->uid;

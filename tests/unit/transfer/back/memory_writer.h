@@ -16,10 +16,11 @@ struct memory_writer {
 	bool no_uids;                    /* no UIDPLUS */
 	bool adds_line_end;              /* to bodies, as Courier */
 	bool alters;                     /* bodies, so that nobody knows them */
-	const char *no_keyword;          /* is not taken; NULL: all are */
-	const char *refuses;             /* a body that begins so */
-	unsigned steps;                  /* so far */
-	unsigned end_at;                 /* at this one; 0: never */
+	bool forgets_dates;
+	const char *no_keyword; /* is not taken; NULL: all are */
+	const char *refuses;    /* a body that begins so */
+	unsigned steps;         /* so far */
+	unsigned end_at;        /* at this one; 0: never */
 	enum writer_end end;
 	void (*die)(void); /* NULL: the connection is lost */
 

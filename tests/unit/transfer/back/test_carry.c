@@ -254,22 +254,30 @@ static void test_stays_and_is_swept(void **state)
 }
 
 /* The source changes each body, and says no UID: what it has taken is not sent again. */
-static void test_altered_without_uids(void **state)
+static void altered_without_uids(bool forgets_dates)
 {
 	struct error err = { 0 };
 	struct world w;
 	size_t n;
 
-	(void)state;
 	world_begin(&w);
 	world_lives_here(&w);
 	w.writer.no_uids = w.writer.alters = true;
+	w.writer.forgets_dates = forgets_dates;
 	OK(world_carry(&w, &err));
 	n = memory_folder(&shared->source, "INBOX")->count;
 	assert_int_equal(n, 6 - 2 + 3);
+	assert_int_equal(w.lost.dates, forgets_dates ? 7 : 0);
 	OK(world_carry(&w, &err));
 	assert_int_equal(memory_folder(&shared->source, "INBOX")->count, n);
 	world_end(&w);
+}
+
+static void test_altered_without_uids(void **state)
+{
+	(void)state;
+	altered_without_uids(false);
+	altered_without_uids(true);
 }
 
 static void test_refused_stays(void **state)
