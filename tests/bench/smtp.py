@@ -13,6 +13,9 @@ smtp-source sends, a connection for each message; the contenders take turns:
     local-many    the same, to four accounts
     local-new     like local, as if each sender were new (smtp_policy_ttl = 0)
     local-alone   to one account, and the source is not asked (smtp_policy = "none")
+    own           what the source takes from its own host, nothing else going on
+    own-beside    the same, beside LOAD messages/s through us for somebody who lives here
+    own-asked     the same, as if each of their senders were new
 
 Postfix thinks that what it took is on its way in until its queue manager has seen it, and
 waits up to a second when there is much of that (in_flow_delay): being asked about local
@@ -40,7 +43,7 @@ from lab.network import CLIENT_GATEWAY  # noqa: E402
 from lab.processes import Daemon, wait_for_port, wait_until  # noqa: E402
 from lab.smtp import at  # noqa: E402
 
-SESSIONS, SIZE = 20, 4096
+SESSIONS, SIZE, LOAD = 20, 4096, 50
 THERE, HERE = "there", [f"here{n}" for n in range(4)]
 USERS = {name: "secret" for name in [THERE] + HERE}
 PROXY = (CLIENT_GATEWAY[0], 2525)
@@ -117,7 +120,34 @@ class LocalAlone(Local):
     name, policy = "local-alone", "none"
 
 
-CONTENDERS = (Direct, Nginx, Mailferry, Local, LocalMany, LocalNew, LocalAlone)
+class Own(Direct):
+    """Past the router, so that nothing of it is ours."""
+    name, load, ttl = "own", False, 3600
+
+    def start(self, bench):
+        if self.load:
+            Mailferry.start(self, bench)
+            bench.begin_load()
+
+    def stop(self, bench):
+        if self.load:
+            bench.end_load()
+            bench.stop_ferry()
+
+
+class OwnBeside(Own):
+    name, policy, load = "own-beside", "source", True
+
+
+class OwnAsked(OwnBeside):
+    name, ttl = "own-asked", 0
+
+
+CONTENDERS = (Direct, Nginx, Mailferry, Local, LocalMany, LocalNew, LocalAlone, Own, OwnBeside,
+              OwnAsked)
+# What is wanted: (contender, of which other, at least).
+WANTED = (("mailferry", "direct", 0.9), ("local", "direct", 1.0), ("local-new", "direct", 0.5),
+          ("local-alone", "direct", 2.0), ("own-beside", "own", 0.9), ("own-asked", "own", 0.9))
 
 
 class Bench:
@@ -182,8 +212,22 @@ class Bench:
             thread.join()
         return time.monotonic() - begin
 
+    def begin_load(self):
+        """LOAD sessions with a message a second each."""
+        self.load = Daemon(self.lab.client, [
+            "smtp-source", "-w", "1", "-s", str(LOAD), "-m", "1000000", "-l", str(SIZE),
+            "-f", "sender@example.org", "-t", at(HERE[0]), f"{SOURCE_ADDRESS[0]}:25"],
+            self.lab.folder / "load.out")
+        time.sleep(2)
+
+    def end_load(self):
+        self.load.stop()
+        if "fatal" in (self.lab.folder / "load.out").read_text(encoding="utf-8"):
+            raise SystemExit("the load: " + (self.lab.folder / "load.out").read_text())
+
     def _smtp_source(self, contender, user, share):
-        done = self.lab.client.run(
+        sender = self.lab.source if isinstance(contender, Own) else self.lab.client
+        done = sender.run(
             "smtp-source", "-s", SESSIONS // share, "-m", self.messages // share, "-l", SIZE,
             "-f", "sender@example.org", "-t", at(user), ":".join(map(str, contender.target)))
         if done.returncode or done.stdout:
@@ -208,6 +252,11 @@ def print_table(medians):
         ratios = "".join(f"{rate / medians[peer]:8.2f} of {peer}"
                          for peer in ("direct", "nginx") if peer in medians)
         print(f"{name:12}{rate:8.0f}/s{ratios}")
+    for name, peer, least in WANTED:
+        if name in medians and peer in medians:
+            ratio = medians[name] / medians[peer]
+            print(f"{'as wanted' if ratio >= least else 'TOO LITTLE'}: {name} {ratio:.2f} of {peer}, "
+                  f"at least {least}")
 
 
 def main():
