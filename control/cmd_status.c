@@ -88,11 +88,17 @@ static json_t *flows_json(const struct status *s)
 	return all;
 }
 
+static json_t *old_json(const struct status *s)
+{
+	return json_pack("{s:O, s:I}", "programs", s->old_programs, "connections",
+		(json_int_t)s->old_connections);
+}
+
 static int print_json(const struct control *c, const struct status *s)
 {
 	return output_json(
 		json_pack("{s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:O, s:O?, "
-			  "s:O, s:O, s:I}",
+			  "s:O, s:O, s:I, s:o}",
 			"source", sources_json(&c->settings), "retired",
 			s->retired_at != 0, "strategy",
 			strategy_name(c->settings.strategy), "rules",
@@ -102,7 +108,7 @@ static int print_json(const struct control *c, const struct status *s)
 			accounts_json(&s->counts), "flows", flows_json(s), "certificates",
 			s->certificates, "unseen", s->unseen, "admission", s->admission,
 			"attention", s->attention, "source_ports", s->ports, "source_ms",
-			(json_int_t)s->ports_ms),
+			(json_int_t)s->ports_ms, "old", old_json(s)),
 		stdout);
 }
 
@@ -141,6 +147,10 @@ static void print_programs(const struct status *s)
 		(void)printf(" %s %s%s", status_program_name((enum status_program)i),
 			s->runs[i] ? "up" : "DOWN",
 			i + 1 < STATUS_PROGRAM_COUNT ? "," : "\n");
+	if (json_array_size(s->old_programs))
+		(void)printf("upgrade     %zu old programs with %" PRIu64
+			     " connections are left\n",
+			json_array_size(s->old_programs), s->old_connections);
 	(void)printf("rules       %s, fail %s\n", status_rules_name(s->rules),
 		fail_mode_name(s->fail));
 }

@@ -8,6 +8,7 @@
 #include "control/rules_wanted.h"
 #include "control/trouble.h"
 #include "control/unseen_view.h"
+#include "control/upgrade_file.h"
 
 #include "base/clock.h"
 #include "messages/ask.h"
@@ -267,6 +268,22 @@ static void gather_features(struct control *c, struct status *s)
 			status_attend(s, "%s", features[i].text);
 }
 
+/* What of before the last upgrade still runs. */
+static void gather_old(struct control *c, struct status *s)
+{
+	static const struct message question = { .type = MESSAGE_RETIRED };
+	json_t *upgrade = upgrade_file_read(&c->settings);
+	json_t *retired = json_object_get(upgrade, "retired");
+
+	s->old_programs = s->runs[STATUS_INTERCEPTOR] && json_is_array(retired)
+	                          ? json_incref(retired)
+	                          : json_array();
+	json_decref(upgrade);
+	if (json_array_size(s->old_programs))
+		(void)ask(c->settings.run_dir, INTERCEPTOR_SOCKET, &question,
+			MESSAGE_RETIRED_IS, &ask_patience, &s->old_connections, NULL);
+}
+
 /* What is over, but should be known of. */
 static void gather_events(struct control *c, struct status *s)
 {
@@ -333,6 +350,7 @@ int status_gather(struct control *c, struct status *ret)
 	trouble_gather(c, r, &s);
 	registry_close(r);
 	gather_features(c, &s);
+	gather_old(c, &s);
 	gather_events(c, &s);
 	gather_flows(c, &s);
 	if (s.runs[STATUS_ADMISSION])
@@ -344,6 +362,7 @@ int status_gather(struct control *c, struct status *ret)
 void status_fini(struct status *s)
 {
 	json_decref(s->attention);
+	json_decref(s->old_programs);
 	json_decref(s->unseen);
 	json_decref(s->certificates);
 	json_decref(s->ports);

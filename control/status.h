@@ -31,6 +31,8 @@ struct status {
 	uint64_t flows[ROUTE_COUNT + 1]; /* the last: before login */
 	json_t *certificates;            /* array of objects: ours */
 	json_t *unseen;                  /* array of objects: what passed unseen lately */
+	json_t *old_programs;     /* of before the last upgrade: array of objects */
+	uint64_t old_connections; /* that go on in them */
 	json_t *admission; /* what was judged (clients.c there); NULL: it does not run */
 	json_t *attention; /* array of sentences */
 	json_t *ports;     /* array of objects: what the source's ports answered */

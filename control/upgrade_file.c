@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/upgrade_file.h"
 
+#include "control/generations.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,10 +2,12 @@
 #ifndef CONTROL_UPGRADE_FILE_H
 #define CONTROL_UPGRADE_FILE_H
 /* How far an upgrade is, in run_dir: `mailferry up` writes it, commands read it. */
-#include "control/generations.h"
+#include "base/error.h"
 #include "settings/settings.h"
 
 #include <jansson.h>
+
+struct generations;
 
 #define UPGRADE_FILE "upgrade.json"
 

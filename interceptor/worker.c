@@ -130,15 +130,6 @@ void worker_accept(struct worker *w)
 		watch_want(w->listeners[i].watch, UV_READABLE);
 }
 
-/* They stay open in the next worker, with whoever waits in them. */
-void worker_retire(struct worker *w)
-{
-	for (size_t i = 0; i < w->n_listeners; i++)
-		close(watch_take(w->listeners[i].watch)); /* others have it, too */
-	w->n_listeners = 0;
-	w->takes_no_more = true;
-}
-
 /* ---- what the source shows ---- */
 
 void worker_load_offer(struct worker *w, enum service_id service)
@@ -291,14 +282,6 @@ static void follow_legs(struct worker *w)
 			worker_load_offer(w, (enum service_id)i);
 }
 
-/* What it has learnt is written at its end. */
-static void stop_when_left(struct worker *w)
-{
-	if (w->takes_no_more && LIST_EMPTY(&w->host.sessions) &&
-		LIST_EMPTY(&w->host.gone) && LIST_EMPTY(&w->host.stagings))
-		loop_stop(&w->loop);
-}
-
 static void on_tick(void *context)
 {
 	struct worker *w = context;
@@ -331,7 +314,7 @@ static void on_tick(void *context)
 	if (!timer_runs(w->learning))
 		(void)worker_learn_late(w);
 	quiesce_check(&w->host);
-	stop_when_left(w);
+	worker_drain(w);
 	if (w->recipients.n &&
 		clock_wall_ms() - w->recipients.since_ms >= RECIPIENT_COUNTS_EVERY_MS)
 		worker_hand_over_recipients(w);

@@ -33,9 +33,10 @@ struct worker {
 	struct host host; /* first: its sessions know no more of it */
 	struct loop loop;
 	struct connection_limits *limits;
-	unsigned index;     /* of its row there */
-	unsigned number;    /* in the registry: of all workers that there are */
-	bool takes_no_more; /* it ends with its last session */
+	unsigned index;      /* of its row there */
+	unsigned number;     /* in the registry: of all workers that there are */
+	bool takes_no_more;  /* it ends with its last session */
+	uint64_t drained_at; /* then it ends them; loop time, 0: never */
 
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -92,6 +93,7 @@ void worker_load_offer(struct worker *w, enum service_id service);
 void worker_accept(struct worker *w);
 /* It accepts no more connections, and ends with its last session. */
 void worker_retire(struct worker *w);
+void worker_drain(struct worker *w); /* from time to time */
 
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);

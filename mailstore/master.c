@@ -308,6 +308,7 @@ static void fini(struct master *master)
 	channel_listener_close(&master->listener);
 	signals_close(&master->signals);
 	timer_free(master->processes.looks);
+	timer_free(master->drain);
 	(void)loop_fini(&master->loop);
 	fd_closep(&master->processes.settings_fd);
 	free(master);

@@ -43,6 +43,7 @@ struct master {
 	struct channel before;  /* to the mailstore before this one, until it ends */
 	int takeover, door;     /* of it, until it retires; -1: none */
 	struct peer *successor; /* NULL: this one has not retired */
+	struct timer *drain;    /* until the sessions of one that has are ended */
 };
 
 /* Returns the exit status. */

@@ -2,6 +2,7 @@
 /* One mailstore follows the other (messages/takeover.h); account by account: remote.c. */
 #include "base/fd.h"
 #include "base/log.h"
+#include "event/timer.h"
 #include "mailstore/master.h"
 #include "mailstore/process.h"
 #include "messages/takeover.h"
@@ -168,6 +169,28 @@ static int give_tickets(struct peer *peer)
 	return r;
 }
 
+/* Their accounts are the next one's with their ends. */
+static void on_drained(void *context)
+{
+	struct master *master = context;
+	struct process *p, *next;
+
+	log_info(NULL, "drained", "sessions=ended");
+	for (p = master->processes.first; p; p = next) {
+		next = p->next;
+		if (p->state == PROCESS_RUNNING)
+			process_leave(p);
+	}
+}
+
+static void drain_begin(struct master *master)
+{
+	uint64_t seconds = master->start->settings.upgrade_drain_s;
+
+	if (seconds && timer_new(&master->loop, on_drained, master, &master->drain) == 0)
+		timer_start(master->drain, seconds * 1000);
+}
+
 void retire_begin(struct peer *peer)
 {
 	struct master *master = peer->master;
@@ -189,6 +212,7 @@ void retire_begin(struct peer *peer)
 		channel_shut(&peer->channel); /* its end is ours, too */
 		return;
 	}
+	drain_begin(master);
 	log_info(NULL, "retired", "accounts=%llu", (unsigned long long)last.number);
 	for (struct process *p = master->processes.first; p; p = p->next)
 		process_linger_when_idle(p);

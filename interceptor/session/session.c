@@ -378,6 +378,15 @@ void session_kick(struct session *s)
 	session_leave(s);
 }
 
+void session_retire(struct session *s, bool too_long)
+{
+	if (s->state == SESSION_RELAY && !too_long && !s->is_unseen &&
+		!relay_between_lines(s->relay, s->host->ops->now(s->host)))
+		return;
+	if (s->state == SESSION_RELAY || s->state == SESSION_HANDLED)
+		session_kick(s);
+}
+
 bool session_is_ending(const struct session *s, struct str account)
 {
 	if (s->state == SESSION_DRAINING)

@@ -127,6 +127,9 @@ enum quiesce session_quiesce(struct session *s, struct str account, bool force);
 bool session_is_ending(const struct session *s, struct str account);
 /* The admin wants it out. One that the mailstore serves is ended there, by the host. */
 void session_kick(struct session *s);
+/* The program that it is in is to end: likewise, but between two answers, unless that
+   takes too long. May be said again. */
+void session_retire(struct session *s, bool too_long);
 /* Memory of a GONE session. */
 void session_free(struct session *s);
 

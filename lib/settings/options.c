@@ -150,6 +150,11 @@ static const struct option root_rows[] = {
 	{ "trash_days", OPTION_NUMBER, ROOT(trash_days), "30", .least = 0, .most = 3650,
 		.help = "days for which the mail of an account that `account remove` "
 			"has removed is kept in state_dir/trash" },
+	{ "upgrade_drain", OPTION_NUMBER, ROOT(upgrade_drain_s), "86400", .least = 0,
+		.most = 31536000,
+		.help = "seconds after an upgrade for which sessions may go on in the old "
+			"programs; those that are left are ended then, between two "
+			"answers; 0: never" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },

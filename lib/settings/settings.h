@@ -165,10 +165,11 @@ struct settings {
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */
 	uint32_t quota_megabytes, quota_messages; /* of an account; 0: no limit */
-	uint32_t trash_days;                      /* for mail of removed accounts */
-	bool search_index;                        /* of texts, in each mail folder */
-	uint32_t sweep_s; /* between two looks at old mailboxes; 0: never */
-	bool precopy;     /* copy while the source still serves */
+	uint32_t upgrade_drain_s; /* of sessions in old programs; 0: for ever */
+	uint32_t trash_days;      /* for mail of removed accounts */
+	bool search_index;        /* of texts, in each mail folder */
+	uint32_t sweep_s;         /* between two looks at old mailboxes; 0: never */
+	bool precopy;             /* copy while the source still serves */
 	enum uidls uidls;
 	enum on_unreadable on_unreadable;
 	bool allow_select;

@@ -140,6 +140,44 @@ def a_served_account_has_one_process(world):
 
 
 @case
+def sessions_that_never_end_are_ended(world):
+    """`upgrade_drain` seconds after it, between two answers; who comes again is served."""
+    world.ferry.write_config(upgrade_drain=4)
+    upgrade(world)  # the programs that drain next are those that have read it
+    relayed, served = world.session(world.there), world.session(world.here)
+    idle = world.session(world.there)
+    idle.ok("SELECT INBOX")
+    idle.send(b"i IDLE\r\n")
+    mail = Smtp(world.lab.connect(25, world.address(world.there)))
+    mail.ok("EHLO client.example.org")
+    before = world.all_processes()
+    began = time.monotonic()
+    upgrade(world)
+    old = world.ferry.json("status")["old"]
+    true(old["connections"] >= 3 and {p["program"] for p in old["programs"]} >=
+         {"interceptor", "mailstore"}, old)
+    true("old programs with" in world.ferry.ok("status"), "status says it")
+    for client in (relayed, served):
+        client.ok("NOOP")
+    mail.ok("NOOP")
+    only_new(world, before, 30)
+    true(time.monotonic() - began >= 4, "not before")
+    for client in (relayed, served, idle):
+        true(b"* BYE" in client.file.read(), "a word")
+    equal(mail.reply()[:3], b"421", "mail")
+    equal(world.ferry.json("status")["old"], {"programs": [], "connections": 0}, "status")
+    for user in (world.there, world.here):
+        client = world.session(user)
+        client.ok("SELECT INBOX")
+        client.logout()
+    world.ferry.settings.pop("upgrade_drain")
+    world.ferry.write_config()
+    before = world.all_processes()
+    upgrade(world)
+    only_new(world, before)  # a session that comes to an old process ends with it
+
+
+@case
 def old_and_new_several_times(world):
     """A session through three generations."""
     relayed, served = world.session(world.there), world.session(world.here)
@@ -188,12 +226,12 @@ def nobody_is_refused(world):
     before = world.all_processes()
     with Load(world) as load:
         for i, what in enumerate(plan):
-            load.until(CONNECTIONS * (i + 1) // (len(plan) + 1), CONNECTIONS)
+            load.until(CONNECTIONS * (i + 1) // (len(plan) + 1), CONNECTIONS, standing.use)
             if what == "upgrade":
                 world.replace_programs()
             upgrade(world)
             standing.use()
-        load.until(CONNECTIONS, CONNECTIONS)
+        load.until(CONNECTIONS, CONNECTIONS, standing.use)
     standing.use()
     standing.end()
     nothing([f"{n} × {what}" for what, n in load.failures.items()],

@@ -105,10 +105,15 @@ class Load:
             self.failures[text[:300]] += 1
             print(f"  {time.strftime('%H:%M:%S')} {text[:300]}", flush=True)
 
-    def until(self, count, timeout):
-        end = time.monotonic() + timeout
+    def until(self, count, timeout, each_minute):
+        """each_minute(): what idle sessions need, before a server ends them."""
+        begin = used = time.monotonic()
         while self.done < count:
-            true(time.monotonic() < end, f"{self.done} connections of {count} in time")
+            now = time.monotonic()
+            true(now < begin + timeout, f"{self.done} connections of {count} in time")
+            if now > used + 60:
+                used = now
+                each_minute()
             time.sleep(0.05)
 
 
