@@ -165,11 +165,37 @@ static int client_for_mailstore(
 	return r < 0 ? r : fd;
 }
 
-int handoff(struct host *h, struct session *s, struct str tag, struct str ticket)
+static int give(struct worker *w, struct session *s, struct message *m)
 {
-	struct worker *w = worker_of(h);
 	struct stream *near_end;
+	char client[ADDRESS_TEXT_MAX];
+	int fd, r = handoff_connect(w);
+
+	if (r < 0)
+		return r;
+	endpoint_text(&s->peer, client);
+	m->client = str_from(client);
+	/* a duplicate travels: when it cannot be sent, the client is still ours */
+	fd = client_for_mailstore(w, s, &near_end);
+	if (fd < 0)
+		return fd;
+	r = message_send(&w->mailstore, m, fd);
+	if (r < 0) {
+		fd_closep(&fd);
+		stream_free(near_end);
+		return r;
+	}
+	if (near_end)
+		session_bridge(s, near_end);
+	return 0;
+}
+
+int handoff(struct host *h, struct session *s, struct str tag, struct str ticket,
+	const struct resumption *resumed)
+{
 	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX];
+	size_t unread = buf_len(&s->memory->from_client);
+	struct buf known;
 	struct message m = {
 		.type = MESSAGE_SERVE,
 		.account = str_from(s->account),
@@ -179,28 +205,25 @@ int handoff(struct host *h, struct session *s, struct str tag, struct str ticket
 		.text = ticket,
 		.payload = buf_view(&s->memory->from_client),
 	};
-	int fd, r = handoff_connect(w);
+	int r = 0;
 
-	(void)ticket;
+	buf_init(&known, 0);
+	if (resumed) {
+		r = resumption_encode(resumed, &known);
+		m.number = 1;
+		m.payload = buf_view(&known);
+	}
+	if (r == 0)
+		r = give(worker_of(h), s, &m);
+	buf_fini(&known);
 	if (r < 0)
 		return r;
-	endpoint_text(&s->peer, client);
-	m.client = str_from(client);
-	/* a duplicate travels: when it cannot be sent, the client is still ours */
-	fd = client_for_mailstore(w, s, &near_end);
-	if (fd < 0)
-		return fd;
-	r = message_send(&w->mailstore, &m, fd);
-	if (r < 0) {
-		fd_closep(&fd);
-		stream_free(near_end);
-		return r;
-	}
-	log_info(id, "hand-off", "account=%s unread=%zu", s->account, m.payload.len);
+	log_info(id, "hand-off", "account=%s %s=%zu", s->account,
+		resumed ? "known" : "unread", resumed ? resumed->uids.len : unread);
+	if (resumed)
+		return 0;
 	/* of use to the admin alone: a registry that is busy is not waited for */
 	client_text(&s->peer, client);
 	(void)registry_note_login(h->registry, s->account_id, str_from(client), NULL);
-	if (near_end)
-		session_bridge(s, near_end);
 	return 0;
 }

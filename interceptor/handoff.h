@@ -10,6 +10,7 @@ struct worker;
 /* The worker's connection to the mailstore, made when there is none. 0 or -errno. */
 int handoff_connect(struct worker *w);
 /* host_ops.hand_off() */
-int handoff(struct host *h, struct session *s, struct str tag, struct str ticket);
+int handoff(struct host *h, struct session *s, struct str tag, struct str ticket,
+	const struct resumption *resumed);
 
 #endif

@@ -41,9 +41,11 @@ static void drop(struct check *c)
 	free(c);
 }
 
-static const char *kind_of(const struct challenge_proof *proof)
+static const char *kind_of(const struct question *q)
 {
-	switch (proof->kind) {
+	if (q->box.ptr)
+		return "BOX";
+	switch (q->proof.kind) {
 	case CHALLENGE_APOP:
 		return "APOP";
 	case CHALLENGE_CRAM_MD5:
@@ -64,10 +66,11 @@ static int ask(
 		.account = str_from(s->account),
 		.session = str_from(id),
 		.service = str_from(protocol_of(s->service)->name),
-		.text = str_from(kind_of(&q->proof)),
+		.text = str_from(kind_of(q)),
 		.tag = q->proof.challenge,
-		.payload =
-			q->proof.kind == CHALLENGE_NONE ? q->password : q->proof.digest,
+		.payload = q->box.ptr                        ? q->box
+		           : q->proof.kind == CHALLENGE_NONE ? q->password
+		                                             : q->proof.digest,
 	};
 
 	endpoint_text(&s->peer, client);

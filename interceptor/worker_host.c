@@ -307,6 +307,32 @@ static void forget(struct host *h, struct session *s)
 	verify_forget(worker_of(h), s);
 }
 
+static int close_password(
+	struct host *h, const struct session *s, struct str password, struct buf *out)
+{
+	struct worker *w = worker_of(h);
+	char id[SESSION_ID_MAX], name[BOX_NAME_MAX];
+	struct str of;
+	int r = box_name_of_session(str_from(session_id(s, id)), name, &of);
+
+	if (r == 0 && !vault_link_is_ready(w))
+		r = -ENOTCONN;
+	return r < 0 ? r : box_close(&w->vault.closer, of, password, out);
+}
+
+/* For the admin alone: a registry that is busy is not waited for. */
+static void note_crossing(struct host *h, const struct session *s, bool handed)
+{
+	char client[ADDRESS_TEXT_MAX], detail[ADDRESS_TEXT_MAX + 16];
+
+	endpoint_text(&s->peer, client);
+	(void)snprintf(detail, sizeof(detail), "%s %s", service_name(s->service), client);
+	if (s->account_id)
+		(void)registry_note_session(h->registry, s->account_id,
+			handed ? STR_LIT("handed over") : STR_LIT("ended by BYE"),
+			str_from(detail), NULL);
+}
+
 static bool is_slow(struct host *h, int64_t account)
 {
 	return connection_limits_is_slow(worker_of(h)->limits, account);
@@ -505,6 +531,8 @@ const struct host_ops worker_host_ops = {
 	.knows = knows,
 	.verify = ask_to_verify,
 	.forget = forget,
+	.close_password = close_password,
+	.note_crossing = note_crossing,
 	.is_slow = is_slow,
 	.remember_slow = remember_slow,
 	.is_retired = is_retired,

@@ -28,7 +28,10 @@ static void on_quiesce(void *context, const struct message *m, int fd)
 		w->host.ops->quiesced(&w->host, m->account, m->number2, false);
 		return;
 	}
-	quiesce_begin(&w->host, m->account, m->number == 1, m->number2);
+	quiesce_begin(&w->host, m->account,
+		m->number < SWITCH_MANNER_COUNT ? (enum switch_manner)m->number
+						: SWITCH_LOGGED_OFF,
+		m->number2);
 }
 
 static void on_route_changed(void *context, const struct message *m, int fd)

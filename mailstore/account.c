@@ -270,12 +270,14 @@ static void on_serve(void *context, const struct message *m, int socket)
 		.service = m->service,
 		.tag = m->tag,
 		.client = m->client,
-		.payload = m->payload };
+		.payload = m->payload,
+		.resumes = m->number == 1 };
 	const char *why = "This service is not offered here.";
 	struct stream *stream;
 
-	log_info(NULL, "login", "account=%s session=%.*s service=%.*s client=%.*s",
-		a->name, STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
+	log_info(NULL, login.resumes ? "resume" : "login",
+		"account=%s session=%.*s service=%.*s client=%.*s", a->name,
+		STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
 	if (!ops || a->ending || open_store(a, &why) < 0) {
 		refuse_login(a, m, socket, why);
 		return;

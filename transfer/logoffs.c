@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#define LIVE_EVERY_MS 3000   /* a session that cannot change sides may do so for hours */
 #define QUEUE_MAX (1u << 20) /* questions of a few hundred bytes */
 
 void logoffs_init(struct logoffs *l, const struct settings *settings,
@@ -26,6 +27,12 @@ static void on_logged_off(void *context, const struct message *m, int fd)
 		roster_wake(e);
 }
 
+static void on_quiesced(void *context, const struct message *m, int fd)
+{
+	if (m->number)
+		on_logged_off(context, m, fd);
+}
+
 /* It could not say: this one is asked about again. */
 static void on_failed(void *context, const struct message *m, int fd)
 {
@@ -36,6 +43,7 @@ static void on_failed(void *context, const struct message *m, int fd)
 
 static const struct message_row interceptor_rows[] = {
 	{ MESSAGE_LOGGED_OFF, false, on_logged_off },
+	{ MESSAGE_QUIESCED, false, on_quiesced },
 	{ MESSAGE_FAILED, false, on_failed },
 };
 
@@ -86,12 +94,30 @@ static bool call_interceptor(struct logoffs *l)
 	return true;
 }
 
+/* Those that have been asked about already: somebody is logged in. */
+static void ask_for_sides(struct logoffs *l, uint64_t now)
+{
+	if (!l->settings->live || now < l->live_at)
+		return;
+	l->live_at = now + LIVE_EVERY_MS;
+	for (struct entry *e = l->roster->first; e; e = e->next) {
+		const struct message m = { .type = MESSAGE_QUIESCE,
+			.account = str_from(e->name),
+			.number = SWITCH_LIVE_ASKED };
+
+		if (e->state == ENTRY_PARKED && !e->is_held && e->is_awaited &&
+			channel_is_open(&l->interceptor))
+			(void)message_send(&l->interceptor, &m, -1);
+	}
+}
+
 /* While it does not run nobody's session lasts, but it knows best: it is asked when it is
    back. */
 void logoffs_await(struct logoffs *l)
 {
 	uint64_t now = clock_wall_ms();
 
+	ask_for_sides(l, now);
 	for (struct entry *e = l->roster->first; e; e = e->next) {
 		struct message m = { .type = MESSAGE_AWAIT_LOGOFF,
 			.account = str_from(e->name) };

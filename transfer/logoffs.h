@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef TRANSFER_LOGOFFS_H
 #define TRANSFER_LOGOFFS_H
-/* Asks the interceptor when the users of parked accounts have logged off, and wakes those
-   accounts. */
+/* Asks the interceptor when the users of parked accounts have logged off, or when all
+   their sessions could change sides, and wakes those accounts. */
 #include "event/channel.h"
 #include "settings/settings.h"
 #include "transfer/roster.h"
@@ -12,6 +12,7 @@ struct logoffs {
 	struct roster *roster;
 	struct loop *loop;
 	struct channel interceptor;
+	uint64_t live_at; /* wall clock: the next question about sides */
 };
 
 void logoffs_init(struct logoffs *l, const struct settings *settings,

@@ -81,28 +81,58 @@ static bool judge_now(struct asker *a, const struct question *q, struct job_orde
 	return true;
 }
 
-bool check_now(struct asker *a, const struct message *m)
+static bool check_password(struct asker *a, const struct message *m,
+	struct challenge_proof *proof, struct str password, struct arena *arena)
 {
-	struct challenge_proof proof = proof_of(m);
-	struct question q = { .account = (int64_t)m->number, .password = m->payload };
+	struct question q = {
+		.account = (int64_t)m->number, .password = password, .proof = proof
+	};
 	const struct guess g = {
-		.account = q.account, .client = m->client, .password = m->payload
+		.account = q.account, .client = m->client, .password = password
 	};
 	struct job_order order = { .kind = JOB_CHECK,
 		.asker = a,
 		.id = q.account,
-		.password = m->payload,
+		.password = password,
 		.client = m->client,
 		.bearer = { .session = m->session, .service = m->service } };
-	struct arena arena;
-	bool is_done;
 
-	if (guess_wait(a->server->guesses, &g, clock_monotonic_ms()))
-		return false;
-	if (m->text.len)
-		q.proof = &proof;
+	return !guess_wait(a->server->guesses, &g, clock_monotonic_ms()) &&
+	       judge_now(a, &q, &order, arena);
+}
+
+/* What a session showed when it logged in at the source, closed for it alone: a candidate
+   of the registry is closed for its account, and opens nothing here. */
+static int open_box(
+	struct asker *a, const struct message *m, struct arena *arena, struct str *ret)
+{
+	char name[BOX_NAME_MAX];
+	struct str of;
+	bool is_seal = false;
+	int r = box_name_of_session(m->session, name, &of);
+
+	if (r == 0)
+		r = seal_open(
+			&a->server->vault.keys, of, m->payload, arena, ret, &is_seal);
+	return r == 0 && is_seal ? -EBADMSG : r;
+}
+
+bool check_now(struct asker *a, const struct message *m)
+{
+	const struct ticket_bearer bearer = { .session = m->session };
+	struct challenge_proof proof = proof_of(m);
+	struct str password = m->payload;
+	struct arena arena;
+	bool is_done = true;
+
 	arena_init(&arena);
-	is_done = judge_now(a, &q, &order, &arena);
+	if (!str_eq(m->text, STR_LIT("BOX")))
+		is_done = check_password(
+			a, m, m->text.len ? &proof : NULL, password, &arena);
+	else if (open_box(a, m, &arena, &password) == 0)
+		is_done = check_password(a, m, NULL, password, &arena);
+	else
+		answer_verdict(a, &bearer, VERDICT_UNKNOWN);
 	arena_fini(&arena);
 	return is_done;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* IMAP before login: wire/imap/prelogin.h towards the client, wire/imap/upstream.h
    towards the source. */
+#include "interceptor/crossing/crossing.h"
 #include "interceptor/login/protocol.h"
 #include "interceptor/offer.h"
 #include "wire/imap/cursor.h"
@@ -217,6 +218,7 @@ const struct login_protocol login_imap = {
 	.challenged = challenged,
 	.answered = answered,
 	.accept_tls = accept_tls,
+	.follow = crossing_follow,
 	.alpn = "imap",
 	.refuse = refuse,
 	.source_begin = source_begin,

@@ -274,8 +274,20 @@ static void hold_proven(struct session *s, uint64_t ms)
 	login_set_step(s, LOGIN_IN_PROVED, ms);
 }
 
+/* What nobody has shown a password for opens no mailbox here. */
+static void read_along(struct session *s)
+{
+	const struct login_protocol *p = login_protocol_of(s);
+	const struct attempt *a = &login_of(s)->attempt;
+
+	if (s->host->settings->live && p->follow && a->user.ptr && a->password.ptr &&
+		!a->why_not.len && s->account)
+		p->follow(s, a->password);
+}
+
 static void relay_to_source(struct session *s)
 {
+	read_along(s);
 	session_set_route(s, ROUTE_SOURCE);
 	session_say(s, buf_view(&login_of(s)->answer));
 	session_relay(s);
@@ -419,9 +431,10 @@ static void enter(struct session *s)
 	}
 	session_set_route(s, ROUTE_LOCAL);
 	/* to a client that does not read, our bytes would come after the mailstore's */
-	r = session_flush(s) ? s->host->ops->hand_off(s->host, s,
-				       login_of(s)->attempt.tag, login_of(s)->ticket)
-	                     : -EAGAIN;
+	r = session_flush(s)
+	            ? s->host->ops->hand_off(s->host, s, login_of(s)->attempt.tag,
+			      login_of(s)->ticket, NULL)
+	            : -EAGAIN;
 	if (r == 0) {
 		session_give_away(s);
 		return;

@@ -69,6 +69,10 @@ struct login_protocol {
 	   it says something else, or names this user. */
 	bool (*refusal_text)(struct str answer, struct str user, struct str *ret_text);
 
+	/* Reads along from now on, so that the session can change sides later; the
+	   password was right at the source. NULL: it cannot. */
+	void (*follow)(struct session *s, struct str password);
+
 	const char *alpn; /* the protocol's name in RFC 7301's registry */
 	/* Lines to end a connection with, between two answers. */
 	struct str words[CLOSE_REASON_COUNT];

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct handler;
 struct session;
 
 /* Why we end a connection. */
@@ -45,6 +46,29 @@ enum quiesce {
    is to be written is written in any case. */
 struct session_events {
 	int client, source;
+};
+
+/*
+ * Reads along what a relayed session says, so that it can change sides when its account
+ * switches: then `crossing` handles it, until it is handed over or relayed again.
+ */
+struct follower {
+	const struct follower_ops *ops;
+	bool must_go; /* its account switches whether it can cross or not */
+};
+
+struct follower_ops {
+	/* Bytes on their way, before they go on. */
+	void (*client_says)(struct follower *f, struct str bytes);
+	void (*source_says)(struct follower *f, struct str bytes);
+	/* So many of the next bytes need not be given; source_skipped(): they were not.
+	 */
+	uint64_t (*client_skips)(const struct follower *f);
+	uint64_t (*source_skips)(const struct follower *f);
+	void (*source_skipped)(struct follower *f, uint64_t n);
+	bool (*can_cross)(const struct follower *f);
+	void (*free)(struct follower *f);
+	const struct handler *crossing;
 };
 
 struct handler {

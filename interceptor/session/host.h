@@ -13,6 +13,7 @@
 #include "settings/settings.h"
 #include "source/leg.h"
 #include "wire/challenge.h"
+#include "wire/imap/resumption.h"
 
 #include <openssl/ssl.h>
 #include <sys/queue.h>
@@ -27,9 +28,11 @@ struct smtp_address;
 LIST_HEAD(session_list, session);
 TAILQ_HEAD(session_queue, session);
 
-/* A password, or a proof that shows none (kind other than CHALLENGE_NONE). */
+/* A password, or a proof that shows none (kind other than CHALLENGE_NONE), or a password
+   that was closed for this session (ptr not NULL). */
 struct question {
 	struct str password;
+	struct str box;
 	struct challenge_proof proof;
 };
 
@@ -45,9 +48,10 @@ struct host_ops {
 	int (*connect_filter)(struct host *h, const char *where, struct stream **ret);
 	/* Gives the client, with the bytes it has sent already, to the mailstore. On
 	   failure the session is as it was. tag, ticket: what the mailstore needs to
-	   answer the login and to open the mailbox. */
-	int (*hand_off)(
-		struct host *h, struct session *s, struct str tag, struct str ticket);
+	   answer the login and to open the mailbox. resumed: it has been at the source so
+	   far, and tag is that of its IDLE or ""; NULL: a login. */
+	int (*hand_off)(struct host *h, struct session *s, struct str tag,
+		struct str ticket, const struct resumption *resumed);
 	/* Whether it, which is counted already, is one too many. */
 	enum crowd (*crowd)(struct host *h, const struct session *s);
 	/* It is, or is no longer, a connection; one that has not logged in and is
@@ -71,6 +75,11 @@ struct host_ops {
 	void (*verify)(struct host *h, struct session *s, const struct question *q,
 		void (*done)(struct session *s, enum verdict verdict, struct str ticket));
 	void (*forget)(struct host *h, struct session *s);
+	/* The password in a box that the vault opens for this session alone. */
+	int (*close_password)(struct host *h, const struct session *s,
+		struct str password, struct buf *out);
+	/* How it has left the source when its account switched, for the journal. */
+	void (*note_crossing)(struct host *h, const struct session *s, bool handed);
 	/* Its user has waited for its move in vain. */
 	bool (*is_slow)(struct host *h, int64_t account);
 	void (*remember_slow)(struct host *h, int64_t account);

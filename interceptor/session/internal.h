@@ -33,6 +33,8 @@ void session_relay_event(
 void session_relay_end(struct session *s); /* keeps its counts */
 /* The client is told why, and the source finishes what it was told. */
 void session_relay_leave(struct session *s, enum close_reason reason);
-enum quiesce session_relay_quiesce(struct session *s, bool force);
+enum quiesce session_relay_quiesce(struct session *s, enum switch_manner manner);
+bool session_can_cross(const struct session *s);
+void session_drop_follower(struct session *s);
 
 #endif

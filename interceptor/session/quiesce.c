@@ -25,6 +25,17 @@ static bool is_unsettled(struct host *h, struct str account)
 	return false;
 }
 
+/* It stays at the source: a crossing that came to nothing, for one. */
+static bool is_left(struct host *h, struct str account)
+{
+	const struct session *s;
+
+	LIST_FOREACH(s, &h->sessions, all)
+	if (session_is_at_source(s, account))
+		return true;
+	return false;
+}
+
 static void answer_later(struct host *h, struct str account, uint64_t request)
 {
 	struct pending_quiesce *q = calloc(1, sizeof(*q) + account.len);
@@ -47,23 +58,39 @@ void quiesce_check(struct host *h)
 		next = LIST_NEXT(q, all);
 		if (is_unsettled(h, account))
 			continue;
-		h->ops->quiesced(h, account, q->request, true);
+		h->ops->quiesced(h, account, q->request, !is_left(h, account));
 		LIST_REMOVE(q, all);
 		free(q);
 	}
 }
 
-void quiesce_begin(struct host *h, struct str account, bool force, uint64_t request)
+/* Would all that it has at the source cross? */
+static bool would_cross(struct host *h, struct str account)
+{
+	const struct session *s;
+
+	LIST_FOREACH(s, &h->sessions, all)
+	if (session_is_stuck(s, account))
+		return false;
+	return true;
+}
+
+void quiesce_begin(
+	struct host *h, struct str account, enum switch_manner manner, uint64_t request)
 {
 	struct session *s, *next;
 	bool left = false;
 
+	if (manner == SWITCH_LIVE_ASKED) {
+		h->ops->quiesced(h, account, request, would_cross(h, account));
+		return;
+	}
 	for (s = LIST_FIRST(&h->sessions); s; s = next) {
 		next = LIST_NEXT(s, all);
-		left |= session_quiesce(s, account, force) == QUIESCE_LEFT;
+		left |= session_quiesce(s, account, manner) == QUIESCE_LEFT;
 	}
 	if (!left && account.len && is_unsettled(h, account))
 		answer_later(h, account, request);
 	else
-		h->ops->quiesced(h, account, request, !left);
+		h->ops->quiesced(h, account, request, !left && !is_left(h, account));
 }

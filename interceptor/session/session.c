@@ -28,7 +28,8 @@ static const struct state {
 } states[SESSION_STATE_COUNT] = {
 	[SESSION_HANDLED] = { "handled", TO(SESSION_RELAY) | TO(SESSION_LOCAL) |
 						 TO(SESSION_CLOSING) | TO(SESSION_GONE) },
-	[SESSION_RELAY] = { "relay", TO(SESSION_DRAINING) | TO(SESSION_GONE) },
+	[SESSION_RELAY] = { "relay",
+		TO(SESSION_HANDLED) | TO(SESSION_DRAINING) | TO(SESSION_GONE) },
 	[SESSION_DRAINING] = { "draining", TO(SESSION_GONE), 5000 },
 	[SESSION_LOCAL] = { "local", TO(SESSION_GONE) },
 	[SESSION_CLOSING] = { "closing", TO(SESSION_LINGERING) | TO(SESSION_GONE),
@@ -132,6 +133,7 @@ void session_close(struct session *s, const char *why)
 	h->ops->unseen_over(h, s);
 	h->ops->count_connection(h, s, -1);
 	session_drop_source(s);
+	session_drop_follower(s);
 	stream_free(s->client);
 	s->client = NULL;
 	session_set_state(s, SESSION_GONE);
@@ -236,6 +238,7 @@ void session_give_away(struct session *s)
 {
 	if (s->state != SESSION_HANDLED)
 		return;
+	session_drop_follower(s);
 	if (s->bridge) {
 		session_set_state(s, SESSION_RELAY);
 		return;
@@ -344,7 +347,8 @@ void session_tick(struct session *s)
 	session_leave(s);
 }
 
-enum quiesce session_quiesce(struct session *s, struct str account, bool force)
+enum quiesce session_quiesce(
+	struct session *s, struct str account, enum switch_manner manner)
 {
 	bool concerns = s->ends_at_switch || session_is_of(s, account);
 	enum quiesce result;
@@ -352,11 +356,12 @@ enum quiesce session_quiesce(struct session *s, struct str account, bool force)
 	if (s->state == SESSION_DRAINING && concerns)
 		return QUIESCE_ENDING;
 	if (s->state == SESSION_RELAY && concerns)
-		return session_relay_quiesce(s, force || s->ends_at_switch);
+		return session_relay_quiesce(
+			s, s->ends_at_switch ? SWITCH_FORCED : manner);
 	if (s->state != SESSION_HANDLED)
 		return QUIESCE_NOTHING;
 	session_enter(s);
-	result = s->handler->quiesce(s, account, force);
+	result = s->handler->quiesce(s, account, manner == SWITCH_FORCED);
 	session_leave(s);
 	return result;
 }
@@ -385,6 +390,17 @@ void session_retire(struct session *s, bool too_long)
 		return;
 	if (s->state == SESSION_RELAY || s->state == SESSION_HANDLED)
 		session_kick(s);
+}
+
+bool session_is_at_source(const struct session *s, struct str account)
+{
+	return s->state == SESSION_RELAY && session_is_of(s, account) &&
+	       !(s->relay && relay_source_ended(s->relay));
+}
+
+bool session_is_stuck(const struct session *s, struct str account)
+{
+	return session_is_at_source(s, account) && !session_can_cross(s);
 }
 
 bool session_is_ending(const struct session *s, struct str account)

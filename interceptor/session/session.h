@@ -5,8 +5,8 @@
  * A client's connection, from accept to its end: two streams, what is read and to be
  * written, and a handler (handler.h) that knows the protocol.
  *
- *   HANDLED ─┬─► RELAY ─► DRAINING ─┬─► GONE
- *            ├─► LOCAL ─────────────┤
+ *   HANDLED ─┬─► RELAY ─► DRAINING ─┬─► GONE      RELAY ─► HANDLED: it crosses
+ *            ├─► LOCAL ─────────────┤             (handler.h, struct follower)
  *            └─► CLOSING ─► LINGERING
  *
  * `memory` is made with the first byte, so that a connection that sends nothing uses one
@@ -58,6 +58,7 @@ struct session {
 	const void *protocol;          /* the handler's */
 	struct session_memory *memory; /* NULL: nothing came yet, or it is over */
 	struct relay *relay;           /* in RELAY and DRAINING */
+	struct follower *follower;     /* owned; NULL: nobody reads along */
 	struct unseen_flow *unseen;    /* the host's; NULL: its bytes are seen */
 	struct stream *client, *source;
 	char *account;                  /* owned; NULL: not known */
@@ -86,6 +87,7 @@ struct session {
 	bool live;          /* the master counts it as this account's session */
 	bool client_ended;  /* it has sent its last byte */
 	bool client_dead;   /* and takes none any more */
+	bool was_relayed;   /* bytes_in, bytes_out are what the relay has counted */
 	bool hung_up;       /* it hung up while we were not reading */
 	bool again;         /* the handler is called for the client once more */
 	bool is_secure;     /* the client's TLS ends here */
@@ -122,9 +124,14 @@ void session_accept(struct host *h, const struct service_handler *service,
 void session_timeout(struct session *s);
 /* handler.h: tick. */
 void session_tick(struct session *s);
-/* The account switches: ends what is on its way to it. */
-enum quiesce session_quiesce(struct session *s, struct str account, bool force);
+/* The account switches: ends, or takes from the source, what is on its way to it. */
+enum quiesce session_quiesce(
+	struct session *s, struct str account, enum switch_manner manner);
 bool session_is_ending(const struct session *s, struct str account);
+/* It is relayed to the source, for that account. */
+bool session_is_at_source(const struct session *s, struct str account);
+/* And could not change sides now. */
+bool session_is_stuck(const struct session *s, struct str account);
 /* The admin wants it out. One that the mailstore serves is ended there, by the host. */
 void session_kick(struct session *s);
 /* The program that it is in is to end: likewise, but between two answers, unless that
@@ -188,6 +195,8 @@ void session_finish(struct session *s, const char *why);
 void session_say_bye(struct session *s, enum close_reason reason);
 /* From now on bytes pass both ways, the rest of the buffers first. */
 void session_relay(struct session *s);
+/* Before it: reads along. Taken, whatever happens. */
+void session_follow(struct session *s, struct follower *f);
 /* The mailstore has the client: host_ops.hand_off() has succeeded. Where TLS ends here,
    it has the other end of a bridge, and the session goes on as a relay. */
 void session_give_away(struct session *s);

@@ -55,6 +55,103 @@ void session_relay_event(
 		drain(s, events, error);
 }
 
+/* ---- reading along ---- */
+
+void session_follow(struct session *s, struct follower *f)
+{
+	session_drop_follower(s);
+	s->follower = f;
+}
+
+void session_drop_follower(struct session *s)
+{
+	if (s->follower)
+		s->follower->ops->free(s->follower);
+	s->follower = NULL;
+}
+
+static void client_said(void *context, struct str bytes)
+{
+	struct follower *f = ((struct session *)context)->follower;
+
+	f->ops->client_says(f, bytes);
+}
+
+static void source_said(void *context, struct str bytes)
+{
+	struct follower *f = ((struct session *)context)->follower;
+
+	f->ops->source_says(f, bytes);
+}
+
+static uint64_t client_skips(void *context)
+{
+	struct follower *f = ((struct session *)context)->follower;
+
+	return f->ops->client_skips(f);
+}
+
+static uint64_t source_skips(void *context)
+{
+	struct follower *f = ((struct session *)context)->follower;
+
+	return f->ops->source_skips(f);
+}
+
+/* Only what is not read along at all is not seen of a client. */
+static void client_skipped(void *context, uint64_t n)
+{
+	(void)context;
+	(void)n;
+}
+
+static void source_skipped(void *context, uint64_t n)
+{
+	struct follower *f = ((struct session *)context)->follower;
+
+	f->ops->source_skipped(f, n);
+}
+
+static void read_along(struct session *s, struct relay *r)
+{
+	const struct relay_reader up = { client_said, client_skips, client_skipped, s };
+	const struct relay_reader down = { source_said, source_skips, source_skipped, s };
+
+	if (!s->follower)
+		return;
+	s->follower->ops->client_says(s->follower, buf_view(&s->memory->from_client));
+	s->follower->ops->source_says(s->follower, buf_view(&s->memory->from_source));
+	relay_read_along(r, &up, &down);
+}
+
+bool session_can_cross(const struct session *s)
+{
+	return s->follower && s->source_state == SOURCE_OPEN &&
+	       relay_can_pause(s->relay) && s->follower->ops->can_cross(s->follower);
+}
+
+/* The relay pauses, and the follower's handler has the session. */
+static void cross(struct session *s)
+{
+	struct buf to_client;
+
+	session_enter(s);
+	buf_init(&to_client, 0);
+	if (relay_pause(s->relay, &to_client) < 0) {
+		session_close(s, "no memory");
+	} else {
+		session_relay_end(s);
+		s->was_relayed = true;
+		s->handler = s->follower->ops->crossing;
+		session_set_state(s, SESSION_HANDLED);
+		session_say(s, buf_view(&to_client));
+		if (session_memory(s))
+			s->handler->begin(s);
+	}
+	buf_fini(&to_client);
+	session_leave(s);
+}
+
 void session_relay(struct session *s)
 {
 	if (s->state == SESSION_HANDLED)
@@ -118,6 +215,11 @@ void session_relay_begin(struct session *s)
 	}
 	relay_begin(
 		r, &s->host->relay, s->client, s->source, &m->to_source, &m->to_client);
+	read_along(s, r);
+	if (s->was_relayed) {
+		r->up.bytes = s->bytes_in;
+		r->down.bytes = s->bytes_out;
+	}
 	s->relay = r;
 	if (s->bridge)
 		relay_hold_source_end(r);
@@ -145,6 +247,8 @@ void session_relay_leave(struct session *s, enum close_reason reason)
 	if (!s->is_unseen && relay_between_lines(s->relay, s->host->ops->now(s->host)) &&
 		stream_write(s->client, words, false) < 0)
 		log_debug(session_id(s, id), "leave", "client=gone");
+	if (reason == CLOSE_MOVED)
+		s->host->ops->note_crossing(s->host, s, false);
 	stream_shutdown(s->client, SHUT_RDWR);
 	stream_want(s->client, 0);
 	stream_shutdown(s->source, SHUT_WR);
@@ -152,10 +256,16 @@ void session_relay_leave(struct session *s, enum close_reason reason)
 	stream_want(s->source, UV_READABLE);
 }
 
-enum quiesce session_relay_quiesce(struct session *s, bool force)
+enum quiesce session_relay_quiesce(struct session *s, enum switch_manner manner)
 {
+	bool force = manner == SWITCH_FORCED;
 	char id[SESSION_ID_MAX];
 
+	if ((force || manner == SWITCH_LIVE) && session_can_cross(s)) {
+		s->follower->must_go = force;
+		cross(s);
+		return QUIESCE_ENDING;
+	}
 	/* the source may have ended it: only the client has not noticed yet */
 	if (!force && !relay_source_ended(s->relay))
 		return QUIESCE_LEFT;

@@ -37,6 +37,15 @@ enum verdict {
 	VERDICT_COUNT
 };
 
+/* How an account's sessions at the source are treated when it switches. */
+enum switch_manner {
+	SWITCH_LOGGED_OFF, /* only if there is none */
+	SWITCH_FORCED,     /* those that cannot change sides are ended (* BYE) */
+	SWITCH_LIVE,       /* only if all can change sides; then they do */
+	SWITCH_LIVE_ASKED, /* would they? Nothing is done */
+	SWITCH_MANNER_COUNT
+};
+
 /* A certificate is followed by its key and what else belongs to it. */
 enum renewal_file {
 	RENEWAL_CERTIFICATE,
@@ -52,7 +61,9 @@ enum message_type {
 	   account, session, service ("imap"), tag (of the login command), client
 	   ("192.0.2.1:40000"), text (the vault's ticket), payload (bytes the client sent
 	   after the login command).
-	   The account process answers the login itself, under `tag`. */
+	   The account process answers the login itself, under `tag`. number = 1: it is a
+	   session that was at the source so far (wire/imap/resumption.h); tag = its IDLE
+	   that goes on or "", payload = what its client knows. */
 	MESSAGE_SERVE,
 	/* From the mailstore: that session has ended. session, number = bytes from the
 	   client, number2 = bytes to it, text = reason. FAILED: its process has died. */
@@ -69,9 +80,9 @@ enum message_type {
 	MESSAGE_AWAIT_LOGOFF,
 	MESSAGE_LOGGED_OFF,
 	/* To the interceptor, after route=busy is committed: end what this account still
-	   has at the source. number = 1: end live sessions too (* BYE); 0: only if there
-	   is none. Answered by QUIESCED: number = 1 nothing of it is left, 0 sessions
-	   exist (and were left alone). account. */
+	   has at the source. number = enum switch_manner. Answered by QUIESCED: number =
+	   1 nothing of it is left there, or is held until the route says where it goes
+	   on; 0 sessions exist (and were left alone). account. */
 	MESSAGE_QUIESCE,
 	MESSAGE_QUIESCED,
 	/* To the interceptor, no answer: the registry's route of this account changed;
@@ -130,7 +141,8 @@ enum message_type {
 	MESSAGE_VAULT_READY,
 	/* From a worker: is this what opens the account's mailbox here? number = account,
 	   session, service, client; payload = the password, or with text "APOP" or
-	   "CRAM-MD5" the digest of it and of the challenge in tag. Answered by VERDICT.
+	   "CRAM-MD5" the digest of it and of the challenge in tag, or with text "BOX" a
+	   box that was closed for this session (registry/box.h). Answered by VERDICT.
 	 */
 	MESSAGE_CHECK,
 	MESSAGE_VERDICT, /* session, number = enum verdict, number2 = ms until it is to be

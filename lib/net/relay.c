@@ -6,11 +6,12 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#define BULKY_READ 16384 /* a read this large is no dialogue */
-#define BULKY_READS 2    /* that many in a row, and it is worth a pipe */
-#define SMALL_MOVE 4096  /* a wake-up that moves less: dialogue again */
-#define ROUNDS 8         /* then the other sessions of the loop have their turn */
-#define QUIET_MS 200     /* a server between two parts of an answer is faster */
+#define BULKY_READ 16384    /* a read this large is no dialogue */
+#define BULKY_READS 2       /* that many in a row, and it is worth a pipe */
+#define SMALL_MOVE 4096     /* a wake-up that moves less: dialogue again */
+#define SKIPPED_LEAST 65536 /* of bytes that nobody reads along: less is copied */
+#define ROUNDS 8            /* then the other sessions of the loop have their turn */
+#define QUIET_MS 200        /* a server between two parts of an answer is faster */
 
 enum pump {
 	PUMP_AGAIN,
@@ -60,6 +61,13 @@ static void way_release(struct relay_way *w, struct relay_shared *shared)
 	w->pipe = NULL;
 	buf_wipe(&w->left);
 	buf_fini(&w->left);
+}
+
+void relay_read_along(
+	struct relay *r, const struct relay_reader *up, const struct relay_reader *down)
+{
+	r->up.reader = *up;
+	r->down.reader = *down;
 }
 
 void relay_fini(struct relay *r)
@@ -168,6 +176,8 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 	if (n == 0)
 		return no_more_input(w);
 	judge_read(w, n);
+	if (w->reader.saw)
+		w->reader.saw(w->reader.context, str_of(shared->scratch, (size_t)n));
 	w->ends_line = shared->scratch[n - 1] == '\n';
 	written = stream_write(w->to, str_of(shared->scratch, (size_t)n), false);
 	if (written < 0 && written != -EAGAIN)
@@ -185,17 +195,28 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 	return (size_t)n < size ? PUMP_WAIT : PUMP_AGAIN;
 }
 
+/* What may be moved without being looked at. */
+static size_t unseen_most(const struct relay_way *w)
+{
+	uint64_t most = w->reader.saw ? w->reader.skips(w->reader.context) : PIPE_SIZE;
+
+	return most < PIPE_SIZE ? (size_t)most : PIPE_SIZE;
+}
+
 /* Only with an empty pipe, so that EAGAIN can only mean an empty socket. */
 static enum pump splice_once(
 	struct relay_way *w, struct relay_shared *shared, uint64_t now)
 {
+	size_t most = unseen_most(w);
 	ssize_t n;
 
+	if (most < SKIPPED_LEAST)
+		return copy_once(w, shared, now);
 	if (!w->pipe)
 		w->pipe = pipes_lend(&shared->pipes);
 	if (!w->pipe)
 		return copy_once(w, shared, now);
-	n = stream_splice_in(w->from, w->pipe->write_end, PIPE_SIZE);
+	n = stream_splice_in(w->from, w->pipe->write_end, most);
 	if (n == -EINVAL) {
 		w->mode = WAY_COPY;
 		w->can_splice = false;
@@ -205,6 +226,8 @@ static enum pump splice_once(
 		return read_failed(w, (int)n);
 	if (n == 0)
 		return no_more_input(w);
+	if (w->reader.saw)
+		w->reader.skipped(w->reader.context, (uint64_t)n);
 	w->ends_line = false;
 	w->pipe->held = (size_t)n;
 	return flush(w, shared, now);
@@ -321,6 +344,17 @@ enum relay_result relay_pass_source_end(struct relay *r, uint64_t now)
 	r->down.holds_end = false;
 	run(r, false, true, now);
 	return settle(r);
+}
+
+bool relay_can_pause(const struct relay *r)
+{
+	return r->up.state == WAY_OPEN && r->down.state == WAY_OPEN &&
+	       !has_left(&r->up) && !(r->down.pipe && r->down.pipe->held);
+}
+
+int relay_pause(struct relay *r, struct buf *to_client)
+{
+	return buf_append(to_client, buf_view(&r->down.left));
 }
 
 bool relay_source_drained(const struct relay *r)

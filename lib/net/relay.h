@@ -38,6 +38,15 @@ enum way_state {
 
 enum way_mode { WAY_COPY, WAY_SPLICE };
 
+/* Sees a direction's bytes before they go on. */
+struct relay_reader {
+	void (*saw)(void *context, struct str bytes);
+	/* So many of the next bytes need not be seen, and may be spliced. */
+	uint64_t (*skips)(void *context);
+	void (*skipped)(void *context, uint64_t n);
+	void *context;
+};
+
 struct relay_way {
 	struct stream *from, *to; /* the caller's */
 	enum way_state state;
@@ -49,8 +58,9 @@ struct relay_way {
 	uint64_t moved_at; /* loop time of the last byte */
 	bool ends_line;    /* the last byte seen was LF; not known after a splice */
 	bool can_splice;
-	bool holds_end; /* relay_hold_source_end() */
-	bool is_broken; /* `from` broke: it has no end that could go on */
+	bool holds_end;             /* relay_hold_source_end() */
+	bool is_broken;             /* `from` broke: it has no end that could go on */
+	struct relay_reader reader; /* saw NULL: there is none */
 };
 
 struct relay {
@@ -70,8 +80,17 @@ void relay_begin(struct relay *r, struct relay_shared *shared, struct stream *cl
 /* Before it starts: that the source's bytes end does not tell whether all have come, and
    the client is told no end until somebody else says so. */
 void relay_hold_source_end(struct relay *r);
+/* Before it starts. */
+void relay_read_along(
+	struct relay *r, const struct relay_reader *up, const struct relay_reader *down);
 enum relay_result relay_start(struct relay *r, uint64_t now);
 void relay_fini(struct relay *r);
+/* Nothing has ended, the source has all that was read of the client, and nothing is in a
+   pipe: the relay can be given up, and begun again, without a byte lost. */
+bool relay_can_pause(const struct relay *r);
+/* Then: what the client has not taken yet goes to the end of to_client. 0 or as
+   buf_append(). relay_fini() is next. */
+int relay_pause(struct relay *r, struct buf *to_client);
 
 /* An event of one of the two streams. now: loop time in ms. */
 enum relay_result relay_event(

@@ -5,8 +5,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 255
-
 _Static_assert(BOX_KEY_SIZE == crypto_box_BEFORENMBYTES, "a key of libsodium's");
 _Static_assert(BOX_NONCE_SIZE == crypto_box_NONCEBYTES, "a nonce of libsodium's");
 
@@ -67,9 +65,22 @@ static int put(
 	return 0;
 }
 
+int box_name_of_session(
+	struct str session, char name[static BOX_NAME_MAX], struct str *ret)
+{
+	struct str begin = BOX_OF_SESSION;
+
+	if (!session.len || session.len > BOX_NAME_MAX - begin.len)
+		return -EINVAL;
+	memcpy(name, begin.ptr, begin.len);
+	memcpy(name + begin.len, session.ptr, session.len);
+	*ret = str_of(name, begin.len + session.len);
+	return 0;
+}
+
 int box_close(struct box_closer *c, struct str account, struct str clear, struct buf *out)
 {
-	int r = account.len > NAME_MAX_LEN ? -EINVAL : 0;
+	int r = account.len > BOX_NAME_MAX ? -EINVAL : 0;
 
 	if (r == 0 && !c->has_key)
 		r = make_key(c);

@@ -18,6 +18,10 @@
 #include "base/buf.h"
 
 #define BOX_KEY_SIZE 32
+/* A password that opens one session's mailbox, later on, is in a box of that name and the
+   session's id. No account has such a name, so it is no candidate, and no candidate opens
+   a session. */
+#define BOX_OF_SESSION STR_LIT("\0session\0")
 #define BOX_NONCE_SIZE 24
 #define BOX_VERSION 3
 
@@ -30,6 +34,11 @@ struct box_closer {
 
 void box_closer_init(struct box_closer *c, const uint8_t public_key[static BOX_KEY_SIZE]);
 void box_forget_key(struct box_closer *c);
+
+/* The name of a box for that session: name[BOX_NAME_MAX]. -EINVAL: its id is too long. */
+#define BOX_NAME_MAX 255
+int box_name_of_session(
+	struct str session, char name[static BOX_NAME_MAX], struct str *ret);
 
 /* Appends the box to out. 0; -EINVAL: a name longer than 255 bytes; -EIO, -ENOMEM. */
 int box_close(

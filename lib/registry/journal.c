@@ -55,6 +55,22 @@ int journal_write(
 		err);
 }
 
+int registry_note_session(struct registry *r, int64_t account_id, struct str how,
+	struct str detail, struct error *err)
+{
+	const struct journal_line line = { .at = clock_wall_ms(),
+		.event = STR_LIT("session"),
+		.from = STR_LIT("source"),
+		.to = how,
+		.by = STR_LIT("interceptor"),
+		.detail = detail };
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code
+	                : database_finish(
+				  r->db, journal_write(r, account_id, line, err), err);
+}
+
 static uint64_t retry_delay(uint32_t attempts)
 {
 	uint64_t delay = RETRY_FIRST_MS;

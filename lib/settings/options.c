@@ -131,6 +131,11 @@ static const struct option root_rows[] = {
 			"after it left: it may look for mail now and then" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
+	{ "live", OPTION_SWITCH, ROOT(live), "false",
+		.help = "an IMAP session at the source goes on here when its account "
+			"switches, without a new login, so that devices which never log "
+			"off move within seconds of the copy; one that cannot is waited "
+			"for as `deadline` says. false: all are" },
 	{ "sweep", OPTION_NUMBER, ROOT(sweep_s), "300", .least = 0, .most = DAY_S,
 		.help = "seconds between two looks at the old mailbox of an account that "
 			"lives here: mail that the source's own aliases, lists or webmail "

@@ -163,6 +163,7 @@ struct settings {
 	char *user_prefix; /* users/users.h */
 	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
+	bool live;       /* IMAP sessions change sides without a new login */
 	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */
 	uint32_t quota_megabytes, quota_messages; /* of an account; 0: no limit */
 	uint32_t upgrade_drain_s; /* of sessions in old programs; 0: for ever */

@@ -50,6 +50,21 @@ void imap_enable_condstore(struct imap *s)
 	say_modseq(s);
 }
 
+bool imap_enable_words(struct imap *s, struct str words)
+{
+	while (words.len) {
+		struct str word = str_split(&words, ' ');
+		size_t i = 0;
+
+		while (i < N_ROWS && !str_ieq(word, rows[i].name))
+			i++;
+		if (i == N_ROWS)
+			return false;
+		s->enabled |= rows[i].enables;
+	}
+	return true;
+}
+
 void cmd_enable(struct imap *s, struct imap_cursor *args)
 {
 	bool found[N_ROWS] = { false };

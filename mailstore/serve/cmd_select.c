@@ -162,6 +162,55 @@ static void select_mailbox(struct imap *s, struct imap_cursor *args, bool read_o
 		read_only ? "READ-ONLY" : "READ-WRITE", read_only ? "Examine" : "Select");
 }
 
+/* The account's note: up to then all was told by the source. */
+static uint64_t told_until(struct imap *s)
+{
+	struct str text;
+	uint64_t modseq;
+
+	return store_checkpoint(s->serve->store, STR_LIT(LIVE_MODSEQ), &s->arena, &text,
+		       NULL) == 0 &&
+	                       str_to_u64(text, &modseq)
+	               ? modseq
+	               : 0;
+}
+
+/* "" is no set in the protocol, and here the set of no message. */
+static bool read_uids(struct imap *s, struct str text, struct imap_set *ret)
+{
+	struct imap_cursor c = imap_cursor(text);
+
+	*ret = (struct imap_set){ .count = 0 };
+	if (!text.len)
+		return true;
+	if (!imap_set(&c, &s->arena, ret) || ret->saved || !imap_end(&c))
+		return false;
+	imap_set_resolve(ret, 0, NULL);
+	return true;
+}
+
+bool imap_select_again(struct imap *s, const struct resumption *r)
+{
+	struct view_known known = { .uidvalidity = r->uidvalidity,
+		.told_until = told_until(s) };
+	struct error err = { 0 };
+	struct str name = r->mailbox;
+	struct mailbox m;
+	int code;
+
+	if (!read_uids(s, r->uids, &known.uids) || !imap_name_from_client(s, &name) ||
+		store_find_mailbox(s->serve->store, name, &s->arena, &m, &err) < 0)
+		return false;
+	code = view_resume(&s->view, s->serve->store, &m, &known, r->read_only, &err);
+	if (code < 0) {
+		if (code != -ESTALE && s->serve->complain)
+			s->serve->complain(s->serve->context, s->session, &err);
+		return false;
+	}
+	s->state = IMAP_SELECTED;
+	return true;
+}
+
 void cmd_select(struct imap *s, struct imap_cursor *args)
 {
 	select_mailbox(s, args, false);

@@ -177,13 +177,12 @@ static void changed(void *context, int64_t mailbox)
 	}
 }
 
-static int imap_open(struct session *session, struct str tag)
+static struct imap *make(struct session *session)
 {
 	struct imap *s = calloc(1, sizeof(*s));
-	int r;
 
 	if (!s)
-		return -ENOMEM;
+		return NULL;
 	session->state = s;
 	s->session = session;
 	s->serve = session->serve;
@@ -191,10 +190,42 @@ static int imap_open(struct session *session, struct str tag)
 	arena_init(&s->arena);
 	s->watch = (struct store_watch){ .changed = changed, .context = s };
 	store_watch(s->serve->store, &s->watch);
+	return s;
+}
+
+static int imap_open(struct session *session, struct str tag)
+{
+	struct imap *s = make(session);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
 	r = buf_printf(imap_out(s), "%.*s OK [CAPABILITY ", STR_ARG(tag));
 	if (r == 0)
 		r = imap_put_capabilities(s, imap_out(s));
 	return r < 0 ? r : buf_append_c(imap_out(s), "] Logged in\r\n");
+}
+
+/* What its client knows is what the source has told it: nothing is said of the change. */
+static int imap_resume(struct session *session, struct str tag, struct str known)
+{
+	struct imap *s = make(session);
+	struct resumption r;
+
+	if (!s)
+		return -ENOMEM;
+	if (resumption_decode(known, &r) < 0 || !imap_enable_words(s, r.enabled) ||
+		(r.is_selected && !imap_select_again(s, &r))) {
+		session->end = "what its client knows is not what is here";
+		imap_bye(s, "Your mailbox has moved; please log in again.");
+		return 0;
+	}
+	if (!tag.len)
+		return 0;
+	s->command = imap_command_of(STR_LIT("IDLE"));
+	s->tag = arena_str(&s->arena, tag);
+	s->phase = IMAP_PHASE_IDLE;
+	return s->tag.ptr ? 0 : -ENOMEM;
 }
 
 /* RFC 2177: the server may end an IDLE of 30 minutes; one that takes our words lives. */
@@ -232,8 +263,11 @@ static void imap_close(struct session *session)
 	free(s);
 }
 
+/* tag "": between two commands of a session that was at the source so far. */
 static int imap_refuse(struct buf *out, struct str tag, const char *why)
 {
+	if (!tag.len)
+		return buf_printf(out, "* BYE [UNAVAILABLE] %s\r\n", why);
 	return buf_printf(out, "* BYE Try again later\r\n%.*s NO [UNAVAILABLE] %s\r\n",
 		STR_ARG(tag), why);
 }
@@ -241,6 +275,7 @@ static int imap_refuse(struct buf *out, struct str tag, const char *why)
 const struct service_ops imap_service = {
 	.name = "imap",
 	.open = imap_open,
+	.resume = imap_resume,
 	.run = imap_run,
 	.bye = imap_service_bye,
 	.close = imap_close,

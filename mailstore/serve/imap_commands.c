@@ -70,7 +70,7 @@ static const struct imap_command commands[] = {
 	{ STR("REPLACE"), SELECTED, UID | WRITES | NAMES, cmd_replace },
 };
 
-static const struct imap_command *find_command(struct str name)
+const struct imap_command *imap_command_of(struct str name)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (str_ieq(name, commands[i].name))
@@ -87,7 +87,7 @@ static bool command_name(struct imap *s, struct imap_cursor *c)
 	s->uid = str_ieq(name, STR_LIT("UID"));
 	if (s->uid && (!imap_space(c) || !imap_atom(c, &name)))
 		return false;
-	s->command = find_command(name);
+	s->command = imap_command_of(name);
 	return s->command && (!s->uid || (s->command->flags & IMAP_UID_FORM));
 }
 

@@ -14,6 +14,7 @@
 #include "mailstore/serve/view.h"
 #include "wire/imap/cursor.h"
 #include "wire/imap/frame.h"
+#include "wire/imap/resumption.h"
 
 #define IMAP_LINE_MAX 65536 /* sets of thousands of UIDs; Dovecot's limit */
 #define IMAP_COMMAND_MAX                                                                 \
@@ -107,6 +108,8 @@ static inline struct buf *imap_out(struct imap *s)
 }
 
 /* imap_commands.c */
+/* NULL: it is not served. */
+const struct imap_command *imap_command_of(struct str name);
 void imap_dispatch(struct imap *s, struct str command);
 /* "IMAP4rev1 …" */
 int imap_put_capabilities(const struct imap *s, struct buf *out);
@@ -114,6 +117,8 @@ int imap_put_capabilities(const struct imap *s, struct buf *out);
 /* cmd_enable.c */
 /* A command of RFC 7162 does what ENABLE CONDSTORE does. */
 void imap_enable_condstore(struct imap *s);
+/* All of the words, which a server has enabled already; false: one is not known. */
+bool imap_enable_words(struct imap *s, struct str words);
 
 /* imap_reply.c. Text may begin with a response code. Memory that is missing ends the
    session. */
@@ -161,6 +166,9 @@ bool imap_find_mailbox(
 
 /* cmd_select.c */
 void imap_unselect(struct imap *s);
+/* As the client knows the mailbox that it has selected at the source; the difference is
+   told as any change is. false: it cannot be that mailbox. */
+bool imap_select_again(struct imap *s, const struct resumption *r);
 /* Tells what happened in the selected mailbox meanwhile. */
 void imap_sync(struct imap *s, bool expunges);
 

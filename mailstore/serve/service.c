@@ -4,6 +4,7 @@
 #include "mailstore/serve/imap.h"
 #include "mailstore/serve/pop3.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define INPUT_MAX 524288 /* above the longest command and what came with it */
@@ -27,8 +28,11 @@ int session_open(struct session *s, const struct service_ops *ops, struct serve 
 	buf_init(&s->in, INPUT_MAX);
 	output_init(&s->out);
 	(void)snprintf(s->id, sizeof(s->id), "%.*s", STR_ARG(login->session));
-	r = buf_append(&s->in, login->payload);
-	if (r == 0)
+	if (login->resumes)
+		r = ops->resume ? ops->resume(s, login->tag, login->payload) : -EINVAL;
+	else
+		r = buf_append(&s->in, login->payload);
+	if (r == 0 && !login->resumes)
 		r = ops->open(s, login->tag);
 	if (r < 0)
 		session_close(s);

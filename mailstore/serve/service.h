@@ -25,6 +25,9 @@ struct login {
 	struct str tag;     /* of the login command, which we answer */
 	struct str client;  /* "192.0.2.1:40000" */
 	struct str payload; /* bytes that followed the login */
+	/* It is a session that was at the source so far: tag is that of its IDLE or "",
+	   payload says what its client knows (wire/imap/resumption.h). */
+	bool resumes;
 };
 
 /* What all sessions of the account share. */
@@ -60,6 +63,9 @@ struct service_ops {
 	const char *name;
 	/* Answers the login. Its state goes to s->state; 0 or -ENOMEM. */
 	int (*open)(struct session *s, struct str tag);
+	/* Goes on with a session that was at the source so far; where it cannot, it says
+	   good-bye. 0 or -ENOMEM. NULL: no session can. */
+	int (*resume)(struct session *s, struct str tag, struct str known);
 	/* Does one piece of work. */
 	enum service_need (*run)(struct session *s);
 	/* We end the session: says so; the next run() answers SERVICE_END. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mailstore/serve/view.h"
+#include "mailstore/serve/view_parts.h"
 
 #include "wire/imap/flags.h"
 
@@ -98,7 +98,7 @@ int view_put_flags(struct view *v, struct buf *out)
 
 /* ── reading the mailbox ───────────────────────────────────────────────────────────── */
 
-static int append(struct view *v, const struct store_message *m)
+int view_append(struct view *v, const struct store_message *m)
 {
 	struct view_message *place;
 	int r;
@@ -125,10 +125,10 @@ static int append(struct view *v, const struct store_message *m)
 
 static int load_one(void *context, const struct store_message *m)
 {
-	return append(context, m);
+	return view_append(context, m);
 }
 
-static int load_keyword(void *context, struct str word)
+int view_load_keyword(void *context, struct str word)
 {
 	int r;
 
@@ -137,7 +137,7 @@ static int load_keyword(void *context, struct str word)
 }
 
 /* What growing by doubling took too much; new mail comes one by one. */
-static void trim(struct view *v)
+void view_trim(struct view *v)
 {
 	struct view_message *exact =
 		v->count ? realloc(v->messages, v->count * sizeof(*exact)) : NULL;
@@ -151,7 +151,7 @@ static void trim(struct view *v)
 /* A disk that is full must not keep anybody from reading: then \Recent stays. Where it
    cannot be known who is the first to see a message, it may be shown twice (RFC 3501,
    2.3.2): the client does not wait for the disk. */
-static void take_recent(struct view *v)
+void view_take_recent(struct view *v)
 {
 	if (v->read_only || store_begin_derived(v->store, NULL) < 0)
 		return;
@@ -179,16 +179,16 @@ int view_open(struct view *v, struct store *store, const struct mailbox *m,
 
 	view_init(v, store, m, read_only);
 	v->seen = v->seen_expunges = store_modseq(store);
-	code = store_each_keyword(store, m->id, load_keyword, v, err);
+	code = store_each_keyword(store, m->id, view_load_keyword, v, err);
 	if (code == 0)
 		code = store_each_state(store, m->id, load_one, v, err);
 	if (code < 0) {
 		view_close(v);
 		return code;
 	}
-	trim(v);
+	view_trim(v);
 	if (v->recent)
-		take_recent(v);
+		view_take_recent(v);
 	return 0;
 }
 
@@ -301,7 +301,7 @@ static int see_change(void *context, const struct store_message *m)
 	if (index == v->count) {
 		changes->new_messages = true;
 		changes->new_recent |= (m->flags & FLAG_RECENT) != 0;
-		return append(v, m);
+		return view_append(v, m);
 	}
 	known = &v->messages[index];
 	if (known->uid != m->uid)
@@ -331,7 +331,7 @@ static int sync_changes(struct view *v, struct buf *out, struct error *err)
 	if (code == 0 && changes.new_keywords)
 		code = view_put_flags(v, out);
 	if (changes.new_recent)
-		take_recent(v);
+		view_take_recent(v);
 	return code;
 }
 

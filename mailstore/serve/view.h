@@ -52,6 +52,17 @@ void view_init(
 /* Reads the mailbox; when not read_only, takes \Recent. 0 or -errno. */
 int view_open(struct view *v, struct store *store, const struct mailbox *m,
 	bool read_only, struct error *err);
+/* As a client knows it that had it selected at the source: which messages, and that it
+   was told of all flags up to that modseq. The difference waits for view_sync(). -ESTALE:
+   it is another mailbox, or there are messages between those that the client knows.
+   view_resume.c. */
+struct view_known {
+	uint32_t uidvalidity;
+	struct imap_set uids; /* resolved */
+	uint64_t told_until;
+};
+int view_resume(struct view *v, struct store *store, const struct mailbox *m,
+	const struct view_known *known, bool read_only, struct error *err);
 void view_close(struct view *v); /* may be called twice */
 
 /* Looks what changed and writes EXPUNGE (only when allowed), EXISTS, RECENT, FETCH.

@@ -356,6 +356,10 @@ int store_checkpoint(struct store *s, struct str name, struct arena *arena,
 /* The transfer's note of store_modseq() when the account was served here from then on. */
 #define SWITCH_MODSEQ "switch-modseq"
 
+/* The same before its sessions at the source were held: what changed later may not have
+   been told to them. */
+#define LIVE_MODSEQ "live-modseq"
+
 /* The highest modseq of the whole account: did anything change since? */
 uint64_t store_modseq(struct store *s);
 /* The next change lies above modseq: a source's HIGHESTMODSEQ must not go back. -ERANGE

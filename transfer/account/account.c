@@ -9,6 +9,7 @@
 #include "transfer/account/deadline.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
+#include "transfer/account/leave.h"
 #include "transfer/account/uidls.h"
 
 #include <errno.h>
@@ -20,8 +21,6 @@
 #define FRESH_MS 1500  /* a pass so young needs no other one before the switch */
 #define FRESH_TIMES 4  /* a login that took long is fresh for longer */
 #define AWAIT_MS 5000  /* then the place goes to another account */
-#define NOBODY_THERE_MS 500
-#define QUIESCE_MS 10000 /* the interceptor answers at once, or is being restarted */
 #define QUIESCE_TRIES 10
 #define PROOFS_MAX 4            /* nothing changes at the source any more: two do */
 #define HELD_COPY_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
@@ -62,28 +61,6 @@ static int forced_at(struct job *j, uint64_t *ret_at)
 	return r;
 }
 
-/* 0: the user has left. -ETIMEDOUT: not within `ms`. */
-static int await_logoff(struct job *j, unsigned ms)
-{
-	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
-	struct patience patience = { .ms = ms, .tick = job_tick, .context = j };
-	uint64_t end = clock_monotonic_ms() + ms, number;
-	int r;
-
-	for (;;) {
-		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
-			&patience, &number, &j->err);
-		if (r != -ECONNREFUSED && r != -EPIPE)
-			return r;
-		/* it is being restarted, and knows best when it is back */
-		if (clock_monotonic_ms() + NOBODY_THERE_MS > end)
-			return -ETIMEDOUT;
-		r = job_pause(j, NOBODY_THERE_MS);
-		if (r)
-			return r;
-	}
-}
-
 static int step_await(struct job *j, enum step *next)
 {
 	uint64_t forced = 0, now = clock_wall_ms();
@@ -97,7 +74,7 @@ static int step_await(struct job *j, enum step *next)
 		return r < 0 ? r : 0;
 	if (forced && forced < now + ms)
 		ms = forced > now ? (unsigned)(forced - now) : 1;
-	r = await_logoff(j, ms);
+	r = leave_await(j, ms);
 	j->is_forced = r == -ETIMEDOUT && forced && clock_wall_ms() >= forced;
 	*next = r == 0 || j->is_forced ? STEP_SWITCH : STEP_PARKED;
 	return r == -ETIMEDOUT ? 0 : r;
@@ -205,7 +182,7 @@ static int step_start(struct job *j, enum step *next)
 	case STAGE_FAILED:
 	case STAGE_COPYING:
 		if (waits_before_copy(j))
-			r = await_logoff(j, AWAIT_MS);
+			r = leave_logoff(j, AWAIT_MS);
 		*next = r == -ETIMEDOUT ? STEP_PARKED : STEP_COPY;
 		break;
 	case STAGE_IDLE:
@@ -289,6 +266,21 @@ static bool is_synced(const struct job *j, uint64_t now)
 	return now - j->synced_at <= FRESH_MS && (j->is_connected || job_is_exclusive(j));
 }
 
+/* What changes from here on may not be told to sessions that are held. */
+static int note_live(struct job *j)
+{
+	const struct destination *to = &j->destination;
+	char text[24];
+	int r;
+
+	if (!leave_is_live(j) || !to->ops)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%llu",
+		(unsigned long long)to->ops->modseq(to->self));
+	r = to->ops->set_note(to->self, STR_LIT(LIVE_MODSEQ), str_from(text), &j->err);
+	return r ? r : to->ops->commit(to->self, &j->err);
+}
+
 /* Everything that takes time comes before nobody is served any more. A login that is not
    fresh is made again: the password that will be asked for here may be an old one, and
    then the user stays at the source until a login has shown us the new one. */
@@ -314,8 +306,12 @@ static int step_switch(struct job *j, enum step *next)
 	if (r == 0)
 		r = prepare(j);
 	if (r == 0)
+		r = note_live(j);
+	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
-			j->is_forced ? STR_LIT("deadline") : STR_LIT("logged off"));
+			j->is_forced ? STR_LIT("deadline")
+			: j->is_live ? STR_LIT("live")
+				     : STR_LIT("logged off"));
 	if (r < 0)
 		return r;
 	j->is_busy = true;
@@ -328,12 +324,16 @@ static int quiesce(struct job *j, uint64_t *ret_quiet)
 {
 	struct message m = { .type = MESSAGE_QUIESCE,
 		.account = j->account.name,
-		.number = j->is_forced };
-	struct patience patience = { .ms = QUIESCE_MS, .tick = job_tick, .context = j };
+		.number = j->is_forced ? SWITCH_FORCED
+		          : j->is_live ? SWITCH_LIVE
+		                       : SWITCH_LOGGED_OFF };
+	struct patience patience = {
+		.ms = LEAVE_ANSWER_MS, .tick = job_tick, .context = j
+	};
 	int r = -ECONNREFUSED;
 
 	for (int i = 0; i < QUIESCE_TRIES && (r == -ECONNREFUSED || r == -EPIPE); i++) {
-		if (i && (r = job_pause(j, NOBODY_THERE_MS)) != 0)
+		if (i && (r = job_pause(j, LEAVE_NOBODY_MS)) != 0)
 			break;
 		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
 			&patience, ret_quiet, &j->err);

@@ -37,6 +37,7 @@ struct job {
 	bool has_begun; /* EVENT_COPY */
 	bool is_busy;   /* route=busy: somebody may be held */
 	bool is_forced; /* end the user's sessions at the source */
+	bool is_live;   /* they change sides, all of them */
 	bool in_pass;
 	int look;           /* a question on its way: is the user there? -1: none */
 	uint64_t looked_at; /* when it was asked, or answered */

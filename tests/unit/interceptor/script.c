@@ -102,22 +102,6 @@ static void do_more_than_fits(struct script *s)
 	session_leave(s->session);
 }
 
-static void quiesce(struct script *s, bool force)
-{
-	s->settled = -1;
-	quiesce_begin(&s->host, str_from(s->row->account), force, 1);
-}
-
-static void do_quiesce(struct script *s)
-{
-	quiesce(s, false);
-}
-
-static void do_quiesce_by_force(struct script *s)
-{
-	quiesce(s, true);
-}
-
 static void answer(struct script *s, enum verdict verdict)
 {
 	void (*verified)(struct session *, enum verdict, struct str) = s->verified;
@@ -212,8 +196,10 @@ static const struct event {
 	{ "client reads", do_client_reads },
 	{ "more than fits", do_more_than_fits },
 	{ "handshake", script_tls_handshake },
-	{ "quiesce", do_quiesce },
-	{ "quiesce by force", do_quiesce_by_force },
+	{ "quiesce", script_quiesce },
+	{ "quiesce by force", script_quiesce_by_force },
+	{ "quiesce live", script_quiesce_live },
+	{ "ask for live", script_ask_for_live },
 	{ "verdict right", do_right },
 	{ "verdict wrong", do_wrong },
 	{ "verdict no password", do_no_password },
@@ -274,6 +260,7 @@ static int value_of(const struct script *s, const char *name)
 		int value;
 	} values[] = {
 		{ "live", s->live },
+		{ "noted", s->noted },
 		{ "learned", s->learned },
 		{ "settled", s->settled },
 		{ "connections", s->connections },
@@ -573,6 +560,7 @@ struct script *script_new(
 	s->settings.hold_s = 20;
 	s->settings.master_separator = master_separator;
 	s->settings.strategy = setup->strategy;
+	s->settings.live = setup->live;
 	s->setup = setup;
 	s->settings.domains[0] = (char *)(uintptr_t) "example.com";
 	s->settings.n_domains = 1;

@@ -26,7 +26,7 @@ struct script_row {
 	const char *name;
 	enum service_id service;
 	const char *account; /* of those that script_accounts() makes; NULL: none */
-	const char *lines[40];
+	const char *lines[56];
 };
 
 /* How a row is run. */
@@ -38,6 +38,7 @@ struct script_way {
 struct script_setup {
 	const char *greeting; /* of the source, as it was learnt; NULL: not yet */
 	enum strategy strategy;
+	bool live;        /* sessions change sides */
 	bool nobody_here; /* all accounts are at the source, and none is moving */
 };
 

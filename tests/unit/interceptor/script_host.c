@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A worker as scripts need one (script.h), and the accounts they are about. */
+#include "interceptor/session/quiesce.h"
 #include "script_parts.h"
 
 static struct script *script_of(const struct host *h)
@@ -28,14 +29,30 @@ static int host_connect(struct host *h, struct session *session, struct stream *
 	return 0;
 }
 
-static int host_hand_off(
-	struct host *h, struct session *session, struct str tag, struct str ticket)
+static int resume(struct script *s, const struct session *session, struct str tag,
+	struct str ticket, const struct resumption *r)
+{
+	(void)snprintf(s->handed, sizeof(s->handed),
+		"%s idle=%.*s ticket=%.*s %s %.*s %u uids=%.*s enabled=%.*s",
+		session->account, STR_ARG(tag), STR_ARG(ticket),
+		!r->is_selected ? "none"
+		: r->read_only  ? "examine"
+				: "select",
+		STR_ARG(r->mailbox), r->uidvalidity, STR_ARG(r->uids),
+		STR_ARG(r->enabled));
+	return 0;
+}
+
+static int host_hand_off(struct host *h, struct session *session, struct str tag,
+	struct str ticket, const struct resumption *resumed)
 {
 	struct script *s = script_of(h);
 	struct buf unread;
 
 	if (s->hand_off_fails)
 		return -ECONNREFUSED;
+	if (resumed)
+		return resume(s, session, tag, ticket, resumed);
 	buf_init(&unread, 0);
 	assert_int_equal(buf_append(&unread, buf_view(&session->memory->from_client)), 0);
 	odd_unread(s->client, &unread); /* travels with the socket */
@@ -113,7 +130,8 @@ static void host_verify(struct host *h, struct session *session, const struct qu
 	void (*done)(struct session *s, enum verdict verdict, struct str ticket))
 {
 	(void)session;
-	(void)q;
+	(void)snprintf(script_of(h)->box, sizeof(script_of(h)->box), "%.*s",
+		(int)q->box.len, q->box.ptr ? q->box.ptr : "");
 	script_of(h)->verified = done;
 }
 
@@ -121,6 +139,21 @@ static void host_forget(struct host *h, struct session *session)
 {
 	(void)session;
 	script_of(h)->verified = NULL;
+}
+
+static int host_close_password(
+	struct host *h, const struct session *s, struct str password, struct buf *out)
+{
+	(void)s;
+	if (script_of(h)->hand_off_fails)
+		return -ENOTCONN;
+	return buf_printf(out, "box of %zu", password.len);
+}
+
+static void host_note_crossing(struct host *h, const struct session *s, bool handed)
+{
+	(void)s;
+	script_of(h)->noted += handed ? 1 : 100;
 }
 
 static bool host_is_slow(struct host *h, int64_t account)
@@ -228,6 +261,8 @@ const struct host_ops script_host_ops = {
 	.knows = host_knows,
 	.verify = host_verify,
 	.forget = host_forget,
+	.close_password = host_close_password,
+	.note_crossing = host_note_crossing,
 	.is_slow = host_is_slow,
 	.remember_slow = host_remember_slow,
 	.is_retired = host_is_retired,
@@ -248,6 +283,34 @@ const struct host_ops script_host_ops = {
 	.recently_relayed = host_recently_relayed,
 	.quiesced = host_quiesced,
 };
+
+/* ---- a switch ---- */
+
+static void quiesce(struct script *s, enum switch_manner manner)
+{
+	s->settled = -1;
+	quiesce_begin(&s->host, str_from(s->row->account), manner, 1);
+}
+
+void script_quiesce(struct script *s)
+{
+	quiesce(s, SWITCH_LOGGED_OFF);
+}
+
+void script_quiesce_by_force(struct script *s)
+{
+	quiesce(s, SWITCH_FORCED);
+}
+
+void script_quiesce_live(struct script *s)
+{
+	quiesce(s, SWITCH_LIVE);
+}
+
+void script_ask_for_live(struct script *s)
+{
+	quiesce(s, SWITCH_LIVE_ASKED);
+}
 
 /* ---- accounts ---- */
 

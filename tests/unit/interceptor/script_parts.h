@@ -34,8 +34,9 @@ struct script {
 	bool keys_are_here, keys_are_late;
 	char asked_name[64]; /* by the client of TLS, last; "-": none */
 	unsigned unseen;     /* connections that were passed so */
+	int noted; /* crossings: a session handed over counts 1, one ended 100 */
 	int live, learned, settled, connections, waiting, places, failed, right;
-	char learned_password[64], handed[256];
+	char learned_password[64], handed[256], box[64];
 	/* script_mail.c */
 	bool mailstore_is_away;
 	int counted, relayed, mail_waiting;
@@ -77,6 +78,11 @@ void script_note_relayed(struct host *h, struct str local, struct str domain);
 /* Its answer to all that it was told last. */
 void script_mailstore_answers(struct script *s, enum message_type type, const char *text);
 void script_mailstore_ends(struct script *s);
+/* The account of the row switches, in each manner. */
+void script_quiesce(struct script *s);
+void script_quiesce_by_force(struct script *s);
+void script_quiesce_live(struct script *s);
+void script_ask_for_live(struct script *s);
 /* An account's next event, and all of them back to where they begin. */
 void script_account(struct script *s, const char *name, enum account_event event);
 void script_accounts_begin(struct script *s);

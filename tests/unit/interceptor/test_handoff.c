@@ -133,8 +133,9 @@ static int hand_over(struct session *s)
 	int r;
 
 	session_enter(s);
-	r = session_memory(s) ? handoff(s->host, s, STR_LIT("a1"), STR_LIT("ticket"))
-	                      : -ENOMEM;
+	r = session_memory(s)
+	            ? handoff(s->host, s, STR_LIT("a1"), STR_LIT("ticket"), NULL)
+	            : -ENOMEM;
 	if (r == 0)
 		session_give_away(s);
 	session_leave(s);

@@ -138,7 +138,7 @@ static int hand_over(struct session *s)
 	int r;
 
 	session_enter(s);
-	r = handoff(s->host, s, STR_LIT("a1"), STR_LIT("ticket"));
+	r = handoff(s->host, s, STR_LIT("a1"), STR_LIT("ticket"), NULL);
 	if (r == 0)
 		session_give_away(s);
 	session_leave(s);

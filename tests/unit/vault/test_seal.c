@@ -100,6 +100,46 @@ static void test_boxes(void **state)
 	arena_fini(&arena);
 }
 
+/* A box of a session opens for that session alone, and none of an account for it. */
+static void test_session_boxes(void **state)
+{
+	const uint8_t key[SEAL_KEY_SIZE] = { 1, 2, 3 };
+	char names[2][BOX_NAME_MAX];
+	struct str mine, other, clear;
+	struct vault_keys keys;
+	struct box_closer closer;
+	struct buf box, account;
+	struct arena arena;
+	bool proven = true;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&box, 0);
+	buf_init(&account, 0);
+	assert_int_equal(keys_derive(key, &keys), 0);
+	box_closer_init(&closer, keys.box_public);
+	assert_int_equal(box_name_of_session(STR_LIT("4d2-1f"), names[0], &mine), 0);
+	assert_int_equal(box_name_of_session(STR_LIT("4d2-1e"), names[1], &other), 0);
+	assert_int_equal(box_close(&closer, mine, STR_LIT("secret"), &box), 0);
+	assert_int_equal(
+		box_close(&closer, STR_LIT("4d2-1f"), STR_LIT("secret"), &account), 0);
+	assert_int_equal(
+		seal_open(&keys, mine, buf_view(&box), &arena, &clear, &proven), 0);
+	assert_true(str_eq(clear, STR_LIT("secret")) && !proven);
+	assert_int_equal(seal_open(&keys, other, buf_view(&box), &arena, &clear, &proven),
+		-EBADMSG);
+	assert_int_equal(seal_open(&keys, STR_LIT("4d2-1f"), buf_view(&box), &arena,
+				 &clear, &proven),
+		-EBADMSG);
+	assert_int_equal(
+		seal_open(&keys, mine, buf_view(&account), &arena, &clear, &proven),
+		-EBADMSG);
+	assert_int_equal(box_name_of_session(STR_LIT(""), names[0], &mine), -EINVAL);
+	buf_fini(&box);
+	buf_fini(&account);
+	arena_fini(&arena);
+}
+
 static void test_damaged_box(void **state)
 {
 	const uint8_t key[SEAL_KEY_SIZE] = { 9 };
@@ -229,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_boxes),
+		cmocka_unit_test(test_session_boxes),
 		cmocka_unit_test(test_damaged_box),
 		cmocka_unit_test(test_verifier),
 		cmocka_unit_test(test_bad_verifiers),

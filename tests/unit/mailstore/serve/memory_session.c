@@ -230,20 +230,39 @@ static int run_woken(struct memory_server *m)
 	return r;
 }
 
-int memory_session_open(struct memory_server *m, size_t index, struct str payload)
+static int begin(struct memory_server *m, size_t index, const struct login *login)
 {
 	struct memory_session *s = &m->sessions[index];
-	struct login login = { .session = STR("test"),
-		.service = STR("imap"),
-		.tag = STR("login"),
-		.client = STR("192.0.2.1:1"),
-		.payload = payload };
 	int r = session_open(
-		&s->session, service_find(STR_LIT("imap")), &m->serve, &login);
+		&s->session, service_find(STR_LIT("imap")), &m->serve, login);
 
 	s->session.owner = s;
 	s->open = r == 0;
 	return r < 0 ? r : run(s);
+}
+
+int memory_session_open(struct memory_server *m, size_t index, struct str payload)
+{
+	const struct login login = { .session = STR("test"),
+		.service = STR("imap"),
+		.tag = STR("login"),
+		.client = STR("192.0.2.1:1"),
+		.payload = payload };
+
+	return begin(m, index, &login);
+}
+
+int memory_session_resume(
+	struct memory_server *m, size_t index, struct str tag, struct str known)
+{
+	const struct login login = { .session = STR("test"),
+		.service = STR("imap"),
+		.tag = tag,
+		.client = STR("192.0.2.1:1"),
+		.payload = known,
+		.resumes = true };
+
+	return begin(m, index, &login);
 }
 
 int memory_session_feed(struct memory_server *m, size_t index, struct str bytes)

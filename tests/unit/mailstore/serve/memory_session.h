@@ -26,6 +26,9 @@ void memory_server_close(struct memory_server *m);
 
 /* The tag of its login is "login". */
 int memory_session_open(struct memory_server *m, size_t index, struct str payload);
+/* One that was at the source so far. */
+int memory_session_resume(
+	struct memory_server *m, size_t index, struct str tag, struct str known);
 /* Bytes of its client, and all that follows from them in all sessions. */
 int memory_session_feed(struct memory_server *m, size_t index, struct str bytes);
 /* "t COMMAND", and what is said then: a view of the session's output. */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "interceptor/crossing/crossing.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct imap_follow *imap_of(struct follower *f)
+{
+	return &((struct crossing_follower *)f)->imap;
+}
+
+static void client_says(struct follower *f, struct str bytes)
+{
+	imap_follow_client(imap_of(f), bytes);
+}
+
+static void source_says(struct follower *f, struct str bytes)
+{
+	imap_follow_source(imap_of(f), bytes);
+}
+
+static uint64_t client_skips(const struct follower *f)
+{
+	return ((const struct crossing_follower *)f)->imap.lost ? UINT64_MAX : 0;
+}
+
+static uint64_t source_skips(const struct follower *f)
+{
+	return imap_follow_skips(&((const struct crossing_follower *)f)->imap);
+}
+
+static void source_skipped(struct follower *f, uint64_t n)
+{
+	imap_follow_skipped(imap_of(f), n);
+}
+
+static bool can_cross(const struct follower *f)
+{
+	return imap_follow_can_cross(&((const struct crossing_follower *)f)->imap);
+}
+
+static void free_follower(struct follower *f)
+{
+	struct crossing_follower *c = (struct crossing_follower *)f;
+
+	buf_wipe(&c->box);
+	buf_fini(&c->box);
+	free(c);
+}
+
+static const struct follower_ops ops = {
+	.client_says = client_says,
+	.source_says = source_says,
+	.client_skips = client_skips,
+	.source_skips = source_skips,
+	.source_skipped = source_skipped,
+	.can_cross = can_cross,
+	.free = free_follower,
+	.crossing = &crossing_handler,
+};
+
+void crossing_follow(struct session *s, struct str password)
+{
+	struct crossing_follower *c = calloc(1, sizeof(*c));
+	char id[SESSION_ID_MAX];
+	int r;
+
+	if (!c)
+		return;
+	c->follower.ops = &ops;
+	imap_follow_init(&c->imap);
+	buf_init(&c->box, 0);
+	r = s->host->ops->close_password(s->host, s, password, &c->box);
+	if (r == 0) {
+		session_follow(s, &c->follower);
+		return;
+	}
+	log_info(session_id(s, id), "not-followed", "error=\"%s\"", strerror(-r));
+	free_follower(&c->follower);
+}

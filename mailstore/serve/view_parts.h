@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_VIEW_PARTS_H
+#define MAILSTORE_SERVE_VIEW_PARTS_H
+/* How a view is filled: what view.c and view_resume.c share. */
+#include "mailstore/serve/view.h"
+
+/* Behind the others. 0 or -ENOMEM. */
+int view_append(struct view *v, const struct store_message *m);
+/* A store's keyword_each_fn; context: the view. */
+int view_load_keyword(void *context, struct str word);
+/* Gives back what growing took too much. */
+void view_trim(struct view *v);
+/* This session has had \Recent of what there is. */
+void view_take_recent(struct view *v);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/leave.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+#define LIVE_LOOK_MS 500 /* for a log-off, then: could all sessions change sides now? */
+
+int leave_logoff(struct job *j, unsigned ms)
+{
+	struct message m = { .type = MESSAGE_AWAIT_LOGOFF, .account = j->account.name };
+	struct patience patience = { .ms = ms, .tick = job_tick, .context = j };
+	uint64_t end = clock_monotonic_ms() + ms, number;
+	int r;
+
+	for (;;) {
+		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_LOGGED_OFF,
+			&patience, &number, &j->err);
+		if (r != -ECONNREFUSED && r != -EPIPE)
+			return r;
+		/* it is being restarted, and knows best when it is back */
+		if (clock_monotonic_ms() + LEAVE_NOBODY_MS > end)
+			return -ETIMEDOUT;
+		r = job_pause(j, LEAVE_NOBODY_MS);
+		if (r)
+			return r;
+	}
+}
+
+bool leave_is_live(const struct job *j)
+{
+	return j->settings->live && !job_is_exclusive(j);
+}
+
+/* Whether all sessions at the source could change sides. One that does not answer says
+   no. */
+static bool could_go_live(struct job *j)
+{
+	struct message m = { .type = MESSAGE_QUIESCE,
+		.account = j->account.name,
+		.number = SWITCH_LIVE_ASKED };
+	struct patience patience = {
+		.ms = LEAVE_ANSWER_MS, .tick = job_tick, .context = j
+	};
+	uint64_t could = 0;
+
+	return ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
+		       &patience, &could, &j->err) == 0 &&
+	       could;
+}
+
+int leave_await(struct job *j, unsigned ms)
+{
+	uint64_t end = clock_monotonic_ms() + ms, now;
+	int r;
+
+	j->is_live = false;
+	if (!leave_is_live(j))
+		return leave_logoff(j, ms);
+	do {
+		r = leave_logoff(j, ms < LIVE_LOOK_MS ? ms : LIVE_LOOK_MS);
+		if (r != -ETIMEDOUT)
+			return r;
+		j->is_live = could_go_live(j);
+		now = clock_monotonic_ms();
+		ms = end > now ? (unsigned)(end - now) : 0;
+	} while (!j->is_live && ms);
+	return j->is_live ? 0 : -ETIMEDOUT;
+}
