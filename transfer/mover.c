@@ -3,11 +3,19 @@
 
 #include "base/fd.h"
 #include "base/sandbox.h"
+#include "transfer/account/job.h"
 #include "transfer/account/loan.h"
+#include "transfer/read/pace.h"
 
 #include <limits.h>
 #include <linux/capability.h>
-#include <stdio.h>
+
+#define DIGITS(n) #n
+#define NUMBER(n) DIGITS(n)
+
+_Static_assert(JOB_SETTINGS == CHILD_FD_FIRST && JOB_PACE == JOB_SETTINGS + 1 &&
+		       LOAN_SOCKET == JOB_PACE + 1,
+	"in this order");
 
 int movers_open(struct movers *m, const struct settings *s, struct error *err)
 {
@@ -15,8 +23,11 @@ int movers_open(struct movers *m, const struct settings *s, struct error *err)
 
 	m->settings = s;
 	m->settings_fd = settings_descriptor(s);
+	m->pace_fd = pace_make();
 	if (r == 0 && m->settings_fd < 0)
 		r = error_errno(err, m->settings_fd, "no file in memory");
+	if (r == 0 && m->pace_fd < 0)
+		r = error_errno(err, m->pace_fd, "no page to share");
 	if (r == 0)
 		r = users_share_registry(s, &m->users, err);
 	if (r == 0)
@@ -28,6 +39,7 @@ void movers_close(struct movers *m)
 {
 	uid_pool_close(&m->uids);
 	fd_closep(&m->settings_fd);
+	fd_closep(&m->pace_fd);
 }
 
 int movers_enter_sandbox(const struct movers *m, struct error *err)
@@ -62,11 +74,12 @@ static int owner_of(struct movers *m, const struct mover_order *o, unsigned *ret
 int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	struct loop *loop, child_ended_fn *ended, void *context, struct error *err)
 {
-	char settings[32];
+	static const char *const settings = "/proc/self/fd/" NUMBER(JOB_SETTINGS);
 	const char *const arguments[] = { "mailferry-transfer", "-c", settings,
 		"--account", o->name, task_options[o->task], NULL };
-	int fds[2]; /* LOAN_SOCKET first */
-	struct child_plan plan = { .arguments = arguments, .fds = fds };
+	/* JOB_SETTINGS, JOB_PACE, LOAN_SOCKET */
+	int fds[3] = { m->settings_fd, m->pace_fd };
+	struct child_plan plan = { .arguments = arguments, .fds = fds, .n_fds = 2 };
 	CLEANUP(fd_closep) int loan = -1;
 	int r = owner_of(m, o, &plan.user, err);
 
@@ -78,8 +91,5 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 		return r;
 	if (loan >= 0)
 		fds[plan.n_fds++] = loan;
-	fds[plan.n_fds++] = m->settings_fd;
-	(void)snprintf(settings, sizeof(settings), "/proc/self/fd/%zu",
-		CHILD_FD_FIRST + plan.n_fds - 1);
 	return child_start(c, loop, &plan, ended, context, err);
 }

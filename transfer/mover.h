@@ -9,6 +9,7 @@
 struct movers {
 	const struct settings *settings;
 	int settings_fd; /* the same for the processes */
+	int pace_fd;     /* likewise (read/pace.h) */
 	struct users users;
 	struct uid_pool uids;
 };

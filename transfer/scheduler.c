@@ -501,7 +501,8 @@ static void end(struct scheduler *s)
 
 int scheduler_run(const struct settings *settings)
 {
-	struct scheduler s = { .settings = settings, .movers = { .settings_fd = -1 } };
+	struct scheduler s = { .settings = settings,
+		.movers = { .settings_fd = -1, .pace_fd = -1 } };
 	struct error err = { 0 };
 	int r = open_loop(&s);
 

@@ -299,6 +299,16 @@ static const struct option limit_rows[] = {
 		.help = "accounts moved at the same time" },
 	{ "source_connections", OPTION_NUMBER, LIMIT(source_connections), "2", .least = 1,
 		.most = 8, .help = "of one transfer to the source" },
+	{ "source_logins", OPTION_NUMBER, LIMIT(source_logins), "0", .least = 0,
+		.most = 60000,
+		.help = "a minute, of all transfers and looks at old mailboxes together; "
+			"fewer while the source says that it has too many. 0: any number. "
+			"A user who waits for the end of a move does not wait for this" },
+	{ "source_messages", OPTION_NUMBER, LIMIT(source_messages), "0", .least = 0,
+		.most = 1000000, .help = "a second, read by all of them. 0: any number" },
+	{ "source_kilobytes", OPTION_NUMBER, LIMIT(source_kilobytes), "0", .least = 0,
+		.most = 10000000,
+		.help = "a second, read by all of them. 0: any number" },
 	{ "message_bytes", OPTION_NUMBER, LIMIT(message_bytes), "104857600",
 		.least = 65536, .most = 2147483647,
 		.help = "the largest message accepted here" },

@@ -132,10 +132,14 @@ struct limits {
 	uint32_t login_bytes;        /* what a client may send before login */
 	uint32_t transfers;          /* accounts moved at the same time */
 	uint32_t source_connections; /* of one transfer to the source */
-	uint32_t message_bytes;      /* the largest message accepted here */
-	uint32_t disk_reserve;       /* bytes that mail leaves free on the disk */
-	uint32_t new_accounts;       /* made in an hour by first logins */
-	uint32_t new_connections;    /* a second, of one client network; 0: any */
+	/* of all transfers together; 0: any */
+	uint32_t source_logins;    /* a minute */
+	uint32_t source_messages;  /* a second */
+	uint32_t source_kilobytes; /* a second */
+	uint32_t message_bytes;    /* the largest message accepted here */
+	uint32_t disk_reserve;     /* bytes that mail leaves free on the disk */
+	uint32_t new_accounts;     /* made in an hour by first logins */
+	uint32_t new_connections;  /* a second, of one client network; 0: any */
 };
 
 /* Numbers of users, and of groups. */

@@ -3,6 +3,7 @@
 chosen faults and an interceptor that a test plays."""
 import json
 import array
+import fcntl
 import os
 import shutil
 import socket
@@ -45,6 +46,24 @@ def wait_until(what, ready, seconds=20):
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s for {what}")
 
+PACE_PAGE = 32  # sizeof(struct pace_page)
+
+
+
+def make_page():
+    """What all processes of a scheduler share; above the descriptors that they get."""
+    page = os.memfd_create("pace")
+    os.ftruncate(page, PACE_PAGE)
+    above = fcntl.fcntl(page, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(page)
+    return above
+
+
+def option(key, value):
+    if isinstance(value, dict):
+        return f"{key} {{\n" + "\n".join(option(*pair) for pair in value.items()) + "\n}"
+    return f"{key} = {json.dumps(value)}"
+
 
 class OneAccount:
     """services(): what stands in `services` of the configuration."""
@@ -58,6 +77,7 @@ class OneAccount:
         self.config = self.folder / "conf"
         self.settings = {"strategy": "after-logoff", **settings}
         self.write_config()
+        self.page = make_page()
         self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
         self.vault = self.start_vault()
         self.tool("capture", "alice", "secret")
@@ -71,6 +91,7 @@ class OneAccount:
         if self.interceptor:
             self.interceptor.close()
         self.vault.terminate()
+        os.close(self.page)
         self.vault.wait()
         shutil.rmtree(self.folder)
 
@@ -81,7 +102,7 @@ class OneAccount:
         lines = ['source = "127.0.0.1"', 'domains = {"example.com"}',
                  f'state_dir = "{self.folder}/state"', f'run_dir = "{self.folder}/run"',
                  f"services {{\n{self.services()}\n}}"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
+        lines += [option(key, value) for key, value in self.settings.items()]
         self.config.write_text("\n".join(lines) + "\n", encoding="ascii")
 
     def tool(self, *arguments):
@@ -114,10 +135,10 @@ class OneAccount:
         return ours
 
     def start(self):
-        with self.lend() as loan:  # the process has it as descriptor 3
+        with self.lend() as loan:  # the process has the page as descriptor 4, and this as 5
             return subprocess.Popen(
-                ["bash", "-c", f'exec "$0" "$@" 3<&{loan.fileno()}', PROGRAM, "-c", self.config,
-                 "--account", "alice"], pass_fds=[loan.fileno()],
+                ["bash", "-c", f'exec "$0" "$@" 5<&{loan.fileno()} 4<&{self.page}', PROGRAM,
+                 "-c", self.config, "--account", "alice"], pass_fds=[self.page, loan.fileno()],
                 env=self.environment(), text=True, stderr=subprocess.PIPE)
 
     def run(self, wanted=OVER, timeout=60):

@@ -161,4 +161,47 @@ def a_slow_greeting_by_pop3_is_none_either(world):
     world.was_short()
 
 
+# ---- how fast --------------------------------------------------------------------------
+
+@case
+def no_faster_than_the_admin_says(world):
+    for uid in range(100, 108):
+        world.server.folders["INBOX"].add(uid, b"Subject: x\r\n\r\n" + b"x" * 49998 + b"\r\n")
+    world.settings["limits"] = {"source_kilobytes": 150}
+    world.write_config()
+    began = time.monotonic()
+    world.run()
+    took = time.monotonic() - began
+    world.arrived()
+    true(took > 8 * 50_000 / (150 * 1024) - 1, f"400 kB in {took:.1f} s")  # the last piece is free
+
+
+@case
+def no_more_logins_than_the_admin_says(world):
+    world.server.passwords = {"of the phone", "of the tablet"}
+    for password in ("of the phone", "of the tablet"):
+        world.tool("capture", "alice", password)
+    world.settings["limits"] = {"source_logins": 30}
+    world.write_config()
+    began = time.monotonic()
+    world.run()
+    took = time.monotonic() - began
+    world.arrived()
+    true(len(world.server.logins) >= 3, world.server.logins)
+    true(took > 2 * (len(world.server.logins) - 1), f"{world.server.logins} in {took:.1f} s")
+
+
+@case
+def a_source_that_has_too_many_is_asked_less(world):
+    world.server.refuses_sasl = "[LIMIT] too many connections"
+    process = world.start()
+    wait_until("the second try", lambda: world.words().count("AUTHENTICATE") == 2)
+    world.server.refuses_sasl = None
+    _, log = process.communicate(timeout=60)
+    world.arrived()
+    for ms in (1000, 2000):
+        true(f"next_login_ms={ms}\n" in log, log)
+    equal(world.words().count("AUTHENTICATE"), 3, "logins")
+
+
 main(World)

@@ -4,6 +4,7 @@
 #include "source/proxy.h"
 
 #include "base/log.h"
+#include "transfer/read/pace.h"
 
 void dial_init(struct dial *d, const struct settings *s, struct registry *r,
 	enum service_id service)
@@ -21,8 +22,10 @@ static int dial(void *context, const struct sockaddr_storage *to, unsigned patie
 {
 	struct dial *d = context;
 	struct stream *s;
-	int r = source_dial_plain(NULL, to, patience_ms, &s);
+	int r;
 
+	pace_wait(d->pace, PACE_LOGIN);
+	r = source_dial_plain(NULL, to, patience_ms, &s);
 	if (r < 0)
 		return r;
 	d->err.code = 0;
@@ -43,5 +46,5 @@ static int dial(void *context, const struct sockaddr_storage *to, unsigned patie
 
 struct source_dialer dial_by(struct dial *d)
 {
-	return (struct source_dialer){ dial, d };
+	return (struct source_dialer){ dial, d, d->pace };
 }

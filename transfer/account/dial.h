@@ -11,6 +11,7 @@ struct dial {
 	const struct settings *settings;
 	struct registry *registry;
 	enum service_id service;
+	struct pace *pace; /* NULL: none */
 	struct source_tls tls;
 	struct error
 		err; /* why the last one failed, where TLS knows it; code 0: not so */

@@ -145,17 +145,23 @@ int job_drop_rights(const struct registry *r, const struct settings *s,
 	return sandbox_enter(&sandbox, err);
 }
 
+static void prepare_dial(struct job *j, struct dial *d, enum service_id service)
+{
+	dial_init(d, j->settings, j->registry, service);
+	source_tls_prepare(&d->tls, j->settings);
+	d->pace = &j->pace;
+}
+
 int job_begin(struct job *j, const char *name)
 {
 	int r = open_registry(j, name);
 
 	j->uidls.kept = -1;
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
-	dial_init(&j->dial_imap, j->settings, j->registry, SERVICE_IMAP);
-	dial_init(&j->dial_pop3, j->settings, j->registry, SERVICE_POP3);
-	source_tls_prepare(&j->dial_imap.tls, j->settings);
-	source_tls_prepare(&j->dial_pop3.tls, j->settings);
-
+	prepare_dial(j, &j->dial_imap, SERVICE_IMAP);
+	prepare_dial(j, &j->dial_pop3, SERVICE_POP3);
+	(void)pace_open(&j->pace, JOB_PACE, &j->settings->limits);
+	j->pace.is_urgent = &j->is_busy;
 	if (r == 0)
 		r = job_become_owner(j->settings, &j->account, &j->err);
 	return r;
@@ -204,6 +210,7 @@ void job_close(struct job *j)
 		j->source.ops->free(j->source.self);
 	dial_fini(&j->dial_imap);
 	dial_fini(&j->dial_pop3);
+	pace_close(&j->pace);
 	job_close_destination(j);
 	registry_close(j->registry);
 	passwords_fini(&j->passwords);

@@ -9,7 +9,12 @@
 #include "transfer/account/dial.h"
 #include "transfer/account/passwords.h"
 #include "transfer/copy/sync.h"
+#include "transfer/read/pace.h"
 #include "transfer/read/pop3_connection.h"
+
+/* Descriptors of an account's process that the scheduler has started. */
+#define JOB_SETTINGS 3
+#define JOB_PACE 4 /* read/pace.h */
 
 struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
@@ -29,6 +34,7 @@ struct job {
 	char source_text[ADDRESS_TEXT_MAX];
 	const struct reader *reader;
 	struct dial dial_imap, dial_pop3;
+	struct pace pace;
 	bool is_connected;
 	struct sync sync;
 	struct uidls_outcome uidls;

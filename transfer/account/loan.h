@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "settings/settings.h"
 
-#define LOAN_SOCKET 3 /* descriptor of that process */
+#define LOAN_SOCKET 5 /* descriptor of that process */
 
 /* For the scheduler: *ret_end is the process's. 0 or -errno. */
 int loan_order(

@@ -2,9 +2,11 @@
 #include "transfer/read/imap_source.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "transfer/read/imap_answers.h"
 #include "transfer/read/imap_commands.h"
 #include "transfer/read/imap_login.h"
+#include "transfer/read/pace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,6 +48,7 @@ static int connect_any(struct imap_source *s, struct imap_connection *imap,
 		if (r == 0 || r == -EACCES || r == -EAGAIN || r == -EPERM)
 			break;
 	}
+	pace_login_ended(account->dialer.pace, r, clock_monotonic_ms());
 	return r;
 }
 

@@ -2,6 +2,7 @@
 #include "transfer/read/pop3_connection.h"
 
 #include "base/clock.h"
+#include "transfer/read/pace.h"
 #include "wire/pop3/prelogin.h"
 #include "wire/sasl.h"
 
@@ -176,10 +177,13 @@ static bool is_for_now(const struct single *s)
 	return pop3_refused_for_now(str_trim(buf_view(&s->answer)));
 }
 
-static int refused(const struct single *s, struct error *err)
+static int refused(struct pop3_connection *t, const struct single *s, struct error *err)
 {
 	struct str line = str_trim(buf_view(&s->answer));
 
+	/* a maildrop that is in use says nothing of the others */
+	if (is_for_now(s) && !pop3_is_in_use(line))
+		pace_login_ended(t->net.pace, -EAGAIN, clock_monotonic_ms());
 	return error_set(err, is_for_now(s) ? -EAGAIN : -EACCES,
 		"the source refuses the login by POP3: %.*s",
 		STR_ARG(str_take(line, 200)));
@@ -254,7 +258,9 @@ static int log_in(struct pop3_connection *t, struct str login, struct str passwo
 	if (r == 0 && (!plain || (!s.ok && !is_for_now(&s))))
 		r = log_in_user(t, &s, login, password, err);
 	if (r == 0 && !s.ok)
-		r = refused(&s, err);
+		r = refused(t, &s, err);
+	else if (r == 0 || r == -ETIMEDOUT)
+		pace_login_ended(t->net.pace, r, clock_monotonic_ms());
 	buf_fini(&s.answer);
 	return r;
 }

@@ -4,10 +4,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "settings/settings.h"
+#include "transfer/read/pace.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <uv.h>
 
 #define READ_SIZE 262144 /* a body's pieces go to the disk in writes of that size */
@@ -99,6 +101,7 @@ int source_connection_open(struct source_connection *c,
 		address_port_text(to, where);
 		return error_errno(err, r, "cannot connect to the source at %s", where);
 	}
+	c->pace = dialer->pace;
 	c->heard_at = clock_monotonic_ms();
 	return 0;
 }
@@ -121,6 +124,7 @@ int source_connection_fill(struct source_connection *c, struct error *err)
 	if (n < 0)
 		return error_errno(err, (int)n, "cannot read from the source");
 	c->heard_at = clock_monotonic_ms();
+	(void)pace_take(c->pace, PACE_BYTE, (uint64_t)n, c->heard_at);
 	return 1;
 }
 
@@ -152,6 +156,23 @@ static int check_silence(struct source_connection *const *connections, size_t n,
 	return 0;
 }
 
+/* Whether nothing may be read yet. The source's silence is ours then. */
+static bool keeps_pace(
+	struct source_connection *const *connections, size_t n, unsigned ms)
+{
+	uint64_t now = clock_monotonic_ms();
+	unsigned due = n ? pace_reading_due(connections[0]->pace, now) : 0;
+
+	if (!due)
+		return false;
+	(void)poll(NULL, 0, (int)(due < ms ? due : ms));
+	for (size_t i = 0; i < n; i++) {
+		connections[i]->is_readable = false;
+		connections[i]->heard_at = now;
+	}
+	return true;
+}
+
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err)
 {
@@ -160,6 +181,8 @@ int source_connection_wait(struct source_connection *const *connections, size_t 
 
 	if (n > STREAM_WAIT_MAX)
 		return error_set(err, -EINVAL, "too many connections");
+	if (keeps_pace(connections, n, ms))
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		streams[i] = connections[i]->stream;
 		connections[i]->is_readable = false;

@@ -13,11 +13,14 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+struct pace;
+
 struct source_connection {
 	struct stream *stream; /* NULL: closed */
 	struct buf in, out;
 	uint64_t heard_at; /* monotonic */
 	bool is_readable;  /* says source_connection_wait() */
+	struct pace *pace; /* how fast it may be read; NULL: as fast as it comes */
 };
 
 /* How connections to the source are made. */
@@ -26,6 +29,7 @@ struct source_dialer {
 	int (*dial)(void *context, const struct sockaddr_storage *to,
 		unsigned patience_ms, struct stream **ret);
 	void *context;
+	struct pace *pace; /* of its connections; NULL: none */
 };
 int source_dial_plain(void *context, const struct sockaddr_storage *to,
 	unsigned patience_ms, struct stream **ret); /* by TCP; 0 or -errno */
@@ -46,8 +50,9 @@ int source_connection_fill(struct source_connection *c, struct error *err);
 /* As much as the socket takes. */
 int source_connection_flush(struct source_connection *c, struct error *err);
 
-/* Until one of them may be read or written, or `ms` have passed. -ETIMEDOUT when one was
-   silent for patience_ms: all of them owe an answer. */
+/* Until one of them may be read or written, or `ms` have passed; nothing is readable
+   while the pace wants us to wait. -ETIMEDOUT when one was silent for patience_ms: all of
+   them owe an answer. */
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err);
 
