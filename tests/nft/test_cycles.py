@@ -163,9 +163,9 @@ def judge(times, seen, accepted, closed):
             bad.append(f"without rules: {letters} {error}")
     if closed:
         bad += ["the source accepted one behind the rules" for at, whom in accepted
-                for _, there, _, _, deaf, _, _ in times
+                for _, there, _, _, deaf, _, _ in times if there < at < deaf
                 for began, there_at in [came(seen, at, whom)]
-                if there < at < deaf and (there < began or there + 0.05 < there_at)]
+                if there < began or there + 0.05 < there_at]
     return bad
 
 
