@@ -57,8 +57,8 @@ static const struct {
 		"mailferry route USER auto|source|local" },
 	{ { "status", "--wait" }, NULL, NULL, NULL, NULL,
 		"'status' takes no option '--wait'" },
-	{ { "route", "a", "local", "--json" }, NULL, NULL, NULL, NULL,
-		"'route' takes no option '--json'" },
+	{ { "passwd", "a", "--json" }, NULL, NULL, NULL, NULL,
+		"'passwd' takes no option '--json'" },
 	{ { "status", "-c" }, NULL, NULL, NULL, NULL,
 		"option '-c' requires a value: -c FILE" },
 };
