@@ -400,6 +400,8 @@ static void take_delivery(struct account *a, const struct message *m, int fd)
 		.fd = fd,
 		.header = p->m.payload };
 	d = &p->delivery;
+	if (d->what == DELIVERY_DELIVER)
+		d->subaddress = p->m.payload;
 	if (d->what == DELIVERY_SWEEP && (d->code = swept_of(&p->m, &d->swept)) < 0) {
 		(void)error_set(&d->err, d->code, "the message's date cannot be read");
 		end_delivery(a, p);

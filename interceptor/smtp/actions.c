@@ -106,6 +106,19 @@ struct str smtp_account_here(struct session *s, struct str address, struct arena
 	return arena_str(arena, str_from(to.account.name));
 }
 
+struct str smtp_subaddress(struct session *s, struct str address, struct arena *arena)
+{
+	struct recipient_names names = names_of(s);
+	struct recipient to;
+	struct error err = { 0 };
+
+	if (!s->host->settings->subaddress_folder ||
+		recipient_find(&names, address, arena, &to, &err) < 0 ||
+		to.is != RECIPIENT_KNOWN)
+		return STR_LIT("");
+	return arena_str(arena, to.subaddress);
+}
+
 /* ---- what goes to the source ---- */
 
 struct str smtp_client_address(

@@ -103,6 +103,17 @@ static int find_at_host(const struct recipient_names *names, struct str local,
 	return r == -ENOENT && n ? 0 : r;
 }
 
+/* "Lists" of alice+Lists. */
+static struct str subaddress(const struct settings *settings, struct str local)
+{
+	const char *delimiters = settings_subaddress(settings);
+	size_t n = 1; /* "+x" alone is a name */
+
+	while (n < local.len && !strchr(delimiters, local.ptr[n]))
+		n++;
+	return str_skip(local, n + 1);
+}
+
 static int find(const struct recipient_names *names, const struct smtp_address *a,
 	struct arena *arena, struct recipient *ret, struct error *err)
 {
@@ -120,6 +131,8 @@ static int find(const struct recipient_names *names, const struct smtp_address *
 			r = registry_address(
 				names->registry, at.local, at.domain, &ret->account, err);
 		}
+		if (r == 0 && ret->account.by_subaddress)
+			ret->subaddress = subaddress(names->settings, at.local);
 		if (r == 0 || depth == 0)
 			ret->address = here;
 		if (!recipient_is_ours(names, at.domain) ||
@@ -170,7 +183,7 @@ int recipient_find(const struct recipient_names *names, struct str text,
 	struct smtp_address a = { STR(""), STR("") };
 	int r;
 
-	*ret = (struct recipient){ .is = RECIPIENT_UNKNOWN };
+	*ret = (struct recipient){ .is = RECIPIENT_UNKNOWN, .subaddress = STR("") };
 	if (!smtp_address_parse(text, arena, &a))
 		return may_be_ours(names, text) ? unreadable(names, ret, err) : 0;
 	r = find(names, &a, arena, ret, err);

@@ -40,6 +40,7 @@ struct recipient {
 	struct smtp_address address; /* of KNOWN and UNKNOWN; in the arena, or the
 	                                settings'; domain "": any of ours */
 	struct account_route account;
+	struct str subaddress; /* of KNOWN, as it is spelt; "": none */
 };
 
 /* text: what <> hold. 0 or -errno of the registry with the sentence. */

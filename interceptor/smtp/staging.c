@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/session/session.h"
+#include "interceptor/smtp/smtp.h"
 #include "wire/smtp/trace.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ enum delivery_state {
 /* Of the message, for one account. */
 struct pending_delivery {
 	struct str account;
+	struct str subaddress; /* names a folder; "": none */
 	enum delivery_state state;
 	uint64_t number;
 };
@@ -114,6 +116,9 @@ static int ask(
 		.number = d->number };
 	int r = g->host->ops->reach_mailstore(g->host);
 
+	if (type == MESSAGE_DELIVER)
+		m.payload = d->subaddress;
+
 	return r < 0 ? r : g->host->ops->tell_mailstore(g->host, &m, -1);
 }
 
@@ -126,7 +131,7 @@ static int tell(struct staging *g, struct pending_delivery *d,
 		.account = d->account,
 		.session = str_from(delivery_id(g, d, id)),
 		.service = STR("smtp"),
-		.number = mail->at_once,
+		.number = g->at_once,
 		.client = mail->client,
 		.text = mail->sender,
 		.tag = recipient->address,
@@ -172,8 +177,11 @@ static int make_deliveries(struct staging *g, const struct smtp_recipient *first
 		struct pending_delivery *d = &g->deliveries[g->n];
 
 		d->account = arena_str(&g->arena, r->account);
-		if (!d->account.ptr)
+		d->subaddress = smtp_subaddress(g->session, r->address, &g->arena);
+		if (!d->account.ptr || !d->subaddress.ptr)
 			return -ENOMEM;
+		/* which folder is said with DELIVER */
+		g->at_once = g->at_once && !d->subaddress.len;
 		g->n++;
 	}
 	return 0;
@@ -186,9 +194,9 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 
 	if (r >= 0)
 		r = g->host->ops->reach_mailstore(g->host);
+	g->at_once = mail->at_once;
 	if (r == 0)
 		r = make_deliveries(g, mail->recipients);
-	g->at_once = mail->at_once;
 	for (size_t i = 0; i < g->n && r == 0; i++) {
 		r = send_delivery(g, &g->deliveries[i], mail, recipient);
 		recipient = recipient->next;

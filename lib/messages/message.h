@@ -118,7 +118,8 @@ enum message_type {
 	   it is delivered: an SMTP client may have been told that it was accepted. */
 	MESSAGE_STAGE,
 	MESSAGE_STAGED, /* account, session, number = for DELIVER and DISCARD */
-	/* Into INBOX, and it may be said twice. account, session, number. Answered by
+	/* Into INBOX, or the mailbox that payload names, a sub-address, if there is such
+	   a one; and it may be said twice. account, session, number. Answered by
 	   DELIVERED or DELIVERY_FAILED. */
 	MESSAGE_DELIVER,
 	MESSAGE_DELIVERED, /* account, session */

@@ -187,7 +187,7 @@ static int find(struct registry *r, struct address_key *key, struct account_rout
 	struct error *err)
 {
 	enum lead lead = LEAD_NOTHING;
-	bool stated = false;
+	bool stated = false, is_cut = false;
 
 	for (int hops = 0; hops < HOPS_MAX;) {
 		int code = follow(r, key, &lead, err);
@@ -202,8 +202,11 @@ static int find(struct registry *r, struct address_key *key, struct account_rout
 			continue;
 		}
 		code = by_name(r, key, stated || lead == LEAD_TO_ITSELF, ret, err);
+		ret->by_subaddress = code == 0 && is_cut;
 		if (code != -ENOENT || lead == LEAD_TO_ITSELF || !address_key_cut(r, key))
 			return code;
+		/* what an alias leads to may have one, too: not the sender's */
+		is_cut = is_cut || !hops;
 	}
 	return -ENOENT;
 }

@@ -139,7 +139,8 @@ struct account_route {
 	enum stage stage;
 	enum pin pin;
 	bool has_password;
-	bool retired; /* nothing goes to the source any more (retire.h) */
+	bool retired;       /* nothing goes to the source any more (retire.h) */
+	bool by_subaddress; /* of an address: found without its sub-address */
 	char name[256];
 };
 /* With -ENOENT *ret is filled as well, for who has no account: id 0, no name, at the

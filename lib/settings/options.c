@@ -61,6 +61,9 @@ static const struct option root_rows[] = {
 		.help = "what begins a sub-address at the source (alice+news is "
 			"alice's). With \"-\", anna-maria is taken for anna's until "
 			"anna-maria has logged in" },
+	{ "subaddress_folder", OPTION_SWITCH, ROOT(subaddress_folder), "false",
+		.help = "mail for alice+Lists goes into alice's folder Lists, if there "
+			"is one; else, as without this, into INBOX" },
 	{ "master_separator", OPTION_SEPARATOR, ROOT(master_separator), "*",
 		.help = "what stands between a user's name and that of a master user, by "
 			"whose password the source opens the user's mailbox "

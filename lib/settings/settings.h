@@ -154,6 +154,7 @@ struct settings {
 	size_t n_domains;
 	enum strategy strategy;
 	enum subaddress subaddress;
+	bool subaddress_folder; /* it names a folder */
 	enum smtp_policy smtp_policy;
 	uint32_t smtp_policy_ttl_s; /* an answer of the source counts; 0: only once */
 	char *master_separator;     /* of "alice*master"; "": there are no such names */

@@ -2,6 +2,7 @@
 #include "mailstore/serve/delivery.h"
 
 #include "base/buf.h"
+#include "mailstore/serve/subaddress.h"
 
 #include <errno.h>
 #include <string.h>
@@ -228,6 +229,14 @@ static int sweep(struct store *s, struct work *w, int64_t inbox)
 	return code < 0 ? code : 0;
 }
 
+static int deliver_staged(struct store *s, struct delivery *d, int64_t inbox)
+{
+	int64_t mailbox = inbox;
+	int code = subaddress_mailbox(s, d->subaddress, &mailbox, &d->err);
+
+	return code < 0 ? code : store_deliver(s, d->id, mailbox, NULL, &d->err);
+}
+
 static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes)
 {
 	struct delivery *d = w->d;
@@ -246,7 +255,7 @@ static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes
 	case DELIVERY_SWEEP:
 		return sweep(s, w, inbox);
 	case DELIVERY_DELIVER:
-		code = store_deliver(s, d->id, inbox, NULL, &d->err);
+		code = deliver_staged(s, d, inbox);
 		break;
 	case DELIVERY_DISCARD:
 		code = store_discard(s, d->id, &d->err);

@@ -18,8 +18,8 @@ enum delivery_what {
 	DELIVERY_STAGE,   /* durable, in no mailbox; sets id */
 	DELIVERY_AT_ONCE, /* into INBOX */
 	DELIVERY_SWEEP,   /* what came at the source, unless it is here already */
-	DELIVERY_DELIVER, /* the staged one with that id; fine when it is delivered
-	                     already */
+	DELIVERY_DELIVER, /* the staged one with that id, into INBOX or where its
+	                     sub-address says; fine when it is delivered already */
 	DELIVERY_DISCARD, /* likewise, if it is not */
 	DELIVERY_WHAT_COUNT
 };
@@ -29,8 +29,9 @@ struct delivery {
 	int64_t id;
 	int fd; /* of a regular file with the message, read from its beginning; the
 	           caller's */
-	struct str header;  /* lines to be put before it */
-	struct swept swept; /* of DELIVERY_SWEEP */
+	struct str header;     /* lines to be put before it */
+	struct swept swept;    /* of DELIVERY_SWEEP */
+	struct str subaddress; /* of DELIVERY_DELIVER; "": none (subaddress.h) */
 
 	/* what became of it */
 	int code; /* 0 or -errno */

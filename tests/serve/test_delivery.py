@@ -63,9 +63,9 @@ class DeliveryTest(unittest.TestCase):
         self.assertEqual(message["kind"], STAGED, message)
         return session, message["number"]
 
-    def say(self, kind, session, number, account="alice", link=None):
+    def say(self, kind, session, number, account="alice", link=None, folder=""):
         (link or self.store.link).send(
-            encode(kind, number=number, account=account, session=session))
+            encode(kind, number=number, account=account, session=session, payload=folder))
 
     def delivered(self, session, link=None):
         message = self.answer(session, link)
@@ -207,6 +207,49 @@ class Delivery(DeliveryTest):
             time.sleep(delay)
             self.delivered(self.stage(at_once=True))
             self.assertEqual(self.status(), 2 * n)
+
+
+class SubAddress(DeliveryTest):
+    """A sub-address names a folder that is there, of few kinds; else it is INBOX."""
+    FOLDERS = ("Lists", "Ha&AOQ-user", "Deep/Lists", "Twice", "TWICE", "Trash=\\Trash",
+               "G\u00e4ste")
+
+    def folder_of(self, account, word):
+        session, number = self.staged(account=account)
+        self.say(DELIVER, session, number, account, folder=word)
+        self.delivered(session)
+        client = self.store.imap(account)[0]
+        found = []
+        for name in ("INBOX",) + tuple(n.split("=")[0] for n in self.FOLDERS):
+            answer = client.command(f'SELECT "{name}"')
+            if "* 1 EXISTS" in str(answer):
+                found.append(name)
+                client.ok("STORE 1 +FLAGS (\\Deleted)")
+                client.ok("EXPUNGE")
+        client.logout()
+        self.assertEqual(len(found), 1, word)
+        return found[0]
+
+    def test_words(self):
+        self.store.add_account("carol", "/", *self.FOLDERS)
+        for word, folder in (
+                ("Lists", "Lists"), ("lists", "Lists"), ("LISTS", "Lists"),
+                ("H\u00e4user", "INBOX"), ("Ha\u00e4user", "Ha&AOQ-user"),
+                ("Ha&AOQ-user", "Ha&AOQ-user"),
+                ("Twice", "Twice"), ("TWICE", "TWICE"), ("twice", "INBOX"),
+                ("Deep/Lists", "INBOX"), ("Deep", "INBOX"), ("Trash", "INBOX"),
+                ("INBOX", "INBOX"), ("", "INBOX"), ("nothing", "INBOX"),
+                ("../bob", "INBOX"), ("*", "INBOX"), ("%", "INBOX")):
+            with self.subTest(word=word):
+                self.assertEqual(self.folder_of("carol", word), folder)
+
+    def test_none_is_made(self):
+        session, number = self.staged()
+        self.say(DELIVER, session, number, folder="fresh")
+        self.delivered(session)
+        client = self.store.imap("alice")[0]
+        self.assertNotIn("fresh", str(client.ok('LIST "" "*"')))
+        client.logout()
 
 
 class Refusals(DeliveryTest):

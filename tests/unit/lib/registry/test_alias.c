@@ -116,6 +116,41 @@ static void test_names(void **state)
 	CHECK("two domains", two);
 }
 
+/* Where the word after the delimiter is the sender's, not a part of a name or what an
+   alias leads to. */
+static void test_by_subaddress(void **state)
+{
+	static const struct {
+		const char *local;
+		bool by_subaddress;
+	} rows[] = {
+		{ "alice", false },
+		{ "alice+Lists", true },
+		{ "alice+a+b", true },
+		{ "dave+work", false },
+		{ "dave+work+x", false },
+		{ "info", false },
+		{ "info+Lists", true },
+		{ "lists", false },
+		{ "alice+news", false },
+	};
+	struct test *t = *state;
+	struct account_route route;
+
+	capture(t, "alice", "x");
+	capture(t, "dave+work", "x");
+	add(t, "info", "example.com", "alice");
+	add(t, "lists", "example.com", "alice+filed@example.com");
+	add(t, "alice+news", "example.com", "alice");
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		int code = registry_address(t->r, str_from(rows[i].local),
+			STR_LIT("example.com"), &route, &t->err);
+
+		if ((code == 0 && route.by_subaddress) != rows[i].by_subaddress)
+			fail_msg("%s: %d", rows[i].local, code);
+	}
+}
+
 static void test_long_addresses(void **state)
 {
 	struct test *t = *state;
@@ -324,6 +359,7 @@ int main(void)
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(test_names),
+		ROW(test_by_subaddress),
 		ROW(test_long_addresses),
 		ROW(test_added),
 		ROW(test_import_virtual),
