@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tests of SMTP start from: Postfix at the source, one user here and one there."""
+import contextlib
 import re
 
 from .harness import World, equal
@@ -7,6 +8,21 @@ from .imap import Imap
 from .network import SOURCE_ADDRESS
 from .processes import wait_until
 from .smtp import Smtp, one
+
+
+@contextlib.contextmanager
+def ferry_with(world, **settings):
+    before = dict(world.ferry.settings)
+    world.ferry.stop()
+    world.ferry.settings.update(settings)
+    world.ferry.start()
+    try:
+        yield
+    finally:
+        world.ferry.stop()
+        world.ferry.settings.clear()
+        world.ferry.settings.update(before)
+        world.ferry.start()
 
 
 class Mail(World):
@@ -42,14 +58,14 @@ class Mail(World):
         token = b"token-%d-" % self.count
         return token, b"Subject: " + token + b"\r\n\r\n" + text + b"\r\n"
 
-    def copies(self, user, token, source=False):
-        """Bodies in INBOX with this token in the subject."""
+    def copies(self, user, token, source=False, folder="INBOX"):
+        """Bodies in the folder with this token in the subject."""
         if source:
             client = Imap(self.direct())
             client.login(user, self.password(user))
         else:
             client = self.session(user)
-        client.ok("SELECT INBOX")
+        client.ok(f'SELECT "{folder}"')
         found = one(client.ok(b"SEARCH SUBJECT " + token), b"* SEARCH").split()[2:]
         bodies = []
         for number in found:

@@ -15,7 +15,7 @@ from lab.harness import busy, case, equal, main, registry, table, true  # noqa: 
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.smtp import Smtp, at, swaks  # noqa: E402
-from lab.smtp_world import Mail  # noqa: E402
+from lab.smtp_world import Mail, ferry_with  # noqa: E402
 
 
 @case
@@ -148,6 +148,24 @@ def sub_address_and_case(world):
     equal(client.deliver(message, f"{name}+news@EXAMPLE.com"), 250, "final answer")
     client.quit()
     world.arrives(world.here, token)
+
+
+@case
+def sub_address_chooses_a_folder_that_is_there(world):
+    client = world.session(world.here)
+    client.ok("CREATE Lists")
+    client.logout()
+    with ferry_with(world, subaddress_folder=True):
+        client = world.smtp()
+        for word, folder in ("Lists", "Lists"), ("lists", "Lists"), ("nobody", "INBOX"):
+            token, message = world.message()
+            equal(client.deliver(message, f"{world.here}+{word}@example.com", at(world.there)), 250,
+                  "final answer")
+            world.arrives(world.there, token)
+            equal(len(world.copies(world.here, token, folder=folder)), 1, f"{word}: in {folder}")
+            if folder != "INBOX":
+                equal(world.copies(world.here, token), [], f"{word}: in INBOX as well")
+        client.quit()
 
 
 @case

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Content filters (`milter`) before mail for users who live here."""
-import contextlib
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from lab.milter import (ACCEPT, CONTINUE, DIES, DISCARD, HANGS, PROGRESS, REJECT
                         TEMPFAIL, Milter)
 from lab.processes import wait_until  # noqa: E402
 from lab.smtp import at  # noqa: E402
-from lab.smtp_world import Mail  # noqa: E402
+from lab.smtp_world import Mail, ferry_with  # noqa: E402
 
 PORT = 11332
 
@@ -46,21 +45,6 @@ def delivered(world, message, *users, code=250, **options):
     client = world.smtp()
     equal(client.deliver(message, *[at(user) for user in users], **options), code, "final answer")
     client.quit()
-
-
-@contextlib.contextmanager
-def ferry_with(world, **settings):
-    before = dict(world.ferry.settings)
-    world.ferry.stop()
-    world.ferry.settings.update(settings)
-    world.ferry.start()
-    try:
-        yield
-    finally:
-        world.ferry.stop()
-        world.ferry.settings.clear()
-        world.ferry.settings.update(before)
-        world.ferry.start()
 
 
 @case
