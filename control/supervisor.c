@@ -201,17 +201,25 @@ static void finish(struct supervisor *s)
 	loop_stop(&s->loop);
 }
 
+static bool all_answer(const struct supervisor *s)
+{
+	const char *run_dir = s->control->settings.run_dir;
+
+	return ask_runs(run_dir, VAULT_SOCKET) && ask_runs(run_dir, INTERCEPTOR_SOCKET) &&
+	       ask_runs(run_dir, ADMISSION_SOCKET);
+}
+
 static void tick_starting(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
-	if (!ask_runs(s->control->settings.run_dir, VAULT_SOCKET) ||
-		!ask_runs(s->control->settings.run_dir, INTERCEPTOR_SOCKET) ||
-		!ask_runs(s->control->settings.run_dir, ADMISSION_SOCKET))
+	if (!all_answer(s))
 		return;
 	accounting_begin(&s->control->settings);
 	if (up_rules_open(s->rules, &s->loop, s->resumed >= 0, &s->control->err) < 0) {
 		if (s->resumed < 0) {
-			give_up(s);
+			/* one that died meanwhile is started, and all is tried again */
+			if (all_answer(s))
+				give_up(s);
 			return;
 		}
 		/* those who are served are not ended for it */

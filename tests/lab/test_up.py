@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.ferry import Ferry  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, table, true  # noqa: E402
-from lab.processes import descendants, wait_until  # noqa: E402
+from lab.processes import Daemon, descendants, wait_until  # noqa: E402
 
 
 def kernel_state(lab):
@@ -51,6 +51,29 @@ def nothing_is_left_behind(world):
     equal(ferry.stop(), 0, "exit status")
     unchanged(world.lab, before)
     equal([p for p in children if os.path.exists(f"/proc/{p}")], [], "processes")
+
+
+@case
+def a_program_that_dies_while_its_way_is_tried(world):
+    """The connection that `up` tries is not answered then: no reason to end."""
+    ferry = Ferry(world.lab, "dies")
+    ferry.write_config()
+    ferry.daemon = Daemon(world.lab.router, [ferry.bin / "mailferry", "-c", ferry.config, "up"],
+                          ferry.log, ferry.environment())
+    world.lab.at_down.append(ferry.stop)
+    wait_until("the first program", lambda: ferry.processes("interceptor"), 20, 0.001)
+    os.kill(ferry.daemon.pid, signal.SIGSTOP)  # it looks at them later
+    wait_until("the workers", lambda: "ready worker=1" in ferry.log_tail(), 20)
+    interceptors = ferry.processes("interceptor")
+    for pid in interceptors:
+        os.kill(pid, signal.SIGSTOP)  # nobody answers what is tried
+    os.kill(ferry.daemon.pid, signal.SIGCONT)
+    wait_until("the rules", lambda: "rules-in" in ferry.log_tail(), 60, 0.05)
+    true("flow-probe" not in ferry.log_tail(), "tried before they were stopped")
+    for pid in interceptors:
+        os.kill(pid, signal.SIGKILL)
+    wait_until("all to be well", ferry.programs_run, 30, 0.1)
+    leave(ferry)
 
 
 @case
