@@ -213,6 +213,22 @@ def killed_at_any_moment(world):
         check_content(content(here), content(world.snapshot(user)), f"moved after kill {n}")
 
 
+def stays_until_the_lock_is_old(world, user, here):
+    """A process of Dovecot that is killed leaves dovecot-uidlist.lock, and the others wait for
+    two minutes. They are served here meanwhile, of what has been carried nothing comes back
+    as new mail, and the next try carries the rest."""
+    equal(world.ferry.account(user)["route"], "local", "they stay")
+    check_content(content(here), content(world.snapshot(user)), "they stay")
+    wait_until("the old lock", lambda: swept_again(world, user), 200, 1)
+    check_content(content(here), content(world.snapshot(user)), "after a sweep")
+    world.ferry.ok("route", user, "source")
+
+
+def swept_again(world, user):
+    swept = world.ferry.account(user)["swept"]
+    return swept and swept["looked_at"] > world.ferry.account(user)["carried"]["at"]
+
+
 @case
 def the_source_cuts_the_connections(world):
     """Again and again, after any command: its answer is then never seen."""
@@ -234,7 +250,8 @@ def the_source_cuts_the_connections(world):
                 with contextlib.suppress(ProcessLookupError):
                     if name == "imap":
                         os.kill(pid, signal.SIGKILL)
-        command.wait(90)
+        if command.wait(120):
+            stays_until_the_lock_is_old(world, user, here)
         world.ferry.wait_account(user, stage="idle", route="source", timeout=60)
         check_content(content(here), content(world.at_source(user)), f"cut {n}")
         world.there(user)
