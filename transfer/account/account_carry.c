@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define PATIENCE_MS 20000 /* as at a switch: the user waits */
-#define TRIES 4 /* 1 + 2 + 4 s: a source that restarts; its user waits */
+#define TRIES 4           /* 1 + 2 + 4 s: a source that restarts; its user waits */
 
 void account_carry_init(struct account_carry *a, struct job *j, bool may_change)
 {
