@@ -66,10 +66,9 @@ def a_program_that_dies_while_its_way_is_tried(world):
     wait_until("the workers", lambda: "ready worker=1" in ferry.log_tail(), 20)
     interceptors = ferry.processes("interceptor")
     for pid in interceptors:
-        os.kill(pid, signal.SIGSTOP)  # nobody answers what is tried
+        os.kill(pid, signal.SIGSTOP)  # the kernel alone answers what is tried
     os.kill(ferry.daemon.pid, signal.SIGCONT)
     wait_until("the rules", lambda: "rules-in" in ferry.log_tail(), 60, 0.05)
-    true("flow-probe" not in ferry.log_tail(), "tried before they were stopped")
     for pid in interceptors:
         os.kill(pid, signal.SIGKILL)
     wait_until("all to be well", ferry.programs_run, 30, 0.1)
