@@ -172,6 +172,22 @@ class World:
         return self.ferry.wait_account(user, timeout, stage="done", route="local")
 
 
+@contextlib.contextmanager
+def ferry_with(world, **settings):
+    """`up` with these settings for a while."""
+    before = dict(world.ferry.settings)
+    world.ferry.stop()
+    world.ferry.settings.update(settings)
+    world.ferry.start()
+    try:
+        yield
+    finally:
+        world.ferry.stop()
+        world.ferry.settings.clear()
+        world.ferry.settings.update(before)
+        world.ferry.start()
+
+
 def signal_transfer(world, sign):
     for pid in world.ferry.processes("transfer"):
         with contextlib.suppress(ProcessLookupError):

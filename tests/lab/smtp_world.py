@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tests of SMTP start from: Postfix at the source, one user here and one there."""
-import contextlib
 import re
 
 from .harness import World, equal
@@ -8,21 +7,6 @@ from .imap import Imap
 from .network import SOURCE_ADDRESS
 from .processes import wait_until
 from .smtp import Smtp, one
-
-
-@contextlib.contextmanager
-def ferry_with(world, **settings):
-    before = dict(world.ferry.settings)
-    world.ferry.stop()
-    world.ferry.settings.update(settings)
-    world.ferry.start()
-    try:
-        yield
-    finally:
-        world.ferry.stop()
-        world.ferry.settings.clear()
-        world.ferry.settings.update(before)
-        world.ferry.start()
 
 
 class Mail(World):

@@ -16,12 +16,13 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
-from lab.harness import Skipped, case, equal, main, nothing, true  # noqa: E402
+from lab.harness import Skipped, case, equal, ferry_with, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.pop3_world import Pop3World, imap_differences, options  # noqa: E402
 from lab.processes import descendants, wait_until  # noqa: E402
 
 KILLS = 8
+NOT_HELD = 15  # s; at a kilobyte a second it takes twice as long, else 2 s
 PREFIX = {"dovecot": "", "courier": "INBOX.", "cyrus": "INBOX."}
 DATE = '"%02d-Feb-2003 04:05:06 +0700"'
 
@@ -256,6 +257,21 @@ def the_source_cuts_the_connections(world):
         check_content(content(here), content(world.at_source(user)), f"cut {n}")
         world.there(user)
         check_content(content(here), content(world.snapshot(user)), f"moved after cut {n}")
+
+
+@case
+def nobody_waits_for_the_pace(world):
+    """The user is out of service meanwhile: what is read then is not held back."""
+    world.imap_needed()
+    user = world.prepare()
+    client = world.session(user)
+    world.append(client, "INBOX", "new")
+    client.logout()
+    with ferry_with(world, limits={"source_kilobytes": 1}):
+        began = time.monotonic()
+        world.back(user)
+        took = time.monotonic() - began
+    true(took < NOT_HELD, f"{took:.1f} s")
 
 
 @case

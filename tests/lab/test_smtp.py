@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import busy, case, equal, main, registry, table, true  # noqa: E402
+from lab.harness import busy, case, equal, ferry_with, main, registry, table, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.smtp import Smtp, at, swaks  # noqa: E402
-from lab.smtp_world import Mail, ferry_with  # noqa: E402
+from lab.smtp_world import Mail  # noqa: E402
 
 
 @case

@@ -7,12 +7,12 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import milter  # noqa: E402
-from lab.harness import case, equal, main, table, true  # noqa: E402
+from lab.harness import case, equal, ferry_with, main, table, true  # noqa: E402
 from lab.milter import (ACCEPT, CONTINUE, DIES, DISCARD, HANGS, PROGRESS, REJECT,  # noqa: E402
                         TEMPFAIL, Milter)
 from lab.processes import wait_until  # noqa: E402
 from lab.smtp import at  # noqa: E402
-from lab.smtp_world import Mail, ferry_with  # noqa: E402
+from lab.smtp_world import Mail  # noqa: E402
 
 PORT = 11332
 

@@ -281,6 +281,7 @@ static enum account_exit leave_and_go_back(struct returning *b)
 		return ACCOUNT_OVER; /* somebody else moved it on: the registry says it */
 	if (code < 0)
 		return did_not_leave(b);
+	b->job.is_busy = true; /* the user waits: no pace is kept (read/pace.h) */
 	tell_route(b);
 	code = go_back(b);
 	if (code < 0) {
