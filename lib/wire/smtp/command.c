@@ -184,7 +184,8 @@ bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last)
 	struct str size = word_of(args), rest = str_trim(str_skip(args, size.len));
 
 	*ret_last = str_ieq(rest, STR_LIT("LAST"));
-	return str_to_u64(size, ret_size) && (*ret_last || !rest.len);
+	return str_to_u64(size, ret_size) && *ret_size <= SMTP_CHUNK_MAX &&
+	       (*ret_last || !rest.len);
 }
 
 /* BODY=BINARYMIME comes with BDAT alone (RFC 3030, 3). */

@@ -57,7 +57,9 @@ bool smtp_path_parse(struct str args, struct str keyword, struct smtp_path *ret)
 bool smtp_param_next(struct str *params, struct str *ret_name, struct str *ret_value);
 /* The value of SIZE= (RFC 1870), 0: none. */
 uint64_t smtp_param_size(struct str params);
-/* "1000 LAST" of BDAT; false: nothing else. */
+/* "1000 LAST" of BDAT; false: nothing else, or a size that some servers (Exim) read in
+   fewer bits: the rest of the chunk would be commands to them. */
+#define SMTP_CHUNK_MAX INT32_MAX
 bool smtp_bdat_size(struct str args, uint64_t *ret_size, bool *ret_last);
 /* Whether all parameters of MAIL or RCPT are of extensions that we speak. */
 bool smtp_params_are_spoken(struct str params);

@@ -42,11 +42,20 @@ static bool is_relayed(const struct smtp_proxy *p)
 		       !t->is_refused && !t->n_accepted && !t->n_probed);
 }
 
-static enum smtp_proxy_action relay_chunk(
-	struct smtp_proxy *p, struct str line, bool is_last)
+/* Never as the client wrote it: to a server that does not take " BDAT\t5" for BDAT the
+   chunk behind it would be commands. */
+static void tell_size(struct smtp_proxy *p, uint64_t size, bool is_last)
+{
+	if (proxy_has_source(p) &&
+		buf_printf(p->to_source, "BDAT %llu%s\r\n", (unsigned long long)size,
+			is_last ? " LAST" : "") < 0)
+		proxy_close(p);
+}
+
+static enum smtp_proxy_action relay_chunk(struct smtp_proxy *p, bool is_last)
 {
 	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_BDAT, .ends_message = is_last };
-	proxy_tell_source(p, line);
+	tell_size(p, p->chunk, is_last);
 	p->transaction.is_in_chunks = true;
 	if (p->chunk)
 		p->state = SMTP_PROXY_RELAYED_CHUNK;
@@ -115,13 +124,12 @@ static enum smtp_proxy_action begin(struct smtp_proxy *p)
 		p, takes_chunks ? SMTP_FORM_CHUNKS : SMTP_FORM_CHUNKS_AS_DATA);
 }
 
-enum smtp_proxy_action proxy_chunk_begin(
-	struct smtp_proxy *p, struct str line, bool is_last)
+enum smtp_proxy_action proxy_chunk_begin(struct smtp_proxy *p, bool is_last)
 {
 	bool is_next = p->state == SMTP_PROXY_BETWEEN_CHUNKS;
 
 	if (!is_next && is_relayed(p))
-		return relay_chunk(p, line, is_last);
+		return relay_chunk(p, is_last);
 	p->message.chunk_size = p->chunk;
 	p->message.is_last_chunk = is_last;
 	if (!is_next)
@@ -141,15 +149,14 @@ static bool is_told(const struct smtp_proxy *p)
 /* Never the last one: it must not have the message before it is on disk here. */
 void proxy_tell_chunk(struct smtp_proxy *p)
 {
-	if (is_told(p) && buf_printf(p->to_source, "BDAT %llu\r\n",
-				  (unsigned long long)p->message.chunk_size) < 0)
-		proxy_close(p);
+	if (is_told(p))
+		tell_size(p, p->message.chunk_size, false);
 }
 
 void proxy_tell_last_chunk(struct smtp_proxy *p)
 {
 	if (p->message.form == SMTP_FORM_CHUNKS)
-		proxy_tell_source(p, STR_LIT("BDAT 0 LAST"));
+		tell_size(p, 0, true);
 	else if (smtp_data_put_end(&p->message.data, p->to_source) < 0)
 		proxy_close(p);
 }

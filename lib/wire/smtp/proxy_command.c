@@ -265,7 +265,7 @@ static enum smtp_proxy_action cmd_bdat(struct smtp_proxy *p, const struct comman
 	bool is_last = false;
 
 	if (smtp_bdat_size(c->args, &p->chunk, &is_last))
-		return proxy_chunk_begin(p, c->line, is_last);
+		return proxy_chunk_begin(p, is_last);
 	if (proxy_is_sources_alone(p))
 		return relay_to_fail(p, c);
 	proxy_answer(p, "421 5.5.4 BDAT without a size");

@@ -140,8 +140,7 @@ proxy_lost_fn proxy_message_left;                /* the client */
 
 /* proxy_chunk.c */
 /* The line of BDAT was taken; p->chunk bytes follow it. */
-enum smtp_proxy_action proxy_chunk_begin(
-	struct smtp_proxy *p, struct str line, bool is_last);
+enum smtp_proxy_action proxy_chunk_begin(struct smtp_proxy *p, bool is_last);
 /* Before its bytes, to a source that takes chunks. */
 void proxy_tell_chunk(struct smtp_proxy *p);
 /* In the place of the final dot. */
