@@ -240,12 +240,13 @@ enum smtp_proxy_action proxy_chunk_reply(
 
 void proxy_leave_chunks(struct smtp_proxy *p)
 {
-	bool is_cut = p->message.form == SMTP_FORM_CHUNKS_AS_DATA &&
-	              proxy_is_for_source(&p->message);
+	bool is_at_source = proxy_is_for_source(&p->message);
 
 	proxy_abort_copy(p);
 	p->state = SMTP_PROXY_COMMAND;
-	if (!is_cut)
+	/* until it has taken the RSET; some take no "RSET x" */
+	p->transaction.is_in_chunks = is_at_source;
+	if (!is_at_source || p->message.form != SMTP_FORM_CHUNKS_AS_DATA)
 		return;
 	proxy_drop_source(p); /* there is no RSET inside DATA */
 	proxy_say_line(p, "421 4.3.0 The message is forgotten; please connect again");

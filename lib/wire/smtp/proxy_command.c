@@ -232,7 +232,7 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
 		proxy_answer(p, "421 4.3.2 This server offers something else by now; "
 				"please connect again");
 		p->state = SMTP_PROXY_LEAVING;
-	} else if (is_local && p->transaction.is_in_chunks) {
+	} else if (is_local && proxy_is_in_chunks(p)) {
 		proxy_answer(p, "503 5.5.1 There can be no recipient behind BDAT");
 	} else if (is_local &&
 		   !proxy_keep(&p->transaction, account, &p->recipient->account)) {

@@ -32,6 +32,9 @@ const char *proxy_no_message(const struct smtp_proxy *p)
 	/* no answer would come for the message (RFC 2033, 4.2) */
 	if (proxy_is_lmtp(p) && !t->remote.n && !t->n_accepted)
 		return "554 5.5.1 There is no recipient";
+	/* the source would put this one behind it, and those here would not get it */
+	if (t->is_in_chunks && t->n_accepted)
+		return "503 5.5.1 A message has begun already; only RSET ends it";
 	if (proxy_has_source(p))
 		return NULL;
 	if (!proxy_has_sender(t))

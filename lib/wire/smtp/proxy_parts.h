@@ -90,6 +90,8 @@ bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params);
 /* It has not heard of this transaction; it has, too late, and refused it. */
 bool proxy_is_untold(const struct smtp_proxy *p);
 bool proxy_is_refused(const struct smtp_proxy *p);
+/* It has a part of its message, and no RSET is on its way. */
+bool proxy_is_in_chunks(const struct smtp_proxy *p);
 /* Before a recipient that it must hear of. */
 void proxy_tell_held_mail(struct smtp_proxy *p);
 proxy_reply_fn proxy_late_mail_reply, proxy_renewal_reply;

@@ -58,6 +58,11 @@ bool proxy_is_refused(const struct smtp_proxy *p)
 	return p->transaction.is_refused && sender_is_settled(&p->pipeline);
 }
 
+bool proxy_is_in_chunks(const struct smtp_proxy *p)
+{
+	return p->transaction.is_in_chunks && sender_is_settled(&p->pipeline);
+}
+
 void smtp_proxy_sender_known(struct smtp_proxy *p, bool known)
 {
 	if (p->state != SMTP_PROXY_RECALLING)
