@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/crossing/crossing.h"
 
+#include "base/ipc.h"
 #include "base/log.h"
 #include "interceptor/login/protocol.h"
 #include "interceptor/session/quiesce.h"
+#include "messages/message.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +16,8 @@
 #define READ_SIZE 65536 /* answers to the client's last commands may be long */
 #define ASKING_MS 5000  /* a source that answers at all is faster */
 #define VERIFYING_MS 30000
+_Static_assert(IMAP_CROSS_UIDS_MAX + MESSAGE_SMALL_MAX <= IPC_MESSAGE_MAX,
+	"what a client knows fits in SERVE");
 #define UNIQUE_BYTES 8u /* random: neither a client nor a message can guess them */
 
 struct crossing {
@@ -185,7 +189,9 @@ static void act(struct session *s, enum imap_cross_event event)
 		is_quiet(s);
 		break;
 	case IMAP_CROSS_FAILED:
-		give_up(s, "the client's view is not known");
+		give_up(s, crossing_of(s)->imap.selected.is_too_scattered
+				   ? "what its client knows fits in no message"
+				   : "the client's view is not known");
 		break;
 	case IMAP_CROSS_BACK:
 		relay_again(s);

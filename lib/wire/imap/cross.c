@@ -4,6 +4,7 @@
 #include "wire/imap/set.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,19 @@ static enum imap_cross_event untagged(
 	return forward(c, response, ret_forward);
 }
 
+/* Else it stays at the server, and is not asked again. */
+static bool uids_fit(const struct imap_cross *c)
+{
+	struct buf set;
+	int r;
+
+	buf_init(&set, IMAP_CROSS_UIDS_MAX);
+	r = imap_cross_uids(c, &set);
+	buf_fini(&set);
+	c->follow->selected.is_too_scattered = r == -ENOBUFS;
+	return r == 0;
+}
+
 static enum imap_cross_event round_ends(struct imap_cross *c, struct buf *to_source)
 {
 	bool again = c->has_changed || !uids_are_all(c);
@@ -286,7 +300,7 @@ static enum imap_cross_event round_ends(struct imap_cross *c, struct buf *to_sou
 		return IMAP_CROSS_FAILED;
 	if (again)
 		return asked(IMAP_CROSS_AGAIN, ask(c, to_source));
-	return IMAP_CROSS_CLEAN;
+	return uids_fit(c) ? IMAP_CROSS_CLEAN : IMAP_CROSS_FAILED;
 }
 
 static enum imap_cross_event in_asking(struct imap_cross *c, struct str response,

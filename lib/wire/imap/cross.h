@@ -22,6 +22,7 @@
 
 #define IMAP_CROSS_LINE_MAX 65536 /* of an answer to us; flags take some hundred bytes */
 #define IMAP_CROSS_MESSAGES_MAX 1000000
+#define IMAP_CROSS_UIDS_MAX 114688 /* of their set: one message of ours has 128 KiB */
 #define IMAP_CROSS_ROUNDS_MAX 3
 #define IMAP_CROSS_UNIQUE_MAX 32
 
@@ -77,7 +78,8 @@ bool imap_cross_return(struct imap_cross *c, struct buf *to_source);
 
 /* The client's IDLE that goes on, or "". */
 struct str imap_cross_idle_tag(const struct imap_cross *c);
-/* The UIDs as a set, "" for none. 0 or as buf_append(). */
+/* The UIDs as a set, "" for none. 0 or as buf_append(); of a CLEAN one it has at most
+   IMAP_CROSS_UIDS_MAX bytes. */
 int imap_cross_uids(const struct imap_cross *c, struct buf *out);
 
 #endif

@@ -404,7 +404,8 @@ static bool is_selection_known(const struct imap_follow *f)
 	const struct imap_selection *s = &f->selected;
 
 	if (s->state == IMAP_SELECTION_KNOWN)
-		return s->uidvalidity && s->is_counted && !s->keeps_results;
+		return s->uidvalidity && s->is_counted && !s->keeps_results &&
+		       !s->is_too_scattered;
 	return s->state == IMAP_SELECTION_NONE;
 }
 

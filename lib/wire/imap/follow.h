@@ -44,6 +44,7 @@ struct imap_selection {
 	uint64_t count;       /* messages that the client knows of */
 	bool is_counted;      /* count is known */
 	bool keeps_results;   /* SEARCH results are kept at the server (RFC 5182, 5267) */
+	bool is_too_scattered;           /* its UIDs fit in no message (cross.h) */
 	char name[IMAP_FOLLOW_NAME_MAX]; /* as the client has it, without quotes */
 	uint8_t name_len;
 };

@@ -516,6 +516,59 @@ static void test_crossings(void **state)
 			run_crossing(&crossings[i], piece);
 }
 
+/* Of a mailbox where every other message was expunged. */
+static void say_scattered(struct scene *s, unsigned n)
+{
+	char line[64];
+
+	for (unsigned i = 1; i <= n; i++) {
+		(void)snprintf(
+			line, sizeof(line), "* %u FETCH (UID %u)|", i, 100000 + 2 * i);
+		server_says(s, line, sizeof(line));
+	}
+	server_says(s, "z1b OK|", 100);
+}
+
+/* What cannot be told to who goes on stays, and is not asked again. */
+static void test_scattered(void **state)
+{
+	static const struct {
+		unsigned n;
+		bool crosses;
+	} sizes[] = { { IMAP_CROSS_UIDS_MAX / 7, true },
+		{ IMAP_CROSS_UIDS_MAX / 7 + 1, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct scene *s = calloc(1, sizeof(*s));
+		char line[64];
+
+		assert_non_null(s);
+		imap_follow_init(&s->follow);
+		say(&s->follow, "Ca SELECT x|", 1000);
+		(void)snprintf(line, sizeof(line), "S* %u EXISTS|", sizes[i].n);
+		say(&s->follow, line, 1000);
+		say(&s->follow, "S* OK [UIDVALIDITY 1]|a OK|", 1000);
+		imap_cross_init(&s->cross, &s->follow, STR_LIT("z"));
+		assert_int_equal(imap_cross_begin(&s->cross, &s->to_source), 0);
+		say_scattered(s, sizes[i].n);
+		is_there(&s->events, sizes[i].crosses ? "clean" : "failed", "scattered",
+			0);
+		assert_true(imap_cross_return(&s->cross, &s->to_source));
+		assert_int_equal(s->cross.state, IMAP_CROSS_OVER);
+		assert_int_equal(imap_follow_can_cross(&s->follow), sizes[i].crosses);
+		say(&s->follow, "Cb CLOSE|", 1000);
+		say(&s->follow, "Sb OK|", 1000);
+		assert_true(imap_follow_can_cross(&s->follow));
+		imap_cross_fini(&s->cross);
+		buf_fini(&s->input);
+		buf_fini(&s->to_source);
+		buf_fini(&s->to_client);
+		buf_fini(&s->events);
+		free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_skipping),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_crossings),
+		cmocka_unit_test(test_scattered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
