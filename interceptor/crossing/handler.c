@@ -7,7 +7,6 @@
 #include "interceptor/session/quiesce.h"
 #include "messages/message.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -33,30 +32,21 @@ static struct crossing *state_of(const struct session *s)
 /* ---- steps ---- */
 
 #define TO(step) (1u << CROSSING_IN_##step)
-static const struct step {
-	const char *name;
-	unsigned next;
-} steps[CROSSING_STEP_COUNT] = {
-	[CROSSING_IN_ASKING] = { "crossing", TO(WAITING) | TO(RETURNING) },
-	[CROSSING_IN_WAITING] = { "crossing-waits", TO(VERIFYING) | TO(RETURNING) },
-	[CROSSING_IN_VERIFYING] = { "crossing-verifies", 0 },
-	[CROSSING_IN_RETURNING] = { "crossing-returns", 0 },
+/* The client is not read. */
+static const struct session_step steps[CROSSING_STEP_COUNT] = {
+	[CROSSING_IN_ASKING] = { "crossing", TO(WAITING) | TO(RETURNING),
+		{ UV_DISCONNECT, UV_READABLE } },
+	[CROSSING_IN_WAITING] = { "crossing-waits", TO(VERIFYING) | TO(RETURNING),
+		{ UV_DISCONNECT, 0 } },
+	[CROSSING_IN_VERIFYING] = { "crossing-verifies", 0, { UV_DISCONNECT, 0 } },
+	[CROSSING_IN_RETURNING] = { "crossing-returns", 0,
+		{ UV_DISCONNECT, UV_READABLE } },
 };
 #undef TO
 
 static void set_step(struct session *s, enum crossing_step step, uint64_t ms)
 {
-	char id[SESSION_ID_MAX];
-
-	log_debug(session_id(s, id), "state", "from=%s to=%s", steps[s->step].name,
-		steps[step].name);
-	if (!(steps[s->step].next & 1u << step)) {
-		log_error(session_id(s, id), "state", "error=\"%s cannot follow %s\"",
-			steps[step].name, steps[s->step].name);
-		assert(!"a change of step that may not be");
-	}
-	s->step = step;
-	session_set_deadline(s, ms);
+	session_set_step(s, steps, step, ms);
 }
 
 static const char *state_name(const struct session *s)
@@ -64,13 +54,13 @@ static const char *state_name(const struct session *s)
 	return steps[s->step].name;
 }
 
-/* The client is not read; nor is the source, while its client is slow to take it. */
 static struct session_events wants(const struct session *s)
 {
-	bool reads = s->step == CROSSING_IN_ASKING || s->step == CROSSING_IN_RETURNING;
+	struct session_events e = steps[s->step].wants;
 
-	return (struct session_events){ UV_DISCONNECT,
-		reads && !session_is_congested(s) ? UV_READABLE : 0 };
+	if (session_is_congested(s)) /* its client is slow to take it */
+		e.source = 0;
+	return e;
 }
 
 /* ---- memory ---- */

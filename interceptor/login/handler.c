@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The session's handler for logins: bytes between the session and the two machines of the
    protocol, one towards the client and one towards the source. */
-#include "base/log.h"
 #include "interceptor/login/login.h"
 #include "interceptor/offer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <uv.h>
 
@@ -20,11 +18,7 @@
 /* where an attempt leads to, by its account's route */
 #define TO_ROUTE (TO(LOGGING_IN) | TO(BUSY) | TO(VERIFYING) | TO(REFUSING) | TO(PRELOGIN))
 
-static const struct step {
-	const char *name;
-	unsigned next;               /* what may follow */
-	struct session_events wants; /* of client and source */
-} steps[LOGIN_STEP_COUNT] = {
+static const struct session_step steps[LOGIN_STEP_COUNT] = {
 	[LOGIN_IN_GREETING] = { "greeting", TO(PRELOGIN),
 		{ UV_DISCONNECT, UV_READABLE } },
 	[LOGIN_IN_PRELOGIN] = { "prelogin",
@@ -50,20 +44,7 @@ static const struct step {
 
 void login_set_step(struct session *s, enum login_step step, uint64_t ms)
 {
-	char id[SESSION_ID_MAX];
-
-	if (!session_is_handled(s))
-		return;
-	if (s->step != step)
-		log_debug(session_id(s, id), "state", "from=%s to=%s",
-			steps[s->step].name, steps[step].name);
-	if (!(steps[s->step].next & 1u << step)) {
-		log_error(session_id(s, id), "state", "error=\"%s cannot follow %s\"",
-			steps[step].name, steps[s->step].name);
-		assert(!"a change of step that may not be");
-	}
-	s->step = step;
-	session_set_deadline(s, ms);
+	session_set_step(s, steps, step, ms);
 }
 
 static const char *state_name(const struct session *s)

@@ -48,6 +48,13 @@ struct session_events {
 	int client, source;
 };
 
+/* Of a handler's table of steps; s->step is one of them. */
+struct session_step {
+	const char *name;
+	unsigned next;               /* what may follow: bits */
+	struct session_events wants; /* of client and source */
+};
+
 /*
  * Reads along what a relayed session says, so that it can change sides when its account
  * switches: then `crossing` handles it, until it is handed over or relayed again.

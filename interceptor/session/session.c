@@ -100,6 +100,25 @@ void session_set_state(struct session *s, enum session_state state)
 	session_set_deadline(s, states[state].ms);
 }
 
+void session_set_step(
+	struct session *s, const struct session_step *steps, unsigned step, uint64_t ms)
+{
+	char id[SESSION_ID_MAX];
+
+	if (!session_is_handled(s))
+		return;
+	if (s->step != step)
+		log_debug(session_id(s, id), "state", "from=%s to=%s",
+			steps[s->step].name, steps[step].name);
+	if (!(steps[s->step].next & 1u << step)) {
+		log_error(session_id(s, id), "state", "error=\"%s cannot follow %s\"",
+			steps[step].name, steps[s->step].name);
+		assert(!"a change of step that may not be");
+	}
+	s->step = step;
+	session_set_deadline(s, ms);
+}
+
 /* ---- the end ---- */
 
 static void log_end(struct session *s, const char *why)

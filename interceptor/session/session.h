@@ -152,6 +152,9 @@ void session_again(struct session *s);
 bool session_memory(struct session *s);
 /* 0: none. */
 void session_set_deadline(struct session *s, uint64_t ms);
+/* The only way from one step to another. ms: what it may take. */
+void session_set_step(
+	struct session *s, const struct session_step *steps, unsigned step, uint64_t ms);
 
 /* To the client. */
 void session_say(struct session *s, struct str bytes);
