@@ -5,11 +5,11 @@
 #include "base/log.h"
 #include "interceptor/login/protocol.h"
 #include "interceptor/session/quiesce.h"
+#include "interceptor/unique.h"
 #include "messages/message.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <uv.h>
 
 #define READ_SIZE 65536 /* answers to the client's last commands may be long */
@@ -17,7 +17,6 @@
 #define VERIFYING_MS 30000
 _Static_assert(IMAP_CROSS_UIDS_MAX + MESSAGE_SMALL_MAX <= IPC_MESSAGE_MAX,
 	"what a client knows fits in SERVE");
-#define UNIQUE_BYTES 8u /* random: neither a client nor a message can guess them */
 
 struct crossing {
 	struct imap_cross cross;
@@ -65,27 +64,13 @@ static struct session_events wants(const struct session *s)
 
 /* ---- memory ---- */
 
-static bool make_unique(char unique[static 2 * UNIQUE_BYTES + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-	unsigned char bytes[UNIQUE_BYTES] = { 0 };
-	bool ok = getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes);
-
-	for (size_t i = 0; i < UNIQUE_BYTES; i++) {
-		unique[2 * i] = digits[bytes[i] >> 4];
-		unique[2 * i + 1] = digits[bytes[i] & 0xf];
-	}
-	unique[2 * UNIQUE_BYTES] = '\0';
-	return ok;
-}
-
 static void init(struct session *s)
 {
-	char unique[2 * UNIQUE_BYTES + 1];
+	char unique[UNIQUE_LEN + 1];
 
 	s->step = CROSSING_IN_ASKING;
 	s->memory->from_source.limit = IMAP_CROSS_LINE_MAX + READ_SIZE;
-	if (make_unique(unique))
+	if (unique_make(unique))
 		imap_cross_init(
 			&state_of(s)->cross, &crossing_of(s)->imap, str_from(unique));
 	else

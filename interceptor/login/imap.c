@@ -4,14 +4,12 @@
 #include "interceptor/crossing/crossing.h"
 #include "interceptor/login/protocol.h"
 #include "interceptor/offer.h"
+#include "interceptor/unique.h"
 #include "wire/imap/cursor.h"
 #include "wire/imap/upstream.h"
 
 #include <errno.h>
 #include <stddef.h>
-#include <sys/random.h>
-
-#define TAG_BYTES 8u /* random: no client can guess them */
 
 struct imap_machine {
 	struct imap_offer offer;
@@ -67,16 +65,9 @@ static enum prelogin_action client_next(
 static void source_begin(void *machine)
 {
 	struct imap_machine *f = machine;
-	static const char digits[] = "0123456789abcdef";
-	unsigned char bytes[TAG_BYTES] = { 0 };
-	char unique[2 * TAG_BYTES + 1];
-	bool random = getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes);
+	char unique[UNIQUE_LEN + 1];
+	bool random = unique_make(unique);
 
-	for (size_t i = 0; i < TAG_BYTES; i++) {
-		unique[2 * i] = digits[bytes[i] >> 4];
-		unique[2 * i + 1] = digits[bytes[i] & 0xf];
-	}
-	unique[2 * TAG_BYTES] = '\0';
 	imap_upstream_init(&f->source, str_from(unique));
 	if (!random)
 		f->source.state = IMAP_UPSTREAM_CLOSED;
