@@ -11,14 +11,27 @@ static struct imap_follow *imap_of(struct follower *f)
 	return &((struct crossing_follower *)f)->imap;
 }
 
+/* One that is lost never crosses: nothing opens its mailbox any more. */
+static void forget_if_lost(struct follower *f)
+{
+	struct crossing_follower *c = (struct crossing_follower *)f;
+
+	if (!c->imap.lost)
+		return;
+	buf_wipe(&c->box);
+	buf_fini(&c->box);
+}
+
 static void client_says(struct follower *f, struct str bytes)
 {
 	imap_follow_client(imap_of(f), bytes);
+	forget_if_lost(f);
 }
 
 static void source_says(struct follower *f, struct str bytes)
 {
 	imap_follow_source(imap_of(f), bytes);
+	forget_if_lost(f);
 }
 
 static uint64_t client_skips(const struct follower *f)
@@ -47,6 +60,8 @@ static void free_follower(struct follower *f)
 
 	buf_wipe(&c->box);
 	buf_fini(&c->box);
+	/* heads of lines: a second LOGIN, a message */
+	explicit_bzero(c, sizeof(*c));
 	free(c);
 }
 
