@@ -57,10 +57,11 @@ void vault_questions_send(struct worker *w)
 
 	TAILQ_FOREACH(q, &w->vault.questions, all)
 	{
-		struct message m = message_of(q);
+		struct message m;
 
 		if (q->is_sent)
 			continue;
+		m = message_of(q);
 		if (message_send(&w->vault.channel, &m, -1) < 0)
 			return;
 		q->is_sent = true;
