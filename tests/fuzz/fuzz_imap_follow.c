@@ -36,6 +36,18 @@ static void check_clean(const struct scene *s)
 			abort();
 }
 
+static bool is_expunge(struct str response)
+{
+	size_t digits = 0;
+
+	response = str_skip(response, 2);
+	while (digits < response.len && response.ptr[digits] >= '0' &&
+		response.ptr[digits] <= '9')
+		digits++;
+	return str_istarts(response, STR_LIT("VANISHED ")) ||
+	       (digits && str_istarts(str_skip(response, digits), STR_LIT(" EXPUNGE")));
+}
+
 /* What goes on to the client while it crosses are whole responses. */
 static void check_forward(
 	const struct scene *s, enum imap_cross_state was, struct str forward)
@@ -44,8 +56,7 @@ static void check_forward(
 		return;
 	if (!str_starts(forward, STR_LIT("* ")))
 		abort();
-	if (!imap_cross_idle_tag(&s->cross).len &&
-		str_istarts(str_skip(forward, 2), STR_LIT("VANISHED ")))
+	if (!imap_cross_idle_tag(&s->cross).len && is_expunge(forward))
 		abort();
 }
 
