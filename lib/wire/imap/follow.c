@@ -426,14 +426,6 @@ bool imap_follow_is_quiet(const struct imap_follow *f)
 	       f->n_commands == (f->idle == IMAP_IDLE_ON);
 }
 
-static struct imap_follow_command *idle_command(struct imap_follow *f)
-{
-	for (unsigned i = 0; i < f->n_commands; i++)
-		if (f->commands[i].kind == KIND_IDLE)
-			return &f->commands[i];
-	return NULL;
-}
-
 struct str imap_follow_idle_tag(const struct imap_follow *f)
 {
 	for (unsigned i = 0; f->idle == IMAP_IDLE_ON && i < f->n_commands; i++)
@@ -444,7 +436,7 @@ struct str imap_follow_idle_tag(const struct imap_follow *f)
 
 void imap_follow_idle_ended(struct imap_follow *f)
 {
-	struct imap_follow_command *c = idle_command(f);
+	struct imap_follow_command *c = follow_find(f, imap_follow_idle_tag(f));
 
 	if (c)
 		follow_drop(f, c);

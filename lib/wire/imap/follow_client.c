@@ -118,12 +118,12 @@ static void look_for_condstore(struct imap_follow *f, struct str command)
 			f->enabled |= IMAP_FOLLOW_CONDSTORE;
 }
 
-static bool skip_to_arguments(struct imap_cursor *c)
+/* "tag name" or "tag UID name" */
+static bool read_name(struct imap_cursor *c, struct str *ret_tag, struct str *ret_name)
 {
-	struct str word;
-
-	return imap_tag(c, &word) && imap_space(c) && imap_atom(c, &word) &&
-	       (!str_ieq(word, STR_LIT("UID")) || (imap_space(c) && imap_atom(c, &word)));
+	return imap_tag(c, ret_tag) && imap_space(c) && imap_atom(c, ret_name) &&
+	       (!str_ieq(*ret_name, STR_LIT("UID")) ||
+		       (imap_space(c) && imap_atom(c, ret_name)));
 }
 
 /* What it names becomes the selected mailbox if the server says so. */
@@ -132,14 +132,14 @@ static void begin_select(struct imap_follow *f, bool read_only)
 	struct imap_cursor c = imap_lenient_cursor(follow_head(&f->client));
 	struct imap_selection *p = &f->pending;
 	struct arena arena;
-	struct str name;
+	struct str tag, name;
 
 	arena_init(&arena);
 	memset(p, 0, sizeof(*p));
 	p->state = IMAP_SELECTION_DOUBTFUL;
 	p->read_only = read_only;
 	f->selecting = f->commands[f->n_commands - 1].number;
-	if (!f->client.is_cut && skip_to_arguments(&c) && imap_space(&c) &&
+	if (!f->client.is_cut && read_name(&c, &tag, &name) && imap_space(&c) &&
 		imap_astring(&c, &arena, &name) && name.len &&
 		name.len <= sizeof(p->name)) {
 		p->state = IMAP_SELECTION_KNOWN;
@@ -197,15 +197,12 @@ static void command_ends(struct imap_follow *f, enum kind kind, bool is_answered
 	}
 }
 
-/* "tag name" or "tag UID name" */
 static bool read_command(struct imap_follow *f, struct str *ret_tag, enum kind *ret_kind)
 {
 	struct imap_cursor c = imap_lenient_cursor(follow_head(&f->client));
 	struct str name;
 
-	if (!imap_tag(&c, ret_tag) || !imap_space(&c) || !imap_atom(&c, &name))
-		return false;
-	if (str_ieq(name, STR_LIT("UID")) && (!imap_space(&c) || !imap_atom(&c, &name)))
+	if (!read_name(&c, ret_tag, &name))
 		return false;
 	*ret_kind = kind_of(name);
 	return true;
