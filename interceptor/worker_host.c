@@ -86,8 +86,8 @@ static int open_source(struct worker *w, struct session *s)
 	return source_connect(&source, is_shown ? &s->peer : NULL);
 }
 
-/* A client that goes another way than from our address needs no header; the settings do
-   not allow one there. */
+/* The PROXY protocol's header, where the settings want one: they allow it only for a
+   source that we reach from our own address. A smart host gets none. */
 static int begin_as(struct host *h, const struct session *s, struct stream *stream)
 {
 	struct sockaddr_storage client = { 0 }, wanted = { 0 };

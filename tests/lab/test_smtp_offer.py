@@ -118,7 +118,7 @@ def afterwards_a_large_chunk(world):
 
 @case
 def afterwards_a_message_that_is_given_up(world):
-    """RSET between two chunks, the end of the client, a filter's no: nobody has it."""
+    """RSET between two chunks, the end of the client behind one: nobody has it."""
     token, message = world.message()
     both = [at(world.here), at(world.there)]
     client = world.smtp()

@@ -45,8 +45,7 @@ void smtp_data_init(struct smtp_data *d);
 int smtp_data_put(struct smtp_data *d, struct str text, struct buf *out);
 int smtp_data_put_end(struct smtp_data *d, struct buf *out);
 /* One piece a call: views into input or constants, one of both may be empty. END: the
-   line
-   "." was taken; it is in neither. */
+   line "." was taken; it is in neither. */
 enum smtp_data_is smtp_data_next(struct smtp_data *d, struct str input,
 	struct str *ret_raw, struct str *ret_text, size_t *ret_used);
 
