@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/dial.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-
-socklen_t dial_length(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                               : sizeof(struct sockaddr_in6);
-}
 
 void dial_set_port(
 	struct sockaddr_storage *a, const struct settings *s, enum service_id service)
 {
-	in_port_t port = htons(s->services[service].upstream_port);
-
-	if (a->ss_family == AF_INET)
-		((struct sockaddr_in *)a)->sin_port = port;
-	else
-		((struct sockaddr_in6 *)a)->sin6_port = port;
+	address_set_port(a, s->services[service].upstream_port);
 }
 
 int dial(const struct sockaddr_storage *to, int *ret_fd)
@@ -30,7 +19,7 @@ int dial(const struct sockaddr_storage *to, int *ret_fd)
 	int r = 0;
 
 	*ret_fd = -1;
-	if (fd < 0 || connect(fd, (const struct sockaddr *)to, dial_length(to)) < 0)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)to, address_length(to)) < 0)
 		r = -errno;
 	if (r == 0 || r == -EINPROGRESS)
 		*ret_fd = fd_steal(&fd);

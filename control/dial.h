@@ -6,8 +6,6 @@
 
 #include <sys/socket.h>
 
-/* IPv4 and IPv6. */
-socklen_t dial_length(const struct sockaddr_storage *a);
 /* The port on which the source has that service. */
 void dial_set_port(
 	struct sockaddr_storage *a, const struct settings *s, enum service_id service);

@@ -5,6 +5,7 @@
 #include "nft-rules/tun.h"
 #include "source/leg.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/fd.h"
 
@@ -46,7 +47,7 @@ static int bind_to(int fd, const char *text)
 
 	if (!address_read(text, &a))
 		return -EINVAL;
-	return bind(fd, (const struct sockaddr *)&a, dial_length(&a)) < 0 ? -errno : 0;
+	return bind(fd, (const struct sockaddr *)&a, address_length(&a)) < 0 ? -errno : 0;
 }
 
 /* ---- our addresses ---- */
@@ -71,7 +72,7 @@ static bool own_address(const struct sockaddr_storage *to, struct sockaddr_stora
 	socklen_t len = sizeof(*ret);
 
 	return fd >= 0 &&
-	       connect(fd, (const struct sockaddr *)to, dial_length(to)) == 0 &&
+	       connect(fd, (const struct sockaddr *)to, address_length(to)) == 0 &&
 	       getsockname(fd, (struct sockaddr *)ret, &len) == 0;
 }
 
@@ -119,7 +120,7 @@ static bool outer_address(const struct sockaddr_storage *to, struct from *ret)
 	outer = find_outer(all, inner, to->ss_family);
 	if (outer) {
 		address.ss_family = to->ss_family;
-		memcpy(&address, outer->ifa_addr, dial_length(to));
+		memcpy(&address, outer->ifa_addr, address_length(to));
 		address_text(&address, ret->address);
 		(void)snprintf(
 			ret->interface, sizeof(ret->interface), "%s", inner->ifa_name);
@@ -143,7 +144,8 @@ static int begin(const struct sockaddr_storage *to, const struct from *from, int
 		return -errno;
 	if (from->address[0])
 		r = bind_to(*ret_fd, from->address);
-	if (r == 0 && connect(*ret_fd, (const struct sockaddr *)to, dial_length(to)) < 0)
+	if (r == 0 &&
+		connect(*ret_fd, (const struct sockaddr *)to, address_length(to)) < 0)
 		r = -errno;
 	return r;
 }

@@ -6,6 +6,7 @@
 #include "control/talk.h"
 #include "nft-rules/tun.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "source/leg.h"
@@ -13,7 +14,6 @@
 #include "source/tls.h"
 #include "wire/line.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 
 #define PATIENCE_MS 20000 /* a reverse look-up of an address that is nobody's */
@@ -45,10 +45,7 @@ int proxy_probe_begin(const struct settings *s, enum service_id service,
 						    : tun_foreign.address4,
 		    &client))
 		return -EINVAL;
-	if (client.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&client)->sin6_port = htons(CLIENT_PORT);
-	else
-		((struct sockaddr_in *)&client)->sin_port = htons(CLIENT_PORT);
+	address_set_port(&client, CLIENT_PORT);
 	return source_proxy_begin(s, service, &client, to, plain);
 }
 

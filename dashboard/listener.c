@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dashboard/listener.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "dashboard/logins.h"
@@ -22,13 +23,6 @@
 
 /* ── the socket ────────────────────────────────────────────────────────────────────── */
 
-static socklen_t size_of(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_UNIX   ? sizeof(struct sockaddr_un)
-	       : a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                                 : sizeof(struct sockaddr_in6);
-}
-
 /* What is left of one that has ended: a socket, and nothing else. */
 static void remove_stale(const char *path)
 {
@@ -46,7 +40,8 @@ static int bind_file(int fd, const struct sockaddr_storage *where, unsigned grou
 
 	remove_stale(path);
 	before = umask(0777 & ~SOCKET_MODE);
-	r = bind(fd, (const struct sockaddr *)where, size_of(where)) < 0 ? -errno : 0;
+	r = bind(fd, (const struct sockaddr *)where, address_length(where)) < 0 ? -errno
+	                                                                        : 0;
 	(void)umask(before);
 	if (r == 0 && geteuid() == 0 && lchown(path, 0, group) < 0)
 		r = -errno;
@@ -58,7 +53,9 @@ static int bind_port(int fd, const struct sockaddr_storage *where)
 	int on = 1;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	return bind(fd, (const struct sockaddr *)where, size_of(where)) < 0 ? -errno : 0;
+	return bind(fd, (const struct sockaddr *)where, address_length(where)) < 0
+	               ? -errno
+	               : 0;
 }
 
 int listener_open(const char *where, unsigned group, struct error *err)

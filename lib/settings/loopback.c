@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/loopback.h"
 
+#include "base/address.h"
 #include "settings/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define UNIX_BEGIN "unix:"
-
-static int take_path(const char *path, struct sockaddr_storage *ret)
-{
-	struct sockaddr_un *to = (struct sockaddr_un *)ret;
-	size_t len = strlen(path);
-
-	if (*path != '/' || len < 2 || len >= sizeof(to->sun_path))
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f)
-			return -EINVAL;
-	to->sun_family = AF_UNIX;
-	memcpy(to->sun_path, path, len + 1);
-	return 0;
-}
 
 static bool is_loopback(const struct sockaddr_storage *a)
 {
@@ -31,14 +16,6 @@ static bool is_loopback(const struct sockaddr_storage *a)
 		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 ==
 		       IN_LOOPBACKNET;
 	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
-}
-
-static void set_port(struct sockaddr_storage *a, uint32_t port)
-{
-	if (a->ss_family == AF_INET)
-		((struct sockaddr_in *)a)->sin_port = htons((uint16_t)port);
-	else
-		((struct sockaddr_in6 *)a)->sin6_port = htons((uint16_t)port);
 }
 
 /* IPv6 stands in brackets, since its colons are its own. */
@@ -58,7 +35,7 @@ static int take_address(const char *text, struct sockaddr_storage *ret)
 	host[end - begin] = '\0';
 	if (!address_read(host, ret) || (ret->ss_family == AF_INET6) != is_quoted)
 		return -EINVAL;
-	set_port(ret, port);
+	address_set_port(ret, (uint16_t)port);
 	return is_loopback(ret) ? 0 : -EACCES;
 }
 
@@ -68,7 +45,7 @@ int loopback_parse(const char *text, struct sockaddr_storage *ret)
 	int r = 0;
 
 	if (strncmp(text, UNIX_BEGIN, strlen(UNIX_BEGIN)) == 0)
-		r = take_path(text + strlen(UNIX_BEGIN), &a);
+		r = address_from_path(text + strlen(UNIX_BEGIN), &a) ? 0 : -EINVAL;
 	else if (*text)
 		r = take_address(text, &a);
 	if (r == 0)

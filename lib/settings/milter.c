@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/milter.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "settings/smart_host.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #define TCP_PREFIX "inet:"
 #define UNIX_PREFIX "unix:/"
@@ -44,14 +44,6 @@ int milter_address_parse(const char *text, struct sockaddr_storage *ret)
 	return 0;
 }
 
-static socklen_t length_of(const struct sockaddr_storage *a)
-{
-	if (a->ss_family == AF_UNIX)
-		return sizeof(struct sockaddr_un);
-	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                               : sizeof(struct sockaddr_in6);
-}
-
 int milter_connect(const char *text)
 {
 	struct sockaddr_storage to;
@@ -65,7 +57,7 @@ int milter_connect(const char *text)
 		return -errno;
 	if (to.ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&to, length_of(&to)) < 0 &&
+	if (connect(fd, (struct sockaddr *)&to, address_length(&to)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
 	return fd_steal(&fd);

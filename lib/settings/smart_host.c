@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/smart_host.h"
 
+#include "base/address.h"
 #include "base/str.h"
 #include "settings/options.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define PATH_BEGIN "lmtp:/"
 
@@ -23,22 +23,6 @@ static const struct scheme {
 	{ "", SMART_HOST_SMTP, 25 },
 };
 
-static int take_path(const char *path, struct smart_host *ret)
-{
-	struct sockaddr_un *to = (struct sockaddr_un *)&ret->address;
-	size_t len = strlen(path);
-
-	if (len < 2 || len >= sizeof(to->sun_path))
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)path[i] < 0x20 || path[i] == 0x7f)
-			return -EINVAL;
-	to->sun_family = AF_UNIX;
-	memcpy(to->sun_path, path, len + 1);
-	ret->kind = SMART_HOST_LMTP;
-	return 0;
-}
-
 /* "", or ":25". */
 static int take_port(const char *text, uint16_t *port)
 {
@@ -53,14 +37,6 @@ static int take_port(const char *text, uint16_t *port)
 	return 0;
 }
 
-static void set_port(struct sockaddr_storage *a, uint16_t port)
-{
-	if (a->ss_family == AF_INET)
-		((struct sockaddr_in *)a)->sin_port = htons(port);
-	else
-		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
-}
-
 /* A bare IPv6 address has no port: its colons are its own. */
 static int take_address(const char *text, uint16_t port, struct smart_host *ret)
 {
@@ -71,7 +47,7 @@ static int take_address(const char *text, uint16_t port, struct smart_host *ret)
 	const char *rest = text + len + (is_quoted && !is_open);
 
 	if (!is_quoted && option_read_address(text, &ret->address) == 0) {
-		set_port(&ret->address, port);
+		address_set_port(&ret->address, port);
 		return 0;
 	}
 	text += is_quoted;
@@ -83,7 +59,7 @@ static int take_address(const char *text, uint16_t port, struct smart_host *ret)
 	if (option_read_address(host, &ret->address) < 0 ||
 		(ret->address.ss_family == AF_INET6) != is_quoted)
 		return -EINVAL;
-	set_port(&ret->address, port);
+	address_set_port(&ret->address, port);
 	return 0;
 }
 
@@ -95,7 +71,10 @@ int smart_host_parse(const char *text, struct smart_host *ret)
 
 	if (strncmp(text, PATH_BEGIN, strlen(PATH_BEGIN)) == 0 &&
 		text[strlen(PATH_BEGIN)] != '/') {
-		r = take_path(text + strlen(PATH_BEGIN) - 1, &h);
+		h.kind = SMART_HOST_LMTP;
+		r = address_from_path(text + strlen(PATH_BEGIN) - 1, &h.address)
+		            ? 0
+		            : -EINVAL;
 	} else if (*text) {
 		while (strncmp(text, scheme->text, strlen(scheme->text)) != 0)
 			scheme++; /* the last one is "" */

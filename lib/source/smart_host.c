@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "source/smart_host.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "tls/stream_starttls.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-
-static socklen_t length_of(const struct sockaddr_storage *a)
-{
-	if (a->ss_family == AF_UNIX)
-		return sizeof(struct sockaddr_un);
-	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                               : sizeof(struct sockaddr_in6);
-}
 
 int smart_host_connect(const struct settings *s)
 {
@@ -30,7 +22,7 @@ int smart_host_connect(const struct settings *s)
 		return -errno;
 	if (h.address.ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&h.address, length_of(&h.address)) < 0 &&
+	if (connect(fd, (struct sockaddr *)&h.address, address_length(&h.address)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
 	return fd_steal(&fd);

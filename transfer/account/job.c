@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/job.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -11,7 +12,6 @@
 #include "transfer/write/store_destination.h"
 #include "users/folders.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -79,14 +79,6 @@ static int open_destination(struct job *j)
 	return r;
 }
 
-static void set_port(struct sockaddr_storage *a, uint16_t port)
-{
-	if (a->ss_family == AF_INET)
-		((struct sockaddr_in *)a)->sin_port = htons(port);
-	else
-		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
-}
-
 int job_source_addresses(struct job *j, enum service_id service,
 	struct sockaddr_storage *ret, size_t *ret_n)
 {
@@ -95,7 +87,7 @@ int job_source_addresses(struct job *j, enum service_id service,
 	if (!n)
 		return error_set(&j->err, -EINVAL, "source_moved_to is no address");
 	for (size_t i = 0; i < n; i++)
-		set_port(&ret[i], j->settings->services[service].upstream_port);
+		address_set_port(&ret[i], j->settings->services[service].upstream_port);
 	*ret_n = n;
 	return 0;
 }

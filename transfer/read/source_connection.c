@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/source_connection.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "settings/settings.h"
@@ -39,8 +40,6 @@ bool source_connection_is_open(const struct source_connection *c)
 
 static int open_socket(const struct sockaddr_storage *to)
 {
-	socklen_t len = to->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-	                                         : sizeof(struct sockaddr_in6);
 	CLEANUP(fd_closep)
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
@@ -50,7 +49,8 @@ static int open_socket(const struct sockaddr_storage *to)
 	/* a receive buffer set by hand would end the kernel's own tuning, which lets the
 	   source go on for megabytes while we wait for the disk */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (const struct sockaddr *)to, len) < 0 && errno != EINPROGRESS)
+	if (connect(fd, (const struct sockaddr *)to, address_length(to)) < 0 &&
+		errno != EINPROGRESS)
 		return -errno;
 	return fd_steal(&fd);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_ADDRESS_H
+#define BASE_ADDRESS_H
+/* Addresses of sockets: IPv4, IPv6, and the path of a UNIX socket. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* As bind(2) and connect(2) want it. */
+socklen_t address_length(const struct sockaddr_storage *a);
+/* IPv4 and IPv6 alone. */
+void address_set_port(struct sockaddr_storage *a, uint16_t port);
+/* False: it is not absolute, too long for a socket, or has control characters. */
+bool address_from_path(const char *path, struct sockaddr_storage *ret);
+
+#endif
