@@ -4,13 +4,11 @@
 #include "control/outsider.h"
 #include "control/talk.h"
 
-#include "base/clock.h"
 #include "settings/milter.h"
 #include "wire/milter/milter.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PATIENCE_MS 3000
 #define READ_SIZE 4096
@@ -45,22 +43,15 @@ static int converse(struct talk *t)
 
 static int ask(void *context, struct error *err)
 {
-	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
-	int fd = milter_connect(context), r = fd;
+	struct talk t;
+	int r = talk_begin(
+		&t, milter_connect(context), PATIENCE_MS, MILTER_PACKET_MAX + READ_SIZE);
 
 	(void)err;
-
-	if (fd >= 0)
-		r = stream_plain_new(NULL, fd, &t.stream);
-	if (r < 0) {
-		if (fd >= 0)
-			close(fd);
+	if (r < 0)
 		return r;
-	}
-	buf_init(&t.in, MILTER_PACKET_MAX + READ_SIZE);
 	r = converse(&t);
-	buf_fini(&t.in);
-	stream_free(t.stream);
+	talk_end(&t);
 	return r;
 }
 

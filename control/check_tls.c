@@ -2,10 +2,8 @@
 #include "control/check_tls.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/process.h"
 #include "control/certificate_view.h"
-#include "control/dial.h"
 #include "control/outsider.h"
 #include "control/ownership.h"
 #include "control/talk.h"
@@ -63,17 +61,11 @@ static int ask_it(void *context, struct error *err)
 {
 	struct question *q = context;
 	struct sockaddr_storage to = settings_upstream(&q->settings);
-	struct talk t = { .end = clock_monotonic_ms() + CONNECT_MS };
-	int fd, r;
+	struct talk t;
+	int r = talk_dial(&t, &q->settings, q->id, &to, CONNECT_MS, 0);
 
-	dial_set_port(&to, &q->settings, q->id);
-	r = dial(&to, &fd);
-	if (fd >= 0)
-		r = stream_plain_new(NULL, fd, &t.stream);
-	if (r < 0) {
-		fd_closep(&fd);
+	if (r < 0)
 		return error_errno(err, r, "cannot connect");
-	}
 	r = source_proxy_begin(&q->settings, q->id, NULL, NULL, t.stream);
 	if (r == 0)
 		r = talk_connected(&t);
@@ -86,7 +78,7 @@ static int ask_it(void *context, struct error *err)
 		r = read_shown(t.stream, &q->shown);
 	if (r < 0)
 		error_errno(err, r, "no TLS");
-	stream_free(t.stream);
+	talk_end(&t);
 	source_tls_fini(&q->tls);
 	return r;
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/proxy_probe.h"
 
-#include "control/dial.h"
 #include "control/outsider.h"
 #include "control/talk.h"
 #include "nft-rules/tun.h"
 
 #include "base/address.h"
-#include "base/clock.h"
-#include "base/fd.h"
 #include "source/leg.h"
 #include "source/proxy.h"
 #include "source/tls.h"
@@ -128,21 +125,14 @@ static int talk_to(struct question *q, const struct sockaddr_storage *to, struct
 
 static int ask_address(struct question *q, struct sockaddr_storage *to, struct error *err)
 {
-	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
-	int fd, r;
+	struct talk t;
+	int r = talk_dial(
+		&t, &q->settings, q->service, to, PATIENCE_MS, (size_t)2 * LINE_MOST);
 
-	dial_set_port(to, &q->settings, q->service);
-	r = dial(to, &fd);
-	if (fd >= 0)
-		r = stream_plain_new(NULL, fd, &t.stream);
-	if (r < 0) {
-		fd_closep(&fd);
+	if (r < 0)
 		return error_errno(err, r, "cannot connect");
-	}
-	buf_init(&t.in, (size_t)2 * LINE_MOST);
 	r = talk_to(q, to, &t, err);
-	buf_fini(&t.in);
-	stream_free(t.stream);
+	talk_end(&t);
 	return r;
 }
 

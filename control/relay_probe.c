@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/relay_probe.h"
 
-#include "control/dial.h"
 #include "control/outsider.h"
 #include "control/proxy_probe.h"
 #include "control/talk.h"
 #include "nft-rules/tun.h"
 
-#include "base/clock.h"
-#include "base/fd.h"
 #include "source/tls.h"
 
 #include <errno.h>
@@ -195,26 +192,20 @@ static int talk_to(struct talk *t, struct question *q, const struct sockaddr_sto
 static int ask_address(struct question *q, struct sockaddr_storage *to,
 	struct relay_view *ret, struct error *err)
 {
-	struct talk t = { .end = clock_monotonic_ms() + PATIENCE_MS };
+	struct talk t;
 	struct error why = { 0 };
-	int fd, code;
+	int code;
 
 	*ret = (struct relay_view){
 		.by_proxy =
 			q->settings->services[q->service].source_proxy != SOURCE_PROXY_NO
 	};
-	dial_set_port(to, q->settings, q->service);
-	code = dial(to, &fd);
-	if (fd >= 0)
-		code = stream_plain_new(NULL, fd, &t.stream);
-	if (code < 0) {
-		fd_closep(&fd);
+	code = talk_dial(&t, q->settings, q->service, to, PATIENCE_MS,
+		SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
+	if (code < 0)
 		return error_errno(err, code, "cannot connect");
-	}
-	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
 	code = talk_to(&t, q, to, ret, &why);
-	buf_fini(&t.in);
-	stream_free(t.stream);
+	talk_end(&t);
 	if (code < 0 && why.code)
 		return error_set(err, code, "%s", why.text);
 	return code < 0 ? error_errno(err, code, "no answer as of a mail server (\"%s\")",

@@ -5,8 +5,6 @@
 
 #include "control/talk.h"
 
-#include "base/clock.h"
-#include "base/fd.h"
 #include "source/smart_host.h"
 #include "tls/stream_tls.h"
 #include "wire/smtp/reply.h"
@@ -97,24 +95,21 @@ static int prepare(void *context, struct error *err)
 static int ask(void *context, struct error *err)
 {
 	struct question *q = context;
-	struct talk t = { .end = clock_monotonic_ms() + q->patience_ms };
+	struct talk t;
 	struct smart_host h;
-	int fd = smart_host_connect(q->settings), r = fd;
+	int r = smart_host_parse(q->settings->smart_host, &h);
 
-	if (fd >= 0)
-		r = stream_plain_new(NULL, fd, &t.stream);
-	if (r < 0 || smart_host_parse(q->settings->smart_host, &h) < 0) {
-		fd_closep(&fd);
+	if (r == 0)
+		r = talk_begin(&t, smart_host_connect(q->settings), q->patience_ms,
+			SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
+	if (r < 0)
 		return error_errno(err, r, "cannot connect");
-	}
-	buf_init(&t.in, SMTP_REPLY_MAX + SMTP_REPLY_LINE_MAX);
 	r = reach(&t, &q->tls, q->settings, err);
 	if (r == 0)
 		r = converse(&t, &h, &q->view, err);
 	if (r < 0 && !err->code)
 		(void)explain(r, &h, err);
-	buf_fini(&t.in);
-	stream_free(t.stream);
+	talk_end(&t);
 	source_tls_fini(&q->tls);
 	return r;
 }

@@ -1,10 +1,43 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/talk.h"
 
+#include "control/dial.h"
+
 #include "base/clock.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <uv.h>
+
+int talk_begin(struct talk *t, int fd, unsigned ms, size_t in_max)
+{
+	int r;
+
+	*t = (struct talk){ .end = clock_monotonic_ms() + ms };
+	buf_init(&t->in, in_max);
+	if (fd < 0)
+		return fd;
+	r = stream_plain_new(NULL, fd, &t->stream);
+	if (r < 0)
+		fd_closep(&fd);
+	return r;
+}
+
+int talk_dial(struct talk *t, const struct settings *s, enum service_id service,
+	struct sockaddr_storage *to, unsigned ms, size_t in_max)
+{
+	int fd, r;
+
+	dial_set_port(to, s, service);
+	r = dial(to, &fd);
+	return talk_begin(t, fd < 0 ? r : fd, ms, in_max);
+}
+
+void talk_end(struct talk *t)
+{
+	buf_fini(&t->in);
+	stream_free(t->stream);
+}
 
 /* 0; -ETIMEDOUT. */
 static int wait_for(struct talk *t, int wanted)

@@ -4,6 +4,7 @@
 /* A command asks a server a few questions, one after the other. */
 #include "base/buf.h"
 #include "net/stream.h"
+#include "settings/settings.h"
 #include "wire/smtp/reply.h"
 
 struct talk {
@@ -11,6 +12,14 @@ struct talk {
 	struct buf in;
 	uint64_t end; /* monotonic */
 };
+
+/* Over a socket that is connected or on its way (or -errno), for so many ms; `in` holds
+   so many bytes. 0: the socket is the talk's; or -errno. */
+int talk_begin(struct talk *t, int fd, unsigned ms, size_t in_max);
+/* The same, to the port on which the source has that service; *to gets it. */
+int talk_dial(struct talk *t, const struct settings *s, enum service_id service,
+	struct sockaddr_storage *to, unsigned ms, size_t in_max);
+void talk_end(struct talk *t);
 
 /* Each waits until `end`: 0, -ETIMEDOUT, or what the stream says. */
 int talk_connected(struct talk *t);
