@@ -142,26 +142,19 @@ static int go(struct control *c, struct registry *r, const struct way *way)
 }
 
 /* --dry-run */
-static int foretell(struct control *c, struct registry *r)
+static int foretell(struct control *c, struct registry *r, const struct account *a)
 {
 	uint64_t since = clock_wall_ms();
-	struct arena arena;
-	struct account a;
-	int code;
+	int code = control_refuse_retired(c, r);
 
-	arena_init(&arena);
-	code = registry_find(r, str_from(c->arguments[0]), &arena, &a, &c->err);
-	if (code == 0 && a.route != ROUTE_LOCAL)
+	if (code == 0 && a->route != ROUTE_LOCAL)
 		code = error_set(&c->err, -EINVAL,
 			"\"%.*s\" is served by the source: there is nothing to be carried "
 			"back",
-			STR_ARG(a.name));
+			STR_ARG(a->name));
 	if (code == 0)
-		code = account_foretell(c, &a);
-	if (code == 0)
-		code = print_all(c, r, &a, since);
-	arena_fini(&arena);
-	return code;
+		code = account_foretell(c, a);
+	return code < 0 ? code : print_all(c, r, a, since);
 }
 
 enum exit_code cmd_route(struct control *c)
@@ -179,11 +172,13 @@ enum exit_code cmd_route(struct control *c)
 		error_set(&c->err, -EINVAL, "--dry-run goes with source alone");
 		return control_misuse(c);
 	}
+	if (c->dry_run)
+		return control_on_account(c, c->arguments[0], foretell);
 	if (control_registry(c, &r) < 0)
 		return control_fail(c);
 	code = control_refuse_retired(c, r);
 	if (code == 0)
-		code = c->dry_run ? foretell(c, r) : go(c, r, way);
+		code = go(c, r, way);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }
