@@ -32,8 +32,9 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == UPGRADE_STATE_COU
    who ask it, the mailstore before the workers that connect to it. */
 static const struct step {
 	enum up_program program;
-	bool restarts;      /* else the next one takes over */
-	const char *socket; /* one that restarts answers there; NULL: nobody waits */
+	bool restarts; /* else the next one takes over */
+	/* where one that restarts answers; NULL: its end is enough */
+	const char *socket;
 } steps[] = {
 	{ UP_VAULT, true, VAULT_SOCKET },
 	{ UP_MAILSTORE, false, NULL },
@@ -147,8 +148,6 @@ static void begin_step(struct upgrade *u, const struct step *s, uint64_t now)
 		next_step(u);
 	} else if (s->restarts) {
 		child_signal(&d->child, SIGTERM);
-		if (!s->socket)
-			next_step(u);
 	} else {
 		u->next = generations_follow(
 			u->all, s->program, u->loop, u->config, now, &u->err);
@@ -176,13 +175,15 @@ static void look_at_next(struct upgrade *u, const struct step *s, uint64_t now)
 static void look_at_restarted(struct upgrade *u, const struct step *s, uint64_t now)
 {
 	const struct daemon *d = generations_current(u->all, s->program);
+	bool runs = child_runs(&d->child), is_old = runs && d->child.pid == u->was;
 
-	if (child_runs(&d->child) && d->child.pid != u->was &&
-		ask_runs(u->settings->run_dir, s->socket)) {
+	if (!is_old &&
+		(!s->socket || (runs && ask_runs(u->settings->run_dir, s->socket)))) {
 		next_step(u);
 		tell(u);
 	} else if (now >= u->until) {
-		(void)error_set(&u->err, -ETIMEDOUT, "%s does not answer", d->name);
+		(void)error_set(&u->err, -ETIMEDOUT, "%s does not %s", d->name,
+			is_old ? "end" : "answer");
 		fail(u);
 	}
 }

@@ -118,6 +118,9 @@ def goes_on_after_an_upgrade(world):
     true("Live flows" in world.browser().page(), "it shows")
     true(not [line for line in world.ferry.json("status")["attention"] if "dashboard" in line],
          "status")
+    warned = [line for line in world.ferry.log.read_text(errors="replace").splitlines()
+              if " warning - ended program=mailferry-dashboard" in line]
+    true(not warned, warned)
 
 
 if __name__ == "__main__":
