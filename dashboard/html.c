@@ -14,7 +14,7 @@ void html_fini(struct html *h)
 	buf_fini(&h->out);
 }
 
-static void note(struct html *h, int code)
+void html_note(struct html *h, int code)
 {
 	if (code < 0 && h->code == 0)
 		h->code = code;
@@ -22,7 +22,12 @@ static void note(struct html *h, int code)
 
 void html_put(struct html *h, const char *literal)
 {
-	note(h, buf_append_c(&h->out, literal));
+	html_put_str(h, str_from(literal));
+}
+
+void html_put_str(struct html *h, struct str literal)
+{
+	html_note(h, buf_append(&h->out, literal));
 }
 
 static const char *escaped(char c)
@@ -54,11 +59,11 @@ void html_text(struct html *h, struct str text)
 
 		if (!instead)
 			continue;
-		note(h, buf_append(&h->out, str_of(text.ptr + begin, i - begin)));
+		html_note(h, buf_append(&h->out, str_of(text.ptr + begin, i - begin)));
 		html_put(h, instead);
 		begin = i + 1;
 	}
-	note(h, buf_append(&h->out, str_skip(text, begin)));
+	html_note(h, buf_append(&h->out, str_skip(text, begin)));
 }
 
 void html_name(struct html *h, struct str text)
@@ -78,15 +83,15 @@ static bool is_unreserved(char c)
 void html_argument(struct html *h, struct str value)
 {
 	for (size_t i = 0; i < value.len; i++)
-		note(h, is_unreserved(value.ptr[i])
-				? buf_byte(&h->out, value.ptr[i])
-				: buf_printf(&h->out, "%%%02X",
-					  (unsigned)(unsigned char)value.ptr[i]));
+		html_note(h, is_unreserved(value.ptr[i])
+				     ? buf_byte(&h->out, value.ptr[i])
+				     : buf_printf(&h->out, "%%%02X",
+					       (unsigned)(unsigned char)value.ptr[i]));
 }
 
 void html_number(struct html *h, uint64_t number)
 {
-	note(h, buf_number(&h->out, number));
+	html_note(h, buf_number(&h->out, number));
 }
 
 struct str json_text_at(const json_t *object, const char *name)

@@ -18,7 +18,10 @@ struct html {
 void html_init(struct html *h);
 void html_fini(struct html *h);
 
+/* What an append to h->out has answered. */
+void html_note(struct html *h, int code);
 void html_put(struct html *h, const char *literal);
+void html_put_str(struct html *h, struct str literal);
 /* Escaped, so that it is text in an element or in a quoted attribute and nothing else;
    control characters become U+FFFD. */
 void html_text(struct html *h, struct str text);

@@ -11,21 +11,13 @@
 #define MARK_HEAD "<!--head-->\n"
 #define MARK_MAIN "<!--main-->\n"
 
-static void put_str(struct html *h, struct str s)
-{
-	int code = buf_append(&h->out, s);
-
-	if (code < 0 && h->code == 0)
-		h->code = code;
-}
-
 /* What stands before that mark in page/frame.html; the rest stays. */
 static void put_until(struct html *h, struct str *rest, const char *mark)
 {
 	const char *at = memmem(rest->ptr, rest->len, mark, strlen(mark));
 	size_t len = at ? (size_t)(at - rest->ptr) : rest->len;
 
-	put_str(h, str_take(*rest, len));
+	html_put_str(h, str_take(*rest, len));
 	*rest = str_skip(*rest, len + strlen(mark));
 }
 
@@ -67,7 +59,8 @@ void page_end(struct html *h)
 	const char *at = memmem(rest.ptr, rest.len, MARK_MAIN, strlen(MARK_MAIN));
 
 	if (at)
-		put_str(h, str_skip(rest, (size_t)(at - rest.ptr) + strlen(MARK_MAIN)));
+		html_put_str(
+			h, str_skip(rest, (size_t)(at - rest.ptr) + strlen(MARK_MAIN)));
 }
 
 void section_begin(struct html *h, const char *id, const char *title)
@@ -195,39 +188,55 @@ static bool is_failed(const json_t *row)
 	return place_of(row) == PLACE_FAILED;
 }
 
-static void write_moving(struct html *h, const struct page *p)
+static bool is_counted(const json_t *row)
 {
-	static const struct column columns[] = { { "name", "account", CELL_ACCOUNT },
+	return json_number_at(row, "packets") > 0;
+}
+
+/* A part of the page that is the wanted rows of one answer. */
+struct list {
+	const char *id, *title;
+	enum question question;
+	bool (*is_wanted)(const json_t *row);
+	const struct column *columns;
+	size_t n_columns;
+	const char *empty;
+};
+
+static const struct list moving = { "moving", "Moving now", QUESTION_TRANSFERS, is_moving,
+	COLUMNS(((const struct column[]){ { "name", "account", CELL_ACCOUNT },
 		{ "stage", "stage", CELL_TEXT }, { "percent", "copied", CELL_PROGRESS },
 		{ "messages_copied", "messages", CELL_NUMBER },
 		{ "messages_total", "of", CELL_NUMBER },
 		{ "bytes_copied", "bytes", CELL_BYTES },
 		{ "bytes_per_s", "rate", CELL_RATE }, { "eta_s", "left", CELL_SPAN },
-		{ "last_error", "last error", CELL_TEXT } };
-	json_t *rows;
+		{ "last_error", "last error", CELL_TEXT } })),
+	"no account is on its way" };
 
-	section_begin(h, "moving", "Moving now");
-	rows = pick(page_answer(h, p, QUESTION_TRANSFERS), is_moving);
-	if (p->of[QUESTION_TRANSFERS])
-		table_write(h, COLUMNS(columns), rows, ROWS_SHOWN,
-			"no account is on its way");
-	json_decref(rows);
-	section_end(h);
-}
-
-static void write_failed(struct html *h, const struct page *p)
-{
-	static const struct column columns[] = { { "name", "account", CELL_ACCOUNT },
+static const struct list failed = { "failed", "Failed", QUESTION_ACCOUNTS, is_failed,
+	COLUMNS(((const struct column[]){ { "name", "account", CELL_ACCOUNT },
 		{ "last_error", "why", CELL_TEXT },
 		{ "attempts", "attempts", CELL_NUMBER },
-		{ "next_try_at", "next try", CELL_TIME } };
+		{ "next_try_at", "next try", CELL_TIME } })),
+	"no account has failed" };
+
+static const struct list counters = { "counters", "Counters", QUESTION_COUNTERS,
+	is_counted,
+	COLUMNS(((const struct column[]){ { "service", "service", CELL_TEXT },
+		{ "route", "route", CELL_TEXT }, { "packets", "packets", CELL_NUMBER },
+		{ "bytes", "bytes", CELL_BYTES } })),
+	"nothing has been counted" };
+
+static void write_list(struct html *h, const struct page *p, const struct list *l)
+{
+	const json_t *all;
 	json_t *rows;
 
-	section_begin(h, "failed", "Failed");
-	rows = pick(page_answer(h, p, QUESTION_ACCOUNTS), is_failed);
-	if (p->of[QUESTION_ACCOUNTS])
-		table_write(
-			h, COLUMNS(columns), rows, ROWS_SHOWN, "no account has failed");
+	section_begin(h, l->id, l->title);
+	all = page_answer(h, p, l->question);
+	rows = pick(all, l->is_wanted);
+	if (all)
+		table_write(h, l->columns, l->n_columns, rows, ROWS_SHOWN, l->empty);
 	json_decref(rows);
 	section_end(h);
 }
@@ -246,27 +255,6 @@ static void write_flows(struct html *h, const struct page *p)
 	if (flows)
 		table_write(h, columns, sizeof(columns) / sizeof(columns[0]) - !p->admin,
 			flows, ROWS_SHOWN, "nobody is connected");
-	section_end(h);
-}
-
-static bool is_counted(const json_t *row)
-{
-	return json_number_at(row, "packets") > 0;
-}
-
-static void write_counters(struct html *h, const struct page *p)
-{
-	static const struct column columns[] = { { "service", "service", CELL_TEXT },
-		{ "route", "route", CELL_TEXT }, { "packets", "packets", CELL_NUMBER },
-		{ "bytes", "bytes", CELL_BYTES } };
-	json_t *rows;
-
-	section_begin(h, "counters", "Counters");
-	rows = pick(page_answer(h, p, QUESTION_COUNTERS), is_counted);
-	if (p->of[QUESTION_COUNTERS])
-		table_write(h, COLUMNS(columns), rows, ROWS_SHOWN,
-			"nothing has been counted");
-	json_decref(rows);
 	section_end(h);
 }
 
@@ -290,12 +278,12 @@ void page_main(struct html *h, const struct page *p)
 	write_crossing(h, p);
 	write_verdict(h, p);
 	write_attention(h, p);
-	write_moving(h, p);
-	write_failed(h, p);
+	write_list(h, p, &moving);
+	write_list(h, p, &failed);
 	page_source(h, p);
 	page_report(h, p);
 	write_flows(h, p);
-	write_counters(h, p);
+	write_list(h, p, &counters);
 	page_accounts(h, p);
 	page_end(h);
 }

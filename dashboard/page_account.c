@@ -7,21 +7,11 @@
 
 /* ── the list ──────────────────────────────────────────────────────────────────────── */
 
-static char lower(char c)
-{
-	return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
 static bool has_part(struct str name, struct str part)
 {
-	for (size_t i = 0; i + part.len <= name.len; i++) {
-		size_t k = 0;
-
-		while (k < part.len && lower(name.ptr[i + k]) == lower(part.ptr[k]))
-			k++;
-		if (k == part.len)
+	for (size_t i = 0; i + part.len <= name.len; i++)
+		if (str_istarts(str_skip(name, i), part))
 			return true;
-	}
 	return false;
 }
 

@@ -41,15 +41,9 @@ static void number_cell(struct html *h, const json_t *row, const char *name)
 	html_number(h, json_number_at(row, name));
 }
 
-static void note(struct html *h, int code)
-{
-	if (code < 0 && h->code == 0)
-		h->code = code;
-}
-
 static void bytes_cell(struct html *h, const json_t *row, const char *name)
 {
-	note(h, human_bytes(&h->out, json_number_at(row, name)));
+	html_note(h, human_bytes(&h->out, json_number_at(row, name)));
 }
 
 static void rate_cell(struct html *h, const json_t *row, const char *name)
@@ -66,13 +60,13 @@ static bool is_known(const json_t *row, const char *name)
 static void span_cell(struct html *h, const json_t *row, const char *name)
 {
 	if (is_known(row, name))
-		note(h, human_span(&h->out, json_number_at(row, name)));
+		html_note(h, human_span(&h->out, json_number_at(row, name)));
 }
 
 static void time_cell(struct html *h, const json_t *row, const char *name)
 {
 	if (is_known(row, name))
-		note(h, human_time(&h->out, json_number_at(row, name)));
+		html_note(h, human_time(&h->out, json_number_at(row, name)));
 }
 
 static void progress_cell(struct html *h, const json_t *row, const char *name)
