@@ -336,8 +336,7 @@ void visits_look(struct web *w, uint64_t now)
 		if (!v->id)
 			ask_whole(v, now);
 		if (is_ready(v, now)) {
-			v->state = VISIT_NEW;
-			v->has_begun = true;
+			v->state = VISIT_READY;
 			MHD_resume_connection(v->connection);
 		}
 	}
@@ -420,8 +419,6 @@ static enum MHD_Result judge(struct visit *v, const char *method)
 {
 	uint64_t now = clock_monotonic_ms();
 
-	if (v->judgement.status) /* it has waited */
-		return views[v->judgement.view].show(v);
 	if (!read_request(v, method))
 		return respond_error(v, MHD_HTTP_BAD_REQUEST, "this is no request");
 	v->judgement = request_judge(&v->request, &v->web->logins, v->web->admin, now);
@@ -453,18 +450,25 @@ enum MHD_Result visit_go_on(void *web, struct MHD_Connection *connection, const 
 	(void)version;
 	if (!v)
 		return MHD_NO;
-	if (!v->has_begun) { /* its head: MHD calls again with the body, and without */
-		v->has_begun = true;
+	switch (v->state) {
+	case VISIT_NEW: /* its head: MHD calls again with the body, and without */
+		v->state = VISIT_READING;
 		return is_too_long(connection)
 		               ? respond_error(v, MHD_HTTP_CONTENT_TOO_LARGE,
 					 "this is longer than any form here")
 		               : MHD_YES;
-	}
-	if (*body_len) {
+	case VISIT_READING:
+		if (!*body_len)
+			return judge(v, method);
 		if (buf_append(&v->body, str_of(body, *body_len)) < 0)
 			return MHD_NO;
-		*body_len = 0;
-		return MHD_YES;
+		break;
+	case VISIT_READY:
+		return views[v->judgement.view].show(v);
+	case VISIT_WAITING:
+	case VISIT_ANSWERED:
+		break;
 	}
-	return v->state == VISIT_NEW ? judge(v, method) : MHD_YES;
+	*body_len = 0;
+	return MHD_YES;
 }

@@ -4,8 +4,10 @@
 /*
  * The web process and its visits: a visit is one HTTP request.
  *
- *   NEW ── its body is there ──► judged ──► ANSWERED
- *                                   └─► WAITING (for answers to questions) ──► ANSWERED
+ *   NEW ── its head is there ──► READING ── its body is there ──► judged ──► ANSWERED
+ *                                                                   │           ▲
+ *                           WAITING (for answers to questions) ◄────┘           │
+ *                              └── they have come, or time has passed ──► READY ┘
  */
 #include "base/buf.h"
 #include "dashboard/answers.h"
@@ -22,7 +24,7 @@
 #define CONNECTION_MEMORY 32768u  /* its head may have that much */
 #define BODY_MAX 4096u            /* the largest form has a name of 512 bytes */
 
-enum visit_state { VISIT_NEW, VISIT_WAITING, VISIT_ANSWERED };
+enum visit_state { VISIT_NEW, VISIT_READING, VISIT_WAITING, VISIT_READY, VISIT_ANSWERED };
 
 struct visit {
 	struct web *web;
@@ -30,7 +32,6 @@ struct visit {
 	enum visit_state state;
 	char *uri; /* as it was sent; its query is decoded in place */
 	struct buf body;
-	bool has_begun;
 	struct request request;
 	struct judgement judgement;
 	uint64_t began; /* monotonic */
