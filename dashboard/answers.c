@@ -49,6 +49,15 @@ void answer_read(struct answer *a, int fd, int exit_code, struct str says, uint6
 	(void)snprintf(a->says, sizeof(a->says), "%.*s", STR_ARG(says));
 }
 
+struct str answer_why(const struct answer *a)
+{
+	if (*a->says)
+		return str_from(a->says);
+	return !a->at || a->exit_code == QUESTION_UNFINISHED
+	               ? STR_LIT("no answer yet: it takes longer than is waited for")
+	               : STR_LIT("it has failed without a word; see the log");
+}
+
 void answer_fini(struct answer *a)
 {
 	json_decref(a->json);

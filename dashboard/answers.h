@@ -25,8 +25,8 @@ enum answer_state {
 struct answer {
 	char *text; /* its JSON, or "" */
 	size_t len;
-	json_t *json; /* NULL: it has failed, and says has the sentence */
-	char says[ANSWER_SAYS_MAX];
+	json_t *json;               /* NULL: answer_why() */
+	char says[ANSWER_SAYS_MAX]; /* of a failure: its sentence, or "" */
 	int exit_code;
 	uint64_t at; /* monotonic, when it came; 0: never */
 };
@@ -34,6 +34,8 @@ struct answer {
 /* Reads it from the file (-1: none); says is what it wrote besides. */
 void answer_read(struct answer *a, int fd, int exit_code, struct str says, uint64_t now);
 void answer_fini(struct answer *a);
+/* Why there is no JSON: a sentence. */
+struct str answer_why(const struct answer *a);
 
 struct answers {
 	struct {

@@ -11,7 +11,7 @@
 
 struct page {
 	const json_t *of[QUESTION_WHOLE_COUNT]; /* NULL: it could not be found out */
-	struct str says[QUESTION_WHOLE_COUNT];  /* and why */
+	struct str says[QUESTION_WHOLE_COUNT];  /* and why; empty: it is on its way */
 	bool admin;
 	const struct session *session; /* NULL: nobody has logged in */
 	struct str search, show;       /* of the accounts: a part of names, a place */

@@ -103,8 +103,11 @@ static struct page page_of(const struct visit *v)
 	uint32_t from;
 
 	for (int q = 0; q < QUESTION_WHOLE_COUNT; q++) {
-		p.of[q] = w->answers.of[q].last.json;
-		p.says[q] = str_from(w->answers.of[q].last.says);
+		const struct answer *a = &w->answers.of[q].last;
+
+		p.of[q] = a->json;
+		if (a->at)
+			p.says[q] = answer_why(a);
 	}
 	if (str_to_u32(form_value(&v->request.query, "from"), &from))
 		p.from = from;
@@ -127,7 +130,7 @@ static enum MHD_Result show_account(struct visit *v)
 	struct html h;
 
 	html_init(&h);
-	page_account(&h, &p, v->judgement.argument, v->own.json, str_from(v->own.says));
+	page_account(&h, &p, v->judgement.argument, v->own.json, answer_why(&v->own));
 	return respond_html(v, v->own.json ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND, &h);
 }
 
@@ -148,7 +151,7 @@ static struct str says_of(const struct visit *v, bool done)
 		return STR_LIT(
 			"It has begun and takes longer; the account's page says how "
 			"it goes.");
-	return done ? str_trim(str_of(v->own.text, v->own.len)) : str_from(v->own.says);
+	return done ? str_trim(str_of(v->own.text, v->own.len)) : answer_why(&v->own);
 }
 
 static enum MHD_Result show_done(struct visit *v)
@@ -180,7 +183,9 @@ static enum MHD_Result show_json(struct visit *v)
 
 	if (a->json)
 		return respond(v, MHD_HTTP_OK, JSON_TYPE, str_of(a->text, a->len));
-	error = json_pack("{s:s}", "error", a->says);
+	error = json_pack("{s:s%}", "error", answer_why(a).ptr, answer_why(a).len);
+	if (!error) /* it repeats a name that is not UTF-8 */
+		error = json_pack("{s:s}", "error", "it has failed");
 	text = json_dumps(error, JSON_COMPACT);
 	result = respond(v, MHD_HTTP_BAD_GATEWAY, JSON_TYPE, str_from(text));
 	json_decref(error);

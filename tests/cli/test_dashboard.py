@@ -136,10 +136,28 @@ def test_json_is_the_commands(house):
     expect(status == 502 and "interceptor" in json.loads(text)["error"], text)
     status, _, text = client.get("/json/account?name=bob")
     expect(status == 502 and "bob" in json.loads(text)["error"], text)
+    status, _, text = client.get("/json/account?name=%FF")
+    expect(status == 502 and json.loads(text)["error"], text)
     script = Client()
     header = {"Authorization": f"Bearer {dashboard.token(house)}"}
     expect(script.get("/json/accounts", **header)[0] == 200, "a script's token")
     expect(script.get("/json/accounts", Authorization="Bearer x")[0] == 401, "and a wrong one")
+
+
+SILENT_REPORT = """#!/bin/sh
+case "$*" in *" report "*) exit 1;; esac
+exec "$0.real" "$@"
+"""
+
+
+def test_failure_without_a_word(house):
+    """It is told, and not waited for."""
+    client = Client(start_alone(house))
+    dashboard.stand_in(house, SILENT_REPORT)
+    status, _, text = client.get("/json/report")
+    expect(status == 502 and "without a word" in json.loads(text)["error"], text)
+    verdict = client.page().split('id="verdict"')[1].split("</section>")[0]
+    expect("without a word" in verdict and "a moment" not in verdict, verdict)
 
 
 def test_hostile_names(house):
@@ -202,12 +220,9 @@ exec "$0.real" "$@"
 
 def test_long_action(house):
     """A way back may carry mail for hours: the page comes, and what has begun goes on."""
-    command = house.root / "bin/mailferry"
     client = Client(start_alone(house, admin=True))
     secret = client.secret()
-    command.rename(f"{command}.real")
-    command.write_text(SLOW_ROUTE)
-    command.chmod(0o755)
+    dashboard.stand_in(house, SLOW_ROUTE)
     status, _, text = client.post("/do", do="route-source", of="alice", form=secret)
     expect(status == 202 and "It has begun and takes longer" in text, text)
     expect(client.get("/json/accounts")[0] == 200, "others were not waited for")
@@ -321,7 +336,7 @@ def test_port_is_taken(house):
 
 
 TESTS = [test_it_is_off, test_login, test_bad_tokens, test_headers, test_json_is_the_commands,
-         test_hostile_names, test_only_to_look, test_actions, test_long_action, test_it_owns_nothing,
+         test_failure_without_a_word, test_hostile_names, test_only_to_look, test_actions, test_long_action, test_it_owns_nothing,
          test_odd_requests, test_unix_socket, test_with_up, test_port_is_taken]
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ static void test_failed(void **state)
 	assert_true(answers_ask(&a, Q, NOW + 4000));
 	answers_take(&a, Q, -1, 1, STR_LIT(""), NOW + 4000);
 	assert_null(a.of[Q].last.json);
+	assert_true(answer_why(&a.of[Q].last).len > 0); /* as it came without a word */
 	answers_fini(&a);
 }
 
