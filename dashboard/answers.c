@@ -9,32 +9,29 @@
 #include <unistd.h>
 
 #define FRESH_MS 1000u
-#define FRESH_TIMES 50u /* what it took */
-#define FRESH_MOST_MS 10000u
-#define OLD_MS 30000u
+#define FRESH_TIMES 50u      /* what it took: two per cent of a processor */
+#define FRESH_MOST_MS 10000u /* somebody looks: older is no picture of now */
+#define OLD_MS 30000u        /* nobody has looked for so long */
 
 /* ── one ───────────────────────────────────────────────────────────────────────────── */
 
 static char *read_file(int fd, size_t *ret_len)
 {
 	struct stat about;
+	size_t len;
 	char *text;
 
 	if (fd < 0 || fstat(fd, &about) < 0 || about.st_size < 0 ||
 		about.st_size > ANSWER_MAX)
 		return NULL;
-	text = malloc((size_t)about.st_size + 1);
-	if (!text)
+	len = (size_t)about.st_size;
+	text = malloc(len + 1);
+	if (!text || lseek(fd, 0, SEEK_SET) < 0 || fd_read_all(fd, text, len) < 0) {
+		free(text);
 		return NULL;
-	for (*ret_len = 0; *ret_len < (size_t)about.st_size;) {
-		ssize_t n = pread(fd, text + *ret_len, (size_t)about.st_size - *ret_len,
-			(off_t)*ret_len);
-
-		if (n <= 0)
-			break;
-		*ret_len += (size_t)n;
 	}
-	text[*ret_len] = '\0';
+	text[len] = '\0';
+	*ret_len = len;
 	return text;
 }
 

@@ -4,8 +4,8 @@
 /*
  * The last answer to each question of the whole, so that many browsers cost what one
  * does. An answer is asked for again when somebody looks and it is older than a second,
- * or than fifty times what it took: watching costs two per cent of a processor. What is
- * not too old is shown meanwhile.
+ * or than fifty times what it took (so that watching costs two per cent of a processor),
+ * but ten seconds at the most. What is not too old is shown meanwhile.
  */
 #include "dashboard/questions.h"
 
