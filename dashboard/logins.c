@@ -21,17 +21,19 @@ int logins_init(struct logins *l, struct str token)
 	return 0;
 }
 
-static bool is_token(struct logins *l, struct str token, uint64_t now)
+static enum login_result check(struct logins *l, struct str token, uint64_t now)
 {
 	uint8_t given[32];
 	bool is_right;
 
+	if (now < l->paused_until)
+		return LOGIN_PAUSED;
 	hash(l, token, given);
 	is_right = sodium_memcmp(given, l->token, sizeof(given)) == 0;
 	sodium_memzero(given, sizeof(given));
 	if (!is_right)
 		l->paused_until = now + LOGIN_PAUSE_MS;
-	return is_right;
+	return is_right ? LOGIN_RIGHT : LOGIN_WRONG;
 }
 
 static void make_secret(char text[static SECRET_TEXT])
@@ -55,12 +57,11 @@ static struct session *oldest(struct logins *l)
 enum login_result login_try(
 	struct logins *l, struct str token, uint64_t now, struct session **ret)
 {
+	enum login_result result = check(l, token, now);
 	struct session *s;
 
-	if (now < l->paused_until)
-		return LOGIN_PAUSED;
-	if (!is_token(l, token, now))
-		return LOGIN_WRONG;
+	if (result != LOGIN_RIGHT)
+		return result;
 	s = oldest(l);
 	make_secret(s->id);
 	make_secret(s->form);
@@ -97,12 +98,24 @@ struct session *login_by_cookie(struct logins *l, struct str cookie, uint64_t no
 	return NULL;
 }
 
-bool login_by_header(struct logins *l, struct str authorization, uint64_t now)
+enum login_result login_by_header(
+	struct logins *l, struct str authorization, uint64_t now)
 {
 	struct str scheme = STR_LIT("Bearer ");
 
-	return now >= l->paused_until && str_istarts(authorization, scheme) &&
-	       is_token(l, str_trim(str_skip(authorization, scheme.len)), now);
+	if (!str_istarts(authorization, scheme))
+		return LOGIN_WRONG;
+	return check(l, str_trim(str_skip(authorization, scheme.len)), now);
+}
+
+const char *login_why(enum login_result result)
+{
+	static const char *const why[] = { [LOGIN_RIGHT] = "",
+		[LOGIN_WRONG] = "this is not the token",
+		[LOGIN_PAUSED] = "somebody has just tried a wrong token; try again in a "
+				 "second" };
+
+	return why[result];
 }
 
 bool session_sent_form(const struct session *s, struct str secret)

@@ -37,7 +37,10 @@ enum login_result login_try(
 /* By the header Cookie. NULL: none is open. */
 struct session *login_by_cookie(struct logins *l, struct str cookie, uint64_t now);
 /* Authorization: Bearer TOKEN, for scripts that only read. Wrong ones pause it, too. */
-bool login_by_header(struct logins *l, struct str authorization, uint64_t now);
+enum login_result login_by_header(
+	struct logins *l, struct str authorization, uint64_t now);
+/* Why nobody is let in; of LOGIN_RIGHT "". */
+const char *login_why(enum login_result result);
 bool session_sent_form(const struct session *s, struct str secret);
 void session_end(struct session *s);
 

@@ -130,6 +130,16 @@ static struct judgement refuse(unsigned status, const char *why)
 	return (struct judgement){ .status = status, .why = why };
 }
 
+static struct judgement judge_token(
+	struct judgement v, const struct request *r, struct logins *l, uint64_t now)
+{
+	enum login_result result = login_by_header(l, r->authorization, now);
+
+	if (result == LOGIN_RIGHT)
+		return v;
+	return refuse(result == LOGIN_PAUSED ? 429 : 401, login_why(result));
+}
+
 static struct judgement judge_login(const struct route *route, const struct request *r,
 	struct logins *l, bool admin, uint64_t now)
 {
@@ -139,9 +149,7 @@ static struct judgement judge_login(const struct route *route, const struct requ
 		return v;
 	v.session = login_by_cookie(l, r->cookie, now);
 	if (!v.session && (route->needs & TAKES_TOKEN) && r->authorization.len)
-		return login_by_header(l, r->authorization, now)
-		               ? v
-		               : refuse(401, "the token is wrong");
+		return judge_token(v, r, l, now);
 	if (!v.session)
 		return route->needs & TAKES_TOKEN ? refuse(401, "log in first")
 		                                  : refuse(303, "");

@@ -204,9 +204,6 @@ static enum MHD_Result show_login(struct visit *v)
 
 static enum MHD_Result log_in(struct visit *v)
 {
-	static const char *const why[] = { [LOGIN_WRONG] = "this is not the token",
-		[LOGIN_PAUSED] = "somebody has just tried a wrong token; try again in a "
-				 "second" };
 	struct session *session = NULL;
 	char cookie[128];
 	struct html h;
@@ -223,7 +220,7 @@ static enum MHD_Result log_in(struct visit *v)
 	}
 	log_stranger(NULL, "login", "ok=no");
 	html_init(&h);
-	page_login(&h, why[result]);
+	page_login(&h, login_why(result));
 	return respond_html(v,
 		result == LOGIN_WRONG ? MHD_HTTP_FORBIDDEN : MHD_HTTP_TOO_MANY_REQUESTS,
 		&h);

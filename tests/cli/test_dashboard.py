@@ -142,6 +142,7 @@ def test_json_is_the_commands(house):
     header = {"Authorization": f"Bearer {dashboard.token(house)}"}
     expect(script.get("/json/accounts", **header)[0] == 200, "a script's token")
     expect(script.get("/json/accounts", Authorization="Bearer x")[0] == 401, "and a wrong one")
+    expect(script.get("/json/accounts", **header)[0] == 429, "right, but too soon")
 
 
 SILENT_REPORT = """#!/bin/sh

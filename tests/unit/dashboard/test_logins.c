@@ -96,15 +96,21 @@ static void test_header(void **state)
 
 	(void)state;
 	assert_int_equal(logins_init(&l, TOKEN), 0);
-	assert_true(login_by_header(&l, STR_LIT("Bearer 0123456789abcdefghij"), NOW));
-	assert_true(login_by_header(&l, STR_LIT("bearer  0123456789abcdefghij"), NOW));
-	assert_false(login_by_header(&l, STR_LIT("Basic 0123456789abcdefghij"), NOW));
-	assert_false(login_by_header(&l, STR_LIT("Bearer x"), NOW));
+	assert_int_equal(login_by_header(&l, STR_LIT("Bearer 0123456789abcdefghij"), NOW),
+		LOGIN_RIGHT);
+	assert_int_equal(
+		login_by_header(&l, STR_LIT("bearer  0123456789abcdefghij"), NOW),
+		LOGIN_RIGHT);
+	assert_int_equal(login_by_header(&l, STR_LIT("Basic 0123456789abcdefghij"), NOW),
+		LOGIN_WRONG);
+	assert_int_equal(login_by_header(&l, STR_LIT("Bearer x"), NOW), LOGIN_WRONG);
 	/* guesses are as slow here */
-	assert_false(
-		login_by_header(&l, STR_LIT("Bearer 0123456789abcdefghij"), NOW + 1));
-	assert_true(login_by_header(
-		&l, STR_LIT("Bearer 0123456789abcdefghij"), NOW + LOGIN_PAUSE_MS));
+	assert_int_equal(
+		login_by_header(&l, STR_LIT("Bearer 0123456789abcdefghij"), NOW + 1),
+		LOGIN_PAUSED);
+	assert_int_equal(login_by_header(&l, STR_LIT("Bearer 0123456789abcdefghij"),
+				 NOW + LOGIN_PAUSE_MS),
+		LOGIN_RIGHT);
 }
 
 int main(void)
