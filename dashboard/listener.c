@@ -18,7 +18,7 @@
 
 #define BACKLOG 64
 #define SOCKET_MODE 0660
-#define TOKEN_FILE_MAX 256 /* bytes of a token: more is not one */
+#define TOKEN_FILE_MAX 256 /* bytes that are read: a token is shorter */
 #define TOKEN_BYTES 24     /* of one that we make: 192 bits, 32 characters */
 
 /* ── the socket ────────────────────────────────────────────────────────────────────── */
@@ -132,7 +132,12 @@ int token_load(const char *path, struct buf *out, struct str *ret, struct error 
 			err, fd < 0 ? -errno : r, "dashboard: cannot read %s", path);
 	r = check_token(path, fd, err);
 	line = buf_view(out);
-	line = str_trim(str_take(line, str_index(line, '\n')));
+	line = str_take(line, str_index(line, '\n'));
+	if (r == 0 && line.len == TOKEN_FILE_MAX)
+		r = error_set(err, -EINVAL,
+			"dashboard: the token in %s is longer than %d characters", path,
+			TOKEN_FILE_MAX - 1);
+	line = str_trim(line);
 	if (r == 0 && line.len < TOKEN_LEAST)
 		r = error_set(err, -EINVAL,
 			"dashboard: the token in %s is shorter than %d characters", path,

@@ -85,6 +85,7 @@ def test_bad_tokens(house):
     path = house.state / "dashboard.token"
     for text, mode, said in (("short\n", 0o600, "is shorter than 20 characters"),
                              ("", 0o600, "is shorter than 20 characters"),
+                             ("x" * 256, 0o600, "is longer than 255 characters"),
                              ("0123456789abcdefghij\n", 0o640, "can read the token")):
         path.write_text(text)
         path.chmod(mode)
