@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define TICK_MS 50 /* how soon a page that has waited long enough is shown */
+/* How soon a page that has waited long enough is shown; only while somebody is there. */
+#define TICK_MS 50
 #define TURNS_MAX 32
 
 /* ── HTTP in the loop ──────────────────────────────────────────────────────────────── */
@@ -53,11 +54,21 @@ static void end_old_connections(struct web *w, uint64_t now)
 			(void)shutdown(w->connections[i].fd, SHUT_RDWR);
 }
 
+static bool has_connections(const struct web *w)
+{
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		if (w->connections[i].fd >= 0)
+			return true;
+	return false;
+}
+
 static void on_tick(void *context)
 {
 	struct web *w = context;
 	uint64_t now = clock_monotonic_ms();
 
+	if (!has_connections(w)) /* MHD has its last turn after the last one, too */
+		timer_stop(w->tick);
 	visits_look(w, now);
 	end_old_connections(w, now);
 	serve(w);
@@ -78,6 +89,8 @@ static void on_connection(void *context, struct MHD_Connection *connection,
 	bool begins = code == MHD_CONNECTION_NOTIFY_STARTED;
 
 	(void)socket_context;
+	if (begins && !timer_runs(w->tick))
+		timer_start_every(w->tick, TICK_MS);
 	for (size_t i = 0; i < CONNECTIONS_MAX && fd >= 0; i++)
 		if (w->connections[i].fd == (begins ? -1 : fd)) {
 			w->connections[i].fd = begins ? fd : -1;
@@ -218,10 +231,7 @@ static int open_loop(struct web *w, struct error *err)
 		r = timer_new(&w->loop, on_soon, w, &w->soon);
 	if (r == 0)
 		r = channel_open(&w->link, &w->loop, DASHBOARD_LINK_FD, &ops, w);
-	if (r < 0)
-		return error_errno(err, r, "cannot start the event loop");
-	timer_start_every(w->tick, TICK_MS);
-	return 0;
+	return r < 0 ? error_errno(err, r, "cannot start the event loop") : 0;
 }
 
 /* It has its sockets; it makes none, opens no file, starts nothing. */

@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cli
@@ -238,6 +239,22 @@ def status_of(pid):
     return dict(line.split(":\t", 1) for line in lines)
 
 
+def switches(pid):
+    return int(status_of(pid)["voluntary_ctxt_switches"])
+
+
+def test_it_rests(house):
+    """While nobody is connected it is not woken."""
+    Client(start_alone(house)).page()
+    pid = web_process(house)
+
+    def rests():
+        before = switches(pid)
+        time.sleep(0.5)
+        return switches(pid) - before <= 2
+    wait_until(rests, "it waits for somebody")
+
+
 def test_it_owns_nothing(house):
     Client(start_alone(house)).page()
     pid = web_process(house)
@@ -338,8 +355,9 @@ def test_port_is_taken(house):
 
 
 TESTS = [test_it_is_off, test_login, test_bad_tokens, test_headers, test_json_is_the_commands,
-         test_failure_without_a_word, test_hostile_names, test_only_to_look, test_actions, test_long_action, test_it_owns_nothing,
-         test_odd_requests, test_unix_socket, test_with_up, test_port_is_taken]
+         test_failure_without_a_word, test_hostile_names, test_only_to_look, test_actions,
+         test_long_action, test_it_owns_nothing, test_it_rests, test_odd_requests,
+         test_unix_socket, test_with_up, test_port_is_taken]
 
 if __name__ == "__main__":
     cli.own_network()
