@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -167,9 +166,3 @@ class Element:
 
     def text(self):
         return self.browser.ask("GET", self.path + "/text")
-
-
-def took(what):
-    began = time.monotonic()
-    what()
-    return time.monotonic() - began
