@@ -26,7 +26,6 @@ static int move_up(int fd, size_t n_fds)
 	return moved < 0 ? -errno : moved;
 }
 
-/* 1 before 2: what takes the place of 2 may be what was 2. */
 static int lay_out_outputs(const struct child_plan *plan)
 {
 	int out = plan->outputs ? move_up(plan->outputs[0], plan->n_fds) : STDERR_FILENO;
