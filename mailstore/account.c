@@ -272,7 +272,7 @@ static void on_serve(void *context, const struct message *m, int socket)
 		.client = m->client,
 		.payload = m->payload,
 		.resumes = m->number == 1 };
-	const char *why = "This service is not offered here.";
+	const char *why = a->ending ? RESTORED_WHY : "This service is not offered here.";
 	struct stream *stream;
 
 	log_info(NULL, login.resumes ? "resume" : "login",
@@ -384,8 +384,9 @@ static void run_pending(struct account *a)
 }
 
 /* Without memory: the master answers for us once we are gone. */
-static void take_delivery(struct account *a, const struct message *m, int fd)
+static void on_delivery(void *context, const struct message *m, int fd)
 {
+	struct account *a = context;
 	struct pending_delivery *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
 	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
 	struct delivery *d;
@@ -448,11 +449,6 @@ static void end_all(struct account *a, const char *why)
 	timer_start(a->timer, ENDING_MS);
 	connections_bye(&a->connections, why);
 	stop_when_done(a);
-}
-
-static void on_delivery(void *context, const struct message *m, int fd)
-{
-	take_delivery(context, m, fd);
 }
 
 static void on_release(void *context, const struct message *m, int fd)
@@ -541,6 +537,7 @@ static void stop_loop(struct account *a)
 {
 	connections_fini(&a->connections);
 	background_fini(&a->background);
+	channel_shut(&a->master); /* the master has our end, too, and hears of it now */
 	channel_close(&a->master);
 	timer_free(a->timer);
 	(void)loop_fini(&a->loop);

@@ -2,6 +2,8 @@
 /* The account processes, as a list. */
 #include "mailstore/process.h"
 
+#include "base/fd.h"
+
 #include <stdlib.h>
 
 struct process *process_new(struct processes *all, struct str account)
@@ -10,7 +12,7 @@ struct process *process_new(struct processes *all, struct str account)
 
 	if (!p)
 		return NULL;
-	*p = (struct process){ .all = all, .account = str_dup_c(account) };
+	*p = (struct process){ .all = all, .account = str_dup_c(account), .theirs = -1 };
 	LIST_INIT(&p->sessions);
 	LIST_INIT(&p->requests);
 	LIST_INIT(&p->deliveries);
@@ -23,6 +25,7 @@ struct process *process_new(struct processes *all, struct str account)
 
 void process_free(struct process *p)
 {
+	fd_closep(&p->theirs);
 	free(p->account);
 	free(p);
 }
@@ -53,4 +56,20 @@ struct process *process_find(struct processes *all, struct str account)
 	struct process *p = process_find_at(all, account, false);
 
 	return p ? p : process_find_at(all, account, true);
+}
+
+struct waiter *waiter_find(const struct waiters *list, struct str id)
+{
+	struct waiter *waiter;
+
+	LIST_FOREACH(waiter, list, entry)
+	if (str_eq(id, str_from(waiter->id)))
+		return waiter;
+	return NULL;
+}
+
+void waiter_drop(struct waiter *waiter)
+{
+	LIST_REMOVE(waiter, entry);
+	free(waiter);
 }

@@ -71,6 +71,7 @@ struct process {
 	char *account;
 	struct child child;
 	struct channel link;
+	int theirs; /* its end of the link, too: what it does not take is in there */
 	struct timer *timer;
 	struct waiters sessions, requests;
 	LIST_HEAD(, delivery_waiter) deliveries;
@@ -89,12 +90,14 @@ void process_insert(struct process *p);
 struct process *process_find_at(struct processes *all, struct str account, bool after);
 /* Of the others, else after. */
 struct process *process_find(struct processes *all, struct str account);
+/* NULL: there is none. */
+struct waiter *waiter_find(const struct waiters *list, struct str id);
+void waiter_drop(struct waiter *waiter);
 
 /* ---- processes.c ---- */
 
 /* It has ended, or its link when it is not ours. */
 void process_gone(struct process *p, bool crashed);
-void waiter_drop(struct waiter *waiter);
 void process_timer(void *process);
 /* To it. As message_send(). */
 int process_tell(struct process *p, const struct message *m, int fd);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define LINGER_MS 2000 /* webmail logs in for each click */
 #define PATIENCE_MS                                                                      \
@@ -28,12 +29,6 @@
 #define BROKEN_WHY "The mailbox cannot be served now; the administrator is told."
 
 /* ── the end of one ────────────────────────────────────────────────────────────────── */
-
-void waiter_drop(struct waiter *waiter)
-{
-	LIST_REMOVE(waiter, entry);
-	free(waiter);
-}
 
 /* Those that it has not told the end of itself. */
 static void end_sessions(struct process *p, bool crashed)
@@ -154,6 +149,44 @@ void process_gone(struct process *p, bool crashed)
 		all->empty(all->context);
 }
 
+/* One that leaves is followed by the next; after a crash nobody knows what the next one
+   will do, so clients are asked to come again. */
+static void take_login_back(struct process *p, const struct message *m, int socket)
+{
+	struct waiter *waiter = waiter_find(&p->sessions, m->session);
+	struct peer *peer = waiter ? waiter->peer : NULL;
+
+	if (waiter)
+		waiter_drop(waiter);
+	if (p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, socket) == 0)
+		return;
+	refuse_login(p->all, peer, m, socket,
+		p->state == PROCESS_RELEASING ? MOVING_WHY : BROKEN_WHY);
+}
+
+/* What it was told and has not taken is still in its end of the link. Of messages
+   deliveries.c knows. */
+static void take_back(struct process *p)
+{
+	char bytes[IPC_MESSAGE_MAX];
+	int fds[IPC_FDS_MAX];
+	size_t n_fds = 0;
+	struct message m;
+	ssize_t len;
+	int code;
+	socklen_t size = sizeof(code);
+
+	/* that our end is closed may be told as an error, before what is in there */
+	(void)getsockopt(p->theirs, SOL_SOCKET, SO_ERROR, &code, &size);
+	while ((len = ipc_receive(p->theirs, bytes, sizeof(bytes), fds, &n_fds)) > 0) {
+		if (n_fds == 1 && message_decode(str_of(bytes, (size_t)len), &m) == 0 &&
+			m.type == MESSAGE_SERVE)
+			take_login_back(p, &m, fd_steal(&fds[0]));
+		while (n_fds)
+			fd_closep(&fds[--n_fds]);
+	}
+}
+
 /* What it said before it went is still in the socket. */
 static void on_child_ended(void *context, int status)
 {
@@ -164,6 +197,7 @@ static void on_child_ended(void *context, int status)
 	if (status)
 		log_error(NULL, "process", "account=%s ended=\"%s\"", p->account, how);
 	channel_read(&p->link);
+	take_back(p);
 	process_gone(p, status != 0);
 }
 
@@ -302,12 +336,12 @@ static int owner_of(struct process *p, unsigned *ret_uid, struct error *err)
 	return folder_owner(p->all->users, path, ret_uid, err);
 }
 
-static int spawn(struct process *p, int theirs, struct error *err)
+static int spawn(struct process *p, struct error *err)
 {
 	char settings[32];
 	const char *const arguments[] = { "mailferry-mailstore", "-c", settings,
 		"--account", p->account, NULL };
-	const int fds[] = { theirs, p->all->settings_fd };
+	const int fds[] = { p->theirs, p->all->settings_fd };
 	struct child_plan plan = { .arguments = arguments, .fds = fds, .n_fds = 2 };
 	int r = owner_of(p, &plan.user, err);
 
@@ -322,20 +356,19 @@ static int spawn(struct process *p, int theirs, struct error *err)
 static int start_child(struct process *p, struct error *err)
 {
 	CLEANUP(fd_closep) int ours = -1;
-	CLEANUP(fd_closep) int theirs = -1;
 	int ends[2], r = ipc_pair(ends);
 
 	if (r < 0)
 		return error_errno(err, r, "no socket for the process");
 	ours = ends[0];
-	theirs = ends[1];
+	p->theirs = ends[1];
 	r = timer_new(p->all->loop, process_timer, p, &p->timer);
 	if (r == 0)
 		r = channel_open(&p->link, p->all->loop, ours, &link_ops, p);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch the process");
 	(void)fd_steal(&ours);
-	return spawn(p, theirs, err);
+	return spawn(p, err);
 }
 
 static struct process *start(struct processes *all, struct str account)

@@ -9,8 +9,10 @@
  *      ├──RELEASE──► RELEASING ──exit──► gone, RELEASED is answered
  *      └──crash──► gone, its sessions are told
  *
- * Only the master decides that one leaves, and a login that comes meanwhile waits for the
- * exit: so none is sent to a process that does not read any more.
+ * Only the master decides that one leaves, unless the files under it are replaced, and a
+ * login that comes meanwhile waits for the exit. Logins that a process was given and has
+ * not taken when it ends are taken back: those of one that left are served by the next,
+ * those of one that crashed are refused.
  *
  * One mailstore follows the other (messages/takeover.h) account by account: where the old
  * one has a process, that one goes on, and the new one reaches it by way of the old one;

@@ -7,18 +7,12 @@
 static struct waiter *tell_of_session(struct process *p, const struct message *m)
 {
 	struct message told = *m;
-	struct waiter *waiter;
+	struct waiter *waiter = waiter_find(&p->sessions, m->session);
 
 	told.account = str_from(p->account); /* it speaks for no other */
-	LIST_FOREACH(waiter, &p->sessions, entry)
-	{
-		if (!str_eq(m->session, str_from(waiter->id)))
-			continue;
-		if (waiter->peer)
-			p->all->send(waiter->peer, &told);
-		return waiter;
-	}
-	return NULL;
+	if (waiter && waiter->peer)
+		p->all->send(waiter->peer, &told);
+	return waiter;
 }
 
 void process_served(void *context, const struct message *m, int fd)

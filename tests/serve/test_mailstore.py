@@ -171,6 +171,61 @@ class Processes(MailstoreTest):
             time.sleep(delay)
             self.assertTrue(self.store.imap("alice")[1].startswith(b"login OK"), delay)
 
+    def login_not_taken(self):
+        """(process of alice, client, session): it is stopped, and has one session."""
+        self.holder = self.store.imap("alice")[0]
+        pid = self.store.account_pid("alice")
+        os.kill(pid, signal.SIGSTOP)
+        ours, theirs = socket.socketpair()
+        ours.settimeout(30)
+        session = self.store.serve("alice", theirs)
+        self.store.imap("bob")  # what came before has been handed over
+        return pid, ours, session
+
+    def test_login_that_a_crashed_process_has_not_taken_is_refused(self):
+        pid, ours, session = self.login_not_taken()
+        os.kill(pid, signal.SIGKILL)
+        client = Imap(ours)
+        self.assertEqual(client.greeting, b"* BYE Try again later\r\n")
+        self.assertTrue(client.line().startswith(b"login NO [UNAVAILABLE] "))
+        self.assertEqual(self.end_of(session)["text"], b"refused")
+        self.assertTrue(self.store.imap("alice")[1].startswith(b"login OK"))
+
+    def test_login_that_a_leaving_process_has_not_taken_is_served_by_the_next(self):
+        pid, ours, session = self.login_not_taken()
+        folder = self.store.account_folder("alice")
+        subprocess.run(f"mv {folder} {folder}.old && cp -a {folder}.old {folder}",
+                       shell=True, check=True)
+        wait_for(lambda: "another folder is in its place" in self.store.log_text())
+        os.kill(pid, signal.SIGKILL)
+        client = Imap(ours)
+        self.assertTrue(client.greeting.startswith(b"login OK"), client.greeting)
+        client.logout()
+        self.assertEqual(self.end_of(session)["text"], b"logout")
+
+    def test_logins_while_a_process_ends_by_itself_are_answered(self):
+        """It has seen that its files were replaced; its master hears of it when it ends."""
+        for name in ("carol", "dave", "erin", "frank"):
+            self.store.add_account(name)
+            folder = self.store.account_folder(name)
+            backup = Path(self.folder) / f"backup-{name}"
+            client = self.store.imap(name)[0]
+            subprocess.run(["cp", "-a", folder, backup], check=True)
+            client.ok("SELECT INBOX")
+            self.append(client, b"x")
+            subprocess.run(["cp", "-a", f"{backup}/.", folder], check=True)
+            client.send(b"a NOOP\r\n")
+            logins, until = [], time.monotonic() + 0.05
+            while time.monotonic() < until:
+                ours, theirs = socket.socketpair()
+                ours.settimeout(30)
+                self.store.serve(name, theirs)
+                logins.append(ours)
+                time.sleep(0.0002)
+            for ours in logins:
+                with ours:
+                    self.assertNotEqual(ours.recv(100), b"")
+
     def test_release_ends_sessions_and_frees_the_folder(self):
         client, _, session = self.store.imap("alice")
         client.ok("SELECT INBOX")
