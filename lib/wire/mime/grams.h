@@ -13,13 +13,13 @@
 #define MIME_GRAM_SIZE 3
 /* A text with more, or a longer one, is not listed. Mail has some 3,000. */
 #define MIME_GRAMS_MAX ((size_t)65536)
-#define MIME_GRAMS_TEXT_MAX ((size_t)4 << 20) /* some 20 ms of work */
+#define MIME_GRAMS_TEXT_MAX ((size_t)4 << 20) /* 20 ms of work; of rare letters, 2 s */
 
 struct mime_grams {
 	struct mime_listener listener; /* hear(): -EFBIG when there is too much */
 	struct buf folded;
-	uint32_t *table; /* each of them + 1, hashed; 0: free. Owned */
-	size_t cap, count, heard;
+	struct mime_gram_set *set; /* owned */
+	size_t count, heard;
 	uint32_t last;   /* the bytes before */
 	unsigned n_last; /* of them; up to 2 */
 };
