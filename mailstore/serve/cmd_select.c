@@ -3,6 +3,7 @@
 #include "mailstore/serve/imap_commands.h"
 #include "mailstore/serve/notify.h"
 #include "wire/imap/condstore.h"
+#include "wire/imap/cross.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -179,6 +180,7 @@ static uint64_t told_until(struct imap *s)
 static bool read_uids(struct imap *s, struct str text, struct imap_set *ret)
 {
 	struct imap_cursor c = imap_cursor(text);
+	uint64_t count = 0;
 
 	*ret = (struct imap_set){ .count = 0 };
 	if (!text.len)
@@ -186,7 +188,9 @@ static bool read_uids(struct imap *s, struct str text, struct imap_set *ret)
 	if (!imap_set(&c, &s->arena, ret) || ret->saved || !imap_end(&c))
 		return false;
 	imap_set_resolve(ret, 0, NULL);
-	return true;
+	for (size_t i = 0; i < ret->count; i++)
+		count += (uint64_t)ret->ranges[i].to - ret->ranges[i].from + 1;
+	return count <= IMAP_CROSS_MESSAGES_MAX;
 }
 
 bool imap_select_again(struct imap *s, const struct resumption *r)

@@ -63,6 +63,8 @@ static const struct row {
 	{ "no mailbox of that name", "", "select|1000||Gone|3,5,8,13", false, "", MOVED },
 	{ "one that holds none", "", "select|1000||Empty|3,5,8,13", false, "", MOVED },
 	{ "a set that is none", "", UIDS("3,5,x"), false, "", MOVED },
+	{ "more messages than any client is shown", "", UIDS("3,5,8,13,20:1000020"),
+		false, "", MOVED },
 	{ "a saved set", "", UIDS("$"), false, "", MOVED },
 	{ "one in between", "", UIDS("3,8,13"), false, "", MOVED },
 	{ "inbox in other letters", "", "select|1000||inBox|3,5,8,13", false,
