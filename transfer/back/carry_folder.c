@@ -459,19 +459,29 @@ static void count_losses(struct carry *c, const struct carry_match *m)
 }
 
 /* Tried once: what is left then is what the source does not take. */
-static bool was_tried(struct carry *c, const struct carry_box *b, bool flags)
+static bool was_tried(const struct carry *c, const struct carry_box *b, bool flags)
 {
-	int64_t key = b->id * 2 + flags, *more;
+	int64_t key = b->id * 2 + flags;
 
 	for (size_t i = 0; i < c->n_tried; i++)
 		if (c->tried[i] == key)
 			return true;
-	more = reallocarray(c->tried, c->n_tried + 1, sizeof(*more));
-	if (more) {
-		c->tried = more;
-		c->tried[c->n_tried++] = key;
-	}
 	return false;
+}
+
+/* It came to its end with r: what broke off is tried again. */
+static int note_tried(struct carry *c, const struct carry_box *b, bool flags, int r)
+{
+	int64_t *more;
+
+	if (r)
+		return r;
+	more = reallocarray(c->tried, c->n_tried + 1, sizeof(*more));
+	if (!more)
+		return carry_no_memory(c);
+	c->tried = more;
+	c->tried[c->n_tried++] = b->id * 2 + flags;
+	return 0;
 }
 
 /* ---- one folder ---- */
@@ -492,7 +502,7 @@ static int compare(struct carry *c, struct carry_match *m)
 	if (m->n_doomed && c->writer.ops) {
 		if (!was_tried(c, m->box, false)) {
 			c->again = true;
-			return expunge_all(c, m);
+			return note_tried(c, m->box, false, expunge_all(c, m));
 		}
 		c->lost.expunges += m->n_doomed;
 	}
@@ -501,7 +511,7 @@ static int compare(struct carry *c, struct carry_match *m)
 		c->sums.flags += flags;
 	} else if (flags && !was_tried(c, m->box, true)) {
 		c->again = true;
-		return carry_flags(c, m);
+		return note_tried(c, m->box, true, carry_flags(c, m));
 	} else {
 		c->lost.flags += flags;
 	}

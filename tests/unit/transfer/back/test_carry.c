@@ -165,6 +165,41 @@ static void test_answers_lost_everywhere(void **state)
 	}
 }
 
+/* The same, and tried again at once, as account_carry_run() does it: what broke off is no
+   refusal. */
+static void test_tried_again_everywhere(void **state)
+{
+	struct error err = { 0 };
+	bool goes_on = true;
+
+	(void)state;
+	for (unsigned step = 1; goes_on; step++) {
+		struct source from = memory_source(&shared->source);
+		struct store *s;
+		struct writer to;
+		struct world w;
+		struct carry c;
+
+		world_begin(&w);
+		w.writer.end = step % 2 ? END_AFTER : END_BEFORE;
+		w.writer.end_at = step;
+		world_lives_here(&w);
+		world_lives_there(&w);
+		s = world_store(&w);
+		to = memory_writer(&w.writer);
+		carry_init(&c, s, &from, &to);
+		goes_on = carry_all(&c, &err) != 0;
+		OK(carry_all(&c, &err));
+		assert_int_equal(c.lost.flags + c.lost.expunges, 0);
+		carry_fini(&c);
+		store_close(s);
+		world_check_equal(&w, false);
+		world_check_source();
+		world_end(&w);
+		assert_true(step < 200);
+	}
+}
+
 /* The reading connection breaks at each event of the source. */
 static void test_broken_everywhere(void **state)
 {
@@ -415,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_killed_everywhere),
 		cmocka_unit_test(test_killed_everywhere_without_uids),
 		cmocka_unit_test(test_answers_lost_everywhere),
+		cmocka_unit_test(test_tried_again_everywhere),
 		cmocka_unit_test(test_broken_everywhere),
 		cmocka_unit_test(test_stays_and_is_swept),
 		cmocka_unit_test(test_altered_without_uids),
