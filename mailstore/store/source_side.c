@@ -78,11 +78,13 @@ int store_each_base_subscription(
 int store_rename_base(
 	struct store *s, int64_t mailbox, struct str name, struct error *err)
 {
+	static const unsigned steps[] = { SQL_RENAME_COUNTERPARTS, SQL_RENAME_BASE };
 	int code = store_writing(s, err);
 
-	return code < 0 ? code
-	                : sql_run(s->db, SQL_RENAME_BASE,
-				  SQL_VALUES(sql_signed(mailbox), sql_text(name)), err);
+	for (size_t i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+		code = sql_run(s->db, steps[i],
+			SQL_VALUES(sql_signed(mailbox), sql_text(name)), err);
+	return code;
 }
 
 int store_each_removed(struct store *s, int64_t mailbox, uint64_t since,

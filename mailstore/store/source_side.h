@@ -47,7 +47,8 @@ int store_each_base(
 	struct store *s, base_each_fn *each, void *context, struct error *err);
 int store_each_base_subscription(
 	struct store *s, name_each_fn *each, void *context, struct error *err);
-/* The source's folder has been renamed to that. */
+/* The source's folder, which is not INBOX, has been renamed to that: its counterparts are
+   there now. */
 int store_rename_base(
 	struct store *s, int64_t mailbox, struct str name, struct error *err);
 

@@ -132,6 +132,8 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_EACH_BASE] = "SELECT mailbox, name, uidvalidity, uidnext FROM base"
 			  " ORDER BY name",
 	[SQL_RENAME_BASE] = "UPDATE base SET name = ?2 WHERE mailbox = ?1",
+	[SQL_RENAME_COUNTERPARTS] = "UPDATE counterpart SET folder = ?2 WHERE folder ="
+				    " (SELECT name FROM base WHERE mailbox = ?1)",
 	[SQL_CLEAR_BASE_SUBSCRIPTIONS] = "DELETE FROM base_subscription",
 	[SQL_NOTE_BASE_SUBSCRIPTIONS] = "INSERT INTO base_subscription"
 					" SELECT key, name FROM subscription",

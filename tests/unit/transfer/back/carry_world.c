@@ -119,6 +119,28 @@ static uint32_t add(struct store *s, const char *name, const char *body, int64_t
 	return uid;
 }
 
+void world_gets(struct world *w, const char *name, const char *body)
+{
+	struct store *s = world_store(w);
+	struct error err = { 0 };
+
+	OK(store_begin(s, &err));
+	(void)add(s, name, body, 300);
+	OK(store_commit(s, &err));
+	store_close(s);
+}
+
+void world_renames(struct world *w, const char *from, const char *to)
+{
+	struct store *s = world_store(w);
+	struct error err = { 0 };
+
+	OK(store_begin(s, &err));
+	OK(store_rename_mailbox(s, world_mailbox(s, from), str_from(to), &err));
+	OK(store_commit(s, &err));
+	store_close(s);
+}
+
 static void create(struct store *s, const char *name)
 {
 	struct mailbox m = {

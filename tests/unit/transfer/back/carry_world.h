@@ -33,6 +33,9 @@ void world_end(struct world *w);
 char *world_keep(struct str bytes); /* for the source's strings */
 struct store *world_store(struct world *w);
 int64_t world_mailbox(struct store *s, const char *name);
+/* A message that is new here. */
+void world_gets(struct world *w, const char *name, const char *body);
+void world_renames(struct world *w, const char *from, const char *to);
 
 /* What the user does here, and what the source does meanwhile: a swept message, one that
    nobody saw, flags, one that goes. */

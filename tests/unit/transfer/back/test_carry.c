@@ -368,6 +368,24 @@ static void test_others_marked_are_not_expunged(void **state)
 	world_end(&w);
 }
 
+/* What was carried is known under its folder's new name, too. */
+static void test_renamed_after_it_was_carried(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_gets(&w, "Old", "carried under the old name");
+	OK(world_carry(&w, &err));
+	world_renames(&w, "Old", "Older");
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.renamed, 1);
+	assert_int_equal(w.sums.messages, 0);
+	assert_int_equal(memory_folder(&shared->source, "Older")->count, 4 + 1);
+	world_end(&w);
+}
+
 /* Another UIDVALIDITY: no UID means anything, and the same bytes are not sent again. */
 static void test_made_anew_there(void **state)
 {
@@ -457,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_refused_stays),
 		cmocka_unit_test(test_keywords_that_are_not_taken),
 		cmocka_unit_test(test_others_marked_are_not_expunged),
+		cmocka_unit_test(test_renamed_after_it_was_carried),
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
 	};
