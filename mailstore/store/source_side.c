@@ -48,6 +48,19 @@ int store_switch_modseq(struct store *s, uint64_t *ret_modseq, struct error *err
 	                : 0;
 }
 
+int store_has_news(struct store *s, bool *ret_has, struct error *err)
+{
+	uint64_t since = 0, has_other_names = 0;
+	int code = store_switch_modseq(s, &since, err);
+
+	if (code == 0)
+		code = sql_get(
+			s->db, SQL_HAS_OTHER_NAMES, SQL_NO_VALUES, &has_other_names, err);
+	if (code == 0)
+		*ret_has = store_modseq(s) > since || has_other_names;
+	return code;
+}
+
 int store_each_base(struct store *s, base_each_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query q = { 0 };

@@ -41,6 +41,10 @@ int store_note_switch(struct store *s, struct error *err);
 /* The modseq of that moment. -ENODATA with the sentence: it was never noted. */
 int store_switch_modseq(struct store *s, uint64_t *ret_modseq, struct error *err);
 
+/* Whether anything has changed since: names and subscriptions have no modseq. Errors as
+   above. */
+int store_has_news(struct store *s, bool *ret_has, struct error *err);
+
 typedef int base_each_fn(void *context, const struct store_base *b);
 /* By name. Strings live until the callback returns. */
 int store_each_base(

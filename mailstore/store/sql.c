@@ -138,6 +138,13 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_NOTE_BASE_SUBSCRIPTIONS] = "INSERT INTO base_subscription"
 					" SELECT key, name FROM subscription",
 	[SQL_EACH_BASE_SUBSCRIPTION] = "SELECT name FROM base_subscription ORDER BY key",
+	/* of an older version's switch nothing is known */
+	[SQL_HAS_OTHER_NAMES] =
+		"SELECT EXISTS (SELECT 1 FROM base) AND (EXISTS (SELECT id, name"
+		" FROM mailbox EXCEPT SELECT mailbox, name FROM base)"
+		" OR EXISTS (SELECT key FROM subscription EXCEPT SELECT key"
+		" FROM base_subscription) OR EXISTS (SELECT key FROM base_subscription"
+		" EXCEPT SELECT key FROM subscription))",
 	[SQL_CLEAR_COUNTERPARTS] = "DELETE FROM counterpart",
 	[SQL_SET_COUNTERPART] = "INSERT OR REPLACE INTO counterpart"
 				" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -98,7 +98,7 @@ static int pin_and_return(struct returning *b)
 static int carry_news(struct returning *b, struct store *s)
 {
 	bool has_news = false;
-	int code = carry_has_news(s, &has_news, &b->job.err);
+	int code = store_has_news(s, &has_news, &b->job.err);
 
 	return code < 0 || !has_news ? code : account_carry_run(&b->carry, s);
 }
@@ -235,7 +235,7 @@ static int prepare(struct returning *b)
 
 	if (store_open_reading(b->folder, &s, NULL) < 0)
 		return 0; /* its sentence comes when it is locked */
-	if (carry_has_news(s, &has_news, NULL) < 0)
+	if (store_has_news(s, &has_news, NULL) < 0)
 		has_news = false;
 	store_close(s);
 	return has_news ? account_carry_connect(&b->carry) : 0;
@@ -303,7 +303,7 @@ static enum account_exit foretell(struct returning *b)
 	int code = store_open_reading(b->folder, &s, err);
 
 	if (code == 0) {
-		code = carry_has_news(s, &has_news, err);
+		code = store_has_news(s, &has_news, err);
 		if (code == 0 && has_news)
 			code = account_carry_run(&b->carry, s);
 		store_close(s);

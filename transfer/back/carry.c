@@ -436,13 +436,3 @@ int carry_all(struct carry *c, struct error *err)
 				"the source does not keep what is carried to it")
 	              : r;
 }
-
-int carry_has_news(struct store *s, bool *ret_has, struct error *err)
-{
-	uint64_t since = 0;
-	int r = store_switch_modseq(s, &since, err);
-
-	if (r == 0)
-		*ret_has = store_modseq(s) > since;
-	return r;
-}

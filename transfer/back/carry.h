@@ -96,7 +96,4 @@ int carry_pass(struct carry *c, struct error *err);
 /* Until everything is there. */
 int carry_all(struct carry *c, struct error *err);
 
-/* Whether anything is new here since the switch. */
-int carry_has_news(struct store *s, bool *ret_has, struct error *err);
-
 #endif

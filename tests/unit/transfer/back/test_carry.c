@@ -386,6 +386,52 @@ static void test_renamed_after_it_was_carried(void **state)
 	world_end(&w);
 }
 
+static bool has_news(struct world *w)
+{
+	struct store *s = world_store(w);
+	struct error err = { 0 };
+	bool has = false;
+
+	OK(store_has_news(s, &has, &err));
+	store_close(s);
+	return has;
+}
+
+static void subscribe(struct world *w, const char *name, bool subscribed)
+{
+	struct store *s = world_store(w);
+	struct error err = { 0 };
+
+	OK(store_begin(s, &err));
+	OK(store_subscribe(s, str_from(name), subscribed, &err));
+	OK(store_commit(s, &err));
+	store_close(s);
+}
+
+/* Names alone are news, too. */
+static void test_names_are_news(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	assert_false(has_news(&w));
+	subscribe(&w, "Work", false);
+	assert_true(has_news(&w));
+	subscribe(&w, "Work", true);
+	assert_false(has_news(&w));
+	subscribe(&w, "INBOX", true);
+	assert_true(has_news(&w));
+	subscribe(&w, "INBOX", false);
+	world_renames(&w, "Old", "Older");
+	assert_true(has_news(&w));
+	world_renames(&w, "Older", "Old");
+	assert_false(has_news(&w));
+	world_gets(&w, "Old", "new");
+	assert_true(has_news(&w));
+	world_end(&w);
+}
+
 /* Another UIDVALIDITY: no UID means anything, and the same bytes are not sent again. */
 static void test_made_anew_there(void **state)
 {
@@ -476,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_keywords_that_are_not_taken),
 		cmocka_unit_test(test_others_marked_are_not_expunged),
 		cmocka_unit_test(test_renamed_after_it_was_carried),
+		cmocka_unit_test(test_names_are_news),
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
 	};
