@@ -327,13 +327,13 @@ static int see_any(void *context, const struct store_counterpart *n)
 	return 1;
 }
 
-/* Nothing was changed here since the switch, and the source has as many as then: there is
-   nothing to be carried. */
+/* Nothing was changed here since the switch, and the source has what it had then: nothing
+   came, so that as many are the same ones. */
 static int is_quiet(struct carry *c, const struct carry_box *b)
 {
 	if (!b->has_base || !is_named(b->base.name, b->name) || b->modseq > c->since ||
 		b->looks.uidvalidity != b->base.uidvalidity ||
-		b->looks.messages < b->messages)
+		b->looks.uidnext != b->base.uidnext || b->looks.messages < b->messages)
 		return 0;
 	return !store_each_counterpart(c->store, b->name, see_any, NULL, c->err);
 }

@@ -432,6 +432,25 @@ static void test_names_are_news(void **state)
 	world_end(&w);
 }
 
+/* As many as at the switch, and not the same ones. */
+static void test_one_gone_there_and_one_new(void **state)
+{
+	struct memory_folder *old;
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_gets(&w, "INBOX", "new");
+	old = memory_folder(&shared->source, "Old");
+	memory_remove(old, 2);
+	memory_add(old, old->uidnext, 30)->date = OF_THE_SOURCE;
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.put_back, 1);
+	assert_int_equal(old->count, 4 + 1);
+	world_end(&w);
+}
+
 /* Another UIDVALIDITY: no UID means anything, and the same bytes are not sent again. */
 static void test_made_anew_there(void **state)
 {
@@ -523,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_others_marked_are_not_expunged),
 		cmocka_unit_test(test_renamed_after_it_was_carried),
 		cmocka_unit_test(test_names_are_news),
+		cmocka_unit_test(test_one_gone_there_and_one_new),
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
 	};
