@@ -217,9 +217,10 @@ static int pair_note(struct carry *c, struct carry_match *m, const struct carry_
 		row->is_taken = n->source_uid == STORE_UID_UNSAID;
 		row->is_planned = !n->source_uid || row->is_taken;
 		row->digest = n->digest;
-		/* under its UID no more (Courier may give another one): its bytes tell */
-		row->is_planned = row->is_planned || k == CARRY_ALONE;
 		pair(m, row, k, true);
+		/* not under its UID (Courier may give another one), or the source has
+		   said the same one twice: its bytes tell */
+		row->is_planned = row->is_planned || row->pair == CARRY_ALONE;
 		return 0;
 	}
 	if (row || k == CARRY_ALONE || m->used[k])

@@ -145,7 +145,7 @@ static int writer_append(void *self, struct str name, const struct mail *m,
 		new->date = w->forgets_dates ? 1 : m->date;
 		new->zone = m->zone;
 		*ret_uidvalidity = w->no_uids ? 0 : f->uidvalidity;
-		*ret_uid = w->no_uids ? 0 : new->uid;
+		*ret_uid = w->no_uids ? 0 : w->says_uid ? w->says_uid : new->uid;
 	}
 	free(room);
 	return r ? r : after(w, err);

@@ -17,6 +17,7 @@ struct memory_writer {
 	bool adds_line_end;              /* to bodies, as Courier */
 	bool alters;                     /* bodies, so that nobody knows them */
 	bool forgets_dates;
+	uint32_t says_uid;      /* of whatever it takes; 0: the right one */
 	const char *no_keyword; /* is not taken; NULL: all are */
 	const char *refuses;    /* a body that begins so */
 	unsigned steps;         /* so far */

@@ -315,6 +315,21 @@ static void test_altered_without_uids(void **state)
 	altered_without_uids(true);
 }
 
+/* APPENDUID says the same of all: they come once. */
+static void test_one_uid_for_all(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_lives_here(&w);
+	w.writer.says_uid = 7;
+	OK(world_carry(&w, &err));
+	world_check_equal(&w, false);
+	world_end(&w);
+}
+
 static void test_refused_stays(void **state)
 {
 	struct error err = { 0 };
@@ -537,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_broken_everywhere),
 		cmocka_unit_test(test_stays_and_is_swept),
 		cmocka_unit_test(test_altered_without_uids),
+		cmocka_unit_test(test_one_uid_for_all),
 		cmocka_unit_test(test_refused_stays),
 		cmocka_unit_test(test_keywords_that_are_not_taken),
 		cmocka_unit_test(test_others_marked_are_not_expunged),
