@@ -53,6 +53,12 @@ struct reading {
 	struct carry_match *m;
 };
 
+/* At the switch, under the same UID. */
+static bool was_there(const struct carry_match *m, uint32_t uid)
+{
+	return m->is_same && uid < m->box->base.uidnext;
+}
+
 static int add_row(void *context, const struct store_message *is)
 {
 	struct reading *w = context;
@@ -72,7 +78,7 @@ static int add_row(void *context, const struct store_message *is)
 		.size = is->size,
 		.modseq = is->modseq,
 		.pair = CARRY_ALONE,
-		.was_there = m->is_same && is->uid < m->box->base.uidnext };
+		.was_there = was_there(m, is->uid) };
 	return row->keywords.ptr ? 0 : carry_no_memory(w->c);
 }
 
@@ -82,8 +88,6 @@ static int add_removed(void *context, const struct store_removed *is)
 	struct carry_match *m = w->m;
 	struct store_removed *at;
 
-	if (!m->is_same || is->uid >= m->box->base.uidnext)
-		return 0;
 	at = grown(m->removed, m->n_removed, &m->cap_removed, sizeof(*at));
 	if (!at)
 		return carry_no_memory(w->c);
@@ -168,18 +172,18 @@ static bool is_at(const struct carry *c, uint32_t uid, int64_t date, uint64_t si
 static void look_whether_same(struct carry *c, struct carry_match *m)
 {
 	bool is_same = m->is_same;
+	size_t n = 0; /* removed here */
 
 	for (size_t i = 0; is_same && i < m->n_rows; i++)
 		is_same = !m->rows[i].was_there ||
 		          is_at(c, m->rows[i].uid, m->rows[i].date, m->rows[i].size);
-	for (size_t i = 0; is_same && i < m->n_removed; i++)
-		is_same = is_at(
-			c, m->removed[i].uid, m->removed[i].date, m->removed[i].size);
+	for (size_t i = 0; i < m->n_removed && was_there(m, m->removed[i].uid); i++, n++)
+		is_same = is_same && is_at(c, m->removed[i].uid, m->removed[i].date,
+					     m->removed[i].size);
 	if (is_same || !m->is_same)
 		return;
 	m->is_same = false;
-	c->lost.expunges += m->n_removed;
-	m->n_removed = 0;
+	c->lost.expunges += n;
 	for (size_t i = 0; i < m->n_rows; i++)
 		m->rows[i].was_there = false;
 }
@@ -207,12 +211,41 @@ struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_n
 	               : NULL;
 }
 
+static int by_removed_uid(const void *uid, const void *element)
+{
+	uint32_t x = *(const uint32_t *)uid;
+	uint32_t y = ((const struct store_removed *)element)->uid;
+
+	return (x > y) - (x < y);
+}
+
+/* Whether the UID of one that was swept, whose date and size are the source's, is by now
+   another's. */
+static bool has_wandered(const struct carry *c, const struct carry_match *m,
+	const struct carry_note *n, const struct carry_row *row)
+{
+	const struct store_removed *gone = NULL;
+
+	if (n->digest || n->mailbox != m->box->id)
+		return false;
+	if (row)
+		return !is_at(c, n->source_uid, row->date, row->size);
+	if (m->n_removed)
+		gone = bsearch(
+			&n->uid, m->removed, m->n_removed, sizeof(*gone), by_removed_uid);
+	return gone && !is_at(c, n->source_uid, gone->date, gone->size);
+}
+
 /* What was removed here since it came from there, or was carried there. */
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
 	struct carry_row *row = carry_row_of(m, n);
 	size_t k = n->source_uid ? carry_find(&c->listing, n->source_uid) : CARRY_ALONE;
 
+	if (k != CARRY_ALONE && has_wandered(c, m, n, row)) {
+		c->lost.expunges += !row;
+		k = CARRY_ALONE;
+	}
 	if (row && row->pair == CARRY_ALONE) {
 		row->is_taken = n->source_uid == STORE_UID_UNSAID;
 		row->is_planned = !n->source_uid || row->is_taken;
@@ -241,7 +274,7 @@ static int pair_known(struct carry *c, struct carry_match *m)
 	for (size_t i = 0; r == 0 && i < m->n_removed; i++) {
 		size_t k = carry_find(&c->listing, m->removed[i].uid);
 
-		if (k == CARRY_ALONE || m->used[k])
+		if (!was_there(m, m->removed[i].uid) || k == CARRY_ALONE || m->used[k])
 			continue;
 		m->used[k] = true;
 		if (carry_doom(m, m->removed[i].uid) < 0)

@@ -52,7 +52,7 @@ struct carry_match { /* one folder, while it is compared */
 	size_t n_rows, cap_rows;
 	struct carry_note *notes;
 	size_t n_notes, cap_notes;
-	struct store_removed *removed; /* here, since the switch; those below the base */
+	struct store_removed *removed; /* here, since the switch; by UID */
 	size_t n_removed, cap_removed;
 	bool *used;       /* of the listing: it has a pair, or is to be expunged */
 	uint32_t *doomed; /* to be expunged there */

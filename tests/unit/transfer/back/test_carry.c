@@ -540,6 +540,45 @@ static void test_uids_that_wander(void **state)
 	world_end(&w);
 }
 
+/* The UID of a swept message is another's by now: that is not expunged with it, and is not
+   taken for it. */
+static void swept_and_wandered(bool is_removed_here)
+{
+	struct error err = { 0 };
+	struct memory_folder *inbox;
+	struct memory_message *other;
+	struct store *s;
+	struct world w;
+
+	world_begin(&w);
+	world_lives_there(&w);
+	inbox = memory_folder(&shared->source, "INBOX");
+	memory_remove(inbox, 7);
+	other = memory_find(inbox, 8);
+	other->uid = 7;
+	s = world_store(&w);
+	OK(store_begin(s, &err));
+	if (is_removed_here)
+		OK(store_expunge(s, world_mailbox(s, "INBOX"), 7, &err));
+	OK(store_commit(s, &err));
+	store_close(s);
+	OK(world_carry(&w, &err));
+	other = memory_find(inbox, 7);
+	assert_non_null(other);
+	assert_string_equal(other->body, "not seen yet");
+	assert_int_equal(w.lost.expunges, is_removed_here ? 1 : 0);
+	/* put back: the one that is gone there; and the swept one, when it is here */
+	assert_int_equal(w.sums.messages, is_removed_here ? 1 : 2);
+	world_end(&w);
+}
+
+static void test_swept_uids_that_wander(void **state)
+{
+	(void)state;
+	swept_and_wandered(true);
+	swept_and_wandered(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_one_gone_there_and_one_new),
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
+		cmocka_unit_test(test_swept_uids_that_wander),
 	};
 	int r;
 
