@@ -31,6 +31,16 @@ void account_carry_fini(struct account_carry *a)
 
 /* ---- logging in ---- */
 
+static int open_writer(struct account_carry *a)
+{
+	const struct imap_writer_options options = { .imap = &a->job->source,
+		.patience_ms = PATIENCE_MS,
+		.tick = a->tick,
+		.context = a->context };
+
+	return imap_writer_new(&options, &a->writer, &a->job->err);
+}
+
 static int open_ends(struct account_carry *a)
 {
 	struct job *j = a->job;
@@ -50,9 +60,7 @@ static int open_ends(struct account_carry *a)
 		return r;
 	j->source.ops->patience(j->source.self, PATIENCE_MS);
 	a->has_passwords = true;
-	return a->may_change
-	               ? imap_writer_new(&j->source, PATIENCE_MS, &a->writer, &j->err)
-	               : 0;
+	return a->may_change ? open_writer(a) : 0;
 }
 
 /* With the password that was proven last (account_sweep.c says why no other). */

@@ -19,8 +19,7 @@ _Static_assert((int)IMAP_FLAG_SEEN == MAIL_SEEN && (int)IMAP_FLAG_DRAFT == MAIL_
 #define CHUNK_UIDS 200 /* of a command: its line stays below 8 KiB */
 
 struct imap_writer {
-	struct source source;
-	unsigned patience_ms;
+	struct imap_writer_options options;
 	struct imap_connection imap;
 	bool is_open;
 	struct arena words; /* of the folder that is open */
@@ -60,7 +59,9 @@ static int say(struct imap_writer *w, int r, struct imap_dialogue *d, const char
 		return error_set(err, -ENOTCONN, "not connected to the source");
 	if (r < 0)
 		return hang_up(w, no_memory(err));
-	r = imap_dialogue(&w->imap, d, w->patience_ms, ret, err);
+	d->tick = w->options.tick;
+	d->tick_context = w->options.context;
+	r = imap_dialogue(&w->imap, d, w->options.patience_ms, ret, err);
 	if (r)
 		return hang_up(w, r);
 	if (ret->status == IMAP_STATUS_BYE)
@@ -384,7 +385,7 @@ static int imap_connect(void *self, struct error *err)
 	int r;
 
 	imap_close(w);
-	r = imap_source_log_in(&w->source, &w->imap, err);
+	r = imap_source_log_in(w->options.imap, &w->imap, err);
 	w->is_open = r == 0;
 	return r;
 }
@@ -414,15 +415,14 @@ static const struct writer_ops imap_ops = {
 	.free = imap_free,
 };
 
-int imap_writer_new(const struct source *imap, unsigned patience_ms, struct writer *ret,
-	struct error *err)
+int imap_writer_new(
+	const struct imap_writer_options *options, struct writer *ret, struct error *err)
 {
 	struct imap_writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return no_memory(err);
-	w->source = *imap;
-	w->patience_ms = patience_ms;
+	w->options = *options;
 	imap_connection_init(&w->imap);
 	arena_init(&w->words);
 	*ret = (struct writer){ .ops = &imap_ops, .self = w };

@@ -12,8 +12,15 @@
  */
 #include "transfer/back/writer.h"
 
-/* imap: an IMAP source that is connected, or will be; it lives longer. -ENOMEM. */
-int imap_writer_new(const struct source *imap, unsigned patience_ms, struct writer *ret,
-	struct error *err);
+struct imap_writer_options {
+	const struct source *imap; /* connected, or will be; it lives longer */
+	unsigned patience_ms;
+	int (*tick)(void *context); /* as in carry.h; NULL: none */
+	void *context;
+};
+
+/* -ENOMEM. */
+int imap_writer_new(
+	const struct imap_writer_options *options, struct writer *ret, struct error *err);
 
 #endif

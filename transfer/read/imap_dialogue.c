@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/imap_dialogue.h"
 
+#include "base/clock.h"
 #include "wire/imap/prelogin.h"
 
 #include <errno.h>
+
+#define TICK_MS 200
 
 int imap_dialogue_nonsense(struct str line, struct error *err)
 {
@@ -11,10 +14,22 @@ int imap_dialogue_nonsense(struct str line, struct error *err)
 		STR_ARG(str_take(str_trim(line), 80)));
 }
 
-int imap_dialogue_response(struct imap_connection *imap, unsigned patience_ms,
-	struct str *ret_line, size_t *ret_used, struct error *err)
+/* A source that takes what we say is not silent. */
+static int flush(struct source_connection *net, struct error *err)
+{
+	size_t before = buf_len(&net->out);
+	int r = source_connection_flush(net, err);
+
+	if (buf_len(&net->out) < before)
+		net->heard_at = clock_monotonic_ms();
+	return r;
+}
+
+int imap_dialogue_response(struct imap_connection *imap, const struct imap_dialogue *d,
+	unsigned patience_ms, struct str *ret_line, size_t *ret_used, struct error *err)
 {
 	struct source_connection *const connections[] = { &imap->net };
+	unsigned ms = d->tick && patience_ms > TICK_MS ? TICK_MS : patience_ms;
 	int r = 0;
 
 	while (r >= 0) {
@@ -25,10 +40,12 @@ int imap_dialogue_response(struct imap_connection *imap, unsigned patience_ms,
 			return 0;
 		if (is != IMAP_RESPONSE_NEED_MORE)
 			return imap_dialogue_nonsense(buf_view(&imap->net.in), err);
-		r = source_connection_flush(&imap->net, err);
+		r = d->tick ? d->tick(d->tick_context) : 0;
+		if (r)
+			return r;
+		r = flush(&imap->net, err);
 		if (r == 0)
-			r = source_connection_wait(
-				connections, 1, patience_ms, patience_ms, err);
+			r = source_connection_wait(connections, 1, ms, patience_ms, err);
 		if (r == 0)
 			r = source_connection_fill(&imap->net, err);
 	}
@@ -105,7 +122,7 @@ int imap_dialogue(struct imap_connection *imap, struct imap_dialogue *d,
 	int r = 0;
 
 	while (r == 0 && !is_end) {
-		r = imap_dialogue_response(imap, patience_ms, &line, &used, err);
+		r = imap_dialogue_response(imap, d, patience_ms, &line, &used, err);
 		if (r == 0)
 			r = one_answer(imap, line, d, ret, err);
 		if (r)

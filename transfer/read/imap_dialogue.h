@@ -15,6 +15,10 @@ struct imap_dialogue {
 	/* Of each untagged line; NULL: nothing in them is wanted. Non-zero ends it. */
 	int (*untagged)(void *context, const struct imap_response *is);
 	void *context;
+	/* Several times a second, however much the source says; non-zero ends it. NULL:
+	   nobody asks. */
+	int (*tick)(void *context);
+	void *tick_context;
 };
 
 /* Reads to the tagged answer (or BYE); its code, the code's value and its text are copied
@@ -24,9 +28,10 @@ int imap_dialogue(struct imap_connection *imap, struct imap_dialogue *d,
 
 /* ---- for the greeting, too ---- */
 
-/* Waits for a whole response; *ret_line lives until *ret_used bytes are consumed. */
-int imap_dialogue_response(struct imap_connection *imap, unsigned patience_ms,
-	struct str *ret_line, size_t *ret_used, struct error *err);
+/* Waits for a whole response; *ret_line lives until *ret_used bytes are consumed. d: who
+   is to be asked meanwhile. */
+int imap_dialogue_response(struct imap_connection *imap, const struct imap_dialogue *d,
+	unsigned patience_ms, struct str *ret_line, size_t *ret_used, struct error *err);
 int imap_dialogue_nonsense(struct str line, struct error *err);
 /* Keeps the capabilities when the line has them. */
 int imap_dialogue_learn(struct imap_connection *imap, struct str line);

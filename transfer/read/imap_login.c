@@ -19,7 +19,8 @@ static int greeting(struct imap_connection *imap, unsigned patience_ms, struct e
 	struct imap_response is;
 	struct str line;
 	size_t used;
-	int r = imap_dialogue_response(imap, patience_ms, &line, &used, err);
+	int r = imap_dialogue_response(
+		imap, &(struct imap_dialogue){ 0 }, patience_ms, &line, &used, err);
 
 	if (r < 0)
 		return r;

@@ -27,6 +27,7 @@ struct talk {
 	struct script script;
 	struct source source;
 	struct writer writer;
+	int (*tick)(void *context);
 };
 
 static int begin(struct talk *t, struct error *err)
@@ -35,7 +36,13 @@ static int begin(struct talk *t, struct error *err)
 
 	assert_int_equal(imap_source_new(&options, &t->source, err), 0);
 	t->source.ops->patience(t->source.self, PATIENCE_MS);
-	assert_int_equal(imap_writer_new(&t->source, PATIENCE_MS, &t->writer, err), 0);
+	assert_int_equal(
+		imap_writer_new(&(struct imap_writer_options){ .imap = &t->source,
+					.patience_ms = PATIENCE_MS,
+					.tick = t->tick,
+					.context = t },
+			&t->writer, err),
+		0);
 	return t->writer.ops->connect(t->writer.self, err);
 }
 
@@ -109,6 +116,28 @@ static void test_append(void **state)
 			appends[i].code && appends[i].code != -EREMOTEIO ? -ENOTCONN : 0);
 		assert_true(end(&t));
 	}
+}
+
+static int enough(void *context)
+{
+	(void)context;
+	return -ECANCELED;
+}
+
+/* The admin wants the user to stay, and the source goes on to say that it is at it. */
+static void test_append_is_given_up(void **state)
+{
+	static const struct script_row rows[] = { { "CAPABILITY", WITH_UIDPLUS },
+		{ "LOGIN", "@ OK in\r\n" }, { "APPEND", "* OK Hang in there\r\n" },
+		{ NULL, NULL } };
+	struct talk t = { .script = script_of(rows), .tick = enough };
+	struct error err = { 0 };
+	uint32_t uid;
+
+	(void)state;
+	assert_int_equal(begin(&t, &err), 0);
+	assert_int_equal(append(&t, &uid, &err), -ECANCELED);
+	assert_true(end(&t));
 }
 
 /* ---- SELECT ---- */
@@ -278,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_append_is_given_up),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_expunge),
 		cmocka_unit_test(test_every_byte),
