@@ -92,11 +92,11 @@ static int one_answer(struct imap_connection *imap, struct str line,
 	r = imap_dialogue_learn(imap, line);
 	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
 		r = next_step(imap, d);
-	if (r < 0)
-		return error_set(err, r, "no memory");
-	return d->untagged && !ret->tag.len && ret->kind != IMAP_IS_CONTINUATION
-	               ? d->untagged(d->context, ret)
-	               : 0;
+	if (r == 0 && d->untagged && !ret->tag.len && ret->kind != IMAP_IS_CONTINUATION)
+		r = d->untagged(d->context, ret);
+	if (r == -EPROTO)
+		return imap_dialogue_nonsense(line, err);
+	return r < 0 ? error_set(err, r, "no memory") : r;
 }
 
 static bool is_the_end(const struct imap_response *is)

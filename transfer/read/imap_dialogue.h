@@ -12,7 +12,8 @@
 struct imap_dialogue {
 	const struct str *steps;
 	size_t n, next;
-	/* Of each untagged line; NULL: nothing in them is wanted. Non-zero ends it. */
+	/* Of each untagged line; NULL: nothing in them is wanted. -EPROTO: it makes no
+	   sense; -ENOMEM. */
 	int (*untagged)(void *context, const struct imap_response *is);
 	void *context;
 	/* Several times a second, however much the source says; non-zero ends it. NULL:
