@@ -28,6 +28,7 @@ struct world {
 	char names[512]; /* lost keywords and folders */
 };
 
+void world_share(void); /* before all others */
 void world_begin(struct world *w);
 void world_end(struct world *w);
 char *world_keep(struct str bytes); /* for the source's strings */
