@@ -93,8 +93,10 @@ class TakeOver(World):
         self.somebody_lives_here = True
 
     def rip(self, user):
-        """The addresses of this user's logins in the source's log."""
-        return [address for _, address in self.server.logins(user)]
+        """The addresses of this user's logins in the source's log, which has them a moment
+        after they were let in."""
+        return wait_until(f"a login of {user} in the log",
+                          lambda: [address for _, address in self.server.logins(user)])
 
     def smtp(self, family=4, number=11):
         client = Smtp(self.lab.connect(25, self.address(f"u{number}", family), family))
