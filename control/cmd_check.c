@@ -328,15 +328,22 @@ static void note_vanishing(
 	struct str words = buf_view(&o->vanishing);
 
 	if (words.len)
-		finding(f, FINDING_NOTE, "source", name,
-			"%s shows capabilities that accounts do not have after the move: "
-			"%.*s. ARCHITECTURE.md says why; the session after the login may "
-			"show more",
-			where, STR_ARG(words));
+		finding(f, FINDING_NOTE, "source", name, "%s shows %s: %.*s. %s", where,
+			offer_vanishing(o), STR_ARG(words), offer_vanishing_hint(o));
 }
 
-static void print_offer(struct findings *f, const char *name, const char *where,
-	const struct offer *o, bool ends_tls)
+/* Without a key for it, senders' TLS would bring mail for users here unseen. */
+static const char *starttls_goes(const struct settings *s, enum service_id id)
+{
+	return settings_ends_tls(s, id) ? "; STARTTLS ends here"
+	       : id == SERVICE_SMTP && s->services[id].tls == SERVICE_TLS_AUTO
+	               ? "; STARTTLS goes to the source unseen, and is not shown once a "
+	                 "user lives here, for want of a key"
+	               : "; STARTTLS goes to the source unseen";
+}
+
+static void print_offer(struct findings *f, const struct settings *s, enum service_id id,
+	const char *where, const struct offer *o)
 {
 	struct str greeting = buf_view(&o->greeting), yes = buf_view(&o->capturable);
 	struct str no = buf_view(&o->not_capturable);
@@ -346,13 +353,11 @@ static void print_offer(struct findings *f, const char *name, const char *where,
 		useless  ? FINDING_PROBLEM
 		: no.len ? FINDING_NOTE
 			 : FINDING_OK,
-		"source", name,
+		"source", service_name(id),
 		"%s \"%.*s\"; logins that can be captured: %.*s; not: %.*s%s%s", where,
 		STR_ARG(greeting), STR_ARG(yes.len ? yes : STR_LIT("none")),
 		STR_ARG(no.len ? no : STR_LIT("none")),
-		!o->starttls ? ""
-		: ends_tls   ? "; STARTTLS ends here"
-			     : "; STARTTLS goes to the source unseen",
+		o->starttls ? starttls_goes(s, id) : "",
 		useless ? "; it takes no password before TLS, so nobody here can be moved"
 			: "");
 }
@@ -373,7 +378,7 @@ static bool probe_one(const struct settings *s, struct findings *f,
 	address_port_text(&to, where);
 	code = source_probe(s, id, &to, &o, &err);
 	if (code == 0) {
-		print_offer(f, service_name(id), where, &o, settings_ends_tls(s, id));
+		print_offer(f, s, id, where, &o);
 		note_slow(f, service_name(id), where, &o);
 		note_vanishing(f, service_name(id), where, &o);
 	} else {

@@ -2,6 +2,7 @@
 #include "control/source_offer.h"
 
 #include "wire/imap/served.h"
+#include "wire/smtp/reply.h"
 
 #include <errno.h>
 
@@ -10,6 +11,7 @@ struct offer_protocol {
 	void (*greeting)(struct offer *o, struct str line);
 	void (*answer)(struct offer *o, struct str line);
 	bool wants_login;
+	const char *vanishing, *vanishing_hint;
 };
 
 /* A word more in a list that is shown to people; past its limit it ends. */
@@ -108,6 +110,19 @@ static void pop3_answer(struct offer *o, struct str line)
 
 /* ── SMTP ──────────────────────────────────────────────────────────────────────────── */
 
+#define KEYWORD_MAX 40 /* the longest that is registered has 19 */
+
+static void smtp_extension(struct offer *o, struct str text)
+{
+	struct str word;
+	const char *why = smtp_ehlo_lost(text, &word);
+
+	if (why && word.len)
+		(void)buf_printf(&o->vanishing, "%s%.*s (%s)",
+			buf_len(&o->vanishing) ? ", " : "",
+			STR_ARG(str_take(word, KEYWORD_MAX)), why);
+}
+
 /* "250-X": more follow, "250 X" or "250": the last one (RFC 5321, 4.2.1). */
 static bool smtp_goes_on(struct str line)
 {
@@ -126,6 +141,9 @@ static void smtp_answer(struct offer *o, struct str line)
 {
 	struct str text = str_skip(line, 4);
 
+	if (o->named && str_starts(line, STR_LIT("250")))
+		smtp_extension(o, text);
+	o->named = true;
 	if (str_istarts(text, STR_LIT("AUTH ")))
 		add_mechanisms(o, str_skip(text, 5));
 	else if (str_ieq(text, STR_LIT("STARTTLS")))
@@ -134,13 +152,33 @@ static void smtp_answer(struct offer *o, struct str line)
 		o->step = OFFER_OVER;
 }
 
-static const struct offer_protocol imap = { IMAP_TAG " CAPABILITY\r\n",
-	"mailferry2 LOGOUT\r\n", imap_greeting, imap_answer, true };
-static const struct offer_protocol pop3 = { "CAPA\r\n", "QUIT\r\n", pop3_greeting,
-	pop3_answer, true };
-/* RFC 5321, 4.1.3: an address literal needs no name that resolves */
-static const struct offer_protocol smtp = { "EHLO [127.0.0.1]\r\n", "QUIT\r\n",
-	smtp_greeting, smtp_answer, false };
+static const struct offer_protocol imap = {
+	.question = IMAP_TAG " CAPABILITY\r\n",
+	.farewell = "mailferry2 LOGOUT\r\n",
+	.greeting = imap_greeting,
+	.answer = imap_answer,
+	.wants_login = true,
+	.vanishing = "capabilities that accounts do not have after the move",
+	.vanishing_hint = "ARCHITECTURE.md says why; the session after the login may "
+			  "show more",
+};
+static const struct offer_protocol pop3 = {
+	.question = "CAPA\r\n",
+	.farewell = "QUIT\r\n",
+	.greeting = pop3_greeting,
+	.answer = pop3_answer,
+	.wants_login = true,
+};
+static const struct offer_protocol smtp = {
+	/* RFC 5321, 4.1.3: an address literal needs no name that resolves */
+	.question = "EHLO [127.0.0.1]\r\n",
+	.farewell = "QUIT\r\n",
+	.greeting = smtp_greeting,
+	.answer = smtp_answer,
+	.vanishing = "extensions that senders are not shown once a user lives here",
+	.vanishing_hint = "Senders do without by themselves; what the old server shows "
+			  "after STARTTLS or to clients that it trusts may be more",
+};
 
 /* Those that begin with TLS are not asked: they pass by us. */
 static const struct offer_protocol *const protocols[SERVICE_COUNT] = {
@@ -193,4 +231,14 @@ const char *offer_farewell(const struct offer *o)
 bool offer_wants_login(const struct offer *o)
 {
 	return o->protocol->wants_login;
+}
+
+const char *offer_vanishing(const struct offer *o)
+{
+	return o->protocol->vanishing;
+}
+
+const char *offer_vanishing_hint(const struct offer *o)
+{
+	return o->protocol->vanishing_hint;
 }

@@ -27,7 +27,8 @@ struct offer {
 	struct buf greeting;
 	struct buf capturable;     /* "LOGIN PLAIN": logins we can learn from */
 	struct buf not_capturable; /* "CRAM-MD5" */
-	struct buf vanishing;      /* "ANNOTATE": what users have there, and not here */
+	struct buf vanishing; /* "ANNOTATE", "DSN (why)": what is there and not here */
+	bool named;           /* SMTP: the line with its name was there */
 	bool starttls;
 	bool login_disabled; /* a plain login is refused before TLS */
 	uint64_t took_ms;    /* from connecting to the end of its answer */
@@ -45,5 +46,8 @@ const char *offer_question(const struct offer *o);
 const char *offer_farewell(const struct offer *o);
 /* Whether users log in on this service to read mail (SMTP AUTH is a plus only). */
 bool offer_wants_login(const struct offer *o);
+/* What `vanishing` is a list of, and what there is to say about it. */
+const char *offer_vanishing(const struct offer *o);
+const char *offer_vanishing_hint(const struct offer *o);
 
 #endif

@@ -61,6 +61,17 @@ static void command(struct str line)
 	}
 }
 
+/* What is said to vanish does; a server may show a word twice. */
+static void lost(struct str all, struct str filtered)
+{
+	struct str keyword, args;
+
+	(void)str_split(&all, '\n');
+	while (all.len)
+		if (smtp_ehlo_lost(str_skip(str_split(&all, '\n'), 4), &keyword))
+			must(!smtp_ehlo_has(filtered, keyword, &args));
+}
+
 static void reply(struct str input)
 {
 	struct smtp_reply r;
@@ -77,7 +88,7 @@ static void reply(struct str input)
 	must(smtp_ehlo_filter(r.bytes, SMTP_KEEP_STARTTLS, &once) == 0);
 	must(smtp_ehlo_filter(buf_view(&once), SMTP_KEEP_STARTTLS, &twice) == 0);
 	must(str_eq(buf_view(&once), buf_view(&twice)));
-	must(!smtp_ehlo_has(buf_view(&once), STR_LIT("BINARYMIME"), &args));
+	lost(r.bytes, buf_view(&once));
 	must(smtp_reply_next(buf_view(&once), &r, &used) == SMTP_REPLY_COMPLETE);
 	must(used == buf_len(&once));
 	buf_fini(&once);

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Extensions of SMTP before anybody lives here, and afterwards; the cases build on each
 other."""
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -54,6 +56,23 @@ def nobody_here_commands_of_the_source(world):
     straight.quit()
 
 
+def extensions(ehlo):
+    return {line[4:].split()[0].decode() for line in ehlo.split(b"\r\n")[1:] if line}
+
+
+@case
+def nobody_here_check_names_what_will_go(world):
+    world.shown = extensions(world.smtp().ehlo)
+    done = world.ferry.command("check", "--json")
+    texts = [found["text"] for found in json.loads(done.stdout)["findings"]
+             if found["name"] == "smtp" and "not shown once" in found["text"]]
+    equal(len(texts), 4, f"of STARTTLS and of the others, for each address: {texts}")
+    world.named = set(re.findall(r"([\w-]+) \(|(STARTTLS) goes to the source unseen, and",
+                                 " ".join(texts)))
+    world.named = {word for pair in world.named for word in pair if word}
+    true({"DSN", "ETRN"} <= world.named, f"{texts}")
+
+
 @case
 def an_account_moves_under_two_sessions(world):
     """One was offered DSN and has to come again, one said HELO and has not."""
@@ -85,6 +104,11 @@ def afterwards_what_we_speak_is_offered(world):
     equal(client.code("MAIL FROM:<a@example.org> BODY=BINARYMIME"), 555, "a parameter")
     equal(client.code("MAIL FROM:<a@example.org> SIZE=100 BODY=8BITMIME"), 250, "others")
     client.quit()
+
+
+@case
+def afterwards_what_check_had_named_is_gone(world):
+    equal(world.shown - extensions(world.smtp().ehlo), world.named, "and nothing else")
 
 
 @table([("here", True, False), ("there", False, True), ("on both sides", True, True)])

@@ -75,41 +75,45 @@ bool smtp_enhanced_code(struct str text, struct str *ret_code)
 /* ---- EHLO ---- */
 
 #define ALWAYS 0
+#define FOLLOWED SMTP_KEEP_FOLLOWED
+#define TRUSTED (SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED)
 
 static const struct keyword_row {
 	struct str name;
-	unsigned needs; /* one of smtp_ehlo_keep */
+	unsigned needs;   /* one of smtp_ehlo_keep */
+	const char *lost; /* why it is not shown once somebody lives here */
 } keyword_rows[] = {
-	{ STR("PIPELINING"), ALWAYS },          /* RFC 2920 */
-	{ STR("SIZE"), ALWAYS },                /* RFC 1870 */
-	{ STR("8BITMIME"), ALWAYS },            /* RFC 6152 */
-	{ STR("CHUNKING"), ALWAYS },            /* RFC 3030: BDAT */
-	{ STR("SMTPUTF8"), ALWAYS },            /* RFC 6531 */
-	{ STR("ENHANCEDSTATUSCODES"), ALWAYS }, /* RFC 2034 */
-	{ STR("PIPECONNECT"), ALWAYS }, /* Exim: EHLO and MAIL before the greeting */
-	{ STR("X_PIPE_CONNECT"), ALWAYS },
-	{ STR("LIMITS"), ALWAYS }, /* RFC 9422: of the source */
-	{ STR("HELP"), ALWAYS },
-	{ STR("VRFY"), ALWAYS },
-	{ STR("EXPN"), ALWAYS },
-	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS },
-	{ STR("AUTH"), SMTP_KEEP_AUTH },
-	{ STR("DSN"), SMTP_KEEP_FOLLOWED }, /* RFC 3461 */
-	/* RFC 3030; IMAP cannot show a NUL, and nobody here converts */
-	{ STR("BINARYMIME"), SMTP_KEEP_FOLLOWED },
-	{ STR("ETRN"), SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED }, /* RFC 1985 */
-	{ STR("XCLIENT"),
-		SMTP_KEEP_FOLLOWED |
-			SMTP_KEEP_TRUSTED }, /* Postfix, for filters before it */
-	{ STR("XFORWARD"), SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED },
-	{ STR("PRDR"), SMTP_KEEP_FOLLOWED },      /* Exim: a reply for each recipient */
-	{ STR("DELIVERBY"), SMTP_KEEP_FOLLOWED }, /* RFC 2852: parameters, as below */
-	{ STR("MT-PRIORITY"), SMTP_KEEP_FOLLOWED },
-	{ STR("FUTURERELEASE"), SMTP_KEEP_FOLLOWED },
-	{ STR("NO-SOLICITING"), SMTP_KEEP_FOLLOWED },
-	{ STR("RRVS"), SMTP_KEEP_FOLLOWED },
-	{ STR("MTRK"), SMTP_KEEP_FOLLOWED },
-	{ STR("SUBMITTER"), SMTP_KEEP_FOLLOWED },
+	{ STR("PIPELINING"), ALWAYS, NULL },          /* RFC 2920 */
+	{ STR("SIZE"), ALWAYS, NULL },                /* RFC 1870 */
+	{ STR("8BITMIME"), ALWAYS, NULL },            /* RFC 6152 */
+	{ STR("CHUNKING"), ALWAYS, NULL },            /* RFC 3030: BDAT */
+	{ STR("SMTPUTF8"), ALWAYS, NULL },            /* RFC 6531 */
+	{ STR("ENHANCEDSTATUSCODES"), ALWAYS, NULL }, /* RFC 2034 */
+	/* Exim: EHLO and MAIL before the greeting */
+	{ STR("PIPECONNECT"), ALWAYS, NULL },
+	{ STR("X_PIPE_CONNECT"), ALWAYS, NULL },
+	{ STR("LIMITS"), ALWAYS, NULL }, /* RFC 9422: of the source */
+	{ STR("HELP"), ALWAYS, NULL },
+	{ STR("VRFY"), ALWAYS, NULL },
+	{ STR("EXPN"), ALWAYS, NULL },
+	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS, NULL },
+	{ STR("AUTH"), SMTP_KEEP_AUTH, NULL },
+	{ STR("DSN"), FOLLOWED, "the sender's own server reports \"relayed\"" },
+	{ STR("BINARYMIME"), FOLLOWED, "IMAP cannot show a NUL; senders encode it" },
+	/* RFC 1985 */
+	{ STR("ETRN"), TRUSTED, "it asks the old server to send its queue" },
+	/* Postfix, for filters before it */
+	{ STR("XCLIENT"), TRUSTED, "nobody here believes one client about another" },
+	{ STR("XFORWARD"), TRUSTED, "nobody here believes one client about another" },
+	{ STR("PRDR"), FOLLOWED, "one message has one reply here, for all recipients" },
+	/* parameters, from here on; RFC 2852, 6710, 4865, 3865, 7293, 3885, 4405 */
+	{ STR("DELIVERBY"), FOLLOWED, "mail here is delivered at once" },
+	{ STR("MT-PRIORITY"), FOLLOWED, "mail here is delivered at once" },
+	{ STR("FUTURERELEASE"), FOLLOWED, "mail here is delivered at once" },
+	{ STR("NO-SOLICITING"), FOLLOWED, "nobody here carries it out" },
+	{ STR("RRVS"), FOLLOWED, "nobody here carries it out" },
+	{ STR("MTRK"), FOLLOWED, "nobody here carries it out" },
+	{ STR("SUBMITTER"), FOLLOWED, "nobody here carries it out" },
 };
 
 static const struct keyword_row *find_keyword(struct str name)
@@ -135,6 +139,15 @@ static struct str keyword_of(struct str text)
 	while (n < text.len && (unsigned char)text.ptr[n] > ' ' && text.ptr[n] != '=')
 		n++;
 	return str_take(text, n);
+}
+
+const char *smtp_ehlo_lost(struct str text, struct str *ret_keyword)
+{
+	const struct keyword_row *row;
+
+	*ret_keyword = keyword_of(text);
+	row = find_keyword(*ret_keyword);
+	return row ? row->lost : "not known here, so it is never shown";
 }
 
 /* One line off the front of a complete reply. */

@@ -40,6 +40,10 @@ enum smtp_ehlo_keep {
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out);
 /* Whether it offers something that SMTP_KEEP_FOLLOWED alone lets through. */
 bool smtp_ehlo_has_followed(struct str reply);
+/* Why an extension that the source shows is not shown once somebody lives here; NULL: it
+   is, or it has rules of its own (STARTTLS, AUTH). text: a line of the answer to EHLO
+   without its code. */
+const char *smtp_ehlo_lost(struct str text, struct str *ret_keyword);
 /* Whether an answer to EHLO offers the keyword; *ret_args is what stands behind it. */
 bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args);
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #define LINES_MAX 12
+#define LONG_WORD "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static const struct {
 	const char *name;
@@ -62,6 +63,23 @@ static const struct {
 			"250-PIPELINING", "250-STARTTLS", "250-AUTH PLAIN LOGIN CRAM-MD5",
 			"250 CHUNKING" },
 		OFFER_OVER, "PLAIN LOGIN", "CRAM-MD5", true, false, NULL },
+	{ "Postfix, all of it", SERVICE_SMTP,
+		{ "220 mx.example.com ESMTP Postfix", "250-dsn.example.com",
+			"250-PIPELINING", "250-SIZE 10240000", "250-VRFY", "250-etrn",
+			"250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250-DSN",
+			"250-SMTPUTF8", "250 CHUNKING" },
+		OFFER_OVER, "", "", false, false,
+		"etrn (it asks the old server to send its queue), DSN (the sender's own "
+		"server reports \"relayed\")" },
+	{ "SMTP, what nobody knows", SERVICE_SMTP,
+		{ "220 mx", "250-X-NAME is no extension", "250-X-NEW 1", "250-",
+			"250-" LONG_WORD, "250 AUTH=LOGIN" },
+		OFFER_OVER, "", "", false, false,
+		"X-NEW (not known here, so it is never shown), "
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx (not known here, so it is never "
+		"shown)" },
+	{ "SMTP, DSN refused", SERVICE_SMTP, { "220 mx", "550-mx", "550 DSN" },
+		OFFER_OVER, "", "", false, false, NULL },
 	{ "SMTP, greeting of two lines", SERVICE_SUBMISSION,
 		{ "220-mx.example.com", "220 no spam", "250 mx.example.com" }, OFFER_OVER,
 		"", "", false, false, NULL },

@@ -333,6 +333,37 @@ static void test_ehlo(void **state)
 	}
 }
 
+/* A word is lost exactly when the answer without the source's extensions has it not. */
+static void test_ehlo_lost(void **state)
+{
+	static const struct str words[] = { STR("PIPELINING"), STR("size 1"),
+		STR("AUTH PLAIN"), STR("AUTH=PLAIN"), STR("STARTTLS"), STR("DSN"),
+		STR("dsn"), STR("ETRN"), STR("XCLIENT NAME ADDR"), STR("XFORWARD NAME"),
+		STR("PRDR"), STR("BINARYMIME"), STR("DELIVERBY 1"), STR("MT-PRIORITY"),
+		STR("FUTURERELEASE 1 2"), STR("NO-SOLICITING"), STR("RRVS"), STR("MTRK"),
+		STR("SUBMITTER"), STR("BURL"), STR("X-NEW"), STR("LIMITS RCPTMAX=1") };
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(words); i++) {
+		struct str keyword, args;
+		const char *why = smtp_ehlo_lost(words[i], &keyword);
+		struct buf reply, out;
+
+		buf_init(&reply, 0);
+		buf_init(&out, 0);
+		assert_int_equal(
+			buf_printf(&reply, "250-mx\r\n250 %.*s\r\n", STR_ARG(words[i])),
+			0);
+		assert_int_equal(smtp_ehlo_filter(buf_view(&reply),
+					 SMTP_KEEP_AUTH | SMTP_KEEP_STARTTLS, &out),
+			0);
+		if (!why != smtp_ehlo_has(buf_view(&out), keyword, &args))
+			fail_msg("%.*s: %s", STR_ARG(words[i]), why ? why : "kept");
+		buf_fini(&out);
+		buf_fini(&reply);
+	}
+}
+
 /* What is bound to the source's own TLS passes nobody who ends it. */
 static void test_ehlo_bound(void **state)
 {
@@ -525,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_reply_limits),
 		cmocka_unit_test(test_enhanced),
 		cmocka_unit_test(test_ehlo),
+		cmocka_unit_test(test_ehlo_lost),
 		cmocka_unit_test(test_ehlo_bound),
 		cmocka_unit_test(test_ehlo_has),
 		cmocka_unit_test(test_addresses),
