@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry alias import FILE | add ADDRESS USER | remove ADDRESS | list [USER] */
+/* mailferry alias import FILE | add ADDRESS USER | remove ADDRESS | list [USER] |
+ * propose */
+#include "control/alias_propose.h"
 #include "control/alias_view.h"
 #include "control/control.h"
 
@@ -33,7 +35,7 @@ static int printer_init(struct printer *p, const struct control *c, struct regis
 	return table_init(&p->table, columns, n);
 }
 
-static int printer_add(struct printer *p, const struct alias_view *row)
+static int printer_add(struct printer *p, const void *row)
 {
 	if (!p->array)
 		return table_add(&p->table, row);
@@ -95,6 +97,61 @@ static int run_list(struct control *c, struct registry *r)
 	else if (code == 0)
 		table_print(&l.printer.table, stdout);
 	printer_fini(&l.printer);
+	return code;
+}
+
+/* ── propose ───────────────────────────────────────────────────────────────────────── */
+
+#define ROW(field) offsetof(struct proposal, field)
+#define ALL (IN_JSON | IN_TABLE)
+static const struct column proposal_columns[] = {
+	{ "address", "address", COLUMN_TEXT, ALL, ROW(address) },
+	{ "account", "account", COLUMN_TEXT, ALL, ROW(account) },
+	{ "messages", "came", COLUMN_NUMBER, ALL, ROW(messages) },
+	{ "asked", "accepted", COLUMN_NUMBER, ALL, ROW(asked) },
+	{ "first_at", "since", COLUMN_TIME, ALL, ROW(first_at) },
+	{ "last_at", "last", COLUMN_TIME, ALL, ROW(last_at) },
+	{ "verdict", "verdict", COLUMN_TEXT, ALL, ROW(verdict_name) },
+	{ "why", "why", COLUMN_TEXT, ALL, ROW(why) },
+	{ "command", "command", COLUMN_TEXT, ALL, ROW(command) },
+};
+#undef ROW
+#undef ALL
+
+static int print_proposals(const struct control *c, struct printer *p, size_t n)
+{
+	if (c->json)
+		return output_json(json_incref(p->array), stdout);
+	if (!n) {
+		(void)puts(
+			"nothing to propose: no mail came to the old mailbox of a user "
+			"who lives here by an address that is not known");
+		return 0;
+	}
+	table_print(&p->table, stdout);
+	(void)puts("Nothing of this is used by itself. Look an address up in the old "
+		   "server's own tables before you take it: of a list with several "
+		   "members one may be all that was seen, and a user who can write to "
+		   "the old mailbox can make it look so.");
+	return 0;
+}
+
+static int run_propose(struct control *c, struct registry *r)
+{
+	struct printer printer;
+	struct proposals p;
+	int code = printer_init(&printer, c, r, proposal_columns,
+		sizeof(proposal_columns) / sizeof(proposal_columns[0]));
+
+	proposals_init(&p);
+	if (code == 0)
+		code = proposals_gather(c, r, &p);
+	for (size_t i = 0; i < proposals_count(&p) && code == 0; i++)
+		code = printer_add(&printer, proposals_at(&p, i));
+	if (code == 0)
+		code = print_proposals(c, &printer, proposals_count(&p));
+	proposals_fini(&p);
+	printer_fini(&printer);
 	return code;
 }
 
@@ -296,6 +353,7 @@ static const struct verb {
 	{ "add", "ADDRESS USER", 3, 3, false, run_add },
 	{ "remove", "ADDRESS", 2, 2, false, run_remove },
 	{ "list", "[USER]", 1, 2, false, run_list },
+	{ "propose", "", 1, 1, false, run_propose },
 };
 
 static const struct verb *verb_by_name(const char *name)
@@ -314,7 +372,7 @@ static const struct verb *choose_verb(struct control *c)
 
 	if (!v)
 		error_set(&c->err, -EINVAL,
-			"alias takes import, add, remove or list, not \"%s\"",
+			"alias takes import, add, remove, list or propose, not \"%s\"",
 			c->arguments[0]);
 	else if (c->n_arguments < v->least || c->n_arguments > v->most ||
 		 (!v->import && (c->format || c->domain || c->dry_run)))

@@ -41,11 +41,13 @@ static const struct command commands[] = {
 		cmd_admit,
 		"who is intercepted, by client prefix: an address, a network; the "
 		"longest wins" },
-	{ "alias", "import FILE|add ADDRESS USER|remove ADDRESS|list [USER]", 1, 3,
+	{ "alias", "import FILE|add ADDRESS USER|remove ADDRESS|list [USER]|propose", 1,
+		3,
 		OPTION_JSON | OPTION_FORMAT | OPTION_DOMAIN | OPTION_DRY_RUN |
 			OPTION_FORCE,
 		cmd_alias,
-		"addresses of accounts, and rules that only the source knows to expand" },
+		"addresses of accounts, and rules that only the source knows to expand; "
+		"`propose` names some that accounts seem to have, and takes none" },
 	{ "import", "accounts FILE|-", 2, 2, OPTION_DRY_RUN | OPTION_JSON, cmd_import,
 		"move users who do not log in by themselves: user:password or CSV, a line "
 		"each; the source is asked before a password opens anything" },

@@ -115,6 +115,7 @@ static const char *const statements[] = {
 	[SQL_REMOVE_ITS_CLIENTS] = "DELETE FROM client WHERE account = ?1",
 	[SQL_REMOVE_ITS_SWEEP] = "DELETE FROM sweep WHERE account = ?1",
 	[SQL_REMOVE_ITS_CARRIES] = "DELETE FROM carry WHERE account = ?1",
+	[SQL_REMOVE_ITS_DELIVERED] = "DELETE FROM delivered WHERE account = ?1",
 	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
 	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
 	[SQL_REMOVE_ITS_ACCOUNT] = "DELETE FROM account WHERE id = ?1",
@@ -186,6 +187,22 @@ static const char *const statements[] = {
 	[SQL_EACH_RECIPIENT] = "SELECT address, client, day, first_at, last_at, count"
 			       " FROM recipient WHERE day >= ?1"
 			       " ORDER BY address, client, day",
+	/* today, or the day before: mail waits in a queue over midnight, too */
+	[SQL_IS_RECIPIENT] = "SELECT EXISTS (SELECT 1 FROM recipient"
+			     " WHERE day IN (?1, ?1 - 1) AND address = ?2)",
+	[SQL_COUNT_DELIVERED] =
+		"INSERT INTO delivered (account, address, messages, first_at, last_at)"
+		" SELECT ?2, ?1, 1, ?3, ?3 WHERE EXISTS (SELECT 1 FROM delivered"
+		"  WHERE account = ?2 AND address = ?1)"
+		" OR (SELECT count(*) FROM delivered WHERE account = ?2) < ?4"
+		" ON CONFLICT DO UPDATE SET messages = messages + 1,"
+		" last_at = excluded.last_at",
+	[SQL_FORGET_DELIVERED] = "DELETE FROM delivered WHERE last_at < ?1",
+	[SQL_EACH_DELIVERED] =
+		"SELECT d.address, d.account, a.name, d.messages, d.first_at, d.last_at,"
+		" (SELECT count(*) FROM delivered WHERE account = d.account)"
+		" FROM delivered d JOIN account a ON a.id = d.account"
+		" ORDER BY d.address, a.name",
 	[SQL_ADD_LOCAL_PASSWORD] =
 		"INSERT INTO password (account, origin, login, verifier, seen_at,"
 		" proven_at) VALUES (?1, 'local', '', ?2, ?3, ?3)",
@@ -470,6 +487,14 @@ static const char *const upgrades[] = {
 	" at INTEGER NOT NULL,"
 	" result TEXT NOT NULL,"
 	" PRIMARY KEY (account, dry)) WITHOUT ROWID;",
+	/* 12: by which addresses mail still comes to old mailboxes (delivered.h) */
+	"CREATE TABLE delivered ("
+	" account INTEGER NOT NULL REFERENCES account (id),"
+	" address TEXT NOT NULL,"
+	" messages INTEGER NOT NULL,"
+	" first_at INTEGER NOT NULL,"
+	" last_at INTEGER NOT NULL,"
+	" PRIMARY KEY (account, address)) WITHOUT ROWID;",
 };
 
 const struct database_schema registry_schema = {

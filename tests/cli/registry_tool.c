@@ -11,12 +11,14 @@
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
  *   registry_tool CONFIG prove LOGIN       the source took its password from a transfer
  *   registry_tool CONFIG login LOGIN PASSWORD      whether one of its verifiers takes
- * that registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
+ *   registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
+ *   registry_tool CONFIG delivered LOGIN ADDRESS    came into its old mailbox
  */
 #include "base/clock.h"
 #include "base/process.h"
 #include "mailstore/store/store.h"
 #include "registry/alias.h"
+#include "registry/delivered.h"
 #include "registry/passwords.h"
 #include "registry/recipients.h"
 #include "registry/registry.h"
@@ -281,6 +283,13 @@ static int recipient(struct tool *t)
 	return registry_count_recipients(t->registry, &seen, 1, &t->err);
 }
 
+static int delivered(struct tool *t)
+{
+	const struct str address = str_from(t->arguments[0]);
+
+	return registry_note_delivered(t->registry, id_of(t), &address, 1, &t->err);
+}
+
 static int unseen(struct tool *t)
 {
 	const struct unseen u = { .client = STR("192.0.2.7"),
@@ -308,6 +317,7 @@ static const struct verb {
 	{ "prove", prove },
 	{ "login", login },
 	{ "recipient", recipient },
+	{ "delivered", delivered },
 	{ "unseen", unseen },
 };
 

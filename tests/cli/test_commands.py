@@ -35,7 +35,7 @@ USAGE = [
     (["admit", "192.0.2.0/24"], 2, "usage: mailferry admit"),
     (["admit", "--list", "192.0.2.0/24"], 2, "usage: mailferry admit"),
     (["admit", "--remove", "192.0.2.0/24"], 1, "there is no registry"),
-    (["alias", "beer"], 2, 'import, add, remove or list, not "beer"'),
+    (["alias", "beer"], 2, 'import, add, remove, list or propose, not "beer"'),
     (["alias", "add", "a@example.com"], 2, "usage: mailferry alias add ADDRESS USER"),
     (["alias", "list", "a", "b"], 2, r"mailferry alias list \[USER\]"),
     (["alias", "list", "--dry-run"], 2, "usage: mailferry alias list"),

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -121,6 +122,73 @@ def test_alias_add_and_remove(house):
     house.bad("there is no alias info@example.com", "alias", "remove", "info@example.com")
     house.bad("cannot be one account's address", "alias", "add", "@example.com", "alice")
     house.bad('there is no account "nobody"', "alias", "list", "nobody")
+
+
+def came(house, user, address, accepted=0, times=1):
+    """The source accepts it from clients, and it comes into the user's old mailbox."""
+    if accepted:
+        house.tool("recipient", address, "192.0.2.7", "0", str(accepted))
+    for _ in range(times):
+        house.tool("delivered", user, address)
+
+
+def test_alias_propose(house):
+    moved(house)
+    house.tool("capture", "bob", "x")
+    expect("nothing to propose" in house.good("alias", "propose"), "nothing yet")
+    expect(json.loads(house.good("alias", "propose", "--json")) == [], "nothing yet")
+    came(house, "alice", "info@example.com", 4, 3)  # a spam filter kept one
+    came(house, "alice", "once@example.com", 1, 1)
+    came(house, "alice", "list@example.com", 9, 3)
+    came(house, "alice", "both@example.com", 2, 2)
+    came(house, "bob", "both@example.com", 0, 2)
+    came(house, "alice", "bob@example.org", 2, 2)  # not ours
+    told = json.loads(house.good("alias", "propose", "--json"))
+    expect([(p["address"], p["account"], p["verdict"]) for p in told] == [
+        ("info@example.com", "alice", "likely"), ("once@example.com", "alice", "too-few"),
+        ("list@example.com", "alice", "elsewhere"),
+        ("both@example.com", "alice, bob", "shared")], told)
+    expect((told[0]["messages"], told[0]["asked"]) == (3, 4), told)
+    expect([p["command"] for p in told[1:]] == ["", "", ""], told)
+    expect(not aliases(house), "it takes none")
+    text = house.good("alias", "propose")
+    expect("mailferry alias add info@example.com alice\n" in text, text)
+    house.good(*shlex.split(told[0]["command"])[1:])
+    told = json.loads(house.good("alias", "propose", "--json"))
+    expect("info@example.com" not in [p["address"] for p in told], "it is known by now")
+
+
+def test_alias_propose_to_odd_names(house):
+    """A name is one word of the command that is shown, whatever it holds."""
+    name = "al; touch '/tmp/x'"
+    moved(house, name)
+    came(house, name, "info@example.com", 2, 2)
+    command = json.loads(house.good("alias", "propose", "--json"))[0]["command"]
+    expect(shlex.split(command) == ["mailferry", "alias", "add", "info@example.com", name], command)
+
+
+def test_alias_propose_of_a_whole_domain(house):
+    """Who takes all addresses of a domain gets one line, whoever invents them."""
+    moved(house)
+    house.tool("capture", "bob", "x")
+    for n in range(60):
+        came(house, "alice", f"{n}@example.com", 2, 2 - n % 2)
+    came(house, "bob", "info@example.com", 2, 2)
+    told = json.loads(house.good("alias", "propose", "--json"))
+    expect([(p["address"], p["account"], p["verdict"]) for p in told] == [
+        ("info@example.com", "bob", "likely"), ("*", "alice", "many")], told)
+
+
+def test_alias_propose_with_several_domains(house):
+    """Another account of that name comes first to mind."""
+    house.config.write_text(house.config.read_text().replace(
+        'domains = {"example.com"}', 'domains = {"example.com", "example.net"}'))
+    moved(house)
+    house.tool("capture", "bob", "x")
+    came(house, "alice", "bob@example.net", 2, 2)
+    told = json.loads(house.good("alias", "propose", "--json"))
+    expect([(p["address"], p["verdict"], p["command"]) for p in told] == [
+        ("bob@example.net", "namesake", "")], told)
 
 
 def test_subaddress(house):
@@ -447,7 +515,9 @@ def test_print_config(house):
 
 
 TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refused,
-         test_alias_import_from_stdin, test_alias_add_and_remove, test_subaddress,
+         test_alias_import_from_stdin, test_alias_add_and_remove, test_alias_propose,
+         test_alias_propose_to_odd_names, test_alias_propose_of_a_whole_domain,
+         test_alias_propose_with_several_domains, test_subaddress,
          test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
          test_report_with_several_domains, test_period_is_watched_as_a_whole,
          test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses, test_nobody_loses,

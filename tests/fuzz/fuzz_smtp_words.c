@@ -5,6 +5,7 @@
 
 #include "wire/smtp/address.h"
 #include "wire/smtp/command.h"
+#include "wire/smtp/delivered.h"
 #include "wire/smtp/refusal.h"
 #include "wire/smtp/reply.h"
 
@@ -72,6 +73,22 @@ static void lost(struct str all, struct str filtered)
 			must(!smtp_ehlo_has(filtered, keyword, &args));
 }
 
+/* Behind the last server's line a sender says what they like. */
+static void delivered(struct str input)
+{
+	struct smtp_delivered d;
+	struct buf message;
+
+	smtp_delivered_to(input, &d);
+	must(d.n <= SMTP_DELIVERED_MAX);
+	buf_init(&message, 0);
+	must(buf_append_c(&message, "Received: from a by b for <c@d>; e\r\n") == 0);
+	must(buf_append(&message, str_take(input, SMTP_DELIVERED_HEAD)) == 0);
+	smtp_delivered_to(buf_view(&message), &d);
+	must(d.n <= 1 && (!d.n || str_eq(d.to[0], STR_LIT("c@d"))));
+	buf_fini(&message);
+}
+
 static void reply(struct str input)
 {
 	struct smtp_reply r;
@@ -122,5 +139,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	command(input);
 	reply(input);
 	refusal(input);
+	delivered(input);
 	return 0;
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, registry, true  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
+from lab.smtp import Smtp  # noqa: E402
 
 KILLS = 12
 
@@ -160,6 +161,45 @@ def _refusals(world, user):
                 if "auth failed" in line and f"user=<{user}>" in line])
 
 
+def send(world, to, token, forged=b""):
+    """From outside, by way of the router."""
+    client = Smtp(world.lab.connect(25, world.address("", 4)))
+    client.ok("EHLO client.example.org")
+    equal(client.deliver(forged + b"Subject: %s\r\n\r\ntext\r\n" % token.encode(), to), 250, to)
+    client.quit()
+
+
+@case
+def an_alias_is_proposed(world):
+    """Mail for an address that only the source knows comes into the old mailbox. Whose name a
+    sender writes into it is not proposed, and nothing is taken before the admin says so."""
+    user, other = world.user(5), world.user(5)
+    world.lab.postfix.write_tables([user, other], {"info": f"{user}@example.com"})
+    for address in (f"{other}@example.com", "info@example.com"):
+        send(world, address, "before")
+
+    def counted():
+        return {"info@example.com", f"{other}@example.com"} <= {
+            row["address"] for row in world.ferry.json("report")["addresses"]}
+    wait_until("both addresses are counted", counted, 20)
+    world.move(user)
+    forged = (f"X-Original-To: {other}@example.com\r\nDelivered-To: {other}@example.com\r\n"
+              f"Received: from a by b for <{other}@example.com>; x\r\n").encode()
+    for n in range(5):
+        send(world, "info@example.com", f"by-info-{n}", forged)
+    world.wait_swept(user, 5)
+    told = world.ferry.json("alias", "propose")
+    equal([(p["address"], p["account"], p["verdict"], p["messages"]) for p in told],
+          [("info@example.com", user, "likely", 5)], f"{told}")
+    equal(world.ferry.json("alias", "list"), [], "nothing is taken")
+    equal(told[0]["command"], f"mailferry alias add info@example.com {user}", "the command")
+    world.ferry.ok(*told[0]["command"].split()[1:])
+    send(world, "info@example.com", "straight")
+    wait_until("mail by the alias", lambda: world.found(user, "straight"), 20)
+    equal(world.ferry.account(user)["swept"]["messages"], 5, "not by way of the old mailbox")
+    equal(world.ferry.json("alias", "propose"), [], "it is known by now")
+
+
 @case
 def at_retire_it_stops(world):
     user = world.user(5)
@@ -178,4 +218,4 @@ def at_retire_it_stops(world):
 
 
 if __name__ == "__main__":
-    main(lambda: Swept(settings={"sweep": 1}))
+    main(lambda: Swept(postfix=True, settings={"sweep": 1}))

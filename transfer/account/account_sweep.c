@@ -5,10 +5,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "registry/delivered.h"
 #include "registry/sweeps.h"
 #include "transfer/account/job.h"
 #include "transfer/account/reader.h"
 #include "transfer/account/sweep_state.h"
+#include "wire/smtp/delivered.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,6 +67,23 @@ static int receive_answer(struct sweeping *w, struct error *err)
 		STR_ARG(answer.text));
 }
 
+/* By which address it came; what is not noted is only not proposed. */
+static void note_address(struct sweeping *w, int fd)
+{
+	char bytes[SMTP_DELIVERED_HEAD];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+	struct smtp_delivered came;
+	struct error err = { 0 };
+
+	if (n <= 0)
+		return;
+	smtp_delivered_to(str_of(bytes, (size_t)n), &came);
+	if (registry_note_delivered(
+		    w->job.registry, w->job.account.id, came.to, came.n, &err) < 0)
+		log_warning(NULL, "delivered", "account=%.*s reason=\"%s\"",
+			STR_ARG(w->job.account.name), err.text);
+}
+
 static int hand_on(void *context, const struct sweep_folder *f, const struct mail *mail,
 	int fd, struct error *err)
 {
@@ -89,6 +108,7 @@ static int hand_on(void *context, const struct sweep_folder *f, const struct mai
 	if (r < 0)
 		return r;
 	w->came++;
+	note_address(w, fd);
 	log_info(session, "swept", "account=%.*s folder=\"%.*s\" uid=%u",
 		STR_ARG(w->job.account.name), STR_ARG(f->name), mail->uid);
 	return 0;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "registry/alias.h"
 #include "registry/pause.h"
 #include "transfer/account/reader.h"
 #include "transfer/write/store_destination.h"
@@ -39,6 +40,8 @@ static int open_registry(struct job *j, const char *name)
 	if (r == 0)
 		r = registry_set_domains(
 			j->registry, j->settings->domains, j->settings->n_domains);
+	if (r == 0)
+		registry_set_subaddress(j->registry, settings_subaddress(j->settings));
 	if (r == 0)
 		r = registry_find(
 			j->registry, str_from(name), &j->arena, &j->account, &j->err);
