@@ -14,7 +14,6 @@
 #define SESSION_MS UINT64_C(43200000) /* 12 hours */
 #define LOGIN_PAUSE_MS 1000           /* after a wrong token nobody logs in for so long */
 #define SECRET_TEXT 33                /* 128 bits in hexadecimal, with its NUL */
-#define TOKEN_LEAST 20                /* characters: no token that can be guessed */
 #define COOKIE_NAME "mailferry"
 
 struct session {

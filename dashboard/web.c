@@ -6,9 +6,10 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dashboard/dashboard.h"
-#include "dashboard/listener.h"
+#include "dashboard/token.h"
 #include "dashboard/web_parts.h"
 #include "messages/exchange.h"
+#include "settings/loopback.h"
 #include "users/users.h"
 
 #include <errno.h>
@@ -253,7 +254,7 @@ static int set_up(struct web *w, const struct settings *s, struct error *err)
 	if (r == 0)
 		r = open_logins(w, s->dashboard.token_file, err);
 	if (r == 0)
-		r = listener = listener_open(
+		r = listener = loopback_listen(
 			s->dashboard.listen, users.of[USER_DASHBOARD].gid, err);
 	if (r >= 0)
 		r = open_loop(w, err);

@@ -2,13 +2,20 @@
 #include "settings/loopback.h"
 
 #include "base/address.h"
+#include "base/fd.h"
 #include "settings/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define UNIX_BEGIN "unix:"
+#define BACKLOG 64
+#define SOCKET_MODE 0660
 
 static bool is_loopback(const struct sockaddr_storage *a)
 {
@@ -51,4 +58,59 @@ int loopback_parse(const char *text, struct sockaddr_storage *ret)
 	if (r == 0)
 		*ret = a;
 	return r;
+}
+
+/* ── listening ─────────────────────────────────────────────────────────────────────── */
+
+/* What is left of one that has ended: a socket, and nothing else. */
+static void remove_stale(const char *path)
+{
+	struct stat is;
+
+	if (lstat(path, &is) == 0 && S_ISSOCK(is.st_mode))
+		(void)unlink(path);
+}
+
+static int bind_file(int fd, const struct sockaddr_storage *where, unsigned group)
+{
+	const char *path = ((const struct sockaddr_un *)where)->sun_path;
+	mode_t before;
+	int r;
+
+	remove_stale(path);
+	before = umask(0777 & ~SOCKET_MODE);
+	r = bind(fd, (const struct sockaddr *)where, address_length(where)) < 0 ? -errno
+	                                                                        : 0;
+	(void)umask(before);
+	if (r == 0 && geteuid() == 0 && lchown(path, 0, group) < 0)
+		r = -errno;
+	return r;
+}
+
+static int bind_port(int fd, const struct sockaddr_storage *where)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)where, address_length(where)) < 0
+	               ? -errno
+	               : 0;
+}
+
+int loopback_listen(const char *where, unsigned group, struct error *err)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct sockaddr_storage at;
+	int r = loopback_parse(where, &at);
+
+	if (r == 0)
+		fd = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (r == 0 && fd < 0)
+		r = -errno;
+	if (r == 0)
+		r = at.ss_family == AF_UNIX ? bind_file(fd, &at, group)
+		                            : bind_port(fd, &at);
+	if (r == 0 && listen(fd, BACKLOG) < 0)
+		r = -errno;
+	return r < 0 ? error_errno(err, r, "cannot listen at %s", where) : fd_steal(&fd);
 }

@@ -7,10 +7,15 @@
  *   127.0.0.1:8625, [::1]:8625   TCP; any local user can connect
  *   unix:/run/mailferry/x.sock   a socket file; its mode says who can connect
  */
+#include "base/error.h"
+
 #include <netinet/in.h>
 
 /* "": ret->ss_family is AF_UNSPEC. 0, -EINVAL, or -EACCES: that address is not the
    loopback's. */
 int loopback_parse(const char *text, struct sockaddr_storage *ret);
+/* A listening socket there, non-blocking; a socket file is group's to connect to, besides
+   root's. Returns it or -errno. */
+int loopback_listen(const char *where, unsigned group, struct error *err);
 
 #endif

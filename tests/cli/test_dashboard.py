@@ -347,8 +347,8 @@ def test_port_is_taken(house):
     with socket.create_server(("127.0.0.1", dashboard.PORT)):
         house.up()
         wait_until(lambda: "starting -> serving" in house.log(), "up serves")
-        wait_until(lambda: house.log().count("dashboard: cannot listen at 127.0.0.1:8625: "
-                                             "Address already in use") >= 6, "it tries on")
+        wait_until(lambda: house.log().count("cannot listen at 127.0.0.1:8625: Address already "
+                                             "in use") >= 6, "it tries on")
         wait_until(lambda: "the dashboard does not run; see the log of `mailferry up`" in
                    json.loads(house.good("status", "--json"))["attention"], "status says so")
         expect("serving -> stopping" not in house.log(), "up stays")
