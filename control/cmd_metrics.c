@@ -2,9 +2,9 @@
 /*
  * mailferry metrics [http]: OpenMetrics, on stdout or for one HTTP request on stdin.
  *
- * With `http` it is started by who takes the connections (a socket unit of systemd): one
- * process for each. It gathers the page first, then gives up every right and file, and
- * only then reads a byte from outside.
+ * With `http` it is started by who takes the connections (metrics_door.h): one process
+ * for each. It gathers the page first, then gives up every right and file, and only then
+ * reads a byte from outside.
  */
 #include "control/metrics.h"
 

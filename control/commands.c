@@ -95,8 +95,8 @@ static const struct command commands[] = {
 		"accounts on their way: how far, how fast, how long it will yet take" },
 	{ "metrics", "[http]", 0, 1, 0, cmd_metrics,
 		"what there is to know of it as OpenMetrics, for Prometheus and its "
-		"likes; http: answers one request (GET /metrics) on stdin, for a socket "
-		"unit of systemd" },
+		"likes; http: answers one request (GET /metrics) on stdin, for whoever "
+		"takes the connections" },
 	{ "top", "", 0, 0, 0, cmd_top,
 		"a screen to leave open: accounts, flows, transfers, counters" },
 };

@@ -7,6 +7,7 @@
 #include "control/copies.h"
 #include "control/direct_flows.h"
 #include "control/generations.h"
+#include "control/metrics_door.h"
 #include "control/notify.h"
 #include "control/ownership.h"
 #include "control/up_rules.h"
@@ -52,6 +53,7 @@ struct supervisor {
 	struct up_rules *rules;
 	struct certificate_watch certificates;
 	struct direct_flows direct;
+	struct metrics_door metrics;
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
@@ -386,9 +388,12 @@ static void run(struct supervisor *s, int *ret_state)
 	upgrade_init(&s->upgrade, &s->programs, &s->loop, &s->control->settings,
 		s->control->config);
 	resume(s);
+	metrics_door_open(
+		&s->metrics, &s->loop, &s->control->settings, s->control->config);
 	loop_run(&s->loop, NULL, NULL);
 	if (s->state_fd >= 0)
 		*ret_state = leave(s);
+	metrics_door_close(&s->metrics);
 	signals_close(&s->signals);
 	timer_free(s->tick);
 	(void)loop_fini(&s->loop);

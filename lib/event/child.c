@@ -48,8 +48,9 @@ static int lay_out_fds(const struct child_plan *plan, int *report, int pulse)
 	for (size_t i = 0; i < plan->n_fds; i++)
 		if ((moved[i] = move_up(plan->fds[i], plan->n_fds)) < 0)
 			return moved[i];
-	in = pulse >= 0 ? move_up(pulse, plan->n_fds)
-	                : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	in = pulse >= 0    ? move_up(pulse, plan->n_fds)
+	     : plan->input ? move_up(*plan->input, plan->n_fds)
+	                   : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return -errno;
 	r = lay_out_outputs(plan);

@@ -8,7 +8,8 @@
  *
  *   0 /dev/null   1 and 2 our own 2   3, 4, ... those of the plan, in its order
  *
- * Its 1 and 2 may be given, too: of a command whose words are wanted.
+ * Its 0, 1 and 2 may be given, too: of a command whose words are wanted, or that answers
+ * on a connection.
  *
  * No signal is blocked in it, it ends (SIGTERM) when we end, and its end is told by the
  * loop. Whether it is started again is for the caller to decide.
@@ -39,6 +40,7 @@ struct child_plan {
 	const int *fds;               /* stay the caller's */
 	size_t n_fds;
 	const int *outputs; /* two, for its 1 and 2, the caller's; NULL: our own 2 */
+	const int *input;   /* for its 0, the caller's; NULL: /dev/null. Not with .user */
 	bool own_group;     /* Ctrl-C does not reach it: the order of the end is ours */
 	unsigned user;      /* and its group, of the same number; 0: ours */
 };

@@ -124,6 +124,10 @@ static const struct option root_rows[] = {
 		.help = "where to: systemd's journal with a field for each of account, "
 			"client, service, session and event, or lines to stderr. "
 			"\"auto\": the journal when systemd has started us" },
+	{ "metrics", OPTION_LOOPBACK, ROOT(metrics), "",
+		.help = "where `GET /metrics` is answered for a Prometheus on this host, "
+			"besides the socket metrics.sock in run_dir: \"127.0.0.1:9782\", "
+			"\"[::1]:9782\" or \"unix:/path\"; \"\": there alone" },
 	{ "hold", OPTION_NUMBER, ROOT(hold_s), "20", .least = 0, .most = 120,
 		.help = "seconds a login may be held while its account switches" },
 	{ "unseen_hold", OPTION_NUMBER, ROOT(unseen_hold_s), "3600", .least = 0,

@@ -424,3 +424,4 @@ void settings_fini(struct settings *s)
 	}
 	*s = (struct settings){ 0 };
 }
+	free(s->metrics);

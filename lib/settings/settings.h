@@ -205,6 +205,7 @@ struct settings {
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 	enum source_leg source_leg;
 	bool source_leg_explicit; /* the admin wrote it; if not: source/leg.h */
+	char *metrics;         /* "" or loopback.h: besides run_dir/metrics.sock */
 };
 
 /* Reads `path`. On error: the sentence with file and line, the code -EINVAL (bad

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -104,7 +105,7 @@ def test_counters_never_get_smaller(house):
 
 
 def ask(house, *pieces, wait=0.0):
-    """What one process answers, as a socket unit starts it."""
+    """What one process answers, as `up` starts it."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen([house.mailferry, "-c", str(house.config), "metrics", "http"],
                                stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True)
@@ -156,9 +157,75 @@ def test_no_rights_when_it_reads(house):
     expect(" 200 " in head, head)
 
 
-TESTS = [test_nothing_runs, test_everything, test_counters_never_get_smaller, test_http,
+PORT = 9782
+
+
+def get(where, request=b"GET /metrics HTTP/1.1\r\n\r\n"):
+    family = socket.AF_UNIX if isinstance(where, str) else socket.AF_INET
+    ours = socket.socket(family, socket.SOCK_STREAM)
+    ours.settimeout(cli.PATIENCE)
+    ours.connect(where)
+    ours.sendall(request)
+    return ours
+
+
+def whole(ours):
+    got = b""
+    while more := ours.recv(65536):
+        got += more
+    ours.close()
+    return got.decode().partition("\r\n\r\n")
+
+
+def test_doors_of_up(house):
+    """The socket is always there, the port where it is set; those who say nothing hold up
+    nobody for long, and the end of `up` waits for none of them."""
+    house.config.write_text(house.config.read_text() + f'metrics = "127.0.0.1:{PORT}"\n')
+    process = house.up()
+    wait_until(lambda: "starting -> serving" in house.log(), "up serves")
+    door, port = str(house.run / "metrics.sock"), ("127.0.0.1", PORT)
+    expect(stat.S_IMODE(os.stat(door).st_mode) == 0o660, "who may connect")
+    for where in (door, port):
+        head, _, body = whole(get(where))
+        expect(head.startswith("HTTP/1.1 200 OK"), head)
+        expect(parse(body)['mailferry_up{program="vault"}'] == 1, body)
+    silent = [get(door, b"GET") for _ in range(3)] + [get(port, b"GET")]  # all there are
+    late = get(port)
+    late.settimeout(1)
+    try:
+        expect(not late.recv(1), "nobody is there to answer")
+    except TimeoutError:
+        pass
+    late.settimeout(cli.PATIENCE)
+    silent.pop().close()
+    expect(" 200 " in whole(late)[0], "as soon as one of them has gone")
+    process.terminate()
+    expect(process.wait(cli.PATIENCE) == 0, "the end of up")
+    for ours in silent:
+        ours.close()
+    try:
+        get(port).close()
+        expect(False, "the port is closed")
+    except ConnectionRefusedError:
+        pass
+
+
+def test_port_in_use(house):
+    """Nobody's mail waits for it."""
+    house.config.write_text(house.config.read_text() + f'metrics = "127.0.0.1:{PORT}"\n')
+    with socket.create_server(("127.0.0.1", PORT)):
+        process = house.up()
+        wait_until(lambda: "starting -> serving" in house.log(), "up serves")
+        expect(f"cannot listen at 127.0.0.1:{PORT}" in house.log(), house.log())
+        expect(" 200 " in whole(get(str(house.run / "metrics.sock")))[0], "the socket does")
+        process.terminate()
+        expect(process.wait(cli.PATIENCE) == 0, "the end of up")
+
+
+TESTS = [test_doors_of_up, test_port_in_use, test_nothing_runs, test_everything, test_counters_never_get_smaller, test_http,
          test_no_rights_when_it_reads]
 
 if __name__ == "__main__":
     cli.own_network()
+    os.environ["MAILFERRY_LOG"] = "info"
     sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))

@@ -42,7 +42,7 @@ def unpacked():
 
 
 def answer(world, connection):
-    """As systemd's socket unit does it: a process for each connection."""
+    """As `up` does it: a process for each connection."""
     with connection:
         subprocess.run(world.lab.router.command(*world.ferry.arguments("metrics", "http")),
                        stdin=connection, stdout=connection, stderr=subprocess.DEVNULL, timeout=60,

@@ -284,19 +284,23 @@ static void test_timer(void **state)
 	timer_stop(NULL);
 }
 
-/* Its words are the caller's; ours are as they were. */
+/* What it reads and says is the caller's; ours are as they were. */
 static void test_outputs(void **state)
 {
 	struct bench *b = *state;
-	const char *const arguments[] = { "sh", "-c", "echo out; echo err >&2", NULL };
-	int out[2], err[2], outputs[2];
-	const struct child_plan plan = {
-		.program = "/bin/sh", .arguments = arguments, .outputs = outputs
-	};
+	const char *const arguments[] = { "sh", "-c", "cat; echo err >&2", NULL };
+	int in[2], out[2], err[2], outputs[2];
+	const struct child_plan plan = { .program = "/bin/sh",
+		.arguments = arguments,
+		.input = in,
+		.outputs = outputs };
 	struct child c;
 	struct error error = { 0 };
 	char text[16];
 
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(write(in[1], "out\n", 4), 4);
+	close(in[1]);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
 	outputs[0] = out[1];
@@ -304,6 +308,7 @@ static void test_outputs(void **state)
 	assert_int_equal(child_start(&c, &b->loop, &plan, on_ended, b, &error), 0);
 	run_until(b, &b->ended, 1);
 	assert_int_equal(b->status, 0);
+	close(in[0]);
 	close(out[1]);
 	close(err[1]);
 	assert_int_equal(read(out[0], text, sizeof(text)), 4);
