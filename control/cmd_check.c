@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry check: would it work? Changes nothing, but for --trust-source. */
+#include "control/check_dashboard.h"
 #include "control/check_filters.h"
 #include "control/check_refusals.h"
 #include "control/check_tls.h"
@@ -28,6 +29,20 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The file means what it says last; its author may have meant the other one. */
+static void check_configuration(struct control *c, struct findings *f)
+{
+	for (size_t i = 0; i < c->settings.n_repeats; i++) {
+		const struct settings_repeat *r = &c->settings.repeats[i];
+
+		finding(f, FINDING_NOTE, "configuration", r->key,
+			"%s: `%s`%s%s is set in line %u and again in line %u, which "
+			"counts",
+			c->config, r->key, *r->section ? " of " : "", r->section,
+			r->first, r->again);
+	}
+}
 
 static void check_smart_host(struct control *c, struct findings *f)
 {
@@ -484,12 +499,14 @@ enum exit_code cmd_check(struct control *c)
 		return print_config(c) < 0 ? control_fail(c) : EXIT_DONE;
 	code = findings_init(&f);
 	if (code == 0) {
+		check_configuration(c, &f);
 		check_rights(&f);
 		check_kernel(c, &f);
 		check_path(c, &f);
 		check_files(c, &f);
 		check_ownership(c, &f);
 		check_ports(c, &f);
+		check_dashboard(c, &f);
 		check_source(c, &f);
 		check_leg(c, &f);
 		check_refusals(c, &f);

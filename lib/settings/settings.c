@@ -24,9 +24,19 @@
    text is followed by this key, which must arrive at the root. */
 #define SENTINEL "end-of-file"
 
+/* Where a key was set last. */
+struct key_line {
+	const void *base;
+	const struct option *option;
+	unsigned line;
+};
+#define KEY_LINES_MAX 256 /* options of all sections and services together are fewer */
+
 struct parse {
 	const char *name;
 	struct settings *settings;
+	struct key_line keys[KEY_LINES_MAX];
+	size_t n_keys;
 	struct error first; /* the one that is reported */
 };
 
@@ -34,39 +44,78 @@ struct parse {
    the length of one call. */
 static _Thread_local struct parse *current;
 
-static struct option_section section_of(const cfg_t *cfg, void **ret_base)
+static struct option_section section_of(
+	const cfg_t *cfg, void **ret_base, const char **ret_name)
 {
-	const char *name = cfg->name;
-	enum service_id id = service_by_name(name);
+	const struct named_section {
+		const char *name;
+		void *base;
+		struct option_section options;
+	} named[] = {
+		{ "limits", &current->settings->limits, limit_options },
+		{ "tls", &current->settings->tls, tls_options },
+		{ "dashboard", &current->settings->dashboard, dashboard_options },
+	};
+	enum service_id id = service_by_name(cfg->name);
 
 	if (id < SERVICE_COUNT) {
 		*ret_base = &current->settings->services[id];
+		*ret_name = service_rows[id].name;
 		return service_options;
 	}
-	if (strcmp(name, "limits") == 0) {
-		*ret_base = &current->settings->limits;
-		return limit_options;
-	}
-	if (strcmp(name, "tls") == 0) {
-		*ret_base = &current->settings->tls;
-		return tls_options;
-	}
-	if (strcmp(name, "dashboard") == 0) {
-		*ret_base = &current->settings->dashboard;
-		return dashboard_options;
-	}
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		if (strcmp(cfg->name, named[i].name) == 0) {
+			*ret_base = named[i].base;
+			*ret_name = named[i].name;
+			return named[i].options;
+		}
 	*ret_base = current->settings;
+	*ret_name = "";
 	return root_options;
+}
+
+static void note_repeat(const char *section, const struct key_line *before, unsigned line)
+{
+	struct settings *s = current->settings;
+
+	if (s->n_repeats == SETTINGS_REPEATS_MAX)
+		return;
+	s->repeats[s->n_repeats++] = (struct settings_repeat){ .section = section,
+		.key = before->option->name,
+		.first = before->line,
+		.again = line };
+}
+
+/* A list comes value by value; its first one begins a line. */
+static void note_key(
+	const char *section, const void *base, const struct option *o, unsigned line)
+{
+	struct key_line *k = current->keys, *end = k + current->n_keys;
+
+	while (k < end && (k->base != base || k->option != o))
+		k++;
+	if (k < end)
+		note_repeat(section, k, line);
+	else if (current->n_keys < KEY_LINES_MAX)
+		current->n_keys++;
+	else
+		return;
+	*k = (struct key_line){ base, o, line };
 }
 
 static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	struct error why = { 0 };
 	void *base;
-	const struct option *o = option_by_name(section_of(cfg, &base), opt->name);
-	int r = option_parse(o, base, cfg_opt_size(opt) - 1, value, &why);
+	const char *section;
+	const struct option *o =
+		option_by_name(section_of(cfg, &base, &section), opt->name);
+	size_t index = cfg_opt_size(opt) - 1;
+	int r = option_parse(o, base, index, value, &why);
 
 	*(const char **)result = value;
+	if (index == 0)
+		note_key(section, base, o, (unsigned)cfg->line);
 	if (r < 0 && !current->first.code)
 		error_set(&current->first, r, "%s:%d: %s", current->name, cfg->line,
 			why.text);
@@ -76,7 +125,7 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 static void refuse_unknown(const cfg_t *cfg, const char *key)
 {
 	void *base;
-	const char *close = NULL;
+	const char *section, *close = NULL;
 
 	if (strcmp(key, SENTINEL) == 0) {
 		error_set(&current->first, -EINVAL,
@@ -85,7 +134,7 @@ static void refuse_unknown(const cfg_t *cfg, const char *key)
 		return;
 	}
 	if (strcmp(cfg->name, "services") != 0)
-		close = option_closest(section_of(cfg, &base), key);
+		close = option_closest(section_of(cfg, &base, &section), key);
 	if (close)
 		error_set(&current->first, -EINVAL,
 			"%s:%d: unknown key `%s`; did you mean `%s`?", current->name,
@@ -416,6 +465,7 @@ void settings_fini(struct settings *s)
 	free(s->source_name);
 	free(s->tls.ciphers);
 	free(s->dashboard.listen);
+	free(s->metrics);
 	free(s->dashboard.token_file);
 	for (size_t i = 0; i < SETTINGS_FILES_MAX; i++) {
 		free(s->tls.certificates.paths[i]);
@@ -424,4 +474,3 @@ void settings_fini(struct settings *s)
 	}
 	*s = (struct settings){ 0 };
 }
-	free(s->metrics);

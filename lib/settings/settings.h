@@ -147,6 +147,14 @@ struct uid_range {
 	uint32_t first, last;
 };
 
+/* A key that the file sets twice: the last one counts. */
+struct settings_repeat {
+	const char *section; /* "limits", "imap", …; "" */
+	const char *key;
+	unsigned first, again; /* lines */
+};
+#define SETTINGS_REPEATS_MAX 16 /* that are told */
+
 struct settings {
 	struct sockaddr_storage sources[SETTINGS_SOURCES_MAX]; /* port 0 */
 	size_t n_sources;
@@ -197,6 +205,7 @@ struct settings {
 	struct service_settings services[SERVICE_COUNT];
 	struct tls_settings tls;
 	struct dashboard_settings dashboard;
+	char *metrics;         /* "" or loopback.h: besides run_dir/metrics.sock */
 	char *source_name;     /* "" or the host name that clients know it by */
 	char *smart_host;      /* "" or smart_host.h */
 	char *smart_host_name; /* "" or as its certificate has it */
@@ -205,7 +214,8 @@ struct settings {
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 	enum source_leg source_leg;
 	bool source_leg_explicit; /* the admin wrote it; if not: source/leg.h */
-	char *metrics;         /* "" or loopback.h: besides run_dir/metrics.sock */
+	struct settings_repeat repeats[SETTINGS_REPEATS_MAX];
+	size_t n_repeats;
 };
 
 /* Reads `path`. On error: the sentence with file and line, the code -EINVAL (bad

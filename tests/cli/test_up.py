@@ -1,15 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`up`, `rules`, `counters` and `check`, in a network namespace of the test's own, with
+"""`up`, `rules` and `counters`, in a network namespace of the test's own, with
 stand-ins for the programs that `up` starts."""
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import cli
@@ -479,80 +477,6 @@ def test_bad_places(house):
         expect(done.returncode == 1 and re.search(sentence, done.stdout), done.stdout)
 
 
-DIALOGUES = {
-    "imap": [b"* OK Dovecot ready.\r\n",
-             b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN AUTH=CRAM-MD5\r\n"
-             b"mailferry1 OK done\r\n"],
-    "pop3": [b"+OK hi\r\n", b"+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n"],
-    "smtp": [b"220-mx\r\n220 ESMTP\r\n", b"250-mx\r\n250 AUTH PLAIN\r\n"],
-}
-
-
-def old_server(lines):
-    """Says its lines, one after each of ours; returns its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        connection, _ = listener.accept()
-        with connection, listener:
-            for line in lines:
-                for byte in line:  # one at a time: it must not matter
-                    connection.send(bytes([byte]))
-                connection.recv(1000)
-    threading.Thread(target=run, daemon=True).start()
-    return listener.getsockname()[1]
-
-
-def check_findings(house, dialogues):
-    services = "".join(f"{name} {{ upstream = {old_server(lines)} }} "
-                       for name, lines in dialogues.items())
-    text = house.config.read_text().split("services")[0]
-    house.config.write_text(text + 'source_moved_to = "127.0.0.1"\n' +
-                            f"services {{ {services} }}\n")
-    done = house.command("check", "--json")
-    found = json.loads(done.stdout)
-    return done.returncode, found, {f["name"]: f for f in found["findings"]
-                                    if f["area"] == "source"}
-
-
-def test_check(house):
-    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="utf-8") as file:
-        file.write("1\n")
-    code, found, source = check_findings(house, DIALOGUES)
-    expect(code == 0 and found["problems"] == 0, json.dumps(found, indent=1))
-    expect("captured: PLAIN the LOGIN command; not: CRAM-MD5; STARTTLS goes" in
-           source["imap"]["text"] and source["imap"]["level"] == "note", source)
-    expect("captured: USER PLAIN; not: none" in source["pop3"]["text"], source)
-    expect("captured: PLAIN; not: none" in source["smtp"]["text"], source)
-    expect('strategy = "after-logoff"' in found["configuration"], found)
-    expect(not (house.state / "key").exists(), "check changes nothing")
-
-
-def test_check_finds_trouble(house):
-    dialogues = {
-        "imap": [b"* OK hi\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n"
-                 b"mailferry1 OK done\r\n"],
-        "pop3": [b"220 this is not POP3\r\n"],
-        "smtp": [b""],
-    }
-    with socket.create_server(("0.0.0.0", 19782)):
-        code, found, source = check_findings(house, dialogues)
-    expect(code == 1, "exit 1")
-    expect("no password before TLS" in source["imap"]["text"], source)
-    expect("another protocol" in source["pop3"]["text"], source)
-    expect(source["smtp"]["level"] == "problem", source)
-    expect("neither IMAP nor POP3 answers" not in str(source), "IMAP did")
-    ports = {f["name"]: f for f in found["findings"] if f["area"] == "port"}
-    expect("19782 cannot be listened on here" in ports["imap"]["text"], ports)
-
-
-def test_check_without_a_source(house):
-    code, _, source = check_findings(house, {"smtp": DIALOGUES["smtp"]})
-    expect(code == 1, "exit 1")
-    expect(source["imap"]["level"] == "note", "a service that was never there")
-    expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
-
-
 TESTS = [test_rules, test_counters_go_on, test_table_preference_and_marks,
              test_dry_run_and_confirm, test_admissions, test_up_and_down, test_interrupt, test_rules_wait_for_the_interceptor,
          test_restart, test_killed_supervisor, test_fail_mode_follows_the_accounts,
@@ -560,8 +484,7 @@ TESTS = [test_rules, test_counters_go_on, test_table_preference_and_marks,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
          test_a_firewall_in_the_way, test_rules_that_are_taken_away_come_back,
          test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
-         test_no_privileges, test_bad_places, test_check, test_check_finds_trouble,
-         test_check_without_a_source]
+         test_no_privileges, test_bad_places]
 
 if __name__ == "__main__":
     cli.own_network()

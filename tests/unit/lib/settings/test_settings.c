@@ -503,10 +503,52 @@ static void test_mail_path(void **state)
 	settings_fini(&s);
 }
 
+/* Named by key and line, over blocks of one section, too; a list of many is one line. */
+static void test_repeats(void **state)
+{
+	static const struct settings_repeat expected[] = {
+		{ "", "hold", 4, 6 },
+		{ "", "domains", 2, 7 },
+		{ "pop3", "port", 9, 10 },
+		{ "limits", "transfers", 5, 11 },
+		{ "", "hold", 6, 12 },
+	};
+	struct settings s;
+	struct error err;
+	char many[SETTINGS_REPEATS_MAX * 16] = THREE;
+
+	(void)state;
+	assert_int_equal(settings_parse("c",
+				 THREE "hold = 3\nlimits { transfers = 1 }\nhold = 4\n"
+				       "domains = { \"a\", \"b\" }\n"
+				       "services { imap { port = 144 }\n"
+				       "pop3 { port = 110\nport = 111 } }\n"
+				       "limits { transfers = 2 }\nhold = 5\n",
+				 &s, &err),
+		0);
+	assert_int_equal(s.n_repeats, sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < s.n_repeats; i++) {
+		assert_string_equal(s.repeats[i].section, expected[i].section);
+		assert_string_equal(s.repeats[i].key, expected[i].key);
+		assert_int_equal(s.repeats[i].first, expected[i].first);
+		assert_int_equal(s.repeats[i].again, expected[i].again);
+	}
+	assert_int_equal(s.hold_s, 5);
+	assert_int_equal(s.limits.transfers, 2);
+	settings_fini(&s);
+	/* more than are told */
+	while (strlen(many) + sizeof("hold = 1\n") < sizeof(many))
+		strcat(many, "hold = 1\n");
+	assert_int_equal(settings_parse("c", many, &s, &err), 0);
+	assert_int_equal(s.n_repeats, SETTINGS_REPEATS_MAX);
+	settings_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_smart_host),
 		cmocka_unit_test(test_round_trip),

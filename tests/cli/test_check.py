@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`check`, in a network namespace of the test's own, with an old server that says its lines."""
+import json
+import os
+import socket
+import sys
+import threading
+
+import cli
+from cli import expect
+
+DIALOGUES = {
+    "imap": [b"* OK Dovecot ready.\r\n",
+             b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN AUTH=CRAM-MD5\r\n"
+             b"mailferry1 OK done\r\n"],
+    "pop3": [b"+OK hi\r\n", b"+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n"],
+    "smtp": [b"220-mx\r\n220 ESMTP\r\n", b"250-mx\r\n250 AUTH PLAIN\r\n"],
+}
+
+
+def old_server(lines):
+    """Says its lines, one after each of ours; returns its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        connection, _ = listener.accept()
+        with connection, listener:
+            for line in lines:
+                for byte in line:  # one at a time: it must not matter
+                    connection.send(bytes([byte]))
+                connection.recv(1000)
+    threading.Thread(target=run, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def check_findings(house, dialogues):
+    services = "".join(f"{name} {{ upstream = {old_server(lines)} }} "
+                       for name, lines in dialogues.items())
+    text = house.config.read_text().split("services")[0]
+    house.config.write_text(text + 'source_moved_to = "127.0.0.1"\n' +
+                            f"services {{ {services} }}\n")
+    done = house.command("check", "--json")
+    found = json.loads(done.stdout)
+    return done.returncode, found, {f["name"]: f for f in found["findings"]
+                                    if f["area"] == "source"}
+
+
+def test_check(house):
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="utf-8") as file:
+        file.write("1\n")
+    code, found, source = check_findings(house, DIALOGUES)
+    expect(code == 0 and found["problems"] == 0, json.dumps(found, indent=1))
+    expect("captured: PLAIN the LOGIN command; not: CRAM-MD5; STARTTLS goes" in
+           source["imap"]["text"] and source["imap"]["level"] == "note", source)
+    expect("captured: USER PLAIN; not: none" in source["pop3"]["text"], source)
+    expect("captured: PLAIN; not: none" in source["smtp"]["text"], source)
+    expect('strategy = "after-logoff"' in found["configuration"], found)
+    expect(not (house.state / "key").exists(), "check changes nothing")
+
+
+def test_check_finds_trouble(house):
+    dialogues = {
+        "imap": [b"* OK hi\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n"
+                 b"mailferry1 OK done\r\n"],
+        "pop3": [b"220 this is not POP3\r\n"],
+        "smtp": [b""],
+    }
+    with socket.create_server(("0.0.0.0", 19782)):
+        code, found, source = check_findings(house, dialogues)
+    expect(code == 1, "exit 1")
+    expect("no password before TLS" in source["imap"]["text"], source)
+    expect("another protocol" in source["pop3"]["text"], source)
+    expect(source["smtp"]["level"] == "problem", source)
+    expect("neither IMAP nor POP3 answers" not in str(source), "IMAP did")
+    ports = {f["name"]: f for f in found["findings"] if f["area"] == "port"}
+    expect("19782 cannot be listened on here" in ports["imap"]["text"], ports)
+
+
+def test_check_without_a_source(house):
+    code, _, source = check_findings(house, {"smtp": DIALOGUES["smtp"]})
+    expect(code == 1, "exit 1")
+    expect(source["imap"]["level"] == "note", "a service that was never there")
+    expect("neither IMAP nor POP3 answers" in source["mailboxes"]["text"], source)
+
+
+def listen_findings(house, extra):
+    before = house.config.read_text()
+    house.config.write_text(before + extra)
+    _, found, _ = check_findings(house, DIALOGUES)
+    house.config.write_text(before)
+    return {(f["area"], f["name"]): (f["level"], f["text"]) for f in found["findings"]
+            if f["area"] in ("listen", "configuration") or f["name"] == "token_file"}
+
+
+def test_check_of_what_listens(house):
+    expect(listen_findings(house, "") == {}, "nothing is said of what is not set")
+    token, place = house.root / "token", house.root / "sock"
+
+    def section(where):
+        return f'dashboard {{ listen = "{where}"\ntoken_file = "{token}"\n}}\n'
+    port = section("127.0.0.1:8625")
+    free = listen_findings(house, port)
+    expect(free["listen", "dashboard"] == ("ok", "127.0.0.1:8625 is free"), free)
+    expect(free["files", "token_file"] == ("ok", f"{token}, made at the first start"), free)
+    with socket.create_server(("127.0.0.1", 8625)):
+        taken = listen_findings(house, port)
+        metrics = listen_findings(house, 'metrics = "127.0.0.1:8625"\n')
+    expect(taken["listen", "dashboard"] ==
+           ("problem", "127.0.0.1:8625 is in use: another program listens there"), taken)
+    expect(metrics["listen", "metrics"][0] == "problem", metrics)
+    place.write_text("a file")
+    expect(listen_findings(house, section(f"unix:{place}"))["listen", "dashboard"] ==
+           ("problem", f"unix:{place} cannot be listened on: File exists"), "a file")
+    expect(listen_findings(house, section("unix:/no/such/sock"))["listen", "dashboard"] ==
+           ("problem", "unix:/no/such/sock cannot be listened on: No such file or directory"),
+           "no folder")
+    for text, mode, sentence in (("x" * 19, 0o600, "is shorter than 20 characters"),
+                                 ("x" * 300, 0o600, "is longer than 255 characters"),
+                                 ("x" * 32, 0o640, "others than its owner can read"),
+                                 ("x" * 32, 0o600, None)):
+        token.write_text(text + "\n")
+        token.chmod(mode)
+        level, said = listen_findings(house, port)["files", "token_file"]
+        expect((level, sentence is None or sentence in said) ==
+               ("problem" if sentence else "ok", True), said)
+        expect(text not in said, "it is a secret")
+
+
+def test_check_names_what_is_set_twice(house):
+    found = listen_findings(house, "hold = 10\nlimits { transfers = 2 }\nhold = 11\n")
+    lines = house.config.read_text().count("\n")
+    expect(list(found) == [("configuration", "hold")], found)
+    expect(found["configuration", "hold"] ==
+           ("note", f"{house.config}: `hold` is set in line {lines + 1} and again in line "
+                    f"{lines + 3}, which counts"), found)
+
+
+TESTS = [test_check, test_check_finds_trouble, test_check_without_a_source,
+         test_check_of_what_listens, test_check_names_what_is_set_twice]
+
+if __name__ == "__main__":
+    cli.own_network()
+    os.environ["MAILFERRY_LOG"] = "info"
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
