@@ -293,6 +293,8 @@ static void on_serve(void *context, const struct message *m, int socket)
 
 static enum delivery_what what_of(const struct message *m)
 {
+	if (m->type == MESSAGE_ROOM)
+		return DELIVERY_ROOM;
 	if (m->type == MESSAGE_SWEEP)
 		return DELIVERY_SWEEP;
 	if (m->type == MESSAGE_DELIVER)
@@ -304,24 +306,19 @@ static enum delivery_what what_of(const struct message *m)
 
 static void log_delivery(const struct account *a, const struct pending_delivery *p)
 {
-	static const char *const events[DELIVERY_WHAT_COUNT] = {
-		[DELIVERY_STAGE] = "staged",
-		[DELIVERY_AT_ONCE] = "delivered",
-		[DELIVERY_SWEEP] = "swept",
-		[DELIVERY_DELIVER] = "delivered",
-		[DELIVERY_DISCARD] = "discarded",
-	};
 	const struct delivery *d = &p->delivery;
 	char id[SESSION_ID_MAX];
 
 	(void)snprintf(id, sizeof(id), "%.*s", STR_ARG(p->m.session));
+	if (d->what == DELIVERY_ROOM && !d->code)
+		return; /* its message comes */
 	if (d->code < 0)
 		log_error(
 			id, "delivery", "account=%s error=\"%s\"", a->name, d->err.text);
 	else if (d->fd < 0 || d->what == DELIVERY_SWEEP)
-		log_info(id, events[d->what], "account=%s", a->name);
+		log_info(id, delivery_event(d->what), "account=%s", a->name);
 	else
-		log_info(id, events[d->what],
+		log_info(id, delivery_event(d->what),
 			"account=%s from=<%.*s> to=<%.*s> client=%.*s bytes=%llu",
 			a->name, STR_ARG(p->m.text), STR_ARG(p->m.tag),
 			STR_ARG(p->m.client), (unsigned long long)d->size);
@@ -398,6 +395,8 @@ static void on_delivery(void *context, const struct message *m, int fd)
 	(void)message_decode(str_of(p->bytes, (size_t)len), &p->m);
 	p->delivery = (struct delivery){ .what = what_of(&p->m),
 		.id = (int64_t)p->m.number,
+		.size = p->m.number,
+		.may_exceed = p->m.number2 == 1,
 		.fd = fd,
 		.header = p->m.payload };
 	d = &p->delivery;
@@ -467,6 +466,7 @@ static void on_kick(void *context, const struct message *m, int fd)
 
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_ROOM, false, on_delivery },
 	{ MESSAGE_STAGE, true, on_delivery },
 	{ MESSAGE_SWEEP, true, on_delivery },
 	{ MESSAGE_DELIVER, false, on_delivery },

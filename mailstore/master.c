@@ -132,6 +132,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_TAKE_OVER, false, on_take_over },
 	{ MESSAGE_RETIRE, false, on_take_over },
 	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_ROOM, false, on_stage },
 	{ MESSAGE_STAGE, true, on_stage },
 	{ MESSAGE_SWEEP, true, on_stage },
 	{ MESSAGE_DELIVER, false, on_deliver },

@@ -91,6 +91,7 @@ static const struct waiting_row {
 		int fd);
 } waiting_rows[] = {
 	{ MESSAGE_SERVE, serve_admitted, refuse_moving },
+	{ MESSAGE_ROOM, processes_stage, deliveries_refuse },
 	{ MESSAGE_STAGE, processes_stage, deliveries_refuse },
 	{ MESSAGE_SWEEP, processes_stage, deliveries_refuse },
 	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },

@@ -16,8 +16,7 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 	case ROUTE_LOCAL:
 		if (s->host->ops->reach_mailstore(s->host) < 0)
 			return SMTP_ROUTE_LATER;
-		return smtp_source_is_known_to_agree(s) ? SMTP_ROUTE_LOCAL_KNOWN
-		                                        : SMTP_ROUTE_LOCAL;
+		return SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return SMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:
@@ -66,11 +65,49 @@ static struct recipient_names names_of(const struct session *s)
 		.source_name = offer->greeting.len ? offer->name : STR_LIT("") };
 }
 
+/* ---- whether its mailbox has room ---- */
+
+void smtp_forget_room(struct session *s)
+{
+	staging_drop(smtp_of(s)->room);
+	smtp_of(s)->room = NULL;
+}
+
+/* refusal: of this recipient alone. */
+static void room_answered(struct session *s, struct str refusal)
+{
+	struct smtp_session *f = smtp_of(s);
+	struct str account = str_from(f->routed.name);
+	enum smtp_route is = smtp_source_is_known_to_agree(s) ? SMTP_ROUTE_LOCAL_KNOWN
+	                                                      : SMTP_ROUTE_LOCAL;
+
+	session_enter(s);
+	if (refusal.len)
+		smtp_proxy_routed(&f->proxy, SMTP_ROUTE_REFUSED, refusal);
+	else
+		smtp_proxy_routed(&f->proxy, is, account);
+	smtp_forget_room(s);
+	session_again(s);
+	session_leave(s);
+}
+
+/* Now: behind the message's final dot one answer is all recipients'. */
+static void ask_for_room(struct session *s, const struct account_route *route)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	f->routed = *route;
+	f->room = staging_ask_for_room(s, str_from(route->name),
+		smtp_proxy_declared_size(&f->proxy), room_answered);
+	if (!f->room)
+		smtp_proxy_routed(&f->proxy, SMTP_ROUTE_LATER, STR_LIT(""));
+}
+
 void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 	struct recipient_names names = names_of(s);
-	struct str address = f->proxy.recipient->address;
+	struct str address = f->proxy.routing->address;
 	enum smtp_route is = SMTP_ROUTE_LATER;
 	struct recipient to;
 	struct error err = { 0 };
@@ -83,15 +120,17 @@ void smtp_route_recipient(struct session *s)
 	else
 		is = route_of(s, &names, &to);
 	arena_fini(&arena);
-	if ((is == SMTP_ROUTE_LOCAL || is == SMTP_ROUTE_LOCAL_KNOWN) &&
-		f->proxy.source_has_tls && !s->is_secure &&
+	if (is == SMTP_ROUTE_LOCAL && f->proxy.source_has_tls && !s->is_secure &&
 		f->offer.tls == SMTP_TLS_NONE &&
 		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)
 		s->host->notes[NOTE_CLEAR_MAIL]++;
 	if (to.is == RECIPIENT_KNOWN)
 		log_info(session_id(s, id), "rcpt", "to=<%.*s> account=%s route=%s",
 			STR_ARG(address), to.account.name, route_name(to.account.route));
-	smtp_proxy_routed(&f->proxy, is, str_from(to.account.name));
+	if (is == SMTP_ROUTE_LOCAL)
+		ask_for_room(s, &to.account);
+	else
+		smtp_proxy_routed(&f->proxy, is, STR_LIT(""));
 }
 
 struct str smtp_account_here(struct session *s, struct str address, struct arena *arena)

@@ -118,12 +118,13 @@ static int send_staging(struct session *s, struct str sender,
 	char client[ADDRESS_TEXT_MAX];
 	struct staging_mail mail = { .sender = sender,
 		.recipients = first,
-		.at_once =
-			!first->next && f->proxy.message.destination == SMTP_TO_LOCAL };
+		.is_shared =
+			first->next || f->proxy.message.destination != SMTP_TO_LOCAL };
 	int r = write_header(s, sender, false, header);
 
 	if (r < 0)
 		return r;
+	mail.at_once = !mail.is_shared;
 	endpoint_text(&s->peer, client);
 	mail.client = str_from(client);
 	mail.header = buf_view(header);

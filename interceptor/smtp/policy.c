@@ -53,7 +53,7 @@ bool smtp_source_is_known_to_agree(struct session *s)
 	const struct smtp_proxy *p = &smtp_of(s)->proxy;
 
 	return smtp_proxy_may_recall(p) &&
-	       is_known(s, p->transaction.sender, p->recipient->address);
+	       is_known(s, p->transaction.sender, p->routing->address);
 }
 
 void smtp_recall_sender(struct session *s)

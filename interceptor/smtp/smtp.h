@@ -41,6 +41,8 @@ struct smtp_session {
 	char name[PROTOCOL_NAME_MAX];
 	struct str ehlo_secure;         /* that the source shows inside TLS */
 	struct staging *staging;        /* NULL: none */
+	struct staging *room;           /* the recipient's mailbox is asked for it */
+	struct account_route routed;    /* that one's */
 	struct filter *filter;          /* before it is sent; NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
@@ -76,6 +78,7 @@ struct str smtp_account_here(struct session *s, struct str address, struct arena
    NULL: no memory. */
 struct str smtp_subaddress(struct session *s, struct str address, struct arena *arena);
 void smtp_route_recipient(struct session *s);
+void smtp_forget_room(struct session *s);
 void smtp_count_recipient(struct session *s);
 
 /* deliver.c */

@@ -20,7 +20,7 @@
 
 enum delivery_state {
 	DELIVERY_NEW,
-	DELIVERY_STAGING,    /* STAGE was sent */
+	DELIVERY_STAGING,    /* STAGE was sent, or ROOM */
 	DELIVERY_STAGED,     /* and answered: number */
 	DELIVERY_DELIVERING, /* DELIVER was sent */
 	DELIVERY_AGAIN,      /* it was lost on its way */
@@ -48,7 +48,7 @@ struct staging {
 	struct arena arena; /* names of accounts */
 	struct pending_delivery *deliveries;
 	size_t n, waiting;
-	bool at_once;
+	bool at_once, is_shared;
 	bool walked; /* each_delivery() is on it: it is freed there */
 	uint64_t give_up_at;
 	char refusal[256]; /* a reply line of ours is shorter */
@@ -132,6 +132,7 @@ static int tell(struct staging *g, struct pending_delivery *d,
 		.session = str_from(delivery_id(g, d, id)),
 		.service = STR("smtp"),
 		.number = g->at_once,
+		.number2 = g->is_shared,
 		.client = mail->client,
 		.text = mail->sender,
 		.tag = recipient->address,
@@ -195,6 +196,7 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 	if (r >= 0)
 		r = g->host->ops->reach_mailstore(g->host);
 	g->at_once = mail->at_once;
+	g->is_shared = mail->is_shared;
 	if (r == 0)
 		r = make_deliveries(g, mail->recipients);
 	for (size_t i = 0; i < g->n && r == 0; i++) {
@@ -203,6 +205,28 @@ int staging_send(struct staging *g, const struct staging_mail *mail)
 	}
 	content_fini(&g->content);
 	return r;
+}
+
+struct staging *staging_ask_for_room(
+	struct session *s, struct str account, uint64_t size, staging_fn *done)
+{
+	struct staging *g = staging_new(s, done);
+	struct pending_delivery *d = g ? arena_alloc(&g->arena, sizeof(*d)) : NULL;
+
+	if (!d) {
+		staging_drop(g);
+		return NULL;
+	}
+	*d = (struct pending_delivery){ .account = arena_str(&g->arena, account),
+		.state = DELIVERY_STAGING,
+		.number = size };
+	g->deliveries = d;
+	g->n = g->waiting = 1;
+	if (d->account.ptr && ask(g, d, MESSAGE_ROOM) == 0)
+		return g;
+	g->waiting = 0;
+	staging_drop(g);
+	return NULL;
 }
 
 /* Perhaps later; it is on the disk. */

@@ -8,6 +8,10 @@
  *   write … ─► send ─STAGE─► mailstore ─STAGED─► (told) ─┬─► deliver ─DELIVER─► (told)
  *                                                        └─► drop ─DISCARD─►
  *
+ * Before that, at RCPT, the mailstore is asked whether the account has room (ROOM). A
+ * message that several get is then staged whatever the quota says: there is one answer
+ * behind the dot, and a full mailbox must not lose the others their copy.
+ *
  * What is staged is on the disk and survives everybody's death: it is
  * delivered when the account is opened next. So a delivery that cannot be confirmed (the
  * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
@@ -25,13 +29,19 @@ struct staging_mail {
 	struct str header; /* trace lines; Delivered-To is put among them */
 	struct str sender, client;
 	const struct smtp_recipient *recipients; /* one for each account */
-	bool at_once; /* nobody else has to take it: staged and delivered in one step */
+	bool at_once;   /* nobody else has to take it: staged and delivered in one step */
+	bool is_shared; /* others get it, too */
 };
 
 /* done: STAGE or DELIVER was answered by all. refusal: "" or a reply for the client,
    valid for the call. NULL: no memory. */
 typedef void staging_fn(struct session *s, struct str refusal);
 struct staging *staging_new(struct session *s, staging_fn *done);
+
+/* No message yet: whether that account has room for one of that size; 0: not known.
+   done() will be called, later. NULL: it cannot be asked. */
+struct staging *staging_ask_for_room(
+	struct session *s, struct str account, uint64_t size, staging_fn *done);
 
 /* 0 or -errno: it cannot be sent any more. */
 int staging_write(struct staging *g, struct str bytes);

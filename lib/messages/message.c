@@ -79,6 +79,7 @@ static const char *const type_names[] = {
 	[MESSAGE_TALLY_IS] = "TALLY_IS",
 	[MESSAGE_RUN] = "RUN",
 	[MESSAGE_RAN] = "RAN",
+	[MESSAGE_ROOM] = "ROOM",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

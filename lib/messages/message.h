@@ -113,7 +113,8 @@ enum message_type {
 	   beginning): put it on the disk for this account, in no mailbox yet; number = 1:
 	   into INBOX at once. account, session (of this one message for this one account,
 	   unique on this host), client, text (envelope sender), tag (recipient), payload
-	   (header lines that go before it). Answered by STAGED or DELIVERED, or by
+	   (header lines that go before it). number2 = 1: the quota does not hold it back;
+	   others get it, too, and would lose it. Answered by STAGED or DELIVERED, or by
 	   DELIVERY_FAILED. When its sender disconnects without DELIVER or DISCARD,
 	   it is delivered: an SMTP client may have been told that it was accepted. */
 	MESSAGE_STAGE,
@@ -265,6 +266,11 @@ enum message_type {
 	   said of its failure; with its output as a file (1 descriptor), or none when it
 	   was not run. */
 	MESSAGE_RAN,
+
+	/* To the mailstore: has this account room for a message? account, session (as of
+	   STAGE), number = its bytes, 0: not known. Answered by DELIVERED, or by
+	   DELIVERY_FAILED. */
+	MESSAGE_ROOM,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -47,7 +47,7 @@ static int measure(struct work *w, const struct serve *serve)
 			"%llu bytes; limits.message_bytes are %llu",
 			(unsigned long long)d->size,
 			(unsigned long long)serve->message_bytes);
-	if (d->what == DELIVERY_SWEEP)
+	if (d->what == DELIVERY_SWEEP || d->may_exceed)
 		return 0;
 	return quota_check(serve->store, &serve->quota, d->size, 1, &d->err);
 }
@@ -127,10 +127,19 @@ static int write_large(struct store *s, struct work *w, struct buf *bytes)
 	return code;
 }
 
+/* Of a message whose size is not known, whether there is any room at all. */
+static int look_for_room(const struct serve *serve, struct delivery *d)
+{
+	return quota_check(
+		serve->store, &serve->quota, d->size ? d->size : 1, 1, &d->err);
+}
+
 static int prepare(struct serve *serve, struct work *w, struct buf *bytes)
 {
 	int code;
 
+	if (w->d->what == DELIVERY_ROOM)
+		return look_for_room(serve, w->d);
 	if (!has_file(w->d))
 		return 0;
 	code = measure(w, serve);
@@ -246,6 +255,8 @@ static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes
 	if (code < 0)
 		return code;
 	switch (d->what) {
+	case DELIVERY_ROOM:
+		return 0;
 	case DELIVERY_STAGE:
 		row = make_row(d);
 		return store_stage(s, &row, &w->place, &d->id, &d->err);
@@ -342,6 +353,20 @@ void deliveries_run(struct serve *serve, struct delivery **list, size_t n)
 		for (size_t i = 0; i < n; i++)
 			run_alone(serve, &works[i], &bytes);
 	buf_fini(&bytes);
+}
+
+const char *delivery_event(enum delivery_what what)
+{
+	static const char *const events[DELIVERY_WHAT_COUNT] = {
+		[DELIVERY_ROOM] = "room",
+		[DELIVERY_STAGE] = "staged",
+		[DELIVERY_AT_ONCE] = "delivered",
+		[DELIVERY_SWEEP] = "swept",
+		[DELIVERY_DELIVER] = "delivered",
+		[DELIVERY_DISCARD] = "discarded",
+	};
+
+	return events[what];
 }
 
 const char *delivery_reply(int code)

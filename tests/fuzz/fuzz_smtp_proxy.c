@@ -34,13 +34,15 @@ static void must(bool promise)
 static void answer(struct play *p)
 {
 	static const enum smtp_route routes[] = { SMTP_ROUTE_LOCAL, SMTP_ROUTE_SOURCE,
-		SMTP_ROUTE_LOCAL_KNOWN, SMTP_ROUTE_BUSY, SMTP_ROUTE_LATER };
+		SMTP_ROUTE_LOCAL_KNOWN, SMTP_ROUTE_BUSY, SMTP_ROUTE_LATER,
+		SMTP_ROUTE_REFUSED };
 	bool fails = p->mood % 7 == 6;
 	struct str refusal = fails ? STR_LIT("452 4.3.1 full") : STR_LIT("");
 
 	if (p->routing) {
 		p->routing = false;
-		smtp_proxy_routed(&p->proxy, routes[p->mood++ % 5], STR_LIT("alice"));
+		smtp_proxy_routed(
+			&p->proxy, routes[p->mood++ % 6], p->proxy.routing->address);
 		return;
 	}
 	if (p->checking) {
@@ -70,11 +72,20 @@ static void answer(struct play *p)
 	smtp_proxy_done(&p->proxy, refusal);
 }
 
+/* Nobody gets another one's mail, whatever the source said while it was asked. */
+static bool is_as_routed(const struct smtp_recipient *r)
+{
+	while (r && str_eq(r->account, r->address))
+		r = r->next;
+	return !r;
+}
+
 static void stage(struct play *p, enum smtp_proxy_action action)
 {
 	switch (action) {
 	case SMTP_PROXY_STAGE_BEGIN:
 		must(p->stage == NONE && p->proxy.transaction.local.first);
+		must(is_as_routed(p->proxy.transaction.local.first));
 		p->stage = BEGINNING;
 		break;
 	case SMTP_PROXY_STAGE_BYTES:
@@ -117,7 +128,8 @@ static void act(struct play *p, enum smtp_proxy_action action)
 {
 	stage(p, action);
 	if (action == SMTP_PROXY_ROUTE) {
-		must(p->proxy.recipient && !p->routing);
+		must(p->proxy.routing && !p->routing);
+		(void)smtp_proxy_declared_size(&p->proxy);
 		p->routing = true;
 	} else if (action == SMTP_PROXY_CHECK) {
 		must(p->proxy.login.user.ptr && p->proxy.login.password.ptr);

@@ -490,6 +490,59 @@ def address_of_the_client_counts_at_the_source(world):
     true(f"connect from unknown[{world.address('user7', 6)}]" in log, "IPv6 address in its log")
 
 
+@contextlib.contextmanager
+def quota(world, user, words):
+    world.ferry.ok("quota", user, "--set", words)
+    try:
+        yield
+    finally:
+        world.ferry.ok("quota", user, "--set", "default")
+
+
+@case
+def one_mailbox_is_full(world):
+    """It is said at RCPT, for it alone: the others get the message."""
+    full = world.user(5)
+    world.move(full)
+    token, message = world.message(b"x" * 70 + b"\r\n" * 3000)
+    client = world.smtp(full)
+    with quota(world, full, "0,1"):
+        client.ok("MAIL FROM:<sender@example.org>")
+        equal(client.command(f"RCPT TO:<{at(full)}>")[:9], b"452 4.2.2", "full")
+        for user in (world.here, world.there):
+            equal(client.code(f"RCPT TO:<{at(user)}>"), 250, user)
+        equal(client.data(message)[:3], b"250", "answer")
+    world.arrives(world.here, token)
+    world.arrives(world.there, token, source=True)
+    equal(world.copies(full, token), [], "in the full mailbox")
+    with quota(world, full, "1K"):
+        client.ok(f"MAIL FROM:<sender@example.org> SIZE={len(message)}")
+        equal(client.command(f"RCPT TO:<{at(full)}>")[:9], b"552 5.2.2", "too large")
+        equal(client.code(f"RCPT TO:<{at(world.here)}>"), 250, "for another one")
+        client.ok("RSET")
+    client.quit()
+
+
+@case
+def what_fills_a_mailbox_is_delivered_to_all(world):
+    """Its size was not said. Alone it is refused; what several get is nobody's loss."""
+    small = world.user(5)
+    world.move(small)
+    held = {row["account"]: row["bytes"] for row in world.ferry.json("quota")}[small]
+    token, message = world.message(b"x" * 7000)
+    client = world.smtp(small)
+    with quota(world, small, str(held + 5000)):
+        client.mail(at(small))
+        equal(client.data(message)[:9], b"452 4.2.2", "alone")
+        equal(client.deliver(message, at(small), at(world.here), at(world.there)), 250, "to all")
+        equal(client.mail(at(small), at(world.here)), [452, 250], "it is full then")
+        client.ok("RSET")
+    client.quit()
+    for user in (small, world.here):
+        world.arrives(user, token)
+    world.arrives(world.there, token, source=True)
+
+
 @case
 def postfix_sends_again_by_itself(world):
     """A mail server that meets a busy account: its queue is empty soon after."""

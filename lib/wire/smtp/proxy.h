@@ -16,11 +16,12 @@
 // clang-format on
 /*
  * Every command goes to the source unchanged and its answer comes back unchanged, but:
- *   - RCPT: the caller is asked whose address it is (ROUTE). BUSY is refused for now, and
- *     the source does not see it. LOCAL is answered by us; with offer->policy only when
- *     the source has been asked and does not refuse the client or the sender, as many
- *     servers do at RCPT and no earlier. What it says of the mailbox does not count. It
- *     is not asked when the caller remembers that it was (LOCAL_KNOWN, REMEMBER).
+ *   - RCPT: the caller is asked whose address it is (ROUTE). BUSY and REFUSED (a mailbox
+ *     that is full) are refused, and the source does not see them. LOCAL is answered by
+ *     us; with offer->policy only when the source has been asked and does not refuse the
+ *     client or the sender, as many servers do at RCPT and no earlier. What it says of
+ *     the mailbox does not count. It is not asked when the caller remembers that it was
+ *     (LOCAL_KNOWN, REMEMBER).
  *   - MAIL: of a sender who is remembered likewise (KNOWN_SENDER) it is answered by us,
  *     and told to the source before the first recipient that the source must hear of.
  *     Refused then, the whole transaction is (FORGET).
@@ -163,6 +164,7 @@ enum smtp_route {
 	SMTP_ROUTE_UNKNOWN,     /* 550 5.1.1: nobody's, and there is no source to ask */
 	SMTP_ROUTE_ELSEWHERE,   /* 550 5.7.1: likewise, and we relay for nobody */
 	SMTP_ROUTE_UNREADABLE,  /* 553 5.1.3: it cannot be told whose it is */
+	SMTP_ROUTE_REFUSED,     /* with the caller's own reply: a full mailbox */
 	SMTP_ROUTE_COUNT
 };
 
@@ -269,7 +271,7 @@ enum smtp_form {
 enum smtp_proxy_action {
 	SMTP_PROXY_NEED_MORE,
 	SMTP_PROXY_AGAIN,         /* consume, send, ask again */
-	SMTP_PROXY_ROUTE,         /* (!) whose is p->recipient? smtp_proxy_routed() */
+	SMTP_PROXY_ROUTE,         /* (!) whose is p->routing? smtp_proxy_routed() */
 	SMTP_PROXY_AT_SOURCE,     /* the source answered RCPT p->recipient with p->code */
 	SMTP_PROXY_KNOWN_SENDER,  /* (!) is p->sender? smtp_proxy_sender_known() */
 	SMTP_PROXY_REMEMBER,      /* the source does not mind sender and p->recipient */
@@ -405,12 +407,13 @@ struct smtp_proxy {
 	bool source_has_tls;                      /* it offered STARTTLS */
 	bool source_has_auth;
 	bool source_has_chunking;
-	uint64_t source_size_max;   /* of its SIZE; 0: not said */
-	struct smtp_slot held_mail; /* in RECALLING */
-	bool spares_source;         /* it was not told of a MAIL */
-	unsigned n_resets;          /* of ours, in its session */
-	unsigned probes_refused;    /* for the mailbox's sake, in this session */
-	unsigned n_errors;          /* commands that we refused ourselves */
+	uint64_t source_size_max;       /* of its SIZE; 0: not said */
+	struct smtp_slot held_mail;     /* in RECALLING */
+	struct smtp_recipient *routing; /* in ROUTING; replies to others may come */
+	bool spares_source;             /* it was not told of a MAIL */
+	unsigned n_resets;              /* of ours, in its session */
+	unsigned probes_refused;        /* for the mailbox's sake, in this session */
+	unsigned n_errors;              /* commands that we refused ourselves */
 
 	/* of the action */
 	struct smtp_recipient *recipient;
@@ -439,8 +442,12 @@ bool smtp_proxy_may_recall(const struct smtp_proxy *p);
 void smtp_proxy_sender_known(struct smtp_proxy *p, bool known);
 /* Answers RENEW_SOURCE: a new connection is on its way. */
 void smtp_proxy_source_reopened(struct smtp_proxy *p);
-/* Answers ROUTE. account: of LOCAL; copied. */
-void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account);
+/* Answers ROUTE. text: of LOCAL the account, of REFUSED the reply, without CRLF; copied.
+ */
+void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str text);
+/* The SIZE of the message that the recipient in ROUTE is of, as its MAIL declares it; 0:
+   it does not. */
+uint64_t smtp_proxy_declared_size(const struct smtp_proxy *p);
 /* The smart host is being connected to. Its end is smtp_proxy_source_lost(). */
 void smtp_proxy_relay_begun(struct smtp_proxy *p);
 /* Answers CHECK. */

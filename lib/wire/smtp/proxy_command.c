@@ -161,8 +161,8 @@ static enum smtp_proxy_action cmd_rcpt(struct smtp_proxy *p, const struct comman
 
 	if (!proxy_is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
-	p->recipient = proxy_keep_recipient(&p->transaction, c->line, &path);
-	if (!p->recipient) {
+	p->routing = proxy_keep_recipient(&p->transaction, c->line, &path);
+	if (!p->routing) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
 		return SMTP_PROXY_AGAIN;
 	}
@@ -202,7 +202,8 @@ static const char *const route_texts[SMTP_ROUTE_COUNT] = {
 				  "user@domain is wanted",
 };
 
-static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
+/* text: of one that gets no further. */
+static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const char *text)
 {
 	enum smtp_slot_kind kind = kind_of(p, route);
 	bool is_told = kind == SMTP_SLOT_SOURCE || kind == SMTP_SLOT_PROBE;
@@ -212,18 +213,19 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route)
 	if (is_told)
 		proxy_tell_held_mail(p);
 	waits = p->pipeline.n && !p->pipeline.is_offered && !proxy_is_sources_alone(p);
-	*proxy_push(p) = (struct smtp_slot){ .verb = SMTP_RCPT,
-		.kind = kind,
-		.text = route_texts[route],
-		.recipient = p->recipient };
+	*proxy_push(p) = (struct smtp_slot){
+		.verb = SMTP_RCPT, .kind = kind, .text = text, .recipient = p->routing
+	};
 	if (is_told && !waits)
-		proxy_tell_source(p, p->recipient->line);
+		proxy_tell_source(p, p->routing->line);
 	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
 }
 
-void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str account)
+void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str text)
 {
 	bool is_local = route == SMTP_ROUTE_LOCAL || route == SMTP_ROUTE_LOCAL_KNOWN;
+	bool is_refused = route == SMTP_ROUTE_REFUSED;
+	struct str kept = STR_LIT("");
 
 	if (p->state != SMTP_PROXY_ROUTING)
 		return;
@@ -234,11 +236,12 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str a
 		p->state = SMTP_PROXY_LEAVING;
 	} else if (is_local && proxy_is_in_chunks(p)) {
 		proxy_answer(p, "503 5.5.1 There can be no recipient behind BDAT");
-	} else if (is_local &&
-		   !proxy_keep(&p->transaction, account, &p->recipient->account)) {
+	} else if ((is_local || is_refused) &&
+		   !proxy_keep(&p->transaction, text, &kept)) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
 	} else {
-		push_recipient(p, route);
+		p->routing->account = is_local ? kept : STR_LIT("");
+		push_recipient(p, route, is_refused ? kept.ptr : route_texts[route]);
 	}
 }
 

@@ -217,6 +217,21 @@ static const char *mail_error(const struct smtp_proxy *p, const struct smtp_slot
 	return NULL;
 }
 
+/* Its MAIL may be without an answer yet. */
+uint64_t smtp_proxy_declared_size(const struct smtp_proxy *p)
+{
+	const struct smtp_pipeline *l = &p->pipeline;
+	struct smtp_path path = { .params = p->transaction.mail_params };
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct smtp_slot *slot = &l->slots[(l->first + i) % SMTP_SLOTS_MAX];
+
+		if (slot->verb == SMTP_MAIL && slot->kind != SMTP_SLOT_LATE_MAIL)
+			(void)smtp_path_parse(slot->args, STR_LIT("FROM"), &path);
+	}
+	return smtp_param_size(path.params);
+}
+
 /* In the source's place. */
 static void answer_away(struct smtp_proxy *p, const struct smtp_slot *slot)
 {

@@ -16,6 +16,7 @@ void script_call(struct script *s)
 	do {
 		called = s->client && odd_call(s->client);
 		called |= s->source && odd_call(s->source);
+		called |= script_room_answers(s);
 		if (calls++ > CALLS_MAX)
 			FAIL(s, "it spins");
 	} while (called);
@@ -231,6 +232,7 @@ static const struct flag {
 	{ "connect take time", offsetof(struct script, connects_slowly) },
 	{ "hand-off fail", offsetof(struct script, hand_off_fails) },
 	{ "password be known", offsetof(struct script, knows) },
+	{ "room be told", offsetof(struct script, room_is_told) },
 	{ "mailstore be away", offsetof(struct script, mailstore_is_away) },
 	{ "registry be busy", offsetof(struct script, is_registry_busy) },
 	{ "mail be on its way", offsetof(struct script, recently_relayed) },

@@ -21,6 +21,8 @@ static const char *name_of(enum message_type type)
 {
 	if (type == MESSAGE_STAGE)
 		return "stage";
+	if (type == MESSAGE_ROOM)
+		return "room";
 	return type == MESSAGE_DELIVER ? "deliver" : "discard";
 }
 
@@ -42,15 +44,26 @@ int script_tell_mailstore(struct host *h, const struct message *m, int fd)
 
 	if (s->mailstore_is_away)
 		return -EPIPE;
+	if (m->type == MESSAGE_ROOM && !s->room_is_told) {
+		(void)snprintf(
+			s->room_id, sizeof(s->room_id), "%.*s", STR_ARG(m->session));
+		return 0;
+	}
 	if (!s->mail_waiting)
 		s->told[0] = '\0';
 	len = strlen(s->told);
 	(void)snprintf(s->told + len, sizeof(s->told) - len, "%s%s %.*s", len ? ", " : "",
 		name_of(m->type), STR_ARG(m->account));
+	if (m->type == MESSAGE_ROOM) {
+		len = strlen(s->told);
+		(void)snprintf(
+			s->told + len, sizeof(s->told) - len, " %u", (unsigned)m->number);
+	}
 	if (fd >= 0) {
 		len = strlen(s->told);
-		(void)snprintf(s->told + len, sizeof(s->told) - len, " <%.*s>%s",
-			STR_ARG(m->text), m->number ? " at once" : "");
+		(void)snprintf(s->told + len, sizeof(s->told) - len, " <%.*s>%s%s",
+			STR_ARG(m->text), m->number ? " at once" : "",
+			m->number2 ? " in any case" : "");
 		read_mail(s, fd);
 		(void)close(fd);
 	}
@@ -60,6 +73,20 @@ int script_tell_mailstore(struct host *h, const struct message *m, int fd)
 	(void)snprintf(s->mail_ids[s->mail_waiting++], sizeof(s->mail_ids[0]), "%.*s",
 		STR_ARG(m->session));
 	return 0;
+}
+
+bool script_room_answers(struct script *s)
+{
+	char id[sizeof(s->room_id)];
+	struct message m = { .type = MESSAGE_DELIVERED, .session = STR("") };
+
+	if (!s->room_id[0])
+		return false;
+	memcpy(id, s->room_id, sizeof(id));
+	s->room_id[0] = '\0';
+	m.session = str_from(id);
+	staging_answered(&s->host, &m);
+	return true;
 }
 
 void script_mailstore_answers(struct script *s, enum message_type type, const char *text)
@@ -84,6 +111,7 @@ void script_mailstore_answers(struct script *s, enum message_type type, const ch
 void script_mailstore_ends(struct script *s)
 {
 	s->mail_waiting = 0;
+	s->room_id[0] = '\0';
 	staging_mailstore_lost(&s->host);
 }
 

@@ -39,8 +39,10 @@ struct script {
 	char learned_password[64], handed[256], box[64];
 	/* script_mail.c */
 	bool mailstore_is_away;
+	bool room_is_told; /* by a line, else there is room */
 	int counted, relayed, mail_waiting;
 	struct source_answers *answers; /* smtp/source_answers.h */
+	char room_id[64];               /* asked, and not answered yet; "": none */
 	char told[512], mail_text[512], mail_ids[4][64];
 };
 
@@ -75,6 +77,8 @@ bool script_source_agreed(struct host *h, struct str question);
 void script_note_source_agreed(struct host *h, struct str question);
 void script_forget_source_agreed(struct host *h, struct str question);
 void script_note_relayed(struct host *h, struct str local, struct str domain);
+/* There is room, where it was asked for some; false: it was not. */
+bool script_room_answers(struct script *s);
 /* Its answer to all that it was told last. */
 void script_mailstore_answers(struct script *s, enum message_type type, const char *text);
 void script_mailstore_ends(struct script *s);

@@ -44,9 +44,10 @@ static const struct script_row ordinary[] = {
 			"c 250 2.0.0 Ok", "counted 0", "C NOOP", "s NOOP", "S 250 Ok",
 			"c 250 Ok" } },
 	{ "to both", SERVICE_SMTP, "carol",
-		{ MAIL, ALICE, CAROL, DATA, GO, HEARD, "told stage carol <x@example.net>",
-			"mail staged", "s .", "S 250 queued", "told deliver carol",
-			"mail delivered", "c 250 queued" } },
+		{ MAIL, ALICE, CAROL, DATA, GO, HEARD,
+			"told stage carol <x@example.net> in any case", "mail staged",
+			"s .", "S 250 queued", "told deliver carol", "mail delivered",
+			"c 250 queued" } },
 	{ "to both, and the source refuses it", SERVICE_SMTP, "carol",
 		{ MAIL, ALICE, CAROL, DATA, GO, HEARD, "mail staged", "s .", "S 554 no",
 			"c 554 no", "told discard carol" } },
@@ -79,6 +80,66 @@ static const struct script_row ordinary[] = {
 			"C RCPT TO:<carol%example.com@localhost>",
 			"s RCPT TO:<carol%example.com@localhost>", "S 550 unknown user",
 			"c 250 2.1.5 Ok" } },
+};
+
+#define SIZED                                                                            \
+	HELO, "C MAIL FROM:<x@example.net> SIZE=9000",                                   \
+		"s MAIL FROM:<x@example.net> SIZE=9000", "S 250 Ok", "c 250 Ok"
+#define FULL "c 452 4.2.2 Mailbox full"
+
+/* Whether a mailbox has room is asked at RCPT. */
+static const struct script_row room[] = {
+	{ "it has some", SERVICE_SMTP, "carol",
+		{ "let room be told", SIZED, "C RCPT TO:<carol@example.com>",
+			"told room carol 9000", "mail delivered",
+			"s RCPT TO:<carol@example.com>", "S 250 Ok", "c 250 2.1.5 Ok",
+			LOCAL_DATA, GO, "told stage carol <x@example.net> at once",
+			"mail delivered", "c 250 2.0.0 Ok" } },
+	{ "it has none: the source is not asked, the others go on", SERVICE_SMTP, "carol",
+		{ "let room be told", MAIL, ALICE, "C RCPT TO:<carol@example.com>",
+			"told room carol 0", "mail refused", FULL, DATA, GO, HEARD, "s .",
+			"S 250 queued", "c 250 queued", "relayed 1" } },
+	{ "a size that is not answered yet", SERVICE_SMTP, "carol",
+		{ "let room be told", GREETED, "C EHLO client", "s EHLO client",
+			"S 250-old", "S 250 PIPELINING", "c 250-old", "c 250 PIPELINING",
+			"C MAIL FROM:<x@example.net> SIZE=9000",
+			"s MAIL FROM:<x@example.net> SIZE=9000",
+			"C RCPT TO:<carol@example.com>", "told room carol 9000", "C RSET",
+			"S 250 Ok", "c 250 Ok", "mail refused", FULL, "s RSET",
+			"S 250 Ok", "c 250 Ok", "C MAIL FROM:<x@example.net>",
+			"s MAIL FROM:<x@example.net>", "C RCPT TO:<carol@example.com>",
+			"told room carol 0" } },
+	{ "the source answers about another one meanwhile", SERVICE_SMTP, "carol",
+		{ "let room be told", GREETED, "C EHLO client", "s EHLO client",
+			"S 250-old", "S 250 PIPELINING", "c 250-old", "c 250 PIPELINING",
+			"C MAIL FROM:<x@example.net>", "s MAIL FROM:<x@example.net>",
+			"S 250 Ok", "c 250 Ok", "C RCPT TO:<alice@example.com>",
+			"s RCPT TO:<alice@example.com>", "C RCPT TO:<carol@example.com>",
+			"told room carol 0", "S 250 alice", "c 250 alice",
+			"mail delivered", "s RCPT TO:<carol@example.com>",
+			"S 550 5.1.1 gone", "c 250 2.1.5 Ok", DATA, GO, HEARD,
+			"told stage carol <x@example.net> in any case", "mail staged",
+			"s .", "S 250 queued", "mail delivered", "c 250 queued" } },
+	{ "the client leaves meanwhile", SERVICE_SMTP, "carol",
+		{ "let room be told", MAIL, "C RCPT TO:<carol@example.com>",
+			"client breaks", "state gone", "mail refused" } },
+	{ "the source leaves meanwhile", SERVICE_SMTP, "carol",
+		{ "let room be told", MAIL, "C RCPT TO:<carol@example.com>",
+			"source breaks", "mail delivered", "c 250 2.1.5 Ok" } },
+	{ "the mailstore ends meanwhile", SERVICE_SMTP, "carol",
+		{ "let room be told", MAIL, "C RCPT TO:<carol@example.com>",
+			"mailstore ends",
+			"c 451 4.3.0 The mailbox cannot be reached now, try again "
+			"later",
+			ALICE } },
+	{ "the account switches meanwhile", SERVICE_SMTP, "carol",
+		{ "let room be told", MAIL, "C RCPT TO:<carol@example.com>",
+			"account leaves", "quiesce", "settled 1", "mail delivered",
+			"s RCPT TO:<carol@example.com>", "S 550 5.1.1 gone",
+			"c 250 2.1.5 Ok", "C DATA",
+			"c 450 4.2.1 The mailbox is being moved, try again in a "
+			"moment",
+			"s RSET" } },
 };
 
 static const struct script_row ends[] = {
@@ -318,6 +379,12 @@ static void test_ordinary(void **state)
 	run(ordinary, ROWS(ordinary), false);
 }
 
+static void test_room(void **state)
+{
+	(void)state;
+	run(room, ROWS(room), false);
+}
+
 static void test_ends(void **state)
 {
 	(void)state;
@@ -352,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_chunks),

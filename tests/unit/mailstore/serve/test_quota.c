@@ -118,9 +118,12 @@ static void its_own(void **state)
 	assert_return_code(store_verify(m->serve.store, NULL), 0);
 }
 
-static const char *deliver(struct memory_server *m, enum delivery_what what, size_t size)
+static const char *deliver_shared(
+	struct memory_server *m, enum delivery_what what, size_t size, bool is_shared)
 {
-	struct delivery d = { .what = what, .fd = memfd_create("message", MFD_CLOEXEC) };
+	struct delivery d = { .what = what,
+		.fd = memfd_create("message", MFD_CLOEXEC),
+		.may_exceed = is_shared };
 	struct delivery *list[] = { &d };
 	char *bytes = malloc(size);
 
@@ -132,6 +135,45 @@ static const char *deliver(struct memory_server *m, enum delivery_what what, siz
 	deliveries_run(&m->serve, list, 1);
 	(void)close(d.fd);
 	return d.code < 0 ? delivery_reply(d.code) : "250";
+}
+
+static const char *deliver(struct memory_server *m, enum delivery_what what, size_t size)
+{
+	return deliver_shared(m, what, size, false);
+}
+
+static const char *room_for(struct memory_server *m, uint64_t size)
+{
+	struct delivery d = { .what = DELIVERY_ROOM, .fd = -1, .size = size };
+	struct delivery *list[] = { &d };
+
+	deliveries_run(&m->serve, list, 1);
+	return d.code < 0 ? delivery_reply(d.code) : "250";
+}
+
+/* At RCPT a message that does not fit is refused for that recipient; behind the dot it
+   must not take the others' from them. */
+static void of_recipients(void **state)
+{
+	struct memory_server *m = *state;
+	struct quota_use use = { 0 };
+
+	m->serve.quota = (struct quota){ .bytes = 10000, .messages = 6 };
+	assert_string_equal(room_for(m, 0), "250");
+	assert_string_equal(room_for(m, 5000), "250");
+	assert_string_equal(
+		room_for(m, 10000), "452 4.2.2 Mailbox is full, try again later");
+	assert_string_equal(room_for(m, 10001),
+		"552 5.2.2 Message is larger than the mailbox may be");
+	assert_string_equal(deliver_shared(m, DELIVERY_AT_ONCE, 20000, true), "250");
+	assert_string_equal(room_for(m, 0), "452 4.2.2 Mailbox is full, try again later");
+	m->serve.quota.bytes = 0;
+	assert_string_equal(deliver(m, DELIVERY_AT_ONCE, 10), "250");
+	assert_string_equal(room_for(m, 0), "452 4.2.2 Mailbox is full, try again later");
+	m->serve.quota.messages = 0;
+	assert_string_equal(room_for(m, UINT64_MAX), "250");
+	assert_return_code(quota_look(m->folder, &m->serve.quota, &use, NULL), 0);
+	assert_int_equal(use.messages, 6); /* a question leaves nothing behind */
 }
 
 static void of_mail(void **state)
@@ -159,6 +201,7 @@ int main(void)
 		TEST(of_bytes),
 		TEST(its_own),
 		TEST(of_mail),
+		TEST(of_recipients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,7 @@ static enum smtp_route route_by_name(struct str name)
 		{ STR("unknown"), SMTP_ROUTE_UNKNOWN },
 		{ STR("elsewhere"), SMTP_ROUTE_ELSEWHERE },
 		{ STR("unreadable"), SMTP_ROUTE_UNREADABLE },
+		{ STR("refused"), SMTP_ROUTE_REFUSED },
 	};
 
 	for (size_t i = 0; i < N_ROWS(rows); i++)
@@ -73,7 +74,7 @@ static enum smtp_route route_by_name(struct str name)
 
 static void route(struct play *p)
 {
-	const struct smtp_recipient *r = p->proxy.recipient;
+	const struct smtp_recipient *r = p->proxy.routing;
 
 	for (size_t i = 0; i < p->t->n_lines; i++) {
 		struct str line = str_trim(p->t->lines[i].text), how;
