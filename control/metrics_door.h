@@ -2,8 +2,8 @@
 #ifndef CONTROL_METRICS_DOOR_H
 #define CONTROL_METRICS_DOOR_H
 /*
- * Where a Prometheus gets its metrics: run_dir/metrics.sock, and what the option `metrics`
- * says.
+ * Where a Prometheus gets its metrics: run_dir/metrics.sock, and what the option
+ * `metrics` says.
  *
  * `mailferry up` accepts, and reads no byte of it: each connection is one process
  * `mailferry metrics http`, which gathers its page, gives up every right and file, and
