@@ -55,7 +55,7 @@ static enum smtp_route route_of(struct session *s, const struct recipient_names 
 	return is;
 }
 
-static struct recipient_names names_of(const struct session *s)
+struct recipient_names smtp_names(const struct session *s)
 {
 	const struct smtp_offer *offer = &smtp_of(s)->offer;
 
@@ -106,7 +106,7 @@ static void ask_for_room(struct session *s, const struct account_route *route)
 void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
-	struct recipient_names names = names_of(s);
+	struct recipient_names names = smtp_names(s);
 	struct str address = f->proxy.routing->address;
 	enum smtp_route is = SMTP_ROUTE_LATER;
 	struct recipient to;
@@ -135,7 +135,7 @@ void smtp_route_recipient(struct session *s)
 
 struct str smtp_account_here(struct session *s, struct str address, struct arena *arena)
 {
-	struct recipient_names names = names_of(s);
+	struct recipient_names names = smtp_names(s);
 	struct recipient to;
 	struct error err = { 0 };
 
@@ -143,19 +143,6 @@ struct str smtp_account_here(struct session *s, struct str address, struct arena
 		to.is != RECIPIENT_KNOWN || to.account.route != ROUTE_LOCAL)
 		return (struct str){ 0 };
 	return arena_str(arena, str_from(to.account.name));
-}
-
-struct str smtp_subaddress(struct session *s, struct str address, struct arena *arena)
-{
-	struct recipient_names names = names_of(s);
-	struct recipient to;
-	struct error err = { 0 };
-
-	if (!s->host->settings->subaddress_folder ||
-		recipient_find(&names, address, arena, &to, &err) < 0 ||
-		to.is != RECIPIENT_KNOWN)
-		return STR_LIT("");
-	return arena_str(arena, to.subaddress);
 }
 
 /* ---- what goes to the source ---- */

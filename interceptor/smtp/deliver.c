@@ -115,8 +115,10 @@ static int send_staging(struct session *s, struct str sender,
 	const struct smtp_recipient *first, struct buf *header)
 {
 	struct smtp_session *f = smtp_of(s);
+	const struct recipient_names names = smtp_names(s);
 	char client[ADDRESS_TEXT_MAX];
 	struct staging_mail mail = { .sender = sender,
+		.names = &names,
 		.recipients = first,
 		.is_shared =
 			first->next || f->proxy.message.destination != SMTP_TO_LOCAL };

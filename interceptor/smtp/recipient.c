@@ -193,3 +193,16 @@ int recipient_find(const struct recipient_names *names, struct str text,
 		return unreadable(names, ret, err);
 	return r == -ENOENT ? 0 : r;
 }
+
+struct str recipient_subaddress(
+	const struct recipient_names *names, struct str text, struct arena *arena)
+{
+	struct recipient to;
+	struct error err = { 0 };
+
+	if (!names->settings->subaddress_folder ||
+		recipient_find(names, text, arena, &to, &err) < 0 ||
+		to.is != RECIPIENT_KNOWN)
+		return STR_LIT("");
+	return arena_str(arena, to.subaddress);
+}

@@ -47,6 +47,11 @@ struct recipient {
 int recipient_find(const struct recipient_names *names, struct str text,
 	struct arena *arena, struct recipient *ret, struct error *err);
 
+/* The sub-address that names a folder, in the arena; "": none, or they name none. ptr
+   NULL: no memory. */
+struct str recipient_subaddress(
+	const struct recipient_names *names, struct str text, struct arena *arena);
+
 /* Whether the source takes this domain for its own. */
 bool recipient_is_ours(const struct recipient_names *names, struct str domain);
 

@@ -74,9 +74,7 @@ struct str smtp_client_address(
 	const struct session *s, char text[static INET6_ADDRSTRLEN]);
 /* Whose that address is; ptr NULL: of nobody who lives here. */
 struct str smtp_account_here(struct session *s, struct str address, struct arena *arena);
-/* The sub-address that names a folder, in the arena; "": none, or they name none. ptr
-   NULL: no memory. */
-struct str smtp_subaddress(struct session *s, struct str address, struct arena *arena);
+struct recipient_names smtp_names(const struct session *s);
 void smtp_route_recipient(struct session *s);
 void smtp_forget_room(struct session *s);
 void smtp_count_recipient(struct session *s);

@@ -4,7 +4,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/session/session.h"
-#include "interceptor/smtp/smtp.h"
 #include "wire/smtp/trace.h"
 
 #include <errno.h>
@@ -15,6 +14,7 @@
 
 #define AGAIN_MS 10000               /* for the mailstore to come back */
 #define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
+#define REFUSAL_MAX 256              /* a reply line of ours is shorter */
 
 #define AWAY_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
 
@@ -32,8 +32,10 @@ enum delivery_state {
 struct pending_delivery {
 	struct str account;
 	struct str subaddress; /* names a folder; "": none */
+	bool at_once;
 	enum delivery_state state;
 	uint64_t number;
+	char refusal[REFUSAL_MAX]; /* a reply line; "": it is not refused */
 };
 
 struct staging {
@@ -48,10 +50,9 @@ struct staging {
 	struct arena arena; /* names of accounts */
 	struct pending_delivery *deliveries;
 	size_t n, waiting;
-	bool at_once, is_shared;
+	bool is_shared;
 	bool walked; /* each_delivery() is on it: it is freed there */
 	uint64_t give_up_at;
-	char refusal[256]; /* a reply line of ours is shorter */
 };
 
 /* ---- gathering ---- */
@@ -131,7 +132,7 @@ static int tell(struct staging *g, struct pending_delivery *d,
 		.account = d->account,
 		.session = str_from(delivery_id(g, d, id)),
 		.service = STR("smtp"),
-		.number = g->at_once,
+		.number = d->at_once,
 		.number2 = g->is_shared,
 		.client = mail->client,
 		.text = mail->sender,
@@ -165,8 +166,9 @@ static int send_delivery(struct staging *g, struct pending_delivery *d,
 	return 0;
 }
 
-static int make_deliveries(struct staging *g, const struct smtp_recipient *first)
+static int make_deliveries(struct staging *g, const struct staging_mail *mail)
 {
+	const struct smtp_recipient *first = mail->recipients;
 	size_t n = 0;
 
 	for (const struct smtp_recipient *r = first; r; r = r->next)
@@ -178,33 +180,59 @@ static int make_deliveries(struct staging *g, const struct smtp_recipient *first
 		struct pending_delivery *d = &g->deliveries[g->n];
 
 		d->account = arena_str(&g->arena, r->account);
-		d->subaddress = smtp_subaddress(g->session, r->address, &g->arena);
+		d->subaddress = recipient_subaddress(mail->names, r->address, &g->arena);
 		if (!d->account.ptr || !d->subaddress.ptr)
 			return -ENOMEM;
 		/* which folder is said with DELIVER */
-		g->at_once = g->at_once && !d->subaddress.len;
+		d->at_once = mail->at_once && !d->subaddress.len;
 		g->n++;
 	}
 	return 0;
 }
 
-int staging_send(struct staging *g, const struct staging_mail *mail)
+static void keep_refusal(struct pending_delivery *d, struct str reply)
+{
+	(void)snprintf(d->refusal, sizeof(d->refusal), "%.*s",
+		STR_ARG(reply.len ? reply : STR_LIT(AWAY_REPLY)));
+}
+
+/* One that cannot be sent is refused when the others have gone their way already. */
+static int send_all(struct staging *g, const struct staging_mail *mail)
 {
 	const struct smtp_recipient *recipient = mail->recipients;
+	int r = 0;
+
+	for (size_t i = 0; i < g->n && (r == 0 || mail->at_once); i++) {
+		struct pending_delivery *d = &g->deliveries[i];
+
+		r = send_delivery(g, d, mail, recipient);
+		if (r < 0) {
+			d->state = DELIVERY_DONE;
+			keep_refusal(d, STR_LIT(""));
+		}
+		recipient = recipient->next;
+	}
+	return mail->at_once && g->waiting ? 0 : r;
+}
+
+int staging_send(struct staging *g, const struct staging_mail *mail)
+{
 	int r = content_file(&g->content);
 
 	if (r >= 0)
 		r = g->host->ops->reach_mailstore(g->host);
-	g->at_once = mail->at_once;
 	g->is_shared = mail->is_shared;
 	if (r == 0)
-		r = make_deliveries(g, mail->recipients);
-	for (size_t i = 0; i < g->n && r == 0; i++) {
-		r = send_delivery(g, &g->deliveries[i], mail, recipient);
-		recipient = recipient->next;
-	}
+		r = make_deliveries(g, mail);
+	if (r == 0)
+		r = send_all(g, mail);
 	content_fini(&g->content);
 	return r;
+}
+
+struct str staging_refusal(const struct staging *g, size_t nth)
+{
+	return nth < g->n ? str_from(g->deliveries[nth].refusal) : STR_LIT("");
 }
 
 struct staging *staging_ask_for_room(
@@ -284,6 +312,15 @@ void staging_drop(struct staging *g)
 
 /* ---- its answers ---- */
 
+static struct str first_refusal(const struct staging *g)
+{
+	struct str refusal = STR_LIT("");
+
+	for (size_t i = 0; i < g->n && !refusal.len; i++)
+		refusal = staging_refusal(g, i);
+	return refusal;
+}
+
 static void settle(
 	struct staging *g, struct pending_delivery *d, enum delivery_state state)
 {
@@ -291,16 +328,14 @@ static void settle(
 	if (--g->waiting)
 		return;
 	if (g->session)
-		g->done(g->session, str_from(g->refusal));
+		g->done(g->session, first_refusal(g));
 	else
 		staging_drop(g);
 }
 
 static void refuse(struct staging *g, struct pending_delivery *d, struct str reply)
 {
-	if (!g->refusal[0])
-		(void)snprintf(g->refusal, sizeof(g->refusal), "%.*s",
-			STR_ARG(reply.len ? reply : STR_LIT(AWAY_REPLY)));
+	keep_refusal(d, reply);
 	settle(g, d, DELIVERY_DONE);
 }
 

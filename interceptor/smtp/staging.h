@@ -17,6 +17,7 @@
  * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
  */
 #include "interceptor/smtp/content.h"
+#include "interceptor/smtp/recipient.h"
 #include "messages/message.h"
 #include "wire/smtp/proxy.h"
 
@@ -29,7 +30,9 @@ struct staging_mail {
 	struct str header; /* trace lines; Delivered-To is put among them */
 	struct str sender, client;
 	const struct smtp_recipient *recipients; /* one for each account */
-	bool at_once;   /* nobody else has to take it: staged and delivered in one step */
+	const struct recipient_names *names;     /* by which they were found */
+	bool at_once; /* what becomes of one is nothing to the others: each is staged and
+	                 delivered in one step */
 	bool is_shared; /* others get it, too */
 };
 
@@ -49,6 +52,8 @@ int staging_write(struct staging *g, struct str bytes);
 struct content *staging_content(struct staging *g);
 /* 0: done() will be called, later. Else -errno. */
 int staging_send(struct staging *g, const struct staging_mail *mail);
+/* The reply that the mail of the nth recipient was refused with; "": it was not. */
+struct str staging_refusal(const struct staging *g, size_t nth);
 /* false: there is nothing to wait for. */
 bool staging_deliver(struct staging *g);
 /* Whether it was sent for that account. */
