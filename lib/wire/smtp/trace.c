@@ -7,6 +7,8 @@
 /* RFC 3848 */
 static const char *protocol(const struct smtp_trace *t)
 {
+	if (t->lmtp)
+		return "LMTP";
 	if (!t->esmtp)
 		return "SMTP";
 	if (t->secure)
@@ -49,9 +51,9 @@ static int put_from(const struct smtp_trace *t, struct buf *out)
 
 	r = r < 0 ? r
 	          : put_clean(out, t->helo.len ? t->helo : STR_LIT("unknown"), " ()\\;");
-	return r < 0 ? r
-	             : buf_printf(out, " ([%s%.*s])\r\n", v6 ? "IPv6:" : "",
-			       STR_ARG(t->client));
+	if (r == 0 && t->client.len)
+		r = buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(t->client));
+	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
 
 static int put_date(const struct smtp_trace *t, struct buf *out)

@@ -8,11 +8,12 @@
 struct smtp_trace {
 	struct str sender; /* what <> held; "" for a bounce */
 	struct str helo;   /* as the client said it */
-	struct str client; /* its IP address as text */
+	struct str client; /* its IP address as text; "": it has none */
 	struct str by, id; /* this server, and what its log calls the message */
 	struct str
 		recipient; /* "": not named (there are several, and some may be blind) */
 	bool esmtp, secure, authenticated;
+	bool lmtp;       /* instead of those */
 	bool is_relayed; /* no delivery: no Return-Path */
 	int64_t at;      /* seconds since 1970 */
 	int16_t zone;    /* minutes east */

@@ -29,6 +29,17 @@ static const struct row {
 		"\tby mail.example.com with ESMTP id 4d2-1f.3\r\n"
 		"\tfor <alice@example.com>;\r\n"
 		"\tTue, 24 Nov 2026 12:12:12 +0000\r\n" },
+	{ "by LMTP over a UNIX socket",
+		{ .sender = STR("a@b"),
+			.helo = STR("mx.example.com"),
+			.by = STR("mail"),
+			.id = STR("1"),
+			.lmtp = true,
+			.at = AT },
+		"Return-Path: <a@b>\r\n"
+		"Received: from mx.example.com\r\n"
+		"\tby mail with LMTP id 1;\r\n"
+		"\tTue, 24 Nov 2026 12:12:12 +0000\r\n" },
 	{ "bounce for several, IPv6, west",
 		{ .helo = STR("[IPv6:2001:db8::1]"),
 			.client = STR("2001:db8::1"),
