@@ -2,6 +2,7 @@
 /* mailferry check: would it work? Changes nothing, but for --trust-source. */
 #include "control/check_dashboard.h"
 #include "control/check_filters.h"
+#include "control/check_lmtp.h"
 #include "control/check_refusals.h"
 #include "control/check_tls.h"
 #include "control/control.h"
@@ -513,6 +514,7 @@ enum exit_code cmd_check(struct control *c)
 		check_tls(c, &f);
 		check_smart_host(c, &f);
 		check_filters(c, &f);
+		check_lmtp(&c->settings, &f);
 		code = print(c, &f);
 	}
 	if (code < 0)

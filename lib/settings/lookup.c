@@ -10,6 +10,8 @@
 
 const char *service_name(enum service_id id)
 {
+	if (id == SERVICE_LMTP)
+		return "lmtp";
 	return id < SERVICE_COUNT ? service_rows[id].name : "none";
 }
 

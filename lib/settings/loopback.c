@@ -17,7 +17,7 @@
 #define BACKLOG 64
 #define SOCKET_MODE 0660
 
-static bool is_loopback(const struct sockaddr_storage *a)
+bool address_is_loopback(const struct sockaddr_storage *a)
 {
 	if (a->ss_family == AF_INET)
 		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 ==
@@ -43,10 +43,10 @@ static int take_address(const char *text, struct sockaddr_storage *ret)
 	if (!address_read(host, ret) || (ret->ss_family == AF_INET6) != is_quoted)
 		return -EINVAL;
 	address_set_port(ret, (uint16_t)port);
-	return is_loopback(ret) ? 0 : -EACCES;
+	return 0;
 }
 
-int loopback_parse(const char *text, struct sockaddr_storage *ret)
+int listen_parse(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
 	int r = 0;
@@ -55,6 +55,19 @@ int loopback_parse(const char *text, struct sockaddr_storage *ret)
 		r = address_from_path(text + strlen(UNIX_BEGIN), &a) ? 0 : -EINVAL;
 	else if (*text)
 		r = take_address(text, &a);
+	if (r == 0)
+		*ret = a;
+	return r;
+}
+
+int loopback_parse(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage a;
+	int r = listen_parse(text, &a);
+
+	if (r == 0 && (a.ss_family == AF_INET || a.ss_family == AF_INET6) &&
+		!address_is_loopback(&a))
+		return -EACCES;
 	if (r == 0)
 		*ret = a;
 	return r;

@@ -98,6 +98,18 @@ static const struct option root_rows[] = {
 	{ "milter_content_timeout", OPTION_NUMBER, ROOT(milter_content_timeout_s), "300",
 		.least = 1, .most = 3600,
 		.help = "seconds for each of its answers to the message itself" },
+	{ "lmtp", OPTION_LMTP, ROOT(lmtp), .most = SETTINGS_LMTP_MAX,
+		.help = "where mail servers of yours hand over mail for accounts that live "
+			"here, by LMTP and without a login: \"unix:/run/mailferry/lmtp\" "
+			"or \"inet:127.0.0.1:24\". Such mail has been accepted by that "
+			"server already: neither the source nor `milter` is asked" },
+	{ "lmtp_group", OPTION_TEXT, ROOT(lmtp_group), "",
+		.help = "group whose members may connect to the sockets of `lmtp` "
+			"(\"postfix\", \"Debian-exim\"); \"\": root alone" },
+	{ "lmtp_clients", OPTION_NETWORKS, ROOT(lmtp_clients), .most = SETTINGS_FILES_MAX,
+		.help = "other hosts that may connect to addresses of `lmtp`, as in "
+			"\"192.0.2.20\" or \"2001:db8::/64\"; this host's loopback always "
+			"may. There is no TLS" },
 	{ "state_dir", OPTION_PATH, ROOT(state_dir), "/var/lib/mailferry",
 		.help = "registry, key and mail; survives a reboot" },
 	{ "run_dir", OPTION_PATH, ROOT(run_dir), "/run/mailferry",

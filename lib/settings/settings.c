@@ -7,6 +7,7 @@
 #include "settings/settings.h"
 
 #include "base/fd.h"
+#include "settings/lmtp.h"
 #include "settings/options.h"
 
 #include <confuse.h>
@@ -172,7 +173,8 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 	for (size_t i = 0; i < section.count; i++) {
 		const struct option *o = &section.rows[i];
 		bool list = o->kind == OPTION_ADDRESSES || o->kind == OPTION_DOMAINS ||
-		            o->kind == OPTION_PATHS || o->kind == OPTION_MILTERS;
+		            o->kind == OPTION_PATHS || o->kind == OPTION_MILTERS ||
+		            o->kind == OPTION_LMTP || o->kind == OPTION_NETWORKS;
 		cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
 		cfg_opt_t many =
 			CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
@@ -299,6 +301,15 @@ static int require_own_leg(const char *name, const struct settings *s, struct er
 	return 0;
 }
 
+static int require_lmtp_clients(
+	const char *name, const struct settings *s, struct error *err)
+{
+	struct error why = { 0 };
+	int r = lmtp_check(s, &why);
+
+	return r < 0 ? error_set(err, r, "%s: %s", name, why.text) : 0;
+}
+
 /* What follows from other options, and what must fit together. */
 static int complete(const char *name, struct settings *s, struct error *err)
 {
@@ -321,6 +332,8 @@ static int complete(const char *name, struct settings *s, struct error *err)
 	r = settle_mark(name, s, err);
 	if (r == 0)
 		r = require_own_leg(name, s, err);
+	if (r == 0)
+		r = require_lmtp_clients(name, s, err);
 	if (r < 0)
 		return r;
 	r = settle_path(&s->key_file, s->state_dir, "key", err);
@@ -463,6 +476,7 @@ void settings_fini(struct settings *s)
 	free(s->smart_host_name);
 	free(s->smart_host_pin);
 	free(s->source_name);
+	free(s->lmtp_group);
 	free(s->tls.ciphers);
 	free(s->dashboard.listen);
 	free(s->metrics);
@@ -471,6 +485,8 @@ void settings_fini(struct settings *s)
 		free(s->tls.certificates.paths[i]);
 		free(s->tls.keys.paths[i]);
 		free(s->milters.paths[i]);
+		free(s->lmtp.paths[i]);
+		free(s->lmtp_clients.paths[i]);
 	}
 	*s = (struct settings){ 0 };
 }

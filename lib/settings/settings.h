@@ -29,7 +29,8 @@ enum service_id {
 	SERVICE_SUBMISSION,
 	SERVICE_IMAPS,
 	SERVICE_POP3S,
-	SERVICE_COUNT
+	SERVICE_COUNT,
+	SERVICE_LMTP /* none of the source's: mail servers hand over mail here (lmtp.h) */
 };
 
 /* What happens to the TLS of a service's clients. */
@@ -123,6 +124,7 @@ enum milter_default {
 	MILTER_DEFAULT_REJECT
 };
 #define SETTINGS_MILTERS_MAX 8 /* real ones have three */
+#define SETTINGS_LMTP_MAX 4    /* a socket for each mail server on this host */
 
 struct limits {
 	uint32_t connections;        /* at once, over all workers */
@@ -166,7 +168,9 @@ struct settings {
 	enum smtp_policy smtp_policy;
 	uint32_t smtp_policy_ttl_s; /* an answer of the source counts; 0: only once */
 	char *master_separator;     /* of "alice*master"; "": there are no such names */
-	struct settings_files milters; /* milter.h */
+	struct settings_files milters;            /* milter.h */
+	struct settings_files lmtp, lmtp_clients; /* lmtp.h */
+	char *lmtp_group;                         /* "": root alone */
 	enum milter_default milter_default;
 	uint32_t milter_connect_timeout_s, milter_command_timeout_s;
 	uint32_t milter_content_timeout_s;
@@ -257,7 +261,7 @@ bool settings_ends_tls(const struct settings *s, enum service_id id);
 /* Whether a service speaks TLS from its first byte (993, 995, 465). */
 bool service_is_implicit(enum service_id id);
 
-/* "imap"; and the reverse, SERVICE_COUNT when there is none. */
+/* "imap"; and the reverse for those of the source, SERVICE_COUNT when there is none. */
 const char *service_name(enum service_id id);
 enum service_id service_by_name(const char *name);
 const char *strategy_name(enum strategy s);

@@ -3,6 +3,7 @@
  * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
  * this file decides what it means, so that each mistake gets its own cure.
  */
+#include "settings/lmtp.h"
 #include "settings/loopback.h"
 #include "settings/milter.h"
 #include "settings/options.h"
@@ -153,23 +154,57 @@ static int parse_paths(const struct option *o, void *base, size_t index, const c
 	return r;
 }
 
-static int parse_milters(const struct option *o, void *base, size_t index,
-	const char *text, struct error *err)
+static bool is_milter(const char *text)
 {
-	struct settings_files *all = field(o, base);
-	struct option one = { .name = o->name, .kind = OPTION_TEXT };
 	struct sockaddr_storage address;
+
+	return milter_address_parse(text, &address) == 0;
+}
+
+static bool is_lmtp(const char *text)
+{
+	struct sockaddr_storage address;
+
+	return lmtp_address_parse(text, &address) == 0;
+}
+
+static bool is_network(const char *text)
+{
+	return lmtp_client_parse(text) == 0;
+}
+
+/* Lists of texts. */
+static const struct list {
+	const char *items;
+	bool (*is_right)(const char *text);
+	const char *cure;
+} lists[] = {
+	[OPTION_MILTERS] = { "filters", is_milter,
+		"is not where a filter waits; write it as in "
+		"\"inet:127.0.0.1:11332\", \"inet:[::1]:11332\" or "
+		"\"unix:/path/of/socket\" (names are not resolved)" },
+	[OPTION_LMTP] = { "places", is_lmtp,
+		"is no place to listen; write it as in \"unix:/run/mailferry/lmtp\", "
+		"\"inet:127.0.0.1:24\" or \"inet:[::1]:24\" (names are not resolved)" },
+	[OPTION_NETWORKS] = { "networks", is_network,
+		"is no address or network; write it as in \"192.0.2.20\", "
+		"\"192.0.2.0/24\" or \"2001:db8::/64\" (names are not resolved)" },
+};
+
+static int parse_list(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	const struct list *list = &lists[o->kind];
+	struct settings_files *all = field(o, base);
+	struct option one = { .name = o->name };
 	int r;
 
 	if (index >= o->most)
+		return error_set(err, -EINVAL, "`%s` takes at most %u %s", o->name,
+			o->most, list->items);
+	if (!list->is_right(text))
 		return error_set(
-			err, -EINVAL, "`%s` takes at most %u filters", o->name, o->most);
-	if (milter_address_parse(text, &address) < 0)
-		return error_set(err, -EINVAL,
-			"`%s`: \"%s\" is not where a filter waits; write it as in "
-			"\"inet:127.0.0.1:11332\", \"inet:[::1]:11332\" or "
-			"\"unix:/path/of/socket\" (names are not resolved)",
-			o->name, text);
+			err, -EINVAL, "`%s`: \"%s\" %s", o->name, text, list->cure);
 	r = replace_text(&one, &all->paths[index], text, err);
 	if (r == 0)
 		all->n = index + 1;
@@ -493,7 +528,9 @@ static const struct kind {
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
 	[OPTION_LOOPBACK] = { parse_loopback, print_text },
-	[OPTION_MILTERS] = { parse_milters, print_paths },
+	[OPTION_MILTERS] = { parse_list, print_paths },
+	[OPTION_LMTP] = { parse_list, print_paths },
+	[OPTION_NETWORKS] = { parse_list, print_paths },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },
 };

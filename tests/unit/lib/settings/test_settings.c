@@ -251,6 +251,8 @@ static void test_defaults(void **state)
 	"smtp_policy = \"none\"\nsmtp_policy_ttl = 60\n"                                 \
 	"milter = {\"inet:127.0.0.1:11332\", \"inet:[::1]:1\", \"unix:/a b\"}\n"         \
 	"milter_default = \"accept\"\nmilter_content_timeout = 60\n"                     \
+	"lmtp = {\"unix:/run/lmtp\", \"inet:[::]:24\"}\nlmtp_group = \"mail\"\n"         \
+	"lmtp_clients = {\"192.0.2.0/25\", \"2001:db8::/33\", \"203.0.113.7\"}\n"        \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"mark_mask = 0x00f00000\nmark = \"0x400000\"\n"                                  \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
@@ -296,6 +298,10 @@ static void check_everything(const struct settings *s)
 	assert_string_equal(s->milters.paths[1], "inet:[::1]:1");
 	assert_string_equal(s->milters.paths[2], "unix:/a b");
 	assert_int_equal(s->milter_default, MILTER_DEFAULT_ACCEPT);
+	assert_int_equal(s->lmtp.n, 2);
+	assert_string_equal(s->lmtp.paths[1], "inet:[::]:24");
+	assert_string_equal(s->lmtp_group, "mail");
+	assert_int_equal(s->lmtp_clients.n, 3);
 	assert_int_equal(s->milter_command_timeout_s, 30);
 	assert_int_equal(s->milter_content_timeout_s, 60);
 	assert_string_equal(s->source_moved_to, "192.0.2.11");
