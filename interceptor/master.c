@@ -5,12 +5,14 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
+#include "interceptor/lmtp_listen.h"
 #include "interceptor/source.h"
 #include "nft-rules/marks.h"
 #include "registry/unseen.h"
 #include "users/users.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -99,6 +101,28 @@ static int listen_on(struct worker_slot *slot, enum service_id service, struct e
 	return 0;
 }
 
+/* One socket, which each worker has: they take turns. */
+static int open_lmtp(struct master *m, const char *place, struct error *err)
+{
+	CLEANUP(fd_closep) int fd = -1;
+
+	if (follow_give_lmtp(m, place, &fd) < 0)
+		fd = lmtp_listen(m->settings, place, err);
+	if (fd < 0)
+		return fd;
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct worker_slot *slot = &m->slots[i];
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+		if (copy < 0)
+			return error_errno(err, -errno, "`lmtp`: %s", place);
+		slot->listeners[slot->n_listeners++] =
+			(struct listener){ .service = SERVICE_LMTP, .fd = copy };
+	}
+	log_info(NULL, "lmtp", "listens=%s", place);
+	return 0;
+}
+
 static void ask_source(struct master *m, enum service_id service)
 {
 	enum offer_kind other =
@@ -135,6 +159,8 @@ static int open_services(struct master *m, struct error *err)
 	for (size_t i = 0; i < SERVICE_COUNT && r == 0; i++)
 		if (m->settings->services[i].enabled && protocol_of((enum service_id)i))
 			r = open_service(m, (enum service_id)i, err);
+	for (size_t i = 0; i < m->settings->lmtp.n && r == 0; i++)
+		r = open_lmtp(m, m->settings->lmtp.paths[i], err);
 	if (r == 0 && !m->slots[0].n_listeners)
 		r = error_set(err, -EINVAL,
 			"no service is enabled that can be intercepted; enable one in "

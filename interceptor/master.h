@@ -120,6 +120,8 @@ int follow_ask(struct master *m, struct error *err);
 /* A listening socket of that worker and service; -ENOENT: none that fits. */
 int follow_give_listener(
 	struct worker_slot *slot, enum service_id service, int family, int *ret_fd);
+/* The same for a place of `lmtp`, which all its workers had. */
+int follow_give_lmtp(struct master *m, const char *place, int *ret_fd);
 /* The other one retires, and this one goes on. 0 or -errno. */
 int follow_commit(struct master *m, struct error *err);
 

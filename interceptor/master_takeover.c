@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "interceptor/endpoint.h"
+#include "interceptor/lmtp_listen.h"
 #include "interceptor/master.h"
 #include "messages/takeover.h"
 #include "registry/unseen.h"
@@ -22,7 +23,10 @@ static int take_listener(struct master *m, const struct message *message, int fd
 	if (!grown)
 		return -ENOMEM;
 	m->handed = grown;
-	if (!protocol_of(service) || message->number >= WORKERS_MAX)
+	if (str_eq(message->text, str_from(service_name(SERVICE_LMTP))))
+		service = SERVICE_LMTP;
+	if ((!protocol_of(service) && service != SERVICE_LMTP) ||
+		message->number >= WORKERS_MAX)
 		return -EBADMSG;
 	m->handed[m->n_handed++] = (struct handed){
 		.fd = fd, .service = service, .worker = (unsigned)message->number
@@ -87,6 +91,20 @@ int follow_give_listener(
 
 		if (h->fd < 0 || h->worker != slot->index ||
 			!fits(h, m->settings, service, family))
+			continue;
+		*ret_fd = fd_steal(&h->fd);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int follow_give_lmtp(struct master *m, const char *place, int *ret_fd)
+{
+	for (size_t i = 0; i < m->n_handed; i++) {
+		struct handed *h = &m->handed[i];
+
+		if (h->fd < 0 || h->service != SERVICE_LMTP ||
+			!lmtp_listens(m->settings, place, h->fd))
 			continue;
 		*ret_fd = fd_steal(&h->fd);
 		return 0;

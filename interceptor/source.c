@@ -35,12 +35,29 @@ uint16_t endpoint_port(const union endpoint *e)
 	return ntohs(*port_of(&copy));
 }
 
-void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX])
+static struct sockaddr_storage storage_of(const union endpoint *e)
 {
 	struct sockaddr_storage a = { 0 };
 
 	memcpy(&a, e, endpoint_length(e));
-	address_port_text(&a, text);
+	return a;
+}
+
+void endpoint_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX])
+{
+	struct sockaddr_storage a = storage_of(e);
+
+	if (a.ss_family == AF_UNIX)
+		(void)snprintf(text, ADDRESS_TEXT_MAX, "local");
+	else
+		address_port_text(&a, text);
+}
+
+void endpoint_address_text(const union endpoint *e, char text[static ADDRESS_TEXT_MAX])
+{
+	struct sockaddr_storage a = storage_of(e);
+
+	address_text(&a, text);
 }
 
 static int set_option(int fd, int level, int name, int value)

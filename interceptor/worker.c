@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "interceptor/keeper.h"
+#include "interceptor/lmtp_listen.h"
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
@@ -60,7 +61,7 @@ static void refuse_unknown(int fd, const union endpoint *peer, const union endpo
 
 /* ECONNABORTED: that client is gone again. EMFILE, ENFILE, ENOBUFS...: the others wait in
    the backlog until the next tick, and the loop does not spin. */
-static void accept_failed(struct listener *l, int code)
+void worker_accept_failed(struct listener *l, int code)
 {
 	if (code == ECONNABORTED || code == EINTR || code == EAGAIN)
 		return;
@@ -110,7 +111,7 @@ static void listener_ready(void *context, int events, int error)
 	(void)events;
 	(void)error;
 	if (fd < 0)
-		accept_failed(l, errno);
+		worker_accept_failed(l, errno);
 	else if (getsockname(fd, &to.any, &to_len) < 0)
 		close(fd);
 	else if (!source_is(l->worker->host.settings, &to))
@@ -407,7 +408,9 @@ static int open_listeners(struct worker *w, const struct worker_parts *parts)
 
 		*l = parts->listeners[i];
 		l->worker = w;
-		r = watch_new(&w->loop, l->fd, listener_ready, l, &l->watch);
+		r = watch_new(&w->loop, l->fd,
+			l->service == SERVICE_LMTP ? worker_lmtp_ready : listener_ready,
+			l, &l->watch);
 		if (r < 0)
 			return r;
 	}
@@ -527,6 +530,10 @@ static int find_service(const struct settings *s, int fd, enum service_id *ret)
 
 	if (getsockname(fd, &at.any, &len) < 0)
 		return -errno;
+	if (lmtp_is_listener(s, fd)) {
+		*ret = SERVICE_LMTP;
+		return 0;
+	}
 	port = endpoint_port(&at);
 	for (size_t i = 0; i < SERVICE_COUNT; i++) {
 		if (!s->services[i].enabled ||

@@ -27,7 +27,7 @@ struct listener {
 	struct watch *watch;
 };
 
-#define LISTENERS_MAX (SERVICE_COUNT * 2) /* both families */
+#define LISTENERS_MAX (SERVICE_COUNT * 2 + SETTINGS_LMTP_MAX) /* both families */
 
 struct worker {
 	struct host host; /* first: its sessions know no more of it */
@@ -89,6 +89,10 @@ static inline struct worker *worker_of(struct host *h)
 }
 
 void worker_load_offer(struct worker *w, enum service_id service);
+/* Nobody was accepted, for this reason (errno). */
+void worker_accept_failed(struct listener *l, int code);
+/* A socket of `lmtp` has a connection; a watch_fn, context: the listener. */
+void worker_lmtp_ready(void *listener, int events, int error);
 /* Accepts connections, once it can. */
 void worker_accept(struct worker *w);
 /* It accepts no more connections, and ends with its last session. */

@@ -59,6 +59,10 @@ const struct protocol *protocol_of(enum service_id service);
 #define PROTOCOL_NAME_MAX 256 /* of a server */
 /* Of this host, for a dialogue in which one is given. */
 struct str protocol_host_name(char name[static PROTOCOL_NAME_MAX]);
+/* "220 mail.example.com ESMTP": what the source calls itself, so do we. Without a name
+   there, this host's. */
+struct str protocol_greeted_name(
+	struct str greeting, char name[static PROTOCOL_NAME_MAX]);
 /* For show(): copies to the arena. 0 or -ENOMEM. */
 int protocol_shown(struct arena *arena, struct str greeting, struct str capability,
 	struct str id, struct learnt *ret_shown);

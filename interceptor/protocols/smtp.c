@@ -4,6 +4,7 @@
 #include "wire/smtp/reply.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 struct str protocol_host_name(char name[static PROTOCOL_NAME_MAX])
@@ -12,6 +13,23 @@ struct str protocol_host_name(char name[static PROTOCOL_NAME_MAX])
 		(void)snprintf(name, PROTOCOL_NAME_MAX, "localhost");
 	name[PROTOCOL_NAME_MAX - 1] = '\0';
 	return str_from(name);
+}
+
+struct str protocol_greeted_name(struct str greeting, char name[static PROTOCOL_NAME_MAX])
+{
+	struct str text = str_skip(greeting, 4);
+	size_t n = 0;
+
+	while (n < text.len && n < PROTOCOL_NAME_MAX - 1 &&
+		((text.ptr[n] >= '0' && text.ptr[n] <= '9') || text.ptr[n] == '.' ||
+			text.ptr[n] == '-' ||
+			((text.ptr[n] | 0x20) >= 'a' && (text.ptr[n] | 0x20) <= 'z')))
+		n++;
+	if (!n)
+		return protocol_host_name(name);
+	memcpy(name, text.ptr, n);
+	name[n] = '\0';
+	return str_of(name, n);
 }
 
 static void probe_begin(void *probe, struct str domain, struct arena *arena)

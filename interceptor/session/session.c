@@ -218,6 +218,9 @@ static void set_mark(struct session *s, enum mark mark)
 	const struct settings *settings = s->host->settings;
 	struct marks marks = marks_of(settings->mark_mask, settings->mark);
 
+	/* no packet of it is for the rules to count, and a mark could route it */
+	if (s->service == SERVICE_LMTP)
+		return;
 	stream_mark(s->client, mark_bits(&marks, mark));
 }
 

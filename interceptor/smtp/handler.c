@@ -23,24 +23,6 @@
 
 /* ---- memory ---- */
 
-/* "220 mail.example.com ESMTP": what it calls itself, so do we. */
-static struct str take_name(struct str greeting, char name[static PROTOCOL_NAME_MAX])
-{
-	struct str text = str_skip(greeting, 4);
-	size_t n = 0;
-
-	while (n < text.len && n < PROTOCOL_NAME_MAX - 1 &&
-		((text.ptr[n] >= '0' && text.ptr[n] <= '9') || text.ptr[n] == '.' ||
-			text.ptr[n] == '-' ||
-			((text.ptr[n] | 0x20) >= 'a' && (text.ptr[n] | 0x20) <= 'z')))
-		n++;
-	if (!n)
-		return protocol_host_name(name);
-	memcpy(name, text.ptr, n);
-	name[n] = '\0';
-	return str_of(name, n);
-}
-
 /* Then its offer stands as it is. Later not: a local delivery is never reported, for one
    (DSN, RFC 3461, NOTIFY=SUCCESS), as we have no queue to send from. Without DSN the
    server before us says "relayed", which is true (5.2.2 there). */
@@ -76,7 +58,7 @@ static void init(struct session *s)
 		f->ehlo_secure = arena_str(&m->arena, o->secure.capability);
 		f->offer.unknown_user = arena_str(&m->arena, o->refusal);
 	}
-	f->offer.name = take_name(f->offer.greeting, f->name);
+	f->offer.name = protocol_greeted_name(f->offer.greeting, f->name);
 	f->offer.nobody_here = smtp_is_nobody_here(s);
 	f->offer.tls = smtp_tls_of(s);
 	f->offer.source_is_secure = smtp_is_source_secure(s);

@@ -29,8 +29,7 @@
 
 #define CHILD_FD_FIRST 3
 #define CHILD_FDS_MAX                                                                    \
-	32 /* an interceptor worker: its master, and two for each service                \
-	    */
+	32 /* an interceptor worker: its master, two for each service, those of LMTP */
 
 struct child_plan {
 	const char

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tests of SMTP start from: Postfix at the source, one user here and one there."""
+import contextlib
 import re
 
 from .harness import World, equal
@@ -64,6 +65,21 @@ class Mail(World):
         answer = client.ok("STATUS INBOX (MESSAGES)")[0]
         client.logout()
         return int(re.search(rb"MESSAGES (\d+)", answer)[1])
+
+    def can_log_in(self):
+        with contextlib.suppress(OSError, EOFError, AssertionError):
+            self.session(self.here).logout()
+            return True
+        return False
+
+    def subjects(self, user):
+        """Tokens of the user's INBOX."""
+        client, found = self.session(user), []
+        client.ok("EXAMINE INBOX")
+        for answer in client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"):
+            found += re.findall(rb"token-\d+-", answer)
+        client.logout()
+        return found
 
     def arrives(self, user, token, source=False):
         """Waits for it; its bytes. Once, or it fails."""

@@ -421,34 +421,13 @@ def killed_in_the_middle(world, program):
     stop.set()
     for thread in threads:
         thread.join(60)
-    wait_until("a session", lambda: can_log_in(world), 20, 0.2)
+    wait_until("a session", world.can_log_in, 20, 0.2)
     for name, tokens in told.items():
         true(len(tokens) > 5, f"{len(tokens)} for {name}")
         wait_until(f"mail for {name}",
-                   lambda name=name, tokens=tokens: set(tokens) <= set(subjects(world, name)), 30)
-        found = [t for t in subjects(world, name) if t in sent]
+                   lambda name=name, tokens=tokens: set(tokens) <= set(world.subjects(name)), 30)
+        found = [t for t in world.subjects(name) if t in sent]
         equal(sorted(t for t in set(found) if found.count(t) > 1), [], f"doubled for {name}")
-
-
-def can_log_in(world):
-    with contextlib.suppress(OSError, EOFError, AssertionError):
-        world.session(world.here).logout()
-        return True
-    return False
-
-
-def subjects(world, user):
-    """Tokens of the user's INBOX."""
-    return tokens(world.session(user))
-
-
-def tokens(client):
-    client.ok("EXAMINE INBOX")
-    found = []
-    for answer in client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]"):
-        found += re.findall(rb"token-\d+-", answer)
-    client.logout()
-    return found
 
 
 @case

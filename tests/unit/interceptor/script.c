@@ -180,6 +180,17 @@ static void do_mail_refused(struct script *s)
 	script_mailstore_answers(s, MESSAGE_DELIVERY_FAILED, "452 4.2.2 Mailbox full");
 }
 
+static void do_first_refused(struct script *s)
+{
+	script_mailstore_answers_first(
+		s, MESSAGE_DELIVERY_FAILED, "452 4.2.2 Mailbox full");
+}
+
+static void do_first_staged(struct script *s)
+{
+	script_mailstore_answers_first(s, MESSAGE_STAGED, "");
+}
+
 static const struct event {
 	const char *name;
 	void (*happens)(struct script *s);
@@ -208,6 +219,8 @@ static const struct event {
 	{ "mail staged", do_staged },
 	{ "mail delivered", do_delivered },
 	{ "mail refused", do_mail_refused },
+	{ "first refused", do_first_refused },
+	{ "first staged", do_first_staged },
 	{ "mailstore ends", script_mailstore_ends },
 	{ "account arrives", do_arrives },
 	{ "account moves", do_moves },
@@ -436,7 +449,7 @@ static void offers_begin(struct script *s)
 	show(s, SERVICE_IMAPS, "IMAP4rev1");
 	show(s, SERVICE_POP3, "USER\r\nRESP-CODES\r\nSTLS\r\nSASL PLAIN CRAM-MD5\r\n");
 	show(s, SERVICE_SMTP, "250-mail.example.com\r\n250 SIZE\r\n");
-	script_load_offer(s, s->row->service);
+	script_load_offer(s, script_offer_of(s->row->service));
 }
 
 static void begin(struct script *s, const struct script_row *row, struct script_way way)
@@ -486,7 +499,7 @@ static void end(struct script *s)
 	quiesce_check(&s->host);
 	LIST_REMOVE(s->session, all);
 	session_free(s->session);
-	offer_unref(s->offers[s->row->service]);
+	offer_unref(s->offers[script_offer_of(s->row->service)]);
 	buf_fini(&s->client_heard);
 	buf_fini(&s->source_heard);
 	free(s->answers);

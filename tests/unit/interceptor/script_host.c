@@ -178,6 +178,12 @@ static struct offer *host_offer(struct host *h, enum service_id service)
 	return script_of(h)->offers[service];
 }
 
+/* A session of LMTP has the name of the SMTP service. */
+enum service_id script_offer_of(enum service_id service)
+{
+	return service == SERVICE_LMTP ? SERVICE_SMTP : service;
+}
+
 /* As a worker does it: the offer is what the registry knows. */
 void script_load_offer(struct script *s, enum service_id service)
 {

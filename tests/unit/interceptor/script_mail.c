@@ -89,15 +89,16 @@ bool script_room_answers(struct script *s)
 	return true;
 }
 
-void script_mailstore_answers(struct script *s, enum message_type type, const char *text)
+static void answers(struct script *s, int n, enum message_type type, const char *text)
 {
-	int n = s->mail_waiting;
 	char ids[ROWS(s->mail_ids)][sizeof(s->mail_ids[0])];
 
 	if (!n)
 		fail_msg("the mailstore was told nothing");
 	memcpy(ids, s->mail_ids, sizeof(ids));
-	s->mail_waiting = 0;
+	s->mail_waiting -= n;
+	memmove(s->mail_ids, s->mail_ids + n,
+		(size_t)s->mail_waiting * sizeof(s->mail_ids[0]));
 	for (int i = 0; i < n; i++) {
 		struct message m = { .type = type,
 			.session = str_from(ids[i]),
@@ -106,6 +107,17 @@ void script_mailstore_answers(struct script *s, enum message_type type, const ch
 
 		staging_answered(&s->host, &m);
 	}
+}
+
+void script_mailstore_answers(struct script *s, enum message_type type, const char *text)
+{
+	answers(s, s->mail_waiting, type, text);
+}
+
+void script_mailstore_answers_first(
+	struct script *s, enum message_type type, const char *text)
+{
+	answers(s, s->mail_waiting > 0, type, text);
 }
 
 void script_mailstore_ends(struct script *s)

@@ -66,6 +66,7 @@ void script_tls_free(struct script *s);
 /* script_host.c */
 extern const struct host_ops script_host_ops;
 void script_load_offer(struct script *s, enum service_id service);
+enum service_id script_offer_of(enum service_id service); /* whose a session sees */
 /* Of its session in buffers, also in what of them is free. */
 int script_secrets(const struct script *s);
 /* script_mail.c: the mailstore, and what is counted of mail. */
@@ -81,6 +82,9 @@ void script_note_relayed(struct host *h, struct str local, struct str domain);
 bool script_room_answers(struct script *s);
 /* Its answer to all that it was told last. */
 void script_mailstore_answers(struct script *s, enum message_type type, const char *text);
+/* To one of it: the others wait. */
+void script_mailstore_answers_first(
+	struct script *s, enum message_type type, const char *text);
 void script_mailstore_ends(struct script *s);
 /* The account of the row switches, in each manner. */
 void script_quiesce(struct script *s);
