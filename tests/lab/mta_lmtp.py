@@ -44,19 +44,22 @@ EXIM_DRIVERS = {"unix": "lmtp\n  socket = {path}\n  batch_max = 50",
 
 
 class HandingPostfix:
-    """place: as Postfix writes it, "unix:/path" or "inet:127.0.0.1:24"."""
+    """place: as Postfix writes it, "unix:/path" or "inet:127.0.0.1:24". more: lines of
+    main.cf; smtpd: a port of the loopback where it takes mail."""
 
-    def __init__(self, folder, namespace, place):
+    def __init__(self, folder, namespace, place, more="", smtpd=0):
         self.folder, self.namespace, self.place = Path(folder), namespace, place
+        self.more, self.smtpd = more, smtpd
         self.daemon = None
 
     def start(self):
         furnish(self.folder)
         (self.folder / "main.cf").write_text(
-            POSTFIX.format(folder=self.folder, place=self.place), encoding="ascii")
-        (self.folder / "master.cf").write_text(
-            "\n".join(line for line in MASTER.splitlines() if not line.startswith("smtp ")) + "\n",
-            encoding="ascii")
+            POSTFIX.format(folder=self.folder, place=self.place) + self.more, encoding="ascii")
+        lines = [line for line in MASTER.splitlines() if not line.startswith("smtp ")]
+        if self.smtpd:
+            lines.append(f"127.0.0.1:{self.smtpd} inet n - n - - smtpd")
+        (self.folder / "master.cf").write_text("\n".join(lines) + "\n", encoding="ascii")
         self.daemon = Daemon(self.namespace, ["postfix", "-c", self.folder, "start-fg"],
                              self.folder / "start.log")
         wait_until("Postfix", lambda: (self.folder / "queue/public/pickup").exists(), 20)

@@ -15,6 +15,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import busy, case, equal, ferry_with, main, table, true  # noqa: E402
 from lab.mta_lmtp import HandingExim, HandingPostfix  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
+from lab.sieve_dovecot import Sieve  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -273,6 +274,60 @@ def a_mail_server_hands_over(world, kind, place):
         true("450 4.2.1" in server.log_text() and "450 4.1.1" in server.log_text(),
              server.log_text()[-2000:])
         equal(len(world.copies(world.here, token)), 1, "copies")
+
+
+REDIRECTS = 10025
+BY_SIEVE = """\
+mydestination =
+relay_domains = localhost.mailferry
+transport_maps = inline:{{ {{ localhost.mailferry = lmtp:unix:{path} }} }}
+mynetworks = 127.0.0.0/8
+smtpd_peername_lookup = no
+"""
+
+
+@case
+def sieve_comes_before(world):
+    """Postfix, Pigeonhole, Postfix, mailferry."""
+    client = world.session(world.here)
+    client.ok("CREATE Lists")
+    client.logout()
+    sieve = Sieve(world.lab.folder / "sieve", world.lab.router, REDIRECTS)
+    with ferry_with(world, subaddress_folder=True):
+        sieve.start()
+        server = HandingPostfix(world.lab.folder / "sieving", world.lab.router,
+                                f"unix:{sieve.lmtp_socket}", BY_SIEVE.format(path=world.path),
+                                REDIRECTS)
+        server.start()
+        try:
+            sieved(world, sieve, server)
+        finally:
+            server.stop()
+            sieve.stop()
+
+
+def sieved(world, sieve, server):
+    sieve.script(world.here, f"""\
+if header :contains "Subject" "list-" {{
+  redirect "{world.here}+Lists@localhost.mailferry";
+}} elsif header :contains "Subject" "spam-" {{
+  discard;
+}}
+""")
+    tokens = []
+    for kind in (b"list-", b"spam-", b""):
+        token, message = world.message()
+        tokens.append(token)
+        message = message.replace(b"Subject: ", b"Subject: " + kind)
+        server.submit(b"From: x@example.org\r\n" + message, at(world.here), at(world.other))
+    for token in tokens:  # the other user has no script
+        world.arrives(world.other, token)
+    wait_until("an empty queue", lambda: server.queued() == 0, 30)
+    equal([(len(world.copies(world.here, token)),
+            len(world.copies(world.here, token, folder="Lists"))) for token in tokens],
+          [(0, 1), (0, 0), (1, 0)], "INBOX and Lists")
+    body = world.copies(world.here, tokens[2])[0]
+    true(body.startswith(b"Return-Path: <sender@example.org>"), body)
 
 
 @case
