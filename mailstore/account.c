@@ -506,6 +506,7 @@ static const struct channel_ops master_ops = {
 static void before_sleep(void *context)
 {
 	run_pending(context);
+	quiet_turn(&((struct account *)context)->background.quiet);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */

@@ -6,6 +6,8 @@
 #include "mailstore/serve/kept.h"
 #include "mailstore/serve/text_index.h"
 
+#include <errno.h>
+
 #define PIECE_MS 8    /* that long a client may wait for it */
 #define PAUSE_MS 24   /* between two pieces: a quarter of one processor at the most */
 #define GATHER_MS 250 /* after new mail: what comes together is read with one commit */
@@ -59,6 +61,8 @@ int background_init(
 {
 	*b = (struct background){ .account = account, .serve = serve };
 	b->watch = (struct store_watch){ .changed = on_commit, .context = b };
+	if (quiet_init(&b->quiet, loop, serve) < 0)
+		return -ENOMEM;
 	return timer_new(loop, on_timer, b, &b->timer);
 }
 
@@ -78,4 +82,5 @@ void background_fini(struct background *b)
 	b->watches = false;
 	timer_free(b->timer);
 	b->timer = NULL;
+	quiet_fini(&b->quiet);
 }

@@ -5,6 +5,7 @@
    new messages once, so that clients' lists and searches need not (serve/kept.h,
    serve/text_index.h). */
 #include "event/loop.h"
+#include "mailstore/quiet.h"
 #include "mailstore/serve/service.h"
 
 struct background {
@@ -15,6 +16,7 @@ struct background {
 	bool watches;
 	bool rests; /* the timer runs, but for nothing that is new */
 	int failed; /* what was logged last; 0: nothing */
+	struct quiet quiet;
 };
 int background_init(struct background *b, const char *account, struct loop *loop,
 	struct serve *serve);

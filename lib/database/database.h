@@ -116,6 +116,10 @@ int sql_run(struct database *d, unsigned statement, const struct sql_value *valu
 int sql_get(struct database *d, unsigned statement, const struct sql_value *values,
 	size_t n_values, uint64_t *ret_number, struct error *err);
 
+/* Memory that only makes the next questions faster goes back: pages, kept statements.
+   While a query is in progress nothing happens. */
+void database_give_back(struct database *d);
+
 /* Rows of the last statement, and of all since the file was opened. */
 uint64_t database_changes(const struct database *d);
 uint64_t database_total_changes(const struct database *d);

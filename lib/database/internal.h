@@ -26,6 +26,7 @@ struct database {
 	uint64_t waits_until;      /* monotonic: for the one that is waited for now */
 	bool full_sync;            /* what PRAGMA synchronous says now */
 	sqlite3_stmt **statements; /* the schema's, then ours */
+	unsigned queries;          /* that have begun and not ended */
 };
 
 /* -errno for what SQLite said, with the sentence. */

@@ -220,6 +220,7 @@ int query_begin(struct database *d, unsigned statement, const struct sql_value *
 
 	*ret = (struct query){ .database = d };
 	rc = prepare(d, statement, ret);
+	d->queries += ret->statement != NULL;
 	/* a missing one would be NULL, silently: a bug of ours */
 	assert(rc != SQLITE_OK ||
 		(size_t)sqlite3_bind_parameter_count(ret->statement) == n_values);
@@ -247,6 +248,8 @@ int query_first(struct database *d, unsigned statement, const struct sql_value *
 
 void query_end(struct query *q)
 {
+	if (q->statement)
+		q->database->queries--;
 	if (q->once) {
 		(void)sqlite3_finalize(q->statement);
 	} else if (q->statement) {
@@ -300,6 +303,17 @@ int database_execute(struct database *d, const char *text, struct error *err)
 	int rc = sqlite3_exec(d->db, text, NULL, NULL, NULL);
 
 	return rc == SQLITE_OK ? 0 : database_error(d, rc, err);
+}
+
+void database_give_back(struct database *d)
+{
+	if (d->queries)
+		return;
+	for (size_t i = 0; i < d->schema->n_statements + OWN_COUNT; i++) {
+		(void)sqlite3_finalize(d->statements[i]);
+		d->statements[i] = NULL;
+	}
+	(void)sqlite3_db_release_memory(d->db);
 }
 
 uint64_t database_changes(const struct database *d)

@@ -196,6 +196,11 @@ int store_open_reading(const char *folder, struct store **ret, struct error *err
 	return 0;
 }
 
+void store_give_back(struct store *s)
+{
+	database_give_back(s->db);
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

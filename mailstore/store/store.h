@@ -61,6 +61,9 @@ enum store_presence {
    store_begin() answers -ESTALE, and nothing that is read means anything. */
 enum store_presence store_presence(struct store *s);
 
+/* For while nothing happens: memory that only makes it faster goes back. */
+void store_give_back(struct store *s);
+
 /* ── whose it is ───────────────────────────────────────────────────────────────────── */
 
 /* The folder says it, so that a registry that is lost or too old is no reason to copy

@@ -329,6 +329,34 @@ static void a_check_finds_what_is_wrong(void **state)
 	assert_non_null(strstr(t->err.text, "ask for another"));
 }
 
+/* Asked again they are prepared again; a question that is not over keeps its own. */
+static void memory_is_given_back(void **state)
+{
+	struct test *t = *state;
+	CLEANUP(query_end) struct query q = { 0 };
+
+	for (int i = 1; i <= 3; i++)
+		OK(put(t, t->d, i, "x"));
+	database_give_back(t->d);
+	assert_int_equal(count(t), 3);
+	OK(query_begin(t->d, EACH, SQL_NO_VALUES, &q, &t->err));
+	for (uint64_t i = 1; i <= 3; i++) {
+		database_give_back(t->d);
+		assert_int_equal(query_next(&q, &t->err), 1);
+		assert_int_equal(query_number(&q, 0), i);
+	}
+	assert_int_equal(query_next(&q, &t->err), 0);
+	database_give_back(t->d); /* it has not ended yet */
+	query_end(&q);
+	assert_true(sql_run(t->d, WRONG, SQL_NO_VALUES, &t->err) < 0);
+	OK(database_begin(t->d, true, &t->err));
+	OK(put(t, t->d, 4, "x"));
+	database_give_back(t->d); /* in the middle of it */
+	OK(database_commit(t->d, &t->err));
+	database_give_back(t->d);
+	assert_int_equal(count(t), 4);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -345,6 +373,7 @@ int main(void)
 		TEST(the_log_can_be_emptied),
 		TEST(a_copy_is_whole),
 		TEST(a_check_finds_what_is_wrong),
+		TEST(memory_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/quiet.h"
+
+#include "event/timer.h"
+
+#include <malloc.h>
+
+static void on_quiet(void *context)
+{
+	struct quiet *q = context;
+
+	q->has_given = true;
+	if (q->serve->store)
+		store_give_back(q->serve->store);
+	(void)malloc_trim(0);
+}
+
+int quiet_init(struct quiet *q, struct loop *loop, struct serve *serve)
+{
+	*q = (struct quiet){ .serve = serve, .ms = QUIET_MS };
+	return timer_new(loop, on_quiet, q, &q->timer);
+}
+
+void quiet_turn(struct quiet *q)
+{
+	if (!q->has_given)
+		timer_start(q->timer, q->ms);
+	q->has_given = false;
+}
+
+void quiet_fini(struct quiet *q)
+{
+	timer_free(q->timer);
+	q->timer = NULL;
+}
