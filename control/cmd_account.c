@@ -2,13 +2,16 @@
 /*
  * mailferry account USER: one account, the certificate of its move, its journal.
  * mailferry account add|disable|enable|remove USER
+ * mailferry account rename USER NEW
  */
 #include "control/account_change.h"
+#include "control/account_rename.h"
 #include "control/account_view.h"
 #include "control/carry_view.h"
 #include "control/control.h"
 #include "control/sweep_view.h"
 #include "control/unseen_view.h"
+#include "registry/rename.h"
 
 #include <errno.h>
 #include <string.h>
@@ -55,6 +58,23 @@ static int add_row(void *context, const struct journal_line *line)
 	return table_add(context, &row);
 }
 
+static int add_name(void *context, struct str name)
+{
+	return json_array_append_new(context, output_string(name)) < 0 ? -ENOMEM : 0;
+}
+
+static int print_name(void *context, struct str name)
+{
+	unsigned *count = context;
+
+	if ((*count)++)
+		(void)fputs(", ", stdout);
+	else
+		(void)printf("%-18s ", "names"); /* as output_list() */
+	output_clean(name, stdout);
+	return 0;
+}
+
 /* The certificate is JSON of the transfer's; null before there is one. */
 static json_t *certificate_of(const struct account *a)
 {
@@ -66,11 +86,16 @@ static json_t *certificate_of(const struct account *a)
 static int print_json(struct control *c, struct registry *r, const struct account *a,
 	const struct account_view *view)
 {
-	json_t *object, *journal = json_array(), *swept = NULL, *carried = NULL;
+	json_t *object, *journal = json_array(), *names = json_array(), *swept = NULL,
+			*carried = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
 	code = registry_journal(r, a->id, JOURNAL_LINES, add_json, journal, &c->err);
+	if (code == 0)
+		code = registry_each_name(r, a->id, add_name, names, &c->err);
+	if (json_object_set_new(object, "names", names) < 0)
+		code = -ENOMEM;
 	if (json_object_set_new(object, "certificate", certificate_of(a)) < 0)
 		code = -ENOMEM;
 	if (json_object_set_new(object, "journal", journal) < 0)
@@ -110,7 +135,13 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	json_t *swept = NULL, *carried = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
+	unsigned n_names = 0;
+
 	output_list(account_columns, account_column_count, view, stdout);
+	if (code == 0)
+		code = registry_each_name(r, a->id, print_name, &n_names, &c->err);
+	if (n_names)
+		(void)putchar('\n');
 	print_certificate(a);
 	if (code == 0)
 		code = sweep_view_json(r, a->id, &swept, &c->err);
@@ -147,25 +178,39 @@ static int show(struct control *c, struct registry *r, const struct account *a)
 	return code;
 }
 
-static const struct {
+static const struct change {
 	const char *name;
+	size_t n_arguments; /* its name is the first */
 	command_fn *run;
 } changes[] = {
-	{ "add", account_add },
-	{ "disable", account_disable },
-	{ "enable", account_enable },
-	{ "remove", account_remove },
+	{ "add", 2, account_add },
+	{ "disable", 2, account_disable },
+	{ "enable", 2, account_enable },
+	{ "remove", 2, account_remove },
+	{ "rename", 3, account_rename },
 };
+
+static const struct change *change_of(const struct control *c)
+{
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		if (strcmp(c->arguments[0], changes[i].name) == 0 &&
+			c->n_arguments == (c->resume ? 1 : changes[i].n_arguments) &&
+			(!c->resume || changes[i].run == account_rename))
+			return &changes[i];
+	return NULL;
+}
 
 enum exit_code cmd_account(struct control *c)
 {
-	if (c->n_arguments == 1)
+	const struct change *change = change_of(c);
+
+	if (c->n_arguments == 1 && !c->resume)
 		return control_on_account(c, c->arguments[0], show);
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
-		if (strcmp(c->arguments[0], changes[i].name) == 0)
-			return changes[i].run(c);
+	if (change)
+		return change->run(c);
 	(void)error_set(&c->err, -EINVAL,
-		"account takes a USER, or add, disable, enable or remove with one; not \"%s\"",
-		c->arguments[0]);
+		"account takes a USER; or add, disable, enable or remove with one; or "
+		"rename with one and the new name; not \"%s\" with %zu",
+		c->arguments[0], c->n_arguments - 1);
 	return control_misuse(c);
 }

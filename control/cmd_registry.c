@@ -10,9 +10,11 @@
 #include "control/folders.h"
 #include "control/output.h"
 #include "control/prompt.h"
+#include "control/vault.h"
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "registry/rename.h"
 #include "registry/rescue.h"
 #include "settings/state_lock.h"
 
@@ -138,6 +140,52 @@ struct adopting {
 	uint64_t count, without_password;
 };
 
+/* What a registry from before it was renamed calls it; else its name. */
+static struct str known_name(
+	struct adopting *a, struct str name, const struct store_identity *identity)
+{
+	struct account_route route;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < identity->n_former; i++)
+		if (registry_route(a->registry, identity->former[i], &route, NULL) == 0 &&
+			settings_mail_path(&a->control->settings, str_from(route.name),
+				path, sizeof(path)) == 0 &&
+			access(path, F_OK) < 0)
+			return identity->former[i];
+	return name;
+}
+
+/* Passwords are bound to the name that the registry has: the vault binds them anew. */
+static int call_by_its_name(struct adopting *a, int64_t id, struct str name)
+{
+	struct arena arena;
+	struct account account;
+	int code;
+
+	arena_init(&arena);
+	code = registry_find_id(a->registry, id, &arena, &account, &a->control->err);
+	if (code == 0 && !str_eq(account.name, name))
+		code = vault_rename(a->control, id, account.name, name, STR_LIT(""));
+	arena_fini(&arena);
+	return code;
+}
+
+static int adopt_by_all_names(struct adopting *a, struct str name,
+	const struct store_identity *identity, int64_t *ret_id)
+{
+	struct str known = known_name(a, name, identity);
+	int code = registry_adopt(
+		a->registry, known, identity->served_at, ret_id, &a->control->err);
+
+	if (code == 0 && !str_eq(known, name))
+		code = call_by_its_name(a, *ret_id, name);
+	for (size_t i = 0; i < identity->n_former && code == 0; i++)
+		code = registry_give_name(
+			a->registry, *ret_id, identity->former[i], &a->control->err);
+	return code;
+}
+
 static int adopt(void *context, struct str name, const struct store_identity *identity)
 {
 	struct adopting *a = context;
@@ -145,7 +193,7 @@ static int adopt(void *context, struct str name, const struct store_identity *id
 	struct account account = { 0 };
 	struct arena arena;
 	int64_t id;
-	int code = registry_adopt(a->registry, name, identity->served_at, &id, err);
+	int code = adopt_by_all_names(a, name, identity, &id);
 
 	if (code < 0)
 		return code;

@@ -57,6 +57,11 @@ static int to_source(struct control *c, struct registry *r, const struct account
 		return error_set(&c->err, -EINVAL,
 			"\"%.*s\" was made here; the source does not know it",
 			STR_ARG(a->name));
+	if (a->source_name.len)
+		return error_set(&c->err, -EPERM,
+			"\"%.*s\" was renamed here; the source knows it as \"%.*s\": "
+			"first `mailferry account rename` it to that",
+			STR_ARG(a->name), STR_ARG(a->login));
 	if (a->route == ROUTE_LOCAL || is_returning(a))
 		return account_return(c, r, a);
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);

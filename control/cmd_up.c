@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry up: what must be in place before the supervisor's loop. */
+#include "control/account_rename.h"
 #include "control/control.h"
 #include "control/copies.h"
 #include "control/folders.h"
@@ -19,8 +20,10 @@
 /* Better not to start than to serve from a registry that is damaged or too old. */
 static int check_registry(struct control *c, struct registry *r)
 {
-	int code = copies_make(c, r);
+	int code = rename_finish(c); /* its folder is no stray one */
 
+	if (code == 0)
+		code = copies_make(c, r);
 	if (code == -ENOSPC) { /* those who are here can still be served */
 		log_warning(NULL, "registry-copy", "error=\"%s\"", c->err.text);
 		code = 0;

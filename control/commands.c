@@ -20,13 +20,15 @@ static const struct command commands[] = {
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
 		"list the accounts that have logged in through us" },
-	{ "account", "USER | add|disable|enable|remove USER", 1, 2,
-		OPTION_JSON | OPTION_YES, cmd_account,
+	{ "account", "USER | add|disable|enable|remove USER | rename USER NEW", 1, 3,
+		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME, cmd_account,
 		"show one account with its certificate and its journal. add: make one "
 		"that never was at the source (its password is asked for, or read from "
 		"stdin). disable, enable: refuse logins to an account that lives here, "
 		"allow them again. remove: delete one that has no mailbox at the "
-		"source; its mail goes to the trash" },
+		"source; its mail goes to the trash. rename: another name for one that "
+		"lives here; mail, passwords and aliases stay, its sessions end, and the "
+		"old name still reaches it" },
 	{ "route", "USER auto|source|local", 2, 2,
 		OPTION_YES | OPTION_DRY_RUN | OPTION_JSON, cmd_route,
 		"the toggle: who serves this user. source: what is new here since the "
@@ -111,7 +113,11 @@ static const struct command_option options[] = {
 		"no account begins to move or goes on with it, until --resume; switches "
 		"that have begun are finished" },
 	{ "--resume", NULL, OPTION_RESUME, offsetof(struct control, resume),
-		"moves go on where they were" },
+		"moves go on where they were; of `account rename`: one that was "
+		"interrupted comes to its end (`up` sees to it by itself)" },
+	{ "--drop-old", NULL, OPTION_DROP_OLD, offsetof(struct control, drop_old),
+		"rename: USER is no name of the account any more; not of one that the "
+		"source knows, until it is retired" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"a screen that is renewed every second; q ends it" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,

@@ -39,6 +39,7 @@ typedef uint64_t option_bits;
 #define OPTION_CLIENT OPTION_BIT(28)
 #define OPTION_PAUSE OPTION_BIT(29)
 #define OPTION_RESUME OPTION_BIT(30)
+#define OPTION_DROP_OLD OPTION_BIT(31)
 
 struct command {
 	const char *name;

@@ -20,7 +20,8 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
-		exit_code, pause, resume, closed, trust_source, list, remove, repair;
+		exit_code, pause, resume, closed, trust_source, list, remove, repair,
+		drop_old;
 	/* values of options; NULL: not given */
 	const char *format, *domain, *days, *users, *service, *confirm, *since, *by,
 		*file, *set, *kick, *account, *client;

@@ -68,6 +68,9 @@ void report_print_reasons(const struct report *p, FILE *to);
 int report_addresses(struct control *c, struct registry *r, struct report *p);
 int report_accounts(struct control *c, struct registry *r, struct report *p);
 int report_users(struct control *c, struct registry *r, struct report *p);
+/* Whether the admin has named that user (--users). */
+int report_knows_user(
+	struct control *c, struct registry *r, struct str name, bool *ret_known);
 /* Ports of the source that answer and are not intercepted, as names in text[size]. */
 void report_unseen_services(struct control *c, char *text, size_t size);
 

@@ -2,6 +2,7 @@
 /* Users whom the admin has named, and what passes us unseen. */
 #include "control/port_probe.h"
 #include "control/report.h"
+#include "registry/here.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +68,25 @@ static int take_name(
 	return kept.ptr ? buf_append(
 				  &p->missing, str_of((const char *)&kept, sizeof(kept)))
 	                : error_set(&c->err, -ENOMEM, "no memory");
+}
+
+int report_knows_user(
+	struct control *c, struct registry *r, struct str name, bool *ret_known)
+{
+	char key[256];
+	struct arena arena;
+	struct str names;
+	int code;
+
+	arena_init(&arena);
+	code = registry_fact(r, KNOWN_USERS, &arena, &names, &c->err);
+	*ret_known = false;
+	while (code == 0 && names.len && !*ret_known)
+		*ret_known =
+			registry_name_of(r, str_split(&names, '\n'), key, NULL) == 0 &&
+			str_eq(str_from(key), name);
+	arena_fini(&arena);
+	return code == -ENOENT ? 0 : code;
 }
 
 int report_users(struct control *c, struct registry *r, struct report *p)

@@ -11,6 +11,7 @@ struct store_folder {
 	unsigned uid;       /* its owner */
 	const char *backup; /* where it is copied to; NULL */
 	int to;             /* where something of it goes; -1 */
+	struct str drop;    /* which is no name of it any more; "" */
 };
 
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */

@@ -2,6 +2,7 @@
 #include "control/supervisor.h"
 #include "control/trash.h"
 
+#include "control/account_rename.h"
 #include "control/accounting.h"
 #include "control/certificates.h"
 #include "control/copies.h"
@@ -31,6 +32,7 @@
 #define STOP_MS 10000 /* a program has that long to say BYE and sync */
 #define COPY_MS 3600000
 #define OWNERS_MS 1000
+#define RENAME_MS 1000
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 
 enum supervisor_state {
@@ -57,6 +59,8 @@ struct supervisor {
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
+	uint64_t rename_at;  /* the next look for a rename that was interrupted */
+	struct child rename; /* which finishes it */
 	struct timespec folders_seen;
 	int resumed;  /* file of the mailferry before this one; -1: none */
 	int state_fd; /* and of the one after it, once this one is to become it; -1 */
@@ -124,6 +128,31 @@ static void follow_owners(struct supervisor *s, uint64_t now)
 	s->owners_at = now + OWNERS_MS;
 	if (ownership_follow(s->control, &s->folders_seen) < 0)
 		log_error(NULL, "owner", "error=\"%s\"", s->control->err.text);
+}
+
+static void rename_ended(void *context, int status)
+{
+	char how[64];
+
+	(void)context;
+	child_end_text(status, how, sizeof(how));
+	log_info(NULL, "rename", "finished how=\"%s\"", how);
+}
+
+/* The command that was to do it was killed. */
+static void finish_rename(struct supervisor *s, uint64_t now)
+{
+	const char *const arguments[] = { "mailferry", "-c", s->control->config,
+		"account", "rename", "--resume", NULL };
+	const struct child_plan plan = { .arguments = arguments, .own_group = true };
+	struct error err;
+
+	if (now < s->rename_at || child_runs(&s->rename))
+		return;
+	s->rename_at = now + RENAME_MS;
+	if (rename_is_left(&s->control->settings) &&
+		child_start(&s->rename, &s->loop, &plan, rename_ended, s, &err) < 0)
+		log_error(NULL, "rename", "error=\"%s\"", err.text);
 }
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
@@ -250,6 +279,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
 	keep_copies(s, now);
 	follow_owners(s, now);
+	finish_rename(s, now);
 	upgrade_tick(&s->upgrade, now);
 }
 

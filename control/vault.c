@@ -154,18 +154,36 @@ void vault_call_close(struct vault_call *t)
 		(void)ended_well(t->pid);
 }
 
-int vault_set_password(struct control *c, int64_t account, struct str password)
+static int ask_once(struct control *c, const struct message *m)
 {
-	struct message m = { .type = MESSAGE_SET_PASSWORD,
-		.number = (uint64_t)account,
-		.number2 = c->only,
-		.payload = password };
 	struct vault_call call;
 	int code = vault_call_open(c, &call);
 
 	if (code < 0)
 		return code;
-	code = vault_call_ask(c, &call, &m);
+	code = vault_call_ask(c, &call, m);
 	vault_call_close(&call);
 	return code;
+}
+
+int vault_rename(struct control *c, int64_t account, struct str from, struct str to,
+	struct str drop)
+{
+	const struct message m = { .type = MESSAGE_RENAME,
+		.number = (uint64_t)account,
+		.account = from,
+		.text = to,
+		.tag = drop };
+
+	return ask_once(c, &m);
+}
+
+int vault_set_password(struct control *c, int64_t account, struct str password)
+{
+	const struct message m = { .type = MESSAGE_SET_PASSWORD,
+		.number = (uint64_t)account,
+		.number2 = c->only,
+		.payload = password };
+
+	return ask_once(c, &m);
 }

@@ -27,6 +27,11 @@ int vault_call_number(struct control *c, const struct vault_call *t,
 	const struct message *m, uint64_t *ret);
 void vault_call_close(struct vault_call *t);
 
+/* Another name for an account that lives here (registry/rename.h); drop "": the old one
+   stays. */
+int vault_rename(struct control *c, int64_t account, struct str from, struct str to,
+	struct str drop);
+
 /* A new password for logins here; c->only: no other one opens the mailbox any more. */
 int vault_set_password(struct control *c, int64_t account, struct str password);
 

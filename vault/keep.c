@@ -24,6 +24,18 @@ static bool names_account(struct str login, struct str name)
 	return str_ieq(local_part(login), local_part(name));
 }
 
+/* Whether the source would take that login for this account: one that was renamed here is
+   still called there as it was. */
+static bool is_its_login(const struct vault *v, const struct password *p)
+{
+	struct str name = p->account_name;
+
+	if (p->source_name.len &&
+		source_name_unbind(&v->keys, p->account_name, p->source_name, &name) < 0)
+		return false;
+	return names_account(p->login, name);
+}
+
 struct lending {
 	struct vault *vault;
 	struct arena *arena;
@@ -48,7 +60,7 @@ static int lend_one(void *context, const struct password *p)
 	int r;
 
 	if (!p->sealed.len || *l->n == LOANS_MAX || is_lent(l, p->id) ||
-		!names_account(p->login, p->account_name))
+		!is_its_login(l->vault, p))
 		return 0;
 	*loan = (struct loan){ .account = p->account,
 		.id = p->id,
@@ -77,17 +89,17 @@ int keep_lend(struct vault *v, int64_t account, struct arena *arena,
 	return registry_each_password(v->registry, account, lend_one, &l, err);
 }
 
-int keep_proven(struct vault *v, const struct loan *loan, struct error *err)
+static int prove_as(
+	struct vault *v, const struct loan *loan, struct str name, struct error *err)
 {
 	struct buf sealed, bound;
 	int r;
 
 	buf_init(&sealed, 0);
 	buf_init(&bound, 0);
-	r = seal(v->keys.sealing, loan->name, loan->password, &sealed);
+	r = seal(v->keys.sealing, name, loan->password, &sealed);
 	if (r == 0)
-		r = verifier_bind(
-			&v->keys, loan->name, buf_view(&loan->verifier), &bound);
+		r = verifier_bind(&v->keys, name, buf_view(&loan->verifier), &bound);
 	if (r < 0)
 		error_set(err, r, "cannot seal a password");
 	else
@@ -95,6 +107,21 @@ int keep_proven(struct vault *v, const struct loan *loan, struct error *err)
 			buf_view(&sealed), err);
 	buf_fini(&sealed);
 	buf_fini(&bound);
+	return r;
+}
+
+/* It may have another name since the password was lent; only this process gives one. */
+int keep_proven(struct vault *v, const struct loan *loan, struct error *err)
+{
+	struct account a;
+	struct arena arena;
+	int r;
+
+	arena_init(&arena);
+	r = registry_find_id(v->registry, loan->account, &arena, &a, err);
+	if (r == 0)
+		r = prove_as(v, loan, a.name, err);
+	arena_fini(&arena);
 	return r;
 }
 
@@ -191,5 +218,105 @@ int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 			v->registry, account, buf_view(&bound), only, err);
 	buf_fini(&bound);
 	arena_fini(&arena);
+	return r;
+}
+
+/* ---- another name ---- */
+
+struct binding {
+	struct vault *vault;
+	struct box_closer closer;
+};
+
+/* A box stays one: that its account has another name proves nothing of a password. */
+static int close_again(
+	struct binding *b, struct str to, struct str clear, bool proven, struct buf *out)
+{
+	return proven ? seal(b->vault->keys.sealing, to, clear, out)
+	              : box_close(&b->closer, to, clear, out);
+}
+
+static int seal_anew(struct binding *b, const struct password *p, struct str to,
+	struct arena *arena, struct str *ret)
+{
+	struct str clear;
+	struct buf out;
+	bool proven;
+	int r = 0;
+
+	*ret = arena_str(arena, p->sealed);
+	if (!ret->ptr)
+		return -ENOMEM;
+	if (!p->sealed.len || seal_open(&b->vault->keys, p->account_name, p->sealed,
+				      arena, &clear, &proven) < 0)
+		return 0;
+	buf_init(&out, 0);
+	r = close_again(b, to, clear, proven, &out);
+	if (r == 0)
+		*ret = arena_str(arena, buf_view(&out));
+	buf_fini(&out);
+	return r < 0 || ret->ptr ? r : -ENOMEM;
+}
+
+static int bind_anew(struct binding *b, const struct password *p, struct str to,
+	struct arena *arena, struct str *ret)
+{
+	const struct vault_keys *keys = &b->vault->keys;
+	struct str verifier;
+	struct buf out;
+	int r;
+
+	*ret = arena_str(arena, p->verifier);
+	if (!ret->ptr)
+		return -ENOMEM;
+	if (verifier_unbind(keys, p->account_name, p->verifier, &verifier) < 0)
+		return 0;
+	buf_init(&out, 0);
+	r = verifier_bind(keys, to, verifier, &out);
+	if (r == 0)
+		*ret = arena_str(arena, buf_view(&out));
+	buf_fini(&out);
+	return r < 0 || ret->ptr ? r : -ENOMEM;
+}
+
+static int bind_password(void *context, const struct password *p, struct str to,
+	struct arena *arena, struct str *ret_sealed, struct str *ret_verifier)
+{
+	int r = seal_anew(context, p, to, arena, ret_sealed);
+
+	return r < 0 ? r : bind_anew(context, p, to, arena, ret_verifier);
+}
+
+/* One that does not open was written by somebody else: nothing is built on it. */
+static int bind_source_name(void *context, struct str bound, struct str from,
+	struct str to, struct arena *arena, struct str *ret)
+{
+	const struct binding *b = context;
+	const struct vault_keys *keys = &b->vault->keys;
+	struct str name = from;
+	struct buf out;
+	int r = bound.len ? source_name_unbind(keys, from, bound, &name) : 0;
+
+	if (r < 0)
+		return r;
+	buf_init(&out, 0);
+	if (!str_eq(name, to))
+		r = source_name_bind(keys, to, name, &out);
+	*ret = arena_str(arena, buf_view(&out));
+	buf_fini(&out);
+	return r < 0 || ret->ptr ? r : -ENOMEM;
+}
+
+int keep_rename(struct vault *v, const struct rename *rename, struct error *err)
+{
+	struct binding b = { .vault = v };
+	const struct name_binder binder = {
+		.password = bind_password, .source_name = bind_source_name, .context = &b
+	};
+	int r;
+
+	box_closer_init(&b.closer, v->keys.box_public);
+	r = registry_rename(v->registry, rename, &binder, err);
+	box_forget_key(&b.closer);
 	return r;
 }

@@ -422,6 +422,25 @@ static void on_import_password(struct asker *a, const struct message *m, int fd)
 	asker_send(a, &done);
 }
 
+static void on_rename(struct asker *a, const struct message *m, int fd)
+{
+	const struct rename rename = { .account = (int64_t)m->number,
+		.from = m->account,
+		.to = m->text,
+		.drop = m->tag };
+	struct message done = { .type = MESSAGE_DONE };
+	struct error err = { 0 };
+
+	(void)fd;
+	if (keep_rename(&a->server->vault, &rename, &err) < 0) {
+		asker_send_failed(a, &err);
+		return;
+	}
+	log_info(NULL, "renamed", "account=%.*s to=\"%.*s\"", STR_ARG(m->account),
+		STR_ARG(m->text));
+	asker_send(a, &done);
+}
+
 /* ── the table ─────────────────────────────────────────────────────────────────────── */
 
 static const struct request_row {
@@ -439,6 +458,7 @@ static const struct request_row {
 	{ MESSAGE_PROVED, 0, MAY(ROLE_ACCOUNT), on_proved },
 	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
 	{ MESSAGE_IMPORT_PASSWORD, 0, MAY(ROLE_COMMAND), on_import_password },
+	{ MESSAGE_RENAME, 0, MAY(ROLE_COMMAND), on_rename },
 	{ MESSAGE_RENEWAL_FILE, 1, MAY(ROLE_COMMAND), on_renewal_file },
 	{ MESSAGE_RENEW, 0, MAY(ROLE_COMMAND), on_renew },
 };

@@ -55,6 +55,14 @@ int verifier_make(struct str password, struct buf *out);
 int verifier_check(struct str verifier, struct str password);
 /* Of several, a line each. */
 int verifier_check_any(struct str verifiers, struct str password);
+/* What the source calls an account that was renamed here: bound in the same way, so that
+   nobody else can say it. It is no verifier, and a verifier is none. */
+int source_name_bind(const struct vault_keys *keys, struct str account, struct str name,
+	struct buf *out);
+/* *ret: a view. -EBADMSG: as below. */
+int source_name_unbind(const struct vault_keys *keys, struct str account,
+	struct str bound, struct str *ret);
+
 /* Appends the bound form of a verifier. */
 int verifier_bind(const struct vault_keys *keys, struct str account, struct str verifier,
 	struct buf *out);

@@ -11,6 +11,7 @@
 #include "messages/message.h"
 #include "messages/ticket.h"
 #include "registry/passwords.h"
+#include "registry/rename.h"
 #include "settings/settings.h"
 #include "vault/seal.h"
 
@@ -87,6 +88,9 @@ int keep_proven(struct vault *v, const struct loan *loan, struct error *err);
 /* A login that the admin brings: kept as a candidate, which opens nothing. */
 int keep_import(struct vault *v, struct str login, struct str password,
 	enum import_outcome *ret, struct error *err);
+/* Another name for an account that lives here: all that is bound to the old one is bound
+   to the new one, in the transaction that writes it. */
+int keep_rename(struct vault *v, const struct rename *rename, struct error *err);
 /* A new password for logins here; only: no other opens the mailbox then. */
 int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 	struct error *err);

@@ -19,6 +19,7 @@
 #define MEMORY_MAX (72u << 20) /* what a verifier of another version may ask for */
 #define MAC_SIZE 32
 #define BOUND STR_LIT("bound$")
+#define SOURCE_NAME STR_LIT("name$") /* where a verifier begins with "scrypt$" */
 
 struct verifier {
 	uint64_t n, r, p;
@@ -168,5 +169,35 @@ int verifier_unbind(const struct vault_keys *keys, struct str account, struct st
 		CRYPTO_memcmp(mac, given, MAC_SIZE) != 0)
 		return -EBADMSG;
 	*ret = text;
+	return 0;
+}
+
+/* ── what the source calls it ──────────────────────────────────────────────────────── */
+
+int source_name_bind(const struct vault_keys *keys, struct str account, struct str name,
+	struct buf *out)
+{
+	struct buf text;
+	int r;
+
+	buf_init(&text, 0);
+	r = buf_append(&text, SOURCE_NAME);
+	if (r == 0)
+		r = buf_append(&text, name);
+	if (r == 0)
+		r = verifier_bind(keys, account, buf_view(&text), out);
+	buf_fini(&text);
+	return r;
+}
+
+int source_name_unbind(const struct vault_keys *keys, struct str account,
+	struct str bound, struct str *ret)
+{
+	struct str text;
+	int r = verifier_unbind(keys, account, bound, &text);
+
+	if (r < 0 || !str_starts(text, SOURCE_NAME))
+		return -EBADMSG;
+	*ret = str_skip(text, SOURCE_NAME.len);
 	return 0;
 }

@@ -80,6 +80,7 @@ static const char *const type_names[] = {
 	[MESSAGE_RUN] = "RUN",
 	[MESSAGE_RAN] = "RAN",
 	[MESSAGE_ROOM] = "ROOM",
+	[MESSAGE_RENAME] = "RENAME",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

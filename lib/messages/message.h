@@ -272,6 +272,11 @@ enum message_type {
 	   DELIVERY_FAILED. */
 	MESSAGE_ROOM,
 
+	/* To the vault, from a command: that account (number), which is called `account`
+	   and lives here, is called `text` from now on; tag = what is no name of it any
+	   more, or "" (registry/rename.h). Answered by DONE or FAILED. */
+	MESSAGE_RENAME,
+
 	MESSAGE_TYPE_COUNT
 };
 

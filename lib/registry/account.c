@@ -28,6 +28,12 @@ int name_keys(const struct registry *r, struct str name, struct name_keys *ret)
 	return 0;
 }
 
+bool name_address(const struct registry *r, struct str name, struct address_key *ret)
+{
+	return r->only_domain && local_is_plain(name) &&
+	       address_key(name, str_from(r->only_domain), ret) == 0;
+}
+
 int no_such_account(int64_t id, struct error *err)
 {
 	return error_set(err, -ENOENT, "there is no account number %lld", (long long)id);
@@ -122,6 +128,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.candidates = query_number(row, 25),
 		.is_made_here = query_number(row, 26) != 0,
 		.is_disabled = query_number(row, 27) != 0,
+		.source_name = query_bytes(row, 28),
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -137,7 +144,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 static int keep_strings(struct account *a, struct arena *arena, struct error *err)
 {
 	struct str *const strings[] = { &a->name, &a->login, &a->uncapturable_why,
-		&a->last_error, &a->certificate };
+		&a->last_error, &a->certificate, &a->source_name };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		*strings[i] = arena_str(arena, *strings[i]);

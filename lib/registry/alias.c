@@ -183,7 +183,7 @@ static int by_name(struct registry *r, const struct address_key *key, bool state
 	return registry_route(r, text, ret, err);
 }
 
-static int find(struct registry *r, struct address_key *key, struct account_route *ret,
+int alias_follow(struct registry *r, struct address_key *key, struct account_route *ret,
 	struct error *err)
 {
 	enum lead lead = LEAD_NOTHING;
@@ -218,7 +218,8 @@ static int find_at_once(struct registry *r, struct address_key *key,
 {
 	int code = database_begin_reading(r->db, err);
 
-	return code < 0 ? code : database_finish(r->db, find(r, key, ret, err), err);
+	return code < 0 ? code
+	                : database_finish(r->db, alias_follow(r, key, ret, err), err);
 }
 
 static int find_or_say(struct registry *r, struct str local, struct str domain,

@@ -10,6 +10,9 @@
    part (always); 0: there is none. */
 int alias_read(struct registry *r, struct str key, struct alias *ret,
 	struct query *ret_row, struct error *err);
+/* registry_address() inside a transaction; *key changes. */
+int alias_follow(struct registry *r, struct address_key *key, struct account_route *ret,
+	struct error *err);
 int alias_write(struct registry *r, const struct alias *a, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define REGISTRY_INTERNAL_H
 /* What the files of lib/registry share with each other and with nobody else. */
 #include "base/fd.h"
+#include "registry/address_key.h"
 #include "registry/sql.h"
 
 /* The two keys of a name: what it shares with its other spellings, and all of it folded.
@@ -14,6 +15,10 @@ struct name_keys {
 };
 /* -EINVAL: empty, too long, holds a NUL. */
 int name_keys(const struct registry *r, struct str name, struct name_keys *ret);
+
+/* "alice", where only alice@example.com can be meant: that is the address, also when
+   there is another domain some day (alias.h). false: it is none, or a whole one. */
+bool name_address(const struct registry *r, struct str name, struct address_key *ret);
 
 #define KEY_VALUES(keys) sql_text((keys)->key), sql_text((keys)->whole)
 

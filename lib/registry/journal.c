@@ -19,6 +19,8 @@ struct state_row {
 	enum pin pin;
 	uint32_t attempts;
 	uint64_t busy_since;
+	bool is_renamed;
+	char login[NAME_TEXT_MAX]; /* as the source took it */
 };
 
 static int read_row(
@@ -36,9 +38,12 @@ static int read_row(
 		.state = { (enum route)route, (enum stage)stage },
 		.pin = (enum pin)pin,
 		.attempts = (uint32_t)query_number(&row, 4),
-		.busy_since = query_number(&row, 5) };
+		.busy_since = query_number(&row, 5),
+		.is_renamed = query_number(&row, 6) != 0 };
 	(void)snprintf(
 		ret->name, sizeof(ret->name), "%.*s", STR_ARG(query_bytes(&row, 0)));
+	(void)snprintf(
+		ret->login, sizeof(ret->login), "%.*s", STR_ARG(query_bytes(&row, 7)));
 	if (route < 0 || stage < 0 || pin < 0)
 		return error_set(err, -EUCLEAN, "%s: unknown state of \"%s\"",
 			database_path(r->db), ret->name);
@@ -132,6 +137,18 @@ static bool needs_source(enum account_event event)
 	       event == EVENT_LEAVE || event == EVENT_RETURN;
 }
 
+/* There the user has another name, and this one may be somebody else's. */
+static int refuse_when_renamed(
+	const struct state_row *row, enum account_event event, struct error *err)
+{
+	if (event != EVENT_LEAVE || !row->is_renamed)
+		return 0;
+	return error_set(err, -EPERM,
+		"\"%s\" was renamed here; the source knows it as \"%s\": first "
+		"`mailferry account rename` it to that",
+		row->name, row->login);
+}
+
 /* What opens the mailbox here is proven in each attempt anew; back at the source, the
    user's password is the source's again. */
 static int change_passwords(
@@ -165,6 +182,8 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 			account_event_name(event));
 	state_text(next, to);
 	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
+	if (code == 0)
+		code = refuse_when_renamed(&row, event, err);
 	if (code == 0)
 		code = write_state(r, &row, next, event, detail, now, err);
 	if (code == 0)

@@ -135,17 +135,14 @@ static int insert_name(
 		SQL_VALUES(sql_text(key), sql_signed(account)), err);
 }
 
-/* "alice", where only alice@example.com can be meant: that is the address, also when
-   there is another domain some day (alias.h). */
 static int learn_address(
-	struct registry *r, struct str name, int64_t account, struct error *err)
+	struct registry *r, const struct login *login, int64_t account, struct error *err)
 {
 	struct address_key address;
 
-	if (!r->only_domain || !local_is_plain(name) ||
-		address_key(name, str_from(r->only_domain), &address) < 0)
-		return 0;
-	return insert_name(r, address_key_text(&address), account, err);
+	return name_address(r, login->keys.key, &address)
+	               ? insert_name(r, address_key_text(&address), account, err)
+	               : 0;
 }
 
 static int insert_account(struct registry *r, const struct login *login,
@@ -253,7 +250,7 @@ static int write_account(struct registry *r, const struct login *login, struct l
 	if (code == 0 && !look->key_is_known)
 		code = insert_name(r, login->keys.key, a->id, err);
 	if (code == 0 && !look->key_is_known)
-		code = learn_address(r, login->keys.key, a->id, err);
+		code = learn_address(r, login, a->id, err);
 	if (code == 0 && password_is_new(login, look))
 		code = keep_password(r, login, look, err);
 	if (code == 0 && why_is_new(login, look))

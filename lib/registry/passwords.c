@@ -43,7 +43,8 @@ static int from_row(const struct registry *r, const struct query *row,
 		.verifier = query_bytes(row, 6),
 		.seen_at = query_number(row, 7),
 		.proven_at = query_number(row, 8),
-		.refused_at = query_number(row, 9) };
+		.refused_at = query_number(row, 9),
+		.source_name = query_bytes(row, 10) };
 	return 0;
 }
 
@@ -68,8 +69,8 @@ int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 {
 	CLEANUP(query_end) struct query row = { 0 };
 	struct password p;
-	struct str *const strings[] = { &p.account_name, &p.login, &p.sealed,
-		&p.verifier };
+	struct str *const strings[] = { &p.account_name, &p.login, &p.sealed, &p.verifier,
+		&p.source_name };
 	int n = query_first(
 		r->db, SQL_FIND_PASSWORD, SQL_VALUES(sql_signed(id)), &row, err);
 

@@ -32,6 +32,9 @@ struct password {
 	int64_t id; /* never given twice */
 	int64_t account;
 	struct str account_name; /* what it is sealed for */
+	struct str
+		source_name; /* what the source calls the account, bound (vault/seal.h);
+	                            "": the same */
 	enum password_origin origin;
 	struct str login;    /* as the source took it with this password */
 	struct str sealed;   /* "": erased, or a local one */

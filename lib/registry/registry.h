@@ -94,6 +94,7 @@ struct account {
 	uint64_t local_password_at; /* 0: none was set here */
 	bool is_made_here;          /* by the admin: it never was at the source */
 	bool is_disabled;           /* nobody may log in (here.h) */
+	struct str source_name; /* of one that was renamed (rename.h); "": it was not */
 };
 
 /* Opens, and upgrades (PRAGMA user_version), the file at path. -ENOENT: there is none. An

@@ -23,12 +23,13 @@
 					"0),"                                            \
 					" a.stage_at," COUNT_PASSWORDS(                  \
 						"verifier IS NULL AND sealed IS NOT "    \
-						"NULL") ", a.made_here, a.disabled"
+						"NULL") ", a.made_here, a.disabled, "    \
+							"a.source_name"
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
 	"p.id, p.account, a.name, p.origin, p.login, p.sealed, p.verifier, p.seen_at,"   \
-	" p.proven_at, p.refused_at"
+	" p.proven_at, p.refused_at, a.source_name"
 
 /* A name leads to its account by its key, else by all of it (struct name_keys). */
 #define ACCOUNT_OF_KEYS                                                                  \
@@ -107,6 +108,17 @@ static const char *const statements[] = {
 	[SQL_MARK_MADE_HERE] = "UPDATE account SET made_here = 1 WHERE id = ?1",
 	[SQL_SET_DISABLED] = "UPDATE account SET disabled = ?2 WHERE id = ?1"
 			     " AND disabled <> ?2",
+	[SQL_NAME_OWNER] = "SELECT account, made_here FROM name WHERE key = ?1",
+	[SQL_EACH_NAME] = "SELECT key FROM name WHERE account = ?1 ORDER BY key",
+	[SQL_GIVE_NAME] = "INSERT OR IGNORE INTO name (key, account, made_here)"
+			  " VALUES (?1, ?2, 1)",
+	[SQL_DROP_NAME] = "DELETE FROM name WHERE key = ?1 AND account = ?2",
+	[SQL_RENAME_ACCOUNT] =
+		"UPDATE account SET name = ?2, source_name = ?3 WHERE id = ?1",
+	[SQL_REBIND_PASSWORD] = "UPDATE password SET sealed = ?2, verifier = ?3"
+				" WHERE id = ?1",
+	[SQL_DROP_OWN_ALIAS] = "DELETE FROM alias WHERE key = ?1 AND target = ?2",
+	[SQL_RETARGET_ALIASES] = "UPDATE alias SET target = ?2 WHERE target = ?1",
 	[SQL_REMOVE_ITS_ALIASES] =
 		"DELETE FROM alias WHERE target IN (SELECT key FROM name"
 		" WHERE account = ?1)",
@@ -136,8 +148,8 @@ static const char *const statements[] = {
 	[SQL_REFUSE_PASSWORD] =
 		"UPDATE password SET verifier = NULL, proven_at = 0, refused_at = ?3"
 		" WHERE account = ?1 AND id = ?2 AND origin = 'source'",
-	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since FROM account"
-		      " WHERE id = ?1",
+	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since,"
+		      " source_name <> '', login FROM account WHERE id = ?1",
 	[SQL_SET_STATE] =
 		"UPDATE account SET route = ?2, stage = ?3, stage_at = ?4, attempts = ?5,"
 		" next_try_at = ?6, busy_since = ?7,"
@@ -495,6 +507,10 @@ static const char *const upgrades[] = {
 	" first_at INTEGER NOT NULL,"
 	" last_at INTEGER NOT NULL,"
 	" PRIMARY KEY (account, address)) WITHOUT ROWID;",
+	/* 13: accounts that were renamed here: what the source calls them, bound by the
+	   vault; and names that nobody has logged in with at the source */
+	"ALTER TABLE account ADD COLUMN source_name TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE name ADD COLUMN made_here INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

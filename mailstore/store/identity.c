@@ -99,6 +99,53 @@ int store_set_service(
 	return code;
 }
 
+static int write_rename(
+	struct store *s, struct str owner, struct str drop, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	if (code == 0)
+		code = sql_run(s->db, SQL_ADD_FORMER, SQL_VALUES(sql_text(owner)), err);
+	if (code == 0)
+		code = sql_run(s->db, SQL_SET_OWNER, SQL_VALUES(sql_text(owner)), err);
+	if (code == 0)
+		code = sql_run(
+			s->db, SQL_FORGET_FORMER, SQL_VALUES(sql_text(owner)), err);
+	if (code == 0)
+		code = sql_run(s->db, SQL_FORGET_FORMER, SQL_VALUES(sql_text(drop)), err);
+	return code;
+}
+
+int store_rename(struct store *s, struct str owner, struct str drop, struct error *err)
+{
+	int code = store_begin(s, err);
+
+	if (code < 0)
+		return code;
+	code = write_rename(s, owner, drop, err);
+	if (code == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return code;
+}
+
+static int read_former(struct database *d, struct arena *arena,
+	struct store_identity *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	struct str *names = arena_alloc(arena, FORMER_NAMES_MAX * sizeof(*names));
+	int n = names ? query_first(d, SQL_EACH_FORMER,
+				SQL_VALUES(sql_number(FORMER_NAMES_MAX)), &row, err)
+	              : -ENOMEM;
+
+	ret->former = names;
+	while (n == 1) {
+		names[ret->n_former] = arena_str(arena, query_bytes(&row, 0));
+		n = names[ret->n_former++].ptr ? query_next(&row, err) : -ENOMEM;
+	}
+	return n == -ENOMEM ? error_set(err, n, "no memory") : n;
+}
+
 #define PAGE 4096 /* of SQLite: one holds no table of ours, they have a page each */
 
 /* Killed before its tables were there: no mail was ever in it. With bodies beside it an
@@ -134,6 +181,8 @@ int store_peek(const char *folder, struct arena *arena, struct store_identity *r
 	if (code < 0)
 		return code;
 	code = read_identity(d, arena, ret, err);
+	if (code == 0)
+		code = read_former(d, arena, ret, err);
 	database_close(d);
 	return code;
 }

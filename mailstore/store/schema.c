@@ -207,6 +207,9 @@ static const char *const upgrades[] = {
 	"ALTER TABLE expunged ADD COLUMN date INTEGER;" /* NULL: not kept then */
 	"ALTER TABLE expunged ADD COLUMN size INTEGER;"
 	"CREATE INDEX counterpart_source ON counterpart (folder, uidvalidity, source_uid);",
+
+	/* names that the account had before, and still has */
+	"CREATE TABLE former_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);",
 };
 
 const struct database_schema store_schema = {

@@ -34,6 +34,7 @@
  *   gram_new, gram_gone    at a time; those that are in no block yet; those that are in
  *                          one and no message any more. Derived: setting
  *                          account.grams_version to 0 empties all four
+ *   former_name            of the account, before it was renamed: they still lead to it
  *   uidvalidity            each one that a name ever had, and the mailbox that had it
  *   staged                 messages on their way to INBOX: date, size, and the place
  *   subscription           names, whether there is such a mailbox or not

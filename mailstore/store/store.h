@@ -82,7 +82,12 @@ struct store_identity {
 	struct str owner; /* the account's name; "": it was made before this was kept */
 	enum store_service service;
 	uint64_t served_at; /* since when, wall milliseconds; 0: not served */
+	/* of store_peek(): names that led to it before it was renamed and still do, the
+	   last one first */
+	const struct str *former;
+	size_t n_former;
 };
+#define FORMER_NAMES_MAX 32 /* more that one account ever has is no use of names */
 int store_identity(struct store *s, struct arena *arena, struct store_identity *ret,
 	struct error *err);
 /* In a transaction. */
@@ -91,6 +96,9 @@ int store_set_identity(
 /* In a transaction of its own when it is another one. */
 int store_set_service(
 	struct store *s, enum store_service service, uint64_t now, struct error *err);
+/* Its owner has another name; the one before stays one of its former ones, unless it is
+   `drop` ("": none). In a transaction of its own. */
+int store_rename(struct store *s, struct str owner, struct str drop, struct error *err);
 /* What a folder says that another process may have open. */
 int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
 	struct error *err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What any process can say to the vault: the first byte is its role, then messages, each
-   with its length (2 bytes). It must neither crash nor answer a role what is not its own.
- */
+   with its length (2 bytes). It must neither crash nor answer a role what is not its own,
+   nor change what only a command may: who lives here has the name that commands gave, and
+   nobody is let in, whatever it is called. */
 #include "fuzz.h"
+#include "registry/here.h"
 #include "vault/server.h"
 
 #include <stdio.h>
@@ -14,6 +16,8 @@
 
 static struct server server;
 static struct settings settings;
+static int64_t alice; /* who lives here, and may not log in */
+static char name[256] = "alice";
 
 static void must(int result, const char *what)
 {
@@ -41,6 +45,10 @@ static void set_up(void)
 	must(waiting_init(&server), "timer");
 	LIST_INIT(&server.askers);
 	STAILQ_INIT(&server.jobs);
+	if (registry_add_here(server.vault.registry, STR_LIT("alice"), &alice, &err) < 0)
+		abort();
+	/* or a run would find the password that one before it has set */
+	must(registry_set_disabled(server.vault.registry, alice, true, &err), err.text);
 	server.guesses = guesses_new();
 	if (!server.guesses)
 		abort();
@@ -68,12 +76,32 @@ static void check_answers(enum role role, int fd)
 	struct message m;
 
 	while (heard(fd, &m, bytes)) {
-		/* a registry without accounts: nobody is let in, nothing is lent */
+		/* a registry without passwords: nobody is let in, nothing is lent */
 		if (m.type == MESSAGE_PASSWORD ||
 			(m.type == MESSAGE_VERDICT && m.number == VERDICT_RIGHT) ||
 			(m.type == MESSAGE_VERDICT && role != ROLE_LOGIN))
 			abort();
 	}
+}
+
+/* Only commands rename; and the account keeps all its names. */
+static void check_name(enum role role)
+{
+	struct registry *r = server.vault.registry;
+	struct account_route route;
+	struct account a;
+	struct arena arena;
+	struct error err;
+
+	arena_init(&arena);
+	must(registry_find_id(r, alice, &arena, &a, &err), err.text);
+	if (!str_eq(a.name, str_from(name)) && role != ROLE_COMMAND)
+		abort();
+	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(a.name));
+	must(registry_route(r, a.name, &route, &err), err.text);
+	if (route.id != alice || a.route != ROUTE_LOCAL || a.passwords > 1)
+		abort();
+	arena_fini(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -100,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += len;
 		run();
 		check_answers(role, pair[1]);
+		check_name(role);
 	}
 	close(pair[1]);
 	run();

@@ -358,6 +358,132 @@ static void test_same(void **state)
 	buf_fini(&other);
 }
 
+/* ── another name ──────────────────────────────────────────────────────────────────── */
+
+static int name_it(struct test *t, int64_t id, const char *from, const char *to)
+{
+	const struct rename r = {
+		.account = id, .from = str_from(from), .to = str_from(to)
+	};
+
+	return keep_rename(&t->v, &r, &t->err);
+}
+
+static size_t lent(struct test *t, int64_t id)
+{
+	struct loan loans[LOANS_MAX];
+	size_t n = 0;
+
+	NO_ERROR(keep_lend(&t->v, id, &t->arena, loans, &n, &t->err));
+	return n;
+}
+
+/* All forms of a password go along, and prove what they proved. */
+static void test_rename(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = capture(t, "alice", "app"), bob = move(t, "bob", "other");
+	struct judgement j;
+	struct buf made;
+
+	capture(t, "alice", "secret");
+	arrive(t, alice);
+	prove(t, alice);
+	buf_init(&made, 0);
+	assert_int_equal(verifier_make(STR_LIT("new"), &made), 0);
+	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), false, &t->err));
+	NO_ERROR(name_it(t, alice, "alice", "anna"));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	j = ask(t, alice, "new");
+	assert_true(str_eq(j.name, STR_LIT("anna")));
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("new")), 0);
+	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("app")), -EACCES);
+	expect(t, bob, "other", VERDICT_RIGHT);
+	/* the candidate is one still, and is lent as what the source calls the user */
+	assert_int_equal(lent(t, alice), 2);
+	NO_ERROR(name_it(t, alice, "anna", "ann"));
+	assert_int_equal(lent(t, alice), 2);
+	/* a power cut behind the answer: the question comes again */
+	NO_ERROR(name_it(t, alice, "anna", "ann"));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	reopen(t);
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	assert_int_equal(name_it(t, alice, "alice", "anna"), -ESTALE);
+	assert_int_equal(name_it(t, alice, "ann", "bob"), -EEXIST);
+	NO_ERROR(name_it(t, alice, "ann", "alice"));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	assert_int_equal(lent(t, alice), 2);
+	buf_fini(&made);
+}
+
+/* A password that was lent before, and is proven afterwards. */
+static void test_rename_while_lent(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret");
+	struct loan loans[LOANS_MAX];
+	size_t n = 0;
+
+	NO_ERROR(keep_lend(&t->v, alice, &t->arena, loans, &n, &t->err));
+	NO_ERROR(name_it(t, alice, "alice", "anna"));
+	assert_int_equal(verifier_make(loans[0].password, &loans[0].verifier), 0);
+	NO_ERROR(keep_proven(&t->v, &loans[0], &t->err));
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	write_row(t, "sealed = NULL", alice);
+	assert_int_equal(
+		verifier_check_any(ask(t, alice, "secret").verifiers, STR_LIT("secret")),
+		0);
+	buf_fini(&loans[0].verifier);
+}
+
+static void write_source_name(struct test *t, const char *value, int64_t id)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command),
+		"sqlite3 %s/registry.sqlite \"PRAGMA busy_timeout = 5000;"
+		" UPDATE account SET source_name = %s WHERE id = %lld\" > /dev/null",
+		t->directory, value, (long long)id);
+	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+}
+
+/* What the source calls an account only the vault says: else another mailbox would come
+   into this one. */
+static void test_source_name_of_others(void **state)
+{
+	static const struct {
+		const char *source_name, *login;
+		size_t lent;
+	} rows[] = {
+		{ "source_name", "alice", 1 },
+		{ "source_name", "anna", 0 }, /* another user's, there */
+		{ "source_name", "mallory", 0 },
+		{ "''", "alice", 0 },
+		{ "'mallory'", "mallory", 0 },
+		{ "(SELECT source_name FROM account WHERE name = 'mary')", "mallory", 0 },
+		/* a verifier of this very account */
+		{ "(SELECT verifier FROM password WHERE account = 1)", "mallory", 0 },
+	};
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret"), mallory = move(t, "mallory", "known");
+
+	assert_int_equal(alice, 1);
+	NO_ERROR(name_it(t, alice, "alice", "anna"));
+	NO_ERROR(name_it(t, mallory, "mallory", "mary"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char set[64];
+
+		write_source_name(t, rows[i].source_name, alice);
+		(void)snprintf(set, sizeof(set), "login = '%s'", rows[i].login);
+		write_row(t, set, alice);
+		if (lent(t, alice) != rows[i].lent)
+			fail_msg("row %zu", i);
+	}
+	/* one that is not ours is not built upon */
+	assert_int_equal(name_it(t, alice, "anna", "ann"), -EBADMSG);
+	expect(t, alice, "secret", VERDICT_RIGHT);
+}
+
 /* Rows that the version before left: sealed when the source took them, and verifiers that
    are not bound yet. */
 static void test_upgrade(void **state)
@@ -439,6 +565,9 @@ int main(void)
 		ROW(test_lend),
 		ROW(test_several),
 		ROW(test_same),
+		ROW(test_rename),
+		ROW(test_rename_while_lent),
+		ROW(test_source_name_of_others),
 		ROW(test_upgrade),
 		ROW(test_keys),
 		ROW(test_tickets),

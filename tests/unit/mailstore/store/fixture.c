@@ -91,6 +91,7 @@ static const char *const downgrades[] = {
 	      " WHEN NOT EXISTS (SELECT 1 FROM message WHERE email = old.email) BEGIN"
 	      " DELETE FROM header WHERE email = old.email; END;",
 	[8] = "DROP INDEX message_recent;",
+	[10] = "DROP TABLE former_name;",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",

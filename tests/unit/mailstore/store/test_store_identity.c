@@ -47,6 +47,34 @@ static void what_is_set_stays(void **state)
 	FAILS(-ENOENT, store_peek("/tmp/mailferry-none", &f->arena, &is, &err));
 }
 
+/* The names that led to it go along, but for those that do so no more. */
+static void another_name(void **state)
+{
+	struct fixture *f = *state;
+	struct store_identity set = { .owner = STR_LIT("alice") }, is = { 0 };
+	struct error err = { 0 };
+
+	OK(store_begin(f->store, &err));
+	OK(store_set_identity(f->store, &set, &err));
+	OK(store_commit(f->store, &err));
+	OK(store_set_service(f->store, STORE_SERVED, 4711, &err));
+	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), &err));
+	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), &err)); /* once more */
+	OK(store_rename(f->store, STR_LIT("ann"), STR_LIT(""), &err));
+	fixture_reopen(f);
+	OK(store_peek(f->folder, &f->arena, &is, &err));
+	assert_str(is.owner, "ann");
+	assert_true(is.service == STORE_SERVED && is.served_at == 4711);
+	assert_int_equal(is.n_former, 2);
+	assert_str(is.former[0], "anna");
+	assert_str(is.former[1], "alice");
+	OK(store_rename(f->store, STR_LIT("alice"), STR_LIT("anna"), &err));
+	OK(store_peek(f->folder, &f->arena, &is, &err));
+	assert_str(is.owner, "alice");
+	assert_int_equal(is.n_former, 1);
+	assert_str(is.former[0], "ann");
+}
+
 /* Killed before there was a table: nothing is lost, and nobody need be asked. */
 static void what_has_just_begun_is_nothing(void **state)
 {
@@ -100,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_one_is_nobodys),
 		TEST(what_is_set_stays),
+		TEST(another_name),
 		TEST(what_has_just_begun_is_nothing),
 		cmocka_unit_test(old_folders_are_told_apart),
 	};
