@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/lmtp.h"
 
+#include "base/address.h"
 #include "settings/loopback.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@ int lmtp_address_parse(const char *text, struct sockaddr_storage *ret)
 {
 	bool is_tcp = strncmp(text, TCP_PREFIX, strlen(TCP_PREFIX)) == 0;
 
+	if (*text == '/')
+		return address_from_path(text, ret) ? 0 : -EINVAL;
 	if (is_tcp)
 		text += strlen(TCP_PREFIX);
 	if (!*text || listen_parse(text, ret) < 0 ||

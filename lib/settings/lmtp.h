@@ -6,7 +6,8 @@
  * who may connect there. There is no login: whoever may connect may write to everybody
  * here.
  *
- *   unix:/run/mailferry/lmtp    a socket file; root and `lmtp_group` may connect
+ *   unix:/run/mailferry/lmtp    a socket file ("unix:" may be left out): root and the
+ *                               group `lmtp_group` may connect
  *   inet:127.0.0.1:24           TCP ("inet:" may be left out): this host's loopback, and
  *   inet:[2001:db8::1]:24       the addresses of `lmtp_clients`
  */

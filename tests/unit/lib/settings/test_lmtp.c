@@ -95,11 +95,35 @@ static void test_lmtp_clients(void **state)
 	settings_fini(&s);
 }
 
+static void test_places(void **state)
+{
+	static const struct {
+		const char *text;
+		int family;
+	} rows[] = {
+		{ "unix:/run/lmtp", AF_UNIX },
+		{ "/run/lmtp", AF_UNIX },
+		{ "127.0.0.1:24", AF_INET },
+		{ "inet:127.0.0.1:24", AF_INET },
+		{ "[::1]:24", AF_INET6 },
+		{ "inet:[::1]:24", AF_INET6 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_storage a = { 0 };
+
+		assert_int_equal(lmtp_address_parse(rows[i].text, &a), 0);
+		assert_int_equal(a.ss_family, rows[i].family);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_lmtp_clients),
+		cmocka_unit_test(test_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
