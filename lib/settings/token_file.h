@@ -8,7 +8,8 @@
 #define TOKEN_LEAST 20 /* characters: no token that can be guessed */
 
 /* out holds the file, and is the caller's to wipe; *ret is the token in it. 0 or -errno
-   with the sentence: it cannot be read, others can read it, it is too short or too long. */
+   with the sentence: it cannot be read, others can read it, it is too short or too long.
+ */
 int token_file_read(
 	const char *path, struct buf *out, struct str *ret, struct error *err);
 
