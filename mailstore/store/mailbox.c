@@ -294,19 +294,57 @@ int store_delete_mailbox(struct store *s, int64_t id, struct error *err)
 	return 0;
 }
 
+static int name_of(struct store *s, int64_t id, struct arena *arena, struct str *ret,
+	struct error *err)
+{
+	struct mailbox m;
+	struct query q;
+	int code = find(s, SQL_MAILBOX, sql_signed(id), &q, &m, err);
+
+	if (code == 0)
+		*ret = arena_str(arena, m.name);
+	query_end(&q);
+	return code;
+}
+
+/* 1: with another mailbox. */
+static int was_used(struct store *s, struct str name, int64_t id, uint32_t uidvalidity,
+	struct error *err)
+{
+	uint64_t owner = 0;
+	int code = sql_get(s->db, SQL_UIDVALIDITY_OWNER,
+		SQL_VALUES(sql_text(store_name_key(name)), sql_number(uidvalidity)),
+		&owner, err);
+
+	return code < 0 ? code : owner && owner != (uint64_t)id;
+}
+
+int store_uidvalidity_was_used(
+	struct store *s, const struct mailbox *m, uint32_t uidvalidity, struct error *err)
+{
+	struct str name = m->name;
+	struct arena arena;
+	int code = 0;
+
+	arena_init(&arena);
+	if (m->id)
+		code = name_of(s, m->id, &arena, &name, err);
+	if (code == 0)
+		code = was_used(s, name, m->id, uidvalidity, err);
+	arena_fini(&arena);
+	return code;
+}
+
 /* Going to a name that had this UIDVALIDITY with another mailbox would give old UIDs a
    second meaning: then it takes a new one. */
 static int uidvalidity_at(struct store *s, struct str name, int64_t id,
 	uint32_t *uidvalidity, struct error *err)
 {
-	uint64_t owner = 0;
-	int code = sql_get(s->db, SQL_UIDVALIDITY_OWNER,
-		SQL_VALUES(sql_text(store_name_key(name)), sql_number(*uidvalidity)),
-		&owner, err);
+	int code = was_used(s, name, id, *uidvalidity, err);
 
 	if (code < 0)
 		return code;
-	if (owner && owner != (uint64_t)id)
+	if (code > 0)
 		*uidvalidity = 0;
 	return settle_uidvalidity(s, name, id, uidvalidity, err);
 }
@@ -335,19 +373,6 @@ int store_rename_mailbox(struct store *s, int64_t id, struct str name, struct er
 	b->changed = true;
 	s->list_changed = true;
 	return 0;
-}
-
-static int name_of(struct store *s, int64_t id, struct arena *arena, struct str *ret,
-	struct error *err)
-{
-	struct mailbox m;
-	struct query q;
-	int code = find(s, SQL_MAILBOX, sql_signed(id), &q, &m, err);
-
-	if (code == 0)
-		*ret = arena_str(arena, m.name);
-	query_end(&q);
-	return code;
 }
 
 int store_reset_mailbox(

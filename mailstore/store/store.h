@@ -165,6 +165,10 @@ int store_rename_mailbox(struct store *s, int64_t id, struct str name, struct er
    fresh one); UIDNEXT is 1 again. */
 int store_reset_mailbox(
 	struct store *s, int64_t id, uint32_t uidvalidity, struct error *err);
+/* 1: another mailbox had that name with that UIDVALIDITY once, so that its UIDs meant
+   other messages. Of a mailbox by id, or of a name when the id is 0. */
+int store_uidvalidity_was_used(struct store *s, const struct mailbox *m,
+	uint32_t uidvalidity, struct error *err);
 /* UIDNEXT only grows; the source's may be above the last UID. */
 int store_raise_uidnext(struct store *s, int64_t id, uint32_t uidnext, struct error *err);
 

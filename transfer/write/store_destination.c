@@ -2,6 +2,7 @@
 #include "transfer/write/store_destination.h"
 
 #include "mailstore/store/source_side.h"
+#include "transfer/write/store_claim.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,21 +24,29 @@ struct incoming { /* a body on its way */
 
 struct store_destination {
 	struct store *store;
+	bool adds; /* to what an account has that lives here: all of it or nothing */
+	struct store_identity
+		becomes; /* with the first change; owner "": stays as it is */
 	bool in_transaction;
 	bool has_failed;   /* a change in it: the others are not to be trusted */
 	unsigned messages; /* of this batch */
 	uint64_t bytes;
 	struct incoming incoming[SOURCE_CONNECTIONS_MAX];
+	struct arena arena;
 };
 
 /* ---- the transaction ---- */
 
 static int begin(struct store_destination *d, struct error *err)
 {
-	int r = d->in_transaction ? 0 : store_begin(d->store, err);
+	int r;
 
-	if (r == 0)
-		d->in_transaction = true;
+	if (d->in_transaction)
+		return 0;
+	r = store_begin(d->store, err);
+	d->in_transaction = r == 0;
+	if (r == 0 && d->becomes.owner.len)
+		r = store_set_identity(d->store, &d->becomes, err);
 	return r;
 }
 
@@ -105,6 +114,7 @@ static void store_free(void *self)
 		return;
 	store_rollback_all(d);
 	store_close(d->store);
+	arena_fini(&d->arena);
 	free(d);
 }
 
@@ -238,6 +248,20 @@ static struct mailbox mailbox_of(int64_t id, const struct mail_folder *f)
 		.special_use = f->special_use };
 }
 
+/* A copy is made equal to its source. Where clients have been served, a UIDVALIDITY that
+   another mailbox of that name had would give old UIDs a second meaning. */
+static int settle_uidvalidity(struct store_destination *d, const struct mailbox *m,
+	uint32_t *uidvalidity, struct error *err)
+{
+	int r = d->adds && *uidvalidity
+	                ? store_uidvalidity_was_used(d->store, m, *uidvalidity, err)
+	                : 0;
+
+	if (r > 0)
+		*uidvalidity = 0;
+	return r < 0 ? r : 0;
+}
+
 static int create_folder(void *self, const struct mail_folder *f,
 	const struct source_status *status, int64_t *ret_id, struct error *err)
 {
@@ -247,6 +271,8 @@ static int create_folder(void *self, const struct mail_folder *f,
 
 	m.uidvalidity = status->uidvalidity;
 	m.highestmodseq = status->highestmodseq;
+	if (r == 0)
+		r = settle_uidvalidity(d, &m, &m.uidvalidity, err);
 	return changed(d, r ? r : store_create_mailbox(d->store, &m, ret_id, err));
 }
 
@@ -272,8 +298,11 @@ static int reset_folder(
 	void *self, int64_t folder, uint32_t uidvalidity, struct error *err)
 {
 	struct store_destination *d = self;
+	const struct mailbox m = { .id = folder };
 	int r = begin(d, err);
 
+	if (r == 0)
+		r = settle_uidvalidity(d, &m, &uidvalidity, err);
 	return changed(
 		d, r ? r : store_reset_mailbox(d->store, folder, uidvalidity, err));
 }
@@ -452,6 +481,8 @@ static int add(void *self, unsigned connection, int64_t folder, const struct mai
 	}
 	*ret_bytes = len;
 	d->bytes += len;
+	if (d->adds)
+		return 0;
 	if (++d->messages >= STORE_BATCH_MESSAGES || d->bytes >= STORE_BATCH_BYTES)
 		r = commit_batch(d, err);
 	return r;
@@ -488,63 +519,55 @@ static const struct destination_ops store_ops = {
 	.free = store_free,
 };
 
-/* It becomes a copy. Of one that went back, the source gives the UIDs again. */
-static int take_over(
-	struct store *s, struct str account, enum store_service was, struct error *err)
+static int open_it(const char *folder, struct str account, bool adds,
+	uint64_t disk_reserve, struct destination *ret, struct error *err)
 {
-	const struct store_identity is = { .owner = account };
-	int r = store_begin(s, err);
+	struct store_destination *d = calloc(1, sizeof(*d));
+	int r;
 
-	if (r == 0 && (was == STORE_LEAVING || was == STORE_LEFT))
-		r = store_drop_ours(s, err);
+	if (!d)
+		return error_set(err, -ENOMEM, "no memory");
+	arena_init(&d->arena);
+	d->adds = adds;
+	r = store_open(folder, !adds, &d->store, err);
 	if (r == 0)
-		r = store_set_identity(s, &is, err);
-	return r == 0 ? store_commit(s, err) : r;
-}
-
-/* Whose folder is it, and may it be made equal to what the source has? */
-static int claim(
-	struct store *s, struct str account, struct arena *arena, struct error *err)
-{
-	struct store_identity is;
-	int r = store_identity(s, arena, &is, err);
-
-	if (r < 0)
+		r = adds ? store_claim_served(
+				   d->store, account, &d->arena, &d->becomes, err)
+		         : store_claim_for_copy(d->store, account, &d->arena, err);
+	if (r < 0) {
+		store_free(d);
 		return r;
-	if (is.owner.len && !str_eq(is.owner, account))
-		return error_set(err, -EPERM,
-			"the mail folder of \"%.*s\" says that it is of \"%.*s\"; move "
-			"it "
-			"away",
-			STR_ARG(account), STR_ARG(is.owner));
-	if (is.service == STORE_SERVED)
-		return error_set(err, -EPERM,
-			"\"%.*s\" has lived here, and mail in its folder may be nowhere "
-			"else: nothing is copied over it; run: mailferry registry "
-			"rebuild",
-			STR_ARG(account));
-	if (is.owner.len && is.service == STORE_COPYING)
-		return 0;
-	return take_over(s, account, is.service, err);
+	}
+	store_set_reserve(d->store, disk_reserve);
+	*ret = (struct destination){ .ops = &store_ops, .self = d };
+	return 0;
 }
 
 int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err)
 {
-	struct store_destination *d = calloc(1, sizeof(*d));
-	struct arena arena;
-	int r = d ? store_open(folder, true, &d->store, err)
-	          : error_set(err, -ENOMEM, "no memory");
+	return open_it(folder, account, false, disk_reserve, ret, err);
+}
 
-	arena_init(&arena);
-	if (r == 0 && (r = claim(d->store, account, &arena, err)) < 0)
-		store_close(d->store);
-	arena_fini(&arena);
+int store_destination_open_served(const char *folder, struct str account,
+	uint64_t disk_reserve, struct destination *ret, struct error *err)
+{
+	return open_it(folder, account, true, disk_reserve, ret, err);
+}
+
+int store_destination_look(const char *folder, struct destination *ret, struct error *err)
+{
+	struct store_destination *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return error_set(err, -ENOMEM, "no memory");
+	arena_init(&d->arena);
+	r = store_open_reading(folder, &d->store, err);
 	if (r < 0) {
-		free(d);
+		store_free(d);
 		return r;
 	}
-	store_set_reserve(d->store, disk_reserve);
 	*ret = (struct destination){ .ops = &store_ops, .self = d };
 	return 0;
 }
