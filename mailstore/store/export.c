@@ -228,6 +228,7 @@ struct row {
 	unsigned flags;
 	struct str keywords, uidl;
 	int64_t date, checksum;
+	int zone;
 	struct body_place place;
 };
 
@@ -242,7 +243,8 @@ static struct row row_of(const struct query *q)
 		.place = { .pack = (uint32_t)query_number(q, 6),
 			.offset = query_number(q, 7),
 			.len = query_number(q, 8) },
-		.checksum = query_is_null(q, 9) ? -1 : (int64_t)query_number(q, 9) };
+		.checksum = query_is_null(q, 9) ? -1 : (int64_t)query_number(q, 9),
+		.zone = (int)(int64_t)query_number(q, 10) };
 }
 
 /* What POP3 shows of INBOX is written out, whatever format Dovecot is configured for. */
@@ -266,15 +268,17 @@ static int put_uidlist(struct folder *f, const struct row *r, const char *base)
 static int write_message(
 	struct export *x, struct folder *f, const struct row *r, struct str bytes)
 {
-	char base[FILE_MAX / 2], name[FILE_MAX], flags[LETTERS + 6];
+	char base[FILE_MAX / 2], name[FILE_MAX], flags[LETTERS + 6], zone[16] = "";
 	bool is_new;
 	int code;
 
 	put_flags(f, r->flags, r->keywords, flags);
 	is_new = r->flags & FLAG_RECENT && !flags[0];
+	if (r->zone) /* Dovecot keeps such words, and has a zone of its own */
+		(void)snprintf(zone, sizeof(zone), ",Z=%d", r->zone);
 	(void)snprintf(base, sizeof(base),
-		"%" PRIu64 ".M%uP%" PRIi64 ".mailferry,S=%" PRIu64,
-		(uint64_t)(r->date > 0 ? r->date : 0), r->uid, f->id, r->place.len);
+		"%" PRIu64 ".M%uP%" PRIi64 ".mailferry,S=%" PRIu64 "%s",
+		(uint64_t)(r->date > 0 ? r->date : 0), r->uid, f->id, r->place.len, zone);
 	(void)snprintf(
 		name, sizeof(name), is_new ? "new/%s" : "cur/%s:2,%s", base, flags);
 	code = write_file(x, f->fd, name, bytes, r->date);

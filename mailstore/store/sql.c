@@ -309,7 +309,7 @@ const char *const store_statements[SQL_COUNT] = {
 		" ORDER BY 1, 2",
 	[SQL_EACH_TO_EXPORT] =
 		"SELECT uid, flags, keywords, date, uidl, pop3_order, pack, offset, len,"
-		" checksum FROM message WHERE mailbox = ?1 ORDER BY uid",
+		" checksum, zone FROM message WHERE mailbox = ?1 ORDER BY uid",
 	[SQL_EACH_KEYWORDS] =
 		"SELECT keywords FROM (SELECT DISTINCT keywords, 0 AS place FROM message"
 		" WHERE mailbox = ?1 UNION ALL SELECT word, 1 FROM keyword"

@@ -33,7 +33,7 @@ ssl = no
 stats_writer_socket_path =
 namespace inbox {{
   inbox = yes
-  separator = /
+  separator = {separator}
 }}
 """
 LARGE = 100000  # a body of its own in a pack; small ones lie in the index
@@ -184,15 +184,16 @@ class TextIndex(StoreTest):
         self.assertIn("all is sound", self.good("check", "alice"))
 
 
-class Export(StoreTest):
-    """A real Dovecot, opened on what was written, shows the same as the mailstore."""
+class DovecotTest(StoreTest):
+    """With a real Dovecot, opened on a Maildir++."""
 
-    def dovecot(self, program, out):
+    def dovecot(self, program, out, separator="/"):
         """One of its programs before a session that is logged in already."""
         folder = self.folder / "dovecot"
         if not folder.exists():
             folder.mkdir()
-            (folder / "conf").write_text(DOVECOT.format(folder=folder, mail=out))
+            (folder / "conf").write_text(DOVECOT.format(
+                folder=folder, mail=out, separator=separator))
             for path in (self.folder, folder, out, *out.rglob("*")):
                 shutil.chown(path, "mail", "mail")
         ours, theirs = socket.socketpair()
@@ -215,12 +216,16 @@ class Export(StoreTest):
             text_so_far += piece
         return re.findall(rb"(?m)^(\d+) (\S+)\r$", text_so_far)
 
-    def pop3_here(self):
+    def pop3_here(self, user="alice"):
         ours, theirs = socket.socketpair()
         ours.settimeout(30)
         self.addCleanup(ours.close)
-        self.store.serve("alice", theirs, service="pop3", tag=b"")
+        self.store.serve(user, theirs, service="pop3", tag=b"")
         return ours
+
+
+class Export(DovecotTest):
+    """It shows the same as the mailstore."""
 
     def test_dovecot_shows_the_same(self):
         date = b' "01-Feb-2020 10:11:12 +0000"'
