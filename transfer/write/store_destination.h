@@ -26,8 +26,8 @@ int store_destination_open(const char *folder, struct str account, uint64_t disk
    another account's, or has gone back to the source. */
 int store_destination_open_served(const char *folder, struct str account,
 	uint64_t disk_reserve, struct destination *ret, struct error *err);
-/* The same for a look at what is there, while it is in use: nothing can be changed, and no
-   body be read. */
+/* The same for a look at what is there, while it is in use: nothing can be changed, and
+   no body be read. */
 int store_destination_look(
 	const char *folder, struct destination *ret, struct error *err);
 
