@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mailferry store check USER [--repair] | export USER DIR | backup DIR [USER]
- *           | compact USER
+ * mailferry store check USER [--repair] | export USER DIR | import USER DIR
+ *           | backup DIR [USER] | compact USER
  *
  * check reads while the account is in use. --repair takes the folder's lock: the user's
  * sessions end, and begin again when it is done.
@@ -9,6 +9,7 @@
 #include "control/output.h"
 #include "control/store_backup.h"
 #include "control/store_folder.h"
+#include "control/store_import.h"
 
 #include "base/fd.h"
 #include "mailstore/store/compact.h"
@@ -265,6 +266,7 @@ static const struct {
 } verbs[] = {
 	{ "check", check },
 	{ "export", export },
+	{ "import", store_import_command },
 	{ "backup", store_backup_command },
 	{ "compact", compact },
 };
@@ -273,7 +275,7 @@ static const struct {
 static enum exit_code misuse(struct control *c)
 {
 	(void)error_set(&c->err, -EINVAL,
-		"store: %s is not one of check, export, backup, compact",
+		"store: %s is not one of check, export, import, backup, compact",
 		c->arguments[0]);
 	return control_misuse(c);
 }

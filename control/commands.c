@@ -69,12 +69,16 @@ static const struct command commands[] = {
 	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
 		"look the registry through, copy it, or make it anew from a copy and "
 		"the mail folders" },
-	{ "store", "check USER|export USER DIR|backup DIR [USER]|compact USER", 2, 3,
-		OPTION_REPAIR | OPTION_JSON, cmd_store,
+	{ "store",
+		"check USER|export USER DIR|import USER DIR|backup DIR [USER]|compact "
+		"USER",
+		2, 3, OPTION_REPAIR | OPTION_DRY_RUN | OPTION_SEPARATE | OPTION_JSON,
+		cmd_store,
 		"mailboxes that are kept here, also while they are in use: look one "
 		"through, its index and each message against its checksum; write one as "
-		"Maildir++ for Dovecot; copy one or all, only what the last copy has "
-		"not; give deleted room back (ends the user's sessions)" },
+		"Maildir++ for Dovecot; add a Maildir++ to what an account has (ends the "
+		"user's sessions); copy one or all, only what the last copy has not; give "
+		"deleted room back (ends the user's sessions)" },
 	{ "reload", "", 0, 0, 0, cmd_reload,
 		"certificates and keys, without dropping a session; says what else of the "
 		"configuration has changed and needs an upgrade" },
@@ -164,6 +168,9 @@ static const struct command_option options[] = {
 	{ "--repair", NULL, OPTION_REPAIR, offsetof(struct control, repair),
 		"check: correct what the index can tell by itself; ends the user's "
 		"sessions" },
+	{ "--separator", "C", OPTION_SEPARATE, offsetof(struct control, separator),
+		"import: between the parts of mailboxes' names, as Dovecot's "
+		"configuration has it (default: the account's)" },
 	{ "--since", "TIME", OPTION_SINCE, offsetof(struct control, since),
 		"what was counted or logged since then: 15m, 1h, 2d, or 2026-11-25, or "
 		"\"2026-11-25 14:00\"; counted by minutes for two days, by hours for "

@@ -40,6 +40,7 @@ typedef uint64_t option_bits;
 #define OPTION_PAUSE OPTION_BIT(29)
 #define OPTION_RESUME OPTION_BIT(30)
 #define OPTION_DROP_OLD OPTION_BIT(31)
+#define OPTION_SEPARATE OPTION_BIT(32)
 
 struct command {
 	const char *name;

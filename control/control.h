@@ -24,7 +24,7 @@ struct control {
 		drop_old;
 	/* values of options; NULL: not given */
 	const char *format, *domain, *days, *users, *service, *confirm, *since, *by,
-		*file, *set, *kick, *account, *client;
+		*file, *set, *kick, *account, *client, *separator;
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;

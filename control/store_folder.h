@@ -5,13 +5,16 @@
    user, so that root neither follows what lies in them nor leaves files of its own. */
 #include "control/control.h"
 
+struct maildir_files;
+
 struct store_folder {
 	struct str account;
 	const char *path;
-	unsigned uid;       /* its owner */
-	const char *backup; /* where it is copied to; NULL */
-	int to;             /* where something of it goes; -1 */
-	struct str drop;    /* which is no name of it any more; "" */
+	unsigned uid;                     /* its owner */
+	const char *backup;               /* where it is copied to; NULL */
+	int to;                           /* where something of it goes; -1 */
+	struct str drop;                  /* which is no name of it any more; "" */
+	const struct maildir_files *from; /* where something comes from; NULL */
 };
 
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */

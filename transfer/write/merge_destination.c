@@ -23,6 +23,7 @@ struct merge_folder {
 	bool is_proven;  /* AS_SOURCE: the UIDVALIDITY is the source's */
 	bool is_settled; /* pairs and candidates are those of the beginning */
 	uint32_t next;   /* the UID of new mail; 0: none is left */
+	uint32_t first;  /* UIDs from here on are of mail that was added */
 	struct str special_use;
 	struct pairs pairs;
 	struct candidates candidates;
@@ -90,7 +91,7 @@ static int see_folder(void *context, const struct destination_folder *f)
 		return -ENOMEM;
 	if (!is_known) {
 		mine->is_fresh = f->uidnext == 1;
-		mine->next = f->uidnext;
+		mine->next = mine->first = f->uidnext;
 		mine->manner = AS_BEFORE; /* else it is reset */
 		mine->special_use = arena_str(&w->merge->arena, f->is.special_use);
 	}
@@ -254,6 +255,7 @@ static int create_folder(void *self, const struct mail_folder *is,
 		return no_memory(err);
 	d->counts.changes++;
 	f->is_fresh = true;
+	f->first = 1;
 	f->manner = AS_SOURCE;
 	f->special_use = STR_LIT("");
 	f->is_proven = status->uidvalidity && here.uidvalidity == status->uidvalidity;
@@ -355,16 +357,25 @@ static int leave_mail(void *self, int64_t folder, const struct mail *m, struct e
 	return 0;
 }
 
-/* The source has no such message, or another one under that UID. The one here stays. */
+/* The source has no such message, or another one under that UID. One that was here stays;
+   one that was added goes again: its file may have had another name for a moment, and is
+   added when it is seen again. */
 static int expunge(void *self, int64_t folder, uint32_t uid, struct error *err)
 {
 	struct merge *d = self;
 	struct merge_folder *f = find(d, folder);
+	const struct pair *pair = f ? pairs_find(&f->pairs, uid) : NULL;
+	int r = 0;
 
-	(void)err;
-	if (f)
-		pairs_remove(&f->pairs, uid);
-	return 0;
+	if (!pair)
+		return 0;
+	if (pair->to >= f->first) {
+		r = d->to.ops->expunge(d->to.self, folder, pair->to, err);
+		*(keeps_uids(f) ? &d->counts.kept : &d->counts.added) -= 1;
+		d->counts.changes++;
+	}
+	pairs_remove(&f->pairs, uid);
+	return r;
 }
 
 static int set_note(void *self, struct str name, struct str value, struct error *err)
