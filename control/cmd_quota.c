@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "mailstore/store/quota.h"
+#include "settings/quota.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,43 +38,12 @@ static const struct column columns[] = {
 
 /* ── --set ─────────────────────────────────────────────────────────────────────────── */
 
-/* "10G", "500M", "1000000" */
-static bool parse_size(struct str text, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	const char *unit = text.len ? strchr(units, text.ptr[text.len - 1]) : NULL;
-	unsigned shift = 0;
-
-	if (unit) {
-		shift = (unsigned)(unit - units + 1) * 10;
-		text.len--;
-	}
-	if (!str_to_u64(text, ret) || *ret > (uint64_t)INT64_MAX >> shift)
-		return false;
-	*ret <<= shift;
-	return true;
-}
-
-static bool parse_quota(const char *words, struct quota *ret)
-{
-	struct str left = str_from(words);
-	struct str size = str_split(&left, ',');
-
-	*ret = (struct quota){ 0 };
-	if (strcmp(words, "none") == 0)
-		return true;
-	if (!parse_size(size, &ret->bytes))
-		return false;
-	return !left.len ? !strchr(words, ',')
-	                 : str_to_u64(left, &ret->messages) && ret->messages <= INT64_MAX;
-}
-
 static int set_as_user(struct control *c, const struct store_folder *f)
 {
-	struct quota quota = { 0 };
-	bool usual = strcmp(c->set, "default") == 0;
+	struct settings_quota set = { 0 };
+	bool usual = quota_parse(c->set, &set) < 0; /* "default" */
+	const struct quota quota = { set.bytes, set.messages };
 
-	(void)parse_quota(c->set, &quota);
 	return quota_set(f->path, usual ? NULL : &quota, &c->err);
 }
 
@@ -81,8 +51,8 @@ static int set_as_user(struct control *c, const struct store_folder *f)
 
 static int look_as_user(struct control *c, const struct store_folder *f)
 {
-	const struct quota usual = { (uint64_t)c->settings.quota_megabytes << 20,
-		c->settings.quota_messages };
+	const struct quota usual = { c->settings.quota.bytes,
+		c->settings.quota.messages };
 	struct quota_use use = { 0 };
 	int code = quota_look(f->path, &usual, &use, &c->err);
 
@@ -216,15 +186,15 @@ enum exit_code cmd_quota(struct control *c)
 {
 	enum exit_code code;
 	struct arena arena;
-	struct quota quota;
+	struct settings_quota quota;
 
 	if (c->set && !c->n_arguments) {
 		(void)error_set(&c->err, -EINVAL,
 			"whose? mailferry quota USER --set …; for all others: "
-			"`quota_megabytes`, `quota_messages` in the configuration");
+			"`quota` in the configuration");
 		return control_misuse(c);
 	}
-	if (c->set && strcmp(c->set, "default") != 0 && !parse_quota(c->set, &quota)) {
+	if (c->set && strcmp(c->set, "default") != 0 && quota_parse(c->set, &quota) < 0) {
 		(void)error_set(&c->err, -EINVAL,
 			"\"%s\" is no quota; write 10G, 500M, 10G,100000 (messages), "
 			"none, or default",

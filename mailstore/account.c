@@ -554,8 +554,8 @@ static int serve(struct account *a, const struct settings *settings)
 	int r;
 
 	a->serve.message_bytes = settings->limits.message_bytes;
-	a->serve.quota.bytes = (uint64_t)settings->quota_megabytes << 20;
-	a->serve.quota.messages = settings->quota_messages;
+	a->serve.quota.bytes = settings->quota.bytes;
+	a->serve.quota.messages = settings->quota.messages;
 	a->disk_reserve = settings->limits.disk_reserve;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);

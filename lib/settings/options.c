@@ -159,13 +159,11 @@ static const struct option root_rows[] = {
 		.help = "seconds between two looks at the old mailbox of an account that "
 			"lives here: mail that the source's own aliases, lists or webmail "
 			"still put there comes over; 0: never" },
-	{ "quota_megabytes", OPTION_NUMBER, ROOT(quota_megabytes), "0", .least = 0,
-		.most = 2147483647,
-		.help = "how much mail an account that lives here may hold (1,048,576 "
-			"bytes each), unless `quota USER` says otherwise; a move is "
-			"never held back; 0: no limit" },
-	{ "quota_messages", OPTION_NUMBER, ROOT(quota_messages), "0", .least = 0,
-		.most = 2147483647, .help = "the same in messages" },
+	{ "quota", OPTION_QUOTA, ROOT(quota), "none",
+		.help = "how much mail an account that lives here may hold, unless "
+			"`quota USER` says otherwise: \"10G\", \"500M\", "
+			"\"10G,100000\" (and so many messages), or \"none\"; a move is "
+			"never held back" },
 	{ "search_index", OPTION_SWITCH, ROOT(search_index), "true",
 		.help = "accounts that live here have an index of their texts, so that a "
 			"search opens only messages that may have what it looks for; it "

@@ -123,6 +123,22 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	return r < 0 ? -1 : 0;
 }
 
+/* Names that an earlier version knew. */
+static const char *name_now(const char *key)
+{
+	static const struct {
+		const char *was, *is;
+	} names[] = {
+		{ "quota_megabytes", "quota = \"10G\"" },
+		{ "quota_messages", "quota = \"10G,100000\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i].was, key) == 0)
+			return names[i].is;
+	return NULL;
+}
+
 static void refuse_unknown(const cfg_t *cfg, const char *key)
 {
 	void *base;
@@ -132,6 +148,12 @@ static void refuse_unknown(const cfg_t *cfg, const char *key)
 		error_set(&current->first, -EINVAL,
 			"%s: the file ends inside a section; close it with }",
 			current->name);
+		return;
+	}
+	if (name_now(key)) {
+		error_set(&current->first, -EINVAL,
+			"%s:%d: `%s` has another name now; write it as in  %s",
+			current->name, cfg->line, key, name_now(key));
 		return;
 	}
 	if (strcmp(cfg->name, "services") != 0)

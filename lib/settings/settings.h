@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "settings/quota.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -181,13 +182,13 @@ struct settings {
 	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
 	bool live;       /* IMAP sessions change sides without a new login */
-	uint32_t unseen_hold_s; /* registry/unseen.h: clients that come again */
-	uint32_t quota_megabytes, quota_messages; /* of an account; 0: no limit */
-	uint32_t upgrade_drain_s; /* of sessions in old programs; 0: for ever */
-	uint32_t trash_days;      /* for mail of removed accounts */
-	bool search_index;        /* of texts, in each mail folder */
-	uint32_t sweep_s;         /* between two looks at old mailboxes; 0: never */
-	bool precopy;             /* copy while the source still serves */
+	uint32_t unseen_hold_s;      /* registry/unseen.h: clients that come again */
+	struct settings_quota quota; /* of an account that has none of its own */
+	uint32_t upgrade_drain_s;    /* of sessions in old programs; 0: for ever */
+	uint32_t trash_days;         /* for mail of removed accounts */
+	bool search_index;           /* of texts, in each mail folder */
+	uint32_t sweep_s;            /* between two looks at old mailboxes; 0: never */
+	bool precopy;                /* copy while the source still serves */
 	enum uidls uidls;
 	enum on_unreadable on_unreadable;
 	bool allow_select;

@@ -7,6 +7,7 @@
 #include "settings/loopback.h"
 #include "settings/milter.h"
 #include "settings/options.h"
+#include "settings/quota.h"
 #include "settings/smart_host.h"
 
 #include <arpa/inet.h>
@@ -317,6 +318,18 @@ static int parse_smart_host(const struct option *o, void *base, size_t index,
 	return replace_text(o, base, text, err);
 }
 
+static int parse_quota(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	(void)index;
+	if (quota_parse(text, field(o, base)) < 0)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is no quota; write it as in \"10G\", \"500M\", "
+			"\"10G,100000\" (messages) or \"none\"",
+			o->name, text);
+	return 0;
+}
+
 static int parse_loopback(const struct option *o, void *base, size_t index,
 	const char *text, struct error *err)
 {
@@ -406,6 +419,14 @@ static void print_number(const struct option *o, const void *base, FILE *to)
 static void print_port(const struct option *o, const void *base, FILE *to)
 {
 	(void)fprintf(to, "%u", *(const uint16_t *)const_field(o, base));
+}
+
+static void print_quota(const struct option *o, const void *base, FILE *to)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	quota_text(const_field(o, base), text);
+	print_quoted(text, to);
 }
 
 static void print_bits(const struct option *o, const void *base, FILE *to)
@@ -528,6 +549,7 @@ static const struct kind {
 	[OPTION_ADDRESS] = { parse_address, print_text },
 	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
 	[OPTION_LOOPBACK] = { parse_loopback, print_text },
+	[OPTION_QUOTA] = { parse_quota, print_quota },
 	[OPTION_MILTERS] = { parse_list, print_paths },
 	[OPTION_LMTP] = { parse_list, print_paths },
 	[OPTION_NETWORKS] = { parse_list, print_paths },

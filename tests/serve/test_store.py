@@ -539,7 +539,7 @@ class Quota(StoreTest):
     def test_default_is_of_those_without_one(self):
         self.store.stop()
         with open(self.store.config, "a", encoding="utf-8") as config:
-            config.write("quota_messages = 4\n")
+            config.write("quota = \"0,4\"\n")
         self.store.start()
         client = self.fill()
         self.refused(client, b"COPY 1 Archive")

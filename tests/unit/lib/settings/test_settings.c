@@ -25,6 +25,16 @@ static const struct {
 		"c: `domains` is missing" },
 	{ "unknown", THREE "sorce = \"192.0.2.1\"\n",
 		"c:4: unknown key `sorce`; did you mean `source`?" },
+	{ "quota", THREE "quota = \"10X\"\n", "c:4: `quota`: \"10X\" is no quota" },
+	{ "quota, more", THREE "quota = \"1G,2,3\"\n", "is no quota" },
+	{ "quota, no messages", THREE "quota = \"1G,\"\n", "is no quota" },
+	{ "quota, empty", THREE "quota = \"\"\n", "is no quota" },
+	{ "quota, too large", THREE "quota = \"9000000000G\"\n", "is no quota" },
+	{ "quota as it was", THREE "quota_megabytes = 100\n",
+		"c:4: `quota_megabytes` has another name now; write it as in  quota = "
+		"\"10G\"" },
+	{ "quota as it was, too", THREE "quota_messages = 100\n",
+		"quota = \"10G,100000\"" },
 	{ "quite unknown", THREE "\nbeer = 2\n", "c:5: unknown key `beer`; remove it" },
 	{ "unknown service", THREE "services {\n nntp { port = 119 }\n}\n",
 		"c:5: unknown key `nntp`" },
@@ -253,6 +263,7 @@ static void test_defaults(void **state)
 	"milter_default = \"accept\"\nmilter_content_timeout = 60\n"                     \
 	"lmtp = {\"unix:/run/lmtp\", \"inet:[::]:24\"}\nlmtp_group = \"mail\"\n"         \
 	"lmtp_clients = {\"192.0.2.0/25\", \"2001:db8::/33\", \"203.0.113.7\"}\n"        \
+	"quota = \"1536M,200000\"\n"                                                     \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"mark_mask = 0x00f00000\nmark = \"0x400000\"\n"                                  \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
@@ -280,6 +291,8 @@ static void check_everything(const struct settings *s)
 	assert_string_equal(s->dashboard.listen, "[::1]:8625");
 	assert_string_equal(s->dashboard.token_file, "/t");
 	assert_true(s->dashboard.admin);
+	assert_int_equal(s->quota.bytes, 1536u << 20);
+	assert_int_equal(s->quota.messages, 200000);
 	assert_int_equal(s->hold_s, 0);
 	assert_false(s->precopy);
 	assert_int_equal(s->deadline_s, 86400);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SETTINGS_QUOTA_H
+#define SETTINGS_QUOTA_H
+/*
+ * How much mail an account may hold, as `quota` and `mailferry quota --set` say it:
+ *
+ *   10G, 500M, 1000000      bytes (K, M, G, T: powers of 1024)
+ *   10G,100000              and so many messages
+ *   0,100000                only so many messages
+ *   none                    no limit
+ */
+#include <stdint.h>
+
+struct settings_quota { /* 0: no limit */
+	uint64_t bytes, messages;
+};
+
+/* 0 or -EINVAL. */
+int quota_parse(const char *text, struct settings_quota *ret);
+/* What quota_parse() reads as the same. */
+#define QUOTA_TEXT_MAX 48 /* two numbers of 20 digits, a unit, a comma */
+void quota_text(const struct settings_quota *q, char text[static QUOTA_TEXT_MAX]);
+
+#endif
