@@ -2,6 +2,7 @@
 #include "interceptor/source.h"
 
 #include "base/fd.h"
+#include "source/client_address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,11 +13,7 @@
 
 #define BACKLOG 4096       /* a morning's worth of phones; the kernel caps it */
 #define KEEPALIVE_IDLE 600 /* s; clients that vanished must not keep an account here */
-#define PORT_FIRST 10000   /* services lie below */
-#define PORT_COUNT 22768   /* Linux clients choose from 32768 on, others from 49152 */
-#define PORT_STEP 7919     /* a prime: the tries of two clients do not run together */
-#define PORT_TRIES 16      /* with ports of our own choice, then ... */
-#define KERNEL_TRIES 3     /* ... with the kernel's, which may take the client's own */
+#define KERNEL_TRIES 3     /* with ports of the kernel's, which may be the client's own */
 
 socklen_t endpoint_length(const union endpoint *e)
 {
@@ -65,12 +62,6 @@ static int set_option(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int set_transparent(int fd, int family)
-{
-	return family == AF_INET6 ? set_option(fd, SOL_IPV6, IPV6_TRANSPARENT, 1)
-	                          : set_option(fd, SOL_IP, IP_TRANSPARENT, 1);
-}
-
 static void tune(int fd)
 {
 	/* none of these failing is worth losing the connection */
@@ -88,7 +79,7 @@ static int listener_options(int fd, int family, uint32_t mark)
 	if (r == 0 && family == AF_INET6)
 		r = set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1);
 	if (r == 0)
-		r = set_transparent(fd, family);
+		r = client_address_allow(fd, family);
 	if (r == 0)
 		r = set_option(fd, SOL_SOCKET, SO_MARK, (int)mark);
 	if (r == 0)
@@ -168,35 +159,12 @@ int source_address(const struct settings *settings, enum service_id service,
 	return 0;
 }
 
-/* The port of the nth try. One that the client uses itself would give two connections
-   the same four numbers, and connection tracking would take them for one: where both
-   begin at the same instant it drops a SYN, and somebody waits a second. Below the
-   ports that clients choose from there is none. A client's next port gives our next
-   one, so that one is used again only when the client itself uses one again. */
-static uint16_t port_for(uint16_t clients, unsigned nth)
-{
-	unsigned port = PORT_FIRST + (clients + nth * PORT_STEP) % PORT_COUNT;
-
-	return (uint16_t)(port == clients ? port ^ 1u : port);
-}
-
-/* The address of the client; a port of our choice, or (the last try) of the kernel's,
-   which it chooses at connect(), where it need only differ for this source: a client
-   behind NAT may have more sessions than there are ports. */
 static int bind_as(int fd, const union endpoint *client, unsigned nth)
 {
-	union endpoint from = *client;
-	uint16_t clients = endpoint_port(client);
-	int r = set_transparent(fd, client->any.sa_family);
+	struct sockaddr_storage from = { 0 };
 
-	*port_of(&from) = nth < PORT_TRIES ? htons(port_for(clients, nth)) : 0;
-	if (r == 0 && nth < PORT_TRIES)
-		r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	else if (r == 0)
-		r = set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-	if (r < 0)
-		return r;
-	return bind(fd, &from.any, endpoint_length(&from)) < 0 ? -errno : 0;
+	memcpy(&from, client, endpoint_length(client));
+	return client_address_bind(fd, &from, nth);
 }
 
 /* Whether the kernel chose the client's own port. */
@@ -225,7 +193,7 @@ static int connect_once(
 	if (connect(fd, &source->any, endpoint_length(source)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
-	if (client && nth >= PORT_TRIES && port_clashes(fd, client))
+	if (client && nth >= CLIENT_ADDRESS_TRIES && port_clashes(fd, client))
 		return -EADDRINUSE;
 	return fd_steal(&fd);
 }
@@ -234,7 +202,7 @@ int source_connect(const union endpoint *source, const union endpoint *client)
 {
 	int r = -EADDRINUSE;
 
-	for (unsigned i = 0; i < PORT_TRIES + KERNEL_TRIES &&
+	for (unsigned i = 0; i < CLIENT_ADDRESS_TRIES + KERNEL_TRIES &&
 			     (r == -EADDRINUSE || r == -EADDRNOTAVAIL);
 		i++)
 		r = connect_once(source, client, i);
