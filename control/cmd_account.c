@@ -9,6 +9,7 @@
 #include "control/account_view.h"
 #include "control/carry_view.h"
 #include "control/control.h"
+#include "control/pop_login_view.h"
 #include "control/sweep_view.h"
 #include "control/unseen_view.h"
 #include "registry/rename.h"
@@ -87,7 +88,7 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	json_t *object, *journal = json_array(), *names = json_array(), *swept = NULL,
-			*carried = NULL;
+			*carried = NULL, *login = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
@@ -107,6 +108,10 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	if (code == 0)
 		code = carry_view_json(r, a->id, false, 0, &carried, &c->err);
 	if (code == 0 && json_object_set_new(object, "carried", carried) < 0)
+		code = -ENOMEM;
+	if (code == 0)
+		code = pop_login_view_json(r, a->id, &login, &c->err);
+	if (code == 0 && json_object_set_new(object, "pop_before_smtp", login) < 0)
 		code = -ENOMEM;
 	if (code == 0)
 		return output_json(object, stdout);
@@ -132,7 +137,7 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	struct table t;
-	json_t *swept = NULL, *carried = NULL;
+	json_t *swept = NULL, *carried = NULL, *login = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
 	unsigned n_names = 0;
@@ -148,6 +153,11 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	if (code == 0)
 		sweep_view_print(swept, stdout);
 	json_decref(swept);
+	if (code == 0)
+		code = pop_login_view_json(r, a->id, &login, &c->err);
+	if (code == 0)
+		pop_login_view_print(login, stdout);
+	json_decref(login);
 	if (code == 0)
 		code = carry_view_json(r, a->id, false, 0, &carried, &c->err);
 	if (code == 0 && !json_is_null(carried)) {

@@ -169,14 +169,19 @@ void worker_handle(struct worker *w, const char *from, const struct message_row 
 	abort();
 }
 
+void worker_tell_transfer(struct worker *w, const struct message *m)
+{
+	if (loop_now(&w->loop) >= w->poke_again_at &&
+		ask_tell(w->host.settings->run_dir, TRANSFER_SOCKET, m, NULL) < 0)
+		w->poke_again_at = loop_now(&w->loop) + POKE_AGAIN_MS;
+}
+
 void worker_poke_transfer(struct worker *w, const char *account)
 {
 	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };
 
 	/* when it does not run: it looks at the registry when it starts */
-	if (loop_now(&w->loop) >= w->poke_again_at &&
-		ask_tell(w->host.settings->run_dir, TRANSFER_SOCKET, &m, NULL) < 0)
-		w->poke_again_at = loop_now(&w->loop) + POKE_AGAIN_MS;
+	worker_tell_transfer(w, &m);
 }
 
 void worker_hand_over_recipients(struct worker *w)

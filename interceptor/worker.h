@@ -102,7 +102,9 @@ void worker_drain(struct worker *w); /* from time to time */
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);
 int worker_write_unseen(struct worker *w); /* 0 or -errno; it has logged why */
-/* Tells the transfer that an account is due; fine when it is not running. */
+/* A word to the transfer; fine when it is not running. */
+void worker_tell_transfer(struct worker *w, const struct message *m);
+/* That an account is due. */
 void worker_poke_transfer(struct worker *w, const char *account);
 
 /* Lets the row of the message's type handle it (context: the worker). One that is in no

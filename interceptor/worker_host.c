@@ -345,6 +345,20 @@ static void remember_slow(struct host *h, int64_t account)
 	connection_limits_remember_slow(w->limits, w->index, account);
 }
 
+static void follow_login(struct host *h, const struct session *s)
+{
+	struct sockaddr_storage from = { 0 };
+	char client[ADDRESS_TEXT_MAX];
+
+	memcpy(&from, &s->peer, endpoint_length(&s->peer));
+	address_text(&from, client);
+	worker_tell_transfer(
+		worker_of(h), &(struct message){ .type = MESSAGE_LOGGED_IN,
+				      .account = str_from(s->account),
+				      .client = str_from(client),
+				      .service = str_from(service_name(s->service)) });
+}
+
 /* ---- the source ---- */
 
 static bool is_retired(struct host *h)
@@ -532,6 +546,7 @@ const struct host_ops worker_host_ops = {
 	.verify = ask_to_verify,
 	.forget = forget,
 	.close_password = close_password,
+	.follow_login = follow_login,
 	.note_crossing = note_crossing,
 	.is_slow = is_slow,
 	.remember_slow = remember_slow,

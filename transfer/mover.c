@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/sandbox.h"
+#include "transfer/account/account_login.h"
 #include "transfer/account/job.h"
 #include "transfer/account/loan.h"
 #include "transfer/read/pace.h"
@@ -14,7 +15,8 @@
 #define NUMBER(n) DIGITS(n)
 
 _Static_assert(JOB_SETTINGS == CHILD_FD_FIRST && JOB_PACE == JOB_SETTINGS + 1 &&
-		       LOAN_SOCKET == JOB_PACE + 1,
+		       LOAN_SOCKET == JOB_PACE + 1 &&
+		       LOGIN_CLIENT_SOCKET == LOAN_SOCKET + 1,
 	"in this order");
 
 int movers_open(struct movers *m, const struct settings *s, struct error *err)
@@ -44,7 +46,8 @@ void movers_close(struct movers *m)
 
 int movers_enter_sandbox(const struct movers *m, struct error *err)
 {
-	static const int kept[] = { CAP_SETUID, CAP_SETGID }; /* to become the owners */
+	/* to become the owners; and to bind sockets to addresses of clients */
+	static const int kept[] = { CAP_SETUID, CAP_SETGID, CAP_NET_RAW };
 	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
 		                                   SANDBOX_DATABASE | SANDBOX_FOLDER |
 		                                   SANDBOX_CHILDREN | SANDBOX_USERS,
@@ -52,12 +55,13 @@ int movers_enter_sandbox(const struct movers *m, struct error *err)
 		.user_first = m->users.first,
 		.user_last = m->users.last,
 		.capabilities = kept,
-		.n_capabilities = 2 };
+		.n_capabilities = m->settings->pop_before_smtp ? 3 : 2 };
 
 	return sandbox_enter(&sandbox, err);
 }
 
-static const char *const task_options[] = { NULL, "--return", "--foretell", "--sweep" };
+static const char *const task_options[] = { NULL, "--return", "--foretell", "--sweep",
+	"--log-in" };
 _Static_assert(sizeof(task_options) / sizeof(task_options[0]) == MOVER_TASK_COUNT,
 	"one for each");
 
@@ -76,9 +80,10 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 {
 	static const char *const settings = "/proc/self/fd/" NUMBER(JOB_SETTINGS);
 	const char *const arguments[] = { "mailferry-transfer", "-c", settings,
-		"--account", o->name, task_options[o->task], NULL };
-	/* JOB_SETTINGS, JOB_PACE, LOAN_SOCKET */
-	int fds[3] = { m->settings_fd, m->pace_fd };
+		"--account", o->name, task_options[o->task],
+		o->task == MOVER_LOG_IN ? service_name(o->service) : NULL, NULL };
+	/* JOB_SETTINGS, JOB_PACE, LOAN_SOCKET, LOGIN_CLIENT_SOCKET */
+	int fds[4] = { m->settings_fd, m->pace_fd };
 	struct child_plan plan = { .arguments = arguments, .fds = fds, .n_fds = 2 };
 	CLEANUP(fd_closep) int loan = -1;
 	int r = owner_of(m, o, &plan.user, err);
@@ -91,5 +96,7 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 		return r;
 	if (loan >= 0)
 		fds[plan.n_fds++] = loan;
+	if (o->task == MOVER_LOG_IN) /* never without a loan */
+		fds[plan.n_fds++] = o->socket;
 	return child_start(c, loop, &plan, ended, context, err);
 }

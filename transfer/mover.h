@@ -26,6 +26,7 @@ enum mover_task {
 	MOVER_RETURN,
 	MOVER_FORETELL, /* what the return would carry */
 	MOVER_SWEEP,
+	MOVER_LOG_IN, /* once, at the source (pop_logins.h) */
 	MOVER_TASK_COUNT
 };
 
@@ -33,6 +34,9 @@ struct mover_order {
 	int64_t id;
 	char name[ENTRY_NAME_MAX];
 	enum mover_task task;
+	/* of MOVER_LOG_IN: by which service, and the socket, which stays the caller's */
+	enum service_id service;
+	int socket;
 };
 
 /* Makes the folder when there is none. */

@@ -14,6 +14,7 @@
 #include "transfer/account/held.h"
 #include "transfer/logoffs.h"
 #include "transfer/mover.h"
+#include "transfer/pop_logins.h"
 #include "transfer/roster.h"
 #include "transfer/sweeps.h"
 
@@ -62,6 +63,7 @@ struct scheduler {
 	unsigned n_callers;
 	LIST_HEAD(, runner) runners;
 	struct sweeps sweeps;
+	struct pop_logins pop_logins;
 	struct logoffs logoffs;
 	struct loop loop;
 	struct channel_listener listener;
@@ -389,9 +391,19 @@ static void on_return(void *context, const struct message *m, int fd)
 	step(s);
 }
 
+static void on_logged_in(void *context, const struct message *m, int fd)
+{
+	struct caller *c = context;
+
+	(void)fd;
+	pop_logins_follow(&c->scheduler->pop_logins, m->account, m->client, m->service,
+		clock_monotonic_ms());
+}
+
 static const struct message_row caller_rows[] = {
 	{ MESSAGE_ACCOUNT_DUE, false, on_account_due },
 	{ MESSAGE_RETURN, false, on_return },
+	{ MESSAGE_LOGGED_IN, false, on_logged_in },
 };
 
 static void on_caller(void *context, struct channel *channel, struct packet *p)
@@ -487,6 +499,7 @@ static void end(struct scheduler *s)
 {
 	end_runners(s);
 	sweeps_end(&s->sweeps);
+	pop_logins_end(&s->pop_logins);
 	logoffs_close(&s->logoffs);
 	while (!LIST_EMPTY(&s->callers))
 		caller_free(LIST_FIRST(&s->callers));
@@ -509,6 +522,7 @@ int scheduler_run(const struct settings *settings)
 	if (r == 0)
 		r = registry_open_in(settings->state_dir, &s.registry, &err);
 	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
+	pop_logins_init(&s.pop_logins, &s.movers, s.registry, &s.loop);
 	logoffs_init(&s.logoffs, settings, &s.roster, &s.loop);
 	if (r == 0)
 		r = movers_open(&s.movers, settings, &err);

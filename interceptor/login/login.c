@@ -436,6 +436,8 @@ static void enter(struct session *s)
 			      login_of(s)->ticket, NULL)
 	            : -EAGAIN;
 	if (r == 0) {
+		if (s->host->settings->pop_before_smtp)
+			s->host->ops->follow_login(s->host, s);
 		session_give_away(s);
 		return;
 	}

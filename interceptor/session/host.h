@@ -78,6 +78,8 @@ struct host_ops {
 	/* The password in a box that the vault opens for this session alone. */
 	int (*close_password)(struct host *h, const struct session *s,
 		struct str password, struct buf *out);
+	/* Its user is in, here; nothing waits for it (settings: pop_before_smtp). */
+	void (*follow_login)(struct host *h, const struct session *s);
 	/* How it has left the source when its account switched, for the journal. */
 	void (*note_crossing)(struct host *h, const struct session *s, bool handed);
 	/* Its user has waited for its move in vain. */

@@ -81,6 +81,7 @@ static const char *const type_names[] = {
 	[MESSAGE_RAN] = "RAN",
 	[MESSAGE_ROOM] = "ROOM",
 	[MESSAGE_RENAME] = "RENAME",
+	[MESSAGE_LOGGED_IN] = "LOGGED_IN",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

@@ -15,7 +15,7 @@
  *          ◄─STAGED, DELIVERED──
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS / KICK──► interceptor.sock
- *   anybody ──ACCOUNT_DUE, RETURN──► transfer.sock
+ *   anybody ──ACCOUNT_DUE, RETURN, LOGGED_IN──► transfer.sock
  *   admission ──LOAD──► interceptor.sock; anybody ──JUDGED──► admission.sock
  *   worker ──CHECK──► vault ──VERDICT(ticket)──► worker ──SERVE(ticket)──► mailstore
  *   scheduler ──LEND(fd)──► vault ──PASSWORD──► process of that account
@@ -276,6 +276,10 @@ enum message_type {
 	   and lives here, is called `text` from now on; tag = what is no name of it any
 	   more, or "" (registry/rename.h). Answered by DONE or FAILED. */
 	MESSAGE_RENAME,
+
+	/* To the transfer scheduler, no answer: its user has logged in here. account,
+	   client ("192.0.2.1"), service. Nothing without `pop_before_smtp`. */
+	MESSAGE_LOGGED_IN,
 
 	MESSAGE_TYPE_COUNT
 };

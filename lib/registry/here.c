@@ -121,7 +121,8 @@ static int remove_rows(struct registry *r, int64_t id, struct error *err)
 	static const enum sql_id rows[] = { SQL_REMOVE_ITS_ALIASES,
 		SQL_REMOVE_ITS_PASSWORDS, SQL_REMOVE_ITS_SERVICES, SQL_REMOVE_ITS_CLIENTS,
 		SQL_REMOVE_ITS_SWEEP, SQL_REMOVE_ITS_CARRIES, SQL_REMOVE_ITS_DELIVERED,
-		SQL_REMOVE_ITS_JOURNAL, SQL_REMOVE_ITS_NAMES, SQL_REMOVE_ITS_ACCOUNT };
+		SQL_REMOVE_ITS_POP_LOGIN, SQL_REMOVE_ITS_JOURNAL, SQL_REMOVE_ITS_NAMES,
+		SQL_REMOVE_ITS_ACCOUNT };
 	int code = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && code == 0; i++)

@@ -127,6 +127,7 @@ static const char *const statements[] = {
 	[SQL_REMOVE_ITS_CLIENTS] = "DELETE FROM client WHERE account = ?1",
 	[SQL_REMOVE_ITS_SWEEP] = "DELETE FROM sweep WHERE account = ?1",
 	[SQL_REMOVE_ITS_CARRIES] = "DELETE FROM carry WHERE account = ?1",
+	[SQL_REMOVE_ITS_POP_LOGIN] = "DELETE FROM pop_login WHERE account = ?1",
 	[SQL_REMOVE_ITS_DELIVERED] = "DELETE FROM delivered WHERE account = ?1",
 	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
 	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
@@ -215,6 +216,13 @@ static const char *const statements[] = {
 		" (SELECT count(*) FROM delivered WHERE account = d.account)"
 		" FROM delivered d JOIN account a ON a.id = d.account"
 		" ORDER BY d.address, a.name",
+	[SQL_POP_LOGIN] = "SELECT at, client, error, next_at FROM pop_login"
+			  " WHERE account = ?1",
+	[SQL_SET_POP_LOGIN] =
+		"INSERT INTO pop_login (account, at, client, error, next_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET"
+		" at = excluded.at, client = excluded.client,"
+		" error = excluded.error, next_at = excluded.next_at",
 	[SQL_ADD_LOCAL_PASSWORD] =
 		"INSERT INTO password (account, origin, login, verifier, seen_at,"
 		" proven_at) VALUES (?1, 'local', '', ?2, ?3, ?3)",
@@ -511,6 +519,13 @@ static const char *const upgrades[] = {
 	   vault; and names that nobody has logged in with at the source */
 	"ALTER TABLE account ADD COLUMN source_name TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE name ADD COLUMN made_here INTEGER NOT NULL DEFAULT 0;",
+	/* 14: logins at the source that follow those of users here (pop_logins.h) */
+	"CREATE TABLE pop_login ("
+	" account INTEGER PRIMARY KEY REFERENCES account (id),"
+	" at INTEGER NOT NULL,"
+	" client TEXT NOT NULL,"
+	" error TEXT NOT NULL,"
+	" next_at INTEGER NOT NULL);",
 };
 
 const struct database_schema registry_schema = {

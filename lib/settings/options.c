@@ -79,6 +79,11 @@ static const struct option root_rows[] = {
 		.most = 86400,
 		.help = "seconds for which its \"yes\" to a client address, HELO, sender "
 			"and recipient counts again; 0: it is asked each time" },
+	{ "pop_before_smtp", OPTION_SWITCH, ROOT(pop_before_smtp), "false",
+		.help = "the source lets a client's address send mail after a login to a "
+			"mailbox from there (POP-before-SMTP): a login here of an account "
+			"that has moved is followed by one of ours at the source, from "
+			"the client's address" },
 	{ "milter", OPTION_MILTERS, ROOT(milters), .most = SETTINGS_MILTERS_MAX,
 		.help = "content filters for mail to accounts that live here, in this "
 			"order, by the milter protocol (rspamd, ClamAV, OpenDKIM, …): "

@@ -26,6 +26,7 @@ static enum wish read_arguments(
 		{ "return", no_argument, NULL, 'r' },
 		{ "foretell", no_argument, NULL, 'f' },
 		{ "sweep", no_argument, NULL, 's' },
+		{ "log-in", required_argument, NULL, 'l' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
 		{ "take-over", no_argument, NULL, 'o' },
@@ -46,6 +47,8 @@ static enum wish read_arguments(
 			ret->foretells = true;
 		else if (option == 's' && p->has_return)
 			ret->sweeps = true;
+		else if (option == 'l' && p->has_return)
+			ret->logs_in = optarg;
 		else if (option == 'w' && p->has_worker)
 			ret->worker = optarg;
 		else if (option == 't' && p->has_task)
@@ -55,7 +58,7 @@ static enum wish read_arguments(
 		else
 			return WISH_UNCLEAR;
 	}
-	tasks = ret->returns + ret->foretells + ret->sweeps;
+	tasks = ret->returns + ret->foretells + ret->sweeps + (ret->logs_in != NULL);
 	return optind < argc || tasks > 1 || (tasks && !ret->account) ? WISH_UNCLEAR
 	                                                              : WISH_RUN;
 }

@@ -19,7 +19,7 @@ struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
 	bool has_account;  /* knows --account */
-	bool has_return;   /* and with it --return, --foretell and --sweep */
+	bool has_return;   /* and with it --return, --foretell, --sweep and --log-in */
 	bool has_worker;   /* knows --worker */
 	bool has_task;     /* knows --task */
 	bool has_takeover; /* knows --take-over */
@@ -32,6 +32,7 @@ struct program_start {
 	bool returns;        /* --return */
 	bool foretells;      /* --foretell */
 	bool sweeps;         /* --sweep */
+	const char *logs_in; /* --log-in SERVICE; NULL */
 	const char *task;    /* NULL: the daemon itself */
 	bool takes_over;     /* --take-over */
 	int ready;           /* the pipe; -1: nobody wants to know */

@@ -9,7 +9,9 @@
 void dial_init(struct dial *d, const struct settings *s, struct registry *r,
 	enum service_id service)
 {
-	*d = (struct dial){ .settings = s, .registry = r, .service = service };
+	*d = (struct dial){
+		.settings = s, .registry = r, .service = service, .socket = -1
+	};
 }
 
 void dial_fini(struct dial *d)
@@ -25,7 +27,8 @@ static int dial(void *context, const struct sockaddr_storage *to, unsigned patie
 	int r;
 
 	pace_wait(d->pace, PACE_LOGIN);
-	r = source_dial_plain(NULL, to, patience_ms, &s);
+	r = d->socket < 0 ? source_dial_plain(NULL, to, patience_ms, &s)
+	                  : source_dial_by(d->socket, to, patience_ms, &s);
 	if (r < 0)
 		return r;
 	d->err.code = 0;

@@ -12,6 +12,7 @@ struct dial {
 	struct registry *registry;
 	enum service_id service;
 	struct pace *pace; /* NULL: none */
+	int socket;        /* to connect by, once; another owns it. -1: one of its own */
 	struct source_tls tls;
 	struct error
 		err; /* why the last one failed, where TLS knows it; code 0: not so */

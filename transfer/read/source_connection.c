@@ -8,6 +8,7 @@
 #include "transfer/read/pace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -38,21 +39,17 @@ bool source_connection_is_open(const struct source_connection *c)
 
 /* ---- connecting ---- */
 
-static int open_socket(const struct sockaddr_storage *to)
+static int begin(int fd, const struct sockaddr_storage *to)
 {
-	CLEANUP(fd_closep)
-	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
 
-	if (fd < 0)
-		return -errno;
 	/* a receive buffer set by hand would end the kernel's own tuning, which lets the
 	   source go on for megabytes while we wait for the disk */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(fd, (const struct sockaddr *)to, address_length(to)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
-	return fd_steal(&fd);
+	return 0;
 }
 
 int source_dial_finish(struct stream *s, unsigned patience_ms)
@@ -70,13 +67,15 @@ int source_dial_finish(struct stream *s, unsigned patience_ms)
 	return r;
 }
 
-int source_dial_plain(void *context, const struct sockaddr_storage *to,
-	unsigned patience_ms, struct stream **ret)
+/* Takes fd, which may be -errno. */
+static int dial(int fd, const struct sockaddr_storage *to, unsigned patience_ms,
+	struct stream **ret)
 {
 	struct stream *s;
-	int fd = open_socket(to), r = fd < 0 ? fd : stream_plain_new(NULL, fd, &s);
+	int r = fd < 0 ? fd : begin(fd, to);
 
-	(void)context;
+	if (r == 0)
+		r = stream_plain_new(NULL, fd, &s);
 	if (r < 0) {
 		fd_closep(&fd);
 		return r;
@@ -87,6 +86,23 @@ int source_dial_plain(void *context, const struct sockaddr_storage *to,
 	else
 		*ret = s;
 	return r;
+}
+
+int source_dial_plain(void *context, const struct sockaddr_storage *to,
+	unsigned patience_ms, struct stream **ret)
+{
+	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)context;
+	return dial(fd < 0 ? -errno : fd, to, patience_ms, ret);
+}
+
+int source_dial_by(int fd, const struct sockaddr_storage *to, unsigned patience_ms,
+	struct stream **ret)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return dial(copy < 0 ? -errno : copy, to, patience_ms, ret);
 }
 
 int source_connection_open(struct source_connection *c,

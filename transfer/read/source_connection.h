@@ -33,6 +33,9 @@ struct source_dialer {
 };
 int source_dial_plain(void *context, const struct sockaddr_storage *to,
 	unsigned patience_ms, struct stream **ret); /* by TCP; 0 or -errno */
+/* The same by a socket that is bound already, of which the stream gets a copy. */
+int source_dial_by(int fd, const struct sockaddr_storage *to, unsigned patience_ms,
+	struct stream **ret);
 /* For a dialer that has put the stream inside another: until it is connected. */
 int source_dial_finish(struct stream *s, unsigned patience_ms);
 

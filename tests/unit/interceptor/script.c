@@ -291,6 +291,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "relayed", s->relayed },
 		{ "slow", s->is_slow },
 		{ "stale", s->stale },
+		{ "followed", s->followed },
 		{ "secrets", script_secrets(s) },
 	};
 

@@ -168,6 +168,12 @@ static void host_remember_slow(struct host *h, int64_t account)
 	script_of(h)->is_slow = true;
 }
 
+static void host_follow_login(struct host *h, const struct session *s)
+{
+	(void)s;
+	script_of(h)->followed++;
+}
+
 static bool host_is_retired(struct host *h)
 {
 	return script_of(h)->is_retired;
@@ -271,6 +277,7 @@ const struct host_ops script_host_ops = {
 	.note_crossing = host_note_crossing,
 	.is_slow = host_is_slow,
 	.remember_slow = host_remember_slow,
+	.follow_login = host_follow_login,
 	.is_retired = host_is_retired,
 	.offer = host_offer,
 	.learnt = host_learnt,

@@ -27,7 +27,8 @@ struct script {
 	char wild[64];
 	uint64_t now;
 	void (*verified)(struct session *s, enum verdict verdict, struct str ticket);
-	int stale; /* how often the offer was said to be */
+	int stale;    /* how often the offer was said to be */
+	int followed; /* logins here that were told to the transfer */
 	bool is_crowded, is_filled, is_many, is_retired, is_slow, connect_fails,
 		hand_off_fails, knows;
 	bool connects_slowly, recently_relayed, is_registry_busy;

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A source that relays for an address after a login from there (Dovecot's post-login script
+writes a table, Postfix's check_client_access reads it): users who have moved send as before."""
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import World, case, equal, ferry_with, main, table, true  # noqa: E402
+from lab.pop3 import Pop3  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.server_dovecot import Dovecot  # noqa: E402
+from lab.smtp import Smtp  # noqa: E402
+
+ELSEWHERE = "somebody@elsewhere.example.net"
+CAP_NET_RAW = 1 << 13
+CONFIG = """
+service imap {{
+  executable = imap imap-postlogin
+}}
+service pop3 {{
+  executable = pop3 pop3-postlogin
+}}
+service imap-postlogin {{
+  executable = script-login {folder}/postlogin
+  unix_listener imap-postlogin {{
+  }}
+}}
+service pop3-postlogin {{
+  executable = script-login {folder}/postlogin
+  unix_listener pop3-postlogin {{
+  }}
+}}
+"""
+
+
+class PostLogin(Dovecot):
+    def prepare(self):
+        super().prepare()
+        self.allowed = self.folder / "allowed"
+        self.allowed.touch()
+        script = self.folder / "postlogin"
+        script.write_text(f'#!/bin/sh\necho "$IP OK" >> {self.allowed}\nexec "$@"\n')
+        script.chmod(0o755)
+        with self.config.open("a") as config:
+            config.write(CONFIG.format(folder=self.folder))
+
+
+class PopBeforeSmtp(World):
+    def __enter__(self):
+        super().__enter__()
+        rules = ("permit_mynetworks, check_client_access "
+                 f"cidr:{self.server.allowed}, reject_unauth_destination")
+        # a process reads the table when it starts
+        self.lab.postfix.configure(max_use=1, smtpd_recipient_restrictions=rules,
+                                   smtpd_relay_restrictions=rules)
+        return self
+
+    def may_send(self, user):
+        client = Smtp(self.lab.connect(25, self.address(user)))
+        client.ok("EHLO client.example.org")
+        client.ok("MAIL FROM:<sender@example.com>")
+        code = client.code(f"RCPT TO:<{ELSEWHERE}>")
+        client.close()
+        true(code in (250, 554), f"RCPT: {code}")
+        return code == 250
+
+    def forget(self):
+        """Its window is over."""
+        self.server.allowed.write_text("")
+
+    def log_in(self, user, service="imap"):
+        if service == "imap":
+            self.session(user).logout()
+        else:
+            client = Pop3(self.lab.connect(110, self.address(user)))
+            client.login(user, self.password(user))
+            client.quit()
+
+    def followed(self, user):
+        return self.ferry.account(user)["pop_before_smtp"]
+
+    def wait_followed(self, user, since=0):
+        def is_there():
+            last = self.followed(user)
+            return last if last and last["at"] > since else None
+        return wait_until(f"a login after {user}'s", is_there, 20)
+
+    def moved(self):
+        """A user who lives here, and whose address may send no more."""
+        user = self.user(5)
+        true(not self.may_send(user), "before any login")
+        self.log_in(user)
+        true(self.may_send(user), "after a login at the source itself")
+        self.move(user)
+        time.sleep(1)
+        self.forget()
+        true(not self.may_send(user), "the window is over")
+        return user
+
+
+@table([("by IMAP", "imap"), ("by POP3", "pop3")])
+def a_moved_user_sends_by_the_source(world, service):
+    user = world.moved()
+    before = len(world.source_logins(user))
+    world.log_in(user, service)
+    last = world.wait_followed(user)
+    equal((last["client"], last["error"]), (world.address(user), ""), "what `account` says")
+    true(world.may_send(user), "after a login here")
+    equal(world.source_logins(user)[before:], [world.address(user)], "one login, from there")
+    world.log_in(user, service)
+    world.log_in(user, service)
+    time.sleep(2)
+    equal(len(world.source_logins(user)), before + 1, "not again within a minute")
+
+
+@case
+def a_wrong_password_here_is_not_followed(world):
+    user = world.moved()
+    client = world.imap(user)
+    true(b"NO" in client.login(user, "wrong"), "it is refused")
+    time.sleep(2)
+    true(world.followed(user) is None and not world.may_send(user), "nothing follows")
+
+
+@case
+def a_source_that_refuses_is_left_alone(world):
+    """The user gets in here as fast as ever; `account` says why sending does not work."""
+    user = world.moved()
+    password = world.password(user)
+    world.server.add_user(user, "changed-there")
+    client = world.imap(user)
+    begin = time.monotonic()
+    true(b" OK " in client.login(user, password), "it is in")
+    true(time.monotonic() - begin < 3, "and did not wait")
+    client.logout()
+    last = world.wait_followed(user)
+    true(last["error"] and last["next_at"] > last["at"] + 3600 * 1000, f"{last}")
+    true("pop_before_smtp" in world.ferry.ok("account", user), "for people, too")
+    tries = world.server.log_text().count(f"user=<{user}>")
+    with ferry_with(world):  # it does not forget it
+        client = world.imap(user)
+        true(b" OK " in client.login(user, password), "it is in")
+        client.logout()
+        time.sleep(2)
+    equal(world.server.log_text().count(f"user=<{user}>"), tries, "no login more")
+
+
+@case
+def the_scheduler_alone_may_bind_addresses(world):
+    def capable():
+        found = []
+        for pid in world.ferry.processes("transfer"):
+            status = Path(f"/proc/{pid}/status").read_text()
+            found.append(bool(int(status.split("CapEff:")[1].split()[0], 16) & CAP_NET_RAW))
+        return found
+    equal(capable(), [True], "with the setting")
+    with ferry_with(world, pop_before_smtp=False):
+        equal(capable(), [False], "without")
+
+
+@case
+def without_the_setting_nothing_follows(world):
+    user = world.moved()
+    with ferry_with(world, pop_before_smtp=False):
+        world.log_in(user)
+        time.sleep(2)
+        true(world.followed(user) is None and not world.may_send(user), "nothing follows")
+
+
+@case
+def at_retire_it_stops(world):
+    user = world.moved()
+    world.ferry.ok("retire", "--yes", "--force")
+    world.log_in(user)
+    time.sleep(2)
+    true(world.followed(user) is None, "nothing follows")
+    equal(world.server.allowed.read_text(), "", "nobody was seen at the source")
+
+
+if __name__ == "__main__":
+    main(lambda: PopBeforeSmtp(server=PostLogin, postfix=True,
+                               settings={"pop_before_smtp": True, "sweep": 0}))
