@@ -20,6 +20,7 @@
 struct view {
 	struct str account;
 	struct quota_use use;
+	uint64_t percent;
 };
 
 #define ALL (IN_JSON | IN_LIST | IN_TABLE)
@@ -32,6 +33,7 @@ static const struct column columns[] = {
 		offsetof(struct view, use.quota.bytes) },
 	{ "quota_messages", "in messages", COLUMN_NUMBER, ALL,
 		offsetof(struct view, use.quota.messages) },
+	{ "percent", "full, %", COLUMN_NUMBER, ALL, offsetof(struct view, percent) },
 	{ "own", "its own", COLUMN_YES_NO, ALL, offsetof(struct view, use.is_own) },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -76,6 +78,7 @@ static int look(struct control *c, const struct store_folder *folder, struct vie
 	ret->account = f.account;
 	if (pread(fd, &ret->use, sizeof(ret->use), 0) != (ssize_t)sizeof(ret->use))
 		return error_set(&c->err, -EIO, "its quota was not told");
+	ret->percent = quota_percent(&ret->use);
 	return 0;
 }
 

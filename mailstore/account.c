@@ -12,6 +12,7 @@
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
+#include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/text_index.h"
 #include "mailstore/swept_message.h"
 #include "messages/exchange.h"
@@ -59,7 +60,21 @@ struct pending_delivery {
 
 /* ── what the master is told ───────────────────────────────────────────────────────── */
 
-static void end_all(struct account *a, const char *why);
+static void stop_when_done(struct account *a)
+{
+	if (a->ending && !connections_count(&a->connections))
+		loop_stop(&a->loop);
+}
+
+static void end_all(struct account *a, const char *why)
+{
+	if (a->ending)
+		return;
+	a->ending = true;
+	timer_start(a->timer, ENDING_MS);
+	connections_bye(&a->connections, why);
+	stop_when_done(a);
+}
 
 static void send_to_master(struct account *a, const struct message *m)
 {
@@ -205,12 +220,6 @@ static int open_store(struct account *a, const char **ret_why)
 }
 
 /* ── sessions ──────────────────────────────────────────────────────────────────────── */
-
-static void stop_when_done(struct account *a)
-{
-	if (a->ending && !connections_count(&a->connections))
-		loop_stop(&a->loop);
-}
 
 static void on_ended(void *context, const struct connection_end *end)
 {
@@ -440,16 +449,6 @@ static void on_timer(void *context)
 	loop_stop(&a->loop);
 }
 
-static void end_all(struct account *a, const char *why)
-{
-	if (a->ending)
-		return;
-	a->ending = true;
-	timer_start(a->timer, ENDING_MS);
-	connections_bye(&a->connections, why);
-	stop_when_done(a);
-}
-
 static void on_release(void *context, const struct message *m, int fd)
 {
 	(void)m;
@@ -554,8 +553,11 @@ static int serve(struct account *a, const struct settings *settings)
 	int r;
 
 	a->serve.message_bytes = settings->limits.message_bytes;
-	a->serve.quota.bytes = settings->quota.bytes;
-	a->serve.quota.messages = settings->quota.messages;
+	a->serve.quota =
+		(struct quota){ settings->quota.bytes, settings->quota.messages };
+	quota_warnings_set(
+		&a->serve, settings->quota_warnings.percents, settings->quota_warnings.n);
+	a->serve.letter = (struct quota_letter){ a->name, settings->domains[0] };
 	a->disk_reserve = settings->limits.disk_reserve;
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "event/timer.h"
 #include "mailstore/serve/kept.h"
+#include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/text_index.h"
 
 #include <errno.h>
@@ -23,6 +24,25 @@ static int build(struct serve *serve, bool *ret_done, struct error *err)
 	return text_index_build(serve, PIECE_MS, ret_done, err);
 }
 
+/* What was not told because of an error is tried again with the next change. */
+static void warn(struct background *b)
+{
+	struct error err = { 0 };
+	unsigned percent = 0;
+	int code;
+
+	if (!b->has_changed)
+		return;
+	b->has_changed = false;
+	code = quota_warn(b->serve, &percent, &err);
+	if (code < 0)
+		log_warning(NULL, "background", "account=%s error=\"%s\"", b->account,
+			err.text);
+	else if (percent)
+		log_warning(NULL, "quota-warning", "account=%s percent=%u", b->account,
+			percent);
+}
+
 static void on_timer(void *context)
 {
 	struct background *b = context;
@@ -33,6 +53,7 @@ static void on_timer(void *context)
 	b->rests = false;
 	if (!b->watches || store_presence(b->serve->store) != STORE_THERE)
 		return;
+	warn(b);
 	code = build(b->serve, &done, &err);
 	if (code < 0 && code != b->failed)
 		log_warning(NULL, "background", "account=%s error=\"%s\"", b->account,
@@ -50,6 +71,7 @@ static void on_commit(void *context, int64_t mailbox)
 {
 	struct background *b = context;
 
+	b->has_changed = b->has_changed || mailbox;
 	if (!mailbox || (timer_runs(b->timer) && !b->rests))
 		return;
 	b->rests = false;
@@ -72,6 +94,7 @@ void background_start(struct background *b)
 		return;
 	store_watch(b->serve->store, &b->watch);
 	b->watches = true;
+	b->has_changed = true; /* the quota may be another one */
 	timer_start(b->timer, PAUSE_MS);
 }
 

@@ -3,7 +3,8 @@
 #define MAILSTORE_BACKGROUND_H
 /* What an account's process does for itself beside its sessions, in small pieces: reading
    new messages once, so that clients' lists and searches need not (serve/kept.h,
-   serve/text_index.h). */
+   serve/text_index.h); telling the user of a mailbox that is nearly full
+   (serve/quota_warning.h). */
 #include "event/loop.h"
 #include "mailstore/quiet.h"
 #include "mailstore/serve/service.h"
@@ -14,8 +15,9 @@ struct background {
 	struct timer *timer;
 	struct store_watch watch;
 	bool watches;
-	bool rests; /* the timer runs, but for nothing that is new */
-	int failed; /* what was logged last; 0: nothing */
+	bool has_changed; /* since the last look at its quota */
+	bool rests;       /* the timer runs, but for nothing that is new */
+	int failed;       /* what was logged last; 0: nothing */
 	struct quiet quiet;
 };
 int background_init(struct background *b, const char *account, struct loop *loop,

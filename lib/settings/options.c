@@ -169,6 +169,9 @@ static const struct option root_rows[] = {
 			"`quota USER` says otherwise: \"10G\", \"500M\", "
 			"\"10G,100000\" (and so many messages), or \"none\"; a move is "
 			"never held back" },
+	{ "quota_warnings", OPTION_PERCENTS, ROOT(quota_warnings), "80,95",
+		.help = "an account that holds so much of its quota, in per cent, gets a "
+			"message that says so, once for each: at most four, or \"none\"" },
 	{ "search_index", OPTION_SWITCH, ROOT(search_index), "true",
 		.help = "accounts that live here have an index of their texts, so that a "
 			"search opens only messages that may have what it looks for; it "

@@ -24,6 +24,7 @@ enum option_kind {
 	OPTION_SMART_HOST, /* char *, as smart_host.h has it */
 	OPTION_LOOPBACK,   /* char *, as loopback.h has it */
 	OPTION_QUOTA,      /* struct settings_quota, as quota.h has it */
+	OPTION_PERCENTS,   /* struct settings_percents, as quota.h has them */
 	OPTION_MILTERS,    /* struct settings_files, as milter.h has them */
 	OPTION_LMTP,       /* the same, as lmtp.h has them */
 	OPTION_NETWORKS,   /* the same: addresses with or without "/24" */

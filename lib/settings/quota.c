@@ -10,6 +10,7 @@
 
 static const char units[] = "KMGT";
 #define UNIT_BITS 10u
+#define PERCENT_MOST 99u /* at 100 nothing comes in any more */
 
 static bool parse_size(struct str text, uint64_t *ret)
 {
@@ -59,4 +60,36 @@ void quota_text(const struct settings_quota *q, char text[static QUOTA_TEXT_MAX]
 			q->messages);
 	else if (!q->bytes)
 		(void)snprintf(text, QUOTA_TEXT_MAX, "none");
+}
+
+int percents_parse(const char *text, struct settings_percents *ret)
+{
+	struct settings_percents p = { 0 };
+	struct str left = str_from(text);
+	uint32_t one, last = 0;
+	bool more = strcmp(text, "none") != 0;
+
+	while (more) {
+		size_t comma = str_index(left, ',');
+
+		if (p.n == PERCENTS_MAX || !str_to_u32(str_take(left, comma), &one) ||
+			one <= last || one > PERCENT_MOST)
+			return -EINVAL;
+		p.percents[p.n++] = (uint8_t)one;
+		last = one;
+		more = comma < left.len;
+		left = str_skip(left, comma + 1);
+	}
+	*ret = p;
+	return 0;
+}
+
+void percents_text(const struct settings_percents *p, char text[static PERCENTS_TEXT_MAX])
+{
+	int len = 0;
+
+	(void)snprintf(text, PERCENTS_TEXT_MAX, "none");
+	for (size_t i = 0; i < p->n; i++)
+		len += snprintf(text + len, PERCENTS_TEXT_MAX - (size_t)len, "%s%u",
+			i ? "," : "", p->percents[i]);
 }

@@ -9,11 +9,23 @@
  *   0,100000                only so many messages
  *   none                    no limit
  */
+#include <stddef.h>
 #include <stdint.h>
 
 struct settings_quota { /* 0: no limit */
 	uint64_t bytes, messages;
 };
+
+/* "80,95": ascending, 1 to 99; "none". */
+#define PERCENTS_MAX 4
+struct settings_percents {
+	uint8_t percents[PERCENTS_MAX];
+	size_t n;
+};
+int percents_parse(const char *text, struct settings_percents *ret);
+#define PERCENTS_TEXT_MAX 16 /* four of two digits, or "none" */
+void percents_text(
+	const struct settings_percents *p, char text[static PERCENTS_TEXT_MAX]);
 
 /* 0 or -EINVAL. */
 int quota_parse(const char *text, struct settings_quota *ret);

@@ -185,11 +185,12 @@ struct settings {
 	bool live;                   /* IMAP sessions change sides without a new login */
 	uint32_t unseen_hold_s;      /* registry/unseen.h: clients that come again */
 	struct settings_quota quota; /* of an account that has none of its own */
-	uint32_t upgrade_drain_s;    /* of sessions in old programs; 0: for ever */
-	uint32_t trash_days;         /* for mail of removed accounts */
-	bool search_index;           /* of texts, in each mail folder */
-	uint32_t sweep_s;            /* between two looks at old mailboxes; 0: never */
-	bool precopy;                /* copy while the source still serves */
+	struct settings_percents quota_warnings;
+	uint32_t upgrade_drain_s; /* of sessions in old programs; 0: for ever */
+	uint32_t trash_days;      /* for mail of removed accounts */
+	bool search_index;        /* of texts, in each mail folder */
+	uint32_t sweep_s;         /* between two looks at old mailboxes; 0: never */
+	bool precopy;             /* copy while the source still serves */
 	enum uidls uidls;
 	enum on_unreadable on_unreadable;
 	bool allow_select;

@@ -330,6 +330,18 @@ static int parse_quota(const struct option *o, void *base, size_t index, const c
 	return 0;
 }
 
+static int parse_percents(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
+{
+	(void)index;
+	if (percents_parse(text, field(o, base)) < 0)
+		return error_set(err, -EINVAL,
+			"`%s`: \"%s\" is not one to four numbers from 1 to 99, the "
+			"smallest first; write them as in \"80,95\", or \"none\"",
+			o->name, text);
+	return 0;
+}
+
 static int parse_loopback(const struct option *o, void *base, size_t index,
 	const char *text, struct error *err)
 {
@@ -426,6 +438,14 @@ static void print_quota(const struct option *o, const void *base, FILE *to)
 	char text[QUOTA_TEXT_MAX];
 
 	quota_text(const_field(o, base), text);
+	print_quoted(text, to);
+}
+
+static void print_percents(const struct option *o, const void *base, FILE *to)
+{
+	char text[PERCENTS_TEXT_MAX];
+
+	percents_text(const_field(o, base), text);
 	print_quoted(text, to);
 }
 
@@ -550,6 +570,7 @@ static const struct kind {
 	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
 	[OPTION_LOOPBACK] = { parse_loopback, print_text },
 	[OPTION_QUOTA] = { parse_quota, print_quota },
+	[OPTION_PERCENTS] = { parse_percents, print_percents },
 	[OPTION_MILTERS] = { parse_list, print_paths },
 	[OPTION_LMTP] = { parse_list, print_paths },
 	[OPTION_NETWORKS] = { parse_list, print_paths },

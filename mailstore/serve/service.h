@@ -37,7 +37,11 @@ struct serve {
 	uint64_t message_bytes; /* the largest message accepted */
 	/* Of the text index (text_index.h): mime_text_version(); 0: it is off. */
 	uint64_t text_version;
-	struct quota quota; /* of accounts that have none of their own */
+	struct quota quota;             /* of accounts that have none of their own */
+	struct quota_warnings warnings; /* quota_warning.h */
+	struct quota_letter {
+		const char *account, *domain;
+	} letter; /* to whom, and whose postmaster writes it */
 	/* The session has something to say though its client sent nothing: run it soon,
 	   but not from within this call. */
 	void (*wake)(void *context, struct session *s);

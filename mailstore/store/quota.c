@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define QUOTA_PERCENT_MAX 999u /* of one that was lowered far below */
+
 static int read_quota(struct database *db, const struct quota *usual, struct quota *ret,
 	bool *ret_own, struct error *err)
 {
@@ -57,6 +59,82 @@ int quota_check(struct store *s, const struct quota *usual, uint64_t bytes,
 	if (is_too_much(quota.messages, used_messages, messages))
 		return error_set(err, -EDQUOT, "over the quota of %" PRIu64 " messages",
 			quota.messages);
+	return 0;
+}
+
+/* ── warnings ──────────────────────────────────────────────────────────────────────── */
+
+static uint64_t percent_of(uint64_t used, uint64_t limit)
+{
+	if (!limit)
+		return 0;
+	return used > UINT64_MAX / 100 ? used / (limit / 100 + 1) : used * 100 / limit;
+}
+
+unsigned quota_percent(const struct quota_use *use)
+{
+	uint64_t bytes = percent_of(use->bytes, use->quota.bytes);
+	uint64_t messages = percent_of(use->messages, use->quota.messages);
+	uint64_t most = bytes > messages ? bytes : messages;
+
+	return most > QUOTA_PERCENT_MAX ? QUOTA_PERCENT_MAX : (unsigned)most;
+}
+
+static unsigned threshold_at(const struct quota_warnings *w, unsigned percent)
+{
+	unsigned at = 0;
+
+	for (size_t i = 0; i < w->n && w->percents[i] <= percent; i++)
+		at = w->percents[i];
+	return at;
+}
+
+int quota_told(struct store *s, unsigned percent, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_SET_QUOTA_TOLD,
+				  SQL_VALUES(sql_number(percent)), err);
+}
+
+/* Who was clearly below hears of it again. */
+static int forget_told(struct store *s, unsigned percent, struct error *err)
+{
+	int code = store_begin(s, err);
+
+	if (code < 0)
+		return code;
+	code = quota_told(s, percent, err);
+	if (code == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return code;
+}
+
+int quota_warning_due(struct store *s, const struct quota *usual,
+	const struct quota_warnings *warnings, struct quota_use *ret_use,
+	unsigned *ret_percent, struct error *err)
+{
+	struct quota_use use = { 0 };
+	unsigned percent, reached;
+	uint64_t told = 0;
+	int code = quota_of(s, usual, &use.quota, err);
+
+	if (code == 0)
+		code = store_usage(s, &use.bytes, &use.messages, err);
+	if (code == 0)
+		code = sql_get(s->db, SQL_QUOTA_TOLD, SQL_NO_VALUES, &told, err);
+	if (code < 0)
+		return code;
+	percent = quota_percent(&use);
+	reached = threshold_at(warnings, percent);
+	if (told && percent + QUOTA_SLACK < told)
+		code = forget_told(s, reached, err);
+	if (code < 0)
+		return code;
+	*ret_use = use;
+	*ret_percent = reached > told ? reached : 0;
 	return 0;
 }
 

@@ -19,6 +19,26 @@ int quota_of(
 int quota_check(struct store *s, const struct quota *usual, uint64_t bytes,
 	uint64_t messages, struct error *err);
 
+/* Thresholds in per cent, ascending. */
+#define QUOTA_WARNINGS_MAX 4
+struct quota_warnings {
+	uint8_t percents[QUOTA_WARNINGS_MAX];
+	size_t n;
+};
+struct quota_use;
+/* How full, by bytes or messages, whichever is more; 0: without a limit. */
+unsigned quota_percent(const struct quota_use *use);
+/* Which threshold is to be told of: the highest that is reached, unless it or
+   a higher one
+   was told since the account was last clearly below (QUOTA_SLACK). 0: none. Not in a
+   transaction. */
+#define QUOTA_SLACK 5 /* per cent; one message less and one more is no news */
+int quota_warning_due(struct store *s, const struct quota *usual,
+	const struct quota_warnings *warnings, struct quota_use *ret_use,
+	unsigned *ret_percent, struct error *err);
+/* It is told of. In a transaction. */
+int quota_told(struct store *s, unsigned percent, struct error *err);
+
 /* For commands, while the account's process goes on. */
 struct quota_use {
 	uint64_t bytes, messages; /* that are here */

@@ -210,6 +210,9 @@ static const char *const upgrades[] = {
 
 	/* names that the account had before, and still has */
 	"CREATE TABLE former_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);",
+
+	/* the per cent that the user was last told of; 0: of none */
+	"ALTER TABLE account ADD COLUMN quota_told INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema store_schema = {

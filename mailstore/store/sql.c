@@ -177,6 +177,8 @@ const char *const store_statements[SQL_COUNT] = {
 		      " FROM mailbox",
 
 	[SQL_QUOTA] = "SELECT quota_bytes, quota_messages FROM account",
+	[SQL_QUOTA_TOLD] = "SELECT quota_told FROM account",
+	[SQL_SET_QUOTA_TOLD] = "UPDATE account SET quota_told = ?1",
 	[SQL_SET_QUOTA] = "UPDATE account SET quota_bytes = ?1, quota_messages = ?2",
 	[SQL_EACH_ROW] = "SELECT " ROW_COLUMNS " FROM message WHERE mailbox = ?1"
 			 " AND uid BETWEEN ?2 AND ?3 ORDER BY uid",

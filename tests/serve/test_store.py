@@ -539,7 +539,7 @@ class Quota(StoreTest):
     def test_default_is_of_those_without_one(self):
         self.store.stop()
         with open(self.store.config, "a", encoding="utf-8") as config:
-            config.write("quota = \"0,4\"\n")
+            config.write("quota = \"0,4\"\nquota_warnings = \"none\"\n")
         self.store.start()
         client = self.fill()
         self.refused(client, b"COPY 1 Archive")
@@ -547,6 +547,16 @@ class Quota(StoreTest):
         self.quota("alice", "--set", "0,5")
         client.ok(b"COPY 1 Archive")
         self.refused(client, b"COPY 1 Archive")
+
+    def test_nearly_full_is_told_once(self):
+        client = self.fill()
+        self.quota("alice", "--set", "0,5")
+        for _ in range(3):  # four of five, and any change has it looked at
+            client.ok(b"STORE 1 +FLAGS (\\Answered)")
+            client.ok(b"STORE 1 -FLAGS (\\Answered)")
+            wait_for(lambda: b"(MESSAGES 5)" in b"".join(client.ok(b"STATUS INBOX (MESSAGES)"))
+                     or self.quota("alice", "--json")["messages"] == 5)
+        self.assertEqual(self.quota("alice", "--json")["percent"], 100)
 
     def test_what_is_no_quota_is_said(self):
         for words in ("10X", "", "-1", "1G,", ",5", "1G,2,3", "99999999999999999999"):

@@ -30,6 +30,12 @@ static const struct {
 	{ "quota, no messages", THREE "quota = \"1G,\"\n", "is no quota" },
 	{ "quota, empty", THREE "quota = \"\"\n", "is no quota" },
 	{ "quota, too large", THREE "quota = \"9000000000G\"\n", "is no quota" },
+	{ "warnings", THREE "quota_warnings = \"95,80\"\n", "the smallest first" },
+	{ "warnings, same", THREE "quota_warnings = \"80,80\"\n", "the smallest first" },
+	{ "warnings, all", THREE "quota_warnings = \"100\"\n", "from 1 to 99" },
+	{ "warnings, five", THREE "quota_warnings = \"1,2,3,4,5\"\n", "to four" },
+	{ "warnings, comma", THREE "quota_warnings = \"80,\"\n", "\"80,\" is not" },
+	{ "warnings, empty", THREE "quota_warnings = \"\"\n", "\"\" is not" },
 	{ "quota as it was", THREE "quota_megabytes = 100\n",
 		"c:4: `quota_megabytes` has another name now; write it as in  quota = "
 		"\"10G\"" },
@@ -263,7 +269,7 @@ static void test_defaults(void **state)
 	"milter_default = \"accept\"\nmilter_content_timeout = 60\n"                     \
 	"lmtp = {\"unix:/run/lmtp\", \"inet:[::]:24\"}\nlmtp_group = \"mail\"\n"         \
 	"lmtp_clients = {\"192.0.2.0/25\", \"2001:db8::/33\", \"203.0.113.7\"}\n"        \
-	"quota = \"1536M,200000\"\n"                                                     \
+	"quota = \"1536M,200000\"\nquota_warnings = \"50,75,90,99\"\n"                   \
 	"source_moved_to = \"192.0.2.11\"\nsource_name = \"mail.example.com\"\n"         \
 	"mark_mask = 0x00f00000\nmark = \"0x400000\"\n"                                  \
 	"services { imap { port = 1143 tls = \"hide\" upstream = 143 }\n"                \
@@ -293,6 +299,8 @@ static void check_everything(const struct settings *s)
 	assert_true(s->dashboard.admin);
 	assert_int_equal(s->quota.bytes, 1536u << 20);
 	assert_int_equal(s->quota.messages, 200000);
+	assert_int_equal(s->quota_warnings.n, 4);
+	assert_int_equal(s->quota_warnings.percents[3], 99);
 	assert_int_equal(s->hold_s, 0);
 	assert_false(s->precopy);
 	assert_int_equal(s->deadline_s, 86400);

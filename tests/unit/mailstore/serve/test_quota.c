@@ -3,6 +3,7 @@
    messages at the beginning (memory_session.h). */
 #include "mailstore/serve/delivery.h"
 #include "mailstore/serve/memory_session.h"
+#include "mailstore/serve/quota_warning.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -176,6 +177,83 @@ static void of_recipients(void **state)
 	assert_int_equal(use.messages, 6); /* a question leaves nothing behind */
 }
 
+/* Of which per cent a message tells after so many more messages, or fewer. */
+static void warns_once(void **state)
+{
+	static const struct {
+		int more; /* messages; < 0: so many go */
+		unsigned percent;
+	} rows[] = {
+		{ 1, 0 },            /* 4 of 20 */
+		{ 11, 0 },           /* 15: 75 % */
+		{ 1, 80 },           /* 16, and the message that says so */
+		{ 0, 0 },            /* 17 */
+		{ 1, 0 },            /* 18: 90 % */
+		{ 1, 95 },           /* 19, and 20 */
+		{ -1, 0 },           /* 19 */
+		{ 1, 0 },            /* full again: it was told */
+		{ -2, 0 },           /* 18: 90 % is 95 less the slack */
+		{ 2, 0 }, { -3, 0 }, /* 17: clearly below 95 */
+		{ 2, 95 },           /* 19, and 20 */
+		{ -9, 0 },           /* 11: 55 % */
+		{ 9, 95 },           /* one for both */
+	};
+	struct memory_server *m = *state;
+	struct error err = { 0 };
+
+	says(m, "SELECT INBOX", "t OK");
+	says(m, "EXPUNGE", "t OK"); /* one is marked */
+	m->serve.quota.messages = 20;
+	m->serve.warnings = (struct quota_warnings){ { 80, 95 }, 2 };
+	m->serve.letter = (struct quota_letter){ "alice", "example.com" };
+	says(m, "SELECT INBOX", "t OK");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned percent = 0;
+		char command[64];
+
+		for (int n = 0; n < rows[i].more; n++)
+			says(m, "APPEND INBOX {4+}\r\na\r\n\r", "t OK");
+		if (rows[i].more < 0) {
+			(void)snprintf(command, sizeof(command),
+				"STORE 1:%d +FLAGS.SILENT (\\Deleted)", -rows[i].more);
+			says(m, command, "t OK");
+			says(m, "EXPUNGE", "t OK");
+		}
+		if (quota_warn(&m->serve, &percent, &err) < 0 ||
+			percent != rows[i].percent)
+			fail_msg("row %zu: %u %s", i, percent, err.text);
+	}
+	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is 100 % full\r\n");
+	says(m, "FETCH * BODY[HEADER]", "To: <alice@example.com>\r\n");
+	says(m, "FETCH * BODY[HEADER]", "Auto-Submitted: auto-generated\r\n");
+	says(m, "FETCH * BODY[TEXT]", "Your mailbox holds 20 of 20 messages.\r\n");
+	assert_return_code(store_verify(m->serve.store, NULL), 0);
+}
+
+/* By bytes, of a quota that was lowered. Without thresholds or a quota nothing is said; a
+   name that no header could hold is not in one. */
+static void warns_of_bytes(void **state)
+{
+	struct memory_server *m = *state;
+	unsigned percent = 1;
+
+	m->serve.letter = (struct quota_letter){ "a\r\nBcc: b", "example.com" };
+	m->serve.quota.bytes = 1;
+	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
+	assert_int_equal(percent, 0);
+	m->serve.warnings = (struct quota_warnings){ { 50 }, 1 };
+	m->serve.quota.bytes = 0;
+	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
+	assert_int_equal(percent, 0);
+	m->serve.quota.bytes = 1;
+	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
+	assert_int_equal(percent, 50);
+	says(m, "SELECT INBOX", "t OK");
+	says(m, "FETCH * BODY[HEADER]", "To: undisclosed-recipients:;\r\n");
+	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is 999 % full\r\n");
+	says(m, "FETCH * BODY[TEXT]", " of 0.0 MB.\r\n");
+}
+
 static void of_mail(void **state)
 {
 	struct memory_server *m = *state;
@@ -200,6 +278,8 @@ int main(void)
 		TEST(several_count_together),
 		TEST(of_bytes),
 		TEST(its_own),
+		TEST(warns_once),
+		TEST(warns_of_bytes),
 		TEST(of_mail),
 		TEST(of_recipients),
 	};

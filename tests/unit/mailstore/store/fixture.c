@@ -92,6 +92,7 @@ static const char *const downgrades[] = {
 	      " DELETE FROM header WHERE email = old.email; END;",
 	[8] = "DROP INDEX message_recent;",
 	[10] = "DROP TABLE former_name;",
+	[11] = "ALTER TABLE account DROP COLUMN quota_told;",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",
