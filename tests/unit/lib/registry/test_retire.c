@@ -259,7 +259,7 @@ static void test_upgrade(void **state)
 		"DROP TABLE alias; DROP TABLE recipient; DROP TABLE seen_service;"
 		"DROP TABLE admission;"
 		"DROP TABLE client; DROP TABLE unseen; DROP TABLE sweep; DROP TABLE count;"
-		"DROP TABLE carry; DROP TABLE delivered;"
+		"DROP TABLE carry; DROP TABLE delivered; DROP TABLE pop_login;"
 		"ALTER TABLE account DROP COLUMN unseen_allowed;"
 		"ALTER TABLE account DROP COLUMN made_here;"
 		"ALTER TABLE account DROP COLUMN disabled;"
