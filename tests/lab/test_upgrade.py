@@ -226,12 +226,12 @@ def nobody_is_refused(world):
     before = world.all_processes()
     with Load(world) as load:
         for i, what in enumerate(plan):
-            load.until(CONNECTIONS * (i + 1) // (len(plan) + 1), CONNECTIONS, standing.use)
+            load.until(CONNECTIONS * (i + 1) // (len(plan) + 1), CONNECTIONS, standing.each_minute)
             if what == "upgrade":
                 world.replace_programs()
             upgrade(world)
             standing.use()
-        load.until(CONNECTIONS, CONNECTIONS, standing.use)
+        load.until(CONNECTIONS, CONNECTIONS, standing.each_minute)
     standing.use()
     standing.end()
     nothing([f"{n} × {what}" for what, n in load.failures.items()],

@@ -144,15 +144,25 @@ class Standing:
         self.pop3.ok("STAT")
         self.smtp.ok("NOOP")
 
+    def each_minute(self):
+        """In a long load: who says nothing would meet the time-out for a login, so it logs in
+        now and another takes its place."""
+        self.use()
+        self._late_login().logout()
+        self.silent = self.world.imap(self.world.here)
+
+    def _late_login(self):
+        here = self.world.here
+        true(b" OK " in self.silent.login(here, self.world.password(here)), "a late login")
+        return self.silent
+
     def end(self):
         """Each does what it was there for."""
         true(self.smtp.data(b"Subject: open\r\n\r\nlong open\r\n").startswith(b"250"), "its mail")
         self.smtp.quit()
         true(len(self.pop3.lines("RETR 1")) > 3, "a message by POP3")
         true(self.pop3.quit().startswith(b"+OK"), "QUIT")
-        world = self.world
-        true(b" OK " in self.silent.login(world.here, world.password(world.here)), "a late login")
-        for client in (self.silent, self.relayed, self.served, self.secured):
+        for client in (self._late_login(), self.relayed, self.served, self.secured):
             client.ok("LOGOUT")
             client.file.close()
             client.socket.close()
