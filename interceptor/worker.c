@@ -319,6 +319,7 @@ static void on_tick(void *context)
 	filter_tick(&w->host);
 	if (!timer_runs(w->learning))
 		(void)worker_learn_late(w);
+	crossing_notes_write(&w->crossings, w->host.registry);
 	quiesce_check(&w->host);
 	worker_drain(w);
 	if (w->recipients.n &&
@@ -454,6 +455,7 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&w->host.filters);
 	recipient_counts_init(&w->recipients);
 	late_logins_init(&w->late_logins);
+	crossing_notes_init(&w->crossings);
 	unseen_flows_init(&w->unseen);
 }
 
@@ -512,6 +514,8 @@ static int run(const struct worker_parts *parts)
 	registry_set_patience(w->host.registry, LAST_PATIENCE_MS);
 	(void)worker_learn_late(w);
 	late_logins_fini(&w->late_logins);
+	crossing_notes_write(&w->crossings, w->host.registry);
+	crossing_notes_fini(&w->crossings);
 	worker_hand_over_recipients(w);
 	worker_write_unseen(w);
 	(void)registry_unseen_over(w->host.registry, w->number, NULL);

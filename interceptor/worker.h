@@ -9,6 +9,7 @@
 #include "event/signals.h"
 #include "event/timer.h"
 #include "interceptor/connection_limits.h"
+#include "interceptor/crossing/notes.h"
 #include "interceptor/late_logins.h"
 #include "interceptor/offer.h"
 #include "interceptor/session/session.h"
@@ -42,6 +43,7 @@ struct worker {
 	size_t n_listeners;
 	struct recipient_counts recipients; /* that the source was asked for */
 	struct late_logins late_logins;
+	struct crossing_notes crossings;
 	struct recently_relayed recently_relayed;
 	struct unseen_flows unseen;
 

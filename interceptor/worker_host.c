@@ -324,13 +324,14 @@ static int close_password(
 static void note_crossing(struct host *h, const struct session *s, bool handed)
 {
 	char client[ADDRESS_TEXT_MAX], detail[ADDRESS_TEXT_MAX + 16];
+	char id[SESSION_ID_MAX];
 
 	endpoint_text(&s->peer, client);
 	(void)snprintf(detail, sizeof(detail), "%s %s", service_name(s->service), client);
-	if (s->account_id)
-		(void)registry_note_session(h->registry, s->account_id,
-			handed ? STR_LIT("handed over") : STR_LIT("ended by BYE"),
-			str_from(detail), NULL);
+	if (!s->account_id || !crossing_notes_add(&worker_of(h)->crossings, s->account_id,
+				      handed, detail))
+		log_warning(session_id(s, id), "crossing-not-noted", "account=%s",
+			s->account);
 }
 
 static bool is_slow(struct host *h, int64_t account)

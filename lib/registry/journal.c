@@ -60,16 +60,16 @@ int journal_write(
 		err);
 }
 
-int registry_note_session(struct registry *r, int64_t account_id, struct str how,
-	struct str detail, struct error *err)
+int registry_note_session(struct registry *r, int64_t account_id, uint64_t at,
+	struct str how, struct str detail, struct error *err)
 {
-	const struct journal_line line = { .at = clock_wall_ms(),
+	const struct journal_line line = { .at = at,
 		.event = STR_LIT("session"),
 		.from = STR_LIT("source"),
 		.to = how,
 		.by = STR_LIT("interceptor"),
 		.detail = detail };
-	int code = database_begin(r->db, true, err);
+	int code = database_begin(r->db, false, err);
 
 	return code < 0 ? code
 	                : database_finish(

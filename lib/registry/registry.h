@@ -240,9 +240,9 @@ struct journal_line {
 };
 typedef int journal_each_fn(void *context, const struct journal_line *line);
 /* A line (event "session", by "interceptor") of how a session has left the source when the
-   account switched. */
-int registry_note_session(struct registry *r, int64_t account_id, struct str how,
-	struct str detail, struct error *err);
+   account switched, at that time. */
+int registry_note_session(struct registry *r, int64_t account_id, uint64_t at,
+	struct str how, struct str detail, struct error *err);
 /* account_id 0: of all; newest first, at most `most`. */
 int registry_journal(struct registry *r, int64_t account_id, size_t most,
 	journal_each_fn *each, void *context, struct error *err);
