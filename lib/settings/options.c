@@ -155,7 +155,7 @@ static const struct option root_rows[] = {
 			"after it left: it may look for mail now and then" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
-	{ "live", OPTION_SWITCH, ROOT(live), "false",
+	{ "live", OPTION_SWITCH, ROOT(live), "true",
 		.help = "an IMAP session at the source goes on here when its account "
 			"switches, without a new login, so that devices which never log "
 			"off move within seconds of the copy; one that cannot is waited "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3  # noqa: E402
-from lab.harness import case, equal, main, nothing, true  # noqa: E402
+from lab.harness import case, equal, ferry_with, main, nothing, true  # noqa: E402
 from lab.pop3_world import Pop3World, imap_differences  # noqa: E402
 from lab.server_cyrus import Cyrus  # noqa: E402
 
@@ -30,6 +30,11 @@ def nothing_is_different_after_the_move(world):
 
 @case
 def what_happens_while_it_is_copied_is_not_lost(world):
+    with ferry_with(world, live=False):
+        changes_while_it_is_copied(world)
+
+
+def changes_while_it_is_copied(world):
     user = world.user(30)
     client = world.session(user)
     client.ok("SELECT INBOX")

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices that never leave: past the deadline they are told BYE in order, come back by
-themselves, and find all of it here."""
+"""Devices that never leave: past the deadline those that cannot change sides, or all with
+`live = false`, are told BYE in order, come back by themselves, and find all of it here."""
+import re
 import sys
 import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
-from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.harness import World, case, equal, ferry_with, main, nothing, true  # noqa: E402
 
 DEADLINE = 4
 
@@ -57,6 +58,31 @@ def several_devices_at_once(world):
 
 
 @case
+def one_of_two_cannot_change_sides(world):
+    """It holds the account up until the deadline; then it is told BYE, and the other one goes on."""
+    with ferry_with(world, live=True):
+        user = world.user(20)
+        phone, stays = world.session(user), world.session(user)
+        told = b"".join(phone.ok("SELECT INBOX"))
+        count = int(re.search(rb"\* (\d+) EXISTS", told)[1])
+        phone.send(b"I IDLE\r\n")
+        true(phone.line().startswith(b"+"), "idling")
+        stays.ok("SELECT INBOX")
+        stays.ok("SEARCH RETURN (SAVE) ALL")  # a result that the source keeps
+        rest, took = ends(stays)
+        true(rest.startswith(b"* BYE"), f"{rest!r}")
+        true(took >= DEADLINE - 2, f"after {took:.1f} s of {DEADLINE}")
+        stays.drop()
+        world.ferry.wait_account(user, 10, stage="done", route="local")
+        message = b"Subject: new\r\n\r\nnew\r\n"
+        other = world.session(user)
+        other.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(message), message))
+        other.logout()
+        equal(phone.line(), b"* %d EXISTS\r\n" % (count + 1), "the phone is told from here")
+        phone.drop()
+
+
+@case
 def who_leaves_before_it_is_not_waited_for(world):
     user = world.user(10)
     began = time.monotonic()
@@ -66,7 +92,7 @@ def who_leaves_before_it_is_not_waited_for(world):
 
 class DeadlineWorld(World):
     def __init__(self):
-        super().__init__(settings={"deadline": DEADLINE})
+        super().__init__(settings={"deadline": DEADLINE, "live": False})
 
 
 main(DeadlineWorld)

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, harness  # noqa: E402
 from lab.command import options_of  # noqa: E402
-from lab.harness import World, case, equal, nothing, true  # noqa: E402
+from lab.harness import World, case, equal, ferry_with, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.mbsync import Mbsync  # noqa: E402
 
@@ -81,6 +81,11 @@ def mbsync_has_nothing_to_do_after_the_move(world):
 
 @case
 def what_happens_while_it_is_copied_is_not_lost(world):
+    with ferry_with(world, live=False):
+        changes_while_it_is_copied(world)
+
+
+def changes_while_it_is_copied(world):
     user = world.user(200)
     client = world.session(user)
     client.ok("SELECT INBOX")
@@ -106,6 +111,11 @@ def what_happens_while_it_is_copied_is_not_lost(world):
 
 @case
 def the_last_of_several_sessions_counts(world):
+    with ferry_with(world, live=False):
+        two_sessions_end(world)
+
+
+def two_sessions_end(world):
     user = world.user(20)
     phone, desk = world.session(user), world.session(user, 6)
     world.ferry.wait_account(user, stage="catching-up")

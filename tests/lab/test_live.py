@@ -317,7 +317,7 @@ def a_program_at_work(world):
     time.sleep(1)
     for worker in workers:
         worker.end()
-    equal(crossed(world, user), (3, 0), "handed over")
+    wait_until("handed over", lambda: crossed(world, user) == (3, 0), 5)
     reader = world.session(user)
     reader.ok("SELECT INBOX")
     found = sum(b"X-Number" in line for line in
@@ -415,8 +415,7 @@ main_options = [word for word in sys.argv[1:] if word in SERVERS]
 
 class LiveWorld(TlsWorld):
     def __init__(self):
-        super().__init__(settings={"live": True},
-                         server=SERVERS[main_options[0] if main_options else "--dovecot"])
+        super().__init__(server=SERVERS[main_options[0] if main_options else "--dovecot"])
 
 
 if __name__ == "__main__":
