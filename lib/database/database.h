@@ -45,7 +45,8 @@ struct database_schema {
 int database_open(const char *path, bool create, const struct database_schema *schema,
 	struct database **ret, struct error *err);
 void database_close(struct database *d); /* rolls back; NULL is fine */
-/* The files under it are others now: its close, which follows, writes nothing. */
+/* Its close writes nothing: the files under it are others now, or whoever opens it next
+   goes on with its log. */
 void database_abandon(struct database *d);
 const char *database_path(const struct database *d);
 /* How long it waits for the lock of somebody else, asleep; 5 s at first. Then -EBUSY. */

@@ -338,11 +338,11 @@ int registry_set_progress(
 		err);
 }
 
-int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls_kept,
-	struct str certificate, struct error *err)
+int registry_set_result(struct registry *r, int64_t id,
+	const struct account_result *result, struct error *err)
 {
 	return account_write(r, SQL_SET_RESULT,
-		SQL_VALUES(sql_signed(id), sql_signed(uids_kept), sql_signed(uidls_kept),
-			sql_text(certificate)),
+		SQL_VALUES(sql_signed(id), sql_signed(result->uids_kept),
+			sql_signed(result->uidls_kept), sql_text(result->certificate)),
 		err);
 }

@@ -222,8 +222,13 @@ struct progress {
 };
 int registry_set_progress(
 	struct registry *r, int64_t id, const struct progress *p, struct error *err);
-int registry_set_result(struct registry *r, int64_t id, int uids_kept, int uidls_kept,
-	struct str certificate, struct error *err);
+/* What the copy was proven to be; -1: not known. */
+struct account_result {
+	int uids_kept, uidls_kept;
+	struct str certificate;
+};
+int registry_set_result(struct registry *r, int64_t id,
+	const struct account_result *result, struct error *err);
 
 /* Accounts for the scheduler: those due or failed with next_try_at <= now, those left in
    a stage of work by a crash (copying, catching-up, switching), and those on their way

@@ -173,16 +173,18 @@ int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
 	return find_holder(r, account, again_ms, false, arena, ret, err);
 }
 
-int registry_arrive(struct registry *r, int64_t account, uint64_t again_ms, struct str by,
+int registry_arrive(struct registry *r, const struct account_arrival *a,
 	struct arena *arena, struct unseen *ret, struct error *err)
 {
 	int code = database_begin(r->db, true, err);
 
 	if (code < 0)
 		return code;
-	code = find_holder(r, account, again_ms, true, arena, ret, err);
+	code = find_holder(r, a->account, a->again_ms, true, arena, ret, err);
 	if (code == 0)
-		code = change_state(r, account, EVENT_ARRIVE, by, STR_LIT(""), err);
+		code = change_state(r, a->account, EVENT_ARRIVE, a->by, STR_LIT(""), err);
+	if (code == 0)
+		code = registry_set_result(r, a->account, &a->result, err);
 	return database_finish(r->db, code, err);
 }
 

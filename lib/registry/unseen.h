@@ -73,12 +73,18 @@ int registry_each_unseen_reader(struct registry *r, uint64_t again_ms,
 /* 1: that one is held, *ret (strings in the arena) says by what; 0: it is not. */
 int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
 	struct arena *arena, struct unseen *ret, struct error *err);
-/* EVENT_ARRIVE, unless it is held by then, or a client of its had such a connection since
-   it switched. One transaction: a worker writes of a connection before the source gets a
-   byte of it, so that either that row is found here, or the connection finds the account
-   here (and is told of as one that goes past us). 0; 1: nothing has changed, *ret as
-   above; -EPERM: it is not switching any more. */
-int registry_arrive(struct registry *r, int64_t account, uint64_t again_ms, struct str by,
+/* EVENT_ARRIVE with its result, unless it is held by then, or a client of its had such a
+   connection since it switched. One transaction: a worker writes of a connection before
+   the source gets a byte of it, so that either that row is found here, or the connection
+   finds the account here (and is told of as one that goes past us). 0; 1: nothing has
+   changed, *ret as above; -EPERM: it is not switching any more. */
+struct account_arrival {
+	int64_t account;
+	uint64_t again_ms; /* as above */
+	struct str by;
+	struct account_result result;
+};
+int registry_arrive(struct registry *r, const struct account_arrival *a,
 	struct arena *arena, struct unseen *ret, struct error *err);
 /* The admin has said that it may switch all the same, or takes that back. */
 int registry_allow_unseen(

@@ -201,6 +201,17 @@ void store_give_back(struct store *s)
 	database_give_back(s->db);
 }
 
+int store_prepare_close(struct store *s, struct error *err)
+{
+	int code = database_empty_log(s->db, err);
+
+	if (code == -EBUSY) /* somebody reads it: then it is long, no more than that */
+		code = 0;
+	if (code == 0)
+		database_abandon(s->db);
+	return code;
+}
+
 void store_close(struct store *s)
 {
 	if (!s)

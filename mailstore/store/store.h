@@ -42,6 +42,9 @@ struct store;
 int store_open(const char *folder, bool create, struct store **ret, struct error *err);
 /* Rolls an open transaction back; NULL is fine. Release all bodies before. */
 void store_close(struct store *s);
+/* Its close will take no time, if little changes until then: the index's log is written
+   back now, and what comes to it stays there for the next opener. */
+int store_prepare_close(struct store *s, struct error *err);
 /* As it is at this moment, for a look at its rows: without the lock, while its process
    goes on. No body can be read, and nothing changed. */
 int store_open_reading(const char *folder, struct store **ret, struct error *err);

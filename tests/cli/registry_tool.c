@@ -138,8 +138,11 @@ static int progress(struct tool *t)
 
 static int result(struct tool *t)
 {
-	return registry_set_result(
-		t->registry, id_of(t), 1, -1, str_from(t->arguments[0]), &t->err);
+	const struct account_result proven = {
+		.uids_kept = 1, .uidls_kept = -1, .certificate = str_from(t->arguments[0])
+	};
+
+	return registry_set_result(t->registry, id_of(t), &proven, &t->err);
 }
 
 static int add_message(struct store *s, int64_t mailbox, struct error *err)

@@ -97,7 +97,7 @@ def somebody_begins_to_read_it_unseen(world):
     registry = "state/registry.sqlite"
     world.rows("INSERT INTO client SELECT id, '192.0.2.1', strftime('%s') * 1000 FROM account",
                registry)
-    world.rows("CREATE TRIGGER slips_in AFTER UPDATE OF certificate ON account"
+    world.rows("CREATE TRIGGER slips_in AFTER UPDATE OF messages_total ON account"
                " WHEN NEW.route = 'busy' AND NOT EXISTS (SELECT 1 FROM unseen) BEGIN"
                " INSERT INTO unseen VALUES ('192.0.2.1', 'imaps', 'no key', 0,"
                " strftime('%s') * 1000, strftime('%s') * 1000, 1, 1); END", registry)

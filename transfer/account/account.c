@@ -5,16 +5,15 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "mailstore/store/store.h"
-#include "transfer/account/certificate.h"
 #include "transfer/account/deadline.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/leave.h"
+#include "transfer/account/result.h"
 #include "transfer/account/uidls.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define SMALL_DELTA 50 /* differences that cost no more than a round trip or two */
 #define ROUNDS_MAX 5   /* of catch-up: a user who changes more than that wins */
@@ -281,6 +280,14 @@ static int note_live(struct job *j)
 	return r ? r : to->ops->commit(to->self, &j->err);
 }
 
+/* What the end of the copy would have to write down. */
+static int settle(struct job *j)
+{
+	const struct destination *to = &j->destination;
+
+	return to->ops->settle ? to->ops->settle(to->self, &j->err) : 0;
+}
+
 /* Everything that takes time comes before nobody is served any more. A login that is not
    fresh is made again: the password that will be asked for here may be an old one, and
    then the user stays at the source until a login has shown us the new one. */
@@ -305,8 +312,13 @@ static int step_switch(struct job *j, enum step *next)
 	}
 	if (r == 0)
 		r = prepare(j);
+	/* of a maildrop no login was made yet */
+	if (r == 0 && !job_is_exclusive(j))
+		r = passwords_prove(j);
 	if (r == 0)
 		r = note_live(j);
+	if (r == 0)
+		r = settle(j);
 	if (r == 0)
 		r = job_event(j, EVENT_SWITCH,
 			j->is_forced ? STR_LIT("deadline")
@@ -417,27 +429,6 @@ static int step_prove(struct job *j, enum step *next)
 			   j->sync.first);
 }
 
-static int write_certificate(struct job *j, bool equal)
-{
-	struct certificate_facts facts = { .source = j->source_text,
-		.reader = j->source.ops,
-		.at = clock_wall_ms(),
-		.equal = equal,
-		.uidls_kept = j->uidls.kept,
-		.uidls = j->uidls.count,
-		.uidls_note = j->uidls.note };
-	char *json;
-	int r = certificate_make(&j->sync, &facts, &json);
-
-	if (r < 0)
-		return error_errno(&j->err, r, "cannot write the certificate");
-	r = registry_set_result(j->registry, j->account.id,
-		equal && j->source.ops->has_uids ? 1 : -1, j->uidls.kept, str_from(json),
-		&j->err);
-	free(json);
-	return r;
-}
-
 /* From here on everything is news that the source does not have. */
 static int note_switch(struct job *j)
 {
@@ -449,17 +440,18 @@ static int note_switch(struct job *j)
 
 static int step_arrive(struct job *j, enum step *next)
 {
+	struct account_result result;
 	int r = note_switch(j);
 
 	/* those that the source has taken from this process */
 	if (r == 0)
 		r = passwords_prove(j);
 	if (r == 0)
-		r = write_certificate(j, true);
+		r = result_make(j, true, &result);
 	if (r < 0)
 		return r;
 	job_close_destination(j); /* the next login opens it */
-	r = held_or_arrived(j);
+	r = held_or_arrived(j, &result);
 	if (r < 0)
 		return r;
 	/* one that began meanwhile; another process tries again when it is over */
@@ -492,7 +484,7 @@ static enum account_exit fail(struct job *j, enum step at)
 	log_warning(NULL, "failed", "account=%.*s step=%s reason=\"%s\"",
 		STR_ARG(j->account.name), step_names[at], why.text);
 	if (j->sync.n_unreadable || !j->uidls.kept)
-		(void)write_certificate(j, false);
+		result_write_failure(j);
 	if (job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
 		return ACCOUNT_BROKEN;
 	if (j->is_busy)

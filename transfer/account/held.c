@@ -35,12 +35,14 @@ int held(struct job *j)
 	return r;
 }
 
-int held_or_arrived(struct job *j)
+int held_or_arrived(struct job *j, const struct account_result *result)
 {
+	const struct account_arrival a = { .account = j->account.id,
+		.again_ms = j->settings->unseen_hold_s * UINT64_C(1000),
+		.by = STR_LIT("transfer"),
+		.result = *result };
 	struct unseen by;
-	int r = registry_arrive(j->registry, j->account.id,
-		j->settings->unseen_hold_s * UINT64_C(1000), STR_LIT("transfer"),
-		&j->arena, &by, &j->err);
+	int r = registry_arrive(j->registry, &a, &j->arena, &by, &j->err);
 
 	if (r == 1)
 		log_held(j, &by);

@@ -186,12 +186,15 @@ int passwords_make_verifiers(struct job *j)
 	return r;
 }
 
-/* ---- at the end ---- */
+/* ---- what opens the mailbox here ---- */
 
-static int prove_one(struct job *j, const struct own_password *p)
+static int prove_one(struct job *j, struct own_password *p)
 {
 	int r = loan_prove(p->id, &j->err);
 
+	p->is_proven = r == 0;
+	if (r == 0)
+		j->passwords.last_proven = p;
 	/* forgotten for newer ones meanwhile: the used one must not be */
 	return r == -ENOENT && p != passwords_used(&j->passwords) ? 0 : r;
 }
@@ -200,10 +203,14 @@ static int prove_one(struct job *j, const struct own_password *p)
 int passwords_prove(struct job *j)
 {
 	struct passwords *all = &j->passwords;
+	struct own_password *used = &all->at[all->used];
 	int r = passwords_make_verifiers(j);
 
-	for (size_t i = 0; r == 0 && i < all->n; i++)
-		if (i != all->used && all->at[i].state == PASSWORD_TAKEN)
-			r = prove_one(j, &all->at[i]);
-	return r ? r : prove_one(j, passwords_used(all));
+	for (size_t i = 0; r == 0 && i < all->n; i++) {
+		struct own_password *p = &all->at[i];
+
+		if (p != used && p->state == PASSWORD_TAKEN && !p->is_proven)
+			r = prove_one(j, p);
+	}
+	return r || all->last_proven == used ? r : prove_one(j, used);
 }

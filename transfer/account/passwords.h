@@ -35,12 +35,14 @@ struct own_password {
 	enum password_state state;
 	uint64_t tried_at; /* monotonic */
 	bool is_prepared;  /* the vault has made its verifier */
+	bool is_proven;    /* it opens the mailbox here */
 };
 
 struct passwords {
 	struct own_password at[PASSWORDS_MAX];
 	size_t n;
-	size_t used; /* the one that the reader logs in with */
+	size_t used;                            /* the one that the reader logs in with */
+	const struct own_password *last_proven; /* NULL: none by this process */
 };
 
 /* What the vault lends: those that are new since the last time. -ENODATA: none. */
@@ -52,7 +54,8 @@ int passwords_connect(struct job *j);
    then left a candidate. */
 int passwords_try_others(struct job *j);
 int passwords_make_verifiers(struct job *j);
-/* At the end: those that were taken open the mailbox here. */
+/* Those that were taken open the mailbox here. Before the switch, so that nobody waits
+   for it; at its end again, for those that were taken since. */
 int passwords_prove(struct job *j);
 void passwords_fini(struct passwords *p);
 

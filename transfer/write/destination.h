@@ -101,6 +101,9 @@ struct destination_ops {
 	/* What is complete is durable. After a change that failed, what was not durable
 	   is gone instead. Bodies that were begun are given up. */
 	int (*commit)(void *self, struct error *err);
+	/* Before the end: what free() would take time for is done now, and changes until
+	   then are few. NULL: there is nothing. */
+	int (*settle)(void *self, struct error *err);
 	/* What is not durable yet goes. */
 	void (*rollback)(void *self);
 	void (*free)(void *self); /* rolls back; NULL is fine */

@@ -488,6 +488,13 @@ static int add(void *self, unsigned connection, int64_t folder, const struct mai
 	return r;
 }
 
+static int settle(void *self, struct error *err)
+{
+	struct store_destination *d = self;
+
+	return store_prepare_close(d->store, err);
+}
+
 static const struct destination_ops store_ops = {
 	.name = "store",
 	.each_folder = each_folder,
@@ -515,6 +522,7 @@ static const struct destination_ops store_ops = {
 	.give_up = give_up_body,
 	.add = add,
 	.commit = store_commit_all,
+	.settle = settle,
 	.rollback = store_rollback_all,
 	.free = store_free,
 };

@@ -281,6 +281,7 @@ static void test_journey(void **state)
 {
 	struct test *t = *state;
 	struct progress progress = { 3, 100, 40, 4096 };
+	const struct account_result result = { 1, -1, STR("{}") };
 	struct account a;
 	bool any;
 	int64_t id = capture(t, "alice", "secret");
@@ -298,7 +299,7 @@ static void test_journey(void **state)
 	assert_int_equal(a.route, ROUTE_BUSY);
 	assert_true(a.busy_since > 0);
 	usleep(20000);
-	NO_ERROR(registry_set_result(t->r, id, 1, -1, STR_LIT("{}"), &t->err));
+	NO_ERROR(registry_set_result(t->r, id, &result, &t->err));
 	step(t, id, EVENT_ARRIVE, "");
 	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
 	assert_int_equal(a.route, ROUTE_LOCAL);
