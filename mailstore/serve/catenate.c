@@ -89,7 +89,7 @@ void append_take_url(struct imap *s, struct append *a, struct str text)
 	}
 	buf_init(&space, 0);
 	fetch_message_init(&m, &view, url.uid);
-	code = fetch_message_body(&m, true, NULL);
+	code = fetch_message_body(&m, FETCH_WHOLE, NULL);
 	if (code == 0)
 		code = fetch_section(&m, item, &space, &bytes);
 	if (code < 0 || !bytes.ptr)

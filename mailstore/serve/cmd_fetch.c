@@ -220,15 +220,20 @@ static bool is_of_the_header(const struct imap_fetch_item *i)
 /* For what is not kept of it. */
 static int load_body(struct fetching *f, struct fetch_message *m, struct error *err)
 {
-	bool needed = false, whole = false;
+	bool header = false, sent = false, parsed = false;
 
 	for (const struct imap_fetch_item *i = f->items; i; i = i->next) {
 		if (i->kind < IMAP_FETCH_ENVELOPE || fetch_is_kept(m, i))
 			continue;
-		needed = true;
-		whole |= !is_of_the_header(i);
+		header |= is_of_the_header(i);
+		sent |= fetch_is_sent(i);
+		parsed |= !is_of_the_header(i) && !fetch_is_sent(i);
 	}
-	return needed ? fetch_message_body(m, whole, err) : 0;
+	if (parsed || (sent && header))
+		return fetch_message_body(m, FETCH_WHOLE, err);
+	if (sent)
+		return fetch_message_body(m, FETCH_TO_SEND, err);
+	return header ? fetch_message_body(m, FETCH_HEADER, err) : 0;
 }
 
 static int load(

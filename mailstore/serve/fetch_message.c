@@ -58,14 +58,24 @@ int fetch_message_row(struct fetch_message *m, struct error *err)
 	return code == 1 ? 0 : -ENOENT;
 }
 
-int fetch_message_body(struct fetch_message *m, bool whole, struct error *err)
+int fetch_message_body(struct fetch_message *m, enum fetch_need need, struct error *err)
 {
 	int code = 0;
 
-	if (!m->has_body)
-		code = whole ? store_body(m->store, m->mailbox, m->uid, &m->body, err)
-		             : store_body_head(
-				       m->store, m->mailbox, m->uid, &m->body, err);
+	if (m->has_body)
+		return 0;
+	switch (need) {
+	case FETCH_HEADER:
+		code = store_body_head(m->store, m->mailbox, m->uid, &m->body, err);
+		break;
+	case FETCH_WHOLE:
+		code = store_body(m->store, m->mailbox, m->uid, &m->body, err);
+		break;
+	case FETCH_TO_SEND:
+		code = store_body_to_send(
+			m->store, m->mailbox, m->uid, OUTPUT_COPY_MAX, &m->body, err);
+		break;
+	}
 	m->has_body = code == 0;
 	return code;
 }
@@ -268,6 +278,12 @@ static int find_section(
 	return 0;
 }
 
+bool fetch_is_sent(const struct imap_fetch_item *item)
+{
+	return item->kind == IMAP_FETCH_SECTION && item->section == IMAP_SECTION_ALL &&
+	       !item->n_numbers && (!item->partial || item->length > OUTPUT_COPY_MAX);
+}
+
 static struct str partial(const struct imap_fetch_item *item, struct str bytes)
 {
 	if (!item->partial)
@@ -318,25 +334,42 @@ static int put_fields(
 }
 
 static int put_piece(struct fetch_message *m, const struct imap_fetch_item *item,
-	struct str bytes, struct output *out)
+	size_t at, size_t len, struct output *out)
 {
-	size_t at = (size_t)(bytes.ptr - m->body.bytes.ptr);
-	int r = buf_printf(&out->text, "%.*s {%zu}\r\n", STR_ARG(item->label), bytes.len);
+	int r = buf_printf(&out->text, "%.*s {%zu}\r\n", STR_ARG(item->label), len);
 
 	if (r < 0)
 		return r;
-	output_piece(out, &m->body, at, bytes.len);
+	output_piece(out, &m->body, at, len);
 	mime_tree_fini(&m->tree);
 	m->has_body = m->has_tree = false;
 	return 0;
+}
+
+/* What a body that is not read has of it: all of the message, or a part of all. */
+static size_t unread_length(
+	const struct fetch_message *m, const struct imap_fetch_item *item)
+{
+	size_t len = m->body.bytes.len;
+
+	if (!item->partial)
+		return len;
+	len -= item->offset < len ? item->offset : len;
+	return item->length < len ? item->length : len;
 }
 
 int fetch_put_section(
 	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out)
 {
 	struct str bytes = { 0 };
-	int r = find_section(m, item, &bytes);
+	size_t unread = m->body.bytes.ptr ? 0 : unread_length(m, item);
+	int r;
 
+	if (unread > OUTPUT_COPY_MAX)
+		return put_piece(m, item, item->partial ? item->offset : 0, unread, out);
+	r = store_body_read(&m->body);
+	if (r == 0)
+		r = find_section(m, item, &bytes);
 	if (r < 0)
 		return r;
 	if (bytes.ptr && item->section >= IMAP_SECTION_FIELDS)
@@ -344,6 +377,7 @@ int fetch_put_section(
 	if (bytes.ptr)
 		bytes = partial(item, bytes);
 	if (bytes.len > OUTPUT_COPY_MAX)
-		return put_piece(m, item, bytes, out);
+		return put_piece(
+			m, item, (size_t)(bytes.ptr - m->body.bytes.ptr), bytes.len, out);
 	return put_bytes(item, bytes, &out->text);
 }

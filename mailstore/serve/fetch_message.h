@@ -40,8 +40,14 @@ void fetch_message_take(struct fetch_message *m, const struct store_row *row);
 unsigned fetch_wants(const struct imap_fetch_item *first);
 bool fetch_is_kept(const struct fetch_message *m, const struct imap_fetch_item *item);
 
-/* whole: more of it than its header is wanted. */
-int fetch_message_body(struct fetch_message *m, bool whole, struct error *err);
+enum fetch_need {
+	FETCH_HEADER, /* its beginning */
+	FETCH_WHOLE,
+	FETCH_TO_SEND, /* all of it, as it is: only fetch_put_section() may look at it */
+};
+int fetch_message_body(struct fetch_message *m, enum fetch_need need, struct error *err);
+/* "BODY[]" and its like, or so much of it that it goes out as a piece. */
+bool fetch_is_sent(const struct imap_fetch_item *item);
 
 /* Its parts; the body is there. */
 int fetch_message_tree(struct fetch_message *m);

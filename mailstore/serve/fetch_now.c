@@ -87,7 +87,7 @@ int fetch_now(struct imap *s, const struct imap_fetch_item *items, uint32_t inde
 	fetch_message_init(&m, &s->view, s->view.messages[index].uid);
 	r = fetch_message_row(&m, NULL);
 	if (r == 0)
-		r = fetch_message_body(&m, true, NULL);
+		r = fetch_message_body(&m, FETCH_WHOLE, NULL);
 	/* one that cannot be read is told when it is asked for */
 	r = r == 0 ? put_message(s, &m, items, index) : 0;
 	fetch_message_fini(&m);

@@ -36,10 +36,12 @@ void output_piece(struct output *o, struct body *body, size_t at, size_t len)
 	*body = (struct body){ .bytes = STR(""), .fd = -1 };
 }
 
-struct str output_view(const struct output *o)
+struct str output_view(struct output *o)
 {
 	if (buf_len(&o->text))
 		return buf_view(&o->text);
+	if (o->left && store_body_read(&o->body) < 0)
+		return STR_LIT("");
 	return str_take(str_skip(o->body.bytes, o->at), o->left);
 }
 
@@ -56,15 +58,19 @@ void output_consume(struct output *o, size_t len)
 		store_body_release(&o->body);
 }
 
-static ssize_t write_piece(const struct output *o, struct stream *s)
+static ssize_t write_piece(struct output *o, struct stream *s)
 {
-	struct str bytes = str_take(output_view(o), PIECE_MAX);
+	size_t len = o->left < PIECE_MAX ? o->left : PIECE_MAX;
 	off_t offset = (off_t)(o->body.offset + o->at);
 	ssize_t n = -EOPNOTSUPP;
 
 	if (o->body.fd >= 0)
-		n = stream_sendfile(s, o->body.fd, offset, bytes.len);
-	return n == -EOPNOTSUPP ? stream_write(s, bytes, false) : n;
+		n = stream_sendfile(s, o->body.fd, offset, len);
+	if (n != -EOPNOTSUPP)
+		return n;
+	if (store_body_read(&o->body) < 0)
+		return -EIO;
+	return stream_write(s, str_take(output_view(o), len), false);
 }
 
 int output_send(struct output *o, struct stream *s)

@@ -30,11 +30,11 @@ bool output_is_full(const struct output *o);
 bool output_is_empty(const struct output *o);
 
 /* After all text so far: that range of the body, which becomes the output's. There may
-   be no other piece. */
+   be no other piece. It may be a body that is not read (store_body_to_send()). */
 void output_piece(struct output *o, struct body *body, size_t at, size_t len);
 
-/* The next bytes; output_consume() takes them off. */
-struct str output_view(const struct output *o);
+/* The next bytes (none: they cannot be read); output_consume() takes them off. */
+struct str output_view(struct output *o);
 void output_consume(struct output *o, size_t len);
 
 /* Writes what the stream takes. 0: all of it; -EAGAIN: wait until it is writable; else

@@ -106,10 +106,6 @@ struct body_place store_body_inline(struct str bytes)
 
 /* ── checksums ─────────────────────────────────────────────────────────────────────── */
 
-/* Bodies that were found right, by a number that each has alone. Two that share a place
-   take turns: one of them is then compared again. */
-#define COMPARED_MAX 8192 /* 64 KiB, from the first body on */
-
 uint32_t store_checksum(uint32_t so_far, struct str bytes)
 {
 	return libdeflate_crc32(so_far, bytes.ptr, bytes.len);
@@ -119,14 +115,6 @@ static uint64_t number_of(const struct body_place *p)
 {
 	return (uint64_t)p->pack << 32 ^ (p->offset + 1);
 }
-
-static uint64_t *compared_place(struct store *s, uint64_t number)
-{
-	if (!s->compared)
-		s->compared = calloc(COMPARED_MAX, sizeof(*s->compared));
-	return s->compared ? &s->compared[number * 0x9e3779b97f4a7c15u >> 51] : NULL;
-}
-_Static_assert(COMPARED_MAX == 1 << (64 - 51), "the highest bits of the product");
 
 static int damaged(const struct store *s, struct body *b, struct error *err)
 {
@@ -146,16 +134,14 @@ static int damaged(const struct store *s, struct body *b, struct error *err)
 
 int store_body_check(struct store *s, struct body *b, struct error *err)
 {
-	uint64_t number = number_of(&b->place), *place;
+	uint64_t number = number_of(&b->place);
 
 	if (b->checksum < 0)
 		return 0;
-	place = compared_place(s, number);
-	if (!place || *place != number) {
+	if (!compared_has(&s->compared, number)) {
 		if (store_checksum(0, b->bytes) != (uint32_t)b->checksum)
 			return damaged(s, b, err);
-		if (place)
-			*place = number;
+		compared_add(&s->compared, number);
 	}
 	b->checksum = -1;
 	return 0;
@@ -241,9 +227,10 @@ static int map(const struct pack *k, const struct body_place *p, struct body *re
 	return 0;
 }
 
-static int view_body(
-	struct store *s, const struct body_place *p, struct body *ret, struct error *err)
+/* Keeps the file open where it lies: its bytes are not read. */
+static int hold_body(struct store *s, struct body *ret, struct error *err)
 {
+	const struct body_place *p = &ret->place;
 	struct pack *k;
 	int code = pack_find(&s->packs, p->pack, &k, err);
 
@@ -251,16 +238,38 @@ static int view_body(
 		code = check_size(s, k, p, err);
 	if (code < 0)
 		return code;
-	code = p->len <= COPY_MAX ? read_copy(k, p, ret) : map(k, p, ret);
-	if (code < 0) {
-		store_body_release(ret);
-		return error_errno(err, code, "%s: cannot read bodies/%04u.pack",
-			s->folder, k->number);
-	}
 	k->views++;
 	ret->pack = k;
 	ret->fd = k->fd;
 	ret->offset = p->offset;
+	ret->bytes = str_of(NULL, p->len);
+	return 0;
+}
+
+int store_body_read(struct body *b)
+{
+	int code;
+
+	if (b->bytes.ptr || !b->bytes.len)
+		return 0;
+	code = b->place.len <= COPY_MAX ? read_copy(b->pack, &b->place, b)
+	                                : map(b->pack, &b->place, b);
+	if (code < 0)
+		store_body_release(b);
+	return code;
+}
+
+static int view_body(struct store *s, struct body *ret, struct error *err)
+{
+	uint32_t number = ret->place.pack;
+	int code = hold_body(s, ret, err);
+
+	if (code < 0)
+		return code;
+	code = store_body_read(ret);
+	if (code < 0)
+		return error_errno(
+			err, code, "%s: cannot read bodies/%04u.pack", s->folder, number);
 	return 0;
 }
 
@@ -285,6 +294,22 @@ static int find_place(struct store *s, int64_t mailbox, uint32_t uid, struct bod
 	return 0;
 }
 
+/* Of what find_place() found. */
+static int load_body(struct store *s, struct body *ret, struct error *err)
+{
+	int code;
+
+	if (!ret->place.len)
+		return 0;
+	code = ret->place.pack
+	               ? view_body(s, ret, err)
+	               : read_inline(s, ret->place.offset, ret->place.len, ret, err);
+	/* all of it is in the memory: comparing costs nothing that counts */
+	if (code == 0 && ret->copy)
+		code = store_body_check(s, ret, err);
+	return code;
+}
+
 int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err)
 {
@@ -292,15 +317,23 @@ int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body 
 
 	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
 	code = find_place(s, mailbox, uid, ret, err);
-	if (code < 0 || !ret->place.len)
+	return code < 0 ? code : load_body(s, ret, err);
+}
+
+int store_body_to_send(struct store *s, int64_t mailbox, uint32_t uid, uint64_t read_max,
+	struct body *ret, struct error *err)
+{
+	int code;
+
+	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
+	code = find_place(s, mailbox, uid, ret, err);
+	if (code < 0)
 		return code;
-	code = ret->place.pack
-	               ? view_body(s, &ret->place, ret, err)
-	               : read_inline(s, ret->place.offset, ret->place.len, ret, err);
-	/* all of it is in the memory: comparing costs nothing that counts */
-	if (code == 0 && ret->copy)
-		code = store_body_check(s, ret, err);
-	return code;
+	if (ret->place.pack && ret->place.len > read_max &&
+		compared_has(&s->compared, number_of(&ret->place)))
+		return hold_body(s, ret, err);
+	code = load_body(s, ret, err);
+	return code < 0 ? code : store_body_check(s, ret, err);
 }
 
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,

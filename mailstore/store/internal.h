@@ -5,6 +5,7 @@
  * What the files of the store share: the handle, and the rows of mailboxes that the open
  * transaction has changed (box.c). Inside mailstore/store only.
  */
+#include "mailstore/store/compared.h"
 #include "mailstore/store/pack.h"
 #include "mailstore/store/sql.h"
 #include "mailstore/store/store.h"
@@ -47,9 +48,9 @@ struct store {
 	uint64_t modseq, committed_modseq;
 	uint64_t settled; /* at open */
 	struct packs packs;
-	uint64_t reserve;       /* of the disk; bodies leave it free */
-	bool grams_are_damaged; /* the text index: the next tidying empties it */
-	uint64_t *compared; /* bodies whose checksum was right (body.c); NULL: none yet */
+	uint64_t reserve;         /* of the disk; bodies leave it free */
+	bool grams_are_damaged;   /* the text index: the next tidying empties it */
+	struct compared compared; /* bodies whose checksum was right (body.c) */
 
 	/* of the open transaction */
 	struct box *boxes;

@@ -222,7 +222,7 @@ void store_close(struct store *s)
 	database_close(s->db);
 	packs_close(&s->packs);
 	pack_set_clear(&s->candidates);
-	free(s->compared);
+	compared_free(&s->compared);
 	fd_closep(&s->lock); /* last: now another one may come */
 	free(s->folder);
 	free(s);

@@ -320,6 +320,12 @@ int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err);
 int store_body_check(struct store *s, struct body *b, struct error *err);
+/* The same for who sends it from its file: one that is longer than read_max, and was
+   compared before, is not read. Its bytes.ptr is NULL, bytes.len is its length, until
+   store_body_read(), which may be called of any body; with an error it is released. */
+int store_body_to_send(struct store *s, int64_t mailbox, uint32_t uid, uint64_t read_max,
+	struct body *ret, struct error *err);
+int store_body_read(struct body *b);
 void store_body_release(struct body *b);
 
 /* ── staged messages ───────────────────────────────────────────────────────────────── */

@@ -279,6 +279,81 @@ static void torn_tail_is_reused(void **state)
 	assert_body(f->store, id, 2, STR_LIT("second"));
 }
 
+/* Read and compared the first time, sent from its file without that from then on. */
+static void sent_without_being_read(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t uid;
+		uint64_t read_max;
+		bool unread; /* the second time */
+	} rows[] = {
+		{ "small", 1, 0, true },
+		{ "small, short enough", 1, 1000, false },
+		{ "large", 2, 16384, true },
+		{ "large, short enough", 2, 100000, false },
+		{ "in the index", 3, 0, false },
+		{ "empty", 4, 0, false },
+	};
+	static char large[100000];
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	int64_t id;
+
+	memset(large, 'x', sizeof(large));
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	(void)add_packed(f->store, id, 0, STR_LIT("small"));
+	(void)add_packed(f->store, id, 0, str_of(large, sizeof(large)));
+	(void)add_inline(f->store, id, 0, STR_LIT("in the index"));
+	(void)add_packed(f->store, id, 0, STR_LIT(""));
+	OK(store_commit(f->store, &err));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct body body, again, whole;
+
+		fixture_reopen(f);
+		OK(store_body_to_send(
+			f->store, id, rows[i].uid, rows[i].read_max, &body, &err));
+		assert_non_null(body.bytes.ptr);
+		OK(store_body_to_send(
+			f->store, id, rows[i].uid, rows[i].read_max, &again, &err));
+		if (rows[i].unread != !again.bytes.ptr)
+			fail_msg("%s", rows[i].name);
+		assert_int_equal(again.bytes.len, body.bytes.len);
+		OK(store_body(f->store, id, rows[i].uid, &whole, &err));
+		assert_int_equal(again.fd, whole.fd);
+		assert_int_equal(again.offset, whole.offset);
+		OK(store_body_read(&again));
+		assert_true(str_eq(again.bytes, whole.bytes));
+		OK(store_body_read(&again));
+		store_body_release(&body);
+		store_body_release(&again);
+		store_body_release(&whole);
+	}
+}
+
+/* A damaged one is never sent so: it does not become known. */
+static void damaged_is_not_sent(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	struct body body;
+	int64_t id;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	(void)add_packed(f->store, id, 0, STR_LIT("to be damaged"));
+	OK(store_commit(f->store, &err));
+	fixture_shell(f, "printf T | dd of=$d/bodies/0001.pack conv=notrunc 2>/dev/null");
+	for (int n = 0; n < 2; n++)
+		FAILS(-EIO, store_body_to_send(f->store, id, 1, 0, &body, &err));
+	fixture_shell(f, "printf t | dd of=$d/bodies/0001.pack conv=notrunc 2>/dev/null");
+	OK(store_body_to_send(f->store, id, 1, 0, &body, &err));
+	store_body_release(&body);
+	fixture_shell(f, "truncate -s 5 $d/bodies/0001.pack");
+	FAILS(-EIO, store_body_to_send(f->store, id, 1, 0, &body, &err));
+}
+
 static void packs_end_and_die(void **state)
 {
 	struct fixture *f = *state;
@@ -363,6 +438,8 @@ int main(void)
 		TEST(lengths_are_kept_to),
 		TEST(aborted_ranges_are_reused),
 		TEST(torn_tail_is_reused),
+		TEST(sent_without_being_read),
+		TEST(damaged_is_not_sent),
 		TEST(packs_end_and_die),
 		TEST(dead_pack_goes_at_the_next_open),
 	};
