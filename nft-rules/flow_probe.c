@@ -17,7 +17,10 @@
 #include <unistd.h>
 
 #define FLOWS_MAX ((size_t)RULES_ADDRESSES_MAX * RULES_SERVICES_MAX)
-#define FIRST_PORT 40000 /* of the client, one for each flow: an answer names its flow */
+#define FIRST_PORT 40000 /* of the client, one for each SYN: an answer names its flow */
+/* The first may meet an address that is not resolved yet. The second has ports of its own:
+   a connection stays where its first SYN went. */
+#define ROUNDS 2
 #define PACKET_MAX 2048
 
 struct packet {
@@ -90,15 +93,16 @@ static void fill_v6(struct ip6_hdr *ip, const struct sockaddr_storage *to)
 	ip->ip6_dst = ((const struct sockaddr_in6 *)to)->sin6_addr;
 }
 
-static int send_tcp(struct probe *p, size_t i, struct tcphdr tcp)
+/* number: of a flow in the first round; p->n more in the next. */
+static int send_tcp(struct probe *p, size_t number, struct tcphdr tcp)
 {
-	const struct flow *flow = &p->flows[i];
+	const struct flow *flow = &p->flows[number % p->n];
 	bool v6 = flow->source->ss_family == AF_INET6;
 	size_t head = v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr);
 	struct packet packet;
 	uint8_t bytes[sizeof(packet)];
 
-	tcp.source = htons((uint16_t)(FIRST_PORT + i));
+	tcp.source = htons((uint16_t)(FIRST_PORT + number));
 	tcp.dest = htons(flow->service->port);
 	tcp.doff = sizeof(tcp) / 4;
 	tcp.window = htons(64240);
@@ -127,19 +131,22 @@ static size_t header_length(const uint8_t *bytes, size_t len)
 /* A SYN-ACK that belongs to a flow is ended with a RST, so that nobody accepts it. */
 static void take(struct probe *p, const uint8_t *bytes, size_t len)
 {
-	size_t head = header_length(bytes, len), i;
+	size_t head = header_length(bytes, len), number;
 	struct tcphdr tcp;
+	struct flow *flow;
 
 	if (len < head + sizeof(tcp))
 		return;
 	memcpy(&tcp, bytes + head, sizeof(tcp));
-	i = (size_t)ntohs(tcp.dest) - FIRST_PORT;
-	if (ntohs(tcp.dest) < FIRST_PORT || i >= p->n || !tcp.syn || !tcp.ack ||
-		p->flows[i].is_answered)
+	if (ntohs(tcp.dest) < FIRST_PORT || !tcp.syn || !tcp.ack)
 		return;
-	p->flows[i].is_answered = true;
-	p->answered++;
-	(void)send_tcp(p, i, (struct tcphdr){ .rst = 1, .seq = tcp.ack_seq });
+	number = (size_t)ntohs(tcp.dest) - FIRST_PORT;
+	if (number >= ROUNDS * p->n)
+		return;
+	flow = &p->flows[number % p->n];
+	p->answered += !flow->is_answered;
+	flow->is_answered = true;
+	(void)send_tcp(p, number, (struct tcphdr){ .rst = 1, .seq = tcp.ack_seq });
 }
 
 /* ---- the flows ---- */
@@ -162,19 +169,18 @@ static void listen_for(struct probe *p, unsigned ms)
 
 static int try_all(struct probe *p)
 {
-	/* twice: the first may meet an address that is not resolved yet */
-	for (int round = 0; round < 2 && p->answered < p->n; round++) {
+	for (size_t round = 0; round < ROUNDS && p->answered < p->n; round++) {
 		for (size_t i = 0; i < p->n; i++) {
 			int code = p->flows[i].is_answered
 			                   ? 0
-			                   : send_tcp(p, i,
+			                   : send_tcp(p, round * p->n + i,
 						     (struct tcphdr){
 							     .syn = 1, .seq = htonl(1) });
 
 			if (code < 0)
 				return code;
 		}
-		listen_for(p, FLOW_PROBE_MS / 2);
+		listen_for(p, FLOW_PROBE_MS / ROUNDS);
 	}
 	return 0;
 }
