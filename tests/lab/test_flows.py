@@ -85,6 +85,8 @@ def kicked(world):
     """At the source, here, before the login, in the middle of mail; with a word to the client,
     who may come again."""
     there, here = world.user(3), world.user(3)
+    world.session(there).logout()
+    world.ferry.ok("route", there, "source")  # its session would cross alive else
     world.move(here)
     for user, route in ((there, "source"), (here, "local")):
         client = world.session(user)
