@@ -17,9 +17,10 @@
 #include <unistd.h>
 
 #define FLOWS_MAX ((size_t)RULES_ADDRESSES_MAX * RULES_SERVICES_MAX)
-#define FIRST_PORT 40000 /* of the client, one for each SYN: an answer names its flow */
-/* The first may meet an address that is not resolved yet. The second has ports of its own:
-   a connection stays where its first SYN went. */
+/* Of the client, one for each SYN: an answer names its flow. */
+#define FIRST_PORT 40000
+/* The first may meet an address that is not resolved yet. The second has ports of its
+   own: a connection stays where its first SYN went. */
 #define ROUNDS 2
 #define PACKET_MAX 2048
 
