@@ -64,6 +64,17 @@ static void fail(struct processes *all, struct peer *peer, struct str account,
 		all->send(peer, &m);
 }
 
+static void succeed(
+	struct processes *all, struct peer *peer, struct str account, struct str session)
+{
+	struct message m = {
+		.type = MESSAGE_DELIVERED, .account = account, .session = session
+	};
+
+	if (peer)
+		all->send(peer, &m);
+}
+
 void deliveries_refuse(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
@@ -115,6 +126,12 @@ void processes_stage(
 	}
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, fd) == 0)
 		return;
+	/* for a question that it does not know it would end the link to the account; a
+	   mailbox that is full refuses the message itself there */
+	if (p && p->is_old && m->type == MESSAGE_ROOM) {
+		succeed(all, peer, m->account, m->session);
+		return;
+	}
 	waiter = p && p->state == PROCESS_RUNNING && process_keeps_up(p)
 	                 ? add(p, peer, m->session)
 	                 : NULL;
@@ -238,16 +255,6 @@ void deliveries_forget_peer(struct process *p, const struct peer *peer)
 	}
 }
 
-static void tell_delivered(struct process *p, const struct delivery_waiter *waiter)
-{
-	struct message m = { .type = MESSAGE_DELIVERED,
-		.account = str_from(p->account),
-		.session = str_from(waiter->id) };
-
-	if (waiter->peer)
-		p->all->send(waiter->peer, &m);
-}
-
 static void settle_gone(
 	struct process *p, const struct delivery_waiter *waiter, bool clean)
 {
@@ -260,7 +267,7 @@ static void settle_gone(
 		break;
 	case DELIVERY_DELIVERING:
 		if (clean)
-			tell_delivered(p, waiter);
+			succeed(p->all, waiter->peer, m.account, m.session);
 		else if (p->state ==
 			 PROCESS_RELEASING) /* its folder belongs to a transfer now */
 			fail(p->all, waiter->peer, m.account, m.session, MOVING_REPLY);

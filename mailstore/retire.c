@@ -143,9 +143,10 @@ int retire_reach_next(struct master *master)
 /* The next one speaks of the account by a socket of its own. */
 static int give_account(struct peer *peer, struct process *p)
 {
-	struct message m = {
-		.type = MESSAGE_ADOPT, .account = str_from(p->account), .number = p->state
-	};
+	struct message m = { .type = MESSAGE_ADOPT,
+		.account = str_from(p->account),
+		.number = p->state,
+		.number2 = MESSAGE_TYPE_COUNT };
 	int ends[2], r = ipc_pair(ends);
 
 	if (r < 0)

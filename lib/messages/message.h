@@ -244,7 +244,9 @@ enum message_type {
 	MESSAGE_RETIRED_IS,
 	MESSAGE_RETIRED, /* from a command */
 	/* From a mailstore that retires: that account has its process here, and what
-	   concerns it is to be told over this descriptor, as to a process. account. */
+	   concerns it is to be told over this descriptor, as to a process. account,
+	   number = the process's state, number2 = MESSAGE_TYPE_COUNT as it knows it; 0:
+	   it does not know ROOM. */
 	MESSAGE_ADOPT,
 	/* Over that descriptor. Nothing is left to do, after all that was told so far
 	   (number = how many messages); and back: so end it, I send nothing more; and
