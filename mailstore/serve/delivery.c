@@ -165,19 +165,6 @@ static int read_small(struct work *w, struct buf *bytes)
 
 /* ── into the index ────────────────────────────────────────────────────────────────── */
 
-static int find_inbox(struct store *s, int64_t *ret_id, struct error *err)
-{
-	struct mailbox inbox = { 0 };
-	struct arena arena;
-	int code;
-
-	arena_init(&arena);
-	code = store_find_mailbox(s, STR_LIT("INBOX"), &arena, &inbox, err);
-	arena_fini(&arena);
-	*ret_id = inbox.id;
-	return code;
-}
-
 static struct store_message make_row(const struct delivery *d)
 {
 	time_t now = time(NULL);
@@ -282,7 +269,7 @@ static int run_together(struct store *s, struct work *works, size_t n, struct bu
 	struct error *err)
 {
 	int64_t inbox = 0;
-	int code = find_inbox(s, &inbox, err);
+	int code = store_find_inbox(s, &inbox, err);
 
 	if (code == 0)
 		code = store_begin(s, err);

@@ -94,14 +94,10 @@ static int add_to_inbox(
 	struct store *s, struct store_message *row, struct str bytes, struct error *err)
 {
 	const struct body_place place = store_body_inline(bytes);
-	struct mailbox inbox = { 0 };
-	struct arena arena;
-	int code;
+	int64_t inbox;
+	int code = store_find_inbox(s, &inbox, err);
 
-	arena_init(&arena);
-	code = store_find_mailbox(s, STR_LIT("INBOX"), &arena, &inbox, err);
-	arena_fini(&arena);
-	return code < 0 ? code : store_add(s, inbox.id, row, &place, NULL, err);
+	return code < 0 ? code : store_add(s, inbox, row, &place, NULL, err);
 }
 
 static int tell(struct serve *serve, const struct quota_use *use, unsigned percent,

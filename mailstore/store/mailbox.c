@@ -115,6 +115,20 @@ int store_find_mailbox(struct store *s, struct str name, struct arena *arena,
 	return code;
 }
 
+int store_find_inbox(struct store *s, int64_t *ret_id, struct error *err)
+{
+	struct mailbox inbox;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_find_mailbox(s, STR_LIT("INBOX"), &arena, &inbox, err);
+	arena_fini(&arena);
+	if (code == 0)
+		*ret_id = inbox.id;
+	return code;
+}
+
 int store_mailbox_counts(
 	struct store *s, int64_t id, struct mailbox *m, struct error *err)
 {

@@ -96,18 +96,13 @@ static int first_staged(struct store *s, int64_t *ret_id, struct error *err)
 
 static int deliver_all(struct store *s, uint64_t *ret_count, struct error *err)
 {
-	struct mailbox inbox = { 0 };
-	struct arena arena;
-	int64_t id = 0;
-	int code;
+	int64_t id = 0, inbox;
+	int code = store_find_inbox(s, &inbox, err);
 
-	arena_init(&arena);
-	code = store_find_mailbox(s, STR_LIT("INBOX"), &arena, &inbox, err);
-	arena_fini(&arena);
 	if (code == 0)
 		code = first_staged(s, &id, err);
 	while (code == 0 && id) {
-		code = store_deliver(s, id, inbox.id, NULL, err);
+		code = store_deliver(s, id, inbox, NULL, err);
 		if (code == 0) {
 			(*ret_count)++;
 			code = first_staged(s, &id, err);

@@ -147,6 +147,7 @@ int store_each_mailbox(
 	struct store *s, mailbox_each_fn *each, void *context, struct error *err);
 int store_find_mailbox(struct store *s, struct str name, struct arena *arena,
 	struct mailbox *ret, struct error *err);
+int store_find_inbox(struct store *s, int64_t *ret_id, struct error *err);
 /* All but the strings, which stay as they are in *m. */
 int store_mailbox_counts(
 	struct store *s, int64_t id, struct mailbox *m, struct error *err);
