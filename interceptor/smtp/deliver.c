@@ -11,23 +11,15 @@
 #include <time.h>
 
 #define HEADER_MAX 16384 /* trace lines: four times the longest command */
-#define MOVED_REPLY "450 4.2.1 The mailbox is being moved, try again in a moment"
-#define FULL_REPLY "452 4.3.1 Insufficient system storage"
-#define LATER_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
 
-/* The recipient was accepted a while ago: an account may have gone since. */
+/* NULL: they do. */
 static const char *all_live_here(struct session *s, const struct smtp_recipient *first)
 {
-	struct account_route route;
-	struct error err = { 0 };
+	const char *why = NULL;
 
-	for (const struct smtp_recipient *r = first; r; r = r->next) {
-		if (registry_route(s->host->registry, r->account, &route, &err) < 0)
-			return LATER_REPLY;
-		if (route.route != ROUTE_LOCAL)
-			return MOVED_REPLY;
-	}
-	return NULL;
+	for (const struct smtp_recipient *r = first; r && !why; r = r->next)
+		why = staging_why_not(s, r->account);
+	return why;
 }
 
 /* Said by the proxy in its next step. */
@@ -58,7 +50,7 @@ void smtp_stage_begin(struct session *s)
 
 	if (!refusal) {
 		f->staging = staging_new(s, answered);
-		refusal = f->staging ? NULL : LATER_REPLY;
+		refusal = f->staging ? NULL : STAGING_AWAY;
 	}
 	if (!f->proxy.transaction.remote.n)
 		session_set_route(s, ROUTE_LOCAL);
@@ -70,7 +62,7 @@ void smtp_stage_bytes(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	if (f->staging && staging_write(f->staging, f->proxy.bytes) < 0)
-		done(s, STR_LIT(FULL_REPLY));
+		done(s, STR_LIT(STAGING_FULL));
 }
 
 static int write_header(
@@ -140,7 +132,7 @@ static const char *loops(struct session *s, const struct smtp_recipient *first)
 	enum smtp_loop loop;
 
 	if (content_view(staging_content(smtp_of(s)->staging), &message) < 0)
-		return FULL_REPLY;
+		return STAGING_FULL;
 	loop = smtp_loop_find(message, first);
 	if (loop == SMTP_LOOP_HOPS)
 		return "554 5.4.6 Too many hops";
@@ -165,7 +157,7 @@ static void deliver(
 	buf_fini(&header);
 	if (r < 0) {
 		log_error(session_id(s, id), "staging", "error=\"%s\"", strerror(-r));
-		refusal = r == -ENOSPC ? FULL_REPLY : LATER_REPLY;
+		refusal = r == -ENOSPC ? STAGING_FULL : STAGING_AWAY;
 	}
 	if (refusal)
 		done(s, str_from(refusal));
@@ -203,7 +195,7 @@ void smtp_stage_end(struct session *s)
 	refusal = all_live_here(s, t->local.first);
 	if (!refusal) {
 		f->filter = filter_new(s, staging_content(f->staging), &ops);
-		refusal = f->filter ? NULL : LATER_REPLY;
+		refusal = f->filter ? NULL : STAGING_AWAY;
 	}
 	if (refusal)
 		done(s, str_from(refusal));

@@ -23,10 +23,6 @@
 #define ANSWER_MS 8000    /* an account switches, and its mail is with the mailstore */
 #define HEADER_MAX 16384  /* trace lines: four times the longest command */
 
-#define MOVED_REPLY "450 4.2.1 The mailbox is being moved, try again in a moment"
-#define FULL_REPLY "452 4.3.1 Insufficient system storage"
-#define LATER_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
-
 struct lmtp_session {
 	struct lmtp lmtp;
 	char name[PROTOCOL_NAME_MAX];
@@ -167,7 +163,7 @@ static void begin_message(struct session *s)
 	struct lmtp_session *f = lmtp_of(s);
 
 	f->staging = staging_new(s, staged);
-	lmtp_begun(&f->lmtp, f->staging ? NULL : LATER_REPLY);
+	lmtp_begun(&f->lmtp, f->staging ? NULL : STAGING_AWAY);
 }
 
 static void keep_bytes(struct session *s)
@@ -175,18 +171,7 @@ static void keep_bytes(struct session *s)
 	struct lmtp_session *f = lmtp_of(s);
 
 	if (staging_write(f->staging, f->lmtp.bytes) < 0)
-		lmtp_write_failed(&f->lmtp, FULL_REPLY);
-}
-
-/* The recipient was accepted a while ago: its account may have gone since. */
-static const char *why_not_here(struct session *s, struct str account)
-{
-	struct account_route route;
-	struct error err = { 0 };
-
-	if (registry_route(s->host->registry, account, &route, &err) < 0)
-		return LATER_REPLY;
-	return route.route == ROUTE_LOCAL ? NULL : MOVED_REPLY;
+		lmtp_write_failed(&f->lmtp, STAGING_FULL);
 }
 
 /* Those that can have it now; the others are answered. NULL: none, or no memory. */
@@ -201,7 +186,7 @@ static const struct smtp_recipient *choose(struct session *s)
 		arena_alloc(&f->lmtp.arena, f->lmtp.deliveries.n * sizeof(*f->places));
 	for (const struct smtp_recipient *r = f->lmtp.deliveries.first; r && f->places;
 		r = r->next, nth++) {
-		const char *refusal = why_not_here(s, r->account);
+		const char *refusal = staging_why_not(s, r->account);
 		struct smtp_recipient *copy =
 			refusal ? NULL : arena_alloc(&f->lmtp.arena, sizeof(*copy));
 
@@ -278,7 +263,7 @@ static void end_message(struct session *s)
 		log_error(session_id(s, id), "staging", "error=\"%s\"", strerror(-r));
 	for (size_t i = 0; i < f->n_sent; i++)
 		lmtp_answer(&f->lmtp, f->places[i],
-			r == -ENOSPC ? STR_LIT(FULL_REPLY) : STR_LIT(LATER_REPLY));
+			r == -ENOSPC ? STR_LIT(STAGING_FULL) : STR_LIT(STAGING_AWAY));
 	lmtp_done(&f->lmtp);
 	forget_message(s);
 }

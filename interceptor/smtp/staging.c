@@ -16,8 +16,6 @@
 #define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
 #define REFUSAL_MAX 256              /* a reply line of ours is shorter */
 
-#define AWAY_REPLY "451 4.3.0 The mailbox cannot be reached now, try again later"
-
 enum delivery_state {
 	DELIVERY_NEW,
 	DELIVERY_STAGING,    /* STAGE was sent, or ROOM */
@@ -98,6 +96,16 @@ struct content *staging_content(struct staging *g)
 }
 
 /* ---- asking the mailstore ---- */
+
+const char *staging_why_not(struct session *s, struct str account)
+{
+	struct account_route route;
+	struct error err = { 0 };
+
+	if (registry_route(s->host->registry, account, &route, &err) < 0)
+		return STAGING_AWAY;
+	return route.route == ROUTE_LOCAL ? NULL : STAGING_MOVED;
+}
 
 static const char *delivery_id(
 	const struct staging *g, const struct pending_delivery *d, char id[static ID_MAX])
@@ -193,7 +201,7 @@ static int make_deliveries(struct staging *g, const struct staging_mail *mail)
 static void keep_refusal(struct pending_delivery *d, struct str reply)
 {
 	(void)snprintf(d->refusal, sizeof(d->refusal), "%.*s",
-		STR_ARG(reply.len ? reply : STR_LIT(AWAY_REPLY)));
+		STR_ARG(reply.len ? reply : STR_LIT(STAGING_AWAY)));
 }
 
 /* One that cannot be sent is refused when the others have gone their way already. */

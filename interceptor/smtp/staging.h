@@ -21,6 +21,10 @@
 #include "messages/message.h"
 #include "wire/smtp/proxy.h"
 
+#define STAGING_MOVED "450 4.2.1 The mailbox is being moved, try again in a moment"
+#define STAGING_FULL "452 4.3.1 Insufficient system storage"
+#define STAGING_AWAY "451 4.3.0 The mailbox cannot be reached now, try again later"
+
 struct host;
 struct session;
 struct staging;
@@ -35,6 +39,10 @@ struct staging_mail {
 	                 delivered in one step */
 	bool is_shared; /* others get it, too */
 };
+
+/* A recipient was accepted a while ago: why its account gets nothing now, since it may
+   have gone; NULL: it lives here. */
+const char *staging_why_not(struct session *s, struct str account);
 
 /* done: STAGE or DELIVER was answered by all. refusal: "" or a reply for the client,
    valid for the call. NULL: no memory. */
