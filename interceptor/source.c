@@ -161,9 +161,8 @@ int source_address(const struct settings *settings, enum service_id service,
 
 static int bind_as(int fd, const union endpoint *client, unsigned nth)
 {
-	struct sockaddr_storage from = { 0 };
+	struct sockaddr_storage from = storage_of(client);
 
-	memcpy(&from, client, endpoint_length(client));
 	return client_address_bind(fd, &from, nth);
 }
 

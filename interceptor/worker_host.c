@@ -348,11 +348,9 @@ static void remember_slow(struct host *h, int64_t account)
 
 static void follow_login(struct host *h, const struct session *s)
 {
-	struct sockaddr_storage from = { 0 };
 	char client[ADDRESS_TEXT_MAX];
 
-	memcpy(&from, &s->peer, endpoint_length(&s->peer));
-	address_text(&from, client);
+	endpoint_address_text(&s->peer, client);
 	worker_tell_transfer(
 		worker_of(h), &(struct message){ .type = MESSAGE_LOGGED_IN,
 				      .account = str_from(s->account),
@@ -462,10 +460,8 @@ static int tls_context(
 	struct host *h, const struct session *s, const char *name, SSL_CTX **ret)
 {
 	char wanted[ADDRESS_TEXT_MAX];
-	struct sockaddr_storage destination = { 0 };
 
-	memcpy(&destination, &s->destination, sizeof(s->destination));
-	address_text(&destination, wanted);
+	endpoint_address_text(&s->destination, wanted);
 	return tls_keys_context(&worker_of(h)->tls, name, wanted, ret);
 }
 

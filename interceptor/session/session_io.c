@@ -334,14 +334,12 @@ void session_connected(struct session *s)
 
 static int begin_introduction(struct session *s)
 {
-	struct sockaddr_storage peer = { 0 };
 	char address[ADDRESS_TEXT_MAX];
 
 	s->introduction = arena_alloc(&s->memory->arena, sizeof(*s->introduction));
 	if (!s->introduction)
 		return -ENOMEM;
-	memcpy(&peer, &s->peer, endpoint_length(&s->peer));
-	address_text(&peer, address);
+	endpoint_address_text(&s->peer, address);
 	introduction_begin(
 		s->introduction, s->introduces, address, endpoint_port(&s->peer));
 	return 0;
