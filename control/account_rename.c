@@ -2,6 +2,7 @@
 #include "control/account_rename.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "control/account_view.h"
 #include "control/copies.h"
 #include "control/output.h"
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 #define INTENT "rename" /* in state_dir */
-#define INTENT_MAX 2048 /* three names, each quoted */
+#define INTENT_MAX 2048 /* a number and three names of 255 bytes are half of it */
 #define OPEN_TRIES 40   /* a login that was on its way gets its answer meanwhile */
 #define OPEN_WAIT_MS 50
 
@@ -147,17 +148,23 @@ static int read_intent(struct control *c, struct intent *ret)
 	return 1;
 }
 
+static bool has_intent(const struct settings *s)
+{
+	char path[PATH_MAX];
+
+	return path_of(s, INTENT, path, NULL) == 0 && access(path, F_OK) == 0;
+}
+
 bool rename_is_left(const struct settings *s)
 {
 	CLEANUP(fd_closep) int lock = -1;
-	char path[PATH_MAX];
 
-	return path_of(s, INTENT, path, NULL) == 0 && access(path, F_OK) == 0 &&
-	       lock_renames(s, LOCK_NB, &lock) == 0;
+	return has_intent(s) && lock_renames(s, LOCK_NB, &lock) == 0;
 }
 
 /* ── the steps ─────────────────────────────────────────────────────────────────────── */
 
+/* An account that was removed meanwhile is not. */
 static int is_renamed(
 	struct control *c, struct registry *r, const struct intent *i, bool *ret)
 {
@@ -169,7 +176,7 @@ static int is_renamed(
 	code = registry_find_id(r, i->account, &arena, &a, &c->err);
 	*ret = code == 0 && str_eq(a.name, str_from(i->to));
 	arena_fini(&arena);
-	return code;
+	return code == -ENOENT ? 0 : code;
 }
 
 /* A refusal ends it, unless it came after the yes. */
@@ -281,6 +288,7 @@ static int carry_out(struct control *c, struct registry *r, const struct intent 
 	return code < 0 ? code : forget_intent(c);
 }
 
+/* One that is refused has changed nothing: it is over, and holds up nobody. */
 static int finish_left(struct control *c)
 {
 	struct registry *r = NULL;
@@ -293,7 +301,12 @@ static int finish_left(struct control *c)
 	if (code == 0)
 		code = carry_out(c, r, &i);
 	registry_close(r);
-	return code;
+	if (code == 0 || has_intent(&c->settings))
+		return code;
+	log_warning(NULL, "rename", "account=%s to=\"%s\" error=\"%s\"", i.from, i.to,
+		c->err.text);
+	c->err = (struct error){ 0 };
+	return 0;
 }
 
 int rename_finish(struct control *c)
@@ -368,6 +381,8 @@ static int plan(struct control *c, struct registry *r, const struct account *a,
 
 	if (code == 0)
 		code = check_text(c, a->name);
+	if (code == 0)
+		code = check_text(c, order.drop);
 	if (code == 0)
 		code = registry_may_rename(r, &order, ret->to, &c->err);
 	if (code < 0)

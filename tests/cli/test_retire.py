@@ -207,6 +207,15 @@ def passwd(house, name, text, *options):
                           timeout=cli.PATIENCE)
 
 
+def test_rename_of_an_account_that_is_gone(house):
+    """What the vault refuses has changed nothing: it does not keep `up` from starting."""
+    moved(house)
+    note = house.state / "rename"
+    note.write_text("99\nzoe\nzora\n\n")
+    house.good("account", "rename", "--resume")
+    expect(not note.exists(), "it is over")
+
+
 def test_passwd(house):
     moved(house)
     done = passwd(house, "alice", "new pass word \n")
@@ -518,7 +527,7 @@ TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refu
          test_alias_import_from_stdin, test_alias_add_and_remove, test_alias_propose,
          test_alias_propose_to_odd_names, test_alias_propose_of_a_whole_domain,
          test_alias_propose_with_several_domains, test_subaddress,
-         test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
+         test_rename_of_an_account_that_is_gone, test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
          test_report_with_several_domains, test_period_is_watched_as_a_whole,
          test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses, test_nobody_loses,
          test_retire, test_retire_has_a_way_back, test_retire_by_force,
