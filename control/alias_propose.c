@@ -102,7 +102,6 @@ static int write_command(struct proposals *p, struct proposal *one)
 /* ── gathering ─────────────────────────────────────────────────────────────────────── */
 
 struct gathering {
-	struct control *control;
 	struct registry *registry;
 	struct proposals *proposals;
 };
@@ -131,11 +130,12 @@ static void join(struct proposal *one, const struct delivered_row *row)
 		one->last_at = row->last_at;
 }
 
-static struct proposal *last(struct proposals *p)
+static struct proposal *last_address(struct proposals *p)
 {
-	size_t n = proposals_count(p);
-
-	return n ? &rows(p)[n - 1] : NULL;
+	for (size_t i = proposals_count(p); i-- > 0;)
+		if (rows(p)[i].verdict != PROPOSAL_MANY)
+			return &rows(p)[i];
+	return NULL;
 }
 
 static int share(
@@ -148,7 +148,6 @@ static int share(
 	code = buf_printf(
 		&names, "%.*s, %.*s", STR_ARG(one->account), STR_ARG(row->name));
 	join(one, row);
-	one->verdict = PROPOSAL_SHARED;
 	one->account = arena_str(&p->arena, buf_view(&names));
 	buf_fini(&names);
 	return code < 0 || !one->account.ptr ? -ENOMEM : 0;
@@ -159,7 +158,7 @@ static int take_row(void *context, const struct delivered_row *row)
 	struct gathering *g = context;
 	struct proposals *p = g->proposals;
 	bool many = row->of_account >= DELIVERED_MAX;
-	struct proposal *before = many ? find_many(p, row->account) : last(p);
+	struct proposal *before = many ? find_many(p, row->account) : last_address(p);
 	struct account_route where;
 	struct proposal one = { .address = many ? STR_LIT("*")
 		                                : arena_str(&p->arena, row->address),
@@ -167,7 +166,9 @@ static int take_row(void *context, const struct delivered_row *row)
 		.messages = row->messages,
 		.first_at = row->first_at,
 		.last_at = row->last_at,
-		.verdict = many ? PROPOSAL_MANY : PROPOSAL_LIKELY,
+		.verdict = many                  ? PROPOSAL_MANY
+		           : row->of_address > 1 ? PROPOSAL_SHARED
+		                                 : PROPOSAL_LIKELY,
 		.account_id = row->account,
 		.command = STR("") };
 
@@ -272,7 +273,7 @@ static int by_likelihood(const void *a, const void *b)
 
 int proposals_gather(struct control *c, struct registry *r, struct proposals *p)
 {
-	struct gathering g = { .control = c, .registry = r, .proposals = p };
+	struct gathering g = { .registry = r, .proposals = p };
 	int code = registry_each_delivered(r, take_row, &g, &c->err);
 
 	if (code == 0)

@@ -104,7 +104,8 @@ int registry_each_delivered(
 			.messages = query_number(&row, 3),
 			.first_at = query_number(&row, 4),
 			.last_at = query_number(&row, 5),
-			.of_account = query_number(&row, 6) };
+			.of_account = query_number(&row, 6),
+			.of_address = query_number(&row, 7) };
 
 		n = each(context, &one);
 	}

@@ -23,6 +23,7 @@ struct delivered_row {
 	struct str name; /* of the account */
 	uint64_t messages, first_at, last_at;
 	uint64_t of_account; /* rows that the account has */
+	uint64_t of_address; /* accounts that the address has */
 };
 /* By address. The callback may look up addresses. */
 typedef int delivered_each_fn(void *context, const struct delivered_row *row);

@@ -213,7 +213,8 @@ static const char *const statements[] = {
 	[SQL_FORGET_DELIVERED] = "DELETE FROM delivered WHERE last_at < ?1",
 	[SQL_EACH_DELIVERED] =
 		"SELECT d.address, d.account, a.name, d.messages, d.first_at, d.last_at,"
-		" (SELECT count(*) FROM delivered WHERE account = d.account)"
+		" count(*) OVER (PARTITION BY d.account),"
+		" count(*) OVER (PARTITION BY d.address)"
 		" FROM delivered d JOIN account a ON a.id = d.account"
 		" ORDER BY d.address, a.name",
 	[SQL_POP_LOGIN] = "SELECT at, client, error, next_at FROM pop_login"

@@ -179,6 +179,22 @@ def test_alias_propose_of_a_whole_domain(house):
         ("info@example.com", "bob", "likely"), ("*", "alice", "many")], told)
 
 
+def test_alias_propose_to_several_and_a_whole_domain(house):
+    """An account that takes all of a domain is one of the several, in whatever order."""
+    moved(house, "bob")
+    for user in ("alice", "carol"):
+        house.tool("capture", user, "x")
+    for n in range(50):
+        came(house, "bob", f"{n}@example.com", 2, 2)
+    came(house, "alice", "0@example.com", 0, 2)
+    came(house, "carol", "0@example.com", 0, 2)
+    came(house, "carol", "1@example.com", 0, 2)
+    told = json.loads(house.good("alias", "propose", "--json"))
+    expect([(p["address"], p["account"], p["verdict"], p["command"]) for p in told] == [
+        ("0@example.com", "alice, carol", "shared", ""), ("1@example.com", "carol", "shared", ""),
+        ("*", "bob", "many", "")], told)
+
+
 def test_alias_propose_with_several_domains(house):
     """Another account of that name comes first to mind."""
     house.config.write_text(house.config.read_text().replace(
@@ -526,6 +542,7 @@ def test_print_config(house):
 TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refused,
          test_alias_import_from_stdin, test_alias_add_and_remove, test_alias_propose,
          test_alias_propose_to_odd_names, test_alias_propose_of_a_whole_domain,
+         test_alias_propose_to_several_and_a_whole_domain,
          test_alias_propose_with_several_domains, test_subaddress,
          test_rename_of_an_account_that_is_gone, test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
          test_report_with_several_domains, test_period_is_watched_as_a_whole,
