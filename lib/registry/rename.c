@@ -132,7 +132,7 @@ static int check_drop(struct renaming *n)
 		if (owner == n->account.id && !made_here && !n->account.is_made_here &&
 			!retired_at)
 			return error_set(n->err, -EPERM,
-				"the source knows \"%.*s\" and is not retired: it would be "
+				"the source may know \"%.*s\" and is not retired: it would be "
 				"asked for the old mailbox again; without --drop-old the "
 				"name goes on to lead here",
 				STR_ARG(n->order->drop));
@@ -230,13 +230,14 @@ static int write_account(struct renaming *n, const struct name_binder *binder)
 		n->err);
 }
 
-static int give_names(
-	struct registry *r, int64_t account, const struct spellings *s, struct error *err)
+/* row: SQL_GIVE_NAME, or SQL_INSERT_NAME for what the source may know. */
+static int give_names(struct registry *r, int64_t account, const struct spellings *s,
+	enum sql_id row, struct error *err)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < s->n && code == 0; i++)
-		code = sql_run(r->db, SQL_GIVE_NAME,
+		code = sql_run(r->db, row,
 			SQL_VALUES(sql_text(s->all[i]), sql_signed(account)), err);
 	return code;
 }
@@ -309,7 +310,8 @@ static int write_all(struct renaming *n, const struct name_binder *binder)
 		if (code == 0)
 			code = write_account(n, binder);
 		if (code == 0)
-			code = give_names(n->r, n->account.id, &n->to, n->err);
+			code = give_names(
+				n->r, n->account.id, &n->to, SQL_GIVE_NAME, n->err);
 		if (code == 0)
 			code = give_address(n);
 	}
@@ -358,8 +360,10 @@ int registry_give_name(
 
 	if (code == 0)
 		code = database_begin(r->db, true, err);
-	return code < 0 ? code
-	                : database_finish(r->db, give_names(r, account, &s, err), err);
+	if (code < 0)
+		return code;
+	return database_finish(
+		r->db, give_names(r, account, &s, SQL_INSERT_NAME, err), err);
 }
 
 int registry_each_name(struct registry *r, int64_t account, registry_name_fn *each,

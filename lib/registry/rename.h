@@ -44,7 +44,8 @@ int registry_may_rename(struct registry *r, const struct rename *rename,
 int registry_rename(struct registry *r, const struct rename *rename,
 	const struct name_binder *binder, struct error *err);
 
-/* One more name that leads to the account, unless it leads to another (rescue.h). */
+/* One more name that leads to the account, unless it leads to another (rescue.h). The
+   source may know it: who gave it is not known any more. */
 int registry_give_name(
 	struct registry *r, int64_t account, struct str name, struct error *err);
 /* All names that lead to it, folded: logins and addresses. */

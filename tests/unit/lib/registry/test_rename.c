@@ -274,6 +274,9 @@ static void test_rebuilt(void **state)
 	assert_int_equal(by_login(t, "bob"), bob);
 	NO_ERROR(registry_each_name(t->r, id, count_name, &count, &t->err));
 	assert_int_equal(count, 4); /* with their addresses */
+	assert_int_equal(rename_it(t, id, "anna", "anna", "alice"), -EPERM);
+	NO_ERROR(registry_retire(t->r, &t->err));
+	NO_ERROR(rename_it(t, id, "anna", "anna", "alice"));
 }
 
 int main(void)
