@@ -3,7 +3,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "settings/loopback.h"
 #include "users/users.h"
 
@@ -44,11 +43,10 @@ static void on_answered(void *context, int status)
 static int start(struct metrics_answer *a, int connection, struct error *err)
 {
 	struct metrics_door *d = a->door;
-	const char *const arguments[] = { d->program, "-c", d->config, "metrics", "http",
+	const char *const arguments[] = { "mailferry", "-c", d->config, "metrics", "http",
 		NULL };
 	const int outputs[] = { connection, STDERR_FILENO };
-	const struct child_plan plan = { .program = d->program,
-		.arguments = arguments,
+	const struct child_plan plan = { .arguments = arguments,
 		.own_group = true,
 		.input = &connection,
 		.outputs = outputs };
@@ -110,8 +108,7 @@ void metrics_door_open(struct metrics_door *d, struct loop *loop,
 	*d = (struct metrics_door){ .loop = loop, .config = config };
 	for (size_t i = 0; i < METRICS_ANSWERS_MAX; i++)
 		d->answers[i].door = d;
-	if (users_load(s, &users, &err) < 0 ||
-		process_sibling("mailferry", d->program, sizeof(d->program), &err) < 0) {
+	if (users_load(s, &users, &err) < 0) {
 		log_error(NULL, "metrics", "error=\"%s\"", err.text);
 		return;
 	}

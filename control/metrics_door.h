@@ -32,7 +32,6 @@ struct metrics_place {
 struct metrics_door {
 	struct loop *loop;
 	const char *config; /* the caller's */
-	char program[PATH_MAX];
 	struct metrics_place places[METRICS_PLACES];
 	size_t n_places;
 	struct metrics_answer answers[METRICS_ANSWERS_MAX];
