@@ -28,9 +28,8 @@ struct quota_warnings {
 struct quota_use;
 /* How full, by bytes or messages, whichever is more; 0: without a limit. */
 unsigned quota_percent(const struct quota_use *use);
-/* Which threshold is to be told of: the highest that is reached, unless it or
-   a higher one
-   was told since the account was last clearly below (QUOTA_SLACK). 0: none. Not in a
+/* Which threshold is to be told of: the highest that is reached, unless it or a higher
+   one was told since the account was last clearly below (QUOTA_SLACK). 0: none. Not in a
    transaction. */
 #define QUOTA_SLACK 5 /* per cent; one message less and one more is no news */
 int quota_warning_due(struct store *s, const struct quota *usual,
