@@ -333,14 +333,19 @@ int maildir_name_cmp(struct str a, struct str b)
 {
 	struct str x = a, y = b;
 	uint64_t m = leading_number(&x), n = leading_number(&y);
+	int rest = 0;
 
 	if (m == n && str_starts(x, STR_LIT(".M")) && str_starts(y, STR_LIT(".M"))) {
 		x = str_skip(x, 2);
 		y = str_skip(y, 2);
 		m = leading_number(&x);
 		n = leading_number(&y);
+	} else if (m == n) { /* not the whole: "01" and "1" are the same second */
+		rest = str_cmp(x, y);
 	}
-	return m == n ? str_cmp(a, b) : (m > n) - (m < n);
+	if (m != n)
+		return (m > n) - (m < n);
+	return rest ? rest : str_cmp(a, b);
 }
 
 /* ---- names of mailboxes ---- */
