@@ -68,6 +68,7 @@ struct work {
 	struct control *control;
 	const struct store_folder *folder;
 	int (*run)(struct control *c, const struct store_folder *f);
+	pid_t parent; /* of who runs it */
 };
 
 static int run_and_say(void *context)
@@ -82,16 +83,28 @@ static int run_and_say(void *context)
 	return code;
 }
 
+/* Who ends the command by SIGKILL, too, has ended it. */
+static int run_as_child(void *context)
+{
+	struct work *w = context;
+	int code = process_end_with_parent(w->parent, &w->control->err);
+
+	if (code == 0)
+		return run_and_say(w);
+	(void)control_fail(w->control);
+	return code;
+}
+
 int store_folder_run(struct control *c, const struct store_folder *f,
 	int (*run)(struct control *c, const struct store_folder *f))
 {
-	struct work w = { .control = c, .folder = f, .run = run };
+	struct work w = { .control = c, .folder = f, .run = run, .parent = getpid() };
 	int code;
 
 	c->err = (struct error){ 0 };
 	(void)fflush(stdout); /* else the copy prints it once more */
 	if (geteuid() == 0)
-		return process_run_as(f->uid, run_and_say, &w);
+		return process_run_as(f->uid, run_as_child, &w);
 	code = run_and_say(&w);
 	c->err = (struct error){ 0 };
 	return code;

@@ -222,6 +222,33 @@ class RoundTrip(ImportTest):
         self.good("check", "bob", "--repair")
 
 
+    def worker_of(self, command):
+        """Its process that is the account's user."""
+        owner = self.store.account_folder("bob").stat().st_uid
+        for pid in Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split():
+            status = Path(f"/proc/{pid}/status").read_text()
+            if int(re.search(r"Uid:\s+(\d+)", status).group(1)) == owner:
+                return int(pid)
+        return None
+
+    def test_killed_alone(self):
+        """By its number, not with its group: what works for it ends, too."""
+        self.fill_alice()
+        client = self.store.imap("alice")[0]
+        client.ok(b"APPEND Sent" + b"".join(
+            b" {%d+}\r\n%s" % (len(m), m) for m in (text(n, 20000) for n in range(400))))
+        client.ok(b"LOGOUT")
+        self.good("export", "alice", str(self.out))
+        empty = self.boxes("bob")
+        with subprocess.Popen(
+                [programs() / "mailferry", "-c", self.store.config, "store", "import", "bob",
+                 self.out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
+            while not self.worker_of(command):
+                self.assertIsNone(command.poll())
+            command.kill()
+        self.assertEqual(self.boxes_when_free("bob"), empty)
+
+
 class Accounts(ImportTest):
     def tool(self, *arguments):
         subprocess.run([programs() / "registry_tool", self.store.config, *arguments], check=True,
