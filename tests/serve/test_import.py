@@ -363,6 +363,18 @@ class Hostile(ImportTest):
                 shutil.rmtree(self.store.account_folder("bob"))
                 self.store.add_account("bob", "/")
 
+    def test_mailboxes_above_can_be_opened(self):
+        """One that is there and empty does not become a mere name, since the directory has
+        only one below it."""
+        client = self.store.imap("bob")[0]
+        client.ok(b"CREATE Lists")
+        client.ok(b"LOGOUT")
+        self.maildir("cur/1580.a:2,", mailbox=".Lists.dev")
+        self.imported()
+        boxes = self.boxes("bob")
+        self.assertIn(b"Lists", boxes)
+        self.assertEqual(len(boxes[b"Lists/dev"][1]), 1)
+
     def refuse(self, why):
         before = self.boxes("bob")
         self.assertIn(why, self.refused())

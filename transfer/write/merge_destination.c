@@ -19,11 +19,12 @@ enum manner {
 struct merge_folder {
 	int64_t id;
 	enum manner manner;
-	bool is_fresh;   /* no message was ever in it */
-	bool is_proven;  /* AS_SOURCE: the UIDVALIDITY is the source's */
-	bool is_settled; /* pairs and candidates are those of the beginning */
-	uint32_t next;   /* the UID of new mail; 0: none is left */
-	uint32_t first;  /* UIDs from here on are of mail that was added */
+	bool is_fresh;       /* no message was ever in it */
+	bool is_proven;      /* AS_SOURCE: the UIDVALIDITY is the source's */
+	bool is_settled;     /* pairs and candidates are those of the beginning */
+	uint32_t next;       /* the UID of new mail; 0: none is left */
+	uint32_t first;      /* UIDs from here on are of mail that was added */
+	unsigned attributes; /* here */
 	struct str special_use;
 	struct pairs pairs;
 	struct candidates candidates;
@@ -93,6 +94,7 @@ static int see_folder(void *context, const struct destination_folder *f)
 		mine->is_fresh = f->uidnext == 1;
 		mine->next = mine->first = f->uidnext;
 		mine->manner = AS_BEFORE; /* else it is reset */
+		mine->attributes = f->is.attributes;
 		mine->special_use = arena_str(&w->merge->arena, f->is.special_use);
 	}
 	return mine->special_use.ptr ? w->each(w->context, f) : -ENOMEM;
@@ -109,13 +111,6 @@ static int each_folder(
 
 /* ---- a folder as it was ---- */
 
-static int pair_itself(void *context, const struct mail *m)
-{
-	const struct pair pair = { m->uid, m->uid, m->zone };
-
-	return pairs_set(context, &pair);
-}
-
 static int settle(struct merge *d, struct merge_folder *f, struct error *err)
 {
 	const struct destination_ops *to = d->to.ops;
@@ -125,7 +120,7 @@ static int settle(struct merge *d, struct merge_folder *f, struct error *err)
 		return 0;
 	if (!f->is_fresh && f->manner == AS_BEFORE)
 		r = to->each_mail(
-			d->to.self, f->id, 1, UINT32_MAX, pair_itself, &f->pairs, err);
+			d->to.self, f->id, 1, UINT32_MAX, pairs_add, &f->pairs, err);
 	if (r == 0 && !f->is_fresh)
 		r = to->each_mail(d->to.self, f->id, 1, UINT32_MAX, candidates_add,
 			&f->candidates, err);
@@ -257,6 +252,7 @@ static int create_folder(void *self, const struct mail_folder *is,
 	f->is_fresh = true;
 	f->first = 1;
 	f->manner = AS_SOURCE;
+	f->attributes = is->attributes;
 	f->special_use = STR_LIT("");
 	f->is_proven = status->uidvalidity && here.uidvalidity == status->uidvalidity;
 	return 0;
@@ -314,8 +310,11 @@ static int raise_uidnext(void *self, int64_t folder, uint32_t uidnext, struct er
 	               : 0;
 }
 
+#define CANNOT_BE_OPENED ((unsigned)(FOLDER_NOSELECT | FOLDER_NONEXISTENT))
+
 /* Of a folder in use its attributes and its modseqs are its own. Of one where no message
-   ever was the separator follows the others. */
+   ever was the separator follows the others, and it can be opened when it could be on
+   either side. */
 static int update_folder(
 	void *self, int64_t folder, const struct mail_folder *is, struct error *err)
 {
@@ -327,6 +326,7 @@ static int update_folder(
 		return 0;
 	if (!new.special_use.len)
 		new.special_use = f->special_use;
+	new.attributes &= f->attributes | ~CANNOT_BE_OPENED;
 	return d->to.ops->update_folder(d->to.self, folder, &new, err);
 }
 

@@ -54,6 +54,13 @@ int pairs_set(struct pairs *p, const struct pair *new)
 	return 0;
 }
 
+int pairs_add(void *context, const struct mail *m)
+{
+	const struct pair itself = { m->uid, m->uid, m->zone };
+
+	return pairs_set(context, &itself);
+}
+
 void pairs_remove(struct pairs *p, uint32_t from)
 {
 	size_t place = pairs_place(p, from);

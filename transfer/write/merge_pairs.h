@@ -20,6 +20,8 @@ void pairs_fini(struct pairs *p);
 size_t pairs_place(const struct pairs *p, uint32_t from);
 struct pair *pairs_find(const struct pairs *p, uint32_t from); /* NULL: none */
 int pairs_set(struct pairs *p, const struct pair *new);        /* -ENOMEM */
+/* One that is itself: struct pairs; -ENOMEM. */
+int pairs_add(void *context, const struct mail *m);
 void pairs_remove(struct pairs *p, uint32_t from);
 
 struct candidate { /* may be one of the source's */
