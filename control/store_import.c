@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PASSES_MAX 5 /* then somebody writes to the directory all the time */
@@ -287,12 +289,22 @@ static int check_account(struct control *c, struct arena *arena)
 	return code;
 }
 
+/* Whose it is says what may be read for them: where a user may write above it, a link of
+   theirs would name somebody else's mail. */
 static int open_from(struct control *c, int *ret_directory)
 {
-	*ret_directory = open(c->arguments[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_directory < 0
-	               ? error_errno(&c->err, -errno, "cannot open %s", c->arguments[2])
-	               : 0;
+	const struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS };
+
+	*ret_directory =
+		(int)syscall(SYS_openat2, AT_FDCWD, c->arguments[2], &how, sizeof(how));
+	if (*ret_directory >= 0)
+		return 0;
+	if (errno == ELOOP)
+		return error_set(&c->err, -ELOOP,
+			"%s is a symbolic link, or below one: name the directory itself",
+			c->arguments[2]);
+	return error_errno(&c->err, -errno, "cannot open %s", c->arguments[2]);
 }
 
 static int run(struct control *c, struct store_folder *f)

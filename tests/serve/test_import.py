@@ -375,6 +375,17 @@ class Hostile(ImportTest):
         self.assertIn(b"Lists", boxes)
         self.assertEqual(len(boxes[b"Lists/dev"][1]), 1)
 
+    def test_named_by_a_link(self):
+        """It would say whose mail is read."""
+        self.maildir("new/1579.a")
+        (self.folder / "link").symlink_to(self.out)
+        (self.folder / "above").symlink_to(self.folder)
+        for path in (self.folder / "link", self.folder / "above" / "out"):
+            done = self.command("import", "bob", str(path))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is a symbolic link, or below one", done.stderr)
+        self.assertEqual(self.imported()["uids_new"], 1)
+
     def refuse(self, why):
         before = self.boxes("bob")
         self.assertIn(why, self.refused())
