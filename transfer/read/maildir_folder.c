@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A list that is larger is none of Dovecot's, which has 100 bytes a message. */
-#define LIST_MAX ((size_t)512 << 20)
 #define MESSAGES_MAX ((size_t)1 << 23) /* memory for names stays below 2 GB */
 #define MESSAGE_MAX UINT32_MAX         /* what IMAP4rev1 has a number for (RFC 3501, 9) */
 #define TICK_EVERY 64                  /* messages */
@@ -33,8 +31,8 @@ static void listing_end(struct maildir_listing *l)
 void maildir_folder_init(struct maildir_folder *f, struct str name, struct str directory)
 {
 	*f = (struct maildir_folder){ .name = name, .directory = directory };
-	buf_init(&f->uidlist_text, LIST_MAX);
-	buf_init(&f->keywords_text, LIST_MAX);
+	buf_init(&f->uidlist_text, 0);
+	buf_init(&f->keywords_text, 0);
 	arena_init(&f->arena);
 	arena_init(&f->listing.arena);
 }
@@ -88,10 +86,16 @@ static int read_list(const struct maildir_folder *f, const struct maildir_reader
 		return no_memory(err);
 	if (fd < 0)
 		return fd;
+	buf_init(to, *r->list_room);
 	do
 		n = buf_read(to, fd, MAILDIR_PIECE);
 	while (n > 0);
-	return n < 0 ? error_errno(err, (int)n, "cannot read %s", name) : 0;
+	if (n < 0) {
+		buf_fini(to);
+		return error_errno(err, (int)n, "cannot read %s", name);
+	}
+	*r->list_room -= buf_len(to);
+	return 0;
 }
 
 static int tell(const struct maildir_folder *f, const struct maildir_reader *r,
@@ -114,6 +118,10 @@ static int read_uidlist(
 	if (code == 0)
 		code = maildir_uidlist_read(
 			buf_view(&f->uidlist_text), &f->uidlist, &why);
+	if (code < 0) {
+		*r->list_room += buf_len(&f->uidlist_text);
+		buf_fini(&f->uidlist_text);
+	}
 	f->next = code == 0 ? f->uidlist.uidnext : 1;
 	if (code == 0)
 		return 0;

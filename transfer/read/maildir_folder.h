@@ -62,6 +62,7 @@ void maildir_folder_fini(struct maildir_folder *f);
 struct maildir_reader {
 	const struct maildir_files *files; /* the caller's */
 	char *piece;                       /* MAILDIR_PIECE bytes, the caller's */
+	size_t *list_room; /* bytes that lists of all mailboxes may yet have; likewise */
 	maildir_tell_fn *tell;
 	int (*tick)(void *context); /* now and then; non-zero ends, and is returned */
 	void *context;

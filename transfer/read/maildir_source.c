@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #define FOLDERS_MAX 20000
-#define LIST_MAX ((size_t)16 << 20)          /* of subscriptions */
+#define LIST_MAX ((size_t)16 << 20) /* of subscriptions */
+/* Dovecot's lists have 100 bytes a message, and stay in memory: of a file with holes more
+   would cost whoever wrote it nothing. */
+#define LISTS_MAX ((size_t)512 << 20)
 #define TRASHED STR_LIT("..DOVECOT-TRASHED") /* what Dovecot is deleting */
 
 struct job {
@@ -24,6 +27,7 @@ struct job {
 struct maildir_source {
 	struct maildir_options options;
 	struct maildir_reader reader;
+	size_t list_room;
 	struct arena arena; /* names, as long as the source */
 	struct maildir_folder **folders;
 	size_t n_folders, cap_folders;
@@ -504,9 +508,11 @@ int maildir_source_new(
 	if (!s)
 		return no_memory(err);
 	s->options = *o;
+	s->list_room = LISTS_MAX;
 	arena_init(&s->arena);
 	s->reader = (struct maildir_reader){ .files = o->files,
 		.piece = malloc(MAILDIR_PIECE),
+		.list_room = &s->list_room,
 		.tell = tell,
 		.tick = tick,
 		.context = s };
