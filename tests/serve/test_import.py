@@ -8,6 +8,7 @@ import signal
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -385,6 +386,16 @@ class Hostile(ImportTest):
             self.assertEqual(done.returncode, 1)
             self.assertIn("is a symbolic link, or below one", done.stderr)
         self.assertEqual(self.imported()["uids_new"], 1)
+
+    def test_dates_of_no_calendar(self):
+        """Where the file system has them: a client could not be told."""
+        self.out = Path(tempfile.mkdtemp(dir="/dev/shm")) / "out"
+        self.addCleanup(shutil.rmtree, self.out.parent, True)
+        self.out.parent.chmod(0o711)
+        for date in (1 << 62, 253402300800, -(1 << 40)):
+            with self.subTest(date=date):
+                os.utime(self.maildir("new/1579.a") / "new" / "1579.a", (date, date))
+                self.refuse("its file has a date that no calendar has")
 
     def refuse(self, why):
         before = self.boxes("bob")

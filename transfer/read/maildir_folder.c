@@ -15,6 +15,9 @@
 #define MESSAGES_MAX ((size_t)1 << 23) /* memory for names stays below 2 GB */
 #define MESSAGE_MAX UINT32_MAX         /* what IMAP4rev1 has a number for (RFC 3501, 9) */
 #define TICK_EVERY 64                  /* messages */
+/* Years 1 to 9998: with any zone a date is one that IMAP can write (RFC 3501, 9). */
+#define DATE_FIRST (-INT64_C(62135596800))
+#define DATE_LAST INT64_C(253370764799)
 
 static int no_memory(struct error *err)
 {
@@ -465,10 +468,12 @@ static const struct maildir_message *of_before(
 	                       : NULL;
 }
 
-/* Its name may say the file's size: another one means that it was cut short, or that it
-   is no plain message (Dovecot's zlib plugin compresses them). */
-static const char *odd_size(const struct maildir_message *m)
+/* Why it is no message. Its name may say the file's size: another one means that it was
+   cut short, or that it is no plain message (Dovecot's zlib plugin compresses them). */
+static const char *odd(const struct maildir_message *m)
 {
+	if (m->is.date < DATE_FIRST || m->is.date > DATE_LAST)
+		return "its file has a date that no calendar has";
 	if (m->file_size > MESSAGE_MAX)
 		return "it is larger than 4 GiB";
 	if (m->is.size != MAIL_SIZE_UNKNOWN && m->is.size != m->file_size)
@@ -496,8 +501,8 @@ static int measure(struct maildir_folder *f, struct maildir_listing *l,
 	m->inode = (int64_t)is.st_ino;
 	m->changed = is.st_mtim;
 	m->is.date = is.st_mtim.tv_sec;
-	if (odd_size(m))
-		return spoil(m, l, odd_size(m));
+	if (odd(m))
+		return spoil(m, l, odd(m));
 	if (was && !was->why && is_same(was, &is)) {
 		m->is.size = was->is.size;
 		return 0;
