@@ -138,6 +138,32 @@ static int start(struct pop_follower *f, struct error *err)
 	return r;
 }
 
+static bool is_running(const struct pop_logins *p, int64_t account)
+{
+	const struct pop_follower *f;
+
+	LIST_FOREACH(f, &p->all, all)
+	if (f->order.id == account && child_runs(&f->child))
+		return true;
+	return false;
+}
+
+/* Asked again when its turn comes: the source may have refused the password meanwhile. */
+static bool is_due(struct pop_logins *p, int64_t account)
+{
+	struct pop_login last;
+	struct arena arena;
+	bool due;
+
+	arena_init(&arena);
+	due = registry_pop_login(p->registry, account, &arena, &last, NULL) == 0 &&
+	      last.next_at <= clock_wall_ms();
+	arena_fini(&arena);
+	return due;
+}
+
+/* One of an account at a time: of several with a password that the source refuses, the
+   first one ends the others. */
 static void start_waiting(struct pop_logins *p)
 {
 	struct pop_follower *f, *next;
@@ -145,7 +171,11 @@ static void start_waiting(struct pop_logins *p)
 
 	for (f = LIST_FIRST(&p->all); f && p->n_running < POP_LOGINS_AT_ONCE; f = next) {
 		next = LIST_NEXT(f, all);
-		if (!child_runs(&f->child) && start(f, &err) < 0) {
+		if (is_running(p, f->order.id))
+			continue;
+		if (!is_due(p, f->order.id)) {
+			forget(f);
+		} else if (start(f, &err) < 0) {
 			note_failure(f, &err);
 			forget(f);
 		}
@@ -203,14 +233,10 @@ static bool is_retired(struct pop_logins *p)
 }
 
 /* Who lives here, and has a password that the source took. */
-static bool may_follow(struct pop_logins *p, const struct account *a, struct arena *arena)
+static bool may_follow(struct pop_logins *p, const struct account *a)
 {
-	struct pop_login last;
-
 	return a->route == ROUTE_LOCAL && a->stage == STAGE_DONE && a->has_password &&
-	       a->name.len < ENTRY_NAME_MAX && !is_retired(p) &&
-	       registry_pop_login(p->registry, a->id, arena, &last, NULL) == 0 &&
-	       last.next_at <= clock_wall_ms();
+	       a->name.len < ENTRY_NAME_MAX && !is_retired(p) && is_due(p, a->id);
 }
 
 static bool reads_mail(enum service_id s)
@@ -247,7 +273,7 @@ void pop_logins_follow(struct pop_logins *p, struct str account, struct str clie
 		return;
 	arena_init(&arena);
 	if (registry_find(p->registry, account, &arena, &a, NULL) == 0 &&
-		may_follow(p, &a, &arena) && pop_login_is_new(p, a.id, &from, now))
+		may_follow(p, &a) && pop_login_is_new(p, a.id, &from, now))
 		add(p, &a, id, &from);
 	arena_fini(&arena);
 }

@@ -15,8 +15,9 @@
  * settings, and can bind none. A worker says who logged in from where, and no more: one
  * that lies can have addresses let in at the source that it could send from anyway.
  *
- * Once in POP_LOGIN_AGAIN_MS for an account and an address; a password that the source
- * refuses is left alone for hours. It is nobody's login: no client waits for it.
+ * Once in POP_LOGIN_AGAIN_MS for an account and an address, one of an account at a time;
+ * a password that the source refuses is left alone for hours. It is nobody's login: no
+ * client waits for it.
  */
 #include "registry/registry.h"
 #include "transfer/mover.h"

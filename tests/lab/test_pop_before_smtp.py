@@ -8,6 +8,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, ferry_with, main, table, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.network import client_address  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.server_dovecot import Dovecot  # noqa: E402
@@ -145,6 +147,23 @@ def a_source_that_refuses_is_left_alone(world):
         client.logout()
         time.sleep(2)
     equal(world.server.log_text().count(f"user=<{user}>"), tries, "no login more")
+
+
+@case
+def several_addresses_are_one_refusal(world):
+    """A source that counts refusals must not lock the user out."""
+    user = world.moved()
+    password = world.password(user)
+    world.server.add_user(user, "changed-there")
+    before = world.server.log_text().count("auth failed")
+    clients = [Imap(world.lab.connect(143, client_address(n))) for n in range(11, 16)]
+    for client in clients:
+        true(b" OK " in client.login(user, password), "it is in")
+    true(world.wait_followed(user)["error"], "the source refuses")
+    time.sleep(4)
+    equal(world.server.log_text().count("auth failed"), before + 1, "one login that it refused")
+    for client in clients:
+        client.logout()
 
 
 @case
