@@ -34,7 +34,9 @@ void pop_login_view_print(const json_t *login, FILE *to)
 
 	if (json_is_null(login))
 		return;
-	(void)fprintf(to, "\nlast login at the source from %s (pop_before_smtp): %s\n",
-		json_string_value(json_object_get(login, "client")),
-		error && *error ? error : "done");
+	(void)fprintf(to, "\nlast login at the source from %s (pop_before_smtp): ",
+		json_string_value(json_object_get(login, "client")));
+	/* the source may have said it */
+	output_clean(str_from(error && *error ? error : "done"), to);
+	(void)fputc('\n', to);
 }
