@@ -100,6 +100,22 @@ static int add_to_inbox(
 	return code < 0 ? code : store_add(s, inbox, row, &place, NULL, err);
 }
 
+/* A warning fills nothing up: where it has no room the log alone tells. */
+static int add_if_it_fits(struct serve *serve, struct store_message *row,
+	struct str bytes, struct error *err)
+{
+	struct error full = { 0 };
+	int code = quota_check(serve->store, &serve->quota, row->size, 1, &full);
+
+	if (code == -EDQUOT || code == -EMSGSIZE)
+		return 0;
+	if (code < 0) {
+		*err = full;
+		return code;
+	}
+	return add_to_inbox(serve->store, row, bytes, err);
+}
+
 static int tell(struct serve *serve, const struct quota_use *use, unsigned percent,
 	struct error *err)
 {
@@ -120,7 +136,7 @@ static int tell(struct serve *serve, const struct quota_use *use, unsigned perce
 	code = code < 0 ? error_set(err, code, "cannot write a message")
 	                : store_begin(s, err);
 	if (code == 0) {
-		code = add_to_inbox(s, &row, buf_view(&bytes), err);
+		code = add_if_it_fits(serve, &row, buf_view(&bytes), err);
 		if (code == 0)
 			code = quota_told(s, percent, err);
 		if (code == 0)

@@ -556,6 +556,8 @@ class Quota(StoreTest):
             client.ok(b"STORE 1 -FLAGS (\\Answered)")
             wait_for(lambda: b"(MESSAGES 5)" in b"".join(client.ok(b"STATUS INBOX (MESSAGES)"))
                      or self.quota("alice", "--json")["messages"] == 5)
+        # the next threshold is passed by that message; another has no room
+        wait_for(lambda: self.sql("SELECT quota_told FROM account") == "95")
         self.assertEqual(self.quota("alice", "--json")["percent"], 100)
 
     def test_what_is_no_quota_is_said(self):

@@ -196,7 +196,9 @@ static void warns_once(void **state)
 		{ 2, 0 }, { -3, 0 }, /* 17: clearly below 95 */
 		{ 2, 95 },           /* 19, and 20 */
 		{ -9, 0 },           /* 11: 55 % */
-		{ 9, 95 },           /* one for both */
+		{ 9, 95 },           /* 20: no room for a message; the log tells */
+		{ -9, 0 },           /* 11 */
+		{ 8, 95 },           /* 19: one for both, and 20 */
 	};
 	struct memory_server *m = *state;
 	struct error err = { 0 };
@@ -223,14 +225,14 @@ static void warns_once(void **state)
 			percent != rows[i].percent)
 			fail_msg("row %zu: %u %s", i, percent, err.text);
 	}
-	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is 100 % full\r\n");
+	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is 95 % full\r\n");
 	says(m, "FETCH * BODY[HEADER]", "To: <alice@example.com>\r\n");
 	says(m, "FETCH * BODY[HEADER]", "Auto-Submitted: auto-generated\r\n");
-	says(m, "FETCH * BODY[TEXT]", "Your mailbox holds 20 of 20 messages.\r\n");
+	says(m, "FETCH * BODY[TEXT]", "Your mailbox holds 19 of 20 messages.\r\n");
 	assert_return_code(store_verify(m->serve.store, NULL), 0);
 }
 
-/* By bytes, of a quota that was lowered. Without thresholds or a quota nothing is said; a
+/* By bytes. Without thresholds or a quota nothing is said; a
    name that no header could hold is not in one. */
 static void warns_of_bytes(void **state)
 {
@@ -245,12 +247,18 @@ static void warns_of_bytes(void **state)
 	m->serve.quota.bytes = 0;
 	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
 	assert_int_equal(percent, 0);
-	m->serve.quota.bytes = 1;
+	m->serve.warnings.percents[0] = 1;
+	m->serve.quota.bytes = 20000;
 	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
-	assert_int_equal(percent, 50);
+	assert_int_equal(percent, 1);
 	says(m, "SELECT INBOX", "t OK");
 	says(m, "FETCH * BODY[HEADER]", "To: undisclosed-recipients:;\r\n");
-	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is 999 % full\r\n");
+	says(m, "FETCH * BODY[HEADER]", "Subject: Your mailbox is ");
+	says(m, "FETCH * BODY[TEXT]", " of 0.0 MB.\r\n");
+	m->serve.quota.bytes = 1; /* lowered: no room for a message */
+	m->serve.warnings.percents[0] = 50;
+	assert_return_code(quota_warn(&m->serve, &percent, NULL), 0);
+	assert_int_equal(percent, 50);
 	says(m, "FETCH * BODY[TEXT]", " of 0.0 MB.\r\n");
 }
 
