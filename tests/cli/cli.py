@@ -34,8 +34,8 @@ def wait_until(condition, text):
 def message_types():
     """The names in lib/messages/message.h, without MESSAGE_, in their order."""
     text = (HERE.parents[1] / "lib/messages/message.h").read_text()
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)  # they name types, too
     text = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return re.findall(r"MESSAGE_([A-Z0-9_]+)", text)
 
 

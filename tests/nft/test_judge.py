@@ -33,8 +33,8 @@ def types():
     """The numbers of messages, from the header."""
     with open(os.path.join(HERE, "../../lib/messages/message.h"), encoding="utf-8") as file:
         text = file.read()
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)  # they name types, too
     text = text[text.index("enum message_type {"):text.index("MESSAGE_TYPE_COUNT")]
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return {name: number for number, name in enumerate(re.findall(r"MESSAGE_[A-Z0-9_]+", text))}
 
 
