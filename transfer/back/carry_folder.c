@@ -161,7 +161,7 @@ static bool is_another(const struct listing_row *there, int64_t date, uint64_t s
 
 static bool is_at(const struct carry *c, uint32_t uid, int64_t date, uint64_t size)
 {
-	size_t k = carry_find(&c->listing, uid);
+	size_t k = listing_find(&c->listing, uid);
 
 	return k == CARRY_ALONE || !is_another(&c->listing.rows[k], date, size);
 }
@@ -191,7 +191,7 @@ static void look_whether_same(struct carry *c, struct carry_match *m)
 static void pair_by_uid(struct carry *c, struct carry_match *m, struct carry_row *row)
 {
 	if (row->was_there)
-		pair(m, row, carry_find(&c->listing, row->uid), false);
+		pair(m, row, listing_find(&c->listing, row->uid), false);
 }
 
 struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_note *n)
@@ -240,7 +240,7 @@ static bool has_wandered(const struct carry *c, const struct carry_match *m,
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
 	struct carry_row *row = carry_row_of(m, n);
-	size_t k = n->source_uid ? carry_find(&c->listing, n->source_uid) : CARRY_ALONE;
+	size_t k = n->source_uid ? listing_find(&c->listing, n->source_uid) : CARRY_ALONE;
 
 	if (k != CARRY_ALONE && has_wandered(c, m, n, row)) {
 		c->lost.expunges += !row;
@@ -272,7 +272,7 @@ static int pair_known(struct carry *c, struct carry_match *m)
 	for (size_t i = 0; r == 0 && i < m->n_notes; i++)
 		r = pair_note(c, m, &m->notes[i]);
 	for (size_t i = 0; r == 0 && i < m->n_removed; i++) {
-		size_t k = carry_find(&c->listing, m->removed[i].uid);
+		size_t k = listing_find(&c->listing, m->removed[i].uid);
 
 		if (!was_there(m, m->removed[i].uid) || k == CARRY_ALONE || m->used[k])
 			continue;
@@ -326,7 +326,7 @@ static int note_answer(struct carry *c, const struct carry_match *m,
 		.digest = str_of(row->digest, BODY_DIGEST_SIZE) };
 
 	if (!uid || uidvalidity != pair.uidvalidity ||
-		carry_find(&c->listing, uid) != CARRY_ALONE)
+		listing_find(&c->listing, uid) != CARRY_ALONE)
 		pair.source_uid = STORE_UID_UNSAID;
 	return store_set_counterpart(c->store, &pair, c->err);
 }

@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t carry_find(const struct listing *l, uint32_t uid)
-{
-	size_t low = 0, high = l->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->rows[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < l->count && l->rows[low].uid == uid ? low : CARRY_ALONE;
-}
-
 /* ---- ours ---- */
 
 static const unsigned char *digest_of(struct carry *c, int64_t mailbox, uint32_t uid)
@@ -145,7 +130,7 @@ static bool is_pair(const struct carry *c, const struct carry_match *m, size_t i
 	if (!m->wanted[i].came ||
 		(digest && memcmp(m->found[i], digest, BODY_DIGEST_SIZE) != 0))
 		return false;
-	k = carry_find(&c->listing, m->wanted[i].uid);
+	k = listing_find(&c->listing, m->wanted[i].uid);
 	return !m->used[k] && (!date || c->listing.rows[k].date == *date);
 }
 
@@ -155,11 +140,11 @@ static size_t find_there(const struct carry *c, struct carry_match *m,
 	const unsigned char *digest, const int64_t *date)
 {
 	while (m->first_free < m->n_wanted &&
-		m->used[carry_find(&c->listing, m->wanted[m->first_free].uid)])
+		m->used[listing_find(&c->listing, m->wanted[m->first_free].uid)])
 		m->first_free++;
 	for (size_t i = m->first_free; i < m->n_wanted; i++)
 		if (is_pair(c, m, i, digest, date))
-			return carry_find(&c->listing, m->wanted[i].uid);
+			return listing_find(&c->listing, m->wanted[i].uid);
 	return CARRY_ALONE;
 }
 

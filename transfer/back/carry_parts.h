@@ -22,7 +22,7 @@ struct carry_box {
 
 #define KEPT_FLAGS                                                                       \
 	(unsigned)(MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED | MAIL_DELETED | MAIL_DRAFT)
-#define CARRY_ALONE SIZE_MAX /* no pair */
+#define CARRY_ALONE LISTING_NONE /* no pair */
 
 struct carry_row { /* a message here */
 	uint32_t uid;
@@ -88,7 +88,6 @@ int carry_doom(struct carry_match *m, uint32_t source_uid); /* -ENOMEM */
 
 /* Pairs those that may be there by their bytes, and notes them. */
 int carry_match(struct carry *c, struct carry_match *m);
-size_t carry_find(const struct listing *l, uint32_t uid);
 /* NULL: no memory, or the store does not give it; with the sentence. */
 const unsigned char *carry_digest(
 	struct carry *c, const struct carry_match *m, struct carry_row *row);

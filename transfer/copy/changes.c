@@ -129,21 +129,6 @@ int changes_ask(struct sync *s, struct folder *f, bool *ret_asked)
 
 /* ---- what came ---- */
 
-static bool has_row(const struct listing *l, uint32_t uid)
-{
-	size_t low = 0, high = l->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->rows[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < l->count && l->rows[low].uid == uid;
-}
-
 static bool is_plausible(const struct sync *s, const struct folder *f)
 {
 	uint64_t now = f->status.highestmodseq, then = f->before->status.highestmodseq;
@@ -155,7 +140,7 @@ static bool is_plausible(const struct sync *s, const struct folder *f)
 		return false;
 	if (now > then && !s->listing.count && uid_set_is_equal(&f->uids, had))
 		return false;
-	while (uid && has_row(&s->listing, uid))
+	while (uid && listing_find(&s->listing, uid) != LISTING_NONE)
 		uid = uid == UINT32_MAX ? 0
 		                        : uid_set_next_missing(&f->uids, had, uid + 1);
 	return !uid;

@@ -147,3 +147,18 @@ struct mail listing_at(const struct listing *l, size_t index)
 		.size = row->size,
 		.pop3_order = row->pop3_order };
 }
+
+size_t listing_find(const struct listing *l, uint32_t uid)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->rows[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < l->count && l->rows[low].uid == uid ? low : LISTING_NONE;
+}

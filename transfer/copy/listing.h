@@ -34,5 +34,8 @@ int listing_add(struct listing *l, const struct mail *m); /* -ENOMEM */
 int listing_finish(struct listing *l);                    /* -ENOMEM */
 /* Strings live until the listing changes. */
 struct mail listing_at(const struct listing *l, size_t index);
+/* Where a UID is in a finished listing. */
+#define LISTING_NONE SIZE_MAX
+size_t listing_find(const struct listing *l, uint32_t uid);
 
 #endif

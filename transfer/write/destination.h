@@ -9,8 +9,10 @@
  * begins where the destination stands. Bodies come in pieces, on several of the source's
  * connections side by side: body(), bytes() …, add().
  *
- * store_destination.c is the one for our own store; tests have one in memory. Functions
- * return 0 or -errno with the sentence. -ENOENT: no such folder, message or note.
+ * store_destination.c is the one for our own store. merge_destination.c stands before it
+ * and adds to mail that is there, dry_destination.c before either and changes nothing;
+ * tests have one in memory. Functions return 0 or -errno with the sentence. -ENOENT: no
+ * such folder, message or note.
  */
 #include "base/arena.h"
 #include "transfer/read/source.h"
