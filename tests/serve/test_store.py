@@ -207,6 +207,28 @@ class DovecotTest(StoreTest):
         theirs.close()
         return ours
 
+    def fill_odd(self, date, *more, folders=()):
+        """Flags, keywords, names, UIDs and UIDLs of many kinds; more: messages of INBOX."""
+        client = self.fill()
+        for number, flags in enumerate((b"\\Answered $Forwarded", b"\\Draft \\Flagged",
+                                        b"\\Deleted $Junk odd-Word \\Seen", b"")):
+            append(client, text(10 + number), b"INBOX", flags, date)
+        for message in more:
+            append(client, message)
+        client.ok(b"SELECT INBOX")
+        client.ok(b"STORE 5 +FLAGS (\\Deleted)")
+        client.ok(b"UID EXPUNGE 5")
+        for name in (b"Archive/2019", b"Archive/2019/&AOQ-rger", b"a.b", b"gone", *folders):
+            client.ok(b'CREATE "%s"' % name)
+        append(client, text(20, LARGE), b'"Archive/2019/&AOQ-rger"', b"\\Seen", date)
+        client.ok(b'SUBSCRIBE "Archive/2019"')
+        client.ok(b"DELETE gone")
+        client.ok(b"LOGOUT")
+        self.store.stop()
+        self.sql("UPDATE message SET uidl = 'qmail.' || uid || ':x', pop3_order = 9 - uid"
+                 " WHERE uid < 4 AND mailbox = (SELECT id FROM mailbox WHERE name = 'INBOX')")
+        self.store.start()
+
     def uidls(self, connection):
         connection.sendall(b"UIDL\r\n")
         text_so_far = b""
@@ -228,24 +250,7 @@ class Export(DovecotTest):
     """It shows the same as the mailstore."""
 
     def test_dovecot_shows_the_same(self):
-        date = b' "01-Feb-2020 10:11:12 +0000"'
-        client = self.fill()
-        for number, flags in enumerate((b"\\Answered $Forwarded", b"\\Draft \\Flagged",
-                                        b"\\Deleted $Junk odd-Word \\Seen", b"")):
-            append(client, text(10 + number), b"INBOX", flags, date)
-        client.ok(b"SELECT INBOX")
-        client.ok(b"STORE 5 +FLAGS (\\Deleted)")
-        client.ok(b"UID EXPUNGE 5")
-        for name in (b"Archive/2019", b"Archive/2019/&AOQ-rger", b"a.b", b"gone"):
-            client.ok(b'CREATE "%s"' % name)
-        append(client, text(20, LARGE), b'"Archive/2019/&AOQ-rger"', b"\\Seen", date)
-        client.ok(b'SUBSCRIBE "Archive/2019"')
-        client.ok(b"DELETE gone")
-        client.ok(b"LOGOUT")
-        self.store.stop()
-        self.sql("UPDATE message SET uidl = 'qmail.' || uid || ':x', pop3_order = 9 - uid"
-                 " WHERE uid < 4 AND mailbox = (SELECT id FROM mailbox WHERE name = 'INBOX')")
-        self.store.start()
+        self.fill_odd(b' "01-Feb-2020 10:11:12 +0000"')
         here, out = self.store.imap("alice")[0], self.folder / "out"
         printed = self.good("export", "alice", str(out))
         self.assertIn("separator = /", printed)
