@@ -30,6 +30,16 @@ class Imap:
                 return whole
             whole += self.file.read(int(found[1]))
 
+    def news(self, timeout=10):
+        """The next line that a session in IDLE is told, but for an idling server's word now
+        and then that it lives."""
+        self.socket.settimeout(timeout)
+        line = self.line()
+        while line == b"* OK Still here\r\n":
+            line = self.line()
+        self.socket.settimeout(30)
+        return line
+
     def until(self, tag):
         """([untagged answers], the tagged one). EOFError when it never comes."""
         untagged = []

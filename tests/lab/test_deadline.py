@@ -78,7 +78,7 @@ def one_of_two_cannot_change_sides(world):
         other = world.session(user)
         other.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(message), message))
         other.logout()
-        equal(phone.line(), b"* %d EXISTS\r\n" % (count + 1), "the phone is told from here")
+        equal(phone.news(), b"* %d EXISTS\r\n" % (count + 1), "the phone is told from here")
         phone.drop()
 
 

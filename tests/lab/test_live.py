@@ -56,15 +56,6 @@ def end_idle(client, tag=b"I7"):
     return untagged
 
 
-def next_line(client, timeout=10):
-    client.socket.settimeout(timeout)
-    line = client.line()
-    while line == b"* OK Still here\r\n":  # as an idling server says now and then
-        line = client.line()
-    client.socket.settimeout(30)
-    return line
-
-
 def at_source(world, user):
     """A session of the user past the router."""
     client = Imap(world.direct())
@@ -76,7 +67,7 @@ def until_told(client, wanted, timeout=15):
     """Lines that an idling client is told, up to one with that word."""
     end, told = time.monotonic() + timeout, []
     while time.monotonic() < end:
-        told.append(next_line(client, timeout))
+        told.append(client.news(timeout))
         if wanted in told[-1] or not told[-1]:
             break
     true(wanted in told[-1], f"told of {wanted!r}: {told!r}")
@@ -108,7 +99,7 @@ def a_session_in_idle(world):
     wait_until("handed over", lambda: crossed(world, user) == (1, 0), 5)
     other = world.session(user)
     append(other)
-    equal(next_line(phone), b"* %d EXISTS\r\n" % (len(before) + 1), "the next mail")
+    equal(phone.news(), b"* %d EXISTS\r\n" % (len(before) + 1), "the next mail")
     end_idle(phone)
     after = numbers(phone)
     uid = after.pop(len(before) + 1)
@@ -118,7 +109,7 @@ def a_session_in_idle(world):
     begin_idle(phone, b"I8")
     other.ok("SELECT INBOX")
     other.ok("STORE 1 +FLAGS (\\Flagged)")
-    true(b"\\Flagged" in next_line(phone), "flags are told")
+    true(b"\\Flagged" in phone.news(), "flags are told")
     end_idle(phone, b"I8")
     other.logout()
     phone.logout()
@@ -402,7 +393,7 @@ def kills(world):
         append(other)
         other.logout()
         try:
-            told = next_line(phone, 15)
+            told = phone.news(15)
         except OSError:
             told = b""
         true(told == b"" or b"BYE" in told or b"EXISTS" in told, f"{program}: {told!r}")
