@@ -260,7 +260,7 @@ def test_rate(lab):
         with both(lab, socket.AF_INET6) as (ours, there):
             assert goes(lab, ours, there, socket.AF_INET6, SOURCE6) == "diverted"
         judged = judge.judged()
-        assert judged["refused"] == got.count("refused") and not judged["left"], judged
+        assert judged["refused"] == got.count("refused") and not judged["left"], (judged, got)
     lab.rules("remove")
 
 
