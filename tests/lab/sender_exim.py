@@ -10,7 +10,7 @@ from .unpacked import Unpacked
 
 PACKAGES = ("exim4-daemon-light", "exim4-base", "libgnutls-dane0", "libunbound8", "libevent-2.1-7",
             "libidn12", "libnsl2", "libtirpc3", "libtirpc-common", "libdb5.3")
-USER = "Debian-exim:x:990:990::/nonexistent:/usr/sbin/nologin\n"
+USER = 990
 CONFIG = """\
 primary_hostname = mx.example.org
 spool_directory = {folder}/spool
@@ -32,38 +32,47 @@ out:
 """
 
 
-class SendingExim:
-    """It insists on STARTTLS, and on a certificate for mail.example.com by `authority`."""
+class LocalExim:
+    """One that takes mail from its own command alone; config: its exim4.conf."""
 
-    def __init__(self, folder, namespace, authority):
-        self.folder, self.namespace = Path(folder), namespace
+    def __init__(self, folder, namespace, config):
+        self.folder, self.namespace, self.config = Path(folder), namespace, config
         self.exim = Unpacked("exim", PACKAGES, self.folder / "etc", self.folder / "run")
-        self.authority = authority
 
     def prepare(self):
         self.exim.prepare()
         etc = self.folder / "etc"
         (etc / "exim4").mkdir()
-        (etc / "exim4/exim4.conf").write_text(
-            CONFIG.format(folder=self.folder, authority=self.authority), encoding="ascii")
-        for name, line in (("passwd", USER), ("group", "Debian-exim:x:990:\n"),
+        (etc / "exim4/exim4.conf").write_text(self.config, encoding="ascii")
+        for name, line in (("passwd", f"Debian-exim:x:{USER}:{USER}::/nonexistent:/bin/false\n"),
+                           ("group", f"Debian-exim:x:{USER}:\n"),
                            ("hosts", f"{SOURCE_ADDRESS[0]} mail.example.com\n")):
             shutil.copy(Path("/etc") / name, etc / name)
             with open(etc / name, "a", encoding="utf-8") as file:
                 file.write(line)
         for name in ("spool", "log"):
             (self.folder / name).mkdir()
-            os.chown(self.folder / name, 990, 990)
+            os.chown(self.folder / name, USER, USER)
         os.chmod(self.folder, 0o755)
         return self
 
-    def submit(self, message, *recipients):
-        """Until it is delivered, or is not."""
-        done = self.namespace.run(*self.exim.command(
-            "/usr/sbin/exim4", "-odf", "-i", "-f", "sender@example.org", *recipients),
-            input=message, text=False, timeout=60)
+    def run(self, *arguments, **options):
+        done = self.namespace.run(*self.exim.command("/usr/sbin/exim4", *arguments),
+                                  timeout=60, text=False, **options)
         if done.returncode != 0:
             raise AssertionError(f"exim: exit {done.returncode}: {done.stdout!r}")
+        return done.stdout
+
+    def submit(self, message, *recipients):
+        """Until it is delivered, or is not."""
+        self.run("-odf", "-i", "-f", "sender@example.org", *recipients, input=message)
 
     def log_text(self):
         return (self.folder / "log/mainlog").read_text(errors="replace")
+
+
+class SendingExim(LocalExim):
+    """It insists on STARTTLS, and on a certificate for mail.example.com by `authority`."""
+
+    def __init__(self, folder, namespace, authority):
+        super().__init__(folder, namespace, CONFIG.format(folder=folder, authority=authority))

@@ -23,26 +23,19 @@ smtp_tls_loglevel = 1
 """
 
 
-class SendingPostfix:
-    """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known;
-    fingerprints: of the only keys that are taken, as with DANE's 3 1 1."""
+class LocalPostfix:
+    """One that takes mail from `sendmail` alone. main() and master() give its two files."""
 
-    def __init__(self, folder, namespace, tls="none", authority="", fingerprints=()):
+    def __init__(self, folder, namespace):
         self.folder, self.namespace, self.daemon = Path(folder), namespace, None
-        self.tls, self.authority, self.fingerprints = tls, authority, " ".join(fingerprints)
 
     def start(self):
         furnish(self.folder)
-        (self.folder / "main.cf").write_text(
-            MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0], tls=self.tls,
-                        authority=self.authority, fingerprints=self.fingerprints), encoding="ascii")
-        (self.folder / "master.cf").write_text(
-            MASTER.replace("virtual    unix", "smtp       unix  - - n - -   smtp\nvirtual    unix"),
-            encoding="ascii")
+        for name, text in (("main.cf", self.main()), ("master.cf", self.master())):
+            (self.folder / name).write_text(text, encoding="ascii")
         self.daemon = Daemon(self.namespace, ["postfix", "-c", self.folder, "start-fg"],
                              self.folder / "start.log")
-        wait_until("the sending Postfix", lambda: (self.folder / "queue/public/pickup").exists(),
-                   20)
+        wait_until("Postfix", lambda: (self.folder / "queue/public/pickup").exists(), 20)
 
     def submit(self, message, *recipients, options=()):
         done = self.namespace.run("sendmail", "-C", self.folder, "-i", "-f", "sender@example.org",
@@ -62,3 +55,20 @@ class SendingPostfix:
         if self.daemon:
             self.daemon.stop()
             self.daemon = None
+
+
+class SendingPostfix(LocalPostfix):
+    """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known;
+    fingerprints: of the only keys that are taken, as with DANE's 3 1 1."""
+
+    def __init__(self, folder, namespace, tls="none", authority="", fingerprints=()):
+        super().__init__(folder, namespace)
+        self.tls, self.authority, self.fingerprints = tls, authority, " ".join(fingerprints)
+
+    def main(self):
+        return MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0], tls=self.tls,
+                           authority=self.authority, fingerprints=self.fingerprints)
+
+    def master(self):
+        return MASTER.replace("virtual    unix",
+                              "smtp       unix  - - n - -   smtp\nvirtual    unix")

@@ -2,8 +2,10 @@
 """What tests of SMTP start from: Postfix at the source, one user here and one there."""
 import contextlib
 import re
+import threading
+import time
 
-from .harness import World, equal
+from .harness import World, equal, true
 from .imap import Imap
 from .network import SOURCE_ADDRESS
 from .processes import wait_until
@@ -71,6 +73,35 @@ class Mail(World):
             self.session(self.here).logout()
             return True
         return False
+
+    def kill_while(self, program, senders, send):
+        """Six times, while so many threads run send(number, stop) again and again."""
+        stop = threading.Event()
+
+        def run(number):
+            while not stop.is_set():
+                with contextlib.suppress(OSError, EOFError, AssertionError):
+                    send(number, stop)
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(senders)]
+        for thread in threads:
+            thread.start()
+        for n in range(6):
+            time.sleep(1.2)
+            self.ferry.kill(program, which=lambda pids, n=n: pids[n % len(pids)])
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+        wait_until("a session", self.can_log_in, 20, 0.2)
+
+    def comes_once(self, told, sent):
+        """told: by user, what got 250; it is found. No more than once is found what was sent."""
+        for user, tokens in told.items():
+            true(len(tokens) > 5, f"{len(tokens)} for {user}")
+            wait_until(f"mail for {user}",
+                       lambda user=user, tokens=tokens: set(tokens) <= set(self.subjects(user)), 30)
+            found = [t for t in self.subjects(user) if t in sent]
+            equal(sorted(t for t in set(found) if found.count(t) > 1), [], f"doubled for {user}")
 
     def subjects(self, user):
         """Tokens of the user's INBOX."""

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -398,36 +397,20 @@ def switch_does_not_wait_for_ever(world):
 @table([("worker", "interceptor"), ("mailstore", "mailstore")])
 def killed_in_the_middle(world, program):
     """A message that got 250 is found; any other may be found, once."""
-    told, sent, stop = {world.here: [], world.there: []}, [], threading.Event()
+    told, sent = {world.here: [], world.there: []}, []
 
-    def send(number):
+    def send(number, stop):
+        client = world.smtp()
         while not stop.is_set():
-            with contextlib.suppress(OSError, EOFError, AssertionError):
-                client = world.smtp()
-                while not stop.is_set():
-                    token, message = world.message()
-                    who = ([world.here], [world.there], [world.here, world.there])[number % 3]
-                    sent.append(token)
-                    if client.deliver(message, *map(at, who)) == 250:
-                        for name in who:
-                            told[name].append(token)
+            token, message = world.message()
+            who = ([world.here], [world.there], [world.here, world.there])[number % 3]
+            sent.append(token)
+            if client.deliver(message, *map(at, who)) == 250:
+                for name in who:
+                    told[name].append(token)
 
-    threads = [threading.Thread(target=send, args=(n,)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for n in range(6):
-        time.sleep(1.2)
-        world.ferry.kill(program, which=lambda pids, n=n: pids[n % len(pids)])
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-    wait_until("a session", world.can_log_in, 20, 0.2)
-    for name, tokens in told.items():
-        true(len(tokens) > 5, f"{len(tokens)} for {name}")
-        wait_until(f"mail for {name}",
-                   lambda name=name, tokens=tokens: set(tokens) <= set(world.subjects(name)), 30)
-        found = [t for t in world.subjects(name) if t in sent]
-        equal(sorted(t for t in set(found) if found.count(t) > 1), [], f"doubled for {name}")
+    world.kill_while(program, 6, send)
+    world.comes_once(told, sent)
 
 
 @case
