@@ -83,12 +83,11 @@ static int serve(const struct buf *page)
 	char bytes[REQUEST_MAX], head[256];
 	struct str request = { 0 };
 	struct answer a = { "400 Bad Request", false };
-	int code;
+	int asked = read_request(bytes, &request), code;
 
-	code = read_request(bytes, &request);
-	if (code == -EPIPE)
+	if (asked == -EPIPE)
 		return 0; /* it asked for nothing */
-	if (code == 0)
+	if (asked == 0)
 		a = judge(request);
 	(void)snprintf(head, sizeof(head),
 		"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
@@ -99,6 +98,10 @@ static int serve(const struct buf *page)
 	if (code == 0 && a.has_page)
 		code = write_all(buf_view(page));
 	(void)shutdown(STDOUT_FILENO, SHUT_WR);
+	/* what nobody has read of it would reset the connection, and the answer be
+	   lost */
+	while (asked == -EMSGSIZE && read(STDIN_FILENO, bytes, sizeof(bytes)) > 0)
+		;
 	return 0; /* whoever has left is none of our errors */
 }
 
