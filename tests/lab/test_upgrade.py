@@ -91,6 +91,7 @@ def a_relayed_session_goes_on(world):
     user = world.user(20)
     old = world.session(user)
     old.ok("SELECT INBOX")
+    old.ok("SEARCH RETURN (SAVE) ALL")  # a result that the source keeps: it cannot change sides
     before = world.all_processes()
     done = upgrade(world)
     true("interceptor" in [r["program"] for r in done["retired"]], done)
