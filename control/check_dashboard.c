@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_dashboard.h"
+#include "control/listen_file.h"
 
 #include "base/address.h"
 #include "base/fd.h"
@@ -8,10 +9,8 @@
 #include "settings/token_file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,23 +21,6 @@ static bool is_answered(const struct sockaddr_storage *at)
 
 	return fd >= 0 &&
 	       connect(fd, (const struct sockaddr *)at, address_length(at)) == 0;
-}
-
-/* What stands in a socket file's place, or in the way to it. */
-static int try_file(const struct sockaddr_storage *at)
-{
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct stat about;
-	char *slash;
-
-	(void)snprintf(
-		path, sizeof(path), "%s", ((const struct sockaddr_un *)at)->sun_path);
-	if (lstat(path, &about) == 0)
-		return S_ISSOCK(about.st_mode) ? 0 : -EEXIST;
-	slash = strrchr(path, '/');
-	if (slash)
-		slash[slash == path] = '\0';
-	return slash && access(path, W_OK | X_OK) < 0 ? -errno : 0;
 }
 
 static int try_port(const struct sockaddr_storage *at)
@@ -53,16 +35,14 @@ static int try_port(const struct sockaddr_storage *at)
 }
 
 /* ours: the program that is to listen there runs. */
-static void check_place(
-	struct findings *f, const char *name, const char *where, bool ours)
+static void check_place(const struct settings *s, struct findings *f, const char *name,
+	const char *where, bool ours)
 {
 	struct sockaddr_storage at;
-	bool is_file;
 	int code = loopback_parse(where, &at);
 
 	if (code < 0 || at.ss_family == AF_UNSPEC)
 		return;
-	is_file = at.ss_family == AF_UNIX;
 	if (is_answered(&at)) {
 		finding(f, ours ? FINDING_OK : FINDING_PROBLEM, "listen", name, "%s %s",
 			where,
@@ -70,7 +50,9 @@ static void check_place(
 			     : "is in use: another program listens there");
 		return;
 	}
-	code = is_file ? try_file(&at) : try_port(&at);
+	code = at.ss_family == AF_UNIX
+	               ? listen_file_try(s, ((struct sockaddr_un *)&at)->sun_path)
+	               : try_port(&at);
 	finding(f, code < 0 ? FINDING_PROBLEM : FINDING_OK, "listen", name, "%s %s%s",
 		where, code < 0 ? "cannot be listened on: " : "is free",
 		code < 0 ? strerror(-code) : "");
@@ -101,10 +83,10 @@ void check_dashboard(struct control *c, struct findings *f)
 {
 	const struct settings *s = &c->settings;
 
-	check_place(f, "metrics", s->metrics, state_lock_holder(s, STATE_LOCK_UP) > 0);
+	check_place(s, f, "metrics", s->metrics, state_lock_holder(s, STATE_LOCK_UP) > 0);
 	if (!*s->dashboard.listen)
 		return;
-	check_place(f, "dashboard", s->dashboard.listen,
+	check_place(s, f, "dashboard", s->dashboard.listen,
 		state_lock_holder(s, STATE_LOCK_DASHBOARD) > 0);
 	check_token(c, f);
 }

@@ -1,40 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_lmtp.h"
+#include "control/listen_file.h"
 
 #include "settings/lmtp.h"
 #include "settings/loopback.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <libgen.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-
-/* NULL: the socket can be made there. */
-static const char *why_not_at(const struct settings *s, const char *path)
-{
-	char folder[PATH_MAX];
-	struct stat found;
-
-	(void)snprintf(folder, sizeof(folder), "%s", path);
-	(void)dirname(folder);
-	/* run_dir is made at the start */
-	if (strcmp(folder, s->run_dir) != 0 &&
-		(stat(folder, &found) < 0 || !S_ISDIR(found.st_mode)))
-		return "its folder does not exist";
-	if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode))
-		return "there is something else, which is no socket";
-	return NULL;
-}
 
 static void check_file(const struct settings *s, const char *path, struct findings *f)
 {
-	const char *why = why_not_at(s, path);
+	int code = listen_file_try(s, path);
 
-	if (why)
-		finding(f, FINDING_PROBLEM, "lmtp", "socket", "%s: %s", path, why);
+	if (code < 0)
+		finding(f, FINDING_PROBLEM, "lmtp", "socket", "%s: %s", path,
+			code == -EEXIST   ? "there is something else, which is no socket"
+			: code == -ENOENT ? "its folder does not exist"
+					  : strerror(-code));
 	else if (!*s->lmtp_group)
 		finding(f, FINDING_NOTE, "lmtp", "socket",
 			"%s: root alone may connect; name the group of your mail server "

@@ -115,6 +115,11 @@ def test_check_of_what_listens(house):
     expect(listen_findings(house, section("unix:/no/such/sock"))["listen", "dashboard"] ==
            ("problem", "unix:/no/such/sock cannot be listened on: No such file or directory"),
            "no folder")
+    house.run.rmdir()
+    for extra, area in ((section(f"unix:{house.run}/sock"), "dashboard"),
+                        (f'metrics = "unix:{house.run}/sock"\n', "metrics")):
+        expect(listen_findings(house, extra)["listen", area] ==
+               ("ok", f"unix:{house.run}/sock is free"), "`up` makes run_dir")
     for text, mode, sentence in (("x" * 19, 0o600, "is shorter than 20 characters"),
                                  ("x" * 300, 0o600, "is longer than 255 characters"),
                                  ("x" * 32, 0o640, "others than its owner can read"),
