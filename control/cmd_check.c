@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry check: would it work? Changes nothing, but for --trust-source. */
 #include "control/check_dashboard.h"
+#include "control/check_destination.h"
 #include "control/check_filters.h"
 #include "control/check_lmtp.h"
 #include "control/check_refusals.h"
@@ -501,6 +502,7 @@ enum exit_code cmd_check(struct control *c)
 	code = findings_init(&f);
 	if (code == 0) {
 		check_configuration(c, &f);
+		check_destination(&c->settings, &f);
 		check_rights(&f);
 		check_kernel(c, &f);
 		check_path(c, &f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry up: what must be in place before the supervisor's loop. */
 #include "control/account_rename.h"
+#include "control/check_destination.h"
 #include "control/control.h"
 #include "control/copies.h"
 #include "control/folders.h"
@@ -52,8 +53,10 @@ static enum exit_code try(struct control *c)
 {
 	static struct generations programs; /* large */
 	struct registry *r = NULL;
-	int code = rights_require_all(&c->err);
+	int code = destination_refuse(&c->settings, &c->err);
 
+	if (code == 0)
+		code = rights_require_all(&c->err);
 	if (code == 0)
 		code = running_refuse_others(&c->settings, &c->err);
 	if (code == 0)
@@ -96,7 +99,9 @@ enum exit_code cmd_up(struct control *c)
 	if (upgrade_is_trial())
 		return try(c);
 	resumed = upgrade_resumed();
-	code = rights_require_all(&c->err);
+	code = destination_refuse(&c->settings, &c->err);
+	if (code == 0)
+		code = rights_require_all(&c->err);
 	if (code == 0)
 		code = ownership_of_directories(c);
 	if (code == 0)

@@ -11,6 +11,7 @@ static const char *const fail_choices[] = { "open", "closed", NULL };
 static const char *const source_leg_choices[] = { "client", "own", NULL };
 static const char *const uidls_choices[] = { "best-effort", "require", NULL };
 static const char *const on_unreadable_choices[] = { "stop", "leave", NULL };
+static const char *const uids_choices[] = { "keep", "new", NULL };
 static const char *const subaddress_choices[] = { "+", "-", "+-", "none", NULL };
 static const char *const smtp_policy_choices[] = { "source", "none", NULL };
 static const char *const milter_default_choices[] = { "tempfail", "accept", "reject",
@@ -32,6 +33,7 @@ _Static_assert(COUNT(source_leg_choices) == SOURCE_LEG_OWN + 2, "a name for each
 _Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
 _Static_assert(
 	COUNT(on_unreadable_choices) == ON_UNREADABLE_LEAVE + 2, "a name for each");
+_Static_assert(COUNT(uids_choices) == UIDS_NEW + 2, "a name for each");
 _Static_assert(COUNT(subaddress_choices) == SUBADDRESS_NONE + 2, "a name for each");
 _Static_assert(COUNT(smtp_policy_choices) == SMTP_POLICY_NONE + 2, "a name for each");
 _Static_assert(
@@ -188,6 +190,27 @@ static const struct option root_rows[] = {
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },
+	{ "destination", OPTION_PLACES, ROOT(destinations), "store", .most = 2,
+		.help = "where mail moves to, and who serves its users afterwards: "
+			"\"store\", we do; \"imap://192.0.2.20\", that server, which "
+			"knows all users with their passwords (\"imap+starttls://\", "
+			"\"imaps://\": by TLS); {\"maildir:/srv/mail/%d/%n\", "
+			"\"imap://127.0.0.1\"}, Maildirs (Dovecot's) and the server that "
+			"serves them (%u: the user, %n: up to @, %d: the domain)" },
+	{ "uids", OPTION_CHOICE, ROOT(uids), "keep", .choices = uids_choices,
+		.help = "of messages at the destination: \"keep\", as at the source; "
+			"\"new\", its own, which is all that an IMAP server allows: "
+			"clients fetch all mail once more" },
+	{ "destination_name", OPTION_TEXT, ROOT(destination_name), "",
+		.help = "host name of the destination, as its certificate has it" },
+	{ "destination_verify", OPTION_CHOICE, ROOT(destination_verify), "ca",
+		.choices = smart_host_verify_choices,
+		.help = "by what we know the destination when it is reached by TLS: a "
+			"certificate for its name by a known authority, not at all, or its "
+			"key (`destination_pin`)" },
+	{ "destination_pin", OPTION_TEXT, ROOT(destination_pin), "",
+		.help = "the key of the destination, as `mailferry check` shows it: 64 "
+			"hexadecimal digits, SHA-256 of its public key" },
 	{ "on_unreadable", OPTION_CHOICE, ROOT(on_unreadable), "stop",
 		.choices = on_unreadable_choices,
 		.help = "messages and folders that the source does not give: \"stop\", "

@@ -28,6 +28,7 @@ enum option_kind {
 	OPTION_MILTERS,    /* struct settings_files, as milter.h has them */
 	OPTION_LMTP,       /* the same, as lmtp.h has them */
 	OPTION_NETWORKS,   /* the same: addresses with or without "/24" */
+	OPTION_PLACES,     /* the same, as destination.h has them */
 	OPTION_DOMAINS,    /* settings.domains */
 };
 

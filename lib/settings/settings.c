@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define FILE_MAX (1u << 20) /* a thousand times the longest sane configuration */
-#define OPTIONS_MAX 64      /* rows of the largest section, with its sub-sections */
+#define OPTIONS_MAX 80      /* rows of the largest section, with its sub-sections */
 
 /* libconfuse takes an end of file inside a section or comment for a normal one; so the
    text is followed by this key, which must arrive at the root. */
@@ -196,7 +196,8 @@ static void describe(struct option_section section, cfg_opt_t *ret_opts)
 		const struct option *o = &section.rows[i];
 		bool list = o->kind == OPTION_ADDRESSES || o->kind == OPTION_DOMAINS ||
 		            o->kind == OPTION_PATHS || o->kind == OPTION_MILTERS ||
-		            o->kind == OPTION_LMTP || o->kind == OPTION_NETWORKS;
+		            o->kind == OPTION_LMTP || o->kind == OPTION_NETWORKS ||
+		            o->kind == OPTION_PLACES;
 		cfg_opt_t one = CFG_STR_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
 		cfg_opt_t many =
 			CFG_STR_LIST_CB(o->name, NULL, CFGF_NODEFAULT, take_value);
@@ -332,6 +333,14 @@ static int require_lmtp_clients(
 	return r < 0 ? error_set(err, r, "%s: %s", name, why.text) : 0;
 }
 
+static int settle_destination(const char *name, struct settings *s, struct error *err)
+{
+	struct error why = { 0 };
+	int r = destination_settle(s, &why);
+
+	return r < 0 ? error_set(err, r, "%s: %s", name, why.text) : 0;
+}
+
 /* What follows from other options, and what must fit together. */
 static int complete(const char *name, struct settings *s, struct error *err)
 {
@@ -356,6 +365,8 @@ static int complete(const char *name, struct settings *s, struct error *err)
 		r = require_own_leg(name, s, err);
 	if (r == 0)
 		r = require_lmtp_clients(name, s, err);
+	if (r == 0)
+		r = settle_destination(name, s, err);
 	if (r < 0)
 		return r;
 	r = settle_path(&s->key_file, s->state_dir, "key", err);
@@ -499,6 +510,8 @@ void settings_fini(struct settings *s)
 	free(s->smart_host_pin);
 	free(s->source_name);
 	free(s->lmtp_group);
+	free(s->destination_name);
+	free(s->destination_pin);
 	free(s->tls.ciphers);
 	free(s->dashboard.listen);
 	free(s->metrics);
@@ -509,6 +522,7 @@ void settings_fini(struct settings *s)
 		free(s->milters.paths[i]);
 		free(s->lmtp.paths[i]);
 		free(s->lmtp_clients.paths[i]);
+		free(s->destinations.paths[i]);
 	}
 	*s = (struct settings){ 0 };
 }

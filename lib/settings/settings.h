@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "settings/destination.h"
 #include "settings/quota.h"
 
 #include <netinet/in.h>
@@ -43,13 +44,6 @@ enum service_tls {
 	SERVICE_TLS_HIDE, /* STARTTLS is neither shown nor accepted */
 };
 
-/* How we speak to the source. */
-enum source_tls_mode {
-	SOURCE_TLS_NONE,
-	SOURCE_TLS_STARTTLS,
-	SOURCE_TLS_IMPLICIT,
-	SOURCE_TLS_CLIENT /* STARTTLS behind a client's own, else none */
-};
 /* By what we know that it is the source. */
 enum source_verify {
 	SOURCE_VERIFY_PIN,  /* the key that `mailferry check` saw and the admin confirmed
@@ -58,12 +52,14 @@ enum source_verify {
 	SOURCE_VERIFY_NONE, /* not at all */
 	SOURCE_VERIFY_COUNT /* while it is read: as `tls { source_verify }` says */
 };
-/* The certificate of a smart host that is reached by TLS. */
+/* By what we know another server than the source that is reached by TLS. */
 enum smart_host_verify {
 	SMART_HOST_VERIFY_CA,
 	SMART_HOST_VERIFY_NONE,
 	SMART_HOST_VERIFY_PIN
 };
+/* UIDs where mail goes: those of the source, or the destination's own. */
+enum uids { UIDS_KEEP, UIDS_NEW };
 /* Places in the list of versions: "1.0" to "1.3". */
 enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
@@ -212,6 +208,12 @@ struct settings {
 	struct service_settings services[SERVICE_COUNT];
 	struct tls_settings tls;
 	struct dashboard_settings dashboard;
+	struct settings_files destinations;      /* as they were written */
+	struct destination_settings destination; /* what they mean */
+	enum uids uids;
+	char *destination_name; /* "" or as its certificate has it */
+	enum smart_host_verify destination_verify;
+	char *destination_pin; /* "" or its key, as `check` shows it */
 	char *metrics;         /* "" or loopback.h: besides run_dir/metrics.sock */
 	char *source_name;     /* "" or the host name that clients know it by */
 	char *smart_host;      /* "" or smart_host.h */

@@ -3,6 +3,7 @@
  * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
  * this file decides what it means, so that each mistake gets its own cure.
  */
+#include "settings/destination.h"
 #include "settings/lmtp.h"
 #include "settings/loopback.h"
 #include "settings/milter.h"
@@ -155,41 +156,48 @@ static int parse_paths(const struct option *o, void *base, size_t index, const c
 	return r;
 }
 
-static bool is_milter(const char *text)
+static int check_milter(const char *text)
 {
 	struct sockaddr_storage address;
 
-	return milter_address_parse(text, &address) == 0;
+	return milter_address_parse(text, &address);
 }
 
-static bool is_lmtp(const char *text)
+static int check_lmtp(const char *text)
 {
 	struct sockaddr_storage address;
 
-	return lmtp_address_parse(text, &address) == 0;
+	return lmtp_address_parse(text, &address);
 }
 
-static bool is_network(const char *text)
+static int check_place(const char *text)
 {
-	return lmtp_client_parse(text) == 0;
+	struct destination_settings place;
+
+	return destination_parse(text, &place);
 }
 
 /* Lists of texts. */
 static const struct list {
 	const char *items;
-	bool (*is_right)(const char *text);
+	int (*check)(const char *text); /* 0 or -EINVAL */
 	const char *cure;
 } lists[] = {
-	[OPTION_MILTERS] = { "filters", is_milter,
+	[OPTION_MILTERS] = { "filters", check_milter,
 		"is not where a filter waits; write it as in "
 		"\"inet:127.0.0.1:11332\", \"inet:[::1]:11332\" or "
 		"\"unix:/path/of/socket\" (names are not resolved)" },
-	[OPTION_LMTP] = { "places", is_lmtp,
+	[OPTION_LMTP] = { "places", check_lmtp,
 		"is no place to listen; write it as in \"unix:/run/mailferry/lmtp\", "
 		"\"inet:127.0.0.1:24\" or \"inet:[::1]:24\" (names are not resolved)" },
-	[OPTION_NETWORKS] = { "networks", is_network,
+	[OPTION_NETWORKS] = { "networks", lmtp_client_parse,
 		"is no address or network; write it as in \"192.0.2.20\", "
 		"\"192.0.2.0/24\" or \"2001:db8::/64\" (names are not resolved)" },
+	[OPTION_PLACES] = { "places", check_place,
+		"is no place for moved mail; write \"store\" (ours), "
+		"\"imap://192.0.2.20\", \"imap+starttls://192.0.2.20:143\", "
+		"\"imaps://[2001:db8::20]:993\" (names are not resolved) or "
+		"\"maildir:/srv/mail/%d/%n\" with %u or %n in it" },
 };
 
 static int parse_list(const struct option *o, void *base, size_t index, const char *text,
@@ -203,7 +211,7 @@ static int parse_list(const struct option *o, void *base, size_t index, const ch
 	if (index >= o->most)
 		return error_set(err, -EINVAL, "`%s` takes at most %u %s", o->name,
 			o->most, list->items);
-	if (!list->is_right(text))
+	if (list->check(text) < 0)
 		return error_set(
 			err, -EINVAL, "`%s`: \"%s\" %s", o->name, text, list->cure);
 	r = replace_text(&one, &all->paths[index], text, err);
@@ -574,6 +582,7 @@ static const struct kind {
 	[OPTION_MILTERS] = { parse_list, print_paths },
 	[OPTION_LMTP] = { parse_list, print_paths },
 	[OPTION_NETWORKS] = { parse_list, print_paths },
+	[OPTION_PLACES] = { parse_list, print_paths },
 	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
 	[OPTION_DOMAINS] = { parse_domain, print_domains },
 };
