@@ -19,6 +19,8 @@ const struct column account_columns[] = {
 	{ "messages_copied", "copied", COLUMN_NUMBER, EVERYWHERE,
 		ACCOUNT(messages_copied) },
 	{ "bytes_copied", "bytes", COLUMN_BYTES, EVERYWHERE, ACCOUNT(bytes_copied) },
+	{ "destination", "destination", COLUMN_TEXT, IN_JSON | IN_LIST,
+		ROW(destination) },
 	{ "uids_kept", "UIDs kept", COLUMN_KEPT, EVERYWHERE, ACCOUNT(uids_kept) },
 	{ "uidls_kept", "UIDLs kept", COLUMN_KEPT, EVERYWHERE, ACCOUNT(uidls_kept) },
 	{ "out_of_service_ms", "out of service, ms", COLUMN_NUMBER, EVERYWHERE,
@@ -50,5 +52,8 @@ void account_view(const struct account *a, struct str held, struct account_view 
 		.route = str_from(route_name(a->route)),
 		.stage = str_from(stage_name(a->stage)),
 		.pin = str_from(pin_name(a->pin)),
+		.destination = a->home.len               ? a->home
+		               : a->route == ROUTE_LOCAL ? STR_LIT("store")
+		                                         : STR_LIT(""),
 		.held = held };
 }

@@ -8,7 +8,8 @@
 struct account_view {
 	struct account account; /* strings belong to where it came from */
 	struct str route, stage, pin;
-	struct str held; /* why it does not switch (unseen_view.h); "" */
+	struct str destination; /* account.home, "store" for us; "": not settled yet */
+	struct str held;        /* why it does not switch (unseen_view.h); "" */
 };
 extern const struct column account_columns[];
 extern const size_t account_column_count;

@@ -114,9 +114,10 @@ struct names {
 static int add_name(void *context, const struct account *a)
 {
 	struct names *n = context;
-	int r = a->route == ROUTE_LOCAL ? buf_append(&n->all, a->name) : 0;
+	bool is_here = a->route == ROUTE_LOCAL && !a->home.len;
+	int r = is_here ? buf_append(&n->all, a->name) : 0;
 
-	return r < 0 || a->route != ROUTE_LOCAL ? r : buf_byte(&n->all, '\0');
+	return r < 0 || !is_here ? r : buf_byte(&n->all, '\0');
 }
 
 static int gather(struct control *c, struct names *n)

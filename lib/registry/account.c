@@ -129,6 +129,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.is_made_here = query_number(row, 26) != 0,
 		.is_disabled = query_number(row, 27) != 0,
 		.source_name = query_bytes(row, 28),
+		.home = query_bytes(row, 29),
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -144,7 +145,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 static int keep_strings(struct account *a, struct arena *arena, struct error *err)
 {
 	struct str *const strings[] = { &a->name, &a->login, &a->uncapturable_why,
-		&a->last_error, &a->certificate, &a->source_name };
+		&a->last_error, &a->certificate, &a->source_name, &a->home };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		*strings[i] = arena_str(arena, *strings[i]);
@@ -208,6 +209,7 @@ int route_from_row(struct registry *r, const struct query *row, struct account_r
 		.id = (int64_t)query_number(row, 0),
 		.has_password = query_number(row, 4) != 0,
 		.retired = query_number(row, 6) != 0,
+		.is_elsewhere = query_number(row, 7) != 0,
 	};
 	struct str name = str_take(query_bytes(row, 5), sizeof(route.name) - 1);
 	int code = 0;
@@ -336,6 +338,18 @@ int registry_set_progress(
 			sql_number(p->messages_total), sql_number(p->messages_copied),
 			sql_number(p->bytes_copied)),
 		err);
+}
+
+int registry_set_home(struct registry *r, int64_t id, struct str home, struct error *err)
+{
+	int code = sql_run(
+		r->db, SQL_SET_HOME, SQL_VALUES(sql_signed(id), sql_text(home)), err);
+
+	if (code == 0 && database_changes(r->db) == 0)
+		return error_set(err, -EPERM,
+			"only an account that is at the source can be given another "
+			"place to move to");
+	return code;
 }
 
 int registry_set_result(struct registry *r, int64_t id,

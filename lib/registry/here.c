@@ -82,6 +82,10 @@ static int set_disabled(struct registry *r, int64_t id, bool disabled, struct er
 			"\"%.*s\" does not live here: who may log in there is the "
 			"source's",
 			STR_ARG(a.name));
+	else if (code == 0 && a.home.len)
+		code = error_set(err, -EPERM,
+			"\"%.*s\" lives at %.*s, which says who may log in there",
+			STR_ARG(a.name), STR_ARG(a.home));
 	arena_fini(&arena);
 	if (code == 0)
 		code = sql_run(r->db, SQL_SET_DISABLED,

@@ -95,11 +95,11 @@ static int read_look(struct registry *r, const struct login *login,
 {
 	int code = route_from_row(r, row, &look->route, err);
 
-	look->time_is_due = login->now >= query_number(row, 7) + LOGIN_TIME_MS;
-	look->same_why = str_eq(query_bytes(row, 8), login->proven->why);
-	look->key_is_known = query_number(row, 9) != 0;
-	look->service_is_known = query_number(row, 10) != 0;
-	look->client_is_known = !login->proven->client.len || query_number(row, 11);
+	look->time_is_due = login->now >= query_number(row, 8) + LOGIN_TIME_MS;
+	look->same_why = str_eq(query_bytes(row, 9), login->proven->why);
+	look->key_is_known = query_number(row, 10) != 0;
+	look->service_is_known = query_number(row, 11) != 0;
+	look->client_is_known = !login->proven->client.len || query_number(row, 12);
 	if (login->proven->is_imported) {
 		look->time_is_due = false;
 		look->service_is_known = true;

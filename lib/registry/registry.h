@@ -95,6 +95,8 @@ struct account {
 	bool is_made_here;          /* by the admin: it never was at the source */
 	bool is_disabled;           /* nobody may log in (here.h) */
 	struct str source_name; /* of one that was renamed (rename.h); "": it was not */
+	struct str home; /* the address of the server that its mail moves to, and that
+	                    serves it once its route is local; "": we do */
 };
 
 /* Opens, and upgrades (PRAGMA user_version), the file at path. -ENOENT: there is none. An
@@ -141,6 +143,7 @@ struct account_route {
 	enum pin pin;
 	bool has_password;
 	bool retired;       /* nothing goes to the source any more (retire.h) */
+	bool is_elsewhere;  /* account.home is another server */
 	bool by_subaddress; /* of an address: found without its sub-address */
 	char name[256];
 };
@@ -214,6 +217,9 @@ int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
    and EVENT_RETURN begin to count anew; the time spent busy adds to out_of_service_ms. */
 int registry_transition(struct registry *r, int64_t id, enum account_event event,
 	struct str by, struct str detail, struct error *err);
+/* Where its mail moves to, from the next switch on (account.home). -EPERM: it is not at
+   the source, and so its mailbox stays where it is. */
+int registry_set_home(struct registry *r, int64_t id, struct str home, struct error *err);
 /* Writes a journal line (by "admin") when it changes something. */
 int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err);
 

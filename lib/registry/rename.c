@@ -163,6 +163,11 @@ static int check(struct renaming *n)
 				? "\"%.*s\" is on its way; try again in a moment"
 				: "\"%.*s\" does not live here: its name is the source's",
 			STR_ARG(name));
+	if (n->account.home.len)
+		return error_set(err, -EPERM,
+			"\"%.*s\" lives at %.*s, and would not be known there by "
+			"another name",
+			STR_ARG(name), STR_ARG(n->account.home));
 	code = check_names(n);
 	if (code == 0)
 		code = check_address(n);

@@ -24,7 +24,7 @@
 					" a.stage_at," COUNT_PASSWORDS(                  \
 						"verifier IS NULL AND sealed IS NOT "    \
 						"NULL") ", a.made_here, a.disabled, "    \
-							"a.source_name"
+							"a.source_name, a.home"
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
@@ -55,7 +55,8 @@
 static const char *const statements[] = {
 	/* always one row: what a login needs comes with one look, also of a stranger */
 	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ","
-		      " a.name, EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
+		      " a.name, EXISTS (SELECT 1 FROM fact WHERE name = 'retired'),"
+		      " coalesce(a.home <> '', 0)"
 		      " FROM (SELECT 1) LEFT JOIN account a ON a.id = " ACCOUNT_OF_KEYS,
 	[SQL_FIND_KEYS] =
 		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
@@ -70,7 +71,7 @@ static const char *const statements[] = {
 			 " WHERE stage = 'failed' AND pin <> 'source'",
 	[SQL_LEARN_LOOK] =
 		"SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ", a.name, 0,"
-		" a.last_login_at, a.uncapturable_why,"
+		" a.home <> '', a.last_login_at, a.uncapturable_why,"
 		" EXISTS (SELECT 1 FROM name WHERE key = ?1),"
 		" EXISTS (SELECT 1 FROM seen_service"
 		"  WHERE account = a.id AND service = ?3),"
@@ -156,6 +157,8 @@ static const char *const statements[] = {
 		" next_try_at = ?6, busy_since = ?7,"
 		" out_of_service_ms = out_of_service_ms + ?8,"
 		" last_error = coalesce(?9, last_error) WHERE id = ?1",
+	[SQL_SET_HOME] =
+		"UPDATE account SET home = ?2 WHERE id = ?1 AND route = 'source'",
 	[SQL_SET_PIN] = "UPDATE account SET pin = ?2 WHERE id = ?1",
 	[SQL_SET_PROGRESS] = "UPDATE account SET folders = ?2, messages_total = ?3,"
 			     " messages_copied = ?4, bytes_copied = ?5 WHERE id = ?1",
@@ -527,6 +530,8 @@ static const char *const upgrades[] = {
 	" client TEXT NOT NULL,"
 	" error TEXT NOT NULL,"
 	" next_at INTEGER NOT NULL);",
+	/* 15: whose mailbox is, or will be, at another server than here */
+	"ALTER TABLE account ADD COLUMN home TEXT NOT NULL DEFAULT '';",
 };
 
 const struct database_schema registry_schema = {

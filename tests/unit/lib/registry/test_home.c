@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where an account's mail moves to: it counts from the switch on, and does not change
+   behind it. */
+#include "registry_fixture.h"
+
+#include "registry/here.h"
+
+static void step(struct test *t, int64_t id, enum account_event event)
+{
+	NO_ERROR(registry_transition(
+		t->r, id, event, STR_LIT("test"), STR_LIT(""), &t->err));
+}
+
+static bool is_elsewhere(struct test *t)
+{
+	struct account_route route;
+
+	NO_ERROR(registry_route(t->r, STR_LIT("alice"), &route, &t->err));
+	return route.is_elsewhere;
+}
+
+static int move_to(struct test *t, int64_t id, const char *home)
+{
+	return registry_set_home(t->r, id, str_from(home), &t->err);
+}
+
+static void test_home(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct account a;
+	int64_t id = capture(t, "alice", "secret");
+
+	assert_false(is_elsewhere(t));
+	NO_ERROR(move_to(t, id, "192.0.2.30"));
+	arrive(t, id);
+	assert_true(is_elsewhere(t));
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(str_eq(a.home, STR_LIT("192.0.2.30")));
+	log_in(t, "alice", "other", "", &route);
+	assert_true(route.is_elsewhere);
+	assert_int_equal(move_to(t, id, ""), -EPERM);
+	step(t, id, EVENT_LEAVE);
+	assert_int_equal(move_to(t, id, ""), -EPERM);
+	step(t, id, EVENT_RETURN);
+	NO_ERROR(move_to(t, id, ""));
+	arrive(t, id);
+	assert_false(is_elsewhere(t));
+}
+
+/* What that server alone can do. */
+static void test_not_here(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "secret");
+
+	NO_ERROR(move_to(t, id, "192.0.2.30"));
+	arrive(t, id);
+	assert_int_equal(registry_set_disabled(t->r, id, true, &t->err), -EPERM);
+	assert_non_null(strstr(t->err.text, "192.0.2.30"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_home, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_not_here, fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
