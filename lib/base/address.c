@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/address.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
@@ -11,6 +12,20 @@ socklen_t address_length(const struct sockaddr_storage *a)
 		return sizeof(struct sockaddr_un);
 	return a->ss_family == AF_INET ? sizeof(struct sockaddr_in)
 	                               : sizeof(struct sockaddr_in6);
+}
+
+bool address_read(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage a = { 0 };
+
+	if (inet_pton(AF_INET, text, &((struct sockaddr_in *)&a)->sin_addr) == 1)
+		a.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &((struct sockaddr_in6 *)&a)->sin6_addr) == 1)
+		a.ss_family = AF_INET6;
+	else
+		return false;
+	*ret = a;
+	return true;
 }
 
 void address_set_port(struct sockaddr_storage *a, uint16_t port)

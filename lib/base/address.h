@@ -8,6 +8,8 @@
 
 /* As bind(2) and connect(2) want it. */
 socklen_t address_length(const struct sockaddr_storage *a);
+/* "192.0.2.1" or "2001:db8::1", without a port; false: it is neither. */
+bool address_read(const char *text, struct sockaddr_storage *ret);
 /* IPv4 and IPv6 alone. */
 void address_set_port(struct sockaddr_storage *a, uint16_t port);
 /* False: it is not absolute, too long for a socket, or has control characters. */

@@ -3,10 +3,29 @@
 
 #include "base/address.h"
 #include "base/str.h"
-#include "settings/options.h"
 
 #include <errno.h>
 #include <string.h>
+
+int host_read(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage a;
+	const struct in6_addr *v6 = &((struct sockaddr_in6 *)&a)->sin6_addr;
+
+	if (!address_read(text, &a))
+		return -EINVAL;
+	if (a.ss_family == AF_INET) {
+		uint32_t host = ntohl(((struct sockaddr_in *)&a)->sin_addr.s_addr);
+
+		if (host >> 24 == 0 || host >> 28 >= 0xe)
+			return -EINVAL;
+	} else if (IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_MULTICAST(v6) ||
+		   IN6_IS_ADDR_V4MAPPED(v6) || IN6_IS_ADDR_LINKLOCAL(v6)) {
+		return -EINVAL;
+	}
+	*ret = a;
+	return 0;
+}
 
 /* "", or ":25". */
 static int take_port(const char *text, uint16_t *port)
@@ -31,7 +50,7 @@ int host_port_parse(const char *text, uint16_t port, struct sockaddr_storage *re
 	bool is_open = is_quoted && !text[len];
 	const char *rest = text + len + (is_quoted && !is_open);
 
-	if (!is_quoted && option_read_address(text, ret) == 0) {
+	if (!is_quoted && host_read(text, ret) == 0) {
 		address_set_port(ret, port);
 		return 0;
 	}
@@ -41,8 +60,7 @@ int host_port_parse(const char *text, uint16_t port, struct sockaddr_storage *re
 		return -EINVAL;
 	memcpy(host, text, len);
 	host[len] = '\0';
-	if (option_read_address(host, ret) < 0 ||
-		(ret->ss_family == AF_INET6) != is_quoted)
+	if (host_read(host, ret) < 0 || (ret->ss_family == AF_INET6) != is_quoted)
 		return -EINVAL;
 	address_set_port(ret, port);
 	return 0;

@@ -6,6 +6,9 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
+/* A host's own unicast address; no name, so that no resolver decides where mail goes. 0
+   or -EINVAL. */
+int host_read(const char *text, struct sockaddr_storage *ret);
 /* port: where the text has none. 0 or -EINVAL. */
 int host_port_parse(const char *text, uint16_t port, struct sockaddr_storage *ret);
 

@@ -114,20 +114,6 @@ struct sockaddr_storage settings_upstream(const struct settings *s)
 	return settings_upstreams(s, all) ? all[0] : s->sources[0];
 }
 
-bool address_read(const char *text, struct sockaddr_storage *ret)
-{
-	struct sockaddr_storage a = { 0 };
-
-	if (inet_pton(AF_INET, text, &((struct sockaddr_in *)&a)->sin_addr) == 1)
-		a.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, text, &((struct sockaddr_in6 *)&a)->sin6_addr) == 1)
-		a.ss_family = AF_INET6;
-	else
-		return false;
-	*ret = a;
-	return true;
-}
-
 static uint16_t host_text(
 	const struct sockaddr_storage *a, char text[static ADDRESS_TEXT_MAX])
 {

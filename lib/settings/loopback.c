@@ -3,7 +3,7 @@
 
 #include "base/address.h"
 #include "base/fd.h"
-#include "settings/settings.h"
+#include "base/str.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

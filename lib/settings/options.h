@@ -67,9 +67,6 @@ const char *option_closest(struct option_section section, const char *name);
    the sentence without file and line. */
 int option_parse(const struct option *o, void *base, size_t index, const char *text,
 	struct error *err);
-/* A host's own unicast address; no name, so that no resolver decides where mail goes. 0
-   or -EINVAL. */
-int option_read_address(const char *text, struct sockaddr_storage *ret);
 int option_set_defaults(struct option_section section, void *base, struct error *err);
 void option_print_value(const struct option *o, const void *base, FILE *to);
 

@@ -9,6 +9,7 @@
  * (libconfuse), range errors, printing and the manual come from it. A mistake gives one
  * sentence with file, line and cure. parse(print(x)) == x.
  */
+#include "base/address.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -282,8 +283,6 @@ size_t settings_upstreams(const struct settings *s,
 /* The first of them. */
 struct sockaddr_storage settings_upstream(const struct settings *s);
 
-/* "192.0.2.1" or "2001:db8::1", without a port; false: it is neither. */
-bool address_read(const char *text, struct sockaddr_storage *ret);
 /* "192.0.2.1" or "2001:db8::1" into text[INET6_ADDRSTRLEN]; address with port for logs
    into text[ADDRESS_TEXT_MAX]: "192.0.2.1:143", "[2001:db8::1]:143". */
 #define ADDRESS_TEXT_MAX 64

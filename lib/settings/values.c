@@ -4,6 +4,7 @@
  * this file decides what it means, so that each mistake gets its own cure.
  */
 #include "settings/destination.h"
+#include "settings/host_port.h"
 #include "settings/lmtp.h"
 #include "settings/loopback.h"
 #include "settings/milter.h"
@@ -252,26 +253,6 @@ static int parse_window(const struct option *o, void *base, size_t index,
 	return replace_text(o, base, text, err);
 }
 
-int option_read_address(const char *text, struct sockaddr_storage *ret)
-{
-	struct sockaddr_storage a;
-	const struct in6_addr *v6 = &((struct sockaddr_in6 *)&a)->sin6_addr;
-
-	if (!address_read(text, &a))
-		return -EINVAL;
-	if (a.ss_family == AF_INET) {
-		uint32_t host = ntohl(((struct sockaddr_in *)&a)->sin_addr.s_addr);
-
-		if (host >> 24 == 0 || host >> 28 >= 0xe)
-			return -EINVAL;
-	} else if (IN6_IS_ADDR_UNSPECIFIED(v6) || IN6_IS_ADDR_MULTICAST(v6) ||
-		   IN6_IS_ADDR_V4MAPPED(v6) || IN6_IS_ADDR_LINKLOCAL(v6)) {
-		return -EINVAL;
-	}
-	*ret = a;
-	return 0;
-}
-
 static int bad_address(const struct option *o, const char *text, struct error *err)
 {
 	return error_set(err, -EINVAL,
@@ -286,7 +267,7 @@ static int parse_addresses(const struct option *o, void *base, size_t index,
 	struct sockaddr_storage *all = field(o, base);
 	struct sockaddr_storage one;
 
-	if (option_read_address(text, &one) < 0)
+	if (host_read(text, &one) < 0)
 		return bad_address(o, text, err);
 	if (index >= o->most)
 		return error_set(err, -EINVAL, "`%s` takes at most %u addresses", o->name,
@@ -305,7 +286,7 @@ static int parse_address(const struct option *o, void *base, size_t index,
 	struct sockaddr_storage one;
 
 	(void)index;
-	if (*text && option_read_address(text, &one) < 0)
+	if (*text && host_read(text, &one) < 0)
 		return bad_address(o, text, err);
 	return replace_text(o, base, text, err);
 }
