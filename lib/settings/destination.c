@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/destination.h"
 
+#include "base/address.h"
 #include "settings/host_port.h"
 #include "settings/settings.h"
 
@@ -11,16 +12,9 @@
 #define MAILDIR "maildir:"
 #define PATH_TEXT_MAX 512 /* with a name in it still below PATH_MAX */
 #define PIN_DIGITS 64     /* SHA-256 */
-
-static const struct scheme {
-	const char *text;
-	enum source_tls_mode tls;
-	uint16_t port;
-} schemes[] = {
-	{ "imap://", SOURCE_TLS_NONE, 143 },
-	{ "imap+starttls://", SOURCE_TLS_STARTTLS, 143 },
-	{ "imaps://", SOURCE_TLS_IMPLICIT, 993 },
-};
+#define POP3_PORT 110
+#define POP3S_PORT 995
+#define SMTP_PORT 25
 
 /* Absolute, without steps up, and each user has another one. */
 static bool is_path(const char *text)
@@ -42,62 +36,156 @@ static bool is_path(const char *text)
 	return has_user;
 }
 
+/* What an element of the list says. */
+enum part { PART_STORE, PART_MAILDIR, PART_IMAP, PART_POP3, PART_MAIL };
+#define HAS(parts, part) ((parts)&1u << (part))
+
+static const struct scheme {
+	const char *text;
+	enum part part;
+	enum source_tls_mode tls;
+	uint16_t port;
+} schemes[] = {
+	{ "imap://", PART_IMAP, SOURCE_TLS_NONE, 143 },
+	{ "imap+starttls://", PART_IMAP, SOURCE_TLS_STARTTLS, 143 },
+	{ "imaps://", PART_IMAP, SOURCE_TLS_IMPLICIT, 993 },
+	{ "pop3://", PART_POP3, SOURCE_TLS_NONE, POP3_PORT },
+	{ "pop3+starttls://", PART_POP3, SOURCE_TLS_STARTTLS, POP3_PORT },
+	{ "pop3s://", PART_POP3, SOURCE_TLS_IMPLICIT, POP3S_PORT },
+};
+
+static int read_server(const struct scheme *s, const char *text, enum part *ret_part,
+	struct destination_settings *ret)
+{
+	struct sockaddr_storage address;
+
+	if (host_port_parse(text + strlen(s->text), s->port, &address) < 0)
+		return -EINVAL;
+	*ret_part = s->part;
+	if (s->part == PART_IMAP) {
+		ret->server = address;
+		ret->tls = s->tls;
+	} else {
+		ret->pop3 = (struct destination_server){ address, s->tls };
+	}
+	return 0;
+}
+
+static int read_maildir(const char *path, struct destination_settings *ret)
+{
+	ret->path = path;
+	return is_path(path) ? 0 : -EINVAL;
+}
+
+static int read_part(
+	const char *text, enum part *ret_part, struct destination_settings *ret)
+{
+	if (strcmp(text, "store") == 0) {
+		*ret_part = PART_STORE;
+		return 0;
+	}
+	if (strncmp(text, MAILDIR, strlen(MAILDIR)) == 0) {
+		*ret_part = PART_MAILDIR;
+		return read_maildir(text + strlen(MAILDIR), ret);
+	}
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncmp(text, schemes[i].text, strlen(schemes[i].text)) == 0)
+			return read_server(&schemes[i], text, ret_part, ret);
+	*ret_part = PART_MAIL;
+	if (strncmp(text, "smtp", 4) != 0 && strncmp(text, "lmtp", 4) != 0)
+		return -EINVAL; /* smart_host.h has bare addresses, too */
+	return smart_host_parse(text, &ret->mail);
+}
+
 int destination_parse(const char *text, struct destination_settings *ret)
 {
 	struct destination_settings d = { .kind = DESTINATION_STORE };
+	enum part part;
+	int r = read_part(text, &part, &d);
 
-	if (strncmp(text, MAILDIR, strlen(MAILDIR)) == 0) {
+	if (r < 0)
+		return r;
+	if (part == PART_MAILDIR)
 		d.kind = DESTINATION_MAILDIR;
-		d.path = text + strlen(MAILDIR);
-		if (!is_path(d.path))
-			return -EINVAL;
-	} else if (strcmp(text, "store") != 0) {
-		const struct scheme *s = schemes;
-		const struct scheme *end = s + sizeof(schemes) / sizeof(schemes[0]);
-
-		while (s < end && strncmp(text, s->text, strlen(s->text)) != 0)
-			s++;
-		if (s == end ||
-			host_port_parse(text + strlen(s->text), s->port, &d.server) < 0)
-			return -EINVAL;
+	else if (part != PART_STORE)
 		d.kind = DESTINATION_IMAP;
-		d.tls = s->tls;
-	}
 	*ret = d;
 	return 0;
 }
 
-/* One, or Maildirs with their server. */
-static int put_together(const struct settings_files *texts,
-	struct destination_settings *ret, struct error *err)
+static int check_parts(
+	const struct settings_files *texts, unsigned parts, struct error *err)
 {
-	struct destination_settings d, server;
-	int r = destination_parse(texts->paths[0], &d);
-
-	if (r < 0)
-		return error_set(err, r, "`destination` cannot be read");
-	if (d.kind == DESTINATION_MAILDIR && texts->n == 1)
+	if (HAS(parts, PART_STORE) && texts->n > 1)
+		return error_set(err, -EINVAL,
+			"`destination` is one place; nothing goes with \"store\"");
+	if (HAS(parts, PART_MAILDIR) && !HAS(parts, PART_IMAP))
 		return error_set(err, -EINVAL,
 			"`destination`: name the IMAP server that serves those Maildirs, "
 			"too, as in {\"%s\", \"imap://127.0.0.1\"}",
 			texts->paths[0]);
-	if (d.kind != DESTINATION_MAILDIR && texts->n > 1)
+	if (!HAS(parts, PART_STORE) && !HAS(parts, PART_IMAP))
 		return error_set(err, -EINVAL,
-			"`destination` is one place; only \"maildir:\" has the server "
-			"that serves it behind it");
-	if (d.kind == DESTINATION_MAILDIR) {
-		r = destination_parse(texts->paths[1], &server);
-		if (r < 0 || server.kind != DESTINATION_IMAP)
-			return error_set(err, -EINVAL,
-				"`destination`: \"%s\" is not the IMAP server that "
-				"serves those Maildirs; write it as in "
-				"\"imap://127.0.0.1\"",
-				texts->paths[1]);
-		d.server = server.server;
-		d.tls = server.tls;
+			"`destination`: name the IMAP server, too, as in "
+			"{\"imap://192.0.2.20\", \"%s\"}",
+			texts->paths[0]);
+	return 0;
+}
+
+static enum smart_host_kind default_mail(enum source_tls_mode tls)
+{
+	return tls == SOURCE_TLS_NONE ? SMART_HOST_SMTP : SMART_HOST_STARTTLS;
+}
+
+/* What is not said: the same host, and no less TLS. */
+static void complete(unsigned parts, struct destination_settings *d)
+{
+	if (!HAS(parts, PART_IMAP))
+		return;
+	if (!HAS(parts, PART_POP3)) {
+		d->pop3 = (struct destination_server){ d->server, d->tls };
+		address_set_port(&d->pop3.address,
+			d->tls == SOURCE_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT);
 	}
+	if (!HAS(parts, PART_MAIL)) {
+		d->mail = (struct smart_host){ default_mail(d->tls), d->server };
+		address_set_port(&d->mail.address, SMTP_PORT);
+	}
+}
+
+static int put_together(const struct settings_files *texts,
+	struct destination_settings *ret, struct error *err)
+{
+	struct destination_settings d = { .kind = DESTINATION_STORE };
+	unsigned parts = 0;
+	enum part part;
+	int r;
+
+	for (size_t i = 0; i < texts->n; i++) {
+		r = read_part(texts->paths[i], &part, &d);
+		if (r < 0)
+			return error_set(err, r, "`destination` cannot be read");
+		if (HAS(parts, part))
+			return error_set(err, -EINVAL,
+				"`destination` is one place, and \"%s\" is another one",
+				texts->paths[i]);
+		parts |= 1u << part;
+	}
+	r = check_parts(texts, parts, err);
+	if (r < 0)
+		return r;
+	if (HAS(parts, PART_MAILDIR))
+		d.kind = DESTINATION_MAILDIR;
+	else if (HAS(parts, PART_IMAP))
+		d.kind = DESTINATION_IMAP;
+	complete(parts, &d);
 	*ret = d;
 	return 0;
+}
+
+bool destination_is_elsewhere(const struct destination_settings *d)
+{
+	return d->server.ss_family != 0;
 }
 
 static int check_uids(const struct settings *s, struct error *err)
@@ -130,7 +218,10 @@ static int check_path(const struct settings *s, struct error *err)
 
 static int check_tls(const struct settings *s, struct error *err)
 {
-	if (s->destination.tls == SOURCE_TLS_NONE)
+	const struct destination_settings *d = &s->destination;
+
+	if (d->tls == SOURCE_TLS_NONE && d->pop3.tls == SOURCE_TLS_NONE &&
+		!smart_host_has_tls(&d->mail))
 		return 0;
 	if (s->destination_verify == SMART_HOST_VERIFY_CA && !*s->destination_name)
 		return error_set(err, -EINVAL,

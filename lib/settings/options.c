@@ -190,13 +190,16 @@ static const struct option root_rows[] = {
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },
-	{ "destination", OPTION_PLACES, ROOT(destinations), "store", .most = 2,
+	{ "destination", OPTION_PLACES, ROOT(destinations), "store", .most = 4,
 		.help = "where mail moves to, and who serves its users afterwards: "
 			"\"store\", we do; \"imap://192.0.2.20\", that server, which "
 			"knows all users with their passwords (\"imap+starttls://\", "
 			"\"imaps://\": by TLS); {\"maildir:/srv/mail/%d/%n\", "
 			"\"imap://127.0.0.1\"}, Maildirs (Dovecot's) and the server that "
-			"serves them (%u: the user, %n: up to @, %d: the domain)" },
+			"serves them (%u: the user, %n: up to @, %d: the domain). Where POP3 and "
+			"mail are not that server's with the same TLS: \"pop3://192.0.2.20\", "
+			"\"lmtp://192.0.2.20:24\" or \"smtp://192.0.2.20:25\" in the list, "
+			"too" },
 	{ "uids", OPTION_CHOICE, ROOT(uids), "keep", .choices = uids_choices,
 		.help = "of messages at the destination: \"keep\", as at the source; "
 			"\"new\", its own, which is all that an IMAP server allows: "

@@ -9,56 +9,37 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-int smart_host_connect(const struct settings *s)
+int other_server_connect(const struct sockaddr_storage *address)
 {
-	struct smart_host h;
 	const int on = 1;
-	CLEANUP(fd_closep) int fd = -1;
+	CLEANUP(fd_closep)
+	int fd =
+		socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (smart_host_parse(s->smart_host, &h) < 0 || h.kind == SMART_HOST_NONE)
-		return -EINVAL;
-	fd = socket(h.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (h.address.ss_family != AF_UNIX)
+	if (address->ss_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&h.address, address_length(&h.address)) < 0 &&
+	if (connect(fd, (const struct sockaddr *)address, address_length(address)) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
 	return fd_steal(&fd);
 }
 
-static int context_of(struct source_tls *t, const struct settings *s, struct error *err)
+int smart_host_connect(const struct settings *s)
 {
-	static const enum tls_verify verifiers[] = {
-		[SMART_HOST_VERIFY_CA] = TLS_VERIFY_CA,
-		[SMART_HOST_VERIFY_NONE] = TLS_VERIFY_NONE,
-		[SMART_HOST_VERIFY_PIN] = TLS_VERIFY_PIN,
-	};
-	struct tls_client_policy policy = {
-		.verify = verifiers[s->smart_host_verify],
-		.name = s->smart_host_name,
-		.authorities = t->authorities,
-		.min_version = TLS1_2_VERSION,
-	};
+	struct smart_host h;
 
-	if (t->smart_host)
-		return 0;
-	if (policy.verify == TLS_VERIFY_CA && !*s->smart_host_name)
-		return error_set(err, -EINVAL,
-			"the smart host's certificate cannot be verified without its "
-			"name: set `smart_host_name`, or `smart_host_verify = \"none\"`");
-	if (policy.verify == TLS_VERIFY_PIN &&
-		!pin_read(str_from(s->smart_host_pin), policy.pin))
-		return error_set(err, -ENOKEY,
-			"smart_host_verify = \"pin\" needs the smart host's key, 64 "
-			"hexadecimal digits: set `smart_host_pin`");
-	return tls_client_context(&policy, &t->smart_host, err);
+	if (smart_host_parse(s->smart_host, &h) < 0 || h.kind == SMART_HOST_NONE)
+		return -EINVAL;
+	return other_server_connect(&h.address);
 }
 
 int smart_host_wrap(struct source_tls *t, const struct settings *s,
 	struct stream **stream, struct error *err)
 {
+	const struct other_server server = { "smart host", "smart_host",
+		s->smart_host_verify, s->smart_host_name, s->smart_host_pin };
 	const char *name = *s->smart_host_name ? s->smart_host_name : NULL;
 	struct smart_host h;
 	struct stream *secure;
@@ -66,7 +47,7 @@ int smart_host_wrap(struct source_tls *t, const struct settings *s,
 
 	if (r < 0 || !smart_host_has_tls(&h))
 		return r;
-	r = context_of(t, s, err);
+	r = source_tls_context_of_other(t, &server, &t->smart_host, err);
 	if (r < 0)
 		return r;
 	r = h.kind == SMART_HOST_SMTPS

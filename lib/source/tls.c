@@ -121,7 +121,9 @@ static bool wants_authorities(const struct settings *s)
 		if (s->services[i].source_verify == SOURCE_VERIFY_CA &&
 			s->services[i].source_tls != SOURCE_TLS_NONE)
 			return true;
-	return *s->smart_host && s->smart_host_verify == SMART_HOST_VERIFY_CA;
+	return (*s->smart_host && s->smart_host_verify == SMART_HOST_VERIFY_CA) ||
+	       (destination_is_elsewhere(&s->destination) &&
+		       s->destination_verify == SMART_HOST_VERIFY_CA);
 }
 
 void source_tls_prepare(struct source_tls *t, const struct settings *s)
@@ -135,6 +137,7 @@ void source_tls_fini(struct source_tls *t)
 	for (int i = 0; i < SERVICE_COUNT; i++)
 		SSL_CTX_free(t->contexts[i]);
 	SSL_CTX_free(t->smart_host);
+	SSL_CTX_free(t->destination);
 	X509_STORE_free(t->authorities);
 	*t = (struct source_tls){ 0 };
 }
@@ -198,4 +201,36 @@ int source_tls_wrap_for_tls(struct source_tls *t, const struct settings *s,
 		return source_tls_wrap(t, s, r, service, stream, err);
 	code = wrap(t, s, r, service, false, stream, err);
 	return code == -ENOKEY ? 0 : code;
+}
+
+int source_tls_context_of_other(struct source_tls *t, const struct other_server *server,
+	SSL_CTX **context, struct error *err)
+{
+	static const enum tls_verify verifiers[] = {
+		[SMART_HOST_VERIFY_CA] = TLS_VERIFY_CA,
+		[SMART_HOST_VERIFY_NONE] = TLS_VERIFY_NONE,
+		[SMART_HOST_VERIFY_PIN] = TLS_VERIFY_PIN,
+	};
+	const char *noun = server->noun, *option = server->option;
+	struct tls_client_policy policy = {
+		.verify = verifiers[server->verify],
+		.name = server->name,
+		.authorities = t->authorities,
+		.min_version = TLS1_2_VERSION,
+	};
+
+	if (*context)
+		return 0;
+	if (policy.verify == TLS_VERIFY_CA && !*server->name)
+		return error_set(err, -EINVAL,
+			"the %s's certificate cannot be verified without its name: set "
+			"`%s_name`, or `%s_verify = \"none\"`",
+			noun, option, option);
+	if (policy.verify == TLS_VERIFY_PIN &&
+		!pin_read(str_from(server->pin), policy.pin))
+		return error_set(err, -ENOKEY,
+			"%s_verify = \"pin\" needs the %s's key, 64 hexadecimal "
+			"digits: set `%s_pin`",
+			option, noun, option);
+	return tls_client_context(&policy, context, err);
 }

@@ -17,7 +17,7 @@
 /* What is the same for all connections of a process; all zero at first. */
 struct source_tls {
 	SSL_CTX *contexts[SERVICE_COUNT]; /* made when they are needed */
-	SSL_CTX *smart_host;
+	SSL_CTX *smart_host, *destination;
 	X509_STORE *authorities; /* NULL: not read yet, or not needed */
 };
 void source_tls_fini(struct source_tls *t);
@@ -41,6 +41,16 @@ int source_tls_wrap(struct source_tls *t, const struct settings *s, struct regis
 int source_tls_wrap_for_tls(struct source_tls *t, const struct settings *s,
 	struct registry *r, enum service_id service, struct stream **stream,
 	struct error *err);
+
+/* Another server than the source: the smart host, or the destination. */
+struct other_server {
+	const char *noun, *option; /* "smart host", and what its options begin with */
+	enum smart_host_verify verify;
+	const char *name, *pin; /* "" or as the settings have them */
+};
+/* Its context, made when it is needed and kept in *context. 0 or -errno with the cure. */
+int source_tls_context_of_other(struct source_tls *t, const struct other_server *server,
+	SSL_CTX **context, struct error *err);
 
 /* The name of the source for SNI and certificates; NULL: not known. */
 const char *source_tls_name(const struct settings *s);

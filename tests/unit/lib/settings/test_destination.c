@@ -87,6 +87,52 @@ static void test_taken(void **state)
 	}
 }
 
+/* Where users that moved go by POP3, and their mail. */
+static const struct rest {
+	const char *list;
+	const char *pop3, *mail;
+	enum source_tls_mode tls; /* of POP3 */
+	enum smart_host_kind kind;
+} rests[] = {
+	{ "\"imap://10.0.0.9:1143\"", "10.0.0.9:110", "10.0.0.9:25", SOURCE_TLS_NONE,
+		SMART_HOST_SMTP },
+	{ "\"imap+starttls://10.0.0.9\"", "10.0.0.9:110", "10.0.0.9:25",
+		SOURCE_TLS_STARTTLS, SMART_HOST_STARTTLS },
+	{ "\"imaps://[2001:db8::9]\"", "[2001:db8::9]:995", "[2001:db8::9]:25",
+		SOURCE_TLS_IMPLICIT, SMART_HOST_STARTTLS },
+	{ "\"imap://10.0.0.9\", \"lmtp://10.0.0.8:24\"", "10.0.0.9:110", "10.0.0.8:24",
+		SOURCE_TLS_NONE, SMART_HOST_LMTP },
+	{ "\"pop3s://10.0.0.8\", \"smtps://10.0.0.7\", \"imap://10.0.0.9\"",
+		"10.0.0.8:995", "10.0.0.7:465", SOURCE_TLS_IMPLICIT, SMART_HOST_SMTPS },
+};
+
+static void test_rest(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		const struct rest *row = &rests[i];
+		char text[512], pop3[ADDRESS_TEXT_MAX], mail[ADDRESS_TEXT_MAX];
+		struct settings s;
+		struct error err = { 0 };
+
+		(void)snprintf(text, sizeof(text),
+			ONE_DOMAIN NEW
+			"destination = {%s}\ndestination_verify = \"none\"\n",
+			row->list);
+		if (settings_parse("c", text, &s, &err) < 0)
+			fail_msg("%s: %s", row->list, err.text);
+		assert_true(destination_is_elsewhere(&s.destination));
+		address_port_text(&s.destination.pop3.address, pop3);
+		address_port_text(&s.destination.mail.address, mail);
+		if (strcmp(pop3, row->pop3) != 0 || strcmp(mail, row->mail) != 0 ||
+			s.destination.pop3.tls != row->tls ||
+			s.destination.mail.kind != row->kind)
+			fail_msg("%s: %s TLS %d, %s kind %d", row->list, pop3,
+				s.destination.pop3.tls, mail, s.destination.mail.kind);
+		settings_fini(&s);
+	}
+}
+
 static const struct refused {
 	const char *text, *expected; /* a part of the sentence */
 } refused[] = {
@@ -97,7 +143,7 @@ static const struct refused {
 	{ ONE_DOMAIN NEW "destination = \"imap://10.0.0.9:0\"\n", "is no place for" },
 	{ ONE_DOMAIN NEW "destination = \"imap://0.0.0.0\"\n", "is no place for" },
 	{ ONE_DOMAIN NEW "destination = \"imap:10.0.0.9\"\n", "is no place for" },
-	{ ONE_DOMAIN "destination = \"pop3://10.0.0.9\"\n", "is no place for" },
+	{ ONE_DOMAIN "destination = \"pop4://10.0.0.9\"\n", "is no place for" },
 	{ ONE_DOMAIN "destination = \"\"\n", "is no place for" },
 	{ ONE_DOMAIN "destination = \"maildir:srv/%n\"\n", "is no place for" },
 	{ ONE_DOMAIN "destination = \"maildir:/srv/%d\"\n", "is no place for" },
@@ -107,13 +153,22 @@ static const struct refused {
 	{ ONE_DOMAIN "destination = \"maildir:/srv/%n\"\n",
 		"name the IMAP server that serves those" },
 	{ ONE_DOMAIN "destination = {\"maildir:/srv/%n\", \"store\"}\n",
-		"\"store\" is not the IMAP server" },
+		"nothing goes with \"store\"" },
 	{ TWO_DOMAINS "destination = {\"maildir:/srv/%n\", \"imap://127.0.0.1\"}\n",
 		"put %d or %u in it" },
 	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", \"imap://10.0.0.8\"}\n",
 		"`destination` is one place" },
-	{ ONE_DOMAIN "destination = {\"store\", \"store\", \"store\"}\n",
-		"`destination` takes at most 2 places" },
+	{ ONE_DOMAIN "destination = {\"store\", \"imap://10.0.0.9\"}\n",
+		"nothing goes with \"store\"" },
+	{ ONE_DOMAIN NEW "destination = {\"pop3://10.0.0.9\"}\n",
+		"name the IMAP server, too" },
+	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", \"10.0.0.9\"}\n",
+		"is no place for" },
+	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", \"smtps://10.0.0.9\"}\n",
+		"set `destination_name`" },
+	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", \"smtp://10.0.0.9\", "
+			 "\"lmtp://10.0.0.9\"}\n",
+		"and \"lmtp://10.0.0.9\" is another one" },
 	{ ONE_DOMAIN NEW "destination = \"imaps://10.0.0.9\"\n",
 		"set `destination_name`" },
 	{ ONE_DOMAIN NEW "destination = \"imaps://10.0.0.9\"\n"
@@ -139,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_refused),
 	};
 
