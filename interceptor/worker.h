@@ -117,6 +117,8 @@ void worker_handle(struct worker *w, const char *from, const struct message_row 
 #define WORKER_QUEUE_MAX (64u << 20) /* a listing of 100,000 flows takes 40 MB */
 #define WORKER_QUEUE_FDS_MAX 1024    /* hand-offs; each keeps a descriptor of ours */
 
+/* worker_connect.c: host_ops.connect() */
+int worker_connect(struct host *h, struct session *s, struct stream **ret);
 /* worker_host.c */
 /* That account is to be moved: logs it and tells the transfer. A late_due_fn. */
 void worker_learnt(void *worker, const char *session, const char *was,

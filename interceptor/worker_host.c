@@ -4,13 +4,10 @@
 #include "base/log.h"
 #include "interceptor/handoff.h"
 #include "interceptor/keeper.h"
-#include "interceptor/source.h"
 #include "interceptor/verify.h"
 #include "interceptor/worker.h"
 #include "registry/retire.h"
 #include "settings/milter.h"
-#include "source/proxy.h"
-#include "source/smart_host.h"
 #include "wire/smtp/address.h"
 
 #include <errno.h>
@@ -29,99 +26,6 @@ static uint64_t now(const struct host *h)
 }
 
 /* ---- connections ---- */
-
-static int secure(struct host *h, const struct session *s, struct stream **stream)
-{
-	char id[SESSION_ID_MAX];
-	struct error err = { 0 };
-	int r = s->connects_to_relay ? smart_host_wrap(&worker_of(h)->source_tls,
-					       h->settings, stream, &err)
-	        : s->is_upgraded
-	                ? source_tls_wrap_for_tls(&worker_of(h)->source_tls, h->settings,
-				  h->registry, s->service, stream, &err)
-	                : source_tls_wrap(&worker_of(h)->source_tls, h->settings,
-				  h->registry, s->service, stream, &err);
-
-	if (r < 0)
-		log_error(session_id(s, id), "source-tls", "error=\"%s\"", err.text);
-	return r;
-}
-
-static enum introduction_kind introduction_of(enum leg_introduction i)
-{
-	static const enum introduction_kind kinds[INTRODUCE_COUNT] = {
-		[INTRODUCE_NOT] = INTRODUCTION_NONE,
-		[INTRODUCE_XCLIENT] = INTRODUCTION_XCLIENT,
-		[INTRODUCE_ID] = INTRODUCTION_ID,
-		[INTRODUCE_PROXY] = INTRODUCTION_NONE, /* below, by begin_as() */
-	};
-
-	return kinds[i];
-}
-
-/* From the client's address, or from ours where that may be (source/leg.h). */
-static int open_source(struct worker *w, struct session *s)
-{
-	const struct leg *leg = &w->host.legs.of[s->service];
-	union endpoint source;
-	int r = source_address(w->host.settings, s->service, &s->destination, &source);
-	bool is_shown;
-
-	if (r < 0)
-		return r;
-	is_shown = s->peer.any.sa_family == source.any.sa_family;
-	s->introduces = INTRODUCTION_NONE;
-	if (leg->from == LEG_NONE)
-		return -EACCES;
-	if (leg->from == LEG_OWN) {
-		if (s->is_unseen && leg_is_smtp(s->service) &&
-			leg->introduction != INTRODUCE_PROXY)
-			return -EACCES; /* interceptor/smtp/starttls.c, may_pass() */
-		if (!s->is_unseen)
-			s->introduces = introduction_of(leg->introduction);
-		return source_connect(&source, NULL);
-	}
-	if (leg_is_smtp(s->service) && !is_shown)
-		return -EAFNOSUPPORT; /* nobody knows whether we are trusted there */
-	return source_connect(&source, is_shown ? &s->peer : NULL);
-}
-
-/* The PROXY protocol's header, where the settings want one: they allow it only for a
-   source that we reach from our own address. A smart host gets none. */
-static int begin_as(struct host *h, const struct session *s, struct stream *stream)
-{
-	struct sockaddr_storage client = { 0 }, wanted = { 0 };
-
-	if (s->connects_to_relay)
-		return 0;
-	memcpy(&client, &s->peer, endpoint_length(&s->peer));
-	memcpy(&wanted, &s->destination, endpoint_length(&s->destination));
-	return source_proxy_begin(h->settings, s->service, &client, &wanted, stream);
-}
-
-static int connect_to_source(struct host *h, struct session *s, struct stream **ret)
-{
-	int fd = s->connects_to_relay ? smart_host_connect(h->settings)
-	                              : open_source(worker_of(h), s);
-	struct stream *stream;
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = stream_plain_new(&worker_of(h)->loop, fd, &stream);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	r = begin_as(h, s, stream);
-	if (r == 0 && !s->is_unseen && !s->connects_in_clear)
-		r = secure(h, s, &stream);
-	if (r < 0)
-		stream_free(stream);
-	else
-		*ret = stream;
-	return r;
-}
 
 static int connect_filter(struct host *h, const char *where, struct stream **ret)
 {
@@ -529,7 +433,7 @@ static void quiesced(struct host *h, struct str account, uint64_t request, bool 
 
 const struct host_ops worker_host_ops = {
 	.now = now,
-	.connect = connect_to_source,
+	.connect = worker_connect,
 	.connect_filter = connect_filter,
 	.hand_off = handoff,
 	.crowd = crowd,

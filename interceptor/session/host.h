@@ -42,7 +42,8 @@ struct host_ops {
 	uint64_t (*now)(const struct host *h); /* loop time, ms */
 
 	/* ---- connections ---- */
-	/* Begins to connect to the source, from the client's own address. */
+	/* Begins to connect to s->connects_to; to the source from the client's own
+	   address. */
 	int (*connect)(struct host *h, struct session *s, struct stream **ret);
 	/* Begins to connect to the content filter at that place (settings/milter.h). */
 	int (*connect_filter)(struct host *h, const char *where, struct stream **ret);

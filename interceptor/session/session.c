@@ -66,6 +66,17 @@ const char *session_id(const struct session *s, char id[static SESSION_ID_MAX])
 	return id;
 }
 
+const char *session_server_name(enum session_server server)
+{
+	static const char *const names[SERVER_COUNT] = {
+		[SERVER_SOURCE] = "source",
+		[SERVER_SMART_HOST] = "smart-host",
+		[SERVER_DESTINATION] = "destination",
+	};
+
+	return names[server];
+}
+
 bool session_is_handled(const struct session *s)
 {
 	return s->state == SESSION_HANDLED;

@@ -33,6 +33,14 @@ enum session_state {
 
 enum source_state { SOURCE_NONE, SOURCE_CONNECTING, SOURCE_OPEN };
 
+/* Who is on the source's side of a session. */
+enum session_server {
+	SERVER_SOURCE,
+	SERVER_SMART_HOST,  /* takes what users here send elsewhere */
+	SERVER_DESTINATION, /* serves this user, who has moved there */
+	SERVER_COUNT
+};
+
 /* The mailstore has it, behind our TLS: source is a socket pair. Its end is no end: the
    kernel closes what a process that is killed has open. The mailstore says which it is,
    and a client that was cut off gets no close_notify. */
@@ -80,20 +88,20 @@ struct session {
 	enum service_id service;
 	enum session_state state;
 	enum source_state source_state;
-	enum route route;   /* ROUTE_COUNT: not decided yet */
-	bool is_unproven;   /* it has not logged in */
-	bool waiting;       /* counted as not logged in, for its networks */
-	bool is_from_known; /* network, as it was when it came */
-	bool live;          /* the master counts it as this account's session */
-	bool client_ended;  /* it has sent its last byte */
-	bool client_dead;   /* and takes none any more */
-	bool was_relayed;   /* bytes_in, bytes_out are what the relay has counted */
-	bool hung_up;       /* it hung up while we were not reading */
-	bool again;         /* the handler is called for the client once more */
-	bool is_secure;     /* the client's TLS ends here */
-	bool is_upgraded;   /* by STARTTLS: it has been greeted */
-	bool is_unseen;     /* its TLS is the source's: the leg there is in clear, too */
-	bool connects_to_relay; /* the smart host is its source now */
+	enum session_server connects_to; /* session_connect(); what `source` is */
+	enum route route;                /* ROUTE_COUNT: not decided yet */
+	bool is_unproven;                /* it has not logged in */
+	bool waiting;                    /* counted as not logged in, for its networks */
+	bool is_from_known;              /* network, as it was when it came */
+	bool live;         /* the master counts it as this account's session */
+	bool client_ended; /* it has sent its last byte */
+	bool client_dead;  /* and takes none any more */
+	bool was_relayed;  /* bytes_in, bytes_out are what the relay has counted */
+	bool hung_up;      /* it hung up while we were not reading */
+	bool again;        /* the handler is called for the client once more */
+	bool is_secure;    /* the client's TLS ends here */
+	bool is_upgraded;  /* by STARTTLS: it has been greeted */
+	bool is_unseen;    /* its TLS is the source's: the leg there is in clear, too */
 	bool connects_in_clear; /* to the source: the client's TLS may yet pass there */
 	bool ends_at_switch; /* unseen, it may carry mail for any account that switches */
 	enum bridge bridge;
@@ -103,6 +111,8 @@ struct session {
 
 /* The handler's own name while it is handled. */
 const char *session_state_name(const struct session *s);
+/* "source", "smart-host", "destination": events in logs. */
+const char *session_server_name(enum session_server server);
 /* "4d2-1f": unique on this host; in logs, messages and flows. */
 #define SESSION_ID_MAX 24
 const char *session_id(const struct session *s, char id[static SESSION_ID_MAX]);

@@ -279,8 +279,7 @@ static void log_lost(const struct session *s, const char *state, int code)
 	if (smtp_of(s)->proxy.source_state == SMTP_PEER_HUNG_UP)
 		log_info(session_id(s, id), "source-refused", "in=\"%s\"", state);
 	else
-		log_warning(session_id(s, id),
-			s->connects_to_relay ? "smart-host" : "source",
+		log_warning(session_id(s, id), session_server_name(s->connects_to),
 			"error=\"%s\" in=\"%s\"", strerror(-code), state);
 }
 

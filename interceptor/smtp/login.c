@@ -135,7 +135,7 @@ void smtp_connect_relay(struct session *s)
 	char id[SESSION_ID_MAX];
 	int r;
 
-	s->connects_to_relay = true;
+	s->connects_to = SERVER_SMART_HOST;
 	r = session_connect(s);
 	if (r == 0)
 		smtp_proxy_relay_begun(&smtp_of(s)->proxy);

@@ -256,7 +256,7 @@ static void test_no_tls_to_the_smart_host(void **state)
 		struct session *s = worker_test_session(b, "carol");
 
 		b->settings.smart_host_verify = verifies[i];
-		s->connects_to_relay = true;
+		s->connects_to = SERVER_SMART_HOST;
 		assert_true(session_connect(s) < 0);
 		assert_null(s->source);
 		session_free(s);
