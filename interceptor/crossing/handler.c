@@ -264,7 +264,8 @@ static void enter(struct session *s)
 	struct account_route route;
 	int r = look_up(s, &route);
 
-	if (r == 0 && (route.route != ROUTE_LOCAL || !session_flush(s)))
+	if (r == 0 &&
+		(route.route != ROUTE_LOCAL || route.is_elsewhere || !session_flush(s)))
 		r = -EAGAIN;
 	if (r == 0)
 		r = hand_over(s);
@@ -309,7 +310,9 @@ static void tick(struct session *s)
 
 	if (s->step != CROSSING_IN_WAITING || look_up(s, &route) < 0)
 		return;
-	if (route.route == ROUTE_LOCAL)
+	if (route.route == ROUTE_LOCAL && route.is_elsewhere)
+		say_bye(s, "it has moved to another server");
+	else if (route.route == ROUTE_LOCAL)
 		verify(s, &route);
 	else if (route.route == ROUTE_SOURCE)
 		go_back(s, "the account stays");

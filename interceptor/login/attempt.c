@@ -29,6 +29,7 @@ void login_take_attempt(struct session *s)
 		.proof = w->proof,
 		.why_not = w->master.len ? LOGIN_BY_MASTER : STR_LIT(""),
 		.tag = w->tag.len ? w->tag : STR_LIT("") };
+	l->elsewhere = (struct wire_login){ .kind = LOGIN_NONE };
 	split_master(s, &l->attempt);
 	if (!l->attempt.why_not.len && !w->password.ptr)
 		l->attempt.why_not = w->mechanism;

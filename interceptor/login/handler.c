@@ -130,8 +130,12 @@ static struct str words(const void *protocol, enum close_reason reason)
 
 static int connect_source(struct session *s)
 {
-	int r = session_connect(s);
+	int r;
 
+	if (s->source_state == SOURCE_NONE)
+		s->connects_to =
+			login_is_elsewhere(s) ? SERVER_DESTINATION : SERVER_SOURCE;
+	r = session_connect(s);
 	if (r == 0 && s->source_state == SOURCE_CONNECTING) {
 		login_protocol_of(s)->source_begin(login_of(s)->machine);
 		login_of(s)->is_challenged = false; /* not by this one */
@@ -154,7 +158,9 @@ void login_send(struct session *s)
 		return;
 	if (buf_len(&s->memory->from_source))
 		login_source_lost(s, -EPROTO); /* it speaks unasked */
-	else if (p->send(l->machine, &s->memory->to_source) < 0)
+	else if (p->send(l->machine,
+			 login_is_elsewhere(s) ? &l->elsewhere : login_wire(s),
+			 &s->memory->to_source) < 0)
 		session_close(s, "no memory");
 }
 
@@ -256,6 +262,7 @@ static int keep_conclusion(struct session *s, struct str response, bool ok)
 	struct str tag = login_wire(s)->tag;
 
 	if (ok && s->step != LOGIN_IN_UPGRADING && p->complete_welcome &&
+		!login_is_elsewhere(s) &&
 		p->complete_welcome(
 			l->machine, buf_view(&l->answer), response, &l->answer) < 0)
 		return -ENOBUFS;
@@ -266,6 +273,8 @@ static int keep_conclusion(struct session *s, struct str response, bool ok)
 
 static void concluded(struct session *s, struct str response, bool ok)
 {
+	if (login_waits_for_capability(s, &response, &ok))
+		return;
 	if (keep_conclusion(s, response, ok) < 0)
 		session_close(s, "source says too much");
 	else if (s->step == LOGIN_IN_UPGRADING)
@@ -491,7 +500,8 @@ static void timeout(struct session *s)
 	case LOGIN_IN_GREETING:
 	case LOGIN_IN_UPGRADING:
 	case LOGIN_IN_LOGGING_IN:
-		if (s->source_state == SOURCE_CONNECTING)
+		if (s->source_state == SOURCE_CONNECTING &&
+			s->connects_to == SERVER_SOURCE)
 			s->host->notes[NOTE_UNANSWERED]++;
 		login_source_lost(s, -ETIMEDOUT);
 		break;

@@ -88,11 +88,12 @@ static void source_greeted(void *machine)
 		f->source.state = IMAP_UPSTREAM_IN_READY;
 }
 
-static int send_login(void *machine, struct buf *to_source)
+static int send_login(
+	void *machine, const struct wire_login *login, struct buf *to_source)
 {
 	struct imap_machine *f = machine;
 
-	return imap_upstream_login(&f->source, &f->client.login, to_source);
+	return imap_upstream_login(&f->source, login, to_source);
 }
 
 static int answer(void *machine, struct buf *to_source)
@@ -134,6 +135,19 @@ static int complete_welcome(
 		tells_capability(before))
 		return 0;
 	return buf_printf(out, "* CAPABILITY %.*s\r\n", STR_ARG(f->after));
+}
+
+/* The client has seen the capabilities of another server, and may believe in them. */
+static bool asks_capability(
+	void *machine, struct str before, struct str response, struct buf *to_source)
+{
+	struct imap_machine *f = machine;
+	struct str list;
+
+	if (imap_capability_of(response, &list) || tells_capability(before))
+		return false;
+	return imap_upstream_ask_behind(&f->source, STR_LIT("CAPABILITY"), to_source) ==
+	       0;
 }
 
 static void answered(void *machine)
@@ -219,6 +233,7 @@ const struct login_protocol login_imap = {
 	.answer = answer,
 	.source_next = source_next,
 	.complete_welcome = complete_welcome,
+	.asks_capability = asks_capability,
 	.refusal_text = refusal_text,
 	.words = {
 		[CLOSE_TIMEOUT] = STR("* BYE Too slow; please log in again.\r\n"),

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define VERIFY_MS 30000 /* for the helper thread; its queue is 3 s long */
-#define REFUSE_MS 2000  /* before a wrong password is answered */
 
 /* Whose mailbox the source opens by it is the source's business: Dovecot takes it for a
    master's, Courier for the prover's own. It passes, and nothing is learnt of anybody. */
@@ -25,7 +24,7 @@ static uint64_t hold_ms(const struct session *s)
 	return s->host->settings->hold_s * UINT64_C(1000);
 }
 
-static void count_refusal(struct session *s)
+void login_count_refusal(struct session *s)
 {
 	s->host->notes[NOTE_REFUSED]++;
 	session_has_failed(s);
@@ -46,7 +45,7 @@ void login_refuse(struct session *s, enum refusal_reason why)
 	if (!session_is_handled(s))
 		return;
 	if (why == REFUSAL_WRONG_PASSWORD)
-		count_refusal(s);
+		login_count_refusal(s);
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s reason=%s service=%s client=%s",
@@ -113,9 +112,14 @@ bool login_text_names(struct str text, struct str user)
 	return false;
 }
 
+int login_look_up(struct session *s, struct account_route *ret)
+{
+	return look_up(s, login_of(s)->attempt.account, ret);
+}
+
 static int route_attempt(struct session *s, struct account_route *ret)
 {
-	int r = look_up(s, login_of(s)->attempt.account, ret);
+	int r = login_look_up(s, ret);
 
 	return r < 0 ? r : is_of(s, ret);
 }
@@ -144,6 +148,7 @@ static bool is_stale(const struct session *s)
 
 static void at_source(struct session *s)
 {
+	login_of(s)->elsewhere.kind = LOGIN_NONE;
 	if (is_stale(s)) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
@@ -167,6 +172,7 @@ static void at_mailstore(struct session *s)
 	struct question q = { .password = a->password, .proof = a->proof };
 
 	session_drop_source(s);
+	login_of(s)->elsewhere.kind = LOGIN_NONE;
 	if (!can_be_judged(a)) {
 		login_refuse(s, REFUSAL_MECHANISM);
 		return;
@@ -192,7 +198,16 @@ static bool is_refused_by_another(struct session *s, const struct account_route 
 	return true;
 }
 
-static void go(struct session *s, const struct account_route *route)
+/* Served here, or by the server that the account has moved to. */
+static void at_home(struct session *s, const struct account_route *route)
+{
+	if (route->is_elsewhere)
+		login_elsewhere(s, route);
+	else
+		at_mailstore(s);
+}
+
+void login_go(struct session *s, const struct account_route *route)
 {
 	if (is_refused_by_another(s, route))
 		return;
@@ -201,7 +216,7 @@ static void go(struct session *s, const struct account_route *route)
 		/* without a source, an unknown user gets the same answer as a wrong
 		   password */
 		if (route->retired) {
-			login_set_step(s, LOGIN_IN_REFUSING, REFUSE_MS);
+			login_set_step(s, LOGIN_IN_REFUSING, LOGIN_REFUSE_MS);
 		} else {
 			login_ask_for_maildrop(s, route);
 			at_source(s);
@@ -211,7 +226,7 @@ static void go(struct session *s, const struct account_route *route)
 		login_hold(s);
 		break;
 	case ROUTE_LOCAL:
-		at_mailstore(s);
+		at_home(s, route);
 		break;
 	case ROUTE_COUNT:
 		break;
@@ -240,7 +255,7 @@ void login_attempt(struct session *s)
 		return;
 	}
 	log_attempt(s, &route);
-	go(s, &route);
+	login_go(s, &route);
 }
 
 bool login_exchange_allowed(struct session *s)
@@ -258,7 +273,7 @@ bool login_exchange_allowed(struct session *s)
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 	} else if (login_of(s)->attempt.proof.kind != CHALLENGE_NONE) {
 		log_attempt(s, &route);
-		go(s, &route);
+		login_go(s, &route);
 	} else {
 		login_refuse(
 			s, route.route == ROUTE_BUSY ? REFUSAL_BUSY : REFUSAL_MECHANISM);
@@ -274,14 +289,16 @@ static void hold_proven(struct session *s, uint64_t ms)
 	login_set_step(s, LOGIN_IN_PROVED, ms);
 }
 
-/* What nobody has shown a password for opens no mailbox here. */
+/* What nobody has shown a password for opens no mailbox here, and no other server takes
+   over a session. */
 static void read_along(struct session *s)
 {
 	const struct login_protocol *p = login_protocol_of(s);
 	const struct attempt *a = &login_of(s)->attempt;
 
-	if (s->host->settings->live && p->follow && a->user.ptr && a->password.ptr &&
-		!a->why_not.len && s->account)
+	if (s->host->settings->live && p->follow &&
+		!destination_is_elsewhere(&s->host->settings->destination) &&
+		a->user.ptr && a->password.ptr && !a->why_not.len && s->account)
 		p->follow(s, a->password);
 }
 
@@ -310,7 +327,7 @@ static void proven(struct session *s, const struct account_route *route)
 		hold_proven(s, hold_ms(s) + 1);
 		break;
 	case ROUTE_LOCAL:
-		at_mailstore(s); /* the source's word opens no mailbox here */
+		at_home(s, route); /* the source's word opens no mailbox here */
 		break;
 	case ROUTE_COUNT:
 		break;
@@ -350,7 +367,7 @@ static void refused(struct session *s)
 	if (login_waits_for_maildrop(s))
 		return;
 	session_set_live(s, false);
-	count_refusal(s);
+	login_count_refusal(s);
 	endpoint_text(&s->peer, client);
 	log_info(session_id(s, id), "refused",
 		"account=%s by=source service=%s client=%s",
@@ -369,7 +386,9 @@ static void refused(struct session *s)
 
 void login_answered(struct session *s, bool ok)
 {
-	if (ok)
+	if (login_is_elsewhere(s))
+		login_elsewhere_answered(s, ok);
+	else if (ok)
 		accepted(s);
 	else
 		refused(s);
@@ -400,8 +419,8 @@ void login_source_lost(struct session *s, int code)
 	if (s->step != LOGIN_IN_LOGGING_IN && s->step != LOGIN_IN_EXCHANGE &&
 		s->step != LOGIN_IN_UPGRADING && s->step != LOGIN_IN_GREETING)
 		return; /* the next attempt connects anew */
-	log_warning(session_id(s, id), "source", "error=\"%s\" in=%s", strerror(-code),
-		session_state_name(s));
+	log_warning(session_id(s, id), session_server_name(s->connects_to),
+		"error=\"%s\" in=%s", strerror(-code), session_state_name(s));
 	/* what a source says that was not asked belongs to nobody: both sides end */
 	if (code == -EPROTO && s->step != LOGIN_IN_GREETING)
 		session_say_bye(s, CLOSE_UNAVAILABLE);
@@ -419,14 +438,14 @@ static void enter(struct session *s)
 	char id[SESSION_ID_MAX];
 	int r;
 
-	if (look_up(s, login_of(s)->attempt.account, &route) < 0) {
+	if (login_look_up(s, &route) < 0) {
 		login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;
 	}
-	if (route.route != ROUTE_LOCAL) {
+	if (route.route != ROUTE_LOCAL || route.is_elsewhere) {
 		session_drop_source(s);
 		session_set_route(s, route.route);
-		go(s, &route);
+		login_go(s, &route);
 		return;
 	}
 	session_set_route(s, ROUTE_LOCAL);
@@ -455,7 +474,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 		enter(s);
 		break;
 	case VERDICT_WRONG:
-		login_set_step(s, LOGIN_IN_REFUSING, REFUSE_MS);
+		login_set_step(s, LOGIN_IN_REFUSING, LOGIN_REFUSE_MS);
 		break;
 	case VERDICT_NO_PASSWORD:
 		login_refuse(s, REFUSAL_MECHANISM);
@@ -473,7 +492,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 static void recheck_proved(struct session *s, const struct account_route *route)
 {
 	if (route->route == ROUTE_LOCAL)
-		at_mailstore(s);
+		at_home(s, route);
 	else if (route->route == ROUTE_SOURCE && !login_is_moving(route))
 		relay_to_source(s);
 }
@@ -487,7 +506,7 @@ static void recheck_busy(struct session *s, const struct account_route *route)
 	/* once is enough: the next wait would be as long again */
 	if (s->route == ROUTE_BUSY && route->route == ROUTE_SOURCE)
 		s->host->ops->remember_slow(s->host, route->id);
-	go(s, route);
+	login_go(s, route);
 }
 
 /* It waited in vain. A switch that is under way gets as much time once more. */
@@ -515,7 +534,7 @@ void login_recheck(struct session *s, bool expired)
 
 	if (was != LOGIN_IN_BUSY && was != LOGIN_IN_PROVED)
 		return;
-	if (look_up(s, login_of(s)->attempt.account, &route) < 0) {
+	if (login_look_up(s, &route) < 0) {
 		if (expired)
 			login_refuse(s, REFUSAL_UNAVAILABLE);
 		return;

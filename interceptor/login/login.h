@@ -8,6 +8,7 @@
  *   handler.c        bytes between the session and the protocol's two machines
  *   attempt.c        whose mailbox a client wants, and who has proved it
  *   login.c          the decision, by the account's route
+ *   elsewhere.c      a login of a user who has moved to another server
  *   proof.c          what a login that the source accepted teaches
  *   maildrop_wait.c  a login that waits until the transfer has left the maildrop
  *   starttls.c       STARTTLS: TLS ends here, or goes on to the source unseen
@@ -27,6 +28,7 @@
 /* For the source to answer: some delay a failed login long, and a mechanism may ask a
    person. */
 #define LOGIN_ANSWER_MS 120000
+#define LOGIN_REFUSE_MS 2000 /* before a wrong password is answered by us */
 
 enum login_step {
 	LOGIN_IN_GREETING,   /* what the source shows is not known: it is asked first */
@@ -68,7 +70,12 @@ struct login {
 	bool is_challenged;   /* the greeting is that of the connection to the source */
 	uint64_t wait_ends;   /* maildrop_wait.h; 0: it does not wait */
 	struct str ticket;    /* for the mailstore, once the password was right */
-	void *machine;        /* of the protocol */
+	/* The attempt as the destination gets it; kind NONE: it goes to the source, or
+	   is judged here. */
+	struct wire_login elsewhere;
+	struct str conclusion;         /* the destination's OK, until its capabilities are
+	                          known; ptr NULL: they are not asked for */
+	void *machine;                 /* of the protocol */
 	struct tls_hello_reader hello; /* in HELLO */
 	size_t hello_seen;             /* bytes of from_client */
 	bool is_tls_promised; /* the client was told to begin: no word in clear may come
@@ -121,6 +128,29 @@ void login_recheck(struct session *s, bool expired);
 void login_hold(struct session *s);
 /* Says why, and lets the client try again. */
 void login_refuse(struct session *s, enum refusal_reason why);
+
+/* Whose mailbox, and where it is. 0 or -errno, logged; who has no account is at the
+   source. */
+int login_look_up(struct session *s, struct account_route *ret);
+/* What that route says, with the attempt as it is. */
+void login_go(struct session *s, const struct account_route *route);
+/* A login was wrong. */
+void login_count_refusal(struct session *s);
+
+/* ---- elsewhere.c ---- */
+
+/* The account's home is another server (registry.h), which judges the attempt. */
+void login_elsewhere(struct session *s, const struct account_route *route);
+static inline bool login_is_elsewhere(const struct session *s)
+{
+	return s->step == LOGIN_IN_LOGGING_IN &&
+	       login_of(s)->elsewhere.kind != LOGIN_NONE;
+}
+/* Its OK is the client's once it is known what can be told with it. false: *response and
+   *ok are the answer to the login. */
+bool login_waits_for_capability(struct session *s, struct str *response, bool *ok);
+/* It has answered; all that it said is in `answer`. */
+void login_elsewhere_answered(struct session *s, bool ok);
 
 /* ---- starttls.c ---- */
 

@@ -74,11 +74,12 @@ static void source_greeted(void *machine)
 	f->source.state = POP3_UPSTREAM_IN_READY;
 }
 
-static int send_login(void *machine, struct buf *to_source)
+static int send_login(
+	void *machine, const struct wire_login *login, struct buf *to_source)
 {
 	struct pop3_machine *f = machine;
 
-	return pop3_upstream_login(&f->source, &f->client.login, to_source);
+	return pop3_upstream_login(&f->source, login, to_source);
 }
 
 static int answer(void *machine, struct buf *to_source)

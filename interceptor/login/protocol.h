@@ -52,7 +52,7 @@ struct login_protocol {
 	void (*source_greeted)(void *machine);
 	/* Whether it may be sent a login now. */
 	bool (*source_is_ready)(const void *machine);
-	int (*send)(void *machine, struct buf *to_source);
+	int (*send)(void *machine, const struct wire_login *login, struct buf *to_source);
 	/* The exchange line, for the challenge that was given. */
 	int (*answer)(void *machine, struct buf *to_source);
 	enum upstream_event (*source_next)(void *machine, struct str input,
@@ -62,6 +62,11 @@ struct login_protocol {
 	 */
 	int (*complete_welcome)(const void *machine, struct str before,
 		struct str response, struct buf *out);
+	/* Behind a login that was accepted, with what the server says it can by then;
+	   asks for it when that was not among it. true: it was asked, its answer comes.
+	   NULL: there is nothing to ask. */
+	bool (*asks_capability)(void *machine, struct str before, struct str response,
+		struct buf *to_source);
 	/* Whether the source refused because it lets one session in at a time. NULL: it
 	   lets in any number. */
 	bool (*is_in_use)(struct str answer);

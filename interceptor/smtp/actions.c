@@ -14,6 +14,8 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
+		if (route->is_elsewhere)
+			return SMTP_ROUTE_LATER;
 		if (s->host->ops->reach_mailstore(s->host) < 0)
 			return SMTP_ROUTE_LATER;
 		return SMTP_ROUTE_LOCAL;

@@ -100,8 +100,9 @@ static enum lmtp_route route_of_account(
 {
 	switch (account->route) {
 	case ROUTE_LOCAL:
-		return s->host->ops->reach_mailstore(s->host) < 0 ? LMTP_ROUTE_LATER
-		                                                  : LMTP_ROUTE_LOCAL;
+		return account->is_elsewhere || s->host->ops->reach_mailstore(s->host) < 0
+		               ? LMTP_ROUTE_LATER
+		               : LMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
 		return LMTP_ROUTE_BUSY;
 	case ROUTE_SOURCE:

@@ -5,6 +5,8 @@
 #include "wire/sasl_user.h"
 
 #define NAME_MAX_BYTES 20 /* RFC 4422, 3.1 */
+#define WORD_MAX 200      /* a line with it is one that every server takes whole */
+#define PLAIN_MAX 3000    /* in base64 a line of 4000 bytes */
 
 enum login_kind sasl_login_kind(struct str mechanism)
 {
@@ -115,6 +117,40 @@ void sasl_exchange_learn(struct wire_login *l, struct str line, struct arena *ar
 }
 
 /* ---- to the server ---- */
+
+static bool has_any(struct str s, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++)
+		if (str_index(s, bytes.ptr[i]) < s.len)
+			return true;
+	return false;
+}
+
+/* Nothing in it ends a line, and the line is one that every server takes whole. */
+static bool is_word(struct str s, struct str ends)
+{
+	return s.len <= WORD_MAX && !has_any(s, ends);
+}
+
+struct wire_login sasl_login_anew(struct str name, struct str password)
+{
+	bool is_plain =
+		is_word(name, STR_LIT(" \r\n")) && is_word(password, STR_LIT("\r\n"));
+	struct wire_login l = {
+		.kind = is_plain ? LOGIN_PASSWORD : LOGIN_SASL_PLAIN,
+		.mechanism = is_plain ? STR_LIT("LOGIN") : STR_LIT("PLAIN"),
+		.user = name,
+		.password = password,
+		.authzid = STR_LIT(""),
+		.user_literal = true,
+		.password_literal = true,
+	};
+
+	if (name.len + password.len > PLAIN_MAX || has_any(name, STR_LIT("\0")) ||
+		has_any(password, STR_LIT("\0")))
+		l.kind = LOGIN_NONE;
+	return l;
+}
 
 unsigned sasl_login_answers(const struct wire_login *l)
 {

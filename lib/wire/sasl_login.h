@@ -35,6 +35,11 @@ struct str sasl_exchange_line(struct str line);
 /* Notes the user, and whose proof it is, when the line shows them. */
 void sasl_exchange_learn(struct wire_login *l, struct str line, struct arena *arena);
 
+/* A login by a password, for another server than the client has chosen a mechanism of:
+   LOGIN, or USER and PASS; as PLAIN what these cannot say in a line. kind NONE: it is no
+   password of anybody. Views. */
+struct wire_login sasl_login_anew(struct str name, struct str password);
+
 /* The answer number n (0, 1) of a PLAIN or LOGIN that the server is given, in base64.
    0 or as buf_append(). */
 int sasl_login_put(const struct wire_login *l, unsigned n, struct buf *out);

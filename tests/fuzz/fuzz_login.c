@@ -8,14 +8,17 @@
  *   - what is sent is one command, or what the server asked for, and it is sent when
  *     everything that the server said has been read.
  *
- * The first byte chooses the protocol and how the bytes are cut, the second the dialect,
- * the third how client and server take turns.
+ * The first byte chooses the protocol, how the bytes are cut and whether the server is
+ * the one that the user has moved to (the login is then written anew, and its
+ * capabilities are asked for behind it); the second the dialect, the third how client and
+ * server take turns.
  */
 #include "fuzz.h"
 
 #include "login_model.h"
 #include "wire/imap/upstream.h"
 #include "wire/pop3/upstream.h"
+#include "wire/sasl_login.h"
 
 #include <stdlib.h>
 
@@ -32,7 +35,9 @@ enum talk_state { TALK_PRELOGIN, TALK_LOGIN, TALK_OVER };
 
 struct talk {
 	enum talk_state state;
-	bool is_pop3, is_connected;
+	bool is_pop3, is_connected, is_elsewhere;
+	bool is_let_in; /* elsewhere, and its capabilities are asked for */
+	struct wire_login anew;
 	struct arena arena;
 	struct imap_prelogin imap;
 	struct pop3_prelogin pop3;
@@ -109,10 +114,9 @@ static void flush(struct talk *t)
 
 static void send_login(struct talk *t)
 {
-	int r = t->is_pop3
-	                ? pop3_upstream_login(&t->pop3_source, login_of(t), &t->to_source)
-	                : imap_upstream_login(
-				  &t->imap_source, login_of(t), &t->to_source);
+	const struct wire_login *l = t->is_elsewhere ? &t->anew : login_of(t);
+	int r = t->is_pop3 ? pop3_upstream_login(&t->pop3_source, l, &t->to_source)
+	                   : imap_upstream_login(&t->imap_source, l, &t->to_source);
 
 	must(r == 0);
 }
@@ -132,6 +136,12 @@ static void accepted(const struct talk *t)
 	const struct wire_login *l = login_of(t);
 	const struct model_account *who = model_proved(&t->model);
 
+	if (t->is_elsewhere) {
+		must(who != NULL);
+		must(str_ieq(t->anew.user, str_from(who->name)));
+		must(str_eq(t->anew.password, str_from(who->password)));
+		return;
+	}
 	if (l->kind == LOGIN_STARTTLS || l->master.len || !l->user.ptr)
 		return; /* nothing is learnt of anybody */
 	must(who != NULL);
@@ -146,6 +156,18 @@ static void drop(struct talk *t)
 	buf_clear(&t->to_source);
 }
 
+/* By another server than the source: IMAP's capabilities are known next. */
+static void let_in(struct talk *t)
+{
+	if (t->is_let_in || !t->is_elsewhere || t->is_pop3) {
+		t->state = TALK_OVER;
+		return;
+	}
+	t->is_let_in = true;
+	must(imap_upstream_ask_behind(
+		     &t->imap_source, STR_LIT("CAPABILITY"), &t->to_source) == 0);
+}
+
 static void source_says(struct talk *t, enum upstream_event event)
 {
 	switch (event) {
@@ -157,10 +179,15 @@ static void source_says(struct talk *t, enum upstream_event event)
 		pop3_prelogin_challenged(&t->pop3);
 		break;
 	case UPSTREAM_OK:
-		accepted(t);
-		t->state = TALK_OVER;
+		if (!t->is_let_in)
+			accepted(t);
+		let_in(t);
 		break;
 	case UPSTREAM_NO:
+		if (t->is_let_in) {
+			t->state = TALK_OVER;
+			break;
+		}
 		drop(t);
 		answered(t);
 		break;
@@ -211,6 +238,23 @@ static bool hear_source(struct talk *t, size_t piece)
 
 /* ---- the client's side ---- */
 
+/* Elsewhere only a password is taken. */
+static void begin_login(struct talk *t)
+{
+	const struct wire_login *l = login_of(t);
+
+	t->state = TALK_LOGIN;
+	if (t->is_elsewhere) {
+		t->anew.kind = LOGIN_NONE;
+		if (l->user.ptr && l->password.ptr)
+			t->anew = sasl_login_anew(l->user, l->password);
+	}
+	if (t->is_elsewhere && t->anew.kind == LOGIN_NONE)
+		answered(t);
+	else
+		connect(t);
+}
+
 static bool client_step(struct talk *t)
 {
 	struct str input = buf_view(&t->from_client);
@@ -225,8 +269,7 @@ static bool client_step(struct talk *t)
 	if (action == PRELOGIN_LOGIN || action == PRELOGIN_EXCHANGE ||
 		action == PRELOGIN_STARTTLS) {
 		must(t->state == TALK_PRELOGIN && !t->is_connected);
-		t->state = TALK_LOGIN;
-		connect(t);
+		begin_login(t);
 	} else if (action == PRELOGIN_EXCHANGE_LINE) {
 		send_line(t);
 		flush(t);
@@ -273,6 +316,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3)
 		return 0;
 	t.is_pop3 = data[0] & 1;
+	t.is_elsewhere = data[0] & 16;
 	t.dialect = data[1];
 	/* with both, its OK is to all that it has asked for: nobody could tell */
 	if (data[0] & 8)

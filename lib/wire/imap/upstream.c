@@ -183,17 +183,30 @@ static int send_first(struct imap_upstream *u, struct buf *to_server)
 	return put_step(u, 0, to_server, &steps);
 }
 
-int imap_upstream_ask(struct imap_upstream *u, struct str command, struct buf *to_server)
+static int ask_in(struct imap_upstream *u, enum imap_upstream_state state,
+	struct str command, struct buf *to_server)
 {
 	struct cut c = { .out = to_server };
 
-	if (u->state != IMAP_UPSTREAM_IN_READY)
+	if (u->state != state)
 		return -EPROTO;
 	put_tag(u, &c);
 	put(&c, command);
 	put(&c, STR_LIT("\r\n"));
+	u->asked_in = state;
 	u->state = IMAP_UPSTREAM_IN_ASKED;
 	return c.r;
+}
+
+int imap_upstream_ask(struct imap_upstream *u, struct str command, struct buf *to_server)
+{
+	return ask_in(u, IMAP_UPSTREAM_IN_READY, command, to_server);
+}
+
+int imap_upstream_ask_behind(
+	struct imap_upstream *u, struct str command, struct buf *to_server)
+{
+	return ask_in(u, IMAP_UPSTREAM_IN_DONE, command, to_server);
 }
 
 int imap_upstream_login(
@@ -311,7 +324,7 @@ static enum upstream_event to_question(
 	struct imap_upstream *u, bool ok, struct buf *to_server)
 {
 	if (u->state == IMAP_UPSTREAM_IN_ASKED) {
-		u->state = IMAP_UPSTREAM_IN_READY;
+		u->state = u->asked_in;
 		return ok ? UPSTREAM_OK : UPSTREAM_NO;
 	}
 	/* what it thinks of the client's ID does not matter */

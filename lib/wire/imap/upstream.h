@@ -13,6 +13,7 @@
  *                        │             ┌──"+"──► CHALLENGED ─imap_upstream_answer()┐
  *                        ├──exchange─► EXCHANGE ◄──────────────────────────────────┘
  *                        └──imap_upstream_ask()──► ASKED ──answer──► READY
+ *                     DONE ──imap_upstream_ask_behind()──► ASKED ──answer──► DONE
  *
  * The probe is the same up to READY, and asks what the server shows to everybody.
  */
@@ -44,7 +45,8 @@ struct imap_upstream {
 	const struct wire_login *login; /* the caller's, until it is answered */
 	unsigned step;                  /* the next one to send; EXCHANGE: lines sent */
 	unsigned commands;              /* sent so far */
-	char unique[IMAP_UNIQUE_MAX];   /* each tag begins with it */
+	enum imap_upstream_state asked_in; /* where an answer to a question leads back */
+	char unique[IMAP_UNIQUE_MAX];      /* each tag begins with it */
 	size_t unique_len;
 };
 
@@ -55,6 +57,9 @@ const char *imap_upstream_state_name(enum imap_upstream_state s);
 /* In READY: a command without arguments, or with such as are ours; OK or NO is the
    answer. 0 or as buf_append(). */
 int imap_upstream_ask(struct imap_upstream *u, struct str command, struct buf *to_server);
+/* In DONE: the same, behind the login; it is DONE again with the answer. */
+int imap_upstream_ask_behind(
+	struct imap_upstream *u, struct str command, struct buf *to_server);
 /* In READY: sends the first step. With login->kind EXCHANGE challenges are given out
    (CONTINUE) and answered by imap_upstream_answer(). 0 or as buf_append(). */
 int imap_upstream_login(

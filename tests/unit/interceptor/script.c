@@ -293,6 +293,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "stale", s->stale },
 		{ "followed", s->followed },
 		{ "secrets", script_secrets(s) },
+		{ "destination", s->session->connects_to == SERVER_DESTINATION },
 	};
 
 	for (size_t i = 0; i < ROWS(values); i++)
@@ -582,6 +583,8 @@ struct script *script_new(
 	s->settings.n_domains = 1;
 	for (size_t i = 0; i < ROWS(names); i++)
 		(void)capture(s->registry, names[i], "secret");
+	for (size_t i = 0; setup->elsewhere && i < ROWS(names); i++)
+		script_move_elsewhere(s, names[i]);
 	return s;
 }
 

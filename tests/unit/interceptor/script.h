@@ -39,6 +39,7 @@ struct script_setup {
 	const char *greeting; /* of the source, as it was learnt; NULL: not yet */
 	enum strategy strategy;
 	bool live;        /* sessions change sides */
+	bool elsewhere;   /* accounts move to another server, 192.0.2.30 */
 	bool nobody_here; /* all accounts are at the source, and none is moving */
 };
 
@@ -52,6 +53,8 @@ struct script *script_new(
 	const struct service_handler *handlers, const struct script_setup *setup);
 void script_free(struct script *s);
 
+/* What the settings say from now on. */
+void script_destination(struct script *s, const char *text);
 /* Fails the test with the name of the row, the way and the line. */
 void script_run(struct script *s, const struct script_row *row, struct script_way way);
 /* In every way: over each odd stream, and split at every byte. */

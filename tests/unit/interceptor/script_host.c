@@ -376,6 +376,21 @@ static void begins(struct script *s, const char *name, enum route wanted, bool i
 	fail_msg("%s does not get where it begins", name);
 }
 
+void script_destination(struct script *s, const char *text)
+{
+	assert_int_equal(destination_parse(text, &s->settings.destination), 0);
+}
+
+void script_move_elsewhere(struct script *s, const char *name)
+{
+	struct test *t = s->registry;
+	struct account_route route;
+
+	script_destination(s, "imap://192.0.2.30");
+	NO_ERROR(registry_route(t->r, str_from(name), &route, &t->err));
+	NO_ERROR(registry_set_home(t->r, route.id, STR_LIT("192.0.2.30"), &t->err));
+}
+
 void script_accounts_begin(struct script *s)
 {
 	begins(s, "alice", ROUTE_SOURCE, false);
