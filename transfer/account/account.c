@@ -249,6 +249,31 @@ static int step_catch_up(struct job *j, enum step *next)
 
 /* ---- the switch ---- */
 
+/* Since the last lap, for the log: where the time out of service goes. */
+static void lap(struct job *j, enum job_out part)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	j->out_ms[part] += now - j->out_lap;
+	j->out_lap = now;
+}
+
+/* Not of a switch that a process before this one has begun. */
+static void log_out_of_service(struct job *j)
+{
+	if (!j->out_since)
+		return;
+	lap(j, OUT_ARRIVE);
+	log_info(NULL, "out-of-service",
+		"account=%.*s all_ms=%llu quiesce_ms=%llu pass_ms=%llu uidls_ms=%llu "
+		"arrive_ms=%llu",
+		STR_ARG(j->account.name), (unsigned long long)(j->out_lap - j->out_since),
+		(unsigned long long)j->out_ms[OUT_QUIESCE],
+		(unsigned long long)j->out_ms[OUT_PASS],
+		(unsigned long long)j->out_ms[OUT_UIDLS],
+		(unsigned long long)j->out_ms[OUT_ARRIVE]);
+}
+
 /* What matches nothing may be mail that came after the last pass. */
 static int read_uidls(struct job *j)
 {
@@ -327,6 +352,7 @@ static int step_switch(struct job *j, enum step *next)
 	if (r < 0)
 		return r;
 	j->is_busy = true;
+	j->out_since = j->out_lap = clock_monotonic_ms();
 	job_route_changed(j);
 	*next = STEP_QUIESCE;
 	return 0;
@@ -372,6 +398,7 @@ static int step_quiesce(struct job *j, enum step *next)
 	int r = quiesce(j, &quiet);
 	bool settled = r == 0 && quiet;
 
+	lap(j, OUT_QUIESCE);
 	*next = STEP_PROVE;
 	/* the interceptor has written all that it sees */
 	if (settled)
@@ -409,6 +436,7 @@ static int step_prove(struct job *j, enum step *next)
 	*next = STEP_ARRIVE;
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
+		lap(j, OUT_PASS);
 		if (r < 0 || !is_equal(j))
 			continue;
 		/* those that could not be tried while the user had the maildrop */
@@ -416,6 +444,7 @@ static int step_prove(struct job *j, enum step *next)
 		if (r)
 			return r;
 		r = prove_uidls(j);
+		lap(j, OUT_UIDLS);
 		/* mail that came after the pass matches nothing: another one finds it */
 		if (!j->uidls.unproven || looked_again)
 			return r;
@@ -459,6 +488,7 @@ static int step_arrive(struct job *j, enum step *next)
 	if (r)
 		return switch_back(j, STR_LIT(UNSEEN_TEXT));
 	job_route_changed(j);
+	log_out_of_service(j);
 	return 0;
 }
 

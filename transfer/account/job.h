@@ -23,6 +23,9 @@ struct uidls_outcome {
 	char note[160];    /* for the certificate */
 };
 
+/* What the time out of service is spent with. */
+enum job_out { OUT_QUIESCE, OUT_PASS, OUT_UIDLS, OUT_ARRIVE, OUT_COUNT };
+
 struct job {
 	const struct settings *settings;
 	struct registry *registry;
@@ -53,6 +56,9 @@ struct job {
 	uint64_t synced_at;                /* monotonic: the last pass began */
 	uint64_t pass_ms;                  /* and took so long */
 	uint64_t told_at;                  /* progress */
+	/* monotonic: nobody is served since; 0: somebody is, or another process knows */
+	uint64_t out_since, out_lap;
+	uint64_t out_ms[OUT_COUNT];
 	struct error err;
 };
 
