@@ -449,6 +449,7 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&h->gone);
 	TAILQ_INIT(&h->unproven);
 	LIST_INIT(&h->quiescing);
+	LIST_INIT(&h->mail_holds);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
 		LIST_INIT(&h->local[i]);
 	LIST_INIT(&w->host.stagings);

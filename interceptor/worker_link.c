@@ -37,14 +37,9 @@ static void on_quiesce(void *context, const struct message *m, int fd)
 static void on_route_changed(void *context, const struct message *m, int fd)
 {
 	struct worker *w = context;
-	struct session *s, *next;
 
 	(void)fd;
-	for (s = LIST_FIRST(&w->host.timed); s; s = next) {
-		next = LIST_NEXT(s, timed);
-		if (session_is_of(s, m->account))
-			session_tick(s);
-	}
+	quiesce_route_changed(&w->host, m->account);
 }
 
 static void on_flows(void *context, const struct message *m, int fd)

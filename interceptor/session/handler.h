@@ -112,6 +112,8 @@ struct handler {
 	   account has changed. NULL: nothing. */
 	void (*tick)(struct session *s);
 
+	/* It waits for the route of that account, which is not its own. NULL: never. */
+	bool (*awaits)(const struct session *s, struct str account);
 	/* Called for all sessions, of whatever account. force: do not leave it. */
 	enum quiesce (*quiesce)(struct session *s, struct str account, bool force);
 	/* Something of that account is still on its way. NULL: never. */

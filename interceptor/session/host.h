@@ -155,8 +155,9 @@ struct host {
 	struct session_queue unproven; /* not logged in, the oldest first */
 	struct session_list local[HOST_LOCAL_BUCKETS];
 	LIST_HEAD(, pending_quiesce) quiescing;
-	LIST_HEAD(, staging) stagings; /* messages on their way to the mailstore */
-	LIST_HEAD(, filter) filters;   /* messages before the content filters */
+	LIST_HEAD(, mail_hold) mail_holds; /* accounts that are about to switch */
+	LIST_HEAD(, staging) stagings;     /* messages on their way to the mailstore */
+	LIST_HEAD(, filter) filters;       /* messages before the content filters */
 	unsigned pid;
 	uint32_t next_number, next_staging;
 	uint64_t notes[NOTE_COUNT];

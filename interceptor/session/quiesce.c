@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/session/quiesce.h"
 
+#include "interceptor/session/mail_hold.h"
 #include "interceptor/session/session.h"
 
 #include <stdlib.h>
@@ -75,6 +76,16 @@ static bool would_cross(struct host *h, struct str account)
 	return true;
 }
 
+/* Nothing is ended: the user is served for as long as it takes. */
+static void begin_soon(struct host *h, struct str account, uint64_t request)
+{
+	mail_hold_begin(h, account);
+	if (is_unsettled(h, account))
+		answer_later(h, account, request);
+	else
+		h->ops->quiesced(h, account, request, true);
+}
+
 void quiesce_begin(
 	struct host *h, struct str account, enum switch_manner manner, uint64_t request)
 {
@@ -85,6 +96,10 @@ void quiesce_begin(
 		h->ops->quiesced(h, account, request, would_cross(h, account));
 		return;
 	}
+	if (manner == SWITCH_SOON) {
+		begin_soon(h, account, request);
+		return;
+	}
 	for (s = LIST_FIRST(&h->sessions); s; s = next) {
 		next = LIST_NEXT(s, all);
 		left |= session_quiesce(s, account, manner) == QUIESCE_LEFT;
@@ -93,4 +108,16 @@ void quiesce_begin(
 		answer_later(h, account, request);
 	else
 		h->ops->quiesced(h, account, request, !left && !is_left(h, account));
+}
+
+void quiesce_route_changed(struct host *h, struct str account)
+{
+	struct session *s, *next;
+
+	mail_hold_check(h, account);
+	for (s = LIST_FIRST(&h->timed); s; s = next) {
+		next = LIST_NEXT(s, timed);
+		if (session_is_of(s, account) || session_awaits(s, account))
+			session_tick(s);
+	}
 }

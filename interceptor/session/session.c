@@ -371,6 +371,12 @@ void session_timeout(struct session *s)
 	session_leave(s);
 }
 
+bool session_awaits(const struct session *s, struct str account)
+{
+	return s->state == SESSION_HANDLED && s->memory && s->handler->awaits &&
+	       s->handler->awaits(s, account);
+}
+
 void session_tick(struct session *s)
 {
 	if (s->state != SESSION_HANDLED || !s->handler->tick)

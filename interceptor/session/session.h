@@ -132,7 +132,8 @@ void session_accept(struct host *h, const struct service_handler *service,
 	const struct arrival *arrival, struct stream *client);
 /* The loop's time passed s->deadline. */
 void session_timeout(struct session *s);
-/* handler.h: tick. */
+/* handler.h: awaits, tick. */
+bool session_awaits(const struct session *s, struct str account);
 void session_tick(struct session *s);
 /* The account switches: ends, or takes from the source, what is on its way to it. */
 enum quiesce session_quiesce(

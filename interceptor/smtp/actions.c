@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the SMTP proxy asks for, in one function each. */
 #include "base/log.h"
+#include "interceptor/session/mail_hold.h"
 #include "interceptor/smtp/smtp.h"
 #include "wire/smtp/address.h"
 
@@ -105,23 +106,59 @@ static void ask_for_room(struct session *s, const struct account_route *route)
 		smtp_proxy_routed(&f->proxy, SMTP_ROUTE_LATER, STR_LIT(""));
 }
 
+/* Its account is about to switch. Not behind one of that account that the source was
+   asked for: the switch would wait for this transaction. */
+static bool must_wait(const struct session *s, const struct recipient *to)
+{
+	struct str account = str_from(to->account.name);
+
+	return to->is == RECIPIENT_KNOWN && to->account.route != ROUTE_LOCAL &&
+	       mail_is_held(s->host, account) && !smtp_goes_to_source(s, account);
+}
+
+static void hold(struct session *s, const struct account_route *route)
+{
+	struct smtp_session *f = smtp_of(s);
+	char id[SESSION_ID_MAX];
+
+	f->routed = *route;
+	f->is_held = true;
+	log_info(session_id(s, id), "rcpt-held", "account=%s", route->name);
+}
+
+void smtp_route_held(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	if (!f->is_held || f->proxy.state != SMTP_PROXY_ROUTING ||
+		mail_is_held(s->host, str_from(f->routed.name)))
+		return;
+	smtp_route_recipient(s);
+	session_again(s);
+}
+
 void smtp_route_recipient(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
 	struct recipient_names names = smtp_names(s);
 	struct str address = f->proxy.routing->address;
 	enum smtp_route is = SMTP_ROUTE_LATER;
-	struct recipient to;
+	struct recipient to = { .is = RECIPIENT_UNKNOWN };
 	struct error err = { 0 };
 	struct arena arena;
 	char id[SESSION_ID_MAX];
 
 	arena_init(&arena);
+	f->is_held = false;
 	if (recipient_find(&names, address, &arena, &to, &err) < 0)
 		log_error(session_id(s, id), "registry", "error=\"%s\"", err.text);
+	else if (must_wait(s, &to))
+		hold(s, &to.account);
 	else
 		is = route_of(s, &names, &to);
 	arena_fini(&arena);
+	if (f->is_held)
+		return;
 	if (is == SMTP_ROUTE_LOCAL && f->proxy.source_has_tls && !s->is_secure &&
 		f->offer.tls == SMTP_TLS_NONE &&
 		s->host->settings->services[s->service].tls == SERVICE_TLS_AUTO)

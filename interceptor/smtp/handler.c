@@ -372,6 +372,11 @@ static bool is_idle(const struct session *s)
 	       s->source_state != SOURCE_CONNECTING;
 }
 
+static bool awaits(const struct session *s, struct str account)
+{
+	return smtp_of(s)->is_held && str_eq(str_from(smtp_of(s)->routed.name), account);
+}
+
 static const char *state_name(const struct session *s)
 {
 	(void)s;
@@ -392,6 +397,8 @@ const struct handler smtp_handler = {
 	.source_ready = run,
 	.source_lost = source_lost,
 	.timeout = timeout,
+	.tick = smtp_route_held,
+	.awaits = awaits,
 	.kick = smtp_kick,
 	.quiesce = smtp_quiesce,
 	.is_ending = smtp_is_ending,

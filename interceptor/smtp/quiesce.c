@@ -87,9 +87,9 @@ static void look_again(struct session *s, struct str account)
 	}
 }
 
-static bool goes_to_source(const struct smtp_session *f, struct str account)
+bool smtp_goes_to_source(const struct session *s, struct str account)
 {
-	for (const struct smtp_at_source *r = f->at_source; r; r = r->next)
+	for (const struct smtp_at_source *r = smtp_of(s)->at_source; r; r = r->next)
 		if (str_eq(r->account, account) || (!r->local.len && !r->domain.len))
 			return true;
 	return false;
@@ -110,9 +110,7 @@ static bool is_with_mailstore(const struct smtp_session *f, struct str account)
 
 bool smtp_is_ending(const struct session *s, struct str account)
 {
-	const struct smtp_session *f = smtp_of(s);
-
-	return goes_to_source(f, account) || is_with_mailstore(f, account);
+	return smtp_goes_to_source(s, account) || is_with_mailstore(smtp_of(s), account);
 }
 
 /* A message whose fate is being decided is not left in doubt. */

@@ -39,11 +39,12 @@ struct smtp_session {
 	struct smtp_proxy proxy;
 	struct smtp_offer offer;
 	char name[PROTOCOL_NAME_MAX];
-	struct str ehlo_secure;         /* that the source shows inside TLS */
-	struct staging *staging;        /* NULL: none */
-	struct staging *room;           /* the recipient's mailbox is asked for it */
-	struct account_route routed;    /* that one's */
-	struct filter *filter;          /* before it is sent; NULL: none */
+	struct str ehlo_secure;      /* that the source shows inside TLS */
+	struct staging *staging;     /* NULL: none */
+	struct staging *room;        /* the recipient's mailbox is asked for it */
+	struct account_route routed; /* that one's, or the one it waits for */
+	bool is_held;                /* the recipient: its account is about to switch */
+	struct filter *filter;       /* before it is sent; NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
 	size_t hello_seen;              /* bytes of from_client */
@@ -76,6 +77,8 @@ struct str smtp_client_address(
 struct str smtp_account_here(struct session *s, struct str address, struct arena *arena);
 struct recipient_names smtp_names(const struct session *s);
 void smtp_route_recipient(struct session *s);
+/* One that is held (session/mail_hold.h), once more. */
+void smtp_route_held(struct session *s);
 void smtp_forget_room(struct session *s);
 void smtp_count_recipient(struct session *s);
 
@@ -121,5 +124,7 @@ void smtp_forget_at_source(struct session *s);
 void smtp_kick(struct session *s);
 enum quiesce smtp_quiesce(struct session *s, struct str account, bool force);
 bool smtp_is_ending(const struct session *s, struct str account);
+/* A recipient of that account was accepted for this transaction at the source. */
+bool smtp_goes_to_source(const struct session *s, struct str account);
 
 #endif

@@ -43,6 +43,7 @@ enum switch_manner {
 	SWITCH_FORCED,     /* those that cannot change sides are ended (* BYE) */
 	SWITCH_LIVE,       /* only if all can change sides; then they do */
 	SWITCH_LIVE_ASKED, /* would they? Nothing is done */
+	SWITCH_SOON,       /* within seconds: new mail waits, what is there arrives */
 	SWITCH_MANNER_COUNT
 };
 
@@ -79,10 +80,11 @@ enum message_type {
 	   when that is already so. account. */
 	MESSAGE_AWAIT_LOGOFF,
 	MESSAGE_LOGGED_OFF,
-	/* To the interceptor, after route=busy is committed: end what this account still
-	   has at the source. number = enum switch_manner. Answered by QUIESCED: number =
-	   1 nothing of it is left there, or is held until the route says where it goes
-	   on; 0 sessions exist (and were left alone). account. */
+	/* To the interceptor, after route=busy is committed (LIVE_ASKED, SOON: before):
+	   end what this account still has at the source. number = enum switch_manner.
+	   Answered by QUIESCED: number = 1 nothing of it is left there, or is held until
+	   the route says where it goes on; 0 sessions exist (and were left alone); of
+	   SOON it says nothing. account. */
 	MESSAGE_QUIESCE,
 	MESSAGE_QUIESCED,
 	/* To the interceptor, no answer: the registry's route of this account changed;

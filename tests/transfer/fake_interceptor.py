@@ -13,7 +13,7 @@ TYPES = ("NONE SERVE SERVE_END SESSION_BEGIN SESSION_END AWAIT_LOGOFF LOGGED_OFF
          "QUIESCED ROUTE_CHANGED FLOWS FLOW FLOWS_END ACCOUNT_DUE RELEASE RELEASED FAILED "
          "FACTS_CHANGED STAGE STAGED DELIVER DELIVERED DISCARD DELIVERY_FAILED RETURN RETURNED "
          "VAULT_READY CHECK VERDICT COMPARE COMPARED LEND").split()
-FORCED, LIVE_ASKED = 1, 3  # enum switch_manner
+LOGGED_OFF, FORCED, LIVE_ASKED, SOON = 0, 1, 3, 4  # enum switch_manner
 FIELDS = 7
 HEAD = struct.Struct(">BBQQ")
 
@@ -73,6 +73,8 @@ class FakeInterceptor(Listener):
             self.waiting.append((connection, account))
         elif kind == "AWAIT_LOGOFF":
             self._send(connection, encode("LOGGED_OFF", account))
+        elif kind == "QUIESCE" and number == SOON:
+            self._send(connection, encode("QUIESCED", account, 1))
         elif kind == "QUIESCE":
             quiet = number == FORCED or (account not in self.logged_in and not self.slips_in)
             self.slips_in -= self.slips_in > 0

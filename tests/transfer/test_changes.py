@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
+from fake_interceptor import SOON  # noqa: E402
 from imap_world import ImapWorld  # noqa: E402
 from mini_server import CHANGES, Folder  # noqa: E402
 from one_account import case, equal, main, true, wait_until  # noqa: E402
@@ -32,7 +33,7 @@ class World(ImapWorld):
         answer = self.interceptor._answer  # pylint: disable=W0212
 
         def answer_after(connection, kind, account, number):
-            if kind == "QUIESCE":
+            if kind == "QUIESCE" and number != SOON:
                 self.last_moment()
                 self.rows_before = self.server.rows
             answer(connection, kind, account, number)

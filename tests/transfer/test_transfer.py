@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
-from fake_interceptor import FORCED, LIVE_ASKED, FakeInterceptor  # noqa: E402
+from fake_interceptor import FORCED, LIVE_ASKED, LOGGED_OFF, SOON, FakeInterceptor  # noqa: E402
 from imap_world import ImapWorld as World  # noqa: E402
 from mini_server import Folder, MiniServer  # noqa: E402
 from one_account import (  # noqa: E402
@@ -33,8 +33,10 @@ def a_move(world):
     equal(certificate["messages"], 9, "messages in it")
     equal([f["result"] for f in certificate["folders"]], ["equal"] * 3, "folders in it")
     kinds = [kind for kind, _, _ in world.interceptor.heard]
-    equal(sorted(kinds), ["AWAIT_LOGOFF", "QUIESCE", "ROUTE_CHANGED", "ROUTE_CHANGED"],
+    equal(sorted(kinds), ["AWAIT_LOGOFF", "QUIESCE", "QUIESCE", "ROUTE_CHANGED", "ROUTE_CHANGED"],
           "dialogue")
+    equal([n for kind, _, n in world.interceptor.heard if kind == "QUIESCE"],
+          [SOON, LOGGED_OFF], "mail waits before anybody else does")
     equal(world.rows("SELECT value FROM checkpoint WHERE name = 'namespace'"),
           [(b'(("" "/")) NIL NIL',)], "namespace")
 
@@ -117,8 +119,8 @@ def devices_that_never_leave(world):
     world.interceptor.logged_in.add(b"alice")
     world.run()
     asked = [n for kind, _, n in world.interceptor.heard if kind == "QUIESCE"]
-    equal(set(asked[:-1]), {LIVE_ASKED}, "whether they could change sides")
-    equal(asked[-1], FORCED, "at the deadline")
+    equal(set(asked[:-2]), {LIVE_ASKED}, "whether they could change sides")
+    equal(asked[-2:], [SOON, FORCED], "at the deadline")
     world.arrived()
 
 

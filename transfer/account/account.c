@@ -20,8 +20,7 @@
 #define FRESH_MS 1500  /* a pass so young needs no other one before the switch */
 #define FRESH_TIMES 4  /* a login that took long is fresh for longer */
 #define AWAIT_MS 5000  /* then the place goes to another account */
-#define QUIESCE_TRIES 10
-#define PROOFS_MAX 4            /* nothing changes at the source any more: two do */
+#define PROOFS_MAX 4   /* nothing changes at the source any more: two do */
 #define HELD_COPY_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
 
 enum step {
@@ -313,6 +312,15 @@ static int settle(struct job *j)
 	return to->ops->settle ? to->ops->settle(to->self, &j->err) : 0;
 }
 
+/* What has arrived meanwhile is copied while the user is served. */
+static int announce(struct job *j)
+{
+	bool had_to_wait = false;
+	int r = leave_announce(j, &had_to_wait);
+
+	return r || !had_to_wait ? r : catch_up(j);
+}
+
 /* Everything that takes time comes before nobody is served any more. A login that is not
    fresh is made again: the password that will be asked for here may be an old one, and
    then the user stays at the source until a login has shown us the new one. */
@@ -331,6 +339,8 @@ static int step_switch(struct job *j, enum step *next)
 		r = passwords_try_others(j);
 	if (r == 0)
 		r = passwords_make_verifiers(j);
+	if (r == 0 && !job_is_exclusive(j))
+		r = announce(j);
 	if (r == 0 && !j->source.ops->prove) {
 		r = read_uidls(j); /* once more when nobody is served: then it is short */
 		uidls_prepare(j);
@@ -358,27 +368,6 @@ static int step_switch(struct job *j, enum step *next)
 	return 0;
 }
 
-static int quiesce(struct job *j, uint64_t *ret_quiet)
-{
-	struct message m = { .type = MESSAGE_QUIESCE,
-		.account = j->account.name,
-		.number = j->is_forced ? SWITCH_FORCED
-		          : j->is_live ? SWITCH_LIVE
-		                       : SWITCH_LOGGED_OFF };
-	struct patience patience = {
-		.ms = LEAVE_ANSWER_MS, .tick = job_tick, .context = j
-	};
-	int r = -ECONNREFUSED;
-
-	for (int i = 0; i < QUIESCE_TRIES && (r == -ECONNREFUSED || r == -EPIPE); i++) {
-		if (i && (r = job_pause(j, LEAVE_NOBODY_MS)) != 0)
-			break;
-		r = ask(j->settings->run_dir, INTERCEPTOR_SOCKET, &m, MESSAGE_QUIESCED,
-			&patience, ret_quiet, &j->err);
-	}
-	return r;
-}
-
 #define UNSEEN_TEXT "somebody may read it unseen"
 
 static int switch_back(struct job *j, struct str why)
@@ -395,7 +384,7 @@ static int switch_back(struct job *j, struct str why)
 static int step_quiesce(struct job *j, enum step *next)
 {
 	uint64_t quiet = 0;
-	int r = quiesce(j, &quiet);
+	int r = leave_quiesce(j, &quiet);
 	bool settled = r == 0 && quiet;
 
 	lap(j, OUT_QUIESCE);

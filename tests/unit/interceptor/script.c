@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "script.h"
 
-#include "interceptor/session/quiesce.h"
 #include "script_parts.h"
 
 #define CALLS_MAX 3000 /* of one line: a session that spins fails here */
@@ -212,6 +211,8 @@ static const struct event {
 	{ "quiesce by force", script_quiesce_by_force },
 	{ "quiesce live", script_quiesce_live },
 	{ "ask for live", script_ask_for_live },
+	{ "quiesce soon", script_quiesce_soon },
+	{ "route changed", script_route_changed },
 	{ "verdict right", do_right },
 	{ "verdict wrong", do_wrong },
 	{ "verdict no password", do_no_password },
@@ -498,7 +499,7 @@ static void end(struct script *s)
 		FAIL(s, "left: connections=%d waiting=%d places=%d live=%d",
 			s->connections, s->waiting, s->places, s->live);
 	s->failed = s->right = 0;
-	quiesce_check(&s->host);
+	script_switches_end(s);
 	LIST_REMOVE(s->session, all);
 	session_free(s->session);
 	offer_unref(s->offers[script_offer_of(s->row->service)]);
@@ -569,6 +570,7 @@ struct script *script_new(
 	LIST_INIT(&s->host.gone);
 	TAILQ_INIT(&s->host.unproven);
 	LIST_INIT(&s->host.quiescing);
+	LIST_INIT(&s->host.mail_holds);
 	LIST_INIT(&s->host.stagings);
 	LIST_INIT(&s->host.filters);
 	assert_int_equal(relay_shared_init(&s->host.relay), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A worker as scripts need one (script.h), and the accounts they are about. */
+#include "interceptor/session/mail_hold.h"
 #include "interceptor/session/quiesce.h"
 #include "script_parts.h"
 
@@ -323,6 +324,22 @@ void script_quiesce_live(struct script *s)
 void script_ask_for_live(struct script *s)
 {
 	quiesce(s, SWITCH_LIVE_ASKED);
+}
+
+void script_quiesce_soon(struct script *s)
+{
+	quiesce(s, SWITCH_SOON);
+}
+
+void script_route_changed(struct script *s)
+{
+	quiesce_route_changed(&s->host, str_from(s->row->account));
+}
+
+void script_switches_end(struct script *s)
+{
+	quiesce_check(&s->host);
+	mail_hold_end_all(&s->host);
 }
 
 /* ---- accounts ---- */

@@ -94,6 +94,9 @@ void script_quiesce(struct script *s);
 void script_quiesce_by_force(struct script *s);
 void script_quiesce_live(struct script *s);
 void script_ask_for_live(struct script *s);
+void script_quiesce_soon(struct script *s);
+void script_route_changed(struct script *s);
+void script_switches_end(struct script *s);
 /* An account's next event, and all of them back to where they begin. */
 void script_account(struct script *s, const char *name, enum account_event event);
 void script_accounts_begin(struct script *s);

@@ -314,6 +314,61 @@ static const struct script_row switches[] = {
 		"s MAIL FROM:<x@example.net>", "S 250 Ok", "c 250 Ok",                   \
 		"C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>",          \
 		"S 250 Ok", "c 250 Ok"
+#define DORA                                                                             \
+	"C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>", "S 250 dora",    \
+		"c 250 dora"
+#define HELD MAIL, "quiesce soon", "settled 1", "C RCPT TO:<dora@example.com>"
+#define HOLD_ENDS                                                                        \
+	"time passes", "tick", "time passes", "time passes", "time passes", "time passes"
+
+/* Mail for an account that is about to switch. */
+static const struct script_row soon[] = {
+	{ "it waits, and is taken here", SERVICE_SMTP, "dora",
+		{ HELD, "account switches", "route changed", "quiesce", "settled 1",
+			"tick", "account arrives", "route changed",
+			"s RCPT TO:<dora@example.com>", "S 550 5.1.1 gone",
+			"c 250 2.1.5 Ok", LOCAL_DATA, GO,
+			"told stage dora <x@example.net> at once", "mail delivered",
+			"c 250 2.0.0 Ok", "relayed 0" } },
+	{ "the account stays", SERVICE_SMTP, "dora",
+		{ HELD, "account switches", "route changed", "account switches back",
+			"route changed", "s RCPT TO:<dora@example.com>", "S 250 dora",
+			"c 250 dora" } },
+	{ "it does not switch", SERVICE_SMTP, "dora",
+		{ HELD, HOLD_ENDS, "tick", "s RCPT TO:<dora@example.com>", "S 250 dora",
+			"c 250 dora" } },
+	{ "the switch takes long", SERVICE_SMTP, "dora",
+		{ HELD, "account switches", HOLD_ENDS, "tick",
+			"c 450 4.2.1 This mailbox is being moved; please try again in a "
+			"moment" } },
+	{ "others do not wait", SERVICE_SMTP, "dora",
+		{ MAIL, "quiesce soon", "settled 1", ALICE } },
+	{ "nor what goes behind one that was accepted", SERVICE_SMTP, "dora",
+		{ MAIL, DORA, "quiesce soon", "settled -1", DORA, DATA, "settled -1", GO,
+			HEARD, "s .", "S 250 queued", "c 250 queued", "relayed 2",
+			"settled 1", "C MAIL FROM:<x@example.net>",
+			"s MAIL FROM:<x@example.net>", "S 250 Ok", "c 250 Ok",
+			"C RCPT TO:<dora@example.com>", "route changed",
+			"s RCPT TO:<dora@example.com>", "S 250 dora", "c 250 dora" } },
+	{ "what the source has just taken is waited for", SERVICE_SMTP, "dora",
+		{ MAIL, "let mail be on its way", "quiesce soon", "settled -1",
+			"let not mail be on its way", "C NOOP", "s NOOP", "S 250 Ok",
+			"c 250 Ok", "settled 1" } },
+	{ "the client leaves meanwhile", SERVICE_SMTP, "dora",
+		{ HELD, "client breaks", "state gone", "account switches", "quiesce",
+			"settled 1" } },
+	{ "the source leaves meanwhile", SERVICE_SMTP, "dora",
+		{ HELD, "source breaks", "account switches", "route changed",
+			"account arrives", "route changed", "c 250 2.1.5 Ok", "C DATA",
+			"c 354 End data with <CR><LF>.<CR><LF>", GO,
+			"told stage dora <x@example.net> at once", "mail delivered",
+			"c 250 2.0.0 Ok" } },
+	{ "what comes behind it in one packet waits, too", SERVICE_SMTP, "dora",
+		{ HELD, "C NOOP", "tick", "account switches", "account switches back",
+			"route changed", "s RCPT TO:<dora@example.com>", "S 250 dora",
+			"c 250 dora", "s NOOP", "S 250 Ok", "c 250 Ok" } },
+};
+
 #define SWITCH "account moves", "account switches", "quiesce"
 
 /* While nobody lives here messages come in chunks, too: a switch must wait for them; and
@@ -397,6 +452,12 @@ static void test_switches(void **state)
 	run(switches, ROWS(switches), false);
 }
 
+static void test_soon(void **state)
+{
+	(void)state;
+	run(soon, ROWS(soon), false);
+}
+
 static void test_chunks(void **state)
 {
 	(void)state;
@@ -422,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
+		cmocka_unit_test(test_soon),
 		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_tls),

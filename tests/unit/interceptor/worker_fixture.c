@@ -30,6 +30,7 @@ static void init_lists(struct worker *w)
 	LIST_INIT(&h->gone);
 	TAILQ_INIT(&h->unproven);
 	LIST_INIT(&h->quiescing);
+	LIST_INIT(&h->mail_holds);
 	LIST_INIT(&h->stagings);
 	LIST_INIT(&h->filters);
 	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
