@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_destination.h"
 
+#include "control/destination_probe.h"
+#include "source/destination.h"
+
 #include <errno.h>
 
 int destination_refuse(const struct settings *s, struct error *err)
@@ -13,10 +16,77 @@ int destination_refuse(const struct settings *s, struct error *err)
 		s->destinations.paths[0]);
 }
 
-void check_destination(const struct settings *s, struct findings *f)
+static void ask_port(const struct settings *s, enum service_id service, const char *name,
+	struct findings *f)
+{
+	struct destination_view v;
+	struct error err = { 0 };
+
+	if (destination_probe(s, service, DESTINATION_CHECK_MS, &v, &err) < 0)
+		finding(f, FINDING_PROBLEM, "destination", name, "%s", err.text);
+	else if (v.refuses_login)
+		finding(f, FINDING_PROBLEM, "destination", name,
+			"it takes no LOGIN there (LOGINDISABLED)%s",
+			v.is_secure ? "" : "; write imap+starttls:// or imaps://");
+	else
+		finding(f, FINDING_OK, "destination", name, "it answers%s%s%s",
+			v.is_secure ? " inside TLS" : "", *v.pin ? ", with the key " : "",
+			v.pin);
+}
+
+static void ask_ports(const struct settings *s, struct findings *f)
+{
+	ask_port(s, SERVICE_IMAP, "imap", f);
+	if (s->services[SERVICE_POP3].enabled || s->services[SERVICE_POP3S].enabled)
+		ask_port(s, SERVICE_POP3, "pop3", f);
+	if (s->services[SERVICE_SMTP].enabled)
+		ask_port(s, SERVICE_SMTP, "mail", f);
+}
+
+struct strays {
+	char home[ADDRESS_TEXT_MAX];
+	uint64_t n;
+	char example[ADDRESS_TEXT_MAX]; /* where one of them lives */
+};
+
+static int count_stray(void *context, const struct account *a)
+{
+	struct strays *s = context;
+
+	if (a->route != ROUTE_LOCAL || !a->home.len || str_eq(a->home, str_from(s->home)))
+		return 0;
+	s->n++;
+	(void)snprintf(s->example, sizeof(s->example), "%.*s", STR_ARG(a->home));
+	return 0;
+}
+
+static void check_strays(struct control *c, struct findings *f)
+{
+	struct strays strays = { .n = 0 };
+	struct registry *r = NULL;
+	int code = control_registry(c, &r);
+
+	destination_home(&c->settings, strays.home);
+	if (code == 0)
+		code = registry_each(r, count_stray, &strays, &c->err);
+	registry_close(r);
+	if (code < 0 && code != -ENOENT)
+		finding(f, FINDING_PROBLEM, "destination", "accounts", "%s", c->err.text);
+	if (strays.n)
+		finding(f, FINDING_PROBLEM, "destination", "accounts",
+			"%llu account%s moved to %s, which is not `destination`: nobody "
+			"can log in there, and their mail waits",
+			(unsigned long long)strays.n, strays.n == 1 ? "" : "s",
+			strays.example);
+}
+
+void check_destination(struct control *c, struct findings *f)
 {
 	struct error why = { 0 };
 
-	if (destination_refuse(s, &why) < 0)
+	if (destination_refuse(&c->settings, &why) < 0)
 		finding(f, FINDING_PROBLEM, "destination", "kind", "%s", why.text);
+	if (destination_is_elsewhere(&c->settings.destination))
+		ask_ports(&c->settings, f);
+	check_strays(c, f);
 }

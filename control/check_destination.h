@@ -2,10 +2,11 @@
 #ifndef CONTROL_CHECK_DESTINATION_H
 #define CONTROL_CHECK_DESTINATION_H
 /* Where mail moves to: whether it can. */
+#include "control/control.h"
 #include "control/findings.h"
-#include "settings/settings.h"
 
-void check_destination(const struct settings *s, struct findings *f);
+/* Asks its ports, too, and looks who lives at another server than that. */
+void check_destination(struct control *c, struct findings *f);
 /* 0, or with the sentence: accounts cannot move there. */
 int destination_refuse(const struct settings *s, struct error *err);
 

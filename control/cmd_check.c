@@ -502,7 +502,7 @@ enum exit_code cmd_check(struct control *c)
 	code = findings_init(&f);
 	if (code == 0) {
 		check_configuration(c, &f);
-		check_destination(&c->settings, &f);
+		check_destination(c, &f);
 		check_rights(&f);
 		check_kernel(c, &f);
 		check_path(c, &f);

@@ -3,9 +3,11 @@
 
 #include "control/alarms.h"
 #include "control/certificate_view.h"
+#include "control/destination_probe.h"
 #include "control/port_probe.h"
 #include "control/senders_tls.h"
 #include "control/smart_host_probe.h"
+#include "source/destination.h"
 
 #include "source/leg.h"
 
@@ -161,6 +163,22 @@ static void look_at_smart_host(struct control *c, struct status *s)
 			"the smart host %s is away (%s): users here cannot send "
 			"elsewhere by it; `mailferry check` tries it, too",
 			c->settings.smart_host, err.text);
+}
+
+static void look_at_destination(struct control *c, struct status *s)
+{
+	char home[ADDRESS_TEXT_MAX];
+	struct destination_view v;
+	struct error err;
+
+	destination_home(&c->settings, home);
+	if (*home && s->runs[STATUS_INTERCEPTOR] &&
+		destination_probe(
+			&c->settings, SERVICE_IMAP, DESTINATION_STATUS_MS, &v, &err) < 0)
+		status_attend(s,
+			"the destination %s is away (%s): accounts that have moved there "
+			"cannot be used; `mailferry check` tries it, too",
+			home, err.text);
 }
 
 /* ── domains ───────────────────────────────────────────────────────────────────────── */
@@ -366,6 +384,7 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 	look_at_disk(c, s);
 	look_at_certificates(c, s);
 	look_at_smart_host(c, s);
+	look_at_destination(c, s);
 	look.source_answers = look_at_source(c, r, s);
 	if (r)
 		look_at_domains(c, r, s);

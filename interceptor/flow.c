@@ -2,6 +2,7 @@
 #include "interceptor/flow.h"
 
 #include "interceptor/unseen_flows.h"
+#include "source/destination.h"
 
 #include <jansson.h>
 #include <netinet/in.h>
@@ -27,12 +28,23 @@ static void add_source_leg(json_t *flow, const struct session *s)
 {
 	struct tcp_info info;
 
-	if (!flow || s->source_state != SOURCE_OPEN || !tcp_info_of(s->source, &info))
+	if (s->connects_to == SERVER_DESTINATION || s->source_state != SOURCE_OPEN ||
+		!tcp_info_of(s->source, &info))
 		return;
 	(void)json_object_set_new(
 		flow, "source_rtt_us", json_integer((json_int_t)info.tcpi_rtt));
 	(void)json_object_set_new(flow, "source_retransmits",
 		json_integer((json_int_t)info.tcpi_total_retrans));
+}
+
+static void add_destination(json_t *flow, const struct session *s)
+{
+	char home[ADDRESS_TEXT_MAX];
+
+	if (s->connects_to != SERVER_DESTINATION || s->source_state == SOURCE_NONE)
+		return;
+	destination_home(s->host->settings, home);
+	(void)json_object_set_new(flow, "destination", json_string(home));
 }
 
 char *flow_json(const struct session *s)
@@ -53,7 +65,10 @@ char *flow_json(const struct session *s)
 		(json_int_t)s->started_ms, "bytes_in", (json_int_t)in, "bytes_out",
 		(json_int_t)out, "state", session_state_name(s), "unseen",
 		s->unseen ? unseen_flow_why(s->unseen) : NULL);
-	add_source_leg(flow, s);
+	if (flow) {
+		add_source_leg(flow, s);
+		add_destination(flow, s);
+	}
 	text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
 	json_decref(flow);
 	return text;

@@ -97,6 +97,27 @@ static void test_relayed(void **state)
 	free(s.account);
 }
 
+/* Served by another server, of which the figures of the source say nothing. */
+static void test_elsewhere(void **state)
+{
+	struct settings settings = { 0 };
+	struct host host = { .pid = 1, .settings = &settings };
+	struct session s = make(&host);
+	json_t *flow;
+
+	(void)state;
+	assert_int_equal(
+		destination_parse("imap://192.0.2.30", &settings.destination), 0);
+	s.route = ROUTE_LOCAL;
+	s.connects_to = SERVER_DESTINATION;
+	s.source_state = SOURCE_OPEN;
+	flow = flow_of(&s);
+	assert_string_equal(word(flow, "route"), "local");
+	assert_string_equal(word(flow, "destination"), "192.0.2.30");
+	assert_null(json_object_get(flow, "source_rtt_us"));
+	json_decref(flow);
+}
+
 /* A login is bytes, not text. */
 static void test_no_utf8(void **state)
 {
@@ -118,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_undecided),
 		cmocka_unit_test(test_relayed),
+		cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_no_utf8),
 	};
 
