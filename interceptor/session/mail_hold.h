@@ -2,14 +2,14 @@
 #ifndef INTERCEPTOR_SESSION_MAIL_HOLD_H
 #define INTERCEPTOR_SESSION_MAIL_HOLD_H
 /*
- * New mail for an account that is about to switch waits at its RCPT until the account is
- * here (or stays). So the source's queue is empty of its mail before nobody is served, and
- * a sender hears 250 a second later instead of 450.
+ * New mail for an account that is about to switch waits at its RCPT until the account
+ * is here (or stays). So the source's queue is empty of its mail before nobody is served,
+ * and a sender hears 250 a second later instead of 450.
  *
- *   SWITCH_SOON ──► held ──route is not busy any more──► not held
- *                    └── after MAIL_HOLD_MS, whatever happens ──► as if it had not been
+ *   SWITCH_SOON ──► held ──the route is not busy any more──► not held
+ *                    └──after MAIL_HOLD_MS──► as if it had not been
  *
- * It makes a switch shorter and is no proof: a quiesce looks itself at what is on its way.
+ * It makes a switch shorter and proves nothing: a quiesce looks at what is on its way.
  */
 #include "interceptor/session/host.h"
 
