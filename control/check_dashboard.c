@@ -11,16 +11,22 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Whoever listens there would be asked; nothing is sent. */
+/* Whoever listens there would be asked; nothing is sent. A listener whose queue is full
+   lets the time pass: it is there, too. */
 static bool is_answered(const struct sockaddr_storage *at)
 {
+	const struct timeval patience = { .tv_sec = 1 };
 	CLEANUP(fd_closep) int fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd >= 0 &&
-	       connect(fd, (const struct sockaddr *)at, address_length(at)) == 0;
+	if (fd < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+		return false;
+	return connect(fd, (const struct sockaddr *)at, address_length(at)) == 0 ||
+	       errno == EAGAIN || errno == EINPROGRESS;
 }
 
 static int try_port(const struct sockaddr_storage *at)

@@ -51,6 +51,17 @@ int sweep_view_json(struct registry *r, int64_t account, json_t **ret, struct er
 	return code == 0 && !*ret ? -ENOMEM : code;
 }
 
+/* Names of folders and errors are the source's words: a terminal must not obey them. */
+static void print_text(const char *before, const json_t *object, const char *key,
+	const char *after, FILE *to)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	(void)fputs(before, to);
+	output_clean(str_from(text ? text : ""), to);
+	(void)fputs(after, to);
+}
+
 void sweep_view_print(const json_t *swept, FILE *to)
 {
 	const json_t *list = json_object_get(swept, "folders");
@@ -61,16 +72,15 @@ void sweep_view_print(const json_t *swept, FILE *to)
 		"\nstill came to the old mailbox: %" JSON_INTEGER_FORMAT " message(s)\n",
 		json_integer_value(json_object_get(swept, "messages")));
 	if (json_string_length(json_object_get(swept, "error")))
-		(void)fprintf(to, "  the last look failed: %s\n",
-			json_string_value(json_object_get(swept, "error")));
+		print_text("  the last look failed: ", swept, "error", "\n", to);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *f = json_array_get(list, i);
-		const char *note = json_string_value(json_object_get(f, "note"));
+		bool noted = json_string_length(json_object_get(f, "note")) > 0;
 
-		(void)fprintf(to, "  %s: %" JSON_INTEGER_FORMAT "%s%s\n",
-			json_string_value(json_object_get(f, "name")),
-			json_integer_value(json_object_get(f, "messages")),
-			note && *note ? "; " : "", note ? note : "");
+		print_text("  ", f, "name", ": ", to);
+		(void)fprintf(to, "%" JSON_INTEGER_FORMAT,
+			json_integer_value(json_object_get(f, "messages")));
+		print_text(noted ? "; " : "", f, "note", "\n", to);
 	}
 }
 

@@ -109,6 +109,14 @@ def test_check_of_what_listens(house):
     expect(taken["listen", "dashboard"] ==
            ("problem", "127.0.0.1:8625 is in use: another program listens there"), taken)
     expect(metrics["listen", "metrics"][0] == "problem", metrics)
+    with socket.socket(socket.AF_UNIX) as full, socket.socket(socket.AF_UNIX) as waiting:
+        full.bind(str(place))
+        full.listen(0)
+        waiting.connect(str(place))
+        expect(listen_findings(house, section(f"unix:{place}"))["listen", "dashboard"] ==
+               ("problem", f"unix:{place} is in use: another program listens there"),
+               "a program that accepts nobody")
+    place.unlink()
     place.write_text("a file")
     expect(listen_findings(house, section(f"unix:{place}"))["listen", "dashboard"] ==
            ("problem", f"unix:{place} cannot be listened on: File exists"), "a file")

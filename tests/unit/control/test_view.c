@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a filter leaves, and how fast a transfer is. */
+/* What a filter leaves, how fast a transfer is, and what a sweep found. */
+#include "control/sweep_view.h"
 #include "control/transfers_view.h"
 #include "control/view.h"
 
@@ -7,6 +8,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -64,11 +68,34 @@ static void test_rates(void **state)
 	assert_int_equal((int)s.account, 1);
 }
 
+static void test_swept(void **state)
+{
+	json_t *swept = json_pack("{s:i, s:s, s:[{s:s, s:i, s:s}, {s:s, s:i, s:s}]}",
+		"messages", 3, "error", "it said \033[2J", "folders", "name", "In\abox",
+		"messages", 2, "note", "", "name", "Junk", "messages", 1, "note", "a\nb");
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(swept);
+	assert_non_null(to);
+	sweep_view_print(swept, to);
+	assert_int_equal(fclose(to), 0);
+	assert_non_null(strstr(text, "old mailbox: 3 message(s)\n"));
+	assert_non_null(strstr(text, "  the last look failed: it said ?[2J\n"));
+	assert_non_null(strstr(text, "  In?box: 2\n"));
+	assert_non_null(strstr(text, "  Junk: 1; a?b\n"));
+	free(text);
+	json_decref(swept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_swept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
