@@ -38,7 +38,4 @@ uint64_t changes_of_row(const struct mail *m);
 /* At the end of a pass that is durable: which folders are known. */
 void changes_settle(struct sync *s);
 
-/* Whether a name lies in the user's own name space, by what NAMESPACE said (RFC 2342). */
-bool changes_is_own(struct str namespaces, struct str name);
-
 #endif

@@ -5,6 +5,7 @@
  * session, everything is listed.
  */
 #include "transfer/copy/changes.h"
+#include "transfer/copy/namespaces.h"
 #include "transfer/copy/usual.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ static void whose_a_folder_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (changes_is_own(str_from(rows[i].text), str_from(rows[i].name)) !=
+		if (namespaces_has_own(str_from(rows[i].text), str_from(rows[i].name)) !=
 			rows[i].is_own)
 			fail_msg("%s in %s", rows[i].name, rows[i].text);
 }
