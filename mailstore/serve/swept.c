@@ -42,7 +42,7 @@ static struct store_counterpart counterpart_of(const struct swept *m)
 {
 	return (struct store_counterpart){ .folder = m->folder,
 		.uidvalidity = m->uidvalidity,
-		.source_uid = m->uid,
+		.other_uid = m->uid,
 		.digest = m->digest.ptr ? m->digest : STR_LIT("") };
 }
 

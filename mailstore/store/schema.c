@@ -213,6 +213,24 @@ static const char *const upgrades[] = {
 
 	/* the per cent that the user was last told of; 0: of none */
 	"ALTER TABLE account ADD COLUMN quota_told INTEGER NOT NULL DEFAULT 0;",
+
+	/* counterparts at the source (side 0) and where mail moves to (side 1) */
+	"CREATE TABLE counterpart_now ("
+	" side INTEGER NOT NULL,"
+	" mailbox INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL," /* may be gone, both */
+	" folder TEXT NOT NULL," /* a name's key */
+	" uidvalidity INTEGER NOT NULL,"
+	" other_uid INTEGER NOT NULL,"
+	" digest BLOB NOT NULL,"
+	" proven INTEGER NOT NULL," /* its bytes there were compared */
+	" PRIMARY KEY (side, mailbox, uid)) WITHOUT ROWID;"
+	"INSERT INTO counterpart_now SELECT 0, mailbox, uid, folder, uidvalidity,"
+	" source_uid, digest, 0 FROM counterpart;"
+	"DROP TABLE counterpart;"
+	"ALTER TABLE counterpart_now RENAME TO counterpart;"
+	"CREATE INDEX counterpart_other"
+	" ON counterpart (side, folder, uidvalidity, other_uid);",
 };
 
 const struct database_schema store_schema = {

@@ -126,30 +126,101 @@ int store_set_counterpart(
 
 	return code < 0 ? code
 	                : sql_run(s->db, SQL_SET_COUNTERPART,
-				  SQL_VALUES(sql_signed(c->mailbox), sql_number(c->uid),
+				  SQL_VALUES(sql_number(c->side), sql_signed(c->mailbox),
+					  sql_number(c->uid),
 					  sql_text(store_name_key(c->folder)),
 					  sql_number(c->uidvalidity),
-					  sql_number(c->source_uid), sql_blob(c->digest)),
+					  sql_number(c->other_uid), sql_blob(c->digest),
+					  sql_number(c->is_proven)),
 				  err);
 }
 
-int store_each_counterpart(struct store *s, struct str folder, counterpart_each_fn *each,
-	void *context, struct error *err)
+int store_each_counterpart(struct store *s, enum store_side side, struct str folder,
+	counterpart_each_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query q = { 0 };
 	int code = query_begin(s->db, SQL_EACH_COUNTERPART,
-		SQL_VALUES(sql_text(store_name_key(folder))), &q, err);
+		SQL_VALUES(sql_number(side), sql_text(store_name_key(folder))), &q, err);
 
 	while (code == 0 && (code = query_next(&q, err)) == 1) {
-		struct store_counterpart c = { .mailbox = (int64_t)query_number(&q, 0),
+		struct store_counterpart c = { .side = side,
+			.mailbox = (int64_t)query_number(&q, 0),
 			.uid = (uint32_t)query_number(&q, 1),
 			.folder = folder,
 			.uidvalidity = (uint32_t)query_number(&q, 2),
-			.source_uid = (uint32_t)query_number(&q, 3),
-			.digest = query_bytes(&q, 4) };
+			.other_uid = (uint32_t)query_number(&q, 3),
+			.digest = query_bytes(&q, 4),
+			.is_proven = query_number(&q, 5) != 0 };
 
 		code = each(context, &c);
 	}
+	return code;
+}
+
+int store_each_counterpart_folder(struct store *s, enum store_side side,
+	name_each_fn *each, void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int code = query_begin(s->db, SQL_EACH_COUNTERPART_FOLDER,
+		SQL_VALUES(sql_number(side)), &q, err);
+
+	while (code == 0 && (code = query_next(&q, err)) == 1)
+		code = each(context, query_bytes(&q, 0));
+	return code;
+}
+
+#define DESTINATION_NOTE STR_LIT("destination")
+
+static int change_destination(struct store *s, struct str address, struct error *err)
+{
+	int code = store_begin(s, err);
+
+	if (code < 0)
+		return code;
+	code = sql_run(s->db, SQL_DOUBT_COUNTERPARTS, SQL_NO_VALUES, err);
+	if (code == 0)
+		code = store_set_checkpoint(s, DESTINATION_NOTE, address, err);
+	if (code == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return code;
+}
+
+int store_set_destination(struct store *s, struct str address, struct error *err)
+{
+	struct arena arena;
+	struct str before;
+	bool is_same;
+	int code;
+
+	arena_init(&arena);
+	code = store_checkpoint(s, DESTINATION_NOTE, &arena, &before, err);
+	is_same = code == 0 && str_eq(before, address);
+	arena_fini(&arena);
+	if (is_same || (code < 0 && code != -ENOENT))
+		return is_same ? 0 : code;
+	return change_destination(s, address, err);
+}
+
+int store_has_late(struct store *s, bool *ret_has, struct error *err)
+{
+	uint64_t has = 0;
+	int code = sql_get(s->db, SQL_HAS_LATE, SQL_NO_VALUES, &has, err);
+
+	if (code == 0)
+		*ret_has = has != 0;
+	return code;
+}
+
+int store_each_late(struct store *s, int64_t mailbox, uid_each_fn *each, void *context,
+	struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int code = query_begin(
+		s->db, SQL_EACH_LATE, SQL_VALUES(sql_signed(mailbox)), &q, err);
+
+	while (code == 0 && (code = query_next(&q, err)) == 1)
+		code = each(context, (uint32_t)query_number(&q, 0));
 	return code;
 }
 
@@ -159,7 +230,7 @@ static int find_planned(
 	struct store_counterpart found = *c;
 	struct query q;
 	int code = query_first(s->db, SQL_FIND_PLANNED,
-		SQL_VALUES(sql_text(store_name_key(c->folder)),
+		SQL_VALUES(sql_number(c->side), sql_text(store_name_key(c->folder)),
 			sql_number(c->uidvalidity), sql_blob(c->digest)),
 		&q, err);
 
@@ -179,8 +250,8 @@ int store_knows_counterpart(
 {
 	uint64_t is = 0;
 	int code = sql_get(s->db, SQL_FIND_COUNTERPART,
-		SQL_VALUES(sql_text(store_name_key(c->folder)),
-			sql_number(c->uidvalidity), sql_number(c->source_uid)),
+		SQL_VALUES(sql_number(c->side), sql_text(store_name_key(c->folder)),
+			sql_number(c->uidvalidity), sql_number(c->other_uid)),
 		&is, err);
 
 	if (code < 0 || is)
@@ -193,7 +264,8 @@ int store_has_planned(
 {
 	uint64_t has = 0;
 	int code = sql_get(s->db, SQL_HAS_PLANNED,
-		SQL_VALUES(sql_text(store_name_key(folder)), sql_number(uidvalidity)),
+		SQL_VALUES(sql_number(SIDE_SOURCE), sql_text(store_name_key(folder)),
+			sql_number(uidvalidity)),
 		&has, err);
 
 	return code < 0 ? code : has != 0;

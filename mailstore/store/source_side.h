@@ -3,16 +3,21 @@
 #define MAILSTORE_STORE_SOURCE_SIDE_H
 /*
  * What is known of the old mailbox of an account that lives here: what it had at the
- * switch, and which of its messages are the same as ones here since then.
+ * switch, and which of its messages are the same as ones here since then. And of an
+ * account that moves on to another server, what its messages are there.
  *
  *   base         a mailbox here at the switch: name, UIDVALIDITY and UIDNEXT were the
  *                source's. Its UIDs below UIDNEXT mean the same message on both sides.
  *   counterpart  a message here that is at the source under another UID: it came from
  *                there later (swept.h), or was carried back (transfer/back). Planned
- *                (source_uid 0): it may be there, since an APPEND was to be sent and its
+ *                (other_uid 0): it may be there, since an APPEND was to be sent and its
  *                answer was not seen. The digest finds it.
  *
  * Rows of what is gone here stay: its counterpart is then to be removed there.
+ *
+ * Counterparts at the destination are the map from UIDs of the source (those here) to
+ * those there. They outlive the switch, and the mailbox: one that is made anew gives its
+ * UIDs again, so its old rows get the number of no mailbox.
  */
 #include "mailstore/store/digest.h"
 #include "mailstore/store/store.h"
@@ -23,16 +28,20 @@ struct store_base {
 	uint32_t uidvalidity, uidnext;
 };
 
-/* The source has taken it, and did not say under which UID: never sent again. */
+/* It was taken there, and not said under which UID: never sent again. */
 #define STORE_UID_UNSAID UINT32_MAX
 
+enum store_side { SIDE_SOURCE, SIDE_DESTINATION };
+
 struct store_counterpart {
+	enum store_side side;
 	int64_t mailbox;
 	uint32_t uid;
-	struct str folder; /* the source's; INBOX without case */
+	struct str folder; /* on that side; INBOX without case */
 	uint32_t uidvalidity;
-	uint32_t source_uid; /* 0: planned; or STORE_UID_UNSAID */
-	struct str digest;   /* BODY_DIGEST_SIZE bytes, or none */
+	uint32_t other_uid; /* 0: planned; or STORE_UID_UNSAID */
+	struct str digest;  /* BODY_DIGEST_SIZE bytes, or none */
+	bool is_proven;     /* these were read there */
 };
 
 /* In a transaction, like all that changes something here. Everything here is the source's
@@ -69,14 +78,26 @@ int store_each_removed(struct store *s, int64_t mailbox, uint64_t since,
 int store_set_counterpart(
 	struct store *s, const struct store_counterpart *c, struct error *err);
 typedef int counterpart_each_fn(void *context, const struct store_counterpart *c);
-/* Of a folder of the source, by mailbox and UID. */
-int store_each_counterpart(struct store *s, struct str folder, counterpart_each_fn *each,
-	void *context, struct error *err);
+/* Of a folder of that side, by mailbox and UID. */
+int store_each_counterpart(struct store *s, enum store_side side, struct str folder,
+	counterpart_each_fn *each, void *context, struct error *err);
+/* The folders of that side that have some, as keys. */
+int store_each_counterpart_folder(struct store *s, enum store_side side,
+	name_each_fn *each, void *context, struct error *err);
+/* What is known of the destination is of the server at this address. Of another one than
+   before it may or may not be true: its counterparts become planned, to be looked for. */
+int store_set_destination(struct store *s, struct str address, struct error *err);
+typedef int uid_each_fn(void *context, uint32_t uid);
+/* Of a mailbox here, what came after the switch and was not taken by the destination yet:
+   ascending. The callback changes nothing. */
+int store_each_late(struct store *s, int64_t mailbox, uid_each_fn *each, void *context,
+	struct error *err);
+int store_has_late(struct store *s, bool *ret_has, struct error *err);
 /* 1: a message of the source is here, or was. One that was planned is found by its digest
    (empty: none is known), and is planned no more: in a transaction. */
 int store_knows_counterpart(
 	struct store *s, const struct store_counterpart *c, struct error *err);
-/* 1: some are planned in that folder, so that a digest is of use. */
+/* 1: some are planned in that folder of the source, so that a digest is of use. */
 int store_has_planned(
 	struct store *s, struct str folder, uint32_t uidvalidity, struct error *err);
 

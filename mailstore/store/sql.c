@@ -19,6 +19,13 @@
 	" WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3"                                  \
 	" AND flags <> (flags | ?4) & ~?5"
 
+/* Came after the switch, and the destination has not taken it. */
+#define LATE                                                                             \
+	"SELECT m.uid FROM base b JOIN message m ON m.mailbox = b.mailbox"               \
+	" AND m.uid >= b.uidnext WHERE NOT EXISTS (SELECT 1 FROM counterpart c"          \
+	" WHERE c.side = 1 AND c.mailbox = m.mailbox AND c.uid = m.uid"                  \
+	" AND c.other_uid <> 0)"
+
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
 	[SQL_SET_MODSEQ] = "UPDATE account SET modseq = ?1",
@@ -137,8 +144,9 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_EACH_BASE] = "SELECT mailbox, name, uidvalidity, uidnext FROM base"
 			  " ORDER BY name",
 	[SQL_RENAME_BASE] = "UPDATE base SET name = ?2 WHERE mailbox = ?1",
-	[SQL_RENAME_COUNTERPARTS] = "UPDATE counterpart SET folder = ?2 WHERE folder ="
-				    " (SELECT name FROM base WHERE mailbox = ?1)",
+	[SQL_RENAME_COUNTERPARTS] =
+		"UPDATE counterpart SET folder = ?2 WHERE side = 0 AND folder ="
+		" (SELECT name FROM base WHERE mailbox = ?1)",
 	[SQL_CLEAR_BASE_SUBSCRIPTIONS] = "DELETE FROM base_subscription",
 	[SQL_NOTE_BASE_SUBSCRIPTIONS] = "INSERT INTO base_subscription"
 					" SELECT key, name FROM subscription",
@@ -150,20 +158,31 @@ const char *const store_statements[SQL_COUNT] = {
 		" OR EXISTS (SELECT key FROM subscription EXCEPT SELECT key"
 		" FROM base_subscription) OR EXISTS (SELECT key FROM base_subscription"
 		" EXCEPT SELECT key FROM subscription))",
-	[SQL_CLEAR_COUNTERPARTS] = "DELETE FROM counterpart",
+	[SQL_CLEAR_COUNTERPARTS] = "DELETE FROM counterpart WHERE side = 0",
 	[SQL_SET_COUNTERPART] = "INSERT OR REPLACE INTO counterpart"
-				" VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[SQL_EACH_COUNTERPART] = "SELECT mailbox, uid, uidvalidity, source_uid, digest"
-				 " FROM counterpart WHERE folder = ?1"
-				 " ORDER BY mailbox, uid",
-	[SQL_FIND_COUNTERPART] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE"
-				 " folder = ?1 AND uidvalidity = ?2 AND source_uid = ?3)",
-	[SQL_FIND_PLANNED] = "SELECT mailbox, uid FROM counterpart WHERE folder = ?1"
-			     " AND uidvalidity = ?2 AND source_uid IN (0, 4294967295)"
-			     " AND digest = ?3 ORDER BY uid LIMIT 1",
-	[SQL_HAS_PLANNED] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE folder = ?1"
-			    " AND uidvalidity = ?2"
-			    " AND source_uid IN (0, 4294967295))",
+				" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_EACH_COUNTERPART] = "SELECT mailbox, uid, uidvalidity, other_uid, digest,"
+				 " proven FROM counterpart WHERE side = ?1"
+				 " AND folder = ?2 ORDER BY mailbox, uid",
+	/* their UIDs will be given again: whose they were is no mailbox's any more */
+	[SQL_ORPHAN_COUNTERPARTS] = "UPDATE counterpart SET mailbox = -?2"
+				    " WHERE side = 1 AND mailbox = ?1",
+	[SQL_DOUBT_COUNTERPARTS] = "UPDATE counterpart SET other_uid = 0, proven = 0"
+				   " WHERE side = 1",
+	[SQL_HAS_LATE] = "SELECT EXISTS (" LATE ")",
+	[SQL_EACH_LATE] = LATE " AND b.mailbox = ?1 ORDER BY m.uid",
+	[SQL_EACH_COUNTERPART_FOLDER] =
+		"SELECT DISTINCT folder FROM counterpart WHERE side = ?1",
+	[SQL_FIND_COUNTERPART] =
+		"SELECT EXISTS (SELECT 1 FROM counterpart WHERE side = ?1"
+		" AND folder = ?2 AND uidvalidity = ?3 AND other_uid = ?4)",
+	[SQL_FIND_PLANNED] = "SELECT mailbox, uid FROM counterpart WHERE side = ?1"
+			     " AND folder = ?2 AND uidvalidity = ?3"
+			     " AND other_uid IN (0, 4294967295)"
+			     " AND digest = ?4 ORDER BY uid LIMIT 1",
+	[SQL_HAS_PLANNED] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE side = ?1"
+			    " AND folder = ?2 AND uidvalidity = ?3"
+			    " AND other_uid IN (0, 4294967295))",
 
 	[SQL_SET_METADATA] = "INSERT OR REPLACE INTO metadata VALUES (?1, ?2, ?3)",
 	[SQL_DELETE_METADATA] = "DELETE FROM metadata WHERE mailbox = ?1 AND entry = ?2",

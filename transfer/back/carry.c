@@ -56,20 +56,29 @@ static bool is_named(struct str a, struct str b)
 
 /* ---- what is here ---- */
 
+/* Room for one more. */
+static bool has_room(struct carry *c)
+{
+	size_t cap = c->cap_boxes ? c->cap_boxes * 2 : 64;
+	struct carry_box *more;
+
+	if (c->n_boxes < c->cap_boxes)
+		return true;
+	more = reallocarray(c->boxes, cap, sizeof(*more));
+	if (!more)
+		return false;
+	c->boxes = more;
+	c->cap_boxes = cap;
+	return true;
+}
+
 static int add_box(void *context, const struct mailbox *m)
 {
 	struct carry *c = context;
 	struct carry_box *b;
 
-	if (c->n_boxes == c->cap_boxes) {
-		size_t cap = c->cap_boxes ? c->cap_boxes * 2 : 64;
-
-		b = reallocarray(c->boxes, cap, sizeof(*b));
-		if (!b)
-			return carry_no_memory(c);
-		c->boxes = b;
-		c->cap_boxes = cap;
-	}
+	if (!has_room(c))
+		return carry_no_memory(c);
 	b = &c->boxes[c->n_boxes++];
 	*b = (struct carry_box){ .id = m->id,
 		.name = arena_str(&c->arena, m->name),
@@ -78,8 +87,7 @@ static int add_box(void *context, const struct mailbox *m)
 		.uidvalidity = m->uidvalidity,
 		.uidnext = m->uidnext,
 		.messages = m->messages,
-		.modseq = m->highestmodseq,
-		.there = folders_find(&c->folders, m->name) };
+		.modseq = m->highestmodseq };
 	return b->name.ptr ? 0 : carry_no_memory(c);
 }
 
@@ -126,13 +134,11 @@ static int add_base(void *context, const struct store_base *base)
 	return stays_there(c, base->name);
 }
 
-static int read_here(struct carry *c)
+static int read_bases(struct carry *c)
 {
 	struct base_walk w = { .c = c };
 	int r = store_switch_modseq(c->store, &c->since, c->err);
 
-	if (r == 0)
-		r = store_each_mailbox(c->store, add_box, c, c->err);
 	if (r == 0)
 		r = store_each_base(c->store, add_base, &w, c->err);
 	if (r == 0 && !w.n)
@@ -143,9 +149,23 @@ static int read_here(struct carry *c)
 	return r;
 }
 
+static int read_here(struct carry *c)
+{
+	int r = store_each_mailbox(c->store, add_box, c, c->err);
+
+	if (r == 0)
+		r = carry_names_there(c);
+	return r || carry_side(c) == SIDE_DESTINATION ? r : read_bases(c);
+}
+
 static bool may_hold_mail(unsigned attributes)
 {
 	return !(attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT));
+}
+
+static bool is_open(const struct carry_box *b)
+{
+	return b->there && folder_is_selectable(b->there) && may_hold_mail(b->attributes);
 }
 
 /* ---- folders ---- */
@@ -230,6 +250,13 @@ static int rename_one(struct carry *c)
 	return r ? r : 1;
 }
 
+/* A name that only has others below it can become a folder. */
+static bool is_missing(const struct carry *c, const struct carry_box *b)
+{
+	return may_hold_mail(b->attributes) &&
+	       (!b->there || (c->way == CARRY_ON && !folder_is_selectable(b->there)));
+}
+
 static int create_all(struct carry *c)
 {
 	int r = 0;
@@ -237,14 +264,13 @@ static int create_all(struct carry *c)
 	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
 		const struct carry_box *b = &c->boxes[i];
 
-		if (b->there || !may_hold_mail(b->attributes))
-			continue;
-		if (!c->writer.ops && is_renamed(c, b))
+		if (!is_missing(c, b) || (!c->writer.ops && is_renamed(c, b)))
 			continue;
 		if (c->writer.ops) {
 			r = carry_refused(c,
-				c->writer.ops->create(c->writer.self, b->name, c->err),
-				b->name);
+				c->writer.ops->create(
+					c->writer.self, b->name_there, c->err),
+				b->name_there);
 			c->again = true;
 		}
 		if (r == 0)
@@ -285,11 +311,36 @@ static const struct subscription *subscription_of(const struct carry *c, struct 
 	return NULL;
 }
 
+static char separator_of(struct carry *c, struct str name)
+{
+	const struct carry_box *b = box_named(c, name);
+
+	return b ? b->separator : c->n_boxes ? c->boxes[0].separator : '\0';
+}
+
 static int each_subscription(void *context, struct str name)
 {
 	struct carry *c = context;
+	struct str there = carry_name_there(c, name, separator_of(c, name));
 
-	return subscription_of(c, name) ? 0 : subscribe(c, name, true);
+	if (!there.ptr)
+		return carry_no_memory(c);
+	return subscription_of(c, there) ? 0 : subscribe(c, there, true);
+}
+
+/* Some servers subscribe by themselves what is made. */
+static int unsubscribe_others(struct carry *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
+		const struct carry_box *b = &c->boxes[i];
+
+		if (subscription_of(c, b->name_there) &&
+			!store_is_subscribed(c->store, b->name))
+			r = subscribe(c, b->name_there, false);
+	}
+	return r;
 }
 
 /* Only one that was there at the switch was taken away here. */
@@ -306,7 +357,9 @@ static int carry_subscriptions(struct carry *c)
 {
 	int r = store_each_subscription(c->store, each_subscription, c, c->err);
 
-	if (r == 0)
+	if (r == 0 && c->way == CARRY_ON)
+		r = unsubscribe_others(c);
+	else if (r == 0)
 		r = store_each_base_subscription(
 			c->store, each_base_subscription, c, c->err);
 	c->has_tried_subscriptions = c->has_tried_subscriptions || r == 0;
@@ -314,11 +367,6 @@ static int carry_subscriptions(struct carry *c)
 }
 
 /* ---- which folders have to be looked at ---- */
-
-static bool is_open(const struct carry_box *b)
-{
-	return b->there && folder_is_selectable(b->there) && may_hold_mail(b->attributes);
-}
 
 static int see_any(void *context, const struct store_counterpart *n)
 {
@@ -335,7 +383,8 @@ static int is_quiet(struct carry *c, const struct carry_box *b)
 		b->looks.uidvalidity != b->base.uidvalidity ||
 		b->looks.uidnext != b->base.uidnext || b->looks.messages < b->messages)
 		return 0;
-	return !store_each_counterpart(c->store, b->name, see_any, NULL, c->err);
+	return !store_each_counterpart(
+		c->store, carry_side(c), b->name_there, see_any, NULL, c->err);
 }
 
 static int look(struct carry *c)
@@ -347,7 +396,7 @@ static int look(struct carry *c)
 	for (size_t i = 0; r == 0 && i < c->n_boxes; i++)
 		if (is_open(&c->boxes[i]))
 			r = c->source.ops->status(
-				c->source.self, i, c->boxes[i].name, c->err);
+				c->source.self, i, c->boxes[i].name_there, c->err);
 	return r ? r : carry_run(c);
 }
 
@@ -370,16 +419,61 @@ static int foretell(struct carry *c, const struct carry_box *b)
 		UINT32_MAX, count_new, c, c->err);
 }
 
+static int see_uid(void *context, uint32_t uid)
+{
+	(void)context;
+	(void)uid;
+	return 1;
+}
+
+/* 1: there is something to be done or to be proven in it. */
+static int is_due(struct carry *c, const struct carry_box *b)
+{
+	if (c->way == CARRY_LATE)
+		return store_each_late(c->store, b->id, see_uid, NULL, c->err);
+	if (c->way == CARRY_BACK)
+		return is_open(b) && !is_quiet(c, b);
+	if (is_open(b) || !may_hold_mail(b->attributes))
+		return is_open(b);
+	return error_set(c->err, -EREMOTEIO,
+		"\"%.*s\" cannot hold messages at the destination",
+		STR_ARG(b->name_there));
+}
+
 static int carry_folders(struct carry *c)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
 		r = foretell(c, &c->boxes[i]);
-		if (r == 0 && is_open(&c->boxes[i]) && !is_quiet(c, &c->boxes[i]))
+		if (r == 0)
+			r = is_due(c, &c->boxes[i]);
+		if (r == 1)
 			r = carry_folder(c, &c->boxes[i]);
 	}
 	return r;
+}
+
+/* ---- what was carried on, and is in no folder here any more ---- */
+
+static int see_orphans(void *context, struct str key)
+{
+	struct carry *c = context;
+	const struct folder *there = folders_find(&c->folders, key);
+	struct str name;
+
+	for (size_t i = 0; i < c->n_boxes; i++)
+		if (is_named(c->boxes[i].name_there, key))
+			return 0;
+	if (!there || !folder_is_selectable(there))
+		return 0;
+	name = arena_str(&c->arena, folder_name(there));
+	if (!name.ptr || !has_room(c))
+		return carry_no_memory(c);
+	c->boxes[c->n_boxes++] =
+		(struct carry_box){ .name = name, .name_there = name, .there = there };
+	carry_name(c, &c->lost.folders, name);
+	return 0;
 }
 
 /* ---- a pass ---- */
@@ -390,14 +484,17 @@ static int pass(struct carry *c)
 
 	if (r == 0)
 		r = read_here(c);
-	if (r == 0)
+	if (r == 0 && c->way == CARRY_BACK)
 		r = rename_one(c);
-	if (r == 0)
+	if (r == 0 && c->way != CARRY_LATE)
 		r = create_all(c);
 	if (r == 0 && c->again)
 		return 1; /* what they are is seen by the next one */
-	if (r == 0)
+	if (r == 0 && c->way != CARRY_LATE)
 		r = carry_subscriptions(c);
+	if (r == 0 && c->way == CARRY_ON) /* they are boxes from here on */
+		r = store_each_counterpart_folder(
+			c->store, SIDE_DESTINATION, see_orphans, c, c->err);
 	if (r == 0)
 		r = look(c);
 	if (r == 0)
@@ -414,6 +511,7 @@ int carry_pass(struct carry *c, struct error *err)
 	/* what was refused was asked once */
 	c->lost = (struct carry_losses){ .unsubscribed = c->lost.unsubscribed,
 		.keywords = c->lost.keywords };
+	c->proof = (struct carry_proof){ 0 };
 	c->n_boxes = 0;
 	r = pass(c);
 	listing_fini(&c->listing);

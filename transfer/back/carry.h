@@ -2,7 +2,9 @@
 #ifndef TRANSFER_CARRY_H
 #define TRANSFER_CARRY_H
 /*
- * Brings what is new here since the switch to the source, one pass at a time.
+ * Brings what is here to another server, one pass at a time: back to the source what
+ * is new since the switch; on to the destination a copy, before the switch, and after it
+ * what came late (enum carry_way).
  *
  *   folders ─► renames ─► new folders ─► subscriptions ─► STATUS of all
  *     per folder that may differ: rows of both ─► pairs ─► APPEND, else EXPUNGE, else
@@ -22,11 +24,23 @@
  * makes (3) possible. Only what was removed here since the switch is removed there, and
  * only flags that were changed here are changed there: what the source did by itself
  * meanwhile stays. No folder is deleted there.
+ *
+ * On the way on there is no base: all counterparts are noted, all messages that have one
+ * there are made like those here, and each is read there once and its bytes compared.
+ * What else is in a mailbox there is left alone. What came late is only added: a message
+ * that its user has removed there, or a folder, does not come back.
  */
 #include "mailstore/store/source_side.h"
 #include "transfer/back/writer.h"
 #include "transfer/copy/folders.h"
 #include "transfer/copy/listing.h"
+#include "transfer/copy/namespaces.h"
+
+enum carry_way {
+	CARRY_BACK, /* to the source */
+	CARRY_ON,   /* a copy to the destination, which nobody uses yet */
+	CARRY_LATE, /* what came since the switch, to the destination */
+};
 
 #define CARRY_NAMES_MAX 100 /* that are named; all are counted */
 #define CARRY_PASSES_MAX 12 /* that rename nothing: six do in practice */
@@ -48,6 +62,7 @@ struct carry_losses {                /* what cannot be kept, as the last pass fo
 	uint64_t uids;               /* messages with another UID there */
 	uint64_t uidls;              /* of them, in INBOX */
 	uint64_t dates, sizes;       /* that the source has changed */
+	uint64_t future_dates;       /* of the way on: some take none of tomorrow */
 	uint64_t flags;              /* messages whose flags it did not take */
 	uint64_t expunges;           /* removed here, and still there */
 	struct carry_names keywords; /* that it does not take */
@@ -55,23 +70,33 @@ struct carry_losses {                /* what cannot be kept, as the last pass fo
 	struct carry_names unsubscribed; /* subscriptions that it did not take */
 };
 
+struct carry_proof { /* of the way on, by the last pass: what is there as it is here */
+	uint64_t messages, bytes; /* their bytes were read there and are the same */
+	uint64_t others;          /* messages there that are none of these */
+	uint64_t out_of_order;    /* have a UID below that of one before them */
+};
+
 struct carry_box; /* a mailbox here */
 
 struct carry {
-	struct store *store;        /* the caller's */
-	struct source source;       /* the caller's; connected */
-	struct writer writer;       /* the caller's; connected. ops NULL: a dry run */
+	struct store *store;  /* the caller's */
+	struct source source; /* the caller's; connected */
+	struct writer writer; /* the caller's; connected. ops NULL: a dry run */
+	enum carry_way way;
 	int (*tick)(void *context); /* several times a second; non-zero ends the pass */
 	void *context;
 
 	struct carry_sums sums;
 	struct carry_losses lost;
+	struct carry_proof proof;
 
 	/* ---- while it runs ---- */
 	struct arena names; /* as long as this lives */
 	struct arena arena; /* of a pass */
 	uint64_t since;     /* the modseq of the switch */
 	struct folders folders;
+	char prefix[NAMESPACE_PREFIX_MAX]; /* of names there */
+	size_t prefix_len;
 	struct carry_box *boxes;
 	size_t n_boxes, cap_boxes;
 	int64_t *tried; /* boxes whose flags or expunges were tried: odd is flags */

@@ -34,8 +34,8 @@ struct str carry_keywords(
 int carry_open(struct carry *c, const struct carry_match *m, struct writer_folder *f)
 {
 	int r = carry_refused(c,
-		c->writer.ops->open(c->writer.self, m->box->name, f, c->err),
-		m->box->name);
+		c->writer.ops->open(c->writer.self, m->box->name_there, f, c->err),
+		m->box->name_there);
 
 	if (r)
 		return r;
@@ -66,7 +66,8 @@ static bool is_equal(const struct delta *a, const struct delta *b)
 /* What was not changed here is the source's business. */
 static bool is_ours(const struct carry *c, const struct carry_row *row)
 {
-	return row->pair != CARRY_ALONE && (row->is_noted || row->modseq > c->since);
+	return row->pair != CARRY_ALONE && c->way != CARRY_LATE &&
+	       (row->is_noted || row->modseq > c->since);
 }
 
 static struct delta delta_of(struct carry *c, const struct carry_row *row)

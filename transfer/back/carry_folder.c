@@ -2,12 +2,12 @@
 /* One folder: its messages on both sides, what is a pair, what is still to be done. */
 #include "transfer/back/carry_parts.h"
 
+#include "base/clock.h"
 #include "wire/imap/flags.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define COMMIT_EVERY 64 /* answers of APPEND; one that is not noted is found again */
+#include <string.h>
 
 /* ---- lists ---- */
 
@@ -24,14 +24,14 @@ static void *grown(void *at, size_t n, size_t *cap, size_t size)
 	return new_at;
 }
 
-int carry_doom(struct carry_match *m, uint32_t source_uid)
+int carry_doom(struct carry_match *m, uint32_t other_uid)
 {
 	uint32_t *at = grown(m->doomed, m->n_doomed, &m->cap_doomed, sizeof(*m->doomed));
 
 	if (!at)
 		return -ENOMEM;
 	m->doomed = at;
-	m->doomed[m->n_doomed++] = source_uid;
+	m->doomed[m->n_doomed++] = other_uid;
 	return 0;
 }
 
@@ -75,7 +75,8 @@ static int add_row(void *context, const struct store_message *is)
 		                             : STR_LIT(""),
 		.date = is->date,
 		.zone = is->zone,
-		.size = is->size,
+		/* a server that is new to it shows its bytes as they are */
+		.size = carry_side(w->c) == SIDE_SOURCE ? is->size : is->body_len,
 		.modseq = is->modseq,
 		.pair = CARRY_ALONE,
 		.was_there = was_there(m, is->uid) };
@@ -114,11 +115,20 @@ static int add_note(void *context, const struct store_counterpart *is)
 		digest = arena_str(&w->c->arena, digest);
 	m->notes[m->n_notes++] = (struct carry_note){ .mailbox = is->mailbox,
 		.uid = is->uid,
-		.source_uid = is->source_uid,
+		.other_uid = is->other_uid,
 		.digest = digest.len == BODY_DIGEST_SIZE
 		                  ? (const unsigned char *)digest.ptr
-		                  : NULL };
+		                  : NULL,
+		.is_proven = is->is_proven };
 	return 0;
+}
+
+static int add_late(void *context, uint32_t uid)
+{
+	struct reading *w = context;
+
+	return store_each_message(
+		w->c->store, w->m->box->id, uid, uid, add_row, w, w->c->err);
 }
 
 static int read_here(struct carry *c, struct carry_match *m)
@@ -132,12 +142,15 @@ static int read_here(struct carry *c, struct carry_match *m)
 	m->used = calloc(c->listing.count + 1, sizeof(*m->used));
 	if (!m->used)
 		return carry_no_memory(c);
-	r = store_each_message(c->store, b->id, 1, UINT32_MAX, add_row, &w, c->err);
-	if (r == 0)
+	r = c->way == CARRY_LATE ? store_each_late(c->store, b->id, add_late, &w, c->err)
+	                         : store_each_message(c->store, b->id, 1, UINT32_MAX,
+					   add_row, &w, c->err);
+	if (r == 0 && c->way == CARRY_BACK)
 		r = store_each_removed(
 			c->store, b->id, c->since, add_removed, &w, c->err);
 	if (r == 0)
-		r = store_each_counterpart(c->store, b->name, add_note, &w, c->err);
+		r = store_each_counterpart(
+			c->store, carry_side(c), b->name_there, add_note, &w, c->err);
 	return r;
 }
 
@@ -229,26 +242,49 @@ static bool has_wandered(const struct carry *c, const struct carry_match *m,
 	if (n->digest || n->mailbox != m->box->id)
 		return false;
 	if (row)
-		return !is_at(c, n->source_uid, row->date, row->size);
+		return !is_at(c, n->other_uid, row->date, row->size);
 	if (m->n_removed)
 		gone = bsearch(
 			&n->uid, m->removed, m->n_removed, sizeof(*gone), by_removed_uid);
-	return gone && !is_at(c, n->source_uid, gone->date, gone->size);
+	return gone && !is_at(c, n->other_uid, gone->date, gone->size);
+}
+
+/* 1: what was carried on is another message here by now, under the same UID. A date or a
+   size that the destination has changed is told from that by the bytes. */
+static int is_replaced(struct carry *c, const struct carry_match *m,
+	const struct carry_note *n, const struct carry_row *row, size_t k)
+{
+	const unsigned char *digest;
+
+	if (c->way != CARRY_ON || !row || k == CARRY_ALONE ||
+		!is_another(&c->listing.rows[k], row->date, row->size))
+		return 0;
+	digest = carry_digest_here(c, m->box->id, row->uid);
+	if (!digest)
+		return c->err->code ? c->err->code : -EIO;
+	return !n->digest || memcmp(digest, n->digest, BODY_DIGEST_SIZE) != 0;
 }
 
 /* What was removed here since it came from there, or was carried there. */
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
 	struct carry_row *row = carry_row_of(m, n);
-	size_t k = n->source_uid ? listing_find(&c->listing, n->source_uid) : CARRY_ALONE;
+	size_t k = n->other_uid ? listing_find(&c->listing, n->other_uid) : CARRY_ALONE;
+	int r = is_replaced(c, m, n, row, k);
+
+	if (r < 0)
+		return r;
+	if (r)
+		row = NULL;
 
 	if (k != CARRY_ALONE && has_wandered(c, m, n, row)) {
 		c->lost.expunges += !row;
 		k = CARRY_ALONE;
 	}
 	if (row && row->pair == CARRY_ALONE) {
-		row->is_taken = n->source_uid == STORE_UID_UNSAID;
-		row->is_planned = !n->source_uid || row->is_taken;
+		row->is_taken = n->other_uid == STORE_UID_UNSAID;
+		row->is_planned = !n->other_uid || row->is_taken;
+		row->is_proven = n->is_proven;
 		row->digest = n->digest;
 		pair(m, row, k, true);
 		/* not under its UID (Courier may give another one), or the source has
@@ -256,10 +292,11 @@ static int pair_note(struct carry *c, struct carry_match *m, const struct carry_
 		row->is_planned = row->is_planned || row->pair == CARRY_ALONE;
 		return 0;
 	}
-	if (row || k == CARRY_ALONE || m->used[k])
+	/* what came late to a mailbox there is its user's */
+	if (row || k == CARRY_ALONE || m->used[k] || c->way == CARRY_LATE)
 		return 0;
 	m->used[k] = true;
-	return carry_doom(m, n->source_uid) < 0 ? carry_no_memory(c) : 0;
+	return carry_doom(m, n->other_uid) < 0 ? carry_no_memory(c) : 0;
 }
 
 static int pair_known(struct carry *c, struct carry_match *m)
@@ -287,116 +324,7 @@ static int pair_known(struct carry *c, struct carry_match *m)
 	return r;
 }
 
-/* ---- appending ---- */
-
-static int plan(struct carry *c, const struct carry_match *m)
-{
-	int r = store_begin(c->store, c->err);
-
-	for (size_t i = 0; r == 0 && i < m->n_rows; i++) {
-		struct carry_row *row = &m->rows[i];
-		struct store_counterpart pair = { .mailbox = m->box->id,
-			.uid = row->uid,
-			.folder = m->box->name,
-			.uidvalidity = m->box->looks.uidvalidity };
-
-		if (row->pair != CARRY_ALONE)
-			continue;
-		if (!carry_digest(c, m, row))
-			r = c->err->code ? c->err->code : -EIO;
-		pair.digest = str_of(row->digest, BODY_DIGEST_SIZE);
-		if (r == 0)
-			r = store_set_counterpart(c->store, &pair, c->err);
-	}
-	if (r == 0)
-		return store_commit(c->store, c->err);
-	store_rollback(c->store);
-	return r;
-}
-
-/* A UID that may be any other's is as if it had not been said: its bytes find it. */
-static int note_answer(struct carry *c, const struct carry_match *m,
-	const struct carry_row *row, uint32_t uidvalidity, uint32_t uid)
-{
-	struct store_counterpart pair = { .mailbox = m->box->id,
-		.uid = row->uid,
-		.folder = m->box->name,
-		.uidvalidity = m->box->looks.uidvalidity,
-		.source_uid = uid,
-		.digest = str_of(row->digest, BODY_DIGEST_SIZE) };
-
-	if (!uid || uidvalidity != pair.uidvalidity ||
-		listing_find(&c->listing, uid) != CARRY_ALONE)
-		pair.source_uid = STORE_UID_UNSAID;
-	return store_set_counterpart(c->store, &pair, c->err);
-}
-
-/* \\Deleted comes at the end: without UIDPLUS it would stand in the way of an expunge. */
-static int append_one(struct carry *c, const struct carry_match *m,
-	const struct writer_folder *f, const struct carry_row *row)
-{
-	struct mail mail = { .flags = row->flags & f->flags & ~(unsigned)MAIL_DELETED,
-		.keywords = carry_keywords(c, f, row->keywords),
-		.date = row->date,
-		.zone = row->zone };
-	uint32_t uidvalidity = 0, uid = 0;
-	struct body body;
-	uint64_t len;
-	int r = mail.keywords.ptr
-	                ? store_body(c->store, m->box->id, row->uid, &body, c->err)
-	                : carry_no_memory(c);
-
-	if (r < 0)
-		return r;
-	len = body.bytes.len;
-	r = c->writer.ops->append(c->writer.self, m->box->name, &mail, body.bytes,
-		&uidvalidity, &uid, c->err);
-	store_body_release(&body);
-	if (r == -EREMOTEIO) {
-		struct error why = *c->err;
-
-		return error_set(c->err, r, "UID %u of \"%.*s\": %s", row->uid,
-			STR_ARG(m->box->name), why.text);
-	}
-	if (r < 0)
-		return r;
-	c->sums.messages++;
-	c->sums.bytes += len;
-	c->sums.put_back += row->was_there;
-	return note_answer(c, m, row, uidvalidity, uid);
-}
-
-static int append_some(struct carry *c, const struct carry_match *m,
-	const struct writer_folder *f, size_t *i)
-{
-	struct error ignored;
-	int r = store_begin(c->store, c->err);
-
-	for (unsigned n = 0; r == 0 && *i < m->n_rows && n < COMMIT_EVERY; ++*i) {
-		if (m->rows[*i].pair != CARRY_ALONE)
-			continue;
-		n++;
-		r = append_one(c, m, f, &m->rows[*i]);
-		if (r == 0 && c->tick)
-			r = c->tick(c->context);
-	}
-	/* what was answered is known, however it ended */
-	if (r == 0)
-		return store_commit(c->store, c->err);
-	(void)store_commit(c->store, &ignored);
-	return r;
-}
-
-static int append_all(struct carry *c, const struct carry_match *m)
-{
-	struct writer_folder f;
-	int r = carry_open(c, m, &f);
-	if (r == 0)
-		r = plan(c, m);
-	for (size_t i = 0; r == 0 && i < m->n_rows;)
-		r = append_some(c, m, &f, &i);
-	return r;
-}
+/* ---- what is not there ---- */
 
 static int check_taken(struct carry *c, const struct carry_match *m)
 {
@@ -470,6 +398,12 @@ static int expunge_all(struct carry *c, const struct carry_match *m)
 
 /* ---- what cannot be kept ---- */
 
+/* Dovecot gives such a message the date of now. */
+static bool is_future(const struct carry *c, const struct carry_row *row)
+{
+	return c->way == CARRY_ON && row->date > (int64_t)(clock_wall_ms() / 1000);
+}
+
 static void count_losses(struct carry *c, const struct carry_match *m)
 {
 	bool is_inbox = str_ieq(m->box->name, STR_LIT("INBOX"));
@@ -486,7 +420,8 @@ static void count_losses(struct carry *c, const struct carry_match *m)
 			c->lost.uids++;
 			c->lost.uidls += is_inbox;
 		}
-		c->lost.dates += there->date != row->date;
+		if (there->date != row->date)
+			++*(is_future(c, row) ? &c->lost.future_dates : &c->lost.dates);
 		c->lost.sizes +=
 			there->size != row->size && there->size != MAIL_SIZE_UNKNOWN;
 	}
@@ -531,7 +466,7 @@ static int compare(struct carry *c, struct carry_match *m)
 		foretell(c, m);
 	else if (count_alone(m)) {
 		c->again = true;
-		return append_all(c, m);
+		return carry_append(c, m);
 	}
 	if (m->n_doomed && c->writer.ops) {
 		if (!was_tried(c, m->box, false)) {
@@ -550,13 +485,13 @@ static int compare(struct carry *c, struct carry_match *m)
 		c->lost.flags += flags;
 	}
 	count_losses(c, m);
-	return 0;
+	return c->way == CARRY_ON && c->writer.ops ? carry_prove(c, m) : 0;
 }
 
 static int list(struct carry *c, const struct carry_box *box)
 {
 	int r = c->source.ops->list(
-		c->source.self, (size_t)(box - c->boxes), box->name, c->err);
+		c->source.self, (size_t)(box - c->boxes), box->name_there, c->err);
 
 	listing_fini(&c->listing);
 	c->words = STR_LIT("");
@@ -564,7 +499,7 @@ static int list(struct carry *c, const struct carry_box *box)
 		r = carry_run(c);
 	if (r == 0 && *c->refused)
 		return error_set(c->err, -EREMOTEIO,
-			"the source does not list \"%.*s\": %s", STR_ARG(box->name),
+			"the source does not list \"%.*s\": %s", STR_ARG(box->name_there),
 			c->refused);
 	return r == 0 && listing_finish(&c->listing) < 0 ? carry_no_memory(c) : r;
 }

@@ -9,7 +9,7 @@
 
 /* ---- ours ---- */
 
-static const unsigned char *digest_of(struct carry *c, int64_t mailbox, uint32_t uid)
+const unsigned char *carry_digest_here(struct carry *c, int64_t mailbox, uint32_t uid)
 {
 	unsigned char *digest = arena_alloc(&c->arena, BODY_DIGEST_SIZE);
 	struct body_digest d;
@@ -32,7 +32,7 @@ const unsigned char *carry_digest(
 	struct carry *c, const struct carry_match *m, struct carry_row *row)
 {
 	if (!row->digest)
-		row->digest = digest_of(c, m->box->id, row->uid);
+		row->digest = carry_digest_here(c, m->box->id, row->uid);
 	return row->digest;
 }
 
@@ -86,7 +86,7 @@ static int want_rest(struct carry *c, struct carry_match *m)
 	return 0;
 }
 
-static int fetch(struct carry *c, struct carry_match *m)
+int carry_fetch(struct carry *c, struct carry_match *m)
 {
 	size_t index = (size_t)(m->box - c->boxes);
 	int r;
@@ -94,7 +94,7 @@ static int fetch(struct carry *c, struct carry_match *m)
 	if (!m->n_wanted)
 		return 0;
 	c->match = m;
-	r = c->source.ops->fetch(c->source.self, index, m->box->name,
+	r = c->source.ops->fetch(c->source.self, index, m->box->name_there,
 		m->box->looks.uidvalidity, m->wanted, m->n_wanted, c->err);
 	if (r == 0)
 		r = carry_run(c);
@@ -103,23 +103,25 @@ static int fetch(struct carry *c, struct carry_match *m)
 		r = error_set(c->err, -EREMOTEIO,
 			"the source does not give a message of \"%.*s\", so it cannot be "
 			"told whether it is one of ours: %s",
-			STR_ARG(m->box->name), c->refused);
+			STR_ARG(m->box->name_there), c->refused);
 	return r;
 }
 
 /* ---- pairs ---- */
 
-static int note(struct carry *c, const struct carry_match *m, int64_t mailbox,
-	uint32_t uid, uint32_t source_uid, const unsigned char *digest)
+int carry_note_pair(struct carry *c, const struct carry_match *m,
+	const struct carry_note *n, struct error *err)
 {
-	const struct store_counterpart pair = { .mailbox = mailbox,
-		.uid = uid,
-		.folder = m->box->name,
+	const struct store_counterpart pair = { .side = carry_side(c),
+		.mailbox = n->mailbox,
+		.uid = n->uid,
+		.folder = m->box->name_there,
 		.uidvalidity = m->box->looks.uidvalidity,
-		.source_uid = source_uid,
-		.digest = str_of(digest, BODY_DIGEST_SIZE) };
+		.other_uid = n->other_uid,
+		.digest = str_of(n->digest, BODY_DIGEST_SIZE),
+		.is_proven = n->is_proven };
 
-	return store_set_counterpart(c->store, &pair, c->err);
+	return store_set_counterpart(c->store, &pair, err);
 }
 
 static bool is_pair(const struct carry *c, const struct carry_match *m, size_t i,
@@ -154,18 +156,30 @@ static int keep_pair(
 	row->pair = k;
 	row->is_noted = true;
 	m->used[k] = true;
-	return note(c, m, m->box->id, row->uid, c->listing.rows[k].uid, row->digest);
+	return carry_note_pair(c, m,
+		&(struct carry_note){ .mailbox = m->box->id,
+			.uid = row->uid,
+			.other_uid = c->listing.rows[k].uid,
+			.digest = row->digest },
+		c->err);
 }
 
 /* In that order. */
 enum closeness { BYTES_AND_DATE, BYTES, TAKEN_AND_DATE, CLOSENESS_COUNT };
+
+/* On the way on, only what may have been sent: what else is there is its user's. */
+static bool may_be_there(
+	const struct carry *c, const struct carry_match *m, const struct carry_row *row)
+{
+	return row->is_planned || (!m->is_same && c->way == CARRY_BACK);
+}
 
 static int pair_row(
 	struct carry *c, struct carry_match *m, struct carry_row *row, enum closeness how)
 {
 	size_t k;
 
-	if (row->pair != CARRY_ALONE || (m->is_same && !row->is_planned) ||
+	if (row->pair != CARRY_ALONE || !may_be_there(c, m, row) ||
 		(how == TAKEN_AND_DATE && !row->is_taken))
 		return 0;
 	if (!carry_digest(c, m, row))
@@ -194,7 +208,7 @@ static int pair_in_order(struct carry *c, struct carry_match *m)
 
 static bool is_planned(const struct carry_note *n)
 {
-	return !n->source_uid || n->source_uid == STORE_UID_UNSAID;
+	return !n->other_uid || n->other_uid == STORE_UID_UNSAID;
 }
 
 /* Planned, perhaps sent, and removed here since: what is found is expunged there. */
@@ -208,10 +222,10 @@ static int pair_gone(struct carry *c, struct carry_match *m, struct carry_note *
 	if (k == CARRY_ALONE)
 		return 0;
 	m->used[k] = true;
-	n->source_uid = c->listing.rows[k].uid;
-	if (carry_doom(m, n->source_uid) < 0)
+	n->other_uid = c->listing.rows[k].uid;
+	if (carry_doom(m, n->other_uid) < 0)
 		return carry_no_memory(c);
-	return note(c, m, n->mailbox, n->uid, n->source_uid, n->digest);
+	return carry_note_pair(c, m, n, c->err);
 }
 
 static int pair_all(struct carry *c, struct carry_match *m)
@@ -242,13 +256,12 @@ static int pair_and_note(struct carry *c, struct carry_match *m)
 	return r;
 }
 
-static bool is_needed(const struct carry_match *m)
+static bool is_needed(const struct carry *c, const struct carry_match *m)
 {
 	bool any = false;
 
 	for (size_t i = 0; !any && i < m->n_rows; i++)
-		any = m->rows[i].pair == CARRY_ALONE &&
-		      (!m->is_same || m->rows[i].is_planned);
+		any = m->rows[i].pair == CARRY_ALONE && may_be_there(c, m, &m->rows[i]);
 	for (size_t i = 0; !any && i < m->n_notes; i++)
 		any = is_planned(&m->notes[i]) && !carry_row_of(m, &m->notes[i]);
 	return any;
@@ -258,10 +271,10 @@ int carry_match(struct carry *c, struct carry_match *m)
 {
 	int r;
 
-	if (!is_needed(m) || !c->writer.ops)
+	if (!is_needed(c, m) || !c->writer.ops)
 		return 0;
 	r = want_rest(c, m);
 	if (r == 0)
-		r = fetch(c, m);
+		r = carry_fetch(c, m);
 	return r || !m->n_wanted ? r : pair_and_note(c, m);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef TRANSFER_CARRY_PARTS_H
 #define TRANSFER_CARRY_PARTS_H
-/* Between carry.c (folders, the pass), carry_source.c (what the source says),
-   carry_folder.c (one folder's messages), carry_flags.c, and carry_match.c (messages that
-   are known by their bytes alone). */
+/* Between carry.c (folders, the pass), carry_names.c, carry_source.c (what the other side
+   says), carry_folder.c (one folder's messages), carry_append.c, carry_flags.c,
+   carry_match.c (messages that are known by their bytes alone), and carry_proof.c. */
 #include "transfer/back/carry.h"
 
 struct carry_box {
 	int64_t id;
 	struct str name;
+	struct str name_there;
 	char separator;
 	unsigned attributes;
 	uint32_t uidvalidity, uidnext, messages;
@@ -16,7 +17,7 @@ struct carry_box {
 
 	bool has_base;
 	struct store_base base;
-	const struct folder *there; /* NULL: the source does not list it */
+	const struct folder *there; /* NULL: the other side does not list it */
 	struct source_status looks; /* uidvalidity 0: not known */
 };
 
@@ -36,13 +37,15 @@ struct carry_row { /* a message here */
 	bool was_there;              /* at the switch, under its UID */
 	bool is_planned;             /* it may have been appended */
 	bool is_taken;               /* it was, under a UID that was not said */
+	bool is_proven;              /* its bytes there are those here */
 	const unsigned char *digest; /* NULL: not known */
 };
 
 struct carry_note { /* a counterpart of the folder */
 	int64_t mailbox;
-	uint32_t uid, source_uid;
+	uint32_t uid, other_uid;
 	const unsigned char *digest; /* NULL: none */
+	bool is_proven;
 };
 
 struct carry_match { /* one folder, while it is compared */
@@ -71,8 +74,21 @@ int carry_refused(struct carry *c, int code, struct str name);
 void carry_name(struct carry *c, struct carry_names *names, struct str name);
 
 int carry_read_source(struct carry *c);
+static inline enum store_side carry_side(const struct carry *c)
+{
+	return c->way == CARRY_BACK ? SIDE_SOURCE : SIDE_DESTINATION;
+}
+
+/* What they are called there, and which of those are there. -EREMOTEIO: two would have
+   one name. */
+int carry_names_there(struct carry *c);
+/* Of any name here, for subscriptions. ptr NULL: no memory. */
+struct str carry_name_there(struct carry *c, struct str name, char separator);
 
 int carry_folder(struct carry *c, const struct carry_box *box);
+
+/* Those that have no pair. */
+int carry_append(struct carry *c, const struct carry_match *m);
 
 /* Opens it for changes. 1: it was made anew a moment ago, the next pass looks at it. */
 int carry_open(struct carry *c, const struct carry_match *m, struct writer_folder *f);
@@ -84,11 +100,21 @@ int carry_flags(struct carry *c, const struct carry_match *m);
 
 /* The message here that the note is about; NULL: gone. */
 struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_note *n);
-int carry_doom(struct carry_match *m, uint32_t source_uid); /* -ENOMEM */
+int carry_doom(struct carry_match *m, uint32_t other_uid); /* -ENOMEM */
 
 /* Pairs those that may be there by their bytes, and notes them. */
 int carry_match(struct carry *c, struct carry_match *m);
-/* NULL: no memory, or the store does not give it; with the sentence. */
+/* Fetches those of m->wanted, whose digests are in m->found then. */
+int carry_fetch(struct carry *c, struct carry_match *m);
+/* One that may be found there from now on, or is (other_uid). In a transaction. */
+int carry_note_pair(struct carry *c, const struct carry_match *m,
+	const struct carry_note *n, struct error *err);
+/* Of what is here now. NULL: no memory, or the store does not give it; with the
+   sentence. */
+const unsigned char *carry_digest_here(struct carry *c, int64_t mailbox, uint32_t uid);
+/* On the way on: reads there what was not proven yet. -EREMOTEIO: its bytes differ. */
+int carry_prove(struct carry *c, struct carry_match *m);
+/* The digest that is known, else as above. */
 const unsigned char *carry_digest(
 	struct carry *c, const struct carry_match *m, struct carry_row *row);
 /* Of its messages as they come. */

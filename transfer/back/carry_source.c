@@ -22,8 +22,9 @@ static int on_subscription(void *context, struct str name)
 
 static int on_namespaces(void *context, struct str text)
 {
-	(void)context;
-	(void)text;
+	struct carry *c = context;
+
+	c->prefix_len = namespaces_own_prefix(text, c->prefix).len;
 	return 0;
 }
 

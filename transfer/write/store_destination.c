@@ -551,6 +551,11 @@ static int open_it(const char *folder, struct str account, bool adds,
 	return 0;
 }
 
+struct store *store_destination_store(const struct destination *d)
+{
+	return ((const struct store_destination *)d->self)->store;
+}
+
 int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err)
 {

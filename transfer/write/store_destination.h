@@ -8,6 +8,7 @@
  * connection. What is complete is committed every STORE_BATCH_MESSAGES or
  * STORE_BATCH_BYTES: a crash costs at most that much work.
  */
+#include "mailstore/store/store.h"
 #include "transfer/write/destination.h"
 
 #define STORE_BATCH_MESSAGES 500
@@ -19,6 +20,9 @@
    nothing is copied over it. ret->ops->free() closes it. */
 int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err);
+
+/* The store behind it, which stays its own: between a commit() and the next change. */
+struct store *store_destination_store(const struct destination *d);
 
 /* The folder of an account that lives here, for who adds to what it has: whatever is
    changed becomes durable at commit(), all of it or nothing, and no UID that clients have

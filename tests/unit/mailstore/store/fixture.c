@@ -93,6 +93,14 @@ static const char *const downgrades[] = {
 	[8] = "DROP INDEX message_recent;",
 	[10] = "DROP TABLE former_name;",
 	[11] = "ALTER TABLE account DROP COLUMN quota_told;",
+	[12] = "CREATE TABLE counterpart_was (mailbox, uid, folder, uidvalidity,"
+	       " source_uid, digest, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;"
+	       "INSERT INTO counterpart_was SELECT mailbox, uid, folder, uidvalidity,"
+	       " other_uid, digest FROM counterpart WHERE side = 0;"
+	       "DROP TABLE counterpart;"
+	       "ALTER TABLE counterpart_was RENAME TO counterpart;"
+	       "CREATE INDEX counterpart_source"
+	       " ON counterpart (folder, uidvalidity, source_uid);",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",

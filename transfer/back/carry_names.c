@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What folders are called there. At the source as here. A destination has a separator of
+   its own and may keep all folders below a prefix ("INBOX."), which the source may do as
+   well: names are put together anew from what lies between the separators. */
+#include "transfer/back/carry_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define INBOX STR_LIT("INBOX")
+#define REPLACEMENT '_'            /* for a separator of theirs in a name here */
+#define NAMESPACE_NOTE "namespace" /* transfer/copy/sync.c */
+
+/* Other name spaces may have another one than the user's own. */
+static char separator_there(const struct carry *c)
+{
+	const struct folder *inbox = folders_find(&c->folders, INBOX);
+
+	if (inbox && inbox->separator)
+		return inbox->separator;
+	for (size_t i = 0; i < c->folders.count; i++)
+		if (c->folders.at[i].separator)
+			return c->folders.at[i].separator;
+	return '\0';
+}
+
+/* The source's prefix goes: "INBOX." of Courier, "" of most. */
+static int without_prefix(struct carry *c, struct str *name)
+{
+	char prefix[NAMESPACE_PREFIX_MAX];
+	struct str said, own;
+	int r = store_checkpoint(
+		c->store, STR_LIT(NAMESPACE_NOTE), &c->arena, &said, c->err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	own = namespaces_own_prefix(said, prefix);
+	if (own.len && name->len > own.len && str_istarts(*name, own))
+		*name = str_skip(*name, own.len);
+	return 0;
+}
+
+static struct str put_together(
+	struct carry *c, struct str prefix, struct str name, char separator)
+{
+	char theirs = separator_there(c);
+	char *at = arena_alloc(&c->arena, prefix.len + name.len + 1);
+
+	if (!at)
+		return (struct str){ 0 };
+	if (prefix.len)
+		memcpy(at, prefix.ptr, prefix.len);
+	for (size_t i = 0; i < name.len; i++) {
+		char is = name.ptr[i];
+
+		if (separator && is == separator)
+			is = theirs ? theirs : REPLACEMENT;
+		else if (theirs && is == theirs)
+			is = REPLACEMENT;
+		at[prefix.len + i] = is;
+	}
+	return str_of(at, prefix.len + name.len);
+}
+
+struct str carry_name_there(struct carry *c, struct str name, char separator)
+{
+	struct str prefix = str_of(c->prefix, c->prefix_len);
+
+	if (carry_side(c) == SIDE_SOURCE)
+		return name;
+	if (str_ieq(name, INBOX))
+		return INBOX;
+	if (without_prefix(c, &name) < 0)
+		return (struct str){ 0 };
+	/* "INBOX/x" where everything lies below INBOX there */
+	if (separator && name.len > INBOX.len + 1 && str_istarts(name, INBOX) &&
+		name.ptr[INBOX.len] == separator && str_istarts(prefix, INBOX))
+		name = str_skip(name, INBOX.len + 1);
+	return put_together(c, prefix, name, separator);
+}
+
+/* Of late mail both go there: the switch would not have been made. */
+static int refuse_double(struct carry *c, const struct carry_box *b)
+{
+	for (const struct carry_box *a = c->boxes; a < b && c->way == CARRY_ON; a++)
+		if (str_eq(a->name_there, b->name_there))
+			return error_set(c->err, -EREMOTEIO,
+				"\"%.*s\" and \"%.*s\" would both be \"%.*s\" at the "
+				"destination; rename one of them",
+				STR_ARG(a->name), STR_ARG(b->name),
+				STR_ARG(b->name_there));
+	return 0;
+}
+
+/* Where late mail goes whose folder its user has renamed or removed. */
+static void fall_back(struct carry *c, struct carry_box *b)
+{
+	if (c->way != CARRY_LATE || (b->there && folder_is_selectable(b->there)))
+		return;
+	b->name_there = INBOX;
+	b->there = folders_find(&c->folders, INBOX);
+}
+
+int carry_names_there(struct carry *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
+		struct carry_box *b = &c->boxes[i];
+
+		b->name_there = carry_name_there(c, b->name, b->separator);
+		if (!b->name_there.ptr)
+			return carry_no_memory(c);
+		r = refuse_double(c, b);
+		b->there = folders_find(&c->folders, b->name_there);
+		fall_back(c, b);
+	}
+	return r;
+}
