@@ -201,6 +201,29 @@ static int check_uids(const struct settings *s, struct error *err)
 		return error_set(err, -EINVAL,
 			"`uids`: \"new\" is for an IMAP server as `destination`; this "
 			"one keeps UIDs, leave `uids` out");
+	if (is_imap && s->uidls == UIDLS_REQUIRE)
+		return error_set(err, -EINVAL,
+			"`uidls` = \"require\": an IMAP server as `destination` gives "
+			"POP3 unique-ids of its own, so nobody would move; leave it out");
+	return 0;
+}
+
+/* What is written to it must not be written to the source. */
+static int check_other(const struct settings *s, struct error *err)
+{
+	char there[ADDRESS_TEXT_MAX], source[ADDRESS_TEXT_MAX];
+
+	address_text(&s->destination.server, there);
+	for (size_t i = 0; i <= s->n_sources; i++) {
+		if (i < s->n_sources)
+			address_text(&s->sources[i], source);
+		else
+			(void)snprintf(source, sizeof(source), "%s", s->source_moved_to);
+		if (destination_is_elsewhere(&s->destination) &&
+			strcmp(there, source) == 0)
+			return error_set(err, -EINVAL,
+				"`destination`: %s is the source itself", there);
+	}
 	return 0;
 }
 
@@ -244,6 +267,8 @@ int destination_settle(struct settings *s, struct error *err)
 
 	if (r == 0)
 		r = check_uids(s, err);
+	if (r == 0)
+		r = check_other(s, err);
 	if (r == 0)
 		r = check_path(s, err);
 	return r < 0 ? r : check_tls(s, err);

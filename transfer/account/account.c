@@ -341,7 +341,7 @@ static int step_switch(struct job *j, enum step *next)
 		r = passwords_make_verifiers(j);
 	if (r == 0 && !job_is_exclusive(j))
 		r = announce(j);
-	if (r == 0 && !j->source.ops->prove) {
+	if (r == 0 && !j->source.ops->prove && !onward_is_wanted(j)) {
 		r = read_uidls(j); /* once more when nobody is served: then it is short */
 		uidls_prepare(j);
 	}
@@ -401,20 +401,30 @@ static int step_quiesce(struct job *j, enum step *next)
 				       : str_from(j->err.text));
 }
 
+static int uidls_are_new(struct job *j)
+{
+	j->uidls.kept = 0;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
+		"the destination gives unique-ids of its own");
+	return 0;
+}
+
 /* Those that came with the messages are proven by their reader. */
 static int prove_uidls(struct job *j)
 {
 	bool ours = false;
 	int r;
 
-	if (!j->source.ops->prove)
+	if (!j->source.ops->prove && !onward_is_wanted(j))
 		return uidls_read(j);
+	if (!j->source.ops->prove)
+		return uidls_are_new(j);
 	r = j->source.ops->prove(j->source.self, &j->uidls.count, &ours, &j->err);
 	if (r < 0)
 		return r;
 	j->uidls.kept = !ours;
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
-	return 0;
+	return onward_is_wanted(j) ? uidls_are_new(j) : 0;
 }
 
 static int step_prove(struct job *j, enum step *next)

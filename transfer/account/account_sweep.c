@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "mailstore/store/source_side.h"
 #include "registry/delivered.h"
 #include "registry/sweeps.h"
 #include "transfer/account/job.h"
@@ -21,6 +22,8 @@
 
 #define REFUSED_AGAIN_MS                                                                 \
 	(UINT64_C(6) * 3600 * 1000) /* no source shall lock anybody out */
+#define STORE_BUSY_TRIES 20
+#define STORE_BUSY_MS 100
 #define PATIENCE_MS 30000
 #define DELIVERY_MS 60000 /* the disk; a process that starts */
 
@@ -170,6 +173,76 @@ static int run_round(struct sweeping *w)
 	return r ? r : sweep_round(&w->sweep, &j->err);
 }
 
+/* ---- and on, where the account lives at another server ---- */
+
+/* Its process has it for a moment after the last message that was handed on. */
+static int open_store(struct sweeping *w, struct store **ret)
+{
+	struct job *j = &w->job;
+	struct message question = { .type = MESSAGE_RELEASE, .account = j->account.name };
+	struct patience pause = { .ms = STORE_BUSY_MS };
+	int r = store_open(w->folder, false, ret, &j->err);
+
+	for (int i = 0; r == -EBUSY && i < STORE_BUSY_TRIES; i++) {
+		(void)ask(j->settings->run_dir, MAILSTORE_SOCKET, &question,
+			MESSAGE_RELEASED, &ask_patience, NULL, NULL);
+		(void)wait_pause(&pause);
+		r = store_open(w->folder, false, ret, &j->err);
+	}
+	return r;
+}
+
+static bool has_late(const struct sweeping *w)
+{
+	struct store *s;
+	bool has = false;
+
+	if (store_open_reading(w->folder, &s, NULL) < 0)
+		return true; /* its sentence comes when it is opened */
+	if (store_has_late(s, &has, NULL) < 0)
+		has = true;
+	store_close(s);
+	return has;
+}
+
+/* What was not taken by it the last time waits here. */
+static int hand_onward(struct sweeping *w)
+{
+	struct job *j = &w->job;
+	struct store *s;
+	int r;
+
+	if (!j->account.home.len || !has_late(w))
+		return 0;
+	if (!onward_is_wanted(j))
+		return error_set(&j->err, -ENODATA,
+			"it lives at %.*s, which is not `destination` any more: late mail "
+			"waits here",
+			STR_ARG(j->account.home));
+	fd_closep(&w->mailstore);
+	r = open_store(w, &s);
+	if (r < 0)
+		return r;
+	r = onward_late(j, s);
+	store_close(s);
+	return r;
+}
+
+/* What is here goes on, whatever becomes of the look; the look's error is told first. */
+static int look_and_hand_on(struct sweeping *w)
+{
+	struct job *j = &w->job;
+	int r, looked = run_round(w);
+	struct error why = j->err;
+
+	if (!w->folder[0] || !j->passwords.n)
+		return looked;
+	r = hand_onward(w);
+	if (looked < 0)
+		j->err = why;
+	return looked < 0 ? looked : r;
+}
+
 /* ---- what is noted ---- */
 
 static void count(struct sweeping *w)
@@ -214,7 +287,7 @@ static int sweep_account(struct sweeping *w, const char *name)
 			j->registry, j->account.id, &j->arena, &w->record, &j->err);
 	if (r < 0 || !lives_here(&j->account))
 		return r;
-	code = run_round(w);
+	code = look_and_hand_on(w);
 	if (code < 0)
 		log_warning(NULL, "sweep", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), j->err.text);

@@ -157,6 +157,50 @@ static const char *result(const struct sync *s, const struct certificate_facts *
 	return s->differences || s->n_unreadable ? "different" : "unproven";
 }
 
+static json_t *names(const struct carry_names *n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n->n && i < CARRY_NAMES_MAX; i++)
+		(void)json_array_append_new(list, text(n->at[i]));
+	return list;
+}
+
+/* What was proven at the server that it moves on to. */
+static json_t *destination(const struct certificate_facts *facts)
+{
+	const struct carry *c = facts->onward;
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "server", json_string(facts->destination));
+	(void)json_object_set_new(o, "UIDs", json_string("new"));
+	(void)json_object_set_new(o, "compared",
+		json_string("the bytes of each message, as read there; flags, keywords, "
+			    "dates and order"));
+	(void)json_object_set_new(o, "messages", number(c->proof.messages));
+	(void)json_object_set_new(o, "bytes", number(c->proof.bytes));
+	if (c->proof.others) /* and were there before, or came by another way */
+		(void)json_object_set_new(
+			o, "messages_of_others", number(c->proof.others));
+	if (c->lost.future_dates)
+		(void)json_object_set_new(
+			o, "future_dates_not_kept", number(c->lost.future_dates));
+	if (c->lost.flags)
+		(void)json_object_set_new(o, "flags_not_kept", number(c->lost.flags));
+	if (c->lost.keywords.n)
+		(void)json_object_set_new(
+			o, "keywords_not_kept", names(&c->lost.keywords));
+	if (c->lost.expunges)
+		(void)json_object_set_new(o, "not_expunged", number(c->lost.expunges));
+	if (c->lost.folders.n)
+		(void)json_object_set_new(
+			o, "folders_not_removed", names(&c->lost.folders));
+	if (c->lost.unsubscribed.n)
+		(void)json_object_set_new(
+			o, "subscriptions_not_kept", names(&c->lost.unsubscribed));
+	return o;
+}
+
 int certificate_make(
 	const struct sync *s, const struct certificate_facts *facts, char **ret_json)
 {
@@ -184,6 +228,8 @@ int certificate_make(
 	(void)json_object_set_new(o, "subscriptions", number(count_subscriptions(s)));
 	if (facts->uidls_kept >= 0 || *facts->uidls_note)
 		(void)json_object_set_new(o, "uidls", uidls(facts));
+	if (facts->onward)
+		(void)json_object_set_new(o, "destination", destination(facts));
 	(void)json_object_set_new(o, "folders", folders(s));
 	if (s->n_unreadable)
 		(void)json_object_set_new(o, "unreadable", unreadable(s));

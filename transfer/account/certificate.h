@@ -2,6 +2,7 @@
 #ifndef TRANSFER_CERTIFICATE_H
 #define TRANSFER_CERTIFICATE_H
 /* What a verification found, as JSON that a person can read years later. */
+#include "transfer/back/carry.h"
 #include "transfer/copy/sync.h"
 
 struct certificate_facts {
@@ -12,6 +13,9 @@ struct certificate_facts {
 	int uidls_kept; /* 1, 0, -1: not looked at */
 	uint64_t uidls;
 	const char *uidls_note;
+	/* Of one that moves on to another server, else NULL. */
+	const char *destination; /* "192.0.2.20:143" */
+	const struct carry *onward;
 };
 
 /* Of the last pass. *ret_json is malloc'd; -ENOMEM. */

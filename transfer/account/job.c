@@ -155,6 +155,7 @@ int job_begin(struct job *j, const char *name)
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
 	prepare_dial(j, &j->dial_imap, SERVICE_IMAP);
 	prepare_dial(j, &j->dial_pop3, SERVICE_POP3);
+	onward_prepare(j);
 	(void)pace_open(&j->pace, JOB_PACE, &j->settings->limits);
 	j->pace.is_urgent = &j->is_busy;
 	if (r == 0)
@@ -169,6 +170,8 @@ int job_open(struct job *j, const char *name)
 	/* one that has failed has to begin before it can fail again */
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);
+	if (r == 0)
+		r = onward_set_home(j);
 	if (r == 0)
 		r = passwords_read(j);
 	if (r == 0)
@@ -200,6 +203,7 @@ bool job_is_exclusive(const struct job *j)
 void job_close(struct job *j)
 {
 	sync_fini(&j->sync);
+	onward_close(j);
 	source_connection_close(&j->uidls_next.net);
 	if (j->source.ops)
 		j->source.ops->free(j->source.self);
@@ -358,7 +362,7 @@ static int one_pass(struct job *j)
 		job_disconnect(j);
 	else if (job_is_exclusive(j))
 		j->is_connected = false; /* its session has ended with the pass */
-	return r;
+	return r == 0 && onward_is_wanted(j) ? onward_pass(j) : r;
 }
 
 static unsigned tries_for(const struct job *j, int code)

@@ -7,6 +7,7 @@
 #include "registry/registry.h"
 #include "settings/settings.h"
 #include "transfer/account/dial.h"
+#include "transfer/account/onward.h"
 #include "transfer/account/passwords.h"
 #include "transfer/copy/sync.h"
 #include "transfer/read/pace.h"
@@ -40,6 +41,7 @@ struct job {
 	struct pace pace;
 	bool is_connected;
 	struct sync sync;
+	struct onward onward;
 	struct uidls_outcome uidls;
 	struct pop3_connection uidls_next; /* greeted, for the next look at them */
 	unsigned uidls_greeting_ms;

@@ -33,7 +33,7 @@ int leave_logoff(struct job *j, unsigned ms)
 
 bool leave_is_live(const struct job *j)
 {
-	return j->settings->live && !job_is_exclusive(j);
+	return j->settings->live && !job_is_exclusive(j) && !onward_is_wanted(j);
 }
 
 /* Whether all sessions at the source could change sides. One that does not answer says

@@ -13,7 +13,7 @@ int leave_logoff(struct job *j, unsigned ms);
 /* The same; or all their sessions could change sides, and job.is_live says so. */
 int leave_await(struct job *j, unsigned ms);
 /* Whether sessions may change sides. A source that has one session at a time is no IMAP
-   server. */
+   server; and other UIDs are other messages to a client. */
 bool leave_is_live(const struct job *j);
 /* The account will switch within seconds: new mail for it waits (mail_hold.h), and what
    the source has just taken reaches the mailbox while the user is served. Nothing depends

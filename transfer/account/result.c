@@ -15,7 +15,9 @@ int result_make(struct job *j, bool equal, struct account_result *ret)
 		.equal = equal,
 		.uidls_kept = j->uidls.kept,
 		.uidls = j->uidls.count,
-		.uidls_note = j->uidls.note };
+		.uidls_note = j->uidls.note,
+		.destination = j->onward.where,
+		.onward = j->onward.is_open ? &j->onward.carry : NULL };
 	struct str certificate;
 	char *json;
 	int r = certificate_make(&j->sync, &facts, &json);
@@ -27,7 +29,9 @@ int result_make(struct job *j, bool equal, struct account_result *ret)
 	if (!certificate.ptr)
 		return error_set(&j->err, -ENOMEM, "no memory");
 	*ret = (struct account_result){
-		.uids_kept = equal && j->source.ops->has_uids ? 1 : -1,
+		.uids_kept = !equal || !j->source.ops->has_uids ? -1
+		             : onward_is_wanted(j)              ? 0
+		                                                : 1,
 		.uidls_kept = j->uidls.kept,
 		.certificate = certificate,
 	};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "transfer/account/onward.h"
+
+#include "source/destination.h"
+#include "transfer/account/job.h"
+#include "transfer/back/imap_writer.h"
+#include "transfer/read/imap_source.h"
+#include "transfer/write/store_destination.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define PATIENCE_MS 60000      /* nobody waits: a large mailbox is opened there */
+#define BUSY_PATIENCE_MS 20000 /* somebody is held at the login */
+
+bool onward_is_wanted(const struct job *j)
+{
+	return j->settings->destination.kind == DESTINATION_IMAP;
+}
+
+void onward_prepare(struct job *j)
+{
+	if (onward_is_wanted(j))
+		source_tls_prepare(&j->onward.tls, j->settings);
+}
+
+/* ---- where to ---- */
+
+int onward_set_home(struct job *j)
+{
+	char home[ADDRESS_TEXT_MAX];
+
+	destination_home(j->settings, home);
+	if (str_eq(j->account.home, str_from(home)))
+		return 0;
+	if (j->account.route != ROUTE_SOURCE)
+		return error_set(&j->err, -EREMOTEIO,
+			"`destination` was changed while it switched: it begins anew");
+	return registry_set_home(j->registry, j->account.id, str_from(home), &j->err);
+}
+
+/* ---- sentences ---- */
+
+/* Readers and writers call the server that they talk with the source. */
+static int say(struct job *j, int code)
+{
+	static const struct str source = STR("the source");
+	struct error why = j->err;
+	struct str rest = str_from(why.text);
+	char text[ERROR_TEXT_MAX] = "";
+	size_t used = 0;
+
+	if (code >= 0 || code == -ECANCELED || code == -EINTR || code == -ETIME)
+		return code;
+	while (rest.len && used < sizeof(text) - 1) {
+		bool is_it = str_starts(rest, source);
+
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s",
+			is_it ? (int)strlen("the destination") : 1,
+			is_it ? "the destination" : rest.ptr);
+		rest = str_skip(rest, is_it ? source.len : 1);
+	}
+	/* a password that is refused there says nothing about the source's */
+	return error_set(&j->err, code == -EACCES || code == -EPERM ? -EREMOTEIO : code,
+		"%s (destination %s)", text, j->onward.where);
+}
+
+/* ---- connections ---- */
+
+static int dial(void *context, const struct sockaddr_storage *to, unsigned patience_ms,
+	struct stream **ret)
+{
+	struct job *j = context;
+	struct onward *o = &j->onward;
+	struct stream *s;
+	int r = source_dial_plain(NULL, to, patience_ms, &s);
+
+	if (r < 0)
+		return r;
+	o->err.code = 0;
+	r = destination_wrap(&o->tls, j->settings, SERVICE_IMAP, &s, &o->err);
+	if (r == 0)
+		r = source_dial_finish(s, patience_ms);
+	if (o->err.code)
+		log_error(NULL, "destination-tls", "error=\"%s\"", o->err.text);
+	if (r < 0)
+		stream_free(s);
+	else
+		*ret = s;
+	return r;
+}
+
+/* Of late mail nothing is to be cancelled. */
+static int tick(void *context)
+{
+	struct job *j = context;
+
+	return j->account.stage == STAGE_DONE ? 0 : job_tick(j);
+}
+
+static int open_ends(struct job *j)
+{
+	struct onward *o = &j->onward;
+	const struct own_password *p = passwords_used(&j->passwords);
+	const struct imap_source_options reads = {
+		.addresses = &j->settings->destination.server,
+		.n_addresses = 1,
+		.login = p->login,
+		.password = p->clear,
+		.connections = 1,
+		.dialer = { dial, j, NULL }
+	};
+	const struct imap_writer_options writes = { .imap = &o->there,
+		.patience_ms = BUSY_PATIENCE_MS,
+		.tick = tick,
+		.context = j };
+	int r;
+
+	if (o->is_open)
+		return 0;
+	destination_home(j->settings, o->home);
+	address_port_text(&j->settings->destination.server, o->where);
+	r = imap_source_new(&reads, &o->there, &j->err);
+	if (r == 0)
+		r = imap_writer_new(&writes, &o->writer, &j->err);
+	if (r == 0)
+		carry_init(&o->carry, NULL, &o->there, &o->writer);
+	o->is_open = r == 0;
+	return r;
+}
+
+static int connect_there(struct job *j)
+{
+	struct onward *o = &j->onward;
+	const struct own_password *p = passwords_used(&j->passwords);
+	int r = open_ends(j);
+
+	if (r < 0)
+		return r;
+	o->there.ops->patience(
+		o->there.self, j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS);
+	if (o->is_connected)
+		return 0;
+	r = o->there.ops->use(o->there.self, p->login, p->clear, &j->err);
+	if (r == 0)
+		r = o->there.ops->connect(o->there.self, &j->err);
+	if (r == 0)
+		r = o->writer.ops->connect(o->writer.self, &j->err);
+	o->is_connected = r == 0;
+	return r;
+}
+
+void onward_disconnect(struct job *j)
+{
+	struct onward *o = &j->onward;
+
+	if (o->writer.ops)
+		o->writer.ops->close(o->writer.self);
+	if (o->there.ops)
+		o->there.ops->close(o->there.self);
+	o->is_connected = false;
+}
+
+void onward_close(struct job *j)
+{
+	struct onward *o = &j->onward;
+
+	onward_disconnect(j);
+	if (o->is_open)
+		carry_fini(&o->carry);
+	if (o->writer.ops)
+		o->writer.ops->free(o->writer.self);
+	if (o->there.ops)
+		o->there.ops->free(o->there.self);
+	source_tls_fini(&o->tls);
+	*o = (struct onward){ 0 };
+}
+
+/* ---- carrying ---- */
+
+/* Dates and order cannot be made right afterwards; what else it does not keep is in the
+   certificate. */
+static int check(struct job *j)
+{
+	const struct carry *c = &j->onward.carry;
+
+	if (c->lost.dates)
+		return error_set(&j->err, -EREMOTEIO,
+			"the destination shows other dates of %" PRIu64
+			" messages than it was given",
+			c->lost.dates);
+	if (c->proof.out_of_order)
+		return error_set(&j->err, -EREMOTEIO,
+			"%" PRIu64 " messages are in another order at the destination; "
+			"empty the mailbox there, and it is copied anew",
+			c->proof.out_of_order);
+	return 0;
+}
+
+static int carry(struct job *j, enum carry_way way, struct store *s)
+{
+	struct onward *o = &j->onward;
+	int r = connect_there(j);
+
+	if (r == 0)
+		r = store_set_destination(s, str_from(o->home), &j->err);
+	if (r == 0) {
+		o->carry.store = s;
+		o->carry.way = way;
+		o->carry.tick = tick;
+		o->carry.context = j;
+		o->carry.sums = (struct carry_sums){ 0 };
+		r = carry_all(&o->carry, &j->err);
+	}
+	if (r == 0 && way == CARRY_ON)
+		r = check(j);
+	if (r != 0)
+		onward_disconnect(j);
+	else
+		log_info(NULL, "onward",
+			"account=%.*s destination=%s messages=%" PRIu64 " flags=%" PRIu64
+			" expunged=%" PRIu64 " folders=%" PRIu64,
+			STR_ARG(j->account.name), o->where, o->carry.sums.messages,
+			o->carry.sums.flags, o->carry.sums.expunged,
+			o->carry.sums.folders);
+	return say(j, r);
+}
+
+int onward_pass(struct job *j)
+{
+	return carry(j, CARRY_ON, store_destination_store(&j->destination));
+}
+
+int onward_late(struct job *j, struct store *s)
+{
+	return carry(j, CARRY_LATE, s);
+}

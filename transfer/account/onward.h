@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef TRANSFER_ONWARD_H
+#define TRANSFER_ONWARD_H
+/*
+ * An account that moves on to another server (`destination`): what was copied here goes
+ * on to it, as that user and with the password that the source takes.
+ *
+ *   source ─► our store, equal and proven ─► destination
+ *
+ * So the source is read as for our own store, each message once. The store keeps which
+ * UID is which there (mailstore/store/source_side.h), and how far it came: who is killed
+ * anywhere goes on. Nothing is ever written to the source by it.
+ */
+#include "settings/settings.h"
+#include "source/tls.h"
+#include "transfer/back/carry.h"
+
+struct job;
+
+struct onward {
+	struct source_tls tls;
+	struct source there;
+	struct writer writer;
+	struct carry carry;
+	bool is_open, is_connected;
+	char home[ADDRESS_TEXT_MAX];  /* as account.home */
+	char where[ADDRESS_TEXT_MAX]; /* with its port */
+	struct error err; /* why the last connection failed, where TLS knows it */
+};
+
+/* Whether the account moves on; nothing else here may be called where it does not. */
+bool onward_is_wanted(const struct job *j);
+/* Before the sandbox. */
+void onward_prepare(struct job *j);
+/* The registry hears where it moves to, before it switches. -EREMOTEIO: it is on its way
+   to somewhere else. */
+int onward_set_home(struct job *j);
+/* After a pass that was committed: until all of it is there, and proven. */
+int onward_pass(struct job *j);
+/* What came here since the switch. */
+int onward_late(struct job *j, struct store *s);
+void onward_disconnect(struct job *j);
+void onward_close(struct job *j); /* may be called twice */
+
+#endif
