@@ -8,7 +8,6 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "interceptor/keeper.h"
-#include "interceptor/lmtp_listen.h"
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
@@ -530,48 +529,6 @@ static int run(const struct worker_parts *parts)
 	return EXIT_SUCCESS;
 }
 
-/* ---- what the master gave us ---- */
-
-static int find_service(const struct settings *s, int fd, enum service_id *ret)
-{
-	union endpoint at = { 0 };
-	socklen_t len = sizeof(at);
-	unsigned port;
-
-	if (getsockname(fd, &at.any, &len) < 0)
-		return -errno;
-	if (lmtp_is_listener(s, fd)) {
-		*ret = SERVICE_LMTP;
-		return 0;
-	}
-	port = endpoint_port(&at);
-	for (size_t i = 0; i < SERVICE_COUNT; i++) {
-		if (!s->services[i].enabled ||
-			settings_listen_port(s, (enum service_id)i) != port)
-			continue;
-		*ret = (enum service_id)i;
-		return 0;
-	}
-	return -ENOENT;
-}
-
-/* Those that there are; the master passes nothing after them. */
-static int find_listeners(
-	const struct settings *s, struct listener listeners[static 1], size_t *ret_n)
-{
-	size_t n = 0;
-	int r = 0;
-
-	for (int fd = WORKER_FD_LISTENERS; n < LISTENERS_MAX; fd++, n++) {
-		r = find_service(s, fd, &listeners[n].service);
-		listeners[n].fd = fd;
-		if (r < 0)
-			break;
-	}
-	*ret_n = n;
-	return r == -EBADF && n ? 0 : r;
-}
-
 int worker_run(const struct settings *settings, const char *index)
 {
 	struct listener listeners[LISTENERS_MAX] = { 0 };
@@ -588,7 +545,7 @@ int worker_run(const struct settings *settings, const char *index)
 	if (r == 0 && number + 1 >= limits.n_rows)
 		r = -EINVAL;
 	if (r == 0)
-		r = find_listeners(settings, listeners, &parts.n_listeners);
+		r = worker_find_listeners(settings, listeners, &parts.n_listeners);
 	parts.index = (unsigned)number;
 	if (r == 0)
 		return run(&parts);

@@ -84,6 +84,11 @@ struct worker_parts {
    line gives it. */
 int worker_run(const struct settings *settings, const char *index);
 
+/* Its listening sockets, from WORKER_FD_LISTENERS on: service, fd. 0 or -errno:
+   there is none, or one that is no service's. */
+int worker_find_listeners(const struct settings *settings,
+	struct listener listeners[static LISTENERS_MAX], size_t *ret_n);
+
 /* The worker of a session's host. */
 static inline struct worker *worker_of(struct host *h)
 {

@@ -192,6 +192,8 @@ def check_service(machine):
                                        check=False).strip() == "active")
     ensure("its rules are in", "tproxy" in machine("nft", "list", "table", "inet",
                                                    "mailferry"))
+    until("its workers run", lambda: "ready worker=0" in machine(
+        "journalctl", "--output=cat", "EVENT=ready"))
     ensure("its journal has fields", "EVENT=ready" in machine(
         "journalctl", "--output=export", "_SYSTEMD_UNIT=mailferry.service", "EVENT=ready"))
     until("the probe of the way to us was answered", lambda: "answered=yes" in machine(
