@@ -13,6 +13,10 @@
  *      ▲                   │          │
  *      └──── RETURNING ◄───┴──────────┘ the switch failed, or this session cannot
  *
+ * Some seconds before the switch (SWITCH_SOON) each session goes to ASKING and back:
+ * which message has which number takes long to list, and is known then
+ * (wire/imap/numbers.h).
+ *
  * What opens the mailbox is what the client showed when it logged in at the source: its
  * password, in a box that only the vault opens, for this session alone. The vault finds
  * it right, as it does for a login, or the session ends.

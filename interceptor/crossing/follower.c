@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Messages: what a session keeps of them for the switch takes four bytes each. */
+#define LOOK_MAX 200000
+
 static struct imap_follow *imap_of(struct follower *f)
 {
 	return &((struct crossing_follower *)f)->imap;
@@ -54,10 +57,21 @@ static bool can_cross(const struct follower *f)
 	return imap_follow_can_cross(&((const struct crossing_follower *)f)->imap);
 }
 
+/* For nothing, when all of it is known already: the switch was put off. */
+static bool can_look(const struct follower *f)
+{
+	const struct imap_follow *imap = &((const struct crossing_follower *)f)->imap;
+
+	return imap->selected.state == IMAP_SELECTION_KNOWN && !imap->selecting &&
+	       imap->selected.count && imap->selected.count <= LOOK_MAX &&
+	       !imap->numbers.n;
+}
+
 static void free_follower(struct follower *f)
 {
 	struct crossing_follower *c = (struct crossing_follower *)f;
 
+	imap_follow_fini(&c->imap);
 	buf_wipe(&c->box);
 	buf_fini(&c->box);
 	/* heads of lines: a second LOGIN, a message */
@@ -72,6 +86,7 @@ static const struct follower_ops ops = {
 	.source_skips = source_skips,
 	.source_skipped = source_skipped,
 	.can_cross = can_cross,
+	.can_look = can_look,
 	.free = free_follower,
 	.crossing = &crossing_handler,
 };

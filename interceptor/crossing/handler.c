@@ -81,7 +81,6 @@ static void end(struct session *s)
 {
 	if (s->step == CROSSING_IN_VERIFYING)
 		s->host->ops->forget(s->host, s);
-	imap_cross_fini(&state_of(s)->cross);
 }
 
 static struct str words(const void *protocol, enum close_reason reason)
@@ -116,16 +115,17 @@ static void relay_again(struct session *s)
 	quiesce_check(s->host);
 }
 
-/* To the source, as if nothing had been. */
+/* To the source, as if nothing had been. why: it was to cross, and does not. */
 static void go_back(struct session *s, const char *why)
 {
 	struct imap_cross *c = &state_of(s)->cross;
 
 	if (!imap_cross_return(c, &s->memory->to_source)) {
-		say_bye(s, why);
+		say_bye(s, why ? why : "no memory");
 		return;
 	}
-	log_failure(s, why);
+	if (why)
+		log_failure(s, why);
 	if (c->state == IMAP_CROSS_OVER)
 		relay_again(s);
 	else
@@ -148,7 +148,7 @@ static void is_quiet(struct session *s)
 	const struct imap_cross *c = &state_of(s)->cross;
 
 	log_info(session_id(s, id), "crossing-ready", "account=%s messages=%u idle=%s",
-		s->account, (unsigned)c->n_uids,
+		s->account, (unsigned)c->follow->numbers.n,
 		imap_cross_idle_tag(c).len ? "yes" : "no");
 	set_step(s, CROSSING_IN_WAITING, s->host->settings->hold_s * UINT64_C(1000) + 1);
 	quiesce_check(s->host);
@@ -161,7 +161,10 @@ static void act(struct session *s, enum imap_cross_event event)
 	case IMAP_CROSS_AGAIN:
 		break;
 	case IMAP_CROSS_CLEAN:
-		is_quiet(s);
+		if (s->follower->only_looks)
+			go_back(s, NULL);
+		else
+			is_quiet(s);
 		break;
 	case IMAP_CROSS_FAILED:
 		give_up(s, crossing_of(s)->imap.selected.is_too_scattered
@@ -332,6 +335,7 @@ static enum quiesce quiesce(struct session *s, struct str account, bool force)
 	if (!session_is_of(s, account))
 		return QUIESCE_NOTHING;
 	s->follower->must_go |= force;
+	s->follower->only_looks = false; /* it stays at the quiet point now */
 	return s->step == CROSSING_IN_WAITING || s->step == CROSSING_IN_VERIFYING
 	               ? QUIESCE_NOTHING
 	               : QUIESCE_ENDING;

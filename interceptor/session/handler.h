@@ -61,7 +61,8 @@ struct session_step {
  */
 struct follower {
 	const struct follower_ops *ops;
-	bool must_go; /* its account switches whether it can cross or not */
+	bool must_go;    /* its account switches whether it can cross or not */
+	bool only_looks; /* `crossing` asks what its client knows; it is relayed again */
 };
 
 struct follower_ops {
@@ -74,6 +75,7 @@ struct follower_ops {
 	uint64_t (*source_skips)(const struct follower *f);
 	void (*source_skipped)(struct follower *f, uint64_t n);
 	bool (*can_cross)(const struct follower *f);
+	bool (*can_look)(const struct follower *f); /* and it saves time at the switch */
 	void (*free)(struct follower *f);
 	const struct handler *crossing;
 };

@@ -10,6 +10,7 @@
 struct pending_quiesce {
 	LIST_ENTRY(pending_quiesce) all;
 	uint64_t request;
+	bool may_stay; /* sessions at the source: it has not switched yet */
 	size_t len;
 	char account[];
 };
@@ -37,13 +38,15 @@ static bool is_left(struct host *h, struct str account)
 	return false;
 }
 
-static void answer_later(struct host *h, struct str account, uint64_t request)
+static void answer_later(
+	struct host *h, struct str account, uint64_t request, bool may_stay)
 {
 	struct pending_quiesce *q = calloc(1, sizeof(*q) + account.len);
 
 	if (!q)
 		abort();
 	q->request = request;
+	q->may_stay = may_stay;
 	q->len = account.len;
 	memcpy(q->account, account.ptr, account.len);
 	LIST_INSERT_HEAD(&h->quiescing, q, all);
@@ -59,7 +62,8 @@ void quiesce_check(struct host *h)
 		next = LIST_NEXT(q, all);
 		if (is_unsettled(h, account))
 			continue;
-		h->ops->quiesced(h, account, q->request, !is_left(h, account));
+		h->ops->quiesced(
+			h, account, q->request, q->may_stay || !is_left(h, account));
 		LIST_REMOVE(q, all);
 		free(q);
 	}
@@ -79,9 +83,15 @@ static bool would_cross(struct host *h, struct str account)
 /* Nothing is ended: the user is served for as long as it takes. */
 static void begin_soon(struct host *h, struct str account, uint64_t request)
 {
+	struct session *s, *next;
+
 	mail_hold_begin(h, account);
+	for (s = LIST_FIRST(&h->sessions); s; s = next) {
+		next = LIST_NEXT(s, all);
+		session_look(s, account);
+	}
 	if (is_unsettled(h, account))
-		answer_later(h, account, request);
+		answer_later(h, account, request, true);
 	else
 		h->ops->quiesced(h, account, request, true);
 }
@@ -105,7 +115,7 @@ void quiesce_begin(
 		left |= session_quiesce(s, account, manner) == QUIESCE_LEFT;
 	}
 	if (!left && account.len && is_unsettled(h, account))
-		answer_later(h, account, request);
+		answer_later(h, account, request, false);
 	else
 		h->ops->quiesced(h, account, request, !left && !is_left(h, account));
 }

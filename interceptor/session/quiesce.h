@@ -4,8 +4,8 @@
 /* An account switches: its sessions here are ended or cross, and it is answered
    (host_ops.quiesced()) when nothing of it is on its way to the source any more, or at
    once when a session was left there. SWITCH_SOON comes before it, and takes out of the
-   switch what takes long: new mail waits (mail_hold.h), and the answer comes when what
-   was on its way has arrived. */
+   switch what takes long: new mail waits (mail_hold.h), sessions that will cross find out
+   what their clients know, and the answer comes when what was on its way has arrived. */
 #include "interceptor/session/host.h"
 
 void quiesce_begin(

@@ -135,6 +135,8 @@ void session_timeout(struct session *s);
 /* handler.h: awaits, tick. */
 bool session_awaits(const struct session *s, struct str account);
 void session_tick(struct session *s);
+/* The account will switch soon: what takes long of it and can be done before is done. */
+void session_look(struct session *s, struct str account);
 /* The account switches: ends, or takes from the source, what is on its way to it. */
 enum quiesce session_quiesce(
 	struct session *s, struct str account, enum switch_manner manner);

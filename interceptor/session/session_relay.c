@@ -256,6 +256,16 @@ void session_relay_leave(struct session *s, enum close_reason reason)
 	stream_want(s->source, UV_READABLE);
 }
 
+void session_look(struct session *s, struct str account)
+{
+	if (s->state != SESSION_RELAY || !session_is_of(s, account) ||
+		!session_can_cross(s) || !s->follower->ops->can_look(s->follower))
+		return;
+	s->follower->must_go = false;
+	s->follower->only_looks = true;
+	cross(s);
+}
+
 enum quiesce session_relay_quiesce(struct session *s, enum switch_manner manner)
 {
 	bool force = manner == SWITCH_FORCED;
@@ -263,6 +273,7 @@ enum quiesce session_relay_quiesce(struct session *s, enum switch_manner manner)
 
 	if ((force || manner == SWITCH_LIVE) && session_can_cross(s)) {
 		s->follower->must_go = force;
+		s->follower->only_looks = false;
 		cross(s);
 		return QUIESCE_ENDING;
 	}

@@ -190,7 +190,7 @@ static bool read_uids(struct imap *s, struct str text, struct imap_set *ret)
 	imap_set_resolve(ret, 0, NULL);
 	for (size_t i = 0; i < ret->count; i++)
 		count += (uint64_t)ret->ranges[i].to - ret->ranges[i].from + 1;
-	return count <= IMAP_CROSS_MESSAGES_MAX;
+	return count <= IMAP_NUMBERS_MAX;
 }
 
 bool imap_select_again(struct imap *s, const struct resumption *r)

@@ -25,14 +25,14 @@ struct scene {
 static void check_clean(const struct scene *s)
 {
 	const struct imap_selection *selected = &s->follow.selected;
-	const struct imap_cross *c = &s->cross;
+	const struct imap_numbers *known = &s->follow.numbers;
 
 	if (!imap_follow_is_quiet(&s->follow))
 		abort();
-	if (selected->state == IMAP_SELECTION_KNOWN && c->n_uids != selected->count)
+	if (selected->state == IMAP_SELECTION_KNOWN && known->n != selected->count)
 		abort();
-	for (uint32_t i = 0; i < c->n_uids; i++)
-		if (!c->uids[i] || (i && c->uids[i] <= c->uids[i - 1]))
+	for (uint32_t i = 0; i < known->n; i++)
+		if (!known->uids[i] || (i && known->uids[i] <= known->uids[i - 1]))
 			abort();
 }
 
@@ -108,7 +108,6 @@ static void go_back(struct scene *s)
 		s->cross.state != IMAP_CROSS_OVER)
 		return;
 	s->crosses = false;
-	imap_cross_fini(&s->cross);
 	imap_follow_source(&s->follow, buf_view(&s->input));
 	buf_clear(&s->input);
 }
@@ -150,8 +149,7 @@ static void run(struct str input, size_t piece, struct buf *known)
 		    s->follow.enabled) < 0 ||
 		buf_append(known, buf_view(&s->to_source)) < 0)
 		abort();
-	if (s->crosses)
-		imap_cross_fini(&s->cross);
+	imap_follow_fini(&s->follow);
 	buf_fini(&s->input);
 	buf_fini(&s->to_source);
 	buf_fini(&s->to_client);

@@ -28,13 +28,6 @@ void imap_cross_init(struct imap_cross *c, struct imap_follow *f, struct str uni
 	imap_frame_init(&c->framer, IMAP_CROSS_LINE_MAX);
 }
 
-void imap_cross_fini(struct imap_cross *c)
-{
-	free(c->uids);
-	c->uids = NULL;
-	c->n_uids = c->cap = 0;
-}
-
 /* ---- our commands ---- */
 
 static bool has_mailbox(const struct imap_cross *c)
@@ -51,8 +44,12 @@ static bool has_messages(const struct imap_cross *c)
 static int send(struct imap_cross *c, char which, struct buf *to_source)
 {
 	c->asked = which;
-	return buf_printf(to_source, "%s%u%c %s\r\n", c->unique, c->rounds, which,
-		which == 'a' ? "NOOP" : "FETCH 1:* (UID)");
+	if (which == 'a')
+		return buf_printf(to_source, "%s%ua NOOP\r\n", c->unique, c->rounds);
+	/* the last that is known is asked for as well: it has to fit */
+	c->from = c->follow->numbers.n ? c->follow->numbers.n : 1;
+	return buf_printf(
+		to_source, "%s%ub FETCH %u:* (UID)\r\n", c->unique, c->rounds, c->from);
 }
 
 static int ask(struct imap_cross *c, struct buf *to_source)
@@ -60,7 +57,9 @@ static int ask(struct imap_cross *c, struct buf *to_source)
 	c->rounds++;
 	c->state = IMAP_CROSS_IN_ASKING;
 	c->was_refused = c->has_changed = false;
-	c->n_uids = 0;
+	c->from = 1;
+	if (c->rounds > 1)
+		imap_numbers_clear(&c->follow->numbers);
 	return send(c, c->idle_tag_len || !has_messages(c) ? 'a' : 'b', to_source);
 }
 
@@ -85,59 +84,23 @@ struct str imap_cross_idle_tag(const struct imap_cross *c)
 
 /* ---- UIDs ---- */
 
-static bool make_room(struct imap_cross *c, uint32_t n)
-{
-	uint32_t cap = c->cap ? c->cap : 256;
-	uint32_t *more;
-
-	if (n <= c->cap)
-		return true;
-	while (cap < n && cap < IMAP_CROSS_MESSAGES_MAX)
-		cap *= 2;
-	more = n <= IMAP_CROSS_MESSAGES_MAX ? realloc(c->uids, cap * sizeof(*more))
-	                                    : NULL;
-	if (!more)
-		return false;
-	c->uids = more;
-	c->cap = cap;
-	return true;
-}
-
-/* Message n has that UID. false: it makes no sense. */
-static bool set_uid(struct imap_cross *c, uint32_t n, uint32_t uid)
-{
-	if (!n || !uid || !make_room(c, n))
-		return false;
-	while (c->n_uids < n)
-		c->uids[c->n_uids++] = 0;
-	if (c->uids[n - 1] && c->uids[n - 1] != uid)
-		return false;
-	c->uids[n - 1] = uid;
-	return true;
-}
-
-/* Each message that the client knows of has one, and they grow with the numbers. */
+/* Each message that the client knows of has one. */
 static bool uids_are_all(const struct imap_cross *c)
 {
 	const struct imap_selection *s = &c->follow->selected;
 
-	if (!has_mailbox(c))
-		return true;
-	if (!s->is_counted || s->count != c->n_uids)
-		return false;
-	for (uint32_t i = 0; i < c->n_uids; i++)
-		if (!c->uids[i] || (i && c->uids[i] <= c->uids[i - 1]))
-			return false;
-	return true;
+	return !has_mailbox(c) || (s->is_counted && s->count == c->follow->numbers.n &&
+					  imap_numbers_are_all(&c->follow->numbers));
 }
 
 int imap_cross_uids(const struct imap_cross *c, struct buf *out)
 {
+	const struct imap_numbers *known = &c->follow->numbers;
 	struct imap_set_writer w = { .out = out };
 	int r = 0;
 
-	for (uint32_t i = 0; i < c->n_uids && r == 0; i++)
-		r = imap_set_put(&w, c->uids[i]);
+	for (uint32_t i = 0; i < known->n && r == 0; i++)
+		r = imap_set_put(&w, known->uids[i]);
 	return r < 0 ? r : imap_set_end(&w);
 }
 
@@ -223,7 +186,8 @@ static enum row read_items(struct imap_cross *c, struct imap_cursor *at, uint32_
 				return ROW_NONE;
 			continue;
 		}
-		if (!imap_number(at, &uid) || !set_uid(c, n, uid))
+		if (!imap_number(at, &uid) ||
+			!imap_numbers_set(&c->follow->numbers, n, uid))
 			return ROW_WRONG;
 		has_uid = true;
 	} while (imap_space(at));
@@ -270,7 +234,7 @@ static enum imap_cross_event untagged(
 	c->was_refused |= row == ROW_WRONG;
 	if (row == ROW_OURS || row == ROW_WRONG)
 		return IMAP_CROSS_AGAIN;
-	c->has_changed |= change == CHANGE_LESS && c->n_uids;
+	c->has_changed |= change == CHANGE_LESS && c->asked == 'b';
 	/* it must not be told now, and cannot be told later */
 	if (change == CHANGE_LESS && !c->idle_tag_len)
 		return broken(c);
@@ -290,17 +254,25 @@ static bool uids_fit(const struct imap_cross *c)
 	return r == 0;
 }
 
+static enum imap_cross_event failed(struct imap_cross *c)
+{
+	imap_numbers_clear(&c->follow->numbers);
+	return IMAP_CROSS_FAILED;
+}
+
 static enum imap_cross_event round_ends(struct imap_cross *c, struct buf *to_source)
 {
-	bool again = c->has_changed || !uids_are_all(c);
+	bool was_part = c->from > 1;
+	bool again = c->has_changed || !uids_are_all(c) || (was_part && c->was_refused);
 
 	c->state = IMAP_CROSS_IN_CLEAN;
-	if (c->was_refused || (again && c->rounds == IMAP_CROSS_ROUNDS_MAX) ||
+	if ((c->was_refused && !was_part) ||
+		(again && c->rounds == IMAP_CROSS_ROUNDS_MAX) ||
 		!imap_follow_is_quiet(c->follow))
-		return IMAP_CROSS_FAILED;
+		return failed(c);
 	if (again)
 		return asked(IMAP_CROSS_AGAIN, ask(c, to_source));
-	return uids_fit(c) ? IMAP_CROSS_CLEAN : IMAP_CROSS_FAILED;
+	return uids_fit(c) ? IMAP_CROSS_CLEAN : failed(c);
 }
 
 static enum imap_cross_event in_asking(struct imap_cross *c, struct str response,

@@ -6,7 +6,7 @@
  * which all that its client was told is known, so that somebody else goes on; or back to
  * where it was. The client is not read meanwhile.
  *
- *   ANSWERS ──all is answered──► IDLE (DONE) ──► ASKING (NOOP, FETCH 1:* (UID)) ──► CLEAN
+ *   ANSWERS ──all is answered──► IDLE (DONE) ──► ASKING (NOOP, FETCH n:* (UID)) ──► CLEAN
  *      │                                                                     CLEAN │
  *      └──────────────────► OVER ◄── RETURN (IDLE again) ◄─────────────────────────┘
  *
@@ -16,12 +16,13 @@
  * the server tell all, and that goes on to the client. Answers to commands of ours stay
  * here: they have tags that nobody can guess, so that neither the client nor a message
  * can bring forth one of them. When messages come or go meanwhile, they are asked again.
+ * n is 1, or the last message whose number is known from a time before (numbers.h): then
+ * the others have the numbers that they had, since all that was told since was read.
  */
 #include "wire/imap/follow.h"
 #include "wire/imap/frame.h"
 
-#define IMAP_CROSS_LINE_MAX 65536 /* of an answer to us; flags take some hundred bytes */
-#define IMAP_CROSS_MESSAGES_MAX 1000000
+#define IMAP_CROSS_LINE_MAX 65536  /* of an answer to us; flags take some hundred bytes */
 #define IMAP_CROSS_UIDS_MAX 114688 /* of their set: one message of ours has 128 KiB */
 #define IMAP_CROSS_ROUNDS_MAX 3
 #define IMAP_CROSS_UNIQUE_MAX 32
@@ -54,16 +55,14 @@ struct imap_cross {
 	char asked;       /* 'a' NOOP, 'b' FETCH; one after the other, since a server may
 	                      answer two at once in any order */
 	bool was_refused; /* one of them was, or makes no sense */
-	bool has_changed; /* messages came or went behind the first row */
+	bool has_changed; /* messages went while rows came */
+	uint32_t from;    /* the first message that FETCH asked for */
 	char idle_tag[IMAP_FOLLOW_TAG_MAX];
 	uint8_t idle_tag_len; /* 0: the client does not idle */
-	uint32_t *uids;       /* by their numbers; 0: not known; owned */
-	uint32_t n_uids, cap;
 };
 
-/* unique: letters and digits that no client can guess. */
+/* unique: letters and digits that no client can guess. It owns nothing. */
 void imap_cross_init(struct imap_cross *c, struct imap_follow *f, struct str unique);
-void imap_cross_fini(struct imap_cross *c);
 const char *imap_cross_state_name(enum imap_cross_state s);
 
 /* Writes the first command of ours, if nothing is to be answered. 0 or as buf_append().

@@ -20,10 +20,16 @@ void imap_follow_init(struct imap_follow *f)
 	memset(f, 0, sizeof(*f));
 }
 
+void imap_follow_fini(struct imap_follow *f)
+{
+	imap_numbers_clear(&f->numbers);
+}
+
 void follow_lose(struct imap_follow *f, const char *why)
 {
 	if (!f->lost)
 		f->lost = why;
+	imap_numbers_clear(&f->numbers);
 }
 
 /* ---- lines ---- */
@@ -127,14 +133,18 @@ static void exists(struct imap_follow *f, uint32_t n)
 
 	s->count = n;
 	s->is_counted = true;
+	if (n < f->numbers.n) /* only an expunge takes one away */
+		imap_numbers_clear(&f->numbers);
 }
 
 static void expunged(struct imap_follow *f, uint64_t n)
 {
 	struct imap_selection *s = subject(f);
 
-	if (n > s->count)
+	if (n > s->count) {
 		s->is_counted = false;
+		imap_numbers_clear(&f->numbers);
+	}
 	s->count -= n <= s->count ? n : s->count;
 }
 
@@ -150,10 +160,15 @@ static void vanished(struct imap_follow *f, struct imap_cursor *c)
 	arena_init(&arena);
 	if (f->source.is_cut || !imap_set(c, &arena, &set) || set.saved) {
 		subject(f)->is_counted = false;
+		imap_numbers_clear(&f->numbers);
 	} else {
 		imap_set_resolve(&set, 0, NULL);
-		for (size_t i = 0; i < set.count; i++)
-			n += (uint64_t)set.ranges[i].to - set.ranges[i].from + 1;
+		for (size_t i = 0; i < set.count; i++) {
+			struct imap_range gone = set.ranges[i];
+
+			n += (uint64_t)gone.to - gone.from + 1;
+			imap_numbers_vanish(&f->numbers, gone.from, gone.to);
+		}
 		expunged(f, n);
 	}
 	arena_fini(&arena);
@@ -198,8 +213,10 @@ static void untagged_number(struct imap_follow *f, struct imap_cursor *c, uint32
 		return;
 	if (imap_keyword(c, STR_LIT("EXISTS")))
 		exists(f, n);
-	else if (imap_keyword(c, STR_LIT("EXPUNGE")))
+	else if (imap_keyword(c, STR_LIT("EXPUNGE"))) {
+		imap_numbers_expunge(&f->numbers, n);
 		expunged(f, 1);
+	}
 }
 
 static void untagged(struct imap_follow *f, struct imap_cursor *c)
@@ -251,6 +268,7 @@ static void select_ends(struct imap_follow *f, uint32_t number, enum status stat
 	};
 	bool is_last = number == f->selecting;
 
+	imap_numbers_clear(&f->numbers);
 	if (status == STATUS_OK && is_last) {
 		f->selected = f->pending;
 	} else if (status == STATUS_OK) {
@@ -274,6 +292,7 @@ static void conclude(
 		select_ends(f, c->number, status);
 		break;
 	case KIND_CLOSE:
+		imap_numbers_clear(&f->numbers);
 		if (status == STATUS_OK && !f->selecting)
 			memset(&f->selected, 0, sizeof(f->selected));
 		break;

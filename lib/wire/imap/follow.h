@@ -17,6 +17,7 @@
  * the session: from then on it is not read any more, and only its end can move it.
  */
 #include "base/buf.h"
+#include "wire/imap/numbers.h"
 
 #define IMAP_FOLLOW_HEAD_MAX 1024   /* of a command or response: a name, a set of UIDs */
 #define IMAP_FOLLOW_TAIL_MAX 32     /* of a line: {18446744073709551615+} and its end */
@@ -94,9 +95,11 @@ struct imap_follow {
 	uint32_t next_number;
 	uint32_t selecting; /* the number of the last SELECT under way; 0: none */
 	struct imap_selection selected, pending; /* pending: what that one brings */
+	struct imap_numbers numbers; /* in selected, since cross.h has asked; else none */
 };
 
 void imap_follow_init(struct imap_follow *f);
+void imap_follow_fini(struct imap_follow *f);
 void imap_follow_client(struct imap_follow *f, struct str bytes);
 void imap_follow_source(struct imap_follow *f, struct str bytes);
 /* So many of the server's next bytes are inside a literal: they need not be given, if

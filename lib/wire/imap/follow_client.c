@@ -138,6 +138,7 @@ static void begin_select(struct imap_follow *f, bool read_only)
 	memset(p, 0, sizeof(*p));
 	p->state = IMAP_SELECTION_DOUBTFUL;
 	p->read_only = read_only;
+	imap_numbers_clear(&f->numbers);
 	f->selecting = f->commands[f->n_commands - 1].number;
 	if (!f->client.is_cut && read_name(&c, &tag, &name) && imap_space(&c) &&
 		imap_astring(&c, &arena, &name) && name.len &&

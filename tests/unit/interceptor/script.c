@@ -551,11 +551,10 @@ void script_run_all(struct script *s, const struct script_row *rows, size_t n)
 
 /* ---- for all runs ---- */
 
-static char master_separator[] = "*";
-
 struct script *script_new(
 	const struct service_handler *handlers, const struct script_setup *setup)
 {
+	static char master_separator[] = "*";
 	static const char *const names[] = { "alice", "bob", "carol", "dora" };
 	struct script *s = calloc(1, sizeof(*s));
 	void *state = NULL;

@@ -67,7 +67,8 @@ static const struct script_row back[] = {
 			"C DONE", "s DONE", "S i OK over", "c i OK over" } },
 	{ "and once more, to the end", SERVICE_IMAP, "dora",
 		{ IN, SELECTED, SWITCHES, QUIET, "account switches back", "tick",
-			"quiesce live", QUIET } },
+			"quiesce live", "s % FETCH 2:* (UID)", "S * 2 FETCH (UID 5)",
+			"S $ OK done", "state crossing-waits", "settled 1" } },
 	{ "the numbers do not fit", SERVICE_IMAP, "dora",
 		{ IN, SELECTED, SWITCHES, "s % FETCH 1:* (UID)", "S $ OK",
 			"s % FETCH 1:* (UID)", "S $ OK", "s % FETCH 1:* (UID)", "S $ OK",
@@ -134,6 +135,66 @@ static const struct script_row pop3[] = {
 			"ask for live", "settled 0" } },
 };
 
+#define LOOKS "quiesce soon", "settled -1"
+#define KNOWN                                                                            \
+	LOOKS, "s % FETCH 1:* (UID)", "S * 1 FETCH (UID 3)", "S * 2 FETCH (UID 5)",      \
+		"state crossing", "S $ OK done", "state relay", "settled 1"
+
+/* Some seconds before, each session finds out what its client knows. */
+static const struct script_row soon[] = {
+	{ "at the switch the last one is asked for", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, "C c NOOP", "s c NOOP", "S c OK", "c c OK",
+			SWITCHES, "s % FETCH 2:* (UID)", "S * 2 FETCH (UID 5)",
+			"S $ OK done", "settled 1", "account arrives", "tick",
+			"verdict right",
+			"handed dora idle= ticket=tkt select INBOX 7 uids=3,5 enabled=" } },
+	{ "and what is new since", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, "S * 3 EXISTS", "c * 3 EXISTS", SWITCHES,
+			"s % FETCH 2:* (UID)", "S * 2 FETCH (UID 5)",
+			"S * 3 FETCH (UID 9)", "S $ OK done", "account arrives", "tick",
+			"verdict right",
+			"handed dora idle= ticket=tkt select INBOX 7 uids=3,5,9 "
+			"enabled=" } },
+	{ "without what is gone since", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, "C c NOOP", "s c NOOP", "S * 1 EXPUNGE",
+			"c * 1 EXPUNGE", "S c OK", "c c OK", SWITCHES,
+			"s % FETCH 1:* (UID)", "S * 1 FETCH (UID 5)", "S $ OK done",
+			"account arrives", "tick", "verdict right",
+			"handed dora idle= ticket=tkt select INBOX 7 uids=5 enabled=" } },
+	{ "in IDLE", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, IDLING, LOOKS, "s DONE", "S i OK over", "s % NOOP",
+			"S $ OK", "s % FETCH 1:* (UID)", "S * 1 FETCH (UID 3)",
+			"S * 2 FETCH (UID 5)", "S $ OK", "s i IDLE", "settled -1",
+			"S + idling", "state relay", "settled 1", "S * 1 EXPUNGE",
+			"c * 1 EXPUNGE", SWITCHES, "s DONE", "S i OK over", "s % NOOP",
+			"S $ OK", "s % FETCH 1:* (UID)", "S * 1 FETCH (UID 5)", "S $ OK",
+			"settled 1", "account arrives", "tick", "verdict right",
+			"handed dora idle=i ticket=tkt select INBOX 7 uids=5 enabled=" } },
+	{ "the last one is another one: all are listed", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, SWITCHES, "s % FETCH 2:* (UID)",
+			"S * 2 FETCH (UID 6)", "S $ OK done", "s % FETCH 1:* (UID)",
+			"S * 1 FETCH (UID 3)", "S * 2 FETCH (UID 6)", "S $ OK done",
+			"settled 1", "account arrives", "tick", "verdict right",
+			"handed dora idle= ticket=tkt select INBOX 7 uids=3,6 enabled=" } },
+	{ "another mailbox is selected", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, SELECTED, SWITCHES, QUIET } },
+	{ "the switch comes while it asks", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, LOOKS, SWITCHES, QUIET, "account arrives", "tick",
+			"verdict right", "state local" } },
+	{ "what the client sends meanwhile waits", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, LOOKS, "C c NOOP", "s % FETCH 1:* (UID)",
+			"S * 1 FETCH (UID 3)", "S * 2 FETCH (UID 5)", "S $ OK",
+			"state relay", "s c NOOP", "S c OK", "c c OK" } },
+	{ "the numbers do not fit: it stays as it was", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, LOOKS, "s % FETCH 1:* (UID)", "S $ OK",
+			"s % FETCH 1:* (UID)", "S $ OK", "s % FETCH 1:* (UID)", "S $ OK",
+			"settled 1", "state relay" } },
+	{ "nothing is selected", SERVICE_IMAP, "dora",
+		{ IN, "quiesce soon", "settled 1", "state relay" } },
+	{ "once is enough", SERVICE_IMAP, "dora",
+		{ IN, SELECTED, KNOWN, "quiesce soon", "settled 1", "state relay" } },
+};
+
 static void run(const struct script_row *rows, size_t n, bool live)
 {
 	const struct script_setup setup = {
@@ -164,6 +225,12 @@ static void test_ends(void **state)
 	run(ends, ROWS(ends), true);
 }
 
+static void test_soon(void **state)
+{
+	(void)state;
+	run(soon, ROWS(soon), true);
+}
+
 static void test_stays(void **state)
 {
 	(void)state;
@@ -189,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_over),
 		cmocka_unit_test(test_back),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_soon),
 		cmocka_unit_test(test_stays),
 		cmocka_unit_test(test_off),
 	};

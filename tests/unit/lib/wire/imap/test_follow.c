@@ -502,7 +502,7 @@ static void run_crossing(const struct crossing_row *row, size_t piece)
 	/* it goes on as it was */
 	if (s->cross.state == IMAP_CROSS_OVER && !s->follow.lost)
 		assert_true(imap_follow_can_cross(&s->follow));
-	imap_cross_fini(&s->cross);
+	imap_follow_fini(&s->follow);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_fini(all[i]);
 	free(s);
@@ -560,7 +560,7 @@ static void test_scattered(void **state)
 		say(&s->follow, "Cb CLOSE|", 1000);
 		say(&s->follow, "Sb OK|", 1000);
 		assert_true(imap_follow_can_cross(&s->follow));
-		imap_cross_fini(&s->cross);
+		imap_follow_fini(&s->follow);
 		buf_fini(&s->input);
 		buf_fini(&s->to_source);
 		buf_fini(&s->to_client);
