@@ -2,6 +2,7 @@
 #include "admission/admission.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/sandbox.h"
@@ -48,6 +49,20 @@ static void on_readable(void *context, int events, int error)
 	loop_stop(&a->loop);
 }
 
+/* With what waits in it, where the one before left it. */
+static int open_queue(struct admission *a, uint16_t place, struct error *err)
+{
+	uint16_t number = (uint16_t)(RULES_QUEUE_FIRST + place);
+	struct queue *q = &a->queues[place];
+
+	if (a->kept[place] < 0)
+		return queue_open(q, number, admission_judge, a, err);
+	if (queue_open_on(q, number, a->kept[place], admission_judge, a, err) < 0)
+		return err->code;
+	a->kept[place] = -1;
+	return 0;
+}
+
 static int open_queues(struct admission *a, struct error *err)
 {
 	enum rules_queue kind = RULES_QUEUE_NONE;
@@ -58,11 +73,12 @@ static int open_queues(struct admission *a, struct error *err)
 			"this kernel has none: what no prefix decides is diverted");
 	for (uint16_t i = 0; r == 0 && kind != RULES_QUEUE_NONE && i < rules_queues();
 		i++) {
-		r = queue_open(&a->queues[i], (uint16_t)(RULES_QUEUE_FIRST + i),
-			admission_judge, a, err);
+		r = open_queue(a, i, err);
 		if (r == 0)
 			a->n_queues++;
 	}
+	for (size_t i = 0; i < RULES_QUEUES_MAX; i++)
+		fd_closep(&a->kept[i]);
 	return r;
 }
 
@@ -221,6 +237,8 @@ static int set_up(struct admission *a, struct error *err)
 		r = process_make_directory(a->settings->run_dir, 0755, err);
 	if (r == 0)
 		r = load_open(&a->load, a->settings, err);
+	if (r == 0 && a->start->handed >= 0)
+		r = follow_kept(a, err);
 	if (r == 0)
 		r = a->start->takes_over ? follow_ask(a, err) : open_queues(a, err);
 	if (r < 0)
@@ -251,6 +269,8 @@ int admission_run(struct program_start *start)
 	a->settings = &start->settings;
 	a->started_by = geteuid();
 	a->takeover = a->handed_door = -1;
+	for (size_t i = 0; i < RULES_QUEUES_MAX; i++)
+		a->kept[i] = -1;
 	LIST_INIT(&a->clients);
 	if (set_up(a, &err) < 0) {
 		log_error(NULL, "start", "error=\"%s\"", err.text);

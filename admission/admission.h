@@ -50,7 +50,8 @@ struct admission {
 	LIST_HEAD(, client) clients;
 	struct program_start *start;
 	uid_t started_by;
-	int takeover, handed_door; /* takeover.c; -1: none */
+	int takeover, handed_door;  /* takeover.c; -1: none */
+	int kept[RULES_QUEUES_MAX]; /* sockets of queues that the one before left; -1 */
 	bool is_retired;
 	int result;
 };
@@ -73,6 +74,8 @@ int clients_open_on(struct admission *a, int fd);
 /* takeover.c: the one that runs is followed by this one, whose queues are handed over:
    they have a listener all the time. 0 or -errno. */
 int follow_ask(struct admission *a, struct error *err);
+/* None runs; what the supervisor kept of the one before is in `kept`. 0 or -errno. */
+int follow_kept(struct admission *a, struct error *err);
 int follow_commit(struct admission *a, struct error *err);
 /* And this one by the next. */
 void retire_hand(struct admission *a, struct channel *to);

@@ -9,6 +9,8 @@
 #include "messages/takeover.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
 
 /* ---- the next one ---- */
 
@@ -54,6 +56,41 @@ int follow_ask(struct admission *a, struct error *err)
 		return a->takeover;
 	return a->handed_door < 0 ? error_set(err, -EBADMSG, "it has handed no door over")
 	                          : 0;
+}
+
+static bool is_queue_socket(int fd)
+{
+	int domain = 0, protocol = 0;
+	socklen_t len = sizeof(domain), protocol_len = sizeof(protocol);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) == 0 &&
+	       domain == AF_NETLINK && protocol == NETLINK_NETFILTER;
+}
+
+/* What makes no sense to this version is closed, and opened anew. */
+static int take_kept(void *context, const struct message *m, int fd, struct error *err)
+{
+	struct admission *a = context;
+	uint64_t place = m->number - RULES_QUEUE_FIRST;
+
+	(void)err;
+	if (m->type == MESSAGE_HANDED && fd >= 0 &&
+		str_eq(m->text, STR_LIT(TAKEOVER_QUEUE)) && place < RULES_QUEUES_MAX &&
+		a->kept[place] < 0 && is_queue_socket(fd))
+		a->kept[place] = fd;
+	else
+		fd_closep(&fd);
+	return 0;
+}
+
+int follow_kept(struct admission *a, struct error *err)
+{
+	struct message last;
+	int r = takeover_receive(a->start->handed, take_kept, a, &last, err);
+
+	fd_closep(&a->start->handed);
+	return r;
 }
 
 static int take_nothing(void *context, const struct message *m, int fd, struct error *err)

@@ -17,6 +17,8 @@
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+struct kept;
+
 struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
@@ -28,6 +30,8 @@ struct control {
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;
+	struct kept
+		*kept; /* of `up`: what systemd kept of the one before; NULL: nothing */
 	struct error err;
 };
 

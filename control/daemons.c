@@ -14,7 +14,9 @@
 
 int daemon_init(struct daemon *d, const char *name, struct error *err)
 {
-	*d = (struct daemon){ .name = name, .state = DAEMON_WAITING, .ready = -1 };
+	*d = (struct daemon){
+		.name = name, .state = DAEMON_WAITING, .ready = -1, .handed = -1
+	};
 	return process_sibling(name, d->path, sizeof(d->path), err);
 }
 
@@ -27,16 +29,18 @@ uint64_t daemon_backoff_ms(unsigned failures)
 	return delay < BACKOFF_MOST_MS ? delay : BACKOFF_MOST_MS;
 }
 
-static int start(struct daemon *d, struct loop *loop, const char *config, int ready,
-	child_ended_fn *ended, void *context, struct error *err)
+/* given: what the option is about; -1: neither. */
+static int start(struct daemon *d, struct loop *loop, const char *config,
+	const char *option, int given, child_ended_fn *ended, void *context,
+	struct error *err)
 {
 	const char *const arguments[] = { d->path, "-c", config,
-		ready >= 0 ? "--take-over" : NULL, NULL };
+		given >= 0 ? option : NULL, NULL };
 	struct child_plan plan = { .program = d->path,
 		.arguments = arguments,
 		.own_group = true,
-		.fds = &ready,
-		.n_fds = ready >= 0 };
+		.fds = &given,
+		.n_fds = given >= 0 };
 
 	return child_start(&d->child, loop, &plan, ended, context, err);
 }
@@ -48,7 +52,8 @@ int daemon_run(struct daemon *d, struct loop *loop, const char *config, uint64_t
 
 	if (d->state != DAEMON_WAITING || now < d->start_at)
 		return 0;
-	r = start(d, loop, config, -1, ended, context, err);
+	r = start(d, loop, config, "--handed", d->handed, ended, context, err);
+	fd_closep(&d->handed);
 	if (r < 0) {
 		d->start_at = now + BACKOFF_MOST_MS;
 		return r;
@@ -65,7 +70,7 @@ int daemon_follow(struct daemon *d, struct loop *loop, const char *config, uint6
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return error_errno(err, -errno, "cannot start %s", d->name);
-	r = start(d, loop, config, ends[1], ended, context, err);
+	r = start(d, loop, config, "--take-over", ends[1], ended, context, err);
 	fd_closep(&ends[1]);
 	if (r < 0) {
 		fd_closep(&ends[0]);

@@ -27,6 +27,7 @@ struct daemon {
 	unsigned failures;             /* ends in a row, each soon after its start */
 	int last_status;               /* as waitpid(2) gave it */
 	int ready;                     /* of one that follows another; -1: no more */
+	int handed; /* what its next start is handed (settings/program.h); -1: nothing */
 };
 
 /* Finds the program. */

@@ -102,11 +102,24 @@ size_t generations_retired(const struct generations *g)
 	return count(g, false);
 }
 
+void generations_stop(struct generations *g, enum up_program program, int signal)
+{
+	for (size_t i = 0; i < GENERATIONS_MAX; i++)
+		daemon_stop(&g->slots[program][i].daemon, signal);
+}
+
 void generations_signal(struct generations *g, int signal)
 {
 	for (size_t p = 0; p < UP_PROGRAM_COUNT; p++)
-		for (size_t i = 0; i < GENERATIONS_MAX; i++)
-			daemon_stop(&g->slots[p][i].daemon, signal);
+		generations_stop(g, (enum up_program)p, signal);
+}
+
+bool generations_runs(const struct generations *g, enum up_program program)
+{
+	for (size_t i = 0; i < GENERATIONS_MAX; i++)
+		if (child_runs(&g->slots[program][i].daemon.child))
+			return true;
+	return false;
 }
 
 /* ── across exec() ─────────────────────────────────────────────────────────────────── */

@@ -59,8 +59,11 @@ void generations_advance(struct slot *slot);
 bool generations_is_current(const struct slot *slot);
 
 bool generations_any_runs(const struct generations *g);
+bool generations_runs(const struct generations *g, enum up_program program);
 size_t generations_retired(const struct generations *g);    /* how many run */
 void generations_signal(struct generations *g, int signal); /* to all; none comes back */
+/* The same to those of one program. */
+void generations_stop(struct generations *g, enum up_program program, int signal);
 
 /* ---- across exec(): the same process is another program then ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry: the command that people and scripts use. */
 #include "control/commands.h"
+#include "control/kept.h"
 
 #include "base/log.h"
 
@@ -44,5 +45,8 @@ int main(int argc, char **argv)
 		help_print(q.command, stdout);
 		return EXIT_DONE;
 	}
+	/* before all that can fail */
+	if (q.command->run == cmd_up)
+		q.control.kept = kept_take();
 	return (int)run(&q);
 }

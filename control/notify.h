@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CONTROL_NOTIFY_H
 #define CONTROL_NOTIFY_H
-/* What systemd is told of `mailferry up` (sd_notify(3), watchdog). Without systemd nobody
-   is told anything. */
+/* What systemd is told of `mailferry up` (sd_notify(3), watchdog), asked, and given to
+   keep. Without systemd nobody is told or asked anything. */
+#include <stdbool.h>
 #include <stdint.h>
 
 struct notify {
@@ -16,5 +17,17 @@ void notify_ready(void);
 void notify_stopping(void);
 /* The loop turns. now: monotonic, ms. */
 void notify_alive(struct notify *n, uint64_t now);
+
+/* Whether systemd ends this service to start it again: `systemctl restart`. false also
+   when it does not answer. */
+bool notify_is_restart(void);
+/* A copy of the descriptor is kept until the next start of the service, or its stop.
+   0 or -errno. */
+int notify_keep(const char *name, int fd);
+void notify_wait(void); /* until systemd has heard all that it was told */
+/* Those that were kept; systemd keeps them no longer. take() owns the descriptor. What
+   does not come as systemd hands it over is closed. */
+typedef void notify_kept_fn(void *context, const char *name, int fd);
+void notify_take_kept(notify_kept_fn *take, void *context);
 
 #endif

@@ -8,6 +8,7 @@
 #include "control/copies.h"
 #include "control/direct_flows.h"
 #include "control/generations.h"
+#include "control/kept.h"
 #include "control/metrics_door.h"
 #include "control/notify.h"
 #include "control/ownership.h"
@@ -38,11 +39,13 @@
 enum supervisor_state {
 	SUPERVISOR_STARTING,
 	SUPERVISOR_SERVING,
+	SUPERVISOR_DRAINING,
 	SUPERVISOR_STOPPING,
 	SUPERVISOR_DONE,
 	SUPERVISOR_STATE_COUNT
 };
-static const char *const state_names[] = { "starting", "serving", "stopping", "done" };
+static const char *const state_names[] = { "starting", "serving", "draining", "stopping",
+	"done" };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SUPERVISOR_STATE_COUNT,
 	"a name for each");
 
@@ -56,6 +59,8 @@ struct supervisor {
 	struct certificate_watch certificates;
 	struct direct_flows direct;
 	struct metrics_door metrics;
+	struct channel handings[UP_PROGRAM_COUNT]; /* what was kept, on its way to them */
+	bool restarts;       /* the service begins again at once: systemctl restart */
 	uint64_t stop_until; /* then SIGKILL */
 	uint64_t copy_at;    /* the next copy of the registry */
 	uint64_t owners_at;  /* the next look at the mail folders' owners */
@@ -80,12 +85,12 @@ static void set_state(struct supervisor *s, enum supervisor_state next)
 
 static void stop(struct supervisor *s)
 {
-	if (s->state >= SUPERVISOR_STOPPING)
+	if (s->state >= SUPERVISOR_DRAINING)
 		return;
-	generations_signal(&s->programs, SIGTERM);
+	generations_stop(&s->programs, UP_INTERCEPTOR, SIGTERM);
 	s->stop_until = clock_monotonic_ms() + STOP_MS;
 	notify_stopping();
-	set_state(s, SUPERVISOR_STOPPING);
+	set_state(s, SUPERVISOR_DRAINING);
 }
 
 static void give_up(struct supervisor *s)
@@ -223,10 +228,14 @@ static void finish(struct supervisor *s)
 {
 	struct error err;
 
-	accounting_end(&s->control->settings);
-	if (up_rules_end(s->rules, &err) < 0) {
-		s->control->err = err;
-		s->result = err.code;
+	if (s->restarts) {
+		up_rules_leave(s->rules);
+	} else {
+		accounting_end(&s->control->settings);
+		if (up_rules_end(s->rules, &err) < 0) {
+			s->control->err = err;
+			s->result = err.code;
+		}
 	}
 	set_state(s, SUPERVISOR_DONE);
 	loop_stop(&s->loop);
@@ -283,6 +292,15 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	upgrade_tick(&s->upgrade, now);
 }
 
+/* Whoever is logging in needs the others until it has. */
+static void tick_draining(struct supervisor *s, uint64_t now)
+{
+	if (generations_runs(&s->programs, UP_INTERCEPTOR) && now < s->stop_until)
+		return;
+	generations_signal(&s->programs, SIGTERM);
+	set_state(s, SUPERVISOR_STOPPING);
+}
+
 static void tick_stopping(struct supervisor *s, uint64_t now)
 {
 	if (!generations_any_runs(&s->programs))
@@ -299,8 +317,9 @@ static void tick_done(struct supervisor *s, uint64_t now)
 
 static void tick(struct supervisor *s)
 {
-	static void (*const ticks[])(struct supervisor * s,
-		uint64_t now) = { tick_starting, tick_serving, tick_stopping, tick_done };
+	static void (*const ticks[])(struct supervisor * s, uint64_t now) = {
+		tick_starting, tick_serving, tick_draining, tick_stopping, tick_done
+	};
 
 	uint64_t now = clock_monotonic_ms();
 
@@ -349,8 +368,12 @@ static void on_signal(void *context, int number)
 		upgrade_begin(&s->upgrade, clock_monotonic_ms());
 		return;
 	}
-	if (s->state == SUPERVISOR_STOPPING)
+	if (s->state >= SUPERVISOR_DRAINING) {
 		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
+	} else if (notify_is_restart()) {
+		s->restarts = true;
+		kept_leave(s->control->settings.run_dir);
+	}
 	stop(s);
 	tick(s);
 }
@@ -397,6 +420,16 @@ static void resume(struct supervisor *s)
 	log_info(NULL, "resumed", "number=%u", s->upgrade.number);
 }
 
+/* What the service before this one has left to systemd. */
+static void hand_kept(struct supervisor *s)
+{
+	int r = kept_hand(s->control->kept, &s->loop, &s->programs, s->handings);
+
+	s->control->kept = NULL;
+	if (r < 0)
+		log_error(NULL, "kept", "error=%d: those who waited are reset", -r);
+}
+
 /* The loop's own are closed, the children go on. Returns the file. */
 static int leave(struct supervisor *s)
 {
@@ -418,12 +451,15 @@ static void run(struct supervisor *s, int *ret_state)
 	upgrade_init(&s->upgrade, &s->programs, &s->loop, &s->control->settings,
 		s->control->config);
 	resume(s);
+	hand_kept(s);
 	metrics_door_open(
 		&s->metrics, &s->loop, &s->control->settings, s->control->config);
 	loop_run(&s->loop, NULL, NULL);
 	if (s->state_fd >= 0)
 		*ret_state = leave(s);
 	metrics_door_close(&s->metrics);
+	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++)
+		channel_close(&s->handings[i]);
 	signals_close(&s->signals);
 	timer_free(s->tick);
 	(void)loop_fini(&s->loop);

@@ -4,13 +4,17 @@
 /*
  * The loop of `mailferry up`.
  *
- *   starting ── the interceptor answers, rules in ──► serving ── signal ──► stopping
+ *   starting ── the interceptor answers, rules in ──► serving ── signal ──► draining
  *       └───────────── a program cannot start at all ─────────────────────────▲  │
+ *                                                       interceptor gone ─► stopping
  *                                              programs gone, rules out ─► done ◄┘
  *
  * Rules go in only when somebody listens, and out only when nobody does any more: no
  * connection is diverted to nothing. When an interceptor dies in between, the rules stay
  * and their fail mode holds.
+ *
+ * When systemd restarts the service, the sockets that clients wait in are kept (kept.h),
+ * and the rules stay as they are: whoever connects meanwhile waits for the next start.
  *
  * Once there is a new mailferry, the same process becomes it by exec() and goes on where
  * it was (upgrade.h).

@@ -351,13 +351,18 @@ static int leave_closed(struct up_rules *u, struct error *err)
 	return code;
 }
 
+void up_rules_leave(struct up_rules *u)
+{
+	end_watch(u);
+	u->counts_at = 0;
+	keep_counts(u);
+}
+
 int up_rules_end(struct up_rules *u, struct error *err)
 {
 	bool any;
 
-	end_watch(u);
-	u->counts_at = 0;
-	keep_counts(u);
+	up_rules_leave(u);
 	/* even if ours never went in: those of an `up` that was killed may be there */
 	return wanted_fail(u, &any) == FAIL_CLOSED && any ? leave_closed(u, err)
 	                                                  : take_out(u, err);

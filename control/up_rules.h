@@ -8,6 +8,7 @@
  *   open      the interceptor listens: in, and a client's connection is tried
  *   tick      they follow the registry: closed as soon as an account is on its way
  *   (watch)   somebody took them away: back at once, logged, an event for `status`
+ *   leave     the service is restarted: they stay as they are
  *   end       nobody lives here: out. Else they stay, and refuse
  *
  * Closed stays closed: once an account lives here, rules go only by `rules remove`.
@@ -32,7 +33,9 @@ int up_rules_open(
 void up_rules_tick(struct up_rules *u);
 /* As they are in the kernel; NULL: not yet. Until the next tick. */
 const struct ruleset *up_rules_in(const struct up_rules *u);
-/* Ends the watch. */
+/* Ends the watch; the rules stay as they are, for the next start. */
+void up_rules_leave(struct up_rules *u);
+/* Ends the watch, and the rules as above. */
 int up_rules_end(struct up_rules *u, struct error *err);
 
 #endif

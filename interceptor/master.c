@@ -175,8 +175,9 @@ static int make_slots(struct master *m)
 	m->n_slots = m->settings->workers ? m->settings->workers
 	             : cpus > 0           ? (unsigned)cpus
 	                                  : 1;
-	/* a worker's listening sockets need a worker: their clients wait in them */
-	for (size_t i = 0; i < m->n_handed; i++)
+	/* a worker's listening sockets need a worker: their clients wait in them; a
+	   restart is what gives `workers` its effect */
+	for (size_t i = 0; m->start->takes_over && i < m->n_handed; i++)
 		if (m->handed[i].worker >= m->n_slots)
 			m->n_slots = m->handed[i].worker + 1;
 	if (m->n_slots > WORKERS_MAX)
@@ -305,6 +306,8 @@ static int set_up(struct master *m, struct error *err)
 		r = make_files(m->settings, !m->start->takes_over, &users, err);
 	if (r == 0 && m->start->takes_over)
 		r = follow_ask(m, err);
+	else if (r == 0 && m->start->handed >= 0)
+		r = follow_kept(m, err);
 	if (r < 0)
 		return r;
 	raise_descriptor_limit(m->settings);
@@ -316,8 +319,10 @@ static int set_up(struct master *m, struct error *err)
 	if (r < 0)
 		return error_errno(err, r, "cannot start");
 	r = open_services(m, err);
-	if (r == 0 && !m->start->takes_over)
+	if (r == 0 && !m->start->takes_over) {
+		follow_close_rest(m);
 		r = open_control(m, &users, err);
+	}
 	if (r == 0)
 		r = drop_rights(&users, err);
 	if (r == 0 && m->start->takes_over)

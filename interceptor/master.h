@@ -43,7 +43,7 @@ struct worker_slot {
 	size_t n_listeners;
 };
 
-/* What the master before this one has handed over. */
+/* What the master before this one has handed over, or left. */
 struct handed {
 	int fd;
 	enum service_id service;
@@ -117,11 +117,15 @@ static inline struct worker_slot *master_before(struct master *m)
 /* ---- master_takeover.c: this one follows another ---- */
 /* Takes what the one that runs hands over. 0 or -errno. */
 int follow_ask(struct master *m, struct error *err);
+/* Takes what the supervisor kept while none ran. 0 or -errno. */
+int follow_kept(struct master *m, struct error *err);
 /* A listening socket of that worker and service; -ENOENT: none that fits. */
 int follow_give_listener(
 	struct worker_slot *slot, enum service_id service, int family, int *ret_fd);
 /* The same for a place of `lmtp`, which all its workers had. */
 int follow_give_lmtp(struct master *m, const char *place, int *ret_fd);
+/* What was handed over and is not wanted any more: those who wait in it are reset. */
+void follow_close_rest(struct master *m);
 /* The other one retires, and this one goes on. 0 or -errno. */
 int follow_commit(struct master *m, struct error *err);
 

@@ -6,6 +6,7 @@
 #include "interceptor/lmtp_listen.h"
 #include "interceptor/master.h"
 #include "messages/takeover.h"
+#include "nft-rules/marks.h"
 #include "registry/unseen.h"
 
 #include <errno.h>
@@ -68,17 +69,49 @@ int follow_ask(struct master *m, struct error *err)
 	return m->door < 0 ? error_set(err, -EBADMSG, "it has handed no door over") : 0;
 }
 
+/* What makes no sense to this version or these settings is closed, and opened anew. */
+static int take_kept(
+	void *context, const struct message *message, int fd, struct error *err)
+{
+	(void)err;
+	if (message->type != MESSAGE_HANDED || fd < 0 ||
+		take_listener(context, message, fd) < 0)
+		fd_closep(&fd);
+	return 0;
+}
+
+int follow_kept(struct master *m, struct error *err)
+{
+	struct message last;
+	int r = takeover_receive(m->start->handed, take_kept, m, &last, err);
+
+	fd_closep(&m->start->handed);
+	if (r == 0)
+		log_info(NULL, "kept", "listeners=%zu", m->n_handed);
+	return r;
+}
+
+static bool has_option(int fd, int name, uint32_t wanted)
+{
+	uint32_t value = 0;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 && value == wanted;
+}
+
 static bool fits(const struct handed *h, const struct settings *s,
 	enum service_id service, int family)
 {
+	const struct marks marks = marks_of(s->mark_mask, s->mark);
 	union endpoint at = { 0 };
 	socklen_t len = sizeof(at);
-	unsigned port;
 
-	if (h->service != service || getsockname(h->fd, &at.any, &len) < 0)
+	if (h->service != service || !has_option(h->fd, SO_DOMAIN, (uint32_t)family) ||
+		!has_option(h->fd, SO_ACCEPTCONN, 1) ||
+		!has_option(h->fd, SO_MARK, mark_bits(&marks, MARK_LISTENER)) ||
+		getsockname(h->fd, &at.any, &len) < 0)
 		return false;
-	port = endpoint_port(&at);
-	return at.any.sa_family == family && port == settings_listen_port(s, service);
+	return endpoint_port(&at) == settings_listen_port(s, service);
 }
 
 int follow_give_listener(
@@ -112,8 +145,7 @@ int follow_give_lmtp(struct master *m, const char *place, int *ret_fd)
 	return -ENOENT;
 }
 
-/* Of services that are not wanted any more. */
-static void close_rest(struct master *m)
+void follow_close_rest(struct master *m)
 {
 	for (size_t i = 0; i < m->n_handed; i++)
 		fd_closep(&m->handed[i].fd);
@@ -189,7 +221,7 @@ int follow_commit(struct master *m, struct error *err)
 	struct message last;
 	int r;
 
-	close_rest(m);
+	follow_close_rest(m);
 	r = takeover_retire(m->takeover, take_report, slot, &last, err);
 	if (r < 0)
 		return r;

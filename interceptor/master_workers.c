@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REST_MS 10      /* a log-off is noticed that much later, at the most */
-#define STABLE_MS 10000 /* a worker that lived so long is started again at once */
-#define BACKOFF_MS 1000 /* else after that */
-#define SHUTDOWN_MS 3000
+#define REST_MS 10           /* a log-off is noticed that much later, at the most */
+#define STABLE_MS 10000      /* a worker that lived so long is started again at once */
+#define BACKOFF_MS 1000      /* else after that */
+#define SHUTDOWN_MS 3000     /* workers end their sessions between two answers */
 #define QUEUE_MAX (4u << 20) /* questions that a worker has not read */
 
 /* ---- when workers are heard ---- */
@@ -282,8 +282,13 @@ void workers_stop(struct master *m)
 	struct timer *patience = NULL;
 	bool too_late = false;
 
-	for (unsigned i = 0; i < m->n_slots; i++)
-		child_signal(&m->slots[i].child, SIGTERM);
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct worker_slot *slot = &m->slots[i];
+
+		while (slot->n_listeners)
+			fd_closep(&slot->listeners[--slot->n_listeners].fd);
+		child_signal(&slot->child, SIGTERM);
+	}
 	if (timer_new(&m->loop, on_too_late, &too_late, &patience) < 0)
 		return;
 	timer_start(patience, SHUTDOWN_MS);

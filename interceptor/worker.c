@@ -346,7 +346,10 @@ static void on_signal(void *context, int number)
 	struct worker *w = context;
 
 	(void)number;
-	loop_stop(&w->loop);
+	if (w->is_ending) /* the master waits no longer */
+		loop_stop(&w->loop);
+	else
+		worker_end(w);
 }
 
 /* ---- set up ---- */

@@ -37,6 +37,7 @@ struct worker {
 	unsigned index;      /* of its row there */
 	unsigned number;     /* in the registry: of all workers that there are */
 	bool takes_no_more;  /* it ends with its last session */
+	bool is_ending;      /* and ends its sessions */
 	uint64_t drained_at; /* then it ends them; loop time, 0: never */
 
 	struct listener listeners[LISTENERS_MAX];
@@ -80,8 +81,8 @@ struct worker_parts {
 	size_t n_listeners;
 };
 
-/* Runs until SIGTERM or the master's end; the exit status. index: as the master's command
-   line gives it. */
+/* Runs until its sessions have ended after SIGTERM, a second one or the master's end; the
+   exit status. index: as the master's command line gives it. */
 int worker_run(const struct settings *settings, const char *index);
 
 /* Its listening sockets, from WORKER_FD_LISTENERS on: service, fd. 0 or -errno:
@@ -105,6 +106,8 @@ void worker_accept(struct worker *w);
 /* It accepts no more connections, and ends with its last session. */
 void worker_retire(struct worker *w);
 void worker_drain(struct worker *w); /* from time to time */
+/* The same, and it begins to end its sessions. */
+void worker_end(struct worker *w);
 
 /* The registry gets what was counted. */
 void worker_hand_over_recipients(struct worker *w);

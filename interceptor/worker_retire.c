@@ -5,7 +5,8 @@
 
 #include <unistd.h>
 
-#define DRAIN_PATIENCE_MS 30000 /* a long answer may end first */
+#define DRAIN_PATIENCE_MS 30000  /* a long answer may end first */
+#define HANDLED_PATIENCE_MS 1000 /* so may a login, or a mail */
 
 /* They stay open in the next worker, with whoever waits in them. */
 void worker_retire(struct worker *w)
@@ -29,6 +30,9 @@ static void end_drained(struct worker *w)
 		return;
 	for (s = LIST_FIRST(&w->host.sessions); s; s = next) {
 		next = LIST_NEXT(s, all);
+		if (s->state == SESSION_HANDLED &&
+			now < w->drained_at + HANDLED_PATIENCE_MS)
+			continue;
 		session_retire(s, now >= w->drained_at + DRAIN_PATIENCE_MS);
 	}
 }
@@ -45,4 +49,13 @@ void worker_drain(struct worker *w)
 {
 	end_drained(w);
 	stop_when_left(w);
+}
+
+void worker_end(struct worker *w)
+{
+	w->is_ending = true;
+	if (!w->takes_no_more)
+		worker_retire(w);
+	w->drained_at = loop_now(&w->loop);
+	worker_drain(w);
 }

@@ -37,13 +37,12 @@ static int take(int connection, char *bytes, takeover_fn *told, void *context,
 	return told(context, &m, n_fds ? fds[0] : -1, err);
 }
 
-static int ask_and_take(int connection, enum message_type type, takeover_fn *told,
-	void *context, struct message *ret_last, struct error *err)
+int takeover_receive(int connection, takeover_fn *told, void *context,
+	struct message *ret_last, struct error *err)
 {
-	const struct message question = { .type = type };
 	char bytes[IPC_MESSAGE_MAX];
 	struct message last = { 0 };
-	int r = ask_send(connection, &question, &ask_patience, err);
+	int r = 0;
 
 	while (r == 0)
 		r = take(connection, bytes, told, context, &last, err);
@@ -53,6 +52,15 @@ static int ask_and_take(int connection, enum message_type type, takeover_fn *tol
 		.type = last.type, .number = last.number, .number2 = last.number2
 	};
 	return 0;
+}
+
+static int ask_and_take(int connection, enum message_type type, takeover_fn *told,
+	void *context, struct message *ret_last, struct error *err)
+{
+	const struct message question = { .type = type };
+	int r = ask_send(connection, &question, &ask_patience, err);
+
+	return r < 0 ? r : takeover_receive(connection, told, context, ret_last, err);
 }
 
 int takeover_begin(const char *run_dir, const char *socket_name, takeover_fn *handed,

@@ -37,6 +37,11 @@ int takeover_begin(const char *run_dir, const char *socket_name, takeover_fn *ha
 int takeover_retire(int connection, takeover_fn *told, void *context,
 	struct message *ret_last, struct error *err);
 
+/* The same of what was sent without a question: the supervisor hands over what it kept
+   while nobody listened (control/kept.h). The connection stays the caller's. */
+int takeover_receive(int connection, takeover_fn *told, void *context,
+	struct message *ret_last, struct error *err);
+
 /* What the old one does: HANDED, with that name and number and a copy of fd. As
    message_send(). */
 int takeover_hand(struct channel *to, const char *what, uint64_t number, int fd);

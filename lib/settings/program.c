@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define READY_FD 3 /* the first that a child of ours has (event/child.h) */
+#define GIVEN_FD 3 /* the first that a child of ours has (event/child.h) */
 
 enum wish { WISH_RUN, WISH_HELP, WISH_UNCLEAR };
 
@@ -30,6 +30,7 @@ static enum wish read_arguments(
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
 		{ "take-over", no_argument, NULL, 'o' },
+		{ "handed", no_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option, tasks;
@@ -55,12 +56,16 @@ static enum wish read_arguments(
 			ret->task = optarg;
 		else if (option == 'o' && p->has_takeover)
 			ret->takes_over = true;
+		else if (option == 'd' && p->has_takeover)
+			ret->is_handed = true;
 		else
 			return WISH_UNCLEAR;
 	}
 	tasks = ret->returns + ret->foretells + ret->sweeps + (ret->logs_in != NULL);
-	return optind < argc || tasks > 1 || (tasks && !ret->account) ? WISH_UNCLEAR
-	                                                              : WISH_RUN;
+	return optind < argc || tasks > 1 || (tasks && !ret->account) ||
+	                       (ret->takes_over && ret->is_handed)
+	               ? WISH_UNCLEAR
+	               : WISH_RUN;
 }
 
 /* Without a state_dir there is nothing to share; what needs one says so. */
@@ -79,9 +84,9 @@ static int lock_state(
 }
 
 /* One that somebody starts by hand may have none. */
-static int find_ready(void)
+static int find_given(void)
 {
-	return fcntl(READY_FD, F_SETFD, FD_CLOEXEC) < 0 ? -1 : READY_FD;
+	return fcntl(GIVEN_FD, F_SETFD, FD_CLOEXEC) < 0 ? -1 : GIVEN_FD;
 }
 
 void program_has_taken_over(struct program_start *start)
@@ -107,16 +112,19 @@ int program_begin(
 	char name[64];
 	int r;
 
-	*ret = (struct program_start){
-		.config = PROGRAM_CONFIG, .ready = -1, .lock = { .fds = { -1, -1 } }
-	};
+	*ret = (struct program_start){ .config = PROGRAM_CONFIG,
+		.ready = -1,
+		.handed = -1,
+		.lock = { .fds = { -1, -1 } } };
 	wish = read_arguments(p, argc, argv, ret);
 	if (wish != WISH_RUN) {
 		(void)fputs(p->usage, wish == WISH_HELP ? stdout : stderr);
 		return wish == WISH_HELP ? EXIT_SUCCESS : PROGRAM_MISUSED;
 	}
 	if (ret->takes_over)
-		ret->ready = find_ready();
+		ret->ready = find_given();
+	if (ret->is_handed)
+		ret->handed = find_given();
 	/* one that was started as /proc/self/exe would be called "exe" */
 	(void)snprintf(name, sizeof(name), "mailferry-%s", p->name);
 	(void)prctl(PR_SET_NAME, name, 0, 0, 0);

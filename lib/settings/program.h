@@ -8,6 +8,9 @@
  *
  * --take-over: another one of it runs, and this one is to follow it
  * (messages/takeover.h). Descriptor 3 is then a pipe that hears when that is done.
+ *
+ * --handed: none runs; what the one before it left comes by descriptor 3, a message
+ * socket (takeover_receive()).
  */
 #include "settings/settings.h"
 #include "settings/state_lock.h"
@@ -22,7 +25,7 @@ struct program {
 	bool has_return;   /* and with it --return, --foretell, --sweep and --log-in */
 	bool has_worker;   /* knows --worker */
 	bool has_task;     /* knows --task */
-	bool has_takeover; /* knows --take-over */
+	bool has_takeover; /* knows --take-over and --handed */
 };
 
 struct program_start {
@@ -36,6 +39,8 @@ struct program_start {
 	const char *task;    /* NULL: the daemon itself */
 	bool takes_over;     /* --take-over */
 	int ready;           /* the pipe; -1: nobody wants to know */
+	bool is_handed;      /* --handed */
+	int handed;          /* its socket; -1: none */
 	/* Of the daemon itself: locked already, or to be locked (takes_over). */
 	struct state_lock_files lock;
 	struct settings settings;

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from restart import check_restart  # noqa: E402
+
 SOURCE = Path(__file__).resolve().parents[2]
 INCLUDE = "systemd,systemd-sysv,dbus,nftables,iproute2,sqlite3,procps"
 PROFILES = "contrib/apparmor/mailferry"
@@ -155,14 +157,15 @@ class Machine:
             self.boot.wait()
         self.boot = None
 
-    def _init(self):
+    def init(self):
+        """The machine's process 1, as this host numbers it; None: not born yet."""
         path = f"/proc/{self.boot.pid}/task/{self.boot.pid}/children"
         with contextlib.suppress(OSError, IndexError):  # not born yet
             return Path(path).read_text().split()[0]
         return None
 
     def __call__(self, *words, **more):
-        init = self._init() if self.boot else None
+        init = self.init() if self.boot else None
         if not init:
             return ""
         return run("nsenter", "-t", init, "-a", "env", "-i",
@@ -248,6 +251,7 @@ def main():
         machine.install(package)
         check_units(machine)
         check_service(machine)
+        check_restart(machine, root / "etc/mailferry/mailferry.conf", until, ensure)
         check_dashboard(machine)
         machine.stop()
         machine.start()

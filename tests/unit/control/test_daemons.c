@@ -58,7 +58,7 @@ static void run(struct daemon *d, struct loop *loop, const char *command, uint64
 
 static void test_run(void **state)
 {
-	struct daemon d = { .name = "sh", .path = "/bin/sh", .ready = -1 };
+	struct daemon d = { .name = "sh", .path = "/bin/sh", .ready = -1, .handed = -1 };
 	struct error err = { 0 };
 	struct loop loop;
 
@@ -82,7 +82,7 @@ static void test_run(void **state)
 
 static void test_stop(void **state)
 {
-	struct daemon d = { .name = "sh", .path = "/bin/sh", .ready = -1 };
+	struct daemon d = { .name = "sh", .path = "/bin/sh", .ready = -1, .handed = -1 };
 	struct error err = { 0 };
 	unsigned before = ended;
 	struct loop loop;
@@ -105,7 +105,9 @@ static void test_stop(void **state)
 /* A program that went away is tried again later, not at once and for ever. */
 static void test_cannot_run(void **state)
 {
-	struct daemon d = { .name = "x", .path = "/nonexistent/x", .ready = -1 };
+	struct daemon d = {
+		.name = "x", .path = "/nonexistent/x", .ready = -1, .handed = -1
+	};
 	struct error err = { 0 };
 	struct loop loop;
 

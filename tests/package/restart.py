@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`systemctl restart` under clients that come and go: nobody is refused, nobody is reset.
+A stop, and a start that fails, refuse at once."""
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE, FERRY, CLIENT = "192.0.2.10", "198.51.100.1", "198.51.100.2"
+# whose ports are free: connections of the load that are over are remembered for a minute
+FRESH = "198.51.100.3"
+USER, PASSWORD = "anna", "Anna's-pass"
+# the old server: it shows what it can, and knows nobody
+SERVER = r"""
+import socketserver
+class Imap(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] old server\r\n")
+        for line in self.rfile:
+            tag, _, word = line.strip().partition(b" ")
+            if word.upper() == b"CAPABILITY":
+                self.wfile.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n")
+            known = word.upper() in (b"CAPABILITY", b"NOOP", b"LOGOUT")
+            self.wfile.write(tag + (b" OK done\r\n" if known else b" NO\r\n"))
+            if word.upper() == b"LOGOUT":
+                return
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 256
+Server(("0.0.0.0", 143), Imap).serve_forever()
+"""
+
+
+class World:
+    """The machine as a router between a client and an old server: a network namespace each."""
+
+    def __init__(self, machine):
+        self.machine, self.places, self.server = machine, [], None
+
+    def __enter__(self):
+        try:
+            self.client = self._place("client", f"{FERRY}/24", f"{CLIENT}/24", FERRY)
+            self._ip(self.client, f"address add {FRESH}/24 dev eth0")
+            self.source = self._place("source", "192.0.2.1/24", f"{SOURCE}/24", "192.0.2.1")
+            self.server = subprocess.Popen(self._in(self.source, sys.executable, "-c", SERVER),
+                                           stderr=subprocess.DEVNULL)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in [self.server, *self.places]:
+            if process:
+                process.kill()
+                process.wait()
+
+    @staticmethod
+    def _in(place, *words):
+        return ["nsenter", "-t", str(place), "-n", *words]
+
+    def _place(self, name, ours, theirs, gateway):
+        holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self.places.append(holder)
+        self._wait_for_network(holder.pid)
+        router = self.machine.init()
+        for words in (
+                f"link add {name} type veth peer name eth0 netns {holder.pid}",
+                f"address add {ours} dev {name}", f"link set {name} up"):
+            self._ip(router, words)
+        for words in ("link set lo up", f"address add {theirs} dev eth0", "link set eth0 up",
+                      f"route add default via {gateway}"):
+            self._ip(holder.pid, words)
+        return holder.pid
+
+    @staticmethod
+    def _wait_for_network(pid):
+        ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{pid}/ns/net")
+        while ours.readlink() == theirs.readlink():
+            time.sleep(0.01)
+
+    def _ip(self, place, words):
+        subprocess.run(self._in(place, "ip", *words.split()), check=True)
+
+    def load(self, own, seconds, *user):
+        return subprocess.Popen(
+            self._in(self.client, sys.executable, str(HERE / "restart_load.py"), own,
+                     SOURCE, str(seconds), *user), stdout=subprocess.PIPE, text=True)
+
+    def one(self):
+        """What one client sees, and how soon."""
+        with self.load(FRESH, 0) as load:
+            said = json.loads(load.communicate(timeout=60)[0])
+        return set(said["seen"]), said["slowest"]
+
+
+def under_restarts(world, ensure, times, *user):
+    """Clients come and go over that many restarts."""
+    load = world.load(CLIENT, 4 * times + 2, *user)
+    for _ in range(times):
+        time.sleep(2)
+        world.machine("systemctl", "restart", "mailferry")
+    said = json.loads(load.communicate(timeout=60)[0])
+    ensure(f"over {times} restarts: {said}",
+           set(said["seen"]) <= {"ok", "bye"} and said["seen"].get("ok", 0) > 100 and
+           said["seen"].get("bye", 0) <= 6 * times)
+
+
+def check_restart(machine, conf, until, ensure):
+    def active():
+        return machine("systemctl", "is-active", "mailferry", check=False).strip() == "active"
+
+    def refused(what):
+        seen, slowest = world.one()
+        ensure(f"{what} ({seen}, {slowest} s)",
+               seen == {"ConnectionRefusedError"} and slowest < 2)
+
+    good = conf.read_text()
+    with World(machine) as world:
+        machine("systemctl", "restart", "mailferry")
+        until("the old server is seen", lambda: world.one()[0] == {"ok"})
+        under_restarts(world, ensure, 2)
+        machine("sh", "-c", f"echo \"{PASSWORD}\" | mailferry account add {USER}")
+        under_restarts(world, ensure, 3, USER, PASSWORD)
+        machine("systemctl", "stop", "mailferry")
+        refused("stopped, it refuses at once")
+        machine("systemctl", "start", "mailferry")
+        until("started, it serves", lambda: world.one()[0] == {"ok"})
+        conf.write_text("no configuration\n")
+        machine("systemctl", "restart", "mailferry", check=False)
+        refused("a restart that fails refuses at once")
+        conf.write_text(good)
+        until("with a good configuration it serves again",
+              lambda: active() and world.one()[0] == {"ok"})
+        ensure("systemd keeps nothing while it runs", machine(
+            "systemctl", "show", "-P", "NFileDescriptorStore", "mailferry").strip() == "0")
