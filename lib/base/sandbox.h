@@ -9,8 +9,9 @@
  *             others (PR_SET_DUMPABLE), no_new_privs, only the capabilities of the row
  *   seccomp   a list of the system calls that the process makes (sandbox_calls.c). Any
  *             other one ends it, with a line in the log that names the call.
- *   Landlock  no file but those of the row, no TCP where the row has no sockets; no
- *             signal and no abstract socket out of here. Where the kernel has none
+ *   Landlock  no file but those of the row, no TCP where the row has no sockets, or to
+ *             one port alone; no signal and no abstract socket out of here. Where the
+ *             kernel has none
  *             (sandbox_has_landlock()) that wall is missing.
  */
 #include "base/error.h"
@@ -18,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What it does besides computing, its descriptors, and opening files. */
 enum sandbox_allows {
@@ -34,6 +36,8 @@ enum sandbox_allows {
 	/* they are other users, of a range and no other: to be one of them CAP_SETUID and
 	   CAP_SETGID are needed */
 	SANDBOX_USERS = 256,
+	/* puts files into a folder: counts them, gives a name to one that has none */
+	SANDBOX_QUEUE = 512,
 };
 
 /* A file, or a folder with all below it: read and written. */
@@ -52,6 +56,7 @@ struct sandbox {
 	size_t n_passed;
 	const struct sandbox_path *paths; /* not with SANDBOX_CHILDREN */
 	size_t n_paths;
+	uint16_t port; /* the only one of TCP that it connects to; 0: any */
 };
 
 int sandbox_enter(const struct sandbox *s, struct error *err);

@@ -104,11 +104,11 @@ static const struct call calls[] = {
 	{ SCMP_SYS(ftruncate), FILES }, { SCMP_SYS(fallocate), FILES },
 	{ SCMP_SYS(fchmod), FILES }, { SCMP_SYS(unlink), FILES },
 	/* a folder */
-	{ SCMP_SYS(getdents64), FOLDER }, { SCMP_SYS(flock), FOLDER },
+	{ SCMP_SYS(getdents64), FOLDER | SANDBOX_QUEUE }, { SCMP_SYS(flock), FOLDER },
 	{ SCMP_SYS(mkdir), FOLDER }, { SCMP_SYS(mkdirat), FOLDER },
 	{ SCMP_SYS(unlinkat), FOLDER }, { SCMP_SYS(rename), FOLDER },
 	{ SCMP_SYS(renameat), FOLDER }, { SCMP_SYS(renameat2), FOLDER },
-	{ SCMP_SYS(link), FOLDER }, { SCMP_SYS(linkat), FOLDER },
+	{ SCMP_SYS(link), FOLDER }, { SCMP_SYS(linkat), FOLDER | SANDBOX_QUEUE },
 	{ SCMP_SYS(sync_file_range), FOLDER }, { SCMP_SYS(fadvise64), FOLDER },
 	/* bulk */
 	{ SCMP_SYS(splice), BULK }, { SCMP_SYS(sendfile), BULK },

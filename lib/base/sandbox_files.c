@@ -14,6 +14,8 @@
 /* Rights that a header may not know yet: of ABI 3, 4, 5 and 6. */
 #define FS_TRUNCATE (UINT64_C(1) << 14)
 #define NET_TCP (UINT64_C(3)) /* bind, connect */
+#define NET_CONNECT (UINT64_C(2))
+#define RULE_NET_PORT 2
 #define FS_IOCTL_DEV (UINT64_C(1) << 15)
 #define SCOPE_ABSTRACT_SOCKET (UINT64_C(1) << 0)
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
@@ -54,7 +56,8 @@ static struct ruleset_attributes handled(const struct sandbox *s, int version)
 {
 	return (struct ruleset_attributes){
 		.fs = s->allows & SANDBOX_CHILDREN ? 0 : fs_handled(version),
-		.net = version < 4 || s->allows & SANDBOX_SOCKETS ? 0 : NET_TCP,
+		.net = version < 4 || (s->allows & SANDBOX_SOCKETS && !s->port) ? 0
+		                                                                : NET_TCP,
 		.scoped = version < 6 ? 0 : SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL,
 	};
 }
@@ -77,6 +80,16 @@ static int add_path(int rules, uint64_t all, const struct sandbox_path *p)
 	               : 0;
 }
 
+static int add_port(int rules, uint16_t port)
+{
+	const struct {
+		uint64_t allowed, port;
+	} rule = { NET_CONNECT, port };
+
+	return syscall(SYS_landlock_add_rule, rules, RULE_NET_PORT, &rule, 0) < 0 ? -errno
+	                                                                          : 0;
+}
+
 int sandbox_open_files(const struct sandbox *s, int *ret_rules, struct error *err)
 {
 	int version = abi(), r = 0;
@@ -96,6 +109,11 @@ int sandbox_open_files(const struct sandbox *s, int *ret_rules, struct error *er
 		r = add_path(rules, attributes.fs, &s->paths[i]);
 		if (r < 0)
 			return error_errno(err, r, "cannot keep %s", s->paths[i].path);
+	}
+	if (attributes.net && s->port) {
+		r = add_port(rules, s->port);
+		if (r < 0)
+			return error_errno(err, r, "cannot keep port %u", s->port);
 	}
 	*ret_rules = fd_steal(&rules);
 	return 0;

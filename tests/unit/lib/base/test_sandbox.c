@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -30,8 +31,9 @@
 
 #include <cmocka.h>
 
-static char folder[64], own[96], other[96], registry[96], staging[96];
+static char folder[64], own[96], other[96], registry[96], staging[96], staged[128];
 static pid_t stranger; /* a process beside it */
+static int landlock_abi;
 
 static int result(long r)
 {
@@ -82,6 +84,62 @@ static int make_and_unlink(void)
 	(void)snprintf(path, sizeof(path), "%s/x-XXXXXX", staging);
 	fd = mkostemp(path, O_CLOEXEC);
 	return fd < 0 ? errno : result(unlink(path));
+}
+
+/* As mail is put into a queue. */
+static int give_a_name(void)
+{
+	char path[128], self[32];
+	int fd = open(staging, O_TMPFILE | O_RDWR, 0600);
+
+	if (fd < 0)
+		return errno;
+	(void)snprintf(path, sizeof(path), "%s/named", staging);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0
+	               ? errno
+	               : result(unlink(path));
+}
+
+static int count_names(void)
+{
+	char names[512];
+	int fd = open(staging, O_RDONLY | O_DIRECTORY);
+
+	return fd < 0 ? errno : result(syscall(SYS_getdents64, fd, names, sizeof(names)));
+}
+
+static int rename_it(void)
+{
+	return result(rename(staged, staged));
+}
+
+#define OWN_PORT 1 /* nobody is there */
+#define OTHER_PORT 2
+
+static int connect_to(uint16_t port)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return errno;
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 &&
+	                       errno != ECONNREFUSED
+	               ? errno
+	               : 0;
+}
+
+static int connect_to_its_port(void)
+{
+	return connect_to(OWN_PORT);
+}
+
+static int connect_elsewhere(void)
+{
+	return connect_to(OTHER_PORT);
 }
 
 static int attach(void)
@@ -199,12 +257,14 @@ static int is_protected(void)
 }
 
 /* Which kinds may do it. */
-enum kind { VAULT, WORKER, MOVER, MAILBOX, MASTER, KINDS };
+enum kind { VAULT, WORKER, MOVER, MAILBOX, RUNNER, MASTER, KINDS };
 static const char *const kind_names[KINDS] = { "vault", "worker", "process of a transfer",
-	"process of a mailbox", "master" };
+	"process of a mailbox", "runner of reports", "master" };
 #define MAY(kind) (1u << (kind))
 #define NOBODY 0u
 #define ALL (MAY(KINDS) - 1)
+#define WITH_STAGING (MAY(WORKER) | MAY(RUNNER) | MAY(MASTER))
+#define WITH_SOCKETS (MAY(WORKER) | MAY(MOVER) | MAY(RUNNER) | MAY(MASTER))
 
 static const struct attempt {
 	const char *name;
@@ -220,15 +280,19 @@ static const struct attempt {
 	{ "open its own file", read_own, MAY(MOVER) | MAY(MAILBOX) | MAY(MASTER), true },
 	{ "open the registry", open_registry,
 		MAY(VAULT) | MAY(WORKER) | MAY(MOVER) | MAY(MASTER), true },
-	{ "make a nameless file", make_nameless, MAY(WORKER) | MAY(MASTER), true },
-	{ "make a file and unlink it", make_and_unlink, MAY(WORKER) | MAY(MASTER), true },
+	{ "make a nameless file", make_nameless, WITH_STAGING, true },
+	{ "make a file and unlink it", make_and_unlink, WITH_STAGING, true },
+	{ "give it a name", give_a_name, WITH_STAGING, true },
+	{ "count names", count_names, WITH_STAGING, true },
+	{ "rename", rename_it, MAY(RUNNER) | MAY(MASTER), true },
 	{ "ptrace", attach, NOBODY, false },
 	{ "read memory", read_memory, NOBODY, false },
 	{ "signal", signal_it, NOBODY, true },
-	{ "make an internet socket", make_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
-		false },
-	{ "make a UNIX socket", make_unix_socket, MAY(WORKER) | MAY(MOVER) | MAY(MASTER),
-		false },
+	{ "make an internet socket", make_socket, WITH_SOCKETS, false },
+	{ "make a UNIX socket", make_unix_socket, WITH_SOCKETS, false },
+	{ "connect to its port", connect_to_its_port, WITH_SOCKETS, false },
+	{ "connect to another port", connect_elsewhere, WITH_SOCKETS & ~MAY(RUNNER),
+		true },
 	{ "make a raw socket", make_raw_socket, NOBODY, false },
 	{ "make a packet socket", make_packet_socket, NOBODY, false },
 	{ "make a netlink socket", make_netlink_socket, NOBODY, false },
@@ -252,9 +316,13 @@ static const struct sandbox sandboxes[KINDS] = {
 		.paths = with_registry,
 		.n_paths = 2 },
 	[WORKER] = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS | SANDBOX_DATABASE |
-	                       SANDBOX_BULK,
+	                       SANDBOX_BULK | SANDBOX_QUEUE,
 		.paths = with_staging,
 		.n_paths = 2 },
+	[RUNNER] = { .allows = SANDBOX_SOCKETS | SANDBOX_FOLDER,
+		.paths = &with_staging[1],
+		.n_paths = 1,
+		.port = OWN_PORT },
 	[MOVER] = { .allows = SANDBOX_SOCKETS | SANDBOX_DATABASE | SANDBOX_FOLDER,
 		.paths = with_both,
 		.n_paths = 2 },
@@ -313,6 +381,8 @@ static void test_attempts(void **state)
 			int code = outcome((enum kind)kind, a);
 
 			if (a->needs_landlock && !landlock && !may)
+				continue;
+			if (a->try == connect_elsewhere && landlock_abi < 4)
 				continue;
 			if (code == 255 || (code == 0) != may)
 				fail_msg("%s: %s: %s", kind_names[kind], a->name,
@@ -465,10 +535,14 @@ static int setup(void **state)
 	(void)snprintf(registry, sizeof(registry), "%s/registry", folder);
 	(void)snprintf(staging, sizeof(staging), "%s/staging", folder);
 	assert_int_equal(mkdir(staging, 0700), 0);
+	(void)snprintf(staged, sizeof(staged), "%s/mail", staging);
+	touch(staged);
 	touch(own);
 	touch(other);
 	touch(registry);
 	(void)signal(SIGUSR1, SIG_IGN);
+	landlock_abi = (int)syscall(
+		SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	stranger = fork();
 	if (stranger == 0) {
 		(void)signal(SIGUSR1, SIG_IGN);
@@ -486,6 +560,7 @@ static int teardown(void **state)
 	(void)unlink(own);
 	(void)unlink(other);
 	(void)unlink(registry);
+	(void)unlink(staged);
 	(void)rmdir(staging);
 	{
 		char made[128];
