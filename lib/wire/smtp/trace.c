@@ -56,21 +56,28 @@ static int put_from(const struct smtp_trace *t, struct buf *out)
 	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
 
-static int put_date(const struct smtp_trace *t, struct buf *out)
+int smtp_date(int64_t at, int16_t zone, struct buf *out)
 {
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
 		"Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t there = (time_t)(t->at + INT64_C(60) * t->zone);
-	int zone = abs(t->zone);
+	time_t there = (time_t)(at + INT64_C(60) * zone);
+	int minutes = abs(zone);
 	struct tm tm;
 
 	if (!gmtime_r(&there, &tm))
 		tm = (struct tm){ .tm_mday = 1, .tm_year = 70, .tm_wday = 4 };
-	return buf_printf(out, "\t%s, %d %s %d %02d:%02d:%02d %c%02d%02d\r\n",
-		days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
-		tm.tm_hour, tm.tm_min, tm.tm_sec, t->zone < 0 ? '-' : '+', zone / 60,
-		zone % 60);
+	return buf_printf(out, "%s, %d %s %d %02d:%02d:%02d %c%02d%02d", days[tm.tm_wday],
+		tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+		tm.tm_sec, zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+static int put_date(const struct smtp_trace *t, struct buf *out)
+{
+	int r = buf_byte(out, '\t');
+
+	r = r < 0 ? r : smtp_date(t->at, t->zone, out);
+	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
 
 int smtp_trace(const struct smtp_trace *t, struct buf *out)

@@ -25,4 +25,8 @@ int smtp_trace(const struct smtp_trace *t, struct buf *out);
 /* The same lines, which begin with Return-Path, with Delivered-To behind that. */
 int smtp_trace_delivered_to(struct str lines, struct str recipient, struct buf *out);
 
+/* "Tue, 24 Nov 2026 12:12:12 +0000": seconds since 1970, minutes east. 0 or as
+   buf_append(). */
+int smtp_date(int64_t at, int16_t zone, struct buf *out);
+
 #endif
