@@ -303,6 +303,7 @@ int settings_mail_path(
 #define REGISTRY_FILE "registry.sqlite"       /* in state_dir */
 #define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
 #define STAGING_DIRECTORY "staging"           /* in state_dir: mail on its way in */
+#define REPORTS_DIRECTORY "reports"           /* in state_dir: source/reports.h */
 #define ADMISSION_SOCKET "admission.sock"     /* in run_dir */
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
