@@ -391,6 +391,7 @@ static bool probe_one(const struct settings *s, struct findings *f,
 
 	if (offer_init(&o, id) < 0)
 		return false;
+	o.reports = *s->smart_host;
 	dial_set_port(&to, s, id);
 	address_port_text(&to, where);
 	code = source_probe(s, id, &to, &o, &err);

@@ -57,6 +57,8 @@ const struct metric metrics[METRIC_COUNT] = {
 		"room that is left where state_dir is" },
 	[METRIC_DISK_RESERVE] = { "mailferry_disk_reserve_bytes", METRIC_GAUGE, "",
 		"below that nothing is copied or delivered" },
+	[METRIC_REPORTS] = { "mailferry_reports_waiting", METRIC_GAUGE, "",
+		"delivery reports that wait for the smart host" },
 	[METRIC_CERTIFICATE] = { "mailferry_certificate_expiry_seconds", METRIC_GAUGE,
 		"file", "when a certificate of ours expires, Unix time" },
 };

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "registry/retire.h"
+#include "source/reports.h"
 
 #include <errno.h>
 #include <sys/statvfs.h>
@@ -253,6 +254,14 @@ static void gather_disk(struct gathering *g)
 		g->control->settings.limits.disk_reserve);
 }
 
+static void gather_reports(struct gathering *g)
+{
+	struct reports_view v;
+
+	if (reports_look(&g->control->settings, &v) == 0)
+		page_number(g->page, METRIC_REPORTS, NULL, NULL, v.n);
+}
+
 static void gather_certificates(struct gathering *g)
 {
 	const struct settings *s = &g->control->settings;
@@ -310,6 +319,7 @@ static int gather_all(struct gathering *g)
 	gather_counters(g);
 	gather_source(g);
 	gather_disk(g);
+	gather_reports(g);
 	gather_certificates(g);
 	gather_alarms(g);
 	return code;

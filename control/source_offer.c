@@ -115,7 +115,7 @@ static void pop3_answer(struct offer *o, struct str line)
 static void smtp_extension(struct offer *o, struct str text)
 {
 	struct str word;
-	const char *why = smtp_ehlo_lost(text, &word);
+	const char *why = smtp_ehlo_lost(text, o->reports ? SMTP_KEEP_DSN : 0, &word);
 
 	if (why && word.len)
 		(void)buf_printf(&o->vanishing, "%s%.*s (%s)",

@@ -29,6 +29,7 @@ struct offer {
 	struct buf not_capturable; /* "CRAM-MD5" */
 	struct buf vanishing; /* "ANNOTATE", "DSN (why)": what is there and not here */
 	bool named;           /* SMTP: the line with its name was there */
+	bool reports; /* the caller says that deliveries are reported here (DSN) */
 	bool starttls;
 	bool login_disabled; /* a plain login is refused before TLS */
 	uint64_t took_ms;    /* from connecting to the end of its answer */

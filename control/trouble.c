@@ -10,6 +10,7 @@
 #include "source/destination.h"
 
 #include "source/leg.h"
+#include "source/reports.h"
 
 #include "base/clock.h"
 #include "registry/pause.h"
@@ -23,7 +24,9 @@
 
 #define MEGABYTE ((uint64_t)1 << 20)
 #define DOMAINS_NAMED_MAX 3
-#define STRANGE_LEAST 5 /* addresses outside `domains` */
+#define STRANGE_LEAST 5         /* addresses outside `domains` */
+#define REPORTS_LATE_MS 3600000 /* a smart host may be started again, or grey-list */
+#define REPORTS_MANY (REPORTS_MAX / 2)
 
 /* ── the disk ──────────────────────────────────────────────────────────────────────── */
 
@@ -179,6 +182,29 @@ static void look_at_destination(struct control *c, struct status *s)
 			"the destination %s is away (%s): accounts that have moved there "
 			"cannot be used; `mailferry check` tries it, too",
 			home, err.text);
+}
+
+static void look_at_reports(struct control *c, struct status *s)
+{
+	struct reports_view v;
+	uint64_t now = clock_wall_ms();
+
+	if (reports_look(&c->settings, &v) < 0 || !v.n ||
+		(v.n < REPORTS_MANY && now < v.oldest_at + REPORTS_LATE_MS))
+		return;
+	if (*c->settings.smart_host)
+		status_attend(s,
+			"%u delivery reports wait for the smart host %s, the oldest for "
+			"%" PRIu64 " minutes; the log says what it answers "
+			"(report-waits); after five days they are dropped, and %d are "
+			"kept",
+			v.n, c->settings.smart_host,
+			now > v.oldest_at ? (now - v.oldest_at) / 60000 : 0, REPORTS_MAX);
+	else
+		status_attend(s,
+			"%u delivery reports wait, and there is no `smart_host` to send "
+			"them by: set it, or remove the files in %s/%s",
+			v.n, c->settings.state_dir, REPORTS_DIRECTORY);
 }
 
 /* ── domains ───────────────────────────────────────────────────────────────────────── */
@@ -385,6 +411,7 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 	look_at_certificates(c, s);
 	look_at_smart_host(c, s);
 	look_at_destination(c, s);
+	look_at_reports(c, s);
 	look.source_answers = look_at_source(c, r, s);
 	if (r)
 		look_at_domains(c, r, s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry-interceptor: takes the connections that the rules divert. */
 #include "interceptor/master.h"
+#include "interceptor/reports_runner.h"
 #include "settings/program.h"
 
 static const struct program program = {
@@ -15,6 +16,7 @@ static const struct program program = {
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
 		"  -h, --help  this help\n",
 	.has_worker = true, /* only it itself says so: worker.h */
+	.has_task = true,
 	.has_takeover = true,
 };
 
@@ -25,7 +27,11 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = start.worker ? worker_run(&start.settings, start.worker) : master_run(&start);
+	if (start.task)
+		r = reports_run(&start.settings, start.task);
+	else
+		r = start.worker ? worker_run(&start.settings, start.worker)
+		                 : master_run(&start);
 	settings_fini(&start.settings);
 	return r;
 }

@@ -46,6 +46,7 @@ static void on_tick(void *context)
 		return;
 	}
 	workers_restart(m);
+	reports_tick(m);
 	for (size_t i = 0; i < m->n_probes; i++)
 		probe_tick(&m->probes[i]);
 }
@@ -258,13 +259,13 @@ static int drop_rights(const struct users *users, struct error *err)
 	return sandbox_enter(&sandbox, err);
 }
 
-/* Where workers keep mail that is on its way in. */
-static int make_staging(
-	const struct settings *s, const struct users *users, struct error *err)
+/* One of the workers, in state_dir. */
+static int make_folder(const struct settings *s, const char *name,
+	const struct users *users, struct error *err)
 {
 	const struct process_user *user = &users->of[USER_INTERCEPTOR];
 	char path[PATH_MAX];
-	int r = settings_state_path(s, STAGING_DIRECTORY, path, sizeof(path));
+	int r = settings_state_path(s, name, path, sizeof(path));
 
 	if (r < 0)
 		return error_errno(err, r, "state_dir");
@@ -282,7 +283,9 @@ static int make_files(const struct settings *s, bool begins, const struct users 
 	if (r == 0)
 		r = process_make_directory(s->run_dir, 0755, err);
 	if (r == 0)
-		r = make_staging(s, users, err);
+		r = make_folder(s, STAGING_DIRECTORY, users, err);
+	if (r == 0)
+		r = make_folder(s, REPORTS_DIRECTORY, users, err);
 	if (r == 0)
 		r = try_registry(s, begins, err);
 	return r < 0 ? r : users_share_registry(s, users, err);
@@ -356,6 +359,7 @@ int master_run(struct program_start *start)
 	loop_run(&m->loop, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
 	timer_stop(m->tick);
+	reports_retire(m);
 	workers_stop(m);
 	return EXIT_SUCCESS;
 }

@@ -70,6 +70,13 @@ struct request {
 	char account[];
 };
 
+/* What sends delivery reports (reports_runner.h). */
+struct reports_child {
+	struct child child;
+	uint64_t restart_at; /* loop time */
+	bool is_retired;     /* the next generation's goes on */
+};
+
 struct master {
 	struct loop loop;
 	const struct settings *settings;
@@ -96,6 +103,7 @@ struct master {
 	LIST_HEAD(, request) requests;
 	uint64_t next_request;
 	struct alarms alarms;
+	struct reports_child reports;
 	int status;
 };
 
@@ -148,6 +156,12 @@ void workers_restart(struct master *m);
 /* Ends them, and waits a while for it. */
 void workers_stop(struct master *m);
 bool workers_run(const struct master *m);
+
+/* ---- master_reports.c ---- */
+/* At each tick: runs it, where there is a smart host. */
+void reports_tick(struct master *m);
+/* It ends, and is not started again. */
+void reports_retire(struct master *m);
 
 /* ---- master_control.c ---- */
 int control_open(struct master *m, struct error *err);

@@ -332,7 +332,6 @@ static void sweep(void *context)
 	struct worker *w = context;
 
 	log_flush();
-
 	while (!LIST_EMPTY(&w->host.gone)) {
 		struct session *s = LIST_FIRST(&w->host.gone);
 
@@ -377,20 +376,22 @@ static int drop_rights(struct worker *w, struct error *err)
 {
 	/* marks and transparent sockets, for as long as it lives */
 	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
-	char files[REGISTRY_FILES][REGISTRY_FILE_MAX], staging[PATH_MAX];
+	const struct settings *s = w->host.settings;
+	char files[REGISTRY_FILES][REGISTRY_FILE_MAX];
+	char staging[PATH_MAX], reports[PATH_MAX];
 	const struct sandbox_path paths[] = { { files[0], false }, { files[1], true },
-		{ files[2], true }, { staging, false } };
+		{ files[2], true }, { staging, false }, { reports, true } };
 	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
-		                                   SANDBOX_DATABASE | SANDBOX_BULK,
+		                                   SANDBOX_DATABASE | SANDBOX_BULK |
+		                                   SANDBOX_QUEUE,
 		.capabilities = kept,
 		.n_capabilities = 2,
 		.paths = paths,
 		.n_paths = sizeof(paths) / sizeof(paths[0]) };
-	int r = settings_state_path(
-		w->host.settings, STAGING_DIRECTORY, staging, sizeof(staging));
 
-	if (r < 0)
-		return error_errno(err, r, "state_dir");
+	if (settings_state_path(s, STAGING_DIRECTORY, staging, PATH_MAX) < 0 ||
+		settings_state_path(s, REPORTS_DIRECTORY, reports, PATH_MAX) < 0)
+		return error_errno(err, -ENAMETOOLONG, "state_dir");
 	registry_files(w->host.registry, files);
 	return sandbox_enter(&sandbox, err);
 }

@@ -36,6 +36,8 @@ static void answered(struct session *s, struct str refusal)
 	bool is_over = smtp_of(s)->proxy.state == SMTP_PROXY_COMMITTING;
 
 	session_enter(s);
+	if (is_over && !refusal.len)
+		smtp_report_add(s);
 	done(s, refusal);
 	if (is_over)
 		smtp_abort(s); /* all is delivered: this gives the memory back */
@@ -152,8 +154,10 @@ static void deliver(
 	if (!refusal)
 		refusal = loops(s, first);
 	buf_init(&header, HEADER_MAX);
-	if (!refusal)
+	if (!refusal) {
+		smtp_report_make(s, sender, first);
 		r = send_staging(s, sender, first, &header);
+	}
 	buf_fini(&header);
 	if (r < 0) {
 		log_error(session_id(s, id), "staging", "error=\"%s\"", strerror(-r));
@@ -209,6 +213,7 @@ void smtp_commit(struct session *s)
 
 	if (f->staging && staging_deliver(f->staging))
 		return;
+	smtp_report_add(s);
 	done(s, STR_LIT(""));
 	smtp_abort(s); /* delivered in one step: only the memory is left */
 }
@@ -219,6 +224,7 @@ void smtp_abort(struct session *s)
 
 	filter_free(f->filter);
 	f->filter = NULL;
+	smtp_report_forget(s);
 	staging_drop(f->staging);
 	f->staging = NULL;
 }

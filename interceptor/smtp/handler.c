@@ -23,9 +23,9 @@
 
 /* ---- memory ---- */
 
-/* Then its offer stands as it is. Later not: a local delivery is never reported, for one
-   (DSN, RFC 3461, NOTIFY=SUCCESS), as we have no queue to send from. Without DSN the
-   server before us says "relayed", which is true (5.2.2 there). */
+/* Then its offer stands as it is. Later only what we speak: of DSN (RFC 3461) nothing
+   without a smart host, as reports could not be sent; the server before us says
+   "relayed" then, which is true (5.2.2 there). */
 bool smtp_is_nobody_here(struct session *s)
 {
 	bool any_local = true;
@@ -66,6 +66,7 @@ static void init(struct session *s)
 	f->offer.retired = s->host->ops->is_retired(s->host);
 	f->offer.from_us = s->host->legs.of[s->service].from != LEG_CLIENT;
 	f->offer.relay = relay_of(settings);
+	f->offer.reports = f->offer.relay != SMTP_RELAY_BY_NONE;
 	f->offer.is_secure = s->is_secure;
 	f->offer.size_max = settings->limits.message_bytes;
 	smtp_proxy_init(&f->proxy, &f->offer, &m->to_client, &m->to_source);

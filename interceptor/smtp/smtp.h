@@ -8,6 +8,7 @@
  *   handler.c    the session's handler
  *   actions.c    what the proxy asks for: whose a recipient is, staging
  *   deliver.c    the end of a message: content filters, the mailstore
+ *   report.c     the report of a delivery that its sender has asked for
  *   policy.c     what the source has said of a sender before
  *   login.c      AUTH
  *   starttls.c   STARTTLS: whether, and for which names it ends here
@@ -45,6 +46,7 @@ struct smtp_session {
 	struct account_route routed; /* that one's, or the one it waits for */
 	bool is_held;                /* the recipient: its account is about to switch */
 	struct filter *filter;       /* before it is sent; NULL: none */
+	struct smtp_report *report;  /* when it is delivered; NULL: none */
 	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
 	struct tls_hello_reader hello;  /* behind STARTTLS */
 	size_t hello_seen;              /* bytes of from_client */
@@ -90,6 +92,14 @@ void smtp_commit(struct session *s);
 /* Our Received line, before a message that is for the smart host. */
 void smtp_trace_relayed(struct session *s);
 void smtp_abort(struct session *s);
+
+/* report.c */
+/* Of the message that is about to be given to the mailstore for these. */
+void smtp_report_make(
+	struct session *s, struct str sender, const struct smtp_recipient *first);
+/* It is delivered, and its client has not heard of it yet. */
+void smtp_report_add(struct session *s);
+void smtp_report_forget(struct session *s);
 
 /* policy.c */
 /* Of the recipient that is being routed. */

@@ -9,6 +9,7 @@
  */
 #include "fuzz.h"
 
+#include "wire/smtp/dsn.h"
 #include "wire/smtp/proxy.h"
 
 #include <stdlib.h>
@@ -80,12 +81,29 @@ static bool is_as_routed(const struct smtp_recipient *r)
 	return !r;
 }
 
+/* Reports are asked for by the sender alone, of what is accepted here, and nobody is sent
+   one who has no address. */
+static bool may_be_reported(const struct play *p)
+{
+	const struct smtp_transaction *t = &p->proxy.transaction;
+	struct dsn_rcpt asked;
+	size_t n = 0;
+
+	for (const struct smtp_recipient *r = t->reported; r; r = r->next_reported, n++)
+		if (!p->offer.reports || !t->sender.len || !r->account.len ||
+			!dsn_rcpt_parse(r->params, &asked) ||
+			!(asked.notify & DSN_NOTIFY_SUCCESS))
+			return false;
+	return n == t->n_reported && n <= SMTP_REPORTED_MAX && n <= t->n_accepted;
+}
+
 static void stage(struct play *p, enum smtp_proxy_action action)
 {
 	switch (action) {
 	case SMTP_PROXY_STAGE_BEGIN:
 		must(p->stage == NONE && p->proxy.transaction.local.first);
 		must(is_as_routed(p->proxy.transaction.local.first));
+		must(may_be_reported(p));
 		p->stage = BEGINNING;
 		break;
 	case SMTP_PROXY_STAGE_BYTES:
@@ -222,6 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		                           : size % 32 >= 16 ? SMTP_RELAY_BY_LMTP
 		                                             : SMTP_RELAY_BY_SMTP,
 				  .nobody_here = size % 8 >= 6,
+				  .reports = size % 7 < 4,
 				  .retired = size % 16 == 15,
 				  .size_max = 100 } };
 

@@ -69,7 +69,7 @@ static void lost(struct str all, struct str filtered)
 
 	(void)str_split(&all, '\n');
 	while (all.len)
-		if (smtp_ehlo_lost(str_skip(str_split(&all, '\n'), 4), &keyword))
+		if (smtp_ehlo_lost(str_skip(str_split(&all, '\n'), 4), 0, &keyword))
 			must(!smtp_ehlo_has(filtered, keyword, &args));
 }
 

@@ -61,6 +61,10 @@
  *   - a command that comes before the greeting goes on at once: some servers refuse
  *     clients that cannot wait (postscreen, Exim), and must see it. While nobody lives
  *     here so do commands that wait for no answer where none was offered (PIPELINING).
+ *   - DSN (RFC 3461), where the caller can send reports (offer->reports): recipients
+ *     here for whom NOTIFY=SUCCESS was said are listed (transaction.reported), and
+ *     reported by the caller when it has delivered. Failure and delay are answers. The
+ *     source gets all parameters as they are; a smart host without DSN gets none of them.
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -112,6 +116,7 @@
 #define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
 #define SMTP_AUTH_LINES_MAX 3    /* AUTH LOGIN, a name, a password */
 #define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
+#define SMTP_REPORTED_MAX 100    /* of those, to be reported in one report */
 #define SMTP_SLOTS_MAX 32 /* commands on their way; more of them wait in the input */
 /* Servers slow down and at last close a session that names many unknown recipients
    (Postfix from 10 and 20 on): recipients known only here must not bring it there. */
@@ -147,6 +152,7 @@ struct smtp_offer {
 	bool source_is_secure;   /* by TLS of ours: what it shows is not for the clear */
 	bool nobody_here;        /* nobody lives here: the source's own offer stands */
 	bool policy;             /* the source is asked about local recipients, too */
+	bool reports;            /* deliveries can be reported (DSN) */
 	enum smtp_relay relay;   /* who takes what users here send elsewhere */
 	bool is_secure;          /* the client is, from the beginning */
 	bool retired;            /* there is no source any more */
@@ -183,6 +189,7 @@ struct smtp_recipient {
 	struct str params;  /* of RCPT: NOTIFY=, ORCPT= */
 	struct str account; /* as routed */
 	struct str line;    /* the whole command */
+	struct smtp_recipient *next_reported;
 };
 
 struct smtp_recipient_list {
@@ -352,7 +359,10 @@ struct smtp_transaction {
 	struct str sender, mail_params;
 	struct smtp_recipient_list local;  /* an account once */
 	struct smtp_recipient_list remote; /* those that the source is to deliver */
-	size_t n_accepted;                 /* RCPTs for local ones that we accepted */
+	/* of local addresses those whose delivery is to be reported; the latest first */
+	struct smtp_recipient *reported;
+	size_t n_reported;
+	size_t n_accepted; /* RCPTs for local ones that we accepted */
 	size_t n_probed;   /* RCPTs that the source accepted and is not to deliver */
 	bool is_untold;    /* the source knows nothing of it */
 	bool is_refused;   /* by the source at last, with p->hidden_reply */
@@ -407,6 +417,7 @@ struct smtp_proxy {
 	bool source_has_tls;                      /* it offered STARTTLS */
 	bool source_has_auth;
 	bool source_has_chunking;
+	bool relay_has_dsn;
 	uint64_t source_size_max;       /* of its SIZE; 0: not said */
 	struct smtp_slot held_mail;     /* in RECALLING */
 	struct smtp_recipient *routing; /* in ROUTING; replies to others may come */

@@ -3,6 +3,7 @@
 #include "wire/smtp/proxy_parts.h"
 
 #include "wire/line.h"
+#include "wire/smtp/dsn.h"
 
 #define TOO_MUCH_TEXT "452 4.3.1 Too much in one transaction"
 #define ERRORS_MAX 20 /* refused by us; no mail server goes on after that many */
@@ -52,6 +53,8 @@ static enum smtp_proxy_action relay_and_keep(
 	slot->args = str_of(line.ptr + (c->args.ptr - c->line.ptr), c->args.len);
 	if (proxy_is_lmtp(p) && (c->verb == SMTP_EHLO || c->verb == SMTP_HELO))
 		proxy_tell_hello(p, c->args);
+	else if (c->verb == SMTP_MAIL)
+		proxy_tell_envelope(p, c->line);
 	else
 		proxy_tell_source(p, c->line);
 	return SMTP_PROXY_AGAIN;
@@ -101,6 +104,7 @@ static enum smtp_proxy_action cmd_unknown(struct smtp_proxy *p, const struct com
 }
 
 #define PARAMETER_TEXT "555 5.5.4 A parameter of this command is not available here"
+#define DSN_TEXT "501 5.5.4 A parameter of DSN is not as RFC 3461 has it"
 
 /* Only the caller knows whether its sender is known. */
 static enum smtp_proxy_action recall_sender(struct smtp_proxy *p, const struct command *c)
@@ -125,11 +129,15 @@ static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct comman
 {
 	struct smtp_path path = { 0 };
 	bool is_path = smtp_path_parse(c->args, STR_LIT("FROM"), &path);
+	struct str envid;
 
 	if (p->client.must_greet)
 		return refuse(p, "503 5.5.1 Send EHLO first");
 	if (!proxy_is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
+	if (!proxy_is_sources_alone(p) && p->offer->reports &&
+		!dsn_mail_parse(path.params, &envid))
+		return refuse(p, DSN_TEXT);
 	if (proxy_is_untold(p))
 		return refuse(p, "503 5.5.1 There is a sender already");
 	return is_path && proxy_may_hold_mail(p, path.params) ? recall_sender(p, c)
@@ -217,7 +225,7 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 		.verb = SMTP_RCPT, .kind = kind, .text = text, .recipient = p->routing
 	};
 	if (is_told && !waits)
-		proxy_tell_source(p, p->routing->line);
+		proxy_tell_envelope(p, p->routing->line);
 	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
 }
 
@@ -226,6 +234,7 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str t
 	bool is_local = route == SMTP_ROUTE_LOCAL || route == SMTP_ROUTE_LOCAL_KNOWN;
 	bool is_refused = route == SMTP_ROUTE_REFUSED;
 	struct str kept = STR_LIT("");
+	struct dsn_rcpt asked;
 
 	if (p->state != SMTP_PROXY_ROUTING)
 		return;
@@ -234,6 +243,9 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str t
 		proxy_answer(p, "421 4.3.2 This server offers something else by now; "
 				"please connect again");
 		p->state = SMTP_PROXY_LEAVING;
+	} else if (is_local && p->offer->reports &&
+		   !dsn_rcpt_parse(p->routing->params, &asked)) {
+		proxy_answer(p, DSN_TEXT);
 	} else if (is_local && proxy_is_in_chunks(p)) {
 		proxy_answer(p, "503 5.5.1 There can be no recipient behind BDAT");
 	} else if ((is_local || is_refused) &&

@@ -80,6 +80,8 @@ bool proxy_is_lmtp(const struct smtp_proxy *p);
 void proxy_tell_hello(struct smtp_proxy *p, struct str args);
 /* A smart host that is not ready to be told anything. */
 bool proxy_awaits_relay(const struct smtp_proxy *p);
+/* A line of MAIL or RCPT, to the source or a smart host. */
+void proxy_tell_envelope(struct smtp_proxy *p, struct str line);
 proxy_reply_fn proxy_relay_reply;
 
 /* proxy_policy.c */

@@ -2,6 +2,7 @@
 /* The SMTP proxy: one slot for each command without its answer, and who answers it. */
 #include "wire/smtp/proxy_parts.h"
 
+#include "wire/smtp/dsn.h"
 #include "wire/smtp/refusal.h"
 
 #include <string.h>
@@ -178,10 +179,13 @@ static void say_ehlo(struct smtp_proxy *p, struct str reply)
 	else if (proxy_tls(p) == SMTP_TLS_PASS && proxy_has_source(p))
 		keep |= SMTP_KEEP_STARTTLS;
 	if (p->offer->nobody_here && proxy_has_source(p) && p->relay == SMTP_RELAY_NONE)
-		keep |= SMTP_KEEP_FOLLOWED |
+		keep |= SMTP_KEEP_FOLLOWED | SMTP_KEEP_DSN |
 		        (p->offer->from_us ? 0U : (unsigned)SMTP_KEEP_TRUSTED);
+	if (p->offer->reports)
+		keep |= SMTP_KEEP_DSN;
 	p->client.offered_more =
-		keep & SMTP_KEEP_FOLLOWED && smtp_ehlo_has_followed(reply);
+		keep & SMTP_KEEP_FOLLOWED &&
+		smtp_ehlo_has_followed(reply, p->offer->reports ? SMTP_KEEP_DSN : 0);
 	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)
 		proxy_close(p);
 }
@@ -265,15 +269,31 @@ static bool has_account(const struct smtp_recipient_list *list, struct str accou
 	return false;
 }
 
+/* Nobody reports to <> (RFC 3461, 6.2). */
+static bool is_to_be_reported(const struct smtp_proxy *p, const struct smtp_recipient *r)
+{
+	struct dsn_rcpt asked;
+
+	return p->offer->reports && p->transaction.sender.len &&
+	       dsn_rcpt_parse(r->params, &asked) && asked.notify & DSN_NOTIFY_SUCCESS;
+}
+
 static const char *accept_local(struct smtp_proxy *p, struct smtp_recipient *r)
 {
 	struct smtp_transaction *t = &p->transaction;
+	bool is_reported = is_to_be_reported(p, r);
 
-	if (t->n_accepted >= SMTP_RECIPIENTS_MAX)
+	if (t->n_accepted >= SMTP_RECIPIENTS_MAX ||
+		(is_reported && t->n_reported >= SMTP_REPORTED_MAX))
 		return "452 4.5.3 Too many recipients";
 	if (p->offer->size_max && smtp_param_size(t->mail_params) > p->offer->size_max)
 		return "552 5.3.4 The message is too big";
 	t->n_accepted++;
+	if (is_reported) {
+		r->next_reported = t->reported;
+		t->reported = r;
+		t->n_reported++;
+	}
 	if (!has_account(&t->local, r->account))
 		proxy_add_recipient(&t->local, r);
 	return "250 2.1.5 Ok";

@@ -99,7 +99,7 @@ static void go_on_with_recipient(struct smtp_proxy *p)
 	if (p->pipeline.is_offered || !p->pipeline.n)
 		return;
 	if (!p->transaction.is_refused) {
-		proxy_tell_source(p, next->recipient->line);
+		proxy_tell_envelope(p, next->recipient->line);
 		return;
 	}
 	p->pipeline.n_probing -= next->kind == SMTP_SLOT_PROBE;

@@ -3,6 +3,8 @@
    our EHLO, are not the client's, which waits meanwhile. */
 #include "wire/smtp/proxy_parts.h"
 
+#include "wire/smtp/dsn.h"
+
 void proxy_wants_relay(struct smtp_proxy *p)
 {
 	if (p->offer->relay && !proxy_has_source(p))
@@ -32,7 +34,42 @@ void smtp_proxy_relay_begun(struct smtp_proxy *p)
 	p->source_state = SMTP_PEER_PRESENT;
 	p->last_reply = SMTP_LAST_REPLY_GOOD;
 	p->pipeline.n_hidden = 0;
-	p->source_has_auth = p->source_has_tls = false;
+	p->source_has_auth = p->source_has_tls = p->relay_has_dsn = false;
+}
+
+static struct str params_of(struct str line)
+{
+	struct smtp_command c = smtp_command(line);
+	struct smtp_path path = { .params = STR("") };
+
+	(void)smtp_path_parse(
+		c.args, c.verb == SMTP_MAIL ? STR_LIT("FROM") : STR_LIT("TO"), &path);
+	return path.params;
+}
+
+static int put_without_dsn(struct str line, struct str params, struct buf *out)
+{
+	struct str name, value;
+	int r = buf_append(
+		out, params.len ? str_take(line, (size_t)(params.ptr - line.ptr)) : line);
+
+	while (r == 0 && smtp_param_next(&params, &name, &value)) {
+		size_t len = value.ptr ? name.len + 1 + value.len : name.len;
+
+		if (dsn_is_param(name))
+			continue;
+		r = buf_append(out, str_of(name.ptr, len));
+		r = r < 0 ? r : buf_byte(out, ' ');
+	}
+	return r < 0 ? r : buf_append_c(out, "\r\n");
+}
+
+void proxy_tell_envelope(struct smtp_proxy *p, struct str line)
+{
+	if (p->relay != SMTP_RELAY_READY || p->relay_has_dsn)
+		proxy_tell_source(p, line);
+	else if (put_without_dsn(line, params_of(line), p->to_source) < 0)
+		proxy_close(p);
 }
 
 static void tell_ehlo(struct smtp_proxy *p)
@@ -54,6 +91,7 @@ enum smtp_proxy_action proxy_relay_reply(
 		p->relay = SMTP_RELAY_READY;
 		p->pipeline.is_offered =
 			smtp_ehlo_has(reply->bytes, STR_LIT("PIPELINING"), &args);
+		p->relay_has_dsn = smtp_ehlo_has(reply->bytes, STR_LIT("DSN"), &args);
 	} else {
 		p->relay = SMTP_RELAY_NONE;
 		proxy_drop_source(p);

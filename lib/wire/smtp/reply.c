@@ -98,7 +98,9 @@ static const struct keyword_row {
 	{ STR("EXPN"), ALWAYS, NULL },
 	{ STR("STARTTLS"), SMTP_KEEP_STARTTLS, NULL },
 	{ STR("AUTH"), SMTP_KEEP_AUTH, NULL },
-	{ STR("DSN"), FOLLOWED, "the sender's own server reports \"relayed\"" },
+	{ STR("DSN"), SMTP_KEEP_DSN,
+		"there is no `smart_host` to send reports by; the sender's own server "
+		"says \"relayed\"" },
 	{ STR("BINARYMIME"), FOLLOWED, "IMAP cannot show a NUL; senders encode it" },
 	/* RFC 1985 */
 	{ STR("ETRN"), TRUSTED, "it asks the old server to send its queue" },
@@ -141,12 +143,14 @@ static struct str keyword_of(struct str text)
 	return str_take(text, n);
 }
 
-const char *smtp_ehlo_lost(struct str text, struct str *ret_keyword)
+const char *smtp_ehlo_lost(struct str text, unsigned ours, struct str *ret_keyword)
 {
 	const struct keyword_row *row;
 
 	*ret_keyword = keyword_of(text);
 	row = find_keyword(*ret_keyword);
+	if (row && row->needs & ours)
+		return NULL;
 	return row ? row->lost : "not known here, so it is never shown";
 }
 
@@ -262,15 +266,16 @@ int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out)
 	return r < 0 ? r : put_line(out, "250 ", kept);
 }
 
-bool smtp_ehlo_has_followed(struct str reply)
+bool smtp_ehlo_has_followed(struct str reply, unsigned ours)
 {
+	unsigned followed = (SMTP_KEEP_FOLLOWED | SMTP_KEEP_DSN) & ~ours;
 	const struct keyword_row *row;
 	struct str text;
 
 	(void)next_text(&reply, &text);
 	while (next_text(&reply, &text)) {
 		row = find_keyword(keyword_of(text));
-		if (row && row->needs & SMTP_KEEP_FOLLOWED)
+		if (row && row->needs & followed)
 			return true;
 	}
 	return false;

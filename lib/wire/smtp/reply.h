@@ -30,7 +30,8 @@ enum smtp_ehlo_keep {
 	SMTP_KEEP_TRUSTED =
 		1 << 5, /* of those, what is only for clients that it trusts */
 	SMTP_ADD_STARTTLS = 1 << 3, /* ours, where the source has none */
-	SMTP_ADD_AUTH = 1 << 4      /* ours, in the place of the source's */
+	SMTP_ADD_AUTH = 1 << 4,     /* ours, in the place of the source's */
+	SMTP_KEEP_DSN = 1 << 6      /* delivery reports */
 };
 
 /* The answer to EHLO, appended to `out`: what we speak ourselves and what `keep` allows.
@@ -38,12 +39,13 @@ enum smtp_ehlo_keep {
    follow each other; and in the line of AUTH what is bound to the source's own TLS
    (wire/sasl_bound.h). Unchanged when nothing is left out or added. */
 int smtp_ehlo_filter(struct str reply, unsigned keep, struct buf *out);
-/* Whether it offers something that SMTP_KEEP_FOLLOWED alone lets through. */
-bool smtp_ehlo_has_followed(struct str reply);
+/* Whether it offers something that is good only while nobody lives here; ours: what of
+   that we carry out ourselves (SMTP_KEEP_DSN). */
+bool smtp_ehlo_has_followed(struct str reply, unsigned ours);
 /* Why an extension that the source shows is not shown once somebody lives here; NULL: it
    is, or it has rules of its own (STARTTLS, AUTH). text: a line of the answer to EHLO
-   without its code. */
-const char *smtp_ehlo_lost(struct str text, struct str *ret_keyword);
+   without its code. ours: as above. */
+const char *smtp_ehlo_lost(struct str text, unsigned ours, struct str *ret_keyword);
 /* Whether an answer to EHLO offers the keyword; *ret_args is what stands behind it. */
 bool smtp_ehlo_has(struct str reply, struct str keyword, struct str *ret_args);
 

@@ -69,8 +69,9 @@ static const struct {
 			"250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250-DSN",
 			"250-SMTPUTF8", "250 CHUNKING" },
 		OFFER_OVER, "", "", false, false,
-		"etrn (it asks the old server to send its queue), DSN (the sender's own "
-		"server reports \"relayed\")" },
+		"etrn (it asks the old server to send its queue), DSN (there is no "
+		"`smart_host` to send reports by; the sender's own server says "
+		"\"relayed\")" },
 	{ "SMTP, what nobody knows", SERVICE_SMTP,
 		{ "220 mx", "250-X-NAME is no extension", "250-X-NEW 1", "250-",
 			"250-" LONG_WORD, "250 AUTH=LOGIN" },
@@ -117,6 +118,21 @@ static void test_rows(void **state)
 	}
 }
 
+static void test_reports(void **state)
+{
+	static const char *const lines[LINES_MAX] = { "220 mx", "250-mx", "250-DSN",
+		"250 ETRN" };
+	struct offer o;
+
+	(void)state;
+	assert_int_equal(offer_init(&o, SERVICE_SMTP), 0);
+	o.reports = true;
+	feed(&o, lines);
+	assert_true(str_eq(buf_view(&o.vanishing),
+		STR_LIT("ETRN (it asks the old server to send its queue)")));
+	offer_fini(&o);
+}
+
 static void test_unknown_service(void **state)
 {
 	struct offer o;
@@ -142,7 +158,8 @@ static void test_endless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_unknown_service), cmocka_unit_test(test_endless) };
+		cmocka_unit_test(test_reports), cmocka_unit_test(test_unknown_service),
+		cmocka_unit_test(test_endless) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

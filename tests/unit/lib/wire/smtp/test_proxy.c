@@ -9,7 +9,7 @@
  *   M: a@x                a sender whom the source has accepted before
  *   K: alice right        whose word on a login counts: right, wrong, later; else source
  *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here, from-us,
- * policy, retired, size 100,
+ * policy, retired, reports, size 100,
  * unknown WORDS; else a line of its EHLO (several) E: end 452 4.3.1 …    how staging
  * fails: begin, end, commit C: S:                 what client and source say L: source
  * lost        or "client gone"
@@ -130,6 +130,9 @@ static void say_recipients(struct play *p)
 	buf_printf(&text, "begin <%.*s>", STR_ARG(f->transaction.sender));
 	for (const struct smtp_recipient *r = f->transaction.local.first; r; r = r->next)
 		buf_printf(&text, " %.*s=%.*s", STR_ARG(r->address), STR_ARG(r->account));
+	for (const struct smtp_recipient *r = f->transaction.reported; r;
+		r = r->next_reported)
+		buf_printf(&text, " reported %.*s", STR_ARG(r->address));
 	buf_printf(&text, " helo=%s %s%s", f->client.helo,
 		f->client.esmtp ? "ESMTP" : "SMTP", f->client.authenticated ? "A" : "");
 	trace_line(&p->trace, 'A', buf_view(&text));
@@ -322,6 +325,8 @@ static void offer_line(struct play *p, struct str line)
 		p->offer.retired = true;
 	else if (str_eq(what, STR_LIT("relay")))
 		p->offer.relay = SMTP_RELAY_BY_SMTP;
+	else if (str_eq(what, STR_LIT("reports")))
+		p->offer.reports = true;
 	else if (str_eq(what, STR_LIT("lmtp")))
 		p->offer.relay = SMTP_RELAY_BY_LMTP;
 	else if (str_eq(what, STR_LIT("secure")))

@@ -310,6 +310,7 @@ static void test_ehlo(void **state)
 			STR("250-mx\r\n250 SIZE\r\n"), false },
 	};
 	const unsigned login = SMTP_KEEP_AUTH | SMTP_KEEP_STARTTLS;
+	const unsigned ours = SMTP_ADD_AUTH | SMTP_ADD_STARTTLS;
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
@@ -322,15 +323,27 @@ static void test_ehlo(void **state)
 		assert_int_equal(smtp_ehlo_filter(rows[i].reply, login, &out), 0);
 		SAME(rows[i].name, buf_view(&out), rows[i].login);
 		buf_clear(&out);
-		assert_int_equal(
-			smtp_ehlo_filter(rows[i].reply,
-				login | SMTP_KEEP_FOLLOWED | SMTP_KEEP_TRUSTED, &out),
-			0);
+		assert_int_equal(smtp_ehlo_filter(rows[i].reply, ~ours, &out), 0);
 		SAME(rows[i].name, buf_view(&out), rows[i].all);
 		assert_int_equal(
-			smtp_ehlo_has_followed(rows[i].reply), rows[i].has_followed);
+			smtp_ehlo_has_followed(rows[i].reply, 0), rows[i].has_followed);
 		buf_fini(&out);
 	}
+}
+
+/* What we carry out ourselves is no more than we have. */
+static void test_ehlo_ours(void **state)
+{
+	struct str keyword;
+
+	(void)state;
+	assert_null(smtp_ehlo_lost(STR_LIT("DSN"), SMTP_KEEP_DSN, &keyword));
+	assert_non_null(smtp_ehlo_lost(STR_LIT("PRDR"), SMTP_KEEP_DSN, &keyword));
+	assert_true(smtp_ehlo_has_followed(STR_LIT("250-mx\r\n250 DSN\r\n"), 0));
+	assert_false(
+		smtp_ehlo_has_followed(STR_LIT("250-mx\r\n250 DSN\r\n"), SMTP_KEEP_DSN));
+	assert_true(smtp_ehlo_has_followed(
+		STR_LIT("250-mx\r\n250-DSN\r\n250 ETRN\r\n"), SMTP_KEEP_DSN));
 }
 
 /* A word is lost exactly when the answer without the source's extensions has it not. */
@@ -346,7 +359,7 @@ static void test_ehlo_lost(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(words); i++) {
 		struct str keyword, args;
-		const char *why = smtp_ehlo_lost(words[i], &keyword);
+		const char *why = smtp_ehlo_lost(words[i], 0, &keyword);
 		struct buf reply, out;
 
 		buf_init(&reply, 0);
@@ -556,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_reply_limits),
 		cmocka_unit_test(test_enhanced),
 		cmocka_unit_test(test_ehlo),
+		cmocka_unit_test(test_ehlo_ours),
 		cmocka_unit_test(test_ehlo_lost),
 		cmocka_unit_test(test_ehlo_bound),
 		cmocka_unit_test(test_ehlo_has),
