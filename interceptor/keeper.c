@@ -210,6 +210,16 @@ static struct password_keeper keeper_of(struct look *look)
 	};
 }
 
+int keeper_foresee(struct worker *w, const struct proven_login *login,
+	struct account_route *ret_route, struct error *err)
+{
+	struct look look = { .link = &w->vault };
+	const struct password_keeper keeper = keeper_of(&look);
+	bool is_news;
+
+	return registry_look(w->host.registry, login, &keeper, ret_route, &is_news, err);
+}
+
 int keeper_look(struct worker *w, const struct proven_login *login,
 	struct account_route *ret_route, bool *ret_is_news, struct error *err)
 {

@@ -14,6 +14,9 @@ struct worker;
 
 int keeper_init(struct vault_link *v, struct known_passwords *known);
 
+/* registry_look() alone, of a login that is not proven yet: where its account lives. */
+int keeper_foresee(struct worker *w, const struct proven_login *login,
+	struct account_route *ret_route, struct error *err);
 /* registry_look(), and the question if there is one and nothing else is new. */
 int keeper_look(struct worker *w, const struct proven_login *login,
 	struct account_route *ret_route, bool *ret_is_news, struct error *err);

@@ -363,6 +363,7 @@ static int open_registry(struct worker *w, struct error *err)
 	if (r == 0) {
 		registry_set_subaddress(w->host.registry, settings_subaddress(s));
 		registry_leave_checkpoints(w->host.registry);
+		registry_remember_looks(w->host.registry);
 		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 		(void)legs_read(s, w->host.registry, &w->host.legs);

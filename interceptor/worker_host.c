@@ -167,6 +167,12 @@ static int learn_now(struct host *h, struct session *s, const struct proven_logi
 	return r;
 }
 
+static bool foresee(
+	struct host *h, const struct proven_login *login, struct account_route *ret)
+{
+	return keeper_foresee(worker_of(h), login, ret, NULL) == 0 && ret->id;
+}
+
 static int learn(struct host *h, struct session *s, const struct proven_login *login,
 	struct account_route *ret)
 {
@@ -442,6 +448,7 @@ const struct host_ops worker_host_ops = {
 	.count_places = count_places,
 	.note_attempt = note_attempt,
 	.report_live = report_live,
+	.foresee = foresee,
 	.learn = learn,
 	.knows = knows,
 	.verify = ask_to_verify,

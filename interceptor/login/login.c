@@ -119,7 +119,7 @@ int login_look_up(struct session *s, struct account_route *ret)
 
 static int route_attempt(struct session *s, struct account_route *ret)
 {
-	int r = login_look_up(s, ret);
+	int r = login_foresee(s, ret) ? 0 : login_look_up(s, ret);
 
 	return r < 0 ? r : is_of(s, ret);
 }

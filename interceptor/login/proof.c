@@ -20,6 +20,23 @@ bool login_should_hold(const struct session *s, const struct account_route *rout
 	       !s->host->ops->is_slow(s->host, route->id);
 }
 
+bool login_foresee(const struct session *s, struct account_route *ret)
+{
+	const struct attempt *a = &login_of(s)->attempt;
+	struct proven_login login = {
+		.name = a->user,
+		.password = a->password,
+		.service = str_from(service_name(s->service)),
+	};
+	char client[CLIENT_TEXT_MAX];
+
+	if (!a->user.ptr || !a->password.ptr || a->why_not.len)
+		return false;
+	client_text(&s->peer, client);
+	login.client = str_from(client);
+	return s->host->ops->foresee(s->host, &login, ret);
+}
+
 int login_learn(struct session *s, struct account_route *ret)
 {
 	const struct attempt *a = &login_of(s)->attempt;

@@ -143,6 +143,16 @@ int database_finish_part(struct database *d, int result, struct error *err);
 /* The engine ends a transaction by itself after some errors (disk full …). */
 bool database_in_transaction(const struct database *d);
 
+/* ── what others write ─────────────────────────────────────────────────────────────── */
+
+/* Which commit is the last one, of any process: as long as it is the same, a question has
+   the same answer as before. Read from shared memory, without a lock or a system call. */
+struct database_version {
+	uint64_t words[6];
+};
+/* false: it cannot be told; in a transaction, too: what that wrote is no commit. */
+bool database_version(struct database *d, struct database_version *ret);
+
 /* ── the file ──────────────────────────────────────────────────────────────────────── */
 
 /* The write-ahead log is copied back into the file when it has so many pages of 4 KiB. */

@@ -11,6 +11,7 @@
 #include "registry/address_key.h"
 #include "registry/internal.h"
 #include "registry/passwords.h"
+#include "registry/recent.h"
 #include "registry/unseen.h"
 
 #include <errno.h>
@@ -337,19 +338,57 @@ static int login_init(const struct registry *r, const struct proven_login *prove
 	return 0;
 }
 
+void registry_remember_looks(struct registry *r)
+{
+	if (!r->recent)
+		r->recent = recent_new();
+}
+
+/* A moment ago there was nothing new in this very login. NULL: it is to be looked at;
+   *ret is the question then, if the answer may be kept. */
+static const struct recent_answer *find_no_news(
+	struct registry *r, const struct login *login, struct recent_question *ret)
+{
+	const struct proven_login *p = login->proven;
+	const struct password_keeper *k = login->keeper;
+	const struct str parts[] = { login->keys.whole, p->service, p->client };
+	const struct recent_answer *before;
+
+	ret->len = 0;
+	if (!p->password.ptr || !k || !k->row || p->is_imported)
+		return NULL;
+	before = recent_find(
+		r->recent, r->db, parts, sizeof(parts) / sizeof(parts[0]), ret);
+	if (before &&
+		k->row(k->context, before->route.id, p->password) != before->password)
+		return NULL; /* another password */
+	return before;
+}
+
 /* 1: there is something to learn. */
 static int look_for_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, struct error *err)
 {
+	struct recent_question q;
+	const struct recent_answer *before = find_no_news(r, login, &q);
 	struct look look;
-	int code = look_up(r, login, &look, err);
+	int code;
 
+	if (before) {
+		*ret_route = before->route;
+		return 0;
+	}
+	code = look_up(r, login, &look, err);
 	if (code < 0)
 		return code;
 	if (!look.route.id)
 		memcpy(look.route.name, login->keys.whole.ptr, login->keys.whole.len);
 	*ret_route = look.route;
-	return is_news(login, &look);
+	if (is_news(login, &look))
+		return 1;
+	if (look.password && !look.password_failed)
+		recent_keep(r->recent, r->db, &q, &look.route, look.password);
+	return 0;
 }
 
 int registry_look(struct registry *r, const struct proven_login *proven,

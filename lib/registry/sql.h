@@ -130,6 +130,7 @@ struct registry {
 	char *only_domain;         /* one of domains; NULL: none, or several */
 	const char *delimiters;    /* of sub-addresses; a literal */
 	uint64_t new_accounts_max; /* an hour; 0: no limit */
+	struct recent *recent;     /* for free(); NULL: all is asked */
 };
 
 extern const struct database_schema registry_schema;

@@ -107,6 +107,12 @@ static void host_report_live(struct host *h, const struct session *s, bool live)
 	script_of(h)->live += live ? 1 : -1;
 }
 
+static bool host_foresee(
+	struct host *h, const struct proven_login *login, struct account_route *ret)
+{
+	return registry_route(h->registry, login->name, ret, NULL) == 0;
+}
+
 static int host_learn(struct host *h, struct session *session,
 	const struct proven_login *login, struct account_route *ret)
 {
@@ -270,6 +276,7 @@ const struct host_ops script_host_ops = {
 	.count_places = host_count_places,
 	.note_attempt = host_note_attempt,
 	.report_live = host_report_live,
+	.foresee = host_foresee,
 	.learn = host_learn,
 	.knows = host_knows,
 	.verify = host_verify,

@@ -357,6 +357,62 @@ static void memory_is_given_back(void **state)
 	assert_int_equal(count(t), 4);
 }
 
+/* Whether somebody has committed since `before`, which is moved on. */
+static bool has_changed(struct test *t, struct database_version *before)
+{
+	struct database_version now;
+	bool changed;
+
+	assert_true(database_version(t->d, &now));
+	changed = memcmp(&now, before, sizeof(now)) != 0;
+	*before = now;
+	return changed;
+}
+
+static void another_process_puts(struct test *t, int number)
+{
+	int status;
+	pid_t child;
+
+	(void)fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		struct database *mine;
+
+		_exit(database_open(t->path, false, &schema, &mine, &t->err) < 0 ||
+			put(t, mine, number, "theirs") < 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void a_commit_of_anybody_changes_the_version(void **state)
+{
+	struct test *t = *state;
+	struct database_version v = { 0 }, inside;
+
+	assert_int_equal(count(t), 0);
+	(void)has_changed(t, &v);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(count(t), 2 * i - 2);
+		assert_false(has_changed(t, &v));
+		OK(put(t, t->d, 2 * i, "mine"));
+		assert_true(has_changed(t, &v));
+		another_process_puts(t, 2 * i + 1);
+		assert_true(has_changed(t, &v)); /* before anything was asked */
+	}
+	OK(database_begin(t->d, false, &t->err));
+	OK(put(t, t->d, 20, "perhaps"));
+	assert_false(database_version(t->d, &inside));
+	database_rollback(t->d);
+	assert_false(has_changed(t, &v));
+	OK(database_empty_log(t->d, &t->err));
+	(void)has_changed(t, &v);
+	another_process_puts(t, 30);
+	assert_true(has_changed(t, &v));
+	assert_int_equal(count(t), 7);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -374,6 +430,7 @@ int main(void)
 		TEST(a_copy_is_whole),
 		TEST(a_check_finds_what_is_wrong),
 		TEST(memory_is_given_back),
+		TEST(a_commit_of_anybody_changes_the_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

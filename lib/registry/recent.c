@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "registry/recent.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACES 1024u  /* each question has one; 0.4 MB */
+#define GOOD_MS 10000 /* what is due once a minute is late by that */
+
+struct place {
+	uint64_t generation; /* another one than now: free */
+	uint64_t kept_at;    /* monotonic ms */
+	size_t len;
+	char text[RECENT_QUESTION_MAX];
+	struct recent_answer answer;
+};
+
+struct recent {
+	struct database_version version; /* of the generation's answers */
+	uint64_t generation;
+	struct place places[PLACES];
+};
+
+struct recent *recent_new(void)
+{
+	struct recent *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->generation = 1;
+	return r;
+}
+
+static bool same(const struct database_version *a, const struct database_version *b)
+{
+	return memcmp(a->words, b->words, sizeof(a->words)) == 0;
+}
+
+/* FNV-1a. Who makes two names meet makes them be asked each time. */
+static struct place *place_of(struct recent *r, const struct recent_question *q)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < q->len; i++)
+		hash = (hash ^ (unsigned char)q->text[i]) * 0x100000001b3;
+	return &r->places[(hash ^ hash >> 32) % PLACES];
+}
+
+static bool write_question(struct recent_question *q, const struct str *parts, size_t n)
+{
+	q->len = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].len >= sizeof(q->text) - q->len)
+			return false;
+		if (parts[i].len)
+			memcpy(q->text + q->len, parts[i].ptr, parts[i].len);
+		q->len += parts[i].len;
+		q->text[q->len++] = '\0';
+	}
+	return true;
+}
+
+const struct recent_answer *recent_find(struct recent *r, struct database *d,
+	const struct str *parts, size_t n, struct recent_question *ret)
+{
+	const struct place *p;
+
+	if (!r || !write_question(ret, parts, n) || !database_version(d, &ret->version)) {
+		ret->len = 0; /* not to be kept */
+		return NULL;
+	}
+	p = place_of(r, ret);
+	if (!same(&ret->version, &r->version) || p->generation != r->generation ||
+		p->len != ret->len || memcmp(p->text, ret->text, p->len) != 0 ||
+		clock_monotonic_ms() - p->kept_at >= GOOD_MS)
+		return NULL;
+	return &p->answer;
+}
+
+void recent_keep(struct recent *r, struct database *d, const struct recent_question *q,
+	const struct account_route *route, int64_t password)
+{
+	struct database_version now;
+	struct place *p;
+
+	if (!q->len || !database_version(d, &now) || !same(&now, &q->version))
+		return;
+	if (!same(&now, &r->version)) {
+		r->version = now;
+		r->generation++;
+	}
+	p = place_of(r, q);
+	p->generation = r->generation;
+	p->kept_at = clock_monotonic_ms();
+	p->len = q->len;
+	memcpy(p->text, q->text, q->len);
+	p->answer = (struct recent_answer){ *route, password };
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REGISTRY_RECENT_H
+#define REGISTRY_RECENT_H
+/*
+ * Logins that taught nothing a moment ago. Each login is looked at twice, when it comes
+ * and when the source has said OK, and a mail client opens several connections at once.
+ * As long as nobody has committed anything since (database_version()), the answer is the
+ * same; for ten seconds at the most, since the time makes some things new as well.
+ *
+ * Names, clients' addresses and numbers of rows are kept, no passwords.
+ */
+#include "database/database.h"
+#include "registry/registry.h"
+
+#define RECENT_QUESTION_MAX 96 /* longer ones are asked each time */
+
+struct recent_question {
+	char text[RECENT_QUESTION_MAX];
+	size_t len;
+	struct database_version version; /* before it is asked */
+};
+
+struct recent_answer {
+	struct account_route route;
+	int64_t password; /* the row that was shown */
+};
+
+struct recent; /* opaque */
+
+struct recent *recent_new(void); /* for free(); NULL without memory */
+
+/* The answer that is still good; NULL: *ret is to be asked, and its answer may be kept.
+   The parts of a question hold no NUL. r may be NULL. */
+const struct recent_answer *recent_find(struct recent *r, struct database *d,
+	const struct str *parts, size_t n, struct recent_question *ret);
+/* Unless somebody has committed while it was asked. */
+void recent_keep(struct recent *r, struct database *d, const struct recent_question *q,
+	const struct account_route *route, int64_t password);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is answered from memory is what the registry would say now. */
+#include "registry/recent.h"
+
+#include "registry/internal.h"
+#include "registry_fixture.h"
+
+/* ---- questions and answers ---- */
+
+static const struct recent_answer *find(
+	struct test *t, struct recent *r, const char *name, struct recent_question *q)
+{
+	const struct str parts[] = { str_from(name), STR_LIT("imap"),
+		STR_LIT("192.0.2.1") };
+
+	return recent_find(r, t->r->db, parts, ROWS(parts), q);
+}
+
+static void keep(struct test *t, struct recent *r, const char *name, int64_t password)
+{
+	struct account_route route = { .id = 7, .route = ROUTE_BUSY };
+	struct recent_question q;
+
+	(void)find(t, r, name, &q);
+	recent_keep(r, t->r->db, &q, &route, password);
+}
+
+static void test_an_answer_holds_until_a_commit(void **state)
+{
+	struct test *t = *state;
+	struct recent *r = recent_new();
+	struct recent_question q, other;
+	const struct recent_answer *a;
+
+	assert_non_null(r);
+	assert_null(find(t, r, "alice", &q));
+	keep(t, r, "alice", 3);
+	keep(t, r, "bob", 4);
+	a = find(t, r, "alice", &q);
+	assert_non_null(a);
+	assert_int_equal(a->password, 3);
+	assert_int_equal(a->route.id, 7);
+	assert_int_equal(a->route.route, ROUTE_BUSY);
+	assert_null(find(t, r, "alicea", &q));
+	assert_null(find(t, r, "", &q));
+	(void)capture(t, "carol", "pw");
+	assert_null(find(t, r, "alice", &q));
+	/* one that was asked before a commit is not kept behind it */
+	assert_null(find(t, r, "dave", &other));
+	NO_ERROR(registry_set_fact(t->r, STR_LIT("x"), STR_LIT("y"), &t->err));
+	recent_keep(r, t->r->db, &other, &(struct account_route){ 0 }, 1);
+	assert_null(find(t, r, "dave", &q));
+	keep(t, r, "alice", 5);
+	assert_non_null(find(t, r, "alice", &q));
+	assert_null(find(t, r, "bob", &q)); /* of before */
+	free(r);
+}
+
+static void test_what_is_not_kept(void **state)
+{
+	struct test *t = *state;
+	struct recent *r = recent_new();
+	struct recent_question q;
+	char name[RECENT_QUESTION_MAX + 1];
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	keep(t, r, name, 3);
+	assert_null(find(t, r, name, &q));
+	/* what a transaction sees is not what others see */
+	NO_ERROR(registry_begin_group(t->r, &t->err));
+	keep(t, r, "alice", 3);
+	assert_null(find(t, r, "alice", &q));
+	NO_ERROR(registry_end_group(t->r, &t->err));
+	assert_null(find(t, r, "alice", &q));
+	keep(t, NULL, "alice", 3);
+	assert_null(find(t, NULL, "alice", &q));
+	free(r);
+}
+
+/* ---- the registry ---- */
+
+#define SHOWN_ROW 1 /* the first password of a new registry */
+
+static int64_t row_of(void *context, int64_t account, struct str password)
+{
+	(void)context;
+	return account && str_eq(password, STR_LIT("secret")) ? SHOWN_ROW : 0;
+}
+
+/* Whether there is news in it; where it lives. */
+static bool look(
+	struct test *t, const char *name, const char *password, struct account_route *ret)
+{
+	struct password_keeper keeper = open_keeper;
+	const struct proven_login login = { .name = str_from(name),
+		.password = str_from(password),
+		.service = STR_LIT("imap") };
+	bool is_news = false;
+
+	keeper.row = row_of;
+	NO_ERROR(registry_look(t->r, &login, &keeper, ret, &is_news, &t->err));
+	return is_news;
+}
+
+/* Each change is seen at once, though another handle made it. */
+static void test_the_registry_forgets_in_time(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct registry *other;
+
+	registry_remember_looks(t->r);
+	assert_int_equal(capture(t, "alice", "secret"), 1);
+	assert_true(log_in(t, "alice", "secret", "", &route)); /* due again */
+	NO_ERROR(registry_open(t->path, &other, &t->err));
+	for (int i = 0; i < 3; i++) {
+		assert_false(look(t, "alice", "secret", &route));
+		assert_int_equal(route.pin, PIN_AUTO);
+	}
+	assert_true(look(t, "alice", "another", &route));
+	assert_false(look(t, " ALICE@example.com", "secret", &route));
+	NO_ERROR(registry_set_pin(other, route.id, PIN_LOCAL, &t->err));
+	assert_false(look(t, "alice", "secret", &route));
+	assert_int_equal(route.pin, PIN_LOCAL);
+	for (enum account_event e = EVENT_COPY; e <= EVENT_SWITCH; e++) {
+		assert_false(look(t, "alice", "secret", &route));
+		assert_int_equal(route.route, ROUTE_SOURCE);
+		NO_ERROR(registry_transition(
+			other, route.id, e, STR_LIT("test"), STR_LIT(""), &t->err));
+	}
+	assert_false(look(t, "alice", "secret", &route));
+	assert_int_equal(route.route, ROUTE_BUSY);
+	registry_close(other);
+}
+
+int main(void)
+{
+#define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		ROW(test_an_answer_holds_until_a_commit),
+		ROW(test_what_is_not_kept),
+		ROW(test_the_registry_forgets_in_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
