@@ -29,13 +29,14 @@ static int make_key(struct box_closer *c)
 			      crypto_box_beforenm(c->agreed, c->vault, secret) != 0))
 		r = -EIO;
 	sodium_memzero(secret, sizeof(secret));
+	c->closed = 0;
 	c->has_key = r == 0;
 	return r;
 }
 
 /* Closed where it lies: out is wiped as what it holds else is. */
 static int put(
-	const struct box_closer *c, struct str account, struct str clear, struct buf *out)
+	struct box_closer *c, struct str account, struct str clear, struct buf *out)
 {
 	size_t len = 1 + account.len + clear.len;
 	size_t size = 1 + BOX_KEY_SIZE + BOX_NONCE_SIZE + crypto_box_MACBYTES + len;
@@ -49,7 +50,9 @@ static int put(
 	*at++ = BOX_VERSION;
 	memcpy(at, c->own, BOX_KEY_SIZE);
 	nonce = at + BOX_KEY_SIZE;
-	randombytes_buf(nonce, BOX_NONCE_SIZE);
+	memset(nonce, 0, BOX_NONCE_SIZE);
+	memcpy(nonce, &c->closed, sizeof(c->closed));
+	c->closed++;
 	at = nonce + BOX_NONCE_SIZE;
 	plain = at + crypto_box_MACBYTES;
 	plain[0] = (unsigned char)account.len;

@@ -29,6 +29,7 @@ struct box_closer {
 	uint8_t vault[BOX_KEY_SIZE]; /* the vault's public key */
 	uint8_t own[BOX_KEY_SIZE];   /* the public half of the pair */
 	uint8_t agreed[BOX_KEY_SIZE];
+	uint64_t closed; /* with that key: the next one's nonce, which no other has */
 	bool has_key;
 };
 

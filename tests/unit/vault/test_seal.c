@@ -58,6 +58,11 @@ static struct str key_in(const struct buf *box)
 	return str_take(str_skip(buf_view(box), 1), BOX_KEY_SIZE);
 }
 
+static struct str nonce_in(const struct buf *box)
+{
+	return str_take(str_skip(buf_view(box), 1 + BOX_KEY_SIZE), BOX_NONCE_SIZE);
+}
+
 /* Several boxes by one agreed key, then one by another: each opens by itself. */
 static void test_boxes(void **state)
 {
@@ -86,6 +91,9 @@ static void test_boxes(void **state)
 	assert_false(str_eq(buf_view(&boxes[0]), buf_view(&boxes[COUNT])));
 	assert_true(str_eq(key_in(&boxes[0]), key_in(&boxes[1])));
 	assert_false(str_eq(key_in(&boxes[0]), key_in(&boxes[COUNT])));
+	for (size_t i = 0; i < COUNT; i++) /* no key has a nonce twice */
+		for (size_t j = 0; j < i; j++)
+			assert_false(str_eq(nonce_in(&boxes[i]), nonce_in(&boxes[j])));
 	for (size_t i = 0; i <= COUNT; i++) {
 		assert_int_equal(seal_open(&keys, alice, buf_view(&boxes[i]), &arena,
 					 &clear, &proven),
