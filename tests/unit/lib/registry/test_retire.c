@@ -264,6 +264,7 @@ static void test_upgrade(void **state)
 		"ALTER TABLE account DROP COLUMN made_here;"
 		"ALTER TABLE account DROP COLUMN disabled;"
 		"ALTER TABLE account DROP COLUMN source_name;"
+		"ALTER TABLE account DROP COLUMN home;"
 		"ALTER TABLE name DROP COLUMN made_here;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
