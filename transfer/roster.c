@@ -70,35 +70,21 @@ int roster_want(struct roster *r, int64_t id, struct str name)
 	return 0;
 }
 
-int roster_want_return(struct roster *r, int64_t id, struct str name)
+int roster_ask(struct roster *r, int64_t id, struct str name, enum entry_task task)
 {
 	struct entry *e = made(r, id, name);
 
 	if (!e)
 		return -ENOMEM;
-	e->is_return = true;
-	e->is_wanted = true;
+	e->asked |= 1u << task;
 	if (e->state == ENTRY_PARKED)
 		e->state = ENTRY_WAITING;
 	return 0;
 }
 
-int roster_want_foretell(struct roster *r, int64_t id, struct str name)
+bool entry_is_asked(const struct entry *e, enum entry_task task)
 {
-	struct entry *e = made(r, id, name);
-
-	if (!e)
-		return -ENOMEM;
-	e->is_foretell = true;
-	if (e->state == ENTRY_PARKED)
-		e->state = ENTRY_WAITING;
-	return 0;
-}
-
-/* Somebody waits for it, whatever the registry says. */
-static bool is_asked_for(const struct entry *e)
-{
-	return e->is_return || e->is_foretell;
+	return e->asked & 1u << task;
 }
 
 void roster_look_end(struct roster *r)
@@ -108,7 +94,7 @@ void roster_look_end(struct roster *r)
 	while (*at) {
 		struct entry *e = *at;
 
-		if (e->is_wanted || is_asked_for(e) || e->state == ENTRY_RUNNING) {
+		if (e->is_wanted || e->asked || e->state == ENTRY_RUNNING) {
 			at = &e->next;
 			continue;
 		}
@@ -121,7 +107,7 @@ struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 {
 	for (struct entry *e = r->first; e; e = e->next)
 		if (e->state == ENTRY_WAITING && now >= e->not_before &&
-			(is_asked_for(e) || (e->is_wanted && r->running < most)))
+			(e->asked || (e->is_wanted && r->running < most)))
 			return e;
 	return NULL;
 }
@@ -131,11 +117,18 @@ unsigned roster_places(struct roster *r, unsigned most, uint64_t now)
 	return r->running < most && !roster_next(r, most, now) ? most - r->running : 0;
 }
 
+enum entry_task entry_next_task(const struct entry *e)
+{
+	for (unsigned task = ENTRY_MOVE + 1; task < ENTRY_TASK_COUNT; task++)
+		if (entry_is_asked(e, task))
+			return task;
+	return ENTRY_MOVE;
+}
+
 void roster_started(struct roster *r, struct entry *e, pid_t pid)
 {
 	e->state = ENTRY_RUNNING;
-	e->runs_return = e->is_return;
-	e->runs_foretell = e->is_foretell && !e->is_return;
+	e->runs = entry_next_task(e);
 	e->pid = pid;
 	r->running++;
 }
@@ -168,10 +161,7 @@ void roster_ended(struct roster *r, struct entry *e, uint64_t now)
 {
 	left(r, e, ENTRY_WAITING);
 	e->crashes = 0;
-	if (e->runs_return)
-		e->is_return = false;
-	if (e->runs_foretell)
-		e->is_foretell = false;
+	e->asked &= ~(1u << e->runs);
 	e->not_before = now + AGAIN_MS; /* should it still have work: no race around */
 }
 

@@ -18,6 +18,15 @@
 enum entry_state { ENTRY_WAITING, ENTRY_RUNNING, ENTRY_PARKED, ENTRY_STATE_COUNT };
 const char *entry_state_name(enum entry_state s);
 
+/* What a process does for an account. The registry says who is to move; the rest is asked
+   for, and done first, in this order. */
+enum entry_task {
+	ENTRY_MOVE,
+	ENTRY_RETURN,   /* it is to go back to the source */
+	ENTRY_FORETELL, /* what that would carry */
+	ENTRY_TASK_COUNT
+};
+
 #define ENTRY_NAME_MAX 256 /* REGISTRY_NAME_MAX and a NUL */
 
 struct entry {
@@ -25,17 +34,15 @@ struct entry {
 	int64_t id;
 	char name[ENTRY_NAME_MAX];
 	enum entry_state state;
-	pid_t pid;           /* RUNNING */
-	unsigned crashes;    /* in a row */
-	uint64_t not_before; /* WAITING: monotonic */
-	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
-	bool is_awaited;     /* PARKED: the interceptor was asked */
-	bool is_held;        /* PARKED: it must not switch, whoever is logged in */
-	bool is_wanted;      /* the registry's last word */
-	bool is_return;      /* it is to go back to the source */
-	bool is_foretell;    /* what that would carry is asked for */
-	bool runs_return;    /* RUNNING: and its process does that */
-	bool runs_foretell;  /* or that */
+	pid_t pid;            /* RUNNING */
+	unsigned crashes;     /* in a row */
+	uint64_t not_before;  /* WAITING: monotonic */
+	uint64_t forced_at;   /* PARKED: wall clock, 0: never */
+	bool is_awaited;      /* PARKED: the interceptor was asked */
+	bool is_held;         /* PARKED: it must not switch, whoever is logged in */
+	bool is_wanted;       /* the registry's last word */
+	unsigned asked;       /* bits, 1 << enum entry_task */
+	enum entry_task runs; /* RUNNING */
 };
 
 struct roster {
@@ -49,13 +56,15 @@ void roster_fini(struct roster *r);
    except those that run). roster_want(): -ENOMEM. */
 void roster_look_begin(struct roster *r);
 int roster_want(struct roster *r, int64_t id, struct str name);
-/* At any time: it is to go back to the source, and is kept until its process has ended as
-   it should. -ENOMEM. */
-int roster_want_return(struct roster *r, int64_t id, struct str name);
-int roster_want_foretell(struct roster *r, int64_t id, struct str name);
+/* At any time: that is to be done, and is kept until its process has ended as it should.
+   -ENOMEM. */
+int roster_ask(struct roster *r, int64_t id, struct str name, enum entry_task task);
+bool entry_is_asked(const struct entry *e, enum entry_task task);
+/* What its next process does. */
+enum entry_task entry_next_task(const struct entry *e);
 void roster_look_end(struct roster *r);
 
-/* The next one to start, or NULL. A return does not wait for a place. */
+/* The next one to start, or NULL. What is asked for does not wait for a place. */
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now);
 /* For what comes after the moves: how many of `most` places they leave. */
 unsigned roster_places(struct roster *r, unsigned most, uint64_t now);

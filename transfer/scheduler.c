@@ -41,7 +41,8 @@ struct caller {
 	LIST_ENTRY(caller) all;
 	struct scheduler *scheduler;
 	struct channel channel;
-	int64_t awaits; /* the return of that account; 0: none */
+	int64_t awaits; /* that account's process of a kind; 0: none */
+	enum entry_task awaited;
 };
 
 /* The process of a running entry. */
@@ -87,15 +88,21 @@ static void let_stay(struct scheduler *s, int64_t id)
 			(long long)id);
 }
 
-/* Those who asked for the return of this account, which is settled. */
-static void tell_returned(struct scheduler *s, const struct entry *e)
+static const enum message_type answers[ENTRY_TASK_COUNT] = {
+	[ENTRY_MOVE] = MESSAGE_NONE, /* nobody asks */
+	[ENTRY_RETURN] = MESSAGE_RETURNED,
+	[ENTRY_FORETELL] = MESSAGE_RETURNED,
+};
+
+/* Those who asked for what its process has done. */
+static void tell_callers(struct scheduler *s, const struct entry *e)
 {
-	struct message m = { .type = MESSAGE_RETURNED, .account = str_from(e->name) };
+	struct message m = { .type = answers[e->runs], .account = str_from(e->name) };
 	struct caller *c;
 
 	LIST_FOREACH(c, &s->callers, all)
 	{
-		if (c->awaits != e->id)
+		if (c->awaits != e->id || c->awaited != e->runs)
 			continue;
 		(void)message_send(&c->channel, &m, -1);
 		c->awaits = 0;
@@ -108,11 +115,11 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 	char why[128];
 	struct error err;
 
-	if (e->runs_return || e->runs_foretell) {
-		if (e->runs_return)
+	if (e->runs != ENTRY_MOVE) {
+		if (e->runs == ENTRY_RETURN)
 			let_stay(s, e->id);
 		roster_ended(&s->roster, e, clock_monotonic_ms());
-		tell_returned(s, e);
+		tell_callers(s, e);
 		return;
 	}
 	if (WIFSIGNALED(status))
@@ -153,8 +160,8 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 
 	if (code == ACCOUNT_OVER) {
 		roster_ended(&s->roster, e, now);
-		if (e->runs_return || e->runs_foretell)
-			tell_returned(s, e);
+		if (e->runs != ENTRY_MOVE)
+			tell_callers(s, e);
 	} else if (code == ACCOUNT_PARKED) {
 		park(s, e);
 	} else if (code == ACCOUNT_HELD) {
@@ -182,13 +189,16 @@ static void on_child_ended(void *context, int status)
 	step(s);
 }
 
+static const enum mover_task tasks[ENTRY_TASK_COUNT] = {
+	[ENTRY_MOVE] = MOVER_MOVE,
+	[ENTRY_RETURN] = MOVER_RETURN,
+	[ENTRY_FORETELL] = MOVER_FORETELL,
+};
+
 static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
 {
 	struct runner *runner = calloc(1, sizeof(*runner));
-	struct mover_order order = { .id = e->id,
-		.task = e->is_return     ? MOVER_RETURN
-		        : e->is_foretell ? MOVER_FORETELL
-		                         : MOVER_MOVE };
+	struct mover_order order = { .id = e->id, .task = tasks[entry_next_task(e)] };
 	int r;
 
 	memcpy(order.name, e->name, sizeof(order.name));
@@ -241,7 +251,7 @@ static bool is_returning(const struct scheduler *s, int64_t id)
 {
 	for (const struct entry *e = s->roster.first; e; e = e->next)
 		if (e->id == id)
-			return e->is_return;
+			return entry_is_asked(e, ENTRY_RETURN);
 	return false;
 }
 
@@ -253,8 +263,8 @@ static int each_work(void *context, const struct account *a)
 	if (a->stage == STAGE_DONE) {
 		if (seen->now <= a->busy_since + WAY_BACK_MS ||
 			is_returning(seen->scheduler, a->id))
-			return roster_want_return(
-				&seen->scheduler->roster, a->id, a->name);
+			return roster_ask(
+				&seen->scheduler->roster, a->id, a->name, ENTRY_RETURN);
 		if (seen->n_left < LEFT_MAX)
 			seen->left[seen->n_left++] = a->id;
 		return 0;
@@ -353,42 +363,44 @@ static void on_account_due(void *context, const struct message *m, int fd)
 	step(c->scheduler);
 }
 
-static void fail_return(struct caller *c, const struct error *err)
+static void fail_caller(struct caller *c, const struct error *err)
 {
 	struct message no = { .type = MESSAGE_FAILED, .text = str_from(err->text) };
 
 	(void)message_send(&c->channel, &no, -1);
 }
 
-static int want(struct scheduler *s, const struct account *a, bool dry, struct error *err)
+static int look_up_and_ask(
+	struct caller *c, struct str name, enum entry_task task, struct error *err)
 {
-	int r = dry ? roster_want_foretell(&s->roster, a->id, a->name)
-	            : roster_want_return(&s->roster, a->id, a->name);
+	struct scheduler *s = c->scheduler;
+	struct account a;
+	struct arena arena;
+	int r;
 
-	return r < 0 ? error_set(err, r, "no memory") : 0;
+	arena_init(&arena);
+	r = registry_find(s->registry, name, &arena, &a, err);
+	if (r == 0 && (r = roster_ask(&s->roster, a.id, a.name, task)) < 0)
+		(void)error_set(err, r, "no memory");
+	if (r == 0) {
+		c->awaits = a.id;
+		c->awaited = task;
+	}
+	arena_fini(&arena);
+	return r;
 }
 
 /* Answered when its process has ended. */
 static void on_return(void *context, const struct message *m, int fd)
 {
 	struct caller *c = context;
-	struct scheduler *s = c->scheduler;
-	struct account a;
-	struct arena arena;
 	struct error err;
-	int r;
 
 	(void)fd;
-	arena_init(&arena);
-	r = registry_find(s->registry, m->account, &arena, &a, &err);
-	if (r == 0)
-		r = want(s, &a, m->number != 0, &err);
-	if (r == 0)
-		c->awaits = a.id;
-	else
-		fail_return(c, &err);
-	arena_fini(&arena);
-	step(s);
+	if (look_up_and_ask(
+		    c, m->account, m->number ? ENTRY_FORETELL : ENTRY_RETURN, &err) < 0)
+		fail_caller(c, &err);
+	step(c->scheduler);
 }
 
 static void on_logged_in(void *context, const struct message *m, int fd)

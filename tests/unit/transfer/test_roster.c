@@ -133,11 +133,11 @@ static void a_return_is_kept_until_it_is_done(void **state)
 	(void)state;
 	want(&r, 1, 1);
 	assert_int_equal(start_next(&r, 1, 0)->id, 1);
-	assert_int_equal(roster_want_return(&r, 2, STR_LIT("b")), 0);
+	assert_int_equal(roster_ask(&r, 2, STR_LIT("b"), ENTRY_RETURN), 0);
 	want(&r, 1, 1);
 	e = start_next(&r, 1, 0);
 	assert_int_equal(e->id, 2);
-	assert_true(e->runs_return);
+	assert_int_equal(e->runs, ENTRY_RETURN);
 	(void)roster_crashed(&r, e, 0);
 	want(&r, 1, 1);
 	assert_ptr_equal(start_next(&r, 1, e->not_before), e);
@@ -145,11 +145,11 @@ static void a_return_is_kept_until_it_is_done(void **state)
 	want(&r, 1, 1);
 	assert_null(roster_by_name(&r, STR_LIT("b")));
 	/* asked while another process of it runs: one of its own follows */
-	assert_int_equal(roster_want_return(&r, 1, STR_LIT("a")), 0);
+	assert_int_equal(roster_ask(&r, 1, STR_LIT("a"), ENTRY_RETURN), 0);
 	roster_ended(&r, roster_by_name(&r, STR_LIT("a")), 0);
 	e = start_next(&r, 1, 1000);
 	assert_int_equal(e->id, 1);
-	assert_true(e->runs_return);
+	assert_int_equal(e->runs, ENTRY_RETURN);
 	roster_fini(&r);
 }
 
@@ -161,17 +161,17 @@ static void a_foretelling_is_done_once(void **state)
 	struct entry *e;
 
 	(void)state;
-	assert_int_equal(roster_want_foretell(&r, 1, STR_LIT("a")), 0);
+	assert_int_equal(roster_ask(&r, 1, STR_LIT("a"), ENTRY_FORETELL), 0);
 	want(&r, 2, 2);
 	e = start_next(&r, 0, 0);
 	assert_int_equal(e->id, 1);
-	assert_true(e->runs_foretell && !e->runs_return);
-	assert_int_equal(roster_want_return(&r, 1, STR_LIT("a")), 0);
+	assert_int_equal(e->runs, ENTRY_FORETELL);
+	assert_int_equal(roster_ask(&r, 1, STR_LIT("a"), ENTRY_RETURN), 0);
 	roster_ended(&r, e, 0);
-	assert_false(e->is_foretell);
-	assert_true(e->is_return);
+	assert_false(entry_is_asked(e, ENTRY_FORETELL));
+	assert_true(entry_is_asked(e, ENTRY_RETURN));
 	e = start_next(&r, 0, 100000);
-	assert_true(e->runs_return && !e->runs_foretell);
+	assert_int_equal(e->runs, ENTRY_RETURN);
 	roster_ended(&r, e, 100000);
 	want(&r, 2, 2);
 	assert_null(roster_by_name(&r, STR_LIT("a")));
