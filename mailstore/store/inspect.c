@@ -96,7 +96,10 @@ static int check_body(struct inspection *x, const struct query *q, struct last_b
 	int64_t checksum = query_is_null(q, 5) ? -1 : (int64_t)query_number(q, 5);
 	struct store_finding f = { .kind = "lost",
 		.mailbox = query_bytes(q, 0),
-		.uid = (uint32_t)query_number(q, 1) };
+		.uid = (uint32_t)query_number(q, 1),
+		.mailbox_id = (int64_t)query_number(q, 6),
+		.pack = p.pack,
+		.offset = p.offset };
 	struct snapshot_body body;
 
 	if (!last->is_known || last->place.pack != p.pack ||

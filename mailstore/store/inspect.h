@@ -12,6 +12,9 @@ struct store_finding {
 	                       "modseq", "expunged", "reference", "header", "unused" */
 	struct str mailbox; /* of "lost"; "": of a message that is not delivered yet */
 	uint32_t uid;       /* of "lost" */
+	int64_t mailbox_id; /* likewise; 0: as above */
+	uint32_t pack;      /* likewise: the same place is the same body */
+	uint64_t offset;
 	struct str text;
 	bool is_repaired;
 };

@@ -230,6 +230,25 @@ int pack_reserve(struct packs *p, uint64_t len, struct pack **ret, uint64_t *ret
 	return 0;
 }
 
+void packs_leave(struct packs *p, uint32_t number)
+{
+	struct stat st;
+
+	if (p->current && (p->current->number == number ||
+				  fstat(p->current->fd, &st) < 0 || !st.st_nlink))
+		p->current = NULL;
+}
+
+int pack_open_again(const struct packs *p, uint32_t number)
+{
+	char name[PACK_NAME_MAX];
+	int fd;
+
+	pack_name(number, name);
+	fd = openat(p->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Nothing lies beyond the last range, so the file may be cut there: after "disk full" the
    room is wanted. A range in the middle belongs to nobody else, so its blocks may go. */
 void pack_give_back(struct packs *p, struct pack *k, uint64_t offset, uint64_t len)

@@ -79,6 +79,12 @@ void pack_give_back(struct packs *p, struct pack *k, uint64_t offset, uint64_t l
 int pack_write(struct packs *p, struct pack *k, uint64_t offset, struct str bytes,
 	struct error *err);
 
+/* What is reserved from now on lies neither in that file nor in one that has lost its
+   name. */
+void packs_leave(struct packs *p, uint32_t number);
+/* The file that has its name now, to be read: whatever is open. -ENOENT. */
+int pack_open_again(const struct packs *p, uint32_t number);
+
 int packs_flush(struct packs *p, struct error *err);
 /* Every wanted pack on disk, with its name in the directory. */
 int packs_sync(struct packs *p, struct error *err);

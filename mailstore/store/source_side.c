@@ -271,6 +271,21 @@ int store_has_planned(
 	return code < 0 ? code : has != 0;
 }
 
+int store_source_of(struct store *s, int64_t mailbox, uint32_t uid, struct arena *arena,
+	struct store_origin *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(s->db, SQL_SOURCE_OF,
+		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
+
+	if (n < 1)
+		return n;
+	*ret = (struct store_origin){ .folder = arena_str(arena, query_bytes(&q, 0)),
+		.uidvalidity = (uint32_t)query_number(&q, 1),
+		.uid = (uint32_t)query_number(&q, 2) };
+	return ret->folder.ptr ? 1 : error_set(err, -ENOMEM, "no memory");
+}
+
 /* ── the source is the truth again ─────────────────────────────────────────────────── */
 
 struct box_base { /* a mailbox here, and what it was */

@@ -97,6 +97,15 @@ int store_has_late(struct store *s, bool *ret_has, struct error *err);
    (empty: none is known), and is planned no more: in a transaction. */
 int store_knows_counterpart(
 	struct store *s, const struct store_counterpart *c, struct error *err);
+/* 1: where the source has that message of ours, as far as is known: as a counterpart, by
+   the base, or as one that was moved here since and has the same date and size (which is
+   likely, and proves nothing). 0: it is not known. */
+struct store_origin {
+	struct str folder; /* in the arena */
+	uint32_t uidvalidity, uid;
+};
+int store_source_of(struct store *s, int64_t mailbox, uint32_t uid, struct arena *arena,
+	struct store_origin *ret, struct error *err);
 /* 1: some are planned in that folder of the source, so that a digest is of use. */
 int store_has_planned(
 	struct store *s, struct str folder, uint32_t uidvalidity, struct error *err);

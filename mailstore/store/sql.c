@@ -183,6 +183,23 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_HAS_PLANNED] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE side = ?1"
 			    " AND folder = ?2 AND uidvalidity = ?3"
 			    " AND other_uid IN (0, 4294967295))",
+	/* as it is; else as what it was before it was moved here to another mailbox,
+	   which keeps the date and the size */
+	[SQL_SOURCE_OF] =
+		"SELECT folder, uidvalidity, other_uid FROM counterpart"
+		" WHERE side = 0 AND mailbox = ?1 AND uid = ?2"
+		" AND other_uid NOT IN (0, 4294967295)"
+		" UNION ALL SELECT name, uidvalidity, ?2 FROM base"
+		" WHERE mailbox = ?1 AND uidnext > ?2"
+		" UNION ALL SELECT b.name, b.uidvalidity, x.uid"
+		" FROM message m JOIN expunged x ON x.date = m.date AND x.size = m.size"
+		" JOIN base b ON b.mailbox = x.mailbox AND b.uidnext > x.uid"
+		" WHERE m.mailbox = ?1 AND m.uid = ?2"
+		" UNION ALL SELECT c.folder, c.uidvalidity, c.other_uid"
+		" FROM message m JOIN expunged x ON x.date = m.date AND x.size = m.size"
+		" JOIN counterpart c ON c.side = 0 AND c.mailbox = x.mailbox AND c.uid = x.uid"
+		" AND c.other_uid NOT IN (0, 4294967295)"
+		" WHERE m.mailbox = ?1 AND m.uid = ?2 LIMIT 1",
 
 	[SQL_SET_METADATA] = "INSERT OR REPLACE INTO metadata VALUES (?1, ?2, ?3)",
 	[SQL_DELETE_METADATA] = "DELETE FROM metadata WHERE mailbox = ?1 AND entry = ?2",
@@ -312,14 +329,28 @@ const char *const store_statements[SQL_COUNT] = {
 			  " UNION SELECT pack FROM staged WHERE pack <> 0 ORDER BY pack",
 	[SQL_EACH_BODY] =
 		"SELECT coalesce(name, format('(mailbox %d)', mailbox)), uid, pack,"
-		" offset, len, checksum FROM message LEFT JOIN mailbox ON id = mailbox"
-		" UNION ALL SELECT '', id, pack, offset, len, checksum FROM staged"
+		" offset, len, checksum, mailbox"
+		" FROM message LEFT JOIN mailbox ON id = mailbox"
+		" UNION ALL SELECT '', id, pack, offset, len, checksum, 0 FROM staged"
 		" ORDER BY 3, 4",
 
 	[SQL_MOVE_MESSAGES] = "UPDATE message SET pack = ?3, offset = ?4"
 			      " WHERE pack = ?1 AND offset = ?2",
 	[SQL_MOVE_STAGED] = "UPDATE staged SET pack = ?3, offset = ?4"
 			    " WHERE pack = ?1 AND offset = ?2",
+	/* a number of `body` that was lost may have been given again */
+	[SQL_MEND_MESSAGES] = "UPDATE message SET pack = ?3, offset = ?4"
+			      " WHERE pack = ?1 AND offset = ?2 AND len = ?5"
+			      " AND checksum = ?6",
+	[SQL_MEND_STAGED] = "UPDATE staged SET pack = ?3, offset = ?4"
+			    " WHERE pack = ?1 AND offset = ?2 AND len = ?5"
+			    " AND checksum = ?6",
+	[SQL_DROP_BODY] = "DELETE FROM body WHERE id = ?1 AND NOT EXISTS"
+			  " (SELECT 1 FROM message WHERE pack = 0 AND offset = ?1)"
+			  " AND NOT EXISTS"
+			  " (SELECT 1 FROM staged WHERE pack = 0 AND offset = ?1)",
+	[SQL_DROP_HEADERS_AT] = "DELETE FROM header WHERE email IN (SELECT email FROM"
+				" message WHERE pack = ?1 AND offset = ?2)",
 	[SQL_HAS_PLACE] =
 		"SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1 AND offset = ?2"
 		" AND len = ?3) OR EXISTS (SELECT 1 FROM staged WHERE pack = ?1"
