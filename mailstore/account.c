@@ -306,6 +306,8 @@ static enum delivery_what what_of(const struct message *m)
 		return DELIVERY_ROOM;
 	if (m->type == MESSAGE_SWEEP)
 		return DELIVERY_SWEEP;
+	if (m->type == MESSAGE_MEND)
+		return DELIVERY_MEND;
 	if (m->type == MESSAGE_DELIVER)
 		return DELIVERY_DELIVER;
 	if (m->type == MESSAGE_DISCARD)
@@ -324,7 +326,7 @@ static void log_delivery(const struct account *a, const struct pending_delivery 
 	if (d->code < 0)
 		log_error(
 			id, "delivery", "account=%s error=\"%s\"", a->name, d->err.text);
-	else if (d->fd < 0 || d->what == DELIVERY_SWEEP)
+	else if (d->fd < 0 || d->what == DELIVERY_SWEEP || d->what == DELIVERY_MEND)
 		log_info(id, delivery_event(d->what), "account=%s", a->name);
 	else
 		log_info(id, delivery_event(d->what),
@@ -343,7 +345,9 @@ static void answer_delivery(struct account *a, const struct pending_delivery *p)
 	if (d->code < 0) {
 		alarm_admin(a, &d->err);
 		answer.type = MESSAGE_DELIVERY_FAILED;
-		answer.text = str_from(delivery_reply(d->code));
+		answer.number = d->what == DELIVERY_MEND && d->code == -EBADMSG;
+		answer.text = str_from(
+			d->what == DELIVERY_MEND ? d->err.text : delivery_reply(d->code));
 	} else if (d->what == DELIVERY_STAGE) {
 		answer.type = MESSAGE_STAGED;
 		answer.number = (uint64_t)d->id;
@@ -409,6 +413,11 @@ static void on_delivery(void *context, const struct message *m, int fd)
 		.fd = fd,
 		.header = p->m.payload };
 	d = &p->delivery;
+	if (d->what == DELIVERY_MEND) {
+		d->header = STR_LIT("");
+		d->mailbox = (int64_t)p->m.number;
+		d->uid = p->m.number2 > UINT32_MAX ? 0 : (uint32_t)p->m.number2;
+	}
 	if (d->what == DELIVERY_DELIVER)
 		d->subaddress = p->m.payload;
 	if (d->what == DELIVERY_SWEEP && (d->code = swept_of(&p->m, &d->swept)) < 0) {
@@ -468,6 +477,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_ROOM, false, on_delivery },
 	{ MESSAGE_STAGE, true, on_delivery },
 	{ MESSAGE_SWEEP, true, on_delivery },
+	{ MESSAGE_MEND, true, on_delivery },
 	{ MESSAGE_DELIVER, false, on_delivery },
 	{ MESSAGE_DISCARD, false, on_delivery },
 	{ MESSAGE_RELEASE, false, on_release },

@@ -24,6 +24,10 @@
 #define MOVING_REPLY "450 4.2.1 The mailbox is being moved, try again in a moment"
 #define BROKEN_REPLY "451 4.3.0 The mailbox cannot be opened now, try again later"
 
+#define OLD_REPLY                                                                        \
+	"its sessions are served by the version before this one until they end; then "   \
+	"try again"
+
 static void drop(struct delivery_waiter *waiter)
 {
 	LIST_REMOVE(waiter, entry);
@@ -114,6 +118,18 @@ static void ask_to_deliver(struct process *p, const struct message *m)
 		process_kill(p, "it cannot be asked to deliver");
 }
 
+/* For a question that it does not know it would end the link to the account. A mailbox
+   that is full refuses the message itself there. */
+static void answer_for_old(
+	struct processes *all, struct peer *peer, const struct message *m, int fd)
+{
+	fd_closep(&fd);
+	if (m->type == MESSAGE_ROOM)
+		succeed(all, peer, m->account, m->session);
+	else
+		fail(all, peer, m->account, m->session, OLD_REPLY);
+}
+
 void processes_stage(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
@@ -126,10 +142,8 @@ void processes_stage(
 	}
 	if (p && p->state == PROCESS_LEAVING && process_keep_waiting(p, peer, m, fd) == 0)
 		return;
-	/* for a question that it does not know it would end the link to the account; a
-	   mailbox that is full refuses the message itself there */
-	if (p && p->is_old && m->type == MESSAGE_ROOM) {
-		succeed(all, peer, m->account, m->session);
+	if (p && p->knows <= (uint64_t)m->type) {
+		answer_for_old(all, peer, m, fd);
 		return;
 	}
 	waiter = p && p->state == PROCESS_RUNNING && process_keeps_up(p)

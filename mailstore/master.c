@@ -135,6 +135,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_ROOM, false, on_stage },
 	{ MESSAGE_STAGE, true, on_stage },
 	{ MESSAGE_SWEEP, true, on_stage },
+	{ MESSAGE_MEND, true, on_stage },
 	{ MESSAGE_DELIVER, false, on_deliver },
 	{ MESSAGE_DISCARD, false, on_discard },
 	{ MESSAGE_RELEASE, false, on_release },

@@ -12,7 +12,10 @@ struct process *process_new(struct processes *all, struct str account)
 
 	if (!p)
 		return NULL;
-	*p = (struct process){ .all = all, .account = str_dup_c(account), .theirs = -1 };
+	*p = (struct process){ .all = all,
+		.account = str_dup_c(account),
+		.knows = MESSAGE_TYPE_COUNT,
+		.theirs = -1 };
 	LIST_INIT(&p->sessions);
 	LIST_INIT(&p->requests);
 	LIST_INIT(&p->deliveries);

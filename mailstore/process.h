@@ -68,7 +68,7 @@ struct process {
 	uint64_t sent;         /* messages, over the link */
 	struct peer *follower; /* who speaks to it from the mailstore after this one */
 	bool has_crashed;      /* so we were told of one that lives elsewhere */
-	bool is_old;           /* likewise, where programs do not know ROOM */
+	uint64_t knows;        /* messages of types below that */
 	char *account;
 	struct child child;
 	struct channel link;

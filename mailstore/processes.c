@@ -94,6 +94,7 @@ static const struct waiting_row {
 	{ MESSAGE_ROOM, processes_stage, deliveries_refuse },
 	{ MESSAGE_STAGE, processes_stage, deliveries_refuse },
 	{ MESSAGE_SWEEP, processes_stage, deliveries_refuse },
+	{ MESSAGE_MEND, processes_stage, deliveries_refuse },
 	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },
 };
 

@@ -153,7 +153,7 @@ int processes_adopt(struct processes *all, const struct message *m, int fd)
 	if (!p)
 		return -ENOMEM;
 	p->state = (enum process_state)m->number;
-	p->is_old = m->number2 <= MESSAGE_ROOM;
+	p->knows = m->number2 ? m->number2 : MESSAGE_ROOM;
 	return 0;
 }
 

@@ -82,6 +82,9 @@ static const char *const type_names[] = {
 	[MESSAGE_ROOM] = "ROOM",
 	[MESSAGE_RENAME] = "RENAME",
 	[MESSAGE_LOGGED_IN] = "LOGGED_IN",
+	[MESSAGE_MEND] = "MEND",
+	[MESSAGE_AGAIN] = "AGAIN",
+	[MESSAGE_MENDED] = "MENDED",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

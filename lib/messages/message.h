@@ -13,9 +13,10 @@
  *          ◄─SERVED, SERVE_END──           ◄─SERVED, SERVE_END──
  *   worker ──STAGE(fd), DELIVER──►  and on to the account process
  *          ◄─STAGED, DELIVERED──
+ *   process of a transfer ──SWEEP(fd), MEND(fd)──►  likewise
  *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS / KICK──► interceptor.sock
- *   anybody ──ACCOUNT_DUE, RETURN, LOGGED_IN──► transfer.sock
+ *   anybody ──ACCOUNT_DUE, RETURN, AGAIN, LOGGED_IN──► transfer.sock
  *   admission ──LOAD──► interceptor.sock; anybody ──JUDGED──► admission.sock
  *   worker ──CHECK──► vault ──VERDICT(ticket)──► worker ──SERVE(ticket)──► mailstore
  *   scheduler ──LEND(fd)──► vault ──PASSWORD──► process of that account
@@ -284,6 +285,17 @@ enum message_type {
 	/* To the transfer scheduler, no answer: its user has logged in here. account,
 	   client ("192.0.2.1"), service. Nothing without `pop_before_smtp`. */
 	MESSAGE_LOGGED_IN,
+
+	/* To the mailstore, with the bytes of a body that is lost here as a file (1
+	   descriptor): it is put back, unless it is sound by now, or the message gone.
+	   account, session (of this one body, unique on this host), number = mailbox,
+	   number2 = UID here. Answered by DELIVERED, or by DELIVERY_FAILED with the
+	   sentence, number = 1: because these are other bytes (store/mend.h). */
+	MESSAGE_MEND,
+	/* To the transfer scheduler: transfer anew what is lost of this account. account.
+	   Answered by MENDED when that is settled; the registry says how (mendings.h). */
+	MESSAGE_AGAIN,
+	MESSAGE_MENDED,
 
 	MESSAGE_TYPE_COUNT
 };

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "mailstore/serve/subaddress.h"
+#include "mailstore/store/mend.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,10 @@ struct work {
 	struct body_place place;
 	uint64_t file_size;
 	bool written; /* the place is in a pack */
+	/* of MEND */
+	bool is_done;  /* there is nothing to be done */
+	bool to_packs; /* whatever its size: it lay there, with many others */
+	bool keeps_nuls;
 };
 
 /* ── the message's bytes ───────────────────────────────────────────────────────────── */
@@ -27,7 +32,13 @@ struct work {
 static bool has_file(const struct delivery *d)
 {
 	return d->what == DELIVERY_STAGE || d->what == DELIVERY_AT_ONCE ||
-	       d->what == DELIVERY_SWEEP;
+	       d->what == DELIVERY_SWEEP || d->what == DELIVERY_MEND;
+}
+
+/* Of what the source has taken, which comes over as the others did. */
+static bool is_limited(const struct delivery *d)
+{
+	return d->what != DELIVERY_SWEEP && d->what != DELIVERY_MEND;
 }
 
 static int measure(struct work *w, const struct serve *serve)
@@ -41,13 +52,12 @@ static int measure(struct work *w, const struct serve *serve)
 		return error_set(&d->err, -EINVAL, "the message is not in a file");
 	w->file_size = (uint64_t)st.st_size;
 	d->size = w->file_size + d->header.len;
-	/* the source has taken it: it comes over as the others did */
-	if (d->size > serve->message_bytes && d->what != DELIVERY_SWEEP)
+	if (d->size > serve->message_bytes && is_limited(d))
 		return error_set(&d->err, -EFBIG,
 			"%llu bytes; limits.message_bytes are %llu",
 			(unsigned long long)d->size,
 			(unsigned long long)serve->message_bytes);
-	if (d->what == DELIVERY_SWEEP || d->may_exceed)
+	if (!is_limited(d) || d->may_exceed)
 		return 0;
 	return quota_check(serve->store, &serve->quota, d->size, 1, &d->err);
 }
@@ -66,8 +76,8 @@ static void replace_nuls(char *bytes, size_t len)
 }
 
 /* Appends as much of the file as `room` holds; 0 or -errno. */
-static int read_file(
-	struct delivery *d, uint64_t offset, size_t room, struct buf *ret_bytes)
+static int read_file(struct delivery *d, bool keeps_nuls, uint64_t offset, size_t room,
+	struct buf *ret_bytes)
 {
 	char *space;
 	ssize_t n;
@@ -80,7 +90,8 @@ static int read_file(
 		if (n <= 0)
 			return error_errno(&d->err, n < 0 ? -errno : -ENODATA,
 				"cannot read the message");
-		replace_nuls(space, (size_t)n);
+		if (!keeps_nuls)
+			replace_nuls(space, (size_t)n);
 		buf_commit(ret_bytes, (size_t)n);
 		space += n;
 		offset += (uint64_t)n;
@@ -100,7 +111,7 @@ static int copy_file(struct store *s, struct work *w, struct buf *bytes)
 		size_t part = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
 
 		buf_clear(bytes);
-		code = read_file(d, at, part, bytes);
+		code = read_file(d, w->keeps_nuls, at, part, bytes);
 		if (code == 0)
 			code = store_body_write(s, &w->writer, buf_view(bytes), &d->err);
 		at += part;
@@ -134,6 +145,20 @@ static int look_for_room(const struct serve *serve, struct delivery *d)
 		serve->store, &serve->quota, d->size ? d->size : 1, 1, &d->err);
 }
 
+/* Whether the body is lost, and the file has its bytes. */
+static int look_for_loss(struct store *s, struct work *w)
+{
+	struct delivery *d = w->d;
+	struct lost_body lost;
+	int code = store_find_lost(s, d->mailbox, d->uid, &lost, &d->err);
+
+	w->is_done = code == 0 || code == -ENOENT;
+	if (w->is_done || code < 0)
+		return w->is_done ? 0 : code;
+	w->to_packs = lost.place.pack != 0;
+	return store_lost_is_in(&lost, d->fd, d->size, &w->keeps_nuls, &d->err);
+}
+
 static int prepare(struct serve *serve, struct work *w, struct buf *bytes)
 {
 	int code;
@@ -143,7 +168,9 @@ static int prepare(struct serve *serve, struct work *w, struct buf *bytes)
 	if (!has_file(w->d))
 		return 0;
 	code = measure(w, serve);
-	if (code == 0 && w->d->size > STORE_INLINE_MAX)
+	if (code == 0 && w->d->what == DELIVERY_MEND)
+		code = look_for_loss(serve->store, w);
+	if (code == 0 && !w->is_done && (w->to_packs || w->d->size > STORE_INLINE_MAX))
 		code = write_large(serve->store, w, bytes);
 	return code;
 }
@@ -158,7 +185,7 @@ static int read_small(struct work *w, struct buf *bytes)
 	code = buf_append(bytes, w->d->header);
 	if (code < 0)
 		return error_set(&w->d->err, code, "no memory");
-	code = read_file(w->d, 0, (size_t)w->file_size, bytes);
+	code = read_file(w->d, w->keeps_nuls, 0, (size_t)w->file_size, bytes);
 	w->place = store_body_inline(buf_view(bytes));
 	return code;
 }
@@ -193,7 +220,7 @@ static int digest_file(struct delivery *d, unsigned char ret[static BODY_DIGEST_
 		size_t part = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
 
 		buf_clear(&bytes);
-		code = read_file(d, at, part, &bytes);
+		code = read_file(d, false, at, part, &bytes);
 		if (code == 0)
 			body_digest_add(&digest, buf_view(&bytes));
 		at += part;
@@ -237,9 +264,9 @@ static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes
 {
 	struct delivery *d = w->d;
 	struct store_message row;
-	int code = has_file(d) ? read_small(w, bytes) : 0;
+	int code = has_file(d) && !w->is_done ? read_small(w, bytes) : 0;
 
-	if (code < 0)
+	if (code < 0 || w->is_done)
 		return code;
 	switch (d->what) {
 	case DELIVERY_ROOM:
@@ -252,6 +279,8 @@ static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes
 		return store_add(s, inbox, &row, &w->place, NULL, &d->err);
 	case DELIVERY_SWEEP:
 		return sweep(s, w, inbox);
+	case DELIVERY_MEND:
+		return store_mend(s, d->mailbox, d->uid, &w->place, &d->err);
 	case DELIVERY_DELIVER:
 		code = deliver_staged(s, d, inbox);
 		break;
@@ -349,6 +378,7 @@ const char *delivery_event(enum delivery_what what)
 		[DELIVERY_STAGE] = "staged",
 		[DELIVERY_AT_ONCE] = "delivered",
 		[DELIVERY_SWEEP] = "swept",
+		[DELIVERY_MEND] = "mended",
 		[DELIVERY_DELIVER] = "delivered",
 		[DELIVERY_DISCARD] = "discarded",
 	};

@@ -22,6 +22,7 @@ enum delivery_what {
 	DELIVERY_STAGE,   /* durable, in no mailbox; sets id */
 	DELIVERY_AT_ONCE, /* into INBOX */
 	DELIVERY_SWEEP,   /* what came at the source, unless it is here already */
+	DELIVERY_MEND,    /* the body of a message here, if it is lost (store/mend.h) */
 	DELIVERY_DELIVER, /* the staged one with that id, into INBOX or where its
 	                     sub-address says; fine when it is delivered already */
 	DELIVERY_DISCARD, /* likewise, if it is not */
@@ -33,9 +34,11 @@ struct delivery {
 	int64_t id;
 	int fd; /* of a regular file with the message, read from its beginning; the
 	           caller's */
-	bool may_exceed;       /* the quota: others get it, too, and would lose it */
-	struct str header;     /* lines to be put before it */
-	struct swept swept;    /* of DELIVERY_SWEEP */
+	bool may_exceed;    /* the quota: others get it, too, and would lose it */
+	struct str header;  /* lines to be put before it */
+	struct swept swept; /* of DELIVERY_SWEEP */
+	int64_t mailbox;    /* of DELIVERY_MEND: which message */
+	uint32_t uid;
 	struct str subaddress; /* of DELIVERY_DELIVER; "": none (subaddress.h) */
 
 	/* what became of it */

@@ -67,31 +67,40 @@ static void finish(struct test *t)
 	assert_int_equal(loop_fini(&t->loop), 0);
 }
 
-static void test_room(void **state)
+static void test_a_question_that_it_may_not_know(void **state)
 {
 	static const struct {
 		const char *name;
+		enum message_type question;
 		uint64_t knows;
 		enum message_type told, answer;
 	} rows[] = {
 		/* it would hang up, and the account would be out of reach */
-		{ "by one that does not know the question", 0, MESSAGE_NONE,
-			MESSAGE_DELIVERED },
-		{ "by one that knows all before it", MESSAGE_ROOM, MESSAGE_NONE,
-			MESSAGE_DELIVERED },
-		{ "by one that knows it", MESSAGE_TYPE_COUNT, MESSAGE_ROOM,
-			MESSAGE_NONE },
-	};
-	const struct message room = {
-		.type = MESSAGE_ROOM, .account = STR("ada"), .session = STR("1.1.0")
+		{ "ROOM to one that does not say what it knows", MESSAGE_ROOM, 0,
+			MESSAGE_NONE, MESSAGE_DELIVERED },
+		{ "ROOM to one that knows all before it", MESSAGE_ROOM, MESSAGE_ROOM,
+			MESSAGE_NONE, MESSAGE_DELIVERED },
+		{ "ROOM to one that knows it", MESSAGE_ROOM, MESSAGE_TYPE_COUNT,
+			MESSAGE_ROOM, MESSAGE_NONE },
+		{ "STAGE to one that does not say what it knows", MESSAGE_STAGE, 0,
+			MESSAGE_STAGE, MESSAGE_NONE },
+		{ "MEND to one that does not say what it knows", MESSAGE_MEND, 0,
+			MESSAGE_NONE, MESSAGE_DELIVERY_FAILED },
+		{ "MEND to one that knows all before it", MESSAGE_MEND, MESSAGE_MEND,
+			MESSAGE_NONE, MESSAGE_DELIVERY_FAILED },
+		{ "MEND to one that knows it", MESSAGE_MEND, MESSAGE_MEND + 1,
+			MESSAGE_MEND, MESSAGE_NONE },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct message m = { .type = rows[i].question,
+			.account = STR("ada"),
+			.session = STR("1.1.0") };
 		struct test t;
 
 		adopt(&t, rows[i].knows);
-		processes_stage(&t.all, (struct peer *)&t, &room, -1);
+		processes_stage(&t.all, (struct peer *)&t, &m, -1);
 		if (told(&t) != rows[i].told || t.answer != rows[i].answer)
 			fail_msg("%s", rows[i].name);
 		finish(&t);
@@ -100,7 +109,8 @@ static void test_room(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		test_a_question_that_it_may_not_know) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
