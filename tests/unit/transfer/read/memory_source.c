@@ -320,8 +320,13 @@ static int fetch(struct memory_source *m, const struct source_events *e,
 	struct memory_folder *f = by_name(m, job->name);
 	enum source_end end =
 		f && f->uidvalidity == job->uidvalidity ? SOURCE_DONE : SOURCE_CHANGED;
+	struct str why = STR_LIT("");
 	int r = 0;
 
+	if (end == SOURCE_DONE && (f->refuses || (m->refuses_many && job->n > 1))) {
+		end = SOURCE_REFUSED;
+		why = str_from(f->refuses ? f->refuses : "not so many");
+	}
 	for (size_t i = 0; r == 0 && end == SOURCE_DONE && i < job->n; i++) {
 		const struct memory_message *from = memory_find(f, job->wanted[i].uid);
 		unsigned connection = (unsigned)(i % MEMORY_CONNECTIONS);
@@ -338,9 +343,7 @@ static int fetch(struct memory_source *m, const struct source_events *e,
 		r = r ? r : e->tick(e->context);
 	}
 	r = r ? r : event(m);
-	return r ? r
-	         : e->fetched(e->context, job->folder, job->wanted, job->n, end,
-			   STR_LIT(""));
+	return r ? r : e->fetched(e->context, job->folder, job->wanted, job->n, end, why);
 }
 
 /* ---- the interface ---- */
