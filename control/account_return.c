@@ -2,6 +2,7 @@
 #include "control/account_return.h"
 #include "control/carry_view.h"
 #include "control/ownership.h"
+#include "control/transfer_ask.h"
 
 #include "base/clock.h"
 #include "base/process.h"
@@ -18,8 +19,6 @@
 
 /* What is new here is carried meanwhile: a large mailbox at an APPEND each. */
 #define PATIENCE_MS (24u * 3600 * 1000)
-#define AGAIN_MS 300
-#define AGAIN_MAX 50       /* 15 s: a transfer that ran a moment ago is being restarted */
 #define TELL_AFTER_MS 2000 /* what takes longer than usual */
 #define JOURNAL_LINES 10   /* the newest; ours is the last or next to it */
 #define EXIT_NO_PROGRAM 127
@@ -57,25 +56,7 @@ static int ask_transfer(struct control *c, const struct account *a, struct waiti
 	};
 	struct patience patience = { .ms = PATIENCE_MS, .tick = tick, .context = w };
 
-	return ask(c->settings.run_dir, TRANSFER_SOCKET, &m, MESSAGE_RETURNED, &patience,
-		NULL, &c->err);
-}
-
-/* It may be started again meanwhile: then it is asked again, and goes on. */
-static int ask_until_answered(
-	struct control *c, const struct account *a, struct waiting *w)
-{
-	struct patience pause = { .ms = AGAIN_MS };
-	int code = ask_transfer(c, a, w);
-	bool was_there = code != -ECONNREFUSED;
-
-	for (int i = 0; was_there && i < AGAIN_MAX; i++) {
-		if (code != -ECONNREFUSED && code != -EPIPE)
-			break;
-		(void)wait_pause(&pause);
-		code = ask_transfer(c, a, w);
-	}
-	return code;
+	return transfer_ask(c, &m, MESSAGE_RETURNED, &patience);
 }
 
 /* ---- without a transfer that runs ---- */
@@ -201,7 +182,7 @@ int account_return(struct control *c, struct registry *r, const struct account *
 {
 	struct waiting w = { .since = clock_monotonic_ms() };
 	uint64_t since = clock_wall_ms();
-	int code = ask_until_answered(c, a, &w);
+	int code = ask_transfer(c, a, &w);
 
 	if (code == -ECONNREFUSED)
 		code = run_alone(c, a);
@@ -211,7 +192,7 @@ int account_return(struct control *c, struct registry *r, const struct account *
 int account_foretell(struct control *c, const struct account *a)
 {
 	struct waiting w = { .is_dry = true };
-	int code = ask_until_answered(c, a, &w);
+	int code = ask_transfer(c, a, &w);
 
 	return code == -ECONNREFUSED
 	               ? error_set(&c->err, code,

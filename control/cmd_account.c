@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * mailferry account USER: one account, the certificate of its move, its journal.
+ * mailferry account USER --again
  * mailferry account add|disable|enable|remove USER
  * mailferry account rename USER NEW
  */
+#include "control/account_again.h"
 #include "control/account_change.h"
 #include "control/account_rename.h"
 #include "control/account_view.h"
 #include "control/carry_view.h"
 #include "control/control.h"
+#include "control/mending_view.h"
 #include "control/pop_login_view.h"
 #include "control/sweep_view.h"
 #include "control/unseen_view.h"
@@ -88,7 +91,7 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	json_t *object, *journal = json_array(), *names = json_array(), *swept = NULL,
-			*carried = NULL, *login = NULL;
+			*carried = NULL, *login = NULL, *mending = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
@@ -114,6 +117,10 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	if (code == 0 && json_object_set_new(object, "pop_before_smtp", login) < 0)
 		code = -ENOMEM;
 	if (code == 0)
+		code = mending_view_json(r, a->id, 0, &mending, &c->err);
+	if (code == 0 && json_object_set_new(object, "again", mending) < 0)
+		code = -ENOMEM;
+	if (code == 0)
 		return output_json(object, stdout);
 	json_decref(object);
 	return code;
@@ -137,7 +144,7 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	struct table t;
-	json_t *swept = NULL, *carried = NULL, *login = NULL;
+	json_t *swept = NULL, *carried = NULL, *login = NULL, *mending = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
 	unsigned n_names = 0;
@@ -165,6 +172,13 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 		carry_view_print(carried, stdout);
 	}
 	json_decref(carried);
+	if (code == 0)
+		code = mending_view_json(r, a->id, 0, &mending, &c->err);
+	if (code == 0 && !json_is_null(mending)) {
+		(void)puts("\ntransferred anew (account --again)");
+		mending_view_print(mending, stdout);
+	}
+	json_decref(mending);
 	if (code == 0)
 		code = registry_journal(r, a->id, JOURNAL_LINES, add_row, &t, &c->err);
 	if (code == 0) {
@@ -214,9 +228,11 @@ enum exit_code cmd_account(struct control *c)
 {
 	const struct change *change = change_of(c);
 
+	if (c->n_arguments == 1 && c->again && !c->resume)
+		return account_again(c);
 	if (c->n_arguments == 1 && !c->resume)
 		return control_on_account(c, c->arguments[0], show);
-	if (change)
+	if (change && !c->again)
 		return change->run(c);
 	(void)error_set(&c->err, -EINVAL,
 		"account takes a USER; or add, disable, enable or remove with one; or "

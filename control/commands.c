@@ -21,8 +21,10 @@ static const struct command commands[] = {
 	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
 		"list the accounts that have logged in through us" },
 	{ "account", "USER | add|disable|enable|remove USER | rename USER NEW", 1, 3,
-		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME, cmd_account,
-		"show one account with its certificate and its journal. add: make one "
+		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME | OPTION_AGAIN,
+		cmd_account,
+		"show one account with its certificate and its journal. --again: what is "
+		"lost or damaged of it here is transferred anew. add: make one "
 		"that never was at the source (its password is asked for, or read from "
 		"stdin). disable, enable: refuse logins to an account that lives here, "
 		"allow them again. remove: delete one that has no mailbox at the "
@@ -122,6 +124,9 @@ static const struct command_option options[] = {
 	{ "--drop-old", NULL, OPTION_DROP_OLD, offsetof(struct control, drop_old),
 		"rename: USER is no name of the account any more; not of one that the "
 		"source knows, until it is retired" },
+	{ "--again", NULL, OPTION_AGAIN, offsetof(struct control, again),
+		"fetch from the source what is lost or damaged here, while the user goes "
+		"on; an account that has not moved yet is due now" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"a screen that is renewed every second; q ends it" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,

@@ -41,6 +41,7 @@ typedef uint64_t option_bits;
 #define OPTION_RESUME OPTION_BIT(30)
 #define OPTION_DROP_OLD OPTION_BIT(31)
 #define OPTION_SEPARATE OPTION_BIT(32)
+#define OPTION_AGAIN OPTION_BIT(33)
 
 struct command {
 	const char *name;

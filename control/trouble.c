@@ -13,6 +13,7 @@
 #include "source/reports.h"
 
 #include "base/clock.h"
+#include "registry/mendings.h"
 #include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
@@ -324,6 +325,8 @@ static void look_at_certificates(struct control *c, struct status *s)
 
 /* ── what the programs have seen ───────────────────────────────────────────────────── */
 
+#define DAMAGE_KIND "damage"
+
 static const struct alarm_kind {
 	const char *name;
 	uint64_t least;   /* fewer in ten minutes are every day's business */
@@ -348,9 +351,9 @@ static const struct alarm_kind {
 	{ "full", 1, 600000,
 		"that many new connections got no room here and went as `fail` says; see "
 		"`mailferry status` and the log of `mailferry up` (event \"load\")" },
-	{ "damage", 1, 86400000,
-		"restore it from a backup, or move the folder away and transfer the "
-		"account again" },
+	{ DAMAGE_KIND, 1, 86400000, /* behind the command, with the account's name */
+		"transfers anew what is damaged; what the source has not, a backup has "
+		"(`mailferry store backup`)" },
 	{ "disk-full", 1, 600000, "make room on the disk" },
 	{ "read-only", 1, 600000,
 		"the file system or its rights do not let us write; see the kernel's log "
@@ -370,9 +373,31 @@ static const struct alarm_kind *kind_of(struct str name)
 
 struct alarm_look {
 	struct status *status;
+	struct registry *registry; /* NULL: there is none */
 	bool source_answers;
 	uint64_t now; /* wall clock */
 };
+
+static bool is_damage(const struct message *m)
+{
+	return str_eq(m->service, STR_LIT(DAMAGE_KIND));
+}
+
+/* The whole folder was looked through since, and nothing is wrong with it any more. */
+static bool is_mended(const struct alarm_look *look, const struct message *m)
+{
+	struct mending last = { 0 };
+	struct arena arena;
+	struct account a;
+
+	if (!look->registry || !is_damage(m))
+		return false;
+	arena_init(&arena);
+	if (registry_find(look->registry, m->account, &arena, &a, NULL) == 0)
+		(void)registry_mending(look->registry, a.id, &arena, &last, NULL);
+	arena_fini(&arena);
+	return last.at > m->number2 && !last.left;
+}
 
 static void attend_alarm(void *context, const struct message *m)
 {
@@ -391,9 +416,16 @@ static void attend_alarm(void *context, const struct message *m)
 				m->number);
 		return;
 	}
-	if (!kind || m->number < kind->least || ago >= kind->keep_ms)
+	if (!kind || m->number < kind->least || ago >= kind->keep_ms ||
+		is_mended(look, m))
 		return;
-	if (m->account.len)
+	if (m->account.len && is_damage(m))
+		status_attend(look->status,
+			"%.*s: %.*s (%" PRIu64 " times); `mailferry account %.*s "
+			"--again` %s",
+			STR_ARG(m->account), STR_ARG(m->text), m->number,
+			STR_ARG(m->account), kind->cure);
+	else if (m->account.len)
 		status_attend(look->status, "%.*s: %.*s (%" PRIu64 " times); %s",
 			STR_ARG(m->account), STR_ARG(m->text), m->number, kind->cure);
 	else
@@ -403,7 +435,7 @@ static void attend_alarm(void *context, const struct message *m)
 void trouble_gather(struct control *c, struct registry *r, struct status *s)
 {
 	struct error err = { 0 };
-	struct alarm_look look = { .status = s, .now = clock_wall_ms() };
+	struct alarm_look look = { .status = s, .registry = r, .now = clock_wall_ms() };
 
 	if (r && registry_check(r, &err) == -EUCLEAN)
 		status_attend(s, "%s", err.text);

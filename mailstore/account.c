@@ -9,12 +9,12 @@
 #include "event/timer.h"
 #include "mailstore/background.h"
 #include "mailstore/client_socket.h"
+#include "mailstore/delivery_message.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/connection.h"
 #include "mailstore/serve/delivery.h"
 #include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/text_index.h"
-#include "mailstore/swept_message.h"
 #include "messages/exchange.h"
 #include "net/stream_ktls.h"
 
@@ -300,21 +300,6 @@ static void on_serve(void *context, const struct message *m, int socket)
 
 /* ── deliveries ────────────────────────────────────────────────────────────────────── */
 
-static enum delivery_what what_of(const struct message *m)
-{
-	if (m->type == MESSAGE_ROOM)
-		return DELIVERY_ROOM;
-	if (m->type == MESSAGE_SWEEP)
-		return DELIVERY_SWEEP;
-	if (m->type == MESSAGE_MEND)
-		return DELIVERY_MEND;
-	if (m->type == MESSAGE_DELIVER)
-		return DELIVERY_DELIVER;
-	if (m->type == MESSAGE_DISCARD)
-		return DELIVERY_DISCARD;
-	return m->number ? DELIVERY_AT_ONCE : DELIVERY_STAGE;
-}
-
 static void log_delivery(const struct account *a, const struct pending_delivery *p)
 {
 	const struct delivery *d = &p->delivery;
@@ -399,29 +384,13 @@ static void on_delivery(void *context, const struct message *m, int fd)
 	struct account *a = context;
 	struct pending_delivery *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
 	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
-	struct delivery *d;
 
 	if (len < 0)
 		abort();
 	fitting = realloc(p, sizeof(*p) + (size_t)len);
 	p = fitting ? fitting : p;
 	(void)message_decode(str_of(p->bytes, (size_t)len), &p->m);
-	p->delivery = (struct delivery){ .what = what_of(&p->m),
-		.id = (int64_t)p->m.number,
-		.size = p->m.number,
-		.may_exceed = p->m.number2 == 1,
-		.fd = fd,
-		.header = p->m.payload };
-	d = &p->delivery;
-	if (d->what == DELIVERY_MEND) {
-		d->header = STR_LIT("");
-		d->mailbox = (int64_t)p->m.number;
-		d->uid = p->m.number2 > UINT32_MAX ? 0 : (uint32_t)p->m.number2;
-	}
-	if (d->what == DELIVERY_DELIVER)
-		d->subaddress = p->m.payload;
-	if (d->what == DELIVERY_SWEEP && (d->code = swept_of(&p->m, &d->swept)) < 0) {
-		(void)error_set(&d->err, d->code, "the message's date cannot be read");
+	if (delivery_of(&p->m, fd, &p->delivery) < 0) {
 		end_delivery(a, p);
 		return;
 	}

@@ -2,6 +2,7 @@
 /* mailferry-transfer: the scheduler, or with --account the process that moves one. */
 #include "settings/program.h"
 #include "transfer/account/account.h"
+#include "transfer/account/account_again.h"
 #include "transfer/account/account_login.h"
 #include "transfer/account/account_return.h"
 #include "transfer/account/account_sweep.h"
@@ -13,7 +14,7 @@
 static const struct program program = {
 	.name = "transfer",
 	// clang-format off
-	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME [--return|--foretell|--sweep|--log-in SERVICE]]\n"
+	.usage = "usage: mailferry-transfer [-c FILE] [--account NAME [--return|--foretell|--sweep|--again|--log-in SERVICE]]\n"
 		 "\n"
 		 "Copies accounts from the old server and switches them over, several at a time.\n"
 		 "Runs in the foreground until SIGTERM; normally `mailferry up` starts it.\n"
@@ -23,6 +24,7 @@ static const struct program program = {
 		 "  --return        take it back to the old server instead\n"
 		 "  --foretell      look what that would carry there, and change nothing\n"
 		 "  --sweep         look once for mail that still comes to its old mailbox\n"
+		 "  --again         transfer anew what is lost of it here\n"
 		 "  --log-in SERVICE  log in there once, by descriptor 6, and end\n"
 		 "  -h, --help      this help\n",
 	// clang-format on
@@ -45,6 +47,8 @@ int main(int argc, char **argv)
 		r = (int)account_foretell(&start.settings, start.account);
 	else if (start.sweeps)
 		r = (int)account_sweep(&start.settings, start.account);
+	else if (start.again)
+		r = (int)account_again(&start.settings, start.account);
 	else if (start.logs_in)
 		r = (int)account_login(&start.settings, start.account, start.logs_in);
 	else if (start.account)

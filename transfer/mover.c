@@ -61,7 +61,7 @@ int movers_enter_sandbox(const struct movers *m, struct error *err)
 }
 
 static const char *const task_options[] = { NULL, "--return", "--foretell", "--sweep",
-	"--log-in" };
+	"--again", "--log-in" };
 _Static_assert(sizeof(task_options) / sizeof(task_options[0]) == MOVER_TASK_COUNT,
 	"one for each");
 
@@ -91,8 +91,9 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	if (r < 0)
 		return r;
 	r = loan_order(m->settings, o->id, &loan, err);
-	/* where nothing is new, going back takes no password */
-	if (r < 0 && o->task != MOVER_RETURN)
+	/* where nothing is new, going back takes no password; and of what is lost it is
+	   said why it cannot be had */
+	if (r < 0 && o->task != MOVER_RETURN && o->task != MOVER_AGAIN)
 		return r;
 	if (loan >= 0)
 		fds[plan.n_fds++] = loan;

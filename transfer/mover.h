@@ -26,6 +26,7 @@ enum mover_task {
 	MOVER_RETURN,
 	MOVER_FORETELL, /* what the return would carry */
 	MOVER_SWEEP,
+	MOVER_AGAIN,  /* what is lost here */
 	MOVER_LOG_IN, /* once, at the source (pop_logins.h) */
 	MOVER_TASK_COUNT
 };

@@ -24,6 +24,7 @@ enum entry_task {
 	ENTRY_MOVE,
 	ENTRY_RETURN,   /* it is to go back to the source */
 	ENTRY_FORETELL, /* what that would carry */
+	ENTRY_AGAIN,    /* what is lost of it here is transferred anew */
 	ENTRY_TASK_COUNT
 };
 

@@ -92,6 +92,7 @@ static const enum message_type answers[ENTRY_TASK_COUNT] = {
 	[ENTRY_MOVE] = MESSAGE_NONE, /* nobody asks */
 	[ENTRY_RETURN] = MESSAGE_RETURNED,
 	[ENTRY_FORETELL] = MESSAGE_RETURNED,
+	[ENTRY_AGAIN] = MESSAGE_MENDED,
 };
 
 /* Those who asked for what its process has done. */
@@ -193,6 +194,7 @@ static const enum mover_task tasks[ENTRY_TASK_COUNT] = {
 	[ENTRY_MOVE] = MOVER_MOVE,
 	[ENTRY_RETURN] = MOVER_RETURN,
 	[ENTRY_FORETELL] = MOVER_FORETELL,
+	[ENTRY_AGAIN] = MOVER_AGAIN,
 };
 
 static int start_runner(struct scheduler *s, struct entry *e, struct error *err)
@@ -391,14 +393,16 @@ static int look_up_and_ask(
 }
 
 /* Answered when its process has ended. */
-static void on_return(void *context, const struct message *m, int fd)
+static void on_asked(void *context, const struct message *m, int fd)
 {
 	struct caller *c = context;
+	enum entry_task task = m->type == MESSAGE_AGAIN ? ENTRY_AGAIN
+	                       : m->number              ? ENTRY_FORETELL
+	                                                : ENTRY_RETURN;
 	struct error err;
 
 	(void)fd;
-	if (look_up_and_ask(
-		    c, m->account, m->number ? ENTRY_FORETELL : ENTRY_RETURN, &err) < 0)
+	if (look_up_and_ask(c, m->account, task, &err) < 0)
 		fail_caller(c, &err);
 	step(c->scheduler);
 }
@@ -414,7 +418,8 @@ static void on_logged_in(void *context, const struct message *m, int fd)
 
 static const struct message_row caller_rows[] = {
 	{ MESSAGE_ACCOUNT_DUE, false, on_account_due },
-	{ MESSAGE_RETURN, false, on_return },
+	{ MESSAGE_RETURN, false, on_asked },
+	{ MESSAGE_AGAIN, false, on_asked },
 	{ MESSAGE_LOGGED_IN, false, on_logged_in },
 };
 

@@ -129,6 +129,7 @@ static const char *const statements[] = {
 	[SQL_REMOVE_ITS_SWEEP] = "DELETE FROM sweep WHERE account = ?1",
 	[SQL_REMOVE_ITS_CARRIES] = "DELETE FROM carry WHERE account = ?1",
 	[SQL_REMOVE_ITS_POP_LOGIN] = "DELETE FROM pop_login WHERE account = ?1",
+	[SQL_REMOVE_ITS_MENDING] = "DELETE FROM mending WHERE account = ?1",
 	[SQL_REMOVE_ITS_DELIVERED] = "DELETE FROM delivered WHERE account = ?1",
 	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
 	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
@@ -339,6 +340,8 @@ static const char *const statements[] = {
 		" looked_at = excluded.looked_at, last_at = excluded.last_at,"
 		" messages = excluded.messages, error = excluded.error,"
 		" state = excluded.state",
+	[SQL_MENDING] = "SELECT at, left_over, result FROM mending WHERE account = ?1",
+	[SQL_SET_MENDING] = "INSERT OR REPLACE INTO mending VALUES (?1, ?2, ?3, ?4)",
 	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",
 	[SQL_SET_CARRY] = "INSERT OR REPLACE INTO carry VALUES (?1, ?2, ?3, ?4)",
 	[SQL_ADD_COUNT] = INSERT_COUNT "packets_in = packets_in + ?5,"
@@ -532,6 +535,12 @@ static const char *const upgrades[] = {
 	" next_at INTEGER NOT NULL);",
 	/* 15: whose mailbox is, or will be, at another server than here */
 	"ALTER TABLE account ADD COLUMN home TEXT NOT NULL DEFAULT '';",
+	/* 16: what was lost here and transferred anew (mendings.h) */
+	"CREATE TABLE mending ("
+	" account INTEGER PRIMARY KEY REFERENCES account (id),"
+	" at INTEGER NOT NULL,"
+	" left_over INTEGER NOT NULL,"
+	" result TEXT NOT NULL);",
 };
 
 const struct database_schema registry_schema = {

@@ -26,6 +26,7 @@ static enum wish read_arguments(
 		{ "return", no_argument, NULL, 'r' },
 		{ "foretell", no_argument, NULL, 'f' },
 		{ "sweep", no_argument, NULL, 's' },
+		{ "again", no_argument, NULL, 'g' },
 		{ "log-in", required_argument, NULL, 'l' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "task", required_argument, NULL, 't' },
@@ -48,6 +49,8 @@ static enum wish read_arguments(
 			ret->foretells = true;
 		else if (option == 's' && p->has_return)
 			ret->sweeps = true;
+		else if (option == 'g' && p->has_return)
+			ret->again = true;
 		else if (option == 'l' && p->has_return)
 			ret->logs_in = optarg;
 		else if (option == 'w' && p->has_worker)
@@ -61,7 +64,8 @@ static enum wish read_arguments(
 		else
 			return WISH_UNCLEAR;
 	}
-	tasks = ret->returns + ret->foretells + ret->sweeps + (ret->logs_in != NULL);
+	tasks = ret->returns + ret->foretells + ret->sweeps + ret->again +
+	        (ret->logs_in != NULL);
 	return optind < argc || tasks > 1 || (tasks && !ret->account) ||
 	                       (ret->takes_over && ret->is_handed)
 	               ? WISH_UNCLEAR

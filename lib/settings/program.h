@@ -22,7 +22,7 @@ struct program {
 	const char *name; /* after "mailferry-", and in its log lines */
 	const char *usage;
 	bool has_account;  /* knows --account */
-	bool has_return;   /* and with it --return, --foretell, --sweep and --log-in */
+	bool has_return;   /* --return, --foretell, --sweep, --again, --log-in, with it */
 	bool has_worker;   /* knows --worker */
 	bool has_task;     /* knows --task */
 	bool has_takeover; /* knows --take-over and --handed */
@@ -35,6 +35,7 @@ struct program_start {
 	bool returns;        /* --return */
 	bool foretells;      /* --foretell */
 	bool sweeps;         /* --sweep */
+	bool again;          /* --again */
 	const char *logs_in; /* --log-in SERVICE; NULL */
 	const char *task;    /* NULL: the daemon itself */
 	bool takes_over;     /* --take-over */

@@ -126,7 +126,7 @@ def test_what_the_programs_have_seen(house):
         alarms.write_text("damage|alice|./bodies/0001.pack: the body is damaged|2|100\n"
                           "damage|old|x|1|90000\ndisk-full|bob|no room|1|5\n")
         says(house, "alice: ./bodies/0001.pack: the body is damaged (2 times)",
-             "restore it from a backup")
+             "`mailferry account alice --again` transfers anew what is damaged")
         says(house, "bob: no room", "make room on the disk")
         silent(house, "old:")
         alarms = house.run / "interceptor.alarms"

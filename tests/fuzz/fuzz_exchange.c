@@ -21,11 +21,11 @@ struct run {
 	unsigned handled, lost;
 };
 
-static void on_serve(void *context, const struct message *m, int fd)
+static void on_file(void *context, const struct message *m, int fd)
 {
 	struct run *run = context;
 
-	if (m->type != MESSAGE_SERVE || fd < 0)
+	if ((m->type != MESSAGE_SERVE && m->type != MESSAGE_MEND) || fd < 0)
 		abort();
 	run->handled++;
 	fd_closep(&fd);
@@ -41,7 +41,8 @@ static void on_release(void *context, const struct message *m, int fd)
 }
 
 static const struct message_row rows[] = {
-	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_SERVE, true, on_file },
+	{ MESSAGE_MEND, true, on_file },
 	{ MESSAGE_RELEASE, false, on_release },
 };
 

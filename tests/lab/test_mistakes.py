@@ -127,7 +127,7 @@ def flipped_bytes_are_refused_and_said(world):
     done = ferry.command("status", "--exit-code")
     equal(done.returncode, 1, "status")
     true(user in done.stdout and "is damaged" in done.stdout and
-         "restore it from a backup" in done.stdout, done.stdout)
+         f"`mailferry account {user} --again`" in done.stdout, done.stdout)
 
 
 def renamed(folder, backup):

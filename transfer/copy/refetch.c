@@ -279,16 +279,18 @@ static size_t choose(struct refetch *r, size_t most)
 
 static int pass(struct refetch *r, size_t most)
 {
+	size_t folder = 0; /* by its number a reader knows that it is open */
 	int code = 0;
 
 	for (r->first = 0; code == 0 && r->first < r->n; r->first = r->end) {
 		const struct refetch_message *m = &r->at[r->first];
 		size_t n = choose(r, most);
 
+		folder += r->first && !is_same_folder(m - 1, m);
 		if (!n)
 			continue;
-		code = r->source.ops->fetch(r->source.self, 0, m->folder, m->uidvalidity,
-			r->wanted, n, r->err);
+		code = r->source.ops->fetch(r->source.self, folder, m->folder,
+			m->uidvalidity, r->wanted, n, r->err);
 		if (code == 0)
 			code = run(r);
 	}

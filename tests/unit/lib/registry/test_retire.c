@@ -260,6 +260,7 @@ static void test_upgrade(void **state)
 		"DROP TABLE admission;"
 		"DROP TABLE client; DROP TABLE unseen; DROP TABLE sweep; DROP TABLE count;"
 		"DROP TABLE carry; DROP TABLE delivered; DROP TABLE pop_login;"
+		"DROP TABLE mending;"
 		"ALTER TABLE account DROP COLUMN unseen_allowed;"
 		"ALTER TABLE account DROP COLUMN made_here;"
 		"ALTER TABLE account DROP COLUMN disabled;"
