@@ -5,36 +5,32 @@
  * What accounts that live here hold, and what they may. An account's own quota lies in
  * its folder and goes where the folder goes; live sessions heed it at once.
  */
+#include "control/account_use.h"
 #include "control/output.h"
 #include "control/store_folder.h"
 
-#include "base/fd.h"
-#include "mailstore/store/quota.h"
 #include "settings/quota.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 struct view {
 	struct str account;
-	struct quota_use use;
-	uint64_t percent;
+	struct account_use use;
 };
 
 #define ALL (IN_JSON | IN_LIST | IN_TABLE)
 static const struct column columns[] = {
 	{ "account", "account", COLUMN_TEXT, ALL, offsetof(struct view, account) },
-	{ "bytes", "bytes", COLUMN_BYTES, ALL, offsetof(struct view, use.bytes) },
+	{ "bytes", "bytes", COLUMN_BYTES, ALL, offsetof(struct view, use.mail.bytes) },
 	{ "messages", "messages", COLUMN_NUMBER, ALL,
-		offsetof(struct view, use.messages) },
+		offsetof(struct view, use.mail.messages) },
 	{ "quota_bytes", "quota (0: none)", COLUMN_BYTES, ALL,
-		offsetof(struct view, use.quota.bytes) },
+		offsetof(struct view, use.mail.quota.bytes) },
 	{ "quota_messages", "in messages", COLUMN_NUMBER, ALL,
-		offsetof(struct view, use.quota.messages) },
-	{ "percent", "full, %", COLUMN_NUMBER, ALL, offsetof(struct view, percent) },
-	{ "own", "its own", COLUMN_YES_NO, ALL, offsetof(struct view, use.is_own) },
+		offsetof(struct view, use.mail.quota.messages) },
+	{ "percent", "full, %", COLUMN_NUMBER, ALL, offsetof(struct view, use.percent) },
+	{ "own", "its own", COLUMN_YES_NO, ALL, offsetof(struct view, use.mail.is_own) },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -51,35 +47,10 @@ static int set_as_user(struct control *c, const struct store_folder *f)
 
 /* ── looking ───────────────────────────────────────────────────────────────────────── */
 
-static int look_as_user(struct control *c, const struct store_folder *f)
+static int look(struct control *c, const struct store_folder *f, struct view *ret)
 {
-	const struct quota usual = { c->settings.quota.bytes,
-		c->settings.quota.messages };
-	struct quota_use use = { 0 };
-	int code = quota_look(f->path, &usual, &use, &c->err);
-
-	if (code == 0 && pwrite(f->to, &use, sizeof(use), 0) != (ssize_t)sizeof(use))
-		code = error_errno(&c->err, -errno, "cannot hand it on");
-	return code;
-}
-
-static int look(struct control *c, const struct store_folder *folder, struct view *ret)
-{
-	CLEANUP(fd_closep) int fd = memfd_create("quota", MFD_CLOEXEC);
-	struct store_folder f = *folder;
-	int code;
-
-	if (fd < 0)
-		return error_errno(&c->err, -errno, "cannot ask for its quota");
-	f.to = fd;
-	code = store_folder_run(c, &f, look_as_user);
-	if (code < 0)
-		return code;
-	ret->account = f.account;
-	if (pread(fd, &ret->use, sizeof(ret->use), 0) != (ssize_t)sizeof(ret->use))
-		return error_set(&c->err, -EIO, "its quota was not told");
-	ret->percent = quota_percent(&ret->use);
-	return 0;
+	ret->account = f->account;
+	return account_use(c, f, &ret->use);
 }
 
 static enum exit_code of_one(struct control *c, struct arena *arena)

@@ -18,8 +18,9 @@ static const struct command commands[] = {
 		cmd_rules, "the kernel's side alone: packet rules, routing, counters" },
 	{ "status", "", 0, 0, OPTION_JSON | OPTION_EXIT_CODE, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
-	{ "accounts", "", 0, 0, OPTION_JSON, cmd_accounts,
-		"list the accounts that have logged in through us" },
+	{ "accounts", "", 0, 0, OPTION_JSON | OPTION_USE, cmd_accounts,
+		"list the accounts that have logged in through us; --use: what each takes "
+		"here" },
 	{ "account", "USER | add|disable|enable|remove USER | rename USER NEW", 1, 3,
 		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME | OPTION_AGAIN,
 		cmd_account,
@@ -124,6 +125,8 @@ static const struct command_option options[] = {
 	{ "--drop-old", NULL, OPTION_DROP_OLD, offsetof(struct control, drop_old),
 		"rename: USER is no name of the account any more; not of one that the "
 		"source knows, until it is retired" },
+	{ "--use", NULL, OPTION_USE, offsetof(struct control, use),
+		"what each takes on this disk, and how full its quota is" },
 	{ "--again", NULL, OPTION_AGAIN, offsetof(struct control, again),
 		"fetch from the source what is lost or damaged here, while the user goes "
 		"on; an account that has not moved yet is due now" },

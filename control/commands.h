@@ -42,6 +42,7 @@ typedef uint64_t option_bits;
 #define OPTION_DROP_OLD OPTION_BIT(31)
 #define OPTION_SEPARATE OPTION_BIT(32)
 #define OPTION_AGAIN OPTION_BIT(33)
+#define OPTION_USE OPTION_BIT(34)
 
 struct command {
 	const char *name;

@@ -23,7 +23,7 @@ struct control {
 	const char *config; /* path of mailferry.conf */
 	bool json, wait, watch, print_config, dry_run, yes, force, only, undo, erase,
 		exit_code, pause, resume, closed, trust_source, list, remove, repair,
-		drop_old, again;
+		drop_old, again, use;
 	/* values of options; NULL: not given */
 	const char *format, *domain, *days, *users, *service, *confirm, *since, *by,
 		*file, *set, *kick, *account, *client, *separator;

@@ -178,6 +178,30 @@ def one_that_does_not_live_here_yet(world):
 
 
 @case
+def what_each_takes_here(world):
+    """`accounts --use`; an account that has nothing here has no use."""
+    user, other = world.user(20), world.user(5)
+    world.move(user)
+    world.ferry.ok("transfer", "--pause")
+    world.session(other).logout()
+    shown = {row["name"]: row["use"] for row in world.ferry.json("accounts", "--use")}
+    world.ferry.ok("transfer", "--resume")
+    equal(shown[other], None, "it is at the source")
+    world.ferry.ok("quota", user, "--set", "0,1000")
+    held = world.ferry.json("quota", user)
+    rows_of = {row["name"]: row for row in world.ferry.json("accounts", "--use")}
+    use = rows_of[user]["use"]
+    equal((use["bytes"], use["messages"], use["quota_messages"], use["percent"]),
+          (held["bytes"], held["messages"], 1000, held["percent"]), "as `quota` says it")
+    true(use["messages"] > 20 and use["disk"] > use["bytes"], use)
+    files = [f for f in folder_of(world, user).rglob("*") if f.is_file()]
+    equal(use["disk"], sum(f.stat().st_blocks * 512 for f in files), "on the disk")
+    line = next(line for line in world.ferry.ok("accounts", "--use").splitlines()
+                if line.startswith(user + " "))
+    true(str(use["messages"]) in line.split() and "local" in line, line)
+
+
+@case
 def killed_at_any_moment(world):
     """The process that fetches, the mailstore's, the scheduler: one after the other."""
     user = world.user(120)
