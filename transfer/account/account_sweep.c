@@ -214,7 +214,7 @@ static int hand_onward(struct sweeping *w)
 
 	if (!j->account.home.len || !has_late(w))
 		return 0;
-	if (!onward_is_wanted(j))
+	if (!onward_is_home(j))
 		return error_set(&j->err, -ENODATA,
 			"it lives at %.*s, which is not `destination` any more: late mail "
 			"waits here",

@@ -29,13 +29,21 @@ void onward_prepare(struct job *j)
 
 /* ---- where to ---- */
 
-int onward_set_home(struct job *j)
+bool onward_is_home(const struct job *j)
 {
 	char home[ADDRESS_TEXT_MAX];
 
 	destination_home(j->settings, home);
-	if (str_eq(j->account.home, str_from(home)))
+	return str_eq(j->account.home, str_from(home));
+}
+
+int onward_set_home(struct job *j)
+{
+	char home[ADDRESS_TEXT_MAX];
+
+	if (onward_is_home(j))
 		return 0;
+	destination_home(j->settings, home);
 	if (j->account.route != ROUTE_SOURCE)
 		return error_set(&j->err, -EREMOTEIO,
 			"`destination` was changed while it switched: it begins anew");
@@ -63,9 +71,7 @@ static int say(struct job *j, int code)
 			is_it ? "the destination" : rest.ptr);
 		rest = str_skip(rest, is_it ? source.len : 1);
 	}
-	/* a password that is refused there says nothing about the source's */
-	return error_set(&j->err, code == -EACCES || code == -EPERM ? -EREMOTEIO : code,
-		"%s (destination %s)", text, j->onward.where);
+	return error_set(&j->err, code, "%s (destination %s)", text, j->onward.where);
 }
 
 /* ---- connections ---- */
@@ -229,9 +235,12 @@ static int carry(struct job *j, enum carry_way way, struct store *s)
 	return say(j, r);
 }
 
+/* A password that is refused there says nothing about the source's. */
 int onward_pass(struct job *j)
 {
-	return carry(j, CARRY_ON, store_destination_store(&j->destination));
+	int r = carry(j, CARRY_ON, store_destination_store(&j->destination));
+
+	return r == -EACCES || r == -EPERM ? -EREMOTEIO : r;
 }
 
 int onward_late(struct job *j, struct store *s)

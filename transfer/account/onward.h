@@ -32,12 +32,14 @@ struct onward {
 bool onward_is_wanted(const struct job *j);
 /* Before the sandbox. */
 void onward_prepare(struct job *j);
+/* `destination` is where the account lives, or is to live: the same server as before. */
+bool onward_is_home(const struct job *j);
 /* The registry hears where it moves to, before it switches. -EREMOTEIO: it is on its way
    to somewhere else. */
 int onward_set_home(struct job *j);
 /* After a pass that was committed: until all of it is there, and proven. */
 int onward_pass(struct job *j);
-/* What came here since the switch. */
+/* What came here since the switch. -EACCES: the password is refused there. */
 int onward_late(struct job *j, struct store *s);
 void onward_disconnect(struct job *j);
 void onward_close(struct job *j); /* may be called twice */

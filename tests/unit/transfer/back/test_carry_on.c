@@ -341,6 +341,45 @@ static void test_what_it_does_not_keep(void **state)
 	end(&w);
 }
 
+static void set_destination(struct world *w, const char *address)
+{
+	struct error err = { 0 };
+
+	end_take_again(&w->end);
+	OK(store_set_destination(
+		store_destination_store(&w->end.to), str_from(address), &err));
+	end_let_go(&w->end);
+}
+
+/* The same server at another address: all of it is found by its bytes. Another one: it
+   gets everything. */
+static void test_another_address(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	set_destination(&w, "192.0.2.1");
+	OK(move(&w, &err));
+	set_destination(&w, "192.0.2.2");
+	shared->there.fetches = 0;
+	OK(move(&w, &err));
+	check_equal();
+	assert_int_equal(w.sums.messages, 0);
+	assert_int_equal(w.proof.messages, 13);
+	assert_true(shared->there.fetches >= 13); /* and proven once more */
+	set_destination(&w, "192.0.2.3");
+	for (size_t i = 0; i < shared->there.n_folders; i++)
+		shared->there.folders[i].uidvalidity++;
+	while (shared->there.folders[0].count > 1)
+		memory_remove(&shared->there.folders[0],
+			shared->there.folders[0].messages[1].uid);
+	OK(move(&w, &err));
+	assert_true(w.sums.messages >= 6);
+	end(&w);
+}
+
 static void test_two_of_one_name(void **state)
 {
 	struct error err = { 0 };
@@ -508,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_killed_and_changed),
 		cmocka_unit_test(test_other_bytes),
 		cmocka_unit_test(test_what_it_does_not_keep),
+		cmocka_unit_test(test_another_address),
 		cmocka_unit_test(test_two_of_one_name),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_late_killed),

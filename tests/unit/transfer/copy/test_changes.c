@@ -119,6 +119,32 @@ static void whose_a_folder_is(void **state)
 			fail_msg("%s in %s", rows[i].name, rows[i].text);
 }
 
+static void own_prefix(void **state)
+{
+	static const struct {
+		const char *text, *prefix;
+	} rows[] = {
+		{ "((\"\" \"/\")) NIL NIL", "" },
+		{ CYRUS, "INBOX." },
+		{ DOVECOT, "" },
+		{ "((\"INBOX.\" \".\")(\"#mh/\" \"/\")) NIL NIL", "INBOX." },
+		{ "((\"a\\\"b/\" \"/\")) NIL NIL", "a\"b/" },
+		{ "NIL NIL ((\"Public/\" \"/\"))", "" },
+		{ "((\"INBOX.", "" },
+		{ "((x \".\"))", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char room[NAMESPACE_PREFIX_MAX];
+		struct str is = namespaces_own_prefix(str_from(rows[i].text), room);
+
+		if (!str_eq(is, str_from(rows[i].prefix)))
+			fail_msg("%s: \"%.*s\"", rows[i].text, STR_ARG(is));
+	}
+}
+
 /* ---- passes ---- */
 
 struct run {
@@ -312,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets),
+		cmocka_unit_test(own_prefix),
 		cmocka_unit_test(what_is_no_set),
 		cmocka_unit_test(whose_a_folder_is),
 		cmocka_unit_test(changes),
