@@ -178,12 +178,26 @@ static int outcome(
 	return code;
 }
 
+/* What is new there is not known here. */
+static int refuse_elsewhere(struct control *c, const struct account *a)
+{
+	return a->home.len
+	               ? error_set(&c->err, -EPERM,
+				 "\"%.*s\" lives at %.*s: what is new there cannot be "
+				 "brought back to the source",
+				 STR_ARG(a->name), STR_ARG(a->home))
+	               : 0;
+}
+
 int account_return(struct control *c, struct registry *r, const struct account *a)
 {
 	struct waiting w = { .since = clock_monotonic_ms() };
 	uint64_t since = clock_wall_ms();
-	int code = ask_transfer(c, a, &w);
+	int code = refuse_elsewhere(c, a);
 
+	if (code < 0)
+		return code;
+	code = ask_transfer(c, a, &w);
 	if (code == -ECONNREFUSED)
 		code = run_alone(c, a);
 	return code < 0 && code != -ETIMEDOUT ? code : outcome(c, r, a, since);
@@ -192,8 +206,11 @@ int account_return(struct control *c, struct registry *r, const struct account *
 int account_foretell(struct control *c, const struct account *a)
 {
 	struct waiting w = { .is_dry = true };
-	int code = ask_transfer(c, a, &w);
+	int code = refuse_elsewhere(c, a);
 
+	if (code < 0)
+		return code;
+	code = ask_transfer(c, a, &w);
 	return code == -ECONNREFUSED
 	               ? error_set(&c->err, code,
 				 "what is new here is compared with the source by the "
