@@ -265,6 +265,20 @@ def the_runner_is_killed(world):
 
 
 @case
+def an_upgrade_hands_them_on(world):
+    """The old generation's runner ends, and the new one's goes on."""
+    world.answer(RCPT=b"451 4.7.1 later\r\n")
+    before = set(pids(world, b"reports"))
+    equal(world.ask("upgraded", at(world.here))[0], 250, "final answer")
+    world.ferry.ok("upgrade")
+    world.answer()
+    world.report("upgraded")
+    wait_until("an empty queue", lambda: not world.waiting(), 10)
+    after = set(pids(world, b"reports"))
+    equal((len(before), len(after), len(before & after)), (1, 1, 0), "runners")
+
+
+@case
 def without_a_smart_host_it_is_not_offered(world):
     def named():
         done = world.ferry.command("check", "--json")
