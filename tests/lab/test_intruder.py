@@ -19,10 +19,11 @@ from lab.processes import descendants, start_time, wait_until  # noqa: E402
 
 AT_FDCWD = -100
 EVERYBODY = {"vault", "admission", "interceptor", "worker", "mailstore", "account",
-             "scheduler", "mover", "web"}
+             "scheduler", "mover", "web", "runner"}
 MASTERS = {"interceptor", "mailstore", "scheduler"}
 WITH_REGISTRY = {"interceptor", "worker", "scheduler", "mover"}
-WITH_TCP = {"interceptor", "worker", "scheduler", "mover"}
+CONNECTS = {"interceptor", "worker", "scheduler", "mover"}
+WITH_TCP = CONNECTS | {"runner"}  # to the smart host's port alone
 WITH_UNIX = WITH_TCP | {"admission", "mailstore"}
 KINDS = {("mailferry-vault", False): "vault", ("mailferry-admis", False): "admission",
          ("mailferry-inter", False): "interceptor", ("mailferry-inter", True): "worker",
@@ -38,6 +39,8 @@ def running(world):
     for pid, name in descendants(world.ferry.daemon.pid):
         parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
         kind = KINDS.get((name, parent != world.ferry.daemon.pid))
+        if kind == "worker" and b"--task" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            kind = "runner"
         if kind:
             found[kind] = pid
     return found
@@ -113,7 +116,7 @@ ATTEMPTS = [  # what, how, who may
     ("a neighbour's descriptors", calls("pidfd_getfd", 0, 0, 0), NOBODY),
     ("TCP", makes_socket(socket.AF_INET, socket.SOCK_STREAM), WITH_TCP),
     ("TCP over IPv6", makes_socket(socket.AF_INET6, socket.SOCK_STREAM), WITH_TCP),
-    ("connect to the old server", connects_tcp, WITH_TCP),
+    ("connect to the old server", connects_tcp, CONNECTS),
     ("UDP", makes_socket(socket.AF_INET, socket.SOCK_DGRAM), NOBODY),
     ("a raw socket", makes_socket(socket.AF_INET, socket.SOCK_RAW, 6), NOBODY),
     ("a packet socket", makes_socket(17, socket.SOCK_RAW), NOBODY),
@@ -241,4 +244,5 @@ def refused_call_ends_its_process_with_a_line_that_names_it(world):
 if not POSSIBLE:
     print("skipped: knows the calls of x86_64 only")
     sys.exit(SKIPPED)
-main(lambda: World(settings={"dashboard": {"listen": "127.0.0.1:8625", "admin": True}}))
+main(lambda: World(settings={"dashboard": {"listen": "127.0.0.1:8625", "admin": True},
+                             "smart_host": "127.0.0.1:2525"}))
