@@ -26,7 +26,7 @@
 #include <uv.h>
 
 #define LOOK_MS 1000            /* an empty folder costs four system calls */
-#define FIRST_AGAIN_MS 5000     /* then twice as long each time, */
+#define FIRST_AGAIN_MS 2000     /* then twice as long each time, */
 #define AGAIN_MS 1800000        /* and no longer than that */
 #define TOO_OLD_MS 432000000    /* RFC 5321, 4.5.4.1: four to five days */
 #define PATIENCE_MS 600000      /* for one dialogue: 4.5.3.2 has ten minutes for a dot */
