@@ -170,7 +170,7 @@ static int learn_now(struct host *h, struct session *s, const struct proven_logi
 static bool foresee(
 	struct host *h, const struct proven_login *login, struct account_route *ret)
 {
-	return keeper_foresee(worker_of(h), login, ret, NULL) == 0 && ret->id;
+	return keeper_foresee(worker_of(h), login, ret, NULL) == 0;
 }
 
 static int learn(struct host *h, struct session *s, const struct proven_login *login,

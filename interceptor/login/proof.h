@@ -4,7 +4,8 @@
 /* What a login that the source accepted teaches the registry, and sets in motion. */
 #include "interceptor/login/login.h"
 
-/* Where the account of the attempt lives, when it is known and shows a password. */
+/* Where the account of the attempt lives; false: it shows no password, or the registry
+   is away. */
 bool login_foresee(const struct session *s, struct account_route *ret);
 /* Captures the password of the attempt, or notes why it cannot be; makes the account due.
  *ret: the account of the name as it was typed, read afterwards. 0 or -errno, logged. */

@@ -67,8 +67,8 @@ struct host_ops {
 	/* The master counts the live sessions of each account. */
 	void (*report_live)(struct host *h, const struct session *s, bool live);
 	/* Where the account of such a login lives, before anybody is asked. What is read
-	   for it need not be read again when the source has accepted it. false: it is
-	   not known, or the registry is away. */
+	   for it need not be read again when the source has accepted it. id 0: nobody has
+	   the name. false: the registry is away, or does not take such a name. */
 	bool (*foresee)(struct host *h, const struct proven_login *login,
 		struct account_route *ret);
 	/* The source accepted that login: the registry learns it. *ret: the account. */

@@ -96,6 +96,8 @@ static int read_look(struct registry *r, const struct login *login,
 {
 	int code = route_from_row(r, row, &look->route, err);
 
+	if (!look->route.id)
+		return code; /* all of it is news */
 	look->time_is_due = login->now >= query_number(row, 8) + LOGIN_TIME_MS;
 	look->same_why = str_eq(query_bytes(row, 9), login->proven->why);
 	look->key_is_known = query_number(row, 10) != 0;

@@ -69,15 +69,17 @@ static const char *const statements[] = {
 		" ORDER BY a.stage_at, a.id",
 	[SQL_NEXT_TRY] = "SELECT min(next_try_at) FROM account"
 			 " WHERE stage = 'failed' AND pin <> 'source'",
-	[SQL_LEARN_LOOK] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ", a.name,"
-			   " EXISTS (SELECT 1 FROM fact WHERE name = 'retired'),"
-			   " a.home <> '', a.last_login_at, a.uncapturable_why,"
-			   " EXISTS (SELECT 1 FROM name WHERE key = ?1),"
-			   " EXISTS (SELECT 1 FROM seen_service"
-			   "  WHERE account = a.id AND service = ?3),"
-			   " EXISTS (SELECT 1 FROM client"
-			   "  WHERE account = a.id AND address = ?4 AND seen_at >= ?5)"
-			   " FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
+	/* likewise */
+	[SQL_LEARN_LOOK] =
+		"SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ", a.name,"
+		" EXISTS (SELECT 1 FROM fact WHERE name = 'retired'),"
+		" a.home <> '', a.last_login_at, a.uncapturable_why,"
+		" EXISTS (SELECT 1 FROM name WHERE key = ?1),"
+		" EXISTS (SELECT 1 FROM seen_service"
+		"  WHERE account = a.id AND service = ?3),"
+		" EXISTS (SELECT 1 FROM client"
+		"  WHERE account = a.id AND address = ?4 AND seen_at >= ?5)"
+		" FROM (SELECT 1) LEFT JOIN account a ON a.id = " ACCOUNT_OF_KEYS,
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?4)",
 	[SQL_INSERT_NAME] = "INSERT OR IGNORE INTO name (key, account) VALUES (?1, ?2)",
