@@ -63,6 +63,11 @@ void mending_view_print(const json_t *mending, FILE *to)
 
 	if (json_is_null(mending))
 		return;
+	if (json_string_length(json_object_get(mending, "error"))) {
+		(void)fputs("the mailbox could not be looked through: ", to);
+		print_text(mending, "error", to);
+		(void)fputc('\n', to);
+	}
 	(void)fprintf(to,
 		"%" JSON_INTEGER_FORMAT " messages were lost or damaged here; "
 		"%" JSON_INTEGER_FORMAT " transferred anew\n",

@@ -5,8 +5,8 @@
 #include "control/output.h"
 #include "registry/registry.h"
 
-/* {at, lost, mended, left, other, source, messages: [{mailbox, uid, why}]}; null: there
-   was none since then (wall milliseconds). */
+/* {at, lost, mended, left, other, error, source, messages: [{mailbox, uid, why}]}; null:
+   there was none since then (wall milliseconds). */
 int mending_view_json(struct registry *r, int64_t account, uint64_t since, json_t **ret,
 	struct error *err);
 void mending_view_print(const json_t *mending, FILE *to);

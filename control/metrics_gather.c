@@ -290,7 +290,7 @@ static void gather_alarms(struct gathering *g)
 	json_t *sums = json_object(), *sum;
 	const char *kind;
 
-	alarms_each(&g->control->settings, add_alarm, sums);
+	alarms_each(&g->control->settings, g->registry, add_alarm, sums);
 	json_object_foreach(sums, kind, sum) page_number(
 		g->page, METRIC_ALARMS, "kind", kind, (uint64_t)json_integer_value(sum));
 	json_decref(sums);

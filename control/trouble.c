@@ -13,7 +13,6 @@
 #include "source/reports.h"
 
 #include "base/clock.h"
-#include "registry/mendings.h"
 #include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
@@ -325,8 +324,6 @@ static void look_at_certificates(struct control *c, struct status *s)
 
 /* ── what the programs have seen ───────────────────────────────────────────────────── */
 
-#define DAMAGE_KIND "damage"
-
 static const struct alarm_kind {
 	const char *name;
 	uint64_t least;   /* fewer in ten minutes are every day's business */
@@ -351,7 +348,7 @@ static const struct alarm_kind {
 	{ "full", 1, 600000,
 		"that many new connections got no room here and went as `fail` says; see "
 		"`mailferry status` and the log of `mailferry up` (event \"load\")" },
-	{ DAMAGE_KIND, 1, 86400000, /* behind the command, with the account's name */
+	{ ALARM_DAMAGE, 1, 86400000, /* behind the command, with the account's name */
 		"transfers anew what is damaged; what the source has not, a backup has "
 		"(`mailferry store backup`)" },
 	{ "disk-full", 1, 600000, "make room on the disk" },
@@ -373,30 +370,13 @@ static const struct alarm_kind *kind_of(struct str name)
 
 struct alarm_look {
 	struct status *status;
-	struct registry *registry; /* NULL: there is none */
 	bool source_answers;
 	uint64_t now; /* wall clock */
 };
 
 static bool is_damage(const struct message *m)
 {
-	return str_eq(m->service, STR_LIT(DAMAGE_KIND));
-}
-
-/* The whole folder was looked through since, and nothing is wrong with it any more. */
-static bool is_mended(const struct alarm_look *look, const struct message *m)
-{
-	struct mending last = { 0 };
-	struct arena arena;
-	struct account a;
-
-	if (!look->registry || !is_damage(m))
-		return false;
-	arena_init(&arena);
-	if (registry_find(look->registry, m->account, &arena, &a, NULL) == 0)
-		(void)registry_mending(look->registry, a.id, &arena, &last, NULL);
-	arena_fini(&arena);
-	return last.at > m->number2 && !last.left;
+	return str_eq(m->service, STR_LIT(ALARM_DAMAGE));
 }
 
 static void attend_alarm(void *context, const struct message *m)
@@ -416,8 +396,7 @@ static void attend_alarm(void *context, const struct message *m)
 				m->number);
 		return;
 	}
-	if (!kind || m->number < kind->least || ago >= kind->keep_ms ||
-		is_mended(look, m))
+	if (!kind || m->number < kind->least || ago >= kind->keep_ms)
 		return;
 	if (m->account.len && is_damage(m))
 		status_attend(look->status,
@@ -435,7 +414,7 @@ static void attend_alarm(void *context, const struct message *m)
 void trouble_gather(struct control *c, struct registry *r, struct status *s)
 {
 	struct error err = { 0 };
-	struct alarm_look look = { .status = s, .registry = r, .now = clock_wall_ms() };
+	struct alarm_look look = { .status = s, .now = clock_wall_ms() };
 
 	if (r && registry_check(r, &err) == -EUCLEAN)
 		status_attend(s, "%s", err.text);
@@ -454,5 +433,5 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 			"senders that insist on TLS cannot deliver: the old server offers "
 			"STARTTLS on smtp, and we hold no key for it; give the key "
 			"(tls { certificate, key })");
-	alarms_each(&c->settings, attend_alarm, &look);
+	alarms_each(&c->settings, r, attend_alarm, &look);
 }

@@ -56,6 +56,11 @@ def again(world, user, code=0):
     return json.loads(done.stdout)
 
 
+def alarms(world):
+    return [line for line in world.ferry.ok("metrics").splitlines()
+            if line.startswith('mailferry_alarms{kind="damage"}')]
+
+
 def sound(world, user):
     done = world.ferry.command("store", "check", user)
     equal(done.returncode, 0, done.stdout + done.stderr)
@@ -87,12 +92,14 @@ def flipped_bytes_while_a_session_reads(world):
     told = wait_until("status", lambda: [line for line in world.ferry.json("status")["attention"]
                                          if line.startswith(user)], 10)
     true(f"`mailferry account {user} --again`" in told[0], told)
+    true(alarms(world), "metrics")
     done = again(world, user)
     equal((done["lost"], done["mended"], done["left"], done["messages"]), (3, 3, 0, []), done)
     equal([fetched(reader, uid) for uid in chosen], wanted, "the session that was there before")
     reader.logout()
     nothing([line for line in world.ferry.json("status")["attention"]
              if line.startswith(user)], "status")
+    nothing(alarms(world), "metrics")
     nothing(differences(before, world.here(user)), "differences")
     sound(world, user)
     equal(again(world, user)["lost"], 0, "nothing is left to do")
@@ -229,6 +236,15 @@ def killed_at_any_moment(world):
     nothing(differences(before, world.here(user)), "differences")
     sound(world, user)
     true(results and "AddressSanitizer" not in results[0].stderr, results)
+
+
+@case
+def an_index_that_cannot_be_read_is_said(world):
+    user = world.user(5)
+    world.move(user)
+    (folder_of(world, user) / "index.sqlite").write_bytes(b"rubbish" * 1000)
+    done = again(world, user, code=1)
+    true("index.sqlite" in done["error"] and done["left"] == 1, done)
 
 
 @case

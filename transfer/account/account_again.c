@@ -304,8 +304,8 @@ static int transfer_anew(struct again *a, const char *name)
 
 	if (r == 0 && !lives_here(&j->account))
 		return 0; /* it has gone back meanwhile: this is no mailbox any more */
-	if (r == 0)
-		r = look_through(a);
+	if (r == 0 && look_through(a) < 0)
+		(void)snprintf(a->lost.error, sizeof(a->lost.error), "%s", j->err.text);
 	if (r == 0)
 		r = list_wanted(a);
 	if (r < 0)

@@ -51,7 +51,7 @@ static uint64_t other(const struct lost_list *list)
 
 uint64_t again_result_left(const struct lost_list *list)
 {
-	return list->inspected.lost - mended(list) + other(list);
+	return list->inspected.lost - mended(list) + other(list) + (*list->error != 0);
 }
 
 /* ---- as JSON ---- */
@@ -107,6 +107,7 @@ char *again_result_json(const struct lost_list *list, struct str source)
 	(void)json_object_set_new(o, "lost", number(list->inspected.lost));
 	(void)json_object_set_new(o, "mended", number(mended(list)));
 	(void)json_object_set_new(o, "other", number(other(list)));
+	(void)json_object_set_new(o, "error", text(str_from(list->error)));
 	(void)json_object_set_new(o, "source", text(source));
 	(void)json_object_set_new(o, "messages", left_over(list));
 	shown = json_dumps(o, JSON_COMPACT);

@@ -31,6 +31,7 @@ struct lost_list {
 	struct lost *at;
 	size_t n, cap;
 	struct store_inspected inspected;
+	char error[ERROR_TEXT_MAX]; /* it could not be looked through; "" */
 };
 
 /* A new one at the end; NULL: no memory. */
@@ -39,7 +40,7 @@ void lost_fini(struct lost_list *list);
 
 /* Messages that are still lost, and what else is wrong with the folder. */
 uint64_t again_result_left(const struct lost_list *list);
-/* {lost, mended, other, source: why it gave nothing or "", messages: [{mailbox, uid,
+/* {lost, mended, other, error, source: why it gave nothing or "", messages: [{mailbox, uid,
    why}]}; the caller frees. NULL: no memory. */
 char *again_result_json(const struct lost_list *list, struct str source);
 
