@@ -155,6 +155,8 @@ int source_connection_flush(struct source_connection *c, struct error *err)
 			return lost(err);
 		if (n < 0)
 			return error_errno(err, (int)n, "cannot write to the source");
+		/* who takes a long message is there */
+		c->heard_at = clock_monotonic_ms();
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@ struct pace;
 struct source_connection {
 	struct stream *stream; /* NULL: closed */
 	struct buf in, out;
-	uint64_t heard_at; /* monotonic */
+	uint64_t heard_at; /* or it took something; monotonic */
 	bool is_readable;  /* says source_connection_wait() */
 	struct pace *pace; /* how fast it may be read; NULL: as fast as it comes */
 };
