@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mailstore/account.h"
+#include "mailstore/account_parts.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -7,15 +7,10 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "event/timer.h"
-#include "mailstore/background.h"
 #include "mailstore/client_socket.h"
-#include "mailstore/delivery_message.h"
 #include "mailstore/refuse.h"
-#include "mailstore/serve/connection.h"
-#include "mailstore/serve/delivery.h"
 #include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/text_index.h"
-#include "messages/exchange.h"
 #include "net/stream_ktls.h"
 
 #include <errno.h>
@@ -33,30 +28,6 @@
 #define KICKED_WHY "Closed by the administrator, please log in again."
 #define LEFT_WHY "Your mailbox has moved, please log in again."
 #define BROKEN_WHY "The mailbox cannot be opened now; the administrator is told."
-
-struct account {
-	const char *name;
-	struct loop loop;
-	struct channel master;
-	struct timer *timer;
-	uint64_t disk_reserve;
-	bool entered; /* we are inside the folder */
-	bool ending;
-	struct serve serve; /* store NULL: not open */
-	struct connections connections;
-	struct background background;
-	struct pending_delivery
-		*deliveries[DELIVERY_BATCH]; /* came in this turn of the loop */
-	size_t n_deliveries;
-};
-
-/* A STAGE, DELIVER or DISCARD until it is answered. */
-struct pending_delivery {
-	struct delivery delivery;
-	struct message m; /* views into bytes */
-	size_t len;
-	char bytes[];
-};
 
 /* ── what the master is told ───────────────────────────────────────────────────────── */
 
@@ -76,7 +47,7 @@ static void end_all(struct account *a, const char *why)
 	stop_when_done(a);
 }
 
-static void send_to_master(struct account *a, const struct message *m)
+void account_tell_master(struct account *a, const struct message *m)
 {
 	int r = message_send(&a->master, m, -1);
 
@@ -84,8 +55,7 @@ static void send_to_master(struct account *a, const struct message *m)
 		log_error(NULL, "master", "account=%s error=%d", a->name, -r);
 }
 
-/* The sentence of what is wrong with the mailbox or the disk under it. */
-static void alarm_admin(struct account *a, const struct error *err)
+void account_alarm(struct account *a, const struct error *err)
 {
 	static const struct {
 		int code;
@@ -105,7 +75,7 @@ static void alarm_admin(struct account *a, const struct error *err)
 		if (kinds[i].code == err->code)
 			m.service = str_from(kinds[i].kind);
 	if (m.service.len)
-		send_to_master(a, &m);
+		account_tell_master(a, &m);
 }
 
 /* ── the store ─────────────────────────────────────────────────────────────────────── */
@@ -165,7 +135,7 @@ static int refuse_left(struct account *a, const char **ret_why)
 
 /* Somebody copies the folder back while we have it open. What we hold is shown to nobody,
    and nothing is written any more; the next process opens what is there then. */
-static bool is_replaced(void *context)
+bool account_is_replaced(void *context)
 {
 	struct account *a = context;
 	struct error err = { .code = -EUCLEAN };
@@ -182,13 +152,13 @@ static bool is_replaced(void *context)
 				   "the whole folder, then copy it once more");
 	log_warning(NULL, "replaced", "account=%s error=\"%s\"", a->name, err.text);
 	if (is == STORE_OVERWRITTEN)
-		alarm_admin(a, &err);
+		account_alarm(a, &err);
 	end_all(a, RESTORED_WHY);
 	return true;
 }
 
 /* A transfer may hold the folder for a while: each login tries again. */
-static int open_store(struct account *a, const char **ret_why)
+int account_open_store(struct account *a, const char **ret_why)
 {
 	struct error err = { 0 };
 	int code;
@@ -213,7 +183,7 @@ static int open_store(struct account *a, const char **ret_why)
 	}
 	if (a->entered) {
 		log_error(NULL, "store", "account=%s error=\"%s\"", a->name, err.text);
-		alarm_admin(a, &err);
+		account_alarm(a, &err);
 	}
 	*ret_why = code == -EBUSY ? BUSY_WHY : BROKEN_WHY;
 	return code;
@@ -234,7 +204,7 @@ static void on_ended(void *context, const struct connection_end *end)
 	log_info(m.session.ptr, "logout", "account=%s in=%llu out=%llu reason=\"%s\"",
 		a->name, (unsigned long long)end->bytes_in,
 		(unsigned long long)end->bytes_out, end->reason);
-	send_to_master(a, &m);
+	account_tell_master(a, &m);
 	stop_when_done(a);
 }
 
@@ -247,7 +217,7 @@ static void on_passed(void *context, const struct connection_end *so_far)
 		.number = so_far->bytes_in,
 		.number2 = so_far->bytes_out };
 
-	send_to_master(a, &m);
+	account_tell_master(a, &m);
 }
 
 static void complain(void *context, struct session *s, const struct error *err)
@@ -256,7 +226,7 @@ static void complain(void *context, struct session *s, const struct error *err)
 	struct account *a = all->context;
 
 	log_error(s->id, "store", "account=%s error=\"%s\"", a->name, err->text);
-	alarm_admin(a, err);
+	account_alarm(a, err);
 }
 
 static void refuse_login(
@@ -268,7 +238,7 @@ static void refuse_login(
 		.text = STR("refused") };
 
 	refuse(m, socket, why);
-	send_to_master(a, &end);
+	account_tell_master(a, &end);
 }
 
 static void on_serve(void *context, const struct message *m, int socket)
@@ -287,7 +257,7 @@ static void on_serve(void *context, const struct message *m, int socket)
 	log_info(NULL, login.resumes ? "resume" : "login",
 		"account=%s session=%.*s service=%.*s client=%.*s", a->name,
 		STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
-	if (!ops || a->ending || open_store(a, &why) < 0) {
+	if (!ops || a->ending || account_open_store(a, &why) < 0) {
 		refuse_login(a, m, socket, why);
 		return;
 	}
@@ -296,107 +266,6 @@ static void on_serve(void *context, const struct message *m, int socket)
 		refuse_login(a, m, socket, BROKEN_WHY);
 	else if (connection_start(&a->connections, ops, &login, stream) < 0)
 		refuse_login(a, m, -1, why);
-}
-
-/* ── deliveries ────────────────────────────────────────────────────────────────────── */
-
-static void log_delivery(const struct account *a, const struct pending_delivery *p)
-{
-	const struct delivery *d = &p->delivery;
-	char id[SESSION_ID_MAX];
-
-	(void)snprintf(id, sizeof(id), "%.*s", STR_ARG(p->m.session));
-	if (d->what == DELIVERY_ROOM && !d->code)
-		return; /* its message comes */
-	if (d->code < 0)
-		log_error(
-			id, "delivery", "account=%s error=\"%s\"", a->name, d->err.text);
-	else if (d->fd < 0 || d->what == DELIVERY_SWEEP || d->what == DELIVERY_MEND)
-		log_info(id, delivery_event(d->what), "account=%s", a->name);
-	else
-		log_info(id, delivery_event(d->what),
-			"account=%s from=<%.*s> to=<%.*s> client=%.*s bytes=%llu",
-			a->name, STR_ARG(p->m.text), STR_ARG(p->m.tag),
-			STR_ARG(p->m.client), (unsigned long long)d->size);
-}
-
-static void answer_delivery(struct account *a, const struct pending_delivery *p)
-{
-	const struct delivery *d = &p->delivery;
-	struct message answer = { .type = MESSAGE_DELIVERED,
-		.account = str_from(a->name),
-		.session = p->m.session };
-
-	if (d->code < 0) {
-		alarm_admin(a, &d->err);
-		answer.type = MESSAGE_DELIVERY_FAILED;
-		answer.number = d->what == DELIVERY_MEND && d->code == -EBADMSG;
-		answer.text = str_from(
-			d->what == DELIVERY_MEND ? d->err.text : delivery_reply(d->code));
-	} else if (d->what == DELIVERY_STAGE) {
-		answer.type = MESSAGE_STAGED;
-		answer.number = (uint64_t)d->id;
-	}
-	if (d->what != DELIVERY_DISCARD)
-		send_to_master(a, &answer);
-}
-
-static void end_delivery(struct account *a, struct pending_delivery *p)
-{
-	log_delivery(a, p);
-	answer_delivery(a, p);
-	fd_closep(&p->delivery.fd);
-	free(p);
-}
-
-static void fail_deliveries(struct account *a, int code)
-{
-	for (size_t i = 0; i < a->n_deliveries; i++)
-		a->deliveries[i]->delivery.code =
-			error_set(&a->deliveries[i]->delivery.err, code,
-				"the mailbox cannot be opened");
-}
-
-/* All that came in this turn, in one transaction where it can be: one fsync for many. */
-static void run_pending(struct account *a)
-{
-	struct delivery *batch[DELIVERY_BATCH];
-	const char *why;
-	int code;
-
-	if (!a->n_deliveries)
-		return;
-	for (size_t i = 0; i < a->n_deliveries; i++)
-		batch[i] = &a->deliveries[i]->delivery;
-	code = is_replaced(a) ? -ESTALE : open_store(a, &why);
-	if (code == 0)
-		deliveries_run(&a->serve, batch, a->n_deliveries);
-	else
-		fail_deliveries(a, code);
-	for (size_t i = 0; i < a->n_deliveries; i++)
-		end_delivery(a, a->deliveries[i]);
-	a->n_deliveries = 0;
-}
-
-/* Without memory: the master answers for us once we are gone. */
-static void on_delivery(void *context, const struct message *m, int fd)
-{
-	struct account *a = context;
-	struct pending_delivery *p = malloc(sizeof(*p) + IPC_MESSAGE_MAX), *fitting;
-	ssize_t len = p ? message_encode(m, p->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
-
-	if (len < 0)
-		abort();
-	fitting = realloc(p, sizeof(*p) + (size_t)len);
-	p = fitting ? fitting : p;
-	(void)message_decode(str_of(p->bytes, (size_t)len), &p->m);
-	if (delivery_of(&p->m, fd, &p->delivery) < 0) {
-		end_delivery(a, p);
-		return;
-	}
-	a->deliveries[a->n_deliveries++] = p;
-	if (a->n_deliveries == DELIVERY_BATCH)
-		run_pending(a);
 }
 
 /* Before it ends: a mailbox that moves is moved with all that was accepted for it. */
@@ -443,12 +312,12 @@ static void on_kick(void *context, const struct message *m, int fd)
 
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SERVE, true, on_serve },
-	{ MESSAGE_ROOM, false, on_delivery },
-	{ MESSAGE_STAGE, true, on_delivery },
-	{ MESSAGE_SWEEP, true, on_delivery },
-	{ MESSAGE_MEND, true, on_delivery },
-	{ MESSAGE_DELIVER, false, on_delivery },
-	{ MESSAGE_DISCARD, false, on_delivery },
+	{ MESSAGE_ROOM, false, account_on_delivery },
+	{ MESSAGE_STAGE, true, account_on_delivery },
+	{ MESSAGE_SWEEP, true, account_on_delivery },
+	{ MESSAGE_MEND, true, account_on_delivery },
+	{ MESSAGE_DELIVER, false, account_on_delivery },
+	{ MESSAGE_DISCARD, false, account_on_delivery },
 	{ MESSAGE_RELEASE, false, on_release },
 	{ MESSAGE_KICK, false, on_kick },
 };
@@ -472,7 +341,7 @@ static void on_lost(void *context, struct channel *c, int code)
 
 	(void)code;
 	channel_close(c);
-	run_pending(a);
+	account_run_deliveries(a);
 	end_all(a, "Server shuts down.");
 }
 
@@ -483,7 +352,7 @@ static const struct channel_ops master_ops = {
 /* When all that came in this turn is read. */
 static void before_sleep(void *context)
 {
-	run_pending(context);
+	account_run_deliveries(context);
 	quiet_turn(&((struct account *)context)->background.quiet);
 }
 
@@ -505,7 +374,7 @@ static int start_loop(struct account *a)
 	connections_init(&a->connections, &a->loop, &a->serve);
 	a->connections.ended = on_ended;
 	a->connections.passed = on_passed;
-	a->connections.is_over = is_replaced;
+	a->connections.is_over = account_is_replaced;
 	a->connections.context = a;
 	a->serve.complain = complain;
 	a->serve.context = &a->connections;
