@@ -250,11 +250,11 @@ static void on_serve(void *context, const struct message *m, int socket)
 		.tag = m->tag,
 		.client = m->client,
 		.payload = m->payload,
-		.resumes = m->number == 1 };
+		.kind = (enum login_kind)m->number };
 	const char *why = a->ending ? RESTORED_WHY : "This service is not offered here.";
 	struct stream *stream;
 
-	log_info(NULL, login.resumes ? "resume" : "login",
+	log_info(NULL, login.kind == LOGIN_CROSSED ? "resume" : "login",
 		"account=%s session=%.*s service=%.*s client=%.*s", a->name,
 		STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
 	if (!ops || a->ending || account_open_store(a, &why) < 0) {

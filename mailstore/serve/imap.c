@@ -177,7 +177,7 @@ static void changed(void *context, int64_t mailbox)
 	}
 }
 
-static struct imap *make(struct session *session)
+struct imap *imap_make(struct session *session)
 {
 	struct imap *s = calloc(1, sizeof(*s));
 
@@ -195,7 +195,7 @@ static struct imap *make(struct session *session)
 
 static int imap_open(struct session *session, struct str tag)
 {
-	struct imap *s = make(session);
+	struct imap *s = imap_make(session);
 	int r;
 
 	if (!s)
@@ -206,10 +206,18 @@ static int imap_open(struct session *session, struct str tag)
 	return r < 0 ? r : buf_append_c(imap_out(s), "] Logged in\r\n");
 }
 
+int imap_idle_again(struct imap *s, struct str tag)
+{
+	s->command = imap_command_of(STR_LIT("IDLE"));
+	s->tag = arena_str(&s->arena, tag);
+	s->phase = IMAP_PHASE_IDLE;
+	return s->tag.ptr ? 0 : -ENOMEM;
+}
+
 /* What its client knows is what the source has told it: nothing is said of the change. */
 static int imap_resume(struct session *session, struct str tag, struct str known)
 {
-	struct imap *s = make(session);
+	struct imap *s = imap_make(session);
 	struct resumption r;
 
 	if (!s)
@@ -220,12 +228,7 @@ static int imap_resume(struct session *session, struct str tag, struct str known
 		imap_bye(s, "Your mailbox has moved; please log in again.");
 		return 0;
 	}
-	if (!tag.len)
-		return 0;
-	s->command = imap_command_of(STR_LIT("IDLE"));
-	s->tag = arena_str(&s->arena, tag);
-	s->phase = IMAP_PHASE_IDLE;
-	return s->tag.ptr ? 0 : -ENOMEM;
+	return tag.len ? imap_idle_again(s, tag) : 0;
 }
 
 /* RFC 2177: the server may end an IDLE of 30 minutes; one that takes our words lives. */
@@ -276,6 +279,8 @@ const struct service_ops imap_service = {
 	.name = "imap",
 	.open = imap_open,
 	.resume = imap_resume,
+	.hibernate = imap_hibernate,
+	.wake = imap_wake,
 	.run = imap_run,
 	.bye = imap_service_bye,
 	.close = imap_close,

@@ -7,6 +7,7 @@
  *   imap.c            open, run, close: one phase, one function
  *   imap_commands.c   the table of commands, and who may be called when
  *   imap_reply.c      tagged and untagged answers, response codes for errors
+ *   imap_hibernate.c  a session that waits, as bytes
  *   view.c            the selected mailbox as the client knows it
  *   cmd_*.c           the commands, one file a family
  */
@@ -106,6 +107,15 @@ static inline struct buf *imap_out(struct imap *s)
 {
 	return &s->session->out.text;
 }
+
+/* imap.c: a new session's state; NULL: no memory. */
+struct imap *imap_make(struct session *session);
+/* It goes on in the IDLE that had this tag. 0 or -ENOMEM. */
+int imap_idle_again(struct imap *s, struct str tag);
+
+/* imap_hibernate.c: see service.h */
+int imap_hibernate(struct session *session, struct buf *out);
+int imap_wake(struct session *session, struct str known);
 
 /* imap_commands.c */
 /* NULL: it is not served. */

@@ -19,6 +19,25 @@ const struct service_ops *service_find(struct str name)
 	return NULL;
 }
 
+static int begin(struct session *s, const struct login *login)
+{
+	int r;
+
+	switch (login->kind) {
+	case LOGIN_NEW:
+		r = buf_append(&s->in, login->payload);
+		return r < 0 ? r : s->ops->open(s, login->tag);
+	case LOGIN_CROSSED:
+		return s->ops->resume ? s->ops->resume(s, login->tag, login->payload)
+		                      : -EINVAL;
+	case LOGIN_WOKEN:
+		return s->ops->wake ? s->ops->wake(s, login->payload) : -EINVAL;
+	case LOGIN_KIND_COUNT:
+		break;
+	}
+	return -EINVAL;
+}
+
 int session_open(struct session *s, const struct service_ops *ops, struct serve *serve,
 	const struct login *login)
 {
@@ -28,12 +47,7 @@ int session_open(struct session *s, const struct service_ops *ops, struct serve 
 	buf_init(&s->in, INPUT_MAX);
 	output_init(&s->out);
 	(void)snprintf(s->id, sizeof(s->id), "%.*s", STR_ARG(login->session));
-	if (login->resumes)
-		r = ops->resume ? ops->resume(s, login->tag, login->payload) : -EINVAL;
-	else
-		r = buf_append(&s->in, login->payload);
-	if (r == 0 && !login->resumes)
-		r = ops->open(s, login->tag);
+	r = begin(s, login);
 	if (r < 0)
 		session_close(s);
 	return r;
@@ -58,6 +72,14 @@ void session_rest(struct session *s)
 bool session_keepalive(struct session *s)
 {
 	return s->ops->keepalive && output_is_empty(&s->out) && s->ops->keepalive(s);
+}
+
+int session_hibernate(struct session *s, struct buf *out)
+{
+	if (!s->ops->hibernate || s->end || s->deflated || buf_len(&s->in) ||
+		!output_is_empty(&s->out))
+		return -EBUSY;
+	return s->ops->hibernate(s, out);
 }
 
 void session_bye(struct session *s, const char *why)

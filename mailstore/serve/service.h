@@ -25,9 +25,16 @@ struct login {
 	struct str tag;     /* of the login command, which we answer */
 	struct str client;  /* "192.0.2.1:40000" */
 	struct str payload; /* bytes that followed the login */
-	/* It is a session that was at the source so far: tag is that of its IDLE or "",
-	   payload says what its client knows (wire/imap/resumption.h). */
-	bool resumes;
+	enum login_kind {
+		LOGIN_NEW,
+		/* a session that was at the source so far: tag is that of its IDLE or "",
+		   payload says what its client knows (wire/imap/resumption.h) */
+		LOGIN_CROSSED,
+		/* one that another process has left asleep: payload is what it wrote
+		   (connection.h); no tag */
+		LOGIN_WOKEN,
+		LOGIN_KIND_COUNT
+	} kind;
 };
 
 /* What all sessions of the account share. */
@@ -70,6 +77,11 @@ struct service_ops {
 	/* Goes on with a session that was at the source so far; where it cannot, it says
 	   good-bye. 0 or -ENOMEM. NULL: no session can. */
 	int (*resume)(struct session *s, struct str tag, struct str known);
+	/* Writes down a session that waits for its client and has nothing under way. 0, or
+	   -errno: it cannot be. NULL: none of its kind can. */
+	int (*hibernate)(struct session *s, struct buf *out);
+	/* Goes on with one that was; where it cannot, it says good-bye. 0 or -ENOMEM. */
+	int (*wake)(struct session *s, struct str known);
 	/* Does one piece of work. */
 	enum service_need (*run)(struct session *s);
 	/* We end the session: says so; the next run() answers SERVICE_END. */
@@ -107,6 +119,8 @@ enum service_need session_run(struct session *s);
 /* It waits for its client: gives back the buffers that are empty. */
 void session_rest(struct session *s);
 bool session_keepalive(struct session *s);
+/* What another process needs to go on with it (LOGIN_WOKEN). 0, or -errno: not now. */
+int session_hibernate(struct session *s, struct buf *out);
 void session_bye(struct session *s, const char *why);
 void session_close(struct session *s); /* may be called twice */
 

@@ -7,6 +7,7 @@
  * difference when the protocol allows it.
  */
 #include "base/buf.h"
+#include "mailstore/serve/hibernation.h"
 #include "mailstore/store/store.h"
 #include "wire/imap/set.h"
 
@@ -63,6 +64,13 @@ struct view_known {
 };
 int view_resume(struct view *v, struct store *store, const struct mailbox *m,
 	const struct view_known *known, bool read_only, struct error *err);
+/* Fills in what is said of the mailbox; the texts live in the view and the arena. -EBUSY:
+   it cannot be said so. view_hibernate.c. */
+int view_hibernate(const struct view *v, struct arena *arena, struct hibernation *h);
+/* The view that was so; what has changed since waits for view_sync(). -EBADMSG, -ENOENT:
+   it does not fit this mailbox. */
+int view_wake(struct view *v, struct store *store, const struct hibernation *h,
+	struct arena *arena, struct error *err);
 void view_close(struct view *v); /* may be called twice */
 
 /* Looks what changed and writes EXPUNGE (only when allowed), EXISTS, RECENT, FETCH.

@@ -260,9 +260,58 @@ int memory_session_resume(
 		.tag = tag,
 		.client = STR("192.0.2.1:1"),
 		.payload = known,
-		.resumes = true };
+		.kind = LOGIN_CROSSED };
 
 	return begin(m, index, &login);
+}
+
+int memory_session_wake(struct memory_server *m, size_t index, struct str known)
+{
+	const struct login login = { .session = STR("test"),
+		.service = STR("imap"),
+		.payload = known,
+		.kind = LOGIN_WOKEN };
+
+	return begin(m, index, &login);
+}
+
+/* Those that cannot keep the store. */
+static int reopen(struct memory_server *m)
+{
+	for (size_t i = 0; i < MEMORY_SESSIONS; i++)
+		if (m->sessions[i].open)
+			return 0;
+	view_images_fini(&m->serve.images);
+	store_close(m->serve.store);
+	return store_open(m->folder, false, &m->serve.store, NULL);
+}
+
+int memory_server_sleep(struct memory_server *m)
+{
+	struct buf known[MEMORY_SESSIONS];
+	bool sleeps[MEMORY_SESSIONS] = { false };
+	int r = 0, n = 0;
+
+	for (size_t i = 0; i < MEMORY_SESSIONS; i++) {
+		struct memory_session *s = &m->sessions[i];
+
+		buf_init(&known[i], HIBERNATION_MAX);
+		sleeps[i] = s->open && session_hibernate(&s->session, &known[i]) == 0;
+	}
+	for (size_t i = 0; i < MEMORY_SESSIONS; i++) {
+		if (!sleeps[i])
+			continue;
+		session_close(&m->sessions[i].session);
+		m->sessions[i].open = false;
+		n++;
+	}
+	r = reopen(m);
+	for (size_t i = 0; i < MEMORY_SESSIONS; i++) {
+		if (sleeps[i] && r == 0)
+			r = memory_session_wake(m, i, buf_view(&known[i]));
+		buf_fini(&known[i]);
+	}
+	return r < 0 ? r : n;
 }
 
 int memory_session_feed(struct memory_server *m, size_t index, struct str bytes)

@@ -29,6 +29,11 @@ int memory_session_open(struct memory_server *m, size_t index, struct str payloa
 /* One that was at the source so far. */
 int memory_session_resume(
 	struct memory_server *m, size_t index, struct str tag, struct str known);
+/* One that another process has left asleep. */
+int memory_session_wake(struct memory_server *m, size_t index, struct str known);
+/* Sessions that can are written down, closed, and made anew of what was written; when
+   they were all, the store is opened anew in between. How many they were, or -errno. */
+int memory_server_sleep(struct memory_server *m);
 /* Bytes of its client, and all that follows from them in all sessions. */
 int memory_session_feed(struct memory_server *m, size_t index, struct str bytes);
 /* "t COMMAND", and what is said then: a view of the session's output. */

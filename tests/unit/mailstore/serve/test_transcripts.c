@@ -8,7 +8,8 @@
  *
  * "..." in a line of the server stands for any text.
  *
- * Each runs with whole lines and again byte by byte, on a fresh store.
+ * Each runs with whole lines, again byte by byte, and again with sessions that go on in
+ * another process after each line, where they can; on a fresh store.
  */
 #include "mailstore/serve/memory_session.h"
 
@@ -23,16 +24,21 @@
 
 #define LINE_MAX_BYTES 4096
 
+enum manner { LINEWISE, BYTEWISE, HIBERNATING, MANNER_COUNT };
+static const char *const manners[] = { "linewise", "bytewise", "hibernating" };
+_Static_assert(sizeof(manners) / sizeof(manners[0]) == MANNER_COUNT, "one each");
+
 struct transcript {
 	const char *path;
 	struct memory_server server;
-	bool bytewise;
+	enum manner manner;
+	unsigned slept;
 	unsigned line;
 };
 
 static void feed(struct transcript *t, size_t session, struct str bytes)
 {
-	size_t piece = t->bytewise ? 1 : bytes.len;
+	size_t piece = t->manner == BYTEWISE ? 1 : bytes.len;
 
 	for (; bytes.len; bytes = str_skip(bytes, piece))
 		assert_return_code(
@@ -47,6 +53,12 @@ static void client_says(struct transcript *t, size_t session, struct str line)
 			memory_session_open(&t->server, session, STR_LIT("")), 0);
 	feed(t, session, line);
 	feed(t, session, STR_LIT("\r\n"));
+	if (t->manner == HIBERNATING) {
+		int n = memory_server_sleep(&t->server);
+
+		assert_return_code(n, -n);
+		t->slept += (unsigned)n;
+	}
 }
 
 static bool is_expected(struct str line, struct str expected)
@@ -73,8 +85,7 @@ static void server_says(struct transcript *t, size_t session, struct str expecte
 		line.len--;
 	if (newline == said.len || !is_expected(line, expected))
 		fail_msg("%s:%u (%s)\nexpected: %.*s\n     got: %.*s", t->path, t->line,
-			t->bytewise ? "bytewise" : "linewise", STR_ARG(expected),
-			STR_ARG(line));
+			manners[t->manner], STR_ARG(expected), STR_ARG(line));
 	buf_consume(output, newline + 1);
 }
 
@@ -110,9 +121,10 @@ static void play_line(struct transcript *t, struct str line)
 		server_says(t, session, text);
 }
 
-static void play(const char *path, bool bytewise)
+/* How often sessions slept. */
+static unsigned play(const char *path, enum manner manner)
 {
-	struct transcript t = { .path = path, .bytewise = bytewise };
+	struct transcript t = { .path = path, .manner = manner };
 	char line[LINE_MAX_BYTES];
 	FILE *file = fopen(path, "r");
 
@@ -130,6 +142,7 @@ static void play(const char *path, bool bytewise)
 	assert_return_code(store_verify(t.server.serve.store, NULL), 0);
 	memory_server_close(&t.server);
 	(void)fclose(file);
+	return t.slept;
 }
 
 static int is_transcript(const struct dirent *entry)
@@ -143,6 +156,7 @@ static void test_all(void **state)
 {
 	struct dirent **entries;
 	int count = scandir(TRANSCRIPTS, &entries, is_transcript, alphasort);
+	unsigned slept = 0;
 
 	(void)state;
 	assert_true(count > 0);
@@ -151,11 +165,12 @@ static void test_all(void **state)
 
 		(void)snprintf(
 			path, sizeof(path), "%s/%s", TRANSCRIPTS, entries[i]->d_name);
-		play(path, false);
-		play(path, true);
+		for (int manner = 0; manner < MANNER_COUNT; manner++)
+			slept += play(path, (enum manner)manner);
 		free(entries[i]);
 	}
 	free(entries);
+	assert_true(slept > (unsigned)count * 10);
 }
 
 int main(void)
