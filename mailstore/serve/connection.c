@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mailstore/serve/connection.h"
+#include "mailstore/serve/connection_parts.h"
 
 #include "event/timer.h"
 #include "net/stream_deflate.h"
@@ -14,25 +14,6 @@
 #define COUNTS_MS 2000  /* `mailferry flows` is as old as that */
 #define ENDING_MS 30000 /* a client that does not take our last words is cut off */
 
-enum connection_state {
-	CONNECTION_LIVE,
-	CONNECTION_ENDING, /* only its last output is sent */
-	CONNECTION_STATE_COUNT
-};
-
-struct connection {
-	struct session session;
-	struct connections *all;
-	enum connection_state state;
-	struct stream *stream;
-	bool wants_turn; /* it has work to do, or something to say */
-	struct timer *timer;
-	uint64_t silent_ms; /* since the client was heard, but for kept alive ones */
-	uint64_t bytes_in;
-	uint64_t told; /* bytes, both ways */
-	struct connection *next, **place;
-};
-
 static void on_ready(void *context, int events, int error);
 
 static struct connection_end so_far(const struct connection *c)
@@ -42,14 +23,28 @@ static struct connection_end so_far(const struct connection *c)
 		.bytes_out = c->session.out.sent };
 }
 
+static void unlink_connection(struct connection *c)
+{
+	*c->place = c->next;
+	if (c->next)
+		c->next->place = c->place;
+}
+
+void connection_drop(struct connection *c)
+{
+	unlink_connection(c);
+	session_close(&c->session);
+	stream_free(c->stream);
+	timer_free(c->timer);
+	free(c);
+}
+
 static void close_connection(struct connection *c, const char *reason)
 {
 	struct connection_end end = so_far(c);
 
 	end.reason = c->session.end ? c->session.end : reason;
-	*c->place = c->next;
-	if (c->next)
-		c->next->place = c->place;
+	unlink_connection(c);
 	/* before the client knows: it may come again at once */
 	session_close(&c->session);
 	stream_shutdown(c->stream, SHUT_RDWR);
@@ -66,11 +61,17 @@ static void want_turn(struct connection *c)
 	stream_want(c->stream, c->stream->wanted | UV_WRITABLE);
 }
 
+void connection_time(struct connection *c, uint64_t ms)
+{
+	c->timed_at = loop_now(c->all->loop);
+	timer_start(c->timer, ms);
+}
+
 static void restart_timer(struct connection *c)
 {
 	c->silent_ms = 0;
-	timer_start(c->timer,
-		c->state == CONNECTION_ENDING ? ENDING_MS : c->all->keepalive_ms);
+	connection_time(
+		c, c->state == CONNECTION_ENDING ? ENDING_MS : c->all->keepalive_ms);
 }
 
 /* ── what has passed ───────────────────────────────────────────────────────────────── */
@@ -95,6 +96,7 @@ static void bytes_passed(struct connection *c)
 	struct connections *all = c->all;
 
 	restart_timer(c);
+	all->active_at = loop_now(all->loop);
 	if (all->passed && !timer_runs(all->counts))
 		timer_start(all->counts, COUNTS_MS);
 }
@@ -223,6 +225,8 @@ static void on_ready(void *context, int events, int error)
 static void on_timeout(void *context)
 {
 	struct connection *c = context;
+	struct connections *all = c->all;
+	uint64_t active_at = all->active_at;
 
 	if (c->state == CONNECTION_ENDING) {
 		close_connection(c, "timeout");
@@ -231,7 +235,7 @@ static void on_timeout(void *context)
 	if (!session_keepalive(&c->session)) {
 		c->silent_ms += c->all->keepalive_ms;
 		if (c->silent_ms < CONNECTION_IDLE_MS) {
-			timer_start(c->timer, c->all->keepalive_ms);
+			connection_time(c, c->all->keepalive_ms);
 			return;
 		}
 		session_bye(&c->session, "Idle for too long.");
@@ -239,6 +243,7 @@ static void on_timeout(void *context)
 		restart_timer(c);
 	}
 	pump(c);
+	all->active_at = active_at; /* nobody has done anything */
 }
 
 /* ── all of them ───────────────────────────────────────────────────────────────────── */
@@ -258,6 +263,8 @@ void connections_init(struct connections *all, struct loop *loop, struct serve *
 	all->counts = NULL;
 	all->passed = NULL;
 	all->is_over = NULL;
+	all->sleeps = NULL;
+	all->active_at = 0;
 	serve->wake = wake;
 }
 
@@ -274,6 +281,8 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 	const struct login *login, struct stream *stream)
 {
 	struct connection *c = calloc(1, sizeof(*c));
+	struct connection_past past = { 0 };
+	struct login own = *login;
 	int r = c ? timer_new(all->loop, on_timeout, c, &c->timer) : -ENOMEM;
 
 	if (r == 0 && !all->counts)
@@ -289,13 +298,19 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 	c->stream = stream;
 	stream_set_owner(stream, on_ready, c);
 	link_first(all, c);
-	r = session_open(&c->session, ops, all->serve, login);
+	if (login->kind == LOGIN_WOKEN)
+		connection_past_take(&own.payload, &past);
+	r = session_open(&c->session, ops, all->serve, &own);
 	c->session.owner = c;
 	if (r < 0) {
 		close_connection(c, "no memory");
 		return 0; /* its end has been told */
 	}
-	restart_timer(c);
+	all->active_at = loop_now(all->loop);
+	if (login->kind == LOGIN_WOKEN)
+		connection_past_use(c, &past, login->due);
+	else
+		restart_timer(c);
 	want_turn(c);
 	return 0;
 }

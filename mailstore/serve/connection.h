@@ -16,6 +16,16 @@ struct connection_end {
 	const char *reason;
 };
 
+/* A session that another process goes on with (LOGIN_WOKEN). */
+struct connection_sleep {
+	struct str session, service, known;
+	struct str keepalive; /* to be said to its client meanwhile; "": nothing */
+	uint64_t due;         /* CLOCK_MONOTONIC: then it is said, or the session woken */
+	uint64_t every;       /* ms, and then again; 0: it is woken */
+};
+
+#define CONNECTIONS_ASLEEP_MAX 32 /* with all they need they fit into a queue */
+
 struct connections {
 	struct loop *loop;
 	unsigned keepalive_ms; /* CONNECTION_KEEPALIVE_MS; a test has less time */
@@ -28,6 +38,10 @@ struct connections {
 	void (*passed)(void *context, const struct connection_end *so_far);
 	/* Asked before anything is read; true: all were told good-bye. May be NULL. */
 	bool (*is_over)(void *context);
+	/* One that is put to sleep: takes the client's socket on success. May be NULL:
+	   none is. 0 or -errno. */
+	int (*sleeps)(void *context, const struct connection_sleep *sleep, int fd);
+	uint64_t active_at; /* loop time: a client was heard, or told something */
 	void *context;
 };
 
@@ -43,6 +57,10 @@ void connections_bye(struct connections *all, const char *why);
 /* The same for one of them, when it is there. */
 void connections_kick(struct connections *all, struct str session, const char *why);
 size_t connections_count(const struct connections *all);
+/* Whether there are some, each between two commands or in IDLE, with nothing under way. */
+bool connections_can_sleep(const struct connections *all);
+/* Puts all of them to sleep, or none (-EBUSY). Another -errno: some are. */
+int connections_sleep(struct connections *all);
 /* Ends whoever is left, at once. */
 void connections_fini(struct connections *all);
 

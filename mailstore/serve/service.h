@@ -35,6 +35,7 @@ struct login {
 		LOGIN_WOKEN,
 		LOGIN_KIND_COUNT
 	} kind;
+	uint64_t due; /* WOKEN: as of struct connection_sleep, by now */
 };
 
 /* What all sessions of the account share. */
