@@ -100,6 +100,7 @@ void waiter_drop(struct waiter *waiter);
 /* It has ended, or its link when it is not ours. */
 void process_gone(struct process *p, bool crashed);
 void process_timer(void *process);
+void process_ended(void *process, int status); /* child_ended_fn */
 /* To it. As message_send(). */
 int process_tell(struct process *p, const struct message *m, int fd);
 /* What waits is asked once more. */
@@ -122,6 +123,11 @@ void process_is_busy(struct process *p);
 void process_linger_when_idle(struct process *p);
 /* RUNNING: it is told to go; logins wait for the next one. */
 void process_leave(struct process *p);
+
+/* ---- process_start.c ---- */
+
+/* A new one of ours; NULL: it cannot be started. */
+struct process *process_start(struct processes *all, struct str account);
 
 /* ---- reports.c: what it says of its sessions, its messages, what is wrong ---- */
 
