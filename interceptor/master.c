@@ -17,7 +17,6 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define TICK_MS 200
@@ -227,20 +226,14 @@ static void recall_networks(struct master *m)
 /* A relayed session is two descriptors; all of them may fall to one worker. */
 static void raise_descriptor_limit(const struct settings *s)
 {
-	rlim_t wanted = s->limits.connections * (rlim_t)2 + DESCRIPTORS_SPARE;
-	struct rlimit limit;
+	uint64_t wanted = s->limits.connections * (uint64_t)2 + DESCRIPTORS_SPARE;
+	uint64_t have = process_allow_descriptors(wanted);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-		return;
-	limit = (struct rlimit){ wanted,
-		limit.rlim_max > wanted ? limit.rlim_max : wanted };
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max; /* without CAP_SYS_RESOURCE: what there is */
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	log_warning(NULL, "limits",
-		"descriptors=%llu wanted=%llu: fewer connections than `limits` allows",
-		(unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+	if (have < wanted)
+		log_warning(NULL, "limits",
+			"descriptors=%llu wanted=%llu: fewer connections than `limits` "
+			"allows",
+			(unsigned long long)have, (unsigned long long)wanted);
 }
 
 static int drop_rights(const struct users *users, struct error *err)

@@ -9,7 +9,6 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -221,6 +220,24 @@ static int make_one(const char *path, unsigned mode, struct error *err)
 	if (errno == EEXIST && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
 		return 0;
 	return error_errno(err, -errno, "cannot make the directory %s", path);
+}
+
+uint64_t process_allow_descriptors(uint64_t wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return wanted;
+	limit = (struct rlimit){ wanted,
+		limit.rlim_max > wanted ? limit.rlim_max : wanted };
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return wanted;
+	/* without CAP_SYS_RESOURCE: what there is */
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
 }
 
 int process_make_directory(const char *path, unsigned mode, struct error *err)

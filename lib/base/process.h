@@ -8,6 +8,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define PROCESS_GROUPS_MAX 2
 
@@ -49,6 +50,10 @@ int process_end_with_parent(int parent, struct error *err);
 /* The same, by the end of a pipe whose other end the parent holds: a parent that is
    another user may send no signal, not even by its death. */
 int process_end_with_pipe(int pipe, struct error *err);
+
+/* So many descriptors, or as many as there may be: how many that is. Programs that are
+   started from here may have them, too. */
+uint64_t process_allow_descriptors(uint64_t wanted);
 
 /* mkdir with all parents, mode for the last one; fine when it is there already. */
 int process_make_directory(const char *path, unsigned mode, struct error *err);
