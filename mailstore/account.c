@@ -250,13 +250,15 @@ static void on_serve(void *context, const struct message *m, int socket)
 		.tag = m->tag,
 		.client = m->client,
 		.payload = m->payload,
-		.kind = (enum login_kind)m->number };
+		.kind = (enum login_kind)m->number,
+		.due = m->number2 };
 	const char *why = a->ending ? RESTORED_WHY : "This service is not offered here.";
 	struct stream *stream;
 
-	log_info(NULL, login.kind == LOGIN_CROSSED ? "resume" : "login",
-		"account=%s session=%.*s service=%.*s client=%.*s", a->name,
-		STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
+	if (login.kind != LOGIN_WOKEN)
+		log_info(NULL, login.kind == LOGIN_CROSSED ? "resume" : "login",
+			"account=%s session=%.*s service=%.*s client=%.*s", a->name,
+			STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
 	if (!ops || a->ending || account_open_store(a, &why) < 0) {
 		refuse_login(a, m, socket, why);
 		return;
@@ -320,6 +322,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_DISCARD, false, account_on_delivery },
 	{ MESSAGE_RELEASE, false, on_release },
 	{ MESSAGE_KICK, false, on_kick },
+	{ MESSAGE_LEAVE, false, account_on_leave },
 };
 
 static void on_message(void *context, struct channel *c, struct packet *p)
@@ -345,14 +348,16 @@ static void on_lost(void *context, struct channel *c, int code)
 	end_all(a, "Server shuts down.");
 }
 
-static const struct channel_ops master_ops = {
-	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
-};
+static const struct channel_ops master_ops = { .message = on_message,
+	.lost = on_lost,
+	.bytes_max = QUEUE_MAX,
+	.fds_max = CONNECTIONS_ASLEEP_MAX };
 
 /* When all that came in this turn is read. */
 static void before_sleep(void *context)
 {
 	account_run_deliveries(context);
+	account_look_for_sleep(context);
 	quiet_turn(&((struct account *)context)->background.quiet);
 }
 
@@ -378,7 +383,7 @@ static int start_loop(struct account *a)
 	a->connections.context = a;
 	a->serve.complain = complain;
 	a->serve.context = &a->connections;
-	return 0;
+	return account_sleep_init(a);
 }
 
 static void stop_loop(struct account *a)
@@ -388,6 +393,7 @@ static void stop_loop(struct account *a)
 	channel_shut(&a->master); /* the master has our end, too, and hears of it now */
 	channel_close(&a->master);
 	timer_free(a->timer);
+	timer_free(a->sleep_timer);
 	(void)loop_fini(&a->loop);
 }
 
@@ -407,6 +413,7 @@ static int serve(struct account *a, const struct settings *settings)
 		&a->serve, settings->quota_warnings.percents, settings->quota_warnings.n);
 	a->serve.letter = (struct quota_letter){ a->name, settings->domains[0] };
 	a->disk_reserve = settings->limits.disk_reserve;
+	a->hibernate_ms = settings->hibernate_s * UINT64_C(1000);
 	if (enter(a, settings, &err) < 0) /* each login will be told */
 		log_error(NULL, "start", "account=%s error=\"%s\"", a->name, err.text);
 	if (settings->search_index)

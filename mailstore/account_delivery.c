@@ -93,6 +93,7 @@ void account_run_deliveries(struct account *a)
 	for (size_t i = 0; i < a->n_deliveries; i++)
 		end_delivery(a, a->deliveries[i]);
 	a->n_deliveries = 0;
+	a->connections.active_at = loop_now(&a->loop);
 }
 
 /* Without memory: the master answers for us once we are gone. */

@@ -18,7 +18,10 @@ struct account {
 	uint64_t disk_reserve;
 	bool entered; /* we are inside the folder */
 	bool ending;
-	struct serve serve; /* store NULL: not open */
+	bool sleeps; /* its sessions are the master's, as soon as that is told */
+	struct timer *sleep_timer;
+	uint64_t hibernate_ms; /* 0: never */
+	struct serve serve;    /* store NULL: not open */
 	struct connections connections;
 	struct background background;
 	struct pending_delivery
@@ -42,5 +45,13 @@ bool account_is_replaced(void *account);
 void account_on_delivery(void *account, const struct message *m, int fd);
 /* All that came, in one transaction where it can be: one fsync for many. */
 void account_run_deliveries(struct account *a);
+
+/* ---- account_sleep.c ---- */
+
+/* After connections_init(). 0 or -errno. */
+int account_sleep_init(struct account *a);
+void account_on_leave(void *account, const struct message *m, int fd); /* LEAVE */
+/* Before the loop sleeps: is all told? */
+void account_look_for_sleep(struct account *a);
 
 #endif

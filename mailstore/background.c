@@ -98,6 +98,11 @@ void background_start(struct background *b)
 	timer_start(b->timer, PAUSE_MS);
 }
 
+bool background_works(const struct background *b)
+{
+	return b->watches && timer_runs(b->timer) && !b->rests;
+}
+
 void background_fini(struct background *b)
 {
 	if (b->watches)

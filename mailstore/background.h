@@ -23,6 +23,8 @@ struct background {
 int background_init(struct background *b, const char *account, struct loop *loop,
 	struct serve *serve);
 void background_start(struct background *b); /* the store is open */
-void background_fini(struct background *b);  /* before it is closed */
+/* It has something to do, and not only what can be left for later. */
+bool background_works(const struct background *b);
+void background_fini(struct background *b); /* before it is closed */
 
 #endif

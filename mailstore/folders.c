@@ -9,13 +9,12 @@
 #define LOOK_MS 2000
 
 /* Its process is inside and does not see that the folder was moved away. */
-static struct folder_id folder_of(const struct processes *all, const char *account)
+struct folder_id process_folder_of(const struct processes *all, struct str account)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (settings_mail_path(all->settings, str_from(account), path, sizeof(path)) <
-			0 ||
+	if (settings_mail_path(all->settings, account, path, sizeof(path)) < 0 ||
 		stat(path, &st) < 0)
 		return (struct folder_id){ 0 };
 	return (struct folder_id){ st.st_dev, st.st_ino };
@@ -23,7 +22,7 @@ static struct folder_id folder_of(const struct processes *all, const char *accou
 
 void process_remember_folder(struct process *p)
 {
-	p->folder = folder_of(p->all, p->account);
+	p->folder = process_folder_of(p->all, str_from(p->account));
 }
 
 void process_leave_if_moved(struct process *p)
@@ -32,7 +31,7 @@ void process_leave_if_moved(struct process *p)
 
 	if (p->state != PROCESS_RUNNING || !p->folder.inode)
 		return;
-	now = folder_of(p->all, p->account);
+	now = process_folder_of(p->all, str_from(p->account));
 	if (!now.inode ||
 		(now.inode == p->folder.inode && now.device == p->folder.device))
 		return;

@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "base/sandbox.h"
 #include "event/timer.h"
+#include "mailstore/serve/service.h"
 #include "messages/takeover.h"
 
 #include <errno.h>
@@ -16,7 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SOCKET_MODE 0600     /* at first: whoever can connect can send mail */
+#define SOCKET_MODE 0600 /* at first: whoever can connect can send mail */
+#define DESCRIPTORS_SPARE 512
+#define QUEUE_FDS_MAX 65536  /* one for each account, when it retires */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
@@ -52,7 +55,25 @@ static void on_serve(void *context, const struct message *m, int fd)
 {
 	struct peer *peer = context;
 
+	/* which sessions slept is known here */
+	if (m->number == LOGIN_WOKEN) {
+		fd_closep(&fd);
+		channel_shut(&peer->channel);
+		return;
+	}
 	processes_serve(&peer->master->processes, peer, m, fd);
+}
+
+static void on_asleep(void *context, const struct message *m, int fd)
+{
+	struct peer *peer = context;
+
+	if (peer->is_before) {
+		processes_asleep(&peer->master->processes, peer, m, fd);
+		return;
+	}
+	fd_closep(&fd);
+	channel_shut(&peer->channel);
 }
 
 static void on_stage(void *context, const struct message *m, int fd)
@@ -132,6 +153,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_TAKE_OVER, false, on_take_over },
 	{ MESSAGE_RETIRE, false, on_take_over },
 	{ MESSAGE_SERVE, true, on_serve },
+	{ MESSAGE_ASLEEP, true, on_asleep },
 	{ MESSAGE_ROOM, false, on_stage },
 	{ MESSAGE_STAGE, true, on_stage },
 	{ MESSAGE_SWEEP, true, on_stage },
@@ -165,9 +187,10 @@ static void on_lost(void *context, struct channel *c, int code)
 	master_close_peer(context);
 }
 
-static const struct channel_ops peer_ops = {
-	.message = on_message, .lost = on_lost, .bytes_max = QUEUE_MAX
-};
+static const struct channel_ops peer_ops = { .message = on_message,
+	.lost = on_lost,
+	.bytes_max = QUEUE_MAX,
+	.fds_max = QUEUE_FDS_MAX };
 
 struct peer *master_add_peer(struct master *master, int socket)
 {
@@ -259,6 +282,15 @@ static int listen_on(
 				  settings, MAILSTORE_SOCKET, master->users.sockets, err);
 }
 
+/* A session that sleeps is one descriptor; an account's process is four. Those of peers
+   and logins that come just now are few. */
+static void set_room_for_sleepers(struct master *master, const struct settings *settings)
+{
+	uint64_t wanted = settings->limits.connections * (uint64_t)4 + DESCRIPTORS_SPARE;
+
+	master->processes.asleep_max = process_allow_descriptors(wanted) / 2;
+}
+
 /* To become the accounts' users, and to go into their folders. */
 static int drop_rights(const struct users *users, struct error *err)
 {
@@ -287,6 +319,7 @@ static int set_up(
 	if (r == 0)
 		r = master->start->takes_over ? follow_ask(master, err)
 		                              : listen_on(master, settings, err);
+	set_room_for_sleepers(master, settings);
 	if (r == 0)
 		r = drop_rights(&master->users, err);
 	if (r < 0)

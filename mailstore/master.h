@@ -27,6 +27,7 @@ struct peer {
 	struct master *master;
 	struct channel channel;
 	uint64_t heard;
+	bool is_before; /* the mailstore before this one, for a peer of its own */
 };
 
 struct master {

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct process *process_new(struct processes *all, struct str account)
 {
@@ -59,6 +60,17 @@ struct process *process_find(struct processes *all, struct str account)
 	struct process *p = process_find_at(all, account, false);
 
 	return p ? p : process_find_at(all, account, true);
+}
+
+struct waiter *waiter_new(struct peer *peer, struct str id)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter) + id.len + 1);
+
+	if (!waiter)
+		return NULL;
+	waiter->peer = peer;
+	memcpy(waiter->id, id.ptr, id.len);
+	return waiter;
 }
 
 struct waiter *waiter_find(const struct waiters *list, struct str id)

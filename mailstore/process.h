@@ -54,6 +54,8 @@ struct waiting {
 /* Whose child it is: ours, the one's before us, the one's after us. */
 enum process_place { PROCESS_HERE, PROCESS_BEFORE, PROCESS_AFTER };
 
+struct asleep; /* asleep.c: sessions of an account without a process */
+
 /* Which folder it is; zeros: not known. */
 struct folder_id {
 	dev_t device;
@@ -79,6 +81,8 @@ struct process {
 	STAILQ_HEAD(, waiting) waiting;
 	unsigned waiting_fds;
 	struct folder_id folder; /* as it was at its start */
+	bool may_sleep;          /* LEAVING: it gives its sessions to us, or says BUSY */
+	struct asleep *asleep;   /* those it has given; NULL: none */
 };
 
 /* ---- process.c ---- */
@@ -91,6 +95,8 @@ void process_insert(struct process *p);
 struct process *process_find_at(struct processes *all, struct str account, bool after);
 /* Of the others, else after. */
 struct process *process_find(struct processes *all, struct str account);
+/* In no list; NULL: no memory. */
+struct waiter *waiter_new(struct peer *peer, struct str id);
 /* NULL: there is none. */
 struct waiter *waiter_find(const struct waiters *list, struct str id);
 void waiter_drop(struct waiter *waiter);
@@ -123,6 +129,9 @@ void process_is_busy(struct process *p);
 void process_linger_when_idle(struct process *p);
 /* RUNNING: it is told to go; logins wait for the next one. */
 void process_leave(struct process *p);
+/* It goes by itself, and logins wait; and after all it does not. */
+void process_await_end(struct process *p);
+void process_goes_on(struct process *p);
 
 /* ---- process_start.c ---- */
 
@@ -146,7 +155,24 @@ void remote_tell_idle(struct process *p);
 /* One that has ended already is forgotten now. */
 void remote_look(struct process *p);
 
+/* ---- asleep.c ---- */
+
+/* IDLE, BUSY and ASLEEP of the process. */
+void process_idle(void *process, const struct message *m, int fd);
+void process_busy(void *process, const struct message *m, int fd);
+void process_asleep(void *process, const struct message *m, int fd);
+/* It has ended: what it has given sleeps from now on. */
+void asleep_begin(struct process *p);
+/* It is new, and is given what sleeps. */
+void asleep_wake(struct process *p);
+/* As process_find(); an account that sleeps is woken. */
+struct process *process_find_awake(struct processes *all, struct str account);
+void asleep_forget_peer(struct processes *all, const struct peer *peer);
+void asleep_end(struct processes *all);
+
 /* ---- folders.c ---- */
+
+struct folder_id process_folder_of(const struct processes *all, struct str account);
 
 void process_remember_folder(struct process *p);
 /* It leaves when another folder has the name of its own. */

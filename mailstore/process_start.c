@@ -25,6 +25,9 @@ static const struct message_row link_rows[] = {
 	{ MESSAGE_DELIVERED, false, process_delivery },
 	{ MESSAGE_DELIVERY_FAILED, false, process_delivery },
 	{ MESSAGE_ALARM, false, process_alarm },
+	{ MESSAGE_IDLE, false, process_idle },
+	{ MESSAGE_BUSY, false, process_busy },
+	{ MESSAGE_ASLEEP, true, process_asleep },
 };
 
 /* Nothing can be said to it any more: what comes waits for the process after it. */

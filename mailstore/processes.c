@@ -71,6 +71,23 @@ static void refuse_moving(
 	refuse_login(all, peer, m, fd, MOVING_WHY);
 }
 
+static void kick_later(
+	struct processes *all, struct peer *peer, const struct message *m, int fd)
+{
+	(void)peer;
+	(void)fd;
+	processes_kick(all, m);
+}
+
+static void drop_kick(
+	struct processes *all, struct peer *peer, const struct message *m, int fd)
+{
+	(void)all;
+	(void)peer;
+	(void)m;
+	(void)fd;
+}
+
 /* What may wait, how it goes on, and what becomes of it when it cannot. */
 static void serve_admitted(
 	struct processes *all, struct peer *peer, const struct message *m, int socket);
@@ -88,6 +105,7 @@ static const struct waiting_row {
 	{ MESSAGE_SWEEP, processes_stage, deliveries_refuse },
 	{ MESSAGE_MEND, processes_stage, deliveries_refuse },
 	{ MESSAGE_DELIVER, processes_deliver, deliveries_refuse },
+	{ MESSAGE_KICK, kick_later, drop_kick },
 };
 
 static void empty_waiting(struct process *p, bool serve)
@@ -135,6 +153,7 @@ void process_gone(struct process *p, bool crashed)
 	*p->place = p->next;
 	if (p->next)
 		p->next->place = p->place;
+	asleep_begin(p);
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
 	empty_waiting(p, true);
@@ -209,6 +228,35 @@ void process_leave(struct process *p)
 	timer_start(p->timer, PATIENCE_MS);
 }
 
+void process_await_end(struct process *p)
+{
+	p->state = PROCESS_LEAVING;
+	timer_start(p->timer, PATIENCE_MS);
+}
+
+static void tell_release(struct process *p)
+{
+	struct message m = { .type = MESSAGE_RELEASE, .account = str_from(p->account) };
+
+	if (process_tell(p, &m, -1) < 0)
+		process_kill(p, "it does not read");
+	timer_start(p->timer, PATIENCE_MS);
+}
+
+void process_goes_on(struct process *p)
+{
+	if (p->state == PROCESS_RELEASING) {
+		tell_release(p);
+	} else if (p->all->ending) {
+		process_leave(p);
+	} else {
+		p->state = PROCESS_RUNNING;
+		timer_stop(p->timer);
+		process_serve_waiting(p);
+		process_linger_when_idle(p);
+	}
+}
+
 void process_kill(struct process *p, const char *why)
 {
 	if (p->lives != PROCESS_HERE) {
@@ -277,20 +325,20 @@ struct process *process_get(struct processes *all, struct str account)
 	}
 	if (p || all->ending)
 		return p;
-	return (all->retired ? remote_start : process_start)(all, account);
+	p = (all->retired ? remote_start : process_start)(all, account);
+	if (p)
+		asleep_wake(p);
+	return p;
 }
 
 /* ── what is asked of it ───────────────────────────────────────────────────────────── */
 
 static struct waiter *add_waiter(struct waiters *list, struct peer *peer, struct str id)
 {
-	struct waiter *waiter = calloc(1, sizeof(*waiter) + id.len + 1);
+	struct waiter *waiter = waiter_new(peer, id);
 
-	if (!waiter)
-		return NULL;
-	waiter->peer = peer;
-	memcpy(waiter->id, id.ptr, id.len);
-	LIST_INSERT_HEAD(list, waiter, entry);
+	if (waiter)
+		LIST_INSERT_HEAD(list, waiter, entry);
 	return waiter;
 }
 
@@ -388,23 +436,19 @@ void processes_serve(
 
 static void release(struct process *p)
 {
-	struct message m = { .type = MESSAGE_RELEASE, .account = str_from(p->account) };
 	enum process_state before = p->state;
 
 	p->state = PROCESS_RELEASING;
 	empty_waiting(p, false);
-	if (before != PROCESS_RUNNING) /* it is on its way already */
-		return;
-	if (process_tell(p, &m, -1) < 0)
-		process_kill(p, "it does not read");
-	timer_start(p->timer, PATIENCE_MS);
+	if (before == PROCESS_RUNNING) /* else it is on its way already */
+		tell_release(p);
 }
 
 void processes_release(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
 	struct message released = { .type = MESSAGE_RELEASED, .account = m->account };
-	struct process *p = process_find(all, m->account);
+	struct process *p = process_find_awake(all, m->account);
 
 	(void)fd; /* none comes with it */
 	if (!p) {
@@ -422,10 +466,12 @@ void processes_release(
 
 void processes_kick(struct processes *all, const struct message *m)
 {
-	struct process *p = process_find(all, m->account);
+	struct process *p = process_find_awake(all, m->account);
 
 	if (p && p->state == PROCESS_RUNNING && process_keeps_up(p))
 		(void)process_tell(p, m, -1);
+	else if (p && p->state == PROCESS_LEAVING)
+		(void)process_keep_waiting(p, NULL, m, -1);
 }
 
 static void forget(struct waiters *list, const struct peer *peer)
@@ -439,6 +485,7 @@ static void forget(struct waiters *list, const struct peer *peer)
 
 void processes_forget_peer(struct processes *all, struct peer *peer)
 {
+	asleep_forget_peer(all, peer);
 	for (struct process *p = all->first; p; p = p->next) {
 		struct waiting *w;
 
@@ -458,6 +505,7 @@ void processes_end(struct processes *all)
 	struct process *p, *next;
 
 	all->ending = true;
+	asleep_end(all);
 	for (p = all->first; p; p = next) {
 		next = p->next;
 		if (p->state == PROCESS_RUNNING)

@@ -14,6 +14,9 @@
  * not taken when it ends are taken back: those of one that left are served by the next,
  * those of one that crashed are refused.
  *
+ * An account whose sessions all wait for their clients has no process: its sessions sleep
+ * (asleep.c), and whatever is to be done for it starts one, which is given them first.
+ *
  * One mailstore follows the other (messages/takeover.h) account by account: where the old
  * one has a process, that one goes on, and the new one reaches it by way of the old one;
  * once it has left, the account is the new one's. So no account has two processes, and no
@@ -24,7 +27,11 @@
 #include "settings/settings.h"
 #include "users/users.h"
 
+#include <sys/queue.h>
+
 struct peer;
+
+#define ASLEEP_BUCKETS 1024
 
 struct processes {
 	struct loop *loop;
@@ -35,6 +42,8 @@ struct processes {
 	struct process *first;
 	bool ending;  /* none is started any more */
 	bool retired; /* not here, but by the mailstore after this one */
+	LIST_HEAD(, asleep) asleep[ASLEEP_BUCKETS]; /* accounts, by their names */
+	uint64_t n_asleep, asleep_max;              /* sessions: each is a descriptor */
 	struct alarms alarms;
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
@@ -74,6 +83,12 @@ int processes_init(struct processes *all);
 /* From the mailstore before this one: it has the account's process, which is spoken to
    over fd (taken on success). 0 or -errno. */
 int processes_adopt(struct processes *all, const struct message *m, int fd);
+/* From the mailstore before this one, with the client's socket: a session that sleeps.
+   The peer hears of its end. */
+void processes_asleep(
+	struct processes *all, struct peer *peer, const struct message *m, int fd);
+/* All of those to the mailstore after this one. */
+void asleep_hand_over(struct processes *all);
 /* From the mailstore after this one, over the peer: no more will come for the process. */
 void processes_let_leave(struct processes *all, struct peer *peer);
 /* All of them end, RELEASE or not. */

@@ -56,9 +56,11 @@ static int take_account(void *context, const struct message *m, int fd, struct e
 /* Another connection from it, by which it speaks for a peer of its own. */
 static void on_handed(void *context, const struct message *m, int fd)
 {
+	struct peer *peer = fd < 0 ? NULL : master_add_peer(context, fd);
+
 	(void)m;
-	if (fd >= 0)
-		(void)master_add_peer(context, fd);
+	if (peer)
+		peer->is_before = true;
 }
 
 static const struct message_row before_rows[] = { { MESSAGE_HANDED, true, on_handed } };
@@ -213,6 +215,7 @@ void retire_begin(struct peer *peer)
 		channel_shut(&peer->channel); /* its end is ours, too */
 		return;
 	}
+	asleep_hand_over(&master->processes);
 	drain_begin(master);
 	log_info(NULL, "retired", "accounts=%llu", (unsigned long long)last.number);
 	for (struct process *p = master->processes.first; p; p = p->next)

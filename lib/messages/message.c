@@ -85,6 +85,7 @@ static const char *const type_names[] = {
 	[MESSAGE_MEND] = "MEND",
 	[MESSAGE_AGAIN] = "AGAIN",
 	[MESSAGE_MENDED] = "MENDED",
+	[MESSAGE_ASLEEP] = "ASLEEP",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

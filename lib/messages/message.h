@@ -65,7 +65,9 @@ enum message_type {
 	   after the login command).
 	   The account process answers the login itself, under `tag`. number = 1: it is a
 	   session that was at the source so far (wire/imap/resumption.h); tag = its IDLE
-	   that goes on or "", payload = what its client knows. */
+	   that goes on or "", payload = what its client knows. number = 2, from the master
+	   alone: it is one that slept; session, service, payload as in ASLEEP, number2 =
+	   when it is due now. */
 	MESSAGE_SERVE,
 	/* From the mailstore: that session has ended. session, number = bytes from the
 	   client, number2 = bytes to it, text = reason. FAILED: its process has died. */
@@ -253,7 +255,8 @@ enum message_type {
 	MESSAGE_ADOPT,
 	/* Over that descriptor. Nothing is left to do, after all that was told so far
 	   (number = how many messages); and back: so end it, I send nothing more; and
-	   again: there is something now, go on. */
+	   again: there is something now, go on. The same between an account's process
+	   whose sessions all wait (IDLE, without a number) and its master. */
 	MESSAGE_IDLE,
 	MESSAGE_LEAVE,
 	MESSAGE_BUSY,
@@ -296,6 +299,13 @@ enum message_type {
 	   Answered by MENDED when that is settled; the registry says how (mendings.h). */
 	MESSAGE_AGAIN,
 	MESSAGE_MENDED,
+	/* From an account's process that leaves, to its master, with the client's socket
+	   (1 descriptor): a session that waits for its client. session, service, payload
+	   = what the next process needs to go on, text = the line by which the client is
+	   kept alive or "", number = CLOCK_MONOTONIC in ms when that is due, number2 =
+	   ms until it is due once more; 0: it is to be woken then. From a mailstore that
+	   retires to the one after it: account, too. */
+	MESSAGE_ASLEEP,
 
 	MESSAGE_TYPE_COUNT
 };

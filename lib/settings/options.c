@@ -187,6 +187,11 @@ static const struct option root_rows[] = {
 		.help = "seconds after an upgrade for which sessions may go on in the old "
 			"programs; those that are left are ended then, between two "
 			"answers; 0: never" },
+	{ "hibernate", OPTION_NUMBER, ROOT(hibernate_s), "60", .least = 0, .most = DAY_S,
+		.help = "seconds in which no client of an account that lives here says "
+			"anything, and it gets no mail, after which it has no process any "
+			"more: its sessions sleep, and go on with the first word or new "
+			"mail; 0: never" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
 			"\"require\" for all, and nobody moves without" },

@@ -184,6 +184,7 @@ struct settings {
 	struct settings_quota quota; /* of an account that has none of its own */
 	struct settings_percents quota_warnings;
 	uint32_t upgrade_drain_s; /* of sessions in old programs; 0: for ever */
+	uint32_t hibernate_s;     /* until idle sessions have no process; 0: never */
 	uint32_t trash_days;      /* for mail of removed accounts */
 	bool search_index;        /* of texts, in each mail folder */
 	uint32_t sweep_s;         /* between two looks at old mailboxes; 0: never */

@@ -24,7 +24,7 @@ struct connection_sleep {
 	uint64_t every;       /* ms, and then again; 0: it is woken */
 };
 
-#define CONNECTIONS_ASLEEP_MAX 32 /* with all they need they fit into a queue */
+#define CONNECTIONS_ASLEEP_MAX 24 /* with all they need they fit into a queue */
 
 struct connections {
 	struct loop *loop;
@@ -57,7 +57,7 @@ void connections_bye(struct connections *all, const char *why);
 /* The same for one of them, when it is there. */
 void connections_kick(struct connections *all, struct str session, const char *why);
 size_t connections_count(const struct connections *all);
-/* Whether there are some, each between two commands or in IDLE, with nothing under way. */
+/* Whether there are some, each between two commands or in IDLE, nothing under way. */
 bool connections_can_sleep(const struct connections *all);
 /* Puts all of them to sleep, or none (-EBUSY). Another -errno: some are. */
 int connections_sleep(struct connections *all);

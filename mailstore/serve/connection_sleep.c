@@ -2,7 +2,9 @@
 /*
  * Connections that another process goes on with, when their clients say something.
  *
- *   bytes in | bytes out | silent | slept at | due | every | line | the session, NUL between
+ *   bytes in | bytes out | silent | slept at | due | every | line | the session
+ *
+ * with NUL between.
  */
 #include "mailstore/serve/connection_parts.h"
 

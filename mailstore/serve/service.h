@@ -78,8 +78,8 @@ struct service_ops {
 	/* Goes on with a session that was at the source so far; where it cannot, it says
 	   good-bye. 0 or -ENOMEM. NULL: no session can. */
 	int (*resume)(struct session *s, struct str tag, struct str known);
-	/* Writes down a session that waits for its client and has nothing under way. 0, or
-	   -errno: it cannot be. NULL: none of its kind can. */
+	/* Writes down a session that waits for its client and has nothing under way. 0,
+	   or -errno: it cannot be. NULL: none of its kind can. */
 	int (*hibernate)(struct session *s, struct buf *out);
 	/* Goes on with one that was; where it cannot, it says good-bye. 0 or -ENOMEM. */
 	int (*wake)(struct session *s, struct str known);

@@ -1,16 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an idle session costs: accounts with sessions in IDLE, each account's process by itself.
+"""What an idle session costs: accounts with sessions in IDLE, with a process each and asleep.
 
     tests/bench/idle.py [--build build/release] [--accounts 50] [--sessions 1] [--messages 30]
+    tests/bench/idle.py --accounts 10000 --messages 1 --asleep      # the last figure alone
 
 A session has logged in, read the mailbox's list as a client does, and waits. Printed is the memory
-that is theirs alone (PSS: what processes share is divided among them), at once and when the
-processes have given back what they do not need.
+that is theirs alone (PSS: what processes share is divided among them): at once, when the processes
+have given back what they do not need, and when the sessions sleep and only the master is left; and
+how long the first answer takes then.
 """
 import argparse
 import os
+import resource
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -19,9 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "tests" / "serve"), str(ROOT / "tests")]
 
-from mailstore import Mailstore  # noqa: E402
+from mailstore import Mailstore, wait_for  # noqa: E402
 
 GIVEN_BACK_S = 8  # mailstore/quiet.c: 5
+HIBERNATE_S = 15
 
 
 def processes(pid):
@@ -54,17 +59,45 @@ def measure(store, options, when):
     each = [pss_kib(pid) for pid in processes(store.process.pid)]
     print(f"  {when:12} {sum(each) / len(each):7.0f} KiB an account, "
           f"{sum(each) / options.accounts / options.sessions:7.0f} KiB a session; "
-          f"the master {pss_kib(store.process.pid)} KiB")
+          f"the master {pss_kib(store.process.pid)} KiB", flush=True)
+
+
+def all_asleep(store):
+    return not processes(store.process.pid)
+
+
+def measure_asleep(store, options, empty):
+    wait_for(lambda: all_asleep(store), 60 + options.accounts / 20)
+    more = pss_kib(store.process.pid) - empty
+    print(f"  {'asleep':12} {more / options.accounts:7.2f} KiB an account, "
+          f"{more / options.accounts / options.sessions:7.2f} KiB a session: "
+          f"the master {empty + more} KiB, {empty} before the first login", flush=True)
+
+
+def measure_waking(clients):
+    spent = []
+    for client in clients[:50]:
+        began = time.monotonic()
+        client.send(b"DONE\r\n")
+        while not client.line().startswith(b"i "):
+            pass
+        spent.append(time.monotonic() - began)
+    print(f"  {'awake after':12} {1000 * statistics.median(spent):7.1f} ms (median), "
+          f"{1000 * max(spent):.1f} at the most", flush=True)
 
 
 def run(store, options):
     for n in range(options.accounts):
         store.add_account(f"u{n}", "/")
+    empty = pss_kib(store.process.pid)
     clients = [idle_session(store, f"u{n}", options.messages if s == 0 else 0)
                for n in range(options.accounts) for s in range(options.sessions)]
-    measure(store, options, "at once")
-    time.sleep(GIVEN_BACK_S)
-    measure(store, options, "later")
+    if not options.asleep:
+        measure(store, options, "at once")
+        time.sleep(GIVEN_BACK_S)
+        measure(store, options, "later")
+    measure_asleep(store, options, empty)
+    measure_waking(clients)
     for client in clients:
         client.close()
 
@@ -74,10 +107,14 @@ def main():
     parser.add_argument("--build", default=ROOT / "build/release", type=Path)
     for name, number in (("accounts", 50), ("sessions", 1), ("messages", 30)):
         parser.add_argument(f"--{name}", type=int, default=number)
+    parser.add_argument("--asleep", action="store_true")
     options = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.environ["MAILFERRY_BIN"] = str(options.build / "bin")
     folder = tempfile.mkdtemp(prefix="mailferry-idle-")
-    store = Mailstore(folder, options.build / "bin")
+    store = Mailstore(folder, options.build / "bin",
+                      hibernate=1 if options.asleep else HIBERNATE_S)
     try:
         run(store, options)
     finally:

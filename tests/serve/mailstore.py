@@ -24,7 +24,7 @@ from lab.imap import Imap  # noqa: E402
 
 SERVE, SERVE_END, RELEASE, RELEASED, FAILED = 1, 2, 14, 15, 16
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
-VAULT_READY = 26
+VAULT_READY, KICK, ASLEEP = 26, 53, 75
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 FIRST_UID, FOLDERS = 1900000016, {}
 CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
@@ -117,7 +117,7 @@ def give(folder):
 
 
 class Mailstore:
-    def __init__(self, folder, programs):
+    def __init__(self, folder, programs, **options):
         self.folder, self.programs = Path(folder), Path(programs)
         for place in (self.folder, *self.folder.parents):  # below /tmp: ours
             if place.parent != Path("/") and place.stat().st_mode & 0o011 != 0o011:
@@ -126,7 +126,8 @@ class Mailstore:
         self.config = self.folder / "mailferry.conf"
         self.config.write_text(
             f'source = "127.0.0.1"\ndomains = {{"example.com"}}\n'
-            f'state_dir = "{self.state_dir}"\nrun_dir = "{self.run_dir}"\n')
+            f'state_dir = "{self.state_dir}"\nrun_dir = "{self.run_dir}"\n' +
+            "".join(f"{name} = {value}\n" for name, value in options.items()))
         self.state_dir.mkdir()
         self.run_dir.mkdir()
         self.vault = Vault(self.run_dir / "vault-mail.sock")
@@ -135,9 +136,9 @@ class Mailstore:
         self.listener = None
         self.start()
 
-    def start(self):
+    def start(self, *arguments):
         self.process = subprocess.Popen(
-            [self.programs / "mailferry-mailstore", "-c", self.config],
+            [self.programs / "mailferry-mailstore", "-c", self.config, *arguments],
             stderr=self.log, stdout=self.log)
         for _ in range(200):
             try:
