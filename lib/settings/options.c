@@ -246,7 +246,8 @@ static const struct option root_rows[] = {
 			"what the rules divert to it" },
 	{ "smart_host", OPTION_SMART_HOST, ROOT(smart_host), "",
 		.help = "the mail server that takes what users here send elsewhere, once "
-			"the source is retired or does not take their password: "
+			"the source is retired or does not take their password, and "
+			"reports of deliveries to senders who ask for one (DSN): "
 			"\"127.0.0.1\" or \"smtp://127.0.0.1:25\" in clear (best one on "
 			"this host), \"smtp+starttls://192.0.2.20:25\", "
 			"\"smtps://192.0.2.20:465\", \"lmtp://127.0.0.1:24\", "
