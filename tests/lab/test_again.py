@@ -220,15 +220,21 @@ def killed_at_any_moment(world):
     asked = threading.Thread(target=lambda: results.append(
         world.ferry.command("account", user, "--again", "--json")))
     asked.start()
+    killed = 0
     for n in range(KILLS):
         with contextlib.suppress(TimeoutError):
-            wait_until("a process that fetches",
-                       lambda: len(world.ferry.processes("transfer")) > 1, 5, 0.002)
+            wait_until("a process that fetches, or the end",
+                       lambda: len(world.ferry.processes("transfer")) > 1 or
+                       not asked.is_alive(), 5, 0.002)
+        if not asked.is_alive():
+            break
         time.sleep(0.02 * n)
         pids = world.ferry.processes("mailstore" if n % 3 == 1 else "transfer")
         for pid in pids[:1] if n % 3 == 2 else pids[1:][-1:]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+                killed += 1
+    true(killed, "something was killed")
     asked.join(60)
     world.ferry.programs_run()
     wait_until("the transfer", lambda: world.ferry.command(
