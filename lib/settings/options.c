@@ -389,7 +389,7 @@ static const struct option limit_rows[] = {
 static const struct option tls_rows[] = {
 	{ "certificate", OPTION_PATHS, TLS(certificates), .most = SETTINGS_FILES_MAX,
 		.help = "certificates with their chains (PEM), the one for clients that "
-			"ask for no name first" },
+			"ask for no name first. %d/NAME is a credential of the service" },
 	{ "key", OPTION_PATHS, TLS(keys), .most = SETTINGS_FILES_MAX,
 		.help = "their private keys (PEM), in the same order; only the vault "
 			"reads them" },

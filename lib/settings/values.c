@@ -3,6 +3,7 @@
  * What a kind of option looks like as text, both ways. Everything is text to libconfuse;
  * this file decides what it means, so that each mistake gets its own cure.
  */
+#include "settings/credential.h"
 #include "settings/destination.h"
 #include "settings/host_port.h"
 #include "settings/lmtp.h"
@@ -146,11 +147,17 @@ static int parse_paths(const struct option *o, void *base, size_t index, const c
 {
 	struct settings_files *files = field(o, base);
 	struct option one = { .name = o->name, .kind = OPTION_PATH };
+	char path[PATH_TEXT_MAX + 1];
 	int r;
 
 	if (index >= o->most)
 		return error_set(
 			err, -EINVAL, "`%s` takes at most %u files", o->name, o->most);
+	if (credential_is(text))
+		text = credential_path(text, path, sizeof(path));
+	if (!text)
+		return error_set(err, -EINVAL, "`%s` is longer than %d bytes", o->name,
+			PATH_TEXT_MAX);
 	r = parse_path(&one, &files->paths[index], 0, text, err);
 	if (r == 0)
 		files->n = index + 1;

@@ -8,6 +8,7 @@ test_package.py [DIRECTORY]      where it builds; kept, so that a second run is 
 """
 import contextlib
 import hashlib
+import json
 import os
 import re
 import signal
@@ -49,6 +50,8 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 mkdir -p old
 pivot_root . old
 umount -l /old
+# as systemd makes it where it is no container: its credentials are mounts
+mount --make-rshared /
 exec env -i container=mailferry-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
 """
 
@@ -220,17 +223,55 @@ printf 'GET /json/accounts HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: Bea
 cat <&3"""
 
 
+def json_body(machine):
+    said = machine("bash", "-c", ASK, check=False).partition("\n\n")[2]
+    with contextlib.suppress(ValueError):
+        return json.loads(said)
+    return None
+
+
 def check_dashboard(machine):
     """It comes with a changed configuration, as a user of its own, and its commands run
     inside the unit's walls."""
     conf = machine.root / "etc/mailferry/mailferry.conf"
     conf.write_text(CONF + 'dashboard { listen = "127.0.0.1:8625" }\n')
     machine("mailferry", "upgrade")
-    until("the dashboard says what the command says", lambda: machine(
-        "bash", "-c", ASK, check=False).partition("\n\n")[2].strip() == "[]")
+    command = json.loads(machine("mailferry", "accounts", "--json"))
+    ensure("an account lives here", len(command) == 1)
+    until("the dashboard says what the command says", lambda: json_body(machine) == command)
     owners = machine("ps", "-eo", "user:32,args").splitlines()
     ensure("browsers talk to a user of its own", any(
         line.startswith("mailferry-dashboard ") and "--worker web" in line for line in owners))
+
+
+def check_credentials(machine):
+    """Certificate and key as systemd's credentials, which nobody but root can read."""
+    place = machine.root / "root/tls"
+    place.mkdir(exist_ok=True)
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+        "/CN=mail.example.com", "-addext", "subjectAltName=DNS:mail.example.com", "-keyout",
+        place / "key", "-out", place / "pem")
+    (place / "key").chmod(0o600)
+    drop_in = machine.root / "etc/systemd/system/mailferry.service.d/tls.conf"
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nLoadCredential=mail.pem:/root/tls/pem\n"
+                       "LoadCredential=mail.key:/root/tls/key\n")
+    conf = machine.root / "etc/mailferry/mailferry.conf"
+    before = conf.read_text()
+    conf.write_text(before + 'tls { certificate = {"%d/mail.pem"} key = {"%d/mail.key"} }\n')
+    machine("systemctl", "daemon-reload")
+    machine("systemctl", "restart", "mailferry")
+    until("with them it serves", lambda: machine(
+        "systemctl", "is-active", "mailferry", check=False).strip() == "active")
+    machine("mailferry", "reload")
+    until("the vault reads them", lambda: "certificates=1" in machine(
+        "journalctl", "--output=cat", "EVENT=renewed"))
+    said = json.loads(machine("mailferry", "status", "--json"))["certificates"]
+    ensure(f"`status` reads them: {said}", len(said) == 1 and "mail.example.com" in str(said))
+    drop_in.unlink()
+    conf.write_text(before)
+    machine("systemctl", "daemon-reload")
+    machine("systemctl", "restart", "mailferry")
 
 
 def check_end(machine):
@@ -252,6 +293,7 @@ def main():
         check_units(machine)
         check_service(machine)
         check_restart(machine, root / "etc/mailferry/mailferry.conf", until, ensure)
+        check_credentials(machine)
         check_dashboard(machine)
         machine.stop()
         machine.start()
