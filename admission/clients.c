@@ -90,7 +90,17 @@ static void take_over(void *context, const struct message *m, int fd)
 		retire_begin(a, &c->channel);
 }
 
+static void pong(void *context, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	tell(context, &answer);
+}
+
 static const struct message_row rows[] = {
+	{ MESSAGE_PING, false, pong },
 	{ MESSAGE_TAKE_OVER, false, take_over },
 	{ MESSAGE_RETIRE, false, take_over },
 	{ MESSAGE_ALARMS, false, ask_alarms },

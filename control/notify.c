@@ -21,7 +21,7 @@ void notify_init(struct notify *n)
 
 	*n = (struct notify){ 0 };
 	if (sd_watchdog_enabled(0, &usec) > 0)
-		n->every_ms = usec / 1000 / TIMES;
+		n->limit_ms = usec / 1000;
 }
 
 void notify_ready(void)
@@ -36,9 +36,9 @@ void notify_stopping(void)
 
 void notify_alive(struct notify *n, uint64_t now)
 {
-	if (!n->every_ms || now < n->next)
+	if (!n->limit_ms || now < n->next)
 		return;
-	n->next = now + n->every_ms;
+	n->next = now + n->limit_ms / TIMES;
 	(void)sd_notify(0, "WATCHDOG=1");
 }
 

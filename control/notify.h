@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct notify {
-	uint64_t every_ms; /* 0: there is no watchdog */
+	uint64_t limit_ms; /* of the watchdog; 0: there is none */
 	uint64_t next;
 };
 

@@ -7,8 +7,10 @@
 #include "control/certificates.h"
 #include "control/copies.h"
 #include "control/direct_flows.h"
+#include "control/events.h"
 #include "control/generations.h"
 #include "control/kept.h"
+#include "control/liveness.h"
 #include "control/metrics_door.h"
 #include "control/notify.h"
 #include "control/ownership.h"
@@ -74,6 +76,7 @@ struct supervisor {
 	struct timer *tick;
 	struct signals signals;
 	struct notify notify;
+	struct liveness liveness;
 };
 
 static void set_state(struct supervisor *s, enum supervisor_state next)
@@ -222,6 +225,26 @@ static void start_due(struct supervisor *s, uint64_t now)
 	}
 }
 
+#define HUNG_EVENT "program-hung"
+
+static void end_hung(struct supervisor *s, uint64_t now)
+{
+	enum up_program hung = liveness_tick(&s->liveness, now);
+	struct daemon *d;
+	char text[256];
+
+	if (hung == UP_PROGRAM_COUNT)
+		return;
+	d = generations_current(&s->programs, hung);
+	log_error(NULL, HUNG_EVENT, "program=%s pid=%d silent_ms=%llu", d->name,
+		(int)d->child.pid, (unsigned long long)s->liveness.limit_ms);
+	(void)snprintf(text, sizeof(text),
+		"%s did not answer for %llu s; it was killed and started again", d->name,
+		(unsigned long long)s->liveness.limit_ms / 1000);
+	(void)event_note(&s->control->settings, HUNG_EVENT, text);
+	child_signal(&d->child, SIGKILL);
+}
+
 /* ── the loop ──────────────────────────────────────────────────────────────────────── */
 
 static void finish(struct supervisor *s)
@@ -282,6 +305,7 @@ static void leave_soon(struct supervisor *s)
 static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	start_due(s, now);
+	end_hung(s, now);
 	up_rules_tick(s->rules);
 	certificates_watch_tick(&s->certificates, &s->control->settings, now);
 	if (up_rules_in(s->rules))
@@ -384,6 +408,8 @@ static int begin(struct supervisor *s)
 	int code = loop_init(&s->loop, false);
 
 	notify_init(&s->notify);
+	liveness_init(
+		&s->liveness, &s->loop, s->control->settings.run_dir, s->notify.limit_ms);
 	if (code == 0)
 		code = timer_new(&s->loop, on_tick, s, &s->tick);
 	if (code == 0)
@@ -460,6 +486,7 @@ static void run(struct supervisor *s, int *ret_state)
 	metrics_door_close(&s->metrics);
 	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++)
 		channel_close(&s->handings[i]);
+	liveness_fini(&s->liveness);
 	signals_close(&s->signals);
 	timer_free(s->tick);
 	(void)loop_fini(&s->loop);

@@ -329,7 +329,17 @@ static void tell_tally(void *context, const struct message *m, int fd)
 	tell(c, &answer);
 }
 
+static void pong(void *context, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	tell(context, &answer);
+}
+
 static const struct message_row control_rows[] = {
+	{ MESSAGE_PING, false, pong },
 	{ MESSAGE_AWAIT_LOGOFF, false, await_logoff },
 	{ MESSAGE_QUIESCE, false, ask_workers },
 	{ MESSAGE_ROUTE_CHANGED, false, route_changed },

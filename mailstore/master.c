@@ -148,7 +148,17 @@ static void on_take_over(void *context, const struct message *m, int fd)
 		(m->type == MESSAGE_TAKE_OVER ? retire_hand : retire_begin)(peer);
 }
 
+static void on_ping(void *context, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	send_to_peer(context, &answer);
+}
+
 static const struct message_row message_rows[] = {
+	{ MESSAGE_PING, false, on_ping },
 	{ MESSAGE_LEAVE, false, on_leave },
 	{ MESSAGE_TAKE_OVER, false, on_take_over },
 	{ MESSAGE_RETIRE, false, on_take_over },

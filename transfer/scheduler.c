@@ -416,7 +416,18 @@ static void on_logged_in(void *context, const struct message *m, int fd)
 		clock_monotonic_ms());
 }
 
+static void on_ping(void *context, const struct message *m, int fd)
+{
+	struct caller *c = context;
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	(void)message_send(&c->channel, &answer, -1); /* else it asks again */
+}
+
 static const struct message_row caller_rows[] = {
+	{ MESSAGE_PING, false, on_ping },
 	{ MESSAGE_ACCOUNT_DUE, false, on_account_due },
 	{ MESSAGE_RETURN, false, on_asked },
 	{ MESSAGE_AGAIN, false, on_asked },

@@ -443,12 +443,22 @@ static void on_rename(struct asker *a, const struct message *m, int fd)
 
 /* ── the table ─────────────────────────────────────────────────────────────────────── */
 
+static void on_ping(struct asker *a, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	asker_send(a, &answer);
+}
+
 static const struct request_row {
 	enum message_type type;
 	size_t n_fds;
 	unsigned who;
 	void (*handle)(struct asker *a, const struct message *m, int fd);
 } rows[] = {
+	{ MESSAGE_PING, 0, MAY(ROLE_COMMAND), on_ping },
 	{ MESSAGE_CHECK, 0, MAY(ROLE_LOGIN), on_check },
 	{ MESSAGE_COMPARE, 0, MAY(ROLE_LOGIN), on_compare },
 	{ MESSAGE_SIGN, 0, MAY(ROLE_LOGIN), on_sign },

@@ -230,6 +230,11 @@ enum message_type {
 	MESSAGE_KICK,
 	MESSAGE_KICKED,
 
+	/* From the supervisor to each program that has a socket in run_dir; it answers at
+	   once. */
+	MESSAGE_PING,
+	MESSAGE_PONG,
+
 	/* ---- one generation of a program follows the other (takeover.h) ---- */
 
 	/* To the one that runs: give what the next one needs. Answered by a HANDED each,

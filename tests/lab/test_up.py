@@ -12,6 +12,9 @@ from lab.harness import World, case, equal, main, nothing, table, true  # noqa: 
 from lab.processes import Daemon, descendants, wait_until  # noqa: E402
 
 
+PROGRAMS = ("vault", "mailstore", "transfer", "interceptor", "admission")
+
+
 def kernel_state(lab):
     """Every rule and route of the router, a line each. Link-local addresses come by
     themselves, some seconds late."""
@@ -72,6 +75,26 @@ def a_program_that_dies_while_its_way_is_tried(world):
     for pid in interceptors:
         os.kill(pid, signal.SIGKILL)
     wait_until("all to be well", ferry.programs_run, 30, 0.1)
+    leave(ferry)
+
+
+@case
+def a_program_that_hangs_is_started_again(world):
+    """With the watchdog of a unit (WatchdogSec=), each of them."""
+    ferry = Ferry(world.lab, "hangs")
+    ferry.write_config()
+    ferry.daemon = Daemon(world.lab.router, [ferry.bin / "mailferry", "-c", ferry.config, "up"],
+                          ferry.log, {**ferry.environment(), "WATCHDOG_USEC": "5000000"})
+    world.lab.at_down.append(ferry.stop)
+    wait_until("it to serve", lambda: "-> serving" in ferry.log_tail(), 30, 0.05)
+    hung = {p: ferry.processes(p)[0] for p in PROGRAMS}
+    for pid in hung.values():
+        os.kill(pid, signal.SIGSTOP)
+    wait_until("others in their places", lambda: all(
+        ferry.processes(p) and ferry.processes(p)[0] != hung[p] for p in PROGRAMS), 30, 0.1)
+    wait_until("all to be well", ferry.programs_run, 30, 0.1)
+    true(any("did not answer for 5 s" in said for said in ferry.json("status")["attention"]),
+         "`status` says so")
     leave(ferry)
 
 
