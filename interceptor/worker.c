@@ -11,6 +11,7 @@
 #include "interceptor/login/login.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
+#include "interceptor/smtp/courier.h"
 #include "interceptor/smtp/filter.h"
 #include "interceptor/smtp/smtp.h"
 #include "interceptor/smtp/staging.h"
@@ -316,6 +317,7 @@ static void on_tick(void *context)
 		follow_legs(w);
 	staging_tick(&w->host);
 	filter_tick(&w->host);
+	courier_tick(&w->host);
 	if (!timer_runs(w->learning))
 		(void)worker_learn_late(w);
 	crossing_notes_write(&w->crossings, w->host.registry);

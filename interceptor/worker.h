@@ -127,6 +127,7 @@ void worker_handle(struct worker *w, const char *from, const struct message_row 
 
 /* worker_connect.c: host_ops.connect() */
 int worker_connect(struct host *h, struct session *s, struct stream **ret);
+int worker_connect_destination(struct host *h, struct stream **ret);
 /* worker_host.c */
 /* That account is to be moved: logs it and tells the transfer. A late_due_fn. */
 void worker_learnt(void *worker, const char *session, const char *was,

@@ -139,6 +139,31 @@ static int begin(struct host *h, struct session *s, struct stream **stream)
 	return r;
 }
 
+int worker_connect_destination(struct host *h, struct stream **ret)
+{
+	struct worker *w = worker_of(h);
+	int fd = destination_connect(h->settings, SERVICE_SMTP);
+	struct stream *stream;
+	struct error err = { 0 };
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = stream_plain_new(&w->loop, fd, &stream);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	r = destination_wrap(&w->source_tls, h->settings, SERVICE_SMTP, &stream, &err);
+	if (r < 0) {
+		log_error(NULL, "destination", "error=\"%s\"", err.text);
+		stream_free(stream);
+	} else {
+		*ret = stream;
+	}
+	return r;
+}
+
 int worker_connect(struct host *h, struct session *s, struct stream **ret)
 {
 	struct worker *w = worker_of(h);

@@ -441,6 +441,7 @@ const struct host_ops worker_host_ops = {
 	.now = now,
 	.connect = worker_connect,
 	.connect_filter = connect_filter,
+	.connect_destination = worker_connect_destination,
 	.hand_off = handoff,
 	.crowd = crowd,
 	.count_connection = count_connection,

@@ -47,6 +47,8 @@ struct host_ops {
 	int (*connect)(struct host *h, struct session *s, struct stream **ret);
 	/* Begins to connect to the content filter at that place (settings/milter.h). */
 	int (*connect_filter)(struct host *h, const char *where, struct stream **ret);
+	/* Begins to connect to the server that takes mail for users who have moved. */
+	int (*connect_destination)(struct host *h, struct stream **ret);
 	/* Gives the client, with the bytes it has sent already, to the mailstore. On
 	   failure the session is as it was. tag, ticket: what the mailstore needs to
 	   answer the login and to open the mailbox. resumed: it has been at the source so
@@ -162,6 +164,7 @@ struct host {
 	LIST_HEAD(, pending_quiesce) quiescing;
 	LIST_HEAD(, mail_hold) mail_holds; /* accounts that are about to switch */
 	LIST_HEAD(, staging) stagings;     /* messages on their way to the mailstore */
+	LIST_HEAD(, courier) couriers;     /* messages on their way to the destination */
 	LIST_HEAD(, filter) filters;       /* messages before the content filters */
 	unsigned pid;
 	uint32_t next_number, next_staging;

@@ -15,9 +15,7 @@ static enum smtp_route to_route(struct session *s, const struct account_route *r
 {
 	switch (route->route) {
 	case ROUTE_LOCAL:
-		if (route->is_elsewhere)
-			return SMTP_ROUTE_LATER;
-		if (s->host->ops->reach_mailstore(s->host) < 0)
+		if (!route->is_elsewhere && s->host->ops->reach_mailstore(s->host) < 0)
 			return SMTP_ROUTE_LATER;
 		return SMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
@@ -94,14 +92,34 @@ static void room_answered(struct session *s, struct str refusal)
 	session_leave(s);
 }
 
+static struct staging *ask_elsewhere(struct session *s, struct str account)
+{
+	struct smtp_session *f = smtp_of(s);
+	const struct recipient_names names = smtp_names(s);
+	const struct smtp_recipient recipient = { .address = f->proxy.routing->address,
+		.account = account };
+	const struct staging_mail mail = { .asks = true,
+		.sender = f->proxy.transaction.sender,
+		.params = f->proxy.transaction.mail_params,
+		.helo = f->offer.name,
+		.size = smtp_proxy_declared_size(&f->proxy),
+		.recipients = &recipient,
+		.names = &names };
+
+	return staging_ask_elsewhere(s, &mail, room_answered);
+}
+
 /* Now: behind the message's final dot one answer is all recipients'. */
 static void ask_for_room(struct session *s, const struct account_route *route)
 {
 	struct smtp_session *f = smtp_of(s);
 
 	f->routed = *route;
-	f->room = staging_ask_for_room(s, str_from(route->name),
-		smtp_proxy_declared_size(&f->proxy), room_answered);
+	if (route->is_elsewhere)
+		f->room = ask_elsewhere(s, str_from(route->name));
+	else
+		f->room = staging_ask_for_room(s, str_from(route->name),
+			smtp_proxy_declared_size(&f->proxy), room_answered);
 	if (!f->room)
 		smtp_proxy_routed(&f->proxy, SMTP_ROUTE_LATER, STR_LIT(""));
 }

@@ -112,6 +112,8 @@ static int send_staging(struct session *s, struct str sender,
 	const struct recipient_names names = smtp_names(s);
 	char client[ADDRESS_TEXT_MAX];
 	struct staging_mail mail = { .sender = sender,
+		.params = f->proxy.transaction.mail_params,
+		.helo = f->offer.name,
 		.names = &names,
 		.recipients = first,
 		.is_shared =
@@ -210,11 +212,15 @@ void smtp_stage_end(struct session *s)
 void smtp_commit(struct session *s)
 {
 	struct smtp_session *f = smtp_of(s);
+	struct str refusal = STR_LIT("");
 
 	if (f->staging && staging_deliver(f->staging))
 		return;
-	smtp_report_add(s);
-	done(s, STR_LIT(""));
+	if (f->staging)
+		refusal = staging_first_refusal(f->staging);
+	if (!refusal.len)
+		smtp_report_add(s);
+	done(s, refusal);
 	smtp_abort(s); /* delivered in one step: only the memory is left */
 }
 

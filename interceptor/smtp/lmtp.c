@@ -100,7 +100,8 @@ static enum lmtp_route route_of_account(
 {
 	switch (account->route) {
 	case ROUTE_LOCAL:
-		return account->is_elsewhere || s->host->ops->reach_mailstore(s->host) < 0
+		return !account->is_elsewhere &&
+		                       s->host->ops->reach_mailstore(s->host) < 0
 		               ? LMTP_ROUTE_LATER
 		               : LMTP_ROUTE_LOCAL;
 	case ROUTE_BUSY:
@@ -234,6 +235,8 @@ static int send_message(struct session *s, const struct smtp_recipient *first)
 	const struct recipient_names names = names_of(s);
 	char client[ADDRESS_TEXT_MAX];
 	struct staging_mail mail = { .sender = f->lmtp.sender,
+		.params = STR_LIT("BODY=8BITMIME"),
+		.helo = f->lmtp.offer.name,
 		.recipients = first,
 		.names = &names,
 		.at_once = true };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/smtp/recipient.h"
 
+#include "base/buf.h"
 #include "registry/alias.h"
 
 #include <arpa/inet.h>
@@ -205,4 +206,41 @@ struct str recipient_subaddress(
 		to.is != RECIPIENT_KNOWN)
 		return STR_LIT("");
 	return arena_str(arena, to.subaddress);
+}
+
+/* ---- for another server ---- */
+
+/* alice, ALICE+news: of account alice, or alice@example.com. */
+static bool spells(const struct recipient_names *names, const struct smtp_address *a,
+	struct str account)
+{
+	const char *delimiters = settings_subaddress(names->settings);
+	size_t at = str_index(account, '@'), n = 1;
+	struct str name = str_take(account, at), domain = str_skip(account, at + 1);
+
+	while (n < a->local.len && !strchr(delimiters, a->local.ptr[n]))
+		n++;
+	return settings_has_domain(names->settings, a->domain) &&
+	       (!domain.len || str_ieq(domain, a->domain)) &&
+	       (str_ieq(a->local, name) || str_ieq(str_take(a->local, n), name));
+}
+
+struct str recipient_at_home(const struct recipient_names *names, struct str text,
+	struct str account, struct arena *arena)
+{
+	struct smtp_address a;
+	struct buf address;
+	struct str copy = { 0 };
+	int r;
+
+	if (smtp_address_parse(text, arena, &a) && spells(names, &a, account))
+		return arena_str(arena, text);
+	buf_init(&address, 0);
+	r = buf_append(&address, account);
+	if (r == 0 && str_index(account, '@') == account.len)
+		r = buf_printf(&address, "@%s", names->settings->domains[0]);
+	if (r == 0)
+		copy = arena_str(arena, buf_view(&address));
+	buf_fini(&address);
+	return copy;
 }

@@ -52,6 +52,12 @@ int recipient_find(const struct recipient_names *names, struct str text,
 struct str recipient_subaddress(
 	const struct recipient_names *names, struct str text, struct arena *arena);
 
+/* The address for the server that the account lives at, which knows no name but that of
+   the account, and our domains: as it was spelt where that is so, else its own. In the
+   arena; ptr NULL: no memory. */
+struct str recipient_at_home(const struct recipient_names *names, struct str text,
+	struct str account, struct arena *arena);
+
 /* Whether the source takes this domain for its own. */
 bool recipient_is_ours(const struct recipient_names *names, struct str domain);
 

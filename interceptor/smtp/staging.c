@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "interceptor/smtp/staging.h"
+#include "interceptor/smtp/staging_parts.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -14,44 +14,6 @@
 
 #define AGAIN_MS 10000               /* for the mailstore to come back */
 #define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
-#define REFUSAL_MAX 256              /* a reply line of ours is shorter */
-
-enum delivery_state {
-	DELIVERY_NEW,
-	DELIVERY_STAGING,    /* STAGE was sent, or ROOM */
-	DELIVERY_STAGED,     /* and answered: number */
-	DELIVERY_DELIVERING, /* DELIVER was sent */
-	DELIVERY_AGAIN,      /* it was lost on its way */
-	DELIVERY_DONE,       /* delivered, or refused */
-	DELIVERY_STATE_COUNT
-};
-
-/* Of the message, for one account. */
-struct pending_delivery {
-	struct str account;
-	struct str subaddress; /* names a folder; "": none */
-	bool at_once;
-	enum delivery_state state;
-	uint64_t number;
-	char refusal[REFUSAL_MAX]; /* a reply line; "": it is not refused */
-};
-
-struct staging {
-	LIST_ENTRY(staging) all;
-	struct host *host;
-	struct session *session; /* NULL: nobody waits any more */
-	staging_fn *done;
-	uint32_t number;
-	char session_id[SESSION_ID_MAX];
-
-	struct content content;
-	struct arena arena; /* names of accounts */
-	struct pending_delivery *deliveries;
-	size_t n, waiting;
-	bool is_shared;
-	bool walked; /* each_delivery() is on it: it is freed there */
-	uint64_t give_up_at;
-};
 
 /* ---- gathering ---- */
 
@@ -73,9 +35,10 @@ struct staging *staging_new(struct session *s, staging_fn *done)
 	return g;
 }
 
-static void free_staging(struct staging *g)
+void staging_free(struct staging *g)
 {
 	LIST_REMOVE(g, all);
+	courier_free(g->courier);
 	content_fini(&g->content);
 	arena_fini(&g->arena);
 	free(g);
@@ -174,7 +137,16 @@ static int send_delivery(struct staging *g, struct pending_delivery *d,
 	return 0;
 }
 
-static int make_deliveries(struct staging *g, const struct staging_mail *mail)
+/* Found a moment ago. One that cannot be found now is refused by the mailstore. */
+static bool account_is_elsewhere(struct host *h, struct str account)
+{
+	struct account_route route;
+
+	return registry_route(h->registry, account, &route, NULL) == 0 &&
+	       route.is_elsewhere;
+}
+
+int staging_make_deliveries(struct staging *g, const struct staging_mail *mail)
 {
 	const struct smtp_recipient *first = mail->recipients;
 	size_t n = 0;
@@ -188,6 +160,7 @@ static int make_deliveries(struct staging *g, const struct staging_mail *mail)
 		struct pending_delivery *d = &g->deliveries[g->n];
 
 		d->account = arena_str(&g->arena, r->account);
+		d->is_elsewhere = account_is_elsewhere(g->host, r->account);
 		d->subaddress = recipient_subaddress(mail->names, r->address, &g->arena);
 		if (!d->account.ptr || !d->subaddress.ptr)
 			return -ENOMEM;
@@ -198,7 +171,7 @@ static int make_deliveries(struct staging *g, const struct staging_mail *mail)
 	return 0;
 }
 
-static void keep_refusal(struct pending_delivery *d, struct str reply)
+void staging_keep_refusal(struct pending_delivery *d, struct str reply)
 {
 	(void)snprintf(d->refusal, sizeof(d->refusal), "%.*s",
 		STR_ARG(reply.len ? reply : STR_LIT(STAGING_AWAY)));
@@ -210,30 +183,58 @@ static int send_all(struct staging *g, const struct staging_mail *mail)
 	const struct smtp_recipient *recipient = mail->recipients;
 	int r = 0;
 
-	for (size_t i = 0; i < g->n && (r == 0 || mail->at_once); i++) {
+	for (size_t i = 0; i < g->n && (r == 0 || mail->at_once);
+		i++, recipient = recipient->next) {
 		struct pending_delivery *d = &g->deliveries[i];
 
+		if (d->is_elsewhere)
+			continue;
 		r = send_delivery(g, d, mail, recipient);
 		if (r < 0) {
 			d->state = DELIVERY_DONE;
-			keep_refusal(d, STR_LIT(""));
+			staging_keep_refusal(d, STR_LIT(""));
 		}
-		recipient = recipient->next;
 	}
 	return mail->at_once && g->waiting ? 0 : r;
+}
+
+/* One that cannot be sent is refused when the others have gone their way already. */
+static int send_to_both(struct staging *g, const struct staging_mail *mail)
+{
+	int r = send_all(g, mail), there = r;
+
+	if (r == 0 || mail->at_once)
+		there = staging_send_elsewhere(g, mail);
+	for (size_t i = 0; i < g->n && there < 0; i++)
+		if (g->deliveries[i].is_elsewhere) {
+			g->deliveries[i].state = DELIVERY_DONE;
+			staging_keep_refusal(&g->deliveries[i], STR_LIT(""));
+		}
+	if (r == 0)
+		r = there;
+	return mail->at_once && g->waiting ? 0 : r;
+}
+
+static bool has_some_here(const struct staging *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->deliveries[i].is_elsewhere)
+			return true;
+	return false;
 }
 
 int staging_send(struct staging *g, const struct staging_mail *mail)
 {
 	int r = content_file(&g->content);
 
-	if (r >= 0)
-		r = g->host->ops->reach_mailstore(g->host);
 	g->is_shared = mail->is_shared;
+	g->is_at_once = mail->at_once;
+	if (r >= 0)
+		r = staging_make_deliveries(g, mail);
+	if (r == 0 && has_some_here(g))
+		r = g->host->ops->reach_mailstore(g->host);
 	if (r == 0)
-		r = make_deliveries(g, mail);
-	if (r == 0)
-		r = send_all(g, mail);
+		r = send_to_both(g, mail);
 	content_fini(&g->content);
 	return r;
 }
@@ -283,6 +284,8 @@ bool staging_is_for(const struct staging *g, struct str account)
 
 bool staging_deliver(struct staging *g)
 {
+	bool goes_elsewhere = false;
+
 	g->give_up_at = g->host->ops->now(g->host) + AGAIN_MS;
 	for (size_t i = 0; i < g->n; i++) {
 		struct pending_delivery *d = &g->deliveries[i];
@@ -290,8 +293,14 @@ bool staging_deliver(struct staging *g)
 		if (d->state != DELIVERY_STAGED)
 			continue;
 		g->waiting++;
-		deliver(g, d);
+		if (d->is_elsewhere)
+			d->state = DELIVERY_DELIVERING;
+		else
+			deliver(g, d);
+		goes_elsewhere |= d->is_elsewhere;
 	}
+	if (goes_elsewhere)
+		courier_commit(g->courier);
 	return g->waiting > 0;
 }
 
@@ -301,6 +310,8 @@ static void discard(struct staging *g, struct pending_delivery *d)
 	char id[ID_MAX];
 
 	d->state = DELIVERY_DONE;
+	if (d->is_elsewhere)
+		return; /* without its dot that server has nothing */
 	if (ask(g, d, MESSAGE_DISCARD) < 0)
 		log_warning(delivery_id(g, d, id), "staging",
 			"event=\"cannot be undone\" account=%.*s", STR_ARG(d->account));
@@ -311,16 +322,23 @@ void staging_drop(struct staging *g)
 	if (!g)
 		return;
 	g->session = NULL;
-	for (size_t i = 0; i < g->n; i++)
-		if (g->deliveries[i].state == DELIVERY_STAGED)
-			discard(g, &g->deliveries[i]);
+	for (size_t i = 0; i < g->n; i++) {
+		struct pending_delivery *d = &g->deliveries[i];
+
+		if (d->is_elsewhere && d->state == DELIVERY_STAGING && !g->is_at_once) {
+			d->state = DELIVERY_DONE;
+			g->waiting--;
+		}
+		if (d->state == DELIVERY_STAGED)
+			discard(g, d);
+	}
 	if (!g->waiting && !g->walked)
-		free_staging(g);
+		staging_free(g);
 }
 
 /* ---- its answers ---- */
 
-static struct str first_refusal(const struct staging *g)
+struct str staging_first_refusal(const struct staging *g)
 {
 	struct str refusal = STR_LIT("");
 
@@ -329,22 +347,22 @@ static struct str first_refusal(const struct staging *g)
 	return refusal;
 }
 
-static void settle(
+void staging_settle(
 	struct staging *g, struct pending_delivery *d, enum delivery_state state)
 {
 	d->state = state;
 	if (--g->waiting)
 		return;
 	if (g->session)
-		g->done(g->session, first_refusal(g));
+		g->done(g->session, staging_first_refusal(g));
 	else
 		staging_drop(g);
 }
 
 static void refuse(struct staging *g, struct pending_delivery *d, struct str reply)
 {
-	keep_refusal(d, reply);
-	settle(g, d, DELIVERY_DONE);
+	staging_keep_refusal(d, reply);
+	staging_settle(g, d, DELIVERY_DONE);
 }
 
 static void delivered(
@@ -357,7 +375,7 @@ static void delivered(
 			"event=\"will be delivered when the mailbox is opened next\" "
 			"account=%.*s error=\"%.*s\"",
 			STR_ARG(d->account), STR_ARG(m->text));
-	settle(g, d, DELIVERY_DONE);
+	staging_settle(g, d, DELIVERY_DONE);
 }
 
 static bool hex(struct str s, uint32_t *ret)
@@ -392,7 +410,7 @@ static struct pending_delivery *find(
 			!str_eq(session, str_from(g->session_id)))
 			continue;
 		*ret_staging = g;
-		return &g->deliveries[index];
+		return g->deliveries[index].is_elsewhere ? NULL : &g->deliveries[index];
 	}
 	return NULL;
 }
@@ -412,7 +430,8 @@ void staging_answered(struct host *h, const struct message *m)
 		refuse(g, d, m->text);
 	} else {
 		d->number = m->number;
-		settle(g, d, m->type == MESSAGE_STAGED ? DELIVERY_STAGED : DELIVERY_DONE);
+		staging_settle(g, d,
+			m->type == MESSAGE_STAGED ? DELIVERY_STAGED : DELIVERY_DONE);
 	}
 }
 
@@ -429,12 +448,13 @@ static void each_delivery(struct host *h, enum delivery_state state, delivery_fn
 		g->walked = true;
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not while it is walked */
 		for (size_t i = 0; i < g->n; i++)
-			if (g->deliveries[i].state == state)
+			if (g->deliveries[i].state == state &&
+				!g->deliveries[i].is_elsewhere)
 				fn(g, &g->deliveries[i]);
 		g->walked = false;
 		next = LIST_NEXT(g, all);
 		if (!g->session && !g->waiting)
-			free_staging(g);
+			staging_free(g);
 	}
 }
 
@@ -468,7 +488,7 @@ static void try_again(struct staging *g, struct pending_delivery *d)
 		"account=%.*s "
 		"error=\"the mailstore is away\"",
 		STR_ARG(d->account));
-	settle(g, d, DELIVERY_DONE);
+	staging_settle(g, d, DELIVERY_DONE);
 }
 
 void staging_tick(struct host *h)

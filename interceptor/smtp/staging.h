@@ -12,7 +12,11 @@
  * message that several get is then staged whatever the quota says: there is one answer
  * behind the dot, and a full mailbox must not lose the others their copy.
  *
- * What is staged is on the disk and survives everybody's death: it is
+ * Of accounts that live at another server the message goes there, but for its dot; that
+ * is sent with "deliver", and its answer is the delivery's (courier.h). What that server
+ * refuses then is refused to the client: what others have got by then they may get again.
+ *
+ * What is staged here is on the disk and survives everybody's death: it is
  * delivered when the account is opened next. So a delivery that cannot be confirmed (the
  * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
  */
@@ -33,6 +37,10 @@ struct staging;
 struct staging_mail {
 	struct str header; /* trace lines; Delivered-To is put among them */
 	struct str sender, client;
+	struct str params; /* of MAIL */
+	struct str helo;   /* our name, for another server */
+	bool asks;         /* staging_ask_elsewhere() */
+	uint64_t size;     /* as the client has said with MAIL; 0: not known */
 	const struct smtp_recipient *recipients; /* one for each account */
 	const struct recipient_names *names;     /* by which they were found */
 	bool at_once; /* what becomes of one is nothing to the others: each is staged and
@@ -54,6 +62,11 @@ struct staging *staging_new(struct session *s, staging_fn *done);
 struct staging *staging_ask_for_room(
 	struct session *s, struct str account, uint64_t size, staging_fn *done);
 
+/* Likewise, whether another server takes mail for the recipients, whose accounts live
+   there (courier.h). */
+struct staging *staging_ask_elsewhere(
+	struct session *s, const struct staging_mail *mail, staging_fn *done);
+
 /* 0 or -errno: it cannot be sent any more. */
 int staging_write(struct staging *g, struct str bytes);
 /* For filters, before it is sent. */
@@ -62,6 +75,8 @@ struct content *staging_content(struct staging *g);
 int staging_send(struct staging *g, const struct staging_mail *mail);
 /* The reply that the mail of the nth recipient was refused with; "": it was not. */
 struct str staging_refusal(const struct staging *g, size_t nth);
+/* Of the first one that was refused; "": none was. */
+struct str staging_first_refusal(const struct staging *g);
 /* false: there is nothing to wait for. */
 bool staging_deliver(struct staging *g);
 /* Whether it was sent for that account. */

@@ -583,9 +583,7 @@ struct script *script_new(
 	s->settings.domains[0] = (char *)(uintptr_t) "example.com";
 	s->settings.n_domains = 1;
 	for (size_t i = 0; i < ROWS(names); i++)
-		(void)capture(s->registry, names[i], "secret");
-	for (size_t i = 0; setup->elsewhere && i < ROWS(names); i++)
-		script_move_elsewhere(s, names[i]);
+		script_capture(s, names[i]);
 	return s;
 }
 

@@ -405,14 +405,15 @@ void script_destination(struct script *s, const char *text)
 	assert_int_equal(destination_parse(text, &s->settings.destination), 0);
 }
 
-void script_move_elsewhere(struct script *s, const char *name)
+void script_capture(struct script *s, const char *name)
 {
 	struct test *t = s->registry;
-	struct account_route route;
+	int64_t id = capture(t, name, "secret");
 
+	if (!s->setup->elsewhere)
+		return;
 	script_destination(s, "imap://192.0.2.30");
-	NO_ERROR(registry_route(t->r, str_from(name), &route, &t->err));
-	NO_ERROR(registry_set_home(t->r, route.id, STR_LIT("192.0.2.30"), &t->err));
+	NO_ERROR(registry_set_home(t->r, id, STR_LIT("192.0.2.30"), &t->err));
 }
 
 void script_accounts_begin(struct script *s)

@@ -66,8 +66,8 @@ void script_tls_end(struct script *s); /* of a run */
 void script_tls_free(struct script *s);
 /* script_host.c */
 extern const struct host_ops script_host_ops;
-/* Its next move is to 192.0.2.30, which is the destination. */
-void script_move_elsewhere(struct script *s, const char *name);
+/* A new account, of which the setup says where it moves to. */
+void script_capture(struct script *s, const char *name);
 void script_load_offer(struct script *s, enum service_id service);
 enum service_id script_offer_of(enum service_id service); /* whose a session sees */
 /* Of its session in buffers, also in what of them is free. */

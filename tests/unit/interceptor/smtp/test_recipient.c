@@ -146,6 +146,42 @@ static void test_nobody_here(void **state)
 	check(t, 1, rows, ROWS(rows));
 }
 
+/* For a server that knows accounts by name and our domains, and none of our aliases. */
+static void test_at_home(void **state)
+{
+	static const struct {
+		const char *text, *account, *wanted;
+	} rows[] = {
+		{ "alice@example.com", "alice", "alice@example.com" },
+		{ "ALICE+News@Example.COM", "alice", "ALICE+News@Example.COM" },
+		{ "alice", "alice", "alice@example.com" },
+		{ "alice@[192.0.2.10]", "alice", "alice@example.com" },
+		{ "info@example.com", "alice", "alice@example.com" },
+		{ "alice2@example.com", "alice", "alice@example.com" },
+		{ "alice@example.net", "alice@example.com", "alice@example.com" },
+		{ "alice+x@example.net", "alice@example.net", "alice+x@example.net" },
+		{ "Alice <alice@example.com", "alice", "alice@example.com" },
+	};
+	struct test *t = *state;
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		bool two = strchr(rows[i].account, '@') != NULL;
+		struct settings settings = { .n_domains = two ? 2 : 1 };
+		struct recipient_names names = {
+			.registry = t->r, .settings = &settings, .source_name = STR("")
+		};
+		char first[] = "example.com", second[] = "example.net";
+		struct str at;
+
+		settings.domains[0] = first;
+		settings.domains[1] = second;
+		at = recipient_at_home(&names, str_from(rows[i].text),
+			str_from(rows[i].account), &t->arena);
+		if (!str_eq(at, str_from(rows[i].wanted)))
+			fail_msg("%s: %.*s", rows[i].text, STR_ARG(at));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +191,8 @@ int main(void)
 			test_two_domains, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_nobody_here, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_at_home, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
