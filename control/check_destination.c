@@ -8,11 +8,11 @@
 
 int destination_refuse(const struct settings *s, struct error *err)
 {
-	if (s->destination.kind == DESTINATION_STORE)
+	if (s->destination.kind != DESTINATION_MAILDIR)
 		return 0;
 	return error_set(err, -EOPNOTSUPP,
 		"`destination`: accounts cannot move to \"%s\" in this version, only to "
-		"our own store; leave it out",
+		"an IMAP server or our own store",
 		s->destinations.paths[0]);
 }
 

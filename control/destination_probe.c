@@ -11,7 +11,8 @@
 #include <uv.h>
 
 #define ANSWER_MAX 65536 /* a capability list takes some hundred bytes */
-#define SHOWN_MAX 200    /* of a line that it says instead */
+#define READ_SIZE 4096
+#define SHOWN_MAX 200 /* of a line that it says instead */
 
 struct question {
 	const struct settings *settings;
@@ -38,7 +39,7 @@ static int hear_line(struct talk *t, size_t *used, struct str *ret)
 		rest = str_skip(buf_view(&t->in), *used);
 		end = str_index(rest, '\n');
 		if (end == rest.len)
-			r = talk_read(t, ANSWER_MAX);
+			r = talk_read(t, READ_SIZE);
 	} while (end == rest.len && r == 0);
 	if (r < 0)
 		return r;
@@ -119,7 +120,7 @@ static int ask(void *context, struct error *err)
 	struct question *q = context;
 	struct talk t;
 	int r = talk_begin(&t, destination_connect(q->settings, q->service),
-		q->patience_ms, ANSWER_MAX);
+		q->patience_ms, ANSWER_MAX + READ_SIZE);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot connect");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CONTROL_DESTINATION_PROBE_H
 #define CONTROL_DESTINATION_PROBE_H
-/* Asks the server that users move to what it offers, as the interceptor would reach it.
- */
+/* Asks the server that users move to what it offers, as the interceptor would reach
+   it. */
 #include "base/error.h"
 #include "settings/settings.h"
 #include "source/tls.h"
