@@ -14,14 +14,14 @@ import signal
 import sys
 from pathlib import Path
 
-from .network import SOURCE_ADDRESS, Lan, Network, run
+from .network import SOURCE_ADDRESS, Lan, Network, Shore, run
 from .processes import start_time
 from .server_dovecot import Dovecot
 from .server_postfix import Postfix
 
 FOLDERS = Path("/tmp")  # short: a UNIX socket's path has 107 bytes
 FOLDER_NAME = re.compile(r"^mf-(\d+)(?:\.\d+)?$")
-NAMESPACE_NAME = re.compile(r"^mf-((\d+)(?:\.\d+)?)-(?:client|gateway|router|source)$")
+NAMESPACE_NAME = re.compile(r"^mf-((\d+)(?:\.\d+)?)-(?:client|gateway|router|shore|source)$")
 
 # Who lives in `lab up` and in the demo; bob's password has all that quoting can break.
 DEMO_USERS = {"alice": "wonderland", "bob": 'b"o\\b 8', "carol": "pässwörd"}
@@ -179,6 +179,7 @@ def sweep():
         if found and found[1] not in known and start_time(int(found[2])) is None:
             dead.add(found[1])
     for lab_id in dead:
-        Lan(lab_id).remove()  # it has every namespace that another has
+        for network in (Lan, Shore):  # they have every namespace that another has
+            network(lab_id).remove()
         _remove(FOLDERS / f"mf-{lab_id}")
     return sorted(dead)

@@ -223,3 +223,26 @@ class Lan(Network):
 
     def give_back(self):
         self._move(self.router, self.source)
+
+
+SHORE_ROUTER = ("203.0.113.1", "2001:db8:9::1")
+SHORE_ADDRESS = ("203.0.113.30", "2001:db8:9::30")
+
+
+class Shore(Network):
+    """A server behind the router that is not the source: users move to it. Its way back to
+    the clients is not by the router, it knows nobody but that."""
+
+    def __init__(self, lab_id):
+        super().__init__(lab_id)
+        self.shore = Namespace(f"mf-{lab_id}-shore")
+
+    def namespaces(self):
+        return (*super().namespaces(), self.shore)
+
+    def create(self):
+        super().create()
+        self.router.ip("link", "add", "shore", "type", "veth", "peer", "name", "eth0",
+                       "netns", self.shore.name)
+        self._address(self.router, "shore", SHORE_ROUTER)
+        self._address(self.shore, "eth0", SHORE_ADDRESS)

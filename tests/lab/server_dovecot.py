@@ -126,6 +126,7 @@ class Dovecot:
     name = "dovecot"
     imap_port = 143
     pop3_port = 110
+    address = SOURCE_ADDRESS[0]
 
     def __init__(self, folder, namespace, storage="maildir", separator="/", prefix="",
                  mechanisms="plain login", timezone=TIMEZONE):
@@ -168,6 +169,11 @@ class Dovecot:
             self.users[name] = password
             self._write_users()
 
+    def remove_user(self, name):
+        """Nobody knows them any more; their mailbox stays."""
+        del self.users[name]
+        self._write_users()
+
     def _write_users(self):
         lines = []
         for name, password in self.users.items():
@@ -204,12 +210,12 @@ class Dovecot:
         self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
                              self.folder / "start.log", {"TZ": self.timezone})
         for port in (self.pop3_port, self.imap_port):
-            wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, self.daemon)
+            wait_for_port(self.namespace, self.address, port, self.daemon)
         # Its first greeting may be "Waiting for authentication process to respond".
         wait_until("Dovecot's greeting", self._is_ready)
 
     def _is_ready(self):
-        with self.namespace.connect(SOURCE_ADDRESS[0], self.imap_port) as connection:
+        with self.namespace.connect(self.address, self.imap_port) as connection:
             return b"CAPABILITY" in connection.recv(4096)
 
     def stop(self):

@@ -112,6 +112,7 @@ class Postfix:
 
     name = "postfix"
     smtp_port = 25
+    address = SOURCE_ADDRESS[0]
 
     def __init__(self, folder, namespace, server, submission=False):
         self.folder = Path(folder) / "postfix"
@@ -160,7 +161,7 @@ class Postfix:
                              self.folder / "start.log")
 
     def wait(self):
-        wait_for_port(self.namespace, SOURCE_ADDRESS[0], self.smtp_port, self.daemon)
+        wait_for_port(self.namespace, self.address, self.smtp_port, self.daemon)
 
     def stop(self):
         if self.daemon:
