@@ -125,6 +125,8 @@ def make_root(place, package):
         run("rm", "-rf", root)
         run("mmdebstrap", "--variant=minbase", f"--include={INCLUDE},{needed}", "bookworm",
             root)
+    # of a run before this one: mail stays when the package goes
+    run("rm", "-rf", root / "var/lib/mailferry", root / "etc/systemd/system/mailferry.service.d")
     return root
 
 
