@@ -53,7 +53,7 @@ void mail_hold_begin(struct host *h, struct str account)
 		memcpy(m->account, account.ptr, account.len);
 		LIST_INSERT_HEAD(&h->mail_holds, m, all);
 	}
-	m->until = h->ops->now(h) + MAIL_HOLD_MS;
+	m->until = h->ops->now(h) + h->settings->hold_s * UINT64_C(1000);
 }
 
 bool mail_is_held(const struct host *h, struct str account)

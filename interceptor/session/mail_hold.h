@@ -7,15 +7,13 @@
  * and a sender hears 250 a second later instead of 450.
  *
  *   SWITCH_SOON ──► held ──the route is not busy any more──► not held
- *                    └──after MAIL_HOLD_MS──► as if it had not been
+ *                    └──after `hold` seconds──► as if it had not been
  *
- * It makes a switch shorter and proves nothing: a quiesce looks at what is on its way.
+ * Logins of the account are held as long; RFC 5321 lets a client wait five minutes for
+ * the answer to RCPT (4.5.3.2.3). It makes a switch shorter and proves nothing: a quiesce
+ * looks at what is on its way.
  */
 #include "interceptor/session/host.h"
-
-/* RFC 5321 lets a client wait five minutes for the answer to RCPT (4.5.3.2.3). A switch
-   takes one second of it for the source's queue, and then a tenth. */
-#define MAIL_HOLD_MS 5000
 
 void mail_hold_begin(struct host *h, struct str account);
 bool mail_is_held(const struct host *h, struct str account);

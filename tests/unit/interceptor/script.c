@@ -159,11 +159,6 @@ static void do_leaves(struct script *s)
 	script_account(s, s->row->account, EVENT_LEAVE);
 }
 
-static void do_waits(struct script *s)
-{
-	s->now += 1000;
-}
-
 static void do_staged(struct script *s)
 {
 	script_mailstore_answers(s, MESSAGE_STAGED, "");
@@ -196,7 +191,7 @@ static const struct event {
 } events[] = {
 	{ "tick", do_tick },
 	{ "timeout", do_timeout },
-	{ "time passes", do_waits },
+	{ "time passes", script_second_passes },
 	{ "connected", do_connected },
 	{ "refused", do_refused },
 	{ "source ends", do_source_ends },
@@ -213,6 +208,7 @@ static const struct event {
 	{ "ask for live", script_ask_for_live },
 	{ "quiesce soon", script_quiesce_soon },
 	{ "route changed", script_route_changed },
+	{ "hold passes", script_hold_passes },
 	{ "verdict right", do_right },
 	{ "verdict wrong", do_wrong },
 	{ "verdict no password", do_no_password },

@@ -343,6 +343,16 @@ void script_route_changed(struct script *s)
 	quiesce_route_changed(&s->host, str_from(s->row->account));
 }
 
+void script_second_passes(struct script *s)
+{
+	s->now += 1000;
+}
+
+void script_hold_passes(struct script *s)
+{
+	s->now += s->settings.hold_s * UINT64_C(1000);
+}
+
 void script_switches_end(struct script *s)
 {
 	quiesce_check(&s->host);

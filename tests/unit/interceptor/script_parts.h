@@ -96,6 +96,8 @@ void script_quiesce_live(struct script *s);
 void script_ask_for_live(struct script *s);
 void script_quiesce_soon(struct script *s);
 void script_route_changed(struct script *s);
+void script_second_passes(struct script *s);
+void script_hold_passes(struct script *s);
 void script_switches_end(struct script *s);
 /* An account's next event, and all of them back to where they begin. */
 void script_account(struct script *s, const char *name, enum account_event event);

@@ -318,8 +318,7 @@ static const struct script_row switches[] = {
 	"C RCPT TO:<dora@example.com>", "s RCPT TO:<dora@example.com>", "S 250 dora",    \
 		"c 250 dora"
 #define HELD MAIL, "quiesce soon", "settled 1", "C RCPT TO:<dora@example.com>"
-#define HOLD_ENDS                                                                        \
-	"time passes", "tick", "time passes", "time passes", "time passes", "time passes"
+#define HOLD_ENDS "time passes", "tick", "hold passes"
 
 /* Mail for an account that is about to switch. */
 static const struct script_row soon[] = {
