@@ -68,10 +68,24 @@ static void ping(
 		p->asked_at = now;
 }
 
-void liveness_init(
-	struct liveness *l, struct loop *loop, const char *run_dir, uint64_t limit_ms)
+void liveness_init(struct liveness *l, struct loop *loop, struct generations *programs,
+	const char *run_dir, uint64_t limit_ms)
 {
-	*l = (struct liveness){ .loop = loop, .run_dir = run_dir, .limit_ms = limit_ms };
+	*l = (struct liveness){ .loop = loop,
+		.programs = programs,
+		.run_dir = run_dir,
+		.limit_ms = limit_ms };
+}
+
+/* The one that was asked may have retired. */
+static void leave_former(struct liveness *l, size_t program)
+{
+	struct liveness_probe *p = &l->probes[program];
+	pid_t pid = generations_current(l->programs, (enum up_program)program)->child.pid;
+
+	if (pid != p->pid)
+		hang_up(p);
+	p->pid = pid;
 }
 
 enum up_program liveness_tick(struct liveness *l, uint64_t now)
@@ -81,6 +95,7 @@ enum up_program liveness_tick(struct liveness *l, uint64_t now)
 	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++) {
 		struct liveness_probe *p = &l->probes[i];
 
+		leave_former(l, i);
 		if (!p->asked_at || now - p->asked_at < l->limit_ms)
 			continue;
 		hang_up(p);

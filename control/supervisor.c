@@ -408,8 +408,8 @@ static int begin(struct supervisor *s)
 	int code = loop_init(&s->loop, false);
 
 	notify_init(&s->notify);
-	liveness_init(
-		&s->liveness, &s->loop, s->control->settings.run_dir, s->notify.limit_ms);
+	liveness_init(&s->liveness, &s->loop, &s->programs, s->control->settings.run_dir,
+		s->notify.limit_ms);
 	if (code == 0)
 		code = timer_new(&s->loop, on_tick, s, &s->tick);
 	if (code == 0)

@@ -60,6 +60,7 @@ static const struct row {
 
 struct world {
 	struct loop loop;
+	struct generations programs;
 	char folder[64], path[PATH_MAX];
 	int listener, client;
 };
@@ -149,7 +150,7 @@ static void run(const struct row *row)
 	open_world(&w);
 	if (row->does[0] != ABSENT)
 		act(&w, LISTENS);
-	liveness_init(&l, &w.loop, w.folder, LIMIT);
+	liveness_init(&l, &w.loop, &w.programs, w.folder, LIMIT);
 	for (int second = 0; second < 8; second++) {
 		enum up_program hung = liveness_tick(&l, 1000 + (uint64_t)second * 1000);
 
@@ -181,10 +182,39 @@ static void test_none(void **state)
 	(void)state;
 	open_world(&w);
 	act(&w, LISTENS);
-	liveness_init(&l, &w.loop, w.folder, 0);
+	liveness_init(&l, &w.loop, &w.programs, w.folder, 0);
 	for (uint64_t now = 1; now < 1000000; now += 1000)
 		assert_int_equal(liveness_tick(&l, now), UP_PROGRAM_COUNT);
 	assert_int_equal(ipc_accept(w.listener), -EAGAIN);
+	liveness_fini(&l);
+	close_world(&w);
+}
+
+/* A retired mailstore ends with its last connection; nothing is asked of it any more. */
+static void test_followed(void **state)
+{
+	struct world w;
+	struct liveness l;
+	char in[IPC_MESSAGE_MAX];
+	int fds[IPC_FDS_MAX], next;
+	size_t n_fds = 0;
+
+	(void)state;
+	open_world(&w);
+	generations_current(&w.programs, UP_VAULT)->child.pid = 1;
+	act(&w, LISTENS);
+	liveness_init(&l, &w.loop, &w.programs, w.folder, LIMIT);
+	assert_int_equal(liveness_tick(&l, 1000), UP_PROGRAM_COUNT);
+	w.client = ipc_accept(w.listener);
+	assert_true(w.client >= 0);
+	assert_true(ipc_receive(w.client, in, sizeof(in), fds, &n_fds) > 0);
+	generations_current(&w.programs, UP_VAULT)->child.pid = 2;
+	/* the old one owes an answer since long ago: that is not the new one's fault */
+	assert_int_equal(liveness_tick(&l, 1000 + LIMIT), UP_PROGRAM_COUNT);
+	assert_int_equal(ipc_receive(w.client, in, sizeof(in), fds, &n_fds), 0);
+	next = ipc_accept(w.listener);
+	assert_true(ipc_receive(next, in, sizeof(in), fds, &n_fds) > 0);
+	fd_closep(&next);
 	liveness_fini(&l);
 	close_world(&w);
 }
@@ -194,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
