@@ -199,12 +199,12 @@ static const struct option root_rows[] = {
 		.help = "where mail moves to, and who serves its users afterwards: "
 			"\"store\", we do; \"imap://192.0.2.20\", that server, which "
 			"knows all users with their passwords (\"imap+starttls://\", "
-			"\"imaps://\": by TLS); {\"maildir:/srv/mail/%d/%n\", "
-			"\"imap://127.0.0.1\"}, Maildirs (Dovecot's) and the server that "
-			"serves them (%u: the user, %n: up to @, %d: the domain). Where POP3 and "
+			"\"imaps://\": by TLS). Where POP3 and "
 			"mail are not that server's with the same TLS: \"pop3://192.0.2.20\", "
 			"\"lmtp://192.0.2.20:24\" or \"smtp://192.0.2.20:25\" in the list, "
-			"too" },
+			"too. Maildirs ({\"maildir:/srv/mail/%d/%n\", "
+			"\"imap://127.0.0.1\"}) are read, and refused by `up`: no account "
+			"moves to them yet" },
 	{ "uids", OPTION_CHOICE, ROOT(uids), "keep", .choices = uids_choices,
 		.help = "of messages at the destination: \"keep\", as at the source; "
 			"\"new\", its own, which is all that an IMAP server allows: "
