@@ -208,23 +208,36 @@ static int check_uids(const struct settings *s, struct error *err)
 	return 0;
 }
 
-/* What is written to it must not be written to the source. */
-static int check_other(const struct settings *s, struct error *err)
+static int check_address(const struct settings *s, const struct sockaddr_storage *address,
+	struct error *err)
 {
 	char there[ADDRESS_TEXT_MAX], source[ADDRESS_TEXT_MAX];
 
-	address_text(&s->destination.server, there);
+	if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+		return 0;
+	address_text(address, there);
 	for (size_t i = 0; i <= s->n_sources; i++) {
 		if (i < s->n_sources)
 			address_text(&s->sources[i], source);
 		else
 			(void)snprintf(source, sizeof(source), "%s", s->source_moved_to);
-		if (destination_is_elsewhere(&s->destination) &&
-			strcmp(there, source) == 0)
+		if (strcmp(there, source) == 0)
 			return error_set(err, -EINVAL,
 				"`destination`: %s is the source itself", there);
 	}
 	return 0;
+}
+
+/* What is written to it must not be written to the source, and mail for users who have
+   moved must not go to their old mailboxes. */
+static int check_other(const struct settings *s, struct error *err)
+{
+	const struct destination_settings *d = &s->destination;
+	int r = check_address(s, &d->server, err);
+
+	if (r == 0)
+		r = check_address(s, &d->pop3.address, err);
+	return r < 0 ? r : check_address(s, &d->mail.address, err);
 }
 
 static int check_path(const struct settings *s, struct error *err)

@@ -145,6 +145,12 @@ static const struct refused {
 	{ ONE_DOMAIN NEW "source_moved_to = \"10.0.0.9\"\n"
 			 "destination = \"imap://10.0.0.9\"\n",
 		"10.0.0.9 is the source itself" },
+	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", "
+			 "\"smtp://192.0.2.10\"}\n",
+		"192.0.2.10 is the source itself" },
+	{ ONE_DOMAIN NEW "destination = {\"imap://10.0.0.9\", "
+			 "\"pop3s://192.0.2.10\"}\n",
+		"192.0.2.10 is the source itself" },
 	{ ONE_DOMAIN NEW "destination = \"imap://new.example.com\"\n",
 		"c:4: `destination`: \"imap://new.example.com\" is no place for" },
 	{ ONE_DOMAIN NEW "destination = \"imap://10.0.0.9:0\"\n", "is no place for" },
