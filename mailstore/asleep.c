@@ -25,9 +25,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define KNOWN_MAX (HIBERNATION_MAX + 256) /* and what its connection was */
-#define KEEPALIVE_MAX 64                  /* "* OK Still here" */
-#define EVERY_MIN 1000                    /* a process that is broken keeps nobody busy */
+#define SLEEPER_MAX (HIBERNATION_MAX + 1024) /* and its connection, its names */
+#define KEEPALIVE_MAX 64                     /* "* OK Still here" */
+#define EVERY_MIN 1000 /* a process that is broken keeps nobody busy */
 #define DUE_MAX (60 * 60 * 1000)
 #define MOVING_WHY "Your mailbox moves, please log in again."
 #define RESTORED_WHY "Your mailbox was restored, please log in again."
@@ -59,16 +59,15 @@ struct asleep {
 
 static bool makes_sense(const struct message *m)
 {
-	return m->payload.len <= KNOWN_MAX && m->text.len <= KEEPALIVE_MAX &&
-	       m->session.len &&
+	return m->text.len <= KEEPALIVE_MAX && m->session.len &&
 	       (!m->number2 || (m->number2 >= EVERY_MIN && m->text.len));
 }
 
-/* Takes fd on success. */
+/* Takes fd on success. NULL: no memory, or the message is too long. */
 static struct sleeper *sleeper_new(const struct message *m, int fd)
 {
-	struct sleeper *s = malloc(sizeof(*s) + IPC_MESSAGE_MAX), *fitting;
-	ssize_t len = s ? message_encode(m, s->bytes, IPC_MESSAGE_MAX) : -ENOMEM;
+	struct sleeper *s = malloc(sizeof(*s) + SLEEPER_MAX), *fitting;
+	ssize_t len = s ? message_encode(m, s->bytes, SLEEPER_MAX) : -ENOMEM;
 	uint64_t last = clock_monotonic_ms() + DUE_MAX;
 
 	if (len < 0) {

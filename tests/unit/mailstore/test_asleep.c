@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "mailstore/serve/hibernation.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -155,7 +156,7 @@ static void test_makes_no_sense(void **state)
 	static char much[100000];
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		struct message m = in_idle();
 		struct test t;
 
@@ -163,8 +164,10 @@ static void test_makes_no_sense(void **state)
 		if (i == 0)
 			m.payload = str_of(much, sizeof(much));
 		else if (i == 1)
-			m.text = str_of(much, 65);
+			m.client = str_of(much, HIBERNATION_MAX + 1024);
 		else if (i == 2)
+			m.text = str_of(much, 65);
+		else if (i == 3)
 			m.number2 = EVERY_MS - 1; /* it would keep us busy */
 		else
 			m.text = STR_LIT("");
