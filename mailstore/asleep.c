@@ -417,6 +417,14 @@ static void refuse_asleep(
 	all->send(peer, &end);
 }
 
+/* Its sessions that came before: they sleep, or wait for the end of its process. */
+static struct asleep *find_begun(struct processes *all, struct str account)
+{
+	const struct process *p = process_find(all, account);
+
+	return p && p->state == PROCESS_LEAVING ? p->asleep : find(all, account);
+}
+
 /* The account may have a process by now. */
 static void settle(struct asleep *g)
 {
@@ -426,7 +434,7 @@ static void settle(struct asleep *g)
 		lie_down_all(g);
 	else if (p->state == PROCESS_RUNNING && p->lives == PROCESS_HERE)
 		give_all(g, p);
-	else if (p->state == PROCESS_LEAVING && !p->asleep)
+	else if (p->state == PROCESS_LEAVING)
 		p->asleep = g;
 	else
 		end_all(g, MOVING_WHY);
@@ -435,22 +443,22 @@ static void settle(struct asleep *g)
 void processes_asleep(
 	struct processes *all, struct peer *peer, const struct message *m, int fd)
 {
-	struct asleep *listed = find(all, m->account);
-	struct asleep *g = listed ? listed : account_new(all, m->account);
+	struct asleep *begun = find_begun(all, m->account);
+	struct asleep *g = begun ? begun : account_new(all, m->account);
 	struct waiter *waiter = g && makes_sense(m) ? waiter_new(peer, m->session) : NULL;
 	struct sleeper *s = waiter ? sleeper_new(m, fd) : NULL;
 
 	if (!s) {
-		if (g && !listed)
+		if (g && !begun)
 			account_free(g);
 		free(waiter);
 		refuse_asleep(all, peer, m, fd);
 		return;
 	}
 	add(g, s, waiter);
-	if (listed)
+	if (g->is_listed)
 		lie_down(s);
-	else
+	else if (!begun)
 		settle(g);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sessions that sleep, as the master keeps them: told that we live, and of the end. */
-#include "mailstore/processes.h"
+#include "mailstore/process.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/ipc.h"
 #include "mailstore/serve/hibernation.h"
 
 #include <errno.h>
@@ -179,6 +180,34 @@ static void test_makes_no_sense(void **state)
 	}
 }
 
+/* Its process at the mailstore before this one has not ended yet. */
+static void test_process_leaves(void **state)
+{
+	const struct message adopt = {
+		.type = MESSAGE_ADOPT, .account = STR("ada"), .number = PROCESS_LEAVING
+	};
+	struct message m = in_idle();
+	struct test t;
+	int link[2], first;
+
+	(void)state;
+	begin(&t);
+	assert_int_equal(ipc_pair(link), 0);
+	assert_int_equal(processes_adopt(&t.all, &adopt, link[0]), 0);
+	lay_down(&t, &m);
+	first = t.client;
+	m.session = STR_LIT("1.2");
+	lay_down(&t, &m);
+	assert_int_equal(t.all.n_asleep, 2);
+	fd_closep(&link[1]);
+	hear(&t, LINE);
+	fd_closep(&t.client);
+	t.client = first;
+	hear(&t, LINE);
+	processes_end(&t.all);
+	finish(&t);
+}
+
 /* The session lives on, and nobody hears of its end. */
 static void test_peer_is_gone(void **state)
 {
@@ -199,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kept_alive),
 		cmocka_unit_test(test_woken), cmocka_unit_test(test_makes_no_sense),
+		cmocka_unit_test(test_process_leaves),
 		cmocka_unit_test(test_peer_is_gone) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
