@@ -122,10 +122,10 @@ int connections_sleep(struct connections *all)
 {
 	size_t count = connections_count(all), made = 0;
 	struct bed *beds = calloc(count + 1, sizeof(*beds));
-	int r = !beds ? -ENOMEM : count > CONNECTIONS_ASLEEP_MAX ? -EBUSY : 0;
+	int r = !beds || count > CONNECTIONS_ASLEEP_MAX ? -EBUSY : 0;
 
 	for (struct connection *c = all->first; c && r == 0; c = c->next)
-		r = make_bed(&beds[made++], c);
+		r = make_bed(&beds[made++], c) < 0 ? -EBUSY : 0;
 	for (size_t i = 0; i < made; i++) {
 		/* once the first one sleeps, nothing but memory can be wanting */
 		if (r == 0)

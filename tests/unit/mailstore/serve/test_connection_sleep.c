@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -155,10 +156,38 @@ static void test_not_now(void **state)
 	}
 }
 
+/* A socket that cannot be given away, as no descriptor is left for its copy. */
+static void test_no_descriptor(void **state)
+{
+	static struct bench b;
+	struct rlimit limit, none;
+
+	(void)state;
+	bench_open(&b);
+	b.all.sleeps = on_sleeps;
+	bench_connect_plain(&b, 0);
+	bench_connect_plain(&b, 1);
+	bench_say(&b, 0, "a NOOP\r\n");
+	bench_say(&b, 1, "a NOOP\r\n");
+	bench_hear(&b, 0, "a OK");
+	bench_hear(&b, 1, "a OK");
+	for (int n = 0; n < 4; n++)
+		bench_turn(&b);
+	assert_true(connections_can_sleep(&b.all));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(connections_sleep(&b.all), -EBUSY);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(connections_count(&b.all), 2);
+	bench_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sleep),
-		cmocka_unit_test(test_too_long_asleep), cmocka_unit_test(test_not_now) };
+		cmocka_unit_test(test_too_long_asleep), cmocka_unit_test(test_not_now),
+		cmocka_unit_test(test_no_descriptor) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
