@@ -287,6 +287,20 @@ static int narrow_users(const struct sandbox *s)
 	return load(filter, r);
 }
 
+/* A socket that lingers lets close() wait as long as it says, also in the master that a
+   process gives it to. The kernel reads 32 bits of each argument. A filter of its own:
+   the list has no "but". */
+static int refuse_lingering(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setsockopt), 2,
+				 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET),
+				 SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, SO_LINGER))
+	               : -ENOMEM;
+
+	return load(filter, r);
+}
+
 /* ── what is refused ───────────────────────────────────────────────────────────────── */
 
 static const char *call_name(int number)
@@ -327,6 +341,8 @@ int sandbox_enter_calls(const struct sandbox *s, struct error *err)
 	int r = s->allows & SANDBOX_USERS ? narrow_users(s) : 0;
 
 	sandbox_tell_refused_calls();
+	if (r == 0 && !(s->allows & SANDBOX_LISTENS))
+		r = refuse_lingering();
 	if (r == 0)
 		r = list_calls(s);
 	return r < 0 ? error_errno(err, r, "cannot restrict system calls") : 0;

@@ -33,6 +33,7 @@
 
 static char folder[64], own[96], other[96], registry[96], staging[96], staged[128];
 static pid_t stranger; /* a process beside it */
+static int its_socket; /* that it was given */
 static int landlock_abi;
 
 static int result(long r)
@@ -170,6 +171,16 @@ static int make_unix_socket(void)
 	return result(socket(AF_UNIX, SOCK_SEQPACKET, 0));
 }
 
+/* Whoever closes it last would wait. The kernel reads no more than an int. */
+static int linger(void)
+{
+	static const struct linger how = { .l_onoff = 1, .l_linger = 3600 };
+	long level = SOL_SOCKET | 1L << 32;
+
+	return result(
+		syscall(SYS_setsockopt, its_socket, level, SO_LINGER, &how, sizeof(how)));
+}
+
 static int run_program(void)
 {
 	char name[] = "true";
@@ -264,6 +275,7 @@ static const char *const kind_names[KINDS] = { "vault", "worker", "process of a 
 #define NOBODY 0u
 #define ALL (MAY(KINDS) - 1)
 #define WITH_STAGING (MAY(WORKER) | MAY(RUNNER) | MAY(MASTER))
+#define WITH_LISTENERS (MAY(VAULT) | MAY(WORKER) | MAY(MASTER))
 #define WITH_SOCKETS (MAY(WORKER) | MAY(MOVER) | MAY(RUNNER) | MAY(MASTER))
 
 static const struct attempt {
@@ -302,6 +314,7 @@ static const struct attempt {
 	{ "ignore refusals", ignore_refusals, MAY(MASTER), false },
 	{ "io_uring", use_ring, NOBODY, false }, { "unshare", leave, NOBODY, false },
 	{ "change the user", change_user, NOBODY, false },
+	{ "let a socket linger", linger, WITH_LISTENERS, false },
 	{ "run a program", run_program, MAY(MASTER), false }, /* the last one */
 };
 
@@ -543,6 +556,7 @@ static int setup(void **state)
 	(void)signal(SIGUSR1, SIG_IGN);
 	landlock_abi = (int)syscall(
 		SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	its_socket = socket(AF_INET, SOCK_STREAM, 0);
 	stranger = fork();
 	if (stranger == 0) {
 		(void)signal(SIGUSR1, SIG_IGN);
