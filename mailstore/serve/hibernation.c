@@ -2,6 +2,7 @@
 #include "mailstore/serve/hibernation.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define VERSION "1"
 #define NUMBERS 13
@@ -60,4 +61,24 @@ int hibernation_decode(struct str bytes, struct hibernation *ret)
 		return -EBADMSG;
 	*ret = h;
 	return 0;
+}
+
+int hibernation_put_message(struct buf *otherwise, const struct hibernation_message *m)
+{
+	return buf_printf(otherwise, "%s%" PRIu32 " %u %" PRIu32 " %" PRIu64,
+		buf_len(otherwise) ? "," : "", m->uid, m->flags, m->keywords, m->modseq);
+}
+
+bool hibernation_take_message(struct str *otherwise, struct hibernation_message *ret)
+{
+	struct str text = str_split(otherwise, ',');
+	uint32_t flags;
+
+	if (!str_to_u32(str_split(&text, ' '), &ret->uid) ||
+		!str_to_u32(str_split(&text, ' '), &flags) || flags > UINT8_MAX ||
+		!str_to_u32(str_split(&text, ' '), &ret->keywords) ||
+		!str_to_u64(text, &ret->modseq))
+		return false;
+	ret->flags = (uint8_t)flags;
+	return true;
 }

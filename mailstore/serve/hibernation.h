@@ -39,4 +39,15 @@ int hibernation_encode(const struct hibernation *h, struct buf *out);
 /* Views into bytes. 0 or -EBADMSG. */
 int hibernation_decode(struct str bytes, struct hibernation *ret);
 
+/* One message of `otherwise`, as the client knows it. */
+struct hibernation_message {
+	uint64_t modseq;
+	uint32_t uid, keywords;
+	uint8_t flags;
+};
+/* Appends. As buf_printf(). */
+int hibernation_put_message(struct buf *otherwise, const struct hibernation_message *m);
+/* Takes the first one off. False: it is none. */
+bool hibernation_take_message(struct str *otherwise, struct hibernation_message *ret);
+
 #endif

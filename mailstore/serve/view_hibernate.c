@@ -4,7 +4,6 @@
 #include "mailstore/serve/view_parts.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 /* ── into bytes ────────────────────────────────────────────────────────────────────── */
@@ -18,8 +17,10 @@ struct writing {
 /* As the client knows it. */
 static int put_known(struct writing *w, const struct view_message *m)
 {
-	return buf_printf(w->out, "%s%" PRIu32 " %u %" PRIu32 " %" PRIu64,
-		buf_len(w->out) ? "," : "", m->uid, m->flags, m->keywords, m->modseq);
+	const struct hibernation_message known = { m->modseq, m->uid, m->keywords,
+		m->flags };
+
+	return hibernation_put_message(w->out, &known);
 }
 
 static const struct view_message *find(const struct view *v, uint32_t uid)
@@ -153,18 +154,16 @@ static int add(struct waking *w, const struct otherwise *o)
 	return 0;
 }
 
-static int read_one(struct waking *w, struct str text)
+static int read_one(struct waking *w, struct str *rest)
 {
 	struct otherwise o = { .is_told = true };
-	uint32_t flags;
+	struct hibernation_message m;
 
-	if (!str_to_u32(str_split(&text, ' '), &o.known.uid) || !o.known.uid ||
-		o.known.uid > w->h->last_uid ||
-		!str_to_u32(str_split(&text, ' '), &flags) || flags > UINT8_MAX ||
-		!str_to_u32(str_split(&text, ' '), &o.known.keywords) ||
-		!str_to_u64(text, &o.known.modseq))
+	if (!hibernation_take_message(rest, &m) || !m.uid || m.uid > w->h->last_uid)
 		return -EBADMSG;
-	o.known.flags = (uint8_t)flags;
+	o.known = (struct view_message){
+		.modseq = m.modseq, .uid = m.uid, .keywords = m.keywords, .flags = m.flags
+	};
 	return add(w, &o);
 }
 
@@ -193,7 +192,7 @@ static int read_otherwise(struct waking *w, struct error *err)
 	int code = 0;
 
 	while (rest.len && code == 0)
-		code = read_one(w, str_split(&rest, ','));
+		code = read_one(w, &rest);
 	if (code == 0)
 		code = store_each_expunged(w->view->store, w->view->mailbox, w->h->as_of,
 			add_expunged, w, err);

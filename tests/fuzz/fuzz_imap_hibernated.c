@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A session that another process has left asleep: what it wrote is the first line, with
    NULs in it, then comes what the client says. Whatever was written, the answers are
-   whole lines, the store stays sound, and what goes to sleep again wakes. */
+   whole lines, the store stays sound, and what goes to sleep again wakes. That opens a
+   store each time; the bytes alone are fuzz_hibernation's. */
 #include "fuzz.h"
 #include "fuzz_imap_text.h"
 #include "mailstore/serve/memory_session.h"
