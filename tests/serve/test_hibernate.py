@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -249,5 +250,15 @@ class Stays(HibernateTest):
         self.assertIsNone(self.store.account_pid("alice"))
 
 
+class Together(unittest.TestSuite):
+    """Each has a mailstore of its own, and waits more than it works."""
+
+    def run(self, result, debug=False):
+        with ThreadPoolExecutor(max(1, self.countTestCases())) as pool:
+            list(pool.map(lambda test: test(result), self))
+        return result
+
+
 if __name__ == "__main__":
+    unittest.TestLoader.suiteClass = Together
     unittest.main()
