@@ -141,7 +141,8 @@ static void test_woken(void **state)
 		lay_down(&t, &m);
 		loop_turn(&t.loop); /* that it is watched is no reason to wake it */
 		assert_true(t.all.n_asleep == 1 || rows[i].is_due);
-		assert_int_equal(write(t.client, rows[i].says, len), len);
+		if (len) /* one that is due may be closed by now */
+			assert_int_equal(write(t.client, rows[i].says, len), len);
 		if (rows[i].leaves)
 			(void)shutdown(t.client, SHUT_WR);
 		hear(&t, "* BYE [UNAVAILABLE] The mailbox cannot be served now; the "
