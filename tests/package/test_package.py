@@ -238,6 +238,8 @@ def check_dashboard(machine):
     conf = machine.root / "etc/mailferry/mailferry.conf"
     conf.write_text(CONF + 'dashboard { listen = "127.0.0.1:8625" }\n')
     machine("mailferry", "upgrade")
+    until("the programs of before have ended", lambda: not json.loads(
+        machine("mailferry", "status", "--json"))["old"]["programs"])
     command = json.loads(machine("mailferry", "accounts", "--json"))
     ensure("an account lives here", len(command) == 1)
     until("the dashboard says what the command says", lambda: json_body(machine) == command)
