@@ -50,16 +50,16 @@ static struct str params_of(struct str line)
 static int put_without_dsn(struct str line, struct str params, struct buf *out)
 {
 	struct str name, value;
-	int r = buf_append(
-		out, params.len ? str_take(line, (size_t)(params.ptr - line.ptr)) : line);
+	size_t end = params.len ? (size_t)(params.ptr - line.ptr) : line.len;
+	int r = buf_append(out, str_trim(str_take(line, end)));
 
 	while (r == 0 && smtp_param_next(&params, &name, &value)) {
 		size_t len = value.ptr ? name.len + 1 + value.len : name.len;
 
 		if (dsn_is_param(name))
 			continue;
-		r = buf_append(out, str_of(name.ptr, len));
-		r = r < 0 ? r : buf_byte(out, ' ');
+		r = buf_byte(out, ' ');
+		r = r < 0 ? r : buf_append(out, str_of(name.ptr, len));
 	}
 	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
