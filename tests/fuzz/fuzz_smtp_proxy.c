@@ -81,8 +81,8 @@ static bool is_as_routed(const struct smtp_recipient *r)
 	return !r;
 }
 
-/* Reports are asked for by the sender alone, of what is accepted here, and nobody is sent
-   one who has no address. */
+/* Reports are asked for by a client that was shown DSN, of what is accepted here, and
+   nobody is sent one who has no address. */
 static bool may_be_reported(const struct play *p)
 {
 	const struct smtp_transaction *t = &p->proxy.transaction;
@@ -90,8 +90,8 @@ static bool may_be_reported(const struct play *p)
 	size_t n = 0;
 
 	for (const struct smtp_recipient *r = t->reported; r; r = r->next_reported, n++)
-		if (!p->offer.reports || !t->sender.len || !r->account.len ||
-			!dsn_rcpt_parse(r->params, &asked) ||
+		if (!p->proxy.client.offered_dsn || !p->offer.reports || !t->sender.len ||
+			!r->account.len || !dsn_rcpt_parse(r->params, &asked) ||
 			!(asked.notify & DSN_NOTIFY_SUCCESS))
 			return false;
 	return n == t->n_reported && n <= SMTP_REPORTED_MAX && n <= t->n_accepted;

@@ -61,10 +61,11 @@
  *   - a command that comes before the greeting goes on at once: some servers refuse
  *     clients that cannot wait (postscreen, Exim), and must see it. While nobody lives
  *     here so do commands that wait for no answer where none was offered (PIPELINING).
- *   - DSN (RFC 3461), where the caller can send reports (offer->reports): recipients
- *     here for whom NOTIFY=SUCCESS was said are listed (transaction.reported), and
- *     reported by the caller when it has delivered. Failure and delay are answers. The
- *     source gets all parameters as they are; a smart host without DSN gets none of them.
+ *   - DSN (RFC 3461), where the caller can send reports (offer->reports) and the client
+ *     was shown it, which the source may do for some clients only: recipients here for
+ *     whom NOTIFY=SUCCESS was said are listed (transaction.reported), and reported by the
+ *     caller when it has delivered. Failure and delay are answers. The source gets all
+ *     parameters as they are; a smart host without DSN gets none of them.
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -331,6 +332,7 @@ struct smtp_client {
 	bool esmtp; /* EHLO, not HELO */
 	bool authenticated;
 	bool offered_more; /* than we speak ourselves */
+	bool offered_dsn;  /* and deliveries here can be reported */
 	bool secure;       /* inside TLS that ends here */
 	bool must_greet;   /* TLS has just begun: what it said before is void */
 	bool tls_promised; /* it was told to begin, and waits for the source's TLS */

@@ -135,7 +135,7 @@ static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct comman
 		return refuse(p, "503 5.5.1 Send EHLO first");
 	if (!proxy_is_sources_alone(p) && !smtp_params_are_spoken(path.params))
 		return refuse(p, PARAMETER_TEXT);
-	if (!proxy_is_sources_alone(p) && p->offer->reports &&
+	if (!proxy_is_sources_alone(p) && p->client.offered_dsn &&
 		!dsn_mail_parse(path.params, &envid))
 		return refuse(p, DSN_TEXT);
 	if (proxy_is_untold(p))
@@ -243,7 +243,7 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str t
 		proxy_answer(p, "421 4.3.2 This server offers something else by now; "
 				"please connect again");
 		p->state = SMTP_PROXY_LEAVING;
-	} else if (is_local && p->offer->reports &&
+	} else if (is_local && p->client.offered_dsn &&
 		   !dsn_rcpt_parse(p->routing->params, &asked)) {
 		proxy_answer(p, DSN_TEXT);
 	} else if (is_local && proxy_is_in_chunks(p)) {

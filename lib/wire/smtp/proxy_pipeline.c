@@ -51,8 +51,8 @@ static void helo_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 	p->client.esmtp = slot->verb == SMTP_EHLO;
 	p->client.must_greet = false;
 	if (slot->verb == SMTP_HELO)
-		p->client.offered_more = p->pipeline.is_offered = p->source_has_chunking =
-			false;
+		p->client.offered_more = p->client.offered_dsn = p->pipeline.is_offered =
+			p->source_has_chunking = false;
 	proxy_forget_transaction(p); /* RFC 5321, 4.1.4 */
 }
 
@@ -173,6 +173,7 @@ static unsigned auth_shown(const struct smtp_proxy *p)
 static void say_ehlo(struct smtp_proxy *p, struct str reply)
 {
 	unsigned keep = auth_shown(p);
+	struct str args;
 
 	if (proxy_tls(p) == SMTP_TLS_HERE)
 		keep |= SMTP_KEEP_STARTTLS | SMTP_ADD_STARTTLS;
@@ -186,6 +187,8 @@ static void say_ehlo(struct smtp_proxy *p, struct str reply)
 	p->client.offered_more =
 		keep & SMTP_KEEP_FOLLOWED &&
 		smtp_ehlo_has_followed(reply, p->offer->reports ? SMTP_KEEP_DSN : 0);
+	p->client.offered_dsn =
+		p->offer->reports && smtp_ehlo_has(reply, STR_LIT("DSN"), &args);
 	if (smtp_ehlo_filter(reply, keep, p->to_client) < 0)
 		proxy_close(p);
 }
@@ -274,7 +277,7 @@ static bool is_to_be_reported(const struct smtp_proxy *p, const struct smtp_reci
 {
 	struct dsn_rcpt asked;
 
-	return p->offer->reports && p->transaction.sender.len &&
+	return p->client.offered_dsn && p->transaction.sender.len &&
 	       dsn_rcpt_parse(r->params, &asked) && asked.notify & DSN_NOTIFY_SUCCESS;
 }
 
