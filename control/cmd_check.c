@@ -22,6 +22,7 @@
 #include "messages/ask.h"
 #include "nft-rules/collisions.h"
 #include "nft-rules/flow_probe.h"
+#include "source/reports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -187,13 +188,18 @@ static void to_parent(char *path)
 }
 
 /* The nearest parent that exists decides whether `up` can make the rest. */
+static void existing_part(const char *path, char part[static PATH_MAX])
+{
+	(void)snprintf(part, PATH_MAX, "%s", path);
+	while (access(part, F_OK) < 0 && errno == ENOENT)
+		to_parent(part);
+}
+
 static int writable(const char *path)
 {
 	char part[PATH_MAX];
 
-	(void)snprintf(part, sizeof(part), "%s", path);
-	while (access(part, F_OK) < 0 && errno == ENOENT)
-		to_parent(part);
+	existing_part(path, part);
 	return writable_directory(part);
 }
 
@@ -262,9 +268,28 @@ static void check_registry(struct control *c, struct findings *f)
 			code ? ", made at the first start" : "");
 }
 
+/* With a smart host DSN is offered (interceptor/smtp), and reports wait in state_dir. */
+static void check_reports(const struct settings *s, struct findings *f)
+{
+	char path[PATH_MAX], part[PATH_MAX];
+
+	if (!*s->smart_host ||
+		settings_state_path(s, REPORTS_DIRECTORY, path, sizeof(path)) < 0)
+		return;
+	existing_part(path, part);
+	if (reports_try(part) == -EOPNOTSUPP)
+		finding(f, FINDING_NOTE, "files", "reports",
+			"%s: its file system knows no files without a name (O_TMPFILE), "
+			"so delivery reports cannot be kept there. Senders who ask for "
+			"one (DSN, NOTIFY=SUCCESS) get none; their mail is delivered. "
+			"Put `state_dir` on ext4, XFS, Btrfs or tmpfs",
+			part);
+}
+
 static void check_files(struct control *c, struct findings *f)
 {
 	check_directory(f, "state_dir", c->settings.state_dir);
+	check_reports(&c->settings, f);
 	check_directory(f, "run_dir", c->settings.run_dir);
 	check_registry(c, f);
 }

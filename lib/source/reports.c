@@ -119,6 +119,20 @@ static int give_name(int folder, int file, const char *id)
 	return fsync(folder) < 0 ? -errno : 0;
 }
 
+static int open_nameless(int at, const char *folder)
+{
+	int fd = openat(at, folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int reports_try(const char *folder)
+{
+	CLEANUP(fd_closep) int fd = open_nameless(AT_FDCWD, folder);
+
+	return fd < 0 ? fd : 0;
+}
+
 int reports_add(const struct settings *s, const char *id, struct str recipient,
 	struct str message)
 {
@@ -134,9 +148,9 @@ int reports_add(const struct settings *s, const char *id, struct str recipient,
 	folder = open_folder(s);
 	if (folder < 0)
 		return folder;
-	file = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	file = open_nameless(folder, ".");
 	if (file < 0)
-		return -errno;
+		return file;
 	r = write_file(s, file, recipient, message);
 	return r < 0 ? r : give_name(folder, file, id);
 }

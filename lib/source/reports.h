@@ -9,18 +9,18 @@
  *   the runner     sends it, and removes it          (one in all generations: a lock)
  *
  * A file that has a name is complete, and its delivery is done: the worker calls
- *   the runner     sends it, and removes it (one in all generations: a lock)
- * is left behind; the client has no 250, sends the message again, and that one is
- * reported. Killed behind it, the report is here. So the start has nothing to decide. A
- * runner that is killed between the smart host's 250 and the removal sends it once more,
- * with the same Message-ID.
+ * reports_add() behind the delivery and before the client's 250. A worker that is killed
+ * before the name was given leaves nothing behind; the client has no 250, sends the
+ * message again, and that one is reported. Killed behind it, the report is here. So the
+ * start has nothing to decide. A runner that is killed between the smart host's 250 and
+ * the removal sends it once more, with the same Message-ID.
  */
 #include "base/buf.h"
 #include "settings/settings.h"
 
 #define REPORTS_MAX 1000 /* each is two syncs of the disk; then there are none */
 #define REPORTS_BYTES_MAX (64 << 20) /* of all of them */
-#define REPORT_MAX 1048576           /* of one: 100 recipients and a header take 100 KB */
+#define REPORT_MAX 1048576 /* of one: 100 recipients and a header take less than 400 KB */
 #define REPORT_NAME_MAX 64
 
 struct reports_view {
@@ -35,6 +35,10 @@ int reports_look(const struct settings *s, struct reports_view *ret);
    REPORTS_MAX, or as many bytes. -ENOSPC: the disk's reserve. */
 int reports_add(const struct settings *s, const char *id, struct str recipient,
 	struct str message);
+
+/* 0, or why no report can be written in that folder: -EOPNOTSUPP, its file system knows
+   no files without a name. Nothing is left there. */
+int reports_try(const char *folder);
 
 /* For the runner. The lock is the descriptor's; it waits for another one's. */
 int reports_lock(const struct settings *s, int *ret_fd);

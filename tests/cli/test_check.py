@@ -59,6 +59,24 @@ def test_check(house):
     expect(not (house.state / "key").exists(), "check changes nothing")
 
 
+def test_check_where_no_report_can_wait(house):
+    """sysfs has no files without a name."""
+    before = house.config.read_text()
+
+    def said(state, smart_host):
+        house.config.write_text(before.replace(str(house.state), str(state)) +
+                                f'smart_host = "{smart_host}"\n')
+        _, found, _ = check_findings(house, DIALOGUES)
+        return [(f["level"], f["text"].split(". ")[0]) for f in found["findings"]
+                if f["name"] == "reports"]
+    expect(said(house.state, "127.0.0.1") == [], "where it can")
+    expect(said("/sys/kernel/mailferry", "") == [], "nothing is said of what is not offered")
+    expect(said("/sys/kernel/mailferry", "127.0.0.1") == [(
+        "note", "/sys/kernel: its file system knows no files without a name (O_TMPFILE), so "
+        "delivery reports cannot be kept there")], "where it cannot")
+    house.config.write_text(before)
+
+
 def test_check_finds_trouble(house):
     dialogues = {
         "imap": [b"* OK hi\r\n", b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n"
@@ -149,8 +167,9 @@ def test_check_names_what_is_set_twice(house):
                     f"{lines + 3}, which counts"), found)
 
 
-TESTS = [test_check, test_check_finds_trouble, test_check_without_a_source,
-         test_check_of_what_listens, test_check_names_what_is_set_twice]
+TESTS = [test_check, test_check_where_no_report_can_wait, test_check_finds_trouble,
+         test_check_without_a_source, test_check_of_what_listens,
+         test_check_names_what_is_set_twice]
 
 if __name__ == "__main__":
     cli.own_network()
