@@ -99,6 +99,33 @@ def targets(port):
     return []
 
 
+REPORTS_TEST = f"""
+rule_files: [{ALERTS}]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series: [{{series: mailferry_reports_waiting, values: "0x9 1x49 0x9 1x69 0x9 500x9"}}]
+    alert_rule_test:
+      - {{eval_time: 1h, alertname: MailferryReportsWait}}
+      - {{eval_time: 2h, alertname: MailferryReportsWait}}
+      - {{eval_time: 139m, alertname: MailferryReportsWait, exp_alerts: [{{exp_annotations: {{summary:
+          "1 delivery reports wait for the smart host; its answers are in the log (report-waits)"}}}}]}}
+      - {{eval_time: 139m, alertname: MailferryReportsMany}}
+      - {{eval_time: 158m, alertname: MailferryReportsMany, exp_alerts: [{{exp_annotations: {{summary:
+          "500 delivery reports wait for the smart host; from 1000 on none is written"}}}}]}}
+"""
+
+
+@case
+def reports_that_wait_are_told_of(world):
+    """A smart host that is away for less than an hour is no alert; a folder half full is one."""
+    rules = world.lab.folder / "reports-test.yml"
+    rules.write_text(REPORTS_TEST, encoding="ascii")
+    tried = subprocess.run([unpacked() / "promtool", "test", "rules", rules], capture_output=True,
+                           text=True, check=False)
+    true(tried.returncode == 0, tried.stdout + tried.stderr)
+
+
 @case
 def every_query_says_something(world):
     rules = subprocess.run([unpacked() / "promtool", "check", "rules", ALERTS], capture_output=True,
