@@ -85,12 +85,14 @@ bool login_waits_for_capability(struct session *s, struct str *response, bool *o
 	const struct login_protocol *p = login_protocol_of(s);
 	struct login *l = login_of(s);
 
+	if (!login_is_elsewhere(s)) /* its OK answers no question to the source */
+		return false;
 	if (l->conclusion.ptr) { /* what is said of the question does not matter */
 		*response = l->conclusion;
 		*ok = true;
 		return false;
 	}
-	if (!*ok || !login_is_elsewhere(s) || !p->asks_capability)
+	if (!*ok || !p->asks_capability)
 		return false;
 	l->conclusion = arena_str(&s->memory->arena, *response);
 	return l->conclusion.ptr && p->asks_capability(l->machine, buf_view(&l->answer),
