@@ -19,13 +19,11 @@
 
 /* ---- the attempt ---- */
 
-/* Is it the server that is configured? A mailbox elsewhere is another one. */
 static int check_home(const struct session *s, const struct account *a)
 {
-	char home[ADDRESS_TEXT_MAX], id[SESSION_ID_MAX];
+	char id[SESSION_ID_MAX];
 
-	destination_home(s->host->settings, home);
-	if (str_eq(a->home, str_from(home)))
+	if (destination_is_home(s->host->settings, a->home))
 		return 0;
 	log_error(session_id(s, id), "destination",
 		"account=%.*s error=\"it lives at %.*s, and `destination` is another "

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Deliveries to accounts that live at another server: one courier takes the message to
    all of them. */
+#include "base/log.h"
 #include "interceptor/smtp/staging_parts.h"
+#include "source/destination.h"
 
 #include <errno.h>
 
@@ -48,24 +50,52 @@ static void courier_held(void *owner)
 	end_walk(g);
 }
 
+/* One who lives at another server than `destination` by now gets nothing there. */
+static bool is_at_home(struct staging *g, const struct pending_delivery *d)
+{
+	struct account account;
+	struct error err = { 0 };
+
+	if (registry_find(g->host->registry, d->account, &g->arena, &account, &err) < 0)
+		log_error(g->session_id, "registry", "error=\"%s\"", err.text);
+	else if (destination_is_home(g->host->settings, account.home))
+		return true;
+	else
+		log_error(g->session_id, "destination",
+			"account=%.*s error=\"it lives at %.*s, and `destination` is "
+			"another server\"",
+			STR_ARG(d->account), STR_ARG(account.home));
+	return false;
+}
+
+/* -ESTALE: none of them lives there. */
 static int list_recipients(struct staging *g, const struct staging_mail *mail)
 {
 	const struct smtp_recipient *r = mail->recipients;
+	bool has_strays = false;
 
 	g->to = arena_alloc(&g->arena, g->n * sizeof(*g->to));
 	g->places = arena_alloc(&g->arena, g->n * sizeof(*g->places));
 	if (!g->to || !g->places)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->n; i++, r = r->next) {
-		if (!g->deliveries[i].is_elsewhere)
+		struct pending_delivery *d = &g->deliveries[i];
+
+		if (!d->is_elsewhere)
 			continue;
-		g->to[g->n_to].address = recipient_at_home(
-			mail->names, r->address, g->deliveries[i].account, &g->arena);
+		if (!is_at_home(g, d)) {
+			d->state = DELIVERY_DONE;
+			staging_keep_refusal(d, STR_LIT(""));
+			has_strays = true;
+			continue;
+		}
+		g->to[g->n_to].address =
+			recipient_at_home(mail->names, r->address, d->account, &g->arena);
 		if (!g->to[g->n_to].address.ptr)
 			return -ENOMEM;
 		g->places[g->n_to++] = i;
 	}
-	return 0;
+	return has_strays && !g->n_to ? -ESTALE : 0;
 }
 
 /* The lines of a relay, which delivers nothing: no Return-Path. */

@@ -69,3 +69,11 @@ void destination_home(const struct settings *s, char ret[static ADDRESS_TEXT_MAX
 	if (destination_is_elsewhere(&s->destination))
 		address_text(&s->destination.server, ret);
 }
+
+bool destination_is_home(const struct settings *s, struct str home)
+{
+	char there[ADDRESS_TEXT_MAX];
+
+	destination_home(s, there);
+	return str_eq(home, str_from(there));
+}

@@ -18,5 +18,8 @@ int destination_wrap(struct source_tls *t, const struct settings *s,
 /* Its address, as account.home has it: without a port, since the ports and TLS of a
    server may change. "": we are the destination. */
 void destination_home(const struct settings *s, char ret[static ADDRESS_TEXT_MAX]);
+/* An account that lives, or is to live, there: a mailbox at another server is another
+   one. */
+bool destination_is_home(const struct settings *s, struct str home);
 
 #endif

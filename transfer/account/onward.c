@@ -31,10 +31,7 @@ void onward_prepare(struct job *j)
 
 bool onward_is_home(const struct job *j)
 {
-	char home[ADDRESS_TEXT_MAX];
-
-	destination_home(j->settings, home);
-	return str_eq(j->account.home, str_from(home));
+	return destination_is_home(j->settings, j->account.home);
 }
 
 int onward_set_home(struct job *j)

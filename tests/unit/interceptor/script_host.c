@@ -266,9 +266,18 @@ static void host_unseen_over(struct host *h, struct session *s)
 	(void)s;
 }
 
+static int host_connect_destination(struct host *h, struct stream **ret)
+{
+	(void)h;
+	(void)ret;
+	fail_msg("mail goes to the destination");
+	return -ECONNREFUSED;
+}
+
 const struct host_ops script_host_ops = {
 	.now = host_now,
 	.connect = host_connect,
+	.connect_destination = host_connect_destination,
 	.hand_off = host_hand_off,
 	.crowd = host_crowd,
 	.count_connection = host_count_connection,

@@ -433,6 +433,22 @@ static void test_ordinary(void **state)
 	run(ordinary, ROWS(ordinary), false);
 }
 
+/* Carol lives at another server than the configuration names by now: her mail waits. */
+static void test_another_home(void **state)
+{
+	static const struct script_row row = { "another home", SERVICE_SMTP, "carol",
+		{ MAIL, "C RCPT TO:<carol@example.com>",
+			"c 451 4.3.0 Please try again later", ALICE } };
+	const struct script_setup setup = { .greeting = "220 mail.example.com ESMTP\r\n",
+		.elsewhere = true };
+	struct script *s = script_new(handlers, &setup);
+
+	(void)state;
+	script_destination(s, "imap://192.0.2.31");
+	script_run_all(s, &row, 1);
+	script_free(s);
+}
+
 static void test_room(void **state)
 {
 	(void)state;
@@ -479,6 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_another_home),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_switches),
