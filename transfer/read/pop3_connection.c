@@ -7,10 +7,13 @@
 #include "wire/sasl.h"
 
 #include <errno.h>
+#include <sys/param.h>
 
 #define IN_FLIGHT_MAX                                                                    \
 	64 /* some kilobytes of questions: no server's buffer is smaller                 \
 	    */
+#define BYTES_IN_FLIGHT_MIN 262144
+#define RATE_MS 500
 #define TICK_MS 200
 #define CAPA_MAX 8192
 /* Name look-ups and tarpits take half of it; clients wait about as long. */
@@ -19,9 +22,10 @@
 void pop3_connection_init(struct pop3_connection *t, unsigned patience_ms,
 	int (*tick)(void *context), void *context)
 {
-	*t = (struct pop3_connection){
-		.patience_ms = patience_ms, .tick = tick, .context = context
-	};
+	*t = (struct pop3_connection){ .patience_ms = patience_ms,
+		.tick = tick,
+		.context = context,
+		.most_bytes = BYTES_IN_FLIGHT_MIN };
 	source_connection_init(&t->net);
 }
 
@@ -32,16 +36,32 @@ struct asking {
 	const struct pop3_questions *q;
 	struct pop3_reader reader;
 	size_t asked, answered;
+	uint64_t bytes; /* of the answers that are under way */
 	struct error *err;
 };
 
-static int ask_more(struct asking *a)
+static uint32_t size_of(const struct asking *a, size_t i)
+{
+	return a->q->size ? a->q->size(a->q->context, i) : 0;
+}
+
+static bool may_ask(const struct asking *a)
 {
 	size_t most = a->t->pipelining ? IN_FLIGHT_MAX : 1;
+
+	return a->asked < a->q->n && a->asked - a->answered < most &&
+	       (a->asked == a->answered ||
+		       a->bytes + size_of(a, a->asked) <= a->t->most_bytes);
+}
+
+static int ask_more(struct asking *a)
+{
 	int r = 0;
 
-	while (r == 0 && a->asked < a->q->n && a->asked - a->answered < most)
+	while (r == 0 && may_ask(a)) {
+		a->bytes += size_of(a, a->asked);
 		r = a->q->ask(a->q->context, a->asked++, &a->t->net.out);
+	}
 	return r == 0 ? source_connection_flush(&a->t->net, a->err) : r;
 }
 
@@ -67,21 +87,40 @@ static int take_step(struct asking *a)
 		r = a->q->answer(a->q->context, a->answered, what, bytes);
 	buf_consume(&a->t->net.in, used);
 	if (is_last(a, what)) {
-		a->answered++;
+		a->bytes -= size_of(a, a->answered++);
 		pop3_reader_expect(&a->reader, a->q->expect);
 	}
 	return r ? r : what != POP3_READ_NEED_MORE;
 }
 
+/* A line that is faster than was thought is used at once, one that is slower from the
+   next half second on. */
+static void measure(struct pop3_connection *t, size_t bytes)
+{
+	uint64_t now = clock_monotonic_ms(), took = now - t->came_since;
+
+	t->came += bytes;
+	if (took < RATE_MS) {
+		t->most_bytes = MAX(t->most_bytes, t->came);
+		return;
+	}
+	t->most_bytes = MAX((uint64_t)BYTES_IN_FLIGHT_MIN, t->came * RATE_MS / took);
+	t->came = 0;
+	t->came_since = now;
+}
+
 static int wait_for_more(struct asking *a)
 {
 	struct source_connection *net = &a->t->net;
+	size_t before = buf_len(&net->in);
 	int r = source_connection_wait(&net, 1, TICK_MS, a->t->patience_ms, a->err);
 
 	if (r == 0 && a->t->tick)
 		r = a->t->tick(a->t->context);
 	if (r == 0 && net->is_readable)
 		r = source_connection_fill(net, a->err);
+	if (r == 1)
+		measure(a->t, buf_len(&net->in) - before);
 	return r < 0 ? r : 0;
 }
 

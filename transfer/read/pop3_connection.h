@@ -15,6 +15,9 @@ struct pop3_connection {
 	unsigned greeting_ms;        /* it took so long */
 	struct source_dialer dialer; /* {0}: by TCP */
 	bool pipelining;
+	/* What may be under way: about half a second of what comes, so that the maildrop
+	   can be left that soon. */
+	uint64_t most_bytes, came, came_since;
 	unsigned patience_ms;
 	int (*tick)(void *context); /* while waiting; non-zero ends and is returned */
 	void *context;
@@ -43,6 +46,7 @@ struct pop3_questions {
 	enum pop3_expect expect;
 	int (*ask)(void *context, size_t i, struct buf *out);
 	int (*answer)(void *context, size_t i, enum pop3_read what, struct str bytes);
+	uint32_t (*size)(void *context, size_t i); /* of its answer, about; NULL: small */
 	void *context;
 };
 int pop3_connection_ask(

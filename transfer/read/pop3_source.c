@@ -16,6 +16,7 @@
 
 #define PATIENCE_MS 180000 /* a login that reads a huge mbox file takes minutes */
 #define WHY_MAX 200        /* of a refused message */
+#define LEAVE_MS 5000      /* what is under way comes; the user waits no longer for us */
 #define THE_CONNECTION 0
 
 struct fetch_job {
@@ -230,6 +231,13 @@ static int ask_retr(void *context, size_t i, struct buf *out)
 	return m ? buf_printf(out, "RETR %u\r\n", m->number) : -EINVAL;
 }
 
+static uint32_t size_of(void *context, size_t i)
+{
+	const struct pop3_source *s = context;
+
+	return s->job.first[i].size;
+}
+
 static int pass_on(void *context, struct str bytes)
 {
 	struct pop3_source *s = context;
@@ -296,6 +304,7 @@ static int fetch_one_job(struct pop3_source *s)
 		.expect = POP3_EXPECT_BYTES,
 		.ask = ask_retr,
 		.answer = take_retr,
+		.size = size_of,
 		.context = s };
 	int r;
 
@@ -373,8 +382,10 @@ static int pop3_run(void *self, const struct source_events *events, struct error
 	s->events = events;
 	s->err = err;
 	r = work(s);
-	if (r)
+	if (r) {
+		source_connection_leave(&s->pop3.net, LEAVE_MS);
 		pop3_close(s);
+	}
 	return r;
 }
 

@@ -216,3 +216,29 @@ int source_connection_wait(struct source_connection *const *connections, size_t 
 		connections[i]->is_readable = events[i] & UV_READABLE;
 	return 0;
 }
+
+/* ---- leaving ---- */
+
+void source_connection_leave(struct source_connection *c, unsigned most_ms)
+{
+	uint64_t end = clock_monotonic_ms() + most_ms, now = end - most_ms;
+	struct error err;
+	int r = source_connection_is_open(c) ? 1 : -ENOTCONN;
+
+	if (r == 1) {
+		buf_wipe(&c->out);
+		stream_shutdown(c->stream, SHUT_WR);
+	}
+	while (r >= 0 && now < end) {
+		struct stream *streams[] = { c->stream };
+		int events[] = { 0 };
+
+		buf_clear(&c->in);
+		stream_want(c->stream, UV_READABLE);
+		r = stream_wait(streams, 1, (unsigned)(end - now), events);
+		if (r == 0 || r == -EINTR)
+			r = source_connection_fill(c, &err);
+		now = clock_monotonic_ms();
+	}
+	source_connection_close(c);
+}

@@ -47,6 +47,11 @@ int source_connection_open(struct source_connection *c,
 bool source_connection_is_open(const struct source_connection *c);
 /* Wipes what was sent: a password. */
 void source_connection_close(struct source_connection *c);
+/* The same when the server is still answering: asks for no more (half-close), throws away
+   what comes until the server closes, at most most_ms, and closes then. A reset in the
+   middle of an answer is what Dovecot 2.3's pop3 may miss: it keeps the maildrop's lock
+   for ten minutes. */
+void source_connection_leave(struct source_connection *c, unsigned most_ms);
 
 /* One read: 1 something came, 0 nothing is there, -ECONNRESET the server has left. */
 int source_connection_fill(struct source_connection *c, struct error *err);

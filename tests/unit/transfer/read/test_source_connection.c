@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How long a server may be silent: one that takes a long message slowly is not. */
+/* How long a server may be silent: one that takes a long message slowly is not. And how
+   one is left that still answers. */
+#include "transfer/read/pop3_connection.h"
 #include "transfer/read/source_connection.h"
 
 #include "base/clock.h"
@@ -98,11 +100,158 @@ static void test_takes_nothing(void **state)
 	(void)close(fds[1]);
 }
 
+/* ── leaving ───────────────────────────────────────────────────────────────────────── */
+
+/* Answers on after the client has said its last word; ret: what became of it. */
+struct answering {
+	int fd;
+	bool heard_the_end;
+	int failed_with;
+};
+
+static void *answer_to_the_end(void *context)
+{
+	static char piece[PIECE];
+	const struct timespec pause = { .tv_nsec = PIECE_MS * 1000000L };
+	struct answering *a = context;
+
+	a->heard_the_end = read(a->fd, piece, sizeof(piece)) == 0;
+	for (size_t n = 0; n < MESSAGE && !a->failed_with; n += PIECE) {
+		if (send(a->fd, piece, sizeof(piece), MSG_NOSIGNAL) < 0)
+			a->failed_with = errno;
+		(void)nanosleep(&pause, NULL);
+	}
+	close(a->fd);
+	return NULL;
+}
+
+static uint64_t leave(unsigned most_ms, struct answering *a)
+{
+	struct source_connection c;
+	uint64_t began;
+	pthread_t server;
+	int fds[2];
+
+	begin(&c, fds);
+	*a = (struct answering){ .fd = fds[1] };
+	assert_int_equal(pthread_create(&server, NULL, answer_to_the_end, a), 0);
+	began = clock_monotonic_ms();
+	source_connection_leave(&c, most_ms);
+	began = clock_monotonic_ms() - began;
+	assert_false(source_connection_is_open(&c));
+	assert_int_equal(pthread_join(server, NULL), 0);
+	return began;
+}
+
+static void test_the_answer_comes_to_its_end(void **state)
+{
+	struct answering a;
+
+	(void)state;
+	(void)leave(60000, &a);
+	assert_true(a.heard_the_end); /* what was still to be asked is not asked */
+	assert_int_equal(a.failed_with, 0);
+}
+
+static void test_an_endless_answer_is_left(void **state)
+{
+	struct answering a;
+
+	(void)state;
+	assert_in_range(leave(PIECE_MS * 4, &a), PIECE_MS * 4, 60000);
+	assert_int_equal(a.failed_with, EPIPE);
+}
+
+static void test_nothing_to_leave(void **state)
+{
+	struct source_connection c;
+
+	(void)state;
+	source_connection_init(&c);
+	source_connection_leave(&c, 60000);
+	assert_false(source_connection_is_open(&c));
+}
+
+/* ── how much is asked ahead by POP3 ──────────────────────────────────────────────── */
+
+#define QUESTIONS 200
+
+static int ask_noop(void *context, size_t i, struct buf *out)
+{
+	(void)context;
+	(void)i;
+	return buf_append(out, STR_LIT("NOOP\r\n"));
+}
+
+static int take_nothing(void *context, size_t i, enum pop3_read what, struct str bytes)
+{
+	(void)context;
+	(void)i;
+	(void)what;
+	(void)bytes;
+	return 0;
+}
+
+static uint32_t size_as_told(void *context, size_t i)
+{
+	(void)i;
+	return *(uint32_t *)context;
+}
+
+static int stop(void *context)
+{
+	(void)context;
+	return -EINTR;
+}
+
+/* So many questions go out before the first answer comes. */
+static size_t asked_ahead(bool pipelining, uint32_t *size)
+{
+	static char heard[QUESTIONS * 8];
+	struct pop3_connection t;
+	struct pop3_questions q = { .n = QUESTIONS,
+		.expect = POP3_EXPECT_ONE_LINE,
+		.ask = ask_noop,
+		.answer = take_nothing,
+		.size = size ? size_as_told : NULL,
+		.context = size };
+	struct error err = { 0 };
+	int fds[2];
+	ssize_t n;
+
+	pop3_connection_init(&t, 60000, stop, NULL);
+	t.pipelining = pipelining;
+	begin(&t.net, fds);
+	buf_clear(&t.net.out);
+	assert_int_equal(pop3_connection_ask(&t, &q, &err), -EINTR);
+	n = read(fds[1], heard, sizeof(heard));
+	assert_true(n > 0);
+	source_connection_close(&t.net);
+	close(fds[1]);
+	return (size_t)n / (sizeof("NOOP\r\n") - 1);
+}
+
+static void test_asked_ahead(void **state)
+{
+	uint32_t small = 100, large = 100000, huge = UINT32_MAX;
+
+	(void)state;
+	assert_int_equal(asked_ahead(false, &small), 1);
+	assert_int_equal(asked_ahead(true, NULL), 64);
+	assert_int_equal(asked_ahead(true, &small), 64);
+	assert_int_equal(asked_ahead(true, &large), 2); /* a quarter of a megabyte */
+	assert_int_equal(asked_ahead(true, &huge), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takes_slowly),
 		cmocka_unit_test(test_takes_nothing),
+		cmocka_unit_test(test_the_answer_comes_to_its_end),
+		cmocka_unit_test(test_an_endless_answer_is_left),
+		cmocka_unit_test(test_nothing_to_leave),
+		cmocka_unit_test(test_asked_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
