@@ -9,6 +9,7 @@ import imaplib
 import random
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -331,6 +332,19 @@ def when_ready(world, user, n, then):
     raise TimeoutError(f"{n} sessions of {user} at the quiet point")
 
 
+def put_back(world, user):
+    """The switch that was stopped fails. False: it has arrived, or was about to: it was
+    stopped inside of the transaction."""
+    if world.ferry.account(user)["route"] != "busy":
+        return False
+    try:
+        registry(world, "UPDATE account SET route='source', stage='catching-up' WHERE name=?",
+                 (user,))
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
 @case
 def a_switch_that_fails(world):
     """The sessions go on at the source, and cross at the next try."""
@@ -341,9 +355,7 @@ def a_switch_that_fails(world):
     before = numbers(desk)
     begin_idle(phone)
     when_ready(world, user, 2, lambda: signal_transfer(world, signal.SIGSTOP))
-    if world.ferry.account(user)["route"] == "busy":
-        registry(world, "UPDATE account SET route='source', stage='catching-up' WHERE name=?",
-                 (user,))
+    if put_back(world, user):
         desk.ok("NOOP")  # waits until it is back there
         other = at_source(world, user)
         append(other)

@@ -62,6 +62,17 @@ class FakeInterceptor(Listener):
         except OSError:
             pass
 
+    def greet(self, connection):
+        """Its first message is heard before those of later connections, as it was sent."""
+        connection.settimeout(5)
+        try:
+            if data := connection.recv(65536):
+                with self.lock:
+                    self._answer(connection, *decode(data))
+        except OSError:
+            pass
+        connection.settimeout(None)
+
     def serve(self, connection):
         while data := connection.recv(65536):
             with self.lock:

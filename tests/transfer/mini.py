@@ -24,6 +24,7 @@ class Listener:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
+            self.greet(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
@@ -32,6 +33,9 @@ class Listener:
                 self.serve(connection)
             except (OSError, EOFError):
                 pass
+
+    def greet(self, connection):
+        """What comes before the next connection is taken."""
 
     def serve(self, connection):
         """One session, from its first to its last word."""
