@@ -27,10 +27,21 @@ static bool read_line(struct str line, uint64_t fields[static FIELDS])
 	return true;
 }
 
+/* The kernel counts packets in 32 bits: at 20,000 a second they wrap in two days. */
+static void count_offered(struct queue_state *s, const struct queue_state *old)
+{
+	if (s->ports == old->ports) {
+		s->offered = old->offered + (uint32_t)(s->ids - old->ids);
+		s->before = old->before;
+	} else {
+		s->offered = s->ids; /* opened anew: ids begin at 1 */
+	}
+}
+
 bool queue_state_read(
 	struct str text, uint16_t first, uint16_t n, struct queue_state *state)
 {
-	struct queue_state s = { .longest = state->longest, .before = state->before };
+	struct queue_state s = { .longest = state->longest };
 	bool any = false;
 
 	while (text.len) {
@@ -42,15 +53,16 @@ bool queue_state_read(
 		any = true;
 		s.waiting += fields[WAITING];
 		s.dropped += fields[DROPPED] + fields[USER_DROPPED];
-		s.offered += fields[LAST_ID];
+		s.ports += fields[PORTID];
+		s.ids += (uint32_t)fields[LAST_ID];
 		if (fields[WAITING] > s.longest)
 			s.longest = fields[WAITING];
 	}
-	if (s.offered < s.before) /* opened anew: its numbers begin at 1 */
-		s.before = 0;
-	if (any)
-		*state = s;
-	return any;
+	if (!any)
+		return false;
+	count_offered(&s, state);
+	*state = s;
+	return true;
 }
 
 void queue_state_begin(struct queue_state *state, uint64_t judged)

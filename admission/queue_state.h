@@ -18,6 +18,8 @@ struct queue_state {
 	uint64_t dropped; /* by the kernel */
 	uint64_t offered; /* in all, since the queues were opened */
 	uint64_t before;  /* of them, to the process that had them before us */
+	uint64_t ports;   /* the sockets of these queues, in sum: others are new queues */
+	uint32_t ids;     /* the sum of the last ids, which have 32 bits */
 };
 
 /* From the file's text, of n queues from `first` on; `longest` only grows. false: none of

@@ -257,15 +257,27 @@ static void test_queues(void **state)
 	assert_int_equal(s.offered, 120);
 	assert_int_equal(queue_state_overruns(&s, 100), 5);
 	assert_int_equal(queue_state_overruns(&s, 106), 0); /* read at another moment */
+	/* one queue is left, with a socket that may be somebody else's by now */
+	assert_true(queue_state_read(
+		STR_LIT("19782 4711 12 2 128 0 0 120 1\n"), 19782, 2, &s));
 	/* the queue is handed on to another process */
 	queue_state_begin(&s, 0);
 	assert_int_equal(queue_state_overruns(&s, 0), 0);
 	assert_true(queue_state_read(
 		STR_LIT("19782 4711 2 2 128 0 0 150 1\n"), 19782, 2, &s));
-	assert_int_equal(queue_state_overruns(&s, 40), 3); /* of 45, 2 wait */
+	assert_int_equal(queue_state_overruns(&s, 37), 3); /* of 42, 2 wait */
+	/* its ids wrap, more than once */
+	for (unsigned turn = 0; turn < 3; turn++) {
+		assert_true(queue_state_read(
+			STR_LIT("19782 4711 0 2 128 0 0 3000000000 1\n"), 19782, 2, &s));
+		assert_true(queue_state_read(
+			STR_LIT("19782 4711 0 2 128 0 0 149 1\n"), 19782, 2, &s));
+	}
+	assert_int_equal(s.offered, (3ULL << 32) + 149);
+	assert_int_equal(queue_state_overruns(&s, (3ULL << 32) + 40), 1);
 	/* and opened anew */
 	assert_true(
-		queue_state_read(STR_LIT("19782 4711 0 2 128 0 0 7 1\n"), 19782, 2, &s));
+		queue_state_read(STR_LIT("19782 4811 0 2 128 0 0 7 1\n"), 19782, 2, &s));
 	assert_int_equal(queue_state_overruns(&s, 7), 0);
 	assert_false(queue_state_read(STR_LIT("19782 x\n\n"), 19782, 2, &s));
 	assert_false(queue_state_read(STR_LIT(""), 19782, 2, &s));
