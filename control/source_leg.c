@@ -252,6 +252,38 @@ static void judge_mail(struct finding_leg *f)
 			names, f->probe.own);
 }
 
+static void judge(struct finding_leg *f)
+{
+	const struct settings *s = f->settings;
+	char names[LEG_SERVICES_MAX];
+
+	judge_mailboxes(f);
+	judge_proxies(f);
+	judge_mail(f);
+	if (!is_own(s) && f->probe.own[0] &&
+		!leg_probe_names(s, &f->probe, false, names) &&
+		!leg_probe_names(s, &f->probe, true, names))
+		say(f, FINDING_OK,
+			"its answers to clients' own addresses come back through this host");
+}
+
+/* Its logins are from clients' own addresses (transfer/pop_logins.h). */
+static void judge_pop_before_smtp(struct finding_leg *f)
+{
+	bool is_ours = false;
+
+	for (int i = 0; i < SERVICE_COUNT; i++)
+		is_ours = is_ours || (f->settings->services[i].enabled &&
+					     !leg_is_smtp((enum service_id)i) &&
+					     f->legs->of[i].from == LEG_OWN);
+	if (f->settings->pop_before_smtp && is_ours)
+		say(f, FINDING_PROBLEM,
+			"pop_before_smtp is of no use where we connect from our own "
+			"address (source_leg = \"own\"): answers to a login from the "
+			"client's address do not come back through this host, so nobody "
+			"who has moved may send mail after it");
+}
+
 int source_leg_find(const struct settings *s, struct registry *r,
 	source_leg_say_fn *say_fn, void *context, struct legs *ret, struct error *err)
 {
@@ -261,23 +293,16 @@ int source_leg_find(const struct settings *s, struct registry *r,
 		.context = context,
 		.legs = ret,
 		.err = err };
-	char names[LEG_SERVICES_MAX];
 	struct error why = { 0 };
 
 	(void)legs_read(s, r, ret); /* what does not answer now is as it was */
-	if (leg_probe_run(s, &f.probe, &why) < 0) {
+	if (leg_probe_run(s, &f.probe, &why) == 0)
+		judge(&f);
+	else
 		say(&f, FINDING_NOTE,
 			"whether the source's answers to clients come back through this host "
 			"could not be tried: %s",
 			why.text);
-		return 0;
-	}
-	judge_mailboxes(&f);
-	judge_proxies(&f);
-	judge_mail(&f);
-	if (!is_own(s) && f.probe.own[0] && !leg_probe_names(s, &f.probe, false, names) &&
-		!leg_probe_names(s, &f.probe, true, names))
-		say(&f, FINDING_OK,
-			"its answers to clients' own addresses come back through this host");
+	judge_pop_before_smtp(&f);
 	return f.code;
 }
