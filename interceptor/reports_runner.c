@@ -25,12 +25,18 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define LOOK_MS 1000            /* an empty folder costs four system calls */
-#define FIRST_AGAIN_MS 2000     /* then twice as long each time, */
-#define AGAIN_MS 1800000        /* and no longer than that */
-#define TOO_OLD_MS 432000000    /* RFC 5321, 4.5.4.1: four to five days */
-#define PATIENCE_MS 600000      /* for one dialogue: 4.5.3.2 has ten minutes for a dot */
-#define NAME_MAX_TEXT 64        /* "[IPv6:2001:db8::1]" */
+#define LOOK_MS 1000         /* an empty folder costs four system calls */
+#define FIRST_AGAIN_MS 2000  /* then twice as long each time, */
+#define AGAIN_MS 1800000     /* and no longer than that */
+#define TOO_OLD_MS 432000000 /* RFC 5321, 4.5.4.1: four to five days */
+#define PATIENCE_MS 600000   /* for one dialogue: 4.5.3.2 has ten minutes for a dot */
+/* To one address, whose name anybody can put on a message: who writes to each of a
+   hundred people and asks for a report of each gets all at once, the next hundred in an
+   hour. */
+#define OF_ONE_MAX 100
+#define OF_ONE_MS 3600000
+#define SHARES_MAX 1024  /* addresses; one that is crowded out has had no more than it */
+#define NAME_MAX_TEXT 64 /* "[IPv6:2001:db8::1]" */
 #define CONNECTION_BYTES 131072 /* a reply and what was read behind it */
 
 struct pause {
@@ -44,6 +50,13 @@ struct postponed {
 	bool is_there;
 };
 
+/* What was sent to one address since then. */
+struct share {
+	uint64_t to;    /* report_to(); 0: of nobody */
+	uint64_t since; /* monotonic */
+	unsigned n;
+};
+
 struct runner {
 	const struct settings *settings;
 	struct smart_host host;
@@ -51,6 +64,7 @@ struct runner {
 	struct pause host_pause;
 	struct postponed *postponed;
 	size_t n_postponed, room;
+	struct share shares[SHARES_MAX];
 	struct buf file;
 	char name[NAME_MAX_TEXT]; /* ours, for EHLO */
 };
@@ -116,6 +130,47 @@ static void keep_those(struct runner *r, const struct report_name *names, int n)
 		if (r->postponed[i].is_there)
 			r->postponed[kept++] = r->postponed[i];
 	r->n_postponed = kept;
+}
+
+/* ---- what one address gets ---- */
+
+/* The oldest one is given to whoever has none. */
+static struct share *share_of(struct runner *r, uint64_t to)
+{
+	struct share *oldest = &r->shares[0];
+
+	for (size_t i = 0; i < SHARES_MAX; i++) {
+		if (r->shares[i].to == to)
+			return &r->shares[i];
+		if (r->shares[i].since < oldest->since)
+			oldest = &r->shares[i];
+	}
+	*oldest = (struct share){ .to = to };
+	return oldest;
+}
+
+static bool has_had_enough(struct runner *r, uint64_t to)
+{
+	for (size_t i = 0; to && i < SHARES_MAX; i++)
+		if (r->shares[i].to == to)
+			return r->shares[i].n >= OF_ONE_MAX &&
+			       clock_monotonic_ms() - r->shares[i].since < OF_ONE_MS;
+	return false;
+}
+
+static void count_sent(struct runner *r, uint64_t to, struct str address)
+{
+	struct share *s = to ? share_of(r, to) : NULL;
+	uint64_t now = clock_monotonic_ms();
+
+	if (!s)
+		return;
+	if (!s->n || now - s->since >= OF_ONE_MS)
+		*s = (struct share){ .to = to, .since = now };
+	if (++s->n == OF_ONE_MAX)
+		log_warning(NULL, "report-limit",
+			"to=<%.*s> sent=%u event=\"others to it wait for an hour\"",
+			STR_ARG(address), s->n);
 }
 
 /* ---- one dialogue ---- */
@@ -262,6 +317,7 @@ static void settle(struct runner *r, const struct report_name *name, struct str 
 		r->host_pause = (struct pause){ 0 };
 		log_info(NULL, "report-sent", "name=%s to=<%.*s>", name->text,
 			STR_ARG(to));
+		count_sent(r, report_to(name), to);
 		drop(r, name);
 		break;
 	case SMTP_SENT_REFUSED:
@@ -293,7 +349,7 @@ static void look_after(struct runner *r, const struct report_name *name)
 	struct smtp_send send;
 	int code;
 
-	if (p && !is_due(&p->pause))
+	if ((p && !is_due(&p->pause)) || has_had_enough(r, report_to(name)))
 		return;
 	code = reports_read(r->settings, name, &r->file, &to, &message);
 	if (code == -EBADMSG) {

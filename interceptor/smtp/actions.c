@@ -92,35 +92,43 @@ static void room_answered(struct session *s, struct str refusal)
 	session_leave(s);
 }
 
-static struct staging *ask_elsewhere(struct session *s, struct str account)
+static struct staging *ask_elsewhere(struct session *s, const struct smtp_recipient *to,
+	uint64_t size, staging_fn *answered)
 {
 	struct smtp_session *f = smtp_of(s);
 	const struct recipient_names names = smtp_names(s);
-	const struct smtp_recipient recipient = { .address = f->proxy.routing->address,
-		.account = account };
+	const struct smtp_recipient recipient = { .address = to->address,
+		.account = to->account };
 	const struct staging_mail mail = { .asks = true,
 		.sender = f->proxy.transaction.sender,
 		.params = f->proxy.transaction.mail_params,
 		.helo = f->offer.name,
-		.size = smtp_proxy_declared_size(&f->proxy),
+		.size = size,
 		.recipients = &recipient,
 		.names = &names };
 
-	return staging_ask_elsewhere(s, &mail, room_answered);
+	return staging_ask_elsewhere(s, &mail, answered);
+}
+
+bool smtp_ask_for_room(struct session *s, const struct smtp_recipient *to,
+	bool is_elsewhere, uint64_t size, staging_fn *answered)
+{
+	smtp_of(s)->room = is_elsewhere
+	                           ? ask_elsewhere(s, to, size, answered)
+	                           : staging_ask_for_room(s, to->account, size, answered);
+	return smtp_of(s)->room != NULL;
 }
 
 /* Now: behind the message's final dot one answer is all recipients'. */
 static void ask_for_room(struct session *s, const struct account_route *route)
 {
 	struct smtp_session *f = smtp_of(s);
+	struct smtp_recipient to = { .address = f->proxy.routing->address,
+		.account = str_from(route->name) };
 
 	f->routed = *route;
-	if (route->is_elsewhere)
-		f->room = ask_elsewhere(s, str_from(route->name));
-	else
-		f->room = staging_ask_for_room(s, str_from(route->name),
-			smtp_proxy_declared_size(&f->proxy), room_answered);
-	if (!f->room)
+	if (!smtp_ask_for_room(s, &to, route->is_elsewhere,
+		    smtp_proxy_declared_size(&f->proxy), room_answered))
 		smtp_proxy_routed(&f->proxy, SMTP_ROUTE_LATER, STR_LIT(""));
 }
 

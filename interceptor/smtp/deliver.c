@@ -171,18 +171,72 @@ static void deliver(
 
 /* ---- filters ---- */
 
-static void filtered(struct session *s)
+static void filter_done(struct session *s, struct str refusal)
 {
 	struct smtp_session *f = smtp_of(s);
 	const struct smtp_recipient *first = filter_recipients(f->filter);
 
-	session_enter(s);
-	if (filter_refusal(f->filter).len || !first)
-		done(s, filter_refusal(f->filter)); /* or it is discarded */
+	if (!first && !refusal.len) /* it is discarded here */
+		smtp_report_make(s, filter_sender(f->filter), first);
+	if (refusal.len || !first)
+		done(s, refusal);
 	else
 		deliver(s, filter_sender(f->filter), first);
 	filter_free(f->filter);
 	f->filter = NULL;
+}
+
+/* The client has named that one, who was asked at RCPT. */
+static bool was_asked(struct session *s, struct str account)
+{
+	const struct smtp_recipient *r = smtp_of(s)->proxy.transaction.local.first;
+
+	while (r && !str_eq(r->account, account))
+		r = r->next;
+	return r != NULL;
+}
+
+static void added_answered(struct session *s, struct str refusal);
+
+/* Those that filters have added; one that is refused refuses the message: its sender is
+   to hear that somebody does not get it. */
+static void ask_added(struct session *s, const struct smtp_recipient *r)
+{
+	struct smtp_session *f = smtp_of(s);
+	struct account_route route;
+
+	while (r && was_asked(s, r->account))
+		r = r->next;
+	f->added = r;
+	if (!r)
+		filter_done(s, STR_LIT(""));
+	else if (registry_route(s->host->registry, r->account, &route, NULL) < 0 ||
+		 !smtp_ask_for_room(s, r, route.is_elsewhere,
+			 staging_content(f->staging)->len, added_answered))
+		filter_done(s, STR_LIT(STAGING_AWAY));
+}
+
+static void added_answered(struct session *s, struct str refusal)
+{
+	session_enter(s);
+	if (refusal.len)
+		filter_done(s, refusal);
+	smtp_forget_room(s);
+	if (smtp_of(s)->filter)
+		ask_added(s, smtp_of(s)->added->next);
+	session_again(s);
+	session_leave(s);
+}
+
+static void filtered(struct session *s)
+{
+	struct smtp_session *f = smtp_of(s);
+
+	session_enter(s);
+	if (filter_refusal(f->filter).len)
+		filter_done(s, filter_refusal(f->filter));
+	else
+		ask_added(s, filter_recipients(f->filter));
 	session_again(s);
 	session_leave(s);
 }
@@ -218,6 +272,8 @@ void smtp_commit(struct session *s)
 		return;
 	if (f->staging)
 		refusal = staging_first_refusal(f->staging);
+	else
+		smtp_report_make(s, f->proxy.transaction.sender, NULL);
 	if (!refusal.len)
 		smtp_report_add(s);
 	done(s, refusal);
@@ -230,6 +286,7 @@ void smtp_abort(struct session *s)
 
 	filter_free(f->filter);
 	f->filter = NULL;
+	smtp_forget_room(s); /* of one that it has added */
 	smtp_report_forget(s);
 	staging_drop(f->staging);
 	f->staging = NULL;

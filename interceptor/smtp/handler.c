@@ -150,6 +150,7 @@ static bool act(struct session *s, enum smtp_proxy_action action)
 		smtp_stage_end(s);
 		break;
 	case SMTP_PROXY_COMMIT:
+	case SMTP_PROXY_REPORT:
 		smtp_commit(s);
 		break;
 	case SMTP_PROXY_ABORT:

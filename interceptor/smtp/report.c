@@ -40,18 +40,32 @@ static bool is_for(const struct smtp_recipient *first, struct str account)
 	return false;
 }
 
-/* A content filter may have taken some out. In the order in which they were named. */
-static size_t gather(const struct smtp_transaction *t, const struct smtp_recipient *first,
-	const struct smtp_recipient *ret[static SMTP_REPORTED_MAX])
+/* The smart host's, or of an account at a destination that we tell nothing of DSN. */
+static bool is_relayed(struct session *s, const struct smtp_recipient *r)
 {
+	const struct settings *settings = s->host->settings;
+	struct account_route route;
+
+	return !r->account.len ||
+	       (settings->destination.mail.kind != SMART_HOST_LMTP &&
+		       registry_route(s->host->registry, r->account, &route, NULL) == 0 &&
+		       route.is_elsewhere);
+}
+
+/* A content filter may have taken some out. In the order in which they were named. */
+static size_t gather(struct session *s, const struct smtp_recipient *first,
+	struct dsn_report_recipient ret[static SMTP_REPORTED_MAX])
+{
+	const struct smtp_recipient *reported = smtp_of(s)->proxy.transaction.reported;
+	struct dsn_report_recipient *at;
 	size_t n = 0;
 
-	for (const struct smtp_recipient *r = t->reported; r; r = r->next_reported)
-		n += is_for(first, r->account);
-	for (const struct smtp_recipient *r = t->reported, **at = ret + n; r;
-		r = r->next_reported)
-		if (is_for(first, r->account))
-			*--at = r;
+	for (const struct smtp_recipient *r = reported; r; r = r->next_reported)
+		n += !r->account.len || is_for(first, r->account);
+	at = ret + n;
+	for (const struct smtp_recipient *r = reported; r; r = r->next_reported)
+		if (!r->account.len || is_for(first, r->account))
+			*--at = (struct dsn_report_recipient){ r, is_relayed(s, r) };
 	return n;
 }
 
@@ -61,8 +75,11 @@ static int write_report(
 	struct smtp_session *f = smtp_of(s);
 	time_t now = (time_t)(clock_wall_ms() / 1000);
 	struct tm local = { 0 };
-	int r = content_view(staging_content(f->staging), &about->message);
+	int r = 0;
 
+	about->message = STR_LIT("");
+	if (f->staging)
+		r = content_view(staging_content(f->staging), &about->message);
 	(void)localtime_r(&now, &local);
 	about->by = f->offer.name;
 	about->to = str_from(report->to);
@@ -85,10 +102,10 @@ static void log_missing(struct session *s, struct str to, const char *why)
 void smtp_report_make(
 	struct session *s, struct str sender, const struct smtp_recipient *first)
 {
-	const struct smtp_recipient *recipients[SMTP_REPORTED_MAX];
+	struct dsn_report_recipient recipients[SMTP_REPORTED_MAX];
 	struct smtp_session *f = smtp_of(s);
 	struct dsn_report about = { .recipients = recipients,
-		.n = gather(&f->proxy.transaction, first, recipients) };
+		.n = gather(s, first, recipients) };
 
 	smtp_report_forget(s);
 	if (!about.n || !sender.len)

@@ -46,15 +46,16 @@ struct smtp_session {
 	struct account_route routed; /* that one's, or the one it waits for */
 	bool is_held;                /* the recipient: its account is about to switch */
 	struct filter *filter;       /* before it is sent; NULL: none */
-	struct smtp_report *report;  /* when it is delivered; NULL: none */
-	char refusal[SMTP_REFUSAL_MAX]; /* until the proxy has said it */
-	struct tls_hello_reader hello;  /* behind STARTTLS */
-	size_t hello_seen;              /* bytes of from_client */
-	const char *tls_name;           /* that the client asks for; NULL: not known */
-	bool is_checking;               /* the vault looks at a password */
-	bool is_to_wipe;                /* one is in the buffers, or was */
-	bool is_kicked; /* it ends behind the message that is being decided */
-	bool must_end;  /* an account switches: the deadline is not put off any more */
+	const struct smtp_recipient *added; /* by it, and asked for room */
+	struct smtp_report *report;         /* when it is delivered; NULL: none */
+	char refusal[SMTP_REFUSAL_MAX];     /* until the proxy has said it */
+	struct tls_hello_reader hello;      /* behind STARTTLS */
+	size_t hello_seen;                  /* bytes of from_client */
+	const char *tls_name; /* that the client asks for; NULL: not known */
+	bool is_checking;     /* the vault looks at a password */
+	bool is_to_wipe;      /* one is in the buffers, or was */
+	bool is_kicked;       /* it ends behind the message that is being decided */
+	bool must_end; /* an account switches: the deadline is not put off any more */
 	/* of this transaction */
 	struct arena arena;
 	struct smtp_at_source *at_source;
@@ -81,6 +82,10 @@ struct recipient_names smtp_names(const struct session *s);
 void smtp_route_recipient(struct session *s);
 /* One that is held (session/mail_hold.h), once more. */
 void smtp_route_held(struct session *s);
+/* Whether the mailbox has room for that many bytes (0: not known): answered() is called,
+   later. false: it cannot be asked. */
+bool smtp_ask_for_room(struct session *s, const struct smtp_recipient *to,
+	bool is_elsewhere, uint64_t size, staging_fn *answered);
 void smtp_forget_room(struct session *s);
 void smtp_count_recipient(struct session *s);
 
@@ -88,13 +93,15 @@ void smtp_count_recipient(struct session *s);
 void smtp_stage_begin(struct session *s);
 void smtp_stage_bytes(struct session *s);
 void smtp_stage_end(struct session *s);
+/* Of a message that a smart host alone has taken, only the report. */
 void smtp_commit(struct session *s);
 /* Our Received line, before a message that is for the smart host. */
 void smtp_trace_relayed(struct session *s);
 void smtp_abort(struct session *s);
 
 /* report.c */
-/* Of the message that is about to be given to the mailstore for these. */
+/* Of the message that is about to be given to the mailstore for these, or also to a smart
+   host that reports nothing. */
 void smtp_report_make(
 	struct session *s, struct str sender, const struct smtp_recipient *first);
 /* It is delivered, and its client has not heard of it yet. */

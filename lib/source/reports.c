@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TIME_DIGITS 13 /* of a name: they sort by it */
+#define TO_DIGITS 16   /* behind it, for whom it is */
 
 static int open_folder(const struct settings *s)
 {
@@ -65,9 +66,53 @@ uint64_t report_at(const struct report_name *name)
 	return str_to_u64(str_take(str_from(name->text), TIME_DIGITS), &at) ? at : 0;
 }
 
+/* FNV-1a. Who wants to fill somebody's share need not look for a collision: the sender's
+   address is theirs to choose. */
+static uint64_t hash_of(struct str address)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < address.len; i++) {
+		char c = address.ptr[i];
+
+		hash ^= (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+		hash *= 0x100000001b3;
+	}
+	return hash ? hash : 1;
+}
+
+static bool hex_digit(char c, uint64_t *value)
+{
+	if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+		return false;
+	*value = *value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	return true;
+}
+
+uint64_t report_to(const struct report_name *name)
+{
+	struct str rest = str_from(name->text);
+	uint64_t to = 0;
+
+	if (str_split(&rest, '-').len != TIME_DIGITS || rest.len <= TO_DIGITS ||
+		rest.ptr[TO_DIGITS] != '-')
+		return 0;
+	for (size_t i = 0; i < TO_DIGITS; i++)
+		if (!hex_digit(rest.ptr[i], &to))
+			return 0;
+	return to;
+}
+
+struct look {
+	struct reports_view *view;
+	uint64_t to;
+	unsigned n_to;
+};
+
 static int add_to_view(void *context, int folder, const char *name)
 {
-	struct reports_view *v = context;
+	struct look *look = context;
+	struct reports_view *v = look->view;
 	struct report_name as = { "" };
 	struct stat st;
 	uint64_t at;
@@ -76,6 +121,7 @@ static int add_to_view(void *context, int folder, const char *name)
 		return 0; /* it has gone meanwhile */
 	(void)snprintf(as.text, sizeof(as.text), "%s", name);
 	at = report_at(&as);
+	look->n_to += look->to && report_to(&as) == look->to;
 	v->n++;
 	v->bytes += (uint64_t)st.st_size;
 	if (!v->oldest_at || at < v->oldest_at)
@@ -85,8 +131,10 @@ static int add_to_view(void *context, int folder, const char *name)
 
 int reports_look(const struct settings *s, struct reports_view *ret)
 {
+	struct look look = { .view = ret };
+
 	*ret = (struct reports_view){ 0 };
-	return each_name(s, add_to_view, ret);
+	return each_name(s, add_to_view, &look);
 }
 
 /* ---- a worker adds one ---- */
@@ -107,12 +155,12 @@ static int write_file(
 
 /* The name is durable with the folder. linkat() of a descriptor is root's alone, but not
    by way of /proc (open(2), O_TMPFILE). */
-static int give_name(int folder, int file, const char *id)
+static int give_name(int folder, int file, uint64_t to, const char *id)
 {
 	char name[REPORT_NAME_MAX], self[32];
 
-	(void)snprintf(
-		name, sizeof(name), "%0*" PRIu64 "-%s", TIME_DIGITS, clock_wall_ms(), id);
+	(void)snprintf(name, sizeof(name), "%0*" PRIu64 "-%0*" PRIx64 "-%s", TIME_DIGITS,
+		clock_wall_ms(), TO_DIGITS, to, id);
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", file);
 	if (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
@@ -133,18 +181,29 @@ int reports_try(const char *folder)
 	return fd < 0 ? fd : 0;
 }
 
+static int look_for_room(const struct settings *s, uint64_t to, size_t len)
+{
+	struct reports_view v = { 0 };
+	struct look look = { .view = &v, .to = to };
+	int r = each_name(s, add_to_view, &look);
+
+	if (r < 0)
+		return r;
+	return v.n >= REPORTS_MAX || look.n_to >= REPORTS_OF_ONE_MAX ||
+	                       v.bytes + len > REPORTS_BYTES_MAX || len >= REPORT_MAX
+	               ? -EDQUOT
+	               : 0;
+}
+
 int reports_add(const struct settings *s, const char *id, struct str recipient,
 	struct str message)
 {
 	CLEANUP(fd_closep) int folder = -1, file = -1;
-	struct reports_view v;
-	int r = reports_look(s, &v);
+	uint64_t to = hash_of(recipient);
+	int r = look_for_room(s, to, recipient.len + message.len);
 
 	if (r < 0)
 		return r;
-	if (v.n >= REPORTS_MAX || v.bytes + message.len > REPORTS_BYTES_MAX ||
-		recipient.len + message.len >= REPORT_MAX)
-		return -EDQUOT;
 	folder = open_folder(s);
 	if (folder < 0)
 		return folder;
@@ -152,7 +211,7 @@ int reports_add(const struct settings *s, const char *id, struct str recipient,
 	if (file < 0)
 		return file;
 	r = write_file(s, file, recipient, message);
-	return r < 0 ? r : give_name(folder, file, id);
+	return r < 0 ? r : give_name(folder, file, to, id);
 }
 
 /* ---- the runner ---- */

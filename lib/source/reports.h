@@ -18,7 +18,8 @@
 #include "base/buf.h"
 #include "settings/settings.h"
 
-#define REPORTS_MAX 1000 /* each is two syncs of the disk; then there are none */
+#define REPORTS_MAX 1000       /* each is two syncs of the disk; then there are none */
+#define REPORTS_OF_ONE_MAX 500 /* to one address: the others have their half */
 #define REPORTS_BYTES_MAX (64 << 20) /* of all of them */
 #define REPORT_MAX 1048576 /* of one: 100 recipients and a header take less than 400 KB */
 #define REPORT_NAME_MAX 64
@@ -32,7 +33,8 @@ struct reports_view {
 int reports_look(const struct settings *s, struct reports_view *ret);
 
 /* Durable when it returns 0. id: nobody else's, a file name. -EDQUOT: there are
-   REPORTS_MAX, or as many bytes. -ENOSPC: the disk's reserve. */
+   REPORTS_MAX, or REPORTS_OF_ONE_MAX to that recipient, or as many bytes. -ENOSPC: the
+   disk's reserve. */
 int reports_add(const struct settings *s, const char *id, struct str recipient,
 	struct str message);
 
@@ -49,6 +51,8 @@ struct report_name {
 int reports_list(const struct settings *s, struct report_name **ret);
 /* When it was written, wall-clock ms. */
 uint64_t report_at(const struct report_name *name);
+/* The same number for all reports to one address, whatever its case; 0: not known. */
+uint64_t report_to(const struct report_name *name);
 /* Views into `file`. -EBADMSG: nothing of ours. */
 int reports_read(const struct settings *s, const struct report_name *name,
 	struct buf *file, struct str *ret_recipient, struct str *ret_message);

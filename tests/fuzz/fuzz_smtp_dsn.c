@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str input = str_of(data, size);
 	struct smtp_recipient recipients[2] = { 0 };
-	const struct smtp_recipient *list[] = { &recipients[0], &recipients[1] };
+	const struct dsn_report_recipient list[] = { { &recipients[0], false },
+		{ &recipients[1], size % 2 } };
 	struct dsn_report report = {
 		.by = STR("mx"), .id = STR(ID), .recipients = list, .n = 2
 	};

@@ -81,8 +81,8 @@ static bool is_as_routed(const struct smtp_recipient *r)
 	return !r;
 }
 
-/* Reports are asked for by a client that was shown DSN, of what is accepted here, and
-   nobody is sent one who has no address. */
+/* Reports are asked for by a client that was shown DSN, of what is accepted here or by a
+   smart host, and nobody is sent one who has no address. */
 static bool may_be_reported(const struct play *p)
 {
 	const struct smtp_transaction *t = &p->proxy.transaction;
@@ -91,10 +91,11 @@ static bool may_be_reported(const struct play *p)
 
 	for (const struct smtp_recipient *r = t->reported; r; r = r->next_reported, n++)
 		if (!p->proxy.client.offered_dsn || !p->offer.reports || !t->sender.len ||
-			!r->account.len || !dsn_rcpt_parse(r->params, &asked) ||
+			!dsn_rcpt_parse(r->params, &asked) ||
 			!(asked.notify & DSN_NOTIFY_SUCCESS))
 			return false;
-	return n == t->n_reported && n <= SMTP_REPORTED_MAX && n <= t->n_accepted;
+	return n == t->n_reported && n <= SMTP_REPORTED_MAX &&
+	       n <= t->n_accepted + t->remote.n;
 }
 
 static void stage(struct play *p, enum smtp_proxy_action action)
@@ -115,6 +116,11 @@ static void stage(struct play *p, enum smtp_proxy_action action)
 		break;
 	case SMTP_PROXY_COMMIT:
 		must(p->stage == DURABLE);
+		p->stage = COMMITTING;
+		break;
+	case SMTP_PROXY_REPORT:
+		must(p->stage == NONE && p->proxy.transaction.reported);
+		must(p->proxy.relay == SMTP_RELAY_READY && may_be_reported(p));
 		p->stage = COMMITTING;
 		break;
 	case SMTP_PROXY_ABORT:

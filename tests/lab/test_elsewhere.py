@@ -268,7 +268,7 @@ def by_tls_and_its_key_and_mail_by_smtp(world):
     pin = found[0][1].split('destination_pin = "')[1].split('"')[0]
     found = check(world, destination_pin=pin)
     equal([level for level, _ in found], ["ok"] * 3, f"{found}")
-    world.again()
+    world.again(smart_host=HOME)
     client = world.imap(user)
     true(b" OK " in client.login(user, world.password(user)), "with its key")
     true(f"welcome {user}".encode() in b"".join(world.subjects(client)), "its mail")
@@ -286,6 +286,12 @@ def by_tls_and_its_key_and_mail_by_smtp(world):
     client.quit()
     for name in (user, other):
         wait_until(f"it at {name}'s", lambda name=name: there(world, name, "by-smtp"))
+    client = smtp(world, user)
+    client.ok(f"MAIL FROM:<{other}@example.com> RET=HDRS")
+    client.ok(f"RCPT TO:<{user}@example.com> NOTIFY=SUCCESS")
+    equal(client.data(mail("asked"))[:3], b"250", "one who wants to know")
+    client.quit()
+    wait_until("the report", lambda: there(world, other, "Relayed: your message is on its way"))
     true("TLS" in world.mta.log_text() or "STARTTLS" in world.mta.log_text(), "TLS there")
 
 

@@ -130,6 +130,21 @@ def it_changes_who_gets_it(world):
     equal(world.copies(world.here, token), [], "here")
 
 
+@case
+def whom_it_adds_has_room(world):
+    """Or the sender hears of it: there is one answer, and nobody's copy is lost in silence."""
+    token, message = world.message()
+    for words, code in (("0,1", 452), ("1", 552), ("default", 250)):
+        world.ferry.ok("quota", world.other, "--set", words)
+        with world.first.says(END=milter.add_recipient(at(world.other)) + ACCEPT):
+            delivered(world, message, world.here, world.there, code=code)
+        if code != 250:
+            equal(world.copies(world.here, token), [], f"here, {words}")
+    for user in (world.here, world.other):
+        world.arrives(user, token)
+    world.arrives(world.there, token, source=True)  # once
+
+
 def half_a_verdict(world, answer):
     """Changes come before it breaks off."""
     before = milter.add(b"X-Half", b"1")

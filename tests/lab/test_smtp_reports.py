@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Senders that ask to be told of a delivery (DSN, RFC 3461): reports for users here go by the
 smart host, none is sent of what was not delivered, and none is lost behind a 250."""
+import base64
 import contextlib
 import email
 import email.policy
@@ -68,7 +69,7 @@ class Reports(Mail):
         for recipients, text in list(self.smart_host.taken):
             report = email.message_from_bytes(text, policy=email.policy.default)
             if recipients == [SENDER] and report.get_content_type() == "multipart/report":
-                _, status, _ = report.iter_parts()
+                _, status, *_ = report.iter_parts()
                 found[status.get_payload()[0]["Original-Envelope-Id"]] = report
         return found
 
@@ -141,6 +142,45 @@ def one_report_for_all_here_and_the_source_reports_its_own(world):
     world.arrives(world.there, token)
     wait_until("the source's own", lambda: world.lab.postfix.log_text().count(
         "sender delivery status notification") > before, 5)
+
+
+@case
+def what_a_silent_smart_host_takes_is_relayed(world):
+    """RFC 3461, 5.2.2: it has no DSN, so nobody else will say anything."""
+    user = world.user(3)
+    world.move(user)
+    done = world.lab.router.run(*world.ferry.arguments("passwd", "--only", user),
+                                input="another\n", env={**os.environ, **world.ferry.environment()})
+    equal(done.returncode, 0, done.stdout)
+    client = world.smtp()
+    client.ok(b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0another".encode()))
+    equal(world.ask("relayed", "b@example.net", "c@example.net", client=client)[0], 250, "away")
+    equal(world.ask("both", "b@example.net", at(user), client=client)[0], 250, "both")
+    client.quit()
+    true(b"RCPT TO:<b@example.net>\r\n" in world.envelopes, "it is told nothing of it")
+    for envid, wanted in (("relayed", {"b@example.net": "relayed", "c@example.net": "relayed"}),
+                          ("both", {"b@example.net": "relayed", at(user): "delivered"})):
+        status = list(world.report(envid).iter_parts())[1]
+        equal({part["Final-Recipient"].split(";")[1]: part["Action"]
+               for part in status.get_payload()[1:]}, wanted, envid)
+
+
+@case
+def one_sender_has_a_limit(world):
+    """Anybody can name it: 100 in an hour, and others' reports go on."""
+    client = world.smtp()
+    for n in range(101):
+        client.ok(f"MAIL FROM:<{'Many' if n % 2 else 'many'}@example.org> ENVID={n}")
+        client.ok(f"RCPT TO:<{at(world.here)}> NOTIFY=SUCCESS")
+        equal(client.data(world.message()[1])[:3], b"250", f"message {n}")
+    client.quit()
+    wait_until("the limit", lambda: world.logged("report-limit"), 20)
+    equal(world.ask("after-many", at(world.here))[0], 250, "another one's")
+    world.report("after-many")
+    equal(len(world.waiting()), 1, "one waits")
+    equal(len(world.logged("report-limit")), 1, "it is said once")
+    for path in world.waiting():
+        path.unlink()
 
 
 @case

@@ -165,8 +165,19 @@ static int put_header(struct buf *out, const struct header *h)
 
 /* ---- the parts ---- */
 
+static size_t count(const struct dsn_report *r, bool is_relayed)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += r->recipients[i].is_relayed == is_relayed;
+	return n;
+}
+
 static int put_top(const struct dsn_report *r, struct buf *out)
 {
+	const char *subject = count(r, false) ? "Delivered: your message has arrived"
+	                                      : "Relayed: your message is on its way";
 	int code = buf_append_c(out, "From: Mail Delivery System <MAILER-DAEMON@");
 
 	code = code < 0 ? code : put_clean(out, r->by, false);
@@ -179,18 +190,37 @@ static int put_top(const struct dsn_report *r, struct buf *out)
 	code = code < 0 ? code : put_clean(out, r->by, false);
 	return code < 0 ? code
 	                : buf_printf(out,
-				  ">\r\nSubject: Delivered: your message has arrived\r\n"
+				  ">\r\nSubject: %s\r\n"
 				  "Auto-Submitted: auto-replied\r\n"
 				  "MIME-Version: 1.0\r\n"
 				  "Content-Type: multipart/report; "
 				  "report-type=delivery-status;\r\n"
 				  "\tboundary=\"=_%.*s\"\r\n\r\n",
-				  STR_ARG(r->id));
+				  subject, STR_ARG(r->id));
 }
 
 static int put_boundary(const struct dsn_report *r, struct buf *out, const char *end)
 {
 	return buf_printf(out, "--=_%.*s%s\r\n", STR_ARG(r->id), end);
+}
+
+static int put_names(const struct dsn_report *r, bool is_relayed, const char *before,
+	const char *behind, struct buf *out)
+{
+	int code = 0;
+
+	if (!count(r, is_relayed))
+		return 0;
+	code = buf_append_c(out, before);
+	for (size_t i = 0; i < r->n && code == 0; i++) {
+		if (r->recipients[i].is_relayed != is_relayed)
+			continue;
+		code = buf_append_c(out, "    <");
+		code = code < 0 ? code
+		                : put_clean(out, r->recipients[i].to->address, false);
+		code = code < 0 ? code : buf_append_c(out, ">\r\n");
+	}
+	return code < 0 ? code : buf_append_c(out, behind);
 }
 
 static int put_words(const struct dsn_report *r, struct buf *out)
@@ -200,33 +230,38 @@ static int put_words(const struct dsn_report *r, struct buf *out)
 
 	code = code < 0 ? code : put_clean(out, r->by, false);
 	code = code < 0 ? code
-	                : buf_append_c(out, ".\r\n\r\nYou have asked to be told: your "
-					    "message was delivered to\r\n\r\n");
-	for (size_t i = 0; i < r->n && code == 0; i++) {
-		code = buf_append_c(out, "    <");
-		code = code < 0 ? code : put_clean(out, r->recipients[i]->address, false);
-		code = code < 0 ? code : buf_append_c(out, ">\r\n");
-	}
+	                : buf_append_c(out, ".\r\n\r\nYou have asked to be told: ");
+	code = code < 0 ? code
+	                : put_names(r, false, "your message was delivered to\r\n\r\n",
+				  "\r\nThat does not say that it was read.\r\n", out);
+	if (code == 0 && count(r, false) && count(r, true))
+		code = buf_append_c(out, "\r\nAnd ");
 	return code < 0
 	               ? code
-	               : buf_append_c(out, "\r\nThat does not say that it was read.\r\n");
+	               : put_names(r, true, "your message was relayed for\r\n\r\n",
+				 "\r\nto a mail server that does not report deliveries: no "
+				 "further report will come\r\nunless it fails.\r\n",
+				 out);
 }
 
-static int put_recipient(const struct smtp_recipient *to, struct buf *out)
+static int put_recipient(const struct dsn_report_recipient *r, struct buf *out)
 {
+	const struct smtp_recipient *to = r->to;
 	struct dsn_rcpt asked = { 0 };
-	int r = buf_append_c(out, "\r\n");
+	int code = buf_append_c(out, "\r\n");
 
-	if (r == 0 && dsn_rcpt_parse(to->params, &asked) && asked.type.ptr) {
-		r = buf_printf(out, "Original-Recipient: %.*s;", STR_ARG(asked.type));
-		if (r == 0)
-			r = dsn_is_utf8(asked.type)
-			            ? put_unicode(out, asked.original, false)
-			            : dsn_xtext_put(asked.original, out);
-		r = r < 0 ? r : buf_append_c(out, "\r\n");
+	if (code == 0 && dsn_rcpt_parse(to->params, &asked) && asked.type.ptr) {
+		code = buf_printf(out, "Original-Recipient: %.*s;", STR_ARG(asked.type));
+		if (code == 0)
+			code = dsn_is_utf8(asked.type)
+			               ? put_unicode(out, asked.original, false)
+			               : dsn_xtext_put(asked.original, out);
+		code = code < 0 ? code : buf_append_c(out, "\r\n");
 	}
-	r = r < 0 ? r : put_final(out, to->address);
-	return r < 0 ? r : buf_append_c(out, "Action: delivered\r\nStatus: 2.0.0\r\n");
+	code = code < 0 ? code : put_final(out, to->address);
+	return code < 0 ? code
+	                : buf_printf(out, "Action: %s\r\nStatus: 2.0.0\r\n",
+				  r->is_relayed ? "relayed" : "delivered");
 }
 
 static int put_status(const struct dsn_report *r, struct buf *out)
@@ -246,7 +281,7 @@ static int put_status(const struct dsn_report *r, struct buf *out)
 	code = code < 0 ? code : smtp_date(r->at, r->zone, out);
 	code = code < 0 ? code : buf_append_c(out, "\r\n");
 	for (size_t i = 0; i < r->n && code == 0; i++)
-		code = put_recipient(r->recipients[i], out);
+		code = put_recipient(&r->recipients[i], out);
 	return code;
 }
 
@@ -259,7 +294,9 @@ int dsn_report(const struct dsn_report *r, struct buf *out)
 	code = code < 0 ? code : put_words(r, out);
 	code = code < 0 ? code : put_boundary(r, out, "");
 	code = code < 0 ? code : put_status(r, out);
-	code = code < 0 ? code : put_boundary(r, out, "");
-	code = code < 0 ? code : put_header(out, &header);
+	if (code == 0 && r->message.len) { /* it need not be there (RFC 6522, 3) */
+		code = put_boundary(r, out, "");
+		code = code < 0 ? code : put_header(out, &header);
+	}
 	return code < 0 ? code : put_boundary(r, out, "--");
 }

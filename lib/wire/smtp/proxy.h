@@ -65,7 +65,8 @@
  *     was shown it, which the source may do for some clients only: recipients here for
  *     whom NOTIFY=SUCCESS was said are listed (transaction.reported), and reported by the
  *     caller when it has delivered. Failure and delay are answers. The source gets all
- *     parameters as they are; a smart host without DSN gets none of them.
+ *     parameters as they are; a smart host without DSN gets none of them, and what it
+ *     takes is reported, too, as relayed (REPORT, or with the delivery).
  *   - without the source, local recipients are served and others get 451 4.4.1; or, once
  *     it is retired, what the caller says of them: UNKNOWN, ELSEWHERE.
  *   - a source that refuses and hangs up refuses the client: nobody is served any more,
@@ -215,7 +216,7 @@ enum smtp_proxy_state {
 	SMTP_PROXY_DATA,
 	SMTP_PROXY_ENDING,            /* smtp_proxy_done(): STAGE_END */
 	SMTP_PROXY_FINAL_REPLY,       /* the source's word on the message */
-	SMTP_PROXY_COMMITTING,        /* smtp_proxy_done(): COMMIT */
+	SMTP_PROXY_COMMITTING,        /* smtp_proxy_done(): COMMIT, REPORT */
 	SMTP_PROXY_DISCARD,           /* the rest of a message that is refused */
 	SMTP_PROXY_DISCARD_AND_CLOSE, /* the same, and no command after it */
 	SMTP_PROXY_SKIP_LINE,         /* the rest of a line that is too long */
@@ -289,6 +290,7 @@ enum smtp_proxy_action {
 	SMTP_PROXY_STAGE_BYTES,   /* p->bytes, valid until the next call */
 	SMTP_PROXY_STAGE_END,     /* (!) all of it was given: make it durable */
 	SMTP_PROXY_COMMIT,        /* (!) deliver what is staged */
+	SMTP_PROXY_REPORT,        /* (!) the smart host took it; nothing is staged */
 	SMTP_PROXY_ABORT,         /* forget what is staged */
 	SMTP_PROXY_CHECK,         /* (!) p->login is complete: smtp_proxy_checked() */
 	SMTP_PROXY_CONNECT_RELAY, /* to the smart host: smtp_proxy_relay_begun() */
@@ -361,7 +363,8 @@ struct smtp_transaction {
 	struct str sender, mail_params;
 	struct smtp_recipient_list local;  /* an account once */
 	struct smtp_recipient_list remote; /* those that the source is to deliver */
-	/* of local addresses those whose delivery is to be reported; the latest first */
+	/* those whose delivery is to be reported, or, of `remote`, that a smart host
+	   without DSN has taken them; the latest first */
 	struct smtp_recipient *reported;
 	size_t n_reported;
 	size_t n_accepted; /* RCPTs for local ones that we accepted */
@@ -465,7 +468,7 @@ uint64_t smtp_proxy_declared_size(const struct smtp_proxy *p);
 void smtp_proxy_relay_begun(struct smtp_proxy *p);
 /* Answers CHECK. */
 void smtp_proxy_checked(struct smtp_proxy *p, enum smtp_check check);
-/* Answers STAGE_BEGIN, STAGE_END, COMMIT. refusal: "" when it went well, else the reply
+/* Answers STAGE_BEGIN, STAGE_END, COMMIT, REPORT. refusal: "" when it went well, else the reply
    that the client is to get, without CRLF ("452 4.3.1 ..."; a constant, or alive until
    smtp_proxy_next()). Also at any time in DATA, when a write failed: then the rest of the
    message is discarded. */

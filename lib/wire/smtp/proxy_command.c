@@ -229,6 +229,13 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
 }
 
+/* A smart host may accept all that are on their way. */
+static bool has_enough_to_report(const struct smtp_proxy *p)
+{
+	return proxy_relay_is_silent(p) && proxy_is_to_be_reported(p, p->routing) &&
+	       p->transaction.n_reported + p->pipeline.n >= SMTP_REPORTED_MAX;
+}
+
 void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str text)
 {
 	bool is_local = route == SMTP_ROUTE_LOCAL || route == SMTP_ROUTE_LOCAL_KNOWN;
@@ -246,6 +253,8 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str t
 	} else if (is_local && p->client.offered_dsn &&
 		   !dsn_rcpt_parse(p->routing->params, &asked)) {
 		proxy_answer(p, DSN_TEXT);
+	} else if (has_enough_to_report(p)) {
+		proxy_answer(p, "452 4.5.3 Too many recipients");
 	} else if (is_local && proxy_is_in_chunks(p)) {
 		proxy_answer(p, "503 5.5.1 There can be no recipient behind BDAT");
 	} else if ((is_local || is_refused) &&

@@ -401,6 +401,11 @@ static enum smtp_proxy_action message_reply(
 		p->state = SMTP_PROXY_COMMITTING;
 		return SMTP_PROXY_AGAIN;
 	}
+	if (p->transaction.n_reported && reply->code / 100 == 2) {
+		keep_reply(p, reply->bytes);
+		p->state = SMTP_PROXY_COMMITTING;
+		return SMTP_PROXY_REPORT;
+	}
 	proxy_say(p, reply->bytes);
 	if (p->state == SMTP_PROXY_CLOSED)
 		return SMTP_PROXY_AGAIN;

@@ -41,6 +41,9 @@ bool proxy_keep(struct smtp_transaction *t, struct str s, struct str *ret);
 struct smtp_recipient *proxy_keep_recipient(
 	struct smtp_transaction *t, struct str line, const struct smtp_path *path);
 void proxy_add_recipient(struct smtp_recipient_list *list, struct smtp_recipient *r);
+/* Whether its sender has asked for it, and will get it. */
+bool proxy_is_to_be_reported(const struct smtp_proxy *p, const struct smtp_recipient *r);
+void proxy_add_reported(struct smtp_transaction *t, struct smtp_recipient *r);
 void proxy_forget_transaction(struct smtp_proxy *p);
 
 /* proxy_pipeline.c */
@@ -76,6 +79,8 @@ proxy_lost_fn proxy_tls_lost;
 /* Behind a login that counts here alone. */
 void proxy_wants_relay(struct smtp_proxy *p);
 bool proxy_is_lmtp(const struct smtp_proxy *p);
+/* What it takes is the last that anybody hears of it. */
+bool proxy_relay_is_silent(const struct smtp_proxy *p);
 /* The client's HELO or EHLO, to one that speaks LMTP. */
 void proxy_tell_hello(struct smtp_proxy *p, struct str args);
 /* A smart host that is not ready to be told anything. */

@@ -68,7 +68,11 @@ void proxy_mail_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 
 static void rcpt_accepted(struct smtp_proxy *p, const struct smtp_slot *slot)
 {
-	proxy_add_recipient(&p->transaction.remote, slot->recipient);
+	struct smtp_transaction *t = &p->transaction;
+
+	proxy_add_recipient(&t->remote, slot->recipient);
+	if (proxy_relay_is_silent(p) && proxy_is_to_be_reported(p, slot->recipient))
+		proxy_add_reported(t, slot->recipient);
 }
 
 /* It greets again: EHLO comes next. */
@@ -272,19 +276,10 @@ static bool has_account(const struct smtp_recipient_list *list, struct str accou
 	return false;
 }
 
-/* Nobody reports to <> (RFC 3461, 6.2). */
-static bool is_to_be_reported(const struct smtp_proxy *p, const struct smtp_recipient *r)
-{
-	struct dsn_rcpt asked;
-
-	return p->client.offered_dsn && p->transaction.sender.len &&
-	       dsn_rcpt_parse(r->params, &asked) && asked.notify & DSN_NOTIFY_SUCCESS;
-}
-
 static const char *accept_local(struct smtp_proxy *p, struct smtp_recipient *r)
 {
 	struct smtp_transaction *t = &p->transaction;
-	bool is_reported = is_to_be_reported(p, r);
+	bool is_reported = proxy_is_to_be_reported(p, r);
 
 	if (t->n_accepted >= SMTP_RECIPIENTS_MAX ||
 		(is_reported && t->n_reported >= SMTP_REPORTED_MAX))
@@ -292,11 +287,8 @@ static const char *accept_local(struct smtp_proxy *p, struct smtp_recipient *r)
 	if (p->offer->size_max && smtp_param_size(t->mail_params) > p->offer->size_max)
 		return "552 5.3.4 The message is too big";
 	t->n_accepted++;
-	if (is_reported) {
-		r->next_reported = t->reported;
-		t->reported = r;
-		t->n_reported++;
-	}
+	if (is_reported)
+		proxy_add_reported(t, r);
 	if (!has_account(&t->local, r->account))
 		proxy_add_recipient(&t->local, r);
 	return "250 2.1.5 Ok";

@@ -16,6 +16,11 @@ bool proxy_is_lmtp(const struct smtp_proxy *p)
 	return p->relay != SMTP_RELAY_NONE && p->offer->relay == SMTP_RELAY_BY_LMTP;
 }
 
+bool proxy_relay_is_silent(const struct smtp_proxy *p)
+{
+	return p->relay == SMTP_RELAY_READY && !p->relay_has_dsn;
+}
+
 /* RFC 2033, 4.1: there is neither HELO nor EHLO. */
 void proxy_tell_hello(struct smtp_proxy *p, struct str args)
 {
@@ -66,7 +71,7 @@ static int put_without_dsn(struct str line, struct str params, struct buf *out)
 
 void proxy_tell_envelope(struct smtp_proxy *p, struct str line)
 {
-	if (p->relay != SMTP_RELAY_READY || p->relay_has_dsn)
+	if (!proxy_relay_is_silent(p))
 		proxy_tell_source(p, line);
 	else if (put_without_dsn(line, params_of(line), p->to_source) < 0)
 		proxy_close(p);

@@ -2,6 +2,8 @@
 /* The SMTP proxy: sender and recipients, from MAIL to the end of the message. */
 #include "wire/smtp/proxy_parts.h"
 
+#include "wire/smtp/dsn.h"
+
 static void list_init(struct smtp_recipient_list *list)
 {
 	*list = (struct smtp_recipient_list){ .last = &list->first };
@@ -47,6 +49,22 @@ void proxy_add_recipient(struct smtp_recipient_list *list, struct smtp_recipient
 	*list->last = r;
 	list->last = &r->next;
 	list->n++;
+}
+
+/* Nobody reports to <> (RFC 3461, 6.2). */
+bool proxy_is_to_be_reported(const struct smtp_proxy *p, const struct smtp_recipient *r)
+{
+	struct dsn_rcpt asked;
+
+	return p->client.offered_dsn && p->transaction.sender.len &&
+	       dsn_rcpt_parse(r->params, &asked) && asked.notify & DSN_NOTIFY_SUCCESS;
+}
+
+void proxy_add_reported(struct smtp_transaction *t, struct smtp_recipient *r)
+{
+	r->next_reported = t->reported;
+	t->reported = r;
+	t->n_reported++;
 }
 
 /* The memory only when nothing on its way lies in it. */

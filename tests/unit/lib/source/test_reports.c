@@ -176,6 +176,45 @@ static void test_full(void **state)
 	remove_all();
 }
 
+/* One address has its share, in whatever case it is written. */
+static void test_share(void **state)
+{
+	static const char *const names[] = { "1700000000001-a", "x", "",
+		"1700000000001-0123456789abcde-a", "1700000000001-0123456789abcdeg-a",
+		"1700000000001-0123456789ABCDEF-a", "170000000000-0123456789abcdef-a" };
+	struct report_name name, other;
+	char text[REPORT_NAME_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(name.text, sizeof(name.text), "%s", names[i]);
+		assert_int_equal(report_to(&name), 0);
+	}
+	assert_int_equal(
+		reports_add(&settings, "a", str_from("Joe@Example.Net"), str_from("b")),
+		0);
+	name = only();
+	remove_all();
+	for (unsigned i = 0; i < REPORTS_OF_ONE_MAX - 1; i++) {
+		(void)snprintf(text, sizeof(text), "1700000000001-%016llx-%u",
+			(unsigned long long)report_to(&name), i);
+		touch(text, "a\nb", 3);
+	}
+	assert_int_equal(
+		reports_add(&settings, "b", str_from("joe@example.net"), str_from("b")),
+		0);
+	assert_int_equal(
+		reports_add(&settings, "c", str_from("JOE@example.net"), str_from("b")),
+		-EDQUOT);
+	remove_all();
+	assert_int_equal(
+		reports_add(&settings, "d", str_from("ann@example.net"), str_from("b")),
+		0);
+	other = only();
+	assert_int_not_equal(report_to(&name), report_to(&other));
+	remove_all();
+}
+
 static void test_lock(void **state)
 {
 	int fd = -1, other = open(reports, O_RDONLY | O_DIRECTORY);
@@ -208,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_no_folder),
 	};

@@ -123,12 +123,12 @@ static void test_rcpt(void **state)
 
 /* ---- the report ---- */
 
-#define TOP                                                                              \
+#define HEAD(subject)                                                                    \
 	"From: Mail Delivery System <MAILER-DAEMON@mail.example.com>\r\n"                \
 	"To: <x@example.net>\r\n"                                                        \
 	"Date: Tue, 24 Nov 2026 14:12:12 +0200\r\n"                                      \
 	"Message-ID: <1f.2@mail.example.com>\r\n"                                        \
-	"Subject: Delivered: your message has arrived\r\n"                               \
+	"Subject: " subject "\r\n"                                                       \
 	"Auto-Submitted: auto-replied\r\n"                                               \
 	"MIME-Version: 1.0\r\n"                                                          \
 	"Content-Type: multipart/report; report-type=delivery-status;\r\n"               \
@@ -136,14 +136,20 @@ static void test_rcpt(void **state)
 	"--=_1f.2\r\n"                                                                   \
 	"Content-Type: text/plain; charset=us-ascii\r\n\r\n"                             \
 	"This is the mail server mail.example.com.\r\n\r\n"                              \
-	"You have asked to be told: your message was delivered to\r\n\r\n"
-#define BEHIND                                                                           \
-	"\r\nThat does not say that it was read.\r\n"                                    \
+	"You have asked to be told: your message was "
+#define TOP HEAD("Delivered: your message has arrived") "delivered to\r\n\r\n"
+#define NOT_READ "\r\nThat does not say that it was read.\r\n"
+#define SILENT                                                                           \
+	"\r\nto a mail server that does not report deliveries: no further report will "  \
+	"come\r\nunless it fails.\r\n"
+#define BEHIND NOT_READ STATUS
+#define STATUS                                                                           \
 	"--=_1f.2\r\n"                                                                   \
 	"Content-Type: message/delivery-status\r\n\r\n"                                  \
 	"Reporting-MTA: dns;mail.example.com\r\n"
 #define ARRIVED "Arrival-Date: Tue, 24 Nov 2026 14:12:12 +0200\r\n"
 #define DELIVERED "Action: delivered\r\nStatus: 2.0.0\r\n"
+#define RELAYED "Action: relayed\r\nStatus: 2.0.0\r\n"
 #define RETURNED "--=_1f.2\r\nContent-Type: text/rfc822-headers\r\n"
 #define QUOTED "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 #define END "--=_1f.2--\r\n"
@@ -153,20 +159,23 @@ static const struct report_row {
 	struct str params;
 	struct {
 		struct str address, params;
+		bool is_relayed;
 	} recipients[3];
 	struct str message, want;
 } report_rows[] = {
 	{ "one", STR("RET=FULL ENVID=a+2Bb"),
-		{ { STR("bob@example.com"), STR("NOTIFY=SUCCESS") } },
+		{ { STR("bob@example.com"), STR("NOTIFY=SUCCESS"), false } },
 		STR("Subject: x\r\nFrom: y\r\n\r\nthe text is not returned\r\n"),
 		STR(TOP "    <bob@example.com>\r\n" BEHIND
 			"Original-Envelope-Id: a+b\r\n" ARRIVED
 			"\r\nFinal-Recipient: rfc822;bob@example.com\r\n" DELIVERED
 				RETURNED "\r\nSubject: x\r\nFrom: y\r\n" END) },
 	{ "several, with what they were before", STR(""),
-		{ { STR("bob@example.com"), STR("ORCPT=rfc822;Bob+2BX@example.org") },
+		{ { STR("bob@example.com"), STR("ORCPT=rfc822;Bob+2BX@example.org"),
+			  false },
 			{ STR("\xc3\xa4+@example.com"),
-				STR("ORCPT=utf-8;\xf0\x9f\x98\x80\\x{E4}@example.org") } },
+				STR("ORCPT=utf-8;\xf0\x9f\x98\x80\\x{E4}@example.org"),
+				false } },
 		STR("Subject: x"),
 		STR(TOP "    <bob@example.com>\r\n    <\?\?+@example.com>\r\n" BEHIND
 				ARRIVED
@@ -176,8 +185,8 @@ static const struct report_row {
 			"Final-Recipient: utf-8;\\x{E4}\\x{2B}@example.com\r\n" DELIVERED
 				RETURNED "\r\nSubject: x\r\n" END) },
 	{ "a header that is not ASCII, and is cut off", STR(""),
-		{ { STR("b\rob"), STR("ORCPT=rfc822;a+0D+0A\xc3\xa4") },
-			{ STR("\xff\x80\xe2\x82"), STR("ORCPT=utf-8;\x7f") } },
+		{ { STR("b\rob"), STR("ORCPT=rfc822;a+0D+0A\xc3\xa4"), false },
+			{ STR("\xff\x80\xe2\x82"), STR("ORCPT=utf-8;\x7f"), false } },
 		STR("Subject: \xe4=\t \nX: 1\r\nno blank line"),
 		STR(TOP "    <b?ob>\r\n    <\?\?\?\?>\r\n" BEHIND ARRIVED
 			"\r\nOriginal-Recipient: rfc822;a\?\?\?\?\r\n"
@@ -186,7 +195,28 @@ static const struct report_row {
 			"Final-Recipient: utf-8;\\x{FFFD}\\x{FFFD}\\x{FFFD}\r\n" DELIVERED
 				RETURNED QUOTED
 			"Subject: =E4=3D\t=20\r\nX: 1\r\nno blank line\r\n" END) },
-	{ "no header", STR("ENVID=+"), { { STR("a"), STR("ORCPT=rfc822") } },
+	{ "relayed, and the message is gone", STR(""),
+		{ { STR("a@example.org"), STR(""), true },
+			{ STR("b@example.org"), STR(""), true } },
+		STR(""),
+		STR(HEAD(
+			"Relayed: your message is on its way") "relayed for\r\n\r\n"
+							       "    <a@example.org>\r\n    <b@example.org>\r\n" SILENT
+								       STATUS ARRIVED
+							       "\r\nFinal-Recipient: rfc822;a@example.org\r\n" RELAYED
+							       "\r\nFinal-Recipient: rfc822;b@example.org\r\n" RELAYED
+								       END) },
+	{ "some delivered, some relayed", STR(""),
+		{ { STR("a@example.org"), STR(""), true },
+			{ STR("bob@example.com"), STR(""), false } },
+		STR("Subject: x\r\n"),
+		STR(TOP "    <bob@example.com>\r\n" NOT_READ
+			"\r\nAnd your message was relayed for\r\n\r\n"
+			"    <a@example.org>\r\n" SILENT STATUS ARRIVED
+			"\r\nFinal-Recipient: rfc822;a@example.org\r\n" RELAYED
+			"\r\nFinal-Recipient: rfc822;bob@example.com\r\n" DELIVERED
+				RETURNED "\r\nSubject: x\r\n" END) },
+	{ "no header", STR("ENVID=+"), { { STR("a"), STR("ORCPT=rfc822"), false } },
 		STR("\r\ntext\r\n"),
 		STR(TOP "    <a>\r\n" BEHIND ARRIVED
 			"\r\nFinal-Recipient: rfc822;a\r\n" DELIVERED RETURNED
@@ -196,7 +226,7 @@ static const struct report_row {
 static void run_report(const struct report_row *row, struct buf *out)
 {
 	struct smtp_recipient recipients[3] = { 0 };
-	const struct smtp_recipient *list[3];
+	struct dsn_report_recipient list[3];
 	struct str message = exact_copy(row->message);
 	struct dsn_report report = { .by = STR("mail.example.com"),
 		.to = STR("x@example.net"),
@@ -210,7 +240,8 @@ static void run_report(const struct report_row *row, struct buf *out)
 	for (; report.n < 3 && row->recipients[report.n].address.len; report.n++) {
 		recipients[report.n].address = row->recipients[report.n].address;
 		recipients[report.n].params = row->recipients[report.n].params;
-		list[report.n] = &recipients[report.n];
+		list[report.n] = (struct dsn_report_recipient){ &recipients[report.n],
+			row->recipients[report.n].is_relayed };
 	}
 	assert_int_equal(dsn_report(&report, out), 0);
 	exact_free(message);
@@ -233,7 +264,8 @@ static void test_reports(void **state)
 static void test_long_header(void **state)
 {
 	static char message[DSN_RETURNED_MAX * 2];
-	static const struct report_row row = { .recipients = { { STR("a"), STR("") } } };
+	static const struct report_row row = { .recipients = {
+						       { STR("a"), STR(""), false } } };
 	struct report_row with = row;
 	struct buf out;
 	struct str rest;
@@ -261,7 +293,7 @@ static void test_no_room(void **state)
 	for (size_t limit = 1; limit < 900; limit++) {
 		static const struct smtp_recipient to = { .address = STR("\xc3\xa4@b"),
 			.params = STR("ORCPT=rfc822;a") };
-		const struct smtp_recipient *list[] = { &to };
+		const struct dsn_report_recipient list[] = { { &to, false } };
 		const struct dsn_report report = { .by = STR("mx"),
 			.to = STR("x"),
 			.id = STR("1"),

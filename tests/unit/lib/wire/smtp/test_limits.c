@@ -78,6 +78,7 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 		return true;
 	case SMTP_PROXY_STAGE_BEGIN:
 	case SMTP_PROXY_STAGE_END:
+	case SMTP_PROXY_REPORT:
 		smtp_proxy_done(&p->proxy, STR_LIT(""));
 		return true;
 	case SMTP_PROXY_ABORT:

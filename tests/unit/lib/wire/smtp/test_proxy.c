@@ -121,6 +121,24 @@ static void say(struct play *p, const char *action)
 	trace_line(&p->trace, 'A', str_from(action));
 }
 
+static void say_reported(const struct smtp_proxy *f, const char *as, struct buf *text)
+{
+	for (const struct smtp_recipient *r = f->transaction.reported; r;
+		r = r->next_reported)
+		buf_printf(text, "%s %.*s", as, STR_ARG(r->address));
+}
+
+static void say_report(struct play *p)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	say_reported(&p->proxy, "report", &text);
+	trace_line(&p->trace, 'A', buf_view(&text));
+	buf_fini(&text);
+	smtp_proxy_done(&p->proxy, STR_LIT(""));
+}
+
 static void say_recipients(struct play *p)
 {
 	const struct smtp_proxy *f = &p->proxy;
@@ -130,9 +148,7 @@ static void say_recipients(struct play *p)
 	buf_printf(&text, "begin <%.*s>", STR_ARG(f->transaction.sender));
 	for (const struct smtp_recipient *r = f->transaction.local.first; r; r = r->next)
 		buf_printf(&text, " %.*s=%.*s", STR_ARG(r->address), STR_ARG(r->account));
-	for (const struct smtp_recipient *r = f->transaction.reported; r;
-		r = r->next_reported)
-		buf_printf(&text, " reported %.*s", STR_ARG(r->address));
+	say_reported(f, " reported", &text);
 	buf_printf(&text, " helo=%s %s%s", f->client.helo,
 		f->client.esmtp ? "ESMTP" : "SMTP", f->client.authenticated ? "A" : "");
 	trace_line(&p->trace, 'A', buf_view(&text));
@@ -217,6 +233,8 @@ static void act_on_copy(struct play *p, enum smtp_proxy_action action)
 	} else if (action == SMTP_PROXY_STAGE_BYTES) {
 		buf_append(&p->staged, p->proxy.bytes);
 		trace_bytes(&p->trace, 't', &p->staged);
+	} else if (action == SMTP_PROXY_REPORT) {
+		say_report(p);
 	} else if (action == SMTP_PROXY_ABORT) {
 		say(p, "abort");
 		buf_clear(&p->staged);
@@ -248,6 +266,7 @@ static bool act(struct play *p, enum smtp_proxy_action action)
 	case SMTP_PROXY_STAGE_BYTES:
 	case SMTP_PROXY_STAGE_END:
 	case SMTP_PROXY_COMMIT:
+	case SMTP_PROXY_REPORT:
 	case SMTP_PROXY_ABORT:
 		act_on_copy(p, action);
 		break;
