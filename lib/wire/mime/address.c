@@ -170,6 +170,8 @@ static struct str take_local_part(struct mime_addresses *a)
 
 static void take_angle_address(struct mime_addresses *a, struct mime_address *ret)
 {
+	while (mime_take(&a->rest, '<')) /* some write "<<a@b>>" */
+		;
 	ret->route = take_route(a);
 	ret->mailbox = take_local_part(a);
 	ret->host = STR_LIT("");

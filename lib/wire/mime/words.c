@@ -53,27 +53,38 @@ static bool take_word(struct str *rest, struct word *ret)
 	return true;
 }
 
+static bool is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t';
+}
+
 static size_t spaces(struct str s)
 {
 	size_t n = 0;
 
-	while (n < s.len && (s.ptr[n] == ' ' || s.ptr[n] == '\t' || s.ptr[n] == '\r' ||
-				    s.ptr[n] == '\n'))
+	while (n < s.len && (is_blank(s.ptr[n]) || s.ptr[n] == '\r' || s.ptr[n] == '\n'))
 		n++;
 	return n;
 }
 
+/* A fold and the white space around it are one space, as ENVELOPE shows it. */
 static int put_plain(struct mime_charsets *c, struct str s, struct buf *out)
 {
 	int r = 0;
 
 	while (s.len && r == 0) {
-		size_t n = 0;
+		size_t line = 0, text;
 
-		while (n < s.len && s.ptr[n] != '\r' && s.ptr[n] != '\n')
-			n++;
-		r = mime_to_utf8(c, STR_LIT("utf-8"), str_take(s, n), out);
-		s = str_skip(s, n + 1);
+		while (line < s.len && s.ptr[line] != '\r' && s.ptr[line] != '\n')
+			line++;
+		text = line;
+		while (line < s.len && text && is_blank(s.ptr[text - 1]))
+			text--;
+		r = mime_to_utf8(c, STR_LIT("utf-8"), str_take(s, text), out);
+		if (r == 0 && line < s.len)
+			r = buf_append(out, STR_LIT(" "));
+		s = str_skip(s, line);
+		s = str_skip(s, spaces(s));
 	}
 	return r;
 }

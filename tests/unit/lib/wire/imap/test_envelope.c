@@ -38,6 +38,8 @@ static const struct {
 		STR("((\"Ann (Sales) \\\"X\\\"\" NIL \"a\" \"b\"))") },
 	{ "empty display name", STR("\"\" <a@b>, \" \" <c@d> (C)"),
 		STR("((NIL NIL \"a\" \"b\")(\"C\" NIL \"c\" \"d\"))") },
+	{ "two angles", STR("Ann <<ann@a.example>>, b@b"),
+		STR("((\"Ann\" NIL \"ann\" \"a.example\")(NIL NIL \"b\" \"b\"))") },
 	{ "two addresses without a comma", STR("a@b.example c@d.example"),
 		STR("((NIL NIL \"a\" \"b.example\"))") },
 	{ "blanks around dots", STR("dora . d @ d . example"),
