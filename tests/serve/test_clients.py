@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real clients on the real server; and what Dovecot says of the same mail."""
+"""Real clients on the real server."""
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,9 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mailstore import Mailstore, programs  # noqa: E402
-from lab import mail  # noqa: E402
-from lab.imap import Imap, parse  # noqa: E402
-from lab.mail_odd import odd_messages  # noqa: E402
 
 MBSYNC = """\
 IMAPAccount ferry
@@ -42,23 +38,6 @@ Expunge Both
 Sync All
 SyncState {folder}/state/
 """
-
-DOVECOT = """\
-base_dir = {folder}/run
-log_path = {folder}/log
-mail_location = maildir:{folder}/home/mail
-mail_home = {folder}/home
-mail_uid = mail
-mail_gid = mail
-first_valid_uid = 1
-first_valid_gid = 1
-ssl = no
-stats_writer_socket_path =
-"""
-# Broken on purpose, and what a server makes of it is its own affair: (what tells it, item).
-NOT_COMPARED = [(b"Content-Type: multipart/mixed\r\n", "BODY"),  # no boundary
-                (b"Content-Type: multipart/mixed\r\n", "BODYSTRUCTURE"),
-                (b"Subject: one\r\nSubject: two", "ENVELOPE")]
 
 
 def append(client, data, mailbox=b"INBOX", flags=b""):
@@ -135,55 +114,6 @@ class Curl(ClientTest):
                          b"Subject: up\r\n\r\n")
         self.assertIn(b'LIST (\\HasNoChildren \\Sent) "/" Sent\r\n', self.curl(""))
         self.assertEqual(self.curl("Archive%2F2023?SUBJECT%20up"), b"* SEARCH 1\r\n")
-
-
-def without_case(value):
-    if isinstance(value, bytes):
-        return value.lower()
-    if isinstance(value, (list, tuple)):
-        return [without_case(part) for part in value]
-    return value
-
-
-class Dovecot(ClientTest):
-    """Its imap program alone, before a session that is logged in already."""
-
-    def dovecot(self):
-        folder = self.folder / "dovecot"
-        (folder / "home").mkdir(parents=True)
-        (folder / "conf").write_text(DOVECOT.format(folder=folder))
-        for path in (self.folder, folder, folder / "home"):
-            shutil.chown(path, "mail", "mail")
-        ours, theirs = socket.socketpair()
-        ours.settimeout(30)
-        server = subprocess.Popen(
-            ["setpriv", "--reuid", "mail", "--regid", "mail", "--clear-groups",
-             "/usr/lib/dovecot/imap", "-c", folder / "conf"], stdin=theirs, stdout=theirs,
-            env={"USER": "mail", "HOME": str(folder / "home")})
-        self.addCleanup(server.wait, 20)
-        self.addCleanup(ours.close)
-        theirs.close()
-        return Imap(ours)
-
-    def test_same_structure_and_envelope(self):
-        messages = [(f"generated {n}", message.data) for n, message in enumerate(
-            m for f in mail.generate("clients", 150).folders for m in f.messages)]
-        messages += odd_messages()
-        here, there = self.store.imap("alice")[0], self.dovecot()
-        for client in (here, there):
-            client.ok("SELECT INBOX")
-            for _, data in messages:
-                append(client, data)
-        for item in ("BODYSTRUCTURE", "BODY", "ENVELOPE", "RFC822.SIZE", "BODY.PEEK[HEADER]",
-                     "BODY.PEEK[TEXT]", "BODY.PEEK[HEADER.FIELDS (TO X-NONE SUBJECT)]",
-                     "BODY.PEEK[HEADER.FIELDS.NOT (RECEIVED)]"):
-            ours, theirs = (client.ok("FETCH 1:* " + item) for client in (here, there))
-            self.assertEqual(len(ours), len(theirs))
-            for (name, data), mine, other in zip(messages, ours, theirs):
-                mine, other = (without_case(parse(answer)) for answer in (mine, other))
-                if not any(mark in data and item == what for mark, what in NOT_COMPARED):
-                    with self.subTest(message=name, item=item):
-                        self.assertEqual(mine, other)
 
 
 if __name__ == "__main__":
