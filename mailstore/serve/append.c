@@ -4,6 +4,7 @@
 #include "wire/mime/binary.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define INLINE_TOTAL_MAX 1048576 /* small bodies that wait for the commit in memory */
 
@@ -21,12 +22,21 @@ void append_refuse_error(struct append *a, const struct error *err)
 	a->refused = true;
 }
 
-void append_release(struct imap *s, struct append_message *m)
+static void release(struct append *a, struct append_message *m)
 {
 	if (m->in_memory)
 		buf_fini(&m->bytes);
 	else if (m->begun && !m->added)
-		store_body_abort(s->serve->store, &m->writer);
+		store_body_abort(a->session->serve->store, &m->writer);
+}
+
+void append_free(struct append *a)
+{
+	for (struct append_message *m = a->first; m; m = m->next)
+		release(a, m);
+	spool_fini(&a->spool);
+	arena_fini(&a->arena); /* last: the messages lie there */
+	free(a);
 }
 
 void append_begin_body(struct imap *s, struct append *a, struct append_message *m)

@@ -33,6 +33,7 @@ enum append_state {
 };
 
 struct append {
+	struct imap *session;
 	struct mailbox to;
 	bool replace;
 	uint32_t replaced; /* UID in the selected mailbox */
@@ -48,12 +49,16 @@ struct append {
 	bool refused;
 	struct error refusal; /* code 0: the text is the answer */
 	uint32_t uid;         /* of the first one */
+	/* of the queue (append_queue.h) */
+	struct arena arena; /* of the command */
+	struct str tag;
+	struct append *next;
 };
+void append_free(struct append *a);
 
 /* The first reason stays. */
 void append_refuse(struct append *a, const char *answer);
 void append_refuse_error(struct append *a, const struct error *err);
-void append_release(struct imap *s, struct append_message *m);
 
 /* Of a message whose size is known. */
 void append_begin_body(struct imap *s, struct append *a, struct append_message *m);

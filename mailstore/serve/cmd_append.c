@@ -7,7 +7,8 @@
  *
  *   A APPEND box (flags) "date" {n}   imap_append_begin()   → PHASE_MESSAGE
  *   n bytes                           imap_append_data()    → PHASE_APPEND
- *   what follows                      imap_append_line()    → done, or PHASE_MESSAGE
+ *   what follows                      imap_append_line()    → PHASE_MESSAGE, or all came:
+ *                                     append_queue_add()      the next command
  *
  * A CATENATE of URLs alone is a command without a literal: cmd_append().
  */
@@ -16,7 +17,6 @@
 #include "wire/imap/flags.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -25,12 +25,8 @@
 
 void imap_append_end(struct imap *s)
 {
-	if (!s->append)
-		return;
-	for (struct append_message *m = s->append->first; m; m = m->next)
-		append_release(s, m);
-	spool_fini(&s->append->spool);
-	free(s->append);
+	if (s->append)
+		append_free(s->append);
 	s->append = NULL;
 }
 
@@ -173,6 +169,7 @@ static enum taken take_data(struct imap *s, struct append *a, struct piece *p)
 		return TAKEN_WRONG;
 	at = p->c;
 	if (imap_keyword(&at, STR_LIT("CATENATE"))) {
+		append_queue_settle(s); /* a URL may mean what waits */
 		p->c = at;
 		a->current->catenate = true;
 		a->state = APPEND_PART;
@@ -281,81 +278,12 @@ static enum taken take_piece(struct imap *s, struct piece *p)
 
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
-static int add_one(struct imap *s, struct append_message *m, struct error *err)
-{
-	struct append *a = s->append;
-	struct store_message row = { .flags = m->flags | FLAG_RECENT,
-		.keywords = m->keywords,
-		.date = m->date.seconds,
-		.zone = m->date.zone,
-		.size = m->size };
-	struct body_place place;
-	uint32_t uid;
-	int code = 0;
-
-	if (m->in_memory)
-		place = store_body_inline(buf_view(&m->bytes));
-	else
-		code = store_body_end(s->serve->store, &m->writer, &place, err);
-	if (code == 0)
-		code = store_add(s->serve->store, a->to.id, &row, &place, &uid, err);
-	if (code < 0)
-		return code;
-	m->added = true;
-	if (m == a->first)
-		a->uid = uid;
-	return 0;
-}
-
-static int add_all(void *context, struct error *err)
-{
-	struct imap *s = context;
-	int code = 0;
-
-	for (struct append_message *m = s->append->first; m && code == 0; m = m->next)
-		code = add_one(s, m, err);
-	if (code == 0 && s->append->replace)
-		code = store_expunge(
-			s->serve->store, s->view.mailbox, s->append->replaced, err);
-	if (code == 0)
-		code = quota_check(s->serve->store, &s->serve->quota, 0, 0, err);
-	return code;
-}
-
-/* RFC 8508, 4.3: the new one is told before the old one goes. */
-static void answer_replace(struct imap *s, uint32_t validity, uint32_t uid)
-{
-	imap_say(s, "OK [APPENDUID %" PRIu32 " %" PRIu32 "] Replacement message ready.",
-		validity, uid);
-	imap_done(s, IMAP_OK, "Replace completed.");
-}
-
-/* Their UIDs follow one another: the transaction is the only one. */
 static void finish(struct imap *s)
 {
-	uint32_t first, last, validity = s->append->to.uidvalidity;
-	bool replace = s->append->replace;
-
-	if (s->append->refused) {
+	if (s->append->refused)
 		answer_refusal(s);
-		return;
-	}
-	if (imap_transaction(s, add_all, s) < 0)
-		return;
-	first = s->append->uid;
-	last = first + (uint32_t)s->append->count - 1;
-	imap_append_end(s);
-	if (replace)
-		answer_replace(s, validity, first);
-	else if (first == last)
-		imap_done(s, IMAP_OK,
-			"[APPENDUID %" PRIu32 " %" PRIu32 "] Append completed.", validity,
-			first);
 	else
-		imap_done(s, IMAP_OK,
-			"[APPENDUID %" PRIu32 " %" PRIu32 ":%" PRIu32
-			"] Append completed.",
-			validity, first, last);
+		append_queue_add(s);
 }
 
 /* What was announced comes next, unless it waits for a "+" that it will not get. */
@@ -367,8 +295,10 @@ static void await_literal(struct imap *s, const struct imap_literal *literal)
 	}
 	s->append->left = literal->size;
 	s->phase = IMAP_PHASE_MESSAGE;
-	if (literal->synchronizing)
-		imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
+	if (!literal->synchronizing)
+		return;
+	append_queue_settle(s);
+	imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
 }
 
 /* ── the beginning ─────────────────────────────────────────────────────────────────── */
@@ -412,9 +342,12 @@ static bool take_head(struct imap *s, bool replace, struct piece *p)
 				    !imap_space(&p->c))) ||
 		!imap_mailbox(s, &p->c, &name) || !imap_space(&p->c))
 		return false;
+	if (replace) /* what waits may change the numbers */
+		append_queue_settle(s);
 	s->append = calloc(1, sizeof(*s->append));
 	if (!s->append)
 		return false;
+	s->append->session = s;
 	s->append->last = &s->append->first;
 	s->append->replace = replace;
 	spool_init(&s->append->spool);

@@ -11,10 +11,20 @@
 
 #define READ_SIZE 65536 /* an APPEND's bytes go to the store in such pieces */
 #define TURN_RUNS 16    /* pieces of work in one turn, then the others have theirs */
+#define TURN_READS 16   /* of APPENDs that are gathered for one commit */
 #define COUNTS_MS 2000  /* `mailferry flows` is as old as that */
 #define ENDING_MS 30000 /* a client that does not take our last words is cut off */
 
 static void on_ready(void *context, int events, int error);
+
+/* When all that are ready have had their turn. */
+static void commit_soon(struct connections *all)
+{
+	const struct append_queue *queue = &all->serve->appends;
+
+	if ((queue->first || queue->has_answered) && !timer_runs(all->commit))
+		timer_start(all->commit, 0);
+}
 
 static struct connection_end so_far(const struct connection *c)
 {
@@ -47,6 +57,7 @@ static void close_connection(struct connection *c, const char *reason)
 	unlink_connection(c);
 	/* before the client knows: it may come again at once */
 	session_close(&c->session);
+	commit_soon(c->all);
 	stream_shutdown(c->stream, SHUT_RDWR);
 	stream_free(c->stream);
 	timer_free(c->timer);
@@ -144,14 +155,28 @@ static int begin_deflate(struct connection *c)
 	return 0;
 }
 
+/* Of a session whose APPENDs are to be committed: what has come meanwhile goes with them,
+   in the same turn. An end is told once more. */
+static bool has_more(struct connection *c, enum service_need need, int *reads)
+{
+	ssize_t n = 0;
+
+	if (need == SERVICE_INPUT && c->session.uncommitted && (*reads)++ < TURN_READS)
+		n = stream_read_buf(c->stream, &c->session.in, READ_SIZE);
+	if (n > 0)
+		c->bytes_in += (uint64_t)n;
+	return n > 0;
+}
+
 /* Pieces of work until the session waits, or its turn is over. */
 static enum service_need run(struct connection *c, int *ret_sent)
 {
 	enum service_need need = SERVICE_AGAIN;
+	int reads = 0;
 
-	for (int i = 0; i < TURN_RUNS; i++) {
+	for (int i = 0; i < TURN_RUNS || c->session.uncommitted; i++) {
 		need = session_run(&c->session);
-		if (need == SERVICE_AGAIN)
+		if (need == SERVICE_AGAIN || has_more(c, need, &reads))
 			continue;
 		*ret_sent = flush(c);
 		if (need == SERVICE_DEFLATE && *ret_sent == 0)
@@ -174,6 +199,7 @@ static void pump(struct connection *c)
 		return;
 	}
 	need = run(c, &sent);
+	commit_soon(c->all);
 	if (sent < 0 && sent != -EAGAIN) {
 		close_connection(c, strerror(-sent));
 		return;
@@ -190,6 +216,20 @@ static void pump(struct connection *c)
 	stream_want(
 		c->stream, (need == SERVICE_INPUT ? UV_READABLE : 0) |
 				   (c->wants_turn || sent == -EAGAIN ? UV_WRITABLE : 0));
+}
+
+static void on_commit(void *context)
+{
+	struct connections *all = context;
+	struct connection *next;
+
+	append_queue_commit(all->serve);
+	all->serve->appends.has_answered = false;
+	for (struct connection *c = all->first; c; c = next) {
+		next = c->next;
+		if (c->state == CONNECTION_LIVE && !output_is_empty(&c->session.out))
+			pump(c);
+	}
 }
 
 static bool read_some(struct connection *c)
@@ -261,6 +301,7 @@ void connections_init(struct connections *all, struct loop *loop, struct serve *
 	all->serve = serve;
 	all->first = NULL;
 	all->counts = NULL;
+	all->commit = NULL;
 	all->passed = NULL;
 	all->is_over = NULL;
 	all->sleeps = NULL;
@@ -287,6 +328,8 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 
 	if (r == 0 && !all->counts)
 		r = timer_new(all->loop, on_counts, all, &all->counts);
+	if (r == 0 && !all->commit)
+		r = timer_new(all->loop, on_commit, all, &all->commit);
 	if (r < 0) {
 		if (c)
 			timer_free(c->timer);
@@ -357,5 +400,7 @@ void connections_fini(struct connections *all)
 	while (all->first)
 		close_connection(all->first, "ended");
 	timer_free(all->counts);
+	timer_free(all->commit);
 	all->counts = NULL;
+	all->commit = NULL;
 }

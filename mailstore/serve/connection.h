@@ -31,7 +31,7 @@ struct connections {
 	unsigned keepalive_ms; /* CONNECTION_KEEPALIVE_MS; a test has less time */
 	struct serve *serve;
 	struct connection *first;
-	struct timer *counts;
+	struct timer *counts, *commit;
 	void (*ended)(void *context, const struct connection_end *end);
 	/* Bytes have passed since it was told last, some seconds ago. reason is NULL. The
 	   whole may be NULL: nobody wants to know. */

@@ -15,6 +15,7 @@ static void hand_over(struct imap *s, size_t length)
 
 	buf_consume(in, length);
 	imap_frame_reset(&s->framer);
+	append_queue_settle(s);
 	if (command.ptr)
 		imap_dispatch(s, command);
 	else
@@ -52,8 +53,10 @@ static void at_literal(struct imap *s, const struct imap_literal *literal)
 		return;
 	}
 	imap_frame_keep(&s->framer);
-	if (literal->synchronizing)
-		imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
+	if (!literal->synchronizing)
+		return;
+	append_queue_settle(s);
+	imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
 }
 
 static void end_overlong(struct imap *s)
@@ -246,6 +249,7 @@ static void imap_service_bye(struct session *session, const char *why)
 {
 	struct imap *s = session->state;
 
+	append_queue_settle(s);
 	/* not in the middle of an answer */
 	if (s->phase != IMAP_PHASE_END && s->phase != IMAP_PHASE_JOB)
 		imap_say(s, "BYE %s", why);
@@ -256,6 +260,7 @@ static void imap_close(struct session *session)
 {
 	struct imap *s = session->state;
 
+	append_queue_settle(s); /* its client has sent all of them */
 	if (s->job.end)
 		s->job.end(s);
 	imap_append_end(s);

@@ -33,6 +33,7 @@ void imap_say(struct imap *s, const char *format, ...)
 
 void imap_bye(struct imap *s, const char *text)
 {
+	append_queue_settle(s);
 	imap_say(s, "BYE %s", text);
 	imap_unselect(s);
 	s->state = IMAP_LOGGED_OUT;
@@ -72,6 +73,7 @@ void imap_done(struct imap *s, enum imap_status status, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	append_queue_settle(s);
 	if (s->state == IMAP_SELECTED)
 		imap_sync(s, !numbers);
 	if (s->phase != IMAP_PHASE_END)
@@ -133,13 +135,18 @@ static const struct failure *failure_of(int code)
 	return &other;
 }
 
-void imap_failed(struct imap *s, const struct error *err)
+const char *imap_failure(struct imap *s, const struct error *err)
 {
 	const struct failure *failure = failure_of(err->code);
 
 	if (!failure->shown && s->serve->complain)
 		s->serve->complain(s->serve->context, s->session, err);
-	imap_done(s, IMAP_NO, "%s", failure->answer);
+	return failure->answer;
+}
+
+void imap_failed(struct imap *s, const struct error *err)
+{
+	imap_done(s, IMAP_NO, "%s", imap_failure(s, err));
 }
 
 int imap_transaction(

@@ -141,6 +141,8 @@ void imap_answered(struct imap *s);
 /* NO with the code that fits what the store says; the admin hears what the client need
    not know. */
 void imap_failed(struct imap *s, const struct error *err);
+/* The text of that answer. */
+const char *imap_failure(struct imap *s, const struct error *err);
 /* "* …CRLF" */
 void imap_say(struct imap *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

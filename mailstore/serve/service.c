@@ -76,8 +76,8 @@ bool session_keepalive(struct session *s)
 
 int session_hibernate(struct session *s, struct buf *out)
 {
-	if (!s->ops->hibernate || s->end || s->deflated || buf_len(&s->in) ||
-		!output_is_empty(&s->out))
+	if (!s->ops->hibernate || s->end || s->deflated || s->uncommitted ||
+		buf_len(&s->in) || !output_is_empty(&s->out))
 		return -EBUSY;
 	return s->ops->hibernate(s, out);
 }

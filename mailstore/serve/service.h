@@ -10,6 +10,7 @@
  *
  * Nothing here asks which protocol it is.
  */
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view_image.h"
 #include "mailstore/store/quota.h"
@@ -56,6 +57,7 @@ struct serve {
 	/* What only the admin needs to know. */
 	void (*complain)(void *context, struct session *s, const struct error *err);
 	void *context;
+	struct append_queue appends; /* to be committed before the process sleeps */
 	struct view_images images;
 	struct notify *notifiers; /* sessions that NOTIFY (serve/notify.c) */
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
@@ -110,7 +112,8 @@ struct session {
 	char id[SESSION_ID_MAX];
 	const char *end; /* why it ended, for the log; NULL: it lives */
 	bool deflated;
-	void *owner; /* of who runs it */
+	unsigned uncommitted; /* commands of it in serve->appends */
+	void *owner;          /* of who runs it */
 };
 
 /* Answers the login and takes the payload in. 0 or -ENOMEM. */

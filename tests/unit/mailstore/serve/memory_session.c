@@ -213,6 +213,9 @@ static int run(struct memory_session *s)
 		r = take_output(s);
 		s->session.deflated |= need == SERVICE_DEFLATE; /* not here */
 	} while (r == 0 && need != SERVICE_INPUT && need != SERVICE_END);
+	append_queue_commit(s->session.serve);
+	if (r == 0)
+		r = take_output(s);
 	if (need == SERVICE_END) {
 		session_close(&s->session);
 		s->open = false;
