@@ -24,7 +24,8 @@ from lab.imap import Imap  # noqa: E402
 
 SERVE, SERVE_END, RELEASE, RELEASED, FAILED = 1, 2, 14, 15, 16
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
-VAULT_READY, KICK, ASLEEP = 26, 53, 75
+VAULT_READY, SERVED, KICK, ASLEEP = 26, 45, 53, 75
+OF_SESSIONS = (SERVE_END, FAILED, SERVED)  # come at any time beside what was asked for
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 FIRST_UID, FOLDERS = 1900000016, {}
 CAPABILITY = b"IMAP4rev1 LITERAL+ SASL-IR IDLE UIDPLUS MOVE NAMESPACE UNSELECT"
