@@ -169,10 +169,15 @@ class ImapSession(Session):
         return "OK done"
 
     def do_STATUS(self, arguments):  # pylint: disable=C0103
-        name = arguments.split()[0]
-        if name not in self.server.folders:
+        name, _, items = arguments.partition(" (")
+        folder = self.server.folders.get(name.strip('"'))
+        if not folder:
             return "NO no such mailbox"
-        self.say(f"* STATUS {name} (MESSAGES {len(self.server.folders[name].messages)})")
+        folder.look()
+        says = {"MESSAGES": len(folder.messages), "UIDNEXT": folder.uidnext,
+                "UIDVALIDITY": folder.uidvalidity, "HIGHESTMODSEQ": folder.modseq}
+        words = " ".join(f"{item} {says[item]}" for item in items.rstrip(")").split())
+        self.say(f"* STATUS {name} ({words})")
         return "OK done"
 
     def do_LSUB(self, _):  # pylint: disable=C0103

@@ -59,6 +59,9 @@ def unchanged(world):
     turns, rows, commands = world.proof()
     equal(turns, 2, f"turns of {commands}")
     equal(rows, 0, "rows")
+    opened = [c.split('"')[1] for c in commands if c.startswith("EXAMINE")]
+    equal(opened, [f"F{n}" for n in range(2, FOLDERS)] + ["INBOX"],
+          "F1, the first of the largest, is open since before the switch")
     certificate = world.certificate()
     equal(certificate["result"], "equal", "certificate")
     equal(certificate["folders_by_changes"], FOLDERS, "folders by changes")

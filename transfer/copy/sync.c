@@ -316,20 +316,40 @@ static int on_tick(void *context)
 
 /* ---- the pass ---- */
 
+/* The one that takes longest to be opened; NULL: none was listed. */
+static const struct folder *largest(const struct folders *all)
+{
+	const struct folder *f = NULL;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->at[i].is_listed && (!f || all->at[i].messages > f->messages))
+			f = &all->at[i];
+	return f;
+}
+
+static int list(struct sync *s, struct folder *f)
+{
+	bool asked = false;
+	int r = changes_ask(s, f, &asked);
+
+	if (r == 0 && !asked)
+		r = s->source.ops->list(s->source.self, (size_t)(f - s->folders.at),
+			folder_name(f), s->err);
+	return r;
+}
+
+/* The largest first: the source may have it open (sync_prepare()). */
 static int list_all(struct sync *s)
 {
+	const struct folder *before = largest(&s->before);
+	const struct folder *first =
+		before ? folders_find(&s->folders, folder_name(before)) : NULL;
+	size_t i = first ? (size_t)(first - s->folders.at) : 0;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < s->folders.count; i++) {
-		bool asked = false;
-
-		if (!folder_is_selectable(&s->folders.at[i]))
-			continue;
-		r = changes_ask(s, &s->folders.at[i], &asked);
-		if (r == 0 && !asked)
-			r = s->source.ops->list(s->source.self, i,
-				folder_name(&s->folders.at[i]), s->err);
-	}
+	for (size_t n = 0; r == 0 && n < s->folders.count; n++, i++)
+		if (folder_is_selectable(&s->folders.at[i % s->folders.count]))
+			r = list(s, &s->folders.at[i % s->folders.count]);
 	return r;
 }
 
@@ -404,6 +424,19 @@ static int pass(struct sync *s)
 	if (r == 0)
 		r = run(s);
 	return r ? r : finish(s);
+}
+
+int sync_prepare(struct sync *s, struct error *err)
+{
+	const struct folder *f = largest(&s->folders);
+	int r;
+
+	if (!s->source.ops->open || !f)
+		return 0;
+	s->err = err;
+	r = s->source.ops->open(
+		s->source.self, (size_t)(f - s->folders.at), folder_name(f), err);
+	return r ? r : run(s);
 }
 
 int sync_pass(struct sync *s, struct error *err)

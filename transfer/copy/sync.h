@@ -51,6 +51,8 @@ void sync_init(struct sync *s, const struct source *source, const struct destina
 	int (*tick)(void *context), void *context);
 void sync_fini(struct sync *s);
 
+/* Before a pass that has to be short: the source opens the folder that it begins with. */
+int sync_prepare(struct sync *s, struct error *err);
 /* With an error what was complete is committed (unless the destination failed). */
 int sync_pass(struct sync *s, struct error *err);
 

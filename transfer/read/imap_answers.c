@@ -171,8 +171,18 @@ static int status_data(struct answer *a, struct imap_response *is, struct str li
 			(void)str_to_u32(value, &looks->uidnext);
 		else if (str_ieq(item, STR_LIT("MESSAGES")))
 			(void)str_to_u32(value, &looks->messages);
+		else if (str_ieq(item, STR_LIT("HIGHESTMODSEQ")))
+			(void)str_to_u64(value, &looks->highestmodseq);
 	}
 	return 0;
+}
+
+/* Of the folder that is open. */
+static int looks_data(struct answer *a, struct imap_response *is, struct str line)
+{
+	if (str_ieq(is->name, STR_LIT("FLAGS")))
+		keep_keywords(a, is);
+	return status_data(a, is, line);
 }
 
 /* ---- the tagged end ---- */
@@ -193,19 +203,26 @@ static int ignored_end(struct answer *a, const struct imap_response *is)
 	return 0;
 }
 
+static int tell_opened(struct answer *a)
+{
+	struct imap_connection *imap = a->imap;
+	int r = a->events->opened(a->events->context, a->command->folder, &imap->status);
+
+	if (r == 0 && buf_len(&imap->keywords))
+		r = a->events->keywords(a->events->context, a->command->folder,
+			buf_view(&imap->keywords));
+	return r;
+}
+
 static int examine_end(struct answer *a, const struct imap_response *is)
 {
 	struct imap_connection *imap = a->imap;
 
 	if (is->status == IMAP_STATUS_OK && imap->status.uidvalidity) {
-		int r = a->events->opened(
-			a->events->context, a->command->folder, &imap->status);
-
 		imap->open_folder = a->command->folder;
-		if (r == 0 && buf_len(&imap->keywords))
-			r = a->events->keywords(a->events->context, a->command->folder,
-				buf_view(&imap->keywords));
-		return r;
+		buf_clear(&imap->open_name); /* without it, it is opened anew */
+		(void)buf_append(&imap->open_name, a->command->name);
+		return tell_opened(a);
 	}
 	if (imap->examined == a->command->folder)
 		imap->examined = IMAP_NO_FOLDER;
@@ -227,6 +244,27 @@ static int status_end(struct answer *a, const struct imap_response *is)
 		a->events->context, a->command->folder, SOURCE_REFUSED, is->text);
 }
 
+static int noop_end(struct answer *a, const struct imap_response *is)
+{
+	a->imap->is_fresh = is->status == IMAP_STATUS_OK;
+	return 0;
+}
+
+/* Whatever is not as it was with a folder that stayed open: it is listed as a whole. */
+static int looks_end(struct answer *a, const struct imap_response *is)
+{
+	struct imap_connection *imap = a->imap;
+	const struct source_status *looks = &imap->looks;
+
+	if (is->status != IMAP_STATUS_OK || !looks->uidnext || !looks->highestmodseq ||
+		looks->uidvalidity != imap->status.uidvalidity) {
+		imap->uids_are_odd = true;
+		return 0;
+	}
+	imap->status = *looks;
+	return tell_opened(a);
+}
+
 /* ---- one row for each kind of command ---- */
 
 static const struct asked_row {
@@ -240,7 +278,9 @@ static const struct asked_row {
 	[IMAP_ASKED_LIST_INBOX] = { list_data, ignored_end },
 	[IMAP_ASKED_STATUS_INBOX] = { inbox_data, ignored_end },
 	[IMAP_ASKED_STATUS] = { status_data, status_end },
+	[IMAP_ASKED_NOOP] = { looks_data, noop_end },
 	[IMAP_ASKED_EXAMINE] = { examine_data, examine_end },
+	[IMAP_ASKED_LOOKS] = { looks_data, looks_end },
 	[IMAP_ASKED_ROWS] = { imap_uids_data, imap_rows_end },
 	[IMAP_ASKED_ROW] = { imap_mailbox_data, imap_row_end },
 	[IMAP_ASKED_UIDS] = { imap_uids_data, imap_uids_end },
@@ -351,11 +391,14 @@ static void look_at_head(struct answer *a)
 	imap->odd[0] = '\0';
 	imap->pending.has = 0;
 	imap->looks = (struct source_status){ 0 };
-	if (a->command->asked != IMAP_ASKED_EXAMINE)
+	if (a->command->asked != IMAP_ASKED_EXAMINE &&
+		a->command->asked != IMAP_ASKED_LOOKS)
 		return;
 	imap_rows_fini(&imap->rows);
 	imap->n_uids = imap->last_uid = 0;
 	imap->uids_are_odd = false;
+	if (a->command->asked == IMAP_ASKED_LOOKS)
+		return;
 	imap->open_folder = IMAP_NO_FOLDER;
 	imap->status = (struct source_status){ 0 };
 	imap->why[0] = '\0';

@@ -53,6 +53,13 @@ int imap_queue_status(struct imap_queue *q, size_t folder, struct str name)
 	return push(&q->lists, &job);
 }
 
+int imap_queue_open(struct imap_queue *q, size_t folder, struct str name)
+{
+	struct imap_job job = { .folder = folder, .name = name, .open_only = true };
+
+	return push(&q->lists, &job);
+}
+
 int imap_queue_changes(struct imap_queue *q, size_t folder, struct str name,
 	const struct source_known *known)
 {
@@ -164,15 +171,19 @@ static const struct folder_question {
 	struct str needs[2]; /* capabilities */
 	const char *text;
 	bool only_without_inbox; /* when no list has shown it: waits for the answers */
+	bool only_with_open;     /* when a folder is open */
 } folder_questions[] = {
-	{ IMAP_ASKED_NAMESPACE, { STR("NAMESPACE") }, "NAMESPACE\r\n", false },
-	{ IMAP_ASKED_LIST, { { NULL, 0 } }, "LIST \"\" \"*\"\r\n", false },
+	{ IMAP_ASKED_NAMESPACE, { STR("NAMESPACE") }, "NAMESPACE\r\n", false, false },
+	{ IMAP_ASKED_LIST, { { NULL, 0 } }, "LIST \"\" \"*\"\r\n", false, false },
 	/* the plain form need not show it (RFC 6154, 2) */
 	{ IMAP_ASKED_SPECIAL_USE, { STR("SPECIAL-USE"), STR("LIST-EXTENDED") },
-		"LIST \"\" \"*\" RETURN (SPECIAL-USE)\r\n", false },
-	{ IMAP_ASKED_LSUB, { { NULL, 0 } }, "LSUB \"\" \"*\"\r\n", false },
-	{ IMAP_ASKED_LIST_INBOX, { { NULL, 0 } }, "LIST \"\" INBOX\r\n", true },
-	{ IMAP_ASKED_STATUS_INBOX, { { NULL, 0 } }, "STATUS INBOX (MESSAGES)\r\n", true },
+		"LIST \"\" \"*\" RETURN (SPECIAL-USE)\r\n", false, false },
+	{ IMAP_ASKED_LSUB, { { NULL, 0 } }, "LSUB \"\" \"*\"\r\n", false, false },
+	/* the last: Dovecot answers what follows first */
+	{ IMAP_ASKED_NOOP, { STR("CONDSTORE") }, "NOOP\r\n", false, true },
+	{ IMAP_ASKED_LIST_INBOX, { { NULL, 0 } }, "LIST \"\" INBOX\r\n", true, false },
+	{ IMAP_ASKED_STATUS_INBOX, { { NULL, 0 } }, "STATUS INBOX (MESSAGES)\r\n", true,
+		false },
 };
 #define FOLDER_QUESTIONS (sizeof(folder_questions) / sizeof(folder_questions[0]))
 
@@ -187,6 +198,8 @@ static int ask_folders(struct imap_queue *q, struct imap_connection *imap)
 
 	q->folder_questions--;
 	if (f->only_without_inbox && imap->has_inbox)
+		return 0;
+	if (f->only_with_open && imap->open_folder == IMAP_NO_FOLDER)
 		return 0;
 	for (size_t i = 0; i < 2; i++)
 		if (f->needs[i].len && !imap_connection_has(imap, f->needs[i]))
@@ -214,17 +227,37 @@ static int ask_examine(const struct imap_queue *q, struct imap_connection *imap,
 	return 0;
 }
 
-static int ask_status(struct imap_connection *imap, const struct imap_job *job)
+static int ask_status(struct imap_connection *imap, const struct imap_job *job,
+	enum imap_asked asked, const char *items)
 {
-	int r = ask_for(imap, job, IMAP_ASKED_STATUS)
-	                ? buf_append_c(&imap->net.out, "STATUS ")
-	                : -ENOBUFS;
+	struct imap_command *c = ask_for(imap, job, asked);
+	int r = c ? buf_append_c(&imap->net.out, "STATUS ") : -ENOBUFS;
 
 	if (r == 0)
 		r = imap_connection_put_name(imap, job->name);
 	if (r == 0)
-		r = buf_append_c(&imap->net.out, " (MESSAGES UIDNEXT UIDVALIDITY)\r\n");
+		r = buf_append_c(&imap->net.out, items);
+	if (c)
+		c->is_changes = job->known != NULL;
 	return r;
+}
+
+/* From the pass before. To open it anew costs the source more than all that is asked for
+   then: Dovecot reads its list of the 20,000 messages again, for 50 ms. */
+static bool is_open_already(
+	const struct imap_connection *imap, const struct imap_job *job, bool careful)
+{
+	return !careful && !imap->n_sent && imap->open_folder != IMAP_NO_FOLDER &&
+	       str_eq(buf_view(&imap->open_name), job->name);
+}
+
+/* What is new was shown at NOOP (RFC 3501, 6.1.2), and STATUS says what EXAMINE would. */
+static int ask_looks(struct imap_connection *imap, const struct imap_job *job)
+{
+	imap->is_fresh = false;
+	imap->open_folder = imap->examined = job->folder; /* its number in this pass */
+	return ask_status(imap, job, IMAP_ASKED_LOOKS,
+		" (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)\r\n");
 }
 
 #define ROW_ITEMS " (UID FLAGS INTERNALDATE RFC822.SIZE)\r\n"
@@ -362,7 +395,10 @@ static int send_job(struct imap_queue *q, struct imap_connection *imap,
 	struct imap_job *job, bool again, bool careful)
 {
 	if (!job->examined && (again || imap->examined != job->folder)) {
-		int r = ask_examine(q, imap, job);
+		int r = job->known && imap->is_fresh &&
+		                        is_open_already(imap, job, careful)
+		                ? ask_looks(imap, job)
+		                : ask_examine(q, imap, job);
 
 		job->examined = true;
 		if (r < 0 || careful)
@@ -376,18 +412,26 @@ static int send_job(struct imap_queue *q, struct imap_connection *imap,
 
 static bool is_all_asked(const struct imap_job *list)
 {
-	if (list->status_only)
+	if (list->status_only || list->open_only)
 		return true;
 	if (list->known)
 		return list->parts_asked > list->known->n_cuts;
 	return list->rows_asked && list->next_odd == list->n_odd;
 }
 
+static int open_it(struct imap_queue *q, struct imap_connection *imap,
+	const struct imap_job *job, bool careful)
+{
+	return is_open_already(imap, job, careful) ? 0 : ask_examine(q, imap, job);
+}
+
 static int send_list(struct imap_queue *q, struct imap_connection *imap, bool careful)
 {
 	struct imap_job *job = front(&q->lists);
 	/* opened anew, so that it shows what came since */
-	int r = job->status_only ? ask_status(imap, job)
+	int r = job->status_only ? ask_status(imap, job, IMAP_ASKED_STATUS,
+					   " (MESSAGES UIDNEXT UIDVALIDITY)\r\n")
+	        : job->open_only ? open_it(q, imap, job, careful)
 	                         : send_job(q, imap, job, !job->rows_asked, careful);
 
 	if (is_all_asked(job))

@@ -17,6 +17,7 @@ struct imap_job { /* a folder's listing (wanted NULL), or n bodies */
 	bool rows_asked;
 	uint32_t from;    /* of a listing: the first UID; 0: all */
 	bool status_only; /* no listing: how the folder looks */
+	bool open_only;   /* nor that */
 	/* of a listing: only what has changed, and the UIDs, in parts; NULL: all */
 	const struct source_known *known;
 	size_t parts_asked;
@@ -51,6 +52,7 @@ struct imap_queue {
 void imap_queue_folders(struct imap_queue *q);
 int imap_queue_list(struct imap_queue *q, size_t folder, struct str name, uint32_t from);
 int imap_queue_status(struct imap_queue *q, size_t folder, struct str name);
+int imap_queue_open(struct imap_queue *q, size_t folder, struct str name);
 int imap_queue_changes(struct imap_queue *q, size_t folder, struct str name,
 	const struct source_known *known);
 /* How the folder is opened, and from here on. -ENOMEM. */

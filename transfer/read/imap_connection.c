@@ -17,6 +17,7 @@ void imap_connection_init(struct imap_connection *imap)
 	imap_rows_init(&imap->rows);
 	buf_init(&imap->pending_keywords, 0);
 	buf_init(&imap->keywords, 0);
+	buf_init(&imap->open_name, 0);
 	imap_response_init(&imap->reader);
 }
 
@@ -28,6 +29,7 @@ void imap_connection_close(struct imap_connection *imap)
 	imap_rows_fini(&imap->rows);
 	buf_fini(&imap->pending_keywords);
 	buf_fini(&imap->keywords);
+	buf_fini(&imap->open_name);
 	imap_connection_init(imap);
 }
 

@@ -22,10 +22,12 @@ enum imap_asked { /* what a command was for; rows of the table in imap_answers.c
 	IMAP_ASKED_LIST,
 	IMAP_ASKED_SPECIAL_USE,
 	IMAP_ASKED_LSUB,
+	IMAP_ASKED_NOOP,       /* what is new in the folder that is open */
 	IMAP_ASKED_LIST_INBOX, /* which LIST did not show */
 	IMAP_ASKED_STATUS_INBOX,
 	IMAP_ASKED_STATUS,
 	IMAP_ASKED_EXAMINE,
+	IMAP_ASKED_LOOKS, /* instead, of a folder that is open: its STATUS */
 	IMAP_ASKED_ROWS,
 	IMAP_ASKED_ROW, /* one of them, by itself */
 	IMAP_ASKED_UIDS,
@@ -64,6 +66,8 @@ struct imap_connection {
 	/* while answers come */
 	uint32_t current_tag;        /* of the head that they are about */
 	size_t open_folder;          /* IMAP_NO_FOLDER: none */
+	struct buf open_name;        /* of the last one that was opened */
+	bool is_fresh;               /* it shows what it held when this pass began */
 	struct source_status status; /* of the folder that is open, or being opened */
 	struct source_status looks;  /* what STATUS says of a folder */
 	struct buf keywords;         /* that it shows */

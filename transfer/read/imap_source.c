@@ -145,7 +145,7 @@ static int imap_folders(void *self, struct error *err)
 	struct imap_source *s = self;
 
 	(void)err;
-	s->imap[0].has_inbox = false;
+	s->imap[0].has_inbox = s->imap[0].is_fresh = false;
 	imap_queue_folders(&s->queue);
 	return 0;
 }
@@ -174,6 +174,15 @@ static int imap_list_from(
 	struct imap_source *s = self;
 
 	return imap_queue_list(&s->queue, folder, name, first) < 0
+	               ? error_set(err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int imap_open(void *self, size_t folder, struct str name, struct error *err)
+{
+	struct imap_source *s = self;
+
+	return imap_queue_open(&s->queue, folder, name) < 0
 	               ? error_set(err, -ENOMEM, "no memory")
 	               : 0;
 }
@@ -325,6 +334,7 @@ static const struct source_ops imap_ops = {
 	.list = imap_list,
 	.status = imap_status,
 	.list_from = imap_list_from,
+	.open = imap_open,
 	.changes_session = imap_changes_session,
 	.list_changed = imap_list_changed,
 	.fetch = imap_fetch,

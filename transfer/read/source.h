@@ -172,6 +172,9 @@ struct source_ops {
 	/* The session in which HIGHESTMODSEQ and CHANGEDSINCE (RFC 7162) mean something;
 	   0: not in this one. NULL: never. */
 	uint64_t (*changes_session)(void *self);
+	/* Opens the folder whose list_changed comes next, so that it takes a moment.
+	   NULL: it makes no difference. */
+	int (*open)(void *self, size_t folder, struct str name, struct error *err);
 	/* As list: the UIDs of all messages, and the rows of those that are new or
 	   changed since. *known lives until run() returns. SOURCE_REFUSED: it has to be
 	   listed as a whole. */

@@ -25,6 +25,8 @@
 #define END "@ OK done\r\n"
 #define SINCE "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE) (CHANGEDSINCE 5)"
 #define UIDS "UID SEARCH RETURN (ALL) ALL"
+/* INBOX is open since the first pass: it is not opened again. */
+#define LOOKS "STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
 
 static const struct script_row usual[] = {
 	{ "CAPABILITY", "* CAPABILITY IMAP4rev1 NAMESPACE CONDSTORE ESEARCH\r\n" END },
@@ -34,6 +36,9 @@ static const struct script_row usual[] = {
 	{ "LSUB", END },
 	{ "EXAMINE", "* 2 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n* OK [UIDNEXT 3] x\r\n"
 		     "* OK [HIGHESTMODSEQ 5] x\r\n@ OK [READ-ONLY] done\r\n" },
+	{ "NOOP", END },
+	{ LOOKS,
+		"* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 9 HIGHESTMODSEQ 5)\r\n" END },
 	{ SINCE, END },
 	{ UIDS, "* ESEARCH (TAG \"@\") UID ALL 1:2\r\n" END },
 	{ "UID FETCH 1:* (UID FLAGS", ROW(1) ROW(2) END },
@@ -61,6 +66,18 @@ static const struct change_row {
 			   " RFC822.SIZE 4)\r\n" END } },
 		true, 1 },
 	{ "CHANGEDSINCE is ignored", { { SINCE, ROW(1) ROW(2) END } }, true, 0 },
+	{ "news that NOOP tells without a UID",
+		{ { "NOOP",
+			  "* 2 FETCH (FLAGS (x))\r\n* FLAGS (x)\r\n* 2 EXISTS\r\n" END },
+			{ SINCE, "* 2 FETCH (UID 2 MODSEQ (6) FLAGS (x) " DATE
+				 " RFC822.SIZE 4)\r\n" END } },
+		true, 1 },
+	{ "STATUS that says less",
+		{ { LOOKS,
+			"* STATUS INBOX (UIDNEXT 3 UIDVALIDITY 9 HIGHESTMODSEQ 5)\r\n" END } },
+		true, 0 },
+	{ "NOOP is refused, and it is opened again", { { "NOOP", "@ NO never\r\n" } },
+		true, 0 },
 	{ "one that is gone",
 		{ { UIDS, "* 2 EXPUNGE\r\n* ESEARCH (TAG \"@\") UID ALL 1\r\n" END } },
 		true, 1 },
@@ -84,10 +101,25 @@ static const struct change_row {
 		{ { "EXAMINE \"INBOX\" (CONDSTORE)", "@ NO what?\r\n" },
 			{ "EXAMINE", "* 2 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n"
 				     "* OK [HIGHESTMODSEQ 5] x\r\n@ OK done\r\n" } },
-		false, 0 },
+		true, 0 },
 	{ "no HIGHESTMODSEQ",
 		{ { "EXAMINE",
 			"* 2 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n@ OK done\r\n" } },
+		false, 0 },
+	{ "STATUS is NO", { { LOOKS, "@ NO never\r\n" } }, false, 0 },
+	{ "STATUS is BAD", { { LOOKS, "@ BAD what?\r\n" } }, false, 0 },
+	{ "STATUS says nothing", { { LOOKS, END } }, false, 0 },
+	{ "STATUS of another UIDVALIDITY",
+		{ { LOOKS, "* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 8 "
+			   "HIGHESTMODSEQ 5)\r\n" END } },
+		false, 0 },
+	{ "STATUS without HIGHESTMODSEQ",
+		{ { LOOKS,
+			"* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 9)\r\n" END } },
+		false, 0 },
+	{ "STATUS of more messages",
+		{ { LOOKS, "* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 9 "
+			   "HIGHESTMODSEQ 6)\r\n" END } },
 		false, 0 },
 	{ "CHANGEDSINCE is BAD", { { SINCE, "@ BAD what?\r\n" } }, false, 0 },
 	{ "CHANGEDSINCE is NO", { { SINCE, "@ NO never\r\n" } }, false, 0 },
@@ -167,7 +199,9 @@ static void run_row(const struct change_row *row)
 	code = sync_pass(&sync, &err);
 	if (code < 0 || sync.n_unreadable)
 		fail_msg("%s, first pass: %s", row->name, err.text);
-	code = sync_pass(&sync, &err);
+	code = sync_prepare(&sync, &err);
+	if (code == 0)
+		code = sync_pass(&sync, &err);
 	judge(row, &sync, code, &err);
 	sync_fini(&sync);
 	source.ops->free(source.self);
