@@ -194,7 +194,8 @@ static const struct option root_rows[] = {
 			"mail; 0: never" },
 	{ "uidls", OPTION_CHOICE, ROOT(uidls), "best-effort", .choices = uidls_choices,
 		.help = "POP3 unique-ids: \"best-effort\" reads them for users of POP3, "
-			"\"require\" for all, and nobody moves without" },
+			"\"require\" for all and once more at the switch, and nobody "
+			"moves without" },
 	{ "destination", OPTION_PLACES, ROOT(destinations), "store", .most = 4,
 		.help = "where mail moves to, and who serves its users afterwards: "
 			"\"store\", we do; \"imap://192.0.2.20\", that server, which "

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An account moves while it is used: a program reads, flags, deletes and appends, mail comes
 by SMTP 20 times a second, and two devices idle. Nothing is lost or doubled, nobody sees an
-error, and the idling sessions are told of the next mail from here.
+error, the idling sessions are told of the next mail from here, and POP3 shows the unique-ids
+that the source has.
 
     test_live_traffic.py [--messages N] [--moves N]     ./test takes few
     test_live_traffic.py --messages 20000 --moves 10    prints how long it was out of service
@@ -20,9 +21,11 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab import harness, mail  # noqa: E402
+from lab import harness, mail, pop3_world  # noqa: E402
 from lab.harness import case, equal, nothing, true  # noqa: E402
-from lab.processes import wait_until  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
+from lab.pop3 import Pop3  # noqa: E402
 from lab.smtp import Smtp, at  # noqa: E402
 
 SENDERS, MAILS_PER_SECOND = 4, 20
@@ -238,6 +241,37 @@ def differences(world, user, mails):
              sorted(found.keys() - mails.there - mails.deleted - mails.doubtful)])
 
 
+def uids(client, user, password):
+    true(b" OK" in client.login(user, password), "login by IMAP")
+    client.ok("EXAMINE INBOX")
+    found = set()
+    for line in client.ok("UID SEARCH ALL"):
+        if line.startswith(b"* SEARCH"):
+            found = {int(uid) for uid in line.split()[2:]}
+    client.logout()
+    return found
+
+
+def uidls(client, user, password):
+    true(client.login(user, password).startswith(b"+OK"), "login by POP3")
+    found = [line.split()[1] for line in client.lines("UIDL")]
+    client.quit()
+    return found
+
+
+def unlike_uidls(world, user):
+    """What both sides have got has one unique-id: the source makes it of the UID."""
+    login = user, world.password(user)
+    source = uids(Imap(world.direct()), *login)
+    both = source & uids(Imap(world.connect(user)), *login)
+    there = uidls(Pop3(world.lab.source.connect(SOURCE_ADDRESS[0], 110)), *login)
+    here = set(uidls(world.pop3(user), *login))
+    equal(len(there), len(source), "messages by POP3 and IMAP")
+    of_uid = dict(zip(sorted(source), there))
+    return [f"UID {uid}: {of_uid[uid]} is not here" for uid in sorted(both)
+            if of_uid[uid] not in here]
+
+
 def parts_of(world, user):
     """What the log says of the time out of service, in ms."""
     for line in reversed(world.ferry.log.read_text(errors="replace").splitlines()):
@@ -252,6 +286,7 @@ def one_move(world, messages):
     user = world.user(mailbox=box)
     mails = Mails(ids)
     world.ferry.ok("transfer", "--pause")
+    world.pop3_session(user).quit()
     devices = [Device(world, user, mails) for _ in range(2)]
     others = [Program(world, user, mails, 1),
               *[Sender(world, user, mails, n) for n in range(SENDERS)]]
@@ -277,6 +312,8 @@ def one_move(world, messages):
     handed = [row["to"] for row in account["journal"] if row["event"] == "session"]
     true("ended by BYE" not in handed, "nobody is sent away")
     nothing(differences(world, user, mails), "mail")
+    equal((account["uidls_kept"], account["certificate"]["uidls"]["result"]), (True, "equal"))
+    nothing(unlike_uidls(world, user), "unique-ids")
     return account["out_of_service_ms"], {**parts_of(world, user),
         "slowest_mail": round(1000 * max(o.slowest for o in others[1:])),
         "slowest_command": round(1000 * others[0].slowest)}
@@ -299,10 +336,45 @@ def an_account_moves_while_it_is_used(world):
         f"{name} {statistics.median(all_of)}" for name, all_of in parts.items()))
 
 
+class Appender(Traffic):
+    """Puts mail into INBOX as fast as it is taken."""
+
+    def __init__(self, world, user):
+        super().__init__(Mails([]), 0)
+        self.client = world.session(user)
+        self.client.ok("SELECT INBOX")
+
+    def step(self):
+        text = b"Subject: one more\r\n\r\n%d\r\n" % self.done
+        self.client.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(text), text))
+
+    def end(self):
+        super().end()
+        self.client.logout()
+
+
+@case
+def mail_that_comes_after_pop3_was_read(world):
+    """Its unique-ids are derived from the others, and are those of the source."""
+    user = world.user(30)
+    world.ferry.ok("transfer", "--pause")
+    world.pop3_session(user).quit()
+    appender = Appender(world, user)
+    appender.start()
+    world.ferry.ok("transfer", "--resume")
+    account = world.ferry.wait_account(user, stage="done", route="local")
+    appender.end()
+    nothing(appender.mails.errors, "the client saw")
+    uidls_of = account["certificate"]["uidls"]
+    equal((account["uidls_kept"], uidls_of["result"]), (True, "equal"))
+    true(uidls_of.get("derived"), f"{uidls_of}")
+    nothing(unlike_uidls(world, user), "unique-ids")
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--messages", type=int, default=1000)
 parser.add_argument("--moves", type=int, default=1)
 options = parser.parse_args()
 
 if __name__ == "__main__":
-    harness.main(lambda: harness.World(postfix=True), [])
+    harness.main(lambda: pop3_world.Pop3World(postfix=True), [])

@@ -205,11 +205,24 @@ static int step_copy(struct job *j, enum step *next)
 	return j->sync.n_unreadable ? 0 : job_event(j, EVENT_CATCH_UP, STR_LIT(""));
 }
 
-/* Where the source has one session at a time, its greeting is heard before. */
+/* Where the source has one session at a time, its greeting is heard before. Else it opens
+   the folder that the next pass begins with. */
 static int prepare(struct job *j)
 {
-	return j->source.ops->prepare ? j->source.ops->prepare(j->source.self, &j->err)
-	                              : 0;
+	if (j->source.ops->prepare)
+		return j->source.ops->prepare(j->source.self, &j->err);
+	return j->is_connected ? sync_prepare(&j->sync, &j->err) : 0;
+}
+
+/* A connection that is lost by then is made anew while the user is served. */
+static int prepare_or_reconnect(struct job *j)
+{
+	int r = prepare(j);
+
+	if (job_is_exclusive(j) || !job_may_pass(r))
+		return r;
+	job_disconnect(j);
+	return catch_up(j);
 }
 
 /* The whole copy at once, while nobody is served. What is not done then goes on after the
@@ -345,8 +358,11 @@ static int step_switch(struct job *j, enum step *next)
 		r = read_uidls(j); /* once more when nobody is served: then it is short */
 		uidls_prepare(j);
 	}
+	/* what came while that was read is copied before nobody is served */
+	if (r == 0 && !job_is_exclusive(j) && j->uidls.kept >= 0)
+		r = catch_up(j);
 	if (r == 0)
-		r = prepare(j);
+		r = prepare_or_reconnect(j);
 	/* of a maildrop no login was made yet */
 	if (r == 0 && !job_is_exclusive(j))
 		r = passwords_prove(j);
@@ -401,32 +417,6 @@ static int step_quiesce(struct job *j, enum step *next)
 				       : str_from(j->err.text));
 }
 
-static int uidls_are_new(struct job *j)
-{
-	j->uidls.kept = 0;
-	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
-		"the destination gives unique-ids of its own");
-	return 0;
-}
-
-/* Those that came with the messages are proven by their reader. */
-static int prove_uidls(struct job *j)
-{
-	bool ours = false;
-	int r;
-
-	if (!j->source.ops->prove && !onward_is_wanted(j))
-		return uidls_read(j);
-	if (!j->source.ops->prove)
-		return uidls_are_new(j);
-	r = j->source.ops->prove(j->source.self, &j->uidls.count, &ours, &j->err);
-	if (r < 0)
-		return r;
-	j->uidls.kept = !ours;
-	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
-	return onward_is_wanted(j) ? uidls_are_new(j) : 0;
-}
-
 static int step_prove(struct job *j, enum step *next)
 {
 	bool looked_again = false;
@@ -442,7 +432,7 @@ static int step_prove(struct job *j, enum step *next)
 		r = job_is_exclusive(j) ? passwords_try_others(j) : 0;
 		if (r)
 			return r;
-		r = prove_uidls(j);
+		r = uidls_prove(j);
 		lap(j, OUT_UIDLS);
 		/* mail that came after the pass matches nothing: another one finds it */
 		if (!j->uidls.unproven || looked_again)

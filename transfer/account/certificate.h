@@ -12,6 +12,7 @@ struct certificate_facts {
 	bool equal;
 	int uidls_kept; /* 1, 0, -1: not looked at */
 	uint64_t uidls;
+	uint64_t uidls_derived; /* of them, not read */
 	const char *uidls_note;
 	/* Of one that moves on to another server, else NULL. */
 	const char *destination; /* "192.0.2.20:143" */

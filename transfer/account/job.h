@@ -9,6 +9,7 @@
 #include "transfer/account/dial.h"
 #include "transfer/account/onward.h"
 #include "transfer/account/passwords.h"
+#include "transfer/account/uidl_form.h"
 #include "transfer/copy/sync.h"
 #include "transfer/read/pace.h"
 #include "transfer/read/pop3_connection.h"
@@ -21,7 +22,17 @@ struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
 	uint64_t count;    /* messages in the source's maildrop */
 	uint64_t unproven; /* of them, as far as that is known */
+	uint64_t derived;  /* of them, not read (uidls_derived.h) */
 	char note[160];    /* for the certificate */
+};
+
+/* A maildrop that was read, and is INBOX (uidls_derived.h). */
+struct uidls_known {
+	bool is_there;
+	bool shows_deleted; /* messages that are \\Deleted are among them */
+	enum uidl_form form;
+	uint32_t uidvalidity, uidnext; /* of INBOX */
+	uint32_t order;                /* of the last one */
 };
 
 /* What the time out of service is spent with. */
@@ -43,6 +54,7 @@ struct job {
 	struct sync sync;
 	struct onward onward;
 	struct uidls_outcome uidls;
+	struct uidls_known uidls_known;
 	struct pop3_connection uidls_next; /* greeted, for the next look at them */
 	unsigned uidls_greeting_ms;
 	bool has_begun; /* EVENT_COPY */

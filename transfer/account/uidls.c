@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "transfer/account/uidl_match.h"
+#include "transfer/account/uidls_derived.h"
 #include "transfer/read/pop3_connection.h"
 
 #include <errno.h>
@@ -303,6 +304,7 @@ static int conclude(struct reading *r)
 	j->uidls.kept = unproven ? 0 : 1;
 	j->uidls.count = r->match.n_drop;
 	j->uidls.unproven = unproven;
+	j->uidls.derived = 0;
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
 		unproven ? "%zu of %zu messages of the maildrop match none in INBOX"
 			 : "%zu unproven of %zu",
@@ -390,6 +392,7 @@ static int read_once(struct job *j)
 	struct reading r = { .j = j };
 	int code;
 
+	j->uidls_known.is_there = false;
 	arena_init(&r.strings);
 	buf_init(&r.header, HEADER_MAX);
 	begin_connection(&r);
@@ -408,6 +411,8 @@ static int read_once(struct job *j)
 		code = match_all(&r);
 	if (code == 0)
 		code = conclude(&r);
+	if (code == 0)
+		code = uidls_remember(j, &r.match);
 	reading_fini(&r);
 	return code;
 }
@@ -515,10 +520,13 @@ static int read_unless_locked(struct job *j)
 
 int uidls_read(struct job *j)
 {
-	enum need need;
-	int code = need_of(j, &need);
+	enum need need = NEED_NOT;
+	bool is_done = false;
+	int code = j->is_busy ? uidls_derive(j, &is_done) : 0;
 
-	if (code < 0 || need == NEED_NOT)
+	if (code == 0 && !is_done)
+		code = need_of(j, &need);
+	if (code < 0 || is_done || need == NEED_NOT)
 		return code;
 	code = need == NEED_ALL ? read_unless_locked(j) : read_once(j);
 	if (code == -ECONNREFUSED) { /* there is no POP3: nobody has unique-ids to lose */
@@ -528,4 +536,32 @@ int uidls_read(struct job *j)
 	if (code != -EAGAIN && code != -EACCES && code != -ENOTSUP && code != -EPROTO)
 		return code;
 	return need == NEED_ALL ? without(j, code) : without_need(j);
+}
+
+/* ── at the switch ─────────────────────────────────────────────────────────────────── */
+
+static int uidls_are_new(struct job *j)
+{
+	j->uidls.kept = 0;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note),
+		"the destination gives unique-ids of its own");
+	return 0;
+}
+
+/* Those that came with the messages are proven by their reader. */
+int uidls_prove(struct job *j)
+{
+	bool ours = false;
+	int r;
+
+	if (!j->source.ops->prove && !onward_is_wanted(j))
+		return uidls_read(j);
+	if (!j->source.ops->prove)
+		return uidls_are_new(j);
+	r = j->source.ops->prove(j->source.self, &j->uidls.count, &ours, &j->err);
+	if (r < 0)
+		return r;
+	j->uidls.kept = !ours;
+	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
+	return onward_is_wanted(j) ? uidls_are_new(j) : 0;
 }

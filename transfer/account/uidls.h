@@ -16,8 +16,12 @@
 
 /* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, there is
    no POP3 at the source, or (best-effort) not all could be proven, as when the maildrop
-   stays locked. Where the configuration requires them, that is -errno with the reason. */
+   stays locked. Where the configuration requires them, that is -errno with the reason.
+   While nobody is served, what is known already is not read again (uidls_derived.h). */
 int uidls_read(struct job *j);
+/* At the switch, after a pass: the outcome, whether they are read here, came with the
+   messages or are new at the destination. */
+int uidls_prove(struct job *j);
 /* Before nobody is served: where the source greets slowly, hears the greeting of the next
    login. */
 void uidls_prepare(struct job *j);

@@ -21,6 +21,8 @@ struct destination_folder {
 	int64_t id; /* the destination's own; never 0 */
 	struct mail_folder is;
 	uint32_t uidvalidity, uidnext;
+	/* Of find_folder(): of what is durable, and how many of them are \\Deleted. */
+	uint32_t messages, deleted;
 };
 
 /* Strings live until the callback returns. Anything but 0 ends, and is returned. */

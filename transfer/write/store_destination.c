@@ -173,7 +173,9 @@ static int find_folder(
 				.attributes = m.attributes,
 				.special_use = STR("") },
 			.uidvalidity = m.uidvalidity,
-			.uidnext = m.uidnext };
+			.uidnext = m.uidnext,
+			.messages = m.messages,
+			.deleted = m.deleted };
 	arena_fini(&arena);
 	return r;
 }
