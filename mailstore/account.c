@@ -10,6 +10,7 @@
 #include "mailstore/client_socket.h"
 #include "mailstore/refuse.h"
 #include "mailstore/serve/quota_warning.h"
+#include "mailstore/serve/services.h"
 #include "mailstore/serve/text_index.h"
 #include "net/stream_ktls.h"
 

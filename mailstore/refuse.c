@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/refuse.h"
 
-#include "mailstore/serve/service.h"
+#include "mailstore/serve/services.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/append_queue.h"
+
 #include "mailstore/serve/append.h"
 #include "mailstore/serve/notify.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 
 /* ── into the store ────────────────────────────────────────────────────────────────── */
 

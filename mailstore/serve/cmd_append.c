@@ -13,6 +13,7 @@
  * A CATENATE of URLs alone is a command without a literal: cmd_append().
  */
 #include "mailstore/serve/append.h"
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/imap_commands.h"
 #include "wire/imap/flags.h"
 

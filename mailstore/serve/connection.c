@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/connection_parts.h"
 
 #include "event/timer.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/imap.h"
 
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/imap_session.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Answers: tagged, untagged, and what an error is called (RFC 5530). */
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/notify.h"
 
 #include <errno.h>

@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/service.h"
 
-#include "mailstore/serve/imap.h"
-#include "mailstore/serve/pop3.h"
-
 #include <errno.h>
 #include <stdio.h>
 
 #define INPUT_MAX 524288 /* above the longest command and what came with it */
-
-static const struct service_ops *const services[] = { &imap_service, &pop3_service };
-
-const struct service_ops *service_find(struct str name)
-{
-	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		if (str_eq(name, str_from(services[i]->name)))
-			return services[i];
-	return NULL;
-}
 
 static int begin(struct session *s, const struct login *login)
 {

@@ -6,16 +6,16 @@
  *
  *   connection.c   a session on a stream, in the loop: reads, sends, waits, times out
  *   session        bytes in, bytes out; no descriptor, no loop, no clock
- *   service_ops    what the protocol makes of them: imap.c
+ *   service_ops    what the protocol makes of them: imap.c (services.h finds it)
  *
  * Nothing here asks which protocol it is.
  */
-#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view_image.h"
 #include "mailstore/store/quota.h"
 #include "wire/mime/charset.h"
 
+struct append;
 struct session;
 struct notify;
 
@@ -57,7 +57,14 @@ struct serve {
 	/* What only the admin needs to know. */
 	void (*complain)(void *context, struct session *s, const struct error *err);
 	void *context;
-	struct append_queue appends; /* to be committed before the process sleeps */
+	/* To be committed before the process sleeps (append_queue.h); zeroed: empty. */
+	struct append_queue {
+		struct append *first, *last;
+		size_t count, bytes;
+		/* Answers were written, to whatever session, since whoever sends them
+		   looked. */
+		bool has_answered;
+	} appends;
 	struct view_images images;
 	struct notify *notifiers; /* sessions that NOTIFY (serve/notify.c) */
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
@@ -97,9 +104,6 @@ struct service_ops {
 	/* The answer to a login that cannot be served now; never "wrong password". */
 	int (*refuse)(struct buf *out, struct str tag, const char *why);
 };
-
-/* NULL: not served here. */
-const struct service_ops *service_find(struct str name);
 
 #define SESSION_ID_MAX 64
 

@@ -7,7 +7,8 @@
  * as a whole, or not at all; all of one command are, or none; none is there twice. Then
  * the store takes another one.
  */
-#include "mailstore/serve/service.h"
+#include "mailstore/serve/append_queue.h"
+#include "mailstore/serve/services.h"
 #include "steps.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 #include "mailstore/serve/connection_bench.h"
 
 #include "event/timer.h"
+#include "mailstore/serve/services.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/memory_session.h"
 
+#include "mailstore/serve/append_queue.h"
+#include "mailstore/serve/services.h"
+
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* APPENDs that are committed together: how many commits there are, that answers keep
    their order and come after the commit, and that one which fails costs no other. */
+#include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/connection_bench.h"
 
 #include <errno.h>

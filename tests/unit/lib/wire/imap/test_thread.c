@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/imap/thread.h"
 
-#include "base/clock.h"
 #include "lib/wire/wire_test.h"
 #include "wire/mime/subject.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define MESSAGES_MAX 8
 #define MANY 20000
+#define WORK_MAX (20 * CLOCKS_PER_SEC) /* of the processor: the machine may be busy */
 
 /* Message i + 1 was sent and came at i + 1 unless it says something else. */
 struct row {
@@ -140,7 +141,7 @@ static void test_deep(void **state)
 {
 	struct imap_thread_message *messages = calloc(MANY, sizeof(*messages));
 	struct str *ids = calloc(MANY, sizeof(*ids));
-	uint64_t begin = clock_monotonic_ms();
+	clock_t begin = clock();
 	struct arena arena;
 	struct buf out;
 
@@ -165,7 +166,7 @@ static void test_deep(void **state)
 		imap_put_threads(&out, IMAP_THREAD_REFERENCES, messages, MANY, &arena),
 		0);
 	assert_true(str_starts(buf_view(&out), STR_LIT("(1 2 3 4 ")));
-	assert_true(clock_monotonic_ms() - begin < 20000);
+	assert_true(clock() - begin < WORK_MAX);
 	buf_fini(&out);
 	arena_fini(&arena);
 	free(ids);
@@ -218,7 +219,7 @@ static void test_chosen_ids(void **state)
 	const uint32_t n = 1u << BLOCKS;
 	struct imap_thread_message *messages = calloc(n, sizeof(*messages));
 	uint32_t pairs[BLOCKS][2], hash = 0x739d0383u & LOW_BITS;
-	uint64_t begin = clock_monotonic_ms();
+	clock_t begin = clock();
 	struct arena arena;
 	struct buf out;
 
@@ -239,7 +240,7 @@ static void test_chosen_ids(void **state)
 	assert_int_equal(
 		imap_put_threads(&out, IMAP_THREAD_REFS, messages, n, &arena), 0);
 	assert_true(str_starts(buf_view(&out), STR_LIT("(1)(2)(3)")));
-	assert_true(clock_monotonic_ms() - begin < 20000);
+	assert_true(clock() - begin < WORK_MAX);
 	buf_fini(&out);
 	arena_fini(&arena);
 	free(messages);
@@ -254,7 +255,7 @@ static void test_long_line(void **state)
 	const uint32_t parts = LINE / IMAP_THREAD_REFERENCES_MAX, n = parts + REPLIES;
 	struct imap_thread_message *messages = calloc(n, sizeof(*messages));
 	struct str *ids = calloc(LINE + 1, sizeof(*ids));
-	uint64_t begin = clock_monotonic_ms();
+	clock_t begin = clock();
 	struct arena arena;
 	struct buf out;
 
@@ -282,7 +283,7 @@ static void test_long_line(void **state)
 			.n_references = k < parts ? IMAP_THREAD_REFERENCES_MAX : 1 };
 	assert_int_equal(
 		imap_put_threads(&out, IMAP_THREAD_REFERENCES, messages, n, &arena), 0);
-	assert_true(clock_monotonic_ms() - begin < 20000);
+	assert_true(clock() - begin < WORK_MAX);
 	buf_fini(&out);
 	arena_fini(&arena);
 	free(ids);
