@@ -10,7 +10,7 @@ import select
 import sys
 
 from network import CLIENT4, CLIENT6
-from rules_lab import (CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, equal, exchange, main)
+from rules_lab import (CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, end, equal, exchange, main)
 
 ALL4, ALL6 = "0.0.0.0/0", "::/0"
 
@@ -34,6 +34,7 @@ def goes(lab, family, client, source):
                 peer.settimeout(5)
                 assert address[0] == client
                 exchange(sock, peer, 20000)
+                end(sock, peer)
                 return "diverted" if listener is ours else "direct"
 
 
