@@ -19,8 +19,9 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define BEGIN_LOOKS 10 /* the process before us may read its queues so long */
-#define PRIORITY (-15) /* as nice(1) counts */
+#define BEGIN_LOOKS 10     /* the process before us may read its queues so long */
+#define CALM_AFTER_MS 1000 /* of load; it may come and go several times a second */
+#define PRIORITY (-15)     /* as nice(1) counts */
 #define FULL_ALARM "full"
 #define BLOCKED_ALARM "blocked"
 
@@ -127,8 +128,8 @@ void admission_reach(struct admission *a)
 		.text = STR("between the rules and the interceptor") };
 	bool before = a->reach.is_blocked;
 
-	if (!reach_look(&a->reach, a->judge.counts[JUDGE_DIVERT], a->accepted,
-		    clock_monotonic_ms()))
+	if (!reach_look(
+		    &a->reach, admission_diverted(a), a->accepted, clock_monotonic_ms()))
 		return;
 	alarm.number = a->reach.now - a->reach.arrived;
 	if (a->reach.is_blocked)
@@ -140,6 +141,11 @@ void admission_reach(struct admission *a)
 			a->reach.arrived);
 }
 
+uint64_t admission_diverted(const struct admission *a)
+{
+	return a->judge.counts[JUDGE_DIVERT] + a->room.admitted;
+}
+
 uint64_t admission_packets(const struct admission *a)
 {
 	uint64_t packets = 0;
@@ -147,6 +153,22 @@ uint64_t admission_packets(const struct admission *a)
 	for (size_t i = 0; i < a->n_queues; i++)
 		packets += a->queues[i].packets;
 	return packets;
+}
+
+/* Whether the kernel may go on alone. Our last word is good for ROOM_MS; when something
+   comes near its mark it is taken back at once. */
+static void look_at_room(struct admission *a)
+{
+	uint64_t now = clock_monotonic_ms();
+	bool before = a->judge.is_calm;
+
+	kernel_room_look(&a->room);
+	if (!load_is_calm(&a->view))
+		a->calm_at = now + CALM_AFTER_MS;
+	a->judge.is_calm = a->room.is_there && now >= a->calm_at;
+	if (before && !a->judge.is_calm)
+		kernel_room_end(&a->room);
+	rates_halve(a->judge.rates, a->judge.is_calm);
 }
 
 static void look(struct admission *a)
@@ -163,6 +185,7 @@ static void look(struct admission *a)
 	interceptor_ask(a);
 	a->reason = load_judge(&a->view, before);
 	a->judge.is_full = a->reason != LOAD_ROOM;
+	look_at_room(a);
 	if (before != LOAD_ROOM)
 		tell_full(a, before);
 	if (a->reason != before)
@@ -237,6 +260,8 @@ static int set_up(struct admission *a, struct error *err)
 		r = process_make_directory(a->settings->run_dir, 0755, err);
 	if (r == 0)
 		r = load_open(&a->load, a->settings, err);
+	if (r == 0)
+		r = kernel_room_open(&a->room, err);
 	if (r == 0 && a->start->handed >= 0)
 		r = follow_kept(a, err);
 	if (r == 0)
@@ -278,11 +303,15 @@ int admission_run(struct program_start *start)
 	}
 	log_info(NULL, "ready", "queues=%zu", a->n_queues);
 	loop_run(&a->loop, clients_sweep, a);
+	if (!a->is_retired)
+		kernel_room_end(&a->room); /* nobody judges now, and so it is at once */
+	kernel_room_look(&a->room);
 	log_info(NULL, "stop", "diverted=%" PRIu64 " refused=%" PRIu64 " left=%" PRIu64,
-		a->judge.counts[JUDGE_DIVERT], a->judge.counts[JUDGE_REFUSE],
+		admission_diverted(a), a->judge.counts[JUDGE_REFUSE],
 		a->judge.counts[JUDGE_LEAVE]);
 	close_queues(a);
 	load_close(&a->load);
+	kernel_room_close(&a->room);
 	rates_free(a->judge.rates);
 	return a->result;
 }

@@ -13,6 +13,7 @@
  * CAP_NET_ADMIN, without which the kernel takes no verdict.
  */
 #include "admission/judge.h"
+#include "admission/kernel_room.h"
 #include "admission/load.h"
 #include "admission/queue.h"
 #include "admission/reach.h"
@@ -37,7 +38,9 @@ struct admission {
 	struct load load;
 	struct load_view view;
 	struct queue_state queued;
-	unsigned looks; /* up to BEGIN_LOOKS */
+	struct kernel_room room;
+	uint64_t calm_at; /* not before may the kernel decide by itself */
+	unsigned looks;   /* up to BEGIN_LOOKS */
 	enum load_reason reason;
 	uint64_t left_before; /* judged so when that reason was last told of */
 	struct channel interceptor;
@@ -56,6 +59,8 @@ struct admission {
 	int result;
 };
 
+/* Connections that were diverted, by this process or by the kernel itself. */
+uint64_t admission_diverted(const struct admission *a);
 /* Packets of all queues that were judged here. */
 uint64_t admission_packets(const struct admission *a);
 

@@ -45,28 +45,29 @@ static void ask_alarms(void *context, const struct message *m, int fd)
 static void ask_judged(void *context, const struct message *m, int fd)
 {
 	struct client *c = context;
-	const struct admission *a = c->admission;
+	struct admission *a = c->admission;
 	struct message answer = { .type = MESSAGE_JUDGED_IS };
 	uint64_t batches = 0, lost = 0;
 	char text[ANSWER_MAX];
 
 	(void)m;
 	(void)fd;
+	kernel_room_look(&a->room);
 	for (size_t i = 0; i < a->n_queues; i++) {
 		batches += a->queues[i].batches;
 		lost += a->queues[i].lost;
 	}
 	(void)snprintf(text, sizeof(text),
 		"{\"queues\":%zu,\"packets\":%" PRIu64 ",\"batches\":%" PRIu64
-		",\"lost\":%" PRIu64 ",\"diverted\":%" PRIu64 ",\"refused\":%" PRIu64
-		",\"left\":%" PRIu64 ",\"load\":\"%s\",\"sessions\":%" PRIu64
-		",\"accepted\":%" PRIu64 ",\"blocked\":%s,\"waiting\":%" PRIu32
-		",\"backlog\":%" PRIu32 ",\"queue_waiting\":%" PRIu64
-		",\"queue_longest\":%" PRIu64
+		",\"lost\":%" PRIu64 ",\"diverted\":%" PRIu64 ",\"by_kernel\":%" PRIu64
+		",\"refused\":%" PRIu64 ",\"left\":%" PRIu64
+		",\"load\":\"%s\",\"sessions\":%" PRIu64 ",\"accepted\":%" PRIu64
+		",\"blocked\":%s,\"waiting\":%" PRIu32 ",\"backlog\":%" PRIu32
+		",\"queue_waiting\":%" PRIu64 ",\"queue_longest\":%" PRIu64
 		",\"queue_limit\":%u,\"queue_dropped\":%" PRIu64
 		",\"queue_offered\":%" PRIu64 ",\"queue_overruns\":%" PRIu64 "}",
-		a->n_queues, admission_packets(a), batches, lost,
-		a->judge.counts[JUDGE_DIVERT], a->judge.counts[JUDGE_REFUSE],
+		a->n_queues, admission_packets(a), batches, lost, admission_diverted(a),
+		a->room.admitted, a->judge.counts[JUDGE_REFUSE],
 		a->judge.counts[JUDGE_LEAVE], load_reason_name(a->reason),
 		a->view.sessions, a->accepted, a->reach.is_blocked ? "true" : "false",
 		a->view.waiting, a->view.backlog, a->queued.waiting, a->queued.longest,

@@ -45,6 +45,9 @@ uint32_t judge_mark(const struct judge *j, enum judgement judgement, uint32_t ma
 	static const enum mark marks[] = { [JUDGE_DIVERT] = MARK_VERDICT_DIVERT,
 		[JUDGE_REFUSE] = MARK_VERDICT_REFUSE,
 		[JUDGE_LEAVE] = MARK_NONE };
+	enum mark verdict = judgement == JUDGE_DIVERT && j->is_calm
+	                            ? MARK_VERDICT_DIVERT_ALL
+	                            : marks[judgement];
 
-	return (mark & ~j->marks.mask) | mark_bits(&j->marks, marks[judgement]);
+	return (mark & ~j->marks.mask) | mark_bits(&j->marks, verdict);
 }

@@ -11,6 +11,9 @@
  *
  * "Leave" is no verdict: the kernel's rules then do what the fail mode says, at once. So
  * nobody waits for a service that cannot serve, and who lives here does not get past us.
+ *
+ * While it is calm (load.h) "divert" holds for those who come in the next two seconds,
+ * too (nft-rules/room.h): they do not come here, but for those of busy networks.
  */
 #include "admission/rates.h"
 #include "base/str.h"
@@ -21,7 +24,8 @@ enum judgement { JUDGE_DIVERT, JUDGE_REFUSE, JUDGE_LEAVE, JUDGEMENT_COUNT };
 struct judge {
 	struct rates *rates;
 	struct marks marks;
-	bool is_full;                     /* as load.h last saw it */
+	bool is_full; /* as load.h last saw it */
+	bool is_calm; /* the kernel may let the next ones in by itself (room.h) */
 	uint64_t counts[JUDGEMENT_COUNT]; /* since the start; no flow probes */
 };
 

@@ -52,15 +52,26 @@ static bool is_silent(const struct load_view *v, bool before)
 	return v->silent_ms > LOAD_SILENCE_MS;
 }
 
+static bool (*const tests[])(const struct load_view *v, bool before) = {
+	[LOAD_ACCEPT_QUEUE] = queue_is_full,
+	[LOAD_SESSIONS] = sessions_are_full,
+	[LOAD_MEMORY] = memory_is_full,
+	[LOAD_SILENCE] = is_silent,
+};
+
+bool load_is_calm(const struct load_view *view)
+{
+	if (!view->backlog || !view->sessions_max || !view->all_kib ||
+		view->silent_ms > LOAD_CALM_MS)
+		return false;
+	for (int i = LOAD_ROOM + 1; i < LOAD_REASON_COUNT; i++)
+		if (tests[i](view, true))
+			return false;
+	return true;
+}
+
 enum load_reason load_judge(const struct load_view *view, enum load_reason before)
 {
-	static bool (*const tests[])(const struct load_view *v, bool before) = {
-		[LOAD_ACCEPT_QUEUE] = queue_is_full,
-		[LOAD_SESSIONS] = sessions_are_full,
-		[LOAD_MEMORY] = memory_is_full,
-		[LOAD_SILENCE] = is_silent,
-	};
-
 	for (int i = LOAD_ROOM + 1; i < LOAD_REASON_COUNT; i++)
 		if (tests[i](view, (int)before == i))
 			return (enum load_reason)i;

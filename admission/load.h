@@ -39,6 +39,12 @@ struct load_view {
 
 /* `before` as it was judged last. */
 enum load_reason load_judge(const struct load_view *view, enum load_reason before);
+
+/* Whether the kernel may decide by itself for a while (nft-rules/room.h): all is known,
+   the interceptor has just answered, and nothing is above the lower of its marks. */
+#define LOAD_CALM_MS 1000
+bool load_is_calm(const struct load_view *view);
+
 const char *load_reason_name(enum load_reason reason); /* "accept queue full" */
 
 /* What is read of a file of /proc. */

@@ -7,7 +7,7 @@
 
 #define SETS 16384u /* a power of two */
 #define WAYS 4
-#define PRECISION 1000 /* tokens are counted in thousandths */
+#define PRECISION 2000 /* parts of a token: half of one is whole in each millisecond */
 
 struct bucket {
 	uint64_t network; /* 0: none */
@@ -16,7 +16,8 @@ struct bucket {
 };
 
 struct rates {
-	uint64_t per_second, full;
+	uint64_t per_second;
+	uint64_t token;      /* what one second brings for each of per_second */
 	uint64_t multiplier; /* random and odd: nobody outside knows who shares a place */
 	struct bucket buckets[SETS][WAYS];
 };
@@ -28,7 +29,7 @@ struct rates *rates_new(uint32_t per_second)
 	if (!r)
 		return NULL;
 	r->per_second = per_second;
-	r->full = (uint64_t)per_second * RATES_BURST_S * PRECISION;
+	r->token = PRECISION;
 	if (getrandom(&r->multiplier, sizeof(r->multiplier), 0) !=
 		(ssize_t)sizeof(r->multiplier)) {
 		free(r);
@@ -43,6 +44,16 @@ void rates_free(struct rates *r)
 	free(r);
 }
 
+void rates_halve(struct rates *r, bool half)
+{
+	r->token = half ? PRECISION / 2 : PRECISION;
+}
+
+static uint64_t full(const struct rates *r)
+{
+	return r->per_second * RATES_BURST_S * r->token;
+}
+
 static struct bucket *bucket_of(struct rates *r, uint64_t network, uint64_t now_ms)
 {
 	struct bucket *set = r->buckets[(network * r->multiplier) >> 50];
@@ -55,7 +66,7 @@ static struct bucket *bucket_of(struct rates *r, uint64_t network, uint64_t now_
 			oldest = &set[i];
 	}
 	*oldest = (struct bucket){
-		.network = network, .seen_at = now_ms, .tokens = r->full
+		.network = network, .seen_at = now_ms, .tokens = full(r)
 	};
 	return oldest;
 }
@@ -66,9 +77,9 @@ static void refill(const struct rates *r, struct bucket *b, uint64_t now_ms)
 
 	if (passed > RATES_BURST_S * 1000u)
 		passed = RATES_BURST_S * 1000u;
-	b->tokens += passed * r->per_second * PRECISION / 1000;
-	if (b->tokens > r->full)
-		b->tokens = r->full;
+	b->tokens += passed * r->per_second * r->token / 1000;
+	if (b->tokens > full(r))
+		b->tokens = full(r);
 	b->seen_at = now_ms;
 }
 

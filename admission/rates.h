@@ -17,6 +17,9 @@ struct rates;
 /* per_second 0: no limit. NULL without memory. */
 struct rates *rates_new(uint32_t per_second);
 void rates_free(struct rates *r); /* NULL is fine */
+/* From now on each network has half of it, since the kernel gives it the other half
+   (nft-rules/room.h); or all of it again. */
+void rates_halve(struct rates *r, bool half);
 
 /* One more of that network now; false: it is too many. */
 bool rates_take(struct rates *r, uint64_t network, uint64_t now_ms);

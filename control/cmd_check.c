@@ -111,10 +111,18 @@ static void check_queue(struct control *c, struct findings *f)
 		[RULES_QUEUE_XT] = "the xt target NFQUEUE through nft_compat",
 	};
 	enum rules_queue queue = RULES_QUEUE_NONE;
+	bool has_room = false;
 
-	if (rules_probe_queue(&queue, &c->err) == 0)
-		finding(f, queue == RULES_QUEUE_NONE ? FINDING_NOTE : FINDING_OK,
-			"kernel", "queue", "%s", texts[queue]);
+	if (rules_probe_queue(&queue, &c->err) < 0)
+		return;
+	finding(f, queue == RULES_QUEUE_NONE ? FINDING_NOTE : FINDING_OK, "kernel",
+		"queue", "%s", texts[queue]);
+	if (queue != RULES_QUEUE_NONE && rules_probe_room(&has_room, &c->err) == 0)
+		finding(f, has_room ? FINDING_OK : FINDING_NOTE, "kernel", "room", "%s",
+			has_room ? "while there is room the kernel lets new connections "
+				   "in by itself"
+				 : "each new connection is judged by a program, also "
+				   "while there is room; load nft_limit");
 }
 
 static void check_kernel(struct control *c, struct findings *f)

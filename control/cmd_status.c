@@ -221,9 +221,11 @@ static void print_admission(const struct status *s)
 
 	if (!load)
 		return;
-	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64 " accepted, %" PRIu64
+	(void)printf("admission   %" PRIu64 " diverted, %" PRIu64
+		     " of them by the kernel alone, %" PRIu64 " accepted, %" PRIu64
 		     " refused, %" PRIu64 " left to the fail mode; ",
 		judged_number(s->admission, "diverted"),
+		judged_number(s->admission, "by_kernel"),
 		judged_number(s->admission, "accepted"),
 		judged_number(s->admission, "refused"),
 		judged_number(s->admission, "left"));

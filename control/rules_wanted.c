@@ -82,6 +82,8 @@ int rules_wanted(const struct settings *s, struct registry *registry, bool any_l
 	r.n_queues = rules_queues();
 	if (code == 0)
 		code = rules_probe_queue(&r.queue, err);
+	if (code == 0 && r.queue != RULES_QUEUE_NONE)
+		code = rules_probe_room(&r.has_room, err);
 	if (code == 0)
 		*ret = r;
 	return code;

@@ -90,7 +90,98 @@ static bool put_data(struct nftnl_expr *expr, enum op_kind kind,
 	return nftnl_expr_set(expr, forms[kind].data, own, len) == 0;
 }
 
-struct nftnl_expr *expression_build(const struct op *op)
+/* ---- what packets put into a set, with a limit to each ---- */
+
+/* Half of the number a second, all of it at once: in minutes it is whole. */
+#define LIMIT_UNIT 60U
+#define LIMIT_RATE(per_second) ((uint64_t)(per_second)*LIMIT_UNIT / 2)
+
+static struct nftnl_expr *build_limit(uint32_t per_second)
+{
+	struct nftnl_expr *limit = nftnl_expr_alloc("limit");
+
+	if (!limit)
+		return NULL;
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_RATE, LIMIT_RATE(per_second));
+	nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_UNIT, LIMIT_UNIT);
+	nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_BURST, per_second);
+	nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	return limit;
+}
+
+static struct nftnl_expr *build_update(const struct op *op)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc("dynset");
+	struct nftnl_expr *limit = op->v[3] ? build_limit(op->v[3]) : NULL;
+
+	if (!expr || (op->v[3] && !limit)) {
+		if (expr)
+			nftnl_expr_free(expr);
+		if (limit)
+			nftnl_expr_free(limit);
+		return NULL;
+	}
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, op->v[0]);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, op->v[1]);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, op->v[2]);
+	(void)nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, op->name);
+	if (limit)
+		nftnl_expr_add_expr(expr, NFTNL_EXPR_DYNSET_EXPRESSIONS, limit);
+	return expr;
+}
+
+struct limit_reading {
+	uint32_t per_second;
+	bool is_ours;
+};
+
+static int read_limit(struct nftnl_expr *expr, void *data)
+{
+	struct limit_reading *r = data;
+	uint32_t burst = 0;
+
+	if (r->per_second || strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "limit")) {
+		r->is_ours = false; /* a second one, or another thing */
+		return 0;
+	}
+	burst = nftnl_expr_get_u32(expr, NFTNL_EXPR_LIMIT_BURST);
+	r->is_ours =
+		r->is_ours && burst &&
+		nftnl_expr_get_u64(expr, NFTNL_EXPR_LIMIT_UNIT) == LIMIT_UNIT &&
+		nftnl_expr_get_u64(expr, NFTNL_EXPR_LIMIT_RATE) == LIMIT_RATE(burst) &&
+		nftnl_expr_get_u32(expr, NFTNL_EXPR_LIMIT_TYPE) == NFT_LIMIT_PKTS &&
+		!nftnl_expr_get_u32(expr, NFTNL_EXPR_LIMIT_FLAGS);
+	r->per_second = burst;
+	return 0;
+}
+
+static bool read_update(const struct nftnl_expr *expr, struct op *o)
+{
+	struct limit_reading limit = { .is_ours = true };
+	uint64_t timeout = nftnl_expr_is_set(expr, NFTNL_EXPR_DYNSET_TIMEOUT)
+	                           ? nftnl_expr_get_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT)
+	                           : 0;
+
+	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_DYNSET_SET_NAME) ||
+		nftnl_expr_is_set(expr, NFTNL_EXPR_DYNSET_SREG_DATA) ||
+		timeout > UINT32_MAX ||
+		(nftnl_expr_is_set(expr, NFTNL_EXPR_DYNSET_FLAGS) &&
+			nftnl_expr_get_u32(expr, NFTNL_EXPR_DYNSET_FLAGS)))
+		return false;
+	(void)nftnl_expr_expr_foreach(expr, read_limit, &limit);
+	o->kind = OP_UPDATE;
+	o->v[0] = nftnl_expr_get_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY);
+	o->v[1] = nftnl_expr_get_u32(expr, NFTNL_EXPR_DYNSET_OP);
+	o->v[2] = (uint32_t)timeout;
+	o->v[3] = limit.per_second;
+	plan_name(o->name, sizeof(o->name),
+		nftnl_expr_get_str(expr, NFTNL_EXPR_DYNSET_SET_NAME));
+	return limit.is_ours && o->v[1] == NFT_DYNSET_OP_UPDATE;
+}
+
+/* ---- all ---- */
+
+static struct nftnl_expr *build_form(const struct op *op)
 {
 	const struct form *form = &forms[op->kind];
 	struct nftnl_expr *expr = form->name ? nftnl_expr_alloc(form->name) : NULL;
@@ -107,6 +198,11 @@ struct nftnl_expr *expression_build(const struct op *op)
 	if (expr && !fine)
 		nftnl_expr_free(expr);
 	return fine ? expr : NULL;
+}
+
+struct nftnl_expr *expression_build(const struct op *op)
+{
+	return op->kind == OP_UPDATE ? build_update(op) : build_form(op);
 }
 
 static bool form_has(const struct form *form, uint16_t attribute)
@@ -167,8 +263,13 @@ static bool read_form(const struct nftnl_expr *expr, enum op_kind kind, struct o
 
 void expression_read(const struct nftnl_expr *expr, struct op *ret_op)
 {
+	const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
 	struct op o = { 0 };
 
+	if (!strcmp(name, "dynset") && read_update(expr, &o)) {
+		*ret_op = o;
+		return;
+	}
 	for (int kind = OP_OTHER + 1; kind < OP_KIND_COUNT; kind++)
 		if (matches(expr, &forms[kind]) &&
 			read_form(expr, (enum op_kind)kind, &o)) {
@@ -176,6 +277,6 @@ void expression_read(const struct nftnl_expr *expr, struct op *ret_op)
 			return;
 		}
 	o = (struct op){ .kind = OP_OTHER };
-	plan_name(o.name, sizeof(o.name), nftnl_expr_get_str(expr, NFTNL_EXPR_NAME));
+	plan_name(o.name, sizeof(o.name), name);
 	*ret_op = o;
 }

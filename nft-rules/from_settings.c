@@ -27,6 +27,7 @@ int ruleset_from_settings(
 	r.route_table = s->route_table;
 	r.rule_priority = s->rule_preference;
 	r.marks = marks_of(s->mark_mask, s->mark);
+	r.new_connections = s->limits.new_connections;
 	r.fail = s->fail == FAIL_OPEN ? RULES_FAIL_OPEN : RULES_FAIL_CLOSED;
 	for (size_t i = 0; i < s->n_sources && !code; i++)
 		code = ruleset_add_source(&r, (const struct sockaddr *)&s->sources[i]);

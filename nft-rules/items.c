@@ -14,6 +14,9 @@
 
 #define KEY_TEXT_MAX (2 * PLAN_KEY_MAX + 3) /* in hexadecimal, "0x" and a NUL */
 
+/* Elements come by `update`, and go. */
+#define FILLED_BY_PACKETS ((uint32_t)NFT_SET_EVAL | (uint32_t)NFT_SET_TIMEOUT)
+
 _Static_assert(2 * KEY_TEXT_MAX < PLAN_TEXT_MAX, "an interval has two keys");
 
 /* ---- one text for each kind ---- */
@@ -43,6 +46,8 @@ static const char *key_type_text(uint32_t type, char unknown[static 16])
 		return "ipv4_addr";
 	case PLAN_KEY_IPV6:
 		return "ipv6_addr";
+	case PLAN_KEY_PROTOCOL:
+		return "inet_proto";
 	case PLAN_KEY_PORT:
 		return "inet_service";
 	case PLAN_KEY_MARK_PORT:
@@ -56,9 +61,15 @@ static const char *key_type_text(uint32_t type, char unknown[static 16])
 static void set_text(const struct plan_set *s, char *text)
 {
 	bool map = s->flags & (NFT_SET_OBJECT | NFT_SET_MAP);
-	uint32_t others = s->flags & ~(uint32_t)(NFT_SET_OBJECT | NFT_SET_INTERVAL);
-	const char *interval = s->flags & NFT_SET_INTERVAL ? " flags interval;" : "";
-	char unknown[16], object[32] = "", flags[32] = "";
+	uint32_t known = NFT_SET_OBJECT | NFT_SET_INTERVAL | FILLED_BY_PACKETS;
+	uint32_t others = s->flags & ~known;
+	const char *words = s->flags & NFT_SET_INTERVAL ? " flags interval;" : "";
+	char unknown[16], object[32] = "", flags[32] = "", size[32] = "";
+
+	if ((s->flags & FILLED_BY_PACKETS) == FILLED_BY_PACKETS)
+		words = " flags dynamic,timeout;";
+	else
+		others |= s->flags & FILLED_BY_PACKETS;
 
 	if (s->flags & NFT_SET_OBJECT && s->object_type == NFT_OBJECT_COUNTER)
 		(void)snprintf(object, sizeof(object), " : counter");
@@ -66,9 +77,11 @@ static void set_text(const struct plan_set *s, char *text)
 		(void)snprintf(object, sizeof(object), " : object #%u", s->object_type);
 	if (others)
 		(void)snprintf(flags, sizeof(flags), " (flags 0x%x)", others);
-	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s;%s }%s",
+	if (s->size)
+		(void)snprintf(size, sizeof(size), " size %u;", s->size);
+	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s;%s%s }%s",
 		map ? "map" : "set", s->name, key_type_text(s->key_type, unknown), object,
-		interval, flags);
+		size, words, flags);
 }
 
 static void key_bytes(const struct plan_element *e, const unsigned char *key, char *text)

@@ -43,6 +43,7 @@ enum mark {
 	                   The wall is for what it has not seen */
 	/* on SYNs between two chains */
 	MARK_VERDICT_DIVERT = MARK_UNDECIDED,
+	MARK_VERDICT_DIVERT_ALL = MARK_BUSY, /* and so those that come next (room.h) */
 	MARK_VERDICT_DIRECT = MARK_SOURCE,
 	MARK_VERDICT_REFUSE = MARK_REFUSED,
 };

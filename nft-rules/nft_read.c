@@ -104,6 +104,8 @@ static int read_set(const struct nlmsghdr *answer, void *data)
 		s->flags = nftnl_set_get_u32(set, NFTNL_SET_FLAGS);
 		s->key_type = nftnl_set_get_u32(set, NFTNL_SET_KEY_TYPE);
 		s->key_len = nftnl_set_get_u32(set, NFTNL_SET_KEY_LEN);
+		if (nftnl_set_is_set(set, NFTNL_SET_DESC_SIZE))
+			s->size = nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE);
 		if (nftnl_set_is_set(set, NFTNL_SET_OBJ_TYPE))
 			s->object_type = nftnl_set_get_u32(set, NFTNL_SET_OBJ_TYPE);
 	}
@@ -264,6 +266,8 @@ static int read_all_elements(struct reading *r)
 		size_t first = r->plan->n_elements;
 
 		r->set = &r->plan->sets[i];
+		if (r->set->flags & NFT_SET_EVAL)
+			continue; /* what packets put there is nobody's wish */
 		code = ask(r, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE,
 			NFTA_SET_ELEM_LIST_SET, read_elements);
 		if (!code && r->set->flags & NFT_SET_INTERVAL)

@@ -115,6 +115,8 @@ static struct nftnl_set *new_set(
 	nftnl_set_set_u32(set, NFTNL_SET_FLAGS, s->flags);
 	if (s->object_type)
 		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, s->object_type);
+	if (s->size)
+		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, s->size);
 	return set;
 }
 
@@ -355,7 +357,8 @@ static const struct plan_counter *find_counter(
 	return NULL;
 }
 
-/* As it is, but for single elements. Intervals are made anew. */
+/* As it is, but for single elements. Intervals are made anew; so is what the kernel fills
+   by itself, since limits in it are those of old rules. */
 static bool has_set(const struct plan *p, const struct plan_set *s)
 {
 	for (size_t i = 0; p && i < p->n_sets; i++) {
@@ -365,7 +368,7 @@ static bool has_set(const struct plan *p, const struct plan_set *s)
 			return is->flags == s->flags && is->key_type == s->key_type &&
 			       is->key_len == s->key_len &&
 			       is->object_type == s->object_type &&
-			       !(s->flags & NFT_SET_INTERVAL);
+			       !(s->flags & (NFT_SET_INTERVAL | NFT_SET_EVAL));
 	}
 	return false;
 }

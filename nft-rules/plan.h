@@ -15,7 +15,7 @@
 
 #define PLAN_NAME_MAX 256 /* NFT_NAME_MAXLEN, with the NUL */
 #define PLAN_KEY_MAX 64   /* NFT_DATA_VALUE_MAXLEN */
-#define PLAN_OPS_MAX 16   /* our longest rule has 10; longer ones end in OP_OTHER */
+#define PLAN_OPS_MAX 16   /* our longest rule has 14; longer ones end in OP_OTHER */
 #define PLAN_TEXT_MAX 768 /* a rule of PLAN_OPS_MAX operations */
 #define PLAN_TYPE_MAX 16  /* "filter", "route", "nat" */
 
@@ -37,6 +37,7 @@ enum op_kind {
 	OP_COUNTER_MAP, /* name = map from what was loaded to a counter */
 	OP_TPROXY,
 	OP_REJECT,
+	OP_UPDATE, /* what was loaded is in a set from now on; name = set */
 	OP_QUEUE,  /* to a userspace program, nft's own expression */
 	OP_TARGET, /* an xt target through nft_compat; name, data = its info */
 	OP_KIND_COUNT
@@ -72,6 +73,7 @@ struct plan_set {
 	uint32_t key_type;
 	uint32_t key_len;
 	uint32_t object_type; /* of a map to objects, else 0 */
+	uint32_t size;        /* how many it may hold; 0: any number */
 };
 
 struct plan_element {
@@ -167,6 +169,7 @@ int plan_wanted(const struct ruleset *r, struct plan *ret_plan);
    concatenation shifts six bits. */
 #define PLAN_KEY_IPV4 7U
 #define PLAN_KEY_IPV6 8U
+#define PLAN_KEY_PROTOCOL 12U
 #define PLAN_KEY_PORT 13U
 #define PLAN_KEY_MARK 19U
 #define PLAN_KEY_MARK_PORT ((PLAN_KEY_MARK << 6) | PLAN_KEY_PORT)

@@ -74,6 +74,20 @@ static const struct expression_probe {
 };
 #define N_EXPRESSIONS (sizeof(expressions) / sizeof(expressions[0]))
 
+static int add_probe_set(struct plan *p)
+{
+	struct plan_set *set = plan_add_set(p);
+
+	if (!set)
+		return -ENOMEM;
+	*set = (struct plan_set){ .name = "probe",
+		.flags = NFT_SET_EVAL | NFT_SET_TIMEOUT,
+		.key_type = PLAN_KEY_PROTOCOL,
+		.key_len = 1,
+		.size = 1 };
+	return 0;
+}
+
 static int fill_probe(struct plan *p, const struct expression_probe *probe)
 {
 	struct plan_counter *counter = plan_add_counter(p);
@@ -94,7 +108,7 @@ static int fill_probe(struct plan *p, const struct expression_probe *probe)
 	plan_name(rule->chain, sizeof(rule->chain), "probe");
 	for (size_t i = 0; i < 2 && probe->ops[i].kind != OP_OTHER; i++)
 		rule->ops[rule->n_ops++] = probe->ops[i];
-	return 0;
+	return probe->ops[1].kind == OP_UPDATE ? add_probe_set(p) : 0;
 }
 
 static int probe_expression(const struct expression_probe *probe, struct error *err)
@@ -217,6 +231,22 @@ int rules_probe_queue(enum rules_queue *ret_queue, struct error *err)
 	if (code < 0)
 		return error_set(err, code, "%s", said.text);
 	*ret_queue = queue;
+	return 0;
+}
+
+int rules_probe_room(bool *ret_has, struct error *err)
+{
+	static const struct expression_probe room = { "room", "",
+		{ { .kind = OP_META_LOAD, .v = { NFT_META_L4PROTO, NFT_REG_1 } },
+			{ .kind = OP_UPDATE,
+				.v = { NFT_REG_1, NFT_DYNSET_OP_UPDATE, 1000, 1 },
+				.name = "probe" } } };
+	struct error said = { 0 };
+	int code = probe_expression(&room, &said);
+
+	if (code < 0 && !is_missing(code))
+		return error_set(err, code, "%s", said.text);
+	*ret_has = code == 0;
 	return 0;
 }
 

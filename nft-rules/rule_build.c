@@ -103,15 +103,31 @@ void rule_tcp_port(struct plan_rule *rule, uint32_t offset, uint32_t reg)
 	rule_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2, reg);
 }
 
-static void bitwise(struct plan_rule *rule, uint32_t mask, uint32_t xor)
+void rule_masked(struct plan_rule *rule, const void *mask, uint32_t len)
 {
 	struct op *o = rule_op(rule, OP_BITWISE);
 
 	o->v[0] = o->v[1] = R1;
-	o->v[2] = sizeof(mask);
-	memcpy(o->data, &mask, sizeof(mask));
-	memcpy(o->more, &xor, sizeof(xor));
-	o->data_len = o->more_len = sizeof(mask);
+	o->v[2] = o->data_len = o->more_len = len;
+	memcpy(o->data, mask, len);
+}
+
+static void bitwise(struct plan_rule *rule, uint32_t mask, uint32_t xor)
+{
+	rule_masked(rule, &mask, sizeof(mask));
+	memcpy(rule->ops[rule->n_ops - 1].more, &xor, sizeof(xor));
+}
+
+void rule_update(
+	struct plan_rule *rule, const char *set, uint32_t timeout_ms, uint32_t per_second)
+{
+	struct op *o = rule_op(rule, OP_UPDATE);
+
+	o->v[0] = R1;
+	o->v[1] = NFT_DYNSET_OP_UPDATE;
+	o->v[2] = timeout_ms;
+	o->v[3] = per_second;
+	plan_name(o->name, sizeof(o->name), set);
 }
 
 /* Marks belong to others, too: only the bits of the mask change. */
@@ -169,16 +185,26 @@ void rule_is_direct(struct plan_rule *rule, const struct marks *m)
 	rule_equals(rule, &m->direct, sizeof(m->direct));
 }
 
-void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set)
+void rule_family(struct plan_rule *rule, bool v6)
 {
 	rule_meta(rule, NFT_META_NFPROTO, R1);
 	rule_equals_u8(rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+}
+
+void rule_address_load(struct plan_rule *rule, bool v6, bool source)
+{
 	if (v6)
 		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
 			source ? IPV6_SADDR : IPV6_DADDR, 16, R1);
 	else
 		rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
 			source ? IPV4_SADDR : IPV4_DADDR, 4, R1);
+}
+
+void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set)
+{
+	rule_family(rule, v6);
+	rule_address_load(rule, v6, source);
 	rule_lookup(rule, OP_LOOKUP, set);
 }
 

@@ -40,6 +40,15 @@ void rule_mark_differs(struct plan_rule *rule, const struct marks *m, enum mark 
 /* The connection goes to the source, now and for ever. */
 void rule_set_direct(struct plan_rule *rule, const struct marks *m);
 void rule_is_direct(struct plan_rule *rule, const struct marks *m);
+void rule_family(struct plan_rule *rule, bool v6);
+/* The packet's source address, or its destination. */
+void rule_address_load(struct plan_rule *rule, bool v6, bool source);
+/* Of what was loaded, these bits. */
+void rule_masked(struct plan_rule *rule, const void *mask, uint32_t len);
+/* What was loaded is in that set from now on. per_second: and only half of so many have
+   passed here in a second, twice as many at once; 0: any number. */
+void rule_update(struct plan_rule *rule, const char *set, uint32_t timeout_ms,
+	uint32_t per_second);
 /* The packet's source address, or its destination, is in that set. */
 void rule_address(struct plan_rule *rule, bool v6, bool source, const char *set);
 void rule_divert(struct plan_rule *rule, const struct marks *m);

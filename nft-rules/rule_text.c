@@ -23,6 +23,7 @@
 
 enum value_form {
 	FORM_BYTES,
+	FORM_ADDRESS,
 	FORM_FAMILY,
 	FORM_PROTOCOL,
 	FORM_PORT,
@@ -52,10 +53,10 @@ static const struct name {
 	{ OP_SOCKET, { NFT_SOCKET_MARK }, "socket mark", FORM_MARK },
 	{ OP_SOCKET, { NFT_SOCKET_TRANSPARENT }, "socket transparent", FORM_FLAG },
 	{ OP_SOCKET, { NFT_SOCKET_WILDCARD }, "socket wildcard", FORM_FLAG },
-	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 12, 4 }, "ip saddr", FORM_BYTES },
-	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 16, 4 }, "ip daddr", FORM_BYTES },
-	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 8, 16 }, "ip6 saddr", FORM_BYTES },
-	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 24, 16 }, "ip6 daddr", FORM_BYTES },
+	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 12, 4 }, "ip saddr", FORM_ADDRESS },
+	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 16, 4 }, "ip daddr", FORM_ADDRESS },
+	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 8, 16 }, "ip6 saddr", FORM_ADDRESS },
+	{ OP_PAYLOAD, { NFT_PAYLOAD_NETWORK_HEADER, 24, 16 }, "ip6 daddr", FORM_ADDRESS },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2 }, "tcp sport", FORM_PORT },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2 }, "tcp dport", FORM_PORT },
 	{ OP_PAYLOAD, { NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1 }, "tcp flags", FORM_BYTES },
@@ -136,6 +137,13 @@ static void value_bytes(const struct op *o, char text[static VALUE_MAX])
 		len += (size_t)snprintf(text + len, VALUE_MAX - len, "%02x", o->data[i]);
 }
 
+static bool value_address(
+	const unsigned char *bytes, uint32_t len, char text[static VALUE_MAX])
+{
+	return (len == 4 || len == 16) &&
+	       inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, text, VALUE_MAX);
+}
+
 static void value_port(const struct op *o, char text[static VALUE_MAX])
 {
 	uint16_t port;
@@ -183,7 +191,7 @@ static void value(const struct op *o, enum value_form form, char text[static VAL
 		value_port(o, text);
 	else if (form == FORM_MARK && o->data_len == 4)
 		value_mark(o, text);
-	else
+	else if (form != FORM_ADDRESS || !value_address(o->data, o->data_len, text))
 		value_bytes(o, text);
 }
 
@@ -253,8 +261,30 @@ static void write_set(struct writer *w, const struct op *o)
 		write_immediate_use(w, o->v[1], name ? name->form : FORM_BYTES, "");
 }
 
+static bool is_empty(const unsigned char *bytes, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* A network: the address's first bits. */
+static bool mask_address(struct writer *w, const struct op *o)
+{
+	size_t len = strlen(w->loads);
+	char mask[VALUE_MAX];
+
+	if (w->form != FORM_ADDRESS || o->v[0] != w->first || o->v[1] != w->first ||
+		!is_empty(o->more, o->more_len) ||
+		!value_address(o->data, o->data_len, mask))
+		return false;
+	(void)snprintf(w->loads + len, sizeof(w->loads) - len, " & %s", mask);
+	return true;
+}
+
 /* Marks only: (mark & mask) ^ xor, and with no bit in both, ^ is |. */
-static void change_load(struct writer *w, const struct op *o)
+static void change_mark(struct writer *w, const struct op *o)
 {
 	size_t len = strlen(w->loads);
 	uint32_t mask = 0, xor = 0;
@@ -269,6 +299,26 @@ static void change_load(struct writer *w, const struct op *o)
 			" & 0x%08x | 0x%08x", mask, xor);
 	else
 		(void)snprintf(w->loads + len, sizeof(w->loads) - len, " & 0x%08x", mask);
+}
+
+static void change_load(struct writer *w, const struct op *o)
+{
+	if (!mask_address(w, o))
+		change_mark(w, o);
+}
+
+static void write_update(struct writer *w, const struct op *o)
+{
+	add(w, "update @%s { ", o->name);
+	use(w, o->v[0]);
+	if (o->v[2] % 1000)
+		add(w, " timeout %ums", o->v[2]);
+	else if (o->v[2])
+		add(w, " timeout %us", o->v[2] / 1000);
+	if (o->v[3])
+		add(w, " limit rate %llu/minute burst %u packets",
+			30 * (unsigned long long)o->v[3], o->v[3]);
+	add(w, " }");
 }
 
 static void write_queues(
@@ -366,6 +416,7 @@ static void (*const writers[OP_KIND_COUNT])(struct writer *w, const struct op *o
 	[OP_COUNTER_MAP] = write_counter_map,
 	[OP_TPROXY] = write_tproxy,
 	[OP_REJECT] = write_reject,
+	[OP_UPDATE] = write_update,
 	[OP_QUEUE] = write_queue,
 	[OP_TARGET] = write_target,
 };

@@ -88,4 +88,8 @@ int rules_probe(struct rules_feature ret_features[static RULES_FEATURES_MAX],
    target; RULES_QUEUE_NONE: not at all. */
 int rules_probe_queue(enum rules_queue *ret_queue, struct error *err);
 
+/* Whether the kernel can decide by itself while there is room (room.h): sets that packets
+   fill, and limits in them. */
+int rules_probe_room(bool *ret_has, struct error *err);
+
 #endif

@@ -86,6 +86,8 @@ struct ruleset {
 	size_t n_admissions;
 	enum rules_queue queue;
 	uint16_t n_queues; /* from RULES_QUEUE_FIRST on */
+	bool has_room;     /* the kernel decides by itself while there is room (room.h) */
+	uint32_t new_connections; /* a second, of one network, then; 0: any number */
 	enum rules_fail fail;
 	uint32_t route_table;
 	uint32_t rule_priority; /* of the first ip rule; rules.c finds the right one */

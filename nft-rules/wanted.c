@@ -203,6 +203,8 @@ static int add_verdicts(struct plan *p, const struct ruleset *r)
 	rule_verdict(rule, NFT_RETURN, NULL);
 	if (r->queue == RULES_QUEUE_NONE)
 		return 0;
+	if (wanted_room(r) && wanted_room_renewal(p, r, "from-client") < 0)
+		return -ENOMEM;
 	rule = rule_add(p, "from-client"); /* nobody judged: by the fail mode */
 	if (!rule)
 		return -ENOMEM;

@@ -3,7 +3,7 @@
 #define NFT_RULES_WANTED_H
 /* How a ruleset becomes a plan, in four parts: what the rules look things up in
    (wanted_sets.c), the rules themselves (wanted.c), who judges new flows
-   (wanted_admission.c), and the routing (wanted_routing.c).
+   (wanted_admission.c, wanted_room.c), and the routing (wanted_routing.c).
  */
 #include "nft-rules/plan.h"
 
@@ -13,6 +13,11 @@ int wanted_sets(struct plan *p, const struct ruleset *r);
 int wanted_admission_sets(struct plan *p, const struct ruleset *r);
 int wanted_admission_chains(struct plan *p, const struct ruleset *r);
 int wanted_admission_rules(struct plan *p, const struct ruleset *r);
+/* What the kernel lets in by itself, if it does so. 0 or -ENOMEM. */
+bool wanted_room(const struct ruleset *r);
+int wanted_room_sets(struct plan *p, const struct ruleset *r);
+int wanted_room_rules(struct plan *p, const struct ruleset *r, const char *chain);
+int wanted_room_renewal(struct plan *p, const struct ruleset *r, const char *chain);
 /* Adds ip rules and routes. 0 or -ENOMEM. */
 int wanted_routing(struct plan *p, const struct ruleset *r);
 

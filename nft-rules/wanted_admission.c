@@ -8,7 +8,8 @@
  *               admitted to the source is not judged again
  *               a service that has prefixes of its own ──► admit-SERVICE
  *               by the client's address: drop, refuse, direct
- *               what is left: divert, or to the queue, which has `bypass`: with nobody
+ *               what is left: divert; or, while there is room, what wanted_room.c
+ *               lets in; or to the queue, which has `bypass`: with nobody
  *               behind it, or when it is full, the SYN goes on without a verdict
  *
  * A packet that comes back from the queue goes on with the next base chain.
@@ -120,7 +121,9 @@ static int add_table_sets(struct plan *p, const struct ruleset *r, const struct 
 
 int wanted_admission_sets(struct plan *p, const struct ruleset *r)
 {
-	return r->n_admissions ? each_table(p, r, add_table_sets) : 0;
+	int code = r->n_admissions ? each_table(p, r, add_table_sets) : 0;
+
+	return code || !wanted_room(r) ? code : wanted_room_sets(p, r);
 }
 
 /* ---- chains ---- */
@@ -208,7 +211,11 @@ static int add_table_rules(struct plan *p, const struct ruleset *r, const struct
 		rule_address(rule, families[i % 2] == AF_INET6, true, set);
 		give_verdict(rule, &r->marks, by_prefix[i / 2]);
 	}
-	return r->queue == RULES_QUEUE_NONE ? 0 : add_queue(p, r, t);
+	if (r->queue == RULES_QUEUE_NONE)
+		return 0;
+	if (wanted_room(r) && wanted_room_rules(p, r, t->chain) < 0)
+		return -ENOMEM;
+	return add_queue(p, r, t);
 }
 
 static int add_own_tables(struct plan *p, const struct ruleset *r)

@@ -98,8 +98,9 @@ def refused(world):
 
 @case
 def nobody_judges(world):
-    """Killed: it is started again, those who are connected do not notice, who comes in between
-    is refused at once since somebody lives here."""
+    """Killed: it is started again, those who are connected do not notice. Who comes in between is
+    let in by the kernel for two seconds, by the last word that it had, and then refused at once,
+    since somebody lives here."""
     user = world.user(1)
     client = world.session(user)
     supervisor = world.ferry.daemon.pid
@@ -116,13 +117,40 @@ def nobody_judges(world):
     client.logout()
 
 
+def judged(world):
+    return world.ferry.json("status")["admission"]
+
+
+def let_in_by_the_kernel(world, user):
+    before = judged(world)["by_kernel"]
+    world.session(user).logout()
+    return judged(world)["by_kernel"] > before
+
+
 @case
 def status_and_check_say_how(world):
-    judged = world.ferry.json("status")["admission"]
-    true(judged["diverted"] > 0 and judged["load"] == "room", judged)
-    true(" diverted, " in world.ferry.ok("status"), "text")
-    said = [f for f in world.ferry.json("check")["findings"] if f["name"] == "queue"]
-    true(said and said[0]["level"] == "ok", said)
+    user = world.user(1)
+    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 20, 0.1)
+    now = judged(world)
+    true(now["diverted"] > now["by_kernel"] > 0 and now["load"] == "room", now)
+    true(" of them by the kernel alone" in world.ferry.ok("status"), "text")
+    for name in ("queue", "room"):
+        said = [f for f in world.ferry.json("check")["findings"] if f["name"] == name]
+        true(said and said[0]["level"] == "ok", said)
+    equal(world.ferry.command("rules", "check").returncode, 0, "what packets put there is as wanted")
+
+
+@case
+def a_prefix_counts_while_the_kernel_decides(world):
+    user = world.user(1)
+    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 20, 0.1)
+    admit(world, "192.0.2.0/24", "refuse")
+    true(refused_at_once(world, user), "a reset")
+    admit(world, world.address(user), "divert")
+    world.session(user).logout()
+    admit(world, "--remove", world.address(user))
+    admit(world, "--remove", "192.0.2.0/24")
+    world.session(user).logout()
 
 
 @case

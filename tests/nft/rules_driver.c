@@ -4,7 +4,7 @@
  *
  *   rules_driver COMMAND [source=ADDRESS] [upstream=ADDRESS]
  * [service=NAME:PORT[:UPSTREAM[:LISTENER]]] [unseen=NAME:PORT] [fail=open|closed]
- * [admit=PREFIX=VERDICT[=PORT]] [queue=none|nft|xt[:N]]
+ * [admit=PREFIX=VERDICT[=PORT]] [queue=none|nft|xt[:N]] [room=CONNECTIONS]
  * [table=NUMBER] [marks=MASK:MARK]
  *
  * Words are taken as they come. Exit 0: done, check found nothing; 1: failed, or check
@@ -115,6 +115,13 @@ static int take_queue(struct ruleset *r, const char *value)
 	return 0;
 }
 
+/* The kernel lets in by itself, of each network half of so many a second. */
+static int take_room(struct ruleset *r, const char *value)
+{
+	r->has_room = true;
+	return str_to_u32(str_from(value), &r->new_connections) ? 0 : -EINVAL;
+}
+
 static int take_fail(struct ruleset *r, const char *value)
 {
 	r->fail = !strcmp(value, "open") ? RULES_FAIL_OPEN : RULES_FAIL_CLOSED;
@@ -149,6 +156,7 @@ static const struct word {
 	{ "fail=", take_fail },
 	{ "admit=", take_admission },
 	{ "queue=", take_queue },
+	{ "room=", take_room },
 	{ "table=", take_table },
 	{ "marks=", take_marks },
 };

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from network import SOURCE4, SOURCE6
+from network import CLIENT4, SOURCE4, SOURCE6
 from rules_lab import FAMILIES, MARK_LISTENER, end, equal, exchange, main
 
 LISTENER = 19782  # of IMAP, as the settings give it
@@ -283,6 +283,142 @@ def test_rate(lab):
             assert goes(lab, ours, there, socket.AF_INET6, SOURCE6) == "diverted"
         judged = judge.judged()
         assert judged["refused"] == refused and not judged["left"], (judged, refused)
+    lab.rules("remove")
+
+
+# ---- while there is room the kernel decides by itself ----
+
+ROOM_S = 2  # nft-rules/room.h
+
+
+def until_alone(lab, judge, ours, there, family=socket.AF_INET, source=SOURCE4):
+    """The process has said that the kernel may, and it does."""
+    most = time.monotonic() + 15
+    while time.monotonic() < most:
+        before = judge.judged()["by_kernel"]
+        assert goes(lab, ours, there, family, source) == "diverted"
+        if judge.judged()["by_kernel"] == before + 1:
+            return
+        time.sleep(0.1)  # it looks about as often
+    raise AssertionError(judge.judged())
+
+
+def test_the_kernel_decides_alone(lab):
+    """All are diverted and counted, and few of them travel to the process and back. What
+    packets have put into its sets is no difference."""
+    n = 20
+    with Judge(lab) as judge:
+        words = [*CLOSED, f"queue=xt:{judge.judged()['queues']}", "room=2000"]
+        lab.rules("install", *words)
+        for family, _, source in FAMILIES:
+            with both(lab, family) as (ours, there):
+                until_alone(lab, judge, ours, there, family, source)
+                before, began = judge.judged(), time.monotonic()
+                for _ in range(n):
+                    assert goes(lab, ours, there, family, source) == "diverted"
+                after = judge.judged()
+                judged = after["packets"] - before["packets"]
+                assert judged <= 1 + (time.monotonic() - began) / ROOM_S, (before, after)
+                assert after["diverted"] - before["diverted"] == n, (before, after)
+                assert after["by_kernel"] - before["by_kernel"] == n - judged, (before, after)
+        assert "elements" in lab.router.text("nft", "list", "set", "inet", "mailferry", "rates6")
+        assert lab.check(*words) == []
+        assert lab.rules("install", *words).stdout == "unchanged\n"
+        assert lab.check(*words[:-1], "room=3000") != []
+        # rules that count from 0 again take nothing back
+        before = judge.judged()
+        lab.router.run("nft", "flush", "ruleset")
+        lab.rules("install", *words)
+        judge.until(lambda judged: judged["diverted"] == before["diverted"])
+        with both(lab, socket.AF_INET) as (ours, there):
+            until_alone(lab, judge, ours, there)
+            assert judge.judged()["diverted"] > before["diverted"]
+    lab.rules("remove")
+
+
+def test_the_kernel_stops_when_nobody_judges(lab):
+    """When the process ends at once; killed, when its last word has run out."""
+    for number, most in ((signal.SIGTERM, 0), (signal.SIGKILL, ROOM_S)):
+        with Judge(lab) as judge:
+            queues = judge.judged()["queues"]
+            for mode, wanted in ((OPEN, "direct"), (CLOSED, "refused")):
+                lab.rules("install", *mode, f"queue=xt:{queues}", "room=2000")
+                with both(lab, socket.AF_INET) as (ours, there):
+                    until_alone(lab, judge, ours, there)
+                    judge.end(number)
+                    ended = time.monotonic()
+                    while (got := goes(lab, ours, there, socket.AF_INET, SOURCE4)) == "diverted":
+                        assert most and time.monotonic() < ended + most + 5, "it goes on alone"
+                        time.sleep(0.05)
+                    assert got == wanted, got
+                    judge.start()
+                    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+    lab.rules("remove")
+
+
+def test_the_kernel_stops_at_once_when_full(lab):
+    """As soon as the process knows, the next connection meets the fail mode."""
+    with Judge(lab) as judge:
+        queues = judge.judged()["queues"]
+        for mode, wanted in ((OPEN, "direct"), (CLOSED, "refused")):
+            lab.rules("install", *mode, f"queue=xt:{queues}", "room=2000")
+            with both(lab, socket.AF_INET) as (ours, there):
+                until_alone(lab, judge, ours, there)
+                judge.interceptor.sessions = 100
+                judge.until(lambda judged: judged["load"] == "too many sessions")
+                assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == wanted
+                judge.interceptor.sessions = 1
+                judge.until(lambda judged: judged["load"] == "room")
+                until_alone(lab, judge, ours, there)
+                # nothing is full; who has not answered for a second is not trusted for two
+                judge.interceptor.silent = True
+                most, packets = time.monotonic() + 10, judge.judged()["packets"]
+                while judge.judged()["packets"] < packets + 3:  # one is renewal
+                    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+                    assert time.monotonic() < most, "the kernel goes on alone"
+                    time.sleep(0.05)
+                judge.interceptor.silent = False
+    lab.rules("remove")
+
+
+def test_the_kernel_knows_rates(lab):
+    """It and the process together let no more in than the process alone."""
+    rate, n = 10, 80
+    with Judge(lab, f"new_connections = {rate}") as judge:
+        lab.rules("install", *OPEN, f"queue=xt:{judge.judged()['queues']}", f"room={rate}")
+        with both(lab, socket.AF_INET, n) as (ours, there):
+            until_alone(lab, judge, ours, there)
+            time.sleep(2.2)  # the buckets are full again
+            until_alone(lab, judge, ours, there)
+            before, began = judge.judged(), time.monotonic()
+            came, refused = some_at_once(lab, n)
+            most = 2 * rate + rate * (time.monotonic() - began) + 1
+            after = judge.judged()
+            assert rate < came <= most and refused == n - came, (came, refused, most)
+            alone = after["by_kernel"] - before["by_kernel"]
+            assert 0 < alone <= most / 2 + 1, (alone, came)
+            assert after["refused"] - before["refused"] == refused, (before, after)
+            # another network is not concerned
+            with both(lab, socket.AF_INET6) as (ours6, there6):
+                assert goes(lab, ours6, there6, socket.AF_INET6, SOURCE6) == "diverted"
+    lab.rules("remove")
+
+
+def test_prefixes_before_the_kernel(lab):
+    """A prefix that is admitted otherwise while the kernel decides counts from the next
+    connection on."""
+    with Judge(lab) as judge:
+        words = [*CLOSED, f"queue=xt:{judge.judged()['queues']}", "room=2000"]
+        lab.rules("install", *words)
+        with both(lab, socket.AF_INET) as (ours, there):
+            for verdict, wanted in (("direct", "direct"), ("refuse", "refused")):
+                until_alone(lab, judge, ours, there)
+                lab.rules("install", *words, f"admit=10.71.0.0/16={verdict}")
+                assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == wanted
+                lab.rules("install", *words, f"admit=10.71.0.0/16={verdict}",
+                          f"admit={CLIENT4}=divert")
+                assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+                lab.rules("install", *words)
     lab.rules("remove")
 
 

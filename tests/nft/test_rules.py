@@ -151,7 +151,7 @@ TAMPER = [
     ("nft flush chain inet mailferry from-source",
      r"missing: rule socket transparent 1 meta mark set meta mark & 0x8fffffff \| 0x10000000 accept of chain from-source$"),
     ("nft add rule inet mailferry direct ip saddr 10.0.0.9 drop",
-     r"not wanted: rule meta nfproto ipv4 ip saddr 0x0a000009 drop of chain direct$"),
+     r"not wanted: rule meta nfproto ipv4 ip saddr 10\.0\.0\.9 drop of chain direct$"),
     ("nft add rule inet mailferry output ct state new log accept",
      r"not wanted: rule .*ct #0.*\[log\] accept of chain output$"),
     ("nft replace rule inet mailferry from-source handle {from-source} socket transparent 1 meta mark set 2 accept",

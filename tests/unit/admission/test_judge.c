@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What becomes of a new connection: by its network's rate, by our load. */
 #include "admission/judge.h"
+#include "admission/kernel_room.h"
 #include "admission/load.h"
 #include "admission/reach.h"
 #include "nft-rules/marks.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +38,31 @@ static void test_rate(void **state)
 	assert_int_equal(taken(r, 1, 2100, 100), 10);
 	assert_int_equal(taken(r, 1, 1000000, 100), 20); /* never more than twice */
 	assert_int_equal(taken(r, 1, 999000, 100), 0);   /* a clock that goes back */
+	rates_free(r);
+}
+
+/* Half of the bucket, half of the rate; what a network had more of it loses. */
+static void test_half_a_rate(void **state)
+{
+	struct rates *r = rates_new(10);
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(taken(r, 1, 1000, 5), 5);
+	rates_halve(r, true);
+	assert_int_equal(taken(r, 1, 1000, 100), 10);
+	assert_int_equal(taken(r, 2, 1000, 100), 10);
+	assert_int_equal(taken(r, 2, 2000, 100), 5);
+	rates_halve(r, false);
+	assert_int_equal(taken(r, 2, 3000, 100), 10);
+	assert_int_equal(taken(r, 3, 3000, 100), 20);
+	rates_free(r);
+	r = rates_new(1);
+	assert_non_null(r);
+	rates_halve(r, true);
+	assert_int_equal(taken(r, 1, 1000, 100), 1);
+	assert_int_equal(taken(r, 1, 2999, 100), 0);
+	assert_int_equal(taken(r, 1, 3000, 100), 1);
 	rates_free(r);
 }
 
@@ -143,6 +170,11 @@ static void test_marks(void **state)
 	assert_int_equal(judge_mark(&j, JUDGE_DIVERT, 0), 0x30000000);
 	assert_int_equal(judge_mark(&j, JUDGE_REFUSE, 0x82), 0x70000082);
 	assert_int_equal(judge_mark(&j, JUDGE_LEAVE, 0xffffffff), 0x8fffffff);
+	/* "divert" holds for the next ones, too; nothing else does */
+	j.is_calm = true;
+	assert_int_equal(judge_mark(&j, JUDGE_DIVERT, 0x82), 0x50000082);
+	assert_int_equal(judge_mark(&j, JUDGE_REFUSE, 0x82), 0x70000082);
+	assert_int_equal(judge_mark(&j, JUDGE_LEAVE, 0xffffffff), 0x8fffffff);
 }
 
 /* ---- load ---- */
@@ -187,6 +219,65 @@ static void test_load(void **state)
 					load_reason_name((enum load_reason)before),
 					load_reason_name(reason));
 		}
+	}
+}
+
+/* What is not known is not calm, nor is what has room but is near its mark. */
+static void test_calm(void **state)
+{
+	static const struct {
+		const char *name;
+		struct load_view view;
+		bool is_calm;
+	} rows[] = {
+		/* waiting, backlog, sessions, their limit, free, all memory, silence */
+		{ "nothing is near its mark", { 1, 4096, 18999, 20000, 5, 100, 1000 },
+			true },
+		{ "no listener", { 0, 0, 1, 20000, 50, 100, 0 }, false },
+		{ "queue a quarter full", { 1024, 4096, 1, 20000, 50, 100, 0 }, false },
+		{ "nobody has answered yet", { 0, 4096, 0, 0, 50, 100, 0 }, false },
+		{ "19 of 20 sessions", { 0, 4096, 19000, 20000, 50, 100, 0 }, false },
+		{ "memory", { 0, 4096, 1, 20000, 4, 100, 0 }, false },
+		{ "memory is not known", { 0, 4096, 1, 20000, 0, 0, 0 }, false },
+		{ "silent", { 0, 4096, 1, 20000, 50, 100, LOAD_CALM_MS + 1 }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct load_view v = rows[i].view;
+
+		if (load_is_calm(&v) != rows[i].is_calm)
+			fail_msg("%s: calm %d", rows[i].name, !rows[i].is_calm);
+		/* who is not let in is not let in by the kernel either */
+		for (int before = 0; before < LOAD_REASON_COUNT; before++)
+			if (load_is_calm(&v) &&
+				load_judge(&v, (enum load_reason)before) != LOAD_ROOM)
+				fail_msg("%s: calm, and full", rows[i].name);
+	}
+}
+
+static void test_admitted(void **state)
+{
+	static const struct {
+		int code;
+		uint64_t counter, admitted;
+		bool is_there;
+	} rows[] = {
+		{ 0, 5, 5, true },
+		{ 0, 5, 5, true },
+		{ 0, 12, 12, true },
+		{ 0, 3, 15, true }, /* rules that were made anew */
+		{ -ENOENT, 0, 15, false },
+		{ 0, 4, 19, true },
+		{ -ENOBUFS, 0, 19, false },
+	};
+	struct kernel_room r = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		kernel_room_take(&r, rows[i].code, rows[i].counter);
+		if (r.admitted != rows[i].admitted || r.is_there != rows[i].is_there)
+			fail_msg("row %zu: %d, %d", i, (int)r.admitted, r.is_there);
 	}
 }
 
@@ -288,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_half_a_rate),
 		cmocka_unit_test(test_rate_is_exact),
 		cmocka_unit_test(test_no_limit),
 		cmocka_unit_test(test_many_networks),
@@ -296,6 +388,8 @@ int main(void)
 		cmocka_unit_test(test_flow_probe),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_calm),
+		cmocka_unit_test(test_admitted),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_reach),

@@ -50,6 +50,8 @@ static struct plan make_plan_of(enum rules_queue queue)
 	add_admissions(&r);
 	r.queue = queue;
 	r.n_queues = 2;
+	r.has_room = true;
+	r.new_connections = 2000;
 	assert_int_equal(plan_wanted(&r, &p), 0);
 	return p;
 }
@@ -330,6 +332,12 @@ static void test_more_than_ours_is_other(void **state)
 		{ { OP_PAYLOAD, .v = { 1, 2, 0, 2 } }, NFTNL_EXPR_PAYLOAD_SREG,
 			"payload" },
 		{ { OP_TPROXY, .v = { 0, 1 } }, NFTNL_EXPR_TPROXY_REG_ADDR, "tproxy" },
+		{ { OP_UPDATE, .v = { 1, 1, 2000 }, .name = "room" },
+			NFTNL_EXPR_DYNSET_SREG_DATA, "dynset" },
+		{ { OP_UPDATE, .v = { 1, 1, 2000 }, .name = "room" },
+			NFTNL_EXPR_DYNSET_FLAGS, "dynset" },
+		{ { OP_UPDATE, .v = { 1, 0, 2000 }, .name = "room" },
+			NFTNL_EXPR_DYNSET_SREG_KEY, "dynset" }, /* adds only */
 	};
 
 	(void)state;
