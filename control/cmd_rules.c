@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry rules install|show|check|remove */
+/* mailferry rules install|show|check|remove|end */
+#include "control/accounting.h"
 #include "control/control.h"
 #include "control/counts_keep.h"
+#include "control/notify.h"
 #include "control/output.h"
 #include "control/prompt.h"
 #include "control/rights.h"
 #include "control/rules_confirm.h"
 #include "control/rules_wanted.h"
+#include "control/up_rules.h"
 
 #include "messages/ask.h"
+#include "settings/state_lock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* No registry: nobody has ever logged in through us. */
@@ -203,6 +208,48 @@ static enum exit_code take_out(struct control *c)
 	return print_changed(c, changed, "removed", "nothing was installed");
 }
 
+/* As `mailferry up` would have ended them. */
+static int end_with(struct control *c, struct registry *r)
+{
+	struct up_rules *rules = NULL;
+	int code = up_rules_new(&c->settings, r, &rules, &c->err);
+
+	if (code == 0)
+		code = up_rules_end(rules, &c->err);
+	up_rules_free(&rules);
+	return code;
+}
+
+/* systemd runs this behind each end of the service, also behind a crash, a restart and a
+   start that failed: a next start follows then, which finds them as they are. */
+static bool is_to_be_left(void)
+{
+	return getenv("SERVICE_RESULT") && !notify_job_is("stop");
+}
+
+static enum exit_code end(struct control *c)
+{
+	struct registry *r = NULL;
+	int code, pid = state_lock_holder(&c->settings, STATE_LOCK_UP);
+
+	if (is_to_be_left())
+		return EXIT_DONE;
+	if (pid > 0) {
+		error_set(&c->err, -EBUSY,
+			"`mailferry up` runs (pid %d) and ends them when it ends", pid);
+		return control_fail(c);
+	}
+	accounting_end(&c->settings);
+	keep_counts(c);
+	code = control_registry(c, &r);
+	if (code == 0)
+		code = end_with(c, r);
+	else if (code == -ENOENT) /* nobody has ever logged in through us */
+		code = rules_remove(c->settings.route_table, &(bool){ false }, &c->err);
+	registry_close(r);
+	return code < 0 ? control_fail(c) : EXIT_DONE;
+}
+
 static enum exit_code confirm(struct control *c)
 {
 	if (rules_confirm_now(c) < 0)
@@ -279,6 +326,7 @@ static const struct verb {
 	{ "show", show },
 	{ "check", check },
 	{ "remove", take_out },
+	{ "end", end },
 };
 
 enum exit_code cmd_rules(struct control *c)
@@ -288,7 +336,7 @@ enum exit_code cmd_rules(struct control *c)
 			return rights_require_network(&c->err) < 0 ? control_fail(c)
 			                                           : verbs[i].run(c);
 	error_set(&c->err, -EINVAL,
-		"rules takes install, confirm, show, check or remove, not \"%s\"",
+		"rules takes install, confirm, show, check, remove or end, not \"%s\"",
 		c->arguments[0]);
 	(void)control_fail(c);
 	return EXIT_USAGE;

@@ -12,10 +12,12 @@ static const struct command commands[] = {
 	{ "up", "", 0, 0, 0, cmd_up,
 		"run everything in the foreground; at its end the rules go while nobody "
 		"lives here, else they stay and refuse" },
-	{ "rules", "install|confirm|show|check|remove", 1, 1,
+	{ "rules", "install|confirm|show|check|remove|end", 1, 1,
 		OPTION_JSON | OPTION_CLOSED | OPTION_YES | OPTION_DRY_RUN |
 			OPTION_CONFIRM,
-		cmd_rules, "the kernel's side alone: packet rules, routing, counters" },
+		cmd_rules,
+		"the kernel's side alone: packet rules, routing, counters. end: what "
+		"`up` does at its end, for one that could not" },
 	{ "status", "", 0, 0, OPTION_JSON | OPTION_EXIT_CODE, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON | OPTION_USE, cmd_accounts,

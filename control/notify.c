@@ -42,7 +42,7 @@ void notify_alive(struct notify *n, uint64_t now)
 	(void)sd_notify(0, "WATCHDOG=1");
 }
 
-/* ── why systemd ends us ───────────────────────────────────────────────────────────── */
+/* ── what it does with us ──────────────────────────────────────────────────────────── */
 
 /* Its own socket, which root may use where no D-Bus runs, too. */
 #define MANAGER_ADDRESS "unix:path=/run/systemd/private"
@@ -67,10 +67,12 @@ static int open_manager(sd_bus **ret)
 	return r;
 }
 
-/* The job of our unit, and what it is to do: freed by the caller. */
+/* The job of our unit, and what it is to do: freed by the caller. NULL: there is none, it
+   ended by itself. */
 static int read_job(sd_bus *bus, sd_bus_message **reply, char **ret_type)
 {
 	const char *unit, *job;
+	uint32_t number = 0;
 	int r = sd_bus_call_method(bus, MANAGER, MANAGER_PATH, MANAGER ".Manager",
 		"GetUnitByPID", NULL, &reply[0], "u", (uint32_t)getpid());
 
@@ -80,21 +82,27 @@ static int read_job(sd_bus *bus, sd_bus_message **reply, char **ret_type)
 		r = sd_bus_get_property(bus, MANAGER, unit, MANAGER ".Unit", "Job", NULL,
 			&reply[1], "(uo)");
 	if (r >= 0)
-		r = sd_bus_message_read(reply[1], "(uo)", NULL, &job);
-	return r < 0 ? r
-	             : sd_bus_get_property_string(bus, MANAGER, job, MANAGER ".Job",
-			       "JobType", NULL, ret_type);
+		r = sd_bus_message_read(reply[1], "(uo)", &number, &job);
+	return r < 0 || !number ? r
+	                        : sd_bus_get_property_string(bus, MANAGER, job,
+					  MANAGER ".Job", "JobType", NULL, ret_type);
 }
 
-bool notify_is_restart(void)
+/* As a service's process, or as a command that it runs behind it (ExecStopPost=). */
+static bool is_service(void)
+{
+	return getenv("NOTIFY_SOCKET") || getenv("SERVICE_RESULT");
+}
+
+bool notify_job_is(const char *wanted)
 {
 	sd_bus *bus = NULL;
 	sd_bus_message *reply[2] = { NULL };
 	char *type = NULL;
-	bool is_restart = false;
+	bool is_wanted = false;
 	int r;
 
-	if (!getenv("NOTIFY_SOCKET"))
+	if (!is_service())
 		return false;
 	r = open_manager(&bus);
 	if (r >= 0)
@@ -103,12 +111,12 @@ bool notify_is_restart(void)
 		log_warning(NULL, "keep",
 			"error=\"why systemd ends us is not known: %s\"", strerror(-r));
 	else
-		is_restart = strcmp(type, "restart") == 0;
+		is_wanted = type && strcmp(type, wanted) == 0;
 	free(type);
 	sd_bus_message_unref(reply[1]);
 	sd_bus_message_unref(reply[0]);
 	sd_bus_flush_close_unref(bus);
-	return is_restart;
+	return is_wanted;
 }
 
 /* ── what it keeps ─────────────────────────────────────────────────────────────────── */

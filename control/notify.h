@@ -18,9 +18,9 @@ void notify_stopping(void);
 /* The loop turns. now: monotonic, ms. */
 void notify_alive(struct notify *n, uint64_t now);
 
-/* Whether systemd ends this service to start it again: `systemctl restart`. false also
-   when it does not answer. */
-bool notify_is_restart(void);
+/* Whether this is what systemd does with the service that this process is of: "restart",
+   "stop". false also when it does not answer, or when nobody asked it for anything. */
+bool notify_job_is(const char *type);
 /* A copy of the descriptor is kept until the next start of the service, or its stop.
    0 or -errno. */
 int notify_keep(const char *name, int fd);

@@ -29,7 +29,7 @@ USAGE = [
     (["accounts", "alice"], 2, "unexpected argument 'alice'"),
     (["route", "alice"], 2, "route USER auto"),
     (["route", "alice", "home"], 2, 'not "home"'),
-    (["rules", "beer"], 2, "install, confirm, show, check or remove"),
+    (["rules", "beer"], 2, "install, confirm, show, check, remove or end"),
     (["alias"], 2, "mailferry alias import FILE"),
     (["admit"], 2, r"usage: mailferry admit PREFIX divert\|direct\|refuse\|drop, admit --remove"),
     (["admit", "192.0.2.0/24"], 2, "usage: mailferry admit"),

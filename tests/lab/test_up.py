@@ -165,12 +165,15 @@ def fail_open_while_nobody_lives_here(world):
     ferry = started(world)
     user = world.user(5)
     ferry.ok("rules", "check")
+    equal(ferry.command("rules", "end").returncode, 1, "`up` runs and ends them itself")
+    ferry.ok("rules", "check")
     ferry.stop()
     ferry.ok("rules", "install")  # rules without a listener: as in the moment of a crash
     client = world.session(user)
     world.expect_source_logins(user, world.address(user))
     client.logout()
-    ferry.ok("rules", "remove")
+    ferry.ok("rules", "end")
+    equal(ferry.ok("rules", "show").strip(), "# nothing is installed", "nobody lives here")
 
 
 @case
@@ -181,6 +184,7 @@ def fail_closed_once_somebody_lives_here(world):
     world.move(user)
     world.ferry = None
     ferry.stop()
+    ferry.ok("rules", "end")  # accounts live here: they stay, and refuse
     try:
         world.connect(user, timeout=3).close()
         raise AssertionError("they were let through to a stale mailbox")

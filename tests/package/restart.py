@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`systemctl restart` under clients that come and go: nobody is refused, nobody is reset.
-A stop, and a start that fails, refuse at once."""
+A stop, and a start that fails, refuse at once; a stop is one at any instant of a restart."""
 import json
 import subprocess
 import sys
@@ -107,6 +107,51 @@ def under_restarts(world, ensure, times, *user):
            said["seen"].get("bye", 0) <= 6 * times)
 
 
+def stop_within_restart(machine, until):
+    """It is stopped while the service before it has not ended: one of its programs hangs."""
+    def supervisor():
+        return machine("journalctl", "--output=cat", "EVENT=supervisor").count("-> stopping")
+
+    before = supervisor()
+    hangs = machine("pgrep", "-o", "-f", "^/usr/sbin/mailferry-mailstore").strip()
+    machine("kill", "-STOP", hangs)
+    machine("systemctl", "restart", "--no-block", "mailferry")
+    until("a restart has begun", lambda: supervisor() > before)
+    machine("systemctl", "stop", "--no-block", "mailferry")
+    machine("kill", "-CONT", hangs)
+    until("and is a stop now", lambda: machine(
+        "systemctl", "is-active", "mailferry", check=False).strip() == "inactive")
+
+
+def check_stops(machine, until, ensure):
+    """While nobody lives here: whatever a stop meets, our rules go."""
+    def begin():
+        machine("systemctl", "start", "mailferry.target")
+        until("it serves", lambda: is_in() and machine(
+            "systemctl", "is-active", "mailferry", check=False).strip() == "active")
+
+    def is_in():
+        return "tproxy" in machine("nft", "list", "ruleset")
+
+    begin()
+    stop_within_restart(machine, until)
+    ensure("a stop within a restart takes the rules out", not is_in())
+    for delay in (0, 0.1, 0.3, 0.6):
+        begin()
+        machine("systemctl", "restart", "--no-block", "mailferry")
+        time.sleep(delay)
+        machine("systemctl", "stop", "mailferry")
+        ensure(f"so does one {delay} s after it has begun", not is_in())
+    begin()
+    machine("systemctl", "kill", "-s", "KILL", "mailferry")
+    until("it has crashed, and waits for its next start", lambda: machine(
+        "systemctl", "show", "-P", "SubState", "mailferry").strip() == "auto-restart")
+    ensure("the crash leaves the rules", is_in())
+    machine("systemctl", "stop", "mailferry.target")
+    until("a stop of the target then takes them out", lambda: not is_in())
+    begin()
+
+
 def check_restart(machine, conf, until, ensure):
     def active():
         return machine("systemctl", "is-active", "mailferry", check=False).strip() == "active"
@@ -117,6 +162,7 @@ def check_restart(machine, conf, until, ensure):
                seen == {"ConnectionRefusedError"} and slowest < 2)
 
     good = conf.read_text()
+    check_stops(machine, until, ensure)
     with World(machine) as world:
         machine("systemctl", "restart", "mailferry")
         until("the old server is seen", lambda: world.one()[0] == {"ok"})
@@ -125,6 +171,10 @@ def check_restart(machine, conf, until, ensure):
         under_restarts(world, ensure, 3, USER, PASSWORD)
         machine("systemctl", "stop", "mailferry")
         refused("stopped, it refuses at once")
+        machine("systemctl", "start", "mailferry")
+        until("started, it serves", lambda: world.one()[0] == {"ok"})
+        stop_within_restart(machine, until)
+        refused("stopped within a restart, it refuses at once")
         machine("systemctl", "start", "mailferry")
         until("started, it serves", lambda: world.one()[0] == {"ok"})
         conf.write_text("no configuration\n")
