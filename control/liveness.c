@@ -58,7 +58,7 @@ static void call(struct liveness *l, struct liveness_probe *p, const char *socke
 static void ping(
 	struct liveness *l, struct liveness_probe *p, const char *socket, uint64_t now)
 {
-	static const struct message question = { .type = MESSAGE_PING };
+	const struct message question = { .type = MESSAGE_PING, .number = l->limit_ms };
 
 	if (p->asked_at)
 		return;

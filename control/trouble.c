@@ -13,6 +13,7 @@
 #include "source/reports.h"
 
 #include "base/clock.h"
+#include "messages/alarms.h"
 #include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
@@ -351,6 +352,9 @@ static const struct alarm_kind {
 	{ ALARM_DAMAGE, 1, 86400000, /* behind the command, with the account's name */
 		"transfers anew what is damaged; what the source has not, a backup has "
 		"(`mailferry store backup`)" },
+	{ HUNG_ALARM, 1, 86400000,
+		"it was killed, and started again; its sessions ended, the others went "
+		"on. If that comes again, the log says when, and we want to know" },
 	{ "disk-full", 1, 600000, "make room on the disk" },
 	{ "read-only", 1, 600000,
 		"the file system or its rights do not let us write; see the kernel's log "

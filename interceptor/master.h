@@ -21,6 +21,7 @@
 #include "interceptor/worker.h"
 #include "messages/alarms.h"
 #include "messages/exchange.h"
+#include "messages/watched.h"
 #include "settings/program.h"
 
 #include <limits.h>
@@ -37,6 +38,7 @@ struct worker_slot {
 	uint64_t started_at; /* loop time */
 	uint64_t restart_at; /* when not running */
 	struct channel link;
+	struct watched watched;
 	struct live_sessions live;
 	struct listener listeners[LISTENERS_MAX]; /* stay open while it restarts:
 	                                             clients wait a little */
@@ -153,6 +155,9 @@ int workers_handle(struct worker_slot *slot, struct packet *p, struct error *err
 int workers_init(struct master *m); /* 0 or -errno */
 /* Starts those that do not run, when it is time. */
 void workers_restart(struct master *m);
+/* Asks them, when the supervisor does; one that has not answered for so long is
+   ended, and started again as after a crash. */
+void workers_watch(struct master *m, uint64_t limit_ms);
 /* Ends them, and waits a while for it. */
 void workers_stop(struct master *m);
 bool workers_run(const struct master *m);

@@ -238,6 +238,17 @@ static bool may_take_over(const struct control_client *c)
 	return takeover_is_allowed(channel_fd(&c->channel), c->master->started_by);
 }
 
+static void pong(void *context, const struct message *m, int fd)
+{
+	struct control_client *c = context;
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)fd;
+	tell(c, &answer);
+	if (m->number && may_take_over(c))
+		workers_watch(c->master, m->number);
+}
+
 static void take_over(void *context, const struct message *m, int fd)
 {
 	struct control_client *c = context;
@@ -327,15 +338,6 @@ static void tell_tally(void *context, const struct message *m, int fd)
 	connection_limits_tally(&c->master->limits, text, sizeof(text));
 	answer.payload = str_from(text);
 	tell(c, &answer);
-}
-
-static void pong(void *context, const struct message *m, int fd)
-{
-	const struct message answer = { .type = MESSAGE_PONG };
-
-	(void)m;
-	(void)fd;
-	tell(context, &answer);
 }
 
 static const struct message_row control_rows[] = {

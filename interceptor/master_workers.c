@@ -129,6 +129,14 @@ static void on_left(void *context, const struct message *m, int fd)
 			&slot->master->limits, (uint32_t)m->number, (uint32_t)m->number2);
 }
 
+/* on_message() has noted that it speaks. */
+static void on_pong(void *context, const struct message *m, int fd)
+{
+	(void)context;
+	(void)m;
+	(void)fd;
+}
+
 static const struct message_row message_rows[] = {
 	{ MESSAGE_SESSION_BEGIN, false, on_begin },
 	{ MESSAGE_SESSION_END, false, on_end },
@@ -139,6 +147,7 @@ static const struct message_row message_rows[] = {
 	{ MESSAGE_FACTS_CHANGED, false, on_stale },
 	{ MESSAGE_ALARM, false, on_alarm },
 	{ MESSAGE_RETIRED_IS, false, on_left },
+	{ MESSAGE_PONG, false, on_pong },
 };
 
 int workers_handle(struct worker_slot *slot, struct packet *p, struct error *err)
@@ -153,6 +162,7 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 	struct worker_slot *slot = context;
 	struct error err;
 
+	watched_heard(&slot->watched);
 	if (workers_handle(slot, p, &err) == 0)
 		return;
 	log_error(NULL, "worker", "worker=%u error=\"%s\"", slot->index, err.text);
@@ -226,6 +236,7 @@ static int start(struct worker_slot *slot, struct error *err)
 
 	if (r < 0)
 		return error_errno(err, r, "no socket for a worker");
+	slot->watched = (struct watched){ 0 };
 	connection_limits_clear_row(&m->limits, slot->index);
 	r = channel_open(&slot->link, &m->loop, pair[0], &worker_ops, slot);
 	if (r < 0) {
@@ -253,6 +264,34 @@ void workers_restart(struct master *m)
 			log_error(NULL, "worker", "worker=%u error=\"%s\"", i, err.text);
 			slot->restart_at = loop_now(&m->loop) + BACKOFF_MS;
 		}
+	}
+}
+
+static void end_hung(struct worker_slot *slot, uint64_t limit_ms)
+{
+	struct master *m = slot->master;
+	struct message alarm = { .type = MESSAGE_ALARM, .service = STR(HUNG_ALARM) };
+	char who[64], text[64];
+
+	(void)snprintf(who, sizeof(who), "worker %u of the interceptor", slot->index);
+	(void)snprintf(text, sizeof(text), "it did not answer for %llu s",
+		(unsigned long long)limit_ms / 1000);
+	alarm.account = str_from(who);
+	alarm.text = str_from(text);
+	alarms_take(&m->alarms, &alarm, clock_wall_ms());
+	log_error(NULL, "worker", "worker=%u pid=%d hangs silent_ms=%llu", slot->index,
+		(int)slot->child.pid, (unsigned long long)limit_ms);
+	child_signal(&slot->child, SIGKILL);
+}
+
+void workers_watch(struct master *m, uint64_t limit_ms)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct worker_slot *slot = &m->slots[i];
+
+		if (child_runs(&slot->child) && watched_ask(&slot->watched, &slot->link,
+							loop_now(&m->loop), 0, limit_ms))
+			end_hung(slot, limit_ms);
 	}
 }
 

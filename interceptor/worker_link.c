@@ -105,6 +105,15 @@ static void on_facts(void *context, const struct message *m, int fd)
 		worker_load_offer(w, service);
 }
 
+static void on_ping(void *context, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	worker_reply(context, &answer);
+}
+
 static void on_retire(void *context, const struct message *m, int fd)
 {
 	(void)m;
@@ -113,6 +122,7 @@ static void on_retire(void *context, const struct message *m, int fd)
 }
 
 static const struct message_row messages[] = {
+	{ MESSAGE_PING, false, on_ping },
 	{ MESSAGE_RETIRE, false, on_retire },
 	{ MESSAGE_QUIESCE, false, on_quiesce },
 	{ MESSAGE_ROUTE_CHANGED, false, on_route_changed },

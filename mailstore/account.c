@@ -313,7 +313,17 @@ static void on_kick(void *context, const struct message *m, int fd)
 		&((struct account *)context)->connections, m->session, KICKED_WHY);
 }
 
+static void on_ping(void *context, const struct message *m, int fd)
+{
+	const struct message answer = { .type = MESSAGE_PONG };
+
+	(void)m;
+	(void)fd;
+	account_tell_master(context, &answer);
+}
+
 static const struct message_row message_rows[] = {
+	{ MESSAGE_PING, false, on_ping },
 	{ MESSAGE_SERVE, true, on_serve },
 	{ MESSAGE_ROOM, false, account_on_delivery },
 	{ MESSAGE_STAGE, true, account_on_delivery },

@@ -150,11 +150,15 @@ static void on_take_over(void *context, const struct message *m, int fd)
 
 static void on_ping(void *context, const struct message *m, int fd)
 {
+	struct peer *peer = context;
+	struct master *master = peer->master;
 	const struct message answer = { .type = MESSAGE_PONG };
 
-	(void)m;
 	(void)fd;
-	send_to_peer(context, &answer);
+	send_to_peer(peer, &answer);
+	if (m->number &&
+		takeover_is_allowed(channel_fd(&peer->channel), master->started_by))
+		processes_watch(&master->processes, m->number);
 }
 
 static const struct message_row message_rows[] = {

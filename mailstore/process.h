@@ -5,6 +5,7 @@
 #include "event/child.h"
 #include "event/timer.h"
 #include "mailstore/processes.h"
+#include "messages/watched.h"
 
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -74,6 +75,7 @@ struct process {
 	char *account;
 	struct child child;
 	struct channel link;
+	struct watched watched;
 	int theirs; /* its end of the link, too: what it does not take is in there */
 	struct timer *timer;
 	struct waiters sessions, requests;

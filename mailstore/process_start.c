@@ -18,6 +18,14 @@
 
 /* ── what it says ──────────────────────────────────────────────────────────────────── */
 
+/* on_link() has noted that it speaks. */
+static void on_pong(void *context, const struct message *m, int fd)
+{
+	(void)context;
+	(void)m;
+	(void)fd;
+}
+
 static const struct message_row link_rows[] = {
 	{ MESSAGE_SERVED, false, process_served },
 	{ MESSAGE_SERVE_END, false, process_serve_end },
@@ -28,6 +36,7 @@ static const struct message_row link_rows[] = {
 	{ MESSAGE_IDLE, false, process_idle },
 	{ MESSAGE_BUSY, false, process_busy },
 	{ MESSAGE_ASLEEP, true, process_asleep },
+	{ MESSAGE_PONG, false, on_pong },
 };
 
 /* Nothing can be said to it any more: what comes waits for the process after it. */
@@ -43,6 +52,7 @@ static void on_link(void *context, struct channel *c, struct packet *packet)
 	struct process *p = context;
 	struct error err;
 
+	watched_heard(&p->watched);
 	if (message_handle(link_rows, sizeof(link_rows) / sizeof(link_rows[0]), packet, p,
 		    &err) == 0)
 		return;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/process.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "mailstore/refuse.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -268,6 +270,35 @@ void process_kill(struct process *p, const char *why)
 	log_error(NULL, "process", "account=%s pid=%d event=killed reason=\"%s\"",
 		p->account, (int)p->child.pid, why);
 	child_signal(&p->child, SIGKILL);
+}
+
+static void end_hung(struct process *p, uint64_t limit_ms)
+{
+	struct message alarm = { .type = MESSAGE_ALARM,
+		.service = STR(HUNG_ALARM),
+		.account = str_from(p->account) };
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "its process did not answer for %llu s",
+		(unsigned long long)limit_ms / 1000);
+	alarm.text = str_from(text);
+	alarms_take(&p->all->alarms, &alarm, clock_wall_ms());
+	process_kill(p, "it hangs");
+}
+
+/* Twice: one piece of work, such as a copy of a large mailbox, may take as long as others
+   have for all. And one that opens its folder for the first time is waited for: were it
+   ended, the next one would not come further. */
+void processes_watch(struct processes *all, uint64_t limit_ms)
+{
+	for (struct process *p = all->first, *next; p; p = next) {
+		next = p->next;
+		if (p->lives == PROCESS_HERE && p->state == PROCESS_RUNNING &&
+			watched_ask(&p->watched, &p->link, loop_now(all->loop), limit_ms,
+				2 * limit_ms) &&
+			p->watched.has_spoken)
+			end_hung(p, 2 * limit_ms);
+	}
 }
 
 /* RUNNING: nobody needs it any more. Else it was told to end. */

@@ -75,6 +75,9 @@ void processes_release(
 	struct processes *all, struct peer *peer, const struct message *m, int fd);
 /* Ends one session, when it is there. */
 void processes_kick(struct processes *all, const struct message *m);
+/* The supervisor asks, so the processes are asked, too: one that has not answered for
+   twice its limit hangs. It alone is ended, as by a crash. */
+void processes_watch(struct processes *all, uint64_t limit_ms);
 /* The peer is gone: its sessions live on, nobody waits for their end; what it staged is
    delivered. */
 void processes_forget_peer(struct processes *all, struct peer *peer);

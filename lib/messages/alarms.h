@@ -20,6 +20,7 @@
 #define ALARM_KIND_MAX 24
 #define ALARM_SUBJECT_MAX 96
 #define ALARM_TEXT_MAX 512
+#define HUNG_ALARM "hung"
 
 struct alarm {
 	char kind[ALARM_KIND_MAX];       /* "damage" */

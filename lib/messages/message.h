@@ -230,8 +230,9 @@ enum message_type {
 	MESSAGE_KICK,
 	MESSAGE_KICKED,
 
-	/* From the supervisor to each program that has a socket in run_dir; it answers at
-	   once. */
+	/* From the supervisor to each program that has a socket in run_dir, and from that
+	   to its children (watched.h); each answers at once. number = how long the
+	   supervisor waits, in milliseconds; of anybody else it is nothing to go by. */
 	MESSAGE_PING,
 	MESSAGE_PONG,
 

@@ -87,7 +87,14 @@ def a_program_that_hangs_is_started_again(world):
                           ferry.log, {**ferry.environment(), "WATCHDOG_USEC": "5000000"})
     world.lab.at_down.append(ferry.stop)
     wait_until("it to serve", lambda: "-> serving" in ferry.log_tail(), 30, 0.05)
+    worker = next(pid for pid in ferry.processes("interceptor")
+                  if b"--worker\0000\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
     hung = {p: ferry.processes(p)[0] for p in PROGRAMS}
+    os.kill(worker, signal.SIGSTOP)
+    wait_until("the worker's end", lambda: worker not in ferry.processes("interceptor"), 15, 0.1)
+    equal({p: ferry.processes(p)[0] for p in PROGRAMS}, hung, "it alone was ended")
+    true(any("worker 0 of the interceptor: it did not answer for 5 s" in said
+             for said in ferry.json("status")["attention"]), "`status` says so")
     for pid in hung.values():
         os.kill(pid, signal.SIGSTOP)
     wait_until("others in their places", lambda: all(

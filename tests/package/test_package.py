@@ -126,7 +126,8 @@ def make_root(place, package):
         run("mmdebstrap", "--variant=minbase", f"--include={INCLUDE},{needed}", "bookworm",
             root)
     # of a run before this one: mail stays when the package goes
-    run("rm", "-rf", root / "var/lib/mailferry", root / "etc/systemd/system/mailferry.service.d")
+    run("rm", "-rf", root / "var/lib/mailferry", root / "etc/systemd/system/mailferry.service.d",
+        *root.glob("etc/systemd/system/*.wants/mailferry*"))
     return root
 
 

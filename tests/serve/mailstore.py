@@ -24,7 +24,7 @@ from lab.imap import Imap  # noqa: E402
 
 SERVE, SERVE_END, RELEASE, RELEASED, FAILED = 1, 2, 14, 15, 16
 STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
-VAULT_READY, SERVED, KICK, ASLEEP = 26, 45, 53, 75
+VAULT_READY, SERVED, KICK, PING, PONG, ASLEEP = 26, 45, 53, 55, 56, 75
 OF_SESSIONS = (SERVE_END, FAILED, SERVED)  # come at any time beside what was asked for
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 FIRST_UID, FOLDERS = 1900000016, {}

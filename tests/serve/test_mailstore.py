@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mailstore import (FAILED, RELEASE, RELEASED, SERVE_END, Link, Mailstore, encode,  # noqa: E402
+from mailstore import (FAILED, PING, PONG, RELEASE, RELEASED, SERVE_END, Link, Mailstore, decode, encode,  # noqa: E402
                        programs, rss_kib, wait_for)
 from lab.imap import Imap  # noqa: E402
 from lab.mail_odd import odd_messages  # noqa: E402
@@ -191,6 +191,33 @@ class Processes(MailstoreTest):
         self.assertTrue(client.line().startswith(b"login NO [UNAVAILABLE] "))
         self.assertEqual(self.end_of(session)["text"], b"refused")
         self.assertTrue(self.store.imap("alice")[1].startswith(b"login OK"))
+
+    def watch(self, milliseconds):
+        """As the supervisor asks that waits so long for each program."""
+        with Link(self.store.run_dir / "mailstore.sock").socket as link:
+            link.send(encode(PING, milliseconds))
+            self.assertEqual(decode(link.recv(4096))["kind"], PONG)
+
+    def test_process_that_hangs_is_ended_alone(self):
+        bob = self.store.imap("bob")[0]
+        client, _, session = self.store.imap("alice")
+        self.watch(500)
+        client.ok(b"NOOP")
+        pid, others = self.store.account_pid("alice"), self.store.account_pid("bob")
+        os.kill(pid, signal.SIGSTOP)
+
+        def is_ended():
+            self.watch(500)
+            return self.store.account_pid("alice") != pid
+
+        begun = time.monotonic()
+        wait_for(is_ended)
+        self.assertGreater(time.monotonic() - begun, 1, "twice the time is its own")
+        self.assertEqual(self.end_of(session)["kind"], FAILED)
+        bob.ok(b"NOOP")
+        self.assertEqual(self.store.account_pid("bob"), others)
+        self.assertTrue(self.store.imap("alice")[1].startswith(b"login OK"))
+        self.assertIn('reason="it hangs"', self.store.log_text())
 
     def test_login_that_a_leaving_process_has_not_taken_is_served_by_the_next(self):
         pid, ours, session = self.login_not_taken()
