@@ -9,19 +9,24 @@
 
 #include <errno.h>
 
-#define PIECE_MS 8    /* that long a client may wait for it */
-#define PAUSE_MS 24   /* between two pieces: a quarter of one processor at the most */
-#define GATHER_MS 250 /* after new mail: what comes together is read with one commit */
+#define PIECE_MS 8      /* that long a client may wait for it */
+#define PIECE_ROWS 3000 /* whose flags are rewritten in about that time */
+#define PAUSE_MS 24     /* between two pieces: a quarter of one processor at the most */
+#define GATHER_MS 250   /* after new mail: what comes together is read with one commit */
 #define REST_MS (10 * 60 * 1000) /* between two looks at what is left for later */
 
-/* Headers first: lists are what clients show. */
+/* Headers first: lists are what clients show. Flags last: clients have them already. */
 static int build(struct serve *serve, bool *ret_done, struct error *err)
 {
 	int code = kept_build(serve->store, PIECE_MS, ret_done, err);
 
+	if (code == 0 && *ret_done)
+		code = text_index_build(serve, PIECE_MS, ret_done, err);
 	if (code < 0 || !*ret_done)
 		return code;
-	return text_index_build(serve, PIECE_MS, ret_done, err);
+	code = store_rewrite_changed(serve->store, PIECE_ROWS, err);
+	*ret_done = code == 1;
+	return code < 0 ? code : 0;
 }
 
 /* What was not told because of an error is tried again with the next change. */

@@ -91,6 +91,11 @@ int boxes_save(struct store *s, struct error *err);
 void boxes_free(struct box *first);
 int store_save_modseq(struct store *s, struct error *err);
 
+/* ── range.c ───────────────────────────────────────────────────────────────────────── */
+
+/* The mailbox's messages go: nothing is to be changed any more. */
+int range_forget(struct store *s, int64_t mailbox, struct error *err);
+
 /* ── names.c ───────────────────────────────────────────────────────────────────────── */
 
 /* What the rows of all mailboxes say: boxes_save() first, where there are boxes. */

@@ -92,7 +92,6 @@ int store_each_state(struct store *s, int64_t mailbox, message_each_fn *each,
 	return code;
 }
 
-/* These come sorted, hence from a copy: writing while they come is fine. */
 int store_each_changed(struct store *s, int64_t mailbox, uint64_t since,
 	message_each_fn *each, void *context, struct error *err)
 {
@@ -319,8 +318,8 @@ int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbo
 	box_change(s, b, &modseq);
 	code = sql_run(s->db, SQL_COPY_MESSAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(uid), sql_signed(to_mailbox),
-			sql_number(to_uid), sql_number(FLAG_RECENT), sql_number(modseq),
-			sql_signed(now())),
+			sql_number(to_uid), sql_number(state.flags | FLAG_RECENT),
+			sql_number(modseq), sql_signed(now())),
 		err);
 	if (code == 0)
 		count_new(b, to_uid, state.flags | FLAG_RECENT, state.size, ret_uid);
@@ -357,51 +356,6 @@ out:
 	if (ret_modseq)
 		*ret_modseq = state.modseq;
 	return 0;
-}
-
-/* What becomes of those that had it not (`without`) among n. */
-static uint32_t left_without(
-	const struct store_range *r, unsigned flag, uint32_t without, uint32_t n)
-{
-	if (r->take & flag)
-		return n;
-	return r->add & flag ? 0 : without;
-}
-
-static int change_range(struct store *s, struct box *b, const struct store_range *r,
-	uint32_t unseen, uint32_t deleted, uint64_t *ret_modseq, struct error *err)
-{
-	uint32_t n = r->n_changed;
-
-	box_change(s, b, ret_modseq);
-	b->unseen += left_without(r, FLAG_SEEN, unseen, n) - unseen;
-	b->deleted += n - left_without(r, FLAG_DELETED, n - deleted, n) - deleted;
-	return sql_run(s->db, SQL_CHANGE_RANGE,
-		SQL_VALUES(sql_signed(b->id), sql_number(r->from), sql_number(r->to),
-			sql_number(r->add), sql_number(r->take), sql_number(*ret_modseq)),
-		err);
-}
-
-int store_change_range(struct store *s, int64_t mailbox, const struct store_range *range,
-	uint64_t *ret_modseq, struct error *err)
-{
-	CLEANUP(query_end) struct query q = { 0 };
-	struct box *b;
-	int code = box_get(s, mailbox, &b, err);
-
-	if (code < 0)
-		return code;
-	code = query_first(s->db, SQL_COUNT_RANGE,
-		SQL_VALUES(sql_signed(mailbox), sql_number(range->from),
-			sql_number(range->to), sql_number(range->add),
-			sql_number(range->take)),
-		&q, err);
-	if (code < 0 || query_number(&q, 0) != range->n_changed)
-		return code < 0 ? code : 0;
-	if (range->n_changed)
-		code = change_range(s, b, range, (uint32_t)query_number(&q, 1),
-			(uint32_t)query_number(&q, 2), ret_modseq, err);
-	return code < 0 ? code : 1;
 }
 
 int store_take_recent(
@@ -485,6 +439,8 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 	if (code == 0)
 		code = sql_run(
 			s->db, SQL_CLEAR_EXPUNGED, SQL_VALUES(sql_signed(mailbox)), err);
+	if (code == 0)
+		code = range_forget(s, mailbox, err);
 	return code;
 }
 

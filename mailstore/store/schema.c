@@ -231,6 +231,23 @@ static const char *const upgrades[] = {
 	"ALTER TABLE counterpart_now RENAME TO counterpart;"
 	"CREATE INDEX counterpart_other"
 	" ON counterpart (side, folder, uidvalidity, other_uid);",
+
+	/* what became of many messages at once, and what all are with it: range.c */
+	"CREATE TABLE range_change ("
+	" mailbox INTEGER PRIMARY KEY REFERENCES mailbox (id),"
+	" first INTEGER NOT NULL,"
+	" last INTEGER NOT NULL,"
+	" add_flags INTEGER NOT NULL,"
+	" take_flags INTEGER NOT NULL,"
+	" modseq INTEGER NOT NULL,"
+	" every INTEGER NOT NULL);"
+	"CREATE VIEW message_now AS SELECT m.mailbox AS mailbox, m.uid AS uid,"
+	" CASE WHEN c.modseq THEN (flags | add_flags) & ~take_flags ELSE flags END"
+	"  AS flags, CASE WHEN c.modseq AND"
+	"  (every OR flags <> (flags | add_flags) & ~take_flags)"
+	"  THEN c.modseq ELSE m.modseq END AS modseq, keywords, size"
+	" FROM message m LEFT JOIN range_change c ON c.mailbox = m.mailbox"
+	" AND m.uid BETWEEN c.first AND c.last AND m.modseq < c.modseq;",
 };
 
 const struct database_schema store_schema = {

@@ -17,6 +17,9 @@
  *   │          │   │         saved: when it came here; email: the same in all its copies
  *   │          │   └─ body  small bodies that came alone; a trigger removes the row
  *   │          │            with its last message
+ *   │          ├─ range_change  what became of flags and modseqs of many messages at
+ *   │          │            once, until their rows are rewritten (range.c); the view
+ *   │          │            message_now has them as they are
  *   │          └─ expunged  UIDs that are gone, in the order in which they went (QRESYNC)
  *   ├─ key, name            key: what names are compared by (INBOX in capitals)
  *   ├─ messages, unseen, recent, deleted, bytes

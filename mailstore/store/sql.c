@@ -6,18 +6,24 @@
 	"id, name, separator, attributes, special_use, uidvalidity, uidnext,"            \
 	" highestmodseq, modseq_base, messages, unseen, recent, deleted, bytes,"         \
 	" modseq_from, source_modseq"
+/* What a mailbox's range_change says (range.c): ?1 is the mailbox. Asked once for all
+   rows; NULL, and hence in no row, when there is none. */
+#define CHANGE(column) "(SELECT " column " FROM range_change WHERE mailbox = ?1)"
+#define IN_CHANGE                                                                        \
+	"(modseq < " CHANGE("modseq") " AND uid BETWEEN " CHANGE(                        \
+		"first") " AND " CHANGE("last") ")"
+#define CHANGED_FLAGS "((flags | " CHANGE("add_flags") ") & ~" CHANGE("take_flags") ")"
+#define IS_CHANGED IN_CHANGE " AND (" CHANGE("every") " OR flags <> " CHANGED_FLAGS ")"
+#define FLAGS_NOW "CASE WHEN " IN_CHANGE " THEN " CHANGED_FLAGS " ELSE flags END"
+#define MODSEQ_NOW "CASE WHEN " IS_CHANGED " THEN " CHANGE("modseq") " ELSE modseq END"
+
 /* Order as message.c reads it. */
 #define MESSAGE_COLUMNS                                                                  \
-	"uid, flags, keywords, date, zone, size, len, modseq, uidl, pop3_order, saved,"  \
-	" email"
+	"uid, " FLAGS_NOW ", keywords, date, zone, size, len, " MODSEQ_NOW ","           \
+	" uidl, pop3_order, saved, email"
 
 /* Order as rows.c reads it. */
 #define ROW_COLUMNS "uid, keywords, date, zone, size, len, saved, message.email"
-
-/* Those whose flags it changes to add ?4 and to take ?5. */
-#define CHANGED_IN_RANGE                                                                 \
-	" WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3"                                  \
-	" AND flags <> (flags | ?4) & ~?5"
 
 /* Came after the switch, and the destination has not taken it. */
 #define LATE                                                                             \
@@ -66,28 +72,46 @@ const char *const store_statements[SQL_COUNT] = {
 
 	[SQL_EACH_MESSAGE] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE mailbox = ?1"
 			     " AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
-	[SQL_EACH_STATE] = "SELECT uid, flags, keywords, modseq FROM message"
-			   " WHERE mailbox = ?1 ORDER BY uid",
-	[SQL_EACH_CHANGED] = "SELECT " MESSAGE_COLUMNS " FROM message"
-			     " INDEXED BY message_modseq"
-			     " WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
+	[SQL_EACH_STATE] = "SELECT uid, " FLAGS_NOW ", keywords, " MODSEQ_NOW
+			   " FROM message WHERE mailbox = ?1 ORDER BY uid",
+	[SQL_EACH_CHANGED] =
+		"SELECT " MESSAGE_COLUMNS " FROM message"
+		" INDEXED BY message_modseq"
+		" WHERE mailbox = ?1 AND modseq > ?2"
+		" UNION ALL SELECT " MESSAGE_COLUMNS " FROM message"
+		" WHERE mailbox = ?1 AND modseq <= ?2"
+		" AND " CHANGE(
+			"modseq") " > ?2"
+				  " AND uid BETWEEN " CHANGE("first") " AND " CHANGE(
+					  "last") " AND " IS_CHANGED " ORDER BY uid",
 	[SQL_EACH_EXPUNGED] = "SELECT uid FROM expunged"
 			      " WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid",
-	[SQL_MESSAGE] = "SELECT flags, keywords, modseq, size, pack FROM message"
-			" WHERE mailbox = ?1 AND uid = ?2",
+	[SQL_MESSAGE] = "SELECT " FLAGS_NOW ", keywords, " MODSEQ_NOW ", size, pack"
+			" FROM message WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_INSERT_MESSAGE] = "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
 			       " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
 	[SQL_COPY_MESSAGE] =
-		"INSERT INTO message SELECT ?3, ?4, flags | ?5, keywords, date, zone,"
+		"INSERT INTO message SELECT ?3, ?4, ?5, keywords, date, zone,"
 		" size, ?6, '', 0, pack, offset, len, checksum, ?7, email FROM message"
 		" WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_SET_FLAGS] = "UPDATE message SET flags = ?3, keywords = ?4, modseq = ?5"
 			  " WHERE mailbox = ?1 AND uid = ?2",
-	[SQL_COUNT_RANGE] =
-		"SELECT count(*), coalesce(sum(flags & 1 = 0), 0),"
-		" coalesce(sum(flags & 8 <> 0), 0) FROM message" CHANGED_IN_RANGE,
-	[SQL_CHANGE_RANGE] = "UPDATE message SET flags = (flags | ?4) & ~?5,"
-			     " modseq = ?6" CHANGED_IN_RANGE,
+	[SQL_EACH_FLAGS] = "SELECT flags FROM message WHERE mailbox = ?1"
+			   " AND uid BETWEEN ?2 AND ?3",
+	[SQL_COUNT_NEWER] = "SELECT count(*) FROM message INDEXED BY message_modseq"
+			    " WHERE mailbox = ?1 AND modseq >= ?2",
+	[SQL_RANGE_CHANGE] = "SELECT first, last, add_flags, take_flags, modseq, every"
+			     " FROM range_change WHERE mailbox = ?1",
+	[SQL_SET_RANGE_CHANGE] = "INSERT OR REPLACE INTO range_change"
+				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_DROP_RANGE_CHANGE] = "DELETE FROM range_change WHERE mailbox = ?1",
+	[SQL_REWRITE_RANGE] = "UPDATE message SET flags = (flags | ?4) & ~?5, modseq = ?6"
+			      " WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3"
+			      " AND modseq < ?6"
+			      " AND (?7 OR flags <> (flags | ?4) & ~?5)",
+	[SQL_RANGE_END] = "SELECT uid FROM message WHERE mailbox = ?1 AND uid >= ?2"
+			  " ORDER BY uid LIMIT 1 OFFSET ?3",
+	[SQL_FIRST_RANGE_CHANGE] = "SELECT mailbox FROM range_change LIMIT 1",
 	[SQL_SET_UIDL] = "UPDATE message SET uidl = ?3, pop3_order = ?4"
 			 " WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_CLEAR_RECENT] = "UPDATE message INDEXED BY message_recent"
@@ -208,7 +232,7 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_ADD_KEYWORD] = "INSERT OR IGNORE INTO keyword VALUES (?1, ?2)",
 	[SQL_EACH_KEYWORD] = "SELECT word FROM keyword WHERE mailbox = ?1 ORDER BY word",
 	[SQL_DELETED_BYTES] = "SELECT sum(size) FROM message WHERE mailbox = ?1"
-			      " AND flags & 8",
+			      " AND " FLAGS_NOW " & 8",
 	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
 		      " FROM mailbox",
 
@@ -277,7 +301,7 @@ const char *const store_statements[SQL_COUNT] = {
 		" FROM mailbox LEFT JOIN (SELECT mailbox, count(*) AS n,"
 		"  sum(flags & 1 = 0) AS u, sum(flags & 32 <> 0) AS r,"
 		"  sum(flags & 8 <> 0) AS d, sum(size) AS b"
-		"  FROM message GROUP BY mailbox) c ON c.mailbox = id"
+		"  FROM message_now GROUP BY mailbox) c ON c.mailbox = id"
 		" WHERE messages <> coalesce(n, 0) OR unseen <> coalesce(u, 0)"
 		"  OR recent <> coalesce(r, 0) OR deleted <> coalesce(d, 0)"
 		"  OR bytes <> coalesce(b, 0)",
@@ -288,8 +312,8 @@ const char *const store_statements[SQL_COUNT] = {
 		" OR (uid >= uidnext AND uidnext <> 4294967295)",
 	[SQL_CHECK_MODSEQS] =
 		"SELECT format('mailbox %d, UID %d: modseq %d is above the highest', id,"
-		" uid, message.modseq) FROM message JOIN mailbox ON mailbox = id, account"
-		" WHERE message.modseq > highestmodseq OR highestmodseq > account.modseq",
+		" uid, m.modseq) FROM message_now m JOIN mailbox ON mailbox = id, account"
+		" WHERE m.modseq > highestmodseq OR highestmodseq > account.modseq",
 	[SQL_CHECK_EXPUNGED] =
 		"SELECT format('mailbox %d, UID %d is there and expunged', e.mailbox,"
 		" e.uid) FROM expunged e JOIN message USING (mailbox, uid)",
@@ -360,8 +384,8 @@ const char *const store_statements[SQL_COUNT] = {
 		" UNION SELECT pack, offset, len, checksum FROM staged WHERE pack <> 0"
 		" ORDER BY 1, 2",
 	[SQL_EACH_TO_EXPORT] =
-		"SELECT uid, flags, keywords, date, uidl, pop3_order, pack, offset, len,"
-		" checksum, zone FROM message WHERE mailbox = ?1 ORDER BY uid",
+		"SELECT uid, " FLAGS_NOW ", keywords, date, uidl, pop3_order, pack,"
+		" offset, len, checksum, zone FROM message WHERE mailbox = ?1 ORDER BY uid",
 	[SQL_EACH_KEYWORDS] =
 		"SELECT keywords FROM (SELECT DISTINCT keywords, 0 AS place FROM message"
 		" WHERE mailbox = ?1 UNION ALL SELECT word, 1 FROM keyword"
@@ -372,14 +396,14 @@ const char *const store_statements[SQL_COUNT] = {
 		"UPDATE mailbox SET (messages, unseen, recent, deleted, bytes) ="
 		" (SELECT count(*), coalesce(sum(flags & 1 = 0), 0),"
 		"  coalesce(sum(flags & 32 <> 0), 0), coalesce(sum(flags & 8 <> 0), 0),"
-		"  coalesce(sum(size), 0) FROM message WHERE message.mailbox = mailbox.id)",
+		"  coalesce(sum(size), 0) FROM message_now m WHERE m.mailbox = mailbox.id)",
 	[SQL_REPAIR_UIDS] =
 		"UPDATE mailbox SET uidnext = min(4294967295, max(uidnext, coalesce("
 		" (SELECT max(uid) + 1 FROM message WHERE message.mailbox = mailbox.id),"
 		" 0)))",
 	[SQL_REPAIR_MODSEQS] =
 		"UPDATE mailbox SET highestmodseq = max(highestmodseq, coalesce("
-		" (SELECT max(modseq) FROM message WHERE message.mailbox = mailbox.id),"
+		" (SELECT max(modseq) FROM message_now m WHERE m.mailbox = mailbox.id),"
 		" 0))",
 	[SQL_REPAIR_MODSEQ] = "UPDATE account SET modseq = max(modseq, coalesce("
 			      " (SELECT max(highestmodseq) FROM mailbox), 0))",

@@ -243,6 +243,9 @@ int store_set_flags(struct store *s, int64_t mailbox, uint32_t uid, unsigned fla
    number, and nothing was changed. */
 int store_change_range(struct store *s, int64_t mailbox, const struct store_range *range,
 	uint64_t *ret_modseq, struct error *err);
+/* What that left to be rewritten, so many rows of it, in a transaction of its own. 1: it
+   was nothing. Nobody sees a difference, so this can be done at any time. */
+int store_rewrite_changed(struct store *s, unsigned rows, struct error *err);
 /* SELECT takes \\Recent: cleared on all messages, no new modseq. How many had it. */
 int store_take_recent(
 	struct store *s, int64_t mailbox, uint32_t *ret_count, struct error *err);
