@@ -4,6 +4,7 @@
 #include "registry/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct span {
@@ -52,6 +53,63 @@ static struct sql_value span_value(enum count_span span)
 	return sql_text(str_from(spans[span].name));
 }
 
+/* ---- the file ---- */
+
+/* What the registry had of them before. */
+static int take_old(struct registry *r, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_begin(r->db, SQL_EACH_OLD_COUNT, SQL_NO_VALUES, &row, err);
+
+	while (n == 0 && (n = query_next(&row, err)) == 1)
+		n = sql_run(r->counts, COUNTS_SQL_TAKE_OLD,
+			SQL_VALUES(sql_text(query_bytes(&row, 0)),
+				sql_number(query_number(&row, 1)),
+				sql_text(query_bytes(&row, 2)),
+				sql_text(query_bytes(&row, 3)),
+				sql_number(query_number(&row, 4)),
+				sql_number(query_number(&row, 5)),
+				sql_number(query_number(&row, 6)),
+				sql_number(query_number(&row, 7))),
+			err);
+	return n;
+}
+
+static int begin_file(struct registry *r, struct error *err)
+{
+	uint64_t any = 0;
+	int code = sql_get(r->counts, COUNTS_SQL_ANY, SQL_NO_VALUES, &any, err);
+
+	if (code < 0 || any)
+		return code;
+	code = database_begin(r->counts, false, err);
+	return code < 0 ? code : database_finish(r->counts, take_old(r, err), err);
+}
+
+/* Beside the registry; at its first use. */
+static int open_file(struct registry *r, struct error *err)
+{
+	const char *registry = database_path(r->db);
+	const char *slash = strrchr(registry, '/');
+	int directory = slash ? (int)(slash - registry) + 1 : 0;
+	char path[REGISTRY_FILE_MAX];
+	int n = snprintf(path, sizeof(path), "%.*s" COUNTS_FILE, directory, registry);
+	int code;
+
+	if (r->counts)
+		return 0;
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return error_errno(err, -ENAMETOOLONG, "%s", registry);
+	code = database_open(path, true, &counts_schema, &r->counts, err);
+	if (code == 0)
+		code = begin_file(r, err);
+	if (code < 0) {
+		database_close(r->counts);
+		r->counts = NULL;
+	}
+	return code;
+}
+
 /* ---- writing ---- */
 
 static int forget_old(struct registry *r, uint64_t now_ms, struct error *err)
@@ -60,17 +118,17 @@ static int forget_old(struct registry *r, uint64_t now_ms, struct error *err)
 
 	for (int i = COUNT_MINUTE; i < COUNT_SPAN_COUNT && code == 0; i++)
 		if (now_ms > spans[i].kept_ms)
-			code = sql_run(r->db, SQL_FORGET_COUNTS,
+			code = sql_run(r->counts, COUNTS_SQL_FORGET,
 				SQL_VALUES(span_value((enum count_span)i),
 					sql_number(now_ms - spans[i].kept_ms)),
 				err);
 	return code;
 }
 
-static int run_on(struct registry *r, enum sql_id id, enum count_span span, uint64_t at,
-	const struct count *c, struct error *err)
+static int run_on(struct registry *r, enum counts_sql_id id, enum count_span span,
+	uint64_t at, const struct count *c, struct error *err)
 {
-	return sql_run(r->db, id,
+	return sql_run(r->counts, id,
 		SQL_VALUES(span_value(span), sql_number(at), sql_text(c->service),
 			sql_text(c->route), sql_number(c->n[COUNT_PACKETS_IN]),
 			sql_number(c->n[COUNT_BYTES_IN]),
@@ -83,7 +141,7 @@ static int read_kernel(
 	struct registry *r, const struct count *is, struct count *ret, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
-	int n = query_first(r->db, SQL_COUNT_OF,
+	int n = query_first(r->counts, COUNTS_SQL_ONE,
 		SQL_VALUES(span_value(COUNT_KERNEL), sql_number(0), sql_text(is->service),
 			sql_text(is->route)),
 		&row, err);
@@ -110,10 +168,10 @@ static int keep_one(
 	}
 	if (!any)
 		return 0;
-	code = run_on(r, SQL_SET_COUNT, COUNT_KERNEL, 0, is, err);
+	code = run_on(r, COUNTS_SQL_SET, COUNT_KERNEL, 0, is, err);
 	for (int i = COUNT_TOTAL;
 		i < (now_ms ? COUNT_SPAN_COUNT : COUNT_MINUTE) && code == 0; i++)
-		code = run_on(r, SQL_ADD_COUNT, (enum count_span)i,
+		code = run_on(r, COUNTS_SQL_ADD, (enum count_span)i,
 			spans[i].ms ? now_ms - now_ms % spans[i].ms : 0, &more, err);
 	return code;
 }
@@ -133,22 +191,26 @@ static int keep_all(struct registry *r, uint64_t now_ms, count_read_fn *read,
 int registry_keep_counts(struct registry *r, uint64_t now_ms, count_read_fn *read,
 	void *context, struct error *err)
 {
-	int code = database_begin(r->db, false, err);
+	int code = open_file(r, err);
 
+	if (code == 0)
+		code = database_begin(r->counts, false, err);
 	return code < 0 ? code
-	                : database_finish(
-				  r->db, keep_all(r, now_ms, read, context, err), err);
+	                : database_finish(r->counts,
+				  keep_all(r, now_ms, read, context, err), err);
 }
 
 /* ---- reading ---- */
 
-static int each_row(struct registry *r, enum sql_id id, enum count_span span,
+static int each_row(struct registry *r, enum counts_sql_id id, enum count_span span,
 	uint64_t since_ms, count_each_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
-	int n = query_begin(
-		r->db, id, SQL_VALUES(span_value(span), sql_number(since_ms)), &row, err);
+	int n = open_file(r, err);
 
+	if (n == 0)
+		n = query_begin(r->counts, id,
+			SQL_VALUES(span_value(span), sql_number(since_ms)), &row, err);
 	while (n == 0 && (n = query_next(&row, err)) == 1) {
 		struct count c = { .at = query_number(&row, 0),
 			.service = query_bytes(&row, 1),
@@ -164,11 +226,11 @@ static int each_row(struct registry *r, enum sql_id id, enum count_span span,
 int registry_each_count(struct registry *r, enum count_span span, uint64_t since_ms,
 	count_each_fn *each, void *context, struct error *err)
 {
-	return each_row(r, SQL_EACH_COUNT, span, since_ms, each, context, err);
+	return each_row(r, COUNTS_SQL_EACH, span, since_ms, each, context, err);
 }
 
 int registry_sum_counts(struct registry *r, enum count_span span, uint64_t since_ms,
 	count_each_fn *each, void *context, struct error *err)
 {
-	return each_row(r, SQL_SUM_COUNTS, span, since_ms, each, context, err);
+	return each_row(r, COUNTS_SQL_SUM, span, since_ms, each, context, err);
 }

@@ -10,9 +10,13 @@
  *   minute, hour, day   what was counted in each (UTC), for COUNT_*_KEPT_MS
  *
  * One table for all of them, which stays small: a row for each service and route that
- * counted something in that time.
+ * counted something in that time. It has a file of its own beside the registry, since
+ * `up` writes it every two seconds: what workers remember of logins (recent.h) is good
+ * until somebody writes the registry.
  */
 #include "registry/registry.h"
+
+#define COUNTS_FILE "counts.sqlite" /* in state_dir; root's alone */
 
 #define MINUTE_MS UINT64_C(60000)
 #define HOUR_MS UINT64_C(3600000)

@@ -95,6 +95,7 @@ void registry_close(struct registry *r)
 {
 	if (!r)
 		return;
+	database_close(r->counts);
 	database_close(r->db);
 	free(r->recent);
 	free_domains(r->domains, r->n_domains);

@@ -45,13 +45,6 @@
 #define PAST_US "'direct clients'" /* UNSEEN_DIRECT */
 #define READ_BY "('imap', 'pop3', 'imaps', 'pop3s')"
 
-/* Order as counts.c reads and writes it. */
-#define COUNT_COLUMNS "packets_in, bytes_in, packets_out, bytes_out"
-#define INSERT_COUNT                                                                     \
-	"INSERT INTO count (span, at, service, route, " COUNT_COLUMNS ")"                \
-	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                                       \
-	" ON CONFLICT (span, at, service, route) DO UPDATE SET "
-
 static const char *const statements[] = {
 	/* always one row: what a login needs comes with one look, also of a stranger */
 	[SQL_ROUTE] = "SELECT a.id, a.route, a.stage, a.pin," HAS_SEALED ","
@@ -346,21 +339,9 @@ static const char *const statements[] = {
 	[SQL_SET_MENDING] = "INSERT OR REPLACE INTO mending VALUES (?1, ?2, ?3, ?4)",
 	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",
 	[SQL_SET_CARRY] = "INSERT OR REPLACE INTO carry VALUES (?1, ?2, ?3, ?4)",
-	[SQL_ADD_COUNT] = INSERT_COUNT "packets_in = packets_in + ?5,"
-				       " bytes_in = bytes_in + ?6,"
-				       " packets_out = packets_out + ?7,"
-				       " bytes_out = bytes_out + ?8",
-	[SQL_SET_COUNT] = INSERT_COUNT "packets_in = ?5, bytes_in = ?6,"
-				       " packets_out = ?7, bytes_out = ?8",
-	[SQL_COUNT_OF] = "SELECT " COUNT_COLUMNS " FROM count WHERE span = ?1"
-			 " AND at = ?2 AND service = ?3 AND route = ?4",
-	[SQL_EACH_COUNT] = "SELECT at, service, route, " COUNT_COLUMNS " FROM count"
-			   " WHERE span = ?1 AND at >= ?2 ORDER BY at, service, route",
-	[SQL_SUM_COUNTS] = "SELECT min(at), service, route, sum(packets_in),"
-			   " sum(bytes_in), sum(packets_out), sum(bytes_out)"
-			   " FROM count WHERE span = ?1 AND at >= ?2"
-			   " GROUP BY service, route",
-	[SQL_FORGET_COUNTS] = "DELETE FROM count WHERE span = ?1 AND at < ?2",
+	/* as it was before they had a file of their own (counts_sql.c) */
+	[SQL_EACH_OLD_COUNT] = "SELECT span, at, service, route, packets_in, bytes_in,"
+			       " packets_out, bytes_out FROM count",
 };
 _Static_assert(sizeof(statements) / sizeof(statements[0]) == SQL_COUNT, "one for each");
 

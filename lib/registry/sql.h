@@ -117,18 +117,14 @@ enum sql_id {
 	SQL_SET_MENDING,
 	SQL_CARRY,
 	SQL_SET_CARRY,
-	SQL_ADD_COUNT,
-	SQL_SET_COUNT,
-	SQL_COUNT_OF,
-	SQL_EACH_COUNT,
-	SQL_SUM_COUNTS,
-	SQL_FORGET_COUNTS,
+	SQL_EACH_OLD_COUNT,
 	SQL_COUNT
 };
 
 struct registry {
 	struct database *db;
-	char **domains; /* those of the configuration */
+	struct database *counts; /* counts.c; NULL: not opened yet */
+	char **domains;          /* those of the configuration */
 	size_t n_domains;
 	char *only_domain;         /* one of domains; NULL: none, or several */
 	const char *delimiters;    /* of sub-addresses; a literal */
@@ -137,5 +133,20 @@ struct registry {
 };
 
 extern const struct database_schema registry_schema;
+
+/* Of the file beside it (counts.h). */
+enum counts_sql_id {
+	COUNTS_SQL_ANY,
+	COUNTS_SQL_TAKE_OLD,
+	COUNTS_SQL_ADD,
+	COUNTS_SQL_SET,
+	COUNTS_SQL_ONE,
+	COUNTS_SQL_EACH,
+	COUNTS_SQL_SUM,
+	COUNTS_SQL_FORGET,
+	COUNTS_SQL_COUNT
+};
+
+extern const struct database_schema counts_schema;
 
 #endif

@@ -13,6 +13,7 @@
  *   state_dir                    root               0711
  *   registry.sqlite, -wal, -shm  root:registry      0660
  *   key, copies, lock            root               0600, 0700
+ *   counts.sqlite, -wal, -shm    root               0600
  *   staging, reports             interceptor        0700
  *   trash                        root               0700
  *   mail                         root:transfer      1771

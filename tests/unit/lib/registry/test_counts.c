@@ -3,6 +3,9 @@
 #include "registry_fixture.h"
 
 #include "registry/counts.h"
+#include "registry/internal.h"
+
+#include <sqlite3.h>
 
 #define NOW UINT64_C(1764115200000) /* 2025-11-26 00:00 UTC */
 
@@ -107,6 +110,49 @@ static void test_no_rules(void **state)
 	expect(t, false, COUNT_TOTAL, 0, "+0 imap source 51/5100");
 }
 
+/* What others remember of the registry stays good (recent.h). */
+static void test_no_change_of_the_registry(void **state)
+{
+	struct test *t = *state;
+	struct registry *other;
+	struct database_version before, after;
+
+	NO_ERROR(registry_open(t->path, &other, &t->err));
+	keep(t, NOW, 1000, 0);
+	assert_true(database_version(other->db, &before));
+	keep(t, NOW + 2000, 2000, 0);
+	assert_true(database_version(other->db, &after));
+	assert_memory_equal(&before, &after, sizeof(before));
+	NO_ERROR(registry_set_fact(t->r, STR_LIT("a"), STR_LIT("b"), &t->err));
+	assert_true(database_version(other->db, &after));
+	assert_memory_not_equal(&before, &after, sizeof(before));
+	registry_close(other);
+}
+
+/* A registry that has them from before: they are taken once. */
+static void test_takes_what_the_registry_had(void **state)
+{
+	struct test *t = *state;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db,
+			"INSERT INTO count VALUES ('total', 0, 'imap', 'source',"
+			" 7, 700, 7, 700), ('kernel', 0, 'imap', 'source', 5, 500,"
+			" 5, 500)",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	expect(t, false, COUNT_TOTAL, 0, "+0 imap source 7/700");
+	keep(t, NOW, 600, 0);
+	expect(t, false, COUNT_TOTAL, 0, "+0 imap source 8/800");
+	registry_close(t->r);
+	t->r = NULL;
+	NO_ERROR(registry_open(t->path, &t->r, &t->err));
+	expect(t, false, COUNT_TOTAL, 0, "+0 imap source 8/800");
+}
+
 static void test_forgets(void **state)
 {
 	struct test *t = *state;
@@ -158,6 +204,10 @@ int main(void)
 			test_set_back, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_no_rules, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_no_change_of_the_registry, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_takes_what_the_registry_had,
+			fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_forgets, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
