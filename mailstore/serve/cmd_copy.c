@@ -206,6 +206,10 @@ static void copy(struct imap *s, struct imap_cursor *args, bool move)
 {
 	struct copying w = { .s = s, .move = move };
 
+	if (s->uid) /* UIDs that are gone are none (RFC 3501, 6.4.8) */
+		imap_sync(s, true);
+	if (s->phase == IMAP_PHASE_END)
+		return;
 	buf_init(&w.from_uids, 0);
 	buf_init(&w.to_uids, 0);
 	w.from_writer.out = &w.from_uids;

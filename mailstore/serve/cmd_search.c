@@ -25,6 +25,11 @@ void cmd_search(struct imap *s, struct imap_cursor *args)
 		imap_bad_arguments(s);
 		return;
 	}
+	/* RFC 6855, 3; SORT and THREAD cannot be said without one */
+	if ((s->enabled & IMAP_UTF8) && w->search.charset.len) {
+		imap_done(s, IMAP_BAD, "No charset is named after ENABLE UTF8=ACCEPT.");
+		return;
+	}
 	if (context_has_tag(s, s->tag) && (w->returns.options & IMAP_RETURN_UPDATE)) {
 		imap_done(s, IMAP_BAD, "Tag reuse.");
 		return;

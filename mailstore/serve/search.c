@@ -189,10 +189,6 @@ static bool check(struct imap *s, const struct searching *w)
 		imap_done(s, IMAP_NO, "[BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
 		return false;
 	}
-	if ((s->enabled & IMAP_UTF8) && charset.len) { /* RFC 6855, 3 */
-		imap_done(s, IMAP_BAD, "No charset is named after ENABLE UTF8=ACCEPT.");
-		return false;
-	}
 	if ((s->enabled & IMAP_UIDONLY) && w->search.has_sequence) {
 		imap_done(s, IMAP_BAD, "[UIDREQUIRED] Only UIDs name messages here.");
 		return false;
