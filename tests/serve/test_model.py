@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients at random on one account, and every answer checked against a model of it.
+
+    test_model.py                                       12 seconds, as a part of ./test
+    test_model.py --seconds 600 --clients 50 --seed 3   the long one; commands/s at the end
+    test_model.py --seed 3 --steps 812                  up to the step in which it failed
+
+One client acts at a time, so the model knows what each must be told; between that all of them talk at
+once (bursts), and must agree afterwards. POP3 sessions and deliveries change the account beside them.
+A fault names seed and step, and prints what that client and the server said.
+"""
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from mailstore import DELIVERED, STAGE, Mailstore, encode, programs  # noqa: E402
+from lab.imap import Imap  # noqa: E402,F401
+import model_reads  # noqa: E402,F401
+import model_steps  # noqa: E402,F401
+from model_step import STEPS, items_of  # noqa: E402
+from model_burst import burst  # noqa: E402
+from model_client import Client, check  # noqa: E402
+from model_pop3 import pop3  # noqa: E402
+from model_state import Message, World  # noqa: E402
+
+LONG = 150  # messages in a mailbox
+
+
+class Account(World):
+    def __init__(self, account, rng, store, clients):
+        super().__init__(account, rng)
+        self.store, self.ended, self.steps = store, [], 0
+        store.add_account(account, "/", "Sent=\\Sent", "Work", "Archive/2023")
+        self.observer = Client("observer", self, self.connect)
+        self.clients = [Client(f"client{n}", self, self.connect) for n in range(clients)]
+        self.current = self.observer
+
+    def connect(self):
+        return self.store.imap(self.account)[0]
+
+    def others(self, but, count):
+        rest = [c for c in self.clients if c is not but]
+        return self.rng.sample(rest, min(count, len(rest)))
+
+    def learn(self, box, uid):
+        """What the server made of a message."""
+        c = self.observer
+        c.select(box, True)
+        c.ok(f'EXAMINE "{box.name}"')
+        answer = c.ok(f"UID FETCH {uid} (UID BODY.PEEK[])")
+        box.messages[uid].data = next(i["BODY[]"] for _, i in items_of(answer) if "BODY[]" in i)
+        c.unselect()
+        c.ok("UNSELECT")
+
+    def act(self, c):
+        """One step of this client."""
+        self.current = c
+        if c.idles:
+            (c.look if self.rng.random() < 0.4 else c.done)()
+            return
+        able = [(f, weight) for f, weight, needs in STEPS
+                if not needs or (c.box is not None and (needs == "box" or not c.read_only))]
+        function = self.rng.choices([f for f, _ in able], [w for _, w in able])[0]
+        c.settle()
+        before = {name: (len(box.messages), box.uidnext) for name, box in self.boxes.items()}
+        function(c)
+        for name, box in self.boxes.items():  # of its own changes nobody is told STATUS
+            if before.get(name) != (len(box.messages), box.uidnext):
+                c.statuses.pop(name, None)
+        self.end_of_deleted()
+
+    def end_of_deleted(self):
+        """Whose mailbox was deleted is told good-bye."""
+        for c in self.clients:
+            if c.box in self.ended:
+                try:
+                    if not c.idles:
+                        c.send("NOOP")
+                    while c.hear(10):
+                        pass
+                    check(False, c.name, "is not told that its mailbox is gone")
+                except (EOFError, ConnectionError):
+                    c.drop()
+        self.ended = []
+
+    def deliver(self):
+        inbox = self.boxes["INBOX"]
+        data = self.make_data()
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            self.store.link.send(encode(STAGE, number=1, account=self.account, session="mail", client="x",
+                                        text="a@example.org", tag="b@example.com", payload=b""), file)
+        while self.store.link.receive()["kind"] != DELIVERED:
+            pass
+        self.learn(inbox, inbox.add(Message(data, set())))
+        check(inbox.messages[inbox.uidnext - 1].data.endswith(data), "the delivered message is another one")
+
+    def shorten(self, box):
+        """Expunges the older half, so that a long run is not about long mailboxes."""
+        c = self.current = self.observer
+        c.select(box, False)
+        c.ok(f'SELECT "{box.name}"')
+        uids = list(box.messages)[:len(box.messages) // 2]
+        c.ok(f"UID STORE {uids[0]}:{uids[-1]} +FLAGS.SILENT (\\Deleted)")
+        for uid in uids:
+            del box.messages[uid]
+        c.ok(f"UID EXPUNGE {uids[0]}:{uids[-1]}")
+        c.check_in_sync("EXPUNGE")
+        c.ok("UNSELECT")
+        c.unselect()
+
+    def step(self):
+        self.steps += 1
+        for box in list(self.boxes.values()):
+            if len(box.messages) > LONG:
+                self.shorten(box)
+        chance = self.rng.random()
+        if chance < 0.01:
+            self.deliver()
+        elif chance < 0.015:
+            pop3(self)
+        elif chance < 0.05:
+            burst(self)
+        else:
+            self.act(self.rng.choice(self.clients))
+
+    def finish(self):
+        """All that is left: every client is told of all, and a new one sees it all."""
+        for c in self.clients:
+            if c.idles:
+                c.done()
+            c.ok("NOOP")
+            c.check_in_sync("the end")
+        for box in self.boxes.values():
+            self.observer.select(box, True)
+            self.observer.ok(f'EXAMINE "{box.name}"')
+            self.observer.ok("UID FETCH 1:* (UID FLAGS MODSEQ)")
+            self.observer.check_in_sync("the end")
+
+    def commands(self):
+        return sum(c.commands for c in [self.observer, *self.clients])
+
+
+def run(options):
+    folder = tempfile.mkdtemp(prefix="mailferry-serve-")
+    store = Mailstore(folder, programs())
+    began = time.monotonic()
+    world = None
+    try:
+        world = Account("alice", random.Random(options.seed), store, options.clients)
+        while world.steps < options.steps and time.monotonic() - began < options.seconds:
+            world.step()
+        world.finish()
+    except BaseException:
+        if world:
+            print(f"seed {options.seed}, step {world.steps}, {world.current.name}:")
+            for line in world.current.log:
+                print("   ", line.decode("latin-1")[:300])
+        raise
+    finally:
+        if world:
+            taken = time.monotonic() - began
+            print(f"{options.clients} clients, {world.steps} steps, {world.commands()} commands in {taken:.0f} s, "
+                  f"{world.commands() / taken:.0f}/s; seed {options.seed}", flush=True)
+        store.close()
+        shutil.rmtree(folder, True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=12)
+    parser.add_argument("--steps", type=int, default=10 ** 9)
+    parser.add_argument("--clients", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("needs root: the account processes are chrooted")
+        sys.exit(77)
+    main()
