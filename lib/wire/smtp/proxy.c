@@ -319,6 +319,13 @@ static enum smtp_proxy_action due_action(struct smtp_proxy *p)
 	return SMTP_PROXY_NEED_MORE;
 }
 
+/* And the client has been told (RFC 5321, 4.2.1; Postfix with 221, to who talks HTTP).
+   Exim may go on behind 421, which is its own business while nobody lives here. */
+static bool says_that_it_closes(const struct smtp_proxy *p, unsigned code)
+{
+	return code == 221 || (code == 421 && !proxy_is_sources_alone(p));
+}
+
 static enum smtp_proxy_action state_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -343,9 +350,7 @@ static enum smtp_proxy_action state_reply(
 		action = proxy_slot_reply(p, reply);
 	else
 		action = states[p->state].source_reply(p, reply);
-	/* it says that it closes (RFC 5321, 4.2.1; Postfix with 221, to who talks
-	   HTTP), and the client has been told */
-	if ((reply->code == 421 || reply->code == 221) && p->state == SMTP_PROXY_COMMAND)
+	if (p->state == SMTP_PROXY_COMMAND && says_that_it_closes(p, reply->code))
 		proxy_close(p);
 	return action;
 }

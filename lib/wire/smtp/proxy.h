@@ -59,8 +59,8 @@
  *     connection stays. Bytes in clear behind it end the session, and so they do where
  *     TLS is the source's.
  *   - a command that comes before the greeting goes on at once: some servers refuse
- *     clients that cannot wait (postscreen, Exim), and must see it. While nobody lives
- *     here so do commands that wait for no answer where none was offered (PIPELINING).
+ *     clients that cannot wait (postscreen, Exim), and must see it. So do commands that
+ *     wait for no answer where PIPELINING was not offered, and their MAIL is never held.
  *   - DSN (RFC 3461), where the caller can send reports (offer->reports) and the client
  *     was shown it, which the source may do for some clients only: recipients here for
  *     whom NOTIFY=SUCCESS was said are listed (transaction.reported), and reported by the

@@ -11,6 +11,7 @@
 struct command {
 	struct str line, args;
 	enum smtp_verb verb;
+	bool has_more; /* behind it, for whose answer the client has not waited */
 };
 
 typedef enum smtp_proxy_action handler(struct smtp_proxy *p, const struct command *c);
@@ -140,8 +141,11 @@ static enum smtp_proxy_action cmd_mail(struct smtp_proxy *p, const struct comman
 		return refuse(p, DSN_TEXT);
 	if (proxy_is_untold(p))
 		return refuse(p, "503 5.5.1 There is a sender already");
-	return is_path && proxy_may_hold_mail(p, path.params) ? recall_sender(p, c)
-	                                                      : relay_and_keep(p, c);
+	/* the source is to see who does not wait */
+	if (!is_path || (c->has_more && !p->pipeline.is_offered) ||
+		!proxy_may_hold_mail(p, path.params))
+		return relay_and_keep(p, c);
+	return recall_sender(p, c);
 }
 
 static enum smtp_proxy_action cmd_rset(struct smtp_proxy *p, const struct command *c)
@@ -220,7 +224,7 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 
 	if (is_told)
 		proxy_tell_held_mail(p);
-	waits = p->pipeline.n && !p->pipeline.is_offered && !proxy_is_sources_alone(p);
+	waits = proxy_tells_late(p) && !p->pipeline.is_offered;
 	*proxy_push(p) = (struct smtp_slot){
 		.verb = SMTP_RCPT, .kind = kind, .text = text, .recipient = p->routing
 	};
@@ -338,18 +342,24 @@ static bool awaits_ehlo(const struct smtp_pipeline *l)
 }
 
 /* The source is to see who does not wait for it: many refuse such clients. What EHLO
-   offers decides what becomes of a recipient here (smtp_proxy_routed()). */
+   offers decides what becomes of a recipient here (smtp_proxy_routed()). A MAIL that it
+   hears of late is our own haste. */
 static bool may_be_hasty(
 	const struct smtp_proxy *p, enum smtp_verb last, enum smtp_verb verb)
 {
-	return proxy_is_sources_alone(p) && p->pipeline.n < SMTP_SLOTS_MAX &&
+	bool was_offered = p->pipeline.is_offered && !proxy_is_sources_alone(p);
+
+	return !was_offered && proxy_has_source(p) && p->relay == SMTP_RELAY_NONE &&
+	       p->pipeline.n < SMTP_SLOTS_MAX && !proxy_tells_late(p) &&
+	       !p->transaction.is_untold &&
 	       (verb != SMTP_RCPT || !awaits_ehlo(&p->pipeline)) &&
 	       verb_rows[verb].place != ALONE &&
 	       (verb_rows[last].place != ALONE || last == SMTP_GREETING);
 }
 
-/* What it means may depend on answers that are not there yet (RFC 2920, 3.1), and a
-   source that does not pipeline gets one command at a time. */
+/* What it means may depend on answers that are not there yet (RFC 2920, 3.1). A source
+   that does not pipeline gets more than one command at a time from hasty clients alone,
+   never of our own. */
 static bool may_run(const struct smtp_proxy *p, enum smtp_verb verb)
 {
 	const struct smtp_pipeline *l = &p->pipeline;
@@ -424,6 +434,7 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	if (!proxy_has_sender(&p->transaction) && !p->pipeline.n)
 		proxy_forget_transaction(p); /* what one that never began left */
 	parse(p, &c);
+	c.has_more = used < io->client.len;
 	if (p->state == SMTP_PROXY_BETWEEN_CHUNKS && ends_chunks(c.verb))
 		proxy_leave_chunks(p);
 	if (p->state == SMTP_PROXY_CLOSED)

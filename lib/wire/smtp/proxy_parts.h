@@ -97,6 +97,8 @@ bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params);
 /* It has not heard of this transaction; it has, too late, and refused it. */
 bool proxy_is_untold(const struct smtp_proxy *p);
 bool proxy_is_refused(const struct smtp_proxy *p);
+/* Such a MAIL is on its way. */
+bool proxy_tells_late(const struct smtp_proxy *p);
 /* It has a part of its message, and no RSET is on its way. */
 bool proxy_is_in_chunks(const struct smtp_proxy *p);
 /* Before a recipient that it must hear of. */

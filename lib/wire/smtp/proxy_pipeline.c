@@ -345,6 +345,10 @@ static enum smtp_proxy_action probe_reply(struct smtp_proxy *p,
 		proxy_say(p, reply->bytes);
 		return SMTP_PROXY_AGAIN;
 	}
+	if (!proxy_has_sender(&p->transaction)) {
+		proxy_say_line(p, "503 5.5.1 There is no sender yet");
+		return SMTP_PROXY_AGAIN;
+	}
 	if (reply->code / 100 == 2) {
 		p->transaction.n_probed++;
 	} else {

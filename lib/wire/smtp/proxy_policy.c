@@ -58,6 +58,16 @@ bool proxy_is_refused(const struct smtp_proxy *p)
 	return p->transaction.is_refused && sender_is_settled(&p->pipeline);
 }
 
+bool proxy_tells_late(const struct smtp_proxy *p)
+{
+	const struct smtp_pipeline *l = &p->pipeline;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->slots[(l->first + i) % SMTP_SLOTS_MAX].kind == SMTP_SLOT_LATE_MAIL)
+			return true;
+	return false;
+}
+
 bool proxy_is_in_chunks(const struct smtp_proxy *p)
 {
 	return p->transaction.is_in_chunks && sender_is_settled(&p->pipeline);
