@@ -20,11 +20,27 @@ pid_file_path = {folder}/log/pid
 disable_ipv6
 keep_environment =
 daemon_smtp_ports = 25
+acl_smtp_mail = from
 acl_smtp_rcpt = recipient
+acl_smtp_data = dot
 prdr_enable = true
 dsn_advertise_hosts = *
 begin acl
+from:
+  defer senders = mail@later.example.org
+        message = 421 4.7.0 not now
+  accept
+dot:
+  defer senders = dot@later.example.org
+        message = 421 4.7.0 not now
+  accept
 recipient:
+  defer senders = rcpt@later.example.org
+        message = 421 4.7.0 not now
+  defer senders = grey@later.example.org
+        message = 450 4.2.0 greylisted
+  warn senders = slow@later.example.org
+       delay = 1s
   accept domains = example.com
          local_parts = ^user[0-9]+\\$ : postmaster
   deny domains = example.com

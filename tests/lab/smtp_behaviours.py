@@ -277,6 +277,27 @@ def long_lines(talk, to):
     talk.say("QUIT").rest()
 
 
+# A server that does not take mail of these senders says so in that phase, where it can be told
+# to (test_smtp_table.py, server_mta.py); "grey": 450 for a recipient; "slow": it waits a second.
+PHASES = ("mail", "rcpt", "data", "dot", "grey", "slow")
+
+
+def sender_of(phase):
+    return f"{phase}@later.example.org"
+
+
+def put_off(phase):
+    def one(talk, to):
+        message(begin(talk), *to, sender=sender_of(phase))
+        talk.rest().say("NOOP", "QUIT").rest()
+    one.__name__ = f"put_off_at_{phase}"
+    return behaviour(one)
+
+
+for _phase in PHASES:
+    put_off(_phase)
+
+
 @behaviour
 def eight_bits(talk, _):
     begin(talk).send(b"NOOP \xff\xfe\r\n").replies().say("QUIT").rest()
