@@ -319,7 +319,8 @@ static const char *const statements[] = {
 	[SQL_ALLOW_UNSEEN] = "UPDATE account SET unseen_allowed = ?2 WHERE id = ?1",
 	[SQL_EACH_SWEEP_DUE] =
 		"SELECT a.id, a.name FROM account a LEFT JOIN sweep s ON s.account = a.id"
-		" WHERE a.route = 'local' AND a.stage = 'done' AND a.uids_kept >= 0"
+		" WHERE a.route = 'local' AND a.stage = 'done'"
+		" AND (a.uids_kept >= 0 OR a.uidls_kept > 0)"
 		" AND coalesce(s.next_at, a.stage_at + ?3) <= ?1 AND" HAS_SEALED
 		" AND NOT EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
 		" ORDER BY coalesce(s.next_at, a.stage_at + ?3), a.id LIMIT ?2",

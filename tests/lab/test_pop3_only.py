@@ -22,6 +22,7 @@ from lab import compare, compare_pop3, harness, mail, pop3_clients, pop3_world  
 from lab.harness import case, equal, nothing, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
 from lab.server_dovecot_pop3 import DovecotPop3  # noqa: E402
 from lab.server_mailutils import Mailutils  # noqa: E402
 
@@ -253,6 +254,39 @@ def a_date_from_the_header(world, head, seconds):
     world.move_by_pop3(user)
     dates = world.index(user, "SELECT date FROM message ORDER BY uid DESC LIMIT 1")
     equal(dates, [(seconds,)], "the internal date")
+
+
+def swept(world, user):
+    return (world.ferry.account(user) or {}).get("swept") or {}
+
+
+@case
+def late_mail_comes_over_once(world):
+    """What the source itself puts into the old maildrop, behind what came before and while
+    nobody looks. (The last case: it has old mailboxes looked at.)"""
+    users = [world.user(20), world.user(mailbox=mail.generate("empty", 0))]
+    for user in users:
+        world.move_by_pop3(user)
+    world.ferry.stop()
+    world.ferry.settings["sweep"] = 1
+    for user in users:
+        world.server.deliver(user, b"Subject: late 1\r\n\r\none\r\n")
+    world.ferry.start()
+    for user in users:
+        wait_until("the first", lambda: swept(world, user).get("messages") == 1, 60)  # noqa: B023
+        world.server.deliver(user, b"Subject: late 2\r\n\r\ntwo\r\n")
+        world.server.deliver(user, b"Subject: late 3\r\n\r\n%s\r\n" % (b"." * 70 + b"\r\n") * 9)
+    for user in users:
+        wait_until("all", lambda: swept(world, user).get("messages") == 3, 60)  # noqa: B023
+        looked = swept(world, user)["looked_at"]
+        wait_until("a look at nothing new", lambda: swept(world, user)["looked_at"] > looked, 60)
+        equal(swept(world, user)["messages"], 3, "once")
+        here = world.maildrop(user)
+        equal(here["stat"][0], len(world.lists(user)[2]), "as many as at the source")
+        if world.keeps_what_is_read():
+            equal([m["body"] for m in here["messages"]][-3:],
+                  [m["body"] for m in world.maildrop_at_source(user)["messages"]][-3:],
+                  "bytes")
 
 
 def main():

@@ -194,7 +194,7 @@ static int open_source(struct again *a)
 		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
 	if (r == 0)
 		r = reader_open(j);
-	if (r == 0 && !j->source.ops->list_from)
+	if (r == 0 && !j->source.ops->has_uids)
 		r = error_set(&j->err, -ENODATA,
 			"the source has only POP3, whose messages have no UIDs");
 	if (r == 0)

@@ -52,7 +52,7 @@ static int open_ends(struct account_carry *a)
 
 	if (r == 0)
 		r = reader_open(j);
-	if (r == 0 && !j->source.ops->list_from)
+	if (r == 0 && !j->source.ops->has_uids)
 		r = error_set(&j->err, -ENODATA,
 			"the source has only POP3, by which no mail can be brought to it: "
 			"what is new here would be lost; the account stays here");

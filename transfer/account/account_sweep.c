@@ -133,13 +133,29 @@ static int open_source(struct sweeping *w)
 		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
 	if (r == 0)
 		r = reader_open(j);
-	if (r == 0 && !j->source.ops->list_from)
-		r = error_set(&j->err, -ENODATA,
-			"the source has only POP3, whose messages have no UIDs: what still "
-			"comes there is not seen");
 	if (r == 0)
 		j->source.ops->patience(j->source.self, PATIENCE_MS);
 	return r;
+}
+
+/* A maildrop has no UIDs: what is late stands behind what was there. */
+static int find_tail(struct sweeping *w)
+{
+	struct job *j = &w->job;
+	struct sweep_folder *inbox;
+	struct source_tail tail;
+
+	if (!j->source.ops->set_tail)
+		return 0;
+	inbox = sweep_folder(&w->sweep, STR_LIT("INBOX"));
+	if (!inbox)
+		return error_set(&j->err, -ENOMEM, "no memory");
+	if (!inbox->is_drop || !inbox->last.ptr)
+		return error_set(&j->err, -ENODATA,
+			"the source has only POP3, and where its maildrop ended at the "
+			"switch is not known: what still comes there is not seen");
+	tail = sweep_tail(inbox);
+	return j->source.ops->set_tail(j->source.self, &tail, &j->err);
 }
 
 /* With the password that was proven last, and no other: this is nobody's login, and the
@@ -168,6 +184,8 @@ static int run_round(struct sweeping *w)
 	w->sweep.context = w;
 	w->sweep.spool_folder = w->folder;
 	r = sweep_state_read(&w->sweep, j->account.certificate, w->record.state, &j->err);
+	if (r == 0)
+		r = find_tail(w);
 	if (r == 0)
 		r = log_in(j);
 	return r ? r : sweep_round(&w->sweep, &j->err);

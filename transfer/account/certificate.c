@@ -137,6 +137,8 @@ static json_t *uidls(const struct certificate_facts *facts)
 		(void)json_object_set_new(o, "messages", number(facts->uidls));
 	if (facts->uidls_derived)
 		(void)json_object_set_new(o, "derived", number(facts->uidls_derived));
+	if (facts->uidls_last.ptr)
+		(void)json_object_set_new(o, "last", text(facts->uidls_last));
 	if (facts->uidls_kept <= 0)
 		(void)json_object_set_new(o, "reason", text(str_from(facts->uidls_note)));
 	return o;

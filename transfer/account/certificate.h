@@ -13,6 +13,7 @@ struct certificate_facts {
 	int uidls_kept; /* 1, 0, -1: not looked at */
 	uint64_t uidls;
 	uint64_t uidls_derived; /* of them, not read */
+	struct str uidls_last;  /* what comes behind it is late; NULL: not known */
 	const char *uidls_note;
 	/* Of one that moves on to another server, else NULL. */
 	const char *destination; /* "192.0.2.20:143" */

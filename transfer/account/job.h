@@ -23,7 +23,8 @@ struct uidls_outcome {
 	uint64_t count;    /* messages in the source's maildrop */
 	uint64_t unproven; /* of them, as far as that is known */
 	uint64_t derived;  /* of them, not read (uidls_derived.h) */
-	char note[160];    /* for the certificate */
+	struct str last; /* of the maildrop's end, where the reader proves; NULL: none */
+	char note[160];  /* for the certificate */
 };
 
 /* A maildrop that was read, and is INBOX (uidls_derived.h). */

@@ -16,6 +16,7 @@ int result_make(struct job *j, bool equal, struct account_result *ret)
 		.uidls_kept = j->uidls.kept,
 		.uidls = j->uidls.count,
 		.uidls_derived = j->uidls.derived,
+		.uidls_last = j->uidls.last,
 		.uidls_note = j->uidls.note,
 		.destination = j->onward.where,
 		.onward = j->onward.is_open ? &j->onward.carry : NULL };

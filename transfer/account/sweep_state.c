@@ -37,6 +37,29 @@ static bool read_proven(struct sweep *s, const json_t *o)
 	return true;
 }
 
+static struct str text_of(struct sweep *s, const json_t *o, const char *key)
+{
+	const json_t *text = json_object_get(o, key);
+
+	return json_is_string(text)
+	               ? arena_str(&s->arena, str_of(json_string_value(text),
+						      json_string_length(text)))
+	               : (struct str){ 0 };
+}
+
+/* A maildrop's end, as it was proven. */
+static void read_drop(struct sweep *s, const json_t *uidls)
+{
+	struct str last = text_of(s, uidls, "last");
+	struct sweep_folder *f = last.ptr ? sweep_folder(s, STR_LIT("INBOX")) : NULL;
+
+	if (!f)
+		return;
+	f->is_drop = true;
+	f->base_count = (uint32_t)number_of(uidls, "messages");
+	f->last = last;
+}
+
 static bool read_since(struct sweep *s, const json_t *o)
 {
 	struct sweep_folder *f = folder_of(s, o);
@@ -44,8 +67,11 @@ static bool read_since(struct sweep *s, const json_t *o)
 
 	if (!f)
 		return false;
-	if (f->uidvalidity && next > f->next)
+	if (f->uidvalidity && next > f->next) {
 		f->next = next;
+		if (f->is_drop)
+			f->last = text_of(s, o, "last");
+	}
 	f->messages = number_of(o, "messages");
 	f->last_at = number_of(o, "last_at");
 	return true;
@@ -80,6 +106,8 @@ int sweep_state_read(
 
 	if (r == 0)
 		r = read_folders(s, json_object_get(proven, "folders"), read_proven, err);
+	if (r == 0)
+		read_drop(s, json_object_get(proven, "uidls"));
 	/* one that has moved once more begins anew */
 	if (r == 0 && at && str_eq(str_from(at), str_from(time_of(proven))))
 		r = read_folders(s, json_object_get(since, "folders"), read_since, err);
@@ -107,6 +135,9 @@ static int put_folder(json_t *list, const struct sweep_folder *f)
 		return 0;
 	if (note)
 		(void)json_object_set_new(o, "note", note);
+	if (f->is_drop)
+		(void)json_object_set_new(
+			o, "last", json_stringn(f->last.ptr, f->last.len));
 	return json_array_append_new(list, o);
 }
 

@@ -551,17 +551,20 @@ static int uidls_are_new(struct job *j)
 /* Those that came with the messages are proven by their reader. */
 int uidls_prove(struct job *j)
 {
-	bool ours = false;
+	struct source_proof proof;
 	int r;
 
 	if (!j->source.ops->prove && !onward_is_wanted(j))
 		return uidls_read(j);
 	if (!j->source.ops->prove)
 		return uidls_are_new(j);
-	r = j->source.ops->prove(j->source.self, &j->uidls.count, &ours, &j->err);
+	r = j->source.ops->prove(j->source.self, &proof, &j->err);
 	if (r < 0)
 		return r;
-	j->uidls.kept = !ours;
+	j->uidls.count = proof.count;
+	j->uidls.kept = !proof.is_ours;
+	j->uidls.last =
+		proof.is_ours ? (struct str){ 0 } : arena_str(&j->arena, proof.last);
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
 	return onward_is_wanted(j) ? uidls_are_new(j) : 0;
 }

@@ -195,6 +195,10 @@ static int on_message(
 	if (r < 0)
 		return r;
 	s->came = true;
+	if (f->is_drop)
+		f->last = arena_str(&s->arena, m->uidl);
+	if (f->is_drop && !f->last.ptr)
+		return no_memory(s);
 	f->messages++;
 	f->last_at = clock_wall_ms();
 	f->next = m->uid + 1;
@@ -347,6 +351,14 @@ static int look(struct sweep *s)
 		if (s->at[i].is_open)
 			r = ops->status(s->source.self, i, s->at[i].name, s->err);
 	return r ? r : run(s);
+}
+
+struct source_tail sweep_tail(const struct sweep_folder *f)
+{
+	return (struct source_tail){ .uidvalidity = f->uidvalidity,
+		.uidnext = f->next,
+		.count = f->base_count + (f->next - f->base),
+		.last = f->last };
 }
 
 int sweep_round(struct sweep *s, struct error *err)

@@ -24,6 +24,11 @@ struct sweep_folder {
 	uint64_t messages;    /* handed on so far, in all rounds */
 	uint64_t last_at;     /* the last of them, wall milliseconds */
 	char note[160];       /* why it is not swept; "" */
+	/* Of a maildrop (source_tail): how many were there at the switch, and the last
+	   unique-id of then or of those handed on. */
+	bool is_drop;
+	uint32_t base_count;
+	struct str last;
 
 	bool is_there; /* the source lists it */
 	bool is_open;  /* and it may hold messages */
@@ -58,6 +63,8 @@ void sweep_fini(struct sweep *s);
 /* A folder as it was at the switch, or after the last round; copies the name. The one
    that is there already, when it was added before. NULL: no memory. */
 struct sweep_folder *sweep_folder(struct sweep *s, struct str name);
+/* Where the messages of a maildrop begin that were not handed on. */
+struct source_tail sweep_tail(const struct sweep_folder *f);
 /* One round; the source is connected. 0 or -errno; what was handed on is noted in the
    folders in either case. */
 int sweep_round(struct sweep *s, struct error *err);

@@ -36,7 +36,11 @@ struct pop3_source {
 	struct pop3_listing listing;
 	struct spool spool;
 
-	bool wants_folders, wants_list; /* queued */
+	bool wants_folders, wants_list, wants_status, wants_tail; /* queued */
+	bool has_tail;
+	struct source_tail tail;
+	char *tail_last;
+	uint32_t tail_first; /* of the list that is wanted */
 	size_t folder;
 	struct fetch_job *jobs;
 	size_t n_jobs, jobs_cap;
@@ -143,10 +147,12 @@ static void pop3_close(void *self)
 {
 	struct pop3_source *s = self;
 
+	if (s->has_tail && !s->pop3.is_greeted)
+		pop3_connection_end(&s->pop3);
 	/* without QUIT, which some take for "read" of what was only begun */
 	source_connection_close(&s->pop3.net);
 	s->pop3.is_greeted = false;
-	s->wants_folders = s->wants_list = false;
+	s->wants_folders = s->wants_list = s->wants_status = s->wants_tail = false;
 	s->n_jobs = 0;
 }
 
@@ -161,6 +167,7 @@ static void pop3_free(void *self)
 	spool_fini(&s->spool);
 	free(s->jobs);
 	free(s->spool_folder);
+	free(s->tail_last);
 	arena_fini(&s->secrets);
 	free(s);
 }
@@ -191,6 +198,48 @@ static int pop3_list(void *self, size_t folder, struct str name, struct error *e
 	(void)name; /* there is no other */
 	(void)err;
 	s->wants_list = true;
+	s->folder = folder;
+	return 0;
+}
+
+/* A server without unique-ids shows nothing that could be told from what was there. */
+static int pop3_set_tail(void *self, const struct source_tail *tail, struct error *err)
+{
+	struct pop3_source *s = self;
+
+	if (tail->uidnext <= tail->count)
+		return error_set(err, -ENODATA, "what is noted of INBOX is damaged");
+	free(s->tail_last);
+	s->tail_last = str_dup_c(tail->last);
+	if (!s->tail_last)
+		return error_set(err, -ENOMEM, "no memory");
+	s->tail = *tail;
+	s->tail.last = str_from(s->tail_last);
+	s->has_tail = true;
+	s->listing.may_lack_uidls = false;
+	return 0;
+}
+
+static int pop3_looks(void *self, size_t folder, struct str name, struct error *err)
+{
+	struct pop3_source *s = self;
+
+	(void)name;
+	(void)err;
+	s->wants_status = true;
+	s->folder = folder;
+	return 0;
+}
+
+static int pop3_list_from(
+	void *self, size_t folder, struct str name, uint32_t first, struct error *err)
+{
+	struct pop3_source *s = self;
+
+	(void)name;
+	(void)err;
+	s->wants_tail = true;
+	s->tail_first = first;
 	s->folder = folder;
 	return 0;
 }
@@ -352,11 +401,74 @@ static int list_inbox(struct pop3_source *s)
 	return r ? r : e->listed(e->context, s->folder, SOURCE_DONE, STR_LIT(""));
 }
 
+/* ── what came since ───────────────────────────────────────────────────────────────── */
+
+/* Whether all that was there stands where it stood. */
+static bool is_tail_behind(const struct pop3_source *s)
+{
+	const struct pop3_drop *d = &s->listing.drop;
+	uint32_t n = s->tail.count;
+
+	return d->count >= n &&
+	       (!n || str_eq(pop3_drop_name_of(d, &d->at[n - 1]), s->tail.last));
+}
+
+static int look_at_tail(struct pop3_source *s)
+{
+	const struct source_events *e = s->events;
+	struct pop3_drop *d = &s->listing.drop;
+	uint32_t first = s->tail.uidnext - s->tail.count;
+	struct source_status looks = { .uidvalidity = s->tail.uidvalidity };
+	int r = pop3_listing_read(&s->listing, &s->pop3, s->err);
+
+	s->wants_status = false;
+	if (r)
+		return r;
+	if (!is_tail_behind(s))
+		return e->listed(e->context, s->folder, SOURCE_REFUSED,
+			STR_LIT("its messages are not those of the last time"));
+	r = pop3_drop_number(d, first);
+	if (r < 0)
+		return error_errno(s->err, r, "cannot number the maildrop's messages");
+	looks.messages = (uint32_t)d->count;
+	looks.uidnext = first + (uint32_t)d->count;
+	return e->opened(e->context, s->folder, &looks);
+}
+
+/* Those that were seen then: a session shows no others. */
+static int list_tail(struct pop3_source *s)
+{
+	const struct source_events *e = s->events;
+	const struct pop3_drop *d = &s->listing.drop;
+	int r = 0;
+
+	s->wants_tail = false;
+	for (size_t i = 0; r == 0 && i < d->count; i++) {
+		struct mail m = { .uid = d->at[i].uid,
+			.keywords = STR(""),
+			.size = d->at[i].size,
+			.pop3_order = d->at[i].number };
+
+		if (m.uid >= s->tail_first)
+			r = e->row(e->context, s->folder, &m);
+	}
+	return r ? r : e->listed(e->context, s->folder, SOURCE_DONE, STR_LIT(""));
+}
+
+static int work_on_tail(struct pop3_source *s)
+{
+	int r = s->wants_status ? look_at_tail(s) : 0;
+
+	return r == 0 && s->wants_tail ? list_tail(s) : r;
+}
+
+/* ── working, in a session ─────────────────────────────────────────────────────────── */
+
 static int work(struct pop3_source *s)
 {
 	int r = s->wants_folders ? say_folders(s) : 0;
 
-	if (r || (!s->wants_list && !s->n_jobs))
+	if (r || (!s->wants_list && !s->wants_status && !s->wants_tail && !s->n_jobs))
 		return r;
 	r = pop3_connect(s, s->err);
 	if (r)
@@ -366,8 +478,10 @@ static int work(struct pop3_source *s)
 	if (s->wants_list)
 		r = list_inbox(s);
 	if (r == 0)
+		r = work_on_tail(s);
+	if (r == 0)
 		r = fetch_all(s);
-	if (r)
+	if (r || s->has_tail)
 		return r;
 	s->pop3.tick = NULL; /* nothing is left to be second-guessed */
 	pop3_connection_end(&s->pop3);
@@ -389,15 +503,17 @@ static int pop3_run(void *self, const struct source_events *events, struct error
 	return r;
 }
 
-static int pop3_prove(void *self, uint64_t *ret_count, bool *ret_ours, struct error *err)
+static int pop3_prove(void *self, struct source_proof *ret, struct error *err)
 {
 	const struct pop3_source *s = self;
+	const struct pop3_drop *d = &s->listing.drop;
 	int r = pop3_listing_prove(&s->listing, err);
 
-	if (r == 0) {
-		*ret_count = s->listing.drop.count;
-		*ret_ours = s->listing.is_named_by_us;
-	}
+	if (r == 0)
+		*ret = (struct source_proof){ .count = d->count,
+			.is_ours = s->listing.is_named_by_us,
+			.last = d->count ? pop3_drop_name_of(d, &d->at[d->count - 1])
+			                 : STR_LIT("") };
 	return r;
 }
 
@@ -414,6 +530,9 @@ static const struct source_ops pop3_ops = {
 	.test = pop3_test,
 	.folders = pop3_folders,
 	.list = pop3_list,
+	.status = pop3_looks,
+	.list_from = pop3_list_from,
+	.set_tail = pop3_set_tail,
 	.fetch = pop3_fetch,
 	.run = pop3_run,
 	.prove = pop3_prove,

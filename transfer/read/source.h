@@ -81,6 +81,20 @@ struct source_known {
 	size_t n_cuts;
 };
 
+/* A maildrop as it was left: new mail comes behind the last of its messages. */
+struct source_tail {
+	uint32_t uidvalidity;
+	uint32_t uidnext; /* of the first new one */
+	uint32_t count;   /* messages before it */
+	struct str last;  /* the unique-id of the last of them; "": there was none */
+};
+
+struct source_proof {
+	uint64_t count;
+	bool is_ours;    /* the unique-ids are: the source has none */
+	struct str last; /* the last of them; "" */
+};
+
 /* A message to fetch. */
 struct wanted {
 	uint32_t uid;
@@ -163,12 +177,15 @@ struct source_ops {
 	int (*folders)(void *self, struct error *err);
 	/* name: lives until run() returns, as do the wanted ones. */
 	int (*list)(void *self, size_t folder, struct str name, struct error *err);
-	/* NULL where a message has no UID. status: how the folder looks, without its
+	/* status: how the folder looks, without its
 	   messages; it is not opened. list_from: as list, of the UIDs from `first`
 	   on (the last one may come, too, though it lies below). */
 	int (*status)(void *self, size_t folder, struct str name, struct error *err);
 	int (*list_from)(void *self, size_t folder, struct str name, uint32_t first,
 		struct error *err);
+	/* Where messages have no UIDs, before status and list_from, which then are about
+	   what came since; the session lasts until close(). NULL elsewhere. */
+	int (*set_tail)(void *self, const struct source_tail *tail, struct error *err);
 	/* The session in which HIGHESTMODSEQ and CHANGEDSINCE (RFC 7162) mean something;
 	   0: not in this one. NULL: never. */
 	uint64_t (*changes_session)(void *self);
@@ -185,9 +202,8 @@ struct source_ops {
 	int (*run)(void *self, const struct source_events *events, struct error *err);
 	/* Whose unique-ids come with the messages, else NULL. After run(), reads the
 	   destination again: it shows as many messages as the source, in the same order,
-	   with the same unique-ids and sizes. -EREMOTEIO with the first difference.
-	   *ret_ours: the unique-ids are ours, since the source has none. */
-	int (*prove)(void *self, uint64_t *ret_count, bool *ret_ours, struct error *err);
+	   with the same unique-ids and sizes. -EREMOTEIO with the first difference. */
+	int (*prove)(void *self, struct source_proof *ret, struct error *err);
 	/* The longest silence that is waited for; shorter while somebody is held. */
 	void (*patience)(void *self, unsigned milliseconds);
 	void (*close)(void *self);
