@@ -93,6 +93,33 @@ def changed_in_the_last_moment(world):
     equal(world.certificate()["messages"], 8 + (FOLDERS - 1) * MESSAGES - 1, "messages")
 
 
+class Growing(str):
+    """What NAMESPACE says. Mail comes before each pass, while nobody is served."""
+
+    def __format__(self, _):
+        if self.world.state() == "busy/switching" and self.more:
+            self.more -= 1
+            folder = self.world.server.folders["F3"]
+            folder.add(folder.uidnext, b"late\r\n")
+        return str(self)
+
+
+@case
+def mail_that_still_comes(world):
+    """A source that works on its queue: its user is served until it is done, and no attempt
+    has failed."""
+    growing = world.server.namespace = Growing(world.server.namespace)
+    growing.world, growing.more = world, 6
+    world.run()
+    world.arrived()
+    equal(growing.more, 0, "all came")
+    back = world.rows("SELECT detail FROM journal WHERE event = 'switch-back'",
+                      "state/registry.sqlite")
+    equal(back, [("mail still comes at the source",)], "switched back")
+    equal(world.account("attempts")[0], 1, "attempts")
+    equal(world.certificate()["messages"], 8 + (FOLDERS - 1) * MESSAGES + 6, "messages")
+
+
 @case
 def the_number_goes_back(world):
     """An index that was made anew counts from 1: then everything is listed."""

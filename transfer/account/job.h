@@ -63,6 +63,7 @@ struct job {
 	bool is_forced; /* end the user's sessions at the source */
 	bool is_live;   /* they change sides, all of them */
 	bool in_pass;
+	unsigned came_late; /* switches that were taken back: mail still came */
 	int look;           /* a question on its way: is the user there? -1: none */
 	uint64_t looked_at; /* when it was asked, or answered */
 	/* monotonic: the first copy, while the user is held; 0: none */

@@ -90,6 +90,7 @@ int compare_want(struct sync *s, struct folder *f, const struct mail *m, bool jo
 	uint64_t size = m->size == MAIL_SIZE_UNKNOWN ? 0 : m->size;
 
 	sync_note(s, f, "UID %u is new", m->uid);
+	s->arrivals++;
 	if (folder_want(f, m->uid, size, joined) < 0)
 		return error_set(s->err, -ENOMEM, "no memory");
 	f->wanted[f->n_wanted - 1].listed = changes_of_row(m);

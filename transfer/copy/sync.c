@@ -71,6 +71,11 @@ bool sync_is_unreadable(const struct sync *s, const struct folder *f, uint32_t u
 	return false;
 }
 
+bool sync_has_only_news(const struct sync *s)
+{
+	return s->arrivals && s->differences == s->arrivals;
+}
+
 bool sync_is_equal_but_unreadable(const struct sync *s)
 {
 	return s->differences == s->n_unreadable;
@@ -450,7 +455,7 @@ int sync_pass(struct sync *s, struct error *err)
 	free(s->namespaces);
 	s->namespaces = NULL;
 	s->err = err;
-	s->differences = 0;
+	s->differences = s->arrivals = 0;
 	s->n_unreadable = 0;
 	s->first[0] = '\0';
 	s->listing_folder = SIZE_MAX;

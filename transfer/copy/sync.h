@@ -36,6 +36,7 @@ struct sync {
 	uint64_t body_len[SOURCE_CONNECTIONS_MAX]; /* of those on their way */
 
 	uint64_t differences;       /* found by the last pass */
+	uint64_t arrivals;          /* of these, messages that are new */
 	char first[ERROR_TEXT_MAX]; /* some of them, "; " between */
 	/* Messages and folders that the source does not give; each is one of the
 	   differences. */
@@ -60,6 +61,8 @@ struct sync_progress {
 	uint64_t folders, messages_total, messages_copied, bytes_copied;
 };
 struct sync_progress sync_progress(const struct sync *s);
+/* Every difference is a message that is new: the rest was as it is there. */
+bool sync_has_only_news(const struct sync *s);
 /* No difference but what the source does not give. */
 bool sync_is_equal_but_unreadable(const struct sync *s);
 
