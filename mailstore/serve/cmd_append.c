@@ -15,6 +15,7 @@
 #include "mailstore/serve/append.h"
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/imap_commands.h"
+#include "mailstore/store/rows.h"
 #include "wire/imap/flags.h"
 
 #include <errno.h>
@@ -376,14 +377,17 @@ bool imap_append_begin(
 {
 	struct str copy = arena_str(&s->arena, line); /* the line goes before the end */
 	struct piece p = { .c = imap_lenient_cursor(copy), .literal = literal };
-	bool uid, replace;
+	bool uid, replace, begun;
 	struct str tag;
 
 	if (!copy.ptr || !imap_tag(&p.c, &tag) || !imap_space(&p.c) ||
 		!is_append(s, &p.c, &uid, &replace))
 		return false;
 	s->uid = uid;
-	if (!take_head(s, replace, &p) || take_piece(s, &p) != TAKEN_LITERAL) {
+	(void)store_read_begin(s->serve->store, NULL); /* else each question is one */
+	begun = take_head(s, replace, &p) && take_piece(s, &p) == TAKEN_LITERAL;
+	store_read_end(s->serve->store);
+	if (!begun) {
 		imap_append_end(s); /* BAD when all of the command came */
 		s->uid = false;
 		return false;

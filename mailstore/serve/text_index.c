@@ -20,21 +20,20 @@ void text_index_allow(struct serve *serve)
 
 struct building {
 	struct serve *serve;
+	struct mime_grams grams; /* of the message at work */
 	uint64_t until;
 	struct error *err;
 };
 
 /* 1: it is not for the index. */
-static int list_message(struct serve *serve, struct str message, struct buf *out)
+static int list_message(struct building *b, struct str message, struct buf *out)
 {
-	struct mime_grams g;
-	int r = mime_grams_init(&g);
+	int r;
 
+	mime_grams_clear(&b->grams);
+	r = mime_read_message(b->serve->charsets, message, &b->grams.listener);
 	if (r == 0)
-		r = mime_read_message(serve->charsets, message, &g.listener);
-	if (r == 0)
-		r = mime_grams_put(&g, out);
-	mime_grams_fini(&g);
+		r = mime_grams_put(&b->grams, out);
 	return r == -EFBIG ? 1 : r;
 }
 
@@ -51,7 +50,7 @@ static int read_one(struct building *b, const struct store_unread *m, struct buf
 	if (code < 0 && code != -ENOMEM)
 		return 1;
 	if (code == 0) {
-		code = list_message(b->serve, body.bytes, out);
+		code = list_message(b, body.bytes, out);
 		store_body_release(&body);
 	}
 	return code < 0 ? error_set(b->err, code, "no memory") : code;
@@ -98,7 +97,12 @@ int text_index_build(struct serve *serve, unsigned ms, bool *ret_done, struct er
 	if (n < 0)
 		return n;
 	b.until = clock_monotonic_ms() + ms; /* a wait for the lock is no work done */
-	n = build(&b);
+	n = mime_grams_init(&b.grams);
+	if (n < 0)
+		(void)error_set(err, n, "no memory");
+	else
+		n = build(&b);
+	mime_grams_fini(&b.grams);
 	if (n < 0) {
 		store_rollback(serve->store);
 		return n;

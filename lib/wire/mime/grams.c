@@ -27,6 +27,15 @@ static bool put_bit(uint64_t *words, uint32_t n)
 	return is_new;
 }
 
+/* Of the bits, from the lowest on: takes it away. */
+static uint32_t take_lowest(uint64_t *bits)
+{
+	uint32_t n = (uint32_t)__builtin_ctzll(*bits);
+
+	*bits &= *bits - 1;
+	return n;
+}
+
 int mime_grams_add(struct mime_grams *g, struct str folded)
 {
 	int r = 0;
@@ -71,6 +80,21 @@ int mime_grams_init(struct mime_grams *g)
 	return g->set ? 0 : -ENOMEM;
 }
 
+/* A tenth of the time that 2 MB of zeros take. */
+void mime_grams_clear(struct mime_grams *g)
+{
+	struct mime_gram_set *set = g->set;
+
+	for (uint32_t i = 0; i < PAIRS / 64; i++)
+		while (set->pairs[i]) {
+			uint32_t pair = i * 64 + take_lowest(&set->pairs[i]);
+
+			memset(set->thirds[pair], 0, sizeof(set->thirds[pair]));
+		}
+	g->count = g->heard = 0;
+	g->n_last = 0;
+}
+
 void mime_grams_fini(struct mime_grams *g)
 {
 	buf_fini(&g->folded);
@@ -79,15 +103,6 @@ void mime_grams_fini(struct mime_grams *g)
 }
 
 /* ── the list ──────────────────────────────────────────────────────────────────────── */
-
-/* Of the bits, from the lowest on: takes it away. */
-static uint32_t take_lowest(uint64_t *bits)
-{
-	uint32_t n = (uint32_t)__builtin_ctzll(*bits);
-
-	*bits &= *bits - 1;
-	return n;
-}
 
 static char *put_thirds(const struct mime_gram_set *set, uint32_t pair, char *out)
 {

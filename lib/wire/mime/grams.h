@@ -25,6 +25,8 @@ struct mime_grams {
 };
 int mime_grams_init(struct mime_grams *g); /* 0 or -ENOMEM; fini in either case */
 void mime_grams_fini(struct mime_grams *g);
+/* As it was at first: for the next text. */
+void mime_grams_clear(struct mime_grams *g);
 /* Bytes that are folded already. */
 int mime_grams_add(struct mime_grams *g, struct str folded);
 /* Appends the list. */

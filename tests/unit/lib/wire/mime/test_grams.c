@@ -32,7 +32,10 @@ static void test_list(void **state)
 		{ "zyx\xff\x80\x81zyx", "x\xff\x80yx\xffzyx\x80\x81z\x81zy\xff\x80\x81" },
 	};
 
+	struct mime_grams again;
+
 	(void)state;
+	assert_int_equal(mime_grams_init(&again), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct mime_grams g;
 		struct buf list;
@@ -43,8 +46,15 @@ static void test_list(void **state)
 		assert_int_equal(mime_grams_put(&g, &list), 0);
 		assert_true(str_eq(buf_view(&list), str_from(rows[i].list)));
 		mime_grams_fini(&g);
+		/* nothing of a text is left for the next */
+		buf_clear(&list);
+		mime_grams_clear(&again);
+		assert_int_equal(mime_grams_add(&again, str_from(rows[i].text)), 0);
+		assert_int_equal(mime_grams_put(&again, &list), 0);
+		assert_true(str_eq(buf_view(&list), str_from(rows[i].list)));
 		buf_fini(&list);
 	}
+	mime_grams_fini(&again);
 }
 
 /* What a pause parts is no trigram. */
