@@ -419,8 +419,8 @@ static int step_quiesce(struct job *j, enum step *next)
 				       : str_from(j->err.text));
 }
 
-/* Each pass has found what came since the one before, and nothing else. The user is served
-   until the source is done with it; a maildrop goes to its owner first. */
+/* Each pass has found what came since the one before, and nothing else. The user is
+   served until the source is done with it; a maildrop goes to its owner first. */
 static int go_round(struct job *j, enum step *next)
 {
 	int r = switch_back(j, STR_LIT("mail still comes at the source"));
