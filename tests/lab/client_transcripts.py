@@ -43,7 +43,7 @@ def pattern(text):
     return re.compile(".*".join(re.escape(part) for part in text.split("...")).encode() + rb"\r\n")
 
 
-def expect(file, text):
+def expect(file, text, name):
     """Reads to a line like that one."""
     wanted, line, last = pattern(text), b"", b""
     while not wanted.fullmatch(line):
@@ -52,8 +52,8 @@ def expect(file, text):
             line = file.readline()
         except TimeoutError:
             line = b""
-        true(line, f"nothing like {text!r} came; last came {last!r}")
-        true(b" BAD " not in line[:12], f"{line!r} instead of {text!r}")
+        true(line, f"{name}: nothing like {text!r} came; last came {last!r}")
+        true(b" BAD " not in line[:12], f"{name}: {line!r} instead of {text!r}")
 
 
 def play(world, user, path, **words):
@@ -79,5 +79,5 @@ def play(world, user, path, **words):
         elif who == "C":
             connection.sendall(text.encode() + b"\r\n")
         else:
-            expect(file, text)
+            expect(file, text, path.stem)
     connection.close()
