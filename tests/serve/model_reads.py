@@ -164,7 +164,8 @@ class Expected:
     def check(self, told, *what):
         told = [uid for uid in told if uid is not None]
         check(len(told) == len(set(told)), *what, "twice in", told)
-        check(self.must <= set(told) <= self.may(), *what, "told", told, "must", sorted(self.must), "may", sorted(self.may()))
+        check(self.must <= set(told) <= self.may(), *what, "lacks", sorted(self.must - set(told)), "has",
+              sorted(set(told) - self.may()), "of", told)
 
 
 def told_now(answer, word):
@@ -199,7 +200,7 @@ def search(c):
         if expected.is_exact():
             check_counts(c, fields, expected.must, by_uid)
     if "SAVE" in result:
-        c.saved = expected
+        c.saved = expected.must, expected.may()
         return
     told = found_uids(c, answer, by_uid)
     if told is not None:
@@ -222,11 +223,11 @@ def saved_result(c):
     if c.saved is None:
         return
     word = "UID " if c.uid_only or c.world.rng.random() < 0.5 else ""
-    may = c.saved.may()
+    must, may = c.saved
     answer = c.ok(f"{word}FETCH $ (UID)")
     told = {int(items["UID"]) for _, items in items_of(answer) if "UID" in items and len(items) == 1}
-    alive = {uid for uid in c.saved.must if uid in c.box.messages}
-    check(alive <= told <= may, "$ told", sorted(told), "must", sorted(alive), "may", sorted(may))
+    alive = {uid for uid in must if uid in c.box.messages}
+    check(alive <= told <= may, "$ lacks", sorted(alive - told), "has", sorted(told - may), "of", sorted(told))
 
 
 @step(3, "box")
