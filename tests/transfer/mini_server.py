@@ -43,7 +43,7 @@ class MiniServer(Server):
     """Faults: login (answer of a login instead of OK), broken (UIDs it gives no body of),
     drops_after (closes after so many messages, once), refuses (name -> text of EXAMINE),
     one_at_a_time (BAD when a command comes before the last one is answered), list_answer,
-    greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text),
+    greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text, or a list),
     hides_inbox (LIST does not show it), edit (kind, data -> data: "list", "examine", "row",
     "alone", "body" as they are sent)."""
 
@@ -132,8 +132,9 @@ class ImapSession(Session):
         return "OK done"
 
     def do_AUTHENTICATE(self, arguments):  # pylint: disable=C0103
-        if self.server.refuses_sasl:
-            return f"NO {self.server.refuses_sasl}"
+        refuses = self.server.refuses_sasl
+        if refuses:
+            return "NO " + (refuses.pop(0) if isinstance(refuses, list) else refuses)
         _, user, password = base64.b64decode(arguments.split()[1]).split(b"\0")
         return self._log_in(user.decode(), password.decode())
 

@@ -204,4 +204,19 @@ def a_source_that_has_too_many_is_asked_less(world):
     equal(world.words().count("AUTHENTICATE"), 3, "logins")
 
 
+@case
+def each_way_to_say_not_now_counts(world):
+    """None of them blames the password, and each makes the next login come later."""
+    world.server.refuses_sasl = ["[LIMIT] no more", "[THROTTLED] slower", "[INUSE] locked"]
+    process = world.start()
+    _, log = process.communicate(timeout=60)
+    world.arrived()
+    for ms in (1000, 2000, 4000):
+        true(f"next_login_ms={ms}\n" in log, log)
+    equal(world.words().count("AUTHENTICATE"), 4, "logins")
+    equal(world.words().count("LOGIN"), 0, "the other way would help nothing")
+    equal(world.account("attempts")[0], 1, "attempts")
+    equal(world.proven(), ["secret"], "proven")
+
+
 main(World)
