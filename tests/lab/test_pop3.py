@@ -6,6 +6,7 @@ test_pop3.py [--dovecot|--heir|--courier|--mailutils|--pop3-only] [WORD...]
 
 How a client logs in is in test_pop3_login.py.
 """
+import re
 import sys
 import threading
 import time
@@ -14,9 +15,11 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3, harness, pop3_clients, pop3_world  # noqa: E402
 from lab.harness import Skipped, busy, case, equal, nothing, table, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
 
 HOLD = 8  # Courier takes a second for each login, and the transfer needs several
 NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n.dot\r\n..\r\n"
+UID = re.compile(rb"\bUID (\d+)")
 
 
 @case
@@ -294,6 +297,32 @@ def what_is_new_here_comes_last(world):
 
 
 # Busy ------------------------------------------------------------------------------------
+
+def uids_at_source(world, user, command):
+    client = Imap(world.direct())
+    true(b" OK" in client.login(user, world.password(user)), "login")
+    client.ok(f"{command} INBOX")
+    rows = client.ok("UID FETCH 1:* RFC822.SIZE")
+    client.logout()
+    return [UID.search(row)[1] for row in rows if UID.search(row)]
+
+
+@case
+def what_lies_in_new_keeps_its_uid(world):
+    """EXAMINE shows mail that no client has seen, and that a Maildir has in new/; SELECT moves
+    it to cur/. What we have copied has the UIDs that the source shows from then on."""
+    user = world.user(3)
+    for number in range(3):
+        world.server.deliver(user, b"Subject: new\r\n\r\n%d\r\n" % number)
+    world.move_by_pop3(user)
+    client = world.session(user)
+    client.ok("EXAMINE INBOX")
+    here = [UID.search(row)[1] for row in client.ok("UID FETCH 1:* RFC822.SIZE")
+            if UID.search(row)]
+    client.logout()
+    for command in ("EXAMINE", "SELECT", "EXAMINE"):
+        equal(uids_at_source(world, user, command), here, command)
+
 
 def try_login(world, user, answers):
     client = world.pop3(user)
