@@ -191,7 +191,8 @@ def found_uids(c, answer, by_uid):
 def search(c):
     key, evaluate = some_key(c)
     by_uid = c.uid_only or c.world.rng.random() < 0.5
-    result = c.world.rng.choice(["", "", "RETURN (ALL COUNT) ", "RETURN (MIN MAX COUNT) ", "RETURN (SAVE) ", "RETURN () "])
+    result = c.world.rng.choice(["", "", "RETURN (ALL COUNT) ", "RETURN (MIN MAX COUNT) ", "RETURN (SAVE) ", "RETURN () ",
+                                 "RETURN (PARTIAL 1:3 COUNT) ", "RETURN (PARTIAL -1:-2) "])
     expected = Expected(c, evaluate)
     answer = c.ok(f'{"UID " if by_uid else ""}SEARCH {result}{key}')
     for fields in told_now(answer, b"ESEARCH"):
@@ -211,6 +212,11 @@ def check_counts(c, fields, truth, by_uid):
     words = dict(zip(fields[1:], fields[2:])) if b"UID" not in fields else dict(zip(fields[2::2], fields[3::2]))
     if b"COUNT" in words:
         check(int(words[b"COUNT"]) == len(truth), "COUNT", words, sorted(truth))
+    if b"PARTIAL" in words:
+        window, numbers = words[b"PARTIAL"]
+        told = [] if numbers == b"NIL" else [n if by_uid else c.view[n - 1] for n in number_set(numbers.decode())]
+        wanted = sorted(truth)[:3] if window == b"1:3" else sorted(truth)[-2:]
+        check(sorted(told) == wanted, "PARTIAL", window, told, wanted)
     for word, pick in ((b"MIN", min), (b"MAX", max)):
         if word in words:
             told = int(words[word])
@@ -235,7 +241,12 @@ def sort(c):
     key, evaluate = some_key(c)
     order = c.world.rng.choice(["ARRIVAL", "REVERSE ARRIVAL", "SIZE ARRIVAL", "REVERSE SIZE", "SUBJECT"])
     expected = Expected(c, evaluate)
-    answer = c.ok(f"UID SORT ({order}) UTF-8 {key}")
+    counted = c.world.rng.random() < 0.3
+    answer = c.ok(f"UID SORT {'RETURN (COUNT) ' if counted else ''}({order}) UTF-8 {key}")
+    if counted:  # RFC 5267, 3: ESORT
+        for fields in told_now(answer, b"ESEARCH") if expected.is_exact() else ():
+            check_counts(c, fields, expected.must, True)
+        return
     told = [int(n) for n in answer.named(b"SORT")[0]]
     expected.check(told, "SORT", key)
     told = [uid for uid in told if uid in c.box.messages]

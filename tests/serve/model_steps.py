@@ -81,6 +81,21 @@ def subscribe(c):
 
 
 @step(1)
+def list_subscribed(c):
+    names = {fields[2].decode() for fields in c.ok('LSUB "" "*"').named(b"LSUB")}
+    check(names == c.world.subscribed, "LSUB", sorted(names), "are", sorted(c.world.subscribed))
+
+
+@step(1)
+def rights(c):
+    """RFC 4314: the owner has all of them, and gives none away."""
+    box = c.world.box()
+    for fields in c.ok(f'MYRIGHTS "{box.name}"').named(b"MYRIGHTS"):
+        check({*"lrswipkxtea"} <= {*fields[1].decode()}, "MYRIGHTS", fields)
+    check(c.command(f'SETACL "{box.name}" somebody lr').status == "NO", "SETACL")
+
+
+@step(1)
 def create(c):
     name = c.world.free_name()
     if name:

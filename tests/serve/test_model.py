@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients at random on one account, and every answer checked against a model of it.
+"""Clients at random on some accounts, and every answer checked against a model of them.
 
     test_model.py                                       12 seconds, as a part of ./test
     test_model.py --seconds 600 --clients 50 --seed 3   the long one; commands/s at the end
@@ -36,7 +36,7 @@ LONG = 150  # messages in a mailbox
 class Account(World):
     def __init__(self, account, rng, store, clients):
         super().__init__(account, rng)
-        self.store, self.ended, self.steps = store, [], 0
+        self.store, self.ended = store, []
         store.add_account(account, "/", "Sent=\\Sent", "Work", "Archive/2023")
         self.observer = Client("observer", self, self.connect)
         self.clients = [Client(f"client{n}", self, self.connect) for n in range(clients)]
@@ -118,7 +118,6 @@ class Account(World):
         c.unselect()
 
     def step(self):
-        self.steps += 1
         for box in list(self.boxes.values()):
             if len(box.messages) > LONG:
                 self.shorten(box)
@@ -153,23 +152,27 @@ def run(options):
     folder = tempfile.mkdtemp(prefix="mailferry-serve-")
     store = Mailstore(folder, programs())
     began = time.monotonic()
-    world = None
+    rng, worlds, steps = random.Random(options.seed), [], 0
     try:
-        world = Account("alice", random.Random(options.seed), store, options.clients)
-        while world.steps < options.steps and time.monotonic() - began < options.seconds:
+        for n in range(options.accounts):
+            worlds.append(Account(f"user{n}", random.Random(f"{options.seed} {n}"), store,
+                                  options.clients // options.accounts))
+        while steps < options.steps and time.monotonic() - began < options.seconds:
+            steps += 1
+            world = rng.choice(worlds)
             world.step()
-        world.finish()
+        for world in worlds:
+            world.finish()
     except BaseException:
-        if world:
-            print(f"seed {options.seed}, step {world.steps}, {world.current.name}:")
+        if worlds:
+            print(f"seed {options.seed}, step {steps}, {world.account}, {world.current.name}:")
             for line in world.current.log:
                 print("   ", line.decode("latin-1")[:300])
         raise
     finally:
-        if world:
-            taken = time.monotonic() - began
-            print(f"{options.clients} clients, {world.steps} steps, {world.commands()} commands in {taken:.0f} s, "
-                  f"{world.commands() / taken:.0f}/s; seed {options.seed}", flush=True)
+        taken, commands = time.monotonic() - began, sum(w.commands() for w in worlds)
+        print(f"{options.clients} clients, {options.accounts} accounts, {steps} steps, {commands} commands in "
+              f"{taken:.0f} s, {commands / taken:.0f}/s; seed {options.seed}", flush=True)
         store.close()
         shutil.rmtree(folder, True)
 
@@ -179,6 +182,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--steps", type=int, default=10 ** 9)
     parser.add_argument("--clients", type=int, default=12)
+    parser.add_argument("--accounts", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     run(parser.parse_args())
 
