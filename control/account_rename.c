@@ -213,7 +213,8 @@ static int says_so_already(const struct store_folder *f, struct error *err)
 	arena_init(&arena);
 	code = store_peek(f->path, &arena, &is, err);
 	if (code == 0)
-		code = str_eq(is.owner, f->account) && !is_former(&is, f->drop);
+		code = str_eq(is.owner, f->account) && !is_former(&is, f->drop) &&
+		       str_eq(is.residence, f->residence);
 	arena_fini(&arena);
 	return code;
 }
@@ -240,18 +241,19 @@ static int say_as_user(struct control *c, const struct store_folder *f)
 	if (code == 0)
 		code = open_when_free(f->path, &s, &c->err);
 	if (code == 0)
-		code = store_rename(s, f->account, f->drop, &c->err);
+		code = store_rename(s, f->account, f->drop, f->residence, &c->err);
 	store_close(s);
 	return code;
 }
 
 /* Its owner says the name, then it has it. One without a mail folder is fine. */
-static int rename_folder(struct control *c, const struct intent *i)
+static int rename_folder(struct control *c, const struct intent *i, struct str residence)
 {
 	char from[PATH_MAX], to[PATH_MAX], mail[PATH_MAX];
-	struct store_folder f = {
-		.account = str_from(i->to), .to = -1, .drop = str_from(i->drop)
-	};
+	struct store_folder f = { .account = str_from(i->to),
+		.to = -1,
+		.drop = str_from(i->drop),
+		.residence = residence };
 	int code = settings_mail_path(&c->settings, str_from(i->from), from, PATH_MAX);
 
 	if (code == 0)
@@ -276,15 +278,21 @@ static int rename_folder(struct control *c, const struct intent *i)
 static int carry_out(struct control *c, struct registry *r, const struct intent *i)
 {
 	const struct store_folder was = { .account = str_from(i->from), .to = -1 };
+	struct str residence = STR("");
+	struct arena arena;
 	int code = change_registry(c, r, i);
 
+	arena_init(&arena);
+	if (code == 0)
+		code = vault_residence(c, i->account, &arena, &residence);
 	if (code == 0)
 		code = store_folder_release(c, &was);
 	if (code == 0)
-		code = rename_folder(c, i);
+		code = rename_folder(c, i, residence);
 	/* a login that was on its way has it open by its old name */
 	if (code == 0)
 		code = store_folder_release(c, &was);
+	arena_fini(&arena);
 	return code < 0 ? code : forget_intent(c);
 }
 

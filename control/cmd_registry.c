@@ -3,18 +3,16 @@
  * mailferry registry check | copy | rebuild
  *
  * rebuild: when the registry is gone or damaged, its newest sound copy takes its place
- * (or an empty one); then each account whose mail folder says that it lives here does so
- * again. Only while nothing runs. What was damaged is kept beside it.
+ * (or an empty one); then each account whose mail folder says that it is in service is
+ * so again (adopt.h). Only while nothing runs. What was damaged is kept beside it.
  */
+#include "control/adopt.h"
 #include "control/copies.h"
 #include "control/folders.h"
 #include "control/output.h"
-#include "control/prompt.h"
-#include "control/vault.h"
 
 #include "base/clock.h"
 #include "base/process.h"
-#include "registry/rename.h"
 #include "registry/rescue.h"
 #include "settings/state_lock.h"
 
@@ -131,98 +129,6 @@ static int replace_registry(struct control *c)
 		return code;
 	registry_close(r);
 	(void)puts("there is no sound copy of it: made an empty one");
-	return 0;
-}
-
-struct adopting {
-	struct control *control;
-	struct registry *registry;
-	uint64_t count, without_password;
-};
-
-/* What a registry from before it was renamed calls it; else its name. */
-static struct str known_name(
-	struct adopting *a, struct str name, const struct store_identity *identity)
-{
-	struct account_route route;
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < identity->n_former; i++)
-		if (registry_route(a->registry, identity->former[i], &route, NULL) == 0 &&
-			settings_mail_path(&a->control->settings, str_from(route.name),
-				path, sizeof(path)) == 0 &&
-			access(path, F_OK) < 0)
-			return identity->former[i];
-	return name;
-}
-
-/* Passwords are bound to the name that the registry has: the vault binds them anew. */
-static int call_by_its_name(struct adopting *a, int64_t id, struct str name)
-{
-	struct arena arena;
-	struct account account;
-	int code;
-
-	arena_init(&arena);
-	code = registry_find_id(a->registry, id, &arena, &account, &a->control->err);
-	if (code == 0 && !str_eq(account.name, name))
-		code = vault_rename(a->control, id, account.name, name, STR_LIT(""));
-	arena_fini(&arena);
-	return code;
-}
-
-static int adopt_by_all_names(struct adopting *a, struct str name,
-	const struct store_identity *identity, int64_t *ret_id)
-{
-	struct str known = known_name(a, name, identity);
-	int code = registry_adopt(
-		a->registry, known, identity->served_at, ret_id, &a->control->err);
-
-	if (code == 0 && !str_eq(known, name))
-		code = call_by_its_name(a, *ret_id, name);
-	for (size_t i = 0; i < identity->n_former && code == 0; i++)
-		code = registry_give_name(
-			a->registry, *ret_id, identity->former[i], &a->control->err);
-	return code;
-}
-
-static int adopt(void *context, struct str name, const struct store_identity *identity)
-{
-	struct adopting *a = context;
-	struct error *err = &a->control->err;
-	struct account account = { 0 };
-	struct arena arena;
-	int64_t id;
-	int code = adopt_by_all_names(a, name, identity, &id);
-
-	if (code < 0)
-		return code;
-	arena_init(&arena);
-	code = registry_find_id(a->registry, id, &arena, &account, err);
-	if (code == 0) {
-		output_clean(name, stdout);
-		(void)printf(" lives here%s\n",
-			account.passwords ? ""
-					  : "; its password is lost: mailferry passwd");
-		a->count++;
-		a->without_password += account.passwords == 0;
-	}
-	arena_fini(&arena);
-	return code;
-}
-
-static int adopt_all(struct control *c, struct registry *r)
-{
-	struct adopting a = { .control = c, .registry = r };
-	int code = folders_each_stray(c, r, adopt, &a);
-
-	if (code < 0)
-		return code;
-	(void)printf("%" PRIu64 " account%s adopted\n", a.count, a.count == 1 ? "" : "s");
-	if (a.without_password)
-		(void)printf("%" PRIu64 " without a password: set one with `mailferry "
-			     "passwd USER`; addresses come back by `mailferry alias`\n",
-			a.without_password);
 	return 0;
 }
 

@@ -71,9 +71,10 @@ static const struct command commands[] = {
 		cmd_retire,
 		"close the source's side; --undo opens it again until --erase has erased "
 		"all sealed passwords" },
-	{ "registry", "check|copy|rebuild", 1, 1, 0, cmd_registry,
+	{ "registry", "check|copy|rebuild", 1, 1, OPTION_YES, cmd_registry,
 		"look the registry through, copy it, or make it anew from a copy and "
-		"the mail folders" },
+		"the mail folders. rebuild --yes: believe folders that name the server "
+		"of `destination`, although no key proves it" },
 	{ "store",
 		"check USER|export USER DIR|import USER DIR|backup DIR [USER]|compact "
 		"USER",

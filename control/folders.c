@@ -49,12 +49,34 @@ struct walk {
 	struct buf name;
 };
 
-static bool lives_here(struct walk *w, struct str name)
+/* One that switches is not marked yet, or the transfer knows that it may be. */
+static bool may_be_marked(struct walk *w, int64_t id)
+{
+	struct account a;
+
+	return registry_find_id(w->registry, id, &w->arena, &a, NULL) == 0 &&
+	       (a.is_arriving || a.stage == STAGE_DONE);
+}
+
+static bool is_known(struct walk *w, struct str name)
 {
 	struct account_route route;
 
 	return w->registry && registry_route(w->registry, name, &route, NULL) == 0 &&
-	       route.route != ROUTE_SOURCE;
+	       (route.route == ROUTE_LOCAL ||
+		       (route.route == ROUTE_BUSY && may_be_marked(w, route.id)));
+}
+
+/* An account's processes write what is in its folder, and nobody else's account. */
+static int check_owner(
+	struct walk *w, const char *path, struct str owner, struct str name)
+{
+	if (!owner.len || str_eq(owner, name))
+		return 0;
+	return error_set(&w->control->err, -EUCLEAN,
+		"%s says that it is of \"%.*s\", whose folder has another name; give it "
+		"that name, or move it away",
+		path, STR_ARG(owner));
 }
 
 /* Of a folder whose index cannot be read, nothing is known: it is not taken for free. */
@@ -63,13 +85,12 @@ static int look_at(struct walk *w, const char *mail, const char *folder)
 	char path[PATH_MAX];
 	struct store_identity is;
 	struct error err = { 0 };
-	struct str name;
 	int len = snprintf(path, sizeof(path), "%s/%s", mail, folder);
 	int code = name_of_folder(folder, &w->name);
 
 	if (len < 0 || (size_t)len >= sizeof(path) || code < 0)
 		return error_set(&w->control->err, -ENAMETOOLONG, "%s/%s", mail, folder);
-	if (lives_here(w, buf_view(&w->name)))
+	if (is_known(w, buf_view(&w->name)))
 		return 0;
 	code = store_peek(path, &w->arena, &is, &err);
 	if (code == -ENOENT) /* a copy that has just begun, or no folder of ours */
@@ -78,10 +99,10 @@ static int look_at(struct walk *w, const char *mail, const char *folder)
 		w->control->err = err;
 		return code;
 	}
-	name = is.owner.len ? is.owner : buf_view(&w->name);
-	if (is.service != STORE_SERVED || lives_here(w, name))
+	if (is.service != STORE_SERVED || (is.owner.len && is_known(w, is.owner)))
 		return 0;
-	return w->each(w->context, name, &is);
+	code = check_owner(w, path, is.owner, buf_view(&w->name));
+	return code < 0 ? code : w->each(w->context, buf_view(&w->name), &is);
 }
 
 static int walk(struct walk *w, const char *mail)

@@ -15,6 +15,8 @@ struct store_folder {
 	int to;                           /* where something of it goes; -1 */
 	struct str drop;                  /* which is no name of it any more; "" */
 	const struct maildir_files *from; /* where something comes from; NULL */
+	struct str residence;             /* what it is to say (registry/residence.h) */
+	bool is_known;                    /* the registry says that it is served from */
 };
 
 /* The account's folder; strings are the arena's. -ENOENT: no mail of it is here. */

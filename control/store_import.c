@@ -41,7 +41,8 @@ static int open_store(struct import *i)
 
 	if (!c->dry_run)
 		return store_destination_open_served(i->folder->path, i->folder->account,
-			c->settings.limits.disk_reserve, &i->store, i->err);
+			i->folder->is_known, c->settings.limits.disk_reserve, &i->store,
+			i->err);
 	code = store_destination_look(i->folder->path, &i->store, i->err);
 	return code < 0 ? code : dry_destination_new(&i->store, &i->dry, i->err);
 }
@@ -259,14 +260,19 @@ static int import_as_owner(struct control *c, const struct store_folder *f)
 /* Mail that is added to an account at the source would be taken away by its move. */
 static int check_local(struct control *c, const struct account *a)
 {
-	if (a->route == ROUTE_LOCAL)
+	if (a->route == ROUTE_LOCAL && !a->home.len)
 		return 0;
+	if (a->route == ROUTE_LOCAL)
+		return error_set(&c->err, -EPERM,
+			"\"%.*s\" lives at %.*s: mail is imported there",
+			STR_ARG(a->name), STR_ARG(a->home));
 	return error_set(&c->err, -EPERM,
 		"\"%.*s\" does not live here (yet); import when it has moved",
 		STR_ARG(a->name));
 }
 
-static int check_account(struct control *c, struct arena *arena)
+/* *ret_known: the registry says that it lives here. */
+static int check_account(struct control *c, struct arena *arena, bool *ret_known)
 {
 	struct str name = str_from(c->arguments[1]);
 	struct registry *r = NULL;
@@ -285,6 +291,7 @@ static int check_account(struct control *c, struct arena *arena)
 			STR_ARG(name));
 	else if (code == 0)
 		code = check_local(c, &a);
+	*ret_known = code == 0;
 	registry_close(r);
 	return code;
 }
@@ -327,6 +334,7 @@ static int run(struct control *c, struct store_folder *f)
 int store_import_command(struct control *c, struct arena *arena)
 {
 	struct store_folder f;
+	bool is_known = false;
 	int code;
 
 	if (c->n_arguments < 3)
@@ -335,8 +343,9 @@ int store_import_command(struct control *c, struct arena *arena)
 	if (c->separator && !is_separator(c->separator))
 		return error_set(&c->err, -EINVAL, "\"%s\" is no separator of names",
 			c->separator);
-	code = check_account(c, arena);
+	code = check_account(c, arena, &is_known);
 	if (code == 0)
 		code = store_folder_of(c, c->arguments[1], arena, &f);
+	f.is_known = is_known;
 	return code < 0 ? code : run(c, &f);
 }

@@ -187,3 +187,37 @@ int vault_set_password(struct control *c, int64_t account, struct str password)
 
 	return ask_once(c, &m);
 }
+
+static int read_residence(struct control *c, const struct vault_call *t, int64_t account,
+	struct arena *arena, struct str *ret)
+{
+	const struct message m = { .type = MESSAGE_RESIDENCE,
+		.number = (uint64_t)account };
+	const struct patience patience = { .ms = PATIENCE_MS };
+	char bytes[IPC_MESSAGE_MAX];
+	struct message answer;
+	int r = ask_send(t->fd, &m, &patience, &c->err);
+
+	if (r == 0 || r == -EPIPE)
+		r = ask_receive(t->fd, bytes, &patience, &answer, &c->err);
+	if (r < 0)
+		return r;
+	if (answer.type != MESSAGE_RESIDENCE_IS)
+		return error_set(&c->err, -EBADMSG, "the vault answered %s",
+			message_type_name(answer.type));
+	*ret = arena_str(arena, answer.text);
+	return ret->ptr ? 0 : error_set(&c->err, -ENOMEM, "no memory");
+}
+
+int vault_residence(
+	struct control *c, int64_t account, struct arena *arena, struct str *ret)
+{
+	struct vault_call call;
+	int code = vault_call_open(c, &call);
+
+	if (code < 0)
+		return code;
+	code = read_residence(c, &call, account, arena, ret);
+	vault_call_close(&call);
+	return code;
+}

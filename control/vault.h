@@ -32,6 +32,11 @@ void vault_call_close(struct vault_call *t);
 int vault_rename(struct control *c, int64_t account, struct str from, struct str to,
 	struct str drop);
 
+/* What the account's mail folder is to say of where it lives (registry/residence.h); the
+   arena's. */
+int vault_residence(
+	struct control *c, int64_t account, struct arena *arena, struct str *ret);
+
 /* A new password for logins here; c->only: no other one opens the mailbox any more. */
 int vault_set_password(struct control *c, int64_t account, struct str password);
 

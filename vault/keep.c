@@ -320,3 +320,62 @@ int keep_rename(struct vault *v, const struct rename *rename, struct error *err)
 	box_forget_key(&b.closer);
 	return r;
 }
+
+/* ---- where it lives ---- */
+
+struct names {
+	struct arena *arena;
+	struct str at[RESIDENCE_NAMES_MAX];
+	size_t n;
+};
+
+static int add_name(void *context, struct str name)
+{
+	struct names *n = context;
+
+	if (n->n == RESIDENCE_NAMES_MAX)
+		return 0;
+	n->at[n->n] = arena_str(n->arena, name);
+	return n->at[n->n++].ptr ? 0 : -ENOMEM;
+}
+
+static int write_residence(struct vault *v, const struct account *a,
+	const struct names *names, struct arena *arena, struct str *ret)
+{
+	const struct residence is = { .home = a->home,
+		.login = a->login,
+		.source_name = a->source_name,
+		.names = names->at,
+		.n_names = names->n };
+	struct buf text, bound;
+	int r;
+
+	buf_init(&text, 0);
+	buf_init(&bound, 0);
+	r = residence_write(&is, &text);
+	if (r == 0)
+		r = residence_bind(&v->keys, a->name, buf_view(&text), &bound);
+	if (r == 0)
+		*ret = arena_str(arena, buf_view(&bound));
+	buf_fini(&text);
+	buf_fini(&bound);
+	return r < 0 || ret->ptr ? r : -ENOMEM;
+}
+
+int keep_residence(struct vault *v, int64_t account, struct arena *arena, struct str *ret,
+	struct error *err)
+{
+	struct names names = { .arena = arena };
+	struct account a;
+	int r = registry_find_id(v->registry, account, arena, &a, err);
+
+	if (r < 0)
+		return r;
+	if (a.route == ROUTE_SOURCE)
+		return error_set(
+			err, -EPERM, "\"%.*s\" lives at the source", STR_ARG(a.name));
+	r = registry_each_name(v->registry, account, add_name, &names, err);
+	if (r == 0 && (r = write_residence(v, &a, &names, arena, ret)) < 0)
+		error_set(err, r, "cannot say where \"%.*s\" lives", STR_ARG(a.name));
+	return r;
+}

@@ -316,6 +316,28 @@ static void on_proved(struct asker *a, const struct message *m, int fd)
 	see_loan(a, (int64_t)m->number, true);
 }
 
+static void send_residence(struct asker *a, int64_t account)
+{
+	struct message m = { .type = MESSAGE_RESIDENCE_IS };
+	struct error err = { 0 };
+	struct arena arena;
+
+	arena_init(&arena);
+	if (keep_residence(&a->server->vault, account, &arena, &m.text, &err) < 0)
+		asker_send_failed(a, &err);
+	else
+		asker_send(a, &m);
+	arena_fini(&arena);
+}
+
+/* Of the account that it moves, whatever it asks for. */
+static void on_own_residence(struct asker *a, const struct message *m, int fd)
+{
+	(void)m;
+	(void)fd;
+	send_residence(a, a->account);
+}
+
 /* ── certificates ──────────────────────────────────────────────────────────────────── */
 
 static void send_identities(struct asker *a)
@@ -441,6 +463,22 @@ static void on_rename(struct asker *a, const struct message *m, int fd)
 	asker_send(a, &done);
 }
 
+static void on_residence(struct asker *a, const struct message *m, int fd)
+{
+	(void)fd;
+	send_residence(a, (int64_t)m->number);
+}
+
+static void on_confirm(struct asker *a, const struct message *m, int fd)
+{
+	const struct vault_keys *keys = &a->server->vault.keys;
+	struct message done = { .type = MESSAGE_DONE };
+
+	(void)fd;
+	done.number = residence_is_bound(keys, m->account, m->text);
+	asker_send(a, &done);
+}
+
 /* ── the table ─────────────────────────────────────────────────────────────────────── */
 
 static void on_ping(struct asker *a, const struct message *m, int fd)
@@ -466,6 +504,9 @@ static const struct request_row {
 	{ MESSAGE_LEND, 0, MAY(ROLE_ACCOUNT), on_lend },
 	{ MESSAGE_PREPARE, 0, MAY(ROLE_ACCOUNT), on_prepare },
 	{ MESSAGE_PROVED, 0, MAY(ROLE_ACCOUNT), on_proved },
+	{ MESSAGE_RESIDENCE, 0, MAY(ROLE_ACCOUNT), on_own_residence },
+	{ MESSAGE_RESIDENCE, 0, MAY(ROLE_COMMAND), on_residence },
+	{ MESSAGE_CONFIRM, 0, MAY(ROLE_COMMAND), on_confirm },
 	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
 	{ MESSAGE_IMPORT_PASSWORD, 0, MAY(ROLE_COMMAND), on_import_password },
 	{ MESSAGE_RENAME, 0, MAY(ROLE_COMMAND), on_rename },

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "registry/box.h"
+#include "registry/residence.h"
 
 #define SEAL_KEY_SIZE 32
 
@@ -62,6 +63,12 @@ int source_name_bind(const struct vault_keys *keys, struct str account, struct s
 /* *ret: a view. -EBADMSG: as below. */
 int source_name_unbind(const struct vault_keys *keys, struct str account,
 	struct str bound, struct str *ret);
+
+/* Where an account lives (registry/residence.h): likewise. */
+int residence_bind(const struct vault_keys *keys, struct str account, struct str text,
+	struct buf *out);
+bool residence_is_bound(
+	const struct vault_keys *keys, struct str account, struct str bound);
 
 /* Appends the bound form of a verifier. */
 int verifier_bind(const struct vault_keys *keys, struct str account, struct str verifier,

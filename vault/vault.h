@@ -91,6 +91,10 @@ int keep_import(struct vault *v, struct str login, struct str password,
 /* Another name for an account that lives here: all that is bound to the old one is bound
    to the new one, in the transaction that writes it. */
 int keep_rename(struct vault *v, const struct rename *rename, struct error *err);
+/* What the account's folder is to say of where it lives. *ret: the arena's. -EPERM: it is
+   the source that serves it. */
+int keep_residence(struct vault *v, int64_t account, struct arena *arena, struct str *ret,
+	struct error *err);
 /* A new password for logins here; only: no other opens the mailbox then. */
 int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 	struct error *err);

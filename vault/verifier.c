@@ -201,3 +201,22 @@ int source_name_unbind(const struct vault_keys *keys, struct str account,
 	*ret = str_skip(text, SOURCE_NAME.len);
 	return 0;
 }
+
+/* ── where it lives ────────────────────────────────────────────────────────────────── */
+
+/* It begins with a word that neither a verifier nor a name of the source begins with. */
+int residence_bind(const struct vault_keys *keys, struct str account, struct str text,
+	struct buf *out)
+{
+	return str_starts(text, RESIDENCE) ? verifier_bind(keys, account, text, out)
+	                                   : -EINVAL;
+}
+
+bool residence_is_bound(
+	const struct vault_keys *keys, struct str account, struct str bound)
+{
+	struct str text;
+
+	return verifier_unbind(keys, account, bound, &text) == 0 &&
+	       str_starts(text, RESIDENCE);
+}

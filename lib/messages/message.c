@@ -88,6 +88,9 @@ static const char *const type_names[] = {
 	[MESSAGE_AGAIN] = "AGAIN",
 	[MESSAGE_MENDED] = "MENDED",
 	[MESSAGE_ASLEEP] = "ASLEEP",
+	[MESSAGE_RESIDENCE] = "RESIDENCE",
+	[MESSAGE_RESIDENCE_IS] = "RESIDENCE-IS",
+	[MESSAGE_CONFIRM] = "CONFIRM",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");

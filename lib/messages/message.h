@@ -313,6 +313,15 @@ enum message_type {
 	   retires to the one after it: account, too. */
 	MESSAGE_ASLEEP,
 
+	/* To the vault: what the account's mail folder is to say of where it lives
+	   (registry/residence.h). From the process that moves it, or from a command:
+	   number = account. Answered by RESIDENCE_IS (text) or FAILED. */
+	MESSAGE_RESIDENCE,
+	MESSAGE_RESIDENCE_IS,
+	/* From a command: has the vault said this (text) of that account? Answered by
+	   DONE; number = 1: yes. */
+	MESSAGE_CONFIRM,
+
 	MESSAGE_TYPE_COUNT
 };
 

@@ -130,6 +130,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.is_disabled = query_number(row, 27) != 0,
 		.source_name = query_bytes(row, 28),
 		.home = query_bytes(row, 29),
+		.is_arriving = query_number(row, 30) != 0,
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -359,4 +360,23 @@ int registry_set_result(struct registry *r, int64_t id,
 		SQL_VALUES(sql_signed(id), sql_signed(result->uids_kept),
 			sql_signed(result->uidls_kept), sql_text(result->certificate)),
 		err);
+}
+
+static int set_arriving(struct registry *r, int64_t id, bool arriving, struct error *err)
+{
+	int code = sql_run(r->db, SQL_SET_ARRIVING,
+		SQL_VALUES(sql_signed(id), sql_number(arriving)), err);
+
+	if (code == 0 && database_changes(r->db) == 0)
+		return error_set(err, -EPERM, "it does not switch any more");
+	return code;
+}
+
+int registry_set_arriving(
+	struct registry *r, int64_t id, bool arriving, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code
+	                : database_finish(r->db, set_arriving(r, id, arriving, err), err);
 }

@@ -19,7 +19,7 @@ struct state_row {
 	enum pin pin;
 	uint32_t attempts;
 	uint64_t busy_since;
-	bool is_renamed;
+	bool is_renamed, is_arriving;
 	char login[NAME_TEXT_MAX]; /* as the source took it */
 };
 
@@ -39,7 +39,8 @@ static int read_row(
 		.pin = (enum pin)pin,
 		.attempts = (uint32_t)query_number(&row, 4),
 		.busy_since = query_number(&row, 5),
-		.is_renamed = query_number(&row, 6) != 0 };
+		.is_renamed = query_number(&row, 6) != 0,
+		.is_arriving = query_number(&row, 8) != 0 };
 	(void)snprintf(
 		ret->name, sizeof(ret->name), "%.*s", STR_ARG(query_bytes(&row, 0)));
 	(void)snprintf(
@@ -149,6 +150,18 @@ static int refuse_when_renamed(
 		row->name, row->login);
 }
 
+/* Else its folder would say that it lives here while the source serves it. */
+static int refuse_when_arriving(
+	const struct state_row *row, struct account_state next, struct error *err)
+{
+	if (!row->is_arriving || next.route != ROUTE_SOURCE)
+		return 0;
+	return error_set(err, -EPERM,
+		"\"%s\" arrives at this moment; the transfer takes it back, or brings it "
+		"to its end",
+		row->name);
+}
+
 /* What opens the mailbox here is proven in each attempt anew; back at the source, the
    user's password is the source's again. */
 static int change_passwords(
@@ -184,6 +197,8 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
 	if (code == 0)
 		code = refuse_when_renamed(&row, event, err);
+	if (code == 0)
+		code = refuse_when_arriving(&row, next, err);
 	if (code == 0)
 		code = write_state(r, &row, next, event, detail, now, err);
 	if (code == 0)

@@ -95,8 +95,10 @@ struct account {
 	bool is_made_here;          /* by the admin: it never was at the source */
 	bool is_disabled;           /* nobody may log in (here.h) */
 	struct str source_name; /* of one that was renamed (rename.h); "": it was not */
-	struct str home; /* the address of the server that its mail moves to, and that
+	struct str home;  /* the address of the server that its mail moves to, and that
 	                    serves it once its route is local; "": we do */
+	bool is_arriving; /* busy: its mail folder says already, or may say, that the
+	                     account lives here (registry_set_arriving()) */
 };
 
 /* Opens, and upgrades (PRAGMA user_version), the file at path. -ENOENT: there is none. An
@@ -223,6 +225,14 @@ int registry_transition(struct registry *r, int64_t id, enum account_event event
 /* Where its mail moves to, from the next switch on (account.home). -EPERM: it is not at
    the source, and so its mailbox stays where it is. */
 int registry_set_home(struct registry *r, int64_t id, struct str home, struct error *err);
+/* Around the moment at which the mail folder is marked as in service, which is before
+   EVENT_ARRIVE: whoever finds the one without the other believes the folder. So as long
+   as it is set, the account does not go back to the source (-EPERM of the events that
+   would), and the transfer takes the mark away before it says false; what it left
+   behind, the next one finds. Any event takes it back. Durable. -EPERM: it does not
+   switch now. */
+int registry_set_arriving(
+	struct registry *r, int64_t id, bool arriving, struct error *err);
 /* Writes a journal line (by "admin") when it changes something. */
 int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error *err);
 

@@ -50,19 +50,45 @@ int account_set_local(struct registry *r, int64_t id, uint64_t now, struct error
 		err);
 }
 
-static int adopt(struct registry *r, struct str name, uint64_t served_at, int64_t *ret_id,
-	struct error *err)
+/* What an account is called at the source only for one that the registry did not know: a
+   row that it has is bound to its name by now. */
+static int take_residence(struct registry *r, int64_t id, const struct residence *is,
+	bool is_new, struct error *err)
+{
+	struct account a;
+	struct arena arena;
+	int code;
+
+	if (!is)
+		return 0;
+	arena_init(&arena);
+	code = registry_find_id(r, id, &arena, &a, err);
+	if (code == 0)
+		code = sql_run(r->db, SQL_ADOPT,
+			SQL_VALUES(sql_signed(id), sql_text(is->home),
+				sql_text(is_new ? is->login : a.login),
+				sql_text(is_new ? is->source_name : a.source_name)),
+			err);
+	arena_fini(&arena);
+	return code;
+}
+
+static int adopt(struct registry *r, struct str name, uint64_t served_at,
+	const struct residence *is, int64_t *ret_id, struct error *err)
 {
 	struct account_route route;
 	uint64_t now = clock_wall_ms();
 	int code = registry_route(r, name, &route, NULL);
+	bool is_new = code == -ENOENT;
 
 	if (code == 0)
 		*ret_id = route.id;
-	else if (code == -ENOENT)
+	else if (is_new)
 		code = account_make(r, name, served_at, ret_id, err);
 	else
 		return error_set(err, code, "cannot look for \"%.*s\"", STR_ARG(name));
+	if (code == 0)
+		code = take_residence(r, *ret_id, is, is_new, err);
 	if (code == 0)
 		code = account_set_local(r, *ret_id, now, err);
 	if (code < 0)
@@ -77,13 +103,14 @@ static int adopt(struct registry *r, struct str name, uint64_t served_at, int64_
 }
 
 int registry_adopt(struct registry *r, struct str name, uint64_t served_at,
-	int64_t *ret_id, struct error *err)
+	const struct residence *is, int64_t *ret_id, struct error *err)
 {
 	int64_t id = 0;
 	int code = database_begin(r->db, true, err);
 
 	if (code == 0)
-		code = database_finish(r->db, adopt(r, name, served_at, &id, err), err);
+		code = database_finish(
+			r->db, adopt(r, name, served_at, is, &id, err), err);
 	if (code == 0)
 		*ret_id = id;
 	return code;

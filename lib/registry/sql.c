@@ -24,7 +24,8 @@
 					" a.stage_at," COUNT_PASSWORDS(                  \
 						"verifier IS NULL AND sealed IS NOT "    \
 						"NULL") ", a.made_here, a.disabled, "    \
-							"a.source_name, a.home"
+							"a.source_name, a.home, "        \
+							"a.arriving"
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
@@ -147,14 +148,18 @@ static const char *const statements[] = {
 		"UPDATE password SET verifier = NULL, proven_at = 0, refused_at = ?3"
 		" WHERE account = ?1 AND id = ?2 AND origin = 'source'",
 	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since,"
-		      " source_name <> '', login FROM account WHERE id = ?1",
+		      " source_name <> '', login, arriving FROM account WHERE id = ?1",
 	[SQL_SET_STATE] =
 		"UPDATE account SET route = ?2, stage = ?3, stage_at = ?4, attempts = ?5,"
-		" next_try_at = ?6, busy_since = ?7,"
+		" next_try_at = ?6, busy_since = ?7, arriving = 0,"
 		" out_of_service_ms = out_of_service_ms + ?8,"
 		" last_error = coalesce(?9, last_error) WHERE id = ?1",
 	[SQL_SET_HOME] =
 		"UPDATE account SET home = ?2 WHERE id = ?1 AND route = 'source'",
+	[SQL_SET_ARRIVING] = "UPDATE account SET arriving = ?2 WHERE id = ?1"
+			     " AND route = 'busy' AND stage = 'switching'",
+	[SQL_ADOPT] = "UPDATE account SET home = ?2, login = ?3, source_name = ?4"
+		      " WHERE id = ?1",
 	[SQL_SET_PIN] = "UPDATE account SET pin = ?2 WHERE id = ?1",
 	[SQL_SET_PROGRESS] = "UPDATE account SET folders = ?2, messages_total = ?3,"
 			     " messages_copied = ?4, bytes_copied = ?5 WHERE id = ?1",
@@ -525,6 +530,8 @@ static const char *const upgrades[] = {
 	" at INTEGER NOT NULL,"
 	" left_over INTEGER NOT NULL,"
 	" result TEXT NOT NULL);",
+	/* 17: whose mail folder says, or may say, what the registry is about to say */
+	"ALTER TABLE account ADD COLUMN arriving INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

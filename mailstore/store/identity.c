@@ -38,7 +38,8 @@ static int read_identity(struct database *d, struct arena *arena,
 			database_path(d), store_schema.cure);
 	found.owner = arena_str(arena, query_bytes(&row, 0));
 	found.served_at = query_number(&row, 2);
-	if (!found.owner.ptr)
+	found.residence = arena_str(arena, query_bytes(&row, 3));
+	if (!found.owner.ptr || !found.residence.ptr)
 		return error_set(err, -ENOMEM, "no memory");
 	*ret = found;
 	return 0;
@@ -60,8 +61,29 @@ int store_set_identity(
 				  SQL_VALUES(sql_text(identity->owner),
 					  sql_text(str_from(
 						  store_service_name(identity->service))),
-					  sql_number(identity->served_at)),
+					  sql_number(identity->served_at),
+					  sql_text(identity->residence.ptr
+							   ? identity->residence
+							   : STR_LIT(""))),
 				  err);
+}
+
+int store_take_into_service(
+	struct store *s, struct str residence, uint64_t now, struct error *err)
+{
+	struct store_identity is;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_identity(s, &arena, &is, err);
+	is.service = STORE_SERVED;
+	is.served_at = now;
+	is.residence = residence;
+	if (code == 0)
+		code = store_set_identity(s, &is, err);
+	arena_fini(&arena);
+	return code;
 }
 
 static int write_service(
@@ -89,25 +111,28 @@ int store_set_service(
 	code = store_identity(s, &arena, &is, err);
 	if (code == 0 && is.service != service) {
 		is.service = service;
-		if (service == STORE_COPYING || service == STORE_LEFT)
+		if (service == STORE_COPYING || service == STORE_LEFT) {
 			is.served_at = 0;
-		else if (!is.served_at)
+			is.residence = STR_LIT("");
+		} else if (!is.served_at) {
 			is.served_at = now;
+		}
 		code = write_service(s, &is, err);
 	}
 	arena_fini(&arena);
 	return code;
 }
 
-static int write_rename(
-	struct store *s, struct str owner, struct str drop, struct error *err)
+static int write_rename(struct store *s, struct str owner, struct str drop,
+	struct str residence, struct error *err)
 {
 	int code = store_writing(s, err);
 
 	if (code == 0)
 		code = sql_run(s->db, SQL_ADD_FORMER, SQL_VALUES(sql_text(owner)), err);
 	if (code == 0)
-		code = sql_run(s->db, SQL_SET_OWNER, SQL_VALUES(sql_text(owner)), err);
+		code = sql_run(s->db, SQL_SET_OWNER,
+			SQL_VALUES(sql_text(owner), sql_text(residence)), err);
 	if (code == 0)
 		code = sql_run(
 			s->db, SQL_FORGET_FORMER, SQL_VALUES(sql_text(owner)), err);
@@ -116,13 +141,14 @@ static int write_rename(
 	return code;
 }
 
-int store_rename(struct store *s, struct str owner, struct str drop, struct error *err)
+int store_rename(struct store *s, struct str owner, struct str drop, struct str residence,
+	struct error *err)
 {
 	int code = store_begin(s, err);
 
 	if (code < 0)
 		return code;
-	code = write_rename(s, owner, drop, err);
+	code = write_rename(s, owner, drop, residence, err);
 	if (code == 0)
 		return store_commit(s, err);
 	store_rollback(s);

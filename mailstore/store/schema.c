@@ -248,6 +248,10 @@ static const char *const upgrades[] = {
 	"  THEN c.modseq ELSE m.modseq END AS modseq, keywords, size"
 	" FROM message m LEFT JOIN range_change c ON c.mailbox = m.mailbox"
 	" AND m.uid BETWEEN c.first AND c.last AND m.modseq < c.modseq;",
+
+	/* where the account lives, bound by the vault (registry/residence.h); "": it is not
+	   said */
+	"ALTER TABLE account ADD COLUMN residence TEXT NOT NULL DEFAULT '';",
 };
 
 const struct database_schema store_schema = {

@@ -35,11 +35,11 @@
 const char *const store_statements[SQL_COUNT] = {
 	[SQL_MODSEQ] = "SELECT modseq FROM account",
 	[SQL_SET_MODSEQ] = "UPDATE account SET modseq = ?1",
-	[SQL_IDENTITY] = "SELECT owner, service, served_at FROM account",
+	[SQL_IDENTITY] = "SELECT owner, service, served_at, residence FROM account",
 	[SQL_SET_IDENTITY] = "UPDATE account SET owner = ?1, service = ?2,"
-			     " served_at = ?3",
+			     " served_at = ?3, residence = ?4",
 	[SQL_EACH_FORMER] = "SELECT name FROM former_name ORDER BY id DESC LIMIT ?1",
-	[SQL_SET_OWNER] = "UPDATE account SET owner = ?1",
+	[SQL_SET_OWNER] = "UPDATE account SET owner = ?1, residence = ?2",
 	[SQL_ADD_FORMER] = "INSERT OR IGNORE INTO former_name (name)"
 			   " SELECT owner FROM account WHERE owner NOT IN ('', ?1)",
 	[SQL_FORGET_FORMER] = "DELETE FROM former_name WHERE name = ?1",

@@ -85,6 +85,9 @@ struct store_identity {
 	struct str owner; /* the account's name; "": it was made before this was kept */
 	enum store_service service;
 	uint64_t served_at; /* since when, wall milliseconds; 0: not served */
+	/* of one that is served: where it lives, which may be another server, as the
+	   vault has bound it (registry/residence.h); ptr NULL or "": not said */
+	struct str residence;
 	/* of store_peek(): names that led to it before it was renamed and still do, the
 	   last one first */
 	const struct str *former;
@@ -96,12 +99,16 @@ int store_identity(struct store *s, struct arena *arena, struct store_identity *
 /* In a transaction. */
 int store_set_identity(
 	struct store *s, const struct store_identity *identity, struct error *err);
+/* In a transaction: it is served from now on, here or where `residence` says. */
+int store_take_into_service(
+	struct store *s, struct str residence, uint64_t now, struct error *err);
 /* In a transaction of its own when it is another one. */
 int store_set_service(
 	struct store *s, enum store_service service, uint64_t now, struct error *err);
 /* Its owner has another name; the one before stays one of its former ones, unless it is
-   `drop` ("": none). In a transaction of its own. */
-int store_rename(struct store *s, struct str owner, struct str drop, struct error *err);
+   `drop` ("": none), and it has another residence. In a transaction of its own. */
+int store_rename(struct store *s, struct str owner, struct str drop, struct str residence,
+	struct error *err);
 /* What a folder says that another process may have open. */
 int store_peek(const char *folder, struct arena *arena, struct store_identity *ret,
 	struct error *err);

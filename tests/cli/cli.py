@@ -105,6 +105,11 @@ class House:
                               capture_output=True, timeout=60, check=False)
         expect(done.returncode == 0, f"registry_tool {args}: {done.stderr}")
 
+    def sql(self, statement):
+        """In the registry."""
+        return subprocess.run(["sqlite3", str(self.state / "registry.sqlite"), statement],
+                              text=True, capture_output=True, check=True).stdout.rstrip("\n")
+
     def start(self, *args):
         log = open(self.root / "log", "a", encoding="utf-8")  # pylint: disable=R1732
         process = subprocess.Popen([*args], stdout=subprocess.PIPE, stderr=log, text=True)

@@ -8,6 +8,8 @@
  *   registry_tool CONFIG progress LOGIN TOTAL COPIED
  *   registry_tool CONFIG result LOGIN CERTIFICATE
  *   registry_tool CONFIG arrive LOGIN      idle to local, with a mailbox of two messages
+ *   registry_tool CONFIG home LOGIN ADDRESS        where it moves to
+ *   registry_tool CONFIG reside LOGIN [TEXT]       its folder says where it lives
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
  *   registry_tool CONFIG prove LOGIN       the source took its password from a transfer
  *   registry_tool CONFIG login LOGIN PASSWORD      whether one of its verifiers takes
@@ -239,6 +241,45 @@ static int arrive(struct tool *t)
 	return code < 0 ? code : prove(t);
 }
 
+static int home(struct tool *t)
+{
+	return registry_set_home(
+		t->registry, id_of(t), str_from(t->arguments[0]), &t->err);
+}
+
+static int set_residence(struct tool *t, struct store *s, struct str residence)
+{
+	struct store_identity is;
+	int code = store_identity(s, &t->arena, &is, &t->err);
+
+	is.residence = residence;
+	if (code == 0)
+		code = store_begin(s, &t->err);
+	if (code == 0)
+		code = store_set_identity(s, &is, &t->err);
+	return code < 0 ? code : store_commit(s, &t->err);
+}
+
+/* Its folder says where it lives; with an argument, what that says. */
+static int reside(struct tool *t)
+{
+	struct str residence = str_from(t->arguments[0]);
+	char folder[PATH_MAX];
+	struct store *s = NULL;
+	int code = settings_mail_path(
+		&t->settings, str_from(t->login), folder, sizeof(folder));
+
+	if (code == 0 && !residence.len)
+		code = keep_residence(
+			&t->vault, id_of(t), &t->arena, &residence, &t->err);
+	if (code == 0)
+		code = store_open(folder, false, &s, &t->err);
+	if (code == 0)
+		code = set_residence(t, s, residence);
+	store_close(s);
+	return code;
+}
+
 static int deliver_one(struct store *s, struct error *err)
 {
 	struct arena arena;
@@ -317,6 +358,8 @@ static const struct verb {
 	{ "result", result },
 	{ "arrive", arrive },
 	{ "deliver", deliver },
+	{ "home", home },
+	{ "reside", reside },
 	{ "prove", prove },
 	{ "login", login },
 	{ "recipient", recipient },

@@ -12,6 +12,9 @@ import cli
 from cli import expect, wait_until
 
 
+UID = 1900000016  # of the default uid_range
+
+
 def moved(house, name="alice", password="secret"):
     house.tool("capture", name, password)
     house.tool("arrive", name)
@@ -93,6 +96,108 @@ def test_old_registry(house):
     expect(account(house, "alice")["route"] == "local", "adopted")
 
 
+def elsewhere(house, name, home="192.0.2.30"):
+    house.tool("capture", name, "secret")
+    house.tool("home", name, home)
+    house.tool("arrive", name)
+    house.tool("reside", name)
+
+
+def residence(house, name):
+    return subprocess.run(["sqlite3", house.state / "mail" / name / "index.sqlite",
+                           "SELECT residence FROM account"], check=True, capture_output=True,
+                          text=True).stdout.rstrip("\n")
+
+
+def test_residence(house):
+    """What the vault has bound is believed when all is lost: another server, other names,
+    what the source calls it."""
+    elsewhere(house, "bob")
+    moved(house, "carol")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
+    house.good("account", "rename", "carol", "anna")
+    moved(house, "alice")
+    house.tool("reside", "alice")
+    house.tool("capture", "zoe", "x")
+    source_name = [house.sql("SELECT source_name FROM account WHERE name = 'anna'")]
+    expect(source_name[0].startswith("bound$"), source_name)
+    lose_registry(house)
+    shutil.rmtree(house.state / "copies")
+    refused_up(house, "3 mail folders")
+    text = house.good("registry", "rebuild")
+    expect("bob lives at 192.0.2.30\n" in text and "alice lives here;" in text, text)
+    expect("anna lives here;" in text and "not proven" not in text, text)
+    bob, anna = account(house, "bob"), account(house, "carol")
+    expect((bob["route"], bob["destination"]) == ("local", "192.0.2.30"), bob)
+    expect((anna["name"], anna["destination"]) == ("anna", "store"), anna)
+    expect([house.sql("SELECT source_name FROM account WHERE name = 'anna'")] == source_name,
+           "what the source calls it")
+    expect(house.sql("SELECT login FROM account WHERE name = 'anna'") == "carol", "its login")
+    house.bad("no account", "account", "zoe")
+
+
+def test_residence_of_another(house):
+    """An account's own process writes what another's folder says, or what it likes."""
+    elsewhere(house, "bob")
+    for name in ("alice", "carol", "dora"):
+        moved(house, name)
+    house.tool("reside", "alice", residence(house, "bob"))
+    house.tool("reside", "carol", "residence\nhome 192.0.2.66\nlogin x\nsource \n")
+    house.tool("reside", "dora", "anything")
+    subprocess.run(["sqlite3", house.state / "mail" / "carol" / "index.sqlite",
+                    "INSERT INTO former_name (name) VALUES ('zoe')"], check=True)
+    lose_registry(house)
+    house.bad("3 mail folders .* say that the user lives at another server, and .* does not"
+              " prove it", "registry", "rebuild")
+    expect(account(house, "bob")["destination"] == "192.0.2.30", "the true one")
+    for name in ("alice", "carol", "dora", "zoe"):
+        house.bad("no account", "account", name)
+    refused_up(house, "3 mail folders")
+    text = house.bad("2 mail folders", "registry", "rebuild", "--yes")
+    expect(account(house, "dora")["destination"] == "store", text)
+    house.bad("no account", "account", "zoe")
+
+
+def test_folder_of_another_name(house):
+    """One that says that it is another's is not taken for that one's."""
+    moved(house, "alice")
+    (house.state / "mail" / "alice").rename(house.state / "mail" / "bob")
+    lose_registry(house)
+    refused_up(house, 'says that it is of "alice"')
+    house.bad('says that it is of "alice"', "registry", "rebuild")
+
+
+def test_without_the_key(house):
+    """Who lives here is known by the folder alone; who lives elsewhere is left, unless the
+    admin says that the server of `destination` is the one."""
+    elsewhere(house, "bob")
+    moved(house, "alice")
+    house.tool("reside", "alice")
+    lose_registry(house)
+    (house.state / "key").unlink()
+    house.tool("capture", "zoe", "x")  # another key is made
+    house.bad("1 mail folder .*does not prove it", "registry", "rebuild")
+    expect(account(house, "alice")["destination"] == "store", "here")
+    house.bad("1 mail folder", "registry", "rebuild", "--yes")
+    with open(house.config, "a", encoding="ascii") as file:
+        file.write('destination = "imap://192.0.2.30"\nuids = "new"\n')
+    text = house.good("registry", "rebuild", "--yes")
+    expect("bob lives at 192.0.2.30" in text, text)
+
+
+def test_arriving(house):
+    """A copy of the registry from within the switch: the folder is marked, and the row says
+    that it may be; or it says nothing yet, and so is older."""
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    house.sql("UPDATE account SET route = 'busy', stage = 'switching'")
+    house.bad("is in service \\(alice\\)", "registry", "check")
+    house.sql("UPDATE account SET arriving = 1")
+    house.good("registry", "check")
+    house.bad("arrives at this moment", "route", "alice", "source")
+    house.good("registry", "check")
+
+
 def test_flipped_bytes(house):
     moved(house)
     house.good("registry", "check")
@@ -117,8 +222,9 @@ def test_wrong_use(house):
     house.bad("there is no registry", "registry", "check")
 
 
-TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_flipped_bytes,
-         test_wrong_use]
+TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_residence,
+         test_residence_of_another, test_folder_of_another_name, test_without_the_key,
+         test_arriving, test_flipped_bytes, test_wrong_use]
 
 if __name__ == "__main__":
     cli.own_network()

@@ -7,6 +7,7 @@ How they get there is test_destination.py. Their mailbox there has one message m
 it is seen who has served them.
 """
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -299,6 +300,68 @@ def by_tls_and_its_key_and_mail_by_smtp(world):
 def another_server_than_it_was_copied_to(world):
     found = check(world, destination=["imap://127.0.0.1"], destination_verify="ca")
     true(any(f"3 accounts moved to {HOME}" in text for _, text in found), f"{found}")
+
+
+def lose_everything(world):
+    """The registry and all its copies; `up` does not start then."""
+    state = Path(world.ferry.settings["state_dir"])
+    for path in state.glob("registry.sqlite*"):
+        path.unlink()
+    subprocess.run(["rm", "-rf", state / "copies"], check=True)
+    done = world.ferry.command("up")
+    equal(done.returncode, 1, "up")
+    true("in service" in done.stderr, done.stderr)
+
+
+def passwd(world, user, password):
+    subprocess.run(world.lab.router.command(*world.ferry.arguments("passwd", user)),
+                   input=password.encode() + b"\n", check=True, stdout=subprocess.DEVNULL,
+                   env=world.ferry.environment())
+
+
+@case
+def the_registry_and_its_copies_are_lost(world):
+    """One lives here and was never opened, one is renamed, one is elsewhere, one is half
+    copied, one was not seen yet: each login goes to its side, and the source sees nothing of
+    those who have moved."""
+    there = world.movers[0]
+    world.ferry.stop()
+    for key in [k for k in world.ferry.settings if k.startswith("destination") or k == "uids"]:
+        del world.ferry.settings[key]
+    world.ferry.start()
+    here, named, half, fresh = [world.user(3) for _ in range(4)]
+    secrets = {name: world.password(name) for name in (here, named, half, fresh, there)}
+    secrets["nora"] = secrets[named]
+    world.move(here)
+    world.move(named)
+    world.ferry.ok("account", "rename", named, "nora")
+    client = world.session(half)
+    world.ferry.wait_account(half, stage="catching-up")
+    world.ferry.stop()
+    client.close()
+    lose_everything(world)
+    said = world.ferry.ok("registry", "rebuild")
+    for line in (f"{here} lives here;", "nora lives here;", f"{there} lives at {HOME}\n"):
+        true(line in said, f"{line} in {said}")
+    true(half not in said and fresh not in said, said)
+    for name in (here, "nora"):
+        passwd(world, name, secrets[name])
+    world.ferry.settings.update(destination=[f"imap://{HOME}"], uids="new")
+    world.ferry.start()
+    moved = {name: len(world.source_logins(name)) for name in (here, named, there)}
+    seen = len(world.shore.logins(there))
+    for name in (here, "nora", named, there, half, fresh):
+        client = Imap(world.connect(there if name == "nora" else name))
+        answer = client.login(name, secrets[name])
+        true(b" OK " in answer, f"{name}: {answer!r}")
+        client.ok("SELECT INBOX")
+        client.logout()
+    for name, logins in moved.items():
+        equal(len(world.source_logins(name)), logins, f"logins of {name} at the source")
+    equal(len(world.source_logins("nora")), 0, "by the new name")
+    equal(len(world.shore.logins(there)), seen + 1, "logins there")
+    for name in (half, fresh):
+        wait_until(f"{name} at the source", lambda name=name: world.source_logins(name))
 
 
 if __name__ == "__main__":

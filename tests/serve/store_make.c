@@ -34,7 +34,9 @@ static int make_all(struct store *store, int argc, char **argv, struct error *er
 	for (int i = 3; i < argc && code == 0; i++)
 		code = make(
 			store, argv[i], argv[2][0], FIRST_UIDVALIDITY + (uint32_t)i, err);
-	return code < 0 ? code : store_commit(store, err);
+	if (code == 0)
+		code = store_commit(store, err);
+	return code < 0 ? code : store_set_service(store, STORE_SERVED, 1, err);
 }
 
 int main(int argc, char **argv)

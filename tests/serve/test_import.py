@@ -255,6 +255,22 @@ class Accounts(ImportTest):
         self.assertEqual(after[1][-1][0], before[0][1])
 
 
+    def test_half_a_copy_is_not_served(self):
+        """Without a registry a folder that does not say that it is in service takes nothing,
+        and does not say so afterwards."""
+        self.maildir("cur/1580.a:2,S")
+        self.tool("capture", "carol", "secret")
+        self.store.add_account("carol", "/")
+        subprocess.run(["sqlite3", self.store.account_folder("carol") / "index.sqlite",
+                        "UPDATE account SET service = 'copying'"], check=True)
+        for path in self.store.state_dir.glob("registry.sqlite*"):
+            path.unlink()
+        self.assertIn("may be half a copy", self.refused(user="carol"))
+        said = subprocess.run(["sqlite3", self.store.account_folder("carol") / "index.sqlite",
+                               "SELECT service FROM account"], check=True, capture_output=True)
+        self.assertEqual(said.stdout.strip(), b"copying")
+
+
 class Dovecots(ImportTest):
     """What a real Dovecot has written, as it shows it itself."""
 

@@ -5,11 +5,11 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "mailstore/store/store.h"
+#include "transfer/account/arrival.h"
 #include "transfer/account/deadline.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/leave.h"
-#include "transfer/account/result.h"
 #include "transfer/account/uidls.h"
 
 #include <errno.h>
@@ -390,8 +390,10 @@ static int step_switch(struct job *j, enum step *next)
 
 static int switch_back(struct job *j, struct str why)
 {
-	int r = job_event(j, EVENT_SWITCH_BACK, why);
+	int r = job_take_back_mark(j);
 
+	if (r == 0)
+		r = job_event(j, EVENT_SWITCH_BACK, why);
 	if (r < 0)
 		return r;
 	j->is_busy = false;
@@ -461,29 +463,18 @@ static int step_prove(struct job *j, enum step *next)
 			   j->sync.first);
 }
 
-/* From here on everything is news that the source does not have. */
-static int note_switch(struct job *j)
-{
-	const struct destination *to = &j->destination;
-	int r = to->ops->note_switch(to->self, &j->err);
-
-	return r ? r : to->ops->commit(to->self, &j->err);
-}
-
+/* From the mark on everything is news that the source does not have. */
 static int step_arrive(struct job *j, enum step *next)
 {
 	struct account_result result;
-	int r = note_switch(j);
+	int r = passwords_prove(j); /* those that the source took from this process */
 
-	/* those that the source has taken from this process */
-	if (r == 0)
-		r = passwords_prove(j);
 	if (r == 0)
 		r = result_make(j, true, &result);
-	if (r < 0)
-		return r;
-	job_close_destination(j); /* the next login opens it */
-	r = held_or_arrived(j, &result);
+	if (r == 0)
+		r = arrival_mark(j);
+	if (r == 0)
+		r = arrival_finish(j, &result);
 	if (r < 0)
 		return r;
 	/* one that began meanwhile; another process tries again when it is over */
@@ -518,7 +509,7 @@ static enum account_exit fail(struct job *j, enum step at)
 		STR_ARG(j->account.name), step_names[at], why.text);
 	if (j->sync.n_unreadable || !j->uidls.kept)
 		result_write_failure(j);
-	if (job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
+	if (job_take_back_mark(j) < 0 || job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
 		return ACCOUNT_BROKEN;
 	if (j->is_busy)
 		job_route_changed(j);
@@ -539,7 +530,8 @@ static enum account_exit make_way(struct job *j, enum step at)
 
 	log_info(NULL, "makes-way", "account=%.*s step=%s reason=\"%s\"",
 		STR_ARG(j->account.name), step_names[at], why.text);
-	if (j->is_busy && job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0)
+	if (job_take_back_mark(j) < 0 ||
+		(j->is_busy && job_event(j, EVENT_SWITCH_BACK, str_from(why.text)) < 0))
 		return ACCOUNT_BROKEN;
 	job_route_changed(
 		j); /* a login that waits for the maildrop tries again at once */
@@ -562,7 +554,7 @@ static enum account_exit walk(struct job *j)
 	if (r == -ECANCELED) {
 		log_info(NULL, "cancelled", "account=%.*s step=%s",
 			STR_ARG(j->account.name), step_names[now]);
-		return ACCOUNT_OVER;
+		return job_take_back_mark(j) < 0 ? ACCOUNT_BROKEN : ACCOUNT_OVER;
 	}
 	if (must_make_way(j, r))
 		return make_way(j, now);

@@ -171,6 +171,8 @@ int job_open(struct job *j, const char *name)
 	if (r == 0 && j->account.stage == STAGE_FAILED)
 		r = job_begin_copy(j);
 	if (r == 0)
+		r = job_take_back_mark(j);
+	if (r == 0)
 		r = onward_set_home(j);
 	if (r == 0)
 		r = passwords_read(j);
@@ -431,6 +433,43 @@ int job_event(struct job *j, enum account_event event, struct str detail)
 	return job_event_is_over(j, event, detail,
 		registry_transition(j->registry, j->account.id, event,
 			STR_LIT("transfer"), detail, &j->err));
+}
+
+/* ---- the mark of the mail folder (arrival.h) ---- */
+
+int job_set_arriving(struct job *j, bool arriving)
+{
+	int r = registry_set_arriving(j->registry, j->account.id, arriving, &j->err);
+
+	if (r == 0)
+		j->account.is_arriving = arriving;
+	return r == -EPERM ? -ECANCELED : r; /* as job_event() */
+}
+
+static int unmark_folder(struct job *j)
+{
+	char path[PATH_MAX];
+	struct store *s = NULL;
+	int r = settings_mail_path(j->settings, j->account.name, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(&j->err, r, "%s", j->settings->state_dir);
+	job_close_destination(j);
+	r = store_open(path, false, &s, &j->err);
+	if (r == 0)
+		r = store_set_service(s, STORE_COPYING, 0, &j->err);
+	store_close(s);
+	return r == -ENOENT ? 0 : r; /* somebody has moved it away */
+}
+
+int job_take_back_mark(struct job *j)
+{
+	int r;
+
+	if (!j->account.is_arriving)
+		return 0;
+	r = unmark_folder(j);
+	return r < 0 ? r : job_set_arriving(j, false);
 }
 
 /* Counts as one attempt, however far this process gets. */

@@ -107,6 +107,12 @@ int job_event(struct job *j, enum account_event event, struct str detail);
 /* What comes of an event that was recorded by another call: r is its result. */
 int job_event_is_over(struct job *j, enum account_event event, struct str detail, int r);
 int job_begin_copy(struct job *j);
+/* The registry hears that the mail folder may be marked as in service, or is not
+   (arrival.h). */
+int job_set_arriving(struct job *j, bool arriving);
+/* Before the account goes back: the folder is a copy again. Nothing when it may not be
+   marked. The folder may be open or not; it is not afterwards. */
+int job_take_back_mark(struct job *j);
 /* Tells the interceptor that the route is another one; it need not be there. */
 void job_route_changed(struct job *j);
 /* -ECANCELED as above; -EINTR: transfers are paused. */

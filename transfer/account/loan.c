@@ -64,6 +64,29 @@ int loan_take(int (*each)(void *context, const struct loan *loan), void *context
 	return r ? r : stop;
 }
 
+static int receive_residence(
+	char *bytes, struct arena *arena, struct str *ret, struct error *err)
+{
+	struct message m;
+	int r = ask_receive(LOAN_SOCKET, bytes, &ask_patience, &m, err);
+
+	if (r < 0)
+		return r;
+	if (m.type != MESSAGE_RESIDENCE_IS)
+		return error_set(err, -EBADMSG, "the vault's answer makes no sense");
+	*ret = arena_str(arena, m.text);
+	return ret->ptr ? 0 : error_set(err, -ENOMEM, "no memory");
+}
+
+int loan_residence(struct arena *arena, struct str *ret, struct error *err)
+{
+	const struct message m = { .type = MESSAGE_RESIDENCE };
+	char bytes[IPC_MESSAGE_MAX];
+	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err);
+
+	return r < 0 ? r : receive_residence(bytes, arena, ret, err);
+}
+
 static int tell(enum message_type type, int64_t id, struct error *err)
 {
 	struct message m = { .type = type, .number = (uint64_t)id };

@@ -5,6 +5,7 @@
  * The passwords of one account, which its process is lent by the vault. The scheduler
  * never sees them: it gives the vault one end of a socketpair and the process the other.
  */
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "settings/settings.h"
@@ -32,5 +33,7 @@ int loan_prepare(int64_t id, struct error *err);
 /* The source took it from this process: from now on it opens the mailbox here. -ENOENT:
    it is not kept any more. */
 int loan_prove(int64_t id, struct error *err);
+/* What the account's folder is to say of where it lives (registry/residence.h). */
+int loan_residence(struct arena *arena, struct str *ret, struct error *err);
 
 #endif

@@ -85,8 +85,10 @@ struct destination_ops {
 	int (*expunge)(void *self, int64_t folder, uint32_t uid, struct error *err);
 	int (*set_note)(void *self, struct str name, struct str value, struct error *err);
 
-	/* All that is here is the source's at this moment. */
-	int (*note_switch)(void *self, struct error *err);
+	/* All that is here is the source's at this moment, and the account is in service:
+	   here, or where `residence` says (registry/residence.h; "": not said).
+	   NULL: nothing switches to it. */
+	int (*note_switch)(void *self, struct str residence, struct error *err);
 
 	/* ---- messages ---- */
 

@@ -281,7 +281,6 @@ static const struct destination_ops dry_ops = {
 	.set_uidl = change_mail,
 	.expunge = change_uid,
 	.set_note = change_note,
-	.note_switch = change_nothing,
 	.body = body,
 	.bytes = bytes,
 	.give_up = give_up,

@@ -568,7 +568,6 @@ static const struct destination_ops merge_ops = {
 	.set_uidl = leave_mail,
 	.expunge = expunge,
 	.set_note = set_note,
-	.note_switch = make_nothing_durable,
 	.body = body,
 	.bytes = bytes,
 	.give_up = give_up,

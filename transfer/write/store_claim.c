@@ -51,8 +51,8 @@ int store_claim_for_copy(
 	return take_over(s, account, is.service, err);
 }
 
-int store_claim_served(struct store *s, struct str account, struct arena *arena,
-	struct store_identity *ret_becomes, struct error *err)
+int store_claim_served(struct store *s, struct str account, bool is_local,
+	struct arena *arena, struct store_identity *ret_becomes, struct error *err)
 {
 	struct store_identity is;
 	int r = store_identity(s, arena, &is, err);
@@ -67,6 +67,12 @@ int store_claim_served(struct store *s, struct str account, struct arena *arena,
 			STR_ARG(account));
 	if (is.service == STORE_SERVED)
 		return 0;
+	if (!is_local)
+		return error_set(err, -EPERM,
+			"the mail folder of \"%.*s\" does not say that it is in service: "
+			"it may be half a copy, and there is no registry to say so; put "
+			"the registry back first",
+			STR_ARG(account));
 	*ret_becomes = (struct store_identity){ .owner = arena_str(arena, account),
 		.service = STORE_SERVED,
 		.served_at = clock_wall_ms() };

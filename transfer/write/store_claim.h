@@ -10,8 +10,9 @@ int store_claim_for_copy(
 	struct store *s, struct str account, struct arena *arena, struct error *err);
 /* May something be added to what the account has? What is added may be nowhere else, so
    that the folder counts as served: what it is to become with the first change (owner "":
-   it is so already). */
-int store_claim_served(struct store *s, struct str account, struct arena *arena,
-	struct store_identity *ret_becomes, struct error *err);
+   it is so already). Half a copy is never made one: a folder that does not say that it is
+   served is so when the registry has said it (is_local). */
+int store_claim_served(struct store *s, struct str account, bool is_local,
+	struct arena *arena, struct store_identity *ret_becomes, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/write/store_destination.h"
 
+#include "base/clock.h"
 #include "mailstore/store/source_side.h"
 #include "transfer/write/store_claim.h"
 
@@ -403,12 +404,16 @@ static int set_note(void *self, struct str name, struct str value, struct error 
 	return changed(d, r ? r : store_set_checkpoint(d->store, name, value, err));
 }
 
-static int note_switch(void *self, struct error *err)
+static int note_switch(void *self, struct str residence, struct error *err)
 {
 	struct store_destination *d = self;
 	int r = begin(d, err);
 
-	return changed(d, r ? r : store_note_switch(d->store, err));
+	if (r == 0)
+		r = store_note_switch(d->store, err);
+	return changed(d,
+		r ? r
+		  : store_take_into_service(d->store, residence, clock_wall_ms(), err));
 }
 
 /* ---- messages ---- */
@@ -529,7 +534,7 @@ static const struct destination_ops store_ops = {
 	.free = store_free,
 };
 
-static int open_it(const char *folder, struct str account, bool adds,
+static int open_it(const char *folder, struct str account, bool adds, bool is_local,
 	uint64_t disk_reserve, struct destination *ret, struct error *err)
 {
 	struct store_destination *d = calloc(1, sizeof(*d));
@@ -541,8 +546,8 @@ static int open_it(const char *folder, struct str account, bool adds,
 	d->adds = adds;
 	r = store_open(folder, !adds, &d->store, err);
 	if (r == 0)
-		r = adds ? store_claim_served(
-				   d->store, account, &d->arena, &d->becomes, err)
+		r = adds ? store_claim_served(d->store, account, is_local, &d->arena,
+				   &d->becomes, err)
 		         : store_claim_for_copy(d->store, account, &d->arena, err);
 	if (r < 0) {
 		store_free(d);
@@ -561,13 +566,13 @@ struct store *store_destination_store(const struct destination *d)
 int store_destination_open(const char *folder, struct str account, uint64_t disk_reserve,
 	struct destination *ret, struct error *err)
 {
-	return open_it(folder, account, false, disk_reserve, ret, err);
+	return open_it(folder, account, false, false, disk_reserve, ret, err);
 }
 
-int store_destination_open_served(const char *folder, struct str account,
+int store_destination_open_served(const char *folder, struct str account, bool is_local,
 	uint64_t disk_reserve, struct destination *ret, struct error *err)
 {
-	return open_it(folder, account, true, disk_reserve, ret, err);
+	return open_it(folder, account, true, is_local, disk_reserve, ret, err);
 }
 
 int store_destination_look(const char *folder, struct destination *ret, struct error *err)

@@ -27,8 +27,9 @@ struct store *store_destination_store(const struct destination *d);
 /* The folder of an account that lives here, for who adds to what it has: whatever is
    changed becomes durable at commit(), all of it or nothing, and no UID that clients have
    seen gets a second meaning. -ENOENT: there is none. -EBUSY: it is in use. -EPERM: it is
-   another account's, or has gone back to the source. */
-int store_destination_open_served(const char *folder, struct str account,
+   another account's, or has gone back to the source, or nobody says that it is served
+   (store_claim_served()). */
+int store_destination_open_served(const char *folder, struct str account, bool is_local,
 	uint64_t disk_reserve, struct destination *ret, struct error *err);
 /* The same for a look at what is there, while it is in use: nothing can be changed, and
    no body be read. */

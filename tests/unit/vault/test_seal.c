@@ -271,6 +271,48 @@ static void test_key_file(void **state)
 	assert_int_equal(rmdir(directory), 0); /* nothing else was left there */
 }
 
+/* Where an account lives is confirmed of that account alone, and nothing else that is
+   bound alike is taken for it. */
+static void test_residence(void **state)
+{
+	static const struct str text = STR("residence\nhome 192.0.2.30\nlogin a\n");
+	const struct str alice = STR_LIT("alice");
+	uint8_t key[SEAL_KEY_SIZE] = { 1, 2, 3 };
+	struct vault_keys keys, others;
+	struct buf bound;
+	char *bytes;
+
+	(void)state;
+	assert_int_equal(keys_derive(key, &keys), 0);
+	key[0] = 2;
+	assert_int_equal(keys_derive(key, &others), 0);
+	buf_init(&bound, 0);
+	assert_int_equal(residence_bind(&keys, alice, text, &bound), 0);
+	assert_true(residence_is_bound(&keys, alice, buf_view(&bound)));
+	assert_false(residence_is_bound(&others, alice, buf_view(&bound)));
+	assert_false(residence_is_bound(&keys, STR_LIT("bob"), buf_view(&bound)));
+	assert_false(residence_is_bound(&keys, alice, text));
+	assert_false(residence_is_bound(&keys, alice, STR_LIT("")));
+	bytes = str_dup_c(buf_view(&bound));
+	assert_non_null(bytes);
+	for (size_t i = 0; i < buf_len(&bound); i++) {
+		bytes[i] ^= 1;
+		if (residence_is_bound(&keys, alice, str_of(bytes, buf_len(&bound))))
+			fail_msg("byte %zu", i);
+		bytes[i] ^= 1;
+	}
+	free(bytes);
+	buf_clear(&bound);
+	assert_int_equal(source_name_bind(&keys, alice, STR_LIT("bob"), &bound), 0);
+	assert_false(residence_is_bound(&keys, alice, buf_view(&bound)));
+	buf_clear(&bound);
+	assert_int_equal(verifier_bind(&keys, alice, STR_LIT("scrypt$x"), &bound), 0);
+	assert_false(residence_is_bound(&keys, alice, buf_view(&bound)));
+	assert_int_equal(
+		residence_bind(&keys, alice, STR_LIT("scrypt$x"), &bound), -EINVAL);
+	buf_fini(&bound);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_verifier),
 		cmocka_unit_test(test_bad_verifiers),
 		cmocka_unit_test(test_key_file),
+		cmocka_unit_test(test_residence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,36 @@ static void test_home(void **state)
 	assert_false(is_elsewhere(t));
 }
 
+/* The folder may be marked: nothing takes the account to the source until it is not. */
+static void test_arriving(void **state)
+{
+	static const enum account_event to_switching[] = { EVENT_DUE, EVENT_COPY,
+		EVENT_CATCH_UP, EVENT_SWITCH };
+	static const enum account_event back[] = { EVENT_SWITCH_BACK, EVENT_FAIL,
+		EVENT_CANCEL };
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "secret");
+	struct account a;
+
+	assert_int_equal(registry_set_arriving(t->r, id, true, &t->err), -EPERM);
+	for (size_t i = 0; i < sizeof(to_switching) / sizeof(to_switching[0]); i++)
+		step(t, id, to_switching[i]);
+	for (size_t i = 0; i < sizeof(back) / sizeof(back[0]); i++) {
+		NO_ERROR(registry_set_arriving(t->r, id, true, &t->err));
+		assert_int_equal(registry_transition(t->r, id, back[i], STR_LIT("test"),
+					 STR_LIT(""), &t->err),
+			-EPERM);
+		NO_ERROR(registry_set_arriving(t->r, id, false, &t->err));
+	}
+	NO_ERROR(registry_set_arriving(t->r, id, true, &t->err));
+	step(t, id, EVENT_ARRIVE);
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_false(a.is_arriving);
+	assert_int_equal(registry_set_arriving(t->r, id, false, &t->err), -EPERM);
+	step(t, id, EVENT_LEAVE);
+	step(t, id, EVENT_RETURN);
+}
+
 /* What that server alone can do. */
 static void test_not_here(void **state)
 {
@@ -65,6 +95,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_home, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_arriving, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_not_here, fixture_setup, fixture_teardown),
 	};

@@ -58,9 +58,10 @@ static void another_name(void **state)
 	OK(store_set_identity(f->store, &set, &err));
 	OK(store_commit(f->store, &err));
 	OK(store_set_service(f->store, STORE_SERVED, 4711, &err));
-	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), &err));
-	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), &err)); /* once more */
-	OK(store_rename(f->store, STR_LIT("ann"), STR_LIT(""), &err));
+	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), STR_LIT(""), &err));
+	/* once more */
+	OK(store_rename(f->store, STR_LIT("anna"), STR_LIT(""), STR_LIT(""), &err));
+	OK(store_rename(f->store, STR_LIT("ann"), STR_LIT(""), STR_LIT("ann's"), &err));
 	fixture_reopen(f);
 	OK(store_peek(f->folder, &f->arena, &is, &err));
 	assert_str(is.owner, "ann");
@@ -68,7 +69,14 @@ static void another_name(void **state)
 	assert_int_equal(is.n_former, 2);
 	assert_str(is.former[0], "anna");
 	assert_str(is.former[1], "alice");
-	OK(store_rename(f->store, STR_LIT("alice"), STR_LIT("anna"), &err));
+	assert_str(is.residence, "ann's");
+	OK(store_set_service(f->store, STORE_LEAVING, 0, &err));
+	OK(store_set_service(f->store, STORE_SERVED, 9999, &err));
+	assert_str(identity_of(f).residence, "ann's");
+	OK(store_set_service(f->store, STORE_COPYING, 0, &err));
+	assert_str(identity_of(f).residence, "");
+	assert_int_equal(identity_of(f).served_at, 0);
+	OK(store_rename(f->store, STR_LIT("alice"), STR_LIT("anna"), STR_LIT(""), &err));
 	OK(store_peek(f->folder, &f->arena, &is, &err));
 	assert_str(is.owner, "alice");
 	assert_int_equal(is.n_former, 1);

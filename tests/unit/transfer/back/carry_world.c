@@ -52,7 +52,7 @@ static void move_here(struct world *w)
 	OK(sync_pass(&sync, &err));
 	assert_int_equal(sync.differences, 0);
 	sync_fini(&sync);
-	OK(w->end.to.ops->note_switch(w->end.to.self, &err));
+	OK(w->end.to.ops->note_switch(w->end.to.self, STR_LIT(""), &err));
 	OK(w->end.to.ops->commit(w->end.to.self, &err));
 	end_let_go(&w->end);
 }

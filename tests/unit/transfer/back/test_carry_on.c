@@ -400,12 +400,14 @@ static void test_two_of_one_name(void **state)
 static void switches(struct world *w)
 {
 	struct error err = { 0 };
+	struct store *s;
 
 	OK(move(w, &err));
-	end_take_again(&w->end);
-	OK(w->end.to.ops->note_switch(w->end.to.self, &err));
-	OK(w->end.to.ops->commit(w->end.to.self, &err));
-	end_let_go(&w->end);
+	OK(store_open(w->end.folder, false, &s, &err));
+	OK(store_begin(s, &err));
+	OK(store_note_switch(s, &err)); /* and is not marked: it is opened once more */
+	OK(store_commit(s, &err));
+	store_close(s);
 }
 
 /* The sweep brings it here. */

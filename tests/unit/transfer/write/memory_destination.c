@@ -371,9 +371,10 @@ static int add(void *self, unsigned connection, int64_t folder, const struct mai
 	return 0;
 }
 
-static int note_switch(void *self, struct error *err)
+static int note_switch(void *self, struct str residence, struct error *err)
 {
 	(void)self;
+	(void)residence;
 	(void)err;
 	return 0;
 }
