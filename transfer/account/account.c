@@ -288,15 +288,16 @@ static void log_out_of_service(struct job *j)
 		(unsigned long long)j->out_ms[OUT_ARRIVE]);
 }
 
-/* What matches nothing may be mail that came after the last pass. */
-static int read_uidls(struct job *j)
+/* Now that no mail comes any more. */
+static int read_late_uidls(struct job *j)
 {
-	int r = uidls_read(j);
+	bool again = uidls_may_be_late(j);
+	int r = again ? catch_up(j) : 0;
 
-	if (!j->uidls.unproven)
-		return r;
-	r = catch_up(j);
-	return r < 0 ? r : uidls_read(j);
+	if (r == 0 && again)
+		r = uidls_read(j);
+	uidls_prepare(j);
+	return r;
 }
 
 static bool is_synced(const struct job *j, uint64_t now)
@@ -354,12 +355,12 @@ static int step_switch(struct job *j, enum step *next)
 		r = passwords_try_others(j);
 	if (r == 0)
 		r = passwords_make_verifiers(j);
+	if (r == 0)
+		r = uidls_read_early(j);
 	if (r == 0 && !job_is_exclusive(j))
 		r = announce(j);
-	if (r == 0 && !j->source.ops->prove && !onward_is_wanted(j)) {
-		r = read_uidls(j); /* once more when nobody is served: then it is short */
-		uidls_prepare(j);
-	}
+	if (r == 0)
+		r = read_late_uidls(j);
 	/* what came while that was read is copied before nobody is served */
 	if (r == 0 && !job_is_exclusive(j) && j->uidls.kept >= 0)
 		r = catch_up(j);

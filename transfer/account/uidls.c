@@ -521,8 +521,8 @@ static int read_unless_locked(struct job *j)
 int uidls_read(struct job *j)
 {
 	enum need need = NEED_NOT;
-	bool is_done = false;
-	int code = j->is_busy ? uidls_derive(j, &is_done) : 0;
+	bool is_done = j->source.ops->prove || onward_is_wanted(j);
+	int code = j->is_busy && !is_done ? uidls_derive(j, &is_done) : 0;
 
 	if (code == 0 && !is_done)
 		code = need_of(j, &need);
@@ -536,6 +536,18 @@ int uidls_read(struct job *j)
 	if (code != -EAGAIN && code != -EACCES && code != -ENOTSUP && code != -EPROTO)
 		return code;
 	return need == NEED_ALL ? without(j, code) : without_need(j);
+}
+
+int uidls_read_early(struct job *j)
+{
+	int r = uidls_read(j);
+
+	return j->uidls.unproven ? 0 : r;
+}
+
+bool uidls_may_be_late(const struct job *j)
+{
+	return j->uidls.unproven && !j->uidls_known.is_there;
 }
 
 /* ── at the switch ─────────────────────────────────────────────────────────────────── */

@@ -14,11 +14,17 @@
  */
 #include "transfer/account/job.h"
 
-/* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, there is
-   no POP3 at the source, or (best-effort) not all could be proven, as when the maildrop
-   stays locked. Where the configuration requires them, that is -errno with the reason.
-   While nobody is served, what is known already is not read again (uidls_derived.h). */
+/* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, the
+   reader brings them or the destination gives its own, there is no POP3 at the source, or
+   (best-effort) not all could be proven, as when the maildrop stays locked. Where the
+   configuration requires them, that is -errno with the reason. While nobody is served,
+   what is known already is not read again (uidls_derived.h). */
 int uidls_read(struct job *j);
+/* The same before the switch is announced: of a large maildrop it takes longer than mail
+   can be held for. What matches nothing may be mail that came meanwhile, */
+int uidls_read_early(struct job *j);
+/* and this says whether it has to be read once more because of that. */
+bool uidls_may_be_late(const struct job *j);
 /* At the switch, after a pass: the outcome, whether they are read here, came with the
    messages or are new at the destination. */
 int uidls_prove(struct job *j);
