@@ -19,7 +19,8 @@ smtp-source sends, a connection for each message; the contenders take turns:
 
 Postfix thinks that what it took is on its way in until its queue manager has seen it, and
 waits up to a second when there is much of that (in_flow_delay): being asked about local
-recipients looks so to it, which is what `local-new` shows beside `local` and `local-alone`.
+recipients looks so to it, which is what `local-new` shows beside `local` and `local-alone`,
+and beside itself with --no-flow-delay.
 
 What a contender answered with 250 is counted afterwards where it must lie. Ratios count,
 not messages/s.
@@ -265,11 +266,15 @@ def main():
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names, separated by commas")
+    parser.add_argument("--no-flow-delay", action="store_true",
+                        help="Postfix does not wait for its queue manager")
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else [c.name for c in CONTENDERS]
     os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
     rates = {name: [] for name in wanted}
     with Lab(users=USERS, postfix=True) as lab:
+        if options.no_flow_delay:
+            lab.postfix.configure(in_flow_delay="0s")
         bench = Bench(lab, options.messages)
         bench.prepare()
         for turn in range(options.rounds):
