@@ -32,9 +32,9 @@ static int print(struct control *c, json_t *mending)
 	else if (output_json(json_incref(mending), stdout) < 0)
 		return -ENOMEM;
 	return left ? error_set(&c->err, -EUCLEAN,
-			      "%" JSON_INTEGER_FORMAT " things are still wrong with the "
+			      "%" JSON_INTEGER_FORMAT " thing%s still wrong with the "
 			      "mailbox of \"%s\"",
-			      left, c->arguments[0])
+			      left, left == 1 ? " is" : "s are", c->arguments[0])
 	            : 0;
 }
 
