@@ -19,13 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INTENT "rename" /* in state_dir */
 #define INTENT_MAX 2048 /* a number and three names of 255 bytes are half of it */
-#define OPEN_TRIES 40   /* a login that was on its way gets its answer meanwhile */
-#define OPEN_WAIT_MS 50
 
 /* ── what is to be ─────────────────────────────────────────────────────────────────── */
 
@@ -219,18 +216,6 @@ static int says_so_already(const struct store_folder *f, struct error *err)
 	return code;
 }
 
-static int open_when_free(const char *path, struct store **ret, struct error *err)
-{
-	const struct timespec wait = { .tv_nsec = OPEN_WAIT_MS * 1000000L };
-	int code = store_open(path, false, ret, err);
-
-	for (int i = 0; i < OPEN_TRIES && code == -EBUSY; i++) {
-		(void)nanosleep(&wait, NULL);
-		code = store_open(path, false, ret, err);
-	}
-	return code;
-}
-
 static int say_as_user(struct control *c, const struct store_folder *f)
 {
 	struct store *s = NULL;
@@ -239,7 +224,7 @@ static int say_as_user(struct control *c, const struct store_folder *f)
 	if (code == 1)
 		return 0;
 	if (code == 0)
-		code = open_when_free(f->path, &s, &c->err);
+		code = store_open_when_free(f->path, &s, &c->err);
 	if (code == 0)
 		code = store_rename(s, f->account, f->drop, f->residence, &c->err);
 	store_close(s);

@@ -2,11 +2,13 @@
 /*
  * mailferry account USER: one account, the certificate of its move, its journal.
  * mailferry account USER --again
+ * mailferry account USER --home URL
  * mailferry account add|disable|enable|remove USER
  * mailferry account rename USER NEW
  */
 #include "control/account_again.h"
 #include "control/account_change.h"
+#include "control/account_home.h"
 #include "control/account_rename.h"
 #include "control/account_view.h"
 #include "control/carry_view.h"
@@ -228,11 +230,13 @@ enum exit_code cmd_account(struct control *c)
 {
 	const struct change *change = change_of(c);
 
-	if (c->n_arguments == 1 && c->again && !c->resume)
+	if (c->n_arguments == 1 && c->again && !c->resume && !c->home)
 		return account_again(c);
-	if (c->n_arguments == 1 && !c->resume)
+	if (c->n_arguments == 1 && c->home && !c->resume && !c->again)
+		return account_home(c);
+	if (c->n_arguments == 1 && !c->resume && !c->home)
 		return control_on_account(c, c->arguments[0], show);
-	if (change && !c->again)
+	if (change && !c->again && !c->home)
 		return change->run(c);
 	(void)error_set(&c->err, -EINVAL,
 		"account takes a USER; or add, disable, enable or remove with one; or "

@@ -24,10 +24,12 @@ static const struct command commands[] = {
 		"list the accounts that have logged in through us; --use: what each takes "
 		"here" },
 	{ "account", "USER | add|disable|enable|remove USER | rename USER NEW", 1, 3,
-		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME | OPTION_AGAIN,
+		OPTION_JSON | OPTION_YES | OPTION_DROP_OLD | OPTION_RESUME |
+			OPTION_AGAIN | OPTION_HOME,
 		cmd_account,
 		"show one account with its certificate and its journal. --again: what is "
-		"lost or damaged of it here is transferred anew. add: make one "
+		"lost or damaged of it here is transferred anew. --home: the server that "
+		"it has moved to has another address. add: make one "
 		"that never was at the source (its password is asked for, or read from "
 		"stdin). disable, enable: refuse logins to an account that lives here, "
 		"allow them again. remove: delete one that has no mailbox at the "
@@ -133,6 +135,9 @@ static const struct command_option options[] = {
 	{ "--again", NULL, OPTION_AGAIN, offsetof(struct control, again),
 		"fetch from the source what is lost or damaged here, while the user goes "
 		"on; an account that has not moved yet is due now" },
+	{ "--home", "URL", OPTION_HOME, offsetof(struct control, home),
+		"the account, which lives at another server, lives at URL, which is "
+		"`destination`: the same mailbox by another address; nothing is moved" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"a screen that is renewed every second; q ends it" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,

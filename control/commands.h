@@ -43,6 +43,7 @@ typedef uint64_t option_bits;
 #define OPTION_SEPARATE OPTION_BIT(32)
 #define OPTION_AGAIN OPTION_BIT(33)
 #define OPTION_USE OPTION_BIT(34)
+#define OPTION_HOME OPTION_BIT(35)
 
 struct command {
 	const char *name;

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/store_folder.h"
 
+#include "mailstore/store/store.h"
 #include "messages/ask.h"
 #include "users/folders.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
+
+#define OPEN_TRIES 40 /* a login that was on its way gets its answer meanwhile */
+#define OPEN_WAIT_MS 50
 
 /* Without a registry, or beside it, the folder's own name is all there is. */
 static struct str name_of(struct control *c, const char *user, struct arena *arena)
@@ -117,4 +122,16 @@ int store_folder_release(struct control *c, const struct store_folder *f)
 		&ask_patience, NULL, &c->err);
 
 	return code == -ECONNREFUSED ? 0 : code; /* nobody has it open */
+}
+
+int store_open_when_free(const char *path, struct store **ret, struct error *err)
+{
+	const struct timespec wait = { .tv_nsec = OPEN_WAIT_MS * 1000000L };
+	int code = store_open(path, false, ret, err);
+
+	for (int i = 0; i < OPEN_TRIES && code == -EBUSY; i++) {
+		(void)nanosleep(&wait, NULL);
+		code = store_open(path, false, ret, err);
+	}
+	return code;
 }

@@ -6,6 +6,7 @@
 #include "control/control.h"
 
 struct maildir_files;
+struct store;
 
 struct store_folder {
 	struct str account;
@@ -33,5 +34,7 @@ int store_folder_run(struct control *c, const struct store_folder *f,
 	int (*run)(struct control *c, const struct store_folder *f));
 /* Ends the account's process, so that its lock is free. */
 int store_folder_release(struct control *c, const struct store_folder *f);
+/* Inside it: opens the store; a login that was on its way gets its answer meanwhile. */
+int store_open_when_free(const char *path, struct store **ret, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Names and rows of accounts: finding them, walking over them, what is written without a
    change of state. */
+#include "base/clock.h"
 #include "registry/internal.h"
 
 #include <errno.h>
@@ -360,6 +361,31 @@ int registry_set_result(struct registry *r, int64_t id,
 		SQL_VALUES(sql_signed(id), sql_signed(result->uids_kept),
 			sql_signed(result->uidls_kept), sql_text(result->certificate)),
 		err);
+}
+
+static int change_home(struct registry *r, int64_t id, struct str home, struct error *err)
+{
+	struct journal_line line = { .at = clock_wall_ms(),
+		.event = STR_LIT("home"),
+		.from = STR_LIT("local/done"),
+		.to = STR_LIT("local/done"),
+		.by = STR_LIT("admin"),
+		.detail = home };
+	int code = sql_run(
+		r->db, SQL_CHANGE_HOME, SQL_VALUES(sql_signed(id), sql_text(home)), err);
+
+	if (code == 0 && database_changes(r->db) == 0)
+		return error_set(err, -EPERM, "it does not live at another server");
+	return code < 0 ? code : journal_write(r, id, line, err);
+}
+
+int registry_change_home(
+	struct registry *r, int64_t id, struct str home, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	return code < 0 ? code
+	                : database_finish(r->db, change_home(r, id, home, err), err);
 }
 
 static int set_arriving(struct registry *r, int64_t id, bool arriving, struct error *err)

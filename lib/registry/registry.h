@@ -225,6 +225,10 @@ int registry_transition(struct registry *r, int64_t id, enum account_event event
 /* Where its mail moves to, from the next switch on (account.home). -EPERM: it is not at
    the source, and so its mailbox stays where it is. */
 int registry_set_home(struct registry *r, int64_t id, struct str home, struct error *err);
+/* The server that it lives at has another address; a line in the journal. -EPERM: it does
+   not live at another server. */
+int registry_change_home(
+	struct registry *r, int64_t id, struct str home, struct error *err);
 /* Around the moment at which the mail folder is marked as in service, which is before
    EVENT_ARRIVE: whoever finds the one without the other believes the folder. So as long
    as it is set, the account does not go back to the source (-EPERM of the events that

@@ -156,6 +156,8 @@ static const char *const statements[] = {
 		" last_error = coalesce(?9, last_error) WHERE id = ?1",
 	[SQL_SET_HOME] =
 		"UPDATE account SET home = ?2 WHERE id = ?1 AND route = 'source'",
+	[SQL_CHANGE_HOME] = "UPDATE account SET home = ?2 WHERE id = ?1"
+			    " AND route = 'local' AND home <> ''",
 	[SQL_SET_ARRIVING] = "UPDATE account SET arriving = ?2 WHERE id = ?1"
 			     " AND route = 'busy' AND stage = 'switching'",
 	[SQL_ADOPT] = "UPDATE account SET home = ?2, login = ?3, source_name = ?4"

@@ -86,6 +86,15 @@ int store_take_into_service(
 	return code;
 }
 
+int store_set_residence(struct store *s, struct str residence, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_SET_RESIDENCE,
+				  SQL_VALUES(sql_text(residence)), err);
+}
+
 static int write_service(
 	struct store *s, const struct store_identity *identity, struct error *err)
 {

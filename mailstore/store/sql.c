@@ -40,6 +40,7 @@ const char *const store_statements[SQL_COUNT] = {
 			     " served_at = ?3, residence = ?4",
 	[SQL_EACH_FORMER] = "SELECT name FROM former_name ORDER BY id DESC LIMIT ?1",
 	[SQL_SET_OWNER] = "UPDATE account SET owner = ?1, residence = ?2",
+	[SQL_SET_RESIDENCE] = "UPDATE account SET residence = ?1",
 	[SQL_ADD_FORMER] = "INSERT OR IGNORE INTO former_name (name)"
 			   " SELECT owner FROM account WHERE owner NOT IN ('', ?1)",
 	[SQL_FORGET_FORMER] = "DELETE FROM former_name WHERE name = ?1",

@@ -102,6 +102,8 @@ int store_set_identity(
 /* In a transaction: it is served from now on, here or where `residence` says. */
 int store_take_into_service(
 	struct store *s, struct str residence, uint64_t now, struct error *err);
+/* In a transaction: it lives where that says. */
+int store_set_residence(struct store *s, struct str residence, struct error *err);
 /* In a transaction of its own when it is another one. */
 int store_set_service(
 	struct store *s, enum store_service service, uint64_t now, struct error *err);

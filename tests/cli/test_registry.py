@@ -167,6 +167,34 @@ def test_folder_of_another_name(house):
     house.bad('says that it is of "alice"', "registry", "rebuild")
 
 
+def test_another_address(house):
+    """The server of `destination` has another one: registry and folder say it, in that order;
+    from our store or to it is no change of address."""
+    elsewhere(house, "bob")
+    moved(house, "alice")
+    house.tool("capture", "zoe", "x")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "bob"], check=True)
+    new = "imap://192.0.2.31"
+    house.bad("`destination` is not 192.0.2.31", "account", "bob", "--home", new, "--yes")
+    with open(house.config, "a", encoding="ascii") as file:
+        file.write(f'destination = "{new}"\nuids = "new"\n')
+    house.bad("lives in our store", "account", "alice", "--home", new, "--yes")
+    house.bad("has not moved", "account", "zoe", "--home", new, "--yes")
+    house.bad("does not move to our store", "account", "bob", "--home", "store", "--yes")
+    house.bad("--home is the IMAP server", "account", "bob", "--home", "192.0.2.31", "--yes")
+    done = subprocess.run([house.mailferry, "-c", str(house.config), "account", "bob", "--home",
+                           new], input="no\n", text=True, capture_output=True, check=False)
+    expect(done.returncode == 1 and account(house, "bob")["destination"] == "192.0.2.30", done)
+    for _ in range(2):  # once more after a crash
+        text = house.good("account", "bob", "--home", new, "--yes")
+        expect("bob lives at 192.0.2.31" in text, text)
+    expect("home 192.0.2.31" in residence(house, "bob"), residence(house, "bob"))
+    lose_registry(house)
+    shutil.rmtree(house.state / "copies")
+    text = house.good("registry", "rebuild")
+    expect("bob lives at 192.0.2.31" in text, text)
+
+
 def test_without_the_key(house):
     """Who lives here is known by the folder alone; who lives elsewhere is left, unless the
     admin says that the server of `destination` is the one."""
@@ -223,7 +251,8 @@ def test_wrong_use(house):
 
 
 TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_residence,
-         test_residence_of_another, test_folder_of_another_name, test_without_the_key,
+         test_residence_of_another, test_folder_of_another_name, test_another_address,
+         test_without_the_key,
          test_arriving, test_flipped_bytes, test_wrong_use]
 
 if __name__ == "__main__":

@@ -40,12 +40,19 @@ static void test_home(void **state)
 	log_in(t, "alice", "other", "", &route);
 	assert_true(route.is_elsewhere);
 	assert_int_equal(move_to(t, id, ""), -EPERM);
+	NO_ERROR(registry_change_home(t->r, id, STR_LIT("192.0.2.31"), &t->err));
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_true(str_eq(a.home, STR_LIT("192.0.2.31")));
 	step(t, id, EVENT_LEAVE);
+	assert_int_equal(
+		registry_change_home(t->r, id, STR_LIT("192.0.2.32"), &t->err), -EPERM);
 	assert_int_equal(move_to(t, id, ""), -EPERM);
 	step(t, id, EVENT_RETURN);
 	NO_ERROR(move_to(t, id, ""));
 	arrive(t, id);
 	assert_false(is_elsewhere(t));
+	assert_int_equal(
+		registry_change_home(t->r, id, STR_LIT("192.0.2.32"), &t->err), -EPERM);
 }
 
 /* The folder may be marked: nothing takes the account to the source until it is not. */
