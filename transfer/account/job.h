@@ -27,6 +27,8 @@ struct uidls_outcome {
 	char note[160];  /* for the certificate */
 };
 
+#define UIDLS_GONE_MAX 64 /* expunged while the maildrop was read */
+
 /* A maildrop that was read, and is INBOX (uidls_derived.h). */
 struct uidls_known {
 	bool is_there;
@@ -34,6 +36,9 @@ struct uidls_known {
 	enum uidl_form form;
 	uint32_t uidvalidity, uidnext; /* of INBOX */
 	uint32_t order;                /* of the last one */
+	/* Of INBOX here and not in the maildrop: gone there, if they go here too. */
+	uint32_t gone[UIDLS_GONE_MAX];
+	size_t n_gone;
 };
 
 /* What the time out of service is spent with. */

@@ -17,23 +17,32 @@ static int find_inbox(struct job *j, struct destination_folder *ret)
 
 /* ---- after a reading ---- */
 
-/* Message by message the same, in one order; both sides are in their own. The maildrop
-   may show more behind them. */
-static bool is_inbox(const struct uidl_match *m)
+/* Message by message the same, in one order; both sides are in their own. INBOX may have
+   some that went meanwhile, and the maildrop more behind them: from *ret_rest on. */
+static bool is_inbox(
+	const struct uidl_match *m, struct uidls_known *known, size_t *ret_rest)
 {
-	bool same = m->n_drop >= m->n_inbox;
+	size_t k = 0;
 
-	for (size_t i = 0; same && i < m->n_inbox; i++)
-		same = m->drop[i].is_matched && m->drop[i].partner == m->inbox[i].id;
-	return same;
+	for (size_t i = 0; i < m->n_inbox; i++) {
+		const struct uidl_side *s = &m->inbox[i];
+
+		if (!s->is_matched && known->n_gone < UIDLS_GONE_MAX)
+			known->gone[known->n_gone++] = s->id;
+		else if (k == m->n_drop || m->drop[k++].partner != s->id)
+			return false;
+	}
+	*ret_rest = k;
+	return true;
 }
 
 /* What the maildrop shows besides is mail that came after INBOX was listed: it has the
    unique-ids of the UIDs from `uidnext` on. */
-static bool is_rest_late(const struct uidl_match *m, const struct uidls_known *known)
+static bool is_rest_late(
+	const struct uidl_match *m, size_t rest, const struct uidls_known *known)
 {
 	char text[UIDL_FORM_TEXT];
-	size_t i = m->n_inbox;
+	size_t i = rest;
 
 	for (uint32_t k = 0; i < m->n_drop && k < LATE_MAX; k++)
 		if (str_eq(m->drop[i].uidl,
@@ -46,7 +55,7 @@ static bool is_rest_late(const struct uidl_match *m, const struct uidls_known *k
 static bool has_deleted(const struct uidl_match *m)
 {
 	for (size_t i = 0; i < m->n_inbox; i++)
-		if (m->inbox[i].is_deleted)
+		if (m->inbox[i].is_deleted && m->inbox[i].is_matched)
 			return true;
 	return false;
 }
@@ -56,21 +65,22 @@ int uidls_remember(struct job *j, const struct uidl_match *m)
 	struct uidls_known *known = &j->uidls_known;
 	struct destination_folder inbox;
 	struct uidl_forms forms;
+	size_t rest = 0;
 	int r = find_inbox(j, &inbox);
 
 	*known = (struct uidls_known){ 0 };
-	if (r < 0 || !is_inbox(m))
+	if (r < 0 || !is_inbox(m, known, &rest))
 		return r;
 	uidl_forms_begin(&forms);
-	for (size_t i = 0; i < m->n_inbox; i++)
+	for (size_t i = 0; i < rest; i++)
 		uidl_forms_see(
 			&forms, m->drop[i].uidl, m->drop[i].partner, inbox.uidvalidity);
-	*known = (struct uidls_known){ .shows_deleted = has_deleted(m),
-		.form = uidl_forms_learnt(&forms),
-		.uidvalidity = inbox.uidvalidity,
-		.uidnext = inbox.uidnext,
-		.order = (uint32_t)m->n_inbox };
-	known->is_there = is_rest_late(m, known);
+	known->shows_deleted = has_deleted(m);
+	known->form = uidl_forms_learnt(&forms);
+	known->uidvalidity = inbox.uidvalidity;
+	known->uidnext = inbox.uidnext;
+	known->order = (uint32_t)rest;
+	known->is_there = is_rest_late(m, rest, known);
 	return 0;
 }
 
@@ -120,6 +130,27 @@ static bool still_holds(const struct job *j, const struct destination_folder *in
 	       (!inbox->deleted || known->shows_deleted);
 }
 
+static int find_gone(void *context, const struct mail *m)
+{
+	(void)m;
+	*(bool *)context = true;
+	return 0;
+}
+
+/* One that the maildrop did not show is there all the same: it may hide others, too. */
+static int are_gone(
+	struct job *j, const struct destination_folder *inbox, bool *ret_is_there)
+{
+	const struct destination *to = &j->destination;
+	const struct uidls_known *known = &j->uidls_known;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < known->n_gone; i++)
+		r = to->ops->each_mail(to->self, inbox->id, known->gone[i],
+			known->gone[i], find_gone, ret_is_there, &j->err);
+	return r;
+}
+
 static int conclude(
 	struct job *j, const struct destination_folder *inbox, const struct late *late)
 {
@@ -128,6 +159,7 @@ static int conclude(
 	if (r < 0)
 		return r;
 	j->uidls_known.uidnext = inbox->uidnext;
+	j->uidls_known.n_gone = 0;
 	j->uidls.kept = 1;
 	j->uidls.unproven = 0;
 	j->uidls.count = inbox->messages;
@@ -155,6 +187,8 @@ int uidls_derive(struct job *j, bool *ret_done)
 			UINT32_MAX, add_late, &late, &j->err);
 	else
 		late.is_odd = true;
+	if (r == 0 && !late.is_odd)
+		r = are_gone(j, &inbox, &late.is_odd);
 	if (r < 0 || late.is_odd || (late.n && j->uidls_known.form == UIDL_FORM_NONE))
 		return r == -ENOENT ? 0 : r;
 	*ret_done = true;
