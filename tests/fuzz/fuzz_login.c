@@ -11,7 +11,8 @@
  * The first byte chooses the protocol, how the bytes are cut and whether the server is
  * the one that the user has moved to (the login is then written anew, and its
  * capabilities are asked for behind it); the second the dialect, the third how client and
- * server take turns.
+ * server take turns, and whether the user moves behind the first attempt that the source
+ * refuses. The two servers have other passwords: what one says counts at no other.
  */
 #include "fuzz.h"
 
@@ -36,6 +37,7 @@ enum talk_state { TALK_PRELOGIN, TALK_LOGIN, TALK_OVER };
 struct talk {
 	enum talk_state state;
 	bool is_pop3, is_connected, is_elsewhere;
+	bool moves;     /* between the first attempt and the second */
 	bool is_let_in; /* elsewhere, and its capabilities are asked for */
 	struct wire_login anew;
 	struct arena arena;
@@ -81,6 +83,7 @@ static void connect(struct talk *t)
 {
 	model_fini(&t->model);
 	model_init(&t->model, t->dialect);
+	t->model.is_destination = t->is_elsewhere;
 	buf_clear(&t->from_source);
 	t->is_connected = true;
 	if (t->is_pop3) {
@@ -137,14 +140,14 @@ static void accepted(const struct talk *t)
 	const struct model_account *who = model_proved(&t->model);
 
 	if (t->is_elsewhere) {
-		must(who != NULL);
+		must(who != NULL && who->at_destination);
 		must(str_ieq(t->anew.user, str_from(who->name)));
 		must(str_eq(t->anew.password, str_from(who->password)));
 		return;
 	}
 	if (l->kind == LOGIN_STARTTLS || l->master.len || !l->user.ptr)
 		return; /* nothing is learnt of anybody */
-	must(who != NULL);
+	must(who != NULL && who->at_source);
 	must(str_ieq(l->user, str_from(who->name)));
 	must(!l->password.ptr || str_eq(l->password, str_from(who->password)));
 }
@@ -189,6 +192,7 @@ static void source_says(struct talk *t, enum upstream_event event)
 			break;
 		}
 		drop(t);
+		t->is_elsewhere = t->is_elsewhere || t->moves;
 		answered(t);
 		break;
 	case UPSTREAM_BYE:
@@ -316,7 +320,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3)
 		return 0;
 	t.is_pop3 = data[0] & 1;
-	t.is_elsewhere = data[0] & 16;
+	t.is_elsewhere = (data[0] & 16) && !(data[2] & 128);
+	t.moves = (data[0] & 16) && (data[2] & 128);
 	t.dialect = data[1];
 	/* with both, its OK is to all that it has asked for: nobody could tell */
 	if (data[0] & 8)

@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const struct model_account accounts[] = {
-	{ "mallory", "mm" }, /* whose password the client knows */
-	{ "alice", "aa" },
+	{ "mallory", "mm", true, true }, /* whose password the client knows */
+	{ "alice", "aa", true, false },
+	{ "alice", "dd", false, true },
 };
 
 static void must(bool promise)
@@ -63,10 +64,13 @@ const struct model_account *model_proved(const struct model *m)
 	return NULL;
 }
 
-const struct model_account *model_account(struct str name, struct str password)
+const struct model_account *model_account(
+	const struct model *m, struct str name, struct str password)
 {
 	for (size_t i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++)
-		if (str_ieq(name, str_from(accounts[i].name)) &&
+		if ((m->is_destination ? accounts[i].at_destination
+				       : accounts[i].at_source) &&
+			str_ieq(name, str_from(accounts[i].name)) &&
 			str_eq(password, str_from(accounts[i].password)))
 			return &accounts[i];
 	return NULL;
@@ -131,7 +135,7 @@ static const struct model_account *plain(const struct model *m, struct str messa
 {
 	struct str authzid = str_split(&message, '\0');
 	struct str authcid = str_split(&message, '\0');
-	const struct model_account *a = model_account(authcid, message);
+	const struct model_account *a = model_account(m, authcid, message);
 
 	/* mallory is no master here */
 	if (a && m->dialect & DIALECT_ACTS && authzid.len && !str_ieq(authzid, authcid))
@@ -139,21 +143,21 @@ static const struct model_account *plain(const struct model *m, struct str messa
 	return a;
 }
 
-static const struct model_account *cram(struct str message)
+static const struct model_account *cram(const struct model *m, struct str message)
 {
 	size_t space = str_index(message, ' ');
 
-	return model_account(str_take(message, space), str_skip(message, space + 1));
+	return model_account(m, str_take(message, space), str_skip(message, space + 1));
 }
 
-static const struct model_account *token(struct str message)
+static const struct model_account *token(const struct model *m, struct str message)
 {
 	struct str user = str_split(&message, '\1'), bearer = str_split(&message, '\1');
 
 	if (!str_starts(user, STR_LIT("user=")) ||
 		!str_starts(bearer, STR_LIT("auth=Bearer ")))
 		return NULL;
-	return model_account(str_skip(user, 5), str_skip(bearer, 12));
+	return model_account(m, str_skip(user, 5), str_skip(bearer, 12));
 }
 
 enum model_step model_sasl_line(struct model *m, struct str line,
@@ -180,11 +184,11 @@ enum model_step model_sasl_line(struct model *m, struct str line,
 		*ret_challenge = "UGFzc3dvcmQ6";
 		step = m->dialect & DIALECT_HASTY ? MODEL_OK : MODEL_CHALLENGE;
 	} else if (was == MODEL_LOGIN_PASSWORD) {
-		step = judge(m, model_account(buf_view(&m->name), said), ret_proved);
+		step = judge(m, model_account(m, buf_view(&m->name), said), ret_proved);
 	} else if (was == MODEL_CRAM) {
-		step = judge(m, cram(said), ret_proved);
+		step = judge(m, cram(m, said), ret_proved);
 	} else if (was == MODEL_TOKEN) {
-		step = judge(m, token(said), ret_proved);
+		step = judge(m, token(m, said), ret_proved);
 		if (step == MODEL_NO) {
 			m->sasl = MODEL_TOKEN_ERROR;
 			*ret_challenge = "e30=";

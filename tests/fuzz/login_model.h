@@ -25,6 +25,7 @@ enum dialect {
 
 struct model_account {
 	const char *name, *password;
+	bool at_source, at_destination;
 };
 
 struct model_answer {
@@ -44,6 +45,7 @@ enum model_sasl {
 
 struct model {
 	unsigned dialect;
+	bool is_destination; /* which has other passwords than the source */
 	struct buf in, out;
 	size_t said, heard; /* bytes of out, ever; and those that were read by us */
 	struct model_answer answers[MODEL_ANSWERS_MAX];
@@ -72,7 +74,8 @@ const struct model_account *model_proved(const struct model *m);
 /* proved: NULL unless it is the OK to that login. */
 void model_say(struct model *m, const char *tag, const char *text,
 	const struct model_account *proved);
-const struct model_account *model_account(struct str name, struct str password);
+const struct model_account *model_account(
+	const struct model *m, struct str name, struct str password);
 /* The next line off m->in, without its end. false: none yet. */
 bool model_line(struct model *m, struct str *ret_line);
 

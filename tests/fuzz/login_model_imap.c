@@ -73,7 +73,7 @@ static void execute(struct model *m)
 		conclude(m, "BAD what", NULL);
 	} else if (str_ieq(name, STR_LIT("LOGIN"))) {
 		user = word(&words);
-		account = model_account(user, word(&words));
+		account = model_account(m, user, word(&words));
 		conclude(m, account || m->is_half ? "OK in" : "NO wrong", account);
 	} else if (str_ieq(name, STR_LIT("AUTHENTICATE"))) {
 		authenticate(m, words);

@@ -27,7 +27,7 @@ static void cmd_user(struct model *m, struct str args)
 
 static void cmd_pass(struct model *m, struct str args)
 {
-	const struct model_account *a = model_account(buf_view(&m->name), args);
+	const struct model_account *a = model_account(m, buf_view(&m->name), args);
 
 	model_say(m, a ? "+OK" : "-ERR", " so", a);
 }
@@ -36,7 +36,7 @@ static void cmd_pass(struct model *m, struct str args)
 static void cmd_apop(struct model *m, struct str args)
 {
 	struct str name = str_split(&args, ' ');
-	const struct model_account *a = model_account(name, args);
+	const struct model_account *a = model_account(m, name, args);
 
 	model_say(m, a ? "+OK" : "-ERR", " so", a);
 }
