@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 #include "mailstore/store/compact.h"
-#include "mailstore/store/export.h"
+#include "mailstore/store/export_directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,8 +166,8 @@ static int export_as_owner(struct control *c, const struct store_folder *f)
 {
 	struct store_exported is;
 	json_t *findings = json_array();
-	int code = store_export(f->path, f->to, c->json ? add_finding : print_finding,
-		findings, &is, &c->err);
+	int code = store_export_directory(f->path, f->to,
+		c->json ? add_finding : print_finding, findings, &is, &c->err);
 
 	if (code == 0 && c->json)
 		code = print_json(f,

@@ -6,12 +6,9 @@
 #include "mailstore/store/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define LETTERS 26
 #define FILE_MAX 256 /* our names of files: numbers and flags */
@@ -19,7 +16,7 @@
 struct export
 {
 	struct snapshot snapshot;
-	int to;
+	const struct export_target *to;
 	store_finding_fn *each;
 	void *context;
 	struct store_exported *count;
@@ -32,7 +29,6 @@ struct folder {
 	struct str name;
 	uint32_t uidvalidity, uidnext;
 	bool is_inbox;
-	int fd;
 	struct buf uidlist;
 	struct buf words; /* keywords with a letter, one a line */
 	uint64_t words_left, hidden;
@@ -47,6 +43,15 @@ static int tell(struct export *x, const char *kind, struct str mailbox, uint32_t
 
 	x->count->notes++;
 	return x->each(x->context, &f);
+}
+
+const char *export_file_name(enum export_file f)
+{
+	static const char *const names[] = { "dovecot-uidlist", "dovecot-keywords",
+		"subscriptions" };
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) == EXPORT_FILES, "one for each");
+	return names[f];
 }
 
 /* ── names ─────────────────────────────────────────────────────────────────────────── */
@@ -86,39 +91,6 @@ static int put_name(
 			code = buf_byte(out, glue);
 	}
 	return code;
-}
-
-/* ── files ─────────────────────────────────────────────────────────────────────────── */
-
-static int write_file(
-	struct export *x, int directory, const char *name, struct str bytes, int64_t date)
-{
-	struct timespec times[2] = { { .tv_sec = date }, { .tv_sec = date } };
-	CLEANUP(fd_closep)
-	int fd = openat(directory, name,
-		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int code = fd < 0 ? -errno : fd_write_all(fd, bytes.ptr, bytes.len);
-
-	if (code == 0 && date && futimens(fd, times) < 0)
-		code = -errno;
-	return code < 0 ? error_errno(x->err, code, "cannot write %s", name) : 0;
-}
-
-static int open_folder(struct export *x, struct folder *f, const char *name)
-{
-	static const char *const parts[] = { "cur", "new", "tmp" };
-
-	if (!f->is_inbox && mkdirat(x->to, name, 0700) < 0)
-		return error_errno(x->err, -errno, "cannot make %s", name);
-	f->fd = openat(x->to, f->is_inbox ? "." : name,
-		O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (f->fd < 0)
-		return error_errno(x->err, -errno, "cannot open %s", name);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (mkdirat(f->fd, parts[i], 0700) < 0)
-			return error_errno(
-				x->err, -errno, "cannot make %s/%s", name, parts[i]);
-	return f->is_inbox ? 0 : write_file(x, f->fd, "maildirfolder", STR_LIT(""), 0);
 }
 
 /* ── keywords ──────────────────────────────────────────────────────────────────────── */
@@ -178,7 +150,8 @@ static int write_words(struct export *x, struct folder *f)
 		code = buf_printf(&lines, "%u %.*s\n", i, STR_ARG(word));
 	}
 	if (code == 0 && buf_len(&lines))
-		code = write_file(x, f->fd, "dovecot-keywords", buf_view(&lines), 0);
+		code = x->to->ops->file(
+			x->to->self, EXPORT_KEYWORDS, buf_view(&lines), x->err);
 	buf_fini(&lines);
 	return code;
 }
@@ -265,49 +238,66 @@ static int put_uidlist(struct folder *f, const struct row *r, const char *base)
 	return code < 0 ? code : buf_printf(&f->uidlist, ":%s\n", base);
 }
 
-static int write_message(
-	struct export *x, struct folder *f, const struct row *r, struct str bytes)
-{
-	char base[FILE_MAX / 2], name[FILE_MAX], flags[LETTERS + 6], zone[16] = "";
-	bool is_new;
-	int code;
+struct file {
+	char base[FILE_MAX / 2], flags[LETTERS + 6];
+	struct export_message is;
+};
 
-	put_flags(f, r->flags, r->keywords, flags);
-	is_new = r->flags & FLAG_RECENT && !flags[0];
+static void name_file(const struct folder *f, const struct row *r, struct file *ret)
+{
+	char zone[16] = "";
+
+	put_flags(f, r->flags, r->keywords, ret->flags);
 	if (r->zone) /* Dovecot keeps such words, and has a zone of its own */
 		(void)snprintf(zone, sizeof(zone), ",Z=%d", r->zone);
-	(void)snprintf(base, sizeof(base),
+	(void)snprintf(ret->base, sizeof(ret->base),
 		"%" PRIu64 ".M%uP%" PRIi64 ".mailferry,S=%" PRIu64 "%s",
 		(uint64_t)(r->date > 0 ? r->date : 0), r->uid, f->id, r->place.len, zone);
-	(void)snprintf(
-		name, sizeof(name), is_new ? "new/%s" : "cur/%s:2,%s", base, flags);
-	code = write_file(x, f->fd, name, bytes, r->date);
-	if (code == 0)
-		code = put_uidlist(f, r, base);
-	x->count->messages++;
-	x->count->bytes += bytes.len;
-	return code;
+	ret->is = (struct export_message){ .base = ret->base,
+		.flags = ret->flags,
+		.is_new = r->flags & FLAG_RECENT && !ret->flags[0],
+		.len = r->place.len,
+		.date = r->date };
 }
 
-static int export_message(struct export *x, struct folder *f, const struct row *r)
+/* -ESTALE: it was deleted while we were at it. -EIO: it is lost, and was told. */
+static int export_body(
+	struct export *x, struct folder *f, const struct row *r, struct file *file)
 {
 	struct snapshot_body body;
 	struct error why = { 0 };
 	int code = snapshot_body(&x->snapshot, &r->place, r->checksum, &body, &why);
 
-	if (code == -ESTALE) /* deleted while we were at it */
-		return 0;
 	if (code == -EIO) {
 		x->count->lost++;
-		return tell(x, "lost", f->name, r->uid, str_from(why.text));
+		code = tell(x, "lost", f->name, r->uid, str_from(why.text));
+		return code < 0 ? code : -EIO;
 	}
 	if (code < 0) {
 		if (x->err)
 			*x->err = why;
 		return code;
 	}
-	code = write_message(x, f, r, body.bytes);
+	x->count->bytes += body.bytes.len;
+	code = x->to->ops->body(x->to->self, &file->is, body.bytes, x->err);
 	snapshot_body_release(&body);
+	return code;
+}
+
+static int export_message(struct export *x, struct folder *f, const struct row *r)
+{
+	struct file file;
+	int code;
+
+	name_file(f, r, &file);
+	code = x->to->ops->message(x->to->self, &file.is, x->err);
+	if (code == 1)
+		code = export_body(x, f, r, &file);
+	if (code == -ESTALE || code == -EIO)
+		return 0;
+	if (code == 0)
+		code = put_uidlist(f, r, file.base);
+	x->count->messages += code == 0;
 	return code;
 }
 
@@ -338,7 +328,8 @@ static int fill_folder(struct export *x, struct folder *f)
 	if (code == 0)
 		code = export_messages(x, f);
 	if (code == 0)
-		code = write_file(x, f->fd, "dovecot-uidlist", buf_view(&f->uidlist), 0);
+		code = x->to->ops->file(
+			x->to->self, EXPORT_UIDLIST, buf_view(&f->uidlist), x->err);
 	if (code == 0 && f->hidden)
 		code = tell(x, "hidden", f->name, 0,
 			STR_LIT("some of its messages are not shown by POP3 here; "
@@ -352,7 +343,7 @@ static int name_folder(
 	bool escaped = false;
 	int code = buf_byte(name, '.');
 
-	if (code == 0)
+	if (code == 0 && !f->is_inbox)
 		code = put_name(name, f->name, separator, '.', &escaped);
 	if (code == 0)
 		code = buf_byte(name, '\0');
@@ -372,11 +363,10 @@ static int export_folder(struct export *x, struct folder *f, char separator)
 	buf_init(&f->words, 0);
 	code = name_folder(x, f, separator, &name);
 	if (code == 0)
-		code = open_folder(x, f, buf_view(&name).ptr);
+		code = x->to->ops->folder(x->to->self, buf_view(&name).ptr, x->err);
 	if (code == 0)
 		code = fill_folder(x, f);
 	x->count->mailboxes++;
-	fd_closep(&f->fd);
 	buf_fini(&name);
 	buf_fini(&f->uidlist);
 	buf_fini(&f->words);
@@ -390,8 +380,7 @@ static int export_mailbox(struct export *x, const struct query *q)
 	struct folder f = { .id = (int64_t)query_number(q, 0),
 		.name = query_bytes(q, 1),
 		.uidvalidity = (uint32_t)query_number(q, 5),
-		.uidnext = (uint32_t)query_number(q, 6),
-		.fd = -1 };
+		.uidnext = (uint32_t)query_number(q, 6) };
 
 	if (query_number(q, 3) & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT))
 		return 0;
@@ -430,13 +419,15 @@ static int export_subscriptions(struct export *x)
 			n = buf_byte(&lines, '\n');
 	}
 	if (n == 0)
-		n = write_file(x, x->to, "subscriptions", buf_view(&lines), 0);
+		n = x->to->ops->file(
+			x->to->self, EXPORT_SUBSCRIPTIONS, buf_view(&lines), x->err);
 	buf_fini(&lines);
 	return n;
 }
 
-int store_export(const char *folder, int to, store_finding_fn *each, void *context,
-	struct store_exported *ret, struct error *err)
+int store_export(const char *folder, const struct export_target *to,
+	store_finding_fn *each, void *context, struct store_exported *ret,
+	struct error *err)
 {
 	struct export x = {
 		.to = to, .each = each, .context = context, .count = ret, .err = err
@@ -449,8 +440,8 @@ int store_export(const char *folder, int to, store_finding_fn *each, void *conte
 		code = export_mailboxes(&x);
 	if (code == 0)
 		code = export_subscriptions(&x);
-	if (code == 0 && syncfs(to) < 0)
-		code = error_errno(err, -errno, "cannot sync what was written");
+	if (code == 0)
+		code = to->ops->finish(to->self, err);
 	if (code == -ENOMEM)
 		(void)error_set(err, code, "no memory");
 	snapshot_close(&x.snapshot);
