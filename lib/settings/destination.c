@@ -16,12 +16,13 @@
 #define POP3S_PORT 995
 #define SMTP_PORT 25
 
-/* Absolute, without steps up, and each user has another one. */
+/* Absolute, without steps up or hidden ones, and each user has another one. */
 static bool is_path(const char *text)
 {
 	bool has_user = false;
 
-	if (text[0] != '/' || strlen(text) > PATH_TEXT_MAX || strstr(text, "/../"))
+	if (text[0] != '/' || strlen(text) > PATH_TEXT_MAX || strstr(text, "/.") ||
+		strstr(text, "//") || text[strlen(text) - 1] == '/')
 		return false;
 	for (const char *c = text; *c; c++) {
 		if (iscntrl((unsigned char)*c))

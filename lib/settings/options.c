@@ -203,9 +203,12 @@ static const struct option root_rows[] = {
 			"\"imaps://\": by TLS). Where POP3 and "
 			"mail are not that server's with the same TLS: \"pop3://192.0.2.20\", "
 			"\"lmtp://192.0.2.20:24\" or \"smtp://192.0.2.20:25\" in the list, "
-			"too. Maildirs ({\"maildir:/srv/mail/%d/%n\", "
-			"\"imap://127.0.0.1\"}) are read, and refused by `up`: no account "
-			"moves to them yet" },
+			"too. {\"maildir:/srv/mail/%d/%n\", \"imap://127.0.0.1\"}: the "
+			"Dovecot there, whose Maildirs are written with the UIDs of the "
+			"source" },
+	{ "maildir_owner", OPTION_TEXT, ROOT(maildir_owner), "vmail",
+		.help = "the system user, or \"user:group\", whose files the Maildirs of "
+			"`destination` are; never root" },
 	{ "uids", OPTION_CHOICE, ROOT(uids), "keep", .choices = uids_choices,
 		.help = "of messages at the destination: \"keep\", as at the source; "
 			"\"new\", its own, which is all that an IMAP server allows: "

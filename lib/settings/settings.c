@@ -510,6 +510,7 @@ void settings_fini(struct settings *s)
 	free(s->smart_host_pin);
 	free(s->source_name);
 	free(s->lmtp_group);
+	free(s->maildir_owner);
 	free(s->destination_name);
 	free(s->destination_pin);
 	free(s->tls.ciphers);

@@ -213,6 +213,7 @@ struct settings {
 	struct settings_files destinations;      /* as they were written */
 	struct destination_settings destination; /* what they mean */
 	enum uids uids;
+	char *maildir_owner;    /* of a Maildir as destination: "user" or "user:group" */
 	char *destination_name; /* "" or as its certificate has it */
 	enum smart_host_verify destination_verify;
 	char *destination_pin; /* "" or its key, as `check` shows it */
