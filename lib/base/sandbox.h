@@ -38,6 +38,8 @@ enum sandbox_allows {
 	SANDBOX_USERS = 256,
 	/* puts files into a folder: counts them, gives a name to one that has none */
 	SANDBOX_QUEUE = 512,
+	/* files as a mail server has them: with dates, all on the disk at once */
+	SANDBOX_MAILDIR = 1024,
 };
 
 /* A file, or a folder with all below it: read and written. */
@@ -54,7 +56,9 @@ struct sandbox {
 	size_t n_capabilities;
 	const int *passed; /* of them, to its children */
 	size_t n_passed;
-	const struct sandbox_path *paths; /* not with SANDBOX_CHILDREN */
+	/* With SANDBOX_CHILDREN: none; and SANDBOX_MAILDIR: where files may go from one
+	   folder to another, which the children could not do else. */
+	const struct sandbox_path *paths;
 	size_t n_paths;
 	uint16_t port; /* the only one of TCP that it connects to; 0: any */
 };

@@ -110,6 +110,8 @@ static const struct call calls[] = {
 	{ SCMP_SYS(renameat), FOLDER }, { SCMP_SYS(renameat2), FOLDER },
 	{ SCMP_SYS(link), FOLDER }, { SCMP_SYS(linkat), FOLDER | SANDBOX_QUEUE },
 	{ SCMP_SYS(sync_file_range), FOLDER }, { SCMP_SYS(fadvise64), FOLDER },
+	/* a Maildir */
+	{ SCMP_SYS(utimensat), SANDBOX_MAILDIR }, { SCMP_SYS(syncfs), SANDBOX_MAILDIR },
 	/* bulk */
 	{ SCMP_SYS(splice), BULK }, { SCMP_SYS(sendfile), BULK },
 	{ SCMP_SYS(memfd_create), BULK },

@@ -50,12 +50,19 @@ static uint64_t fs_handled(int version)
 	       (version >= 3 ? FS_TRUNCATE : 0) | (version >= 5 ? FS_IOCTL_DEV : 0);
 }
 
+/* No rule set lets a file go from one folder to another but one that says where. */
+static uint64_t fs_of_parents(const struct sandbox *s, int version)
+{
+	return s->allows & SANDBOX_MAILDIR && version >= 2 ? FS_REFER : 0;
+}
+
 /* Those who start others keep the files of their user: what they start is a file, and
    every account's folder is one of their children's. */
 static struct ruleset_attributes handled(const struct sandbox *s, int version)
 {
 	return (struct ruleset_attributes){
-		.fs = s->allows & SANDBOX_CHILDREN ? 0 : fs_handled(version),
+		.fs = s->allows & SANDBOX_CHILDREN ? fs_of_parents(s, version)
+		                                   : fs_handled(version),
 		.net = version < 4 || (s->allows & SANDBOX_SOCKETS && !s->port) ? 0
 		                                                                : NET_TCP,
 		.scoped = version < 6 ? 0 : SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL,

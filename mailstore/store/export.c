@@ -320,8 +320,9 @@ static int export_messages(struct export *x, struct folder *f)
 static int fill_folder(struct export *x, struct folder *f)
 {
 	/* the same at each export of the account, and no two mailboxes' */
-	int code = buf_printf(&f->uidlist, "3 V%u N%u G%08x%08x%016" PRIx64 "\n",
-		f->uidvalidity, f->uidnext, 0x6d666578u, f->uidvalidity, (uint64_t)f->id);
+	int code =
+		buf_printf(&f->uidlist, "3 V%u N%u G" EXPORT_GUID "%08x%016" PRIx64 "\n",
+			f->uidvalidity, f->uidnext, f->uidvalidity, (uint64_t)f->id);
 
 	if (code == 0)
 		code = keywords(x, f);

@@ -33,6 +33,8 @@ struct export_message {
 	int64_t date; /* of the file */
 };
 
+#define EXPORT_GUID "6d666578" /* begins the mailbox GUIDs in our uidlists */
+
 enum export_file {
 	EXPORT_UIDLIST,       /* of the mailbox, after its messages */
 	EXPORT_KEYWORDS,      /* before them */

@@ -56,7 +56,8 @@ bool maildir_file_is_ours(struct str name)
 {
 	bool is_new = str_starts(name, STR_LIT("new/"));
 
-	if (name.len > MAILDIR_NAME_MAX || (!is_new && !str_starts(name, STR_LIT("cur/"))))
+	if (name.len > MAILDIR_NAME_MAX ||
+		(!is_new && !str_starts(name, STR_LIT("cur/"))))
 		return false;
 	name = str_skip(name, 4);
 	if (!take_number(&name) || !take_word(&name, STR_LIT(".M")) ||
@@ -260,7 +261,7 @@ static int put_body(struct buf *out, const struct maildir_record *r)
 		code = buf_append(out, r->bytes);
 		break;
 	case SHAPE_FAILED:
-		code = put_number(out, (uint64_t)-(int64_t)r->code, 4);
+		code = put_number(out, (uint64_t) - (int64_t)r->code, 4);
 		code = code ? code : buf_append(out, r->bytes);
 		break;
 	}
