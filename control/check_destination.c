@@ -1,20 +1,73 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_destination.h"
 
+#include "base/fd.h"
+#include "base/process.h"
 #include "control/destination_probe.h"
+#include "settings/maildir_path.h"
 #include "source/destination.h"
+#include "users/maildir_owner.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+/* ---- Maildirs ---- */
+
+static int may_write(void *context)
+{
+	return access(context, R_OK | W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+/* As whom writes there. Whoever is not root cannot tell. */
+static int try_root(char *root, unsigned owner, struct error *err)
+{
+	CLEANUP(fd_closep) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
+
+	if (r < 0)
+		return error_errno(err, r, "`destination`: %s", root);
+	if (geteuid() == 0)
+		r = process_run_as(owner, may_write, root);
+	return r < 0 ? error_errno(err, r,
+			       "`destination`: %s has to be `maildir_owner`'s", root)
+	             : 0;
+}
 
 int destination_refuse(const struct settings *s, struct error *err)
 {
+	struct process_user owner;
+	char root[PATH_MAX];
+	int r;
+
 	if (s->destination.kind != DESTINATION_MAILDIR)
 		return 0;
-	return error_set(err, -EOPNOTSUPP,
-		"`destination`: accounts cannot move to \"%s\" in this version, only to "
-		"an IMAP server or our own store",
-		s->destinations.paths[0]);
+	r = maildir_owner_find(s, &owner, err);
+	if (r < 0)
+		return r;
+	maildir_path_root(s->destination.path, root, sizeof(root));
+	return try_root(root, owner.uid, err);
 }
+
+static void check_room(const struct settings *s, struct findings *f)
+{
+	char root[PATH_MAX];
+	CLEANUP(fd_closep) int fd = -1;
+
+	maildir_path_root(s->destination.path, root, sizeof(root));
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && fd_leaves_room(fd, 0, s->limits.disk_reserve) < 0)
+		finding(f, FINDING_PROBLEM, "destination", "maildirs",
+			"the disk of %s has less room than the reserve that stays free "
+			"(`limits { disk_reserve }`)",
+			root);
+	else
+		finding(f, FINDING_OK, "destination", "maildirs",
+			"%s writes them below %s", s->maildir_owner, root);
+}
+
+/* ---- servers ---- */
 
 static void ask_port(const struct settings *s, enum service_id service, const char *name,
 	struct findings *f)
@@ -85,7 +138,9 @@ void check_destination(struct control *c, struct findings *f)
 	struct error why = { 0 };
 
 	if (destination_refuse(&c->settings, &why) < 0)
-		finding(f, FINDING_PROBLEM, "destination", "kind", "%s", why.text);
+		finding(f, FINDING_PROBLEM, "destination", "maildirs", "%s", why.text);
+	else if (c->settings.destination.kind == DESTINATION_MAILDIR)
+		check_room(&c->settings, f);
 	if (destination_is_elsewhere(&c->settings.destination))
 		ask_ports(&c->settings, f);
 	check_strays(c, f);

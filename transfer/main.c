@@ -6,10 +6,13 @@
 #include "transfer/account/account_login.h"
 #include "transfer/account/account_return.h"
 #include "transfer/account/account_sweep.h"
+#include "transfer/maildir/starter.h"
+#include "transfer/maildir/writer.h"
 #include "transfer/scheduler.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct program program = {
 	.name = "transfer",
@@ -30,7 +33,18 @@ static const struct program program = {
 	// clang-format on
 	.has_account = true,
 	.has_return = true,
+	.has_task = true,
 };
+
+/* Processes of the scheduler's, for Maildirs. */
+static int run_task(const struct program_start *start)
+{
+	if (strcmp(start->task, MAILDIR_STARTER_TASK) == 0)
+		return maildir_starter_run(&start->settings);
+	if (strcmp(start->task, MAILDIR_WRITER_TASK) == 0 && start->account)
+		return maildir_writer_run(&start->settings, start->account);
+	return PROGRAM_MISUSED;
+}
 
 int main(int argc, char **argv)
 {
@@ -41,7 +55,9 @@ int main(int argc, char **argv)
 		return r;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return EXIT_FAILURE;
-	if (start.returns)
+	if (start.task)
+		r = run_task(&start);
+	else if (start.returns)
 		r = (int)account_return(&start.settings, start.account);
 	else if (start.foretells)
 		r = (int)account_foretell(&start.settings, start.account);

@@ -2,6 +2,7 @@
 #include "transfer/mover.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/sandbox.h"
 #include "transfer/account/account_login.h"
 #include "transfer/account/job.h"
@@ -14,6 +15,8 @@
 #define DIGITS(n) #n
 #define NUMBER(n) DIGITS(n)
 
+/* No process has both of the last two. */
+_Static_assert(ONWARD_WRITER_SOCKET == LOAN_SOCKET + 1, "likewise");
 _Static_assert(JOB_SETTINGS == CHILD_FD_FIRST && JOB_PACE == JOB_SETTINGS + 1 &&
 		       LOAN_SOCKET == JOB_PACE + 1 &&
 		       LOGIN_CLIENT_SOCKET == LOAN_SOCKET + 1,
@@ -39,6 +42,7 @@ int movers_open(struct movers *m, const struct settings *s, struct error *err)
 
 void movers_close(struct movers *m)
 {
+	maildir_starter_close(&m->maildirs);
 	uid_pool_close(&m->uids);
 	fd_closep(&m->settings_fd);
 	fd_closep(&m->pace_fd);
@@ -75,6 +79,28 @@ static int owner_of(struct movers *m, const struct mover_order *o, unsigned *ret
 	             : folder_owner_or_make(&m->users, &m->uids, path, ret_uid, err);
 }
 
+/* A process without one fails with the sentence. */
+static int ask_writer(struct movers *m, const struct mover_order *o)
+{
+	struct account a;
+	struct arena arena;
+	struct error err;
+	int end = -1, r;
+
+	if (m->maildirs.socket < 0 || o->task != MOVER_MOVE)
+		return -1;
+	arena_init(&arena);
+	r = registry_find_id(m->registry, o->id, &arena, &a, &err);
+	if (r == 0)
+		r = maildir_starter_ask(
+			&m->maildirs, m->settings, a.name, a.login, &end, &err);
+	if (r < 0)
+		log_warning(
+			NULL, "maildir", "account=%s error=\"%s\"", o->name, err.text);
+	arena_fini(&arena);
+	return end;
+}
+
 int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	struct loop *loop, child_ended_fn *ended, void *context, struct error *err)
 {
@@ -82,10 +108,12 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 	const char *const arguments[] = { "mailferry-transfer", "-c", settings,
 		"--account", o->name, task_options[o->task],
 		o->task == MOVER_LOG_IN ? service_name(o->service) : NULL, NULL };
-	/* JOB_SETTINGS, JOB_PACE, LOAN_SOCKET, LOGIN_CLIENT_SOCKET */
+	/* JOB_SETTINGS, JOB_PACE, LOAN_SOCKET; LOGIN_CLIENT_SOCKET or
+	   ONWARD_WRITER_SOCKET */
 	int fds[4] = { m->settings_fd, m->pace_fd };
 	struct child_plan plan = { .arguments = arguments, .fds = fds, .n_fds = 2 };
 	CLEANUP(fd_closep) int loan = -1;
+	CLEANUP(fd_closep) int writer = -1;
 	int r = owner_of(m, o, &plan.user, err);
 
 	if (r < 0)
@@ -99,5 +127,8 @@ int mover_start(struct movers *m, const struct mover_order *o, struct child *c,
 		fds[plan.n_fds++] = loan;
 	if (o->task == MOVER_LOG_IN) /* never without a loan */
 		fds[plan.n_fds++] = o->socket;
+	writer = ask_writer(m, o);
+	if (writer >= 0) /* likewise */
+		fds[plan.n_fds++] = writer;
 	return child_start(c, loop, &plan, ended, context, err);
 }

@@ -3,6 +3,7 @@
 #define TRANSFER_MOVER_H
 /* Starts the process that moves an account, as the user who owns the account's folder. */
 #include "event/child.h"
+#include "transfer/maildir/starter.h"
 #include "transfer/roster.h"
 #include "users/folders.h"
 
@@ -12,6 +13,8 @@ struct movers {
 	int pace_fd;     /* likewise (read/pace.h) */
 	struct users users;
 	struct uid_pool uids;
+	struct registry *registry;       /* the scheduler's */
+	struct maildir_starter maildirs; /* where `destination` is one */
 };
 
 /* Looks at all folders: while it is root, before movers_enter_sandbox(). */

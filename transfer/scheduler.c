@@ -540,10 +540,24 @@ static void end(struct scheduler *s)
 	registry_close(s->registry);
 }
 
+/* We cannot start another one; who starts us does. */
+static void on_starter_ended(void *context, int status)
+{
+	struct scheduler *s = context;
+	char text[64];
+
+	child_end_text(status, text, sizeof(text));
+	log_error(
+		NULL, "maildirs", "error=\"the starter of writers has ended: %s\"", text);
+	loop_stop(&s->loop);
+}
+
 int scheduler_run(const struct settings *settings)
 {
 	struct scheduler s = { .settings = settings,
-		.movers = { .settings_fd = -1, .pace_fd = -1 } };
+		.movers = { .settings_fd = -1,
+			.pace_fd = -1,
+			.maildirs = { .socket = -1 } } };
 	struct error err = { 0 };
 	int r = open_loop(&s);
 
@@ -552,8 +566,12 @@ int scheduler_run(const struct settings *settings)
 	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
 	pop_logins_init(&s.pop_logins, &s.movers, s.registry, &s.loop);
 	logoffs_init(&s.logoffs, settings, &s.roster, &s.loop);
+	s.movers.registry = s.registry;
 	if (r == 0)
 		r = movers_open(&s.movers, settings, &err);
+	if (r == 0)
+		r = maildir_starter_open(&s.movers.maildirs, settings,
+			s.movers.settings_fd, &s.loop, on_starter_ended, &s, &err);
 	if (r == 0)
 		r = listen_on(&s, &err);
 	if (r == 0)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server that users move to: a Dovecot that believes the router who its clients are."""
+import shutil
+
 from .network import SHORE_ADDRESS, SHORE_ROUTER
-from .server_dovecot import Dovecot
+from .server_dovecot import OWNER, Dovecot
 from .server_postfix import Postfix
 
 
@@ -25,3 +27,25 @@ class PostfixShore(Postfix):
     """In front of it, on port 25."""
 
     address = SHORE_ADDRESS[0]
+
+
+class DovecotOnMaildirs(DovecotShore):
+    """On Maildirs that somebody else writes: `tree`/NAME. Its names are the source's."""
+
+    def __init__(self, folder, namespace, tree, **options):
+        super().__init__(folder, namespace, **options)
+        self.tree = tree
+
+    def prepare(self):
+        super().prepare()
+        self.tree.mkdir()
+        self.tree.chmod(0o755)
+        shutil.chown(self.tree, OWNER, OWNER)
+        text = self.config.read_text(encoding="ascii")
+        text += "mail_plugins = listescape\n"  # of names with . / and \\ in them
+        text = text.replace("mail_location = maildir:~/mail",
+                            f"mail_location = maildir:{self.tree}/%Ln")
+        self.config.write_text(text, encoding="ascii")
+
+    def mail(self, name):
+        return self.tree / name

@@ -10,6 +10,7 @@
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/leave.h"
+#include "transfer/account/out_of_service.h"
 #include "transfer/account/uidls.h"
 
 #include <errno.h>
@@ -263,31 +264,6 @@ static int step_catch_up(struct job *j, enum step *next)
 
 /* ---- the switch ---- */
 
-/* Since the last lap, for the log: where the time out of service goes. */
-static void lap(struct job *j, enum job_out part)
-{
-	uint64_t now = clock_monotonic_ms();
-
-	j->out_ms[part] += now - j->out_lap;
-	j->out_lap = now;
-}
-
-/* Not of a switch that a process before this one has begun. */
-static void log_out_of_service(struct job *j)
-{
-	if (!j->out_since)
-		return;
-	lap(j, OUT_ARRIVE);
-	log_info(NULL, "out-of-service",
-		"account=%.*s all_ms=%llu quiesce_ms=%llu pass_ms=%llu uidls_ms=%llu "
-		"arrive_ms=%llu",
-		STR_ARG(j->account.name), (unsigned long long)(j->out_lap - j->out_since),
-		(unsigned long long)j->out_ms[OUT_QUIESCE],
-		(unsigned long long)j->out_ms[OUT_PASS],
-		(unsigned long long)j->out_ms[OUT_UIDLS],
-		(unsigned long long)j->out_ms[OUT_ARRIVE]);
-}
-
 /* Now that no mail comes any more. */
 static int read_late_uidls(struct job *j)
 {
@@ -342,9 +318,12 @@ static int announce(struct job *j)
    then the user stays at the source until a login has shown us the new one. */
 static int step_switch(struct job *j, enum step *next)
 {
-	uint64_t now = clock_monotonic_ms();
+	uint64_t now;
 	int r = job_check_wanted(j);
 
+	if (r == 0 && !job_is_exclusive(j))
+		r = onward_prove(j); /* once more when nobody is served */
+	now = clock_monotonic_ms();
 	if (j->is_connected &&
 		now - j->connected_at > FRESH_MS + FRESH_TIMES * j->connect_ms)
 		job_disconnect(j);
@@ -408,7 +387,7 @@ static int step_quiesce(struct job *j, enum step *next)
 	int r = leave_quiesce(j, &quiet);
 	bool settled = r == 0 && quiet;
 
-	lap(j, OUT_QUIESCE);
+	out_of_service_lap(j, OUT_QUIESCE);
 	*next = STEP_PROVE;
 	/* the interceptor has written all that it sees */
 	if (settled)
@@ -432,6 +411,14 @@ static int go_round(struct job *j, enum step *next)
 	return r || job_is_exclusive(j) ? r : job_pause(j, LATE_MS * j->came_late);
 }
 
+static int prove_onward(struct job *j)
+{
+	int r = onward_prove(j);
+
+	out_of_service_lap(j, OUT_ONWARD);
+	return r;
+}
+
 static int step_prove(struct job *j, enum step *next)
 {
 	bool looked_again = false;
@@ -440,7 +427,7 @@ static int step_prove(struct job *j, enum step *next)
 	*next = STEP_ARRIVE;
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
-		lap(j, OUT_PASS);
+		out_of_service_lap(j, OUT_PASS);
 		if (r < 0 || !is_equal(j))
 			continue;
 		/* those that could not be tried while the user had the maildrop */
@@ -448,10 +435,10 @@ static int step_prove(struct job *j, enum step *next)
 		if (r)
 			return r;
 		r = uidls_prove(j);
-		lap(j, OUT_UIDLS);
+		out_of_service_lap(j, OUT_UIDLS);
 		/* mail that came after the pass matches nothing: another one finds it */
 		if (!j->uidls.unproven || looked_again)
-			return r;
+			return r ? r : prove_onward(j);
 		looked_again = true;
 		r = 0;
 	}
@@ -468,8 +455,10 @@ static int step_prove(struct job *j, enum step *next)
 static int step_arrive(struct job *j, enum step *next)
 {
 	struct account_result result;
-	int r = passwords_prove(j); /* those that the source took from this process */
+	int r;
 
+	out_of_service_lap(j, OUT_ONWARD);
+	r = passwords_prove(j); /* those that the source took from this process */
 	if (r == 0)
 		r = result_make(j, true, &result);
 	if (r == 0)
@@ -483,7 +472,7 @@ static int step_arrive(struct job *j, enum step *next)
 	if (r)
 		return switch_back(j, STR_LIT(UNSEEN_TEXT));
 	job_route_changed(j);
-	log_out_of_service(j);
+	out_of_service_log(j);
 	return 0;
 }
 

@@ -205,6 +205,26 @@ static json_t *destination(const struct certificate_facts *facts)
 	return o;
 }
 
+/* Of a Maildir. */
+static json_t *maildir(const struct certificate_facts *facts)
+{
+	const struct onward_proof *is = facts->shown;
+	json_t *o = json_object();
+
+	(void)json_object_set_new(o, "server", json_string(facts->destination));
+	(void)json_object_set_new(o, "UIDs", json_string("kept"));
+	(void)json_object_set_new(o, "compared",
+		json_string(
+			"the bytes of each message, as read from its file when it was "
+			"written; UIDVALIDITY, UIDs, flags, keywords, dates and "
+			"sizes, as that server shows them"));
+	(void)json_object_set_new(o, "messages", number(is->messages));
+	(void)json_object_set_new(o, "bytes", number(is->bytes));
+	if (is->others)
+		(void)json_object_set_new(o, "folders_of_others", number(is->others));
+	return o;
+}
+
 int certificate_make(
 	const struct sync *s, const struct certificate_facts *facts, char **ret_json)
 {
@@ -234,6 +254,8 @@ int certificate_make(
 		(void)json_object_set_new(o, "uidls", uidls(facts));
 	if (facts->onward)
 		(void)json_object_set_new(o, "destination", destination(facts));
+	else if (facts->shown)
+		(void)json_object_set_new(o, "destination", maildir(facts));
 	(void)json_object_set_new(o, "folders", folders(s));
 	if (s->n_unreadable)
 		(void)json_object_set_new(o, "unreadable", unreadable(s));

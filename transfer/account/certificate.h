@@ -2,6 +2,7 @@
 #ifndef TRANSFER_CERTIFICATE_H
 #define TRANSFER_CERTIFICATE_H
 /* What a verification found, as JSON that a person can read years later. */
+#include "transfer/account/onward_proof.h"
 #include "transfer/back/carry.h"
 #include "transfer/copy/sync.h"
 
@@ -15,9 +16,11 @@ struct certificate_facts {
 	uint64_t uidls_derived; /* of them, not read */
 	struct str uidls_last;  /* what comes behind it is late; NULL: not known */
 	const char *uidls_note;
-	/* Of one that moves on to another server, else NULL. */
+	/* Of one that moves on to another server, else NULL: what was carried to it, or
+	   what it shows of a Maildir. */
 	const char *destination; /* "192.0.2.20:143" */
 	const struct carry *onward;
+	const struct onward_proof *shown;
 };
 
 /* Of the last pass. *ret_json is malloc'd; -ENOMEM. */

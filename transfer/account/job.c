@@ -355,6 +355,8 @@ static int one_pass(struct job *j)
 	int r = j->reader->check(j);
 
 	if (r == 0)
+		r = onward_check(j);
+	if (r == 0)
 		r = connect_source(j);
 	j->synced_at = clock_monotonic_ms();
 	if (r == 0)

@@ -42,7 +42,7 @@ struct uidls_known {
 };
 
 /* What the time out of service is spent with. */
-enum job_out { OUT_QUIESCE, OUT_PASS, OUT_UIDLS, OUT_ARRIVE, OUT_COUNT };
+enum job_out { OUT_QUIESCE, OUT_PASS, OUT_UIDLS, OUT_ONWARD, OUT_ARRIVE, OUT_COUNT };
 
 struct job {
 	const struct settings *settings;

@@ -15,10 +15,47 @@
 
 #define PATIENCE_MS 60000      /* nobody waits: a large mailbox is opened there */
 #define BUSY_PATIENCE_MS 20000 /* somebody is held at the login */
+/* a disk that syncs what was copied, and what others write; and of few messages */
+#define SYNC_MS 600000
+#define BUSY_SYNC_MS 60000
 
 bool onward_is_wanted(const struct job *j)
 {
+	return destination_is_elsewhere(&j->settings->destination);
+}
+
+bool onward_renumbers(const struct job *j)
+{
 	return j->settings->destination.kind == DESTINATION_IMAP;
+}
+
+static bool is_maildir(const struct job *j)
+{
+	return j->settings->destination.kind == DESTINATION_MAILDIR;
+}
+
+static struct onward_files files_of(struct job *j)
+{
+	return (struct onward_files){ .settings = j->settings,
+		.account = j->account.name,
+		.login = j->account.login,
+		.patience = { .ms = j->is_busy ? BUSY_SYNC_MS : SYNC_MS,
+			.tick = job_tick,
+			.context = j } };
+}
+
+int onward_check(struct job *j)
+{
+	const struct onward_files f = files_of(j);
+
+	return is_maildir(j) ? onward_maildir_check(&f, &j->err) : 0;
+}
+
+static int write_files(struct job *j)
+{
+	const struct onward_files f = files_of(j);
+
+	return onward_maildir_pass(&j->onward.maildir, &f, &j->err);
 }
 
 void onward_prepare(struct job *j)
@@ -172,6 +209,7 @@ void onward_close(struct job *j)
 	struct onward *o = &j->onward;
 
 	onward_disconnect(j);
+	onward_maildir_close(&o->maildir);
 	if (o->is_open)
 		carry_fini(&o->carry);
 	if (o->writer.ops)
@@ -233,11 +271,52 @@ static int carry(struct job *j, enum carry_way way, struct store *s)
 }
 
 /* A password that is refused there says nothing about the source's. */
+static int not_the_source(int r)
+{
+	return r == -EACCES || r == -EPERM ? -EREMOTEIO : r;
+}
+
 int onward_pass(struct job *j)
 {
-	int r = carry(j, CARRY_ON, store_destination_store(&j->destination));
+	if (!is_maildir(j))
+		return not_the_source(
+			carry(j, CARRY_ON, store_destination_store(&j->destination)));
+	return j->is_busy ? 0 : write_files(j); /* then onward_prove() does it */
+}
 
-	return r == -EACCES || r == -EPERM ? -EREMOTEIO : r;
+/* ---- proving ---- */
+
+static int prove(struct job *j)
+{
+	struct onward *o = &j->onward;
+	int r = connect_there(j);
+
+	if (r == 0)
+		r = onward_proof_run(store_destination_store(&j->destination), &o->there,
+			tick, j, &o->proof, &j->err);
+	if (r != 0)
+		onward_disconnect(j);
+	return r;
+}
+
+int onward_prove(struct job *j)
+{
+	bool was_connected = j->onward.is_connected;
+	int r;
+
+	if (!is_maildir(j))
+		return 0;
+	r = write_files(j);
+	if (r)
+		return r;
+	if (j->onward.maildir.has_other_folders)
+		onward_disconnect(j);
+	j->onward.maildir.has_other_folders = false;
+	r = prove(j);
+	if (was_connected && job_may_pass(r)) /* it may have been for long */
+		r = prove(j);
+	j->onward.is_proven = r == 0;
+	return not_the_source(say(j, r));
 }
 
 int onward_late(struct job *j, struct store *s)

@@ -3,7 +3,8 @@
 #define TRANSFER_ONWARD_H
 /*
  * An account that moves on to another server (`destination`): what was copied here goes
- * on to it, as that user and with the password that the source takes.
+ * on to it, as that user and with the password that the source takes; or into the Maildir
+ * that it serves (onward_maildir.h), where UIDs stay as they are.
  *
  *   source ─► our store, equal and proven ─► destination
  *
@@ -13,6 +14,8 @@
  */
 #include "settings/settings.h"
 #include "source/tls.h"
+#include "transfer/account/onward_maildir.h"
+#include "transfer/account/onward_proof.h"
 #include "transfer/back/carry.h"
 
 struct job;
@@ -23,6 +26,9 @@ struct onward {
 	struct writer writer;
 	struct carry carry;
 	bool is_open, is_connected;
+	struct onward_maildir maildir;
+	struct onward_proof proof; /* of a Maildir: what that server has shown */
+	bool is_proven;
 	char home[ADDRESS_TEXT_MAX];  /* as account.home */
 	char where[ADDRESS_TEXT_MAX]; /* with its port */
 	struct error err; /* why the last connection failed, where TLS knows it */
@@ -30,6 +36,10 @@ struct onward {
 
 /* Whether the account moves on; nothing else here may be called where it does not. */
 bool onward_is_wanted(const struct job *j);
+/* That server gives UIDs and unique-ids of its own; a Maildir has those of the source. */
+bool onward_renumbers(const struct job *j);
+/* Before a pass: what can be known. */
+int onward_check(struct job *j);
 /* Before the sandbox. */
 void onward_prepare(struct job *j);
 /* `destination` is where the account lives, or is to live: the same server as before. */
@@ -39,6 +49,9 @@ bool onward_is_home(const struct job *j);
 int onward_set_home(struct job *j);
 /* After a pass that was committed: until all of it is there, and proven. */
 int onward_pass(struct job *j);
+/* After the unique-ids: a Maildir is brought up to date, and the server asked what it
+   shows. Nothing where it gives UIDs: its pass has proven them. */
+int onward_prove(struct job *j);
 /* What came here since the switch. -EACCES: the password is refused there. */
 int onward_late(struct job *j, struct store *s);
 void onward_disconnect(struct job *j);

@@ -19,7 +19,9 @@ int result_make(struct job *j, bool equal, struct account_result *ret)
 		.uidls_last = j->uidls.last,
 		.uidls_note = j->uidls.note,
 		.destination = j->onward.where,
-		.onward = j->onward.is_open ? &j->onward.carry : NULL };
+		.onward = onward_renumbers(j) && j->onward.is_open ? &j->onward.carry
+		                                                   : NULL,
+		.shown = j->onward.is_proven ? &j->onward.proof : NULL };
 	struct str certificate;
 	char *json;
 	int r = certificate_make(&j->sync, &facts, &json);
@@ -32,7 +34,7 @@ int result_make(struct job *j, bool equal, struct account_result *ret)
 		return error_set(&j->err, -ENOMEM, "no memory");
 	*ret = (struct account_result){
 		.uids_kept = !equal || !j->source.ops->has_uids ? -1
-		             : onward_is_wanted(j)              ? 0
+		             : onward_renumbers(j)              ? 0
 		                                                : 1,
 		.uidls_kept = j->uidls.kept,
 		.certificate = certificate,

@@ -521,7 +521,7 @@ static int read_unless_locked(struct job *j)
 int uidls_read(struct job *j)
 {
 	enum need need = NEED_NOT;
-	bool is_done = j->source.ops->prove || onward_is_wanted(j);
+	bool is_done = j->source.ops->prove || onward_renumbers(j);
 	int code = j->is_busy && !is_done ? uidls_derive(j, &is_done) : 0;
 
 	if (code == 0 && !is_done)
@@ -566,7 +566,7 @@ int uidls_prove(struct job *j)
 	struct source_proof proof;
 	int r;
 
-	if (!j->source.ops->prove && !onward_is_wanted(j))
+	if (!j->source.ops->prove && !onward_renumbers(j))
 		return uidls_read(j);
 	if (!j->source.ops->prove)
 		return uidls_are_new(j);
@@ -578,5 +578,5 @@ int uidls_prove(struct job *j)
 	j->uidls.last =
 		proof.is_ours ? (struct str){ 0 } : arena_str(&j->arena, proof.last);
 	(void)snprintf(j->uidls.note, sizeof(j->uidls.note), "the source has no UIDL");
-	return onward_is_wanted(j) ? uidls_are_new(j) : 0;
+	return onward_renumbers(j) ? uidls_are_new(j) : 0;
 }

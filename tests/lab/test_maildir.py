@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An account that moves into a Maildir, which a Dovecot then serves (`destination`): its user
+sees no difference, by IMAP and POP3, whoever is killed meanwhile."""
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare, compare_pop3  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.network import SHORE_ADDRESS, SOURCE_ADDRESS, Shore, run  # noqa: E402
+from lab.pop3 import Pop3  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.server_dovecot import OWNER, give_away  # noqa: E402
+from lab.server_shore import DovecotOnMaildirs  # noqa: E402
+
+ADDRESS = SHORE_ADDRESS[0]
+KILLS = 6
+
+
+class Maildirs(World):
+    def __init__(self):
+        super().__init__(network=Shore, settings={"sweep": 1})
+        tree = self.lab.folder / "tree"
+        self.settings_of(tree)
+        self.next = DovecotOnMaildirs(self.lab.folder, self.lab.network.shore, tree)
+        self.lab.after_network = self.raise_next
+
+    def settings_of(self, tree):
+        self.ferry.settings["destination"] = [
+            f"maildir:{tree}/%n", f"imap://{ADDRESS}", f"lmtp://{ADDRESS}:24"]
+        self.ferry.settings["maildir_owner"] = OWNER
+
+    def raise_next(self):
+        self.next.prepare()
+        self.next.start()
+        self.lab.at_down.append(self.next.stop)
+
+    def user(self, messages=60, password=None, mailbox=None):
+        name = super().user(messages, password, mailbox)
+        self.next.add_user(name, self.password(name))
+        self.next.home(name).mkdir()
+        os.chmod(self.next.home(name), 0o777)
+        return name
+
+    def pop3_of(self, user, connection):
+        return compare_pop3.snapshot(connection, user, self.password(user))
+
+    def moves(self, user):
+        return self.ferry.wait_account(user, 90, stage="done", route="local")
+
+
+def failed(world, user, word):
+    account = world.ferry.account(user)
+    return account if account and word in (account["last_error"] or "") else None
+
+
+def fails(world, user, word):
+    """It stays at the source, and says so."""
+    account = wait_until(f"a failure: {word}", lambda: failed(world, user, word), 60, 0.2)
+    equal(account["route"], "source", "route")
+    world.session(user).logout()
+    return account
+
+
+def go_on(world, user):
+    world.ferry.command("transfer", user)
+    return world.moves(user)
+
+
+@case
+def its_user_sees_no_difference(world):
+    user = world.user(120)
+    pop3 = Pop3(world.lab.connect(110, world.address(user)))
+    true(pop3.login(user, world.password(user)).startswith(b"+OK"), "POP3")
+    pop3.ok("QUIT")
+    pop3.close()
+    account = world.moves(user)
+    nothing(compare.differences(world.at_source(user), world.here(user)), "by IMAP")
+    nothing(compare_pop3.differences(
+        world.pop3_of(user, world.server.namespace.connect(SOURCE_ADDRESS[0], 110)),
+        world.pop3_of(user, world.lab.connect(110, world.address(user)))), "by POP3")
+    proof = account["certificate"]["destination"]
+    equal((account["uids_kept"], account["uidls_kept"], proof["UIDs"], proof["messages"]),
+          (True, True, "kept", compare.count(world.at_source(user))[1]), f"{proof}")
+    true((user, world.address(user)) in world.next.logins(user), "who served it")
+    files = [p for p in world.next.mail(user).rglob("*") if not p.name.startswith("dovecot.")]
+    equal({path.stat().st_uid for path in files}, {world.next.tree.stat().st_uid}, "owners")
+
+
+@case
+def late_mail_comes_there(world):
+    user = world.user(5)
+    world.session(user).logout()
+    world.moves(user)
+    world.server.deliver(user, b"Subject: late-one\r\n\r\nlate-one\r\n")
+    wait_until("it there", lambda: any(
+        b"late-one" in path.read_bytes() for path in world.next.mail(user).glob("[cn]*/*")), 60)
+    equal(len(world.here(user)["folders"][b"INBOX"]["messages"]),
+          len(world.at_source(user)["folders"][b"INBOX"]["messages"]), "once")
+
+
+@case
+def killed_at_any_moment(world):
+    """The process that moves it, the writer, or who starts the writers."""
+    user = world.user(250)
+    world.session(user).logout()
+    for n in range(KILLS):
+        with contextlib.suppress(TimeoutError):
+            wait_until("a process that moves it",
+                       lambda: len(world.ferry.processes("transfer")) > 2, 5, 0.002)
+        time.sleep(0.15 + 0.11 * n)
+        victims = world.ferry.processes("transfer")[1:]
+        if victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victims[-1 - n % len(victims)], signal.SIGKILL)
+        if world.ferry.account(user)["route"] == "local":
+            break
+    go_on(world, user)
+    nothing(compare.differences(world.at_source(user), world.here(user)), "through the router")
+
+
+@case
+def what_changes_between_two_passes(world):
+    """A copy that waits for the log-off follows what happens at the source."""
+    user = world.user(40)
+    client = world.session(user)
+    client.ok("CREATE to-go")
+    client.ok("SELECT INBOX")
+    client.ok("COPY 1:5 to-go")
+    wait_until("the Maildir", (world.next.mail(user) / ".to-go" / "dovecot-uidlist").exists, 60)
+    client.ok("STORE 1:3 FLAGS (\\Flagged NewWord)")
+    client.ok("STORE 5 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("DELETE to-go")
+    client.ok("CREATE made-now")
+    client.ok("COPY 7:9 made-now")
+    client.logout()
+    account = world.moves(user)
+    equal(account["attempts"], 1, "attempts")
+    nothing(compare.differences(world.at_source(user), world.here(user)), "through the router")
+
+
+@case
+def mail_of_others_is_not_touched(world):
+    user = world.user(5)
+    folder = world.next.mail(user) / "cur"
+    folder.mkdir(parents=True)
+    (folder / "1.somebody:2,S").write_text("Subject: mine\n\nmine\n", encoding="ascii")
+    give_away(world.next.mail(user))
+    world.session(user).logout()
+    fails(world, user, "mailferry has not put there")
+    equal(sorted(p.name for p in world.next.mail(user).iterdir()), ["cur"], "files")
+    (folder / "1.somebody:2,S").unlink()
+    go_on(world, user)
+
+
+@case
+def a_server_that_serves_other_files(world):
+    """Nobody is sent to a mailbox that was not seen to be theirs."""
+    user = world.user(5)
+    text = world.next.config.read_text(encoding="ascii")
+    world.next.config.write_text(text.replace(f"{world.next.tree}/%Ln", "~/elsewhere"),
+                                 encoding="ascii")
+    world.next.stop()
+    world.next.start()
+    world.session(user).logout()
+    fails(world, user, "the destination ")
+    world.next.config.write_text(text, encoding="ascii")
+    world.next.stop()
+    world.next.start()
+    go_on(world, user)
+    nothing(compare.differences(world.at_source(user), world.here(user)), "through the router")
+
+
+@case
+def a_disk_that_is_full(world):
+    """A small one in the place of the Maildir, as mailferry's processes see it."""
+    user = world.user(60)
+    folder = world.next.mail(user)
+    folder.mkdir()
+    shutil.chown(folder, OWNER, OWNER)
+    inside = ("nsenter", "-t", str(world.ferry.processes("transfer")[0]), "-m")
+    run(*inside, "mount", "-t", "tmpfs", "-o", f"size=64k,mode=0777,uid={folder.stat().st_uid}",
+        "tmpfs", folder)
+    world.session(user).logout()
+    fails(world, user, "room")
+    run(*inside, "umount", "-l", folder)
+    go_on(world, user)
+    nothing(compare.differences(world.at_source(user), world.here(user)), "through the router")
+
+
+if __name__ == "__main__":
+    main(Maildirs)
