@@ -89,33 +89,48 @@ void dots_init(struct dots *d)
 	*d = (struct dots){ .state = UNDOT_LINE_START, .after_lf = true };
 }
 
-/* The line up to and with its LF, or all there is. */
-static struct str one_line(struct str bytes)
+/* Where the first dot lies that begins a line; s.len: there is none. Dots are looked for,
+   not lines: base64 has none. */
+static size_t line_dot(struct str s, bool after_lf)
 {
-	size_t newline = str_index(bytes, '\n');
+	size_t at = str_index(s, '.');
 
-	return str_take(bytes, newline + 1);
+	while (at < s.len && (at ? s.ptr[at - 1] != '\n' : !after_lf))
+		at += 1 + str_index(str_skip(s, at + 1), '.');
+	return at;
+}
+
+/* What the end of these bytes, which are some, makes of what follows. */
+static void note_end(struct dots *d, struct str bytes)
+{
+	char last = bytes.ptr[bytes.len - 1];
+	bool crlf =
+		bytes.len > 1 ? bytes.ptr[bytes.len - 2] == '\r' : d->state == UNDOT_CR;
+
+	d->after_lf = last == '\n';
+	if (last == '\r')
+		d->state = UNDOT_CR;
+	else
+		d->state = d->after_lf && crlf ? UNDOT_LINE_START : UNDOT_TEXT;
 }
 
 int dots_put(struct dots *d, struct str bytes, struct buf *out)
 {
+	struct str rest = bytes;
+	bool after_lf = d->after_lf;
 	int r = 0;
 
-	while (bytes.len && r == 0) {
-		struct str line = one_line(bytes);
-		enum undot_state state = d->state;
+	while (rest.len && r == 0) {
+		size_t dot = line_dot(rest, after_lf);
 
-		if (d->after_lf && line.ptr[0] == '.')
-			r = buf_byte(out, '.');
-		if (r == 0)
-			r = buf_append(out, line);
-		if (state == UNDOT_LINE_START)
-			state = UNDOT_TEXT; /* a dot is no end here */
-		(void)before_dot(&state, line);
-		d->state = state;
-		d->after_lf = line.ptr[line.len - 1] == '\n';
-		bytes = str_skip(bytes, line.len);
+		r = buf_append(out, str_take(rest, dot));
+		if (r == 0 && dot < rest.len)
+			r = buf_append_c(out, "..");
+		rest = str_skip(rest, dot + 1);
+		after_lf = false;
 	}
+	if (bytes.len)
+		note_end(d, bytes);
 	return r;
 }
 

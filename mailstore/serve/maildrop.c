@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/maildrop.h"
 
+#include "mailstore/store/rows.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -210,8 +212,10 @@ static int remove_deleted(struct maildrop *m, const struct pop3_session *s)
 static int commit(void *context, const struct pop3_session *s)
 {
 	struct maildrop *m = context;
-	int r = store_begin(m->store, NULL);
+	int r;
 
+	store_read_end(m->store); /* whoever runs the session reads */
+	r = store_begin(m->store, NULL);
 	if (r < 0)
 		return r;
 	shut(m);

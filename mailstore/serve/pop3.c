@@ -2,6 +2,7 @@
 #include "mailstore/serve/pop3.h"
 
 #include "mailstore/serve/maildrop.h"
+#include "mailstore/store/rows.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -100,23 +101,38 @@ static void complain(struct pop3 *p)
 	serve->complain(serve->context, p->session, &err);
 }
 
-static enum service_need pop3_run(struct session *session)
+/* All that there is, until enough of an answer is to be sent. It is read of one moment,
+   so that the index is locked once and not for each message. */
+static enum pop3_session_action next_commands(struct pop3 *p)
 {
-	struct pop3 *p = session->state;
+	struct session *session = p->session;
 	enum pop3_session_action action;
 	size_t used;
 
+	/* should it fail, each reading says why */
+	(void)store_read_begin(session->serve->store, NULL);
+	do {
+		action = pop3_session_next(
+			&p->wire, buf_view(&session->in), &used, &session->out.text);
+		buf_consume(&session->in, used);
+	} while (action == POP3_SESSION_AGAIN && !output_is_full(&session->out));
+	store_read_end(session->serve->store);
+	return action;
+}
+
+static enum service_need pop3_run(struct session *session)
+{
+	struct pop3 *p = session->state;
+
 	if (p->phase == POP3_PHASE_END)
 		return SERVICE_END;
-	action = pop3_session_next(
-		&p->wire, buf_view(&session->in), &used, &session->out.text);
-	buf_consume(&session->in, used);
-	switch (action) {
+	switch (next_commands(p)) {
 	case POP3_SESSION_NEED_MORE:
 		return SERVICE_INPUT;
 	case POP3_SESSION_AGAIN:
-	case POP3_SESSION_SEND:
 		return SERVICE_AGAIN;
+	case POP3_SESSION_SEND:
+		return SERVICE_OUTPUT;
 	case POP3_SESSION_QUIT:
 		return ended(p, "quit");
 	case POP3_SESSION_FAILED:
