@@ -46,8 +46,11 @@ static void put_list(struct imap *s, struct searching *w)
 	struct buf *out = imap_out(s);
 	int r = buf_printf(out, "* %.*s", STR_ARG(w->verb));
 
-	for (uint32_t i = 0; i < w->count && r == 0; i++)
-		r = buf_printf(out, " %" PRIu32, number_of(s, w, i));
+	for (uint32_t i = 0; i < w->count && r == 0; i++) {
+		r = buf_byte(out, ' ');
+		if (r == 0)
+			r = buf_number(out, number_of(s, w, i));
+	}
 	if (r == 0 && w->search.has_modseq && w->count)
 		r = buf_printf(out, " (MODSEQ %" PRIu64 ")", highest_modseq(s, w));
 	imap_wrote(s, r < 0 ? r : buf_append_c(out, "\r\n"));

@@ -2,7 +2,6 @@
 #include "wire/imap/thread.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +16,11 @@ struct node {
 };
 
 struct place {
+	uint64_t hash; /* of the text */
 	struct str text;
 	struct node *node;
 };
+_Static_assert(sizeof(struct place) <= 32, "more is sorted by pointers");
 
 /* A mailbox of ordinary mail takes some; 20,000 messages in one chain 200 million. */
 #define STEPS_MAX ((size_t)400 << 20)
@@ -38,12 +39,32 @@ struct threads {
 
 /* ── nodes by a text ───────────────────────────────────────────────────────────────── */
 
-/* Sorted and not hashed: what others send decides the texts, so they could all fall into
-   one place of a table. */
+#define HASH_FACTOR 0x9e3779b97f4a7c15u /* odd, without a pattern: 2^64 / golden ratio */
+
+static uint64_t hash_of(struct str text)
+{
+	uint64_t hash = text.len;
+
+	while (text.len) {
+		struct str word = str_take(text, sizeof(uint64_t));
+		uint64_t n = 0;
+
+		memcpy(&n, word.ptr, word.len);
+		hash = (hash ^ n) * HASH_FACTOR;
+		hash ^= hash >> 32;
+		text = str_skip(text, word.len);
+	}
+	return hash;
+}
+
+/* Sorted, by hashes, and no table of hashes: what others send decides the texts, so they
+   could all fall into one place of it. Here those of one hash are only slower. */
 static int by_text(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
 	return str_cmp(x->text, y->text);
 }
 
@@ -61,11 +82,16 @@ static void sort_places(struct threads *t)
 /* Of a text that is there. */
 static struct node **place_of(struct threads *t, struct str text)
 {
-	const struct place wanted = { .text = text };
+	const struct place wanted = { .hash = hash_of(text), .text = text };
 	struct place *place =
 		bsearch(&wanted, t->places, t->n_places, sizeof(*t->places), by_text);
 
 	return &place->node;
+}
+
+static void add_place(struct threads *t, struct str text)
+{
+	t->places[t->n_places++] = (struct place){ .hash = hash_of(text), .text = text };
 }
 
 static size_t first_reference(const struct imap_thread_message *m)
@@ -86,9 +112,9 @@ static int make_places(struct threads *t, const struct imap_thread_message *m)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n; i++) {
 		if (m[i].id.len)
-			t->places[t->n_places++].text = m[i].id;
+			add_place(t, m[i].id);
 		for (size_t k = first_reference(&m[i]); k < m[i].n_references; k++)
-			t->places[t->n_places++].text = m[i].references[k];
+			add_place(t, m[i].references[k]);
 	}
 	sort_places(t);
 	return 0;
@@ -318,8 +344,7 @@ static void fill_subjects(struct threads *t)
 {
 	t->n_places = 0; /* they are free again; no more threads than messages */
 	for (struct node *n = t->root.child; n; n = n->next)
-		t->places[t->n_places++] =
-			(struct place){ .text = first_message(n)->subject };
+		add_place(t, first_message(n)->subject);
 	sort_places(t);
 	for (struct node *n = t->root.child; n; n = n->next) {
 		struct node **place = place_of(t, first_message(n)->subject);
@@ -497,8 +522,9 @@ static int put_thread(struct buf *out, const struct node *top)
 
 	for (const struct node *n = top; n && r == 0;) {
 		if (n->message)
-			r = buf_printf(out, "%" PRIu32 "%s", n->message->number,
-				n->child ? " " : "");
+			r = buf_number(out, n->message->number);
+		if (r == 0 && n->message && n->child)
+			r = buf_byte(out, ' ');
 		if (r < 0)
 			return r;
 		if (!n->child) {
