@@ -459,6 +459,7 @@ int account_run(const struct settings *settings, const char *name)
 	a->name = name;
 	r = serve(a, settings);
 	view_images_fini(&a->serve.images);
+	sort_cache_fini(&a->serve.sort_cache);
 	store_close(a->serve.store);
 	mime_charsets_free(a->serve.charsets);
 	free(a);

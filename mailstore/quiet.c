@@ -12,6 +12,7 @@ static void on_quiet(void *context)
 	q->has_given = true;
 	if (q->serve->store)
 		store_give_back(q->serve->store);
+	sort_cache_give_back(&q->serve->sort_cache);
 	(void)malloc_trim(0);
 }
 

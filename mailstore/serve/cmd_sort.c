@@ -17,8 +17,10 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 	struct error *err)
 {
 	struct sorting *sorting = w->context;
-	struct sort_source source = { &s->view, &w->rows, s->serve->charsets, &s->arena };
+	struct sort_source source = { &s->view, &w->rows, s->serve->charsets,
+		&s->serve->sort_cache, &s->arena };
 
+	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
 	if (!sorting->rows)
 		sorting->rows = arena_alloc(&s->arena, w->count * sizeof(*sorting->rows));
 	if (!sorting->rows)

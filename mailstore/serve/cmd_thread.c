@@ -16,11 +16,13 @@ struct threading {
 static int read_message(struct imap *s, struct searching *w, uint32_t i,
 	size_t *ret_bytes, struct error *err)
 {
-	struct sort_source source = { &s->view, &w->rows, s->serve->charsets, &s->arena };
+	struct sort_source source = { &s->view, &w->rows, s->serve->charsets,
+		&s->serve->sort_cache, &s->arena };
 	struct threading *t = w->context;
 	struct imap_thread_message *m;
 	int code;
 
+	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
 	if (!t->messages)
 		t->messages = arena_alloc(&s->arena, w->count * sizeof(*t->messages));
 	if (!t->messages)

@@ -11,6 +11,7 @@
  * Nothing here asks which protocol it is.
  */
 #include "mailstore/serve/output.h"
+#include "mailstore/serve/sort_cache.h"
 #include "mailstore/serve/view_image.h"
 #include "mailstore/store/quota.h"
 #include "wire/mime/charset.h"
@@ -66,6 +67,7 @@ struct serve {
 		bool has_answered;
 	} appends;
 	struct view_images images;
+	struct sort_cache sort_cache;
 	struct notify *notifiers; /* sessions that NOTIFY (serve/notify.c) */
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
 	struct session *maildrop_holder;

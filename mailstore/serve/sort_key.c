@@ -197,20 +197,65 @@ unsigned sort_wants(const struct imap_sort *sort)
 	return needs_header(sort) ? STORE_FIELDS : 0;
 }
 
+static bool is_text(enum imap_sort_kind kind)
+{
+	return kind != IMAP_SORT_ARRIVAL && kind != IMAP_SORT_DATE &&
+	       kind != IMAP_SORT_SIZE;
+}
+
+static bool has_texts(const struct imap_sort *sort)
+{
+	for (size_t i = 0; i < sort->count; i++)
+		if (is_text(sort->keys[i].kind))
+			return true;
+	return false;
+}
+
+static int read_row(struct sort_row *row, const struct imap_sort *sort, struct reading *r)
+{
+	int code = 0;
+
+	row->arrived = r->row.date;
+	row->size = r->row.size;
+	row->sent = needs_header(sort) ? sent_date(r) : r->row.date;
+	if (!has_texts(sort))
+		return 0;
+	row->texts = arena_alloc(r->arena, sort->count * sizeof(*row->texts));
+	if (!row->texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < sort->count && code == 0; i++)
+		code = read_text(r, sort->keys[i].kind, &row->texts[i]);
+	return code;
+}
+
+static uint32_t uid_of(const struct sort_source *source, uint32_t index)
+{
+	return source->view->messages[index].uid;
+}
+
 int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
 	const struct sort_source *source, size_t *ret_bytes, struct error *err)
 {
+	const struct sort_cached *known =
+		sort_cache_find(source->cache, uid_of(source, row->index));
 	struct reading r;
-	bool header = needs_header(sort);
-	int code = open_message(&r, source, row->index, header, ret_bytes, err);
+	int code;
 
-	if (code == 0) {
-		row->arrived = r.row.date;
-		row->size = r.row.size;
-		row->sent = header ? sent_date(&r) : r.row.date;
+	if (known && !has_texts(sort)) {
+		row->arrived = known->arrived;
+		row->sent = known->sent;
+		row->size = known->size;
+		return 0;
 	}
-	for (size_t i = 0; i < sort->count && code == 0; i++)
-		code = read_text(&r, sort->keys[i].kind, &row->texts[i]);
+	code = open_message(&r, source, row->index, needs_header(sort), ret_bytes, err);
+	if (code == 0)
+		code = read_row(row, sort, &r);
+	if (code == 0 && needs_header(sort))
+		sort_cache_add(source->cache,
+			&(struct sort_cached){ .uid = uid_of(source, row->index),
+				.arrived = row->arrived,
+				.sent = row->sent,
+				.size = row->size });
 	close_message(&r);
 	return code;
 }
@@ -318,12 +363,48 @@ static int read_ids(struct reading *r, struct imap_thread_message *m)
 	return code < 0 ? code : read_references(r, m);
 }
 
+static int copy_cached(const struct sort_cached *known, struct imap_thread_message *m,
+	struct arena *arena)
+{
+	struct sort_texts texts;
+	int code = sort_texts_copy(known->texts, arena, &texts);
+
+	m->arrived = known->arrived;
+	m->sent = known->sent;
+	m->is_reply = known->is_reply;
+	m->subject = texts.subject;
+	m->id = texts.id;
+	m->references = texts.references;
+	m->n_references = texts.n_references;
+	return code;
+}
+
+static void cache_message(const struct reading *r, const struct imap_thread_message *m,
+	struct sort_cache *cache)
+{
+	const struct sort_texts texts = { m->subject, m->id, m->references,
+		m->n_references };
+
+	sort_cache_add(cache, &(struct sort_cached){ .uid = r->row.uid,
+				      .arrived = m->arrived,
+				      .sent = m->sent,
+				      .size = r->row.size,
+				      .is_reply = m->is_reply,
+				      .texts = &texts });
+}
+
 int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool references,
 	const struct sort_source *source, size_t *ret_bytes, struct error *err)
 {
+	const struct sort_cached *known =
+		sort_cache_find(source->cache, uid_of(source, index));
+	bool is_whole = references && source->arena->used < REFERENCES_BYTES_MAX;
 	struct reading r;
-	int code = open_message(&r, source, index, true, ret_bytes, err);
+	int code;
 
+	if (known && known->texts)
+		return copy_cached(known, m, source->arena);
+	code = open_message(&r, source, index, true, ret_bytes, err);
 	if (code == 0)
 		code = read_subject(&r, &m->subject, &m->is_reply);
 	if (code == 0) {
@@ -332,6 +413,8 @@ int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool referen
 	}
 	if (code == 0 && references)
 		code = read_ids(&r, m);
+	if (code == 0 && is_whole)
+		cache_message(&r, m, source->cache);
 	close_message(&r);
 	return code;
 }

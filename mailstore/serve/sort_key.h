@@ -2,6 +2,7 @@
 #ifndef MAILSTORE_SERVE_SORT_KEY_H
 #define MAILSTORE_SERVE_SORT_KEY_H
 /* What SORT and THREAD compare of a message (RFC 5256, 3 and RFC 5957). */
+#include "mailstore/serve/sort_cache.h"
 #include "mailstore/serve/view.h"
 #include "mailstore/store/rows.h"
 #include "wire/imap/search_options.h"
@@ -16,7 +17,7 @@ struct sort_row {
 	uint32_t index; /* of the view */
 	int64_t arrived, sent;
 	uint64_t size;
-	struct str texts[IMAP_SORT_KEYS_MAX]; /* of the keys that are texts */
+	struct str *texts; /* of the keys that are texts; NULL: none is */
 };
 
 /* Where they are read from. */
@@ -24,7 +25,8 @@ struct sort_source {
 	const struct view *view;
 	struct store_rows *rows;
 	struct mime_charsets *charsets;
-	struct arena *arena; /* where texts lie */
+	struct sort_cache *cache; /* begun with the view's mailbox */
+	struct arena *arena;      /* where texts lie */
 };
 
 /* What of kept headers they ask of (enum store_kept). */

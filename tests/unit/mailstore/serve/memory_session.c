@@ -186,6 +186,7 @@ void memory_server_close(struct memory_server *m)
 		buf_fini(&m->sessions[i].output);
 	}
 	view_images_fini(&m->serve.images);
+	sort_cache_fini(&m->serve.sort_cache);
 	store_close(m->serve.store);
 	if (m->folder[0])
 		(void)nftw(m->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -288,6 +289,7 @@ static int reopen(struct memory_server *m)
 		if (m->sessions[i].open)
 			return 0;
 	view_images_fini(&m->serve.images);
+	sort_cache_fini(&m->serve.sort_cache);
 	store_close(m->serve.store);
 	return store_open(m->folder, false, &m->serve.store, NULL);
 }

@@ -146,6 +146,7 @@ static void step(struct pair *p, uint64_t seed, int number, uint64_t *state)
 	say(&p->sleeps, client, buf_view(&line));
 	/* they show words that no message has any more, as long as a process lives */
 	view_images_fini(&p->awake.serve.images);
+	sort_cache_fini(&p->awake.serve.sort_cache);
 	n = memory_server_sleep(&p->sleeps);
 	assert_true(n >= 0);
 	p->slept += (unsigned)n;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What SORT and THREAD have read is kept as it was, within its bounds; and their answers
+   with it are those without it. */
+#include "mailstore/serve/memory_session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_ROWS(a) (sizeof(a) / sizeof((a)[0]))
+#define BOUND 131072
+#define ROUNDS 400
+
+/* ── the cache ─────────────────────────────────────────────────────────────────────── */
+
+static struct sort_cached message(uint32_t uid)
+{
+	return (struct sort_cached){ .uid = uid,
+		.arrived = -(int64_t)uid,
+		.sent = (int64_t)uid * 3,
+		.size = (uint64_t)uid + 7 };
+}
+
+static void add(struct sort_cache *c, uint32_t uid, const char *id, size_t n_references)
+{
+	struct str references[8];
+	const struct sort_texts texts = { STR_LIT("subject"), str_from(id), references,
+		n_references };
+	struct sort_cached m = message(uid);
+
+	for (size_t i = 0; i < n_references; i++)
+		references[i] = str_from(id);
+	m.texts = id ? &texts : NULL;
+	m.is_reply = id != NULL;
+	sort_cache_add(c, &m);
+}
+
+static bool has(const struct sort_cache *c, uint32_t uid)
+{
+	const struct sort_cached *m = sort_cache_find(c, uid);
+	struct sort_cached wanted = message(uid);
+
+	return m && m->uid == uid && m->arrived == wanted.arrived &&
+	       m->sent == wanted.sent && m->size == wanted.size;
+}
+
+static void numbers_are_kept(void **state)
+{
+	/* dense, with gaps, and as nobody gives them: all want the same place */
+	static const struct {
+		uint32_t step, count, at_least;
+	} rows[] = { { 1, 1, 1 }, { 1, 5000, 5000 }, { 3, 5000, 5000 },
+		{ 1, BOUND + 5, BOUND }, { 1 << 18, 5000, 8 } };
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		struct sort_cache c = { 0 };
+		uint32_t kept = 0;
+
+		sort_cache_begin(&c, 5, 1000);
+		assert_null(sort_cache_find(&c, 1));
+		for (uint32_t n = 1; n <= rows[i].count; n++)
+			add(&c, n * rows[i].step, NULL, 0);
+		for (uint32_t n = 1; n <= rows[i].count; n++)
+			kept += has(&c, n * rows[i].step);
+		assert_in_range(kept, rows[i].at_least, BOUND);
+		for (uint32_t n = 0; n < 20000; n++)
+			assert_null(sort_cache_find(&c, UINT32_MAX - n));
+		sort_cache_begin(&c, 5, 1000);
+		assert_int_equal(has(&c, rows[i].step), 1);
+		sort_cache_begin(&c, 5, 1001); /* the mailbox was made anew */
+		assert_null(sort_cache_find(&c, rows[i].step));
+		sort_cache_fini(&c);
+	}
+}
+
+static void texts_are_kept(void **state)
+{
+	struct sort_cache c = { 0 };
+	const struct sort_cached *m;
+
+	(void)state;
+	sort_cache_begin(&c, 5, 1000);
+	add(&c, 1, NULL, 0);
+	assert_null(sort_cache_find(&c, 1)->texts);
+	add(&c, 1, "one", 3); /* THREAD comes after SORT */
+	add(&c, 2, "two", 0);
+	add(&c, 2, NULL, 0); /* and SORT after THREAD */
+	m = sort_cache_find(&c, 1);
+	assert_true(m->is_reply);
+	assert_int_equal(m->texts->n_references, 3);
+	assert_true(str_eq(m->texts->references[2], STR_LIT("one")));
+	assert_true(str_eq(m->texts->subject, STR_LIT("subject")));
+	m = sort_cache_find(&c, 2);
+	assert_true(m->is_reply);
+	assert_true(str_eq(m->texts->id, STR_LIT("two")));
+	sort_cache_give_back(&c);
+	assert_null(sort_cache_find(&c, 1)->texts);
+	assert_true(has(&c, 1));
+	add(&c, 1, "one", 1);
+	assert_int_equal(sort_cache_find(&c, 1)->texts->n_references, 1);
+	sort_cache_fini(&c);
+}
+
+static void texts_are_bounded(void **state)
+{
+	char *text = malloc(70001);
+	struct sort_cache c = { 0 };
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', 70000);
+	text[70000] = '\0';
+	sort_cache_begin(&c, 5, 1000);
+	add(&c, 1, text, 0);
+	assert_null(sort_cache_find(&c, 1)->texts); /* too long */
+	text[6000] = '\0';
+	for (uint32_t uid = 2; uid < 1000; uid++)
+		add(&c, uid, text, 8);
+	assert_non_null(sort_cache_find(&c, 2)->texts);
+	assert_null(sort_cache_find(&c, 999)->texts);
+	assert_true(has(&c, 999));
+	assert_in_range(c.texts.used, 6 << 20, 9 << 20);
+	sort_cache_fini(&c);
+	free(text);
+}
+
+/* ── the answers ───────────────────────────────────────────────────────────────────── */
+
+static const char *const deeds[] = {
+	"APPEND INBOX {97+}\r\nDate: 3 Jan 2020 10:00:00 +0000\r\nSubject: Re: apple\r\n"
+	"Message-ID: <2@x>\r\nReferences: <1@x>\r\n\r\nab\r\n",
+	"APPEND INBOX \"01-Jan-2031 00:00:00 +0000\" {68+}\r\nSubject: apple\r\n"
+	"Message-ID: <1@x>\r\nDate: 1 Feb 2020 00:00 +0000\r\n\r\na",
+	"COPY 1:2 INBOX",
+	"STORE 3 +FLAGS (\\Deleted)",
+	"STORE 1 +FLAGS (\\Deleted)",
+	"EXPUNGE",
+	"SELECT Sent",
+	"SELECT INBOX",
+};
+
+static const char *const questions[] = {
+	"SORT (DATE) UTF-8 ALL",
+	"SORT (REVERSE ARRIVAL SIZE) UTF-8 2:*",
+	"SORT (SUBJECT DATE) UTF-8 ALL",
+	"UID SORT (DATE) UTF-8 UNDELETED",
+	"UID THREAD REFERENCES UTF-8 ALL",
+	"THREAD REFS UTF-8 2:*",
+	"THREAD ORDEREDSUBJECT UTF-8 ALL",
+};
+
+static unsigned random_below(unsigned *seed, size_t n)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 8) % (unsigned)n;
+}
+
+static void answers_are_the_same(void **state)
+{
+	struct memory_server server;
+	unsigned seed = 3, known = 0;
+	struct str said;
+
+	(void)state;
+	assert_return_code(memory_server_open(&server), 0);
+	assert_return_code(memory_session_open(&server, 0, STR_LIT("")), 0);
+	assert_return_code(memory_session_say(&server, 0, "SELECT INBOX", &said), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		const char *deed = deeds[random_below(&seed, N_ROWS(deeds))];
+		const char *asked = questions[random_below(&seed, N_ROWS(questions))];
+		struct buf with = { 0 };
+
+		assert_return_code(memory_session_say(&server, 0, deed, &said), 0);
+		assert_return_code(memory_session_say(&server, 0, asked, &said), 0);
+		known += server.serve.sort_cache.count;
+		assert_return_code(buf_append(&with, said), 0);
+		if (random_below(&seed, 3) == 0)
+			sort_cache_fini(&server.serve.sort_cache);
+		assert_return_code(memory_session_say(&server, 0, asked, &said), 0);
+		if (!str_eq(buf_view(&with), said))
+			fail_msg("%s\nbefore: %.*s\nthen: %.*s", asked,
+				STR_ARG(buf_view(&with)), STR_ARG(said));
+		buf_fini(&with);
+	}
+	assert_true(known > ROUNDS);
+	memory_server_close(&server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_kept),
+		cmocka_unit_test(texts_are_kept),
+		cmocka_unit_test(texts_are_bounded),
+		cmocka_unit_test(answers_are_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
