@@ -181,16 +181,17 @@ static int end_message(struct imap *s, struct fetching *f)
 	return r < 0 ? r : buf_append_c(imap_out(s), ")\r\n");
 }
 
-/* Until all its items are written, or one of them went out as a piece. */
+/* Until all its items are written, or one of them became a piece and has the body. */
 static int put_items(struct imap *s, struct fetching *f, struct fetch_message *m)
 {
+	unsigned pieces = s->session->out.count;
 	int r = 0;
 
-	while (f->item && r == 0 && !s->session->out.left) {
+	while (f->item && r == 0 && s->session->out.count == pieces) {
 		r = put_item(s, f, m, f->item);
 		f->item = f->item->next;
 	}
-	if (r < 0 || f->item || s->session->out.left)
+	if (r < 0 || f->item)
 		return r;
 	return end_message(s, f);
 }

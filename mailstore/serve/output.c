@@ -7,68 +7,114 @@
 
 void output_init(struct output *o)
 {
-	*o = (struct output){ .body = { .bytes = STR(""), .fd = -1 } };
+	*o = (struct output){ .count = 0 };
 	buf_init(&o->text, 0);
+}
+
+static struct output_piece *first_piece(struct output *o)
+{
+	return &o->pieces[o->first];
+}
+
+static void drop_piece(struct output *o)
+{
+	struct output_piece *p = first_piece(o);
+
+	o->placed -= p->text;
+	store_body_release(&p->body);
+	o->first = (o->first + 1) % OUTPUT_PIECES;
+	o->count--;
 }
 
 void output_fini(struct output *o)
 {
-	store_body_release(&o->body);
+	while (o->count)
+		drop_piece(o);
 	buf_fini(&o->text);
-	o->left = 0;
+}
+
+static const struct output_piece *last_piece(const struct output *o)
+{
+	return &o->pieces[(o->first + o->count - 1) % OUTPUT_PIECES];
 }
 
 bool output_is_full(const struct output *o)
 {
-	return o->left || buf_len(&o->text) >= OUTPUT_FULL;
+	return buf_len(&o->text) >= OUTPUT_FULL || o->count == OUTPUT_PIECES ||
+	       (o->count && last_piece(o)->body.bytes.ptr);
 }
 
 bool output_is_empty(const struct output *o)
 {
-	return !o->left && !buf_len(&o->text);
+	return !o->count && !buf_len(&o->text);
 }
 
 void output_piece(struct output *o, struct body *body, size_t at, size_t len)
 {
-	o->body = *body;
-	o->at = at;
-	o->left = len;
+	struct output_piece *p = &o->pieces[(o->first + o->count) % OUTPUT_PIECES];
+
+	*p = (struct output_piece){ .body = *body,
+		.at = at,
+		.left = len,
+		.text = buf_len(&o->text) - o->placed };
+	o->placed += p->text;
+	o->count++;
 	*body = (struct body){ .bytes = STR(""), .fd = -1 };
+}
+
+/* What is to go before the next piece, or all. */
+static struct str next_text(struct output *o)
+{
+	struct str text = buf_view(&o->text);
+
+	return o->count ? str_take(text, first_piece(o)->text) : text;
 }
 
 struct str output_view(struct output *o)
 {
-	if (buf_len(&o->text))
-		return buf_view(&o->text);
-	if (o->left && store_body_read(&o->body) < 0)
+	struct str text = next_text(o);
+	struct output_piece *p = first_piece(o);
+
+	if (text.len || !o->count)
+		return text;
+	if (store_body_read(&p->body) < 0)
 		return STR_LIT("");
-	return str_take(str_skip(o->body.bytes, o->at), o->left);
+	return str_take(str_skip(p->body.bytes, p->at), p->left);
 }
 
 void output_consume(struct output *o, size_t len)
 {
+	struct output_piece *p = first_piece(o);
+	bool is_text = next_text(o).len > 0;
+
 	o->sent += len;
-	if (buf_len(&o->text)) {
+	if (is_text)
 		buf_consume(&o->text, len);
+	if (!o->count)
+		return;
+	if (is_text) {
+		p->text -= len;
+		o->placed -= len;
 		return;
 	}
-	o->at += len;
-	o->left -= len;
-	if (!o->left)
-		store_body_release(&o->body);
+	p->at += len;
+	p->left -= len;
+	if (!p->left)
+		drop_piece(o);
 }
 
 static ssize_t write_piece(struct output *o, struct stream *s)
 {
-	size_t len = o->left < PIECE_MAX ? o->left : PIECE_MAX;
-	off_t offset = (off_t)(o->body.offset + o->at);
+	struct output_piece *p = first_piece(o);
+	size_t len = p->left < PIECE_MAX ? p->left : PIECE_MAX;
+	off_t offset = (off_t)(p->body.offset + p->at);
 	ssize_t n = -EOPNOTSUPP;
 
-	if (o->body.fd >= 0)
-		n = stream_sendfile(s, o->body.fd, offset, len);
+	if (p->body.fd >= 0)
+		n = stream_sendfile(s, p->body.fd, offset, len);
 	if (n != -EOPNOTSUPP)
 		return n;
-	if (store_body_read(&o->body) < 0)
+	if (store_body_read(&p->body) < 0)
 		return -EIO;
 	return stream_write(s, str_take(output_view(o), len), false);
 }
@@ -76,9 +122,9 @@ static ssize_t write_piece(struct output *o, struct stream *s)
 int output_send(struct output *o, struct stream *s)
 {
 	while (!output_is_empty(o)) {
-		ssize_t n = buf_len(&o->text)
-		                    ? stream_write(s, buf_view(&o->text), o->left != 0)
-		                    : write_piece(o, s);
+		struct str text = next_text(o);
+		ssize_t n = text.len ? stream_write(s, text, o->count != 0)
+		                     : write_piece(o, s);
 
 		if (n < 0)
 			return (int)n;

@@ -2,9 +2,11 @@
 #ifndef MAILSTORE_SERVE_OUTPUT_H
 #define MAILSTORE_SERVE_OUTPUT_H
 /*
- * What goes to a client: text that was gathered, then at most one piece of a body that
- * stays where it is (sent by sendfile, never copied). Who writes stops when it is full
+ * What goes to a client: text that was gathered, and between it pieces of bodies that
+ * stay where they are (sent by sendfile, never copied). Who writes stops when it is full
  * and goes on when the client has taken it: a slow client costs us one buffer.
+ *
+ * Several pieces wait at once only of bodies that are not read: they hold no memory.
  */
 #include "base/buf.h"
 #include "mailstore/store/store.h"
@@ -15,22 +17,32 @@
 	16384 /* shorter pieces are copied: cheaper than a system call                   \
 	       */
 
+#define OUTPUT_PIECES 16
+
+struct output_piece {
+	struct body body; /* holds its bytes */
+	size_t at, left;  /* of body.bytes */
+	size_t text;      /* that goes before it, and behind the piece before it */
+};
+
 struct output {
-	struct buf text;
-	struct body body; /* holds the piece's bytes */
-	size_t at, left;  /* of the piece in body.bytes; left 0: there is none */
-	uint64_t sent;    /* bytes so far */
+	struct buf text; /* all of it, in order */
+	struct output_piece pieces[OUTPUT_PIECES];
+	unsigned first, count; /* a ring */
+	size_t placed;         /* text that goes before some piece */
+	uint64_t sent;         /* bytes so far */
 };
 
 void output_init(struct output *o);
 void output_fini(struct output *o);
 
-/* Wait for the client before you write more (a piece is waiting, or much text). */
+/* Wait for the client before you write more: there is much text, there are many pieces,
+   or one that is in memory. */
 bool output_is_full(const struct output *o);
 bool output_is_empty(const struct output *o);
 
-/* After all text so far: that range of the body, which becomes the output's. There may
-   be no other piece. It may be a body that is not read (store_body_to_send()). */
+/* After all text so far: that range of the body, which becomes the output's. Not when it
+   is full. It may be a body that is not read (store_body_to_send()). */
 void output_piece(struct output *o, struct body *body, size_t at, size_t len);
 
 /* The next bytes (none: they cannot be read); output_consume() takes them off. */

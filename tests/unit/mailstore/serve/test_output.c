@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Text and pieces of bodies, written and taken in whatever portions, come out in their
+   order; only pieces without memory wait beside others. */
+#include "mailstore/serve/memory_session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define BODIES 40
+#define BODY_MIN 20000
+#define BODY_MAX 90000 /* some are read into memory, some mapped */
+#define ROUNDS 20000
+
+struct fixture {
+	struct memory_server server;
+	int64_t inbox;
+	struct output out;
+	struct buf expected; /* what was written and not taken yet */
+	unsigned seed;
+};
+
+static unsigned random_below(struct fixture *f, unsigned n)
+{
+	f->seed = f->seed * 1103515245 + 12345;
+	return (f->seed >> 8) % n;
+}
+
+static void add_body(struct fixture *f, uint32_t uid)
+{
+	struct store *s = f->server.serve.store;
+	size_t len = BODY_MIN + random_below(f, BODY_MAX - BODY_MIN);
+	struct store_message m = { .uid = uid, .keywords = STR(""), .uidl = STR("") };
+	struct body_writer w;
+	struct body_place place;
+	char *bytes = malloc(len);
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (char)('a' + random_below(f, 26));
+	assert_return_code(store_body_begin(s, len, &w, NULL), 0);
+	assert_return_code(store_body_write(s, &w, str_of(bytes, len), NULL), 0);
+	assert_return_code(store_body_end(s, &w, &place, NULL), 0);
+	assert_return_code(store_add(s, f->inbox, &m, &place, NULL, NULL), 0);
+	free(bytes);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct mailbox m;
+	struct arena arena;
+
+	assert_non_null(f);
+	assert_return_code(memory_server_open(&f->server), 0);
+	arena_init(&arena);
+	assert_return_code(store_find_mailbox(f->server.serve.store, STR_LIT("INBOX"),
+				   &arena, &m, NULL),
+		0);
+	arena_fini(&arena);
+	f->inbox = m.id;
+	f->seed = 5;
+	assert_return_code(store_begin(f->server.serve.store, NULL), 0);
+	for (uint32_t uid = 100; uid < 100 + BODIES; uid++)
+		add_body(f, uid);
+	assert_return_code(store_commit(f->server.serve.store, NULL), 0);
+	output_init(&f->out);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	output_fini(&f->out);
+	buf_fini(&f->expected);
+	memory_server_close(&f->server);
+	free(f);
+	return 0;
+}
+
+static void write_text(struct fixture *f)
+{
+	static const char text[] = "* 1 FETCH (BODY[] {20000}\r\n";
+	struct str some = str_of(text, random_below(f, sizeof(text)));
+
+	assert_return_code(buf_append(&f->out.text, some), 0);
+	assert_return_code(buf_append(&f->expected, some), 0);
+}
+
+/* Whether it holds memory. */
+static bool write_piece(struct fixture *f)
+{
+	struct store *s = f->server.serve.store;
+	uint32_t uid = 100 + random_below(f, BODIES);
+	struct body whole, body;
+	size_t at, len;
+	bool in_memory;
+
+	assert_return_code(store_body_to_send(s, f->inbox, uid, 1, &body, NULL), 0);
+	assert_return_code(store_body(s, f->inbox, uid, &whole, NULL), 0);
+	at = random_below(f, 1000);
+	len = 1 + random_below(f, (unsigned)(whole.bytes.len - at));
+	in_memory = body.bytes.ptr != NULL;
+	output_piece(&f->out, &body, at, len);
+	assert_return_code(
+		buf_append(&f->expected, str_take(str_skip(whole.bytes, at), len)), 0);
+	store_body_release(&whole);
+	return in_memory;
+}
+
+static void take_some(struct fixture *f)
+{
+	struct str piece = output_view(&f->out);
+	uint64_t sent = f->out.sent;
+
+	if (!piece.len) {
+		assert_true(output_is_empty(&f->out));
+		assert_int_equal(buf_len(&f->expected), 0);
+		return;
+	}
+	if (random_below(f, 2))
+		piece = str_take(piece, 1 + random_below(f, (unsigned)piece.len));
+	assert_true(str_starts(buf_view(&f->expected), piece));
+	buf_consume(&f->expected, piece.len);
+	output_consume(&f->out, piece.len);
+	assert_int_equal(f->out.sent, sent + piece.len);
+}
+
+static void all_comes_in_its_order(void **state)
+{
+	struct fixture *f = *state;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unsigned deed = random_below(f, i / 1000 % 2 ? 4 : 7);
+
+		if (deed == 0 && !output_is_full(&f->out)) {
+			if (write_piece(f))
+				assert_true(output_is_full(&f->out));
+		} else if (deed == 1) {
+			write_text(f);
+		} else if (deed < 4 || output_is_full(&f->out)) {
+			take_some(f);
+		} else {
+			write_text(f);
+			if (!output_is_full(&f->out))
+				(void)write_piece(f);
+		}
+		if (f->out.count > most)
+			most = f->out.count;
+	}
+	assert_int_equal(most, OUTPUT_PIECES);
+	while (!output_is_empty(&f->out))
+		take_some(f);
+	take_some(f);
+}
+
+/* What was not sent goes with the session. */
+static void what_is_left_is_released(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 400; i++) { /* each is read once */
+		(void)write_piece(f);
+		output_fini(&f->out);
+	}
+	for (unsigned i = 0; i < OUTPUT_PIECES; i++) {
+		assert_false(output_is_full(&f->out));
+		write_text(f);
+		(void)write_piece(f);
+	}
+	assert_true(output_is_full(&f->out));
+	output_fini(&f->out);
+	assert_true(output_is_empty(&f->out));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			all_comes_in_its_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_left_is_released, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
