@@ -32,7 +32,8 @@ struct uidls_outcome {
 /* A maildrop that was read, and is INBOX (uidls_derived.h). */
 struct uidls_known {
 	bool is_there;
-	bool shows_deleted; /* messages that are \\Deleted are among them */
+	bool shows_deleted;       /* messages that are \\Deleted are among them */
+	uint64_t keyword_changes; /* until then (struct sync) */
 	enum uidl_form form;
 	uint32_t uidvalidity, uidnext; /* of INBOX */
 	uint32_t order;                /* of the last one */

@@ -2,6 +2,7 @@
 #include "transfer/account/uidls_derived.h"
 
 #include "base/log.h"
+#include "wire/mime/header.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ static bool is_rest_late(
 	char text[UIDL_FORM_TEXT];
 	size_t i = rest;
 
-	for (uint32_t k = 0; i < m->n_drop && k < LATE_MAX; k++)
+	for (uint32_t k = 0; known->form && i < m->n_drop && k < LATE_MAX; k++)
 		if (str_eq(m->drop[i].uidl,
 			    uidl_form_write(known->form, known->uidnext + k,
 				    known->uidvalidity, text)))
@@ -76,6 +77,7 @@ int uidls_remember(struct job *j, const struct uidl_match *m)
 		uidl_forms_see(
 			&forms, m->drop[i].uidl, m->drop[i].partner, inbox.uidvalidity);
 	known->shows_deleted = has_deleted(m);
+	known->keyword_changes = j->sync.keyword_changes;
 	known->form = uidl_forms_learnt(&forms);
 	known->uidvalidity = inbox.uidvalidity;
 	known->uidnext = inbox.uidnext;
@@ -89,7 +91,7 @@ int uidls_remember(struct job *j, const struct uidl_match *m)
 struct late {
 	uint32_t uids[LATE_MAX];
 	size_t n;
-	bool is_odd; /* too many, or one that had a unique-id before */
+	bool is_odd; /* the maildrop has to be read */
 };
 
 static int add_late(void *context, const struct mail *m)
@@ -100,6 +102,30 @@ static int add_late(void *context, const struct mail *m)
 	if (!late->is_odd)
 		late->uids[late->n++] = m->uid;
 	return 0;
+}
+
+static int look_at_header(void *context, struct str body)
+{
+	struct mime_field field;
+
+	*(bool *)context = mime_find_field(body, STR_LIT("X-UIDL"), &field);
+	return 0;
+}
+
+static int find_late(
+	struct job *j, const struct destination_folder *inbox, struct late *late)
+{
+	const struct destination *to = &j->destination;
+	uint32_t from = j->uidls_known.uidnext;
+	int r = to->ops->each_mail(
+		to->self, inbox->id, from, UINT32_MAX, add_late, late, &j->err);
+
+	late->is_odd = late->is_odd || inbox->uidnext - from != late->n ||
+	               (late->n && j->uidls_known.form == UIDL_FORM_NONE);
+	for (size_t i = 0; r == 0 && !late->is_odd && i < late->n; i++)
+		r = to->ops->read_body(to->self, inbox->id, late->uids[i], look_at_header,
+			&late->is_odd, &j->err);
+	return r;
 }
 
 static int set_late(
@@ -127,6 +153,7 @@ static bool still_holds(const struct job *j, const struct destination_folder *in
 
 	/* a server may hide those that are \Deleted: where none was seen, who knows */
 	return known->is_there && known->uidvalidity == inbox->uidvalidity &&
+	       known->keyword_changes == j->sync.keyword_changes &&
 	       (!inbox->deleted || known->shows_deleted);
 }
 
@@ -173,7 +200,6 @@ static int conclude(
 
 int uidls_derive(struct job *j, bool *ret_done)
 {
-	const struct destination *to = &j->destination;
 	struct destination_folder inbox = { 0 };
 	struct late late = { .n = 0 };
 	int r;
@@ -182,14 +208,13 @@ int uidls_derive(struct job *j, bool *ret_done)
 	if (!j->uidls_known.is_there || j->settings->uidls == UIDLS_REQUIRE)
 		return 0;
 	r = find_inbox(j, &inbox);
-	if (r == 0 && still_holds(j, &inbox))
-		r = to->ops->each_mail(to->self, inbox.id, j->uidls_known.uidnext,
-			UINT32_MAX, add_late, &late, &j->err);
-	else
-		late.is_odd = true;
+	if (r == 0 && !still_holds(j, &inbox))
+		return 0;
+	if (r == 0)
+		r = find_late(j, &inbox, &late);
 	if (r == 0 && !late.is_odd)
 		r = are_gone(j, &inbox, &late.is_odd);
-	if (r < 0 || late.is_odd || (late.n && j->uidls_known.form == UIDL_FORM_NONE))
+	if (r < 0 || late.is_odd)
 		return r == -ENOENT ? 0 : r;
 	*ret_done = true;
 	return conclude(j, &inbox, &late);

@@ -8,7 +8,11 @@
  *   INBOX lost messages     the others have the unique-ids they had (RFC 1939, 7)
  *   INBOX got new ones      where all unique-ids have one form (uidl_form.h), theirs too
  *
- * Only where the maildrop was INBOX, message by message in the order of the UIDs.
+ * Only where the maildrop was INBOX, message by message in the order of the UIDs, and
+ * nothing says that it may be another one by now: no keyword has changed (Dovecot's
+ * pop3_deleted_flag hides by one), each new UID is still there (a server that counts its
+ * maildrop by itself never counted one that came and went), no new header brings a
+ * unique-id of its own (X-UIDL, Dovecot's pop3_reuse_xuidl).
  * uidls = "require" has everything read instead.
  */
 #include "transfer/account/job.h"

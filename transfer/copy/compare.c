@@ -152,6 +152,7 @@ static int compare_same(
 	f->odd_sizes += row->body_len != row->size;
 	if (m->pop3_order && m->pop3_order != row->pop3_order)
 		return set_order(s, f, m, row);
+	s->keyword_changes += !str_eq(m->keywords, row->keywords);
 	if (!same_flags(m, row))
 		sync_note(s, f, "UID %u has other flags", m->uid);
 	else if (m->flags == row->flags)

@@ -37,6 +37,7 @@ struct sync {
 
 	uint64_t differences;       /* found by the last pass */
 	uint64_t arrivals;          /* of these, messages that are new */
+	uint64_t keyword_changes;   /* in all passes; of messages that were here */
 	char first[ERROR_TEXT_MAX]; /* some of them, "; " between */
 	/* Messages and folders that the source does not give; each is one of the
 	   differences. */

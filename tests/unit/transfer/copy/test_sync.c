@@ -77,6 +77,27 @@ static void changes(struct end *end)
 	}
 }
 
+/* Of messages that were here: a server may hide some by one (uidls_derived.h). */
+static void changed_keywords(struct end *end)
+{
+	struct memory_source *m = usual_source();
+	struct source source = memory_source(m);
+	struct error err = { 0 };
+	struct sync sync;
+
+	sync_init(&sync, &source, &end->to, NULL, NULL);
+	OK(sync_pass(&sync, &err));
+	assert_int_equal(sync.keyword_changes, 0);
+	memory_folder(m, "INBOX")->messages[0].keywords = "$POP3Deleted";
+	memory_folder(m, "INBOX")->messages[1].flags ^= MAIL_FLAGGED;
+	OK(sync_pass(&sync, &err));
+	OK(sync_pass(&sync, &err));
+	assert_int_equal(sync.keyword_changes, 1);
+	sync_fini(&sync);
+	check_equal(end, m);
+	free(m);
+}
+
 /* ---- what the source does not give ---- */
 
 static void unreadable_message(struct end *end)
@@ -257,6 +278,7 @@ static void with_each(void (*test)(struct end *end))
 #define TESTS(ROW)                                                                       \
 	ROW(first_copy)                                                                  \
 	ROW(changes)                                                                     \
+	ROW(changed_keywords)                                                            \
 	ROW(unreadable_message)                                                          \
 	ROW(unreadable_folder)                                                           \
 	ROW(connection_breaks)                                                           \
