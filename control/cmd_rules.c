@@ -3,6 +3,7 @@
 #include "control/accounting.h"
 #include "control/control.h"
 #include "control/counts_keep.h"
+#include "control/folders.h"
 #include "control/notify.h"
 #include "control/output.h"
 #include "control/prompt.h"
@@ -18,15 +19,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No registry: nobody has ever logged in through us. */
+/* No registry: nobody has ever logged in through us, or it is lost. */
 static int any_lives_here(struct control *c, bool *ret_any)
 {
 	struct registry *r;
 	int code = control_registry(c, &r);
 
 	*ret_any = false;
+	if (code == -ENOENT)
+		return folders_refuse_strays(c, NULL);
 	if (code < 0)
-		return code == -ENOENT ? 0 : code;
+		return code;
 	code = registry_any_local(r, ret_any, &c->err);
 	registry_close(r);
 	return code;
@@ -244,8 +247,10 @@ static enum exit_code end(struct control *c)
 	code = control_registry(c, &r);
 	if (code == 0)
 		code = end_with(c, r);
-	else if (code == -ENOENT) /* nobody has ever logged in through us */
-		code = rules_remove(c->settings.route_table, &(bool){ false }, &c->err);
+	else if (code == -ENOENT) /* `up` had one: nobody knows now who lives here */
+		error_set(&c->err, code,
+			"the registry is not there: rules that are in the kernel stay; "
+			"`mailferry rules remove` takes them out");
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

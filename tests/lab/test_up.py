@@ -192,6 +192,11 @@ def fail_closed_once_somebody_lives_here(world):
     world.ferry = None
     ferry.stop()
     ferry.ok("rules", "end")  # accounts live here: they stay, and refuse
+    registry = Path(ferry.settings["state_dir"]) / "registry.sqlite"
+    aside = registry.rename(registry.with_suffix(".aside"))
+    for verb in ("end", "remove"):
+        equal(ferry.command("rules", verb).returncode, 1, "nobody knows who lives here")
+    aside.rename(registry)
     try:
         world.connect(user, timeout=3).close()
         raise AssertionError("they were let through to a stale mailbox")
