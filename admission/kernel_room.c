@@ -5,6 +5,8 @@
 #include "nft-rules/netlink.h"
 #include "nft-rules/room.h"
 
+#include <errno.h>
+
 int kernel_room_open(struct kernel_room *r, struct error *err)
 {
 	int code = netlink_open(NETLINK_NETFILTER, &r->netfilter, err);
@@ -23,10 +25,10 @@ void kernel_room_close(struct kernel_room *r)
 void kernel_room_take(struct kernel_room *r, int code, uint64_t counter)
 {
 	r->is_there = code == 0;
-	if (code < 0) {
+	if (code == -ENOENT)
 		r->counter = 0;
+	if (code < 0)
 		return;
-	}
 	r->admitted += counter < r->counter ? counter : counter - r->counter;
 	r->counter = counter;
 }

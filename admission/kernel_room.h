@@ -19,7 +19,7 @@ int kernel_room_open(struct kernel_room *r, struct error *err);
 void kernel_room_close(struct kernel_room *r);
 
 void kernel_room_look(struct kernel_room *r);
-/* What the counter says now; -errno: it is not there. */
+/* What the counter says now; -ENOENT: it is not there, another -errno: nobody knows. */
 void kernel_room_take(struct kernel_room *r, int code, uint64_t counter);
 /* From now on each comes to the queue. */
 void kernel_room_end(struct kernel_room *r);

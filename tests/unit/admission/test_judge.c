@@ -263,13 +263,10 @@ static void test_admitted(void **state)
 		uint64_t counter, admitted;
 		bool is_there;
 	} rows[] = {
-		{ 0, 5, 5, true },
-		{ 0, 5, 5, true },
-		{ 0, 12, 12, true },
+		{ 0, 5, 5, true }, { 0, 5, 5, true }, { 0, 12, 12, true },
 		{ 0, 3, 15, true }, /* rules that were made anew */
-		{ -ENOENT, 0, 15, false },
-		{ 0, 4, 19, true },
-		{ -ENOBUFS, 0, 19, false },
+		{ -ENOENT, 0, 15, false }, { 0, 4, 19, true }, { -ENOBUFS, 0, 19, false },
+		{ 0, 5, 20, true }, /* the rules are the same */
 	};
 	struct kernel_room r = { 0 };
 
