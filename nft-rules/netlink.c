@@ -123,6 +123,18 @@ void netlink_batch_add(struct netlink_batch *batch, const struct nlmsghdr *messa
 	batch->len += NLMSG_ALIGN(message->nlmsg_len);
 }
 
+int netlink_batch_edge(struct netlink_batch *batch,
+	struct nlmsghdr *(*edge)(char *, uint32_t), const char *text)
+{
+	uint32_t sequence = 0;
+	char *room = netlink_batch_room(batch, &sequence);
+
+	if (!room)
+		return -ENOMEM;
+	netlink_batch_add(batch, edge(room, sequence), "%s", text);
+	return 0;
+}
+
 /* ---- what the kernel says ---- */
 
 struct complaint {

@@ -33,6 +33,9 @@ void netlink_batch_free(struct netlink_batch **batch);
 char *netlink_batch_room(struct netlink_batch *batch, uint32_t *ret_sequence);
 void netlink_batch_add(struct netlink_batch *batch, const struct nlmsghdr *message,
 	const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* nftnl_batch_begin() or nftnl_batch_end(). 0 or -ENOMEM. */
+int netlink_batch_edge(struct netlink_batch *batch,
+	struct nlmsghdr *(*edge)(char *, uint32_t), const char *text);
 
 /* Sends all in one go and reads all answers. The first refused statement is the error;
    a missing answer is one too. */

@@ -35,18 +35,6 @@ static struct nlmsghdr *start(struct transaction *t, uint16_t type, uint16_t fla
 		room, type, NFPROTO_INET, NLM_F_ACK | flags, sequence);
 }
 
-static int add_edge(struct transaction *t, struct nlmsghdr *(*edge)(char *, uint32_t),
-	const char *text)
-{
-	uint32_t sequence = 0;
-	char *room = netlink_batch_room(t->batch, &sequence);
-
-	if (!room)
-		return -ENOMEM;
-	netlink_batch_add(t->batch, edge(room, sequence), "%s", text);
-	return 0;
-}
-
 static int add_table(struct transaction *t, uint16_t type, const char *verb)
 {
 	struct nftnl_table *table = nftnl_table_alloc();
@@ -475,7 +463,7 @@ static int add_emptied_table(
 static int add_all(struct transaction *t, const struct plan *p, const struct plan *old,
 	bool over, enum nft_commit commit)
 {
-	int code = add_edge(t, nftnl_batch_begin, "transaction");
+	int code = netlink_batch_edge(t->batch, nftnl_batch_begin, "transaction");
 
 	if (!code)
 		code = over ? add_emptied_table(t, p, old) : add_new_table(t);
@@ -484,7 +472,8 @@ static int add_all(struct transaction *t, const struct plan *p, const struct pla
 	if (!code && over)
 		code = delete_counters(t, p, old);
 	if (!code && commit == NFT_COMMIT)
-		code = add_edge(t, nftnl_batch_end, "end of the transaction");
+		code = netlink_batch_edge(
+			t->batch, nftnl_batch_end, "end of the transaction");
 	return code;
 }
 
@@ -524,12 +513,14 @@ int nft_write(const struct plan *p, const struct plan *old, const char *table,
 int nft_delete(const char *table, struct error *err)
 {
 	struct transaction t = { .batch = netlink_batch_new(), .table = table };
-	int code = t.batch ? add_edge(&t, nftnl_batch_begin, "transaction") : -ENOMEM;
+	int code = t.batch ? netlink_batch_edge(t.batch, nftnl_batch_begin, "transaction")
+	                   : -ENOMEM;
 
 	if (!code)
 		code = add_table(&t, NFT_MSG_DELTABLE, "delete");
 	if (!code)
-		code = add_edge(&t, nftnl_batch_end, "end of the transaction");
+		code = netlink_batch_edge(
+			t.batch, nftnl_batch_end, "end of the transaction");
 	code = send_transaction(&t, code, err);
 	netlink_batch_free(&t.batch);
 	return code;

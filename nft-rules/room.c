@@ -49,18 +49,6 @@ int room_admitted(struct mnl_socket *netfilter, uint64_t *ret)
 	return 0;
 }
 
-static int add_edge(
-	struct netlink_batch *batch, struct nlmsghdr *(*edge)(char *, uint32_t))
-{
-	uint32_t sequence = 0;
-	char *room = netlink_batch_room(batch, &sequence);
-
-	if (!room)
-		return -ENOMEM;
-	netlink_batch_add(batch, edge(room, sequence), "transaction");
-	return 0;
-}
-
 /* All that is in it. */
 static int add_flush(struct netlink_batch *batch)
 {
@@ -81,12 +69,14 @@ static int add_flush(struct netlink_batch *batch)
 int room_end(struct mnl_socket *netfilter, struct error *err)
 {
 	struct netlink_batch *batch = netlink_batch_new();
-	int code = batch ? add_edge(batch, nftnl_batch_begin) : -ENOMEM;
+	int code = batch ? netlink_batch_edge(batch, nftnl_batch_begin, "transaction")
+	                 : -ENOMEM;
 
 	if (!code)
 		code = add_flush(batch);
 	if (!code)
-		code = add_edge(batch, nftnl_batch_end);
+		code = netlink_batch_edge(
+			batch, nftnl_batch_end, "end of the transaction");
 	code = code ? error_errno(err, code, "preparing the room's end")
 	            : netlink_batch_send(netfilter, batch, err);
 	netlink_batch_free(&batch);
