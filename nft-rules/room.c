@@ -61,8 +61,8 @@ static int add_flush(struct netlink_batch *batch)
 	message = nftnl_nlmsg_build_hdr(
 		room, NFT_MSG_DELSETELEM, NFPROTO_INET, NLM_F_ACK, sequence);
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, "room");
-	netlink_batch_add(batch, message, "flush set room");
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, ROOM_SET);
+	netlink_batch_add(batch, message, "flush set " ROOM_SET);
 	return 0;
 }
 

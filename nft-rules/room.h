@@ -18,6 +18,7 @@
 
 #include <libmnl/libmnl.h>
 
+#define ROOM_SET "room"
 #define ROOM_MS 2000            /* that long a verdict is good for those who come next */
 #define ROOM_NETWORKS 16384     /* of each family; others are judged by the program */
 #define ROOM_NETWORK_MS 4000    /* after two its bucket is full again anyway */

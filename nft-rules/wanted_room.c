@@ -60,7 +60,7 @@ int wanted_room_sets(struct plan *p, const struct ruleset *r)
 		return code;
 	counter->type = NFT_OBJECT_COUNTER;
 	plan_name(counter->name, sizeof(counter->name), ROOM_COUNTER);
-	code = add_set(p, "room", PLAN_KEY_PROTOCOL, 1, 1);
+	code = add_set(p, ROOM_SET, PLAN_KEY_PROTOCOL, 1, 1);
 	for (size_t i = 0; i < N_FAMILIES && !code; i++)
 		if (r->new_connections && has_family(r, &families[i]))
 			code = add_set(p, families[i].set, families[i].key_type,
@@ -89,7 +89,7 @@ static int add_rule(struct plan *p, const struct ruleset *r, const char *chain,
 		return -ENOMEM;
 	rule_family(rule, f->family == AF_INET6);
 	rule_meta(rule, NFT_META_L4PROTO, R1);
-	rule_lookup(rule, OP_LOOKUP, "room");
+	rule_lookup(rule, OP_LOOKUP, ROOM_SET);
 	rule_address_load(rule, f->family == AF_INET6, true);
 	rule_equals(rule, probe, f->len);
 	rule->ops[rule->n_ops - 1].v[1] = NFT_CMP_NEQ;
@@ -122,6 +122,6 @@ int wanted_room_renewal(struct plan *p, const struct ruleset *r, const char *cha
 	rule_mark_is(rule, &r->marks, MARK_VERDICT_DIVERT_ALL);
 	rule_set_mark(rule, &r->marks, MARK_VERDICT_DIVERT);
 	rule_meta(rule, NFT_META_L4PROTO, R1);
-	rule_update(rule, "room", ROOM_MS, 0);
+	rule_update(rule, ROOM_SET, ROOM_MS, 0);
 	return 0;
 }

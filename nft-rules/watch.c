@@ -2,6 +2,7 @@
 #include "nft-rules/watch.h"
 #include "nft-rules/netlink.h"
 #include "nft-rules/policy.h"
+#include "nft-rules/room.h"
 #include "nft-rules/rules.h"
 
 #include <errno.h>
@@ -61,6 +62,14 @@ static bool has_attribute(const struct nlmsghdr *m, size_t header, uint16_t type
 	return w.found;
 }
 
+/* The admission empties it, as often as once a second. */
+static bool is_end_of_room(const struct nlmsghdr *m)
+{
+	return (m->nlmsg_type & 0xff) == NFT_MSG_DELSETELEM &&
+	       has_attribute(m, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_SET, ROOM_SET,
+		       sizeof(ROOM_SET));
+}
+
 /* The table's name is the first attribute of whatever lies in a table. */
 static bool is_our_nft(const struct nlmsghdr *m)
 {
@@ -69,7 +78,7 @@ static bool is_our_nft(const struct nlmsghdr *m)
 			       NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1,
 		"one number for all");
 	return m->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES &&
-	       (m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN &&
+	       (m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN && !is_end_of_room(m) &&
 	       has_attribute(m, sizeof(struct nfgenmsg), NFTA_TABLE_NAME, RULES_TABLE,
 		       sizeof(RULES_TABLE));
 }

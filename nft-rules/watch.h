@@ -5,7 +5,7 @@
  * Notices at once when somebody changes our table, our ip rules or our routes: `nft flush
  * ruleset`, a restart of nftables.service or firewalld, `ip rule del`. What changed is
  * not told: rules_install() finds out, and does nothing when all is as wanted. Our own
- * changes are noticed, too.
+ * changes are noticed, too, but for the room's end (room.h).
  */
 #include "base/error.h"
 

@@ -2,9 +2,13 @@
 /* What the kernel lets in by itself: the rules as text, and limits that are not ours. */
 #include "nft-rules/expression.h"
 #include "nft-rules/plan.h"
+#include "nft-rules/room.h"
 #include "nft-rules/rules.h"
+#include "nft-rules/watch.h"
 
 #include <arpa/inet.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,12 +181,41 @@ static void test_another_limit_is_other(void **state)
 	}
 }
 
+/* It may come once a second: the rules are not read again for it. */
+static void test_its_end_is_no_change(void **state)
+{
+	static const struct {
+		uint16_t type;
+		const char *set;
+		bool is_change;
+	} rows[] = {
+		{ NFT_MSG_DELSETELEM, ROOM_SET, false },
+		{ NFT_MSG_DELSETELEM, "source4", true },
+		{ NFT_MSG_NEWSETELEM, ROOM_SET, true },
+		{ NFT_MSG_DELSET, ROOM_SET, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char bytes[256] = { 0 };
+		struct nlmsghdr *m =
+			nftnl_nlmsg_build_hdr(bytes, rows[i].type, NFPROTO_INET, 0, 1);
+
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
+		mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, rows[i].set);
+		if (rules_watch_concerns(NETLINK_NETFILTER, 0, bytes, m->nlmsg_len) !=
+			rows[i].is_change)
+			fail_msg("row %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_rule_text),
 		cmocka_unit_test(test_another_limit_is_other),
+		cmocka_unit_test(test_its_end_is_no_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
