@@ -73,36 +73,46 @@ static int next_step(struct imap_connection *imap, struct imap_dialogue *d)
 	return buf_append(&imap->net.out, step);
 }
 
-/* An answer belongs to the last question, or to nobody. */
-static bool is_ours(const struct imap_connection *imap, const struct imap_response *is)
+/* An answer belongs to a question that was asked in this dialogue, or to nobody. */
+static bool is_ours(const struct imap_connection *imap, const struct imap_dialogue *d,
+	const struct imap_response *is, uint32_t *ret_nth)
 {
-	uint32_t tag;
+	uint32_t tag, first = imap->next_tag - d->ahead;
 
-	return !is->tag.len ||
-	       (str_to_u32(str_skip(is->tag, 1), &tag) && tag == imap->next_tag);
-}
-
-static int one_answer(struct imap_connection *imap, struct str line,
-	struct imap_dialogue *d, struct imap_response *ret, struct error *err)
-{
-	int r;
-
-	if (!imap_response_parse(line, ret) || !is_ours(imap, ret))
-		return imap_dialogue_nonsense(line, err);
-	r = imap_dialogue_learn(imap, line);
-	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
-		r = next_step(imap, d);
-	if (r == 0 && d->untagged && !ret->tag.len && ret->kind != IMAP_IS_CONTINUATION)
-		r = d->untagged(d->context, ret);
-	if (r == -EPROTO)
-		return imap_dialogue_nonsense(line, err);
-	return r < 0 ? error_set(err, r, "no memory") : r;
+	*ret_nth = 0;
+	if (!is->tag.len)
+		return true;
+	if (!str_to_u32(str_skip(is->tag, 1), &tag) || tag < first ||
+		tag > imap->next_tag)
+		return false;
+	*ret_nth = tag - first;
+	return true;
 }
 
 static bool is_the_end(const struct imap_response *is)
 {
 	return is->kind == IMAP_IS_STATUS &&
 	       (is->tag.len || is->status == IMAP_STATUS_BYE);
+}
+
+static int one_answer(struct imap_connection *imap, struct str line,
+	struct imap_dialogue *d, struct imap_response *ret, struct error *err)
+{
+	uint32_t nth;
+	int r;
+
+	if (!imap_response_parse(line, ret) || !is_ours(imap, d, ret, &nth))
+		return imap_dialogue_nonsense(line, err);
+	r = imap_dialogue_learn(imap, line);
+	if (r == 0 && ret->kind == IMAP_IS_CONTINUATION)
+		r = next_step(imap, d);
+	if (r == 0 && d->untagged && !ret->tag.len && ret->kind != IMAP_IS_CONTINUATION)
+		r = d->untagged(d->context, ret);
+	if (r == 0 && d->tagged && ret->tag.len && is_the_end(ret))
+		r = d->tagged(d->context, nth, ret);
+	if (r == -EPROTO)
+		return imap_dialogue_nonsense(line, err);
+	return r < 0 ? error_set(err, r, "no memory") : r;
 }
 
 /* The views would die with the line. */
@@ -116,19 +126,20 @@ static void keep(struct arena *arena, struct imap_response *is)
 int imap_dialogue(struct imap_connection *imap, struct imap_dialogue *d,
 	unsigned patience_ms, struct imap_response *ret, struct error *err)
 {
-	bool is_end = false;
+	uint32_t left = d->ahead + 1;
 	struct str line;
 	size_t used;
 	int r = 0;
 
-	while (r == 0 && !is_end) {
+	while (r == 0 && left) {
 		r = imap_dialogue_response(imap, d, patience_ms, &line, &used, err);
 		if (r == 0)
 			r = one_answer(imap, line, d, ret, err);
 		if (r)
 			return r;
-		is_end = is_the_end(ret);
-		if (is_end)
+		if (is_the_end(ret))
+			left = ret->status == IMAP_STATUS_BYE ? 0 : left - 1;
+		if (!left)
 			keep(&imap->arena, ret);
 		buf_consume(&imap->net.in, used);
 	}

@@ -2,9 +2,9 @@
 #ifndef TRANSFER_IMAP_DIALOGUE_H
 #define TRANSFER_IMAP_DIALOGUE_H
 /*
- * One command at a time: what is said up to its tagged answer, and what has to be sent in
- * between where the server says "+". The login, and whoever changes a mailbox; the reader
- * sends ahead instead (imap_commands.h).
+ * One command at a time, or a few of one kind together: what is said up to the tagged
+ * answer, and what has to be sent in between where the server says "+". The login, and
+ * whoever changes a mailbox; the reader sends ahead instead (imap_commands.h).
  */
 #include "transfer/read/imap_connection.h"
 
@@ -15,6 +15,12 @@ struct imap_dialogue {
 	/* Of each untagged line; NULL: nothing in them is wanted. -EPROTO: it makes no
 	   sense; -ENOMEM. */
 	int (*untagged)(void *context, const struct imap_response *is);
+	/* Commands that were said before this one and are not answered yet: the dialogue
+	   lasts until all are, in any order. */
+	uint32_t ahead;
+	/* Of each tagged answer, to the nth of them from 0; its views die with the call.
+	   -EPROTO: it was answered before. NULL: only without any ahead. */
+	int (*tagged)(void *context, uint32_t nth, const struct imap_response *is);
 	void *context;
 	/* Several times a second, however much the source says; non-zero ends it. NULL:
 	   nobody asks. */
@@ -22,8 +28,8 @@ struct imap_dialogue {
 	void *tick_context;
 };
 
-/* Reads to the tagged answer (or BYE); its code, the code's value and its text are copied
-   to the connection's arena. -EPROTO: no IMAP; else as the connection. */
+/* Reads to the last tagged answer (or BYE); its code, the code's value and its text are
+   copied to the connection's arena. -EPROTO: no IMAP; else as the connection. */
 int imap_dialogue(struct imap_connection *imap, struct imap_dialogue *d,
 	unsigned patience_ms, struct imap_response *ret, struct error *err);
 
