@@ -7,6 +7,8 @@
  *   - it ends the same however the bytes are cut
  *   - only commands that may be said are said, each as a line of its own
  *   - after an error that is no refusal nothing more is said, and nothing more is done
+ *   - of several messages at once one is taken only when the source has said its tag; all
+ *     have their end when it says that they have
  *   - what is marked is expunged as a whole only after two looks at it
  */
 #include "fuzz.h"
@@ -17,12 +19,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PATIENCE_MS 1000 /* nobody waits: what has no answer is at its end */
 #define PIECE_BITS 15
 #define HAS_UIDPLUS 16
 #define HAS_LITERAL_PLUS 32
 #define BODY STR_LIT("hi\r\n")
+#define SOME 3
+#define SOME_OF STR_LIT("APPEND \"INBOX\" (\\Answered Old) ")
 
 /* ---- the source ---- */
 
@@ -83,6 +88,7 @@ struct scene {
 	struct str says;
 	size_t piece;
 	struct buf heard;
+	enum append_end ends[SOME];
 };
 
 static int dial(void *context, const struct sockaddr_storage *to, unsigned patience_ms,
@@ -131,16 +137,30 @@ static int ask_open(const struct writer *w, struct error *err)
 	return r;
 }
 
+static int append(const struct writer *w, unsigned flags, struct writer_message *m,
+	size_t n, struct error *err)
+{
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		m[i] = (struct writer_message){
+			.mail = { .flags = flags, .keywords = STR("Old"), .zone = 60 },
+			.body = BODY
+		};
+	r = w->ops->append(w->self, STR_LIT("INBOX"), m, n, err);
+	for (size_t i = 0; i < n; i++)
+		if ((r == 0 && m[i].end == APPEND_UNKNOWN) ||
+			(m[i].end != APPEND_TAKEN && (m[i].uidvalidity || m[i].uid)) ||
+			(m[i].end == APPEND_REFUSED) != (m[i].why[0] != '\0'))
+			abort();
+	return r;
+}
+
 static int ask_append(const struct writer *w, struct error *err)
 {
-	const struct mail m = { .flags = MAIL_SEEN, .keywords = STR("Old"), .zone = 60 };
-	uint32_t uidvalidity = 0, uid = 0;
-	int r = w->ops->append(
-		w->self, STR_LIT("INBOX"), &m, BODY, &uidvalidity, &uid, err);
+	struct writer_message m;
 
-	if (r && (uidvalidity || uid))
-		abort();
-	return r;
+	return append(w, MAIL_SEEN, &m, 1, err);
 }
 
 static int ask_flag(const struct writer *w, struct error *err)
@@ -162,6 +182,22 @@ static bool is_refusal(int code)
 	return code == -EREMOTEIO || code == -EBUSY;
 }
 
+/* Last, so that the tags of the others stay. */
+static void ask_append_some(struct scene *s, const struct writer *w, struct buf *outcome)
+{
+	struct writer_message m[SOME];
+	struct error err = { 0 };
+	int r = append(w, MAIL_ANSWERED, m, SOME, &err);
+
+	if (r > 0 || (r && !err.text[0]) || buf_printf(outcome, "%d ", r) < 0)
+		abort();
+	for (size_t i = 0; i < SOME; i++) {
+		s->ends[i] = m[i].end;
+		if (buf_printf(outcome, "%d %u ", (int)m[i].end, m[i].uid) < 0)
+			abort();
+	}
+}
+
 static void ask_all(struct scene *s, const struct writer *w, struct buf *outcome)
 {
 	bool is_over = false;
@@ -177,6 +213,7 @@ static void ask_all(struct scene *s, const struct writer *w, struct buf *outcome
 			abort();
 		is_over = is_over || (r && !is_refusal(r));
 	}
+	ask_append_some(s, w, outcome);
 }
 
 /* ---- what was said ---- */
@@ -208,17 +245,33 @@ static void check_line(struct str line, unsigned *looks)
 	abort();
 }
 
-static void check_heard(struct str heard)
+/* The answers come from who knows no tag before it is said: line and tag of the nth. */
+static void check_taken(const struct scene *s, unsigned nth, struct str tag)
 {
-	unsigned looks = 0;
+	if (nth < SOME && s->ends[nth] == APPEND_TAKEN &&
+		!memmem(s->says.ptr, s->says.len, tag.ptr, tag.len))
+		abort();
+}
+
+static void check_heard(const struct scene *s)
+{
+	struct str heard = buf_view(&s->heard);
+	unsigned looks = 0, n = 0;
 
 	while (heard.len) {
 		struct str line = str_split(&heard, '\n');
 
 		if (!line.len || line.ptr[line.len - 1] != '\r')
 			abort();
-		check_line(str_take(line, line.len - 1), &looks);
+		line = str_take(line, line.len - 1);
+		check_line(line, &looks);
+		if (str_starts(str_skip(line, str_index(line, ' ') + 1), SOME_OF))
+			check_taken(s, n++,
+				str_skip(str_take(line, str_index(line, ' ')), 1));
 	}
+	for (; n < SOME; n++) /* what was not said is not taken */
+		if (s->ends[n] == APPEND_TAKEN)
+			abort();
 }
 
 /* ---- both ---- */
@@ -246,7 +299,7 @@ static void run(struct str says, size_t piece, struct buf *outcome)
 		ask_all(&s, &w, outcome);
 	w.ops->free(w.self);
 	source.ops->free(source.self);
-	check_heard(buf_view(&s.heard));
+	check_heard(&s);
 	if (buf_append(outcome, buf_view(&s.heard)) < 0)
 		abort();
 	buf_fini(&s.heard);

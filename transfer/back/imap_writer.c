@@ -8,6 +8,7 @@
 #include "wire/imap/flags.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +52,9 @@ static int hang_up(struct imap_writer *w, int code)
 	return code;
 }
 
-/* What begin() and the caller have written, with code r, and what follows it. */
-static int say(struct imap_writer *w, int r, struct imap_dialogue *d, const char *what,
+/* What begin() and the caller have written, with code r, and what follows it: up to the
+   last answer, whatever that is. */
+static int converse(struct imap_writer *w, int r, struct imap_dialogue *d,
 	struct imap_response *ret, struct error *err)
 {
 	if (!w->is_open)
@@ -67,6 +69,15 @@ static int say(struct imap_writer *w, int r, struct imap_dialogue *d, const char
 	if (ret->status == IMAP_STATUS_BYE)
 		return hang_up(w, error_set(err, -ECONNRESET, "the source says BYE: %.*s",
 					  STR_ARG(ret->text)));
+	return 0;
+}
+
+static int say(struct imap_writer *w, int r, struct imap_dialogue *d, const char *what,
+	struct imap_response *ret, struct error *err)
+{
+	r = converse(w, r, d, ret, err);
+	if (r)
+		return r;
 	if (ret->status != IMAP_STATUS_OK)
 		return error_set(err, -EREMOTEIO, "the source does not %s: %.*s", what,
 			STR_ARG(ret->text));
@@ -181,22 +192,40 @@ static int imap_open(
 /* ---- messages ---- */
 
 /* "38505 3955": any other value is as if it did not say it. */
-static void take_appenduid(
-	const struct imap_response *is, uint32_t *ret_uidvalidity, uint32_t *ret_uid)
+static void take_appenduid(struct writer_message *m, const struct imap_response *is)
 {
 	struct str rest = str_trim(is->code_value);
 	struct str uidvalidity = str_split(&rest, ' ');
 
-	*ret_uidvalidity = *ret_uid = 0;
 	if (!str_ieq(is->code, STR_LIT("APPENDUID")) ||
-		!str_to_u32(uidvalidity, ret_uidvalidity) ||
-		!str_to_u32(str_trim(rest), ret_uid))
-		*ret_uidvalidity = *ret_uid = 0;
+		!str_to_u32(uidvalidity, &m->uidvalidity) ||
+		!str_to_u32(str_trim(rest), &m->uid))
+		m->uidvalidity = m->uid = 0;
 }
 
-static int put_append(struct imap_writer *w, struct str name, const struct mail *m,
-	size_t len, bool plus)
+static int on_appended(void *context, uint32_t nth, const struct imap_response *is)
 {
+	struct writer_message *m = (struct writer_message *)context + nth;
+
+	if (m->end != APPEND_UNKNOWN)
+		return -EPROTO;
+	if (is->status == IMAP_STATUS_BYE)
+		return 0;
+	if (is->status == IMAP_STATUS_OK) {
+		m->end = APPEND_TAKEN;
+		take_appenduid(m, is);
+		return 0;
+	}
+	m->end = APPEND_REFUSED;
+	(void)snprintf(m->why, sizeof(m->why), "the source does not take a message: %.*s",
+		STR_ARG(is->text));
+	return 0;
+}
+
+static int put_append(struct imap_writer *w, struct str name,
+	const struct writer_message *is, bool plus)
+{
+	const struct mail *m = &is->mail;
 	struct buf *out = begin(w);
 	int r = buf_append_c(out, "APPEND ");
 
@@ -211,30 +240,61 @@ static int put_append(struct imap_writer *w, struct str name, const struct mail 
 	if (r == 0)
 		r = imap_put_date_time(
 			out, (struct imap_date){ .seconds = m->date, .zone = m->zone });
-	return r ? r : buf_printf(out, plus ? " {%zu+}\r\n" : " {%zu}\r\n", len);
+	return r ? r : buf_printf(out, plus ? " {%zu+}\r\n" : " {%zu}\r\n", is->body.len);
 }
 
-static int imap_append(void *self, struct str name, const struct mail *m, struct str body,
-	uint32_t *ret_uidvalidity, uint32_t *ret_uid, struct error *err)
+/* Each whole, behind the other: the source has what it needs to go on. */
+static int append_ahead(struct imap_writer *w, struct str name,
+	struct writer_message *messages, size_t n, struct error *err)
 {
-	struct imap_writer *w = self;
-	bool plus = imap_connection_has(&w->imap, STR_LIT("LITERAL+"));
+	struct imap_dialogue d = {
+		.ahead = (uint32_t)n - 1, .tagged = on_appended, .context = messages
+	};
+	struct imap_response is;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = put_append(w, name, &messages[i], true);
+		if (r == 0)
+			r = buf_append(&w->imap.net.out, messages[i].body);
+		if (r == 0)
+			r = buf_append_c(&w->imap.net.out, "\r\n");
+	}
+	return converse(w, r, &d, &is, err);
+}
+
+/* The body follows when the source asks for it. */
+static int append_asked(struct imap_writer *w, struct str name, struct writer_message *m,
+	struct error *err)
+{
+	struct imap_dialogue d = { .n = 1, .tagged = on_appended, .context = m };
 	struct imap_response is;
 	struct str step;
 	struct buf rest;
-	int r = put_append(w, name, m, body.len, plus);
+	int r = put_append(w, name, m, false);
 
 	buf_init(&rest, 0);
 	if (r == 0)
-		r = buf_append(plus ? &w->imap.net.out : &rest, body);
+		r = buf_append(&rest, m->body);
 	if (r == 0)
-		r = buf_append_c(plus ? &w->imap.net.out : &rest, "\r\n");
+		r = buf_append_c(&rest, "\r\n");
 	step = buf_view(&rest);
-	r = say(w, r, &(struct imap_dialogue){ .steps = &step, .n = !plus },
-		"take a message", &is, err);
+	d.steps = &step;
+	r = converse(w, r, &d, &is, err);
 	buf_fini(&rest);
-	if (r == 0)
-		take_appenduid(&is, ret_uidvalidity, ret_uid);
+	return r;
+}
+
+static int imap_append(void *self, struct str name, struct writer_message *messages,
+	size_t n, struct error *err)
+{
+	struct imap_writer *w = self;
+	int r = 0;
+
+	if (n && imap_connection_has(&w->imap, STR_LIT("LITERAL+")))
+		return append_ahead(w, name, messages, n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = append_asked(w, name, &messages[i], err);
 	return r;
 }
 

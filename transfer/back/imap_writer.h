@@ -4,8 +4,10 @@
 /*
  * The only place that sends commands which change a source: CREATE, RENAME, SUBSCRIBE,
  * UNSUBSCRIBE, SELECT, APPEND, UID STORE, UID EXPUNGE. DELETE never: it takes what came
- * meanwhile. One command at a time, on a connection of its own, so that of at most one it
- * is not known whether it was done.
+ * meanwhile. One command at a time, on a connection of its own; but those APPENDs of one
+ * call are sent without waiting for each other's answers where the source has LITERAL+
+ * (RFC 7888), and each answer counts for the message whose tag it has. So what is not
+ * known to be done is one command, or those messages.
  *
  * Without UIDPLUS (RFC 4315), EXPUNGE takes all that is marked \Deleted: it is only sent
  * when UID SEARCH DELETED names none but ours.

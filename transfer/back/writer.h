@@ -20,6 +20,26 @@ struct writer_folder {
 	bool any_keyword;
 };
 
+/* Of one call, so that what is in flight has a bound: whichever comes first. One message
+   that is longer goes alone. */
+#define WRITER_APPEND_MAX 32
+#define WRITER_APPEND_BYTES ((size_t)1 << 20)
+
+enum append_end {
+	APPEND_UNKNOWN, /* not sent, or sent and not answered */
+	APPEND_TAKEN,
+	APPEND_REFUSED, /* `why` */
+};
+
+/* One to be appended, with flags and date of `mail`, and what the source answered. */
+struct writer_message {
+	struct mail mail;
+	struct str body;
+	enum append_end end;
+	uint32_t uidvalidity, uid; /* APPEND_TAKEN; 0: the source does not say them */
+	char why[160];
+};
+
 struct writer_ops {
 	int (*connect)(void *self, struct error *err); /* as source_ops.connect */
 	int (*create)(void *self, struct str name, struct error *err);
@@ -27,10 +47,11 @@ struct writer_ops {
 	int (*subscribe)(void *self, struct str name, bool subscribed, struct error *err);
 	int (*open)(void *self, struct str name, struct writer_folder *ret,
 		struct error *err);
-	/* Flags and date of *m. *ret_uid: of *ret_uidvalidity; 0: the source does not
-	   say it. */
-	int (*append)(void *self, struct str name, const struct mail *m, struct str body,
-		uint32_t *ret_uidvalidity, uint32_t *ret_uid, struct error *err);
+	/* In this order; their ends are APPEND_UNKNOWN before. 0: each has its
+	   answer, and a refused one has cost no other. An error: those that had one
+	   have it. */
+	int (*append)(void *self, struct str name, struct writer_message *messages,
+		size_t n, struct error *err);
 	/* Of the folder that is open. Adds or takes flags and keywords. */
 	int (*flag)(void *self, const uint32_t *uids, size_t n, bool add, unsigned flags,
 		struct str keywords, struct error *err);

@@ -4,8 +4,10 @@
 #include "base/arena.h"
 #include "wire/imap/flags.h"
 
+#undef NDEBUG /* what is asserted here is part of the tests */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,31 +126,72 @@ static struct str altered(struct memory_writer *w, struct str body, char *room)
 	return str_of(room, len);
 }
 
-static int writer_append(void *self, struct str name, const struct mail *m,
-	struct str body, uint32_t *ret_uidvalidity, uint32_t *ret_uid, struct error *err)
+static void take(struct memory_writer *w, struct memory_folder *f,
+	struct writer_message *is, bool is_heard)
+{
+	char *room = malloc(is->body.len + 2);
+	struct memory_message *new;
+	struct str body;
+
+	assert(room);
+	body = altered(w, is->body, room);
+	new = memory_add(f, f->uidnext, (unsigned)body.len);
+	new->body = w->keep(body);
+	new->flags = is->mail.flags;
+	new->keywords = w->keep(is->mail.keywords);
+	new->date = w->forgets_dates ? 1 : is->mail.date;
+	new->zone = is->mail.zone;
+	free(room);
+	if (!is_heard)
+		return;
+	is->end = APPEND_TAKEN;
+	is->uidvalidity = w->no_uids ? 0 : f->uidvalidity;
+	is->uid = w->no_uids ? 0 : w->says_uid ? w->says_uid : new->uid;
+}
+
+static bool refuses(const struct memory_writer *w, const struct writer_message *is)
+{
+	return w->refuses && str_starts(is->body, str_from(w->refuses));
+}
+
+static void append_one(struct memory_writer *w, struct memory_folder *f,
+	struct writer_message *is, bool is_heard)
+{
+	if (!refuses(w, is)) {
+		take(w, f, is, is_heard);
+	} else if (is_heard) {
+		is->end = APPEND_REFUSED;
+		(void)snprintf(is->why, sizeof(is->why), "such mail is not taken");
+	}
+}
+
+/* Of the messages of a call, one ends a step each. */
+static int writer_append(void *self, struct str name, struct writer_message *messages,
+	size_t n, struct error *err)
 {
 	struct memory_writer *w = self;
 	struct memory_folder *f = named(w, name);
-	char *room = malloc(body.len + 2);
-	struct memory_message *new;
-	int r = before(w, err);
+	size_t bytes = 0, i;
 
-	assert(room);
-	if (r == 0 && w->refuses && str_starts(body, str_from(w->refuses)))
-		r = error_set(err, -EREMOTEIO, "such mail is not taken");
-	if (r == 0) {
-		body = altered(w, body, room);
-		new = memory_add(f, f->uidnext, (unsigned)body.len);
-		new->body = w->keep(body);
-		new->flags = m->flags;
-		new->keywords = w->keep(m->keywords);
-		new->date = w->forgets_dates ? 1 : m->date;
-		new->zone = m->zone;
-		*ret_uidvalidity = w->no_uids ? 0 : f->uidvalidity;
-		*ret_uid = w->no_uids ? 0 : w->says_uid ? w->says_uid : new->uid;
+	assert(n && n <= WRITER_APPEND_MAX);
+	for (i = 0; i < n; i++)
+		bytes += messages[i].body.len;
+	assert(n == 1 || bytes <= WRITER_APPEND_BYTES);
+	if (n > w->most_at_once)
+		w->most_at_once = n;
+	for (i = 0; i < n; i++) {
+		bool is_last = ++w->steps == w->end_at;
+
+		if (!is_last || w->end == END_AFTER)
+			append_one(w, f, &messages[i], !is_last);
+		if (is_last)
+			break;
 	}
-	free(room);
-	return r ? r : after(w, err);
+	if (i == n)
+		return 0;
+	for (size_t k = i + 1; w->goes_on && k < n; k++)
+		append_one(w, f, &messages[k], false);
+	return lost(w, err);
 }
 
 static void change(struct memory_writer *w, struct memory_message *m, bool add,

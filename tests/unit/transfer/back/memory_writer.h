@@ -23,7 +23,9 @@ struct memory_writer {
 	unsigned steps;         /* so far */
 	unsigned end_at;        /* at this one; 0: never */
 	enum writer_end end;
-	void (*die)(void); /* NULL: the connection is lost */
+	bool goes_on; /* takes what was sent with the message that it ended at, too */
+	size_t most_at_once; /* messages of one append so far */
+	void (*die)(void);   /* NULL: the connection is lost */
 
 	struct memory_folder *open;
 };

@@ -111,6 +111,8 @@ static void killed_everywhere(const struct memory_writer *manners)
 			world_begin(&w);
 			w.writer.no_uids = manners->no_uids;
 			w.writer.adds_line_end = manners->adds_line_end;
+			/* when not, it is as before the next one */
+			w.writer.goes_on = end_kind == END_AFTER;
 			w.writer.end = (enum writer_end)end_kind;
 			world_lives_here(&w);
 			world_lives_there(&w);
@@ -149,6 +151,7 @@ static void test_answers_lost_everywhere(void **state)
 		struct world w;
 
 		world_begin(&w);
+		w.writer.goes_on = step % 2;
 		w.writer.no_uids = step % 3 == 0;
 		w.writer.end = step % 2 ? END_AFTER : END_BEFORE;
 		world_lives_here(&w);
@@ -340,8 +343,10 @@ static void test_refused_stays(void **state)
 	w.writer.refuses = "one that is new";
 	assert_int_equal(world_carry(&w, &err), -EREMOTEIO);
 	assert_non_null(strstr(err.text, "UID 7 of \"INBOX\": such mail is not taken"));
+	assert_int_equal(w.sums.messages, 2); /* it costs no other */
 	w.writer.refuses = NULL;
 	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.messages, 7 - 2);
 	world_check_equal(&w, false);
 	world_end(&w);
 }

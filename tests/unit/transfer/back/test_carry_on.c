@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define DIED 42
-#define ROOM ((size_t)1 << 20)
+#define ROOM ((size_t)1 << 22)
 #define THEIRS 77777 /* date of what only the destination has */
 
 /* Seen by a child that dies, and by who comes after it. */
@@ -230,6 +230,32 @@ static void test_all_of_it(void **state)
 	end(&w);
 }
 
+/* What is sent at once has its bounds: in messages; and in bytes, but for one that is
+   longer by itself. All of it comes in order. */
+static void test_bounds(void **state)
+{
+	static const unsigned sizes[] = { 500000, 500000, 500000, 1200000, 10 };
+	struct error err = { 0 };
+	struct memory_folder *f;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	fill(&shared->source, "Many", 2 * WRITER_APPEND_MAX + 3);
+	OK(move(&w, &err));
+	check_equal();
+	assert_int_equal(w.writer.most_at_once, WRITER_APPEND_MAX);
+	w.writer.most_at_once = 0;
+	f = memory_add_folder(&shared->source, "Large");
+	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		memory_add(f, i + 1, sizes[i])->date = 1000 + i;
+	OK(move(&w, &err));
+	assert_int_equal(w.writer.most_at_once, 2);
+	assert_int_equal(w.proof.messages, 13 + 2 * WRITER_APPEND_MAX + 3 + 5);
+	assert_int_equal(w.proof.out_of_order, 0);
+	end(&w);
+}
+
 static void die(void)
 {
 	_exit(DIED);
@@ -267,6 +293,7 @@ static void killed_everywhere(bool no_uids, bool lives)
 		w.writer.no_uids = no_uids;
 		/* before the next one is after this one, when nothing is noted between */
 		w.writer.end = no_uids ? END_BEFORE : END_AFTER;
+		w.writer.goes_on = !no_uids && !lives;
 		if (lives) {
 			OK(move(&w, &err));
 			lives_on();
@@ -544,6 +571,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_it),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_killed_everywhere),
 		cmocka_unit_test(test_killed_without_uidplus),
 		cmocka_unit_test(test_killed_and_changed),

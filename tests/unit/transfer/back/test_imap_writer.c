@@ -5,6 +5,7 @@
  */
 #include "transfer/back/imap_writer.h"
 
+#include "support/odd_stream.h"
 #include "transfer/read/script_server.h"
 
 #include <errno.h>
@@ -61,14 +62,18 @@ static struct script script_of(const struct script_row *rows)
 		.stream = SCRIPT_PLAIN };
 }
 
-static int append(struct talk *t, uint32_t *ret_uid, struct error *err)
+static void one_message(struct writer_message *m, unsigned flags)
 {
-	const struct mail m = { .flags = MAIL_SEEN, .keywords = STR("Old"), .zone = 60 };
-	uint32_t uidvalidity = 0;
+	*m = (struct writer_message){
+		.mail = { .flags = flags, .keywords = STR("Old"), .zone = 60 },
+		.body = BODY
+	};
+}
 
-	*ret_uid = 0;
-	return t->writer.ops->append(
-		t->writer.self, STR_LIT("INBOX"), &m, BODY, &uidvalidity, ret_uid, err);
+static int append(struct talk *t, struct writer_message *m, struct error *err)
+{
+	one_message(m, MAIL_SEEN);
+	return t->writer.ops->append(t->writer.self, STR_LIT("INBOX"), m, 1, err);
 }
 
 /* ---- APPEND ---- */
@@ -77,19 +82,21 @@ static const struct append_row {
 	const char *capability, *answer;
 	int code;
 	uint32_t uid;
+	enum append_end end;
 } appends[] = {
-	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 4] done\r\n", 0, 4 },
-	{ PLAIN, "+ go on\r\n@ OK [APPENDUID 9 4] done\r\n", 0, 4 },
-	{ PLAIN, "+ go on\r\n* 3 EXISTS\r\n" END, 0, 0 },
-	{ WITH_UIDPLUS, "@ OK [APPENDUID 9] done\r\n", 0, 0 },
-	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 4:5] done\r\n", 0, 0 },
-	{ WITH_UIDPLUS, "@ OK [APPENDUID -1 4] done\r\n", 0, 0 },
-	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 99999999999] done\r\n", 0, 0 },
-	{ WITH_UIDPLUS, "@ NO [OVERQUOTA] no room\r\n", -EREMOTEIO, 0 },
-	{ WITH_UIDPLUS, "@ BAD NULs\r\n", -EREMOTEIO, 0 },
-	{ WITH_UIDPLUS, "* BYE going down\r\n", -ECONNRESET, 0 },
-	{ WITH_UIDPLUS, "m99 OK whose?\r\n", -EPROTO, 0 },
-	{ WITH_UIDPLUS, "", -ETIMEDOUT, 0 }, /* it may be there, and nobody knows */
+	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 4] done\r\n", 0, 4, APPEND_TAKEN },
+	{ PLAIN, "+ go on\r\n@ OK [APPENDUID 9 4] done\r\n", 0, 4, APPEND_TAKEN },
+	{ PLAIN, "+ go on\r\n* 3 EXISTS\r\n" END, 0, 0, APPEND_TAKEN },
+	{ WITH_UIDPLUS, "@ OK [APPENDUID 9] done\r\n", 0, 0, APPEND_TAKEN },
+	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 4:5] done\r\n", 0, 0, APPEND_TAKEN },
+	{ WITH_UIDPLUS, "@ OK [APPENDUID -1 4] done\r\n", 0, 0, APPEND_TAKEN },
+	{ WITH_UIDPLUS, "@ OK [APPENDUID 9 99999999999] done\r\n", 0, 0, APPEND_TAKEN },
+	{ WITH_UIDPLUS, "@ NO [OVERQUOTA] no room\r\n", 0, 0, APPEND_REFUSED },
+	{ WITH_UIDPLUS, "@ BAD NULs\r\n", 0, 0, APPEND_REFUSED },
+	{ WITH_UIDPLUS, "* BYE going down\r\n", -ECONNRESET, 0, APPEND_UNKNOWN },
+	{ WITH_UIDPLUS, "m99 OK whose?\r\n", -EPROTO, 0, APPEND_UNKNOWN },
+	{ WITH_UIDPLUS, "", -ETIMEDOUT, 0,
+		APPEND_UNKNOWN }, /* it may be there, and nobody knows */
 };
 
 static void test_append(void **state)
@@ -102,18 +109,20 @@ static void test_append(void **state)
 			{ "SUBSCRIBE", END }, { "LOGOUT", END }, { NULL, NULL } };
 		struct talk t = { .script = script_of(rows) };
 		struct error err = { 0 };
-		uint32_t uid;
+		struct writer_message m;
 		int code;
 
 		assert_int_equal(begin(&t, &err), 0);
-		code = append(&t, &uid, &err);
-		if (code != appends[i].code || uid != appends[i].uid)
-			fail_msg("row %zu: %d, UID %u: %s", i, code, uid, err.text);
+		code = append(&t, &m, &err);
+		if (code != appends[i].code || m.uid != appends[i].uid ||
+			m.end != appends[i].end)
+			fail_msg("row %zu: %d, end %d, UID %u: %s", i, code, (int)m.end,
+				m.uid, err.text);
+		assert_int_equal(m.why[0] != '\0', m.end == APPEND_REFUSED);
 		/* after a refusal it goes on, after anything else it is over */
 		code = t.writer.ops->subscribe(
 			t.writer.self, STR_LIT("INBOX"), true, &err);
-		assert_int_equal(code,
-			appends[i].code && appends[i].code != -EREMOTEIO ? -ENOTCONN : 0);
+		assert_int_equal(code, appends[i].code ? -ENOTCONN : 0);
 		assert_true(end(&t));
 	}
 }
@@ -124,6 +133,122 @@ static int enough(void *context)
 	return -ECANCELED;
 }
 
+/* ---- several at once ---- */
+
+#define SOME 3
+
+static const unsigned flag_of[SOME] = { MAIL_SEEN, MAIL_ANSWERED, MAIL_FLAGGED };
+
+static int append_some(struct talk *t, struct writer_message *m, struct error *err)
+{
+	for (size_t i = 0; i < SOME; i++)
+		one_message(&m[i], flag_of[i]);
+	return t->writer.ops->append(t->writer.self, STR_LIT("INBOX"), m, SOME, err);
+}
+
+/* What the source says when it has the third of them, which are m4, m5 and m6. */
+static const struct some_row {
+	const char *answers;
+	int code;
+	const char *ends; /* t: taken, r: refused, -: not known */
+	uint32_t uids[SOME];
+} somes[] = {
+	{ "m4 OK [APPENDUID 9 4] x\r\nm5 OK [APPENDUID 9 5] x\r\n"
+	  "m6 OK [APPENDUID 9 6] x\r\n",
+		0, "ttt", { 4, 5, 6 } },
+	{ "* 3 EXISTS\r\nm4 OK x\r\n* 4 EXISTS\r\nm5 OK x\r\nm6 OK x\r\n", 0, "ttt",
+		{ 0 } },
+	/* an answer belongs to its tag */
+	{ "m6 OK [APPENDUID 9 6] x\r\nm4 OK [APPENDUID 9 4] x\r\n"
+	  "m5 OK [APPENDUID 9 5] x\r\n",
+		0, "ttt", { 4, 5, 6 } },
+	/* one that is refused costs no other */
+	{ "m4 OK [APPENDUID 9 4] x\r\nm5 NO [OVERQUOTA] full\r\n"
+	  "m6 OK [APPENDUID 9 5] x\r\n",
+		0, "trt", { 4, 0, 5 } },
+	{ "m6 OK x\r\nm5 OK x\r\nm4 NO [TOOBIG] long\r\n", 0, "rtt", { 0 } },
+	{ "m4 NO [TRYCREATE] a\r\nm5 NO [TRYCREATE] b\r\nm6 BAD c\r\n", 0, "rrr", { 0 } },
+	/* one that is missing is not known, and the others are */
+	{ "m4 OK [APPENDUID 9 4] x\r\nm6 OK [APPENDUID 9 6] x\r\n", -ETIMEDOUT, "t-t",
+		{ 4, 0, 6 } },
+	{ "m4 OK x\r\n* BYE going down\r\nm5 OK x\r\n", -ECONNRESET, "t--", { 0 } },
+	{ "m5 NO full\r\nm6 BYE\r\n", -ECONNRESET, "-r-", { 0 } },
+	/* what was answered already, or was not asked */
+	{ "m4 OK [APPENDUID 9 4] x\r\nm4 NO no\r\nm5 OK x\r\n", -EPROTO, "t--", { 4 } },
+	{ "m5 OK x\r\nm7 OK x\r\nm4 OK x\r\n", -EPROTO, "-t-", { 0 } },
+	{ "m4 OK x\r\nm3 OK x\r\nm5 OK x\r\n", -EPROTO, "t--", { 0 } },
+	{ "m4 OK x\r\nm4294967301 OK x\r\n", -EPROTO, "t--", { 0 } }, /* 2^32 + 5 */
+	{ "m5 OK x\r\nnonsense\r\n", -EPROTO, "-t-", { 0 } },
+	{ "", -ETIMEDOUT, "---", { 0 } },
+};
+
+static void check_some(size_t row, const struct writer_message *m)
+{
+	for (size_t k = 0; k < SOME; k++)
+		if ("-tr"[m[k].end] != somes[row].ends[k] ||
+			m[k].uid != somes[row].uids[k] ||
+			(m[k].end == APPEND_REFUSED) != (m[k].why[0] != '\0'))
+			fail_msg("row %zu, message %zu: end %d, UID %u", row, k,
+				(int)m[k].end, m[k].uid);
+}
+
+/* In pieces, too: a stream that gives a byte at a time. */
+static void test_several_ahead(void **state)
+{
+	static const int streams[] = { SCRIPT_PLAIN, ODD_TRICKLE };
+
+	(void)state;
+	for (size_t n = 0; n < 2 * sizeof(somes) / sizeof(somes[0]); n++) {
+		size_t i = n / 2;
+		const struct script_row rows[] = { { "CAPABILITY", WITH_UIDPLUS },
+			{ "LOGIN", "@ OK in\r\n" },
+			{ "APPEND \"INBOX\" (\\Seen Old)", "" },
+			{ "APPEND \"INBOX\" (\\Answered Old)", "" },
+			{ "APPEND \"INBOX\" (\\Flagged Old)", somes[i].answers },
+			{ "SUBSCRIBE", END }, { "LOGOUT", END }, { NULL, NULL } };
+		struct talk t = { .script = script_of(rows) };
+		struct writer_message m[SOME];
+		struct error err = { 0 };
+		int code;
+
+		t.script.stream = streams[n % 2];
+		assert_int_equal(begin(&t, &err), 0);
+		code = append_some(&t, m, &err);
+		if (code != somes[i].code || (code && !err.text[0]))
+			fail_msg("row %zu: %d: %s", i, code, err.text);
+		check_some(i, m);
+		assert_int_equal(t.writer.ops->subscribe(
+					 t.writer.self, STR_LIT("INBOX"), true, &err),
+			code ? -ENOTCONN : 0);
+		assert_true(end(&t));
+	}
+}
+
+/* Without LITERAL+ each waits for its "+", and for its answer. */
+static void test_several_one_by_one(void **state)
+{
+	static const struct script_row rows[] = { { "CAPABILITY", PLAIN },
+		{ "LOGIN", "@ OK in\r\n" },
+		{ "APPEND \"INBOX\" (\\Seen Old)", "+ go on\r\n" END },
+		{ "APPEND \"INBOX\" (\\Answered Old)", "@ NO [OVERQUOTA] full\r\n" },
+		{ "APPEND \"INBOX\" (\\Flagged Old)",
+			"+ go on\r\n@ OK [APPENDUID 9 5] x\r\n" },
+		{ "LOGOUT", END }, { NULL, NULL } };
+	struct talk t = { .script = script_of(rows) };
+	struct writer_message m[SOME];
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(begin(&t, &err), 0);
+	assert_int_equal(append_some(&t, m, &err), 0);
+	assert_int_equal(m[0].end, APPEND_TAKEN);
+	assert_int_equal(m[1].end, APPEND_REFUSED);
+	assert_non_null(strstr(m[1].why, "does not take a message: full"));
+	assert_int_equal(m[2].end, APPEND_TAKEN);
+	assert_int_equal(m[2].uid, 5);
+	assert_true(end(&t));
+}
+
 /* The admin wants the user to stay, and the source goes on to say that it is at it. */
 static void test_append_is_given_up(void **state)
 {
@@ -132,11 +257,12 @@ static void test_append_is_given_up(void **state)
 		{ NULL, NULL } };
 	struct talk t = { .script = script_of(rows), .tick = enough };
 	struct error err = { 0 };
-	uint32_t uid;
+	struct writer_message m;
 
 	(void)state;
 	assert_int_equal(begin(&t, &err), 0);
-	assert_int_equal(append(&t, &uid, &err), -ECANCELED);
+	assert_int_equal(append(&t, &m, &err), -ECANCELED);
+	assert_int_equal(m.end, APPEND_UNKNOWN);
 	assert_true(end(&t));
 }
 
@@ -249,7 +375,7 @@ static const struct {
 	{ SCRIPT_LINE, "* 1 FETCH (FLAGS (\\Seen) BODY[] {99999999}\r\n" },
 	{ SCRIPT_LINE, "+ more\r\n" },
 };
-#define ALL_BYTES 420 /* that the server says; a few more than it does */
+#define ALL_BYTES 520 /* that the server says; a few more than it does */
 #define EACH 3        /* others for each fault */
 
 static int talk_through(struct talk *t, struct error *err)
@@ -258,13 +384,15 @@ static int talk_through(struct talk *t, struct error *err)
 	const struct writer_ops *ops = t->writer.ops;
 	void *self = t->writer.self;
 	struct writer_folder f;
-	uint32_t uid;
+	struct writer_message m[SOME];
 	int r = ops->create(self, STR_LIT("New"), err);
 
 	if (r == 0)
 		r = ops->open(self, STR_LIT("INBOX"), &f, err);
 	if (r == 0)
-		r = append(t, &uid, err);
+		r = append(t, &m[0], err);
+	if (r == 0)
+		r = append_some(t, m, err);
 	if (r == 0)
 		r = ops->flag(self, uids, 2, true, MAIL_SEEN, STR_LIT("Old"), err);
 	return r ? r : ops->expunge(self, uids, 2, err);
@@ -313,6 +441,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append),
+		cmocka_unit_test(test_several_ahead),
+		cmocka_unit_test(test_several_one_by_one),
 		cmocka_unit_test(test_append_is_given_up),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_expunge),
