@@ -137,7 +137,8 @@ static void enqueue(struct append_queue *queue, struct append *a)
 	queue->bytes += a->in_memory;
 }
 
-/* The session's command is the queue's from now on, with its memory. */
+/* The session's command is the queue's from now on, with its memory; for the session it
+   is done. */
 static struct append *take_command(struct imap *s)
 {
 	struct append *a = s->append;
@@ -146,10 +147,7 @@ static struct append *take_command(struct imap *s)
 	a->arena = s->arena;
 	arena_init(&s->arena);
 	s->append = NULL;
-	s->command = NULL;
-	s->uid = false;
-	s->tag = (struct str){ 0 };
-	s->phase = IMAP_PHASE_COMMAND;
+	imap_answered(s);
 	s->bad = 0;
 	s->session->uncommitted++;
 	return a;

@@ -295,12 +295,12 @@ static void await_literal(struct imap *s, const struct imap_literal *literal)
 		answer_refusal(s);
 		return;
 	}
+	if (literal->synchronizing)
+		imap_say_go_on(s);
+	if (s->phase == IMAP_PHASE_END) /* what waited was answered, and that ended it */
+		return;
 	s->append->left = literal->size;
 	s->phase = IMAP_PHASE_MESSAGE;
-	if (!literal->synchronizing)
-		return;
-	append_queue_settle(s);
-	imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
 }
 
 /* ── the beginning ─────────────────────────────────────────────────────────────────── */

@@ -17,10 +17,10 @@ static void hand_over(struct imap *s, size_t length)
 	buf_consume(in, length);
 	imap_frame_reset(&s->framer);
 	append_queue_settle(s);
-	if (command.ptr)
-		imap_dispatch(s, command);
-	else
+	if (!command.ptr)
 		imap_wrote(s, -ENOMEM);
+	else if (s->phase != IMAP_PHASE_END) /* that may have ended it */
+		imap_dispatch(s, command);
 }
 
 /* The client waits for our word before it sends the literal, or sends it at once: what is
@@ -54,10 +54,8 @@ static void at_literal(struct imap *s, const struct imap_literal *literal)
 		return;
 	}
 	imap_frame_keep(&s->framer);
-	if (!literal->synchronizing)
-		return;
-	append_queue_settle(s);
-	imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
+	if (literal->synchronizing)
+		imap_say_go_on(s);
 }
 
 static void end_overlong(struct imap *s)

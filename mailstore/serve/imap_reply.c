@@ -32,6 +32,13 @@ void imap_say(struct imap *s, const char *format, ...)
 	imap_wrote(s, buf_printf(imap_out(s), "* %s\r\n", text));
 }
 
+void imap_say_go_on(struct imap *s)
+{
+	append_queue_settle(s);
+	if (s->phase != IMAP_PHASE_END)
+		imap_wrote(s, buf_append_c(imap_out(s), "+ OK\r\n"));
+}
+
 void imap_bye(struct imap *s, const char *text)
 {
 	append_queue_settle(s);

@@ -143,6 +143,8 @@ void imap_answered(struct imap *s);
 void imap_failed(struct imap *s, const struct error *err);
 /* The text of that answer. */
 const char *imap_failure(struct imap *s, const struct error *err);
+/* "+ OK": the client may send its literal. */
+void imap_say_go_on(struct imap *s);
 /* "* …CRLF" */
 void imap_say(struct imap *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -163,6 +163,37 @@ static void test_in_the_middle(void **state)
 		"c OK [APPENDUID 1001 3] Append completed.\r\n");
 }
 
+/* An answer that ends the session ends it, whatever its client has sent behind. */
+static void test_ended_by_the_answer(void **state)
+{
+	static const char *const behind[] = { "b NOOP\r\n", "b LOGOUT\r\n",
+		"b APPEND Sent {1}\r\n", "b STATUS {4}\r\n",
+		"b APPEND Sent CATENATE (TEXT {1+}\r\nx)\r\n",
+		"b APPEND Sent CATENATE (URL \"/Sent;UIDVALIDITY=1001/;UID=1\")\r\n",
+		"b REPLACE 1 Sent {1+}\r\nx\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+		struct memory_server *m;
+		struct session *s;
+		void *own;
+
+		assert_int_equal(setup(&own), 0);
+		m = own;
+		s = &m->sessions[0].session;
+		gather(m, 0, STR_LIT("s SELECT Archive/2024\r\n"));
+		output_consume(&s->out, output_view(&s->out).len);
+		gather(m, 0, STR_LIT("a APPEND Sent {1+}\r\nx\r\n"));
+		gather(m, 1, STR_LIT("d DELETE Archive/2024\r\n"));
+		assert_return_code(buf_append(&s->in, str_from(behind[i])), 0);
+		while (session_run(s) == SERVICE_AGAIN)
+			;
+		says(m, 0, "* BYE Selected mailbox cannot be used any more.\r\n");
+		assert_int_equal(session_run(s), SERVICE_END);
+		(void)teardown(&own);
+	}
+}
+
 /* The quota has room for two of four, another mailbox goes away. */
 static void test_failures(void **state)
 {
@@ -270,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_commit, setup, teardown),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test_setup_teardown(test_in_the_middle, setup, teardown),
+		cmocka_unit_test(test_ended_by_the_answer),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
