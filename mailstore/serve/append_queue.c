@@ -134,7 +134,7 @@ static void enqueue(struct append_queue *queue, struct append *a)
 		queue->first = a;
 	queue->last = a;
 	queue->count += a->count;
-	queue->bytes += a->in_memory;
+	queue->bytes += a->in_memory + a->arena.used;
 }
 
 /* The session's command is the queue's from now on, with its memory; for the session it

@@ -18,7 +18,8 @@
 struct imap;
 struct serve;
 
-/* Then they are committed at once: a commit is to take a few milliseconds. */
+/* Then they are committed at once: a commit is to take a few milliseconds. Bytes are
+   those of messages and of command lines, which are kept as long. */
 #define APPENDS_TOGETHER_MAX 256
 #define APPENDS_BYTES_MAX 1048576
 

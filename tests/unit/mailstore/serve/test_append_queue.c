@@ -244,6 +244,14 @@ static void test_limits(void **state)
 	}
 	assert_int_equal(c.commits, 3);
 	assert_null(m->serve.appends.first);
+	buf_clear(&text); /* lines are memory, too */
+	assert_return_code(buf_append_c(&text, "c APPEND Sent ("), 0);
+	while (buf_len(&text) < sizeof(large))
+		assert_return_code(buf_append_c(&text, "\\Seen "), 0);
+	assert_return_code(buf_append_c(&text, "\\Seen) {1+}\r\nx\r\n"), 0);
+	for (unsigned i = 0; i < APPENDS_BYTES_MAX / sizeof(large) + 1; i++)
+		gather(m, 0, buf_view(&text));
+	assert_int_equal(c.commits, 4);
 	store_unwatch(m->serve.store, &c.watch);
 	buf_fini(&text);
 }
