@@ -164,6 +164,7 @@ def appended(c, box, answer, messages):
     check(int(answer.code[1]) == box.uidvalidity, "UIDVALIDITY of", box.name, answer.end)
     for uid, message in zip(uids, messages):
         check(box.messages.get(uid) is message, "APPENDUID", uid, "is not", box.uidnext)
+    c.check_in_sync("APPEND")
 
 
 def new_message(c):

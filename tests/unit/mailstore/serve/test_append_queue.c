@@ -163,6 +163,26 @@ static void test_in_the_middle(void **state)
 		"c OK [APPENDUID 1001 3] Append completed.\r\n");
 }
 
+/* What waits is there for the session's next command. */
+static void test_known_to_the_next_command(void **state)
+{
+	struct memory_server *m = *state;
+	struct output *out = &m->sessions[0].session.out;
+
+	gather(m, 0, STR_LIT("a SELECT Sent\r\n"));
+	output_consume(out, output_view(out).len);
+	gather(m, 0,
+		STR_LIT("a APPEND Sent {1+}\r\nx\r\nb SEARCH ALL\r\n"
+			"c APPEND Sent {1+}\r\ny\r\nd COPY 2 Archive\r\n"));
+	says(m, 0,
+		"* 1 EXISTS\r\n* 1 RECENT\r\n"
+		"a OK [APPENDUID 1001 1] Append completed.\r\n"
+		"* SEARCH 1\r\nb OK Search completed.\r\n"
+		"* 2 EXISTS\r\n* 2 RECENT\r\n"
+		"c OK [APPENDUID 1001 2] Append completed.\r\n"
+		"d OK [COPYUID 1003 2 1] Copy completed.\r\n");
+}
+
 /* An answer that ends the session ends it, whatever its client has sent behind. */
 static void test_ended_by_the_answer(void **state)
 {
@@ -309,6 +329,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_commit, setup, teardown),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test_setup_teardown(test_in_the_middle, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_known_to_the_next_command, setup, teardown),
 		cmocka_unit_test(test_ended_by_the_answer),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
