@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PACK_SIZE ((uint64_t)1 << 30)
+#define MANY 300 /* more than one change of flags rewrites at once */
 
 #define MUST(call)                                                                       \
 	do {                                                                             \
@@ -225,6 +226,32 @@ static void deliver_staged(struct store *s, int64_t inbox)
 			fail("staged %d: %s", (int)id, err.text);
 }
 
+static void make_many(struct store *s, int64_t inbox)
+{
+	struct text text = make_text(10, 1);
+	struct body_place place = store_body_inline(str_of(text.bytes, text.len));
+
+	(void)inbox;
+	create(s, "Many", 13);
+	for (int i = 0; i < MANY; i++)
+		add(s, find(s, "Many"), &text, &place);
+	free(text.bytes);
+}
+
+/* What is left of it to be rewritten is, after the commit, by pieces (work_run()). */
+static void change_many(struct store *s, int64_t inbox)
+{
+	const struct store_range range = {
+		.from = 1, .to = MANY, .add = FLAG_SEEN, .n_changed = MANY
+	};
+	struct error err = { 0 };
+	uint64_t modseq;
+
+	(void)inbox;
+	if (store_change_range(s, find(s, "Many"), &range, &modseq, &err) != 1)
+		fail("flags were not changed: %s", err.text);
+}
+
 static void (*const changes[WORK_BATCHES])(struct store *s, int64_t inbox) = {
 	make_archive,
 	copy_from_pack,
@@ -233,7 +260,8 @@ static void (*const changes[WORK_BATCHES])(struct store *s, int64_t inbox) = {
 	nothing_more,
 	empty_pack,
 	stage_some,
-	nothing_more,
+	make_many,
+	change_many,
 };
 
 static void run_batch(struct store *s, unsigned batch)
@@ -277,11 +305,15 @@ void work_run(void *context)
 	struct work *work = context;
 	struct error err = { 0 };
 	struct store *s;
+	int code;
 
 	MUST(store_open(work->folder, true, &s, &err));
 	for (unsigned batch = work_done(s); batch < work->batches; batch++) {
 		run_batch(s, batch);
 		*work->committed = batch + 1;
+		while ((code = store_rewrite_changed(s, MANY / 3, &err)) == 0)
+			;
+		MUST(code);
 	}
 	store_close(s);
 }

@@ -5,13 +5,14 @@
  * What the crash test does to a store: batches, each one transaction with its checkpoint,
  * that use every way of writing: pieces gathered and not, inline, copies, expunges, an
  * aborted body, a full pack, a pack that dies, messages staged in one transaction and
- * delivered by the next or by the next opener. A second run goes on where the checkpoint
- * says. Each message that was not staged bears the hash of its body as a keyword.
+ * delivered by the next or by the next opener, flags of many changed at once. A second
+ * run goes on where the checkpoint says. Each message that was not staged bears the hash
+ * of its body as a keyword.
  */
 #include "base/buf.h"
 #include "mailstore/store/store.h"
 
-#define WORK_BATCHES 8
+#define WORK_BATCHES 9
 
 struct work {
 	const char *folder;

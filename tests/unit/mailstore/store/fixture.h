@@ -32,7 +32,7 @@ void assert_str(struct str is, const char *expected);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_reopen(struct fixture *f);
-/* A command of the shell in which %s is the folder. */
+/* A command of the shell in which $d is the folder. */
 void fixture_shell(const struct fixture *f, const char *command);
 
 /* Makes the index what an older program left; opens it again, which upgrades it. */

@@ -2,6 +2,7 @@
 /* Flags of many messages changed at once: whatever is left to be rewritten, what is read
    is what a plain list of messages would say. */
 #include "fixture.h"
+#include "mailstore/store/export.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,6 +68,7 @@ static void compare(struct world *w)
 	struct mailbox counts = { 0 };
 	struct error err = { 0 };
 	uint32_t rows = 0, changes = 0, unseen = 0, deleted = 0;
+	uint64_t bytes = 0;
 
 	for (uint32_t uid = 1; uid < w->model.uidnext; uid++) {
 		if (!w->model.messages[uid].here)
@@ -89,6 +91,8 @@ static void compare(struct world *w)
 	assert_int_equal(counts.messages, rows);
 	assert_int_equal(counts.unseen, unseen);
 	assert_int_equal(counts.deleted, deleted);
+	OK(store_deleted_bytes(s, w->id, &bytes, &err));
+	assert_int_equal(bytes, deleted); /* each is one byte long */
 	OK(store_verify(s, &err));
 }
 
@@ -162,12 +166,16 @@ static uint32_t some_uid(const struct world *w)
 static void change_one(struct world *w)
 {
 	uint32_t uid = some_uid(w);
-	unsigned flags = below(32);
+	unsigned is = w->model.messages[uid].flags;
+	unsigned flags = below(2) ? below(32) : is;
+	uint64_t modseq = 0;
 	struct error err = { 0 };
 
-	OK(store_set_flags(w->f->store, w->id, uid, flags, STR_LIT(""),
-		&w->model.messages[uid].modseq, &err));
+	OK(store_set_flags(w->f->store, w->id, uid, flags, STR_LIT(""), &modseq, &err));
+	if (flags == is)
+		assert_int_equal(modseq, w->model.messages[uid].modseq);
 	w->model.messages[uid].flags = flags;
+	w->model.messages[uid].modseq = modseq;
 }
 
 static void expunge_one(struct world *w)
@@ -331,12 +339,98 @@ static void upgrades(void **state)
 	assert_int_equal(get_mailbox(f, "a").unseen, MESSAGES);
 }
 
+/* ── who reads flags otherwise ─────────────────────────────────────────────────────── */
+
+static int no_folder(void *self, const char *name, struct error *err)
+{
+	(void)self;
+	(void)name;
+	(void)err;
+	return 0;
+}
+
+static int has_flags(void *self, const struct export_message *m, struct error *err)
+{
+	(void)self;
+	(void)err;
+	assert_string_equal(m->flags, "ST");
+	return 0;
+}
+
+static int no_file(void *self, enum export_file f, struct str bytes, struct error *err)
+{
+	(void)self;
+	(void)f;
+	(void)bytes;
+	(void)err;
+	return 0;
+}
+
+static int no_end(void *self, struct error *err)
+{
+	(void)self;
+	(void)err;
+	return 0;
+}
+
+static void is_exported(void **state)
+{
+	static const struct export_target_ops ops = { .folder = no_folder,
+		.message = has_flags,
+		.file = no_file,
+		.finish = no_end };
+	const struct export_target to = { .ops = &ops };
+	struct fixture *f = *state;
+	struct store_exported count;
+	struct error err = { 0 };
+
+	(void)change_all(f, FLAG_SEEN | FLAG_DELETED);
+	OK(store_export(f->folder, &to, NULL, NULL, &count, &err));
+	assert_int_equal(count.messages, MESSAGES);
+}
+
+static int note_finding(void *context, const struct store_finding *f)
+{
+	unsigned *repaired = context;
+
+	*repaired += f->is_repaired;
+	return 0;
+}
+
+static void is_repaired_by(void **state)
+{
+	struct fixture *f = *state;
+	struct store_inspected count;
+	struct error err = { 0 };
+	unsigned repaired = 0;
+	struct mailbox m;
+	uint64_t modseq;
+
+	(void)change_all(f, FLAG_SEEN | FLAG_DELETED);
+	modseq = store_modseq(f->store);
+	store_close(f->store);
+	f->store = NULL;
+	fixture_shell(f,
+		"sqlite3 $d/index.sqlite 'UPDATE mailbox SET unseen = 5, deleted = 5,"
+		" highestmodseq = 1; UPDATE account SET modseq = 1'");
+	OK(store_inspect(f->folder, true, note_finding, &repaired, &count, &err));
+	assert_in_range(repaired, 2, UINT32_MAX);
+	fixture_reopen(f);
+	m = get_mailbox(f, "a");
+	assert_int_equal(m.unseen, 0);
+	assert_int_equal(m.deleted, MESSAGES);
+	assert_int_equal(m.highestmodseq, modseq);
+	assert_int_equal(store_modseq(f->store), modseq);
+	OK(store_verify(f->store, &err));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(random_steps), T(is_undone_by_rollback),
-		T(goes_with_the_mailbox), T(upgrades) };
+		T(goes_with_the_mailbox), T(upgrades), T(is_exported),
+		T(is_repaired_by) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
