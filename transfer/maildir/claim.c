@@ -26,31 +26,48 @@ struct claim {
 
 /* ---- the mark ---- */
 
-/* 1: it says that account. 0: there is none, or a beginning of it. */
+/* 1: it says that account. 0: there is none. */
 static int read_mark(int root, const char *text, struct error *err)
 {
-	CLEANUP(fd_closep) int fd = openat(root, MARK, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP(fd_closep)
+	int fd = openat(root, MARK, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char is[MARK_MAX] = "";
-	ssize_t n = fd < 0 ? 0 : read(fd, is, sizeof(is) - 1);
 
-	if ((fd < 0 && errno != ENOENT) || n < 0)
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || read(fd, is, sizeof(is) - 1) < 0)
 		return error_errno(err, -errno, "cannot read the file %s", MARK);
 	if (strcmp(is, text) == 0)
 		return 1;
-	if (strncmp(is, text, (size_t)n) == 0)
-		return 0;
 	return error_set(err, -EEXIST,
 		"the Maildir is another account's already (its file %s says so)", MARK);
 }
 
-static int write_mark(int root, const char *text, struct error *err)
+static int write_draft(int root, const char *draft, const char *text)
 {
 	CLEANUP(fd_closep)
 	int fd = openat(
-		root, MARK, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		root, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
 
-	if (r == 0 && (fsync(fd) < 0 || fsync(root) < 0))
+	return r == 0 && fsync(fd) < 0 ? -errno : r;
+}
+
+/* Two accounts may have the same place (names that differ in their domain, where the path
+   has no %d), and their writers run at once: link(2) lets one of them have it, and a mark
+   that is there is whole. Afterwards it may be the other's. */
+static int write_mark(int root, const char *text, struct error *err)
+{
+	char draft[32];
+	int r;
+
+	(void)snprintf(draft, sizeof(draft), MARK ".%d", (int)getpid());
+	(void)unlinkat(root, draft, 0); /* of one that was killed */
+	r = write_draft(root, draft, text);
+	if (r == 0 && linkat(root, draft, root, MARK, 0) < 0 && errno != EEXIST)
+		r = -errno;
+	(void)unlinkat(root, draft, 0);
+	if (r == 0 && fsync(root) < 0)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, "cannot write the file %s", MARK) : 0;
 }
@@ -133,7 +150,11 @@ int maildir_claim(int root, const char *account, struct error *err)
 			c.found);
 	if (r < 0)
 		return error_errno(err, r, "cannot look through the Maildir");
-	return c.is_ours ? 0 : write_mark(root, text, err);
+	if (!c.is_ours)
+		r = write_mark(root, text, err);
+	if (r == 0)
+		r = read_mark(root, text, err);
+	return r < 0 ? r : 0;
 }
 
 /* ---- folders that we have written ---- */

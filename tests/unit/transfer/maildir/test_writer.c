@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #define FILE_NAME "cur/100.M1P1.mailferry,S=5:2,S"
+#define ROUNDS 100 /* of a race that was lost by both within ten */
 #define NEW_NAME "new/100.M1P1.mailferry,S=5"
 
 struct world {
@@ -276,6 +277,29 @@ static void test_of_others(void **state)
 	holds(w, "cur/1.somebody:2,", "theirs");
 }
 
+/* Two accounts whose names make the same path, at the same moment. */
+static void test_one_of_two_accounts_has_it(void **state)
+{
+	struct world *w = *state, other = *w;
+
+	buf_init(&other.in, 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		bool first, second;
+
+		begin(w, "alice@a.example");
+		begin(&other, "alice@b.example");
+		first = hear(w) == RECORD_READY;
+		second = hear(&other) == RECORD_READY;
+		end(&other); /* first: its writer has our end of the other, too */
+		end(w);
+		assert_true(first != second);
+		assert_non_null(
+			strstr(first ? other.said : w->said, "another account's"));
+		assert_int_equal(unlinkat(w->folder, "mailferry", 0), 0);
+	}
+	buf_fini(&other.in);
+}
+
 /* One that was killed behind link(2), or while it wrote. */
 static void test_goes_on(void **state)
 {
@@ -339,6 +363,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_nothing_takes_a_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_of_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_one_of_two_accounts_has_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drops_a_folder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
