@@ -94,13 +94,19 @@ static int refuse_double(struct carry *c, const struct carry_box *b)
 	return 0;
 }
 
-/* Where late mail goes whose folder its user has renamed or removed. */
+/* Late mail whose folder is not there by that name: a destination that is a Maildir has
+   the source's names as they are ("INBOX.x"), and else its user has renamed or removed
+   it. */
 static void fall_back(struct carry *c, struct carry_box *b)
 {
-	if (c->way != CARRY_LATE || (b->there && folder_is_selectable(b->there)))
-		return;
-	b->name_there = INBOX;
-	b->there = folders_find(&c->folders, INBOX);
+	const struct str names[] = { b->name, INBOX };
+
+	for (size_t i = 0; i < 2 && c->way == CARRY_LATE &&
+			   !(b->there && folder_is_selectable(b->there));
+		i++) {
+		b->name_there = names[i];
+		b->there = folders_find(&c->folders, names[i]);
+	}
 }
 
 int carry_names_there(struct carry *c)

@@ -538,6 +538,14 @@ static void test_late(void **state)
 	assert_null(memory_folder(&shared->there, "Work"));
 	assert_null(memory_find(inbox, 3));
 	assert_int_equal(memory_find(inbox, 4)->flags, MAIL_ANSWERED);
+	/* what the server has by its name here, and not by the one that it was given */
+	memory_add_folder(&shared->there, "Work")->separator = '/';
+	comes_late(&w, "Work/Deep", 22, "late deep");
+	memory_add_folder(&shared->there, "Work/Deep")->separator = '/';
+	memory_folder(&shared->there, "Work.Deep")->name = "Gone deep";
+	OK(carry_late(&w, &err));
+	assert_int_equal(count_late("Work/Deep", "late deep"), 1);
+	assert_int_equal(count_late("INBOX", "late deep"), 0);
 	end(&w);
 }
 
