@@ -162,7 +162,8 @@ static void look_at_smart_host(struct control *c, struct status *s)
 	struct error err;
 
 	if (*c->settings.smart_host && s->runs[STATUS_INTERCEPTOR] &&
-		smart_host_probe(&c->settings, SMART_HOST_STATUS_MS, &v, &err) < 0)
+		smart_host_probe(&c->settings, SMART_HOST_AS_INTERCEPTOR,
+			SMART_HOST_STATUS_MS, &v, &err) < 0)
 		status_attend(s,
 			"the smart host %s is away (%s): users here cannot send "
 			"elsewhere by it; `mailferry check` tries it, too",

@@ -2,7 +2,10 @@
 /* mailferry-interceptor: takes the connections that the rules divert. */
 #include "interceptor/master.h"
 #include "interceptor/reports_runner.h"
+#include "interceptor/smart_host_relay.h"
 #include "settings/program.h"
+
+#include <string.h>
 
 static const struct program program = {
 	.name = "interceptor",
@@ -20,6 +23,14 @@ static const struct program program = {
 	.has_takeover = true,
 };
 
+static int run_task(const struct settings *settings, const char *task)
+{
+	if (strcmp(task, REPORTS_TASK) == 0)
+		return reports_run(settings);
+	return strcmp(task, SMART_HOST_RELAY_TASK) == 0 ? smart_host_relay_run(settings)
+	                                                : PROGRAM_MISUSED;
+}
+
 int main(int argc, char **argv)
 {
 	struct program_start start;
@@ -28,7 +39,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	if (start.task)
-		r = reports_run(&start.settings, start.task);
+		r = run_task(&start.settings, start.task);
 	else
 		r = start.worker ? worker_run(&start.settings, start.worker)
 		                 : master_run(&start);

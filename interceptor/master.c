@@ -9,6 +9,7 @@
 #include "interceptor/source.h"
 #include "nft-rules/marks.h"
 #include "registry/unseen.h"
+#include "source/smart_host.h"
 #include "users/users.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ static void on_tick(void *context)
 		return;
 	}
 	workers_restart(m);
-	reports_tick(m);
+	tasks_tick(m);
 	for (size_t i = 0; i < m->n_probes; i++)
 		probe_tick(&m->probes[i]);
 }
@@ -252,20 +253,33 @@ static int drop_rights(const struct users *users, struct error *err)
 	return sandbox_enter(&sandbox, err);
 }
 
-/* One of the workers, in state_dir. */
-static int make_folder(const struct settings *s, const char *name,
-	const struct users *users, struct error *err)
+/* One of the workers. */
+static int make_folder(const char *path, const struct users *users, struct error *err)
 {
 	const struct process_user *user = &users->of[USER_INTERCEPTOR];
-	char path[PATH_MAX];
-	int r = settings_state_path(s, name, path, sizeof(path));
+	int r = process_make_directory(path, 0700, err);
 
-	if (r < 0)
-		return error_errno(err, r, "state_dir");
-	r = process_make_directory(path, 0700, err);
 	if (r == 0)
 		r = users_give(path, user->uid, user->gid, 0700, err);
 	return r < 0 ? r : 0;
+}
+
+static int make_state_folder(const struct settings *s, const char *name,
+	const struct users *users, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_state_path(s, name, path, sizeof(path));
+
+	return r < 0 ? error_errno(err, r, "state_dir") : make_folder(path, users, err);
+}
+
+static int make_run_folder(const struct settings *s, const char *name,
+	const struct users *users, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_run_path(s, name, path, sizeof(path));
+
+	return r < 0 ? error_errno(err, r, "run_dir") : make_folder(path, users, err);
 }
 
 static int make_files(const struct settings *s, bool begins, const struct users *users,
@@ -276,9 +290,11 @@ static int make_files(const struct settings *s, bool begins, const struct users 
 	if (r == 0)
 		r = process_make_directory(s->run_dir, 0755, err);
 	if (r == 0)
-		r = make_folder(s, STAGING_DIRECTORY, users, err);
+		r = make_state_folder(s, STAGING_DIRECTORY, users, err);
 	if (r == 0)
-		r = make_folder(s, REPORTS_DIRECTORY, users, err);
+		r = make_state_folder(s, REPORTS_DIRECTORY, users, err);
+	if (r == 0 && *s->smart_host_credentials)
+		r = make_run_folder(s, SMART_HOST_RELAY_FOLDER, users, err);
 	if (r == 0)
 		r = try_registry(s, begins, err);
 	return r < 0 ? r : users_share_registry(s, users, err);
@@ -320,9 +336,13 @@ static int set_up(struct master *m, struct error *err)
 		r = open_control(m, &users, err);
 	}
 	if (r == 0)
+		r = tasks_open(m, &users, err);
+	if (r == 0)
 		r = drop_rights(&users, err);
 	if (r == 0 && m->start->takes_over)
 		r = follow_commit(m, err);
+	if (r == 0)
+		tasks_begin(m);
 	return r;
 }
 
@@ -332,6 +352,7 @@ static void init(struct master *m, struct program_start *start)
 	m->settings = &start->settings;
 	m->started_by = geteuid();
 	m->takeover = m->door = m->memory = -1;
+	tasks_init(m);
 	LIST_INIT(&m->clients);
 	LIST_INIT(&m->requests);
 }
@@ -352,7 +373,7 @@ int master_run(struct program_start *start)
 	loop_run(&m->loop, sweep, m);
 	log_info(NULL, "stop", "workers=%u", m->n_slots);
 	timer_stop(m->tick);
-	reports_retire(m);
+	tasks_retire(m);
 	workers_stop(m);
 	return EXIT_SUCCESS;
 }

@@ -23,6 +23,7 @@
 #include "messages/exchange.h"
 #include "messages/watched.h"
 #include "settings/program.h"
+#include "users/users.h"
 
 #include <limits.h>
 #include <sys/types.h>
@@ -72,8 +73,12 @@ struct request {
 	char account[];
 };
 
-/* What sends delivery reports (reports_runner.h). */
-struct reports_child {
+/* master_tasks.c */
+#define MASTER_TASKS 2
+struct task;
+struct task_child {
+	struct master *master;
+	const struct task *task;
 	struct child child;
 	uint64_t restart_at; /* loop time */
 	bool is_retired;     /* the next generation's goes on */
@@ -105,7 +110,10 @@ struct master {
 	LIST_HEAD(, request) requests;
 	uint64_t next_request;
 	struct alarms alarms;
-	struct reports_child reports;
+	struct task_child tasks[MASTER_TASKS];
+	/* Of the relay to the smart host: its socket, and the file with the login, which
+	   only the relay reads. -1: there is none. */
+	int relay_listener, relay_login;
 	int status;
 };
 
@@ -162,11 +170,17 @@ void workers_watch(struct master *m, uint64_t limit_ms);
 void workers_stop(struct master *m);
 bool workers_run(const struct master *m);
 
-/* ---- master_reports.c ---- */
-/* At each tick: runs it, where there is a smart host. */
-void reports_tick(struct master *m);
-/* It ends, and is not started again. */
-void reports_retire(struct master *m);
+/* ---- master_tasks.c ---- */
+void tasks_init(struct master *m);
+/* While we are root: what they are given. 0 or -errno. */
+int tasks_open(struct master *m, const struct users *users, struct error *err);
+/* This generation is the one that counts: they run. */
+void tasks_begin(struct master *m);
+/* At each tick: runs those that are wanted. */
+void tasks_tick(struct master *m);
+/* They are not started again. What sends reports ends; the relay goes on for the sessions
+   that are left, and ends with us. */
+void tasks_retire(struct master *m);
 
 /* ---- master_control.c ---- */
 int control_open(struct master *m, struct error *err);

@@ -122,7 +122,7 @@ void retire_begin(struct control_client *c)
 	master_hear(m);
 	m->successor = c;
 	control_retire(m);
-	reports_retire(m);
+	tasks_retire(m);
 	for (unsigned i = 0; i < m->n_slots; i++)
 		stop_accepting(&m->slots[i]);
 	for (unsigned i = 0; i < m->n_links; i++)

@@ -7,7 +7,6 @@
 #include "base/sandbox.h"
 #include "event/wait.h"
 #include "net/stream.h"
-#include "settings/program.h"
 #include "settings/smart_host.h"
 #include "source/reports.h"
 #include "source/smart_host.h"
@@ -260,7 +259,7 @@ static void name_ourselves(struct runner *r, int fd)
 
 static int reach(struct runner *r, uint64_t end, struct stream **ret, struct error *err)
 {
-	int fd = smart_host_connect(r->settings), code = fd;
+	int fd = smart_host_open(r->settings), code = fd;
 
 	if (fd >= 0) {
 		name_ourselves(r, fd);
@@ -271,7 +270,7 @@ static int reach(struct runner *r, uint64_t end, struct stream **ret, struct err
 	while (code >= 0 && (code = stream_connected(*ret)) == -EINPROGRESS)
 		code = await(*ret, UV_READABLE | UV_WRITABLE, end);
 	if (code >= 0)
-		code = smart_host_wrap(&r->tls, r->settings, ret, err);
+		code = smart_host_secure(&r->tls, r->settings, ret, err);
 	return code < 0 && !err->code ? error_errno(err, code, "the smart host") : code;
 }
 
@@ -385,27 +384,22 @@ static void look(struct runner *r)
 
 /* ---- its life ---- */
 
-static uint16_t port_of(const struct smart_host *h)
+/* 0: none, it is reached by a socket of this host. */
+static uint16_t port_of(const struct runner *r)
 {
-	const struct sockaddr_in *v4 = (const void *)&h->address;
-	const struct sockaddr_in6 *v6 = (const void *)&h->address;
-
-	if (h->address.ss_family == AF_INET6)
-		return ntohs(v6->sin6_port);
-	return h->address.ss_family == AF_INET ? ntohs(v4->sin_port) : 0;
+	return *r->settings->smart_host_credentials ? 0 : smart_host_port(&r->host);
 }
 
 static int drop_rights(struct runner *r, struct error *err)
 {
 	char folder[PATH_MAX];
 	const struct sandbox_path paths[] = { { folder, false } };
-	const struct sandbox sandbox = {
-		.allows = SANDBOX_FOLDER |
-		          (port_of(&r->host) ? SANDBOX_SOCKETS : SANDBOX_LOCAL_SOCKETS),
+	const struct sandbox sandbox = { .allows = SANDBOX_FOLDER |
+		                                   (port_of(r) ? SANDBOX_SOCKETS
+							       : SANDBOX_LOCAL_SOCKETS),
 		.paths = paths,
 		.n_paths = 1,
-		.port = port_of(&r->host)
-	};
+		.port = port_of(r) };
 	int code = settings_state_path(
 		r->settings, REPORTS_DIRECTORY, folder, sizeof(folder));
 
@@ -424,14 +418,12 @@ static int set_up(struct runner *r, struct error *err)
 	return drop_rights(r, err);
 }
 
-int reports_run(const struct settings *settings, const char *task)
+int reports_run(const struct settings *settings)
 {
 	static const struct patience pause = { .ms = LOOK_MS };
 	struct runner r = { .settings = settings };
 	struct error err = { 0 };
 
-	if (strcmp(task, REPORTS_TASK) != 0)
-		return PROGRAM_MISUSED;
 	buf_init(&r.file, 0);
 	if (smart_host_parse(settings->smart_host, &r.host) < 0 || set_up(&r, &err) < 0) {
 		log_error(NULL, "start", "task=reports error=\"%s\"", err.text);

@@ -14,7 +14,7 @@
 
 #define REPORTS_TASK "reports"
 
-/* Until SIGTERM or the master's end; an exit status. task: as the command line has it. */
-int reports_run(const struct settings *settings, const char *task);
+/* Until SIGTERM or the master's end; an exit status. */
+int reports_run(const struct settings *settings);
 
 #endif

@@ -81,14 +81,14 @@ static int secure_source(struct host *h, const struct session *s, struct stream 
 static int open_smart_host(struct worker *w, struct session *s)
 {
 	s->introduces = INTRODUCTION_NONE;
-	return smart_host_connect(w->host.settings);
+	return smart_host_open(w->host.settings);
 }
 
 static int secure_smart_host(struct host *h, const struct session *s,
 	struct stream **stream, struct error *err)
 {
 	(void)s;
-	return smart_host_wrap(&worker_of(h)->source_tls, h->settings, stream, err);
+	return smart_host_secure(&worker_of(h)->source_tls, h->settings, stream, err);
 }
 
 /* ---- the destination ---- */

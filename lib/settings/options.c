@@ -256,7 +256,12 @@ static const struct option root_rows[] = {
 			"this host), \"smtp+starttls://192.0.2.20:25\", "
 			"\"smtps://192.0.2.20:465\", \"lmtp://127.0.0.1:24\", "
 			"\"lmtp:/path/of/socket\". Empty: none. It must take mail from "
-			"this host without a login" },
+			"this host without a login, or see `smart_host_credentials`" },
+	{ "smart_host_credentials", OPTION_CREDENTIAL, ROOT(smart_host_credentials), "",
+		.help = "the file with our login at the smart host: the user in the "
+			"first line, the password in the second, of root and mode 600, or "
+			"%d/NAME, a credential of the service. Only inside TLS that "
+			"verifies it, or on this host. Empty: it asks for none" },
 	{ "smart_host_name", OPTION_TEXT, ROOT(smart_host_name), "",
 		.help = "host name of the smart host, as its certificate has it" },
 	{ "smart_host_verify", OPTION_CHOICE, ROOT(smart_host_verify), "ca",

@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_BITS,       /* uint32_t, "0x78000000" */
 	OPTION_CHOICE,     /* an enum: place in .choices */
 	OPTION_PATH,       /* char *, absolute */
+	OPTION_CREDENTIAL, /* char *, "", absolute, or %d/NAME (credential.h) */
 	OPTION_PATHS,      /* struct settings_files */
 	OPTION_TEXT,       /* char *, printable ASCII */
 	OPTION_WINDOW,     /* char *, "" or "22:00-05:00" */

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "settings/lmtp.h"
 #include "settings/options.h"
+#include "settings/smart_host.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -341,6 +342,18 @@ static int settle_destination(const char *name, struct settings *s, struct error
 	return r < 0 ? error_set(err, r, "%s: %s", name, why.text) : 0;
 }
 
+static int require_safe_login(
+	const char *name, const struct settings *s, struct error *err)
+{
+	struct error why = { 0 };
+	struct smart_host h;
+	int r = *s->smart_host_credentials ? smart_host_parse(s->smart_host, &h) : 0;
+
+	if (r == 0 && *s->smart_host_credentials)
+		r = smart_host_check_login(&h, s->smart_host_verify, &why);
+	return r < 0 ? error_set(err, r, "%s: %s", name, why.text) : 0;
+}
+
 /* What follows from other options, and what must fit together. */
 static int complete(const char *name, struct settings *s, struct error *err)
 {
@@ -367,6 +380,8 @@ static int complete(const char *name, struct settings *s, struct error *err)
 		r = require_lmtp_clients(name, s, err);
 	if (r == 0)
 		r = settle_destination(name, s, err);
+	if (r == 0)
+		r = require_safe_login(name, s, err);
 	if (r < 0)
 		return r;
 	r = settle_path(&s->key_file, s->state_dir, "key", err);
@@ -508,6 +523,7 @@ void settings_fini(struct settings *s)
 	free(s->smart_host);
 	free(s->smart_host_name);
 	free(s->smart_host_pin);
+	free(s->smart_host_credentials);
 	free(s->source_name);
 	free(s->lmtp_group);
 	free(s->maildir_owner);

@@ -53,12 +53,6 @@ enum source_verify {
 	SOURCE_VERIFY_NONE, /* not at all */
 	SOURCE_VERIFY_COUNT /* while it is read: as `tls { source_verify }` says */
 };
-/* By what we know another server than the source that is reached by TLS. */
-enum smart_host_verify {
-	SMART_HOST_VERIFY_CA,
-	SMART_HOST_VERIFY_NONE,
-	SMART_HOST_VERIFY_PIN
-};
 /* UIDs where mail goes: those of the source, or the destination's own. */
 enum uids { UIDS_KEEP, UIDS_NEW };
 /* Places in the list of versions: "1.0" to "1.3". */
@@ -222,7 +216,8 @@ struct settings {
 	char *smart_host;      /* "" or smart_host.h */
 	char *smart_host_name; /* "" or as its certificate has it */
 	enum smart_host_verify smart_host_verify;
-	char *smart_host_pin;  /* "" or its key, as `check` shows it */
+	char *smart_host_pin;         /* "" or its key, as `check` shows it */
+	char *smart_host_credentials; /* "" or login_file.h */
 	char *source_moved_to; /* "" or the source's new address: address take-over */
 	enum source_leg source_leg;
 	bool source_leg_explicit; /* the admin wrote it; if not: source/leg.h */

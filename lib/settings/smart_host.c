@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "settings/host_port.h"
+#include "settings/loopback.h"
 
 #include <errno.h>
 #include <string.h>
@@ -50,4 +51,34 @@ int smart_host_parse(const char *text, struct smart_host *ret)
 bool smart_host_has_tls(const struct smart_host *h)
 {
 	return h->kind == SMART_HOST_STARTTLS || h->kind == SMART_HOST_SMTPS;
+}
+
+uint16_t smart_host_port(const struct smart_host *h)
+{
+	const struct sockaddr_in *v4 = (const void *)&h->address;
+	const struct sockaddr_in6 *v6 = (const void *)&h->address;
+
+	if (h->address.ss_family == AF_INET6)
+		return ntohs(v6->sin6_port);
+	return h->address.ss_family == AF_INET ? ntohs(v4->sin_port) : 0;
+}
+
+int smart_host_check_login(
+	const struct smart_host *h, enum smart_host_verify verify, struct error *err)
+{
+	if (h->kind == SMART_HOST_NONE)
+		return error_set(err, -EINVAL,
+			"`smart_host_credentials` is a login at a server that "
+			"`smart_host` does not name");
+	if (h->address.ss_family == AF_UNIX || address_is_loopback(&h->address))
+		return 0;
+	if (!smart_host_has_tls(h))
+		return error_set(err, -EINVAL,
+			"`smart_host_credentials` would be sent in clear; name the smart "
+			"host as \"smtp+starttls://…\" or \"smtps://…\"");
+	if (verify == SMART_HOST_VERIFY_NONE)
+		return error_set(err, -EINVAL,
+			"`smart_host_credentials` would be sent to anybody who answers; "
+			"set `smart_host_verify` to \"ca\" or \"pin\"");
+	return 0;
 }

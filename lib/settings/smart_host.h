@@ -11,6 +11,8 @@
  *
  * IPv6 is [2001:db8::20]. Names are not resolved.
  */
+#include "base/error.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 
@@ -22,6 +24,13 @@ enum smart_host_kind {
 	SMART_HOST_LMTP,
 };
 
+/* By what we know it inside TLS, or another server than the source. */
+enum smart_host_verify {
+	SMART_HOST_VERIFY_CA,
+	SMART_HOST_VERIFY_NONE,
+	SMART_HOST_VERIFY_PIN
+};
+
 struct smart_host {
 	enum smart_host_kind kind;
 	struct sockaddr_storage address; /* with its port, or AF_UNIX */
@@ -30,5 +39,12 @@ struct smart_host {
 /* "": SMART_HOST_NONE. 0 or -EINVAL. */
 int smart_host_parse(const char *text, struct smart_host *ret);
 bool smart_host_has_tls(const struct smart_host *h);
+/* 0: a UNIX socket. */
+uint16_t smart_host_port(const struct smart_host *h);
+
+/* Whether our password may be shown to it: its key or certificate is verified, or it is
+   on this host. 0 or -EINVAL with the cure. */
+int smart_host_check_login(
+	const struct smart_host *h, enum smart_host_verify verify, struct error *err);
 
 #endif

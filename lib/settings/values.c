@@ -142,23 +142,35 @@ static int parse_path(const struct option *o, void *base, size_t index, const ch
 	return replace_text(o, base, text, err);
 }
 
-static int parse_paths(const struct option *o, void *base, size_t index, const char *text,
-	struct error *err)
+/* "%d/NAME" becomes its path. */
+static int parse_credential(const struct option *o, void *base, size_t index,
+	const char *text, struct error *err)
 {
-	struct settings_files *files = field(o, base);
-	struct option one = { .name = o->name, .kind = OPTION_PATH };
 	char path[PATH_TEXT_MAX + 1];
-	int r;
 
-	if (index >= o->most)
-		return error_set(
-			err, -EINVAL, "`%s` takes at most %u files", o->name, o->most);
+	if (!*text)
+		return replace_text(o, base, text, err);
 	if (credential_is(text))
 		text = credential_path(text, path, sizeof(path));
 	if (!text)
 		return error_set(err, -EINVAL, "`%s` is longer than %d bytes", o->name,
 			PATH_TEXT_MAX);
-	r = parse_path(&one, &files->paths[index], 0, text, err);
+	return parse_path(o, base, index, text, err);
+}
+
+static int parse_paths(const struct option *o, void *base, size_t index, const char *text,
+	struct error *err)
+{
+	struct settings_files *files = field(o, base);
+	struct option one = { .name = o->name, .kind = OPTION_PATH };
+	int r;
+
+	if (index >= o->most)
+		return error_set(
+			err, -EINVAL, "`%s` takes at most %u files", o->name, o->most);
+	if (!*text)
+		return parse_path(&one, &files->paths[index], 0, text, err);
+	r = parse_credential(&one, &files->paths[index], 0, text, err);
 	if (r == 0)
 		files->n = index + 1;
 	return r;
@@ -557,6 +569,7 @@ static const struct kind {
 	[OPTION_BITS] = { parse_bits, print_bits },
 	[OPTION_CHOICE] = { parse_choice, print_choice },
 	[OPTION_PATH] = { parse_path, print_text },
+	[OPTION_CREDENTIAL] = { parse_credential, print_text },
 	[OPTION_PATHS] = { parse_paths, print_paths },
 	[OPTION_TEXT] = { parse_text, print_text },
 	[OPTION_WINDOW] = { parse_window, print_text },

@@ -59,3 +59,29 @@ int smart_host_wrap(struct source_tls *t, const struct settings *s,
 	*stream = secure;
 	return 0;
 }
+
+int smart_host_relay_path(const struct settings *s, const char *name, char *path)
+{
+	return settings_run_path(
+		s, name, path, SMART_HOST_RELAY_PATH_MAX - sizeof("unix:"));
+}
+
+int smart_host_open(const struct settings *s)
+{
+	char path[SMART_HOST_RELAY_PATH_MAX];
+	struct sockaddr_storage address;
+	int r;
+
+	if (!*s->smart_host_credentials)
+		return smart_host_connect(s);
+	r = smart_host_relay_path(s, SMART_HOST_RELAY_SOCKET, path);
+	if (r == 0 && !address_from_path(path, &address))
+		r = -ENAMETOOLONG;
+	return r < 0 ? r : other_server_connect(&address);
+}
+
+int smart_host_secure(struct source_tls *t, const struct settings *s,
+	struct stream **stream, struct error *err)
+{
+	return *s->smart_host_credentials ? 0 : smart_host_wrap(t, s, stream, err);
+}

@@ -14,4 +14,22 @@ int smart_host_connect(const struct settings *s);
 int smart_host_wrap(struct source_tls *t, const struct settings *s,
 	struct stream **stream, struct error *err);
 
+/* ---- with a login ---- */
+
+/* Who holds no password (`smart_host_credentials`) reaches the smart host by the socket
+   of the process that logs in for them: below run_dir,
+   path[SMART_HOST_RELAY_PATH_MAX]. */
+#define SMART_HOST_RELAY_FOLDER "relay"
+#define SMART_HOST_RELAY_SOCKET SMART_HOST_RELAY_FOLDER "/socket"
+#define SMART_HOST_RELAY_NEW SMART_HOST_RELAY_FOLDER "/new" /* until it counts */
+#define SMART_HOST_RELAY_PATH_MAX 128
+int smart_host_relay_path(const struct settings *s, const char *name, char *path);
+
+/* smart_host_connect() and smart_host_wrap(), or what stands for them there: as the
+   interceptor's processes use the smart host. What is read first is its greeting, or 421
+   and why it cannot be used. */
+int smart_host_open(const struct settings *s);
+int smart_host_secure(struct source_tls *t, const struct settings *s,
+	struct stream **stream, struct error *err);
+
 #endif

@@ -19,12 +19,12 @@ from lab.processes import descendants, start_time, wait_until  # noqa: E402
 
 AT_FDCWD = -100
 EVERYBODY = {"vault", "admission", "interceptor", "worker", "mailstore", "account",
-             "scheduler", "mover", "web", "runner"}
+             "scheduler", "mover", "web", "runner", "relay"}
 MASTERS = {"interceptor", "mailstore", "scheduler"}
 WITH_REGISTRY = {"interceptor", "worker", "scheduler", "mover"}
 CONNECTS = {"interceptor", "worker", "scheduler", "mover"}
-WITH_TCP = CONNECTS | {"runner"}  # to the smart host's port alone
-WITH_UNIX = WITH_TCP | {"admission", "mailstore"}
+WITH_TCP = CONNECTS | {"relay"}  # to the smart host's port alone
+WITH_UNIX = WITH_TCP | {"runner", "admission", "mailstore"}
 KINDS = {("mailferry-vault", False): "vault", ("mailferry-admis", False): "admission",
          ("mailferry-inter", False): "interceptor", ("mailferry-inter", True): "worker",
          ("mailferry-mails", False): "mailstore", ("mailferry-mails", True): "account",
@@ -39,8 +39,9 @@ def running(world):
     for pid, name in descendants(world.ferry.daemon.pid):
         parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
         kind = KINDS.get((name, parent != world.ferry.daemon.pid))
-        if kind == "worker" and b"--task" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            kind = "runner"
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if kind == "worker" and b"--task" in words:
+            kind = "relay" if b"smart-host" in words else "runner"
         if kind:
             found[kind] = pid
     return found
@@ -98,6 +99,7 @@ def reads_memory(i, prey):
 NOBODY = set()
 ATTEMPTS = [  # what, how, who may
     ("/etc/shadow", opens("/etc/shadow"), NOBODY),
+    ("the login at the smart host", opens("{login}"), NOBODY),
     ("the sealing key", opens("{state}/key"), NOBODY),
     ("another account's index", opens("{state}/mail/{other}/index.sqlite"), NOBODY),
     ("a new file in state_dir", opens("{state}/new", os.O_CREAT | os.O_WRONLY), NOBODY),
@@ -146,7 +148,7 @@ class Prey:
         self.neighbour = processes["worker" if kind == "vault" else "vault"]
         with open(f"/proc/{self.neighbour}/maps", encoding="ascii") as maps:
             self.address = int(maps.readline().split("-")[0], 16)
-        self.names = {"state": world.ferry.folder / "state", "run": world.ferry.folder / "run",
+        self.names = {"login": world.login, "state": world.ferry.folder / "state", "run": world.ferry.folder / "run",
                       "own": own, "other": other, "neighbour": self.neighbour}
 
     def path(self, pattern):
@@ -244,5 +246,24 @@ def refused_call_ends_its_process_with_a_line_that_names_it(world):
 if not POSSIBLE:
     print("skipped: knows the calls of x86_64 only")
     sys.exit(SKIPPED)
-main(lambda: World(settings={"dashboard": {"listen": "127.0.0.1:8625", "admin": True},
-                             "smart_host": "127.0.0.1:2525"}))
+
+
+class Prepared(World):
+    """All programs run, also those that are not always there."""
+
+    def __init__(self):
+        super().__init__(settings={"dashboard": {"listen": "127.0.0.1:8625", "admin": True},
+                                   "smart_host": "127.0.0.1:2525"})
+        self.login = self.lab.folder / "relay-login"
+        start = self.ferry.start
+
+        def prepared():
+            self.ferry.start = start
+            self.login.write_text("relay\nsecret\n", encoding="ascii")
+            self.login.chmod(0o600)
+            self.ferry.settings["smart_host_credentials"] = str(self.login)
+            return start()
+        self.ferry.start = prepared
+
+
+main(Prepared)

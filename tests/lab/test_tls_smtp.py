@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS of SMTP: other mail servers on 25, users on 465 and 587, with our key and without."""
+import base64
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import client_transcripts, tls  # noqa: E402
 from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
-from lab.processes import wait_until  # noqa: E402
+from lab.processes import memory_of, wait_until  # noqa: E402
 from lab.sender_exim import SendingExim  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.server_scripted_smtp import ScriptedSmtp  # noqa: E402
@@ -416,6 +417,81 @@ def known_by_its_key(world, user):
     world.ferry.settings["smart_host_pin"] = ""
 
 
+def logs_in(world, user):
+    """At a real submission service (Postfix, Dovecot's SASL), which takes mail in no other
+    way. Nobody but the relay has the password, not even after mail has passed."""
+    postfix, name = world.lab.postfix, world.there
+    before, log = dict(world.ferry.settings), len(postfix.log_text())
+    password, file = "relay's own \\ secret", world.lab.folder / "relay-login"
+    world.server.add_user(name, password)
+    postfix.configure(default_transport="discard")
+
+    def login_is(text):
+        file.write_text(f"{name}\n{text}\n", encoding="ascii")
+        file.chmod(0o600)
+
+    def lines(what):
+        return [l for l in postfix.log_text()[log:].splitlines() if what in l]
+
+    try:
+        login_is(password)
+        world.again(smart_host=f"smtp+starttls://{SOURCE_ADDRESS[0]}:587",
+                    smart_host_verify="pin", smart_host_credentials=str(file),
+                    smart_host_pin=key_fingerprint(world.server.folder / "cert.pem").lower())
+        true("and takes our login" in smart_host_found(world, "ok"), "check")
+        sends_by_the_login(world, user, lines)
+        equal(holders(world, password), ["--task smart-host"], "who has the password")
+        refused_login(world, user, login_is)
+        login_is(password)
+        world.ferry.ok("upgrade")
+        sends_by_the_login(world, user, lines)
+        file.chmod(0o640)
+        true("chmod 600" in smart_host_found(world, "problem"), "others can read it")
+    finally:
+        postfix.configure()
+        world.ferry.stop()
+        world.ferry.settings = before
+        world.ferry.start()
+
+
+def sends_by_the_login(world, user, lines):
+    n = len(lines("status=sent"))
+    done = send(world, user, world.password(user), "b@example.net")
+    equal(done.returncode, 0, f"{done.stdout}\n{world.ferry.log_tail(5)}")
+    wait_until("it has gone on", lambda: len(lines("status=sent")) == n + 1, 10)
+    true(f"sasl_method=PLAIN, sasl_username={world.there}" in lines("sasl_username=")[-1], "who")
+
+
+def holders(world, secret):
+    """Ends of the command lines of our processes in whose memory it is."""
+    found = []
+    for program in ("interceptor", "vault", "transfer", "mailstore"):
+        for pid in world.ferry.processes(program):
+            if any(secret.encode() in piece for piece in memory_of(pid)):
+                arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                found.append(b" ".join(arguments[-3:]).decode().strip())
+    return found
+
+
+def refused_login(world, user, login_is):
+    """Put off, not refused; named with the cure; and not tried with each message."""
+    login_is("another secret")
+    world.again()
+    plain = base64.b64encode(f"\0{user}\0{world.password(user)}".encode()).decode()
+    for _ in range(2):
+        client = world.starttls(587, user)
+        client.ok(f"AUTH PLAIN {plain}")
+        code, = client.mail("b@example.net")
+        equal(code // 100, 4, "put off")
+        client.quit()
+    told = [l for l in world.ferry.log.read_text().splitlines() if "smart-host-login" in l]
+    equal(len(told), 1, "logins that were tried")
+    true("535 5.7.8" in told[-1] and "run `mailferry upgrade`" in told[-1], told)
+    true(any("refuses our login: 535 5.7.8" in line
+             for line in world.ferry.json("status")["attention"]), "status")
+    true("refuses our login (535 5.7.8" in smart_host_found(world, "problem"), "check")
+
+
 def smart_host_found(world, level):
     findings = json.loads(world.ferry.command("check", "--json").stdout)["findings"]
     found = [f for f in findings if f["name"] == "smart host"]
@@ -461,6 +537,7 @@ def after_the_old_server(world):
         world.smart_host.router = {}
     world.smart_host.stop()
     smart_hosts_of_all_kinds(world, user)
+    logs_in(world, user)
     true(send(world, user, world.password(user), "b@example.net").returncode != 0,
          "without the smart host it is not taken")
     equal(send(world, user, world.password(user), at(user)).returncode, 0, "but mail for here")

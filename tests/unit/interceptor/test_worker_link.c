@@ -252,6 +252,7 @@ static void test_no_tls_to_the_smart_host(void **state)
 	b->settings.smart_host = host;
 	b->settings.smart_host_name = none;
 	b->settings.smart_host_pin = wrong;
+	b->settings.smart_host_credentials = none;
 	for (size_t i = 0; i < ROWS(verifies); i++) {
 		struct session *s = worker_test_session(b, "carol");
 
