@@ -46,6 +46,8 @@ typedef account {
 	unsigned staged : MESSAGES;  /* here, durable, not visible */
 	unsigned acked : MESSAGES;   /* somebody was told that it is safe */
 	bit left; /* the folder says that it is not served here any more */
+	bit marked;   /* and this, that it is in service: believed when the registry is lost */
+	bit arriving; /* the registry says that it may be marked */
 	/* forgotten with the process: */
 	bit quiet, proved; /* the transfer's child, in STAGE_SWITCHING */
 	bit locked;        /* the command that takes it back has the folder for itself */
@@ -126,6 +128,8 @@ inline check_account(a)
 {
 	assert(!LOST(a));    /* no acknowledged message is lost */
 	assert(!DOUBLED(a)); /* or there twice */
+	/* the registry's loss gives nobody back a mailbox that the source serves */
+	assert(!(at[a].route == ROUTE_SOURCE && at[a].marked));
 	/* nobody is served from two sides */
 	assert(!(ANY_SESSION(a, SESSION_SOURCE) && ANY_SESSION(a, SESSION_HERE)))
 }
@@ -141,6 +145,13 @@ inline open_staged(a) /* who opens a folder delivers what is staged in it */
 	at[a].arrived = at[a].arrived | at[a].staged;
 	at[a].staged = 0
 }
+
+/* As refuse_when_arriving(), of the events that take it to the source. */
+#ifdef BREAK_ARRIVING
+#define MAY_GO_BACK(a) true
+#else
+#define MAY_GO_BACK(a) (!at[a].arriving)
+#endif
 
 inline change(a, ev)
 {
@@ -387,7 +398,7 @@ end:	do
 		change(a, EVENT_CATCH_UP) }
 	/* log-off, or the deadline */
 	:: atomic { at[a].stage == STAGE_CATCHING_UP -> change(a, EVENT_SWITCH) }
-	:: atomic { at[a].stage == STAGE_SWITCHING && !at[a].quiet &&
+	:: atomic { at[a].stage == STAGE_SWITCHING && !at[a].quiet && !at[a].arriving &&
 #ifdef BREAK_QUIESCE
 			true ->
 #else
@@ -396,23 +407,37 @@ end:	do
 #endif
 		at[a].quiet = 1 }
 	/* a session is open, or nobody can say so */
-	:: atomic { at[a].stage == STAGE_SWITCHING && !at[a].quiet ->
-		change(a, EVENT_SWITCH_BACK) }
+	:: atomic { at[a].stage == STAGE_SWITCHING && !at[a].quiet && MAY_GO_BACK(a) ->
+		change(a, EVENT_SWITCH_BACK);
+		check_account(a) }
 	:: atomic { at[a].stage == STAGE_SWITCHING && at[a].quiet && !at[a].proved ->
 #ifndef BREAK_PROVE
 		at[a].copied = at[a].source;
 #endif
 		at[a].proved = 1 }
-	:: atomic { at[a].stage == STAGE_SWITCHING && at[a].proved ->
+	:: atomic { at[a].stage == STAGE_SWITCHING && at[a].proved && !at[a].arriving ->
+		at[a].arriving = 1 }
+	:: atomic { at[a].stage == STAGE_SWITCHING && at[a].proved && at[a].arriving &&
+			!at[a].marked ->
+		at[a].marked = 1 }
+	:: atomic { at[a].stage == STAGE_SWITCHING && at[a].proved && at[a].marked ->
 		at[a].left = 0;
 		change(a, EVENT_ARRIVE);
+		at[a].arriving = 0;
 		forget_switch(a);
 		check_account(a) }
+	/* something comes between, or the process before this one was killed */
+	:: atomic { at[a].arriving && at[a].marked ->
+		forget_switch(a);
+		at[a].marked = 0 }
+	:: atomic { at[a].arriving && !at[a].marked && !at[a].proved ->
+		at[a].arriving = 0 }
 	:: atomic { at[a].stage == STAGE_DUE || at[a].stage == STAGE_COPYING ||
 			at[a].stage == STAGE_CATCHING_UP ||
-			at[a].stage == STAGE_SWITCHING ->
+			(at[a].stage == STAGE_SWITCHING && MAY_GO_BACK(a)) ->
 		change(a, EVENT_FAIL);
-		forget_copy(a) }
+		forget_copy(a);
+		check_account(a) }
 	/* a crash; the next one begins where the registry says */
 	:: atomic { at[a].quiet -> forget_switch(a) }
 	/* left behind on its way back for half a minute, even if somebody is still at it */
@@ -443,10 +468,11 @@ proctype route_command(bit a)
 	bit ok;
 
 end:	do
-	:: atomic { at[a].stage != STAGE_DONE && !at[a].pinned ->
+	:: atomic { at[a].stage != STAGE_DONE && !at[a].pinned && MAY_GO_BACK(a) ->
 		at[a].pinned = 1;
 		change(a, EVENT_CANCEL);
-		forget_copy(a) }
+		forget_copy(a);
+		check_account(a) }
 	:: atomic { at[a].pinned -> /* auto, local */
 		at[a].pinned = 0;
 		if
@@ -470,6 +496,7 @@ end:	do
 			change(a, EVENT_RETURN);
 			forget_copy(a);
 			at[a].pinned = 1;
+			at[a].marked = 0;
 			at[a].left = 1
 		:: else -> change(a, EVENT_STAY)
 		fi;
