@@ -266,6 +266,7 @@ static void test_upgrade(void **state)
 		"ALTER TABLE account DROP COLUMN disabled;"
 		"ALTER TABLE account DROP COLUMN source_name;"
 		"ALTER TABLE account DROP COLUMN home;"
+		"ALTER TABLE account DROP COLUMN arriving;"
 		"ALTER TABLE name DROP COLUMN made_here;"
 		"DROP INDEX account_first;"
 		"ALTER TABLE account ADD COLUMN sealed BLOB;"
