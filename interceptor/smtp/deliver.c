@@ -72,14 +72,14 @@ static int write_header(
 {
 	const struct smtp_session *f = smtp_of(s);
 	const struct smtp_proxy *m = &f->proxy;
-	char id[SESSION_ID_MAX], client[INET6_ADDRSTRLEN];
+	char id[MESSAGE_ID_MAX], client[INET6_ADDRSTRLEN];
 	time_t now = time(NULL);
 	struct tm local = { 0 };
 	struct smtp_trace trace = { .sender = sender,
 		.helo = str_from(m->client.helo),
 		.client = smtp_client_address(s, client),
 		.by = f->offer.name,
-		.id = str_from(session_id(s, id)),
+		.id = str_from(message_id(s, f->staging, id)),
 		.esmtp = m->client.esmtp,
 		.secure = s->is_secure,
 		.authenticated = m->client.authenticated,

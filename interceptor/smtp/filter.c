@@ -468,7 +468,7 @@ static int describe(struct filter *f)
 {
 	struct session *s = f->session;
 	const struct smtp_session *smtp = smtp_of(s);
-	char text[INET6_ADDRSTRLEN], id[SESSION_ID_MAX];
+	char text[INET6_ADDRSTRLEN], id[MESSAGE_ID_MAX];
 	struct milter_recipient *to;
 	size_t n = 0;
 
@@ -483,7 +483,8 @@ static int describe(struct filter *f)
 		.params = f->params,
 		.recipients = to,
 		.server = smtp->offer.name,
-		.id = arena_str(&f->mail_arena, str_from(session_id(s, id))),
+		.id = arena_str(
+			&f->mail_arena, str_from(message_id(s, smtp->staging, id))),
 	};
 	if (smtp->proxy.client.authenticated)
 		f->mail.user = s->account ? str_from(s->account) : STR_LIT("unknown");

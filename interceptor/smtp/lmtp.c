@@ -209,13 +209,13 @@ static int write_header(struct session *s, struct buf *header)
 {
 	const struct lmtp_session *f = lmtp_of(s);
 	const struct lmtp *p = &f->lmtp;
-	char id[SESSION_ID_MAX], client[ADDRESS_TEXT_MAX] = "";
+	char id[MESSAGE_ID_MAX], client[ADDRESS_TEXT_MAX] = "";
 	time_t now = time(NULL);
 	struct tm local = { 0 };
 	struct smtp_trace trace = { .sender = p->sender,
 		.helo = str_from(p->helo),
 		.by = p->offer.name,
-		.id = str_from(session_id(s, id)),
+		.id = str_from(message_id(s, f->staging, id)),
 		.lmtp = true,
 		.at = now };
 

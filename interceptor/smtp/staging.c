@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define AGAIN_MS 10000               /* for the mailstore to come back */
-#define ID_MAX (SESSION_ID_MAX + 20) /* "4d2-1f.1a.3" */
+#define ID_MAX (MESSAGE_ID_MAX + 17) /* "4d2-1f.1a.3" */
 
 /* ---- gathering ---- */
 
@@ -33,6 +33,16 @@ struct staging *staging_new(struct session *s, staging_fn *done)
 	arena_init(&g->arena);
 	LIST_INSERT_HEAD(&h->stagings, g, all);
 	return g;
+}
+
+const char *message_id(
+	struct session *s, const struct staging *g, char id[static MESSAGE_ID_MAX])
+{
+	size_t len = strlen(session_id(s, id));
+
+	(void)snprintf(id + len, MESSAGE_ID_MAX - len, ".%x",
+		g ? g->number : s->host->next_staging++);
+	return id;
 }
 
 void staging_free(struct staging *g)

@@ -20,6 +20,7 @@
  * delivered when the account is opened next. So a delivery that cannot be confirmed (the
  * mailstore is being restarted, the disk is full) is late, not lost, and counts as done.
  */
+#include "interceptor/session/session.h"
 #include "interceptor/smtp/content.h"
 #include "interceptor/smtp/recipient.h"
 #include "messages/message.h"
@@ -29,8 +30,10 @@
 #define STAGING_FULL "452 4.3.1 Insufficient system storage"
 #define STAGING_AWAY "451 4.3.0 The mailbox cannot be reached now, try again later"
 
+/* "4d2-1f.1a": the session's id, and a number that its worker gives no other message. */
+#define MESSAGE_ID_MAX (SESSION_ID_MAX + 9)
+
 struct host;
-struct session;
 struct staging;
 
 /* Of one message; strings only for the call. */
@@ -56,6 +59,11 @@ const char *staging_why_not(struct session *s, struct str account);
    valid for the call. NULL: no memory. */
 typedef void staging_fn(struct session *s, struct str refusal);
 struct staging *staging_new(struct session *s, staging_fn *done);
+
+/* What Received, filters and our log call the message; of one that is not staged, g NULL,
+   another one with each call. */
+const char *message_id(
+	struct session *s, const struct staging *g, char id[static MESSAGE_ID_MAX]);
 
 /* No message yet: whether that account has room for one of that size; 0: not known.
    done() will be called, later. NULL: it cannot be asked. */

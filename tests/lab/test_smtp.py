@@ -47,7 +47,7 @@ def local_recipient(world):
         rb"Return-Path: <sender@example\.org>\r\n"
         rb"Delivered-To: " + re.escape(at(world.here).encode()) + rb"\r\n"
         rb"Received: from client\.example\.org \(\[" + re.escape(address) + rb"\]\)\r\n"
-        rb"\tby mail\.example\.com with ESMTP id [0-9a-f]+-[0-9a-f]+\r\n"
+        rb"\tby mail\.example\.com with ESMTP id [0-9a-f]+-[0-9a-f]+\.[0-9a-f]+\r\n"
         rb"\tfor <" + at(world.here).encode() + rb">;\r\n"
         rb"\t\w{3}, \d+ \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n", header), f"{header!r}")
     equal(world.copies(world.here, token, source=True), [], "at the source")

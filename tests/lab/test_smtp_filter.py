@@ -60,8 +60,9 @@ def a_filter_sees_the_whole_message(world):
     true(seen.client.startswith("192.0.2."), f"client {seen.client}")
     equal(seen.headers, [(b"X-Folded", b"one\n two"), (b"Subject", token)], "header")
     equal(seen.body, message.split(b"\r\n\r\n", 1)[1], "body")
-    true(re.fullmatch(rb"[0-9a-f]+-[0-9a-f]+", seen.macros[b"i"]), f"{seen.macros}")
-    world.arrives(world.here, token)
+    true(re.fullmatch(rb"[0-9a-f]+-[0-9a-f]+\.[0-9a-f]+", seen.macros[b"i"]), f"{seen.macros}")
+    received = world.arrives(world.here, token)
+    true(b" id " + seen.macros[b"i"] in received, f"{seen.macros}: {received[:400]}")
 
 
 @case
