@@ -3,6 +3,7 @@
    change of state. */
 #include "base/clock.h"
 #include "registry/internal.h"
+#include "registry/recent.h"
 
 #include <errno.h>
 #include <string.h>
@@ -226,22 +227,40 @@ int route_from_row(struct registry *r, const struct query *row, struct account_r
 	return 0;
 }
 
+static int ask_route(struct registry *r, const struct name_keys *keys,
+	struct account_route *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_first(r->db, SQL_ROUTE, SQL_VALUES(KEY_VALUES(keys)), &row, err);
+
+	if (n < 0)
+		return n;
+	n = route_from_row(r, &row, ret, err);
+	if (n == 0 && !ret->id)
+		n = error_set(err, -ENOENT, "no account has such a name");
+	return n;
+}
+
 int registry_route(
 	struct registry *r, struct str name, struct account_route *ret, struct error *err)
 {
-	CLEANUP(query_end) struct query row = { 0 };
+	const struct recent_answer *before;
+	struct recent_question q;
 	struct name_keys keys;
 	int n;
 
 	/* what cannot be a name is looked for as well: nobody has the empty key */
 	if (name_keys(r, name, &keys) < 0)
 		keys.key = keys.whole = STR_LIT("");
-	n = query_first(r->db, SQL_ROUTE, SQL_VALUES(KEY_VALUES(&keys)), &row, err);
-	if (n < 0)
-		return n;
-	n = route_from_row(r, &row, ret, err);
-	if (n == 0 && !ret->id)
-		n = error_set(err, -ENOENT, "no account has such a name");
+	before = recent_find(
+		r->recent, r->db, (const struct str[]){ STR_LIT(""), keys.whole }, 2, &q);
+	if (before) {
+		*ret = before->route;
+		return 0;
+	}
+	n = ask_route(r, &keys, ret, err);
+	if (n == 0)
+		recent_keep(r->recent, r->db, &q, ret, 0);
 	return n;
 }
 

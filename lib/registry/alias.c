@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "registry/alias_rows.h"
 #include "registry/internal.h"
+#include "registry/recent.h"
 
 #include <errno.h>
 #include <string.h>
@@ -216,10 +217,23 @@ int alias_follow(struct registry *r, struct address_key *key, struct account_rou
 static int find_at_once(struct registry *r, struct address_key *key,
 	struct account_route *ret, struct error *err)
 {
-	int code = database_begin_reading(r->db, err);
+	const struct recent_answer *before;
+	struct recent_question q;
+	int code;
 
-	return code < 0 ? code
-	                : database_finish(r->db, alias_follow(r, key, ret, err), err);
+	before = recent_find(r->recent, r->db,
+		(const struct str[]){ STR_LIT(""), STR_LIT("@"), address_key_text(key) },
+		3, &q);
+	if (before) {
+		*ret = before->route;
+		return 0;
+	}
+	code = database_begin_reading(r->db, err);
+	if (code == 0)
+		code = database_finish(r->db, alias_follow(r, key, ret, err), err);
+	if (code == 0)
+		recent_keep(r->recent, r->db, &q, ret, 0);
+	return code;
 }
 
 static int find_or_say(struct registry *r, struct str local, struct str domain,

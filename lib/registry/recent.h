@@ -2,10 +2,12 @@
 #ifndef REGISTRY_RECENT_H
 #define REGISTRY_RECENT_H
 /*
- * Logins that taught nothing a moment ago. Each login is looked at twice, when it comes
- * and when the source has said OK, and a mail client opens several connections at once.
- * As long as nobody has committed anything since (database_version()), the answer is the
- * same; for ten seconds at the most, since the time makes some things new as well.
+ * Logins that taught nothing a moment ago, and where names and addresses lead. Each login
+ * is looked at twice, when it comes and when the source has said OK, a mail client opens
+ * several connections at once, and each recipient's account is looked at with RCPT, DATA
+ * and the end of the message. As long as nobody has committed anything since
+ * (database_version()), the answer is the same; for ten seconds at the most, since the
+ * time makes some things new as well. In a transaction nothing is answered from here.
  *
  * Names, clients' addresses and numbers of rows are kept, no passwords.
  */
@@ -22,7 +24,7 @@ struct recent_question {
 
 struct recent_answer {
 	struct account_route route;
-	int64_t password; /* the row that was shown */
+	int64_t password; /* the row that was shown, of a login */
 };
 
 struct recent; /* opaque */

@@ -2,6 +2,7 @@
 /* What is answered from memory is what the registry would say now. */
 #include "registry/recent.h"
 
+#include "registry/alias.h"
 #include "registry/internal.h"
 #include "registry_fixture.h"
 
@@ -134,6 +135,44 @@ static void test_the_registry_forgets_in_time(void **state)
 	registry_close(other);
 }
 
+static void leads_to(struct test *t, const char *local, enum route want)
+{
+	struct account_route by_name, by_address;
+
+	for (int i = 0; i < 2; i++) { /* asked, and from memory */
+		NO_ERROR(registry_route(t->r, str_from("alice"), &by_name, &t->err));
+		NO_ERROR(registry_address(t->r, str_from(local), STR_LIT("example.com"),
+			&by_address, &t->err));
+		assert_int_equal(by_name.route, want);
+		assert_int_equal(by_address.route, want);
+		assert_string_equal(by_address.name, by_name.name);
+		assert_int_equal(by_address.by_subaddress, strchr(local, '+') != NULL);
+	}
+}
+
+/* So is each change of where mail goes. */
+static void test_routes_are_forgotten_in_time(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct registry *other;
+
+	registry_remember_looks(t->r);
+	registry_set_subaddress(t->r, "+");
+	assert_int_equal(capture(t, "alice", "secret"), 1);
+	assert_true(log_in(t, "alice", "secret", "", &route)); /* due again */
+	NO_ERROR(registry_open(t->path, &other, &t->err));
+	for (enum account_event e = EVENT_COPY; e <= EVENT_SWITCH; e++) {
+		leads_to(t, "alice", ROUTE_SOURCE);
+		leads_to(t, "alice+x", ROUTE_SOURCE);
+		NO_ERROR(registry_transition(
+			other, route.id, e, STR_LIT("test"), STR_LIT(""), &t->err));
+	}
+	leads_to(t, "alice", ROUTE_BUSY);
+	leads_to(t, "alice+x", ROUTE_BUSY);
+	registry_close(other);
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -141,6 +180,7 @@ int main(void)
 		ROW(test_an_answer_holds_until_a_commit),
 		ROW(test_what_is_not_kept),
 		ROW(test_the_registry_forgets_in_time),
+		ROW(test_routes_are_forgotten_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
