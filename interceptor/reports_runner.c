@@ -29,13 +29,12 @@
 #define AGAIN_MS 1800000     /* and no longer than that */
 #define TOO_OLD_MS 432000000 /* RFC 5321, 4.5.4.1: four to five days */
 #define PATIENCE_MS 600000   /* for one dialogue: 4.5.3.2 has ten minutes for a dot */
-/* To one address, whose name anybody can put on a message: who writes to each of a
-   hundred people and asks for a report of each gets all at once, the next hundred in an
-   hour. */
+/* Reports to one address: anybody can name it as the sender of a message. The first
+   hundred are sent at once, the next hundred an hour later. */
 #define OF_ONE_MAX 100
 #define OF_ONE_MS 3600000
-#define SHARES_MAX 1024  /* addresses; one that is crowded out has had no more than it */
-#define NAME_MAX_TEXT 64 /* "[IPv6:2001:db8::1]" */
+#define SHARES_MAX 1024         /* addresses; with more, the oldest count is forgotten */
+#define NAME_MAX_TEXT 64        /* "[IPv6:2001:db8::1]" */
 #define CONNECTION_BYTES 131072 /* a reply and what was read behind it */
 
 struct pause {
@@ -133,28 +132,34 @@ static void keep_those(struct runner *r, const struct report_name *names, int n)
 
 /* ---- what one address gets ---- */
 
+static struct share *find_share(struct runner *r, uint64_t to)
+{
+	for (size_t i = 0; to && i < SHARES_MAX; i++)
+		if (r->shares[i].to == to)
+			return &r->shares[i];
+	return NULL;
+}
+
 /* The oldest one is given to whoever has none. */
 static struct share *share_of(struct runner *r, uint64_t to)
 {
-	struct share *oldest = &r->shares[0];
+	struct share *share = find_share(r, to);
 
-	for (size_t i = 0; i < SHARES_MAX; i++) {
-		if (r->shares[i].to == to)
-			return &r->shares[i];
-		if (r->shares[i].since < oldest->since)
-			oldest = &r->shares[i];
-	}
-	*oldest = (struct share){ .to = to };
-	return oldest;
+	if (share)
+		return share;
+	share = &r->shares[0];
+	for (size_t i = 1; i < SHARES_MAX; i++)
+		if (r->shares[i].since < share->since)
+			share = &r->shares[i];
+	*share = (struct share){ .to = to };
+	return share;
 }
 
 static bool has_had_enough(struct runner *r, uint64_t to)
 {
-	for (size_t i = 0; to && i < SHARES_MAX; i++)
-		if (r->shares[i].to == to)
-			return r->shares[i].n >= OF_ONE_MAX &&
-			       clock_monotonic_ms() - r->shares[i].since < OF_ONE_MS;
-	return false;
+	const struct share *s = find_share(r, to);
+
+	return s && s->n >= OF_ONE_MAX && clock_monotonic_ms() - s->since < OF_ONE_MS;
 }
 
 static void count_sent(struct runner *r, uint64_t to, struct str address)

@@ -82,7 +82,6 @@ static void end(struct session *s)
 	struct smtp_session *f = smtp_of(s);
 
 	smtp_abort(s);
-	smtp_forget_room(s);
 	smtp_forget_check(s);
 	tls_hello_fini(&f->hello);
 	smtp_proxy_fini(&f->proxy);

@@ -219,7 +219,6 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 {
 	enum smtp_slot_kind kind = kind_of(p, route);
 	bool is_told = kind == SMTP_SLOT_SOURCE || kind == SMTP_SLOT_PROBE;
-
 	bool waits;
 
 	if (is_told)
