@@ -35,6 +35,17 @@ static int any_lives_here(struct control *c, bool *ret_any)
 	return code;
 }
 
+/* Without a registry, mail folders say whether it is lost. One that cannot be read (at
+   boot we may not read all of them) may be in service. */
+static bool may_be_lost(struct control *c)
+{
+	if (folders_refuse_strays(c, NULL) == 0)
+		return false;
+	(void)fprintf(stderr, "mailferry: %s. Until then the rules refuse everybody\n",
+		c->err.text);
+	return true;
+}
+
 /* --closed asks no registry: at boot its disk may not be there yet. */
 static int wanted(struct control *c, struct ruleset *ret)
 {
@@ -42,8 +53,10 @@ static int wanted(struct control *c, struct ruleset *ret)
 	bool any_local = c->closed;
 	int code = c->closed ? 0 : control_registry(c, &r);
 
-	if (code == -ENOENT)
+	if (code == -ENOENT) {
+		any_local = may_be_lost(c);
 		code = 0;
+	}
 	if (code == 0 && r)
 		code = registry_any_local(r, &any_local, &c->err);
 	if (code == 0)

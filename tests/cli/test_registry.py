@@ -41,6 +41,13 @@ def refused_up(house, *sentences):
     expect(not house.told("interceptor"), "nothing was started")
 
 
+def rules_refuse(house, sentence):
+    """Those that go in at boot, while `up` refuses to start."""
+    done = house.command("rules", "install", "--dry-run")
+    expect(done.returncode == 0 and "reject" in done.stdout, done)
+    expect(sentence in done.stderr and "the rules refuse everybody" in done.stderr, done.stderr)
+
+
 def test_lost_registry(house):
     """`up` makes no new one beside mailboxes that live here; rebuild adopts them."""
     for name in ("alice", "bob", "carol@example.net", "dora"):
@@ -49,6 +56,7 @@ def test_lost_registry(house):
     lose_registry(house)
     refused_up(house, "4 mail folders", "are in service", "mailferry registry rebuild", ", …")
     expect(not files(house), "no registry was made")
+    rules_refuse(house, "4 mail folders")
     text = house.good("registry", "rebuild")
     expect("made an empty one" in text and "4 accounts adopted" in text, text)
     expect("alice lives here; its password is lost: mailferry passwd" in text, text)
