@@ -86,8 +86,10 @@ def _write_sizes(inbox, path):
 
 
 def deliver(path, data, folder="INBOX"):
-    """One new message."""
+    """One new message. Courier compares names by the number that they begin with, as an
+    int: of one with more than 31 bits it may take the UID away."""
     where = Path(path) if folder == "INBOX" else Path(path) / ("." + folder)
-    name = f"{time.time_ns()}.lab"
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    name = f"{seconds}.N{rest}.lab"
     (where / "tmp" / name).write_bytes(stored(data))
     os.rename(where / "tmp" / name, where / "new" / name)
