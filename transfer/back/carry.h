@@ -16,14 +16,16 @@
  *
  *   1. the same UID below the base of the switch; UIDVALIDITY, date and size are equal
  *   2. a counterpart that is noted: carried before, or swept from there
- *   3. where an APPEND may have been done whose answer was not seen, or the source made
- *      the folder anew: the same bytes, as multisets, those of the same date first
+ *   3. where an APPEND may have been done whose answer was not seen, the source made the
+ *      folder anew, or a UID of (1) is not there: the same bytes, as multisets, those of
+ *      the same date first
  *
- * A message here without a pair is appended, whatever the reason. Before the first APPEND
- * of a folder all of them are noted durably as planned, with their digests: that is what
- * makes (3) possible. Only what was removed here since the switch is removed there, and
- * only flags that were changed here are changed there: what the source did by itself
- * meanwhile stays. No folder is deleted there.
+ * A message here without a pair is appended, whatever the reason; one that may be there
+ * by (3), when two looks have not found it. Before the first APPEND of a folder all of
+ * them are noted durably as planned, with their digests: that is what makes (3) possible.
+ * Only what was removed here since the switch is removed there, and only flags that were
+ * changed here are changed there: what the source did by itself meanwhile stays. No
+ * folder is deleted there.
  *
  * On the way on there is no base: all counterparts are noted, all messages that have one
  * there are made like those here, and each is read there once and its bytes compared.

@@ -504,17 +504,54 @@ static int list(struct carry *c, const struct carry_box *box)
 	return r == 0 && listing_finish(&c->listing) < 0 ? carry_no_memory(c) : r;
 }
 
+/* Both sides of it, and what is a pair. */
+static int look(struct carry *c, struct carry_match *m)
+{
+	int r = list(c, m->box);
+
+	if (r == 0)
+		r = read_here(c, m);
+	if (r == 0)
+		r = pair_known(c, m);
+	return r ? r : carry_match(c, m);
+}
+
+static bool missed_before(
+	const struct carry *c, const struct carry_match *before, uint32_t uid)
+{
+	const struct carry_row *row = carry_row_of(
+		before, &(struct carry_note){ .mailbox = before->box->id, .uid = uid });
+
+	return row && carry_misses(c, before, row);
+}
+
+/* A server that reads a folder while another session renames files in it (flags of a
+   Maildir) may not show one of them, and shows it a moment later: what may be there is
+   sent when two looks have not found it. 1: they differ, the next pass looks anew. */
+static int look_again(struct carry *c, struct carry_match *m)
+{
+	struct carry_match before = *m;
+	int r;
+
+	*m = (struct carry_match){ .box = before.box };
+	r = look(c, m);
+	if (r == 0 && !carry_misses_any(c, m))
+		r = 1;
+	for (size_t i = 0; r == 0 && i < m->n_rows; i++)
+		if (carry_misses(c, m, &m->rows[i]) &&
+			!missed_before(c, &before, m->rows[i].uid))
+			r = 1;
+	match_fini(&before);
+	return r;
+}
+
 int carry_folder(struct carry *c, const struct carry_box *box)
 {
 	struct carry_match m = { .box = box };
-	int r = list(c, box);
+	int r = look(c, &m);
 
-	if (r == 0)
-		r = read_here(c, &m);
-	if (r == 0)
-		r = pair_known(c, &m);
-	if (r == 0)
-		r = carry_match(c, &m);
+	if (r == 0 && c->writer.ops && carry_misses_any(c, &m))
+		r = look_again(c, &m);
 	if (r == 0)
 		r = compare(c, &m);
 	match_fini(&m);

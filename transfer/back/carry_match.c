@@ -167,11 +167,29 @@ static int keep_pair(
 /* In that order. */
 enum closeness { BYTES_AND_DATE, BYTES, TAKEN_AND_DATE, CLOSENESS_COUNT };
 
-/* On the way on, only what may have been sent: what else is there is its user's. */
+/* On the way on, only what may have been sent: what else is there is its user's. On the
+   way back what was there may have got another UID: Courier gives one anew to a file that
+   it did not see once, without another UIDVALIDITY. */
 static bool may_be_there(
 	const struct carry *c, const struct carry_match *m, const struct carry_row *row)
 {
-	return row->is_planned || (!m->is_same && c->way == CARRY_BACK);
+	return row->is_planned ||
+	       (c->way == CARRY_BACK && (!m->is_same || row->was_there));
+}
+
+bool carry_misses(
+	const struct carry *c, const struct carry_match *m, const struct carry_row *row)
+{
+	return row->pair == CARRY_ALONE && may_be_there(c, m, row);
+}
+
+bool carry_misses_any(const struct carry *c, const struct carry_match *m)
+{
+	bool any = false;
+
+	for (size_t i = 0; !any && i < m->n_rows; i++)
+		any = carry_misses(c, m, &m->rows[i]);
+	return any;
 }
 
 static int pair_row(
@@ -179,8 +197,7 @@ static int pair_row(
 {
 	size_t k;
 
-	if (row->pair != CARRY_ALONE || !may_be_there(c, m, row) ||
-		(how == TAKEN_AND_DATE && !row->is_taken))
+	if (!carry_misses(c, m, row) || (how == TAKEN_AND_DATE && !row->is_taken))
 		return 0;
 	if (!carry_digest(c, m, row))
 		return c->err->code ? c->err->code : -EIO;
@@ -258,10 +275,8 @@ static int pair_and_note(struct carry *c, struct carry_match *m)
 
 static bool is_needed(const struct carry *c, const struct carry_match *m)
 {
-	bool any = false;
+	bool any = carry_misses_any(c, m);
 
-	for (size_t i = 0; !any && i < m->n_rows; i++)
-		any = m->rows[i].pair == CARRY_ALONE && may_be_there(c, m, &m->rows[i]);
 	for (size_t i = 0; !any && i < m->n_notes; i++)
 		any = is_planned(&m->notes[i]) && !carry_row_of(m, &m->notes[i]);
 	return any;

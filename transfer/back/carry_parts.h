@@ -102,6 +102,10 @@ int carry_flags(struct carry *c, const struct carry_match *m);
 struct carry_row *carry_row_of(const struct carry_match *m, const struct carry_note *n);
 int carry_doom(struct carry_match *m, uint32_t other_uid); /* -ENOMEM */
 
+/* It may be there by its bytes, and has no pair. */
+bool carry_misses(
+	const struct carry *c, const struct carry_match *m, const struct carry_row *row);
+bool carry_misses_any(const struct carry *c, const struct carry_match *m);
 /* Pairs those that may be there by their bytes, and notes them. */
 int carry_match(struct carry *c, struct carry_match *m);
 /* Fetches those of m->wanted, whose digests are in m->found then. */

@@ -90,6 +90,17 @@ static void test_one_gone_there_and_one_new(void **state)
 	world_end(&w);
 }
 
+/* With the bytes that it has. */
+static void give_anew(struct memory_message *m, uint32_t uid)
+{
+	char *body = world_keep(str_of("................................", m->body_len));
+
+	for (size_t k = 0; k < m->body_len; k++)
+		body[k] = memory_byte(m->uid, k);
+	m->body = body;
+	m->uid = uid;
+}
+
 /* Another UIDVALIDITY: no UID means anything, and the same bytes are not sent again. */
 static void test_made_anew_there(void **state)
 {
@@ -104,13 +115,8 @@ static void test_made_anew_there(void **state)
 	inbox->uidvalidity = 5;
 	for (size_t i = 0; i < inbox->count; i++) {
 		struct memory_message *m = &inbox->messages[i];
-		char *body = world_keep(
-			str_of("................................", m->body_len));
 
-		for (size_t k = 0; k < m->body_len; k++)
-			body[k] = memory_byte(m->uid, k);
-		m->body = body;
-		m->uid += 50;
+		give_anew(m, m->uid + 50);
 	}
 	inbox->uidnext = 60;
 	OK(world_carry(&w, &err));
@@ -142,13 +148,8 @@ static void test_uids_that_wander(void **state)
 	inbox = memory_folder(&shared->source, "INBOX");
 	for (size_t i = 0; i < inbox->count; i++) {
 		struct memory_message *m = &inbox->messages[i];
-		char *body = world_keep(
-			str_of("................................", m->body_len));
 
-		for (size_t k = 0; k < m->body_len; k++)
-			body[k] = memory_byte(m->uid, k);
-		m->body = body;
-		m->uid += m->uid > 1;
+		give_anew(m, m->uid + (m->uid > 1));
 	}
 	late = inbox->messages[1];
 	late.uid = 2;
@@ -161,6 +162,48 @@ static void test_uids_that_wander(void **state)
 	assert_non_null(memory_find(inbox, 2));
 	assert_int_equal(w.lost.expunges, 2);
 	assert_int_equal(inbox->count, 7 + 3);
+	world_end(&w);
+}
+
+/* The same, of some only, and where their UIDs were there is nothing now: they are there,
+   and are not put back. */
+static void test_uids_given_anew(void **state)
+{
+	struct error err = { 0 };
+	struct memory_folder *inbox;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_gets(&w, "INBOX", "new");
+	inbox = memory_folder(&shared->source, "INBOX");
+	for (uint32_t n = 0; n < 3; n++)
+		give_anew(memory_find(inbox, 4 + n), inbox->uidnext + n);
+	inbox->uidnext += 3;
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.put_back, 0);
+	assert_int_equal(w.sums.messages, 1);
+	assert_int_equal(w.lost.uids, 3 + 1);
+	assert_int_equal(inbox->count, 6 + 1);
+	world_check_round_trip(&w);
+	world_end(&w);
+}
+
+/* What one look does not find is there at the next. */
+static void test_overlooked_once(void **state)
+{
+	struct error err = { 0 };
+	struct memory_folder *inbox;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	world_gets(&w, "INBOX", "new");
+	inbox = memory_folder(&shared->source, "INBOX");
+	inbox->overlooked = 5;
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.put_back, 0);
+	assert_int_equal(inbox->count, 6 + 1);
 	world_end(&w);
 }
 
@@ -211,6 +254,8 @@ int main(void)
 		cmocka_unit_test(test_one_gone_there_and_one_new),
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
+		cmocka_unit_test(test_uids_given_anew),
+		cmocka_unit_test(test_overlooked_once),
 		cmocka_unit_test(test_swept_uids_that_wander),
 	};
 

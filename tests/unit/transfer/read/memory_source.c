@@ -147,15 +147,17 @@ static bool is_asked_for(const struct memory_folder *f, size_t at, uint32_t from
 }
 
 static int rows(struct memory_source *m, const struct source_events *e, size_t index,
-	const struct memory_folder *f, uint32_t from)
+	struct memory_folder *f, uint32_t from)
 {
+	uint32_t overlooked = f->overlooked;
 	int r = 0;
 
+	f->overlooked = 0;
 	for (size_t i = 0; r == 0 && i < f->count; i++) {
 		size_t at = m->backwards ? f->count - 1 - i : i;
 		struct mail row = message_of(&f->messages[at]);
 
-		if (!is_asked_for(f, at, from))
+		if (!is_asked_for(f, at, from) || row.uid == overlooked)
 			continue;
 		m->rows++;
 		r = event(m);

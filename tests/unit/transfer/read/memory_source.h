@@ -33,6 +33,7 @@ struct memory_folder {
 	struct memory_message messages[MEMORY_MESSAGES_MAX];
 	size_t count;
 	const char *refuses; /* to be opened, with that text */
+	uint32_t overlooked; /* the next listing does not show this UID; 0: none */
 };
 
 /* How a server that tells what has changed gets it wrong, and can be caught at it. */
