@@ -14,6 +14,7 @@ from lab.ferry import Ferry  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import SOURCE_ADDRESS, SOURCE_GATEWAY, client_address  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
 
 SECOND = ("198.51.100.11", "2001:db8:5::11")  # the source's other addresses
 ALL = "--all" in sys.argv
@@ -56,8 +57,8 @@ class Topologies(World):
             true(b" OK " in client.login(user, self.password(user)), f"login at {address}")
             return client
         session().logout()
-        logins = [a for _, a in self.server.logins(user)]
-        true((seen or client_from) in logins, (seen or client_from, logins))
+        wait_until("the source's log says from where",  # it may write it after its answer
+                   lambda: (seen or client_from) in [a for _, a in self.server.logins(user)])
         self.ferry.wait_account(user, stage="done", route="local")
         count = len(self.server.logins(user))
         connection = self.lab.client.connect(address, 143, client_from)
