@@ -11,8 +11,6 @@
 #include "mailstore/serve/services.h"
 #include "steps.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,22 +198,6 @@ static void check(unsigned step)
 	store_close(l.store);
 }
 
-static int remove_one(
-	const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-	(void)st;
-	(void)kind;
-	if (place->level && remove(path) < 0)
-		fail("%s: %s", path, strerror(errno));
-	return 0;
-}
-
-static void clean(void)
-{
-	if (nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
-		fail("%s: %s", folder, strerror(errno));
-}
-
 static void make_store(void)
 {
 	struct mailbox inbox = {
@@ -254,7 +236,7 @@ int main(void)
 	for (step = 1; step == 1 || steps.killed; step++) {
 		unsigned answers;
 
-		clean();
+		empty_folder(folder);
 		memset(shared, 0, sizeof(*shared));
 		make_store();
 		steps_run(&steps, step, work, NULL);
@@ -268,7 +250,7 @@ int main(void)
 		fail("%u answers at the end", count_answers());
 	printf("killed before each of %u steps, %u of them with answers given\n",
 		steps.count, some);
-	clean();
+	empty_folder(folder);
 	(void)rmdir(folder);
 	return 0;
 }

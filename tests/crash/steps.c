@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -36,6 +37,22 @@ void fail(const char *format, ...)
 	va_end(args);
 	(void)fputc('\n', stderr);
 	_exit(1);
+}
+
+static int remove_one(
+	const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+	(void)st;
+	(void)kind;
+	if (place->level && remove(path) < 0)
+		fail("%s: %s", path, strerror(errno));
+	return 0;
+}
+
+void empty_folder(const char *path)
+{
+	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
+		fail("%s: %s", path, strerror(errno));
 }
 
 /* ── the child's side ──────────────────────────────────────────────────────────────── */

@@ -21,6 +21,9 @@ struct steps {
 /* kill_at 0: never. What the child returns must be 0, unless it was killed. */
 void steps_run(struct steps *s, unsigned kill_at, void (*work)(void *), void *context);
 
+/* Removes all that is in it; fail() if that cannot be. */
+void empty_folder(const char *path);
+
 /* A sentence and exit(1); for parent and child. */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);
 

@@ -14,7 +14,6 @@
 #include "store_work.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,20 +34,9 @@ struct crash {
 	struct buf expected[WORK_BATCHES + 1]; /* after so many batches */
 };
 
-static int remove_one(
-	const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-	(void)st;
-	(void)kind;
-	if (place->level && remove(path) < 0)
-		fail("%s: %s", path, strerror(errno));
-	return 0;
-}
-
 static void clean(struct crash *c)
 {
-	if (nftw(c->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) < 0)
-		fail("%s: %s", c->folder, strerror(errno));
+	empty_folder(c->folder);
 	*c->work.committed = 0;
 }
 
