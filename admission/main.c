@@ -8,10 +8,11 @@ static const struct program program = {
 	.usage =
 		"usage: mailferry-admission [-c FILE]\n"
 		"\n"
-		"Judges each new connection to the old server that no prefix of `mailferry "
+		"Judges new connections to the old server that no prefix of `mailferry "
 		"admit`\n"
-		"decides: whether there is room for it, and whether its network begins too "
+		"decides: whether there is room for them, and whether a network begins too "
 		"many.\n"
+		"While there is room, the kernel lets most of them in by itself.\n"
 		"Runs in the foreground until SIGTERM; normally `mailferry up` starts it.\n"
 		"\n"
 		"  -c FILE     configuration (default " PROGRAM_CONFIG ")\n"
