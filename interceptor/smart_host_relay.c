@@ -144,7 +144,7 @@ static void settle(struct passage *p, enum smtp_client_auth_result result)
 		turn_away(p, "offers no login by PLAIN or LOGIN", "");
 		break;
 	case SMTP_CLIENT_AUTH_BROKEN:
-		fail(p, "it does not speak SMTP in turn");
+		fail(p, "its answers are not those of an SMTP server");
 		break;
 	}
 }
