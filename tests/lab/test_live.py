@@ -340,7 +340,9 @@ def put_back(world, user):
     try:
         registry(world, "UPDATE account SET route='source', stage='catching-up' WHERE name=?",
                  (user,))
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
         return False
     return True
 
