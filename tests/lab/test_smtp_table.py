@@ -106,9 +106,7 @@ DIFFERENT = [
 ]
 
 
-# Servers other than Postfix, afterwards (docs/handbook/smtp.md). What follows a row of a
-# connection that one side has closed is behind it, too.
-CLOSED_THERE = ("\\[closed\\]|", ".*", "behind commands that it counts and we keep from it")
+# Servers other than Postfix, afterwards (docs/handbook/smtp.md).
 OTHERS = [
     *NEVER_SAME,
     (r"(\d{3}) .*", r"\1 .*", "the same answer in our words: the source is spared the question, or "
@@ -127,7 +125,6 @@ OTHERS = [
      "a mailbox here is asked between two commands of a client that does not wait, and the source "
      "has answered by then; who is known is not asked about"),
     ("421 .*", "354 .*|250 .*", "what it says of a message: it does not get that of users here"),
-    CLOSED_THERE,
 ]
 OTHERS_OF = {
     "exim": [
@@ -135,7 +132,6 @@ OTHERS_OF = {
          "MAIL with PRDR was refused, which is not shown any more; the message is read as commands"),
         ("250  9 byte chunk, total 20", "", "the last chunk comes as one more, when the copy is on disk"),
         ("", "250  0 byte chunk, total 20", "that one"),
-        ("50[03] .*|554 .*|421 .*|250 OK|221 .*", "\\[closed\\]|", "421 says that the server closes: it goes on all the same"),
         ("554 SMTP synchronization error", "500 .*", "a message that nobody waited for, as commands"),
     ],
     "opensmtpd": [
@@ -152,6 +148,15 @@ OTHERS_OF = {
         ("\\[closed\\]", "221 .*", "behind that"),
     ],
 }
+# Rows that would excuse too much elsewhere: (server, behaviours, row).
+CLOSED_THERE = ("\\[closed\\]|", ".*", "it has closed, for commands that it counts and we keep from it, or for haste")
+ONLY_IN = [
+    ("exim", "put_off_at_.*", ("50[03] .*|554 .*|421 .*|250 OK|221 .*", "\\[closed\\]|",
+                               "421 says that the server closes: it goes on all the same")),
+    ("exim", "unknown_commands|out_of_order|odd_paths|prdr|pipelining_without_an_offer|put_off_at_grey", CLOSED_THERE),
+    ("opensmtpd", "fifty_recipients_pipelined|nine_hundred_recipients|chunks(_in_one_write|_without_a_recipient)?|prdr",
+     CLOSED_THERE),
+]
 
 
 def table_of(world, name, to):
@@ -166,6 +171,15 @@ def table_of(world, name, to):
 def is_argued(row, rows):
     return any(re.fullmatch(f"(?:{direct}) => (?:{through})", f"{row[0]} => {row[1]}")
                for direct, through, _ in rows)
+
+
+def argued_of(name):
+    """The rows of that behaviour, once somebody lives here."""
+    if not OTHER:
+        return DIFFERENT
+    return OTHERS + OTHERS_OF[OTHER.name] + [
+        row for server, behaviours, row in ONLY_IN
+        if server == OTHER.name and re.fullmatch(behaviours, name)]
 
 
 def same(world, name, users, rows):
@@ -202,8 +216,7 @@ def some_moved(name, recipients):
         if not world.moved:
             world.move(world.here)
             world.moved = True
-        same(world, name, [getattr(world, r) for r in recipients],
-             OTHERS + OTHERS_OF[OTHER.name] if OTHER else DIFFERENT)
+        same(world, name, [getattr(world, r) for r in recipients], argued_of(name))
     one.__name__ = f"{' and '.join(recipients)}: {name}"
     return one
 
