@@ -84,8 +84,6 @@ NEVER_SAME = [
 # Afterwards:
 DIFFERENT = [
     *NEVER_SAME,
-    ("421 .*", "354 .*|250 .*", "what it says of a message: it does not get that of users here"),
-    ("(\\[closed\\])?", "250 2.0.0 Ok", "behind that"),
     ("250 (ETRN|DSN|STARTTLS)", "", "not shown: STARTTLS for want of a key in this lab, "
      "ETRN as it is about the source's own queue, DSN since we have no queue to report from"),
     ("250 2.0.0 Ok: queued as ID", "250 2.0.0 Ok", "it is delivered, there is no queue"),
@@ -124,7 +122,6 @@ OTHERS = [
     ("554 SMTP synchronization error|500 .*Pipelining not supported", "(250|554|503) .*",
      "a mailbox here is asked between two commands of a client that does not wait, and the source "
      "has answered by then; who is known is not asked about"),
-    ("421 .*", "354 .*|250 .*", "what it says of a message: it does not get that of users here"),
 ]
 OTHERS_OF = {
     "exim": [
@@ -150,7 +147,11 @@ OTHERS_OF = {
 }
 # Rows that would excuse too much elsewhere: (server, behaviours, row).
 CLOSED_THERE = ("\\[closed\\]|", ".*", "it has closed, for commands that it counts and we keep from it, or for haste")
+SAYS_OF_A_MESSAGE = ("421 .*", "354 .*|250 .*", "it does not get the message of users here")
 ONLY_IN = [
+    ("postfix", "put_off_at_(data|dot)", SAYS_OF_A_MESSAGE),
+    ("postfix", "put_off_at_(data|dot|grey)", ("(\\[closed\\])?", "250 2.0.0 Ok", "it has closed by then")),
+    ("exim", "put_off_at_(data|dot)", SAYS_OF_A_MESSAGE),
     ("exim", "put_off_at_.*", ("50[03] .*|554 .*|421 .*|250 OK|221 .*", "\\[closed\\]|",
                                "421 says that the server closes: it goes on all the same")),
     ("exim", "unknown_commands|out_of_order|odd_paths|prdr|pipelining_without_an_offer|put_off_at_grey", CLOSED_THERE),
@@ -175,11 +176,10 @@ def is_argued(row, rows):
 
 def argued_of(name):
     """The rows of that behaviour, once somebody lives here."""
-    if not OTHER:
-        return DIFFERENT
-    return OTHERS + OTHERS_OF[OTHER.name] + [
+    there = OTHER.name if OTHER else "postfix"
+    return [*(OTHERS + OTHERS_OF[there] if OTHER else DIFFERENT), *(
         row for server, behaviours, row in ONLY_IN
-        if server == OTHER.name and re.fullmatch(behaviours, name)]
+        if server == there and re.fullmatch(behaviours, name))]
 
 
 def same(world, name, users, rows):
