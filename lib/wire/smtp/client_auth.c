@@ -2,6 +2,7 @@
 #include "wire/smtp/client_auth.h"
 
 #include "wire/sasl.h"
+#include "wire/sasl_login.h"
 #include "wire/smtp/reply.h"
 
 #include <stdio.h>
@@ -69,14 +70,6 @@ static enum smtp_client_auth_result greeted(struct smtp_client_auth *a,
 			STR_ARG(a->name)));
 }
 
-static bool has_mechanism(struct str offered, struct str wanted)
-{
-	while (offered.len)
-		if (str_ieq(str_trim(str_split(&offered, ' ')), wanted))
-			return true;
-	return false;
-}
-
 static int say_plain(const struct smtp_client_auth *a, struct buf *out)
 {
 	const struct sasl_plain plain = { .authcid = a->user, .password = a->password };
@@ -97,15 +90,15 @@ static int say_base64(struct buf *out, struct str bytes)
 static enum smtp_client_auth_result choose_mechanism(
 	struct smtp_client_auth *a, const struct smtp_reply *reply, struct buf *out)
 {
-	struct str offered;
+	struct str offered, name;
 
 	if (reply->code / 100 != 2)
 		return over(a, SMTP_CLIENT_AUTH_LATER);
 	if (!smtp_ehlo_has(reply->bytes, STR_LIT("AUTH"), &offered))
 		return over(a, SMTP_CLIENT_AUTH_NO_MECHANISM);
-	if (has_mechanism(offered, STR_LIT("PLAIN")))
+	if (sasl_offered(offered, STR_LIT(""), STR_LIT("PLAIN"), &name))
 		return go_on(a, SMTP_CLIENT_AUTH_ANSWER, say_plain(a, out));
-	if (has_mechanism(offered, STR_LIT("LOGIN")))
+	if (sasl_offered(offered, STR_LIT(""), STR_LIT("LOGIN"), &name))
 		return go_on(
 			a, SMTP_CLIENT_AUTH_USER, buf_append_c(out, "AUTH LOGIN\r\n"));
 	return over(a, SMTP_CLIENT_AUTH_NO_MECHANISM);
