@@ -38,6 +38,9 @@ struct smart_host_relay {
 	struct timer *tick;
 	struct relay_shared shared;
 	LIST_HEAD(, passage) passages;
+	bool is_taken;          /* the last login that was answered */
+	struct passage *trial;  /* until one is, no more than this one logs in */
+	bool any_waits;         /* for its answer */
 	uint64_t refused_until; /* loop time */
 	char refused[SMTP_CLIENT_AUTH_WORDS_MAX];
 };
@@ -59,6 +62,8 @@ struct passage {
 static void passage_free(struct passage *p)
 {
 	LIST_REMOVE(p, all);
+	if (p->owner->trial == p)
+		p->owner->trial = NULL;
 	if (p->is_open)
 		relay_fini(&p->bytes);
 	stream_free(p->client);
@@ -102,6 +107,8 @@ static void open_passage(struct passage *p)
 	buf_wipe(&p->out);
 	buf_clear(&p->out);
 	p->is_open = true;
+	p->owner->is_taken = true;
+	p->owner->trial = NULL;
 	relay_begin(&p->bytes, &p->owner->shared, p->client, p->server, &p->out,
 		&p->greeting);
 	judge(p, relay_start(&p->bytes, loop_now(&p->owner->loop)));
@@ -119,6 +126,7 @@ static void refuse(struct passage *p)
 		p->auth.words, REFUSED_MS / 1000, r->settings->smart_host_credentials);
 	(void)snprintf(r->refused, sizeof(r->refused), "%s", p->auth.words);
 	r->refused_until = loop_now(&r->loop) + REFUSED_MS;
+	r->is_taken = false;
 	turn_away(p, "refuses our login", p->auth.words);
 }
 
@@ -247,18 +255,38 @@ static void begin(struct passage *p)
 	struct smart_host_relay *r = p->owner;
 	struct error err = { 0 };
 
-	smtp_client_auth_init(&p->auth, r->host.kind == SMART_HOST_LMTP,
-		STR_LIT("[127.0.0.1]"), r->login.user, r->login.password);
 	if (loop_now(&r->loop) < r->refused_until) {
 		turn_away(p, "refuses our login", r->refused);
 		return;
 	}
+	if (!r->is_taken && r->trial) {
+		r->any_waits = true;
+		return;
+	}
+	if (!r->is_taken)
+		r->trial = p;
 	if (connect_server(p, &err) < 0) {
 		fail(p, err.text);
 		return;
 	}
 	stream_set_owner(p->server, server_ready, p);
 	stream_want(p->server, UV_READABLE | UV_WRITABLE);
+}
+
+/* Ahead of each turn of the loop: the trial is over, or another one is wanted. */
+static void begin_waiting(void *context)
+{
+	struct smart_host_relay *r = context;
+	struct passage *p = LIST_FIRST(&r->passages), *next;
+
+	if (!r->any_waits || r->trial)
+		return;
+	r->any_waits = false;
+	for (; p; p = next) {
+		next = LIST_NEXT(p, all);
+		if (!p->server)
+			begin(p);
+	}
 }
 
 /* Takes fd. */
@@ -276,6 +304,8 @@ static void accept_one(struct smart_host_relay *r, int fd)
 	buf_init(&p->in, REPLY_BYTES);
 	buf_init(&p->out, 0);
 	buf_init(&p->greeting, 0);
+	smtp_client_auth_init(&p->auth, r->host.kind == SMART_HOST_LMTP,
+		STR_LIT("[127.0.0.1]"), r->login.user, r->login.password);
 	LIST_INSERT_HEAD(&r->passages, p, all);
 	stream_set_owner(p->client, client_ready, p);
 	begin(p);
@@ -378,6 +408,6 @@ int smart_host_relay_run(const struct settings *settings)
 	}
 	log_info(NULL, "ready", "task=" SMART_HOST_RELAY_TASK);
 	timer_start_every(r.tick, TICK_MS);
-	loop_run(&r.loop, NULL, NULL);
+	loop_run(&r.loop, begin_waiting, &r);
 	return EXIT_SUCCESS;
 }

@@ -10,8 +10,9 @@
  *
  * It reads what the smart host says up to the end of the login; from then on the bytes
  * of both sides pass unread. What the other side of the socket gets first is the smart
- * host's greeting, or 421 with the reason. After a login that was refused it tries none
- * for half a minute: who counts them would lock us out.
+ * host's greeting, or 421 with the reason. A server that counts refused logins would lock
+ * us out. So after one that was refused none is tried for half a minute, and until one
+ * is taken they are tried one after the other.
  */
 #include "event/child.h"
 #include "settings/settings.h"
