@@ -388,12 +388,13 @@ static int set_up(struct smart_host_relay *r, struct error *err)
 		code = open_loop(r);
 	if (code < 0)
 		return error_errno(err, code, "cannot start");
-	code = login_file_read(SMART_HOST_RELAY_FD_LOGIN,
-		r->settings->smart_host_credentials, &r->file, &r->login, err);
+	source_tls_prepare(&r->tls, r->settings);
+	code = drop_rights(r, err);
 	if (code < 0)
 		return code;
-	source_tls_prepare(&r->tls, r->settings);
-	return drop_rights(r, err);
+	/* from here on nobody of our user looks into our memory */
+	return login_file_read(SMART_HOST_RELAY_FD_LOGIN,
+		r->settings->smart_host_credentials, &r->file, &r->login, err);
 }
 
 int smart_host_relay_run(const struct settings *settings)
