@@ -230,21 +230,16 @@ static int digest_file(struct delivery *d, unsigned char ret[static BODY_DIGEST_
 	return code;
 }
 
-/* One of those that were sent to the source from here may be this one. */
 static int sweep(struct store *s, struct work *w, int64_t inbox)
 {
 	struct delivery *d = w->d;
 	unsigned char digest[BODY_DIGEST_SIZE];
-	int code = store_has_planned(s, d->swept.folder, d->swept.uidvalidity, &d->err);
+	int code = digest_file(d, digest);
 
-	if (code == 1) {
-		code = digest_file(d, digest);
-		d->swept.digest = str_of(digest, sizeof(digest));
-	}
+	d->swept.digest = str_of(digest, sizeof(digest));
 	if (code == 0)
 		code = swept_put(s, &d->swept, d->size, &w->place, inbox, &d->err);
 	d->swept.digest = STR_LIT("");
-
 	if (code == 1 && w->written) {
 		store_body_abort(s, &w->writer);
 		w->written = false;

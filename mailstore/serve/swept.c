@@ -43,7 +43,7 @@ static struct store_counterpart counterpart_of(const struct swept *m)
 	return (struct store_counterpart){ .folder = m->folder,
 		.uidvalidity = m->uidvalidity,
 		.other_uid = m->uid,
-		.digest = m->digest.ptr ? m->digest : STR_LIT("") };
+		.digest = m->digest };
 }
 
 static int add(struct store *s, const struct swept *m, uint64_t size,
@@ -60,6 +60,7 @@ static int add(struct store *s, const struct swept *m, uint64_t size,
 
 	if (code == 0)
 		code = store_add(s, pair.mailbox, &row, place, &pair.uid, err);
+	pair.digest = STR_LIT(""); /* date and size tell: they are the source's */
 	return code < 0 ? code : store_set_counterpart(s, &pair, err);
 }
 
@@ -84,6 +85,8 @@ static int put(struct store *s, const struct swept *m, uint64_t size,
 	(void)snprintf(
 		next, sizeof(next), "%" PRIu32 " %" PRIu32, m->uidvalidity, m->uid + 1);
 	is_here = store_knows_counterpart(s, &pair, err);
+	if (is_here == 0)
+		is_here = store_find_in_base(s, &pair, m->date, size, err);
 	code = is_here ? is_here : add(s, m, size, place, inbox, err);
 	if (code >= 0)
 		code = store_set_checkpoint(s, name, str_from(next), err);

@@ -7,7 +7,9 @@
  *
  * Which one comes next is a checkpoint of the store (one for each folder), written in the
  * transaction that adds the message: one that is told twice is added once. What was
- * carried to the source from here (source_side.h) does not come back from there.
+ * carried to the source from here (source_side.h) does not come back from there, and what
+ * was there at the switch does not come again when the source has given it another UID
+ * (Courier does, with the same UIDVALIDITY).
  */
 #include "mailstore/store/source_side.h"
 
@@ -18,7 +20,7 @@ struct swept {
 	struct str keywords;
 	int64_t date;
 	int16_t zone;
-	struct str digest; /* of its body, where one of ours may be it; "" */
+	struct str digest; /* of its body */
 };
 
 /* In a transaction. 1: it came before, and nothing is added. inbox: where mail goes whose

@@ -259,16 +259,65 @@ int store_knows_counterpart(
 	return c->digest.len ? find_planned(s, c, err) : 0;
 }
 
-int store_has_planned(
-	struct store *s, struct str folder, uint32_t uidvalidity, struct error *err)
+int store_body_digest(struct store *s, int64_t mailbox, uint32_t uid,
+	unsigned char ret[static BODY_DIGEST_SIZE], struct error *err)
 {
-	uint64_t has = 0;
-	int code = sql_get(s->db, SQL_HAS_PLANNED,
-		SQL_VALUES(sql_number(SIDE_SOURCE), sql_text(store_name_key(folder)),
-			sql_number(uidvalidity)),
-		&has, err);
+	struct body_digest digest;
+	struct body body;
+	int code = store_body(s, mailbox, uid, &body, err);
 
-	return code < 0 ? code : has != 0;
+	if (code < 0)
+		return code;
+	body_digest_begin(&digest);
+	body_digest_add(&digest, body.bytes);
+	body_digest_end(&digest, ret);
+	store_body_release(&body);
+	return 0;
+}
+
+/* Messages of one second and size whose bodies are read for one that comes: sessions wait
+   meanwhile. */
+#define LIKE_MAX 16
+
+/* One whose body is lost or damaged is not known to be it. */
+static int find_like(struct store *s, struct query *q, struct store_counterpart *found,
+	struct error *err)
+{
+	unsigned char digest[BODY_DIGEST_SIZE];
+	int code;
+
+	while ((code = query_next(q, err)) == 1) {
+		found->mailbox = (int64_t)query_number(q, 0);
+		found->uid = (uint32_t)query_number(q, 1);
+		code = store_body_digest(s, found->mailbox, found->uid, digest, NULL);
+		if (code == -ENOMEM)
+			return error_set(err, code, "no memory");
+		if (code == 0 && str_eq(found->digest, str_of(digest, sizeof(digest))))
+			return 1;
+	}
+	return code;
+}
+
+int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
+	uint64_t size, struct error *err)
+{
+	struct store_counterpart found = *c;
+	struct query q;
+	int code = query_begin(s->db, SQL_EACH_LIKE_IN_BASE,
+		SQL_VALUES(sql_text(store_name_key(c->folder)),
+			sql_number(c->uidvalidity), sql_signed(date), sql_number(size),
+			sql_number(LIKE_MAX)),
+		&q, err);
+
+	if (code < 0)
+		return code;
+	code = find_like(s, &q, &found, err);
+	query_end(&q);
+	if (code < 1)
+		return code;
+	found.digest = STR_LIT("");
+	code = store_set_counterpart(s, &found, err);
+	return code < 0 ? code : 1;
 }
 
 int store_source_of(struct store *s, int64_t mailbox, uint32_t uid, struct arena *arena,

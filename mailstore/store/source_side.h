@@ -106,9 +106,14 @@ struct store_origin {
 };
 int store_source_of(struct store *s, int64_t mailbox, uint32_t uid, struct arena *arena,
 	struct store_origin *ret, struct error *err);
-/* 1: some are planned in that folder of the source, so that a digest is of use. */
-int store_has_planned(
-	struct store *s, struct str folder, uint32_t uidvalidity, struct error *err);
+/* 1: one here that was there at the switch has this date, size and digest: the source has
+   given it another UID since. It is noted without its digest, since date and size are the
+   source's: in a transaction. */
+int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
+	uint64_t size, struct error *err);
+/* Of a message here. */
+int store_body_digest(struct store *s, int64_t mailbox, uint32_t uid,
+	unsigned char ret[static BODY_DIGEST_SIZE], struct error *err);
 
 /* The source has it all and is the truth again: what has a UID or a UIDVALIDITY that was
    given here goes. In a transaction. */

@@ -205,9 +205,14 @@ const char *const store_statements[SQL_COUNT] = {
 			     " AND folder = ?2 AND uidvalidity = ?3"
 			     " AND other_uid IN (0, 4294967295)"
 			     " AND digest = ?4 ORDER BY uid LIMIT 1",
-	[SQL_HAS_PLANNED] = "SELECT EXISTS (SELECT 1 FROM counterpart WHERE side = ?1"
-			    " AND folder = ?2 AND uidvalidity = ?3"
-			    " AND other_uid IN (0, 4294967295))",
+	/* those first that are not known under yet another UID */
+	[SQL_EACH_LIKE_IN_BASE] =
+		"SELECT m.mailbox, m.uid FROM base b JOIN message m"
+		" ON m.mailbox = b.mailbox AND m.uid < b.uidnext"
+		" WHERE (b.name = ?1 OR (?1 = 'INBOX' AND b.name = ?1 COLLATE NOCASE))"
+		" AND b.uidvalidity = ?2 AND m.date = ?3 AND m.size = ?4"
+		" ORDER BY EXISTS (SELECT 1 FROM counterpart c WHERE c.side = 0"
+		" AND c.mailbox = m.mailbox AND c.uid = m.uid), m.uid LIMIT ?5",
 	/* as it is; else as what it was before it was moved here to another mailbox,
 	   which keeps the date and the size */
 	[SQL_SOURCE_OF] =

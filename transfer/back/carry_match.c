@@ -12,20 +12,13 @@
 const unsigned char *carry_digest_here(struct carry *c, int64_t mailbox, uint32_t uid)
 {
 	unsigned char *digest = arena_alloc(&c->arena, BODY_DIGEST_SIZE);
-	struct body_digest d;
-	struct body body;
 
 	if (!digest) {
 		(void)carry_no_memory(c);
 		return NULL;
 	}
-	if (store_body(c->store, mailbox, uid, &body, c->err) < 0)
-		return NULL;
-	body_digest_begin(&d);
-	body_digest_add(&d, body.bytes);
-	body_digest_end(&d, digest);
-	store_body_release(&body);
-	return digest;
+	return store_body_digest(c->store, mailbox, uid, digest, c->err) < 0 ? NULL
+	                                                                     : digest;
 }
 
 const unsigned char *carry_digest(

@@ -190,22 +190,29 @@ void world_lives_here(struct world *w)
 
 /* ---- what the source does meanwhile ---- */
 
-static void sweep(struct world *w, uint32_t uid, const char *body)
+int world_sweep(struct world *w, uint32_t uid, struct str body, int64_t date)
 {
 	struct store *s = world_store(w);
+	unsigned char digest[BODY_DIGEST_SIZE];
 	struct swept m = { .folder = STR("INBOX"),
 		.uidvalidity = memory_folder(&shared->source, "INBOX")->uidvalidity,
 		.uid = uid,
 		.keywords = STR(""),
-		.date = 106,
-		.digest = STR("") };
-	struct body_place place = store_body_inline(str_from(body));
+		.date = date,
+		.digest = str_of(digest, sizeof(digest)) };
+	struct body_place place = store_body_inline(body);
 	struct error err = { 0 };
+	struct body_digest d;
+	int r;
 
+	body_digest_begin(&d);
+	body_digest_add(&d, body);
+	body_digest_end(&d, digest);
 	OK(store_begin(s, &err));
-	OK(swept_put(s, &m, strlen(body), &place, world_mailbox(s, "INBOX"), &err));
+	r = swept_put(s, &m, body.len, &place, world_mailbox(s, "INBOX"), &err);
 	OK(store_commit(s, &err));
 	store_close(s);
+	return r;
 }
 
 static void arrives_there(uint32_t uid, const char *body, int64_t date)
@@ -222,7 +229,7 @@ void world_lives_there(struct world *w)
 	struct memory_folder *inbox = memory_folder(&shared->source, "INBOX");
 
 	arrives_there(7, "swept", 106);
-	sweep(w, 7, "swept");
+	assert_int_equal(world_sweep(w, 7, STR_LIT("swept"), 106), 0);
 	arrives_there(8, "not seen yet", OF_THE_SOURCE);
 	memory_find(inbox, 4)->flags = MAIL_ANSWERED;
 	memory_remove(inbox, 6);

@@ -37,6 +37,8 @@ int64_t world_mailbox(struct store *s, const char *name);
 /* A message that is new here. */
 void world_gets(struct world *w, const char *name, const char *body);
 void world_renames(struct world *w, const char *from, const char *to);
+/* What swept_put() says of a message of the source's INBOX. */
+int world_sweep(struct world *w, uint32_t uid, struct str body, int64_t date);
 
 /* What the user does here, and what the source does meanwhile: a swept message, one that
    nobody saw, flags, one that goes. */

@@ -189,6 +189,35 @@ static void test_uids_given_anew(void **state)
 	world_end(&w);
 }
 
+/* The sweep knows it by its bytes, and where it is there from then on. */
+static void test_swept_under_another_uid(void **state)
+{
+	struct error err = { 0 };
+	struct memory_folder *inbox;
+	struct memory_message *m;
+	struct store *s;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	inbox = memory_folder(&shared->source, "INBOX");
+	m = memory_find(inbox, 4);
+	give_anew(m, inbox->uidnext++);
+	assert_int_equal(
+		world_sweep(&w, m->uid, str_of(m->body, m->body_len), m->date), 1);
+	s = world_store(&w);
+	OK(store_begin(s, &err));
+	OK(store_expunge(s, world_mailbox(s, "INBOX"), 4, &err));
+	OK(store_commit(s, &err));
+	store_close(s);
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.messages, 0);
+	assert_int_equal(w.sums.expunged, 1);
+	assert_null(memory_find(inbox, 7));
+	assert_int_equal(inbox->count, 6 - 1);
+	world_end(&w);
+}
+
 /* What one look does not find is there at the next. */
 static void test_overlooked_once(void **state)
 {
@@ -255,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_made_anew_there),
 		cmocka_unit_test(test_uids_that_wander),
 		cmocka_unit_test(test_uids_given_anew),
+		cmocka_unit_test(test_swept_under_another_uid),
 		cmocka_unit_test(test_overlooked_once),
 		cmocka_unit_test(test_swept_uids_that_wander),
 	};

@@ -7,6 +7,7 @@
 
 #include "mailstore/serve/delivery.h"
 #include "mailstore/store/fixture.h"
+#include "mailstore/store/source_side.h"
 #include "transfer/account/sweep_state.h"
 #include "transfer/read/memory_source.h"
 
@@ -115,7 +116,10 @@ static void begin(struct world *w, void **state)
 	*w = (struct world){ .f = *state, .source = calloc(1, sizeof(*w->source)) };
 	assert_non_null(w->source);
 	OK(store_begin(w->f->store, &err));
-	(void)add_mailbox(w->f->store, "INBOX");
+	OK(store_create_mailbox(w->f->store,
+		&(struct mailbox){
+			.name = STR("INBOX"), .separator = '/', .uidvalidity = VALIDITY },
+		NULL, &err));
 	OK(store_commit(w->f->store, &err));
 	inbox = memory_add_folder(w->source, "INBOX");
 	inbox->uidvalidity = VALIDITY;
@@ -270,6 +274,60 @@ static void test_made_anew_and_new_are_named(void **state)
 	end(&w);
 }
 
+static void note_base(struct world *w, const char *body, int64_t date)
+{
+	const struct body_place place = store_body_inline(str_from(body));
+	const struct store_message m = { .flags = FLAG_RECENT,
+		.keywords = STR(""),
+		.uidl = STR(""),
+		.date = date,
+		.size = strlen(body) };
+	const int64_t inbox = get_mailbox(w->f, "INBOX").id;
+	struct error err = { 0 };
+
+	OK(store_begin(w->f->store, &err));
+	for (uint32_t uid = 1; uid < 5; uid++)
+		OK(store_add(w->f->store, inbox, &m, &place, NULL, &err));
+	OK(store_note_switch(w->f->store, &err));
+	OK(store_commit(w->f->store, &err));
+}
+
+/* What was there at the switch, under another UID and the same UIDVALIDITY (Courier), is
+   no new mail; what only looks like it is. */
+static void test_uid_given_anew(void **state)
+{
+	static const struct {
+		const char *body;
+		int64_t date;
+		unsigned comes;
+	} rows[] = {
+		{ "it is here\r\n", 1700000000, 0 },
+		{ "it is here\r\n", 1700000000, 0 }, /* once more */
+		{ "it is hers\r\n", 1700000000, 1 },
+		{ "it is here\r\n", 1700000001, 1 },
+		{ "it is here, too\r\n", 1700000000, 1 },
+	};
+	struct error err = { 0 };
+	struct world w;
+	unsigned n = 4;
+
+	begin(&w, state);
+	note_base(&w, rows[0].body, rows[0].date);
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct memory_message *m =
+			memory_add(inbox_of(&w), 5 + i, (unsigned)strlen(rows[i].body));
+
+		m->body = rows[i].body;
+		m->date = rows[i].date;
+		n += rows[i].comes;
+		OK(round_with(&w, i % 2, &err));
+		assert_int_equal(count(&w, "INBOX"), n);
+	}
+	OK(round_with(&w, true, &err));
+	assert_int_equal(count(&w, "INBOX"), n);
+	end(&w);
+}
+
 /* ---- without memory ---- */
 
 static unsigned until_failure; /* so many allocations succeed, then one does not */
@@ -337,6 +395,7 @@ int main(void)
 		CASE(test_what_is_not_taken_comes_later),
 		CASE(test_unreadable_is_not_passed_over),
 		CASE(test_made_anew_and_new_are_named),
+		CASE(test_uid_given_anew),
 		CASE(test_no_memory_for_what_is_noted),
 	};
 
