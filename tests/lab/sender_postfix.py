@@ -11,7 +11,7 @@ MAIN = HOUSE + """\
 myhostname = mx.example.org
 inet_interfaces = loopback-only
 inet_protocols = ipv4
-relayhost = [{source}]:25
+{route}
 transport_maps = inline:{{ {{ example.org = discard: }} }}
 smtp_tls_security_level = {tls}
 smtp_tls_CAfile = {authority}
@@ -28,12 +28,13 @@ class LocalPostfix:
 
     def __init__(self, folder, namespace):
         self.folder, self.namespace, self.daemon = Path(folder), namespace, None
+        self.view = []  # what goes before its command
 
     def start(self):
         furnish(self.folder)
         for name, text in (("main.cf", self.main()), ("master.cf", self.master())):
             (self.folder / name).write_text(text, encoding="ascii")
-        self.daemon = Daemon(self.namespace, ["postfix", "-c", self.folder, "start-fg"],
+        self.daemon = Daemon(self.namespace, [*self.view, "postfix", "-c", self.folder, "start-fg"],
                              self.folder / "start.log")
         wait_until("Postfix", lambda: (self.folder / "queue/public/pickup").exists(), 20)
 
@@ -59,14 +60,23 @@ class LocalPostfix:
 
 class SendingPostfix(LocalPostfix):
     """tls: as `smtp_tls_security_level` has it; authority: whose certificates are known;
-    fingerprints: of the only keys that are taken, as with DANE's 3 1 1."""
+    fingerprints: of the only keys that are taken, as with DANE's 3 1 1; resolver: who knows
+    where mail goes and which keys are right, None: to the old server's address."""
 
-    def __init__(self, folder, namespace, tls="none", authority="", fingerprints=()):
+    def __init__(self, folder, namespace, tls="none", authority="", fingerprints=(),
+                 resolver=None):
         super().__init__(folder, namespace)
         self.tls, self.authority, self.fingerprints = tls, authority, " ".join(fingerprints)
+        self.resolver = resolver
+        if resolver:
+            self.view = resolver.view()
 
     def main(self):
-        return MAIN.format(folder=self.folder, source=SOURCE_ADDRESS[0], tls=self.tls,
+        text = MAIN if not self.resolver else MAIN.replace(
+            "smtp_host_lookup = native", "smtp_host_lookup = dns")
+        route = ("smtp_dns_support_level = dnssec" if self.resolver
+                 else f"relayhost = [{SOURCE_ADDRESS[0]}]:25")
+        return text.format(folder=self.folder, route=route, tls=self.tls,
                            authority=self.authority, fingerprints=self.fingerprints)
 
     def master(self):

@@ -15,6 +15,7 @@ from lab import client_transcripts, tls  # noqa: E402
 from lab.harness import case, equal, main, table, true  # noqa: E402
 from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.processes import memory_of, wait_until  # noqa: E402
+from lab.resolver import Resolver  # noqa: E402
 from lab.sender_exim import SendingExim  # noqa: E402
 from lab.sender_postfix import SendingPostfix  # noqa: E402
 from lab.server_scripted_smtp import ScriptedSmtp  # noqa: E402
@@ -112,6 +113,56 @@ def a_postfix_delivers(world, level):
         wait_until("an empty queue", lambda: sender.queued() == 0, 10)
     finally:
         sender.stop()
+
+
+def sends_by_dane(world, label, keys):
+    """(sender, resolver): started; keys: of the certificates that the zone names."""
+    folder = world.lab.folder
+    resolver = Resolver(folder / f"resolver-{label}", world.lab.client,
+                        [f"3 1 1 {key}" for key in keys])
+    resolver.start()
+    sender = SendingPostfix(folder / f"sender-dane-{label}", world.lab.client, "dane",
+                            resolver=resolver)
+    try:
+        sender.start()
+    except BaseException:
+        resolver.stop()
+        raise
+    return sender, resolver
+
+
+@case
+def dane(world):
+    """A Postfix that finds MX, address and TLSA in a signed zone."""
+    sender, resolver = sends_by_dane(world, "ours", map(key_fingerprint, world.ours))
+    try:
+        token, message = world.message()
+        sender.submit(message, at(world.here), at(world.there))
+        true(b"with ESMTPS id" in world.arrives(world.here, token), "ESMTPS")
+        world.arrives(world.there, token, source=True)
+        true("Verified TLS connection established to mail.example.com" in sender.log_text(),
+             sender.log_text()[-800:])
+        wait_until("an empty queue", lambda: sender.queued() == 0, 10)
+    finally:
+        sender.stop()
+        resolver.stop()
+
+
+@case
+def dane_for_another_key(world):
+    """Nothing goes, not in clear either."""
+    sender, resolver = sends_by_dane(world, "other", ["AB" * 32])
+    try:
+        token, message = world.message()
+        sender.submit(message, at(world.here))
+        wait_until("its complaint", lambda: "no matching DANE TLSA records" in sender.log_text()
+                   and "status=deferred" in sender.log_text(), 10)
+        true("status=sent" not in sender.log_text(), sender.log_text()[-800:])
+        equal(sender.queued(), 1, "still in its queue")
+        equal(world.copies(world.here, token), [], "copies here")
+    finally:
+        sender.stop()
+        resolver.stop()
 
 
 @case
