@@ -177,7 +177,7 @@ class Mailferry(Routing):
             state_dir = "{bench.folder}/state"
             run_dir = "{bench.folder}/run"
             services {{ pop3 {{ enabled = false }} smtp {{ enabled = false }} }}
-            limits {{ connections_per_ip = 4000 }}
+            limits {{ connections_per_ip = 4000 new_connections = 100000 }}
             """)
         self.daemons = [bench.up(programs, config)]
 
