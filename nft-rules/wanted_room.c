@@ -60,7 +60,7 @@ int wanted_room_sets(struct plan *p, const struct ruleset *r)
 		return code;
 	counter->type = NFT_OBJECT_COUNTER;
 	plan_name(counter->name, sizeof(counter->name), ROOM_COUNTER);
-	code = add_set(p, ROOM_SET, PLAN_KEY_PROTOCOL, 1, 1);
+	code = add_set(p, ROOM_SET, PLAN_KEY_PROTOCOL, 1, ROOM_PLACES);
 	for (size_t i = 0; i < N_FAMILIES && !code; i++)
 		if (r->new_connections && has_family(r, &families[i]))
 			code = add_set(p, families[i].set, families[i].key_type,

@@ -303,6 +303,18 @@ def until_alone(lab, judge, ours, there, family=socket.AF_INET, source=SOURCE4):
     raise AssertionError(judge.judged())
 
 
+def assert_renewed_at_once(lab, judge, ours, there):
+    """The verdict runs out: one connection travels, and the next does not."""
+    until_alone(lab, judge, ours, there)
+    for _ in range(2):
+        before = after = judge.judged()
+        while after["packets"] == before["packets"]:
+            assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+            after = judge.judged()
+    assert goes(lab, ours, there, socket.AF_INET, SOURCE4) == "diverted"
+    assert judge.judged()["by_kernel"] == after["by_kernel"] + 1
+
+
 def test_the_kernel_decides_alone(lab):
     """All are diverted and counted, and few of them travel to the process and back. What
     packets have put into its sets is no difference."""
@@ -321,6 +333,8 @@ def test_the_kernel_decides_alone(lab):
                 assert judged <= 1 + (time.monotonic() - began) / ROOM_S, (before, after)
                 assert after["diverted"] - before["diverted"] == n, (before, after)
                 assert after["by_kernel"] - before["by_kernel"] == n - judged, (before, after)
+        with both(lab, socket.AF_INET) as (ours, there):
+            assert_renewed_at_once(lab, judge, ours, there)
         assert "elements" in lab.router.text("nft", "list", "set", "inet", "mailferry", "rates6")
         assert lab.check(*words) == []
         assert lab.rules("install", *words).stdout == "unchanged\n"

@@ -55,7 +55,7 @@ static void check_parts(
 
 static const char *const room[] = {
 	"\tcounter admitted { packets 0 bytes 0 }\n",
-	"set room {\n\t\ttype inet_proto; size 1; flags dynamic,timeout;\n",
+	"set room {\n\t\ttype inet_proto; size 2; flags dynamic,timeout;\n",
 	"set rates6 {\n\t\ttype ipv6_addr; size 16384; flags dynamic,timeout;\n",
 	"@admit-direct4 meta mark set meta mark & 0x8fffffff | 0x40000000 accept\n"
 	"\t\tmeta nfproto ipv4 meta l4proto @room ip saddr != 198.18.77.70 update "
