@@ -20,7 +20,7 @@
 
 #define ROOM_SET "room"
 #define ROOM_MS 2000            /* that long a verdict is good for those who come next */
-#define ROOM_PLACES 2           /* an element that has run out keeps its own for a second */
+#define ROOM_PLACES 2           /* one that has run out keeps its own for a second */
 #define ROOM_NETWORKS 16384     /* of each family; others are judged by the program */
 #define ROOM_NETWORK_MS 4000    /* after two its bucket is full again anyway */
 #define ROOM_COUNTER "admitted" /* connections that it has let in */
