@@ -9,10 +9,12 @@
 #include "mailstore/store/source_side.h"
 #include "registry/mendings.h"
 #include "registry/retire.h"
+#include "registry/sweeps.h"
 #include "transfer/account/again_result.h"
 #include "transfer/account/job.h"
 #include "transfer/account/loan.h"
 #include "transfer/account/reader.h"
+#include "transfer/account/sweep_state.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +34,8 @@ struct again {
 	struct job job;
 	struct lost_list lost;
 	struct refetch refetch;
+	struct known_inbox known;
+	uint32_t drop_base, drop_end; /* UIDs of what was swept; 0, 0: nothing is known */
 	char folder[PATH_MAX];
 	int mailstore; /* -1: not asked yet */
 	uint64_t asked;
@@ -67,6 +71,37 @@ static int add_finding(void *context, const struct store_finding *f)
 	return 0;
 }
 
+/* By which POP3 finds it: of copies, the first one has it. */
+struct reading {
+	struct again *again;
+	struct lost *lost;
+};
+
+static int read_row(void *context, const struct store_message *m)
+{
+	const struct reading *r = context;
+	struct lost *l = r->lost;
+
+	l->size = m->size;
+	l->len = m->body_len;
+	if (m->uidl.len && !l->uidl.len)
+		l->uidl = arena_str(&r->again->job.arena, m->uidl);
+	return m->uidl.len && !l->uidl.ptr
+	               ? error_set(&r->again->job.err, -ENOMEM, "no memory")
+	               : 0;
+}
+
+static int read_rows(struct again *a, struct store *s, struct lost *l)
+{
+	struct reading r = { a, l };
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < l->n_copies; i++)
+		code = store_each_message(s, l->copies[i].mailbox, l->copies[i].uid,
+			l->copies[i].uid, read_row, &r, &a->job.err);
+	return code;
+}
+
 /* One of its copies that the source is known to have. */
 static int find_origin(struct again *a, struct store *s, struct lost *l)
 {
@@ -96,8 +131,11 @@ static int look_through(struct again *a)
 		r = store_open_reading(a->folder, &s, &j->err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < a->lost.n; i++)
+	for (size_t i = 0; r == 0 && i < a->lost.n; i++) {
 		r = find_origin(a, s, &a->lost.at[i]);
+		if (r == 0)
+			r = read_rows(a, s, &a->lost.at[i]);
+	}
 	store_close(s);
 	return r;
 }
@@ -179,6 +217,40 @@ static int refuse_retired(struct job *j)
 	                       : error_set(&j->err, -ENODATA, "the source is retired");
 }
 
+/* A maildrop is set against what is lost: each has its number (+ 1) as UID. */
+static int find_lost(
+	void *context, bool *ret_exists, struct source_status *ret, struct error *err)
+{
+	const struct again *a = context;
+
+	if (a->lost.n >= UINT32_MAX)
+		return error_set(err, -EOVERFLOW, "too much is lost");
+	*ret_exists = true;
+	*ret = (struct source_status){ .uidvalidity = 1,
+		.uidnext = (uint32_t)a->lost.n + 1 };
+	return 0;
+}
+
+static int each_lost(void *context, int (*each)(void *each_context, const struct mail *m),
+	void *each_context, struct error *err)
+{
+	const struct again *a = context;
+	int r = 0;
+
+	(void)err; /* the callback has told it */
+	for (size_t i = 0; r == 0 && i < a->lost.n; i++) {
+		const struct lost *l = &a->lost.at[i];
+		struct mail m = { .uid = (uint32_t)i + 1,
+			.keywords = STR(""),
+			.size = l->size,
+			.uidl = l->uidl };
+
+		if (l->has_origin)
+			r = each(each_context, &m);
+	}
+	return r;
+}
+
 /* Whatever is amiss: no byte of the source is read with more rights than needed. */
 static int open_source(struct again *a)
 {
@@ -192,11 +264,12 @@ static int open_source(struct again *a)
 					      "had from the vault");
 	if (r == 0)
 		r = job_drop_rights(j->registry, j->settings, &j->account, &j->err);
+	a->known = (struct known_inbox){
+		.find = find_lost, .each = each_lost, .context = a
+	};
+	j->known = &a->known;
 	if (r == 0)
 		r = reader_open(j);
-	if (r == 0 && !j->source.ops->has_uids)
-		r = error_set(&j->err, -ENODATA,
-			"the source has only POP3, whose messages have no UIDs");
 	if (r == 0)
 		j->source.ops->patience(j->source.self, PATIENCE_MS);
 	return r;
@@ -240,6 +313,36 @@ static int fetch(struct again *a)
 
 /* ---- all of it ---- */
 
+/* What the sweep has brought from a maildrop stands at its end. */
+static int find_end(struct again *a)
+{
+	struct job *j = &a->job;
+	struct sweep_record record;
+	struct sweep sweep;
+	struct source none = { 0 };
+	const struct sweep_folder *inbox;
+	int r = registry_sweep(j->registry, j->account.id, &j->arena, &record, &j->err);
+
+	if (r < 0)
+		return r;
+	sweep_init(&sweep, &none);
+	/* where nothing is known of it, that is all */
+	if (sweep_state_read(&sweep, j->account.certificate, record.state, NULL) == 0 &&
+		(inbox = sweep_folder(&sweep, STR_LIT("INBOX"))) && inbox->is_drop) {
+		a->drop_base = inbox->base;
+		a->drop_end = inbox->next;
+	}
+	sweep_fini(&sweep);
+	return 0;
+}
+
+static uint32_t from_end(const struct again *a, const struct store_origin *o)
+{
+	bool is_late = o->uid >= a->drop_base && o->uid < a->drop_end;
+
+	return is_late ? a->drop_end - o->uid : 0;
+}
+
 static int list_wanted(struct again *a)
 {
 	refetch_init(&a->refetch, &a->job.source);
@@ -257,7 +360,10 @@ static int list_wanted(struct again *a)
 				(struct refetch_message){ .folder = l->origin.folder,
 					.uidvalidity = l->origin.uidvalidity,
 					.uid = l->origin.uid,
-					.number = i };
+					.number = i,
+					.size = l->size,
+					.len = l->len,
+					.from_end = from_end(a, &l->origin) };
 	}
 	refetch_sort(&a->refetch);
 	return 0;
@@ -306,6 +412,8 @@ static int transfer_anew(struct again *a, const char *name)
 		return 0; /* it has gone back meanwhile: this is no mailbox any more */
 	if (r == 0 && look_through(a) < 0)
 		(void)snprintf(a->lost.error, sizeof(a->lost.error), "%s", j->err.text);
+	if (r == 0)
+		r = find_end(a);
 	if (r == 0)
 		r = list_wanted(a);
 	if (r < 0)

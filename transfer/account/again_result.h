@@ -24,7 +24,9 @@ struct lost {
 	size_t n_copies, known; /* which of them the source has */
 	bool has_origin, is_mended;
 	struct store_origin origin;
-	struct str why; /* it is not mended */
+	struct str uidl;    /* "": none is known */
+	uint64_t size, len; /* as the source said it; bytes that were here */
+	struct str why;     /* it is not mended */
 };
 
 struct lost_list {

@@ -13,6 +13,7 @@
 #include "transfer/copy/sync.h"
 #include "transfer/read/pace.h"
 #include "transfer/read/pop3_connection.h"
+#include "transfer/read/pop3_listing.h"
 
 /* Descriptors of an account's process that the scheduler has started. */
 #define JOB_SETTINGS 3
@@ -55,6 +56,7 @@ struct job {
 	struct source source;
 	char source_text[ADDRESS_TEXT_MAX];
 	const struct reader *reader;
+	const struct known_inbox *known; /* what POP3 is set against; NULL: destination */
 	struct dial dial_imap, dial_pop3;
 	struct pace pace;
 	bool is_connected;

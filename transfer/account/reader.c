@@ -142,12 +142,15 @@ static int each_known(void *context,
 
 static int open_pop3(struct job *j, const struct sockaddr_storage *addresses, size_t n)
 {
+	const struct known_inbox in_destination = {
+		.find = find_known, .each = each_known, .context = j
+	};
 	char folder[PATH_MAX];
 	struct pop3_source_options options = { .addresses = addresses,
 		.n_addresses = n,
 		.login = passwords_used(&j->passwords)->login,
 		.password = passwords_used(&j->passwords)->clear,
-		.known = { .find = find_known, .each = each_known, .context = j },
+		.known = j->known ? *j->known : in_destination,
 		.spool_folder = folder,
 		.dialer = dial_by(&j->dial_pop3),
 		.may_lack_uidls = j->settings->uidls != UIDLS_REQUIRE };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "transfer/copy/refetch.h"
+#include "transfer/copy/refetch_parts.h"
 
 #include "base/fd.h"
 
@@ -11,8 +11,6 @@
 
 #define TOGETHER 64 /* a turn on the wire for so many */
 #define ANEW "the source has made its folder anew"
-#define GONE "it is gone at the source"
-#define NOT_WHOLE "it does not come, or not whole"
 #define WHY_MAX 160
 
 void refetch_init(struct refetch *r, const struct source *source)
@@ -27,7 +25,14 @@ void refetch_fini(struct refetch *r)
 	for (size_t i = 0; i < SOURCE_CONNECTIONS_MAX; i++)
 		fd_closep(&r->bodies[i].fd);
 	free(r->wanted);
+	free(r->rows);
 	r->wanted = NULL;
+	r->rows = NULL;
+}
+
+static bool is_maildrop(const struct refetch *r)
+{
+	return !r->source.ops->has_uids;
 }
 
 /* ---- in order ---- */
@@ -66,13 +71,19 @@ void refetch_sort(struct refetch *r)
 
 /* ---- what is said of one ---- */
 
-static int refuse(struct refetch *r, struct refetch_message *m, struct str why)
+int refetch_set_why(struct refetch *r, struct refetch_message *m, struct str why)
 {
 	m->why = arena_str(r->arena, str_take(why, WHY_MAX));
-	if (!m->why.ptr)
-		return error_set(r->err, -ENOMEM, "no memory");
-	m->state = REFETCH_REFUSED;
-	return 0;
+	return m->why.ptr ? 0 : error_set(r->err, -ENOMEM, "no memory");
+}
+
+int refetch_refuse(struct refetch *r, struct refetch_message *m, struct str why)
+{
+	int code = refetch_set_why(r, m, why);
+
+	if (code == 0)
+		m->state = REFETCH_REFUSED;
+	return code;
 }
 
 static int refuse_all(struct refetch *r, struct str why)
@@ -81,7 +92,7 @@ static int refuse_all(struct refetch *r, struct str why)
 
 	for (size_t i = r->first; code == 0 && i < r->end; i++)
 		if (r->at[i].state == REFETCH_WANTED)
-			code = refuse(r, &r->at[i], why);
+			code = refetch_refuse(r, &r->at[i], why);
 	return code;
 }
 
@@ -119,10 +130,10 @@ static int on_words(void *context, size_t folder, struct str words)
 
 static int on_row(void *context, size_t folder, const struct mail *m)
 {
-	(void)context;
+	struct refetch *r = context;
+
 	(void)folder;
-	(void)m;
-	return 0;
+	return is_maildrop(r) ? refetch_drop_row(r, m) : 0;
 }
 
 static int on_unreadable(void *context, size_t folder, uint32_t uid, struct str text)
@@ -133,8 +144,12 @@ static int on_unreadable(void *context, size_t folder, uint32_t uid, struct str 
 
 static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
 {
-	(void)end;
-	return on_words(context, folder, text);
+	struct refetch *r = context;
+
+	(void)folder;
+	(void)end; /* a maildrop's that is not DONE is an error of run() */
+	(void)text;
+	return is_maildrop(r) ? refetch_drop_listed(r) : 0;
 }
 
 static int on_tick(void *context)
@@ -177,7 +192,7 @@ static int hand_on(struct refetch *r, struct refetch_message *m, int fd)
 	int code = r->hand_on(r->context, m, fd, r->err);
 
 	if (code == -EBADMSG)
-		return refuse(r, m, str_from(r->err->text));
+		return refetch_refuse(r, m, str_from(r->err->text));
 	if (code == 0)
 		m->state = REFETCH_DONE;
 	return code;
@@ -196,10 +211,13 @@ static int on_message(
 	if (!b->came)
 		return 0;
 	b->came = false; /* it is of this one alone */
+	if (is_maildrop(r))
+		return is_whole ? refetch_drop_message(r, m, b->fd) : 0;
 	for (size_t i = r->first; code == 0 && i < r->end; i++)
 		if (r->at[i].uid == m->uid && r->at[i].state == REFETCH_WANTED)
 			code = is_whole ? hand_on(r, &r->at[i], b->fd)
-			                : refuse(r, &r->at[i], STR_LIT(NOT_WHOLE));
+			                : refetch_refuse(r, &r->at[i],
+						  STR_LIT(REFETCH_NOT_WHOLE));
 	return code;
 }
 
@@ -218,19 +236,22 @@ static int on_fetched(void *context, size_t folder, const struct wanted *first, 
 	int code = 0;
 
 	(void)folder;
+	if (is_maildrop(r))
+		return refetch_drop_fetched(r, first, n, text);
 	if (end == SOURCE_CHANGED)
 		return refuse_all(r, STR_LIT(ANEW));
 	if (end == SOURCE_REFUSED && !r->is_alone)
 		return 0;
 	if (end == SOURCE_DONE && !text.len)
-		text = STR_LIT(GONE);
+		text = STR_LIT(REFETCH_GONE);
 	for (size_t i = r->first; code == 0 && i < r->end; i++)
 		if (r->at[i].state == REFETCH_WANTED && is_one_of(first, n, r->at[i].uid))
-			code = refuse(r, &r->at[i], text.len ? text : STR_LIT(NOT_WHOLE));
+			code = refetch_refuse(r, &r->at[i],
+				text.len ? text : STR_LIT(REFETCH_NOT_WHOLE));
 	return code;
 }
 
-static int run(struct refetch *r)
+int refetch_work(struct refetch *r)
 {
 	const struct source_events events = { .context = r,
 		.folder = on_folder,
@@ -292,7 +313,7 @@ static int pass(struct refetch *r, size_t most)
 		code = r->source.ops->fetch(r->source.self, folder, m->folder,
 			m->uidvalidity, r->wanted, n, r->err);
 		if (code == 0)
-			code = run(r);
+			code = refetch_work(r);
 	}
 	return code;
 }
@@ -302,6 +323,8 @@ int refetch_run(struct refetch *r, struct error *err)
 	int code;
 
 	r->err = err;
+	if (is_maildrop(r))
+		return refetch_drop_run(r);
 	if (!r->wanted)
 		r->wanted = reallocarray(NULL, TOGETHER, sizeof(*r->wanted));
 	if (!r->wanted)

@@ -8,6 +8,11 @@
  *   sorted ─► folder by folder, some dozens at a time ─► hand on ─► DONE
  *                  └─ the source refuses them ─► one by one ─► REFUSED
  *
+ * A source without UIDs (POP3) has INBOX alone, and is listed (refetch_drop.c): a message
+ * is the one that the reader gives its number (+ 1) as UID, since it knows its unique-id
+ * (known_inbox); else one of those that have its size or are about where it was, if
+ * hand_on() takes its bytes.
+ *
  * After a lost connection refetch_run() goes on with those that are still WANTED.
  */
 #include "base/arena.h"
@@ -19,6 +24,10 @@ struct refetch_message {
 	struct str folder; /* as the source spells it; INBOX without case */
 	uint32_t uidvalidity, uid;
 	size_t number; /* the caller's */
+	/* Without UIDs: as the source said it; bytes that were here; the last of them is
+	   1, the one before it 2 (0: not known). */
+	uint64_t size, len;
+	uint32_t from_end;
 	enum refetch_state state;
 	struct str why; /* REFUSED */
 };
@@ -44,7 +53,15 @@ struct refetch {
 		bool came;
 	} bodies[SOURCE_CONNECTIONS_MAX]; /* of each connection */
 	struct wanted *wanted;
+	struct refetch_row *rows; /* of a maildrop */
+	size_t n_rows, cap_rows, n_wanted, cap_wanted;
+	bool by_likeness; /* not by unique-id */
 	struct error *err;
+};
+
+struct refetch_row {
+	uint32_t uid;
+	uint64_t size;
 };
 
 void refetch_init(struct refetch *r, const struct source *source);

@@ -294,6 +294,31 @@ static void test_not_taken_now(void **state)
 	end(&w);
 }
 
+/* Neither a unique-id nor a size that means anything: only about where it was. */
+static void test_a_maildrop_without_true_sizes(void **state)
+{
+	struct error err = { 0 };
+	struct source_ops ops;
+	struct world w;
+
+	begin(&w, state);
+	(void)gather(&w);
+	ops = *w.r.source.ops;
+	ops.has_uids = false;
+	w.r.source.ops = &ops;
+	for (size_t i = 0; i < w.r.n; i++)
+		w.at[i].from_end = MESSAGES + 10 - w.at[i].uid;
+	memory_folder(w.source, "INBOX")->uidvalidity = 0;
+	memory_remove(memory_folder(w.source, "INBOX"), 10);
+	OK(refetch_run(&w.r, &err));
+	assert_int_equal(count(&w, "it has other bytes there than it had here"), 1);
+	assert_int_equal(
+		count(&w, "the source has only POP3, which shows INBOX alone"), 5);
+	refetch_fini(&w.r);
+	assert_int_equal(still_lost(&w), 6);
+	end(&w);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -304,6 +329,7 @@ int main(void)
 		CASE(test_goes_on),
 		CASE(test_what_cannot_be_had_is_named),
 		CASE(test_not_taken_now),
+		CASE(test_a_maildrop_without_true_sizes),
 	};
 
 	return cmocka_run_group_tests_name("refetch", tests, NULL, NULL);

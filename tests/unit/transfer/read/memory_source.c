@@ -455,6 +455,7 @@ static void memory_patience(void *self, unsigned milliseconds)
 
 static const struct source_ops memory_ops = {
 	.name = "memory",
+	.has_uids = true,
 	.connect = memory_connect,
 	.folders = memory_folders,
 	.list = memory_list,
