@@ -70,5 +70,8 @@ int sandbox_enter(const struct sandbox *s, struct error *err);
 void sandbox_tell_refused_calls(void);
 
 bool sandbox_has_landlock(void);
+/* Its version 2 (Linux 5.19), by which a file may go from one folder to another: without
+   it SANDBOX_MAILDIR keeps all files that its user may have. */
+bool sandbox_has_landlock_refer(void);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -33,15 +34,29 @@ struct ruleset_attributes {
 	uint64_t fs, net, scoped;
 };
 
+static int at_most = INT_MAX;
+
+void sandbox_assume_landlock(int version)
+{
+	at_most = version;
+}
+
 static int abi(void)
 {
-	return (int)syscall(
+	int version = (int)syscall(
 		SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return version < at_most ? version : at_most;
 }
 
 bool sandbox_has_landlock(void)
 {
 	return abi() > 0;
+}
+
+bool sandbox_has_landlock_refer(void)
+{
+	return abi() >= 2;
 }
 
 static uint64_t fs_handled(int version)
@@ -57,12 +72,19 @@ static uint64_t fs_of_parents(const struct sandbox *s, int version)
 }
 
 /* Those who start others keep the files of their user: what they start is a file, and
-   every account's folder is one of their children's. */
+   every account's folder is one of their children's. So do those for whom a file goes
+   from tmp/ to cur/ where no rule set can allow that (Linux 5.13 to 5.18). */
+static uint64_t fs_of(const struct sandbox *s, int version)
+{
+	if (s->allows & SANDBOX_CHILDREN)
+		return fs_of_parents(s, version);
+	return s->allows & SANDBOX_MAILDIR && version < 2 ? 0 : fs_handled(version);
+}
+
 static struct ruleset_attributes handled(const struct sandbox *s, int version)
 {
 	return (struct ruleset_attributes){
-		.fs = s->allows & SANDBOX_CHILDREN ? fs_of_parents(s, version)
-		                                   : fs_handled(version),
+		.fs = fs_of(s, version),
 		.net = version < 4 || (s->allows & SANDBOX_SOCKETS && !s->port) ? 0
 		                                                                : NET_TCP,
 		.scoped = version < 6 ? 0 : SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL,

@@ -11,5 +11,7 @@ int sandbox_enter_calls(const struct sandbox *s, struct error *err);
    folder on the way. *ret_rules stays -1 where the kernel has no Landlock. */
 int sandbox_open_files(const struct sandbox *s, int *ret_rules, struct error *err);
 int sandbox_enter_files(int rules, struct error *err);
+/* For tests: as on a kernel whose Landlock is not newer. */
+void sandbox_assume_landlock(int version);
 
 #endif

@@ -13,9 +13,12 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare, compare_pop3  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.intruder import POSSIBLE, Intruder, Refused  # noqa: E402
+from lab.intruder_attempts import (  # noqa: E402
+    ATTEMPTS, Prey, opens, outcomes, protection)
 from lab.network import SHORE_ADDRESS, SOURCE_ADDRESS, Shore, run  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
-from lab.processes import wait_until  # noqa: E402
+from lab.processes import start_time, wait_until  # noqa: E402
 from lab.server_dovecot import OWNER, give_away  # noqa: E402
 from lab.server_shore import DovecotOnMaildirs  # noqa: E402
 
@@ -103,6 +106,49 @@ def late_mail_comes_there(world):
         b"late-one" in path.read_bytes() for path in world.next.mail(user).glob("[cn]*/*")), 60)
     equal(len(world.here(user)["folders"][b"INBOX"]["messages"]),
           len(world.at_source(user)["folders"][b"INBOX"]["messages"]), "once")
+
+
+def code_in(world, pid, kind, may, prey):
+    """What it can do of what is tried, and should not; or cannot, and should."""
+    equal(protection(pid), {"is root": False, "no_new_privs": "1", "seccomp": "2",
+                            "dumpable": False, "core": True}, f"protection of {kind}")
+    began = start_time(pid)
+    found = outcomes(pid, prey)
+    equal(start_time(pid), began, f"{kind} lives")
+    wrong = [f"{kind}: {what}: {found[what] or 'done'}" for what, _, who in ATTEMPTS
+             if (found[what] is None) != (kind in who)]
+    with Intruder(pid) as intruder:
+        for path, done in may.items():
+            try:
+                opens(str(path))(intruder, prey)
+            except (OSError, Refused) as e:
+                wrong += [f"{kind}: {path}: {e!r}"] if done else []
+            else:
+                wrong += [] if done else [f"{kind}: {path}: done"]
+    return wrong
+
+
+@case
+def code_in_its_writer_and_in_their_starter_reaches_nothing_else(world):
+    """As test_intruder.py; the writer waits while its user is logged in at the source."""
+    if not POSSIBLE:
+        return
+    other, user = world.user(3), world.user(3)
+    world.session(other).logout()
+    world.moves(other)
+    stays = world.session(user)
+    world.ferry.wait_account(user, 60, stage="catching-up")
+    pids = {kind: [pid for pid in world.ferry.processes("transfer")
+                   if kind.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+            for kind in ("maildirs", "maildir-writer")}
+    equal([len(found) for found in pids.values()], [1, 1], f"{pids}")
+    prey = Prey(world, world.ferry.processes("vault")[0], user, other)
+    theirs, own = (next((world.next.mail(name) / "cur").glob("*")) for name in (other, user))
+    nothing(code_in(world, pids["maildirs"][0], "starter", {theirs: True, own: True}, prey) +
+            code_in(world, pids["maildir-writer"][0], "writer", {theirs: False, own: True}, prey),
+            "what a thief can, or cannot though the process needs it")
+    stays.logout()
+    world.moves(user)
 
 
 @case

@@ -257,6 +257,10 @@ static int prepare(struct starter *s, struct error *err)
 
 	if (r < 0)
 		return error_errno(err, r, "no event loop");
+	if (!sandbox_has_landlock_refer())
+		log_warning(NULL, "maildir-writer",
+			"Landlock is older than version 2 (Linux 5.19): a writer is kept "
+			"from other Maildirs of `maildir_owner` by nothing");
 	r = enter_sandbox(s->settings, err);
 	if (r == 0)
 		r = open_root(s, err); /* as that user */
