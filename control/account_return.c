@@ -178,26 +178,12 @@ static int outcome(
 	return code;
 }
 
-/* What is new there is not known here. */
-static int refuse_elsewhere(struct control *c, const struct account *a)
-{
-	return a->home.len
-	               ? error_set(&c->err, -EPERM,
-				 "\"%.*s\" lives at %.*s: what is new there cannot be "
-				 "brought back to the source",
-				 STR_ARG(a->name), STR_ARG(a->home))
-	               : 0;
-}
-
 int account_return(struct control *c, struct registry *r, const struct account *a)
 {
 	struct waiting w = { .since = clock_monotonic_ms() };
 	uint64_t since = clock_wall_ms();
-	int code = refuse_elsewhere(c, a);
+	int code = ask_transfer(c, a, &w);
 
-	if (code < 0)
-		return code;
-	code = ask_transfer(c, a, &w);
 	if (code == -ECONNREFUSED)
 		code = run_alone(c, a);
 	return code < 0 && code != -ETIMEDOUT ? code : outcome(c, r, a, since);
@@ -206,11 +192,8 @@ int account_return(struct control *c, struct registry *r, const struct account *
 int account_foretell(struct control *c, const struct account *a)
 {
 	struct waiting w = { .is_dry = true };
-	int code = refuse_elsewhere(c, a);
+	int code = ask_transfer(c, a, &w);
 
-	if (code < 0)
-		return code;
-	code = ask_transfer(c, a, &w);
 	return code == -ECONNREFUSED
 	               ? error_set(&c->err, code,
 				 "what is new here is compared with the source by the "

@@ -408,7 +408,9 @@ int store_reset_mailbox(
 		code = store_drop_messages(s, id, err);
 	if (code == 0) /* a number that no other time has */
 		code = sql_run(s->db, SQL_ORPHAN_COUNTERPARTS,
-			SQL_VALUES(sql_signed(id), sql_number(store_modseq(s) + 1)), err);
+			SQL_VALUES(sql_signed(id), sql_number(store_modseq(s) + 1),
+				sql_number(1)),
+			err);
 	if (code < 0)
 		return code;
 	b->uidvalidity = uidvalidity;

@@ -100,6 +100,18 @@ int store_rename_base(
 	return code;
 }
 
+int store_rename_destination(
+	struct store *s, struct str from, struct str to, struct error *err)
+{
+	int code = store_writing(s, err);
+
+	return code < 0 ? code
+	                : sql_run(s->db, SQL_RENAME_DESTINATION,
+				  SQL_VALUES(sql_text(store_name_key(from)),
+					  sql_text(store_name_key(to))),
+				  err);
+}
+
 int store_each_removed(struct store *s, int64_t mailbox, uint64_t since,
 	removed_each_fn *each, void *context, struct error *err)
 {
@@ -387,14 +399,21 @@ static int drop_one(void *context, const struct store_message *m)
 	return store_expunge(d->store, d->mailbox, m->uid, d->err);
 }
 
-/* The source goes on where it was: what it gives next is no old UID of ours. */
+/* The source goes on where it was: what it gives next is no old UID of ours, and at a
+   destination no counterpart of what had one. */
 static int lower_uidnext(struct store *s, const struct box_base *b, struct error *err)
 {
 	struct box *box;
 	int code = box_get(s, b->id, &box, err);
 
+	if (code == 0) /* a number that no other time has */
+		code = sql_run(s->db, SQL_ORPHAN_COUNTERPARTS,
+			SQL_VALUES(sql_signed(b->id), sql_number(store_modseq(s) + 1),
+				sql_number(b->uidnext)),
+			err);
 	if (code < 0)
 		return code;
+	box_change(s, box, NULL);
 	box->uidnext = b->uidnext;
 	box->unsaved = box->changed = true;
 	return sql_run(s->db, SQL_FORGET_EXPUNGED_FROM,

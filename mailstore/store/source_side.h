@@ -65,6 +65,10 @@ int store_each_base_subscription(
 int store_rename_base(
 	struct store *s, int64_t mailbox, struct str name, struct error *err);
 
+/* The destination's folder has been renamed to that. In a transaction. */
+int store_rename_destination(
+	struct store *s, struct str from, struct str to, struct error *err);
+
 /* What was expunged here since. */
 struct store_removed {
 	uint32_t uid;

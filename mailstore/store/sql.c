@@ -172,6 +172,8 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_RENAME_COUNTERPARTS] =
 		"UPDATE counterpart SET folder = ?2 WHERE side = 0 AND folder ="
 		" (SELECT name FROM base WHERE mailbox = ?1)",
+	[SQL_RENAME_DESTINATION] =
+		"UPDATE counterpart SET folder = ?2 WHERE side = 1 AND folder = ?1",
 	[SQL_CLEAR_BASE_SUBSCRIPTIONS] = "DELETE FROM base_subscription",
 	[SQL_NOTE_BASE_SUBSCRIPTIONS] = "INSERT INTO base_subscription"
 					" SELECT key, name FROM subscription",
@@ -191,7 +193,7 @@ const char *const store_statements[SQL_COUNT] = {
 				 " AND folder = ?2 ORDER BY mailbox, uid",
 	/* their UIDs will be given again: whose they were is no mailbox's any more */
 	[SQL_ORPHAN_COUNTERPARTS] = "UPDATE counterpart SET mailbox = -?2"
-				    " WHERE side = 1 AND mailbox = ?1",
+				    " WHERE side = 1 AND mailbox = ?1 AND uid >= ?3",
 	[SQL_DOUBT_COUNTERPARTS] = "UPDATE counterpart SET other_uid = 0, proven = 0"
 				   " WHERE side = 1",
 	[SQL_HAS_LATE] = "SELECT EXISTS (" LATE ")",

@@ -137,8 +137,6 @@ def everything_is_there_but_the_uids(world):
     equal(account["certificate"]["result"], "equal", "certificate")
     equal(compare.differences(world.snapshot_there(user), world.here(user)), [],
           "what is served through the router")
-    back = world.ferry.command("route", user, "source")
-    true(back.returncode == 1 and "cannot be brought back" in back.stderr, back.stderr)
     true("keywords_not_kept" not in proof and "flags_not_kept" not in proof, f"{proof}")
 
 
@@ -168,6 +166,119 @@ def late_mail_comes_there_and_what_its_user_did_stays(world):
     equal(len(world.found(user, "late-two")), 1, "the second")
     equal(world.ferry.account(user)["swept"]["messages"], 2, "swept")
     client.logout()
+
+
+def change_there(world, user):
+    """Everything that its user can do at the destination."""
+    client = world.there(user)
+    client.ok("SELECT INBOX")
+    client.ok("STORE 1,2 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 1 FLAGS (\\Flagged Mine)")
+    client.ok("APPEND INBOX (\\Seen Mine) \"03-Feb-2021 04:05:06 +0200\" {27+}\r\n"
+              "Subject: written there\r\n\r\nx")
+    client.ok("CREATE INBOX.New")
+    client.ok("SUBSCRIBE INBOX.New")
+    client.ok("COPY 2 INBOX.New")
+    client.ok("MOVE 3 INBOX.New")
+    client.ok("CREATE INBOX.Old")
+    client.ok("APPEND INBOX.Old {22+}\r\nSubject: in old one\r\n\r\n")
+    client.ok("RENAME INBOX.Old INBOX.Other")
+    client.logout()
+    world.next.deliver(user, b"Subject: delivered there\r\n\r\nx\r\n")
+
+
+def as_heaps(*snaps):
+    """{folder: its messages in any order}: late mail came to the source before what was written
+    at the destination is appended there. Dovecot dates mail from the future now."""
+    future = {m["body"] for snap in snaps for f in snap["folders"].values()
+              for m in f["messages"].values() if b"-2039 " in m["internaldate"]}
+
+    def essence(m):
+        return repr(sorted((key, value) for key, value in m.items()
+                           if key != "internaldate" or m["body"] not in future))
+    return [{plain(name): sorted(essence(m) for m in f["messages"].values())
+             for name, f in snap["folders"].items()} for snap in snaps]
+
+
+@case
+def the_way_back_there_and_back_again(world):
+    """From the destination to the source, with all that was done there; and once more."""
+    user = world.user(60)
+    world.session(user).logout()
+    world.ferry.wait_account(user, 90, stage="done", route="local")
+    change_there(world, user)
+    world.late(user, "swept-there")
+    world.wait_there(user, "swept-there")
+    before = world.at_source(user)
+    told = world.ferry.json("route", user, "source", "--dry-run")["carried"]
+    equal(told["result"], "dry run", f"{told}")
+    equal(compare.differences(before, world.at_source(user)), [], "the source, by a dry run")
+    rename = world.there(user)
+    name = next(n.decode() for n, f in sorted(before["folders"].items())
+                if f["messages"] and n.isalnum() and n != b"INBOX")
+    rename.ok(f"RENAME INBOX.{name} INBOX.Renamed")  # one that came from the source
+    rename.logout()
+    session = world.session(user)  # relayed to the destination
+    there = world.snapshot_there(user)
+    done = world.ferry.json("route", user, "source")
+    equal((done["route"], done["carried"]["result"], done["carried"]["renamed"]),
+          ("source", "returned", 1), f"{done}")
+    said = session.news()
+    true(said == b"" or said.startswith(b"* BYE"), f"the session there: {said!r}")
+    session.close()
+    here, source = as_heaps(there, world.at_source(user))
+    equal({n: f for n, f in source.items() if here.get(n) != f},
+          {n: f for n, f in here.items() if source.get(n) != f}, "the source and the destination")
+    equal(done["carried"]["messages"], told["messages"], "as was foretold")
+    logins = len(world.server.logins(user))
+    world.session(user).logout()
+    true(len(world.server.logins(user)) > logins, "served by the source")
+    late = world.session(user)
+    late.ok("APPEND INBOX {24+}\r\nSubject: back again\r\n\r\nx")
+    world.ferry.ok("route", user, "auto")
+    late.logout()
+    world.session(user).logout()
+    world.ferry.wait_account(user, 90, stage="done", route="local")
+    expect_equal(world, user)
+
+
+@case
+def the_way_back_is_killed_at_any_moment(world):
+    user = world.user(40)
+    world.session(user).logout()
+    world.ferry.wait_account(user, 90, stage="done", route="local")
+    change_there(world, user)
+    there = world.snapshot_there(user)
+    asked = subprocess.Popen(
+        world.lab.router.command(*world.ferry.arguments("route", user, "source")),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=world.ferry.environment())
+    for n in range(KILLS):
+        with contextlib.suppress(TimeoutError):
+            wait_until("a process that brings it back",
+                       lambda: len(world.ferry.processes("transfer")) > 1, 5, 0.002)
+        time.sleep(0.05 + 0.15 * n)
+        kill_a_mover(world)
+    asked.wait(60)
+    world.ferry.ok("route", user, "source")
+    here, source = as_heaps(there, world.at_source(user))
+    equal({n: f for n, f in source.items() if here.get(n) != f},
+          {n: f for n, f in here.items() if source.get(n) != f}, "the source and the destination")
+
+
+@case
+def the_way_back_without_a_password_there(world):
+    """They stay where they are, and are served."""
+    user = world.user(5)
+    world.session(user).logout()
+    world.ferry.wait_account(user, 90, stage="done", route="local")
+    world.next.add_user(user, "changed there")
+    done = world.ferry.command("route", user, "source")
+    true(done.returncode == 1 and "the destination" in done.stderr, done.stderr)
+    client = world.imap(user)
+    true(b" OK " in client.login(user, "changed there"), "served by the destination")
+    client.logout()
+    equal(world.ferry.account(user)["route"], "local", "route")
 
 
 def kill_a_mover(world):

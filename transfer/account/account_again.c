@@ -15,6 +15,7 @@
 #include "transfer/account/loan.h"
 #include "transfer/account/reader.h"
 #include "transfer/account/sweep_state.h"
+#include "transfer/read/pop3_source.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -85,9 +85,14 @@ static void log_out(struct account_carry *a)
 	a->is_connected = false;
 }
 
+int account_carry_open(struct account_carry *a)
+{
+	return a->has_passwords ? 0 : open_ends(a);
+}
+
 int account_carry_connect(struct account_carry *a)
 {
-	int r = a->has_passwords ? 0 : open_ends(a);
+	int r = account_carry_open(a);
 
 	if (r < 0 || a->is_connected)
 		return r;

@@ -22,6 +22,8 @@ struct account_carry {
 void account_carry_init(struct account_carry *a, struct job *j, bool may_change);
 void account_carry_fini(struct account_carry *a);
 
+/* Without a login: the passwords, and how the source is read. */
+int account_carry_open(struct account_carry *a);
 /* Logs in. -ENODATA with the sentence: it cannot be (POP3 alone, no password). */
 int account_carry_connect(struct account_carry *a);
 /* Until everything of the store is there. */

@@ -20,6 +20,7 @@
 #define LOOK_EVERY_MS 1000
 #define STORE_BUSY_TRIES 20 /* late mail is being put into it */
 #define STORE_BUSY_MS 100
+#define HOME_TRIES 3 /* its user waits */
 
 struct returning {
 	struct job job;
@@ -94,12 +95,41 @@ static int pin_and_return(struct returning *b)
 	return code;
 }
 
+/* ---- from the server that it lives at ---- */
+
+static bool is_elsewhere(const struct returning *b)
+{
+	return b->job.account.home.len > 0;
+}
+
+/* What is new there is here then. A connection that was lost is made once more. */
+static int bring_home(struct returning *b, struct store *s)
+{
+	struct job *j = &b->job;
+	int code = is_elsewhere(b) ? account_carry_open(&b->carry) : 0;
+
+	if (code < 0 || !is_elsewhere(b))
+		return code;
+	for (int i = 0; i < HOME_TRIES; i++) {
+		code = onward_home(j, s);
+		if (!job_may_pass(code))
+			break;
+		log_info(NULL, "again", "account=%.*s reason=\"%s\"",
+			STR_ARG(j->account.name), j->err.text);
+	}
+	return code;
+}
+
+/* ---- the steps ---- */
+
 /* The source has all that is new here. */
 static int carry_news(struct returning *b, struct store *s)
 {
 	bool has_news = false;
-	int code = store_has_news(s, &has_news, &b->job.err);
+	int code = bring_home(b, s);
 
+	if (code == 0)
+		code = store_has_news(s, &has_news, &b->job.err);
 	return code < 0 || !has_news ? code : account_carry_run(&b->carry, s);
 }
 
@@ -227,12 +257,22 @@ static int tick(void *context)
 }
 
 /* What takes time, or fails, does so before nobody is served: the logins, where something
-   is new by now. */
+   is new by now, and most of what is new at another server. */
 static int prepare(struct returning *b)
 {
 	bool has_news = false;
 	struct store *s;
+	int code;
 
+	if (is_elsewhere(b)) {
+		code = open_store(b, &s);
+		if (code < 0)
+			return code;
+		code = bring_home(b, s);
+		store_close(s);
+		if (code < 0)
+			return code;
+	}
 	if (store_open_reading(b->folder, &s, NULL) < 0)
 		return 0; /* its sentence comes when it is locked */
 	if (store_has_news(s, &has_news, NULL) < 0)
@@ -300,10 +340,13 @@ static enum account_exit foretell(struct returning *b)
 	struct error *err = &b->job.err;
 	bool has_news = false;
 	struct store *s;
-	int code = store_open_reading(b->folder, &s, err);
+	int code = is_elsewhere(b) ? open_store(b, &s)
+	                           : store_open_reading(b->folder, &s, err);
 
 	if (code == 0) {
-		code = store_has_news(s, &has_news, err);
+		code = bring_home(b, s);
+		if (code == 0)
+			code = store_has_news(s, &has_news, err);
 		if (code == 0 && has_news)
 			code = account_carry_run(&b->carry, s);
 		store_close(s);

@@ -13,11 +13,12 @@
 #include "transfer/copy/sync.h"
 #include "transfer/read/pace.h"
 #include "transfer/read/pop3_connection.h"
-#include "transfer/read/pop3_listing.h"
 
 /* Descriptors of an account's process that the scheduler has started. */
 #define JOB_SETTINGS 3
 #define JOB_PACE 4 /* read/pace.h */
+
+struct known_inbox; /* transfer/read/pop3_source.h */
 
 struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */

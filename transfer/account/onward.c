@@ -323,3 +323,19 @@ int onward_late(struct job *j, struct store *s)
 {
 	return carry(j, CARRY_LATE, s);
 }
+
+/* Files that another server changes as it likes have no counterparts: `store import`
+   reads them. */
+int onward_home(struct job *j, struct store *s)
+{
+	if (!onward_is_home(j))
+		return error_set(&j->err, -ENODATA,
+			"it lives at %.*s, which is not `destination` any more: what is "
+			"new there cannot be brought",
+			STR_ARG(j->account.home));
+	if (!onward_renumbers(j))
+		return error_set(&j->err, -ENODATA,
+			"it lives in a Maildir of another server: what is new there "
+			"cannot be brought back to the source");
+	return carry(j, CARRY_HOME, s);
+}

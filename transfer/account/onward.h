@@ -54,6 +54,9 @@ int onward_pass(struct job *j);
 int onward_prove(struct job *j);
 /* What came here since the switch. -EACCES: the password is refused there. */
 int onward_late(struct job *j, struct store *s);
+/* What its user has done at that server since the switch: the store follows it. The
+   passwords are read. -EACCES as above; -ENODATA: it is not known how. */
+int onward_home(struct job *j, struct store *s);
 void onward_disconnect(struct job *j);
 void onward_close(struct job *j); /* may be called twice */
 

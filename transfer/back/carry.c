@@ -56,31 +56,26 @@ static bool is_named(struct str a, struct str b)
 
 /* ---- what is here ---- */
 
-/* Room for one more. */
-static bool has_room(struct carry *c)
+int carry_add_box(struct carry *c, const struct carry_box *b)
 {
 	size_t cap = c->cap_boxes ? c->cap_boxes * 2 : 64;
 	struct carry_box *more;
 
-	if (c->n_boxes < c->cap_boxes)
-		return true;
-	more = reallocarray(c->boxes, cap, sizeof(*more));
-	if (!more)
-		return false;
-	c->boxes = more;
-	c->cap_boxes = cap;
-	return true;
+	if (c->n_boxes == c->cap_boxes) {
+		more = reallocarray(c->boxes, cap, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		c->boxes = more;
+		c->cap_boxes = cap;
+	}
+	c->boxes[c->n_boxes++] = *b;
+	return 0;
 }
 
 static int add_box(void *context, const struct mailbox *m)
 {
 	struct carry *c = context;
-	struct carry_box *b;
-
-	if (!has_room(c))
-		return carry_no_memory(c);
-	b = &c->boxes[c->n_boxes++];
-	*b = (struct carry_box){ .id = m->id,
+	const struct carry_box b = { .id = m->id,
 		.name = arena_str(&c->arena, m->name),
 		.separator = m->separator,
 		.attributes = m->attributes,
@@ -88,7 +83,8 @@ static int add_box(void *context, const struct mailbox *m)
 		.uidnext = m->uidnext,
 		.messages = m->messages,
 		.modseq = m->highestmodseq };
-	return b->name.ptr ? 0 : carry_no_memory(c);
+
+	return b.name.ptr && carry_add_box(c, &b) == 0 ? 0 : carry_no_memory(c);
 }
 
 static struct carry_box *box_named(struct carry *c, struct str name)
@@ -413,7 +409,7 @@ static int count_new(void *context, const struct store_message *m)
 /* Of a folder that the source does not have yet, or has under another name. */
 static int foretell(struct carry *c, const struct carry_box *b)
 {
-	if (c->writer.ops || b->there || !may_hold_mail(b->attributes))
+	if (carry_may_change(c) || b->there || !may_hold_mail(b->attributes))
 		return 0;
 	return store_each_message(c->store, b->id, is_renamed(c, b) ? b->base.uidnext : 1,
 		UINT32_MAX, count_new, c, c->err);
@@ -433,6 +429,8 @@ static int is_due(struct carry *c, const struct carry_box *b)
 		return store_each_late(c->store, b->id, see_uid, NULL, c->err);
 	if (c->way == CARRY_BACK)
 		return is_open(b) && !is_quiet(c, b);
+	if (c->way == CARRY_HOME)
+		return is_open(b);
 	if (is_open(b) || !may_hold_mail(b->attributes))
 		return is_open(b);
 	return error_set(c->err, -EREMOTEIO,
@@ -468,15 +466,30 @@ static int see_orphans(void *context, struct str key)
 	if (!there || !folder_is_selectable(there))
 		return 0;
 	name = arena_str(&c->arena, folder_name(there));
-	if (!name.ptr || !has_room(c))
+	if (!name.ptr || carry_add_box(c, &(struct carry_box){ .name = name,
+						  .name_there = name,
+						  .there = there }) < 0)
 		return carry_no_memory(c);
-	c->boxes[c->n_boxes++] =
-		(struct carry_box){ .name = name, .name_there = name, .there = there };
 	carry_name(c, &c->lost.folders, name);
 	return 0;
 }
 
 /* ---- a pass ---- */
+
+static int pass_home(struct carry *c)
+{
+	int r = carry_home_strangers(c);
+
+	if (r == 0)
+		r = look(c);
+	if (r == 0)
+		r = carry_home_folders(c);
+	if (r == 0)
+		r = carry_home_subscriptions(c);
+	if (r == 0)
+		r = carry_folders(c);
+	return r ? r : c->again;
+}
 
 static int pass(struct carry *c)
 {
@@ -484,6 +497,8 @@ static int pass(struct carry *c)
 
 	if (r == 0)
 		r = read_here(c);
+	if (c->way == CARRY_HOME)
+		return r ? r : pass_home(c);
 	if (r == 0 && c->way == CARRY_BACK)
 		r = rename_one(c);
 	if (r == 0 && c->way != CARRY_LATE)

@@ -31,6 +31,9 @@
  * there are made like those here, and each is read there once and its bytes compared.
  * What else is in a mailbox there is left alone. What came late is only added: a message
  * that its user has removed there, or a folder, does not come back.
+ *
+ * On the way home the destination is only read (carry_home.c), and the store follows it.
+ * What goes back to the source from there is the store's, by the first of these ways.
  */
 #include "mailstore/store/source_side.h"
 #include "transfer/back/writer.h"
@@ -42,6 +45,7 @@ enum carry_way {
 	CARRY_BACK, /* to the source */
 	CARRY_ON,   /* a copy to the destination, which nobody uses yet */
 	CARRY_LATE, /* what came since the switch, to the destination */
+	CARRY_HOME, /* what is new at the destination, into the store */
 };
 
 #define CARRY_NAMES_MAX 100 /* that are named; all are counted */
@@ -99,6 +103,7 @@ struct carry {
 	struct folders folders;
 	char prefix[NAMESPACE_PREFIX_MAX]; /* of names there */
 	size_t prefix_len;
+	struct str namespaces;
 	struct carry_box *boxes;
 	size_t n_boxes, cap_boxes;
 	int64_t *tried; /* boxes whose flags or expunges were tried: odd is flags */
@@ -108,6 +113,7 @@ struct carry {
 	struct listing listing;    /* of the folder that is compared */
 	struct str words;          /* that it shows in FLAGS */
 	struct carry_match *match; /* what fetched bodies are compared with; NULL */
+	struct carry_home *home;   /* where they are to stay; NULL */
 	char refused[160];         /* why the source did not list or give something */
 	struct error *err;
 };

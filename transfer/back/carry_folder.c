@@ -104,8 +104,9 @@ static int add_note(void *context, const struct store_counterpart *is)
 	struct carry_match *m = w->m;
 	struct carry_note *n;
 	struct str digest = is->digest;
+	bool is_foreign = is->uidvalidity != m->box->looks.uidvalidity;
 
-	if (is->uidvalidity != m->box->looks.uidvalidity)
+	if (is_foreign && w->c->way != CARRY_HOME)
 		return 0;
 	n = grown(m->notes, m->n_notes, &m->cap_notes, sizeof(*n));
 	if (!n)
@@ -119,7 +120,8 @@ static int add_note(void *context, const struct store_counterpart *is)
 		.digest = digest.len == BODY_DIGEST_SIZE
 		                  ? (const unsigned char *)digest.ptr
 		                  : NULL,
-		.is_proven = is->is_proven };
+		.is_proven = is->is_proven,
+		.is_foreign = is_foreign };
 	return 0;
 }
 
@@ -269,7 +271,9 @@ static int is_replaced(struct carry *c, const struct carry_match *m,
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
 	struct carry_row *row = carry_row_of(m, n);
-	size_t k = n->other_uid ? listing_find(&c->listing, n->other_uid) : CARRY_ALONE;
+	size_t k = n->other_uid && !n->is_foreign
+	                   ? listing_find(&c->listing, n->other_uid)
+	                   : CARRY_ALONE;
 	int r = is_replaced(c, m, n, row, k);
 
 	if (r < 0)
@@ -290,10 +294,12 @@ static int pair_note(struct carry *c, struct carry_match *m, const struct carry_
 		/* not under its UID (Courier may give another one), or the source has
 		   said the same one twice: its bytes tell */
 		row->is_planned = row->is_planned || row->pair == CARRY_ALONE;
+		row->has_gone = row->pair == CARRY_ALONE && n->other_uid;
 		return 0;
 	}
-	/* what came late to a mailbox there is its user's */
-	if (row || k == CARRY_ALONE || m->used[k] || c->way == CARRY_LATE)
+	/* what came late to a mailbox there is its user's; on the way home all is */
+	if (row || k == CARRY_ALONE || m->used[k] || c->way == CARRY_LATE ||
+		c->way == CARRY_HOME)
 		return 0;
 	m->used[k] = true;
 	return carry_doom(m, n->other_uid) < 0 ? carry_no_memory(c) : 0;
@@ -458,8 +464,11 @@ static int note_tried(struct carry *c, const struct carry_box *b, bool flags, in
 static int compare(struct carry *c, struct carry_match *m)
 {
 	size_t flags;
-	int r = check_taken(c, m);
+	int r;
 
+	if (c->way == CARRY_HOME)
+		return carry_home_folder(c, m);
+	r = check_taken(c, m);
 	if (r < 0)
 		return r;
 	if (!c->writer.ops)
@@ -550,7 +559,7 @@ int carry_folder(struct carry *c, const struct carry_box *box)
 	struct carry_match m = { .box = box };
 	int r = look(c, &m);
 
-	if (r == 0 && c->writer.ops && carry_misses_any(c, &m))
+	if (r == 0 && carry_may_change(c) && carry_misses_any(c, &m))
 		r = look_again(c, &m);
 	if (r == 0)
 		r = compare(c, &m);

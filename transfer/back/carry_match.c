@@ -48,10 +48,16 @@ static int by_uid(const void *uid, const void *element)
 	return (x > y) - (x < y);
 }
 
+struct wanted *carry_wanted(const struct carry_match *m, uint32_t uid)
+{
+	return m->n_wanted
+	               ? bsearch(&uid, m->wanted, m->n_wanted, sizeof(*m->wanted), by_uid)
+	               : NULL;
+}
+
 void carry_message(struct carry_match *m, unsigned connection, uint32_t uid)
 {
-	struct wanted *w =
-		bsearch(&uid, m->wanted, m->n_wanted, sizeof(*m->wanted), by_uid);
+	struct wanted *w = carry_wanted(m, uid);
 
 	if (!w || w->came)
 		return;
@@ -59,11 +65,25 @@ void carry_message(struct carry_match *m, unsigned connection, uint32_t uid)
 	body_digest_end(&m->digests[connection], m->found[w - m->wanted]);
 }
 
-/* Those that no pair was found for. */
-static int want_rest(struct carry *c, struct carry_match *m)
+/* On the way home bytes do not change any more, and what is new is read anyway. */
+static bool may_be_missed(const struct carry *c, const struct carry_match *m,
+	const struct listing_row *there)
+{
+	if (c->way != CARRY_HOME)
+		return true;
+	for (size_t i = 0; i < m->n_rows; i++)
+		if (carry_misses(c, m, &m->rows[i]) && m->rows[i].size == there->size)
+			return true;
+	return false;
+}
+
+static int want(struct carry *c, struct carry_match *m, bool only_missed)
 {
 	const struct listing *l = &c->listing;
 
+	free(m->wanted);
+	free(m->found);
+	m->n_wanted = 0;
 	m->wanted = calloc(l->count + 1, sizeof(*m->wanted));
 	m->found = calloc(l->count + 1, sizeof(*m->found));
 	if (!m->wanted || !m->found)
@@ -71,12 +91,17 @@ static int want_rest(struct carry *c, struct carry_match *m)
 	for (size_t i = 0; i < l->count; i++) {
 		uint64_t size = l->rows[i].size;
 
-		if (m->used[i])
+		if (m->used[i] || (only_missed && !may_be_missed(c, m, &l->rows[i])))
 			continue;
 		m->wanted[m->n_wanted++] = (struct wanted){ .uid = l->rows[i].uid,
 			.size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size };
 	}
 	return 0;
+}
+
+int carry_want_rest(struct carry *c, struct carry_match *m)
+{
+	return want(c, m, false);
 }
 
 int carry_fetch(struct carry *c, struct carry_match *m)
@@ -279,9 +304,9 @@ int carry_match(struct carry *c, struct carry_match *m)
 {
 	int r;
 
-	if (!is_needed(c, m) || !c->writer.ops)
+	if (!is_needed(c, m) || !carry_may_change(c))
 		return 0;
-	r = want_rest(c, m);
+	r = want(c, m, true);
 	if (r == 0)
 		r = carry_fetch(c, m);
 	return r || !m->n_wanted ? r : pair_and_note(c, m);

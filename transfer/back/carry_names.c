@@ -81,6 +81,37 @@ struct str carry_name_there(struct carry *c, struct str name, char separator)
 	return put_together(c, prefix, name, separator);
 }
 
+/* The separator and the prefix of here. */
+struct str carry_name_here(struct carry *c, struct str name, char *ret_separator)
+{
+	struct str said, own = STR_LIT(""), prefix = str_of(c->prefix, c->prefix_len);
+	char room[NAMESPACE_PREFIX_MAX], theirs = separator_there(c), ours = '\0';
+	char *at;
+	int r = store_checkpoint(
+		c->store, STR_LIT(NAMESPACE_NOTE), &c->arena, &said, c->err);
+
+	if (r < 0 && r != -ENOENT)
+		return (struct str){ 0 };
+	if (r == 0)
+		own = namespaces_own_prefix(said, room);
+	for (size_t i = 0; !ours && i < c->n_boxes; i++)
+		ours = c->boxes[i].separator;
+	if (prefix.len && name.len > prefix.len && str_istarts(name, prefix))
+		name = str_skip(name, prefix.len);
+	at = arena_alloc(&c->arena, own.len + name.len + 1);
+	if (!at)
+		return (struct str){ 0 };
+	if (own.len)
+		memcpy(at, own.ptr, own.len);
+	for (size_t i = 0; i < name.len; i++)
+		at[own.len + i] = theirs && name.ptr[i] == theirs
+		                          ? (ours ? ours : REPLACEMENT)
+		                  : ours && name.ptr[i] == ours ? REPLACEMENT
+		                                                : name.ptr[i];
+	*ret_separator = ours;
+	return str_of(at, own.len + name.len);
+}
+
 /* Of late mail both go there: the switch would not have been made. */
 static int refuse_double(struct carry *c, const struct carry_box *b)
 {

@@ -3,7 +3,8 @@
 #define TRANSFER_CARRY_PARTS_H
 /* Between carry.c (folders, the pass), carry_names.c, carry_source.c (what the other side
    says), carry_folder.c (one folder's messages), carry_append.c, carry_flags.c,
-   carry_match.c (messages that are known by their bytes alone), and carry_proof.c. */
+   carry_match.c (messages that are known by their bytes alone), carry_proof.c, and
+   carry_home.c (the other way). */
 #include "transfer/back/carry.h"
 
 struct carry_box {
@@ -38,6 +39,7 @@ struct carry_row { /* a message here */
 	bool is_planned;             /* it may have been appended */
 	bool is_taken;               /* it was, under a UID that was not said */
 	bool is_proven;              /* its bytes there are those here */
+	bool has_gone;               /* it was there, and is not under its UID */
 	const unsigned char *digest; /* NULL: not known */
 };
 
@@ -46,6 +48,7 @@ struct carry_note { /* a counterpart of the folder */
 	uint32_t uid, other_uid;
 	const unsigned char *digest; /* NULL: none */
 	bool is_proven;
+	bool is_foreign; /* of another UIDVALIDITY; on the way home alone */
 };
 
 struct carry_match { /* one folder, while it is compared */
@@ -78,12 +81,20 @@ static inline enum store_side carry_side(const struct carry *c)
 {
 	return c->way == CARRY_BACK ? SIDE_SOURCE : SIDE_DESTINATION;
 }
+/* Else it is only told what would be done. */
+static inline bool carry_may_change(const struct carry *c)
+{
+	return c->writer.ops || c->way == CARRY_HOME;
+}
+int carry_add_box(struct carry *c, const struct carry_box *b); /* -ENOMEM */
 
 /* What they are called there, and which of those are there. -EREMOTEIO: two would have
    one name. */
 int carry_names_there(struct carry *c);
 /* Of any name here, for subscriptions. ptr NULL: no memory. */
 struct str carry_name_there(struct carry *c, struct str name, char separator);
+/* The other way round, with the separator of here. */
+struct str carry_name_here(struct carry *c, struct str name, char *ret_separator);
 
 int carry_folder(struct carry *c, const struct carry_box *box);
 
@@ -108,6 +119,9 @@ bool carry_misses(
 bool carry_misses_any(const struct carry *c, const struct carry_match *m);
 /* Pairs those that may be there by their bytes, and notes them. */
 int carry_match(struct carry *c, struct carry_match *m);
+/* Sets m->wanted: all there that have no pair. */
+int carry_want_rest(struct carry *c, struct carry_match *m);
+struct wanted *carry_wanted(const struct carry_match *m, uint32_t uid); /* NULL: no */
 /* Fetches those of m->wanted, whose digests are in m->found then. */
 int carry_fetch(struct carry *c, struct carry_match *m);
 /* One that may be found there from now on, or is (other_uid). In a transaction. */
@@ -125,5 +139,17 @@ const unsigned char *carry_digest(
 void carry_body(struct carry_match *m, unsigned connection);
 void carry_bytes(struct carry_match *m, unsigned connection, struct str bytes);
 void carry_message(struct carry_match *m, unsigned connection, uint32_t uid);
+
+/* On the way home. Folders of theirs that are not here become boxes without a number. */
+int carry_home_strangers(struct carry *c);
+/* Once they were looked at. 1: names here have changed, and another pass is needed. */
+int carry_home_folders(struct carry *c);
+int carry_home_subscriptions(struct carry *c);
+/* One folder's messages, when their pairs are known. */
+int carry_home_folder(struct carry *c, struct carry_match *m);
+/* Of its messages as they come. */
+int carry_home_body(struct carry *c, unsigned connection, uint64_t len);
+int carry_home_bytes(struct carry *c, unsigned connection, struct str bytes);
+int carry_home_message(struct carry *c, unsigned connection, uint32_t uid);
 
 #endif

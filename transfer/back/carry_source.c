@@ -25,7 +25,8 @@ static int on_namespaces(void *context, struct str text)
 	struct carry *c = context;
 
 	c->prefix_len = namespaces_own_prefix(text, c->prefix).len;
-	return 0;
+	c->namespaces = arena_str(&c->arena, text);
+	return c->namespaces.ptr ? 0 : carry_no_memory(c);
 }
 
 static int on_opened(void *context, size_t folder, const struct source_status *looks)
@@ -81,7 +82,8 @@ static int on_body(void *context, unsigned connection, uint64_t len)
 {
 	struct carry *c = context;
 
-	(void)len;
+	if (c->home)
+		return carry_home_body(c, connection, len);
 	carry_body(c->match, connection);
 	return 0;
 }
@@ -90,6 +92,8 @@ static int on_bytes(void *context, unsigned connection, struct str bytes)
 {
 	struct carry *c = context;
 
+	if (c->home)
+		return carry_home_bytes(c, connection, bytes);
 	carry_bytes(c->match, connection, bytes);
 	return 0;
 }
@@ -100,6 +104,8 @@ static int on_message(
 	struct carry *c = context;
 
 	(void)folder;
+	if (c->home)
+		return carry_home_message(c, connection, m->uid);
 	carry_message(c->match, connection, m->uid);
 	return 0;
 }
