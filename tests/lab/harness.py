@@ -196,8 +196,34 @@ def signal_transfer(world, sign):
 
 def registry(world, *statement):
     path = Path(world.ferry.settings["state_dir"]) / "registry.sqlite"
-    with sqlite3.connect(path, timeout=5) as database:
+    with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
         return database.execute(*statement).fetchall()
+
+
+def has_stopped(pid):
+    """By SIGSTOP; or it is no more."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] in "TZ"
+
+
+def stop_transfer(world):
+    """Not inside a transaction of its own: nobody else could write until it goes on."""
+    def stopped():
+        signal_transfer(world, signal.SIGSTOP)
+        wait_until("the transfer to stop", lambda: all(
+            has_stopped(pid) for pid in world.ferry.processes("transfer")))
+        try:
+            registry(world, "BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            signal_transfer(world, signal.SIGCONT)
+            if "locked" not in str(error):
+                raise
+            return False
+        return True
+    wait_until("the transfer outside of a transaction", stopped, 60)
 
 
 @contextlib.contextmanager
@@ -206,8 +232,8 @@ def busy(world, user, log_off=None):
     session that they have; else they get one by IMAP."""
     log_off = log_off or world.session(user).logout
     world.ferry.wait_account(user, stage="catching-up")
-    signal_transfer(world, signal.SIGSTOP)
     try:
+        stop_transfer(world)
         log_off()
         registry(world, "UPDATE account SET route='busy', stage='switching', busy_since=?"
                         " WHERE name=?", (int(time.time() * 1000), user))
