@@ -303,9 +303,15 @@ int registry_next_try(struct registry *r, uint64_t *ret_at, struct error *err)
 
 int registry_any_local(struct registry *r, bool *ret_any, struct error *err)
 {
+	struct recent_question q;
 	uint64_t any;
-	int code = sql_get(r->db, SQL_ANY_LOCAL, SQL_NO_VALUES, &any, err);
+	int code = 0;
 
+	if (!recent_fact(r->recent, r->db, "any local", &q, &any)) {
+		code = sql_get(r->db, SQL_ANY_LOCAL, SQL_NO_VALUES, &any, err);
+		if (code == 0)
+			recent_keep_fact(r->recent, r->db, &q, any);
+	}
 	if (code == 0)
 		*ret_any = any != 0;
 	return code;

@@ -97,3 +97,22 @@ void recent_keep(struct recent *r, struct database *d, const struct recent_quest
 	memcpy(p->text, q->text, q->len);
 	p->answer = (struct recent_answer){ *route, password };
 }
+
+bool recent_fact(struct recent *r, struct database *d, const char *name,
+	struct recent_question *ret, uint64_t *ret_number)
+{
+	/* no account and no address is asked for so */
+	const struct str parts[] = { STR_LIT(""), STR_LIT("#"), str_from(name) };
+	const struct recent_answer *before =
+		recent_find(r, d, parts, sizeof(parts) / sizeof(parts[0]), ret);
+
+	if (before)
+		*ret_number = (uint64_t)before->password;
+	return before != NULL;
+}
+
+void recent_keep_fact(struct recent *r, struct database *d,
+	const struct recent_question *q, uint64_t number)
+{
+	recent_keep(r, d, q, &(struct account_route){ 0 }, (int64_t)number);
+}

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "registry/internal.h"
+#include "registry/recent.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +41,15 @@ static int write_time(struct registry *r, struct str fact, struct error *err)
 
 int registry_retired(struct registry *r, uint64_t *ret_since, struct error *err)
 {
-	return read_time(r, RETIRED, ret_since, err);
+	struct recent_question q;
+	int code;
+
+	if (recent_fact(r->recent, r->db, "retired", &q, ret_since))
+		return 0;
+	code = read_time(r, RETIRED, ret_since, err);
+	if (code == 0)
+		recent_keep_fact(r->recent, r->db, &q, *ret_since);
+	return code;
 }
 
 static int note(struct registry *r, struct str fact, struct error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is answered from memory is what the registry would say now. */
 #include "registry/recent.h"
+#include "registry/retire.h"
 
 #include "registry/alias.h"
 #include "registry/internal.h"
@@ -173,6 +174,39 @@ static void test_routes_are_forgotten_in_time(void **state)
 	registry_close(other);
 }
 
+static void shows(struct test *t, bool want_local, bool want_retired)
+{
+	for (int i = 0; i < 2; i++) { /* asked, and from memory */
+		bool any = !want_local;
+		uint64_t since = 99;
+
+		NO_ERROR(registry_any_local(t->r, &any, &t->err));
+		NO_ERROR(registry_retired(t->r, &since, &t->err));
+		assert_int_equal(any, want_local);
+		assert_int_equal(since != 0, want_retired);
+	}
+}
+
+/* And that there is somebody here at all, or no source any more. */
+static void test_facts_are_forgotten_in_time(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct registry *other;
+
+	registry_remember_looks(t->r);
+	assert_int_equal(capture(t, "alice", "secret"), 1);
+	assert_true(log_in(t, "alice", "secret", "", &route)); /* due again */
+	NO_ERROR(registry_open(t->path, &other, &t->err));
+	shows(t, false, false);
+	NO_ERROR(registry_transition(
+		other, route.id, EVENT_COPY, STR_LIT("test"), STR_LIT(""), &t->err));
+	shows(t, true, false);
+	NO_ERROR(registry_retire(other, &t->err));
+	shows(t, true, true);
+	registry_close(other);
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -181,6 +215,7 @@ int main(void)
 		ROW(test_what_is_not_kept),
 		ROW(test_the_registry_forgets_in_time),
 		ROW(test_routes_are_forgotten_in_time),
+		ROW(test_facts_are_forgotten_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
