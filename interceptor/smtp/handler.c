@@ -304,8 +304,12 @@ static void source_lost(struct session *s, int code)
 	run(s);
 }
 
+/* A source that makes clients wait for its greeting (a tarpit) has more time than one
+   that does not answer at all. */
 static void source_connected(struct session *s)
 {
+	if (!smtp_of(s)->must_end)
+		session_set_deadline(s, IDLE_MS);
 	session_is_known(s); /* the source's own limits hold for it now */
 	smtp_proxy_source_connected(&smtp_of(s)->proxy);
 }

@@ -291,6 +291,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "followed", s->followed },
 		{ "secrets", script_secrets(s) },
 		{ "destination", s->session->connects_to == SERVER_DESTINATION },
+		{ "overdue", s->session->deadline && s->session->deadline <= s->now },
 	};
 
 	for (size_t i = 0; i < ROWS(values); i++)

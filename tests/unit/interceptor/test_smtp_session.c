@@ -187,6 +187,10 @@ static const struct script_row ends[] = {
 	{ "the source is silent", SERVICE_SMTP, "carol",
 		{ "let connect take time", "timeout", "c 220 mail.example.com ESMTP",
 			"source 0" } },
+	/* connected, which only its greeting would have told us */
+	{ "the source is slow to greet", SERVICE_SMTP, "carol",
+		{ "let connect take time", "connected", "timeout", "overdue 0",
+			GREETED } },
 };
 
 #define EHLO GREETED, "C EHLO client", "s EHLO client", "S 250-old", "S 250 STARTTLS"
