@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #define MESSAGES_MIN 1024
-#define MESSAGES_MAX 131072              /* with their places 6 MiB; a power of 2 */
+#define MESSAGES_MAX 131072              /* with their places 7 MiB; a power of 2 */
 #define NEAR 8                           /* a UID lies in one of so many places */
 #define TEXTS_MAX ((size_t)8 << 20)      /* of ordinary mail 40,000 messages */
-#define TEXTS_OF_ONE_MAX ((size_t)65536) /* longer ones are read each time */
+#define TEXTS_OF_ONE_MAX ((size_t)65536) /* longer ids are read each time */
 
 /* ── places ────────────────────────────────────────────────────────────────────────── */
 
@@ -60,24 +60,53 @@ static bool grow(struct sort_cache *c)
 
 /* ── texts ─────────────────────────────────────────────────────────────────────────── */
 
-static size_t size_of(const struct sort_texts *t)
+/* Whether so much more is kept. */
+static bool has_room(const struct sort_cache *c, size_t size)
 {
-	size_t size = sizeof(*t) + t->subject.len + t->id.len;
+	return size <= TEXTS_OF_ONE_MAX && c->texts.used + size <= TEXTS_MAX;
+}
 
-	for (size_t i = 0; i < t->n_references; i++)
-		size += sizeof(*t->references) + t->references[i].len;
+struct str sort_cached_text(const struct sort_cached *m, enum imap_sort_kind kind)
+{
+	for (const struct sort_text *t = m->texts; t; t = t->next)
+		if (t->kind == kind)
+			return t->text;
+	return (struct str){ 0 };
+}
+
+static void keep_text(
+	struct sort_cache *c, struct sort_cached *own, const struct sort_text *text)
+{
+	struct sort_text *copy;
+
+	if (!has_room(c, sizeof(*copy) + text->text.len))
+		return;
+	copy = arena_alloc(&c->texts, sizeof(*copy));
+	if (!copy)
+		return;
+	copy->next = own->texts;
+	copy->kind = text->kind;
+	copy->text = arena_str(&c->texts, text->text);
+	if (copy->text.ptr)
+		own->texts = copy;
+}
+
+static size_t size_of(const struct sort_ids *ids)
+{
+	size_t size = sizeof(*ids) + ids->id.len;
+
+	for (size_t i = 0; i < ids->n_references; i++)
+		size += sizeof(*ids->references) + ids->references[i].len;
 	return size;
 }
 
-int sort_texts_copy(
-	const struct sort_texts *from, struct arena *arena, struct sort_texts *ret)
+int sort_ids_copy(const struct sort_ids *from, struct arena *arena, struct sort_ids *ret)
 {
-	*ret = (struct sort_texts){ .subject = arena_str(arena, from->subject),
-		.id = arena_str(arena, from->id),
+	*ret = (struct sort_ids){ .id = arena_str(arena, from->id),
 		.references =
 			arena_alloc(arena, (from->n_references + 1) * sizeof(struct str)),
 		.n_references = from->n_references };
-	if (!ret->subject.ptr || !ret->id.ptr || !ret->references)
+	if (!ret->id.ptr || !ret->references)
 		return -ENOMEM;
 	for (size_t i = 0; i < from->n_references; i++) {
 		ret->references[i] = arena_str(arena, from->references[i]);
@@ -87,16 +116,16 @@ int sort_texts_copy(
 	return 0;
 }
 
-static const struct sort_texts *keep_texts(
-	struct sort_cache *c, const struct sort_texts *texts)
+static void keep_ids(
+	struct sort_cache *c, struct sort_cached *own, const struct sort_ids *ids)
 {
-	struct sort_texts *copy;
-	size_t size = texts ? size_of(texts) : 0;
+	struct sort_ids *copy;
 
-	if (!texts || size > TEXTS_OF_ONE_MAX || c->texts.used + size > TEXTS_MAX)
-		return NULL;
+	if (!has_room(c, size_of(ids)))
+		return;
 	copy = arena_alloc(&c->texts, sizeof(*copy));
-	return copy && sort_texts_copy(texts, &c->texts, copy) == 0 ? copy : NULL;
+	if (copy && sort_ids_copy(ids, &c->texts, copy) == 0)
+		own->ids = copy;
 }
 
 /* ── the cache ─────────────────────────────────────────────────────────────────────── */
@@ -126,8 +155,10 @@ static struct sort_cached *own_of(struct sort_cache *c, const struct sort_cached
 		return NULL;
 	place = place_of(c, m->uid);
 	if (place && !*place) {
-		c->messages[c->count] = *m;
-		c->messages[c->count].texts = NULL;
+		c->messages[c->count] = (struct sort_cached){ .uid = m->uid,
+			.arrived = m->arrived,
+			.sent = m->sent,
+			.size = m->size };
 		*place = ++c->count;
 	}
 	return place ? &c->messages[*place - 1] : NULL;
@@ -137,16 +168,25 @@ void sort_cache_add(struct sort_cache *c, const struct sort_cached *m)
 {
 	struct sort_cached *own = own_of(c, m);
 
-	if (!own || own->texts)
+	if (!own)
 		return;
-	own->texts = keep_texts(c, m->texts);
-	own->is_reply = m->is_reply;
+	for (const struct sort_text *text = m->texts; text; text = text->next) {
+		if (sort_cached_text(own, text->kind).ptr)
+			continue;
+		keep_text(c, own, text);
+		if (text->kind == IMAP_SORT_SUBJECT)
+			own->is_reply = m->is_reply;
+	}
+	if (m->ids && !own->ids)
+		keep_ids(c, own, m->ids);
 }
 
 void sort_cache_give_back(struct sort_cache *c)
 {
-	for (uint32_t i = 0; i < c->count; i++)
+	for (uint32_t i = 0; i < c->count; i++) {
 		c->messages[i].texts = NULL;
+		c->messages[i].ids = NULL;
+	}
 	arena_fini(&c->texts);
 }
 

@@ -9,22 +9,29 @@
  * A UID means the same bytes for ever, so nothing here can be out of date.
  */
 #include "base/arena.h"
+#include "wire/imap/search_options.h"
 
 #include <stdint.h>
 
-struct sort_texts {
-	struct str subject; /* the base subject, folded */
-	struct str id;      /* "": none */
+struct sort_text {
+	const struct sort_text *next;
+	enum imap_sort_kind kind;
+	struct str text; /* as it is compared */
+};
+
+struct sort_ids {
+	struct str id; /* "": none */
 	struct str *references;
 	size_t n_references;
 };
 
 struct sort_cached {
 	uint32_t uid;
-	bool is_reply; /* of the texts */
+	bool is_reply; /* of the subject */
 	int64_t arrived, sent;
 	uint64_t size;
-	const struct sort_texts *texts; /* NULL: they are not here */
+	const struct sort_text *texts; /* those that are here */
+	const struct sort_ids *ids;    /* NULL: they are not here */
 };
 
 struct sort_cache { /* zeroed: empty */
@@ -33,20 +40,21 @@ struct sort_cache { /* zeroed: empty */
 	struct sort_cached *messages;
 	uint32_t count, cap;
 	uint32_t *places, n_places; /* by UID: index + 1 of a message; 0: free */
-	struct arena texts;
+	struct arena texts;         /* and ids */
 };
 
 /* Another mailbox than before: forgets all. */
 void sort_cache_begin(struct sort_cache *c, int64_t mailbox, uint32_t uidvalidity);
 /* Valid until the next call of another function. NULL: it is not here. */
 const struct sort_cached *sort_cache_find(const struct sort_cache *c, uint32_t uid);
-/* Keeps a copy, with the texts if there are any. It may be here already, without them.
-   Where there is no room or no memory, nothing is kept. */
+/* ptr NULL: it is not here. */
+struct str sort_cached_text(const struct sort_cached *m, enum imap_sort_kind kind);
+/* Keeps a copy of what is not here yet: the numbers, texts, ids. Where there is no room
+   or no memory, nothing is kept. */
 void sort_cache_add(struct sort_cache *c, const struct sort_cached *m);
 /* A copy in that arena. 0 or -ENOMEM. */
-int sort_texts_copy(
-	const struct sort_texts *from, struct arena *arena, struct sort_texts *ret);
-/* Texts are forgotten: memory for while nothing happens. The numbers stay. */
+int sort_ids_copy(const struct sort_ids *from, struct arena *arena, struct sort_ids *ret);
+/* Texts and ids are forgotten: memory for while nothing happens. The numbers stay. */
 void sort_cache_give_back(struct sort_cache *c);
 void sort_cache_fini(struct sort_cache *c); /* empty then */
 

@@ -156,10 +156,9 @@ static int read_display(struct reading *r, struct str name, struct str *ret)
 	return code;
 }
 
-static int read_text(struct reading *r, enum imap_sort_kind kind, struct str *ret)
+static int read_text(
+	struct reading *r, enum imap_sort_kind kind, struct str *ret, bool *ret_reply)
 {
-	bool reply;
-
 	switch (kind) {
 	case IMAP_SORT_CC:
 		return read_mailbox(r, STR_LIT("Cc"), ret);
@@ -172,7 +171,7 @@ static int read_text(struct reading *r, enum imap_sort_kind kind, struct str *re
 	case IMAP_SORT_DISPLAYTO:
 		return read_display(r, STR_LIT("To"), ret);
 	case IMAP_SORT_SUBJECT:
-		return read_subject(r, ret, &reply);
+		return read_subject(r, ret, ret_reply);
 	case IMAP_SORT_ARRIVAL:
 	case IMAP_SORT_DATE:
 	case IMAP_SORT_SIZE:
@@ -211,7 +210,8 @@ static bool has_texts(const struct imap_sort *sort)
 	return false;
 }
 
-static int read_row(struct sort_row *row, const struct imap_sort *sort, struct reading *r)
+static int read_row(struct sort_row *row, const struct imap_sort *sort, struct reading *r,
+	bool *ret_reply)
 {
 	int code = 0;
 
@@ -224,7 +224,7 @@ static int read_row(struct sort_row *row, const struct imap_sort *sort, struct r
 	if (!row->texts)
 		return -ENOMEM;
 	for (size_t i = 0; i < sort->count && code == 0; i++)
-		code = read_text(r, sort->keys[i].kind, &row->texts[i]);
+		code = read_text(r, sort->keys[i].kind, &row->texts[i], ret_reply);
 	return code;
 }
 
@@ -233,29 +233,67 @@ static uint32_t uid_of(const struct sort_source *source, uint32_t index)
 	return source->view->messages[index].uid;
 }
 
+/* 1: all that is compared of it is known. */
+static int take_known(struct sort_row *row, const struct imap_sort *sort,
+	const struct sort_cached *known, struct arena *arena)
+{
+	row->arrived = known->arrived;
+	row->sent = known->sent;
+	row->size = known->size;
+	if (!has_texts(sort))
+		return 1;
+	row->texts = arena_alloc(arena, sort->count * sizeof(*row->texts));
+	if (!row->texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < sort->count; i++) {
+		if (!is_text(sort->keys[i].kind))
+			continue;
+		row->texts[i] = sort_cached_text(known, sort->keys[i].kind);
+		if (!row->texts[i].ptr)
+			return 0;
+		row->texts[i] = arena_str(arena, row->texts[i]);
+		if (!row->texts[i].ptr)
+			return -ENOMEM;
+	}
+	return 1;
+}
+
+static void cache_row(struct sort_cache *cache, uint32_t uid, const struct sort_row *row,
+	const struct imap_sort *sort, bool is_reply)
+{
+	struct sort_text texts[IMAP_SORT_KEYS_MAX];
+	struct sort_cached m = { .uid = uid,
+		.is_reply = is_reply,
+		.arrived = row->arrived,
+		.sent = row->sent,
+		.size = row->size };
+
+	for (size_t i = 0; i < sort->count; i++) {
+		if (!is_text(sort->keys[i].kind))
+			continue;
+		texts[i] =
+			(struct sort_text){ m.texts, sort->keys[i].kind, row->texts[i] };
+		m.texts = &texts[i];
+	}
+	sort_cache_add(cache, &m);
+}
+
 int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
 	const struct sort_source *source, size_t *ret_bytes, struct error *err)
 {
-	const struct sort_cached *known =
-		sort_cache_find(source->cache, uid_of(source, row->index));
+	uint32_t uid = uid_of(source, row->index);
+	const struct sort_cached *known = sort_cache_find(source->cache, uid);
+	int code = known ? take_known(row, sort, known, source->arena) : 0;
+	bool is_reply = false;
 	struct reading r;
-	int code;
 
-	if (known && !has_texts(sort)) {
-		row->arrived = known->arrived;
-		row->sent = known->sent;
-		row->size = known->size;
-		return 0;
-	}
+	if (code)
+		return code < 0 ? code : 0;
 	code = open_message(&r, source, row->index, needs_header(sort), ret_bytes, err);
 	if (code == 0)
-		code = read_row(row, sort, &r);
+		code = read_row(row, sort, &r, &is_reply);
 	if (code == 0 && needs_header(sort))
-		sort_cache_add(source->cache,
-			&(struct sort_cached){ .uid = uid_of(source, row->index),
-				.arrived = row->arrived,
-				.sent = row->sent,
-				.size = row->size });
+		cache_row(source->cache, uid, row, sort, is_reply);
 	close_message(&r);
 	return code;
 }
@@ -363,34 +401,42 @@ static int read_ids(struct reading *r, struct imap_thread_message *m)
 	return code < 0 ? code : read_references(r, m);
 }
 
-static int copy_cached(const struct sort_cached *known, struct imap_thread_message *m,
-	struct arena *arena)
+/* 1: it is known. */
+static int copy_known(const struct sort_cached *known, bool references,
+	struct imap_thread_message *m, struct arena *arena)
 {
-	struct sort_texts texts;
-	int code = sort_texts_copy(known->texts, arena, &texts);
+	struct str subject = sort_cached_text(known, IMAP_SORT_SUBJECT);
+	struct sort_ids ids = { .id = STR("") };
+	int code = 0;
 
+	if (!subject.ptr || (references && !known->ids))
+		return 0;
+	if (references)
+		code = sort_ids_copy(known->ids, arena, &ids);
 	m->arrived = known->arrived;
 	m->sent = known->sent;
 	m->is_reply = known->is_reply;
-	m->subject = texts.subject;
-	m->id = texts.id;
-	m->references = texts.references;
-	m->n_references = texts.n_references;
-	return code;
+	m->subject = arena_str(arena, subject);
+	m->id = ids.id;
+	m->references = ids.references;
+	m->n_references = ids.n_references;
+	return code < 0 || !m->subject.ptr ? -ENOMEM : 1;
 }
 
+/* ids: all of them were read. */
 static void cache_message(const struct reading *r, const struct imap_thread_message *m,
-	struct sort_cache *cache)
+	bool ids, struct sort_cache *cache)
 {
-	const struct sort_texts texts = { m->subject, m->id, m->references,
-		m->n_references };
+	const struct sort_text subject = { NULL, IMAP_SORT_SUBJECT, m->subject };
+	const struct sort_ids all = { m->id, m->references, m->n_references };
 
 	sort_cache_add(cache, &(struct sort_cached){ .uid = r->row.uid,
+				      .is_reply = m->is_reply,
 				      .arrived = m->arrived,
 				      .sent = m->sent,
 				      .size = r->row.size,
-				      .is_reply = m->is_reply,
-				      .texts = &texts });
+				      .texts = &subject,
+				      .ids = ids ? &all : NULL });
 }
 
 int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool references,
@@ -399,11 +445,11 @@ int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool referen
 	const struct sort_cached *known =
 		sort_cache_find(source->cache, uid_of(source, index));
 	bool is_whole = references && source->arena->used < REFERENCES_BYTES_MAX;
+	int code = known ? copy_known(known, references, m, source->arena) : 0;
 	struct reading r;
-	int code;
 
-	if (known && known->texts)
-		return copy_cached(known, m, source->arena);
+	if (code)
+		return code < 0 ? code : 0;
 	code = open_message(&r, source, index, true, ret_bytes, err);
 	if (code == 0)
 		code = read_subject(&r, &m->subject, &m->is_reply);
@@ -413,8 +459,8 @@ int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool referen
 	}
 	if (code == 0 && references)
 		code = read_ids(&r, m);
-	if (code == 0 && is_whole)
-		cache_message(&r, m, source->cache);
+	if (code == 0)
+		cache_message(&r, m, is_whole, source->cache);
 	close_message(&r);
 	return code;
 }

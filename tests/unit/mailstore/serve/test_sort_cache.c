@@ -25,17 +25,31 @@ static struct sort_cached message(uint32_t uid)
 		.size = (uint64_t)uid + 7 };
 }
 
-static void add(struct sort_cache *c, uint32_t uid, const char *id, size_t n_references)
+/* kinds: of texts, as a string of digits. */
+static void add_texts(struct sort_cache *c, uint32_t uid, const char *kinds)
+{
+	struct sort_text texts[IMAP_SORT_KEYS_MAX];
+	struct sort_cached m = message(uid);
+
+	m.is_reply = true;
+	for (size_t i = 0; kinds[i]; i++) {
+		texts[i] = (struct sort_text){ m.texts,
+			(enum imap_sort_kind)(kinds[i] - '0'), str_from(kinds) };
+		m.texts = &texts[i];
+	}
+	sort_cache_add(c, &m);
+}
+
+static void add_ids(
+	struct sort_cache *c, uint32_t uid, const char *id, size_t n_references)
 {
 	struct str references[8];
-	const struct sort_texts texts = { STR_LIT("subject"), str_from(id), references,
-		n_references };
+	const struct sort_ids ids = { str_from(id), references, n_references };
 	struct sort_cached m = message(uid);
 
 	for (size_t i = 0; i < n_references; i++)
 		references[i] = str_from(id);
-	m.texts = id ? &texts : NULL;
-	m.is_reply = id != NULL;
+	m.ids = &ids;
 	sort_cache_add(c, &m);
 }
 
@@ -64,7 +78,7 @@ static void numbers_are_kept(void **state)
 		sort_cache_begin(&c, 5, 1000);
 		assert_null(sort_cache_find(&c, 1));
 		for (uint32_t n = 1; n <= rows[i].count; n++)
-			add(&c, n * rows[i].step, NULL, 0);
+			add_texts(&c, n * rows[i].step, "");
 		for (uint32_t n = 1; n <= rows[i].count; n++)
 			kept += has(&c, n * rows[i].step);
 		assert_in_range(kept, rows[i].at_least, BOUND);
@@ -78,31 +92,47 @@ static void numbers_are_kept(void **state)
 	}
 }
 
+static bool text_is(
+	const struct sort_cached *m, enum imap_sort_kind kind, const char *text)
+{
+	struct str kept = sort_cached_text(m, kind);
+
+	return text ? kept.ptr && str_eq(kept, str_from(text)) : !kept.ptr;
+}
+
 static void texts_are_kept(void **state)
 {
 	struct sort_cache c = { 0 };
 	const struct sort_cached *m;
 
 	(void)state;
+	_Static_assert(IMAP_SORT_FROM == 3 && IMAP_SORT_SUBJECT == 5, "the digits below");
 	sort_cache_begin(&c, 5, 1000);
-	add(&c, 1, NULL, 0);
-	assert_null(sort_cache_find(&c, 1)->texts);
-	add(&c, 1, "one", 3); /* THREAD comes after SORT */
-	add(&c, 2, "two", 0);
-	add(&c, 2, NULL, 0); /* and SORT after THREAD */
+	add_texts(&c, 1, "3");
 	m = sort_cache_find(&c, 1);
+	assert_true(text_is(m, IMAP_SORT_FROM, "3"));
+	assert_true(text_is(m, IMAP_SORT_SUBJECT, NULL));
+	assert_false(m->is_reply);
+	assert_null(m->ids);
+	add_texts(&c, 1, "53"); /* the subject is new, From is kept as it was */
+	m = sort_cache_find(&c, 1);
+	assert_true(text_is(m, IMAP_SORT_FROM, "3"));
+	assert_true(text_is(m, IMAP_SORT_SUBJECT, "53"));
 	assert_true(m->is_reply);
-	assert_int_equal(m->texts->n_references, 3);
-	assert_true(str_eq(m->texts->references[2], STR_LIT("one")));
-	assert_true(str_eq(m->texts->subject, STR_LIT("subject")));
-	m = sort_cache_find(&c, 2);
-	assert_true(m->is_reply);
-	assert_true(str_eq(m->texts->id, STR_LIT("two")));
+	add_ids(&c, 1, "one", 3);
+	add_texts(&c, 1, "");
+	m = sort_cache_find(&c, 1);
+	assert_int_equal(m->ids->n_references, 3);
+	assert_true(str_eq(m->ids->references[2], STR_LIT("one")));
+	assert_true(str_eq(m->ids->id, STR_LIT("one")));
+	assert_true(text_is(m, IMAP_SORT_SUBJECT, "53"));
 	sort_cache_give_back(&c);
-	assert_null(sort_cache_find(&c, 1)->texts);
+	m = sort_cache_find(&c, 1);
+	assert_null(m->ids);
+	assert_true(text_is(m, IMAP_SORT_SUBJECT, NULL));
 	assert_true(has(&c, 1));
-	add(&c, 1, "one", 1);
-	assert_int_equal(sort_cache_find(&c, 1)->texts->n_references, 1);
+	add_ids(&c, 1, "one", 1);
+	assert_int_equal(sort_cache_find(&c, 1)->ids->n_references, 1);
 	sort_cache_fini(&c);
 }
 
@@ -116,14 +146,19 @@ static void texts_are_bounded(void **state)
 	memset(text, 'x', 70000);
 	text[70000] = '\0';
 	sort_cache_begin(&c, 5, 1000);
-	add(&c, 1, text, 0);
-	assert_null(sort_cache_find(&c, 1)->texts); /* too long */
+	add_ids(&c, 1, text, 0);
+	assert_null(sort_cache_find(&c, 1)->ids); /* too long */
 	text[6000] = '\0';
-	for (uint32_t uid = 2; uid < 1000; uid++)
-		add(&c, uid, text, 8);
-	assert_non_null(sort_cache_find(&c, 2)->texts);
-	assert_null(sort_cache_find(&c, 999)->texts);
+	for (uint32_t uid = 2; uid < 1000; uid++) {
+		add_ids(&c, uid, text, 8);
+		add_texts(&c, uid, "5");
+	}
+	assert_non_null(sort_cache_find(&c, 2)->ids);
+	assert_null(sort_cache_find(&c, 999)->ids);
 	assert_true(has(&c, 999));
+	for (uint32_t uid = 2; uid < 200000; uid++)
+		add_texts(&c, uid, "34567");
+	assert_true(text_is(sort_cache_find(&c, BOUND), IMAP_SORT_SUBJECT, NULL));
 	assert_in_range(c.texts.used, 6 << 20, 9 << 20);
 	sort_cache_fini(&c);
 	free(text);
@@ -134,6 +169,8 @@ static void texts_are_bounded(void **state)
 static const char *const deeds[] = {
 	"APPEND INBOX {97+}\r\nDate: 3 Jan 2020 10:00:00 +0000\r\nSubject: Re: apple\r\n"
 	"Message-ID: <2@x>\r\nReferences: <1@x>\r\n\r\nab\r\n",
+	"APPEND INBOX {95+}\r\nSubject: Fwd: pear\r\nFrom: Zoe <a@x>\r\nTo: Bo <z@x>, c@x\r\n"
+	"Cc: d@x\r\nIn-Reply-To: <2@x>\r\n\r\nabcdefgh",
 	"APPEND INBOX \"01-Jan-2031 00:00:00 +0000\" {68+}\r\nSubject: apple\r\n"
 	"Message-ID: <1@x>\r\nDate: 1 Feb 2020 00:00 +0000\r\n\r\na",
 	"COPY 1:2 INBOX",
@@ -148,6 +185,8 @@ static const char *const questions[] = {
 	"SORT (DATE) UTF-8 ALL",
 	"SORT (REVERSE ARRIVAL SIZE) UTF-8 2:*",
 	"SORT (SUBJECT DATE) UTF-8 ALL",
+	"SORT (REVERSE FROM) UTF-8 ALL",
+	"SORT (DISPLAYTO CC SUBJECT) UTF-8 ALL",
 	"UID SORT (DATE) UTF-8 UNDELETED",
 	"UID THREAD REFERENCES UTF-8 ALL",
 	"THREAD REFS UTF-8 2:*",
