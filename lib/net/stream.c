@@ -183,6 +183,11 @@ ssize_t stream_sendfile(struct stream *s, int file, off_t offset, size_t len)
 	return s->ops->sendfile ? s->ops->sendfile(s, file, offset, len) : -EOPNOTSUPP;
 }
 
+ssize_t stream_writev(struct stream *s, const struct str *parts, size_t n)
+{
+	return s->ops->writev ? s->ops->writev(s, parts, n) : -EOPNOTSUPP;
+}
+
 /* ---- the connection ---- */
 
 int stream_connected(struct stream *s)

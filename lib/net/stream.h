@@ -57,6 +57,9 @@ struct stream_ops {
 	ssize_t (*read)(struct stream *s, void *space, size_t size);
 	/* more: other bytes follow at once; a packet may wait for them. */
 	ssize_t (*write)(struct stream *s, struct str bytes, bool more);
+	/* Several one behind the other, in one call. NULL: it cannot. -EFAULT: the file
+	   that a part is mapped from is shorter than that. */
+	ssize_t (*writev)(struct stream *s, const struct str *parts, size_t n);
 
 	/* NULL: it cannot. To and from a pipe: only bytes of the peer, nothing pending.
 	   -EINVAL: it cannot after all; read and write then. */
@@ -117,6 +120,9 @@ void stream_want(struct stream *s, int events);
 
 ssize_t stream_read(struct stream *s, void *space, size_t size);
 ssize_t stream_write(struct stream *s, struct str bytes, bool more);
+/* At most STREAM_PARTS_MAX parts. -EOPNOTSUPP: write them. */
+#define STREAM_PARTS_MAX 64
+ssize_t stream_writev(struct stream *s, const struct str *parts, size_t n);
 /* One read of at most `max` to the end of b, one write from its front. */
 ssize_t stream_read_buf(struct stream *s, struct buf *b, size_t max);
 ssize_t stream_write_buf(struct stream *s, struct buf *b);

@@ -2,6 +2,7 @@
 /* A socket as it is. */
 #include "net/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -28,6 +29,22 @@ static ssize_t plain_write(struct stream *s, struct str bytes, bool more)
 	do
 		n = send(s->fd, bytes.ptr, bytes.len,
 			MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t plain_writev(struct stream *s, const struct str *parts, size_t count)
+{
+	struct iovec bytes[STREAM_PARTS_MAX];
+	struct msghdr message = { .msg_iov = bytes, .msg_iovlen = count };
+	ssize_t n;
+
+	assert(count <= STREAM_PARTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		bytes[i] =
+			(struct iovec){ (void *)(uintptr_t)parts[i].ptr, parts[i].len };
+	do
+		n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -105,6 +122,7 @@ static const struct stream_ops plain_ops = {
 	.kind = "plain",
 	.read = plain_read,
 	.write = plain_write,
+	.writev = plain_writev,
 	.splice_in = plain_splice_in,
 	.splice_out = plain_splice_out,
 	.sendfile = plain_sendfile,

@@ -73,7 +73,7 @@ int fetch_message_body(struct fetch_message *m, enum fetch_need need, struct err
 		break;
 	case FETCH_TO_SEND:
 		code = store_body_to_send(
-			m->store, m->mailbox, m->uid, OUTPUT_COPY_MAX, &m->body, err);
+			m->store, m->mailbox, m->uid, OUTPUT_READ_MAX, &m->body, err);
 		break;
 	}
 	m->has_body = code == 0;
@@ -365,7 +365,7 @@ int fetch_put_section(
 	size_t unread = m->body.bytes.ptr ? 0 : unread_length(m, item);
 	int r;
 
-	if (unread > OUTPUT_COPY_MAX)
+	if (unread > OUTPUT_READ_MAX)
 		return put_piece(m, item, item->partial ? item->offset : 0, unread, out);
 	r = store_body_read(&m->body);
 	if (r == 0)

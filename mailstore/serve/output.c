@@ -103,7 +103,63 @@ void output_consume(struct output *o, size_t len)
 		drop_piece(o);
 }
 
-static ssize_t write_piece(struct output *o, struct stream *s)
+/* ── sending ───────────────────────────────────────────────────────────────────────── */
+
+#define PARTS_MAX (2 * OUTPUT_PIECES + 1)
+_Static_assert(PARTS_MAX <= STREAM_PARTS_MAX, "they go in one call");
+
+/* A piece's bytes, as many as can be sent beside others. */
+static struct str bytes_of(struct output_piece *p, bool may_move)
+{
+	struct str all = p->body.bytes.ptr ? str_skip(p->body.bytes, p->at)
+	                                   : store_body_see(&p->body, p->at, may_move);
+
+	return str_take(all, p->left);
+}
+
+/* Text and pieces in turn, as far as they can be sent together. */
+static size_t gather(struct output *o, struct str parts[static PARTS_MAX])
+{
+	struct str text = buf_view(&o->text);
+	size_t n = 0, len = 0;
+
+	for (unsigned i = 0; i < o->count; i++) {
+		struct output_piece *p = &o->pieces[(o->first + i) % OUTPUT_PIECES];
+		struct str bytes = bytes_of(p, i == 0);
+
+		if (!bytes.ptr || len >= PIECE_MAX)
+			return n;
+		if (p->text)
+			parts[n++] = str_take(text, p->text);
+		text = str_skip(text, p->text);
+		parts[n++] = bytes;
+		len += bytes.len;
+		if (bytes.len < p->left)
+			return n;
+	}
+	if (text.len)
+		parts[n++] = text;
+	return n;
+}
+
+/* Where there are pieces. -EOPNOTSUPP: it has to be one after the other. */
+static ssize_t write_together(struct output *o, struct stream *s)
+{
+	struct str parts[PARTS_MAX];
+	size_t n = gather(o, parts);
+	ssize_t sent = n ? stream_writev(s, parts, n) : -EOPNOTSUPP;
+	size_t left = sent > 0 ? (size_t)sent : 0;
+
+	for (size_t i = 0; left; i++) {
+		size_t part = str_take(parts[i], left).len;
+
+		output_consume(o, part);
+		left -= part;
+	}
+	return sent == -EFAULT ? -EIO : sent; /* the file ends before the body does */
+}
+
+static ssize_t send_piece(struct output *o, struct stream *s)
 {
 	struct output_piece *p = first_piece(o);
 	size_t len = p->left < PIECE_MAX ? p->left : PIECE_MAX;
@@ -119,18 +175,25 @@ static ssize_t write_piece(struct output *o, struct stream *s)
 	return stream_write(s, str_take(output_view(o), len), false);
 }
 
+static ssize_t write_next(struct output *o, struct stream *s)
+{
+	struct str text = next_text(o);
+	ssize_t n = text.len ? stream_write(s, text, o->count != 0) : send_piece(o, s);
+
+	if (n > 0)
+		output_consume(o, (size_t)n);
+	return n ? n : -EIO; /* the file ends before the body does */
+}
+
 int output_send(struct output *o, struct stream *s)
 {
 	while (!output_is_empty(o)) {
-		struct str text = next_text(o);
-		ssize_t n = text.len ? stream_write(s, text, o->count != 0)
-		                     : write_piece(o, s);
+		ssize_t n = o->count ? write_together(o, s) : -EOPNOTSUPP;
 
+		if (n == -EOPNOTSUPP)
+			n = write_next(o, s);
 		if (n < 0)
 			return (int)n;
-		if (n == 0) /* the file ends before the body does */
-			return -EIO;
-		output_consume(o, (size_t)n);
 	}
 	return 0;
 }

@@ -3,8 +3,9 @@
 #define MAILSTORE_SERVE_OUTPUT_H
 /*
  * What goes to a client: text that was gathered, and between it pieces of bodies that
- * stay where they are (sent by sendfile, never copied). Who writes stops when it is full
- * and goes on when the client has taken it: a slow client costs us one buffer.
+ * stay where they are. They go together, from where their files are mapped: a system call
+ * for many messages, and large packets. Who writes stops when it is full and goes on when
+ * the client has taken it: a slow client costs us one buffer.
  *
  * Several pieces wait at once only of bodies that are not read: they hold no memory.
  */
@@ -17,6 +18,7 @@
 	16384 /* shorter pieces are copied: cheaper than a system call                   \
 	       */
 
+#define OUTPUT_READ_MAX 2048 /* shorter bodies are read: less than what a piece costs */
 #define OUTPUT_PIECES 16
 
 struct output_piece {

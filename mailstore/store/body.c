@@ -259,6 +259,13 @@ int store_body_read(struct body *b)
 	return code;
 }
 
+struct str store_body_see(struct body *b, uint64_t at, bool may_move)
+{
+	if (!b->pack || at >= b->bytes.len)
+		return (struct str){ 0 };
+	return str_take(pack_see(b->pack, b->offset + at, may_move), b->bytes.len - at);
+}
+
 static int view_body(struct store *s, struct body *ret, struct error *err)
 {
 	uint32_t number = ret->place.pack;
@@ -310,6 +317,16 @@ static int load_body(struct store *s, struct body *ret, struct error *err)
 	return code;
 }
 
+/* It is held as if it had not been read. */
+static void unread_body(struct body *b)
+{
+	if (b->map)
+		(void)munmap(b->map, b->map_len);
+	free(b->copy);
+	b->map = b->copy = NULL;
+	b->bytes = str_of(NULL, b->bytes.len);
+}
+
 int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err)
 {
@@ -323,17 +340,22 @@ int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body 
 int store_body_to_send(struct store *s, int64_t mailbox, uint32_t uid, uint64_t read_max,
 	struct body *ret, struct error *err)
 {
+	bool is_held;
 	int code;
 
 	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
 	code = find_place(s, mailbox, uid, ret, err);
 	if (code < 0)
 		return code;
-	if (ret->place.pack && ret->place.len > read_max &&
-		compared_has(&s->compared, number_of(&ret->place)))
+	is_held = ret->place.pack && ret->place.len > read_max;
+	if (is_held && compared_has(&s->compared, number_of(&ret->place)))
 		return hold_body(s, ret, err);
 	code = load_body(s, ret, err);
-	return code < 0 ? code : store_body_check(s, ret, err);
+	if (code == 0)
+		code = store_body_check(s, ret, err);
+	if (code == 0 && is_held)
+		unread_body(ret);
+	return code;
 }
 
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ static int open_pack(
 
 	if (!k)
 		return error_set(err, -ENOMEM, "no memory");
+	k->of = p;
 	k->number = number;
 	pack_name(number, name);
 	k->fd = openat(p->directory, name, O_RDWR | O_CLOEXEC | flags, 0600);
@@ -127,14 +129,50 @@ int packs_start(struct packs *p, uint32_t last, uint64_t end, struct error *err)
 	return 0;
 }
 
+void packs_close_window(struct packs *p)
+{
+	if (p->window.pack)
+		(void)munmap(p->window.bytes, PACK_WINDOW);
+	p->window = (struct pack_window){ 0 };
+}
+
+static bool is_in_window(
+	const struct pack_window *w, const struct pack *k, uint64_t offset)
+{
+	return w->pack == k && offset >= w->from && offset - w->from < PACK_WINDOW;
+}
+
+struct str pack_see(struct pack *k, uint64_t offset, bool may_move)
+{
+	struct pack_window *w = &k->of->window;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t from = offset & ~(page - 1);
+	void *bytes;
+
+	if (!is_in_window(w, k, offset)) {
+		if (!may_move)
+			return (struct str){ 0 };
+		packs_close_window(k->of);
+		bytes = mmap(
+			NULL, PACK_WINDOW, PROT_READ, MAP_SHARED, k->fd, (off_t)from);
+		if (bytes == MAP_FAILED)
+			return (struct str){ 0 };
+		*w = (struct pack_window){ k, from, bytes };
+	}
+	return str_skip(str_of(w->bytes, PACK_WINDOW), offset - w->from);
+}
+
 static void free_pack(struct pack *k)
 {
+	if (k->of->window.pack == k)
+		packs_close_window(k->of);
 	fd_closep(&k->fd);
 	free(k);
 }
 
 void packs_close(struct packs *p)
 {
+	packs_close_window(p);
 	for (size_t i = 0; i < PACK_BUFFERS; i++)
 		free(p->buffers[i].bytes);
 	while (p->all) {

@@ -33,7 +33,11 @@
 #define PACK_BODY_MAX ((uint64_t)1 << 40)
 #define PACK_NAME_MAX 32 /* ten digits and ".pack" */
 
+/* Seen at once of a file whose bytes are sent: so much memory is counted as ours. */
+#define PACK_WINDOW ((uint64_t)16 << 20)
+
 struct pack {
+	struct packs *of;
 	uint32_t number;
 	int fd;
 	bool dirty;     /* bytes since the last fdatasync */
@@ -53,6 +57,13 @@ struct pack_buffer {
 	char *bytes; /* PACK_BUFFER_SIZE, from its first use */
 };
 
+/* Where bytes that are sent are mapped. It moves. */
+struct pack_window {
+	struct pack *pack; /* NULL: nowhere */
+	uint64_t from;
+	void *bytes; /* PACK_WINDOW, and fewer in the file */
+};
+
 struct packs {
 	int directory;
 	struct pack *all;
@@ -62,6 +73,7 @@ struct packs {
 	bool directory_dirty; /* a file was made */
 	struct pack_buffer buffers[PACK_BUFFERS];
 	unsigned turn; /* the buffer to give up next */
+	struct pack_window window;
 };
 
 /* Takes the directory's descriptor and looks which files there are. */
@@ -93,6 +105,11 @@ void packs_settle(struct packs *p); /* the transaction ended: nothing is wanted 
 /* A file without rows. Views of it stay valid. */
 void pack_unlink(struct packs *p, uint32_t number);
 void pack_release(struct pack *k); /* one view less */
+/* What lies at offset, up to the window's end, for a system call: who reads it without
+   one gets a SIGBUS where the file is shorter. may_move: what was seen before is not
+   seen any more. ptr NULL: it is not to be seen so. */
+struct str pack_see(struct pack *k, uint64_t offset, bool may_move);
+void packs_close_window(struct packs *p);
 int pack_size(const struct pack *k, uint64_t *ret_size, struct error *err);
 
 /* A small set of pack numbers. */

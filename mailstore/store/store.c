@@ -199,6 +199,7 @@ int store_open_reading(const char *folder, struct store **ret, struct error *err
 void store_give_back(struct store *s)
 {
 	database_give_back(s->db);
+	packs_close_window(&s->packs);
 }
 
 int store_prepare_close(struct store *s, struct error *err)

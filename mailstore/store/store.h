@@ -313,7 +313,7 @@ int store_copy(struct store *s, int64_t mailbox, uint32_t uid, int64_t to_mailbo
 	uint32_t *ret_uid, struct error *err);
 
 /* A body to read: a view of all of it (mapped, or in memory), valid until
-   store_body_release(); fd/offset for sendfile when it lies in a pack, else fd -1. Its
+   store_body_release(); fd and offset when it lies in a pack, else fd -1. Its
    checksum is compared at the first reading in this process: -EIO, damaged. */
 struct body {
 	struct str bytes;
@@ -333,12 +333,16 @@ int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err);
 int store_body_check(struct store *s, struct body *b, struct error *err);
-/* The same for who sends it from its file: one that is longer than read_max, and was
-   compared before, is not read. Its bytes.ptr is NULL, bytes.len is its length, until
+/* The same for who sends it from its file: one in a pack that is longer than read_max is
+   compared and not kept in memory. Its bytes.ptr is NULL, bytes.len is its length, until
    store_body_read(), which may be called of any body; with an error it is released. */
 int store_body_to_send(struct store *s, int64_t mailbox, uint32_t uid, uint64_t read_max,
 	struct body *ret, struct error *err);
 int store_body_read(struct body *b);
+/* Of such a one: its bytes from `at` on, as many as can be seen at once, for a system
+   call that sends them and nobody else (pack_see()). Those of other bodies are not seen
+   any more when may_move; else ptr NULL says that they would not be. */
+struct str store_body_see(struct body *b, uint64_t at, bool may_move);
 void store_body_release(struct body *b);
 
 /* ── staged messages ───────────────────────────────────────────────────────────────── */

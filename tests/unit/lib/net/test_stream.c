@@ -407,6 +407,7 @@ static void test_refused_connection(void **state)
 	odd_break(s, -ECONNREFUSED);
 	assert_int_equal(stream_connected(s), -ECONNREFUSED);
 	assert_int_equal(stream_sendfile(s, 0, 0, 1), -EOPNOTSUPP);
+	assert_int_equal(stream_writev(s, NULL, 0), -EOPNOTSUPP);
 	assert_false(stream_can_splice(s, s));
 	stream_free(s);
 }

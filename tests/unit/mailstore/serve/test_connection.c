@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Sessions in the event loop over streams that behave badly: what the client hears is
- * the same over all of them. Large bodies come from a pack file (sendfile, where the
+ * the same over all of them. Large bodies come from a pack file (mapped, where the
  * stream can), and a session in IDLE is told what another one does.
  */
 #include "mailstore/serve/connection_bench.h"
@@ -213,7 +213,7 @@ static void test_slow_client(void **state)
 	bench_close(&b);
 }
 
-/* The large body goes by sendfile. */
+/* The large body goes from where its file is mapped. */
 static void test_plain(void **state)
 {
 	static struct bench b;

@@ -3,9 +3,15 @@
    order; only pieces without memory wait beside others. */
 #include "mailstore/serve/memory_session.h"
 
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -13,6 +19,8 @@
 #define BODY_MIN 20000
 #define BODY_MAX 90000 /* some are read into memory, some mapped */
 #define ROUNDS 20000
+#define GAP ((size_t)18 << 20) /* no two bodies around it are seen at once */
+#define SENDS 4000
 
 struct fixture {
 	struct memory_server server;
@@ -28,10 +36,9 @@ static unsigned random_below(struct fixture *f, unsigned n)
 	return (f->seed >> 8) % n;
 }
 
-static void add_body(struct fixture *f, uint32_t uid)
+static void add_body(struct fixture *f, uint32_t uid, size_t len)
 {
 	struct store *s = f->server.serve.store;
-	size_t len = BODY_MIN + random_below(f, BODY_MAX - BODY_MIN);
 	struct store_message m = { .uid = uid, .keywords = STR(""), .uidl = STR("") };
 	struct body_writer w;
 	struct body_place place;
@@ -63,8 +70,11 @@ static int set_up(void **state)
 	f->inbox = m.id;
 	f->seed = 5;
 	assert_return_code(store_begin(f->server.serve.store, NULL), 0);
-	for (uint32_t uid = 100; uid < 100 + BODIES; uid++)
-		add_body(f, uid);
+	for (uint32_t uid = 100; uid < 100 + BODIES; uid++) {
+		if (uid == 100 + BODIES / 2)
+			add_body(f, 99, GAP);
+		add_body(f, uid, BODY_MIN + random_below(f, BODY_MAX - BODY_MIN));
+	}
 	assert_return_code(store_commit(f->server.serve.store, NULL), 0);
 	output_init(&f->out);
 	*state = f;
@@ -178,6 +188,84 @@ static void what_is_left_is_released(void **state)
 	assert_true(output_is_empty(&f->out));
 }
 
+/* ── over a socket ─────────────────────────────────────────────────────────────────── */
+
+static struct stream *open_stream(int *ret_peer)
+{
+	int pair[2], few = 20000;
+	struct stream *s;
+
+	assert_return_code(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+		0);
+	assert_return_code(
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &few, sizeof(few)), 0);
+	assert_return_code(stream_plain_new(NULL, pair[0], &s), 0);
+	*ret_peer = pair[1];
+	return s;
+}
+
+/* Up to `most` bytes come as they were written. */
+static void hear(struct fixture *f, int peer, size_t most)
+{
+	static char space[100000];
+	ssize_t n = read(peer, space, most < sizeof(space) ? most : sizeof(space));
+
+	if (n < 0) {
+		assert_int_equal(errno, EAGAIN);
+		return;
+	}
+	assert_true(str_starts(buf_view(&f->expected), str_of(space, (size_t)n)));
+	buf_consume(&f->expected, (size_t)n);
+}
+
+static void all_is_sent_in_its_order(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->server.serve.store;
+	int peer, r = 0;
+	struct stream *stream = open_stream(&peer);
+
+	for (unsigned i = 0; i < SENDS; i++) {
+		while (!output_is_full(&f->out) && random_below(f, 8)) {
+			write_text(f);
+			(void)write_piece(f);
+		}
+		write_text(f);
+		r = output_send(&f->out, stream);
+		assert_true(r == 0 || r == -EAGAIN);
+		if (random_below(f, 20) == 0) /* nothing has happened for a while */
+			store_give_back(s);
+		hear(f, peer, 1 + random_below(f, 200000));
+	}
+	while (r == -EAGAIN || buf_len(&f->expected)) {
+		r = output_send(&f->out, stream);
+		hear(f, peer, SIZE_MAX);
+	}
+	assert_true(output_is_empty(&f->out));
+	stream_free(stream);
+	fd_closep(&peer);
+}
+
+/* An error of this connection, and no signal. */
+static void a_file_that_is_cut_short(void **state)
+{
+	struct fixture *f = *state;
+	struct body body;
+	int peer;
+	struct stream *stream = open_stream(&peer);
+
+	assert_return_code(
+		store_body_to_send(f->server.serve.store, f->inbox, 100, 1, &body, NULL),
+		0);
+	assert_null(body.bytes.ptr);
+	assert_return_code(ftruncate(body.fd, 0), 0);
+	output_piece(&f->out, &body, 0, BODY_MIN);
+	assert_int_equal(output_send(&f->out, stream), -EIO);
+	stream_free(stream);
+	fd_closep(&peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +273,10 @@ int main(void)
 			all_comes_in_its_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_is_left_is_released, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			all_is_sent_in_its_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_is_cut_short, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
