@@ -134,8 +134,10 @@ void smtp_report_add(struct session *s)
 
 	if (!report)
 		return;
-	r = reports_add(s->host->settings, report->id, str_from(report->to),
-		buf_view(&report->message));
+	r = reports_add(s->host->settings, &(struct report){ .id = report->id,
+						   .recipient = str_from(report->to),
+						   .message = buf_view(&report->message),
+						   .network = s->networks.site });
 	if (r < 0)
 		log_missing(s, str_from(report->to), strerror(-r));
 	else

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TIME_DIGITS 13 /* of a name: they sort by it */
-#define TO_DIGITS 16   /* behind it, for whom it is */
+#define TIME_DIGITS 13  /* of a name: they sort by it */
+#define PARTY_DIGITS 16 /* behind it, for whom it is, and from which network */
 
 static int open_folder(const struct settings *s)
 {
@@ -89,25 +89,57 @@ static bool hex_digit(char c, uint64_t *value)
 	return true;
 }
 
-uint64_t report_to(const struct report_name *name)
+/* Whose shares a report counts in. */
+enum party { PARTY_TO, PARTY_NETWORK, PARTIES };
+
+static bool read_party(struct str digits, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < digits.len; i++)
+		if (!hex_digit(digits.ptr[i], &value))
+			return false;
+	*ret = value;
+	return digits.len == PARTY_DIGITS;
+}
+
+/* 0: the name does not say it. */
+static uint64_t party_of(const struct report_name *name, enum party party)
 {
 	struct str rest = str_from(name->text);
-	uint64_t to = 0;
+	uint64_t value = 0;
 
-	if (str_split(&rest, '-').len != TIME_DIGITS || rest.len <= TO_DIGITS ||
-		rest.ptr[TO_DIGITS] != '-')
+	if (str_split(&rest, '-').len != TIME_DIGITS)
 		return 0;
-	for (size_t i = 0; i < TO_DIGITS; i++)
-		if (!hex_digit(rest.ptr[i], &to))
+	for (unsigned i = 0; i <= party; i++)
+		if (!read_party(str_split(&rest, '-'), &value) || !rest.len)
 			return 0;
-	return to;
+	return value;
 }
+
+uint64_t report_to(const struct report_name *name)
+{
+	return party_of(name, PARTY_TO);
+}
+
+struct share {
+	uint64_t of; /* 0: nobody's */
+	unsigned n;
+	uint64_t bytes;
+};
 
 struct look {
 	struct reports_view *view;
-	uint64_t to;
-	unsigned n_to;
+	struct share shares[PARTIES];
 };
+
+static void add_to_share(struct share *share, uint64_t of, uint64_t bytes)
+{
+	if (!of || of != share->of)
+		return;
+	share->n++;
+	share->bytes += bytes;
+}
 
 static int add_to_view(void *context, int folder, const char *name)
 {
@@ -121,7 +153,8 @@ static int add_to_view(void *context, int folder, const char *name)
 		return 0; /* it has gone meanwhile */
 	(void)snprintf(as.text, sizeof(as.text), "%s", name);
 	at = report_at(&as);
-	look->n_to += look->to && report_to(&as) == look->to;
+	for (unsigned i = 0; i < PARTIES; i++)
+		add_to_share(&look->shares[i], party_of(&as, i), (uint64_t)st.st_size);
 	v->n++;
 	v->bytes += (uint64_t)st.st_size;
 	if (!v->oldest_at || at < v->oldest_at)
@@ -155,12 +188,13 @@ static int write_file(
 
 /* The name is durable with the folder. linkat() of a descriptor is root's alone, but not
    by way of /proc (open(2), O_TMPFILE). */
-static int give_name(int folder, int file, uint64_t to, const char *id)
+static int give_name(int folder, int file, const struct report *report)
 {
 	char name[REPORT_NAME_MAX], self[32];
 
-	(void)snprintf(name, sizeof(name), "%0*" PRIu64 "-%0*" PRIx64 "-%s", TIME_DIGITS,
-		clock_wall_ms(), TO_DIGITS, to, id);
+	(void)snprintf(name, sizeof(name), "%0*" PRIu64 "-%0*" PRIx64 "-%0*" PRIx64 "-%s",
+		TIME_DIGITS, clock_wall_ms(), PARTY_DIGITS, hash_of(report->recipient),
+		PARTY_DIGITS, report->network, report->id);
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", file);
 	if (linkat(AT_FDCWD, self, folder, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
@@ -181,26 +215,37 @@ int reports_try(const char *folder)
 	return fd < 0 ? fd : 0;
 }
 
-static int look_for_room(const struct settings *s, uint64_t to, size_t len)
+/* As large as what is left, at most. */
+static bool has_its_share(
+	const struct share *share, const struct reports_view *all, size_t len)
 {
+	return share->of && (share->n >= REPORTS_MAX - all->n ||
+				    share->bytes + len > REPORTS_BYTES_MAX - all->bytes);
+}
+
+static int look_for_room(const struct settings *s, const struct report *report)
+{
+	size_t len = report->recipient.len + report->message.len;
 	struct reports_view v = { 0 };
-	struct look look = { .view = &v, .to = to };
+	struct look look = { .view = &v,
+		.shares = { [PARTY_TO] = { .of = hash_of(report->recipient) },
+			[PARTY_NETWORK] = { .of = report->network } } };
 	int r = each_name(s, add_to_view, &look);
 
 	if (r < 0)
 		return r;
-	return v.n >= REPORTS_MAX || look.n_to >= REPORTS_OF_ONE_MAX ||
-	                       v.bytes + len > REPORTS_BYTES_MAX || len >= REPORT_MAX
-	               ? -EDQUOT
-	               : 0;
+	if (v.n >= REPORTS_MAX || v.bytes + len > REPORTS_BYTES_MAX || len >= REPORT_MAX)
+		return -EDQUOT;
+	for (unsigned i = 0; i < PARTIES; i++)
+		if (has_its_share(&look.shares[i], &v, len))
+			return -EDQUOT;
+	return 0;
 }
 
-int reports_add(const struct settings *s, const char *id, struct str recipient,
-	struct str message)
+int reports_add(const struct settings *s, const struct report *report)
 {
 	CLEANUP(fd_closep) int folder = -1, file = -1;
-	uint64_t to = hash_of(recipient);
-	int r = look_for_room(s, to, recipient.len + message.len);
+	int r = look_for_room(s, report);
 
 	if (r < 0)
 		return r;
@@ -210,8 +255,8 @@ int reports_add(const struct settings *s, const char *id, struct str recipient,
 	file = open_nameless(folder, ".");
 	if (file < 0)
 		return file;
-	r = write_file(s, file, recipient, message);
-	return r < 0 ? r : give_name(folder, file, to, id);
+	r = write_file(s, file, report->recipient, report->message);
+	return r < 0 ? r : give_name(folder, file, report);
 }
 
 /* ---- the runner ---- */

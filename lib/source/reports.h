@@ -18,11 +18,13 @@
 #include "base/buf.h"
 #include "settings/settings.h"
 
-#define REPORTS_MAX 1000       /* each is two syncs of the disk; then there are none */
-#define REPORTS_OF_ONE_MAX 500 /* to one address: the others have their half */
+/* Anybody can name any sender. So one address, and one client's network, has at most as
+   many as there are places left: one that floods stops at a half, two at a third each,
+   and however many they are, as much is left for the others. */
+#define REPORTS_MAX 1000 /* each is two syncs of the disk; then there are none */
 #define REPORTS_BYTES_MAX (64 << 20) /* of all of them */
 #define REPORT_MAX 1048576 /* of one: 100 recipients and a header take less than 400 KB */
-#define REPORT_NAME_MAX 64
+#define REPORT_NAME_MAX 80
 
 struct reports_view {
 	unsigned n;
@@ -32,11 +34,14 @@ struct reports_view {
 /* -ENOENT: there is no folder yet. */
 int reports_look(const struct settings *s, struct reports_view *ret);
 
-/* Durable when it returns 0. id: nobody else's, a file name. -EDQUOT: there are
-   REPORTS_MAX, or REPORTS_OF_ONE_MAX to that recipient, or as many bytes. -ENOSPC: the
-   disk's reserve. */
-int reports_add(const struct settings *s, const char *id, struct str recipient,
-	struct str message);
+struct report {
+	const char *id; /* nobody else's, a file name without a '-' */
+	struct str recipient, message;
+	uint64_t network; /* of the client that has asked for it; 0: not known */
+};
+/* Durable when it returns 0. -EDQUOT: there are REPORTS_MAX or REPORTS_BYTES_MAX, or that
+   recipient or network has as much as is left. -ENOSPC: the disk's reserve. */
+int reports_add(const struct settings *s, const struct report *report);
 
 /* 0, or why no report can be written in that folder: -EOPNOTSUPP, its file system knows
    no files without a name. Nothing is left there. */

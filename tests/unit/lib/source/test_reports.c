@@ -43,6 +43,20 @@ static void remove_all(void)
 	free(names);
 }
 
+static int add_from(
+	uint64_t network, const char *id, const char *recipient, struct str message)
+{
+	return reports_add(&settings, &(struct report){ .id = id,
+					      .recipient = str_from(recipient),
+					      .message = message,
+					      .network = network });
+}
+
+static int add(const char *id, const char *recipient, const char *message)
+{
+	return add_from(0, id, recipient, str_from(message));
+}
+
 static struct report_name only(void)
 {
 	struct report_name *names, first;
@@ -65,9 +79,7 @@ static void test_one(void **state)
 	buf_init(&file, 0);
 	assert_int_equal(reports_look(&settings, &v), 0);
 	assert_int_equal(v.n, 0);
-	assert_int_equal(reports_add(&settings, "1f.2", str_from("x@example.net"),
-				 str_from("A: b\r\n\r\ntext\n\r\n")),
-		0);
+	assert_int_equal(add("1f.2", "x@example.net", "A: b\r\n\r\ntext\n\r\n"), 0);
 	assert_int_equal(reports_look(&settings, &v), 0);
 	assert_int_equal(v.n, 1);
 	assert_int_equal(v.bytes, 29);
@@ -154,16 +166,14 @@ static void test_full(void **state)
 
 	(void)state;
 	memset(large, 'x', sizeof(large));
-	assert_int_equal(reports_add(&settings, "a", str_from("x"),
-				 (struct str){ large, sizeof(large) }),
-		-EDQUOT);
+	assert_int_equal(
+		add_from(0, "a", "x", (struct str){ large, sizeof(large) }), -EDQUOT);
 	for (unsigned i = 0; i < REPORTS_MAX - 1; i++) {
 		(void)snprintf(name, sizeof(name), "1700000000001-%u", i);
 		touch(name, "a\nb", 3);
 	}
-	assert_int_equal(reports_add(&settings, "a", str_from("x"), str_from("b")), 0);
-	assert_int_equal(
-		reports_add(&settings, "b", str_from("x"), str_from("b")), -EDQUOT);
+	assert_int_equal(add("a", "x", "b"), 0);
+	assert_int_equal(add("b", "x", "b"), -EDQUOT);
 	assert_int_equal(reports_look(&settings, &v), 0);
 	assert_int_equal(v.n, REPORTS_MAX);
 	remove_all();
@@ -171,9 +181,20 @@ static void test_full(void **state)
 		(void)snprintf(name, sizeof(name), "1700000000001-%u", i);
 		touch(name, large, sizeof(large));
 	}
-	assert_int_equal(
-		reports_add(&settings, "b", str_from("x"), str_from("b")), -EDQUOT);
+	assert_int_equal(add("b", "x", "b"), -EDQUOT);
 	remove_all();
+}
+
+/* So many to that hash of an address from that network. */
+static void fill(unsigned n, uint64_t to, uint64_t network)
+{
+	char text[REPORT_NAME_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(text, sizeof(text), "1700000000001-%016llx-%016llx-%u",
+			(unsigned long long)to, (unsigned long long)network, i);
+		touch(text, "a\nb", 3);
+	}
 }
 
 /* One address has its share, in whatever case it is written. */
@@ -183,35 +204,63 @@ static void test_share(void **state)
 		"1700000000001-0123456789abcde-a", "1700000000001-0123456789abcdeg-a",
 		"1700000000001-0123456789ABCDEF-a", "170000000000-0123456789abcdef-a" };
 	struct report_name name, other;
-	char text[REPORT_NAME_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)snprintf(name.text, sizeof(name.text), "%s", names[i]);
 		assert_int_equal(report_to(&name), 0);
 	}
-	assert_int_equal(
-		reports_add(&settings, "a", str_from("Joe@Example.Net"), str_from("b")),
-		0);
+	assert_int_equal(add("a", "Joe@Example.Net", "b"), 0);
 	name = only();
 	remove_all();
-	for (unsigned i = 0; i < REPORTS_OF_ONE_MAX - 1; i++) {
-		(void)snprintf(text, sizeof(text), "1700000000001-%016llx-%u",
-			(unsigned long long)report_to(&name), i);
-		touch(text, "a\nb", 3);
-	}
-	assert_int_equal(
-		reports_add(&settings, "b", str_from("joe@example.net"), str_from("b")),
-		0);
-	assert_int_equal(
-		reports_add(&settings, "c", str_from("JOE@example.net"), str_from("b")),
-		-EDQUOT);
+	fill(REPORTS_MAX / 2 - 1, report_to(&name), 0);
+	assert_int_equal(add("b", "joe@example.net", "b"), 0);
+	assert_int_equal(add("c", "JOE@example.net", "b"), -EDQUOT);
+	assert_int_equal(add("d", "ann@example.net", "b"), 0);
 	remove_all();
-	assert_int_equal(
-		reports_add(&settings, "d", str_from("ann@example.net"), str_from("b")),
-		0);
+	assert_int_equal(add("d", "ann@example.net", "b"), 0);
 	other = only();
 	assert_int_not_equal(report_to(&name), report_to(&other));
+	remove_all();
+}
+
+static uint64_t hash_of_sender(const char *to)
+{
+	struct report_name name;
+
+	assert_int_equal(add("a", to, "b"), 0);
+	name = only();
+	remove_all();
+	return report_to(&name);
+}
+
+/* However many addresses somebody names, from however many networks, there is room for
+   the others. */
+static void test_forged_senders(void **state)
+{
+	static const unsigned rows[] = { 1, 2, 9 };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		uint64_t hashes[9];
+		char to[32];
+
+		for (unsigned i = 0; i < rows[k]; i++) {
+			(void)snprintf(to, sizeof(to), "x%u@example.net", i);
+			hashes[i] = hash_of_sender(to);
+		}
+		for (unsigned i = 0; i < rows[k]; i++)
+			fill(REPORTS_MAX / (rows[k] + 1) + 1, hashes[i], 0);
+		for (unsigned i = 0; i < rows[k]; i++) {
+			(void)snprintf(to, sizeof(to), "x%u@example.net", i);
+			assert_int_equal(add("a", to, "b"), -EDQUOT);
+		}
+		assert_int_equal(add("a", "ann@example.net", "b"), 0);
+		remove_all();
+	}
+	fill(REPORTS_MAX / 2, 0, 1);
+	assert_int_equal(add_from(1, "a", "y1@example.net", STR_LIT("b")), -EDQUOT);
+	assert_int_equal(add_from(2, "a", "y2@example.net", STR_LIT("b")), 0);
 	remove_all();
 }
 
@@ -236,8 +285,7 @@ static void test_no_folder(void **state)
 	assert_int_equal(rmdir(reports), 0);
 	assert_int_equal(reports_look(&settings, &v), -ENOENT);
 	assert_int_equal(reports_list(&settings, &names), -ENOENT);
-	assert_int_equal(
-		reports_add(&settings, "a", str_from("x"), str_from("b")), -ENOENT);
+	assert_int_equal(add("a", "x", "b"), -ENOENT);
 }
 
 int main(void)
@@ -248,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_forged_senders),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_no_folder),
 	};
