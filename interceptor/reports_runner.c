@@ -294,7 +294,7 @@ static void attempt(struct runner *r, struct str recipient, struct str message,
 	if (code < 0)
 		(void)snprintf(send->words, sizeof(send->words), "%.*s",
 			(int)sizeof(send->words) - 1,
-			err.code ? err.text : strerror(-code));
+			err.code ? err.text : smart_host_trouble(code));
 	stream_free(stream);
 }
 

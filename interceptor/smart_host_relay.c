@@ -34,6 +34,7 @@ struct smart_host_relay {
 	struct source_tls tls;
 	struct buf file;
 	struct login login;
+	bool has_login;
 	struct watch *listener;
 	struct timer *tick;
 	struct relay_shared shared;
@@ -215,9 +216,7 @@ static void server_ready(void *context, int events, int error)
 	if (r == -EINPROGRESS)
 		return;
 	if (r < 0)
-		fail(p, r == -EPROTO ? "no TLS with it, or another certificate than "
-				       "smart_host_name and smart_host_verify say"
-				     : strerror(-r));
+		fail(p, smart_host_trouble(r));
 	else
 		log_in(p);
 }
@@ -255,6 +254,10 @@ static void begin(struct passage *p)
 	struct smart_host_relay *r = p->owner;
 	struct error err = { 0 };
 
+	if (!r->has_login) {
+		turn_away(p, "cannot be used: our login there cannot be read", "");
+		return;
+	}
 	if (loop_now(&r->loop) < r->refused_until) {
 		turn_away(p, "refuses our login", r->refused);
 		return;
@@ -378,6 +381,21 @@ static int open_loop(struct smart_host_relay *r)
 	return code;
 }
 
+/* Without it there is somebody all the same who says why no mail goes that way. */
+static void read_login(struct smart_host_relay *r)
+{
+	const char *path = r->settings->smart_host_credentials;
+	struct error err = { 0 };
+
+	r->has_login = login_file_read(SMART_HOST_RELAY_FD_LOGIN, path, &r->file,
+			       &r->login, &err) == 0;
+	if (!r->has_login)
+		log_error(NULL, "smart-host-login",
+			"error=\"%s\"; put the user and the password into %s and run "
+			"`mailferry upgrade`",
+			err.text, path);
+}
+
 static int set_up(struct smart_host_relay *r, struct error *err)
 {
 	int code = smart_host_parse(r->settings->smart_host, &r->host);
@@ -390,11 +408,9 @@ static int set_up(struct smart_host_relay *r, struct error *err)
 		return error_errno(err, code, "cannot start");
 	source_tls_prepare(&r->tls, r->settings);
 	code = drop_rights(r, err);
-	if (code < 0)
-		return code;
-	/* from here on nobody of our user looks into our memory */
-	return login_file_read(SMART_HOST_RELAY_FD_LOGIN,
-		r->settings->smart_host_credentials, &r->file, &r->login, err);
+	if (code == 0) /* from here on nobody of our user looks into our memory */
+		read_login(r);
+	return code;
 }
 
 int smart_host_relay_run(const struct settings *settings)

@@ -6,6 +6,7 @@
 #include "interceptor/session/quiesce.h"
 #include "interceptor/smtp/smtp.h"
 #include "settings/smart_host.h"
+#include "source/smart_host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -276,12 +277,14 @@ static void run(struct session *s)
 static void log_lost(const struct session *s, const char *state, int code)
 {
 	char id[SESSION_ID_MAX];
+	const char *why = s->connects_to == SERVER_SMART_HOST ? smart_host_trouble(code)
+	                                                      : strerror(-code);
 
 	if (smtp_of(s)->proxy.source_state == SMTP_PEER_HUNG_UP)
 		log_info(session_id(s, id), "source-refused", "in=\"%s\"", state);
 	else
 		log_warning(session_id(s, id), session_server_name(s->connects_to),
-			"error=\"%s\" in=\"%s\"", strerror(-code), state);
+			"error=\"%s\" in=\"%s\"", why, state);
 }
 
 static void source_lost(struct session *s, int code)

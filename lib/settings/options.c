@@ -255,7 +255,10 @@ static const struct option root_rows[] = {
 			"\"127.0.0.1\" or \"smtp://127.0.0.1:25\" in clear (best one on "
 			"this host), \"smtp+starttls://192.0.2.20:25\", "
 			"\"smtps://192.0.2.20:465\", \"lmtp://127.0.0.1:24\", "
-			"\"lmtp:/path/of/socket\". Empty: none. It must take mail from "
+			"\"lmtp:/path/of/socket\". On this host a port below 1024, or a "
+			"socket in a folder of the server's own: any local user could "
+			"listen on another port while that server is down, and get the "
+			"mail. Empty: none. It must take mail from "
 			"this host without a login, or see `smart_host_credentials`" },
 	{ "smart_host_credentials", OPTION_CREDENTIAL, ROOT(smart_host_credentials), "",
 		.help = "the file with our login at the smart host: the user in the "

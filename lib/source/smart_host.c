@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 int other_server_connect(const struct sockaddr_storage *address)
@@ -33,6 +34,17 @@ int smart_host_connect(const struct settings *s)
 	if (smart_host_parse(s->smart_host, &h) < 0 || h.kind == SMART_HOST_NONE)
 		return -EINVAL;
 	return other_server_connect(&h.address);
+}
+
+const char *smart_host_trouble(int code)
+{
+	if (code == -EPROTONOSUPPORT)
+		return "it offers no STARTTLS: write smtps:// in `smart_host` where it has "
+		       "TLS from the start (port 465), smtp:// where it has none";
+	if (code == -EPROTO)
+		return "no TLS with it, or another certificate than smart_host_name and "
+		       "smart_host_verify say";
+	return strerror(-code);
 }
 
 int smart_host_wrap(struct source_tls *t, const struct settings *s,

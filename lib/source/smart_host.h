@@ -14,6 +14,9 @@ int smart_host_connect(const struct settings *s);
 int smart_host_wrap(struct source_tls *t, const struct settings *s,
 	struct stream **stream, struct error *err);
 
+/* What an error of such a connection means, for the log. */
+const char *smart_host_trouble(int code);
+
 /* ---- with a login ---- */
 
 /* Who holds no password (`smart_host_credentials`) reaches the smart host by the socket

@@ -32,7 +32,8 @@
 #define SERVER "220 mx\r\n"
 
 struct play {
-	int door, server; /* listening: of the relay, of the smart host */
+	const char *login; /* what the file says */
+	int door, server;  /* listening: of the relay, of the smart host */
 	uint16_t port;
 	pid_t relay;
 	int clients[CLIENTS];
@@ -41,11 +42,11 @@ struct play {
 	size_t n_peers, n_logins;
 };
 
-static int login_file(void)
+static int login_file(const char *text)
 {
 	int fd = memfd_create("login", MFD_CLOEXEC);
 
-	assert_int_equal(write(fd, LOGIN, strlen(LOGIN)), (ssize_t)strlen(LOGIN));
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	return fd;
 }
 
@@ -54,7 +55,8 @@ static _Noreturn void be_relay(const struct play *p, pid_t parent)
 	char text[512];
 	struct settings s;
 	struct error err = { 0 };
-	int door = fcntl(p->door, F_DUPFD, 64), login = fcntl(login_file(), F_DUPFD, 64);
+	int door = fcntl(p->door, F_DUPFD, 64),
+	    login = fcntl(login_file(p->login), F_DUPFD, 64);
 
 	(void)snprintf(text, sizeof(text),
 		"source = \"192.0.2.10\"\ndomains = {\"example.com\"}\nstrategy = "
@@ -88,7 +90,7 @@ static void listen_for_relay(struct play *p, struct sockaddr_un *ret)
 	}
 }
 
-static void begin(struct play *p)
+static void begin(struct play *p, const char *login)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -96,7 +98,7 @@ static void begin(struct play *p)
 	socklen_t len = sizeof(here);
 	pid_t parent = getpid();
 
-	*p = (struct play){ .door = -1 };
+	*p = (struct play){ .login = login, .door = -1 };
 	p->server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(p->server, (struct sockaddr *)&here, sizeof(here)), 0);
 	assert_int_equal(listen(p->server, CLIENTS), 0);
@@ -202,7 +204,7 @@ static void test_refused(void **state)
 	struct play p;
 
 	(void)state;
-	begin(&p);
+	begin(&p, LOGIN);
 	while (!p.n_logins)
 		(void)hear_all(&p);
 	assert_int_equal(p.n_logins, 1);
@@ -220,7 +222,7 @@ static void test_taken(void **state)
 	struct play p;
 
 	(void)state;
-	begin(&p);
+	begin(&p, LOGIN);
 	while (!p.n_logins)
 		(void)hear_all(&p);
 	answer_all(&p, "235 2.7.0 welcome\r\n");
@@ -237,7 +239,7 @@ static void test_later(void **state)
 	struct play p;
 
 	(void)state;
-	begin(&p);
+	begin(&p, LOGIN);
 	for (size_t i = 0; i < CLIENTS; i++) {
 		while (p.n_logins == i)
 			(void)hear_all(&p);
@@ -250,12 +252,32 @@ static void test_later(void **state)
 	end(&p);
 }
 
+/* It stays, says why, and leaves the server alone. */
+static void test_unreadable(void **state)
+{
+	static const char *const files[] = { "", "me\n", "me\nsecret\nmore\n" };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
+		struct play p;
+
+		begin(&p, files[k]);
+		for (size_t i = 0; i < CLIENTS; i++)
+			expect(p.clients[i], "421 4.7.0 The smart host cannot be used: "
+					     "our login there cannot be read\r\n");
+		(void)hear_all(&p);
+		assert_int_equal(p.n_peers, 0);
+		end(&p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
