@@ -303,13 +303,13 @@ int admission_run(struct program_start *start)
 	}
 	log_info(NULL, "ready", "queues=%zu", a->n_queues);
 	loop_run(&a->loop, clients_sweep, a);
+	close_queues(a); /* before the next, which may take the kernel a while */
 	if (!a->is_retired)
 		kernel_room_end(&a->room); /* nobody judges now, and so it is at once */
 	kernel_room_look(&a->room);
 	log_info(NULL, "stop", "diverted=%" PRIu64 " refused=%" PRIu64 " left=%" PRIu64,
 		admission_diverted(a), a->judge.counts[JUDGE_REFUSE],
 		a->judge.counts[JUDGE_LEAVE]);
-	close_queues(a);
 	load_close(&a->load);
 	kernel_room_close(&a->room);
 	rates_free(a->judge.rates);

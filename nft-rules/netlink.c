@@ -302,6 +302,20 @@ int netlink_batch_send(
 
 /* ---- questions ---- */
 
+/* The kernel answers within the sending, and goes on with a dump within the reading: what
+   is not there will not come, and nobody waits for it. */
+static ssize_t receive_now(struct mnl_socket *socket, char *bytes)
+{
+	return recv(mnl_socket_get_fd(socket), bytes, RECEIVE_MAX, MSG_DONTWAIT);
+}
+
+/* The rest of an answer would be taken for the next one. */
+static void drop_rest(struct mnl_socket *socket, char *bytes)
+{
+	while (receive_now(socket, bytes) >= 0 || errno == ENOBUFS || errno == EINTR)
+		;
+}
+
 int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t callback,
 	void *data)
 {
@@ -314,13 +328,15 @@ int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t ca
 	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
 		code = MNL_CB_ERROR;
 	while (code > MNL_CB_STOP) {
-		ssize_t len = mnl_socket_recvfrom(socket, bytes, RECEIVE_MAX);
+		ssize_t len = receive_now(socket, bytes);
 
 		code = len < 0 ? MNL_CB_ERROR
 		               : mnl_cb_run(bytes, (size_t)len, sequence,
 					 mnl_socket_get_portid(socket), callback, data);
 	}
 	code = code < 0 ? -errno : 0;
+	if (code < 0)
+		drop_rest(socket, bytes);
 	free(bytes);
 	return code;
 }

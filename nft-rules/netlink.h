@@ -46,7 +46,9 @@ int netlink_batch_send(
 
 /* Sends a request (NLM_F_DUMP or for one thing) and calls back for each answer. The
    callback returns MNL_CB_OK or MNL_CB_ERROR with errno set. -EINTR: the kernel's state
-   changed in between, ask again. No sentence: the caller knows what it asked for. */
+   changed in between, ask again; -EAGAIN: it gave no answer, which nobody waits for.
+   After an error the rest of the answer is dropped. No sentence: the caller knows what
+   it asked for. */
 int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t callback,
 	void *data);
 /* The same, of a NETLINK_SOCK_DIAG socket: this network's TCP sockets (struct
