@@ -91,11 +91,13 @@ class Milter:
             self.listener.bind(self.where)
             self.listener.listen(64)
             os.chmod(self.where, 0o666)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, args=(self.listener,), daemon=True)
+        self.thread.start()
 
     def stop(self):
         if self.listener:
             self.listener.shutdown(socket.SHUT_RDWR)
+            self.thread.join()  # it may accept() from the next socket of that number
             self.listener.close()
             self.listener = None
             if not isinstance(self.where, int):

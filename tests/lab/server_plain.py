@@ -56,13 +56,15 @@ class Plain:
         for port, talk in ((self.imap_port, ImapTalk), (self.pop3_port, Pop3Talk)):
             with self.namespace.entered():
                 listener = socket.create_server(("", port), backlog=512)
-            self.listeners.append(listener)
-            threading.Thread(target=self._accept, args=(listener, talk), daemon=True).start()
+            thread = threading.Thread(target=self._accept, args=(listener, talk), daemon=True)
+            thread.start()
+            self.listeners.append((listener, thread))
 
     def stop(self):
-        for listener in self.listeners:
+        for listener, thread in self.listeners:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+            thread.join()  # it may accept() from the next socket of that number
             listener.close()
         self.listeners = []
 

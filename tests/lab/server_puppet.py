@@ -36,10 +36,13 @@ class Puppet:
     def start(self):
         with self.namespace.entered():
             self.listener = socket.create_server(("", 143), backlog=4096)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def stop(self):
         if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)  # an accept() that waits ends, too
+            self.thread.join()  # it may accept() from the next socket of that number
             self.listener.close()
             self.listener = None
 

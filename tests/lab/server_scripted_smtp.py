@@ -69,11 +69,13 @@ class ScriptedSmtp:
             self.listener.bind(self.port)
             self.listener.listen(64)
             os.chmod(self.port, 0o666)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def stop(self):
         if self.listener:
             self.listener.shutdown(socket.SHUT_RDWR)  # an accept() that waits ends, too
+            self.thread.join()  # it may accept() from the next socket of that number
             self.listener.close()
             self.listener = None
 

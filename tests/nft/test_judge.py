@@ -57,7 +57,16 @@ class Interceptor:
         self.socket.bind(f"{run_dir}/interceptor.sock")
         os.chmod(f"{run_dir}/interceptor.sock", 0o666)
         self.socket.listen(8)
-        threading.Thread(target=self.run, daemon=True).start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        """When its thread has ended: one that is about to accept() would do so from the next
+        socket with the same number, and answer for the next test's interceptor."""
+        self.silent = False
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
 
     def run(self):
         with contextlib.suppress(OSError):
@@ -117,8 +126,16 @@ class Judge:
     def __exit__(self, *_):
         if self.process.poll() is None:
             assert self.end() == 0
-        self.interceptor.socket.close()
+        self.interceptor.close()
         subprocess.run(["rm", "-r", self.dir], check=True)
+
+
+def syns_again(lab):
+    """How many SYNs the client has sent for the second time. On a machine under load a few
+    come late to the queue, not to be answered within a second; they are judged twice."""
+    names, values = (line.split() for line in lab.net.client.text("cat", "/proc/net/netstat")
+                     .splitlines() if line.startswith("TcpExt:"))
+    return int(values[names.index("TCPSynRetrans")])
 
 
 def goes(lab, ours, there, family, source):
@@ -189,14 +206,22 @@ def test_full(lab):
     interceptor, an accept queue that nobody empties."""
     with Judge(lab) as judge:
         queues = judge.judged()["queues"]
+        began = syns_again(lab)
+
+        def goes_at_once(there, wanted):
+            """What sheds by time-outs does so each time."""
+            for _ in range(3):
+                before = syns_again(lab)
+                assert goes(lab, there, there, socket.AF_INET, SOURCE4) == wanted
+                if syns_again(lab) == before:
+                    return
+            raise AssertionError("each SYN was sent twice")
 
         def sheds(reason, there):
             judge.until(lambda judged: judged["load"] == reason)
             for mode, wanted in ((OPEN, "direct"), (CLOSED, "refused")):
                 lab.rules("install", *mode, f"queue=xt:{queues}")
-                began = time.monotonic()
-                assert goes(lab, there, there, socket.AF_INET, SOURCE4) == wanted
-                assert time.monotonic() - began < 0.9, "a SYN was sent twice"
+                goes_at_once(there, wanted)
 
         def recovers(ours, there):
             judge.until(lambda judged: judged["load"] == "room")
@@ -219,7 +244,7 @@ def test_full(lab):
                 ours.accept()[0].close()
                 sock.close()
             recovers(ours, there)
-        assert judge.judged()["left"] == 6
+        assert 6 <= judge.judged()["left"] <= 6 + 2 * (syns_again(lab) - began)
     lab.rules("remove")
 
 
@@ -273,7 +298,7 @@ def test_rate(lab):
     rate, n = 4, 60
     with Judge(lab, f"new_connections = {rate}") as judge:
         lab.rules("install", *OPEN, f"queue=xt:{judge.judged()['queues']}")
-        began = time.monotonic()
+        began, before = time.monotonic(), syns_again(lab)
         with both(lab, socket.AF_INET, n):
             came, refused = some_at_once(lab, n)
         # a machine that is slow gives the bucket time to fill
@@ -282,7 +307,9 @@ def test_rate(lab):
         with both(lab, socket.AF_INET6) as (ours, there):
             assert goes(lab, ours, there, socket.AF_INET6, SOURCE6) == "diverted"
         judged = judge.judged()
-        assert judged["refused"] == refused and not judged["left"], (judged, refused)
+        twice = syns_again(lab) - before
+        assert refused <= judged["refused"] <= refused + twice, (judged, refused, twice)
+        assert not judged["left"], judged
     lab.rules("remove")
 
 
@@ -325,14 +352,17 @@ def test_the_kernel_decides_alone(lab):
         for family, _, source in FAMILIES:
             with both(lab, family) as (ours, there):
                 until_alone(lab, judge, ours, there, family, source)
+                twice = syns_again(lab)
                 before, began = judge.judged(), time.monotonic()
                 for _ in range(n):
                     assert goes(lab, ours, there, family, source) == "diverted"
                 after = judge.judged()
+                twice = syns_again(lab) - twice
                 judged = after["packets"] - before["packets"]
+                diverted = after["diverted"] - before["diverted"]
                 assert judged <= 1 + (time.monotonic() - began) / ROOM_S, (before, after)
-                assert after["diverted"] - before["diverted"] == n, (before, after)
-                assert after["by_kernel"] - before["by_kernel"] == n - judged, (before, after)
+                assert n <= diverted <= n + twice, (before, after, twice)
+                assert after["by_kernel"] - before["by_kernel"] == diverted - judged, (before, after)
         with both(lab, socket.AF_INET) as (ours, there):
             assert_renewed_at_once(lab, judge, ours, there)
         assert "elements" in lab.router.text("nft", "list", "set", "inet", "mailferry", "rates6")
@@ -404,14 +434,17 @@ def test_the_kernel_knows_rates(lab):
             until_alone(lab, judge, ours, there)
             time.sleep(2.2)  # the buckets are full again
             until_alone(lab, judge, ours, there)
+            twice = syns_again(lab)
             before, began = judge.judged(), time.monotonic()
             came, refused = some_at_once(lab, n)
             most = 2 * rate + rate * (time.monotonic() - began) + 1
             after = judge.judged()
+            twice = syns_again(lab) - twice
             assert rate < came <= most and refused == n - came, (came, refused, most)
             alone = after["by_kernel"] - before["by_kernel"]
             assert 0 < alone <= most / 2 + 1, (alone, came)
-            assert after["refused"] - before["refused"] == refused, (before, after)
+            assert refused <= after["refused"] - before["refused"] <= refused + twice, \
+                (before, after, refused, twice)
             # another network is not concerned
             with both(lab, socket.AF_INET6) as (ours6, there6):
                 assert goes(lab, ours6, there6, socket.AF_INET6, SOURCE6) == "diverted"

@@ -85,7 +85,8 @@ class Vault:
         self.listener.bind(str(path))
         path.chmod(0o666)  # the mailstore is no root
         self.listener.listen(8)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def _serve(self):
         while True:
@@ -107,6 +108,7 @@ class Vault:
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()  # it may accept() from the next socket of that number
         self.listener.close()
 
 
@@ -247,6 +249,7 @@ class Mailstore:
 
     def close(self):
         if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
         status = self.stop()
         self.link.socket.close()

@@ -16,6 +16,7 @@ class Listener:
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()  # it may accept() from the next socket of that number
         self.socket.close()
 
     def _accept(self):
