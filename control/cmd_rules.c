@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry rules install|show|check|remove|end */
-#include "control/accounting.h"
 #include "control/control.h"
 #include "control/counts_keep.h"
 #include "control/folders.h"
+#include "control/kernel_settings.h"
 #include "control/notify.h"
 #include "control/output.h"
 #include "control/prompt.h"
@@ -255,7 +255,7 @@ static enum exit_code end(struct control *c)
 			"`mailferry up` runs (pid %d) and ends them when it ends", pid);
 		return control_fail(c);
 	}
-	accounting_end(&c->settings);
+	kernel_settings_end(&c->settings);
 	keep_counts(c);
 	code = control_registry(c, &r);
 	if (code == 0)

@@ -3,13 +3,13 @@
 #include "control/trash.h"
 
 #include "control/account_rename.h"
-#include "control/accounting.h"
 #include "control/certificates.h"
 #include "control/copies.h"
 #include "control/direct_flows.h"
 #include "control/events.h"
 #include "control/generations.h"
 #include "control/kept.h"
+#include "control/kernel_settings.h"
 #include "control/liveness.h"
 #include "control/metrics_door.h"
 #include "control/notify.h"
@@ -254,7 +254,7 @@ static void finish(struct supervisor *s)
 	if (s->restarts) {
 		up_rules_leave(s->rules);
 	} else {
-		accounting_end(&s->control->settings);
+		kernel_settings_end(&s->control->settings);
 		if (up_rules_end(s->rules, &err) < 0) {
 			s->control->err = err;
 			s->result = err.code;
@@ -277,7 +277,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	start_due(s, now);
 	if (!all_answer(s))
 		return;
-	accounting_begin(&s->control->settings);
+	kernel_settings_begin(&s->control->settings);
 	if (up_rules_open(s->rules, &s->loop, s->resumed >= 0, &s->control->err) < 0) {
 		if (s->resumed < 0) {
 			/* one that died meanwhile is started, and all is tried again */

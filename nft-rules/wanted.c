@@ -5,9 +5,10 @@
  *   admission ──── a SYN to the source's address and port ──► wanted_admission.c
  *   prerouting ─┬─ to the source's address and port ──► from-client
  *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
- *               │     2. no SYN, and a socket of ours that has no mark of its own:
+ *               │     2. a connection that was admitted to the source: forwarded, whatever
+ *               │        is left here of one that had the same port
+ *               │     3. no SYN, and a socket of ours that has no mark of its own:
  *               │        half-open, dying: count, divert
- *               │     3. a connection that was admitted to the source: forwarded
  *               │     4. no SYN otherwise: begun before us, forwarded
  *               │     5. a SYN, by its verdict: direct, refused, not judged: forwarded
  *               │     6. tproxy: a SYN, to our listener on its own port
@@ -262,9 +263,9 @@ static int add_from_client(struct plan *p, const struct ruleset *r)
 	rule_tcp_port(rule, TCP_DPORT, R2);
 	rule_lookup(rule, OP_COUNTER_MAP, "count-in");
 	rule_divert(rule, &r->marks);
-	code = add_half_open(p, r);
-	if (!code && ruleset_has_admission(r))
-		code = add_admitted_before(p, r);
+	code = ruleset_has_admission(r) ? add_admitted_before(p, r) : 0;
+	if (!code)
+		code = add_half_open(p, r);
 	if (!code)
 		code = add_begun_before(p, r);
 	if (!code && ruleset_has_admission(r))

@@ -3,12 +3,14 @@
 """Who is intercepted: one desk first, then all; and what a client sees while nobody judges."""
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, true  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 
@@ -154,13 +156,37 @@ def a_prefix_counts_while_the_kernel_decides(world):
 
 
 @case
-def accounting_is_put_back(world):
-    """It is on for `flows`, and was off in a new network namespace."""
-    def setting():
-        return world.lab.router.run("cat", "/proc/sys/net/netfilter/nf_conntrack_acct").stdout.strip()
-    equal(setting(), "1", "while it runs")
+def a_port_is_used_again(world):
+    """What the router has kept of a client's last connection (TIME_WAIT: we have closed first)
+    is not in the way of the next one from that port, which goes past us."""
+    user, port = world.user(1), 41999
+    address = world.address(user)
+
+    def connect():
+        with world.lab.client.entered():
+            return socket.create_connection((SOURCE_ADDRESS[0], 143), 5, (address, port))
+    with connect() as connection, connection.makefile("rb") as file:
+        file.readline()
+        connection.sendall(b"1 LOGOUT\r\n")
+        file.read()
+    wait_until("the rest of it", lambda: "TIME-WAIT" in world.lab.router.run(
+        "ss", "-Htan", f"dport = :{port}").stdout, 5)
+    admit(world, address, "direct", "--yes")
+    with connect() as connection, connection.makefile("rb") as file:
+        true(file.readline().startswith(b"* OK"), "the source's greeting")
+    admit(world, "--remove", address)
+
+
+@case
+def kernel_settings_are_put_back(world):
+    """As they were in a new network namespace."""
+    names = ("net.netfilter.nf_conntrack_acct", "net.ipv4.tcp_early_demux")
+
+    def settings():
+        return world.lab.router.run("sysctl", "-n", *names).stdout.split()
+    equal(settings(), ["1", "0"], "while it runs")
     world.ferry.stop()
-    equal(setting(), "0", "afterwards")
+    equal(settings(), ["0", "1"], "afterwards")
     world.ferry.start()
 
 
