@@ -8,6 +8,7 @@
 Everything lies in one temporary folder; close() ends the program and checks that it ends.
 """
 import array
+import contextlib
 import hashlib
 import os
 import signal
@@ -94,7 +95,7 @@ class Vault:
                 asker, _ = self.listener.accept()
             except OSError:
                 return
-            with asker:
+            with asker, contextlib.suppress(OSError):  # it may be gone
                 asker.send(encode(VAULT_READY, self.epoch, payload=self.key))
 
     def ticket(self, account, session, service, milliseconds=30000):
