@@ -229,8 +229,13 @@ def stop_transfer(world):
 @contextlib.contextmanager
 def busy(world, user, log_off=None):
     """Inside: their copy is complete, their route is busy and stays so. log_off: ends the
-    session that they have; else they get one by IMAP."""
-    log_off = log_off or world.session(user).logout
+    session that they have; else they get one by IMAP, in the middle of a command, as it cannot
+    change sides before the transfer is stopped."""
+    if not log_off:
+        client = world.session(user)
+        client.send(b"M APPEND INBOX {9}\r\n")
+        true(client.line().startswith(b"+ "), "it goes on")
+        log_off = client.close
     world.ferry.wait_account(user, stage="catching-up")
     try:
         stop_transfer(world)
