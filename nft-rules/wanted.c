@@ -5,8 +5,8 @@
  *   admission ──── a SYN to the source's address and port ──► wanted_admission.c
  *   prerouting ─┬─ to the source's address and port ──► from-client
  *               │     1. a socket of ours, by its mark: count, divert       (one lookup)
- *               │     2. a connection that was admitted to the source: forwarded, whatever
- *               │        is left here of one that had the same port
+ *               │     2. a connection that was admitted to the source: forwarded,
+ *               │        whatever is left here of one that had the same port
  *               │     3. no SYN, and a socket of ours that has no mark of its own:
  *               │        half-open, dying: count, divert
  *               │     4. no SYN otherwise: begun before us, forwarded
