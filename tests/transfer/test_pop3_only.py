@@ -369,7 +369,8 @@ def imap_comes_back(world):
     world.server.in_use = "[IN-USE]"
 
     def later():
-        time.sleep(0.5)
+        while not world.server.count("PASS"):  # by then IMAP has been asked for in vain
+            time.sleep(0.02)
         world.imap_server = MiniServer(world.imap_port)
         world.imap_server.folders["INBOX"].add(7, b"by IMAP\r\n")
         world.server.in_use = None
