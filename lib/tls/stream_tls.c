@@ -29,16 +29,16 @@ struct stream_tls {
 	bool read_rests;  /* what has come is less than a record */
 	bool is_dry;      /* inside a call: below has no more, and is not asked again */
 	size_t take;      /* inside a call: bytes to ask below for at once */
-	struct str taken; /* inside a call: of what came, in `from_below` */
 	bool more;        /* inside a call: another record follows, so this one waits */
 	int code;         /* why it is broken, or -errno of the stream below */
-	struct buf in, out; /* not given to OpenSSL yet; not taken by below yet */
-	char *error;        /* NULL: none */
+	struct buf early; /* read before TLS began, not given to OpenSSL yet */
+	struct buf out;   /* not taken by below yet */
+	char *error;      /* NULL: none */
 };
 
 /* Several records in one call of the stream below: each call costs as much as enciphering
    a record. Ciphertext, and used inside one call of ours only: one for all. */
-static char from_below[BATCH], to_below[BATCH];
+static char to_below[BATCH];
 static size_t n_to_below;
 
 static struct stream_tls *tls_of(struct stream *s)
@@ -53,73 +53,44 @@ static const struct stream_tls *tls_seen(const struct stream *s)
 
 /* ---- the BIO: OpenSSL's way to the stream below ---- */
 
-static int bio_give(struct str *from, char *space, int size)
+static int bio_give_early(struct stream_tls *t, char *space, size_t size)
 {
-	struct str bytes = str_take(*from, (size_t)size);
+	struct str bytes = str_take(buf_view(&t->early), size);
 
 	memcpy(space, bytes.ptr, bytes.len);
-	*from = str_skip(*from, bytes.len);
+	buf_consume(&t->early, bytes.len);
+	if (!buf_len(&t->early))
+		buf_fini(&t->early);
 	return (int)bytes.len;
-}
-
-static int bio_give_kept(struct stream_tls *t, char *space, int size)
-{
-	struct str kept = buf_view(&t->in);
-	int n = bio_give(&kept, space, size);
-
-	buf_consume(&t->in, (size_t)n);
-	if (!buf_len(&t->in))
-		buf_fini(&t->in);
-	return n;
-}
-
-/* From below, into t->taken. Bytes, 0 at its end, or -errno. */
-static ssize_t take(struct stream_tls *t)
-{
-	ssize_t n =
-		t->is_dry ? -EAGAIN : stream_read(t->stream.below, from_below, t->take);
-
-	if (n < 0 && n != -EAGAIN)
-		t->code = (int)n;
-	t->at_end = n == 0;
-	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < t->take);
-	t->taken = str_of(from_below, n > 0 ? (size_t)n : 0);
-	return n;
 }
 
 static int bio_read(BIO *bio, char *space, int size)
 {
 	struct stream_tls *t = BIO_get_data(bio);
+	size_t most = size > 0 ? (size_t)size : 0;
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	if (size <= 0)
+	if (!most)
 		return 0;
-	if (buf_len(&t->in))
-		return bio_give_kept(t, space, size);
-	n = t->taken.len ? 1 : take(t);
+	if (buf_len(&t->early))
+		return bio_give_early(t, space, most);
+	most = most < t->take ? most : t->take;
+	n = t->is_dry ? -EAGAIN : stream_read(t->stream.below, space, most);
+	t->at_end = n == 0;
+	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < most);
 	if (n == -EAGAIN)
 		BIO_set_retry_read(bio);
-	return n < 0 ? -1 : n == 0 ? 0 : bio_give(&t->taken, space, size);
+	else if (n < 0)
+		t->code = (int)n;
+	return n < 0 ? -1 : (int)n;
 }
 
-static bool has_taken(const struct stream_tls *t)
-{
-	return buf_len(&t->in) || t->taken.len || !t->is_dry;
-}
-
-/* Before OpenSSL is called, and after it: what it did not take is kept. */
+/* Before OpenSSL is called. */
 static void begin_taking(struct stream_tls *t, size_t size)
 {
 	t->is_dry = false;
 	t->take = size > RECORD ? BATCH : RECORD + RECORD_EXTRA;
-}
-
-static void end_taking(struct stream_tls *t)
-{
-	if (buf_append(&t->in, t->taken) < 0)
-		t->code = -ENOMEM;
-	t->taken = (struct str){ 0 };
 }
 
 /* As much of `out` as goes. */
@@ -293,7 +264,6 @@ static int shake(struct stream_tls *t)
 	ERR_clear_error();
 	begin_taking(t, 0);
 	n = SSL_do_handshake(t->ssl);
-	end_taking(t);
 	if (n != 1) {
 		r = result_of(t, n);
 		return r == 0 ? -EPROTO : r;
@@ -301,6 +271,7 @@ static int shake(struct stream_tls *t)
 	t->state = TLS_OPEN;
 	t->read_rests = false; /* more than the handshake may have come */
 	SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+	SSL_set_default_read_buffer_len(t->ssl, BATCH); /* OpenSSL frees it when empty */
 	forget_exchange(t->ssl);
 	return 0;
 }
@@ -317,15 +288,24 @@ static ssize_t tls_read(struct stream *s, void *space, size_t size)
 	if (r < 0 || t->state == TLS_ENDED)
 		return r;
 	begin_taking(t, size);
+	t->read_rests = false;
+	ERR_clear_error();
 	do {
-		ERR_clear_error();
 		ok = SSL_read_ex(t->ssl, (char *)space + got, size - got, &n);
 		got += ok ? n : 0;
-	} while (ok && got < size && (SSL_pending(t->ssl) || has_taken(t)));
+	} while (ok && got < size && (SSL_has_pending(t->ssl) || !t->is_dry));
 	if (!ok)
 		r = result_of(t, ok);
-	end_taking(t);
 	return got ? (ssize_t)got : r;
+}
+
+/* For the next record; else OpenSSL frees its buffer after each. */
+static void keep_buffers(struct stream_tls *t, bool keep)
+{
+	if (keep)
+		SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+	else
+		SSL_set_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
 }
 
 /* As many records as below takes at once. */
@@ -343,13 +323,15 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 	if (buf_len(&t->out))
 		return -EAGAIN;
 	bytes = rest;
+	ERR_clear_error();
 	while (ok > 0 && rest.len) {
 		piece = str_take(rest, RECORD);
 		t->more = bytes.len > RECORD;
-		ERR_clear_error();
+		keep_buffers(t, rest.len > RECORD);
 		ok = SSL_write(t->ssl, piece.ptr, (int)piece.len);
 		rest = str_skip(rest, ok > 0 ? (size_t)ok : 0);
 	}
+	keep_buffers(t, false);
 	t->more = false;
 	if (ok > 0 && write_batch(t) == 0)
 		return (ssize_t)bytes.len;
@@ -364,7 +346,7 @@ static bool tls_pending(const struct stream *s)
 
 	return t->state == TLS_ENDED || t->state == TLS_BROKEN ||
 	       (t->state == TLS_OPEN && !t->read_rests &&
-		       (buf_len(&t->in) || SSL_has_pending(t->ssl)));
+		       (buf_len(&t->early) || SSL_has_pending(t->ssl)));
 }
 
 static bool tls_holds_back(const struct stream *s)
@@ -441,7 +423,7 @@ static void tls_free(struct stream *s)
 
 	cancel(t);
 	SSL_free(t->ssl);
-	buf_fini(&t->in);
+	buf_fini(&t->early);
 	buf_fini(&t->out);
 	free(t->error);
 	free(t);
@@ -465,7 +447,7 @@ static const struct stream_ops tls_ops = {
 static bool can_leave(const struct stream_tls *t)
 {
 	return t->state == TLS_OPEN && !t->code && !t->has_shut && !t->at_end &&
-	       !buf_len(&t->in) && !buf_len(&t->out) && t->stream.below->fd >= 0;
+	       !buf_len(&t->early) && !buf_len(&t->out) && t->stream.below->fd >= 0;
 }
 
 int stream_tls_offload(struct stream **s)
@@ -517,6 +499,7 @@ static int prepare(struct stream_tls *t, SSL_CTX *context)
 	SSL_set_mode(
 		t->ssl, SSL_MODE_ASYNC | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 	SSL_set_options(t->ssl, SSL_OP_NO_RENEGOTIATION);
+	SSL_set_read_ahead(t->ssl, 1);
 	if (!SSL_set_async_callback(t->ssl, on_async))
 		return -EINVAL;
 	return tls_traffic_attach(t->ssl);
@@ -530,7 +513,7 @@ static int tls_new(struct stream *below, SSL_CTX *context, struct stream_tls **r
 	if (!t)
 		return -ENOMEM;
 	t->waiter.wake = wake;
-	buf_init(&t->in, 0);
+	buf_init(&t->early, 0);
 	buf_init(&t->out, OUT_MAX);
 	t->stream.below = below; /* for the BIO */
 	r = prepare(t, context);
@@ -551,7 +534,7 @@ int stream_tls_accept(
 
 	if (r < 0)
 		return r;
-	r = buf_append(&t->in, early);
+	r = buf_append(&t->early, early);
 	if (r < 0) {
 		tls_free(&t->stream);
 		return r;
