@@ -27,11 +27,20 @@ const char *role_name(enum role r)
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+/* Who does not read its answers is asked for nothing more. */
+static bool is_heard(const struct asker *a)
+{
+	return a->fd >= 0 && STAILQ_EMPTY(&a->queue) && a->signings < ASKER_SIGNINGS_MAX;
+}
+
 static void watch(struct asker *a)
 {
-	/* who does not read its answers is asked for nothing more */
-	(void)uv_poll_start(
-		&a->poll, STAILQ_EMPTY(&a->queue) ? UV_READABLE : UV_WRITABLE, on_ready);
+	if (is_heard(a))
+		(void)uv_poll_start(&a->poll, UV_READABLE, on_ready);
+	else if (!STAILQ_EMPTY(&a->queue))
+		(void)uv_poll_start(&a->poll, UV_WRITABLE, on_ready);
+	else
+		(void)uv_poll_stop(&a->poll);
 }
 
 static void drop_first(struct asker *a)
@@ -67,6 +76,14 @@ void asker_job_done(struct asker *a)
 	a->jobs--;
 	if (!a->jobs && !a->server)
 		free(a);
+}
+
+void asker_signed(struct asker *a)
+{
+	a->signings--;
+	if (a->fd >= 0)
+		watch(a);
+	asker_job_done(a);
 }
 
 void asker_close(struct asker *a)
@@ -117,7 +134,7 @@ static bool receive(struct asker *a)
 		return false;
 	}
 	explicit_bzero(s->buffer, (size_t)n);
-	return a->fd >= 0 && STAILQ_EMPTY(&a->queue);
+	return is_heard(a);
 }
 
 static int flush(struct asker *a)

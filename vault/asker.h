@@ -25,6 +25,9 @@ enum role {
 const char *role_name(enum role r);
 
 #define ASKER_QUEUE_MAX (1u << 20) /* bytes of answers that an asker does not read */
+/* Signatures of one under way: 13 ms of a CPU by RSA 2048. Until one is done the asker is
+   asked for nothing more, so that none keeps the others waiting. */
+#define ASKER_SIGNINGS_MAX 32
 
 struct server;
 struct answer; /* one that waits until the asker reads */
@@ -38,7 +41,8 @@ struct asker {
 	int pid;
 	STAILQ_HEAD(, answer) queue;
 	size_t queued;
-	unsigned jobs; /* scrypt that will answer it */
+	unsigned jobs;     /* on helper threads, that will answer it */
+	unsigned signings; /* of them */
 	/* ROLE_COMMAND */
 	struct vault_tls *renewal; /* what has come of it; NULL: nothing */
 	struct error renewal_err;  /* the first that was wrong with it */
@@ -59,6 +63,8 @@ void asker_send(struct asker *a, const struct message *m);
 void asker_send_failed(struct asker *a, const struct error *err);
 /* A job of it is over. */
 void asker_job_done(struct asker *a);
+/* One that is a signature. */
+void asker_signed(struct asker *a);
 
 /* ---- requests.c ---- */
 
@@ -68,6 +74,11 @@ bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds);
 void request_drop_renewal(struct asker *a);
 /* The first word to one that has connected. */
 void request_greet(struct asker *a);
+
+/* ---- signing.c ---- */
+
+/* Answers a SIGN with SIGNED, now or later; without bytes: it cannot be signed. */
+void sign(struct asker *a, const struct message *m);
 
 /* ---- jobs.c ---- */
 

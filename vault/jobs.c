@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * scrypt, on libuv's one helper thread: a pure function on its own copy. Comparing goes
- * before making, since somebody waits to be let in.
+ * scrypt, on one of libuv's helper threads at a time: a pure function on its own copy.
+ * Comparing goes before making, since somebody waits to be let in.
  */
 #include "base/log.h"
 #include "vault/server.h"
@@ -22,7 +22,7 @@ struct job {
 
 static void start_next(struct server *s);
 
-/* ── on the helper thread ──────────────────────────────────────────────────────────── */
+/* ── on a helper thread ────────────────────────────────────────────────────────────── */
 
 static void run(uv_work_t *work)
 {

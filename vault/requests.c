@@ -16,7 +16,7 @@
 
 #define MAY(role) (1u << (role))
 #define FILE_NAME_MAX 1024
-#define JOBS_SHARE 2 /* of one network in the helper thread's queue */
+#define JOBS_SHARE 2 /* of one network in the queue for scrypt */
 
 /* ── workers ───────────────────────────────────────────────────────────────────────── */
 
@@ -62,7 +62,7 @@ void check_is_judged(struct asker *a, const struct job_order *order, enum verdic
 	answer_verdict(a, &order->bearer, verdict);
 }
 
-/* false: its network has enough of the helper thread already. */
+/* false: its network has enough of scrypt already. */
 static bool judge_now(struct asker *a, const struct question *q, struct job_order *order,
 	struct arena *arena)
 {
@@ -165,24 +165,8 @@ static void on_compare(struct asker *a, const struct message *m, int fd)
 
 static void on_sign(struct asker *a, const struct message *m, int fd)
 {
-	unsigned char bytes[TLS_SIGNATURE_MAX];
-	struct message answer = { .type = MESSAGE_SIGNED, .number = m->number };
-	unsigned scheme = (unsigned)(m->number2 & 0xffff);
-	size_t len;
-	int r = vault_tls_sign(
-		&a->server->tls, m->number2 >> 16, scheme, m->payload, bytes, &len);
-
 	(void)fd;
-	if (r == -ENOENT) /* a handshake that began before they were renewed */
-		r = vault_tls_sign(&a->server->tls_before, m->number2 >> 16, scheme,
-			m->payload, bytes, &len);
-	if (r == 0)
-		answer.payload = str_of(bytes, len);
-	else
-		log_error(NULL, "sign", "key=%llu scheme=%llx error=%d",
-			(unsigned long long)(m->number2 >> 16),
-			(unsigned long long)(m->number2 & 0xffff), r);
-	asker_send(a, &answer);
+	sign(a, m);
 }
 
 /* ── transfers ─────────────────────────────────────────────────────────────────────── */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -163,14 +164,25 @@ static void stop(struct server *s)
 	(void)uv_loop_close(&s->loop);
 }
 
+/* For signatures one for each CPU, and one for scrypt, which shall not take them all
+   (jobs.c). libuv reads it when the first work is queued. */
+static void size_pool(void)
+{
+	unsigned cpus = uv_available_parallelism();
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%u",
+		(cpus < SIGNERS_MAX ? cpus : SIGNERS_MAX) + 1);
+	(void)setenv("UV_THREADPOOL_SIZE", number, 1);
+}
+
 static struct server *make(void)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	/* libuv reads it when the first work is queued: scrypt shall not take all CPUs */
-	(void)setenv("UV_THREADPOOL_SIZE", "1", 1);
+	size_pool();
 	LIST_INIT(&s->askers);
 	STAILQ_INIT(&s->jobs);
 	STAILQ_INIT(&s->waiting);

@@ -6,7 +6,8 @@
 #include "vault/guess.h"
 #include "vault/tls.h"
 
-#define JOBS_MAX 256 /* that wait for the helper thread */
+#define JOBS_MAX 256   /* of scrypt that wait */
+#define SIGNERS_MAX 16 /* threads */
 #define OUTCASTS_MAX                                                                     \
 	64 /* processes that broke the rules and get no connection any more */
 

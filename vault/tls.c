@@ -340,11 +340,8 @@ void vault_tls_close(struct vault_tls *t)
 	OPENSSL_cleanse(t, sizeof(*t));
 }
 
-int vault_tls_sign(const struct vault_tls *t, uint64_t number, unsigned scheme,
-	struct str digest, unsigned char ret[static TLS_SIGNATURE_MAX], size_t *ret_len)
+EVP_PKEY *vault_tls_key(const struct vault_tls *t, uint64_t number)
 {
 	number -= t->first; /* below it: far above n */
-	return number < t->n
-	               ? tls_sign(t->identities[number].key, scheme, digest, ret, ret_len)
-	               : -ENOENT;
+	return number < t->n ? t->identities[number].key : NULL;
 }

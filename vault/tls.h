@@ -45,8 +45,7 @@ int vault_tls_add(struct vault_tls *t, enum renewal_file kind, int fd, const cha
 int vault_tls_renew(struct vault_tls *t, struct vault_tls *before, struct vault_tls *next,
 	struct error *err);
 
-/* number: of the identity; -ENOENT: it is not one of these. As tls_sign(). */
-int vault_tls_sign(const struct vault_tls *t, uint64_t number, unsigned scheme,
-	struct str digest, unsigned char ret[static TLS_SIGNATURE_MAX], size_t *ret_len);
+/* number: of the identity. Not counted. NULL: it is not one of these. */
+EVP_PKEY *vault_tls_key(const struct vault_tls *t, uint64_t number);
 
 #endif

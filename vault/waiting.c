@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Attempts that wait until they are looked at: guessing costs time (guess.h), and no
- * network may fill the queue of the helper thread. One that waits too long is answered
+ * network may fill the queue for scrypt. One that waits too long is answered
  * with "not now": late, so that nobody makes the queue short by filling it.
  */
 #include "base/clock.h"

@@ -29,7 +29,7 @@ enum sandbox_allows {
 	SANDBOX_DATABASE = 8,      /* SQLite's files: written, cut, synced, removed */
 	SANDBOX_FOLDER = 16,       /* a folder's names: listed, made, changed */
 	SANDBOX_BULK = 32,         /* bytes that pass without being copied */
-	SANDBOX_THREADS = 64,      /* has a helper thread */
+	SANDBOX_THREADS = 64,      /* has helper threads */
 	/* starts our own programs and ends them; all files that its user may have. What
 	   the children do it may do, too */
 	SANDBOX_CHILDREN = 128,
