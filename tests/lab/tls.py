@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """TLS in the lab: certificates that a test makes, and clients that say what they got."""
+import hashlib
 import ssl
 import subprocess
 
@@ -65,3 +66,12 @@ def in_file(path):
     with open(path, encoding="ascii") as file:
         return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(
             file.read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"))
+
+
+def key_fingerprint(certificate):
+    """Of the public key: what a TLSA record 3 1 1 has (RFC 7671), and Postfix's digests."""
+    key = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], check=True,
+                         capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], check=True, input=key,
+                         capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest().upper()
