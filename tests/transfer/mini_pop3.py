@@ -5,6 +5,7 @@ Its maildrop is one session's at a time, as RFC 1939 wants it. Every command it 
 in `commands`, so that a test can see what was (not) asked.
 """
 import base64
+import select
 import time
 
 from mini import Server, Session
@@ -22,7 +23,8 @@ class MiniPop3(Server):
     """Faults: refuses (command -> -ERR text), in_use (text: the maildrop is somebody else's),
     broken (UIDLs it gives no body of), drops_after (closes after so many bodies, once),
     slow (seconds for each body), grows (a body is longer once it was read), one_at_a_time
-    (a second command before the answer to the first ends the session)."""
+    (a second command before the answer to the first ends the session), leaves_after (seconds
+    without a first command)."""
 
     def __init__(self, port=0):
         self.messages = []
@@ -37,6 +39,8 @@ class MiniPop3(Server):
         self.grows = False
         self.one_at_a_time = False
         self.greets_after = 0
+        self.leaves_after = None
+        self.left = 0
         self.most_ahead = 0  # commands that came before the last answer
         self.held_by = None
         super().__init__(port)
@@ -69,6 +73,11 @@ class Pop3Session(Session):
     def run(self):
         time.sleep(self.server.greets_after)
         self.say("+OK mini")
+        if self.server.leaves_after is not None and not select.select(
+                [self.connection], [], [], self.server.leaves_after)[0]:
+            self.server.left += 1
+            self.say("-ERR you are too slow")
+            return
         while True:
             line = self.line()
             word, _, rest = line.partition(" ")

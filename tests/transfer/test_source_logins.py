@@ -161,6 +161,22 @@ def a_slow_greeting_by_pop3_is_none_either(world):
     world.was_short()
 
 
+@case
+def one_that_was_greeted_and_not_waited_for(world):
+    """The switch is taken back, and the connection for the last look is closed meanwhile."""
+    world.settings["uidls"] = "require"
+    world.write_config()
+    for uid, (_, _, body) in world.server.folders["INBOX"].messages.items():
+        world.pop3.add(f"id{uid}", body)
+    world.pop3.greets_after = 0.6
+    world.pop3.leaves_after = 0.02
+    world.interceptor.slips_in = 1
+    world.run()
+    world.arrived()
+    true(world.pop3.left, "it left")
+    equal(world.account("uidls_kept, attempts"), (1, 1), "unique-ids, attempts")
+
+
 # ---- how fast --------------------------------------------------------------------------
 
 @case

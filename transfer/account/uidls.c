@@ -373,6 +373,18 @@ static void begin_connection(struct reading *r)
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
 }
 
+/* Who was greeted before a switch that was taken back may be waited for no longer. */
+static int log_in(struct reading *r)
+{
+	bool was_greeted = r->pop3.is_greeted;
+	int code = at_each_address(r, log_in_at);
+
+	if (!was_greeted || code == -EAGAIN || !job_may_pass(code))
+		return code;
+	source_connection_close(&r->pop3.net);
+	return at_each_address(r, log_in_at);
+}
+
 void uidls_prepare(struct job *j)
 {
 	struct reading r = { .j = j };
@@ -396,7 +408,7 @@ static int read_once(struct job *j)
 	arena_init(&r.strings);
 	buf_init(&r.header, HEADER_MAX);
 	begin_connection(&r);
-	code = at_each_address(&r, log_in_at);
+	code = log_in(&r);
 	j->uidls_greeting_ms = r.pop3.greeting_ms;
 	if (code == -ETIMEDOUT)
 		code = error_set(&j->err, -EAGAIN,
