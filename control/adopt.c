@@ -8,6 +8,7 @@
 #include "registry/rescue.h"
 #include "source/destination.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,8 +19,7 @@
 /* A name that is given back when all accounts have their own. */
 struct other_name {
 	int64_t account;
-	struct str name;
-	struct other_name *next;
+	struct str name, folded, whose;
 };
 
 struct adopting {
@@ -28,7 +28,8 @@ struct adopting {
 	struct vault_call vault; /* fd -1: not asked yet */
 	struct arena arena;
 	struct other_name *names;
-	uint64_t count, without_password, unproven;
+	size_t n_names, cap_names;
+	uint64_t count, without_password, unproven, disputed;
 	char example[256]; /* of those that are left */
 };
 
@@ -112,23 +113,44 @@ static int call_by_its_name(struct adopting *a, int64_t id, struct str name)
 	return code;
 }
 
-static int keep_name(struct adopting *a, int64_t id, struct str name)
+static int no_memory(struct adopting *a)
 {
-	struct other_name *one = arena_alloc(&a->arena, sizeof(*one));
-
-	if (!one)
-		return error_set(&a->control->err, -ENOMEM, "no memory");
-	*one = (struct other_name){ id, arena_str(&a->arena, name), a->names };
-	a->names = one;
-	return one->name.ptr ? 0 : error_set(&a->control->err, -ENOMEM, "no memory");
+	return error_set(&a->control->err, -ENOMEM, "no memory");
 }
 
-static int keep_names(struct adopting *a, int64_t id, const struct residence *is)
+static int keep_name(struct adopting *a, int64_t id, struct str whose, struct str name)
 {
-	int code = keep_name(a, id, is->login);
+	struct other_name *one;
+	char *folded = arena_alloc(&a->arena, name.len + 1);
+
+	if (a->n_names == a->cap_names) {
+		size_t cap = a->cap_names ? a->cap_names * 2 : 256;
+
+		one = reallocarray(a->names, cap, sizeof(*one));
+		if (!one)
+			return no_memory(a);
+		a->names = one;
+		a->cap_names = cap;
+	}
+	if (!folded)
+		return no_memory(a);
+	for (size_t i = 0; i < name.len; i++)
+		folded[i] = (char)tolower((unsigned char)name.ptr[i]);
+	one = &a->names[a->n_names++];
+	*one = (struct other_name){ .account = id,
+		.name = arena_str(&a->arena, name),
+		.folded = str_of(folded, name.len),
+		.whose = arena_str(&a->arena, whose) };
+	return one->name.ptr && one->whose.ptr ? 0 : no_memory(a);
+}
+
+static int keep_names(
+	struct adopting *a, int64_t id, struct str whose, const struct residence *is)
+{
+	int code = keep_name(a, id, whose, is->login);
 
 	for (size_t i = 0; i < is->n_names && code == 0; i++)
-		code = keep_name(a, id, is->names[i]);
+		code = keep_name(a, id, whose, is->names[i]);
 	return code;
 }
 
@@ -196,19 +218,75 @@ static int adopt(void *context, struct str name, const struct store_identity *id
 	if (code == 0 && !str_eq(known, name))
 		code = call_by_its_name(a, id, name);
 	if (code == 0)
-		code = keep_names(a, id, &is);
+		code = keep_names(a, id, name, &is);
 	return code < 0 ? code : tell(a, id, identity, proof == PROVEN);
 }
 
 /* ── all of them ───────────────────────────────────────────────────────────────────── */
 
+static int compare(const void *left, const void *right)
+{
+	const struct other_name *a = left, *b = right;
+	int order = str_cmp(a->folded, b->folded);
+
+	return order ? order : (a->account > b->account) - (a->account < b->account);
+}
+
+/* Whose it is already; an account's own name is in no dispute. 0: nobody's. */
+static int64_t owner_of(struct adopting *a, const struct other_name *n)
+{
+	struct account_route route;
+
+	return registry_route(a->registry, n->name, &route, NULL) == 0 ? route.id : 0;
+}
+
+/* Folders can say what was true once (one of a backup; one whose process writes an older
+   text back): whom the name leads to now is not to be guessed. */
+static void tell_dispute(struct adopting *a, const struct other_name *first, size_t n)
+{
+	struct str whose = { 0 };
+
+	(void)fputs("the name ", stdout);
+	output_clean(first->name, stdout);
+	(void)fputs(" is claimed by", stdout);
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(first[i].whose, whose))
+			continue;
+		whose = first[i].whose;
+		(void)putchar(' ');
+		output_clean(whose, stdout);
+	}
+	(void)fputs(" and given to none of them\n", stdout);
+	a->disputed++;
+}
+
+static int give_one(struct adopting *a, const struct other_name *first, size_t n)
+{
+	int64_t owner = owner_of(a, first);
+	bool is_disputed = first[0].account != first[n - 1].account;
+
+	if (owner)
+		return 0;
+	if (!is_disputed)
+		return registry_give_name(
+			a->registry, first->account, first->name, &a->control->err);
+	tell_dispute(a, first, n);
+	return 0;
+}
+
 static int give_names(struct adopting *a)
 {
 	int code = 0;
 
-	for (struct other_name *n = a->names; n && code == 0; n = n->next)
-		code = registry_give_name(
-			a->registry, n->account, n->name, &a->control->err);
+	if (a->n_names)
+		qsort(a->names, a->n_names, sizeof(*a->names), compare);
+	for (size_t i = 0, n; i < a->n_names && code == 0; i += n) {
+		for (n = 1; i + n < a->n_names &&
+			    str_eq(a->names[i].folded, a->names[i + n].folded);
+			n++)
+			continue;
+		code = give_one(a, &a->names[i], n);
+	}
 	return code;
 }
 
@@ -222,6 +300,12 @@ static int conclude(struct adopting *a)
 		(void)printf("%" PRIu64 " without a password: set one with `mailferry "
 			     "passwd USER`; addresses come back by `mailferry alias`\n",
 			a->without_password);
+	if (a->disputed && !a->unproven)
+		return error_set(&c->err, -EEXIST,
+			"%" PRIu64 " name%s claimed by several accounts: see above; give "
+			"each to whom it belongs (`mailferry account rename`) before its "
+			"user logs in by it",
+			a->disputed, a->disputed == 1 ? " is" : "s are");
 	if (!a->unproven)
 		return 0;
 	return error_set(&c->err, -EPERM,
@@ -246,6 +330,7 @@ int adopt_all(struct control *c, struct registry *r)
 		vault_call_close(&a.vault);
 	if (code == 0)
 		code = conclude(&a);
+	free(a.names);
 	arena_fini(&a.arena);
 	return code;
 }

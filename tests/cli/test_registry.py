@@ -144,6 +144,29 @@ def test_residence(house):
     house.bad("no account", "account", "zoe")
 
 
+def test_one_name_of_two(house):
+    """A folder can say what was true once. A name that two of them claim is nobody's, and said;
+    what the registry has is left, as is an account's own name."""
+    moved(house, "carol")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
+    house.good("account", "rename", "carol", "anna")
+    moved(house, "alice")
+    house.sql("UPDATE name SET account = (SELECT id FROM account WHERE name = 'alice')"
+              " WHERE key LIKE 'carol%'")
+    house.tool("reside", "alice")
+    moved(house, "carla")
+    house.sql("UPDATE name SET account = (SELECT id FROM account WHERE name = 'carla')"
+              " WHERE key LIKE 'anna%'")
+    house.tool("reside", "carla")
+    lose_registry(house)
+    shutil.rmtree(house.state / "copies")
+    text = house.bad("claimed by several accounts", "registry", "rebuild")
+    house.bad("no account", "account", "carol")
+    for name in ("anna", "alice", "carla"):
+        expect(account(house, name)["name"] == name, name)
+    expect("0 accounts adopted" in house.good("registry", "rebuild"), "once more")
+
+
 def test_residence_of_another(house):
     """An account's own process writes what another's folder says, or what it likes."""
     elsewhere(house, "bob")
@@ -259,6 +282,7 @@ def test_wrong_use(house):
 
 
 TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_residence,
+         test_one_name_of_two,
          test_residence_of_another, test_folder_of_another_name, test_another_address,
          test_without_the_key,
          test_arriving, test_flipped_bytes, test_wrong_use]
