@@ -53,7 +53,7 @@ static const struct line losses[] = {
 	{ "flags", "message(s) whose flags or keywords the source does not take" },
 	{ "expunges",
 		"message(s) removed here are still there: the source cannot expunge "
-		"them alone" },
+		"them alone, or shows them under another UID" },
 };
 
 static const struct line named[] = {

@@ -310,21 +310,31 @@ static int find_like(struct store *s, struct query *q, struct store_counterpart 
 	return code;
 }
 
-int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
-	uint64_t size, struct error *err)
+static int find_like_by(struct store *s, unsigned statement,
+	struct store_counterpart *found, int64_t date, uint64_t size, struct error *err)
 {
-	struct store_counterpart found = *c;
 	struct query q;
-	int code = query_begin(s->db, SQL_EACH_LIKE_IN_BASE,
-		SQL_VALUES(sql_text(store_name_key(c->folder)),
-			sql_number(c->uidvalidity), sql_signed(date), sql_number(size),
-			sql_number(LIKE_MAX)),
+	int code = query_begin(s->db, statement,
+		SQL_VALUES(sql_text(store_name_key(found->folder)),
+			sql_number(found->uidvalidity), sql_signed(date),
+			sql_number(size), sql_number(LIKE_MAX)),
 		&q, err);
 
 	if (code < 0)
 		return code;
-	code = find_like(s, &q, &found, err);
+	code = find_like(s, &q, found, err);
 	query_end(&q);
+	return code;
+}
+
+int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
+	uint64_t size, struct error *err)
+{
+	struct store_counterpart found = *c;
+	int code = find_like_by(s, SQL_EACH_LIKE_IN_BASE, &found, date, size, err);
+
+	if (code == 0)
+		code = find_like_by(s, SQL_EACH_LIKE_MOVED, &found, date, size, err);
 	if (code < 1)
 		return code;
 	found.digest = STR_LIT("");

@@ -207,7 +207,8 @@ const char *const store_statements[SQL_COUNT] = {
 			     " AND folder = ?2 AND uidvalidity = ?3"
 			     " AND other_uid IN (0, 4294967295)"
 			     " AND digest = ?4 ORDER BY uid LIMIT 1",
-	/* those first that are not known under yet another UID */
+	/* those first that are not known under yet another UID; then what was moved here
+	   to another mailbox, which keeps the date and the size */
 	[SQL_EACH_LIKE_IN_BASE] =
 		"SELECT m.mailbox, m.uid FROM base b JOIN message m"
 		" ON m.mailbox = b.mailbox AND m.uid < b.uidnext"
@@ -215,6 +216,17 @@ const char *const store_statements[SQL_COUNT] = {
 		" AND b.uidvalidity = ?2 AND m.date = ?3 AND m.size = ?4"
 		" ORDER BY EXISTS (SELECT 1 FROM counterpart c WHERE c.side = 0"
 		" AND c.mailbox = m.mailbox AND c.uid = m.uid), m.uid LIMIT ?5",
+	[SQL_EACH_LIKE_MOVED] =
+		"SELECT DISTINCT m.mailbox, m.uid FROM base b JOIN expunged x"
+		" ON x.mailbox = b.mailbox AND x.uid < b.uidnext"
+		" JOIN message m ON m.date = x.date AND m.size = x.size"
+		" AND m.mailbox <> b.mailbox AND NOT EXISTS (SELECT 1 FROM base o"
+		" WHERE o.mailbox = m.mailbox AND m.uid < o.uidnext)"
+		" WHERE (b.name = ?1 OR (?1 = 'INBOX' AND b.name = ?1 COLLATE NOCASE))"
+		" AND b.uidvalidity = ?2 AND x.date = ?3 AND x.size = ?4"
+		" AND NOT EXISTS (SELECT 1 FROM counterpart c WHERE c.side = 0"
+		" AND c.mailbox = m.mailbox AND c.uid = m.uid)"
+		" ORDER BY m.mailbox, m.uid LIMIT ?5",
 	/* as it is; else as what it was before it was moved here to another mailbox,
 	   which keeps the date and the size */
 	[SQL_SOURCE_OF] =

@@ -2,7 +2,6 @@
 /* One folder: its messages on both sides, what is a pair, what is still to be done. */
 #include "transfer/back/carry_parts.h"
 
-#include "base/clock.h"
 #include "wire/imap/flags.h"
 
 #include <errno.h>
@@ -53,12 +52,6 @@ struct reading {
 	struct carry_match *m;
 };
 
-/* At the switch, under the same UID. */
-static bool was_there(const struct carry_match *m, uint32_t uid)
-{
-	return m->is_same && uid < m->box->base.uidnext;
-}
-
 static int add_row(void *context, const struct store_message *is)
 {
 	struct reading *w = context;
@@ -79,7 +72,7 @@ static int add_row(void *context, const struct store_message *is)
 		.size = carry_side(w->c) == SIDE_SOURCE ? is->size : is->body_len,
 		.modseq = is->modseq,
 		.pair = CARRY_ALONE,
-		.was_there = was_there(m, is->uid) };
+		.was_there = carry_was_there(m, is->uid) };
 	return row->keywords.ptr ? 0 : carry_no_memory(w->c);
 }
 
@@ -167,18 +160,11 @@ static void pair(struct carry_match *m, struct carry_row *row, size_t k, bool is
 	m->used[k] = true;
 }
 
-/* A date or a size never changes: with another one it is another message after all. */
-static bool is_another(const struct listing_row *there, int64_t date, uint64_t size)
-{
-	return there->date != date ||
-	       (there->size != size && there->size != MAIL_SIZE_UNKNOWN);
-}
-
 static bool is_at(const struct carry *c, uint32_t uid, int64_t date, uint64_t size)
 {
 	size_t k = listing_find(&c->listing, uid);
 
-	return k == CARRY_ALONE || !is_another(&c->listing.rows[k], date, size);
+	return k == CARRY_ALONE || !carry_is_another(&c->listing.rows[k], date, size);
 }
 
 /* Courier gives what lies in new/ other UIDs at each EXAMINE, with the same UIDVALIDITY.
@@ -192,7 +178,8 @@ static void look_whether_same(struct carry *c, struct carry_match *m)
 	for (size_t i = 0; is_same && i < m->n_rows; i++)
 		is_same = !m->rows[i].was_there ||
 		          is_at(c, m->rows[i].uid, m->rows[i].date, m->rows[i].size);
-	for (size_t i = 0; i < m->n_removed && was_there(m, m->removed[i].uid); i++, n++)
+	for (size_t i = 0; i < m->n_removed && carry_was_there(m, m->removed[i].uid);
+		i++, n++)
 		is_same = is_same && is_at(c, m->removed[i].uid, m->removed[i].date,
 					     m->removed[i].size);
 	if (is_same || !m->is_same)
@@ -259,7 +246,7 @@ static int is_replaced(struct carry *c, const struct carry_match *m,
 	const unsigned char *digest;
 
 	if (c->way != CARRY_ON || !row || k == CARRY_ALONE ||
-		!is_another(&c->listing.rows[k], row->date, row->size))
+		!carry_is_another(&c->listing.rows[k], row->date, row->size))
 		return 0;
 	digest = carry_digest_here(c, m->box->id, row->uid);
 	if (!digest)
@@ -317,7 +304,8 @@ static int pair_known(struct carry *c, struct carry_match *m)
 	for (size_t i = 0; r == 0 && i < m->n_removed; i++) {
 		size_t k = listing_find(&c->listing, m->removed[i].uid);
 
-		if (!was_there(m, m->removed[i].uid) || k == CARRY_ALONE || m->used[k])
+		if (!carry_was_there(m, m->removed[i].uid) || k == CARRY_ALONE ||
+			m->used[k])
 			continue;
 		m->used[k] = true;
 		if (carry_doom(m, m->removed[i].uid) < 0)
@@ -402,36 +390,7 @@ static int expunge_all(struct carry *c, const struct carry_match *m)
 	return r == -EBUSY || r == -EREMOTEIO ? 0 : r;
 }
 
-/* ---- what cannot be kept ---- */
-
-/* Dovecot gives such a message the date of now. */
-static bool is_future(const struct carry *c, const struct carry_row *row)
-{
-	return c->way == CARRY_ON && row->date > (int64_t)(clock_wall_ms() / 1000);
-}
-
-static void count_losses(struct carry *c, const struct carry_match *m)
-{
-	bool is_inbox = str_ieq(m->box->name, STR_LIT("INBOX"));
-
-	for (size_t i = 0; i < m->n_rows; i++) {
-		const struct carry_row *row = &m->rows[i];
-		const struct listing_row *there;
-
-		if (row->pair == CARRY_ALONE || !row->is_noted)
-			continue;
-		there = &c->listing.rows[row->pair];
-		if (there->uid != row->uid ||
-			m->box->uidvalidity != m->box->looks.uidvalidity) {
-			c->lost.uids++;
-			c->lost.uidls += is_inbox;
-		}
-		if (there->date != row->date)
-			++*(is_future(c, row) ? &c->lost.future_dates : &c->lost.dates);
-		c->lost.sizes +=
-			there->size != row->size && there->size != MAIL_SIZE_UNKNOWN;
-	}
-}
+/* ---- what was tried ---- */
 
 /* Tried once: what is left then is what the source does not take. */
 static bool was_tried(const struct carry *c, const struct carry_box *b, bool flags)
@@ -493,7 +452,7 @@ static int compare(struct carry *c, struct carry_match *m)
 	} else {
 		c->lost.flags += flags;
 	}
-	count_losses(c, m);
+	carry_count_losses(c, m);
 	return c->way == CARRY_ON && c->writer.ops ? carry_prove(c, m) : 0;
 }
 

@@ -3,8 +3,8 @@
 #define TRANSFER_CARRY_PARTS_H
 /* Between carry.c (folders, the pass), carry_names.c, carry_source.c (what the other side
    says), carry_folder.c (one folder's messages), carry_append.c, carry_flags.c,
-   carry_match.c (messages that are known by their bytes alone), carry_proof.c, and
-   carry_home.c (the other way). */
+   carry_match.c (messages that are known by their bytes alone), carry_proof.c,
+   carry_losses.c, and carry_home.c (the other way). */
 #include "transfer/back/carry.h"
 
 struct carry_box {
@@ -97,6 +97,20 @@ struct str carry_name_there(struct carry *c, struct str name, char separator);
 struct str carry_name_here(struct carry *c, struct str name, char *ret_separator);
 
 int carry_folder(struct carry *c, const struct carry_box *box);
+/* At the switch, under the same UID. */
+static inline bool carry_was_there(const struct carry_match *m, uint32_t uid)
+{
+	return m->is_same && uid < m->box->base.uidnext;
+}
+/* A date or a size never changes: with another one it is another message after all. */
+static inline bool carry_is_another(
+	const struct listing_row *there, int64_t date, uint64_t size)
+{
+	return there->date != date ||
+	       (there->size != size && there->size != MAIL_SIZE_UNKNOWN);
+}
+/* What cannot be kept, once nothing is left to be done in it. */
+void carry_count_losses(struct carry *c, const struct carry_match *m);
 
 /* Those that have no pair. */
 int carry_append(struct carry *c, const struct carry_match *m);

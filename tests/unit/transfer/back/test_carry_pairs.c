@@ -218,6 +218,82 @@ static void test_swept_under_another_uid(void **state)
 	world_end(&w);
 }
 
+/* By its user: to another mailbox, or for good. */
+static void remove_here(struct world *w, uint32_t uid, const char *to)
+{
+	struct store *s = world_store(w);
+	int64_t inbox = world_mailbox(s, "INBOX");
+	struct error err = { 0 };
+	uint32_t copy;
+
+	OK(store_begin(s, &err));
+	if (to)
+		OK(store_copy(s, inbox, uid, world_mailbox(s, to), &copy, &err));
+	OK(store_expunge(s, inbox, uid, &err));
+	OK(store_commit(s, &err));
+	store_close(s);
+}
+
+static int sweep_4_anew(struct world *w)
+{
+	struct memory_folder *inbox = memory_folder(&shared->source, "INBOX");
+	struct memory_message *m = memory_find(inbox, 4);
+
+	give_anew(m, inbox->uidnext++);
+	return world_sweep(w, m->uid, str_of(m->body, m->body_len), m->date);
+}
+
+/* It was moved here before: it is no new mail, and goes from there, too. */
+static void test_moved_and_swept_under_another_uid(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	remove_here(&w, 4, "Old");
+	assert_int_equal(sweep_4_anew(&w), 1);
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.messages, 1);
+	assert_int_equal(w.sums.expunged, 1);
+	assert_int_equal(w.lost.expunges, 0);
+	assert_int_equal(memory_folder(&shared->source, "INBOX")->count, 6 - 1);
+	assert_int_equal(memory_folder(&shared->source, "Old")->count, 4 + 1);
+	world_end(&w);
+}
+
+/* Of what was removed for good no bytes are left to compare with: date and size alone are
+   no reason to keep mail from anybody, so it comes once more. */
+static void test_removed_and_swept_under_another_uid(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	remove_here(&w, 4, NULL);
+	assert_int_equal(sweep_4_anew(&w), 0);
+	world_end(&w);
+}
+
+/* Nothing says which of the source's it is; that one is there is said. */
+static void test_removed_and_there_under_another_uid(void **state)
+{
+	struct memory_folder *inbox;
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	remove_here(&w, 4, NULL);
+	inbox = memory_folder(&shared->source, "INBOX");
+	give_anew(memory_find(inbox, 4), inbox->uidnext++);
+	OK(world_carry(&w, &err));
+	assert_int_equal(w.sums.expunged, 0);
+	assert_int_equal(w.lost.expunges, 1);
+	assert_int_equal(inbox->count, 6);
+	world_end(&w);
+}
+
 /* What one look does not find is there at the next. */
 static void test_overlooked_once(void **state)
 {
@@ -285,6 +361,9 @@ int main(void)
 		cmocka_unit_test(test_uids_that_wander),
 		cmocka_unit_test(test_uids_given_anew),
 		cmocka_unit_test(test_swept_under_another_uid),
+		cmocka_unit_test(test_moved_and_swept_under_another_uid),
+		cmocka_unit_test(test_removed_and_swept_under_another_uid),
+		cmocka_unit_test(test_removed_and_there_under_another_uid),
 		cmocka_unit_test(test_overlooked_once),
 		cmocka_unit_test(test_swept_uids_that_wander),
 	};
