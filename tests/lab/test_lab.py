@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
+from lab.distance import Distance  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
-from lab.mail import generate  # noqa: E402
-from lab.network import client_address  # noqa: E402
+from lab.mail import bulk, generate  # noqa: E402
+from lab.network import SOURCE_ADDRESS, client_address  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 
@@ -95,6 +97,31 @@ def a_killed_lab_is_swept(_world):
     wait_until("its end", lambda: not folder.exists())  # another lab may be sweeping it, too
     names = subprocess.run(["ip", "netns"], text=True, stdout=subprocess.PIPE, check=True).stdout
     true(f"mf-{lab_id}-" not in names, "its namespaces")
+
+
+@case
+def a_distant_server_is_as_far_as_it_says(world):
+    """Each question waits for a round trip, and much at once comes as fast as it is sent."""
+    user = world.user(mailbox=bulk("far", messages=100, mean=100_000, folders=1))
+    near = 0
+    for seconds in (0, 0.02):
+        with Distance(world.lab.source, SOURCE_ADDRESS[0], 143, seconds) as far:
+            client = Imap(world.lab.router.connect(SOURCE_ADDRESS[0], far.port))
+            client.login(user, world.password(user))
+            began = time.monotonic()
+            for _ in range(10):
+                client.ok("NOOP")
+            took = time.monotonic() - began
+            true(took >= 10 * seconds, f"10 turns in {took:.3f} s of {seconds} s each")
+            client.ok("EXAMINE INBOX")
+            began = time.monotonic()
+            got = sum(len(line) for line in client.ok("FETCH 1:* BODY.PEEK[]"))
+            took = time.monotonic() - began
+            true(got > 5_000_000, f"{got} bytes")
+            true(not near or took < 3 * near + 1.5,  # 2 s more if it waited for each message
+                 f"{got} bytes in {took:.2f} s, {near:.2f} s without a distance")
+            near = took
+            client.logout()
 
 
 main(lambda: World(ferry=False, postfix=True))
