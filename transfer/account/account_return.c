@@ -20,7 +20,8 @@
 #define LOOK_EVERY_MS 1000
 #define STORE_BUSY_TRIES 20 /* late mail is being put into it */
 #define STORE_BUSY_MS 100
-#define HOME_TRIES 3 /* its user waits */
+#define HOME_TRIES 3   /* its user waits */
+#define ARRIVE_MS 1000 /* as at the source (interceptor/smtp/recently_relayed.h) */
 
 struct returning {
 	struct job job;
@@ -164,6 +165,15 @@ static int open_store(struct returning *b, struct store **ret)
 	return code;
 }
 
+/* What that server has taken a moment ago may be in its queue. */
+static void let_it_arrive(const struct returning *b)
+{
+	const struct patience pause = { .ms = ARRIVE_MS };
+
+	if (is_elsewhere(b) && b->job.settings->destination.mail.kind != SMART_HOST_LMTP)
+		(void)wait_pause(&pause);
+}
+
 static int go_back(struct returning *b)
 {
 	struct store *s;
@@ -171,6 +181,8 @@ static int go_back(struct returning *b)
 
 	if (code == 0)
 		code = release(b);
+	if (code == 0)
+		let_it_arrive(b);
 	if (code == 0)
 		code = open_store(b, &s);
 	if (code < 0)
