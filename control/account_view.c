@@ -42,9 +42,36 @@ const struct column account_columns[] = {
 		ACCOUNT(is_made_here) },
 	{ "disabled", "disabled", COLUMN_YES_NO, EVERYWHERE, ACCOUNT(is_disabled) },
 	{ "held", "held", COLUMN_TEXT, IN_JSON | IN_LIST, ROW(held) },
+	{ "master", "copied by", COLUMN_TEXT, IN_JSON | IN_LIST, ACCOUNT(master) },
+	{ "waits_for", "waits for", COLUMN_TEXT, IN_JSON | IN_LIST, ROW(waits_for) },
 	{ "last_error", "last error", COLUMN_TEXT, EVERYWHERE, ACCOUNT(last_error) },
 };
 const size_t account_column_count = sizeof(account_columns) / sizeof(account_columns[0]);
+
+/* A copy that a master user made. */
+static struct str copied_waits_for(const struct account *a)
+{
+	if (a->has_password)
+		return STR_LIT("a login with another password");
+	return a->uncapturable_why.len ? STR_LIT("a login that shows its password")
+	                               : STR_LIT("the user's first login");
+}
+
+struct str account_waits_for(const struct account *a)
+{
+	bool can_move = a->has_untried_password || a->master.len;
+
+	if (a->pin == PIN_SOURCE)
+		return STR_LIT("");
+	if (a->stage == STAGE_FAILED)
+		return STR_LIT("its next try");
+	if (a->stage == STAGE_DUE && !can_move && !a->has_password)
+		return STR_LIT("a login that shows its password");
+	if (a->stage != STAGE_CATCHING_UP)
+		return STR_LIT("");
+	return a->master.len && !a->has_untried_password ? copied_waits_for(a)
+	                                                 : STR_LIT("the user's log-off");
+}
 
 void account_view(const struct account *a, struct str held, struct account_view *ret)
 {
@@ -55,5 +82,6 @@ void account_view(const struct account *a, struct str held, struct account_view 
 		.destination = a->home.len               ? a->home
 		               : a->route == ROUTE_LOCAL ? STR_LIT("store")
 		                                         : STR_LIT(""),
-		.held = held };
+		.held = held,
+		.waits_for = account_waits_for(a) };
 }

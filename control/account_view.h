@@ -10,7 +10,11 @@ struct account_view {
 	struct str route, stage, pin;
 	struct str destination; /* account.home, "store" for us; "": not settled yet */
 	struct str held;        /* why it does not switch (unseen_view.h); "" */
+	struct str waits_for;   /* account_waits_for() */
 };
+/* What one that is on its way waits for, unless it is at work: "the user's first login";
+   "". A literal. */
+struct str account_waits_for(const struct account *a);
 extern const struct column account_columns[];
 extern const size_t account_column_count;
 

@@ -5,9 +5,13 @@
  * What the file says is believed by nobody: each password is closed for the vault, opens
  * nothing, and the transfer logs in at the source with it before anything of the account
  * is copied. One that the source refuses is erased.
+ *
+ * With --master they are users alone, whose mailboxes the transfer copies by a master
+ * user of the source (registry/masters.h); they move when they have logged in themselves.
  */
 #include "control/account_file.h"
 #include "control/control.h"
+#include "control/master_file.h"
 #include "control/output.h"
 #include "control/poke.h"
 #include "control/vault.h"
@@ -46,6 +50,7 @@ struct importer {
 	struct registry *registry; /* NULL: there is none yet */
 	char *text;                /* with the passwords: wiped */
 	size_t len;
+	struct master_file master;
 	struct account_line *lines;
 	size_t n, cap, wrong;
 	struct vault_call vault;
@@ -66,6 +71,8 @@ static void warn_of_readers(const struct control *c, int fd)
 {
 	struct stat st;
 
+	if (c->master)
+		return; /* there is no password in it */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077))
 		(void)fprintf(stderr,
 			"others can read %s and its passwords (mode %03o): remove it "
@@ -145,7 +152,9 @@ static int read_lines(struct importer *i)
 	int code = read_file(i);
 
 	if (code == 0)
-		code = account_file_each(i->text, i->len, add_line, i);
+		code = account_file_each(
+			c->master ? ACCOUNT_FILE_USERS : ACCOUNT_FILE_PASSWORDS, i->text,
+			i->len, add_line, i);
 	if (code == 0 && i->wrong)
 		code = error_set(&c->err, -EINVAL,
 			"%zu of %zu lines of %s are not understood; nothing was imported",
@@ -160,11 +169,19 @@ static int read_lines(struct importer *i)
 static int import_one(
 	struct importer *i, const struct account_line *line, enum import_outcome *ret)
 {
-	const struct message m = { .type = MESSAGE_IMPORT_PASSWORD,
+	const struct message own = { .type = MESSAGE_IMPORT_PASSWORD,
 		.account = line->name,
+		.number2 = line->size,
 		.payload = line->password };
+	const struct message by_master = { .type = MESSAGE_IMPORT_MASTER,
+		.account = line->name,
+		.text = i->master.login,
+		.number = i->master.is_suffix,
+		.number2 = line->size,
+		.payload = i->master.password };
 	uint64_t outcome = 0;
-	int code = vault_call_number(i->c, &i->vault, &m, &outcome);
+	int code = vault_call_number(
+		i->c, &i->vault, i->c->master ? &by_master : &own, &outcome);
 
 	if (code < 0)
 		return error_context(&i->c->err, "line %zu", line->number);
@@ -298,6 +315,9 @@ static int run(struct importer *i)
 		i->array = json_array();
 	if (code == 0)
 		code = open_registry(i);
+	if (code == 0 && c->master)
+		code = master_file_read(
+			c->master, c->settings.master_separator, &i->master, &c->err);
 	if (code == 0)
 		code = read_lines(i);
 	return code < 0 ? code : import_and_tell(i);
@@ -317,6 +337,7 @@ enum exit_code cmd_import(struct control *c)
 	if (i.text)
 		explicit_bzero(i.text, i.len);
 	free(i.text);
+	master_file_fini(&i.master);
 	free(i.lines);
 	table_fini(&i.table);
 	json_decref(i.array);

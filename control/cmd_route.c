@@ -40,7 +40,7 @@ static int to_local(struct control *c, struct registry *r, const struct account 
 	if (code < 0 || a->route != ROUTE_SOURCE ||
 		(a->stage != STAGE_IDLE && a->stage != STAGE_FAILED))
 		return code;
-	if (!a->has_password) {
+	if (!a->has_password && !a->master.len) {
 		(void)puts("no password was seen yet: the move begins at the next login "
 			   "that shows one");
 		return 0;

@@ -22,7 +22,7 @@ static int check_possible(struct control *c, const struct account *a)
 			"\"%.*s\" is pinned to the source; first: mailferry route %.*s "
 			"auto",
 			STR_ARG(a->name), STR_ARG(a->name));
-	if (!a->has_password)
+	if (!a->has_password && !a->master.len)
 		return error_set(&c->err, -ENODATA,
 			"\"%.*s\" has shown no password yet%s%.*s; it can be moved after "
 			"a login that does",

@@ -57,9 +57,11 @@ static const struct command commands[] = {
 		cmd_alias,
 		"addresses of accounts, and rules that only the source knows to expand; "
 		"`propose` names some that accounts seem to have, and takes none" },
-	{ "import", "accounts FILE|-", 2, 2, OPTION_DRY_RUN | OPTION_JSON, cmd_import,
+	{ "import", "accounts FILE|-", 2, 2, OPTION_MASTER | OPTION_DRY_RUN | OPTION_JSON,
+		cmd_import,
 		"move users who do not log in by themselves: user:password or CSV, a line "
-		"each; the source is asked before a password opens anything" },
+		"each; the source is asked before a password opens anything. With "
+		"--master users alone: they are copied now, and move when they log in" },
 	{ "passwd", "USER", 1, 1, OPTION_ONLY, cmd_passwd,
 		"a new password for a user who is served here; asked for, or from "
 		"stdin" },
@@ -187,6 +189,10 @@ static const struct command_option options[] = {
 	{ "--separator", "C", OPTION_SEPARATE, offsetof(struct control, separator),
 		"import: between the parts of mailboxes' names, as Dovecot's "
 		"configuration has it (default: the account's)" },
+	{ "--master", "FILE", OPTION_MASTER, offsetof(struct control, master),
+		"copy by a master user of the source, before the users log in: FILE "
+		"(mode 0600) is a line `name:password`, or `*name:password` where the "
+		"source wants `user*name` (option master_separator)" },
 	{ "--since", "TIME", OPTION_SINCE, offsetof(struct control, since),
 		"what was counted or logged since then: 15m, 1h, 2d, or 2026-11-25, or "
 		"\"2026-11-25 14:00\"; counted by minutes for two days, by hours for "

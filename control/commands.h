@@ -44,6 +44,7 @@ typedef uint64_t option_bits;
 #define OPTION_AGAIN OPTION_BIT(33)
 #define OPTION_USE OPTION_BIT(34)
 #define OPTION_HOME OPTION_BIT(35)
+#define OPTION_MASTER OPTION_BIT(36)
 
 struct command {
 	const char *name;

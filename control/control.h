@@ -26,7 +26,7 @@ struct control {
 		drop_old, again, use;
 	/* values of options; NULL: not given */
 	const char *format, *domain, *days, *users, *service, *confirm, *since, *by,
-		*file, *set, *kick, *account, *client, *separator, *home;
+		*file, *set, *kick, *account, *client, *separator, *home, *master;
 	const char *arguments[ARGUMENTS_MAX];
 	size_t n_arguments;
 	struct settings settings;

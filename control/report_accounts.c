@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who is not served here, and which addresses only the source knows what to do with. */
+#include "control/account_view.h"
 #include "control/report.h"
 
 #include "base/clock.h"
@@ -42,6 +43,9 @@ static int put_why(const struct account *a, struct buf *to)
 		return buf_append_c(to, "pinned to the source");
 	if (a->stage == STAGE_FAILED)
 		return buf_printf(to, "was not moved: %.*s", STR_ARG(a->last_error));
+	if (a->stage == STAGE_CATCHING_UP && a->master.len && !a->has_untried_password)
+		return buf_printf(to, "is copied, and waits for %.*s",
+			STR_ARG(account_waits_for(a)));
 	if (is_moving(a))
 		return buf_append_c(to, "is on its way");
 	if (!a->capturable)

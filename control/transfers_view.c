@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/transfers_view.h"
 
+#include "control/account_view.h"
+
 #include "base/clock.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@ static const struct column columns[] = {
 	{ "bytes_per_s", "per s", COLUMN_BYTES, 0, 0 },
 	{ "eta_s", "left", COLUMN_SPAN, 0, 0 },
 	{ "attempts", "attempts", COLUMN_NUMBER, 0, 0 },
+	{ "waits_for", "waits for", COLUMN_TEXT, 0, 0 },
 	{ "last_error", "last error", COLUMN_TEXT, 0, 0 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -100,7 +103,8 @@ static int add(void *context, const struct account *a)
 	transfer_seen_update(s, g->now, a->messages_copied, a->bytes_copied);
 	percent = a->messages_total ? a->messages_copied * 100 / a->messages_total : 0;
 	return json_array_append_new(g->rows,
-		       json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o}",
+		       json_pack(
+			       "{s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:o}",
 			       "name", output_string(a->name), "stage",
 			       stage_name(a->stage), "percent",
 			       (json_int_t)(percent < 100 ? percent : 100),
@@ -108,7 +112,8 @@ static int add(void *context, const struct account *a)
 			       "messages_total", (json_int_t)a->messages_total,
 			       "bytes_copied", (json_int_t)a->bytes_copied, "bytes_per_s",
 			       (json_int_t)s->bytes_s, "eta_s", eta_of(a, s), "attempts",
-			       (json_int_t)a->attempts, "last_error",
+			       (json_int_t)a->attempts, "waits_for",
+			       output_string(account_waits_for(a)), "last_error",
 			       output_string(a->last_error))) < 0
 	               ? -ENOMEM
 	               : 0;

@@ -22,7 +22,8 @@ struct transfers {
 };
 
 /* Objects: name, stage, percent, messages_copied, messages_total, bytes_copied,
-   bytes_per_s, eta_s (null: not known), attempts, last_error. NULL with the sentence. */
+   bytes_per_s, eta_s (null: not known), attempts, waits_for, last_error. NULL with the
+   sentence. */
 json_t *transfers_gather(void *transfers, struct error *err);
 struct view transfers_view(struct transfers *t);
 

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "messages/exchange.h"
+#include "transfer/account/held.h"
 
 #include <limits.h>
 
@@ -133,5 +134,18 @@ void logoffs_await(struct logoffs *l)
 		if (!call_interceptor(l))
 			return;
 		e->is_awaited = message_send(&l->interceptor, &m, -1) == 0;
+	}
+}
+
+void logoffs_release(struct logoffs *l, struct registry *r)
+{
+	uint64_t now = clock_wall_ms();
+
+	for (struct entry *e = l->roster->first; e; e = e->next) {
+		if (e->state != ENTRY_PARKED || !e->is_held)
+			continue;
+		if (e->is_copied ? now >= e->forced_at
+				 : !held_still(r, l->settings, e->id))
+			roster_wake(e);
 	}
 }

@@ -60,13 +60,16 @@ static struct entry *made(struct roster *r, int64_t id, struct str name)
 	return e;
 }
 
-int roster_want(struct roster *r, int64_t id, struct str name)
+int roster_want(
+	struct roster *r, int64_t id, struct str name, uint64_t rank, struct entry **ret)
 {
 	struct entry *e = made(r, id, name);
 
 	if (!e)
 		return -ENOMEM;
 	e->is_wanted = true;
+	e->rank = rank;
+	*ret = e;
 	return 0;
 }
 
@@ -105,11 +108,18 @@ void roster_look_end(struct roster *r)
 
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 {
-	for (struct entry *e = r->first; e; e = e->next)
-		if (e->state == ENTRY_WAITING && now >= e->not_before &&
-			(e->asked || (e->is_wanted && r->running < most)))
+	struct entry *first = NULL;
+
+	for (struct entry *e = r->first; e; e = e->next) {
+		if (e->state != ENTRY_WAITING || now < e->not_before)
+			continue;
+		if (e->asked)
 			return e;
-	return NULL;
+		if (e->is_wanted && r->running < most &&
+			(!first || e->rank < first->rank))
+			first = e;
+	}
+	return first;
 }
 
 unsigned roster_places(struct roster *r, unsigned most, uint64_t now)
@@ -170,7 +180,7 @@ void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at)
 	left(r, e, ENTRY_PARKED);
 	e->crashes = 0;
 	e->is_awaited = false;
-	e->is_held = false;
+	e->is_held = e->is_copied = false;
 	e->forced_at = forced_at;
 }
 
@@ -178,6 +188,12 @@ void roster_held(struct roster *r, struct entry *e)
 {
 	roster_parked(r, e, 0);
 	e->is_held = true;
+}
+
+void roster_copied(struct roster *r, struct entry *e, uint64_t again_at)
+{
+	roster_parked(r, e, again_at);
+	e->is_held = e->is_copied = true;
 }
 
 bool roster_crashed(struct roster *r, struct entry *e, uint64_t now)

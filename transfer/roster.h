@@ -7,7 +7,8 @@
  *
  *   WAITING ──started──► RUNNING ──ended──► WAITING (again at once, or after a while)
  *                           └─────parked──► PARKED ──log-off, deadline──► WAITING
- *                                (first, when it is held, until it is not)
+ *                                (first, when it is held, until it is not; or when it is
+ *                                copied, until its user's password is known)
  */
 #include "base/str.h"
 
@@ -41,7 +42,10 @@ struct entry {
 	uint64_t forced_at;   /* PARKED: wall clock, 0: never */
 	bool is_awaited;      /* PARKED: the interceptor was asked */
 	bool is_held;         /* PARKED: it must not switch, whoever is logged in */
+	bool is_copied;       /* PARKED, held: until its user has shown a password; at
+	                       forced_at the copy is brought up to date */
 	bool is_wanted;       /* the registry's last word */
+	uint64_t rank;        /* likewise */
 	unsigned asked;       /* bits, 1 << enum entry_task */
 	enum entry_task runs; /* RUNNING */
 };
@@ -56,7 +60,9 @@ void roster_fini(struct roster *r);
 /* A look into the registry: begin, each account that has work, end (drops the others,
    except those that run). roster_want(): -ENOMEM. */
 void roster_look_begin(struct roster *r);
-int roster_want(struct roster *r, int64_t id, struct str name);
+/* rank: lower ones are started first (order.h). */
+int roster_want(
+	struct roster *r, int64_t id, struct str name, uint64_t rank, struct entry **ret);
 /* At any time: that is to be done, and is kept until its process has ended as it should.
    -ENOMEM. */
 int roster_ask(struct roster *r, int64_t id, struct str name, enum entry_task task);
@@ -77,6 +83,7 @@ struct entry *roster_by_name(struct roster *r, struct str name);
 void roster_ended(struct roster *r, struct entry *e, uint64_t now);
 void roster_parked(struct roster *r, struct entry *e, uint64_t forced_at);
 void roster_held(struct roster *r, struct entry *e);
+void roster_copied(struct roster *r, struct entry *e, uint64_t again_at);
 /* It crashed: true when that has happened too often in a row to try at once. */
 bool roster_crashed(struct roster *r, struct entry *e, uint64_t now);
 void roster_wake(struct entry *e); /* a parked one goes on; no harm to others */

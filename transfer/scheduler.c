@@ -11,9 +11,9 @@
 #include "registry/pause.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
-#include "transfer/account/held.h"
 #include "transfer/logoffs.h"
 #include "transfer/mover.h"
+#include "transfer/order.h"
 #include "transfer/pop_logins.h"
 #include "transfer/roster.h"
 #include "transfer/sweeps.h"
@@ -34,6 +34,7 @@
 /* What the way back may take: 10 s for each of two answers, and the disk. One that is
    found busy for longer, with nobody at work on it, stays: its user waits. */
 #define WAY_BACK_MS 30000
+#define COPY_EVERY_MS (UINT64_C(6) * 3600 * 1000) /* of those that wait for a password */
 #define LEFT_MAX 16 /* settled in one look; the others in the next */
 
 /* Somebody at transfer.sock. */
@@ -137,15 +138,6 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 		e->crashes = 0;
 }
 
-/* Those that nobody reads unseen any more wait for their log-off again. */
-static void release_held(struct scheduler *s)
-{
-	for (struct entry *e = s->roster.first; e; e = e->next)
-		if (e->state == ENTRY_PARKED && e->is_held &&
-			!held_still(s->registry, s->settings, e->id))
-			roster_wake(e);
-}
-
 static void park(struct scheduler *s, struct entry *e)
 {
 	uint64_t now = clock_wall_ms(), since = now;
@@ -167,6 +159,8 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 		park(s, e);
 	} else if (code == ACCOUNT_HELD) {
 		roster_held(&s->roster, e);
+	} else if (code == ACCOUNT_COPIED) {
+		roster_copied(&s->roster, e, clock_wall_ms() + COPY_EVERY_MS);
 	} else {
 		log_warning(NULL, "crashed", "account=%s %s=%d", e->name,
 			code < 0 ? "signal" : "code", code < 0 ? WTERMSIG(status) : code);
@@ -257,6 +251,17 @@ static bool is_returning(const struct scheduler *s, int64_t id)
 	return false;
 }
 
+static int want(struct scheduler *s, const struct account *a)
+{
+	struct entry *e = NULL;
+	int r = roster_want(
+		&s->roster, a->id, a->name, order_rank(s->settings->order, a), &e);
+
+	if (r == 0 && e->is_copied && a->has_untried_password)
+		roster_wake(e);
+	return r;
+}
+
 static int each_work(void *context, const struct account *a)
 {
 	struct observation *seen = context;
@@ -275,8 +280,7 @@ static int each_work(void *context, const struct account *a)
 	if (seen->scheduler->is_paused && a->route != ROUTE_BUSY)
 		return 0;
 	/* one without a password waits for a login that shows it */
-	return a->has_password ? roster_want(&seen->scheduler->roster, a->id, a->name)
-	                       : 0;
+	return a->has_password || a->master.len ? want(seen->scheduler, a) : 0;
 }
 
 static void look_whether_paused(struct scheduler *s)
@@ -327,7 +331,7 @@ static void step(struct scheduler *s)
 
 	if (now >= s->look_at) {
 		look(s);
-		release_held(s);
+		logoffs_release(&s->logoffs, s->registry);
 		plan_look(s, now);
 	}
 	logoffs_await(&s->logoffs);

@@ -51,6 +51,7 @@ struct asker {
 	struct arena arena;
 	struct loan *loans; /* LOANS_MAX; NULL: none yet */
 	size_t n_loans;
+	bool has_master; /* it was lent the master user's, which is done once */
 };
 
 /* Takes fd on success. NULL: no memory. */
@@ -72,6 +73,15 @@ void asker_signed(struct asker *a);
  */
 bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds);
 void request_drop_renewal(struct asker *a);
+
+/* ---- requests_tls.c, for requests.c ---- */
+
+void request_send_identities(struct asker *a);
+void request_renewal_file(struct asker *a, const struct message *m, int fd);
+void request_renew(struct asker *a, const struct message *m, int fd);
+
+/* ---- requests.c ---- */
+
 /* The first word to one that has connected. */
 void request_greet(struct asker *a);
 

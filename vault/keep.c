@@ -2,6 +2,8 @@
 /* Passwords that are lent, proven and turned into verifiers. */
 #include "vault/vault.h"
 
+#include "registry/masters.h"
+
 #include <errno.h>
 
 /* "alice" of "Alice@example.com", cut where the domain begins. */
@@ -17,7 +19,7 @@ static bool has_domain(struct str name)
 }
 
 /* The account's name is how its first login was spelt. */
-static bool names_account(struct str login, struct str name)
+bool keep_names_account(struct str login, struct str name)
 {
 	if (has_domain(str_trim(login)) && has_domain(name))
 		return str_ieq(str_trim(login), name);
@@ -33,7 +35,7 @@ static bool is_its_login(const struct vault *v, const struct password *p)
 	if (p->source_name.len &&
 		source_name_unbind(&v->keys, p->account_name, p->source_name, &name) < 0)
 		return false;
-	return names_account(p->login, name);
+	return keep_names_account(p->login, name);
 }
 
 struct lending {
@@ -163,7 +165,7 @@ static int close_box(
 	return r;
 }
 
-static enum import_outcome outcome_of(
+enum import_outcome keep_outcome(
 	bool was_known, bool due, const struct account_route *route)
 {
 	if (route->route == ROUTE_LOCAL)
@@ -175,7 +177,7 @@ static enum import_outcome outcome_of(
 	return IMPORT_KNOWN;
 }
 
-int keep_import(struct vault *v, struct str login, struct str password,
+int keep_import(struct vault *v, struct str login, struct str password, uint64_t size,
 	enum import_outcome *ret, struct error *err)
 {
 	struct import i = { .vault = v };
@@ -194,9 +196,11 @@ int keep_import(struct vault *v, struct str login, struct str password,
 	r = registry_look(v->registry, &proven, &keeper, &before, &is_news, err);
 	if (r == 0)
 		r = registry_learn(v->registry, &proven, &keeper, &after, &due, err);
+	if (r == 0 && size)
+		r = registry_set_size(v->registry, after.id, size, err);
 	arena_fini(&i.arena);
 	if (r == 0)
-		*ret = outcome_of(before.id != 0, due, &after);
+		*ret = keep_outcome(before.id != 0, due, &after);
 	return r;
 }
 

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #define MAY(role) (1u << (role))
-#define FILE_NAME_MAX 1024
 #define JOBS_SHARE 2 /* of one network in the queue for scrypt */
 
 /* ── workers ───────────────────────────────────────────────────────────────────────── */
@@ -192,6 +191,31 @@ static void send_loan(struct asker *a, const struct loan *l)
 	asker_send(a, &m);
 }
 
+/* Once: a process that reads mail by then gets it from nobody. number 0: there is no such
+   password of the account, so it cannot be proven. */
+static void send_master(struct asker *a, struct error *err)
+{
+	struct message m = { .type = MESSAGE_PASSWORD };
+	struct master_loan l;
+	struct arena arena;
+	int r;
+
+	if (a->has_master)
+		return;
+	arena_init(&arena);
+	r = keep_lend_master(&a->server->vault, a->account, &arena, &l, err);
+	if (r == 0) {
+		a->has_master = true;
+		m.text = l.login;
+		m.tag = l.user;
+		m.payload = l.password;
+		asker_send(a, &m);
+	}
+	if (r == -ENOENT)
+		*err = (struct error){ 0 };
+	arena_fini(&arena);
+}
+
 static void on_lend(struct asker *a, const struct message *m, int fd)
 {
 	const struct message done = { .type = MESSAGE_DONE };
@@ -213,7 +237,11 @@ static void on_lend(struct asker *a, const struct message *m, int fd)
 	}
 	for (; i < a->n_loans; i++)
 		send_loan(a, &a->loans[i]);
-	asker_send(a, &done);
+	send_master(a, &err);
+	if (err.code)
+		asker_send_failed(a, &err);
+	else
+		asker_send(a, &done);
 }
 
 static struct loan *find_loan(struct asker *a, int64_t id)
@@ -322,77 +350,6 @@ static void on_own_residence(struct asker *a, const struct message *m, int fd)
 	send_residence(a, a->account);
 }
 
-/* ── certificates ──────────────────────────────────────────────────────────────────── */
-
-static void send_identities(struct asker *a)
-{
-	const struct vault_tls *t = &a->server->tls;
-	struct message m = { .type = MESSAGE_IDENTITIES,
-		.number = t->n,
-		.number2 = t->secret_at_s,
-		.payload = str_of(t->secret, sizeof(t->secret)) };
-
-	asker_send(a, &m);
-	for (size_t i = 0; i < t->n; i++) {
-		const struct tls_identity *one = &t->identities[i];
-
-		m = (struct message){ .type = MESSAGE_IDENTITY,
-			.number = t->first + i,
-			.text = str_from(one->file),
-			.tag = buf_view(&one->staple),
-			.payload = buf_view(&one->chain) };
-		asker_send(a, &m);
-	}
-}
-
-static void on_renewal_file(struct asker *a, const struct message *m, int fd)
-{
-	char file[FILE_NAME_MAX];
-
-	(void)snprintf(file, sizeof(file), "%.*s", STR_ARG(m->text));
-	if (!a->renewal)
-		a->renewal = calloc(1, sizeof(*a->renewal));
-	if (a->renewal && !a->renewal_err.code && m->number < RENEWAL_FILE_COUNT)
-		(void)vault_tls_add(a->renewal, (enum renewal_file)m->number, fd, file,
-			&a->renewal_err);
-	else
-		fd_closep(&fd);
-}
-
-void request_drop_renewal(struct asker *a)
-{
-	if (a->renewal)
-		vault_tls_close(a->renewal);
-	free(a->renewal);
-	a->renewal = NULL;
-	a->renewal_err = (struct error){ 0 };
-}
-
-static void on_renew(struct asker *a, const struct message *m, int fd)
-{
-	struct server *s = a->server;
-	struct vault_tls none = { 0 };
-	struct error err = a->renewal_err;
-	uint32_t first = s->tls.first;
-	struct message done = { .type = MESSAGE_DONE };
-	struct asker *each;
-
-	(void)fd;
-	(void)m;
-	if (!err.code && vault_tls_renew(&s->tls, &s->tls_before,
-				 a->renewal ? a->renewal : &none, &err) == 0) {
-		LIST_FOREACH(each, &s->askers, all)
-		if (each->role == ROLE_LOGIN && s->tls.first != first)
-			send_identities(each);
-		log_info(NULL, "renewed", "certificates=%zu changed=%s", s->tls.n,
-			s->tls.first != first ? "yes" : "no");
-		asker_send(a, &done);
-	} else {
-		asker_send_failed(a, &err);
-	}
-	request_drop_renewal(a);
-}
-
 /* ── commands ──────────────────────────────────────────────────────────────────────── */
 
 static void on_set_password(struct asker *a, const struct message *m, int fd)
@@ -420,7 +377,28 @@ static void on_import_password(struct asker *a, const struct message *m, int fd)
 	struct message done = { .type = MESSAGE_DONE };
 
 	(void)fd;
-	if (keep_import(&a->server->vault, m->account, m->payload, &outcome, &err) < 0) {
+	if (keep_import(&a->server->vault, m->account, m->payload, m->number2, &outcome,
+		    &err) < 0) {
+		asker_send_failed(a, &err);
+		return;
+	}
+	done.number = outcome;
+	asker_send(a, &done);
+}
+
+static void on_import_master(struct asker *a, const struct message *m, int fd)
+{
+	const struct master_order order = { .user = m->account,
+		.login = m->text,
+		.password = m->payload,
+		.is_suffix = m->number != 0,
+		.size = m->number2 };
+	struct message done = { .type = MESSAGE_DONE };
+	enum import_outcome outcome;
+	struct error err = { 0 };
+
+	(void)fd;
+	if (keep_import_master(&a->server->vault, &order, &outcome, &err) < 0) {
 		asker_send_failed(a, &err);
 		return;
 	}
@@ -493,9 +471,10 @@ static const struct request_row {
 	{ MESSAGE_CONFIRM, 0, MAY(ROLE_COMMAND), on_confirm },
 	{ MESSAGE_SET_PASSWORD, 0, MAY(ROLE_COMMAND), on_set_password },
 	{ MESSAGE_IMPORT_PASSWORD, 0, MAY(ROLE_COMMAND), on_import_password },
+	{ MESSAGE_IMPORT_MASTER, 0, MAY(ROLE_COMMAND), on_import_master },
 	{ MESSAGE_RENAME, 0, MAY(ROLE_COMMAND), on_rename },
-	{ MESSAGE_RENEWAL_FILE, 1, MAY(ROLE_COMMAND), on_renewal_file },
-	{ MESSAGE_RENEW, 0, MAY(ROLE_COMMAND), on_renew },
+	{ MESSAGE_RENEWAL_FILE, 1, MAY(ROLE_COMMAND), request_renewal_file },
+	{ MESSAGE_RENEW, 0, MAY(ROLE_COMMAND), request_renew },
 };
 
 bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds)
@@ -521,7 +500,7 @@ static void greet_login(struct asker *a)
 		.payload = str_of(keys->box_public, sizeof(keys->box_public)) };
 
 	asker_send(a, &m);
-	send_identities(a);
+	request_send_identities(a);
 }
 
 static void greet_mail(struct asker *a)

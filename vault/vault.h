@@ -86,8 +86,12 @@ int keep_lend(struct vault *v, int64_t account, struct arena *arena,
    more. */
 int keep_proven(struct vault *v, const struct loan *loan, struct error *err);
 /* A login that the admin brings: kept as a candidate, which opens nothing. */
-int keep_import(struct vault *v, struct str login, struct str password,
+int keep_import(struct vault *v, struct str login, struct str password, uint64_t size,
 	enum import_outcome *ret, struct error *err);
+/* Whether that login names that account, which its first login named. */
+bool keep_names_account(struct str login, struct str name);
+enum import_outcome keep_outcome(
+	bool was_known, bool due, const struct account_route *route);
 /* Another name for an account that lives here: all that is bound to the old one is bound
    to the new one, in the transaction that writes it. */
 int keep_rename(struct vault *v, const struct rename *rename, struct error *err);
@@ -95,6 +99,29 @@ int keep_rename(struct vault *v, const struct rename *rename, struct error *err)
    the source that serves it. */
 int keep_residence(struct vault *v, int64_t account, struct arena *arena, struct str *ret,
 	struct error *err);
+/* ---- masters.c ---- */
+
+/* How the process of an account logs in as the master user (registry/masters.h). */
+struct master_loan {
+	struct str login, password;
+	struct str user; /* whom to act as (SASL's authzid); "": that is in the login */
+};
+/* Strings in arena. -ENOENT: it is copied by none, or a password of its own is to be
+   tried first: then the process has no use for it. */
+int keep_lend_master(struct vault *v, int64_t account, struct arena *arena,
+	struct master_loan *ret, struct error *err);
+
+struct master_order {
+	struct str user;
+	struct str login; /* with the separator, where it stands behind the user's name */
+	struct str password;
+	bool is_suffix;
+	uint64_t size; /* of the account; 0: not known */
+};
+/* The account is copied by that master user. */
+int keep_import_master(struct vault *v, const struct master_order *o,
+	enum import_outcome *ret, struct error *err);
+
 /* A new password for logins here; only: no other opens the mailbox then. */
 int keep_local(struct vault *v, int64_t account, struct str verifier, bool only,
 	struct error *err);

@@ -164,7 +164,9 @@ enum message_type {
 	   From that process, without a descriptor: those that it was not lent yet;
 	   answered by a PASSWORD each, then DONE. */
 	MESSAGE_LEND,
-	MESSAGE_PASSWORD, /* number = which one, account, text = login, payload */
+	/* number = which one, account, text = login, payload. number 0, which comes once:
+	   of the master user by whom the account is copied; tag = whom to act as, "" */
+	MESSAGE_PASSWORD,
 	/* From that process, of what it was lent: make the verifier / the source took it,
 	   so it opens the mailbox from now on. number = which one. Answered by DONE
 	   (number2 = 1: it is not kept any more) or FAILED. */
@@ -175,8 +177,12 @@ enum message_type {
 	MESSAGE_SET_PASSWORD,
 	/* From a command: the admin says that the source takes that login (account) with
 	   that password (payload); what comes of it is the transfer's business. Answered
-	   by DONE (number = enum import_outcome, registry/passwords.h) or FAILED. */
+	   by DONE (number = enum import_outcome, registry/passwords.h) or FAILED.
+	   number2 = the account's size there, 0: not known. */
 	MESSAGE_IMPORT_PASSWORD,
+	/* Likewise: the account is copied by the master user text, whose password is
+	   payload; number = 1: text stands behind the user's name in the login. */
+	MESSAGE_IMPORT_MASTER,
 	MESSAGE_DONE,
 	/* Something that the admin should know of (alarms.h). service = kind, account,
 	   text, number = how often. A worker or an account process to its master; a

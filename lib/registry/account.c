@@ -133,6 +133,9 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.source_name = query_bytes(row, 28),
 		.home = query_bytes(row, 29),
 		.is_arriving = query_number(row, 30) != 0,
+		.size = query_number(row, 31),
+		.master = query_bytes(row, 32),
+		.has_untried_password = query_number(row, 33) != 0,
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 
@@ -148,7 +151,7 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 static int keep_strings(struct account *a, struct arena *arena, struct error *err)
 {
 	struct str *const strings[] = { &a->name, &a->login, &a->uncapturable_why,
-		&a->last_error, &a->certificate, &a->source_name, &a->home };
+		&a->last_error, &a->certificate, &a->source_name, &a->home, &a->master };
 
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
 		*strings[i] = arena_str(arena, *strings[i]);

@@ -203,6 +203,8 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 		code = write_state(r, &row, next, event, detail, now, err);
 	if (code == 0)
 		code = change_passwords(r, id, event, err);
+	if (code == 0 && next.route == ROUTE_LOCAL)
+		code = sql_run(r->db, SQL_FORGET_MASTERS, SQL_NO_VALUES, err);
 	if (code < 0)
 		return code;
 	return journal_write(r, id,

@@ -33,6 +33,7 @@ struct look {
 	int64_t password;           /* the one that was shown, 0: not kept */
 	bool password_failed;       /* the source refused it from the transfer */
 	bool asks;                  /* whether it is kept is asked elsewhere */
+	bool has_master;            /* it is copied by a master user */
 	bool same_why, time_is_due, key_is_known, service_is_known, client_is_known;
 };
 
@@ -103,6 +104,7 @@ static int read_look(struct registry *r, const struct login *login,
 	look->key_is_known = query_number(row, 10) != 0;
 	look->service_is_known = query_number(row, 11) != 0;
 	look->client_is_known = !login->proven->client.len || query_number(row, 12);
+	look->has_master = query_number(row, 13) != 0;
 	if (login->proven->is_imported) {
 		look->time_is_due = false;
 		look->service_is_known = true;
@@ -206,8 +208,8 @@ static bool password_is_new(const struct login *login, const struct look *look)
 
 static bool why_is_new(const struct login *login, const struct look *look)
 {
-	return !login->proven->password.ptr && !look->route.has_password &&
-	       !look->same_why;
+	return !login->proven->password.ptr && !login->proven->is_imported &&
+	       !look->route.has_password && !look->same_why;
 }
 
 /* The password may be what failed: another one is worth a try at once. */
@@ -219,6 +221,15 @@ static bool becomes_due(const struct login *login, const struct look *look)
 	       a->route == ROUTE_SOURCE &&
 	       (a->stage == STAGE_IDLE ||
 		       (a->stage == STAGE_FAILED && password_is_new(login, look)));
+}
+
+/* A copy that a master user made may be complete, and wait for it. */
+static bool was_waited_for(const struct login *login, const struct look *look)
+{
+	const struct account_route *a = &look->route;
+
+	return look->has_master && password_is_new(login, look) && a->pin != PIN_SOURCE &&
+	       a->route == ROUTE_SOURCE;
 }
 
 static bool is_news(const struct login *login, const struct look *look)
@@ -301,7 +312,7 @@ static int write_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err)
 {
 	struct look look;
-	bool due, too_many = false;
+	bool due, waited_for, too_many = false;
 	int code = refuse_when_retired(r, err);
 
 	if (code == 0)
@@ -311,6 +322,7 @@ static int write_news(struct registry *r, const struct login *login,
 	if (code == 0 && !too_many)
 		code = write_account(r, login, &look, err);
 	due = !too_many && code == 0 && becomes_due(login, &look);
+	waited_for = code == 0 && was_waited_for(login, &look);
 	if (due)
 		code = change_state(r, look.route.id, EVENT_DUE, proven_by(login->proven),
 			proven_how(login->proven), err);
@@ -320,7 +332,7 @@ static int write_news(struct registry *r, const struct login *login,
 	if (too_many && code == -ENOENT)
 		code = 0;
 	if (code == 0)
-		*ret_became_due = due;
+		*ret_became_due = due || waited_for;
 	return code;
 }
 

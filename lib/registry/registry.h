@@ -15,8 +15,9 @@
  *             ▲         │                        → switching → done      | failed
  *             └─────────┘ ◄───────┘
  *
- * Passwords are in passwords.h, addresses in alias.h, accounts of our own in here.h,
- * recipients that went to the source in recipients.h, its end in retire.h.
+ * Passwords are in passwords.h, those of master users in masters.h, addresses in alias.h,
+ * accounts of our own in here.h, recipients that went to the source in recipients.h, its
+ * end in retire.h.
  *
  * Passwords lie here in a form that only the vault opens, each bound to its account's
  * name (vault/seal.h): a row copied to another account is worth nothing.
@@ -78,10 +79,14 @@ struct account {
 	uint64_t stage_at; /* since when */
 	enum pin pin;
 	bool capturable;
-	struct str uncapturable_why;    /* "CRAM-MD5", "" */
-	bool has_password;              /* one is sealed */
+	struct str uncapturable_why; /* "CRAM-MD5", "" */
+	bool has_password;           /* one is sealed */
+	bool has_untried_password;   /* one that the source has not refused from us */
+	struct str
+		master; /* the master user that it is copied by (masters.h); "": none */
 	uint64_t passwords, candidates; /* that open it here; that were not proven */
 	uint64_t first_login_at, last_login_at; /* 0: never; last is kept to the minute */
+	uint64_t size; /* at the source, as the admin says; 0: not known */
 	/* progress and result of the transfer */
 	uint64_t folders, messages_total, messages_copied, bytes_copied;
 	int uids_kept, uidls_kept; /* 1, 0, -1: not known yet */
@@ -184,6 +189,8 @@ struct password_keeper; /* passwords.h; NULL: no password is shown */
    waits for its next try otherwise). An account is not due without a password, or when
    it is pinned to the source. A new account above the limit is not made: the user is
    served by the source, and the next login tells of it again (route id 0).
+   *ret_became_due: the transfer is to look at it now, also when the password is what the
+   copy of a master user may wait for.
    One read when nothing is new; else one transaction, and nobody's login waits for the
    disk: what a power failure takes is learnt again at the next login.
    -EINVAL: not a name we keep; -EPERM: retired. */

@@ -153,6 +153,10 @@ static int erase(struct registry *r, struct error *err)
 		code = sql_run(r->db, SQL_FORGET_UNPROVEN, SQL_NO_VALUES, err);
 	if (code == 0)
 		code = sql_run(r->db, SQL_ERASE_SEALED, SQL_NO_VALUES, err);
+	if (code == 0)
+		code = sql_run(r->db, SQL_LEAVE_MASTERS, SQL_NO_VALUES, err);
+	if (code == 0)
+		code = sql_run(r->db, SQL_ERASE_MASTERS, SQL_NO_VALUES, err);
 	return code < 0 ? code : registry_set_fact(r, ERASED, STR_LIT("yes"), err);
 }
 

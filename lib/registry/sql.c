@@ -25,7 +25,14 @@
 						"verifier IS NULL AND sealed IS NOT "    \
 						"NULL") ", a.made_here, a.disabled, "    \
 							"a.source_name, a.home, "        \
-							"a.arriving"
+							"a.arriving, a.size, "           \
+							"coalesce((SELECT m.login FROM " \
+							"master m WHERE m.id = "         \
+							"a.master), ''), EXISTS (SELECT" \
+							" 1 FROM password p WHERE"       \
+							" p.account = a.id AND p.sealed" \
+							" IS NOT NULL AND p.refused_at"  \
+							" = 0)"
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
@@ -72,7 +79,8 @@ static const char *const statements[] = {
 		" EXISTS (SELECT 1 FROM seen_service"
 		"  WHERE account = a.id AND service = ?3),"
 		" EXISTS (SELECT 1 FROM client"
-		"  WHERE account = a.id AND address = ?4 AND seen_at >= ?5)"
+		"  WHERE account = a.id AND address = ?4 AND seen_at >= ?5),"
+		" a.master <> 0"
 		" FROM (SELECT 1) LEFT JOIN account a ON a.id = " ACCOUNT_OF_KEYS,
 	[SQL_INSERT_ACCOUNT] = "INSERT INTO account (name, login, first_login_at,"
 			       " last_login_at, stage_at) VALUES (?1, ?2, ?3, ?3, ?4)",
@@ -152,6 +160,7 @@ static const char *const statements[] = {
 	[SQL_SET_STATE] =
 		"UPDATE account SET route = ?2, stage = ?3, stage_at = ?4, attempts = ?5,"
 		" next_try_at = ?6, busy_since = ?7, arriving = 0,"
+		" master = CASE ?2 WHEN 'local' THEN 0 ELSE master END,"
 		" out_of_service_ms = out_of_service_ms + ?8,"
 		" last_error = coalesce(?9, last_error) WHERE id = ?1",
 	[SQL_SET_HOME] =
@@ -181,7 +190,8 @@ static const char *const statements[] = {
 			  " OR EXISTS (SELECT 1 FROM account"
 			  "  WHERE stage NOT IN ('idle', 'done')"
 			  "  AND stage IN ('copying', 'catching-up', 'switching'))",
-	[SQL_ANY_PASSWORD] = "SELECT EXISTS (SELECT 1 FROM password)",
+	[SQL_ANY_PASSWORD] = "SELECT EXISTS (SELECT 1 FROM password)"
+			     " OR EXISTS (SELECT 1 FROM master)",
 	[SQL_COUNT_ROUTES] = "SELECT route, stage, pin, uncapturable_why <> '', count(*)"
 			     " FROM account GROUP BY 1, 2, 3, 4",
 	[SQL_ALIAS] = "SELECT key, target, rule, source, at FROM alias"
@@ -347,6 +357,21 @@ static const char *const statements[] = {
 	[SQL_SET_MENDING] = "INSERT OR REPLACE INTO mending VALUES (?1, ?2, ?3, ?4)",
 	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",
 	[SQL_SET_CARRY] = "INSERT OR REPLACE INTO carry VALUES (?1, ?2, ?3, ?4)",
+	[SQL_FIND_MASTER] = "SELECT id, login, is_suffix, sealed FROM master"
+			    " WHERE login = ?1 AND is_suffix = ?2",
+	[SQL_ACCOUNT_MASTER] = "SELECT m.id, m.login, m.is_suffix, m.sealed"
+			       " FROM account a JOIN master m ON m.id = a.master"
+			       " WHERE a.id = ?1 AND a.route <> 'local'",
+	[SQL_PUT_MASTER] = "INSERT INTO master (login, is_suffix, sealed, at)"
+			   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (login, is_suffix)"
+			   " DO UPDATE SET sealed = excluded.sealed, at = excluded.at",
+	[SQL_USE_MASTER] = "UPDATE account SET master = ?2 WHERE id = ?1",
+	[SQL_FORGET_MASTERS] =
+		"DELETE FROM master WHERE NOT EXISTS (SELECT 1 FROM account a"
+		" WHERE a.master <> 0 AND a.master = master.id)",
+	[SQL_ERASE_MASTERS] = "DELETE FROM master",
+	[SQL_LEAVE_MASTERS] = "UPDATE account SET master = 0 WHERE master <> 0",
+	[SQL_SET_SIZE] = "UPDATE account SET size = ?2 WHERE id = ?1",
 	/* as it was before they had a file of their own (counts_sql.c) */
 	[SQL_EACH_OLD_COUNT] = "SELECT span, at, service, route, packets_in, bytes_in,"
 			       " packets_out, bytes_out FROM count",
@@ -534,6 +559,17 @@ static const char *const upgrades[] = {
 	" result TEXT NOT NULL);",
 	/* 17: whose mail folder says, or may say, what the registry is about to say */
 	"ALTER TABLE account ADD COLUMN arriving INTEGER NOT NULL DEFAULT 0;",
+	/* 18: master users of the source (masters.h), and how large accounts are there */
+	"CREATE TABLE master ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" login TEXT NOT NULL,"
+	" is_suffix INTEGER NOT NULL,"
+	" sealed BLOB NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" UNIQUE (login, is_suffix));"
+	"ALTER TABLE account ADD COLUMN master INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX account_master ON account (master) WHERE master <> 0;",
 };
 
 const struct database_schema registry_schema = {

@@ -7,6 +7,7 @@
 #define DAY_S 86400u
 
 static const char *const strategy_choices[] = { "after-logoff", "immediate", NULL };
+static const char *const order_choices[] = { "arrival", "smallest", "last-used", NULL };
 static const char *const fail_choices[] = { "open", "closed", NULL };
 static const char *const source_leg_choices[] = { "client", "own", NULL };
 static const char *const uidls_choices[] = { "best-effort", "require", NULL };
@@ -28,6 +29,7 @@ static const char *const log_target_choices[] = { "auto", "journal", "stderr", N
 static const char *const version_choices[] = { "1.0", "1.1", "1.2", "1.3", NULL };
 
 _Static_assert(COUNT(strategy_choices) == STRATEGY_IMMEDIATE + 2, "a name per strategy");
+_Static_assert(COUNT(order_choices) == ORDER_LAST_USED + 2, "a name for each");
 _Static_assert(COUNT(fail_choices) == FAIL_CLOSED + 2, "a name per fail mode");
 _Static_assert(COUNT(source_leg_choices) == SOURCE_LEG_OWN + 2, "a name for each");
 _Static_assert(COUNT(uidls_choices) == UIDLS_REQUIRE + 2, "a name for each");
@@ -157,6 +159,11 @@ static const struct option root_rows[] = {
 			"after it left: it may look for mail now and then" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
+	{ "order", OPTION_CHOICE, ROOT(order), "arrival", .choices = order_choices,
+		.help = "which of the accounts that wait for a place is copied first: who "
+			"came first; the smallest, as the list of `import accounts` says "
+			"it; or whose user was seen last. An account whose copy is "
+			"complete goes before all of them" },
 	{ "live", OPTION_SWITCH, ROOT(live), "true",
 		.help = "an IMAP session at the source goes on here when its account "
 			"switches, without a new login, so that devices which never log "

@@ -12,7 +12,7 @@ static const char units[] = "KMGT";
 #define UNIT_BITS 10u
 #define PERCENT_MOST 99u /* at 100 nothing comes in any more */
 
-static bool parse_size(struct str text, uint64_t *ret)
+bool quota_parse_size(struct str text, uint64_t *ret)
 {
 	const char *unit =
 		text.len ? memchr(units, text.ptr[text.len - 1], strlen(units)) : NULL;
@@ -34,7 +34,7 @@ int quota_parse(const char *text, struct settings_quota *ret)
 	struct settings_quota q = { 0 };
 
 	if (strcmp(text, "none") != 0) {
-		if (!parse_size(size, &q.bytes))
+		if (!quota_parse_size(size, &q.bytes))
 			return -EINVAL;
 		if (strchr(text, ',') &&
 			(!str_to_u64(left, &q.messages) || q.messages > INT64_MAX))

@@ -9,6 +9,9 @@
  *   0,100000                only so many messages
  *   none                    no limit
  */
+#include "base/str.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +30,8 @@ int percents_parse(const char *text, struct settings_percents *ret);
 void percents_text(
 	const struct settings_percents *p, char text[static PERCENTS_TEXT_MAX]);
 
+/* "500M"; false: that is no size. */
+bool quota_parse_size(struct str text, uint64_t *ret);
 /* 0 or -EINVAL. */
 int quota_parse(const char *text, struct settings_quota *ret);
 /* What quota_parse() reads as the same. */

@@ -97,6 +97,7 @@ struct service_settings {
 enum source_leg { SOURCE_LEG_CLIENT, SOURCE_LEG_OWN };
 
 enum strategy { STRATEGY_AFTER_LOGOFF, STRATEGY_IMMEDIATE };
+enum order { ORDER_ARRIVAL, ORDER_SMALLEST, ORDER_LAST_USED };
 enum fail_mode { FAIL_OPEN, FAIL_CLOSED };
 /* POP3 unique-ids: read for those who were seen to use POP3, or for everybody, and then
    no account moves whose ids are not proven. */
@@ -182,6 +183,7 @@ struct settings {
 	uint32_t trash_days;      /* for mail of removed accounts */
 	bool search_index;        /* of texts, in each mail folder */
 	uint32_t sweep_s;         /* between two looks at old mailboxes; 0: never */
+	enum order order;         /* in which accounts are copied */
 	bool precopy;             /* copy while the source still serves */
 	enum uidls uidls;
 	enum on_unreadable on_unreadable;

@@ -43,6 +43,7 @@ START = """\
 set -a
 . /etc/courier/{name}
 IMAP_USELOCKS=0 IMAP_EMPTYTRASH= POP3AUTH="{pop3_auth}" AUTHMODULES=authdaemon
+IMAP_CAPABILITY="$IMAP_CAPABILITY{imap_auth}"
 IMAP_TLS=0 POP3_TLS=0 IMAP_STARTTLS=NO TLS_CERTFILE=
 exec /usr/sbin/couriertcpd -address=0 -maxprocs=400 -maxperip=400 -nodnslookup \\
     -noidentlookup -stderr={log} {port} {programs} Maildir
@@ -51,7 +52,7 @@ LOGIN = re.compile(r"LOGIN, user=([^,]+), ip=\[([^]]+)\]")
 
 
 class Courier:
-    """pop3_auth: mechanisms of POP3's AUTH."""
+    """pop3_auth, imap_auth: mechanisms of AUTH and AUTHENTICATE."""
 
     name = "courier"
     imap_port = 143
@@ -61,7 +62,8 @@ class Courier:
     prefix = "INBOX."
 
     def __init__(self, folder, namespace, pop3_auth="PLAIN LOGIN",
-                 timezone=TIMEZONE):
+                 timezone=TIMEZONE, imap_auth=()):
+        self.imap_auth = "".join(f" AUTH={name}" for name in imap_auth)
         self.folder = Path(folder) / "courier"
         self.namespace = namespace
         self.pop3_auth = pop3_auth
@@ -133,7 +135,7 @@ class Courier:
         wait_until("authdaemond", (self.packages.run / "courier/authdaemon/socket").exists)
         for name, (port, programs) in SERVICES.items():
             script = START.format(name=name, port=port, programs=programs, log=self.log,
-                                  pop3_auth=self.pop3_auth)
+                                  pop3_auth=self.pop3_auth, imap_auth=self.imap_auth)
             daemon = self._daemon("sh", "-c", script, log="start.log")
             wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, daemon)
 

@@ -44,7 +44,7 @@ auth_failure_delay = 0
 ssl = yes
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
-passdb {{
+{masters}passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%Ln {folder}/users
 }}
@@ -112,6 +112,16 @@ service lmtp {{
 }}
 """
 
+MASTERS = """\
+auth_master_user_separator = *
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/masters
+  master = yes
+  result_success = continue
+}}
+"""
+
 LOCATIONS = {
     # Flags live in file names and nothing but Dovecot's caches is written by reading, so
     # a test can prove from the files alone that nobody touched them.
@@ -121,7 +131,8 @@ LOCATIONS = {
 
 
 class Dovecot:
-    """storage: maildir or mdbox. prefix "INBOX." with separator "." is Courier's layout."""
+    """storage: maildir or mdbox. prefix "INBOX." with separator "." is Courier's layout.
+    masters: names and passwords by which others' mailboxes open (alice*name, or PLAIN)."""
 
     name = "dovecot"
     imap_port = 143
@@ -129,8 +140,9 @@ class Dovecot:
     address = SOURCE_ADDRESS[0]
 
     def __init__(self, folder, namespace, storage="maildir", separator="/", prefix="",
-                 mechanisms="plain login", timezone=TIMEZONE):
+                 mechanisms="plain login", timezone=TIMEZONE, masters=None):
         self.folder = Path(folder) / "dovecot"
+        self.masters = dict(masters or {})
         self.namespace = namespace
         self.storage = storage
         self.separator = separator
@@ -153,7 +165,9 @@ class Dovecot:
         self.config.write_text(CONFIG.format(
             folder=self.folder, owner=OWNER, location=LOCATIONS[self.storage],
             separator=self.separator, prefix=self.prefix, mechanisms=self.mechanisms,
+            masters=MASTERS.format(folder=self.folder) if self.masters else "",
             imaps_port=993, pop3s_port=995), encoding="ascii")
+        self.set_masters(self.masters)
         self._write_users()
 
     def _make_certificate(self):
@@ -168,6 +182,13 @@ class Dovecot:
         if self.users.get(name) != password:
             self.users[name] = password
             self._write_users()
+
+    def set_masters(self, masters):
+        """From then on these, with these passwords."""
+        (self.folder / "masters").write_text(
+            "".join(f"{name}:{password}\n" for name, password in masters.items()),
+            encoding="ascii")
+        self._wait_for_a_second()
 
     def remove_user(self, name):
         """Nobody knows them any more; their mailbox stays."""
@@ -185,6 +206,9 @@ class Dovecot:
         self.written += 1  # Dovecot looks at most once a second whether mtime is another
         os.utime(draft, (self.written, self.written))
         os.replace(draft, self.folder / "users")
+        self._wait_for_a_second()
+
+    def _wait_for_a_second(self):
         if self.daemon:
             time.sleep(1.01 - time.time() % 1)
 

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`mailferry import accounts`: users who do not log in by themselves."""
 import json
+import re
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
-from lab.harness import World, case, equal, main, nothing, registry, true  # noqa: E402
+from lab.harness import (World, case, equal, ferry_with, main, nothing,  # noqa: E402
+                         registry, true)
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
@@ -41,6 +43,24 @@ def they_move_without_a_login(world):
         equal(world.source_logins(user), [], "logins of a client")
         nothing(compare.differences(before[user], world.here(user)), "source and here")
     true("3 local" in world.ferry.ok("import", "accounts", file), "they live here")
+
+
+@case
+def the_smallest_first(world):
+    """One at a time, while nobody may begin before all of them are known."""
+    with ferry_with(world, order="smallest", limits={"transfers": 1}):
+        users = [world.user(5) for _ in range(4)]
+        sizes = ["300M", "", "20K", "1G"]
+        world.ferry.ok("transfer", "--pause")
+        said = world.ferry.ok("import", "accounts", write(world, "user;password;size", *(
+            f"{u};{world.password(u)};{s}" for u, s in zip(users, sizes))))
+        true("4 new" in said, said)
+        world.ferry.ok("transfer", "--resume")
+        for user in users:
+            world.ferry.wait_account(user, stage="done", route="local")
+        begun = re.findall(r" begin account=(\S+) ", world.ferry.log.read_text(errors="replace"))
+        equal(list(dict.fromkeys(u for u in begun if u in users)),
+              [users[2], users[0], users[3], users[1]], "in which order")
 
 
 @case

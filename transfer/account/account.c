@@ -7,11 +7,13 @@
 #include "mailstore/store/store.h"
 #include "transfer/account/arrival.h"
 #include "transfer/account/deadline.h"
+#include "transfer/account/equal.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/leave.h"
 #include "transfer/account/out_of_service.h"
 #include "transfer/account/uidls.h"
+#include "transfer/account/vouch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,11 +40,13 @@ enum step {
 	STEP_ARRIVE,
 	STEP_PARKED,
 	STEP_HELD,
+	STEP_COPIED,
 	STEP_OVER,
 	STEP_COUNT
 };
 static const char *const step_names[] = { "start", "copy", "held-copy", "catch-up",
-	"await", "switch", "quiesce", "prove", "arrive", "parked", "held", "over" };
+	"await", "switch", "quiesce", "prove", "arrive", "parked", "held", "copied",
+	"over" };
 _Static_assert(
 	sizeof(step_names) / sizeof(step_names[0]) == STEP_COUNT, "a name for each");
 
@@ -66,8 +70,13 @@ static int step_await(struct job *j, enum step *next)
 {
 	uint64_t forced = 0, now = clock_wall_ms();
 	unsigned ms = AWAIT_MS;
-	int r = held(j);
+	int r;
 
+	if (passwords_by_master(&j->passwords)) {
+		*next = STEP_COPIED;
+		return 0;
+	}
+	r = held(j);
 	*next = STEP_HELD;
 	if (r == 0)
 		r = forced_at(j, &forced);
@@ -83,44 +92,6 @@ static int step_await(struct job *j, enum step *next)
 
 /* ---- copying ---- */
 
-static int unreadable(struct job *j)
-{
-	const struct sync *s = &j->sync;
-	const struct unreadable *u = &s->unreadable[0];
-	struct str name = folder_name(&s->folders.at[u->folder]);
-
-	if (!s->folders.at[u->folder].is_listed)
-		return error_set(&j->err, -EREMOTEIO,
-			"the source does not open \"%.*s\": %s", STR_ARG(name), u->text);
-	return error_set(&j->err, -EREMOTEIO,
-		"the source does not give %llu message(s), the first in \"%.*s\", UID "
-		"%u: %s",
-		(unsigned long long)s->n_unreadable, STR_ARG(name), u->uid, u->text);
-}
-
-/* INBOX itself is never left. */
-static bool has_inbox(const struct sync *s)
-{
-	for (size_t i = 0; i < s->folders.count; i++)
-		if (str_ieq(folder_name(&s->folders.at[i]), STR_LIT("INBOX")))
-			return s->folders.at[i].is_listed;
-	return false;
-}
-
-/* Whether the account moves without what cannot be read: the admin has said so. */
-static bool leaves_unreadable(const struct job *j)
-{
-	return j->settings->on_unreadable == ON_UNREADABLE_LEAVE && has_inbox(&j->sync);
-}
-
-/* Nothing is left to be done but what cannot be. */
-static bool is_equal(const struct job *j)
-{
-	return j->sync.n_unreadable
-	               ? leaves_unreadable(j) && sync_is_equal_but_unreadable(&j->sync)
-	               : !j->sync.differences;
-}
-
 /* What cannot be read may have vanished meanwhile: the second pass knows. */
 static int catch_up(struct job *j)
 {
@@ -130,9 +101,10 @@ static int catch_up(struct job *j)
 		bool is_odd;
 
 		r = job_pass(j);
-		is_odd = j->sync.n_unreadable && (round == 0 || !leaves_unreadable(j));
+		is_odd = j->sync.n_unreadable &&
+		         (round == 0 || !equal_leaves_unreadable(j));
 		if (r == 0 && is_odd && round > 0)
-			r = unreadable(j);
+			r = equal_refuse_unreadable(j);
 		if (!is_odd && j->sync.differences - j->sync.n_unreadable <= SMALL_DELTA)
 			break;
 	}
@@ -161,6 +133,26 @@ static void begin_held_copy(struct job *j)
 		                    HELD_COPY_SPARE_MS;
 }
 
+static int switch_back(struct job *j, struct str why)
+{
+	int r = job_take_back_mark(j);
+
+	if (r == 0)
+		r = job_event(j, EVENT_SWITCH_BACK, why);
+	if (r < 0)
+		return r;
+	j->is_busy = false;
+	job_route_changed(j);
+	return 0;
+}
+
+/* The password that it began to switch with is refused by now. */
+static int leave_switch(struct job *j, enum step *next)
+{
+	*next = STEP_CATCH_UP;
+	return switch_back(j, STR_LIT("the user's password is refused"));
+}
+
 static int step_start(struct job *j, enum step *next)
 {
 	int r = 0;
@@ -168,6 +160,8 @@ static int step_start(struct job *j, enum step *next)
 	switch (j->account.stage) {
 	case STAGE_SWITCHING:
 		j->is_busy = true;
+		if (passwords_by_master(&j->passwords))
+			return leave_switch(j, next);
 		begin_held_copy(j);
 		*next = STEP_QUIESCE;
 		break;
@@ -321,6 +315,8 @@ static int step_switch(struct job *j, enum step *next)
 	uint64_t now;
 	int r = job_check_wanted(j);
 
+	if (r == 0 && (passwords_by_master(&j->passwords) || j->vouching.is_due))
+		r = error_set(&j->err, -EPERM, "the copy is not known to be this user's");
 	if (r == 0 && !job_is_exclusive(j))
 		r = onward_prove(j); /* once more when nobody is served */
 	now = clock_monotonic_ms();
@@ -367,19 +363,6 @@ static int step_switch(struct job *j, enum step *next)
 }
 
 #define UNSEEN_TEXT "somebody may read it unseen"
-
-static int switch_back(struct job *j, struct str why)
-{
-	int r = job_take_back_mark(j);
-
-	if (r == 0)
-		r = job_event(j, EVENT_SWITCH_BACK, why);
-	if (r < 0)
-		return r;
-	j->is_busy = false;
-	job_route_changed(j);
-	return 0;
-}
 
 static int step_quiesce(struct job *j, enum step *next)
 {
@@ -428,7 +411,7 @@ static int step_prove(struct job *j, enum step *next)
 	for (int i = 0; r == 0 && i < PROOFS_MAX; i++) {
 		r = job_pass(j);
 		out_of_service_lap(j, OUT_PASS);
-		if (r < 0 || !is_equal(j))
+		if (r < 0 || !equal_is(j))
 			continue;
 		/* those that could not be tried while the user had the maildrop */
 		r = job_is_exclusive(j) ? passwords_try_others(j) : 0;
@@ -442,8 +425,8 @@ static int step_prove(struct job *j, enum step *next)
 		looked_again = true;
 		r = 0;
 	}
-	if (r == 0 && j->sync.n_unreadable && !leaves_unreadable(j))
-		return unreadable(j);
+	if (r == 0 && j->sync.n_unreadable && !equal_leaves_unreadable(j))
+		return equal_refuse_unreadable(j);
 	if (r == 0 && sync_has_only_news(&j->sync) && j->came_late++ < LATE_ROUNDS)
 		return go_round(j, next);
 	return r ? r
@@ -528,12 +511,29 @@ static enum account_exit make_way(struct job *j, enum step at)
 	return ACCOUNT_PARKED;
 }
 
+/* It got somewhere, and only a process that begins anew can log in as the master user. */
+static bool is_over_for_now(const struct job *j, int code)
+{
+	if (!passwords_are_spent(&j->passwords) || !job_may_pass(code) ||
+		j->pass_ms < JOB_LONG_PASS_MS)
+		return false;
+	log_info(NULL, "again", "account=%.*s reason=\"%s\"", STR_ARG(j->account.name),
+		j->err.text);
+	return true;
+}
+
+static const enum account_exit ends[STEP_COUNT] = {
+	[STEP_PARKED] = ACCOUNT_PARKED,
+	[STEP_HELD] = ACCOUNT_HELD,
+	[STEP_COPIED] = ACCOUNT_COPIED,
+};
+
 static enum account_exit walk(struct job *j)
 {
 	enum step now = STEP_START, next = STEP_OVER;
 	int r = 0;
 
-	while (now != STEP_OVER && now != STEP_PARKED && now != STEP_HELD) {
+	while (now != STEP_OVER && !ends[now]) {
 		r = steps[now](j, &next);
 		if (r)
 			break;
@@ -548,16 +548,14 @@ static enum account_exit walk(struct job *j)
 	}
 	if (must_make_way(j, r))
 		return make_way(j, now);
-	if (r)
-		return fail(j, now);
-	return now == STEP_HELD     ? ACCOUNT_HELD
-	       : now == STEP_PARKED ? ACCOUNT_PARKED
-	                            : ACCOUNT_OVER;
+	if (is_over_for_now(j, r))
+		return ACCOUNT_OVER;
+	return r ? fail(j, now) : ends[now];
 }
 
 enum account_exit account_run(const struct settings *settings, const char *name)
 {
-	struct job j = { .settings = settings };
+	struct job j = { .settings = settings, .connected = vouch };
 	enum account_exit result;
 	int r;
 
@@ -565,6 +563,8 @@ enum account_exit account_run(const struct settings *settings, const char *name)
 	r = process_protect_memory(&j.err);
 	if (r == 0)
 		r = job_open(&j, name);
+	if (r == 0)
+		r = vouch_open(&j);
 	if (r == 0)
 		result = walk(&j);
 	else if (r == -ECANCELED)

@@ -25,8 +25,7 @@
 #define TRIES 4         /* 1 + 2 + 4 s: a source that restarts; then fail */
 #define TRIES_NOT_NOW 6 /* 31 s: connections of others end meanwhile */
 #define TRIES_BUSY 2
-#define TRIES_IN_USE 7     /* 6 s: the last session there is on its way out */
-#define LONG_PASS_MS 10000 /* it got somewhere: the tries begin anew */
+#define TRIES_IN_USE 7 /* 6 s: the last session there is on its way out */
 /* Who wants in waits for both. */
 #define LOOK_EVERY_MS 300
 #define LOOK_MS 700 /* the interceptor answers at once when nobody is there */
@@ -339,6 +338,8 @@ static int connect_source(struct job *j)
 	began = clock_monotonic_ms();
 	r = passwords_connect(j);
 	j->is_connected = r == 0;
+	if (r == 0 && j->connected)
+		r = j->connected(j);
 	j->connected_at = clock_monotonic_ms();
 	j->connect_ms = j->connected_at - began;
 	return r;
@@ -382,7 +383,8 @@ static int passes(struct job *j)
 	int r;
 
 	j->source.ops->patience(j->source.self, j->is_busy ? BUSY_PATIENCE_MS : 0);
-	while ((r = one_pass(j)) != 0 && job_may_pass(r) && tries++ < tries_for(j, r)) {
+	while ((r = one_pass(j)) != 0 && job_may_pass(r) && tries++ < tries_for(j, r) &&
+		!passwords_are_spent(&j->passwords)) {
 		int stop;
 
 		log_info(NULL, "again", "account=%.*s in_ms=%u reason=\"%s\"",
@@ -391,7 +393,7 @@ static int passes(struct job *j)
 		if (stop)
 			return stop;
 		delay_ms *= 2;
-		if (j->pass_ms > LONG_PASS_MS && !j->is_busy) {
+		if (j->pass_ms > JOB_LONG_PASS_MS && !j->is_busy) {
 			tries = 1;
 			delay_ms = 1000;
 		}

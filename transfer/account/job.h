@@ -18,7 +18,8 @@
 #define JOB_SETTINGS 3
 #define JOB_PACE 4 /* read/pace.h */
 
-struct known_inbox; /* transfer/read/pop3_source.h */
+struct known_inbox;            /* transfer/read/pop3_source.h */
+#define JOB_LONG_PASS_MS 10000 /* one that took so long got somewhere */
 
 struct uidls_outcome {
 	int kept;          /* 1, 0, -1: there are none, or they were not looked at */
@@ -46,6 +47,12 @@ struct uidls_known {
 
 /* What the time out of service is spent with. */
 enum job_out { OUT_QUIESCE, OUT_PASS, OUT_UIDLS, OUT_ONWARD, OUT_ARRIVE, OUT_COUNT };
+
+/* Whose mailbox the copy is (vouch.h). */
+struct vouching {
+	bool is_due; /* a master user made it, and the user's own login has not seen it */
+	bool is_noted; /* by this process */
+};
 
 struct job {
 	const struct settings *settings;
@@ -80,7 +87,9 @@ struct job {
 	uint64_t connected_at, connect_ms; /* the login, and how long it took */
 	uint64_t synced_at;                /* monotonic: the last pass began */
 	uint64_t pass_ms;                  /* and took so long */
-	uint64_t told_at;                  /* progress */
+	struct vouching vouching;
+	int (*connected)(struct job *j); /* behind each login; NULL: nothing */
+	uint64_t told_at;                /* progress */
 	/* monotonic: nobody is served since; 0: somebody is, or another process knows */
 	uint64_t out_since, out_lap;
 	uint64_t out_ms[OUT_COUNT];

@@ -54,9 +54,10 @@ int loan_take(int (*each)(void *context, const struct loan *loan), void *context
 	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err), stop = 0;
 
 	while (r == 0 && (r = receive(bytes, &m, err)) == 0 && m.type != MESSAGE_DONE) {
-		const struct loan loan = {
-			.id = (int64_t)m.number, .login = m.text, .password = m.payload
-		};
+		const struct loan loan = { .id = (int64_t)m.number,
+			.login = m.text,
+			.password = m.payload,
+			.user = m.tag };
 
 		stop = stop ? stop : each(context, &loan);
 	}

@@ -19,8 +19,9 @@ int loan_order(
 /* ---- for the process ---- */
 
 struct loan {
-	int64_t id; /* the registry's */
+	int64_t id; /* the registry's; 0: the master user's, which comes once */
 	struct str login, password;
+	struct str user; /* id 0: whom to act as; "": that is in the login */
 };
 /* A process that a command has started, or without a vault, has none. */
 bool loan_is_there(void);

@@ -19,6 +19,7 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == PASSWORD_STATE_CO
 
 void passwords_fini(struct passwords *p)
 {
+	arena_fini(&p->master.arena);
 	*p = (struct passwords){ 0 };
 }
 
@@ -39,12 +40,29 @@ static void set_state(struct job *j, struct own_password *p, enum password_state
 
 /* ---- what the vault lends ---- */
 
+static int add_master(struct job *j, const struct loan *loan)
+{
+	struct master_login *m = &j->passwords.master;
+
+	if (m->state != MASTER_NONE)
+		return 0;
+	m->login = arena_str(&m->arena, loan->login);
+	m->user = arena_str(&m->arena, loan->user);
+	m->clear = arena_str(&m->arena, loan->password);
+	if (!m->login.ptr || !m->user.ptr || !m->clear.ptr)
+		return error_set(&j->err, -ENOMEM, "no memory");
+	m->state = MASTER_LENT;
+	return 0;
+}
+
 static int add(void *context, const struct loan *loan)
 {
 	struct job *j = context;
 	struct passwords *all = &j->passwords;
 	struct own_password *new = &all->at[all->n];
 
+	if (!loan->id)
+		return add_master(j, loan);
 	if (all->n == PASSWORDS_MAX)
 		return 0;
 	*new = (struct own_password){ .id = loan->id,
@@ -60,10 +78,20 @@ int passwords_read(struct job *j)
 {
 	int r = loan_take(add, j, &j->err);
 
-	if (r == 0 && !j->passwords.n)
+	if (r == 0 && !j->passwords.n && !passwords_by_master(&j->passwords))
 		r = error_set(
 			&j->err, -ENODATA, "no password of this account was seen yet");
 	return r;
+}
+
+bool passwords_by_master(const struct passwords *p)
+{
+	return p->master.state != MASTER_NONE;
+}
+
+bool passwords_are_spent(const struct passwords *p)
+{
+	return p->master.state == MASTER_USED;
 }
 
 /* ---- logging in ---- */
@@ -93,13 +121,54 @@ static int connect_with(struct job *j, size_t i)
 	return 0;
 }
 
+static int give_master(struct job *j)
+{
+	struct master_login *m = &j->passwords.master;
+	const struct source_ops *ops = j->source.ops;
+	int r;
+
+	if (m->state != MASTER_LENT)
+		return 0;
+	r = ops->use_master ? ops->use_master(j->source.self, m->login, m->user, m->clear,
+				      &j->err)
+	                    : error_set(&j->err, -EPERM,
+				      "a master user copies by IMAP, which the source "
+				      "does not have");
+	if (r == 0) {
+		arena_fini(&m->arena);
+		m->state = MASTER_GIVEN;
+	}
+	return r;
+}
+
+static int connect_by_master(struct job *j)
+{
+	struct master_login *m = &j->passwords.master;
+	int r;
+
+	if (m->state == MASTER_USED)
+		return error_set(
+			&j->err, -ENOTCONN, "the connection as the master user was lost");
+	r = give_master(j);
+	if (r == 0)
+		r = j->source.ops->connect(j->source.self, &j->err);
+	if (r < 0)
+		return r;
+	m->state = MASTER_USED;
+	log_info(NULL, "password", "account=%.*s by=master", STR_ARG(j->account.name));
+	return 0;
+}
+
 /* The one that was used before comes first. */
 int passwords_connect(struct job *j)
 {
 	struct passwords *all = &j->passwords;
 	struct error first = { 0 };
-	int r = passwords_read(j); /* another may have been shown meanwhile */
+	int r;
 
+	if (passwords_by_master(all))
+		return connect_by_master(j);
+	r = passwords_read(j); /* another may have been shown meanwhile */
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		size_t k = (all->used + i) % all->n;
 
@@ -204,7 +273,12 @@ int passwords_prove(struct job *j)
 {
 	struct passwords *all = &j->passwords;
 	struct own_password *used = &all->at[all->used];
-	int r = passwords_make_verifiers(j);
+	int r;
+
+	if (passwords_by_master(all) || !all->n)
+		return error_set(
+			&j->err, -EPERM, "no password of the user's own is proven");
+	r = passwords_make_verifiers(j);
 
 	for (size_t i = 0; r == 0 && i < all->n; i++) {
 		struct own_password *p = &all->at[i];

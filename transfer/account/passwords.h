@@ -12,9 +12,14 @@
  *
  *   UNTRIED ─┬─ a login of ours ─► TAKEN ─► the vault makes a verifier ─► proven
  *            └───────────────────► REFUSED: the next one is tried
+ *
+ * Of an account that a master user of the source copies, and whose user has not shown a
+ * password yet (registry/masters.h), there is the master user's: then the process logs in
+ * once, by it alone, before it reads any mail, and has wiped it by then. Such a process
+ * never switches the account.
  */
+#include "base/arena.h"
 #include "base/error.h"
-#include "base/str.h"
 
 #include <stdbool.h>
 
@@ -38,15 +43,28 @@ struct own_password {
 	bool is_proven;    /* it opens the mailbox here */
 };
 
+/* The master user's: GIVEN to the reader, and USED when the reader has wiped it too. */
+enum master_state { MASTER_NONE, MASTER_LENT, MASTER_GIVEN, MASTER_USED };
+struct master_login {
+	enum master_state state;
+	struct arena arena;
+	struct str login, user, clear;
+};
+
 struct passwords {
 	struct own_password at[PASSWORDS_MAX];
 	size_t n;
 	size_t used;                            /* the one that the reader logs in with */
 	const struct own_password *last_proven; /* NULL: none by this process */
+	struct master_login master;
 };
 
 /* What the vault lends: those that are new since the last time. -ENODATA: none. */
 int passwords_read(struct job *j);
+/* This process copies, and no more. */
+bool passwords_by_master(const struct passwords *p);
+/* And it cannot connect again. */
+bool passwords_are_spent(const struct passwords *p);
 /* Logs in with the first that the source takes. As source_ops.connect. */
 int passwords_connect(struct job *j);
 /* Before the switch: logs in with each of the others, and has the vault make the

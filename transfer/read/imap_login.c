@@ -98,10 +98,15 @@ static int refusal(const struct imap_response *is)
 	return -EACCES;
 }
 
-static int refuse(const struct imap_response *is, struct error *err)
+static int refuse(
+	const struct imap_response *is, const struct imap_account *a, struct error *err)
 {
 	int code = refusal(is);
 
+	if (code == -EACCES && a->is_master)
+		return error_set(err, code,
+			"the source does not let the master user in as this user (%.*s)",
+			STR_ARG(is->text));
 	if (code == -EACCES)
 		return error_set(err, code,
 			"password no longer accepted by the source (%.*s)",
@@ -115,7 +120,7 @@ static int log_in_plain(struct imap_connection *imap, const struct imap_account 
 	unsigned patience_ms, struct error *err)
 {
 	struct sasl_plain plain = {
-		.authzid = STR_LIT(""), .authcid = a->login, .password = a->password
+		.authzid = a->user, .authcid = a->login, .password = a->password
 	};
 	bool at_once = imap_connection_has(imap, STR_LIT("SASL-IR"));
 	struct imap_response is;
@@ -140,7 +145,7 @@ static int log_in_plain(struct imap_connection *imap, const struct imap_account 
 	buf_wipe(&line);
 	buf_fini(&line);
 	if (r == 0 && is.status != IMAP_STATUS_OK)
-		r = refuse(&is, err);
+		r = refuse(&is, a, err);
 	return r;
 }
 
@@ -197,7 +202,7 @@ static int log_in_login(struct imap_connection *imap, const struct imap_account 
 		buf_fini(&parts[i]);
 	}
 	if (r == 0 && is.status != IMAP_STATUS_OK)
-		r = refuse(&is, err);
+		r = refuse(&is, a, err);
 	return r;
 }
 
@@ -211,10 +216,16 @@ static int log_in(struct imap_connection *imap, struct imap_account *a,
 	unsigned patience_ms, struct error *err)
 {
 	bool has_plain = imap_connection_has(imap, STR_LIT("AUTH=PLAIN"));
-	bool has_login = !imap_connection_has(imap, STR_LIT("LOGINDISABLED"));
+	/* LOGIN cannot say as whom: it would open the master user's own mailbox */
+	bool has_login =
+		!a->user.len && !imap_connection_has(imap, STR_LIT("LOGINDISABLED"));
 	struct error first;
 	int r;
 
+	if (a->user.len && !has_plain)
+		return error_set(err, -EPERM,
+			"the source offers no AUTH=PLAIN without TLS, by which a master "
+			"user logs in as another");
 	if (!has_plain && !has_login)
 		return error_set(err, -EPERM,
 			"the source offers neither LOGIN nor AUTH=PLAIN without TLS");

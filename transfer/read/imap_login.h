@@ -15,6 +15,8 @@
 struct imap_account {
 	struct str login, password; /* the caller's, as long as the reader lives */
 	struct source_dialer dialer;
+	struct str user;    /* whom to act as (SASL's authzid); "": whose login it is */
+	bool is_master;     /* the login is a master user's */
 	bool prefers_login; /* AUTHENTICATE was refused, and LOGIN taken */
 };
 

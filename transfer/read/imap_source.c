@@ -27,6 +27,7 @@ struct imap_source {
 	unsigned connections_max; /* how many may be */
 	unsigned patience_ms;
 	bool careful; /* one command at a time: the server cannot do more */
+	bool forgets; /* the login, once it has worked */
 	struct imap_connection imap[SOURCE_CONNECTIONS_MAX];
 	unsigned n_open;  /* open */
 	uint64_t session; /* of the first of them; from 1 */
@@ -59,6 +60,10 @@ static int imap_connect(void *self, struct error *err)
 
 	s->n_open = r == 0;
 	s->session++;
+	if (r == 0 && s->forgets) {
+		arena_fini(&s->secrets);
+		s->account.login = s->account.user = s->account.password = STR_LIT("");
+	}
 	return r;
 }
 
@@ -90,6 +95,20 @@ static int imap_use(void *self, struct str login, struct str password, struct er
 	return s->account.login.ptr && s->account.password.ptr
 	               ? 0
 	               : error_set(err, -ENOMEM, "no memory");
+}
+
+static int imap_use_master(void *self, struct str login, struct str user,
+	struct str password, struct error *err)
+{
+	struct imap_source *s = self;
+	int r = imap_use(s, login, password, err);
+
+	if (r == 0) {
+		s->account.user = arena_str(&s->secrets, user);
+		s->account.is_master = s->forgets = true;
+		s->connections_max = 1;
+	}
+	return r < 0 || s->account.user.ptr ? r : error_set(err, -ENOMEM, "no memory");
 }
 
 static int imap_test(void *self, struct str login, struct str password, struct error *err)
@@ -329,6 +348,7 @@ static const struct source_ops imap_ops = {
 	.cannot_see = "",
 	.connect = imap_connect,
 	.use = imap_use,
+	.use_master = imap_use_master,
 	.test = imap_test,
 	.folders = imap_folders,
 	.list = imap_list,

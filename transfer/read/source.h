@@ -172,6 +172,11 @@ struct source_ops {
 	int (*connect)(void *self, struct error *err);
 	/* As whom the next connect() logs in; copied, wiped at the end. */
 	int (*use)(void *self, struct str login, struct str password, struct error *err);
+	/* Likewise, by a master user's password: `user` is whom to act as ("": that is in
+	   the login). Once connect() has returned 0 the password is wiped, so there is
+	   one connection, and no other one when it is lost. NULL: it cannot. */
+	int (*use_master)(void *self, struct str login, struct str user,
+		struct str password, struct error *err);
 	/* Logs in and out again, on a connection of its own. As connect(). */
 	int (*test)(void *self, struct str login, struct str password, struct error *err);
 	int (*folders)(void *self, struct error *err);

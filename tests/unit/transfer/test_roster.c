@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which account is started when: places, pauses, parking. */
+#include "transfer/order.h"
 #include "transfer/roster.h"
 
 #include <setjmp.h>
@@ -12,9 +13,11 @@ static void want(struct roster *r, int64_t first, int64_t last)
 {
 	static const char *const names[] = { "", "a", "b", "c", "d" };
 
+	struct entry *e;
+
 	roster_look_begin(r);
 	for (int64_t id = first; id <= last; id++)
-		assert_int_equal(roster_want(r, id, str_from(names[id])), 0);
+		assert_int_equal(roster_want(r, id, str_from(names[id]), 0, &e), 0);
 	roster_look_end(r);
 }
 
@@ -178,9 +181,84 @@ static void a_foretelling_is_done_once(void **state)
 	roster_fini(&r);
 }
 
+static void lower_ranks_come_first(void **state)
+{
+	static const uint64_t ranks[] = { 0, 7, 3, 5, 3 };
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	roster_look_begin(&r);
+	for (int64_t id = 1; id <= 4; id++)
+		assert_int_equal(roster_want(&r, id, STR_LIT("x"), ranks[id], &e), 0);
+	roster_look_end(&r);
+	assert_int_equal(start_next(&r, 4, 0)->id, 2);
+	assert_int_equal(start_next(&r, 4, 0)->id, 4);
+	assert_int_equal(start_next(&r, 4, 0)->id, 3);
+	/* what is asked for waits for nobody */
+	assert_int_equal(roster_ask(&r, 1, STR_LIT("x"), ENTRY_AGAIN), 0);
+	assert_int_equal(start_next(&r, 3, 0)->id, 1);
+	roster_fini(&r);
+}
+
+static void a_copied_one_waits_until_it_is_woken(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e;
+
+	(void)state;
+	want(&r, 1, 2);
+	e = start_next(&r, 1, 0);
+	roster_copied(&r, e, 5000);
+	assert_true(e->state == ENTRY_PARKED && e->is_held && e->is_copied);
+	assert_int_equal(start_next(&r, 1, 0)->id, 2);
+	roster_ended(&r, roster_by_pid(&r, 102), 0);
+	roster_wake(e);
+	assert_int_equal(start_next(&r, 1, 0)->id, 1);
+	roster_parked(&r, e, 0);
+	assert_false(e->is_held || e->is_copied);
+	roster_fini(&r);
+}
+
+/* Each comes before the next. */
+static void orders(void **state)
+{
+	static const struct account arrival[] = {
+		{ .route = ROUTE_BUSY, .stage = STAGE_SWITCHING },
+		{ .stage = STAGE_CATCHING_UP, .has_untried_password = true },
+		{ .stage = STAGE_DUE, .size = 10 },
+		{ .stage = STAGE_CATCHING_UP },
+	}, smallest[] = {
+		{ .stage = STAGE_COPYING, .size = 1 },
+		{ .stage = STAGE_DUE, .size = 2 },
+		{ .stage = STAGE_DUE, .size = UINT64_MAX / 2 },
+		{ .stage = STAGE_CATCHING_UP },
+	}, last_used[] = {
+		{ .stage = STAGE_DUE, .first_login_at = 1, .last_login_at = 900 },
+		{ .stage = STAGE_FAILED, .first_login_at = 5, .last_login_at = 899 },
+		{ .stage = STAGE_DUE, .last_login_at = 1000 },
+		{ .stage = STAGE_CATCHING_UP },
+	};
+	const struct account *const all[] = { arrival, smallest, last_used };
+
+	(void)state;
+	for (int o = ORDER_ARRIVAL; o <= ORDER_LAST_USED; o++)
+		for (size_t i = 1; i < 4; i++)
+			if (order_rank((enum order)o, &all[o][i - 1]) >=
+				order_rank((enum order)o, &all[o][i]))
+				fail_msg("order %d: %zu does not come before", o, i - 1);
+	assert_int_equal(order_rank(ORDER_ARRIVAL, &smallest[0]),
+		order_rank(ORDER_ARRIVAL, &smallest[1]));
+	assert_int_equal(order_rank(ORDER_SMALLEST, &last_used[0]),
+		order_rank(ORDER_SMALLEST, &last_used[1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lower_ranks_come_first),
+		cmocka_unit_test(a_copied_one_waits_until_it_is_woken),
+		cmocka_unit_test(orders),
 		cmocka_unit_test(a_foretelling_is_done_once),
 		cmocka_unit_test(places_are_limited),
 		cmocka_unit_test(nobody_runs_twice),

@@ -1,0 +1,278 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`mailferry import accounts --master`: copied before anybody logs in, moved when the user
+does, and never opened here by the master user's password.
+
+    test_masters.py [--dovecot|--cyrus|--courier] [WORD...]
+"""
+import base64
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab import compare, mail  # noqa: E402
+from lab.harness import (World, case, equal, ferry_with, main, nothing, registry,  # noqa: E402
+                         Skipped, table, true)
+from lab.imap import Imap  # noqa: E402
+from lab.pop3_world import imap_differences  # noqa: E402
+from lab.processes import descendants, memory_of, wait_until  # noqa: E402
+from lab.server_courier import Courier  # noqa: E402
+from lab.server_cyrus import Cyrus  # noqa: E402
+from lab.server_dovecot import Dovecot  # noqa: E402
+
+MASTER, SECRET = "ferryman", "Obol-4711-xyzzy"
+NEW = b"From: x@example.org\r\nSubject: new\r\n\r\nunseen\r\n"
+
+
+def only_at(*names):
+    """A case that is about these servers."""
+    def decorate(function):
+        def one(world, *row):
+            if world.server.name not in names:
+                raise Skipped(f"it is about {' and '.join(names)}")
+            function(world, *row)
+        one.__name__ = function.__name__
+        return one
+    return decorate
+
+
+def write(world, name, *lines, mode=0o600):
+    path = Path(world.lab.folder) / name
+    path.write_text("".join(line + "\n" for line in lines), encoding="ascii")
+    path.chmod(mode)
+    return path
+
+
+def bring(world, *users, master=f"{MASTER}:{SECRET}", options=()):
+    """Imports them."""
+    return world.ferry.ok("import", "accounts", write(world, "users", *users), "--master",
+                          write(world, "master", master), *options)
+
+
+def copied(world, user, timeout=20):
+    """The account, when it waits for its user."""
+    return world.ferry.wait_account(user, timeout, stage="catching-up", route="source",
+                                    waits_for="the user's first login")
+
+
+def refused(world, user, login, password):
+    client = Imap(world.connect(user))
+    answer = client.login(login, password)
+    client.close()
+    true(b" NO " in answer, f"{login} is let in: {answer!r}")
+
+
+def passes(world, user):
+    """What each pass over the account has found to do."""
+    return [int(n) for n in re.findall(
+        rf" pass account={user} ms=\d+ differences=(\d+)",
+        world.ferry.log.read_text(errors="replace"))]
+
+
+def comes_by_themselves(world, user, timeout=20):
+    world.session(user).logout()
+    return world.ferry.wait_account(user, timeout, stage="done", route="local")
+
+
+@table([("as whom by SASL", f"{MASTER}:{SECRET}"), ("behind the name", f"*{MASTER}:{SECRET}")])
+def copied_beforehand(world, master):
+    if master[0] == "*" and world.server.name != "dovecot":
+        raise Skipped("it has no separator")
+    user = world.user(40)
+    before = world.at_source(user)
+    said = json.loads(bring(world, user, master=master, options=("--json",)))
+    equal(said["counts"]["new"], 1, "outcome")
+    account = copied(world, user)
+    equal((account["master"], account["passwords"], account["candidates"]),
+          (master.split(":")[0], 0, 0), "master, passwords")
+    equal(account["messages_copied"], compare.count(before)[1], "messages_copied")
+    waiting = {t["name"]: t for t in json.loads(world.ferry.ok("transfers", "--json"))}
+    equal(waiting[user]["waits_for"], "the user's first login", "transfers")
+    world.ferry.settle(1.5)
+    equal(world.ferry.account(user)["route"], "source", "it stays")
+    refused(world, user, user, SECRET)
+    done = len(passes(world, user))
+    account = comes_by_themselves(world, user)
+    equal(passes(world, user)[done:][0], 0, "what the first pass of the user's own has to bring")
+    equal((account["uids_kept"], account["passwords"], account["master"]), (True, 1, ""), "after")
+    nothing(imap_differences(before, world.here(user)), "source and here")
+    # at Cyrus it is a user as others
+    for login in (user, f"{user}*{MASTER}", *([MASTER] if world.server.name != "cyrus" else [])):
+        refused(world, user, login, SECRET)
+    equal(registry(world, "SELECT count(*) FROM master"), [(0,)], "nobody needs it any more")
+
+
+@case
+def what_came_meanwhile_is_caught_up_with(world):
+    user = world.user(30)
+    bring(world, user)
+    copied(world, user)
+    world.server.deliver(user, NEW)
+    client = Imap(world.direct())
+    client.login(user, world.password(user))
+    client.ok("SELECT INBOX")
+    client.ok("STORE 1 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.logout()
+    before = world.at_source(user)
+    comes_by_themselves(world, user)
+    nothing(imap_differences(before, world.here(user)), "source and here")
+
+
+@case
+def at_once_while_the_user_waits(world):
+    with ferry_with(world, strategy="immediate"):
+        user = world.user(200)
+        before = world.at_source(user)
+        bring(world, user)
+        copied(world, user)
+        began = time.monotonic()
+        client = world.session(user)
+        took = time.monotonic() - began
+        equal(world.ferry.account(user)["route"], "local", "who serves the first session")
+        client.logout()
+        print(f"  the first login took {took:.2f} s")
+        nothing(imap_differences(before, world.here(user)), "source and here")
+
+
+@case
+def a_wrong_password_and_one_that_stops_working(world):
+    copy, late, other = world.user(20), world.user(20), world.user(20)
+    bring(world, copy, master=f"{MASTER}:wrong")
+    failed = world.ferry.wait_account(copy, 20, stage="failed")
+    true("master user" in failed["last_error"], failed["last_error"])
+    equal(failed["waits_for"], "its next try", "waits_for")
+    world.move(other)  # it holds up nobody
+    bring(world, copy)
+    copied(world, copy)
+    if world.server.name == "dovecot":
+        world.server.set_masters({MASTER: "another"})
+        bring(world, late)
+        world.ferry.wait_account(late, 20, stage="failed")
+        comes_by_themselves(world, copy)
+        comes_by_themselves(world, late)  # by their own
+        world.server.set_masters({MASTER: SECRET})
+
+
+@case
+@only_at("dovecot")
+def another_mailbox_of_the_same_look(world):
+    """The same UIDVALIDITY, UIDs, dates, sizes and flags, and other messages."""
+    user = world.user(30)
+    bring(world, user)
+    copied(world, user)
+    for file in sorted((world.server.mail(user) / "cur").iterdir()):
+        stat, data = file.stat(), file.read_bytes()
+        file.write_bytes(data[:-12] + bytes(64 + b % 26 for b in data[-12:]))
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    before = world.at_source(user)
+    comes_by_themselves(world, user)
+    true(re.search(rf" copy-dropped account={user} ", world.ferry.log.read_text(errors="replace")),
+         "nothing in the log")
+    events = [row[0] for row in registry(
+        world, "SELECT event FROM journal j JOIN account a ON a.id = j.account"
+               " WHERE a.name = ?", (user,))]
+    true("copy-dropped" in events, events)
+    nothing(imap_differences(before, world.here(user)), "source and here")
+
+
+@case
+@only_at("courier")
+def the_master_users_own_mailbox(world):
+    """Courier looks at no authzid."""
+    master, user = world.user(25), world.user(40)
+    before = world.at_source(user)
+    bring(world, user, master=f"{master}:{world.password(master)}")
+    account = copied(world, user)
+    equal(account["messages_copied"], compare.count(world.at_source(master))[1],
+          "it is the other's that was copied")
+    comes_by_themselves(world, user)
+    nothing(imap_differences(before, world.here(user)), "source and here")
+
+
+def needles():
+    plain = base64.b64encode(b"\0".join((b"", MASTER.encode(), SECRET.encode())))
+    return [SECRET.encode(), base64.b64encode(SECRET.encode())[:-4], plain[8:-4]]
+
+
+@case
+def its_password_lies_nowhere(world):
+    """Not in the process that copies either, once it has logged in."""
+    with ferry_with(world, limits={"source_kilobytes": 20}):
+        user = world.user(0, mailbox=mail.generate("large", 150))
+        bring(world, user)
+        wait_until("some messages", lambda: (world.ferry.account(user) or {}).get(
+            "messages_copied", 0) > 0, 30)
+        seen = [name for _, name in descendants(world.ferry.daemon.pid)]
+        true(seen.count("mailferry-trans") > 1, f"nothing is copied: {seen}")
+        for pid, name in descendants(world.ferry.daemon.pid) + [(world.ferry.daemon.pid, "up")]:
+            if name.startswith("mailferry-vault"):
+                continue
+            for chunk in memory_of(pid):
+                for needle in needles():
+                    true(needle not in chunk, f"the password lies in {name} ({pid})")
+        for file in world.ferry.folder.rglob("*"):
+            if file.is_file():
+                true(not any(n in file.read_bytes() for n in needles()), f"it lies in {file}")
+        world.ferry.ok("route", user, "source")
+
+
+@case
+def killed_while_it_copies(world):
+    user = world.user(60)
+    before = world.at_source(user)
+    with ferry_with(world, limits={"source_kilobytes": 200}):
+        bring(world, user)
+        for _ in range(3):
+            world.ferry.wait_account(user, stage="copying")
+            time.sleep(0.15)
+            world.ferry.kill("transfer")
+            time.sleep(0.6)
+    copied(world, user)
+    comes_by_themselves(world, user)
+    nothing(imap_differences(before, world.here(user)), "source and here")
+
+
+@case
+def files_that_are_wrong(world):
+    for line, what in ((f"{MASTER}", "neither user:password"), (f"*:{SECRET}", "no master user"),
+                       (f"{MASTER}:{SECRET}\nother:x", "2 lines")):
+        done = world.ferry.command("import", "accounts", write(world, "users", "user1"), "--master",
+                                   write(world, "master", line))
+        equal(done.returncode, 1, "exit code")
+        true(what in done.stderr, done.stderr)
+        true(SECRET not in done.stderr, "the password is shown")
+    done = world.ferry.command("import", "accounts", write(world, "users", "user1"), "--master",
+                               write(world, "master", f"{MASTER}:{SECRET}", mode=0o640))
+    true("chmod 600" in done.stderr, done.stderr)
+    done = world.ferry.command("import", "accounts", write(world, "users", "user1:secret"),
+                               "--master", write(world, "master", f"{MASTER}:{SECRET}"))
+    true("users:1:" in done.stderr and "no passwords" in done.stderr, done.stderr)
+    equal(world.ferry.account("user1:secret"), None, "nothing is written")
+
+
+SERVERS = {
+    "--dovecot": {"server": Dovecot, "masters": {MASTER: SECRET}},
+    "--cyrus": {"server": Cyrus, "proxies": [MASTER]},
+    "--courier": {"server": Courier, "imap_auth": ["PLAIN"]},
+}
+
+
+def make_world(name):
+    class MastersWorld(World):
+        def __enter__(self):
+            super().__enter__()
+            if name == "--cyrus":
+                self.server.add_user(MASTER, SECRET)
+            return self
+    return lambda: MastersWorld(**SERVERS[name])
+
+
+if __name__ == "__main__":
+    chosen = [a for a in sys.argv[1:] if a in SERVERS]
+    main(make_world(chosen[0] if chosen else "--dovecot"),
+         [a for a in sys.argv[1:] if a not in SERVERS])
