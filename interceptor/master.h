@@ -102,7 +102,7 @@ struct master {
 	int door, memory;                 /* likewise; -1: none, or taken */
 	struct control_client *successor; /* NULL: it has not retired */
 	struct signals signals;
-	struct timer *tick, *rest;
+	struct timer *tick;
 	int settings_fd;
 	struct probe probes[2 * SERVICE_COUNT]; /* some are asked in two ways (offer.h) */
 	size_t n_probes;
@@ -120,11 +120,8 @@ struct master {
 /* Until SIGTERM; the exit status. */
 int master_run(struct program_start *start);
 
-/* Takes what the workers have reported so far: the counts of live sessions are exact
- * then. */
+/* Takes what the workers have reported so far. */
 void master_hear(struct master *m);
-/* Hears each word of theirs at once, until the next report of a session. */
-void master_listen(struct master *m);
 
 /* The slot of the master before this one. */
 static inline struct worker_slot *master_before(struct master *m)
@@ -190,8 +187,6 @@ void control_sweep(struct master *m);
 void control_retire(struct master *m);
 /* On a socket that listens already, which it takes. 0 or -errno. */
 int control_open_on(struct master *m, int fd);
-/* Whether a worker's answer is waited for. */
-bool control_waits_for_workers(const struct master *m);
 /* A worker has said something that concerns a question. */
 void control_answer(struct master *m, unsigned worker, const struct message *message);
 /* Its sessions are gone, and it will answer no more. */

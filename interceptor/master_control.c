@@ -69,16 +69,6 @@ static bool is_complete(const struct master *m, const struct request *q)
 	return true;
 }
 
-bool control_waits_for_workers(const struct master *m)
-{
-	const struct request *q;
-
-	LIST_FOREACH(q, &m->requests, all)
-	if (!is_complete(m, q))
-		return true;
-	return false;
-}
-
 static void conclude(struct master *m, struct request *q)
 {
 	struct message answer = { .account = str_from(q->account),
@@ -117,7 +107,6 @@ static void ask_workers(void *context, const struct message *question, int fd)
 	sent.number2 = q->id;
 	for (unsigned i = 0; i < m->n_links; i++)
 		q->asked[i] = message_send(&m->slots[i].link, &sent, -1) == 0;
-	master_listen(m);
 	conclude(m, q);
 }
 

@@ -118,7 +118,6 @@ void retire_begin(struct control_client *c)
 	struct message last;
 
 	/* what waits to be counted is counted here, and told once */
-	master_listen(m);
 	master_hear(m);
 	m->successor = c;
 	control_retire(m);

@@ -12,41 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REST_MS 10           /* a log-off is noticed that much later, at the most */
 #define STABLE_MS 10000      /* a worker that lived so long is started again at once */
 #define BACKOFF_MS 1000      /* else after that */
 #define SHUTDOWN_MS 3000     /* workers end their sessions between two answers */
 #define QUEUE_MAX (4u << 20) /* questions that a worker has not read */
-
-/* ---- when workers are heard ---- */
-
-/* At thousands of logins a second a wake-up for each would cost as much as its relay. So
-   after a report the master rests; a question about live sessions has them read first. */
-static void pause_links(struct master *m, bool paused)
-{
-	for (unsigned i = 0; i < m->n_links; i++)
-		if (channel_is_open(&m->slots[i].link))
-			channel_pause(&m->slots[i].link, paused);
-}
-
-static void on_rested(void *context)
-{
-	pause_links(context, false);
-}
-
-static void rest(struct master *m)
-{
-	if (timer_runs(m->rest) || control_waits_for_workers(m))
-		return;
-	timer_start(m->rest, REST_MS);
-	pause_links(m, true);
-}
-
-void master_listen(struct master *m)
-{
-	timer_stop(m->rest);
-	pause_links(m, false);
-}
 
 void master_hear(struct master *m)
 {
@@ -56,20 +25,23 @@ void master_hear(struct master *m)
 
 /* ---- workers' messages ---- */
 
+/* A bug: its sessions cannot be trusted. */
+static void distrust(struct worker_slot *slot, int error)
+{
+	log_error(NULL, "census", "worker=%u error=%d", slot->index, error);
+	child_signal(&slot->child, SIGKILL);
+	channel_shut(&slot->link);
+}
+
 static void count(struct worker_slot *slot, const struct message *m, int change)
 {
 	int r = m->number < ROUTE_COUNT ? live_sessions_change(&slot->live, m->account,
 						  (enum route)m->number, change)
 	                                : -EBADMSG;
 
-	if (r < 0) {
-		log_error(NULL, "census", "worker=%u error=%d", slot->index, r);
-		/* a bug: its sessions cannot be trusted */
-		child_signal(&slot->child, SIGKILL);
-		channel_shut(&slot->link);
-	}
+	if (r < 0)
+		distrust(slot, r);
 	retire_report(slot->master, m);
-	rest(slot->master);
 }
 
 static void on_begin(void *context, const struct message *m, int fd)
@@ -85,6 +57,27 @@ static void on_end(void *context, const struct message *m, int fd)
 	(void)fd;
 	count(slot, m, -1);
 	control_session_ended(slot->master, m->account);
+}
+
+static void on_reports(void *context, const struct message *m, int fd)
+{
+	struct worker_slot *slot = context;
+	struct str rest = m->payload;
+	struct message one;
+
+	(void)fd;
+	while (rest.len) {
+		int r = message_next(&rest, &one);
+
+		if (r == 0 && one.type == MESSAGE_SESSION_BEGIN) {
+			on_begin(slot, &one, -1);
+		} else if (r == 0 && one.type == MESSAGE_SESSION_END) {
+			on_end(slot, &one, -1);
+		} else {
+			distrust(slot, -EBADMSG);
+			break;
+		}
+	}
 }
 
 static void on_answer(void *context, const struct message *m, int fd)
@@ -138,6 +131,8 @@ static void on_pong(void *context, const struct message *m, int fd)
 }
 
 static const struct message_row message_rows[] = {
+	{ MESSAGE_REPORTS, false, on_reports },
+	/* from the master before this one */
 	{ MESSAGE_SESSION_BEGIN, false, on_begin },
 	{ MESSAGE_SESSION_END, false, on_end },
 	{ MESSAGE_QUIESCED, false, on_answer },
@@ -299,8 +294,7 @@ void workers_watch(struct master *m, uint64_t limit_ms)
 int workers_init(struct master *m)
 {
 	m->settings_fd = settings_descriptor(m->settings);
-	return m->settings_fd < 0 ? m->settings_fd
-	                          : timer_new(&m->loop, on_rested, m, &m->rest);
+	return m->settings_fd < 0 ? m->settings_fd : 0;
 }
 
 bool workers_run(const struct master *m)

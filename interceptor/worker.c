@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #define TICK_MS 250             /* how exact time-outs are */
+#define GATHER_MS 10            /* for log lines and reports that follow upon others */
 #define POKE_AGAIN_MS 1000      /* the transfer was not there */
 #define REGISTRY_PATIENCE_MS 20 /* several commits of others */
 #define LAST_PATIENCE_MS 1000
@@ -180,6 +181,8 @@ void worker_poke_transfer(struct worker *w, const char *account)
 {
 	struct message m = { .type = MESSAGE_ACCOUNT_DUE, .account = str_from(account) };
 
+	/* it asks the master next whether that account has sessions */
+	(void)worker_send_reports(w);
 	/* when it does not run: it looks at the registry when it starts */
 	worker_tell_transfer(w, &m);
 }
@@ -328,12 +331,30 @@ static void on_tick(void *context)
 		worker_hand_over_recipients(w);
 }
 
+static void on_gathered(void *context)
+{
+	(void)context; /* the sweep sees to the rest */
+}
+
+/* What comes alone goes at once; at thousands of logins a second neither a line nor a
+   report of each is a system call, or a wake-up of the master. */
+static void send_gathered(struct worker *w)
+{
+	bool any;
+
+	if (timer_runs(w->gathering))
+		return;
+	any = log_flush();
+	if (worker_send_reports(w) || any)
+		timer_start(w->gathering, GATHER_MS);
+}
+
 /* Once a turn, when no callback is on the stack and the loop is about to sleep. */
 static void sweep(void *context)
 {
 	struct worker *w = context;
 
-	log_flush();
+	send_gathered(w);
 	while (!LIST_EMPTY(&w->host.gone)) {
 		struct session *s = LIST_FIRST(&w->host.gone);
 
@@ -409,6 +430,8 @@ static int open_loop(struct worker *w)
 		timer_start_every(w->tick, TICK_MS);
 	if (r == 0)
 		r = timer_new(&w->loop, on_learning, w, &w->learning);
+	if (r == 0)
+		r = timer_new(&w->loop, on_gathered, w, &w->gathering);
 	return r;
 }
 
@@ -531,7 +554,7 @@ static int run(const struct worker_parts *parts)
 	/* the kernel closes the rest */
 	registry_close(w->host.registry);
 	log_info(NULL, "stop", "worker=%u", w->number);
-	log_flush();
+	(void)log_flush();
 	free(w);
 	return EXIT_SUCCESS;
 }

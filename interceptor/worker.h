@@ -53,12 +53,14 @@ struct worker {
 	struct tls_keys tls;
 	struct source_tls source_tls;
 	struct channel master;
+	struct buf reports; /* for the master, of live sessions */
 	struct channel mailstore;
 	unsigned ticks;
 	bool is_retired;        /* the source, as the offers were made for */
 	uint64_t poke_again_at; /* loop time */
 
 	struct timer *tick, *learning; /* late_logins */
+	struct timer *gathering;       /* until log lines and reports go out again */
 	struct signals signals;
 };
 
@@ -138,6 +140,9 @@ extern const struct host_ops worker_host_ops;
 
 /* worker_link.c: the master's messages */
 void worker_reply(struct worker *w, const struct message *m);
+/* A session begins or ends: goes to the master with others, before anything else. */
+void worker_report(struct worker *w, const struct message *m);
+bool worker_send_reports(struct worker *w); /* false: there were none */
 extern const struct channel_ops worker_master_ops;
 
 #endif

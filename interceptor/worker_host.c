@@ -87,17 +87,13 @@ static void note_attempt(struct host *h, struct session *s, bool right)
 
 static void report_live(struct host *h, const struct session *s, bool live)
 {
-	char id[SESSION_ID_MAX];
 	const struct message m = {
 		.type = live ? MESSAGE_SESSION_BEGIN : MESSAGE_SESSION_END,
 		.number = s->route == ROUTE_LOCAL ? ROUTE_LOCAL : ROUTE_SOURCE,
 		.account = str_from(s->account),
 	};
 
-	if (message_post(&worker_of(h)->master, &m) < 0) {
-		log_error(session_id(s, id), "master", "error=\"cannot be told\"");
-		abort(); /* a wrong count would end a session that somebody is in */
-	}
+	worker_report(worker_of(h), &m);
 }
 
 static void learnt_login(struct worker *w, const char *session, const char *account,

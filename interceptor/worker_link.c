@@ -11,11 +11,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-void worker_reply(struct worker *w, const struct message *m)
+#define REPORT_MAX (REGISTRY_NAME_MAX + 64) /* a name and the head of a message */
+
+/* The master is our parent: without it, or with 64 MiB unread, nothing works. */
+static void tell(struct worker *w, const struct message *m)
 {
-	/* the master is our parent: without it, or with 64 MiB unread, nothing works */
 	if (message_send(&w->master, m, -1) < 0)
 		abort();
+}
+
+void worker_report(struct worker *w, const struct message *m)
+{
+	char bytes[REPORT_MAX];
+	ssize_t len = message_encode(m, bytes, sizeof(bytes));
+
+	/* a wrong count would end a session that somebody is in */
+	if (len < 0 || buf_append(&w->reports, str_of(bytes, (size_t)len)) < 0)
+		abort();
+	if (buf_len(&w->reports) > MESSAGE_SMALL_MAX)
+		(void)worker_send_reports(w);
+}
+
+bool worker_send_reports(struct worker *w)
+{
+	struct message m = { .type = MESSAGE_REPORTS, .payload = buf_view(&w->reports) };
+
+	if (!m.payload.len)
+		return false;
+	tell(w, &m);
+	buf_clear(&w->reports);
+	return true;
+}
+
+void worker_reply(struct worker *w, const struct message *m)
+{
+	(void)worker_send_reports(w);
+	tell(w, m);
 }
 
 static void on_quiesce(void *context, const struct message *m, int fd)

@@ -84,19 +84,19 @@ void log_gather(void)
 	log_state.gathers = true;
 }
 
-void log_flush(void)
+bool log_flush(void)
 {
 	size_t kept = log_state.kept;
 
 	log_state.kept = 0;
-	if (kept && write(STDERR_FILENO, log_state.lines, kept) < 0)
-		return; /* nowhere left to complain */
+	/* when it fails there is nowhere left to complain */
+	return kept && write(STDERR_FILENO, log_state.lines, kept) != 0;
 }
 
 static void keep(struct str line)
 {
 	if (line.len > sizeof(log_state.lines) - log_state.kept)
-		log_flush();
+		(void)log_flush();
 	memcpy(log_state.lines + log_state.kept, line.ptr, line.len);
 	log_state.kept += line.len;
 }
@@ -134,7 +134,7 @@ static void put_event(enum log_level level, const char *session, const char *eve
 	line[len++] = '\n';
 	keep(str_of(line, len));
 	if (!log_state.gathers || level <= LOG_LEVEL_WARNING)
-		log_flush();
+		(void)log_flush();
 }
 
 void log_event(enum log_level level, const char *session, const char *event,

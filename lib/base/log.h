@@ -29,10 +29,10 @@ bool log_shows(enum log_level level);
 enum log_level log_level_from_environment(enum log_level otherwise);
 
 /* From now on lines of info and debug may wait for log_flush(), some 4 KiB of them: for a
-   loop that calls it before it sleeps. A warning or an error goes out at once, and all
-   that came before it. */
+   loop that calls it within some milliseconds. A warning or an error goes out at once,
+   and all that came before it. */
 void log_gather(void);
-void log_flush(void);
+bool log_flush(void); /* false: none waited */
 
 /* session: an id, or NULL for "-". */
 void log_event(enum log_level level, const char *session, const char *event,

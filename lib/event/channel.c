@@ -25,8 +25,7 @@ struct channel_entry {
 static void want(struct channel *c)
 {
 	if (!c->lost)
-		watch_want(c->watch,
-			(c->paused ? 0 : UV_READABLE) | (c->first ? UV_WRITABLE : 0));
+		watch_want(c->watch, UV_READABLE | (c->first ? UV_WRITABLE : 0));
 }
 
 static void drop_first(struct channel *c)
@@ -86,15 +85,6 @@ static int enqueue(struct channel *c, struct str bytes, int fd)
 static bool can_send(const struct channel *c)
 {
 	return c->watch && !c->shut && !c->lost;
-}
-
-int channel_post(struct channel *c, struct str bytes)
-{
-	int r = can_send(c) ? enqueue(c, bytes, -1) : -ENOTCONN;
-
-	if (r == 0)
-		watch_soon(c->watch, UV_WRITABLE);
-	return r;
 }
 
 int channel_send(struct channel *c, struct str bytes, int fd)
@@ -210,12 +200,6 @@ int channel_open(struct channel *c, struct loop *loop, int fd,
 	return r;
 }
 
-void channel_pause(struct channel *c, bool paused)
-{
-	c->paused = paused;
-	want(c);
-}
-
 bool channel_is_open(const struct channel *c)
 {
 	return c->watch != NULL;
@@ -239,7 +223,7 @@ void channel_shut(struct channel *c)
 	c->shut = true;
 	drop_queue(c);
 	(void)shutdown(c->watch->fd, SHUT_RDWR); /* the end of file is read later */
-	channel_pause(c, false);
+	want(c);
 }
 
 void channel_close(struct channel *c)

@@ -35,7 +35,7 @@ struct channel {
 	void *context;
 	struct channel_entry *first, **last; /* queue */
 	size_t bytes, fds;                   /* in it */
-	bool paused, shut, lost;
+	bool shut, lost;
 	bool *closed; /* while its messages are taken: to be set by channel_close() */
 };
 
@@ -52,17 +52,12 @@ void channel_close(struct channel *c);
    of the loop, when nothing of the caller's is in the middle of something. */
 void channel_shut(struct channel *c);
 
-/* While it is paused, what comes in waits in the socket; channel_read() takes it all the
-   same. */
-void channel_pause(struct channel *c, bool paused);
+/* What has come in, without waiting for the loop to tell. */
 void channel_read(struct channel *c);
 
 /* One message. fd -1: none; on success it is the channel's (closed once sent).
    0, -ENOBUFS (the queue is full), -ENOTCONN (closed, shut or lost) or -errno. */
 int channel_send(struct channel *c, struct str bytes, int fd);
-/* The same before the loop sleeps: several messages of one turn wake the other end once.
-   A failure to send is told by lost(). */
-int channel_post(struct channel *c, struct str bytes);
 
 /* ---- listening ---- */
 

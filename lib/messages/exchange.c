@@ -16,14 +16,6 @@ int message_send(struct channel *c, const struct message *m, int fd)
 	return r;
 }
 
-int message_post(struct channel *c, const struct message *m)
-{
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-
-	return len < 0 ? (int)len : channel_post(c, str_of(bytes, (size_t)len));
-}
-
 int message_handle(const struct message_row *rows, size_t n, struct packet *p,
 	void *context, struct error *err)
 {

@@ -5,9 +5,8 @@
 #include "event/channel.h"
 #include "messages/message.h"
 
-/* As channel_send() and channel_post(), and -EMSGSIZE for one that is too long. */
+/* As channel_send(), and -EMSGSIZE for one that is too long. */
 int message_send(struct channel *c, const struct message *m, int fd);
-int message_post(struct channel *c, const struct message *m);
 
 /* What one end of a channel understands. */
 struct message_row {

@@ -92,6 +92,7 @@ static const char *const type_names[] = {
 	[MESSAGE_RESIDENCE] = "RESIDENCE",
 	[MESSAGE_RESIDENCE_IS] = "RESIDENCE-IS",
 	[MESSAGE_CONFIRM] = "CONFIRM",
+	[MESSAGE_REPORTS] = "REPORTS",
 };
 _Static_assert(sizeof(type_names) / sizeof(type_names[0]) == MESSAGE_TYPE_COUNT,
 	"a name for each type");
@@ -154,9 +155,10 @@ ssize_t message_encode(const struct message *m, char *bytes, size_t size)
 	return (ssize_t)at;
 }
 
-int message_decode(struct str bytes, struct message *ret_message)
+int message_next(struct str *rest, struct message *ret_message)
 {
 	struct message m = { 0 };
+	struct str bytes = *rest;
 	unsigned char type;
 
 	if (bytes.len < HEAD_SIZE || bytes.ptr[0] != MESSAGE_VERSION)
@@ -182,7 +184,16 @@ int message_decode(struct str bytes, struct message *ret_message)
 		memcpy((char *)&m + fields[i], &field, sizeof(field));
 		bytes = str_skip(bytes, (size_t)len);
 	}
-	if (bytes.len)
+	*rest = bytes;
+	*ret_message = m;
+	return 0;
+}
+
+int message_decode(struct str bytes, struct message *ret_message)
+{
+	struct message m;
+
+	if (message_next(&bytes, &m) < 0 || bytes.len)
 		return -EBADMSG;
 	*ret_message = m;
 	return 0;

@@ -14,7 +14,7 @@
  *   worker ──STAGE(fd), DELIVER──►  and on to the account process
  *          ◄─STAGED, DELIVERED──
  *   process of a transfer ──SWEEP(fd), MEND(fd)──►  likewise
- *   worker ──SESSION_BEGIN / SESSION_END──► interceptor master (its own socketpair)
+ *   worker ──REPORTS(SESSION_BEGIN, SESSION_END)──► interceptor master (own socketpair)
  *   anybody ──AWAIT_LOGOFF / QUIESCE / ROUTE_CHANGED / FLOWS / KICK──► interceptor.sock
  *   anybody ──ACCOUNT_DUE, RETURN, AGAIN, LOGGED_IN──► transfer.sock
  *   admission ──LOAD──► interceptor.sock; anybody ──JUDGED──► admission.sock
@@ -327,6 +327,9 @@ enum message_type {
 	/* From a command: has the vault said this (text) of that account? Answered by
 	   DONE; number = 1: yes. */
 	MESSAGE_CONFIRM,
+	/* Worker to interceptor master: several SESSION_BEGIN and SESSION_END. payload =
+	   one behind the other. */
+	MESSAGE_REPORTS,
 
 	MESSAGE_TYPE_COUNT
 };
@@ -346,5 +349,7 @@ ssize_t message_encode(const struct message *m, char *bytes, size_t size);
 /* Views into `bytes`. 0 or -EBADMSG (cut short, too long, unknown type, other version).
  */
 int message_decode(struct str bytes, struct message *ret_message);
+/* The same of the first of several; *rest: behind it. */
+int message_next(struct str *rest, struct message *ret_message);
 
 #endif

@@ -3,6 +3,7 @@
    test is the master. */
 #include "worker_fixture.h"
 
+#include "interceptor/master.h"
 #include "interceptor/session/session.h"
 
 #include <sqlite3.h>
@@ -214,6 +215,97 @@ static void test_unseen_while_busy(void **state)
 	remove_session(other);
 }
 
+/* ---- who is live ---- */
+
+static void report(struct worker_test *b, enum message_type type, const char *account)
+{
+	const struct message m = {
+		.type = type, .number = ROUTE_SOURCE, .account = str_from(account)
+	};
+
+	worker_report(b->w, &m);
+}
+
+/* Together, and before an answer that they belong to. */
+static void test_reports(void **state)
+{
+	struct worker_test *b = *state;
+	struct message m, one;
+	struct str rest;
+
+	report(b, MESSAGE_SESSION_BEGIN, "ada");
+	report(b, MESSAGE_SESSION_BEGIN, "bob");
+	assert_false(worker_test_hears(b->master, &m, NULL));
+	worker_reply(b->w, &(struct message){ .type = MESSAGE_PONG });
+	assert_true(worker_test_hears(b->master, &m, NULL));
+	assert_int_equal(m.type, MESSAGE_REPORTS);
+	rest = m.payload;
+	assert_int_equal(message_next(&rest, &one), 0);
+	assert_true(str_eq(one.account, STR_LIT("ada")));
+	assert_int_equal(message_decode(rest, &one), 0);
+	assert_true(str_eq(one.account, STR_LIT("bob")));
+	assert_true(worker_test_hears(b->master, &m, NULL));
+	assert_int_equal(m.type, MESSAGE_PONG);
+	assert_false(worker_send_reports(b->w));
+
+	/* more than are to wait */
+	for (size_t i = 0; i < MESSAGE_SMALL_MAX / 40; i++)
+		report(b, MESSAGE_SESSION_BEGIN, "ada");
+	assert_true(worker_test_hears(b->master, &m, NULL));
+	assert_true(worker_send_reports(b->w));
+}
+
+struct master_test {
+	struct master master;
+	struct worker_slot slot;
+};
+
+static uint64_t live(const struct master_test *t, const char *account)
+{
+	return live_sessions_count(&t->slot.live, str_from(account), ROUTE_SOURCE);
+}
+
+/* What the worker has put together, as the master takes it; the last bytes are cut off. */
+static void master_takes(struct master_test *t, struct worker_test *b, size_t cut)
+{
+	char bytes[2 * MESSAGE_SMALL_MAX];
+	struct message m = { .type = MESSAGE_REPORTS };
+	struct packet p = { .n_fds = 0 };
+	struct error err;
+	ssize_t len;
+
+	m.payload = str_take(buf_view(&b->w->reports), buf_len(&b->w->reports) - cut);
+	len = message_encode(&m, bytes, sizeof(bytes));
+	assert_true(len > 0);
+	p.bytes = str_of(bytes, (size_t)len);
+	assert_int_equal(workers_handle(&t->slot, &p, &err), 0);
+	buf_clear(&b->w->reports);
+}
+
+static void test_master_counts(void **state)
+{
+	struct worker_test *b = *state;
+	struct master_test t = { .master = { .slots = &t.slot },
+		.slot = { .master = &t.master } };
+
+	report(b, MESSAGE_SESSION_BEGIN, "ada");
+	report(b, MESSAGE_SESSION_BEGIN, "bob");
+	report(b, MESSAGE_SESSION_END, "ada");
+	report(b, MESSAGE_SESSION_BEGIN, "bob");
+	master_takes(&t, b, 0);
+	assert_int_equal(live(&t, "ada"), 0);
+	assert_int_equal(live(&t, "bob"), 2);
+	/* what makes no sense ends the worker, not the master, and counts for nothing */
+	report(b, MESSAGE_SESSION_END, "bob");
+	report(b, MESSAGE_SESSION_END, "bob");
+	master_takes(&t, b, 1);
+	report(b, MESSAGE_KICK, "bob");
+	report(b, MESSAGE_SESSION_END, "bob");
+	master_takes(&t, b, 0);
+	assert_int_equal(live(&t, "bob"), 1);
+	live_sessions_clear(&t.slot.live);
+}
+
 /* ---- what makes no sense ---- */
 
 static void say(struct worker_test *b, int fd, const void *what)
@@ -272,6 +364,8 @@ int main(void)
 		ROW(test_route_changed),
 		ROW(test_quiesce_while_busy),
 		ROW(test_unseen_while_busy),
+		ROW(test_reports),
+		ROW(test_master_counts),
 		ROW(test_no_tls_to_the_smart_host),
 		ROW(test_nonsense),
 	};

@@ -105,6 +105,7 @@ int worker_test_teardown(void **state)
 	assert_int_equal(loop_fini(&b->w->loop), 0);
 	relay_shared_fini(&b->w->host.relay);
 	unseen_flows_fini(&b->w->unseen);
+	buf_fini(&b->w->reports);
 	late_logins_fini(&b->w->late_logins);
 	tls_server_free(b->w->tls.server);
 	tls_server_free(b->w->tls.coming);
@@ -120,8 +121,10 @@ int worker_test_teardown(void **state)
 
 void worker_test_turns(struct worker_test *b)
 {
-	for (int i = 0; i < TURNS; i++)
+	for (int i = 0; i < TURNS; i++) {
+		(void)worker_send_reports(b->w);
 		loop_turn(&b->w->loop);
+	}
 	free_gone(b->w);
 }
 

@@ -234,7 +234,6 @@ static void test_full_queue(void **state)
 		sent += PIECE;
 	assert_int_equal(r, -ENOBUFS);
 	assert_true(b->channel->bytes <= QUEUE_MAX);
-	assert_int_equal(channel_post(b->channel, str_of(piece, PIECE)), -ENOBUFS);
 	/* a small one fits no more than a large one once it is full */
 	for (int i = 0; got < sent && i < 1000; i++) {
 		got += drain(b->other, &fds);
@@ -290,42 +289,6 @@ static void test_descriptor_bound(void **state)
 	assert_int_equal(channel_send(b->channel, STR_LIT("x"), dup(0)), 0);
 	channel_close(b->channel);
 	assert_int_equal(count_fds(), before - 1);
-}
-
-static void test_post(void **state)
-{
-	struct bench *b = *state;
-	char bytes[16];
-	int fds[IPC_FDS_MAX];
-	size_t n_fds;
-
-	assert_int_equal(channel_post(b->channel, STR_LIT("a")), 0);
-	assert_int_equal(
-		ipc_receive(b->other, bytes, sizeof(bytes), fds, &n_fds), -EAGAIN);
-	turn(b);
-	assert_int_equal(ipc_receive(b->other, bytes, sizeof(bytes), fds, &n_fds), 1);
-	fd_closep(&b->other);
-	assert_int_equal(channel_post(b->channel, STR_LIT("b")), 0);
-	turn(b);
-	assert_int_equal(b->lost, 1);
-}
-
-static void test_pause(void **state)
-{
-	struct bench *b = *state;
-
-	channel_pause(b->channel, true);
-	say(b, "one", NULL, 0);
-	turn(b);
-	assert_int_equal(b->messages, 0);
-	channel_read(b->channel);
-	assert_int_equal(b->messages, 1);
-	say(b, "two", NULL, 0);
-	turn(b);
-	assert_int_equal(b->messages, 1);
-	channel_pause(b->channel, false);
-	turn(b);
-	assert_int_equal(b->messages, 2);
 }
 
 static void test_in_its_callbacks(void **state)
@@ -414,9 +377,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(test_messages), TEST(test_last_words),
 		TEST(test_descriptors), TEST(test_full_queue),
-		TEST(test_descriptor_bound), TEST(test_post), TEST(test_pause),
-		TEST(test_in_its_callbacks), TEST(test_lost_frees), TEST(test_batch),
-		TEST(test_listener) };
+		TEST(test_descriptor_bound), TEST(test_in_its_callbacks),
+		TEST(test_lost_frees), TEST(test_batch), TEST(test_listener) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,7 @@ static void test_over_a_socket(void **state)
 	assert_int_equal(write(over_socket.fd, "x", 1), 1);
 	assert_int_equal(read(ends[0], &c, 1), 1);
 	fd_closep(&over_socket.fd);
-	assert_int_equal(message_post(&b, &release), 0);
+	assert_int_equal(message_send(&b, &release, -1), 0);
 	loop_turn(&loop);
 	loop_turn(&loop);
 	assert_int_equal(over_socket.type, MESSAGE_RELEASE);

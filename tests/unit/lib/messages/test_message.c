@@ -78,6 +78,29 @@ static void test_cut_and_trailing(void **state)
 	}
 }
 
+/* One behind the other, and what is cut off ends it. */
+static void test_in_a_row(void **state)
+{
+	char bytes[1024];
+	size_t len = (size_t)message_encode(&full, bytes, sizeof(bytes));
+	struct str rest;
+	struct message back;
+
+	(void)state;
+	assert_int_equal(message_encode(&full, bytes + len, sizeof(bytes) - len), len);
+	for (size_t cut = 0; cut <= len; cut++) {
+		rest = str_of(bytes, 2 * len - cut);
+		assert_int_equal(message_next(&rest, &back), 0);
+		assert_same(&full, &back);
+		assert_int_equal(rest.len, len - cut);
+		if (cut == 0)
+			assert_int_equal(message_next(&rest, &back), 0);
+		else
+			assert_int_equal(message_next(&rest, &back), -EBADMSG);
+		assert_int_equal(rest.len, cut == 0 ? 0 : len - cut);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -111,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_cut_and_trailing),
+		cmocka_unit_test(test_in_a_row),
 		cmocka_unit_test(test_refused),
 	};
 
