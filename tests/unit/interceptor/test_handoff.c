@@ -193,7 +193,7 @@ static void says(struct worker_test *b, int mailstore, enum message_type type,
 }
 
 /* Of so many sessions, in one message or several. */
-static void master_hears_of(struct worker_test *b, enum message_type type, unsigned n)
+static void master_hears(struct worker_test *b, unsigned n, enum message_type type)
 {
 	struct str rest = STR_LIT("");
 	struct message m;
@@ -211,11 +211,6 @@ static void master_hears_of(struct worker_test *b, enum message_type type, unsig
 		assert_true(str_eq(m.account, STR_LIT("carol")));
 	}
 	assert_int_equal(rest.len, 0);
-}
-
-static void master_hears(struct worker_test *b, enum message_type type)
-{
-	master_hears_of(b, type, 1);
 }
 
 static unsigned sessions(const struct worker_test *b)
@@ -252,7 +247,7 @@ static void test_served(void **state)
 	assert_true(str_eq(m.payload, STR_LIT("a2 NOOP\r\n")));
 	assert_string_equal(session_state_name(c.s), "local");
 	assert_null(c.s->memory);
-	master_hears(b, MESSAGE_SESSION_BEGIN);
+	master_hears(b, 1, MESSAGE_SESSION_BEGIN);
 
 	/* it is the client's own socket, and the worker reads it no more */
 	send_text(b, fd, "a1 OK\r\n");
@@ -265,7 +260,7 @@ static void test_served(void **state)
 	assert_int_equal(c.s->served_out, 200);
 	assert_int_equal(sessions(b), 1);
 	says(b, mailstore, MESSAGE_SERVE_END, c.id, 300);
-	master_hears(b, MESSAGE_SESSION_END);
+	master_hears(b, 1, MESSAGE_SESSION_END);
 	assert_int_equal(sessions(b), 0);
 	says(b, mailstore, MESSAGE_SERVE_END, c.id, 300);
 	says(b, mailstore, MESSAGE_SERVED, c.id, 300);
@@ -407,7 +402,7 @@ static void test_bridge(void **state)
 	fd = takes(mailstore, &m);
 	assert_true(str_eq(m.payload, STR_LIT("a2")));
 	assert_string_equal(session_state_name(c.s), "relay");
-	master_hears(b, MESSAGE_SESSION_BEGIN);
+	master_hears(b, 1, MESSAGE_SESSION_BEGIN);
 
 	/* what went with the message does not come by the bridge once more */
 	assert_string_equal(got(fd), "");
@@ -513,13 +508,13 @@ static void test_lost(void **state)
 	for (size_t i = 0; i < 3; i++)
 		fds[i] = takes(mailstore, &m);
 	bridge = takes(mailstore, &m);
-	master_hears_of(b, MESSAGE_SESSION_BEGIN, 4);
+	master_hears(b, 4, MESSAGE_SESSION_BEGIN);
 	assert_int_equal(sessions(b), 5);
 
 	(void)close(mailstore);
 	worker_test_turns(b);
 	assert_int_equal(sessions(b), 2);
-	master_hears_of(b, MESSAGE_SESSION_END, 3);
+	master_hears(b, 3, MESSAGE_SESSION_END);
 	send_text(b, bridge, "* 1 EXISTS\r\n");
 	assert_string_equal(got(bridged.fd), "* 1 EXISTS\r\n");
 
@@ -527,7 +522,7 @@ static void test_lost(void **state)
 	assert_int_equal(hand_over(other.s), 0);
 	mailstore = accept_worker(b);
 	(void)close(takes(mailstore, &m));
-	master_hears(b, MESSAGE_SESSION_BEGIN);
+	master_hears(b, 1, MESSAGE_SESSION_BEGIN);
 	(void)close(mailstore);
 	(void)close(bridge);
 	worker_test_turns(b);

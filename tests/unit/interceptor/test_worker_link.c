@@ -265,7 +265,7 @@ static uint64_t live(const struct master_test *t, const char *account)
 	return live_sessions_count(&t->slot.live, str_from(account), ROUTE_SOURCE);
 }
 
-/* What the worker has put together, as the master takes it; the last bytes are cut off. */
+/* What the worker has put together, as the master takes it, less the last bytes. */
 static void master_takes(struct master_test *t, struct worker_test *b, size_t cut)
 {
 	char bytes[2 * MESSAGE_SMALL_MAX];
