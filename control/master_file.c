@@ -70,6 +70,11 @@ static int check_readers(int fd, const char *path, struct error *err)
 
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, -errno, "cannot read %s", path);
+	if (S_ISREG(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid())
+		return error_set(err, -EPERM,
+			"%s with the master user's password is another user's (uid %u): "
+			"chown root %s",
+			path, (unsigned)st.st_uid, path);
 	if (S_ISREG(st.st_mode) && (st.st_mode & 077))
 		return error_set(err, -EPERM,
 			"others can read %s and the master user's password (mode %03o): "

@@ -49,9 +49,8 @@ struct asker {
 	/* ROLE_ACCOUNT */
 	int64_t account;
 	struct arena arena;
-	struct loan *loans; /* LOANS_MAX; NULL: none yet */
+	struct loan *loans; /* LOANS_MAX; NULL: it has not asked yet */
 	size_t n_loans;
-	bool has_master; /* it was lent the master user's, which is done once */
 };
 
 /* Takes fd on success. NULL: no memory. */

@@ -191,8 +191,7 @@ static void send_loan(struct asker *a, const struct loan *l)
 	asker_send(a, &m);
 }
 
-/* Once: a process that reads mail by then gets it from nobody. number 0: there is no such
-   password of the account, so it cannot be proven. */
+/* number 0: there is no such password of the account, so it cannot be proven. */
 static void send_master(struct asker *a, struct error *err)
 {
 	struct message m = { .type = MESSAGE_PASSWORD };
@@ -200,12 +199,9 @@ static void send_master(struct asker *a, struct error *err)
 	struct arena arena;
 	int r;
 
-	if (a->has_master)
-		return;
 	arena_init(&arena);
 	r = keep_lend_master(&a->server->vault, a->account, &arena, &l, err);
 	if (r == 0) {
-		a->has_master = true;
 		m.text = l.login;
 		m.tag = l.user;
 		m.payload = l.password;
@@ -219,12 +215,13 @@ static void send_master(struct asker *a, struct error *err)
 static void on_lend(struct asker *a, const struct message *m, int fd)
 {
 	const struct message done = { .type = MESSAGE_DONE };
+	bool is_first = !a->loans;
 	struct error err = { 0 };
 	size_t i = a->n_loans;
 
 	(void)m;
 	(void)fd;
-	if (!a->loans)
+	if (is_first)
 		a->loans = calloc(LOANS_MAX, sizeof(*a->loans));
 	if (!a->loans)
 		error_set(&err, -ENOMEM, "no memory");
@@ -237,7 +234,11 @@ static void on_lend(struct asker *a, const struct message *m, int fd)
 	}
 	for (; i < a->n_loans; i++)
 		send_loan(a, &a->loans[i]);
-	send_master(a, &err);
+	/* the first question comes before the source has said a word; a later one may be
+	   that of a process which a message has taken over, and which has written into
+	   the registry that its passwords are refused */
+	if (is_first)
+		send_master(a, &err);
 	if (err.code)
 		asker_send_failed(a, &err);
 	else

@@ -236,6 +236,26 @@ def a_server_that_serves_other_files(world):
 
 
 @case
+def what_a_master_user_copied_stays_out_of_it(world):
+    """Until the user's own login has shown whose it is."""
+    if world.server.name != "dovecot":
+        return
+    user = world.user(40)
+    lists = [Path(world.lab.folder) / name for name in ("users", "master")]
+    for path, text in zip(lists, (user, "ferryman:obol")):
+        path.write_text(text + "\n", encoding="ascii")
+        path.chmod(0o600)
+    world.ferry.ok("import", "accounts", lists[0], "--master", lists[1])
+    account = world.ferry.wait_account(user, 30, stage="catching-up", route="source")
+    true(account["messages_copied"] > 0, "nothing is copied")
+    files = [p for p in world.next.mail(user).rglob("*") if p.is_file()]
+    equal([p for p in files if p.name != "mailferry"], [], "in the Maildir")
+    world.session(user).logout()
+    world.moves(user)
+    nothing(imap_differences(world.at_source(user), world.here(user)), "source and here")
+
+
+@case
 def a_disk_that_is_full(world):
     """A small one in the place of the Maildir, as mailferry's processes see it."""
     user = world.user(60)
@@ -257,4 +277,4 @@ SERVERS = {"--cyrus": {"server": Cyrus, "separator": "."},
 
 if __name__ == "__main__":
     chosen = next((SERVERS[word] for word in sys.argv if word in SERVERS), {})
-    main(lambda: Maildirs(**chosen), [w for w in sys.argv[1:] if not w.startswith("--")])
+    main(lambda: Maildirs(**(chosen or {"masters": {"ferryman": "obol"}})), [w for w in sys.argv[1:] if not w.startswith("--")])

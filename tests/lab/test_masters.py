@@ -5,15 +5,19 @@ does, and never opened here by the master user's password.
 
     test_masters.py [--dovecot|--cyrus|--courier] [WORD...]
 """
+import array
 import base64
 import json
 import os
 import re
+import socket
 import sys
 import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.append(str(Path(__file__).resolve().parents[1] / "transfer"))
+from fake_interceptor import decode, encode  # noqa: E402
 from lab import compare, mail  # noqa: E402
 from lab.harness import (World, case, equal, ferry_with, main, nothing, registry,  # noqa: E402
                          Skipped, table, true)
@@ -199,6 +203,40 @@ def needles():
     return [SECRET.encode(), base64.b64encode(SECRET.encode())[:-4], plain[8:-4]]
 
 
+def lent(loan):
+    """What the vault says to a process that asks for passwords, up to its last word."""
+    loan.send(encode("LEND", b""))
+    answers = []
+    while not answers or decode(answers[-1])[0] == "PASSWORD":
+        answers.append(loan.recv(65536))
+    return answers
+
+
+@case
+def a_process_that_was_taken_over_is_lent_nothing(world):
+    """It has the registry, and its account's loan; it asked once, for the user's own."""
+    user = world.user(3)
+    world.session(user).logout()
+    bring(world, user)
+    world.ferry.wait_account(user, 30)
+    (account,), = registry(world, "SELECT id FROM account WHERE name = ?", (user,))
+    world.ferry.ok("route", user, "source")
+    registry(world, "UPDATE account SET route = 'source', stage = 'due', master ="
+                    " (SELECT id FROM master) WHERE id = ?", (account,))
+    loan, vaults = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asker, vaults:
+        asker.connect(str(world.ferry.folder / "run/vault-move.sock"))
+        asker.sendmsg([encode("LEND", b"", account)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                                        array.array("i", [vaults.fileno()]))])
+    with loan:
+        loan.settimeout(10)
+        first = lent(loan)
+        true(any(world.password(user).encode() in answer for answer in first), "none is lent")
+        registry(world, "UPDATE password SET refused_at = 1 WHERE account = ?", (account,))
+        for answer in first + lent(loan) + lent(loan):
+            true(SECRET.encode() not in answer, "it has the master user's password")
+
+
 @case
 def its_password_lies_nowhere(world):
     """Not in the process that copies either, once it has logged in."""
@@ -249,6 +287,12 @@ def files_that_are_wrong(world):
     done = world.ferry.command("import", "accounts", write(world, "users", "user1"), "--master",
                                write(world, "master", f"{MASTER}:{SECRET}", mode=0o640))
     true("chmod 600" in done.stderr, done.stderr)
+    theirs = write(world, "master", f"{MASTER}:{SECRET}")
+    os.chown(theirs, 65534, 65534)
+    done = world.ferry.command("import", "accounts", write(world, "users", "user1"), "--master",
+                               theirs)
+    true("another user's" in done.stderr, done.stderr)
+    os.chown(theirs, 0, 0)
     done = world.ferry.command("import", "accounts", write(world, "users", "user1:secret"),
                                "--master", write(world, "master", f"{MASTER}:{SECRET}"))
     true("users:1:" in done.stderr and "no passwords" in done.stderr, done.stderr)

@@ -367,7 +367,8 @@ static int one_pass(struct job *j)
 		job_disconnect(j);
 	else if (job_is_exclusive(j))
 		j->is_connected = false; /* its session has ended with the pass */
-	return r == 0 && onward_is_wanted(j) ? onward_pass(j) : r;
+	/* nothing goes on to another place before it is known whose it is */
+	return r == 0 && onward_is_wanted(j) && !j->vouching.is_due ? onward_pass(j) : r;
 }
 
 static unsigned tries_for(const struct job *j, int code)
