@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/check_dashboard.h"
 #include "control/listen_file.h"
+#include "control/part.h"
 
 #include "base/address.h"
 #include "base/fd.h"
 #include "settings/loopback.h"
-#include "settings/state_lock.h"
 #include "settings/token_file.h"
 
 #include <errno.h>
@@ -89,7 +89,7 @@ void check_dashboard(struct control *c, struct findings *f)
 {
 	const struct settings *s = &c->settings;
 
-	check_place(s, f, "metrics", s->metrics, state_lock_holder(s, STATE_LOCK_UP) > 0);
+	check_place(s, f, "metrics", s->metrics, part_holder(s, DUTY_METRICS) > 0);
 	if (!*s->dashboard.listen)
 		return;
 	check_place(s, f, "dashboard", s->dashboard.listen,

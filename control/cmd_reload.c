@@ -3,9 +3,8 @@
 #include "control/certificates.h"
 #include "control/control.h"
 #include "control/events.h"
+#include "control/part.h"
 #include "control/running.h"
-
-#include "settings/state_lock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +22,7 @@ static int say_restart(void *context, const char *option)
 /* `up` watches the certificate files; the configuration may name other ones now. */
 static void tell_up(const struct settings *s)
 {
-	int pid = state_lock_holder(s, STATE_LOCK_UP);
+	int pid = part_holder(s, DUTY_CERTIFICATES);
 
 	if (pid > 0)
 		(void)kill(pid, SIGHUP);

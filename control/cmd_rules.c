@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mailferry rules install|show|check|remove|end */
+/* mailferry rules begin|install|confirm|show|check|remove|end */
 #include "control/control.h"
 #include "control/counts_keep.h"
 #include "control/folders.h"
 #include "control/kernel_settings.h"
-#include "control/notify.h"
 #include "control/output.h"
+#include "control/part.h"
 #include "control/prompt.h"
 #include "control/rights.h"
 #include "control/rules_confirm.h"
@@ -13,10 +13,8 @@
 #include "control/up_rules.h"
 
 #include "messages/ask.h"
-#include "settings/state_lock.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* No registry: nobody has ever logged in through us, or it is lost. */
@@ -236,20 +234,28 @@ static int end_with(struct control *c, struct registry *r)
 	return code;
 }
 
-/* systemd runs this behind each end of the service, also behind a crash, a restart and a
-   start that failed: a next start follows then, which finds them as they are. */
-static bool is_to_be_left(void)
+/* Nobody has ever been here: there is no registry, and none is lost. */
+static bool is_unused(struct control *c)
 {
-	return getenv("SERVICE_RESULT") && !notify_job_is("stop");
+	struct registry *r = NULL;
+	int code = control_registry(c, &r);
+
+	registry_close(r);
+	return code == -ENOENT && folders_refuse_strays(c, NULL) == 0;
+}
+
+/* At boot: before the first start of all there is nothing that the rules could keep. */
+static enum exit_code begin(struct control *c)
+{
+	return is_unused(c) ? print_changed(c, false, "", "nobody has ever been here")
+	                    : install(c);
 }
 
 static enum exit_code end(struct control *c)
 {
 	struct registry *r = NULL;
-	int code, pid = state_lock_holder(&c->settings, STATE_LOCK_UP);
+	int code, pid = part_holder(&c->settings, DUTY_RULES);
 
-	if (is_to_be_left())
-		return EXIT_DONE;
 	if (pid > 0) {
 		error_set(&c->err, -EBUSY,
 			"`mailferry up` runs (pid %d) and ends them when it ends", pid);
@@ -339,6 +345,7 @@ static const struct verb {
 	const char *name;
 	enum exit_code (*run)(struct control *c);
 } verbs[] = {
+	{ "begin", begin },
 	{ "install", install },
 	{ "confirm", confirm },
 	{ "show", show },
@@ -354,7 +361,7 @@ enum exit_code cmd_rules(struct control *c)
 			return rights_require_network(&c->err) < 0 ? control_fail(c)
 			                                           : verbs[i].run(c);
 	error_set(&c->err, -EINVAL,
-		"rules takes install, confirm, show, check, remove or end, not \"%s\"",
+		"rules takes begin, install, confirm, show, check, remove or end, not \"%s\"",
 		c->arguments[0]);
 	(void)control_fail(c);
 	return EXIT_USAGE;

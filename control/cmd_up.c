@@ -7,6 +7,7 @@
 #include "control/folders.h"
 #include "control/make_registry.h"
 #include "control/ownership.h"
+#include "control/part.h"
 #include "control/rights.h"
 #include "control/running.h"
 #include "control/supervisor.h"
@@ -32,12 +33,26 @@ static int check_registry(struct control *c, struct registry *r)
 	return code < 0 ? code : folders_refuse_strays(c, r);
 }
 
+/* Others that run would go on with the settings of before; the vault begins before us. */
+static int forget_running(struct control *c, const struct state_lock_files *lock)
+{
+	for (int i = 0; i < STATE_LOCK_ALL; i++)
+		if (i != STATE_LOCK_VAULT && i != STATE_LOCK_UP_VAULT &&
+			state_lock_other(lock, (enum state_lock)i) > 0)
+			return running_refuse_others(&c->settings, &c->err);
+	running_forget(&c->settings);
+	return 0;
+}
+
 /* What is said only by a log line once others are served already; they do not wait for a
    copy of the registry, which is made once an hour. */
-static int check_state(struct control *c, struct registry *r, bool is_resumed)
+static int check_state(struct control *c, struct registry *r,
+	const struct state_lock_files *lock, bool is_resumed)
 {
-	int code = ownership_of_files(c);
+	int code = is_resumed ? 0 : forget_running(c, lock);
 
+	if (code == 0)
+		code = ownership_of_files(c);
 	if (code == 0 && !is_resumed)
 		code = check_registry(c, r);
 	if (code == 0)
@@ -56,26 +71,31 @@ static enum exit_code try(struct control *c)
 	int code = destination_refuse(&c->settings, &c->err);
 
 	if (code == 0)
-		code = rights_require_all(&c->err);
+		code = rights_require(c->part->rights, &c->err);
 	if (code == 0)
 		code = running_refuse_others(&c->settings, &c->err);
-	if (code == 0)
+	if (code == 0 && c->part->duties & DUTY_DIRECTORIES)
 		code = ownership_is_reachable(c);
 	if (code == 0)
-		code = generations_init(&programs, &c->err);
+		code = generations_init(&programs, &c->settings, &c->err);
 	if (code == 0)
 		code = control_registry(c, &r);
 	registry_close(r);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }
 
-static int run(struct control *c, int resumed, int *ret_state)
+static int run(struct control *c, const struct state_lock_files *lock, int resumed,
+	int *ret_state)
 {
 	struct registry *r = NULL;
-	int code = resumed < 0 ? make_registry(c, &r) : control_registry(c, &r);
+	unsigned duties = c->part->duties;
+	int code = resumed < 0 && duties & DUTY_DIRECTORIES ? make_registry(c, &r)
+	                                                    : control_registry(c, &r);
 
-	if (code == 0)
-		code = check_state(c, r, resumed >= 0);
+	if (code == 0 && duties & DUTY_STATE)
+		code = check_state(c, r, lock, resumed >= 0);
+	else if (code == 0 && resumed < 0 && !(duties & DUTY_DIRECTORIES))
+		code = running_require(&c->settings, &c->err);
 	if (code == 0)
 		code = supervisor_run(c, r, resumed, ret_state);
 	registry_close(r);
@@ -91,28 +111,42 @@ static int keep_lock(const struct state_lock_files *lock)
 	return 0;
 }
 
+static int make_directories(struct control *c)
+{
+	int code = ownership_of_directories(c);
+
+	return code < 0 ? code : ownership_is_reachable(c);
+}
+
 enum exit_code cmd_up(struct control *c)
 {
 	struct state_lock_files lock;
 	int resumed, state = -1, code;
 
+	c->part = c->n_arguments ? part_by_name(c->arguments[0]) : &part_all;
+	if (!c->part) {
+		error_set(&c->err, -EINVAL,
+			"there is no part \"%s\"; see `mailferry up --help`",
+			c->arguments[0]);
+		return control_misuse(c);
+	}
 	if (upgrade_is_trial())
 		return try(c);
 	resumed = upgrade_resumed();
 	code = destination_refuse(&c->settings, &c->err);
 	if (code == 0)
-		code = rights_require_all(&c->err);
-	if (code == 0)
-		code = ownership_of_directories(c);
-	if (code == 0)
-		code = ownership_is_reachable(c);
+		code = rights_require(c->part->rights, &c->err);
+	if (code == 0 && c->part->duties & DUTY_DIRECTORIES)
+		code = make_directories(c);
 	if (code == 0)
 		code = state_lock_open(&c->settings, &lock, &c->err);
 	if (code == 0)
-		code = state_lock_set(&lock, STATE_LOCK_UP, &c->err);
+		part_await(c->part, &lock);
 	if (code == 0)
-		code = run(c, resumed, &state);
+		code = part_lock(c->part, &lock, &c->err);
+	if (code == 0)
+		code = run(c, &lock, resumed, &state);
 	if (code == 0 && state >= 0 && (code = keep_lock(&lock)) == 0)
-		code = upgrade_exec(c->config, state, &c->err);
+		code = upgrade_exec(c->config, c->part, state, &c->err);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }

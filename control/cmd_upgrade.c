@@ -2,11 +2,11 @@
 /* mailferry upgrade: asks `mailferry up` for it, and says how far it is. */
 #include "control/control.h"
 #include "control/output.h"
+#include "control/part.h"
 #include "control/running.h"
 #include "control/upgrade_file.h"
 
 #include "messages/ask.h"
-#include "settings/state_lock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,8 +16,13 @@
 #define LOOK_US 100000
 #define LOOKS_MAX 3000 /* five minutes, until the new programs run */
 
+#define PARTS_MAX 16
+
 struct view {
-	json_t *now; /* as `up` has written it; NULL: nothing yet */
+	const struct part *parts[PARTS_MAX]; /* that run: one, or each its own */
+	size_t n_parts;
+	const struct part *part; /* of them, the one that is looked at */
+	json_t *now;             /* as its `up` has written it; NULL: nothing yet */
 	uint64_t connections, told;
 	bool has_told;
 };
@@ -38,7 +43,7 @@ static json_int_t number_of(const struct view *v)
 static void look(struct control *c, struct view *v)
 {
 	static const struct message question = { .type = MESSAGE_RETIRED };
-	json_t *now = upgrade_file_read(&c->settings);
+	json_t *now = upgrade_file_read(&c->settings, v->part);
 
 	if (now) {
 		json_decref(v->now);
@@ -48,9 +53,27 @@ static void look(struct control *c, struct view *v)
 		&ask_patience, &v->connections, NULL);
 }
 
-static bool runs(const struct control *c)
+static bool runs(const struct control *c, const struct part *part)
 {
-	return state_lock_holder(&c->settings, STATE_LOCK_UP) > 0;
+	return state_lock_holder(&c->settings, part->lock) > 0;
+}
+
+static void find_parts(const struct control *c, struct view *v)
+{
+	if (runs(c, &part_all))
+		v->parts[v->n_parts++] = &part_all;
+	else
+		for (size_t i = 0; i < part_count && i < PARTS_MAX; i++)
+			if (runs(c, &parts[i]))
+				v->parts[v->n_parts++] = &parts[i];
+}
+
+/* From now on this one is looked at, as it was before. */
+static void turn_to(struct control *c, struct view *v, const struct part *part)
+{
+	json_decref(v->now);
+	v->part = part;
+	v->now = upgrade_file_read(&c->settings, part);
 }
 
 static int gone(struct control *c)
@@ -60,11 +83,11 @@ static int gone(struct control *c)
 		"`mailferry up`");
 }
 
-static int ask_up(struct control *c)
+static int ask_up(struct control *c, const struct view *v)
 {
-	int pid = state_lock_holder(&c->settings, STATE_LOCK_UP);
+	int pid = state_lock_holder(&c->settings, v->part->lock);
 
-	if (pid <= 0 || !ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET))
+	if (pid <= 0)
 		return gone(c);
 	return kill(pid, SIGUSR2) < 0
 	               ? error_errno(&c->err, -errno, "cannot tell pid %d", pid)
@@ -84,7 +107,7 @@ static int await_programs(struct control *c, struct view *v, json_int_t before)
 		if (number_of(v) > before && (strcmp(state_of(v), "draining") == 0 ||
 						     strcmp(state_of(v), "idle") == 0))
 			return 0;
-		if (!runs(c))
+		if (!runs(c, v->part))
 			return gone(c);
 		if (i == LOOKS_MAX)
 			return error_set(&c->err, -ETIMEDOUT,
@@ -109,7 +132,7 @@ static int await_last(struct control *c, struct view *v)
 	while (strcmp(state_of(v), "draining") == 0) {
 		if (!c->json)
 			tell_left(v);
-		if (!runs(c))
+		if (!runs(c, v->part))
 			return gone(c);
 		(void)usleep(LOOK_US);
 		look(c, v);
@@ -117,11 +140,38 @@ static int await_last(struct control *c, struct view *v)
 	return 0;
 }
 
-static int print(const struct control *c, struct view *v)
+/* Until the last session of before has ended, in each part. */
+static int await_all(struct control *c, struct view *v)
 {
-	bool is_over = strcmp(state_of(v), "idle") == 0;
+	int code = 0;
 
+	for (size_t i = 0; i < v->n_parts && code == 0; i++) {
+		turn_to(c, v, v->parts[i]);
+		code = await_last(c, v);
+	}
+	return code;
+}
+
+/* Leaves v at a part that is not done, when there is one. */
+static void find_state(struct control *c, struct view *v)
+{
+	for (size_t i = 0; i < v->n_parts; i++) {
+		turn_to(c, v, v->parts[i]);
+		if (strcmp(state_of(v), "idle") != 0)
+			break;
+	}
+	look(c, v);
+}
+
+static int print(struct control *c, struct view *v)
+{
+	bool is_over;
+
+	find_state(c, v);
+	is_over = strcmp(state_of(v), "idle") == 0;
 	if (c->json) {
+		(void)json_object_set_new(
+			v->now, "retired", upgrade_file_retired(&c->settings));
 		(void)json_object_set_new(v->now, "connections",
 			json_integer(is_over ? 0 : (json_int_t)v->connections));
 		return output_json(json_incref(v->now), stdout);
@@ -133,17 +183,27 @@ static int print(const struct control *c, struct view *v)
 	return 0;
 }
 
-static int upgrade(struct control *c, struct view *v)
+static int upgrade_part(struct control *c, struct view *v, const struct part *part)
 {
 	json_int_t before;
+	int code;
+
+	turn_to(c, v, part);
+	before = number_of(v);
+	code = ask_up(c, v);
+	return code < 0 ? code : await_programs(c, v, before);
+}
+
+static int upgrade(struct control *c, struct view *v)
+{
 	int code = running_refuse_others(&c->settings, &c->err);
 
-	v->now = upgrade_file_read(&c->settings);
-	before = number_of(v);
-	if (code == 0)
-		code = ask_up(c);
-	if (code == 0)
-		code = await_programs(c, v, before);
+	find_parts(c, v);
+	if (code == 0 &&
+		(!v->n_parts || !ask_runs(c->settings.run_dir, INTERCEPTOR_SOCKET)))
+		code = gone(c);
+	for (size_t i = 0; i < v->n_parts && code == 0; i++)
+		code = upgrade_part(c, v, v->parts[i]);
 	if (code < 0)
 		return code;
 	if (!c->json) {
@@ -151,7 +211,7 @@ static int upgrade(struct control *c, struct view *v)
 		(void)fflush(stdout);
 	}
 	if (c->wait)
-		code = await_last(c, v);
+		code = await_all(c, v);
 	return code < 0 ? code : print(c, v);
 }
 

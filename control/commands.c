@@ -9,15 +9,17 @@ static const struct command commands[] = {
 	{ "check", "", 0, 0, OPTION_JSON | OPTION_PRINT_CONFIG | OPTION_TRUST_SOURCE,
 		cmd_check,
 		"would it work? configuration, kernel, rights, what the source offers" },
-	{ "up", "", 0, 0, 0, cmd_up,
+	{ "up", "[vault|state|mailstore|transfer|interceptor|admission|dashboard|rules]",
+		0, 1, 0, cmd_up,
 		"run everything in the foreground; at its end the rules go while nobody "
-		"lives here, else they stay and refuse" },
-	{ "rules", "install|confirm|show|check|remove|end", 1, 1,
+		"lives here, else they stay and refuse. With a part's name that part "
+		"alone, and the rules stay as they are: each part has a unit of systemd" },
+	{ "rules", "begin|install|confirm|show|check|remove|end", 1, 1,
 		OPTION_JSON | OPTION_CLOSED | OPTION_YES | OPTION_DRY_RUN |
 			OPTION_CONFIRM,
 		cmd_rules,
-		"the kernel's side alone: packet rules, routing, counters. end: what "
-		"`up` does at its end, for one that could not" },
+		"the kernel's side alone: packet rules, routing, counters. begin, end: "
+		"what `up` does with them at its start and at its end" },
 	{ "status", "", 0, 0, OPTION_JSON | OPTION_EXIT_CODE, cmd_status,
 		"one screen: source, services, accounts, flows, what needs attention" },
 	{ "accounts", "", 0, 0, OPTION_JSON | OPTION_USE, cmd_accounts,

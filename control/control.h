@@ -18,6 +18,7 @@
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct kept;
+struct part;
 
 struct control {
 	const char *config; /* path of mailferry.conf */
@@ -32,6 +33,7 @@ struct control {
 	struct settings settings;
 	struct kept
 		*kept; /* of `up`: what systemd kept of the one before; NULL: nothing */
+	const struct part *part; /* of `up`: what it looks after */
 	struct error err;
 };
 

@@ -2,6 +2,7 @@
 #include "control/generations.h"
 
 #include "base/log.h"
+#include "users/users.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,20 +16,53 @@ static const char *const programs[] = {
 	[UP_ADMISSION] = "mailferry-admission",
 	[UP_DASHBOARD] = "mailferry-dashboard",
 };
+static const char *const sockets[UP_PROGRAM_COUNT] = {
+	[UP_VAULT] = VAULT_SOCKET,
+	[UP_MAILSTORE] = MAILSTORE_SOCKET,
+	[UP_TRANSFER] = TRANSFER_SOCKET,
+	[UP_INTERCEPTOR] = INTERCEPTOR_SOCKET,
+	[UP_ADMISSION] = ADMISSION_SOCKET,
+	[UP_DASHBOARD] = NULL, /* nobody's mail waits for it */
+};
+/* The dashboard's first process runs commands of root, and stays it. */
+static const enum user_id users_of[UP_PROGRAM_COUNT] = {
+	[UP_VAULT] = USER_VAULT,
+	[UP_MAILSTORE] = USER_MAILSTORE,
+	[UP_TRANSFER] = USER_TRANSFER,
+	[UP_INTERCEPTOR] = USER_INTERCEPTOR,
+	[UP_ADMISSION] = USER_ADMISSION,
+	[UP_DASHBOARD] = USER_COUNT,
+};
 _Static_assert(
 	sizeof(programs) / sizeof(programs[0]) == UP_PROGRAM_COUNT, "a name for each");
 
-int generations_init(struct generations *g, struct error *err)
+const char *generations_socket(enum up_program program)
 {
-	int code = 0;
+	return sockets[program];
+}
 
-	for (size_t p = 0; p < UP_PROGRAM_COUNT; p++)
+int generations_init(
+	struct generations *g, const struct settings *settings, struct error *err)
+{
+	struct users users;
+	int code = users_load(settings, &users, err);
+
+	for (size_t p = 0; p < UP_PROGRAM_COUNT && code == 0; p++) {
+		g->users[p] = users_of[p] == USER_COUNT ? 0 : users.of[users_of[p]].uid;
 		for (size_t i = 0; i < GENERATIONS_MAX && code == 0; i++) {
 			g->slots[p][i].all = g;
 			g->slots[p][i].program = (enum up_program)p;
 			code = daemon_init(&g->slots[p][i].daemon, programs[p], err);
 		}
+	}
 	return code;
+}
+
+/* It becomes its user by itself; then we are that user to signal it (event/child.h),
+   where we may not signal everybody. */
+static void set_user(struct slot *slot)
+{
+	slot->daemon.child.user = slot->all->users[slot->program];
 }
 
 static void on_ended(void *context, int status)
@@ -42,8 +76,10 @@ int generations_run(struct generations *g, enum up_program program, struct loop 
 	const char *config, uint64_t now, struct error *err)
 {
 	struct slot *slot = &g->slots[program][g->current[program]];
+	int code = daemon_run(&slot->daemon, loop, config, now, on_ended, slot, err);
 
-	return daemon_run(&slot->daemon, loop, config, now, on_ended, slot, err);
+	set_user(slot);
+	return code;
 }
 
 struct slot *generations_follow(struct generations *g, enum up_program program,
@@ -58,6 +94,7 @@ struct slot *generations_follow(struct generations *g, enum up_program program,
 			daemon_follow(&slot->daemon, loop, config, now, on_ended, slot,
 				err) < 0)
 			return NULL;
+		set_user(slot);
 		return slot;
 	}
 	(void)error_set(err, -EBUSY,
@@ -160,6 +197,7 @@ bool generations_read(struct generations *g, const char *line, struct loop *loop
 		if (child_adopt(&slot->daemon.child, loop, pid, on_ended, slot) < 0)
 			log_error(NULL, "resume", "program=%s pid=%d", programs[program],
 				pid);
+		set_user(slot);
 		break;
 	}
 	return true;

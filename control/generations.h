@@ -6,6 +6,7 @@
  * last session has not ended yet.
  */
 #include "control/daemons.h"
+#include "settings/settings.h"
 
 #include <stdio.h>
 
@@ -34,13 +35,17 @@ struct slot {
 struct generations {
 	struct slot slots[UP_PROGRAM_COUNT][GENERATIONS_MAX];
 	unsigned current[UP_PROGRAM_COUNT]; /* which slot works */
+	unsigned users[UP_PROGRAM_COUNT];   /* which each becomes; 0: not known */
 	/* One has ended; slot->daemon is as it was. */
 	void (*ended)(void *context, struct slot *slot, int status);
 	void *context;
 };
 
-/* Finds the programs. 0 or -errno with a sentence. */
-int generations_init(struct generations *g, struct error *err);
+/* Finds the programs, and which users they become. 0 or -errno with a sentence. */
+int generations_init(
+	struct generations *g, const struct settings *settings, struct error *err);
+/* Its socket in run_dir; NULL: it has none. */
+const char *generations_socket(enum up_program program);
 
 static inline struct daemon *generations_current(
 	struct generations *g, enum up_program program)

@@ -168,14 +168,14 @@ static int hand(struct kept *k, struct loop *loop, struct daemon *to,
 }
 
 int kept_hand(struct kept *k, struct loop *loop, struct generations *programs,
-	struct channel channels[static UP_PROGRAM_COUNT])
+	unsigned which, struct channel channels[static UP_PROGRAM_COUNT])
 {
 	int r = 0;
 
 	for (size_t i = 0; k && i < OWNERS && r == 0; i++) {
 		enum up_program program = owners[i].program;
 
-		if (has_any(k, program))
+		if (which >> program & 1 && has_any(k, program))
 			r = hand(k, loop, generations_current(programs, program), program,
 				&channels[program]);
 	}
@@ -211,20 +211,24 @@ static int leave_one(void *context, const struct message *m, int fd, struct erro
 	return r < 0 ? error_errno(err, r, "systemd does not keep %s", name) : 0;
 }
 
-void kept_leave(const char *run_dir)
+static void leave_all_of(const char *run_dir, const struct owner *owner)
 {
-	for (size_t i = 0; i < OWNERS; i++) {
-		struct leaving l = { &owners[i], 0 };
-		struct message last;
-		struct error err = { 0 };
-		int fd = takeover_begin(
-			run_dir, owners[i].socket, leave_one, &l, &last, &err);
+	struct leaving l = { owner, 0 };
+	struct message last;
+	struct error err = { 0 };
+	int fd = takeover_begin(run_dir, owner->socket, leave_one, &l, &last, &err);
 
-		if (fd < 0)
-			log_warning(NULL, "keep", "program=%s error=\"%s\"",
-				owners[i].name, err.text);
-		log_info(NULL, "keep", "program=%s sockets=%zu", owners[i].name, l.n);
-		fd_closep(&fd);
-	}
+	if (fd < 0)
+		log_warning(
+			NULL, "keep", "program=%s error=\"%s\"", owner->name, err.text);
+	log_info(NULL, "keep", "program=%s sockets=%zu", owner->name, l.n);
+	fd_closep(&fd);
+}
+
+void kept_leave(const char *run_dir, unsigned programs)
+{
+	for (size_t i = 0; i < OWNERS; i++)
+		if (programs >> owners[i].program & 1)
+			leave_all_of(run_dir, &owners[i]);
 	notify_wait();
 }

@@ -44,13 +44,14 @@ bool kept_read_name(struct str name, struct kept_socket *ret);
    process. */
 struct kept *kept_take(void);
 void kept_free(struct kept *k); /* closes what was not given away; NULL: nothing */
-/* Asks the programs that run for their sockets, and leaves them with systemd. What cannot
-   be kept is logged; its clients are refused until the next start. */
-void kept_leave(const char *run_dir);
+/* Asks these programs (bits: 1 << UP_INTERCEPTOR) for their sockets, and leaves them
+   with systemd. What cannot be kept is logged; its clients are refused until the next
+   start. */
+void kept_leave(const char *run_dir, unsigned programs);
 
-/* Gives each program what is its own, at its next start, by a channel of the loop. Frees
-   k; NULL: nothing. 0 or -errno. */
+/* Gives each of these programs what is its own, at its next start, by a channel of the
+   loop. Frees k, and closes the rest; NULL: nothing. 0 or -errno. */
 int kept_hand(struct kept *k, struct loop *loop, struct generations *programs,
-	struct channel channels[static UP_PROGRAM_COUNT]);
+	unsigned which, struct channel channels[static UP_PROGRAM_COUNT]);
 
 #endif

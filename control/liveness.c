@@ -4,19 +4,9 @@
 #include "base/fd.h"
 #include "messages/ask.h"
 #include "messages/exchange.h"
-#include "settings/settings.h"
 
 #define TIMES 4
 #define QUEUE_BYTES 4096
-
-static const char *const sockets[UP_PROGRAM_COUNT] = {
-	[UP_VAULT] = VAULT_SOCKET,
-	[UP_MAILSTORE] = MAILSTORE_SOCKET,
-	[UP_TRANSFER] = TRANSFER_SOCKET,
-	[UP_INTERCEPTOR] = INTERCEPTOR_SOCKET,
-	[UP_ADMISSION] = ADMISSION_SOCKET,
-	[UP_DASHBOARD] = NULL, /* it has none; nobody's mail waits for it */
-};
 
 static void hang_up(struct liveness_probe *p)
 {
@@ -69,10 +59,11 @@ static void ping(
 }
 
 void liveness_init(struct liveness *l, struct loop *loop, struct generations *programs,
-	const char *run_dir, uint64_t limit_ms)
+	unsigned watched, const char *run_dir, uint64_t limit_ms)
 {
 	*l = (struct liveness){ .loop = loop,
 		.programs = programs,
+		.watched = watched,
 		.run_dir = run_dir,
 		.limit_ms = limit_ms };
 }
@@ -104,9 +95,12 @@ enum up_program liveness_tick(struct liveness *l, uint64_t now)
 	if (now < l->next)
 		return UP_PROGRAM_COUNT;
 	l->next = now + l->limit_ms / TIMES;
-	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++)
-		if (sockets[i])
-			ping(l, &l->probes[i], sockets[i], now);
+	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++) {
+		const char *socket = generations_socket((enum up_program)i);
+
+		if (socket && l->watched >> i & 1)
+			ping(l, &l->probes[i], socket, now);
+	}
 	return UP_PROGRAM_COUNT;
 }
 

@@ -26,6 +26,7 @@ struct liveness_probe {
 struct liveness {
 	struct loop *loop;
 	struct generations *programs;
+	unsigned watched; /* bits: 1 << UP_VAULT */
 	const char *run_dir;
 	uint64_t limit_ms; /* 0: nobody is watched */
 	uint64_t next;     /* when they are asked again */
@@ -33,7 +34,7 @@ struct liveness {
 };
 
 void liveness_init(struct liveness *l, struct loop *loop, struct generations *programs,
-	const char *run_dir, uint64_t limit_ms);
+	unsigned watched, const char *run_dir, uint64_t limit_ms);
 /* Asks when it is time. The program that hangs, or UP_PROGRAM_COUNT: none; the next call
    says it no more. now: monotonic. */
 enum up_program liveness_tick(struct liveness *l, uint64_t now);

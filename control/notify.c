@@ -29,6 +29,16 @@ void notify_ready(void)
 	(void)sd_notify(0, "READY=1");
 }
 
+bool notify_is_heard(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+void notify_wait_longer(void)
+{
+	(void)sd_notify(0, "EXTEND_TIMEOUT_USEC=10000000");
+}
+
 void notify_stopping(void)
 {
 	(void)sd_notify(0, "STOPPING=1");
@@ -88,12 +98,6 @@ static int read_job(sd_bus *bus, sd_bus_message **reply, char **ret_type)
 					  MANAGER ".Job", "JobType", NULL, ret_type);
 }
 
-/* As a service's process, or as a command that it runs behind it (ExecStopPost=). */
-static bool is_service(void)
-{
-	return getenv("NOTIFY_SOCKET") || getenv("SERVICE_RESULT");
-}
-
 bool notify_job_is(const char *wanted)
 {
 	sd_bus *bus = NULL;
@@ -102,7 +106,7 @@ bool notify_job_is(const char *wanted)
 	bool is_wanted = false;
 	int r;
 
-	if (!is_service())
+	if (!notify_is_heard())
 		return false;
 	r = open_manager(&bus);
 	if (r >= 0)

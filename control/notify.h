@@ -15,6 +15,8 @@ void notify_init(struct notify *n);
 /* The rules are in and the programs answer. */
 void notify_ready(void);
 void notify_stopping(void);
+bool notify_is_heard(void);    /* whether systemd has started us, and listens */
+void notify_wait_longer(void); /* 10 s more, for the start */
 /* The loop turns. now: monotonic, ms. */
 void notify_alive(struct notify *n, uint64_t now);
 

@@ -32,12 +32,13 @@ static int require(const struct right *r, struct error *err)
 		err, -EPERM, "this needs %s (%s); run it as root", r->name, r->what_for);
 }
 
-int rights_require_all(struct error *err)
+int rights_require(uint64_t wanted, struct error *err)
 {
 	int code = 0;
 
 	for (size_t i = 0; code == 0 && i < right_count; i++)
-		code = require(&rights[i], err);
+		if (wanted >> rights[i].capability & 1)
+			code = require(&rights[i], err);
 	return code;
 }
 

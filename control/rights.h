@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct right {
 	int capability;
@@ -17,8 +18,8 @@ extern const size_t right_count;
 
 bool right_is_there(const struct right *r);
 
-/* All of them, or -EPERM with the sentence. */
-int rights_require_all(struct error *err);
+/* Those of the bits (1 << CAP_KILL), or -EPERM with the sentence. */
+int rights_require(uint64_t wanted, struct error *err);
 /* CAP_NET_ADMIN alone: for the kernel's side. */
 int rights_require_network(struct error *err);
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAME_MAX_LEN 128 /* of an option with its sections */
 
@@ -18,6 +19,29 @@ int running_write(const struct settings *s, struct error *err)
 		return error_errno(err, r < 0 ? r : -errno, "cannot write %s", path);
 	settings_print(s, file);
 	return fclose(file) != 0 ? error_errno(err, -errno, "cannot write %s", path) : 0;
+}
+
+void running_forget(const struct settings *s)
+{
+	char path[PATH_MAX];
+
+	if (settings_run_path(s, RUNNING_FILE, path, sizeof(path)) == 0)
+		(void)unlink(path);
+}
+
+int running_require(const struct settings *s, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_run_path(s, RUNNING_FILE, path, sizeof(path));
+
+	if (r < 0)
+		return error_errno(err, r, "%s", s->run_dir);
+	if (access(path, F_OK) < 0)
+		return error_set(err, -EAGAIN,
+			"`mailferry up state` has not looked at %s yet, or found "
+			"something wrong there; see its log",
+			s->state_dir);
+	return running_refuse_others(s, err);
 }
 
 /* Both are printed by the same table: an option has its line, and that line its place. */

@@ -8,6 +8,11 @@
 #define RUNNING_FILE "settings"
 
 int running_write(const struct settings *s, struct error *err);
+/* Until they are written again, no part begins (running_require()). */
+void running_forget(const struct settings *s);
+/* What a part needs that has its own `mailferry up`: the part "state" has looked at what
+   is on the disk, with settings that fit these. -EAGAIN with a sentence: it has not. */
+int running_require(const struct settings *s, struct error *err);
 
 /* -EINVAL with a sentence: an option is another one with which programs that run and
    those that follow them could not work side by side. */

@@ -272,13 +272,8 @@ static void gather_features(struct control *c, struct status *s)
 static void gather_old(struct control *c, struct status *s)
 {
 	static const struct message question = { .type = MESSAGE_RETIRED };
-	json_t *upgrade = upgrade_file_read(&c->settings);
-	json_t *retired = json_object_get(upgrade, "retired");
 
-	s->old_programs = s->runs[STATUS_INTERCEPTOR] && json_is_array(retired)
-	                          ? json_incref(retired)
-	                          : json_array();
-	json_decref(upgrade);
+	s->old_programs = upgrade_file_retired(&c->settings);
 	if (json_array_size(s->old_programs))
 		(void)ask(c->settings.run_dir, INTERCEPTOR_SOCKET, &question,
 			MESSAGE_RETIRED_IS, &ask_patience, &s->old_connections, NULL);

@@ -10,10 +10,12 @@
 #include "control/generations.h"
 #include "control/kept.h"
 #include "control/kernel_settings.h"
+#include "control/leg_mark.h"
 #include "control/liveness.h"
 #include "control/metrics_door.h"
 #include "control/notify.h"
 #include "control/ownership.h"
+#include "control/part.h"
 #include "control/up_rules.h"
 #include "control/upgrade.h"
 #include "control/upgrade_file.h"
@@ -53,6 +55,7 @@ _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SUPERVISOR_STATE_
 
 struct supervisor {
 	struct control *control;
+	const struct part *part;
 	struct registry *registry;
 	enum supervisor_state state;
 	struct generations programs;
@@ -163,6 +166,13 @@ static void finish_rename(struct supervisor *s, uint64_t now)
 		log_error(NULL, "rename", "error=\"%s\"", err.text);
 }
 
+static void tick_state(struct supervisor *s, uint64_t now)
+{
+	keep_copies(s, now);
+	follow_owners(s, now);
+	finish_rename(s, now);
+}
+
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
 
 /* At the start a person waits before the screen: bad configuration or a port that is
@@ -204,7 +214,8 @@ static void ended(void *context, struct slot *slot, int status)
 
 static bool is_wanted(const struct supervisor *s, enum up_program program)
 {
-	return program != UP_DASHBOARD || *s->control->settings.dashboard.listen;
+	return part_has(s->part, program) &&
+	       (program != UP_DASHBOARD || *s->control->settings.dashboard.listen);
 }
 
 static void start_due(struct supervisor *s, uint64_t now)
@@ -251,7 +262,7 @@ static void finish(struct supervisor *s)
 {
 	struct error err;
 
-	if (s->restarts) {
+	if (s->restarts || !(s->part->duties & DUTY_END_RULES)) {
 		up_rules_leave(s->rules);
 	} else {
 		kernel_settings_end(&s->control->settings);
@@ -264,30 +275,63 @@ static void finish(struct supervisor *s)
 	loop_stop(&s->loop);
 }
 
+/* Those that clients need, where the rules are opened; else those of the part. */
 static bool all_answer(const struct supervisor *s)
 {
-	const char *run_dir = s->control->settings.run_dir;
+	static const unsigned needed =
+		1u << UP_VAULT | 1u << UP_INTERCEPTOR | 1u << UP_ADMISSION;
+	unsigned which = s->part->duties & DUTY_RULES ? needed : s->part->programs;
 
-	return ask_runs(run_dir, VAULT_SOCKET) && ask_runs(run_dir, INTERCEPTOR_SOCKET) &&
-	       ask_runs(run_dir, ADMISSION_SOCKET);
+	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++) {
+		const char *socket = generations_socket((enum up_program)i);
+
+		if (which >> i & 1 && socket &&
+			!ask_runs(s->control->settings.run_dir, socket))
+			return false;
+	}
+	return true;
+}
+
+/* Where the rules are opened, the leg may be for another part to find. */
+static bool may_open(struct supervisor *s)
+{
+	return !(s->part->duties & DUTY_RULES) || s->part->duties & DUTY_LEG ||
+	       up_rules_need_no_leg(s->rules) || leg_mark_is_set(&s->control->settings);
+}
+
+/* What is left to do once the programs answer. */
+static int open_all(struct supervisor *s, struct error *err)
+{
+	const struct settings *settings = &s->control->settings;
+	int code = 0;
+
+	if (s->part->duties & DUTY_LEG) {
+		code = up_rules_find_leg(s->rules, s->resumed >= 0, err);
+		if (code == 0)
+			leg_mark_set(settings);
+	}
+	if (code < 0 || !(s->part->duties & DUTY_RULES))
+		return code;
+	kernel_settings_begin(settings);
+	return up_rules_open(s->rules, &s->loop, err);
 }
 
 static void tick_starting(struct supervisor *s, uint64_t now)
 {
+	int code;
+
 	start_due(s, now);
-	if (!all_answer(s))
+	if (!all_answer(s) || !may_open(s))
 		return;
-	kernel_settings_begin(&s->control->settings);
-	if (up_rules_open(s->rules, &s->loop, s->resumed >= 0, &s->control->err) < 0) {
-		if (s->resumed < 0) {
-			/* one that died meanwhile is started, and all is tried again */
-			if (all_answer(s))
-				give_up(s);
-			return;
-		}
-		/* those who are served are not ended for it */
-		log_error(NULL, "rules", "error=\"%s\"", s->control->err.text);
+	code = open_all(s, &s->control->err);
+	if (code < 0 && s->resumed < 0) {
+		/* one that died meanwhile is started, and all is tried again */
+		if (all_answer(s))
+			give_up(s);
+		return;
 	}
+	if (code < 0) /* those who are served are not ended for it */
+		log_error(NULL, "rules", "error=\"%s\"", s->control->err.text);
 	notify_ready();
 	set_state(s, SUPERVISOR_SERVING);
 }
@@ -304,15 +348,18 @@ static void leave_soon(struct supervisor *s)
 
 static void tick_serving(struct supervisor *s, uint64_t now)
 {
+	unsigned duties = s->part->duties;
+
 	start_due(s, now);
 	end_hung(s, now);
-	up_rules_tick(s->rules);
-	certificates_watch_tick(&s->certificates, &s->control->settings, now);
-	if (up_rules_in(s->rules))
+	if (duties & DUTY_RULES)
+		up_rules_tick(s->rules);
+	if (duties & DUTY_CERTIFICATES)
+		certificates_watch_tick(&s->certificates, &s->control->settings, now);
+	if (duties & DUTY_RULES && up_rules_in(s->rules))
 		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
-	keep_copies(s, now);
-	follow_owners(s, now);
-	finish_rename(s, now);
+	if (duties & DUTY_STATE)
+		tick_state(s, now);
 	upgrade_tick(&s->upgrade, now);
 }
 
@@ -375,7 +422,7 @@ static void reload(struct supervisor *s)
 	}
 	settings_take_files(&c->settings, &fresh);
 	settings_fini(&fresh);
-	if (s->state == SUPERVISOR_SERVING)
+	if (s->state == SUPERVISOR_SERVING && s->part->duties & DUTY_CERTIFICATES)
 		certificates_watch_renew(&s->certificates, &c->settings);
 }
 
@@ -396,7 +443,7 @@ static void on_signal(void *context, int number)
 		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
 	} else if (notify_job_is("restart")) {
 		s->restarts = true;
-		kept_leave(s->control->settings.run_dir);
+		kept_leave(s->control->settings.run_dir, s->part->programs);
 	}
 	stop(s);
 	tick(s);
@@ -408,8 +455,8 @@ static int begin(struct supervisor *s)
 	int code = loop_init(&s->loop, false);
 
 	notify_init(&s->notify);
-	liveness_init(&s->liveness, &s->loop, &s->programs, s->control->settings.run_dir,
-		s->notify.limit_ms);
+	liveness_init(&s->liveness, &s->loop, &s->programs, s->part->programs,
+		s->control->settings.run_dir, s->notify.limit_ms);
 	if (code == 0)
 		code = timer_new(&s->loop, on_tick, s, &s->tick);
 	if (code == 0)
@@ -425,7 +472,7 @@ static int find_programs(struct supervisor *s)
 {
 	s->programs.ended = ended;
 	s->programs.context = s;
-	return generations_init(&s->programs, &s->control->err);
+	return generations_init(&s->programs, &s->control->settings, &s->control->err);
 }
 
 /* What the mailferry before this one has left to it. */
@@ -435,7 +482,7 @@ static void resume(struct supervisor *s)
 	FILE *file = s->resumed < 0 ? NULL : fdopen(s->resumed, "re");
 
 	if (s->resumed < 0)
-		upgrade_file_forget(&s->control->settings);
+		upgrade_file_forget(&s->control->settings, s->part);
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file))
@@ -449,7 +496,8 @@ static void resume(struct supervisor *s)
 /* What the service before this one has left to systemd. */
 static void hand_kept(struct supervisor *s)
 {
-	int r = kept_hand(s->control->kept, &s->loop, &s->programs, s->handings);
+	int r = kept_hand(
+		s->control->kept, &s->loop, &s->programs, s->part->programs, s->handings);
 
 	s->control->kept = NULL;
 	if (r < 0)
@@ -475,11 +523,12 @@ static int leave(struct supervisor *s)
 static void run(struct supervisor *s, int *ret_state)
 {
 	upgrade_init(&s->upgrade, &s->programs, &s->loop, &s->control->settings,
-		s->control->config);
+		s->control->config, s->part);
 	resume(s);
 	hand_kept(s);
-	metrics_door_open(
-		&s->metrics, &s->loop, &s->control->settings, s->control->config);
+	if (s->part->duties & DUTY_METRICS)
+		metrics_door_open(
+			&s->metrics, &s->loop, &s->control->settings, s->control->config);
 	loop_run(&s->loop, NULL, NULL);
 	if (s->state_fd >= 0)
 		*ret_state = leave(s);
@@ -499,13 +548,16 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	int code = up_rules_new(&c->settings, r, &s->rules, &c->err);
 
 	s->control = c;
+	s->part = c->part;
 	s->registry = r;
 	s->direct.registry = r;
 	s->resumed = resumed;
 	s->state_fd = -1;
 	*ret_state = -1;
-	if (code == 0)
+	if (code == 0 && s->part->duties & DUTY_RULES)
 		code = up_rules_begin(s->rules, &c->err);
+	if (s->part->duties & DUTY_LEG && resumed < 0)
+		leg_mark_unset(&c->settings);
 	certificates_watch_begin(&s->certificates, &c->settings);
 	if (code == 0)
 		code = find_programs(s);

@@ -16,6 +16,9 @@
  * When systemd restarts the service, the sockets that clients wait in are kept (kept.h),
  * and the rules stay as they are: whoever connects meanwhile waits for the next start.
  *
+ * One that looks after a part (part.h) does the same with what that part has: it serves
+ * once its programs answer, and leaves the rules as they are.
+ *
  * Once there is a new mailferry, the same process becomes it by exec() and goes on where
  * it was (upgrade.h).
  */

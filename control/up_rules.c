@@ -221,6 +221,14 @@ static bool are_in(void)
 	return rules_counters(counts, &n, NULL) == 0;
 }
 
+bool up_rules_need_no_leg(struct up_rules *u)
+{
+	bool any;
+
+	(void)wanted_fail(u, &any);
+	return any || are_in();
+}
+
 /* Before the rules: from which address do workers connect to the source? Where mail must
    not go there it is refused; nobody begins so, but who lives here, or is served already,
    goes on. */
@@ -229,7 +237,6 @@ static int find_leg(struct up_rules *u, struct error *err)
 	struct error why;
 	struct legs legs;
 	uint64_t retired = 0;
-	bool any;
 	int code;
 
 	if (registry_retired(u->registry, &retired, &why) == 0 && retired)
@@ -238,8 +245,7 @@ static int find_leg(struct up_rules *u, struct error *err)
 	code = source_leg_find(u->settings, u->registry, say_leg, u, &legs, err);
 	if (legs_write(u->registry, &legs, &why) < 0)
 		log_error(NULL, LEG_EVENT, "not written error=\"%s\"", why.text);
-	(void)wanted_fail(u, &any);
-	return any || are_in() ? 0 : code;
+	return up_rules_need_no_leg(u) ? 0 : code;
 }
 
 /* Whether what was found out before is enough to serve all that is enabled. */
@@ -274,15 +280,17 @@ static int try_flow(struct up_rules *u, struct error *err)
 	return 0;
 }
 
+/* Sessions of the one before are served meanwhile. */
+int up_rules_find_leg(struct up_rules *u, bool is_resumed, struct error *err)
+{
+	return is_resumed && has_leg(u) ? 0 : find_leg(u, err);
+}
+
 /* The watch first: what happens in between is then seen, too. */
-int up_rules_open(
-	struct up_rules *u, struct loop *loop, bool is_resumed, struct error *err)
+int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err)
 {
 	int code = u->watch ? 0 : begin_watch(u, loop, err);
 
-	/* it takes up to a minute, and sessions of the one before are served meanwhile */
-	if (code == 0 && !(is_resumed && has_leg(u)))
-		code = find_leg(u, err);
 	if (code == 0)
 		code = put_in(u, err);
 	return code < 0 ? code : try_flow(u, err);

@@ -5,6 +5,7 @@
  * The kernel's rules while `mailferry up` runs, and after it.
  *
  *   begin     an account lives here: in, and refusing, before anything else can fail
+ *   leg       from which address we go to the source is found out
  *   open      the interceptor listens: in, and a client's connection is tried
  *   tick      they follow the registry: closed as soon as an account is on its way
  *   (watch)   somebody took them away: back at once, logged, an event for `status`
@@ -26,10 +27,14 @@ int up_rules_new(const struct settings *settings, struct registry *registry,
 void up_rules_free(struct up_rules **rules); /* after its loop has ended */
 
 int up_rules_begin(struct up_rules *u, struct error *err);
-/* Watches from then on. is_resumed: after an upgrade; the way to the source is asked for
-   only when what is known of it is not enough. */
-int up_rules_open(
-	struct up_rules *u, struct loop *loop, bool is_resumed, struct error *err);
+/* is_resumed: after an upgrade; the source is asked only when what is known of it is not
+   enough. Up to a minute. */
+int up_rules_find_leg(struct up_rules *u, bool is_resumed, struct error *err);
+/* Whether the rules may be opened before that is found out: somebody lives here, or is
+   served already. */
+bool up_rules_need_no_leg(struct up_rules *u);
+/* Watches from then on. */
+int up_rules_open(struct up_rules *u, struct loop *loop, struct error *err);
 void up_rules_tick(struct up_rules *u);
 /* As they are in the kernel; NULL: not yet. Until the next tick. */
 const struct ruleset *up_rules_in(const struct up_rules *u);

@@ -48,8 +48,8 @@ static const struct step {
 static void tell(struct upgrade *u)
 {
 	u->told = generations_retired(u->all);
-	if (upgrade_file_write(
-		    u->settings, u->all, state_names[u->state], u->number, &u->err) < 0)
+	if (upgrade_file_write(u->settings, u->part, u->all, state_names[u->state],
+		    u->number, &u->err) < 0)
 		log_error(NULL, "upgrade", "cannot write " UPGRADE_FILE);
 }
 
@@ -70,11 +70,13 @@ static void fail(struct upgrade *u)
 }
 
 void upgrade_init(struct upgrade *u, struct generations *all, struct loop *loop,
-	const struct settings *settings, const char *config)
+	const struct settings *settings, const char *config, const struct part *part)
 {
-	*u = (struct upgrade){
-		.all = all, .loop = loop, .settings = settings, .config = config
-	};
+	*u = (struct upgrade){ .all = all,
+		.loop = loop,
+		.settings = settings,
+		.config = config,
+		.part = part };
 }
 
 /* ── whether the new mailferry starts ──────────────────────────────────────────────── */
@@ -96,7 +98,8 @@ static void on_trial_ended(void *context, int status)
 
 static int start_trial(struct upgrade *u, const char *path)
 {
-	const char *const arguments[] = { path, "-c", u->config, "up", NULL };
+	const char *const arguments[] = { path, "-c", u->config, "up", u->part->name,
+		NULL };
 	const struct child_plan plan = { .program = path, .arguments = arguments };
 	int r = setenv(RESUME_VARIABLE, RESUME_TRIAL, 1) < 0 ? -ENOMEM : 0;
 
@@ -271,10 +274,12 @@ void upgrade_cannot_exec(struct upgrade *u, int code)
 	fail(u);
 }
 
-int upgrade_exec(const char *config, int state, struct error *err)
+int upgrade_exec(
+	const char *config, const struct part *part, int state, struct error *err)
 {
 	char path[PATH_MAX], number[16];
-	const char *const arguments[] = { "mailferry", "-c", config, "up", NULL };
+	const char *const arguments[] = { "mailferry", "-c", config, "up", part->name,
+		NULL };
 	int code = process_sibling("mailferry", path, sizeof(path), err);
 
 	if (code < 0)

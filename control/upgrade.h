@@ -17,6 +17,7 @@
  * The state is written to a file in run_dir, which the command and `status` read.
  */
 #include "control/generations.h"
+#include "control/part.h"
 #include "settings/settings.h"
 
 enum upgrade_state {
@@ -33,6 +34,7 @@ struct upgrade {
 	struct loop *loop;
 	const struct settings *settings;
 	const char *config;
+	const struct part *part;
 	enum upgrade_state state;
 	unsigned number;    /* of the last upgrade; 0: none yet */
 	size_t step;        /* index of the program, in UPGRADE_PROGRAMS */
@@ -46,7 +48,7 @@ struct upgrade {
 };
 
 void upgrade_init(struct upgrade *u, struct generations *all, struct loop *loop,
-	const struct settings *settings, const char *config);
+	const struct settings *settings, const char *config, const struct part *part);
 void upgrade_begin(struct upgrade *u, uint64_t now); /* on request */
 void upgrade_tick(struct upgrade *u, uint64_t now);
 /* A program has ended. true: the upgrade expected that; it is not logged as a failure. */
@@ -59,7 +61,8 @@ bool upgrade_read(struct upgrade *u, const char *line);
 /* exec() is not possible; the running programs stay as they are. */
 void upgrade_cannot_exec(struct upgrade *u, int code);
 /* Executes the new mailferry, which reads the file `state`. Returns only on failure. */
-int upgrade_exec(const char *config, int state, struct error *err);
+int upgrade_exec(
+	const char *config, const struct part *part, int state, struct error *err);
 /* The file that the mailferry before this one left; -1: there was none. */
 int upgrade_resumed(void);
 /* Whether this process only tries whether the new mailferry would start. */

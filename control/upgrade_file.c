@@ -2,6 +2,7 @@
 #include "control/upgrade_file.h"
 
 #include "control/generations.h"
+#include "control/part.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,14 +28,25 @@ static json_t *retired(const struct generations *g)
 	return list;
 }
 
-int upgrade_file_write(const struct settings *s, const struct generations *g,
-	const char *state, unsigned number, const struct error *failed)
+static int path_of(
+	const struct settings *s, const struct part *part, char path[static PATH_MAX])
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), UPGRADE_FILE "%s%s.json",
+		part->name ? "-" : "", part->name ? part->name : "");
+	return settings_run_path(s, name, path, PATH_MAX);
+}
+
+int upgrade_file_write(const struct settings *s, const struct part *part,
+	const struct generations *g, const char *state, unsigned number,
+	const struct error *failed)
 {
 	char path[PATH_MAX], fresh[PATH_MAX + 4];
 	json_t *now = json_pack("{s:i, s:s, s:s?, s:o}", "number", (int)number, "state",
 		state, "error", failed->code ? failed->text : NULL, "retired",
 		retired(g));
-	int code = settings_run_path(s, UPGRADE_FILE, path, sizeof(path));
+	int code = path_of(s, part, path);
 
 	(void)snprintf(fresh, sizeof(fresh), "%s.new", path);
 	if (code == 0 && (!now || json_dump_file(now, fresh, JSON_COMPACT) < 0 ||
@@ -44,19 +56,37 @@ int upgrade_file_write(const struct settings *s, const struct generations *g,
 	return code;
 }
 
-void upgrade_file_forget(const struct settings *s)
+void upgrade_file_forget(const struct settings *s, const struct part *part)
 {
 	char path[PATH_MAX];
 
-	if (settings_run_path(s, UPGRADE_FILE, path, sizeof(path)) == 0)
+	if (path_of(s, part, path) == 0)
 		(void)unlink(path);
 }
 
-json_t *upgrade_file_read(const struct settings *s)
+json_t *upgrade_file_read(const struct settings *s, const struct part *part)
 {
 	char path[PATH_MAX];
 
-	return settings_run_path(s, UPGRADE_FILE, path, sizeof(path)) < 0
-	               ? NULL
-	               : json_load_file(path, 0, NULL);
+	return path_of(s, part, path) < 0 ? NULL : json_load_file(path, 0, NULL);
+}
+
+/* That of a part that has ended is of the past. */
+static void add_retired(const struct settings *s, const struct part *part, json_t *all)
+{
+	json_t *file =
+		state_lock_holder(s, part->lock) > 0 ? upgrade_file_read(s, part) : NULL;
+
+	(void)json_array_extend(all, json_object_get(file, "retired"));
+	json_decref(file);
+}
+
+json_t *upgrade_file_retired(const struct settings *s)
+{
+	json_t *all = json_array();
+
+	add_retired(s, &part_all, all);
+	for (size_t i = 0; i < part_count; i++)
+		add_retired(s, &parts[i], all);
+	return all;
 }

@@ -2,8 +2,8 @@
 #ifndef SETTINGS_CREDENTIAL_H
 #define SETTINGS_CREDENTIAL_H
 /* "%d/key" as units have it: a credential of the service (LoadCredential=), in a folder
-   that systemd makes. A command that systemd has not started looks where it makes that of
-   our unit. */
+   that systemd makes. A command that systemd has not started looks where it makes those
+   of our units. */
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -16,6 +16,14 @@ static const char *const names[] = {
 	[STATE_LOCK_VAULT] = "vault",
 	[STATE_LOCK_ADMISSION] = "admission",
 	[STATE_LOCK_DASHBOARD] = "dashboard",
+	[STATE_LOCK_UP_VAULT] = "up vault",
+	[STATE_LOCK_UP_STATE] = "up state",
+	[STATE_LOCK_UP_MAILSTORE] = "up mailstore",
+	[STATE_LOCK_UP_TRANSFER] = "up transfer",
+	[STATE_LOCK_UP_INTERCEPTOR] = "up interceptor",
+	[STATE_LOCK_UP_ADMISSION] = "up admission",
+	[STATE_LOCK_UP_DASHBOARD] = "up dashboard",
+	[STATE_LOCK_UP_RULES] = "up rules",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == STATE_LOCK_ALL, "a name for each");
 
@@ -29,21 +37,33 @@ int state_lock_of(const char *program, enum state_lock *ret)
 	return -ENOENT;
 }
 
-int state_lock_holder(const struct settings *s, enum state_lock which)
+static int holder(int fd, enum state_lock which)
 {
-	char path[PATH_MAX];
 	struct flock is = { .l_type = F_WRLCK,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)which,
 		.l_len = 1 };
+	int r = fd < 0 ? -1 : fcntl(fd, F_GETLK, &is);
+
+	return r == 0 && is.l_type != F_UNLCK ? (int)is.l_pid : 0;
+}
+
+int state_lock_other(const struct state_lock_files *f, enum state_lock which)
+{
+	return holder(f->fds[0], which);
+}
+
+int state_lock_holder(const struct settings *s, enum state_lock which)
+{
+	char path[PATH_MAX];
 	int fd = settings_state_path(s, STATE_LOCK_FILE, path, sizeof(path)) < 0
 	                 ? -1
 	                 : open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -1 : fcntl(fd, F_GETLK, &is);
+	int pid = holder(fd, which);
 
 	if (fd >= 0)
 		close(fd);
-	return r == 0 && is.l_type != F_UNLCK ? (int)is.l_pid : 0;
+	return pid;
 }
 
 static int refuse(const char *directory, int fd, struct flock wanted, struct error *err)

@@ -22,6 +22,15 @@ enum state_lock {
 	STATE_LOCK_VAULT,
 	STATE_LOCK_ADMISSION,
 	STATE_LOCK_DASHBOARD,
+	/* `mailferry up`, where it looks after one part alone (control/part.h) */
+	STATE_LOCK_UP_VAULT,
+	STATE_LOCK_UP_STATE,
+	STATE_LOCK_UP_MAILSTORE,
+	STATE_LOCK_UP_TRANSFER,
+	STATE_LOCK_UP_INTERCEPTOR,
+	STATE_LOCK_UP_ADMISSION,
+	STATE_LOCK_UP_DASHBOARD,
+	STATE_LOCK_UP_RULES,
 	STATE_LOCK_ALL, /* nothing else runs: to repair what they work on */
 };
 
@@ -43,7 +52,10 @@ int state_lock_set(
 	const struct state_lock_files *f, enum state_lock which, struct error *err);
 void state_lock_drop(const struct state_lock_files *f, enum state_lock which);
 void state_lock_close(struct state_lock_files *f); /* may be called twice */
-/* The pid of who has it; 0: nobody. */
+/* The pid of who has it, this process excepted; 0: nobody. */
+int state_lock_other(const struct state_lock_files *f, enum state_lock which);
+/* The pid of who has it; 0: nobody. Not for a process that has one: this opens the file,
+   and closing it would drop the lock. */
 int state_lock_holder(const struct settings *s, enum state_lock which);
 /* The byte of a program by its name after "mailferry-"; -ENOENT: it needs none. */
 int state_lock_of(const char *program, enum state_lock *ret);

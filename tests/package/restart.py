@@ -100,35 +100,51 @@ def under_restarts(world, ensure, times, *user):
     load = world.load(CLIENT, 4 * times + 2, *user)
     for _ in range(times):
         time.sleep(2)
-        world.machine("systemctl", "restart", "mailferry")
+        world.machine("systemctl", "restart", "mailferry.target")
     said = json.loads(load.communicate(timeout=60)[0])
     ensure(f"over {times} restarts: {said}",
            set(said["seen"]) <= {"ok", "bye"} and said["seen"].get("ok", 0) > 100 and
            said["seen"].get("bye", 0) <= 6 * times)
 
 
+def is_over(machine):
+    """Each unit of it has ended."""
+    return not machine("systemctl", "list-units", "--plain", "--no-legend", "--state",
+                       "active,activating,deactivating,reloading", "mailferry*").strip()
+
+
+def has_jobs(machine):
+    """The target waits for none of its units."""
+    return "mailferry" in machine("systemctl", "list-jobs", "--plain", "--no-legend")
+
+
+def is_active(machine):
+    return not has_jobs(machine) and machine(
+        "systemctl", "is-active", "mailferry-watch", "mailferry-interceptor",
+        check=False).split() == ["active"] * 2
+
+
 def stop_within_restart(machine, until):
     """It is stopped while the service before it has not ended: one of its programs hangs."""
     def supervisor():
-        return machine("journalctl", "--output=cat", "EVENT=supervisor").count("-> stopping")
+        return machine("journalctl", "--output=cat", "EVENT=supervisor",
+                       "_SYSTEMD_UNIT=mailferry-mailstore.service").count("-> stopping")
 
     before = supervisor()
     hangs = machine("pgrep", "-o", "-f", "^/usr/sbin/mailferry-mailstore").strip()
     machine("kill", "-STOP", hangs)
-    machine("systemctl", "restart", "--no-block", "mailferry")
+    machine("systemctl", "restart", "--no-block", "mailferry.target")
     until("a restart has begun", lambda: supervisor() > before)
-    machine("systemctl", "stop", "--no-block", "mailferry")
+    machine("systemctl", "stop", "--no-block", "mailferry.target")
     machine("kill", "-CONT", hangs)
-    until("and is a stop now", lambda: machine(
-        "systemctl", "is-active", "mailferry", check=False).strip() == "inactive")
+    until("and is a stop now", lambda: is_over(machine))
 
 
 def check_stops(machine, until, ensure):
     """While nobody lives here: whatever a stop meets, our rules go."""
     def begin():
         machine("systemctl", "start", "mailferry.target")
-        until("it serves", lambda: is_in() and machine(
-            "systemctl", "is-active", "mailferry", check=False).strip() == "active")
+        until("it serves", lambda: is_in() and is_active(machine))
 
     def is_in():
         return "tproxy" in machine("nft", "list", "ruleset")
@@ -138,24 +154,27 @@ def check_stops(machine, until, ensure):
     ensure("a stop within a restart takes the rules out", not is_in())
     for delay in (0, 0.1, 0.3, 0.6):
         begin()
-        machine("systemctl", "restart", "--no-block", "mailferry")
+        machine("systemctl", "restart", "--no-block", "mailferry.target")
         time.sleep(delay)
-        machine("systemctl", "stop", "mailferry")
+        machine("systemctl", "stop", "mailferry.target")
+        until("all units have ended", lambda: is_over(machine))
         ensure(f"so does one {delay} s after it has begun", not is_in())
+    for part in ("watch", "interceptor"):
+        begin()
+        machine("systemctl", "kill", "-s", "KILL", f"mailferry-{part}")
+        until(f"{part} has crashed, and waits for its next start", lambda part=part: machine(
+            "systemctl", "show", "-P", "SubState", f"mailferry-{part}").strip() == "auto-restart")
+        ensure("the crash leaves the rules", is_in())
+        machine("systemctl", "stop", "mailferry.target")
+        until("all units have ended", lambda: is_over(machine))
+        ensure("a stop of the target then takes them out", not is_in())
     begin()
-    machine("systemctl", "kill", "-s", "KILL", "mailferry")
-    until("it has crashed, and waits for its next start", lambda: machine(
-        "systemctl", "show", "-P", "SubState", "mailferry").strip() == "auto-restart")
-    ensure("the crash leaves the rules", is_in())
-    machine("systemctl", "stop", "mailferry.target")
-    until("a stop of the target then takes them out", lambda: not is_in())
+    machine("systemctl", "stop", "mailferry-rules")
+    ensure("a stop of their unit takes them out", not is_in())
     begin()
 
 
 def check_restart(machine, conf, until, ensure):
-    def active():
-        return machine("systemctl", "is-active", "mailferry", check=False).strip() == "active"
-
     def refused(what):
         seen, slowest = world.one()
         ensure(f"{what} ({seen}, {slowest} s)",
@@ -164,24 +183,30 @@ def check_restart(machine, conf, until, ensure):
     good = conf.read_text()
     check_stops(machine, until, ensure)
     with World(machine) as world:
-        machine("systemctl", "restart", "mailferry")
+        machine("systemctl", "restart", "mailferry.target")
+        until("restarted, it serves", lambda: is_active(machine))
         until("the old server is seen", lambda: world.one()[0] == {"ok"})
         under_restarts(world, ensure, 2)
         machine("sh", "-c", f"echo \"{PASSWORD}\" | mailferry account add {USER}")
         under_restarts(world, ensure, 3, USER, PASSWORD)
-        machine("systemctl", "stop", "mailferry")
+        machine("systemctl", "stop", "mailferry.target")
+        until("all units have ended", lambda: is_over(machine))
         refused("stopped, it refuses at once")
-        machine("systemctl", "start", "mailferry")
+        machine("systemctl", "start", "mailferry.target")
         until("started, it serves", lambda: world.one()[0] == {"ok"})
         stop_within_restart(machine, until)
         refused("stopped within a restart, it refuses at once")
-        machine("systemctl", "start", "mailferry")
+        machine("systemctl", "start", "mailferry.target")
         until("started, it serves", lambda: world.one()[0] == {"ok"})
         conf.write_text("no configuration\n")
-        machine("systemctl", "restart", "mailferry", check=False)
-        refused("a restart that fails refuses at once")
+        machine("systemctl", "restart", "mailferry.target")
+        until("a restart that fails keeps nothing", lambda: machine(
+            "systemctl", "show", "-P", "NFileDescriptorStore", "-P", "MainPID",
+            "mailferry-interceptor").split() == ["0", "0"])
+        refused("and refuses at once")
         conf.write_text(good)
         until("with a good configuration it serves again",
-              lambda: active() and world.one()[0] == {"ok"})
+              lambda: is_active(machine) and world.one()[0] == {"ok"})
         ensure("systemd keeps nothing while it runs", machine(
-            "systemctl", "show", "-P", "NFileDescriptorStore", "mailferry").strip() == "0")
+            "systemctl", "show", "-P", "NFileDescriptorStore", "mailferry-interceptor").strip()
+            == "0")

@@ -231,7 +231,7 @@ static void test_nothing(void **state)
 	struct channel channels[UP_PROGRAM_COUNT] = { 0 };
 
 	(void)state;
-	assert_int_equal(kept_hand(NULL, NULL, &programs, channels), 0);
+	assert_int_equal(kept_hand(NULL, NULL, &programs, ~0u, channels), 0);
 	kept_free(NULL);
 }
 

@@ -150,7 +150,7 @@ static void run(const struct row *row)
 	open_world(&w);
 	if (row->does[0] != ABSENT)
 		act(&w, LISTENS);
-	liveness_init(&l, &w.loop, &w.programs, w.folder, LIMIT);
+	liveness_init(&l, &w.loop, &w.programs, ~0u, w.folder, LIMIT);
 	for (int second = 0; second < 8; second++) {
 		enum up_program hung = liveness_tick(&l, 1000 + (uint64_t)second * 1000);
 
@@ -182,7 +182,7 @@ static void test_none(void **state)
 	(void)state;
 	open_world(&w);
 	act(&w, LISTENS);
-	liveness_init(&l, &w.loop, &w.programs, w.folder, 0);
+	liveness_init(&l, &w.loop, &w.programs, ~0u, w.folder, 0);
 	for (uint64_t now = 1; now < 1000000; now += 1000)
 		assert_int_equal(liveness_tick(&l, now), UP_PROGRAM_COUNT);
 	assert_int_equal(ipc_accept(w.listener), -EAGAIN);
@@ -203,7 +203,7 @@ static void test_followed(void **state)
 	open_world(&w);
 	generations_current(&w.programs, UP_VAULT)->child.pid = 1;
 	act(&w, LISTENS);
-	liveness_init(&l, &w.loop, &w.programs, w.folder, LIMIT);
+	liveness_init(&l, &w.loop, &w.programs, ~0u, w.folder, LIMIT);
 	assert_int_equal(liveness_tick(&l, 1000), UP_PROGRAM_COUNT);
 	w.client = ipc_accept(w.listener);
 	assert_true(w.client >= 0);

@@ -22,9 +22,9 @@ static void test_credentials(void **state)
 		const char *folder, *path; /* NULL: refused */
 	} rows[] = {
 		{ "/run/credentials/x", "/run/credentials/x/mail.key" },
-		{ NULL, "/run/credentials/mailferry.service/mail.key" },
-		{ "", "/run/credentials/mailferry.service/mail.key" },
-		{ "relative", "/run/credentials/mailferry.service/mail.key" },
+		{ NULL, "/run/credentials/mailferry-vault.service/mail.key" },
+		{ "", "/run/credentials/mailferry-vault.service/mail.key" },
+		{ "relative", "/run/credentials/mailferry-vault.service/mail.key" },
 		{ "/with\nline", NULL },
 		{ too_long, NULL },
 	};

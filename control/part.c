@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/part.h"
+
+#include "control/notify.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM(name) (1u << UP_##name)
+#define RIGHT(name) (UINT64_C(1) << CAP_##name)
+/* Each program becomes a user of its own. */
+#define RIGHTS_OF_ANY (RIGHT(SETUID) | RIGHT(SETGID))
+#define RIGHTS_OF_FILES (RIGHT(CHOWN) | RIGHT(FOWNER) | RIGHT(DAC_OVERRIDE))
+
+const struct part part_all = {
+	.lock = STATE_LOCK_UP,
+	.programs = (1u << UP_PROGRAM_COUNT) - 1,
+	.duties = DUTY_DIRECTORIES | DUTY_STATE | DUTY_CERTIFICATES | DUTY_LEG |
+	          DUTY_RULES | DUTY_END_RULES | DUTY_METRICS,
+	.rights = RIGHTS_OF_ANY | RIGHTS_OF_FILES | RIGHT(KILL) | RIGHT(SYS_CHROOT) |
+	          RIGHT(NET_ADMIN) | RIGHT(NET_RAW) | RIGHT(NET_BIND_SERVICE),
+};
+
+const struct part parts[] = {
+	{ "vault", STATE_LOCK_UP_VAULT, PROGRAM(VAULT),
+		DUTY_DIRECTORIES | DUTY_CERTIFICATES, RIGHTS_OF_ANY | RIGHTS_OF_FILES },
+	{ "state", STATE_LOCK_UP_STATE, 0, DUTY_STATE, RIGHTS_OF_ANY | RIGHTS_OF_FILES },
+	{ "mailstore", STATE_LOCK_UP_MAILSTORE, PROGRAM(MAILSTORE), 0,
+		RIGHTS_OF_ANY | RIGHT(SYS_CHROOT) },
+	{ "transfer", STATE_LOCK_UP_TRANSFER, PROGRAM(TRANSFER), 0,
+		RIGHTS_OF_ANY | RIGHT(NET_RAW) },
+	{ "interceptor", STATE_LOCK_UP_INTERCEPTOR, PROGRAM(INTERCEPTOR), DUTY_LEG,
+		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) | RIGHT(NET_RAW) |
+			RIGHT(NET_BIND_SERVICE) },
+	{ "admission", STATE_LOCK_UP_ADMISSION, PROGRAM(ADMISSION), 0,
+		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
+	{ "dashboard", STATE_LOCK_UP_DASHBOARD, PROGRAM(DASHBOARD), DUTY_METRICS,
+		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
+	{ "rules", STATE_LOCK_UP_RULES, 0, DUTY_RULES, RIGHT(NET_ADMIN) },
+};
+const size_t part_count = sizeof(parts) / sizeof(parts[0]);
+_Static_assert(sizeof(parts) / sizeof(parts[0]) == STATE_LOCK_ALL - STATE_LOCK_UP_VAULT,
+	"a lock for each");
+
+const struct part *part_by_name(const char *name)
+{
+	for (size_t i = 0; i < part_count; i++)
+		if (strcmp(parts[i].name, name) == 0)
+			return &parts[i];
+	return NULL;
+}
+
+/* One that looks after everything has each part's lock, too. */
+static int lock_parts(const struct state_lock_files *lock, struct error *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < part_count && code == 0; i++)
+		code = state_lock_set(lock, parts[i].lock, err);
+	return code;
+}
+
+void part_await(const struct part *p, const struct state_lock_files *lock)
+{
+	int pid, told = 0;
+
+	while (p != &part_all && notify_is_heard() &&
+		(pid = state_lock_other(lock, STATE_LOCK_UP)) > 0) {
+		if (!told)
+			log_warning(NULL, "wait",
+				"pid=%d text=\"`mailferry up` looks after everything; "
+				"systemctl restart mailferry.target gives each part its "
+				"unit\"",
+				pid);
+		told = pid;
+		notify_wait_longer();
+		(void)sleep(1);
+	}
+}
+
+int part_lock(
+	const struct part *p, const struct state_lock_files *lock, struct error *err)
+{
+	int code = state_lock_set(lock, p->lock, err), pid;
+
+	if (code < 0 || p == &part_all)
+		return code < 0 ? code : lock_parts(lock, err);
+	/* of a version that knew no parts */
+	pid = state_lock_other(lock, STATE_LOCK_UP);
+	return pid <= 0 ? 0
+	                : error_set(err, -EBUSY,
+				  "`mailferry up` (pid %d) looks after everything", pid);
+}
+
+int part_holder(const struct settings *s, enum part_duty duty)
+{
+	int pid = state_lock_holder(s, STATE_LOCK_UP);
+
+	for (size_t i = 0; i < part_count && pid <= 0; i++)
+		if (parts[i].duties & duty)
+			pid = state_lock_holder(s, parts[i].lock);
+	return pid;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_PART_H
+#define CONTROL_PART_H
+/*
+ * What one `mailferry up` looks after: everything, or one part of it. systemd has a unit
+ * for each part, so that each has only the rights that it needs; together they do what
+ * `mailferry up` does alone. In the order in which they start:
+ *
+ *   vault        the directories, key and registry when there are none, certificates
+ *   state        whose the files are, copies of the registry, renames, the trash; says
+ *                that the others may begin (control/running.h)
+ *   mailstore, transfer, admission
+ *   interceptor  and from which address it goes to the source
+ *   dashboard    and metrics
+ *   rules        opens the rules once the others answer, and watches them
+ *
+ * The rules end with none of them: `mailferry rules end` is for when all have ended.
+ */
+#include "control/generations.h"
+#include "settings/state_lock.h"
+
+enum part_duty {
+	DUTY_DIRECTORIES = 1, /* and key and registry */
+	DUTY_STATE = 2,
+	DUTY_CERTIFICATES = 4,
+	DUTY_LEG = 8, /* the address from which we go to the source */
+	DUTY_RULES = 16,
+	DUTY_END_RULES = 32, /* and takes them out at its end */
+	DUTY_METRICS = 64,
+};
+
+struct part {
+	const char *name;     /* NULL: everything */
+	enum state_lock lock; /* held while it runs */
+	unsigned programs;    /* bits: 1 << UP_VAULT */
+	unsigned duties;      /* of enum part_duty */
+	uint64_t rights;      /* bits: 1 << CAP_KILL */
+};
+
+/* Everything. */
+extern const struct part part_all;
+extern const struct part parts[];
+extern const size_t part_count;
+
+/* NULL: there is none of that name. */
+const struct part *part_by_name(const char *name);
+
+static inline bool part_has(const struct part *p, enum up_program program)
+{
+	return p->programs >> program & 1;
+}
+
+/* Waits until no `mailferry up` looks after everything: under systemd, where an upgrade
+   from the one unit of before goes on in it until its next restart. Else at once. */
+void part_await(const struct part *p, const struct state_lock_files *lock);
+/* Locks what it looks after. -EBUSY with the sentence: another `mailferry up` does. */
+int part_lock(
+	const struct part *p, const struct state_lock_files *lock, struct error *err);
+/* The pid of the `mailferry up` that has one of these duties; 0: none runs. Not for a
+   process that has a lock (state_lock_holder()). */
+int part_holder(const struct settings *s, enum part_duty duty);
+
+#endif

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`mailferry up PART`, as systemd's units have it: each part a process of its own."""
+import json
+import signal
+import sys
+
+import cli
+from cli import alive, expect, wait_until
+from test_up import moved, nothing_left, stop, table_is_closed
+
+PARTS = ["vault", "state", "mailstore", "transfer", "admission", "interceptor", "dashboard",
+         "rules"]
+
+
+def begin(house, part):
+    """Runs, and has come as far as its unit says so."""
+    before = house.log().count("starting -> serving") if (house.root / "log").exists() else 0
+    process = house.start(house.mailferry, "-c", str(house.config), "up", part)
+    wait_until(lambda: house.log().count("starting -> serving") > before, f"{part} serves")
+    return process
+
+
+def begin_all(house):
+    return {part: begin(house, part) for part in PARTS}
+
+
+def stop_all(processes):
+    for part in reversed(PARTS):
+        stop(processes[part])
+
+
+def test_each_has_its_own(house):
+    expect("nobody" in house.good("rules", "begin"), "nobody has ever been here")
+    nothing_left()
+    house.bad("there is no part", "up", "everything", code=2)
+    processes = begin_all(house)
+    expect("tproxy" in house.good("rules", "show"), "rules are in")
+    for part in (["vault"], ["rules"], []):
+        house.bad("runs in .* already", "up", *part)
+    house.bad("ends them when it ends", "rules", "end")
+    # the end of one, whatever kind of end, is no other's
+    for part in PARTS:
+        cli.kill(processes[part].pid)
+        processes[part].wait()
+        wait_until(lambda: not house.command("status", "--json").stderr, "it is settled")
+        expect(all(process.poll() is None for other, process in processes.items()
+                   if other != part), f"{part} ends others")
+        wait_until(lambda part=part: part not in cli.STUBS or not alive(house.pid(part)),
+                   f"the program of {part} ends with it")
+        processes[part] = begin(house, part)
+    expect("tproxy" in house.good("rules", "show"), "rules are in")
+    stop_all(processes)
+    expect("tproxy" in house.good("rules", "show"), "no part ends the rules")
+    house.good("rules", "end")
+    nothing_left()
+
+
+def test_order(house):
+    """Nothing is served before what lies on the disk was looked at."""
+    processes = {"vault": begin(house, "vault")}
+    house.bad("up state. has not looked", "up", "mailstore")
+    processes["state"] = begin(house, "state")
+    processes["mailstore"] = begin(house, "mailstore")
+    # nor with settings that do not fit those of the others
+    text = house.config.read_text()
+    house.config.write_text(text.replace("192.0.2.10", "192.0.2.11"))
+    house.bad("source has changed", "up", "transfer")
+    stop(processes["state"])
+    house.bad("source has changed", "up", "state")
+    house.config.write_text(text)
+    stop(processes["mailstore"])
+    stop(processes["vault"])
+
+
+def test_closed(house):
+    """Once somebody lives here, no end of anything opens."""
+    moved(house)
+    expect("installed" in house.good("rules", "begin"), "before all others")
+    expect(table_is_closed(), "closed")
+    processes = begin_all(house)
+    stop_all(processes)
+    expect(table_is_closed(), "closed")
+    house.good("rules", "end")
+    expect(table_is_closed(), "closed")
+    house.good("rules", "remove", "--yes")
+    nothing_left()
+
+
+def test_upgrade(house):
+    for name in cli.STUBS:
+        house.real(name)
+    processes = begin_all(house)
+    done = json.loads(house.good("upgrade", "--wait", "--json"))
+    expect(done["state"] == "idle" and not done["error"] and not done["retired"], done)
+    for part, process in processes.items():
+        expect(process.poll() is None, f"{part} goes on")
+        expect((house.run / f"upgrade-{part}.json").exists(), f"{part} was upgraded")
+    processes["vault"].send_signal(signal.SIGHUP)
+    stop_all(processes)
+    house.good("rules", "end")
+    nothing_left()
+
+
+TESTS = [test_each_has_its_own, test_order, test_closed, test_upgrade]
+
+if __name__ == "__main__":
+    cli.own_network()
+    sys.exit(cli.run_all(TESTS, sys.argv[1], sys.argv[2]))
