@@ -146,7 +146,7 @@ static size_t gather(struct output *o, struct str parts[static PARTS_MAX])
 static ssize_t write_together(struct output *o, struct stream *s)
 {
 	struct str parts[PARTS_MAX];
-	size_t n = gather(o, parts);
+	size_t n = s->ops->writev ? gather(o, parts) : 0;
 	ssize_t sent = n ? stream_writev(s, parts, n) : -EOPNOTSUPP;
 	size_t left = sent > 0 ? (size_t)sent : 0;
 

@@ -142,24 +142,42 @@ static bool is_in_window(
 	return w->pack == k && offset >= w->from && offset - w->from < PACK_WINDOW;
 }
 
-struct str pack_see(struct pack *k, uint64_t offset, bool may_move)
+static bool open_window(struct pack *k, uint64_t offset)
 {
 	struct pack_window *w = &k->of->window;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t from = offset & ~(page - 1);
 	void *bytes;
 
-	if (!is_in_window(w, k, offset)) {
-		if (!may_move)
-			return (struct str){ 0 };
-		packs_close_window(k->of);
-		bytes = mmap(
-			NULL, PACK_WINDOW, PROT_READ, MAP_SHARED, k->fd, (off_t)from);
-		if (bytes == MAP_FAILED)
-			return (struct str){ 0 };
-		*w = (struct pack_window){ k, from, bytes };
-	}
-	return str_skip(str_of(w->bytes, PACK_WINDOW), offset - w->from);
+	packs_close_window(k->of);
+	bytes = mmap(NULL, PACK_WINDOW, PROT_READ, MAP_SHARED, k->fd, (off_t)from);
+	if (bytes == MAP_FAILED)
+		return false;
+	*w = (struct pack_window){ .pack = k, .from = from, .bytes = bytes };
+	return true;
+}
+
+/* Behind the file's end its last page is zeros. */
+static void look_at_end(struct pack_window *w)
+{
+	uint64_t size = 0;
+
+	(void)pack_size(w->pack, &size, NULL);
+	size = size > w->from ? size - w->from : 0;
+	w->seen = size < PACK_WINDOW ? size : PACK_WINDOW;
+}
+
+struct str pack_see(struct pack *k, uint64_t offset, bool may_move)
+{
+	struct pack_window *w = &k->of->window;
+
+	if (!is_in_window(w, k, offset) && !(may_move && open_window(k, offset)))
+		return (struct str){ 0 };
+	if (may_move)
+		look_at_end(w);
+	if (offset - w->from >= w->seen)
+		return (struct str){ 0 };
+	return str_skip(str_of(w->bytes, w->seen), offset - w->from);
 }
 
 static void free_pack(struct pack *k)

@@ -61,7 +61,8 @@ struct pack_buffer {
 struct pack_window {
 	struct pack *pack; /* NULL: nowhere */
 	uint64_t from;
-	void *bytes; /* PACK_WINDOW, and fewer in the file */
+	void *bytes;   /* PACK_WINDOW */
+	uint64_t seen; /* of them, in the file when it was last looked at */
 };
 
 struct packs {
@@ -105,9 +106,10 @@ void packs_settle(struct packs *p); /* the transaction ended: nothing is wanted 
 /* A file without rows. Views of it stay valid. */
 void pack_unlink(struct packs *p, uint32_t number);
 void pack_release(struct pack *k); /* one view less */
-/* What lies at offset, up to the window's end, for a system call: who reads it without
-   one gets a SIGBUS where the file is shorter. may_move: what was seen before is not
-   seen any more. ptr NULL: it is not to be seen so. */
+/* What lies at offset, up to the window's end or the file's, for a system call: who reads
+   it without one gets a SIGBUS where the file is cut short meanwhile. may_move: what was
+   seen before is not seen any more, and the file is looked at again. ptr NULL: it is not
+   to be seen so. */
 struct str pack_see(struct pack *k, uint64_t offset, bool may_move);
 void packs_close_window(struct packs *p);
 int pack_size(const struct pack *k, uint64_t *ret_size, struct error *err);

@@ -247,11 +247,13 @@ static void all_is_sent_in_its_order(void **state)
 	fd_closep(&peer);
 }
 
-/* An error of this connection, and no signal. */
+/* An error of this connection, no signal, and nothing in the place of what is gone: what
+   is left of its last page could be seen as zeros. */
 static void a_file_that_is_cut_short(void **state)
 {
 	struct fixture *f = *state;
 	struct body body;
+	char space[100];
 	int peer;
 	struct stream *stream = open_stream(&peer);
 
@@ -259,9 +261,10 @@ static void a_file_that_is_cut_short(void **state)
 		store_body_to_send(f->server.serve.store, f->inbox, 100, 1, &body, NULL),
 		0);
 	assert_null(body.bytes.ptr);
-	assert_return_code(ftruncate(body.fd, 0), 0);
-	output_piece(&f->out, &body, 0, BODY_MIN);
+	assert_return_code(ftruncate(body.fd, 10), 0);
+	output_piece(&f->out, &body, 0, 1000);
 	assert_int_equal(output_send(&f->out, stream), -EIO);
+	assert_int_equal(read(peer, space, sizeof(space)), 10);
 	stream_free(stream);
 	fd_closep(&peer);
 }
