@@ -160,7 +160,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (events & UV_READABLE)
-		while (receive(a))
+		for (int n = 0; n < ASKER_TURN && receive(a); n++)
 			;
 	if (a->fd >= 0)
 		watch(a);

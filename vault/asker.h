@@ -28,6 +28,9 @@ const char *role_name(enum role r);
 /* Signatures of one under way: 13 ms of a CPU by RSA 2048. Until one is done the asker is
    asked for nothing more, so that none keeps the others waiting. */
 #define ASKER_SIGNINGS_MAX 32
+/* Questions of one that are answered at once; then the others have their turn, though it
+   never stops asking. */
+#define ASKER_TURN 16
 
 struct server;
 struct answer; /* one that waits until the asker reads */

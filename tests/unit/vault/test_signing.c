@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rsa.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 #define RSA_SCHEME 0x0804 /* rsa_pss_rsae_sha256 */
 #define EC_SCHEME 0x0403  /* ecdsa_secp256r1_sha256 */
+#define FLOOD 100
 #define MANY (ASKER_SIGNINGS_MAX + 8)
 
 enum { KEY_RSA, KEY_EC };
@@ -64,8 +66,7 @@ static struct str digest_of(uint64_t number, unsigned char space[static 32])
 	return str_of((char *)space, 32);
 }
 
-static void ask(const struct vault_process *p, uint64_t number, uint64_t key,
-	unsigned scheme, size_t len)
+static void ask_at(int fd, uint64_t number, uint64_t key, unsigned scheme, size_t len)
 {
 	unsigned char digest[32];
 	struct message m = { .type = MESSAGE_SIGN,
@@ -76,7 +77,13 @@ static void ask(const struct vault_process *p, uint64_t number, uint64_t key,
 	ssize_t n = message_encode(&m, bytes, sizeof(bytes));
 
 	assert_true(n > 0);
-	assert_int_equal(send(p->fd, bytes, (size_t)n, 0), n);
+	assert_int_equal(send(fd, bytes, (size_t)n, 0), n);
+}
+
+static void ask(const struct vault_process *p, uint64_t number, uint64_t key,
+	unsigned scheme, size_t len)
+{
+	ask_at(p->fd, number, key, scheme, len);
 }
 
 static bool is_right(struct vault_process *p, const struct message *m)
@@ -152,6 +159,31 @@ static void test_one_asker_has_a_share(void **state)
 	end(&p);
 }
 
+/* Who asks without end is heard in turns: another one's password is not kept waiting. */
+static void test_another_asker_has_its_turn(void **state)
+{
+	struct vault_process p;
+	struct pollfd other = { .events = POLLIN };
+	int fds[2], answers = 0;
+	char byte;
+
+	(void)state;
+	begin(&p);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	assert_non_null(asker_new(&p.server, ROLE_LOGIN, fds[1]));
+	for (uint64_t i = 1; i <= FLOOD; i++)
+		ask(&p, i, KEY_EC, EC_SCHEME, 32);
+	other.fd = fds[0];
+	ask_at(other.fd, 1, KEY_EC, EC_SCHEME, 32);
+	while (!poll(&other, 1, 0))
+		(void)uv_run(&p.server.loop, UV_RUN_ONCE);
+	close(other.fd);
+	while (recv(p.fd, &byte, 1, 0) >= 0)
+		answers++;
+	assert_true(answers < FLOOD);
+	end(&p);
+}
+
 static void test_what_cannot_be_signed(void **state)
 {
 	struct vault_process p;
@@ -191,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_waits_for_rsa),
 		cmocka_unit_test(test_one_asker_has_a_share),
+		cmocka_unit_test(test_another_asker_has_its_turn),
 		cmocka_unit_test(test_what_cannot_be_signed),
 		cmocka_unit_test(test_the_end_meanwhile),
 	};
