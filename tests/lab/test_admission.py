@@ -179,12 +179,16 @@ def a_port_is_used_again(world):
 
 @case
 def kernel_settings_are_put_back(world):
-    """As they were in a new network namespace."""
+    """As they were in a new network namespace; the start after a kill -9 remembers it."""
     names = ("net.netfilter.nf_conntrack_acct", "net.ipv4.tcp_early_demux")
 
     def settings():
         return world.lab.router.run("sysctl", "-n", *names).stdout.split()
     equal(settings(), ["1", "0"], "while it runs")
+    os.kill(world.ferry.daemon.pid, signal.SIGKILL)
+    world.ferry.stop()
+    equal(settings(), ["1", "0"], "after it was killed")
+    world.ferry.start()
     world.ferry.stop()
     equal(settings(), ["0", "1"], "afterwards")
     world.ferry.start()
