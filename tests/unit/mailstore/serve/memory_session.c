@@ -3,6 +3,7 @@
 
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/services.h"
+#include "support/scratch.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -155,7 +156,7 @@ int memory_server_open(struct memory_server *m)
 
 	*m = (struct memory_server){ 0 };
 	(void)snprintf(m->folder, sizeof(m->folder), "%s/mailferry-serve-XXXXXX",
-		where ? where : "/tmp");
+		where ? where : scratch_folder());
 	if (!mkdtemp(m->folder))
 		return -errno;
 	m->serve.wake = wake;

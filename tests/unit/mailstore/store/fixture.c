@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fixture.h"
 
+#include "support/scratch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,8 @@ int fixture_setup(void **state)
 
 	assert_non_null(f);
 	arena_init(&f->arena);
-	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/mailferry-store-XXXXXX");
+	(void)snprintf(f->folder, sizeof(f->folder), "%s/mailferry-store-XXXXXX",
+		scratch_folder());
 	assert_non_null(mkdtemp(f->folder));
 	OK(store_open(f->folder, true, &f->store, &err));
 	*state = f;

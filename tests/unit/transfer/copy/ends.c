@@ -2,6 +2,7 @@
 #include "transfer/copy/ends.h"
 
 #include "mailstore/store/store.h"
+#include "support/scratch.h"
 #include "transfer/write/store_destination.h"
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ void end_open(struct end *e, enum end_kind kind)
 		e->memory = memory_destination_new(&e->to);
 		return;
 	}
-	(void)snprintf(e->folder, sizeof(e->folder), "/tmp/mailferry-copy-XXXXXX");
+	(void)snprintf(e->folder, sizeof(e->folder), "%s/mailferry-copy-XXXXXX",
+		scratch_folder());
 	assert_non_null(mkdtemp(e->folder));
 	end_take_again(e);
 }
