@@ -26,6 +26,7 @@ static void on_timer(void *context)
 	struct account *a = context;
 	uint64_t idle = loop_now(&a->loop) - a->connections.active_at;
 
+	quiet_own_turn(&a->background.quiet, false);
 	if (idle < a->hibernate_ms) {
 		timer_start(a->sleep_timer, a->hibernate_ms - idle);
 		return;

@@ -56,6 +56,7 @@ static void on_timer(void *context)
 	int code;
 
 	b->rests = false;
+	quiet_own_turn(&b->quiet, true);
 	if (!b->watches || store_presence(b->serve->store) != STORE_THERE)
 		return;
 	warn(b);

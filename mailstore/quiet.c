@@ -9,7 +9,7 @@ static void on_quiet(void *context)
 {
 	struct quiet *q = context;
 
-	q->has_given = true;
+	q->is_own = true;
 	if (q->serve->store)
 		store_give_back(q->serve->store);
 	sort_cache_give_back(&q->serve->sort_cache);
@@ -22,11 +22,16 @@ int quiet_init(struct quiet *q, struct loop *loop, struct serve *serve)
 	return timer_new(loop, on_quiet, q, &q->timer);
 }
 
+void quiet_own_turn(struct quiet *q, bool used_memory)
+{
+	q->is_own = !used_memory || timer_runs(q->timer);
+}
+
 void quiet_turn(struct quiet *q)
 {
-	if (!q->has_given)
+	if (!q->is_own)
 		timer_start(q->timer, q->ms);
-	q->has_given = false;
+	q->is_own = false;
 }
 
 void quiet_fini(struct quiet *q)

@@ -11,11 +11,15 @@
 struct quiet {
 	struct serve *serve;
 	struct timer *timer;
-	unsigned ms;    /* QUIET_MS; a test has less time */
-	bool has_given; /* this turn of the loop is its own */
+	unsigned ms; /* QUIET_MS; a test has less time */
+	bool is_own; /* this turn of the loop puts nothing off */
 };
 
 int quiet_init(struct quiet *q, struct loop *loop, struct serve *serve);
+/* What happens in this turn is the process's own work, as the building of an index:
+   what sessions keep is given back while it goes on, and what it used itself when it has
+   ended. */
+void quiet_own_turn(struct quiet *q, bool used_memory);
 /* The loop is about to sleep: something has happened. */
 void quiet_turn(struct quiet *q);
 void quiet_fini(struct quiet *q);

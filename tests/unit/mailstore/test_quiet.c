@@ -19,7 +19,7 @@ static void on_timer(void *context)
 	*(bool *)context = true;
 }
 
-/* Turns of the loop until the time is over, as loop_run() makes them. */
+/* Turns of the loop until the time is over, as loop_run() makes them (with q). */
 static unsigned turns_for(struct loop *loop, struct quiet *q, unsigned ms)
 {
 	struct timer *end;
@@ -30,7 +30,7 @@ static unsigned turns_for(struct loop *loop, struct quiet *q, unsigned ms)
 	timer_start(end, ms);
 	for (; !is_over; turns++) {
 		loop_turn(loop);
-		if (!is_over)
+		if (!is_over && q)
 			quiet_turn(q);
 	}
 	timer_free(end);
@@ -79,11 +79,40 @@ static void test_later(void **state)
 	assert_int_equal(loop_fini(&loop), 0);
 }
 
+/* Its own work puts nothing off, and what that used is given back, too. */
+static void test_own_work(void **state)
+{
+	struct serve serve = { 0 };
+	struct loop loop;
+	struct quiet q;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop, false), 0);
+	assert_int_equal(quiet_init(&q, &loop, &serve), 0);
+	q.ms = LONGER;
+	quiet_own_turn(&q, false);
+	quiet_turn(&q);
+	assert_false(timer_runs(q.timer)); /* nothing to give back */
+	quiet_turn(&q);                    /* a command */
+	for (int i = 0; i < 5 * LONGER / QUIET && timer_runs(q.timer); i++) {
+		(void)turns_for(&loop, NULL, QUIET);
+		quiet_own_turn(&q, timer_runs(q.timer));
+		quiet_turn(&q);
+	}
+	assert_false(timer_runs(q.timer));
+	quiet_own_turn(&q, true);
+	quiet_turn(&q);
+	assert_true(timer_runs(q.timer));
+	quiet_fini(&q);
+	assert_int_equal(loop_fini(&loop), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_own_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
