@@ -36,6 +36,8 @@ def commands_of(c, planned):
             chosen.append(("UID FETCH 1:* (UID FLAGS)", None))
         elif kind == "body":
             chosen.append((f"UID FETCH {write_set(uids)} (UID BODY.PEEK[] RFC822.SIZE)", None))
+        elif kind == "search" and c.condstore:
+            chosen.append((f"UID SEARCH MODSEQ {max(1, c.box.highest - rng.randrange(9))}", None))
         elif kind == "search":
             chosen.append((f"UID SEARCH RETURN (ALL COUNT) {rng.choice(['SEEN', 'UNSEEN', 'KEYWORD k1', 'TEXT alpha'])}", None))
         elif kind == "noop" or c.read_only:
@@ -49,7 +51,8 @@ def commands_of(c, planned):
         else:
             flags = c.world.flags(0.2) - {"\\Deleted"} | ({"\\Deleted"} if rng.random() < 0.2 else set())
             planned.may_set(c.box, uids, flags)
-            chosen.append((f"UID STORE {write_set(uids)} {rng.choice('+-')}FLAGS {flag_list(flags)}", None))
+            only = f" (UNCHANGEDSINCE {c.box.highest})" if c.condstore and rng.random() < 0.5 else ""
+            chosen.append((f"UID STORE {write_set(uids)}{only} {rng.choice('+-')}FLAGS {flag_list(flags)}", None))
     return chosen
 
 
@@ -66,7 +69,8 @@ def burst(world):
         world.current = c
         for tag, word, what in commands:
             answer = c.until(tag, word)
-            check(answer.status in ("OK", "NO"), answer.end)
+            full = isinstance(what, Message) and answer.code == ["OVERQUOTA"]
+            check(answer.status == "OK" or full, answer.end)
             if isinstance(what, Message) and answer.status == "OK":
                 planned.added[number_set(answer.code[2])[0]] = what
             if word == "UID FETCH":

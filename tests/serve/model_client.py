@@ -102,6 +102,20 @@ class Client:
         self.close()
         self.open()
 
+    def rest(self):
+        """As a client that waits: with an answer for all, in IDLE or not. What only this process can
+        know (imap_hibernate.c) ends first."""
+        if self.contexts or self.notified is not None or self.compressed:
+            self.drop()
+        if self.idles:
+            self.look()
+            return
+        self.ok("NOOP")
+        self.settle()
+        self.check_in_sync("before it rests")
+        if self.box is not None and self.world.rng.random() < 0.5:
+            self.idle()
+
     # ── the view ───────────────────────────────────────────────────────────────────
 
     def select(self, box, read_only):

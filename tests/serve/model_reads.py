@@ -223,6 +223,64 @@ def check_counts(c, fields, truth, by_uid):
             check((told if by_uid else c.view[told - 1]) == pick(truth), word, told, sorted(truth))
 
 
+@step(5, "box")
+def modseqs(c):
+    """RFC 7162, 3.1.4 and 3.1.5: what has changed since, exactly."""
+    c.ok("NOOP")
+    c.enabled.add("CONDSTORE")
+    c.settle()
+    c.ok("UID FETCH 1:* (FLAGS MODSEQ)")
+    c.check_in_sync("before MODSEQ")
+    if not c.view:
+        return
+    known = {uid: c.modseqs[uid] for uid in c.view}
+    c.world.rng.choice([changed_since, search_modseq, search_modseq, sort_modseq])(c, known)
+
+
+def changed_since(c, known):
+    since = max(1, c.world.rng.choice(list(known.values())) - c.world.rng.randrange(2))
+    named = Named(c, c.view)
+    answer = c.ok(f"{named.word}FETCH {named.set} (UID) (CHANGEDSINCE {since})")
+    told = {int(items["UID"]): int(items["MODSEQ"][0]) for _, items in items_of(answer)}
+    truth = {uid: modseq for uid, modseq in known.items() if modseq > since}
+    check(told == truth, "CHANGEDSINCE", since, "told", told, "are", truth)
+
+
+def some_modseq(c, known):
+    """(search key, the UIDs that it finds)"""
+    limit = c.world.rng.choice(list(known.values())) + c.world.rng.choice([0, 0, 1])
+    entry = c.world.rng.choice(["", "", '"/flags/\\\\seen" all ', '"/flags/k1" shared '])
+    key, evaluate = some_key(c)
+    found = [uid for uid in c.view if known[uid] >= limit and evaluate(uid, c.box.messages[uid])]
+    return f"MODSEQ {entry}{limit} {key}", found
+
+
+def search_modseq(c, known):
+    """RFC 4731, 3.2: the highest of what is told."""
+    key, truth = some_modseq(c, known)
+    result = c.world.rng.choice(["", "", "RETURN (ALL) ", "RETURN (COUNT) ", "RETURN (MIN) ", "RETURN (MAX) ",
+                                 "RETURN (MIN MAX) "])
+    by_uid = c.uid_only or c.world.rng.random() < 0.5
+    answer = c.ok(f'{"UID " if by_uid else ""}SEARCH {result}{key}')
+    told = found_uids(c, answer, by_uid)
+    check(told is None or told == truth, "SEARCH", key, "told", told, "are", truth)
+    of = {"RETURN (MIN) ": truth[:1], "RETURN (MAX) ": truth[-1:], "RETURN (MIN MAX) ": truth[:1] + truth[-1:]}
+    check_highest(answer, [known[uid] for uid in of.get(result, truth)])
+
+
+def sort_modseq(c, known):
+    key, truth = some_modseq(c, known)
+    answer = c.ok(f"UID SORT (ARRIVAL) UTF-8 {key}")
+    told = sorted(int(n) for n in answer.named(b"SORT")[0] if isinstance(n, bytes))
+    check(told == truth, "SORT", key, "told", told, "are", truth)
+    check_highest(answer, [known[uid] for uid in truth])
+
+
+def check_highest(answer, of):
+    told = re.findall(r"b'MODSEQ', b'(\d+)'", repr(answer.lines))
+    check(told == ([str(max(of))] if of else []), "MODSEQ", told, "of", of)
+
+
 @step(4, "box")
 def saved_result(c):
     """RFC 5182: $ names what was saved, less what went."""

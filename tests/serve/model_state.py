@@ -72,6 +72,9 @@ class Box:
         return [uid for uid, m in self.messages.items() if "\\Seen" not in m.flags]
 
 
+QUOTA = 512 * 1024, 300  # bytes and messages of an account, as `quota` is set
+
+
 class World:
     """One account."""
 
@@ -80,6 +83,16 @@ class World:
         self.account, self.rng, self.serial = account, rng, itertools.count(1)
         self.boxes = {name: Box(name) for name in ("INBOX", "Sent", "Work", "Archive/2023")}
         self.subscribed = {"INBOX"}        # names, whether there is such a mailbox or not
+
+    def usage(self):
+        sizes = [len(m.data) for box in self.boxes.values() for m in box.messages.values()]
+        return sum(sizes), len(sizes)
+
+    def fits(self, messages, less=()):
+        """Whether there is room for these when those have gone."""
+        return all(used + sum(more) - sum(gone) <= most for used, most, more, gone in zip(
+            self.usage(), QUOTA, ([len(m.data) for m in messages], [1] * len(messages)),
+            ([len(m.data) for m in less], [1] * len(less))))
 
     def box(self):
         return self.rng.choice(list(self.boxes.values()))

@@ -2,7 +2,7 @@
 """Steps of the model stress that change the account, or the session: one function is one step, and
 changes the model as its command changes the account. What reads: model_reads.py."""
 from model_client import check_status, number_set, write_set
-from model_state import Box, Message, check
+from model_state import QUOTA, Box, Message, check
 from model_step import STATUS, Named, flag_list, items_of, literal, some, step, there
 
 # ── mailboxes ──────────────────────────────────────────────────────────────────────────
@@ -143,15 +143,22 @@ def metadata(c):
           other.name, told, other.comment)
 
 
-@step(1)
+@step(4)
 def quota(c):
-    answer = c.ok("GETQUOTAROOT INBOX")
-    check(answer.named(b"QUOTAROOT"), "no QUOTAROOT")
-    for fields in answer.named(b"QUOTA"):
-        usage = {fields[1][i]: int(fields[1][i + 1]) for i in range(0, len(fields[1]), 3)}
-        count = sum(len(b.messages) for b in c.world.boxes.values())
-        if b"MESSAGE" in usage:
-            check(usage[b"MESSAGE"] == count, "MESSAGE", usage, "are", count)
+    """RFC 9208: STORAGE in units of 1024 bytes."""
+    answer = c.ok(c.world.rng.choice(['GETQUOTAROOT "%s"' % c.world.box().name, 'GETQUOTA ""']))
+    told = answer.named(b"QUOTA")[0][1]
+    size, count = c.world.usage()
+    truth = [b"STORAGE", b"%d" % -(-size // 1024), b"%d" % (QUOTA[0] // 1024),
+             b"MESSAGE", b"%d" % count, b"%d" % QUOTA[1]]
+    check(told == truth, "QUOTA", told, "is", truth)
+    check(c.command('SETQUOTA "" (MESSAGE 1)').status == "NO", "SETQUOTA")
+
+
+def over_quota(c, text):
+    """The whole of it is refused, and nothing has changed."""
+    answer = c.command(text)
+    check(answer.status == "NO" and answer.code == ["OVERQUOTA"], text[:120], "over the quota got", answer.end)
 
 
 # ── messages come ──────────────────────────────────────────────────────────────────────
@@ -178,8 +185,12 @@ def append(c):
     messages = [new_message(c) for _ in range(c.world.rng.choice([1, 1, 1, 2, 5]))]
     text = b'APPEND "%s"' % box.name.encode()
     for m in messages:
-        box.add(m)  # the answer may tell of it before it ends
         text += b' %s "%s" %s' % (flag_list(m.flags).encode(), m.date.encode(), literal(m.data))
+    if not c.world.fits(messages):
+        over_quota(c, text)
+        return
+    for m in messages:
+        box.add(m)  # the answer may tell of it before it ends
     appended(c, box, c.ok(text), messages)
 
 
@@ -191,9 +202,13 @@ def catenate(c):
     uid = c.world.rng.choice(list(source.messages))
     head, m = b"Subject: made of parts\r\n\r\n", source.messages[uid]
     whole = Message(head + m.data, set())
+    text = b'APPEND "%s" () CATENATE (TEXT %s URL "/%s;UIDVALIDITY=%d/;UID=%d")' % (
+        box.name.encode(), literal(head), source.name.encode(), source.uidvalidity, uid)
+    if not c.world.fits([whole]):
+        over_quota(c, text)
+        return
     box.add(whole)
-    appended(c, box, c.ok(b'APPEND "%s" () CATENATE (TEXT %s URL "/%s;UIDVALIDITY=%d/;UID=%d")' % (
-        box.name.encode(), literal(head), source.name.encode(), source.uidvalidity, uid)), [whole])
+    appended(c, box, c.ok(text), [whole])
 
 
 @step(2)
@@ -208,6 +223,8 @@ def append_binary(c):
     box = c.world.box()
     m = Message(b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
                 b"\0\1\2\0nul\r\n", set())
+    if not c.world.fits([Message(bytes(1000), set())]):  # its size is known afterwards
+        return
     box.add(m)
     c.ok(b'APPEND "%s" ~%s' % (box.name.encode(), literal(m.data)))
     m.data = None  # stored as another encoding: learnt when it is read
@@ -224,10 +241,14 @@ def replace(c):
         check(c.command(f'{named.word}REPLACE {named.set} "{box.name}" {{0+}}\r\n').status in ("NO", "BAD"),
               "REPLACE of what is gone")
         return
+    text = b'%sREPLACE %s "%s" %s "%s" %s' % (named.word.encode(), named.set.encode(), box.name.encode(),
+                                             flag_list(m.flags).encode(), m.date.encode(), literal(m.data))
+    if not c.world.fits([m], [c.box.messages[uid]]):
+        over_quota(c, text)
+        return
     box.add(m)
     del c.box.messages[uid]
-    answer = c.ok(b'%sREPLACE %s "%s" %s "%s" %s' % (named.word.encode(), named.set.encode(), box.name.encode(),
-                                                    flag_list(m.flags).encode(), m.date.encode(), literal(m.data)))
+    answer = c.ok(text)
     check(any(isinstance(x, tuple) and x[1] == "APPENDUID" for x in answer.lines) or answer.code[:1] == ["APPENDUID"],
           "no APPENDUID", answer.end)
 
@@ -251,6 +272,9 @@ def transfer(c, word):
         check(c.command(f'{word} {named.set} "{box.name}"').status == "NO", word, "of what is gone")
         return
     copies = [c.box.messages[uid].copy() for uid in sources]
+    if word == "COPY" and sources and not c.world.fits(copies):
+        over_quota(c, f'{named.word}COPY {named.set} "{box.name}"')
+        return
     targets = [box.add(m) for m in copies]
     if word == "MOVE":
         for uid in sources:
@@ -370,7 +394,7 @@ def idle(c):
 def notify(c):
     if c.notified:
         c.ok("NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))")
-        c.notified = None
+        c.notified = False
     else:
         c.ok("NOTIFY SET STATUS (selected-delayed (MessageNew (UID FLAGS) MessageExpunge FlagChange)) "
              "(personal (MessageNew MessageExpunge FlagChange MailboxName))")

@@ -3,16 +3,18 @@
 """Clients at random on some accounts, and every answer checked against a model of them.
 
     test_model.py                                       12 seconds, as a part of ./test
-    test_model.py --seconds 600 --clients 50 --seed 3   the long one; commands/s at the end
+    test_model.py --seconds 600 --clients 50 --accounts 4 --seed 3   the long one; commands/s at the end
     test_model.py --seed 3 --steps 812                  up to the step in which it failed
 
 One client acts at a time, so the model knows what each must be told; between that all of them talk at
-once (bursts), and must agree afterwards. POP3 sessions and deliveries change the account beside them.
+once (bursts), and must agree afterwards. POP3 sessions and deliveries change the account beside them. The accounts have a small quota; now and then
+all of them rest until they have no process any more, and go on.
 A fault names seed and step, and prints what that client and the server said.
 """
 import argparse
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +22,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from mailstore import DELIVERED, STAGE, Mailstore, encode, programs  # noqa: E402
+from mailstore import DELIVERED, DELIVERY_FAILED, STAGE, Mailstore, encode, programs, wait_for  # noqa: E402
 from lab.imap import Imap  # noqa: E402,F401
 import model_reads  # noqa: E402,F401
 import model_steps  # noqa: E402,F401
@@ -28,9 +30,12 @@ from model_step import STEPS, items_of  # noqa: E402
 from model_burst import burst  # noqa: E402
 from model_client import Client, check  # noqa: E402
 from model_pop3 import pop3  # noqa: E402
-from model_state import Message, World  # noqa: E402
+from model_state import QUOTA, Message, World  # noqa: E402
 
 LONG = 150  # messages in a mailbox
+SLEEPERS = 24  # mailstore/serve/connection.h: accounts with more sessions do not hibernate
+RESTS = 0.001  # of all steps
+FIRST_REST = 100  # in a short run, too
 
 
 class Account(World):
@@ -93,13 +98,20 @@ class Account(World):
     def deliver(self):
         inbox = self.boxes["INBOX"]
         data = self.make_data()
+        fits = self.fits([Message(data, set())])
+        if fits != self.fits([Message(data + bytes(1000), set())]):
+            return  # the trace fields decide
         with tempfile.TemporaryFile() as file:
             file.write(data)
             file.flush()
             self.store.link.send(encode(STAGE, number=1, account=self.account, session="mail", client="x",
                                         text="a@example.org", tag="b@example.com", payload=b""), file)
-        while self.store.link.receive()["kind"] != DELIVERED:
+        while (answer := self.store.link.receive())["kind"] not in (DELIVERED, DELIVERY_FAILED):
             pass
+        check((answer["kind"] == DELIVERED) == fits, "delivery:", answer["text"], "usage", self.usage())
+        if not fits:
+            check(re.match(rb"[45]52 [45]\.2\.2 ", answer["text"]), "delivery:", answer["text"])
+            return
         self.learn(inbox, inbox.add(Message(data, set())))
         check(inbox.messages[inbox.uidnext - 1].data.endswith(data), "the delivered message is another one")
 
@@ -117,10 +129,26 @@ class Account(World):
         c.ok("UNSELECT")
         c.unselect()
 
+    def rest(self):
+        for c in [self.observer, *self.clients]:
+            self.current = c
+            c.rest()
+
+    def wake(self):
+        """By a login, new mail or many at once; or by whatever comes next."""
+        chance = self.rng.random()
+        if chance < 0.2:
+            self.observer.drop()
+        elif chance < 0.4:
+            self.deliver()
+        elif chance < 0.6:
+            burst(self)
+
     def step(self):
-        for box in list(self.boxes.values()):
-            if len(box.messages) > LONG:
-                self.shorten(box)
+        longest = max(self.boxes.values(), key=lambda box: len(box.messages))
+        is_full = any(9 * most < 10 * used for used, most in zip(self.usage(), QUOTA))
+        if len(longest.messages) > LONG or (is_full and self.rng.random() < 0.03):
+            self.shorten(longest)
         chance = self.rng.random()
         if chance < 0.01:
             self.deliver()
@@ -148,9 +176,26 @@ class Account(World):
         return sum(c.commands for c in [self.observer, *self.clients])
 
 
+def rest(worlds, rng):
+    """Nobody says anything until their processes have ended, or are about to: what comes at that very
+    moment must not get lost."""
+    began = time.monotonic()
+    for world in worlds:
+        world.rest()
+    if rng.random() < 0.3:
+        time.sleep(max(0, began + rng.uniform(0.9, 1.2) - time.monotonic()))
+    else:
+        for world in worlds:
+            if len(world.clients) < SLEEPERS:
+                wait_for(lambda world=world: world.store.account_pid(world.account) is None, 60)
+    for world in worlds:
+        world.wake()
+
+
 def run(options):
     folder = tempfile.mkdtemp(prefix="mailferry-serve-")
-    store = Mailstore(folder, programs())
+    store = Mailstore(folder, programs(), hibernate=1, quota='"%dK,%d"' % (QUOTA[0] // 1024, QUOTA[1]),
+                      quota_warnings='"none"')
     began = time.monotonic()
     rng, worlds, steps = random.Random(options.seed), [], 0
     try:
@@ -159,6 +204,8 @@ def run(options):
                                   options.clients // options.accounts))
         while steps < options.steps and time.monotonic() - began < options.seconds:
             steps += 1
+            if rng.random() < RESTS or steps == FIRST_REST:
+                rest(worlds, rng)
             world = rng.choice(worlds)
             world.step()
         for world in worlds:
