@@ -11,6 +11,7 @@ import array
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -23,9 +24,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab.imap import Imap  # noqa: E402
 
-SERVE, SERVE_END, RELEASE, RELEASED, FAILED = 1, 2, 14, 15, 16
-STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED = range(18, 24)
-VAULT_READY, SERVED, KICK, PING, PONG, ASLEEP = 26, 45, 53, 55, 56, 75
+TYPES = re.findall(r"(?m)^\tMESSAGE_(\w+),", (
+    Path(__file__).resolve().parents[2] / "lib/messages/message.h").read_text("utf-8"))
+(SERVE, SERVE_END, RELEASE, RELEASED, FAILED, STAGE, STAGED, DELIVER, DELIVERED, DISCARD, DELIVERY_FAILED,
+ VAULT_READY, SERVED, KICK, PING, PONG, ASLEEP) = map(TYPES.index, (
+     "SERVE SERVE_END RELEASE RELEASED FAILED STAGE STAGED DELIVER DELIVERED DISCARD DELIVERY_FAILED "
+     "VAULT_READY SERVED KICK PING PONG ASLEEP").split())
 OF_SESSIONS = (SERVE_END, FAILED, SERVED)  # come at any time beside what was asked for
 FIELDS = ("account", "session", "service", "tag", "client", "text", "payload")
 FIRST_UID, FOLDERS = 1900000016, {}
