@@ -21,6 +21,7 @@
 #define IDLE_MS                                                                          \
 	900000 /* RFC 5321, 4.5.3.2: 10 minutes for a final dot; the source's            \
 	          own time-outs are shorter, and its answer passes */
+#define ENDED_MS 60000 /* a client that ended before the greeting may still want it */
 
 /* ---- memory ---- */
 
@@ -251,6 +252,11 @@ static void wipe_login(struct session *s)
 	}
 }
 
+static uint64_t patience(const struct session *s)
+{
+	return s->client_ended && !s->bytes_out ? ENDED_MS : IDLE_MS;
+}
+
 static void run(struct session *s)
 {
 	if (awaits_hello(s))
@@ -270,7 +276,7 @@ static void run(struct session *s)
 		return;
 	}
 	if (!smtp_of(s)->must_end && s->source_state != SOURCE_CONNECTING)
-		session_set_deadline(s, IDLE_MS);
+		session_set_deadline(s, patience(s));
 }
 
 /* A client that the source does not want is no trouble of the source. */
@@ -312,7 +318,7 @@ static void source_lost(struct session *s, int code)
 static void source_connected(struct session *s)
 {
 	if (!smtp_of(s)->must_end)
-		session_set_deadline(s, IDLE_MS);
+		session_set_deadline(s, patience(s));
 	session_is_known(s); /* the source's own limits hold for it now */
 	smtp_proxy_source_connected(&smtp_of(s)->proxy);
 }

@@ -292,6 +292,7 @@ static int value_of(const struct script *s, const char *name)
 		{ "secrets", script_secrets(s) },
 		{ "destination", s->session->connects_to == SERVER_DESTINATION },
 		{ "overdue", s->session->deadline && s->session->deadline <= s->now },
+		{ "patience", (int)((s->session->deadline - s->now) / 1000) },
 	};
 
 	for (size_t i = 0; i < ROWS(values); i++)

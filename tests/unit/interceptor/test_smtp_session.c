@@ -190,7 +190,11 @@ static const struct script_row ends[] = {
 	/* connected, which only its greeting would have told us */
 	{ "the source is slow to greet", SERVICE_SMTP, "carol",
 		{ "let connect take time", "connected", "timeout", "overdue 0",
-			GREETED } },
+			"patience 900", GREETED } },
+	{ "the same, and the client has given up", SERVICE_SMTP, "carol",
+		{ "let connect take time", "connected", "client ends", "timeout",
+			"patience 60", "timeout", "c 421 4.4.2 Too slow; closing",
+			"state gone" } },
 };
 
 #define EHLO GREETED, "C EHLO client", "s EHLO client", "S 250-old", "S 250 STARTTLS"
