@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/account_view.h"
 
+#include "registry/masters.h"
+
 #define ROW(field) offsetof(struct account_view, field)
 #define ACCOUNT(field) offsetof(struct account_view, account.field)
 #define EVERYWHERE (IN_JSON | IN_LIST | IN_TABLE)
@@ -63,6 +65,8 @@ struct str account_waits_for(const struct account *a)
 
 	if (a->pin == PIN_SOURCE)
 		return STR_LIT("");
+	if (account_needs_master(a) && a->master_try_at && a->stage != STAGE_CATCHING_UP)
+		return STR_LIT("the source, which refuses the master user");
 	if (a->stage == STAGE_FAILED)
 		return STR_LIT("its next try");
 	if (a->stage == STAGE_DUE && !can_move && !a->has_password)

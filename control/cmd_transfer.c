@@ -7,6 +7,7 @@
 #include "control/unseen_view.h"
 
 #include "messages/ask.h"
+#include "registry/masters.h"
 #include "registry/pause.h"
 
 #include <errno.h>
@@ -54,6 +55,12 @@ static int result_of(struct control *c, const struct account *a)
 		STR_ARG(a->name));
 }
 
+/* Nobody here can bring it about. */
+static bool waits_for_its_user(const struct account *a)
+{
+	return a->stage == STAGE_CATCHING_UP && account_needs_master(a);
+}
+
 static bool is_over(const struct account *a)
 {
 	return a->stage == STAGE_DONE || a->stage == STAGE_FAILED ||
@@ -64,6 +71,7 @@ static bool is_over(const struct account *a)
 static int wait_until_over(struct control *c, struct registry *r, struct arena *arena,
 	struct account *a, struct progress_view *view)
 {
+	bool is_said = false;
 	unsigned alone = 0;
 
 	for (;;) {
@@ -75,6 +83,10 @@ static int wait_until_over(struct control *c, struct registry *r, struct arena *
 			return code;
 		if (!c->json)
 			progress_show(view, a);
+		else if (waits_for_its_user(a) && !is_said)
+			is_said = fprintf(stderr, "%.*s is copied, and waits for %.*s\n",
+					  STR_ARG(a->name),
+					  STR_ARG(account_waits_for(a))) > 0;
 		if (is_over(a))
 			return 0;
 		alone = ask_runs(c->settings.run_dir, TRANSFER_SOCKET) ? 0 : alone + 1;
@@ -131,6 +143,8 @@ static int start(
 		code = check_possible(c, a);
 	if (code == 0)
 		code = make_due(c, r, a);
+	if (code == 0 && account_needs_master(a))
+		code = registry_try_master(r, a->id, &c->err);
 	if (code < 0)
 		return code;
 	running = poke(c, a->name);

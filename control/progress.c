@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/progress.h"
 
+#include "control/account_view.h"
 #include "control/output.h"
+#include "registry/masters.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,8 +30,10 @@ static unsigned percent_of(const struct account *a)
 
 static const char *hint_of(const struct account *a)
 {
-	if (a->stage == STAGE_DUE)
+	if (a->stage == STAGE_DUE && !account_waits_for(a).len)
 		return " (waits for its turn)";
+	if (a->stage == STAGE_DUE || account_needs_master(a))
+		return ""; /* print_numbers() says it */
 	if (a->stage == STAGE_CATCHING_UP && percent_of(a) == 100)
 		return " (copied; switches when nobody is logged in)";
 	return "";
@@ -37,9 +41,13 @@ static const char *hint_of(const struct account *a)
 
 static void print_numbers(FILE *to, const struct account *a)
 {
+	struct str waits = account_waits_for(a);
+
 	(void)fprintf(to, "%s %3u %%  %" PRIu64 "/%" PRIu64 " messages%s",
 		stage_name(a->stage), percent_of(a), a->messages_copied,
 		a->messages_total, hint_of(a));
+	if (waits.len && !*hint_of(a))
+		(void)fprintf(to, " (waits for %.*s)", STR_ARG(waits));
 }
 
 static void draw(struct progress_view *p, const struct account *a)
@@ -61,7 +69,8 @@ void progress_show(struct progress_view *p, const struct account *a)
 
 	if (p->tty) {
 		draw(p, a);
-	} else if (a->stage != p->stage || percent >= p->percent + LINE_STEP) {
+	} else if (a->stage != p->stage || !str_eq(account_waits_for(a), p->waits_for) ||
+		   percent >= p->percent + LINE_STEP) {
 		output_clean(a->name, p->to);
 		(void)fputs(": ", p->to);
 		print_numbers(p->to, a);
@@ -69,6 +78,7 @@ void progress_show(struct progress_view *p, const struct account *a)
 		p->percent = percent;
 	}
 	p->stage = a->stage;
+	p->waits_for = account_waits_for(a);
 	(void)fflush(p->to);
 }
 

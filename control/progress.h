@@ -10,7 +10,8 @@
 struct progress_view {
 	FILE *to;
 	bool tty;
-	enum stage stage; /* as last shown; STAGE_COUNT: nothing yet */
+	enum stage stage;     /* as last shown; STAGE_COUNT: nothing yet */
+	struct str waits_for; /* likewise */
 	unsigned percent;
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "messages/alarms.h"
+#include "registry/masters.h"
 #include "registry/pause.h"
 #include "registry/recipients.h"
 #include "registry/rescue.h"
@@ -72,6 +73,24 @@ static void look_at_pause(struct registry *r, struct status *s)
 		"all transfers are paused, for %" PRIu64
 		" minutes now; mailferry transfer --resume",
 		now > since ? (now - since) / 60000 : 0);
+}
+
+static int attend_master(void *context, const struct refused_master *m)
+{
+	uint64_t now = clock_wall_ms();
+
+	if (!m->accounts)
+		return 0;
+	status_attend(context,
+		"the source refuses the master user \"%.*s\" (%" PRIu64
+		" times in a row, last for %.*s): %" PRIu64
+		" accounts wait, the next is tried in %" PRIu64
+		" minutes; let it in there, or import them again with the right password "
+		"(`mailferry import accounts USERS --master FILE`), or pin who does not "
+		"exist there (`mailferry route USER source`)",
+		STR_ARG(m->login), m->refusals, STR_ARG(m->refused_for), m->accounts,
+		m->next_try_at > now ? (m->next_try_at - now + 59999) / 60000 : 0);
+	return 0;
 }
 
 static bool is_asked(const struct settings *s, int service)
@@ -433,6 +452,8 @@ void trouble_gather(struct control *c, struct registry *r, struct status *s)
 		look_at_domains(c, r, s);
 	if (r)
 		look_at_pause(r, s);
+	if (r)
+		(void)registry_each_refused_master(r, attend_master, s, NULL);
 	if (r && senders_lack_tls(c, r))
 		status_attend(s,
 			"senders that insist on TLS cannot deliver: the old server offers "

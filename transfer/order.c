@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/order.h"
 
+#include "registry/masters.h"
+
 #define CLASS_SHIFT 60u
 #define LAST ((UINT64_C(1) << CLASS_SHIFT) - 1)
 
@@ -8,6 +10,7 @@ enum class { CLASS_BUSY, CLASS_CATCHING_UP, CLASS_OTHERS, CLASS_COPIED };
 
 static enum class class_of(const struct account *a) {
 	if (a->route == ROUTE_BUSY) return CLASS_BUSY;
+	if (a->stage == STAGE_FAILED && account_needs_master(a)) return CLASS_COPIED;
 	if (a->stage != STAGE_CATCHING_UP) return CLASS_OTHERS;
 	return a->has_untried_password ? CLASS_CATCHING_UP : CLASS_COPIED;
 }

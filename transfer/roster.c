@@ -7,6 +7,7 @@
 
 #define AGAIN_MS 100u /* a process that was killed goes on at once */
 #define AGAIN_MOST_MS 10000u
+#define BITS_FIRST 6u
 #define CRASHES_MAX 8 /* then it fails, and the registry's back-off counts */
 
 static const char *const state_names[] = { "waiting", "running", "parked" };
@@ -26,37 +27,88 @@ void roster_fini(struct roster *r)
 		r->first = e->next;
 		free(e);
 	}
-	r->running = 0;
+	free(r->by_id);
+	*r = (struct roster){ 0 };
 }
 
 void roster_look_begin(struct roster *r)
 {
 	for (struct entry *e = r->first; e; e = e->next)
-		e->is_wanted = false;
+		e->is_wanted = e->is_barred = e->is_probe = false;
 }
 
-static struct entry **place_of(struct roster *r, int64_t id)
-{
-	struct entry **at = &r->first;
+/* ---- by number ---- */
 
-	while (*at && (*at)->id != id)
-		at = &(*at)->next;
-	return at;
+/* Numbers are given one after the other: the golden ratio spreads them. */
+static struct entry **bucket(const struct roster *r, int64_t id)
+{
+	return &r->by_id[(uint64_t)id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - r->bits)];
+}
+
+static void keep_by_id(struct roster *r, struct entry *e)
+{
+	struct entry **at = bucket(r, e->id);
+
+	e->same = *at;
+	*at = e;
+}
+
+static void forget_by_id(struct roster *r, const struct entry *e)
+{
+	struct entry **at = bucket(r, e->id);
+
+	while (*at != e)
+		at = &(*at)->same;
+	*at = e->same;
+}
+
+/* Room for one more, about one in each bucket. */
+static int grow(struct roster *r)
+{
+	unsigned bits = r->by_id ? r->bits + 1 : BITS_FIRST;
+	struct entry **more;
+
+	if (r->by_id && r->n < (size_t)1 << r->bits)
+		return 0;
+	more = calloc((size_t)1 << bits, sizeof(struct entry *));
+	if (!more)
+		return -ENOMEM;
+	free(r->by_id);
+	r->by_id = more;
+	r->bits = bits;
+	for (struct entry *e = r->first; e; e = e->next)
+		keep_by_id(r, e);
+	return 0;
+}
+
+struct entry *roster_by_id(const struct roster *r, int64_t id)
+{
+	struct entry *e = r->by_id ? *bucket(r, id) : NULL;
+
+	while (e && e->id != id)
+		e = e->same;
+	return e;
 }
 
 static struct entry *made(struct roster *r, int64_t id, struct str name)
 {
-	struct entry **at = place_of(r, id), *e = *at;
+	struct entry *e = roster_by_id(r, id);
 
 	if (e)
 		return e;
-	e = calloc(1, sizeof(*e));
+	e = grow(r) == 0 ? calloc(1, sizeof(*e)) : NULL;
 	if (!e)
 		return NULL;
 	e->id = id;
 	name = str_take(name, sizeof(e->name) - 1);
 	memcpy(e->name, name.ptr, name.len);
-	*at = e;
+	if (r->last)
+		r->last->next = e;
+	else
+		r->first = e;
+	r->last = e;
+	r->n++;
+	keep_by_id(r, e);
 	return e;
 }
 
@@ -94,29 +146,42 @@ void roster_look_end(struct roster *r)
 {
 	struct entry **at = &r->first;
 
+	r->last = NULL;
 	while (*at) {
 		struct entry *e = *at;
 
 		if (e->is_wanted || e->asked || e->state == ENTRY_RUNNING) {
 			at = &e->next;
+			r->last = e;
 			continue;
 		}
 		*at = e->next;
+		forget_by_id(r, e);
+		r->n--;
 		free(e);
 	}
+}
+
+static bool probe_runs(const struct roster *r)
+{
+	for (const struct entry *e = r->first; e; e = e->next)
+		if (e->is_probe && e->state == ENTRY_RUNNING)
+			return true;
+	return false;
 }
 
 struct entry *roster_next(struct roster *r, unsigned most, uint64_t now)
 {
 	struct entry *first = NULL;
+	bool no_probe = probe_runs(r);
 
 	for (struct entry *e = r->first; e; e = e->next) {
 		if (e->state != ENTRY_WAITING || now < e->not_before)
 			continue;
 		if (e->asked)
 			return e;
-		if (e->is_wanted && r->running < most &&
-			(!first || e->rank < first->rank))
+		if (e->is_wanted && !e->is_barred && !(e->is_probe && no_probe) &&
+			r->running < most && (!first || e->rank < first->rank))
 			first = e;
 	}
 	return first;

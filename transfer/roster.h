@@ -33,25 +33,34 @@ enum entry_task {
 
 struct entry {
 	struct entry *next;
+	struct entry *same; /* of those that one hash finds */
 	int64_t id;
 	char name[ENTRY_NAME_MAX];
 	enum entry_state state;
-	pid_t pid;            /* RUNNING */
-	unsigned crashes;     /* in a row */
-	uint64_t not_before;  /* WAITING: monotonic */
-	uint64_t forced_at;   /* PARKED: wall clock, 0: never */
-	bool is_awaited;      /* PARKED: the interceptor was asked */
-	bool is_held;         /* PARKED: it must not switch, whoever is logged in */
-	bool is_copied;       /* PARKED, held: until its user has shown a password; at
+	pid_t pid;           /* RUNNING */
+	unsigned crashes;    /* in a row */
+	uint64_t not_before; /* WAITING: monotonic */
+	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
+	bool is_awaited;     /* PARKED: the interceptor was asked */
+	bool is_held;        /* PARKED: it must not switch, whoever is logged in */
+	bool is_copied;      /* PARKED, held: until its user has shown a password; at
 	                       forced_at the copy is brought up to date */
-	bool is_wanted;       /* the registry's last word */
-	uint64_t rank;        /* likewise */
-	unsigned asked;       /* bits, 1 << enum entry_task */
+	bool is_wanted;      /* the registry's last word */
+	bool is_barred;      /* likewise: the source refuses its master user for now */
+	bool is_probe;       /* likewise: whether it lets that one in is not known; one at
+	                       a time finds out */
+	uint64_t rank;       /* likewise */
+	unsigned asked;      /* bits, 1 << enum entry_task */
 	enum entry_task runs; /* RUNNING */
 };
 
+/* {0} is an empty one. */
 struct roster {
 	struct entry *first; /* oldest first */
+	struct entry *last;
+	struct entry **by_id; /* 2^bits of them; NULL: none yet */
+	unsigned bits;
+	size_t n;
 	unsigned running;
 };
 
@@ -63,6 +72,8 @@ void roster_look_begin(struct roster *r);
 /* rank: lower ones are started first (order.h). */
 int roster_want(
 	struct roster *r, int64_t id, struct str name, uint64_t rank, struct entry **ret);
+/* NULL: not known. */
+struct entry *roster_by_id(const struct roster *r, int64_t id);
 /* At any time: that is to be done, and is kept until its process has ended as it should.
    -ENOMEM. */
 int roster_ask(struct roster *r, int64_t id, struct str name, enum entry_task task);

@@ -8,6 +8,7 @@
 #include "event/signals.h"
 #include "event/timer.h"
 #include "messages/exchange.h"
+#include "registry/masters.h"
 #include "registry/pause.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
@@ -245,10 +246,9 @@ struct observation {
 
 static bool is_returning(const struct scheduler *s, int64_t id)
 {
-	for (const struct entry *e = s->roster.first; e; e = e->next)
-		if (e->id == id)
-			return entry_is_asked(e, ENTRY_RETURN);
-	return false;
+	const struct entry *e = roster_by_id(&s->roster, id);
+
+	return e && entry_is_asked(e, ENTRY_RETURN);
 }
 
 static int want(struct scheduler *s, const struct account *a)
@@ -257,6 +257,10 @@ static int want(struct scheduler *s, const struct account *a)
 	int r = roster_want(
 		&s->roster, a->id, a->name, order_rank(s->settings->order, a), &e);
 
+	if (r == 0 && account_needs_master(a)) {
+		e->is_barred = clock_wall_ms() < a->master_try_at;
+		e->is_probe = !a->master_is_taken;
+	}
 	if (r == 0 && e->is_copied && a->has_untried_password)
 		roster_wake(e);
 	return r;

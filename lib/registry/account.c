@@ -136,6 +136,8 @@ int account_from_row(struct registry *r, const struct query *row, struct account
 		.size = query_number(row, 31),
 		.master = query_bytes(row, 32),
 		.has_untried_password = query_number(row, 33) != 0,
+		.master_try_at = query_number(row, 34),
+		.master_is_taken = query_number(row, 35) != 0,
 	};
 	int code = read_state(r, row, 3, &a.route, &a.stage, &a.pin, err);
 

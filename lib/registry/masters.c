@@ -6,6 +6,10 @@
 
 #include <errno.h>
 
+/* Who bans an address for wrong logins counts some in ten minutes (fail2ban: five). */
+#define TRY_FIRST_MS 150000u
+#define TRY_MOST_MS 3600000u
+
 static int take_row(struct query *row, int n, struct arena *arena, struct master *ret,
 	struct error *err)
 {
@@ -67,6 +71,52 @@ int registry_put_master(struct registry *r, const struct master *master, int64_t
 	return code < 0 ? code
 	                : database_finish_part(r->db, put(r, master, ret_id, err), err);
 }
+
+/* ---- whether the source lets it in ---- */
+
+int registry_master_refused(struct registry *r, int64_t account, struct error *err)
+{
+	const struct sql_value values[] = { sql_signed(account),
+		sql_number(clock_wall_ms()), sql_number(TRY_FIRST_MS),
+		sql_number(TRY_MOST_MS) };
+
+	return sql_run(r->db, SQL_MASTER_REFUSED, values, 4, err);
+}
+
+int registry_master_taken(struct registry *r, int64_t account, struct error *err)
+{
+	return sql_run(r->db, SQL_MASTER_TAKEN, SQL_VALUES(sql_signed(account)), err);
+}
+
+int registry_try_master(struct registry *r, int64_t account, struct error *err)
+{
+	return sql_run(r->db, SQL_TRY_MASTER, SQL_VALUES(sql_signed(account)), err);
+}
+
+int registry_each_refused_master(struct registry *r, registry_refused_master_fn *each,
+	void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_begin(r->db, SQL_EACH_REFUSED_MASTER, SQL_NO_VALUES, &row, err);
+
+	while (n == 0 && (n = query_next(&row, err)) == 1) {
+		const struct refused_master m = { .login = query_bytes(&row, 0),
+			.refusals = query_number(&row, 1),
+			.next_try_at = query_number(&row, 2),
+			.refused_for = query_bytes(&row, 3),
+			.accounts = query_number(&row, 4) };
+
+		n = each(context, &m);
+	}
+	return n;
+}
+
+bool account_needs_master(const struct account *a)
+{
+	return a->master.len && !a->has_untried_password && a->route != ROUTE_LOCAL;
+}
+
+/* ---- which accounts ---- */
 
 static int use(struct registry *r, int64_t account, int64_t master, bool *ret_became_due,
 	struct error *err)

@@ -35,6 +35,30 @@ int registry_account_master(struct registry *r, int64_t account, struct arena *a
 /* With another password, or new. master->id is not read. */
 int registry_put_master(struct registry *r, const struct master *master, int64_t *ret_id,
 	struct error *err);
+/* The source has refused it, asked for that account's mailbox, or has let it in. After a
+   refusal nobody logs in by it for a while, longer with each in a row: 5,000 accounts
+   that go on would have our address banned. Another password ends that. Those
+   that were on their way count as one. */
+int registry_master_refused(struct registry *r, int64_t account, struct error *err);
+int registry_master_taken(struct registry *r, int64_t account, struct error *err);
+/* Once at once: the admin says so. */
+int registry_try_master(struct registry *r, int64_t account, struct error *err);
+
+struct refused_master {
+	struct str login;
+	struct str refused_for; /* the account of the last refusal; "": it is gone */
+	uint64_t refusals;      /* in a row */
+	uint64_t next_try_at;
+	uint64_t accounts; /* that wait for it */
+};
+/* Anything but 0 ends, and is returned. */
+typedef int registry_refused_master_fn(void *context, const struct refused_master *m);
+int registry_each_refused_master(struct registry *r, registry_refused_master_fn *each,
+	void *context, struct error *err);
+
+/* No other password than a master user's is worth a try. Pure. */
+bool account_needs_master(const struct account *a);
+
 /* That account is copied by that master user from now on; it becomes due, as
    registry_learn() has it. Nothing of one that lives here or is pinned to the source. */
 int registry_use_master(struct registry *r, int64_t account, int64_t master,

@@ -84,6 +84,8 @@ struct account {
 	bool has_untried_password;   /* one that the source has not refused from us */
 	struct str
 		master; /* the master user that it is copied by (masters.h); "": none */
+	uint64_t master_try_at; /* the source refuses it, and it is tried again then; 0 */
+	bool master_is_taken;   /* the source let it in the last time */
 	uint64_t passwords, candidates; /* that open it here; that were not proven */
 	uint64_t first_login_at, last_login_at; /* 0: never; last is kept to the minute */
 	uint64_t size; /* at the source, as the admin says; 0: not known */

@@ -6,33 +6,26 @@
 	" AND p.sealed IS NOT NULL)"
 #define COUNT_PASSWORDS(which)                                                           \
 	" (SELECT count(*) FROM password p WHERE p.account = a.id AND " which ")"
+#define COUNT_VERIFIED COUNT_PASSWORDS("verifier IS NOT NULL")
+#define COUNT_UNPROVEN COUNT_PASSWORDS("verifier IS NULL AND sealed IS NOT NULL")
+#define HAS_UNTRIED                                                                      \
+	" EXISTS (SELECT 1 FROM password p WHERE p.account = a.id"                       \
+	" AND p.sealed IS NOT NULL AND p.refused_at = 0)"
+#define OF_MASTER(what, none)                                                            \
+	" coalesce((SELECT m." what " FROM master m WHERE m.id = a.master), " none ")"
+#define MASTER OF_MASTER("login", "''")
+#define MASTER_TRY OF_MASTER("next_try_at", "0") "," OF_MASTER("is_taken", "0")
 
 /* Order as account.c reads it. */
 #define ACCOUNT_COLUMNS                                                                  \
 	"a.id, a.name, a.login, a.route, a.stage, a.pin, a.uncapturable_why," HAS_SEALED \
-	"," COUNT_PASSWORDS(                                                             \
-		"verifier IS NOT NULL") ", a.first_login_at,"                            \
-					" a.last_login_at, a.folders, "                  \
-					"a.messages_total, a.messages_copied,"           \
-					" a.bytes_copied, a.uids_kept, a.uidls_kept, "   \
-					"a.busy_since,"                                  \
-					" a.out_of_service_ms, a.attempts, "             \
-					"a.next_try_at, a.last_error, a.certificate,"    \
-					"coalesce((SELECT max(seen_at) FROM password"    \
-					"  WHERE account = a.id AND origin = 'local'), " \
-					"0),"                                            \
-					" a.stage_at," COUNT_PASSWORDS(                  \
-						"verifier IS NULL AND sealed IS NOT "    \
-						"NULL") ", a.made_here, a.disabled, "    \
-							"a.source_name, a.home, "        \
-							"a.arriving, a.size, "           \
-							"coalesce((SELECT m.login FROM " \
-							"master m WHERE m.id = "         \
-							"a.master), ''), EXISTS (SELECT" \
-							" 1 FROM password p WHERE"       \
-							" p.account = a.id AND p.sealed" \
-							" IS NOT NULL AND p.refused_at"  \
-							" = 0)"
+	"," COUNT_VERIFIED ", a.first_login_at, a.last_login_at, a.folders,"             \
+	" a.messages_total, a.messages_copied, a.bytes_copied, a.uids_kept,"             \
+	" a.uidls_kept, a.busy_since, a.out_of_service_ms, a.attempts, a.next_try_at,"   \
+	" a.last_error, a.certificate, coalesce((SELECT max(seen_at) FROM password"      \
+	" WHERE account = a.id AND origin = 'local'), 0), a.stage_at," COUNT_UNPROVEN    \
+	", a.made_here, a.disabled, a.source_name, a.home, a.arriving, a.size," MASTER   \
+	"," HAS_UNTRIED "," MASTER_TRY
 
 /* Order as passwords.c reads it. */
 #define PASSWORD_COLUMNS                                                                 \
@@ -364,7 +357,25 @@ static const char *const statements[] = {
 			       " WHERE a.id = ?1 AND a.route <> 'local'",
 	[SQL_PUT_MASTER] = "INSERT INTO master (login, is_suffix, sealed, at)"
 			   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (login, is_suffix)"
-			   " DO UPDATE SET sealed = excluded.sealed, at = excluded.at",
+			   " DO UPDATE SET sealed = excluded.sealed, at = excluded.at,"
+			   " is_taken = 0, refusals = 0, next_try_at = 0",
+	[SQL_MASTER_REFUSED] =
+		"UPDATE master SET is_taken = 0, refusals = refusals + 1,"
+		" refused_for = ?1, next_try_at = ?2 + min(?3 << min(refusals, 16), ?4)"
+		" WHERE id = (SELECT master FROM account WHERE id = ?1)"
+		" AND next_try_at <= ?2",
+	[SQL_MASTER_TAKEN] =
+		"UPDATE master SET is_taken = 1, refusals = 0, next_try_at = 0"
+		" WHERE id = (SELECT master FROM account WHERE id = ?1) AND NOT is_taken",
+	[SQL_TRY_MASTER] = "UPDATE master SET next_try_at = min(next_try_at, 1)"
+			   " WHERE id = (SELECT master FROM account WHERE id = ?1)",
+	[SQL_EACH_REFUSED_MASTER] =
+		"SELECT m.login, m.refusals, m.next_try_at,"
+		" coalesce((SELECT name FROM account WHERE id = m.refused_for), ''),"
+		" (SELECT count(*) FROM account a WHERE a.master = m.id"
+		"  AND a.master <> 0 AND a.pin <> 'source'"
+		"  AND a.stage IN ('due', 'copying', 'failed') AND NOT" HAS_UNTRIED ")"
+		" FROM master m WHERE m.refusals > 0 ORDER BY m.login",
 	[SQL_USE_MASTER] = "UPDATE account SET master = ?2 WHERE id = ?1",
 	[SQL_FORGET_MASTERS] =
 		"DELETE FROM master WHERE NOT EXISTS (SELECT 1 FROM account a"
@@ -570,6 +581,11 @@ static const char *const upgrades[] = {
 	"ALTER TABLE account ADD COLUMN master INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE account ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX account_master ON account (master) WHERE master <> 0;",
+	/* 19: a master user whom the source refuses */
+	"ALTER TABLE master ADD COLUMN is_taken INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE master ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE master ADD COLUMN refused_for INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE master ADD COLUMN next_try_at INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -149,7 +150,7 @@ def a_wrong_password_and_one_that_stops_working(world):
     bring(world, copy, master=f"{MASTER}:wrong")
     failed = world.ferry.wait_account(copy, 20, stage="failed")
     true("master user" in failed["last_error"], failed["last_error"])
-    equal(failed["waits_for"], "its next try", "waits_for")
+    equal(failed["waits_for"], "the source, which refuses the master user", "waits_for")
     world.move(other)  # it holds up nobody
     bring(world, copy)
     copied(world, copy)
@@ -160,6 +161,53 @@ def a_wrong_password_and_one_that_stops_working(world):
         comes_by_themselves(world, copy)
         comes_by_themselves(world, late)  # by their own
         world.server.set_masters({MASTER: SECRET})
+
+
+def refusals(world):
+    return world.server.log_text().count(f"passwd-file({MASTER},")
+
+
+@case
+@only_at("dovecot")
+def a_refused_master_user_stops_all_logins_by_it(world):
+    """Thousands of wrong logins would have our address banned."""
+    users = [world.user(3) for _ in range(8)]
+    before = refusals(world)
+    bring(world, *users, master=f"{MASTER}:wrong")
+    said = wait_until("status says it", lambda: next(
+        (line for line in world.ferry.json("status")["attention"] if MASTER in line), None), 20)
+    true("1 times in a row" in said and f"{len(users)} accounts wait" in said
+         and "import accounts" in said, said)
+    time.sleep(3)  # four places, and the first account's own next try
+    equal(refusals(world) - before, 1, "wrong logins")
+    world.ferry.kill("transfer")
+    time.sleep(3)
+    equal(refusals(world) - before, 1, "wrong logins, after a restart")
+    world.ferry.ok("transfer", users[5])  # the admin wants to know
+    wait_until("another login", lambda: refusals(world) - before == 2, 20)
+    time.sleep(2)
+    equal(refusals(world) - before, 2, "wrong logins, when one was asked for")
+    bring(world, *users)
+    for user in users:
+        copied(world, user, 40)
+    equal(refusals(world) - before, 2, "wrong logins, with the right one")
+    equal([line for line in world.ferry.json("status")["attention"] if MASTER in line], [],
+          "status")
+
+
+@case
+@only_at("dovecot")
+def a_transfer_says_what_it_waits_for(world):
+    user = world.user(3)
+    bring(world, user)
+    copied(world, user)
+    with subprocess.Popen(world.ferry.arguments("transfer", user, "--wait"),
+                          stdout=subprocess.PIPE, text=True) as waiting:
+        line = waiting.stdout.readline()
+        true("waits for the user's first login" in line, line)
+        world.session(user).logout()
+        true(waiting.wait(20) == 0, waiting.stdout.read())
+    equal(world.ferry.account(user)["route"], "local", "route")
 
 
 @case

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "registry/passwords.h"
+#include "registry/masters.h"
 #include "transfer/account/job.h"
 #include "transfer/account/loan.h"
 
@@ -152,9 +152,12 @@ static int connect_by_master(struct job *j)
 	r = give_master(j);
 	if (r == 0)
 		r = j->source.ops->connect(j->source.self, &j->err);
+	if (r == -EACCES)
+		(void)registry_master_refused(j->registry, j->account.id, NULL);
 	if (r < 0)
 		return r;
 	m->state = MASTER_USED;
+	(void)registry_master_taken(j->registry, j->account.id, NULL);
 	log_info(NULL, "password", "account=%.*s by=master", STR_ARG(j->account.name));
 	return 0;
 }

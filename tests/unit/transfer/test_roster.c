@@ -227,7 +227,7 @@ static void orders(void **state)
 		{ .route = ROUTE_BUSY, .stage = STAGE_SWITCHING },
 		{ .stage = STAGE_CATCHING_UP, .has_untried_password = true },
 		{ .stage = STAGE_DUE, .size = 10 },
-		{ .stage = STAGE_CATCHING_UP },
+		{ .stage = STAGE_FAILED, .master = STR("m") },
 	}, smallest[] = {
 		{ .stage = STAGE_COPYING, .size = 1 },
 		{ .stage = STAGE_DUE, .size = 2 },
@@ -253,10 +253,67 @@ static void orders(void **state)
 		order_rank(ORDER_SMALLEST, &last_used[1]));
 }
 
+/* Whom the source refuses as master user: nobody is started who needs it; afterwards one
+   finds out, the others do not wait for it. */
+static void a_master_user_is_probed_by_one(void **state)
+{
+	struct roster r = { 0 };
+	struct entry *e[5];
+
+	(void)state;
+	roster_look_begin(&r);
+	for (int64_t id = 1; id <= 4; id++)
+		assert_int_equal(roster_want(&r, id, STR_LIT("x"), 0, &e[id]), 0);
+	e[1]->is_barred = e[2]->is_barred = true;
+	e[1]->is_probe = e[2]->is_probe = e[3]->is_probe = true;
+	roster_look_end(&r);
+	assert_int_equal(start_next(&r, 9, 0)->id, 3);
+	assert_int_equal(start_next(&r, 9, 0)->id, 4);
+	e[1]->is_barred = e[2]->is_barred = false;
+	assert_null(start_next(&r, 9, 0));
+	e[3]->is_probe = false; /* it was let in */
+	assert_int_equal(start_next(&r, 9, 0)->id, 1);
+	assert_null(start_next(&r, 9, 0));
+	roster_ended(&r, e[1], 0);
+	assert_int_equal(start_next(&r, 9, 0)->id, 2);
+	roster_fini(&r);
+}
+
+/* Those that stay are found, those that go are not, and the order is that of arrival. */
+static void many_are_found_by_their_numbers(void **state)
+{
+	enum { MANY = 5000 };
+	struct roster r = { 0 };
+	struct entry *e;
+	int64_t id = 1;
+
+	(void)state;
+	for (int look = 0; look < 3; look++) {
+		roster_look_begin(&r);
+		for (id = 1 + look; id <= MANY; id += 1 + look)
+			assert_int_equal(roster_want(&r, id, STR_LIT("x"), 0, &e), 0);
+		roster_look_end(&r);
+		for (id = 1; id <= MANY; id++)
+			assert_int_equal(roster_by_id(&r, id) != NULL,
+				(id - 1 - look) % (1 + look) == 0 && id > look);
+		assert_int_equal(r.n, MANY / (1 + look));
+	}
+	assert_ptr_equal(roster_by_id(&r, r.last->id), r.last);
+	assert_null(r.last->next);
+	for (id = 0, e = r.first; e; id++, e = e->next)
+		assert_true(!e->next || e->id < e->next->id ||
+			    (e->id % 2 == 0 && e->next->id % 2));
+	assert_int_equal(id, r.n);
+	roster_fini(&r);
+	assert_null(roster_by_id(&r, 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lower_ranks_come_first),
+		cmocka_unit_test(a_master_user_is_probed_by_one),
+		cmocka_unit_test(many_are_found_by_their_numbers),
 		cmocka_unit_test(a_copied_one_waits_until_it_is_woken),
 		cmocka_unit_test(orders),
 		cmocka_unit_test(a_foretelling_is_done_once),
