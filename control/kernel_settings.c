@@ -69,8 +69,14 @@ static void put_back(const struct settings *s, const struct setting *it)
 	if (settings_run_path(s, it->note, note, sizeof(note)) < 0 ||
 		access(note, F_OK) < 0)
 		return;
-	if (set(it->path, it->before) == 0)
-		log_info(NULL, "kernel-setting", "setting=%s put back", it->name);
+	/* '\0': its module has gone, and the setting with it */
+	if (value_of(it->path) != '\0' && set(it->path, it->before) < 0) {
+		log_warning(NULL, "kernel-setting",
+			"setting=%s not put back to %c: the next end tries again",
+			it->name, it->before);
+		return;
+	}
+	log_info(NULL, "kernel-setting", "setting=%s put back", it->name);
 	(void)unlink(note);
 }
 
