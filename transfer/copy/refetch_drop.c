@@ -139,9 +139,13 @@ static int find_candidates(struct refetch *r, const struct refetch_message *m)
 
 	if (!r->by_likeness)
 		return known ? want(r, known) : 0;
-	for (size_t i = 0; code == 0 && n < LIKE_MAX && i < r->n_rows; i++)
-		if (is_like(r, m, &r->rows[i])) {
-			code = want(r, &r->rows[i]);
+	for (size_t k = 0; k < 2; k++) /* those about its place first */
+		for (size_t i = 0; code == 0 && n < LIKE_MAX && i < r->n_rows; i++) {
+			const struct refetch_row *row = &r->rows[i];
+
+			if (!is_like(r, m, row) || is_near(r, m, row) == (k == 1))
+				continue;
+			code = want(r, row);
 			n++;
 		}
 	return code;
@@ -207,7 +211,9 @@ static int offer(struct refetch *r, struct refetch_message *m, const void *fd)
 	int code = r->hand_on(r->context, m, *(const int *)fd, r->err);
 
 	if (code == -EBADMSG) /* no reason against the next candidate */
-		return refetch_set_why(r, m, str_from(r->err->text));
+		return str_eq(m->why, str_from(r->err->text))
+		               ? 0
+		               : refetch_set_why(r, m, str_from(r->err->text));
 	if (code == 0)
 		m->state = REFETCH_DONE;
 	return code;

@@ -319,6 +319,37 @@ static void test_a_maildrop_without_true_sizes(void **state)
 	end(&w);
 }
 
+/* More of its size than are read for one: that at its place is among those that are. */
+static void test_a_maildrop_of_one_size(void **state)
+{
+	struct memory_folder *inbox;
+	struct error err = { 0 };
+	struct source_ops ops;
+	struct world w;
+	size_t n = 0, all;
+
+	begin(&w, state);
+	all = gather(&w);
+	ops = *w.r.source.ops;
+	ops.has_uids = false;
+	w.r.source.ops = &ops;
+	inbox = memory_folder(w.source, "INBOX");
+	inbox->uidvalidity = 0;
+	for (size_t i = 0; i < inbox->count; i++)
+		inbox->messages[i].said_size = 1000;
+	for (size_t i = 0; i < w.r.n; i++) {
+		w.at[i].size = 1000;
+		w.at[i].from_end = MESSAGES + 1 - w.at[i].uid;
+		if (w.at[i].uid > MESSAGES - 10)
+			w.at[n++] = w.at[i];
+	}
+	w.r.n = n;
+	OK(refetch_run(&w.r, &err));
+	refetch_fini(&w.r);
+	assert_int_equal(still_lost(&w), all - n);
+	end(&w);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
@@ -330,6 +361,7 @@ int main(void)
 		CASE(test_what_cannot_be_had_is_named),
 		CASE(test_not_taken_now),
 		CASE(test_a_maildrop_without_true_sizes),
+		CASE(test_a_maildrop_of_one_size),
 	};
 
 	return cmocka_run_group_tests_name("refetch", tests, NULL, NULL);
