@@ -54,6 +54,9 @@ static const struct line losses[] = {
 	{ "expunges",
 		"message(s) removed here are still there: the source cannot expunge "
 		"them alone, or shows them under another UID" },
+	{ "not_shown",
+		"message(s) come back although the server that the user lived at does not "
+		"show them: nothing proves that they were removed there" },
 };
 
 static const struct line named[] = {

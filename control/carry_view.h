@@ -7,8 +7,9 @@
 #include "registry/registry.h"
 
 /* {at, result, reason, messages, bytes, put_back, flags, expunged, folders, renamed,
-   subscriptions, not_kept: {uids, uidls, dates, sizes, flags, expunges, keywords,
-   folders, subscriptions}}; null: there was none since then (wall milliseconds). */
+   subscriptions, not_kept: {uids, uidls, dates, sizes, flags, expunges,
+   not_shown, keywords, folders, subscriptions}}; null: there was none since then (wall
+   milliseconds). */
 int carry_view_json(struct registry *r, int64_t account, bool dry, uint64_t since,
 	json_t **ret, struct error *err);
 void carry_view_print(const json_t *carried, FILE *to);

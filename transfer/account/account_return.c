@@ -118,6 +118,7 @@ static int bring_home(struct returning *b, struct store *s)
 		log_info(NULL, "again", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), j->err.text);
 	}
+	b->carry.carry.lost.not_shown = j->onward.carry.lost.not_shown;
 	return code;
 }
 

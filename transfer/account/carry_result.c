@@ -37,6 +37,7 @@ static json_t *losses(const struct carry_losses *l)
 	(void)json_object_set_new(o, "sizes", number(l->sizes));
 	(void)json_object_set_new(o, "flags", number(l->flags));
 	(void)json_object_set_new(o, "expunges", number(l->expunges));
+	(void)json_object_set_new(o, "not_shown", number(l->not_shown));
 	(void)json_object_set_new(o, "keywords", names(&l->keywords));
 	(void)json_object_set_new(o, "folders", names(&l->folders));
 	(void)json_object_set_new(o, "subscriptions", names(&l->unsubscribed));

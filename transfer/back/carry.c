@@ -476,12 +476,21 @@ static int see_orphans(void *context, struct str key)
 
 /* ---- a pass ---- */
 
+static bool shows_nothing(const struct carry *c)
+{
+	for (size_t i = 0; i < c->n_boxes; i++)
+		if (c->boxes[i].looks.messages)
+			return false;
+	return true;
+}
+
 static int pass_home(struct carry *c)
 {
 	int r = carry_home_strangers(c);
 
 	if (r == 0)
 		r = look(c);
+	c->shows_nothing = r == 0 && shows_nothing(c);
 	if (r == 0)
 		r = carry_home_folders(c);
 	if (r == 0)
@@ -525,7 +534,9 @@ int carry_pass(struct carry *c, struct error *err)
 	c->again = false;
 	/* what was refused was asked once */
 	c->lost = (struct carry_losses){ .unsubscribed = c->lost.unsubscribed,
-		.keywords = c->lost.keywords };
+		.keywords = c->lost.keywords,
+		.not_shown = c->lost.not_shown };
+	c->namespaces = STR_LIT(""); /* of this pass's arena */
 	c->proof = (struct carry_proof){ 0 };
 	c->n_boxes = 0;
 	r = pass(c);
@@ -546,6 +557,8 @@ int carry_all(struct carry *c, struct error *err)
 		i += renamed == c->sums.renamed;
 	}
 	return r == 1 ? error_set(err, -EREMOTEIO,
-				"the source does not keep what is carried to it")
+				c->way == CARRY_HOME
+					? "the source changes while it is read"
+					: "the source does not keep what is carried to it")
 	              : r;
 }

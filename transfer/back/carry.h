@@ -32,8 +32,10 @@
  * What else is in a mailbox there is left alone. What came late is only added: a message
  * that its user has removed there, or a folder, does not come back.
  *
- * On the way home the destination is only read (carry_home.c), and the store follows it.
- * What goes back to the source from there is the store's, by the first of these ways.
+ * On the way home the destination is only read (carry_home.c), and the store follows it:
+ * but what is not there is taken for removed only where its folder is beyond doubt the
+ * one that had it. What goes back to the source from there is the store's, by the
+ * first of these ways.
  */
 #include "mailstore/store/source_side.h"
 #include "transfer/back/writer.h"
@@ -64,15 +66,17 @@ struct carry_sums { /* done; in a dry run: to be done */
 	uint64_t expunged;
 };
 
-struct carry_losses {                /* what cannot be kept, as the last pass found it */
-	uint64_t uids;               /* messages with another UID there */
-	uint64_t uidls;              /* of them, in INBOX */
-	uint64_t dates, sizes;       /* that the source has changed */
-	uint64_t future_dates;       /* of the way on: some take none of tomorrow */
-	uint64_t flags;              /* messages whose flags it did not take */
-	uint64_t expunges;           /* removed here, and still there */
-	struct carry_names keywords; /* that it does not take */
-	struct carry_names folders;  /* removed here, and still there */
+struct carry_losses {          /* what cannot be kept, as the last pass found it */
+	uint64_t uids;         /* messages with another UID there */
+	uint64_t uidls;        /* of them, in INBOX */
+	uint64_t dates, sizes; /* that the source has changed */
+	uint64_t future_dates; /* of the way on: some take none of tomorrow */
+	uint64_t flags;        /* messages whose flags it did not take */
+	uint64_t expunges;     /* removed here, and still there */
+	/* of the way home, all passes: not there, and not known to be removed */
+	uint64_t not_shown;
+	struct carry_names keywords;     /* that it does not take */
+	struct carry_names folders;      /* removed here, and still there */
 	struct carry_names unsubscribed; /* subscriptions that it did not take */
 };
 
@@ -114,6 +118,8 @@ struct carry {
 	struct str words;          /* that it shows in FLAGS */
 	struct carry_match *match; /* what fetched bodies are compared with; NULL */
 	struct carry_home *home;   /* where they are to stay; NULL */
+	uint32_t missing;          /* on the way home: was listed, and did not come */
+	bool shows_nothing;        /* the destination, in any folder */
 	char refused[160];         /* why the source did not list or give something */
 	struct error *err;
 };

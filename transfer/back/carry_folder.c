@@ -72,6 +72,7 @@ static int add_row(void *context, const struct store_message *is)
 		.size = carry_side(w->c) == SIDE_SOURCE ? is->size : is->body_len,
 		.modseq = is->modseq,
 		.pair = CARRY_ALONE,
+		.other = CARRY_ALONE,
 		.was_there = carry_was_there(m, is->uid) };
 	return row->keywords.ptr ? 0 : carry_no_memory(w->c);
 }
@@ -254,6 +255,27 @@ static int is_replaced(struct carry *c, const struct carry_match *m,
 	return !n->digest || memcmp(digest, n->digest, BODY_DIGEST_SIZE) != 0;
 }
 
+/* On the way home: dates were the same when it was carried on, but for some of the
+   future. Its bytes will tell. */
+static bool shows_another(const struct carry *c, const struct carry_row *row, size_t k)
+{
+	return c->way == CARRY_HOME && row && k != CARRY_ALONE &&
+	       c->listing.rows[k].date != row->date;
+}
+
+static bool is_a_uid(uint32_t other_uid)
+{
+	return other_uid && other_uid != STORE_UID_UNSAID;
+}
+
+/* A UID that is yet to be given was another folder's. */
+static bool is_unsure(const struct carry_match *m, const struct carry_note *n)
+{
+	uint32_t next = m->box->looks.uidnext;
+
+	return n->is_foreign || (next && n->other_uid >= next);
+}
+
 /* What was removed here since it came from there, or was carried there. */
 static int pair_note(struct carry *c, struct carry_match *m, const struct carry_note *n)
 {
@@ -272,6 +294,10 @@ static int pair_note(struct carry *c, struct carry_match *m, const struct carry_
 		c->lost.expunges += !row;
 		k = CARRY_ALONE;
 	}
+	if (shows_another(c, row, k)) {
+		row->other = k;
+		k = CARRY_ALONE;
+	}
 	if (row && row->pair == CARRY_ALONE) {
 		row->is_taken = n->other_uid == STORE_UID_UNSAID;
 		row->is_planned = !n->other_uid || row->is_taken;
@@ -281,7 +307,8 @@ static int pair_note(struct carry *c, struct carry_match *m, const struct carry_
 		/* not under its UID (Courier may give another one), or the source has
 		   said the same one twice: its bytes tell */
 		row->is_planned = row->is_planned || row->pair == CARRY_ALONE;
-		row->has_gone = row->pair == CARRY_ALONE && n->other_uid;
+		row->has_gone = row->pair == CARRY_ALONE && is_a_uid(n->other_uid);
+		row->is_unsure = row->other != CARRY_ALONE || is_unsure(m, n);
 		return 0;
 	}
 	/* what came late to a mailbox there is its user's; on the way home all is */

@@ -32,6 +32,13 @@ static bool is_known(const struct carry *c, struct str name)
 	return str_ieq(name, INBOX);
 }
 
+/* Where nothing of name spaces is known, all are. */
+static bool is_own(const struct carry *c, struct str name)
+{
+	return !namespaces_has_own(c->namespaces, INBOX) ||
+	       namespaces_has_own(c->namespaces, name);
+}
+
 /* Those of its user that are in no way here: as boxes without a number. */
 int carry_home_strangers(struct carry *c)
 {
@@ -40,7 +47,7 @@ int carry_home_strangers(struct carry *c)
 		struct carry_box b = { .there = f };
 
 		if (!folder_is_selectable(f) || is_known(c, folder_name(f)) ||
-			!namespaces_has_own(c->namespaces, folder_name(f)))
+			!is_own(c, folder_name(f)))
 			continue;
 		b.name = b.name_there = arena_str(&c->arena, folder_name(f));
 		if (!b.name.ptr || carry_add_box(c, &b) < 0)
@@ -425,29 +432,77 @@ static int follow(
 		c->store, m->box->id, row->uid, flags, words, &modseq, c->err);
 }
 
-static int take_row(
-	struct carry *c, const struct carry_match *m, const struct carry_row *row)
+/* It stays, and from now on only its bytes are looked for. */
+static int leave_it(struct carry *c, const struct carry_match *m, struct carry_row *row)
+{
+	if (!carry_digest(c, m, row))
+		return c->err->code ? c->err->code : -EIO;
+	c->lost.not_shown++;
+	return carry_note_pair(c, m,
+		&(struct carry_note){
+			.mailbox = m->box->id, .uid = row->uid, .digest = row->digest },
+		c->err);
+}
+
+static int take_row(struct carry *c, const struct carry_match *m, struct carry_row *row,
+	bool is_doubtful)
 {
 	if (row->pair != CARRY_ALONE)
 		return follow(c, m, row);
 	if (!row->has_gone)
 		return 0;
+	if (is_doubtful)
+		return leave_it(c, m, row);
 	c->sums.expunged++;
 	return store_expunge(c->store, m->box->id, row->uid, c->err);
 }
 
+/* Another UIDVALIDITY, UIDs that are given a second time, no mail at all: a server that
+   has lost its storage, or its index, looks like that. */
+static bool is_doubtful(const struct carry *c, const struct carry_match *m)
+{
+	bool is = c->shows_nothing;
+
+	for (size_t i = 0; !is && i < m->n_rows; i++)
+		is = m->rows[i].pair == CARRY_ALONE && m->rows[i].has_gone &&
+		     m->rows[i].is_unsure;
+	return is;
+}
+
+/* Under the UIDs that are ours there are others, and not one of ours is there. */
+static int refuse_another(struct carry *c, const struct carry_match *m)
+{
+	bool is_another = false;
+
+	for (size_t i = 0; i < m->n_rows; i++) {
+		if (m->rows[i].pair != CARRY_ALONE)
+			return 0;
+		is_another = is_another || m->rows[i].other != CARRY_ALONE;
+	}
+	return is_another ? error_set(c->err, -EREMOTEIO,
+				    "\"%.*s\" has other messages at the source than it "
+				    "was given, under their UIDs: it is another mailbox",
+				    STR_ARG(m->box->name_there))
+	                  : 0;
+}
+
 int carry_home_folder(struct carry *c, struct carry_match *m)
 {
-	int r = store_begin(c->store, c->err);
+	bool doubtful = is_doubtful(c, m);
+	int r = refuse_another(c, m), done;
 
+	if (r == 0)
+		r = store_begin(c->store, c->err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < m->n_rows; i++)
-		r = take_row(c, m, &m->rows[i]);
+		r = take_row(c, m, &m->rows[i], doubtful);
 	if (r == 0)
 		r = fetch_new(c, m);
-	if (r == 0)
-		return store_commit(c->store, c->err);
-	store_rollback(c->store);
-	return r;
+	if (r < 0) {
+		store_rollback(c->store);
+		return r;
+	}
+	done = store_commit(c->store, c->err);
+	return done < 0 ? done : r;
 }

@@ -72,7 +72,10 @@ static bool may_be_missed(const struct carry *c, const struct carry_match *m,
 	if (c->way != CARRY_HOME)
 		return true;
 	for (size_t i = 0; i < m->n_rows; i++)
-		if (carry_misses(c, m, &m->rows[i]) && m->rows[i].size == there->size)
+		if (carry_misses(c, m, &m->rows[i]) &&
+			(m->rows[i].size == there->size ||
+				(m->rows[i].other != CARRY_ALONE &&
+					there == &c->listing.rows[m->rows[i].other])))
 			return true;
 	return false;
 }
@@ -104,6 +107,18 @@ int carry_want_rest(struct carry *c, struct carry_match *m)
 	return want(c, m, false);
 }
 
+/* On the way home its user may remove what was listed: the next pass lists it no more. */
+static bool was_removed(struct carry *c, const struct carry_match *m)
+{
+	uint32_t before = c->missing;
+
+	c->missing = 0;
+	for (size_t i = 0; !c->missing && i < m->n_wanted; i++)
+		if (!m->wanted[i].came)
+			c->missing = m->wanted[i].uid;
+	return c->way == CARRY_HOME && c->missing && c->missing != before;
+}
+
 int carry_fetch(struct carry *c, struct carry_match *m)
 {
 	size_t index = (size_t)(m->box - c->boxes);
@@ -117,6 +132,8 @@ int carry_fetch(struct carry *c, struct carry_match *m)
 	if (r == 0)
 		r = carry_run(c);
 	c->match = NULL;
+	if (r == 0 && *c->refused && was_removed(c, m))
+		return 1;
 	if (r == 0 && *c->refused)
 		r = error_set(c->err, -EREMOTEIO,
 			"the source does not give a message of \"%.*s\", so it cannot be "
@@ -182,7 +199,7 @@ static int keep_pair(
 		c->err);
 }
 
-/* In that order. */
+/* In that order; on the way home by its bytes alone: what is new is read anyway. */
 enum closeness { BYTES_AND_DATE, BYTES, TAKEN_AND_DATE, CLOSENESS_COUNT };
 
 /* On the way on, only what may have been sent: what else is there is its user's. On the
@@ -215,7 +232,8 @@ static int pair_row(
 {
 	size_t k;
 
-	if (!carry_misses(c, m, row) || (how == TAKEN_AND_DATE && !row->is_taken))
+	if (!carry_misses(c, m, row) ||
+		(how == TAKEN_AND_DATE && (!row->is_taken || c->way == CARRY_HOME)))
 		return 0;
 	if (!carry_digest(c, m, row))
 		return c->err->code ? c->err->code : -EIO;
@@ -270,6 +288,8 @@ static int pair_all(struct carry *c, struct carry_match *m)
 	for (enum closeness how = 0; r == 0 && how < CLOSENESS_COUNT; how++)
 		for (size_t i = 0; r == 0 && i < m->n_rows; i++)
 			r = pair_row(c, m, &m->rows[i], how);
+	if (c->way == CARRY_HOME) /* what has no pair is new */
+		return r;
 	if (r == 0)
 		r = pair_in_order(c, m);
 	for (size_t i = 0; r == 0 && i < m->n_notes; i++)
@@ -295,7 +315,7 @@ static bool is_needed(const struct carry *c, const struct carry_match *m)
 {
 	bool any = carry_misses_any(c, m);
 
-	for (size_t i = 0; !any && i < m->n_notes; i++)
+	for (size_t i = 0; !any && c->way != CARRY_HOME && i < m->n_notes; i++)
 		any = is_planned(&m->notes[i]) && !carry_row_of(m, &m->notes[i]);
 	return any;
 }

@@ -40,6 +40,8 @@ struct carry_row { /* a message here */
 	bool is_taken;               /* it was, under a UID that was not said */
 	bool is_proven;              /* its bytes there are those here */
 	bool has_gone;               /* it was there, and is not under its UID */
+	bool is_unsure;              /* has_gone: its UID may not mean it any more */
+	size_t other;                /* of the listing: has its UID and another date */
 	const unsigned char *digest; /* NULL: not known */
 };
 
@@ -136,7 +138,8 @@ int carry_match(struct carry *c, struct carry_match *m);
 /* Sets m->wanted: all there that have no pair. */
 int carry_want_rest(struct carry *c, struct carry_match *m);
 struct wanted *carry_wanted(const struct carry_match *m, uint32_t uid); /* NULL: no */
-/* Fetches those of m->wanted, whose digests are in m->found then. */
+/* Fetches those of m->wanted, whose digests are in m->found then. 1: one has gone
+   meanwhile, the next pass looks anew. */
 int carry_fetch(struct carry *c, struct carry_match *m);
 /* One that may be found there from now on, or is (other_uid). In a transaction. */
 int carry_note_pair(struct carry *c, const struct carry_match *m,

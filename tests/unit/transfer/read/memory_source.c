@@ -119,7 +119,9 @@ static int folders(struct memory_source *m, const struct source_events *e)
 		r = r ? r : e->subscription(e->context, str_from(m->subscriptions[i]));
 	}
 	r = r ? r : event(m);
-	return r ? r : e->namespaces(e->context, STR_LIT("((\"\" \"/\")) NIL NIL"));
+	return r || m->no_namespaces
+	               ? r
+	               : e->namespaces(e->context, STR_LIT("((\"\" \"/\")) NIL NIL"));
 }
 
 static struct mail message_of(const struct memory_message *m)
@@ -330,11 +332,14 @@ static int fetch(struct memory_source *m, const struct source_events *e,
 		why = str_from(f->refuses ? f->refuses : "not so many");
 	}
 	for (size_t i = 0; r == 0 && end == SOURCE_DONE && i < job->n; i++) {
-		const struct memory_message *from = memory_find(f, job->wanted[i].uid);
+		const struct memory_message *from;
 		unsigned connection = (unsigned)(i % MEMORY_CONNECTIONS);
 		struct mail message;
 
 		m->fetches++;
+		if (job->wanted[i].uid == m->vanishes && memory_find(f, m->vanishes))
+			memory_remove(f, m->vanishes);
+		from = memory_find(f, job->wanted[i].uid);
 		if (!from || from->uid == m->unreadable)
 			continue;
 		message = message_of(from);

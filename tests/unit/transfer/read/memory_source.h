@@ -57,10 +57,12 @@ struct memory_source {
 	uint64_t break_at;      /* this one: run() gives -ECONNRESET; 0: never */
 	void (*at_break)(void); /* or this is called, if set */
 	uint32_t unreadable;    /* a UID that is listed and never comes; 0: none */
-	uint32_t unlike;   /* a UID whose row with its body has other flags; 0: none */
-	bool refuses_many; /* to give more than one at a time */
-	bool backwards;    /* lists by falling UID, and the first one twice */
-	unsigned fetches;  /* asked for, in messages */
+	uint32_t unlike;    /* a UID whose row with its body has other flags; 0: none */
+	uint32_t vanishes;  /* a UID that goes as it is to be given; 0: none */
+	bool no_namespaces; /* of which nothing is said */
+	bool refuses_many;  /* to give more than one at a time */
+	bool backwards;     /* lists by falling UID, and the first one twice */
+	unsigned fetches;   /* asked for, in messages */
 	unsigned rows, wholes; /* told; folders that were listed as a whole */
 
 	/* Tells what has changed since a folder was listed last: as it was then. */
