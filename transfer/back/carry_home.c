@@ -235,7 +235,7 @@ int carry_home_folders(struct carry *c)
 	if (r < 0)
 		return r;
 	r = settle_strangers(c, &changed);
-	if (r == 0 && !changed)
+	if (r == 0 && !changed && !c->shows_nothing)
 		r = settle_gone(c, &changed);
 	if (r < 0) {
 		store_rollback(c->store);

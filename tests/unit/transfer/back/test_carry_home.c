@@ -169,6 +169,22 @@ static int go_back(struct world *w, struct error *err)
 	return r ? r : carry(w, CARRY_BACK, &shared->source, &w->to_source, err);
 }
 
+/* From the source, which is the truth again: each of its messages is there once. */
+static void check_second_move(struct world *w)
+{
+	struct error err = { 0 };
+	struct store *s = open_store(w);
+
+	OK(store_set_service(s, STORE_LEFT, 0, &err));
+	store_close(s);
+	move(w);
+	for (size_t i = 0; i < shared->source.n_folders; i++) {
+		const struct memory_folder *f = &shared->source.folders[i];
+
+		assert_int_equal(there(f->name)->count, f->count);
+	}
+}
+
 /* ---- what its user does there ---- */
 
 static void lives_there(void)
@@ -211,6 +227,7 @@ static void test_all_of_it(void **state)
 	OK(go_back(&w, &err));
 	assert_int_equal(w.home.messages + w.home.expunged + w.home.flags, 0);
 	assert_int_equal(w.back.messages + w.back.expunged + w.back.flags, 0);
+	check_second_move(&w);
 	end(&w);
 }
 
@@ -280,6 +297,7 @@ static void test_another_uidvalidity(void **state)
 	OK(go_back(&w, &err));
 	check_nothing_went();
 	assert_int_equal(w.lost.not_shown, 2);
+	check_second_move(&w);
 	end(&w);
 }
 
@@ -346,7 +364,7 @@ static void test_somebody_elses(void **state)
 	end(&w);
 }
 
-/* Storage that is not there. */
+/* Storage that is not there: of folders, too, and what has come home before stays. */
 static void test_nothing_at_all(void **state)
 {
 	struct error err = { 0 };
@@ -354,11 +372,15 @@ static void test_nothing_at_all(void **state)
 
 	(void)state;
 	begin(&w);
-	for (size_t i = 0; i < shared->there.n_folders; i++)
-		empty(&shared->there.folders[i]);
+	memory_add_folder(&shared->there, "Made")->separator = '.';
+	(void)arrives(there("Made"), "in a new folder", 2001);
+	OK(go_home(&w, &err));
+	shared->there.n_folders = 1;
+	empty(there("INBOX"));
 	OK(go_back(&w, &err));
 	check_nothing_went();
-	assert_int_equal(w.lost.not_shown, 11);
+	assert_int_equal(count_at_source("Made"), 1);
+	assert_int_equal(w.lost.not_shown, 6);
 	end(&w);
 }
 
@@ -454,6 +476,8 @@ static void test_unsaid_and_another(void **state)
 	OK(go_back(&w, &err));
 	assert_int_equal(w.home.messages, 1);
 	assert_int_equal(count_at_source("INBOX"), 6 + 1 + 1);
+	w.to_there.no_uids = false;
+	check_second_move(&w);
 	end(&w);
 }
 
