@@ -44,8 +44,9 @@ int account_row(struct registry *r, enum sql_id id, int64_t account,
 int account_write(struct registry *r, enum sql_id id, const struct sql_value *values,
 	size_t n_values, struct error *err);
 
-/* -EPERM once the source is retired (retire.h). */
+/* -EPERM once the source is retired (retire.h); and that error itself. */
 int refuse_when_retired(struct registry *r, struct error *err);
+int source_is_retired(struct error *err);
 
 /* registry_transition() without its transaction. */
 int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
@@ -59,5 +60,13 @@ int account_set_local(struct registry *r, int64_t id, uint64_t now, struct error
 
 int journal_write(
 	struct registry *r, int64_t account, struct journal_line line, struct error *err);
+struct account_state; /* transition.h */
+/* The line of a change of state; line.from and .to are filled in. */
+int journal_change(struct registry *r, int64_t account, struct account_state from,
+	struct account_state to, struct journal_line line, struct error *err);
+
+/* A candidate, and nothing else: what registry_add_candidate() begins with. */
+int password_insert(struct registry *r, int64_t account, struct str login,
+	struct str sealed, int64_t *ret_id, struct error *err);
 
 #endif

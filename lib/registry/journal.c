@@ -61,6 +61,24 @@ int journal_write(
 		err);
 }
 
+static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
+{
+	(void)snprintf(
+		text, STATE_TEXT_MAX, "%s/%s", route_name(s.route), stage_name(s.stage));
+}
+
+int journal_change(struct registry *r, int64_t account, struct account_state from,
+	struct account_state to, struct journal_line line, struct error *err)
+{
+	char was[STATE_TEXT_MAX], is_now[STATE_TEXT_MAX];
+
+	state_text(from, was);
+	state_text(to, is_now);
+	line.from = str_from(was);
+	line.to = str_from(is_now);
+	return journal_write(r, account, line, err);
+}
+
 int registry_note_session(struct registry *r, int64_t account_id, uint64_t at,
 	struct str how, struct str detail, struct error *err)
 {
@@ -125,12 +143,6 @@ static int write_state(struct registry *r, const struct state_row *row,
 		err);
 }
 
-static void state_text(struct account_state s, char text[static STATE_TEXT_MAX])
-{
-	(void)snprintf(
-		text, STATE_TEXT_MAX, "%s/%s", route_name(s.route), stage_name(s.stage));
-}
-
 /* Whether the source has a part in it. */
 static bool needs_source(enum account_event event)
 {
@@ -177,10 +189,27 @@ static int change_passwords(
 	return code;
 }
 
+static int not_possible(
+	const struct state_row *row, enum account_event event, struct error *err)
+{
+	char text[STATE_TEXT_MAX];
+
+	state_text(row->state, text);
+	return error_set(err, -EPERM, "\"%s\" is %s: `%s` is not possible from there",
+		row->name, text, account_event_name(event));
+}
+
+static int refuse_change(const struct state_row *row, struct account_state next,
+	enum account_event event, struct error *err)
+{
+	int code = refuse_when_renamed(row, event, err);
+
+	return code == 0 ? refuse_when_arriving(row, next, err) : code;
+}
+
 int change_state(struct registry *r, int64_t id, enum account_event event, struct str by,
 	struct str detail, struct error *err)
 {
-	char from[STATE_TEXT_MAX], to[STATE_TEXT_MAX];
 	uint64_t now = clock_wall_ms();
 	struct account_state next;
 	struct state_row row;
@@ -188,17 +217,11 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 
 	if (code < 0)
 		return code;
-	state_text(row.state, from);
 	if (!transition_next(row.state, event, &next))
-		return error_set(err, -EPERM,
-			"\"%s\" is %s: `%s` is not possible from there", row.name, from,
-			account_event_name(event));
-	state_text(next, to);
+		return not_possible(&row, event, err);
 	code = needs_source(event) ? refuse_when_retired(r, err) : 0;
 	if (code == 0)
-		code = refuse_when_renamed(&row, event, err);
-	if (code == 0)
-		code = refuse_when_arriving(&row, next, err);
+		code = refuse_change(&row, next, event, err);
 	if (code == 0)
 		code = write_state(r, &row, next, event, detail, now, err);
 	if (code == 0)
@@ -207,11 +230,9 @@ int change_state(struct registry *r, int64_t id, enum account_event event, struc
 		code = sql_run(r->db, SQL_FORGET_MASTERS, SQL_NO_VALUES, err);
 	if (code < 0)
 		return code;
-	return journal_write(r, id,
+	return journal_change(r, id, row.state, next,
 		(struct journal_line){ .at = now,
 			.event = str_from(account_event_name(event)),
-			.from = str_from(from),
-			.to = str_from(to),
 			.by = by,
 			.detail = detail },
 		err);

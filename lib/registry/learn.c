@@ -12,6 +12,7 @@
 #include "registry/internal.h"
 #include "registry/passwords.h"
 #include "registry/recent.h"
+#include "registry/transition.h"
 #include "registry/unseen.h"
 
 #include <errno.h>
@@ -140,35 +141,53 @@ static int insert_name(
 		SQL_VALUES(sql_text(key), sql_signed(account)), err);
 }
 
-static int learn_address(
-	struct registry *r, const struct login *login, int64_t account, struct error *err)
+/* but: it is there already */
+static int learn_address(struct registry *r, const struct login *login, int64_t account,
+	struct str but, struct error *err)
 {
 	struct address_key address;
+	bool is_one = name_address(r, login->keys.key, &address);
 
-	return name_address(r, login->keys.key, &address)
+	return is_one && !str_eq(address_key_text(&address), but)
 	               ? insert_name(r, address_key_text(&address), account, err)
 	               : 0;
 }
 
+/* Nobody had them a moment ago, in this transaction. */
+static int insert_names(
+	struct registry *r, const struct login *login, int64_t account, struct error *err)
+{
+	struct str whole = login->keys.whole, key = login->keys.key;
+	int code = insert_name(r, whole, account, err);
+
+	if (code == 0 && !str_eq(key, whole))
+		code = insert_name(r, key, account, err);
+	return code == 0 ? learn_address(r, login, account, whole, err) : code;
+}
+
+/* state: what it is from the beginning */
 static int insert_account(struct registry *r, const struct login *login,
-	struct account_route *account, struct error *err)
+	struct account_state state, struct account_route *account, struct error *err)
 {
 	struct str name = login->keys.whole;
 	int code = sql_run(r->db, SQL_INSERT_ACCOUNT,
 		SQL_VALUES(sql_text(name), sql_text(login->proven->name),
 			sql_number(login->proven->is_imported ? 0 : login->now),
-			sql_number(login->now)),
+			sql_number(login->now),
+			sql_text(str_from(stage_name(state.stage)))),
 		err);
 
 	if (code < 0)
 		return code;
 	account->id = database_last_id(r->db);
+	account->stage = state.stage;
 	memcpy(account->name, name.ptr, name.len);
-	return insert_name(r, name, account->id, err);
+	return insert_names(r, login, account->id, err);
 }
 
+/* is_new: the account has no other, and its row has the login */
 static int keep_password(struct registry *r, const struct login *login,
-	const struct look *look, struct error *err)
+	const struct look *look, bool is_new, struct error *err)
 {
 	const struct account_route *account = &look->route;
 	const struct password_keeper *k = login->keeper;
@@ -185,6 +204,9 @@ static int keep_password(struct registry *r, const struct login *login,
 	code = k->seal(k->context, str_from(account->name), password, &sealed);
 	if (code < 0)
 		error_set(err, code, "cannot seal a password");
+	else if (is_new)
+		code = password_insert(r, account->id, login->proven->name,
+			buf_view(&sealed), &row, err);
 	else
 		code = registry_add_candidate(r, account->id, login->proven->name,
 			buf_view(&sealed), &row, err);
@@ -240,12 +262,17 @@ static bool is_news(const struct login *login, const struct look *look)
 	       becomes_due(login, look);
 }
 
+/* Of an account that has others. */
 static int see_client(struct registry *r, struct str client, int64_t account,
 	uint64_t now, struct error *err)
 {
-	int code = sql_run(r->db, SQL_SEE_CLIENT,
+	int code = sql_run(r->db, SQL_SEE_CLIENT_AGAIN,
 		SQL_VALUES(sql_signed(account), sql_text(client), sql_number(now)), err);
 
+	if (code < 0 || database_changes(r->db) > 0)
+		return code;
+	code = sql_run(r->db, SQL_SEE_CLIENT,
+		SQL_VALUES(sql_signed(account), sql_text(client), sql_number(now)), err);
 	return code < 0
 	               ? code
 	               : sql_run(r->db, SQL_FORGET_CLIENTS,
@@ -253,20 +280,68 @@ static int see_client(struct registry *r, struct str client, int64_t account,
 				 err);
 }
 
+static struct str proven_by(const struct proven_login *p)
+{
+	return p->is_imported ? STR_LIT("admin") : STR_LIT("interceptor");
+}
+
+static struct str proven_how(const struct proven_login *p)
+{
+	return p->is_imported ? STR_LIT("import") : STR_LIT("login");
+}
+
+/* Whom nobody knew: what could be there already is not asked for, and what is due is so
+   from the beginning. */
+static int write_new_account(struct registry *r, const struct login *login,
+	struct look *look, bool is_due, struct error *err)
+{
+	const struct proven_login *p = login->proven;
+	const struct account_state idle = { ROUTE_SOURCE, STAGE_IDLE };
+	struct account_state state = idle;
+	struct account_route *a = &look->route;
+	bool has_password = password_is_new(login, look);
+	int code;
+
+	if (is_due && !transition_next(idle, EVENT_DUE, &state))
+		return error_set(err, -EPERM, "a new account is not due");
+	code = insert_account(r, login, state, a, err);
+	if (code == 0 && has_password)
+		code = keep_password(r, login, look, true, err);
+	if (code == 0 && why_is_new(login, look))
+		code = sql_run(r->db, SQL_SET_UNCAPTURABLE,
+			SQL_VALUES(sql_signed(a->id), sql_text(p->why)), err);
+	if (code == 0 && !look->service_is_known)
+		code = sql_run(r->db, SQL_SEE_SERVICE,
+			SQL_VALUES(sql_signed(a->id), sql_text(p->service)), err);
+	if (code == 0 && p->client.len)
+		code = sql_run(r->db, SQL_SEE_CLIENT,
+			SQL_VALUES(sql_signed(a->id), sql_text(p->client),
+				sql_number(login->now)),
+			err);
+	if (code == 0 && is_due)
+		code = journal_change(r, a->id, idle, state,
+			(struct journal_line){ .at = login->now,
+				.event = str_from(account_event_name(EVENT_DUE)),
+				.by = proven_by(p),
+				.detail = proven_how(p) },
+			err);
+	a->has_password = has_password;
+	return code;
+}
+
 static int write_account(struct registry *r, const struct login *login, struct look *look,
-	struct error *err)
+	bool is_due, struct error *err)
 {
 	struct account_route *a = &look->route;
+	bool is_kept = password_is_new(login, look);
 	int code = 0;
 
-	if (!a->id)
-		code = insert_account(r, login, a, err);
-	if (code == 0 && !look->key_is_known)
+	if (!look->key_is_known)
 		code = insert_name(r, login->keys.key, a->id, err);
 	if (code == 0 && !look->key_is_known)
-		code = learn_address(r, login, a->id, err);
-	if (code == 0 && password_is_new(login, look))
-		code = keep_password(r, login, look, err);
+		code = learn_address(r, login, a->id, STR_LIT(""), err);
+	if (code == 0 && is_kept)
+		code = keep_password(r, login, look, false, err);
 	if (code == 0 && why_is_new(login, look))
 		code = sql_run(r->db, SQL_SET_UNCAPTURABLE,
 			SQL_VALUES(sql_signed(a->id), sql_text(login->proven->why)), err);
@@ -279,6 +354,11 @@ static int write_account(struct registry *r, const struct login *login, struct l
 	if (code == 0 && look->time_is_due)
 		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
 			SQL_VALUES(sql_signed(a->id), sql_number(login->now)), err);
+	if (code == 0 && is_due)
+		code = change_state(r, a->id, EVENT_DUE, proven_by(login->proven),
+			proven_how(login->proven), err);
+	a->has_password |= is_kept;
+	a->stage = is_due ? STAGE_DUE : a->stage;
 	return code;
 }
 
@@ -298,42 +378,31 @@ static int check_new_accounts(
 	return code;
 }
 
-static struct str proven_by(const struct proven_login *p)
-{
-	return p->is_imported ? STR_LIT("admin") : STR_LIT("interceptor");
-}
-
-static struct str proven_how(const struct proven_login *p)
-{
-	return p->is_imported ? STR_LIT("import") : STR_LIT("login");
-}
-
 static int write_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, bool *ret_became_due, struct error *err)
 {
 	struct look look;
 	bool due, waited_for, too_many = false;
-	int code = refuse_when_retired(r, err);
+	int code = look_up(r, login, &look, err);
 
-	if (code == 0)
-		code = look_up(r, login, &look, err);
-	if (code == 0 && !look.route.id && !login->proven->is_imported)
+	if (code < 0)
+		return code;
+	if (look.route.retired)
+		return source_is_retired(err);
+	due = becomes_due(login, &look);
+	waited_for = was_waited_for(login, &look);
+	if (look.route.id)
+		code = write_account(r, login, &look, due, err);
+	else if (!login->proven->is_imported)
 		code = check_new_accounts(r, login->now, &too_many, err);
-	if (code == 0 && !too_many)
-		code = write_account(r, login, &look, err);
-	due = !too_many && code == 0 && becomes_due(login, &look);
-	waited_for = code == 0 && was_waited_for(login, &look);
-	if (due)
-		code = change_state(r, look.route.id, EVENT_DUE, proven_by(login->proven),
-			proven_how(login->proven), err);
+	if (code == 0 && !look.route.id && !too_many)
+		code = write_new_account(r, login, &look, due, err);
+	if (code < 0)
+		return code;
 	/* as it is now, its name included */
-	if (code == 0)
-		code = registry_route(r, login->proven->name, ret_route, err);
-	if (too_many && code == -ENOENT)
-		code = 0;
-	if (code == 0)
-		*ret_became_due = due || waited_for;
-	return code;
+	*ret_route = look.route;
+	*ret_became_due = !too_many && (due || waited_for);
+	return 0;
 }
 
 static int login_init(const struct registry *r, const struct proven_login *proven,

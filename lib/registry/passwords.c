@@ -91,18 +91,26 @@ int registry_find_password(struct registry *r, int64_t id, struct arena *arena,
 
 /* ── writing ───────────────────────────────────────────────────────────────────────── */
 
-int registry_add_candidate(struct registry *r, int64_t account, struct str login,
+int password_insert(struct registry *r, int64_t account, struct str login,
 	struct str sealed, int64_t *ret_id, struct error *err)
 {
-	int64_t id;
 	int code = sql_run(r->db, SQL_ADD_CANDIDATE,
 		SQL_VALUES(sql_signed(account), sql_text(login), sql_blob(sealed),
 			sql_number(clock_wall_ms())),
 		err);
 
+	*ret_id = database_last_id(r->db);
+	return code;
+}
+
+int registry_add_candidate(struct registry *r, int64_t account, struct str login,
+	struct str sealed, int64_t *ret_id, struct error *err)
+{
+	int64_t id;
+	int code = password_insert(r, account, login, sealed, &id, err);
+
 	if (code < 0)
 		return code;
-	id = database_last_id(r->db);
 	code = sql_run(r->db, SQL_FORGET_CANDIDATES,
 		SQL_VALUES(sql_signed(account), sql_number(CANDIDATES_MAX)), err);
 	if (code == 0)

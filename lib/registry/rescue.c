@@ -27,7 +27,7 @@ int account_make(struct registry *r, struct str name, uint64_t served_at, int64_
 			err, code, "\"%.*s\" is no name of an account", STR_ARG(name));
 	code = sql_run(r->db, SQL_INSERT_ACCOUNT,
 		SQL_VALUES(sql_text(name), sql_text(name), sql_number(served_at),
-			sql_number(served_at)),
+			sql_number(served_at), sql_text(STR_LIT("idle"))),
 		err);
 	if (code < 0)
 		return code;

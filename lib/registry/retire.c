@@ -72,16 +72,18 @@ int registry_note_clear_mail(struct registry *r, struct error *err)
 	return note(r, CLEAR_MAIL, err);
 }
 
+int source_is_retired(struct error *err)
+{
+	return error_set(err, -EPERM,
+		"the source is retired; nothing goes back to it or comes from it");
+}
+
 int refuse_when_retired(struct registry *r, struct error *err)
 {
 	uint64_t since = 0;
 	int code = registry_retired(r, &since, err);
 
-	if (code == 0 && since)
-		return error_set(err, -EPERM,
-			"the source is retired; nothing goes back to it or comes from "
-			"it");
-	return code;
+	return code == 0 && since ? source_is_retired(err) : code;
 }
 
 static int retire(struct registry *r, struct error *err)

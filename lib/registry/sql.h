@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef REGISTRY_SQL_H
 #define REGISTRY_SQL_H
-/* The registry's statements and upgrades: two tables in sql.c. Inside lib/registry only.
- */
+/* The registry's statements (sql.c) and tables (schema.c). Inside lib/registry only. */
 #include "database/database.h"
 #include "registry/registry.h"
 
@@ -100,6 +99,7 @@ enum sql_id {
 	SQL_STAMP_ADMISSIONS,
 	SQL_ADMISSIONS_STAMP,
 	SQL_SEE_CLIENT,
+	SQL_SEE_CLIENT_AGAIN,
 	SQL_EACH_CLIENT,
 	SQL_FORGET_CLIENTS,
 	SQL_WRITE_UNSEEN,
@@ -147,6 +147,7 @@ struct registry {
 	struct recent *recent;     /* for free(); NULL: all is asked */
 };
 
+extern const char *const registry_statements[];
 extern const struct database_schema registry_schema;
 
 /* Of the file beside it (counts.h). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Several passwords of one account: seen, proven, refused, set here. */
+/* A first login; several passwords of one account: seen, proven, refused, set here. */
 #include "registry_fixture.h"
 
 #include "registry/passwords.h"
@@ -282,10 +282,63 @@ static void imported_and_here(void **state)
 	assert_int_equal(route.route, ROUTE_LOCAL);
 }
 
+static bool same_route(const struct account_route *a, const struct account_route *b)
+{
+	return a->id == b->id && strcmp(a->name, b->name) == 0 && a->route == b->route &&
+	       a->stage == b->stage && a->pin == b->pin &&
+	       a->has_password == b->has_password && a->retired == b->retired &&
+	       a->is_elsewhere == b->is_elsewhere;
+}
+
+static int put_line(void *context, const struct journal_line *line)
+{
+	return buf_printf(context, "%.*s %.*s %.*s>%.*s %.*s;", STR_ARG(line->account),
+		STR_ARG(line->event), STR_ARG(line->from), STR_ARG(line->to),
+		STR_ARG(line->detail));
+}
+
+/* What one leaves behind, all of it at once. */
+static void a_first_login(void **state)
+{
+	static const char *const names[] = { "bob", "bob@example.com" };
+	struct proven_login p = { .name = STR_LIT("Bob@Example.com"),
+		.password = STR_LIT("secret"),
+		.service = STR_LIT("pop3"),
+		.client = STR_LIT("192.0.2.7") };
+	struct test *t = *state;
+	struct account_route route, again;
+	struct account a;
+	struct buf lines;
+	bool due, uses;
+
+	NO_ERROR(registry_learn(t->r, &p, &open_keeper, &route, &due, &t->err));
+	assert_true(due && route.has_password && !route.retired && !route.is_elsewhere);
+	assert_string_equal(route.name, "bob@example.com");
+	assert_int_equal(route.stage, STAGE_DUE);
+	for (size_t i = 0; i < ROWS(names); i++) {
+		NO_ERROR(registry_route(t->r, str_from(names[i]), &again, &t->err));
+		assert_true(same_route(&again, &route));
+	}
+	NO_ERROR(registry_find(t->r, p.name, &t->arena, &a, &t->err));
+	assert_true(str_eq(a.login, p.name) && a.capturable && a.candidates == 1);
+	assert_true(a.first_login_at > 0 && a.first_login_at == a.stage_at);
+	NO_ERROR(registry_uses_service(t->r, a.id, p.service, &uses, &t->err));
+	assert_true(uses);
+	buf_init(&lines, 0);
+	NO_ERROR(registry_journal(t->r, a.id, 9, put_line, &lines, &t->err));
+	assert_true(str_eq(buf_view(&lines),
+		STR_LIT("bob@example.com due source/idle>source/due login;")));
+	buf_fini(&lines);
+	NO_ERROR(registry_learn(t->r, &p, &open_keeper, &again, &due, &t->err));
+	assert_false(due);
+	assert_true(same_route(&again, &route));
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
+		ROW(a_first_login),
 		ROW(several),
 		ROW(another_form_of_the_same),
 		ROW(each_attempt_proves_anew),

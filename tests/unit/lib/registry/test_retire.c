@@ -253,6 +253,8 @@ static void test_upgrade(void **state)
 	int64_t which;
 
 	arrive(t, capture(t, "alice", "secret"));
+	NO_ERROR(registry_find(t->r, STR_LIT("alice"), &t->arena, &a, &t->err));
+	NO_ERROR(registry_set_pin(t->r, a.id, PIN_LOCAL, &t->err));
 	registry_close(t->r);
 	t->r = NULL;
 	run_sql(t,
@@ -282,6 +284,8 @@ static void test_upgrade(void **state)
 	NO_ERROR(registry_set_domains(t->r, domains, 1));
 	NO_ERROR(registry_find(t->r, STR_LIT("alice"), &t->arena, &a, &t->err));
 	assert_int_equal(a.route, ROUTE_LOCAL);
+	assert_int_equal(a.stage, STAGE_DONE);
+	assert_int_equal(a.pin, PIN_LOCAL);
 	assert_int_equal(a.local_password_at, 0);
 	assert_true(str_eq(verifiers_of(t, a.id), STR_LIT("v")));
 	NO_ERROR(first_password(t, a.id, &password, &which));
@@ -290,6 +294,25 @@ static void test_upgrade(void **state)
 	NO_ERROR(registry_address(
 		t->r, STR_LIT("info"), STR_LIT("example.com"), &route, &t->err));
 	assert_int_equal(route.route, ROUTE_LOCAL);
+}
+
+/* A word that no program knows gets into no row. */
+static void test_unknown_words(void **state)
+{
+	static const char *const columns[] = { "route", "stage", "pin" };
+	struct test *t = *state;
+	char sql[96];
+	sqlite3 *db;
+
+	(void)capture(t, "alice", "secret");
+	assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+	for (size_t i = 0; i < ROWS(columns); i++) {
+		(void)snprintf(
+			sql, sizeof(sql), "UPDATE account SET %s = 'x'", columns[i]);
+		assert_int_equal(
+			sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_CONSTRAINT);
+	}
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 int main(void)
@@ -303,6 +326,7 @@ int main(void)
 		ROW(test_erase),
 		ROW(test_erased),
 		ROW(test_upgrade),
+		ROW(test_unknown_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
