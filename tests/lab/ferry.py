@@ -13,6 +13,7 @@ from .network import SOURCE_ADDRESS
 from .processes import Daemon, descendants, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+STOP_PATIENCE = 45  # s, as docs/systemd/mailferry.service.in: `up` gives its programs ten
 PROGRAMS = ("interceptor", "transfer", "mailstore")
 COMPLAINT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer|refused-call")
 
@@ -107,7 +108,7 @@ class Ferry:
         """SIGTERM; returns the exit status (None: was not running)."""
         if not self.daemon:
             return None
-        status = self.daemon.stop()
+        status = self.daemon.stop(patience=STOP_PATIENCE)
         self.daemon = None
         return status
 

@@ -27,6 +27,7 @@ from lab.tls_world import TlsWorld  # noqa: E402
 from lab.upgrade_load import Load, Standing  # noqa: E402
 
 COUNT = 2000
+DRAIN = 12  # s: a busy machine asks for `status` and says NOOP four times within them
 PROGRAMS = ("vault", "mailstore", "transfer", "interceptor", "admission")
 
 
@@ -140,11 +141,33 @@ def a_served_account_has_one_process(world):
     again.logout()
 
 
+@contextlib.contextmanager
+def setting(world, **settings):
+    """For a while, whatever happens; programs that run go by it until the next upgrade."""
+    before = dict(world.ferry.settings)
+    world.ferry.write_config(**settings)
+    try:
+        yield
+    finally:
+        world.ferry.settings.clear()
+        world.ferry.settings.update(before)
+        world.ferry.write_config()
+
+
 @case
 def sessions_that_never_end_are_ended(world):
     """`upgrade_drain` seconds after it, between two answers; who comes again is served."""
-    world.ferry.write_config(upgrade_drain=4)
-    upgrade(world)  # the programs that drain next are those that have read it
+    with setting(world, upgrade_drain=DRAIN):
+        upgrade(world)  # the programs that drain next are those that have read it
+    try:
+        ended_after_a_while(world)
+    finally:
+        before = world.all_processes()
+        upgrade(world)  # nor does the setting stay with those that run
+        only_new(world, before)  # a session that comes to an old process ends with it
+
+
+def ended_after_a_while(world):
     relayed, served = world.session(world.there), world.session(world.here)
     idle = world.session(world.there)
     idle.ok("SELECT INBOX")
@@ -161,8 +184,8 @@ def sessions_that_never_end_are_ended(world):
     for client in (relayed, served):
         client.ok("NOOP")
     mail.ok("NOOP")
-    only_new(world, before, 30)
-    true(time.monotonic() - began >= 4, "not before")
+    only_new(world, before, DRAIN + 30)
+    true(time.monotonic() - began >= DRAIN, "not before")
     for client in (relayed, served, idle):
         true(b"* BYE" in client.file.read(), "a word")
     equal(mail.reply()[:3], b"421", "mail")
@@ -171,11 +194,6 @@ def sessions_that_never_end_are_ended(world):
         client = world.session(user)
         client.ok("SELECT INBOX")
         client.logout()
-    world.ferry.settings.pop("upgrade_drain")
-    world.ferry.write_config()
-    before = world.all_processes()
-    upgrade(world)
-    only_new(world, before)  # a session that comes to an old process ends with it
 
 
 @case
@@ -250,13 +268,17 @@ def it_says_when_the_last_has_gone(world):
     before = world.all_processes()
     command = world.lab.router.start(*world.ferry.arguments("upgrade", "--wait"), stdout=subprocess.PIPE,
                                      text=True, env={**os.environ, **world.ferry.environment()})
-    equal(command.stdout.readline(), "the new programs run\n")
-    true("go on in the old programs" in command.stdout.readline(), "how many are left")
-    true(command.poll() is None, "it waits")
-    old.logout()
-    equal(command.wait(20), 0)
-    true(command.stdout.read().endswith("the last old session has ended\n"), "and says so")
-    command.stdout.close()
+    try:
+        equal(command.stdout.readline(), "the new programs run\n")
+        true("go on in the old programs" in command.stdout.readline(), "how many are left")
+        true(command.poll() is None, "it waits")
+        old.logout()
+        equal(command.wait(20), 0)
+        true(command.stdout.read().endswith("the last old session has ended\n"), "and says so")
+    finally:
+        command.kill()
+        command.wait()
+        command.stdout.close()
     only_new(world, before)
 
 
@@ -268,12 +290,15 @@ def a_program_that_does_not_start_changes_nothing(world):
         path = world.ferry.bin / program
         kept = path.with_suffix(".kept")
         path.rename(kept)
-        path.write_text("#!/bin/sh\nexit 3\n")
-        path.chmod(0o755)
-        done = world.lab.router.run(world.lab.folder / "bin" / kept.name if program == "mailferry"
-                                    else world.ferry.bin / "mailferry", "-c", world.ferry.config,
-                                    "upgrade", stderr=subprocess.STDOUT)
-        kept.rename(path)
+        try:
+            path.write_text("#!/bin/sh\nexit 3\n")
+            path.chmod(0o755)
+            done = world.lab.router.run(kept if program == "mailferry"
+                                        else world.ferry.bin / "mailferry",
+                                        "-c", world.ferry.config, "upgrade",
+                                        stderr=subprocess.STDOUT)
+        finally:
+            kept.rename(path)
         equal(done.returncode, 1, done.stdout)
         true(f"new {program}" in done.stdout and "does not start" in done.stdout, done.stdout)
         client.ok("NOOP")
@@ -283,9 +308,8 @@ def a_program_that_does_not_start_changes_nothing(world):
 
 @case
 def what_cannot_change_is_refused(world):
-    world.ferry.write_config(source=["198.51.100.77"])
-    done = world.ferry.command("upgrade")
-    world.ferry.write_config(source=["198.51.100.10", "2001:db8:5::10"])
+    with setting(world, source=["198.51.100.77"]):
+        done = world.ferry.command("upgrade")
     equal(done.returncode, 1, done.stdout)
     true("source" in done.stderr and "restart" in done.stderr, done.stderr)
 
@@ -294,8 +318,8 @@ def what_cannot_change_is_refused(world):
 def the_configuration_is_read_again(world):
     """One worker more, without a restart."""
     before = world.all_processes()
-    world.ferry.write_config(workers=3)
-    upgrade(world)
+    with setting(world, workers=3):
+        upgrade(world)
     only_new(world, before)
     equal(len(world.ferry.processes("interceptor")), 4, "a master and three workers")
     world.session(world.here).logout()
@@ -360,10 +384,12 @@ def up_is_killed(world, delay):
     pids = [pid for pids in world.all_processes().values() for pid in pids]
     world.ferry.daemon.stop(signal.SIGKILL)
     command.wait(60)
-    wait_until("its children to end", lambda: not any(
-        os.path.exists(f"/proc/{pid}") for pid in pids), 10)
-    world.ferry.daemon = None
-    world.ferry.start()
+    try:
+        wait_until("its children to end", lambda: not any(
+            os.path.exists(f"/proc/{pid}") for pid in pids), 10)
+    finally:
+        world.ferry.daemon = None
+        world.ferry.start()
     serves(world)
 
 

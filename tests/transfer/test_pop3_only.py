@@ -61,6 +61,12 @@ class World(OneAccount):
     def at_source(self):
         return [(m.uidl, m.size, m.body) for m in self.server.messages]
 
+    def held(self):
+        """How many seconds users waited for one switch that was taken back: as the registry
+        has it, without the start and the end of the program, which a busy machine draws out."""
+        at = dict(self.rows("SELECT event, at FROM journal", "state/registry.sqlite"))
+        return (at["switch-back"] - at["switch"]) / 1000
+
     def same(self):
         equal(self.here(), self.at_source(), "the maildrop")
 
@@ -350,9 +356,9 @@ def held_no_longer_than_hold(world):
     for n in range(100):
         world.server.add(f"m{n}", b"%d\r\n" % n)
     world.server.slow = 0.03
-    began = time.monotonic()
     world.run(PARKED)
-    true(time.monotonic() - began < 2.5, f"held for {time.monotonic() - began:.1f} s")
+    held = world.held()
+    true(held <= 2, f"held for {held:.1f} s")
     equal(world.state(), "source/catching-up", "state")
     world.server.slow = 0
     read = len(world.uids())
