@@ -6,6 +6,7 @@
 #include "mailstore/serve/kept.h"
 #include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/text_index.h"
+#include "mailstore/serve/view_stored.h"
 
 #include <errno.h>
 
@@ -15,7 +16,8 @@
 #define GATHER_MS 250   /* after new mail: what comes together is read with one commit */
 #define REST_MS (10 * 60 * 1000) /* between two looks at what is left for later */
 
-/* Headers first: lists are what clients show. Flags last: clients have them already. */
+/* Headers first: lists are what clients show. Flags then: clients have them already.
+   Images of mailboxes last, of what the flags are. */
 static int build(struct serve *serve, bool *ret_done, struct error *err)
 {
 	int code = kept_build(serve->store, PIECE_MS, ret_done, err);
@@ -25,7 +27,9 @@ static int build(struct serve *serve, bool *ret_done, struct error *err)
 	if (code < 0 || !*ret_done)
 		return code;
 	code = store_rewrite_changed(serve->store, PIECE_ROWS, err);
-	*ret_done = code == 1;
+	if (code == 1)
+		return view_stored_build(serve->store, ret_done, err);
+	*ret_done = false;
 	return code < 0 ? code : 0;
 }
 

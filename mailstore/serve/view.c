@@ -172,21 +172,29 @@ void view_init(
 	buf_init(&v->keywords, 0);
 }
 
+int view_read(struct view *v, struct error *err)
+{
+	int code;
+
+	v->seen = v->seen_expunges = store_modseq(v->store);
+	code = store_each_state(v->store, v->mailbox, load_one, v, err);
+	view_trim(v);
+	return code;
+}
+
 int view_open(struct view *v, struct store *store, const struct mailbox *m,
 	bool read_only, struct error *err)
 {
 	int code;
 
 	view_init(v, store, m, read_only);
-	v->seen = v->seen_expunges = store_modseq(store);
 	code = store_each_keyword(store, m->id, view_load_keyword, v, err);
 	if (code == 0)
-		code = store_each_state(store, m->id, load_one, v, err);
+		code = view_read(v, err);
 	if (code < 0) {
 		view_close(v);
 		return code;
 	}
-	view_trim(v);
 	if (v->recent)
 		view_take_recent(v);
 	return 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/view_image.h"
 
+#include "mailstore/serve/view_parts.h"
+#include "mailstore/serve/view_stored.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MESSAGES_MAX 100000 /* of an image: 3.2 MB */
 
 static void forget_told(struct view *v)
 {
@@ -25,7 +27,7 @@ void view_images_keep(struct view_images *all, struct view *v)
 {
 	size_t place = VIEW_IMAGES - 1;
 
-	if (!v->mailbox || !v->count || v->count > MESSAGES_MAX || !v->seen ||
+	if (!v->mailbox || !v->count || v->count > VIEW_IMAGE_MESSAGES || !v->seen ||
 		v->lost_words)
 		return;
 	for (size_t i = 0; i < VIEW_IMAGES; i++)
@@ -54,12 +56,15 @@ static int copy(const struct view *image, struct view *v)
 	return buf_append(&v->keywords, buf_view(&image->keywords));
 }
 
-/* What changed since is news to no client: it has not seen the image. */
-static int catch_up(struct view *v)
+int view_catch_up(struct view *v, const struct mailbox *m)
 {
 	struct buf unheard;
 	int code;
 
+	if (m->highestmodseq <= v->seen && m->highestmodseq <= v->seen_expunges) {
+		v->seen = v->seen_expunges = store_modseq(v->store);
+		return 0;
+	}
 	buf_init(&unheard, 0);
 	v->dirty = true;
 	code = view_sync(v, true, &unheard, NULL);
@@ -81,27 +86,53 @@ static struct view *find(struct view_images *all, const struct mailbox *m)
 	return NULL;
 }
 
-/* false: the mailbox has to be read. \Recent is of rows; so is what a transfer has put
-   between two messages (then the counts differ). */
+/* false: there is none, or a transfer has put messages between two that it has (then the
+   counts differ). */
 static bool recall(struct view_images *all, struct view *v, struct store *store,
-	const struct mailbox *m, bool read_only)
+	const struct mailbox *m)
 {
-	const struct view *image = m->recent ? NULL : find(all, m);
+	const struct view *image = find(all, m);
 
 	if (!image)
 		return false;
-	view_init(v, store, m, read_only);
-	if (copy(image, v) == 0 && catch_up(v) == 0 && v->count == m->messages &&
+	view_init(v, store, m, true);
+	if (copy(image, v) == 0 && view_catch_up(v, m) == 0 && v->count == m->messages &&
 		!v->lost_words)
 		return true;
 	view_close(v);
 	return false;
 }
 
+static int mark_recent(void *context, uint32_t uid)
+{
+	struct view *v = context;
+	uint32_t index = view_index(v, uid);
+
+	if (index == v->count || v->messages[index].uid != uid)
+		return -ENOENT;
+	v->recent += !v->messages[index].recent;
+	v->messages[index].recent = true;
+	return 0;
+}
+
+/* Images have no \Recent: it is of the rows alone. */
+static bool see_recent(struct view *v, const struct mailbox *m, bool read_only)
+{
+	if (m->recent && store_each_recent(v->store, m->id, mark_recent, v, NULL) < 0) {
+		view_close(v);
+		return false;
+	}
+	v->read_only = read_only;
+	if (v->recent)
+		view_take_recent(v);
+	return true;
+}
+
 int view_images_open(struct view_images *all, struct view *v, struct store *store,
 	const struct mailbox *m, bool read_only, struct error *err)
 {
-	if (recall(all, v, store, m, read_only))
+	if ((recall(all, v, store, m) || view_stored_open(v, store, m)) &&
+		see_recent(v, m, read_only))
 		return 0;
 	return view_open(v, store, m, read_only, err);
 }

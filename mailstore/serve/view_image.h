@@ -7,7 +7,8 @@
  */
 #include "mailstore/serve/view.h"
 
-#define VIEW_IMAGES 2 /* INBOX, and the one that is looked at beside it */
+#define VIEW_IMAGE_MESSAGES 100000 /* of one at most: 3.2 MB */
+#define VIEW_IMAGES 2              /* INBOX, and the one that is looked at beside it */
 
 struct view_images {
 	struct view kept[VIEW_IMAGES]; /* mailbox 0: none; the first was kept last */

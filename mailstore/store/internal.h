@@ -50,6 +50,7 @@ struct store {
 	struct packs packs;
 	uint64_t reserve;         /* of the disk; bodies leave it free */
 	bool grams_are_damaged;   /* the text index: the next tidying empties it */
+	int64_t doubted_image;    /* of a mailbox; 0: none (image.c) */
 	struct compared compared; /* bodies whose checksum was right (body.c) */
 
 	/* of the open transaction */

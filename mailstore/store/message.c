@@ -111,6 +111,19 @@ int store_each_changed(struct store *s, int64_t mailbox, uint64_t since,
 	return code;
 }
 
+static int each_uid(
+	struct query *q, int code, uid_each_fn *each, void *context, struct error *err)
+{
+	while (code == 0) {
+		code = query_next(q, err);
+		if (code <= 0)
+			break;
+		code = each(context, (uint32_t)query_number(q, 0));
+	}
+	query_end(q);
+	return code;
+}
+
 int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
 	uid_each_fn *each, void *context, struct error *err)
 {
@@ -118,14 +131,17 @@ int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
 	int code = query_begin(s->db, SQL_EACH_EXPUNGED,
 		SQL_VALUES(sql_signed(mailbox), sql_number(since)), &q, err);
 
-	while (code == 0) {
-		code = query_next(&q, err);
-		if (code <= 0)
-			break;
-		code = each(context, (uint32_t)query_number(&q, 0));
-	}
-	query_end(&q);
-	return code;
+	return each_uid(&q, code, each, context, err);
+}
+
+int store_each_recent(struct store *s, int64_t mailbox, uid_each_fn *each, void *context,
+	struct error *err)
+{
+	struct query q;
+	int code = query_begin(
+		s->db, SQL_EACH_RECENT, SQL_VALUES(sql_signed(mailbox)), &q, err);
+
+	return each_uid(&q, code, each, context, err);
 }
 
 /* ── one message as it is ──────────────────────────────────────────────────────────── */

@@ -252,6 +252,21 @@ static const char *const upgrades[] = {
 	/* where the account lives, bound by the vault (registry/residence.h); "": it is not
 	   said */
 	"ALTER TABLE account ADD COLUMN residence TEXT NOT NULL DEFAULT '';",
+
+	/* mailboxes as SELECT reads them: image.h. Void where it is not known any more
+	   what was expunged since */
+	"CREATE TABLE image ("
+	" mailbox INTEGER PRIMARY KEY,"
+	" version INTEGER NOT NULL,"
+	" modseq INTEGER NOT NULL," /* as of it */
+	" checksum INTEGER NOT NULL,"
+	" bytes BLOB NOT NULL);"
+	"CREATE TRIGGER image_gone AFTER DELETE ON mailbox BEGIN"
+	" DELETE FROM image WHERE mailbox = old.id;"
+	" END;"
+	"CREATE TRIGGER image_void AFTER DELETE ON expunged BEGIN"
+	" DELETE FROM image WHERE mailbox = old.mailbox;"
+	" END;",
 };
 
 const struct database_schema store_schema = {

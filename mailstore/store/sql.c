@@ -115,6 +115,8 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_FIRST_RANGE_CHANGE] = "SELECT mailbox FROM range_change LIMIT 1",
 	[SQL_SET_UIDL] = "UPDATE message SET uidl = ?3, pop3_order = ?4"
 			 " WHERE mailbox = ?1 AND uid = ?2",
+	[SQL_EACH_RECENT] = "SELECT uid FROM message INDEXED BY message_recent"
+			    " WHERE mailbox = ?1 AND flags & 32",
 	[SQL_CLEAR_RECENT] = "UPDATE message INDEXED BY message_recent"
 			     " SET flags = flags & ~32"
 			     " WHERE mailbox = ?1 AND flags & 32",
@@ -126,6 +128,16 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_FORGET_EXPUNGED_FROM] = "DELETE FROM expunged WHERE mailbox = ?1"
 				     " AND uid >= ?2",
 	[SQL_CLEAR_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1",
+
+	[SQL_IMAGE] = "SELECT modseq, bytes, checksum FROM image"
+		      " WHERE mailbox = ?1 AND version = ?2",
+	[SQL_SET_IMAGE] = "INSERT OR REPLACE INTO image VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_FIRST_UNIMAGED] =
+		"SELECT m.id FROM mailbox m LEFT JOIN image i ON i.mailbox = m.id"
+		" AND i.version = ?1 WHERE m.messages BETWEEN ?2 AND ?3"
+		" AND (i.modseq IS NULL OR m.highestmodseq > i.modseq AND ?4 <="
+		" (SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_modseq"
+		" WHERE mailbox = m.id AND modseq > i.modseq LIMIT ?4))) LIMIT 1",
 
 	[SQL_PLACE] = "SELECT pack, offset, len, checksum FROM message"
 		      " WHERE mailbox = ?1 AND uid = ?2",

@@ -238,6 +238,10 @@ typedef int uid_each_fn(void *context, uint32_t uid);
 int store_each_expunged(struct store *s, int64_t mailbox, uint64_t since,
 	uid_each_fn *each, void *context, struct error *err);
 
+/* With \\Recent, in no order. */
+int store_each_recent(struct store *s, int64_t mailbox, uid_each_fn *each, void *context,
+	struct error *err);
+
 struct store_range {
 	uint32_t from, to; /* UIDs */
 	unsigned add, take;

@@ -5,10 +5,12 @@
  *
  * Afterwards each message whose APPEND was answered OK is there; each other one is there
  * as a whole, or not at all; all of one command are, or none; none is there twice. Then
- * the store takes another one.
+ * the store takes another one. An image of the mailbox is kept in between; one that is
+ * there says what the rows say.
  */
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/services.h"
+#include "mailstore/serve/view_stored.h"
 #include "steps.h"
 
 #include <stdio.h>
@@ -106,6 +108,18 @@ static void run(struct session *s)
 	} while (need != SERVICE_INPUT);
 }
 
+/* What the background does. */
+static void keep_image(struct store *s)
+{
+	struct error err = { 0 };
+	int64_t inbox;
+
+	MUST(store_find_inbox(s, &inbox, &err));
+	MUST(store_begin_derived(s, &err));
+	MUST(view_stored_keep(s, inbox, &err));
+	MUST(store_commit(s, &err));
+}
+
 static void work(void *context)
 {
 	const struct login login = { .session = STR("crash"), .tag = STR("login") };
@@ -130,6 +144,7 @@ static void work(void *context)
 		append_queue_commit(&serve);
 		for (unsigned i = 0; i < SESSIONS; i++)
 			note_answers(&sessions[i]);
+		keep_image(serve.store);
 	}
 	for (unsigned i = 0; i < SESSIONS; i++)
 		session_close(&sessions[i]);
@@ -141,6 +156,7 @@ static void work(void *context)
 struct look {
 	struct store *store;
 	int64_t inbox;
+	bool has_image;
 };
 
 static int look_at(void *context, const struct store_message *m)
@@ -166,6 +182,28 @@ static int look_at(void *context, const struct store_message *m)
 	return 0;
 }
 
+/* An image that is there is of what is there. */
+static void look_at_image(struct look *l)
+{
+	struct mailbox m = { .id = l->inbox };
+	struct error err = { 0 };
+	struct view rows, image;
+
+	MUST(store_mailbox_counts(l->store, l->inbox, &m, &err));
+	if (!view_stored_open(&image, l->store, &m))
+		return;
+	MUST(view_open(&rows, l->store, &m, true, &err));
+	if (image.count != rows.count)
+		fail("an image of %u messages, not of %u", image.count, rows.count);
+	for (uint32_t i = 0; i < rows.count; i++)
+		if (image.messages[i].uid != rows.messages[i].uid ||
+			image.messages[i].modseq != rows.messages[i].modseq)
+			fail("message %u of the image is another one", i);
+	view_close(&rows);
+	view_close(&image);
+	l->has_image = true;
+}
+
 static void append_one_more(struct look *l)
 {
 	struct store_message m = { .keywords = STR(""), .size = 4, .uidl = STR("") };
@@ -178,7 +216,8 @@ static void append_one_more(struct look *l)
 	MUST(store_verify(l->store, &err));
 }
 
-static void check(unsigned step)
+/* Whether there was an image. */
+static bool check(unsigned step)
 {
 	struct look l = { 0 };
 	struct error err = { 0 };
@@ -194,8 +233,11 @@ static void check(unsigned step)
 	for (unsigned n = 1; n < commands; n += 2)
 		if (shared->found[2 * n] != shared->found[2 * n + 1])
 			fail("step %u: command %u is there in half", step, n);
+	look_at_image(&l);
 	append_one_more(&l);
+	look_at_image(&l);
 	store_close(l.store);
+	return l.has_image;
 }
 
 static void make_store(void)
@@ -225,7 +267,7 @@ static unsigned count_answers(void)
 int main(void)
 {
 	struct steps steps = { .folder = folder };
-	unsigned some = 0, step;
+	unsigned some = 0, images = 0, step;
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -240,16 +282,18 @@ int main(void)
 		memset(shared, 0, sizeof(*shared));
 		make_store();
 		steps_run(&steps, step, work, NULL);
-		check(step);
+		images += check(step) && steps.killed;
 		answers = count_answers();
 		some += answers && steps.killed;
 	}
-	if (steps.count < 50 || !some)
-		fail("only %u steps, %u with answers", steps.count, some);
+	if (steps.count < 50 || !some || !images)
+		fail("only %u steps, %u with answers, %u with an image", steps.count,
+			some, images);
 	if (count_answers() != ROUNDS * SESSIONS * COMMANDS * 3 / 2)
 		fail("%u answers at the end", count_answers());
-	printf("killed before each of %u steps, %u of them with answers given\n",
-		steps.count, some);
+	printf("killed before each of %u steps, %u of them with answers given, %u with "
+	       "an image\n",
+		steps.count, some, images);
 	empty_folder(folder);
 	(void)rmdir(folder);
 	return 0;

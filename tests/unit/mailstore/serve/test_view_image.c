@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Two sessions do what comes to their minds to one mailbox, closing and selecting it
- * again and again (from an image, mostly); each time one of them asks for everything, the
- * answer is what the rows say.
+ * again and again (from an image, mostly: in memory, or in the store); each time one of
+ * them asks for everything, the answer is what the rows say. Images in the store are
+ * made, damaged and left to age in between.
  */
 #include "mailstore/serve/memory_session.h"
+#include "mailstore/serve/view_stored.h"
 #include "wire/imap/flags.h"
 
 #include <inttypes.h>
@@ -103,6 +105,22 @@ static void check(struct fixture *f, size_t session)
 	arena_fini(&arena);
 }
 
+/* As the process would after it was started anew, or in the background. */
+static void use_the_store(struct fixture *f)
+{
+	struct store *s = f->server.serve.store;
+	int64_t inbox;
+
+	if (random_below(f, 10) == 0)
+		view_images_fini(&f->server.serve.images);
+	if (random_below(f, 10))
+		return;
+	assert_return_code(store_find_inbox(s, &inbox, NULL), 0);
+	assert_return_code(store_begin_derived(s, NULL), 0);
+	assert_return_code(view_stored_keep(s, inbox, NULL), 0);
+	assert_return_code(store_commit(s, NULL), 0);
+}
+
 static void images_are_true(void **state)
 {
 	struct fixture f = { .seed = 7 };
@@ -118,6 +136,7 @@ static void images_are_true(void **state)
 		const char *deed =
 			deeds[random_below(&f, sizeof(deeds) / sizeof(deeds[0]))];
 
+		use_the_store(&f);
 		(void)tell(&f, session, deed);
 		if (random_below(&f, 4) == 0)
 			check(&f, session);

@@ -106,6 +106,7 @@ static const char *const downgrades[] = {
 	       " ON counterpart (folder, uidvalidity, source_uid);",
 	[13] = "DROP VIEW message_now; DROP TABLE range_change;",
 	[14] = "ALTER TABLE account DROP COLUMN residence;",
+	[15] = "DROP TRIGGER image_gone; DROP TRIGGER image_void; DROP TABLE image;",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",

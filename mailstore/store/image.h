@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_STORE_IMAGE_H
+#define MAILSTORE_STORE_IMAGE_H
+/*
+ * Mailboxes as their readers keep them in memory, so that a process that has just started
+ * reads a few pages instead of each row. What they are made of is the reader's business,
+ * who says of which version they are; the store knows bytes and the modseq as of which
+ * they are right. What changed since is asked of the rows: store_each_changed(),
+ * store_each_expunged(). All of them may be lost: they are made again.
+ */
+#include "mailstore/store/store.h"
+
+typedef int image_fn(void *context, uint64_t modseq, struct str bytes);
+/* Calls `read` and returns its answer. 0 without it: there is none of that version, or it
+   is damaged. */
+int store_image(struct store *s, int64_t mailbox, uint32_t version, image_fn *read,
+	void *context, struct error *err);
+/* In a transaction: as of now. */
+int store_keep_image(struct store *s, int64_t mailbox, uint32_t version, struct str bytes,
+	struct error *err);
+/* Its reader cannot use it: it is the next to be made anew. */
+void store_doubt_image(struct store *s, int64_t mailbox);
+/* The next mailbox of so many messages that has none of that version, or one of before
+   `changed` messages changed; 0: there is none. */
+struct image_limits {
+	uint32_t least, most, changed;
+};
+int store_find_unimaged(struct store *s, uint32_t version,
+	const struct image_limits *limits, int64_t *ret_mailbox, struct error *err);
+
+#endif
