@@ -3,7 +3,7 @@
  * Who judges a new flow to the source: a table of prefixes in the kernel, then a program
  * behind a queue. The verdict is a mark, which the next chain obeys (wanted.c).
  *
- *   admission ── a SYN to the source's address and port ──► admit
+ *   admission ── a SYN, to the source's address and port ──► admit
  *     admit     others' marks in our bits are wiped; a repeated SYN of a flow that was
  *               admitted to the source is not judged again
  *               a service that has prefixes of its own ──► admit-SERVICE
@@ -243,8 +243,9 @@ static int add_own_tables(struct plan *p, const struct ruleset *r)
 
 static int add_before(struct plan *p, const struct ruleset *r)
 {
-	struct plan_rule *rule = rule_add(p, "admit");
+	struct plan_rule *rule = rule_add(p, "admission");
 
+	/* first of all: nearly every packet is none, and needs no set then */
 	if (!rule)
 		return -ENOMEM;
 	wanted_no_syn(rule);
