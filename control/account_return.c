@@ -2,6 +2,7 @@
 #include "control/account_return.h"
 #include "control/carry_view.h"
 #include "control/ownership.h"
+#include "control/rights.h"
 #include "control/transfer_ask.h"
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +79,24 @@ static void become(const struct control *c, const char *program, const char *nam
 	_exit(EXIT_NO_PROGRAM);
 }
 
+/* The dashboard's unit reaches this host alone and may give no file away. */
+static int refuse_where_shut_in(struct control *c, const struct account *a)
+{
+	static const uint64_t needed =
+		UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
+		UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FOWNER |
+		UINT64_C(1) << CAP_DAC_OVERRIDE;
+	struct error lacks = { 0 };
+
+	if (rights_require(needed, &lacks) == 0)
+		return 0;
+	return error_set(&c->err, -EPERM,
+		"the transfer service, which carries back what is new here, does not run, "
+		"and its work cannot be done from here; start it (mailferry-transfer), or "
+		"run `mailferry route %.*s source` as root in a shell",
+		STR_ARG(a->name));
+}
+
 static int run_alone(struct control *c, const struct account *a)
 {
 	char program[PATH_MAX], name[REGISTRY_NAME_MAX + 1];
@@ -84,7 +104,9 @@ static int run_alone(struct control *c, const struct account *a)
 	pid_t pid;
 
 	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(a->name));
-	code = ownership_of_directories(c);
+	code = refuse_where_shut_in(c, a);
+	if (code == 0)
+		code = ownership_of_directories(c);
 	if (code == 0) /* no `up` may have been there yet */
 		code = ownership_of_files(c);
 	if (code == 0)

@@ -72,9 +72,9 @@ void part_await(const struct part *p, const struct state_lock_files *lock)
 		(pid = state_lock_other(lock, STATE_LOCK_UP)) > 0) {
 		if (!told)
 			log_warning(NULL, "wait",
-				"pid=%d text=\"`mailferry up` looks after everything; "
-				"systemctl restart mailferry.target gives each part its "
-				"unit\"",
+				"pid=%d text=\"until the `mailferry up` ends that looks "
+				"after everything. After an upgrade from one unit: "
+				"systemctl restart mailferry.target\"",
 				pid);
 		told = pid;
 		notify_wait_longer();

@@ -4,6 +4,7 @@
 #include "control/events.h"
 #include "control/flows.h"
 #include "control/judged.h"
+#include "control/part.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
 #include "control/trouble.h"
@@ -68,13 +69,13 @@ void status_attend(struct status *s, const char *format, ...)
 
 /* ── accounts ──────────────────────────────────────────────────────────────────────── */
 
-struct watch {
+struct status_watch {
 	struct status *status;
 	uint64_t now, hold_ms;
 	size_t more; /* that did not fit the screen */
 };
 
-static void attend_account(struct watch *w, const struct account *a)
+static void attend_account(struct status_watch *w, const struct account *a)
 {
 	struct status *s = w->status;
 
@@ -100,7 +101,7 @@ static void attend_account(struct watch *w, const struct account *a)
 
 static int look_at(void *context, const struct account *a)
 {
-	struct watch *w = context;
+	struct status_watch *w = context;
 	bool stuck = a->route == ROUTE_BUSY && w->now > a->busy_since + w->hold_ms;
 	bool stays = a->stage == STAGE_CATCHING_UP && a->pin != PIN_SOURCE &&
 	             w->now > a->stage_at + NEVER_LEAVES_MS;
@@ -117,7 +118,7 @@ static int look_at(void *context, const struct account *a)
 static int gather_accounts(
 	struct control *c, struct registry *r, struct status *s, bool *ret_any_local)
 {
-	struct watch w = { .status = s,
+	struct status_watch w = { .status = s,
 		.now = clock_wall_ms(),
 		.hold_ms = (uint64_t)c->settings.hold_s * 1000 };
 	int code = registry_counts(r, &s->counts, &c->err);
@@ -178,6 +179,24 @@ static void gather_unseen(struct control *c, struct registry *r, struct status *
 
 /* ── the running side ──────────────────────────────────────────────────────────────── */
 
+/* Those without a program; of the others the program does not answer. */
+static void attend_parts(struct control *c, struct status *s)
+{
+	bool runs[16] = { false }, any = false;
+
+	_Static_assert(STATE_LOCK_ALL - STATE_LOCK_UP_VAULT <= 16, "room for each");
+	if (state_lock_holder(&c->settings, STATE_LOCK_UP) > 0)
+		return;
+	for (size_t i = 0; i < part_count; i++) {
+		runs[i] = state_lock_holder(&c->settings, parts[i].lock) > 0;
+		any = any || runs[i];
+	}
+	for (size_t i = 0; any && i < part_count; i++)
+		if (!parts[i].programs && !runs[i])
+			status_attend(s, "`mailferry up %s` does not run; see its log",
+				parts[i].name);
+}
+
 static void gather_programs(struct control *c, struct status *s)
 {
 	size_t up = 0;
@@ -195,6 +214,7 @@ static void gather_programs(struct control *c, struct status *s)
 		!state_lock_holder(&c->settings, STATE_LOCK_DASHBOARD))
 		status_attend(
 			s, "the dashboard does not run; see the log of `mailferry up`");
+	attend_parts(c, s);
 }
 
 static enum status_rules look_at_rules(

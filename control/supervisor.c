@@ -321,6 +321,8 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	int code;
 
 	start_due(s, now);
+	if (s->part->duties & DUTY_RULES)
+		up_rules_await(s->rules);
 	if (!all_answer(s) || !may_open(s))
 		return;
 	code = open_all(s, &s->control->err);

@@ -110,6 +110,14 @@ int up_rules_begin(struct up_rules *u, struct error *err)
 	return any ? put_in(u, err) : 0;
 }
 
+void up_rules_await(struct up_rules *u)
+{
+	struct error err;
+
+	if (!u->is_in && up_rules_begin(u, &err) < 0) /* at the next tick again */
+		log_error(NULL, "rules", "error=\"%s\"", err.text);
+}
+
 /* ── somebody else changed them ────────────────────────────────────────────────────── */
 
 static void repair(struct up_rules *u)

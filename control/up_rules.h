@@ -27,6 +27,8 @@ int up_rules_new(const struct settings *settings, struct registry *registry,
 void up_rules_free(struct up_rules **rules); /* after its loop has ended */
 
 int up_rules_begin(struct up_rules *u, struct error *err);
+/* The same for an account that comes between begin and open. */
+void up_rules_await(struct up_rules *u);
 /* is_resumed: after an upgrade; the source is asked only when what is known of it is not
    enough. Up to a minute. */
 int up_rules_find_leg(struct up_rules *u, bool is_resumed, struct error *err);

@@ -273,13 +273,20 @@ static int make_state_folder(const struct settings *s, const char *name,
 	return r < 0 ? error_errno(err, r, "state_dir") : make_folder(path, users, err);
 }
 
+/* Root's and its group's, not its user's: root, which makes a socket in it, may have no
+   right to pass over others' permissions. */
 static int make_run_folder(const struct settings *s, const char *name,
 	const struct users *users, struct error *err)
 {
 	char path[PATH_MAX];
 	int r = settings_run_path(s, name, path, sizeof(path));
 
-	return r < 0 ? error_errno(err, r, "run_dir") : make_folder(path, users, err);
+	if (r < 0)
+		return error_errno(err, r, "run_dir");
+	r = process_make_directory(path, 0770, err);
+	return r < 0 ? r
+	             : users_give(path, geteuid(), users->of[USER_INTERCEPTOR].gid, 0770,
+			       err);
 }
 
 static int make_files(const struct settings *s, bool begins, const struct users *users,

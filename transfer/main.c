@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	else if (start.account)
 		r = (int)account_run(&start.settings, start.account);
 	else
-		r = scheduler_run(&start.settings);
+		r = scheduler_run(&start.settings, &start.lock);
 	settings_fini(&start.settings);
 	return r;
 }

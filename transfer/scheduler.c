@@ -17,6 +17,7 @@
 #include "transfer/order.h"
 #include "transfer/pop_logins.h"
 #include "transfer/roster.h"
+#include "transfer/rules_gate.h"
 #include "transfer/sweeps.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ struct scheduler {
 	struct roster roster;
 	uint64_t look_at; /* monotonic: the next look into the registry */
 	bool is_paused;   /* the admin has said so, as it was at that look */
+	struct rules_gate gate;
 	LIST_HEAD(, caller) callers;
 	unsigned n_callers;
 	LIST_HEAD(, runner) runners;
@@ -281,7 +283,8 @@ static int each_work(void *context, const struct account *a)
 		return 0;
 	}
 	/* one that is busy is finished: its user waits */
-	if (seen->scheduler->is_paused && a->route != ROUTE_BUSY)
+	if ((seen->scheduler->is_paused || seen->scheduler->gate.is_shut) &&
+		a->route != ROUTE_BUSY)
 		return 0;
 	/* one without a password waits for a login that shows it */
 	return a->has_password || a->master.len ? want(seen->scheduler, a) : 0;
@@ -308,6 +311,7 @@ static void look(struct scheduler *s)
 	struct error err;
 
 	look_whether_paused(s);
+	rules_gate_look(&s->gate, s->registry);
 	roster_look_begin(&s->roster);
 	if (registry_each_work(s->registry, seen.now, each_work, &seen, &err) < 0) {
 		log_error(NULL, "look", "%s", err.text);
@@ -560,9 +564,10 @@ static void on_starter_ended(void *context, int status)
 	loop_stop(&s->loop);
 }
 
-int scheduler_run(const struct settings *settings)
+int scheduler_run(const struct settings *settings, const struct state_lock_files *lock)
 {
 	struct scheduler s = { .settings = settings,
+		.gate = { .lock = lock },
 		.movers = { .settings_fd = -1,
 			.pace_fd = -1,
 			.maildirs = { .socket = -1 } } };

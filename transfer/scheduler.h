@@ -11,8 +11,9 @@
  * interceptor says when they go on.
  */
 #include "settings/settings.h"
+#include "settings/state_lock.h"
 
 /* Until SIGTERM or SIGINT. Returns the exit code. */
-int scheduler_run(const struct settings *settings);
+int scheduler_run(const struct settings *settings, const struct state_lock_files *lock);
 
 #endif

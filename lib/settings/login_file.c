@@ -15,6 +15,11 @@ int login_file_open(const char *path, struct error *err)
 	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat about;
 
+	if (fd < 0 && errno == EACCES) /* root, but without CAP_DAC_OVERRIDE */
+		return error_set(err, -EACCES,
+			"cannot read %s: it, or a folder on the way, is another user's; "
+			"chown root",
+			path);
 	if (fd < 0 || fstat(fd, &about) < 0)
 		return error_errno(err, -errno, "cannot read %s", path);
 	if (!S_ISREG(about.st_mode))

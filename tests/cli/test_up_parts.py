@@ -4,6 +4,7 @@
 import json
 import signal
 import sys
+import time
 
 import cli
 from cli import alive, expect, wait_until
@@ -87,6 +88,27 @@ def test_closed(house):
     nothing_left()
 
 
+def test_unwatched(house):
+    """Of the first accounts none moves while nobody would close the rules behind it."""
+    house.real("transfer")
+    processes = {part: begin(house, part) for part in PARTS[:-1]}
+    wait_until(lambda: "transfer info - waits" in house.log(), "nobody moves")
+    expect("`mailferry up rules` does not run" in house.command("status").stdout, "status")
+    processes["rules"] = begin(house, "rules")
+    wait_until(lambda: "transfer info - goes-on" in house.log(), "they move")
+    expect("up rules" not in house.command("status").stdout, "status")
+    stop(processes["rules"])
+    # whoever moves while it starts: closed before the others answer
+    stop(processes["interceptor"])
+    since = len(house.log())
+    house.start(house.mailferry, "-c", str(house.config), "up", "rules")
+    time.sleep(0.5)  # it looks ten times a second
+    expect(not table_is_closed(), "nobody lives here")
+    moved(house)
+    wait_until(table_is_closed, "closed while it starts")
+    expect("-> serving" not in house.log()[since:], "it serves without the interceptor")
+
+
 def test_upgrade(house):
     for name in cli.STUBS:
         house.real(name)
@@ -102,7 +124,7 @@ def test_upgrade(house):
     nothing_left()
 
 
-TESTS = [test_each_has_its_own, test_order, test_closed, test_upgrade]
+TESTS = [test_each_has_its_own, test_order, test_closed, test_unwatched, test_upgrade]
 
 if __name__ == "__main__":
     cli.own_network()

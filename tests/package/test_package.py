@@ -276,6 +276,43 @@ def check_dashboard(machine):
         line.startswith("mailferry-dashboard ") and "--worker web" in line for line in owners))
 
 
+def check_rights(machine):
+    """What each option needs of the units' rights."""
+    conf = machine.root / "etc/mailferry/mailferry.conf"
+    login, drop_in = machine.root / "etc/mailferry/relay-login", machine.root / \
+        "etc/systemd/system/mailferry-interceptor.service.d/lmtp.conf"
+    login.write_text("anna\nsecret\n")
+    login.chmod(0o600)
+    machine("sh", "-c", "mkdir -p -m 700 /srv/lmtp; chown nobody /srv/lmtp")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nReadWritePaths=/srv/lmtp\nCapabilityBoundingSet=CAP_DAC_OVERRIDE\n")
+    more = CONF + 'dashboard { listen = "unix:/run/mailferry/dashboard.sock" }\n' \
+        'smart_host = "127.0.0.1"\nsmart_host_credentials = "/etc/mailferry/relay-login"\n' \
+        'lmtp_group = "mail"\n'
+
+    def group(path):
+        return machine("stat", "-c", "%G", path, check=False).strip()
+
+    conf.write_text(more + 'lmtp = {"unix:/run/mailferry/lmtp"}\n')
+    machine("mailferry", "upgrade")
+    until("a dashboard at a socket", lambda: group("/run/mailferry/dashboard.sock") ==
+          "mailferry-dashboard")
+    ensure("a socket of LMTP for a group", group("/run/mailferry/lmtp") == "mail")
+    conf.write_text(more + 'lmtp = {"unix:/srv/lmtp/socket"}\n')
+    machine("systemctl", "daemon-reload")
+    for _ in range(2):
+        machine("systemctl", "restart", "mailferry.target")
+        serves(machine, "in another user's folder, and with a login at the smart host, it serves")
+        ensure("the socket is there", group("/srv/lmtp/socket") == "mail")
+    ensure("the login was read", "cannot read" not in machine(
+        "journalctl", "--output=cat", "EVENT=smart-host-login"))
+    drop_in.unlink()
+    conf.write_text(CONF)
+    machine("systemctl", "daemon-reload")
+    machine("systemctl", "restart", "mailferry.target")
+    serves(machine, "and without")
+
+
 def check_credentials(machine):
     """Certificate and key as systemd's credentials, which nobody but root can read."""
     place = machine.root / "root/tls"
@@ -328,6 +365,7 @@ def main():
         check_units(machine)
         check_service(machine)
         check_restart(machine, root / "etc/mailferry/mailferry.conf", until, ensure)
+        check_rights(machine)
         check_credentials(machine)
         check_dashboard(machine)
         machine.stop()
