@@ -29,6 +29,11 @@
 #define KEEPALIVE_MAX 64                     /* "* OK Still here" */
 #define EVERY_MIN 1000 /* a process that is broken keeps nobody busy */
 #define DUE_MAX (60 * 60 * 1000)
+/* So many wake at once because of their clients: when a network fails, thousands hang up
+   in one moment, and logins and signals are to be heard meanwhile. */
+#define WAKING_MAX 16
+#define TURN_MS                                                                          \
+	1000 /* who wakes for longer, as to read a damaged index, holds up nobody */
 #define MOVING_WHY "Your mailbox moves, please log in again."
 #define RESTORED_WHY "Your mailbox was restored, please log in again."
 #define BROKEN_WHY "The mailbox cannot be served now; the administrator is told."
@@ -52,6 +57,8 @@ struct asleep {
 	struct folder_id folder;
 	LIST_HEAD(, sleeper) sleepers;
 	bool is_listed;
+	TAILQ_ENTRY(asleep) turn;
+	bool is_in_turn;
 	char account[];
 };
 
@@ -159,6 +166,8 @@ static void account_free(struct asleep *g)
 {
 	if (g->is_listed)
 		LIST_REMOVE(g, entry);
+	if (g->is_in_turn)
+		TAILQ_REMOVE(&g->all->waking, g, turn);
 	free(g);
 }
 
@@ -229,19 +238,80 @@ void asleep_wake(struct process *p)
 	process_linger_when_idle(p);
 }
 
-/* The process that is started for it is given all of them. */
+/* The process that is started for it is given all of them, and a question: its answer
+   says that it has taken them. */
+static void wake_now(struct asleep *g)
+{
+	struct processes *all = g->all;
+	const struct message ping = { .type = MESSAGE_PING };
+	struct process *p;
+
+	log_debug(NULL, "wake", "account=%s", g->account);
+	p = process_get(all, str_from(g->account));
+	if (!p)
+		end_all(g, BROKEN_WHY);
+	else if (p->lives == PROCESS_HERE && !p->is_waking && !p->watched.has_spoken &&
+		 process_tell(p, &ping, -1) == 0) {
+		p->is_waking = true;
+		all->n_waking++;
+	}
+}
+
+static void wake_next(struct processes *all, unsigned n)
+{
+	while (n-- && !TAILQ_EMPTY(&all->waking)) {
+		struct asleep *g = TAILQ_FIRST(&all->waking);
+
+		TAILQ_REMOVE(&all->waking, g, turn);
+		g->is_in_turn = false;
+		wake_now(g);
+	}
+}
+
+void asleep_next(struct process *p)
+{
+	if (!p->is_waking)
+		return;
+	p->is_waking = false;
+	p->all->n_waking--;
+	wake_next(p->all, 1);
+}
+
+void asleep_turn(void *context)
+{
+	struct processes *all = context;
+
+	wake_next(all, WAKING_MAX);
+	if (!TAILQ_EMPTY(&all->waking))
+		timer_start(all->turn, TURN_MS);
+}
+
+/* In its turn. */
 static void wake(struct asleep *g)
 {
-	log_debug(NULL, "wake", "account=%s", g->account);
-	if (!process_get(g->all, str_from(g->account)))
-		end_all(g, BROKEN_WHY);
+	struct processes *all = g->all;
+
+	if (g->is_in_turn)
+		return;
+	if (TAILQ_EMPTY(&all->waking)) {
+		if (all->n_waking < WAKING_MAX) {
+			wake_now(g);
+			return;
+		}
+		timer_start(all->turn, TURN_MS);
+	}
+	TAILQ_INSERT_TAIL(&all->waking, g, turn);
+	g->is_in_turn = true;
 }
 
 static void on_ready(void *context, int events, int error)
 {
+	struct sleeper *s = context;
+
 	(void)events;
 	(void)error;
-	wake(((struct sleeper *)context)->of);
+	watch_want(s->watch, 0); /* once is enough */
+	wake(s->of);
 }
 
 /* Half a line is the end: nobody could go on behind it. */

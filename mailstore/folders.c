@@ -52,7 +52,16 @@ int processes_init(struct processes *all)
 {
 	int r = timer_new(all->loop, on_looks, all, &all->looks);
 
+	TAILQ_INIT(&all->waking);
+	if (r == 0)
+		r = timer_new(all->loop, asleep_turn, all, &all->turn);
 	if (r == 0)
 		timer_start_every(all->looks, LOOK_MS);
 	return r;
+}
+
+void processes_fini(struct processes *all)
+{
+	timer_free(all->looks);
+	timer_free(all->turn);
 }

@@ -356,7 +356,7 @@ static void fini(struct master *master)
 	channel_close(&master->before);
 	channel_listener_close(&master->listener);
 	signals_close(&master->signals);
-	timer_free(master->processes.looks);
+	processes_fini(&master->processes);
 	timer_free(master->drain);
 	(void)loop_fini(&master->loop);
 	fd_closep(&master->processes.settings_fd);

@@ -85,6 +85,7 @@ struct process {
 	struct folder_id folder; /* as it was at its start */
 	bool may_sleep;          /* LEAVING: it gives its sessions to us, or says BUSY */
 	struct asleep *asleep;   /* those it has given; NULL: none */
+	bool is_waking;          /* it has not spoken yet, and others wait for that */
 };
 
 /* ---- process.c ---- */
@@ -167,6 +168,10 @@ void process_asleep(void *process, const struct message *m, int fd);
 void asleep_begin(struct process *p);
 /* It is new, and is given what sleeps. */
 void asleep_wake(struct process *p);
+/* It has spoken, or has ended: the next one may wake. */
+void asleep_next(struct process *p);
+/* timer_fn: some have taken too long. */
+void asleep_turn(void *processes);
 /* As process_find(); an account that sleeps is woken. */
 struct process *process_find_awake(struct processes *all, struct str account);
 void asleep_forget_peer(struct processes *all, const struct peer *peer);

@@ -53,6 +53,7 @@ static void on_link(void *context, struct channel *c, struct packet *packet)
 	struct error err;
 
 	watched_heard(&p->watched);
+	asleep_next(p);
 	if (message_handle(link_rows, sizeof(link_rows) / sizeof(link_rows[0]), packet, p,
 		    &err) == 0)
 		return;

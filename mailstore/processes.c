@@ -159,6 +159,7 @@ void process_gone(struct process *p, bool crashed)
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);
 	empty_waiting(p, true);
+	asleep_next(p);
 	process_free(p);
 	if (!all->first && all->empty)
 		all->empty(all->context);

@@ -44,6 +44,9 @@ struct processes {
 	bool retired; /* not here, but by the mailstore after this one */
 	LIST_HEAD(, asleep) asleep[ASLEEP_BUCKETS]; /* accounts, by their names */
 	uint64_t n_asleep, asleep_max;              /* sessions: each is a descriptor */
+	TAILQ_HEAD(, asleep) waking; /* accounts that wait until others have woken */
+	unsigned n_waking;           /* processes that have not spoken since they woke */
+	struct timer *turn;          /* they wait no longer */
 	struct alarms alarms;
 	/* A message for that peer. */
 	void (*send)(struct peer *peer, const struct message *m);
@@ -81,8 +84,9 @@ void processes_watch(struct processes *all, uint64_t limit_ms);
 /* The peer is gone: its sessions live on, nobody waits for their end; what it staged is
    delivered. */
 void processes_forget_peer(struct processes *all, struct peer *peer);
-/* 0 or -errno. */
+/* 0 or -errno; then to be ended by processes_fini(), too. */
 int processes_init(struct processes *all);
+void processes_fini(struct processes *all);
 /* From the mailstore before this one: it has the account's process, which is spoken to
    over fd (taken on success). 0 or -errno. */
 int processes_adopt(struct processes *all, const struct message *m, int fd);

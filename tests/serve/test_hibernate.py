@@ -111,6 +111,24 @@ class Wakes(HibernateTest):
         for client in (clients[0], clients[2]):
             self.assertIn(b"\\Answered", self.heard(client, b"* 1 FETCH")[-1])
 
+    def test_many_at_once(self):
+        names = [f"user{i}" for i in range(40)]  # more than may wake at a time
+        for name in names:
+            self.store.add_account(name, "/", "Sent=\\Sent")
+        with ThreadPoolExecutor(8) as pool:
+            clients = list(pool.map(lambda name: self.idle(name), names))
+        for name in names:
+            self.sleeps(name)
+        for client, _ in clients[:30]:
+            client.send(b"DONE\r\nx STORE 1 +FLAGS (\\Answered)\r\n")
+        for client, _ in clients[30:]:
+            client.close()
+        for client, _ in clients[:30]:
+            self.heard(client, b"x OK")
+        for name in names[30:]:
+            self.sleeps(name)
+        self.selected("bob")
+
     def test_by_its_end(self):
         client, session = self.idle()
         self.sleeps()

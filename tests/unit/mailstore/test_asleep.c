@@ -48,6 +48,7 @@ static void begin(struct test *t)
 				    .send = send_to_peer } };
 	t->settings.state_dir = nowhere;
 	assert_int_equal(loop_init(&t->loop, false), 0);
+	assert_int_equal(processes_init(&t->all), 0);
 }
 
 static void lay_down(struct test *t, const struct message *m)
@@ -96,6 +97,8 @@ static void finish(struct test *t)
 {
 	assert_int_equal(t->all.n_asleep, 0);
 	assert_null(t->all.first);
+	assert_true(TAILQ_EMPTY(&t->all.waking));
+	processes_fini(&t->all);
 	fd_closep(&t->client);
 	assert_int_equal(loop_fini(&t->loop), 0);
 }
@@ -151,6 +154,45 @@ static void test_woken(void **state)
 		assert_int_equal(t.answer, MESSAGE_SERVE_END);
 		finish(&t);
 	}
+}
+
+/* As many as may wake at once take long: the next one waits, but not for good. */
+static void test_in_turn(void **state)
+{
+	const struct message m = in_idle();
+	struct test t;
+	uint64_t began = clock_monotonic_ms();
+
+	(void)state;
+	begin(&t);
+	t.all.n_waking = 16;
+	lay_down(&t, &m);
+	assert_int_equal(write(t.client, "DONE\r\n", 6), 6);
+	while (TAILQ_EMPTY(&t.all.waking))
+		loop_turn(&t.loop);
+	assert_int_equal(t.all.n_asleep, 1);
+	hear(&t, LINE "* BYE [UNAVAILABLE] The mailbox cannot be served now; the "
+		      "administrator is told.\r\n");
+	assert_true(clock_monotonic_ms() >= began + 1000);
+	finish(&t);
+}
+
+/* One that waits for its turn is ended, or woken by somebody else, as others are. */
+static void test_ends_in_turn(void **state)
+{
+	const struct message m = in_idle();
+	struct test t;
+
+	(void)state;
+	begin(&t);
+	t.all.n_waking = 16;
+	lay_down(&t, &m);
+	assert_int_equal(write(t.client, "DONE\r\n", 6), 6);
+	while (TAILQ_EMPTY(&t.all.waking))
+		loop_turn(&t.loop);
+	processes_end(&t.all);
+	assert_int_equal(t.answer, MESSAGE_SERVE_END);
+	finish(&t);
 }
 
 static void test_makes_no_sense(void **state)
@@ -228,7 +270,9 @@ static void test_peer_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_kept_alive),
-		cmocka_unit_test(test_woken), cmocka_unit_test(test_makes_no_sense),
+		cmocka_unit_test(test_woken), cmocka_unit_test(test_in_turn),
+		cmocka_unit_test(test_ends_in_turn),
+		cmocka_unit_test(test_makes_no_sense),
 		cmocka_unit_test(test_process_leaves),
 		cmocka_unit_test(test_peer_is_gone) };
 
