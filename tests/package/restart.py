@@ -161,7 +161,7 @@ def check_stops(machine, until, ensure):
         ensure(f"so does one {delay} s after it has begun", not is_in())
     for part in ("watch", "interceptor"):
         begin()
-        machine("systemctl", "kill", "-s", "KILL", f"mailferry-{part}")
+        machine("systemctl", "kill", "--kill-who=main", "-s", "KILL", f"mailferry-{part}")
         until(f"{part} has crashed, and waits for its next start", lambda part=part: machine(
             "systemctl", "show", "-P", "SubState", f"mailferry-{part}").strip() == "auto-restart")
         ensure("the crash leaves the rules", is_in())

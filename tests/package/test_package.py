@@ -226,7 +226,7 @@ def check_crashes(machine):
     """The end of one part is no other's."""
     before = main_pids(machine)
     for part in PARTS:
-        machine("systemctl", "kill", "-s", "KILL", f"mailferry-{part}")
+        machine("systemctl", "kill", "--kill-who=main", "-s", "KILL", f"mailferry-{part}")
         until(f"{part}: killed, it is started again", lambda part=part: main_pids(
             machine)[part] not in ("0", before[part]))
         serves(machine, "and serves")
