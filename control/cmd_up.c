@@ -8,7 +8,6 @@
 #include "control/make_registry.h"
 #include "control/ownership.h"
 #include "control/part.h"
-#include "control/rights.h"
 #include "control/running.h"
 #include "control/supervisor.h"
 #include "control/upgrade.h"
@@ -71,7 +70,7 @@ static enum exit_code try(struct control *c)
 	int code = destination_refuse(&c->settings, &c->err);
 
 	if (code == 0)
-		code = rights_require(c->part->rights, &c->err);
+		code = part_require_rights(c->part, &c->settings, &c->err);
 	if (code == 0)
 		code = running_refuse_others(&c->settings, &c->err);
 	if (code == 0 && c->part->duties & DUTY_DIRECTORIES)
@@ -135,7 +134,7 @@ enum exit_code cmd_up(struct control *c)
 	resumed = upgrade_resumed();
 	code = destination_refuse(&c->settings, &c->err);
 	if (code == 0)
-		code = rights_require(c->part->rights, &c->err);
+		code = part_require_rights(c->part, &c->settings, &c->err);
 	if (code == 0 && c->part->duties & DUTY_DIRECTORIES)
 		code = make_directories(c);
 	if (code == 0)

@@ -59,7 +59,10 @@ int ownership_of_directories(struct control *c)
 		code = folders_prepare(s, &users, &c->err);
 	if (code == 0)
 		code = process_make_directory(s->run_dir, 0755, &c->err);
-	return code < 0 ? code : open_to_search(s->run_dir, &c->err);
+	if (code == 0)
+		code = open_to_search(s->run_dir, &c->err);
+	/* it itself may be one that may give none away */
+	return code < 0 ? code : folders_of_interceptor(s, &users, &c->err);
 }
 
 /* ── an account's folder ───────────────────────────────────────────────────────────── */

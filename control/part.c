@@ -2,6 +2,7 @@
 #include "control/part.h"
 
 #include "control/notify.h"
+#include "control/rights.h"
 
 #include "base/log.h"
 
@@ -19,8 +20,8 @@
 const struct part part_all = {
 	.lock = STATE_LOCK_UP,
 	.programs = (1u << UP_PROGRAM_COUNT) - 1,
-	.duties = DUTY_DIRECTORIES | DUTY_STATE | DUTY_CERTIFICATES | DUTY_LEG |
-	          DUTY_RULES | DUTY_END_RULES | DUTY_METRICS,
+	.duties = DUTY_DIRECTORIES | DUTY_STATE | DUTY_CERTIFICATES | DUTY_RULES |
+	          DUTY_END_RULES | DUTY_METRICS,
 	.rights = RIGHTS_OF_ANY | RIGHTS_OF_FILES | RIGHT(KILL) | RIGHT(SYS_CHROOT) |
 	          RIGHT(NET_ADMIN) | RIGHT(NET_RAW) | RIGHT(NET_BIND_SERVICE),
 };
@@ -31,11 +32,9 @@ const struct part parts[] = {
 	{ "state", STATE_LOCK_UP_STATE, 0, DUTY_STATE, RIGHTS_OF_ANY | RIGHTS_OF_FILES },
 	{ "mailstore", STATE_LOCK_UP_MAILSTORE, PROGRAM(MAILSTORE), 0,
 		RIGHTS_OF_ANY | RIGHT(SYS_CHROOT) },
-	{ "transfer", STATE_LOCK_UP_TRANSFER, PROGRAM(TRANSFER), 0,
-		RIGHTS_OF_ANY | RIGHT(NET_RAW) },
-	{ "interceptor", STATE_LOCK_UP_INTERCEPTOR, PROGRAM(INTERCEPTOR), DUTY_LEG,
-		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) | RIGHT(NET_RAW) |
-			RIGHT(NET_BIND_SERVICE) },
+	{ "transfer", STATE_LOCK_UP_TRANSFER, PROGRAM(TRANSFER), 0, RIGHTS_OF_ANY },
+	{ "interceptor", STATE_LOCK_UP_INTERCEPTOR, PROGRAM(INTERCEPTOR), 0,
+		RIGHTS_OF_ANY | RIGHT(NET_RAW) | RIGHT(NET_BIND_SERVICE) },
 	{ "admission", STATE_LOCK_UP_ADMISSION, PROGRAM(ADMISSION), 0,
 		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
 	{ "dashboard", STATE_LOCK_UP_DASHBOARD, PROGRAM(DASHBOARD), DUTY_METRICS,
@@ -52,6 +51,17 @@ const struct part *part_by_name(const char *name)
 		if (strcmp(parts[i].name, name) == 0)
 			return &parts[i];
 	return NULL;
+}
+
+/* Few sites have that setting, so the unit has no such right. */
+int part_require_rights(const struct part *p, const struct settings *s, struct error *err)
+{
+	int code = rights_require(p->rights, err);
+
+	if (code < 0 || !part_has(p, UP_TRANSFER) || !s->pop_before_smtp ||
+		rights_require(RIGHT(NET_RAW), NULL) == 0)
+		return code;
+	return error_set(err, -EPERM, PART_NO_NET_RAW);
 }
 
 /* One that looks after everything has each part's lock, too. */

@@ -10,9 +10,10 @@
  *   state        whose the files are, copies of the registry, renames, the trash; says
  *                that the others may begin (control/running.h)
  *   mailstore, transfer, admission
- *   interceptor  and from which address it goes to the source
+ *   interceptor
  *   dashboard    and metrics
- *   rules        opens the rules once the others answer, and watches them
+ *   rules        from which address the interceptor goes to the source; opens the rules
+ *                once the others answer, and watches them
  *
  * The rules end with none of them: `mailferry rules end` is for when all have ended.
  */
@@ -23,18 +24,23 @@ enum part_duty {
 	DUTY_DIRECTORIES = 1, /* and key and registry */
 	DUTY_STATE = 2,
 	DUTY_CERTIFICATES = 4,
-	DUTY_LEG = 8, /* the address from which we go to the source */
-	DUTY_RULES = 16,
-	DUTY_END_RULES = 32, /* and takes them out at its end */
-	DUTY_METRICS = 64,
+	DUTY_RULES = 8,      /* and the address from which we go to the source */
+	DUTY_END_RULES = 16, /* and takes them out at its end */
+	DUTY_METRICS = 32,
 };
+
+/* A sentence for the admin. */
+#define PART_NO_NET_RAW                                                                  \
+	"`pop_before_smtp` needs CAP_NET_RAW, which the unit has not; run "              \
+	"`systemctl edit mailferry-transfer` and write [Service] and "                   \
+	"CapabilityBoundingSet=CAP_NET_RAW"
 
 struct part {
 	const char *name;     /* NULL: everything */
 	enum state_lock lock; /* held while it runs */
 	unsigned programs;    /* bits: 1 << UP_VAULT */
 	unsigned duties;      /* of enum part_duty */
-	uint64_t rights;      /* bits: 1 << CAP_KILL */
+	uint64_t rights;      /* bits: 1 << CAP_KILL; see part_require_rights() */
 };
 
 /* Everything. */
@@ -50,6 +56,10 @@ static inline bool part_has(const struct part *p, enum up_program program)
 	return p->programs >> program & 1;
 }
 
+/* -EPERM with the sentence: this process may not do what the part does with these
+   settings. */
+int part_require_rights(
+	const struct part *p, const struct settings *s, struct error *err);
 /* Waits until no `mailferry up` looks after everything: under systemd, where an upgrade
    from the one unit of before goes on in it until its next restart. Else at once. */
 void part_await(const struct part *p, const struct state_lock_files *lock);

@@ -10,7 +10,6 @@
 #include "control/generations.h"
 #include "control/kept.h"
 #include "control/kernel_settings.h"
-#include "control/leg_mark.h"
 #include "control/liveness.h"
 #include "control/metrics_door.h"
 #include "control/notify.h"
@@ -292,28 +291,31 @@ static bool all_answer(const struct supervisor *s)
 	return true;
 }
 
-/* Where the rules are opened, the leg may be for another part to find. */
-static bool may_open(struct supervisor *s)
+static int find_leg(struct supervisor *s, struct error *err)
 {
-	return !(s->part->duties & DUTY_RULES) || s->part->duties & DUTY_LEG ||
-	       up_rules_need_no_leg(s->rules) || leg_mark_is_set(&s->control->settings);
+	return up_rules_find_leg(s->rules, s->resumed >= 0, err);
 }
 
-/* What is left to do once the programs answer. */
+static int open_rules(struct supervisor *s, struct error *err)
+{
+	kernel_settings_begin(&s->control->settings);
+	return up_rules_open(s->rules, &s->loop, err);
+}
+
+/* What is left to do once the programs answer. Those who live here, or are served
+   already, do not wait until the source has answered. */
 static int open_all(struct supervisor *s, struct error *err)
 {
-	const struct settings *settings = &s->control->settings;
-	int code = 0;
+	bool is_served;
+	int code;
 
-	if (s->part->duties & DUTY_LEG) {
-		code = up_rules_find_leg(s->rules, s->resumed >= 0, err);
-		if (code == 0)
-			leg_mark_set(settings);
-	}
-	if (code < 0 || !(s->part->duties & DUTY_RULES))
+	if (!(s->part->duties & DUTY_RULES))
+		return 0;
+	is_served = up_rules_need_no_leg(s->rules);
+	code = is_served ? open_rules(s, err) : find_leg(s, err);
+	if (code < 0)
 		return code;
-	kernel_settings_begin(settings);
-	return up_rules_open(s->rules, &s->loop, err);
+	return is_served ? find_leg(s, err) : open_rules(s, err);
 }
 
 static void tick_starting(struct supervisor *s, uint64_t now)
@@ -323,7 +325,7 @@ static void tick_starting(struct supervisor *s, uint64_t now)
 	start_due(s, now);
 	if (s->part->duties & DUTY_RULES)
 		up_rules_await(s->rules);
-	if (!all_answer(s) || !may_open(s))
+	if (!all_answer(s))
 		return;
 	code = open_all(s, &s->control->err);
 	if (code < 0 && s->resumed < 0) {
@@ -558,8 +560,6 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	*ret_state = -1;
 	if (code == 0 && s->part->duties & DUTY_RULES)
 		code = up_rules_begin(s->rules, &c->err);
-	if (s->part->duties & DUTY_LEG && resumed < 0)
-		leg_mark_unset(&c->settings);
 	certificates_watch_begin(&s->certificates, &c->settings);
 	if (code == 0)
 		code = find_programs(s);

@@ -10,7 +10,7 @@
 #include "nft-rules/marks.h"
 #include "registry/unseen.h"
 #include "source/smart_host.h"
-#include "users/users.h"
+#include "users/folders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -240,53 +240,17 @@ static void raise_descriptor_limit(const struct settings *s)
 static int drop_rights(const struct users *users, struct error *err)
 {
 	/* only to give them to workers that it starts again */
-	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	static const int kept[] = { CAP_NET_RAW };
 	const struct sandbox sandbox = { .allows = SANDBOX_SOCKETS | SANDBOX_LISTENS |
 		                                   SANDBOX_DATABASE | SANDBOX_FOLDER |
 		                                   SANDBOX_BULK | SANDBOX_CHILDREN,
 		.user = &users->of[USER_INTERCEPTOR],
 		.capabilities = kept,
-		.n_capabilities = 2,
+		.n_capabilities = 1,
 		.passed = kept,
-		.n_passed = 2 };
+		.n_passed = 1 };
 
 	return sandbox_enter(&sandbox, err);
-}
-
-/* One of the workers. */
-static int make_folder(const char *path, const struct users *users, struct error *err)
-{
-	const struct process_user *user = &users->of[USER_INTERCEPTOR];
-	int r = process_make_directory(path, 0700, err);
-
-	if (r == 0)
-		r = users_give(path, user->uid, user->gid, 0700, err);
-	return r < 0 ? r : 0;
-}
-
-static int make_state_folder(const struct settings *s, const char *name,
-	const struct users *users, struct error *err)
-{
-	char path[PATH_MAX];
-	int r = settings_state_path(s, name, path, sizeof(path));
-
-	return r < 0 ? error_errno(err, r, "state_dir") : make_folder(path, users, err);
-}
-
-/* Root's and its group's, not its user's: root, which makes a socket in it, may have no
-   right to pass over others' permissions. */
-static int make_run_folder(const struct settings *s, const char *name,
-	const struct users *users, struct error *err)
-{
-	char path[PATH_MAX];
-	int r = settings_run_path(s, name, path, sizeof(path));
-
-	if (r < 0)
-		return error_errno(err, r, "run_dir");
-	r = process_make_directory(path, 0770, err);
-	return r < 0 ? r
-	             : users_give(path, geteuid(), users->of[USER_INTERCEPTOR].gid, 0770,
-			       err);
 }
 
 static int make_files(const struct settings *s, bool begins, const struct users *users,
@@ -297,11 +261,7 @@ static int make_files(const struct settings *s, bool begins, const struct users 
 	if (r == 0)
 		r = process_make_directory(s->run_dir, 0755, err);
 	if (r == 0)
-		r = make_state_folder(s, STAGING_DIRECTORY, users, err);
-	if (r == 0)
-		r = make_state_folder(s, REPORTS_DIRECTORY, users, err);
-	if (r == 0 && *s->smart_host_credentials)
-		r = make_run_folder(s, SMART_HOST_RELAY_FOLDER, users, err);
+		r = folders_of_interceptor(s, users, err);
 	if (r == 0)
 		r = try_registry(s, begins, err);
 	return r < 0 ? r : users_share_registry(s, users, err);

@@ -112,7 +112,7 @@ int source_listen(int family, uint16_t port, uint32_t mark, struct error *err)
 	if (r == -EPERM)
 		return error_set(err, r,
 			"no right to intercept connections: run as root, or with "
-			"CAP_NET_ADMIN and CAP_NET_RAW");
+			"CAP_NET_RAW (Linux 5.17 or newer)");
 	if (r < 0)
 		return error_errno(err, r, "cannot prepare a transparent listener");
 	if (bind(fd, &here.any, endpoint_length(&here)) < 0 || listen(fd, BACKLOG) < 0)

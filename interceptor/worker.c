@@ -398,8 +398,9 @@ static int open_registry(struct worker *w, struct error *err)
 
 static int drop_rights(struct worker *w, struct error *err)
 {
-	/* marks and transparent sockets, for as long as it lives */
-	static const int kept[] = { CAP_NET_ADMIN, CAP_NET_RAW };
+	/* transparent sockets and their marks, for as long as it lives. CAP_NET_ADMIN
+	   would do for both, and would let any socket change the packet filter. */
+	static const int kept[] = { CAP_NET_RAW };
 	const struct settings *s = w->host.settings;
 	char files[REGISTRY_FILES][REGISTRY_FILE_MAX];
 	char staging[PATH_MAX], reports[PATH_MAX];
@@ -409,7 +410,7 @@ static int drop_rights(struct worker *w, struct error *err)
 		                                   SANDBOX_DATABASE | SANDBOX_BULK |
 		                                   SANDBOX_QUEUE,
 		.capabilities = kept,
-		.n_capabilities = 2,
+		.n_capabilities = 1,
 		.paths = paths,
 		.n_paths = sizeof(paths) / sizeof(paths[0]) };
 

@@ -87,7 +87,9 @@ static const struct option root_rows[] = {
 		.help = "the source lets a client's address send mail after a login to a "
 			"mailbox from there (POP-before-SMTP): a login here of an account "
 			"that has moved is followed by one of ours at the source, from "
-			"the client's address" },
+			"the client's address. Under systemd the transfer needs a right "
+			"for it: systemctl edit mailferry-transfer, then [Service] and "
+			"CapabilityBoundingSet=CAP_NET_RAW" },
 	{ "milter", OPTION_MILTERS, ROOT(milters), .most = SETTINGS_MILTERS_MAX,
 		.help = "content filters for mail to accounts that live here, in this "
 			"order, by the milter protocol (rspamd, ClamAV, OpenDKIM, …): "

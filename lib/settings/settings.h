@@ -303,6 +303,7 @@ int settings_mail_path(
 #define MAIL_DIRECTORY "mail"                 /* in state_dir: one folder an account */
 #define STAGING_DIRECTORY "staging"           /* in state_dir: mail on its way in */
 #define REPORTS_DIRECTORY "reports"           /* in state_dir: source/reports.h */
+#define SMART_HOST_RELAY_FOLDER "relay"       /* in run_dir: source/smart_host.h */
 #define ADMISSION_SOCKET "admission.sock"     /* in run_dir */
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */

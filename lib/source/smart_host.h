@@ -22,7 +22,6 @@ const char *smart_host_trouble(int code);
 /* Who holds no password (`smart_host_credentials`) reaches the smart host by the socket
    of the process that logs in for them: below run_dir,
    path[SMART_HOST_RELAY_PATH_MAX]. */
-#define SMART_HOST_RELAY_FOLDER "relay"
 #define SMART_HOST_RELAY_SOCKET SMART_HOST_RELAY_FOLDER "/socket"
 #define SMART_HOST_RELAY_NEW SMART_HOST_RELAY_FOLDER "/new" /* until it counts */
 #define SMART_HOST_RELAY_PATH_MAX 128

@@ -16,6 +16,7 @@
 
 #define NEW_FOLDER ".new" /* while it has no owner yet */
 #define FOLDER_MODE 0700
+#define RELAY_MODE 0770
 /* Others pass it and see no name; a transfer makes folders, and changes nobody's. */
 #define MAIL_MODE 01771
 
@@ -36,6 +37,41 @@ int folders_prepare(const struct settings *s, const struct users *u, struct erro
 	if (r < 0)
 		return error_errno(err, r, "cannot make the directory %s", mail);
 	return users_give(mail, 0, u->of[USER_TRANSFER].gid, MAIL_MODE, err);
+}
+
+static int make_given(
+	const char *path, unsigned uid, unsigned gid, unsigned mode, struct error *err)
+{
+	int r = process_make_directory(path, mode, err);
+
+	return r < 0 ? r : users_give(path, uid, gid, mode, err);
+}
+
+/* Root's and its group's, not its user's: root, which makes a socket in it, may have no
+   right to pass over others' permissions. */
+static int make_relay(const struct settings *s, unsigned group, struct error *err)
+{
+	char path[PATH_MAX];
+	int r = settings_run_path(s, SMART_HOST_RELAY_FOLDER, path, sizeof(path));
+
+	return r < 0 ? error_errno(err, r, "run_dir")
+	             : make_given(path, geteuid(), group, RELAY_MODE, err);
+}
+
+int folders_of_interceptor(
+	const struct settings *s, const struct users *u, struct error *err)
+{
+	static const char *const names[] = { STAGING_DIRECTORY, REPORTS_DIRECTORY };
+	const struct process_user *user = &u->of[USER_INTERCEPTOR];
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		r = settings_state_path(s, names[i], path, sizeof(path));
+		r = r < 0 ? error_errno(err, r, "state_dir")
+		          : make_given(path, user->uid, user->gid, FOLDER_MODE, err);
+	}
+	return r < 0 ? r : make_relay(s, user->gid, err);
 }
 
 int folder_owner(

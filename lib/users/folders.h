@@ -11,6 +11,10 @@
 /* Makes the folder that holds all of them, as users.h says: root, at a start. */
 int folders_prepare(const struct settings *s, const struct users *u, struct error *err);
 
+/* Makes those of the interceptor that users.h names, or leaves them as they are. */
+int folders_of_interceptor(
+	const struct settings *s, const struct users *u, struct error *err);
+
 /* Whose folder it is. -ENOENT: there is none. -EPERM with the sentence: it has no owner
    of the range. */
 int folder_owner(

@@ -19,6 +19,7 @@
  *   mail                         root:transfer      1771
  *   mail/ACCOUNT                 the account's own  0700
  *   run_dir                      root               0755
+ *   relay (in it)                root:interceptor   0770
  *   a socket                     root:who may ask   0660
  *
  * In the groups "registry" and "sockets" are the interceptor, the transfer and its

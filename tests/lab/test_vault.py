@@ -92,10 +92,10 @@ def status(pid):
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
 
 
-NET_ADMIN, NET_RAW, SYS_CHROOT, SETUID, SETGID = 1 << 12, 1 << 13, 1 << 18, 1 << 7, 1 << 6
+NET_RAW, SYS_CHROOT, SETUID, SETGID = 1 << 13, 1 << 18, 1 << 7, 1 << 6
 # of the one that `up` started, and of those that that one starts
 CAPABILITIES = {"mailferry-vault": (0, 0),
-                "mailferry-inter": (NET_ADMIN | NET_RAW, NET_ADMIN | NET_RAW),
+                "mailferry-inter": (NET_RAW, NET_RAW),
                 "mailferry-mails": (SYS_CHROOT | SETUID | SETGID, 0),
                 "mailferry-trans": (SETUID | SETGID, 0)}
 
