@@ -209,6 +209,13 @@ class Moved(Mailferry):
         for n in range(self.users):
             for command in (("capture", f"u{n}", f"secret{n}"), ("arrive", f"u{n}")):
                 subprocess.run([*tool, *command], check=True, stdout=subprocess.DEVNULL)
+        self.config = config
+
+    def stop(self, bench):
+        Routing.stop(self, bench)
+        bench.network.router.run(self.build(bench) / "bin/mailferry", "-c", self.config,
+                                 "rules", "remove", "--yes")  # they stay where somebody lives
+        shutil.rmtree(bench.folder / "state")
 
 
 CONTENDERS = (Routing, ReadWrite, Haproxy, HaproxyTransparent, Nginx, Nginx64k, Before, Mailferry,
