@@ -45,7 +45,8 @@ int store_keep_image(struct store *s, int64_t mailbox, uint32_t version, struct 
 
 	if (code < 0)
 		return code;
-	s->doubted_image = 0;
+	if (s->doubted_image == mailbox)
+		s->doubted_image = 0;
 	return sql_run(s->db, SQL_SET_IMAGE,
 		SQL_VALUES(sql_signed(mailbox), sql_number(version),
 			sql_number(s->modseq),
@@ -57,14 +58,12 @@ int store_keep_image(struct store *s, int64_t mailbox, uint32_t version, struct 
 int store_find_unimaged(struct store *s, uint32_t version,
 	const struct image_limits *limits, int64_t *ret_mailbox, struct error *err)
 {
-	uint64_t mailbox = (uint64_t)s->doubted_image;
-	int code = 0;
-
-	if (!mailbox)
-		code = sql_get(s->db, SQL_FIRST_UNIMAGED,
-			SQL_VALUES(sql_number(version), sql_number(limits->least),
-				sql_number(limits->most), sql_number(limits->changed)),
-			&mailbox, err);
+	uint64_t mailbox = 0;
+	int code = sql_get(s->db, SQL_FIRST_UNIMAGED,
+		SQL_VALUES(sql_number(version), sql_number(limits->least),
+			sql_number(limits->most), sql_number(limits->changed),
+			sql_signed(s->doubted_image)),
+		&mailbox, err);
 
 	*ret_mailbox = (int64_t)mailbox;
 	return code;

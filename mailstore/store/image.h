@@ -18,7 +18,7 @@ int store_image(struct store *s, int64_t mailbox, uint32_t version, image_fn *re
 /* In a transaction: as of now. */
 int store_keep_image(struct store *s, int64_t mailbox, uint32_t version, struct str bytes,
 	struct error *err);
-/* Its reader cannot use it: it is the next to be made anew. */
+/* Its reader cannot use it: it is made anew. */
 void store_doubt_image(struct store *s, int64_t mailbox);
 /* The next mailbox of so many messages that has none of that version, or one of before
    `changed` messages changed; 0: there is none. */

@@ -135,7 +135,7 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_FIRST_UNIMAGED] =
 		"SELECT m.id FROM mailbox m LEFT JOIN image i ON i.mailbox = m.id"
 		" AND i.version = ?1 WHERE m.messages BETWEEN ?2 AND ?3"
-		" AND (i.modseq IS NULL OR m.highestmodseq > i.modseq AND ?4 <="
+		" AND (i.modseq IS NULL OR m.id = ?5 OR m.highestmodseq > i.modseq AND ?4 <="
 		" (SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_modseq"
 		" WHERE mailbox = m.id AND modseq > i.modseq LIMIT ?4))) LIMIT 1",
 

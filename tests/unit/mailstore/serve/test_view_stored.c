@@ -7,6 +7,7 @@
 #include "mailstore/serve/view_image.h"
 #include "mailstore/serve/view_stored.h"
 #include "mailstore/store/fixture.h"
+#include "mailstore/store/image.h"
 #include "mailstore/store/source_side.h"
 
 #include <errno.h>
@@ -457,6 +458,25 @@ static void upgrades(void **state)
 	view_images_fini(&w.images);
 }
 
+/* Its reader could not use its image, and then its user removed the mailbox. */
+static void are_not_made_of_what_has_gone(void **state)
+{
+	struct world w = { .f = *state };
+	struct error err = { 0 };
+	bool done = false;
+
+	OK(store_begin(w.f->store, &err));
+	w.id = add_mailbox(w.f->store, "a");
+	fill(&w);
+	OK(store_commit(w.f->store, &err));
+	store_doubt_image(w.f->store, w.id);
+	OK(store_begin(w.f->store, &err));
+	OK(store_delete_mailbox(w.f->store, w.id, &err));
+	OK(store_commit(w.f->store, &err));
+	OK(view_stored_build(w.f->store, &done, &err));
+	assert_true(done);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +484,8 @@ int main(void)
 			random_steps, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			are_made_of_large_mailboxes, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			are_not_made_of_what_has_gone, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			upgrades, fixture_setup, fixture_teardown),
 	};
