@@ -8,7 +8,6 @@
 #include "registry/rescue.h"
 #include "source/destination.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -19,7 +18,7 @@
 /* A name that is given back when all accounts have their own. */
 struct other_name {
 	int64_t account;
-	struct str name, folded, whose;
+	struct str name, key, whose;
 };
 
 struct adopting {
@@ -120,8 +119,9 @@ static int no_memory(struct adopting *a)
 
 static int keep_name(struct adopting *a, int64_t id, struct str whose, struct str name)
 {
+	char key[REGISTRY_NAME_MAX];
+	ssize_t len = registry_name_key(a->registry, name, key);
 	struct other_name *one;
-	char *folded = arena_alloc(&a->arena, name.len + 1);
 
 	if (a->n_names == a->cap_names) {
 		size_t cap = a->cap_names ? a->cap_names * 2 : 256;
@@ -132,16 +132,12 @@ static int keep_name(struct adopting *a, int64_t id, struct str whose, struct st
 		a->names = one;
 		a->cap_names = cap;
 	}
-	if (!folded)
-		return no_memory(a);
-	for (size_t i = 0; i < name.len; i++)
-		folded[i] = (char)tolower((unsigned char)name.ptr[i]);
 	one = &a->names[a->n_names++];
 	*one = (struct other_name){ .account = id,
 		.name = arena_str(&a->arena, name),
-		.folded = str_of(folded, name.len),
+		.key = arena_str(&a->arena, len < 0 ? name : str_of(key, (size_t)len)),
 		.whose = arena_str(&a->arena, whose) };
-	return one->name.ptr && one->whose.ptr ? 0 : no_memory(a);
+	return one->name.ptr && one->key.ptr && one->whose.ptr ? 0 : no_memory(a);
 }
 
 static int keep_names(
@@ -227,7 +223,7 @@ static int adopt(void *context, struct str name, const struct store_identity *id
 static int compare(const void *left, const void *right)
 {
 	const struct other_name *a = left, *b = right;
-	int order = str_cmp(a->folded, b->folded);
+	int order = str_cmp(a->key, b->key);
 
 	return order ? order : (a->account > b->account) - (a->account < b->account);
 }
@@ -282,7 +278,7 @@ static int give_names(struct adopting *a)
 		qsort(a->names, a->n_names, sizeof(*a->names), compare);
 	for (size_t i = 0, n; i < a->n_names && code == 0; i += n) {
 		for (n = 1; i + n < a->n_names &&
-			    str_eq(a->names[i].folded, a->names[i + n].folded);
+			    str_eq(a->names[i].key, a->names[i + n].key);
 			n++)
 			continue;
 		code = give_one(a, &a->names[i], n);

@@ -30,6 +30,18 @@ int name_keys(const struct registry *r, struct str name, struct name_keys *ret)
 	return 0;
 }
 
+ssize_t registry_name_key(
+	const struct registry *r, struct str name, char key[static REGISTRY_NAME_MAX])
+{
+	struct name_keys keys;
+	int code = name_keys(r, name, &keys);
+
+	if (code < 0)
+		return code;
+	memcpy(key, keys.key.ptr, keys.key.len);
+	return (ssize_t)keys.key.len;
+}
+
 bool name_address(const struct registry *r, struct str name, struct address_key *ret)
 {
 	return r->only_domain && local_is_plain(name) &&

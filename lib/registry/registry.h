@@ -31,6 +31,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct registry;               /* opaque */
 #define REGISTRY_FILE_MAX 4096 /* PATH_MAX */
@@ -138,10 +139,13 @@ void registry_remember_looks(struct registry *r);
 /* What a person typed as name -> the key two names share: ASCII case folded, white
    space trimmed, and the domain cut off when it is the only one configured. */
 int registry_set_domains(struct registry *r, char *const *domains, size_t n_domains);
+#define REGISTRY_NAME_MAX 255 /* bytes of a login; longer ones are never captured */
+/* That key. Its length, or -EINVAL: empty, too long, holds a NUL. */
+ssize_t registry_name_key(
+	const struct registry *r, struct str name, char key[static REGISTRY_NAME_MAX]);
 /* How many accounts logins may make in an hour: it bounds what a source that says yes to
    everything could make of us. 0: no limit. */
 void registry_limit_new_accounts(struct registry *r, uint64_t an_hour);
-#define REGISTRY_NAME_MAX 255 /* bytes of a login; longer ones are never captured */
 
 /* Strings are copied into arena. -ENOENT when no name leads to an account. */
 int registry_find(struct registry *r, struct str name, struct arena *arena,

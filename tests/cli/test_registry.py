@@ -167,6 +167,21 @@ def test_one_name_of_two(house):
     expect("0 accounts adopted" in house.good("registry", "rebuild"), "once more")
 
 
+def test_one_name_in_two_spellings(house):
+    """With and without the only domain it is one name, so one of two folders cannot have it."""
+    moved(house, "carol")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
+    house.good("account", "rename", "carol", "anna")
+    moved(house, "alice")
+    house.sql("UPDATE name SET account = (SELECT id FROM account WHERE name = 'alice')"
+              " WHERE key = 'carol@example.com'")
+    house.tool("reside", "alice")
+    lose_registry(house)
+    shutil.rmtree(house.state / "copies")
+    house.bad("claimed by several accounts", "registry", "rebuild")
+    house.bad("no account", "account", "carol")
+
+
 def test_residence_of_another(house):
     """An account's own process writes what another's folder says, or what it likes."""
     elsewhere(house, "bob")
@@ -282,7 +297,7 @@ def test_wrong_use(house):
 
 
 TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_residence,
-         test_one_name_of_two,
+         test_one_name_of_two, test_one_name_in_two_spellings,
          test_residence_of_another, test_folder_of_another_name, test_another_address,
          test_without_the_key,
          test_arriving, test_flipped_bytes, test_wrong_use]
