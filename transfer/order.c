@@ -3,16 +3,20 @@
 
 #include "registry/masters.h"
 
-#define CLASS_SHIFT 60u
-#define LAST ((UINT64_C(1) << CLASS_SHIFT) - 1)
+#define GROUP_SHIFT 60u
+#define LAST ((UINT64_C(1) << GROUP_SHIFT) - 1)
 
-enum class { CLASS_BUSY, CLASS_CATCHING_UP, CLASS_OTHERS, CLASS_COPIED };
+enum group { GROUP_BUSY, GROUP_CATCHING_UP, GROUP_OTHERS, GROUP_COPIED };
 
-static enum class class_of(const struct account *a) {
-	if (a->route == ROUTE_BUSY) return CLASS_BUSY;
-	if (a->stage == STAGE_FAILED && account_needs_master(a)) return CLASS_COPIED;
-	if (a->stage != STAGE_CATCHING_UP) return CLASS_OTHERS;
-	return a->has_untried_password ? CLASS_CATCHING_UP : CLASS_COPIED;
+static enum group group_of(const struct account *a)
+{
+	if (a->route == ROUTE_BUSY)
+		return GROUP_BUSY;
+	if (a->stage == STAGE_FAILED && account_needs_master(a))
+		return GROUP_COPIED;
+	if (a->stage != STAGE_CATCHING_UP)
+		return GROUP_OTHERS;
+	return a->has_untried_password ? GROUP_CATCHING_UP : GROUP_COPIED;
 }
 
 static uint64_t at_most_last(uint64_t value)
@@ -41,8 +45,8 @@ static uint64_t place(enum order order, const struct account *a)
 
 uint64_t order_rank(enum order order, const struct account *a)
 {
-	enum class class = class_of(a);
+	enum group group = group_of(a);
 
-	return (uint64_t) class << CLASS_SHIFT |
-	       (class == CLASS_OTHERS ? place(order, a) : 0);
+	return (uint64_t)group << GROUP_SHIFT |
+	       (group == GROUP_OTHERS ? place(order, a) : 0);
 }

@@ -154,14 +154,9 @@ static int read_here(struct carry *c)
 	return r || carry_side(c) == SIDE_DESTINATION ? r : read_bases(c);
 }
 
-static bool may_hold_mail(unsigned attributes)
-{
-	return !(attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT));
-}
-
 static bool is_open(const struct carry_box *b)
 {
-	return b->there && folder_is_selectable(b->there) && may_hold_mail(b->attributes);
+	return b->there && folder_is_selectable(b->there) && carry_may_hold_mail(b);
 }
 
 /* ---- folders ---- */
@@ -169,7 +164,7 @@ static bool is_open(const struct carry_box *b)
 /* Known by the mailbox's number here: its name is the only thing that changed. */
 static bool is_renamed(const struct carry *c, const struct carry_box *b)
 {
-	return b->has_base && !b->there && may_hold_mail(b->attributes) &&
+	return b->has_base && !b->there && carry_may_hold_mail(b) &&
 	       !is_named(b->base.name, b->name) && !is_named(b->base.name, INBOX) &&
 	       folders_find(&c->folders, b->base.name) != NULL;
 }
@@ -249,7 +244,7 @@ static int rename_one(struct carry *c)
 /* A name that only has others below it can become a folder. */
 static bool is_missing(const struct carry *c, const struct carry_box *b)
 {
-	return may_hold_mail(b->attributes) &&
+	return carry_may_hold_mail(b) &&
 	       (!b->there || (c->way == CARRY_ON && !folder_is_selectable(b->there)));
 }
 
@@ -296,15 +291,15 @@ static int subscribe(struct carry *c, struct str name, bool subscribed)
 	return r;
 }
 
-static const struct subscription *subscription_of(const struct carry *c, struct str name)
+bool carry_is_subscribed_there(const struct carry *c, struct str name)
 {
 	for (size_t i = 0; i < c->folders.n_subscriptions; i++) {
 		const struct subscription *s = &c->folders.subscriptions[i];
 
 		if (is_named(str_of(s->name, s->name_len), name))
-			return s;
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 static char separator_of(struct carry *c, struct str name)
@@ -321,7 +316,7 @@ static int each_subscription(void *context, struct str name)
 
 	if (!there.ptr)
 		return carry_no_memory(c);
-	return subscription_of(c, there) ? 0 : subscribe(c, there, true);
+	return carry_is_subscribed_there(c, there) ? 0 : subscribe(c, there, true);
 }
 
 /* Some servers subscribe by themselves what is made. */
@@ -332,7 +327,7 @@ static int unsubscribe_others(struct carry *c)
 	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
 		const struct carry_box *b = &c->boxes[i];
 
-		if (subscription_of(c, b->name_there) &&
+		if (carry_is_subscribed_there(c, b->name_there) &&
 			!store_is_subscribed(c->store, b->name))
 			r = subscribe(c, b->name_there, false);
 	}
@@ -344,7 +339,7 @@ static int each_base_subscription(void *context, struct str name)
 {
 	struct carry *c = context;
 
-	return subscription_of(c, name) && !store_is_subscribed(c->store, name)
+	return carry_is_subscribed_there(c, name) && !store_is_subscribed(c->store, name)
 	               ? subscribe(c, name, false)
 	               : 0;
 }
@@ -409,7 +404,7 @@ static int count_new(void *context, const struct store_message *m)
 /* Of a folder that the source does not have yet, or has under another name. */
 static int foretell(struct carry *c, const struct carry_box *b)
 {
-	if (carry_may_change(c) || b->there || !may_hold_mail(b->attributes))
+	if (carry_may_change(c) || b->there || !carry_may_hold_mail(b))
 		return 0;
 	return store_each_message(c->store, b->id, is_renamed(c, b) ? b->base.uidnext : 1,
 		UINT32_MAX, count_new, c, c->err);
@@ -422,16 +417,21 @@ static int see_uid(void *context, uint32_t uid)
 	return 1;
 }
 
+int carry_has_late(struct carry *c, const struct carry_box *b)
+{
+	return store_each_late(c->store, b->id, see_uid, NULL, c->err);
+}
+
 /* 1: there is something to be done or to be proven in it. */
 static int is_due(struct carry *c, const struct carry_box *b)
 {
 	if (c->way == CARRY_LATE)
-		return store_each_late(c->store, b->id, see_uid, NULL, c->err);
+		return carry_has_late(c, b);
 	if (c->way == CARRY_BACK)
 		return is_open(b) && !is_quiet(c, b);
 	if (c->way == CARRY_HOME)
 		return is_open(b);
-	if (is_open(b) || !may_hold_mail(b->attributes))
+	if (is_open(b) || !carry_may_hold_mail(b))
 		return is_open(b);
 	return error_set(c->err, -EREMOTEIO,
 		"\"%.*s\" cannot hold messages at the destination",

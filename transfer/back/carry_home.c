@@ -70,14 +70,9 @@ static int see_noted(void *context, const struct store_counterpart *n)
 	return n->mailbox == noted->mailbox;
 }
 
-static bool may_hold_mail(const struct carry_box *b)
-{
-	return !(b->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT));
-}
-
 static bool has_gone(const struct carry_box *b)
 {
-	return b->id && !b->there && may_hold_mail(b);
+	return b->id && !b->there && carry_may_hold_mail(b);
 }
 
 /* No other folder there has its UIDVALIDITY, by which a rename is known. */
@@ -153,17 +148,10 @@ static int create_here(struct carry *c, const struct carry_box *stranger)
 	return r ? r : store_create_mailbox(c->store, &m, &id, c->err);
 }
 
-static int see_uid(void *context, uint32_t uid)
-{
-	(void)context;
-	(void)uid;
-	return 1;
-}
-
 /* What it holds here that was never there stays. */
 static int remove_here(struct carry *c, const struct carry_box *b)
 {
-	int r = store_each_late(c->store, b->id, see_uid, NULL, c->err);
+	int r = carry_has_late(c, b);
 
 	if (r)
 		return r < 0 ? r : 0;
@@ -214,7 +202,7 @@ static int check_selectable(struct carry *c)
 	for (size_t i = 0; i < c->n_boxes; i++) {
 		const struct carry_box *b = &c->boxes[i];
 
-		if (b->id && b->there && !may_hold_mail(b) &&
+		if (b->id && b->there && !carry_may_hold_mail(b) &&
 			folder_is_selectable(b->there))
 			return error_set(c->err, -EREMOTEIO,
 				"\"%.*s\" cannot hold messages at the old server: rename "
@@ -258,18 +246,6 @@ static int subscribe_here(struct carry *c, struct str name, bool subscribed)
 	return r;
 }
 
-static bool is_subscribed_there(const struct carry *c, struct str name)
-{
-	for (size_t i = 0; i < c->folders.n_subscriptions; i++) {
-		const struct subscription *s = &c->folders.subscriptions[i];
-		struct str is = str_of(s->name, s->name_len);
-
-		if (str_eq(is, name) || (str_ieq(is, INBOX) && str_ieq(name, INBOX)))
-			return true;
-	}
-	return false;
-}
-
 /* Of folders: names of others were not taken by every destination. */
 int carry_home_subscriptions(struct carry *c)
 {
@@ -277,7 +253,7 @@ int carry_home_subscriptions(struct carry *c)
 
 	for (size_t i = 0; r == 0 && i < c->n_boxes; i++) {
 		const struct carry_box *b = &c->boxes[i];
-		bool there = b->there && is_subscribed_there(c, b->name_there);
+		bool there = b->there && carry_is_subscribed_there(c, b->name_there);
 
 		if (b->there && there != store_is_subscribed(c->store, b->name))
 			r = subscribe_here(c, b->name, there);

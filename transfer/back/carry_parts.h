@@ -89,6 +89,13 @@ static inline bool carry_may_change(const struct carry *c)
 	return c->writer.ops || c->way == CARRY_HOME;
 }
 int carry_add_box(struct carry *c, const struct carry_box *b); /* -ENOMEM */
+static inline bool carry_may_hold_mail(const struct carry_box *b)
+{
+	return !(b->attributes & (MAILBOX_NOSELECT | MAILBOX_NONEXISTENT));
+}
+/* 1: it holds what was never there. */
+int carry_has_late(struct carry *c, const struct carry_box *b);
+bool carry_is_subscribed_there(const struct carry *c, struct str name);
 
 /* What they are called there, and which of those are there. -EREMOTEIO: two would have
    one name. */

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOGETHER 64 /* a turn on the wire for so many */
 #define ANEW "the source has made its folder anew"
 #define WHY_MAX 160
 
@@ -326,11 +325,11 @@ int refetch_run(struct refetch *r, struct error *err)
 	if (is_maildrop(r))
 		return refetch_drop_run(r);
 	if (!r->wanted)
-		r->wanted = reallocarray(NULL, TOGETHER, sizeof(*r->wanted));
+		r->wanted = reallocarray(NULL, REFETCH_TOGETHER, sizeof(*r->wanted));
 	if (!r->wanted)
 		return error_set(err, -ENOMEM, "no memory");
 	r->is_alone = false;
-	code = pass(r, TOGETHER);
+	code = pass(r, REFETCH_TOGETHER);
 	r->is_alone = true;
 	return code ? code : pass(r, 1);
 }

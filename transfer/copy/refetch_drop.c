@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TOGETHER 64
 /* Messages that are read for one that is lost: each is transferred whole. */
 #define LIKE_MAX 64
 #define NEAR 16 /* from where it was: some came since, or went */
@@ -97,7 +96,7 @@ static struct refetch_message *known_as(const struct refetch *r, uint32_t uid)
 static int want(struct refetch *r, const struct refetch_row *row)
 {
 	if (r->n_wanted == r->cap_wanted) {
-		size_t cap = r->cap_wanted ? r->cap_wanted * 2 : TOGETHER;
+		size_t cap = r->cap_wanted ? r->cap_wanted * 2 : REFETCH_TOGETHER;
 		struct wanted *more = reallocarray(r->wanted, cap, sizeof(*more));
 
 		if (!more)
@@ -161,8 +160,9 @@ static int ask_for(struct refetch *r)
 		if (r->at[i].state == REFETCH_WANTED)
 			code = find_candidates(r, &r->at[i]);
 	sort_wanted(r);
-	for (size_t i = 0; code == 0 && i < r->n_wanted; i += TOGETHER) {
-		size_t n = r->n_wanted - i < TOGETHER ? r->n_wanted - i : TOGETHER;
+	for (size_t i = 0; code == 0 && i < r->n_wanted; i += REFETCH_TOGETHER) {
+		size_t n = r->n_wanted - i < REFETCH_TOGETHER ? r->n_wanted - i
+		                                              : REFETCH_TOGETHER;
 
 		code = r->source.ops->fetch(
 			r->source.self, 0, STR_LIT("INBOX"), 0, &r->wanted[i], n, r->err);

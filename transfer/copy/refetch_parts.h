@@ -4,6 +4,7 @@
 /* Between refetch.c and refetch_drop.c. */
 #include "transfer/copy/refetch.h"
 
+#define REFETCH_TOGETHER 64 /* a turn on the wire for so many */
 #define REFETCH_GONE "it is gone at the source"
 #define REFETCH_NOT_WHOLE "it does not come, or not whole"
 
