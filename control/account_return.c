@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,13 +81,9 @@ static void become(const struct control *c, const char *program, const char *nam
 /* The dashboard's unit reaches this host alone and may give no file away. */
 static int refuse_where_shut_in(struct control *c, const struct account *a)
 {
-	static const uint64_t needed =
-		UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
-		UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FOWNER |
-		UINT64_C(1) << CAP_DAC_OVERRIDE;
 	struct error lacks = { 0 };
 
-	if (rights_require(needed, &lacks) == 0)
+	if (rights_require(RIGHTS_OF_ANY | RIGHTS_OF_FILES, &lacks) == 0)
 		return 0;
 	return error_set(&c->err, -EPERM,
 		"the transfer service, which carries back what is new here, does not run, "

@@ -29,7 +29,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +105,7 @@ static void check_pop_before_smtp(struct control *c, struct findings *f)
 
 	if (!c->settings.pop_before_smtp || access("/run/systemd/system", F_OK) < 0)
 		return;
-	if (set >> CAP_NET_RAW & 1)
+	if (set & RIGHT(NET_RAW))
 		finding(f, FINDING_OK, "rights", "pop_before_smtp",
 			"the transfer may use clients' addresses");
 	else

@@ -16,10 +16,8 @@
 #define LOOK_US 100000
 #define LOOKS_MAX 3000 /* five minutes, until the new programs run */
 
-#define PARTS_MAX 16
-
 struct view {
-	const struct part *parts[PARTS_MAX]; /* that run: one, or each its own */
+	const struct part *parts[PART_COUNT]; /* that run: one, or each its own */
 	size_t n_parts;
 	const struct part *part; /* of them, the one that is looked at */
 	json_t *now;             /* as its `up` has written it; NULL: nothing yet */
@@ -63,7 +61,7 @@ static void find_parts(const struct control *c, struct view *v)
 	if (runs(c, &part_all))
 		v->parts[v->n_parts++] = &part_all;
 	else
-		for (size_t i = 0; i < part_count && i < PARTS_MAX; i++)
+		for (size_t i = 0; i < PART_COUNT; i++)
 			if (runs(c, &parts[i]))
 				v->parts[v->n_parts++] = &parts[i];
 }

@@ -7,15 +7,10 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRAM(name) (1u << UP_##name)
-#define RIGHT(name) (UINT64_C(1) << CAP_##name)
-/* Each program becomes a user of its own. */
-#define RIGHTS_OF_ANY (RIGHT(SETUID) | RIGHT(SETGID))
-#define RIGHTS_OF_FILES (RIGHT(CHOWN) | RIGHT(FOWNER) | RIGHT(DAC_OVERRIDE))
 
 const struct part part_all = {
 	.lock = STATE_LOCK_UP,
@@ -26,7 +21,7 @@ const struct part part_all = {
 	          RIGHT(NET_ADMIN) | RIGHT(NET_RAW) | RIGHT(NET_BIND_SERVICE),
 };
 
-const struct part parts[] = {
+const struct part parts[PART_COUNT] = {
 	{ "vault", STATE_LOCK_UP_VAULT, PROGRAM(VAULT),
 		DUTY_DIRECTORIES | DUTY_CERTIFICATES, RIGHTS_OF_ANY | RIGHTS_OF_FILES },
 	{ "state", STATE_LOCK_UP_STATE, 0, DUTY_STATE, RIGHTS_OF_ANY | RIGHTS_OF_FILES },
@@ -41,13 +36,9 @@ const struct part parts[] = {
 		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
 	{ "rules", STATE_LOCK_UP_RULES, 0, DUTY_RULES, RIGHT(NET_ADMIN) },
 };
-const size_t part_count = sizeof(parts) / sizeof(parts[0]);
-_Static_assert(sizeof(parts) / sizeof(parts[0]) == STATE_LOCK_ALL - STATE_LOCK_UP_VAULT,
-	"a lock for each");
-
 const struct part *part_by_name(const char *name)
 {
-	for (size_t i = 0; i < part_count; i++)
+	for (size_t i = 0; i < PART_COUNT; i++)
 		if (strcmp(parts[i].name, name) == 0)
 			return &parts[i];
 	return NULL;
@@ -69,7 +60,7 @@ static int lock_parts(const struct state_lock_files *lock, struct error *err)
 {
 	int code = 0;
 
-	for (size_t i = 0; i < part_count && code == 0; i++)
+	for (size_t i = 0; i < PART_COUNT && code == 0; i++)
 		code = state_lock_set(lock, parts[i].lock, err);
 	return code;
 }
@@ -110,7 +101,7 @@ int part_holder(const struct settings *s, enum part_duty duty)
 {
 	int pid = state_lock_holder(s, STATE_LOCK_UP);
 
-	for (size_t i = 0; i < part_count && pid <= 0; i++)
+	for (size_t i = 0; i < PART_COUNT && pid <= 0; i++)
 		if (parts[i].duties & duty)
 			pid = state_lock_holder(s, parts[i].lock);
 	return pid;

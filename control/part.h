@@ -40,13 +40,13 @@ struct part {
 	enum state_lock lock; /* held while it runs */
 	unsigned programs;    /* bits: 1 << UP_VAULT */
 	unsigned duties;      /* of enum part_duty */
-	uint64_t rights;      /* bits: 1 << CAP_KILL; see part_require_rights() */
+	uint64_t rights;      /* RIGHT(KILL), see part_require_rights() */
 };
 
 /* Everything. */
 extern const struct part part_all;
-extern const struct part parts[];
-extern const size_t part_count;
+#define PART_COUNT (STATE_LOCK_ALL - STATE_LOCK_UP_VAULT)
+extern const struct part parts[PART_COUNT];
 
 /* NULL: there is none of that name. */
 const struct part *part_by_name(const char *name);

@@ -182,16 +182,15 @@ static void gather_unseen(struct control *c, struct registry *r, struct status *
 /* Those without a program; of the others the program does not answer. */
 static void attend_parts(struct control *c, struct status *s)
 {
-	bool runs[16] = { false }, any = false;
+	bool runs[PART_COUNT] = { false }, any = false;
 
-	_Static_assert(STATE_LOCK_ALL - STATE_LOCK_UP_VAULT <= 16, "room for each");
 	if (state_lock_holder(&c->settings, STATE_LOCK_UP) > 0)
 		return;
-	for (size_t i = 0; i < part_count; i++) {
+	for (size_t i = 0; i < PART_COUNT; i++) {
 		runs[i] = state_lock_holder(&c->settings, parts[i].lock) > 0;
 		any = any || runs[i];
 	}
-	for (size_t i = 0; any && i < part_count; i++)
+	for (size_t i = 0; any && i < PART_COUNT; i++)
 		if (!parts[i].programs && !runs[i])
 			status_attend(s, "`mailferry up %s` does not run; see its log",
 				parts[i].name);

@@ -86,7 +86,7 @@ json_t *upgrade_file_retired(const struct settings *s)
 	json_t *all = json_array();
 
 	add_retired(s, &part_all, all);
-	for (size_t i = 0; i < part_count; i++)
+	for (size_t i = 0; i < PART_COUNT; i++)
 		add_retired(s, &parts[i], all);
 	return all;
 }

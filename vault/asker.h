@@ -74,18 +74,16 @@ void asker_signed(struct asker *a);
 /* What it says: fds[n_fds] are taken or closed. false: it may not, and is to be closed.
  */
 bool request(struct asker *a, const struct message *m, int *fds, size_t n_fds);
-void request_drop_renewal(struct asker *a);
+
+/* The first word to one that has connected. */
+void request_greet(struct asker *a);
 
 /* ---- requests_tls.c, for requests.c ---- */
 
 void request_send_identities(struct asker *a);
 void request_renewal_file(struct asker *a, const struct message *m, int fd);
 void request_renew(struct asker *a, const struct message *m, int fd);
-
-/* ---- requests.c ---- */
-
-/* The first word to one that has connected. */
-void request_greet(struct asker *a);
+void request_drop_renewal(struct asker *a);
 
 /* ---- signing.c ---- */
 
