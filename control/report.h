@@ -46,6 +46,7 @@ struct report {
 	struct buf missing; /* of struct str: known to be at the source, unknown here */
 	uint64_t n_accounts, n_local, n_moving, n_without_password;
 	uint64_t n_swept;    /* accounts that got mail there in these days */
+	uint64_t n_changed;  /* accounts whose old mailboxes others changed */
 	uint64_t n_open;     /* addresses that still go there */
 	uint64_t refused;    /* recipients that the source refused */
 	uint64_t more;       /* recipients beyond the most that are kept apart */

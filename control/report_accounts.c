@@ -81,16 +81,20 @@ static int add_swept(struct listing *l, const struct account *a)
 	struct report *p = l->report;
 	size_t before = buf_len(&p->swept);
 	const struct report_swept *row;
-	uint64_t last = 0;
+	uint64_t last = 0, changed = 0;
 	int code = report_swept_add(l->registry, a, p, l->err);
 	struct str rows = buf_view(&p->swept);
 
 	for (rows = str_skip(rows, before); rows.len;
 		rows = str_skip(rows, sizeof(*row))) {
 		row = (const void *)rows.ptr;
-		last = row->last_at > last ? row->last_at : last;
+		if (row->count)
+			last = row->last_at > last ? row->last_at : last;
+		else
+			changed = row->last_at > changed ? row->last_at : changed;
 	}
 	p->n_swept += last / DAY_MS >= p->since_day;
+	p->n_changed += changed / DAY_MS >= p->since_day;
 	return code;
 }
 

@@ -10,6 +10,10 @@
 	"the source itself still delivers there (alias, list, cron, webmail): see the "  \
 	"Received lines"
 
+#define BY_OTHERS                                                                        \
+	", past us: somebody uses the old mailbox (webmail, a program there, a host of " \
+	"its own network), or a rule there removes mail"
+
 static json_t *number(uint64_t n)
 {
 	return json_integer((json_int_t)n);
@@ -32,6 +36,7 @@ static json_t *make(const struct sweep_record *record)
 	(void)json_object_set_new(o, "looked_at", number(record->looked_at));
 	(void)json_object_set_new(o, "last_at", number(record->last_at));
 	(void)json_object_set_new(o, "next_at", number(record->next_at));
+	(void)json_object_set_new(o, "changed_at", number(record->changed_at));
 	(void)json_object_set_new(o, "error", output_string(record->error));
 	(void)json_object_set_new(o, "folders", folders_of(record->state));
 	return o;
@@ -80,7 +85,9 @@ void sweep_view_print(const json_t *swept, FILE *to)
 		print_text("  ", f, "name", ": ", to);
 		(void)fprintf(to, "%" JSON_INTEGER_FORMAT,
 			json_integer_value(json_object_get(f, "messages")));
-		print_text(noted ? "; " : "", f, "note", "\n", to);
+		print_text(noted ? "; " : "", f, "note", "", to);
+		print_text(json_object_get(f, "change") ? "; not by us: " : "", f,
+			"change", "\n", to);
 	}
 }
 
@@ -113,6 +120,23 @@ static int add_folder(struct report *p, const struct account *a, const json_t *f
 	return row.why.len ? add(p, &row) : 0;
 }
 
+/* What others did to it. */
+static int add_change(struct report *p, const struct account *a, const json_t *f)
+{
+	struct report_swept row = { .account = arena_str(&p->arena, a->name),
+		.folder = text_of(p, f, "name"),
+		.last_at =
+			(uint64_t)json_integer_value(json_object_get(f, "changed_at")) };
+	const char *change = json_string_value(json_object_get(f, "change"));
+	char why[256];
+
+	if (!row.last_at || !change)
+		return 0;
+	(void)snprintf(why, sizeof(why), "%s" BY_OTHERS, change);
+	row.why = arena_str(&p->arena, str_from(why));
+	return add(p, &row);
+}
+
 static int add_error(struct report *p, const struct account *a, const json_t *swept)
 {
 	struct report_swept row = { .account = arena_str(&p->arena, a->name),
@@ -133,8 +157,11 @@ int report_swept_add(
 		return code;
 	list = json_object_get(swept, "folders");
 	code = json_is_null(swept) ? 0 : add_error(p, a, swept);
-	for (size_t i = 0; code == 0 && i < json_array_size(list); i++)
+	for (size_t i = 0; code == 0 && i < json_array_size(list); i++) {
 		code = add_folder(p, a, json_array_get(list, i));
+		if (code == 0)
+			code = add_change(p, a, json_array_get(list, i));
+	}
 	json_decref(swept);
 	return code;
 }

@@ -221,6 +221,8 @@ static const char *const upgrades[] = {
 	"CREATE INDEX account_work ON account (stage)"
 	" WHERE stage NOT IN ('idle', 'done');"
 	"CREATE INDEX account_moved ON account (route) WHERE route <> 'source';",
+	/* 21: old mailboxes that others change (sweeps.h) */
+	"ALTER TABLE sweep ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct database_schema registry_schema = {

@@ -340,15 +340,21 @@ const char *const registry_statements[SQL_COUNT] = {
 	[SQL_PLAN_SWEEP] = "INSERT INTO sweep (account, next_at) VALUES (?1, ?2)"
 			   " ON CONFLICT (account) DO UPDATE SET"
 			   " next_at = excluded.next_at",
-	[SQL_SWEEP] = "SELECT next_at, looked_at, last_at, messages, error, state"
+	/* by max() SQLite takes the name from the same row */
+	[SQL_CHANGED_THERE] =
+		"SELECT count(*), a.name, max(s.changed_at) FROM sweep s"
+		" JOIN account a ON a.id = s.account"
+		" WHERE s.changed_at >= ?1 AND s.changed_at > 0 AND a.route = 'local'",
+	[SQL_SWEEP] = "SELECT next_at, looked_at, last_at, messages, error, state,"
+		      " changed_at"
 		      " FROM sweep WHERE account = ?1",
 	[SQL_SET_SWEEP] =
 		"INSERT INTO sweep (account, next_at, looked_at, last_at, messages, error,"
-		" state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		" state, changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 		" ON CONFLICT (account) DO UPDATE SET next_at = excluded.next_at,"
 		" looked_at = excluded.looked_at, last_at = excluded.last_at,"
 		" messages = excluded.messages, error = excluded.error,"
-		" state = excluded.state",
+		" state = excluded.state, changed_at = excluded.changed_at",
 	[SQL_MENDING] = "SELECT at, left_over, result FROM mending WHERE account = ?1",
 	[SQL_SET_MENDING] = "INSERT OR REPLACE INTO mending VALUES (?1, ?2, ?3, ?4)",
 	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",

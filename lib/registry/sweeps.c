@@ -46,7 +46,8 @@ int registry_sweep(struct registry *r, int64_t account, struct arena *arena,
 		.last_at = query_number(&row, 2),
 		.messages = query_number(&row, 3),
 		.error = arena_str(arena, query_bytes(&row, 4)),
-		.state = arena_str(arena, query_bytes(&row, 5)) };
+		.state = arena_str(arena, query_bytes(&row, 5)),
+		.changed_at = query_number(&row, 6) };
 	return ret->error.ptr && ret->state.ptr ? 0
 	                                        : error_set(err, -ENOMEM, "no memory");
 }
@@ -62,7 +63,21 @@ int registry_set_sweep(struct registry *r, int64_t account,
 		SQL_VALUES(sql_signed(account), sql_number(record->next_at),
 			sql_number(record->looked_at), sql_number(record->last_at),
 			sql_number(record->messages), sql_text(record->error),
-			sql_text(record->state)),
+			sql_text(record->state), sql_number(record->changed_at)),
 		err);
 	return database_finish(r->db, code, err);
+}
+
+int registry_changed_there(struct registry *r, uint64_t since_ms, struct arena *arena,
+	uint64_t *ret_n, struct str *ret_name, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_first(
+		r->db, SQL_CHANGED_THERE, SQL_VALUES(sql_number(since_ms)), &row, err);
+
+	if (n < 0)
+		return n;
+	*ret_n = n ? query_number(&row, 0) : 0;
+	*ret_name = *ret_n ? arena_str(arena, query_bytes(&row, 1)) : STR_LIT("");
+	return ret_name->ptr ? 0 : error_set(err, -ENOMEM, "no memory");
 }

@@ -6,12 +6,13 @@
 #include "registry/registry.h"
 
 struct sweep_record {
-	uint64_t next_at;   /* the next look */
-	uint64_t looked_at; /* the last one that got through; 0: none yet */
-	uint64_t last_at;   /* the last message that came over; 0: none */
-	uint64_t messages;  /* that came over so far */
-	struct str error;   /* why the last look failed; "" */
-	struct str state;   /* JSON of the transfer's: its folders; "" */
+	uint64_t next_at;    /* the next look */
+	uint64_t looked_at;  /* the last one that got through; 0: none yet */
+	uint64_t last_at;    /* the last message that came over; 0: none */
+	uint64_t messages;   /* that came over so far */
+	uint64_t changed_at; /* somebody else changed it there; 0: never seen */
+	struct str error;    /* why the last look failed; "" */
+	struct str state;    /* JSON of the transfer's: its folders; "" */
 };
 
 typedef int sweep_due_fn(void *context, int64_t id, struct str name);
@@ -27,5 +28,10 @@ int registry_sweep(struct registry *r, int64_t account, struct arena *arena,
 	struct sweep_record *ret, struct error *err);
 int registry_set_sweep(struct registry *r, int64_t account,
 	const struct sweep_record *record, struct error *err);
+
+/* Accounts that live here and whose old mailboxes others changed since then; the name of
+   the last one is in the arena. */
+int registry_changed_there(struct registry *r, uint64_t since_ms, struct arena *arena,
+	uint64_t *ret_n, struct str *ret_name, struct error *err);
 
 #endif

@@ -268,6 +268,9 @@ static void count(struct sweeping *w)
 	for (size_t i = 0; i < w->sweep.count; i++)
 		if (w->sweep.at[i].last_at > w->record.last_at)
 			w->record.last_at = w->sweep.at[i].last_at;
+	for (size_t i = 0; i < w->sweep.count; i++)
+		if (w->sweep.at[i].change.at > w->record.changed_at)
+			w->record.changed_at = w->sweep.at[i].change.at;
 	w->record.messages += w->came;
 }
 

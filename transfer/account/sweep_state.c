@@ -74,6 +74,25 @@ static bool read_since(struct sweep *s, const json_t *o)
 	}
 	f->messages = number_of(o, "messages");
 	f->last_at = number_of(o, "last_at");
+	f->change.at = number_of(o, "changed_at");
+	(void)snprintf(f->change.text, sizeof(f->change.text), "%.*s",
+		STR_ARG(text_of(s, o, "change")));
+	return true;
+}
+
+/* As put_looks() writes it. */
+static bool read_looks(struct sweep *s, const json_t *o)
+{
+	struct sweep_folder *f = folder_of(s, o);
+
+	if (!f)
+		return false;
+	f->was = (struct sweep_was){ .is_known = true,
+		.looks = { .uidvalidity = (uint32_t)number_of(o, "v"),
+			.uidnext = (uint32_t)number_of(o, "n"),
+			.messages = (uint32_t)number_of(o, "m"),
+			.unseen = (uint32_t)number_of(o, "u"),
+			.highestmodseq = number_of(o, "q") } };
 	return true;
 }
 
@@ -111,6 +130,8 @@ int sweep_state_read(
 	/* one that has moved once more begins anew */
 	if (r == 0 && at && str_eq(str_from(at), str_from(time_of(proven))))
 		r = read_folders(s, json_object_get(since, "folders"), read_since, err);
+	if (r == 0 && at && str_eq(str_from(at), str_from(time_of(proven))))
+		r = read_folders(s, json_object_get(since, "looks"), read_looks, err);
 	json_decref(proven);
 	json_decref(since);
 	return r;
@@ -118,7 +139,7 @@ int sweep_state_read(
 
 static bool has_news(const struct sweep_folder *f)
 {
-	return f->messages || *f->note || f->next != f->base;
+	return f->messages || *f->note || f->next != f->base || f->change.at;
 }
 
 static int put_folder(json_t *list, const struct sweep_folder *f)
@@ -138,20 +159,40 @@ static int put_folder(json_t *list, const struct sweep_folder *f)
 	if (f->is_drop)
 		(void)json_object_set_new(
 			o, "last", json_stringn(f->last.ptr, f->last.len));
+	if (f->change.at)
+		(void)json_object_set_new(
+			o, "changed_at", json_integer((json_int_t)f->change.at));
+	if (f->change.at)
+		(void)json_object_set_new(o, "change", json_string(f->change.text));
 	return json_array_append_new(list, o);
+}
+
+/* Of each folder, so in few letters. */
+static int put_looks(json_t *list, const struct sweep_folder *f)
+{
+	const struct source_status *is = &f->was.looks;
+	json_t *o = json_pack("{s:s%, s:I, s:I, s:I, s:I, s:I}", "name", f->name.ptr,
+		f->name.len, "v", (json_int_t)is->uidvalidity, "n",
+		(json_int_t)is->uidnext, "m", (json_int_t)is->messages, "u",
+		(json_int_t)is->unseen, "q", (json_int_t)is->highestmodseq);
+
+	return o ? json_array_append_new(list, o) : 0;
 }
 
 char *sweep_state_write(const struct sweep *s, struct str certificate)
 {
 	json_t *proven = json_loadb(certificate.ptr, certificate.len, 0, NULL);
-	json_t *list = json_array();
-	json_t *all =
-		json_pack("{s:s, s:o}", "certificate", time_of(proven), "folders", list);
+	json_t *list = json_array(), *looks = json_array();
+	json_t *all = json_pack("{s:s, s:o, s:o}", "certificate", time_of(proven),
+		"folders", list, "looks", looks);
 	char *text;
 
-	for (size_t i = 0; all && i < s->count; i++)
+	for (size_t i = 0; all && i < s->count; i++) {
 		if (has_news(&s->at[i]))
 			(void)put_folder(list, &s->at[i]);
+		if (s->at[i].was.is_known)
+			(void)put_looks(looks, &s->at[i]);
+	}
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	json_decref(all);
 	json_decref(proven);

@@ -80,6 +80,7 @@ static int on_folder(void *context, const struct mail_folder *is)
 		return no_memory(s);
 	f->is_there = true;
 	f->is_open = !(is->attributes & (FOLDER_NOSELECT | FOLDER_NONEXISTENT));
+	f->expires = f->expires || sweep_expires(is->name, is->special_use);
 	return 0;
 }
 
@@ -353,6 +354,20 @@ static int look(struct sweep *s)
 	return r ? r : run(s);
 }
 
+/* Of a maildrop only its end is known; what a refused STATUS does not say is as it
+   was. */
+static void compare(struct sweep *s)
+{
+	uint64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct sweep_folder *f = &s->at[i];
+
+		if (!f->is_drop && !f->expires && (f->looks.uidvalidity || !f->is_there))
+			sweep_compare(&f->was, &f->looks, now, &f->change);
+	}
+}
+
 struct source_tail sweep_tail(const struct sweep_folder *f)
 {
 	return (struct source_tail){ .uidvalidity = f->uidvalidity,
@@ -371,6 +386,8 @@ int sweep_round(struct sweep *s, struct error *err)
 	if (s->file < 0)
 		return error_errno(err, -errno, "no file in %s", s->spool_folder);
 	r = look(s);
+	if (r == 0)
+		compare(s);
 	for (size_t i = 0; r == 0 && i < s->count; i++)
 		if (has_news(&s->at[i]))
 			r = take_folder(s, i);

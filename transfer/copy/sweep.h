@@ -14,7 +14,7 @@
  * folder there, so that nothing is passed over unseen.
  */
 #include "base/arena.h"
-#include "transfer/read/source.h"
+#include "transfer/copy/sweep_changes.h"
 
 struct sweep_folder {
 	struct str name;
@@ -29,9 +29,13 @@ struct sweep_folder {
 	bool is_drop;
 	uint32_t base_count;
 	struct str last;
+	/* What others do to it (sweep_changes.h): as the last round found it. */
+	struct sweep_was was;
+	struct sweep_change change;
 
 	bool is_there; /* the source lists it */
 	bool is_open;  /* and it may hold messages */
+	bool expires;  /* the source empties it by itself */
 	struct source_status looks;
 };
 

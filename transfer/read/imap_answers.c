@@ -171,6 +171,8 @@ static int status_data(struct answer *a, struct imap_response *is, struct str li
 			(void)str_to_u32(value, &looks->uidnext);
 		else if (str_ieq(item, STR_LIT("MESSAGES")))
 			(void)str_to_u32(value, &looks->messages);
+		else if (str_ieq(item, STR_LIT("UNSEEN")))
+			(void)str_to_u32(value, &looks->unseen);
 		else if (str_ieq(item, STR_LIT("HIGHESTMODSEQ")))
 			(void)str_to_u64(value, &looks->highestmodseq);
 	}

@@ -425,12 +425,19 @@ static int open_it(struct imap_queue *q, struct imap_connection *imap,
 	return is_open_already(imap, job, careful) ? 0 : ask_examine(q, imap, job);
 }
 
+static const char *status_items(const struct imap_connection *imap)
+{
+	return imap_connection_has(imap, STR_LIT("CONDSTORE"))
+	               ? " (MESSAGES UNSEEN UIDNEXT UIDVALIDITY HIGHESTMODSEQ)\r\n"
+	               : " (MESSAGES UNSEEN UIDNEXT UIDVALIDITY)\r\n";
+}
+
 static int send_list(struct imap_queue *q, struct imap_connection *imap, bool careful)
 {
 	struct imap_job *job = front(&q->lists);
 	/* opened anew, so that it shows what came since */
-	int r = job->status_only ? ask_status(imap, job, IMAP_ASKED_STATUS,
-					   " (MESSAGES UIDNEXT UIDVALIDITY)\r\n")
+	int r = job->status_only
+	                ? ask_status(imap, job, IMAP_ASKED_STATUS, status_items(imap))
 	        : job->open_only ? open_it(q, imap, job, careful)
 	                         : send_job(q, imap, job, !job->rows_asked, careful);
 

@@ -69,6 +69,7 @@ struct mail {
 
 struct source_status {
 	uint32_t uidvalidity, uidnext, messages;
+	uint32_t unseen;        /* from status alone; 0: unknown, too */
 	uint64_t highestmodseq; /* 0: unknown */
 };
 

@@ -328,6 +328,59 @@ static void test_uid_given_anew(void **state)
 	end(&w);
 }
 
+/* ---- what others do there ---- */
+
+static bool is_told(struct world *w, const char *text)
+{
+	return strstr(w->state, text) != NULL;
+}
+
+static void test_what_others_change_is_told(void **state)
+{
+	struct error err = { 0 };
+	struct memory_folder *trash;
+	struct world w;
+
+	begin(&w, state);
+	inbox_of(&w)->highestmodseq = 10;
+	trash = memory_add_folder(w.source, "INBOX.Trash");
+	trash->uidvalidity = 4;
+	(void)memory_add(trash, 1, 10);
+	for (int i = 0; i < 2; i++)
+		OK(round_with(&w, false, &err));
+	assert_false(is_told(&w, "change"));
+	/* new mail, and what its owner has marked read elsewhere before */
+	memory_add(inbox_of(&w), 5, 10)->flags = MAIL_SEEN;
+	(void)memory_add(inbox_of(&w), 6, 10);
+	inbox_of(&w)->highestmodseq = 12;
+	OK(round_with(&w, false, &err));
+	OK(round_with(&w, false, &err));
+	assert_false(is_told(&w, "change"));
+	/* the source empties it by itself */
+	memory_remove(trash, 1);
+	OK(round_with(&w, false, &err));
+	assert_false(is_told(&w, "change"));
+
+	memory_find(inbox_of(&w), 6)->flags |= MAIL_SEEN;
+	OK(round_with(&w, false, &err));
+	assert_true(is_told(&w, "messages read there: 1"));
+	inbox_of(&w)->highestmodseq = 13;
+	OK(round_with(&w, false, &err));
+	assert_true(is_told(&w, "flags changed there"));
+	memory_remove(inbox_of(&w), 2);
+	(void)memory_add(inbox_of(&w), 7, 10);
+	memory_remove(inbox_of(&w), 3);
+	OK(round_with(&w, false, &err));
+	assert_true(is_told(&w, "messages removed there: 1"));
+	/* it stays told, when all is quiet again */
+	OK(round_with(&w, false, &err));
+	assert_true(is_told(&w, "messages removed there: 1"));
+	memory_remove_folder(w.source, "Gone here");
+	OK(round_with(&w, false, &err));
+	assert_true(is_told(&w, "\"removed there\""));
+	end(&w);
+}
+
 /* ---- without memory ---- */
 
 static unsigned until_failure; /* so many allocations succeed, then one does not */
@@ -396,6 +449,7 @@ int main(void)
 		CASE(test_unreadable_is_not_passed_over),
 		CASE(test_made_anew_and_new_are_named),
 		CASE(test_uid_given_anew),
+		CASE(test_what_others_change_is_told),
 		CASE(test_no_memory_for_what_is_noted),
 	};
 

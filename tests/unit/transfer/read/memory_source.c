@@ -181,9 +181,19 @@ static int refuse(
 		str_from(f ? f->refuses : "no such folder"));
 }
 
+static uint32_t unseen_of(const struct memory_folder *f)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		n += !(f->messages[i].flags & MAIL_SEEN);
+	return n;
+}
+
 static struct source_status status_of(const struct memory_folder *f)
 {
 	return (struct source_status){ .uidvalidity = f->uidvalidity,
+		.unseen = unseen_of(f),
 		.uidnext = f->uidnext,
 		.messages = (uint32_t)f->count,
 		.highestmodseq = f->highestmodseq };
