@@ -3,14 +3,19 @@
    each flow. */
 #include "control/control.h"
 #include "control/flows.h"
+#include "control/neighbours_watch.h"
 #include "control/output.h"
 #include "control/screen.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WATCH_S 1
+#define NEIGHBOURS_SHOWN_MS (24 * 3600 * 1000ULL)
 
 struct flow_row {
 	struct str id, service, client, account, route, unseen;
@@ -62,6 +67,23 @@ static int print_table(const json_t *flows)
 		table_print(&t, stdout);
 	table_fini(&t);
 	return r;
+}
+
+/* Those whose connections cannot be here. */
+static void print_neighbours(struct control *c)
+{
+	struct neighbours_seen seen = { .hosts = 0 };
+	struct registry *r;
+
+	if (control_registry(c, &r) < 0)
+		return;
+	(void)neighbours_seen(
+		r, &c->settings, clock_wall_ms() - NEIGHBOURS_SHOWN_MS, &seen, NULL);
+	registry_close(r);
+	if (seen.hosts)
+		(void)printf("not in this list: what %" PRIu64
+			     " hosts of the source's own network may do past us (%s)\n",
+			seen.hosts, seen.text);
 }
 
 /* One look per line: a script that reads --watch --json takes line by line. */
@@ -118,6 +140,8 @@ static int show(struct control *c, const char *filter)
 		return output_json(flows, stdout);
 	r = c->json ? print_line(flows) : print_table(flows);
 	json_decref(flows);
+	if (r == 0 && !c->json && !c->watch)
+		print_neighbours(c);
 	if (r == 0 && fflush(stdout) != 0)
 		r = error_errno(&c->err, -errno, "cannot write");
 	return r;

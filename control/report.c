@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "control/check_filters.h"
+#include "control/neighbours_watch.h"
 #include "control/senders_tls.h"
 #include "control/unseen_view.h"
 #include "registry/retire.h"
@@ -12,7 +13,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define SENTENCE_MAX 256
+#define SENTENCE_MAX 384
 
 __attribute__((format(printf, 2, 3))) static void add_sentence(
 	json_t *to, const char *format, ...)
@@ -67,6 +68,8 @@ static void find_reasons(struct control *c, struct report *p)
 		"addresses still get their mail there");
 	count_reason(p, p->n_swept, "account here still gets mail at the source",
 		"accounts here still get mail at the source");
+	count_reason(p, p->n_changed, "old mailbox of an account here is used past us",
+		"old mailboxes of accounts here are used past us");
 	count_reason(p, rows_of(&p->unseen, sizeof(struct report_rule)),
 		"alias leads to a user who has never logged in",
 		"aliases lead to users who have never logged in");
@@ -109,6 +112,45 @@ static int find_clear_mail(struct control *c, struct registry *r, struct report 
 	return code;
 }
 
+static void count_unseen(struct report *p)
+{
+	struct str rest = buf_view(&p->flows);
+	const struct unseen *first = NULL;
+	size_t n = 0;
+
+	for (; rest.len; rest = str_skip(rest, sizeof(*first))) {
+		const struct unseen *u = (const void *)rest.ptr;
+
+		if (str_eq(u->service, STR_LIT(UNSEEN_NEIGHBOUR)))
+			continue;
+		first = first ? first : u;
+		n++;
+	}
+	if (n)
+		add_sentence(p->reasons,
+			"sessions passed unseen (clients: %zu; %.*s from %.*s: %.*s)", n,
+			STR_ARG(first->service), STR_ARG(first->client),
+			STR_ARG(first->why));
+}
+
+/* Who is beside the source need not come through us. */
+static int find_neighbours(struct control *c, struct registry *r, struct report *p)
+{
+	struct neighbours_seen seen;
+	int code =
+		neighbours_seen(r, &c->settings, p->since_day * DAY_MS, &seen, &c->err);
+
+	if (code == 0 && seen.hosts)
+		add_sentence(p->reasons,
+			"hosts of the source's own network may reach it past us (%" PRIu64
+			": %s)",
+			seen.hosts, seen.text);
+	if (code == 0 && !neighbours_are_heard(&c->settings))
+		add_sentence(p->not_watched,
+			"hosts of the source's own network, which is none of this host's");
+	return code;
+}
+
 /* A login that we cannot see is one that would end with the source. */
 static int find_unseen(struct control *c, struct registry *r, struct report *p)
 {
@@ -116,18 +158,12 @@ static int find_unseen(struct control *c, struct registry *r, struct report *p)
 	struct unseen_list list = { &p->arena, &p->flows };
 	int code = registry_each_unseen(
 		r, p->since_day * DAY_MS, unseen_list_add, &list, &c->err);
-	struct str rows = buf_view(&p->flows);
 
+	if (code == 0)
+		code = find_neighbours(c, r, p);
 	if (code < 0)
 		return code;
-	if (rows.len) {
-		const struct unseen *first = (const void *)rows.ptr;
-
-		add_sentence(p->reasons,
-			"sessions passed unseen (clients: %zu; %.*s from %.*s: %.*s)",
-			rows.len / sizeof(*first), STR_ARG(first->service),
-			STR_ARG(first->client), STR_ARG(first->why));
-	}
+	count_unseen(p);
 	report_unseen_services(c, services, sizeof(services));
 	if (services[0])
 		add_sentence(p->reasons,
@@ -174,6 +210,8 @@ static void find_blind_spots(struct control *c, struct report *p)
 	add_blind_spot(c, p, "after STARTTLS (passes unseen)", passes_after_starttls);
 	add_blind_spot(c, p, "(TLS passes unseen: no key here)", passes_inside_tls);
 	add_blind_spot(c, p, "(routed past us)", is_routed_past);
+	if (!c->settings.sweep_s)
+		add_sentence(p->not_watched, "old mailboxes (sweep = 0)");
 }
 
 static int gather(struct control *c, struct registry *r, struct report *p)

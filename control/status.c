@@ -4,6 +4,7 @@
 #include "control/events.h"
 #include "control/flows.h"
 #include "control/judged.h"
+#include "control/neighbours_watch.h"
 #include "control/part.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
@@ -14,9 +15,11 @@
 #include "base/clock.h"
 #include "messages/ask.h"
 #include "registry/retire.h"
+#include "registry/sweeps.h"
 #include "settings/state_lock.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -162,6 +165,44 @@ static void attend_held(struct status *s, const struct buf *rows, const char *wh
 	}
 }
 
+static void attend_neighbours(struct control *c, struct registry *r, struct status *s)
+{
+	struct neighbours_seen seen;
+
+	if (neighbours_seen(r, &c->settings, clock_wall_ms() - UNSEEN_SHOWN_MS, &seen,
+		    NULL) < 0 ||
+		!seen.hosts)
+		return;
+	status_attend(s,
+		"%" PRIu64
+		" hosts of the source's own network asked for its address within a day "
+		"(%s): they may reach it past us, and their users would meet old "
+		"mailboxes; lead them through this router (handbook: topologies), or "
+		"name those that read no mail in `source_neighbours`",
+		seen.hosts, seen.text);
+}
+
+/* Whoever does so was not seen by us. */
+static void attend_changed(struct registry *r, struct status *s)
+{
+	struct arena arena;
+	struct str name;
+	uint64_t n = 0;
+
+	arena_init(&arena);
+	if (registry_changed_there(
+		    r, clock_wall_ms() - UNSEEN_SHOWN_MS, &arena, &n, &name, NULL) == 0 &&
+		n)
+		status_attend(s,
+			"old mailboxes of %" PRIu64
+			" accounts that live here were changed at the source within a "
+			"day, past us (last that of %.*s): somebody uses them by "
+			"webmail, a program there or from its own network; `mailferry "
+			"report` has each",
+			n, STR_ARG(name));
+	arena_fini(&arena);
+}
+
 static void gather_unseen(struct control *c, struct registry *r, struct status *s)
 {
 	uint64_t now = clock_wall_ms();
@@ -175,6 +216,8 @@ static void gather_unseen(struct control *c, struct registry *r, struct status *
 		attend_held(s, &held.here, "lives here");
 	}
 	held_list_fini(&held);
+	attend_neighbours(c, r, s);
+	attend_changed(r, s);
 }
 
 /* ── the running side ──────────────────────────────────────────────────────────────── */

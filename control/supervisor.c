@@ -12,6 +12,7 @@
 #include "control/kernel_settings.h"
 #include "control/liveness.h"
 #include "control/metrics_door.h"
+#include "control/neighbours_watch.h"
 #include "control/notify.h"
 #include "control/ownership.h"
 #include "control/part.h"
@@ -62,6 +63,7 @@ struct supervisor {
 	struct up_rules *rules;
 	struct certificate_watch certificates;
 	struct direct_flows direct;
+	struct neighbours_watch neighbours;
 	struct metrics_door metrics;
 	struct channel handings[UP_PROGRAM_COUNT]; /* what was kept, on its way to them */
 	bool restarts;       /* the service begins again at once: systemctl restart */
@@ -362,6 +364,8 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 		certificates_watch_tick(&s->certificates, &s->control->settings, now);
 	if (duties & DUTY_RULES && up_rules_in(s->rules))
 		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
+	if (duties & DUTY_RULES && up_rules_in(s->rules))
+		neighbours_watch_tick(&s->neighbours, up_rules_in(s->rules), now);
 	if (duties & DUTY_STATE)
 		tick_state(s, now);
 	upgrade_tick(&s->upgrade, now);
@@ -537,6 +541,7 @@ static void run(struct supervisor *s, int *ret_state)
 	if (s->state_fd >= 0)
 		*ret_state = leave(s);
 	metrics_door_close(&s->metrics);
+	neighbours_watch_end(&s->neighbours);
 	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++)
 		channel_close(&s->handings[i]);
 	liveness_fini(&s->liveness);
@@ -555,6 +560,8 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	s->part = c->part;
 	s->registry = r;
 	s->direct.registry = r;
+	s->neighbours =
+		(struct neighbours_watch){ .settings = &c->settings, .registry = r };
 	s->resumed = resumed;
 	s->state_fd = -1;
 	*ret_state = -1;

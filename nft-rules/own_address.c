@@ -59,3 +59,34 @@ int own_address_refuse(const struct ruleset *r, struct error *err)
 	freeifaddrs(all);
 	return code;
 }
+
+static bool is_within(
+	const struct sockaddr *a, const struct sockaddr *own, const struct sockaddr *mask)
+{
+	const unsigned char *x = address_of(a), *y = address_of(own);
+	const unsigned char *m = address_of(mask);
+	size_t len = a->sa_family == AF_INET ? sizeof(struct in_addr)
+	                                     : sizeof(struct in6_addr);
+
+	for (size_t i = 0; i < len; i++)
+		if ((x[i] ^ y[i]) & m[i])
+			return false;
+	return true;
+}
+
+unsigned own_interface_near(const struct sockaddr_storage *a)
+{
+	const struct sockaddr *address = (const struct sockaddr *)a;
+	struct ifaddrs *all;
+	unsigned number = 0;
+
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (const struct ifaddrs *i = all; i && !number; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_netmask &&
+			i->ifa_addr->sa_family == address->sa_family &&
+			is_within(address, i->ifa_addr, i->ifa_netmask))
+			number = if_nametoindex(i->ifa_name);
+	freeifaddrs(all);
+	return number;
+}

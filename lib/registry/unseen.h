@@ -10,6 +10,10 @@
  * So do connections past us (`mailferry admit … direct`), of which only their number is
  * known: while there are any by which mail is read, they hold every account.
  *
+ * Hosts of the source's own network need not come through this router
+ * (nft-rules/neighbours.h): whether they read mail is not known, so they are told of
+ * and hold nobody.
+ *
  * A client address is that of the host, in IPv6 its network of 64 bits (hosts change the
  * rest by themselves). Each worker writes its own rows, so that those of a dead one can
  * be told to be over.
@@ -19,6 +23,11 @@
 /* The client of all connections that go past us, and who writes of them. */
 #define UNSEEN_DIRECT "direct clients"
 #define UNSEEN_DIRECT_WORKER 1000000u
+
+/* The service of a host that may reach the source past us, and who writes of them. The
+   client is its whole address, count how often it was heard. */
+#define UNSEEN_NEIGHBOUR "any"
+#define UNSEEN_NEIGHBOUR_WORKER 1000001u
 
 /* An account logs in from an address for so long after it did. */
 #define CLIENT_LATELY_MS (UINT64_C(7) * 86400000)

@@ -75,18 +75,23 @@ static bool is_in(const struct sockaddr_storage *a, const struct network *n)
 	       (!rest || ((x[whole] ^ y[whole]) >> (8 - rest)) == 0);
 }
 
-bool lmtp_may_connect(const struct settings *s, const struct sockaddr_storage *client)
+bool networks_have(const struct settings_files *list, const struct sockaddr_storage *a)
 {
 	struct network n;
 
-	if (client->ss_family != AF_INET && client->ss_family != AF_INET6)
+	if (a->ss_family != AF_INET && a->ss_family != AF_INET6)
 		return false;
-	if (address_is_loopback(client))
-		return true;
-	for (size_t i = 0; i < s->lmtp_clients.n; i++)
-		if (read_network(s->lmtp_clients.paths[i], &n) == 0 && is_in(client, &n))
+	for (size_t i = 0; i < list->n; i++)
+		if (read_network(list->paths[i], &n) == 0 && is_in(a, &n))
 			return true;
 	return false;
+}
+
+bool lmtp_may_connect(const struct settings *s, const struct sockaddr_storage *client)
+{
+	if (client->ss_family != AF_INET && client->ss_family != AF_INET6)
+		return false;
+	return address_is_loopback(client) || networks_have(&s->lmtp_clients, client);
 }
 
 int lmtp_check(const struct settings *s, struct error *err)

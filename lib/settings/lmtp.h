@@ -17,6 +17,8 @@
 int lmtp_address_parse(const char *text, struct sockaddr_storage *ret);
 /* "192.0.2.0/24", "2001:db8::1": 0 or -EINVAL. */
 int lmtp_client_parse(const char *text);
+/* Whether one of such networks has that address. */
+bool networks_have(const struct settings_files *list, const struct sockaddr_storage *a);
 
 /* 0, or -EINVAL with the sentence: other hosts reach it, and none of them may connect. */
 int lmtp_check(const struct settings *s, struct error *err);

@@ -159,6 +159,12 @@ static const struct option root_rows[] = {
 			"logs in, too, is connected by TLS that we hold no key for. When "
 			"that client has come more than once, nor for so many seconds "
 			"after it left: it may look for mail now and then" },
+	{ "source_neighbours", OPTION_NETWORKS, ROOT(source_neighbours),
+		.most = SETTINGS_FILES_MAX,
+		.help = "hosts of the source's own network that are known to read no mail "
+			"there (monitoring, a backup, a second gateway), as in "
+			"\"192.0.2.20\" or \"2001:db8::/64\". Others that ask there for "
+			"the source's address are reported: they reach it past us" },
 	{ "precopy", OPTION_SWITCH, ROOT(precopy), "true",
 		.help = "copy in the background while the source still serves" },
 	{ "order", OPTION_CHOICE, ROOT(order), "arrival", .choices = order_choices,

@@ -539,6 +539,7 @@ void settings_fini(struct settings *s)
 		free(s->milters.paths[i]);
 		free(s->lmtp.paths[i]);
 		free(s->lmtp_clients.paths[i]);
+		free(s->source_neighbours.paths[i]);
 		free(s->destinations.paths[i]);
 	}
 	*s = (struct settings){ 0 };

@@ -173,8 +173,9 @@ struct settings {
 	char *user_prefix; /* users/users.h */
 	struct uid_range uid_range;
 	uint32_t hold_s; /* how long a client may be held while the account switches */
-	bool pop_before_smtp;        /* logins here are followed by one at the source */
-	bool live;                   /* IMAP sessions change sides without a new login */
+	bool pop_before_smtp; /* logins here are followed by one at the source */
+	bool live;            /* IMAP sessions change sides without a new login */
+	struct settings_files source_neighbours; /* addresses or networks */
 	uint32_t unseen_hold_s;      /* registry/unseen.h: clients that come again */
 	struct settings_quota quota; /* of an account that has none of its own */
 	struct settings_percents quota_warnings;

@@ -10,6 +10,7 @@ import contextlib
 import json
 import ssl
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -161,6 +162,13 @@ def mailboxes_move_from_our_own_address(world):
         world.ferry.wait_account(user, stage="done", route="local")
         nothing(compare.differences(before, world.here(user)), "source and here")
         world.somebody_lives_here = True
+    gateway = world.lab.network.gateway  # it asks for the source, as gateways do
+    for family, address in zip(("-4", "-6"), LAN_SOURCE):
+        gateway.ip(family, "neigh", "flush", "dev", "lan")
+        gateway.connect(address, 143).close()
+    time.sleep(5.5)
+    nothing([u for u in world.ferry.json("status")["unseen"] if u["service"] == "any"],
+            "hosts that may reach the source past us")
     world.down()
 
 

@@ -5,7 +5,10 @@
 test_topologies.py [--all] [WORD...]    --all: rp_filter in each setting, and more
 """
 import contextlib
+import json
+import socket
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -13,7 +16,7 @@ from lab import compare  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
-from lab.network import SOURCE_ADDRESS, SOURCE_GATEWAY, client_address  # noqa: E402
+from lab.network import Namespace, SOURCE_ADDRESS, SOURCE_GATEWAY, client_address  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 
 SECOND = ("198.51.100.11", "2001:db8:5::11")  # the source's other addresses
@@ -178,6 +181,124 @@ def the_sources_way_back_is_not_ours(world):
         source.ip("link", "del", "eth1")
         source.ip("route", "replace", "default", "via", SOURCE_GATEWAY[0])
         source.ip("-6", "route", "replace", "default", "via", SOURCE_GATEWAY[1])
+
+
+BESIDE = ("198.51.100.40", "2001:db8:5::40")
+
+
+@contextlib.contextmanager
+def host_beside(world):
+    """One more host in the source's own network, behind the router's bridge as the source is."""
+    router, source = world.lab.router, world.lab.source
+    beside = Namespace(source.name.replace("source", "beside"))
+    places = list(zip(SOURCE_GATEWAY, ("24", "64"), ((), ("nodad",))))
+
+    def move(giver, taker):
+        for address, length, more in places:
+            router.ip("addr", "del", f"{address}/{length}", "dev", giver)
+            router.ip("addr", "add", f"{address}/{length}", "dev", taker, *more)
+        for family in ("-4", "-6"):
+            source.ip(family, "neigh", "flush", "dev", "eth0")
+    beside.create()
+    try:
+        router.ip("link", "add", "lan", "type", "bridge")
+        router.ip("link", "set", "lan", "up")
+        for family in ("ip", "ip6"):  # as a switch that is no part of the router
+            router.sysctl(f"net.bridge.bridge-nf-call-{family}tables", 0)
+        router.ip("link", "add", "beside", "type", "veth", "peer", "name", "eth0",
+                  "netns", beside.name)
+        for port in ("source", "beside"):
+            router.ip("link", "set", port, "master", "lan", "up")
+        move("source", "lan")
+        beside.ip("link", "set", "eth0", "up")
+        for (_, length, more), address in zip(places, BESIDE):
+            beside.ip("addr", "add", f"{address}/{length}", "dev", "eth0", *more)
+        yield beside
+    finally:
+        router.ip("link", "set", "source", "nomaster")
+        move("lan", "source")
+        router.ip("link", "del", "lan")
+        beside.remove()
+
+
+def heard(world):
+    """Hosts that may reach the source past us, as status and report have them."""
+    return sorted({u["client"] for u in world.ferry.json("status")["unseen"]
+                   if u["service"] == "any"})
+
+
+def told(world, *words):
+    """All of the words are in the report's reasons, and in what needs attention."""
+    reasons = "; ".join(world.ferry.json("report")["reasons"])
+    return all(word in reasons for word in words)
+
+
+def reads_at_the_source(world, beside, user, family):
+    """By a host of the source's own network: not one packet of it comes by here."""
+    client = Imap(beside.connect(SOURCE_ADDRESS[family], 143))
+    true(b" OK " in client.login(user, world.password(user)), "login past us")
+    client.ok("SELECT INBOX")
+    client.ok("STORE 2 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.logout()
+
+
+def is_our_gateway(world, beside):
+    """For a moment: it asks for the source from an address of its own, and from one that only
+    its link address tells of."""
+    router = world.lab.router
+    router.ip("route", "add", "default", "via", BESIDE[0])
+    router.ip("-6", "route", "add", "default", "via", BESIDE[1])
+    with router.entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asks:
+        asks.sendto(b"", (BESIDE[1], 9))
+    shown = json.loads(beside.run("ip", "-6", "-j", "addr", "show", "dev", "eth0").stdout)
+    link = next(a["local"] for i in shown for a in i.get("addr_info", ())
+                if a["scope"] == "link")
+    beside.connect(SOURCE_ADDRESS[0], 143).close()
+    with beside.entered(), socket.socket(socket.AF_INET6) as asks:
+        asks.bind((link, 0, 0, socket.if_nametoindex("eth0")))
+        asks.connect((SOURCE_ADDRESS[1], 143))
+    time.sleep(5.5)  # a look at who was heard
+    equal(heard(world), [], "heard of the gateway")
+    router.ip("route", "del", "default")
+    router.ip("-6", "route", "del", "default")
+    for family in ("-4", "-6"):
+        beside.ip(family, "neigh", "flush", "dev", "eth0")
+
+
+@case
+def hosts_of_the_sources_own_network(world):
+    """They reach it past the router: it is told who they may be, and whose old mailbox they
+    change; the verdict is not "safe". Nobody is told of before, nor is a gateway."""
+    with host_beside(world) as beside, world.ferried(sweep=1) as ferry:
+        user = world.crosses()
+
+        def swept():
+            return ferry.account(user)["swept"] or {"looked_at": 0}
+        for _ in range(2):  # looked at twice, so that a change would be seen
+            at = time.time() * 1000
+            wait_until("a look at the old mailbox", lambda t=at: swept()["looked_at"] > t, 30)
+        is_our_gateway(world, beside)
+        true(not told(world, "past us"), ferry.json("report")["reasons"])
+        nothing(swept()["folders"], "changes")
+
+        for family in (0, 1):
+            reads_at_the_source(world, beside, user, family)
+        wait_until("they are told of", lambda: heard(world) == sorted(BESIDE), 30)
+        wait_until("the change is told of", lambda: swept()["changed_at"], 30)
+        true(told(world, "own network may reach it past us (2: ", *BESIDE,
+                  "1 old mailbox of an account here is used past us"),
+             ferry.json("report")["reasons"])
+        equal(ferry.json("report")["safe_to_retire"], False, "verdict")
+        rows = [r["why"] for r in ferry.json("report")["swept"] if r["account"] == user]
+        true(rows[0].startswith("messages removed there: "), rows)
+        attention = " ".join(ferry.json("status")["attention"])
+        for words in (*BESIDE, "`source_neighbours`", "1 accounts that live here were changed"):
+            true(words in attention, f"{words}: {attention}")
+        true(BESIDE[0] in ferry.ok("flows"), "flows")
+        ferry.write_config(source_neighbours=[f"{BESIDE[0]}/32", BESIDE[1]])
+        true(not told(world, "may reach it past us"), ferry.json("report")["reasons"])
+    equal(world.lab.router.run("nft", "list", "tables").stdout, "", "tables afterwards")
 
 
 @case
