@@ -560,6 +560,7 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	s->part = c->part;
 	s->registry = r;
 	s->direct.registry = r;
+	s->direct.stays_open = settings_effective_fail(&c->settings, true) == FAIL_OPEN;
 	s->neighbours =
 		(struct neighbours_watch){ .settings = &c->settings, .registry = r };
 	s->resumed = resumed;

@@ -42,11 +42,15 @@ static bool is_moving(const struct unseen_reader *u)
 static void describe_direct(const struct unseen_reader *u, char *text, size_t size)
 {
 	(void)snprintf(text, size,
-		"clients that `mailferry admit` lets past us are connected by %.*s "
+		"clients that %s are connected by %.*s "
 		"(%" PRIu64
 		" connections); whose they are is not known, and they would go on to see the old "
 		"mailbox: wait until they have ended, or switch all the same: mailferry "
 		"route %.*s local --yes",
+		str_eq(u->what.why, STR_LIT(UNSEEN_DIRECT_OPEN))
+			? "went past us before the rules were in, or while nobody "
+			  "listened (fail = \"open\"),"
+			: "`mailferry admit` lets past us",
 		STR_ARG(u->what.service), u->what.open, STR_ARG(u->account));
 }
 

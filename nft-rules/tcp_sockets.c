@@ -36,16 +36,15 @@ static bool is_source(
 	return false;
 }
 
-static void read_client(const struct inet_diag_sockid *id, unsigned char family,
-	struct sockaddr_storage *ret)
+static void read_end(const uint32_t address[static 4], uint16_t port,
+	unsigned char family, struct sockaddr_storage *ret)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = id->idiag_dport };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-		.sin6_port = id->idiag_dport };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port };
 
 	memset(ret, 0, sizeof(*ret));
-	v4.sin_addr.s_addr = id->idiag_dst[0];
-	memcpy(&v6.sin6_addr, id->idiag_dst, sizeof(v6.sin6_addr));
+	v4.sin_addr.s_addr = address[0];
+	memcpy(&v6.sin6_addr, address, sizeof(v6.sin6_addr));
 	if (family == AF_INET)
 		memcpy(ret, &v4, sizeof(v4));
 	else
@@ -81,7 +80,7 @@ bool tcp_socket_read(
 	if ((m.idiag_family != AF_INET && m.idiag_family != AF_INET6) ||
 		!is_service(r, s.port) || !is_source(r, &m.id, m.idiag_family))
 		return false;
-	read_client(&m.id, m.idiag_family, &s.client);
+	read_end(m.id.idiag_dst, m.id.idiag_dport, m.idiag_family, &s.client);
 	(void)mnl_attr_parse(message, sizeof(m), read_info, &s);
 	*ret = s;
 	return true;
@@ -104,23 +103,60 @@ static int take(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-static int ask(struct mnl_socket *socket, uint8_t family, struct listing *l)
+static int ask_both(bool info, mnl_cb_t callback, void *data, struct error *err)
 {
-	return netlink_ask_tcp(socket, family, TCP_ESTABLISHED, true, take, l);
+	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
+	int code = netlink_open(NETLINK_SOCK_DIAG, &socket, err);
+
+	if (code == 0)
+		code = netlink_ask_tcp(
+			socket, AF_INET, TCP_ESTABLISHED, info, callback, data);
+	if (code == 0)
+		code = netlink_ask_tcp(
+			socket, AF_INET6, TCP_ESTABLISHED, info, callback, data);
+	return code < 0 ? error_errno(err, code, "reading the connected sockets") : 0;
 }
 
 int tcp_sockets_each(
 	const struct ruleset *r, tcp_socket_fn *each, void *context, struct error *err)
 {
-	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
 	struct listing l = { .rules = r, .each = each, .context = context };
-	int code = netlink_open(NETLINK_SOCK_DIAG, &socket, err);
+	int code = ask_both(true, take, &l, err);
 
-	if (code == 0)
-		code = ask(socket, AF_INET, &l);
-	if (code == 0 && !l.code)
-		code = ask(socket, AF_INET6, &l);
-	if (code < 0)
-		return error_errno(err, code, "reading the connected sockets");
-	return l.code;
+	return code < 0 ? code : l.code;
+}
+
+/* ---- all ---- */
+
+struct ends {
+	tcp_end_fn *each;
+	void *context;
+	int code;
+};
+
+static int take_ends(const struct nlmsghdr *message, void *data)
+{
+	struct ends *e = data;
+	struct inet_diag_msg m;
+	struct sockaddr_storage end;
+
+	if (e->code || mnl_nlmsg_get_payload_len(message) < sizeof(m))
+		return MNL_CB_OK;
+	memcpy(&m, mnl_nlmsg_get_payload(message), sizeof(m));
+	if (m.idiag_family != AF_INET && m.idiag_family != AF_INET6)
+		return MNL_CB_OK;
+	read_end(m.id.idiag_dst, m.id.idiag_dport, m.idiag_family, &end);
+	e->code = e->each(e->context, &end);
+	read_end(m.id.idiag_src, m.id.idiag_sport, m.idiag_family, &end);
+	if (!e->code)
+		e->code = e->each(e->context, &end);
+	return MNL_CB_OK;
+}
+
+int tcp_ends_each(tcp_end_fn *each, void *context, struct error *err)
+{
+	struct ends e = { .each = each, .context = context };
+	int code = ask_both(false, take_ends, &e, err);
+
+	return code < 0 ? code : e.code;
 }

@@ -19,6 +19,11 @@ typedef int tcp_socket_fn(void *context, const struct tcp_socket *s);
 int tcp_sockets_each(
 	const struct ruleset *r, tcp_socket_fn *each, void *context, struct error *err);
 
+/* Both ends, with their ports, of all that are established at this host: clients' and our
+   own connections, to whomever. */
+typedef int tcp_end_fn(void *context, const struct sockaddr_storage *end);
+int tcp_ends_each(tcp_end_fn *each, void *context, struct error *err);
+
 struct nlmsghdr;
 /* One as the kernel tells it; false: it is none of those. Any bytes are fine. */
 bool tcp_socket_read(

@@ -23,6 +23,8 @@
 /* The client of all connections that go past us, and who writes of them. */
 #define UNSEEN_DIRECT "direct clients"
 #define UNSEEN_DIRECT_WORKER 1000000u
+/* Why, of those that nobody has admitted. */
+#define UNSEEN_DIRECT_OPEN "begun before the rules, or while nobody listened"
 
 /* The service of a host that may reach the source past us, and who writes of them. The
    client is its whole address, count how often it was heard. */

@@ -321,6 +321,38 @@ def a_source_that_drops_addresses_of_nobody(world):
         world.lab.source.run("nft", "delete", "table", "inet", "bogons")
 
 
+@case
+def connections_from_before_hold_where_the_rules_stay_open(world):
+    """The admin wants it open whoever lives here, so nothing ends a session that began at the
+    source before us. Whose it is is not known: nobody switches under it; what we relay, and
+    serve, holds nobody."""
+    users = [world.user(5) for _ in range(3)]
+
+    def session(number):
+        client = Imap(world.lab.client.connect(SOURCE_ADDRESS[number % 2], 143,
+                                               client_address(14 + number, 4 + number % 2 * 2)))
+        true(b" OK " in client.login(users[number], world.password(users[number])), "login")
+        return client
+    before = session(0)
+    with world.ferried(fail="open", live=False) as ferry:
+        before.ok("NOOP")  # from now on the kernel knows of it
+        relayed = session(1)
+        session(2).logout()
+        wait_until("it is said why nobody switches", lambda: any(
+            "went past us before the rules were in" in text and "imap (1 connections)" in text
+            for text in ferry.json("status")["attention"]), 30)
+        time.sleep(3)
+        equal(ferry.account(users[2])["route"], "source", "route while it is there")
+        before.logout()
+        ferry.wait_account(users[2], stage="done", route="local")
+        relayed.ok("NOOP")
+        here = session(2)
+        time.sleep(3)
+        relayed.logout()
+        ferry.wait_account(users[1], stage="done", route="local")
+        here.logout()
+
+
 # Two ways out, chosen by the low byte of a mark that is kept in the connection; everything is
 # saved and restored, also at INPUT and OUTPUT. strongSwan's and Tailscale's rules beside it.
 OTHERS = """
