@@ -138,15 +138,16 @@ static void count_change(
 	b->deleted += n - left_without(r, FLAG_DELETED, n - c->deleted, n) - c->deleted;
 }
 
-/* What is there may become one with a change of the same messages: each had the first,
-   and gets the second. 1, or 0: it does not exist, or it cannot. */
+/* What is there may become one with a change of the same messages, if that changes every
+   one of them (change()): what the first has made of their modseqs is then of no
+   importance. 1, or 0: it does not exist, or it cannot. */
 static int is_joinable(struct store *s, int64_t mailbox, const struct range_change *c,
 	const struct store_range *r, struct error *err)
 {
 	uint64_t newer = 0;
 	int code;
 
-	if (!c->modseq || !c->every || c->first != r->from || c->last != r->to)
+	if (!c->modseq || c->first != r->from || c->last != r->to)
 		return 0;
 	code = sql_get(s->db, SQL_COUNT_NEWER,
 		SQL_VALUES(sql_signed(mailbox), sql_number(c->modseq)), &newer, err);
