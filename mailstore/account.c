@@ -11,6 +11,7 @@
 #include "mailstore/refuse.h"
 #include "mailstore/serve/quota_warning.h"
 #include "mailstore/serve/services.h"
+#include "mailstore/serve/sort_stored.h"
 #include "mailstore/serve/text_index.h"
 #include "net/stream_ktls.h"
 
@@ -459,6 +460,8 @@ int account_run(const struct settings *settings, const char *name)
 	a->name = name;
 	r = serve(a, settings);
 	view_images_fini(&a->serve.images);
+	if (a->serve.store)
+		(void)sort_stored_keep(&a->serve.sort_cache, a->serve.store, NULL);
 	sort_cache_fini(&a->serve.sort_cache);
 	store_close(a->serve.store);
 	mime_charsets_free(a->serve.charsets);

@@ -2,6 +2,7 @@
 #include "mailstore/quiet.h"
 
 #include "event/timer.h"
+#include "mailstore/serve/sort_stored.h"
 
 #include <malloc.h>
 
@@ -10,8 +11,10 @@ static void on_quiet(void *context)
 	struct quiet *q = context;
 
 	q->is_own = true;
-	if (q->serve->store)
+	if (q->serve->store) {
+		(void)sort_stored_keep(&q->serve->sort_cache, q->serve->store, NULL);
 		store_give_back(q->serve->store);
+	}
 	sort_cache_give_back(&q->serve->sort_cache);
 	(void)malloc_trim(0);
 }

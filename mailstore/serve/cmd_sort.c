@@ -3,6 +3,7 @@
 #include "mailstore/serve/imap_commands.h"
 #include "mailstore/serve/search.h"
 #include "mailstore/serve/sort_key.h"
+#include "mailstore/serve/sort_stored.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 		&s->serve->sort_cache, &s->arena };
 
 	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
+	sort_stored_load(
+		source.cache, s->serve->store, sort_has_texts(&sorting->sort), false);
 	if (!sorting->rows)
 		sorting->rows = arena_alloc(&s->arena, w->count * sizeof(*sorting->rows));
 	if (!sorting->rows)

@@ -74,21 +74,23 @@ struct str sort_cached_text(const struct sort_cached *m, enum imap_sort_kind kin
 	return (struct str){ 0 };
 }
 
-static void keep_text(
+/* Whether it is kept now. */
+static bool keep_text(
 	struct sort_cache *c, struct sort_cached *own, const struct sort_text *text)
 {
 	struct sort_text *copy;
 
 	if (!has_room(c, sizeof(*copy) + text->text.len))
-		return;
+		return false;
 	copy = arena_alloc(&c->texts, sizeof(*copy));
 	if (!copy)
-		return;
+		return false;
 	copy->next = own->texts;
 	copy->kind = text->kind;
 	copy->text = arena_str(&c->texts, text->text);
 	if (copy->text.ptr)
 		own->texts = copy;
+	return copy->text.ptr;
 }
 
 static size_t size_of(const struct sort_ids *ids)
@@ -116,16 +118,18 @@ int sort_ids_copy(const struct sort_ids *from, struct arena *arena, struct sort_
 	return 0;
 }
 
-static void keep_ids(
+/* Whether they are kept now. */
+static bool keep_ids(
 	struct sort_cache *c, struct sort_cached *own, const struct sort_ids *ids)
 {
 	struct sort_ids *copy;
 
 	if (!has_room(c, size_of(ids)))
-		return;
+		return false;
 	copy = arena_alloc(&c->texts, sizeof(*copy));
 	if (copy && sort_ids_copy(ids, &c->texts, copy) == 0)
 		own->ids = copy;
+	return own->ids;
 }
 
 /* ── the cache ─────────────────────────────────────────────────────────────────────── */
@@ -160,6 +164,7 @@ static struct sort_cached *own_of(struct sort_cache *c, const struct sort_cached
 			.sent = m->sent,
 			.size = m->size };
 		*place = ++c->count;
+		c->fresh[IMAGE_DATES]++;
 	}
 	return place ? &c->messages[*place - 1] : NULL;
 }
@@ -167,18 +172,20 @@ static struct sort_cached *own_of(struct sort_cache *c, const struct sort_cached
 void sort_cache_add(struct sort_cache *c, const struct sort_cached *m)
 {
 	struct sort_cached *own = own_of(c, m);
+	bool more = false;
 
 	if (!own)
 		return;
 	for (const struct sort_text *text = m->texts; text; text = text->next) {
 		if (sort_cached_text(own, text->kind).ptr)
 			continue;
-		keep_text(c, own, text);
+		more |= keep_text(c, own, text);
 		if (text->kind == IMAP_SORT_SUBJECT)
 			own->is_reply = m->is_reply;
 	}
 	if (m->ids && !own->ids)
-		keep_ids(c, own, m->ids);
+		c->fresh[IMAGE_IDS] += keep_ids(c, own, m->ids);
+	c->fresh[IMAGE_TEXTS] += more;
 }
 
 void sort_cache_give_back(struct sort_cache *c)
@@ -188,6 +195,8 @@ void sort_cache_give_back(struct sort_cache *c)
 		c->messages[i].ids = NULL;
 	}
 	arena_fini(&c->texts);
+	c->fresh[IMAGE_TEXTS] = c->fresh[IMAGE_IDS] = 0;
+	c->has_looked[IMAGE_TEXTS] = c->has_looked[IMAGE_IDS] = false;
 }
 
 void sort_cache_fini(struct sort_cache *c)

@@ -9,6 +9,7 @@
  * A UID means the same bytes for ever, so nothing here can be out of date.
  */
 #include "base/arena.h"
+#include "mailstore/store/image.h"
 #include "wire/imap/search_options.h"
 
 #include <stdint.h>
@@ -41,6 +42,10 @@ struct sort_cache { /* zeroed: empty */
 	uint32_t count, cap;
 	uint32_t *places, n_places; /* by UID: index + 1 of a message; 0: free */
 	struct arena texts;         /* and ids */
+	/* sort_stored.h: of how many messages something was read that is not there, and
+	   whether it was asked for what is */
+	uint32_t fresh[IMAGE_KINDS];
+	bool has_looked[IMAGE_KINDS];
 };
 
 /* Another mailbox than before: forgets all. */

@@ -202,7 +202,7 @@ static bool is_text(enum imap_sort_kind kind)
 	       kind != IMAP_SORT_SIZE;
 }
 
-static bool has_texts(const struct imap_sort *sort)
+bool sort_has_texts(const struct imap_sort *sort)
 {
 	for (size_t i = 0; i < sort->count; i++)
 		if (is_text(sort->keys[i].kind))
@@ -218,7 +218,7 @@ static int read_row(struct sort_row *row, const struct imap_sort *sort, struct r
 	row->arrived = r->row.date;
 	row->size = r->row.size;
 	row->sent = needs_header(sort) ? sent_date(r) : r->row.date;
-	if (!has_texts(sort))
+	if (!sort_has_texts(sort))
 		return 0;
 	row->texts = arena_alloc(r->arena, sort->count * sizeof(*row->texts));
 	if (!row->texts)
@@ -240,7 +240,7 @@ static int take_known(struct sort_row *row, const struct imap_sort *sort,
 	row->arrived = known->arrived;
 	row->sent = known->sent;
 	row->size = known->size;
-	if (!has_texts(sort))
+	if (!sort_has_texts(sort))
 		return 1;
 	row->texts = arena_alloc(arena, sort->count * sizeof(*row->texts));
 	if (!row->texts)

@@ -31,6 +31,8 @@ struct sort_source {
 
 /* What of kept headers they ask of (enum store_kept). */
 unsigned sort_wants(const struct imap_sort *sort);
+/* Are some of the keys texts? */
+bool sort_has_texts(const struct imap_sort *sort);
 /* Fills all but index. -ENOENT: it is not there any more. */
 int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
 	const struct sort_source *source, size_t *ret_bytes, struct error *err);

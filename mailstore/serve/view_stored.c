@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A view as bytes, numbers as varints (seven bits a byte, the lowest first):
+ * A view as bytes, with numbers as in image_number.h:
  *
  *   what it was made for    uidvalidity, base, base_from
  *   words                   length, and the words of its messages
- *   messages                how many; of each its UID less the one before, its modseq
- *                           less the one before (zigzag), its flags, and with
+ *   messages                how many; of each the difference of its UID and of its
+ *                           modseq to the one before, its flags, and with
  *                           HAS_KEYWORDS among them the hash of its keywords
  */
 #include "mailstore/serve/view_stored.h"
+#include "mailstore/serve/image_number.h"
 #include "mailstore/serve/view_image.h"
 #include "mailstore/serve/view_parts.h"
 #include "mailstore/store/image.h"
@@ -28,32 +29,16 @@ static const struct image_limits limits = {
 
 /* ── into bytes ────────────────────────────────────────────────────────────────────── */
 
-static int put_number(struct buf *out, uint64_t n)
-{
-	char bytes[10];
-	size_t len = 0;
-
-	for (; n > 0x7f; n >>= 7)
-		bytes[len++] = (char)(n | 0x80);
-	bytes[len++] = (char)n;
-	return buf_append(out, str_of(bytes, len));
-}
-
-static uint64_t zigzag(uint64_t difference)
-{
-	return (difference << 1) ^ (difference >> 63 ? UINT64_MAX : 0);
-}
-
 static int put_message(
 	struct buf *out, const struct view_message *m, const struct view_message *before)
 {
-	int r = put_number(out, m->uid - before->uid);
+	int r = image_put_number(out, m->uid - before->uid);
 
 	if (r == 0)
-		r = put_number(out, zigzag(m->modseq - before->modseq));
+		r = image_put_difference(out, m->modseq, before->modseq);
 	if (r == 0)
 		r = buf_byte(out, (char)(m->flags | (m->keywords ? HAS_KEYWORDS : 0)));
-	return r < 0 || !m->keywords ? r : put_number(out, m->keywords);
+	return r < 0 || !m->keywords ? r : image_put_number(out, m->keywords);
 }
 
 static int encode(const struct view *v, struct buf *out)
@@ -64,11 +49,11 @@ static int encode(const struct view *v, struct buf *out)
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && r == 0; i++)
-		r = put_number(out, numbers[i]);
+		r = image_put_number(out, numbers[i]);
 	if (r == 0)
 		r = buf_append(out, buf_view(&v->keywords));
 	if (r == 0)
-		r = put_number(out, v->count);
+		r = image_put_number(out, v->count);
 	for (uint32_t i = 0; i < v->count && r == 0; i++) {
 		r = put_message(out, &v->messages[i], &before);
 		before = v->messages[i];
@@ -78,39 +63,21 @@ static int encode(const struct view *v, struct buf *out)
 
 /* ── and back ──────────────────────────────────────────────────────────────────────── */
 
-static bool take_number(struct str *bytes, uint64_t most, uint64_t *ret)
-{
-	uint64_t n = 0;
-
-	for (unsigned shift = 0; bytes->len && shift < 64; shift += 7) {
-		unsigned char c = (unsigned char)bytes->ptr[0];
-
-		*bytes = str_skip(*bytes, 1);
-		n |= (uint64_t)(c & 0x7f) << shift;
-		if (c & 0x80)
-			continue;
-		*ret = n;
-		return n <= most;
-	}
-	return false;
-}
-
 static bool take_message(
 	struct str *bytes, struct view_message *ret, const struct view_message *before)
 {
 	uint64_t uid, modseq, keywords = 0;
 	unsigned flags;
 
-	if (!take_number(bytes, UINT32_MAX - before->uid, &uid) || !uid ||
-		!take_number(bytes, UINT64_MAX, &modseq) || !bytes->len)
+	if (!image_take_number(bytes, UINT32_MAX - before->uid, &uid) || !uid ||
+		!image_take_difference(bytes, before->modseq, &modseq) || !bytes->len)
 		return false;
 	flags = (unsigned char)bytes->ptr[0];
 	*bytes = str_skip(*bytes, 1);
-	if (flags & HAS_KEYWORDS && !take_number(bytes, UINT32_MAX, &keywords))
+	if (flags & HAS_KEYWORDS && !image_take_number(bytes, UINT32_MAX, &keywords))
 		return false;
-	modseq = (modseq >> 1) ^ (modseq & 1 ? UINT64_MAX : 0);
 	*ret = (struct view_message){ .uid = before->uid + (uint32_t)uid,
-		.modseq = before->modseq + modseq,
+		.modseq = modseq,
 		.keywords = (uint32_t)keywords,
 		.flags = (uint8_t)(flags & ~HAS_KEYWORDS) };
 	return true;
@@ -121,7 +88,7 @@ static int take_messages(struct view *v, struct str bytes)
 	struct view_message before = { 0 };
 	uint64_t count;
 
-	if (!take_number(&bytes, bytes.len / MESSAGE_MIN, &count))
+	if (!image_take_number(&bytes, bytes.len / MESSAGE_MIN, &count))
 		return -EBADMSG;
 	v->messages = malloc((count ? count : 1) * sizeof(*v->messages));
 	if (!v->messages)
@@ -143,10 +110,10 @@ static int decode(void *context, uint64_t modseq, struct str bytes)
 	uint64_t uidvalidity, base, base_from, len;
 	int r;
 
-	if (!take_number(&bytes, UINT32_MAX, &uidvalidity) ||
-		!take_number(&bytes, UINT64_MAX, &base) ||
-		!take_number(&bytes, UINT64_MAX, &base_from) ||
-		!take_number(&bytes, bytes.len, &len))
+	if (!image_take_number(&bytes, UINT32_MAX, &uidvalidity) ||
+		!image_take_number(&bytes, UINT64_MAX, &base) ||
+		!image_take_number(&bytes, UINT64_MAX, &base_from) ||
+		!image_take_number(&bytes, bytes.len, &len))
 		return -EBADMSG;
 	if (uidvalidity != v->uidvalidity || base != v->base || base_from != v->base_from)
 		return -ESTALE;
@@ -173,7 +140,8 @@ static bool has_counts(const struct view *v, const struct mailbox *m)
 /* 1, 0: there is none, -EBADMSG: it does not fit, or another error. */
 static int load(struct view *v, const struct mailbox *m)
 {
-	int code = store_image(v->store, m->id, VERSION, decode, v, NULL);
+	const struct image_name name = { m->id, IMAGE_VIEW, VERSION };
+	int code = store_image(v->store, &name, decode, v, NULL);
 
 	if (code != 1)
 		return code;
@@ -203,6 +171,7 @@ bool view_stored_open(struct view *v, struct store *store, const struct mailbox 
 
 int view_stored_keep(struct store *store, int64_t mailbox, struct error *err)
 {
+	const struct image_name name = { mailbox, IMAGE_VIEW, VERSION };
 	struct mailbox m = { .id = mailbox };
 	struct buf bytes;
 	struct view v;
@@ -216,7 +185,7 @@ int view_stored_keep(struct store *store, int64_t mailbox, struct error *err)
 	if (code == 0)
 		code = encode(&v, &bytes);
 	if (code == 0)
-		code = store_keep_image(store, mailbox, VERSION, buf_view(&bytes), err);
+		code = store_keep_image(store, &name, buf_view(&bytes), err);
 	view_close(&v);
 	buf_fini(&bytes);
 	return code;

@@ -267,6 +267,17 @@ static const char *const upgrades[] = {
 	"CREATE TRIGGER image_void AFTER DELETE ON expunged BEGIN"
 	" DELETE FROM image WHERE mailbox = old.mailbox;"
 	" END;",
+
+	/* of several kinds; the triggers go on */
+	"DROP TABLE image;"
+	"CREATE TABLE image ("
+	" mailbox INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" modseq INTEGER NOT NULL," /* as of it */
+	" checksum INTEGER NOT NULL,"
+	" bytes BLOB NOT NULL,"
+	" PRIMARY KEY (mailbox, kind));",
 };
 
 const struct database_schema store_schema = {

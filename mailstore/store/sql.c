@@ -130,11 +130,11 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_CLEAR_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1",
 
 	[SQL_IMAGE] = "SELECT modseq, bytes, checksum FROM image"
-		      " WHERE mailbox = ?1 AND version = ?2",
-	[SQL_SET_IMAGE] = "INSERT OR REPLACE INTO image VALUES (?1, ?2, ?3, ?4, ?5)",
+		      " WHERE mailbox = ?1 AND kind = ?2 AND version = ?3",
+	[SQL_SET_IMAGE] = "INSERT OR REPLACE INTO image VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[SQL_FIRST_UNIMAGED] =
 		"SELECT m.id FROM mailbox m LEFT JOIN image i ON i.mailbox = m.id"
-		" AND i.version = ?1 WHERE m.messages BETWEEN ?2 AND ?3"
+		" AND i.kind = 0 AND i.version = ?1 WHERE m.messages BETWEEN ?2 AND ?3"
 		" AND (i.modseq IS NULL OR m.id = ?5 OR m.highestmodseq > i.modseq AND ?4 <="
 		" (SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_modseq"
 		" WHERE mailbox = m.id AND modseq > i.modseq LIMIT ?4))) LIMIT 1",

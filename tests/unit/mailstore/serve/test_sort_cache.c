@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What SORT and THREAD have read is kept as it was, within its bounds; and their answers
-   with it are those without it. */
+   with it are those without it, from memory and from the store. */
 #include "mailstore/serve/memory_session.h"
+#include "mailstore/serve/sort_stored.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,6 +231,115 @@ static void answers_are_the_same(void **state)
 	memory_server_close(&server);
 }
 
+/* ── in the store ──────────────────────────────────────────────────────────────────── */
+
+struct large { /* a mailbox of which images are made */
+	struct memory_server server;
+	struct buf answers[N_ROWS(questions)];
+};
+
+static void say(struct large *l, const char *command)
+{
+	struct str said;
+
+	assert_return_code(memory_session_say(&l->server, 0, command, &said), 0);
+	assert_non_null(memmem(said.ptr, said.len, "t OK", 4));
+}
+
+static void fill(struct large *l)
+{
+	say(l, "SELECT INBOX");
+	say(l, "EXPUNGE"); /* no copies of what is \Deleted */
+	for (size_t i = 0; i < 3; i++)
+		say(l, deeds[i]);
+	for (unsigned i = 0; i < 8; i++)
+		say(l, "COPY 1:* INBOX");
+}
+
+/* Its process ends, and another one starts. */
+static void start_anew(struct large *l)
+{
+	struct error err = { 0 };
+
+	if (sort_stored_keep(&l->server.serve.sort_cache, l->server.serve.store, &err) <
+		0)
+		fail_msg("%s", err.text);
+	sort_cache_fini(&l->server.serve.sort_cache);
+}
+
+static void ask_all(struct large *l, bool expect_same)
+{
+	for (size_t i = 0; i < N_ROWS(questions); i++) {
+		struct str said;
+
+		assert_return_code(
+			memory_session_say(&l->server, 0, questions[i], &said), 0);
+		if (expect_same && !str_eq(buf_view(&l->answers[i]), said))
+			fail_msg("%s", questions[i]);
+		buf_clear(&l->answers[i]);
+		assert_return_code(buf_append(&l->answers[i], said), 0);
+	}
+}
+
+static void damage(struct large *l, const char *how)
+{
+	char command[300];
+
+	(void)snprintf(command, sizeof(command),
+		"sqlite3 %s/index.sqlite 'UPDATE image SET %s WHERE kind > 0'",
+		l->server.folder, how);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+}
+
+static void is_read_from_the_store(void **state)
+{
+	static const char *const damages[] = { "bytes = zeroblob(length(bytes))",
+		"checksum = checksum + 1", "version = version + 1",
+		"bytes = substr(bytes, 1, length(bytes) / 2)" };
+	struct sort_cache *cache;
+	struct large l = { .answers = { { 0 } } };
+	uint32_t count;
+
+	(void)state;
+	assert_return_code(memory_server_open(&l.server), 0);
+	assert_return_code(memory_session_open(&l.server, 0, STR_LIT("")), 0);
+	cache = &l.server.serve.sort_cache;
+	fill(&l);
+	ask_all(&l, false);
+	count = cache->count;
+	assert_int_equal(count, 6 << 8);
+	assert_int_equal(cache->fresh[IMAGE_DATES], count);
+	start_anew(&l);
+	ask_all(&l, true);
+	assert_int_equal(cache->count, count);
+	for (size_t i = IMAGE_DATES; i <= IMAGE_IDS; i++) /* nothing was read */
+		assert_int_equal(cache->fresh[i], 0);
+	sort_cache_give_back(cache);
+	ask_all(&l, true);
+	assert_int_equal(cache->fresh[IMAGE_TEXTS], 0);
+	assert_int_equal(cache->fresh[IMAGE_IDS], 0);
+	/* what is new is read */
+	say(&l, "STORE 2:9 +FLAGS.SILENT (\\Deleted)");
+	say(&l, "EXPUNGE");
+	say(&l, deeds[1]);
+	start_anew(&l);
+	ask_all(&l, false);
+	assert_int_equal(cache->fresh[IMAGE_DATES], 1);
+	sort_cache_fini(cache);
+	for (size_t i = 0; i < N_ROWS(damages); i++) {
+		damage(&l, damages[i]);
+		ask_all(&l, true);
+		assert_int_equal(cache->fresh[IMAGE_DATES], cache->count);
+		start_anew(&l);
+	}
+	ask_all(&l, true);
+	assert_int_equal(cache->fresh[IMAGE_DATES], 0);
+	assert_int_equal(cache->count, count - 8 + 1); /* without those that have gone */
+	for (size_t i = 0; i < N_ROWS(questions); i++)
+		buf_fini(&l.answers[i]);
+	memory_server_close(&l.server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +347,7 @@ int main(void)
 		cmocka_unit_test(texts_are_kept),
 		cmocka_unit_test(texts_are_bounded),
 		cmocka_unit_test(answers_are_the_same),
+		cmocka_unit_test(is_read_from_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

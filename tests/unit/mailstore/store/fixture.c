@@ -107,6 +107,8 @@ static const char *const downgrades[] = {
 	[13] = "DROP VIEW message_now; DROP TABLE range_change;",
 	[14] = "ALTER TABLE account DROP COLUMN residence;",
 	[15] = "DROP TRIGGER image_gone; DROP TRIGGER image_void; DROP TABLE image;",
+	[16] = "DROP TABLE image; CREATE TABLE image (mailbox INTEGER PRIMARY KEY,"
+	       " version, modseq, checksum, bytes);",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MAILSTORE_SERVE_SORT_STORED_H
+#define MAILSTORE_SERVE_SORT_STORED_H
+/*
+ * What SORT and THREAD have read of a large mailbox, in the store (store/image.h): a
+ * process that has just started reads no header of it again. Only of mailboxes that are
+ * sorted: it is written when the process has nothing to do, and nobody waits for it.
+ */
+#include "mailstore/serve/sort_cache.h"
+#include "mailstore/store/store.h"
+
+/* Of the mailbox that the cache was begun with: what is there and not in the cache, once.
+   Where nothing fits, the cache is as it was. */
+void sort_stored_load(
+	struct sort_cache *c, struct store *store, bool with_texts, bool with_ids);
+/* Puts there what the cache has, if it has read enough since. In a transaction of its
+   own. */
+int sort_stored_keep(struct sort_cache *c, struct store *store, struct error *err);
+
+#endif
