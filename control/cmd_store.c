@@ -218,6 +218,8 @@ static int export(struct control *c, struct arena *arena)
 static const struct column compact_columns[] = {
 	{ "packs", "packs", COLUMN_NUMBER, IN_JSON,
 		offsetof(struct store_compacted, packs) },
+	{ "shared_bytes", "shared", COLUMN_BYTES, IN_JSON,
+		offsetof(struct store_compacted, shared_bytes) },
 	{ "moved_bytes", "moved", COLUMN_BYTES, IN_JSON,
 		offsetof(struct store_compacted, moved_bytes) },
 	{ "before", "before", COLUMN_BYTES, IN_JSON,
@@ -238,9 +240,10 @@ static int compact_as_owner(struct control *c, const struct store_folder *f)
 		code = output_json(
 			output_object(compact_columns, COMPACT_COLUMNS, &is), stdout);
 	else if (code == 0)
-		(void)printf("%" PRIu64 " packs written anew; %" PRIu64
+		(void)printf("%" PRIu64 " packs written anew, %" PRIu64
+			     " bytes that were there twice; %" PRIu64
 			     " bytes in packs, %" PRIu64 " before\n",
-			is.packs, is.after, is.before);
+			is.packs, is.shared_bytes, is.after, is.before);
 	if (code == 0 && is.left)
 		code = error_set(&c->err, -EUCLEAN,
 			"%s is not sound; `mailferry store check` names the messages",

@@ -21,7 +21,7 @@ static int judge(struct compaction *c, uint32_t number, uint64_t living)
 {
 	const struct snapshot_pack *pack = snapshot_pack(&c->snapshot, number);
 
-	if (!pack || pack->fd < 0 || living >= pack->size / 2)
+	if (!pack || pack->fd < 0 || living > pack->size / 4 * 3)
 		return 0;
 	c->count->packs++;
 	return pack_set_add(&c->packs, number);
@@ -70,22 +70,30 @@ static int write_anew(struct compaction *c, struct str bytes, struct body_place 
 	return code < 0 ? code : store_take_place(c->store, ret, c->err);
 }
 
-static int move(struct compaction *c, const struct body_place *from, struct str bytes)
+int store_move_place(struct store *s, const struct body_place *from,
+	const struct body_place *to, struct error *err)
 {
 	static const enum sql_id rows[] = { SQL_MOVE_MESSAGES, SQL_MOVE_STAGED };
+	int code = store_writing(s, err);
+
+	for (size_t i = 0; code == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
+		code = sql_run(s->db, rows[i],
+			SQL_VALUES(sql_number(from->pack), sql_number(from->offset),
+				sql_number(to->pack), sql_number(to->offset)),
+			err);
+	return code < 0 ? code : store_lose_pack(s, from->pack, err);
+}
+
+static int move(struct compaction *c, const struct body_place *from, struct str bytes)
+{
 	struct store *s = c->store;
 	struct body_place to;
 	int code = s->in_transaction ? 0 : store_begin(s, c->err);
 
 	if (code == 0)
 		code = write_anew(c, bytes, &to);
-	for (size_t i = 0; code == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
-		code = sql_run(s->db, rows[i],
-			SQL_VALUES(sql_number(from->pack), sql_number(from->offset),
-				sql_number(to.pack), sql_number(to.offset)),
-			c->err);
 	if (code == 0)
-		code = store_lose_pack(s, from->pack, c->err);
+		code = store_move_place(s, from, &to, c->err);
 	if (code < 0)
 		return code;
 	c->count->moved_bytes += bytes.len;
@@ -147,6 +155,8 @@ int store_compact(const char *folder, struct store_compacted *ret, struct error 
 	*ret = (struct store_compacted){ 0 };
 	if (code == 0)
 		code = sum_sizes(folder, &ret->before, err);
+	if (code == 0)
+		code = store_share(c.store, folder, ret, err);
 	if (code == 0)
 		code = snapshot_open(folder, &c.snapshot, err);
 	if (code == 0)

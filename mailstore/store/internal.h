@@ -103,6 +103,17 @@ int range_forget(struct store *s, int64_t mailbox, struct error *err);
 int usage_read(struct database *db, uint64_t *ret_bytes, uint64_t *ret_messages,
 	struct error *err);
 
+/* ── compact.c, share.c ────────────────────────────────────────────────────────────── */
+
+/* Rows that point to one place point to the other, which is on the disk or will be. */
+int store_move_place(struct store *s, const struct body_place *from,
+	const struct body_place *to, struct error *err);
+/* Of bodies in packs with the same bytes one is left, whatever number of messages has it;
+   some in a transaction. Only those with a checksum. */
+struct store_compacted;
+int store_share(struct store *s, const char *folder, struct store_compacted *count,
+	struct error *err);
+
 /* ── mailbox.c, message.c, body.c ──────────────────────────────────────────────────── */
 
 bool store_is_inbox(struct str name);

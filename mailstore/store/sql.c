@@ -415,6 +415,10 @@ const char *const store_statements[SQL_COUNT] = {
 		"SELECT pack, offset, len, checksum FROM message WHERE pack <> 0"
 		" UNION SELECT pack, offset, len, checksum FROM staged WHERE pack <> 0"
 		" ORDER BY 1, 2",
+	[SQL_EACH_EQUAL] = "SELECT pack, offset, len, checksum FROM message"
+			   " WHERE pack <> 0 AND checksum NOT NULL"
+			   " UNION SELECT pack, offset, len, checksum FROM staged"
+			   " WHERE pack <> 0 AND checksum NOT NULL ORDER BY 3, 4, 1, 2",
 	[SQL_EACH_TO_EXPORT] =
 		"SELECT uid, " FLAGS_NOW ", keywords, date, uidl, pop3_order, pack,"
 		" offset, len, checksum, zone FROM message WHERE mailbox = ?1 ORDER BY uid",

@@ -306,6 +306,7 @@ void steps_run(struct steps *s, unsigned kill_at, void (*work)(void *), void *co
 	d.unsynced = calloc(UNSYNCED_MAX + 1, sizeof(*d.unsynced));
 	if (!d.unsynced || ipc_pair(sockets) < 0)
 		fail("no memory");
+	note_packs(&d); /* those that are there are on the disk */
 	child = fork();
 	if (child < 0)
 		fail("fork: %s", strerror(errno));

@@ -395,47 +395,6 @@ class Backup(StoreTest):
         self.assertIn("1 account could not be backed up", done.stderr)
 
 
-class Compact(StoreTest):
-    def test_room_comes_back(self):
-        client = self.fill()
-        for number in range(10, 30):
-            append(client, text(number, LARGE))
-        client.ok(b"SELECT INBOX")
-        client.ok(b"COPY 5 Sent")
-        client.ok(b"STORE 7:22 +FLAGS (\\Deleted)")
-        client.ok(b"EXPUNGE")
-        client.ok(b"LOGOUT")
-        before = [mailbox_of(self.store.imap("alice")[0], name)
-                  for name in (b"INBOX", b"Sent", b"Archive")]
-        size = sum(path.stat().st_size for path in self.mail.glob("bodies/*.pack"))
-        done = json.loads(self.good("compact", "alice", "--json"))
-        self.assertEqual((done["packs"], done["before"], done["left"]), (1, size, 0))
-        self.assertLess(done["after"], size // 2)
-        self.assertEqual(sum(path.stat().st_size for path in self.mail.glob("bodies/*.pack")),
-                         done["after"])
-        self.assertEqual(before, [mailbox_of(self.store.imap("alice")[0], name)
-                                  for name in (b"INBOX", b"Sent", b"Archive")])
-        self.assertIn("all is sound", self.good("check", "alice"))
-        self.assertEqual(json.loads(self.good("compact", "alice", "--json"))["packs"], 0)
-        append(self.store.imap("alice")[0], text(99, LARGE))
-        self.assertIn("all is sound", self.good("check", "alice"))
-
-    def test_a_damaged_one_stays(self):
-        client = self.fill()
-        append(client, text(4, 5 * LARGE))
-        client.ok(b"SELECT INBOX")
-        client.ok(b"STORE 3 +FLAGS (\\Deleted)")
-        client.ok(b"EXPUNGE")
-        place = int(self.sql("SELECT min(offset) FROM message WHERE pack <> 0"))
-        with open(next(self.mail.glob("bodies/*.pack")), "r+b") as file:
-            file.seek(place + 1000)
-            file.write(b"?")
-        done = self.command("compact", "alice", "--json")
-        self.assertEqual((done.returncode, json.loads(done.stdout)["left"]), (1, 1))
-        self.assertIn("not sound", done.stderr)
-        self.assertEqual(len(list(self.mail.glob("bodies/*.pack"))), 2)
-
-
 class Check(StoreTest):
     def findings(self, *arguments, code=1):
         done = self.command("check", "alice", "--json", *arguments)
