@@ -14,6 +14,7 @@
 #define PIECE_ROWS 3000 /* whose flags are rewritten in about that time */
 #define PAUSE_MS 24     /* between two pieces: a quarter of one processor at the most */
 #define GATHER_MS 250   /* after new mail: what comes together is read with one commit */
+#define GATHER_MOST_MS 2000 /* while more comes: it comes faster if it need not share */
 #define REST_MS (10 * 60 * 1000) /* between two looks at what is left for later */
 
 /* Headers first: lists are what clients show. Flags then: clients have them already.
@@ -80,9 +81,14 @@ static void on_timer(void *context)
 static void on_commit(void *context, int64_t mailbox)
 {
 	struct background *b = context;
+	uint64_t now = loop_now(b->loop);
 
 	b->has_changed = b->has_changed || mailbox;
-	if (!mailbox || (timer_runs(b->timer) && !b->rests))
+	if (!mailbox)
+		return;
+	if (!timer_runs(b->timer) || b->rests)
+		b->since = now;
+	else if (now - b->since >= GATHER_MOST_MS)
 		return;
 	b->rests = false;
 	timer_start(b->timer, GATHER_MS);
@@ -91,7 +97,7 @@ static void on_commit(void *context, int64_t mailbox)
 int background_init(
 	struct background *b, const char *account, struct loop *loop, struct serve *serve)
 {
-	*b = (struct background){ .account = account, .serve = serve };
+	*b = (struct background){ .account = account, .loop = loop, .serve = serve };
 	b->watch = (struct store_watch){ .changed = on_commit, .context = b };
 	if (quiet_init(&b->quiet, loop, serve) < 0)
 		return -ENOMEM;
@@ -105,6 +111,7 @@ void background_start(struct background *b)
 	store_watch(b->serve->store, &b->watch);
 	b->watches = true;
 	b->has_changed = true; /* the quota may be another one */
+	b->since = loop_now(b->loop);
 	timer_start(b->timer, PAUSE_MS);
 }
 

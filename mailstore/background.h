@@ -11,12 +11,14 @@
 
 struct background {
 	const char *account;
+	struct loop *loop;
 	struct serve *serve;
 	struct timer *timer;
 	struct store_watch watch;
 	bool watches;
 	bool has_changed; /* since the last look at its quota */
 	bool rests;       /* the timer runs, but for nothing that is new */
+	uint64_t since;   /* when the first change came that waits, of loop_now() */
 	int failed;       /* what was logged last; 0: nothing */
 	struct quiet quiet;
 };
