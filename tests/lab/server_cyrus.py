@@ -65,13 +65,13 @@ sasl_sql_database: {folder}/users.sqlite
 sasl_sql_select: SELECT password FROM user WHERE name = '%u'
 sasl_mech_list: {mechanisms}
 failedloginpause: 0
-{proxies}"""
+{proxies}{more}"""
 LOGIN = re.compile(r"login: (?:\S+ )?\[([0-9A-Fa-f.:]+)\] (\S+) ")
 REFUSED = (b" NO ", b" BAD ")
 
 
 class Cyrus:
-    """mechanisms: of SASL. proxies: users who may log in as any other."""
+    """mechanisms: of SASL. proxies: users who may log in as any other. more: lines of imapd.conf."""
 
     name = "cyrus"
     imap_port = 143
@@ -81,8 +81,8 @@ class Cyrus:
     prefix = "INBOX."
 
     def __init__(self, folder, namespace, mechanisms="PLAIN LOGIN CRAM-MD5", timezone=TIMEZONE,
-                 proxies=()):
-        self.proxies = proxies
+                 proxies=(), more=""):
+        self.proxies, self.more = proxies, more
         self.folder = Path(folder) / "cyrus"
         self.namespace = namespace
         self.mechanisms = mechanisms
@@ -114,7 +114,7 @@ class Cyrus:
             "passwd: files\ngroup: files\nhosts: files\nservices: files\n", encoding="ascii")
         (self.packages.etc / "cyrus.conf").write_text(CYRUS_CONF.format(), encoding="ascii")
         (self.packages.etc / "imapd.conf").write_text(IMAPD_CONF.format(
-            folder=self.folder, mechanisms=self.mechanisms, proxies="".join(
+            folder=self.folder, mechanisms=self.mechanisms, more=self.more, proxies="".join(
                 f"proxyservers: {user}\n" for user in self.proxies)), encoding="ascii")
         with self._database() as database:
             database.execute("CREATE TABLE user (name TEXT PRIMARY KEY, password TEXT)")
