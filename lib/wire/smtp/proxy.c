@@ -73,6 +73,8 @@ static const struct state_row {
 		proxy_command, command_reply, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_ROUTING] = { "routing",
 		wait, nobody_asked, nothing_done, nothing_lost, proxy_close },
+	[SMTP_PROXY_STARTING_OVER] = { "starting over",
+		proxy_start_over, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_RECALLING] = { "recalling",
 		wait, nobody_asked, nothing_done, nothing_lost, proxy_close },
 	[SMTP_PROXY_AUTH_REPLY] = { "auth reply",

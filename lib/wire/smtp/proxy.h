@@ -24,14 +24,15 @@
  *     (LOCAL_KNOWN, REMEMBER).
  *   - MAIL: of a sender who is remembered likewise (KNOWN_SENDER) it is answered by us,
  *     and told to the source before the first recipient that the source must hear of.
- *     Refused then, the whole transaction is (FORGET).
+ *     Refused then, the whole transaction is (FORGET). So it is where the source was only
+ *     asked: its first own recipient comes behind RSET and MAIL (STARTING_OVER).
  *   - DATA: with local recipients the message is staged (STAGE_BEGIN, STAGE_BYTES,
  *     STAGE_END: on disk then). With recipients on both sides it goes to the source as it
  *     comes, but for its final dot, which the source gets when the copy is staged. Its
  *     answer decides: COMMIT and 250, or ABORT and the source's own refusal. With local
  *     ones alone the source gets RSET: it saw MAIL, and may have refused the client or
- *     the sender by then. When it has accepted local ones (it was only asked), it gets
- *     RSET, MAIL and its own recipients again before DATA (REPEATING).
+ *     the sender by then. When it has accepted local ones behind its own (it was only
+ *     asked), it gets RSET, MAIL and its own recipients again before DATA (REPEATING).
  *   - BDAT (RFC 3030): chunks for the source alone pass as they are. With local ones
  *     they are a message as that of DATA is: staged as they came, and in chunks to the
  *     source, which gets an empty last one in the place of the final dot. One that
@@ -81,7 +82,7 @@
 /*
  * There are two machines. The dialogue (smtp_proxy_state) says who is awaited:
  *
- *   COMMAND ◄──► ROUTING
+ *   COMMAND ◄──► ROUTING ─► STARTING_OVER ─► COMMAND
  *      │ ◄──► AUTH_LINE ◄─► AUTH_CHECK ─► AUTH_REPLY
  *      │ ◄──► TLS_REPLY ─► BLIND
  *      │ ◄──► TLS_HELLO ─► TLS_REPLY
@@ -202,11 +203,12 @@ struct smtp_recipient_list {
 /* What the dialogue waits for. */
 enum smtp_proxy_state {
 	SMTP_PROXY_COMMAND,
-	SMTP_PROXY_ROUTING,    /* smtp_proxy_routed() */
-	SMTP_PROXY_RECALLING,  /* smtp_proxy_sender_known() */
-	SMTP_PROXY_AUTH_REPLY, /* the source's next challenge, or its answer */
-	SMTP_PROXY_AUTH_LINE,  /* the client's next answer */
-	SMTP_PROXY_AUTH_CHECK, /* smtp_proxy_checked() */
+	SMTP_PROXY_ROUTING,       /* smtp_proxy_routed() */
+	SMTP_PROXY_STARTING_OVER, /* the source's answers, before its own recipient */
+	SMTP_PROXY_RECALLING,     /* smtp_proxy_sender_known() */
+	SMTP_PROXY_AUTH_REPLY,    /* the source's next challenge, or its answer */
+	SMTP_PROXY_AUTH_LINE,     /* the client's next answer */
+	SMTP_PROXY_AUTH_CHECK,    /* smtp_proxy_checked() */
 	SMTP_PROXY_TLS_REPLY,
 	SMTP_PROXY_TLS_HELLO,  /* smtp_proxy_tls_begun(), smtp_proxy_tls_passes() */
 	SMTP_PROXY_STAGING,    /* smtp_proxy_done(): STAGE_BEGIN */

@@ -232,6 +232,29 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 	p->pipeline.n_probing += kind == SMTP_SLOT_PROBE;
 }
 
+/* One of the source's own: what it has accepted so far must not get the message, and
+   behind RSET nothing of its own is said twice. Its answers decide whether that is so. A
+   client that does not wait for them is not held back. */
+static bool starts_over(const struct smtp_proxy *p, enum smtp_route route)
+{
+	return kind_of(p, route) == SMTP_SLOT_SOURCE && proxy_is_only_asked(p) &&
+	       (p->pipeline.is_offered || !p->pipeline.n);
+}
+
+enum smtp_proxy_action proxy_start_over(struct smtp_proxy *p, struct smtp_proxy_io *io)
+{
+	(void)io;
+	if (p->pipeline.n || (p->pipeline.n_hidden && !p->pipeline.is_offered))
+		return SMTP_PROXY_NEED_MORE;
+	if (proxy_is_only_asked(p)) {
+		proxy_take_back(p);
+		return SMTP_PROXY_AGAIN;
+	}
+	p->state = SMTP_PROXY_COMMAND;
+	push_recipient(p, SMTP_ROUTE_SOURCE, NULL);
+	return SMTP_PROXY_AGAIN;
+}
+
 /* A smart host may accept all that are on their way. */
 static bool has_enough_to_report(const struct smtp_proxy *p)
 {
@@ -263,6 +286,8 @@ void smtp_proxy_routed(struct smtp_proxy *p, enum smtp_route route, struct str t
 	} else if ((is_local || is_refused) &&
 		   !proxy_keep(&p->transaction, text, &kept)) {
 		proxy_answer(p, "452 4.5.3 Too many recipients");
+	} else if (starts_over(p, route)) {
+		p->state = SMTP_PROXY_STARTING_OVER;
 	} else {
 		p->routing->account = is_local ? kept : STR_LIT("");
 		push_recipient(p, route, is_refused ? kept.ptr : route_texts[route]);

@@ -101,6 +101,11 @@ bool proxy_is_refused(const struct smtp_proxy *p);
 bool proxy_tells_late(const struct smtp_proxy *p);
 /* It has a part of its message, and no RSET is on its way. */
 bool proxy_is_in_chunks(const struct smtp_proxy *p);
+/* It knows of recipients that it was asked about, or will say so of some, and of none of
+   its own. */
+bool proxy_is_only_asked(const struct smtp_proxy *p);
+/* Its transaction is taken back, and MAIL may be told again. */
+void proxy_take_back(struct smtp_proxy *p);
 /* Before a recipient that it must hear of. */
 void proxy_tell_held_mail(struct smtp_proxy *p);
 proxy_reply_fn proxy_late_mail_reply, proxy_renewal_reply;
@@ -115,7 +120,7 @@ bool proxy_may_reopen(const struct smtp_proxy *p);
 /* proxy_command.c */
 /* Whether the source is the only one to deliver anything in this session. */
 bool proxy_is_sources_alone(const struct smtp_proxy *p);
-proxy_bytes_fn proxy_command, proxy_skip_line;
+proxy_bytes_fn proxy_command, proxy_skip_line, proxy_start_over;
 
 /* proxy_auth.c */
 /* With its passwords. */

@@ -101,6 +101,41 @@ void proxy_tell_held_mail(struct smtp_proxy *p)
 	proxy_tell_source(p, p->transaction.mail_line);
 }
 
+/* Of the transaction that the client is in. */
+static bool is_on_its_way(const struct smtp_pipeline *l, enum smtp_slot_kind kind)
+{
+	for (size_t i = l->n; i > 0; i--) {
+		const struct smtp_slot *slot =
+			&l->slots[(l->first + i - 1) % SMTP_SLOTS_MAX];
+
+		if (slot->verb == SMTP_RCPT && slot->kind == kind)
+			return true;
+		if (slot->verb == SMTP_RSET ||
+			(slot->verb == SMTP_MAIL && slot->kind != SMTP_SLOT_LATE_MAIL))
+			return false;
+	}
+	return false;
+}
+
+bool proxy_is_only_asked(const struct smtp_proxy *p)
+{
+	const struct smtp_pipeline *l = &p->pipeline;
+	bool is_settled = sender_is_settled(l);
+
+	if (!proxy_has_source(p) || (is_settled && p->transaction.remote.n) ||
+		is_on_its_way(l, SMTP_SLOT_SOURCE))
+		return false;
+	return is_on_its_way(l, SMTP_SLOT_PROBE) ||
+	       (is_settled && p->transaction.n_probed);
+}
+
+void proxy_take_back(struct smtp_proxy *p)
+{
+	proxy_reset_source(p);
+	p->transaction.n_probed = 0;
+	p->transaction.is_untold = true;
+}
+
 /* Without PIPELINING the recipient has waited for this answer (push_recipient()). */
 static void go_on_with_recipient(struct smtp_proxy *p)
 {

@@ -73,7 +73,7 @@ void proxy_forget_transaction(struct smtp_proxy *p)
 	struct arena arena = p->transaction.arena;
 
 	if (!p->pipeline.n && p->state != SMTP_PROXY_ROUTING &&
-		p->state != SMTP_PROXY_RECALLING)
+		p->state != SMTP_PROXY_STARTING_OVER && p->state != SMTP_PROXY_RECALLING)
 		arena_fini(&arena);
 	proxy_transaction_init(&p->transaction);
 	p->transaction.arena = arena;
