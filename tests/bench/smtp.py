@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The SMTP bench: messages/s of 4 KB with 20 sessions, by each contender, in one run.
 
-    tests/bench/smtp.py [--build build/release] [--messages 1000] [--rounds 3]
+    tests/bench/smtp.py [--build build/release] [--messages 1000] [--rounds 3] [--keep] [--apart]
 
-smtp-source sends, a connection for each message; the contenders take turns:
+smtp-source sends, a connection for each message (--keep: each session all of its own); the
+contenders take turns:
 
     direct        plain routing to Postfix: the source itself
+    sink          smtp-sink on the router, which keeps nothing: what the client can send at most
+    haproxy       a relay of TCP on the router (HAProxy), which looks at nothing
     nginx         its SMTP proxy (no authentication, no XCLIENT) in front of Postfix
     mailferry     through us, all to the source
     local         through us, all to one account that lives here
@@ -23,11 +26,16 @@ recipients looks so to it, which is what `local-new` shows beside `local` and `l
 and beside itself with --no-flow-delay.
 
 What a contender answered with 250 is counted afterwards where it must lie. Ratios count,
-not messages/s.
+not messages/s. Client, router and source share the machine's processors, so beside them
+stands the CPU time of each side for a message, in ms; where a rate is far below what these
+leave room for, something is waited for. A router is a machine of its own: --apart gives the
+source one processor and all others another one.
 """
 import argparse
+import contextlib
 import os
 import re
+import resource
 import statistics
 import sys
 import threading
@@ -67,9 +75,23 @@ mail {{
 }}
 """
 
+HAPROXY = """
+global
+    maxconn 4000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen mail
+    bind {bind}
+    server source {source}:25
+"""
+
 
 class Direct:
     name, target, users, policy = "direct", (SOURCE_ADDRESS[0], 25), [THERE], None
+    delivers = True
 
     def start(self, bench):
         pass
@@ -91,6 +113,30 @@ class Nginx(Direct):
 
     def stop(self, bench):
         self.daemon.stop()
+
+
+class Sink(Direct):
+    name, target, delivers = "sink", PROXY, False
+
+    def start(self, bench):
+        self.daemon = Daemon(bench.lab.router, [
+            "smtp-sink", "-u", "nobody", ":".join(map(str, PROXY)), "100"], bench.lab.folder / "sink.out")
+        wait_for_port(bench.lab.client, *PROXY, self.daemon)
+
+    def stop(self, bench):
+        self.daemon.stop()
+
+
+class Haproxy(Sink):
+    name, delivers = "haproxy", True
+
+    def start(self, bench):
+        config = bench.lab.folder / "haproxy.cfg"
+        config.write_text(HAPROXY.format(bind=":".join(map(str, PROXY)), source=SOURCE_ADDRESS[0]),
+                          encoding="ascii")
+        self.daemon = Daemon(bench.lab.router, ["haproxy", "-db", "-f", config],
+                             bench.lab.folder / "haproxy.out")
+        wait_for_port(bench.lab.client, *PROXY, self.daemon)
 
 
 class Mailferry(Direct):
@@ -144,16 +190,35 @@ class OwnAsked(OwnBeside):
     name, ttl = "own-asked", 0
 
 
-CONTENDERS = (Direct, Nginx, Mailferry, Local, LocalMany, LocalNew, LocalAlone, Own, OwnBeside,
+CONTENDERS = (Direct, Sink, Haproxy, Nginx, Mailferry, Local, LocalMany, LocalNew, LocalAlone, Own, OwnBeside,
               OwnAsked)
 # What is wanted: (contender, of which other, at least).
 WANTED = (("mailferry", "direct", 0.9), ("local", "direct", 1.0), ("local-new", "direct", 0.5),
           ("local-alone", "direct", 2.0), ("own-beside", "own", 0.9), ("own-asked", "own", 0.9))
 
 
+def set_apart(source):
+    """What these start later runs there, too."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, others or [first])
+    for pid in source.pids():
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(pid, [first])
+
+
+def cpu_of(namespace):
+    """Seconds on a processor of all that run inside, and of their children that have ended."""
+    total = 0
+    for pid in namespace.pids():
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+            total += sum(map(int, fields.rsplit(")", 1)[1].split()[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 class Bench:
-    def __init__(self, lab, messages):
-        self.lab, self.messages = lab, messages
+    def __init__(self, lab, messages, keep):
+        self.lab, self.messages, self.keep = lab, messages, keep
         self.ferry = Ferry(lab, limits={"connections_per_ip": 4000})
 
     def stop_ferry(self):
@@ -229,30 +294,40 @@ class Bench:
     def _smtp_source(self, contender, user, share):
         sender = self.lab.source if isinstance(contender, Own) else self.lab.client
         done = sender.run(
-            "smtp-source", "-s", SESSIONS // share, "-m", self.messages // share, "-l", SIZE,
+            "smtp-source", *["-d"] * self.keep, "-s", SESSIONS // share, "-m", self.messages // share, "-l", SIZE,
             "-f", "sender@example.org", "-t", at(user), ":".join(map(str, contender.target)))
         if done.returncode or done.stdout:
             raise SystemExit(f"{contender.name}: smtp-source: {done.stdout}")
 
+    def cpu(self):
+        """Of client, router and source so far."""
+        client = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (client.ru_utime + client.ru_stime, cpu_of(self.lab.router),
+                cpu_of(self.lab.source))
+
     def measure(self, contender):
-        """Messages/s of one turn."""
+        """Messages/s of one turn, and the CPU time of each side for one, in ms."""
         contender.start(self)
         try:
-            before = self.arrived(contender)
+            before, begun = self.arrived(contender), self.cpu()
             took = self.send(contender)
+            used = [(now - then) * 1000 / self.messages
+                    for now, then in zip(self.cpu(), begun)]
             count = self.arrived(contender) - before
         finally:
             contender.stop(self)
-        if count != self.messages:
+        if contender.delivers and count != self.messages:
             raise SystemExit(f"{contender.name}: {count} of {self.messages} arrived")
-        return self.messages / took
+        return self.messages / took, *used
 
 
-def print_table(medians):
-    for name, rate in medians.items():
+def print_table(rows):
+    medians = {name: row[0] for name, row in rows.items()}
+    print(f"{'':12}{'':10}{'client':>8}{'router':>8}{'source':>8}   CPU, ms a message")
+    for name, (rate, *used) in rows.items():
         ratios = "".join(f"{rate / medians[peer]:8.2f} of {peer}"
-                         for peer in ("direct", "nginx") if peer in medians)
-        print(f"{name:12}{rate:8.0f}/s{ratios}")
+                         for peer in ("direct", "haproxy", "nginx") if peer in medians)
+        print(f"{name:12}{rate:8.0f}/s{''.join(f'{ms:8.2f}' for ms in used)}{ratios}")
     for name, peer, least in WANTED:
         if name in medians and peer in medians:
             ratio = medians[name] / medians[peer]
@@ -266,6 +341,8 @@ def main():
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names, separated by commas")
+    parser.add_argument("--keep", action="store_true", help="sessions of many messages")
+    parser.add_argument("--apart", action="store_true", help="a processor for the source alone")
     parser.add_argument("--no-flow-delay", action="store_true",
                         help="Postfix does not wait for its queue manager")
     options = parser.parse_args()
@@ -275,16 +352,19 @@ def main():
     with Lab(users=USERS, postfix=True) as lab:
         if options.no_flow_delay:
             lab.postfix.configure(in_flow_delay="0s")
-        bench = Bench(lab, options.messages)
+        if options.apart:
+            set_apart(lab.source)
+        bench = Bench(lab, options.messages, options.keep)
         bench.prepare()
         for turn in range(options.rounds):
             for contender in CONTENDERS:
                 if contender.name in wanted:
                     rates[contender.name].append(bench.measure(contender()))
-                    print(f"round {turn + 1}: {contender.name} {rates[contender.name][-1]:.0f}/s",
+                    print(f"round {turn + 1}: {contender.name} {rates[contender.name][-1][0]:.0f}/s",
                           file=sys.stderr)
     print(f"{options.messages} messages of {SIZE} bytes, {SESSIONS} sessions; all arrived")
-    print_table({name: statistics.median(values) for name, values in rates.items()})
+    print_table({name: [statistics.median(column) for column in zip(*turns)]
+                 for name, turns in rates.items()})
 
 
 if __name__ == "__main__":
