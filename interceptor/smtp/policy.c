@@ -74,7 +74,10 @@ static void note(struct session *s, struct str recipient)
 
 void smtp_remember_answer(struct session *s)
 {
-	note(s, smtp_of(s)->proxy.recipient->address);
+	const struct smtp_recipient *r = smtp_of(s)->proxy.recipient;
+
+	if (r)
+		note(s, r->address);
 	note(s, STR_LIT(""));
 }
 

@@ -78,7 +78,8 @@ static const struct option root_rows[] = {
 		.help = "mail for an account that lives here: the source is asked at "
 			"RCPT "
 			"whether it takes it from this client and sender (access lists, "
-			"SPF, grey-listing); \"none\": it is not" },
+			"SPF, grey-listing); \"none\": it is not, but MAIL of a new sender "
+			"is told to it" },
 	{ "smtp_policy_ttl", OPTION_NUMBER, ROOT(smtp_policy_ttl_s), "3600", .least = 0,
 		.most = 86400,
 		.help = "seconds for which its \"yes\" to a client address, HELO, sender "

@@ -174,10 +174,11 @@ static void act(struct play *p, enum smtp_proxy_action action)
 		buf_clear(&p->source);
 		smtp_proxy_relay_begun(&p->proxy);
 	} else if (action == SMTP_PROXY_KNOWN_SENDER) {
-		must(p->offer.policy && !p->proxy.client.authenticated);
+		must(!p->offer.nobody_here && !p->proxy.client.authenticated);
 		smtp_proxy_sender_known(&p->proxy, p->mood++ & 1);
 	} else if (action == SMTP_PROXY_REMEMBER) {
-		must(p->offer.policy && !p->proxy.client.authenticated);
+		must(p->offer.policy == (p->proxy.recipient != NULL));
+		must(!p->offer.nobody_here && !p->proxy.client.authenticated);
 		must(p->proxy.transaction.mail_line.ptr != NULL);
 	} else if (action == SMTP_PROXY_RENEW_SOURCE) {
 		must(!p->proxy.client.authenticated && !p->proxy.transaction.remote.n);

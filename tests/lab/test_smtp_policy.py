@@ -21,23 +21,26 @@ class Asked(Mail):
 
 
 @contextlib.contextmanager
-def remembering(world):
+def remembering(world, policy="source"):
+    before = dict(world.ferry.settings)
     world.ferry.stop()
-    world.ferry.settings["smtp_policy_ttl"] = 3600
+    world.ferry.settings.update(smtp_policy_ttl=3600, smtp_policy=policy)
     world.ferry.start()
     try:
         yield
     finally:
         world.ferry.stop()
-        world.ferry.settings["smtp_policy_ttl"] = 0
+        world.ferry.settings = before
         world.ferry.start()
 
 
 def sessions_at_source(world, before):
-    """What Postfix has counted in each of them: [{"mail": 1, …}, …]"""
+    """What Postfix has counted in each of them: [{"mail": 1, …}, …]; but for those in which
+    nothing was said, as when we look at start whether it answers."""
     lines = re.findall(r"disconnect from .*?\[192\.0\.2\.[0-9]+\] (.*)",
                        world.lab.postfix.log_text()[before:])
-    return [{word: int(n) for word, n in re.findall(r"(\w+)=(\d+)", line)} for line in lines]
+    sessions = [{word: int(n) for word, n in re.findall(r"(\w+)=(\d+)", line)} for line in lines]
+    return [session for session in sessions if session["commands"]]
 
 
 def counted(world, say, wanted):
@@ -70,6 +73,25 @@ def a_sender_who_comes_back_is_no_transaction_there(world):
 
 
 @case
+def policy_none_tells_it_of_a_sender_once(world):
+    """And until then its word on MAIL counts."""
+    token, message = world.message()
+    sender = "sender@blocked.example.org"
+    say = lambda client: equal(  # noqa: E731
+        client.deliver(message, at(world.here), sender=sender), 250, "here")
+    with remembering(world, policy="none"):
+        with source_says(world, smtpd_delay_reject="no", smtpd_sender_restrictions="check_sender_"
+                         "access inline:{ {blocked.example.org = REJECT no} }"):
+            wait_until("the refusal", lambda: code_of_mail(Direct(world), sender) == 554, 15, 0.1)
+            equal(code_of_mail(world, sender), 554, "a new one who is refused")
+        wait_until("its end", lambda: code_of_mail(Direct(world), sender) == 250, 15, 0.1)
+        equal(counted(world, say, 1), [{"ehlo": 1, "mail": 1, "rset": 1, "quit": 1,
+                                        "commands": 4}], "a new one")
+        equal(counted(world, say, 1), [{"ehlo": 1, "quit": 1, "commands": 2}], "again")
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 2, 20)
+
+
+@case
 def the_source_gets_a_new_session_before_it_has_enough(world):
     def say(client):
         for n in range(20):
@@ -91,6 +113,20 @@ def source_says(world, **restrictions):
         yield
     finally:
         world.lab.postfix.configure()
+
+
+class Direct:
+    """The source itself, for those who want world.smtp()."""
+
+    def __init__(self, world):
+        self.smtp = lambda: Smtp(world.lab.source.connect("198.51.100.10", 25))
+
+
+def code_of_mail(world, sender):
+    client = world.smtp()
+    code = client.code(f"MAIL FROM:<{sender}>")
+    client.quit()
+    return code
 
 
 def first_code(world, user, recipient):

@@ -285,7 +285,7 @@ enum smtp_proxy_action {
 	SMTP_PROXY_ROUTE,         /* (!) whose is p->routing? smtp_proxy_routed() */
 	SMTP_PROXY_AT_SOURCE,     /* the source answered RCPT p->recipient with p->code */
 	SMTP_PROXY_KNOWN_SENDER,  /* (!) is p->sender? smtp_proxy_sender_known() */
-	SMTP_PROXY_REMEMBER,      /* the source does not mind sender and p->recipient */
+	SMTP_PROXY_REMEMBER,      /* the source takes p->sender, and p->recipient */
 	SMTP_PROXY_FORGET,        /* it minds p->transaction.sender by now */
 	SMTP_PROXY_RENEW_SOURCE,  /* QUIT there, connect: smtp_proxy_source_reopened() */
 	SMTP_PROXY_STAGE_BEGIN,   /* (!) for p->transaction.local: smtp_proxy_done() */
@@ -434,7 +434,7 @@ struct smtp_proxy {
 	unsigned n_errors;              /* commands that we refused ourselves */
 
 	/* of the action */
-	struct smtp_recipient *recipient;
+	struct smtp_recipient *recipient; /* of REMEMBER, NULL: it was told none */
 	struct str sender;
 	unsigned code;
 	struct str bytes;

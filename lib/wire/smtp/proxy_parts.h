@@ -90,8 +90,10 @@ void proxy_tell_envelope(struct smtp_proxy *p, struct str line);
 proxy_reply_fn proxy_relay_reply;
 
 /* proxy_policy.c */
-/* The source's answer counts for those who come later. */
+/* The source's answer counts for those who come later: that to RCPT, and, where it is not
+   asked about recipients here, that to MAIL. */
 bool proxy_may_remember(const struct smtp_proxy *p);
+bool proxy_may_remember_sender(const struct smtp_proxy *p);
 /* Whether the source may hear of this MAIL later, or never. */
 bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params);
 /* It has not heard of this transaction; it has, too late, and refused it. */

@@ -387,6 +387,24 @@ static void hello_reply(struct smtp_proxy *p, const struct smtp_reply *reply)
 		proxy_say(p, reply->bytes);
 }
 
+/* What the caller is told of it. */
+static enum smtp_proxy_action tell_of(struct smtp_proxy *p, const struct smtp_slot *slot,
+	const struct smtp_reply *reply)
+{
+	if (slot->verb == SMTP_MAIL && reply->code / 100 == 2 &&
+		proxy_may_remember_sender(p)) {
+		p->recipient = NULL;
+		p->sender = p->transaction.sender;
+		return SMTP_PROXY_REMEMBER;
+	}
+	if (slot->verb != SMTP_RCPT || !slot->recipient->address.len ||
+		p->relay != SMTP_RELAY_NONE)
+		return SMTP_PROXY_AGAIN;
+	p->recipient = slot->recipient;
+	p->code = reply->code;
+	return SMTP_PROXY_AT_SOURCE;
+}
+
 enum smtp_proxy_action proxy_slot_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -420,10 +438,5 @@ enum smtp_proxy_action proxy_slot_reply(
 		proxy_close(p);
 	else if (slot.verb == SMTP_QUIT && p->state == SMTP_PROXY_QUIT)
 		p->state = SMTP_PROXY_COMMAND; /* "QUIT now": it is no QUIT to it */
-	if (slot.verb != SMTP_RCPT || !slot.recipient->address.len ||
-		p->relay != SMTP_RELAY_NONE)
-		return SMTP_PROXY_AGAIN;
-	p->recipient = slot.recipient;
-	p->code = reply->code;
-	return SMTP_PROXY_AT_SOURCE;
+	return tell_of(p, &slot, reply);
 }

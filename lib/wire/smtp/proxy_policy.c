@@ -3,12 +3,18 @@
    session there before it has had enough of the old one. */
 #include "wire/smtp/proxy_parts.h"
 
-/* A login decides at the source, too, and XCLIENT says that somebody else is asking. */
-static bool policy_applies(const struct smtp_proxy *p)
+/* What it says is about this client. A login decides at the source, too, and XCLIENT says
+   that somebody else is asking. */
+static bool speaks_to_client(const struct smtp_proxy *p)
 {
-	return p->offer->policy && !p->offer->nobody_here && proxy_has_source(p) &&
+	return !p->offer->nobody_here && proxy_has_source(p) &&
 	       p->relay == SMTP_RELAY_NONE && !p->client.authenticated &&
 	       !p->client.speaks_for_another;
+}
+
+static bool policy_applies(const struct smtp_proxy *p)
+{
+	return p->offer->policy && speaks_to_client(p);
 }
 
 /* Nothing on its way changes the sender. */
@@ -35,6 +41,11 @@ bool proxy_may_remember(const struct smtp_proxy *p)
 	return policy_applies(p) && proxy_has_sender(&p->transaction);
 }
 
+bool proxy_may_remember_sender(const struct smtp_proxy *p)
+{
+	return !p->offer->policy && speaks_to_client(p);
+}
+
 /* ---- MAIL that the source is not told yet ---- */
 
 static bool fits_source(const struct smtp_proxy *p, struct str params)
@@ -44,7 +55,7 @@ static bool fits_source(const struct smtp_proxy *p, struct str params)
 
 bool proxy_may_hold_mail(const struct smtp_proxy *p, struct str params)
 {
-	return policy_applies(p) && !p->pipeline.n &&
+	return speaks_to_client(p) && !p->pipeline.n &&
 	       !proxy_has_sender(&p->transaction) && fits_source(p, params);
 }
 
@@ -78,7 +89,7 @@ void smtp_proxy_sender_known(struct smtp_proxy *p, bool known)
 	if (p->state != SMTP_PROXY_RECALLING)
 		return;
 	p->state = SMTP_PROXY_COMMAND;
-	if (!known || !policy_applies(p)) {
+	if (!known || !speaks_to_client(p)) {
 		*proxy_push(p) = p->held_mail;
 		proxy_tell_source(p, p->held_mail.line);
 		return;
@@ -179,7 +190,7 @@ void proxy_reset_source(struct smtp_proxy *p)
 
 bool proxy_reset_is_ours(const struct smtp_proxy *p)
 {
-	return p->spares_source && policy_applies(p) && !p->pipeline.n &&
+	return p->spares_source && speaks_to_client(p) && !p->pipeline.n &&
 	       (p->transaction.is_untold || !proxy_has_sender(&p->transaction));
 }
 
@@ -187,7 +198,7 @@ bool proxy_reset_is_ours(const struct smtp_proxy *p)
 
 bool proxy_wants_renewal(const struct smtp_proxy *p)
 {
-	return p->n_resets >= SMTP_RESETS_MAX && policy_applies(p) && !p->pipeline.n &&
+	return p->n_resets >= SMTP_RESETS_MAX && speaks_to_client(p) && !p->pipeline.n &&
 	       !proxy_has_sender(&p->transaction) && *p->client.helo;
 }
 

@@ -6,7 +6,8 @@
  *   R: a@x local alice    where an address lives: local ACCOUNT, known ACCOUNT (the
  *                         same, and the source was asked before), busy, later, unknown,
  *                         elsewhere, unreadable; else source
- *   M: a@x                a sender whom the source has accepted before
+ *   M: a@x                a sender whom the source has accepted before; with one, also
+ *                         what is remembered of senders alone comes out
  *   K: alice right        whose word on a login counts: right, wrong, later; else source
  *   O: starttls           of the offer; O: tls-here, source-secure, nobody-here, from-us,
  * policy, retired, reports, size 100,
@@ -187,12 +188,23 @@ static void check(struct play *p)
 	smtp_proxy_checked(&p->proxy, SMTP_CHECK_SOURCE);
 }
 
+static bool is_about_senders(const struct play *p)
+{
+	for (size_t i = 0; i < p->t->n_lines; i++)
+		if (p->t->lines[i].mark == 'M')
+			return true;
+	return false;
+}
+
 static void say_remember(struct play *p)
 {
+	const struct smtp_recipient *r = p->proxy.recipient;
 	char text[300];
 
+	if (!r && !is_about_senders(p))
+		return;
 	(void)snprintf(text, sizeof(text), "remember <%.*s> %.*s",
-		STR_ARG(p->proxy.sender), STR_ARG(p->proxy.recipient->address));
+		STR_ARG(p->proxy.sender), STR_ARG(r ? r->address : STR_LIT("itself")));
 	say(p, text);
 }
 
