@@ -323,8 +323,9 @@ class Bench:
 
 def print_table(rows):
     medians = {name: row[0] for name, row in rows.items()}
-    print(f"{'':12}{'':10}{'client':>8}{'router':>8}{'source':>8}   CPU, ms a message")
+    print(f"{'':22}{'client':>8}{'router':>8}{'source':>8}{'all':>8}   CPU, ms a message")
     for name, (rate, *used) in rows.items():
+        used.append(sum(used))
         ratios = "".join(f"{rate / medians[peer]:8.2f} of {peer}"
                          for peer in ("direct", "haproxy", "nginx") if peer in medians)
         print(f"{name:12}{rate:8.0f}/s{''.join(f'{ms:8.2f}' for ms in used)}{ratios}")
