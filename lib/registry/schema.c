@@ -223,6 +223,12 @@ static const char *const upgrades[] = {
 	"CREATE INDEX account_moved ON account (route) WHERE route <> 'source';",
 	/* 21: old mailboxes that others change (sweeps.h) */
 	"ALTER TABLE sweep ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;",
+	/* 22: what accounts have at the source besides mail (found.h) */
+	"CREATE TABLE found ("
+	" account INTEGER PRIMARY KEY REFERENCES account (id),"
+	" at INTEGER NOT NULL,"
+	" error TEXT NOT NULL,"
+	" state TEXT NOT NULL);",
 };
 
 const struct database_schema registry_schema = {

@@ -128,6 +128,7 @@ const char *const registry_statements[SQL_COUNT] = {
 	[SQL_REMOVE_ITS_CARRIES] = "DELETE FROM carry WHERE account = ?1",
 	[SQL_REMOVE_ITS_POP_LOGIN] = "DELETE FROM pop_login WHERE account = ?1",
 	[SQL_REMOVE_ITS_MENDING] = "DELETE FROM mending WHERE account = ?1",
+	[SQL_REMOVE_ITS_FOUND] = "DELETE FROM found WHERE account = ?1",
 	[SQL_REMOVE_ITS_DELIVERED] = "DELETE FROM delivered WHERE account = ?1",
 	[SQL_REMOVE_ITS_JOURNAL] = "DELETE FROM journal WHERE account = ?1",
 	[SQL_REMOVE_ITS_NAMES] = "DELETE FROM name WHERE account = ?1",
@@ -357,6 +358,8 @@ const char *const registry_statements[SQL_COUNT] = {
 		" state = excluded.state, changed_at = excluded.changed_at",
 	[SQL_MENDING] = "SELECT at, left_over, result FROM mending WHERE account = ?1",
 	[SQL_SET_MENDING] = "INSERT OR REPLACE INTO mending VALUES (?1, ?2, ?3, ?4)",
+	[SQL_FOUND] = "SELECT at, error, state FROM found WHERE account = ?1",
+	[SQL_SET_FOUND] = "INSERT OR REPLACE INTO found VALUES (?1, ?2, ?3, ?4)",
 	[SQL_CARRY] = "SELECT at, result FROM carry WHERE account = ?1 AND dry = ?2",
 	[SQL_SET_CARRY] = "INSERT OR REPLACE INTO carry VALUES (?1, ?2, ?3, ?4)",
 	[SQL_FIND_MASTER] = "SELECT id, login, is_suffix, sealed FROM master"
