@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/copy/namespaces.h"
 
-#define NAMESPACES 3 /* the user's own, other users', shared */
+#include <errno.h>
 
 /* A quoted string; false: it has no end. */
 static bool take_quoted(struct str *text, char *ret, size_t size, size_t *ret_len)
@@ -45,47 +45,87 @@ static bool step(struct namespaces *n, struct str *text)
 	return n->depth >= 0 && n->depth <= 3;
 }
 
-/* The longest prefix says whose it is: Cyrus has "INBOX." beside a shared "". */
-bool namespaces_has_own(struct str text, struct str name)
-{
-	struct namespaces n = { 0 };
-	size_t len, own = 0, others = 0; /* of the longest ones, and one more; 0: none */
-	char prefix[NAMESPACE_PREFIX_MAX];
-
-	while (text.len && n.group < NAMESPACES) {
-		if (*text.ptr != '"') {
-			if (!step(&n, &text))
-				return false;
-			continue;
-		}
-		if (!take_quoted(&text, prefix, sizeof(prefix), &len))
-			return false;
-		if (n.at_prefix && str_starts(name, str_of(prefix, len))) {
-			size_t *longest = n.group ? &others : &own;
-
-			*longest = len >= *longest ? len + 1 : *longest;
-		}
-		n.at_prefix = false;
-	}
-	return n.group == NAMESPACES && (own > others || str_ieq(name, STR_LIT("INBOX")));
-}
-
-/* Of two, which Cyrus has with altnamespace, the first one. */
-struct str namespaces_own_prefix(struct str text, char room[static NAMESPACE_PREFIX_MAX])
+int namespaces_each(struct str text, namespace_fn *each, void *context)
 {
 	struct namespaces n = { 0 };
 	size_t len;
+	char prefix[NAMESPACE_PREFIX_MAX];
+	int r = 0;
 
-	while (text.len && n.group == 0) {
+	while (r == 0 && text.len && n.group < NAMESPACE_KINDS) {
 		if (*text.ptr != '"') {
 			if (!step(&n, &text))
-				break;
+				return -EPROTO;
 			continue;
 		}
-		if (!take_quoted(&text, room, NAMESPACE_PREFIX_MAX, &len))
-			break;
+		if (!take_quoted(&text, prefix, sizeof(prefix), &len))
+			return -EPROTO;
 		if (n.at_prefix)
-			return str_of(room, len);
+			r = each(context, (enum namespace_kind)n.group,
+				str_of(prefix, len));
+		n.at_prefix = false;
 	}
-	return STR_LIT("");
+	return r || n.group == NAMESPACE_KINDS ? r : -EPROTO;
+}
+
+struct longest {
+	struct str name;
+	size_t len[NAMESPACE_KINDS]; /* of the longest prefix, and one more; 0: none */
+};
+
+static int compare(void *context, enum namespace_kind kind, struct str prefix)
+{
+	struct longest *l = context;
+
+	if (str_starts(l->name, prefix) && prefix.len >= l->len[kind])
+		l->len[kind] = prefix.len + 1;
+	return 0;
+}
+
+enum namespace_kind namespaces_kind(struct str text, struct str name)
+{
+	struct longest l = { .name = name };
+	size_t *len = l.len;
+
+	if (namespaces_each(text, compare, &l) < 0)
+		return NAMESPACE_UNKNOWN;
+	if ((len[NAMESPACE_OWN] > len[NAMESPACE_OTHERS] &&
+		    len[NAMESPACE_OWN] > len[NAMESPACE_SHARED]) ||
+		str_ieq(name, STR_LIT("INBOX")))
+		return NAMESPACE_OWN;
+	if (!len[NAMESPACE_OTHERS] && !len[NAMESPACE_SHARED])
+		return NAMESPACE_UNKNOWN;
+	return len[NAMESPACE_OTHERS] >= len[NAMESPACE_SHARED] ? NAMESPACE_OTHERS
+	                                                      : NAMESPACE_SHARED;
+}
+
+bool namespaces_has_own(struct str text, struct str name)
+{
+	return namespaces_kind(text, name) == NAMESPACE_OWN;
+}
+
+struct first_own {
+	char *room;
+	size_t len;
+};
+
+/* Of two, which Cyrus has with altnamespace, the first one. */
+static int take_first(void *context, enum namespace_kind kind, struct str prefix)
+{
+	struct first_own *f = context;
+
+	if (kind != NAMESPACE_OWN)
+		return 1;
+	for (size_t i = 0; i < prefix.len; i++)
+		f->room[i] = prefix.ptr[i];
+	f->len = prefix.len;
+	return 1;
+}
+
+struct str namespaces_own_prefix(struct str text, char room[static NAMESPACE_PREFIX_MAX])
+{
+	struct first_own f = { .room = room };
+
+	(void)namespaces_each(text, take_first, &f);
+	return str_of(room, f.len);
 }

@@ -119,6 +119,33 @@ static void whose_a_folder_is(void **state)
 			fail_msg("%s in %s", rows[i].name, rows[i].text);
 }
 
+static void kinds(void **state)
+{
+	static const struct {
+		const char *text, *name;
+		enum namespace_kind kind;
+	} rows[] = {
+		{ DOVECOT, "Sent", NAMESPACE_OWN },
+		{ DOVECOT, "shared/bob", NAMESPACE_OTHERS },
+		{ DOVECOT, "Public/News", NAMESPACE_SHARED },
+		{ CYRUS, "INBOX.Sent", NAMESPACE_OWN },
+		{ CYRUS, "user.bob", NAMESPACE_OTHERS },
+		{ CYRUS, "news", NAMESPACE_SHARED },
+		{ "((\"INBOX.\" \".\")) NIL NIL", "news", NAMESPACE_UNKNOWN },
+		{ "((\"\" \"/\")) NIL", "Sent", NAMESPACE_UNKNOWN },
+		{ "((\"\" \"/\")) ((\"Public/", "Public/x", NAMESPACE_UNKNOWN },
+		{ "NIL ((\"a/\" \"/\")) ((\"a/b/\" \"/\"))", "a/b/c", NAMESPACE_SHARED },
+		{ "NIL ((\"a/b/\" \"/\")) ((\"a/\" \"/\"))", "a/b/c", NAMESPACE_OTHERS },
+		{ "", "INBOX", NAMESPACE_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (namespaces_kind(str_from(rows[i].text), str_from(rows[i].name)) !=
+			rows[i].kind)
+			fail_msg("%s in %s", rows[i].name, rows[i].text);
+}
+
 static void own_prefix(void **state)
 {
 	static const struct {
@@ -338,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets),
+		cmocka_unit_test(kinds),
 		cmocka_unit_test(own_prefix),
 		cmocka_unit_test(what_is_no_set),
 		cmocka_unit_test(whose_a_folder_is),
