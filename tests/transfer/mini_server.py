@@ -45,7 +45,8 @@ class MiniServer(Server):
     one_at_a_time (BAD when a command comes before the last one is answered), list_answer,
     greets_after (seconds), wants_id (refuses everything before it), refuses_sasl (text, or a list),
     hides_inbox (LIST does not show it), edit (kind, data -> data: "list", "examine", "row",
-    "alone", "body" as they are sent)."""
+    "alone", "body" as they are sent), answers (name of a command -> what answers it instead:
+    function(session, arguments) -> text behind the tag; None: the usual answer)."""
 
     def __init__(self, port=0, listener=None):
         self.folders = {"INBOX": Folder()}
@@ -63,6 +64,7 @@ class MiniServer(Server):
         self.refuses_sasl = None
         self.hides_inbox = None  # "*": from LIST "" "*", "all": from LIST "" INBOX, too
         self.edit = lambda kind, data: data
+        self.answers = {}
         self.passwords = set()  # further ones that it takes
         self.logins = []  # (password, taken)
         self.namespace = '(("" "/")) NIL NIL'
@@ -115,7 +117,10 @@ class ImapSession(Session):
                 self.pending = b""
                 continue
             method = getattr(self, "do_" + name.upper().replace(" ", "_"), None)
-            answer = method(arguments) if method else "BAD unknown"
+            instead = self.server.answers.get(name.upper())
+            answer = instead(self, arguments) if instead else None
+            if answer is None:
+                answer = method(arguments) if method else "BAD unknown"
             self.say(f"{tag} {answer}")
             if name.upper() == "LOGOUT":
                 return

@@ -8,6 +8,7 @@
 #include "transfer/account/arrival.h"
 #include "transfer/account/deadline.h"
 #include "transfer/account/equal.h"
+#include "transfer/account/found.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job.h"
 #include "transfer/account/leave.h"
@@ -550,7 +551,10 @@ static enum account_exit walk(struct job *j)
 		return make_way(j, now);
 	if (is_over_for_now(j, r))
 		return ACCOUNT_OVER;
-	return r ? fail(j, now) : ends[now];
+	if (r)
+		return fail(j, now);
+	found_look_after_pass(j); /* nobody waits for this process any more */
+	return ends[now];
 }
 
 enum account_exit account_run(const struct settings *settings, const char *name)

@@ -8,6 +8,7 @@
 #include "mailstore/store/source_side.h"
 #include "registry/delivered.h"
 #include "registry/sweeps.h"
+#include "transfer/account/found.h"
 #include "transfer/account/job.h"
 #include "transfer/account/reader.h"
 #include "transfer/account/sweep_state.h"
@@ -188,7 +189,11 @@ static int run_round(struct sweeping *w)
 		r = find_tail(w);
 	if (r == 0)
 		r = log_in(j);
-	return r ? r : sweep_round(&w->sweep, &j->err);
+	if (r == 0)
+		r = sweep_round(&w->sweep, &j->err);
+	if (r == 0)
+		found_look_after_round(j, &w->sweep);
+	return r;
 }
 
 /* ---- and on, where the account lives at another server ---- */

@@ -12,7 +12,7 @@
 
 void sweep_init(struct sweep *s, const struct source *source)
 {
-	*s = (struct sweep){ .source = *source, .file = -1 };
+	*s = (struct sweep){ .source = *source, .namespaces = STR(""), .file = -1 };
 	arena_init(&s->arena);
 }
 
@@ -89,6 +89,14 @@ static int on_name(void *context, struct str name)
 	(void)context;
 	(void)name;
 	return 0;
+}
+
+static int on_namespaces(void *context, struct str text)
+{
+	struct sweep *s = context;
+
+	s->namespaces = arena_str(&s->arena, text);
+	return s->namespaces.ptr ? 0 : no_memory(s);
 }
 
 static int on_opened(void *context, size_t folder, const struct source_status *looks)
@@ -234,7 +242,7 @@ static int run(struct sweep *s)
 	struct source_events events = { .context = s,
 		.folder = on_folder,
 		.subscription = on_name,
-		.namespaces = on_name,
+		.namespaces = on_namespaces,
 		.opened = on_opened,
 		.keywords = on_keywords,
 		.row = on_row,

@@ -40,8 +40,9 @@ struct sweep_folder {
 };
 
 struct sweep {
-	struct source source; /* the caller's */
-	struct arena arena;   /* names */
+	struct source source;  /* the caller's */
+	struct arena arena;    /* names */
+	struct str namespaces; /* that the source shows; in the arena; "" */
 	struct sweep_folder *at;
 	size_t count, cap;
 	/* One message, whose bytes are in the file. 0: it is here, durably. */

@@ -6,6 +6,7 @@
 #include "transfer/read/imap_answers.h"
 #include "transfer/read/imap_commands.h"
 #include "transfer/read/imap_login.h"
+#include "transfer/read/imap_look.h"
 #include "transfer/read/pace.h"
 
 #include <errno.h>
@@ -340,6 +341,16 @@ static int imap_run(void *self, const struct source_events *events, struct error
 	return r;
 }
 
+static int imap_source_look(void *self, struct source_question *questions, size_t n,
+	const struct source_look_events *events, struct error *err)
+{
+	struct imap_source *s = self;
+
+	if (!s->n_open || s->imap[0].n_sent)
+		return error_set(err, -ENOTCONN, "not connected to the source");
+	return imap_look(&s->imap[0], s->careful, questions, n, events, err);
+}
+
 static const struct source_ops imap_ops = {
 	.name = "imap",
 	.has_uids = true,
@@ -359,6 +370,7 @@ static const struct source_ops imap_ops = {
 	.list_changed = imap_list_changed,
 	.fetch = imap_fetch,
 	.run = imap_run,
+	.look = imap_source_look,
 	.patience = imap_patience,
 	.close = imap_close,
 	.free = imap_free,

@@ -153,6 +153,39 @@ struct source_events {
 	int (*tick)(void *context);
 };
 
+/* ---- what the source shows besides mail ---- */
+
+enum source_look_kind {
+	LOOK_FOLDERS, /* whose names begin with `name` */
+	LOOK_QUOTA,   /* of the mailbox `name`: limits, and what is used */
+	LOOK_ACL,     /* who may do what with it */
+	LOOK_RIGHTS,  /* what the user may do with it */
+	LOOK_COUNT
+};
+enum source_look_answer {
+	LOOK_NOT_OFFERED, /* so it was not asked */
+	LOOK_ASKED,       /* and not answered yet */
+	LOOK_ANSWERED,
+	LOOK_REFUSED,
+};
+
+struct source_question {
+	enum source_look_kind kind;
+	struct str name;                /* the caller's */
+	enum source_look_answer answer; /* written */
+};
+
+/* Which question an answer is to is said by its name alone, and the source may say
+   anything, any number of times: the caller compares and counts. */
+struct source_look_events {
+	void *context;
+	int (*folder)(void *context, const struct mail_folder *f);
+	int (*quota)(void *context, struct str root, struct str resource, uint64_t used,
+		uint64_t limit);
+	int (*acl)(void *context, struct str folder, struct str who, struct str rights);
+	int (*rights)(void *context, struct str folder, struct str rights);
+};
+
 /* The states of an attempt that connect() distinguishes by its result:
    -EACCES   the password is refused
    -EAGAIN   not now (too many connections, in use, unavailable): try again soon
@@ -210,6 +243,12 @@ struct source_ops {
 	   destination again: it shows as many messages as the source, in the same order,
 	   with the same unique-ids and sizes. -EREMOTEIO with the first difference. */
 	int (*prove)(void *self, struct source_proof *ret, struct error *err);
+	/* Asks all n, ahead of their answers, while nothing is queued; changes nothing.
+	   What is not understood is passed over; what comes without end, or too slowly,
+	   ends it: then the connection is of no use any more, as after any error.
+	   NULL: it shows none of it. */
+	int (*look)(void *self, struct source_question *questions, size_t n,
+		const struct source_look_events *events, struct error *err);
 	/* The longest silence that is waited for; shorter while somebody is held. */
 	void (*patience)(void *self, unsigned milliseconds);
 	void (*close)(void *self);
