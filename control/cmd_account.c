@@ -13,6 +13,7 @@
 #include "control/account_view.h"
 #include "control/carry_view.h"
 #include "control/control.h"
+#include "control/found_view.h"
 #include "control/mending_view.h"
 #include "control/pop_login_view.h"
 #include "control/sweep_view.h"
@@ -93,7 +94,7 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	json_t *object, *journal = json_array(), *names = json_array(), *swept = NULL,
-			*carried = NULL, *login = NULL, *mending = NULL;
+			*carried = NULL, *login = NULL, *mending = NULL, *found = NULL;
 	int code;
 
 	object = output_object(account_columns, account_column_count, view);
@@ -123,6 +124,10 @@ static int print_json(struct control *c, struct registry *r, const struct accoun
 	if (code == 0 && json_object_set_new(object, "again", mending) < 0)
 		code = -ENOMEM;
 	if (code == 0)
+		code = found_view_json(r, a->id, &found, &c->err);
+	if (code == 0 && json_object_set_new(object, "found", found) < 0)
+		code = -ENOMEM;
+	if (code == 0)
 		return output_json(object, stdout);
 	json_decref(object);
 	return code;
@@ -146,7 +151,8 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	const struct account_view *view)
 {
 	struct table t;
-	json_t *swept = NULL, *carried = NULL, *login = NULL, *mending = NULL;
+	json_t *swept = NULL, *carried = NULL, *login = NULL, *mending = NULL,
+	       *found = NULL;
 	int code = table_init(&t, journal_columns, JOURNAL_COLUMNS);
 
 	unsigned n_names = 0;
@@ -162,6 +168,11 @@ static int print_text(struct control *c, struct registry *r, const struct accoun
 	if (code == 0)
 		sweep_view_print(swept, stdout);
 	json_decref(swept);
+	if (code == 0)
+		code = found_view_json(r, a->id, &found, &c->err);
+	if (code == 0)
+		found_view_print(found, &c->settings, stdout);
+	json_decref(found);
 	if (code == 0)
 		code = pop_login_view_json(r, a->id, &login, &c->err);
 	if (code == 0)

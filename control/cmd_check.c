@@ -5,6 +5,7 @@
 #include "control/check_filters.h"
 #include "control/check_lmtp.h"
 #include "control/check_refusals.h"
+#include "control/check_smart_host.h"
 #include "control/check_tls.h"
 #include "control/control.h"
 #include "control/dial.h"
@@ -14,7 +15,7 @@
 #include "control/part.h"
 #include "control/rights.h"
 #include "control/rules_wanted.h"
-#include "control/smart_host_probe.h"
+#include "control/sieve_probe.h"
 #include "control/source_leg.h"
 #include "control/source_probe.h"
 #include "control/vault.h"
@@ -48,29 +49,6 @@ static void check_configuration(struct control *c, struct findings *f)
 			c->config, r->key, *r->section ? " of " : "", r->section,
 			r->first, r->again);
 	}
-}
-
-static void check_smart_host(struct control *c, struct findings *f)
-{
-	struct smart_host_view v;
-	bool needs_login;
-
-	if (!*c->settings.smart_host)
-		return;
-	if (smart_host_probe(&c->settings, SMART_HOST_BY_ITSELF, SMART_HOST_CHECK_MS, &v,
-		    &c->err) < 0) {
-		finding(f, FINDING_PROBLEM, "smtp", "smart host", "%s: %s",
-			c->settings.smart_host, c->err.text);
-		return;
-	}
-	needs_login = v.has_auth && !v.is_logged_in;
-	finding(f, needs_login ? FINDING_NOTE : FINDING_OK, "smtp", "smart host",
-		"%s answers%s%s%s%s", c->settings.smart_host,
-		v.is_secure ? " inside TLS" : "", *v.pin ? ", with the key " : "", v.pin,
-		v.is_logged_in ? ", and takes our login"
-		: needs_login  ? " and offers logins; it must take mail from this "
-				 "host's address, or else set `smart_host_credentials`"
-			       : "");
 }
 
 static void check_rights(struct findings *f)
@@ -583,6 +561,7 @@ enum exit_code cmd_check(struct control *c)
 		check_ports(c, &f);
 		check_dashboard(c, &f);
 		check_source(c, &f);
+		check_sieve(&c->settings, &f);
 		check_leg(c, &f);
 		check_refusals(c, &f);
 		check_tls(c, &f);

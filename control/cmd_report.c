@@ -49,6 +49,34 @@ static const struct column rule_columns[] = {
 };
 #undef ROW
 
+#define ROW(field) offsetof(struct report_shared, field)
+static const struct column shared_columns[] = {
+	{ "folder", "folder", COLUMN_TEXT, ALL, ROW(folder) },
+	{ "kind", "whose", COLUMN_TEXT, ALL, ROW(kind) },
+	{ "n_users", "users", COLUMN_NUMBER, ALL, ROW(n_users) },
+	{ "users", "who sees it", COLUMN_TEXT, ALL, ROW(users) },
+	{ "rights", "rights", COLUMN_TEXT, ALL, ROW(rights) },
+	{ "copied", "copied for each", COLUMN_YES_NO, ALL, ROW(is_copied) },
+};
+#undef ROW
+#define ROW(field) offsetof(struct report_share, field)
+static const struct column share_columns[] = {
+	{ "account", "account", COLUMN_TEXT, ALL, ROW(account) },
+	{ "folders", "folders", COLUMN_NUMBER, ALL, ROW(folders) },
+	{ "folder", "the first", COLUMN_TEXT, ALL, ROW(folder) },
+	{ "who", "who sees them", COLUMN_TEXT, ALL, ROW(who) },
+};
+#undef ROW
+#define ROW(field) offsetof(struct report_quota, field)
+static const struct column quota_columns[] = {
+	{ "bytes", "bytes", COLUMN_BYTES, ALL, ROW(bytes) },
+	{ "messages", "messages", COLUMN_NUMBER, ALL, ROW(messages) },
+	{ "accounts", "accounts", COLUMN_NUMBER, ALL, ROW(accounts) },
+	{ "fullest", "the fullest", COLUMN_TEXT, ALL, ROW(fullest) },
+	{ "percent", "full, %", COLUMN_NUMBER, ALL, ROW(percent) },
+};
+#undef ROW
+
 /* One of the lists of a report. */
 struct part {
 	const char *name;  /* in JSON */
@@ -71,6 +99,12 @@ static const struct part parts[] = {
 		PART(report_rule, specials) },
 	{ "unseen", "connections that passed unseen", unseen_columns, UNSEEN_COLUMN_COUNT,
 		PART(unseen, flows) },
+	{ "shared", "folders of others that users see at the source",
+		COLUMNS(shared_columns), PART(report_shared, shared) },
+	{ "shares", "users' own folders that others see at the source",
+		COLUMNS(share_columns), PART(report_share, shares) },
+	{ "source_quotas", "quotas of the source", COLUMNS(quota_columns),
+		PART(report_quota, quotas) },
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
@@ -112,11 +146,11 @@ static json_t *part_json(const struct report *p, const struct part *part)
 
 static int print_json(const struct report *p)
 {
-	json_t *all = json_pack("{s:I, s:I, s:I, s:b, s:b, s:b, s:O, s:O}", "days",
+	json_t *all = json_pack("{s:I, s:I, s:I, s:b, s:b, s:b, s:O, s:O, s:O}", "days",
 		(json_int_t)p->days, "watched_ms", (json_int_t)p->watched_ms, "refused",
 		(json_int_t)p->refused, "retired", p->retired_at != 0, "unfiltered",
 		p->is_unfiltered, "safe_to_retire", report_is_safe(p), "reasons",
-		p->reasons, "not_watched", p->not_watched);
+		p->reasons, "not_watched", p->not_watched, "remarks", p->remarks);
 
 	for (size_t i = 0; i < PARTS; i++)
 		if (json_object_set_new(all, parts[i].name, part_json(p, &parts[i])) <
@@ -182,6 +216,7 @@ static int print_text(const struct report *p)
 	(void)printf("the last %" PRIu64 " days\n\n", p->days);
 	for (size_t i = 0; code == 0 && i < PARTS; i++)
 		code = print_part(p, &parts[i]);
+	report_print_remarks(p, stdout);
 	print_not_watched(p);
 	print_verdict(p);
 	return code;

@@ -139,6 +139,7 @@ static void print_plan(const struct control *c, const struct report *p)
 				     "loses anything");
 		print_losses(p);
 	}
+	report_print_remarks(p, stdout);
 	if (c->dry_run)
 		(void)puts(safe ? "safe to retire; nothing was changed"
 				: "nothing was changed");

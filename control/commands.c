@@ -70,7 +70,8 @@ static const struct command commands[] = {
 	{ "quota", "[USER]", 0, 1, OPTION_SET | OPTION_JSON, cmd_quota,
 		"how much mail accounts that live here hold, and how much they may" },
 	{ "report", "", 0, 0, OPTION_JSON | OPTION_DAYS | OPTION_USERS, cmd_report,
-		"what still reaches the source and why; whether it may be retired" },
+		"what still reaches the source and why; whether it may be retired; what "
+		"does not move (sharing, quotas, filters)" },
 	{ "retire", "", 0, 0,
 		OPTION_DAYS | OPTION_YES | OPTION_FORCE | OPTION_DRY_RUN | OPTION_USERS |
 			OPTION_UNDO | OPTION_ERASE,

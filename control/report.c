@@ -13,10 +13,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define SENTENCE_MAX 384
+#define SENTENCE_MAX 512
 
-__attribute__((format(printf, 2, 3))) static void add_sentence(
-	json_t *to, const char *format, ...)
+void report_say(json_t *to, const char *format, ...)
 {
 	char text[SENTENCE_MAX];
 	va_list args;
@@ -50,7 +49,7 @@ static size_t rows_of(const struct buf *b, size_t size)
 static void count_reason(struct report *p, uint64_t n, const char *one, const char *many)
 {
 	if (n)
-		add_sentence(p->reasons, "%" PRIu64 " %s", n, n == 1 ? one : many);
+		report_say(p->reasons, "%" PRIu64 " %s", n, n == 1 ? one : many);
 }
 
 static void find_reasons(struct control *c, struct report *p)
@@ -59,7 +58,7 @@ static void find_reasons(struct control *c, struct report *p)
 	                  p->n_without_password;
 
 	if (!p->n_local)
-		add_sentence(p->reasons, "no account lives here yet");
+		report_say(p->reasons, "no account lives here yet");
 	count_reason(p, not_here, "account is still served by the source",
 		"accounts are still served by the source");
 	count_reason(p, p->n_without_password, "account here has no password",
@@ -77,18 +76,18 @@ static void find_reasons(struct control *c, struct report *p)
 		"special rule is expanded by the source",
 		"special rules are expanded by the source");
 	if (p->more)
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"more addresses than are kept apart got mail there (%" PRIu64
 			" messages)",
 			p->more);
 	if (!c->settings.services[SERVICE_SMTP].enabled)
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"smtp is not enabled, so it is not known who gets mail there");
 	count_reason(p, rows_of(&p->missing, sizeof(struct str)),
 		"user of the source has never logged in through us",
 		"users of the source have never logged in through us");
 	if (p->watched_ms < p->days * DAY_MS)
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"it was watched for %" PRIu64 " of %" PRIu64 " days",
 			p->watched_ms / DAY_MS, p->days);
 }
@@ -100,12 +99,12 @@ static int find_clear_mail(struct control *c, struct registry *r, struct report 
 	int code = registry_clear_mail(r, &at, &c->err);
 
 	if (code == 0 && senders_lack_tls(c, r))
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"senders that insist on TLS cannot deliver: there is no key for "
 			"STARTTLS on smtp, which the source offers");
 	if (code == 0 && at / DAY_MS >= p->since_day &&
 		!settings_ends_tls(&c->settings, SERVICE_SMTP))
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"mail comes in clear, since there is no key for STARTTLS on smtp "
 			"(the last %" PRIu64 " h ago)",
 			(clock_wall_ms() - at) / 3600000);
@@ -127,7 +126,7 @@ static void count_unseen(struct report *p)
 		n++;
 	}
 	if (n)
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"sessions passed unseen (clients: %zu; %.*s from %.*s: %.*s)", n,
 			STR_ARG(first->service), STR_ARG(first->client),
 			STR_ARG(first->why));
@@ -141,12 +140,12 @@ static int find_neighbours(struct control *c, struct registry *r, struct report 
 		neighbours_seen(r, &c->settings, p->since_day * DAY_MS, &seen, &c->err);
 
 	if (code == 0 && seen.hosts)
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"hosts of the source's own network may reach it past us (%" PRIu64
 			": %s)",
 			seen.hosts, seen.text);
 	if (code == 0 && !neighbours_are_heard(&c->settings))
-		add_sentence(p->not_watched,
+		report_say(p->not_watched,
 			"hosts of the source's own network, which is none of this host's");
 	return code;
 }
@@ -166,7 +165,7 @@ static int find_unseen(struct control *c, struct registry *r, struct report *p)
 	count_unseen(p);
 	report_unseen_services(c, services, sizeof(services));
 	if (services[0])
-		add_sentence(p->reasons,
+		report_say(p->reasons,
 			"the source answers on %s, whose users we do not see", services);
 	return 0;
 }
@@ -201,7 +200,7 @@ static void add_blind_spot(struct control *c, struct report *p, const char *why,
 				len ? ", " : "", service_name((enum service_id)id));
 	}
 	if (names[0])
-		add_sentence(p->not_watched, "%s %s", names, why);
+		report_say(p->not_watched, "%s %s", names, why);
 }
 
 /* What is said above holds only for what passes through us in the clear. */
@@ -211,14 +210,14 @@ static void find_blind_spots(struct control *c, struct report *p)
 	add_blind_spot(c, p, "(TLS passes unseen: no key here)", passes_inside_tls);
 	add_blind_spot(c, p, "(routed past us)", is_routed_past);
 	if (!c->settings.sweep_s)
-		add_sentence(p->not_watched, "old mailboxes (sweep = 0)");
+		report_say(p->not_watched, "old mailboxes (sweep = 0)");
 }
 
 static int gather(struct control *c, struct registry *r, struct report *p)
 {
 	int code;
 
-	if (!p->reasons || !p->not_watched)
+	if (!p->reasons || !p->not_watched || !p->remarks)
 		return -ENOMEM;
 	code = registry_retired(r, &p->retired_at, &c->err);
 	if (code == 0)
@@ -227,6 +226,8 @@ static int gather(struct control *c, struct registry *r, struct report *p)
 		code = report_accounts(c, r, p);
 	if (code == 0)
 		code = report_users(c, r, p);
+	if (code == 0)
+		code = report_found_finish(c, p);
 	if (code < 0)
 		return code;
 	find_reasons(c, p);
@@ -250,6 +251,7 @@ int report_gather(
 	*ret = (struct report){ .days = days,
 		.since_day = today - days + 1,
 		.not_watched = json_array(),
+		.remarks = json_array(),
 		.reasons = json_array() };
 	arena_init(&ret->arena);
 	buf_init(&ret->addresses, 0);
@@ -259,6 +261,9 @@ int report_gather(
 	buf_init(&ret->specials, 0);
 	buf_init(&ret->flows, 0);
 	buf_init(&ret->missing, 0);
+	buf_init(&ret->shared, 0);
+	buf_init(&ret->shares, 0);
+	buf_init(&ret->quotas, 0);
 	code = gather(c, r, ret);
 	if (code < 0)
 		report_fini(ret);
@@ -273,6 +278,7 @@ void report_fini(struct report *p)
 		json_decref(((const struct report_address *)(const void *)rest.ptr)
 				    ->days_json);
 	json_decref(p->not_watched);
+	json_decref(p->remarks);
 	json_decref(p->reasons);
 	buf_fini(&p->addresses);
 	buf_fini(&p->accounts);
@@ -281,6 +287,9 @@ void report_fini(struct report *p)
 	buf_fini(&p->specials);
 	buf_fini(&p->flows);
 	buf_fini(&p->missing);
+	buf_fini(&p->shared);
+	buf_fini(&p->shares);
+	buf_fini(&p->quotas);
 	arena_fini(&p->arena);
 }
 
@@ -294,4 +303,11 @@ void report_print_reasons(const struct report *p, FILE *to)
 	for (size_t i = 0; i < json_array_size(p->reasons); i++)
 		(void)fprintf(to, "%s%s", i ? "; " : "",
 			json_string_value(json_array_get(p->reasons, i)));
+}
+
+void report_print_remarks(const struct report *p, FILE *to)
+{
+	for (size_t i = 0; i < json_array_size(p->remarks); i++)
+		(void)fprintf(to, "does not move: %s\n",
+			json_string_value(json_array_get(p->remarks, i)));
 }

@@ -107,6 +107,8 @@ static int take_account(void *context, const struct account *a)
 	l->report->n_accounts++;
 	note_first_login(l, a);
 	code = a->route == ROUTE_LOCAL ? add_swept(l, a) : 0;
+	if (code == 0 && !a->is_made_here)
+		code = report_found_add(l->registry, a, l->report, l->err);
 	if (code < 0)
 		return code;
 	l->report->n_local += a->route == ROUTE_LOCAL;

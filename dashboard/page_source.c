@@ -108,6 +108,17 @@ static const struct part {
 		COLUMNS(((const struct column[]){ { "service", "service", CELL_TEXT },
 			{ "client", "client", CELL_TEXT }, { "why", "why", CELL_TEXT },
 			{ "count", "times", CELL_NUMBER } })) },
+	{ "shared", "folders of others that users see there",
+		COLUMNS(((const struct column[]){ { "folder", "folder", CELL_TEXT },
+			{ "kind", "whose", CELL_TEXT },
+			{ "n_users", "users", CELL_NUMBER },
+			{ "users", "who sees it", CELL_TEXT },
+			{ "rights", "rights", CELL_TEXT } })) },
+	{ "shares", "users' own folders that others see there",
+		COLUMNS(((const struct column[]){ { "account", "account", CELL_ACCOUNT },
+			{ "folders", "folders", CELL_NUMBER },
+			{ "folder", "the first", CELL_TEXT },
+			{ "who", "who sees them", CELL_TEXT } })) },
 };
 
 static void write_part(struct html *h, const struct part *part, const json_t *rows)
@@ -125,6 +136,16 @@ static void write_part(struct html *h, const struct part *part, const json_t *ro
 	html_put(h, "</details>\n");
 }
 
+/* What does not move, in sentences. */
+static void write_remarks(struct html *h, const json_t *remarks)
+{
+	for (size_t i = 0; i < json_array_size(remarks); i++) {
+		html_put(h, "<p class=\"note\">does not move: ");
+		html_text(h, str_from(json_string_value(json_array_get(remarks, i))));
+		html_put(h, "</p>\n");
+	}
+}
+
 void page_report(struct html *h, const struct page *p)
 {
 	const json_t *report;
@@ -137,6 +158,7 @@ void page_report(struct html *h, const struct page *p)
 		html_put(h, " days</p>\n");
 		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 			write_part(h, &parts[i], json_object_get(report, parts[i].name));
+		write_remarks(h, json_object_get(report, "remarks"));
 	}
 	section_end(h);
 }

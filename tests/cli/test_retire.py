@@ -23,8 +23,8 @@ later@example.com  frank
 example.com        anything
 """
 REPORT_FIELDS = ["days", "watched_ms", "refused", "retired", "unfiltered", "safe_to_retire", "reasons",
-                 "not_watched", "addresses", "accounts", "swept", "never_seen",
-                 "special_rules", "unseen"]
+                 "not_watched", "remarks", "addresses", "accounts", "swept", "never_seen",
+                 "special_rules", "unseen", "shared", "shares", "source_quotas"]
 
 
 def write(house, name, text):
