@@ -65,7 +65,9 @@ sasl_sql_database: {folder}/users.sqlite
 sasl_sql_select: SELECT password FROM user WHERE name = '%u'
 sasl_mech_list: {mechanisms}
 failedloginpause: 0
+admins: {admin}
 {proxies}{more}"""
+ADMIN = "cyrusadmin"  # a user like any other, who may do all with mailboxes
 LOGIN = re.compile(r"login: (?:\S+ )?\[([0-9A-Fa-f.:]+)\] (\S+) ")
 REFUSED = (b" NO ", b" BAD ")
 
@@ -114,7 +116,8 @@ class Cyrus:
             "passwd: files\ngroup: files\nhosts: files\nservices: files\n", encoding="ascii")
         (self.packages.etc / "cyrus.conf").write_text(CYRUS_CONF.format(), encoding="ascii")
         (self.packages.etc / "imapd.conf").write_text(IMAPD_CONF.format(
-            folder=self.folder, mechanisms=self.mechanisms, more=self.more, proxies="".join(
+            folder=self.folder, mechanisms=self.mechanisms, admin=ADMIN, more=self.more,
+            proxies="".join(
                 f"proxyservers: {user}\n" for user in self.proxies)), encoding="ascii")
         with self._database() as database:
             database.execute("CREATE TABLE user (name TEXT PRIMARY KEY, password TEXT)")

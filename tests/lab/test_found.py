@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What real servers show besides mail, and what the admin is told of it.
+
+    test_found.py [--dovecot|--cyrus] [WORD...]
+"""
+import contextlib
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+from lab.harness import World, case, equal, main, registry, true  # noqa: E402
+from lab.imap import Imap  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
+from lab.server_cyrus import ADMIN, Cyrus  # noqa: E402
+from lab.server_dovecot_shares import DovecotShares  # noqa: E402
+
+IS_CYRUS = "--cyrus" in sys.argv
+
+
+@contextlib.contextmanager
+def at_source(world, user):
+    client = Imap(world.direct())
+    true(b" OK" in client.login(user, world.password(user)), user)
+    yield client
+    client.logout()
+
+
+def by_name(rows, name):
+    return next((row for row in rows if row["name"] == name), None)
+
+
+def report(world):
+    text = world.ferry.ok("report")
+    told = world.ferry.json("report")
+    true("does not move: " in text and all(remark in text for remark in told["remarks"]), text)
+    return told, text
+
+
+@case
+def it_is_told(world):
+    """alice lets bob into a folder; there is a public one; all have quotas."""
+    alice, bob = world.user(5), world.user(5)
+    with at_source(world, alice) as client:
+        client.ok(f"CREATE {world.own('Plans')}")
+        client.ok(f"SETACL {world.own('Plans')} {bob} lrs")
+    world.prepare(alice, bob)
+    world.move(alice)
+    world.move(bob)
+    found = world.ferry.account(alice)["found"]
+    equal(found["error"], "", "error")
+    equal(found["shows"], {"namespace": True, "acl": True, "quota": True}, "shows")
+    equal([(s["folder"], s["who"]) for s in found["shares"]], [(world.own("Plans"), bob)],
+          "shares of alice")
+    true({"l", "r", "s"} <= set(found["shares"][0]["rights"]), f"{found['shares']}")
+    storage = next(q for q in found["quota"] if q["resource"] == "STORAGE")
+    equal(storage["limit"], 10240, "quota")
+    true(0 < storage["used"] < 10240, f"used: {storage}")
+    seen = world.ferry.account(bob)["found"]
+    plans, public = (by_name(seen["folders"], name) for name in world.seen_by_bob(alice))
+    true(plans and plans["kind"] == "others" and {"l", "r"} <= set(plans["rights"]),
+         f"{seen['folders']}")
+    true(public and public["kind"] == "shared" and public["copied"], f"{seen['folders']}")
+    told, text = report(world)
+    row = next(r for r in told["shared"] if r["folder"] == public["name"])
+    true(row["n_users"] == 2 and row["kind"] == "shared" and row["copied"], f"{row}")
+    equal([(r["account"], r["folders"], r["folder"], r["who"]) for r in told["shares"]],
+          [(alice, 1, world.own("Plans"), bob)], "shares")
+    true(any(r["bytes"] == 10240 * 1024 and r["accounts"] == 2 for r in told["source_quotas"]),
+         f"{told['source_quotas']}")
+    true("`quota` is not set here" in text, text)
+    true(not any("folders of others" in reason or "ACL" in reason for reason in told["reasons"]),
+         f"{told['reasons']}")
+    true(f"is shared with {bob}" in world.ferry.ok("account", alice), "in words")
+
+
+@case
+def sieve_is_told(world):
+    told, _ = report(world)
+    is_told = any("ManageSieve (port 4190" in remark for remark in told["remarks"])
+    equal(is_told, not IS_CYRUS, f"{told['remarks']}")
+    check = world.ferry.command("check").stdout
+    equal("ManageSieve" in check, not IS_CYRUS, check)
+
+
+@case
+def the_sweep_looks_too(world):
+    """What changes after the move is found by the next look, a day later."""
+    alice, bob = world.user(5), world.user(5)
+    world.move(alice)
+    equal(world.ferry.account(alice)["found"]["shares"], [], "at the move")
+    with at_source(world, alice) as client:
+        client.ok(f"SETACL INBOX {bob} lr")
+    registry(world, "UPDATE found SET at = at - 86400000")
+    found = wait_until("the next look", lambda: world.ferry.account(alice)["found"]["shares"], 60)
+    equal([(s["folder"], s["who"]) for s in found], [("INBOX", bob)], "shares")
+
+
+class Shares(World):
+    if IS_CYRUS:
+        @staticmethod
+        def own(name):
+            return f"INBOX.{name}"
+
+        def prepare(self, alice, bob):
+            with at_source(self, ADMIN) as client:
+                client.ok("CREATE team")
+                for who in (alice, bob):
+                    client.ok(f"SETACL team {who} lr")
+                    client.ok(f"SETQUOTA user.{who} (STORAGE 10240)")
+
+        @staticmethod
+        def seen_by_bob(alice):
+            return f"user.{alice}.Plans", "team"
+    else:
+        @staticmethod
+        def own(name):
+            return name
+
+        def prepare(self, alice, bob):
+            pass
+
+        @staticmethod
+        def seen_by_bob(alice):
+            return f"shared/{alice}/Plans", "Public/News"
+
+    def __enter__(self):
+        super().__enter__()
+        if IS_CYRUS:
+            self.server.add_user(ADMIN, "secret-admin")
+        return self
+
+
+if __name__ == "__main__":
+    main(lambda: Shares(server=Cyrus if IS_CYRUS else DovecotShares, settings={"sweep": 1}),
+         [word for word in sys.argv[1:] if not word.startswith("--")])
