@@ -95,6 +95,11 @@ def add_text(messages):
                   + b"--bench--\r\n")
 
 
+def fastest_tenth(took):
+    """The slowest of it, in microseconds: what a disk allows that nobody else uses just then."""
+    return sorted(took)[len(took) // 10] * 1e6
+
+
 class Reader:
     """IMAP with as little work as Python can do for it."""
 
@@ -106,6 +111,7 @@ class Reader:
         self.buffer = bytearray(CHUNK)
         self.view = memoryview(self.buffer)
         self.tags = 0
+        self.fastest = 0
 
     def command(self, text):
         """Milliseconds until its tagged answer."""
@@ -133,13 +139,16 @@ class Reader:
     # ── appending ──────────────────────────────────────────────────────────────────
 
     def append_one_by_one(self, message):
-        begin = time.monotonic()
+        took = []
         for number in range(APPENDS):
             tag = b"A%d" % number
+            begin = time.monotonic()
             self.socket.sendall(tag + b" APPEND Appended {%d+}\r\n" % len(message)
                                 + message + b"\r\n")
             self.ends(b"\n" + tag + b" ")
-        return APPENDS / (time.monotonic() - begin)
+            took.append(time.monotonic() - begin)
+        self.fastest = fastest_tenth(took)
+        return APPENDS / sum(took)
 
     def append_pipelined(self, message):
         begin = time.monotonic()
@@ -188,6 +197,7 @@ def appending(connect, message):
     rates = {"APPEND one by one": reader.append_one_by_one(message),
              "APPEND pipelined": reader.append_pipelined(message),
              "MULTIAPPEND": reader.append_multi(message)}
+    print(f"APPEND one by one, the fastest tenth: {reader.fastest:.0f} us")
     reader.command("DELETE Appended")
     reader.socket.close()
     return rates
@@ -243,19 +253,21 @@ def plain_copy(bodies):
 
 
 def durable_writes(folder):
-    """Writes of what an APPEND writes to its log, each on the disk before the next, a second."""
+    """Writes of what an APPEND writes to its log, each on the disk before the next: how many a
+    second, and the fastest tenth."""
     path = folder / "durable"
     bytes_of_one = os.urandom(APPENDED)
     with open(path, "wb") as f:
         os.pwrite(f.fileno(), bytes(APPENDED * 100), 0)
         os.fsync(f.fileno())
-        begin = time.monotonic()
+        took = []
         for number in range(APPENDS):
+            begin = time.monotonic()
             os.pwrite(f.fileno(), bytes_of_one, number % 100 * APPENDED)
             os.fdatasync(f.fileno())
-        took = time.monotonic() - begin
+            took.append(time.monotonic() - begin)
     path.unlink()
-    return APPENDS / took
+    return APPENDS / sum(took), fastest_tenth(took)
 
 
 def move(lab, **settings):
@@ -307,7 +319,7 @@ def main():
         rates = [None, appending(connect, message)]
         bodies = ferry.folder / "state/mail/alice/bodies"
         limits = (statistics.median(plain_copy(bodies) for _ in range(3)),
-                  durable_writes(ferry.folder / "state"))
+                  *durable_writes(ferry.folder / "state"))
         if options.pause:
             input(f"{ferry.folder}: Enter ends it ")
         ferry.stop()
@@ -318,7 +330,8 @@ def main():
           f"Dovecot: {options.storage}")
     show(theirs, ours, rates)
     print(f"plain copy of the bodies over a socket: {limits[0]:.1f} ms; "
-          f"durable writes of {APPENDED} bytes: {limits[1]:.1f} a second")
+          f"durable writes of {APPENDED} bytes: {limits[1]:.1f} a second, "
+          f"the fastest tenth: {limits[2]:.0f} us")
 
 
 if __name__ == "__main__":
