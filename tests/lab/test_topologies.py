@@ -321,6 +321,85 @@ def a_source_that_drops_addresses_of_nobody(world):
         world.lab.source.run("nft", "delete", "table", "inet", "bogons")
 
 
+PUBLIC = ("203.0.113.77", "2001:db8:99::77")
+
+# As dockerd writes it (20.10, iptables-nft), the router's admin lets mail through where Docker
+# says; and a small office's own DNAT.
+DOCKER = """
+table ip nat {
+  chain DOCKER { iifname "docker0" return
+  }
+  chain PREROUTING { type nat hook prerouting priority dstnat; policy accept;
+    fib daddr type local jump DOCKER
+  }
+  chain OUTPUT { type nat hook output priority -100; policy accept;
+    ip daddr != 127.0.0.0/8 fib daddr type local jump DOCKER
+  }
+  chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept;
+    oifname != "docker0" ip saddr 172.17.0.0/16 masquerade
+  }
+}
+table ip filter {
+  chain DOCKER { }
+  chain DOCKER-ISOLATION-STAGE-2 { oifname "docker0" drop
+    return
+  }
+  chain DOCKER-ISOLATION-STAGE-1 {
+    iifname "docker0" oifname != "docker0" jump DOCKER-ISOLATION-STAGE-2
+    return
+  }
+  chain DOCKER-USER { ip daddr SOURCE4 accept
+    ip saddr SOURCE4 accept
+    return
+  }
+  chain FORWARD { type filter hook forward priority filter; policy drop;
+    jump DOCKER-USER
+    jump DOCKER-ISOLATION-STAGE-1
+    oifname "docker0" ct state related,established accept
+    oifname "docker0" jump DOCKER
+    iifname "docker0" oifname != "docker0" accept
+    iifname "docker0" oifname "docker0" accept
+  }
+}
+""".replace("SOURCE4", SOURCE_ADDRESS[0])
+OFFICE = """
+table NAT office {
+  chain enter { type nat hook prerouting priority dstnat;
+    NAT daddr PUBLIC tcp dport { 25, 110, 143 } dnat to SOURCE
+  }
+  chain leave { type nat hook postrouting priority srcnat;
+    NAT saddr SOURCE NAT daddr SOURCE masquerade
+  }
+}
+"""
+
+
+@case
+def behind_a_dnat_and_beside_docker(world):
+    """The public address is the router's, and only the source's own is known to us: from
+    outside, and from beside the source by the public address."""
+    rules = DOCKER
+    for nat, public, source in zip(("ip", "ip6"), PUBLIC, SOURCE_ADDRESS):
+        rules += OFFICE.replace("NAT", nat).replace("PUBLIC", public).replace("SOURCE", source)
+        world.lab.router.ip("addr", "add", public, "dev", "lo")
+    done = world.lab.router.run("nft", "-f", "-", input=rules)
+    equal(done.returncode, 0, done.stdout)
+    try:
+        with world.ferried():
+            for public in PUBLIC:
+                user = world.crosses(public)
+                count = len(world.server.logins(user))
+                inside = Imap(world.lab.source.connect(public, 143))
+                true(b" OK " in inside.login(user, world.password(user)), "from inside")
+                inside.logout()
+                equal(len(world.server.logins(user)), count, "logins at the source")
+    finally:
+        for table in ("ip nat", "ip filter", "ip office", "ip6 office"):
+            world.lab.router.run("nft", "delete", "table", *table.split())
+        for public in PUBLIC:
+            world.lab.router.ip("addr", "del", public, "dev", "lo")
+
+
 @case
 def connections_from_before_hold_where_the_rules_stay_open(world):
     """The admin wants it open whoever lives here, so nothing ends a session that began at the
