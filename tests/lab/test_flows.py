@@ -145,22 +145,25 @@ def over_an_upgrade(world):
 
 # ---- counters ----
 
-def witness_table(services, out, in_):
+def witness_table(services, out, *ins):
     """Of nft, in a namespace of its own account: what goes out, what comes in."""
     lines = [f"counter {s}-{way} {{}}" for s in services for way in ("out", "in")]
-    for way, (hook, match), port in (("out", out, "dport"), ("in", in_, "sport")):
+    chains = [("out", out, "dport"), *(("in", each, "sport") for each in ins)]
+    for number, (way, (hook, match), port) in enumerate(chains):
         pairs = ", ".join(f'{PORTS[s]} : "{s}-{way}"' for s in services)
-        lines += [f"chain {way} {{ type filter hook {hook} priority -300;",
+        lines += [f"chain {way}{number} {{ type filter hook {hook} priority -300;",
                   f"{match} counter name tcp {port} map {{ {pairs} }}", "}"]
     return "\n".join(["table inet witness {", *lines, "}"])
 
 
 def witnesses(world):
-    """The client's kernel, and what `up` sends itself through an interface of its own to try
-    whether a client would be answered."""
+    """The client's kernel, and what `up` sends itself through interfaces of its own to try
+    whether a client would be answered; and what the source answers to an address of its own to
+    which the kernel, in the first moment, does not let it come."""
     probe = '"mailferry-probe"'
     return ((world.lab.client, ("output", ""), ("input", "")),
-            (world.lab.router, ("prerouting", f"iifname {probe}"), ("postrouting", f"oifname {probe}")))
+            (world.lab.router, ("prerouting", f"iifname {probe}"),
+             ("postrouting", f"oifname {probe}"), ("forward", 'oifname "mailferry-leg"')))
 
 
 def seen(world, services):
@@ -222,8 +225,8 @@ def every_byte_is_counted(world):
     world.ferry.ok("route", users[1], "source")
     client.logout()
     before = by_counter(world, services)
-    for space, out, in_ in witnesses(world):
-        done = space.run("nft", witness_table(services, out, in_))
+    for space, *chains in witnesses(world):
+        done = space.run("nft", witness_table(services, *chains))
         equal(done.returncode, 0, done.stdout)
 
     def counted():

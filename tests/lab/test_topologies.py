@@ -282,6 +282,9 @@ def hosts_of_the_sources_own_network(world):
         true(not told(world, "past us"), ferry.json("report")["reasons"])
         nothing(swept()["folders"], "changes")
 
+        done = world.lab.router.run("nft", "list", "ruleset")
+        true(done.returncode == 0 and done.stdout.count("table arp mailferry-neighbours") == 1
+             and done.stdout.count("table ip6 mailferry-neighbours") == 1, done.stdout[-800:])
         for family in (0, 1):
             reads_at_the_source(world, beside, user, family)
         wait_until("they are told of", lambda: heard(world) == sorted(BESIDE), 30)
