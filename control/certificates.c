@@ -4,6 +4,7 @@
 #include "control/events.h"
 
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "messages/ask.h"
 
@@ -20,7 +21,7 @@
 
 static void mix(uint64_t *hash, uint64_t value)
 {
-	*hash = (*hash ^ value) * UINT64_C(1099511628211); /* FNV-1a's prime */
+	*hash = hash_mix(*hash, value);
 }
 
 static void mix_file(uint64_t *hash, const char *path)
@@ -47,7 +48,7 @@ static bool staple_path(const char *certificate, char *path, size_t size)
 
 uint64_t certificates_stamp(const struct settings *s)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
+	uint64_t hash = HASH_FIRST;
 	char staple[1100];
 
 	for (size_t i = 0; i < s->tls.certificates.n; i++) {

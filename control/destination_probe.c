@@ -48,15 +48,6 @@ static int hear_line(struct talk *t, size_t *used, struct str *ret)
 	return 0;
 }
 
-static bool has_word(struct str line, struct str word)
-{
-	line = str_trim(line);
-	while (line.len)
-		if (str_ieq(str_split(&line, ' '), word))
-			return true;
-	return false;
-}
-
 static int ask_imap(
 	struct talk *t, size_t used, struct destination_view *ret, struct error *err)
 {
@@ -65,7 +56,7 @@ static int ask_imap(
 
 	while (r == 0 && !str_istarts(line, STR_LIT("a "))) {
 		r = hear_line(t, &used, &line);
-		if (r == 0 && has_word(line, STR_LIT("LOGINDISABLED")))
+		if (r == 0 && str_has_word(str_trim(line), STR_LIT("LOGINDISABLED")))
 			ret->refuses_login = true;
 	}
 	if (r == 0 && !str_istarts(line, STR_LIT("a OK")))

@@ -2,6 +2,7 @@
 #include "control/folders.h"
 
 #include "base/buf.h"
+#include "base/hex.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,14 +13,6 @@
 
 #define NAMED_MAX 3 /* of the strays, in a sentence */
 
-static int hex_value(char c)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /* The account that settings_mail_path() makes this folder's name of. */
 static int name_of_folder(const char *folder, struct buf *name)
 {
@@ -27,8 +20,8 @@ static int name_of_folder(const char *folder, struct buf *name)
 
 	buf_clear(name);
 	for (const char *p = folder; *p && code == 0; p++) {
-		int high = *p == '%' ? hex_value(p[1]) : -1;
-		int low = high >= 0 ? hex_value(p[2]) : -1;
+		int high = *p == '%' ? hex_digit_of(HEX_UPPER, p[1]) : -1;
+		int low = high >= 0 ? hex_digit_of(HEX_UPPER, p[2]) : -1;
 		char c = *p;
 
 		if (low >= 0) {

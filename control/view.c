@@ -48,14 +48,6 @@ struct views {
 
 /* ── filter ────────────────────────────────────────────────────────────────────────── */
 
-static bool contains(struct str text, struct str part)
-{
-	for (size_t i = 0; i + part.len <= text.len; i++)
-		if (str_ieq(str_take(str_skip(text, i), part.len), part))
-			return true;
-	return false;
-}
-
 static struct str text_of(const json_t *value)
 {
 	return str_of(json_string_value(value), json_string_length(value));
@@ -69,7 +61,7 @@ static bool any_contains(const json_t *row, struct str word)
 	/* jansson's loop takes no const */
 	json_object_foreach((json_t *)(uintptr_t)row, name,
 		value) if (json_is_string(value) &&
-			   contains(text_of(value), word)) return true;
+			   str_ihas(text_of(value), word)) return true;
 	return false;
 }
 
@@ -82,7 +74,7 @@ static bool has_word(const json_t *row, struct str word)
 		return any_contains(row, word);
 	memcpy(name, word.ptr, at);
 	name[at] = '\0';
-	return contains(text_of(json_object_get(row, name)), str_skip(word, at + 1));
+	return str_ihas(text_of(json_object_get(row, name)), str_skip(word, at + 1));
 }
 
 bool view_matches(const json_t *row, const char *filter)

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "dashboard/form.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* What comes out is never longer. */
 static bool decode(char *bytes, size_t len, struct str *ret)
@@ -16,17 +9,16 @@ static bool decode(char *bytes, size_t len, struct str *ret)
 	size_t end = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		int high, low;
+		int byte;
 
 		if (bytes[i] != '%') {
 			bytes[end++] = (char)(bytes[i] == '+' ? ' ' : bytes[i]);
 			continue;
 		}
-		high = len - i > 2 ? hex_digit(bytes[i + 1]) : -1;
-		low = len - i > 2 ? hex_digit(bytes[i + 2]) : -1;
-		if (high < 0 || low < 0)
+		byte = hex_byte(str_of(bytes + i + 1, len - i - 1));
+		if (byte < 0)
 			return false;
-		bytes[end++] = (char)(high << 4 | low);
+		bytes[end++] = (char)byte;
 		i += 2;
 	}
 	*ret = str_of(bytes, end);

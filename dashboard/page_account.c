@@ -7,14 +7,6 @@
 
 /* ── the list ──────────────────────────────────────────────────────────────────────── */
 
-static bool has_part(struct str name, struct str part)
-{
-	for (size_t i = 0; i + part.len <= name.len; i++)
-		if (str_istarts(str_skip(name, i), part))
-			return true;
-	return false;
-}
-
 /* Those that the search leaves, from p->from on; the caller's to drop. */
 static json_t *found(const struct page *p, const json_t *accounts, size_t *ret_n)
 {
@@ -26,7 +18,7 @@ static json_t *found(const struct page *p, const json_t *accounts, size_t *ret_n
 		json_t *account = json_array_get(accounts, i);
 
 		if ((wanted != PLACE_COUNT && place_of(account) != wanted) ||
-			!has_part(json_text_at(account, "name"), p->search))
+			!str_ihas(json_text_at(account, "name"), p->search))
 			continue;
 		if (n >= p->from && n < p->from + ROWS_SHOWN)
 			(void)json_array_append(rows, account);

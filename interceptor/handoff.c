@@ -2,6 +2,7 @@
 #include "interceptor/handoff.h"
 
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/ipc.h"
 #include "base/log.h"
 #include "interceptor/smtp/staging.h"
@@ -20,14 +21,10 @@ static struct session *by_id(struct worker *w, struct str text)
 	char id[SESSION_ID_MAX];
 	struct session *s;
 	size_t dash = str_index(text, '-');
-	struct str hex = str_skip(text, dash + 1);
-	uint32_t number = 0;
+	uint64_t number;
 
-	for (size_t i = 0; i < hex.len; i++) {
-		char c = hex.ptr[i];
-
-		number = number * 16 + (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
+	if (!hex_to_u64(str_skip(text, dash + 1), &number))
+		return NULL;
 	LIST_FOREACH(s, &w->host.local[number % HOST_LOCAL_BUCKETS], numbered)
 	if (str_eq(str_from(session_id(s, id)), text))
 		return s;

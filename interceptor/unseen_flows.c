@@ -2,6 +2,7 @@
 #include "interceptor/unseen_flows.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,13 +63,9 @@ void unseen_flows_fini(struct unseen_flows *all)
 
 static unsigned bucket_of(const char *client, const char *why)
 {
-	unsigned hash = 5381;
+	uint64_t hash = hash_bytes(HASH_FIRST, str_from(client));
 
-	for (; *client; client++)
-		hash = hash * 33 + (unsigned char)*client;
-	for (; *why; why++)
-		hash = hash * 33 + (unsigned char)*why;
-	return hash % UNSEEN_BUCKETS;
+	return (unsigned)(hash_bytes(hash, str_from(why)) % UNSEEN_BUCKETS);
 }
 
 static void changes(struct unseen_flows *all, struct unseen_flow *f)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/verify.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "interceptor/worker.h"
 
@@ -18,11 +19,7 @@ struct check {
 
 static size_t bucket_of(struct str id)
 {
-	size_t sum = 0;
-
-	for (size_t i = 0; i < id.len; i++)
-		sum = sum * 31 + (unsigned char)id.ptr[i];
-	return sum % VAULT_CHECKS;
+	return hash_bytes(HASH_FIRST, id) % VAULT_CHECKS;
 }
 
 static struct check *find(struct worker *w, struct str id)

@@ -2,6 +2,8 @@
 /* scrypt verifiers (RFC 7914) for logins that are answered here. */
 #include "vault/seal.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -36,33 +38,14 @@ static int derive(struct str password, const struct verifier *v, unsigned char *
 
 static int put_hex(struct buf *out, const unsigned char *bytes, size_t len)
 {
-	int r = 0;
+	char *space;
+	int r = buf_reserve(out, 2 * len + 1, &space);
 
-	for (size_t i = 0; r == 0 && i < len; i++)
-		r = buf_printf(out, "%02x", bytes[i]);
-	return r;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool get_hex(struct str text, unsigned char *bytes, size_t len)
-{
-	if (text.len != len * 2)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(text.ptr[i * 2]),
-		    low = hex_digit(text.ptr[i * 2 + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (unsigned char)(high << 4 | low);
+	if (r == 0) {
+		hex_write(bytes, len, space);
+		buf_commit(out, 2 * len);
 	}
-	return true;
+	return r;
 }
 
 static bool read_verifier(struct str text, struct verifier *ret)
@@ -71,8 +54,8 @@ static bool read_verifier(struct str text, struct verifier *ret)
 	       str_to_u64(str_split(&text, '$'), &ret->n) &&
 	       str_to_u64(str_split(&text, '$'), &ret->r) &&
 	       str_to_u64(str_split(&text, '$'), &ret->p) &&
-	       get_hex(str_split(&text, '$'), ret->salt, SALT_SIZE) &&
-	       get_hex(text, ret->hash, HASH_SIZE);
+	       hex_read(str_split(&text, '$'), ret->salt, SALT_SIZE) &&
+	       hex_read(text, ret->hash, HASH_SIZE);
 }
 
 int verifier_make(struct str password, struct buf *out)
@@ -164,7 +147,7 @@ int verifier_unbind(const struct vault_keys *keys, struct str account, struct st
 	if (!str_starts(bound, BOUND))
 		return -EBADMSG;
 	text = str_skip(bound, BOUND.len);
-	if (!get_hex(str_split(&text, '$'), given, MAC_SIZE) ||
+	if (!hex_read(str_split(&text, '$'), given, MAC_SIZE) ||
 		make_mac(keys, account, text, mac) < 0 ||
 		CRYPTO_memcmp(mac, given, MAC_SIZE) != 0)
 		return -EBADMSG;

@@ -31,7 +31,7 @@ static void take_offer(void *machine, const struct offer *o, bool secure)
 		.capability = shown->capability,
 		.id = shown->id,
 		.starttls = !secure && o->tls != SERVICE_TLS_HIDE &&
-		            imap_capability_has(shown->capability, STR_LIT("STARTTLS")),
+		            str_has_word(shown->capability, STR_LIT("STARTTLS")),
 		.tls_first = !secure && o->tls_first,
 		.from_us = o->from_us };
 }
@@ -205,7 +205,7 @@ static bool refusal_text(struct str answer, struct str user, struct str *ret_tex
 	text = str_skip(c.rest, 3);
 	if (text.len && text.ptr[0] == '[' && !str_istarts(text, code))
 		return false;
-	if (login_text_names(text, user))
+	if (user.len && str_ihas(text, user))
 		return false;
 	*ret_text = c.rest;
 	return true;

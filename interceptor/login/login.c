@@ -104,14 +104,6 @@ static int is_of(struct session *s, const struct account_route *route)
 	return 0;
 }
 
-bool login_text_names(struct str text, struct str user)
-{
-	for (size_t i = 0; user.len && i + user.len <= text.len; i++)
-		if (str_istarts(str_skip(text, i), user))
-			return true;
-	return false;
-}
-
 int login_look_up(struct session *s, struct account_route *ret)
 {
 	return look_up(s, login_of(s)->attempt.account, ret);

@@ -162,7 +162,7 @@ static bool refusal_text(struct str answer, struct str user, struct str *ret_tex
 	text = str_trim(str_skip(line, 4));
 	if (text.len && text.ptr[0] == '[' && !str_istarts(text, STR_LIT("[AUTH]")))
 		return false;
-	if (login_text_names(text, user))
+	if (user.len && str_ihas(text, user))
 		return false;
 	*ret_text = line;
 	return true;

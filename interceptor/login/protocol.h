@@ -85,7 +85,4 @@ struct login_protocol {
 
 extern const struct login_protocol login_imap, login_pop3;
 
-/* For refusal_text(). */
-bool login_text_names(struct str text, struct str user);
-
 #endif

@@ -38,7 +38,7 @@ static bool hides_any(struct str all, struct str shown)
 	while (all.len) {
 		struct str name = str_split(&all, ' ');
 
-		if (name.len && !imap_capability_has(shown, name))
+		if (name.len && !str_has_word(shown, name))
 			return true;
 	}
 	return false;

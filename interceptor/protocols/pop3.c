@@ -8,6 +8,7 @@
  * connection. While the source is away the timestamp is ours; when it is retired there is
  * none, as no password opens any more.
  */
+#include "base/hex.h"
 #include "interceptor/protocols/protocol.h"
 #include "wire/pop3/upstream.h"
 
@@ -79,8 +80,7 @@ static int own_greeting(struct str greeting, bool is_retired, struct buf *out)
 		return pop3_greeting_put(greeting, out);
 	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
 		return -EIO;
-	for (size_t i = 0; i < UNIQUE_BYTES; i++)
-		(void)snprintf(&text[2 * i], 3, "%02x", bytes[i]);
+	hex_write(bytes, UNIQUE_BYTES, text);
 	return pop3_greeting_stamp(greeting, str_from(text), out);
 }
 

@@ -2,6 +2,7 @@
 #include "interceptor/session/session.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "interceptor/session/internal.h"
 #include "interceptor/session/quiesce.h"
@@ -49,7 +50,7 @@ const char *session_state_name(const struct session *s)
 static char *put_hex(char *end, unsigned number)
 {
 	do
-		*--end = "0123456789abcdef"[number & 0xf];
+		*--end = HEX_LOWER[number & 0xf];
 	while (number >>= 4);
 	return end;
 }

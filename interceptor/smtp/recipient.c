@@ -146,24 +146,16 @@ static int find(const struct recipient_names *names, const struct smtp_address *
 
 /* ---- what has no known form ---- */
 
-static bool contains(struct str text, struct str what)
-{
-	for (size_t at = 0; what.len && at + what.len <= text.len; at++)
-		if (str_istarts(str_skip(text, at), what))
-			return true;
-	return false;
-}
-
 static bool may_be_ours(const struct recipient_names *names, struct str text)
 {
 	const struct settings *settings = names->settings;
 
 	if (str_index(text, '@') == text.len || str_index(text, '[') < text.len ||
-		contains(text, STR_LIT("localhost")) ||
-		contains(text, names->source_name))
+		str_ihas(text, STR_LIT("localhost")) ||
+		(names->source_name.len && str_ihas(text, names->source_name)))
 		return true;
 	for (size_t i = 0; i < settings->n_domains; i++)
-		if (contains(text, str_from(settings->domains[i])))
+		if (str_ihas(text, str_from(settings->domains[i])))
 			return true;
 	return false;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/smtp/recipient_counts.h"
 
+#include "base/hash.h"
+
 #include <errno.h>
 
 void recipient_counts_init(struct recipient_counts *all)
@@ -9,14 +11,12 @@ void recipient_counts_init(struct recipient_counts *all)
 	arena_init(&all->arena);
 }
 
-static uint32_t add_hash(uint32_t hash, struct str s)
+static uint64_t add_hash(uint64_t hash, struct str s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		hash = (hash ^ (unsigned char)s.ptr[i]) * 16777619u; /* FNV-1a */
-	return hash * 16777619u;
+	return hash_mix(hash_bytes(hash, s), 0);
 }
 
-static struct recipients_seen *find(struct recipient_counts *all, uint32_t hash,
+static struct recipients_seen *find(struct recipient_counts *all, uint64_t hash,
 	struct str local, struct str domain, struct str client)
 {
 	for (size_t i = 0; i < all->n; i++) {
@@ -29,7 +29,7 @@ static struct recipients_seen *find(struct recipient_counts *all, uint32_t hash,
 	return NULL;
 }
 
-static struct recipients_seen *add(struct recipient_counts *all, uint32_t hash,
+static struct recipients_seen *add(struct recipient_counts *all, uint64_t hash,
 	struct str local, struct str domain, struct str client)
 {
 	struct recipients_seen *seen = &all->seen[all->n];
@@ -48,7 +48,7 @@ static struct recipients_seen *add(struct recipient_counts *all, uint32_t hash,
 bool recipient_counts_add(struct recipient_counts *all, struct str local,
 	struct str domain, struct str client, bool accepted, uint64_t wall_ms)
 {
-	uint32_t hash = add_hash(add_hash(add_hash(2166136261u, local), domain), client);
+	uint64_t hash = add_hash(add_hash(add_hash(HASH_FIRST, local), domain), client);
 	struct recipients_seen *seen = find(all, hash, local, domain, client);
 
 	if (!seen)

@@ -11,7 +11,7 @@
 struct recipient_counts {
 	struct arena arena; /* the strings of `seen` */
 	struct recipients_seen seen[RECIPIENT_COUNTS_HELD];
-	uint32_t hashes[RECIPIENT_COUNTS_HELD];
+	uint64_t hashes[RECIPIENT_COUNTS_HELD];
 	size_t n;
 	uint64_t since_ms; /* wall time of the first */
 };

@@ -2,6 +2,7 @@
 #include "interceptor/smtp/staging_parts.h"
 
 #include "base/fd.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "interceptor/session/session.h"
 #include "wire/smtp/trace.h"
@@ -390,17 +391,12 @@ static void delivered(
 
 static bool hex(struct str s, uint32_t *ret)
 {
-	uint32_t value = 0;
+	uint64_t value;
 
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-			return false;
-		value = value * 16 + (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	*ret = value;
-	return s.len > 0 && s.len <= 8;
+	if (s.len > 8 || !hex_to_u64(s, &value))
+		return false;
+	*ret = (uint32_t)value;
+	return true;
 }
 
 /* "4d2-1f.1a.3": session, staging, delivery. */

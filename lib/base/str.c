@@ -99,6 +99,22 @@ struct str str_split(struct str *s, char c)
 	return head;
 }
 
+bool str_has_word(struct str words, struct str word)
+{
+	while (words.len)
+		if (str_ieq(str_split(&words, ' '), word))
+			return true;
+	return false;
+}
+
+bool str_ihas(struct str s, struct str part)
+{
+	for (size_t i = 0; i + part.len <= s.len; i++)
+		if (str_istarts(str_skip(s, i), part))
+			return true;
+	return false;
+}
+
 bool str_to_u64(struct str s, uint64_t *ret_value)
 {
 	uint64_t value = 0;

@@ -47,6 +47,11 @@ size_t str_index(struct str s, char c);
    there was no c). */
 struct str str_split(struct str *s, char c);
 
+/* One of the words, which single blanks separate, ASCII case ignored. */
+bool str_has_word(struct str words, struct str word);
+/* Stands anywhere in it, ASCII case ignored; an empty part does. */
+bool str_ihas(struct str s, struct str part);
+
 /* Decimal digits only, no sign, no space; false on anything else or on overflow. */
 bool str_to_u64(struct str s, uint64_t *ret_value);
 bool str_to_u32(struct str s, uint32_t *ret_value);

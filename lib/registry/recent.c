@@ -2,6 +2,7 @@
 #include "registry/recent.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,11 @@ static bool same(const struct database_version *a, const struct database_version
 	return memcmp(a->words, b->words, sizeof(a->words)) == 0;
 }
 
-/* FNV-1a. Who makes two names meet makes them be asked each time. */
+/* Who makes two names meet makes them be asked each time. */
 static struct place *place_of(struct recent *r, const struct recent_question *q)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = hash_bytes(HASH_FIRST, str_of(q->text, q->len));
 
-	for (size_t i = 0; i < q->len; i++)
-		hash = (hash ^ (unsigned char)q->text[i]) * 0x100000001b3;
 	return &r->places[(hash ^ hash >> 32) % PLACES];
 }
 

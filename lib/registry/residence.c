@@ -7,6 +7,8 @@
  */
 #include "registry/residence.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -65,14 +67,6 @@ int residence_write(const struct residence *is, struct buf *out)
 
 /* ---- reading ---- */
 
-static int hex_value(char c)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 static int take_value(struct str text, struct arena *arena, struct str *ret)
 {
 	char *bytes = arena_alloc(arena, text.len + 1);
@@ -84,8 +78,11 @@ static int take_value(struct str text, struct arena *arena, struct str *ret)
 		char c = text.ptr[i];
 
 		if (c == '%') {
-			int high = i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-			int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+			int high = i + 2 < text.len
+			                   ? hex_digit_of(HEX_UPPER, text.ptr[i + 1])
+			                   : -1;
+			int low =
+				high >= 0 ? hex_digit_of(HEX_UPPER, text.ptr[i + 2]) : -1;
 
 			if (low < 0)
 				return -EBADMSG;

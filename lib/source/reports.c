@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hash.h"
+#include "base/hex.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,23 +72,15 @@ uint64_t report_at(const struct report_name *name)
    address is theirs to choose. */
 static uint64_t hash_of(struct str address)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = HASH_FIRST;
 
 	for (size_t i = 0; i < address.len; i++) {
 		char c = address.ptr[i];
 
-		hash ^= (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-		hash *= 0x100000001b3;
+		hash = hash_mix(
+			hash, (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c));
 	}
 	return hash ? hash : 1;
-}
-
-static bool hex_digit(char c, uint64_t *value)
-{
-	if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-		return false;
-	*value = *value << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	return true;
 }
 
 /* Whose shares a report counts in. */
@@ -94,13 +88,7 @@ enum party { PARTY_TO, PARTY_NETWORK, PARTIES };
 
 static bool read_party(struct str digits, uint64_t *ret)
 {
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < digits.len; i++)
-		if (!hex_digit(digits.ptr[i], &value))
-			return false;
-	*ret = value;
-	return digits.len == PARTY_DIGITS;
+	return digits.len == PARTY_DIGITS && hex_to_u64(digits, ret);
 }
 
 /* 0: the name does not say it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "source/tls.h"
 
+#include "base/hex.h"
 #include "tls/stream_starttls.h"
 
 #include <errno.h>
@@ -17,30 +18,12 @@ static struct str fact_name(enum service_id service, char name[static FACT_NAME_
 
 void pin_text(const unsigned char pin[static TLS_PIN_SIZE], char ret[static PIN_TEXT_MAX])
 {
-	for (size_t i = 0; i < TLS_PIN_SIZE; i++)
-		(void)snprintf(ret + 2 * i, 3, "%02x", pin[i]);
-}
-
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
+	hex_write(pin, TLS_PIN_SIZE, ret);
 }
 
 bool pin_read(struct str text, unsigned char ret[static TLS_PIN_SIZE])
 {
-	if (text.len != (size_t)2 * TLS_PIN_SIZE)
-		return false;
-	for (size_t i = 0; i < TLS_PIN_SIZE; i++) {
-		int high = hex_digit(text.ptr[2 * i]),
-		    low = hex_digit(text.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
+	return hex_read(text, ret, TLS_PIN_SIZE);
 }
 
 int source_pin(struct registry *r, enum service_id service,

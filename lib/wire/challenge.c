@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/challenge.h"
 
+#include "base/hex.h"
 #include "wire/sasl.h"
 
 #include <errno.h>
@@ -87,16 +88,12 @@ static bool compute(
 /* RFC 1939 wants lower case; servers have always taken both. */
 static bool is_hex_of(const unsigned char *digest, struct str hex)
 {
-	static const char digits[] = "0123456789abcdef";
-	char wanted[HEX_SIZE], given[HEX_SIZE];
+	char wanted[HEX_SIZE + 1], given[HEX_SIZE];
 	bool same;
 
 	if (hex.len != HEX_SIZE)
 		return false;
-	for (size_t i = 0; i < DIGEST_SIZE; i++) {
-		wanted[2 * i] = digits[digest[i] >> 4];
-		wanted[2 * i + 1] = digits[digest[i] & 15];
-	}
+	hex_write(digest, DIGEST_SIZE, wanted);
 	for (size_t i = 0; i < HEX_SIZE; i++) {
 		given[i] = hex.ptr[i];
 		if (given[i] >= 'A' && given[i] <= 'F')

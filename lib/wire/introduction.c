@@ -78,7 +78,7 @@ static bool offers_id(struct str greeting)
 	if (!str_istarts(greeting, head))
 		return false;
 	list = str_skip(greeting, head.len);
-	return imap_capability_has(str_take(list, str_index(list, ']')), STR_LIT("ID"));
+	return str_has_word(str_take(list, str_index(list, ']')), STR_LIT("ID"));
 }
 
 static enum introduction_is hear_greeting(struct introduction *i, struct str line,

@@ -35,16 +35,6 @@ static enum answer yes_if(bool condition)
 
 /* ── one key ───────────────────────────────────────────────────────────────────────── */
 
-static bool has_keyword(const struct subject *m, struct str word)
-{
-	struct str words = m->keywords;
-
-	while (words.len)
-		if (str_ieq(str_split(&words, ' '), word))
-			return true;
-	return false;
-}
-
 static unsigned flags_of(const struct subject *m)
 {
 	return m->view->flags | (m->view->recent ? FLAG_RECENT : 0u);
@@ -111,9 +101,9 @@ static enum answer ask_row(const struct subject *m, const struct imap_search_key
 {
 	switch (key->kind) {
 	case IMAP_SEARCH_KEYWORD:
-		return yes_if(has_keyword(m, key->text));
+		return yes_if(str_has_word(m->keywords, key->text));
 	case IMAP_SEARCH_UNKEYWORD:
-		return yes_if(!has_keyword(m, key->text));
+		return yes_if(!str_has_word(m->keywords, key->text));
 	case IMAP_SEARCH_LARGER:
 		return yes_if(m->size > key->number);
 	case IMAP_SEARCH_SMALLER:

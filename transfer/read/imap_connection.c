@@ -35,7 +35,7 @@ void imap_connection_close(struct imap_connection *imap)
 
 bool imap_connection_has(const struct imap_connection *imap, struct str capability)
 {
-	return imap_capability_has(buf_view(&imap->capability), capability);
+	return str_has_word(buf_view(&imap->capability), capability);
 }
 
 int imap_connection_put_name(struct imap_connection *imap, struct str name)

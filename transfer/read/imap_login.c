@@ -77,14 +77,6 @@ static const struct refusal {
 #define N_CODES (sizeof(refusal_codes) / sizeof(refusal_codes[0]))
 #define N_WORDS (sizeof(refusal_words) / sizeof(refusal_words[0]))
 
-static bool has_word(struct str text, struct str word)
-{
-	for (; text.len >= word.len; text = str_skip(text, 1))
-		if (str_istarts(text, word))
-			return true;
-	return false;
-}
-
 static int refusal(const struct imap_response *is)
 {
 	if (is->status == IMAP_STATUS_BYE)
@@ -93,7 +85,7 @@ static int refusal(const struct imap_response *is)
 		if (str_ieq(is->code, refusal_codes[i].word))
 			return refusal_codes[i].code;
 	for (size_t i = 0; i < N_WORDS; i++)
-		if (has_word(is->text, refusal_words[i].word))
+		if (str_ihas(is->text, refusal_words[i].word))
 			return refusal_words[i].code;
 	return -EACCES;
 }

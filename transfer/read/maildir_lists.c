@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/maildir_lists.h"
 
+#include "base/hex.h"
 #include "transfer/read/source.h"
 #include "wire/imap/cursor.h"
 
@@ -350,17 +351,12 @@ int maildir_name_cmp(struct str a, struct str b)
 
 /* ---- names of mailboxes ---- */
 
-static int hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that an escape means; 0: it is none. Only what cannot be in a name is escaped,
    so "\41" is three characters and a backslash. */
 static char escaped(struct str s, char separator)
 {
-	int high = s.len > 2 && s.ptr[0] == '\\' ? hex(s.ptr[1]) : -1;
-	int low = high < 0 ? -1 : hex(s.ptr[2]);
+	int high = s.len > 2 && s.ptr[0] == '\\' ? hex_digit_of(HEX_LOWER, s.ptr[1]) : -1;
+	int low = high < 0 ? -1 : hex_digit_of(HEX_LOWER, s.ptr[2]);
 	char c = (char)(low < 0 ? 0 : high * 16 + low);
 	bool needs = c == '.' || c == '/' || c == '\\' || (c > 0 && c < ' ');
 

@@ -268,12 +268,8 @@ static bool offers_plain(struct str capability)
 {
 	struct str mechanisms;
 
-	if (!pop3_capability_args(capability, STR_LIT("SASL"), &mechanisms))
-		return false;
-	while (mechanisms.len)
-		if (str_ieq(str_split(&mechanisms, ' '), STR_LIT("PLAIN")))
-			return true;
-	return false;
+	return pop3_capability_args(capability, STR_LIT("SASL"), &mechanisms) &&
+	       str_has_word(mechanisms, STR_LIT("PLAIN"));
 }
 
 static int log_in(struct pop3_connection *t, struct str login, struct str password,

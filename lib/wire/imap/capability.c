@@ -104,14 +104,6 @@ bool imap_capability_of(struct str line, struct str *ret_capability)
 	return true;
 }
 
-bool imap_capability_has(struct str capability, struct str name)
-{
-	while (capability.len)
-		if (str_ieq(str_split(&capability, ' '), name))
-			return true;
-	return false;
-}
-
 int imap_greeting_filter(struct str greeting, bool starttls, struct buf *out)
 {
 	struct str list;

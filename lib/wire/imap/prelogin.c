@@ -192,7 +192,7 @@ static void keep_id(struct imap_prelogin *p, struct imap_cursor *c)
 {
 	struct buf list;
 
-	if (!imap_capability_has(p->offer->capability, STR_LIT("ID")))
+	if (!str_has_word(p->offer->capability, STR_LIT("ID")))
 		return;
 	buf_init(&list, ID_MAX);
 	if (spaces(c) && id_list(p, c, &list) && !keep(p, buf_view(&list), &p->id))
@@ -256,7 +256,7 @@ static enum prelogin_action cmd_login(
 	struct wire_login *l = &p->login;
 
 	if (p->offer->tls_first &&
-		imap_capability_has(p->offer->capability, STR_LIT("LOGINDISABLED")))
+		str_has_word(p->offer->capability, STR_LIT("LOGINDISABLED")))
 		return bad(p, reply, l->tag, "NO [PRIVACYREQUIRED] Begin TLS first.");
 	if (!spaces(c) || !login_word(p, c, &l->user, &l->user_literal) ||
 		(!spaces(c) && imap_peek(c) != '"') ||

@@ -81,6 +81,5 @@ int imap_greeting_filter(struct str greeting, bool starttls, struct buf *out);
 int imap_capability_after(struct str capability, struct buf *out);
 /* The list in a response code or in an untagged CAPABILITY response; false: none. */
 bool imap_capability_of(struct str line, struct str *ret_capability);
-bool imap_capability_has(struct str capability, struct str name);
 
 #endif

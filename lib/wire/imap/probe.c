@@ -19,7 +19,7 @@ static enum imap_probe_event ask(
 
 static enum imap_probe_event ask_id(struct imap_probe *p, struct buf *to_server)
 {
-	if (!imap_capability_has(p->capability, STR_LIT("ID")))
+	if (!str_has_word(p->capability, STR_LIT("ID")))
 		return IMAP_PROBE_DONE;
 	p->asked_id = true;
 	return ask(p, STR_LIT("ID NIL"), to_server);

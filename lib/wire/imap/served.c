@@ -12,22 +12,15 @@ const char imap_served[] =
 	"QUOTA=RES-MESSAGE METADATA COMPRESS=DEFLATE INPROGRESS CATENATE REPLACE "
 	"UTF8=ACCEPT UIDONLY CONTEXT=SEARCH NOTIFY";
 
-static bool has_word(struct str words, struct str word)
-{
-	while (words.len)
-		if (str_ieq(str_split(&words, ' '), word))
-			return true;
-	return false;
-}
-
 bool imap_is_served(struct str capability)
 {
 	/* other words for what is in the list, and what belongs to the login */
 	static const struct str same = STR("IMAP4 LITERAL- METADATA-SERVER RIGHTS=texk "
 					   "PREVIEW=FUZZY STARTTLS LOGINDISABLED");
 
-	return has_word(str_from(imap_served), capability) ||
-	       has_word(same, capability) || str_istarts(capability, STR_LIT("AUTH=")) ||
+	return str_has_word(str_from(imap_served), capability) ||
+	       str_has_word(same, capability) ||
+	       str_istarts(capability, STR_LIT("AUTH=")) ||
 	       str_istarts(capability, STR_LIT("RIGHTS=")) ||
 	       str_istarts(capability, STR_LIT("APPENDLIMIT"));
 }

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/imap/url.h"
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* "%20" undone. */
 static bool decode(struct str text, struct arena *arena, struct str *ret)
@@ -18,19 +12,16 @@ static bool decode(struct str text, struct arena *arena, struct str *ret)
 	if (!copy)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		int high, low;
+		int byte;
 
 		if (text.ptr[i] != '%') {
 			copy[out++] = text.ptr[i];
 			continue;
 		}
-		if (i + 2 >= text.len)
+		byte = hex_byte(str_skip(text, i + 1));
+		if (byte <= 0)
 			return false;
-		high = hex_value(text.ptr[i + 1]);
-		low = hex_value(text.ptr[i + 2]);
-		if (high < 0 || low < 0 || !(high | low))
-			return false;
-		copy[out++] = (char)(high << 4 | low);
+		copy[out++] = (char)byte;
 		i += 2;
 	}
 	*ret = str_of(copy, out);

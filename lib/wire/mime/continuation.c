@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/continuation.h"
 
+#include "base/hex.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -155,14 +157,6 @@ bool mime_join_pieces(struct mime_content *content, struct arena *arena)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 struct str mime_extended_text(struct str value, struct arena *arena)
 {
 	struct str text = value;
@@ -173,11 +167,10 @@ struct str mime_extended_text(struct str value, struct arena *arena)
 	(void)str_split(&text, '\'');
 	copy = arena_alloc(arena, text.len + 1);
 	for (size_t i = 0; copy && i < text.len; i++) {
-		int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
+		int byte = text.ptr[i] == '%' ? hex_byte(str_skip(text, i + 1)) : -1;
 
-		if (text.ptr[i] == '%' && low >= 0) {
-			copy[len++] = (char)(high << 4 | low);
+		if (byte >= 0) {
+			copy[len++] = (char)byte;
 			i += 2;
 		} else {
 			copy[len++] = text.ptr[i];

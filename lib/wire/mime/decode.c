@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/decode.h"
 
+#include "base/hex.h"
+
 enum mime_encoding mime_encoding_by_name(struct str name)
 {
 	name = str_trim(name);
@@ -12,15 +14,6 @@ enum mime_encoding mime_encoding_by_name(struct str name)
 void mime_decoder_init(struct mime_decoder *d, enum mime_encoding encoding)
 {
 	*d = (struct mime_decoder){ .encoding = encoding };
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int base64_digit(char c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/preview.h"
 
+#include "base/hex.h"
 #include "wire/mime/decode.h"
 #include "wire/mime/header.h"
 
@@ -106,14 +107,11 @@ static bool number_entity(struct str name, ucs4_t *ret)
 		return str_to_u32(str_skip(name, 1), ret);
 	name = str_skip(name, 2);
 	for (size_t i = 0; i < name.len && value < 0x110000; i++) {
-		char c = name.ptr[i] | 0x20;
+		int digit = hex_digit(name.ptr[i]);
 
-		if (c >= '0' && c <= '9')
-			value = value * 16 + (uint32_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value * 16 + (uint32_t)(c - 'a' + 10);
-		else
+		if (digit < 0)
 			return false;
+		value = value * 16 + (uint32_t)digit;
 	}
 	*ret = value;
 	return name.len > 0;

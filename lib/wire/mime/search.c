@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/search.h"
 
+#include "base/hash.h"
 #include "wire/mime/address.h"
 #include "wire/mime/content.h"
 #include "wire/mime/decode.h"
@@ -13,8 +14,6 @@
 #define ADDRESSES_LOOK ((size_t)65536) /* bytes of one field, for ENVELOPE too */
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
 
 static int read_field(struct mime_charsets *c, const struct mime_field *field,
 	bool with_name, struct mime_listener *l)
@@ -246,11 +245,10 @@ uint64_t mime_text_version(const struct mime_charsets *c)
 {
 	uint64_t parts[] = { MIME_TEXT_VERSION, (uint64_t)_libunistring_version,
 		mime_charsets_there(c) };
-	uint64_t hash = FNV_BASIS;
+	uint64_t hash = HASH_FIRST;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		hash = (hash ^ parts[i]) * FNV_PRIME;
-	for (const char *p = gnu_get_libc_version(); *p; p++)
-		hash = (hash ^ (uint8_t)*p) * FNV_PRIME;
+		hash = hash_mix(hash, parts[i]);
+	hash = hash_bytes(hash, str_from(gnu_get_libc_version()));
 	return hash >> 1 | 1; /* a positive number of SQLite, and not 0 */
 }

@@ -55,14 +55,6 @@ bool pop3_response_code(struct str line, struct str *ret_code)
 static const struct str in_use_words[] = { STR(" lock"), STR("in use"), STR("busy"),
 	STR("already open"), STR("another session") };
 
-static bool has_word(struct str text, struct str word)
-{
-	for (; text.len >= word.len; text = str_skip(text, 1))
-		if (str_istarts(text, word))
-			return true;
-	return false;
-}
-
 bool pop3_is_in_use(struct str line)
 {
 	struct str code;
@@ -72,8 +64,8 @@ bool pop3_is_in_use(struct str line)
 	if (pop3_response_code(line, &code))
 		return str_ieq(code, STR_LIT("IN-USE"));
 	for (size_t i = 0; i < sizeof(in_use_words) / sizeof(in_use_words[0]); i++)
-		if (has_word(line, in_use_words[i]))
-			return !has_word(line, STR_LIT("account"));
+		if (str_ihas(line, in_use_words[i]))
+			return !str_ihas(line, STR_LIT("account"));
 	return false;
 }
 

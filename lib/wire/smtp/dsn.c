@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/smtp/dsn.h"
 
+#include "base/hex.h"
 #include "wire/smtp/command.h"
 
 /* ---- xtext (RFC 3461, 4) ---- */
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool is_printable(int c)
 {
@@ -23,16 +15,15 @@ static bool is_printable(int c)
    is let through, as Postfix does it. */
 static int xtext_next(struct str *s)
 {
-	int c = (unsigned char)s->ptr[0], high, low;
+	int c = (unsigned char)s->ptr[0];
 
 	if (c != '+') {
 		*s = str_skip(*s, 1);
 		return c;
 	}
-	high = s->len > 2 ? hex(s->ptr[1]) : -1;
-	low = s->len > 2 ? hex(s->ptr[2]) : -1;
+	c = hex_byte(str_skip(*s, 1));
 	*s = str_skip(*s, 3);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
+	return c;
 }
 
 static bool is_xtext(struct str s)

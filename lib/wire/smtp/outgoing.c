@@ -110,14 +110,6 @@ static enum smtp_outgoing_event sent(
 	return SMTP_OUTGOING_AGAIN;
 }
 
-static bool has_param(struct str params, struct str wanted)
-{
-	while (params.len)
-		if (str_ieq(str_split(&params, ' '), wanted))
-			return true;
-	return false;
-}
-
 static bool is_clean(struct str address)
 {
 	for (size_t i = 0; i < address.len; i++)
@@ -136,9 +128,9 @@ static enum smtp_outgoing_event send_mail(struct smtp_outgoing *o, struct buf *o
 
 	if (r == 0 && o->has_size && m->size)
 		r = buf_printf(out, " SIZE=%llu", (unsigned long long)m->size);
-	if (r == 0 && o->has_8bit && has_param(m->params, STR_LIT("BODY=8BITMIME")))
+	if (r == 0 && o->has_8bit && str_has_word(m->params, STR_LIT("BODY=8BITMIME")))
 		r = buf_append_c(out, " BODY=8BITMIME");
-	if (r == 0 && o->has_utf8 && has_param(m->params, STR_LIT("SMTPUTF8")))
+	if (r == 0 && o->has_utf8 && str_has_word(m->params, STR_LIT("SMTPUTF8")))
 		r = buf_append_c(out, " SMTPUTF8");
 	if (r == 0)
 		r = buf_append_c(out, "\r\n");

@@ -110,6 +110,32 @@ static void test_numbers(void **state)
 	}
 }
 
+static void test_parts(void **state)
+{
+	static const struct {
+		struct str text, part;
+		bool is_word, is_there;
+	} rows[] = {
+		{ STR("IMAP4rev1 IDLE ID"), STR("id"), true, true },
+		{ STR("IMAP4rev1 IDLE"), STR("ID"), false, true },
+		{ STR("IDLE"), STR("IDLE "), false, false },
+		{ STR("a b"), STR("a b"), false, true },
+		{ STR("one"), STR("one"), true, true },
+		{ STR("on"), STR("one"), false, false },
+		{ STR("a  b"), STR(""), true, true }, /* between the blanks */
+		{ STR(""), STR(""), false, true },
+		{ STR(""), STR("a"), false, false },
+		{ STR("mailbox is Locked"), STR(" lock"), false, true },
+		{ STR("a\0b"), STR("\0B"), false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_has_word(rows[i].text, rows[i].part) != rows[i].is_word ||
+			str_ihas(rows[i].text, rows[i].part) != rows[i].is_there)
+			fail_msg("row %zu: \"%.*s\"", i, STR_ARG(rows[i].text));
+}
+
 static void test_dup(void **state)
 {
 	char *copy = str_dup_c(STR_LIT("abc"));
@@ -129,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_dup),
 	};
 
