@@ -175,11 +175,12 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 		return read_failed(w, (int)n);
 	if (n == 0)
 		return no_more_input(w);
+	/* first: whoever waits for them does not wait for what is done about them */
+	written = stream_write(w->to, str_of(shared->scratch, (size_t)n), false);
 	judge_read(w, n);
+	w->ends_line = shared->scratch[n - 1] == '\n';
 	if (w->reader.saw)
 		w->reader.saw(w->reader.context, str_of(shared->scratch, (size_t)n));
-	w->ends_line = shared->scratch[n - 1] == '\n';
-	written = stream_write(w->to, str_of(shared->scratch, (size_t)n), false);
 	if (written < 0 && written != -EAGAIN)
 		return no_more_output(w, shared);
 	if (written < 0)

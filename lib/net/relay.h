@@ -38,7 +38,7 @@ enum way_state {
 
 enum way_mode { WAY_COPY, WAY_SPLICE };
 
-/* Sees a direction's bytes before they go on. */
+/* Sees a direction's bytes, in their order, as they go on. */
 struct relay_reader {
 	void (*saw)(void *context, struct str bytes);
 	/* So many of the next bytes need not be seen, and may be spliced. */
