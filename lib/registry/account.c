@@ -448,3 +448,29 @@ int registry_set_arriving(
 	return code < 0 ? code
 	                : database_finish(r->db, set_arriving(r, id, arriving, err), err);
 }
+
+int registry_each_client(struct registry *r, uint64_t ms, size_t most,
+	registry_client_fn *each, void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	uint64_t now = clock_wall_ms();
+	int n = query_begin(r->db, SQL_EACH_CLIENT,
+		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
+		err);
+
+	while (n == 0 && (n = query_next(&row, err)) == 1)
+		n = each(context, query_bytes(&row, 0));
+	return n;
+}
+
+int registry_uses_service(struct registry *r, int64_t id, struct str service,
+	bool *ret_uses, struct error *err)
+{
+	uint64_t uses = 0;
+	int code = sql_get(r->db, SQL_SEEN_SERVICE,
+		SQL_VALUES(sql_signed(id), sql_text(service)), &uses, err);
+
+	if (code == 0)
+		*ret_uses = uses != 0;
+	return code;
+}

@@ -16,6 +16,8 @@
 #include "registry/unseen.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HOUR_MS 3600000
@@ -551,14 +553,33 @@ static int look_at_login(struct registry *r, int64_t id, struct str client,
 	return 0;
 }
 
+/* A moment ago there was nothing to note of it. No login is asked for so: it has a
+   name. */
+static bool is_noted(
+	struct registry *r, int64_t id, struct str client, struct recent_question *ret)
+{
+	char number[24];
+	int len = snprintf(number, sizeof(number), "%" PRId64, id);
+	const struct str parts[] = { STR_LIT(""), client, str_of(number, (size_t)len) };
+
+	return recent_find(r->recent, r->db, parts, sizeof(parts) / sizeof(parts[0]),
+		       ret) != NULL;
+}
+
 int registry_note_login(
 	struct registry *r, int64_t id, struct str client, struct error *err)
 {
 	uint64_t last = 0, now = clock_wall_ms();
 	bool client_is_known = true, time_is_due;
-	int code = look_at_login(r, id, client, &last, &client_is_known, err);
+	struct recent_question q;
+	int code;
 
+	if (is_noted(r, id, client, &q))
+		return 0;
+	code = look_at_login(r, id, client, &last, &client_is_known, err);
 	time_is_due = now >= last + LOGIN_TIME_MS;
+	if (code == 0 && client_is_known && !time_is_due)
+		recent_keep(r->recent, r->db, &q, &(struct account_route){ 0 }, 0);
 	if (code < 0 || (client_is_known && !time_is_due))
 		return code;
 	code = database_begin(r->db, false, err);
@@ -570,30 +591,4 @@ int registry_note_login(
 		code = sql_run(r->db, SQL_SET_LOGIN_TIME,
 			SQL_VALUES(sql_signed(id), sql_number(now)), err);
 	return database_finish(r->db, code, err);
-}
-
-int registry_each_client(struct registry *r, uint64_t ms, size_t most,
-	registry_client_fn *each, void *context, struct error *err)
-{
-	CLEANUP(query_end) struct query row = { 0 };
-	uint64_t now = clock_wall_ms();
-	int n = query_begin(r->db, SQL_EACH_CLIENT,
-		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
-		err);
-
-	while (n == 0 && (n = query_next(&row, err)) == 1)
-		n = each(context, query_bytes(&row, 0));
-	return n;
-}
-
-int registry_uses_service(struct registry *r, int64_t id, struct str service,
-	bool *ret_uses, struct error *err)
-{
-	uint64_t uses = 0;
-	int code = sql_get(r->db, SQL_SEEN_SERVICE,
-		SQL_VALUES(sql_signed(id), sql_text(service)), &uses, err);
-
-	if (code == 0)
-		*ret_uses = uses != 0;
-	return code;
 }
