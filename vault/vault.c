@@ -146,7 +146,8 @@ static int make_memory(struct vault *v)
 	size_t size = sizeof(*v->fingerprints) * FINGERPRINTS;
 
 	v->fingerprints = malloc(size);
-	if (!v->fingerprints)
+	v->recent = calloc(RECENT_PLACES, sizeof(*v->recent));
+	if (!v->fingerprints || !v->recent)
 		return -ENOMEM;
 	/* an empty place must not be something that can be hit */
 	randombytes_buf(v->fingerprints, size);
@@ -207,6 +208,7 @@ void vault_close(struct vault *v)
 {
 	registry_close(v->registry);
 	free(v->fingerprints);
+	free(v->recent);
 	explicit_bzero(v, sizeof(*v));
 }
 

@@ -17,6 +17,14 @@
 
 #define FINGERPRINTS 32768 /* 1 MiB; two that share a place take turns */
 #define FINGERPRINT_SIZE 32
+#define RECENT_PLACES 1024 /* 300 KB, touched as they fill */
+
+/* A password that was right a moment ago, and the state of the registry. */
+struct recent_right {
+	uint8_t print[FINGERPRINT_SIZE];
+	size_t len; /* 0: free */
+	char name[REGISTRY_NAME_MAX];
+};
 
 struct vault {
 	struct registry *registry;
@@ -27,6 +35,7 @@ struct vault {
 	/* of passwords whose scrypt was right since the start */
 	uint8_t fingerprint_key[FINGERPRINT_SIZE];
 	uint8_t (*fingerprints)[FINGERPRINT_SIZE];
+	struct recent_right *recent;
 };
 
 /* Reads the key and opens the registry, or makes both when `create`, the key only when

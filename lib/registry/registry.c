@@ -69,6 +69,17 @@ int registry_make(const char *path, struct registry **ret, struct error *err)
 	return open_or_make(path, true, ret, err);
 }
 
+bool registry_version(struct registry *r, struct registry_version *ret)
+{
+	struct database_version version;
+	bool can_tell = database_version(r->db, &version);
+
+	_Static_assert(sizeof(*ret) == sizeof(version), "the same words");
+	if (can_tell)
+		memcpy(ret, &version, sizeof(*ret));
+	return can_tell;
+}
+
 void registry_set_patience(struct registry *r, unsigned ms)
 {
 	database_set_patience(r->db, ms);

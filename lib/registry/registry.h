@@ -228,6 +228,13 @@ int registry_each_client(struct registry *r, uint64_t ms, size_t most,
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err);
 
+/* What changes with each commit of anybody: as long as it is the same, so is all that is
+   in the registry. false: it cannot be told. */
+struct registry_version {
+	uint64_t words[6];
+};
+bool registry_version(struct registry *r, struct registry_version *ret);
+
 /* Whether any is kept, sealed or as a verifier: then the key file is not to be lost. */
 int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
 /* The one way to change route or stage. -EPERM: not in the table, with the sentence.

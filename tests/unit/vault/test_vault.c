@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What opens a mailbox, and what does not: rows that somebody else wrote, candidates that
    nobody has proven, boxes and verifiers of other accounts. */
+#include "registry/here.h"
 #include "vault/fixture.h"
 #include "wire/challenge.h"
 
@@ -25,6 +26,31 @@ static void test_sealed(void **state)
 	expect(t, bob, "secret", VERDICT_WRONG);
 	expect(t, alice + bob, "secret", VERDICT_UNKNOWN);
 	assert_true(str_eq(ask(t, alice, "secret").name, STR_LIT("alice")));
+}
+
+/* While nobody writes to the registry nothing is opened for what was right a moment ago;
+   anything that is written, by whomever, is seen. */
+static void test_a_moment_ago(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move(t, "alice", "secret"), bob = move(t, "bob", "secret");
+	struct vault_keys keys = t->v.keys;
+
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	memset(&t->v.keys, 0, sizeof(keys)); /* now nothing can be opened */
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	assert_true(str_eq(ask(t, alice, "secret").name, STR_LIT("alice")));
+	assert_int_not_equal(ask(t, alice, "secre").verdict, VERDICT_RIGHT);
+	assert_int_not_equal(ask(t, bob, "secret").verdict, VERDICT_RIGHT);
+	NO_ERROR(registry_set_fact(t->v.registry, STR_LIT("x"), STR_LIT("y"), &t->err));
+	assert_int_not_equal(ask(t, alice, "secret").verdict, VERDICT_RIGHT);
+	t->v.keys = keys;
+	expect(t, alice, "secret", VERDICT_RIGHT);
+	write_row(t, "proven_at = 0", alice); /* another process */
+	assert_int_not_equal(ask(t, alice, "secret").verdict, VERDICT_RIGHT);
+	expect(t, bob, "secret", VERDICT_RIGHT);
+	NO_ERROR(registry_set_disabled(t->v.registry, bob, true, &t->err));
+	expect(t, bob, "secret", VERDICT_WRONG);
 }
 
 /* Who is served by the source is not judged here; nor is a password right that only a
@@ -390,6 +416,7 @@ int main(void)
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(test_sealed),
+		ROW(test_a_moment_ago),
 		ROW(test_not_proven),
 		ROW(test_rows_of_others),
 		ROW(test_verifier),
