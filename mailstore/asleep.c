@@ -15,6 +15,7 @@
  */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "mailstore/process.h"
 #include "mailstore/refuse.h"
@@ -129,14 +130,9 @@ static void end_one(struct sleeper *s, const char *why)
 
 /* ── an account ────────────────────────────────────────────────────────────────────── */
 
-/* FNV-1a */
 static size_t bucket_of(struct str account)
 {
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < account.len; i++)
-		hash = (hash ^ (unsigned char)account.ptr[i]) * 16777619u;
-	return hash % ASLEEP_BUCKETS;
+	return hash_bytes(HASH_FIRST, account) % ASLEEP_BUCKETS;
 }
 
 static struct asleep *find(const struct processes *all, struct str account)

@@ -3,6 +3,7 @@
 #include "mailstore/process.h"
 
 #include "base/fd.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +35,16 @@ void process_free(struct process *p)
 	free(p);
 }
 
+static size_t bucket_of(struct str account)
+{
+	return hash_bytes(HASH_FIRST, account) % PROCESS_BUCKETS;
+}
+
 void process_insert(struct process *p)
 {
 	struct processes *all = p->all;
 
+	LIST_INSERT_HEAD(&all->named[bucket_of(str_from(p->account))], p, named);
 	p->next = all->first;
 	p->place = &all->first;
 	if (p->next)
@@ -45,13 +52,21 @@ void process_insert(struct process *p)
 	all->first = p;
 }
 
+void process_remove(struct process *p)
+{
+	LIST_REMOVE(p, named);
+	*p->place = p->next;
+	if (p->next)
+		p->next->place = p->place;
+}
+
 struct process *process_find_at(struct processes *all, struct str account, bool after)
 {
-	struct process *p = all->first;
+	struct process *p;
 
-	while (p && ((p->lives == PROCESS_AFTER) != after ||
-			    !str_eq(account, str_from(p->account))))
-		p = p->next;
+	LIST_FOREACH(p, &all->named[bucket_of(account)], named)
+	if ((p->lives == PROCESS_AFTER) == after && str_eq(account, str_from(p->account)))
+		break;
 	return p;
 }
 

@@ -66,6 +66,7 @@ struct folder_id {
 struct process {
 	struct processes *all;
 	struct process *next, **place;
+	LIST_ENTRY(process) named;
 	enum process_state state;
 	enum process_place lives;
 	uint64_t sent;         /* messages, over the link */
@@ -94,6 +95,7 @@ struct process {
 struct process *process_new(struct processes *all, struct str account);
 void process_free(struct process *p); /* the same */
 void process_insert(struct process *p);
+void process_remove(struct process *p);
 /* after: one that the mailstore after this one has; else one of the others. */
 struct process *process_find_at(struct processes *all, struct str account, bool after);
 /* Of the others, else after. */

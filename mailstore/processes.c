@@ -152,9 +152,7 @@ void process_gone(struct process *p, bool crashed)
 	timer_free(p->timer);
 	end_sessions(p, crashed);
 	release_follower(p, crashed);
-	*p->place = p->next;
-	if (p->next)
-		p->next->place = p->place;
+	process_remove(p);
 	asleep_begin(p);
 	deliveries_process_gone(p, !crashed);
 	answer_requests(p);

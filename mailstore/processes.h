@@ -32,6 +32,7 @@
 struct peer;
 
 #define ASLEEP_BUCKETS 1024
+#define PROCESS_BUCKETS 1024
 
 struct processes {
 	struct loop *loop;
@@ -40,8 +41,10 @@ struct processes {
 	int settings_fd;     /* the same for the processes */
 	struct timer *looks; /* at folders that somebody exchanges */
 	struct process *first;
-	bool ending;  /* none is started any more */
-	bool retired; /* not here, but by the mailstore after this one */
+	LIST_HEAD(, process)
+	named[PROCESS_BUCKETS]; /* the same, by their accounts' names */
+	bool ending;            /* none is started any more */
+	bool retired;           /* not here, but by the mailstore after this one */
 	LIST_HEAD(, asleep) asleep[ASLEEP_BUCKETS]; /* accounts, by their names */
 	uint64_t n_asleep, asleep_max;              /* sessions: each is a descriptor */
 	TAILQ_HEAD(, asleep) waking; /* accounts that wait until others have woken */
