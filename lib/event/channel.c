@@ -113,11 +113,10 @@ static void lose(struct channel *c, int code)
 }
 
 /* One message. 0 or what ends the reading. */
-static ssize_t receive_one(struct channel *c)
+static ssize_t receive_one(struct channel *c, char bytes[static IPC_MESSAGE_MAX])
 {
-	char bytes[IPC_MESSAGE_MAX];
 	struct packet p = { .n_fds = 0 };
-	ssize_t n = ipc_receive(c->watch->fd, bytes, sizeof(bytes), p.fds, &p.n_fds);
+	ssize_t n = ipc_receive(c->watch->fd, bytes, IPC_MESSAGE_MAX, p.fds, &p.n_fds);
 
 	if (n <= 0)
 		return n ? n : -ESHUTDOWN;
@@ -133,12 +132,13 @@ enum reading { READING_MORE, READING_EMPTY, READING_OVER };
 /* OVER: the channel is closed or lost, and its memory may be gone. */
 static enum reading receive(struct channel *c)
 {
+	char bytes[IPC_MESSAGE_MAX]; /* once: it takes a touch of each of its pages */
 	bool closed = false, *outer = c->closed;
 	ssize_t r = 0;
 
 	c->closed = &closed;
 	for (int i = 0; i < BATCH && r == 0 && !closed && !c->lost; i++)
-		r = receive_one(c);
+		r = receive_one(c, bytes);
 	/* the memory of c may be gone when it is closed */
 	if (closed) {
 		if (outer)

@@ -131,6 +131,19 @@ static uint64_t get_number(const char *at, size_t bytes)
 	return value;
 }
 
+size_t message_length(const struct message *m)
+{
+	size_t length = HEAD_SIZE;
+
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		struct str field;
+
+		memcpy(&field, (const char *)m + fields[i], sizeof(field));
+		length += 4 + field.len;
+	}
+	return length;
+}
+
 ssize_t message_encode(const struct message *m, char *bytes, size_t size)
 {
 	size_t at = HEAD_SIZE;

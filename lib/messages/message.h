@@ -343,6 +343,7 @@ struct message {
 
 const char *message_type_name(enum message_type type);
 
+size_t message_length(const struct message *m); /* of what is encoded */
 /* Into bytes[size]; returns the length or -EMSGSIZE. */
 ssize_t message_encode(const struct message *m, char *bytes, size_t size);
 
