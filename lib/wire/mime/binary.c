@@ -4,7 +4,7 @@
 #include "wire/mime/header.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <sodium.h>
 
 #define LINE ((size_t)57) /* bytes: 76 characters (RFC 2045, 6.8) */
 #define FIELD STR_LIT("Content-Transfer-Encoding")
@@ -42,12 +42,14 @@ static int put_base64(struct str bytes, mime_take_fn *take, void *context)
 
 	while (bytes.len && r == 0) {
 		struct str line = str_take(bytes, LINE);
-		unsigned char text[LINE * 2];
-		int len = EVP_EncodeBlock(
-			text, (const unsigned char *)line.ptr, (int)line.len);
+		char text[sodium_base64_ENCODED_LEN(
+			LINE, sodium_base64_VARIANT_ORIGINAL)];
 
+		(void)sodium_bin2base64(text, sizeof(text),
+			(const unsigned char *)line.ptr, line.len,
+			sodium_base64_VARIANT_ORIGINAL);
 		bytes = str_skip(bytes, line.len);
-		r = take(context, str_of(text, (size_t)len));
+		r = take(context, str_from(text));
 		/* the line end before a boundary belongs to it */
 		if (r == 0 && bytes.len)
 			r = take(context, STR_LIT("\r\n"));

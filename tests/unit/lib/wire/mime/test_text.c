@@ -8,6 +8,9 @@
 
 #include "lib/wire/wire_test.h"
 
+#include <errno.h>
+#include <iconv.h>
+
 static struct mime_charsets *charsets;
 
 static int load(void **state)
@@ -337,6 +340,89 @@ static void test_charsets(void **state)
 }
 
 /* Parts that clients show as text are found as text. */
+static const struct {
+	const char *label, *name;
+} one_byte[] = {
+	{ "iso-8859-1", "CP1252" },
+	{ "windows-1250", "CP1250" },
+	{ "windows-1251", "CP1251" },
+	{ "windows-1253", "CP1253" },
+	{ "iso-8859-9", "CP1254" },
+	{ "windows-1256", "CP1256" },
+	{ "windows-1257", "CP1257" },
+	{ "iso-8859-2", "ISO-8859-2" },
+	{ "iso-8859-3", "ISO-8859-3" },
+	{ "iso-8859-4", "ISO-8859-4" },
+	{ "iso-8859-5", "ISO-8859-5" },
+	{ "iso-8859-6", "ISO-8859-6" },
+	{ "iso-8859-7", "ISO-8859-7" },
+	{ "iso-8859-8", "ISO-8859-8" },
+	{ "iso-8859-10", "ISO-8859-10" },
+	{ "tis-620", "CP874" },
+	{ "iso-8859-13", "ISO-8859-13" },
+	{ "iso-8859-14", "ISO-8859-14" },
+	{ "iso-8859-15", "ISO-8859-15" },
+	{ "iso-8859-16", "ISO-8859-16" },
+	{ "koi8-r", "KOI8-R" },
+	{ "koi8-u", "KOI8-U" },
+	{ "cp437", "CP437" },
+	{ "cp850", "CP850" },
+	{ "cp852", "CP852" },
+	{ "cp866", "CP866" },
+	{ "macintosh", "MACINTOSH" },
+};
+
+/* What iconv makes of it, or the replacement. */
+static struct str by_iconv(iconv_t converter, char byte, char space[static 8])
+{
+	char *from = &byte, *to = space;
+	size_t left = 1, room = 8;
+
+	if (iconv(converter, &from, &left, &to, &room) != (size_t)-1)
+		return str_of(space, 8 - room);
+	assert_int_equal(errno, EILSEQ);
+	return STR_LIT("\xef\xbf\xbd");
+}
+
+static void compare_one_byte(const char *label, const char *name)
+{
+	iconv_t converter = iconv_open("UTF-8", name);
+	char all[256], space[8];
+	struct buf got, want;
+
+	assert_true(converter != (iconv_t)-1);
+	buf_init(&got, 0);
+	buf_init(&want, 0);
+	for (unsigned byte = 0; byte < 256; byte++) {
+		struct str is = by_iconv(converter, (char)byte, space);
+
+		all[byte] = (char)byte;
+		buf_clear(&got);
+		assert_int_equal(buf_append(&want, is), 0);
+		assert_int_equal(mime_to_utf8(charsets, str_from(label),
+					 str_of(&all[byte], 1), &got),
+			0);
+		if (!str_eq(buf_view(&got), is))
+			fail_msg("%s 0x%02x", label, byte);
+	}
+	buf_clear(&got);
+	assert_int_equal(
+		mime_to_utf8(charsets, str_from(label), str_of(all, sizeof(all)), &got),
+		0);
+	assert_true(str_eq(buf_view(&got), buf_view(&want)));
+	buf_fini(&got);
+	buf_fini(&want);
+	(void)iconv_close(converter);
+}
+
+/* The tables of the build and this system's iconv: each byte alone, and all in a row. */
+static void test_one_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(one_byte) / sizeof(one_byte[0]); i++)
+		compare_one_byte(one_byte[i].label, one_byte[i].name);
+}
+
 static void test_search_shown_text(void **state)
 {
 	static const struct {
@@ -478,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_search),
 		cmocka_unit_test(test_charsets),
+		cmocka_unit_test(test_one_byte),
 		cmocka_unit_test(test_search_shown_text),
 		cmocka_unit_test(test_day),
 		cmocka_unit_test(test_date_time),
