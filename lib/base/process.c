@@ -136,8 +136,9 @@ static void bound(const int *capabilities, size_t count)
 	for (size_t i = 0; i < count; i++)
 		kept |= UINT64_C(1) << capabilities[i];
 	for (unsigned c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-		if (!(kept >> c & 1))
-			(void)prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+		if (!(kept >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 &&
+			errno == EPERM)
+			return; /* as it would be of each */
 }
 
 int process_keep_capabilities(const int *capabilities, size_t count, struct error *err)
