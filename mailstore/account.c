@@ -261,6 +261,8 @@ static void on_serve(void *context, const struct message *m, int socket)
 		log_info(NULL, login.kind == LOGIN_CROSSED ? "resume" : "login",
 			"account=%s session=%.*s service=%.*s client=%.*s", a->name,
 			STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
+	if (account_is_replaced(a))
+		why = RESTORED_WHY;
 	if (!ops || a->ending || account_open_store(a, &why) < 0) {
 		refuse_login(a, m, socket, why);
 		return;

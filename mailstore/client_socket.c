@@ -11,9 +11,10 @@
 
 void client_socket_tune(int socket)
 {
-	int on = 1, idle = TCP_KEEPALIVE_SECONDS;
+	int on = 1, idle = TCP_KEEPALIVE_SECONDS, flags = fcntl(socket, F_GETFL);
 
-	(void)fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
+	if (!(flags & O_NONBLOCK))
+		(void)fcntl(socket, F_SETFL, flags | O_NONBLOCK);
 	(void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

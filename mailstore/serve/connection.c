@@ -355,7 +355,8 @@ int connection_start(struct connections *all, const struct service_ops *ops,
 		connection_past_use(c, &past, login->due);
 	else
 		restart_timer(c);
-	want_turn(c);
+	/* the first words fit into the socket: it is not waited for */
+	pump(c);
 	return 0;
 }
 
