@@ -56,9 +56,16 @@ USERS = 500
 MOVED_USERS = 50
 
 
+COUNTED = (
+    ("first login", USERS, ("logins", USERS, 20, USERS)),
+    ("login", 2 * USERS, ("logins", 2 * USERS, 20, USERS)),
+    ("NOOP", 1000, ("ping", 1000)),
+)
+
+
 class Routing:
     """Nobody in between: the limit."""
-    name, target, users = "routing", SOURCE, USERS
+    name, target, users, counted = "routing", SOURCE, USERS, COUNTED
 
     def __init__(self):
         self.daemons = []
@@ -203,6 +210,10 @@ class Before(Mailferry):
 
 class Moved(Mailferry):
     name, users = "moved", MOVED_USERS
+    counted = (
+        ("first login", MOVED_USERS, ("logins", MOVED_USERS, 20, MOVED_USERS)),
+        ("login", 20 * MOVED_USERS, ("logins", 20 * MOVED_USERS, 20, MOVED_USERS)),
+    )
 
     def prepare(self, bench, config):
         tool = [self.build(bench) / "bin/registry_tool", config]
@@ -321,7 +332,7 @@ class Bench:
         counts = {}
         try:
             self.begin(contender)
-            for what, n, arguments in COUNTED:
+            for what, n, arguments in contender.counted:
                 log = self.folder / "strace"
                 pids = [f"--attach={pid}" for pid in contender.pids()]
                 tracer = Daemon(self.network.router, ["strace", "-f", "-qq", "-o", log, *pids],
@@ -334,13 +345,6 @@ class Bench:
         finally:
             contender.stop(self)
         return counts
-
-
-COUNTED = (
-    ("first login", USERS, ("logins", USERS, 20, USERS)),
-    ("login", 2 * USERS, ("logins", 2 * USERS, 20, USERS)),
-    ("NOOP", 1000, ("ping", 1000)),
-)
 
 
 def is_traced(pid):
@@ -424,7 +428,7 @@ def take_turns(bench, options, wanted):
 
 def count_calls(bench, options, wanted):
     for contender in CONTENDERS:
-        if contender.name in wanted and contender not in (Routing, Moved):
+        if contender.name in wanted and contender is not Routing:
             print_counts(contender.name, bench.count(contender()), options.names)
 
 
