@@ -78,7 +78,7 @@ static void become(const struct control *c, const char *program, const char *nam
 	_exit(EXIT_NO_PROGRAM);
 }
 
-/* The dashboard's unit reaches this host alone and may give no file away. */
+/* The unit that runs the dashboard's commands may become nobody else. */
 static int refuse_where_shut_in(struct control *c, const struct account *a)
 {
 	struct error lacks = { 0 };

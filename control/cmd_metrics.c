@@ -4,11 +4,16 @@
  *
  * With `http` it is started by who takes the connections (metrics_door.h): one process
  * for each. It gathers the page first, then gives up every right and file, and only then
- * reads a byte from outside.
+ * reads a byte from outside. Where it may not ask the kernel, the watch over the rules
+ * gathers the page (questions_door.h).
  */
 #include "control/metrics.h"
+#include "control/rights.h"
 
+#include "base/fd.h"
 #include "base/sandbox.h"
+#include "dashboard/questions.h"
+#include "messages/ask.h"
 #include "users/users.h"
 
 #include <errno.h>
@@ -118,9 +123,59 @@ static int drop_rights(struct control *c)
 
 /* ── the command ───────────────────────────────────────────────────────────────────── */
 
+/* As the dashboard asks. */
+static int ask_watch(struct control *c, int *ret_file)
+{
+	const struct message question = { .type = MESSAGE_RUN,
+		.number = QUESTION_METRICS };
+	char bytes[IPC_MESSAGE_MAX];
+	struct message m = { .type = MESSAGE_RAN };
+	CLEANUP(fd_closep)
+	int fd = ask_begin(c->settings.run_dir, QUESTIONS_SOCKET, &question, &c->err);
+	int code =
+		fd < 0 ? fd
+		       : ask_receive_fd(fd, bytes, &ask_patience, &m, ret_file, &c->err);
+
+	if (code == 0 && (m.type != MESSAGE_RAN || m.number || *ret_file < 0)) {
+		fd_closep(ret_file);
+		code = error_set(&c->err, -EIO, "the watch could not gather the metrics");
+	}
+	return code;
+}
+
+static int take_file(int file, struct buf *page)
+{
+	char bytes[REQUEST_MAX];
+	ssize_t n;
+	int code = lseek(file, 0, SEEK_SET) < 0 ? -errno : 0;
+
+	while (code == 0 && (n = read(file, bytes, sizeof(bytes))) != 0)
+		code = n < 0 ? -errno : buf_append(page, str_of(bytes, (size_t)n));
+	return code;
+}
+
+static int from_watch(struct control *c, struct buf *page)
+{
+	CLEANUP(fd_closep) int file = -1;
+	int code = ask_watch(c, &file);
+
+	return code < 0 ? code : take_file(file, page);
+}
+
+/* Without the watch what can be had without it. */
+static int gather(struct control *c, struct buf *page)
+{
+	if (c->n_arguments && rights_require_network(NULL) < 0 &&
+		from_watch(c, page) == 0)
+		return 0;
+	buf_clear(page);
+	c->err = (struct error){ 0 };
+	return metrics_write(c, page);
+}
+
 static int run(struct control *c, struct buf *page)
 {
-	int code = metrics_write(c, page);
+	int code = gather(c, page);
 
 	if (code < 0)
 		return c->err.code ? code : error_errno(&c->err, code, "the metrics");

@@ -33,8 +33,9 @@ const struct part parts[PART_COUNT] = {
 	{ "admission", STATE_LOCK_UP_ADMISSION, PROGRAM(ADMISSION), 0,
 		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
 	{ "dashboard", STATE_LOCK_UP_DASHBOARD, PROGRAM(DASHBOARD), DUTY_METRICS,
-		RIGHTS_OF_ANY | RIGHT(NET_ADMIN) },
-	{ "rules", STATE_LOCK_UP_RULES, 0, DUTY_RULES, RIGHT(NET_ADMIN) },
+		RIGHTS_OF_ANY },
+	{ "rules", STATE_LOCK_UP_RULES, 0, DUTY_RULES | DUTY_QUESTIONS,
+		RIGHT(NET_ADMIN) },
 };
 const struct part *part_by_name(const char *name)
 {

@@ -11,9 +11,10 @@
  *                that the others may begin (control/running.h)
  *   mailstore, transfer, admission
  *   interceptor
- *   dashboard    and metrics
+ *   dashboard    and metrics: what speaks with browsers and scrapers
  *   rules        from which address the interceptor goes to the source; opens the rules
- *                once the others answer, and watches them
+ *                once the others answer, and watches them; runs the commands that
+ *                dashboard and metrics show, some of which ask the kernel
  *
  * The rules end with none of them: `mailferry rules end` is for when all have ended.
  */
@@ -27,6 +28,7 @@ enum part_duty {
 	DUTY_RULES = 8,      /* and the address from which we go to the source */
 	DUTY_END_RULES = 16, /* and takes them out at its end */
 	DUTY_METRICS = 32,
+	DUTY_QUESTIONS = 64, /* control/questions_door.h */
 };
 
 /* A sentence for the admin. */

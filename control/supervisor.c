@@ -16,6 +16,7 @@
 #include "control/notify.h"
 #include "control/ownership.h"
 #include "control/part.h"
+#include "control/questions_door.h"
 #include "control/up_rules.h"
 #include "control/upgrade.h"
 #include "control/upgrade_file.h"
@@ -65,6 +66,7 @@ struct supervisor {
 	struct direct_flows direct;
 	struct neighbours_watch neighbours;
 	struct metrics_door metrics;
+	struct questions_door questions;
 	struct channel handings[UP_PROGRAM_COUNT]; /* what was kept, on its way to them */
 	bool restarts;       /* the service begins again at once: systemctl restart */
 	uint64_t stop_until; /* then SIGKILL */
@@ -537,11 +539,15 @@ static void run(struct supervisor *s, int *ret_state)
 	if (s->part->duties & DUTY_METRICS)
 		metrics_door_open(
 			&s->metrics, &s->loop, &s->control->settings, s->control->config);
+	if (s->part->duties & DUTY_QUESTIONS)
+		questions_door_open(&s->questions, &s->loop, &s->control->settings,
+			s->control->config);
 	loop_run(&s->loop, NULL, NULL);
 	if (s->state_fd >= 0)
 		*ret_state = leave(s);
 	metrics_door_close(&s->metrics);
 	neighbours_watch_end(&s->neighbours);
+	questions_door_close(&s->questions);
 	for (size_t i = 0; i < UP_PROGRAM_COUNT; i++)
 		channel_close(&s->handings[i]);
 	liveness_fini(&s->liveness);

@@ -9,8 +9,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+/* A watch that is started at the same time answers within a second or two. */
+#define WATCH_LOOKS 300
+#define WATCH_LOOK_NS 100000000L
 
 struct dashboard {
 	const struct settings *settings;
@@ -50,6 +57,13 @@ static void on_ran(void *context, uint64_t id, int code, int *output, struct str
 	answer(context, id, code, output, says);
 }
 
+static bool may_run(const struct dashboard *d, const struct message *m)
+{
+	return m->number == QUESTION_METRICS ? !m->account.len
+	                                     : question_is_allowed(m->number, m->account,
+						       d->settings->dashboard.admin);
+}
+
 static void on_run(void *context, const struct message *m, int fd)
 {
 	struct dashboard *d = context;
@@ -57,7 +71,7 @@ static void on_run(void *context, const struct message *m, int fd)
 	int none = -1;
 
 	(void)fd;
-	if (!question_is_allowed(m->number, m->account, d->settings->dashboard.admin)) {
+	if (!may_run(d, m)) {
 		log_error(NULL, "question", "number=%" PRIu64 " error=\"not allowed\"",
 			m->number);
 		channel_shut(&d->link); /* the web process asks nothing like it */
@@ -84,9 +98,24 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 
 static void on_lost(void *context, struct channel *c, int code)
 {
+	struct dashboard *d = context;
+
 	(void)code;
 	channel_close(c);
-	give_up(context);
+	if (child_runs(&d->web))
+		give_up(d);
+	else /* whoever asked has gone */
+		loop_stop(&d->loop);
+}
+
+static int open_link(struct dashboard *d, int fd)
+{
+	static const struct channel_ops ops = { .message = on_message,
+		.lost = on_lost,
+		.bytes_max = 1u << 20,
+		.fds_max = (size_t)2 * COMMANDS_MAX };
+
+	return channel_open(&d->link, &d->loop, fd, &ops, d);
 }
 
 static void on_web_ended(void *context, int status)
@@ -101,28 +130,53 @@ static void on_web_ended(void *context, int status)
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */
 
-static int start_web(struct dashboard *d, struct error *err)
+/* Whether another `mailferry up` has the right to run our commands. */
+static bool is_alone(const struct state_lock_files *lock)
 {
-	static const struct channel_ops ops = { .message = on_message,
-		.lost = on_lost,
-		.bytes_max = 1u << 20,
-		.fds_max = (size_t)2 * COMMANDS_MAX };
+	return state_lock_other(lock, STATE_LOCK_UP_DASHBOARD) > 0 &&
+	       state_lock_other(lock, STATE_LOCK_UP) <= 0;
+}
+
+static int find_watch(const struct settings *s, struct error *err)
+{
+	static const struct timespec look = { .tv_nsec = WATCH_LOOK_NS };
+	char path[PATH_MAX];
+	int fd = -ENOENT;
+
+	(void)snprintf(path, sizeof(path), "%s/" QUESTIONS_SOCKET, s->run_dir);
+	for (int i = 0; i < WATCH_LOOKS && fd < 0; i++) {
+		if (i)
+			(void)nanosleep(&look, NULL);
+		fd = ipc_connect(path, err);
+	}
+	return fd;
+}
+
+/* theirs: the web process's end of its link. */
+static int start_web(struct dashboard *d, int theirs, struct error *err)
+{
 	const char *const arguments[] = { "mailferry-dashboard", "--worker", "web", "-c",
 		d->config, NULL };
-	CLEANUP(fd_closep) int ours = -1;
-	CLEANUP(fd_closep) int theirs = -1;
 	const struct child_plan plan = {
 		.arguments = arguments, .fds = &theirs, .n_fds = 1
 	};
+
+	return child_start(&d->web, &d->loop, &plan, on_web_ended, d, err);
+}
+
+static int start_with_us(struct dashboard *d, struct error *err)
+{
+	CLEANUP(fd_closep) int ours = -1;
+	CLEANUP(fd_closep) int theirs = -1;
 	int pair[2], r = ipc_pair(pair);
 
 	if (r < 0)
 		return error_errno(err, r, "cannot make a socket");
 	ours = pair[0];
 	theirs = pair[1];
-	r = child_start(&d->web, &d->loop, &plan, on_web_ended, d, err);
+	r = start_web(d, theirs, err);
 	if (r == 0)
-		r = channel_open(&d->link, &d->loop, ours, &ops, d);
+		r = open_link(d, ours);
 	if (r == 0)
 		(void)fd_steal(&ours);
 	return r;
@@ -145,11 +199,23 @@ static int set_up(struct dashboard *d, struct error *err)
 		r = signals_open(&d->signals, &d->loop, numbers, 2, on_signal, d);
 	if (r < 0)
 		return error_errno(err, r, "cannot start the event loop");
-	r = commands_init(&d->commands, &d->loop, d->config, on_ran, d, err);
-	return r < 0 ? r : start_web(d, err);
+	return commands_init(&d->commands, &d->loop, d->config, on_ran, d, err);
 }
 
-int dashboard_run(const struct program_start *start)
+/* link: of the answerer, its own; of the dashboard, the watch's; -1: none. */
+static int begin(struct dashboard *d, const struct program_start *start, int link,
+	struct error *err)
+{
+	int r = set_up(d, err);
+
+	if (r < 0)
+		return r;
+	if (start->worker)
+		return open_link(d, link);
+	return link < 0 ? start_with_us(d, err) : start_web(d, link, err);
+}
+
+static int run(const struct program_start *start, int link)
 {
 	static struct dashboard dashboard; /* large, and one */
 	struct dashboard *d = &dashboard;
@@ -157,7 +223,7 @@ int dashboard_run(const struct program_start *start)
 
 	d->settings = &start->settings;
 	d->config = start->config;
-	if (set_up(d, &err) < 0) {
+	if (begin(d, start, link, &err) < 0) {
 		log_error(NULL, "start", "%s", err.text);
 		return EXIT_FAILURE;
 	}
@@ -170,4 +236,27 @@ int dashboard_run(const struct program_start *start)
 	signals_close(&d->signals);
 	(void)loop_fini(&d->loop);
 	return d->result;
+}
+
+int dashboard_run(const struct program_start *start)
+{
+	CLEANUP(fd_closep) int link = -1;
+	struct error err = { 0 };
+
+	if (is_alone(&start->lock)) {
+		link = find_watch(&start->settings, &err);
+		if (link < 0) {
+			log_error(NULL, "start",
+				"error=\"%s; `mailferry up rules` runs the commands that "
+				"are shown\"",
+				err.text);
+			return EXIT_FAILURE;
+		}
+	}
+	return run(start, link);
+}
+
+int dashboard_answer(const struct program_start *start)
+{
+	return run(start, DASHBOARD_LINK_FD);
 }

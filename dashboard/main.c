@@ -4,6 +4,7 @@
 #include "dashboard/web.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct program program = {
 	.name = "dashboard",
@@ -27,7 +28,9 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	if (!*start.settings.dashboard.listen) {
+	if (start.worker && strcmp(start.worker, DASHBOARD_ANSWERER) == 0) {
+		r = dashboard_answer(&start);
+	} else if (!*start.settings.dashboard.listen) {
 		(void)fputs("mailferry-dashboard: `dashboard { listen }` is not set; "
 			    "listen = \"127.0.0.1:8625\" is usual\n",
 			stderr);

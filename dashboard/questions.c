@@ -5,7 +5,7 @@
 
 /* Users stand behind "--", so that no name is an option; the word after --kick is its
    value whatever it begins with. */
-const struct question_row question_rows[QUESTION_COUNT] = {
+const struct question_row question_rows[QUESTION_ROWS] = {
 	[QUESTION_STATUS] = { "status", { "status", "--json" } },
 	[QUESTION_ACCOUNTS] = { "accounts", { "accounts", "--json" } },
 	[QUESTION_TRANSFERS] = { "transfers", { "transfers", "--json" }, .is_slow = true,
@@ -24,6 +24,7 @@ const struct question_row question_rows[QUESTION_COUNT] = {
 		.says = "Move now, not later," },
 	[QUESTION_KICK] = { "kick", { "flows", "--kick", "" }, .is_action = true,
 		.says = "End the connection" },
+	[QUESTION_METRICS] = { "metrics", { "metrics" } },
 };
 
 enum question question_by_name(struct str name)

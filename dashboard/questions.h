@@ -29,7 +29,10 @@ enum question {
 	QUESTION_ROUTE_LOCAL,
 	QUESTION_TRANSFER,
 	QUESTION_KICK,
-	QUESTION_COUNT
+	QUESTION_COUNT,
+	/* for `mailferry metrics http`, not for browsers */
+	QUESTION_METRICS = QUESTION_COUNT,
+	QUESTION_ROWS
 };
 
 struct question_row {
@@ -41,7 +44,7 @@ struct question_row {
 	const char *says;  /* of an action, before the argument: "Move", … */
 	uint64_t waits_ms; /* in which it only waits: two looks make a rate */
 };
-extern const struct question_row question_rows[QUESTION_COUNT];
+extern const struct question_row question_rows[QUESTION_ROWS];
 
 /* QUESTION_COUNT: there is none of that name. */
 enum question question_by_name(struct str name);

@@ -85,8 +85,8 @@ static int take(struct str bytes, struct message *ret, struct error *err)
 	return 0;
 }
 
-int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,
-	struct message *ret, struct error *err)
+int ask_receive_fd(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,
+	struct message *ret, int *ret_fd, struct error *err)
 {
 	int fds[IPC_FDS_MAX], r = wait_until(fd, POLLIN, p, err);
 	size_t n_fds = 0;
@@ -101,9 +101,21 @@ int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patienc
 			"up`");
 	if (len < 0)
 		return error_errno(err, (int)len, "cannot receive a message");
-	while (n_fds)
+	while (n_fds > 1)
 		fd_closep(&fds[--n_fds]);
-	return take(str_of(bytes, (size_t)len), ret, err);
+	*ret_fd = n_fds ? fds[0] : -1;
+	r = take(str_of(bytes, (size_t)len), ret, err);
+	if (r < 0)
+		fd_closep(ret_fd);
+	return r;
+}
+
+int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,
+	struct message *ret, struct error *err)
+{
+	CLEANUP(fd_closep) int none = -1;
+
+	return ask_receive_fd(fd, bytes, p, ret, &none, err);
 }
 
 static int receive_number(int fd, enum message_type answer, const struct patience *p,

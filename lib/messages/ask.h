@@ -34,6 +34,11 @@ int ask_send_fd(int fd, const struct message *m, int with, const struct patience
 int ask_receive(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,
 	struct message *ret, struct error *err);
 
+/* The same, of one that comes with a descriptor, which is the caller's then; *ret_fd -1:
+   it came without. */
+int ask_receive_fd(int fd, char bytes[static IPC_MESSAGE_MAX], const struct patience *p,
+	struct message *ret, int *ret_fd, struct error *err);
+
 /* A question with one answer of that type; only its number is given back (NULL: not even
    that). */
 int ask(const char *run_dir, const char *socket_name, const struct message *question,

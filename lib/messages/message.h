@@ -277,9 +277,10 @@ enum message_type {
 	MESSAGE_TALLY,
 	MESSAGE_TALLY_IS,
 
-	/* ---- the dashboard's two processes (dashboard/questions.h) ---- */
+	/* ---- the dashboard's processes (dashboard/dashboard.h) ---- */
 
-	/* From the one that reads what browsers send: run that command. number = enum
+	/* From the one that reads what browsers send, or `mailferry metrics http` before
+	   it reads a byte: run that command. number = enum
 	   question, number2 = of the request, account = its argument or "". */
 	MESSAGE_RUN,
 	/* It has ended. number = its exit code, number2 = of the request, text = what it

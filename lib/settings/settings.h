@@ -309,6 +309,7 @@ int settings_mail_path(
 #define INTERCEPTOR_SOCKET "interceptor.sock" /* in run_dir */
 #define MAILSTORE_SOCKET "mailstore.sock"     /* in run_dir */
 #define TRANSFER_SOCKET "transfer.sock"       /* in run_dir */
+#define QUESTIONS_SOCKET "questions.sock"     /* the dashboard's, where parts run alone */
 /* The vault's, in run_dir: who asks is known by where they ask. */
 #define VAULT_SOCKET "vault.sock" /* commands */
 #define VAULT_LOGIN_SOCKET "vault-login.sock"

@@ -25,7 +25,7 @@ PROFILES = "contrib/apparmor/mailferry"
 # as `systemd-analyze security` says it. Those above 2.0 are root at their start, become other
 # users, and have the network
 EXPOSURE_MAX = {"vault": 1.5, "state": 1.5, "mailstore": 1.3, "admission": 1.8, "watch": 1.9,
-                "rules": 1.9, "transfer": 2.0, "dashboard": 2.1, "interceptor": 2.1}
+                "rules": 1.9, "transfer": 2.0, "dashboard": 1.8, "interceptor": 2.1}
 PARTS = [part for part in EXPOSURE_MAX if part != "rules"]
 CONF = """source = "192.0.2.10"
 domains = {"example.com"}
@@ -322,7 +322,7 @@ def check_credentials(machine):
         place / "key", "-out", place / "pem")
     (place / "key").chmod(0o600)
     units = machine.root / "etc/systemd/system"
-    drop_ins = [units / f"mailferry-{part}.service.d/tls.conf" for part in ("vault", "dashboard")]
+    drop_ins = [units / f"mailferry-{part}.service.d/tls.conf" for part in ("vault", "watch")]
     for drop_in, files in zip(drop_ins, (("pem", "key"), ("pem",))):
         drop_in.parent.mkdir(parents=True, exist_ok=True)
         drop_in.write_text("[Service]\n" + "".join(
