@@ -387,11 +387,12 @@ static int open_registry(struct worker *w, struct error *err)
 		registry_set_subaddress(w->host.registry, settings_subaddress(s));
 		registry_leave_checkpoints(w->host.registry);
 		registry_remember_looks(w->host.registry);
-		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 		registry_limit_new_accounts(w->host.registry, s->limits.new_accounts);
 		(void)legs_read(s, w->host.registry, &w->host.legs);
 		/* those of a worker that died */
 		r = registry_unseen_over(w->host.registry, w->number, err);
+		/* nobody waits for us until now; at a start all others write, too */
+		registry_set_patience(w->host.registry, REGISTRY_PATIENCE_MS);
 	}
 	return r < 0 && !err->code ? error_errno(err, r, "registry") : r;
 }

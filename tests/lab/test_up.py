@@ -3,7 +3,9 @@
 """`mailferry up` comes and goes; the kernel is left as it was; mistakes get one sentence."""
 import os
 import signal
+import sqlite3
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -102,6 +104,25 @@ def a_program_that_hangs_is_started_again(world):
     wait_until("all to be well", ferry.programs_run, 30, 0.1)
     true(any("did not answer for 5 s" in said for said in ferry.json("status")["attention"]),
          "`status` says so")
+    leave(ferry)
+
+
+@case
+def a_worker_that_starts_waits_for_who_writes(world):
+    """At a start all write to the registry, and nobody waits for a worker yet."""
+    ferry = started(world)
+    worker = next(pid for pid in ferry.processes("interceptor")
+                  if b"--worker\0000\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    before = ferry.log.read_text().count("ready worker=0")
+    writer = sqlite3.connect(Path(ferry.settings["state_dir"]) / "registry.sqlite", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    os.kill(worker, signal.SIGKILL)
+    time.sleep(2)  # it is started again at once
+    equal(ferry.log.read_text().count("ready worker=0"), before, "it waits")
+    writer.execute("ROLLBACK")
+    writer.close()
+    wait_until("the worker", lambda: ferry.log.read_text().count("ready worker=0") > before, 20)
+    true("database is locked" not in ferry.log.read_text(), "it did not fail")
     leave(ferry)
 
 
