@@ -7,6 +7,7 @@
 #include "control/check_refusals.h"
 #include "control/check_smart_host.h"
 #include "control/check_tls.h"
+#include "control/check_unit.h"
 #include "control/control.h"
 #include "control/dial.h"
 #include "control/findings.h"
@@ -57,39 +58,6 @@ static void check_rights(struct findings *f)
 		finding(f, right_is_there(&rights[i]) ? FINDING_OK : FINDING_PROBLEM,
 			"rights", rights[i].name, "%s%s", rights[i].what_for,
 			right_is_there(&rights[i]) ? "" : "; missing: run it as root");
-}
-
-/* What may come to a process's children; 0: cannot be told. */
-static uint64_t bounding_set(int pid)
-{
-	char path[64], line[128];
-	uint64_t set = 0;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "re");
-	while (file && !set && fgets(line, sizeof(line), file))
-		(void)sscanf(line, "CapBnd: %" SCNx64, &set);
-	if (file)
-		(void)fclose(file);
-	return set;
-}
-
-/* The right that its unit has by a drop-in alone. */
-static void check_pop_before_smtp(struct control *c, struct findings *f)
-{
-	int pid = state_lock_holder(&c->settings, STATE_LOCK_UP_TRANSFER);
-	uint64_t set = pid > 0 ? bounding_set(pid) : 0;
-
-	if (!c->settings.pop_before_smtp || access("/run/systemd/system", F_OK) < 0)
-		return;
-	if (set & RIGHT(NET_RAW))
-		finding(f, FINDING_OK, "rights", "pop_before_smtp",
-			"the transfer may use clients' addresses");
-	else
-		finding(f, set ? FINDING_PROBLEM : FINDING_NOTE, "rights",
-			"pop_before_smtp", "%s%s",
-			set ? "" : "under systemd: ", PART_NO_NET_RAW);
 }
 
 /* With what the registry says, when there is one. */
@@ -553,7 +521,7 @@ enum exit_code cmd_check(struct control *c)
 		check_configuration(c, &f);
 		check_destination(c, &f);
 		check_rights(&f);
-		check_pop_before_smtp(c, &f);
+		check_units(c, &f);
 		check_kernel(c, &f);
 		check_path(c, &f);
 		check_files(c, &f);

@@ -9,6 +9,7 @@
 #include "interceptor/source.h"
 #include "nft-rules/marks.h"
 #include "registry/unseen.h"
+#include "settings/descriptors.h"
 #include "source/smart_host.h"
 #include "users/folders.h"
 
@@ -21,7 +22,6 @@
 #include <unistd.h>
 
 #define TICK_MS 200
-#define DESCRIPTORS_SPARE 512 /* pipes, registry, listeners */
 
 static void facts_changed(void *context, enum service_id service)
 {
@@ -224,10 +224,9 @@ static void recall_networks(struct master *m)
 		log_info(NULL, "networks", "known_clients=%d", n);
 }
 
-/* A relayed session is two descriptors; all of them may fall to one worker. */
 static void raise_descriptor_limit(const struct settings *s)
 {
-	uint64_t wanted = s->limits.connections * (uint64_t)2 + DESCRIPTORS_SPARE;
+	uint64_t wanted = descriptors_of_interceptor(&s->limits);
 	uint64_t have = process_allow_descriptors(wanted);
 
 	if (have < wanted)

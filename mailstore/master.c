@@ -8,6 +8,7 @@
 #include "event/timer.h"
 #include "mailstore/serve/service.h"
 #include "messages/takeover.h"
+#include "settings/descriptors.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,8 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SOCKET_MODE 0600 /* at first: whoever can connect can send mail */
-#define DESCRIPTORS_SPARE 512
+#define SOCKET_MODE 0600     /* at first: whoever can connect can send mail */
 #define QUEUE_FDS_MAX 65536  /* one for each account, when it retires */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
 
@@ -296,11 +296,9 @@ static int listen_on(
 				  settings, MAILSTORE_SOCKET, master->users.sockets, err);
 }
 
-/* A session that sleeps is one descriptor; an account's process is four. Those of peers
-   and logins that come just now are few. */
 static void set_room_for_sleepers(struct master *master, const struct settings *settings)
 {
-	uint64_t wanted = settings->limits.connections * (uint64_t)4 + DESCRIPTORS_SPARE;
+	uint64_t wanted = descriptors_of_mailstore(&settings->limits);
 
 	master->processes.asleep_max = process_allow_descriptors(wanted) / 2;
 }

@@ -3,12 +3,14 @@
 """`check`, in a network namespace of the test's own, with an old server that says its lines."""
 import json
 import os
+import re
 import socket
 import sys
 import threading
+from pathlib import Path
 
 import cli
-from cli import expect
+from cli import expect, wait_until
 
 DIALOGUES = {
     "imap": [b"* OK Dovecot ready.\r\n",
@@ -167,9 +169,50 @@ def test_check_names_what_is_set_twice(house):
                     f"{lines + 3}, which counts"), found)
 
 
+def limit_of(house, name):
+    """What `check` says of its descriptors."""
+    _, found, _ = check_findings(house, DIALOGUES)
+    return next((f["level"], f["text"]) for f in found["findings"]
+                if (f["area"], f["name"]) == ("limits", name))
+
+
+def test_check_of_descriptors(house):
+    """A program asks for what `limits` needs, as far as its unit allows."""
+    needed, before = 4 * 1000 + 512, house.config.read_text()
+    house.config.write_text(before + "limits { connections = 1000 }\n")
+    expect(limit_of(house, "mailstore") == ("ok", f"{needed} descriptors"), "it could")
+    house.real("mailstore")
+    house.state.mkdir()
+    house.tool("capture", "anna", "secret")
+    for most, has, level in (("1024:", needed, "ok"), ("1024:2048", 2048, "problem")):
+        # as in its unit, which has no CAP_SYS_RESOURCE
+        program = house.start("prlimit", f"--nofile={most}", "setpriv",
+                              "--bounding-set=-sys_resource",
+                              str(house.root / "bin/mailferry-mailstore"), "-c",
+                              str(house.config))
+        wait_until((house.run / "mailstore.sock").exists, "it listens")
+        wait_until(lambda: house.log().count("mailstore info - ready"), "it is ready")
+        limits = Path(f"/proc/{program.pid}/limits").read_text(encoding="ascii")
+        expect(re.search(r"Max open files +(\d+)", limits)[1] == str(has), limits)
+        said = limit_of(house, "mailstore")
+        expect(said[0] == level and (level == "ok" or (
+            f"needs {needed} descriptors, and the mailstore, which runs, has 2048" in said[1] and
+            f"systemctl edit mailferry-mailstore`, write [Service] and LimitNOFILE={needed}"
+            in said[1])), said)
+        program.terminate()
+        program.wait()
+        (house.run / "mailstore.sock").unlink(missing_ok=True)
+    house.config.write_text(before + "limits { connections = 1000000 }\n")
+    most = Path("/proc/sys/fs/nr_open").read_text(encoding="ascii").strip()
+    said = limit_of(house, "interceptor")
+    expect(int(most) >= 2000512 or (said[0] == "problem" and f"a process {most}; set fs.nr_open "
+                                    "= 2000512" in said[1]), said)
+    house.config.write_text(before)
+
+
 TESTS = [test_check, test_check_where_no_report_can_wait, test_check_finds_trouble,
          test_check_without_a_source, test_check_of_what_listens,
-         test_check_names_what_is_set_twice]
+         test_check_names_what_is_set_twice, test_check_of_descriptors]
 
 if __name__ == "__main__":
     cli.own_network()
