@@ -225,6 +225,14 @@ static void leave_all_of(const char *run_dir, const struct owner *owner)
 	fd_closep(&fd);
 }
 
+bool kept_concerns(unsigned programs)
+{
+	for (size_t i = 0; i < OWNERS; i++)
+		if (programs >> owners[i].program & 1)
+			return true;
+	return false;
+}
+
 void kept_leave(const char *run_dir, unsigned programs)
 {
 	for (size_t i = 0; i < OWNERS; i++)

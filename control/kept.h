@@ -44,6 +44,8 @@ bool kept_read_name(struct str name, struct kept_socket *ret);
    process. */
 struct kept *kept_take(void);
 void kept_free(struct kept *k); /* closes what was not given away; NULL: nothing */
+/* Whether one of these programs (bits: 1 << UP_INTERCEPTOR) has anything to leave. */
+bool kept_concerns(unsigned programs);
 /* Asks these programs (bits: 1 << UP_INTERCEPTOR) for their sockets, and leaves them
    with systemd. What cannot be kept is logged; its clients are refused until the next
    start. */

@@ -451,7 +451,7 @@ static void on_signal(void *context, int number)
 	}
 	if (s->state >= SUPERVISOR_DRAINING) {
 		s->stop_until = 0; /* the second Ctrl-C: the user does not want to wait */
-	} else if (notify_job_is("restart")) {
+	} else if (kept_concerns(s->part->programs) && notify_job_is("restart")) {
 		s->restarts = true;
 		kept_leave(s->control->settings.run_dir, s->part->programs);
 	}
