@@ -4,6 +4,7 @@ A stop, and a start that fails, refuse at once; a stop is one at any instant of 
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,13 +13,25 @@ SOURCE, FERRY, CLIENT = "192.0.2.10", "198.51.100.1", "198.51.100.2"
 # whose ports are free: connections of the load that are over are remembered for a minute
 FRESH = "198.51.100.3"
 USER, PASSWORD = "anna", "Anna's-pass"
-# the old server: it shows what it can, and knows nobody
+# the old server: it shows what it can, knows nobody, and writes down what it is told
 SERVER = r"""
-import socketserver
+import socketserver, sys, threading
+heard = open(sys.argv[1], "ab", buffering=0)
+class Smtp(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 old server\r\n")
+        for line in self.rfile:
+            heard.write(line)
+            word = line.strip().upper()
+            self.wfile.write({b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}.get(
+                word, b"250 yes\r\n"))
+            if word == b"QUIT":
+                return
 class Imap(socketserver.StreamRequestHandler):
     def handle(self):
         self.wfile.write(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] old server\r\n")
         for line in self.rfile:
+            heard.write(line)
             tag, _, word = line.strip().partition(b" ")
             if word.upper() == b"CAPABILITY":
                 self.wfile.write(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n")
@@ -28,6 +41,7 @@ class Imap(socketserver.StreamRequestHandler):
                 return
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address, daemon_threads, request_queue_size = True, True, 256
+threading.Thread(target=Server(("0.0.0.0", 25), Smtp).serve_forever, daemon=True).start()
 Server(("0.0.0.0", 143), Imap).serve_forever()
 """
 
@@ -37,14 +51,16 @@ class World:
 
     def __init__(self, machine):
         self.machine, self.places, self.server = machine, [], None
+        self.words = tempfile.NamedTemporaryFile(prefix="mf-old-server-")
 
     def __enter__(self):
         try:
             self.client = self._place("client", f"{FERRY}/24", f"{CLIENT}/24", FERRY)
             self._ip(self.client, f"address add {FRESH}/24 dev eth0")
             self.source = self._place("source", "192.0.2.1/24", f"{SOURCE}/24", "192.0.2.1")
-            self.server = subprocess.Popen(self._in(self.source, sys.executable, "-c", SERVER),
-                                           stderr=subprocess.DEVNULL)
+            self.server = subprocess.Popen(
+                self.inside(self.source, sys.executable, "-c", SERVER, self.words.name),
+                stderr=subprocess.DEVNULL)
         except BaseException:
             self.__exit__()
             raise
@@ -55,9 +71,14 @@ class World:
             if process:
                 process.kill()
                 process.wait()
+        self.words.close()
+
+    def heard(self):
+        """All that clients said to the old server."""
+        return Path(self.words.name).read_text(encoding="utf-8", errors="replace")
 
     @staticmethod
-    def _in(place, *words):
+    def inside(place, *words):
         return ["nsenter", "-t", str(place), "-n", *words]
 
     def _place(self, name, ours, theirs, gateway):
@@ -81,11 +102,11 @@ class World:
             time.sleep(0.01)
 
     def _ip(self, place, words):
-        subprocess.run(self._in(place, "ip", *words.split()), check=True)
+        subprocess.run(self.inside(place, "ip", *words.split()), check=True)
 
     def load(self, own, seconds, *user):
         return subprocess.Popen(
-            self._in(self.client, sys.executable, str(HERE / "restart_load.py"), own,
+            self.inside(self.client, sys.executable, str(HERE / "restart_load.py"), own,
                      SOURCE, str(seconds), *user), stdout=subprocess.PIPE, text=True)
 
     def one(self):
@@ -93,6 +114,14 @@ class World:
         with self.load(FRESH, 0) as load:
             said = json.loads(load.communicate(timeout=60)[0])
         return set(said["seen"]), said["slowest"]
+
+    @staticmethod
+    def said(load):
+        return json.loads(load.communicate(timeout=60)[0])["seen"]
+
+    def login(self):
+        with self.load(FRESH, 0, USER, PASSWORD) as load:
+            return set(self.said(load))
 
 
 def under_restarts(world, ensure, times, *user):
