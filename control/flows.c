@@ -12,34 +12,43 @@
 
 /* ── asking ────────────────────────────────────────────────────────────────────────── */
 
-int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err)
+int flows_each(const struct settings *s, flow_fn *each, void *context, struct error *err)
 {
 	struct message question = { .type = MESSAGE_FLOWS }, m;
 	char bytes[IPC_MESSAGE_MAX];
 	CLEANUP(fd_closep)
 	int fd = ask_begin(s->run_dir, INTERCEPTOR_SOCKET, &question, err);
-	json_t *flows = json_array();
 	int r = fd < 0 ? fd : 0;
 
 	while (r == 0) {
 		r = ask_receive(fd, bytes, &ask_patience, &m, err);
 		if (r == 0 && m.type != MESSAGE_FLOW)
 			break;
-		if (r == 0 &&
-			json_array_append_new(flows,
-				json_loadb(m.payload.ptr, m.payload.len, 0, NULL)) < 0)
+		if (r == 0 && each(context, m.payload) < 0)
 			r = error_set(err, -EBADMSG,
 				"the interceptor described a flow that is not JSON");
 	}
 	if (r == 0 && m.type != MESSAGE_FLOWS_END)
 		r = error_set(err, -EBADMSG, "the interceptor answered %s to FLOWS",
 			message_type_name(m.type));
-	if (r < 0) {
+	return r;
+}
+
+static int add_flow(void *flows, struct str text)
+{
+	return json_array_append_new(flows, json_loadb(text.ptr, text.len, 0, NULL));
+}
+
+int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err)
+{
+	json_t *flows = json_array();
+	int r = flows_each(s, add_flow, flows, err);
+
+	if (r < 0)
 		json_decref(flows);
-		return r;
-	}
-	*ret_flows = flows;
-	return 0;
+	else
+		*ret_flows = flows;
+	return r;
 }
 
 int flows_gather(const struct settings *s, json_t **ret_flows, struct error *err)

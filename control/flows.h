@@ -5,6 +5,10 @@
 #include "control/control.h"
 #include "control/view.h"
 
+/* Of each, the text of one JSON object, which lives until it returns. Negative: it is
+   none. */
+typedef int flow_fn(void *context, struct str flow);
+int flows_each(const struct settings *s, flow_fn *each, void *context, struct error *err);
 /* An array of objects as in the operator contract; the caller's. */
 int flows_ask(const struct settings *s, json_t **ret_flows, struct error *err);
 /* The same, joined with what the kernel knows (flows_join.h). */

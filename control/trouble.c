@@ -265,9 +265,9 @@ static void take_domain(struct domains *d, struct str address)
 		d->named[d->n++] = domain;
 }
 
-static int take_account(void *context, const struct account *a)
+static int take_login(void *context, struct str login)
 {
-	take_domain(context, a->login);
+	take_domain(context, login);
 	return 0;
 }
 
@@ -279,7 +279,7 @@ static int take_recipient(void *context, const struct recipients_row *row)
 
 static void look_at_logins(struct registry *r, struct domains *d, struct status *s)
 {
-	(void)registry_each(r, take_account, d, NULL);
+	(void)registry_each_login(r, take_login, d, NULL);
 	for (size_t i = 0; i < d->n; i++)
 		status_attend(s,
 			"users log in with @%.*s, which is not one of `domains`: mail to "

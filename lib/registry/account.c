@@ -305,6 +305,26 @@ int registry_each(
 	return walk(r, SQL_EACH, SQL_NO_VALUES, each, context, err);
 }
 
+int registry_each_troubled(
+	struct registry *r, registry_each_fn *each, void *context, struct error *err)
+{
+	return walk(r, SQL_EACH_TROUBLED, SQL_NO_VALUES, each, context, err);
+}
+
+int registry_each_login(struct registry *r, int (*each)(void *context, struct str login),
+	void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	int n = query_first(r->db, SQL_EACH_LOGIN, SQL_NO_VALUES, &row, err);
+
+	while (n == 1) {
+		n = each(context, query_bytes(&row, 0));
+		if (n == 0)
+			n = query_next(&row, err);
+	}
+	return n;
+}
+
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err)
 {

@@ -275,6 +275,13 @@ struct account_result {
 int registry_set_result(struct registry *r, int64_t id,
 	const struct account_result *result, struct error *err);
 
+/* By name, as registry_each() but fewer: those that failed, are busy, are copied and wait
+   for a log-off, or log in with what shows no password. */
+int registry_each_troubled(
+	struct registry *r, registry_each_fn *each, void *context, struct error *err);
+/* What each account logged in with, in no order. */
+int registry_each_login(struct registry *r, int (*each)(void *context, struct str login),
+	void *context, struct error *err);
 /* Accounts for the scheduler: those due or failed with next_try_at <= now, those left in
    a stage of work by a crash (copying, catching-up, switching), and those on their way
    back (done, but busy), oldest first. Not those pinned to the source, unless they are

@@ -56,6 +56,11 @@ const char *const registry_statements[SQL_COUNT] = {
 		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = " ACCOUNT_OF_KEYS,
 	[SQL_FIND_ID] = "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.id = ?1",
 	[SQL_EACH] = "SELECT " ACCOUNT_COLUMNS " FROM account a ORDER BY a.name",
+	[SQL_EACH_TROUBLED] =
+		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.stage = 'failed'"
+		" OR a.route = 'busy' OR a.stage = 'catching-up'"
+		" OR a.uncapturable_why <> '' ORDER BY a.name",
+	[SQL_EACH_LOGIN] = "SELECT login FROM account WHERE login <> ''",
 	[SQL_EACH_WORK] =
 		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.route = 'busy'"
 		" OR (a.pin <> 'source' AND (a.stage IN ('due', 'copying', 'catching-up')"

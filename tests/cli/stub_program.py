@@ -6,7 +6,7 @@ answers as the real one would (lib/messages/message.h).
 
 It is called by the name of the program whose part it plays, with -c FILE. What it does
 besides is said by files in run_dir: <name>.exit (exit with that code at once),
-<name>.delay (seconds before it listens), <name>.alarms (see there), interceptor.deaf (it
+<name>.delay (seconds before it listens), <name>.alarms and interceptor.flows (see there), interceptor.deaf (it
 takes no clients).
 """
 import os
@@ -71,6 +71,13 @@ def tally(base):
     return [encode("TALLY_IS", text.encode())]
 
 
+def flows(base):
+    """As many as interceptor.flows says, each of another user; else one."""
+    for i in range(int(read(base + ".flows", "0"))):
+        yield encode("FLOW", FLOW.replace(b"5f2c01", b"%x-1" % i).replace(b"alice", b"user%d" % i))
+    yield from ANSWERS["FLOWS"] if not read(base + ".flows") else [encode("FLOWS_END")]
+
+
 def serve(connection, log, base):
     """One message; False: the other end has gone."""
     message = connection.recv(131072)
@@ -80,7 +87,7 @@ def serve(connection, log, base):
     if kind != "LOAD":  # the admission asks all the time
         log.write(f"{kind} {account}\n")
         log.flush()
-    special = {"ALARMS": alarms, "TALLY": tally}
+    special = {"ALARMS": alarms, "TALLY": tally, "FLOWS": flows}
     for answer in special[kind](base) if kind in special else ANSWERS.get(kind, []):
         connection.send(answer)
     return True
