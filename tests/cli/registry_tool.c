@@ -11,6 +11,7 @@
  *   registry_tool CONFIG home LOGIN ADDRESS        where it moves to
  *   registry_tool CONFIG reside LOGIN [TEXT]       its folder says where it lives
  *   registry_tool CONFIG deliver LOGIN     one message more in that mailbox
+ *   registry_tool CONFIG live LOGIN        what its user does, in INBOX and a new mailbox
  *   registry_tool CONFIG prove LOGIN       the source took its password from a transfer
  *   registry_tool CONFIG login LOGIN PASSWORD      whether one of its verifiers takes
  *   registry_tool CONFIG recipient ADDRESS CLIENT DAYS COUNT    that many days ago
@@ -299,6 +300,52 @@ static int deliver(struct tool *t)
 	return with_store(t, deliver_one, NULL);
 }
 
+static int add_new_mailbox(struct store *s, struct error *err)
+{
+	const struct mailbox new = { .name = STR("New"), .separator = '/' };
+	int64_t id;
+	int code = store_create_mailbox(s, &new, &id, err);
+
+	if (code == 0)
+		code = store_subscribe(s, new.name, true, err);
+	return code < 0 ? code : add_message(s, id, err);
+}
+
+/* Two messages that are the same, flags, one that goes; and a mailbox with one. */
+static int live_in(struct store *s, struct error *err)
+{
+	int64_t inbox;
+	int code = store_find_inbox(s, &inbox, err);
+
+	for (int i = 0; code == 0 && i < 2; i++)
+		code = add_message(s, inbox, err);
+	if (code == 0)
+		code = store_set_flags(
+			s, inbox, 4, FLAG_SEEN, STR_LIT("Mine"), NULL, err);
+	if (code == 0)
+		code = store_expunge(s, inbox, 6, err);
+	return code < 0 ? code : add_new_mailbox(s, err);
+}
+
+static int live(struct tool *t)
+{
+	char folder[PATH_MAX];
+	struct store *s = NULL;
+	int code = settings_mail_path(
+		&t->settings, str_from(t->login), folder, sizeof(folder));
+
+	if (code == 0)
+		code = store_open(folder, false, &s, &t->err);
+	if (code == 0)
+		code = store_begin(s, &t->err);
+	if (code == 0)
+		code = live_in(s, &t->err);
+	if (code == 0)
+		code = store_commit(s, &t->err);
+	store_close(s);
+	return code;
+}
+
 static int login(struct tool *t)
 {
 	struct question q = { .account = id_of(t),
@@ -358,6 +405,7 @@ static const struct verb {
 	{ "result", result },
 	{ "arrive", arrive },
 	{ "deliver", deliver },
+	{ "live", live },
 	{ "home", home },
 	{ "reside", reside },
 	{ "prove", prove },

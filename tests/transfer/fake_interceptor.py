@@ -38,6 +38,8 @@ class FakeInterceptor(Listener):
         self.slips_in = 0      # so many QUIESCE find a session
         self.heard = []        # (type, account, number)
         self.waiting = []      # (connection, account)
+        self.step = lambda what: None  # as of a Server (mini.py)
+        self.before = lambda kind, number: None  # told of each question before the answer
         path = str(path)
         if os.path.exists(path):
             os.unlink(path)
@@ -80,6 +82,12 @@ class FakeInterceptor(Listener):
 
     def _answer(self, connection, kind, account, number):
         self.heard.append((kind, account, number))
+        self.step(f"> {kind}")
+        self.before(kind, number)
+        self._reply(connection, kind, account, number)
+        self.step(f"< {kind}")
+
+    def _reply(self, connection, kind, account, number):
         if kind == "AWAIT_LOGOFF" and account in self.logged_in:
             self.waiting.append((connection, account))
         elif kind == "AWAIT_LOGOFF":

@@ -8,8 +8,8 @@ CHANGING = ("SELECT", "STORE", "UID STORE", "EXPUNGE", "APPEND", "COPY", "CREATE
 
 
 class ImapWorld(OneAccount):
-    def __init__(self, **settings):
-        server = MiniServer()
+    def __init__(self, server=None, **settings):
+        server = server or MiniServer()
         for uid in range(1, 9):
             server.folders["INBOX"].add(uid * 2, b"Subject: %d\r\n\r\nhello\r\n" % uid)
         super().__init__(server, **settings)

@@ -45,10 +45,12 @@ class Listener:
 
 class Server(Listener):
     """By TCP. Every command that it gets is kept, so that a test can see what was asked.
-    listener: to be listened on, instead of a port of the loopback."""
+    listener: to be listened on, instead of a port of the loopback. step: told of each
+    protocol step (steps.py); it may end the session by raising OSError."""
 
     def __init__(self, port=0, listener=None):
         self.commands = []
+        self.step = lambda what: None
         listener = listener or socket.create_server(("127.0.0.1", port))
         self.port = listener.getsockname()[1]
         super().__init__(listener)

@@ -73,6 +73,7 @@ class Pop3Session(Session):
     def run(self):
         time.sleep(self.server.greets_after)
         self.say("+OK mini")
+        self.server.step("< greeting")
         if self.server.leaves_after is not None and not select.select(
                 [self.connection], [], [], self.server.leaves_after)[0]:
             self.server.left += 1
@@ -87,6 +88,7 @@ class Pop3Session(Session):
                                              self.pending.count(b"\r\n"))
             if self.server.one_at_a_time and self.pending:
                 return
+            self.server.step(f"> {word}")
             if word in self.server.refuses:
                 self.say(f"-ERR {self.server.refuses[word]}")
             elif word == "QUIT":
@@ -94,6 +96,7 @@ class Pop3Session(Session):
                 return
             else:
                 getattr(self, "do_" + word, self.unknown)(rest)
+            self.server.step(f"< {word}")
 
     def unknown(self, _):
         self.say("-ERR unknown")

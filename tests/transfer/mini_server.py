@@ -102,6 +102,7 @@ class ImapSession(Session):
     def run(self):
         time.sleep(self.server.greets_after)
         self.say(f"* OK [CAPABILITY {self.server.capability}] mini")
+        self.server.step("< greeting")
         while True:
             tag, _, rest = self.command_line().partition(" ")
             self.tag = tag
@@ -117,11 +118,14 @@ class ImapSession(Session):
                 self.pending = b""
                 continue
             method = getattr(self, "do_" + name.upper().replace(" ", "_"), None)
+            self.server.step(f"> {name}")
             instead = self.server.answers.get(name.upper())
             answer = instead(self, arguments) if instead else None
             if answer is None:
                 answer = method(arguments) if method else "BAD unknown"
+            self.server.step(f"= {name}")
             self.say(f"{tag} {answer}")
+            self.server.step(f"< {name}")
             if name.upper() == "LOGOUT":
                 return
 
@@ -181,6 +185,7 @@ class ImapSession(Session):
             return "NO no such mailbox"
         folder.look()
         says = {"MESSAGES": len(folder.messages), "UIDNEXT": folder.uidnext,
+                "UNSEEN": sum("\\Seen" not in flags for flags, *_ in folder.messages.values()),
                 "UIDVALIDITY": folder.uidvalidity, "HIGHESTMODSEQ": folder.modseq}
         words = " ".join(f"{item} {says[item]}" for item in items.rstrip(")").split())
         self.say(f"* STATUS {name} ({words})")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the scripts here start from: one account, "alice", due, between a small server with
+"""What the scripts here start from: one account, `name`, due, between a small server with
 chosen faults and an interceptor that a test plays."""
 import json
 import array
@@ -25,6 +25,14 @@ OVER, PARKED, HELD = 0, 3, 4
 def case(function):
     CASES.append(function)
     return function
+
+
+def case_of(make_world):
+    """A case that begins in another world than the others of its script."""
+    def decorate(function):
+        function.world = make_world
+        return case(function)
+    return decorate
 
 
 def equal(got, wanted, what):
@@ -68,6 +76,8 @@ def option(key, value):
 class OneAccount:
     """services(): what stands in `services` of the configuration."""
 
+    name = "alice"
+
     def __init__(self, server, **settings):
         self.folder = Path(tempfile.mkdtemp(prefix="mf-transfer-"))
         self.folder.chmod(0o711)  # our programs are no root, and pass it
@@ -80,8 +90,8 @@ class OneAccount:
         self.page = make_page()
         self.interceptor = FakeInterceptor(self.folder / "run/interceptor.sock")
         self.vault = self.start_vault()
-        self.tool("capture", "alice", "secret")
-        self.tool("event", "alice", "due")
+        self.tool("capture", self.name, "secret")
+        self.tool("event", self.name, "due")
 
     def __enter__(self):
         return self
@@ -93,7 +103,7 @@ class OneAccount:
         self.vault.terminate()
         os.close(self.page)
         self.vault.wait()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # a database may just be closed
 
     def services(self):
         raise NotImplementedError
@@ -134,16 +144,17 @@ class OneAccount:
                             array.array("i", [vaults.fileno()]))])
         return ours
 
-    def start(self):
+    def start(self, *task):
         with self.lend() as loan:  # the process has the page as descriptor 4, and this as 5
             return subprocess.Popen(
                 ["bash", "-c", f'exec "$0" "$@" 5<&{loan.fileno()} 4<&{self.page}', PROGRAM,
-                 "-c", self.config, "--account", "alice"], pass_fds=[self.page, loan.fileno()],
+                 "-c", self.config, "--account", self.name, *task], pass_fds=[self.page, loan.fileno()],
                 env=self.environment(), text=True, stderr=subprocess.PIPE)
 
-    def run(self, wanted=OVER, timeout=60):
-        """What it logged; one that takes longer is ended."""
-        process = self.start()
+    def run(self, wanted=OVER, timeout=60, task=()):
+        """What it logged; one that takes longer is ended. task: what it is to do, other
+        than to move."""
+        process = self.start(*task)
         try:
             _, log = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -153,12 +164,15 @@ class OneAccount:
         equal(process.returncode, wanted, f"exit code\n{log}")
         return log
 
-    def rows(self, statement, database="state/mail/alice/index.sqlite"):
+    def rows(self, statement, database=None):
+        """Of the account's index, unless another database is named."""
+        database = database or f"state/mail/{self.name}/index.sqlite"
         with sqlite3.connect(self.folder / database) as connection:
             return connection.execute(statement).fetchall()
 
     def account(self, columns):
-        return self.rows(f"SELECT {columns} FROM account", "state/registry.sqlite")[0]
+        return self.rows(f"SELECT {columns} FROM account WHERE name = '{self.name}'",
+                         "state/registry.sqlite")[0]
 
     def state(self):
         return self.account("route || '/' || stage")[0]
@@ -172,7 +186,9 @@ class OneAccount:
     def body(self, pack, offset, size):
         if not size:
             return b""
-        place = self.folder / f"state/mail/alice/bodies/{pack:04}.pack"
+        if not pack:  # in the index
+            return self.rows(f"SELECT bytes FROM body WHERE id = {offset}")[0][0]
+        place = self.folder / f"state/mail/{self.name}/bodies/{pack:04}.pack"
         return place.read_bytes()[offset:offset + size]
 
 
@@ -184,7 +200,7 @@ def main(make_world):
             continue
         began = time.monotonic()
         try:
-            with make_world() as world:
+            with getattr(function, "world", make_world)() as world:
                 function(world)
         except Exception:  # pylint: disable=W0718
             failed += 1
