@@ -9,6 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The vault makes one verifier after the other, of 256 processes at the most (`limits {
+   transfers }`), and of logins between them. The user is served meanwhile. */
+#define PREPARE_MS 120000
+
 int loan_order(const struct settings *s, int64_t account, int *ret_end, struct error *err)
 {
 	const struct message m = { .type = MESSAGE_LEND, .number = (uint64_t)account };
@@ -37,9 +41,10 @@ bool loan_is_there(void)
 }
 
 /* What it answers, up to DONE. */
-static int receive(char *bytes, struct message *ret, struct error *err)
+static int receive(char *bytes, const struct patience *patience, struct message *ret,
+	struct error *err)
 {
-	int r = ask_receive(LOAN_SOCKET, bytes, &ask_patience, ret, err);
+	int r = ask_receive(LOAN_SOCKET, bytes, patience, ret, err);
 
 	if (r == 0 && ret->type != MESSAGE_PASSWORD && ret->type != MESSAGE_DONE)
 		r = error_set(err, -EBADMSG, "the vault's answer makes no sense");
@@ -53,7 +58,8 @@ int loan_take(int (*each)(void *context, const struct loan *loan), void *context
 	char bytes[IPC_MESSAGE_MAX];
 	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err), stop = 0;
 
-	while (r == 0 && (r = receive(bytes, &m, err)) == 0 && m.type != MESSAGE_DONE) {
+	while (r == 0 && (r = receive(bytes, &ask_patience, &m, err)) == 0 &&
+		m.type != MESSAGE_DONE) {
 		const struct loan loan = { .id = (int64_t)m.number,
 			.login = m.text,
 			.password = m.payload,
@@ -88,14 +94,15 @@ int loan_residence(struct arena *arena, struct str *ret, struct error *err)
 	return r < 0 ? r : receive_residence(bytes, arena, ret, err);
 }
 
-static int tell(enum message_type type, int64_t id, struct error *err)
+static int tell(enum message_type type, int64_t id, const struct patience *patience,
+	struct error *err)
 {
 	struct message m = { .type = type, .number = (uint64_t)id };
 	char bytes[IPC_MESSAGE_MAX];
 	int r = ask_send(LOAN_SOCKET, &m, &ask_patience, err);
 
 	if (r == 0)
-		r = receive(bytes, &m, err);
+		r = receive(bytes, patience, &m, err);
 	if (r == 0 && m.number2)
 		r = error_set(err, -ENOENT, "that password is not kept any more");
 	return r;
@@ -103,10 +110,12 @@ static int tell(enum message_type type, int64_t id, struct error *err)
 
 int loan_prepare(int64_t id, struct error *err)
 {
-	return tell(MESSAGE_PREPARE, id, err);
+	const struct patience patience = { .ms = PREPARE_MS };
+
+	return tell(MESSAGE_PREPARE, id, &patience, err);
 }
 
 int loan_prove(int64_t id, struct error *err)
 {
-	return tell(MESSAGE_PROVED, id, err);
+	return tell(MESSAGE_PROVED, id, &ask_patience, err);
 }

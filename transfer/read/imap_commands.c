@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/imap_commands.h"
 
+#include "transfer/read/pace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,13 +320,24 @@ static int ask_rows(struct imap_connection *imap, struct imap_job *job)
 		odd->uid ? odd->uid : odd->number);
 }
 
-static size_t chunk_of(const struct imap_job *job, uint64_t *ret_bytes)
+static uint64_t at_most(uint64_t a, uint64_t b)
 {
+	return a < b ? a : b;
+}
+
+static size_t chunk_of(const struct imap_connection *imap, const struct imap_job *job,
+	uint64_t *ret_bytes)
+{
+	bool is_paced = pace_limits_reading(imap->net.pace);
+	uint64_t most = CHUNK_MESSAGES, most_bytes = CHUNK_BYTES;
 	uint64_t bytes = job->wanted[0].size;
 	size_t n = 1;
 
-	while (n < job->n && n < CHUNK_MESSAGES &&
-		bytes + job->wanted[n].size <= CHUNK_BYTES)
+	if (is_paced) {
+		most = at_most(most, pace_part(imap->net.pace, PACE_MESSAGE));
+		most_bytes = at_most(most_bytes, pace_part(imap->net.pace, PACE_BYTE));
+	}
+	while (n < job->n && n < most && bytes + job->wanted[n].size <= most_bytes)
 		bytes += job->wanted[n++].size;
 	*ret_bytes = bytes;
 	return n;
@@ -360,7 +373,8 @@ static int ask_bodies(
 		return -ENOBUFS;
 	c->uidvalidity = job->uidvalidity;
 	c->first = job->wanted;
-	c->n = chunk_of(job, &c->bytes);
+	c->n = chunk_of(imap, job, &c->bytes);
+	source_connection_asked(&imap->net, c->n, c->bytes);
 	imap->bytes_ahead += c->bytes;
 	q->messages -= c->n;
 	q->bytes -= c->bytes;
@@ -446,6 +460,18 @@ static int send_list(struct imap_queue *q, struct imap_connection *imap, bool ca
 	return r;
 }
 
+/* Bodies keep the pace, one command of them after the other. */
+static bool may_fetch(const struct imap_queue *q, struct imap_connection *imap)
+{
+	const struct imap_job *job = &q->fetches.at[q->fetches.next];
+	uint64_t bytes;
+	size_t n = chunk_of(imap, job, &bytes);
+
+	if (pace_limits_reading(imap->net.pace) && imap->n_sent)
+		return false;
+	return source_connection_may_ask(&imap->net, n, bytes);
+}
+
 static int send_fetch(struct imap_queue *q, struct imap_connection *imap, bool careful)
 {
 	struct imap_job *job = front(&q->fetches);
@@ -468,7 +494,7 @@ int imap_queue_send(
 			r = ask_folders(q, imap);
 		} else if (main && front(&q->lists) && q->messages < WANTED_MAX)
 			r = send_list(q, imap, careful);
-		else if (front(&q->fetches))
+		else if (front(&q->fetches) && may_fetch(q, imap))
 			r = send_fetch(q, imap, careful);
 		else
 			break;

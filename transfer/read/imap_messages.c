@@ -8,9 +8,6 @@
  */
 #include "transfer/read/imap_answers.h"
 
-#include "base/clock.h"
-#include "transfer/read/pace.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +167,6 @@ static int whole_message(struct answer *a, bool was_streamed, struct str line)
 		return keep_pending(a);
 	}
 	m = imap_mail_of(&imap->fetched);
-	(void)pace_take(a->imap->net.pace, PACE_MESSAGE, 1, clock_monotonic_ms());
 	r = a->events->message(a->events->context, a->number, a->command->folder, &m);
 	imap->pending.has = 0;
 	return r;

@@ -291,14 +291,16 @@ static bool is_idle(const struct imap_source *s)
 static int wait(struct imap_source *s, struct error *err)
 {
 	struct source_connection *connections[SOURCE_CONNECTIONS_MAX];
+	unsigned ms = TICK_MS;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < s->n_open; i++) {
 		s->imap[i].net.is_readable = false;
+		ms = source_connection_until_turn(&s->imap[i].net, ms);
 		if (s->imap[i].n_sent)
 			connections[n++] = &s->imap[i].net;
 	}
-	return source_connection_wait(connections, n, TICK_MS, s->patience_ms, err);
+	return source_connection_wait(connections, n, ms, s->patience_ms, err);
 }
 
 static int receive(

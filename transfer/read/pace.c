@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 #define S_PER_MINUTE 60u
 #define WAIT_MAX_US ((uint64_t)PACE_WAIT_MAX_MS * US_PER_MS)
+#define PART_US ((uint64_t)PACE_PART_MS * US_PER_MS)
 
 /* ---- the page ---- */
 
@@ -28,6 +30,19 @@ int pace_make(void)
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	return fd_steal(&fd);
+}
+
+/* Each of those who take, once; and of one the largest message. */
+static uint64_t most_of(
+	const struct pace *p, enum pace_kind kind, const struct limits *limits)
+{
+	uint64_t takers = limits->transfers * limits->source_connections;
+	uint64_t one = p->interval_ns[kind] / US_PER_MS, most;
+
+	most = takers * (one > PART_US ? one : PART_US);
+	if (kind == PACE_BYTE)
+		most += p->interval_ns[kind] * limits->message_bytes / US_PER_MS;
+	return most > WAIT_MAX_US ? most : WAIT_MAX_US;
 }
 
 static uint64_t interval_of(uint64_t n, uint64_t in_s)
@@ -53,6 +68,8 @@ int pace_open(struct pace *p, int fd, const struct limits *limits)
 	p->interval_ns[PACE_MESSAGE] = interval_of(limits->source_messages, 1);
 	p->interval_ns[PACE_BYTE] =
 		interval_of((uint64_t)limits->source_kilobytes * 1024, 1);
+	for (unsigned kind = 0; kind < PACE_KIND_COUNT; kind++)
+		p->most_us[kind] = most_of(p, kind, limits);
 	return 0;
 }
 
@@ -72,34 +89,56 @@ static bool waits(const struct pace *p)
 
 static unsigned in_ms(uint64_t due_us, uint64_t now_us)
 {
-	uint64_t us = due_us > now_us ? due_us - now_us : 0;
+	uint64_t ms = due_us > now_us ? (due_us - now_us + US_PER_MS - 1) / US_PER_MS : 0;
 
-	return us < WAIT_MAX_US ? (unsigned)((us + US_PER_MS - 1) / US_PER_MS)
-	                        : PACE_WAIT_MAX_MS;
+	return ms < INT_MAX ? (unsigned)ms : INT_MAX;
 }
 
 /* A moment that is too far away was written by no process of ours. */
-static uint64_t due_from(uint64_t due_us, uint64_t now_us)
+static uint64_t due_from(uint64_t due_us, uint64_t now_us, uint64_t most_us)
 {
 	if (due_us < now_us)
 		return now_us;
-	return due_us < now_us + WAIT_MAX_US ? due_us : now_us + WAIT_MAX_US;
+	return due_us < now_us + most_us ? due_us : now_us + most_us;
+}
+
+/* When they are due. */
+static uint64_t take(
+	struct pace *p, enum pace_kind kind, uint64_t cost_us, uint64_t now_us)
+{
+	_Atomic uint64_t *due = &p->page->due_us[kind];
+	uint64_t was = atomic_load(due), from;
+
+	do
+		from = due_from(was, now_us, p->most_us[kind]);
+	while (!atomic_compare_exchange_weak(due, &was, from + cost_us));
+	return from;
+}
+
+static uint64_t cost_of(const struct pace *p, enum pace_kind kind, uint64_t n)
+{
+	return p->interval_ns[kind] * n / US_PER_MS;
 }
 
 unsigned pace_take(struct pace *p, enum pace_kind kind, uint64_t n, uint64_t now_ms)
 {
-	uint64_t now_us = now_ms * US_PER_MS, was, from, cost_us;
-	_Atomic uint64_t *due;
+	uint64_t now_us = now_ms * US_PER_MS, from;
 
 	if (!p || !p->page)
 		return 0;
-	due = &p->page->due_us[kind];
-	cost_us = p->interval_ns[kind] * n / US_PER_MS;
-	was = atomic_load(due);
-	do
-		from = due_from(was, now_us);
-	while (!atomic_compare_exchange_weak(due, &was, from + cost_us));
+	from = take(p, kind, cost_of(p, kind, n), now_us);
 	return waits(p) ? in_ms(from, now_us) : 0;
+}
+
+unsigned pace_pay(struct pace *p, enum pace_kind kind, uint64_t n, uint64_t now_ms)
+{
+	uint64_t now_us = now_ms * US_PER_MS, from, cost_us;
+
+	if (!p || !p->page)
+		return 0;
+	cost_us = cost_of(p, kind, n);
+	from = take(p, kind, cost_us, now_us);
+	return waits(p) ? in_ms(from + cost_us, now_us) : 0;
 }
 
 void pace_wait(struct pace *p, enum pace_kind kind)
@@ -110,16 +149,26 @@ void pace_wait(struct pace *p, enum pace_kind kind)
 		(void)poll(NULL, 0, (int)(end - now));
 }
 
-unsigned pace_reading_due(const struct pace *p, uint64_t now_ms)
+bool pace_limits_reading(const struct pace *p)
 {
-	uint64_t now_us = now_ms * US_PER_MS;
-	unsigned bytes, messages;
+	return p && p->page && waits(p) &&
+	       (p->interval_ns[PACE_BYTE] || p->interval_ns[PACE_MESSAGE]);
+}
 
-	if (!p || !p->page || !waits(p))
-		return 0;
-	bytes = in_ms(atomic_load(&p->page->due_us[PACE_BYTE]), now_us);
-	messages = in_ms(atomic_load(&p->page->due_us[PACE_MESSAGE]), now_us);
-	return bytes > messages ? bytes : messages;
+uint64_t pace_part(const struct pace *p, enum pace_kind kind)
+{
+	uint64_t ns = p->interval_ns[kind];
+
+	return ns ? (uint64_t)PACE_PART_MS * NS_PER_S / 1000 / ns : UINT64_MAX;
+}
+
+unsigned pace_take_reading(
+	struct pace *p, uint64_t messages, uint64_t bytes, uint64_t now_ms)
+{
+	unsigned a = pace_take(p, PACE_MESSAGE, messages, now_ms);
+	unsigned b = pace_take(p, PACE_BYTE, bytes, now_ms);
+
+	return a > b ? a : b;
 }
 
 /* ---- too much ---- */

@@ -10,14 +10,20 @@
  * moves that moment on by what it takes (the generic cell rate algorithm): nobody waits
  * for a lock, and whoever is killed leaves nothing behind.
  *
+ * What a question will bring is taken before it is asked, and it is asked when that is
+ * due: an answer comes as fast as the line, and into the kernel's buffers, whoever reads
+ * it. What comes without (listings) is paid for before more is read.
+ *
  * These processes read the source's bytes. A thief in one of them may write what they
- * like into the page: the others then wait PACE_WAIT_MAX_MS, and go on.
+ * like into the page: the others then wait as long as if all the others were before them
+ * (PACE_WAIT_MAX_MS, where that is less), and go on.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_WAIT_MAX_MS 60000u /* for one take */
+#define PACE_WAIT_MAX_MS 60000u
+#define PACE_PART_MS 250u /* of the rate: what one question may bring */
 #define PACE_PENALTY_FIRST_MS 1000u
 #define PACE_PENALTY_MAX_MS 32000u
 
@@ -32,6 +38,8 @@ struct pace_page {
 struct pace {
 	struct pace_page *page;                /* NULL: none */
 	uint64_t interval_ns[PACE_KIND_COUNT]; /* of one; 0: no limit */
+	/* All that may use the source at once cannot have taken more than that. */
+	uint64_t most_us[PACE_KIND_COUNT];
 	/* Somebody waits for us: it takes, but does not wait. NULL: never. */
 	const bool *is_urgent;
 };
@@ -49,8 +57,17 @@ void pace_close(struct pace *p); /* may be called twice */
 unsigned pace_take(struct pace *p, enum pace_kind kind, uint64_t n, uint64_t now_ms);
 /* Takes one, and waits until it is due. */
 void pace_wait(struct pace *p, enum pace_kind kind);
-/* In how many milliseconds one may read on: what was read so far had its time then. */
-unsigned pace_reading_due(const struct pace *p, uint64_t now_ms);
+/* Takes n that were had already, and returns in how many milliseconds they have had
+   their time. */
+unsigned pace_pay(struct pace *p, enum pace_kind kind, uint64_t n, uint64_t now_ms);
+
+/* Whether what is read keeps a rate now. p may be NULL. */
+bool pace_limits_reading(const struct pace *p);
+/* What one question may bring, of messages or bytes; one message may always come. */
+uint64_t pace_part(const struct pace *p, enum pace_kind kind);
+/* Takes what a question will bring, as pace_take(). */
+unsigned pace_take_reading(
+	struct pace *p, uint64_t messages, uint64_t bytes, uint64_t now_ms);
 
 /* How a login ended. -EAGAIN (the source has too many for now) and -ETIMEDOUT: the next
    one comes later, and later each time; 0: it has room again. Others say nothing. */

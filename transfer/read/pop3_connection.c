@@ -45,7 +45,18 @@ static uint32_t size_of(const struct asking *a, size_t i)
 	return a->q->size ? a->q->size(a->q->context, i) : 0;
 }
 
-static bool may_ask(const struct asking *a)
+/* Messages keep the pace, one after the other. */
+static bool is_its_turn(struct asking *a)
+{
+	struct source_connection *net = &a->t->net;
+
+	if (!a->q->size || !pace_limits_reading(net->pace))
+		return true;
+	return a->asked == a->answered &&
+	       source_connection_may_ask(net, 1, size_of(a, a->asked));
+}
+
+static bool has_room(const struct asking *a)
 {
 	size_t most = a->t->pipelining ? IN_FLIGHT_MAX : 1;
 
@@ -58,8 +69,10 @@ static int ask_more(struct asking *a)
 {
 	int r = 0;
 
-	while (r == 0 && may_ask(a)) {
+	while (r == 0 && has_room(a) && is_its_turn(a)) {
 		a->bytes += size_of(a, a->asked);
+		if (a->q->size)
+			source_connection_asked(&a->t->net, 1, size_of(a, a->asked));
 		r = a->q->ask(a->q->context, a->asked++, &a->t->net.out);
 	}
 	return r == 0 ? source_connection_flush(&a->t->net, a->err) : r;
@@ -113,7 +126,8 @@ static int wait_for_more(struct asking *a)
 {
 	struct source_connection *net = &a->t->net;
 	size_t before = buf_len(&net->in);
-	int r = source_connection_wait(&net, 1, TICK_MS, a->t->patience_ms, a->err);
+	unsigned ms = source_connection_until_turn(net, TICK_MS);
+	int r = source_connection_wait(&net, 1, ms, a->t->patience_ms, a->err);
 
 	if (r == 0 && a->t->tick)
 		r = a->t->tick(a->t->context);

@@ -312,7 +312,6 @@ static int give_message(struct pop3_source *s, const struct pop3_drop_message *d
 	(void)mime_arrival(spool_head(&s->spool), &date);
 	m.date = date.seconds;
 	m.zone = date.zone;
-	(void)pace_take(s->pop3.net.pace, PACE_MESSAGE, 1, clock_monotonic_ms());
 	return e->message(e->context, THE_CONNECTION, s->folder, &m);
 }
 

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <uv.h>
 
 #define READ_SIZE 262144 /* a body's pieces go to the disk in writes of that size */
@@ -122,6 +121,49 @@ int source_connection_open(struct source_connection *c,
 	return 0;
 }
 
+/* ---- the pace ---- */
+
+bool source_connection_may_ask(
+	struct source_connection *c, uint64_t messages, uint64_t bytes)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (!pace_limits_reading(c->pace))
+		return true;
+	if (!c->turn_at)
+		c->turn_at = now + pace_take_reading(c->pace, messages, bytes, now);
+	c->heard_at = now; /* the source's silence is ours */
+	return now >= c->turn_at;
+}
+
+void source_connection_asked(
+	struct source_connection *c, uint64_t messages, uint64_t bytes)
+{
+	if (!c->turn_at)
+		(void)pace_take_reading(c->pace, messages, bytes, clock_monotonic_ms());
+	c->turn_at = 0;
+	c->paid += bytes;
+}
+
+unsigned source_connection_until_turn(const struct source_connection *c, unsigned ms)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (!c->turn_at || now >= c->turn_at || c->turn_at - now >= ms)
+		return ms;
+	return (unsigned)(c->turn_at - now);
+}
+
+static void pay(struct source_connection *c, uint64_t n)
+{
+	uint64_t paid = n < c->paid ? n : c->paid;
+
+	c->paid -= paid;
+	if (n > paid)
+		c->read_at =
+			c->heard_at + pace_pay(c->pace, PACE_BYTE, n - paid, c->heard_at);
+}
+
 /* ---- bytes ---- */
 
 static int lost(struct error *err)
@@ -140,7 +182,7 @@ int source_connection_fill(struct source_connection *c, struct error *err)
 	if (n < 0)
 		return error_errno(err, (int)n, "cannot read from the source");
 	c->heard_at = clock_monotonic_ms();
-	(void)pace_take(c->pace, PACE_BYTE, (uint64_t)n, c->heard_at);
+	pay(c, (uint64_t)n);
 	return 1;
 }
 
@@ -174,46 +216,51 @@ static int check_silence(struct source_connection *const *connections, size_t n,
 	return 0;
 }
 
-/* Whether nothing may be read yet. The source's silence is ours then. */
-static bool keeps_pace(
-	struct source_connection *const *connections, size_t n, unsigned ms)
+/* Those of them that may be read now; *ms: until another one may. Of one that may not,
+   the source's silence is ours. */
+static size_t choose(struct source_connection *const *connections, size_t n,
+	struct source_connection **ret, unsigned *ms)
 {
 	uint64_t now = clock_monotonic_ms();
-	unsigned due = n ? pace_reading_due(connections[0]->pace, now) : 0;
+	size_t chosen = 0;
 
-	if (!due)
-		return false;
-	(void)poll(NULL, 0, (int)(due < ms ? due : ms));
 	for (size_t i = 0; i < n; i++) {
-		connections[i]->is_readable = false;
-		connections[i]->heard_at = now;
+		struct source_connection *c = connections[i];
+
+		c->is_readable = false;
+		if (now >= c->read_at || !pace_limits_reading(c->pace)) {
+			ret[chosen++] = c;
+			continue;
+		}
+		c->heard_at = now;
+		if (c->read_at - now < *ms)
+			*ms = (unsigned)(c->read_at - now);
 	}
-	return true;
+	return chosen;
 }
 
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err)
 {
+	struct source_connection *chosen[STREAM_WAIT_MAX];
 	struct stream *streams[STREAM_WAIT_MAX] = { NULL };
 	int events[STREAM_WAIT_MAX] = { 0 }, r;
 
 	if (n > STREAM_WAIT_MAX)
 		return error_set(err, -EINVAL, "too many connections");
-	if (keeps_pace(connections, n, ms))
-		return 0;
+	n = choose(connections, n, chosen, &ms);
 	for (size_t i = 0; i < n; i++) {
-		streams[i] = connections[i]->stream;
-		connections[i]->is_readable = false;
+		streams[i] = chosen[i]->stream;
 		stream_want(streams[i],
-			UV_READABLE | (buf_len(&connections[i]->out) ? UV_WRITABLE : 0));
+			UV_READABLE | (buf_len(&chosen[i]->out) ? UV_WRITABLE : 0));
 	}
 	r = stream_wait(streams, n, ms, events);
 	if (r == -ETIMEDOUT)
-		return check_silence(connections, n, patience_ms, err);
+		return check_silence(chosen, n, patience_ms, err);
 	if (r < 0 && r != -EINTR)
 		return error_errno(err, r, "cannot wait for the source");
 	for (size_t i = 0; r == 0 && i < n; i++)
-		connections[i]->is_readable = events[i] & UV_READABLE;
+		chosen[i]->is_readable = events[i] & UV_READABLE;
 	return 0;
 }
 

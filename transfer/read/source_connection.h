@@ -21,6 +21,10 @@ struct source_connection {
 	uint64_t heard_at; /* or it took something; monotonic */
 	bool is_readable;  /* says source_connection_wait() */
 	struct pace *pace; /* how fast it may be read; NULL: as fast as it comes */
+	uint64_t
+		turn_at; /* the next question for messages; monotonic, 0: not taken yet */
+	uint64_t paid;   /* bytes that were taken with questions, and have not come */
+	uint64_t read_at; /* what came beyond them has had its time; monotonic */
 };
 
 /* How connections to the source are made. */
@@ -58,8 +62,17 @@ int source_connection_fill(struct source_connection *c, struct error *err);
 /* As much as the socket takes. */
 int source_connection_flush(struct source_connection *c, struct error *err);
 
-/* Until one of them may be read or written, or `ms` have passed; nothing is readable
-   while the pace wants us to wait. -ETIMEDOUT when one was silent for patience_ms: all of
+/* A question that will bring so much: whether it may be asked now. It takes its turn when
+   it is asked for the first time, and source_connection_asked() ends that. */
+bool source_connection_may_ask(
+	struct source_connection *c, uint64_t messages, uint64_t bytes);
+void source_connection_asked(
+	struct source_connection *c, uint64_t messages, uint64_t bytes);
+/* `ms`, or less when its turn comes before. */
+unsigned source_connection_until_turn(const struct source_connection *c, unsigned ms);
+
+/* Until one of them may be read or written, or `ms` have passed; one is not readable
+   while the pace wants it to wait. -ETIMEDOUT when one was silent for patience_ms: all of
    them owe an answer. */
 int source_connection_wait(struct source_connection *const *connections, size_t n,
 	unsigned ms, unsigned patience_ms, struct error *err);

@@ -56,14 +56,30 @@ static void reading_waits_for_what_was_read(void **state)
 
 	(void)state;
 	open_two(two, &limits);
-	assert_int_equal(pace_reading_due(&two[0], NOW), 0);
-	(void)pace_take(&two[0], PACE_BYTE, 512000, NOW);
-	assert_int_equal(pace_reading_due(&two[1], NOW), 500);
-	assert_int_equal(pace_reading_due(&two[1], NOW + 499), 1);
-	assert_int_equal(pace_reading_due(&two[1], NOW + 500), 0);
-	for (int i = 0; i < 100; i++)
-		(void)pace_take(&two[i % 2], PACE_MESSAGE, 1, NOW);
-	assert_int_equal(pace_reading_due(&two[0], NOW), 1000);
+	assert_int_equal(pace_pay(&two[0], PACE_BYTE, 512000, NOW), 500);
+	assert_int_equal(pace_pay(&two[1], PACE_BYTE, 102400, NOW + 100), 500);
+	/* what a question brings is taken before: both messages and bytes are due then */
+	assert_int_equal(pace_take_reading(&two[0], 25, 102400, NOW + 600), 0);
+	assert_int_equal(pace_take_reading(&two[1], 1, 102400, NOW + 600), 250);
+	assert_int_equal(pace_take_reading(&two[1], 1, 102400, NOW + 600), 260);
+	assert_int_equal(pace_part(&two[0], PACE_MESSAGE), 25);
+	assert_int_equal(pace_part(&two[0], PACE_BYTE), 256147); /* whole nanoseconds */
+	assert_true(pace_limits_reading(&two[0]));
+	close_two(two);
+}
+
+/* However many wait: the last of them, too, when the rate has room for it. */
+static void all_of_them_wait(void **state)
+{
+	struct limits slow = {
+		.source_logins = 6, .transfers = 100, .source_connections = 1
+	};
+	struct pace two[2];
+
+	(void)state;
+	open_two(two, &slow);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(pace_take(&two[i % 2], PACE_LOGIN, 1, NOW), i * 10000);
 	close_two(two);
 }
 
@@ -76,12 +92,14 @@ static void no_limit_is_none(void **state)
 	open_two(two, &none);
 	for (int i = 0; i < 1000; i++) {
 		assert_int_equal(pace_take(&two[0], PACE_LOGIN, 1, NOW), 0);
-		(void)pace_take(&two[0], PACE_BYTE, 1 << 20, NOW);
-		assert_int_equal(pace_reading_due(&two[1], NOW), 0);
+		assert_int_equal(pace_pay(&two[0], PACE_BYTE, 1 << 20, NOW), 0);
 	}
+	assert_false(pace_limits_reading(&two[0]));
+	assert_true(pace_part(&two[0], PACE_BYTE) == UINT64_MAX);
 	assert_int_equal(pace_take(NULL, PACE_LOGIN, 1, NOW), 0);
 	assert_int_equal(pace_take(&alone, PACE_BYTE, 1 << 30, NOW), 0);
-	assert_int_equal(pace_reading_due(&alone, NOW), 0);
+	assert_false(pace_limits_reading(&alone));
+	assert_false(pace_limits_reading(NULL));
 	pace_login_ended(&alone, -EAGAIN, NOW);
 	close_two(two);
 }
@@ -96,8 +114,8 @@ static void who_is_waited_for_does_not_wait(void **state)
 	two[0].is_urgent = &is_urgent;
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(pace_take(&two[0], PACE_LOGIN, 1, NOW), 0);
-	(void)pace_take(&two[0], PACE_BYTE, 1 << 20, NOW);
-	assert_int_equal(pace_reading_due(&two[0], NOW), 0);
+	assert_int_equal(pace_pay(&two[0], PACE_BYTE, 1 << 20, NOW), 0);
+	assert_false(pace_limits_reading(&two[0]));
 	assert_int_equal(pace_take(&two[1], PACE_LOGIN, 1, NOW), 5000); /* but takes */
 	is_urgent = false;
 	assert_int_equal(pace_take(&two[0], PACE_LOGIN, 1, NOW), 6000);
@@ -138,7 +156,7 @@ static void a_moment_that_makes_no_sense(void **state)
 	two[0].page->due_us[PACE_BYTE] = UINT64_MAX;
 	two[0].page->penalty_ms = UINT32_MAX;
 	assert_int_equal(pace_take(&two[1], PACE_LOGIN, 1, NOW), PACE_WAIT_MAX_MS);
-	assert_int_equal(pace_reading_due(&two[1], NOW), PACE_WAIT_MAX_MS);
+	assert_int_equal(pace_take(&two[1], PACE_BYTE, 1, NOW), PACE_WAIT_MAX_MS);
 	pace_login_ended(&two[1], -EAGAIN, NOW);
 	assert_true(two[1].page->penalty_ms <= PACE_PENALTY_MAX_MS);
 	assert_int_equal(pace_take(&two[1], PACE_LOGIN, 1, NOW + PACE_WAIT_MAX_MS), 1000);
@@ -162,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins_take_turns),
 		cmocka_unit_test(reading_waits_for_what_was_read),
+		cmocka_unit_test(all_of_them_wait),
 		cmocka_unit_test(no_limit_is_none),
 		cmocka_unit_test(who_is_waited_for_does_not_wait),
 		cmocka_unit_test(a_source_that_has_too_many),
