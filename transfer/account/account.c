@@ -559,7 +559,10 @@ static enum account_exit walk(struct job *j)
 
 enum account_exit account_run(const struct settings *settings, const char *name)
 {
-	struct job j = { .settings = settings, .connected = vouch };
+	struct job j = { .settings = settings,
+		.connected = vouch,
+		.passed = vouch_passed,
+		.doubted = vouch_failed };
 	enum account_exit result;
 	int r;
 

@@ -351,6 +351,19 @@ void job_disconnect(struct job *j)
 	j->is_connected = false;
 }
 
+static int look(struct job *j)
+{
+	int r = connect_source(j);
+
+	j->synced_at = clock_monotonic_ms();
+	if (r == 0)
+		r = sync_pass(&j->sync, &j->err);
+	j->pass_ms = clock_monotonic_ms() - j->synced_at;
+	if (r)
+		job_disconnect(j);
+	return r;
+}
+
 static int one_pass(struct job *j)
 {
 	int r = j->reader->check(j);
@@ -358,11 +371,11 @@ static int one_pass(struct job *j)
 	if (r == 0)
 		r = onward_check(j);
 	if (r == 0)
-		r = connect_source(j);
-	j->synced_at = clock_monotonic_ms();
-	if (r == 0)
-		r = sync_pass(&j->sync, &j->err);
-	j->pass_ms = clock_monotonic_ms() - j->synced_at;
+		r = look(j);
+	if (r == -ESTALE && (r = j->doubted(j)) == 0)
+		r = look(j);
+	if (r == 0 && j->passed)
+		r = j->passed(j);
 	if (r)
 		job_disconnect(j);
 	else if (job_is_exclusive(j))

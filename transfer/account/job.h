@@ -51,7 +51,9 @@ enum job_out { OUT_QUIESCE, OUT_PASS, OUT_UIDLS, OUT_ONWARD, OUT_ARRIVE, OUT_COU
 /* Whose mailbox the copy is (vouch.h). */
 struct vouching {
 	bool is_due; /* a master user made it, and the user's own login has not seen it */
-	bool is_noted; /* by this process */
+	bool is_whole;    /* by its last pass all of it was there */
+	bool is_noted;    /* by this process */
+	bool is_compared; /* some bodies were, by this process */
 };
 
 struct job {
@@ -89,6 +91,8 @@ struct job {
 	uint64_t pass_ms;                  /* and took so long */
 	struct vouching vouching;
 	int (*connected)(struct job *j); /* behind each login; NULL: nothing */
+	int (*passed)(struct job *j);    /* behind a whole pass; NULL: nothing */
+	int (*doubted)(struct job *j);   /* behind one that ended so (sync.h) */
 	uint64_t told_at;                /* progress */
 	/* monotonic: nobody is served since; 0: somebody is, or another process knows */
 	uint64_t out_since, out_lap;

@@ -82,7 +82,8 @@ int compare_folders(struct sync *s)
 struct walk {
 	struct sync *s;
 	struct folder *f;
-	size_t next; /* of the listing */
+	size_t next;      /* of the listing */
+	uint32_t uidnext; /* below it all of them had been copied; 0: not known */
 };
 
 int compare_want(struct sync *s, struct folder *f, const struct mail *m, bool joined)
@@ -106,8 +107,18 @@ static bool is_joined(const struct walk *w)
 	       f->wanted[f->n_wanted - 1].uid == w->s->listing.rows[w->next - 1].uid;
 }
 
+static int contradiction(
+	struct sync *s, const struct folder *f, uint32_t uid, const char *what)
+{
+	return error_set(s->err, -ESTALE, "\"%.*s\", UID %u: %s", STR_ARG(folder_name(f)),
+		uid, what);
+}
+
 static int want(struct walk *w, const struct mail *m)
 {
+	if (m->uid < w->uidnext)
+		return contradiction(
+			w->s, w->f, m->uid, "it was there, and was not copied");
 	return compare_want(w->s, w->f, m, is_joined(w));
 }
 
@@ -167,6 +178,8 @@ int compare_message(struct sync *s, struct folder *f, const struct mail *m,
 
 	if (!is_another(m, row))
 		return compare_same(s, f, m, row);
+	if (s->doubts)
+		return contradiction(s, f, m->uid, "it is another message");
 	r = compare_want(s, f, m, joined);
 	return r < 0 ? r : expunge(s, f, m->uid);
 }
@@ -220,11 +233,37 @@ static int make_anew(struct sync *s, struct folder *f)
 	return s->to.ops->reset_folder(s->to.self, f->id, f->status.uidvalidity, s->err);
 }
 
+/* A UIDVALIDITY of 0 is one that was dropped here. */
+static int check_doubts(struct sync *s, const struct folder *f)
+{
+	if (!s->doubts || !f->id || !f->here_uidvalidity)
+		return 0;
+	if (f->here_uidvalidity != f->status.uidvalidity)
+		return str_ieq(folder_name(f), STR_LIT("INBOX"))
+		               ? contradiction(s, f, 0, "it has another UIDVALIDITY")
+		               : 0;
+	return f->status.uidnext && f->status.uidnext < f->here_uidnext
+	               ? contradiction(s, f, f->status.uidnext, "it was given already")
+	               : 0;
+}
+
+static uint32_t whole_below(const struct sync *s, const struct folder *f)
+{
+	for (size_t i = 0; s->doubts && i < s->n_whole; i++)
+		if (s->whole[i].folder == f->id)
+			return f->here_uidvalidity == f->status.uidvalidity
+			               ? s->whole[i].uidnext
+			               : 0;
+	return 0;
+}
+
 int compare_messages(struct sync *s, struct folder *f)
 {
-	struct walk w = { .s = s, .f = f };
-	int r = 0;
+	struct walk w = { .s = s, .f = f, .uidnext = whole_below(s, f) };
+	int r = check_doubts(s, f);
 
+	if (r)
+		return r;
 	if (!f->id)
 		r = create(s, f);
 	else if (f->here_uidvalidity != f->status.uidvalidity)

@@ -27,7 +27,23 @@ void sync_fini(struct sync *s)
 	folders_fini(&s->before);
 	listing_fini(&s->listing);
 	free(s->namespaces);
+	free(s->whole);
 	s->namespaces = NULL;
+	s->whole = NULL;
+	s->n_whole = 0;
+}
+
+int sync_was_whole(struct sync *s, int64_t folder, uint32_t uidnext)
+{
+	struct sync_whole *more =
+		reallocarray(s->whole, s->n_whole + 1, sizeof(*s->whole));
+
+	if (!more)
+		return -ENOMEM;
+	s->whole = more;
+	s->whole[s->n_whole++] =
+		(struct sync_whole){ .folder = folder, .uidnext = uidnext };
+	return 0;
 }
 
 /* ---- noting differences ---- */

@@ -18,6 +18,11 @@
 #define SYNC_FIRST_MAX 5        /* differences that are put into words */
 #define SYNC_UNREADABLE_MAX 100 /* that are named; all are counted */
 
+struct sync_whole {
+	int64_t folder;
+	uint32_t uidnext;
+};
+
 struct unreadable {
 	size_t folder;
 	uint32_t uid; /* 0: the folder itself */
@@ -31,6 +36,12 @@ struct sync {
 	struct folders before;  /* of the one before it, while one runs */
 	uint64_t session;       /* of the source, in which folders are known; 0: none */
 	char *namespaces;       /* that the source shows; owned; NULL: none */
+	/* It is not certain that what is here came from this mailbox. Then a pass ends
+	   with -ESTALE before it changes what cannot have: a UID of another message, a
+	   UIDNEXT that went down, an INBOX made anew, or sync_was_whole(). */
+	bool doubts;
+	struct sync_whole *whole; /* owned */
+	size_t n_whole;
 	struct listing listing; /* of the folder that is being listed */
 	size_t listing_folder;
 	uint64_t body_len[SOURCE_CONNECTIONS_MAX]; /* of those on their way */
@@ -52,6 +63,10 @@ struct sync {
 void sync_init(struct sync *s, const struct source *source, const struct destination *to,
 	int (*tick)(void *context), void *context);
 void sync_fini(struct sync *s);
+
+/* Where it doubts: this folder of the destination had all messages below that UIDNEXT. So
+   one that is missing was not there. -ENOMEM. */
+int sync_was_whole(struct sync *s, int64_t folder, uint32_t uidnext);
 
 /* Before a pass that has to be short: the source opens the folder that it begins with. */
 int sync_prepare(struct sync *s, struct error *err);
