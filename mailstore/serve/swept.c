@@ -86,7 +86,7 @@ static int put(struct store *s, const struct swept *m, uint64_t size,
 		next, sizeof(next), "%" PRIu32 " %" PRIu32, m->uidvalidity, m->uid + 1);
 	is_here = store_knows_counterpart(s, &pair, err);
 	if (is_here == 0)
-		is_here = store_find_in_base(s, &pair, m->date, size, err);
+		is_here = store_find_in_base(s, &pair, m->date, size, place, err);
 	code = is_here ? is_here : add(s, m, size, place, inbox, err);
 	if (code >= 0)
 		code = store_set_checkpoint(s, name, str_from(next), err);

@@ -278,6 +278,11 @@ static const char *const upgrades[] = {
 	" checksum INTEGER NOT NULL,"
 	" bytes BLOB NOT NULL,"
 	" PRIMARY KEY (mailbox, kind));",
+
+	/* by which a message that was removed here is known when the source gives it
+	   another UID; NULL: not kept then */
+	"ALTER TABLE expunged ADD COLUMN len INTEGER;"
+	"ALTER TABLE expunged ADD COLUMN checksum INTEGER;",
 };
 
 const struct database_schema store_schema = {

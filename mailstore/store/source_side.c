@@ -327,14 +327,35 @@ static int find_like_by(struct store *s, unsigned statement,
 	return code;
 }
 
+static int find_removed(struct store *s, struct store_counterpart *found, int64_t date,
+	uint64_t size, const struct body_place *place, struct error *err)
+{
+	uint32_t checksum =
+		place->pack ? place->checksum : store_checksum(0, place->inline_bytes);
+	CLEANUP(query_end) struct query q = { 0 };
+	int code = query_first(s->db, SQL_LIKE_REMOVED,
+		SQL_VALUES(sql_text(store_name_key(found->folder)),
+			sql_number(found->uidvalidity), sql_signed(date),
+			sql_number(size), sql_number(place->len), sql_number(checksum)),
+		&q, err);
+
+	if (code == 1) {
+		found->mailbox = (int64_t)query_number(&q, 0);
+		found->uid = (uint32_t)query_number(&q, 1);
+	}
+	return code;
+}
+
 int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
-	uint64_t size, struct error *err)
+	uint64_t size, const struct body_place *place, struct error *err)
 {
 	struct store_counterpart found = *c;
 	int code = find_like_by(s, SQL_EACH_LIKE_IN_BASE, &found, date, size, err);
 
 	if (code == 0)
 		code = find_like_by(s, SQL_EACH_LIKE_MOVED, &found, date, size, err);
+	if (code == 0)
+		code = find_removed(s, &found, date, size, place, err);
 	if (code < 1)
 		return code;
 	found.digest = STR_LIT("");

@@ -111,11 +111,13 @@ struct store_origin {
 int store_source_of(struct store *s, int64_t mailbox, uint32_t uid, struct arena *arena,
 	struct store_origin *ret, struct error *err);
 /* 1: one here that was there at the switch, or was moved here from such a one, has this
-   date, size and digest: the source has given it another UID since. What was removed here
-   has left no digest: it is not known, and comes once more. It is noted without its
-   digest, since date and size are the source's: in a transaction. */
+   date, size and digest: the source has given it another UID since. Or one that was
+   removed here, and had been there, had this date and size, and a body of that length
+   and checksum: it does not come once more. (Others that agree in all that have to be of
+   the same second, too.) It is noted without its digest, since date and size are the
+   source's: in a transaction. */
 int store_find_in_base(struct store *s, const struct store_counterpart *c, int64_t date,
-	uint64_t size, struct error *err);
+	uint64_t size, const struct body_place *place, struct error *err);
 /* Of a message here. */
 int store_body_digest(struct store *s, int64_t mailbox, uint32_t uid,
 	unsigned char ret[static BODY_DIGEST_SIZE], struct error *err);

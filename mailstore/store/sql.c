@@ -122,8 +122,9 @@ const char *const store_statements[SQL_COUNT] = {
 			     " WHERE mailbox = ?1 AND flags & 32",
 	[SQL_DELETE_MESSAGE] = "DELETE FROM message WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_DELETE_MESSAGES] = "DELETE FROM message WHERE mailbox = ?1",
-	[SQL_INSERT_EXPUNGED] = "INSERT INTO expunged SELECT mailbox, ?2, uid, date, size"
-				" FROM message WHERE mailbox = ?1 AND uid = ?3",
+	[SQL_INSERT_EXPUNGED] =
+		"INSERT INTO expunged SELECT mailbox, ?2, uid, date,"
+		" size, len, checksum FROM message WHERE mailbox = ?1 AND uid = ?3",
 	[SQL_FORGET_EXPUNGED] = "DELETE FROM expunged WHERE mailbox = ?1 AND uid = ?2",
 	[SQL_FORGET_EXPUNGED_FROM] = "DELETE FROM expunged WHERE mailbox = ?1"
 				     " AND uid >= ?2",
@@ -239,6 +240,15 @@ const char *const store_statements[SQL_COUNT] = {
 		" AND NOT EXISTS (SELECT 1 FROM counterpart c WHERE c.side = 0"
 		" AND c.mailbox = m.mailbox AND c.uid = m.uid)"
 		" ORDER BY m.mailbox, m.uid LIMIT ?5",
+	/* those first that are not known under yet another UID */
+	[SQL_LIKE_REMOVED] =
+		"SELECT x.mailbox, x.uid FROM base b JOIN expunged x"
+		" ON x.mailbox = b.mailbox LEFT JOIN counterpart c ON c.side = 0"
+		" AND c.mailbox = x.mailbox AND c.uid = x.uid"
+		" WHERE (b.name = ?1 OR (?1 = 'INBOX' AND b.name = ?1 COLLATE NOCASE))"
+		" AND b.uidvalidity = ?2 AND x.date = ?3 AND x.size = ?4 AND x.len = ?5"
+		" AND x.checksum = ?6 AND (x.uid < b.uidnext OR c.folder = ?1)"
+		" ORDER BY c.uid NOT NULL, x.uid LIMIT 1",
 	/* as it is; else as what it was before it was moved here to another mailbox,
 	   which keeps the date and the size */
 	[SQL_SOURCE_OF] =

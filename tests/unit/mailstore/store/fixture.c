@@ -109,6 +109,8 @@ static const char *const downgrades[] = {
 	[15] = "DROP TRIGGER image_gone; DROP TRIGGER image_void; DROP TABLE image;",
 	[16] = "DROP TABLE image; CREATE TABLE image (mailbox INTEGER PRIMARY KEY,"
 	       " version, modseq, checksum, bytes);",
+	[17] = "ALTER TABLE expunged DROP COLUMN len;"
+	       "ALTER TABLE expunged DROP COLUMN checksum;",
 	[9] = "DROP TABLE base; DROP TABLE base_subscription; DROP TABLE counterpart;"
 	      "ALTER TABLE expunged DROP COLUMN date;"
 	      "ALTER TABLE expunged DROP COLUMN size;",

@@ -5,6 +5,7 @@
  */
 #include "transfer/back/carry_world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What was carried is known under its folder's new name, too. */
@@ -262,16 +263,43 @@ static void test_moved_and_swept_under_another_uid(void **state)
 	world_end(&w);
 }
 
-/* Of what was removed for good no bytes are left to compare with: date and size alone are
-   no reason to keep mail from anybody, so it comes once more. */
+/* What was removed here for good does not come once more, and goes there, too. */
 static void test_removed_and_swept_under_another_uid(void **state)
 {
+	struct memory_folder *inbox;
+	struct error err = { 0 };
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
 	remove_here(&w, 4, NULL);
-	assert_int_equal(sweep_4_anew(&w), 0);
+	assert_int_equal(sweep_4_anew(&w), 1);
+	OK(world_carry(&w, &err));
+	inbox = memory_folder(&shared->source, "INBOX");
+	assert_int_equal(w.sums.expunged, 1);
+	assert_int_equal(inbox->count, 6 - 1);
+	world_end(&w);
+}
+
+/* Date and size alone are no reason to keep mail from anybody. */
+static void test_swept_and_like_one_that_was_removed(void **state)
+{
+	struct memory_message *m;
+	struct world w;
+	char other[64];
+
+	(void)state;
+	world_begin(&w);
+	remove_here(&w, 4, NULL);
+	m = memory_find(memory_folder(&shared->source, "INBOX"), 4);
+	give_anew(m, 22);
+	assert_true(m->body_len < sizeof(other));
+	(void)snprintf(other, sizeof(other), "%.*s", (int)m->body_len, m->body);
+	other[0] ^= 1;
+	assert_int_equal(world_sweep(&w, 20, str_of(other, m->body_len), m->date), 0);
+	assert_int_equal(
+		world_sweep(&w, 21, str_of(m->body, m->body_len), m->date + 1), 0);
+	assert_int_equal(world_sweep(&w, 22, str_of(m->body, m->body_len), m->date), 1);
 	world_end(&w);
 }
 
@@ -363,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_swept_under_another_uid),
 		cmocka_unit_test(test_moved_and_swept_under_another_uid),
 		cmocka_unit_test(test_removed_and_swept_under_another_uid),
+		cmocka_unit_test(test_swept_and_like_one_that_was_removed),
 		cmocka_unit_test(test_removed_and_there_under_another_uid),
 		cmocka_unit_test(test_overlooked_once),
 		cmocka_unit_test(test_swept_uids_that_wander),
