@@ -62,8 +62,12 @@ static int to_source(struct control *c, struct registry *r, const struct account
 			"\"%.*s\" was renamed here; the source knows it as \"%.*s\": "
 			"first `mailferry account rename` it to that",
 			STR_ARG(a->name), STR_ARG(a->login));
-	if (a->route == ROUTE_LOCAL || is_returning(a))
-		return account_return(c, r, a);
+	if (a->route == ROUTE_LOCAL || is_returning(a)) {
+		/* what is said from here on is newer (registry_return()) */
+		code = a->pin == PIN_LOCAL ? registry_set_pin(r, a->id, PIN_AUTO, &c->err)
+		                           : 0;
+		return code < 0 ? code : account_return(c, r, a);
+	}
 	code = registry_set_pin(r, a->id, PIN_SOURCE, &c->err);
 	if (code == 0)
 		code = registry_allow_unseen(r, a->id, false, &c->err);

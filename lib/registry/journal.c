@@ -189,6 +189,15 @@ static int change_passwords(
 	return code;
 }
 
+/* What the admin has said since it began to go back is newer. */
+static int refuse_when_pinned(
+	const struct state_row *row, enum account_event event, struct error *err)
+{
+	if (row->pin != PIN_LOCAL || (event != EVENT_LEAVE && event != EVENT_RETURN))
+		return 0;
+	return error_set(err, -ECANCELED, "the admin lets \"%s\" stay", row->name);
+}
+
 static int not_possible(
 	const struct state_row *row, enum account_event event, struct error *err)
 {
@@ -204,6 +213,8 @@ static int refuse_change(const struct state_row *row, struct account_state next,
 {
 	int code = refuse_when_renamed(row, event, err);
 
+	if (code == 0)
+		code = refuse_when_pinned(row, event, err);
 	return code == 0 ? refuse_when_arriving(row, next, err) : code;
 }
 
@@ -277,6 +288,18 @@ int registry_set_pin(struct registry *r, int64_t id, enum pin pin, struct error 
 	int code = database_begin(r->db, true, err);
 
 	return code < 0 ? code : database_finish(r->db, change_pin(r, id, pin, err), err);
+}
+
+int registry_return(struct registry *r, int64_t id, struct str detail, struct error *err)
+{
+	int code = database_begin(r->db, true, err);
+
+	if (code < 0)
+		return code;
+	code = change_state(r, id, EVENT_RETURN, STR_LIT("admin"), detail, err);
+	if (code == 0)
+		code = change_pin(r, id, PIN_SOURCE, err);
+	return database_finish(r->db, code, err);
 }
 
 int registry_journal(struct registry *r, int64_t account_id, size_t most,

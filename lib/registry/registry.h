@@ -244,6 +244,10 @@ int registry_any_password(struct registry *r, bool *ret_any, struct error *err);
    and EVENT_RETURN begin to count anew; the time spent busy adds to out_of_service_ms. */
 int registry_transition(struct registry *r, int64_t id, enum account_event event,
 	struct str by, struct str detail, struct error *err);
+/* EVENT_RETURN, and pinned to the source: else its next login would make it due again.
+   One that was pinned here since it began to go back stays (-ECANCELED, as with
+   EVENT_LEAVE). */
+int registry_return(struct registry *r, int64_t id, struct str detail, struct error *err);
 /* Where its mail moves to, from the next switch on (account.home). -EPERM: it is not at
    the source, and so its mailbox stays where it is. */
 int registry_set_home(struct registry *r, int64_t id, struct str home, struct error *err);

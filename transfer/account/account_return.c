@@ -28,6 +28,7 @@ struct returning {
 	struct account_carry carry;
 	char folder[PATH_MAX];
 	int turn; /* locks the folder against a second process like this one; -1: none */
+	bool has_left;      /* route=busy, by this process or one before it */
 	uint64_t looked_at; /* monotonic: whether it is still wanted */
 };
 
@@ -74,26 +75,13 @@ static int release(struct returning *b)
 
 /* ---- the steps ---- */
 
-static int step(struct returning *b, enum account_event event, const char *detail)
-{
-	return registry_transition(b->job.registry, b->job.account.id, event,
-		STR_LIT("admin"), str_from(detail), &b->job.err);
-}
-
-/* Pinned first: else the next login would make it due again at once. */
-static int pin_and_return(struct returning *b)
+static int is_back(struct returning *b)
 {
 	struct job *j = &b->job;
 	char line[ERROR_TEXT_MAX];
-	int code = registry_set_pin(j->registry, j->account.id, PIN_SOURCE, &j->err);
 
-	if (code < 0)
-		return code;
 	carry_result_line(&b->carry.carry, line, sizeof(line));
-	code = step(b, EVENT_RETURN, line);
-	if (code < 0)
-		(void)registry_set_pin(j->registry, j->account.id, j->account.pin, NULL);
-	return code;
+	return registry_return(j->registry, j->account.id, str_from(line), &j->err);
 }
 
 /* ---- from the server that it lives at ---- */
@@ -146,7 +134,7 @@ static int return_locked(struct returning *b, struct store *s)
 		code = store_set_service(s, STORE_LEAVING, 0, &b->job.err);
 	if (code < 0)
 		return code;
-	code = pin_and_return(b);
+	code = is_back(b);
 	if (code == 0)
 		return store_set_service(s, STORE_LEFT, 0, &b->job.err);
 	(void)store_set_service(s, STORE_SERVED, 0, NULL);
@@ -248,6 +236,11 @@ static int open_account(struct returning *b, const char *name)
 	return r;
 }
 
+static bool is_wanted(const struct returning *b, const struct account *is)
+{
+	return is->pin != PIN_LOCAL && (is_returning(is) || !b->has_left);
+}
+
 /* The admin may let it stay while it is carried. */
 static int tick(void *context)
 {
@@ -263,7 +256,7 @@ static int tick(void *context)
 	arena_init(&arena);
 	if (registry_find_id(b->job.registry, b->job.account.id, &arena, &is, NULL) ==
 			0 &&
-		!is_returning(&is))
+		!is_wanted(b, &is))
 		code = error_set(&b->job.err, -ECANCELED, "the admin lets it stay");
 	arena_fini(&arena);
 	return code;
@@ -298,11 +291,15 @@ static int leave(struct returning *b)
 {
 	int code;
 
-	if (is_returning(&b->job.account))
+	b->has_left = is_returning(&b->job.account);
+	if (b->has_left)
 		return 0;
 	code = prepare(b);
 	if (code == 0)
-		code = step(b, EVENT_LEAVE, "route command");
+		code = registry_transition(b->job.registry, b->job.account.id,
+			EVENT_LEAVE, STR_LIT("admin"), STR_LIT("route command"),
+			&b->job.err);
+	b->has_left = code == 0;
 	return code;
 }
 
@@ -384,7 +381,8 @@ static enum account_exit run(const struct settings *settings, const char *name,
 	arena_init(&b->job.arena);
 	account_carry_init(&b->carry, &b->job, may_change);
 	b->carry.tick = may_change ? tick : NULL;
-	b->carry.context = b;
+	b->carry.context = b->job.onward.context = b;
+	b->job.onward.tick = b->carry.tick;
 	r = process_protect_memory(&b->job.err);
 	if (r == 0)
 		r = open_account(b, name);

@@ -138,6 +138,8 @@ static int tick(void *context)
 {
 	struct job *j = context;
 
+	if (j->onward.tick)
+		return j->onward.tick(j->onward.context);
 	return j->account.stage == STAGE_DONE ? 0 : job_tick(j);
 }
 

@@ -32,6 +32,9 @@ struct onward {
 	char home[ADDRESS_TEXT_MAX];  /* as account.home */
 	char where[ADDRESS_TEXT_MAX]; /* with its port */
 	struct error err; /* why the last connection failed, where TLS knows it */
+	/* On the way home: non-zero ends it. NULL: nothing does. */
+	int (*tick)(void *context);
+	void *context;
 };
 
 /* Whether the account moves on; nothing else here may be called where it does not. */

@@ -97,6 +97,45 @@ static void test_not_here(void **state)
 	assert_non_null(strstr(t->err.text, "192.0.2.30"));
 }
 
+static void check_is(struct test *t, int64_t id, enum route route, enum pin pin)
+{
+	struct account a;
+
+	NO_ERROR(registry_find_id(t->r, id, &t->arena, &a, &t->err));
+	assert_int_equal(a.route, route);
+	assert_int_equal(a.pin, pin);
+}
+
+static void pin(struct test *t, int64_t id, enum pin pin)
+{
+	NO_ERROR(registry_set_pin(t->r, id, pin, &t->err));
+}
+
+/* Pin and route change together, and what the admin says meanwhile is newer. */
+static void test_return(void **state)
+{
+	struct test *t = *state;
+	int64_t id = capture(t, "alice", "secret");
+
+	arrive(t, id);
+	assert_int_equal(registry_return(t->r, id, STR_LIT(""), &t->err), -EPERM);
+	check_is(t, id, ROUTE_LOCAL, PIN_AUTO);
+	pin(t, id, PIN_LOCAL);
+	assert_int_equal(registry_transition(t->r, id, EVENT_LEAVE, STR_LIT("test"),
+				 STR_LIT(""), &t->err),
+		-ECANCELED);
+	pin(t, id, PIN_AUTO);
+	step(t, id, EVENT_LEAVE);
+	pin(t, id, PIN_LOCAL);
+	assert_int_equal(registry_return(t->r, id, STR_LIT(""), &t->err), -ECANCELED);
+	check_is(t, id, ROUTE_BUSY, PIN_LOCAL);
+	step(t, id, EVENT_STAY);
+	pin(t, id, PIN_AUTO);
+	step(t, id, EVENT_LEAVE);
+	NO_ERROR(registry_return(t->r, id, STR_LIT(""), &t->err));
+	check_is(t, id, ROUTE_SOURCE, PIN_SOURCE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +145,8 @@ int main(void)
 			test_arriving, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_not_here, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_return, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
