@@ -214,6 +214,21 @@ int store_set_destination(struct store *s, struct str address, struct error *err
 	return change_destination(s, address, err);
 }
 
+int store_note_kept_uids(struct store *s, struct error *err)
+{
+	int code = store_begin(s, err);
+
+	if (code < 0)
+		return code;
+	code = boxes_save(s, err); /* the rows are read */
+	if (code == 0)
+		code = sql_run(s->db, SQL_NOTE_KEPT_UIDS, SQL_NO_VALUES, err);
+	if (code == 0)
+		return store_commit(s, err);
+	store_rollback(s);
+	return code;
+}
+
 int store_has_late(struct store *s, bool *ret_has, struct error *err)
 {
 	uint64_t has = 0;

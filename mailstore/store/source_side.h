@@ -91,6 +91,9 @@ int store_each_counterpart_folder(struct store *s, enum store_side side,
 /* What is known of the destination is of the server at this address. Of another one than
    before it may or may not be true: its counterparts become planned, to be looked for. */
 int store_set_destination(struct store *s, struct str address, struct error *err);
+/* That server shows what was here at the switch under the names and UIDs of here: each is
+   noted as its own counterpart, but for those of which something is noted already. */
+int store_note_kept_uids(struct store *s, struct error *err);
 typedef int uid_each_fn(void *context, uint32_t uid);
 /* Of a mailbox here, what came after the switch and was not taken by the destination yet:
    ascending. The callback changes nothing. */

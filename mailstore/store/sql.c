@@ -201,6 +201,11 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_CLEAR_COUNTERPARTS] = "DELETE FROM counterpart WHERE side = 0",
 	[SQL_SET_COUNTERPART] = "INSERT OR REPLACE INTO counterpart"
 				" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_NOTE_KEPT_UIDS] =
+		"INSERT OR IGNORE INTO counterpart SELECT 1, m.mailbox, m.uid, x.key,"
+		" x.uidvalidity, m.uid, x'', 1 FROM base b"
+		" JOIN message m ON m.mailbox = b.mailbox AND m.uid < b.uidnext"
+		" JOIN mailbox x ON x.id = m.mailbox",
 	[SQL_EACH_COUNTERPART] = "SELECT mailbox, uid, uidvalidity, other_uid, digest,"
 				 " proven FROM counterpart WHERE side = ?1"
 				 " AND folder = ?2 ORDER BY mailbox, uid",

@@ -119,6 +119,43 @@ def late_mail_comes_there(world):
           len(world.at_source(user)["folders"][b"INBOX"]["messages"]), "once")
 
 
+def heaps(snap):
+    """{folder: its messages in any order}, whatever their UIDs."""
+    return {name: sorted((m["body"], m["internaldate"], sorted(m["flags"]))
+                         for m in f["messages"].values()) for name, f in snap["folders"].items()}
+
+
+@case
+def the_way_back_brings_what_is_new_there(world):
+    """To the source, from the server that has the files; it keeps what it has."""
+    user = world.user(40)
+    world.session(user).logout()
+    world.moves(user)
+    client = world.session(user)
+    client.ok("SELECT INBOX")
+    client.ok("STORE 1,2 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 1 FLAGS (\\Flagged Mine)")
+    client.ok("APPEND INBOX (\\Seen) \"03-Feb-2021 04:05:06 +0200\" {27+}\r\n"
+              "Subject: written there\r\n\r\nx")
+    client.ok("CREATE made-there")
+    client.ok("COPY 2 made-there")
+    client.ok("MOVE 3 made-there")
+    client.logout()
+    world.server.deliver(user, b"Subject: late-one\r\n\r\nlate-one\r\n")
+    wait_until("it there", lambda: any(
+        b"late-one" in path.read_bytes() for path in world.next.mail(user).glob("[cn]*/*")), 60)
+    there, before = world.here(user), world.at_source(user)
+    told = world.ferry.json("route", user, "source", "--dry-run")["carried"]
+    nothing(compare.differences(before, world.at_source(user)), "the source, by a dry run")
+    done = world.ferry.json("route", user, "source")
+    equal((done["route"], done["carried"]["result"], done["carried"]["messages"]),
+          ("source", "returned", told["messages"]), f"{done}")
+    source = heaps(world.at_source(user))
+    for name, messages in heaps(there).items():
+        equal(source.get(name), messages, f"{name!r} at the source")
+
+
 def code_in(world, pid, kind, may, prey):
     """What it can do of what is tried, and should not; or cannot, and should."""
     equal(protection(pid), {"is root": False, "no_new_privs": "1", "seccomp": "2",

@@ -250,6 +250,8 @@ static int carry(struct job *j, enum carry_way way, struct store *s)
 
 	if (r == 0)
 		r = store_set_destination(s, str_from(o->home), &j->err);
+	if (r == 0 && way == CARRY_HOME && is_maildir(j))
+		r = store_note_kept_uids(s, &j->err);
 	if (r == 0) {
 		o->carry.store = s;
 		o->carry.way = way;
@@ -326,8 +328,7 @@ int onward_late(struct job *j, struct store *s)
 	return carry(j, CARRY_LATE, s);
 }
 
-/* Files that another server changes as it likes have no counterparts: `store import`
-   reads them. */
+/* Out of a Maildir, too: the server that has it is asked, as before the switch. */
 int onward_home(struct job *j, struct store *s)
 {
 	if (!onward_is_home(j))
@@ -335,9 +336,5 @@ int onward_home(struct job *j, struct store *s)
 			"it lives at %.*s, which is not `destination` any more: what is "
 			"new there cannot be brought",
 			STR_ARG(j->account.home));
-	if (!onward_renumbers(j))
-		return error_set(&j->err, -ENODATA,
-			"it lives in a Maildir of another server: what is new there "
-			"cannot be brought back to the source");
 	return carry(j, CARRY_HOME, s);
 }

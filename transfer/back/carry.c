@@ -534,8 +534,7 @@ int carry_pass(struct carry *c, struct error *err)
 	c->again = false;
 	/* what was refused was asked once */
 	c->lost = (struct carry_losses){ .unsubscribed = c->lost.unsubscribed,
-		.keywords = c->lost.keywords,
-		.not_shown = c->lost.not_shown };
+		.keywords = c->lost.keywords };
 	c->namespaces = STR_LIT(""); /* of this pass's arena */
 	c->proof = (struct carry_proof){ 0 };
 	c->n_boxes = 0;

@@ -73,7 +73,7 @@ struct carry_losses {          /* what cannot be kept, as the last pass found it
 	uint64_t future_dates; /* of the way on: some take none of tomorrow */
 	uint64_t flags;        /* messages whose flags it did not take */
 	uint64_t expunges;     /* removed here, and still there */
-	/* of the way home, all passes: not there, and not known to be removed */
+	/* of the way home: not there, and not known to be removed */
 	uint64_t not_shown;
 	struct carry_names keywords;     /* that it does not take */
 	struct carry_names folders;      /* removed here, and still there */

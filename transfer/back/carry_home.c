@@ -425,8 +425,10 @@ static int take_row(struct carry *c, const struct carry_match *m, struct carry_r
 {
 	if (row->pair != CARRY_ALONE)
 		return follow(c, m, row);
-	if (!row->has_gone)
+	if (!row->has_gone) { /* by leave_it(), now or by who was here before */
+		c->lost.not_shown += row->is_planned && row->digest;
 		return 0;
+	}
 	if (is_doubtful)
 		return leave_it(c, m, row);
 	c->sums.expunged++;

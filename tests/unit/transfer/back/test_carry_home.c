@@ -34,6 +34,7 @@ struct world {
 	struct memory_writer to_source, to_there;
 	struct carry_sums home, back;
 	struct carry_losses lost; /* of the way home */
+	bool keeps_uids;          /* there, as at the source */
 };
 
 static char *keep(struct str bytes)
@@ -113,7 +114,7 @@ static void move(struct world *w)
 	store_close(s);
 }
 
-static void begin(struct world *w)
+static void fill_and_open(struct world *w)
 {
 	*w = (struct world){ .to_source = { .source = &shared->source, .keep = keep },
 		.to_there = { .source = &shared->there, .keep = keep } };
@@ -121,10 +122,46 @@ static void begin(struct world *w)
 	fill("INBOX", 6);
 	fill("Work", 3);
 	fill("Trash", 2);
-	memory_add_folder(&shared->there, "INBOX")->separator = '.';
 	end_open(&w->end, END_STORE);
 	end_let_go(&w->end);
+}
+
+static void begin(struct world *w)
+{
+	fill_and_open(w);
+	memory_add_folder(&shared->there, "INBOX")->separator = '.';
 	move(w);
+}
+
+static void copy_store(struct world *w)
+{
+	struct source from = memory_source(&shared->source);
+	struct error err = { 0 };
+	struct sync sync;
+
+	end_take_again(&w->end);
+	sync_init(&sync, &from, &w->end.to, NULL, NULL);
+	OK(sync_pass(&sync, &err));
+	sync_fini(&sync);
+	end_let_go(&w->end);
+}
+
+/* Into files, as the source has it; nothing is noted of where it went. */
+static void begin_with_kept_uids(struct world *w)
+{
+	struct error err = { 0 };
+	struct store *s;
+
+	fill_and_open(w);
+	copy_store(w);
+	memcpy(shared->there.folders, shared->source.folders,
+		sizeof(shared->there.folders));
+	shared->there.n_folders = shared->source.n_folders;
+	s = open_store(w);
+	OK(store_begin(s, &err));
+	OK(store_note_switch(s, &err));
+	OK(store_commit(s, &err));
+	store_close(s);
 }
 
 static void end(struct world *w)
@@ -146,7 +183,9 @@ static int carry(struct world *w, enum carry_way way, struct memory_source *from
 		return r;
 	carry_init(&c, s, &source, &writer);
 	c.way = way;
-	r = carry_all(&c, err);
+	r = w->keeps_uids && way == CARRY_HOME ? store_note_kept_uids(s, err) : 0;
+	if (r == 0)
+		r = carry_all(&c, err);
 	*(way == CARRY_BACK ? &w->back : &w->home) = c.sums;
 	if (way == CARRY_HOME)
 		w->lost = c.lost;
@@ -231,23 +270,42 @@ static void test_all_of_it(void **state)
 	end(&w);
 }
 
+static void test_kept_uids(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	begin_with_kept_uids(&w);
+	w.keeps_uids = true;
+	lives_there();
+	OK(go_back(&w, &err));
+	check_lived_there();
+	assert_int_equal(w.home.messages, 2);
+	assert_int_equal(w.home.expunged, 3);
+	OK(go_back(&w, &err));
+	assert_int_equal(w.home.messages + w.home.expunged + w.home.flags, 0);
+	assert_int_equal(w.back.messages + w.back.expunged + w.back.flags, 0);
+	end(&w);
+}
+
 static void die(void)
 {
 	_exit(DIED);
 }
 
-static void test_killed_everywhere(void **state)
+static void killed_everywhere(bool keeps_uids)
 {
 	bool goes_on = true;
 
-	(void)state;
 	for (uint64_t at = 1; goes_on; at += 4) {
 		struct error err = { 0 };
 		struct world w;
 		int status;
 		pid_t pid;
 
-		begin(&w);
+		(keeps_uids ? begin_with_kept_uids : begin)(&w);
+		w.keeps_uids = keeps_uids;
 		lives_there();
 		pid = fork();
 		assert_true(pid >= 0);
@@ -266,6 +324,13 @@ static void test_killed_everywhere(void **state)
 		check_lived_there();
 		end(&w);
 	}
+}
+
+static void test_killed_everywhere(void **state)
+{
+	(void)state;
+	killed_everywhere(false);
+	killed_everywhere(true);
 }
 
 /* ---- what it merely fails to show ---- */
@@ -294,6 +359,8 @@ static void test_another_uidvalidity(void **state)
 	there("INBOX")->uidvalidity++;
 	memory_remove(there("INBOX"), 2);
 	memory_remove(there("INBOX"), 4);
+	OK(go_home(&w, &err)); /* as a dry run does */
+	assert_int_equal(w.lost.not_shown, 2);
 	OK(go_back(&w, &err));
 	check_nothing_went();
 	assert_int_equal(w.lost.not_shown, 2);
@@ -485,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_it),
+		cmocka_unit_test(test_kept_uids),
 		cmocka_unit_test(test_killed_everywhere),
 		cmocka_unit_test(test_another_uidvalidity),
 		cmocka_unit_test(test_uids_begin_anew),
