@@ -3,7 +3,7 @@
 #define CONTROL_COMMANDS_H
 /* The command line: a row for each command, a row for each option; help is printed from
    them. */
-#include "control/control.h"
+#include "control/terminal/control.h"
 
 /* Which options a command takes: at most 64. */
 typedef uint64_t option_bits;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry: the command that people and scripts use. */
 #include "control/commands.h"
-#include "control/kept.h"
+#include "control/running/kept.h"
 
 #include "base/log.h"
 

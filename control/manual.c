@@ -12,7 +12,7 @@
  *   manual --metrics      the handbook's list of metrics
  */
 #include "control/commands.h"
-#include "control/metrics.h"
+#include "control/watch/metrics.h"
 
 #include "settings/options.h"
 

@@ -11,10 +11,10 @@
  * connection. All it can do is to name one of the questions in questions.h. The dashboard
  * itself runs them as commands and hands their output on unread.
  *
- * Where each part of `mailferry up` is alone (control/part.h), it does not run them
- * itself: some of them ask the kernel, and its unit, which speaks with browsers, has no
- * right to. The link of its web process goes to `--worker questions` then, which the
- * watch over the rules starts (control/questions_door.h).
+ * Where each part of `mailferry up` is alone (control/running/part.h), it does not run
+ * them itself: some of them ask the kernel, and its unit, which speaks with browsers, has
+ * no right to. The link of its web process goes to `--worker questions` then, which the
+ * watch over the rules starts (control/watch/questions_door.h).
  */
 #include "settings/program.h"
 

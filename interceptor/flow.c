@@ -23,7 +23,7 @@ static bool tcp_info_of(const struct stream *s, struct tcp_info *ret)
 }
 
 /* The client's side is the kernel's to tell, also of a session that the mailstore has
-   (control/flows_join.h). A bridge to the mailstore has no TCP. */
+   (control/watch/flows_join.h). A bridge to the mailstore has no TCP. */
 static void add_source_leg(json_t *flow, const struct session *s)
 {
 	struct tcp_info info;

@@ -3,7 +3,8 @@
 #define TRANSFER_RULES_GATE_H
 /* Until the first account lives here the rules let everybody pass to the source where the
    interceptor is missing; the part of `mailferry up` that watches them closes them then
-   (control/part.h). So none moves while that part does not run, and the others do. */
+   (control/running/part.h). So none moves while that part does not run, and the others
+   do. */
 #include "registry/registry.h"
 #include "settings/state_lock.h"
 

@@ -38,7 +38,7 @@ int takeover_retire(int connection, takeover_fn *told, void *context,
 	struct message *ret_last, struct error *err);
 
 /* The same of what was sent without a question: the supervisor hands over what it kept
-   while nobody listened (control/kept.h). The connection stays the caller's. */
+   while nobody listened (control/running/kept.h). The connection stays the caller's. */
 int takeover_receive(int connection, takeover_fn *told, void *context,
 	struct message *ret_last, struct error *err);
 

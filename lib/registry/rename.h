@@ -11,7 +11,7 @@
  *   account.source_name what the source calls it: the sweep logs in by that
  *
  * What is bound to the name only the vault can bind anew (vault/keep.c). The mail folder
- * is the caller's business, afterwards (control/account_rename.h).
+ * is the caller's business, afterwards (control/accounts/account_rename.h).
  */
 #include "registry/passwords.h"
 

@@ -22,7 +22,7 @@ enum state_lock {
 	STATE_LOCK_VAULT,
 	STATE_LOCK_ADMISSION,
 	STATE_LOCK_DASHBOARD,
-	/* `mailferry up`, where it looks after one part alone (control/part.h) */
+	/* `mailferry up`, where it looks after one part alone (control/running/part.h) */
 	STATE_LOCK_UP_VAULT,
 	STATE_LOCK_UP_STATE,
 	STATE_LOCK_UP_MAILSTORE,

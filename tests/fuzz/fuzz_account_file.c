@@ -4,8 +4,8 @@
    byte chooses what the file is. */
 #include "fuzz.h"
 
-#include "control/account_file.h"
-#include "control/master_file.h"
+#include "control/accounts/account_file.h"
+#include "control/accounts/master_file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Files of users and passwords: what is read of them, line by line. */
-#include "control/account_file.h"
-#include "control/master_file.h"
+#include "control/accounts/account_file.h"
+#include "control/accounts/master_file.h"
 
 #include "base/buf.h"
 

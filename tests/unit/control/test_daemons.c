@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How soon a program that ended is started again. */
-#include "control/daemons.h"
+#include "control/running/daemons.h"
 
 #include <errno.h>
 #include <setjmp.h>

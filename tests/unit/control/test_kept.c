@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sockets that systemd kept over a restart: whatever their names and number, none stays
    open that is not known, and systemd is told to forget each. */
-#include "control/kept.h"
+#include "control/running/kept.h"
 
 #include "base/fd.h"
 

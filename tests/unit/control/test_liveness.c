@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which program hangs: by what its socket in run_dir does. */
-#include "control/liveness.h"
+#include "control/running/liveness.h"
 
 #include "base/fd.h"
 #include "base/ipc.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One struct, three printers. */
-#include "control/output.h"
+#include "control/terminal/output.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A child asks: what it says comes back, and nothing else of what it is or does. */
-#include "control/outsider.h"
+#include "control/check/outsider.h"
 
 #include <errno.h>
 #include <fcntl.h>

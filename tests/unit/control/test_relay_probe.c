@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is a proof that a server does not relay, and what is not. */
-#include "control/relay_probe.h"
+#include "control/check/relay_probe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

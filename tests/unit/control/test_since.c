@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Since when, as a person writes it. */
-#include "control/since.h"
+#include "control/terminal/since.h"
 
 #include <errno.h>
 #include <setjmp.h>

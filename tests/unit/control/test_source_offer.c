@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Greetings and capability answers of real servers: which logins can be captured. */
-#include "control/source_offer.h"
+#include "control/check/source_offer.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What lies in the trash long enough is erased, and nothing else is. */
-#include "control/trash.h"
+#include "control/accounts/trash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

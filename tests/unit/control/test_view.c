@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a filter leaves, how fast a transfer is, and what a sweep found. */
-#include "control/sweep_view.h"
-#include "control/transfers_view.h"
-#include "control/view.h"
+#include "control/terminal/view.h"
+#include "control/views/sweep_view.h"
+#include "control/views/transfers_view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/running/direct_flows.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "nft-rules/conntrack.h"
+#include "nft-rules/tcp_sockets.h"
+#include "registry/unseen.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What began since then might as well have begun after the switch. */
+#define LOOK_MS 1000
+#define REST 20 /* so many times as long as a look took, at the least */
+/* One so old that is ours has its socket already. */
+#define YOUNG_MS 2000
+
+static const char *const reasons[PAST_COUNT] = {
+	[PAST_ADMITTED] = "admitted to the source",
+	[PAST_OPEN] = UNSEEN_DIRECT_OPEN,
+};
+
+/* An end of a connection of this host: a client whom we serve, or as whom we are
+   connected to the source. */
+struct own {
+	unsigned char address[16];
+	uint16_t port;
+};
+
+struct counting {
+	const struct ruleset *rules;
+	bool stays_open;
+	struct buf own; /* of struct own, sorted */
+	uint64_t now;   /* wall clock */
+	uint64_t open[PAST_COUNT][RULES_SERVICES_MAX];
+};
+
+/* ---- ours ---- */
+
+static struct own own_key(const struct sockaddr_storage *client)
+{
+	struct own key = { .port = 0 };
+
+	if (client->ss_family == AF_INET) {
+		const struct sockaddr_in *a = (const void *)client;
+
+		memcpy(key.address, &a->sin_addr, sizeof(a->sin_addr));
+		key.port = a->sin_port;
+	} else {
+		const struct sockaddr_in6 *a = (const void *)client;
+
+		memcpy(key.address, &a->sin6_addr, sizeof(a->sin6_addr));
+		key.port = a->sin6_port;
+	}
+	return key;
+}
+
+static int add_own(void *context, const struct sockaddr_storage *end)
+{
+	struct counting *c = context;
+	struct own key = own_key(end);
+
+	return buf_append(&c->own, str_of((const char *)&key, sizeof(key)));
+}
+
+static int compare_own(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct own));
+}
+
+static int read_own(struct counting *c, struct error *err)
+{
+	int code = tcp_ends_each(add_own, c, err);
+	struct str all = buf_view(&c->own);
+
+	if (code == 0 && all.len)
+		qsort((void *)(uintptr_t)all.ptr, all.len / sizeof(struct own),
+			sizeof(struct own), compare_own);
+	return code;
+}
+
+/* Asked for before the tracked connections are: what is ours and not young is there. */
+static bool is_own(const struct counting *c, const struct linked_flow *f)
+{
+	struct own key = own_key(&f->client);
+	struct str all = buf_view(&c->own);
+
+	if (f->started_ms && c->now < f->started_ms + YOUNG_MS)
+		return true;
+	return all.len && bsearch(&key, all.ptr, all.len / sizeof(key), sizeof(key),
+				  compare_own) != NULL;
+}
+
+/* ---- past us ---- */
+
+/* Only diverted services are here: the ports that are not are unseen for everybody. */
+static int count(void *context, const struct linked_flow *f)
+{
+	struct counting *c = context;
+	size_t i = (size_t)(f->service - c->rules->services);
+
+	if (!f->is_alive || i >= c->rules->n_services)
+		return 0;
+	if (f->is_direct)
+		c->open[PAST_ADMITTED][i]++;
+	else if (c->stays_open && !is_own(c, f))
+		c->open[PAST_OPEN][i]++;
+	return 0;
+}
+
+static size_t fill_rows(struct direct_flows *d, const struct counting *c,
+	struct unseen rows[static PAST_COUNT * RULES_SERVICES_MAX])
+{
+	uint64_t now = clock_wall_ms();
+	size_t n = 0;
+
+	d->any = false;
+	for (size_t k = 0; k < PAST_COUNT * c->rules->n_services; k++) {
+		size_t past = k % PAST_COUNT, i = k / PAST_COUNT;
+		uint64_t before = d->open[past][i], is_now = c->open[past][i];
+
+		if (!is_now && !before)
+			continue;
+		rows[n++] = (struct unseen){ .client = STR_LIT(UNSEEN_DIRECT),
+			.service = str_from(c->rules->services[i].name),
+			.why = str_from(reasons[past]),
+			.first_at = now,
+			.last_at = now,
+			.count = is_now > before ? is_now - before : 0,
+			.open = is_now };
+		d->open[past][i] = is_now;
+		d->any = d->any || is_now;
+	}
+	return n;
+}
+
+static bool admits_any(const struct ruleset *r)
+{
+	for (size_t i = 0; i < r->n_admissions; i++)
+		if (r->admissions[i].verdict == RULES_DIRECT)
+			return true;
+	return false;
+}
+
+static int look(struct direct_flows *d, const struct ruleset *rules, struct error *err)
+{
+	struct unseen rows[PAST_COUNT * RULES_SERVICES_MAX];
+	struct counting c = {
+		.rules = rules, .stays_open = d->stays_open, .now = clock_wall_ms()
+	};
+	int code;
+
+	buf_init(&c.own, 0);
+	code = d->stays_open ? read_own(&c, err) : 0;
+	if (code == 0)
+		code = conntrack_each(rules, count, &c, err);
+	buf_fini(&c.own);
+	if (code < 0)
+		return code;
+	return registry_write_unseen(
+		d->registry, UNSEEN_DIRECT_WORKER, rows, fill_rows(d, &c, rows), err);
+}
+
+void direct_flows_tick(
+	struct direct_flows *d, const struct ruleset *rules, uint64_t now_ms)
+{
+	struct error err;
+	uint64_t rest;
+
+	/* those that were admitted stay when the prefix is taken back */
+	if (now_ms < d->look_at || (!d->any && !d->stays_open && !admits_any(rules)))
+		return;
+	if (look(d, rules, &err) < 0)
+		log_warning(NULL, "direct-flows", "error=\"%s\"", err.text);
+	rest = (clock_monotonic_ms() - now_ms) * REST;
+	d->look_at = now_ms + (rest > LOOK_MS ? rest : LOOK_MS);
+}

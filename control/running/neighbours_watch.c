@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "control/running/neighbours_watch.h"
+
+#include "control/running/events.h"
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "registry/unseen.h"
+#include "settings/lmtp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#define EVENT "neighbours"
+#define LOOK_MS 5000
+/* One that asks again and again costs a line in the registry so often, and no more. */
+#define PAUSE_MS 60000
+#define TRY_MS 60000 /* addresses of this host come and go */
+
+#define TEXT_MAX 64 /* of an address; of the reason */
+#define WHY_LINK "link address "
+
+struct looking {
+	struct neighbours_watch *watch;
+	uint64_t now;
+	struct unseen rows[2 * NEIGHBOURS_MAX];
+	char clients[2 * NEIGHBOURS_MAX][TEXT_MAX], why[2 * NEIGHBOURS_MAX][TEXT_MAX];
+	size_t n;
+};
+
+static const void *address_of(const struct sockaddr_storage *a)
+{
+	return a->ss_family == AF_INET
+	               ? (const void *)&((const struct sockaddr_in *)a)->sin_addr
+	               : (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr;
+}
+
+/* ---- listening ---- */
+
+static bool is_written(
+	struct neighbours_watch *w, const struct sockaddr_storage *a, uint64_t now)
+{
+	const size_t n = sizeof(w->written) / sizeof(w->written[0]);
+
+	for (size_t i = 0; i < n; i++)
+		if (w->written[i].at && now < w->written[i].at + PAUSE_MS &&
+			!memcmp(&w->written[i].address, a, sizeof(*a)))
+			return true;
+	w->written[w->next].address = *a;
+	w->written[w->next].at = now;
+	w->next = (w->next + 1) % n;
+	return false;
+}
+
+static int take(void *context, const struct neighbour *n)
+{
+	struct looking *l = context;
+	struct neighbours_watch *w = l->watch;
+	uint64_t at = clock_wall_ms() - n->ago_ms;
+	char *client = l->clients[l->n], *why = l->why[l->n];
+
+	if (n->ago_ms >= l->now - w->looked_at ||
+		networks_have(&w->settings->source_neighbours, &n->address) ||
+		is_written(w, &n->address, l->now))
+		return 0;
+	if (!inet_ntop(n->address.ss_family, address_of(&n->address), client, TEXT_MAX))
+		return 0;
+	(void)snprintf(why, TEXT_MAX, WHY_LINK "%02x:%02x:%02x:%02x:%02x:%02x",
+		n->link[0], n->link[1], n->link[2], n->link[3], n->link[4], n->link[5]);
+	l->rows[l->n++] = (struct unseen){ .client = str_from(client),
+		.service = STR_LIT(UNSEEN_NEIGHBOUR),
+		.why = str_from(why),
+		.first_at = at,
+		.last_at = at,
+		.count = 1 };
+	return 0;
+}
+
+/* What cannot be heard is not concluded to be silent. */
+static void complain(struct neighbours_watch *w, const struct error *err)
+{
+	char text[ERROR_TEXT_MAX + 128];
+
+	(void)snprintf(text, sizeof(text),
+		"hosts of the source's own network that reach it past us are not "
+		"watched: %s",
+		err->text);
+	log_warning(NULL, EVENT, "error=\"%s\"", err->text);
+	(void)event_note(w->settings, EVENT, text);
+}
+
+static void begin(struct neighbours_watch *w, const struct ruleset *rules, uint64_t now)
+{
+	struct error err;
+	int code;
+
+	if (now < w->try_at)
+		return;
+	w->try_at = now + TRY_MS;
+	code = neighbours_new(rules, &w->neighbours, &err);
+	if (code == 0) {
+		(void)event_forget(w->settings, EVENT);
+		w->looked_at = now;
+	} else if (code != -ENODEV) {
+		complain(w, &err);
+	}
+}
+
+static int look(struct neighbours_watch *w, uint64_t now, struct error *err)
+{
+	static struct looking l; /* large */
+	int code;
+
+	l.watch = w;
+	l.n = 0;
+	l.now = now;
+	code = neighbours_each(w->neighbours, take, &l, err);
+	if (code == 0)
+		code = registry_write_unseen(
+			w->registry, UNSEEN_NEIGHBOUR_WORKER, l.rows, l.n, err);
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < l.n; i++)
+		log_info(NULL, EVENT, "client=%s %s", l.clients[i],
+			"text=\"a host of the source's own network asked for its address: "
+			"it may reach it past us\"");
+	w->looked_at = now;
+	return 0;
+}
+
+void neighbours_watch_tick(
+	struct neighbours_watch *w, const struct ruleset *rules, uint64_t now_ms)
+{
+	struct error err;
+
+	if (!w->neighbours)
+		begin(w, rules, now_ms);
+	if (!w->neighbours || now_ms < w->look_at)
+		return;
+	w->look_at = now_ms + LOOK_MS;
+	if (look(w, now_ms, &err) == 0)
+		return;
+	complain(w, &err);
+	neighbours_watch_end(w);
+}
+
+void neighbours_watch_end(struct neighbours_watch *w)
+{
+	neighbours_free(&w->neighbours);
+}
+
+/* ---- what is told ---- */
+
+#define NAMED_MAX 4
+
+struct telling {
+	const struct settings *settings;
+	struct neighbours_seen *seen;
+};
+
+/* A host has a row for each of its link addresses; they are rare. */
+static int tell(void *context, const struct unseen *u)
+{
+	struct telling *t = context;
+	struct neighbours_seen *s = t->seen;
+	size_t len = strlen(s->text);
+	struct sockaddr_storage a;
+	struct str link = u->why;
+	char client[TEXT_MAX];
+
+	if (!str_eq(u->service, STR_LIT(UNSEEN_NEIGHBOUR)))
+		return 0;
+	(void)snprintf(client, sizeof(client), "%.*s", STR_ARG(u->client));
+	if (address_read(client, &a) &&
+		networks_have(&t->settings->source_neighbours, &a))
+		return 0;
+	if (str_starts(link, STR_LIT(WHY_LINK)))
+		link = str_skip(link, sizeof(WHY_LINK) - 1);
+	if (s->hosts++ < NAMED_MAX)
+		(void)snprintf(s->text + len, sizeof(s->text) - len, "%s%s (%.*s)",
+			len ? ", " : "", client, STR_ARG(link));
+	else if (s->hosts == NAMED_MAX + 1)
+		(void)snprintf(s->text + len, sizeof(s->text) - len, ", …");
+	return 0;
+}
+
+int neighbours_seen(struct registry *r, const struct settings *s, uint64_t since_ms,
+	struct neighbours_seen *ret, struct error *err)
+{
+	struct telling t = { .settings = s, .seen = ret };
+
+	*ret = (struct neighbours_seen){ .hosts = 0 };
+	return registry_each_unseen(r, since_ms, tell, &t, err);
+}
+
+bool neighbours_are_heard(const struct settings *s)
+{
+	struct sockaddr_storage near[RULES_ADDRESSES_MAX];
+	struct ruleset rules;
+	size_t n;
+
+	return ruleset_from_settings(s, &rules, NULL) == 0 &&
+	       neighbours_near(&rules, near, &n, NULL) == 0;
+}

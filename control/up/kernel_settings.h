@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CONTROL_UP_KERNEL_SETTINGS_H
+#define CONTROL_UP_KERNEL_SETTINGS_H
+/*
+ * Settings of the kernel that are changed while `mailferry up` runs:
+ *
+ *   nf_conntrack_acct, nf_conntrack_timestamp   on: tracked connections have their bytes
+ *                      and their beginning, for `flows`
+ *   tcp_early_demux    off: a client's SYN that goes on to the source is not taken for
+ *                      one to what is left here of its last connection (TIME_WAIT),
+ *                      which ip_forward() drops
+ *
+ * What we changed is noted in run_dir, so that the next end of `up` puts it back also
+ * after a crash.
+ */
+#include "settings/settings.h"
+
+void kernel_settings_begin(const struct settings *s);
+void kernel_settings_end(const struct settings *s);
+
+#endif
