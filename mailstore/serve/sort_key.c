@@ -29,7 +29,7 @@ static int open_message(struct reading *r, const struct sort_source *source,
 	int code;
 
 	*r = (struct reading){ .charsets = source->charsets, .arena = source->arena };
-	r->body = (struct body){ .bytes = STR(""), .fd = -1 };
+	r->body = (struct body){ .bytes = STR(""), .fd = -1, .checksum = -1 };
 	arena_init(&r->scratch);
 	code = store_rows_find(source->rows, uid, view_last_uid(v), &r->row, err);
 	if (code <= 0)
@@ -43,6 +43,12 @@ static int open_message(struct reading *r, const struct sort_source *source,
 	r->header = str_take(r->body.bytes, mime_header_length(r->body.bytes));
 	*ret_bytes = r->header.len;
 	return 0;
+}
+
+/* A body that is damaged may be mended: what was read of it is kept by nobody. */
+static bool is_checked(const struct reading *r)
+{
+	return r->body.checksum < 0;
 }
 
 static void close_message(struct reading *r)
@@ -292,7 +298,7 @@ int sort_row_read(struct sort_row *row, const struct imap_sort *sort,
 	code = open_message(&r, source, row->index, needs_header(sort), ret_bytes, err);
 	if (code == 0)
 		code = read_row(row, sort, &r, &is_reply);
-	if (code == 0 && needs_header(sort))
+	if (code == 0 && needs_header(sort) && is_checked(&r))
 		cache_row(source->cache, uid, row, sort, is_reply);
 	close_message(&r);
 	return code;
@@ -459,7 +465,7 @@ int sort_thread_read(struct imap_thread_message *m, uint32_t index, bool referen
 	}
 	if (code == 0 && references)
 		code = read_ids(&r, m);
-	if (code == 0)
+	if (code == 0 && is_checked(&r))
 		cache_message(&r, m, is_whole, source->cache);
 	close_message(&r);
 	return code;

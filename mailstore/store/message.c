@@ -455,6 +455,9 @@ int store_drop_messages(struct store *s, int64_t mailbox, struct error *err)
 	if (code == 0)
 		code = sql_run(
 			s->db, SQL_CLEAR_EXPUNGED, SQL_VALUES(sql_signed(mailbox)), err);
+	if (code == 0) /* their UIDs may be given again */
+		code = sql_run(
+			s->db, SQL_DROP_IMAGES, SQL_VALUES(sql_signed(mailbox)), err);
 	if (code == 0)
 		code = range_forget(s, mailbox, err);
 	return code;

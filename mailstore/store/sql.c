@@ -133,6 +133,7 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_IMAGE] = "SELECT modseq, bytes, checksum FROM image"
 		      " WHERE mailbox = ?1 AND kind = ?2 AND version = ?3",
 	[SQL_SET_IMAGE] = "INSERT OR REPLACE INTO image VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_DROP_IMAGES] = "DELETE FROM image WHERE mailbox = ?1",
 	[SQL_FIRST_UNIMAGED] =
 		"SELECT m.id FROM mailbox m LEFT JOIN image i ON i.mailbox = m.id"
 		" AND i.kind = 0 AND i.version = ?1 WHERE m.messages BETWEEN ?2 AND ?3"

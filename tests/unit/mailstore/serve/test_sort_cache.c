@@ -340,6 +340,68 @@ static void is_read_from_the_store(void **state)
 	memory_server_close(&l.server);
 }
 
+#define LARGE 70000 /* its checksum is not compared for its header */
+
+static void append_large(struct memory_server *server, char subject)
+{
+	char *text = calloc(1, LARGE + 100);
+	struct str said;
+	int len;
+
+	assert_non_null(text);
+	len = snprintf(
+		text, LARGE, "APPEND Sent {%d+}\r\nSubject: %c\r\n\r\n", LARGE, subject);
+	memset(text + len, 'x', LARGE - sizeof("Subject: c\r\n\r\n") + 1);
+	assert_return_code(memory_session_say(server, 0, text, &said), 0);
+	assert_non_null(memmem(said.ptr, said.len, "t OK", 4));
+	free(text);
+}
+
+/* That of the first of them. */
+static void overwrite_subject(const struct memory_server *server, char subject)
+{
+	char command[300];
+
+	(void)snprintf(command, sizeof(command),
+		"printf %c | dd of=%s/bodies/0001.pack bs=1 seek=%zu conv=notrunc"
+		" status=none",
+		subject, server->folder, sizeof("Subject: ") - 1);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+}
+
+static void expect_order(struct memory_server *server, const char *order)
+{
+	struct str said;
+
+	assert_return_code(
+		memory_session_say(server, 0, "THREAD REFERENCES UTF-8 ALL", &said), 0);
+	assert_return_code(
+		memory_session_say(server, 0, "SORT (SUBJECT) UTF-8 ALL", &said), 0);
+	if (!memmem(said.ptr, said.len, order, strlen(order)))
+		fail_msg("%s: %.*s", order, STR_ARG(said));
+}
+
+/* The header of a body that nobody has looked at whole may be another one when it is
+   mended. */
+static void what_may_be_damaged_is_not_kept(void **state)
+{
+	struct memory_server server;
+	struct str said;
+
+	(void)state;
+	assert_return_code(memory_server_open(&server), 0);
+	assert_return_code(memory_session_open(&server, 0, STR_LIT("")), 0);
+	append_large(&server, 'b');
+	append_large(&server, 'c');
+	assert_return_code(memory_session_say(&server, 0, "SELECT Sent", &said), 0);
+	expect_order(&server, "* SORT 1 2\r\n");
+	overwrite_subject(&server, 'd');
+	expect_order(&server, "* SORT 2 1\r\n");
+	overwrite_subject(&server, 'b');
+	expect_order(&server, "* SORT 1 2\r\n");
+	memory_server_close(&server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +410,7 @@ int main(void)
 		cmocka_unit_test(texts_are_bounded),
 		cmocka_unit_test(answers_are_the_same),
 		cmocka_unit_test(is_read_from_the_store),
+		cmocka_unit_test(what_may_be_damaged_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

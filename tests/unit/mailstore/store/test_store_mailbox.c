@@ -2,6 +2,8 @@
 /* Mailboxes, their names and UIDVALIDITYs, subscriptions, checkpoints. */
 #include "fixture.h"
 
+#include "mailstore/store/image.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -323,6 +325,33 @@ static void rename_of_inbox(void **state)
 	assert_body(f->store, id, 1, STR_LIT("one"));
 }
 
+static int has_image(void *context, uint64_t modseq, struct str bytes)
+{
+	(void)context;
+	(void)modseq;
+	return (int)bytes.len;
+}
+
+/* With the same UIDVALIDITY and no UID that was expunged: they are given again. */
+static void reset_drops_images(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	struct image_name name = { .kind = IMAGE_TEXTS, .version = 1 };
+
+	OK(store_begin(f->store, &err));
+	name.mailbox = add_mailbox(f->store, "a");
+	(void)add_inline(f->store, name.mailbox, 1, STR_LIT("one"));
+	OK(store_keep_image(f->store, &name, STR_LIT("as it is"), &err));
+	OK(store_commit(f->store, &err));
+	assert_int_equal(store_image(f->store, &name, has_image, NULL, &err), 8);
+	OK(store_begin(f->store, &err));
+	OK(store_reset_mailbox(
+		f->store, name.mailbox, get_mailbox(f, "a").uidvalidity, &err));
+	OK(store_commit(f->store, &err));
+	assert_int_equal(store_image(f->store, &name, has_image, NULL, &err), 0);
+}
+
 static void reset_starts_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -467,6 +496,7 @@ int main(void)
 		TEST(rename_keeps_uidvalidity_if_it_may),
 		TEST(rename_of_inbox),
 		TEST(reset_starts_anew),
+		TEST(reset_drops_images),
 		TEST(delete_takes_all),
 		TEST(subscriptions_outlive_mailboxes),
 		TEST(checkpoints),
