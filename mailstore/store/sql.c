@@ -431,10 +431,13 @@ const char *const store_statements[SQL_COUNT] = {
 		"SELECT pack, offset, len, checksum FROM message WHERE pack <> 0"
 		" UNION SELECT pack, offset, len, checksum FROM staged WHERE pack <> 0"
 		" ORDER BY 1, 2",
+	/* the last of equal ones is kept: where it lies bodies are appended, and who
+	   reads what was there before the others shared it would read those */
 	[SQL_EACH_EQUAL] = "SELECT pack, offset, len, checksum FROM message"
 			   " WHERE pack <> 0 AND checksum NOT NULL"
 			   " UNION SELECT pack, offset, len, checksum FROM staged"
-			   " WHERE pack <> 0 AND checksum NOT NULL ORDER BY 3, 4, 1, 2",
+			   " WHERE pack <> 0 AND checksum NOT NULL"
+			   " ORDER BY 3, 4, 1 DESC, 2 DESC",
 	[SQL_EACH_TO_EXPORT] =
 		"SELECT uid, " FLAGS_NOW ", keywords, date, uidl, pop3_order, pack,"
 		" offset, len, checksum, zone FROM message WHERE mailbox = ?1 ORDER BY uid",

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One moment of an account, while the account goes on. */
 #include "fixture.h"
+#include "mailstore/store/compact.h"
 #include "mailstore/store/internal.h"
 #include "mailstore/store/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LEN 100000
 
 static struct body_place place_of(struct store *s, int64_t mailbox, uint32_t uid)
@@ -92,6 +94,37 @@ static void test_place_used_again(void **state)
 	snapshot_close(&now);
 }
 
+/* A message that shares another's body now is still there: its old place is not used
+   again while somebody reads it. */
+static void test_place_of_one_that_shares(void **state)
+{
+	struct fixture *f = *state;
+	struct store_compacted is;
+	struct error err = { 0 };
+	struct snapshot now;
+	struct snapshot_body body;
+	int64_t inbox;
+	struct body_place places[7];
+
+	OK(store_begin(f->store, &err));
+	inbox = add_mailbox(f->store, "INBOX");
+	OK(store_commit(f->store, &err));
+	for (unsigned i = 0; i < COUNT(places); i++) /* the last one is as the first */
+		places[i] = place_of(f->store, inbox, add(f, inbox, i % 6, LEN));
+	OK(snapshot_open(f->folder, &now, &err));
+	store_close(f->store);
+	OK(store_compact(f->folder, &is, &err));
+	assert_int_equal(is.shared_bytes, LEN);
+	assert_int_equal(is.packs, 0);
+	OK(store_open(f->folder, false, &f->store, &err));
+	(void)add(f, inbox, 9, LEN);
+	for (unsigned i = 0; i < COUNT(places); i++) {
+		OK(snapshot_body(&now, &places[i], places[i].checksum, &body, &err));
+		snapshot_body_release(&body);
+	}
+	snapshot_close(&now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +132,8 @@ int main(void)
 			test_expunged_stays_readable, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_place_used_again, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_place_of_one_that_shares, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
