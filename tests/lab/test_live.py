@@ -333,18 +333,16 @@ def when_ready(world, user, n, then):
 
 
 def put_back(world, user):
-    """The switch that was stopped fails. False: it has arrived, or was about to: it was
-    stopped inside of the transaction."""
-    if world.ferry.account(user)["route"] != "busy":
-        return False
+    """The switch that was stopped fails. False: it has arrived, or was about to: its mail
+    folder says already that it lives here, or it was stopped inside of the transaction."""
     try:
-        registry(world, "UPDATE account SET route='source', stage='catching-up' WHERE name=?",
-                 (user,))
+        return bool(registry(world, "UPDATE account SET route='source', stage='catching-up'"
+                             " WHERE name=? AND route='busy' AND NOT arriving RETURNING id",
+                             (user,)))
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise
         return False
-    return True
 
 
 @case

@@ -21,6 +21,7 @@ from lab.smtp_world import Mail  # noqa: E402
 # s from the command's start to the last byte of what races with it: certainly before,
 # around each of its steps, certainly after
 OFFSETS = (-0.3, 0.5, 0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2)
+LATER = (0.8, 1.6, 3, 6)
 LINGER = 2.5  # s: then the mailstore's process is gone
 LEFT_BEHIND = 31  # s: then nobody's command is waited for any more
 LOST = (OSError, EOFError)
@@ -155,6 +156,9 @@ def one_race(world, kinds, offset):
 
 def race(world, *kinds):
     ends = [one_race(world, kinds, offset) for offset in OFFSETS]
+    for offset in LATER:  # on a busy machine the command takes that long to begin
+        if not any(carried == 0 for carried, _ in ends):
+            ends.append(one_race(world, kinds, offset))
     true({0} < {carried for carried, _ in ends}, f"with news and without: {ends}")
     true(sorted(ms for _, ms in ends)[len(ends) // 2] < 1000, f"out of service: {ends}")
 
