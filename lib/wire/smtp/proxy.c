@@ -273,6 +273,7 @@ void proxy_tell_source_hidden(struct smtp_proxy *p, struct str line)
 	if (!proxy_has_source(p))
 		return;
 	proxy_tell_source(p, line);
+	p->pipeline.awaits_reset = p->pipeline.awaits_reset && p->pipeline.n_hidden;
 	p->pipeline.n_hidden++;
 }
 
@@ -328,6 +329,19 @@ static bool says_that_it_closes(const struct smtp_proxy *p, unsigned code)
 	return code == 221 || (code == 421 && !proxy_is_sources_alone(p));
 }
 
+/* What is still in its transaction behind an RSET that it did not take would get the next
+   message, too. */
+static enum smtp_proxy_action hidden_reply(
+	struct smtp_proxy *p, const struct smtp_reply *reply)
+{
+	bool was_reset = p->pipeline.awaits_reset;
+
+	p->pipeline.n_hidden--;
+	p->pipeline.awaits_reset = was_reset && p->pipeline.n_hidden;
+	return was_reset && reply->code / 100 != 2 ? proxy_give_up_source(p)
+	                                           : SMTP_PROXY_AGAIN;
+}
+
 static enum smtp_proxy_action state_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -338,10 +352,8 @@ static enum smtp_proxy_action state_reply(
 		return proxy_relay_reply(p, reply);
 	if (p->renewal != SMTP_RENEWAL_NONE)
 		return proxy_renewal_reply(p, reply);
-	if (p->pipeline.n_hidden) {
-		p->pipeline.n_hidden--;
-		return SMTP_PROXY_AGAIN; /* 421: its connection ends, and we see that */
-	}
+	if (p->pipeline.n_hidden)
+		return hidden_reply(p, reply);
 	if (reply->code == 421 && proxy_may_reopen(p)) {
 		p->renewal = SMTP_RENEWAL_DUE;
 		return SMTP_PROXY_AGAIN;

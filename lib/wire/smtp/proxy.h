@@ -25,7 +25,8 @@
  *   - MAIL: of a sender who is remembered likewise (KNOWN_SENDER) it is answered by us,
  *     and told to the source before the first recipient that the source must hear of.
  *     Refused then, the whole transaction is (FORGET). So it is where the source was only
- *     asked: its first own recipient comes behind RSET and MAIL (STARTING_OVER).
+ *     asked: its first own recipient comes behind RSET and MAIL (STARTING_OVER), once
+ *     in a transaction. One that refuses RSET gets no more.
  *   - DATA: with local recipients the message is staged (STAGE_BEGIN, STAGE_BYTES,
  *     STAGE_END: on disk then). With recipients on both sides it goes to the source as it
  *     comes, but for its final dot, which the source gets when the copy is staged. Its
@@ -327,6 +328,7 @@ struct smtp_pipeline {
 	size_t first, n;
 	unsigned n_probing; /* slots of that kind */
 	unsigned n_hidden;  /* replies to commands that the client never sent */
+	bool awaits_reset;  /* one of them is to RSET */
 	bool is_offered; /* by the source in EHLO: several commands may be on the way */
 };
 
@@ -374,6 +376,7 @@ struct smtp_transaction {
 	bool is_untold;    /* the source knows nothing of it */
 	bool is_refused;   /* by the source at last, with p->hidden_reply */
 	bool is_in_chunks; /* the source has the beginning of its message */
+	bool has_started_over;
 };
 
 /* The source's latest reply: a server that closes behind a refusal means both. */

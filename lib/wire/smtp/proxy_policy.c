@@ -145,6 +145,7 @@ void proxy_take_back(struct smtp_proxy *p)
 	proxy_reset_source(p);
 	p->transaction.n_probed = 0;
 	p->transaction.is_untold = true;
+	p->transaction.has_started_over = true;
 }
 
 /* Without PIPELINING the recipient has waited for this answer (push_recipient()). */
@@ -186,6 +187,7 @@ void proxy_reset_source(struct smtp_proxy *p)
 		return;
 	p->n_resets++;
 	proxy_tell_source_hidden(p, STR_LIT("RSET"));
+	p->pipeline.awaits_reset = true;
 }
 
 bool proxy_reset_is_ours(const struct smtp_proxy *p)
