@@ -255,6 +255,7 @@ static int carry(struct job *j, enum carry_way way, struct store *s)
 	if (r == 0) {
 		o->carry.store = s;
 		o->carry.way = way;
+		o->carry.keeps_names = is_maildir(j);
 		o->carry.tick = tick;
 		o->carry.context = j;
 		o->carry.sums = (struct carry_sums){ 0 };

@@ -93,6 +93,8 @@ struct carry {
 	struct source source; /* the caller's; connected */
 	struct writer writer; /* the caller's; connected. ops NULL: a dry run */
 	enum carry_way way;
+	/* there, as at the source: no prefix of its own */
+	bool keeps_names;
 	int (*tick)(void *context); /* several times a second; non-zero ends the pass */
 	void *context;
 

@@ -64,14 +64,10 @@ static struct str put_together(
 	return str_of(at, prefix.len + name.len);
 }
 
-struct str carry_name_there(struct carry *c, struct str name, char separator)
+static struct str name_anew(struct carry *c, struct str name, char separator)
 {
 	struct str prefix = str_of(c->prefix, c->prefix_len);
 
-	if (carry_side(c) == SIDE_SOURCE)
-		return name;
-	if (str_ieq(name, INBOX))
-		return INBOX;
 	if (without_prefix(c, &name) < 0)
 		return (struct str){ 0 };
 	/* "INBOX/x" where everything lies below INBOX there */
@@ -79,6 +75,23 @@ struct str carry_name_there(struct carry *c, struct str name, char separator)
 		name.ptr[INBOX.len] == separator && str_istarts(prefix, INBOX))
 		name = str_skip(name, INBOX.len + 1);
 	return put_together(c, prefix, name, separator);
+}
+
+/* A Maildir has the source's names; what its user has made there may be without the
+   source's prefix. */
+struct str carry_name_there(struct carry *c, struct str name, char separator)
+{
+	struct str anew;
+
+	if (carry_side(c) == SIDE_SOURCE)
+		return name;
+	if (str_ieq(name, INBOX))
+		return INBOX;
+	if (c->keeps_names && folders_find(&c->folders, name))
+		return name;
+	anew = name_anew(c, name, separator);
+	return !c->keeps_names || !anew.ptr || folders_find(&c->folders, anew) ? anew
+	                                                                       : name;
 }
 
 /* The separator and the prefix of here. */
@@ -94,6 +107,8 @@ struct str carry_name_here(struct carry *c, struct str name, char *ret_separator
 		return (struct str){ 0 };
 	if (r == 0)
 		own = namespaces_own_prefix(said, room);
+	if (c->keeps_names && str_istarts(name, own))
+		own = STR_LIT("");
 	for (size_t i = 0; !ours && i < c->n_boxes; i++)
 		ours = c->boxes[i].separator;
 	if (prefix.len && name.len > prefix.len && str_istarts(name, prefix))

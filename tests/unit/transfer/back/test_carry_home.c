@@ -133,35 +133,35 @@ static void begin(struct world *w)
 	move(w);
 }
 
-static void copy_store(struct world *w)
+/* Into files, as the source has it; nothing is noted of where it went. */
+static void begin_files(struct world *w, struct str namespaces)
 {
 	struct source from = memory_source(&shared->source);
 	struct error err = { 0 };
 	struct sync sync;
+	struct store *s;
 
 	end_take_again(&w->end);
 	sync_init(&sync, &from, &w->end.to, NULL, NULL);
 	OK(sync_pass(&sync, &err));
 	sync_fini(&sync);
 	end_let_go(&w->end);
-}
-
-/* Into files, as the source has it; nothing is noted of where it went. */
-static void begin_with_kept_uids(struct world *w)
-{
-	struct error err = { 0 };
-	struct store *s;
-
-	fill_and_open(w);
-	copy_store(w);
 	memcpy(shared->there.folders, shared->source.folders,
 		sizeof(shared->there.folders));
 	shared->there.n_folders = shared->source.n_folders;
 	s = open_store(w);
 	OK(store_begin(s, &err));
 	OK(store_note_switch(s, &err));
+	OK(store_set_checkpoint(s, STR_LIT("namespace"), namespaces, &err));
 	OK(store_commit(s, &err));
 	store_close(s);
+	w->keeps_uids = true;
+}
+
+static void begin_with_kept_uids(struct world *w)
+{
+	fill_and_open(w);
+	begin_files(w, STR_LIT("((\"\" \"/\")) NIL NIL"));
 }
 
 static void end(struct world *w)
@@ -183,7 +183,8 @@ static int carry(struct world *w, enum carry_way way, struct memory_source *from
 		return r;
 	carry_init(&c, s, &source, &writer);
 	c.way = way;
-	r = w->keeps_uids && way == CARRY_HOME ? store_note_kept_uids(s, err) : 0;
+	c.keeps_names = w->keeps_uids && way == CARRY_HOME;
+	r = c.keeps_names ? store_note_kept_uids(s, err) : 0;
 	if (r == 0)
 		r = carry_all(&c, err);
 	*(way == CARRY_BACK ? &w->back : &w->home) = c.sums;
@@ -277,7 +278,6 @@ static void test_kept_uids(void **state)
 
 	(void)state;
 	begin_with_kept_uids(&w);
-	w.keeps_uids = true;
 	lives_there();
 	OK(go_back(&w, &err));
 	check_lived_there();
@@ -286,6 +286,30 @@ static void test_kept_uids(void **state)
 	OK(go_back(&w, &err));
 	assert_int_equal(w.home.messages + w.home.expunged + w.home.flags, 0);
 	assert_int_equal(w.back.messages + w.back.expunged + w.back.flags, 0);
+	end(&w);
+}
+
+/* Files have the old server's names, INBOX/ and all; what is made there may be without. */
+static void test_kept_names(void **state)
+{
+	struct error err = { 0 };
+	struct world w;
+
+	(void)state;
+	fill_and_open(&w);
+	fill("INBOX/Sub", 4);
+	fill("INBOX/Named", 5);
+	begin_files(&w, STR_LIT("((\"INBOX/\" \"/\")) NIL NIL"));
+	memory_remove(there("INBOX/Sub"), 2);
+	(void)arrives(there("INBOX/Sub"), "new there", 2000);
+	(void)arrives(memory_add_folder(&shared->there, "Made"), "in a new one", 2001);
+	there("INBOX/Named")->name = "INBOX/Other";
+	OK(go_back(&w, &err));
+	OK(go_back(&w, &err));
+	assert_int_equal(count_at_source("INBOX/Sub"), 4);
+	assert_int_equal(count_at_source("INBOX/Other"), 5);
+	assert_int_equal(count_at_source("INBOX/Made"), 1);
+	assert_int_equal(shared->source.n_folders, 6);
 	end(&w);
 }
 
@@ -305,7 +329,6 @@ static void killed_everywhere(bool keeps_uids)
 		pid_t pid;
 
 		(keeps_uids ? begin_with_kept_uids : begin)(&w);
-		w.keeps_uids = keeps_uids;
 		lives_there();
 		pid = fork();
 		assert_true(pid >= 0);
@@ -553,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_it),
 		cmocka_unit_test(test_kept_uids),
+		cmocka_unit_test(test_kept_names),
 		cmocka_unit_test(test_killed_everywhere),
 		cmocka_unit_test(test_another_uidvalidity),
 		cmocka_unit_test(test_uids_begin_anew),
