@@ -150,7 +150,8 @@ bool database_in_transaction(const struct database *d);
 struct database_version {
 	uint64_t words[6];
 };
-/* false: it cannot be told; in a transaction, too: what that wrote is no commit. */
+/* false: it cannot be told; in a transaction, too: what that wrote is no commit; and
+   while an answer is read: what is asked then is of that one's moment. */
 bool database_version(struct database *d, struct database_version *ret);
 
 /* ── the file ──────────────────────────────────────────────────────────────────────── */

@@ -14,7 +14,7 @@ bool database_version(struct database *d, struct database_version *ret)
 	volatile void *index = NULL;
 	const volatile uint64_t *head;
 
-	if (database_in_transaction(d) ||
+	if (database_in_transaction(d) || d->queries ||
 		sqlite3_file_control(d->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
 			SQLITE_OK ||
 		!file || !file->pMethods || file->pMethods->iVersion < 2 ||

@@ -413,6 +413,25 @@ static void a_commit_of_anybody_changes_the_version(void **state)
 	assert_int_equal(count(t), 7);
 }
 
+/* What is asked while another answer is still read is of that one's moment, whatever has
+   been committed since: nobody may keep it as an answer of now. */
+static void inside_an_answer_there_is_no_version(void **state)
+{
+	struct test *t = *state;
+	struct database_version v;
+	struct query q;
+
+	OK(put(t, t->d, 1, "x"));
+	OK(query_begin(t->d, EACH, SQL_NO_VALUES, &q, &t->err));
+	assert_int_equal(query_next(&q, &t->err), 1);
+	another_process_puts(t, 2);
+	assert_int_equal(count(t), 1);
+	assert_false(database_version(t->d, &v));
+	query_end(&q);
+	assert_int_equal(count(t), 2);
+	assert_true(database_version(t->d, &v));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -431,6 +450,7 @@ int main(void)
 		TEST(a_check_finds_what_is_wrong),
 		TEST(memory_is_given_back),
 		TEST(a_commit_of_anybody_changes_the_version),
+		TEST(inside_an_answer_there_is_no_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
