@@ -132,8 +132,8 @@ void registry_set_patience(struct registry *r, unsigned ms);
 void registry_leave_checkpoints(struct registry *r);
 /* For a process that many log in through: registry_look(), registry_route(),
    registry_address(), registry_any_local() and registry_retired() answer from memory what
-   they were asked a moment ago, as long as no process has committed anything (recent.h).
- */
+   they were asked a moment ago, and registry_note_login() that there is nothing to note,
+   as long as no process has committed anything (recent.h). */
 void registry_remember_looks(struct registry *r);
 
 /* What a person typed as name -> the key two names share: ASCII case folded, white
