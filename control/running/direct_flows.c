@@ -111,6 +111,11 @@ static int count(void *context, const struct linked_flow *f)
 	return 0;
 }
 
+struct taking {
+	struct direct_flows *to;
+	const struct ruleset *rules;
+};
+
 static size_t fill_rows(struct direct_flows *d, const struct counting *c,
 	struct unseen rows[static PAST_COUNT * RULES_SERVICES_MAX])
 {
@@ -135,6 +140,35 @@ static size_t fill_rows(struct direct_flows *d, const struct counting *c,
 		d->any = d->any || is_now;
 	}
 	return n;
+}
+
+/* What one before us wrote as open may have ended while nobody looked. */
+static int take_written(void *context, const struct unseen *u)
+{
+	struct taking *t = context;
+
+	if (!u->open || !str_eq(u->client, STR_LIT(UNSEEN_DIRECT)))
+		return 0;
+	for (size_t k = 0; k < PAST_COUNT * t->rules->n_services; k++) {
+		size_t past = k % PAST_COUNT, i = k / PAST_COUNT;
+
+		if (str_eq(u->service, str_from(t->rules->services[i].name)) &&
+			str_eq(u->why, str_from(reasons[past])))
+			t->to->open[past][i] = u->open;
+	}
+	t->to->any = true;
+	return 0;
+}
+
+static void begin(struct direct_flows *d, const struct ruleset *rules)
+{
+	struct taking t = { d, rules };
+	struct error err;
+
+	d->has_begun = registry_each_unseen(
+			       d->registry, clock_wall_ms(), take_written, &t, &err) == 0;
+	if (!d->has_begun)
+		log_warning(NULL, "direct-flows", "error=\"%s\"", err.text);
 }
 
 static bool admits_any(const struct ruleset *r)
@@ -170,6 +204,8 @@ void direct_flows_tick(
 	struct error err;
 	uint64_t rest;
 
+	if (!d->has_begun)
+		begin(d, rules);
 	/* those that were admitted stay when the prefix is taken back */
 	if (now_ms < d->look_at || (!d->any && !d->stays_open && !admits_any(rules)))
 		return;

@@ -24,6 +24,7 @@ struct direct_flows {
 	/* as the registry has it, by service */
 	uint64_t open[PAST_COUNT][RULES_SERVICES_MAX];
 	bool any;
+	bool has_begun; /* what one before us has written is known */
 };
 
 /* rules: as they are in the kernel. Errors are logged: what the registry says stays. */

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
-from lab.harness import World, case, equal, main, nothing, true  # noqa: E402
+from lab.harness import World, case, equal, main, nothing, registry, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.network import Namespace, SOURCE_ADDRESS, SOURCE_GATEWAY, client_address  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
@@ -417,7 +417,8 @@ def connections_from_before_hold_where_the_rules_stay_open(world):
         return client
     before = session(0)
     with world.ferried(fail="open", live=False) as ferry:
-        before.ok("NOOP")  # from now on the kernel knows of it
+        before.ok("NOOP")  # from now on the kernel knows of it, and two seconds later we do
+        wait_until("it is known", lambda: ferry.json("status")["unseen"], 30)
         relayed = session(1)
         session(2).logout()
         wait_until("it is said why nobody switches", lambda: any(
@@ -425,6 +426,12 @@ def connections_from_before_hold_where_the_rules_stay_open(world):
             for text in ferry.json("status")["attention"]), 30)
         time.sleep(3)
         equal(ferry.account(users[2])["route"], "source", "route while it is there")
+        # one that ends while `up` is replaced is over, too
+        now = int(time.time() * 1000)
+        registry(world, "INSERT INTO unseen VALUES ('direct clients', 'pop3', 'begun before the "
+                 f"rules, or while nobody listened', 1000000, {now}, {now}, 1, 1) "
+                 "ON CONFLICT DO UPDATE SET open = 1")
+        ferry.ok("upgrade")
         before.logout()
         ferry.wait_account(users[2], stage="done", route="local")
         relayed.ok("NOOP")
