@@ -11,6 +11,7 @@
 #include <linux/if_packet.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 
 #define REQUEST_MAX 256
@@ -24,6 +25,9 @@ static const struct family {
 
 static void add_link(struct gateways *g, const void *link)
 {
+	for (size_t i = 0; i < g->n_links; i++) /* VLANs share one */
+		if (!memcmp(g->links[i], link, GATEWAY_LINK_LEN))
+			return;
 	if (g->n_links < GATEWAY_LINKS_MAX)
 		memcpy(g->links[g->n_links++], link, GATEWAY_LINK_LEN);
 }
@@ -71,13 +75,12 @@ static int read_neighbour(const struct nlmsghdr *answer, void *data)
 	return mnl_attr_parse(answer, sizeof(struct ndmsg), keep, data);
 }
 
-/* Its gateway and the number of the interface. False: no such route. */
-static bool find_route(
-	struct mnl_socket *socket, const struct family *f, struct answer *ret)
+/* Its gateway and the number of the interface. False: no route. */
+static bool find_way(struct mnl_socket *socket, const struct family *f, const void *to,
+	struct answer *ret)
 {
 	char bytes[REQUEST_MAX] = { 0 };
 	struct nlmsghdr *request = mnl_nlmsg_put_header(bytes);
-	unsigned char elsewhere[16];
 	struct rtmsg *head;
 
 	request->nlmsg_type = RTM_GETROUTE;
@@ -86,12 +89,19 @@ static bool find_route(
 	head = mnl_nlmsg_put_extra_header(request, sizeof(*head));
 	head->rtm_family = (unsigned char)f->family;
 	head->rtm_dst_len = (unsigned char)(f->len * 8);
-	if (inet_pton(f->family, f->elsewhere, elsewhere) != 1)
-		return false;
-	mnl_attr_put(request, RTA_DST, f->len, elsewhere);
+	mnl_attr_put(request, RTA_DST, f->len, to);
 	*ret = (struct answer){ .wanted = { RTA_GATEWAY, RTA_OIF } };
 	return netlink_ask(socket, request, read_route, ret) == 0 &&
-	       ret->len[0] == f->len && ret->len[1] == sizeof(uint32_t);
+	       ret->len[1] == sizeof(uint32_t);
+}
+
+static bool find_route(
+	struct mnl_socket *socket, const struct family *f, struct answer *ret)
+{
+	unsigned char elsewhere[16];
+
+	return inet_pton(f->family, f->elsewhere, elsewhere) == 1 &&
+	       find_way(socket, f, elsewhere, ret) && ret->len[0] == f->len;
 }
 
 static bool find_link(struct mnl_socket *socket, const struct family *f,
@@ -140,12 +150,12 @@ int gateways_find(struct gateways *ret, struct error *err)
 
 	if (code < 0)
 		return code;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		find_gateway(&g, socket, i);
 	if (getifaddrs(&all) < 0)
 		return error_errno(err, -errno, "reading this host's addresses");
 	add_own(&g, all);
 	freeifaddrs(all);
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		find_gateway(&g, socket, i);
 	*ret = g;
 	return 0;
 }
@@ -160,6 +170,50 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 	               : !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
 				 &((const struct sockaddr_in6 *)b)->sin6_addr,
 				 sizeof(struct in6_addr));
+}
+
+static bool has_links(unsigned number)
+{
+	char name[IF_NAMESIZE] = "";
+	struct ifaddrs *all;
+	bool has = false;
+
+	if (!if_indextoname(number, name) || getifaddrs(&all) < 0)
+		return false;
+	for (const struct ifaddrs *i = all; i && !has; i = i->ifa_next) {
+		const struct sockaddr_ll *link = (const void *)i->ifa_addr;
+
+		has = link && link->sll_family == AF_PACKET &&
+		      link->sll_halen == GATEWAY_LINK_LEN &&
+		      !(i->ifa_flags & (IFF_NOARP | IFF_LOOPBACK)) &&
+		      !strcmp(i->ifa_name, name);
+	}
+	freeifaddrs(all);
+	return has;
+}
+
+int gateway_interface_to(const struct sockaddr_storage *address, unsigned *ret)
+{
+	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
+	const struct family *f = &families[address->ss_family == AF_INET6];
+	const void *to =
+		address->ss_family == AF_INET
+			? (const void *)&((const struct sockaddr_in *)address)->sin_addr
+			: (const void *)&((const struct sockaddr_in6 *)address)
+				  ->sin6_addr;
+	struct answer way;
+	uint32_t number;
+	int code = netlink_open(NETLINK_ROUTE, &socket, NULL);
+
+	if (code < 0)
+		return code;
+	if (!find_way(socket, f, to, &way) || way.len[0])
+		return -ENODEV;
+	memcpy(&number, way.bytes[1], sizeof(number));
+	if (!has_links(number))
+		return -ENODEV;
+	*ret = number;
+	return 0;
 }
 
 bool gateways_has(const struct gateways *g, const struct sockaddr_storage *address,

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #define GATEWAY_LINK_LEN 6
-#define GATEWAY_LINKS_MAX 64 /* links of a router, and its gateways */
+#define GATEWAY_LINKS_MAX 1024 /* of gateways, and of a router's interfaces */
 
 struct gateways {
 	struct sockaddr_storage addresses[2]; /* one of each family; 0: there is none */
@@ -20,6 +20,9 @@ struct gateways {
 };
 
 int gateways_find(struct gateways *ret, struct error *err);
+/* The interface with link addresses by which the routes lead there without a gateway; 0
+   or -errno: there is none. */
+int gateway_interface_to(const struct sockaddr_storage *address, unsigned *ret);
 bool gateways_has(const struct gateways *g, const struct sockaddr_storage *address,
 	const unsigned char link[static GATEWAY_LINK_LEN]);
 

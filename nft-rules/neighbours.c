@@ -17,6 +17,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_arp.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/icmp6.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +84,8 @@ static uint32_t key_len(const struct listening *l)
 }
 
 struct neighbours {
-	struct mnl_socket *socket; /* owns the tables */
-	int groups;                /* a socket that is in the groups; -1 */
+	struct mnl_socket *socket;
+	int groups; /* a socket that is in the groups; -1 */
 	bool has[N_FAMILIES];
 };
 
@@ -111,14 +113,13 @@ static struct nlmsghdr *start(const struct writing *w, uint16_t type, uint16_t f
 	            : NULL;
 }
 
-static int add_table(const struct writing *w)
+static int add_table(const struct writing *w, uint16_t type)
 {
 	struct nftnl_table *table = nftnl_table_alloc();
-	struct nlmsghdr *message = start(w, NFT_MSG_NEWTABLE, NLM_F_EXCL);
+	struct nlmsghdr *message = start(w, type, 0);
 
 	if (table && message) {
 		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, NEIGHBOURS_TABLE);
-		nftnl_table_set_u32(table, NFTNL_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 		nftnl_table_nlmsg_build_payload(message, table);
 		netlink_batch_add(w->batch, message, "table " NEIGHBOURS_TABLE);
 	}
@@ -202,6 +203,42 @@ static bool add_test(struct nftnl_rule *rule, const struct test *t, const void *
 	return true;
 }
 
+static bool add_meta_test(
+	struct nftnl_rule *rule, uint32_t key, const void *data, uint32_t len)
+{
+	struct nftnl_expr *meta = nftnl_expr_alloc("meta");
+	struct nftnl_expr *compare = nftnl_expr_alloc("cmp");
+
+	if (!meta || !compare) {
+		if (meta)
+			nftnl_expr_free(meta);
+		if (compare)
+			nftnl_expr_free(compare);
+		return false;
+	}
+	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	nftnl_rule_add_expr(rule, meta);
+	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	(void)nftnl_expr_set(compare, NFTNL_EXPR_CMP_DATA, data, len);
+	nftnl_rule_add_expr(rule, compare);
+	return true;
+}
+
+/* Asked elsewhere, where this router answers for it (proxy ARP), it is no neighbour's
+   question. By name: an interface may be made anew. Without its kind nft lists the link
+   address as something that it does not read again. */
+static bool add_interface(struct nftnl_rule *rule, const struct sockaddr_storage *source)
+{
+	const uint16_t kind = ARPHRD_ETHER;
+	char name[IF_NAMESIZE] = "";
+
+	return if_indextoname(own_interface_near(source), name) &&
+	       add_meta_test(rule, NFT_META_IIFNAME, name, sizeof(name)) &&
+	       add_meta_test(rule, NFT_META_IIFTYPE, &kind, sizeof(kind));
+}
+
 static bool add_update(struct nftnl_rule *rule)
 {
 	struct nftnl_expr *update = nftnl_expr_alloc("dynset");
@@ -233,7 +270,8 @@ static int add_rule(const struct writing *w, const struct sockaddr_storage *sour
 {
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct nlmsghdr *message = start(w, NFT_MSG_NEWRULE, NLM_F_APPEND);
-	bool fine = rule && message && fill_rule(rule, w->of, bytes_of(source));
+	bool fine = rule && message && add_interface(rule, source) &&
+	            fill_rule(rule, w->of, bytes_of(source));
 
 	if (fine) {
 		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, NEIGHBOURS_TABLE);
@@ -252,8 +290,13 @@ static int add_all(
 {
 	int code = netlink_batch_edge(w->batch, nftnl_batch_begin, "transaction");
 
+	/* what one that was killed has left is replaced */
 	if (!code)
-		code = add_table(w);
+		code = add_table(w, NFT_MSG_NEWTABLE);
+	if (!code)
+		code = add_table(w, NFT_MSG_DELTABLE);
+	if (!code)
+		code = add_table(w, NFT_MSG_NEWTABLE);
 	if (!code)
 		code = add_set(w);
 	if (!code)
@@ -276,6 +319,37 @@ static int listen_of(struct neighbours *l, size_t family,
 	            : netlink_batch_send(l->socket, w.batch, err);
 	netlink_batch_free(&w.batch);
 	l->has[family] = code == 0;
+	return code;
+}
+
+static int remove_of(struct mnl_socket *socket, size_t family, struct error *err)
+{
+	struct writing w = { .batch = netlink_batch_new(), .of = &families[family] };
+	int code = w.batch ? netlink_batch_edge(w.batch, nftnl_batch_begin, "transaction")
+	                   : -ENOMEM;
+
+	if (!code)
+		code = add_table(&w, NFT_MSG_DELTABLE);
+	if (!code)
+		code = netlink_batch_edge(
+			w.batch, nftnl_batch_end, "end of the transaction");
+	code = code ? error_errno(err, code, "removing who asked for the source")
+	            : netlink_batch_send(socket, w.batch, err);
+	netlink_batch_free(&w.batch);
+	return code;
+}
+
+int neighbours_remove(bool *ret_changed, struct error *err)
+{
+	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
+	int code = netlink_open(NETLINK_NETFILTER, &socket, err);
+
+	for (size_t k = 0; k < N_FAMILIES && !code; k++) {
+		code = remove_of(socket, k, err);
+		*ret_changed = *ret_changed || !code;
+		if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT)
+			code = 0; /* there is none, or cannot be */
+	}
 	return code;
 }
 
@@ -353,8 +427,11 @@ int neighbours_new(
 
 void neighbours_free(struct neighbours **neighbours)
 {
+	bool changed = false;
+
 	if (!*neighbours)
 		return;
+	(void)neighbours_remove(&changed, NULL);
 	netlink_close(&(*neighbours)->socket);
 	fd_closep(&(*neighbours)->groups);
 	free(*neighbours);
@@ -431,14 +508,20 @@ static int read_family(
 }
 
 int neighbours_each(struct neighbours *neighbours, neighbour_fn *each, void *context,
-	struct error *err)
+	bool *ret_full, struct error *err)
 {
 	struct reading r = { .n = 0 };
 	int code = 0;
 
-	for (size_t k = 0; k < N_FAMILIES && !code; k++)
+	*ret_full = false;
+
+	for (size_t k = 0; k < N_FAMILIES && !code; k++) {
+		size_t before = r.n;
+
 		if (neighbours->has[k])
 			code = read_family(neighbours, &r, &families[k]);
+		*ret_full = *ret_full || r.n - before >= NEIGHBOURS_MAX;
+	}
 	if (code < 0)
 		return error_errno(err, code, "reading who asked for the source");
 	if (r.n)

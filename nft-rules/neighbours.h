@@ -10,9 +10,11 @@
  *   ip6  prerouting  neighbour solicitation, ──► the same
  *                    hop limit 255
  *
+ * on the interface by which this router goes to the source, not where it answers for it.
+ *
  * The kernel looks and remembers, in two small tables of their own; nobody reads a packet
- * and nothing needs CAP_NET_RAW. The tables are owned by the socket that made them: they
- * go with it, and nobody else's flush touches them.
+ * and nothing needs CAP_NET_RAW. They are not owned by a socket (NFT_TABLE_F_OWNER): nft
+ * would list them to the admin, and refuse the whole file in which that was kept.
  *
  * A host that asks may read mail there or only be curious; one that knows the address
  * already need not ask for hours. So who is heard is told of, and silence proves nothing.
@@ -41,12 +43,17 @@ int neighbours_near(const struct ruleset *r, struct sockaddr_storage *ret, size_
 /* Listens for those. 0 or -errno with the sentence; -ENODEV: none is near. */
 int neighbours_new(
 	const struct ruleset *r, struct neighbours **ret_neighbours, struct error *err);
+/* The tables go, too. */
 void neighbours_free(struct neighbours **neighbours); /* NULL is fine */
+/* Those that one that was killed has left; fine when there are none, and where the kernel
+   cannot have them. *ret_changed becomes true when there were. */
+int neighbours_remove(bool *ret_changed, struct error *err);
 
 typedef int neighbour_fn(void *context, const struct neighbour *n);
 /* All that are remembered but this host itself and its gateway, which carries what comes
-   from elsewhere. -ENOENT: the tables are gone. */
+   from elsewhere. *ret_full: there may be others, for whom there was no room. -ENOENT:
+   others have removed the tables; -EINTR: they changed something meanwhile, ask again. */
 int neighbours_each(struct neighbours *neighbours, neighbour_fn *each, void *context,
-	struct error *err);
+	bool *ret_full, struct error *err);
 
 #endif

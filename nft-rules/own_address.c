@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/own_address.h"
 
+#include "nft-rules/gateway.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -80,6 +82,8 @@ unsigned own_interface_near(const struct sockaddr_storage *a)
 	struct ifaddrs *all;
 	unsigned number = 0;
 
+	if (gateway_interface_to(a, &number) == 0)
+		return number;
 	if (getifaddrs(&all) < 0)
 		return 0;
 	for (const struct ifaddrs *i = all; i && !number; i = i->ifa_next)

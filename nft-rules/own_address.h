@@ -7,7 +7,8 @@
    elsewhere: we would connect to ourselves, in chains. */
 int own_address_refuse(const struct ruleset *r, struct error *err);
 
-/* The number of an interface of this host in whose network that address is; 0: none. */
+/* The number of the interface by which this host reaches that address without a router,
+   or in whose network it is; 0: none. */
 unsigned own_interface_near(const struct sockaddr_storage *a);
 
 #endif

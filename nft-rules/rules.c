@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/rules.h"
+#include "nft-rules/neighbours.h"
 #include "nft-rules/nft_read.h"
 #include "nft-rules/nft_write.h"
 #include "nft-rules/own_address.h"
@@ -184,6 +185,8 @@ int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err)
 		code = policy_delete(NULL, &found, err);
 	if (!code)
 		*ret_changed = found.has_table || found.n_ip_rules || found.n_routes;
+	if (!code)
+		code = neighbours_remove(ret_changed, err);
 	plan_fini(&found);
 	return code;
 }

@@ -45,7 +45,7 @@ int rules_dry_run(const struct ruleset *r, struct error *err);
 int rules_check(
 	const struct ruleset *r, struct buf *lines, size_t *ret_n, struct error *err);
 
-/* Table, ip rules and routes; fine when nothing is there. */
+/* Tables (neighbours.h, too), ip rules and routes; fine when nothing is there. */
 int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err);
 
 /* ---- counters ---- */

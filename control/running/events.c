@@ -108,3 +108,19 @@ int event_forget(const struct settings *s, const char *kind)
 	json_decref(all);
 	return code;
 }
+
+bool event_is_noted(const struct settings *s, const char *kind)
+{
+	json_t *all = events_read(s), *event;
+	bool is = false;
+	size_t i;
+
+	json_array_foreach(all, i, event)
+	{
+		const char *of = json_string_value(json_object_get(event, "kind"));
+
+		is = is || (of && strcmp(of, kind) == 0);
+	}
+	json_decref(all);
+	return is;
+}

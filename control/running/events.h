@@ -21,6 +21,8 @@ int event_note(const struct settings *s, const char *kind, const char *sentence)
 /* It is put right: nobody needs to hear of it any more. */
 int event_forget(const struct settings *s, const char *kind);
 
+bool event_is_noted(const struct settings *s, const char *kind);
+
 /* Array of {"kind", "at" (wall clock, ms), "count", "text"}; empty when there are none.
    NULL without memory. */
 json_t *events_read(const struct settings *s);

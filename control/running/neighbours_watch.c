@@ -13,14 +13,18 @@
 #include <errno.h>
 #include <string.h>
 
-#define EVENT "neighbours"
+#define EVENT NEIGHBOURS_EVENT
 #define LOOK_MS 5000
 /* One that asks again and again costs a line in the registry so often, and no more. */
 #define PAUSE_MS 60000
 #define TRY_MS 60000 /* addresses of this host come and go */
+#define SAY_MS 3600000
 
 #define TEXT_MAX 64 /* of an address; of the reason */
 #define WHY_LINK "link address "
+#define FULL                                                                             \
+	"more than %d of them ask at a time, and there is no room for others: the "      \
+	"source's network is that of many; give it one of its own"
 
 struct looking {
 	struct neighbours_watch *watch;
@@ -79,16 +83,28 @@ static int take(void *context, const struct neighbour *n)
 }
 
 /* What cannot be heard is not concluded to be silent. */
-static void complain(struct neighbours_watch *w, const struct error *err)
+static void complain(struct neighbours_watch *w, uint64_t now, const struct error *err)
 {
 	char text[ERROR_TEXT_MAX + 128];
 
+	if (now < w->say_at)
+		return;
+	w->is_calm = false;
+	w->say_at = now + SAY_MS;
 	(void)snprintf(text, sizeof(text),
 		"hosts of the source's own network that reach it past us are not "
 		"watched: %s",
 		err->text);
 	log_warning(NULL, EVENT, "error=\"%s\"", err->text);
 	(void)event_note(w->settings, EVENT, text);
+}
+
+static void calm(struct neighbours_watch *w)
+{
+	if (!w->is_calm) /* of before a restart, too */
+		(void)event_forget(w->settings, EVENT);
+	w->is_calm = true;
+	w->say_at = 0;
 }
 
 static void begin(struct neighbours_watch *w, const struct ruleset *rules, uint64_t now)
@@ -100,23 +116,22 @@ static void begin(struct neighbours_watch *w, const struct ruleset *rules, uint6
 		return;
 	w->try_at = now + TRY_MS;
 	code = neighbours_new(rules, &w->neighbours, &err);
-	if (code == 0) {
-		(void)event_forget(w->settings, EVENT);
+	if (code == 0)
 		w->looked_at = now;
-	} else if (code != -ENODEV) {
-		complain(w, &err);
-	}
+	else if (code != -ENODEV)
+		complain(w, now, &err);
 }
 
 static int look(struct neighbours_watch *w, uint64_t now, struct error *err)
 {
 	static struct looking l; /* large */
+	bool is_full;
 	int code;
 
 	l.watch = w;
 	l.n = 0;
 	l.now = now;
-	code = neighbours_each(w->neighbours, take, &l, err);
+	code = neighbours_each(w->neighbours, take, &l, &is_full, err);
 	if (code == 0)
 		code = registry_write_unseen(
 			w->registry, UNSEEN_NEIGHBOUR_WORKER, l.rows, l.n, err);
@@ -127,6 +142,10 @@ static int look(struct neighbours_watch *w, uint64_t now, struct error *err)
 			"text=\"a host of the source's own network asked for its address: "
 			"it may reach it past us\"");
 	w->looked_at = now;
+	if (!is_full)
+		calm(w);
+	else if (error_set(err, -ENOSPC, FULL, NEIGHBOURS_MAX) < 0)
+		complain(w, now, err);
 	return 0;
 }
 
@@ -134,15 +153,20 @@ void neighbours_watch_tick(
 	struct neighbours_watch *w, const struct ruleset *rules, uint64_t now_ms)
 {
 	struct error err;
+	int code;
 
 	if (!w->neighbours)
 		begin(w, rules, now_ms);
 	if (!w->neighbours || now_ms < w->look_at)
 		return;
 	w->look_at = now_ms + LOOK_MS;
-	if (look(w, now_ms, &err) == 0)
+	code = look(w, now_ms, &err);
+	if (code == 0 || code == -EINTR)
 		return;
-	complain(w, &err);
+	if (code == -ENOENT) /* flushed by others */
+		w->try_at = 0;
+	else
+		complain(w, now_ms, &err);
 	neighbours_watch_end(w);
 }
 

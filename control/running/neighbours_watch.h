@@ -14,7 +14,9 @@ struct neighbours_watch {
 	struct registry *registry;
 	struct neighbours *neighbours; /* NULL: not yet, or there is nothing to hear */
 	uint64_t try_at, look_at;      /* monotonic */
+	uint64_t say_at;               /* again that, monotonic */
 	uint64_t looked_at;            /* the last look, monotonic */
+	bool is_calm;                  /* no event says that not all are heard */
 	struct {
 		struct sockaddr_storage address;
 		uint64_t at;           /* monotonic */
@@ -37,6 +39,7 @@ struct neighbours_seen {
 /* Since then; but those whom `source_neighbours` names. */
 int neighbours_seen(struct registry *r, const struct settings *s, uint64_t since_ms,
 	struct neighbours_seen *ret, struct error *err);
+#define NEIGHBOURS_EVENT "neighbours" /* events.h: why not all of them are heard */
 /* Whether they can be heard at all: the source is in a network of this host. */
 bool neighbours_are_heard(const struct settings *s);
 

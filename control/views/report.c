@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "control/check/check_filters.h"
 #include "control/check/senders_tls.h"
+#include "control/running/events.h"
 #include "control/running/neighbours_watch.h"
 #include "control/views/unseen_view.h"
 #include "registry/retire.h"
@@ -144,10 +145,16 @@ static int find_neighbours(struct control *c, struct registry *r, struct report 
 			"hosts of the source's own network may reach it past us (%" PRIu64
 			": %s)",
 			seen.hosts, seen.text);
-	if (code == 0 && !neighbours_are_heard(&c->settings))
+	if (code < 0)
+		return code;
+	if (!neighbours_are_heard(&c->settings))
 		report_say(p->not_watched,
 			"hosts of the source's own network, which is none of this host's");
-	return code;
+	else if (event_is_noted(&c->settings, NEIGHBOURS_EVENT))
+		report_say(p->not_watched,
+			"all hosts of the source's own network (`mailferry status` says "
+			"why)");
+	return 0;
 }
 
 /* A login that we cannot see is one that would end with the source. */

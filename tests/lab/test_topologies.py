@@ -243,10 +243,42 @@ def reads_at_the_source(world, beside, user, family):
     client.logout()
 
 
+def ask(space, family, address):
+    """For the link address, which is not known there."""
+    with space.entered(), socket.socket((socket.AF_INET, socket.AF_INET6)[family],
+                                        socket.SOCK_DGRAM) as any_of_it:
+        any_of_it.sendto(b"", (address, 9))
+
+
+def ask_by_proxy(world):
+    """Clients that take the source for one of their own network, where the router answers."""
+    client = world.lab.client
+    world.lab.router.sysctl("net.ipv4.conf.client.proxy_arp", 1)
+    for family, (word, length) in enumerate((("-4", 32), ("-6", 128))):
+        way = (word, "route", "add", f"{SOURCE_ADDRESS[family]}/{length}", "dev", "eth0")
+        client.ip(*way)
+        ask(client, family, SOURCE_ADDRESS[family])
+        client.ip(word, "route", "del", *way[3:])
+    world.lab.router.sysctl("net.ipv4.conf.client.proxy_arp", 0)
+
+
+def many_ask(beside, count):
+    """By forged questions."""
+    with beside.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind(("eth0", 0))
+        for n in range(count):
+            link = bytes((2, 0, 0, 0, 0, n))
+            raw.send(b"\xff" * 6 + link + bytes.fromhex("0806 0001 0800 0604 0001") + link +
+                     bytes((198, 51, 100, 100 + n)) + bytes(6) +
+                     socket.inet_aton(SOURCE_ADDRESS[0]))
+
+
 def is_our_gateway(world, beside):
     """For a moment: it asks for the source from an address of its own, and from one that only
     its link address tells of."""
     router = world.lab.router
+    for n in range(40):  # its ports, each with two link addresses: more than one looks at first
+        router.ip("link", "add", f"many{n}", "type", "veth", "peer", "name", f"more{n}")
     router.ip("route", "add", "default", "via", BESIDE[0])
     router.ip("-6", "route", "add", "default", "via", BESIDE[1])
     with router.entered(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asks:
@@ -260,6 +292,8 @@ def is_our_gateway(world, beside):
         asks.connect((SOURCE_ADDRESS[1], 143))
     time.sleep(5.5)  # a look at who was heard
     equal(heard(world), [], "heard of the gateway")
+    for n in range(40):
+        router.ip("link", "del", f"many{n}")
     router.ip("route", "del", "default")
     router.ip("-6", "route", "del", "default")
     for family in ("-4", "-6"):
@@ -270,7 +304,7 @@ def is_our_gateway(world, beside):
 def hosts_of_the_sources_own_network(world):
     """They reach it past the router: it is told who they may be, and whose old mailbox they
     change; the verdict is not "safe". Nobody is told of before, nor is a gateway."""
-    with host_beside(world) as beside, world.ferried(sweep=1) as ferry:
+    with host_beside(world) as beside, world.ferried(sweep=3) as ferry:
         user = world.crosses()
 
         def swept():
@@ -278,6 +312,7 @@ def hosts_of_the_sources_own_network(world):
         for _ in range(2):  # looked at twice, so that a change would be seen
             at = time.time() * 1000
             wait_until("a look at the old mailbox", lambda t=at: swept()["looked_at"] > t, 30)
+        ask_by_proxy(world)
         is_our_gateway(world, beside)
         true(not told(world, "past us"), ferry.json("report")["reasons"])
         nothing(swept()["folders"], "changes")
@@ -285,6 +320,15 @@ def hosts_of_the_sources_own_network(world):
         done = world.lab.router.run("nft", "list", "ruleset")
         true(done.returncode == 0 and done.stdout.count("table arp mailferry-neighbours") == 1
              and done.stdout.count("table ip6 mailferry-neighbours") == 1, done.stdout[-800:])
+        # the admin has kept it so, and the router's own rules are loaded anew from it
+        kept = "".join(world.lab.router.run("nft", "list", "table", family,
+                                            "mailferry-neighbours").stdout
+                       for family in ("arp", "ip6"))
+        done = world.lab.router.run("nft", "-f", "-", input=kept)
+        equal(done.returncode, 0, done.stdout)
+        equal(world.lab.router.run("nft", "flush", "ruleset").returncode, 0, "flush")
+        wait_until("they are listened for again", lambda: "table arp mailferry-neighbours" in
+                   world.lab.router.run("nft", "list", "tables").stdout, 15)
         for family in (0, 1):
             reads_at_the_source(world, beside, user, family)
         wait_until("they are told of", lambda: heard(world) == sorted(BESIDE), 30)
@@ -301,6 +345,15 @@ def hosts_of_the_sources_own_network(world):
         true(BESIDE[0] in ferry.ok("flows"), "flows")
         ferry.write_config(source_neighbours=[f"{BESIDE[0]}/32", BESIDE[1]])
         true(not told(world, "may reach it past us"), ferry.json("report")["reasons"])
+        nothing([t for t in ferry.json("report")["not_watched"] if "own network" in t], "unheard")
+        many_ask(beside, 64)
+        wait_until("it is said that not all are heard", lambda: any(
+            "all hosts of the source's own network" in t
+            for t in ferry.json("report")["not_watched"]), 15)
+        true("no room for others" in " ".join(ferry.json("status")["attention"]), "attention")
+    for family in ("arp", "ip6"):  # as one that was killed leaves them
+        world.lab.router.run("nft", "add", "table", family, "mailferry-neighbours")
+    ferry.ok("rules", "remove", "--yes")
     equal(world.lab.router.run("nft", "list", "tables").stdout, "", "tables afterwards")
 
 
