@@ -171,6 +171,24 @@ unsigned pace_take_reading(
 	return a > b ? a : b;
 }
 
+static void give_back(struct pace *p, enum pace_kind kind, uint64_t n)
+{
+	_Atomic uint64_t *due = &p->page->due_us[kind];
+	uint64_t was = atomic_load(due), cost_us = cost_of(p, kind, n);
+
+	while (!atomic_compare_exchange_weak(
+		due, &was, was > cost_us ? was - cost_us : 0))
+		;
+}
+
+void pace_give_back(struct pace *p, uint64_t messages, uint64_t bytes)
+{
+	if (!p || !p->page)
+		return;
+	give_back(p, PACE_MESSAGE, messages);
+	give_back(p, PACE_BYTE, bytes);
+}
+
 /* ---- too much ---- */
 
 static uint32_t more_penalty(uint32_t ms)

@@ -12,7 +12,9 @@
  *
  * What a question will bring is taken before it is asked, and it is asked when that is
  * due: an answer comes as fast as the line, and into the kernel's buffers, whoever reads
- * it. What comes without (listings) is paid for before more is read.
+ * it. What comes without (listings) is paid for before more is read. A connection that is
+ * lost gives back what did not come: a source that ends sessions which are idle for as
+ * long as one large message takes would else never be asked for it.
  *
  * These processes read the source's bytes. A thief in one of them may write what they
  * like into the page: the others then wait as long as if all the others were before them
@@ -68,6 +70,9 @@ uint64_t pace_part(const struct pace *p, enum pace_kind kind);
 /* Takes what a question will bring, as pace_take(). */
 unsigned pace_take_reading(
 	struct pace *p, uint64_t messages, uint64_t bytes, uint64_t now_ms);
+
+/* What was taken for reading, and did not come: its connection was lost. */
+void pace_give_back(struct pace *p, uint64_t messages, uint64_t bytes);
 
 /* How a login ended. -EAGAIN (the source has too many for now) and -ETIMEDOUT: the next
    one comes later, and later each time; 0: it has room again. Others say nothing. */

@@ -24,6 +24,7 @@ void source_connection_init(struct source_connection *c)
 
 void source_connection_close(struct source_connection *c)
 {
+	pace_give_back(c->pace, c->turn_messages, c->turn_bytes + c->paid);
 	stream_free(c->stream);
 	buf_fini(&c->in);
 	buf_wipe(&c->out);
@@ -130,8 +131,11 @@ bool source_connection_may_ask(
 
 	if (!pace_limits_reading(c->pace))
 		return true;
-	if (!c->turn_at)
+	if (!c->turn_at) {
 		c->turn_at = now + pace_take_reading(c->pace, messages, bytes, now);
+		c->turn_messages = messages;
+		c->turn_bytes = bytes;
+	}
 	c->heard_at = now; /* the source's silence is ours */
 	return now >= c->turn_at;
 }
@@ -141,7 +145,7 @@ void source_connection_asked(
 {
 	if (!c->turn_at)
 		(void)pace_take_reading(c->pace, messages, bytes, clock_monotonic_ms());
-	c->turn_at = 0;
+	c->turn_at = c->turn_messages = c->turn_bytes = 0;
 	c->paid += bytes;
 }
 

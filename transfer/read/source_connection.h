@@ -23,7 +23,8 @@ struct source_connection {
 	struct pace *pace; /* how fast it may be read; NULL: as fast as it comes */
 	uint64_t
 		turn_at; /* the next question for messages; monotonic, 0: not taken yet */
-	uint64_t paid;   /* bytes that were taken with questions, and have not come */
+	uint64_t turn_messages, turn_bytes; /* what was taken for it */
+	uint64_t paid;    /* bytes that were taken with questions, and have not come */
 	uint64_t read_at; /* what came beyond them has had its time; monotonic */
 };
 

@@ -289,7 +289,7 @@ static void test_kept_uids(void **state)
 	end(&w);
 }
 
-/* Files have the old server's names, INBOX/ and all; what is made there may be without. */
+/* Files have the source's names, INBOX/ and all; what is made there may be without. */
 static void test_kept_names(void **state)
 {
 	struct error err = { 0 };

@@ -2,7 +2,9 @@
 /* One page, several processes: what they take together keeps the rate. */
 #include "transfer/read/pace.h"
 
+#include "base/clock.h"
 #include "settings/settings.h"
+#include "transfer/read/source_connection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,6 +147,28 @@ static void a_source_that_has_too_many(void **state)
 	close_two(two);
 }
 
+/* The source ends a session that waits for its turn, or is to send a message: what was
+   taken for it is not lost to the next one, which would wait as long again. */
+static void a_lost_connection_gives_its_turn_back(void **state)
+{
+	struct source_connection c;
+	struct pace two[2];
+
+	(void)state;
+	open_two(two, &limits);
+	for (int i = 0; i < 2; i++) {
+		source_connection_init(&c);
+		c.pace = &two[0];
+		(void)pace_take(&two[1], PACE_BYTE, 1000000, clock_monotonic_ms());
+		assert_false(source_connection_may_ask(&c, 1, 64000000));
+		if (i)
+			source_connection_asked(&c, 1, 64000000);
+		source_connection_close(&c);
+	}
+	assert_true(pace_take_reading(&two[1], 1, 1, clock_monotonic_ms()) < 10000);
+	close_two(two);
+}
+
 /* A process that a thief runs writes what it likes. */
 static void a_moment_that_makes_no_sense(void **state)
 {
@@ -183,6 +207,7 @@ int main(void)
 		cmocka_unit_test(all_of_them_wait),
 		cmocka_unit_test(no_limit_is_none),
 		cmocka_unit_test(who_is_waited_for_does_not_wait),
+		cmocka_unit_test(a_lost_connection_gives_its_turn_back),
 		cmocka_unit_test(a_source_that_has_too_many),
 		cmocka_unit_test(a_moment_that_makes_no_sense),
 		cmocka_unit_test(what_is_no_page),
