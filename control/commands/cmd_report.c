@@ -57,6 +57,8 @@ static const struct column shared_columns[] = {
 	{ "users", "who sees it", COLUMN_TEXT, ALL, ROW(users) },
 	{ "rights", "rights", COLUMN_TEXT, ALL, ROW(rights) },
 	{ "copied", "copied for each", COLUMN_YES_NO, ALL, ROW(is_copied) },
+	{ "without_right", "without the right to read", COLUMN_NUMBER, ALL,
+		ROW(n_barred) },
 };
 #undef ROW
 #define ROW(field) offsetof(struct report_share, field)

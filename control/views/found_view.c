@@ -22,10 +22,11 @@ struct field {
 
 static const struct list {
 	const char *name;
-	struct field fields[4];
+	struct field fields[5];
 } lists[] = {
 	{ "folders", { { "name", FIELD_TEXT }, { "kind", FIELD_TEXT },
-			     { "rights", FIELD_TEXT }, { "copied", FIELD_YES_NO } } },
+			     { "rights", FIELD_TEXT }, { "copied", FIELD_YES_NO },
+			     { "without_right", FIELD_YES_NO } } },
 	{ "shares", { { "folder", FIELD_TEXT }, { "who", FIELD_TEXT },
 			    { "rights", FIELD_TEXT } } },
 	{ "withheld", { { "folder", FIELD_TEXT }, { "rights", FIELD_TEXT } } },
@@ -159,10 +160,15 @@ static void print_folder(const json_t *row, FILE *to)
 	(void)fprintf(to, "  %s ", is_shared ? "shared folder" : "another user's folder");
 	put(row, "name", to);
 	put_rights(row, to);
-	(void)fputs(json_is_true(json_object_get(row, "copied"))
-			    ? ": a copy of it is here, for this user alone\n"
-			    : ": stays there\n",
-		to);
+	if (json_is_true(json_object_get(row, "without_right")))
+		(void)fputs(
+			": a shared folder without the right to read; it is not here\n",
+			to);
+	else
+		(void)fputs(json_is_true(json_object_get(row, "copied"))
+				    ? ": a copy of it is here, for this user alone\n"
+				    : ": stays there\n",
+			to);
 }
 
 static void print_share(const json_t *row, FILE *to)

@@ -42,7 +42,8 @@ struct report_shared {
 	struct str folder, kind, rights; /* the most rights of them */
 	struct str users;                /* some of them */
 	uint64_t n_users;
-	bool is_copied; /* into each of theirs */
+	uint64_t n_barred; /* of them, who may not read it */
+	bool is_copied;    /* into each of theirs who may */
 };
 
 /* Folders of an account that others see. */

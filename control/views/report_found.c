@@ -40,7 +40,9 @@ static int add_shared(struct report *p, const struct account *a, const json_t *f
 	const json_t *list = json_object_get(found, "folders");
 	size_t n = json_array_size(list);
 
-	p->looks.more += number(found, "folders_total") - n;
+	uint64_t total = number(found, "folders_total");
+
+	p->looks.more += total > n ? total - n : 0;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *is = json_array_get(list, i);
 		struct report_shared row = { .folder = kept(p, is, "name"),
@@ -48,6 +50,7 @@ static int add_shared(struct report *p, const struct account *a, const json_t *f
 			.rights = kept(p, is, "rights"),
 			.users = arena_str(&p->arena, a->name),
 			.n_users = 1,
+			.n_barred = json_is_true(json_object_get(is, "without_right")),
 			.is_copied = json_is_true(json_object_get(is, "copied")) };
 
 		if (buf_len(&p->shared) / sizeof(row) >= SHARED_ROWS_MAX) {
@@ -228,7 +231,9 @@ static int merge(struct report *p, const struct report_shared *from, size_t n,
 
 	buf_init(&users, 0);
 	row.n_users = n;
+	row.n_barred = 0;
 	for (size_t i = 0; i < n; i++) {
+		row.n_barred += from[i].n_barred;
 		row.is_copied = row.is_copied || from[i].is_copied;
 		if (from[i].rights.len > row.rights.len)
 			row.rights = from[i].rights;
@@ -278,6 +283,23 @@ static void remark_shared(struct report *p)
 		"folder moves with its owner; give a shared one an account of its own "
 		"(`account add`, `store import`), or keep it elsewhere",
 		n, n == 1 ? "" : "s", p->looks.more ? ", and more than are listed" : "");
+}
+
+static void remark_barred(struct report *p)
+{
+	struct str rest = buf_view(&p->shared);
+	uint64_t n = 0;
+
+	for (; rest.len; rest = str_skip(rest, sizeof(struct report_shared)))
+		n += ((const struct report_shared *)(const void *)rest.ptr)->n_barred > 0;
+	if (n)
+		report_say(p->remarks,
+			"%" PRIu64
+			" of them %s shown to users without the right to read: the source "
+			"lists such a folder and does not open it, and here they do not "
+			"see it. If they should have it, give the right there before "
+			"they move",
+			n, n == 1 ? "is" : "are");
 }
 
 static void remark_shares(struct report *p)
@@ -355,6 +377,7 @@ int report_found_finish(struct control *c, struct report *p)
 	if (merge_shared(p) < 0)
 		return no_memory(&c->err);
 	remark_shared(p);
+	remark_barred(p);
 	remark_shares(p);
 	remark_quotas(c, p);
 	remark_unseen(p);

@@ -30,8 +30,8 @@ def found(house, user, state, error=""):
                          " WHERE name = ?", (error, state, user))
 
 
-def folder(name, kind="shared", rights="lr", copied=True):
-    return {"name": name, "kind": kind, "rights": rights, "copied": copied}
+def folder(name, kind="shared", rights="lr", copied=True, **more):
+    return {"name": name, "kind": kind, "rights": rights, "copied": copied, **more}
 
 
 def looked(**state):
@@ -44,7 +44,8 @@ def test_what_does_not_move(house):
     for n, user in enumerate(users):
         moved(house, user)
         found(house, user, looked(
-            folders=[folder("Public/News", rights="lrs" if n == 3 else "l", copied=n > 2)],
+            folders=[folder("Public/News", rights="lrs" if n == 3 else "l", copied=n > 2,
+                            without_right=n < 2)],
             folders_total=3 if n == 1 else 1,
             quota=[{"root": "", "resource": "storage", "used": n, "limit": 10},
                    {"root": "", "resource": "MESSAGE", "used": 1, "limit": 0}]))
@@ -57,8 +58,10 @@ def test_what_does_not_move(house):
     told = json.loads(house.good("report", "--json"))
     expect(told["shared"] == [
         {"folder": "Public/News", "kind": "shared", "n_users": 6, "rights": "lrs", "copied": True,
+         "without_right": 2,
          "users": "user0, user1, user2, user3, user4, …"},
         {"folder": "user.bob", "kind": "others", "n_users": 1, "rights": "lr", "copied": False,
+         "without_right": 0,
          "users": "zoe"}], told["shared"])
     expect(told["shares"] == [{"account": "zoe", "folders": 2, "folder": "INBOX",
                                "who": "anyone, user0, user1, user2, user3, …"}], told["shares"])
@@ -66,6 +69,7 @@ def test_what_does_not_move(house):
                                       "fullest": "user5", "percent": 50}], told["source_quotas"])
     remarks = " ".join(told["remarks"])
     for words in ("2 folders of others that users see at the source, and more than are listed",
+                  "1 of them is shown to users without the right to read",
                   "1 account lets others", "of 7 folders", "`quota` is not set", "~/.forward"):
         expect(words in remarks, f"{words}: {told['remarks']}")
     expect(not any("shared" in reason or "quota" in reason for reason in told["reasons"]), told)

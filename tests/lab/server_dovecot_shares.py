@@ -46,7 +46,7 @@ service managesieve-login {{
 
 
 class DovecotShares(Dovecot):
-    """Public/News: everybody reads it."""
+    """Public/News: everybody reads it. Public/Secret: everybody sees that it is there."""
 
     def __init__(self, folder, namespace, **options):
         super().__init__(folder, namespace, **options)
@@ -58,10 +58,11 @@ class DovecotShares(Dovecot):
         self.pigeonhole.prepare()
         with open(self.config, "a", encoding="ascii") as file:
             file.write(CONFIG.format(folder=self.folder))
-        news = self.folder / "public" / ".News"
-        for part in ("cur", "new", "tmp"):
-            (news / part).mkdir(parents=True)
-        (news / "dovecot-acl").write_text("anyone lr\n", encoding="ascii")
+        for name, rights in (("News", "lr"), ("Secret", "l")):
+            public = self.folder / "public" / f".{name}"
+            for part in ("cur", "new", "tmp"):
+                (public / part).mkdir(parents=True)
+            (public / "dovecot-acl").write_text(f"anyone {rights}\n", encoding="ascii")
         give_away(self.folder / "public")
         (self.folder / "shared-mailboxes").touch()
         (self.folder / "shared-mailboxes").chmod(0o666)

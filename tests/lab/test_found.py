@@ -75,6 +75,30 @@ def it_is_told(world):
 
 
 @case
+def a_folder_without_the_right_to_read(world):
+    """LIST shows it and EXAMINE is refused: the account moves without it."""
+    user = world.user(5)
+    with at_source(world, user) as client:
+        true(b"Public/Secret" in str(client.ok('LIST "" "*"')).encode(), "listed there")
+        true(b" NO " in client.command("EXAMINE Public/Secret")[1], "and not opened")
+    world.move(user)
+    account = world.ferry.account(user)
+    equal(account["certificate"]["result"], "equal", "certificate")
+    equal([f["result"] for f in account["certificate"]["folders"] if f["name"] == "Public/Secret"],
+          ["shared folder without the right to read"], "in the certificate")
+    row = by_name(account["found"]["folders"], "Public/Secret")
+    true(row["without_right"] and not row["copied"] and row["rights"] == "l", f"{row}")
+    with contextlib.closing(Imap(world.connect())) as client:
+        true(b" OK" in client.login(user, world.password(user)), user)
+        listed = str(client.ok('LIST "" "*"')).encode()
+    true(b"Public/News" in listed and b"Secret" not in listed, f"here: {listed}")
+    told, text = report(world)
+    row = next(r for r in told["shared"] if r["folder"] == "Public/Secret")
+    true(row["without_right"] == row["n_users"] and not row["copied"], f"{row}")
+    true("without the right to read" in text, text)
+
+
+@case
 def sieve_is_told(world):
     told, _ = report(world)
     is_told = any("ManageSieve (port 4190" in remark for remark in told["remarks"])

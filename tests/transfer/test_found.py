@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parent)
 from imap_world import ImapWorld  # noqa: E402
+from mini_server import Folder  # noqa: E402
 from one_account import PARKED, case, equal, main, true  # noqa: E402
 
 STATE_MAX = 128 << 10  # FOUND_STATE_MAX
@@ -61,6 +62,11 @@ class World(ImapWorld):
         session.say('* QUOTA "User quota" (STORAGE 100 1024 MESSAGE 8 500)')
         return "OK done"
 
+    def at_source(self):
+        """What the user may read there."""
+        refused = self.server.refuses
+        return {name: mail for name, mail in super().at_source().items() if name not in refused}
+
     def found(self):
         """(state, error) as the registry has it."""
         (state, error), = self.rows("SELECT state, error FROM found", "state/registry.sqlite")
@@ -96,9 +102,12 @@ def what_there_is(world):
     found = world.goes_on()
     equal(found["shows"], {"namespace": True, "acl": True, "quota": True}, "shows")
     equal(found["folders"], [
-        {"name": "user/bob", "kind": "others", "rights": "lrs", "copied": False},
-        {"name": "user/bob/Plans", "kind": "others", "rights": "lrs", "copied": False},
-        {"name": "Public/News", "kind": "shared", "rights": "lrs", "copied": True}], "folders")
+        {"name": "user/bob", "kind": "others", "rights": "lrs", "copied": False,
+         "without_right": False},
+        {"name": "user/bob/Plans", "kind": "others", "rights": "lrs", "copied": False,
+         "without_right": False},
+        {"name": "Public/News", "kind": "shared", "rights": "lrs", "copied": True,
+         "without_right": False}], "folders")
     equal(found["folders_total"], 3, "folders_total")
     equal(found["shares"], [{"folder": "INBOX", "who": "bob", "rights": "lr"}], "shares")
     equal((found["withheld"], found["withheld_total"], found["unasked"]), ([], 0, 0), "withheld")
@@ -170,6 +179,87 @@ def a_prefix_inside_another_is_listed_with_it(world):
           [("user.bob", "others", True), ("team", "shared", True)], "folders")
     equal(world.server.commands.count('LIST "" "*"'),
           world.server.commands.count("NAMESPACE") + 1, "one LIST")
+
+
+# ---- folders of others that are listed and not opened ----------------------------------------
+
+BARRED = {"Public/A": "[NOPERM] Permission denied", "Public/B": "[CANNOT] never",
+          "user/bob/C": "Permission denied"}
+NO_RIGHT = "shared folder without the right to read"
+
+
+def folder():
+    made = Folder()
+    made.add(1, b"Subject: x\r\n\r\nx\r\n")
+    return made
+
+
+def here(world):
+    return [name for name, in world.rows("SELECT CAST(name AS TEXT) FROM mailbox")]
+
+
+def fails(world, name, text):
+    world.server.refuses = {name: text}
+    world.run()
+    equal(world.state(), "source/failed", f"{name}: {text}")
+    true(name in world.error(), world.error())
+
+
+@case
+def folders_without_the_right_to_read(world):
+    """They are named, and are not here; the rest moves."""
+    for name in (*BARRED, "Public/D"):
+        world.server.folders[name] = folder()
+    world.server.refuses = dict(BARRED)
+    world.others = {"user/": ["user/bob/C"], "Public/": ["Public/A", "Public/B", "Public/D"]}
+    found = world.goes_on()
+    equal({f["name"]: (f["copied"], f["without_right"]) for f in found["folders"]},
+          {"Public/D": (True, False), **{name: (False, True) for name in BARRED}}, "found")
+    certificate = world.certificate()
+    equal(certificate["result"], "equal", "certificate")
+    equal({f["name"]: f["result"] for f in certificate["folders"]},
+          {"INBOX": "equal", "Public/D": "equal", **dict.fromkeys(BARRED, NO_RIGHT)}, "folders")
+    equal(sorted(here(world)), ["INBOX", "Public/D"], "here")
+
+
+@case
+def a_refusal_that_may_pass(world):
+    world.server.folders["Public/A"] = folder()
+    for text in ("[INUSE] x", "[UNAVAILABLE] x", "[SERVERBUG] x", "[LIMIT] x", "[NEW] x",
+                 "[NOPERM x", "[NONEXISTENT] x"):
+        fails(world, "Public/A", text)
+    world.server.refuses = {}
+    world.goes_on()
+
+
+@case
+def a_refusal_of_what_may_be_the_users_own(world):
+    for name, namespace in (("Mine", OTHERS), ("Public", OTHERS),
+                            ("Public/A", '(("" "/")) NIL (("" "/"))'),
+                            ("Public/A", '(("" "/")("Public/" "/")) NIL (("Public/" "/"))'),
+                            ("Public/A", '(("" "/")) NIL NIL'), ("Public/A", "((")):
+        world.server.namespace = namespace
+        world.server.folders = {"INBOX": world.server.folders["INBOX"], name: folder()}
+        fails(world, name, "[NOPERM] no")
+
+
+@case
+def one_refusal_is_not_enough(world):
+    """It is opened in the second pass; what was here once is not left."""
+    opened = world.server.folders["Public/A"] = folder()
+    asked = []
+
+    def examine(_, arguments):
+        asked.append(arguments)
+        return "NO [NOPERM] no" if "Public/A" in arguments and len(asked) < 3 else None
+    world.server.answers["EXAMINE"] = examine
+    world.interceptor.logged_in.add(b"alice")
+    world.run(wanted=PARKED)
+    equal(sorted(here(world)), ["INBOX", "Public/A"], "here")
+    true(opened.messages and len(asked) > 3, f"{asked}")
+    world.server.answers.pop("EXAMINE")
+    world.interceptor.logged_in.clear()
+    fails(world, "Public/A", "[NOPERM] no")
 
 
 # ---- a source that lies ---------------------------------------------------------------------

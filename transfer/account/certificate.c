@@ -37,6 +37,8 @@ static const char *result_of(const struct folder *f)
 {
 	if (!folder_is_selectable(f))
 		return "no messages";
+	if (f->is_barred)
+		return "shared folder without the right to read";
 	if (!f->is_listed)
 		return "unreadable";
 	return f->copied == f->messages ? "equal" : "different";
@@ -66,7 +68,7 @@ static int put_folder(json_t *list, const struct folder *f)
 
 	(void)json_object_set_new(o, "name", text(folder_name(f)));
 	(void)json_object_set_new(o, "result", json_string(result_of(f)));
-	if (folder_is_selectable(f)) {
+	if (folder_is_selectable(f) && !f->is_barred) {
 		(void)json_object_set_new(
 			o, "uidvalidity", number(f->status.uidvalidity));
 		(void)json_object_set_new(o, "uidnext", number(uidnext_of(f)));

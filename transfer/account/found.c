@@ -82,10 +82,12 @@ static void ask_acls(struct finding *f)
 	size_t asked = 0;
 
 	for (size_t i = 0; i < f->names->n; i++) {
-		if (is_others(kind_of(f, f->names->at[i])))
+		struct str name = f->names->at[i].name;
+
+		if (is_others(kind_of(f, name)))
 			continue;
 		if (asked++ < ACLS_MAX)
-			add_question(f, LOOK_ACL, f->names->at[i]);
+			add_question(f, LOOK_ACL, name);
 	}
 	f->found.unasked = asked > ACLS_MAX ? asked - ACLS_MAX : 0;
 }
@@ -106,12 +108,12 @@ static int first_questions(struct finding *f)
 
 /* ---- what comes ---- */
 
-static bool is_listed(const struct finding *f, struct str name)
+static enum found_copy copy_of(const struct finding *f, struct str name)
 {
 	for (size_t i = 0; i < f->names->n; i++)
-		if (str_eq(f->names->at[i], name))
-			return true;
-	return false;
+		if (str_eq(f->names->at[i].name, name))
+			return f->names->at[i].copy;
+	return FOUND_NOT_COPIED;
 }
 
 static int on_folder(void *context, const struct mail_folder *is)
@@ -123,7 +125,8 @@ static int on_folder(void *context, const struct mail_folder *is)
 		return 0;
 	/* to look for it costs a walk over all names, so only while it may be kept */
 	return found_add_folder(&f->found, is->name, kind == NAMESPACE_SHARED,
-		f->found.n_folders < FOUND_FOLDERS_MAX && is_listed(f, is->name));
+		f->found.n_folders < FOUND_FOLDERS_MAX ? copy_of(f, is->name)
+						       : FOUND_NOT_COPIED);
 }
 
 static int on_quota(void *context, struct str root, struct str resource, uint64_t used,
@@ -329,7 +332,11 @@ void found_look_after_pass(struct job *j)
 		return;
 	for (size_t i = 0; i < all->count; i++)
 		if (folder_is_selectable(&all->at[i]))
-			names.at[names.n++] = folder_name(&all->at[i]);
+			names.at[names.n++] =
+				(struct found_name){ .name = folder_name(&all->at[i]),
+					.copy = all->at[i].is_barred ? FOUND_WITHOUT_RIGHT
+				                : all->at[i].id      ? FOUND_COPIED
+				                                     : FOUND_NOT_COPIED };
 	found_look(j, &names);
 	free(names.at);
 }
@@ -343,7 +350,10 @@ void found_look_after_round(struct job *j, const struct sweep *s)
 		return;
 	for (size_t i = 0; i < s->count; i++)
 		if (s->at[i].is_open)
-			names.at[names.n++] = s->at[i].name;
+			names.at[names.n++] = (struct found_name){ .name = s->at[i].name,
+				.copy = s->at[i].is_barred     ? FOUND_WITHOUT_RIGHT
+				        : s->at[i].uidvalidity ? FOUND_COPIED
+				                               : FOUND_NOT_COPIED };
 	found_look(j, &names);
 	free(names.at);
 }

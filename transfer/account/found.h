@@ -13,11 +13,17 @@
  * take one more login of each account and the password to one more service, and an admin
  * who has the source has all scripts in one command.
  */
+#include "transfer/account/found_state.h"
 #include "transfer/account/job.h"
+
+struct found_name {
+	struct str name;
+	enum found_copy copy; /* of it, here */
+};
 
 struct found_names {
 	struct str namespaces; /* what the source says of its name spaces; "" */
-	struct str *at;        /* mailboxes that its LIST shows */
+	struct found_name *at; /* mailboxes that its LIST shows */
 	size_t n;
 };
 

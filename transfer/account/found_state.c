@@ -17,7 +17,8 @@ static int kept(struct found *f, struct str from, struct str *ret)
 	return ret->ptr ? 0 : -ENOMEM;
 }
 
-int found_add_folder(struct found *f, struct str name, bool is_shared, bool is_copied)
+int found_add_folder(
+	struct found *f, struct str name, bool is_shared, enum found_copy copy)
 {
 	struct found_folder *is = &f->folders[f->n_folders];
 
@@ -28,7 +29,7 @@ int found_add_folder(struct found *f, struct str name, bool is_shared, bool is_c
 	if (f->n_folders == FOUND_FOLDERS_MAX || !is_short(name))
 		return 0;
 	*is = (struct found_folder){
-		.is_shared = is_shared, .is_copied = is_copied, .rights = STR("")
+		.is_shared = is_shared, .copy = copy, .rights = STR("")
 	};
 	if (kept(f, name, &is->name) < 0)
 		return -ENOMEM;
@@ -136,9 +137,10 @@ static json_t *folders(const struct found *f)
 		const struct found_folder *is = &f->folders[i];
 
 		(void)json_array_append_new(all,
-			json_pack("{s:o, s:s, s:o, s:b}", "name", text(is->name), "kind",
-				is->is_shared ? "shared" : "others", "rights",
-				text(is->rights), "copied", is->is_copied));
+			json_pack("{s:o, s:s, s:o, s:b, s:b}", "name", text(is->name),
+				"kind", is->is_shared ? "shared" : "others", "rights",
+				text(is->rights), "copied", is->copy == FOUND_COPIED,
+				"without_right", is->copy == FOUND_WITHOUT_RIGHT));
 	}
 	return all;
 }

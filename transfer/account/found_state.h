@@ -17,10 +17,16 @@
 #define FOUND_NAME_MAX 255  /* bytes of a name; a longer one is only counted */
 #define FOUND_RIGHTS_MAX 32 /* letters: RFC 4314 has 14 */
 
+enum found_copy {
+	FOUND_NOT_COPIED,
+	FOUND_COPIED,
+	FOUND_WITHOUT_RIGHT, /* to read it: so it is not copied */
+};
+
 struct found_folder { /* of somebody else, which the user sees */
 	struct str name;
-	bool is_shared;    /* else another user's */
-	bool is_copied;    /* LIST shows it to the copy */
+	bool is_shared; /* else another user's */
+	enum found_copy copy;
 	struct str rights; /* the user's; "": not known */
 };
 
@@ -54,7 +60,8 @@ struct found {
 
 /* Each copies its strings; -ENOMEM. What is too long, and what is there already, changes
    no more than the count. */
-int found_add_folder(struct found *f, struct str name, bool is_shared, bool is_copied);
+int found_add_folder(
+	struct found *f, struct str name, bool is_shared, enum found_copy copy);
 int found_add_share(
 	struct found *f, struct str folder, struct str who, struct str rights);
 int found_add_withheld(struct found *f, struct str folder);

@@ -24,7 +24,9 @@ struct folder {
 	char here_separator;
 	bool here_special_differs;
 
-	bool is_listed; /* the listing is complete and compared */
+	bool is_listed;    /* the listing is complete and compared */
+	bool has_no_right; /* to be read, says the source (SOURCE_NO_RIGHT) */
+	bool is_barred;    /* in two passes, and it is not the user's own: it is left */
 	struct source_status status;
 	char *keywords;                /* that the source shows; owned; NULL: none */
 	uint64_t messages;             /* at the source, as listed */

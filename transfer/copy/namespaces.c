@@ -104,6 +104,17 @@ bool namespaces_has_own(struct str text, struct str name)
 	return namespaces_kind(text, name) == NAMESPACE_OWN;
 }
 
+bool namespaces_is_of_others(struct str text, struct str name)
+{
+	struct longest l = { .name = name };
+	const size_t *len = l.len;
+
+	return namespaces_each(text, compare, &l) == 0 &&
+	       !str_ieq(name, STR_LIT("INBOX")) &&
+	       (len[NAMESPACE_OTHERS] > len[NAMESPACE_OWN] ||
+		       len[NAMESPACE_SHARED] > len[NAMESPACE_OWN]);
+}
+
 struct first_own {
 	char *room;
 	size_t len;

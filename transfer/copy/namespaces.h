@@ -20,6 +20,10 @@ enum namespace_kind namespaces_kind(struct str namespaces, struct str name);
 /* Whether a name lies in the user's own name space. */
 bool namespaces_has_own(struct str namespaces, struct str name);
 
+/* Whether it surely lies in none of the user's own: a prefix of others is longer than
+   each of theirs. */
+bool namespaces_is_of_others(struct str namespaces, struct str name);
+
 #define NAMESPACE_PREFIX_MAX 256
 /* What names in it begin with, "" or "INBOX."; into room. */
 struct str namespaces_own_prefix(

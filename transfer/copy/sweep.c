@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "transfer/copy/namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,11 +151,15 @@ static int on_unreadable(void *context, size_t folder, uint32_t uid, struct str 
 static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
 {
 	struct sweep *s = context;
+	struct sweep_folder *f = &s->at[folder];
 
 	if (end == SOURCE_DONE)
 		return 0;
 	s->is_refused = true;
-	note(&s->at[folder], "the source does not open it: ", text);
+	f->is_barred = end == SOURCE_NO_RIGHT && !f->uidvalidity &&
+	               namespaces_is_of_others(s->namespaces, f->name);
+	if (!f->is_barred)
+		note(f, "the source does not open it: ", text);
 	return 0;
 }
 
@@ -349,7 +354,7 @@ static int look(struct sweep *s)
 	int r;
 
 	for (size_t i = 0; i < s->count; i++) {
-		s->at[i].is_there = s->at[i].is_open = false;
+		s->at[i].is_there = s->at[i].is_open = s->at[i].is_barred = false;
 		s->at[i].looks = (struct source_status){ 0 };
 		s->at[i].note[0] = '\0';
 	}

@@ -33,9 +33,10 @@ struct sweep_folder {
 	struct sweep_was was;
 	struct sweep_change change;
 
-	bool is_there; /* the source lists it */
-	bool is_open;  /* and it may hold messages */
-	bool expires;  /* the source empties it by itself */
+	bool is_there;  /* the source lists it */
+	bool is_open;   /* and it may hold messages */
+	bool expires;   /* the source empties it by itself */
+	bool is_barred; /* a folder of others, without the right to read it */
 	struct source_status looks;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "transfer/copy/changes.h"
+#include "transfer/copy/namespaces.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -226,6 +227,27 @@ static int changes_listed(struct sync *s, struct folder *f, enum source_end end)
 		s->source.self, (size_t)(f - s->folders.at), folder_name(f), s->err);
 }
 
+/* A folder that LIST shows and nobody but others may read: never the user's own, none
+   that was here, and not by one refusal alone. */
+static bool is_barred(const struct sync *s, const struct folder *f)
+{
+	const struct folder *before = folders_find(&s->before, folder_name(f));
+
+	return before && before->has_no_right && !f->id && s->namespaces &&
+	       namespaces_is_of_others(str_from(s->namespaces), folder_name(f));
+}
+
+static void not_listed(
+	struct sync *s, struct folder *f, enum source_end end, struct str text)
+{
+	f->has_no_right = end == SOURCE_NO_RIGHT;
+	f->is_barred = f->has_no_right && is_barred(s, f);
+	if (f->is_barred)
+		return;
+	sync_note(s, f, "cannot be listed: %.*s", STR_ARG(str_take(text, 100)));
+	sync_note_unreadable(s, f, 0, text);
+}
+
 static int on_listed(void *context, size_t folder, enum source_end end, struct str text)
 {
 	struct sync *s = context;
@@ -237,8 +259,7 @@ static int on_listed(void *context, size_t folder, enum source_end end, struct s
 	if (r == 0 && f->before) {
 		r = changes_listed(s, f, end);
 	} else if (end != SOURCE_DONE) {
-		sync_note(s, f, "cannot be listed: %.*s", STR_ARG(str_take(text, 100)));
-		sync_note_unreadable(s, f, 0, text);
+		not_listed(s, f, end, text);
 	} else if (r == 0) {
 		r = whole_listing(s, f);
 	}

@@ -216,6 +216,17 @@ static int tell_opened(struct answer *a)
 	return r;
 }
 
+/* A code that is not one of these says that it is for now (RFC 5530: UNAVAILABLE, INUSE,
+   LIMIT, SERVERBUG), or is about something else. Servers without codes have none. */
+static bool is_no_right(const struct imap_response *is)
+{
+	if (is->status != IMAP_STATUS_NO)
+		return false;
+	return is->code.len ? str_ieq(is->code, STR_LIT("NOPERM")) ||
+	                              str_ieq(is->code, STR_LIT("CANNOT"))
+	                    : !str_starts(is->text, STR_LIT("["));
+}
+
 static int examine_end(struct answer *a, const struct imap_response *is)
 {
 	struct imap_connection *imap = a->imap;
@@ -229,6 +240,7 @@ static int examine_end(struct answer *a, const struct imap_response *is)
 	if (imap->examined == a->command->folder)
 		imap->examined = IMAP_NO_FOLDER;
 	imap->open_refused = is->status != IMAP_STATUS_OK;
+	imap->has_no_right = is_no_right(is);
 	if (is->status != IMAP_STATUS_OK)
 		(void)snprintf(imap->why, sizeof(imap->why), "%.*s", STR_ARG(is->text));
 	else if (!*imap->why)
@@ -242,8 +254,8 @@ static int status_end(struct answer *a, const struct imap_response *is)
 
 	if (is->status == IMAP_STATUS_OK && looks->uidvalidity && looks->uidnext)
 		return a->events->opened(a->events->context, a->command->folder, looks);
-	return a->events->listed(
-		a->events->context, a->command->folder, SOURCE_REFUSED, is->text);
+	return a->events->listed(a->events->context, a->command->folder,
+		is_no_right(is) ? SOURCE_NO_RIGHT : SOURCE_REFUSED, is->text);
 }
 
 static int noop_end(struct answer *a, const struct imap_response *is)
@@ -404,6 +416,7 @@ static void look_at_head(struct answer *a)
 	imap->open_folder = IMAP_NO_FOLDER;
 	imap->status = (struct source_status){ 0 };
 	imap->why[0] = '\0';
+	imap->has_no_right = false;
 }
 
 int imap_answers_take(const struct imap_answers *answers, struct imap_connection *imap,

@@ -76,6 +76,7 @@ struct imap_connection {
 	bool has_inbox;              /* LIST showed it */
 	char separator;              /* of any folder */
 	bool rows_refused, open_refused;
+	bool has_no_right; /* SOURCE_NO_RIGHT, for the last one */
 	/* of what has changed: how many UIDs were told, and the last one */
 	uint64_t n_uids;
 	uint32_t last_uid;

@@ -350,7 +350,8 @@ static int not_open(struct answer *a)
 		how == IMAP_SELECT || (how == IMAP_EXAMINE && !a->queue->allow_select);
 
 	if (!a->imap->open_refused || is_last)
-		return listed(a, SOURCE_REFUSED, str_from(a->imap->why));
+		return listed(a, a->imap->has_no_right ? SOURCE_NO_RIGHT : SOURCE_REFUSED,
+			str_from(a->imap->why));
 	if (imap_queue_open_by(a->queue, c->folder, how + 1) < 0 ||
 		imap_queue_list_again(a->queue, c->folder, c->name, c->from, NULL, 0) < 0)
 		return no_memory(a);

@@ -109,9 +109,10 @@ struct wanted {
 
 /* How a list or a fetch ended. */
 enum source_end {
-	SOURCE_DONE,    /* what did not come is not there; text, if any, says why */
-	SOURCE_REFUSED, /* text says why */
-	SOURCE_CHANGED, /* the folder is another one now (UIDVALIDITY): look again */
+	SOURCE_DONE,     /* what did not come is not there; text, if any, says why */
+	SOURCE_REFUSED,  /* text says why */
+	SOURCE_NO_RIGHT, /* to read the folder: refused, and no word says "for now" */
+	SOURCE_CHANGED,  /* the folder is another one now (UIDVALIDITY): look again */
 };
 
 struct source_events {
