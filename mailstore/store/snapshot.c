@@ -190,7 +190,8 @@ static int read_body(const struct snapshot *s, const struct body_place *place,
 }
 
 /* Whether a row says so by now; what cannot be asked is taken for a yes. */
-static bool is_still_there(struct snapshot *s, const struct body_place *place)
+static bool is_still_there(
+	struct snapshot *s, const struct body_place *place, int64_t checksum)
 {
 	uint64_t is = 1;
 
@@ -198,7 +199,8 @@ static bool is_still_there(struct snapshot *s, const struct body_place *place)
 		return true;
 	(void)sql_get(s->now, SQL_HAS_PLACE,
 		SQL_VALUES(sql_number(place->pack), sql_number(place->offset),
-			sql_number(place->len)),
+			sql_number(place->len),
+			checksum < 0 ? sql_null() : sql_signed(checksum)),
 		&is, NULL);
 	return is;
 }
@@ -208,7 +210,7 @@ int snapshot_body(struct snapshot *s, const struct body_place *place, int64_t ch
 {
 	int code = read_body(s, place, checksum, ret, err);
 
-	if (code != -EIO || is_still_there(s, place))
+	if (code != -EIO || is_still_there(s, place, checksum))
 		return code;
 	return error_set(err, -ESTALE, "its message was deleted meanwhile");
 }

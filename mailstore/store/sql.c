@@ -425,8 +425,8 @@ const char *const store_statements[SQL_COUNT] = {
 				" message WHERE pack = ?1 AND offset = ?2)",
 	[SQL_HAS_PLACE] =
 		"SELECT EXISTS (SELECT 1 FROM message WHERE pack = ?1 AND offset = ?2"
-		" AND len = ?3) OR EXISTS (SELECT 1 FROM staged WHERE pack = ?1"
-		" AND offset = ?2 AND len = ?3)",
+		" AND len = ?3 AND checksum IS ?4) OR EXISTS (SELECT 1 FROM staged"
+		" WHERE pack = ?1 AND offset = ?2 AND len = ?3 AND checksum IS ?4)",
 	[SQL_EACH_RANGE] =
 		"SELECT pack, offset, len, checksum FROM message WHERE pack <> 0"
 		" UNION SELECT pack, offset, len, checksum FROM staged WHERE pack <> 0"

@@ -84,13 +84,15 @@ static void test_place_used_again(void **state)
 	OK(snapshot_open(f->folder, &now, &err));
 	expunge(f, inbox, 2);
 	fixture_reopen(f);
-	other = place_of(f->store, inbox, add(f, inbox, 3, LEN / 2));
+	other = place_of(f->store, inbox, add(f, inbox, 3, LEN));
 	assert_true(other.pack == p.pack && other.offset == p.offset);
 	FAILS(-ESTALE, snapshot_body(&now, &p, p.checksum, &body, &err));
 	snapshot_close(&now);
 	/* one that is there and damaged is lost */
 	OK(snapshot_open(f->folder, &now, &err));
-	FAILS(-EIO, snapshot_body(&now, &other, other.checksum ^ 1, &body, &err));
+	fixture_shell(f, "printf X | dd of=$d/bodies/0001.pack bs=1 seek=100100"
+			 " conv=notrunc 2>/dev/null");
+	FAILS(-EIO, snapshot_body(&now, &other, other.checksum, &body, &err));
 	snapshot_close(&now);
 }
 
