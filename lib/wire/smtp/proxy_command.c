@@ -234,12 +234,12 @@ static void push_recipient(struct smtp_proxy *p, enum smtp_route route, const ch
 
 /* One of the source's own: what it has accepted so far must not get the message, and
    behind RSET nothing of its own is said twice. Its answers decide whether that is so. A
-   client that does not wait for them is not held back. Once in a transaction, and with
-   room for the RSET that may come before its message: the source counts them. */
+   client that does not wait for them is not held back. Once in a transaction: the source
+   counts RSETs. */
 static bool starts_over(const struct smtp_proxy *p, enum smtp_route route)
 {
 	return kind_of(p, route) == SMTP_SLOT_SOURCE && proxy_is_only_asked(p) &&
-	       !p->transaction.has_started_over && p->n_resets + 1 < SMTP_RESETS_MAX &&
+	       !p->transaction.has_started_over &&
 	       (p->pipeline.is_offered || !p->pipeline.n);
 }
 
