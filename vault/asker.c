@@ -33,12 +33,20 @@ static bool is_heard(const struct asker *a)
 	return a->fd >= 0 && STAILQ_EMPTY(&a->queue) && a->signings < ASKER_SIGNINGS_MAX;
 }
 
+/* libuv takes a descriptor out of the kernel's set each time it is told. */
 static void watch(struct asker *a)
 {
+	int events = 0;
+
 	if (is_heard(a))
-		(void)uv_poll_start(&a->poll, UV_READABLE, on_ready);
+		events = UV_READABLE;
 	else if (!STAILQ_EMPTY(&a->queue))
-		(void)uv_poll_start(&a->poll, UV_WRITABLE, on_ready);
+		events = UV_WRITABLE;
+	if (events == a->watched)
+		return;
+	a->watched = events;
+	if (events)
+		(void)uv_poll_start(&a->poll, events, on_ready);
 	else
 		(void)uv_poll_stop(&a->poll);
 }

@@ -40,7 +40,8 @@ struct asker {
 	struct server *server;
 	enum role role;
 	uv_poll_t poll;
-	int fd; /* -1: closed */
+	int watched; /* the events that poll is started for */
+	int fd;      /* -1: closed */
 	int pid;
 	STAILQ_HEAD(, answer) queue;
 	size_t queued;
