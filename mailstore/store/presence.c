@@ -104,8 +104,11 @@ static enum store_presence look(struct store *s)
 
 	if (path_of(s, "lock", lock) < 0 || path_of(s, "index.sqlite", index) < 0)
 		return STORE_THERE;
-	if (stat(s->folder, &now) < 0 || !is_same_file(&now, &s->presence.folder) ||
-		stat(lock, &now) < 0)
+	/* "." stays the folder that it was, whatever becomes of its name */
+	if (strcmp(s->folder, ".") != 0 &&
+		(stat(s->folder, &now) < 0 || !is_same_file(&now, &s->presence.folder)))
+		return STORE_GONE;
+	if (stat(lock, &now) < 0)
 		return STORE_GONE;
 	if (!is_our_lock(s, &now, lock))
 		return STORE_OVERWRITTEN;
