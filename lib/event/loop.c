@@ -64,10 +64,8 @@ static void arm(struct watch *w, int events)
 
 /* What happened is not asked for any more: stop being told. An error and a hang-up are
    told whether asked for or not. */
-static void disarm(struct watch *w, int happened)
+static void disarm(struct watch *w)
 {
-	if (happened & UV_DISCONNECT)
-		w->has_hung_up = true;
 	arm(w, w->events ? w->events : -1);
 }
 
@@ -77,6 +75,8 @@ static void happened(struct watch *w, uint32_t mask)
 
 	if (!w->ready)
 		return; /* freed earlier in this turn */
+	if (mask & EPOLLRDHUP)
+		w->has_hung_up = true;
 	if (mask & EPOLLERR && w->events) {
 		arm(w, -1);
 		w->events = 0;
@@ -88,7 +88,7 @@ static void happened(struct watch *w, uint32_t mask)
 	if (wanted)
 		w->ready(w->context, wanted, 0);
 	else
-		disarm(w, events);
+		disarm(w);
 }
 
 static void free_gone(struct loop *loop)
@@ -217,6 +217,10 @@ void watch_want(struct watch *w, int events)
 	if (!w || w->events == events)
 		return;
 	w->events = events;
+	if (!events && w->has_hung_up) {
+		arm(w, -1); /* it would be told again at once */
+		return;
+	}
 	missing = w->armed < 0 ? events : events & ~w->armed;
 	/* a socket can be written to nearly always: that is not left to happen */
 	if (missing || (w->armed > 0 && w->armed & ~events & UV_WRITABLE))

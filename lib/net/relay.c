@@ -189,11 +189,12 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 	if (written < n && buf_append(&w->left, str_of(shared->scratch + written,
 							(size_t)(n - written))) < 0)
 		return no_more_output(w, shared); /* no memory: better cut than altered */
-	/* a short read has emptied the socket: do not ask only to hear EAGAIN; bytes
-	   that are pending in the stream bring us here again */
+	/* a short read has emptied the socket: do not ask only to hear EAGAIN, but for
+	   an end that is there; bytes that are pending in the stream bring us here
+	   again */
 	if (written < n || stream_holds_back(w->to))
 		return blocked(w);
-	return (size_t)n < size ? PUMP_WAIT : PUMP_AGAIN;
+	return (size_t)n < size && !w->has_hung_up ? PUMP_WAIT : PUMP_AGAIN;
 }
 
 /* What may be moved without being looked at. */
@@ -290,7 +291,7 @@ static int wanted(const struct relay_way *in, const struct relay_way *out)
 	int events = 0;
 
 	if (in->state == WAY_OPEN && !has_left(in) && !stream_holds_back(in->to))
-		events |= UV_READABLE;
+		events |= UV_READABLE | UV_DISCONNECT;
 	if (!is_over(out) && (has_left(out) || stream_holds_back(out->to)))
 		events |= UV_WRITABLE;
 	return events;
@@ -331,6 +332,8 @@ enum relay_result relay_event(
 	bool client = which == r->up.from;
 	bool in = error || events & UV_READABLE, out = error || events & UV_WRITABLE;
 
+	if (events & UV_DISCONNECT)
+		(client ? &r->up : &r->down)->has_hung_up = true;
 	run(r, client ? in : out, client ? out : in, now);
 	return settle(r);
 }

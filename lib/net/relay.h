@@ -58,6 +58,7 @@ struct relay_way {
 	uint64_t moved_at; /* loop time of the last byte */
 	bool ends_line;    /* the last byte seen was LF; not known after a splice */
 	bool can_splice;
+	bool has_hung_up;           /* `from` says nothing after what waits in it */
 	bool holds_end;             /* relay_hold_source_end() */
 	bool is_broken;             /* `from` broke: it has no end that could go on */
 	struct relay_reader reader; /* saw NULL: there is none */

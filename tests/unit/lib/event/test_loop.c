@@ -6,6 +6,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -175,6 +176,25 @@ static void test_hangs_up(void **state)
 	assert_int_equal(b->events, UV_WRITABLE);
 }
 
+/* It was told once: the kernel is not left to tell it again. */
+static void test_tells_an_end_once(void **state)
+{
+	struct bench *b = *state;
+	struct pollfd set = { .fd = b->loop.epoll, .events = POLLIN };
+
+	watch_want(b->watch, UV_READABLE);
+	say(b->peer);
+	assert_int_equal(shutdown(b->peer, SHUT_WR), 0);
+	loop_turn(&b->loop);
+	assert_int_equal(b->events, UV_READABLE);
+	assert_int_equal(poll(&set, 1, 0), 1);
+	watch_want(b->watch, 0);
+	assert_int_equal(poll(&set, 1, 0), 0);
+	watch_want(b->watch, UV_READABLE);
+	loop_turn(&b->loop);
+	assert_int_equal(b->events, UV_READABLE);
+}
+
 static void test_frees_itself(void **state)
 {
 	struct bench *b = *state;
@@ -289,6 +309,7 @@ int main(void)
 		ROW(test_reads),
 		ROW(test_writes),
 		ROW(test_hangs_up),
+		ROW(test_tells_an_end_once),
 		ROW(test_frees_itself),
 		ROW(test_frees_another),
 		ROW(test_takes),

@@ -360,6 +360,32 @@ static void test_half_close(void **state)
 	}
 }
 
+/* The last word and the end that is there with it are one turn of the loop. */
+static void end_with_bytes(bool by_client)
+{
+	struct bench b;
+	int *from, *to;
+	char c;
+
+	bench_init(&b, PLAIN, unix_pair, STR_LIT(""), STR_LIT(""));
+	from = by_client ? &b.left : &b.right;
+	to = by_client ? &b.right : &b.left;
+	assert_int_equal(write(*from, "x", 1), 1);
+	assert_int_equal(shutdown(*from, SHUT_WR), 0);
+	turn(&b);
+	assert_int_equal(read(*to, &c, 1), 1);
+	assert_int_equal(read(*to, &c, 1), 0);
+	assert_false(b.over);
+	bench_fini(&b);
+}
+
+static void test_end_with_bytes(void **state)
+{
+	(void)state;
+	end_with_bytes(true);
+	end_with_bytes(false);
+}
+
 /* A reset ends both directions, whichever side it comes from; the other side is not told
    an end: its owner closes it, and with TLS that is a cut. */
 static void reset(int kind, bool by_client)
@@ -456,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_trickle),
 		cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_end_with_bytes),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_between_lines),
