@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/accounts/account_use.h"
 
+#include "base/arena.h"
 #include "base/fd.h"
 
 #include <dirent.h>
@@ -67,4 +68,21 @@ int account_use(
 	if (pread(fd, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret))
 		return error_set(&c->err, -EIO, "its use was not told");
 	return 0;
+}
+
+int account_has_quota(struct control *c, struct str account, bool *ret)
+{
+	struct store_folder folder;
+	struct account_use use;
+	struct arena arena;
+	int code;
+
+	arena_init(&arena);
+	code = store_folder_named(c, account, &arena, &folder);
+	if (code == 0)
+		code = account_use(c, &folder, &use);
+	arena_fini(&arena);
+	if (code == 0)
+		*ret = use.mail.is_own;
+	return code;
 }

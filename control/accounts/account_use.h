@@ -16,4 +16,8 @@ struct account_use {
 int account_use(
 	struct control *c, const struct store_folder *folder, struct account_use *ret);
 
+/* Whether it has a quota of its own here (`quota USER --set`); -ENOENT: no mail of it is
+   here. */
+int account_has_quota(struct control *c, struct str account, bool *ret);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry report [--days N] */
+#include "control/accounts/account_use.h"
 #include "control/views/report.h"
 #include "control/views/sweep_view.h"
 #include "control/views/unseen_view.h"
@@ -235,7 +236,7 @@ enum exit_code cmd_report(struct control *c)
 		return control_misuse(c);
 	if (control_registry(c, &r) < 0)
 		return control_fail(c);
-	code = report_gather(c, r, days, &p);
+	code = report_gather(c, r, days, account_has_quota, &p);
 	registry_close(r);
 	if (code < 0)
 		return control_fail(c);

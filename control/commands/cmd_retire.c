@@ -4,6 +4,7 @@
  * `--force` does it although not all is safe, and says who loses what; `--undo` takes it
  * back until `--erase`. What the running programs do from then on: registry/retire.h.
  */
+#include "control/accounts/account_use.h"
 #include "control/accounts/copies.h"
 #include "control/terminal/prompt.h"
 #include "control/views/report.h"
@@ -221,7 +222,7 @@ static int refuse(struct control *c, const struct report *p)
 static int check(struct control *c, struct registry *r, uint64_t days)
 {
 	struct report p;
-	int code = report_gather(c, r, days, &p);
+	int code = report_gather(c, r, days, account_has_quota, &p);
 
 	if (code < 0)
 		return code;

@@ -249,14 +249,15 @@ static int gather(struct control *c, struct registry *r, struct report *p)
 	return 0;
 }
 
-int report_gather(
-	struct control *c, struct registry *r, uint64_t days, struct report *ret)
+int report_gather(struct control *c, struct registry *r, uint64_t days,
+	report_own_quota_fn *own_quota, struct report *ret)
 {
 	uint64_t today = clock_wall_ms() / DAY_MS;
 	int code;
 
 	*ret = (struct report){ .days = days,
 		.since_day = today - days + 1,
+		.own_quota = own_quota,
 		.not_watched = json_array(),
 		.remarks = json_array(),
 		.reasons = json_array() };
@@ -271,6 +272,7 @@ int report_gather(
 	buf_init(&ret->shared, 0);
 	buf_init(&ret->shares, 0);
 	buf_init(&ret->quotas, 0);
+	buf_init(&ret->limited, 0);
 	code = gather(c, r, ret);
 	if (code < 0)
 		report_fini(ret);
@@ -297,6 +299,7 @@ void report_fini(struct report *p)
 	buf_fini(&p->shared);
 	buf_fini(&p->shares);
 	buf_fini(&p->quotas);
+	buf_fini(&p->limited);
 	arena_fini(&p->arena);
 }
 

@@ -70,6 +70,9 @@ struct report_looks {
 	uint64_t more;     /* folders that are counted and not kept */
 };
 
+/* Whether an account that lives here has a quota of its own. 0 or -errno. */
+typedef int report_own_quota_fn(struct control *c, struct str account, bool *ret);
+
 struct report {
 	struct arena arena; /* all strings */
 	uint64_t days, since_day, watched_ms, retired_at;
@@ -87,6 +90,9 @@ struct report {
 	bool is_unfiltered; /* mail for those who live here, check_filters.h */
 	struct buf shared;  /* of struct report_shared, … */
 	struct buf shares, quotas;
+	struct buf limited; /* of struct str: accounts here that the source limits */
+	uint64_t n_limited; /* with those that are not here */
+	report_own_quota_fn *own_quota;
 	struct report_looks looks;
 	json_t *not_watched; /* sentences */
 	json_t *remarks;     /* likewise: what does not move, and what helps */
@@ -96,8 +102,8 @@ struct report {
 /* c->days as typed; -EINVAL: not a number of days (wrong use). */
 int report_days(struct control *c, uint64_t *ret_days);
 
-int report_gather(
-	struct control *c, struct registry *r, uint64_t days, struct report *ret);
+int report_gather(struct control *c, struct registry *r, uint64_t days,
+	report_own_quota_fn *own_quota, struct report *ret);
 void report_fini(struct report *p);
 bool report_is_safe(const struct report *p);
 /* All reasons in one sentence. */

@@ -2,6 +2,7 @@
 /* What accounts have at the source besides their mail: added up over all of them, with
    what helps. None of it keeps the source from being retired: nobody is served worse by
    that than by the move itself, and the admin may have settled it by other means. */
+#include "base/clock.h"
 #include "control/check/sieve_probe.h"
 #include "control/views/found_view.h"
 #include "control/views/report.h"
@@ -12,6 +13,7 @@
 
 #define SHARED_ROWS_MAX 100000 /* an account and a folder each */
 #define QUOTAS_MAX 200         /* different ones */
+#define QUOTA_LOOK_MS 3000     /* for the accounts' own ones: a process each */
 #define NAMES_MAX 5            /* of those that see a folder */
 
 static struct str kept(struct report *p, const json_t *o, const char *key)
@@ -146,9 +148,22 @@ static uint64_t percent_of(uint64_t used, uint64_t limit)
 	return used > UINT64_MAX / 100 ? 100 : used * 100 / limit;
 }
 
+/* It may have a quota of its own here. */
+static int add_limited(struct report *p, const struct account *a)
+{
+	struct str name;
+
+	p->n_limited++;
+	if (a->route != ROUTE_LOCAL || a->home.len)
+		return 0;
+	name = arena_str(&p->arena, a->name);
+	return name.ptr ? buf_append(&p->limited, str_of(&name, sizeof(name))) : -ENOMEM;
+}
+
 static int add_quotas(struct report *p, const struct account *a, const json_t *found)
 {
 	const json_t *list = json_object_get(found, "quota");
+	bool is_limited = false;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *is = json_array_get(list, i);
@@ -163,6 +178,7 @@ static int add_quotas(struct report *p, const struct account *a, const json_t *f
 		row = limit && (like.bytes || like.messages) ? quota_of(p, &like) : NULL;
 		if (!row)
 			continue;
+		is_limited = true;
 		percent = percent_of(used, limit);
 		row->accounts++;
 		if (row->accounts > 1 && percent <= row->percent)
@@ -172,7 +188,7 @@ static int add_quotas(struct report *p, const struct account *a, const json_t *f
 		if (!row->fullest.ptr)
 			return -ENOMEM;
 	}
-	return 0;
+	return is_limited ? add_limited(p, a) : 0;
 }
 
 static void count_look(struct report *p, const json_t *found)
@@ -320,15 +336,44 @@ static void remark_shares(struct report *p)
 			p->looks.withheld);
 }
 
+/* Those that are not looked at in time count as without one, and are told. */
+static uint64_t count_own_quotas(struct control *c, struct report *p, uint64_t *ret_left)
+{
+	uint64_t ends_at = clock_monotonic_ms() + QUOTA_LOOK_MS, n = 0;
+	struct str rest = buf_view(&p->limited);
+
+	for (; rest.len && clock_monotonic_ms() < ends_at;
+		rest = str_skip(rest, sizeof(struct str))) {
+		bool is_own = false;
+
+		(void)p->own_quota(
+			c, *(const struct str *)(const void *)rest.ptr, &is_own);
+		n += is_own;
+	}
+	*ret_left = rest.len / sizeof(struct str);
+	c->err.text[0] = '\0';
+	return n;
+}
+
 static void remark_quotas(struct control *c, struct report *p)
 {
 	const struct settings_quota *here = &c->settings.quota;
+	uint64_t own, left;
+	char more[64] = "";
 
-	if (buf_len(&p->quotas) && !here->bytes && !here->messages)
+	if (!p->n_limited || here->bytes || here->messages)
+		return;
+	own = count_own_quotas(c, p, &left);
+	if (left)
+		(void)snprintf(more, sizeof(more),
+			" (%" PRIu64 " more were not looked at)", left);
+	if (own < p->n_limited)
 		report_say(p->remarks,
-			"the source has quotas, and `quota` is not set here: accounts may "
+			"the source has quotas, and `quota` is not set here: %" PRIu64
+			" of %" PRIu64 " accounts have one of their own%s, others may "
 			"grow without a limit. Set `quota`, or `mailferry quota USER "
-			"--set`");
+			"--set`",
+			own, p->n_limited, more);
 }
 
 /* Absence is no proof. */

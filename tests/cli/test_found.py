@@ -70,7 +70,7 @@ def test_what_does_not_move(house):
     remarks = " ".join(told["remarks"])
     for words in ("2 folders of others that users see at the source, and more than are listed",
                   "1 of them is shown to users without the right to read",
-                  "1 account lets others", "of 7 folders", "`quota` is not set", "~/.forward"):
+                  "1 account lets others", "of 7 folders", "`quota` is not set here: 0 of 6", "~/.forward"):
         expect(words in remarks, f"{words}: {told['remarks']}")
     expect(not any("shared" in reason or "quota" in reason for reason in told["reasons"]), told)
     watched(house)

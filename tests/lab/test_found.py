@@ -68,7 +68,11 @@ def it_is_told(world):
           [(alice, 1, world.own("Plans"), bob)], "shares")
     true(any(r["bytes"] == 10240 * 1024 and r["accounts"] == 2 for r in told["source_quotas"]),
          f"{told['source_quotas']}")
-    true("`quota` is not set here" in text, text)
+    true("`quota` is not set here: 0 of 2 accounts have one of their own" in text, text)
+    world.ferry.ok("quota", alice, "--set", "1G")
+    true("1 of 2 accounts have one of their own" in world.ferry.ok("report"), "alice's own")
+    world.ferry.ok("quota", bob, "--set", "none")
+    true("`quota` is not set here" not in world.ferry.ok("report"), "of both")
     true(not any("folders of others" in reason or "ACL" in reason for reason in told["reasons"]),
          f"{told['reasons']}")
     true(f"is shared with {bob}" in world.ferry.ok("account", alice), "in words")
