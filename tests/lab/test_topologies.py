@@ -479,17 +479,17 @@ def connections_from_before_hold_where_the_rules_stay_open(world):
             for text in ferry.json("status")["attention"]), 30)
         time.sleep(3)
         equal(ferry.account(users[2])["route"], "source", "route while it is there")
+        before.logout()
+        ferry.wait_account(users[2], stage="done", route="local")
+        relayed.ok("NOOP")
+        here = session(2)
+        time.sleep(3)
         # one that ends while `up` is replaced is over, too
         now = int(time.time() * 1000)
         registry(world, "INSERT INTO unseen VALUES ('direct clients', 'pop3', 'begun before the "
                  f"rules, or while nobody listened', 1000000, {now}, {now}, 1, 1) "
                  "ON CONFLICT DO UPDATE SET open = 1")
         ferry.ok("upgrade")
-        before.logout()
-        ferry.wait_account(users[2], stage="done", route="local")
-        relayed.ok("NOOP")
-        here = session(2)
-        time.sleep(3)
         relayed.logout()
         ferry.wait_account(users[1], stage="done", route="local")
         here.logout()
