@@ -57,7 +57,7 @@ static uint64_t kernel_most(void)
 	return most;
 }
 
-/* Of the program, which has asked for what it needs; UINT64_MAX: it does not run. */
+/* As many as the program can ask for; UINT64_MAX: any, or it does not run. */
 static uint64_t running_has(const struct settings *s, enum state_lock program)
 {
 	int pid = state_lock_holder(s, program);
@@ -68,7 +68,7 @@ static uint64_t running_has(const struct settings *s, enum state_lock program)
 	(void)snprintf(path, sizeof(path), "/proc/%d/limits", pid);
 	file = pid > 0 ? fopen(path, "re") : NULL;
 	while (file && has == UINT64_MAX && fgets(line, sizeof(line), file))
-		(void)sscanf(line, "Max open files %" SCNu64, &has);
+		(void)sscanf(line, "Max open files %*s %" SCNu64, &has);
 	if (file)
 		(void)fclose(file);
 	return has;

@@ -199,6 +199,12 @@ def test_check_of_descriptors(house):
             f"needs {needed} descriptors, and the mailstore, which runs, has 2048" in said[1] and
             f"systemctl edit mailferry-mailstore`, write [Service] and LimitNOFILE={needed}"
             in said[1])), said)
+        # more than it has asked for: its next start asks for that
+        if level == "ok":
+            house.config.write_text(before + "limits { connections = 1001 }\n")
+            more = limit_of(house, "mailstore")
+            expect(more == ("ok", f"{needed + 4} descriptors"), more)
+            house.config.write_text(before + "limits { connections = 1000 }\n")
         program.terminate()
         program.wait()
         (house.run / "mailstore.sock").unlink(missing_ok=True)
