@@ -92,6 +92,23 @@ class Handbook(unittest.TestCase):
             for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
                 self.assertTrue((page.parent / link).exists(), f"{page.name}: {link}")
 
+    def test_html(self):
+        """Each page, with its tables; what a link or a picture names is there, to the heading."""
+        pages = {page.name: page.read_text() for page in (BUILD / "docs/html").glob("*.html")}
+        self.assertEqual(set(pages), {page.stem.replace("README", "index") + ".html"
+                                      for page in (SOURCE / "docs/handbook").glob("*.md")})
+        self.assertIn("<table>", pages["users.html"])
+        links = 0
+        for name, text in pages.items():
+            self.assertNotIn("Untitled", text, name)
+            for link in re.findall(r'(?:href|src)="([^":]+)"', text):
+                path, _, heading = link.partition("#")
+                links += path in pages
+                self.assertTrue((BUILD / "docs/html" / path).exists(), f"{name}: {link}")
+                if heading:
+                    self.assertIn(f' id="{heading}"', pages[path or name], f"{name}: {link}")
+        self.assertGreater(links, 20)
+
     def test_commands_exist(self):
         """A command that the handbook shows is one that there is."""
         known = set(commands())

@@ -108,6 +108,28 @@ def check_reproducible(place, package):
     ensure("built elsewhere, it is the same to the byte", digest(package) == digest(again))
 
 
+def check_installed(place, package):
+    """`cmake --install` gives the same files, but for what a package says of itself."""
+    made, unpacked = place / "installed", place / "unpacked"
+    run("rm", "-rf", made, unpacked)
+    run("cmake", "--install", *(place / "mailferry-build").glob("obj-*"),
+        env={**os.environ, "DESTDIR": str(made)})
+    run("dpkg-deb", "-x", package, unpacked)
+
+    def files(root):
+        """With their modes, or where they lead; a package's pages are compressed."""
+        return {(str(path.relative_to(root)).removesuffix(".gz"),
+                 str(path.readlink()).removesuffix(".gz") if path.is_symlink() else
+                 f"{path.lstat().st_mode:o}") for path in root.rglob("*")}
+
+    differ = files(made) ^ files(unpacked)
+    ensure(f"`cmake --install` gives the same {len(files(made))} files ({differ})",
+           {Path(name).name for name, _ in differ} == {"changelog", "copyright"})
+    page = unpacked / "usr/share/doc/mailferry/html/index.html"
+    ensure("so the handbook, as HTML, too", "href=\"move.html\"" in page.read_text() and
+           (page.parent / "move.html").exists())
+
+
 def check_profiles():
     run("apparmor_parser", "--skip-kernel-load", "--skip-cache", SOURCE / PROFILES)
     print("  ok: AppArmor's parser takes the profiles", flush=True)
@@ -385,6 +407,7 @@ def main():
     place.mkdir(parents=True, exist_ok=True)
     package = build(place)
     check_lintian(place)
+    check_installed(place, package)
     check_profiles()
     check_reproducible(place, package)
     root = make_root(place, package)
