@@ -24,6 +24,7 @@
 
 #define REQUEST_MAX 4096
 #define HTTP_SECONDS 10 /* for one that is slow to ask, or to take the answer */
+#define WATCH_MS 4000 /* Prometheus scrapes for 10 s at the most, unless it is told so */
 #define CONTENT "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* ── HTTP ──────────────────────────────────────────────────────────────────────────── */
@@ -123,18 +124,18 @@ static int drop_rights(struct control *c)
 
 /* ── the command ───────────────────────────────────────────────────────────────────── */
 
-/* As the dashboard asks. */
+/* As the dashboard asks. One that hangs is not waited for longer than a scraper waits. */
 static int ask_watch(struct control *c, int *ret_file)
 {
 	const struct message question = { .type = MESSAGE_RUN,
 		.number = QUESTION_METRICS };
+	static const struct patience patience = { .ms = WATCH_MS };
 	char bytes[IPC_MESSAGE_MAX];
 	struct message m = { .type = MESSAGE_RAN };
 	CLEANUP(fd_closep)
 	int fd = ask_begin(c->settings.run_dir, QUESTIONS_SOCKET, &question, &c->err);
 	int code =
-		fd < 0 ? fd
-		       : ask_receive_fd(fd, bytes, &ask_patience, &m, ret_file, &c->err);
+		fd < 0 ? fd : ask_receive_fd(fd, bytes, &patience, &m, ret_file, &c->err);
 
 	if (code == 0 && (m.type != MESSAGE_RAN || m.number || *ret_file < 0)) {
 		fd_closep(ret_file);

@@ -139,6 +139,13 @@ def test_questions(house):
     expect(" 200 " in (answer := whole(get(door)))[0] and
            "mailferry_rules_installed 1" in answer[2], answer)
     expect(stat.S_IMODE(os.stat(house.run / "questions.sock").st_mode) == 0o600, "who may ask")
+    # one that hangs costs the scraper no more than its patience
+    os.kill(processes["rules"].pid, signal.SIGSTOP)
+    before = time.monotonic()
+    expect("mailferry_up" in (answer := whole(get(door)))[2] and
+           "mailferry_rules_installed" not in answer[2], answer)
+    expect(time.monotonic() - before < 10, f"{time.monotonic() - before} s")
+    os.kill(processes["rules"].pid, signal.SIGCONT)
     # without it no word of the kernel; and it is found again
     stop(processes["rules"])
     expect("mailferry_up" in (answer := whole(get(door)))[2] and
