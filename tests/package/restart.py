@@ -58,9 +58,7 @@ class World:
             self.client = self._place("client", f"{FERRY}/24", f"{CLIENT}/24", FERRY)
             self._ip(self.client, f"address add {FRESH}/24 dev eth0")
             self.source = self._place("source", "192.0.2.1/24", f"{SOURCE}/24", "192.0.2.1")
-            self.server = subprocess.Popen(
-                self.inside(self.source, sys.executable, "-c", SERVER, self.words.name),
-                stderr=subprocess.DEVNULL)
+            self.server = self._begin_server()
         except BaseException:
             self.__exit__()
             raise
@@ -72,6 +70,11 @@ class World:
                 process.kill()
                 process.wait()
         self.words.close()
+
+    def _begin_server(self):
+        return subprocess.Popen(
+            self.inside(self.source, sys.executable, "-c", SERVER, self.words.name),
+            stderr=subprocess.DEVNULL)
 
     def heard(self):
         """All that clients said to the old server."""

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that come and go at one address: what each of them saw, as JSON.
 
-restart_load.py FROM TO SECONDS [USER PASSWORD]     without them nobody logs in
+restart_load.py FROM TO SECONDS [USER PASSWORD [CERTIFICATE]]   without them nobody logs in; with the
+                                                         last by TLS, which it has to confirm
 """
 import collections
 import json
 import socket
+import ssl
 import sys
 import threading
 import time
 
 CLIENTS = 6
 PATIENCE = 20
+HOST = "mail.example.com"
 
 
 class Cut(Exception):
@@ -26,9 +29,14 @@ def line(reader):
     return text
 
 
-def visit(own, address, user):
+def connect(own, address, tls):
+    s = socket.create_connection((address, 993 if tls else 143), PATIENCE, (own, 0))
+    return tls.wrap_socket(s, server_hostname=HOST) if tls else s
+
+
+def visit(own, address, user, tls):
     """What became of one connection: "ok" or "bye", or an exception."""
-    with socket.create_connection((address, 143), PATIENCE, (own, 0)) as s:
+    with connect(own, address, tls) as s:
         reader = s.makefile("rb")
         if line(reader).startswith(b"* BYE"):
             return "bye"
@@ -54,6 +62,7 @@ def judge(*where):
 def main():
     own, address, seconds = *sys.argv[1:3], float(sys.argv[3])
     user = tuple(word.encode() for word in sys.argv[4:6]) or None
+    tls = ssl.create_default_context(cafile=sys.argv[6]) if sys.argv[6:] else None
     seen, slowest, lock = collections.Counter(), [0.0], threading.Lock()
     end = time.monotonic() + seconds
 
@@ -61,7 +70,7 @@ def main():
         begin = 0.0
         while begin < end:
             begin = time.monotonic()
-            what = judge(own, address, user)
+            what = judge(own, address, user, tls)
             with lock:
                 seen[what] += 1
                 slowest[0] = max(slowest[0], time.monotonic() - begin)

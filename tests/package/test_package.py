@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Debian package on a machine of its own: built, held against lintian, installed in a
 fresh Debian 12 that systemd boots in namespaces, started, killed, rebooted, upgraded under
-a running service, removed. Needs root and the packages of tests/package/packages. Minutes.
+a running service, removed; a user of an old server is moved before. Needs root and the
+packages of tests/package/packages. Minutes.
 
 test_package.py [DIRECTORY]      where it builds; kept, so that a second run is shorter
 """
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 from former import check_former  # noqa: E402
+from move import USER as MOVED, check_move  # noqa: E402
 from restart import check_restart, has_jobs  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -399,7 +401,9 @@ def check_pop_before_smtp(machine):
 def check_end(machine):
     machine("dpkg", "--remove", "mailferry")
     ensure("removed, nothing runs", not machine.pids())
-    ensure("its state stays", (machine.root / "var/lib/mailferry/registry.sqlite").exists())
+    state = machine.root / "var/lib/mailferry"
+    ensure("its state stays", (state / "registry.sqlite").exists() and
+           (state / f"mail/{MOVED}/index.sqlite").exists())
 
 
 def main():
@@ -422,15 +426,10 @@ def main():
         check_pop_before_smtp(machine)
         check_credentials(machine)
         check_dashboard(machine)
-        machine.stop()
-        machine.start()
-        serves(machine, "it serves after a boot")
+        check_move(machine, build(place, "0.1.0+test"), until, ensure, serves)
         ensure("its rules came first", machine(
             "systemctl", "show", "-P", "Result", "mailferry-rules").strip() == "success" and
             machine("systemctl", "is-active", "mailferry-rules").strip() == "active")
-        newer = build(place, "0.1.0+test")
-        machine.install(newer)
-        serves(machine, "upgraded, it serves")
         check_end(machine)
         machine("dpkg", "--purge", "mailferry")
     print("1 passed, 0 failed")
