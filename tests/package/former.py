@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from restart import CLIENT, PASSWORD, SOURCE, USER, World
+from restart import CLIENT, PASSWORD, SOURCE, USER, World, is_over
 
 HERE = Path(__file__).resolve().parent
 UNITS = "lib/systemd/system"
@@ -112,6 +112,7 @@ def check_former(machine, place, package, conf, until, ensure, serves):
         ensure("not at the old server", not about_user(world))
     # as at the beginning, for what is tested next
     machine("systemctl", "disable", "--now", "mailferry.target")
+    until("all units have ended", lambda: is_over(machine))
     machine("mailferry", "rules", "remove", "--yes")
     machine("dpkg", "--purge", "mailferry")
     drop_in.unlink()
