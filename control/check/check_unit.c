@@ -88,12 +88,15 @@ static void check_one(struct control *c, struct findings *f, const char *name,
 			"[Service] and LimitNOFILE=%" PRIu64,
 			wanted, most, wanted, name, wanted);
 	else if (wanted > has)
-		finding(f, FINDING_PROBLEM, "limits", name,
+		/* not before there are that many connections */
+		finding(f, FINDING_NOTE, "limits", name,
 			"`limits { connections }` needs %" PRIu64
 			" descriptors, and the %s, which runs, has %" PRIu64
-			"; run `systemctl edit mailferry-%s`, write [Service] and "
-			"LimitNOFILE=%" PRIu64 ", and restart it",
-			wanted, name, has, name, wanted);
+			": it takes fewer connections; run `systemctl edit mailferry-%s`, "
+			"write [Service] and LimitNOFILE=%" PRIu64
+			", and restart it (without systemd: `ulimit -n %" PRIu64
+			"` before `mailferry up`)",
+			wanted, name, has, name, wanted, wanted);
 	else
 		finding(f, FINDING_OK, "limits", name, "%" PRIu64 " descriptors", wanted);
 }

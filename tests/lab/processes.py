@@ -86,7 +86,13 @@ def descendants(pid):
 
 
 def memory_of(pid):
-    """All of it that exists, in pieces (a sanitizer's maps are mostly nothing)."""
+    """All of it that exists, in pieces (a sanitizer's maps are mostly nothing). Of a process
+    that ends meanwhile what could be read until then."""
+    with contextlib.suppress(ProcessLookupError):
+        yield from _memory_of(pid)
+
+
+def _memory_of(pid):
     page = os.sysconf("SC_PAGE_SIZE")
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
             open(f"/proc/{pid}/pagemap", "rb", 0) as pages, \

@@ -73,6 +73,45 @@ class Topologies(World):
 
 
 @case
+def connections_from_before_hold_where_the_rules_stay_open(world):
+    """The admin wants it open whoever lives here, so nothing ends a session that began at the
+    source before us. Whose it is is not known: nobody switches under it; what we relay, and
+    serve, holds nobody. The first case: the kernel remembers nobody's connections yet."""
+    users = [world.user(5) for _ in range(3)]
+
+    def session(number):
+        client = Imap(world.lab.client.connect(SOURCE_ADDRESS[number % 2], 143,
+                                               client_address(14 + number, 4 + number % 2 * 2)))
+        true(b" OK " in client.login(users[number], world.password(users[number])), "login")
+        return client
+    before = session(0)
+    with world.ferried(fail="open", live=False) as ferry:
+        before.ok("NOOP")  # from now on the kernel knows of it, and two seconds later we do
+        wait_until("it is known", lambda: ferry.json("status")["unseen"], 30)
+        relayed = session(1)
+        session(2).logout()
+        wait_until("it is said why nobody switches", lambda: any(
+            "went past us before the rules were in" in text and "imap (1 connections)" in text
+            for text in ferry.json("status")["attention"]), 30)
+        time.sleep(3)
+        equal(ferry.account(users[2])["route"], "source", "route while it is there")
+        before.logout()
+        ferry.wait_account(users[2], stage="done", route="local")
+        relayed.ok("NOOP")
+        here = session(2)
+        time.sleep(3)
+        # one that ends while `up` is replaced is over, too
+        now = int(time.time() * 1000)
+        registry(world, "INSERT INTO unseen VALUES ('direct clients', 'pop3', 'begun before the "
+                 f"rules, or while nobody listened', 1000000, {now}, {now}, 1, 1) "
+                 "ON CONFLICT DO UPDATE SET open = 1")
+        ferry.ok("upgrade")
+        relayed.logout()
+        ferry.wait_account(users[1], stage="done", route="local")
+        here.logout()
+
+
+@case
 def ipv6_alone(world):
     with world.ferried(source=[SOURCE_ADDRESS[1]]):
         world.crosses(SOURCE_ADDRESS[1])
@@ -454,45 +493,6 @@ def behind_a_dnat_and_beside_docker(world):
             world.lab.router.run("nft", "delete", "table", *table.split())
         for public in PUBLIC:
             world.lab.router.ip("addr", "del", public, "dev", "lo")
-
-
-@case
-def connections_from_before_hold_where_the_rules_stay_open(world):
-    """The admin wants it open whoever lives here, so nothing ends a session that began at the
-    source before us. Whose it is is not known: nobody switches under it; what we relay, and
-    serve, holds nobody."""
-    users = [world.user(5) for _ in range(3)]
-
-    def session(number):
-        client = Imap(world.lab.client.connect(SOURCE_ADDRESS[number % 2], 143,
-                                               client_address(14 + number, 4 + number % 2 * 2)))
-        true(b" OK " in client.login(users[number], world.password(users[number])), "login")
-        return client
-    before = session(0)
-    with world.ferried(fail="open", live=False) as ferry:
-        before.ok("NOOP")  # from now on the kernel knows of it, and two seconds later we do
-        wait_until("it is known", lambda: ferry.json("status")["unseen"], 30)
-        relayed = session(1)
-        session(2).logout()
-        wait_until("it is said why nobody switches", lambda: any(
-            "went past us before the rules were in" in text and "imap (1 connections)" in text
-            for text in ferry.json("status")["attention"]), 30)
-        time.sleep(3)
-        equal(ferry.account(users[2])["route"], "source", "route while it is there")
-        before.logout()
-        ferry.wait_account(users[2], stage="done", route="local")
-        relayed.ok("NOOP")
-        here = session(2)
-        time.sleep(3)
-        # one that ends while `up` is replaced is over, too
-        now = int(time.time() * 1000)
-        registry(world, "INSERT INTO unseen VALUES ('direct clients', 'pop3', 'begun before the "
-                 f"rules, or while nobody listened', 1000000, {now}, {now}, 1, 1) "
-                 "ON CONFLICT DO UPDATE SET open = 1")
-        ferry.ok("upgrade")
-        relayed.logout()
-        ferry.wait_account(users[1], stage="done", route="local")
-        here.logout()
 
 
 # Two ways out, chosen by the low byte of a mark that is kept in the connection; everything is
