@@ -5,6 +5,7 @@
 #include "nft-rules/netlink.h"
 
 #include "base/fd.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <libnftnl/chain.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #define REQUEST_MAX 256
+#define CURE_MAX 2048 /* RULES_ADDRESSES_MAX rich rules */
 
 static const struct {
 	uint32_t family;
@@ -26,13 +28,16 @@ static const struct {
 };
 
 struct search {
-	const struct marks *marks;
-	char *text; /* [BLOCKER_TEXT_MAX] */
+	const struct ruleset *rules;
+	char *text;  /* [BLOCKER_TEXT_MAX] */
+	bool v4, v6; /* of which packets were lost */
 	bool has_ufw;
 };
 
-static const char *family_name(uint32_t family)
+static const char *family_name(const struct search *s, uint32_t family)
 {
+	if ((family == NFPROTO_IPV4 && !s->v4) || (family == NFPROTO_IPV6 && !s->v6))
+		return NULL;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (families[i].family == family)
 			return families[i].name;
@@ -48,26 +53,63 @@ static void add(struct search *s, const char *table, const char *chain, const ch
 		table, chain, cure);
 }
 
+/* A zone of firewalld knows nothing of marks. What is for the source and yet local is
+   what we divert; but where this host has the source's address (the source has moved),
+   that would let in more than mail. */
+static void cure_firewalld(const struct search *s, char cure[static CURE_MAX])
+{
+	const struct ruleset *r = s->rules;
+	char address[ADDRESS_TEXT_MAX];
+	int n = snprintf(cure, CURE_MAX, "firewall-cmd --permanent");
+
+	for (size_t i = 0; i < r->n_services && r->n_upstreams; i++)
+		n += snprintf(cure + n, CURE_MAX - (size_t)n, " --add-port=%u/tcp",
+			r->services[i].port);
+	for (size_t i = 0; i < r->n_sources && !r->n_upstreams; i++) {
+		bool v6 = r->sources[i].ss_family == AF_INET6;
+
+		address_text(&r->sources[i], address);
+		if (v6 ? s->v6 : s->v4)
+			n += snprintf(cure + n, CURE_MAX - (size_t)n,
+				" --add-rich-rule='rule family=ipv%c destination "
+				"address=%s accept'",
+				v6 ? '6' : '4', address);
+	}
+	(void)snprintf(cure + n, CURE_MAX - (size_t)n, " && firewall-cmd --reload");
+}
+
+/* `ufw allow` is too late: ufw-not-local drops before it what is for another address. And
+   what is put into the kernel alone is gone with the next `ufw reload`. */
+static void cure_ufw(const struct marks *m, const char *v6, char cure[static CURE_MAX])
+{
+	(void)snprintf(cure, CURE_MAX,
+		"sed -i '/^# End required/a -A ufw%s-before-input -m mark --mark 0x%x/0x%x "
+		"-j ACCEPT' /etc/ufw/before%s.rules && ufw reload",
+		v6, m->divert, m->mask, v6);
+}
+
+static bool is_ufw(
+	const struct search *s, const char *family, const char *table, const char *chain)
+{
+	return s->has_ufw && strcmp(family, "inet") != 0 &&
+	       strcmp(table, "filter") == 0 && strcmp(chain, "INPUT") == 0;
+}
+
 static void add_chain(
 	struct search *s, const char *family, const char *table, const char *chain)
 {
-	char name[64], cure[192];
+	const struct marks *m = &s->rules->marks;
+	char name[64], cure[CURE_MAX];
 
 	(void)snprintf(name, sizeof(name), "%s %s", family, table);
 	if (strcmp(table, "firewalld") == 0)
-		(void)snprintf(cure, sizeof(cure),
-			"firewall-cmd --permanent --add-port={25,110,143}/tcp; "
-			"firewall-cmd --reload");
-	else if (s->has_ufw && strcmp(chain, "INPUT") == 0)
-		(void)snprintf(cure, sizeof(cure),
-			"%s -I ufw%s-before-input -m mark --mark 0x%x/0x%x -j ACCEPT",
-			strcmp(family, "ip6") == 0 ? "ip6tables" : "iptables",
-			strcmp(family, "ip6") == 0 ? "6" : "", s->marks->divert,
-			s->marks->mask);
+		cure_firewalld(s, cure);
+	else if (is_ufw(s, family, table, chain))
+		cure_ufw(m, strcmp(family, "ip6") == 0 ? "6" : "", cure);
 	else
 		(void)snprintf(cure, sizeof(cure),
 			"nft insert rule %s %s %s meta mark and 0x%x == 0x%x accept",
-			family, table, chain, s->marks->mask, s->marks->divert);
+			family, table, chain, m->mask, m->divert);
 	add(s, name, chain, cure);
 }
 
@@ -90,6 +132,7 @@ static int look_for_ufw(const struct nlmsghdr *answer, void *data)
 
 static int look_at_chain(const struct nlmsghdr *answer, void *data)
 {
+	struct search *s = data;
 	struct nftnl_chain *chain = nftnl_chain_alloc();
 	const char *family, *table, *name;
 
@@ -98,11 +141,11 @@ static int look_at_chain(const struct nlmsghdr *answer, void *data)
 	if (nftnl_chain_nlmsg_parse(answer, chain) == 0 &&
 		nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM) &&
 		nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM) == NF_INET_LOCAL_IN) {
-		family = family_name(nftnl_chain_get_u32(chain, NFTNL_CHAIN_FAMILY));
+		family = family_name(s, nftnl_chain_get_u32(chain, NFTNL_CHAIN_FAMILY));
 		table = nftnl_chain_get_str(chain, NFTNL_CHAIN_TABLE);
 		name = nftnl_chain_get_str(chain, NFTNL_CHAIN_NAME);
 		if (family && table && name)
-			add_chain(data, family, table, name);
+			add_chain(s, family, table, name);
 	}
 	nftnl_chain_free(chain);
 	return MNL_CB_OK;
@@ -117,11 +160,11 @@ static int dump(struct mnl_socket *socket, mnl_cb_t callback, struct search *s)
 	return netlink_ask(socket, request, callback, s);
 }
 
-int flow_probe_blockers(
-	const struct marks *m, char text[static BLOCKER_TEXT_MAX], struct error *err)
+int flow_probe_blockers(const struct ruleset *r, bool v4, bool v6,
+	char text[static BLOCKER_TEXT_MAX], struct error *err)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
-	struct search s = { .marks = m, .text = text };
+	struct search s = { .rules = r, .text = text, .v4 = v4, .v6 = v6 };
 	int code = netlink_open(NETLINK_NETFILTER, &socket, err);
 
 	text[0] = '\0';

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "settings/settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -199,20 +200,20 @@ static void add_flows(struct probe *p, const struct ruleset *r, bool v6)
 static int say_unanswered(
 	const struct probe *p, const struct ruleset *r, struct error *err)
 {
-	char blockers[BLOCKER_TEXT_MAX] = "", address[INET6_ADDRSTRLEN] = "?";
+	char blockers[BLOCKER_TEXT_MAX] = "", address[ADDRESS_TEXT_MAX];
 	const struct flow *flow = p->flows;
+	bool v4 = false, v6 = false;
 
+	for (size_t i = 0; i < p->n; i++) {
+		bool lost = !p->flows[i].is_answered;
+
+		v4 = v4 || (lost && p->flows[i].source->ss_family == AF_INET);
+		v6 = v6 || (lost && p->flows[i].source->ss_family == AF_INET6);
+	}
 	while (flow->is_answered)
 		flow++;
-	if (flow->source->ss_family == AF_INET6)
-		(void)inet_ntop(AF_INET6,
-			&((const struct sockaddr_in6 *)flow->source)->sin6_addr, address,
-			sizeof(address));
-	else
-		(void)inet_ntop(AF_INET,
-			&((const struct sockaddr_in *)flow->source)->sin_addr, address,
-			sizeof(address));
-	(void)flow_probe_blockers(&r->marks, blockers, NULL);
+	address_text(flow->source, address);
+	(void)flow_probe_blockers(r, v4, v6, blockers, NULL);
 	return error_set(err, -EHOSTUNREACH,
 		"a client's connection to %s port %u does not reach us (%zu of %zu were "
 		"answered): %s",

@@ -25,10 +25,11 @@
    be tried. */
 int flow_probe(const struct ruleset *r, struct error *err);
 
-/* The sentence's second half: who else judges packets on their way to a local socket,
-   with the cure; "" when nobody does. */
+/* The sentence's second half: who else judges packets of IPv4 (v4), of IPv6 (v6) on their
+   way to a local socket, with the cure in that program's own words, where it has some;
+   "" when nobody does. */
 #define BLOCKER_TEXT_MAX 512
-int flow_probe_blockers(
-	const struct marks *m, char text[static BLOCKER_TEXT_MAX], struct error *err);
+int flow_probe_blockers(const struct ruleset *r, bool v4, bool v6,
+	char text[static BLOCKER_TEXT_MAX], struct error *err);
 
 #endif

@@ -9,9 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cli
 from cli import expect, wait_until
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import firewalls  # noqa: E402
 
 
 def rules_state(house):
@@ -372,25 +376,22 @@ def test_no_black_hole(house):
 
 
 def test_a_firewall_in_the_way(house):
-    subprocess.run(["nft", "-f", "-"], check=True, text=True, input="""
-        table inet fw { chain in { type filter hook input priority 10; policy accept;
-            iifname "lo" accept
-            reject with icmpx type admin-prohibited
-            }
-        }""")
-    process = house.up()
-    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
-    cure = "nft insert rule inet fw in meta mark and 0x70000000 == 0x10000000 accept"
-    expect("table inet fw, chain in may drop it" in house.log() and cure in house.log(),
-           house.log())
-    subprocess.run(cure.split(), check=True)
-    (house.root / "log").write_text("")
-    process = house.up()
-    serving(house)
-    expect("a client's connection reaches us" in house.command("check").stdout, "check says so")
-    stop(process)
-    subprocess.run(["nft", "delete", "table", "inet", "fw"], check=True)
-    nothing_left()
+    for theirs in (firewalls.Firewalld("192.0.2.10"), firewalls.Ufw("")):
+        subprocess.run(["nft", "-f", "-"], check=True, text=True, input=theirs.rules)
+        (house.root / "log").write_text("")
+        process = house.up()
+        expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+        for words in theirs.blames + theirs.cures:
+            expect(words in house.log(), f"{words}: {house.log()}")
+        subprocess.run(["nft", "-f", "-"], check=True, text=True, input=theirs.written)
+        (house.root / "log").write_text("")
+        process = house.up()
+        serving(house)
+        expect("a client's connection reaches us" in house.command("check").stdout, "check says so")
+        stop(process)
+        for table in theirs.tables:
+            subprocess.run(["nft", "delete", "table", *table.split()], check=True)
+        nothing_left()
 
 
 def test_rules_that_are_taken_away_come_back(house):

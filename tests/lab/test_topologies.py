@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+import firewalls  # noqa: E402
 from lab import compare  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.harness import World, case, equal, main, nothing, registry, true  # noqa: E402
@@ -418,45 +419,11 @@ def a_source_that_drops_addresses_of_nobody(world):
 
 PUBLIC = ("203.0.113.77", "2001:db8:99::77")
 
-# As dockerd writes it (20.10, iptables-nft), the router's admin lets mail through where Docker
-# says; and a small office's own DNAT.
-DOCKER = """
-table ip nat {
-  chain DOCKER { iifname "docker0" return
-  }
-  chain PREROUTING { type nat hook prerouting priority dstnat; policy accept;
-    fib daddr type local jump DOCKER
-  }
-  chain OUTPUT { type nat hook output priority -100; policy accept;
-    ip daddr != 127.0.0.0/8 fib daddr type local jump DOCKER
-  }
-  chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept;
-    oifname != "docker0" ip saddr 172.17.0.0/16 masquerade
-  }
-}
-table ip filter {
-  chain DOCKER { }
-  chain DOCKER-ISOLATION-STAGE-2 { oifname "docker0" drop
-    return
-  }
-  chain DOCKER-ISOLATION-STAGE-1 {
-    iifname "docker0" oifname != "docker0" jump DOCKER-ISOLATION-STAGE-2
-    return
-  }
-  chain DOCKER-USER { ip daddr SOURCE4 accept
-    ip saddr SOURCE4 accept
-    return
-  }
-  chain FORWARD { type filter hook forward priority filter; policy drop;
-    jump DOCKER-USER
-    jump DOCKER-ISOLATION-STAGE-1
-    oifname "docker0" ct state related,established accept
-    oifname "docker0" jump DOCKER
-    iifname "docker0" oifname != "docker0" accept
-    iifname "docker0" oifname "docker0" accept
-  }
-}
-""".replace("SOURCE4", SOURCE_ADDRESS[0])
+# Docker drops what is forwarded; the admin lets mail through where it says so.
+DOCKER = firewalls.rules("docker") + "".join(
+    f"insert rule ip filter DOCKER-USER ip {end} {SOURCE_ADDRESS[0]} accept\n"
+    for end in ("saddr", "daddr"))
+# A small office's own DNAT.
 OFFICE = """
 table NAT office {
   chain enter { type nat hook prerouting priority dstnat;

@@ -10,9 +10,13 @@ import re
 import socket
 import sys
 import time
+from pathlib import Path
 
 from network import CLIENT4, CLIENT6, SOURCE4, SOURCE6, transparent
 from rules_lab import (CLOSED, FAMILIES, LISTENER, MARK_LISTENER, OPEN, equal, exchange, main)
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import firewalls  # noqa: E402
 
 
 def test_the_wall_holds_without_the_table(lab):
@@ -321,74 +325,72 @@ def test_policy_routing_of_others(lab):
     lab.router.run("nft", "delete", "table", "inet", "theirs")
 
 
-FIREWALLD = """
-    table inet fw {
-      chain in { type filter hook input priority 10; policy accept;
-        ct state established,related accept
-        iifname "lo" accept
-        tcp dport 22 accept
-        meta l4proto ipv6-icmp accept
-        reject with icmpx type admin-prohibited
-      }
-    }"""
-UFW = """
-    table ip filter {
-      chain ufw-not-local { fib daddr type local return
-        drop
-      }
-      chain ufw-before-input { iifname "lo" accept
-        ct state established,related accept
-        jump ufw-not-local
-      }
-      chain INPUT { type filter hook input priority filter; policy drop;
-        jump ufw-before-input
-        tcp dport { 25, 143 } accept
-      }
-    }"""
-HANDMADE = """
-    table inet mine {
-      chain guard { type filter hook input priority -5; policy drop;
-        tcp dport 22 accept
-        meta l4proto { icmp, ipv6-icmp } accept
-      }
-    }"""
-# (rules of others, what the sentence names, the cure as it is said there)
-INPUT_POLICIES = (
-    (FIREWALLD, "table inet fw, chain in",
-     "nft insert rule inet fw in meta mark and 0x70000000 == 0x10000000 accept"),
-    (HANDMADE, "table inet mine, chain guard",
-     "nft insert rule inet mine guard meta mark and 0x70000000 == 0x10000000 accept"),
-    (UFW, "table ip filter, chain INPUT",
-     "iptables -I ufw-before-input -m mark --mark 0x10000000/0x70000000 -j ACCEPT"),
-)
+class HandMade:
+    tables = ("inet mine",)
+    blames = ("table inet mine, chain guard may drop it",)
+    cures = ("nft insert rule inet mine guard meta mark and 0x70000000 == 0x10000000 accept",)
+    written = cures[0].removeprefix("nft ")
+    rules = """
+        table inet mine {
+          chain guard { type filter hook input priority -5; policy drop;
+            tcp dport 22 accept
+            meta l4proto { icmp, ipv6-icmp } accept
+          }
+        }"""
+
+
+def listeners(lab):
+    return [lab.listen(lab.router, family, port, MARK_LISTENER, through=True)
+            for family, _, _ in FAMILIES for port in (LISTENER, 19025)]
 
 
 def test_a_dropping_input_policy_is_found_and_its_cure_cures(lab):
-    listeners = [lab.listen(lab.router, family, port, MARK_LISTENER, through=True)
-                 for family, _, _ in FAMILIES for port in (LISTENER, 19025)]
+    listening = listeners(lab)
     lab.rules("install", *CLOSED)
     lab.rules("flow-probe", *CLOSED)
     links = lab.router.text("ip", "link")
-    for theirs, where, cure in INPUT_POLICIES:
-        lab.router.run("nft", "-f", "-", stdin=theirs)
-        done = lab.rules("flow-probe", *CLOSED, ok=False)
-        assert done.returncode == 1 and where in done.stderr and cure in done.stderr, done
-        if cure.startswith("iptables"):  # without iptables' own program: the same in nft
-            cure = ("nft insert rule ip filter ufw-before-input meta mark & 0x70000000 == "
-                    "0x10000000 accept")
-        lab.router.run(*cure.split())
+    moved = [*CLOSED, f"upstream={SOURCE4}"]
+    for theirs, words in ((firewalls.Firewalld(SOURCE4, SOURCE6), CLOSED),
+                          (firewalls.FirewalldByPort(143, 25), moved),
+                          (firewalls.Ufw("", "6"), CLOSED), (HandMade, CLOSED)):
+        lab.router.run("nft", "-f", "-", stdin=theirs.rules)
+        done = lab.rules("flow-probe", *words, ok=False)
+        assert done.returncode == 1 and "(0 of 4 were answered)" in done.stderr, done
+        assert re.findall("table [^,]+, chain .+? may drop it", done.stderr) == \
+            list(theirs.blames), done
+        assert re.findall("the cure: (.+?)(?:; or table|$)", done.stderr.strip()) == \
+            list(theirs.cures), done
+        lab.router.run("nft", "-f", "-", stdin=theirs.written)
         lab.rules("flow-probe", *CLOSED)
         for family, _, source in FAMILIES:
-            with lab.connect(family, source):
-                pass
-        for table in ("inet fw", "inet mine", "ip filter"):
-            lab.router.run("nft", "delete", "table", *table.split(), check=False)
+            for port in (143, 25):
+                with lab.connect(family, source, port):
+                    pass
+        for table in theirs.tables:
+            lab.router.run("nft", "delete", "table", *table.split())
     assert lab.router.text("ip", "link") == links, "its interface is gone"
-    for listener in listeners:  # only the three that connected; a probe is never accepted
+    for listener in listening:  # only those that connected; a probe is never accepted
         listener.settimeout(0.1)
         listener.close()
     done = lab.rules("flow-probe", *CLOSED, ok=False)
     assert "nobody filters INPUT" in done.stderr, done
+    lab.rules("remove")
+
+
+def test_beside_docker(lab):
+    """It filters what is forwarded, and a diverted packet is not."""
+    listening = listeners(lab)
+    lab.rules("install", *CLOSED)
+    lab.router.run("nft", "-f", "-", stdin=firewalls.rules("docker"))
+    lab.rules("flow-probe", *CLOSED)
+    for family, _, source in FAMILIES:
+        for port in (143, 25):
+            with lab.connect(family, source, port):
+                pass
+    for listener in listening:
+        listener.close()
+    for table in ("ip nat", "ip filter"):
+        lab.router.run("nft", "delete", "table", *table.split())
     lab.rules("remove")
 
 
