@@ -88,7 +88,7 @@ def descendants(pid):
 def memory_of(pid):
     """All of it that exists, in pieces (a sanitizer's maps are mostly nothing). Of a process
     that ends meanwhile what could be read until then."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
         yield from _memory_of(pid)
 
 
