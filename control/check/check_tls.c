@@ -224,6 +224,8 @@ static void say(struct control *c, struct findings *f, enum service_id id,
 	bool none = !c->settings.tls.certificates.n;
 	const char *words = judge(c, id, shown, &level);
 
+	if (none && level == FINDING_OK)
+		level = FINDING_NOTE;
 	pin_text(shown->certificate.pin, pin);
 	certificate_view_left(&shown->certificate, left, sizeof(left));
 	finding(f, level, "tls", service_name(id),

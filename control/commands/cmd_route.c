@@ -7,6 +7,7 @@
 #include "control/terminal/output.h"
 #include "control/views/account_view.h"
 #include "control/views/carry_view.h"
+#include "control/views/unseen_view.h"
 #include "registry/unseen.h"
 
 #include <errno.h>
@@ -96,6 +97,23 @@ static void print_state(const struct account *a)
 		route_name(a->route), stage_name(a->stage));
 }
 
+/* Why the move that was asked for waits: else nobody would look. */
+static int print_held(struct control *c, struct registry *r, const struct account *a)
+{
+	struct held_list held;
+	struct str why;
+	int code;
+
+	if (a->pin != PIN_LOCAL || a->route == ROUTE_LOCAL)
+		return 0;
+	code = held_list_gather(r, &c->settings, &held, &c->err);
+	why = held_list_why(&held, a->name);
+	if (code == 0 && why.len)
+		(void)printf("held: %.*s\n", STR_ARG(why));
+	held_list_fini(&held);
+	return code;
+}
+
 /* What was carried by this command, if anything was. */
 static int print_all(
 	struct control *c, struct registry *r, const struct account *a, uint64_t since)
@@ -111,7 +129,7 @@ static int print_all(
 			print_state(a);
 		carry_view_print(carried, stdout);
 		json_decref(carried);
-		return 0;
+		return c->dry_run ? 0 : print_held(c, r, a);
 	}
 	account_view(a, STR_LIT(""), &view);
 	object = output_object(account_columns, account_column_count, &view);

@@ -47,6 +47,7 @@ int running_require(const struct settings *s, struct error *err)
 /* Both are printed by the same table: an option has its line, and that line its place. */
 struct walk {
 	char section[NAME_MAX_LEN];
+	bool is_first_key; /* or the last one is gone: whose TLS ends here changes */
 };
 
 static void enter(struct walk *w, struct str line)
@@ -67,9 +68,10 @@ static void leave(struct walk *w)
 	*(last ? last + 1 : w->section) = '\0';
 }
 
-static bool is_reloaded(const char *option)
+static bool is_reloaded(const struct walk *w, const char *option)
 {
-	return strcmp(option, "tls certificate") == 0 || strcmp(option, "tls key") == 0;
+	return strcmp(option, "tls key") == 0 ||
+	       (strcmp(option, "tls certificate") == 0 && !w->is_first_key);
 }
 
 static int compare(struct walk *w, struct str a, struct str b, running_change_fn *each,
@@ -86,7 +88,7 @@ static int compare(struct walk *w, struct str a, struct str b, running_change_fn
 		return 0;
 	(void)snprintf(option, sizeof(option), "%s%.*s", w->section,
 		STR_ARG(str_take(a, str_index(a, ' '))));
-	return is_reloaded(option) ? 0 : each(context, option);
+	return is_reloaded(w, option) ? 0 : each(context, option);
 }
 
 static int print(const struct settings *s, char **ret)
@@ -103,7 +105,8 @@ static int print(const struct settings *s, char **ret)
 static int compare_all(const struct settings *then, const struct settings *now,
 	running_change_fn *each, void *context)
 {
-	struct walk w = { .section = "" };
+	struct walk w = { .section = "",
+		.is_first_key = !then->tls.certificates.n != !now->tls.certificates.n };
 	char *a = NULL, *b = NULL;
 	int r = print(then, &a);
 	struct str x, y;

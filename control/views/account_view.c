@@ -50,6 +50,8 @@ const struct column account_columns[] = {
 };
 const size_t account_column_count = sizeof(account_columns) / sizeof(account_columns[0]);
 
+#define LOG_OFF "the user's log-off"
+
 /* A copy that a master user made. */
 static struct str copied_waits_for(const struct account *a)
 {
@@ -74,11 +76,15 @@ struct str account_waits_for(const struct account *a)
 	if (a->stage != STAGE_CATCHING_UP)
 		return STR_LIT("");
 	return a->master.len && !a->has_untried_password ? copied_waits_for(a)
-	                                                 : STR_LIT("the user's log-off");
+	                                                 : STR_LIT(LOG_OFF);
 }
 
 void account_view(const struct account *a, struct str held, struct account_view *ret)
 {
+	struct str waits_for = account_waits_for(a);
+
+	if (held.len && str_eq(waits_for, STR_LIT(LOG_OFF)))
+		waits_for = STR_LIT(""); /* a log-off alone would not do */
 	*ret = (struct account_view){ .account = *a,
 		.route = str_from(route_name(a->route)),
 		.stage = str_from(stage_name(a->stage)),
@@ -87,5 +93,5 @@ void account_view(const struct account *a, struct str held, struct account_view 
 		               : a->route == ROUTE_LOCAL ? STR_LIT("store")
 		                                         : STR_LIT(""),
 		.held = held,
-		.waits_for = account_waits_for(a) };
+		.waits_for = waits_for };
 }

@@ -54,27 +54,34 @@ static void describe_direct(const struct unseen_reader *u, char *text, size_t si
 		STR_ARG(u->what.service), u->what.open, STR_ARG(u->account));
 }
 
-static void describe(const struct unseen_reader *u, char *text, size_t size)
+static void describe(
+	const struct unseen_reader *u, uint32_t hold_s, char *text, size_t size)
 {
 	const struct unseen *w = &u->what;
+	bool is_here = u->route == ROUTE_LOCAL;
+	char until[96] = "";
 
 	if (str_eq(w->client, STR_LIT(UNSEEN_DIRECT))) {
 		describe_direct(u, text, size);
 		return;
 	}
+	if (!w->open && !is_here)
+		(void)snprintf(until, sizeof(until),
+			" (the switch waits `unseen_hold` (%" PRIu32
+			" s) after the last one),",
+			hold_s);
 
 	(void)snprintf(text, size,
-		"%.*s, where its user logs in from, %s by %.*s unseen (%.*s)%s%.*s%s",
+		"%.*s, where its user logs in from, %s by %.*s unseen (%.*s)%s put "
+		"certificate and key of that name into `tls`%s or %s: mailferry route %.*s "
+		"local --yes",
 		STR_ARG(w->client), w->open ? "is connected" : "comes again and again",
 		STR_ARG(w->service), STR_ARG(w->why),
-		u->route == ROUTE_LOCAL
-			? " and may still be shown the old mailbox: put certificate and "
-			  "key of that name into `tls`, or if it is nobody of that "
-			  "account: mailferry route "
-			: "; it would go on to see the old mailbox: put certificate and "
-			  "key of that name into `tls`, or switch all the same: mailferry "
-			  "route ",
-		STR_ARG(u->account), " local --yes");
+		is_here ? " and may still be shown the old mailbox:"
+			: "; it would go on to see the old mailbox:",
+		until[0] ? until : ",",
+		is_here ? "if it is nobody of that account" : "switch all the same",
+		STR_ARG(u->account));
 }
 
 static int take_reader(void *context, const struct unseen_reader *u)
@@ -85,7 +92,7 @@ static int take_reader(void *context, const struct unseen_reader *u)
 
 	if (u->route != ROUTE_LOCAL && !is_moving(u))
 		return 0;
-	describe(u, text, sizeof(text));
+	describe(u, l->hold_s, text, sizeof(text));
 	row.account = arena_str(&l->arena, u->account);
 	row.why = arena_str(&l->arena, str_from(text));
 	if (!row.account.ptr || !row.why.ptr)
@@ -100,6 +107,7 @@ int held_list_gather(struct registry *r, const struct settings *s, struct held_l
 	arena_init(&ret->arena);
 	buf_init(&ret->rows, 0);
 	buf_init(&ret->here, 0);
+	ret->hold_s = s->unseen_hold_s;
 	return registry_each_unseen_reader(
 		r, s->unseen_hold_s * UINT64_C(1000), take_reader, ret, err);
 }

@@ -23,6 +23,7 @@ struct held {
 	struct str account, why;
 };
 struct held_list {
+	uint32_t hold_s; /* `unseen_hold` */
 	struct arena arena;
 	struct buf rows; /* of struct held */
 	struct buf

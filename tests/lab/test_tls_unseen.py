@@ -74,8 +74,18 @@ def check_says_what_passes(world):
     found = {f["name"]: f for f in json.loads(world.ferry.command("check", "--json").stdout)[
         "findings"] if f["area"] == "tls"}
     for service in ("imap", "imaps", "pop3s"):
-        true(found[service]["level"] == "ok" and "no key here" in found[service]["text"]
+        true(found[service]["level"] == "note" and "no key here" in found[service]["text"]
              and f"for {tls.NAME}" in found[service]["text"], found)
+
+
+@case
+def the_first_key_takes_an_upgrade(world):
+    pair = tls.make_certificate(world.lab.folder, "first", name=tls.NAME)
+    world.ferry.write_config(tls={"certificate": [pair[0]], "key": [pair[1]]})
+    told = world.ferry.ok("reload")
+    true("tls certificate: needs a restart" in told and told.count("restart") == 1, told)
+    world.ferry.write_config(tls={})
+    true("restart" not in world.ferry.ok("reload"), "as it runs")
 
 
 @case
@@ -84,7 +94,8 @@ def the_admin_says_yes(world):
     client = unseen(world, user)
     see_login(world, user)
     wait_until("it is held", lambda: held(world, user), 10, 0.1)
-    world.ferry.ok("route", user, "local")
+    said = world.ferry.ok("route", user, "local")
+    true("held: " in said and "local --yes" in said, said)
     world.ferry.settle(1)
     equal(world.ferry.account(user)["route"], "source", "without --yes it stays held")
     world.ferry.ok("route", user, "local", "--yes")
@@ -99,6 +110,8 @@ def a_client_that_comes_again_holds_it_too(world):
         unseen(world, user).logout()
     see_login(world, user)
     wait_until("the reason", lambda: "comes again and again" in held(world, user), 10, 0.1)
+    true("`unseen_hold` (3600 s)" in held(world, user), held(world, user))
+    equal(world.ferry.account(user)["waits_for"], "", "no log-off would do")
     world.ferry.settle(1)
     equal(world.ferry.account(user)["route"], "source", "held")
 
