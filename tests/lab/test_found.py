@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
-from lab.harness import World, case, equal, main, registry, true  # noqa: E402
+from lab.harness import Skipped, World, case, equal, main, registry, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.processes import wait_until  # noqa: E402
 from lab.server_cyrus import ADMIN, Cyrus  # noqa: E402
@@ -37,6 +37,11 @@ def report(world):
     return told, text
 
 
+def looked(world, user):
+    """What was found: the look comes behind the switch, and nobody waits for it."""
+    return wait_until("a look", lambda: world.ferry.account(user)["found"], 30)
+
+
 @case
 def it_is_told(world):
     """alice lets bob into a folder; there is a public one; all have quotas."""
@@ -47,7 +52,7 @@ def it_is_told(world):
     world.prepare(alice, bob)
     world.move(alice)
     world.move(bob)
-    found = world.ferry.account(alice)["found"]
+    found = looked(world, alice)
     equal(found["error"], "", "error")
     equal(found["shows"], {"namespace": True, "acl": True, "quota": True}, "shows")
     equal([(s["folder"], s["who"]) for s in found["shares"]], [(world.own("Plans"), bob)],
@@ -56,7 +61,7 @@ def it_is_told(world):
     storage = next(q for q in found["quota"] if q["resource"] == "STORAGE")
     equal(storage["limit"], 10240, "quota")
     true(0 < storage["used"] < 10240, f"used: {storage}")
-    seen = world.ferry.account(bob)["found"]
+    seen = looked(world, bob)
     plans, public = (by_name(seen["folders"], name) for name in world.seen_by_bob(alice))
     true(plans and plans["kind"] == "others" and {"l", "r"} <= set(plans["rights"]),
          f"{seen['folders']}")
@@ -81,6 +86,8 @@ def it_is_told(world):
 @case
 def a_folder_without_the_right_to_read(world):
     """LIST shows it and EXAMINE is refused: the account moves without it."""
+    if IS_CYRUS:
+        raise Skipped("none is listed and not opened in the Cyrus of this test")
     user = world.user(5)
     with at_source(world, user) as client:
         true(b"Public/Secret" in str(client.ok('LIST "" "*"')).encode(), "listed there")
@@ -90,7 +97,7 @@ def a_folder_without_the_right_to_read(world):
     equal(account["certificate"]["result"], "equal", "certificate")
     equal([f["result"] for f in account["certificate"]["folders"] if f["name"] == "Public/Secret"],
           ["shared folder without the right to read"], "in the certificate")
-    row = by_name(account["found"]["folders"], "Public/Secret")
+    row = by_name(looked(world, user)["folders"], "Public/Secret")
     true(row["without_right"] and not row["copied"] and row["rights"] == "l", f"{row}")
     with contextlib.closing(Imap(world.connect())) as client:
         true(b" OK" in client.login(user, world.password(user)), user)
@@ -116,7 +123,7 @@ def the_sweep_looks_too(world):
     """What changes after the move is found by the next look, a day later."""
     alice, bob = world.user(5), world.user(5)
     world.move(alice)
-    equal(world.ferry.account(alice)["found"]["shares"], [], "at the move")
+    equal(looked(world, alice)["shares"], [], "at the move")
     with at_source(world, alice) as client:
         client.ok(f"SETACL INBOX {bob} lr")
     registry(world, "UPDATE found SET at = at - 86400000")
