@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/conntrack.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "nft-rules/netlink.h"
 
@@ -64,20 +65,13 @@ struct end {
 static bool read_address(const struct attributes *ip, uint16_t v4, uint16_t v6,
 	uint16_t port, struct sockaddr_storage *ret)
 {
-	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-
-	memset(ret, 0, sizeof(*ret));
-	if (has(ip->at[v4], sizeof(a4.sin_addr))) {
-		memcpy(&a4.sin_addr, mnl_attr_get_payload(ip->at[v4]),
-			sizeof(a4.sin_addr));
-		memcpy(ret, &a4, sizeof(a4));
-		return true;
-	}
-	if (!has(ip->at[v6], sizeof(a6.sin6_addr)))
+	if (has(ip->at[v4], sizeof(struct in_addr)))
+		address_from_bytes(AF_INET, mnl_attr_get_payload(ip->at[v4]), ret);
+	else if (has(ip->at[v6], sizeof(struct in6_addr)))
+		address_from_bytes(AF_INET6, mnl_attr_get_payload(ip->at[v6]), ret);
+	else
 		return false;
-	memcpy(&a6.sin6_addr, mnl_attr_get_payload(ip->at[v6]), sizeof(a6.sin6_addr));
-	memcpy(ret, &a6, sizeof(a6));
+	address_set_port(ret, port);
 	return true;
 }
 
@@ -96,23 +90,10 @@ static bool read_sender(const struct nlattr *tuple, struct end *ret)
 	return read_address(&ip, CTA_IP_V4_SRC, CTA_IP_V6_SRC, ret->port, &ret->address);
 }
 
-static bool is_same_host(
-	const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-		       &((const struct sockaddr_in6 *)b)->sin6_addr,
-		       sizeof(struct in6_addr)) == 0;
-}
-
 static bool is_source(const struct ruleset *r, const struct sockaddr_storage *address)
 {
 	for (size_t i = 0; i < r->n_sources; i++)
-		if (is_same_host(&r->sources[i], address))
+		if (address_is_same_host(&r->sources[i], address))
 			return true;
 	return false;
 }

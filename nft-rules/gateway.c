@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/gateway.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "nft-rules/flow_probe.h"
 #include "nft-rules/netlink.h"
@@ -127,16 +128,11 @@ static bool find_link(struct mnl_socket *socket, const struct family *f,
 
 static void find_gateway(struct gateways *g, struct mnl_socket *socket, size_t i)
 {
-	struct sockaddr_storage *to = &g->addresses[i];
 	struct answer route, link;
 
 	if (!find_route(socket, &families[i], &route))
 		return;
-	to->ss_family = (sa_family_t)families[i].family;
-	if (to->ss_family == AF_INET)
-		memcpy(&((struct sockaddr_in *)to)->sin_addr, route.bytes[0], 4);
-	else
-		memcpy(&((struct sockaddr_in6 *)to)->sin6_addr, route.bytes[0], 16);
+	address_from_bytes(families[i].family, route.bytes[0], &g->addresses[i]);
 	if (find_link(socket, &families[i], &route, &link))
 		add_link(g, link.bytes[0]);
 }
@@ -158,18 +154,6 @@ int gateways_find(struct gateways *ret, struct error *err)
 	freeifaddrs(all);
 	*ret = g;
 	return 0;
-}
-
-static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	return a->ss_family == AF_INET
-	               ? ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-	                         ((const struct sockaddr_in *)b)->sin_addr.s_addr
-	               : !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-				 &((const struct sockaddr_in6 *)b)->sin6_addr,
-				 sizeof(struct in6_addr));
 }
 
 static bool has_links(unsigned number)
@@ -196,18 +180,13 @@ int gateway_interface_to(const struct sockaddr_storage *address, unsigned *ret)
 {
 	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
 	const struct family *f = &families[address->ss_family == AF_INET6];
-	const void *to =
-		address->ss_family == AF_INET
-			? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-			: (const void *)&((const struct sockaddr_in6 *)address)
-				  ->sin6_addr;
 	struct answer way;
 	uint32_t number;
 	int code = netlink_open(NETLINK_ROUTE, &socket, NULL);
 
 	if (code < 0)
 		return code;
-	if (!find_way(socket, f, to, &way) || way.len[0])
+	if (!find_way(socket, f, address_bytes(address).ptr, &way) || way.len[0])
 		return -ENODEV;
 	memcpy(&number, way.bytes[1], sizeof(number));
 	if (!has_links(number))
@@ -220,7 +199,7 @@ bool gateways_has(const struct gateways *g, const struct sockaddr_storage *addre
 	const unsigned char link[static GATEWAY_LINK_LEN])
 {
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		if (is_same(&g->addresses[i], address))
+		if (address_is_same_host(&g->addresses[i], address))
 			return true;
 	for (size_t i = 0; i < g->n_links; i++)
 		if (!memcmp(g->links[i], link, GATEWAY_LINK_LEN))

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/neighbours.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "nft-rules/gateway.h"
 #include "nft-rules/netlink.h"
 #include "nft-rules/own_address.h"
+#include "nft-rules/plan.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +31,7 @@
 #define REQUEST_MAX 256
 #define PRIORITY_FIRST (-400) /* before all who drop */
 
-/* nft's numbers of data types (plan.h): an address, then a link address. */
+/* nft's number for a link address, and the key of an address, then that (plan.h). */
 #define KEY_ETHER 9U
 #define KEY_PAIR(address) ((address) << 6 | KEY_ETHER)
 
@@ -58,14 +60,14 @@ static const struct listening {
 } families[] = {
 	/* RFC 826, for Ethernet and IPv4: the kernel has looked at the lengths. A probe
 	   of one that wants the address has no sender yet. */
-	{ AF_INET, NFPROTO_ARP, NF_ARP_IN, KEY_PAIR(7U), 4,
+	{ AF_INET, NFPROTO_ARP, NF_ARP_IN, KEY_PAIR(PLAN_KEY_IPV4), 4,
 		{ { NETWORK, 6, 2, NFT_CMP_EQ, request },
 			{ NETWORK, 24, 4, NFT_CMP_EQ, NULL },
 			{ NETWORK, 14, 4, NFT_CMP_NEQ, zeros },
 			{ NETWORK, 14, 4, NFT_CMP_NEQ, NULL } },
 		14, NETWORK, 8 },
 	/* RFC 4861, 4.3 and 7.1.1: 255 hops are left to nobody from elsewhere */
-	{ AF_INET6, NFPROTO_IPV6, NF_INET_PRE_ROUTING, KEY_PAIR(8U), 16,
+	{ AF_INET6, NFPROTO_IPV6, NF_INET_PRE_ROUTING, KEY_PAIR(PLAN_KEY_IPV6), 16,
 		{ { NETWORK, 7, 1, NFT_CMP_EQ, hops },
 			{ NETWORK, 6, 1, NFT_CMP_EQ, icmp6 },
 			{ TRANSPORT, 0, 1, NFT_CMP_EQ, solicitation },
@@ -88,13 +90,6 @@ struct neighbours {
 	int groups; /* a socket that is in the groups; -1 */
 	bool has[N_FAMILIES];
 };
-
-static const void *bytes_of(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_INET
-	               ? (const void *)&((const struct sockaddr_in *)a)->sin_addr
-	               : (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr;
-}
 
 /* ---- the rules ---- */
 
@@ -271,7 +266,7 @@ static int add_rule(const struct writing *w, const struct sockaddr_storage *sour
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct nlmsghdr *message = start(w, NFT_MSG_NEWRULE, NLM_F_APPEND);
 	bool fine = rule && message && add_interface(rule, source) &&
-	            fill_rule(rule, w->of, bytes_of(source));
+	            fill_rule(rule, w->of, address_bytes(source).ptr);
 
 	if (fine) {
 		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, NEIGHBOURS_TABLE);
@@ -357,7 +352,7 @@ int neighbours_remove(bool *ret_changed, struct error *err)
    (RFC 4291, 2.7.1). */
 static void join_group(struct neighbours *l, const struct sockaddr_storage *source)
 {
-	const unsigned char *a = bytes_of(source);
+	const unsigned char *a = (const void *)address_bytes(source).ptr;
 	struct ipv6_mreq group = { .ipv6mr_multiaddr.s6_addr = { 0xff,
 					   2, [11] = 1, [12] = 0xff, a[13], a[14],
 					   a[15] },
@@ -447,15 +442,6 @@ struct reading {
 	size_t n;
 };
 
-static void set_address(struct neighbour *to, int family, const unsigned char *bytes)
-{
-	to->address.ss_family = (sa_family_t)family;
-	if (family == AF_INET)
-		memcpy(&((struct sockaddr_in *)&to->address)->sin_addr, bytes, 4);
-	else
-		memcpy(&((struct sockaddr_in6 *)&to->address)->sin6_addr, bytes, 16);
-}
-
 static int read_element(struct nftnl_set_elem *element, void *data)
 {
 	struct reading *r = data;
@@ -472,7 +458,7 @@ static int read_element(struct nftnl_set_elem *element, void *data)
 	*to = (struct neighbour){
 		.ago_ms = left < NEIGHBOURS_MS ? NEIGHBOURS_MS - (uint32_t)left : 0
 	};
-	set_address(to, r->of->family, key);
+	address_from_bytes(r->of->family, key, &to->address);
 	memcpy(to->link, key + r->of->address_len, sizeof(to->link));
 	r->n++;
 	return MNL_CB_OK;

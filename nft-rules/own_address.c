@@ -2,8 +2,8 @@
 #include "nft-rules/own_address.h"
 
 #include "nft-rules/gateway.h"
+#include "settings/settings.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -47,10 +47,9 @@ int own_address_refuse(const struct ruleset *r, struct error *err)
 	for (size_t i = 0; i < r->n_sources && !code; i++) {
 		const struct sockaddr *source = (const struct sockaddr *)&r->sources[i];
 		const struct ifaddrs *own = find(all, source);
-		char text[INET6_ADDRSTRLEN] = "?";
+		char text[ADDRESS_TEXT_MAX];
 
-		(void)inet_ntop(
-			source->sa_family, address_of(source), text, sizeof(text));
+		address_text(&r->sources[i], text);
 		if (own)
 			code = error_set(err, -EADDRINUSE,
 				"source %s is an address of this host (%s): set `source` "

@@ -2,6 +2,8 @@
 #include "nft-rules/ruleset.h"
 #include "nft-rules/prefix.h"
 
+#include "base/address.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,19 +20,6 @@ void ruleset_init(struct ruleset *r)
 	r->marks = marks_of(RULES_MARK_MASK, RULES_MARK);
 }
 
-static bool same_address(
-	const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return !memcmp(&((const struct sockaddr_in *)a)->sin_addr,
-			&((const struct sockaddr_in *)b)->sin_addr,
-			sizeof(struct in_addr));
-	return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-		&((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
-}
-
 static int add_address(
 	struct sockaddr_storage *list, size_t *n, const struct sockaddr *address)
 {
@@ -42,7 +31,7 @@ static int add_address(
 		address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
 					      : sizeof(struct sockaddr_in6));
 	for (size_t i = 0; i < *n; i++)
-		if (same_address(&list[i], &copy))
+		if (address_is_same_host(&list[i], &copy))
 			return 0;
 	if (*n == RULES_ADDRESSES_MAX)
 		return -ENOSPC;
@@ -209,7 +198,7 @@ static bool is_any(const struct sockaddr_storage *address)
 	memcpy(&any, &any6, sizeof(any6));
 	if (address->ss_family == AF_INET)
 		memcpy(&any, &any4, sizeof(any4));
-	return same_address(address, &any);
+	return address_is_same_host(address, &any);
 }
 
 int ruleset_validate(const struct ruleset *r, struct error *err)

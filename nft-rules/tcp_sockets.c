@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/tcp_sockets.h"
 
+#include "base/address.h"
 #include "base/fd.h"
 #include "nft-rules/netlink.h"
 
@@ -22,15 +23,10 @@ static bool is_source(
 	const struct ruleset *r, const struct inet_diag_sockid *id, unsigned char family)
 {
 	for (size_t i = 0; i < r->n_sources; i++) {
-		const struct sockaddr_storage *s = &r->sources[i];
+		struct str source = address_bytes(&r->sources[i]);
 
-		if (s->ss_family != family)
-			continue;
-		if (family == AF_INET
-				? ((const struct sockaddr_in *)s)->sin_addr.s_addr ==
-					  id->idiag_src[0]
-				: memcmp(&((const struct sockaddr_in6 *)s)->sin6_addr,
-					  id->idiag_src, 16) == 0)
+		if (r->sources[i].ss_family == family &&
+			memcmp(source.ptr, id->idiag_src, source.len) == 0)
 			return true;
 	}
 	return false;
@@ -39,16 +35,8 @@ static bool is_source(
 static void read_end(const uint32_t address[static 4], uint16_t port,
 	unsigned char family, struct sockaddr_storage *ret)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = port };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = port };
-
-	memset(ret, 0, sizeof(*ret));
-	v4.sin_addr.s_addr = address[0];
-	memcpy(&v6.sin6_addr, address, sizeof(v6.sin6_addr));
-	if (family == AF_INET)
-		memcpy(ret, &v4, sizeof(v4));
-	else
-		memcpy(ret, &v6, sizeof(v6));
+	address_from_bytes(family, address, ret);
+	address_set_port(ret, ntohs(port));
 }
 
 /* A newer kernel has more behind it, an older one less. */

@@ -3,6 +3,8 @@
 #include "nft-rules/policy.h"
 #include "nft-rules/wanted.h"
 
+#include "base/address.h"
+
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -28,23 +30,15 @@ static int add_prohibited(
 	struct plan *p, const struct ruleset *r, const struct sockaddr_storage *source)
 {
 	struct plan_route *route = plan_add_route(p);
+	struct str address = address_bytes(source);
 
 	if (!route)
 		return -ENOMEM;
 	route->family = source->ss_family;
 	route->table = POLICY_WALL_TABLE(r->route_table);
 	route->type = RTN_PROHIBIT;
-	if (source->ss_family == AF_INET) {
-		memcpy(route->destination,
-			&((const struct sockaddr_in *)source)->sin_addr,
-			sizeof(struct in_addr));
-		route->prefix_len = 32;
-	} else {
-		memcpy(route->destination,
-			&((const struct sockaddr_in6 *)source)->sin6_addr,
-			sizeof(struct in6_addr));
-		route->prefix_len = 128;
-	}
+	memcpy(route->destination, address.ptr, address.len);
+	route->prefix_len = (uint8_t)(address.len * 8);
 	return 0;
 }
 

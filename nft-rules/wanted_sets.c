@@ -14,6 +14,8 @@
  */
 #include "nft-rules/wanted.h"
 
+#include "base/address.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
@@ -106,16 +108,10 @@ static int add_addresses(struct plan *p, const char *set4, const char *set6,
 	if (!code && wanted_has_family(list, n, AF_INET6))
 		code = wanted_set(p, set6, PLAN_KEY_IPV6, sizeof(struct in6_addr), 0);
 	for (size_t i = 0; i < n && !code; i++) {
-		const struct sockaddr_storage *a = &list[i];
+		struct str address = address_bytes(&list[i]);
 
-		if (a->ss_family == AF_INET)
-			code = add_element(p, set4,
-				&((const struct sockaddr_in *)a)->sin_addr,
-				sizeof(struct in_addr), "");
-		else
-			code = add_element(p, set6,
-				&((const struct sockaddr_in6 *)a)->sin6_addr,
-				sizeof(struct in6_addr), "");
+		code = add_element(p, list[i].ss_family == AF_INET ? set4 : set6,
+			address.ptr, (uint32_t)address.len, "");
 	}
 	return code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/running/direct_flows.h"
 
+#include "base/address.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -42,19 +43,14 @@ struct counting {
 
 static struct own own_key(const struct sockaddr_storage *client)
 {
-	struct own key = { .port = 0 };
+	struct own key = {
+		.port = client->ss_family == AF_INET
+		                ? ((const struct sockaddr_in *)client)->sin_port
+		                : ((const struct sockaddr_in6 *)client)->sin6_port
+	};
+	struct str address = address_bytes(client);
 
-	if (client->ss_family == AF_INET) {
-		const struct sockaddr_in *a = (const void *)client;
-
-		memcpy(key.address, &a->sin_addr, sizeof(a->sin_addr));
-		key.port = a->sin_port;
-	} else {
-		const struct sockaddr_in6 *a = (const void *)client;
-
-		memcpy(key.address, &a->sin6_addr, sizeof(a->sin6_addr));
-		key.port = a->sin6_port;
-	}
+	memcpy(key.address, address.ptr, address.len);
 	return key;
 }
 

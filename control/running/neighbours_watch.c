@@ -9,7 +9,6 @@
 #include "registry/unseen.h"
 #include "settings/lmtp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@
 #define TRY_MS 60000 /* addresses of this host come and go */
 #define SAY_MS 3600000
 
-#define TEXT_MAX 64 /* of an address; of the reason */
+#define WHY_MAX 64
 #define WHY_LINK "link address "
 #define FULL                                                                             \
 	"more than %d of them ask at a time, and there is no room for others: the "      \
@@ -30,16 +29,10 @@ struct looking {
 	struct neighbours_watch *watch;
 	uint64_t now;
 	struct unseen rows[2 * NEIGHBOURS_MAX];
-	char clients[2 * NEIGHBOURS_MAX][TEXT_MAX], why[2 * NEIGHBOURS_MAX][TEXT_MAX];
+	char clients[2 * NEIGHBOURS_MAX][ADDRESS_TEXT_MAX];
+	char why[2 * NEIGHBOURS_MAX][WHY_MAX];
 	size_t n;
 };
-
-static const void *address_of(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_INET
-	               ? (const void *)&((const struct sockaddr_in *)a)->sin_addr
-	               : (const void *)&((const struct sockaddr_in6 *)a)->sin6_addr;
-}
 
 /* ---- listening ---- */
 
@@ -69,10 +62,9 @@ static int take(void *context, const struct neighbour *n)
 		networks_have(&w->settings->source_neighbours, &n->address) ||
 		is_written(w, &n->address, l->now))
 		return 0;
-	if (!inet_ntop(n->address.ss_family, address_of(&n->address), client, TEXT_MAX))
-		return 0;
-	(void)snprintf(why, TEXT_MAX, WHY_LINK "%02x:%02x:%02x:%02x:%02x:%02x",
-		n->link[0], n->link[1], n->link[2], n->link[3], n->link[4], n->link[5]);
+	address_text(&n->address, client);
+	(void)snprintf(why, WHY_MAX, WHY_LINK "%02x:%02x:%02x:%02x:%02x:%02x", n->link[0],
+		n->link[1], n->link[2], n->link[3], n->link[4], n->link[5]);
 	l->rows[l->n++] = (struct unseen){ .client = str_from(client),
 		.service = STR_LIT(UNSEEN_NEIGHBOUR),
 		.why = str_from(why),
@@ -192,7 +184,7 @@ static int tell(void *context, const struct unseen *u)
 	size_t len = strlen(s->text);
 	struct sockaddr_storage a;
 	struct str link = u->why;
-	char client[TEXT_MAX];
+	char client[ADDRESS_TEXT_MAX];
 
 	if (!str_eq(u->service, STR_LIT(UNSEEN_NEIGHBOUR)))
 		return 0;

@@ -36,6 +36,30 @@ void address_set_port(struct sockaddr_storage *a, uint16_t port)
 		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
 }
 
+struct str address_bytes(const struct sockaddr_storage *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+
+	return a->ss_family == AF_INET ? str_of(&v4->sin_addr, sizeof(v4->sin_addr))
+	                               : str_of(&v6->sin6_addr, sizeof(v6->sin6_addr));
+}
+
+void address_from_bytes(int family, const void *bytes, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage a = { .ss_family = (sa_family_t)family };
+	struct str to = address_bytes(&a);
+
+	memcpy((void *)(uintptr_t)to.ptr, bytes, to.len);
+	*ret = a;
+}
+
+bool address_is_same_host(
+	const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	return a->ss_family == b->ss_family && str_eq(address_bytes(a), address_bytes(b));
+}
+
 bool address_from_path(const char *path, struct sockaddr_storage *ret)
 {
 	struct sockaddr_un *to = (struct sockaddr_un *)ret;

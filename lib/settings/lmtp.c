@@ -30,14 +30,6 @@ struct network {
 	uint32_t bits;
 };
 
-static const unsigned char *bytes_of(const struct sockaddr_storage *a)
-{
-	return a->ss_family == AF_INET6
-	               ? ((const struct sockaddr_in6 *)a)->sin6_addr.s6_addr
-	               : (const unsigned char *)&((const struct sockaddr_in *)a)
-	                         ->sin_addr;
-}
-
 static int read_network(const char *text, struct network *ret)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -67,7 +59,8 @@ int lmtp_client_parse(const char *text)
 
 static bool is_in(const struct sockaddr_storage *a, const struct network *n)
 {
-	const unsigned char *x = bytes_of(a), *y = bytes_of(&n->address);
+	const unsigned char *x = (const void *)address_bytes(a).ptr;
+	const unsigned char *y = (const void *)address_bytes(&n->address).ptr;
 	size_t whole = n->bits / 8;
 	unsigned rest = n->bits % 8;
 
