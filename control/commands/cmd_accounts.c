@@ -98,13 +98,6 @@ static const struct column use_columns[] = {
 };
 #define USE_COLUMNS (sizeof(use_columns) / sizeof(use_columns[0]))
 
-static struct str text_of(const json_t *account, const char *key)
-{
-	const json_t *text = json_object_get(account, key);
-
-	return str_of(json_string_value(text), json_string_length(text));
-}
-
 /* 1: nothing of it is here. */
 static int look(struct control *c, struct arena *arena, struct use_row *row)
 {
@@ -120,8 +113,8 @@ static int look(struct control *c, struct arena *arena, struct use_row *row)
 static int add_use(struct control *c, struct arena *arena, json_t *account,
 	struct table *t, bool *ret_all)
 {
-	struct use_row row = { .name = text_of(account, "name"),
-		.route = text_of(account, "route") };
+	struct use_row row = { .name = output_text(account, "name"),
+		.route = output_text(account, "route") };
 	int code = look(c, arena, &row);
 	json_t *use =
 		code == 0 ? output_object(use_columns, USE_COLUMNS, &row) : json_null();

@@ -36,13 +36,6 @@ static const struct column flow_columns[] = {
 };
 #define FLOW_COLUMNS (sizeof(flow_columns) / sizeof(flow_columns[0]))
 
-static struct str text_of(const json_t *flow, const char *name)
-{
-	const json_t *value = json_object_get(flow, name);
-
-	return str_of(json_string_value(value), json_string_length(value));
-}
-
 static uint64_t number_of(const json_t *flow, const char *name)
 {
 	return (uint64_t)json_integer_value(json_object_get(flow, name));
@@ -55,11 +48,11 @@ static int print_table(const json_t *flows)
 
 	for (size_t i = 0; r == 0 && i < json_array_size(flows); i++) {
 		const json_t *flow = json_array_get(flows, i);
-		struct flow_row row = { text_of(flow, "id"), text_of(flow, "service"),
-			text_of(flow, "client"), text_of(flow, "account"),
-			text_of(flow, "route"), text_of(flow, "unseen"),
-			number_of(flow, "started"), number_of(flow, "bytes_in"),
-			number_of(flow, "bytes_out") };
+		struct flow_row row = { output_text(flow, "id"),
+			output_text(flow, "service"), output_text(flow, "client"),
+			output_text(flow, "account"), output_text(flow, "route"),
+			output_text(flow, "unseen"), number_of(flow, "started"),
+			number_of(flow, "bytes_in"), number_of(flow, "bytes_out") };
 
 		r = table_add(&t, &row);
 	}

@@ -26,13 +26,6 @@ static const struct column columns[] = {
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static struct str text_of(const json_t *row, const char *name)
-{
-	const json_t *value = json_object_get(row, name);
-
-	return str_of(json_string_value(value), json_string_length(value));
-}
-
 static uint64_t number_of(const json_t *row, const char *name)
 {
 	return (uint64_t)json_integer_value(json_object_get(row, name));
@@ -46,15 +39,16 @@ static int add_row(struct table *t, const json_t *row)
 	buf_init(&left, 0);
 	code = output_value(&left, COLUMN_SPAN, json_object_get(row, "eta_s"));
 	if (code == 0)
-		code = table_add(t, &(struct transfer_row){ .name = text_of(row, "name"),
-					    .stage = text_of(row, "stage"),
-					    .last_error = text_of(row, "last_error"),
-					    .left = buf_view(&left),
-					    .percent = number_of(row, "percent"),
-					    .copied = number_of(row, "messages_copied"),
-					    .total = number_of(row, "messages_total"),
-					    .bytes = number_of(row, "bytes_copied"),
-					    .per_s = number_of(row, "bytes_per_s") });
+		code = table_add(
+			t, &(struct transfer_row){ .name = output_text(row, "name"),
+				   .stage = output_text(row, "stage"),
+				   .last_error = output_text(row, "last_error"),
+				   .left = buf_view(&left),
+				   .percent = number_of(row, "percent"),
+				   .copied = number_of(row, "messages_copied"),
+				   .total = number_of(row, "messages_total"),
+				   .bytes = number_of(row, "bytes_copied"),
+				   .per_s = number_of(row, "bytes_per_s") });
 	buf_fini(&left);
 	return code;
 }

@@ -51,6 +51,11 @@ void output_clean(struct str s, FILE *to)
 		(void)fputc(clean(s.ptr[i]), to);
 }
 
+void output_text_clean(const json_t *object, const char *key, FILE *to)
+{
+	output_clean(output_text(object, key), to);
+}
+
 static int text_text(struct buf *out, const struct column *column, const void *row)
 {
 	return append_clean(out, *(const struct str *)place(column, row));
@@ -89,6 +94,15 @@ static int span_text(struct buf *out, const struct column *column, const void *r
 }
 
 /* ── values as JSON ────────────────────────────────────────────────────────────────── */
+
+struct str output_text(const json_t *object, const char *key)
+{
+	const json_t *text = json_object_get(object, key);
+
+	return json_is_string(text)
+	               ? str_of(json_string_value(text), json_string_length(text))
+	               : STR_LIT("");
+}
 
 json_t *output_string(struct str s)
 {

@@ -57,10 +57,14 @@ size_t output_width(struct str s);
 /* Prints it with a newline and drops the reference; NULL is an error. 0 or -ENOMEM. */
 int output_json(json_t *value, FILE *to);
 
+/* That string of an object: a view into it; empty: there is none. */
+struct str output_text(const json_t *object, const char *key);
 /* Any bytes as a JSON string: what is not UTF-8 is shown as '?'. */
 json_t *output_string(struct str s);
 
 /* Bytes without control characters: what came from outside does not steer a terminal. */
 void output_clean(struct str s, FILE *to);
+/* The same of output_text(). */
+void output_text_clean(const json_t *object, const char *key, FILE *to);
 
 #endif

@@ -74,7 +74,7 @@ static bool has_word(const json_t *row, struct str word)
 		return any_contains(row, word);
 	memcpy(name, word.ptr, at);
 	name[at] = '\0';
-	return str_ihas(text_of(json_object_get(row, name)), str_skip(word, at + 1));
+	return str_ihas(output_text(row, name), str_skip(word, at + 1));
 }
 
 bool view_matches(const json_t *row, const char *filter)

@@ -122,12 +122,10 @@ int found_view_json(struct registry *r, int64_t account, json_t **ret, struct er
 
 bool found_quota_bytes(const json_t *quota, uint64_t *ret_used, uint64_t *ret_limit)
 {
-	struct str resource =
-		str_from(json_string_value(json_object_get(quota, "resource")));
 	json_int_t used = json_integer_value(json_object_get(quota, "used"));
 	json_int_t limit = json_integer_value(json_object_get(quota, "limit"));
 
-	if (!str_ieq(resource, STR_LIT("STORAGE")))
+	if (!str_ieq(output_text(quota, "resource"), STR_LIT("STORAGE")))
 		return false;
 	*ret_used = (uint64_t)(used < INT64_MAX / 1024 ? used * 1024 : INT64_MAX);
 	*ret_limit = (uint64_t)(limit < INT64_MAX / 1024 ? limit * 1024 : INT64_MAX);
@@ -136,29 +134,21 @@ bool found_quota_bytes(const json_t *quota, uint64_t *ret_used, uint64_t *ret_li
 
 /* ---- for people ---- */
 
-static void put(const json_t *row, const char *key, FILE *to)
-{
-	const json_t *text = json_object_get(row, key);
-
-	output_clean(str_of(json_string_value(text), json_string_length(text)), to);
-}
-
 static void put_rights(const json_t *row, FILE *to)
 {
-	if (!json_string_length(json_object_get(row, "rights")))
+	if (!output_text(row, "rights").len)
 		return;
 	(void)fputs(" (", to);
-	put(row, "rights", to);
+	output_text_clean(row, "rights", to);
 	(void)fputc(')', to);
 }
 
 static void print_folder(const json_t *row, FILE *to)
 {
-	bool is_shared = str_eq(str_from(json_string_value(json_object_get(row, "kind"))),
-		STR_LIT("shared"));
+	bool is_shared = str_eq(output_text(row, "kind"), STR_LIT("shared"));
 
 	(void)fprintf(to, "  %s ", is_shared ? "shared folder" : "another user's folder");
-	put(row, "name", to);
+	output_text_clean(row, "name", to);
 	put_rights(row, to);
 	if (json_is_true(json_object_get(row, "without_right")))
 		(void)fputs(
@@ -174,9 +164,9 @@ static void print_folder(const json_t *row, FILE *to)
 static void print_share(const json_t *row, FILE *to)
 {
 	(void)fputs("  ", to);
-	put(row, "folder", to);
+	output_text_clean(row, "folder", to);
 	(void)fputs(" is shared with ", to);
-	put(row, "who", to);
+	output_text_clean(row, "who", to);
 	put_rights(row, to);
 	(void)fputs(": here nobody else sees it\n", to);
 }
@@ -184,9 +174,9 @@ static void print_share(const json_t *row, FILE *to)
 static void print_withheld(const json_t *row, FILE *to)
 {
 	(void)fputs("  ", to);
-	put(row, "folder", to);
+	output_text_clean(row, "folder", to);
 	(void)fputs(": the source does not say who else sees it", to);
-	if (json_string_length(json_object_get(row, "rights")))
+	if (output_text(row, "rights").len)
 		(void)fputs("; the user's own rights", to);
 	put_rights(row, to);
 	(void)fputc('\n', to);
@@ -202,7 +192,7 @@ static void print_quota(const json_t *row, FILE *to)
 		(void)fprintf(to, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " ",
 			json_integer_value(json_object_get(row, "used")),
 			json_integer_value(json_object_get(row, "limit")));
-		put(row, "resource", to);
+		output_text_clean(row, "resource", to);
 		(void)fputc('\n', to);
 		return;
 	}
@@ -263,9 +253,9 @@ void found_view_print(const json_t *found, const struct settings *s, FILE *to)
 	if (json_is_null(found))
 		return;
 	(void)fputs("\nbesides its mail, at the source\n", to);
-	if (json_string_length(json_object_get(found, "error"))) {
+	if (output_text(found, "error").len) {
 		(void)fputs("  the last look failed: ", to);
-		put(found, "error", to);
+		output_text_clean(found, "error", to);
 		(void)fputc('\n', to);
 	}
 	for (size_t i = 0; i < sizeof(printed) / sizeof(printed[0]); i++)

@@ -35,13 +35,6 @@ static json_int_t number(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
-static void print_text(const json_t *o, const char *key, FILE *to)
-{
-	const json_t *text = json_object_get(o, key);
-
-	output_clean(str_of(json_string_value(text), json_string_length(text)), to);
-}
-
 static void print_messages(const json_t *mending, FILE *to)
 {
 	const json_t *list = json_object_get(mending, "messages");
@@ -50,9 +43,9 @@ static void print_messages(const json_t *mending, FILE *to)
 		const json_t *one = json_array_get(list, i);
 
 		(void)fputs("  ", to);
-		print_text(one, "mailbox", to);
+		output_text_clean(one, "mailbox", to);
 		(void)fprintf(to, ", UID %" JSON_INTEGER_FORMAT ": ", number(one, "uid"));
-		print_text(one, "why", to);
+		output_text_clean(one, "why", to);
 		(void)fputc('\n', to);
 	}
 }
@@ -63,9 +56,9 @@ void mending_view_print(const json_t *mending, FILE *to)
 
 	if (json_is_null(mending))
 		return;
-	if (json_string_length(json_object_get(mending, "error"))) {
+	if (output_text(mending, "error").len) {
 		(void)fputs("the mailbox could not be looked through: ", to);
-		print_text(mending, "error", to);
+		output_text_clean(mending, "error", to);
 		(void)fputc('\n', to);
 	}
 	(void)fprintf(to,

@@ -27,6 +27,11 @@ void report_say(json_t *to, const char *format, ...)
 	(void)json_array_append_new(to, output_string(str_from(text)));
 }
 
+struct str report_text(struct report *p, const json_t *object, const char *key)
+{
+	return arena_str(&p->arena, output_text(object, key));
+}
+
 int report_days(struct control *c, uint64_t *ret_days)
 {
 	uint64_t days = REPORT_DAYS;

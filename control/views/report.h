@@ -122,6 +122,8 @@ int report_found_finish(struct control *c, struct report *p);
 /* A sentence more. */
 void report_say(json_t *to, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* That string of an object, kept as long as the report; NULL without memory. */
+struct str report_text(struct report *p, const json_t *object, const char *key);
 /* Whether the admin has named that user (--users). */
 int report_knows_user(
 	struct control *c, struct registry *r, struct str name, bool *ret_known);

@@ -16,15 +16,6 @@
 #define QUOTA_LOOK_MS 3000     /* for the accounts' own ones: a process each */
 #define NAMES_MAX 5            /* of those that see a folder */
 
-static struct str kept(struct report *p, const json_t *o, const char *key)
-{
-	const json_t *text = json_object_get(o, key);
-
-	return arena_str(
-		&p->arena, str_of(json_is_string(text) ? json_string_value(text) : "",
-				   json_string_length(text)));
-}
-
 static uint64_t number(const json_t *o, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(o, key));
@@ -47,9 +38,9 @@ static int add_shared(struct report *p, const struct account *a, const json_t *f
 	p->looks.more += total > n ? total - n : 0;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *is = json_array_get(list, i);
-		struct report_shared row = { .folder = kept(p, is, "name"),
-			.kind = kept(p, is, "kind"),
-			.rights = kept(p, is, "rights"),
+		struct report_shared row = { .folder = report_text(p, is, "name"),
+			.kind = report_text(p, is, "kind"),
+			.rights = report_text(p, is, "rights"),
 			.users = arena_str(&p->arena, a->name),
 			.n_users = 1,
 			.n_barred = json_is_true(json_object_get(is, "without_right")),
@@ -76,7 +67,7 @@ static struct str names_of(struct report *p, const json_t *list, const char *key
 
 	buf_init(&text, 0);
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct str name = kept(p, json_array_get(list, i), key);
+		struct str name = report_text(p, json_array_get(list, i), key);
 		bool is_new = name.ptr != NULL;
 
 		for (size_t k = 0; k < n; k++)
@@ -120,7 +111,7 @@ static int add_shares(struct report *p, const struct account *a, const json_t *f
 		return 0;
 	row.account = arena_str(&p->arena, a->name);
 	row.folders = distinct(list, "folder");
-	row.folder = kept(p, json_array_get(list, 0), "folder");
+	row.folder = report_text(p, json_array_get(list, 0), "folder");
 	row.who = names_of(p, list, "who");
 	return row.account.ptr && row.folder.ptr && row.who.ptr
 	               ? buf_append(&p->shares, str_of(&row, sizeof(row)))
@@ -169,7 +160,7 @@ static int add_quotas(struct report *p, const struct account *a, const json_t *f
 		const json_t *is = json_array_get(list, i);
 		struct report_quota like = { .fullest = STR("") }, *row;
 		uint64_t used = number(is, "used"), limit = number(is, "limit"), percent;
-		struct str resource = kept(p, is, "resource");
+		struct str resource = report_text(p, is, "resource");
 
 		if (found_quota_bytes(is, &used, &limit))
 			like.bytes = limit;
@@ -209,7 +200,7 @@ int report_found_add(
 	if (code < 0)
 		return code;
 	p->looks.none += json_is_null(found);
-	if (json_string_length(json_object_get(found, "error")))
+	if (output_text(found, "error").len)
 		p->looks.failed++;
 	else if (!json_is_null(found))
 		count_look(p, found);

@@ -60,10 +60,8 @@ int sweep_view_json(struct registry *r, int64_t account, json_t **ret, struct er
 static void print_text(const char *before, const json_t *object, const char *key,
 	const char *after, FILE *to)
 {
-	const char *text = json_string_value(json_object_get(object, key));
-
 	(void)fputs(before, to);
-	output_clean(str_from(text ? text : ""), to);
+	output_text_clean(object, key, to);
 	(void)fputs(after, to);
 }
 
@@ -76,11 +74,11 @@ void sweep_view_print(const json_t *swept, FILE *to)
 	(void)fprintf(to,
 		"\nstill came to the old mailbox: %" JSON_INTEGER_FORMAT " message(s)\n",
 		json_integer_value(json_object_get(swept, "messages")));
-	if (json_string_length(json_object_get(swept, "error")))
+	if (output_text(swept, "error").len)
 		print_text("  the last look failed: ", swept, "error", "\n", to);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *f = json_array_get(list, i);
-		bool noted = json_string_length(json_object_get(f, "note")) > 0;
+		bool noted = output_text(f, "note").len > 0;
 
 		print_text("  ", f, "name", ": ", to);
 		(void)fprintf(to, "%" JSON_INTEGER_FORMAT,
@@ -93,13 +91,6 @@ void sweep_view_print(const json_t *swept, FILE *to)
 
 /* ---- for the report ---- */
 
-static struct str text_of(struct report *p, const json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return arena_str(&p->arena, str_from(text ? text : ""));
-}
-
 static int add(struct report *p, const struct report_swept *row)
 {
 	return row->account.ptr && row->folder.ptr && row->why.ptr
@@ -110,10 +101,10 @@ static int add(struct report *p, const struct report_swept *row)
 static int add_folder(struct report *p, const struct account *a, const json_t *f)
 {
 	struct report_swept row = { .account = arena_str(&p->arena, a->name),
-		.folder = text_of(p, f, "name"),
+		.folder = report_text(p, f, "name"),
 		.count = (uint64_t)json_integer_value(json_object_get(f, "messages")),
 		.last_at = (uint64_t)json_integer_value(json_object_get(f, "last_at")),
-		.why = text_of(p, f, "note") };
+		.why = report_text(p, f, "note") };
 
 	if (row.count && row.why.ptr && !row.why.len)
 		row.why = STR_LIT(COMES_BY_ITSELF);
@@ -124,7 +115,7 @@ static int add_folder(struct report *p, const struct account *a, const json_t *f
 static int add_change(struct report *p, const struct account *a, const json_t *f)
 {
 	struct report_swept row = { .account = arena_str(&p->arena, a->name),
-		.folder = text_of(p, f, "name"),
+		.folder = report_text(p, f, "name"),
 		.last_at =
 			(uint64_t)json_integer_value(json_object_get(f, "changed_at")) };
 	const char *change = json_string_value(json_object_get(f, "change"));
@@ -141,7 +132,7 @@ static int add_error(struct report *p, const struct account *a, const json_t *sw
 {
 	struct report_swept row = { .account = arena_str(&p->arena, a->name),
 		.folder = STR_LIT(""),
-		.why = text_of(p, swept, "error") };
+		.why = report_text(p, swept, "error") };
 
 	return row.why.len ? add(p, &row) : 0;
 }
