@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 static int events_path(const struct settings *s, char path[static PATH_MAX])
 {
@@ -28,18 +27,23 @@ json_t *events_read(const struct settings *s)
 	return json_array();
 }
 
+/* Its place; behind the last: there is none. */
+static size_t find(const json_t *all, const char *kind)
+{
+	size_t at = 0;
+
+	while (at < json_array_size(all) &&
+		!str_eq(output_text(json_array_get(all, at), "kind"), str_from(kind)))
+		at++;
+	return at;
+}
+
 static json_t *entry(json_t *all, const char *kind)
 {
-	size_t i;
-	json_t *event;
+	json_t *event = json_array_get(all, find(all, kind));
 
-	json_array_foreach(all, i, event)
-	{
-		const char *is = json_string_value(json_object_get(event, "kind"));
-
-		if (is && strcmp(is, kind) == 0)
-			return event;
-	}
+	if (event)
+		return event;
 	event = json_pack("{s:s, s:I, s:I, s:s}", "kind", kind, "at", (json_int_t)0,
 		"count", (json_int_t)0, "text", "");
 	return event && json_array_append_new(all, event) == 0 ? event : NULL;
@@ -89,21 +93,10 @@ int event_note(const struct settings *s, const char *kind, const char *sentence)
 int event_forget(const struct settings *s, const char *kind)
 {
 	char path[PATH_MAX];
-	json_t *all = events_read(s), *event;
-	size_t i;
+	json_t *all = events_read(s);
 	int code = all ? events_path(s, path) : -ENOMEM;
-	bool found = false;
 
-	json_array_foreach(all, i, event)
-	{
-		const char *is = json_string_value(json_object_get(event, "kind"));
-
-		if (!is || strcmp(is, kind) != 0)
-			continue;
-		found = json_array_remove(all, i) == 0;
-		break;
-	}
-	if (code == 0 && found)
+	if (code == 0 && json_array_remove(all, find(all, kind)) == 0)
 		code = write_all(path, all);
 	json_decref(all);
 	return code;
@@ -111,16 +104,9 @@ int event_forget(const struct settings *s, const char *kind)
 
 bool event_is_noted(const struct settings *s, const char *kind)
 {
-	json_t *all = events_read(s), *event;
-	bool is = false;
-	size_t i;
+	json_t *all = events_read(s);
+	bool is = find(all, kind) < json_array_size(all);
 
-	json_array_foreach(all, i, event)
-	{
-		const char *of = json_string_value(json_object_get(event, "kind"));
-
-		is = is || (of && strcmp(of, kind) == 0);
-	}
 	json_decref(all);
 	return is;
 }
