@@ -6,8 +6,8 @@
  * direct` lets there, and where the rules stay open although accounts live here (the
  * admin wrote fail = "open") those that began before the rules or while nobody listened.
  * While there are any by which mail is read, no account switches without the admin's word
- * (registry/unseen.h). The kernel is asked every few seconds, and the registry is told
- * for all processes.
+ * (registry/unseen.h). The kernel is asked every second, or more rarely where that takes
+ * long, and the registry is told for all processes.
  *
  * Where the rules close behind the first account the others need no such care: closed,
  * they end them.

@@ -354,6 +354,18 @@ static void leave_soon(struct supervisor *s)
 		loop_stop(&s->loop);
 }
 
+static void tick_rules(struct supervisor *s, uint64_t now)
+{
+	const struct ruleset *rules;
+
+	up_rules_tick(s->rules);
+	rules = up_rules_in(s->rules);
+	if (!rules)
+		return;
+	direct_flows_tick(&s->direct, rules, now);
+	neighbours_watch_tick(&s->neighbours, rules, now);
+}
+
 static void tick_serving(struct supervisor *s, uint64_t now)
 {
 	unsigned duties = s->part->duties;
@@ -361,13 +373,9 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	start_due(s, now);
 	end_hung(s, now);
 	if (duties & DUTY_RULES)
-		up_rules_tick(s->rules);
+		tick_rules(s, now);
 	if (duties & DUTY_CERTIFICATES)
 		certificates_watch_tick(&s->certificates, &s->control->settings, now);
-	if (duties & DUTY_RULES && up_rules_in(s->rules))
-		direct_flows_tick(&s->direct, up_rules_in(s->rules), now);
-	if (duties & DUTY_RULES && up_rules_in(s->rules))
-		neighbours_watch_tick(&s->neighbours, up_rules_in(s->rules), now);
 	if (duties & DUTY_STATE)
 		tick_state(s, now);
 	upgrade_tick(&s->upgrade, now);
