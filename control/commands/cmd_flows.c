@@ -5,6 +5,7 @@
 #include "control/terminal/control.h"
 #include "control/terminal/output.h"
 #include "control/terminal/screen.h"
+#include "control/views/unseen_view.h"
 #include "control/watch/flows.h"
 
 #include "base/clock.h"
@@ -15,7 +16,6 @@
 #include <unistd.h>
 
 #define WATCH_S 1
-#define NEIGHBOURS_SHOWN_MS (24 * 3600 * 1000ULL)
 
 struct flow_row {
 	struct str id, service, client, account, route, unseen;
@@ -71,7 +71,7 @@ static void print_neighbours(struct control *c)
 	if (control_registry(c, &r) < 0)
 		return;
 	(void)neighbours_seen(
-		r, &c->settings, clock_wall_ms() - NEIGHBOURS_SHOWN_MS, &seen, NULL);
+		r, &c->settings, clock_wall_ms() - UNSEEN_SHOWN_MS, &seen, NULL);
 	registry_close(r);
 	if (seen.hosts)
 		(void)printf("not in this list: what %" PRIu64

@@ -7,6 +7,7 @@
 #include "control/terminal/output.h"
 #include "registry/unseen.h"
 
+#define UNSEEN_SHOWN_MS (24 * 3600 * 1000ULL) /* by `status` and `flows` */
 #define UNSEEN_COLUMN_COUNT 7
 extern const struct column unseen_columns[UNSEEN_COLUMN_COUNT]; /* of struct unseen */
 

@@ -25,7 +25,6 @@
 
 #define ATTENTION_MAX 20 /* one screen; `accounts` has all */
 #define SENTENCE_MAX 1024
-#define UNSEEN_SHOWN_MS (24 * 3600 * 1000ULL)
 #define HELD_SHOWN_MAX 5
 #define NEVER_LEAVES_MS (24 * 3600 * 1000ULL) /* phones that are always on */
 
