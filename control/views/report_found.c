@@ -118,20 +118,28 @@ static int add_shares(struct report *p, const struct account *a, const json_t *f
 	               : -ENOMEM;
 }
 
-static struct report_quota *quota_of(struct report *p, const struct report_quota *like)
+static struct report_quota *find_quota(struct report *p, const struct report_quota *like)
 {
-	size_t n = buf_len(&p->quotas) / sizeof(*like);
-	struct report_quota *all;
+	struct str all = buf_view(&p->quotas);
+	struct report_quota *rows = (void *)(uintptr_t)all.ptr;
 
-	if (n < QUOTAS_MAX && buf_append(&p->quotas, str_of(like, sizeof(*like))) < 0)
-		return NULL;
-	all = (void *)(p->quotas.data + p->quotas.start);
-	for (size_t i = 0; i < n; i++)
-		if (all[i].bytes == like->bytes && all[i].messages == like->messages) {
-			p->quotas.end = p->quotas.start + n * sizeof(*like);
-			return &all[i];
-		}
-	return n < QUOTAS_MAX ? &all[n] : NULL;
+	for (size_t i = 0; i < all.len / sizeof(*rows); i++)
+		if (rows[i].bytes == like->bytes && rows[i].messages == like->messages)
+			return &rows[i];
+	return NULL;
+}
+
+/* *ret NULL: there are too many to list this one, too. */
+static int quota_of(
+	struct report *p, const struct report_quota *like, struct report_quota **ret)
+{
+	*ret = find_quota(p, like);
+	if (*ret || buf_len(&p->quotas) / sizeof(*like) >= QUOTAS_MAX)
+		return 0;
+	if (buf_append(&p->quotas, str_of(like, sizeof(*like))) < 0)
+		return -ENOMEM;
+	*ret = find_quota(p, like);
+	return 0;
 }
 
 static uint64_t percent_of(uint64_t used, uint64_t limit)
@@ -151,35 +159,43 @@ static int add_limited(struct report *p, const struct account *a)
 	return name.ptr ? buf_append(&p->limited, str_of(&name, sizeof(name))) : -ENOMEM;
 }
 
+static int add_quota(struct report *p, const struct account *a,
+	const struct report_quota *like, uint64_t percent)
+{
+	struct report_quota *row;
+	int code = quota_of(p, like, &row);
+
+	if (code < 0 || !row)
+		return code;
+	row->accounts++;
+	if (row->accounts > 1 && percent <= row->percent)
+		return 0;
+	row->percent = percent;
+	row->fullest = arena_str(&p->arena, a->name);
+	return row->fullest.ptr ? 0 : -ENOMEM;
+}
+
 static int add_quotas(struct report *p, const struct account *a, const json_t *found)
 {
 	const json_t *list = json_object_get(found, "quota");
 	bool is_limited = false;
+	int code = 0;
 
-	for (size_t i = 0; i < json_array_size(list); i++) {
+	for (size_t i = 0; code == 0 && i < json_array_size(list); i++) {
 		const json_t *is = json_array_get(list, i);
-		struct report_quota like = { .fullest = STR("") }, *row;
-		uint64_t used = number(is, "used"), limit = number(is, "limit"), percent;
-		struct str resource = report_text(p, is, "resource");
+		struct report_quota like = { .fullest = STR("") };
+		uint64_t used = number(is, "used"), limit = number(is, "limit");
 
 		if (found_quota_bytes(is, &used, &limit))
 			like.bytes = limit;
-		else if (resource.ptr && str_ieq(resource, STR_LIT("MESSAGE")))
+		else if (str_ieq(output_text(is, "resource"), STR_LIT("MESSAGE")))
 			like.messages = limit;
-		row = limit && (like.bytes || like.messages) ? quota_of(p, &like) : NULL;
-		if (!row)
+		if (!like.bytes && !like.messages)
 			continue;
 		is_limited = true;
-		percent = percent_of(used, limit);
-		row->accounts++;
-		if (row->accounts > 1 && percent <= row->percent)
-			continue;
-		row->percent = percent;
-		row->fullest = arena_str(&p->arena, a->name);
-		if (!row->fullest.ptr)
-			return -ENOMEM;
+		code = add_quota(p, a, &like, percent_of(used, limit));
 	}
-	return is_limited ? add_limited(p, a) : 0;
+	return code == 0 && is_limited ? add_limited(p, a) : code;
 }
 
 static void count_look(struct report *p, const json_t *found)

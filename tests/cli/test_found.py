@@ -85,6 +85,19 @@ def test_what_does_not_move(house):
         expect(words in text, f"{words}: {text}")
 
 
+def test_more_limits_than_are_listed(house):
+    """Whoever has one of the others is limited all the same."""
+    for user, limits in (("alice", range(1, 101)), ("bob", range(101, 201)), ("carol", [201])):
+        house.tool("capture", user, "secret")
+        found(house, user, looked(quota=[{"root": str(n), "resource": "STORAGE", "used": 0, "limit": n}
+                                         for n in limits]))
+    told = json.loads(house.good("report", "--json"))
+    expect([q["bytes"] for q in told["source_quotas"]] == [n * 1024 for n in range(1, 201)],
+           told["source_quotas"])
+    remarks = " ".join(told["remarks"])
+    expect("0 of 3 accounts have one of their own" in remarks, told["remarks"])
+
+
 def test_what_is_not_seen_is_not_absent(house):
     for user in ("alice", "bob", "carol"):
         house.tool("capture", user, "secret")
@@ -121,7 +134,7 @@ def test_what_a_broken_process_has_noted(house):
     expect("\x1b" not in house.good("report"), "report")
 
 
-TESTS = [test_what_does_not_move, test_what_is_not_seen_is_not_absent,
+TESTS = [test_what_does_not_move, test_more_limits_than_are_listed, test_what_is_not_seen_is_not_absent,
          test_what_a_broken_process_has_noted]
 
 if __name__ == "__main__":
