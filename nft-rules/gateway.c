@@ -156,7 +156,7 @@ int gateways_find(struct gateways *ret, struct error *err)
 	return 0;
 }
 
-static bool has_links(unsigned number)
+bool gateway_has_links(unsigned number)
 {
 	char name[IF_NAMESIZE] = "";
 	struct ifaddrs *all;
@@ -189,7 +189,7 @@ int gateway_interface_to(const struct sockaddr_storage *address, unsigned *ret)
 	if (!find_way(socket, f, address_bytes(address).ptr, &way) || way.len[0])
 		return -ENODEV;
 	memcpy(&number, way.bytes[1], sizeof(number));
-	if (!has_links(number))
+	if (!gateway_has_links(number))
 		return -ENODEV;
 	*ret = number;
 	return 0;

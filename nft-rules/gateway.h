@@ -20,7 +20,9 @@ struct gateways {
 };
 
 int gateways_find(struct gateways *ret, struct error *err);
-/* The interface with link addresses by which the routes lead there without a gateway; 0
+/* Whether that interface has link addresses, by which its hosts find each other. */
+bool gateway_has_links(unsigned number);
+/* Such an interface by which the routes lead there without a gateway; 0
    or -errno: there is none. */
 int gateway_interface_to(const struct sockaddr_storage *address, unsigned *ret);
 bool gateways_has(const struct gateways *g, const struct sockaddr_storage *address,

@@ -376,8 +376,8 @@ int neighbours_near(const struct ruleset *r, struct sockaddr_storage *ret, size_
 		if (own_interface_near(&all[i]))
 			ret[(*ret_n)++] = all[i];
 	return *ret_n ? 0
-	              : error_set(
-				err, -ENODEV, "the source is in no network of this host");
+	              : error_set(err, -ENODEV,
+				"the source is in no network of this host where hosts ask for link addresses");
 }
 
 static int listen_all(struct neighbours *l, const struct sockaddr_storage *near, size_t n,

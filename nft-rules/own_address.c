@@ -88,7 +88,8 @@ unsigned own_interface_near(const struct sockaddr_storage *a)
 	for (const struct ifaddrs *i = all; i && !number; i = i->ifa_next)
 		if (i->ifa_addr && i->ifa_netmask &&
 			i->ifa_addr->sa_family == address->sa_family &&
-			is_within(address, i->ifa_addr, i->ifa_netmask))
+			is_within(address, i->ifa_addr, i->ifa_netmask) &&
+			gateway_has_links(if_nametoindex(i->ifa_name)))
 			number = if_nametoindex(i->ifa_name);
 	freeifaddrs(all);
 	return number;

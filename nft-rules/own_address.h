@@ -8,7 +8,7 @@
 int own_address_refuse(const struct ruleset *r, struct error *err);
 
 /* The number of the interface by which this host reaches that address without a router,
-   or in whose network it is; 0: none. */
+   or in whose network it is; 0: none that has link addresses. */
 unsigned own_interface_near(const struct sockaddr_storage *a);
 
 #endif

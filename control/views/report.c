@@ -154,7 +154,7 @@ static int find_neighbours(struct control *c, struct registry *r, struct report 
 		return code;
 	if (!neighbours_are_heard(&c->settings))
 		report_say(p->not_watched,
-			"hosts of the source's own network, which is none of this host's");
+			"hosts of the source's own network: this host is not in it, or by a tunnel");
 	else if (event_is_noted(&c->settings, NEIGHBOURS_EVENT))
 		report_say(p->not_watched,
 			"all hosts of the source's own network (`mailferry status` says "

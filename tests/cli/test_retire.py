@@ -431,6 +431,19 @@ def test_unseen_ports(house):
     expect(report(house)["safe_to_retire"], "it is closed")
 
 
+def test_who_asks_for_the_source_is_not_heard_in_a_tunnel(house):
+    """Nobody asks there for a link address, so that silence says nothing."""
+    moved(house)
+    for link, heard in (("tuntap add dev near mode tun", False),
+                        ("link add near type veth peer name far", True)):
+        subprocess.run(["ip", *link.split()], check=True)
+        subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "near"], check=True)
+        subprocess.run(["ip", "link", "set", "near", "up"], check=True)
+        unheard = [t for t in report(house)["not_watched"] if "the source's own network" in t]
+        subprocess.run(["ip", "link", "del", "near"], check=True)
+        expect(not unheard if heard else len(unheard) == 1, f"{link}: {unheard}")
+
+
 def test_dry_run_and_losses(house):
     moved(house)
     house.tool("capture", "bob", "x")
@@ -546,7 +559,8 @@ TESTS = [test_alias_import, test_alias_import_of_aliases, test_alias_import_refu
          test_alias_propose_with_several_domains, test_subaddress,
          test_rename_of_an_account_that_is_gone, test_passwd, test_passwd_at_a_terminal, test_report, test_report_of_why_not,
          test_report_with_several_domains, test_period_is_watched_as_a_whole,
-         test_known_users, test_unseen_tls, test_unseen_ports, test_dry_run_and_losses, test_nobody_loses,
+         test_known_users, test_unseen_tls, test_unseen_ports,
+         test_who_asks_for_the_source_is_not_heard_in_a_tunnel, test_dry_run_and_losses, test_nobody_loses,
          test_retire, test_retire_has_a_way_back, test_retire_by_force,
          test_retire_without_the_key, test_print_config]
 
