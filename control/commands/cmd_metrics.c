@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX 4096
+#define READ_SIZE 65536 /* of a page at a time: most are smaller */
 #define HTTP_SECONDS 10 /* for one that is slow to ask, or to take the answer */
 #define WATCH_MS 4000 /* Prometheus scrapes for 10 s at the most, unless it is told so */
 #define CONTENT "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -146,13 +147,11 @@ static int ask_watch(struct control *c, int *ret_file)
 
 static int take_file(int file, struct buf *page)
 {
-	char bytes[REQUEST_MAX];
-	ssize_t n;
-	int code = lseek(file, 0, SEEK_SET) < 0 ? -errno : 0;
+	ssize_t n = lseek(file, 0, SEEK_SET) < 0 ? -errno : 1;
 
-	while (code == 0 && (n = read(file, bytes, sizeof(bytes))) != 0)
-		code = n < 0 ? -errno : buf_append(page, str_of(bytes, (size_t)n));
-	return code;
+	while (n > 0)
+		n = buf_read(page, file, READ_SIZE);
+	return (int)n;
 }
 
 static int from_watch(struct control *c, struct buf *page)
