@@ -140,11 +140,19 @@ bool source_connection_may_ask(
 	return now >= c->turn_at;
 }
 
+static uint64_t beyond(uint64_t n, uint64_t other)
+{
+	return n > other ? n - other : 0;
+}
+
+/* While it waited, another connection may have asked for what the turn was taken for. */
 void source_connection_asked(
 	struct source_connection *c, uint64_t messages, uint64_t bytes)
 {
-	if (!c->turn_at)
-		(void)pace_take_reading(c->pace, messages, bytes, clock_monotonic_ms());
+	(void)pace_take_reading(c->pace, beyond(messages, c->turn_messages),
+		beyond(bytes, c->turn_bytes), clock_monotonic_ms());
+	pace_give_back(c->pace, beyond(c->turn_messages, messages),
+		beyond(c->turn_bytes, bytes));
 	c->turn_at = c->turn_messages = c->turn_bytes = 0;
 	c->paid += bytes;
 }

@@ -64,7 +64,8 @@ int source_connection_fill(struct source_connection *c, struct error *err);
 int source_connection_flush(struct source_connection *c, struct error *err);
 
 /* A question that will bring so much: whether it may be asked now. It takes its turn when
-   it is asked for the first time, and source_connection_asked() ends that. */
+   it is asked for the first time, and source_connection_asked() ends that: what counts is
+   what was asked for then. */
 bool source_connection_may_ask(
 	struct source_connection *c, uint64_t messages, uint64_t bytes);
 void source_connection_asked(

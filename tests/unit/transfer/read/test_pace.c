@@ -169,6 +169,38 @@ static void a_lost_connection_gives_its_turn_back(void **state)
 	close_two(two);
 }
 
+/* Connections share what is to be fetched: one may have taken its turn for what another
+   one has asked for by now. */
+static void a_turn_counts_what_is_asked_for(void **state)
+{
+	static const struct {
+		uint64_t taken, asked; /* bytes; 0: without a turn */
+		unsigned least, most;  /* ms until the next one is due */
+	} rows[] = {
+		{ 1, 32000000, 20000, 32000 },
+		{ 32000000, 1, 0, 1000 },
+		{ 0, 32000000, 20000, 32000 },
+	};
+	struct source_connection c;
+	struct pace two[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned due;
+
+		open_two(two, &limits);
+		source_connection_init(&c);
+		c.pace = &two[0];
+		if (rows[i].taken)
+			assert_true(source_connection_may_ask(&c, 1, rows[i].taken));
+		source_connection_asked(&c, 1, rows[i].asked);
+		due = pace_take_reading(&two[1], 1, 1, clock_monotonic_ms());
+		assert_in_range(due, rows[i].least, rows[i].most);
+		source_connection_close(&c);
+		close_two(two);
+	}
+}
+
 /* A process that a thief runs writes what it likes. */
 static void a_moment_that_makes_no_sense(void **state)
 {
@@ -208,6 +240,7 @@ int main(void)
 		cmocka_unit_test(no_limit_is_none),
 		cmocka_unit_test(who_is_waited_for_does_not_wait),
 		cmocka_unit_test(a_lost_connection_gives_its_turn_back),
+		cmocka_unit_test(a_turn_counts_what_is_asked_for),
 		cmocka_unit_test(a_source_that_has_too_many),
 		cmocka_unit_test(a_moment_that_makes_no_sense),
 		cmocka_unit_test(what_is_no_page),
