@@ -12,7 +12,8 @@
 struct found_record {
 	uint64_t at;      /* the last look; 0: there was none */
 	struct str error; /* why it failed; "" */
-	struct str state; /* JSON of the transfer's (account/found.h); "" */
+	struct str state; /* JSON of the transfer's (account/found.h), of the last look
+	                     that did not fail, if any; "" */
 };
 
 /* All zero, when it was never looked at. */

@@ -86,12 +86,13 @@ class World(ImapWorld):
         true(told.startswith(error) if error else not told, f"error: {told!r}")
         return found
 
-    def looked(self, hours_ago):
-        """There was a look, and it found nothing."""
+    def looked(self, hours_ago, found=None):
+        """There was a look, and this is what it found."""
         path = self.folder / "state/registry.sqlite"
         with contextlib.closing(sqlite3.connect(path, timeout=5)) as database, database:
-            database.execute("INSERT INTO found SELECT id, ?, '', '{}' FROM account",
-                             (int((time.time() - hours_ago * 3600) * 1000),))
+            database.execute("INSERT INTO found SELECT id, ?, '', ? FROM account",
+                             (int((time.time() - hours_ago * 3600) * 1000),
+                              json.dumps(found or {})))
 
 
 @case
@@ -374,6 +375,20 @@ def it_hangs_up(world):
         raise EOFError
     world.server.answers["GETACL"] = acl
     world.goes_on("the source has closed the connection")
+
+
+@case
+def a_look_that_fails_leaves_what_is_known(world):
+    """What it saw before it failed is less. It is not made again before a day is over."""
+    known = {"shares": [{"folder": "INBOX", "who": "carol", "rights": "lrs"}], "shares_total": 1}
+    world.looked(24, known)
+
+    def acl(session, _):
+        raise EOFError
+    world.server.answers["GETACL"] = acl
+    equal(world.goes_on("the source has closed the connection"), known, "what is known")
+    (at,), = world.rows("SELECT at FROM found", "state/registry.sqlite")
+    true(time.time() - at / 1000 < 3600, f"looked at {at}")
 
 
 @case

@@ -276,11 +276,22 @@ static void clean(char *text)
 			*text = '?';
 }
 
+/* A look that failed has seen a part at the most: what the one before has found stays. */
+static struct str state_before(struct finding *f)
+{
+	const struct job *j = f->job;
+	struct found_record last;
+	int r = registry_found(j->registry, j->account.id, &f->found.arena, &last, NULL);
+
+	return r == 0 ? last.state : STR_LIT("");
+}
+
 static void write_down(struct finding *f, int code)
 {
 	struct job *j = f->job;
 	struct found_record record = { .at = clock_wall_ms(),
 		.error = code < 0 ? str_from(f->err.text) : STR_LIT("") };
+	struct str before = code < 0 ? state_before(f) : STR_LIT("");
 	char *state = found_state_write(&f->found);
 	struct error err = { 0 };
 
@@ -288,7 +299,7 @@ static void write_down(struct finding *f, int code)
 	if (code < 0)
 		log_warning(NULL, "found", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), f->err.text);
-	record.state = str_from(state);
+	record.state = before.len ? before : str_from(state);
 	if (registry_set_found(j->registry, j->account.id, &record, &err) < 0)
 		log_warning(NULL, "found", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), err.text);

@@ -27,8 +27,8 @@ struct found_names {
 	size_t n;
 };
 
-/* When it is time; the source is connected, and is not when it has failed: that is noted,
-   and nobody's failure. */
+/* When it is time; the source is connected, and is not when it has failed: that is noted
+   beside what the look before has found, and nobody's failure. */
 void found_look(struct job *j, const struct found_names *names);
 /* Of what the last pass has listed. */
 void found_look_after_pass(struct job *j);
