@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FOUND_EVERY_MS (UINT64_C(24) * 3600 * 1000)
 #define PREFIXES_MAX 8 /* of name spaces; Cyrus, Courier, Dovecot have one of a kind */
@@ -268,14 +269,6 @@ static bool is_due(struct job *j)
 	return r == 0 && (last.at > now || now - last.at >= FOUND_EVERY_MS);
 }
 
-/* It quotes the source. */
-static void clean(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 /* A look that failed has seen a part at the most: what the one before has found stays. */
 static struct str state_before(struct finding *f)
 {
@@ -295,7 +288,7 @@ static void write_down(struct finding *f, int code)
 	char *state = found_state_write(&f->found);
 	struct error err = { 0 };
 
-	clean(f->err.text);
+	found_clean(f->err.text, strlen(f->err.text)); /* it quotes the source */
 	if (code < 0)
 		log_warning(NULL, "found", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), f->err.text);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 
 /* ---- what is kept ---- */
 
@@ -107,19 +108,24 @@ int found_set_rights(struct found *f, struct str folder, struct str rights)
 
 /* ---- as JSON ---- */
 
-/* Bytes of the network: what is no UTF-8, or steers a terminal, is shown as "?". A
-   letter takes two bytes at the most ("\""), which bounds the whole. */
+void found_clean(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+}
+
+/* What is no UTF-8 is shown as "?". A letter takes two bytes at the most ("\""), which
+   bounds the whole. */
 static json_t *text(struct str s)
 {
 	char clean[FOUND_NAME_MAX];
 	struct str part = str_take(s, sizeof(clean));
 	json_t *value;
 
-	for (size_t i = 0; i < part.len; i++) {
-		unsigned char c = (unsigned char)part.ptr[i];
-
-		clean[i] = c < 0x20 || c == 0x7f ? '?' : part.ptr[i];
-	}
+	if (part.len)
+		memcpy(clean, part.ptr, part.len);
+	found_clean(clean, part.len);
 	value = json_stringn(clean, part.len);
 	return value ? value : json_string("?");
 }
