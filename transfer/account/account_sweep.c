@@ -270,12 +270,14 @@ static int look_and_hand_on(struct sweeping *w)
 
 static void count(struct sweeping *w)
 {
-	for (size_t i = 0; i < w->sweep.count; i++)
-		if (w->sweep.at[i].last_at > w->record.last_at)
-			w->record.last_at = w->sweep.at[i].last_at;
-	for (size_t i = 0; i < w->sweep.count; i++)
-		if (w->sweep.at[i].change.at > w->record.changed_at)
-			w->record.changed_at = w->sweep.at[i].change.at;
+	for (size_t i = 0; i < w->sweep.count; i++) {
+		const struct sweep_folder *f = &w->sweep.at[i];
+
+		if (f->last_at > w->record.last_at)
+			w->record.last_at = f->last_at;
+		if (f->change.at > w->record.changed_at)
+			w->record.changed_at = f->change.at;
+	}
 	w->record.messages += w->came;
 }
 

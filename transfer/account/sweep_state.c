@@ -119,6 +119,8 @@ int sweep_state_read(
 	json_t *proven = json_loadb(certificate.ptr, certificate.len, 0, NULL);
 	json_t *since = state.len ? json_loadb(state.ptr, state.len, 0, NULL) : NULL;
 	const char *at = json_string_value(json_object_get(since, "certificate"));
+	/* one that has moved once more begins anew */
+	bool is_since = at && str_eq(str_from(at), str_from(time_of(proven)));
 	int r = json_is_array(json_object_get(proven, "folders"))
 	                ? 0
 	                : error_set(err, -ENODATA, "it has no certificate");
@@ -127,10 +129,9 @@ int sweep_state_read(
 		r = read_folders(s, json_object_get(proven, "folders"), read_proven, err);
 	if (r == 0)
 		read_drop(s, json_object_get(proven, "uidls"));
-	/* one that has moved once more begins anew */
-	if (r == 0 && at && str_eq(str_from(at), str_from(time_of(proven))))
+	if (r == 0 && is_since)
 		r = read_folders(s, json_object_get(since, "folders"), read_since, err);
-	if (r == 0 && at && str_eq(str_from(at), str_from(time_of(proven))))
+	if (r == 0 && is_since)
 		r = read_folders(s, json_object_get(since, "looks"), read_looks, err);
 	json_decref(proven);
 	json_decref(since);

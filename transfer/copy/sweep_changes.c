@@ -30,26 +30,26 @@ bool sweep_expires(struct str name, struct str special_use)
 /* With new mail in between only what cannot come from it; a server that begins to count
    changes says 1, or nothing, before. */
 static void describe(const struct source_status *was, const struct source_status *now,
-	char text[static 64])
+	char text[static SWEEP_CHANGE_MAX])
 {
 	bool has_new = now->uidnext != was->uidnext;
 
 	if (now->messages < was->messages)
-		(void)snprintf(text, 64, "messages removed there: %u",
+		(void)snprintf(text, SWEEP_CHANGE_MAX, "messages removed there: %u",
 			was->messages - now->messages);
 	else if (now->unseen < was->unseen)
-		(void)snprintf(
-			text, 64, "messages read there: %u", was->unseen - now->unseen);
+		(void)snprintf(text, SWEEP_CHANGE_MAX, "messages read there: %u",
+			was->unseen - now->unseen);
 	else if (!has_new && (now->unseen > was->unseen ||
 				     (was->highestmodseq > 1 &&
 					     now->highestmodseq > was->highestmodseq)))
-		(void)snprintf(text, 64, "flags changed there");
+		(void)snprintf(text, SWEEP_CHANGE_MAX, "flags changed there");
 }
 
 void sweep_compare(struct sweep_was *was, const struct source_status *now,
 	uint64_t now_ms, struct sweep_change *change)
 {
-	char text[64] = "";
+	char text[SWEEP_CHANGE_MAX] = "";
 
 	if (was->is_known && !now->uidvalidity)
 		(void)snprintf(text, sizeof(text), "removed there");

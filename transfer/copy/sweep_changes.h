@@ -18,9 +18,11 @@ struct sweep_was {
 	struct source_status looks;
 };
 
+#define SWEEP_CHANGE_MAX 64 /* "messages removed there: 4294967295" */
+
 struct sweep_change {
-	uint64_t at;   /* wall milliseconds; 0: none yet */
-	char text[64]; /* what, the last time */
+	uint64_t at;                 /* wall milliseconds; 0: none yet */
+	char text[SWEEP_CHANGE_MAX]; /* what, the last time */
 };
 
 /* That is emptied without anybody. special_use: "\\Trash", "" */
