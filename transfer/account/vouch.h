@@ -10,8 +10,8 @@
  * it was whole. The first login with the user's own password compares it with what the
  * user has, before anything of it is believed:
  *
- *   bodies    of all messages up to 256, else of 256 by chance; and of each folder the
- *             newest and some others, byte for byte
+ *   bodies    of all messages of up to 64 KiB, or of 256 of them by chance; and of each
+ *             folder the newest and some others, byte for byte
  *   rows      the first pass after that: of every message UID, date and size, of every
  *             folder UIDVALIDITY and UIDNEXT (sync.h: doubts)
  *
