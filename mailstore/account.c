@@ -463,7 +463,7 @@ int account_run(const struct settings *settings, const char *name)
 	r = serve(a, settings);
 	view_images_fini(&a->serve.images);
 	if (a->serve.store)
-		(void)sort_stored_keep(&a->serve.sort_cache, a->serve.store, NULL);
+		(void)sort_stored_keep(&a->serve, NULL);
 	sort_cache_fini(&a->serve.sort_cache);
 	store_close(a->serve.store);
 	mime_charsets_free(a->serve.charsets);

@@ -12,7 +12,7 @@ static void on_quiet(void *context)
 
 	q->is_own = true;
 	if (q->serve->store) {
-		(void)sort_stored_keep(&q->serve->sort_cache, q->serve->store, NULL);
+		(void)sort_stored_keep(q->serve, NULL);
 		store_give_back(q->serve->store);
 	}
 	sort_cache_give_back(&q->serve->sort_cache);

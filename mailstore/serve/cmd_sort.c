@@ -22,8 +22,7 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 		&s->serve->sort_cache, &s->arena };
 
 	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
-	sort_stored_load(
-		source.cache, s->serve->store, sort_has_texts(&sorting->sort), false);
+	sort_stored_load(s->serve, sort_has_texts(&sorting->sort), false);
 	if (!sorting->rows)
 		sorting->rows = arena_alloc(&s->arena, w->count * sizeof(*sorting->rows));
 	if (!sorting->rows)

@@ -24,8 +24,7 @@ static int read_message(struct imap *s, struct searching *w, uint32_t i,
 	int code;
 
 	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
-	sort_stored_load(source.cache, s->serve->store, true,
-		t->algorithm != IMAP_THREAD_ORDEREDSUBJECT);
+	sort_stored_load(s->serve, true, t->algorithm != IMAP_THREAD_ORDEREDSUBJECT);
 	if (!t->messages)
 		t->messages = arena_alloc(&s->arena, w->count * sizeof(*t->messages));
 	if (!t->messages)

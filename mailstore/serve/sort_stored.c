@@ -10,26 +10,39 @@
  *            bytes
  */
 #include "mailstore/serve/sort_stored.h"
+
+#include "base/hash.h"
 #include "mailstore/serve/image_number.h"
 #include "mailstore/serve/kept.h"
 #include "mailstore/store/image.h"
 #include "wire/imap/thread.h"
+#include "wire/mime/search.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the bytes here, and of what they are made of. */
-#define VERSION (KEPT_VERSION << 8 | 1)
+#define VERSION 1           /* of the bytes here */
 #define MESSAGES_LEAST 1000 /* their rows are read in 2 ms */
 #define FRESH_LEAST 256     /* and a sixteenth of all: then it is worth writing all */
 #define IS_REPLY 1u
 #define TEXTS_SHIFT 1
 
+/* Of the bytes, of what they are made of, and of who reads it: another iconv gives the
+   same header another text. */
+static struct image_name name_of(const struct serve *serve, enum image_kind kind)
+{
+	uint64_t version =
+		hash_mix(mime_text_version(serve->charsets), KEPT_VERSION << 8 | VERSION);
+
+	return (struct image_name){ serve->sort_cache.mailbox, kind,
+		(uint32_t)(version ^ version >> 32) };
+}
+
 /* ── into bytes ────────────────────────────────────────────────────────────────────── */
 
 struct keeping {
-	const struct sort_cache *cache;
+	const struct serve *serve;
 	struct buf images[IMAGE_KINDS]; /* without what they begin with */
 	uint64_t count;
 	struct sort_cached before;
@@ -84,7 +97,7 @@ static int put_ids(struct buf *out, const struct sort_ids *ids)
 static int put_message(void *context, const struct store_message *row)
 {
 	struct keeping *k = context;
-	const struct sort_cached *m = sort_cache_find(k->cache, row->uid);
+	const struct sort_cached *m = sort_cache_find(&k->serve->sort_cache, row->uid);
 	int r = 0;
 
 	if (!m)
@@ -104,35 +117,35 @@ static int put_message(void *context, const struct store_message *row)
 
 /* ── keeping ───────────────────────────────────────────────────────────────────────── */
 
-static int keep_one(const struct keeping *k, struct store *store, enum image_kind kind,
-	struct error *err)
+static int keep_one(const struct keeping *k, enum image_kind kind, struct error *err)
 {
-	const struct image_name name = { k->cache->mailbox, kind, VERSION };
+	const struct image_name name = name_of(k->serve, kind);
 	struct buf all;
 	int code;
 
 	buf_init(&all, 0);
-	code = image_put_number(&all, k->cache->uidvalidity);
+	code = image_put_number(&all, k->serve->sort_cache.uidvalidity);
 	if (code == 0)
 		code = image_put_number(&all, k->count);
 	if (code == 0)
 		code = buf_append(&all, buf_view(&k->images[kind]));
 	if (code == 0)
-		code = store_keep_image(store, &name, buf_view(&all), err);
+		code = store_keep_image(k->serve->store, &name, buf_view(&all), err);
 	buf_fini(&all);
 	return code;
 }
 
 /* What was given back, or not asked for yet, is not written over. */
-static int keep_all(const struct keeping *k, struct store *store, struct error *err)
+static int keep_all(const struct keeping *k, struct error *err)
 {
+	struct store *store = k->serve->store;
 	int code = store_begin_derived(store, err);
 
 	if (code < 0)
 		return code;
 	for (unsigned kind = IMAGE_DATES; kind <= IMAGE_IDS && code == 0; kind++)
-		if (k->cache->fresh[kind])
-			code = keep_one(k, store, (enum image_kind)kind, err);
+		if (k->serve->sort_cache.fresh[kind])
+			code = keep_one(k, (enum image_kind)kind, err);
 	if (code == 0)
 		return store_commit(store, err);
 	store_rollback(store);
@@ -145,9 +158,11 @@ static bool is_worth(uint32_t fresh, uint32_t messages)
 	       fresh >= messages / 16;
 }
 
-int sort_stored_keep(struct sort_cache *c, struct store *store, struct error *err)
+int sort_stored_keep(struct serve *serve, struct error *err)
 {
-	struct keeping k = { .cache = c };
+	struct sort_cache *c = &serve->sort_cache;
+	struct store *store = serve->store;
+	struct keeping k = { .serve = serve };
 	struct mailbox m = { .id = c->mailbox };
 	uint32_t fresh = 0;
 	int code;
@@ -163,7 +178,7 @@ int sort_stored_keep(struct sort_cache *c, struct store *store, struct error *er
 		buf_init(&k.images[i], 0);
 	code = store_each_state(store, c->mailbox, put_message, &k, err);
 	if (code == 0)
-		code = keep_all(&k, store, err);
+		code = keep_all(&k, err);
 	if (code == 0)
 		memset(c->fresh, 0, sizeof(c->fresh));
 	for (size_t i = 0; i < IMAGE_KINDS; i++)
@@ -314,26 +329,26 @@ static int load_ids(void *context, uint64_t modseq, struct str bytes)
 }
 
 /* Once; what is added so is not fresh. */
-static void load(
-	struct sort_cache *c, struct store *store, enum image_kind kind, image_fn *read)
+static void load(struct serve *serve, enum image_kind kind, image_fn *read)
 {
-	const struct image_name name = { c->mailbox, kind, VERSION };
+	struct sort_cache *c = &serve->sort_cache;
 	uint32_t fresh[IMAGE_KINDS];
+	struct image_name name;
 
 	if (c->has_looked[kind])
 		return;
+	name = name_of(serve, kind);
 	memcpy(fresh, c->fresh, sizeof(fresh));
-	(void)store_image(store, &name, read, c, NULL);
+	(void)store_image(serve->store, &name, read, c, NULL);
 	memcpy(c->fresh, fresh, sizeof(fresh));
 	c->has_looked[kind] = true;
 }
 
-void sort_stored_load(
-	struct sort_cache *c, struct store *store, bool with_texts, bool with_ids)
+void sort_stored_load(struct serve *serve, bool with_texts, bool with_ids)
 {
-	load(c, store, IMAGE_DATES, load_dates);
+	load(serve, IMAGE_DATES, load_dates);
 	if (with_texts)
-		load(c, store, IMAGE_TEXTS, load_texts);
+		load(serve, IMAGE_TEXTS, load_texts);
 	if (with_ids)
-		load(c, store, IMAGE_IDS, load_ids);
+		load(serve, IMAGE_IDS, load_ids);
 }

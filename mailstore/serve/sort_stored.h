@@ -6,15 +6,13 @@
  * process that has just started reads no header of it again. Only of mailboxes that are
  * sorted: it is written when the process has nothing to do, and nobody waits for it.
  */
-#include "mailstore/serve/sort_cache.h"
-#include "mailstore/store/store.h"
+#include "mailstore/serve/service.h"
 
-/* Of the mailbox that the cache was begun with: what is there and not in the cache, once.
-   Where nothing fits, the cache is as it was. */
-void sort_stored_load(
-	struct sort_cache *c, struct store *store, bool with_texts, bool with_ids);
+/* Of the mailbox that its sort_cache was begun with: what is there and not in the cache,
+   once. Where nothing fits, the cache is as it was. */
+void sort_stored_load(struct serve *serve, bool with_texts, bool with_ids);
 /* Puts there what the cache has, if it has read enough since. In a transaction of its
    own. */
-int sort_stored_keep(struct sort_cache *c, struct store *store, struct error *err);
+int sort_stored_keep(struct serve *serve, struct error *err);
 
 #endif
