@@ -20,12 +20,11 @@ static int name_of_folder(const char *folder, struct buf *name)
 
 	buf_clear(name);
 	for (const char *p = folder; *p && code == 0; p++) {
-		int high = *p == '%' ? hex_digit_of(HEX_UPPER, p[1]) : -1;
-		int low = high >= 0 ? hex_digit_of(HEX_UPPER, p[2]) : -1;
+		int byte = *p == '%' ? hex_byte_of(HEX_UPPER, str_from(p + 1)) : -1;
 		char c = *p;
 
-		if (low >= 0) {
-			c = (char)(high * 16 + low);
+		if (byte >= 0) {
+			c = (char)byte;
 			p += 2;
 		}
 		code = buf_byte(name, c);

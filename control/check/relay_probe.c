@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #define PATIENCE_MS 20000 /* a reverse look-up of our address takes 5 s and more */
@@ -24,16 +23,6 @@ static void keep_words(struct relay_view *v, const struct smtp_reply *reply)
 {
 	(void)snprintf(v->words, sizeof(v->words), "%.*s",
 		STR_ARG(str_trim(str_take(reply->bytes, sizeof(v->words) - 1))));
-}
-
-static bool mentions(struct str bytes, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (size_t i = 0; i + len <= bytes.len; i++)
-		if (strncasecmp(bytes.ptr + i, word, len) == 0)
-			return true;
-	return false;
 }
 
 /* A refusal of relaying, and not of this sender, name or moment: a login that is wanted
@@ -52,8 +41,9 @@ static bool refuses_relaying(const struct smtp_reply *reply)
 	if (smtp_enhanced_code(reply->text, &code) &&
 		str_eq(str_skip(code, 1), STR_LIT(".7.54")))
 		return true;
-	return mentions(reply->bytes, "relay") || mentions(reply->bytes, "rcpthosts") ||
-	       (class == 5 && mentions(reply->bytes, "authenticat"));
+	return str_ihas(reply->bytes, STR_LIT("relay")) ||
+	       str_ihas(reply->bytes, STR_LIT("rcpthosts")) ||
+	       (class == 5 && str_ihas(reply->bytes, STR_LIT("authenticat")));
 }
 
 enum relay_answer relay_answer_to_rcpt(const struct smtp_reply *reply)

@@ -27,6 +27,14 @@ int hex_byte(struct str s)
 	return low < 0 ? -1 : high << 4 | low;
 }
 
+int hex_byte_of(const char *digits, struct str s)
+{
+	int high = s.len > 1 ? hex_digit_of(digits, s.ptr[0]) : -1;
+	int low = high < 0 ? -1 : hex_digit_of(digits, s.ptr[1]);
+
+	return low < 0 ? -1 : high << 4 | low;
+}
+
 bool hex_to_u64(struct str text, uint64_t *ret)
 {
 	uint64_t value = 0;
@@ -47,12 +55,11 @@ bool hex_read(struct str text, unsigned char *bytes, size_t len)
 	if (text.len != len * 2)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit_of(HEX_LOWER, text.ptr[2 * i]);
-		int low = hex_digit_of(HEX_LOWER, text.ptr[2 * i + 1]);
+		int byte = hex_byte_of(HEX_LOWER, str_skip(text, 2 * i));
 
-		if (high < 0 || low < 0)
+		if (byte < 0)
 			return false;
-		bytes[i] = (unsigned char)(high << 4 | low);
+		bytes[i] = (unsigned char)byte;
 	}
 	return true;
 }

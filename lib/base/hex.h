@@ -13,6 +13,8 @@ int hex_digit(char c);
 int hex_digit_of(const char *digits, char c);
 /* The byte that two digits at the beginning of s mean, either case; -1: they are none. */
 int hex_byte(struct str s);
+/* The same, of one case alone. */
+int hex_byte_of(const char *digits, struct str s);
 
 /* All of text as a number, lower case; false: no digit, another character, too long. */
 bool hex_to_u64(struct str text, uint64_t *ret);

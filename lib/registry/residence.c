@@ -78,15 +78,11 @@ static int take_value(struct str text, struct arena *arena, struct str *ret)
 		char c = text.ptr[i];
 
 		if (c == '%') {
-			int high = i + 2 < text.len
-			                   ? hex_digit_of(HEX_UPPER, text.ptr[i + 1])
-			                   : -1;
-			int low =
-				high >= 0 ? hex_digit_of(HEX_UPPER, text.ptr[i + 2]) : -1;
+			int byte = hex_byte_of(HEX_UPPER, str_skip(text, i + 1));
 
-			if (low < 0)
+			if (byte < 0)
 				return -EBADMSG;
-			c = (char)(high * 16 + low);
+			c = (char)byte;
 			i += 2;
 		}
 		bytes[len++] = c;

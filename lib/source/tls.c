@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define FACT_NAME_MAX 32 /* "submission.pin" */
 

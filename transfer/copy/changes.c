@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/copy/changes.h"
 
+#include "base/hash.h"
 #include "transfer/copy/namespaces.h"
 
 #include <errno.h>
@@ -176,23 +177,15 @@ int changes_keep_listing(struct sync *s, struct folder *f)
 	return r < 0 ? no_memory(s) : 0;
 }
 
-/* FNV-1a: it has to tell mistakes, not malice. */
-static uint64_t add_bytes(uint64_t sum, const void *bytes, size_t len)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
+/* It has to tell mistakes, not malice. */
 uint64_t changes_of_row(const struct mail *m)
 {
 	const uint64_t numbers[] = { m->flags & ~(unsigned)MAIL_RECENT, (uint64_t)m->date,
 		(uint64_t)(int64_t)m->zone, m->size };
-	uint64_t sum = add_bytes(UINT64_C(0xcbf29ce484222325), numbers, sizeof(numbers));
+	uint64_t sum =
+		hash_bytes(HASH_FIRST, str_of((const char *)numbers, sizeof(numbers)));
 
-	return m->keywords.len ? add_bytes(sum, m->keywords.ptr, m->keywords.len) : sum;
+	return hash_bytes(sum, m->keywords);
 }
 
 static bool is_known(const struct folder *f)

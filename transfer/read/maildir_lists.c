@@ -355,9 +355,8 @@ int maildir_name_cmp(struct str a, struct str b)
    so "\41" is three characters and a backslash. */
 static char escaped(struct str s, char separator)
 {
-	int high = s.len > 2 && s.ptr[0] == '\\' ? hex_digit_of(HEX_LOWER, s.ptr[1]) : -1;
-	int low = high < 0 ? -1 : hex_digit_of(HEX_LOWER, s.ptr[2]);
-	char c = (char)(low < 0 ? 0 : high * 16 + low);
+	int byte = s.ptr[0] == '\\' ? hex_byte_of(HEX_LOWER, str_skip(s, 1)) : -1;
+	char c = (char)(byte < 0 ? 0 : byte);
 	bool needs = c == '.' || c == '/' || c == '\\' || (c > 0 && c < ' ');
 
 	return needs && c != separator ? c : '\0';

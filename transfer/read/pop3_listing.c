@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/read/pop3_listing.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -100,11 +102,7 @@ static int name_by_header(struct reading *r, size_t i)
 
 	if (!EVP_DigestFinal_ex(r->header, digest, NULL))
 		return error_set(r->err, -EIO, "cannot compute a digest");
-	for (size_t k = 0; k < NAME_BYTES; k++) {
-		text[2 * k] = "0123456789abcdef"[digest[k] >> 4];
-		text[2 * k + 1] = "0123456789abcdef"[digest[k] & 15];
-	}
-	text[2 * NAME_BYTES] = '\0';
+	hex_write(digest, NAME_BYTES, text);
 	return pop3_drop_name(d, d->at[i].number, str_from(text)) < 0
 	               ? error_set(r->err, -ENOMEM, "no memory")
 	               : 0;

@@ -61,7 +61,6 @@ static bool needs_no_code(char c)
 
 static size_t encode(char *to, struct str value)
 {
-	static const char digits[] = "0123456789ABCDEF";
 	size_t len = 0;
 
 	for (size_t i = 0; i < value.len; i++) {
@@ -71,8 +70,8 @@ static size_t encode(char *to, struct str value)
 			to[len++] = value.ptr[i];
 		} else {
 			to[len++] = '%';
-			to[len++] = digits[c >> 4];
-			to[len++] = digits[c & 15];
+			to[len++] = HEX_UPPER[c >> 4];
+			to[len++] = HEX_UPPER[c & 15];
 		}
 	}
 	return len;

@@ -32,6 +32,12 @@ static void test_byte(void **state)
 	assert_int_equal(hex_byte(STR_LIT("")), -1);
 	assert_int_equal(hex_byte(STR_LIT("0g")), -1);
 	assert_int_equal(hex_byte(STR_LIT("g0")), -1);
+	assert_int_equal(hex_byte_of(HEX_UPPER, STR_LIT("FA")), 250);
+	assert_int_equal(hex_byte_of(HEX_UPPER, STR_LIT("Fa")), -1);
+	assert_int_equal(hex_byte_of(HEX_UPPER, STR_LIT("fA")), -1);
+	assert_int_equal(hex_byte_of(HEX_LOWER, STR_LIT("fa and more")), 250);
+	assert_int_equal(hex_byte_of(HEX_LOWER, STR_LIT("f")), -1);
+	assert_int_equal(hex_byte_of(HEX_LOWER, STR_LIT("")), -1);
 }
 
 static void test_number(void **state)
