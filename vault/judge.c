@@ -19,7 +19,7 @@ _Static_assert(FINGERPRINT_SIZE == crypto_generichash_KEYBYTES, "a key of libsod
 
 /* ── what was right once ───────────────────────────────────────────────────────────── */
 
-/* The verifiers go in too: another password makes another one, and old proofs void. */
+/* Of a password, and of what it is right for: when that changes, old proofs are void. */
 static int fingerprint(const struct vault *v, struct str of, struct str password,
 	uint8_t ret[static FINGERPRINT_SIZE])
 {
@@ -37,11 +37,17 @@ static int fingerprint(const struct vault *v, struct str of, struct str password
 	return r ? -EIO : 0;
 }
 
-static uint8_t *place_of(struct vault *v, const uint8_t print[static FINGERPRINT_SIZE])
+static size_t place_number(const uint8_t print[static FINGERPRINT_SIZE])
 {
-	return v->fingerprints[((size_t)print[0] << 8 | print[1]) % FINGERPRINTS];
+	return (size_t)print[0] << 8 | print[1];
 }
 
+static uint8_t *place_of(struct vault *v, const uint8_t print[static FINGERPRINT_SIZE])
+{
+	return v->fingerprints[place_number(print) % FINGERPRINTS];
+}
+
+/* Another password makes another verifier. */
 static bool is_remembered(struct vault *v, struct str verifiers, struct str password)
 {
 	uint8_t print[FINGERPRINT_SIZE];
@@ -85,7 +91,7 @@ static void recent_ask(
 static struct recent_right *recent_place(
 	const struct vault *v, const struct recent_question *r)
 {
-	return &v->recent[((size_t)r->print[0] << 8 | r->print[1]) % RECENT_PLACES];
+	return &v->recent[place_number(r->print) % RECENT_PLACES];
 }
 
 /* Of which account. Empty: it is not known. */
