@@ -19,8 +19,8 @@
 static const struct row {
 	const char *name;
 	const char *labels;
-	const uint16_t
-		*high; /* what bytes from 128 on mean, 0: nothing; NULL: ask iconv */
+	/* what bytes from 128 on mean, 0: nothing; NULL: ask iconv */
+	const uint16_t *high;
 } rows[] = {
 	{ "CP1252", "iso88591 windows1252 cp1252 latin1 l1 cp819 ibm819", CP1252 },
 	{ "CP1250", "windows1250 cp1250 xcp1250", CP1250 },
@@ -91,13 +91,18 @@ void mime_charsets_free(struct mime_charsets *c)
 	free(c);
 }
 
+static bool is_there(const struct mime_charsets *c, size_t row)
+{
+	return rows[row].high || c->converters[row] != (iconv_t)-1;
+}
+
 uint64_t mime_charsets_there(const struct mime_charsets *c)
 {
 	uint64_t there = 0;
 
 	_Static_assert(N_ROWS <= 64, "a bit for each");
 	for (size_t i = 0; c && i < N_ROWS; i++)
-		if (rows[i].high || c->converters[i] != (iconv_t)-1)
+		if (is_there(c, i))
 			there |= UINT64_C(1) << i;
 	return there;
 }
@@ -128,8 +133,7 @@ static const struct row *find_row(const struct mime_charsets *c, struct str labe
 		return NULL;
 	for (size_t i = 0; c && i < N_ROWS; i++)
 		if (str_has_word(str_from(rows[i].labels), normal))
-			return rows[i].high || c->converters[i] != (iconv_t)-1 ? &rows[i]
-			                                                       : NULL;
+			return is_there(c, i) ? &rows[i] : NULL;
 	return NULL;
 }
 
