@@ -15,7 +15,6 @@
  */
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "mailstore/process.h"
 #include "mailstore/refuse.h"
@@ -130,16 +129,11 @@ static void end_one(struct sleeper *s, const char *why)
 
 /* ── an account ────────────────────────────────────────────────────────────────────── */
 
-static size_t bucket_of(struct str account)
-{
-	return hash_bytes(HASH_FIRST, account) % ASLEEP_BUCKETS;
-}
-
 static struct asleep *find(const struct processes *all, struct str account)
 {
 	struct asleep *g;
 
-	LIST_FOREACH(g, &all->asleep[bucket_of(account)], entry)
+	LIST_FOREACH(g, &all->asleep[process_bucket(account)], entry)
 	if (str_eq(account, str_from(g->account)))
 		return g;
 	return NULL;
@@ -358,7 +352,7 @@ static void lie_down_all(struct asleep *g)
 {
 	struct sleeper *s, *next;
 
-	LIST_INSERT_HEAD(&g->all->asleep[bucket_of(str_from(g->account))], g, entry);
+	LIST_INSERT_HEAD(&g->all->asleep[process_bucket(str_from(g->account))], g, entry);
 	g->is_listed = true;
 	for (s = LIST_FIRST(&g->sleepers); s; s = next) {
 		next = LIST_NEXT(s, entry);
@@ -551,7 +545,7 @@ static void each(struct processes *all, void (*what)(struct asleep *g))
 {
 	struct asleep *g, *next;
 
-	for (size_t i = 0; i < ASLEEP_BUCKETS; i++)
+	for (size_t i = 0; i < ACCOUNT_BUCKETS; i++)
 		for (g = LIST_FIRST(&all->asleep[i]); g; g = next) {
 			next = LIST_NEXT(g, entry);
 			what(g);
@@ -562,7 +556,7 @@ void asleep_forget_peer(struct processes *all, const struct peer *peer)
 {
 	struct asleep *g;
 
-	for (size_t i = 0; i < ASLEEP_BUCKETS; i++) {
+	for (size_t i = 0; i < ACCOUNT_BUCKETS; i++) {
 		LIST_FOREACH(g, &all->asleep[i], entry)
 		forget(g, peer);
 	}

@@ -35,16 +35,16 @@ void process_free(struct process *p)
 	free(p);
 }
 
-static size_t bucket_of(struct str account)
+size_t process_bucket(struct str account)
 {
-	return hash_bytes(HASH_FIRST, account) % PROCESS_BUCKETS;
+	return hash_bytes(HASH_FIRST, account) % ACCOUNT_BUCKETS;
 }
 
 void process_insert(struct process *p)
 {
 	struct processes *all = p->all;
 
-	LIST_INSERT_HEAD(&all->named[bucket_of(str_from(p->account))], p, named);
+	LIST_INSERT_HEAD(&all->named[process_bucket(str_from(p->account))], p, named);
 	p->next = all->first;
 	p->place = &all->first;
 	if (p->next)
@@ -64,7 +64,7 @@ struct process *process_find_at(struct processes *all, struct str account, bool 
 {
 	struct process *p;
 
-	LIST_FOREACH(p, &all->named[bucket_of(account)], named)
+	LIST_FOREACH(p, &all->named[process_bucket(account)], named)
 	if ((p->lives == PROCESS_AFTER) == after && str_eq(account, str_from(p->account)))
 		break;
 	return p;

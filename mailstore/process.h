@@ -91,6 +91,8 @@ struct process {
 
 /* ---- process.c ---- */
 
+/* Of named[] and asleep[] in struct processes. */
+size_t process_bucket(struct str account);
 /* Without a link, and in no list; NULL: no memory. */
 struct process *process_new(struct processes *all, struct str account);
 void process_free(struct process *p); /* the same */

@@ -31,8 +31,7 @@
 
 struct peer;
 
-#define ASLEEP_BUCKETS 1024
-#define PROCESS_BUCKETS 1024
+#define ACCOUNT_BUCKETS 1024
 
 struct processes {
 	struct loop *loop;
@@ -42,11 +41,11 @@ struct processes {
 	struct timer *looks; /* at folders that somebody exchanges */
 	struct process *first;
 	LIST_HEAD(, process)
-	named[PROCESS_BUCKETS]; /* the same, by their accounts' names */
+	named[ACCOUNT_BUCKETS]; /* the same, by their accounts' names */
 	bool ending;            /* none is started any more */
 	bool retired;           /* not here, but by the mailstore after this one */
-	LIST_HEAD(, asleep) asleep[ASLEEP_BUCKETS]; /* accounts, by their names */
-	uint64_t n_asleep, asleep_max;              /* sessions: each is a descriptor */
+	LIST_HEAD(, asleep) asleep[ACCOUNT_BUCKETS]; /* accounts, by their names */
+	uint64_t n_asleep, asleep_max;               /* sessions: each is a descriptor */
 	TAILQ_HEAD(, asleep) waking; /* accounts that wait until others have woken */
 	unsigned n_waking;           /* processes that have not spoken since they woke */
 	struct timer *turn;          /* they wait no longer */
