@@ -184,15 +184,18 @@ class Comparison:
         self.messages, self.clients, self.reasons = messages, (here, there), waived
         self.faults, self.waived, self.compared, self.structures = [], collections.Counter(), 0, []
 
-    def append(self):
-        """What the other one refuses is left out."""
+    def append(self, may_refuse):
+        """What the other one may refuse, and does, is left out."""
         here, there = self.clients
         taken = []
         for traits, data in self.messages:
             command = b'APPEND INBOX "05-Jun-2007 08:09:10 +0000" {%d+}\r\n%s' % (len(data), data)
-            if b" OK" in there.command(command)[1]:
+            answer = there.command(command)[1]
+            if b" OK" in answer:
                 here.ok(command)
                 taken.append((traits, data))
+            elif not may_refuse:
+                self.faults.append(f"APPEND of {traits}: {answer!r:.300}")
         print(f"{len(self.messages) - len(taken)} messages refused there")
         self.messages = taken
         self.both("SELECT INBOX")
@@ -267,7 +270,6 @@ class Comparison:
 
     def fetch_all(self):
         """What is shown, and searches without words: Cyrus compares words without accents and white space."""
-        self.append()
         for item in ITEMS:
             self.fetch(item)
         for key in PLAIN_SEARCHES:
@@ -333,6 +335,7 @@ def main():
             here.socket.settimeout(120)
             comparison = Comparison(messages(options.count, options.seed), here, there,
                                     WAIVED_OF_CYRUS + WAIVED if options.cyrus else WAIVED)
+            comparison.append(may_refuse=options.cyrus)
             if options.cyrus:
                 comparison.fetch_all()
             else:
