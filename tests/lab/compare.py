@@ -11,6 +11,8 @@ source is untouched", is files().
 """
 import hashlib
 import os
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 from .imap import Imap, parse, quoted
@@ -85,6 +87,18 @@ def _message(answer, messages):
 def count(snap):
     """(folders, messages) of a snapshot."""
     return len(snap["folders"]), sum(len(f["messages"]) for f in snap["folders"].values())
+
+
+def moment(date):
+    """Servers keep it, and show it in a zone of their own."""
+    return datetime.strptime(date.decode(), "%d-%b-%Y %H:%M:%S %z").timestamp()
+
+
+def content(snap):
+    """{folder: Counter of its messages}, UIDs aside."""
+    return {name: Counter((m["flags"], moment(m["internaldate"]), m["body"])
+                          for m in folder["messages"].values())
+            for name, folder in snap["folders"].items()}
 
 
 def differences(before, after):

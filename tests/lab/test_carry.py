@@ -11,11 +11,11 @@ import signal
 import sys
 import time
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab import compare  # noqa: E402
+from lab.compare import content  # noqa: E402
 from lab.harness import Skipped, case, equal, ferry_with, main, nothing, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.pop3_world import Pop3World, imap_differences, options  # noqa: E402
@@ -30,18 +30,6 @@ DATE = '"%02d-Feb-2003 04:05:06 +0700"'
 def message(token):
     return b"From: x@example.org\r\nSubject: %s\r\n\r\n%s\r\n" % (
         token.encode(), token.encode() * 20)
-
-
-def moment(date):
-    """Servers keep it, and show it in a zone of their own."""
-    return datetime.strptime(date.decode(), "%d-%b-%Y %H:%M:%S %z").timestamp()
-
-
-def content(snap):
-    """{folder: Counter of its messages}, UIDs aside."""
-    return {name: Counter((m["flags"], moment(m["internaldate"]), m["body"])
-                          for m in folder["messages"].values())
-            for name, folder in snap["folders"].items()}
 
 
 def check_content(wanted, got, what):

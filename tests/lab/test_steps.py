@@ -79,7 +79,8 @@ def small(seed):
 
 
 def each_step(world, victims, one):
-    """one(user number, kill number, victim): False where it has no such step."""
+    """one(number, kill): all of it, with kill() in that step; a victim is through once there
+    was no such step."""
     for victim in victims:
         steps, killed, began = 1 + list(VICTIMS).index(victim) % EVERY, [], time.monotonic()
         while True:
@@ -176,11 +177,6 @@ def a_crossing(world):
 # ── the way back ────────────────────────────────────────────────────────────────────
 
 
-def content(snap):
-    return {name: Counter((m["flags"], m["body"]) for m in folder["messages"].values())
-            for name, folder in snap["folders"].items()}
-
-
 @case
 def the_way_back(world):
     user = world.user(mailbox=small("back"))
@@ -198,15 +194,15 @@ def the_way_back(world):
         client.ok("STORE 2 +FLAGS (\\Deleted)")
         client.ok("EXPUNGE")
         client.logout()
-        here = content(world.snapshot(user))
+        here = compare.content(world.snapshot(user))
         world.relay.begin(number, kill)
         back(world, user)
         world.relay.begin(0, None)
-        equal(content(world.at_source(user)), here, "at the source")
+        equal(compare.content(world.at_source(user)), here, "at the source")
         world.ferry.ok("route", user, "auto")
         world.log_in_and_out(user)
         world.ferry.wait_account(user, PATIENCE, stage="done", route="local")
-        equal(content(world.snapshot(user)), here, "here again")
+        equal(compare.content(world.snapshot(user)), here, "here again")
     each_step(world, ("account's process", "transfer's master", "vault", "worker"), one)
 
 
